@@ -1,0 +1,177 @@
+package blaze
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Errors that a Client returns, alone or wrapped; compare with [errors.Is].
+var (
+	// ErrClosed means that the Client's Run has ended, or is past the point where it accepts requests: nothing was sent.
+	ErrClosed = errors.New("blaze: the client is closed")
+	// ErrNotRunning means that the context ended while no Run was there to send the request: nothing was sent.
+	ErrNotRunning = errors.New("blaze: the client is not running")
+	// ErrInvalid is what every [InvalidError] is: the value given cannot be sent, and trying again will not help.
+	ErrInvalid = errors.New("blaze: invalid")
+	// ErrNotHandled is returned by a [Handler] that declines a message, so that [Route] asks the next one. A message that
+	// every handler declines is acknowledged and never seen again.
+	ErrNotHandled = errors.New("blaze: not handled")
+	// ErrDrop is wrapped by a [Handler] that gives a message up for good: it is acknowledged and not tried again.
+	ErrDrop = errors.New("blaze: message dropped")
+	// ErrClockSkew ends Run when the server refuses the token and this machine's clock is more than five minutes off.
+	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
+	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
+	ErrDrain = errors.New("blaze: not everything was drained")
+)
+
+// Code is an error code of the service. It is an error itself, so that
+//
+//	errors.Is(err, blaze.CodeForbidden)
+//
+// holds for every error that carries it. Codes without a constant here are passed on as they came.
+type Code int
+
+// The codes a bot meets on the websocket. Source: the service's list of error codes.
+const (
+	CodeBadRequest      Code = 400   // the request could not be read
+	CodeUnauthorized    Code = 401   // wrong key, session gone, or clock more than five minutes off
+	CodeForbidden       Code = 403   // not in the conversation, blocked, or not allowed
+	CodeNotFound        Code = 404   // no such thing
+	CodeTooManyRequests Code = 429   // slow down; temporary
+	CodeServer          Code = 500   // the server failed; temporary
+	CodeBlazeServer     Code = 7000  // the websocket server failed; temporary
+	CodeBlazeTimeout    Code = 7001  // an operation of the websocket server timed out; temporary
+	CodeInvalidField    Code = 10002 // a field of the request is invalid; Error.Extra says which
+	CodeUpdateRequired  Code = 10006 // the service no longer speaks to this client; Run ends
+	CodeGroupFull       Code = 20116 // the group has no room for another participant
+	CodeChecksum        Code = 20140 // the set of sessions an encrypted message was made for has changed
+)
+
+// Error returns the code and, where it is known, what it means.
+func (c Code) Error() string {
+	if s := c.meaning(); s != "" {
+		return "code " + strconv.Itoa(int(c)) + " (" + s + ")"
+	}
+	return "code " + strconv.Itoa(int(c))
+}
+
+func (c Code) meaning() string {
+	switch c {
+	case CodeBadRequest:
+		return "bad request"
+	case CodeUnauthorized:
+		return "unauthorized"
+	case CodeForbidden:
+		return "forbidden"
+	case CodeNotFound:
+		return "not found"
+	case CodeTooManyRequests:
+		return "too many requests"
+	case CodeServer:
+		return "server error"
+	case CodeBlazeServer:
+		return "websocket server error"
+	case CodeBlazeTimeout:
+		return "websocket server timeout"
+	case CodeInvalidField:
+		return "invalid field"
+	case CodeUpdateRequired:
+		return "client update required"
+	case CodeGroupFull:
+		return "group full"
+	case CodeChecksum:
+		return "session checksum changed"
+	}
+	return ""
+}
+
+// temporary is the one place that decides which refusals pass by themselves.
+func (c Code) temporary() bool {
+	switch c {
+	case CodeTooManyRequests, CodeServer, CodeBlazeServer, CodeBlazeTimeout:
+		return true
+	}
+	return false
+}
+
+// Error is a refusal by the service: it answered, and the answer was no. Nothing was stored.
+type Error struct {
+	Code        Code            // what the service calls it
+	Status      int             // the HTTP status it belongs to; the service uses 202 for refusals of the request itself
+	Description string          // the service's own words
+	Extra       json.RawMessage // details, for CodeInvalidField the field and the reason; nil if there were none
+	Action      string          // the request's action, for example CREATE_MESSAGE; "" for a refusal of the connection
+	MessageID   string          // the message concerned, "" if the request was not about one
+}
+
+// Error names the request, the message and the service's reason. What the server wrote is shortened and escaped.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("blaze: ")
+	if e.Action != "" {
+		b.WriteString(e.Action + " ")
+	}
+	if e.MessageID != "" {
+		b.WriteString("of message " + clip(e.MessageID) + " ")
+	}
+	b.WriteString("refused: " + e.Code.Error())
+	if e.Status != 0 && e.Status != int(e.Code) {
+		b.WriteString(", status " + strconv.Itoa(e.Status))
+	}
+	if e.Description != "" {
+		b.WriteString(": " + clip(e.Description))
+	}
+	return b.String()
+}
+
+// Unwrap returns the Code, for [errors.Is].
+func (e *Error) Unwrap() error { return e.Code }
+
+// Temporary reports whether the same request may succeed later (429, 500, 7000, 7001). The Client has already tried
+// Config.SendAttempts times when it returns such an error.
+func (e *Error) Temporary() bool { return e.Code.temporary() }
+
+// UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before the
+// context or the Client ended. Sending it again with the same MessageID is safe: the server stores an id once.
+type UnconfirmedError struct {
+	MessageID string
+	Err       error // why no answer came
+}
+
+// Error says which message it was and how to try again.
+func (e *UnconfirmedError) Error() string {
+	return fmt.Sprintf("blaze: message %s was written but not confirmed; send it again with the same MessageID: %v", clip(e.MessageID), e.Err)
+}
+
+// Unwrap returns Err.
+func (e *UnconfirmedError) Unwrap() error { return e.Err }
+
+// InvalidError means that a value was refused before anything was written. [errors.Is] finds it as [ErrInvalid].
+type InvalidError struct {
+	Field  string // as the Go type names it, for example "Image.Width" or "Outgoing.ConversationID"
+	Reason string // what is wrong and what would be right; never the value of a secret or a text
+}
+
+// Error names the field and the reason.
+func (e *InvalidError) Error() string { return "blaze: invalid " + e.Field + ": " + e.Reason }
+
+// Is reports whether target is [ErrInvalid].
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+
+func invalid(field, format string, args ...any) error {
+	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// clip makes text from the network safe to print: short, on one line, without control characters.
+func clip(s string) string {
+	const most = 200
+	tail := ""
+	if len(s) > most {
+		s, tail = s[:most], "..."
+	}
+	q := strconv.Quote(s)
+	return q[1:len(q)-1] + tail
+}

@@ -18,7 +18,9 @@ type PanicError struct {
 }
 
 // Error returns what the handler panicked with, and where.
-func (e *PanicError) Error() string { return fmt.Sprintf("the handler panicked: %v\n%s", e.Value, e.Stack) }
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("the handler panicked: %v\n%s", e.Value, e.Stack)
+}
 
 // Unwrap returns the value of the panic, if it was an error.
 func (e *PanicError) Unwrap() error {

@@ -66,36 +66,18 @@ func (z *Inflater) readAll() error {
 	}
 }
 
-// Deflater compresses one frame after the other. It belongs to one goroutine at a time. A compressor's tables take more
-// memory than a thousand idle links otherwise would, so links borrow one while they write, and return it.
+// Deflater compresses one frame after the other. It belongs to one goroutine at a time, and is large: share it.
 type Deflater struct {
 	zw  *gzip.Writer
 	dst []byte
 }
 
-// spare holds the compressors that nobody uses. It is bounded, unlike a pool, which grows with the number of callers.
-var spare = make(chan *Deflater, 4)
-
-// BorrowDeflater returns a Deflater; give it back with [Deflater.Return].
-func BorrowDeflater() *Deflater {
-	select {
-	case d := <-spare:
-		return d
-	default:
-	}
+// NewDeflater returns a Deflater.
+func NewDeflater() *Deflater {
 	d := new(Deflater)
 	// BestSpeed cannot be refused as a level.
 	d.zw, _ = gzip.NewWriterLevel(d, gzip.BestSpeed)
 	return d
-}
-
-// Return gives d back. It must not be used afterwards.
-func (d *Deflater) Return() {
-	d.dst = nil
-	select {
-	case spare <- d:
-	default:
-	}
 }
 
 // Append appends the gzip of p to dst.

@@ -1,0 +1,283 @@
+// Package inbox holds messages from the moment they are pushed until their acknowledgement is confirmed. Messages of one
+// lane are handled one at a time and in order, different lanes at the same time, by workers that exist only while there is
+// work. It is bounded by bytes, knows no socket, and never reads what it carries.
+package inbox
+
+import (
+	"sync"
+	"time"
+)
+
+// Overhead is what a message counts beside its data, and what its id counts alone while an acknowledgement waits.
+const Overhead = 512
+
+// keptIDs bounds the ids whose acknowledgement is left to the user; the oldest are forgotten.
+const keptIDs = 100_000
+
+// Fate is what became of a message that was offered.
+type Fate uint8
+
+// The fates.
+const (
+	Taken     Fate = iota // it will be handled
+	Duplicate             // its id is held already
+	Refused               // no room, or not its turn: the server has to push it again
+)
+
+// Verdict is what becomes of a message after an attempt to handle it.
+type Verdict struct {
+	Then  Then
+	After time.Duration // for Retry
+}
+
+// Then is the kind of a Verdict.
+type Then uint8
+
+// The verdicts.
+const (
+	Done  Then = iota // finished; its id is held as long as somebody else holds it
+	Keep              // finished, but its id is held until Forget
+	Retry             // again, ahead of the rest of its lane
+)
+
+// Config has what a Box needs; all fields do.
+type Config[M any] struct {
+	Workers int
+	Bytes   int64
+	// Handle runs one attempt, counted from 1. It may panic and may call runtime.Goexit.
+	Handle func(m M, attempt int) error
+	// Settle decides, on the same goroutine, after Handle has returned, panicked (*PanicError) or exited (ErrGoexit).
+	Settle func(m M, attempt int, err error) Verdict
+	// Relist asks the server to push everything pending again, because there is room again since the gate closed at the
+	// message with that id. It is called under no lock and must not block.
+	Relist func(gate string)
+}
+
+// Box holds messages by lane. Its methods are safe for concurrent use.
+type Box[K comparable, M any] struct {
+	cfg Config[M]
+
+	mu       sync.Mutex
+	lanes    map[K]*lane[K, M]
+	ready    []*lane[K, M]
+	held     map[string]*hold
+	kept     kept
+	used     int64
+	messages int
+	workers  int
+	handling int
+
+	// The gate closes at the first message that does not fit, so that no later one overtakes it, and opens when that
+	// message is pushed again. gate is its id, or "" while the gate is open.
+	gate  string
+	asked bool // Relist was called for it
+
+	stopped   bool // takes nothing and starts nothing any more
+	abandoned bool // does not hear results any more
+	idle      []chan struct{}
+}
+
+type item[M any] struct {
+	id      string
+	size    int64 // of its data
+	m       M
+	attempt int
+}
+
+type lane[K comparable, M any] struct {
+	key   K
+	items []item[M] // the first one is being handled, while busy is set
+	busy  bool
+	park  *time.Timer // runs while the lane waits for another attempt
+}
+
+// hold says who still needs an id to be remembered.
+type hold struct {
+	here   bool // its message is here
+	acks   int  // acknowledgements under way
+	forget bool // Forget was called while its message was here
+}
+
+// New returns an empty Box with an open gate.
+func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
+	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]*hold)}
+}
+
+// Offer adds a message with size bytes of data to a lane. A message without id is not remembered, and when there is no room
+// for it the gate stays as it is. Offer never blocks.
+func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id != "" && (b.held[id] != nil || b.kept.has(id)) {
+		return Duplicate
+	}
+	if b.stopped || b.gate != "" && id != b.gate {
+		return Refused
+	}
+	// An empty box takes any one message, so that one larger than the box is not pushed for ever.
+	if b.used > 0 && b.used+size+Overhead > b.cfg.Bytes {
+		if id != "" {
+			b.gate, b.asked = id, false
+		}
+		return Refused
+	}
+	b.gate = ""
+	b.used += size + Overhead
+	b.messages++
+	if id != "" {
+		b.held[id] = &hold{here: true}
+	}
+	l := b.lanes[key]
+	if l == nil {
+		l = &lane[K, M]{key: key}
+		b.lanes[key] = l
+	}
+	l.items = append(l.items, item[M]{id: id, size: size, m: m})
+	if len(l.items) == 1 {
+		b.enqueue(l)
+	}
+	return Taken
+}
+
+// enqueue makes a lane ready, and starts a worker for it if one may be started.
+func (b *Box[K, M]) enqueue(l *lane[K, M]) {
+	b.ready = append(b.ready, l)
+	if b.workers < b.cfg.Workers {
+		b.workers++
+		go b.work()
+	}
+}
+
+// Hold keeps an id for one acknowledgement, until Release.
+func (b *Box[K, M]) Hold(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.held[id]
+	if h == nil {
+		h = &hold{}
+		b.held[id] = h
+		b.used += Overhead
+	}
+	h.acks++
+}
+
+// Release undoes Hold for each id.
+func (b *Box[K, M]) Release(ids ...string) {
+	b.mu.Lock()
+	for _, id := range ids {
+		if h := b.held[id]; h != nil && h.acks > 0 {
+			h.acks--
+			b.drop(id, h)
+		}
+	}
+	ask := b.wantsMore()
+	b.mu.Unlock()
+	b.relist(ask)
+}
+
+// Forget undoes a verdict of Keep, also one that is yet to come.
+func (b *Box[K, M]) Forget(ids ...string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range ids {
+		b.kept.remove(id)
+		if h := b.held[id]; h != nil {
+			h.forget = true
+		}
+	}
+}
+
+// drop forgets an id that nobody holds.
+func (b *Box[K, M]) drop(id string, h *hold) {
+	if !h.here && h.acks == 0 {
+		delete(b.held, id)
+		b.used -= Overhead
+	}
+}
+
+// wantsMore returns the gate's id where the server is to be asked for it now.
+func (b *Box[K, M]) wantsMore() string {
+	if b.gate == "" || b.asked || b.stopped || b.used > b.cfg.Bytes/2 {
+		return ""
+	}
+	b.asked = true
+	return b.gate
+}
+
+func (b *Box[K, M]) relist(gate string) {
+	if gate != "" {
+		b.cfg.Relist(gate)
+	}
+}
+
+// Gate returns the id of the message that the gate waits for, or "" while it is open.
+func (b *Box[K, M]) Gate() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gate
+}
+
+// OpenGate opens the gate: on a new link everything pending is pushed again anyway.
+func (b *Box[K, M]) OpenGate() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gate = ""
+}
+
+// Len returns how many messages are here, and how many of them are being handled.
+func (b *Box[K, M]) Len() (messages, handling int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.messages, b.handling
+}
+
+// Stop closes the gate for good and lets go of everything that is not being handled at this moment.
+func (b *Box[K, M]) Stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	b.ready = nil
+	for key, l := range b.lanes {
+		first := 0
+		if l.busy {
+			first = 1
+		} else {
+			delete(b.lanes, key)
+		}
+		for _, it := range l.items[first:] {
+			b.letGo(it)
+		}
+		l.items = l.items[:first]
+		if l.park != nil {
+			l.park.Stop()
+		}
+	}
+}
+
+// Idle returns a channel that is closed as soon as nothing is being handled; of use after Stop.
+func (b *Box[K, M]) Idle() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ch := make(chan struct{})
+	b.idle = append(b.idle, ch)
+	b.tellIdle()
+	return ch
+}
+
+func (b *Box[K, M]) tellIdle() {
+	if b.handling > 0 {
+		return
+	}
+	for _, ch := range b.idle {
+		close(ch)
+	}
+	b.idle = nil
+}
+
+// Abandon discards the results of what is still being handled, and returns how much that is.
+func (b *Box[K, M]) Abandon() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.abandoned = true
+	return b.handling
+}

@@ -1,0 +1,164 @@
+package inbox
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// ErrGoexit is the result of a handler that ended its goroutine.
+var ErrGoexit = errors.New("the handler called runtime.Goexit")
+
+// PanicError is the result of a handler that panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error returns what the handler panicked with, and where.
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("the handler panicked: %v\n%s", e.Value, e.Stack)
+}
+
+// Unwrap returns the value of the panic, if it was an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// work handles messages until no lane is ready.
+func (b *Box[K, M]) work() {
+	for {
+		l, it := b.next()
+		if l == nil {
+			return
+		}
+		b.attempt(l, it)
+	}
+}
+
+// next takes the lane that has been ready for longest, and its first message; without one, the worker is no longer counted.
+func (b *Box[K, M]) next() (*lane[K, M], item[M]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.ready) == 0 {
+		b.workers--
+		return nil, item[M]{}
+	}
+	l := b.ready[0]
+	b.ready[0] = nil
+	b.ready = b.ready[1:]
+	l.busy = true
+	l.items[0].attempt++
+	b.handling++
+	return l, l.items[0]
+}
+
+// attempt handles the first message of l once. It settles in a deferred call, because runtime.Goexit leaves no other way.
+func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
+	err := ErrGoexit
+	returned := false
+	defer func() {
+		if v := recover(); v != nil {
+			err, returned = &PanicError{Value: v, Stack: debug.Stack()}, true
+		}
+		var v Verdict
+		if b.listens() {
+			v = b.cfg.Settle(it.m, it.attempt, err)
+		}
+		b.settle(l, v)
+		if !returned {
+			go b.work() // in the place of this goroutine, which is ending
+		}
+	}()
+	err = b.cfg.Handle(it.m, it.attempt)
+	returned = true
+}
+
+func (b *Box[K, M]) listens() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.abandoned
+}
+
+// settle carries out a verdict on the first message of l.
+func (b *Box[K, M]) settle(l *lane[K, M], v Verdict) {
+	b.mu.Lock()
+	b.handling--
+	b.tellIdle()
+	l.busy = false
+	if v.Then == Retry && !b.stopped {
+		b.parkLane(l, v.After)
+		b.mu.Unlock()
+		return
+	}
+	it := l.items[0]
+	if h := b.held[it.id]; v.Then == Keep && h != nil && !h.forget {
+		b.kept.add(it.id)
+	}
+	b.letGo(it)
+	l.items[0] = item[M]{}
+	l.items = l.items[1:]
+	if len(l.items) > 0 {
+		b.enqueue(l)
+	} else {
+		delete(b.lanes, l.key)
+	}
+	ask := b.wantsMore()
+	b.mu.Unlock()
+	b.relist(ask)
+}
+
+// parkLane makes l ready again later. No goroutine waits for that.
+func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) {
+	l.park = time.AfterFunc(after, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		l.park = nil
+		if !b.stopped {
+			b.enqueue(l)
+		}
+	})
+}
+
+// letGo gives the room of a message back.
+func (b *Box[K, M]) letGo(it item[M]) {
+	b.messages--
+	b.used -= it.size
+	if h := b.held[it.id]; h != nil {
+		h.here = false
+		b.drop(it.id, h)
+	} else {
+		b.used -= Overhead
+	}
+}
+
+// kept is a set of ids that forgets the oldest. The zero value is empty.
+type kept struct {
+	ids   map[string]struct{}
+	order []string // may name ids that were removed since
+}
+
+func (k *kept) has(id string) bool {
+	_, ok := k.ids[id]
+	return ok
+}
+
+func (k *kept) add(id string) {
+	if k.ids == nil {
+		k.ids = make(map[string]struct{})
+	}
+	k.ids[id] = struct{}{}
+	k.order = append(k.order, id)
+	for len(k.ids) > keptIDs {
+		delete(k.ids, k.order[0])
+		k.order = k.order[1:]
+	}
+	if len(k.order) > 2*keptIDs {
+		k.order = slices.DeleteFunc(k.order, func(id string) bool { return !k.has(id) })
+	}
+}
+
+func (k *kept) remove(id string) { delete(k.ids, id) }

@@ -1,0 +1,136 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// Errors of messages that are skipped.
+var (
+	ErrText  = errors.New("a text message: frames are binary")
+	ErrLarge = fmt.Errorf("a frame of more than %d bytes", wire.MaxFrame)
+)
+
+// ErrClosed is the cause of a link that was closed by its owner, with a close handshake.
+var ErrClosed = errors.New("link closed")
+
+// Source is where the writer gets its frames.
+type Source interface {
+	// Next returns the JSON of the next frame, or nil and how long until there may be one, negative for ever. An error ends
+	// the link. It must not block.
+	Next() (frame []byte, wait time.Duration, err error)
+	// Wake is readable when Next may have something new to say.
+	Wake() <-chan struct{}
+}
+
+// Hooks is what a link tells its owner. All are set; none may block. The reader calls all but Wrote, which the writer calls.
+type Hooks struct {
+	Alive func()                             // a frame, a ping or a pong came
+	Read  func(json []byte)                  // a frame, before it is parsed; valid during the call
+	Frame func(l *Link, f *wire.Frame) error // an error ends the link
+	Bad   func(err error)                    // a message was skipped
+	Wrote func(json []byte)                  // a frame is about to be written; valid during the call
+}
+
+// Link is one connection. Its methods are safe for concurrent use, after Start.
+type Link struct {
+	ws    *websocket.Conn
+	conn  net.Conn // what frames are written to: raw, or the TLS over it
+	raw   net.Conn
+	hooks Hooks
+	src   Source
+
+	ctx context.Context // ends with the link; its cause is why
+	end context.CancelCauseFunc
+
+	// Control frames that are due. The newest pong wins: the answer to an older ping is of no use.
+	nudge    chan struct{}
+	pong     atomic.Pointer[[]byte]
+	farewell atomic.Pointer[[]byte] // payload of the close frame
+	ours     atomic.Bool            // the close handshake was begun by Close
+	patience atomic.Int64           // how long the writer waits for the peer's close frame
+	read     chan struct{}          // closed when the reader has ended
+	done     chan struct{}          // closed when both have
+}
+
+func newLink(ws *websocket.Conn, raw net.Conn) *Link {
+	return &Link{
+		ws: ws, conn: ws.NetConn(), raw: raw,
+		nudge: make(chan struct{}, 1), read: make(chan struct{}), done: make(chan struct{}),
+	}
+}
+
+// Start starts the reader and the writer. The link keeps the values of ctx, not its end.
+func (l *Link) Start(ctx context.Context, src Source, hooks Hooks) {
+	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
+	l.src, l.hooks = src, hooks
+	l.patience.Store(int64(closeTimeout))
+	l.ws.SetReadLimit(wire.MaxSkipped)
+	l.ws.SetPingHandler(func(payload string) error {
+		l.alive()
+		p := []byte(payload)
+		l.pong.Store(&p)
+		l.poke()
+		return nil
+	})
+	l.ws.SetPongHandler(func(string) error {
+		l.alive()
+		return nil
+	})
+	l.ws.SetCloseHandler(func(code int, _ string) error {
+		// The answer repeats the code and not the text; 1005 means that there was none and is never written.
+		l.sayFarewell(code)
+		return nil
+	})
+	go l.reader()
+	go l.writer()
+}
+
+// Done is closed when the link has ended and both of its goroutines have.
+func (l *Link) Done() <-chan struct{} { return l.done }
+
+// Err returns why the link ended, after Done.
+func (l *Link) Err() error { return context.Cause(l.ctx) }
+
+// Fail ends the link at once, without a close frame.
+func (l *Link) Fail(err error) {
+	l.end(err)
+	_ = l.raw.Close()
+}
+
+// Close writes a close frame, waits for the peer's for at most patience, never more than a second, and ends the link.
+func (l *Link) Close(patience time.Duration) {
+	l.patience.Store(int64(min(patience, closeTimeout)))
+	l.ours.Store(true)
+	l.sayFarewell(websocket.CloseNormalClosure)
+	<-l.done
+}
+
+func (l *Link) sayFarewell(code int) {
+	payload := websocket.FormatCloseMessage(code, "")
+	// The first one counts: who answers a close frame has nothing to add.
+	if l.farewell.CompareAndSwap(nil, &payload) {
+		l.poke()
+	}
+}
+
+func (l *Link) poke() {
+	select {
+	case l.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// alive notes that the peer lives, and gives it as long again.
+func (l *Link) alive() {
+	// It fails only on a closed connection, where the next read says so.
+	_ = l.ws.SetReadDeadline(time.Now().Add(silence))
+	l.hooks.Alive()
+}

@@ -1,0 +1,152 @@
+package link
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// flushAt is how many bytes are collected before a system call.
+const flushAt = 64 << 10
+
+// scratch is what writing takes. An idle link has none: compressors are large, and few links write at the same moment.
+type scratch struct {
+	deflater *wire.Deflater
+	gzip     []byte
+	out      []byte
+}
+
+// spare holds what nobody uses. It is bounded, unlike a pool, which would grow with the number of links.
+var spare = make(chan *scratch, 4)
+
+func borrow() *scratch {
+	select {
+	case s := <-spare:
+		return s
+	default:
+		return &scratch{deflater: wire.NewDeflater()}
+	}
+}
+
+func (s *scratch) giveBack() {
+	if cap(s.out) > 4*flushAt {
+		return // grown for one large frame
+	}
+	s.out = s.out[:0]
+	select {
+	case spare <- s:
+	default:
+	}
+}
+
+// writer is the only goroutine that writes. It ends the connection, and with it the reader.
+func (l *Link) writer() {
+	defer close(l.done)
+	err := l.writeFrames()
+	l.end(err)
+	_ = l.raw.Close()
+	<-l.read
+}
+
+func (l *Link) writeFrames() error {
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	due := time.NewTimer(pingEvery)
+	defer due.Stop()
+	pingNow := false
+	for {
+		wait, closing, err := l.flush(pingNow)
+		if err != nil {
+			return err
+		}
+		if closing {
+			return l.awaitPeer()
+		}
+		if wait < 0 {
+			wait = pingEvery // nothing is due; the ticker comes first
+		}
+		due.Reset(wait)
+		pingNow = false
+		select {
+		case <-l.src.Wake():
+		case <-l.nudge:
+		case <-due.C:
+		case <-ping.C:
+			pingNow = true
+		case <-l.ctx.Done():
+			l.lastWords()
+			return l.Err()
+		}
+	}
+}
+
+// awaitPeer waits, after our close frame, for the reader to see the peer's.
+func (l *Link) awaitPeer() error {
+	t := time.NewTimer(time.Duration(l.patience.Load()))
+	defer t.Stop()
+	select {
+	case <-l.read:
+	case <-t.C:
+	}
+	return ErrClosed
+}
+
+// lastWords answers the peer's close frame, if that is what ended the link.
+func (l *Link) lastWords() {
+	if farewell := l.farewell.Load(); farewell != nil {
+		// The link has ended for a reason of its own; this one would add nothing.
+		_ = l.write(&scratch{out: appendFrame(nil, opClose, *farewell)})
+	}
+}
+
+// flush writes all that is due. It reports whether a close frame was among it, after which nothing may follow.
+func (l *Link) flush(pingNow bool) (wait time.Duration, closing bool, err error) {
+	s := borrow()
+	defer s.giveBack()
+	if pingNow {
+		s.out = appendFrame(s.out, opPing, nil)
+	}
+	for {
+		if pong := l.pong.Swap(nil); pong != nil {
+			s.out = appendFrame(s.out, opPong, *pong)
+		}
+		if farewell := l.farewell.Load(); farewell != nil {
+			s.out = appendFrame(s.out, opClose, *farewell)
+			return 0, true, l.write(s)
+		}
+		frame, wait, err := l.src.Next()
+		if err != nil {
+			return 0, false, err
+		}
+		if frame == nil {
+			return wait, false, l.write(s)
+		}
+		l.hooks.Wrote(frame)
+		s.gzip = s.deflater.Append(s.gzip[:0], frame)
+		s.out = appendFrame(s.out, opBinary, s.gzip)
+		if len(s.out) >= flushAt {
+			if err := l.write(s); err != nil {
+				return 0, false, err
+			}
+		}
+	}
+}
+
+// write makes one system call for all that was collected.
+func (l *Link) write(s *scratch) error {
+	if len(s.out) == 0 {
+		return nil
+	}
+	_ = l.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if l.ctx.Err() != nil {
+		// The reader has ended and allowed a moment only, perhaps just before the line above.
+		_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	}
+	_, err := l.conn.Write(s.out)
+	s.out = s.out[:0]
+	if err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}

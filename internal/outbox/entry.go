@@ -1,0 +1,99 @@
+package outbox
+
+import "container/heap"
+
+// unanswered notes that the try under way ended without an answer.
+func (e *entry[A]) unanswered() {
+	e.unsure = true
+	e.silent++
+}
+
+func (e *entry[A]) outcome(err error) Outcome[A] {
+	return Outcome[A]{
+		Answer: e.no, Refused: e.hasNo, Written: e.state == written, Unsure: e.unsure, Err: err, Attempts: e.attempts,
+	}
+}
+
+// requeue moves e to the requests to be written.
+func (b *Box[A]) requeue(e *entry[A]) {
+	b.unqueue(e)
+	e.state = waiting
+	heap.Push(&b.ready, e)
+}
+
+// unqueue takes e out of the queue it is in.
+func (b *Box[A]) unqueue(e *entry[A]) {
+	switch e.state {
+	case waiting:
+		heap.Remove(&b.ready, e.pos)
+	case written, resting:
+		heap.Remove(&b.timed, e.pos)
+	case pacing:
+	}
+}
+
+// offLink notes that the present link owes no answer to e any more.
+func (b *Box[A]) offLink(e *entry[A]) {
+	if e.onLink {
+		e.onLink = false
+		b.onLink--
+	}
+}
+
+// remove forgets e. Its state stays what it was, for outcome.
+func (b *Box[A]) remove(e *entry[A]) {
+	b.unqueue(e)
+	b.offLink(e)
+	delete(b.byID, e.ID)
+	if e.Class == Send {
+		b.sends--
+		b.room.release(int64(len(e.Frame)))
+		b.tellDrained()
+	}
+}
+
+func (b *Box[A]) tellDrained() {
+	if b.sends > 0 {
+		return
+	}
+	for _, ch := range b.drained {
+		close(ch)
+	}
+	b.drained = nil
+}
+
+// queue is a heap of entries that know where they are.
+type queue[A any] struct {
+	items []*entry[A]
+	less  func(a, b *entry[A]) bool
+}
+
+func byAge[A any](a, b *entry[A]) bool {
+	if a.Class != b.Class {
+		return a.Class < b.Class
+	}
+	return a.seq < b.seq
+}
+
+func byDue[A any](a, b *entry[A]) bool { return a.due.Before(b.due) }
+
+func (q *queue[A]) Len() int           { return len(q.items) }
+func (q *queue[A]) Less(i, j int) bool { return q.less(q.items[i], q.items[j]) }
+func (q *queue[A]) Swap(i, j int) {
+	q.items[i], q.items[j] = q.items[j], q.items[i]
+	q.items[i].pos, q.items[j].pos = i, j
+}
+
+func (q *queue[A]) Push(x any) {
+	e := x.(*entry[A])
+	e.pos = len(q.items)
+	q.items = append(q.items, e)
+}
+
+func (q *queue[A]) Pop() any {
+	last := len(q.items) - 1
+	e := q.items[last]
+	q.items[last] = nil
+	q.items = q.items[:last]
+	return e
+}

@@ -1,0 +1,197 @@
+package blazetest
+
+import (
+	"encoding/base64"
+	"time"
+
+	"github.com/gofrs/uuid/v5"
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// users is the namespace of UserID.
+var users = uuid.Must(uuid.FromString("5c9b1d0e-7f43-4b57-9d6a-2b1c5f0a8e11"))
+
+// UserID returns the id of a virtual user: the same for the same name, in every process. It is the UUID v5 of the name in the
+// namespace 5c9b1d0e-7f43-4b57-9d6a-2b1c5f0a8e11.
+func UserID(name string) string { return uuid.NewV5(users, name).String() }
+
+// stored is a message for the bot. It does not change once it is made.
+type stored struct {
+	view pushed
+	at   time.Time
+}
+
+// pushed is the data of a pushed frame, with every field that the service sends.
+type pushed struct {
+	Type             string `json:"type"`
+	RepresentativeID string `json:"representative_id"`
+	QuoteMessageID   string `json:"quote_message_id"`
+	ConversationID   string `json:"conversation_id"`
+	UserID           string `json:"user_id"`
+	SessionID        string `json:"session_id"`
+	MessageID        string `json:"message_id"`
+	Category         string `json:"category"`
+	Data             string `json:"data"`
+	DataBase64       string `json:"data_base64"`
+	Status           string `json:"status"`
+	Source           string `json:"source"`
+	Silent           bool   `json:"silent"`
+	ExpireIn         int64  `json:"expire_in"`
+	CreatedAt        string `json:"created_at"`
+	UpdatedAt        string `json:"updated_at"`
+}
+
+// push is a pushed frame.
+type push struct {
+	ID     string  `json:"id"`
+	Action string  `json:"action"`
+	Data   *pushed `json:"data"`
+}
+
+// Deliver gives the bot a message of the user: at once on every connection that has asked for messages, and again on each
+// LIST_PENDING_MESSAGES, until it is acknowledged. It returns the message's id, which is out.MessageID or else a random one.
+// An empty out.ConversationID means the conversation of the user and the bot. Payloads that only ever arrive and
+// [blaze.Raw] are allowed; so is an ENCRYPTED_ category, as Raw. RecipientID and Mentions have no place in a message that is
+// pushed and are ignored.
+//
+// Delivering the id of a message again simulates the service pushing it twice: while it is pending it is pushed once more, in
+// its place with what it says now; after it was acknowledged it is pending again, as the newest.
+//
+// A message that cannot be is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
+// that [blaze.EncodePayload] refuses, Encrypted.
+func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
+	view, reason := viewOf(userID, out)
+	if reason != "" {
+		s.misuse("Deliver: %s", reason)
+		return ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.keep(view)
+	for _, c := range s.conns {
+		if c.listed {
+			c.push(m, wire.ActionCreateMessage)
+		}
+	}
+	s.changed()
+	return view.MessageID
+}
+
+// viewOf returns the message as it is pushed, or what is wrong with it.
+func viewOf(userID string, out blaze.Outgoing) (v pushed, reason string) {
+	if out.ConversationID == "" {
+		out.ConversationID = blaze.ConversationID(appID, userID)
+	}
+	if out.MessageID == "" {
+		out.MessageID = newID()
+	}
+	for name, id := range map[string]string{"the user's id": userID, "ConversationID": out.ConversationID, "MessageID": out.MessageID} {
+		if !isUUID(id) {
+			return v, name + " is not a UUID in lowercase"
+		}
+	}
+	if out.Encrypted {
+		return v, "Encrypted: the server cannot encrypt; deliver a Raw of an ENCRYPTED_ category"
+	}
+	data, err := blaze.EncodePayload(out.Payload)
+	if err != nil {
+		return v, err.Error()
+	}
+	return pushed{
+		Type: "message", RepresentativeID: out.RepresentativeID, QuoteMessageID: out.QuoteID, ConversationID: out.ConversationID,
+		UserID: userID, SessionID: UserID("session of " + userID), MessageID: out.MessageID, Category: string(out.Payload.Category()),
+		Data: base64.StdEncoding.EncodeToString(data), DataBase64: base64.RawURLEncoding.EncodeToString(data),
+		Status: string(blaze.StatusSent), Silent: out.Silent, ExpireIn: int64(out.ExpireIn / time.Second),
+	}, ""
+}
+
+// keep makes a message pending. The caller holds s.mu.
+func (s *Server) keep(v pushed) *stored {
+	e, again := s.pendingBy[v.MessageID]
+	m := &stored{view: v, at: s.now()}
+	if again {
+		m.at = e.Value.(*stored).at
+	}
+	m.view.CreatedAt = stamp(m.at)
+	m.view.UpdatedAt = m.view.CreatedAt
+	if again {
+		e.Value = m
+	} else {
+		s.pendingBy[v.MessageID] = s.pending.PushBack(m)
+	}
+	return m
+}
+
+// now is the time of the next message: later than that of all before, in microseconds, as the service has it.
+func (s *Server) now() time.Time {
+	at := time.Now().UTC().Truncate(time.Microsecond)
+	if !at.After(s.lastAt) {
+		at = s.lastAt.Add(time.Microsecond)
+	}
+	s.lastAt = at
+	return at
+}
+
+func stamp(at time.Time) string { return at.Format(time.RFC3339Nano) }
+
+// push queues a message. The caller holds s.mu.
+func (c *conn) push(m *stored, source string) {
+	v := m.view
+	v.Source = source
+	c.enqueueLocked(item{frame: &push{ID: newID(), Action: wire.ActionCreateMessage, Data: &v}})
+}
+
+// list begins pushing: what is pending now, oldest first, and what comes from now on. The caller holds s.mu.
+func (c *conn) list() {
+	c.listed = true
+	for e := c.s.pending.Front(); e != nil; e = e.Next() {
+		c.push(e.Value.(*stored), wire.ActionListPending)
+	}
+	for _, v := range c.s.receipts {
+		c.pushReceipt(v)
+	}
+	c.s.receipts = nil
+}
+
+// Receipt tells the bot that the recipient of a message that it sent has got or read it. st is StatusDelivered or StatusRead. It
+// is pushed once, on every connection that has asked for messages; while there is none, it is kept for the next one. The
+// id of a message that no client sent, and any other status, is misuse.
+func (s *Server) Receipt(messageID string, st blaze.Status) {
+	if st != blaze.StatusDelivered && st != blaze.StatusRead {
+		s.misuse("Receipt: the status is neither DELIVERED nor READ")
+		return
+	}
+	if !s.receipt(messageID, st) {
+		s.misuse("Receipt: no client has sent the message %q", messageID)
+	}
+}
+
+func (s *Server) receipt(messageID string, st blaze.Status) (sent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, ok := s.sentIDs[messageID]
+	if !ok {
+		return false
+	}
+	at := stamp(s.now())
+	v := &pushed{
+		Type: "message", UserID: s.sent[i].RecipientID, MessageID: messageID, Status: string(st), Source: wire.ActionAck,
+		CreatedAt: at, UpdatedAt: at,
+	}
+	listening := false
+	for _, c := range s.conns {
+		if c.listed {
+			c.pushReceipt(v)
+			listening = true
+		}
+	}
+	if !listening {
+		s.receipts = append(s.receipts, v)
+	}
+	return true
+}
+
+func (c *conn) pushReceipt(v *pushed) {
+	c.enqueueLocked(item{frame: &push{ID: newID(), Action: wire.ActionAck, Data: v}})
+}

@@ -1,0 +1,221 @@
+package blazetest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// NewServer returns a Server in memory: Config.DialContext leads to it, and no port is opened. Made inside a testing/synctest
+// bubble, it belongs to it; close it before the bubble ends.
+func NewServer() *Server {
+	s := newServer()
+	ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	s.Config.Endpoints = []string{"ws://localhost/"}
+	s.Config.API = "http://localhost"
+	s.Config.DialContext = ln.dial
+	s.common()
+	s.serve(ln)
+	return s
+}
+
+// NewServerOn returns a Server that serves ln and closes it in the end. Whether ln speaks TLS it finds out by connecting to
+// it; if so, the addresses in Config begin with wss:// and https://, and Config trusts the certificate that ln showed. A
+// listener that cannot be reached under its own address counts as one without TLS. Without TLS, clients accept loopback
+// addresses only.
+func NewServerOn(ln net.Listener) *Server {
+	s := newServer()
+	s.common()
+	s.serve(ln)
+	host := s.dialable(ln.Addr())
+	ws, web := "ws://", "http://"
+	if cert := certificateOf(ln.Addr()); cert != nil {
+		ws, web = "wss://", "https://"
+		s.Config.TLSClientConfig = trust(cert, host)
+	}
+	s.Config.Endpoints = []string{ws + host + "/"}
+	s.Config.API = web + host
+	return s
+}
+
+func (s *Server) common() {
+	s.Config.Logger = slog.New(slog.DiscardHandler)
+	// A proxy of the machine that runs the test has no business here.
+	s.Config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+}
+
+// dialable returns the host of URLs that lead to addr. Where addr is no host and port, it sets DialContext.
+func (s *Server) dialable(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	if !ok {
+		s.Config.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, addr.Network(), addr.String())
+		}
+		return "localhost"
+	}
+	if tcp.IP.IsUnspecified() {
+		_, port, err := net.SplitHostPort(tcp.String())
+		if err == nil {
+			return net.JoinHostPort("localhost", port)
+		}
+	}
+	return tcp.String()
+}
+
+// certificateOf connects to a listener that is being served, and returns the certificate that it shows. Nil means that it
+// does not speak TLS. A TLS listener cannot be told by its type: the type is not exported, and wrappers hide it.
+func certificateOf(addr net.Addr) *x509.Certificate {
+	var seen *x509.Certificate
+	cfg := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		// The certificate is what we ask for; nothing is said over this connection.
+		InsecureSkipVerify: true, //nolint:gosec // see above
+		VerifyConnection: func(cs tls.ConnectionState) error {
+			seen = cs.PeerCertificates[0]
+			return nil
+		},
+	}
+	c, err := tls.DialWithDialer(&net.Dialer{Timeout: 5 * time.Second}, addr.Network(), addr.String(), cfg)
+	if err == nil {
+		_ = c.Close()
+	}
+	return seen
+}
+
+// trust returns a client's configuration that accepts this one certificate, under a name that it has.
+func trust(cert *x509.Certificate, hostport string) *tls.Config {
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	cfg := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	if cert.VerifyHostname(host) != nil && len(cert.DNSNames) > 0 {
+		cfg.ServerName = cert.DNSNames[0]
+	}
+	return cfg
+}
+
+// serve starts the goroutine that accepts connections.
+func (s *Server) serve(ln net.Listener) {
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.handle),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnState: func(c net.Conn, st http.ConnState) {
+			if st == http.StateClosed {
+				s.forget(c)
+			}
+		},
+	}
+	s.wg.Add(1)
+	go func() {
+		defer s.wg.Done()
+		// It ends with the listener, whose error says nothing that Close does not know.
+		_ = s.http.Serve(&tracked{Listener: ln, s: s})
+	}()
+}
+
+// connKey is the context key of a request's network connection.
+type connKey struct{}
+
+// tracked tells the server of each connection before net/http does, which forgets those that it accepts while it closes,
+// and those that become websockets.
+type tracked struct {
+	net.Listener
+	s *Server
+}
+
+func (t *tracked) Accept() (net.Conn, error) {
+	c, err := t.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	s := t.s
+	s.mu.Lock()
+	s.accepted[c] = struct{}{}
+	s.wg.Add(1)
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		cut(c)
+	}
+	return c, nil
+}
+
+// forget closes a network connection for good and counts its goroutine as ended. Only the first call counts.
+func (s *Server) forget(c net.Conn) {
+	cut(c)
+	s.mu.Lock()
+	_, known := s.accepted[c]
+	delete(s.accepted, c)
+	s.mu.Unlock()
+	if known {
+		s.wg.Done()
+	}
+}
+
+// cut closes c without a word, not even that of TLS, which might have to wait for the peer.
+func cut(c net.Conn) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	_ = c.Close()
+}
+
+// pipeListener accepts what is dialled in this process.
+type pipeListener struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   atomic.Bool
+}
+
+func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	var err error
+	select {
+	case l.conns <- ours:
+		return theirs, nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-l.closed:
+		err = errClosed
+	}
+	_ = ours.Close()
+	_ = theirs.Close()
+	return nil, &net.OpError{Op: "dial", Net: "pipe", Addr: pipeAddr{}, Err: err}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	if l.once.CompareAndSwap(false, true) {
+		close(l.closed)
+	}
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "localhost" }

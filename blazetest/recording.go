@@ -1,0 +1,160 @@
+package blazetest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// maxLine is the longest line of a recording. It is far above the largest frame.
+const maxLine = 32 << 20
+
+// line is one line of a recording: a frame, or bytes that are none.
+type line struct {
+	At    string          `json:"at"`
+	Dir   string          `json:"dir"`             // "in" is from the server to the client, "out" the other way
+	Frame json.RawMessage `json:"frame,omitempty"` // the JSON of the frame
+	Raw   []byte          `json:"raw,omitempty"`   // a binary message of the websocket as it is; only "in"
+
+	number int         // in the file, from 1
+	out    *wire.Frame // of an "out" line
+	value  any         // the same, for comparing
+	acks   []ack       // what an "out" line acknowledges
+	done   bool        // an "out" line whose frame has come
+}
+
+// ack is one acknowledgement.
+type ack struct {
+	MessageID string `json:"message_id"`
+	Status    string `json:"status"`
+}
+
+// readRecording reads a whole recording. Errors name the line, and hold no part of it.
+func readRecording(r io.Reader) ([]*line, error) {
+	var lines []*line
+	sc := bufio.NewScanner(r)
+	sc.Buffer(nil, maxLine)
+	n := 0
+	for sc.Scan() {
+		n++
+		if len(bytes.TrimSpace(sc.Bytes())) == 0 {
+			continue
+		}
+		l, err := readLine(sc.Bytes())
+		if err != nil {
+			return nil, fmt.Errorf("blazetest: line %d of the recording: %w", n, err)
+		}
+		l.number = n
+		lines = append(lines, l)
+	}
+	if err := sc.Err(); err != nil {
+		return nil, fmt.Errorf("blazetest: line %d of the recording: %w", n+1, err)
+	}
+	return lines, nil
+}
+
+func readLine(p []byte) (*line, error) {
+	l := new(line)
+	dec := json.NewDecoder(bytes.NewReader(p))
+	dec.DisallowUnknownFields()
+	if dec.Decode(l) != nil {
+		return nil, errors.New(`not an object of "at", "dir", and "frame" or "raw"`)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the object")
+	}
+	if _, err := time.Parse(time.RFC3339, l.At); err != nil {
+		return nil, errors.New(`"at" is not an RFC 3339 time`)
+	}
+	switch {
+	case l.Dir != "in" && l.Dir != "out":
+		return nil, errors.New(`"dir" is neither "in" nor "out"`)
+	case (l.Frame == nil) == (l.Raw == nil):
+		return nil, errors.New(`needs one of "frame" and "raw"`)
+	case l.Frame != nil && l.Frame[0] != '{':
+		return nil, errors.New(`"frame" is not an object`)
+	case l.Dir == "out":
+		return l, l.readOut()
+	}
+	return l, nil
+}
+
+// readOut reads the frame that a client is to write.
+func (l *line) readOut() error {
+	if l.Frame == nil {
+		return errors.New(`a client is not expected to write "raw" bytes`)
+	}
+	var err error
+	if l.out, err = wire.Parse(l.Frame); err != nil {
+		return err
+	}
+	l.acks = acksOf(l.out)
+	l.value, err = decode(l.Frame)
+	return err
+}
+
+// acksOf returns what a request acknowledges, nil if it is another request.
+func acksOf(f *wire.Frame) []ack {
+	var one ack
+	var many struct {
+		Messages []ack `json:"messages"`
+	}
+	switch f.Action {
+	case wire.ActionAck:
+		if json.Unmarshal(f.Params, &one) == nil && one.MessageID != "" {
+			return []ack{one}
+		}
+	case wire.ActionAcks:
+		if json.Unmarshal(f.Params, &many) == nil {
+			return many.Messages
+		}
+	}
+	return nil
+}
+
+// decode reads JSON for comparing, with numbers as they are written.
+func decode(p []byte) (v any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(p))
+	dec.UseNumber()
+	err = dec.Decode(&v)
+	return v, err
+}
+
+// rewrite returns the JSON p in which every value that change returns something for is replaced by it. change gets the name of
+// the field that holds the value, for an element of an array that of the array. Order, names and numbers stay as they are.
+func rewrite(p json.RawMessage, name string, change func(name string, value json.RawMessage) json.RawMessage) json.RawMessage {
+	if v := change(name, p); v != nil {
+		return v
+	}
+	dec := json.NewDecoder(bytes.NewReader(p))
+	dec.UseNumber()
+	first, err := dec.Token()
+	open, ok := first.(json.Delim)
+	if err != nil || !ok {
+		return p
+	}
+	b := []byte{byte(open)}
+	for n := 0; dec.More(); n++ {
+		if n > 0 {
+			b = append(b, ',')
+		}
+		if open == '{' {
+			key, _ := dec.Token() // p is valid JSON: it can only be a string
+			name, _ = key.(string)
+			quoted, _ := wire.Marshal(name)
+			b = append(append(b, quoted...), ':')
+		}
+		var v json.RawMessage
+		if dec.Decode(&v) != nil {
+			return p
+		}
+		b = append(b, rewrite(v, name, change)...)
+	}
+	return append(b, byte(open)+2) // in ASCII, the closing bracket of both kinds is two behind the opening one
+}

@@ -1,0 +1,160 @@
+package blazetest
+
+import (
+	"container/list"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// The session of every Server. The ids are always the same, so that a recording can name them; the key is always new.
+const (
+	appID     = "b1a2e000-0000-4000-8000-000000000001"
+	sessionID = "b1a2e000-0000-4000-8000-000000000002"
+)
+
+// errClosed is what waiting on a closed Server returns.
+var errClosed = errors.New("blazetest: the server is closed")
+
+// Server is a Blaze server with one session, that of the bot under test. It is made by [NewServer], [NewServerOn] or
+// [Start]; its zero value is of no use. All methods are safe for concurrent use. None of them panics: what a test does
+// wrong is reported to Errorf.
+type Server struct {
+	// Key is the session that the server accepts, with a new key for each Server. Its AppID is always
+	// b1a2e000-0000-4000-8000-000000000001 and its SessionID b1a2e000-0000-4000-8000-000000000002.
+	Key blaze.Keystore
+	// Config is how a client reaches the server: Endpoints, API, DialContext, Proxy and TLSClientConfig, as far as they are
+	// needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
+	Config blaze.Config
+	// Errorf is told of what the client wrote against the protocol, and of misuse of the Server. It may be called by several
+	// goroutines at once. Nil means that it is printed to standard error. Set it before the first connection.
+	Errorf func(format string, args ...any)
+
+	public ed25519.PublicKey
+	http   *http.Server
+	done   chan struct{}  // closed by Close
+	wg     sync.WaitGroup // the accepting goroutine and one for each network connection
+
+	mu sync.Mutex // guards all below; never held during I/O or while a function of the test runs
+	state
+}
+
+// state is what a Server knows.
+type state struct {
+	closed   bool
+	accepted map[net.Conn]struct{} // network connections, whatever they are used for
+	conns    []*conn               // websocket connections, oldest first
+	waiting  chan struct{}         // closed at the next change; nil while nobody waits
+
+	pending   *list.List // of *stored: not acknowledged, oldest first
+	pendingBy map[string]*list.Element
+	lastAt    time.Time // when the newest message was stored
+	receipts  []*pushed // not pushed yet
+
+	acked    []string // in order, each once
+	ackedIDs map[string]struct{}
+	sent     []blaze.Outgoing // in order, each once
+	sentIDs  map[string]int   // index into sent
+	taken    int              // of sent, by Next
+
+	intercepts map[string][]func(Frame) Answer
+	unanswered int     // requests read whose answer is not written
+	replay     *replay // takes over new connections, while it is there
+}
+
+// newServer returns a Server that serves nothing yet.
+func newServer() *Server {
+	s := &Server{done: make(chan struct{})}
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		s.misuse("no key: %v", err) // crypto/rand does not fail
+		return s
+	}
+	s.public = public
+	s.Key = blaze.Keystore{AppID: appID, SessionID: sessionID, SessionPrivateKey: hex.EncodeToString(private.Seed())}
+	s.state = state{
+		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
+		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string][]func(Frame) Answer{},
+	}
+	return s
+}
+
+// Close ends every connection, without a close frame, and waits until the server's goroutines have ended. Functions given to
+// Intercept that still run are not waited for. Messages stay readable with Next, Sent, Acked and Pending. A second Close
+// does nothing.
+func (s *Server) Close() {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	if first {
+		close(s.done)
+	}
+	open := s.openConns()
+	s.changed()
+	s.mu.Unlock()
+	// Its error is that of closing the listener, which is all we want of it.
+	_ = s.http.Close()
+	for _, c := range open {
+		cut(c)
+	}
+	s.wg.Wait()
+}
+
+// Cut ends every websocket connection at once, without a close frame, as a failing network does. The client may connect
+// again.
+func (s *Server) Cut() {
+	s.mu.Lock()
+	conns := slices.Clone(s.conns)
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.cut()
+	}
+}
+
+func (s *Server) openConns() []net.Conn {
+	var open []net.Conn
+	for c := range s.accepted {
+		open = append(open, c)
+	}
+	return open
+}
+
+// changed wakes everyone who waits for a change of the state. The caller holds s.mu.
+func (s *Server) changed() {
+	if s.waiting != nil {
+		close(s.waiting)
+		s.waiting = nil
+	}
+}
+
+// change returns a channel that is closed at the next change. The caller holds s.mu.
+func (s *Server) change() <-chan struct{} {
+	if s.waiting == nil {
+		s.waiting = make(chan struct{})
+	}
+	return s.waiting
+}
+
+// fault reports what the client did wrong. The caller does not hold s.mu.
+func (s *Server) fault(format string, args ...any) { s.report("the client: "+format, args) }
+
+// misuse reports what the test did wrong. The caller does not hold s.mu.
+func (s *Server) misuse(format string, args ...any) { s.report(format, args) }
+
+func (s *Server) report(format string, args []any) {
+	if s.Errorf != nil {
+		s.Errorf("blazetest: "+format, args...)
+		return
+	}
+	_, _ = fmt.Fprintf(os.Stderr, "blazetest: "+format+"\n", args...)
+}

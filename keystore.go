@@ -1,0 +1,225 @@
+package blaze
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/mixin-blaze/blaze/internal/auth"
+)
+
+// Keystore is one session of a bot: who it is, and the key it signs with. [LoadKeystore] reads one from the file that the
+// dashboard exports; it may be built by hand as well, [New] checks it.
+//
+// A Keystore does not show its keys: fmt, log/slog and encoding/json print the ids and "[redacted]", also where it stands in
+// an exported field, a slice or a map. That includes [json.Marshal], so it cannot be used to write a keystore file.
+//
+// What no type can prevent: its fields are plain strings; fmt shows them where it calls no methods, which is in an unexported
+// field of another struct, even behind a pointer, and for the verbs %w and %p, which go vet reports. So give a Keystore to
+// [New] and keep it nowhere: the Client holds the key in a way that nothing prints.
+type Keystore struct {
+	AppID             string `json:"app_id"`
+	SessionID         string `json:"session_id"`
+	SessionPrivateKey string `json:"session_private_key"`         // 64 hex digits (ed25519 seed), base64 of 64 bytes, or an RSA key in PEM
+	ServerPublicKey   string `json:"server_public_key,omitempty"` // hex, as in the file; the websocket does not need it
+}
+
+const (
+	redacted     = "[redacted]"
+	mostKeystore = 1 << 20 // bytes of a keystore file; a real one has less than 4096
+)
+
+// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path.
+func LoadKeystore(path string) (Keystore, error) {
+	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // or the error would show all of it as the path
+		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
+	}
+	f, err := os.Open(path) //nolint:gosec // G304: opening the file the caller names is what this function is for
+	if err != nil {
+		return Keystore{}, fmt.Errorf("blaze: cannot open the keystore: %w", err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	data, err := io.ReadAll(io.LimitReader(f, mostKeystore+1))
+	if err != nil {
+		return Keystore{}, fmt.Errorf("blaze: cannot read the keystore: %w", err)
+	}
+	if len(data) > mostKeystore {
+		return Keystore{}, invalid("keystore", "is over %d bytes, so it is something else (file %q)", mostKeystore, path)
+	}
+	k, err := ParseKeystore(data)
+	if err != nil {
+		return Keystore{}, fmt.Errorf("%w (file %q)", err, path)
+	}
+	return k, nil
+}
+
+// ParseKeystore reads the JSON of a keystore, of any of the generations there have been:
+//
+//   - app_id, session_id, session_private_key (64 hex digits), server_public_key
+//   - client_id, session_id, private_key (base64 of 64 bytes: an ed25519 seed and its public key)
+//   - client_id, session_id, private_key or session_key (an RSA key in PEM, PKCS#1 or PKCS#8)
+//
+// The names may be mixed, and a key may have any of the three forms under any of its names. The ids become lower case, the
+// key stays as it is. Other fields are ignored, and so is pin_token: for an RSA session it is a secret and no key, for an
+// ed25519 session it is a key for X25519, which does not tell the ed25519 key it was made from.
+//
+// An error is an [InvalidError] with the field as the file names it, or "keystore" for the whole, and does not show what the
+// file says.
+func ParseKeystore(data []byte) (Keystore, error) {
+	file, err := parseKeystoreFile(data)
+	if err != nil {
+		return Keystore{}, err
+	}
+	var k Keystore
+	var appField, sessionField, keyField string
+	if appField, k.AppID, err = file.first("app_id", "client_id"); err != nil {
+		return Keystore{}, err
+	}
+	if sessionField, k.SessionID, err = file.first("session_id"); err != nil {
+		return Keystore{}, err
+	}
+	if keyField, k.SessionPrivateKey, err = file.first("session_private_key", "private_key", "session_key"); err != nil {
+		return Keystore{}, err
+	}
+	if _, k.ServerPublicKey, err = file.first("server_public_key"); err != nil {
+		return Keystore{}, err
+	}
+	if k.SessionID == "" && file.has("authorization_id") {
+		return Keystore{}, invalid("authorization_id", "makes this the keystore of an OAuth grant, which has no session; the bot's own is needed")
+	}
+	if _, err := signerOf(&k, appField, sessionField, keyField); err != nil {
+		return Keystore{}, err
+	}
+	return k, nil
+}
+
+// keystoreFile is the top level of a keystore file.
+type keystoreFile map[string]json.RawMessage
+
+// parseKeystoreFile passes no error of encoding/json on: some quote what they could not read.
+func parseKeystoreFile(data []byte) (keystoreFile, error) {
+	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))) // a byte order mark, as some editors write
+	if len(data) == 0 {
+		return nil, invalid("keystore", "is empty")
+	}
+	if !json.Valid(data) {
+		return nil, invalid("keystore", "is not JSON, or not all of it")
+	}
+	var file keystoreFile
+	if err := json.Unmarshal(data, &file); err != nil || file == nil {
+		return nil, invalid("keystore", "is JSON, but not an object")
+	}
+	return file, nil
+}
+
+// first returns the first of the names that the file has with something to it, and its value; the first name and "" if it
+// has none.
+func (f keystoreFile) first(names ...string) (name, value string, err error) {
+	for _, name := range names {
+		if !f.has(name) {
+			continue
+		}
+		if err := json.Unmarshal(f[name], &value); err != nil {
+			return name, "", invalid(name, "is not a string")
+		}
+		return name, value, nil
+	}
+	return names[0], "", nil
+}
+
+// has reports whether the file says something under the name.
+func (f keystoreFile) has(name string) bool {
+	switch string(f[name]) {
+	case "", "null", `""`:
+		return false
+	}
+	return true
+}
+
+// newSigner is what a Client keeps of a Keystore: it cannot be printed. The Keystore may have been built by hand.
+func newSigner(k Keystore) (*auth.Signer, error) {
+	return signerOf(&k, "Keystore.AppID", "Keystore.SessionID", "Keystore.SessionPrivateKey")
+}
+
+// signerOf checks k and makes its ids lower case. Its errors use the names given.
+func signerOf(k *Keystore, appField, sessionField, keyField string) (*auth.Signer, error) {
+	var err error
+	if k.AppID, err = auth.ID(k.AppID); err != nil {
+		return nil, invalid(appField, "%v", err)
+	}
+	if k.SessionID, err = auth.ID(k.SessionID); err != nil {
+		return nil, invalid(sessionField, "%v", err)
+	}
+	if k.SessionPrivateKey == redacted {
+		return nil, invalid(keyField, "is what a Keystore prints instead of its key")
+	}
+	s, err := auth.New(k.AppID, k.SessionID, k.SessionPrivateKey)
+	if err != nil {
+		return nil, invalid(keyField, "%v", err)
+	}
+	return s, nil
+}
+
+// shown is what everything that prints a Keystore prints: ids, if that is what they are and not a key in the wrong place,
+// and whether there are keys.
+func (k Keystore) shown() Keystore {
+	id := func(s string) string {
+		if u, err := auth.ID(s); err == nil {
+			return u
+		}
+		return secret(s)
+	}
+	return Keystore{
+		AppID:             id(k.AppID),
+		SessionID:         id(k.SessionID),
+		SessionPrivateKey: secret(k.SessionPrivateKey),
+		ServerPublicKey:   secret(k.ServerPublicKey),
+	}
+}
+
+// secret tells only whether there is something.
+func secret(s string) string {
+	if s == "" {
+		return ""
+	}
+	return redacted
+}
+
+// String shows the ids and not the keys.
+func (k Keystore) String() string {
+	k = k.shown()
+	return fmt.Sprintf("Keystore{AppID: %q, SessionID: %q, SessionPrivateKey: %q, ServerPublicKey: %q}",
+		k.AppID, k.SessionID, k.SessionPrivateKey, k.ServerPublicKey)
+}
+
+// GoString is String.
+func (k Keystore) GoString() string { return "blaze." + k.String() }
+
+// Format writes String, whatever the verb.
+func (k Keystore) Format(f fmt.State, verb rune) {
+	s := k.String()
+	if verb == 'v' && f.Flag('#') {
+		s = k.GoString()
+	}
+	_, _ = io.WriteString(f, s)
+}
+
+// LogValue is what log/slog shows: the ids and not the keys.
+func (k Keystore) LogValue() slog.Value {
+	k = k.shown()
+	return slog.GroupValue(
+		slog.String("app_id", k.AppID),
+		slog.String("session_id", k.SessionID),
+		slog.String("session_private_key", k.SessionPrivateKey),
+	)
+}
+
+// MarshalJSON writes the ids and not the keys.
+func (k Keystore) MarshalJSON() ([]byte, error) {
+	type plain Keystore // without this method
+	return json.Marshal(plain(k.shown()))
+}

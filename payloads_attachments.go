@@ -1,0 +1,167 @@
+package blaze
+
+import "time"
+
+// maxAudio is the longest recording the service takes. Source: its list of websocket messages.
+const maxAudio = 60 * time.Second
+
+// Attachment is a file that was uploaded to the service, in the messages that show it.
+type Attachment struct {
+	ID       string // what the service called the upload, a UUID
+	MimeType string // for example image/jpeg; may be empty
+	Size     int64  // in bytes, not negative
+	// Key and Digest belong to a file that was encrypted before the upload: 64 bytes that open it, and the SHA-256 of what
+	// was uploaded. Both are nil for a plain file. They are sent in encrypted messages only, and there always.
+	Key, Digest []byte
+}
+
+// id checks the attachment of a payload of the given type and returns its id in lower case.
+func (a Attachment) id(v *validation, kind string) string {
+	id := v.id(kind+".ID", a.ID)
+	v.check(a.Size >= 0, kind+".Size", "must not be negative")
+	return id
+}
+
+func (f *fields) attachment() Attachment {
+	return Attachment{
+		ID:       f.need("attachment_id"),
+		MimeType: f.str("mime_type"),
+		Size:     f.int64("size"),
+		Key:      f.bytes("key"),
+		Digest:   f.bytes("digest"),
+	}
+}
+
+// Image is a picture. Source of its fields: the service's list of websocket messages, as for all attachments.
+type Image struct {
+	Attachment
+	Width, Height int    // in pixels, above 0
+	Thumbnail     string // a small JPEG in base64, shown until the picture is there; may be empty
+}
+
+// Category returns [CategoryPlainImage].
+func (Image) Category() Category { return CategoryPlainImage }
+
+func (i Image) data() ([]byte, error) {
+	var v validation
+	id := i.id(&v, "Image")
+	v.dimensions("Image", i.Width, i.Height)
+	return v.marshal(struct {
+		ID        string `json:"attachment_id"`
+		MimeType  string `json:"mime_type"`
+		Width     int    `json:"width"`
+		Height    int    `json:"height"`
+		Size      int64  `json:"size"`
+		Thumbnail string `json:"thumbnail,omitempty"`
+		Key       []byte `json:"key,omitempty"`
+		Digest    []byte `json:"digest,omitempty"`
+	}{id, i.MimeType, i.Width, i.Height, i.Size, i.Thumbnail, i.Key, i.Digest})
+}
+
+func readImage(f *fields) Image {
+	return Image{
+		Attachment: f.attachment(),
+		Width:      f.int("width"),
+		Height:     f.int("height"),
+		Thumbnail:  f.str("thumbnail"),
+	}
+}
+
+// Data is a file of any kind.
+type Data struct {
+	Attachment
+	Name string // of the file; may be empty
+}
+
+// Category returns [CategoryPlainData].
+func (Data) Category() Category { return CategoryPlainData }
+
+func (d Data) data() ([]byte, error) {
+	var v validation
+	id := d.id(&v, "Data")
+	return v.marshal(struct {
+		ID       string `json:"attachment_id"`
+		MimeType string `json:"mime_type"`
+		Size     int64  `json:"size"`
+		Name     string `json:"name,omitempty"`
+		Key      []byte `json:"key,omitempty"`
+		Digest   []byte `json:"digest,omitempty"`
+	}{id, d.MimeType, d.Size, d.Name, d.Key, d.Digest})
+}
+
+func readData(f *fields) Data {
+	return Data{Attachment: f.attachment(), Name: f.str("name")}
+}
+
+// Audio is a recording of at most 60 seconds, usually audio/ogg.
+type Audio struct {
+	Attachment
+	Duration time.Duration // 0 to 60 s; the wire has whole milliseconds, what is below is cut off
+	Waveform []byte        // the picture of the sound, see the function Waveform; may be nil
+}
+
+// Category returns [CategoryPlainAudio].
+func (Audio) Category() Category { return CategoryPlainAudio }
+
+func (a Audio) data() ([]byte, error) {
+	var v validation
+	id := a.id(&v, "Audio")
+	v.check(a.Duration >= 0, "Audio.Duration", "must not be negative")
+	v.check(a.Duration <= maxAudio, "Audio.Duration", "must be at most %v", maxAudio)
+	return v.marshal(struct {
+		ID       string `json:"attachment_id"`
+		MimeType string `json:"mime_type"`
+		Waveform []byte `json:"waveform,omitempty"`
+		Size     int64  `json:"size"`
+		Duration int64  `json:"duration"`
+		Key      []byte `json:"key,omitempty"`
+		Digest   []byte `json:"digest,omitempty"`
+	}{id, a.MimeType, a.Waveform, a.Size, a.Duration.Milliseconds(), a.Key, a.Digest})
+}
+
+func readAudio(f *fields) Audio {
+	return Audio{
+		Attachment: f.attachment(),
+		Duration:   f.duration("duration", time.Millisecond),
+		Waveform:   f.bytes("waveform"),
+	}
+}
+
+// Video is a film.
+type Video struct {
+	Attachment
+	Width, Height int           // in pixels, above 0
+	Duration      time.Duration // not negative; the wire has whole milliseconds, what is below is cut off
+	Thumbnail     string        // a small JPEG in base64, shown until the film is there; may be empty
+}
+
+// Category returns [CategoryPlainVideo].
+func (Video) Category() Category { return CategoryPlainVideo }
+
+func (p Video) data() ([]byte, error) {
+	var v validation
+	id := p.id(&v, "Video")
+	v.dimensions("Video", p.Width, p.Height)
+	v.check(p.Duration >= 0, "Video.Duration", "must not be negative")
+	return v.marshal(struct {
+		ID        string `json:"attachment_id"`
+		MimeType  string `json:"mime_type"`
+		Width     int    `json:"width"`
+		Height    int    `json:"height"`
+		Size      int64  `json:"size"`
+		Duration  int64  `json:"duration"`
+		Thumbnail string `json:"thumbnail,omitempty"`
+		Key       []byte `json:"key,omitempty"`
+		Digest    []byte `json:"digest,omitempty"`
+	}{id, p.MimeType, p.Width, p.Height, p.Size, p.Duration.Milliseconds(), p.Thumbnail, p.Key, p.Digest})
+}
+
+func readVideo(f *fields) Video {
+	return Video{
+		Attachment: f.attachment(),
+		Width:      f.int("width"),
+		Height:     f.int("height"),
+		Duration:   f.duration("duration", time.Millisecond),
+		Thumbnail:  f.str("thumbnail"),
+	}
+}

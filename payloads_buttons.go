@@ -1,0 +1,137 @@
+package blaze
+
+import "strconv"
+
+const (
+	maxLabel   = 36 // bytes; a label must be shorter. Source: the service's list of websocket messages
+	maxButtons = 18 // of a group; it was 6 until 2024. Source: the service's own client for Go
+)
+
+// Button is one button of a [ButtonGroup] or a [Card].
+type Button struct {
+	Label  string // 1 to 35 bytes; a Chinese character has three
+	Color  string // "#RRGGBB", hexadecimal: Messenger drops the whole message over a colour it cannot read
+	Action string // an address to open (https:, mixin:), or "input:TEXT" to let the user say TEXT to the bot
+}
+
+// Buttons are written as they are read: the wire has these names, always all three.
+type buttonJSON struct {
+	Label  string `json:"label"`
+	Color  string `json:"color"`
+	Action string `json:"action"`
+}
+
+func (b Button) check(v *validation, path string) {
+	v.check(b.Label != "", path+".Label", "must not be empty")
+	v.check(len(b.Label) < maxLabel, path+".Label", "has %d bytes, must have fewer than %d", len(b.Label), maxLabel)
+	v.check(isColor(b.Color), path+".Color", "must be # and six hexadecimal digits")
+	v.check(b.Action != "", path+".Action", "must not be empty")
+}
+
+func isColor(s string) bool {
+	if len(s) != 7 || s[0] != '#' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		if !isHex(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// buttonsJSON checks each button and returns them for the wire; no buttons are nil.
+func (v *validation) buttonsJSON(path string, buttons []Button) []buttonJSON {
+	var out []buttonJSON
+	for i, b := range buttons {
+		b.check(v, indexed(path, i))
+		out = append(out, buttonJSON(b))
+	}
+	return out
+}
+
+func indexed(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+func readButton(f *fields) Button {
+	return Button{Label: f.need("label"), Color: f.str("color"), Action: f.need("action")}
+}
+
+// ButtonGroup is a message of 1 to 18 buttons.
+type ButtonGroup []Button
+
+// Category returns [CategoryAppButtonGroup].
+func (ButtonGroup) Category() Category { return CategoryAppButtonGroup }
+
+func (g ButtonGroup) data() ([]byte, error) {
+	var v validation
+	v.check(len(g) > 0, "ButtonGroup", "must not be empty")
+	v.check(len(g) <= maxButtons, "ButtonGroup", "has %d buttons, must have at most %d", len(g), maxButtons)
+	return v.marshal(v.buttonsJSON("ButtonGroup", g))
+}
+
+func decodeButtonGroup(data []byte) (Payload, error) {
+	buttons, err := readObjects("", data, readButton)
+	return ButtonGroup(buttons), err
+}
+
+// Card is a title and a text to be opened, in one of two styles. With Action it is a small card with an icon that opens an
+// address: that style is the one of the service's list of websocket messages. With Actions it is a larger one, with a cover
+// above and buttons below, for Messenger from 2024 on. One of the two must be set, not both: an app that finds Action
+// ignores all that belongs to the newer style.
+type Card struct {
+	AppID       string   // the bot the card is from, a UUID; may be empty
+	IconURL     string   // style with Action; may be empty
+	CoverURL    string   // style with Actions; may be empty
+	Title       string   // must not be empty; apps show about 36 characters
+	Description string   // must not be empty; apps take up to 1024 characters
+	Action      string   // the address the card opens
+	Actions     []Button // below the card
+	Shareable   *bool    // whether users may pass the card on; nil leaves it to the app
+}
+
+// Category returns [CategoryAppCard].
+func (Card) Category() Category { return CategoryAppCard }
+
+func (c Card) data() ([]byte, error) {
+	var v validation
+	appID := v.optionalID("Card.AppID", c.AppID)
+	v.check(c.Title != "", "Card.Title", "must not be empty")
+	v.check(c.Description != "", "Card.Description", "must not be empty")
+	v.check(c.Action != "" || len(c.Actions) > 0, "Card.Action", "missing, and so is Actions: set one of the two")
+	v.check(c.Action == "" || len(c.Actions) == 0, "Card.Actions", "must be empty when Action is set")
+	return v.marshal(struct {
+		AppID       string       `json:"app_id,omitempty"`
+		IconURL     string       `json:"icon_url,omitempty"`
+		CoverURL    string       `json:"cover_url,omitempty"`
+		Title       string       `json:"title"`
+		Description string       `json:"description"`
+		Action      string       `json:"action,omitempty"`
+		Actions     []buttonJSON `json:"actions,omitempty"`
+		Shareable   *bool        `json:"shareable,omitempty"`
+	}{appID, c.IconURL, c.CoverURL, c.Title, c.Description, c.Action, v.buttonsJSON("Card.Actions", c.Actions), c.Shareable})
+}
+
+func readCard(f *fields) Card {
+	c := Card{
+		AppID:       f.str("app_id"),
+		IconURL:     f.str("icon_url"),
+		CoverURL:    f.str("cover_url"),
+		Title:       f.need("title"),
+		Description: f.str("description"),
+		Action:      f.str("action"),
+		Shareable:   f.boolean("shareable"),
+	}
+	if raw := f.value("cover"); c.CoverURL == "" && raw != nil {
+		cover := readObject("cover.", raw)
+		c.CoverURL = cover.str("url")
+		f.adopt(cover.err)
+	}
+	if raw := f.value("actions"); raw != nil {
+		buttons, err := readObjects("actions", raw, readButton)
+		f.adopt(err)
+		if len(buttons) > 0 {
+			c.Actions = buttons
+		}
+	}
+	return c
+}

@@ -1,0 +1,166 @@
+package blaze
+
+import (
+	"encoding/hex"
+	"time"
+)
+
+// SystemConversation says that a conversation changed. Only the service sends it.
+type SystemConversation struct {
+	Action        string        // JOIN, EXIT, ADD, REMOVE, CREATE, UPDATE, ROLE or EXPIRE; an open set
+	ParticipantID string        // whom the change is about, or ""
+	UserID        string        // who made it, or ""
+	Role          string        // the participant's new role, or ""
+	ExpireIn      time.Duration // how long messages last from now on, in whole seconds on the wire; 0: for ever
+}
+
+// Category returns [CategorySystemConversation].
+func (SystemConversation) Category() Category { return CategorySystemConversation }
+
+func (s SystemConversation) data() ([]byte, error) {
+	var v validation
+	v.check(s.Action != "", "SystemConversation.Action", "missing")
+	v.check(s.ExpireIn >= 0, "SystemConversation.ExpireIn", "must not be negative")
+	return v.marshal(struct {
+		Action        string `json:"action"`
+		ParticipantID string `json:"participant_id,omitempty"`
+		UserID        string `json:"user_id,omitempty"`
+		Role          string `json:"role,omitempty"`
+		ExpireIn      int64  `json:"expire_in,omitempty"`
+	}{s.Action, s.ParticipantID, s.UserID, s.Role, int64(s.ExpireIn / time.Second)})
+}
+
+func readSystemConversation(f *fields) SystemConversation {
+	return SystemConversation{
+		Action:        f.need("action"),
+		ParticipantID: f.str("participant_id"),
+		UserID:        f.str("user_id"),
+		Role:          f.str("role"),
+		ExpireIn:      f.duration("expire_in", time.Second),
+	}
+}
+
+// AccountSnapshot says that money moved, in the way of before 2024. Only the service sends it. It is a notice, no proof:
+// check the snapshot over the HTTP API before goods are delivered.
+type AccountSnapshot struct {
+	Type       string // "transfer", for example
+	SnapshotID string
+	OpponentID string // the other side; the wire has it as opponent_id or counter_user_id
+	AssetID    string
+	Amount     string // decimal; "-10" is a debit
+	TraceID    string
+	Memo       string // as it came
+	CreatedAt  time.Time
+}
+
+// Category returns [CategorySystemAccountSnapshot].
+func (AccountSnapshot) Category() Category { return CategorySystemAccountSnapshot }
+
+func (s AccountSnapshot) data() ([]byte, error) {
+	var v validation
+	v.check(s.SnapshotID != "", "AccountSnapshot.SnapshotID", "missing")
+	return v.marshal(struct {
+		Type       string `json:"type"`
+		SnapshotID string `json:"snapshot_id"`
+		OpponentID string `json:"opponent_id"`
+		AssetID    string `json:"asset_id"`
+		Amount     string `json:"amount"`
+		TraceID    string `json:"trace_id"`
+		Memo       string `json:"memo"`
+		CreatedAt  string `json:"created_at,omitempty"`
+	}{s.Type, s.SnapshotID, s.OpponentID, s.AssetID, s.Amount, s.TraceID, s.Memo, v.time("AccountSnapshot.CreatedAt", s.CreatedAt)})
+}
+
+func readAccountSnapshot(f *fields) AccountSnapshot {
+	s := AccountSnapshot{
+		Type:       f.str("type"),
+		SnapshotID: f.need("snapshot_id"),
+		OpponentID: f.str("opponent_id"),
+		AssetID:    f.str("asset_id"),
+		Amount:     f.str("amount"),
+		TraceID:    f.str("trace_id"),
+		Memo:       f.str("memo"),
+		CreatedAt:  f.time("created_at"),
+	}
+	if s.OpponentID == "" {
+		s.OpponentID = f.str("counter_user_id")
+	}
+	return s
+}
+
+// SafeSnapshot says that money, or an inscription, moved. Only the service sends it. It is a notice, no proof: check the
+// snapshot over the HTTP API before goods are delivered.
+type SafeSnapshot struct {
+	Type            string // "snapshot", for example
+	SnapshotID      string
+	UserID          string // whose account this is about
+	OpponentID      string // the other side, or ""
+	TraceID         string // or ""
+	TransactionHash string
+	AssetID         string
+	Amount          string // decimal; "-10" is a debit
+	// Memo is decoded from hexadecimal. A memo that is not hexadecimal is kept as the bytes that came: money is not to be
+	// overlooked because of its memo.
+	Memo            []byte
+	DepositHash     string // of the deposit, or ""
+	InscriptionHash string // set when an inscription moved
+	CreatedAt       time.Time
+}
+
+// Category returns [CategorySystemSafeInscription] if InscriptionHash is set, else [CategorySystemSafeSnapshot]. Of a
+// received message Message.Category is what the service said.
+func (s SafeSnapshot) Category() Category {
+	if s.InscriptionHash != "" {
+		return CategorySystemSafeInscription
+	}
+	return CategorySystemSafeSnapshot
+}
+
+func (s SafeSnapshot) data() ([]byte, error) {
+	var v validation
+	v.check(s.SnapshotID != "", "SafeSnapshot.SnapshotID", "missing")
+	return v.marshal(struct {
+		Type            string `json:"type"`
+		SnapshotID      string `json:"snapshot_id"`
+		UserID          string `json:"user_id"`
+		OpponentID      string `json:"opponent_id"`
+		TraceID         string `json:"trace_id,omitempty"`
+		TransactionHash string `json:"transaction_hash"`
+		AssetID         string `json:"asset_id"`
+		Amount          string `json:"amount"`
+		Memo            string `json:"memo"`
+		CreatedAt       string `json:"created_at,omitempty"`
+		DepositHash     string `json:"deposit_hash,omitempty"`
+		InscriptionHash string `json:"inscription_hash,omitempty"`
+	}{
+		s.Type, s.SnapshotID, s.UserID, s.OpponentID, s.TraceID, s.TransactionHash, s.AssetID, s.Amount,
+		hex.EncodeToString(s.Memo), v.time("SafeSnapshot.CreatedAt", s.CreatedAt), s.DepositHash, s.InscriptionHash,
+	})
+}
+
+func readSafeSnapshot(f *fields) SafeSnapshot {
+	return SafeSnapshot{
+		Type:            f.str("type"),
+		SnapshotID:      f.need("snapshot_id"),
+		UserID:          f.str("user_id"),
+		OpponentID:      f.str("opponent_id"),
+		TraceID:         f.str("trace_id"),
+		TransactionHash: f.str("transaction_hash"),
+		AssetID:         f.str("asset_id"),
+		Amount:          f.str("amount"),
+		Memo:            hexMemo(f.str("memo")),
+		DepositHash:     f.str("deposit_hash"),
+		InscriptionHash: f.str("inscription_hash"),
+		CreatedAt:       f.time("created_at"),
+	}
+}
+
+func hexMemo(s string) []byte {
+	if s == "" {
+		return nil
+	}
+	if memo, err := hex.DecodeString(s); err == nil {
+		return memo
+	}
+	return []byte(s)
+}

@@ -1,0 +1,156 @@
+package blaze
+
+// Sticker is a sticker of Messenger, named in one of two ways. Source: the service's list of websocket messages has Name
+// and AlbumID; StickerID is what today's apps write and the only thing they read.
+type Sticker struct {
+	StickerID string // a UUID; may be empty when Name and AlbumID are both set
+	AlbumID   string // a UUID; may be empty when StickerID is set
+	Name      string // within the album; may be empty when StickerID is set
+}
+
+// Category returns [CategoryPlainSticker].
+func (Sticker) Category() Category { return CategoryPlainSticker }
+
+func (s Sticker) data() ([]byte, error) {
+	var v validation
+	v.check(s.named(), "Sticker.StickerID", "missing, and so is Name or AlbumID, which together would do")
+	return v.marshal(struct {
+		Name      string `json:"name,omitempty"`
+		AlbumID   string `json:"album_id,omitempty"`
+		StickerID string `json:"sticker_id,omitempty"`
+	}{s.Name, v.optionalID("Sticker.AlbumID", s.AlbumID), v.optionalID("Sticker.StickerID", s.StickerID)})
+}
+
+func (s Sticker) named() bool { return s.StickerID != "" || s.Name != "" && s.AlbumID != "" }
+
+func readSticker(f *fields) Sticker {
+	s := Sticker{StickerID: f.str("sticker_id"), AlbumID: f.str("album_id"), Name: f.str("name")}
+	if !s.named() {
+		f.fail("sticker_id", "missing, and so is name or album_id")
+	}
+	return s
+}
+
+// Contact shares a user's, or a bot's, profile.
+type Contact struct {
+	UserID string // a UUID
+}
+
+// Category returns [CategoryPlainContact].
+func (Contact) Category() Category { return CategoryPlainContact }
+
+func (c Contact) data() ([]byte, error) {
+	var v validation
+	return v.marshal(struct {
+		UserID string `json:"user_id"`
+	}{v.id("Contact.UserID", c.UserID)})
+}
+
+func readContact(f *fields) Contact { return Contact{UserID: f.need("user_id")} }
+
+// Live is a live stream.
+type Live struct {
+	Width, Height int    // in pixels, above 0
+	ThumbURL      string // of a picture shown before the stream plays; may be empty, and is written even then: apps expect it
+	URL           string // of the stream, for example an .m3u8
+}
+
+// Category returns [CategoryPlainLive].
+func (Live) Category() Category { return CategoryPlainLive }
+
+func (l Live) data() ([]byte, error) {
+	var v validation
+	v.dimensions("Live", l.Width, l.Height)
+	v.check(l.URL != "", "Live.URL", "missing")
+	return v.marshal(struct {
+		Width    int    `json:"width"`
+		Height   int    `json:"height"`
+		ThumbURL string `json:"thumb_url"`
+		URL      string `json:"url"`
+	}{l.Width, l.Height, l.ThumbURL, l.URL})
+}
+
+func readLive(f *fields) Live {
+	return Live{Width: f.int("width"), Height: f.int("height"), ThumbURL: f.str("thumb_url"), URL: f.need("url")}
+}
+
+// Location is a place on the map. The zero value is a place too, on the equator; Messenger's Android app does not show it.
+type Location struct {
+	Longitude float64 // in degrees, -180 to 180, east positive
+	Latitude  float64 // in degrees, -90 to 90, north positive
+	Name      string  // may be empty
+	Address   string  // may be empty
+}
+
+// Category returns [CategoryPlainLocation].
+func (Location) Category() Category { return CategoryPlainLocation }
+
+func (l Location) data() ([]byte, error) {
+	var v validation
+	// Comparisons with NaN are false, so NaN is refused here too.
+	v.check(l.Longitude >= -180 && l.Longitude <= 180, "Location.Longitude", "must be within -180 and 180")
+	v.check(l.Latitude >= -90 && l.Latitude <= 90, "Location.Latitude", "must be within -90 and 90")
+	return v.marshal(struct {
+		Longitude float64 `json:"longitude"`
+		Latitude  float64 `json:"latitude"`
+		Name      string  `json:"name,omitempty"`
+		Address   string  `json:"address,omitempty"`
+	}{l.Longitude, l.Latitude, l.Name, l.Address})
+}
+
+func readLocation(f *fields) Location {
+	return Location{
+		Longitude: f.number("longitude"),
+		Latitude:  f.number("latitude"),
+		Name:      f.str("name"),
+		Address:   f.str("address"),
+	}
+}
+
+// Recall takes back a message that the sender of the Recall sent earlier. The Recall is a message with an id of its own.
+type Recall struct {
+	MessageID string // the message to be taken back, a UUID
+}
+
+// Category returns [CategoryMessageRecall].
+func (Recall) Category() Category { return CategoryMessageRecall }
+
+func (r Recall) data() ([]byte, error) {
+	var v validation
+	return v.marshal(struct {
+		MessageID string `json:"message_id"`
+	}{v.id("Recall.MessageID", r.MessageID)})
+}
+
+func readRecall(f *fields) Recall { return Recall{MessageID: f.need("message_id")} }
+
+// Pin pins messages to the top of a conversation, or takes them off.
+type Pin struct {
+	Action     string   // "PIN" or "UNPIN"
+	MessageIDs []string // UUIDs, at least one
+}
+
+// Category returns [CategoryMessagePin].
+func (Pin) Category() Category { return CategoryMessagePin }
+
+func (p Pin) data() ([]byte, error) {
+	var v validation
+	v.check(p.Action == "PIN" || p.Action == "UNPIN", "Pin.Action", "must be PIN or UNPIN")
+	v.check(len(p.MessageIDs) > 0, "Pin.MessageIDs", "must not be empty")
+	ids := make([]string, 0, len(p.MessageIDs))
+	for i, id := range p.MessageIDs {
+		ids = append(ids, v.id(indexed("Pin.MessageIDs", i), id))
+	}
+	return v.marshal(struct {
+		Action     string   `json:"action"`
+		MessageIDs []string `json:"message_ids"`
+	}{p.Action, ids})
+}
+
+func readPin(f *fields) Pin {
+	p := Pin{Action: f.need("action"), MessageIDs: f.strs("message_ids")}
+	if len(p.MessageIDs) == 0 {
+		f.fail("message_ids", "missing")
+	}
+	return p
+}

@@ -306,8 +306,16 @@ func TestKeystoreDoesNotPrintItsKeys(t *testing.T) {
 	swapped := blaze.Keystore{AppID: keySeed, SessionID: keySeed, SessionPrivateKey: keyApp}
 	type exported struct{ Key blaze.Keystore }
 	values := []any{
-		k, &k, swapped, exported{k}, &exported{k}, struct{ Key *blaze.Keystore }{&k}, []blaze.Keystore{k}, []any{k}, map[string]any{"key": k},
-		map[string]exported{"key": {k}}, [1]*blaze.Keystore{&k}, struct{ blaze.Keystore }{k},
+		k, &k, swapped,
+		exported{k},
+		&exported{k},
+		struct{ Key *blaze.Keystore }{&k},
+		[]blaze.Keystore{k},
+		[]any{k},
+		map[string]any{"key": k},
+		map[string]exported{"key": {k}},
+		[1]*blaze.Keystore{&k},
+		struct{ blaze.Keystore }{k},
 	}
 	var out strings.Builder
 	for _, v := range values {

@@ -1,0 +1,68 @@
+# Everything here needs Go and make. What else it needs is installed into ./bin, at the version given here.
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+# Set RACE to nothing to test without the race detector, where there is no C compiler.
+RACE := -race
+
+# No command here changes go.mod by the way.
+export GOFLAGS := $(strip $(shell go env GOFLAGS) -mod=readonly)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: ## Run the echo bot against a server of its own; needs no keystore
+	go run ./examples/echo
+
+.PHONY: test
+test: race-works ## Vet and test everything, examples too, with the race detector
+	go vet ./...
+	go test $(RACE) ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Run the linters; checks the format and go.mod as well
+	$(GOLANGCI_LINT) config verify
+	$(GOLANGCI_LINT) run
+	go mod tidy -diff
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format the code
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: fmt-check
+fmt-check: $(GOLANGCI_LINT) ## Show what fmt would change, and fail if it is anything
+	$(GOLANGCI_LINT) fmt --diff
+
+.PHONY: cover
+cover: ## Show the test coverage; go tool cover -html=cover.out shows it by line
+	go test -coverpkg=./... -coverprofile=cover.out ./...
+	go tool cover -func=cover.out
+
+.PHONY: clean
+clean: ## Remove what this Makefile made
+	rm -rf bin cover.out
+
+# The race detector is C. Without this check its absence is told in a way that helps nobody.
+.PHONY: race-works
+race-works:
+ifneq ($(RACE),)
+	@if [ "$$(go env CGO_ENABLED)" != 1 ] || ! command -v $$(go env CC | cut -d ' ' -f 1) >/dev/null; then \
+		echo "The race detector needs cgo and a C compiler: install gcc or clang (and set CGO_ENABLED=1 if it is 0)," >&2; \
+		echo "or run 'make test RACE=' to test without it." >&2; \
+		exit 1; \
+	fi
+endif
+
+# Built from source with the Go that is here, in a directory that only a complete build leaves. The version is in the file's
+# name, so that another version is another file.
+$(GOLANGCI_LINT):
+	@echo "Building golangci-lint $(GOLANGCI_LINT_VERSION), once; it takes a few minutes."
+	@rm -rf bin/new && mkdir -p bin/new
+	GOBIN="$(CURDIR)/bin/new" GOFLAGS=-mod=readonly go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	@rm -f bin/golangci-lint-*
+	@mv bin/new/golangci-lint $@ && rmdir bin/new

@@ -1,0 +1,70 @@
+package blaze_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+func TestCategories(t *testing.T) {
+	for _, c := range []struct {
+		category          blaze.Category
+		plain             blaze.Category
+		encrypted, system bool
+	}{
+		{"PLAIN_TEXT", "PLAIN_TEXT", false, false},
+		{"ENCRYPTED_TEXT", "PLAIN_TEXT", true, false},
+		{"ENCRYPTED_TRANSCRIPT", "PLAIN_TRANSCRIPT", true, false},
+		{"ENCRYPTED_SOMETHING_NEW", "PLAIN_SOMETHING_NEW", true, false},
+		{"SIGNAL_TEXT", "SIGNAL_TEXT", false, false},
+		{"APP_CARD", "APP_CARD", false, false},
+		{"APP_BUTTON_GROUP", "APP_BUTTON_GROUP", false, false},
+		{"MESSAGE_RECALL", "MESSAGE_RECALL", false, true},
+		{"MESSAGE_PIN", "MESSAGE_PIN", false, true},
+		{"SYSTEM_CONVERSATION", "SYSTEM_CONVERSATION", false, true},
+		{"SYSTEM_SOMETHING_NEW", "SYSTEM_SOMETHING_NEW", false, true},
+		{"MY_ENCRYPTED_TEXT", "MY_ENCRYPTED_TEXT", false, false},
+		{"MY_SYSTEM_USER", "MY_SYSTEM_USER", false, false},
+		{"", "", false, false},
+	} {
+		assert.Equal(t, c.plain, c.category.Plain(), c.category)
+		assert.Equal(t, c.encrypted, c.category.Encrypted(), c.category)
+		assert.Equal(t, c.system, c.category.System(), c.category)
+	}
+}
+
+// Every payload that can be encrypted has its plain and its encrypted constant, spelled alike.
+func TestCategoryPairs(t *testing.T) {
+	for plain, encrypted := range map[blaze.Category]blaze.Category{
+		blaze.CategoryPlainText:       blaze.CategoryEncryptedText,
+		blaze.CategoryPlainPost:       blaze.CategoryEncryptedPost,
+		blaze.CategoryPlainImage:      blaze.CategoryEncryptedImage,
+		blaze.CategoryPlainData:       blaze.CategoryEncryptedData,
+		blaze.CategoryPlainSticker:    blaze.CategoryEncryptedSticker,
+		blaze.CategoryPlainContact:    blaze.CategoryEncryptedContact,
+		blaze.CategoryPlainAudio:      blaze.CategoryEncryptedAudio,
+		blaze.CategoryPlainVideo:      blaze.CategoryEncryptedVideo,
+		blaze.CategoryPlainLive:       blaze.CategoryEncryptedLive,
+		blaze.CategoryPlainLocation:   blaze.CategoryEncryptedLocation,
+		blaze.CategoryPlainTranscript: blaze.CategoryEncryptedTranscript,
+	} {
+		assert.Equal(t, plain, encrypted.Plain())
+		assert.True(t, encrypted.Encrypted())
+	}
+}
+
+// The constants name exactly the categories that testdata/payloads has a file for.
+func TestCategoriesHaveFiles(t *testing.T) {
+	for _, c := range []blaze.Category{
+		blaze.CategoryPlainText, blaze.CategoryPlainPost, blaze.CategoryPlainImage, blaze.CategoryPlainData,
+		blaze.CategoryPlainSticker, blaze.CategoryPlainContact, blaze.CategoryPlainAudio, blaze.CategoryPlainVideo,
+		blaze.CategoryPlainLive, blaze.CategoryPlainLocation, blaze.CategoryPlainTranscript, blaze.CategoryPlainJSON,
+		blaze.CategoryAppButtonGroup, blaze.CategoryAppCard, blaze.CategoryMessageRecall, blaze.CategoryMessagePin,
+		blaze.CategorySystemConversation, blaze.CategorySystemUser, blaze.CategorySystemCircle, blaze.CategorySystemSession,
+		blaze.CategorySystemAccountSnapshot, blaze.CategorySystemSafeSnapshot, blaze.CategorySystemSafeInscription,
+	} {
+		assert.Contains(t, goldens, string(c))
+	}
+}

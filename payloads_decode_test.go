@@ -1,0 +1,185 @@
+package blaze_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+func TestDecodePayloadIsLenient(t *testing.T) {
+	const id = `"attachment_id":"` + attachmentID + `"`
+	unruly := []byte{0xfb, 0xff, 0xbf, 0xfe} // +/+//g== in base64, so that the alphabets and the padding differ
+	std, url := base64.StdEncoding, base64.URLEncoding
+
+	for _, c := range []struct {
+		name     string
+		category blaze.Category
+		data     string
+		want     blaze.Payload
+	}{
+		{"an empty text", "PLAIN_TEXT", "", blaze.Text("")},
+		{"a text of any bytes", "PLAIN_TEXT", "\xff\x00{", blaze.Text("\xff\x00{")},
+		{"a text that is JSON", "PLAIN_TEXT", "null", blaze.Text("null")},
+		{"a post of any bytes", "PLAIN_POST", "\xfe", blaze.Post("\xfe")},
+		{
+			"numbers in strings", "PLAIN_VIDEO", `{` + id + `,"width":"640","height":"480","size":"9000000000","duration":"1500"}`,
+			blaze.Video{Attachment: plain(9000000000, ""), Width: 640, Height: 480, Duration: 1500 * time.Millisecond},
+		},
+		{"seconds in a string", "SYSTEM_CONVERSATION", `{"action":"EXPIRE","expire_in":"60"}`, blaze.SystemConversation{Action: "EXPIRE", ExpireIn: time.Minute}},
+		{"null is absent", "PLAIN_DATA", `{` + id + `,"mime_type":null,"size":null,"name":null,"key":null,"digest":null}`, blaze.Data{Attachment: plain(0, "")}},
+		{"unknown fields", "PLAIN_CONTACT", `{"user_id":"` + userB + `","since":[{}],"Key":1}`, blaze.Contact{UserID: userB}},
+		{"names are exact", "PLAIN_CONTACT", `{"user_id":"` + userB + `","USER_ID":"x"}`, blaze.Contact{UserID: userB}},
+		{"space around", "PLAIN_CONTACT", " \n{ \"user_id\" : \"u\" }\n", blaze.Contact{UserID: "u"}},
+		{"limits are for sending", "PLAIN_IMAGE", `{"attachment_id":"x","width":-1,"size":-2}`, blaze.Image{Attachment: blaze.Attachment{ID: "x", Size: -2}, Width: -1}},
+		{"a place at 0, 0", "PLAIN_LOCATION", `{"longitude":0,"latitude":0.0}`, blaze.Location{}},
+		{"no buttons", "APP_BUTTON_GROUP", `[]`, blaze.ButtonGroup{}},
+		{"a cover that is an object", "APP_CARD", `{"title":"t","cover":{"url":"u","width":64}}`, blaze.Card{Title: "t", CoverURL: "u"}},
+		{"cover_url before cover", "APP_CARD", `{"title":"t","cover_url":"v","cover":{"url":"u"}}`, blaze.Card{Title: "t", CoverURL: "v"}},
+		{"empty actions", "APP_CARD", `{"title":"t","action":"a","actions":[]}`, blaze.Card{Title: "t", Action: "a"}},
+		{"both styles", "APP_CARD", `{"title":"t","action":"a","actions":[{"label":"l","color":"red","action":"b"}]}`,
+			blaze.Card{Title: "t", Action: "a", Actions: []blaze.Button{{"l", "red", "b"}}}},
+		{"counter_user_id", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","counter_user_id":"u"}`, blaze.AccountSnapshot{SnapshotID: "s", OpponentID: "u"}},
+		{"opponent_id before counter_user_id", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","opponent_id":"o","counter_user_id":"u"}`, blaze.AccountSnapshot{SnapshotID: "s", OpponentID: "o"}},
+		{"a memo that is not hexadecimal", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","memo":"thanks!"}`, blaze.SafeSnapshot{SnapshotID: "s", Memo: []byte("thanks!")}},
+		{"a memo with half a byte", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","memo":"abc"}`, blaze.SafeSnapshot{SnapshotID: "s", Memo: []byte("abc")}},
+		{"a time with a zone", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","created_at":"2024-01-01T08:00:00+08:00"}`, blaze.SafeSnapshot{SnapshotID: "s", CreatedAt: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		{"an empty time", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","created_at":""}`, blaze.SafeSnapshot{SnapshotID: "s"}},
+		{"base64, standard", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + std.EncodeToString(unruly) + `"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
+		{"base64, standard, bare", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + std.WithPadding(-1).EncodeToString(unruly) + `"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
+		{"base64, URL", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + url.EncodeToString(unruly) + `"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
+		{"base64, URL, bare", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + url.WithPadding(-1).EncodeToString(unruly) + `"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
+		{"base64 in lines", "PLAIN_AUDIO", `{` + id + `,"waveform":"+/+/\r\n/g==\n"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
+		{"an empty waveform", "PLAIN_AUDIO", `{` + id + `,"waveform":""}`, blaze.Audio{Attachment: plain(0, "")}},
+		{"the other style of waveform is not read", "PLAIN_AUDIO", `{` + id + `,"wave_form":"AAEC"}`, blaze.Audio{Attachment: plain(0, "")}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			assert.Equal(t, c.want, blaze.DecodePayload(c.category, []byte(c.data)))
+		})
+	}
+}
+
+func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
+	const id = `"attachment_id":"` + attachmentID + `"`
+	for _, c := range []struct {
+		name     string
+		category blaze.Category
+		data     string
+		says     string // part of the error
+	}{
+		{"nothing", "PLAIN_IMAGE", ``, "broken JSON"},
+		{"not JSON", "PLAIN_IMAGE", secret, "broken JSON at byte 1"},
+		{"cut off", "PLAIN_IMAGE", `{"attachment_id":"` + secret, "broken JSON"},
+		{"something after it", "PLAIN_CONTACT", `{"user_id":"u"} ` + secret, "broken JSON"},
+		{"null", "PLAIN_IMAGE", `null`, "null where a JSON object should be"},
+		{"an array", "PLAIN_IMAGE", `["` + secret + `"]`, "not a JSON object"},
+		{"a string", "PLAIN_CONTACT", `"` + secret + `"`, "not a JSON object"},
+		{"a number", "APP_CARD", `8675309`, "not a JSON object"},
+		{"no attachment_id", "PLAIN_IMAGE", `{"width":1}`, "attachment_id: missing"},
+		{"an empty attachment_id", "PLAIN_DATA", `{"attachment_id":""}`, "attachment_id: missing"},
+		{"a null attachment_id", "PLAIN_VIDEO", `{"attachment_id":null}`, "attachment_id: missing"},
+		{"no attachment_id, audio", "PLAIN_AUDIO", `{}`, "attachment_id: missing"},
+		{"a number as an id", "PLAIN_CONTACT", `{"user_id":8675309}`, "user_id: not a string"},
+		{"a fraction", "PLAIN_IMAGE", `{` + id + `,"width":86753.09}`, "width: not a whole number"},
+		{"words for a number", "PLAIN_IMAGE", `{` + id + `,"height":"` + secret + `"}`, "height: not a whole number"},
+		{"an empty number", "PLAIN_IMAGE", `{` + id + `,"height":""}`, "height: not a whole number"},
+		{"an object for a number", "PLAIN_IMAGE", `{` + id + `,"size":{"x":8675309}}`, "size: not a whole number"},
+		{"too large a number", "PLAIN_IMAGE", `{` + id + `,"size":86753098675309867530986753}`, "size: out of range"},
+		{"too long a time", "PLAIN_VIDEO", `{` + id + `,"duration":9223372036855}`, "duration: out of range"},
+		{"too long ago", "PLAIN_VIDEO", `{` + id + `,"duration":"-9223372036855"}`, "duration: out of range"},
+		{"a broken key", "PLAIN_IMAGE", `{` + id + `,"key":"` + secret + `!"}`, "key: not base64"},
+		{"a broken digest", "PLAIN_IMAGE", `{` + id + `,"digest":"A"}`, "digest: not base64"},
+		{"a broken waveform", "PLAIN_AUDIO", `{` + id + `,"waveform":"AAEC===="}`, "waveform: not base64"},
+		{"wrong padding", "PLAIN_AUDIO", `{` + id + `,"waveform":"AAEC="}`, "waveform: not base64"},
+		{"padding alone", "PLAIN_AUDIO", `{` + id + `,"waveform":"="}`, "waveform: not base64"},
+		{"a thumbnail that is none", "PLAIN_IMAGE", `{` + id + `,"thumbnail":[1]}`, "thumbnail: not a string"},
+		{"a sticker without names", "PLAIN_STICKER", `{"name":"x"}`, "sticker_id: missing"},
+		{"no user", "PLAIN_CONTACT", `{}`, "user_id: missing"},
+		{"no stream", "PLAIN_LIVE", `{"width":1,"height":1}`, "url: missing"},
+		{"no longitude", "PLAIN_LOCATION", `{"latitude":1}`, "longitude: missing"},
+		{"a null latitude", "PLAIN_LOCATION", `{"longitude":1,"latitude":null}`, "latitude: missing"},
+		{"a latitude in words", "PLAIN_LOCATION", `{"longitude":1,"latitude":"` + secret + `"}`, "latitude: not a number"},
+		{"an immense longitude", "PLAIN_LOCATION", `{"longitude":8675309e999,"latitude":1}`, "longitude: not a number"},
+		{"a group that is none", "APP_BUTTON_GROUP", `{}`, "not a JSON array"},
+		{"a null group", "APP_BUTTON_GROUP", `null`, "null where a JSON array should be"},
+		{"a null button", "APP_BUTTON_GROUP", `[null]`, "[0]: null where"},
+		{"a button that is none", "APP_BUTTON_GROUP", `[{"label":"l","action":"a"},7]`, "[1]: not a JSON object"},
+		{"a button without a label", "APP_BUTTON_GROUP", `[{"action":"` + secret + `"}]`, "[0].label: missing"},
+		{"a button without an action", "APP_BUTTON_GROUP", `[{"label":"` + secret + `"}]`, "[0].action: missing"},
+		{"a card without a title", "APP_CARD", `{"description":"` + secret + `"}`, "title: missing"},
+		{"actions that are none", "APP_CARD", `{"title":"t","actions":{"buttons":["` + secret + `"]}}`, "actions: not a JSON array"},
+		{"an action without a label", "APP_CARD", `{"title":"t","actions":[{"label":"l","action":"a"},{}]}`, "actions[1].label: missing"},
+		{"a cover that is none", "APP_CARD", `{"title":"t","cover":7}`, "cover: not a JSON object"},
+		{"a cover without text", "APP_CARD", `{"title":"t","cover":{"url":7}}`, "cover.url: not a string"},
+		{"shareable in words", "APP_CARD", `{"title":"t","shareable":"yes"}`, "shareable: not true or false"},
+		{"a transcript that is none", "PLAIN_TRANSCRIPT", `{}`, "not a JSON array"},
+		{"a transcript without ids", "PLAIN_TRANSCRIPT", `[{"category":"X"}]`, "[0].message_id: missing"},
+		{"a transcript without a category", "PLAIN_TRANSCRIPT", `[{"message_id":"m"}]`, "[0].category: missing"},
+		{"a transcript of odd times", "PLAIN_TRANSCRIPT", `[{"message_id":"m","category":"X","created_at":"` + secret + `"}]`, "[0].created_at: not an RFC 3339 time"},
+		{"a recall of nothing", "MESSAGE_RECALL", `{}`, "message_id: missing"},
+		{"a pin of nothing", "MESSAGE_PIN", `{"action":"PIN","message_ids":[]}`, "message_ids: missing"},
+		{"a pin without action", "MESSAGE_PIN", `{"message_ids":["x"]}`, "action: missing"},
+		{"a pin of null", "MESSAGE_PIN", `{"action":"PIN","message_ids":["` + secret + `",null]}`, "message_ids: not an array of strings"},
+		{"a pin of one", "MESSAGE_PIN", `{"action":"PIN","message_ids":"` + secret + `"}`, "message_ids: not an array of strings"},
+		{"a change of nothing", "SYSTEM_CONVERSATION", `{"user_id":"` + secret + `"}`, "action: missing"},
+		{"an endless expiry", "SYSTEM_CONVERSATION", `{"action":"EXPIRE","expire_in":9223372037}`, "expire_in: out of range"},
+		{"no snapshot", "SYSTEM_ACCOUNT_SNAPSHOT", `{"amount":"8675309"}`, "snapshot_id: missing"},
+		{"no safe snapshot", "SYSTEM_SAFE_SNAPSHOT", `{"amount":"8675309"}`, "snapshot_id: missing"},
+		{"a date for a time", "SYSTEM_SAFE_INSCRIPTION", `{"snapshot_id":"s","created_at":"2024-01-01"}`, "created_at: not an RFC 3339 time"},
+		{"sealed", "ENCRYPTED_TEXT", secret, "cannot be opened"},
+		{"sealed, of a new kind", "ENCRYPTED_SOMETHING_NEW", secret, "cannot be opened"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, ok := blaze.DecodePayload(c.category, []byte(c.data)).(blaze.Raw)
+			require.True(t, ok, "not a Raw")
+			assert.Equal(t, c.category, got.As)
+			assert.Equal(t, c.data, string(got.Data))
+			require.ErrorContains(t, got.Err, c.says)
+			assert.True(t, strings.HasPrefix(got.Err.Error(), "blaze: "), got.Err)
+			assert.NotContains(t, got.Err.Error(), secret, "the error quotes the message")
+			assert.NotContains(t, got.Err.Error(), "86753", "the error quotes the message")
+		})
+	}
+}
+
+func TestDecodePayloadOfUnknownCategories(t *testing.T) {
+	for _, c := range []blaze.Category{"", "plain_text", "SIGNAL_TEXT", "SYSTEM_USER", "WEBRTC_AUDIO_OFFER", "PLAIN_SOMETHING_NEW"} {
+		assert.Equal(t, blaze.Raw{As: c, Data: []byte("{")}, blaze.DecodePayload(c, []byte("{")))
+	}
+}
+
+func FuzzDecodePayload(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "payloads", "*.json"))
+	require.NoError(f, err)
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		require.NoError(f, err)
+		category, _, _ := strings.Cut(filepath.Base(file), ".")
+		f.Add(category, data)
+	}
+	f.Add("ENCRYPTED_TEXT", []byte{1, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, category string, data []byte) {
+		p := blaze.DecodePayload(blaze.Category(category), data)
+		encoded, err := blaze.EncodePayload(p)
+		if err != nil {
+			if !errors.Is(err, blaze.ErrInvalid) {
+				t.Fatalf("encoding what was decoded: %v", err)
+			}
+			return
+		}
+		again := blaze.DecodePayload(blaze.Category(category), encoded)
+		if raw, ok := again.(blaze.Raw); ok && raw.Err != nil {
+			if was, ok := p.(blaze.Raw); !ok || was.Err == nil {
+				t.Fatalf("what was encoded does not decode: %v", raw.Err)
+			}
+		}
+	})
+}

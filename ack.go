@@ -1,6 +1,21 @@
 package blaze
 
-import "time"
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// Timing and bounds of acknowledgements.
+const (
+	ackDelay  = 200 * time.Millisecond // how long the first of a frame waits for others
+	ackFrames = 4                      // frames that are unanswered at once
+)
 
 // Status is how far a message has come.
 type Status string
@@ -12,7 +27,7 @@ const (
 	StatusRead      Status = "READ"      // read by the recipient
 )
 
-// AckMode says when a message is acknowledged, which is when the server stops sending it again.
+// AckMode says when a message is acknowledged. Until then the server pushes it again on every connection.
 type AckMode int
 
 // The acknowledgement modes.
@@ -23,7 +38,8 @@ const (
 	// in this process: at most once over a crash.
 	AckReceived
 	// AckManual leaves acknowledging and recording to Client.Ack. Until then this process does not handle the message
-	// again, and the next start does. A message that is given up is reported and stays pending.
+	// again (of the last 100,000 such messages), and the next start does. A message that is given up is reported and stays
+	// pending.
 	AckManual
 )
 
@@ -32,4 +48,133 @@ type Receipt struct {
 	MessageID string
 	Status    Status    // StatusDelivered or StatusRead
 	At        time.Time // by the server's clock
+}
+
+// ackParams are the params of ACKNOWLEDGE_MESSAGE_RECEIPT.
+type ackParams struct {
+	MessageID string `json:"message_id"`
+	Status    Status `json:"status"`
+}
+
+// ackRequest makes one request: the singular action for one id, the plural for several.
+func ackRequest(s Status, ids []string) (outbox.Request, error) {
+	action, params := wire.ActionAck, any(ackParams{})
+	if len(ids) == 1 {
+		params = ackParams{ids[0], s}
+	} else {
+		many := make([]ackParams, len(ids))
+		for i, id := range ids {
+			many[i] = ackParams{id, s}
+		}
+		action, params = wire.ActionAcks, struct {
+			Messages []ackParams `json:"messages"`
+		}{many}
+	}
+	id, err := newID()
+	if err != nil {
+		return outbox.Request{}, err
+	}
+	frame, err := wire.Request(id, action, params)
+	return outbox.Request{ID: id, Class: outbox.Ack, Frame: frame}, err
+}
+
+// plural is what is known of an action that carries several messages in one frame. Not every server has it: until it was
+// confirmed once, a frame that is refused or not answered is sent again message by message, and the action not used again.
+type plural struct{ state atomic.Int32 }
+
+const (
+	unproven int32 = iota
+	confirmed
+	unusable
+)
+
+func (p *plural) usable() bool { return p.state.Load() != unusable }
+
+// tries is how often a frame is written without an answer.
+func (p *plural) tries() int {
+	if p.state.Load() == unproven {
+		return 1
+	}
+	return 0
+}
+
+// heard notes the outcome of a frame, and reports whether its messages are to be sent one by one.
+func (p *plural) heard(o outbox.Outcome[*wire.Frame]) (singly bool) {
+	switch {
+	case o.Err == nil && o.Answer.Error == nil:
+		p.state.CompareAndSwap(unproven, confirmed)
+		return false
+	case o.Err == nil && Code(o.Answer.Error.Code).temporary():
+		return false
+	case o.Err == nil || errors.Is(o.Err, outbox.ErrUnanswered):
+		p.state.CompareAndSwap(unproven, unusable)
+		return true
+	}
+	return false
+}
+
+// Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several ids
+// go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too; in the
+// other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. StatusSent is an [InvalidError].
+// Errors of single messages are joined; acknowledging a message again is harmless.
+func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error {
+	if s != StatusDelivered && s != StatusRead {
+		return invalid("Status", "must be StatusDelivered or StatusRead")
+	}
+	for _, id := range messageIDs {
+		if id == "" || len(id) > wire.MaxID {
+			return invalid("messageIDs", "an id is empty or longer than %d bytes", wire.MaxID)
+		}
+	}
+	var errs []error
+	for ids := range slices.Chunk(messageIDs, c.cfg.AckBatch) {
+		errs = append(errs, c.ackNow(ctx, s, ids))
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
+	if len(ids) > 1 && !c.acker.plural.usable() {
+		return c.ackSingly(ctx, s, ids)
+	}
+	if c.sealed.Load() {
+		return c.whyOffline()
+	}
+	r, err := ackRequest(s, ids)
+	if err != nil {
+		return err
+	}
+	if err := c.acker.enter(ctx); err != nil {
+		return errors.Join(err, c.whyOffline())
+	}
+	if len(ids) > 1 {
+		r.Tries = c.acker.plural.tries()
+	}
+	if c.cfg.Ack == AckManual {
+		for _, id := range ids {
+			c.record(id)
+		}
+	}
+	o := c.outbox.Do(ctx, r, nil)
+	c.acker.leave()
+	if len(ids) > 1 && c.acker.plural.heard(o) {
+		return c.ackSingly(ctx, s, ids)
+	}
+	if o.Err != nil {
+		return errors.Join(o.Err, c.whyOffline())
+	}
+	if o.Answer.Error != nil {
+		return newError(o.Answer.Error, wire.ActionAck, ids[0])
+	}
+	c.stats.acked.Add(uint64(len(ids)))
+	c.inbox.Forget(ids...)
+	return nil
+}
+
+func (c *Client) ackSingly(ctx context.Context, s Status, ids []string) error {
+	var errs []error
+	for i := range ids {
+		errs = append(errs, c.ackNow(ctx, s, ids[i:i+1]))
+	}
+	return errors.Join(errs...)
 }

@@ -3,11 +3,17 @@ package blaze
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
 // Config holds the options of a [Client]. The zero value of every field is its default, and a nil *Config is the zero
@@ -16,7 +22,7 @@ type Config struct {
 	// Endpoints are the websocket addresses, tried in turn when one cannot be reached. Zero means
 	// wss://blaze.mixin.one/ and wss://mixin-blaze.zeromesh.net/. Plain ws:// is accepted for loopback hosts only.
 	Endpoints []string
-	// API is the base of the HTTP API. Zero means https://api.mixin.one.
+	// API is the base of the HTTP API. Zero means https://api.mixin.one. No method of this version makes HTTP requests.
 	API string
 	// DialContext makes the network connections. Zero means that of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -24,8 +30,8 @@ type Config struct {
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
-	// HTTPClient makes the HTTP requests. Zero means one of the Client's own, with the same dialer, TLS and proxy, whose
-	// idle connections are closed when Run ends.
+	// HTTPClient is for HTTP requests. Zero means one of the Client's own, with the same dialer, TLS and proxy. No method of
+	// this version makes HTTP requests.
 	HTTPClient *http.Client
 	// Logger hears of what an operator must know: Info connected; Warn disconnected, handler failed, first decline of a
 	// category; Error message dropped. Zero means [slog.Default]. It never gets a message body or a secret.
@@ -94,4 +100,134 @@ type Trace struct {
 	FrameWritten func(frame []byte)          // JSON before gzip, valid during the call only
 	HandlerError func(m *Message, err error) // a handler failed, panics included
 	Dropped      func(m *Message, err error) // given up: acknowledged without a handler having succeeded; keep m if you want it back
+}
+
+// The defaults of Config, where they are more than a zero value.
+const (
+	defaultWorkers         = 16
+	defaultInboxBytes      = 64 << 20
+	defaultOutboxLen       = 1024
+	outboxBytes            = 32 << 20
+	defaultAckBatch        = 80
+	maxAckBatch            = 100 // the service's limit
+	defaultHandlerAttempts = 8
+	defaultSendAttempts    = 5
+	defaultReplyTimeout    = 20 * time.Second
+	defaultDrain           = 5 * time.Second
+	ledgerLen              = 100_000
+)
+
+// withDefaults returns a copy of c, which may be nil, in which every zero is its default.
+func (c *Config) withDefaults() (Config, error) {
+	var out Config
+	if c != nil {
+		out = *c
+	}
+	out.Endpoints = slices.Clone(out.Endpoints)
+	if len(out.Endpoints) == 0 {
+		out.Endpoints = []string{"wss://blaze.mixin.one/", "wss://mixin-blaze.zeromesh.net/"}
+	}
+	for i, e := range out.Endpoints {
+		if err := checkEndpoint(e); err != nil {
+			return Config{}, invalid(fmt.Sprintf("Config.Endpoints[%d]", i), "%v", err)
+		}
+	}
+	if out.DialContext == nil {
+		out.DialContext = new(net.Dialer).DialContext
+	}
+	if out.TLSClientConfig != nil {
+		out.TLSClientConfig = out.TLSClientConfig.Clone()
+	}
+	if out.Proxy == nil {
+		out.Proxy = http.ProxyFromEnvironment
+	}
+	if out.Logger == nil {
+		out.Logger = slog.Default()
+	}
+	if out.Ledger == nil {
+		out.Ledger = &memoryLedger{ids: recent.Set{Limit: ledgerLen}}
+	}
+	trace := Trace{}
+	if out.Trace != nil {
+		trace = *out.Trace
+	}
+	out.Trace = &trace
+	return out, out.numbers()
+}
+
+// numbers checks and fills in everything that counts or chooses.
+func (c *Config) numbers() error {
+	orDefault(&c.Workers, defaultWorkers)
+	orDefault(&c.InboxBytes, defaultInboxBytes)
+	orDefault(&c.OutboxLen, defaultOutboxLen)
+	orDefault(&c.AckStatus, StatusRead)
+	orDefault(&c.AckBatch, defaultAckBatch)
+	orDefault(&c.HandlerAttempts, defaultHandlerAttempts)
+	orDefault(&c.SendAttempts, defaultSendAttempts)
+	orDefault(&c.ReplyTimeout, defaultReplyTimeout)
+	orDefault(&c.Drain, defaultDrain)
+	switch {
+	case c.Workers < 0:
+		return invalid("Config.Workers", "negative")
+	case c.InboxBytes < 0:
+		return invalid("Config.InboxBytes", "negative")
+	case c.OutboxLen < 0:
+		return invalid("Config.OutboxLen", "negative")
+	case c.AckBatch < 0 || c.AckBatch > maxAckBatch:
+		return invalid("Config.AckBatch", "must be between 1 and %d", maxAckBatch)
+	case c.Ack < AckHandled || c.Ack > AckManual:
+		return invalid("Config.Ack", "unknown mode %d", c.Ack)
+	case c.AckStatus != StatusRead && c.AckStatus != StatusDelivered:
+		return invalid("Config.AckStatus", "must be StatusRead or StatusDelivered")
+	case c.ReplyTimeout < 0:
+		return invalid("Config.ReplyTimeout", "negative")
+	}
+	return nil
+}
+
+func orDefault[T comparable](v *T, value T) {
+	var zero T
+	if *v == zero {
+		*v = value
+	}
+}
+
+// checkEndpoint keeps tokens off the open network: wss, or ws to this machine.
+func checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.Host == "":
+		return errors.New("not a URL such as wss://blaze.mixin.one/")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
+		return errors.New("a URL with nothing behind the host: tokens are signed for the path /")
+	case u.Scheme == "wss" || u.Scheme == "ws" && isLoopback(u.Hostname()):
+		return nil
+	}
+	return errors.New("must begin with wss://; ws:// is for loopback hosts only")
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// memoryLedger is the Ledger of a Client that was given none.
+type memoryLedger struct {
+	mu  sync.Mutex
+	ids recent.Set
+}
+
+// Handled implements Ledger.
+func (l *memoryLedger) Handled(_ context.Context, messageID string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ids.Has(messageID), nil
+}
+
+// Record implements Ledger.
+func (l *memoryLedger) Record(_ context.Context, messageID string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ids.Add(messageID)
+	return nil
 }

@@ -1,8 +1,15 @@
 package blaze
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode"
+)
 
-// Handler handles one message. What it returns decides what happens to it:
+// Handler handles one message. What it returns decides what becomes of it:
 //
 //   - nil: done; the message is recorded and acknowledged.
 //   - [ErrNotHandled]: declined. Declined by all, the message is acknowledged and recorded, in every [AckMode].
@@ -13,3 +20,64 @@ import "context"
 // outlives it: it ends when Config.Drain is over. An error returned after Run's context ended counts as no attempt: the
 // message is neither recorded nor acknowledged and comes again on the next start. Middleware is func(Handler) Handler.
 type Handler func(ctx context.Context, m *Message) error
+
+// On returns a Handler for messages whose payload is a P, and declines all others. On[Payload] takes every message. P is a
+// payload type, never a pointer to one: On panics at once if it is, because it would wait for ever.
+func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler {
+	if t := reflect.TypeFor[P](); t.Kind() == reflect.Pointer {
+		panic(fmt.Sprintf("blaze: On[%v]: payloads arrive as values; write On[%v]", t, t.Elem()))
+	}
+	return func(ctx context.Context, m *Message) error {
+		p, ok := m.Payload.(P)
+		if !ok {
+			return ErrNotHandled
+		}
+		return fn(ctx, m, p)
+	}
+}
+
+// Command returns a Handler for texts that begin with a word such as "/price", and declines all others. Name may be given
+// with or without the slash, which the text must have; case does not matter. One @mention in front is skipped, as people
+// write in groups: "@7000101488 /price BTC". What follows the name is args, without the white space around it.
+func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
+	name = strings.TrimPrefix(strings.TrimSpace(name), "/")
+	return func(ctx context.Context, m *Message) error {
+		text, ok := m.Payload.(Text)
+		if !ok {
+			return ErrNotHandled
+		}
+		word, args := cutWord(string(text))
+		if strings.HasPrefix(word, "@") {
+			word, args = cutWord(args)
+		}
+		if called, ok := strings.CutPrefix(word, "/"); !ok || name == "" || !strings.EqualFold(called, name) {
+			return ErrNotHandled
+		}
+		return fn(ctx, m, args)
+	}
+}
+
+// cutWord returns the first word of s and the rest, both without the white space around them.
+func cutWord(s string) (word, rest string) {
+	s = strings.TrimSpace(s)
+	if i := strings.IndexFunc(s, unicode.IsSpace); i >= 0 {
+		return s[:i], strings.TrimSpace(s[i:])
+	}
+	return s, ""
+}
+
+// Route returns a Handler that asks one handler after the other and returns what the first says that does not decline. It
+// declines when all do, and skips nil handlers.
+func Route(hs ...Handler) Handler {
+	return func(ctx context.Context, m *Message) error {
+		for _, h := range hs {
+			if h == nil {
+				continue
+			}
+			if err := h(ctx, m); !errors.Is(err, ErrNotHandled) {
+				return err
+			}
+		}
+		return ErrNotHandled
+	}
+}

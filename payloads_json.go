@@ -2,7 +2,6 @@ package blaze
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // fields reads one JSON object of a payload, name by name, and keeps the first thing that does not fit. A field that is
@@ -183,7 +184,11 @@ func (f *fields) boolean(name string) *bool {
 
 // bytes reads base64 of any alphabet; absent and empty are nil.
 func (f *fields) bytes(name string) []byte {
-	b, err := anyBase64(f.str(name))
+	s := f.str(name)
+	if s == "" {
+		return nil
+	}
+	b, err := wire.DecodeBase64(s)
 	if err != nil {
 		f.fail(name, "not base64")
 	}
@@ -223,23 +228,6 @@ func (f *fields) strs(name string) []string {
 		out = append(out, *s)
 	}
 	return out
-}
-
-// anyBase64 decodes standard and URL-safe base64, padded or not: the service's clients write all four, and some break the
-// lines. Empty text is nil.
-func anyBase64(s string) ([]byte, error) {
-	s = strings.NewReplacer("\r", "", "\n", "").Replace(s)
-	body := strings.TrimRight(s, "=")
-	if s == "" {
-		return nil, nil
-	}
-	if padding := len(s) - len(body); padding > 2 || padding > 0 && len(s)%4 != 0 {
-		return nil, base64.CorruptInputError(len(body))
-	}
-	if strings.ContainsAny(body, "-_") {
-		return base64.RawURLEncoding.DecodeString(body)
-	}
-	return base64.RawStdEncoding.DecodeString(body)
 }
 
 // validation collects the first fault of a payload on its way out. Faults name the field as the Go type does.

@@ -6,6 +6,8 @@ package inbox
 import (
 	"sync"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
 // Overhead is what a message counts beside its data, and what its id counts alone while an acknowledgement waits.
@@ -61,7 +63,7 @@ type Box[K comparable, M any] struct {
 	lanes    map[K]*lane[K, M]
 	ready    []*lane[K, M]
 	held     map[string]*hold
-	kept     kept
+	kept     recent.Set
 	used     int64
 	messages int
 	workers  int
@@ -100,7 +102,7 @@ type hold struct {
 
 // New returns an empty Box with an open gate.
 func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
-	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]*hold)}
+	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]*hold), kept: recent.Set{Limit: keptIDs}}
 }
 
 // Offer adds a message with size bytes of data to a lane. A message without id is not remembered, and when there is no room
@@ -108,7 +110,7 @@ func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
 func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if id != "" && (b.held[id] != nil || b.kept.has(id)) {
+	if id != "" && (b.held[id] != nil || b.kept.Has(id)) {
 		return Duplicate
 	}
 	if b.stopped || b.gate != "" && id != b.gate {
@@ -180,7 +182,7 @@ func (b *Box[K, M]) Forget(ids ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range ids {
-		b.kept.remove(id)
+		b.kept.Remove(id)
 		if h := b.held[id]; h != nil {
 			h.forget = true
 		}
@@ -224,11 +226,17 @@ func (b *Box[K, M]) OpenGate() {
 	b.gate = ""
 }
 
-// Len returns how many messages are here, and how many of them are being handled.
-func (b *Box[K, M]) Len() (messages, handling int) {
+// Len is what a Box holds.
+type Len struct {
+	Messages int // queued, being handled, and waiting for another attempt
+	Handling int // being handled
+}
+
+// Len returns the present numbers.
+func (b *Box[K, M]) Len() Len {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.messages, b.handling
+	return Len{Messages: b.messages, Handling: b.handling}
 }
 
 // Stop closes the gate for good and lets go of everything that is not being handled at this moment.
@@ -254,7 +262,7 @@ func (b *Box[K, M]) Stop() {
 	}
 }
 
-// Idle returns a channel that is closed as soon as nothing is being handled; of use after Stop.
+// Idle returns a channel that is closed as soon as no worker runs; of use after Stop.
 func (b *Box[K, M]) Idle() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -265,7 +273,7 @@ func (b *Box[K, M]) Idle() <-chan struct{} {
 }
 
 func (b *Box[K, M]) tellIdle() {
-	if b.handling > 0 {
+	if b.workers > 0 {
 		return
 	}
 	for _, ch := range b.idle {

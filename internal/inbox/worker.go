@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"time"
 )
 
@@ -45,6 +44,7 @@ func (b *Box[K, M]) next() (*lane[K, M], item[M]) {
 	defer b.mu.Unlock()
 	if len(b.ready) == 0 {
 		b.workers--
+		b.tellIdle()
 		return nil, item[M]{}
 	}
 	l := b.ready[0]
@@ -87,7 +87,6 @@ func (b *Box[K, M]) listens() bool {
 func (b *Box[K, M]) settle(l *lane[K, M], v Verdict) {
 	b.mu.Lock()
 	b.handling--
-	b.tellIdle()
 	l.busy = false
 	if v.Then == Retry && !b.stopped {
 		b.parkLane(l, v.After)
@@ -96,7 +95,7 @@ func (b *Box[K, M]) settle(l *lane[K, M], v Verdict) {
 	}
 	it := l.items[0]
 	if h := b.held[it.id]; v.Then == Keep && h != nil && !h.forget {
-		b.kept.add(it.id)
+		b.kept.Add(it.id)
 	}
 	b.letGo(it)
 	l.items[0] = item[M]{}
@@ -134,31 +133,3 @@ func (b *Box[K, M]) letGo(it item[M]) {
 		b.used -= Overhead
 	}
 }
-
-// kept is a set of ids that forgets the oldest. The zero value is empty.
-type kept struct {
-	ids   map[string]struct{}
-	order []string // may name ids that were removed since
-}
-
-func (k *kept) has(id string) bool {
-	_, ok := k.ids[id]
-	return ok
-}
-
-func (k *kept) add(id string) {
-	if k.ids == nil {
-		k.ids = make(map[string]struct{})
-	}
-	k.ids[id] = struct{}{}
-	k.order = append(k.order, id)
-	for len(k.ids) > keptIDs {
-		delete(k.ids, k.order[0])
-		k.order = k.order[1:]
-	}
-	if len(k.order) > 2*keptIDs {
-		k.order = slices.DeleteFunc(k.order, func(id string) bool { return !k.has(id) })
-	}
-}
-
-func (k *kept) remove(id string) { delete(k.ids, id) }

@@ -55,7 +55,6 @@ type Link struct {
 	pong     atomic.Pointer[[]byte]
 	farewell atomic.Pointer[[]byte] // payload of the close frame
 	ours     atomic.Bool            // the close handshake was begun by Close
-	patience atomic.Int64           // how long the writer waits for the peer's close frame
 	read     chan struct{}          // closed when the reader has ended
 	done     chan struct{}          // closed when both have
 }
@@ -71,7 +70,6 @@ func newLink(ws *websocket.Conn, raw net.Conn) *Link {
 func (l *Link) Start(ctx context.Context, src Source, hooks Hooks) {
 	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.src, l.hooks = src, hooks
-	l.patience.Store(int64(closeTimeout))
 	l.ws.SetReadLimit(wire.MaxSkipped)
 	l.ws.SetPingHandler(func(payload string) error {
 		l.alive()
@@ -105,11 +103,12 @@ func (l *Link) Fail(err error) {
 	_ = l.raw.Close()
 }
 
-// Close writes a close frame, waits for the peer's for at most patience, never more than a second, and ends the link.
+// Close writes a close frame, waits for the peer's, and ends the link, all within patience and never more than a second.
 func (l *Link) Close(patience time.Duration) {
-	l.patience.Store(int64(min(patience, closeTimeout)))
 	l.ours.Store(true)
 	l.sayFarewell(websocket.CloseNormalClosure)
+	impatient := time.AfterFunc(min(patience, closeTimeout), func() { l.Fail(ErrClosed) })
+	defer impatient.Stop()
 	<-l.done
 }
 

@@ -61,7 +61,8 @@ func (l *Link) writeFrames() error {
 			return err
 		}
 		if closing {
-			return l.awaitPeer()
+			<-l.read // until the peer's close frame has come, or Close has lost its patience
+			return ErrClosed
 		}
 		if wait < 0 {
 			wait = pingEvery // nothing is due; the ticker comes first
@@ -79,17 +80,6 @@ func (l *Link) writeFrames() error {
 			return l.Err()
 		}
 	}
-}
-
-// awaitPeer waits, after our close frame, for the reader to see the peer's.
-func (l *Link) awaitPeer() error {
-	t := time.NewTimer(time.Duration(l.patience.Load()))
-	defer t.Stop()
-	select {
-	case <-l.read:
-	case <-t.C:
-	}
-	return ErrClosed
 }
 
 // lastWords answers the peer's close frame, if that is what ended the link.

@@ -78,6 +78,7 @@ type Box[A any] struct {
 	timed   queue[A] // written and resting, by when they are due
 	seq     uint64
 	closed  error
+	up      bool
 	onLink  int       // entries written on the present link and not answered
 	heard   time.Time // last answer on it, or when the wait for one began
 	room    room
@@ -143,6 +144,10 @@ func (b *Box[A]) add(e *entry[A]) {
 	if err := b.closed; err != nil {
 		b.mu.Unlock()
 		e.done(Outcome[A]{Err: err})
+		return
+	}
+	if e.Class == List && !b.up {
+		b.mu.Unlock() // every link begins with a request of its own
 		return
 	}
 	b.seq++
@@ -272,11 +277,19 @@ func (b *Box[A]) Waiting(id string) bool {
 	return b.byID[id] != nil
 }
 
+// Up tells that a link is there. Without one, requests of class List are not taken.
+func (b *Box[A]) Up() {
+	b.mu.Lock()
+	b.up = true
+	b.mu.Unlock()
+}
+
 // Down tells that the link is gone: what was written on it waits for the next one, unsure, in its first order, and requests
 // of class List are forgotten, without a word to anybody.
 func (b *Box[A]) Down() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.up = false
 	for _, e := range b.byID {
 		b.offLink(e)
 		switch {
@@ -312,11 +325,17 @@ func (b *Box[A]) Seal(err error) {
 	b.room.seal(err)
 }
 
-// Len returns how many requests of class Send are here, and how often any request was written again.
-func (b *Box[A]) Len() (sends int, resent uint64) {
+// Len is what a Box holds and has done.
+type Len struct {
+	Requests int    // of class Send
+	Resent   uint64 // how often any request was written again
+}
+
+// Len returns the present numbers.
+func (b *Box[A]) Len() Len {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.sends, b.resent
+	return Len{Requests: b.sends, Resent: b.resent}
 }
 
 // Drained returns a channel that is closed as soon as no request of class Send is here.

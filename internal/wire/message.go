@@ -52,13 +52,16 @@ func (m *Message) Encoded() string {
 // DecodeBase64 reads the standard and the URL alphabet, padded or not, and skips line breaks: all of these are in use.
 // The error holds no part of s.
 func DecodeBase64(s string) ([]byte, error) {
-	s = strings.TrimRight(s, "=\r\n")
+	if strings.ContainsAny(s, "\r\n") {
+		s = strings.NewReplacer("\r", "", "\n", "").Replace(s)
+	}
+	body := strings.TrimRight(s, "=")
 	enc := base64.RawStdEncoding
-	if strings.ContainsAny(s, "-_") {
+	if strings.ContainsAny(body, "-_") {
 		enc = base64.RawURLEncoding
 	}
-	p, err := enc.DecodeString(s)
-	if err != nil {
+	p, err := enc.DecodeString(body)
+	if padding := len(s) - len(body); err != nil || padding > 2 || padding > 0 && len(s)%4 != 0 {
 		return nil, errors.New("wire: invalid base64")
 	}
 	return p, nil

@@ -1,0 +1,235 @@
+package blaze
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// acker acknowledges handled messages, many in a frame. Its goroutine lives while acknowledgements wait to be written;
+// those that were written live in the outbox, across links, until they are confirmed.
+type acker struct {
+	c      *Client
+	plural plural
+	slots  chan struct{} // one for each unanswered frame
+	kick   chan struct{} // a full frame, or hurry
+	stop   chan struct{}
+	ended  sync.WaitGroup
+
+	mu      sync.Mutex
+	queue   []string
+	alone   []string // ids of refused frames, to go out one by one
+	waiting int      // ids that are not confirmed, written ones included
+	running bool
+	rush    bool // do not wait for full frames
+	closed  bool
+	idlers  []chan struct{}
+}
+
+func newAcker(c *Client) *acker {
+	return &acker{c: c, slots: make(chan struct{}, ackFrames), kick: make(chan struct{}, 1), stop: make(chan struct{})}
+}
+
+// add acknowledges a message soon. The inbox holds its id until that is confirmed. add never blocks.
+func (a *acker) add(id string) {
+	a.c.inbox.Hold(id)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.queue = append(a.queue, id)
+	a.waiting++
+	a.startLocked()
+	if len(a.queue) >= a.c.cfg.AckBatch {
+		a.wake()
+	}
+}
+
+func (a *acker) startLocked() {
+	if !a.running && !a.closed {
+		a.running = true
+		a.ended.Add(1)
+		go a.run()
+	}
+}
+
+func (a *acker) wake() {
+	select {
+	case a.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run writes frames until nothing waits.
+func (a *acker) run() {
+	defer a.ended.Done()
+	for a.gather() {
+		select {
+		case a.slots <- struct{}{}:
+		case <-a.stop:
+			return
+		}
+		a.send(a.take())
+	}
+}
+
+// gather waits until there is a frame worth writing. It returns false, and the goroutine ends, when nothing waits.
+func (a *acker) gather() bool {
+	t := time.NewTimer(ackDelay)
+	defer t.Stop()
+	for {
+		a.mu.Lock()
+		if a.closed || len(a.queue)+len(a.alone) == 0 {
+			a.running = false
+			a.mu.Unlock()
+			return false
+		}
+		worth := a.rush || len(a.alone) > 0 || len(a.queue) >= a.c.cfg.AckBatch
+		a.mu.Unlock()
+		if worth {
+			return true
+		}
+		select {
+		case <-a.kick:
+		case <-t.C:
+			return true
+		case <-a.stop:
+		}
+	}
+}
+
+// take returns the ids of the next frame.
+func (a *acker) take() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.alone) > 0 {
+		return cut(&a.alone, 1)
+	}
+	if !a.plural.usable() {
+		return cut(&a.queue, 1)
+	}
+	return cut(&a.queue, a.c.cfg.AckBatch)
+}
+
+// cut takes the first n off a queue, and lets go of its memory when it is empty.
+func cut(queue *[]string, n int) []string {
+	n = min(n, len(*queue))
+	ids := (*queue)[:n:n]
+	if *queue = (*queue)[n:]; len(*queue) == 0 {
+		*queue = nil
+	}
+	return ids
+}
+
+// send hands a frame to the outbox, which tells settle how it ended.
+func (a *acker) send(ids []string) {
+	r, err := ackRequest(a.c.cfg.AckStatus, ids)
+	if err != nil {
+		a.settle(ids, outbox.Outcome[*wire.Frame]{Err: err})
+		return
+	}
+	if len(ids) > 1 {
+		r.Tries = a.plural.tries()
+	} else {
+		r.Tries = max(a.c.cfg.SendAttempts, 0)
+	}
+	a.c.outbox.Go(r, func(o outbox.Outcome[*wire.Frame]) { a.settle(ids, o) })
+}
+
+// settle hears how a frame ended. It is called by whoever ended it and does not block.
+func (a *acker) settle(ids []string, o outbox.Outcome[*wire.Frame]) {
+	a.leave()
+	switch {
+	case len(ids) > 1 && a.plural.heard(o):
+		a.again(ids)
+		return
+	case o.Err == nil && o.Answer.Error == nil:
+		a.c.stats.acked.Add(uint64(len(ids)))
+	case o.Err == nil:
+		a.c.cfg.Logger.Warn("blaze: acknowledgement refused", "messages", len(ids), "error", newError(o.Answer.Error, wire.ActionAck, ids[0]))
+		a.c.stats.acksForgotten.Add(uint64(len(ids)))
+	case errors.Is(o.Err, outbox.ErrUnanswered):
+		a.c.cfg.Logger.Warn("blaze: acknowledgement not answered", "message", ids[0])
+		a.c.stats.acksForgotten.Add(uint64(len(ids)))
+	default:
+		return // closed: the count says how many were left
+	}
+	a.c.inbox.Release(ids...)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting -= len(ids)
+	a.tellIdle()
+}
+
+// again sends the ids of a refused frame one by one.
+func (a *acker) again(ids []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.alone = append(a.alone, ids...)
+	a.startLocked()
+	a.wake()
+}
+
+// enter waits for one of the frames that may be unanswered at once; leave gives it back.
+func (a *acker) enter(ctx context.Context) error {
+	select {
+	case a.slots <- struct{}{}:
+		return nil
+	case <-a.stop:
+		return ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *acker) leave() { <-a.slots }
+
+// hurry sends what waits at once, and from now on without waiting for full frames.
+func (a *acker) hurry() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rush = true
+	a.wake()
+}
+
+// idle returns a channel that is closed as soon as nothing waits.
+func (a *acker) idle() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ch := make(chan struct{})
+	a.idlers = append(a.idlers, ch)
+	a.tellIdle()
+	return ch
+}
+
+func (a *acker) tellIdle() {
+	if a.waiting > 0 {
+		return
+	}
+	for _, ch := range a.idlers {
+		close(ch)
+	}
+	a.idlers = nil
+}
+
+// close stops the goroutine and returns how many acknowledgements were left unconfirmed.
+func (a *acker) close() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.closed = true
+		close(a.stop)
+	}
+	return a.waiting
+}
+
+// join waits for the goroutine, after close.
+func (a *acker) join() { a.ended.Wait() }
+
+func (a *acker) waitingIDs() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiting
+}

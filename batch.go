@@ -1,0 +1,278 @@
+package blaze
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// Bounds of a batch.
+const (
+	batchMessages = 100       // in one frame, by the protocol
+	batchBytes    = 128 << 10 // of one frame's JSON, by the protocol
+	batchFrames   = 64        // of one SendBatch that are unanswered at once
+	batchLinger   = 100 * time.Millisecond
+	envelopeBytes = 128 // more than a frame's JSON takes around its messages
+)
+
+// BatchError is the error of a SendBatch in which at least one message was not confirmed.
+type BatchError struct {
+	Errs []error // length and order of the messages given; nil where the message was sent
+}
+
+// Error counts the failures and repeats the first.
+func (e *BatchError) Error() string {
+	failed, first := 0, error(nil)
+	for _, err := range e.Errs {
+		if err == nil {
+			continue
+		}
+		if failed++; first == nil {
+			first = err
+		}
+	}
+	return fmt.Sprintf("blaze: %d of %d messages were not sent, the first because: %v", failed, len(e.Errs), first)
+}
+
+// Unwrap returns the errors of the messages that were not sent.
+func (e *BatchError) Unwrap() []error {
+	var errs []error
+	for _, err := range e.Errs {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// SendBatch sends messages, many in a frame where that is possible, and waits until each is confirmed or has failed. Messages
+// of one conversation are sent in the order given. The result has the length and order of outs, with a zero Sent where the
+// message was not sent; the error is nil or a *[BatchError], whose errors are as those of Send. An invalid message fails
+// alone, and so does one that the server refuses. For progress, call it with slices.Chunk.
+//
+// Plain messages with a RecipientID share frames (CREATE_PLAIN_MESSAGES) of at most 100 messages and 128 KB; everything else
+// goes out alone.
+func (c *Client) SendBatch(ctx context.Context, outs ...Outgoing) ([]Sent, error) {
+	b := &batch{c: c, sent: make([]Sent, len(outs)), errs: make([]error, len(outs)), threads: make(map[string]*thread)}
+	for i, out := range outs {
+		b.add(i, out)
+	}
+	b.run(ctx)
+	for _, err := range b.errs {
+		if err != nil {
+			return b.sent, &BatchError{Errs: b.errs}
+		}
+	}
+	return b.sent, nil
+}
+
+// batch is one SendBatch. The goroutine that called it owns everything; requests run on goroutines that it joins.
+type batch struct {
+	c       *Client
+	sent    []Sent
+	errs    []error
+	threads map[string]*thread
+	ready   []*thread // those with messages to send and none under way
+	left    int       // messages that have neither been sent nor failed
+}
+
+// thread is the messages of one conversation that are still to be sent, in order.
+type thread struct{ messages []*parcel }
+
+// parcel is one message on its way.
+type parcel struct {
+	*draft
+	thread *thread
+	index  int
+	size   int  // of its JSON inside a frame
+	alone  bool // goes out as CREATE_MESSAGE
+	unsure bool // was written in a frame that ended without an answer
+
+	limited bool // the Limiter was waited for
+}
+
+// flight is one request on its way, and what came of it.
+type flight struct {
+	parcels []*parcel
+	threads []*thread
+	size    int
+	began   time.Time
+	plural  bool // CREATE_PLAIN_MESSAGES
+
+	singly bool // the frame was refused as such: its messages are to be sent one by one
+	unsure bool
+	errs   []error // of each parcel
+}
+
+// plainParams is one message of CREATE_PLAIN_MESSAGES, in the order of the protocol's sample.
+type plainParams struct {
+	ConversationID   string   `json:"conversation_id"`
+	RecipientID      string   `json:"recipient_id"`
+	MessageID        string   `json:"message_id"`
+	RepresentativeID string   `json:"representative_id,omitempty"`
+	QuoteID          string   `json:"quote_message_id,omitempty"`
+	Category         Category `json:"category"`
+	Data             string   `json:"data"`
+}
+
+func (p *parcel) plainParams() plainParams {
+	return plainParams{p.ConversationID, p.RecipientID, p.MessageID, p.RepresentativeID, p.QuoteID, p.Category, p.Data}
+}
+
+// add validates one message and puts it into its conversation's thread.
+func (b *batch) add(i int, out Outgoing) {
+	d, err := out.draft()
+	if err == nil && d.MessageID == "" {
+		d.MessageID, err = newID()
+	}
+	if err != nil {
+		b.errs[i] = err
+		return
+	}
+	t := b.threads[d.ConversationID]
+	if t == nil {
+		t = new(thread)
+		b.threads[d.ConversationID] = t
+		b.ready = append(b.ready, t)
+	}
+	p := &parcel{draft: d, thread: t, index: i, size: d.plainSize()}
+	p.alone = !d.plain || p.size+envelopeBytes > batchBytes
+	t.messages = append(t.messages, p)
+	b.left++
+}
+
+// plainSize returns how many bytes of JSON the message takes inside a frame, or a few more. None of its values, checked and
+// encoded as they are, needs escaping.
+func (d *draft) plainSize() int {
+	return len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"","quote_message_id":"","category":"","data":""},`) +
+		len(d.ConversationID) + len(d.RecipientID) + len(d.MessageID) + len(d.RepresentativeID) + len(d.QuoteID) + len(d.Category) + len(d.Data)
+}
+
+// run sends frames as long as there are conversations with nothing under way, and waits for the others.
+func (b *batch) run(ctx context.Context) {
+	landed := make(chan *flight)
+	flying := 0
+	for b.left > 0 {
+		for len(b.ready) > 0 && flying < batchFrames {
+			if f := b.pack(ctx); len(f.parcels) > 0 {
+				flying++
+				go func() { // ends with the receive below, which comes once for each
+					f.fly(ctx, b.c)
+					landed <- f
+				}()
+			}
+		}
+		if flying > 0 {
+			b.land(<-landed)
+			flying--
+		}
+	}
+}
+
+// pack takes the next frame's messages from the threads that are ready. A thread that gave one is not ready again until the
+// frame has ended, so that no two requests hold messages of one conversation at the same time.
+func (b *batch) pack(ctx context.Context) *flight {
+	f := &flight{began: time.Now(), size: envelopeBytes}
+	for len(b.ready) > 0 {
+		t := b.ready[0]
+		before := len(f.parcels)
+		for len(t.messages) > 0 && f.takes(t.messages[0], b.c.batches.usable()) {
+			p := t.messages[0]
+			t.messages = t.messages[1:]
+			if err := b.limit(ctx, p); err != nil {
+				b.ended(p, err)
+				continue
+			}
+			f.parcels = append(f.parcels, p)
+			f.size += p.size
+		}
+		if len(f.parcels) > before {
+			f.threads = append(f.threads, t)
+		} else if len(t.messages) > 0 {
+			break // for the next frame
+		}
+		b.ready = b.ready[1:]
+	}
+	return f
+}
+
+// takes reports whether p fits into f. The first message of a frame always does, and decides which action it is.
+func (f *flight) takes(p *parcel, usable bool) bool {
+	single := p.alone || !usable
+	if len(f.parcels) == 0 {
+		f.plural = !single
+		return true
+	}
+	// While a slow Limiter lets one message through after the other, those that it did are not kept waiting.
+	return f.plural && !single && len(f.parcels) < batchMessages && f.size+p.size <= batchBytes && time.Since(f.began) < batchLinger
+}
+
+// fly makes the request and waits for its end.
+func (f *flight) fly(ctx context.Context, c *Client) {
+	f.errs = make([]error, len(f.parcels))
+	if !f.plural {
+		p := f.parcels[0]
+		o, err := c.do(ctx, wire.ActionCreateMessage, p.messageParams, 0)
+		if err == nil {
+			o.Unsure = o.Unsure || p.unsure
+			err = c.outcome(o, wire.ActionCreateMessage, p.MessageID)
+		}
+		f.errs[0] = err
+		return
+	}
+	params := struct {
+		Messages []plainParams `json:"messages"`
+	}{}
+	for _, p := range f.parcels {
+		params.Messages = append(params.Messages, p.plainParams())
+	}
+	o, err := c.do(ctx, wire.ActionCreatePlain, params, c.batches.tries())
+	if err == nil && c.batches.heard(o) {
+		f.singly, f.unsure = true, o.Unsure
+		return
+	}
+	for i, p := range f.parcels {
+		f.errs[i] = err
+		if err == nil {
+			f.errs[i] = c.outcome(o, wire.ActionCreatePlain, p.MessageID)
+		}
+	}
+}
+
+// land takes the outcome of a frame, and makes its conversations ready again.
+func (b *batch) land(f *flight) {
+	for i, p := range slices.Backward(f.parcels) {
+		if f.singly {
+			b.c.stats.resent.Add(1)
+			p.alone, p.unsure = true, p.unsure || f.unsure
+			p.thread.messages = slices.Insert(p.thread.messages, 0, p)
+		} else {
+			b.ended(p, f.errs[i])
+		}
+	}
+	for _, t := range f.threads {
+		if len(t.messages) > 0 {
+			b.ready = append(b.ready, t)
+		}
+	}
+}
+
+// limit waits for the Limiter, once for each message.
+func (b *batch) limit(ctx context.Context, p *parcel) error {
+	if p.limited {
+		return nil
+	}
+	p.limited = true
+	return b.c.limit(ctx)
+}
+
+func (b *batch) ended(p *parcel, err error) {
+	b.left--
+	if b.errs[p.index] = err; err == nil {
+		b.c.stats.sent.Add(1)
+		b.sent[p.index] = Sent{MessageID: p.MessageID, ConversationID: p.ConversationID}
+	}
+}

@@ -1,0 +1,334 @@
+package blaze
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/inbox"
+	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// errGate replaces a link on which the server does not push again what did not fit before.
+var errGate = errors.New("a message that was asked for again did not come")
+
+// errData is the refusal of a push that has no usable ids.
+var errData = errors.New("a push without usable ids")
+
+// lane is what is handled in order: a conversation, or all receipts.
+type lane struct {
+	receipts     bool
+	conversation string
+}
+
+// inbound is what the inbox holds: a message as it came, or a receipt.
+type inbound struct {
+	view    *wire.Message
+	receipt *Receipt
+
+	// Of the present attempt; owned by its worker.
+	m    *Message
+	skip bool // acknowledge without asking a handler
+}
+
+// hooks are what the link's reader and writer call.
+func (c *Client) hooks() link.Hooks {
+	return link.Hooks{
+		Alive: func() { c.stats.lastRead.Store(time.Now().UnixMilli()) },
+		Read: func(json []byte) {
+			c.stats.framesRead.Add(1)
+			if c.cfg.Trace.FrameRead != nil {
+				c.cfg.Trace.FrameRead(json)
+			}
+		},
+		Frame: c.frame,
+		Bad:   c.badFrame,
+		Wrote: func(json []byte) {
+			c.stats.framesWritten.Add(1)
+			if c.cfg.Trace.FrameWritten != nil {
+				c.cfg.Trace.FrameWritten(json)
+			}
+		},
+	}
+}
+
+func (c *Client) badFrame(err error) {
+	c.stats.badFrames.Add(1)
+	c.cfg.Logger.Warn("blaze: frame skipped", "error", err)
+}
+
+// frame takes one frame from the reader. It never blocks. An error ends the link.
+func (c *Client) frame(l *link.Link, f *wire.Frame) error {
+	if f.Error != nil {
+		// Whatever it answers, it is about the whole connection. The request it may belong to keeps waiting.
+		if code := Code(f.Error.Code); code == CodeUnauthorized || code == CodeUpdateRequired {
+			return newError(f.Error, f.Action, "")
+		}
+	}
+	if c.outbox.Answer(f.ID, f) {
+		c.answered.Store(true)
+		return nil
+	}
+	switch f.Action {
+	case wire.ActionCreateMessage, wire.ActionCreateCall, wire.ActionCreateKraken:
+		c.push(f)
+	case wire.ActionAck:
+		c.receive(f)
+	default:
+		c.ignore(f)
+	}
+	return nil
+}
+
+// ignore counts a frame that is of no use: an unknown action, or a reply that nobody waits for any more.
+func (c *Client) ignore(f *wire.Frame) {
+	c.stats.ignored.Add(1)
+	if f.Error != nil {
+		c.cfg.Logger.Warn("blaze: the server reported an error", "error", newError(f.Error, f.Action, ""))
+	}
+}
+
+// empty reports whether a frame has no data, as replies have none.
+func empty(f *wire.Frame) bool { return f.Error != nil || len(f.Data) == 0 || string(f.Data) == "null" }
+
+// push offers a message to the inbox.
+func (c *Client) push(f *wire.Frame) {
+	if empty(f) || c.handler == nil {
+		c.ignore(f)
+		return
+	}
+	v, err := wire.ParseMessage(f.Data)
+	if err != nil {
+		c.badFrame(err)
+		return
+	}
+	own := strings.EqualFold(v.UserID, c.appID)
+	if own && v.Category == "" {
+		c.ignore(f) // the late reply to a send looks like a message of ours without a category
+		return
+	}
+	if v.MessageID == "" || max(len(v.MessageID), len(v.ConversationID), len(v.UserID), len(v.SessionID), len(v.QuoteMessageID), len(v.RepresentativeID), len(v.Category)) > wire.MaxID {
+		c.badFrame(errData)
+		return
+	}
+	v.Data, v.DataBase64 = v.Encoded(), "" // the same bytes twice would be held twice
+	in := &inbound{view: v, skip: own}
+	size := int64(base64.RawStdEncoding.DecodedLen(len(v.Data)))
+	if c.inbox.Offer(lane{conversation: v.ConversationID}, v.MessageID, size, in) == inbox.Duplicate {
+		c.stats.duplicates.Add(1)
+	}
+}
+
+// receive offers a receipt to the inbox.
+func (c *Client) receive(f *wire.Frame) {
+	if empty(f) || c.cfg.OnReceipt == nil {
+		c.ignore(f)
+		return
+	}
+	v, err := wire.ParseMessage(f.Data)
+	if err != nil {
+		c.badFrame(err)
+		return
+	}
+	if v.MessageID == "" || max(len(v.MessageID), len(v.Status)) > wire.MaxID {
+		c.badFrame(errData)
+		return
+	}
+	r := &Receipt{MessageID: v.MessageID, Status: Status(v.Status), At: v.UpdatedAt.Time}
+	if c.inbox.Offer(lane{receipts: true}, "", 0, &inbound{receipt: r}) != inbox.Taken {
+		c.stats.ignored.Add(1) // receipts are not pushed again: the last ones are lost when handlers are that far behind
+	}
+}
+
+// list asks the server to push everything pending, oldest first.
+func (c *Client) list(l *link.Link) {
+	id, err := newID()
+	if err != nil {
+		l.Fail(err)
+		return
+	}
+	frame, err := wire.Request(id, wire.ActionListPending, nil)
+	if err != nil {
+		l.Fail(err)
+		return
+	}
+	c.outbox.Go(outbox.Request{ID: id, Class: outbox.List, Frame: frame}, func(o outbox.Outcome[*wire.Frame]) {
+		if o.Err == nil && o.Answer.Error != nil {
+			l.Fail(newError(o.Answer.Error, wire.ActionListPending, ""))
+		}
+	})
+}
+
+// relist asks again, once there is room for what did not fit, and replaces the link if the message the gate waits for does
+// not come.
+func (c *Client) relist(gate string) {
+	l := c.link.Load()
+	if l == nil {
+		return // the next link lists anyway
+	}
+	c.list(l)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gateTimer != nil {
+		c.gateTimer.Stop()
+	}
+	c.gateTimer = time.AfterFunc(c.cfg.ReplyTimeout, func() {
+		if c.inbox.Gate() == gate {
+			l.Fail(errGate)
+		}
+	})
+}
+
+func (c *Client) stopGateTimer() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.gateTimer != nil {
+		c.gateTimer.Stop()
+	}
+}
+
+// handle runs one attempt on a worker.
+func (c *Client) handle(in *inbound, attempt int) error {
+	if in.receipt != nil {
+		c.cfg.OnReceipt(*in.receipt)
+		return nil
+	}
+	if in.skip {
+		return nil // our own message, pushed back to us
+	}
+	id := in.view.MessageID
+	if attempt == 1 && c.known(id) {
+		in.skip = true
+		c.stats.duplicates.Add(1)
+		return nil
+	}
+	in.m = newMessage(in.view, c.appID, attempt)
+	in.m.LastAttempt = c.lastAttempt(attempt)
+	if c.cfg.Ack == AckReceived && attempt == 1 {
+		c.record(id)
+		c.acker.add(id)
+	}
+	return c.handler(c.handlerCtx, in.m)
+}
+
+func (c *Client) lastAttempt(attempt int) bool {
+	return c.cfg.HandlerAttempts > 0 && attempt >= c.cfg.HandlerAttempts
+}
+
+// settle decides what becomes of a message after an attempt. What the handler may have changed in its Message does not
+// matter here.
+func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
+	switch {
+	case in.receipt != nil:
+		if err != nil {
+			c.cfg.Logger.Warn("blaze: OnReceipt failed", "message", in.receipt.MessageID, "error", err)
+		}
+		return inbox.Verdict{Then: inbox.Done}
+	case in.skip:
+		c.acker.add(in.view.MessageID)
+		return inbox.Verdict{Then: inbox.Done}
+	case err == nil:
+		c.stats.handled.Add(1)
+		if c.cfg.Ack == AckManual {
+			return inbox.Verdict{Then: inbox.Keep}
+		}
+		return c.done(in)
+	case errors.Is(err, ErrNotHandled):
+		c.stats.declined.Add(1)
+		c.logDecline(Category(in.view.Category))
+		return c.done(in) // in every mode: nobody is left who would call Ack
+	case c.runCtx.Err() != nil:
+		return inbox.Verdict{Then: inbox.Done} // no attempt: neither recorded nor acknowledged
+	}
+	return c.failed(in, attempt, err)
+}
+
+// done records and acknowledges a message that nobody needs any more, unless that was done when it was received.
+func (c *Client) done(in *inbound) inbox.Verdict {
+	if c.cfg.Ack != AckReceived {
+		c.record(in.view.MessageID)
+		c.acker.add(in.view.MessageID)
+	}
+	return inbox.Verdict{Then: inbox.Done}
+}
+
+// failed lets a message be tried again, or gives it up.
+func (c *Client) failed(in *inbound, attempt int, err error) inbox.Verdict {
+	c.stats.failed.Add(1)
+	if c.cfg.Trace.HandlerError != nil {
+		c.cfg.Trace.HandlerError(in.m, err)
+	}
+	if !c.lastAttempt(attempt) && !hopeless(err) {
+		after := handlerWait.Near(attempt)
+		c.cfg.Logger.Warn("blaze: handler failed", "message", in.m, "error", err, "retry_in", after)
+		return inbox.Verdict{Then: inbox.Retry, After: after}
+	}
+	c.stats.dropped.Add(1)
+	c.cfg.Logger.Error("blaze: message dropped", "message", in.m, "error", err)
+	if c.cfg.Trace.Dropped != nil {
+		c.cfg.Trace.Dropped(in.m, err)
+	}
+	if c.cfg.Ack == AckManual {
+		return inbox.Verdict{Then: inbox.Keep} // stays pending on the server
+	}
+	return c.done(in)
+}
+
+// hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been stored is
+// never hopeless: the next attempt finds out.
+func hopeless(err error) bool {
+	var unconfirmed *UnconfirmedError
+	if errors.As(err, &unconfirmed) {
+		return false
+	}
+	var refused *Error
+	return errors.Is(err, ErrDrop) || errors.Is(err, ErrInvalid) || errors.As(err, &refused) && !refused.Temporary()
+}
+
+func (c *Client) logDecline(category Category) {
+	const most = 100 // categories come from the network
+	c.mu.Lock()
+	first := !c.declined[category] && len(c.declined) < most
+	if first {
+		c.declined[category] = true
+	}
+	c.mu.Unlock()
+	if first {
+		c.cfg.Logger.Warn("blaze: no handler takes messages of this category; they are acknowledged", "category", category)
+	}
+}
+
+// known asks the Ledger. When it cannot tell, the handler is tried.
+func (c *Client) known(id string) bool {
+	var known bool
+	err := guarded(func() (err error) {
+		known, err = c.cfg.Ledger.Handled(c.handlerCtx, id)
+		return err
+	})
+	if err != nil {
+		c.cfg.Logger.Warn("blaze: the ledger cannot tell whether a message was handled", "message", id, "error", err)
+		return false
+	}
+	return known
+}
+
+// record tells the Ledger. When it fails, the message is acknowledged all the same.
+func (c *Client) record(id string) {
+	if err := guarded(func() error { return c.cfg.Ledger.Record(c.handlerCtx, id) }); err != nil {
+		c.cfg.Logger.Warn("blaze: the ledger cannot record a message", "message", id, "error", err)
+	}
+}
+
+// guarded turns a panic of the user's code into an error.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,144 @@
+package blaze
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// Send sends a message and waits until the server has confirmed it, with the same MessageID on every try. Lost connections,
+// missing replies and temporary refusals are tried again; before Run, and while there is no connection, it waits. The error
+// is an
+//
+//   - [InvalidError] when the message cannot be sent: nothing was written;
+//   - *[Error] when the server refused it: nothing was stored;
+//   - [UnconfirmedError] when it was written and ctx or the Client ended before an answer: Send again with its MessageID;
+//   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection error);
+//   - [ErrClosed] after Run.
+func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
+	d, err := out.draft()
+	if err != nil {
+		return Sent{}, err
+	}
+	if err := c.limit(ctx); err != nil {
+		return Sent{}, err
+	}
+	if d.MessageID == "" {
+		if d.MessageID, err = newID(); err != nil {
+			return Sent{}, err
+		}
+	}
+	if err := c.request(ctx, wire.ActionCreateMessage, d.MessageID, d.messageParams); err != nil {
+		return Sent{}, err
+	}
+	c.stats.sent.Add(1)
+	return Sent{MessageID: d.MessageID, ConversationID: d.ConversationID}, nil
+}
+
+// Reply sends m.Reply(p), for handlers.
+func (c *Client) Reply(ctx context.Context, m *Message, p Payload) error {
+	_, err := c.Send(ctx, m.Reply(p))
+	return err
+}
+
+// Quote sends m.Quote(p), for handlers.
+func (c *Client) Quote(ctx context.Context, m *Message, p Payload) error {
+	_, err := c.Send(ctx, m.Quote(p))
+	return err
+}
+
+// ToUser returns a message to a user, in the conversation between the user and the bot. The service takes it only if the
+// user has written to the bot, or added it, before.
+func (c *Client) ToUser(userID string, p Payload) Outgoing {
+	return Outgoing{ConversationID: c.ConversationWith(userID), RecipientID: userID, Payload: p}
+}
+
+// ConversationWith returns the id of the conversation between the bot and a user.
+func (c *Client) ConversationWith(userID string) string { return ConversationID(c.appID, userID) }
+
+// limit waits for the Limiter, if there is one.
+func (c *Client) limit(ctx context.Context) error {
+	if c.cfg.Limiter == nil {
+		return nil
+	}
+	if err := c.cfg.Limiter.Wait(ctx); err != nil {
+		return fmt.Errorf("blaze: the limiter let no message through: %w", err)
+	}
+	return nil
+}
+
+// pace waits for the Limiter once more after a 429.
+func (c *Client) pace(ctx context.Context, f *wire.Frame) error {
+	if f.Error == nil || Code(f.Error.Code) != CodeTooManyRequests {
+		return nil
+	}
+	return c.limit(ctx)
+}
+
+// request makes one request and waits for its end. messageID is for the error; "" where there are several messages.
+func (c *Client) request(ctx context.Context, action, messageID string, params any) error {
+	o, err := c.do(ctx, action, params, 0)
+	if err != nil {
+		return err
+	}
+	return c.outcome(o, action, messageID)
+}
+
+// do puts one request into the outbox and waits for its end. tries is how often it is written without an answer; 0: for ever.
+func (c *Client) do(ctx context.Context, action string, params any, tries int) (outbox.Outcome[*wire.Frame], error) {
+	id, err := newID()
+	if err != nil {
+		return outbox.Outcome[*wire.Frame]{}, err
+	}
+	frame, err := wire.Request(id, action, params)
+	if err != nil {
+		return outbox.Outcome[*wire.Frame]{}, err
+	}
+	pace := c.pace
+	if c.cfg.Limiter == nil {
+		pace = nil
+	}
+	return c.outbox.Do(ctx, outbox.Request{ID: id, Class: outbox.Send, Frame: frame, Tries: tries}, pace), nil
+}
+
+// outcome says what a request's end means for a message: whether it may have been stored is never left open.
+func (c *Client) outcome(o outbox.Outcome[*wire.Frame], action, messageID string) error {
+	var refused *Error
+	if o.Answer != nil && o.Answer.Error != nil {
+		refused = newError(o.Answer.Error, action, messageID)
+	}
+	switch {
+	case o.Err == nil && refused == nil:
+		return nil
+	case o.Err == nil && o.Unsure && (refused.Code == CodeForbidden || refused.Temporary()):
+		// An earlier try may have been stored: a 403 may even be the answer to its repetition.
+		return &UnconfirmedError{MessageID: messageID, Err: refused}
+	case o.Err == nil:
+		return refused
+	case o.MayHaveHappened():
+		return &UnconfirmedError{MessageID: messageID, Err: o.Err}
+	case refused != nil:
+		return fmt.Errorf("%w: %w", o.Err, refused)
+	case errors.Is(o.Err, ErrClosed):
+		return o.Err
+	}
+	if offline := c.whyOffline(); offline != nil {
+		return fmt.Errorf("blaze: message %s was not written: %w: %w", clip(messageID), o.Err, offline)
+	}
+	return fmt.Errorf("blaze: message %s was not written: %w", clip(messageID), o.Err)
+}
+
+// whyOffline returns why nothing is written at present, or nil while connected.
+func (c *Client) whyOffline() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.offline
+}
+
+// newError makes an Error of a refusal as the wire has it.
+func newError(e *wire.Error, action, messageID string) *Error {
+	return &Error{Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra, Action: action, MessageID: messageID}
+}

@@ -179,7 +179,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 
 func TestManyClientsAtOnce(t *testing.T) {
 	s, _ := newServer(t)
-	const most, each = 8, 50
+	const most, each = 4, 25
 	var clients []*raw
 	for range most {
 		clients = append(clients, connectAndList(t, s))

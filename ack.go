@@ -138,21 +138,21 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return c.ackSingly(ctx, s, ids)
 	}
 	if c.sealed.Load() {
-		return c.whyOffline()
+		return c.closed()
 	}
 	r, err := ackRequest(s, ids)
 	if err != nil {
 		return err
 	}
 	if err := c.acker.enter(ctx); err != nil {
-		return errors.Join(err, c.whyOffline())
+		return c.notWritten("the acknowledgement", err)
 	}
 	if len(ids) > 1 {
 		r.Tries = c.acker.plural.tries()
 	}
 	if c.cfg.Ack == AckManual {
 		for _, id := range ids {
-			c.record(id)
+			c.record(ctx, id)
 		}
 	}
 	o := c.outbox.Do(ctx, r, nil)
@@ -161,7 +161,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return c.ackSingly(ctx, s, ids)
 	}
 	if o.Err != nil {
-		return errors.Join(o.Err, c.whyOffline())
+		return c.notWritten("the acknowledgement", o.Err)
 	}
 	if o.Answer.Error != nil {
 		return newError(o.Answer.Error, wire.ActionAck, ids[0])

@@ -45,7 +45,7 @@ var sending = out(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`) +
 	in(`{"id":"`+send+`","action":"CREATE_MESSAGE","data":{"message_id":"`+made+`"}}`) +
 	in(`{"id":"x","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","data":{"message_id":"`+made+`","other":["`+made+`",1.50,null]}}`) +
 	"\n" +
-	out(`{"id":"`+send[:35]+`9","action":"CREATE_MESSAGE","params":{"message_id":"`+made[:35]+`9","quote_message_id":"`+made+`"}}`)
+	out(`{"id":"`+send[:35]+`9","action":"CREATE_MESSAGE","params":{"message_id":"`+made[:35]+`8","quote_message_id":"`+made+`"}}`)
 
 // play replays a recording while client runs.
 func play(t *testing.T, recording string, client func(*testing.T, *blazetest.Server)) error {
@@ -249,6 +249,7 @@ func replayTo(t *testing.T, recording string, bot func(*blaze.Client) blaze.Hand
 			sends(t.Context(), c)
 		}
 		require.NoError(t, <-ended)
+		synctest.Wait() // for the handlers of what came last
 	})
 }
 

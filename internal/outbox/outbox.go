@@ -249,7 +249,7 @@ func (b *Box[A]) Answer(id string, a A) bool {
 	b.remove(e)
 	b.mu.Unlock()
 	out := e.outcome(nil)
-	out.Answer = a
+	out.Answer, out.Refused, out.Written = a, temporary, false
 	e.done(out)
 	return true
 }

@@ -174,3 +174,19 @@ func TestIdleWithoutWork(t *testing.T) {
 		assert.Equal(t, time.Second, time.Since(start))
 	})
 }
+
+func TestStopAsALaneWakes(t *testing.T) {
+	for range 200 {
+		run(t, 4, 1<<20, func(r *rig) {
+			r.handle = func(string, int) error { return errHandler }
+			for _, lane := range []string{"a", "b", "c", "d"} {
+				r.offer(lane, lane, 1, taken)
+			}
+			synctest.Wait()
+			time.Sleep(10 * time.Second) // all of them are due at this moment
+			r.Stop()
+			<-r.Idle()
+			assert.Equal(t, inbox.Left{}, r.Left())
+		})
+	}
+}

@@ -29,8 +29,8 @@ func TestPanicsAreErrors(t *testing.T) {
 			case "nil":
 				explode(nil)
 			case "runtime":
-				var none map[string]int
-				none["x"] = 1
+				var none []string
+				return errors.New(none[len(m)])
 			}
 			return nil
 		}

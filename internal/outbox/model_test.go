@@ -66,7 +66,7 @@ func (m *model) end(e *modelEntry, err error) {
 		m.roomBytes += int64(len(e.Frame))
 	}
 	m.letIn()
-	if e.state == "pacing" && err != errPace && !errors.Is(err, context.Canceled) {
+	if e.state == "pacing" && !errors.Is(err, errPace) && !errors.Is(err, context.Canceled) {
 		m.latent = append(m.latent, e)
 		return
 	}

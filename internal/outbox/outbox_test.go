@@ -258,7 +258,7 @@ func TestTemporaryRefusals(t *testing.T) {
 				} else {
 					writes(t, b, 1)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			}
 			frame, _, _ := b.Next()
 			require.Equal(t, "s", string(frame))

@@ -12,3 +12,10 @@ func (b *Box[K, M]) Left() Left {
 		Workers: b.workers, Messages: b.messages, Handling: b.handling,
 	}
 }
+
+// Gate returns the id of the message that the gate waits for, or "" while it is open.
+func (b *Box[K, M]) Gate() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gate
+}

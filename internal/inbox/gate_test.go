@@ -29,11 +29,13 @@ func TestGate(t *testing.T) {
 		assert.Equal(t, "gate", r.Gate(), "the first one that did not fit")
 		r.sleep(time.Second)
 		r.asked("gate")
+		assert.Equal(t, "gate", r.Asked())
 		r.sleep(2 * time.Second)
 		r.asked() // once is enough
 		r.offer("l", "small", 0, refused)
 		r.offer("l", "gate", size, taken) // the server begins with the oldest
 		assert.Empty(t, r.Gate())
+		assert.Empty(t, r.Asked())
 		r.offer("l", "small", 0, taken)
 		r.offer("l", "after", size, taken)
 		r.sleep(time.Minute)
@@ -66,6 +68,7 @@ func TestGateClosesAgain(t *testing.T) {
 		}
 		for _, next := range []string{"c", "d", "e"} {
 			r.offer("l", next, 0, refused)
+			assert.Empty(t, r.Asked(), "refused, not yet asked for")
 			time.Sleep(time.Second)
 			r.asked(next)
 			r.offer("l", next, 0, taken)

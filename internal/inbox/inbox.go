@@ -219,10 +219,13 @@ func (b *Box[K, M]) relist(gate string) {
 	}
 }
 
-// Gate returns the id of the message that the gate waits for, or "" while it is open.
-func (b *Box[K, M]) Gate() string {
+// Asked returns the id of the message that Relist has asked for and that has not been offered since, or "".
+func (b *Box[K, M]) Asked() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.asked {
+		return ""
+	}
 	return b.gate
 }
 

@@ -237,3 +237,33 @@ func TestTheSourceIsAskedWhenItWantsTo(t *testing.T) {
 		require.Len(t, r.collected(), 1)
 	})
 }
+
+// A source that never runs dry keeps neither pings back nor the end of the link.
+func TestASourceThatNeverRunsDry(t *testing.T) {
+	endless := endlessSource(noise(70 << 10))
+	t.Run("pings", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			r := connect(t, endless)
+			r.collectEvery(time.Second, true)
+			time.Sleep(2 * time.Minute)
+			r.lives()
+		})
+	})
+	t.Run("end", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			r := connect(t, endless)
+			r.collectEvery(100*time.Millisecond, false)
+			r.log.refuse = assert.AnError
+			time.Sleep(time.Second + 1)
+			r.send(named("refused"))
+			time.Sleep(time.Second) // what is being written may come to its end
+			assert.Equal(t, assert.AnError, r.ended())
+		})
+	})
+}
+
+// endlessSource has the same frame again and again.
+type endlessSource string
+
+func (s endlessSource) Next() ([]byte, time.Duration, error) { return []byte(s), 0, nil }
+func (s endlessSource) Wake() <-chan struct{}                { return nil }

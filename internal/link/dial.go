@@ -104,8 +104,10 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 // check refuses what the dialer lets through: a compression under which the read limit would count the wrong bytes, and
 // another protocol.
 func check(resp *http.Response, ws *websocket.Conn) error {
-	if resp.Header.Get("Sec-Websocket-Extensions") != "" {
-		return errCompression
+	for _, extension := range resp.Header.Values("Sec-Websocket-Extensions") {
+		if extension != "" {
+			return errCompression
+		}
 	}
 	if p := ws.Subprotocol(); p != "" && p != Subprotocol {
 		return errSubprotocol
@@ -113,14 +115,18 @@ func check(resp *http.Response, ws *websocket.Conn) error {
 	return nil
 }
 
+// explain says why there is no link. A refusal is one even where the end of its body was not waited for.
 func explain(ctx, handshake context.Context, resp *http.Response, err error) error {
+	if deadline, _ := handshake.Deadline(); !time.Now().Before(deadline) {
+		<-handshake.Done() // the connection has the same deadline, and may be the first to notice
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case handshake.Err() != nil:
-		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
 	case errors.Is(err, websocket.ErrBadHandshake) && resp != nil:
 		return refused(resp)
+	case handshake.Err() != nil:
+		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
 	}
 	return err
 }

@@ -5,18 +5,14 @@ package link
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // Subprotocol is what the client asks for. A server may leave it unanswered, as the service may; it must not choose another.
@@ -38,27 +34,6 @@ type Config struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	TLS         *tls.Config
 	Proxy       func(*http.Request) (*url.URL, error)
-}
-
-// HandshakeError means that the server answered the handshake with something else than a websocket.
-type HandshakeError struct {
-	Status     int         // HTTP status
-	Refusal    *wire.Error // from a JSON body, or nil
-	Body       string      // the beginning of any other body
-	ServerTime time.Time   // by the server's clock; zero if it did not say
-	RetryAfter time.Duration
-}
-
-// Error says what the server answered; its text is shortened and escaped.
-func (e *HandshakeError) Error() string {
-	s := "handshake refused with status " + strconv.Itoa(e.Status)
-	switch {
-	case e.Refusal != nil:
-		s += ", code " + strconv.Itoa(e.Refusal.Code)
-	case e.Body != "":
-		s += ", body " + strconv.Quote(e.Body)
-	}
-	return s
 }
 
 // Errors of a handshake that succeeded in a way we cannot use.
@@ -96,7 +71,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		if raw != nil {
 			_ = raw.Close()
 		}
-		return nil, explain(ctx, handshake, resp, err)
+		return nil, explain(ctx, handshake, cfg.Token, resp, err)
 	}
 	return newLink(ws, raw), nil
 }
@@ -116,7 +91,7 @@ func check(resp *http.Response, ws *websocket.Conn) error {
 }
 
 // explain says why there is no link. A refusal is one even where the end of its body was not waited for.
-func explain(ctx, handshake context.Context, resp *http.Response, err error) error {
+func explain(ctx, handshake context.Context, token string, resp *http.Response, err error) error {
 	if deadline, _ := handshake.Deadline(); !time.Now().Before(deadline) {
 		<-handshake.Done() // the connection has the same deadline, and may be the first to notice
 	}
@@ -124,46 +99,9 @@ func explain(ctx, handshake context.Context, resp *http.Response, err error) err
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, websocket.ErrBadHandshake) && resp != nil:
-		return refused(resp)
+		return refused(resp, token)
 	case handshake.Err() != nil:
 		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
 	}
-	return err
-}
-
-func refused(resp *http.Response) error {
-	e := &HandshakeError{Status: resp.StatusCode}
-	// The dialer has already cut the body to 1 KiB.
-	body, _ := io.ReadAll(resp.Body)
-	var reply struct {
-		Error *wire.Error `json:"error"`
-	}
-	if json.Unmarshal(body, &reply) == nil && reply.Error != nil {
-		e.Refusal = reply.Error
-	} else {
-		e.Body = string(body[:min(len(body), 200)])
-	}
-	e.ServerTime = serverTime(resp.Header)
-	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), e.ServerTime)
-	return e
-}
-
-// serverTime reads X-Server-Time, in unix nanoseconds, or else Date.
-func serverTime(h http.Header) time.Time {
-	if ns, err := strconv.ParseInt(h.Get("X-Server-Time"), 10, 64); err == nil && ns > 0 {
-		return time.Unix(0, ns)
-	}
-	at, _ := http.ParseTime(h.Get("Date"))
-	return at
-}
-
-// retryAfter reads either form of the header: seconds, or a date by the server's clock.
-func retryAfter(s string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(s); err == nil {
-		return time.Duration(max(seconds, 0)) * time.Second
-	}
-	if at, err := http.ParseTime(s); err == nil && !now.IsZero() {
-		return max(at.Sub(now), 0)
-	}
-	return 0
+	return tame(err, token)
 }

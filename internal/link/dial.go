@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,6 +28,9 @@ const (
 	closeTimeout     = time.Second // for the peer's close frame
 )
 
+// maxHandshake is how many bytes a handshake may take, certificates and the answer of a proxy among them.
+const maxHandshake = 1 << 20
+
 // Config says where and how to connect.
 type Config struct {
 	URL         string
@@ -36,8 +40,9 @@ type Config struct {
 	Proxy       func(*http.Request) (*url.URL, error)
 }
 
-// Errors of a handshake that succeeded in a way we cannot use.
+// Errors of a handshake that goes on for too long, or succeeded in a way we cannot use.
 var (
+	errHandshake   = fmt.Errorf("a handshake of more than %d bytes", maxHandshake)
 	errCompression = errors.New("the server uses a compression that was not asked for")
 	errSubprotocol = errors.New("the server chose another subprotocol")
 )
@@ -46,7 +51,7 @@ var (
 func Dial(ctx context.Context, cfg Config) (*Link, error) {
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	var raw net.Conn
+	var raw *bounded
 	stop := func() bool { return true }
 	d := websocket.Dialer{
 		Proxy: cfg.Proxy, TLSClientConfig: cfg.TLS, Subprotocols: []string{Subprotocol}, ReadBufferSize: 4096, WriteBufferSize: 1024,
@@ -56,8 +61,8 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 				return nil, err
 			}
 			// Once connected, the dialer itself hears of the context's deadline only, not of its cancellation.
-			raw, stop = c, context.AfterFunc(handshake, func() { _ = c.Close() })
-			return c, nil
+			raw, stop = &bounded{c, maxHandshake}, context.AfterFunc(handshake, func() { _ = c.Close() })
+			return raw, nil
 		},
 	}
 	ws, resp, err := d.DialContext(handshake, cfg.URL, http.Header{"Authorization": {"Bearer " + cfg.Token}})
@@ -73,7 +78,24 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		}
 		return nil, explain(ctx, handshake, cfg.Token, resp, err)
 	}
+	raw.left = math.MaxInt64
 	return newLink(ws, raw), nil
+}
+
+// bounded is a connection that does not deliver more than left bytes. Whoever answers a handshake could else fill the
+// memory with headers: neither the dialer nor net/http has a limit there.
+type bounded struct {
+	net.Conn
+	left int64
+}
+
+func (c *bounded) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errHandshake
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
 }
 
 // check refuses what the dialer lets through: a compression under which the read limit would count the wrong bytes, and

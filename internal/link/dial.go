@@ -43,6 +43,7 @@ type Config struct {
 // Errors of a handshake that goes on for too long, or succeeded in a way we cannot use.
 var (
 	errHandshake   = fmt.Errorf("a handshake of more than %d bytes", maxHandshake)
+	errProxy       = errors.New("the proxy refuses the connection")
 	errCompression = errors.New("the server uses a compression that was not asked for")
 	errSubprotocol = errors.New("the server chose another subprotocol")
 )
@@ -54,7 +55,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 	var raw *bounded
 	stop := func() bool { return true }
 	d := websocket.Dialer{
-		Proxy: cfg.Proxy, TLSClientConfig: cfg.TLS, Subprotocols: []string{Subprotocol}, ReadBufferSize: 4096, WriteBufferSize: 1024,
+		TLSClientConfig: cfg.TLS, Subprotocols: []string{Subprotocol}, ReadBufferSize: 4096, WriteBufferSize: 1024,
 		NetDialContext: func(dial context.Context, network, addr string) (net.Conn, error) {
 			c, err := cfg.DialContext(dial, network, addr)
 			if err != nil {
@@ -65,7 +66,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 			return raw, nil
 		},
 	}
-	ws, resp, err := d.DialContext(handshake, cfg.URL, http.Header{"Authorization": {"Bearer " + cfg.Token}})
+	ws, resp, err := dial(handshake, &d, cfg, func() bool { return raw != nil })
 	if !stop() && err == nil {
 		err = handshake.Err()
 	}
@@ -96,6 +97,25 @@ func (c *bounded) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
 	return n, err
+}
+
+// dial calls the dialer. Where a proxy refuses with a status line that gives no reason, the dialer panics, or says nothing.
+func dial(ctx context.Context, d *websocket.Dialer, cfg Config, connected func() bool) (ws *websocket.Conn, resp *http.Response, err error) {
+	proxied := false
+	if cfg.Proxy != nil {
+		d.Proxy = func(r *http.Request) (*url.URL, error) {
+			proxy, err := cfg.Proxy(r)
+			proxied = proxy != nil
+			return proxy, err
+		}
+	}
+	defer func() {
+		// A panic before there is a connection is one of our caller's functions.
+		if proxied && connected() && (recover() != nil || err != nil && err.Error() == "") {
+			err = errProxy
+		}
+	}()
+	return d.DialContext(ctx, cfg.URL, http.Header{"Authorization": {"Bearer " + cfg.Token}})
 }
 
 // check refuses what the dialer lets through: a compression under which the read limit would count the wrong bytes, and

@@ -231,6 +231,15 @@ func TestTheEndOfATLSLink(t *testing.T) {
 			assert.Equal(t, link.ErrClosed, r.Err())
 		})
 	})
+	t.Run("close, read by the peer", func(t *testing.T) {
+		serverTLS, clientTLS := certificates(t)
+		bubble(t, func(t *testing.T) {
+			r := overTLS(t, newSource(), serverTLS, clientTLS)
+			r.readers.Go(func() { _, _ = r.peer.readFrame() })
+			r.Close(time.Minute)
+			assert.Equal(t, time.Second, time.Since(r.born))
+		})
+	})
 	t.Run("write", func(t *testing.T) {
 		serverTLS, clientTLS := certificates(t)
 		bubble(t, func(t *testing.T) {

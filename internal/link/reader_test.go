@@ -216,6 +216,31 @@ func TestTheServersCloseWhileItDoesNotRead(t *testing.T) {
 	})
 }
 
+// slowSource has nothing, and takes a second to say so.
+type slowSource struct{}
+
+func (slowSource) Next() ([]byte, time.Duration, error) {
+	time.Sleep(time.Second)
+	return nil, -1, nil
+}
+func (slowSource) Wake() <-chan struct{} { return nil }
+
+// The writer may learn of the close frame and of the link's end in one moment, and then either may come first.
+func TestTheServersCloseWhileTheWriterIsBusy(t *testing.T) {
+	for range 20 {
+		bubble(t, func(t *testing.T) {
+			r := connect(t, slowSource{})
+			r.collect(false)
+			synctest.Wait()
+			r.send(encode(final|opClose, closing(1001, "")))
+			<-r.Done()
+			frames := r.collected()
+			require.Len(t, frames, 1)
+			assert.Equal(t, closing(1001, ""), frames[0].payload)
+		})
+	}
+}
+
 func TestARefusedFrameEndsTheLink(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())

@@ -15,9 +15,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
 )
 
 func TestCloseWaitsForThePeersClose(t *testing.T) {
@@ -30,7 +31,7 @@ func TestCloseWaitsForThePeersClose(t *testing.T) {
 		}()
 		f, err := r.peer.readFrame()
 		require.NoError(t, err)
-		assert.Equal(t, byte(final|opClose), f.first)
+		assert.Equal(t, final|opClose, f.first)
 		assert.Equal(t, "\x03\xE8", string(f.payload))
 		time.Sleep(time.Second - 1)
 		r.send(named("late")) // what the peer says before its close still counts
@@ -99,6 +100,23 @@ func TestCloseIsAnsweredInAnotherWay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where both sides close at the same time, what was said first stands.
+func TestBothClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource("busy"))
+		synctest.Wait()
+		r.readers.Go(func() { r.Close(time.Minute) })
+		synctest.Wait()
+		r.send(encode(final|opClose, closing(4000, "")))
+		r.collect(false)
+		frames := r.collected()
+		require.Len(t, frames, 2)
+		assert.Equal(t, "busy", decompress(t, frames[0].payload))
+		assert.Equal(t, closing(1000, ""), frames[1].payload)
+		assert.Equal(t, link.ErrClosed, r.ended())
+	})
 }
 
 func TestFailEndsTheLinkAtOnce(t *testing.T) {

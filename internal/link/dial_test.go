@@ -15,9 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
 )
 
 func TestTheRequest(t *testing.T) {

@@ -9,9 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
 )
 
 // A handshake reads no more than it may, however fast the server writes.

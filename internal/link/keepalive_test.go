@@ -18,7 +18,7 @@ func TestPingsEvery15Seconds(t *testing.T) {
 		require.Len(t, r.times, hours*240)
 		for i, at := range r.times {
 			require.Equal(t, time.Duration(i+1)*15*time.Second, at)
-			require.Equal(t, byte(final|opPing), r.frames[i].first)
+			require.Equal(t, final|opPing, r.frames[i].first)
 			require.Empty(t, r.frames[i].payload)
 		}
 		r.mu.Unlock()

@@ -19,9 +19,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/wire"
-	"github.com/stretchr/testify/require"
 )
 
 // token is what no error may contain.

@@ -8,10 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mixin-blaze/blaze/internal/link"
-	"github.com/mixin-blaze/blaze/internal/wire"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 func TestFragmentsMakeOneMessage(t *testing.T) {
@@ -29,7 +30,7 @@ func TestFragmentsMakeOneMessage(t *testing.T) {
 		assert.Equal(t, []string{"parts"}, r.ids())
 		frames := r.collected()
 		require.Len(t, frames, 1)
-		assert.Equal(t, byte(final|opPong), frames[0].first)
+		assert.Equal(t, final|opPong, frames[0].first)
 		assert.Equal(t, "between", string(frames[0].payload))
 		assert.Equal(t, []string{`read {"id":"parts","action":"X"}`}, r.log.events)
 	})
@@ -154,7 +155,7 @@ func TestViolationsEndTheLink(t *testing.T) {
 				assert.Equal(t, []string{"before"}, r.ids())
 				assert.Equal(t, r.born, time.Now())
 				for _, f := range r.collected() {
-					assert.Equal(t, byte(final|opClose), f.first)
+					assert.Equal(t, final|opClose, f.first)
 				}
 			})
 		})
@@ -197,7 +198,7 @@ func TestTheServersCloseIsAnswered(t *testing.T) {
 				assert.Equal(t, []string{"before"}, r.ids())
 				frames := r.collected()
 				require.Len(t, frames, 1)
-				assert.Equal(t, byte(final|opClose), frames[0].first)
+				assert.Equal(t, final|opClose, frames[0].first)
 				assert.Equal(t, string(test.echo), string(frames[0].payload))
 			})
 		})

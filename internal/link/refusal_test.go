@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
 )
 
 // refuse dials a peer that answers text, and returns the refusal.
@@ -75,7 +76,7 @@ func assertPlain(t *testing.T, err error) {
 }
 
 func unwrap(err error) error {
-	if u, ok := err.(interface{ Unwrap() error }); ok { //nolint:errorlint // one step at a time
+	if u, ok := err.(interface{ Unwrap() error }); ok {
 		return u.Unwrap()
 	}
 	return nil

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/mixin-blaze/blaze/internal/link"
-	"github.com/mixin-blaze/blaze/internal/wire"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // noise returns text that no compressor makes smaller, the same for each size.
@@ -55,7 +56,7 @@ func TestEachMessageIsOneFrame(t *testing.T) {
 			require.Len(t, frames, len(messages))
 			keys := make(map[[4]byte]bool)
 			for i, f := range frames {
-				assert.Equal(t, byte(final|opBinary), f.first)
+				assert.Equal(t, final|opBinary, f.first)
 				assert.True(t, decompress(t, f.payload) == messages[i], "message %d", i)
 				keys[f.key] = true
 			}
@@ -137,7 +138,7 @@ func TestAPongRepeatsThePayload(t *testing.T) {
 			r.send(encode(final|opPing, []byte(payload)))
 			frames := r.collected()
 			require.Len(t, frames, 1)
-			assert.Equal(t, byte(final|opPong), frames[0].first)
+			assert.Equal(t, final|opPong, frames[0].first)
 			assert.Equal(t, payload, string(frames[0].payload))
 		})
 	}
@@ -154,8 +155,8 @@ func TestTheNewestPingIsAnswered(t *testing.T) {
 		r.collect(false)
 		frames := r.collected()
 		require.Len(t, frames, 2)
-		assert.Equal(t, byte(final|opBinary), frames[0].first)
-		assert.Equal(t, byte(final|opPong), frames[1].first)
+		assert.Equal(t, final|opBinary, frames[0].first)
+		assert.Equal(t, final|opPong, frames[1].first)
 		assert.Equal(t, "c", string(frames[1].payload))
 	})
 }

@@ -5,18 +5,15 @@ package link
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // Subprotocol is what the client asks for. A server may leave it unanswered, as the service may; it must not choose another.
@@ -31,6 +28,9 @@ const (
 	closeTimeout     = time.Second // for the peer's close frame
 )
 
+// maxHandshake is how many bytes a handshake may take, certificates and the answer of a proxy among them.
+const maxHandshake = 1 << 20
+
 // Config says where and how to connect.
 type Config struct {
 	URL         string
@@ -40,29 +40,10 @@ type Config struct {
 	Proxy       func(*http.Request) (*url.URL, error)
 }
 
-// HandshakeError means that the server answered the handshake with something else than a websocket.
-type HandshakeError struct {
-	Status     int         // HTTP status
-	Refusal    *wire.Error // from a JSON body, or nil
-	Body       string      // the beginning of any other body
-	ServerTime time.Time   // by the server's clock; zero if it did not say
-	RetryAfter time.Duration
-}
-
-// Error says what the server answered; its text is shortened and escaped.
-func (e *HandshakeError) Error() string {
-	s := "handshake refused with status " + strconv.Itoa(e.Status)
-	switch {
-	case e.Refusal != nil:
-		s += ", code " + strconv.Itoa(e.Refusal.Code)
-	case e.Body != "":
-		s += ", body " + strconv.Quote(e.Body)
-	}
-	return s
-}
-
-// Errors of a handshake that succeeded in a way we cannot use.
+// Errors of a handshake that goes on for too long, or succeeded in a way we cannot use.
 var (
+	errHandshake   = fmt.Errorf("a handshake of more than %d bytes", maxHandshake)
+	errProxy       = errors.New("the proxy refuses the connection")
 	errCompression = errors.New("the server uses a compression that was not asked for")
 	errSubprotocol = errors.New("the server chose another subprotocol")
 )
@@ -71,21 +52,21 @@ var (
 func Dial(ctx context.Context, cfg Config) (*Link, error) {
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	var raw net.Conn
+	var raw *bounded
 	stop := func() bool { return true }
 	d := websocket.Dialer{
-		Proxy: cfg.Proxy, TLSClientConfig: cfg.TLS, Subprotocols: []string{Subprotocol}, ReadBufferSize: 4096, WriteBufferSize: 1024,
+		TLSClientConfig: cfg.TLS, Subprotocols: []string{Subprotocol}, ReadBufferSize: 4096, WriteBufferSize: 1024,
 		NetDialContext: func(dial context.Context, network, addr string) (net.Conn, error) {
 			c, err := cfg.DialContext(dial, network, addr)
 			if err != nil {
 				return nil, err
 			}
 			// Once connected, the dialer itself hears of the context's deadline only, not of its cancellation.
-			raw, stop = c, context.AfterFunc(handshake, func() { _ = c.Close() })
-			return c, nil
+			raw, stop = &bounded{c, maxHandshake}, context.AfterFunc(handshake, func() { _ = c.Close() })
+			return raw, nil
 		},
 	}
-	ws, resp, err := d.DialContext(handshake, cfg.URL, http.Header{"Authorization": {"Bearer " + cfg.Token}})
+	ws, resp, err := dial(handshake, &d, cfg, func() bool { return raw != nil })
 	if !stop() && err == nil {
 		err = handshake.Err()
 	}
@@ -96,16 +77,54 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		if raw != nil {
 			_ = raw.Close()
 		}
-		return nil, explain(ctx, handshake, resp, err)
+		return nil, explain(ctx, handshake, cfg.Token, resp, err)
 	}
+	raw.left = math.MaxInt64
 	return newLink(ctx, ws, raw), nil
+}
+
+// bounded is a connection that does not deliver more than left bytes. Whoever answers a handshake could else fill the
+// memory with headers: neither the dialer nor net/http has a limit there.
+type bounded struct {
+	net.Conn
+	left int64
+}
+
+func (c *bounded) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, errHandshake
+	}
+	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
+}
+
+// dial calls the dialer. Where a proxy refuses with a status line that gives no reason, the dialer panics, or says nothing.
+func dial(ctx context.Context, d *websocket.Dialer, cfg Config, connected func() bool) (ws *websocket.Conn, resp *http.Response, err error) {
+	proxied := false
+	if cfg.Proxy != nil {
+		d.Proxy = func(r *http.Request) (*url.URL, error) {
+			proxy, err := cfg.Proxy(r)
+			proxied = proxy != nil
+			return proxy, err
+		}
+	}
+	defer func() {
+		// A panic before there is a connection is one of our caller's functions.
+		if proxied && connected() && (recover() != nil || err != nil && err.Error() == "") {
+			err = errProxy
+		}
+	}()
+	return d.DialContext(ctx, cfg.URL, http.Header{"Authorization": {"Bearer " + cfg.Token}})
 }
 
 // check refuses what the dialer lets through: a compression under which the read limit would count the wrong bytes, and
 // another protocol.
 func check(resp *http.Response, ws *websocket.Conn) error {
-	if resp.Header.Get("Sec-Websocket-Extensions") != "" {
-		return errCompression
+	for _, extension := range resp.Header.Values("Sec-Websocket-Extensions") {
+		if extension != "" {
+			return errCompression
+		}
 	}
 	if p := ws.Subprotocol(); p != "" && p != Subprotocol {
 		return errSubprotocol
@@ -113,51 +132,18 @@ func check(resp *http.Response, ws *websocket.Conn) error {
 	return nil
 }
 
-func explain(ctx, handshake context.Context, resp *http.Response, err error) error {
+// explain says why there is no link. A refusal is one even where the end of its body was not waited for.
+func explain(ctx, handshake context.Context, token string, resp *http.Response, err error) error {
+	if deadline, _ := handshake.Deadline(); !time.Now().Before(deadline) {
+		<-handshake.Done() // the connection has the same deadline, and may be the first to notice
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, websocket.ErrBadHandshake) && resp != nil:
+		return refused(resp, token)
 	case handshake.Err() != nil:
 		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
-	case errors.Is(err, websocket.ErrBadHandshake) && resp != nil:
-		return refused(resp)
 	}
-	return err
-}
-
-func refused(resp *http.Response) error {
-	e := &HandshakeError{Status: resp.StatusCode}
-	// The dialer has already cut the body to 1 KiB.
-	body, _ := io.ReadAll(resp.Body)
-	var reply struct {
-		Error *wire.Error `json:"error"`
-	}
-	if json.Unmarshal(body, &reply) == nil && reply.Error != nil {
-		e.Refusal = reply.Error
-	} else {
-		e.Body = string(body[:min(len(body), 200)])
-	}
-	e.ServerTime = serverTime(resp.Header)
-	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), e.ServerTime)
-	return e
-}
-
-// serverTime reads X-Server-Time, in unix nanoseconds, or else Date.
-func serverTime(h http.Header) time.Time {
-	if ns, err := strconv.ParseInt(h.Get("X-Server-Time"), 10, 64); err == nil && ns > 0 {
-		return time.Unix(0, ns)
-	}
-	at, _ := http.ParseTime(h.Get("Date"))
-	return at
-}
-
-// retryAfter reads either form of the header: seconds, or a date by the server's clock.
-func retryAfter(s string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(s); err == nil {
-		return time.Duration(max(seconds, 0)) * time.Second
-	}
-	if at, err := http.ParseTime(s); err == nil && !now.IsZero() {
-		return max(at.Sub(now), 0)
-	}
-	return 0
+	return tame(err, token)
 }

@@ -56,7 +56,7 @@ func (l *Link) writeFrames() error {
 	defer due.Stop()
 	pingNow := false
 	for {
-		wait, closing, err := l.flush(pingNow)
+		wait, closing, err := l.flush(ping.C, pingNow)
 		if err != nil {
 			return err
 		}
@@ -90,20 +90,30 @@ func (l *Link) lastWords() {
 	}
 }
 
-// flush writes all that is due. It reports whether a close frame was among it, after which nothing may follow.
-func (l *Link) flush(pingNow bool) (wait time.Duration, closing bool, err error) {
+// flush writes all that is due. It reports whether a close frame was among it, after which nothing may follow. The source
+// may never run dry, so pings and the end of the link are looked for between frames.
+func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, closing bool, err error) {
 	s := borrow()
 	defer s.giveBack()
-	if pingNow {
-		s.out = appendFrame(s.out, opPing, nil)
-	}
 	for {
+		select {
+		case <-ping:
+			pingNow = true
+		default:
+		}
+		if pingNow {
+			s.out = appendFrame(s.out, opPing, nil)
+			pingNow = false
+		}
 		if pong := l.pong.Swap(nil); pong != nil {
 			s.out = appendFrame(s.out, opPong, *pong)
 		}
 		if farewell := l.farewell.Load(); farewell != nil {
 			s.out = appendFrame(s.out, opClose, *farewell)
 			return 0, true, l.write(s)
+		}
+		if l.ctx.Err() != nil {
+			return 0, false, l.Err()
 		}
 		frame, wait, err := l.src.Next()
 		if err != nil {

@@ -1,0 +1,275 @@
+package link_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	stdlog "log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
+)
+
+func TestTheRequest(t *testing.T) {
+	for _, endpoint := range []string{"ws://blaze.test/", "ws://blaze.test", "ws://blaze.test:8080/"} {
+		bubble(t, func(t *testing.T) {
+			client, server := pipe()
+			p := newPeer(server)
+			go func() {
+				if p.readHead() == nil {
+					_, _ = io.WriteString(p, p.upgrade("Sec-WebSocket-Protocol: Mixin-Blaze-1"))
+				}
+			}()
+			var dialled string
+			l, err := link.Dial(t.Context(), link.Config{
+				URL: endpoint, Token: token,
+				DialContext: func(_ context.Context, network, addr string) (net.Conn, error) {
+					dialled = network + " " + addr
+					return client, nil
+				},
+			})
+			require.NoError(t, err)
+			l.Start(newSource(), new(log).hooks())
+			l.Fail(io.EOF)
+			<-l.Done()
+			assert.True(t, strings.HasPrefix(p.head, "GET / HTTP/1.1\r\n"), p.head)
+			assert.Equal(t, []string{"Bearer " + token}, p.header("Authorization"))
+			assert.Equal(t, []string{"Mixin-Blaze-1"}, p.header("Sec-WebSocket-Protocol"))
+			assert.Equal(t, []string{"13"}, p.header("Sec-WebSocket-Version"))
+			assert.Equal(t, []string{"websocket"}, p.header("Upgrade"))
+			assert.Equal(t, []string{"Upgrade"}, p.header("Connection"))
+			assert.Len(t, p.header("Sec-WebSocket-Key"), 1)
+			assert.Empty(t, p.header("Sec-WebSocket-Extensions"))
+			assert.Empty(t, p.header("Cookie"))
+			host := strings.TrimSuffix(strings.TrimPrefix(endpoint, "ws://"), "/")
+			assert.Equal(t, []string{host}, p.header("Host"))
+			if !strings.Contains(host, ":") {
+				host += ":80"
+			}
+			assert.Equal(t, "tcp "+host, dialled)
+		})
+	}
+}
+
+// What comes in one packet with the answer is read, and the limit of the handshake is no limit of the link.
+func TestFramesBehindTheAnswer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var behind []byte
+		for range 100 {
+			behind = append(behind, named("early")...)
+		}
+		g := new(log)
+		l, err := answer(t, func(p *peer) {
+			_, _ = p.Write(append([]byte(p.upgrade()), behind...))
+			_, _ = p.Write(encode(final|opText, make([]byte, 3<<20)))
+			_, _ = p.Write(named("late"))
+		})
+		require.NoError(t, err)
+		l.Start(newSource(), g.hooks())
+		<-l.Done()
+		assert.Len(t, g.ids, 101)
+		assert.Len(t, g.bad, 1)
+		assert.ErrorContains(t, l.Err(), "unexpected EOF")
+	})
+}
+
+// stalls are the ways in which a handshake does not go on.
+var stalls = map[string]struct {
+	url   string
+	serve func(p *peer)
+}{
+	"before it is read": {"ws://blaze.test/", func(*peer) {}},
+	"before the answer": {"ws://blaze.test/", func(p *peer) { _ = p.readHead() }},
+	"in the answer": {"ws://blaze.test/", func(p *peer) {
+		_ = p.readHead()
+		up := p.upgrade()
+		_, _ = io.WriteString(p, up[:len(up)-1])
+	}},
+	"before TLS is read":  {"wss://blaze.test/", func(*peer) {}},
+	"before TLS's answer": {"wss://blaze.test/", func(p *peer) { _, _ = p.Read(make([]byte, 4096)) }},
+	"in TLS": {"wss://blaze.test/", func(p *peer) {
+		_, _ = p.Read(make([]byte, 4096))
+		_, _ = p.Write([]byte{22, 3, 3, 0})
+	}},
+	"in a refusal": {"ws://blaze.test/", func(p *peer) {
+		_ = p.readHead()
+		_, _ = io.WriteString(p, "HTTP/1.1 401 Unauthorized\r\n\r\nno end")
+	}},
+}
+
+// stall dials a peer that stalls, and returns Dial's error. It requires that Dial returns after that time, with the
+// connection closed.
+func stall(ctx context.Context, t *testing.T, url string, serve func(p *peer), after time.Duration) error {
+	t.Helper()
+	began := time.Now()
+	client, server := pipe()
+	p := newPeer(server)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		serve(p)
+	}()
+	_, err := link.Dial(ctx, link.Config{URL: url, Token: token, DialContext: give(client)})
+	assert.Equal(t, after, time.Since(began))
+	_, closed := client.Read(make([]byte, 1))
+	assert.ErrorIs(t, closed, io.ErrClosedPipe)
+	<-served
+	return err
+}
+
+func TestDialHeedsItsContext(t *testing.T) {
+	for name, s := range stalls {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(3*time.Second, cancel)
+				err := stall(ctx, t, s.url, s.serve, 3*time.Second)
+				assert.Equal(t, context.Canceled, err)
+			})
+			bubble(t, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				err := stall(ctx, t, s.url, s.serve, 3*time.Second)
+				assert.Equal(t, context.DeadlineExceeded, err)
+			})
+		})
+	}
+	t.Run("while dialling", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(3*time.Second, cancel)
+			began := time.Now()
+			_, err := link.Dial(ctx, link.Config{URL: "ws://blaze.test/", DialContext: hang})
+			assert.Equal(t, context.Canceled, err)
+			assert.Equal(t, 3*time.Second, time.Since(began))
+		})
+	})
+	t.Run("before", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			client, server := pipe()
+			_, err := link.Dial(ctx, link.Config{URL: "ws://blaze.test/", DialContext: give(client)})
+			assert.Equal(t, context.Canceled, err)
+			_, err = server.Read(make([]byte, 1))
+			assert.Equal(t, io.EOF, err)
+		})
+	})
+}
+
+func hang(ctx context.Context, _, _ string) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, errors.New("dial: operation was canceled")
+}
+
+func TestAHandshakeMayTake10Seconds(t *testing.T) {
+	for name, s := range stalls {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				err := stall(t.Context(), t, s.url, s.serve, 10*time.Second)
+				if name == "in a refusal" {
+					var refused *link.HandshakeError
+					require.ErrorAs(t, err, &refused, "a refusal is one, even where its body does not end")
+					assert.Equal(t, 401, refused.Status)
+					return
+				}
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.ErrorContains(t, err, "no handshake within 10s")
+			})
+		})
+	}
+	t.Run("while dialling", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			began := time.Now()
+			_, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", DialContext: hang})
+			assert.ErrorContains(t, err, "no handshake within 10s")
+			assert.Equal(t, 10*time.Second, time.Since(began))
+		})
+	})
+}
+
+func TestExtensionsAreRefused(t *testing.T) {
+	for _, lines := range [][]string{
+		{"Sec-WebSocket-Extensions: permessage-deflate"},
+		{"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
+		{"Sec-WebSocket-Extensions: x-unknown"},
+		{"Sec-WebSocket-Extensions:", "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
+	} {
+		bubble(t, func(t *testing.T) {
+			_, err := answer(t, func(p *peer) { _, _ = io.WriteString(p, p.upgrade(lines...)) })
+			assert.ErrorContains(t, err, "compression")
+		})
+	}
+}
+
+func TestSubprotocols(t *testing.T) {
+	for _, line := range []string{"evil", "mixin-blaze-1", "Mixin-Blaze-1, evil", "Mixin-Blaze-2"} {
+		bubble(t, func(t *testing.T) {
+			_, err := answer(t, func(p *peer) { _, _ = io.WriteString(p, p.upgrade("Sec-WebSocket-Protocol: "+line)) })
+			assert.ErrorContains(t, err, "subprotocol")
+		})
+	}
+	for _, lines := range [][]string{nil, {"Sec-WebSocket-Protocol:"}, {"Sec-WebSocket-Protocol: Mixin-Blaze-1"}} {
+		bubble(t, func(t *testing.T) {
+			l, err := answer(t, func(p *peer) {
+				_, _ = io.WriteString(p, p.upgrade(lines...))
+				_, _ = p.Read(make([]byte, 1))
+			})
+			require.NoError(t, err)
+			l.Start(newSource(), new(log).hooks())
+			l.Close(0)
+		})
+	}
+}
+
+func TestAnUnknownAuthorityIsRefused(t *testing.T) {
+	var requests int
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
+	srv.Config.ErrorLog = stdlog.New(io.Discard, "", 0)
+	srv.StartTLS()
+	defer srv.Close()
+	dials := 0
+	cfg := link.Config{
+		URL: "wss" + strings.TrimPrefix(srv.URL, "https") + "/", Token: token,
+		TLS: &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12},
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			dials++
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
+	}
+	_, err := link.Dial(t.Context(), cfg)
+	var unknown x509.UnknownAuthorityError
+	require.ErrorAs(t, err, &unknown)
+	assert.Equal(t, 1, dials)
+
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	cfg.TLS = &tls.Config{RootCAs: roots, ServerName: "elsewhere.test", MinVersion: tls.VersionTLS12}
+	_, err = link.Dial(t.Context(), cfg)
+	var name x509.HostnameError
+	require.ErrorAs(t, err, &name)
+	srv.Close()
+	assert.Zero(t, requests)
+}
+
+func TestErrorsOfTheDialerComeThrough(t *testing.T) {
+	_, err := link.Dial(t.Context(), link.Config{
+		URL: "ws://blaze.test/", DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, assert.AnError },
+	})
+	assert.ErrorIs(t, err, assert.AnError)
+	_, err = link.Dial(t.Context(), link.Config{
+		URL: "ws://blaze.test/", Proxy: func(*http.Request) (*url.URL, error) { return nil, assert.AnError },
+	})
+	assert.ErrorIs(t, err, assert.AnError)
+}

@@ -1,0 +1,92 @@
+package link_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
+)
+
+// A handshake reads no more than it may, however fast the server writes.
+func TestHeadersAreBounded(t *testing.T) {
+	line := "X-Filler: " + strings.Repeat("x", 1000) + "\r\n"
+	for name, text := range map[string]string{
+		"lines":       strings.Repeat(line, 10_000),
+		"one line":    "X-Filler: " + strings.Repeat("x", 10<<20) + "\r\n",
+		"status line": "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				written := 0
+				_, err := answer(t, func(p *peer) {
+					up := p.upgrade()
+					status, rest, _ := strings.Cut(up, "\r\n")
+					if text == "" {
+						status += strings.Repeat("x", 10<<20)
+					}
+					written, _ = io.WriteString(p, status+"\r\n"+text+rest)
+				})
+				require.ErrorContains(t, err, "handshake of more than")
+				assertPlain(t, err)
+				assert.LessOrEqual(t, written, 1<<20)
+			})
+		})
+	}
+}
+
+// proxied dials through a proxy that answers text, and returns what the proxy was asked.
+func proxied(t *testing.T, text string) (head string, err error) {
+	t.Helper()
+	client, server := pipe()
+	p := newPeer(server)
+	go func() {
+		if p.readHead() == nil {
+			_, _ = io.WriteString(p, text)
+		}
+		_ = p.Close()
+	}()
+	_, err = link.Dial(t.Context(), link.Config{
+		URL: "ws://blaze.test/", Token: token,
+		DialContext: func(_ context.Context, _, addr string) (net.Conn, error) {
+			assert.Equal(t, "proxy.test:3128", addr)
+			return client, nil
+		},
+		Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.test:3128") },
+	})
+	require.Error(t, err)
+	_, closed := client.Read(make([]byte, 1))
+	assert.ErrorIs(t, closed, io.ErrClosedPipe)
+	return p.head, err
+}
+
+func TestAProxyThatRefuses(t *testing.T) {
+	for _, text := range []string{
+		"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 407\r\n\r\n", "HTTP/1.1 407 \r\n\r\n", "HTTP/1.1 502 \x1b[31m\r\n\r\n", "",
+		"HTTP/1.1 502 " + strings.Repeat("x", 5000) + "\r\n\r\n", "HTTP/1.1 502 x\r\n" + strings.Repeat("X-Filler: x\r\n", 1<<20),
+	} {
+		bubble(t, func(t *testing.T) {
+			head, err := proxied(t, text)
+			assertPlain(t, err)
+			assert.True(t, strings.HasPrefix(head, "CONNECT blaze.test:80 HTTP/1.1\r\n"), head)
+			assert.NotContains(t, head, token)
+		})
+	}
+}
+
+// A panic of the caller's own functions stays what it is.
+func TestPanicsOfTheCallerAreNotHidden(t *testing.T) {
+	assert.PanicsWithValue(t, "own", func() {
+		_, _ = link.Dial(t.Context(), link.Config{
+			URL: "ws://blaze.test/", DialContext: func(context.Context, string, string) (net.Conn, error) { panic("own") },
+			Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.test:3128") },
+		})
+	})
+}

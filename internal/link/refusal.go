@@ -1,0 +1,121 @@
+package link
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// maxText is how much is kept of what a server wrote, in bytes.
+const maxText = 200
+
+// HandshakeError means that the server answered the handshake with something else than a websocket.
+type HandshakeError struct {
+	Status     int         // HTTP status
+	Refusal    *wire.Error // from a JSON body, or nil
+	Body       string      // the beginning of any other body
+	ServerTime time.Time   // by the server's clock; zero if it did not say
+	RetryAfter time.Duration
+}
+
+// Error says what the server answered; its text is shortened and escaped.
+func (e *HandshakeError) Error() string {
+	s := "handshake refused with status " + strconv.Itoa(e.Status)
+	switch {
+	case e.Refusal != nil:
+		s += ", code " + strconv.Itoa(e.Refusal.Code)
+	case e.Body != "":
+		s += ", body " + strconv.Quote(e.Body)
+	}
+	return s
+}
+
+func refused(resp *http.Response, token string) error {
+	e := &HandshakeError{Status: resp.StatusCode}
+	// The dialer has already cut the body to 1 KiB.
+	raw, _ := io.ReadAll(resp.Body)
+	body := redact(string(raw), token)
+	var reply struct {
+		Error *wire.Error `json:"error"`
+	}
+	if json.Unmarshal([]byte(body), &reply) == nil && reply.Error != nil {
+		e.Refusal = reply.Error
+	} else {
+		e.Body = body[:min(len(body), maxText)]
+	}
+	e.ServerTime = serverTime(resp.Header)
+	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), e.ServerTime)
+	return e
+}
+
+// serverTime reads X-Server-Time, in unix nanoseconds, or else Date.
+func serverTime(h http.Header) time.Time {
+	if ns, err := strconv.ParseInt(h.Get("X-Server-Time"), 10, 64); err == nil && ns > 0 {
+		return time.Unix(0, ns)
+	}
+	at, _ := http.ParseTime(h.Get("Date"))
+	return at
+}
+
+// retryAfter reads either form of the header: seconds, or a date by the server's clock.
+func retryAfter(s string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil {
+		const most = 24 * 60 * 60 // more would say no more, and overflow in the end
+		return time.Duration(min(max(seconds, 0), most)) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil && !now.IsZero() {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
+
+// redact takes the token out of what a server wrote: some answer with the request that they got.
+func redact(s, token string) string {
+	if token == "" {
+		return s
+	}
+	const hidden = "[token]"
+	s = strings.ReplaceAll(s, token, hidden)
+	// Where s was cut, the beginning of the token may be the end of it.
+	if i := strings.Index(s, token[:min(len(token), 16)]); i >= 0 {
+		s = s[:i] + hidden
+	}
+	return s
+}
+
+// tamed is an error whose text was not fit for a log.
+type tamed struct {
+	text string
+	err  error
+}
+
+func (e *tamed) Error() string { return e.text }
+func (e *tamed) Unwrap() error { return e.err }
+
+// tame makes an error fit for a log if it is not. Errors of a handshake repeat what the server wrote, of any length.
+func tame(err error, token string) error {
+	text := err.Error()
+	redacted := redact(text, token)
+	if redacted != text {
+		err = nil // it holds the token
+	}
+	tame := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, redacted)
+	if len(tame) > 2*maxText {
+		tame = strings.ToValidUTF8(tame[:2*maxText], "") + "..."
+	}
+	if tame == text {
+		return err
+	}
+	return &tamed{tame, err}
+}

@@ -1,0 +1,270 @@
+package link_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// noise returns text that no compressor makes smaller, the same for each size.
+func noise(n int) string {
+	p := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{1})
+	_, _ = r.Read(p)
+	return string(p)
+}
+
+// sized returns text that becomes exactly n bytes on the wire.
+func sized(t *testing.T, n int) string {
+	t.Helper()
+	d := wire.NewDeflater()
+	for size := n; size > 0; size-- {
+		if s := noise(size); len(d.Append(nil, []byte(s))) == n {
+			return s
+		}
+	}
+	require.Fail(t, "no text becomes so long", n)
+	return ""
+}
+
+// One frame for each message, whatever its size, around each border between two forms of the length.
+func TestEachMessageIsOneFrame(t *testing.T) {
+	var messages []string
+	for _, n := range []int{125, 126, 127, 65535, 65536, 65537} {
+		messages = append(messages, sized(t, n))
+	}
+	messages = append(messages, "{}", noise(200<<10))
+
+	t.Run("by hand", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			r := connect(t, newSource(messages...))
+			r.collect(false)
+			frames := r.collected()
+			require.Len(t, frames, len(messages))
+			keys := make(map[[4]byte]bool)
+			for i, f := range frames {
+				assert.Equal(t, final|opBinary, f.first)
+				assert.True(t, decompress(t, f.payload) == messages[i], "message %d", i)
+				keys[f.key] = true
+			}
+			assert.Len(t, keys, len(messages), "every frame has a key of its own")
+			require.Len(t, r.log.events, len(messages))
+			for i, event := range r.log.events {
+				assert.True(t, event == "wrote "+messages[i], "event %d", i)
+			}
+		})
+	})
+
+	t.Run("by gorilla", func(t *testing.T) {
+		got := make(chan []byte, len(messages))
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			u := websocket.Upgrader{Subprotocols: []string{"Mixin-Blaze-1"}}
+			c, err := u.Upgrade(w, r, nil)
+			if err != nil {
+				return
+			}
+			defer func() { _ = c.Close() }()
+			defer close(got)
+			for {
+				kind, p, err := c.ReadMessage()
+				if err != nil || kind != websocket.BinaryMessage {
+					return
+				}
+				got <- p
+			}
+		}))
+		defer srv.Close()
+		l, err := link.Dial(t.Context(), tcp(srv.URL))
+		require.NoError(t, err)
+		l.Start(newSource(messages...), new(log).hooks())
+		for i, want := range messages {
+			assert.True(t, decompress(t, <-got) == want, "message %d", i)
+		}
+		l.Close(time.Minute)
+		assert.Equal(t, link.ErrClosed, l.Err())
+		<-got
+	})
+}
+
+func TestManySmallFramesAreOneWrite(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var messages []string
+		for i := range 100 {
+			messages = append(messages, fmt.Sprint(i))
+		}
+		r := connect(t, newSource(messages...))
+		r.collect(false)
+		frames := r.collected()
+		require.Len(t, frames, len(messages))
+		for i, f := range frames {
+			assert.Equal(t, messages[i], decompress(t, f.payload))
+		}
+		assert.Equal(t, int64(1), r.conn.writes.Load())
+	})
+}
+
+// Much is written in pieces: what is collected before a write is bounded.
+func TestMuchIsWrittenInPieces(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		messages := make([]string, 40)
+		for i := range messages {
+			messages[i] = noise(10 << 10)
+		}
+		r := connect(t, newSource(messages...))
+		r.collect(false)
+		assert.Len(t, r.collected(), len(messages))
+		assert.Equal(t, int64(6), r.conn.writes.Load())
+	})
+}
+
+func TestAPongRepeatsThePayload(t *testing.T) {
+	for _, payload := range []string{"", "x", strings.Repeat("y", 125)} {
+		bubble(t, func(t *testing.T) {
+			r := connect(t, newSource())
+			r.collect(false)
+			r.send(encode(final|opPing, []byte(payload)))
+			frames := r.collected()
+			require.Len(t, frames, 1)
+			assert.Equal(t, final|opPong, frames[0].first)
+			assert.Equal(t, payload, string(frames[0].payload))
+		})
+	}
+}
+
+// While the writer is busy, pings come and go; the newest is answered.
+func TestTheNewestPingIsAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource("busy"))
+		synctest.Wait()
+		for _, s := range []string{"a", "b", "c"} {
+			r.send(encode(final|opPing, []byte(s)))
+		}
+		r.collect(false)
+		frames := r.collected()
+		require.Len(t, frames, 2)
+		assert.Equal(t, final|opBinary, frames[0].first)
+		assert.Equal(t, final|opPong, frames[1].first)
+		assert.Equal(t, "c", string(frames[1].payload))
+	})
+}
+
+// A flood of pings is answered no faster than the peer reads, and nothing piles up.
+func TestAFloodOfPings(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource())
+		r.send(bytes.Repeat(encode(final|opPing, []byte("flood")), 10_000))
+		r.collect(false)
+		assert.LessOrEqual(t, len(r.collected()), 2)
+		r.lives()
+	})
+}
+
+func TestAPeerThatDoesNotRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource("stuck"))
+		time.Sleep(10*time.Second - 1)
+		r.lives()
+		<-r.Done()
+		assert.Equal(t, 10*time.Second, time.Since(r.born))
+		assert.ErrorContains(t, r.Err(), "write: ")
+		assert.Equal(t, []string{"alive"}, r.ids())
+	})
+}
+
+// A write that makes progress is not a write that ends.
+func TestAPeerThatReadsByteByByte(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource(noise(1000)))
+		r.readers.Go(func() {
+			b := make([]byte, 1)
+			for {
+				time.Sleep(time.Second)
+				if _, err := r.peer.Read(b); err != nil {
+					return
+				}
+			}
+		})
+		<-r.Done()
+		assert.Equal(t, 10*time.Second, time.Since(r.born))
+	})
+}
+
+func TestASourceThatFailsEndsTheLink(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		src := newSource()
+		r := connect(t, src)
+		r.lives()
+		src.mu.Lock()
+		src.err = assert.AnError
+		src.mu.Unlock()
+		src.wake <- struct{}{}
+		assert.Equal(t, assert.AnError, r.ended())
+		assert.Equal(t, r.born, time.Now())
+	})
+}
+
+func TestTheSourceIsAskedWhenItWantsTo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		src := newSource()
+		src.wait = 4 * time.Second
+		r := connect(t, src)
+		r.collect(true)
+		time.Sleep(9 * time.Second) // asked after 0, 4 and 8 s
+		src.mu.Lock()
+		src.wait = -1
+		src.mu.Unlock()
+		src.write("woken") // asked twice, until it has no more
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		var asked []time.Duration
+		for _, at := range src.asked {
+			asked = append(asked, at.Sub(r.born))
+		}
+		const s = time.Second
+		assert.Equal(t, []time.Duration{0, 4 * s, 8 * s, 9 * s, 9 * s}, asked)
+		require.Len(t, r.collected(), 1)
+	})
+}
+
+// A source that never runs dry keeps neither pings back nor the end of the link.
+func TestASourceThatNeverRunsDry(t *testing.T) {
+	endless := endlessSource(noise(70 << 10))
+	t.Run("pings", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			r := connect(t, endless)
+			r.collectEvery(time.Second, true)
+			time.Sleep(2 * time.Minute)
+			r.lives()
+		})
+	})
+	t.Run("end", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			r := connect(t, endless)
+			r.collectEvery(100*time.Millisecond, false)
+			r.log.refuse = assert.AnError
+			time.Sleep(time.Second + 1)
+			r.send(named("refused"))
+			time.Sleep(time.Second) // what is being written may come to its end
+			assert.Equal(t, assert.AnError, r.ended())
+		})
+	})
+}
+
+// endlessSource has the same frame again and again.
+type endlessSource string
+
+func (s endlessSource) Next() ([]byte, time.Duration, error) { return []byte(s), 0, nil }
+func (s endlessSource) Wake() <-chan struct{}                { return nil }

@@ -273,8 +273,10 @@ func (d *draft) fill(out Outgoing) error {
 		return invalid("Outgoing.Payload", "%s is written by the service only", value.Category())
 	case out.Encrypted:
 		return invalid("Outgoing.Encrypted", "this version cannot encrypt; to answer in plain text say so with Encrypted = false")
-	case attached && len(a.Key)+len(a.Digest) > 0:
-		return invalid("Attachment.Key", "a key and a digest belong to attachments of encrypted messages only")
+	case attached && len(a.Key) > 0:
+		return invalid("Attachment.Key", "a key belongs to attachments of encrypted messages only")
+	case attached && len(a.Digest) > 0:
+		return invalid("Attachment.Digest", "a digest belongs to attachments of encrypted messages only")
 	case out.QuoteID != "" && !text && !post:
 		return invalid("Outgoing.QuoteID", "only texts and posts can quote, not %s", value.Category())
 	case len(data) > maxData:

@@ -50,6 +50,7 @@ type peerConn struct {
 	t  *testing.T
 	mu sync.Mutex
 	ws *websocket.Conn
+	zw *gzip.Writer
 }
 
 // newPeer returns a peer on a loopback port.
@@ -89,7 +90,7 @@ func (p *peer) serve(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.conns = append(p.conns, ws)
 	p.mu.Unlock()
-	c := &peerConn{t: p.t, ws: ws}
+	c := &peerConn{t: p.t, ws: ws, zw: gzip.NewWriter(io.Discard)}
 	for {
 		kind, body, err := ws.ReadMessage()
 		if err != nil {
@@ -160,13 +161,13 @@ func (r request) reply(rest string) {
 
 // write sends one frame. A connection that is gone does not matter.
 func (c *peerConn) write(text string) {
-	var b bytes.Buffer
-	zw := gzip.NewWriter(&b)
-	_, err := zw.Write([]byte(text))
-	assert.NoError(c.t, err)
-	assert.NoError(c.t, zw.Close())
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var b bytes.Buffer
+	c.zw.Reset(&b)
+	_, err := c.zw.Write([]byte(text))
+	assert.NoError(c.t, err)
+	assert.NoError(c.t, c.zw.Close())
 	_ = c.ws.WriteMessage(websocket.BinaryMessage, b.Bytes())
 }
 

@@ -138,7 +138,10 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return c.ackSingly(ctx, s, ids)
 	}
 	if c.sealed.Load() {
-		return c.whyOffline()
+		if err := c.whyOffline(); errors.Is(err, ErrClosed) {
+			return err // with why Run ended
+		}
+		return ErrClosed // it is draining, still connected
 	}
 	r, err := ackRequest(s, ids)
 	if err != nil {

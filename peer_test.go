@@ -171,8 +171,8 @@ func (c *peerConn) write(text string) {
 	_ = c.ws.WriteMessage(websocket.BinaryMessage, b.Bytes())
 }
 
-// start runs a client of the bot with that id until the test ends.
-func (p *peer) start(appID string, h blaze.Handler, edit func(*blaze.Config)) *blaze.Client {
+// newClient returns a client of the bot with that id.
+func (p *peer) newClient(appID string, edit func(*blaze.Config)) *blaze.Client {
 	p.t.Helper()
 	cfg := blaze.Config{
 		Endpoints: []string{p.endpoint}, DialContext: p.dial, Logger: slog.New(slog.DiscardHandler),
@@ -184,6 +184,13 @@ func (p *peer) start(appID string, h blaze.Handler, edit func(*blaze.Config)) *b
 	key := blaze.Keystore{AppID: appID, SessionID: userB, SessionPrivateKey: strings.Repeat("4b", 32)}
 	c, err := blaze.New(key, &cfg)
 	require.NoError(p.t, err)
+	return c
+}
+
+// start runs a client until the test ends.
+func (p *peer) start(appID string, h blaze.Handler, edit func(*blaze.Config)) *blaze.Client {
+	p.t.Helper()
+	c := p.newClient(appID, edit)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

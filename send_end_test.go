@@ -3,7 +3,6 @@ package blaze_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -312,9 +311,7 @@ func TestSendsWhenRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipePeer(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		key := blaze.Keystore{AppID: botID, SessionID: userB, SessionPrivateKey: strings.Repeat("4b", 32)}
-		c, err := blaze.New(key, &blaze.Config{Endpoints: []string{p.endpoint}, DialContext: p.dial, OutboxLen: 2})
-		require.NoError(t, err)
+		c := p.newClient(botID, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(ctx, nil) }()
 		errs := make([]error, 3)
@@ -330,16 +327,16 @@ func TestSendsWhenRunEnds(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		requests[0].confirm() // while it drains, replies still count
-		err = <-ended
+		err := <-ended
 		wg.Wait()
 		require.ErrorIs(t, err, blaze.ErrDrain)
 		assert.NoError(t, errs[0])
 		var unsure *blaze.UnconfirmedError
 		require.ErrorAs(t, errs[1], &unsure)
 		assert.ErrorIs(t, errs[1], blaze.ErrClosed)
-		assert.Equal(t, string(requests[1].text), strings.Replace(string(requests[1].text), unsure.MessageID, unsure.MessageID, 1))
+		assert.Contains(t, string(requests[1].text), unsure.MessageID)
 		assert.ErrorIs(t, errs[2], blaze.ErrClosed)
 		assert.NotErrorAs(t, errs[2], &unsure)
-		assert.Contains(t, fmt.Sprint(errs[1]), unsure.MessageID)
+		assert.Contains(t, errs[1].Error(), unsure.MessageID)
 	})
 }

@@ -145,6 +145,34 @@ func (p *peer) cut() {
 	p.conns = nil
 }
 
+// messageID returns the id of the only message in a request.
+func (r request) messageID(t *testing.T) string {
+	t.Helper()
+	ids := r.messageIDs(t)
+	require.Len(t, ids, 1)
+	return ids[0]
+}
+
+// messageIDs returns the ids of the messages in a request.
+func (r request) messageIDs(t *testing.T) []string {
+	t.Helper()
+	var params struct {
+		MessageID string `json:"message_id"`
+		Messages  []struct {
+			MessageID string `json:"message_id"`
+		} `json:"messages"`
+	}
+	require.NoError(t, json.Unmarshal(r.Params, &params))
+	if params.MessageID != "" {
+		return []string{params.MessageID}
+	}
+	var ids []string
+	for _, m := range params.Messages {
+		ids = append(ids, m.MessageID)
+	}
+	return ids
+}
+
 // confirm answers as the service does when all is well.
 func (r request) confirm() { r.reply("") }
 

@@ -95,7 +95,7 @@ func TestSendBeforeRun(t *testing.T) {
 func TestSendEndsWhileConnecting(t *testing.T) {
 	errDial := errors.New("no route")
 	var fail atomic.Bool
-	bubble(t, func(cfg *blaze.Config) {
+	inBubble(t, func(cfg *blaze.Config) {
 		cfg.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			if fail.Load() {
 				return nil, errDial
@@ -117,7 +117,7 @@ func TestSendEndsWhileConnecting(t *testing.T) {
 }
 
 func TestSendEndsWhenWritten(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
 		answers(s, hang)
 		requireUnconfirmed(t, sendFor(t, c, time.Second))
 		// Sending it again with the same id is safe, as the error says.
@@ -138,7 +138,7 @@ func TestSendEndsWhenWritten(t *testing.T) {
 }
 
 func TestSendEndsWhileResting(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
 		answers(s, serverFailed)
 		err := sendFor(t, c, 800*time.Millisecond)
 		requireUnwritten(t, err, blaze.CodeServer)
@@ -219,7 +219,7 @@ func TestSendWaitsForRoomInBytes(t *testing.T) {
 // The limiter is waited for once for each message, and once more after a 429, whatever else happens to the message.
 func TestSendAsksTheLimiter(t *testing.T) {
 	waits := 0
-	bubble(t, func(cfg *blaze.Config) {
+	inBubble(t, func(cfg *blaze.Config) {
 		cfg.Limiter = limiterFunc(func(ctx context.Context) error {
 			waits++
 			time.Sleep(5 * time.Second)
@@ -253,7 +253,7 @@ func TestSendAsksTheLimiter(t *testing.T) {
 func TestSendRefusedByTheLimiter(t *testing.T) {
 	errSpent := errors.New("spent")
 	var verdicts []error
-	bubble(t, func(cfg *blaze.Config) {
+	inBubble(t, func(cfg *blaze.Config) {
 		cfg.Limiter = limiterFunc(func(context.Context) error {
 			err := verdicts[0]
 			verdicts = verdicts[1:]

@@ -20,8 +20,8 @@ import (
 
 var textA = blaze.To(conversationA, blaze.Text("x"))
 
-// bubble runs a client without a handler against a server in memory and records what it writes.
-func bubble(t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written)) {
+// inBubble runs a client without a handler against a server in memory and records what it writes.
+func inBubble(t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var w written
@@ -52,7 +52,7 @@ var (
 )
 
 func TestSendIsConfirmed(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
 		sent, err := c.Send(t.Context(), textA)
 		require.NoError(t, err)
 		assert.Regexp(t, frameID, sent.MessageID, "a new random id")
@@ -76,7 +76,7 @@ func TestSendRefusedForGood(t *testing.T) {
 		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound, blaze.CodeInvalidField, blaze.CodeGroupFull, blaze.CodeChecksum, 20121, 99999,
 	} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
-			bubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
 				extra := json.RawMessage(`{"field":"data","reason":"too long"}`)
 				answers(s, blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra}}})
 				began := time.Now()
@@ -103,7 +103,7 @@ func TestSendRefusedForGood(t *testing.T) {
 
 // A reply is matched by its id, whatever action it claims to answer.
 func TestSendRefusedByAnErrorFrame(t *testing.T) {
-	bubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
 		answers(s, blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
 		_, err := c.Send(t.Context(), textA)
 		var refused *blaze.Error
@@ -117,7 +117,7 @@ func TestSendRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		for attempts, want := range map[int]int{0: 5, 1: 1, 3: 3} {
 			t.Run(fmt.Sprintf("%d, %d attempts", code, attempts), func(t *testing.T) {
-				bubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = attempts }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+				inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = attempts }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
 					for range want {
 						answers(s, blazetest.Refuse(code))
 					}
@@ -153,7 +153,7 @@ func TestSendRefusedForAWhile(t *testing.T) {
 }
 
 func TestSendAttemptsWithoutLimit(t *testing.T) {
-	bubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
 		for range 50 {
 			answers(s, serverFailed)
 		}
@@ -223,12 +223,8 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 		}
 		rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { requests[i], requests[j] = requests[j], requests[i] })
 		for _, r := range requests {
-			var params struct {
-				MessageID string `json:"message_id"`
-			}
-			require.NoError(t, json.Unmarshal(r.Params, &params))
-			if refusals[params.MessageID] {
-				r.refuse(blaze.CodeForbidden, "no "+params.MessageID)
+			if id := r.messageID(t); refusals[id] {
+				r.refuse(blaze.CodeForbidden, "no "+id)
 			} else {
 				r.confirm()
 			}
@@ -242,7 +238,7 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 // A request whose reply never comes is written again, with the same ids, after ReplyTimeout and then twice that. What the
 // server stored the first time it does not store again.
 func TestSendIsRepeatedWithoutReply(t *testing.T) {
-	bubble(t, func(cfg *blaze.Config) { cfg.ReplyTimeout = 7 * time.Second }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, func(cfg *blaze.Config) { cfg.ReplyTimeout = 7 * time.Second }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
 		answers(s, hang)
 		began := time.Now()
 		sent, err := c.Send(t.Context(), textA)
@@ -314,7 +310,7 @@ func TestSendTakesALateReply(t *testing.T) {
 func TestSendSurvivesALostConnection(t *testing.T) {
 	for name, cut := range map[string]blazetest.Answer{"before it was stored": cutUnstored, "after it was stored": cutStored} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
 				answers(s, cut, cut, cut)
 				sent, err := c.Send(t.Context(), textA)
 				require.NoError(t, err)
@@ -334,7 +330,7 @@ func TestSendSurvivesALostConnection(t *testing.T) {
 func TestSendUnsureAndRefused(t *testing.T) {
 	for name, first := range map[string]blazetest.Answer{"lost": cutStored, "unanswered": hang} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
 				answers(s, first, forbidden)
 				out := textA
 				out.MessageID = messageA

@@ -138,17 +138,14 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return c.ackSingly(ctx, s, ids)
 	}
 	if c.sealed.Load() {
-		if err := c.whyOffline(); errors.Is(err, ErrClosed) {
-			return err // with why Run ended
-		}
-		return ErrClosed // it is draining, still connected
+		return c.closed()
 	}
 	r, err := ackRequest(s, ids)
 	if err != nil {
 		return err
 	}
 	if err := c.acker.enter(ctx); err != nil {
-		return errors.Join(err, c.whyOffline())
+		return c.notWritten("the acknowledgement", err)
 	}
 	if len(ids) > 1 {
 		r.Tries = c.acker.plural.tries()
@@ -164,7 +161,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return c.ackSingly(ctx, s, ids)
 	}
 	if o.Err != nil {
-		return errors.Join(o.Err, c.whyOffline())
+		return c.notWritten("the acknowledgement", o.Err)
 	}
 	if o.Answer.Error != nil {
 		return newError(o.Answer.Error, wire.ActionAck, ids[0])

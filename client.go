@@ -161,7 +161,7 @@ func (c *Client) serve(ctx context.Context, l *link.Link, endpoint string) {
 	if c.cfg.Trace.Connected != nil {
 		c.cfg.Trace.Connected(endpoint)
 	}
-	l.Start(ctx, c.outbox, c.hooks())
+	l.Start(c.outbox, c.hooks())
 	select {
 	case <-l.Done():
 	case <-ctx.Done():
@@ -221,9 +221,8 @@ func refusal(err error) *Error {
 
 // retryIn decides how long to wait after err.
 func (c *Client) retryIn(wait *backoff.Backoff, err error) time.Duration {
-	// A first 401 may be a matter of the clock, and a closed gate is our own doing: there is nothing to wait for.
-	if refusal(err) != nil || errors.Is(err, errGate) {
-		return 0
+	if errors.Is(err, errGate) {
+		return 0 // our own doing, after a wait of its own
 	}
 	d := wait.Next()
 	var answer *link.HandshakeError

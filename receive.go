@@ -202,7 +202,7 @@ func (c *Client) handle(in *inbound, attempt int) error {
 		return nil // our own message, pushed back to us
 	}
 	id := in.view.MessageID
-	if attempt == 1 && c.known(id) {
+	if attempt == 1 && c.known(c.handlerCtx, id) {
 		in.skip = true
 		c.stats.duplicates.Add(1)
 		return nil
@@ -304,10 +304,10 @@ func (c *Client) logDecline(category Category) {
 }
 
 // known asks the Ledger. When it cannot tell, the handler is tried.
-func (c *Client) known(id string) bool {
+func (c *Client) known(ctx context.Context, id string) bool {
 	var known bool
 	err := guarded(func() (err error) {
-		known, err = c.cfg.Ledger.Handled(c.handlerCtx, id)
+		known, err = c.cfg.Ledger.Handled(ctx, id)
 		return err
 	})
 	if err != nil {

@@ -122,13 +122,27 @@ func (c *Client) outcome(o outbox.Outcome[*wire.Frame], action, messageID string
 		return &UnconfirmedError{MessageID: messageID, Err: o.Err}
 	case refused != nil:
 		return fmt.Errorf("%w: %w", o.Err, refused)
-	case errors.Is(o.Err, ErrClosed):
-		return o.Err
+	}
+	return c.notWritten("message "+clip(messageID), o.Err)
+}
+
+// notWritten says what kept a request from being written or, of an acknowledgement, from being confirmed.
+func (c *Client) notWritten(what string, err error) error {
+	if errors.Is(err, ErrClosed) {
+		return c.closed()
 	}
 	if offline := c.whyOffline(); offline != nil {
-		return fmt.Errorf("blaze: message %s was not written: %w: %w", clip(messageID), o.Err, offline)
+		return fmt.Errorf("blaze: %s was not sent: %w: %w", what, err, offline)
 	}
-	return fmt.Errorf("blaze: message %s was not written: %w", clip(messageID), o.Err)
+	return fmt.Errorf("blaze: %s was not confirmed: %w", what, err)
+}
+
+// closed returns ErrClosed, wrapped with how Run ended once that is known.
+func (c *Client) closed() error {
+	if err := c.whyOffline(); errors.Is(err, ErrClosed) {
+		return err
+	}
+	return ErrClosed
 }
 
 // whyOffline returns why nothing is written at present, or nil while connected.

@@ -98,7 +98,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		}
 		return nil, explain(ctx, handshake, resp, err)
 	}
-	return newLink(ws, raw), nil
+	return newLink(ctx, ws, raw), nil
 }
 
 // check refuses what the dialer lets through: a compression under which the read limit would count the wrong bytes, and

@@ -39,7 +39,7 @@ type Hooks struct {
 	Wrote func(json []byte)                  // a frame is about to be written; valid during the call
 }
 
-// Link is one connection. Its methods are safe for concurrent use, after Start.
+// Link is one connection. Its methods are safe for concurrent use. It has to be started, also to be ended.
 type Link struct {
 	ws    *websocket.Conn
 	conn  net.Conn // what frames are written to: raw, or the TLS over it
@@ -59,16 +59,17 @@ type Link struct {
 	done     chan struct{}          // closed when both have
 }
 
-func newLink(ws *websocket.Conn, raw net.Conn) *Link {
+// newLink makes a link that keeps the values of ctx, not its end.
+func newLink(ctx context.Context, ws *websocket.Conn, raw net.Conn) *Link {
+	ctx, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	return &Link{
-		ws: ws, conn: ws.NetConn(), raw: raw,
+		ws: ws, conn: ws.NetConn(), raw: raw, ctx: ctx, end: end,
 		nudge: make(chan struct{}, 1), read: make(chan struct{}), done: make(chan struct{}),
 	}
 }
 
-// Start starts the reader and the writer. The link keeps the values of ctx, not its end.
-func (l *Link) Start(ctx context.Context, src Source, hooks Hooks) {
-	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(ctx))
+// Start starts the reader and the writer.
+func (l *Link) Start(src Source, hooks Hooks) {
 	l.src, l.hooks = src, hooks
 	l.ws.SetReadLimit(wire.MaxSkipped)
 	l.ws.SetPingHandler(func(payload string) error {

@@ -305,7 +305,7 @@ func (b *Box[A]) Down() {
 // Close ends every request with err, and all that come later.
 func (b *Box[A]) Close(err error) {
 	b.mu.Lock()
-	b.closed = err
+	b.closed, b.room.shut = err, err
 	b.room.seal(err)
 	left := make([]*entry[A], 0, len(b.byID))
 	for _, e := range b.byID {

@@ -144,8 +144,8 @@ func (b *batch) add(i int, out Outgoing) {
 	b.left++
 }
 
-// plainSize returns how many bytes of JSON the message takes inside a frame, or a few more. None of its values, checked and
-// encoded as they are, needs escaping.
+// plainSize returns how many bytes of JSON the message takes inside a frame, or a few more. None of its values, checked as
+// they are, needs escaping.
 func (d *draft) plainSize() int {
 	return len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"","quote_message_id":"","category":"","data":""},`) +
 		len(d.ConversationID) + len(d.RecipientID) + len(d.MessageID) + len(d.RepresentativeID) + len(d.QuoteID) + len(d.Category) + len(d.Data)

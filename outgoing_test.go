@@ -170,6 +170,7 @@ func TestInvalidMessagesAreNotWritten(t *testing.T) {
 			name := fmt.Sprintf("%d %s", i, r.field)
 			got, err := c.Send(t.Context(), r.out)
 			assert.Zero(t, got, name)
+			require.Error(t, err, name)
 			var invalid *blaze.InvalidError
 			if assert.ErrorAs(t, err, &invalid, name) {
 				assert.Equal(t, r.field, invalid.Field, name)

@@ -86,7 +86,7 @@ func (p *peer) serve(w http.ResponseWriter, r *http.Request) {
 	if !assert.NoError(p.t, err) {
 		return
 	}
-	defer ws.Close()
+	defer func() { _ = ws.Close() }()
 	p.mu.Lock()
 	p.conns = append(p.conns, ws)
 	p.mu.Unlock()

@@ -253,8 +253,45 @@ func TestSendIsRepeatedWithoutReply(t *testing.T) {
 	})
 }
 
-// The clock of a request doubles with each try that was not answered; one link on which nothing at all is answered is
-// replaced after twice ReplyTimeout.
+// The clock of a request doubles with each try that was not answered.
+func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, nil, nil)
+		began := time.Now()
+		out := textA
+		out.MessageID = messageA
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), out)
+			sent <- err
+		}()
+		var tries []time.Duration
+		for len(tries) < 4 {
+			// Others are answered, so that nothing is wrong with the link.
+			go func() {
+				time.Sleep(time.Second)
+				_, err := c.Send(t.Context(), textA)
+				assert.NoError(t, err)
+			}()
+			for {
+				r := p.next()
+				if r.messageID(t) != messageA {
+					r.confirm()
+					break
+				}
+				if tries = append(tries, time.Since(began)); len(tries) == 4 {
+					r.confirm()
+				}
+			}
+		}
+		require.NoError(t, <-sent)
+		assert.Equal(t, []time.Duration{0, 20 * time.Second, 60 * time.Second, 140 * time.Second}, tries)
+		assert.EqualValues(t, 1, c.Stats().Connects)
+	})
+}
+
+// A link on which nothing at all is answered is replaced after twice ReplyTimeout.
 func TestSendWithoutReplyReplacesTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipePeer(t)

@@ -108,10 +108,11 @@ func TestSpecificationCategories(t *testing.T) {
 	c := p.start(botID, nil, nil)
 	for _, s := range samples {
 		t.Run(s.category, func(t *testing.T) {
+			var got blaze.Sent
 			sent := make(chan error, 1)
 			go func() {
-				got, err := c.Send(t.Context(), blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: s.payload})
-				assert.Equal(t, blaze.Sent{MessageID: messageA, ConversationID: conversationA}, got)
+				var err error
+				got, err = c.Send(t.Context(), blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: s.payload})
 				sent <- err
 			}()
 			r := p.next()
@@ -119,6 +120,7 @@ func TestSpecificationCategories(t *testing.T) {
 				`","status":"SENT","message_id":"`+messageA+`","data":"`+b64(s.data)+`"}}`, r)
 			r.confirm()
 			require.NoError(t, <-sent)
+			assert.Equal(t, blaze.Sent{MessageID: messageA, ConversationID: conversationA}, got)
 		})
 	}
 }

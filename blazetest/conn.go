@@ -6,21 +6,29 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// deflaters are shared by all connections, because each is large and few are in use at once.
-var deflaters = sync.Pool{New: func() any { return wire.NewDeflater() }}
+// deflaters are those that nobody uses. They are shared by all connections, because each is large and few are in use at once.
+var deflaters = make(chan *wire.Deflater, 8)
 
 // deflate returns the gzip of p.
 func deflate(p []byte) []byte {
-	d := deflaters.Get().(*wire.Deflater)
-	defer deflaters.Put(d)
-	return d.Append(nil, p)
+	var d *wire.Deflater
+	select {
+	case d = <-deflaters:
+	default:
+		d = wire.NewDeflater()
+	}
+	p = d.Append(nil, p)
+	select {
+	case deflaters <- d:
+	default:
+	}
+	return p
 }
 
 // conn is one websocket connection. Its reader goroutine carries out what the client asks for; its writer goroutine is the

@@ -59,7 +59,7 @@ type push struct {
 // its place with what it says now; after it was acknowledged it is pending again, as the newest.
 //
 // A message that cannot be is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
-// that [blaze.EncodePayload] refuses, Encrypted.
+// that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, Encrypted.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	view, reason := viewOf(userID, out)
 	if reason != "" {
@@ -86,10 +86,19 @@ func viewOf(userID string, out blaze.Outgoing) (v pushed, reason string) {
 	if out.MessageID == "" {
 		out.MessageID = newID()
 	}
-	for name, id := range map[string]string{"the user's id": userID, "ConversationID": out.ConversationID, "MessageID": out.MessageID} {
-		if !isUUID(id) {
-			return v, name + " is not a UUID in lowercase"
+	for _, id := range []struct {
+		name, value string
+		needed      bool
+	}{
+		{"the user's id", userID, true}, {"ConversationID", out.ConversationID, true}, {"MessageID", out.MessageID, true},
+		{"QuoteID", out.QuoteID, false}, {"RepresentativeID", out.RepresentativeID, false},
+	} {
+		if (id.needed || id.value != "") && !isUUID(id.value) {
+			return v, id.name + " is not a UUID in lowercase"
 		}
+	}
+	if out.ExpireIn < 0 || out.ExpireIn%time.Second != 0 {
+		return v, "ExpireIn is not a number of seconds"
 	}
 	if out.Encrypted {
 		return v, "Encrypted: the server cannot encrypt; deliver a Raw of an ENCRYPTED_ category"

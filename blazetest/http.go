@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -22,7 +23,8 @@ const (
 
 // handle serves the websocket handshake, and refuses what else a client asks for over HTTP.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("X-Server-Time", strconv.FormatInt(time.Now().UnixNano(), 10))
+	now := time.Now()
+	w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return // the client has gone, or says too much
@@ -39,7 +41,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	if s.special(w, r, a) {
 		return
 	}
-	if err := checkToken(r.Header.Get("Authorization"), s.public, r.Method+r.URL.RequestURI()+string(body), time.Now()); err != nil {
+	if err := checkToken(r.Header.Get("Authorization"), s.public, r.Method+r.URL.RequestURI()+string(body), now); err != nil {
 		s.fault("%s: %v", action, err)
 		refuseHTTP(w, Refuse(blaze.CodeUnauthorized).Reply.Error)
 		return
@@ -118,7 +120,8 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	up := websocket.Upgrader{Subprotocols: []string{subprotocol}, CheckOrigin: func(*http.Request) bool { return true }}
 	ws, err := up.Upgrade(w, r, http.Header{"X-Server-Time": w.Header()["X-Server-Time"]})
 	if err != nil {
-		if _, answered := err.(websocket.HandshakeError); answered {
+		var refusal websocket.HandshakeError
+		if errors.As(err, &refusal) {
 			s.fault("the handshake: %v", err)
 			return
 		}

@@ -39,7 +39,8 @@ func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config
 	if bot != nil {
 		h = bot(c)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	// Cleanup functions run after the context of a test has ended, and Run is to end in one of them.
+	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // see above
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx, h) }()
 	tb.Cleanup(func() {

@@ -71,8 +71,9 @@ type Box[K comparable, M any] struct {
 
 	// The gate closes at the first message that does not fit, so that no later one overtakes it, and opens when that
 	// message is pushed again. gate is its id, or "" while the gate is open.
-	gate  string
-	asked bool // Relist was called for it
+	gate     string
+	gateSize int64 // of its data
+	asked    bool  // Relist was called for it
 
 	stopped   bool // takes nothing and starts nothing any more
 	abandoned bool // does not hear results any more
@@ -116,10 +117,9 @@ func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	if b.stopped || b.gate != "" && id != b.gate {
 		return Refused
 	}
-	// An empty box takes any one message, so that one larger than the box is not pushed for ever.
-	if b.used > 0 && b.used+size+Overhead > b.cfg.Bytes {
+	if !b.fits(size) {
 		if id != "" {
-			b.gate, b.asked = id, false
+			b.gate, b.gateSize, b.asked = id, size, false
 		}
 		return Refused
 	}
@@ -197,9 +197,16 @@ func (b *Box[K, M]) drop(id string, h *hold) {
 	}
 }
 
-// wantsMore returns the gate's id where the server is to be asked for it now.
+// fits reports whether there is room for a message. An empty box takes any one, so that one larger than the box is not
+// pushed for ever.
+func (b *Box[K, M]) fits(size int64) bool {
+	return b.used == 0 || b.used+size+Overhead <= b.cfg.Bytes
+}
+
+// wantsMore returns the gate's id where the server is to be asked for it now: the box is half empty, and what the gate
+// waits for fits.
 func (b *Box[K, M]) wantsMore() string {
-	if b.gate == "" || b.asked || b.stopped || b.used > b.cfg.Bytes/2 {
+	if b.gate == "" || b.asked || b.stopped || b.used > b.cfg.Bytes/2 || !b.fits(b.gateSize) {
 		return ""
 	}
 	b.asked = true
@@ -212,10 +219,13 @@ func (b *Box[K, M]) relist(gate string) {
 	}
 }
 
-// Gate returns the id of the message that the gate waits for, or "" while it is open.
-func (b *Box[K, M]) Gate() string {
+// Asked returns the id of the message that Relist has asked for and that has not been offered since, or "".
+func (b *Box[K, M]) Asked() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.asked {
+		return ""
+	}
 	return b.gate
 }
 

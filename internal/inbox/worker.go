@@ -101,7 +101,7 @@ func (b *Box[K, M]) settle(l *lane[K, M], v Verdict) {
 	l.items[0] = item[M]{}
 	l.items = l.items[1:]
 	if len(l.items) > 0 {
-		b.enqueue(l)
+		b.ready = append(b.ready, l) // for this worker, which goes on
 	} else {
 		delete(b.lanes, l.key)
 	}

@@ -88,7 +88,7 @@ func (b *Box[A]) enter(ctx context.Context, bytes int64) error {
 		b.room.waiters = slices.Delete(b.room.waiters, i, i+1)
 		b.room.grant() // a smaller one behind it may fit
 	} else if err := <-w.granted; err == nil {
-		b.room.release(bytes)
+		b.leave(bytes)
 	}
 	return ctx.Err()
 }
@@ -125,6 +125,9 @@ func (r *room) release(bytes int64) {
 	r.bytes += bytes
 	r.grant()
 }
+
+// taken is how many requests have room, from the moment they are let in.
+func (r *room) taken() int { return r.maxSlots - r.slots }
 
 // seal turns away everybody who waits, and everybody who comes.
 func (r *room) seal(err error) {

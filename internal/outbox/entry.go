@@ -46,14 +46,18 @@ func (b *Box[A]) remove(e *entry[A]) {
 	b.offLink(e)
 	delete(b.byID, e.ID)
 	if e.Class == Send {
-		b.sends--
-		b.room.release(int64(len(e.Frame)))
-		b.tellDrained()
+		b.leave(int64(len(e.Frame)))
 	}
 }
 
+// leave gives the room of a request back.
+func (b *Box[A]) leave(bytes int64) {
+	b.room.release(bytes)
+	b.tellDrained()
+}
+
 func (b *Box[A]) tellDrained() {
-	if b.sends > 0 {
+	if b.room.taken() > 0 {
 		return
 	}
 	for _, ch := range b.drained {

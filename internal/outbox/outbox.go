@@ -82,7 +82,6 @@ type Box[A any] struct {
 	onLink  int       // entries written on the present link and not answered
 	heard   time.Time // last answer on it, or when the wait for one began
 	room    room
-	sends   int // entries of class Send
 	drained []chan struct{}
 	resent  uint64
 }
@@ -142,6 +141,9 @@ func (b *Box[A]) Go(req Request, done func(Outcome[A])) {
 func (b *Box[A]) add(e *entry[A]) {
 	b.mu.Lock()
 	if err := b.closed; err != nil {
+		if e.Class == Send {
+			b.leave(int64(len(e.Frame)))
+		}
 		b.mu.Unlock()
 		e.done(Outcome[A]{Err: err})
 		return
@@ -154,9 +156,6 @@ func (b *Box[A]) add(e *entry[A]) {
 	e.seq, e.timeout = b.seq, b.cfg.ReplyTimeout
 	b.byID[e.ID] = e
 	heap.Push(&b.ready, e)
-	if e.Class == Send {
-		b.sends++
-	}
 	b.mu.Unlock()
 	b.signal()
 }
@@ -249,7 +248,7 @@ func (b *Box[A]) Answer(id string, a A) bool {
 	b.remove(e)
 	b.mu.Unlock()
 	out := e.outcome(nil)
-	out.Answer = a
+	out.Answer, out.Refused, out.Written = a, temporary, false
 	e.done(out)
 	return true
 }
@@ -327,7 +326,7 @@ func (b *Box[A]) Seal(err error) {
 
 // Len is what a Box holds and has done.
 type Len struct {
-	Requests int    // of class Send
+	Requests int    // that have room
 	Resent   uint64 // how often any request was written again
 }
 
@@ -335,10 +334,10 @@ type Len struct {
 func (b *Box[A]) Len() Len {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return Len{Requests: b.sends, Resent: b.resent}
+	return Len{Requests: b.room.taken(), Resent: b.resent}
 }
 
-// Drained returns a channel that is closed as soon as no request of class Send is here.
+// Drained returns a channel that is closed as soon as no request of class Send is here, or on its way in.
 func (b *Box[A]) Drained() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

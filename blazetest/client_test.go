@@ -1,0 +1,208 @@
+package blazetest_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gofrs/uuid/v5"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/websocket"
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	id1 = "11111111-1111-4111-8111-111111111111"
+	id2 = "22222222-2222-4222-8222-222222222222"
+	id3 = "33333333-3333-4333-8333-333333333333"
+)
+
+// faults collects what a Server reports.
+type faults struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (f *faults) add(format string, args ...any) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, fmt.Sprintf(format, args...))
+}
+
+// take returns what was reported since the last take.
+func (f *faults) take() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.list
+	f.list = nil
+	return list
+}
+
+// newServer returns a Server in memory and what it reports. What is not taken fails the test.
+func newServer(t *testing.T) (*blazetest.Server, *faults) {
+	t.Helper()
+	s, f := blazetest.NewServer(), new(faults)
+	s.Errorf = f.add
+	t.Cleanup(func() {
+		s.Close()
+		require.Empty(t, f.take(), "reported and not expected")
+	})
+	return s, f
+}
+
+// token returns a token for the handshake whose claims and signing edit may change.
+func token(t *testing.T, s *blazetest.Server, edit func(jwt.MapClaims)) string {
+	t.Helper()
+	seed, err := hex.DecodeString(s.Key.SessionPrivateKey)
+	require.NoError(t, err)
+	sum := sha256.Sum256([]byte("GET/"))
+	claims := jwt.MapClaims{
+		"uid": s.Key.AppID, "sid": s.Key.SessionID, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+		"jti": id1, "sig": hex.EncodeToString(sum[:]), "scp": "FULL",
+	}
+	if edit != nil {
+		edit(claims)
+	}
+	signed, err := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims).SignedString(ed25519.NewKeyFromSeed(seed))
+	require.NoError(t, err)
+	return signed
+}
+
+// handshake dials the server with a bare websocket library.
+func handshake(s *blazetest.Server, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
+	d := websocket.Dialer{
+		NetDialContext: s.Config.DialContext, TLSClientConfig: s.Config.TLSClientConfig, Subprotocols: protocols, EnableCompression: true,
+	}
+	return d.Dial(s.Config.Endpoints[0], header)
+}
+
+// raw is a client of the bare websocket library.
+type raw struct {
+	t  *testing.T
+	ws *websocket.Conn
+	z  wire.Inflater
+	d  *wire.Deflater
+}
+
+func connect(t *testing.T, s *blazetest.Server) *raw {
+	t.Helper()
+	ws, _, err := handshake(s, http.Header{"Authorization": {"Bearer " + token(t, s, nil)}}, "Mixin-Blaze-1")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = ws.Close() })
+	return &raw{t: t, ws: ws, d: wire.NewDeflater()}
+}
+
+// connectAndList connects and asks for messages.
+func connectAndList(t *testing.T, s *blazetest.Server) *raw {
+	t.Helper()
+	c := connect(t, s)
+	id := c.write(wire.ActionListPending, nil)
+	require.Equal(t, wire.Frame{ID: id, Action: wire.ActionListPending}, c.read())
+	return c
+}
+
+func (c *raw) write(action string, params any) (id string) {
+	c.t.Helper()
+	id = uuid.Must(uuid.NewV4()).String()
+	p, err := wire.Request(id, action, params)
+	require.NoError(c.t, err)
+	c.writeBytes(c.d.Append(nil, p))
+	return id
+}
+
+func (c *raw) writeBytes(p []byte) {
+	c.t.Helper()
+	require.NoError(c.t, c.ws.WriteMessage(websocket.BinaryMessage, p))
+}
+
+func (c *raw) read() wire.Frame {
+	c.t.Helper()
+	kind, p, err := c.ws.ReadMessage()
+	require.NoError(c.t, err)
+	require.Equal(c.t, websocket.BinaryMessage, kind)
+	text, err := c.z.Inflate(p)
+	require.NoError(c.t, err)
+	f, err := wire.Parse(text)
+	require.NoError(c.t, err)
+	return *f
+}
+
+// call writes a request and returns the reply to it.
+func (c *raw) call(action string, params any) wire.Frame {
+	c.t.Helper()
+	id := c.write(action, params)
+	f := c.read()
+	require.Equal(c.t, id, f.ID)
+	require.Equal(c.t, action, f.Action)
+	return f
+}
+
+// pushed reads a pushed message.
+func (c *raw) pushed() *wire.Message {
+	c.t.Helper()
+	f := c.read()
+	m, err := wire.ParseMessage(f.Data)
+	require.NoError(c.t, err)
+	return m
+}
+
+// acknowledge reads one frame, and acknowledges it if it is a pushed message.
+func (c *raw) acknowledge() {
+	f := c.read()
+	m, err := wire.ParseMessage(f.Data)
+	if err != nil {
+		return // a reply
+	}
+	c.write(wire.ActionAck, object{"message_id": m.MessageID, "status": "READ"})
+}
+
+// ended reads to the end of the connection and returns why it ended.
+func (c *raw) ended() error {
+	for {
+		if _, _, err := c.ws.ReadMessage(); err != nil {
+			return err
+		}
+	}
+}
+
+// object is JSON in a test.
+type object = map[string]any
+
+func textMessage(edit object) object {
+	m := object{
+		"conversation_id": id1, "category": "PLAIN_TEXT", "status": "SENT", "message_id": id2,
+		"data": base64.StdEncoding.EncodeToString([]byte("hi")),
+	}
+	for k, v := range edit {
+		if m[k] = v; v == nil {
+			delete(m, k)
+		}
+	}
+	return m
+}
+
+func field(t *testing.T, f wire.Frame) string {
+	t.Helper()
+	require.NotNil(t, f.Error)
+	require.Equal(t, 10002, f.Error.Code)
+	require.Equal(t, 202, f.Error.Status)
+	var extra struct{ Field string }
+	require.NoError(t, json.Unmarshal(f.Error.Extra, &extra))
+	return extra.Field
+}
+
+func ctx(t *testing.T) context.Context { return t.Context() }
+
+func contextWithTimeout(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), d)
+}

@@ -1,0 +1,192 @@
+package inbox_test
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/inbox"
+)
+
+func explode(v any) { panic(v) }
+
+func TestPanicsAreErrors(t *testing.T) {
+	run(t, 1, 1<<20, func(r *rig) {
+		cause := errors.New("cause")
+		var got []error
+		r.handle = func(m string, _ int) error {
+			switch m {
+			case "error":
+				explode(fmt.Errorf("wrapped: %w", cause))
+			case "text":
+				explode("no error")
+			case "nil":
+				explode(nil)
+			case "runtime":
+				var none []string
+				return errors.New(none[len(m)])
+			}
+			return nil
+		}
+		r.settle = func(_ string, _ int, err error) inbox.Verdict {
+			got = append(got, err)
+			return inbox.Verdict{}
+		}
+		for _, m := range []string{"error", "text", "nil", "runtime", "fine"} {
+			r.offer("l", m, 1, taken)
+		}
+		r.handled("error", "text", "nil", "runtime", "fine")
+		require.Len(t, got, 5)
+		for _, err := range got[:4] {
+			var panicked *inbox.PanicError
+			require.ErrorAs(t, err, &panicked)
+			assert.Contains(t, string(panicked.Stack), "TestPanicsAreErrors")
+			assert.Contains(t, err.Error(), fmt.Sprint("the handler panicked: ", panicked.Value))
+		}
+		assert.ErrorIs(t, got[0], cause)
+		assert.Contains(t, got[0].Error(), "inbox_test.explode")
+		assert.NoError(t, errors.Unwrap(got[1]))
+		var never *runtime.PanicNilError
+		assert.ErrorAs(t, got[2], &never)
+		assert.NoError(t, got[4])
+		assert.Equal(t, inbox.Left{}, r.Left())
+	})
+}
+
+func TestGoexitReplacesTheWorker(t *testing.T) {
+	run(t, 1, 1<<20, func(r *rig) {
+		var got []error
+		r.handle = func(m string, attempt int) error {
+			if attempt == 1 && m != "last" {
+				runtime.Goexit()
+			}
+			return nil
+		}
+		settle := r.settle
+		r.settle = func(m string, attempt int, err error) inbox.Verdict {
+			got = append(got, err)
+			return settle(m, attempt, err)
+		}
+		r.offer("a", "a", 1, taken)
+		r.offer("b", "b", 1, taken)
+		r.offer("c", "last", 1, taken)
+		r.handled("a", "b", "last")
+		assert.Zero(t, r.Left().Workers)
+		r.sleep(10 * time.Second)
+		assert.ElementsMatch(t, []string{"a/2", "b/2"}, take(r, &r.began))
+		assert.Equal(t, []error{inbox.ErrGoexit, inbox.ErrGoexit, nil, nil, nil}, got)
+		assert.Equal(t, inbox.Left{}, r.Left())
+	})
+}
+
+func TestStopLetsGo(t *testing.T) {
+	for _, then := range []inbox.Then{inbox.Done, inbox.Keep, inbox.Retry} {
+		run(t, 2, 3000, func(r *rig) {
+			r.handle = func(m string, _ int) error {
+				if m == "parked" {
+					return errHandler
+				}
+				time.Sleep(time.Second)
+				return nil
+			}
+			settle := r.settle
+			r.settle = func(m string, attempt int, err error) inbox.Verdict {
+				if m == "parked" {
+					return settle(m, attempt, err)
+				}
+				return inbox.Verdict{Then: then, After: time.Second}
+			}
+			r.Hold("under way")
+			r.offer("a", "parked", 1, taken)
+			r.offer("a", "behind it", 1, taken)
+			synctest.Wait()
+			r.offer("b", "running", 100, taken)
+			r.offer("b", "queued", 100, taken)
+			r.offer("c", "gate", 2000, refused)
+			r.handled("parked", "running")
+
+			r.Stop()
+			assert.Equal(t, inbox.Left{Used: overhead + 100 + overhead, Held: 2, Lanes: 1, Workers: 1, Messages: 1, Handling: 1}, r.Left())
+			idle := r.Idle()
+			select {
+			case <-idle:
+				assert.Fail(t, "one is running")
+			default:
+			}
+			for _, id := range []string{"parked", "behind it", "queued", "gate", "new", ""} {
+				r.offer("a", id, 1, refused)
+			}
+			r.offer("a", "running", 1, duplicate)
+			r.offer("a", "under way", 1, duplicate)
+			<-idle
+			<-r.Idle()
+			time.Sleep(time.Hour)
+			r.handled()
+			r.asked()
+			assert.Equal(t, []string{"parked", "running"}, take(r, &r.settled), "what ran is still heard")
+			r.Release("under way")
+			assert.Zero(t, r.Left().Used)
+			r.Stop()
+		})
+	}
+}
+
+func TestAbandonDiscardsResults(t *testing.T) {
+	run(t, 3, 1<<20, func(r *rig) {
+		r.handle = func(m string, _ int) error {
+			time.Sleep(time.Hour)
+			switch m {
+			case "panics":
+				explode(m)
+			case "exits":
+				runtime.Goexit()
+			}
+			return nil
+		}
+		for _, m := range []string{"returns", "panics", "exits"} {
+			r.offer(m, m, 1, taken)
+		}
+		r.offer("returns", "queued", 1, taken)
+		synctest.Wait()
+		r.Stop()
+		assert.Equal(t, 3, r.Abandon())
+		<-r.Idle()
+		assert.Equal(t, 0, r.Abandon())
+		assert.Empty(t, take(r, &r.settled))
+		assert.Len(t, take(r, &r.began), 3)
+	})
+}
+
+func TestIdleWithoutWork(t *testing.T) {
+	run(t, 1, 1<<20, func(r *rig) {
+		<-r.Idle()
+		r.offer("l", "m", 1, taken)
+		first, second := r.Idle(), r.Idle()
+		start := time.Now()
+		<-first
+		<-second
+		assert.Equal(t, time.Second, time.Since(start))
+	})
+}
+
+func TestStopAsALaneWakes(t *testing.T) {
+	for range 200 {
+		run(t, 4, 1<<20, func(r *rig) {
+			r.handle = func(string, int) error { return errHandler }
+			for _, lane := range []string{"a", "b", "c", "d"} {
+				r.offer(lane, lane, 1, taken)
+			}
+			synctest.Wait()
+			time.Sleep(10 * time.Second) // all of them are due at this moment
+			r.Stop()
+			<-r.Idle()
+			assert.Equal(t, inbox.Left{}, r.Left())
+		})
+	}
+}

@@ -1,0 +1,346 @@
+package inbox_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/inbox"
+)
+
+const (
+	taken     = inbox.Taken
+	duplicate = inbox.Duplicate
+	refused   = inbox.Refused
+	overhead  = inbox.Overhead
+)
+
+var errHandler = errors.New("not now")
+
+// rig is a Box of words, where a message is its id, and what happened to it.
+type rig struct {
+	*inbox.Box[string, string]
+	t *testing.T
+
+	mu       sync.Mutex
+	began    []string // handled, with the attempt where it is not the first
+	settled  []string
+	relisted []string
+	most     int // handled at once
+
+	handle func(m string, attempt int) error
+	settle func(m string, attempt int, err error) inbox.Verdict
+}
+
+// run runs a test in a bubble. Handlers take a second, unless the test says otherwise, and errors are tried again after ten.
+func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t}
+		r.handle = func(string, int) error {
+			time.Sleep(time.Second)
+			return nil
+		}
+		r.settle = func(_ string, _ int, err error) inbox.Verdict {
+			if err != nil {
+				return inbox.Verdict{Then: inbox.Retry, After: 10 * time.Second}
+			}
+			return inbox.Verdict{Then: inbox.Done}
+		}
+		r.Box = inbox.New[string](inbox.Config[string]{
+			Workers: workers, Bytes: bytes,
+			Handle: func(m string, attempt int) error {
+				r.mu.Lock()
+				r.began = append(r.began, named(m, attempt))
+				r.most = max(r.most, r.Len().Handling)
+				r.mu.Unlock()
+				return r.handle(m, attempt)
+			},
+			Settle: func(m string, attempt int, err error) inbox.Verdict {
+				v := r.settle(m, attempt, err)
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.settled = append(r.settled, named(m, attempt))
+				return v
+			},
+			Relist: func(gate string) {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.relisted = append(r.relisted, gate)
+			},
+		})
+		test(r)
+		r.Stop()
+		<-r.Idle()
+		left := r.Left()
+		left.Kept = 0
+		assert.Equal(t, inbox.Left{}, left, "left behind")
+	})
+}
+
+func named(m string, attempt int) string {
+	if attempt > 1 {
+		return fmt.Sprintf("%s/%d", m, attempt)
+	}
+	return m
+}
+
+// take and friends return what happened since they were asked the last time.
+func take(r *rig, list *[]string) []string {
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	got := *list
+	*list = nil
+	return got
+}
+
+func (r *rig) offer(lane, id string, size int64, want inbox.Fate) {
+	r.t.Helper()
+	require.Equal(r.t, want, r.Offer(lane, id, size, id), "%s in %s", id, lane)
+}
+
+// sleep lets d go by, and everything that is due then happen.
+func (r *rig) sleep(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+func (r *rig) handled(want ...string) {
+	r.t.Helper()
+	assert.Equal(r.t, want, take(r, &r.began))
+}
+
+func (r *rig) asked(want ...string) {
+	r.t.Helper()
+	assert.Equal(r.t, want, take(r, &r.relisted))
+}
+
+func TestLanesAreInOrderAndParallel(t *testing.T) {
+	run(t, 2, 1<<20, func(r *rig) {
+		for _, id := range []string{"a1", "a2", "b1", "a3", "c1", "b2"} {
+			r.offer(id[:1], id, 10, taken)
+		}
+		synctest.Wait()
+		assert.Equal(t, inbox.Len{Messages: 6, Handling: 2}, r.Len())
+		r.mu.Lock()
+		assert.ElementsMatch(t, []string{"a1", "b1"}, r.began)
+		r.began = nil
+		r.mu.Unlock()
+		r.sleep(time.Second)
+		r.mu.Lock()
+		assert.Contains(t, r.began, "c1", "it has been ready for longer than the rest of a and b")
+		r.mu.Unlock()
+		r.sleep(time.Minute)
+		assert.Equal(t, inbox.Left{}, r.Left(), "an idle box has no workers and no lanes")
+
+		take(r, &r.began)
+		for i := range 100 {
+			r.offer(fmt.Sprint(i%3), fmt.Sprint(i), 10, taken)
+		}
+		r.sleep(2 * time.Minute)
+		assert.Equal(t, inbox.Left{}, r.Left())
+		last := map[string]int{}
+		for _, m := range take(r, &r.began) {
+			var i int
+			_, err := fmt.Sscan(m, &i)
+			require.NoError(t, err)
+			lane := fmt.Sprint(i % 3)
+			assert.Greater(t, i+1, last[lane])
+			last[lane] = i + 1
+		}
+		assert.Equal(t, 2, r.most)
+	})
+}
+
+func TestWorkersAreStartedOnDemand(t *testing.T) {
+	run(t, 100, 1<<20, func(r *rig) {
+		assert.Zero(t, r.Left().Workers)
+		for lanes := range 5 {
+			r.offer(fmt.Sprint("lane", lanes), fmt.Sprint("m", lanes), 1, taken)
+			synctest.Wait()
+			assert.Equal(t, lanes+1, r.Left().Workers)
+		}
+		for i := range 10 {
+			r.offer("lane0", fmt.Sprint("n", i), 1, taken)
+		}
+		synctest.Wait()
+		assert.Equal(t, 5, r.Left().Workers)
+		r.sleep(time.Second)
+		assert.Equal(t, 1, r.Left().Workers, "one lane is left")
+		r.sleep(10 * time.Second)
+		assert.Zero(t, r.Left().Workers)
+	})
+}
+
+func TestDuplicates(t *testing.T) {
+	run(t, 1, 1<<20, func(r *rig) {
+		r.handle = func(m string, attempt int) error {
+			time.Sleep(time.Second)
+			if m == "parked" && attempt == 1 {
+				return errHandler
+			}
+			return nil
+		}
+		r.settle = func(m string, attempt int, err error) inbox.Verdict {
+			switch {
+			case err != nil:
+				return inbox.Verdict{Then: inbox.Retry, After: time.Minute}
+			case m == "kept":
+				return inbox.Verdict{Then: inbox.Keep}
+			}
+			r.Hold(m)
+			return inbox.Verdict{Then: inbox.Done}
+		}
+		r.offer("l", "parked", 1, taken)
+		r.offer("m", "queued", 1, taken)
+		r.offer("m", "kept", 1, taken)
+		synctest.Wait()
+		r.offer("l", "parked", 1, duplicate) // being handled
+		r.offer("m", "queued", 1, duplicate)
+		r.offer("other lane", "queued", 1, duplicate)
+		r.sleep(3 * time.Second)
+		r.handled("parked", "queued", "kept")
+		r.offer("l", "parked", 1, duplicate)
+		r.offer("m", "queued", 1, duplicate) // its acknowledgement is not confirmed
+		r.offer("m", "kept", 1, duplicate)
+		r.sleep(time.Minute)
+		r.handled("parked/2")
+		r.offer("l", "parked", 1, duplicate)
+
+		r.Release("parked", "queued", "never seen", "kept")
+		r.Forget("kept", "never seen")
+		assert.Equal(t, inbox.Left{}, r.Left())
+		for _, id := range []string{"parked", "queued", "kept"} {
+			r.offer("l", id, 1, taken)
+		}
+		r.sleep(3 * time.Minute)
+		r.Release("parked", "queued")
+	})
+}
+
+func TestHoldReleaseForget(t *testing.T) {
+	run(t, 1, 1<<20, func(r *rig) {
+		used := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			assert.Equal(t, want, r.Left().Used)
+		}
+		r.Hold("a") // an id without its message
+		used(overhead)
+		r.Hold("a") // two acknowledgements of the same
+		used(overhead)
+		r.Release("a")
+		used(overhead)
+		r.offer("l", "a", 1, duplicate)
+		r.Release("a")
+		used(0)
+		r.Release("a", "a", "")
+		used(0)
+
+		r.offer("l", "b", 100, taken)
+		used(overhead + 100)
+		r.Hold("b") // acknowledged while it is being handled
+		used(overhead + 100)
+		r.sleep(time.Second)
+		used(overhead) // only the id is left
+		r.Release("b")
+		used(0)
+
+		r.offer("l", "c", 100, taken)
+		r.Hold("c")
+		r.Release("c") // confirmed before its handler returned
+		used(overhead + 100)
+		r.offer("l", "c", 100, duplicate)
+		r.sleep(time.Second)
+		used(0)
+
+		r.settle = func(string, int, error) inbox.Verdict { return inbox.Verdict{Then: inbox.Keep} }
+		r.offer("l", "d", 100, taken)
+		r.sleep(time.Second)
+		used(0) // kept ids are counted apart
+		assert.Equal(t, 1, r.Left().Kept)
+		r.offer("l", "d", 100, duplicate)
+		r.Forget("d")
+		assert.Zero(t, r.Left().Kept)
+
+		r.offer("l", "e", 100, taken)
+		r.Forget("e") // by its own handler, before it returned
+		r.offer("l", "e", 100, duplicate)
+		r.sleep(time.Second)
+		assert.Equal(t, inbox.Left{}, r.Left())
+		r.offer("l", "e", 100, taken)
+		r.sleep(time.Second)
+		assert.Equal(t, inbox.Left{Kept: 1}, r.Left(), "that was the one before")
+
+		r.offer("l", "f", 100, taken)
+		r.Hold("f")
+		r.sleep(time.Second)
+		used(overhead)
+		r.Forget("f")
+		r.offer("l", "f", 100, duplicate) // the acknowledgement is still under way
+		r.Release("f")
+		used(0)
+		r.offer("l", "f", 100, taken)
+		r.sleep(time.Second)
+	})
+}
+
+func TestMessagesWithoutID(t *testing.T) {
+	run(t, 1, 3*overhead, func(r *rig) {
+		for range 3 {
+			require.Equal(t, taken, r.Offer("receipts", "", 0, "receipt"))
+		}
+		require.Equal(t, refused, r.Offer("receipts", "", 0, "receipt"))
+		assert.Empty(t, r.Gate(), "nothing would open it again")
+		assert.Equal(t, 3*overhead, r.Left().Used)
+		r.sleep(time.Second)
+		assert.Equal(t, 2*overhead, r.Left().Used)
+		r.offer("l", "m", 0, taken)
+		r.offer("l", "gate", 0, refused)
+		r.sleep(4 * time.Second)
+		require.Equal(t, refused, r.Offer("receipts", "", 0, "receipt"), "nobody overtakes at the gate")
+		r.handled("receipt", "receipt", "m", "receipt") // each lane in its turn
+		assert.Equal(t, inbox.Left{}, r.Left())
+	})
+}
+
+func TestRetryParksTheLaneWithoutAWorker(t *testing.T) {
+	run(t, 1, 1<<20, func(r *rig) {
+		var errs []error
+		r.handle = func(m string, attempt int) error {
+			if m == "a1" && attempt < 4 {
+				return errHandler
+			}
+			return nil
+		}
+		settle := r.settle
+		r.settle = func(m string, attempt int, err error) inbox.Verdict {
+			errs = append(errs, err)
+			return settle(m, attempt, err)
+		}
+		r.offer("a", "a1", 1, taken)
+		r.offer("a", "a2", 1, taken)
+		r.offer("b", "b1", 1, taken)
+		r.handled("a1", "b1")
+		assert.Equal(t, inbox.Left{Used: 2 * (overhead + 1), Held: 2, Lanes: 1, Messages: 2}, r.Left(), "no worker waits")
+		r.offer("a", "a3", 1, taken)
+		r.offer("b", "b2", 1, taken)
+		r.sleep(10*time.Second - 1)
+		r.handled("b2")
+		r.sleep(1)
+		r.handled("a1/2")
+		r.sleep(10 * time.Second)
+		r.handled("a1/3")
+		r.sleep(10 * time.Second)
+		r.handled("a1/4", "a2", "a3")
+		assert.Equal(t, []error{errHandler, nil, nil, errHandler, errHandler, nil, nil, nil}, errs)
+		assert.Equal(t, inbox.Left{}, r.Left())
+	})
+}

@@ -1,0 +1,14 @@
+package outbox
+
+// Left is everything a Box holds, to see that nothing stays behind.
+type Left struct{ Entries, Queued, OnLink, Waiters, TakenSlots, TakenBytes int }
+
+// Left returns what b holds.
+func (b *Box[A]) Left() Left {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return Left{
+		Entries: len(b.byID), Queued: b.ready.Len() + b.timed.Len(), OnLink: b.onLink, Waiters: len(b.room.waiters),
+		TakenSlots: b.room.maxSlots - b.room.slots, TakenBytes: int(b.room.maxBytes - b.room.bytes),
+	}
+}

@@ -1,0 +1,313 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+)
+
+const (
+	replyTimeout = 20 * time.Second
+	forever      = time.Duration(-1)
+)
+
+var errEnd = errors.New("the end")
+
+func rest(refusals int) time.Duration { return time.Duration(refusals) * 3 * time.Second }
+
+// config is a Box whose answers are words; those that begin with "busy" are temporary refusals.
+func config() outbox.Config[string] {
+	return outbox.Config[string]{
+		Len: 100, Bytes: 10_000, ReplyTimeout: replyTimeout, Attempts: 3,
+		Temporary: func(a string) bool { return strings.HasPrefix(a, "busy") },
+		Rest:      rest,
+	}
+}
+
+type (
+	box     = outbox.Box[string]
+	outcome = outbox.Outcome[string]
+)
+
+// run runs a test in a bubble with a Box that has a link, and in the end nothing may be left in it.
+func run(t *testing.T, cfg outbox.Config[string], test func(t *testing.T, b *box)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := outbox.New(cfg)
+		b.Up()
+		test(t, b)
+		b.Close(errEnd)
+		synctest.Wait()
+		assert.Equal(t, outbox.Left{}, b.Left(), "left behind")
+	})
+}
+
+// request is one whose frame is its id, so that a frame says whose it is.
+func request(id string, class outbox.Class) outbox.Request {
+	return outbox.Request{ID: id, Class: class, Frame: []byte(id)}
+}
+
+// end is how a request ended, or that it has not.
+type end struct {
+	t   *testing.T
+	out chan outcome
+}
+
+func (e end) pending() {
+	e.t.Helper()
+	synctest.Wait()
+	select {
+	case o := <-e.out:
+		require.Fail(e.t, "ended", "%+v", o)
+	default:
+	}
+}
+
+func (e end) is(want outcome) {
+	e.t.Helper()
+	synctest.Wait()
+	select {
+	case o := <-e.out:
+		assert.Equal(e.t, want, o)
+	default:
+		require.Fail(e.t, "has not ended")
+	}
+}
+
+func start(t *testing.T, b *box, r outbox.Request) end {
+	e := end{t, make(chan outcome, 1)}
+	b.Go(r, func(o outcome) { e.out <- o })
+	return e
+}
+
+// do calls Do for a request of class Send in a goroutine, and returns how to end its context.
+func do(t *testing.T, b *box, r outbox.Request, pace func(context.Context, string) error) (end, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	e := end{t, make(chan outcome, 1)}
+	go func() {
+		e.out <- b.Do(ctx, r, pace)
+		cancel(nil)
+	}()
+	synctest.Wait()
+	return e, cancel
+}
+
+func send(t *testing.T, b *box, id string) end {
+	e, _ := do(t, b, request(id, outbox.Send), nil)
+	return e
+}
+
+// writes checks which frames are written now, and when the writer should ask again.
+func writes(t *testing.T, b *box, wait time.Duration, frames ...string) {
+	t.Helper()
+	for _, want := range frames {
+		frame, again, err := b.Next()
+		require.NoError(t, err)
+		require.Equal(t, want, string(frame))
+		require.Zero(t, again)
+	}
+	frame, again, err := b.Next()
+	require.NoError(t, err)
+	require.Empty(t, string(frame), "written too much")
+	require.Equal(t, wait, again)
+}
+
+func TestOrderIsByClassAndAge(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		writes(t, b, forever)
+		send(t, b, "s1")
+		start(t, b, request("a1", outbox.Ack))
+		send(t, b, "s2")
+		start(t, b, request("l1", outbox.List))
+		start(t, b, request("a2", outbox.Ack))
+		start(t, b, request("l2", outbox.List))
+		writes(t, b, replyTimeout, "l1", "l2", "a1", "a2", "s1", "s2")
+		assert.Equal(t, outbox.Len{Requests: 2}, b.Len())
+		start(t, b, request("a3", outbox.Ack))
+		writes(t, b, replyTimeout, "a3")
+	})
+}
+
+func TestWakeTellsTheWriter(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		woken := func() bool {
+			select {
+			case <-b.Wake():
+				return true
+			default:
+				return false
+			}
+		}
+		assert.False(t, woken())
+		send(t, b, "s1")
+		send(t, b, "s2")
+		assert.True(t, woken())
+		assert.False(t, woken(), "one token is enough for any number")
+		writes(t, b, replyTimeout, "s1", "s2")
+		b.Answer("s1", "busy")
+		assert.True(t, woken(), "a rest may be over sooner than what the writer waits for")
+	})
+}
+
+func TestAnswerInEachState(t *testing.T) {
+	for _, answer := range []string{"ok", "no"} {
+		run(t, config(), func(t *testing.T, b *box) {
+			neverWritten := send(t, b, "new")
+			require.True(t, b.Answer("new", answer), "whoever answers knows what it read")
+			neverWritten.is(outcome{Answer: answer})
+
+			e := send(t, b, "written")
+			writes(t, b, replyTimeout, "written")
+			require.True(t, b.Waiting("written"))
+			require.True(t, b.Answer("written", answer))
+			e.is(outcome{Answer: answer, Attempts: 1})
+			require.False(t, b.Waiting("written"))
+			writes(t, b, forever)
+
+			e = send(t, b, "resting")
+			writes(t, b, replyTimeout, "resting")
+			require.True(t, b.Answer("resting", "busy"))
+			writes(t, b, rest(1))
+			require.True(t, b.Answer("resting", answer))
+			e.is(outcome{Answer: answer, Attempts: 1})
+			writes(t, b, forever)
+
+			e, _ = do(t, b, request("pacing", outbox.Send), func(ctx context.Context, no string) error {
+				assert.Equal(t, "busy", no)
+				time.Sleep(time.Minute)
+				return nil
+			})
+			writes(t, b, replyTimeout, "pacing")
+			require.True(t, b.Answer("pacing", "busy"))
+			writes(t, b, forever)
+			require.True(t, b.Answer("pacing", answer))
+			e.pending() // its caller is with the limiter
+			time.Sleep(time.Minute)
+			e.is(outcome{Answer: answer, Attempts: 1})
+
+			e = send(t, b, "waiting again")
+			writes(t, b, replyTimeout, "waiting again")
+			b.Down()
+			require.True(t, b.Answer("waiting again", answer))
+			e.is(outcome{Answer: answer, Unsure: true, Attempts: 1})
+			writes(t, b, forever)
+		})
+	}
+}
+
+func TestUnknownLateAndDuplicateAnswers(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		for _, answer := range []string{"ok", "busy"} {
+			assert.False(t, b.Answer("", answer))
+			assert.False(t, b.Answer("never", answer))
+		}
+		e := send(t, b, "s")
+		writes(t, b, replyTimeout, "s")
+		require.True(t, b.Answer("s", "busy 1"))
+		assert.False(t, b.Answer("s", "busy 2"), "resting: the refusal is known")
+		writes(t, b, rest(1))
+		require.True(t, b.Answer("s", "ok"))
+		for _, answer := range []string{"ok", "busy", "no"} {
+			assert.False(t, b.Answer("s", answer))
+		}
+		e.is(outcome{Answer: "ok", Attempts: 1})
+
+		// A late refusal of the first try, when the second one is due already.
+		e = send(t, b, "late")
+		writes(t, b, replyTimeout, "late")
+		time.Sleep(replyTimeout)
+		b.Down()
+		require.True(t, b.Answer("late", "busy"))
+		writes(t, b, rest(1))
+		time.Sleep(rest(1))
+		writes(t, b, replyTimeout, "late")
+		b.Answer("late", "ok")
+		e.is(outcome{Answer: "ok", Unsure: true, Attempts: 2})
+	})
+}
+
+func TestTemporaryRefusals(t *testing.T) {
+	for _, attempts := range []int{1, 3, -1} {
+		cfg := config()
+		cfg.Attempts = attempts
+		run(t, cfg, func(t *testing.T, b *box) {
+			e := send(t, b, "s")
+			young := send(t, b, "young")
+			last := attempts
+			if attempts < 0 {
+				last = 50
+			}
+			for n := 1; n < last; n++ {
+				frame, _, _ := b.Next()
+				require.Equal(t, "s", string(frame), "rested, and still older than the others")
+				require.True(t, b.Answer("s", "busy"))
+				e.pending()
+				time.Sleep(rest(n) - 1)
+				if n == 1 {
+					writes(t, b, 1, "young")
+					require.True(t, b.Answer("young", "ok"))
+					young.is(outcome{Answer: "ok", Attempts: 1})
+				} else {
+					writes(t, b, 1)
+				}
+				time.Sleep(time.Nanosecond)
+			}
+			frame, _, _ := b.Next()
+			require.Equal(t, "s", string(frame))
+			require.True(t, b.Answer("s", "busy for good"))
+			if attempts < 0 {
+				e.pending()
+				return
+			}
+			e.is(outcome{Answer: "busy for good", Refused: true, Attempts: last})
+			assert.EqualValues(t, last-1, b.Len().Resent)
+		})
+	}
+}
+
+func TestPace(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		var refusals []string
+		errPace := errors.New("no pace")
+		e, _ := do(t, b, request("s", outbox.Send), func(ctx context.Context, no string) error {
+			refusals = append(refusals, no)
+			if len(refusals) == 2 {
+				return errPace
+			}
+			time.Sleep(5 * time.Second)
+			return nil
+		})
+		writes(t, b, replyTimeout, "s")
+		require.True(t, b.Answer("s", "busy 1"))
+		synctest.Wait()
+		writes(t, b, forever) // neither resting nor written
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		writes(t, b, rest(1)) // the rest begins after the pace
+		time.Sleep(rest(1))
+		writes(t, b, replyTimeout, "s")
+		require.True(t, b.Answer("s", "busy 2"))
+		e.is(outcome{Answer: "busy 2", Refused: true, Err: errPace, Attempts: 2})
+		assert.Equal(t, []string{"busy 1", "busy 2"}, refusals)
+
+		// The last refusal is an answer: nobody has to wait for another try.
+		e, _ = do(t, b, request("last", outbox.Send), func(context.Context, string) error { return nil })
+		for n := 1; n < 3; n++ {
+			writes(t, b, replyTimeout, "last")
+			b.Answer("last", "busy")
+			synctest.Wait()
+			time.Sleep(rest(n))
+		}
+		writes(t, b, replyTimeout, "last")
+		b.Answer("last", "busy")
+		e.is(outcome{Answer: "busy", Refused: true, Attempts: 3})
+	})
+}

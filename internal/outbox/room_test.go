@@ -1,0 +1,299 @@
+package outbox_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+)
+
+// sized returns a request whose frame has n bytes.
+func sized(id string, n int) outbox.Request {
+	return outbox.Request{ID: id, Class: outbox.Send, Frame: bytes.Repeat([]byte("x"), n)}
+}
+
+// here checks which of several requests are in the Box.
+func here(t *testing.T, b *box, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	var got []string
+	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+		if b.Waiting(id) {
+			got = append(got, id)
+		}
+	}
+	assert.Equal(t, want, got)
+}
+
+func TestRoomIsInSlotsFirstComeFirstServed(t *testing.T) {
+	cfg := config()
+	cfg.Len = 2
+	run(t, cfg, func(t *testing.T, b *box) {
+		for _, id := range []string{"a", "b", "c", "d", "e"} {
+			send(t, b, id)
+		}
+		start(t, b, request("f", outbox.Ack)) // takes no room
+		here(t, b, "a", "b", "f")
+		assert.Equal(t, 2, b.Len().Requests)
+		b.Answer("b", "ok")
+		here(t, b, "a", "c", "f")
+		b.Answer("a", "busy") // is not over yet
+		here(t, b, "a", "c", "f")
+		b.Answer("a", "ok")
+		b.Answer("c", "no")
+		here(t, b, "d", "e", "f")
+	})
+}
+
+func TestRoomIsInBytes(t *testing.T) {
+	cfg := config()
+	cfg.Bytes = 100
+	run(t, cfg, func(t *testing.T, b *box) {
+		do(t, b, sized("a", 60), nil)
+		do(t, b, sized("b", 40), nil)
+		do(t, b, sized("c", 50), nil)
+		do(t, b, sized("d", 1), nil)
+		here(t, b, "a", "b")
+		b.Answer("b", "ok")
+		here(t, b, "a") // d would fit, but it was c's turn
+		b.Answer("a", "ok")
+		here(t, b, "c", "d")
+	})
+	run(t, cfg, func(t *testing.T, b *box) {
+		do(t, b, sized("a", 1), nil)
+		do(t, b, sized("b", 1000), nil)
+		do(t, b, sized("c", 1), nil)
+		here(t, b, "a")
+		b.Answer("a", "ok") // an empty box takes any one request
+		here(t, b, "b")
+		b.Answer("b", "ok")
+		here(t, b, "c")
+		b.Answer("c", "ok")
+		do(t, b, sized("d", 99), nil)
+		do(t, b, sized("e", 1), nil)
+		do(t, b, sized("f", 1), nil)
+		here(t, b, "d", "e")
+	})
+}
+
+func TestCancelWhileWaitingForRoom(t *testing.T) {
+	cfg := config()
+	cfg.Bytes = 100
+	run(t, cfg, func(t *testing.T, b *box) {
+		do(t, b, sized("a", 60), nil)
+		large, cancel := do(t, b, sized("b", 90), nil)
+		do(t, b, sized("c", 30), nil)
+		here(t, b, "a")
+		cancel(nil)
+		large.is(outcome{Err: context.Canceled})
+		here(t, b, "a", "c") // it no longer has to wait for its turn
+		b.Answer("a", "ok")
+		b.Answer("c", "ok")
+		synctest.Wait()
+		assert.Equal(t, outbox.Left{}, b.Left())
+	})
+}
+
+// A grant and a cancel at the same moment must not lose the room that was granted.
+func TestCancelAsRoomIsGranted(t *testing.T) {
+	cfg := config()
+	cfg.Len = 1
+	run(t, cfg, func(t *testing.T, b *box) {
+		for i := range 300 {
+			send(t, b, "a")
+			e, cancel := do(t, b, request("b", outbox.Send), nil)
+			if i%2 == 0 {
+				cancel(nil)
+				b.Answer("a", "ok")
+			} else {
+				b.Answer("a", "ok")
+				cancel(nil)
+			}
+			e.is(outcome{Err: context.Canceled})
+			require.Equal(t, outbox.Left{}, b.Left())
+		}
+	})
+}
+
+func TestContextEndsInEachState(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		over, cancel := context.WithCancel(context.Background())
+		cancel()
+		assert.Equal(t, outcome{Err: context.Canceled}, b.Do(over, request("s", outbox.Send), nil), "before it began")
+		assert.Equal(t, outcome{Err: context.Canceled}, b.Do(over, request("s", outbox.Ack), nil))
+
+		ends := func(e end, cancel context.CancelCauseFunc, want outcome) {
+			t.Helper()
+			e.pending()
+			cancel(nil)
+			want.Err = context.Canceled
+			e.is(want)
+			assert.False(t, b.Waiting("s"))
+			assert.False(t, b.Answer("s", "ok"), "too late")
+			assert.Equal(t, outbox.Left{}, b.Left())
+		}
+		r := request("s", outbox.Send)
+		e, cancelS := do(t, b, r, nil)
+		ends(e, cancelS, outcome{}) // waiting
+
+		e, cancelS = do(t, b, r, nil)
+		writes(t, b, replyTimeout, "s")
+		ends(e, cancelS, outcome{Written: true, Attempts: 1}) // written
+
+		e, cancelS = do(t, b, r, nil)
+		writes(t, b, replyTimeout, "s")
+		b.Answer("s", "busy")
+		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Attempts: 1}) // resting
+
+		e, cancelS = do(t, b, r, nil)
+		writes(t, b, replyTimeout, "s")
+		b.Answer("s", "busy")
+		time.Sleep(rest(1))
+		writes(t, b, replyTimeout, "s")
+		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Written: true, Attempts: 2}) // written again
+
+		e, cancelS = do(t, b, r, nil)
+		writes(t, b, replyTimeout, "s")
+		b.Down()
+		ends(e, cancelS, outcome{Unsure: true, Attempts: 1}) // waiting for another link
+		b.Up()
+
+		e, cancelS = do(t, b, r, nil)
+		writes(t, b, replyTimeout, "s")
+		time.Sleep(replyTimeout)
+		writes(t, b, replyTimeout, "s")
+		b.Answer("s", "busy")
+		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Unsure: true, Attempts: 2}) // resting, and unsure for good
+
+		e, cancelS = do(t, b, r, func(ctx context.Context, _ string) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		writes(t, b, replyTimeout, "s")
+		b.Answer("s", "busy")
+		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Attempts: 1}) // with the limiter
+	})
+}
+
+func TestCloseInEachState(t *testing.T) {
+	cfg := config()
+	cfg.Len = 6
+	run(t, cfg, func(t *testing.T, b *box) {
+		unsure, resting, again := send(t, b, "unsure"), send(t, b, "resting"), send(t, b, "again")
+		writes(t, b, replyTimeout, "unsure", "resting", "again")
+		b.Answer("resting", "busy")
+		b.Answer("again", "busy")
+		b.Down()
+		b.Up()
+		writes(t, b, rest(1), "unsure")
+		b.Answer("again", "busy")
+		time.Sleep(rest(1))
+		writes(t, b, replyTimeout-rest(1), "resting", "again")
+		b.Answer("resting", "busy")
+		b.Down()
+		b.Up()
+		writes(t, b, rest(2), "unsure", "again")
+		written := send(t, b, "written")
+		paced, _ := do(t, b, request("paced", outbox.Send), func(context.Context, string) error {
+			time.Sleep(time.Second)
+			return nil
+		})
+		writes(t, b, rest(2), "written", "paced")
+		b.Answer("paced", "busy")
+		waiting := send(t, b, "waiting")
+		noRoom := send(t, b, "no room")
+		ack := start(t, b, request("ack", outbox.Ack))
+		list := start(t, b, request("list", outbox.List))
+
+		b.Close(errEnd)
+		unsure.is(outcome{Written: true, Unsure: true, Err: errEnd, Attempts: 3})
+		resting.is(outcome{Answer: "busy", Refused: true, Err: errEnd, Attempts: 2})
+		again.is(outcome{Answer: "busy", Refused: true, Written: true, Unsure: true, Err: errEnd, Attempts: 3})
+		written.is(outcome{Written: true, Err: errEnd, Attempts: 1})
+		paced.pending()
+		time.Sleep(time.Second)
+		paced.is(outcome{Answer: "busy", Refused: true, Err: errEnd, Attempts: 1})
+		for _, e := range []end{waiting, noRoom, ack, list} {
+			e.is(outcome{Err: errEnd})
+		}
+		send(t, b, "s").is(outcome{Err: errEnd})
+		start(t, b, request("a", outbox.Ack)).is(outcome{Err: errEnd})
+		writes(t, b, forever)
+		assert.Zero(t, b.Len().Requests)
+		<-b.Drained()
+	})
+}
+
+func TestSealLetsTheOthersEnd(t *testing.T) {
+	cfg := config()
+	cfg.Len = 2
+	errSealed := errors.New("sealed")
+	run(t, cfg, func(t *testing.T, b *box) {
+		one, two := send(t, b, "one"), send(t, b, "two")
+		noRoom := send(t, b, "no room")
+		b.Seal(errSealed)
+		noRoom.is(outcome{Err: errSealed})
+		send(t, b, "too late").is(outcome{Err: errSealed})
+		b.Seal(errEnd)
+		send(t, b, "later").is(outcome{Err: errSealed}) // the first reason counts
+		ack := start(t, b, request("ack", outbox.Ack))
+
+		drained := b.Drained()
+		writes(t, b, replyTimeout, "ack", "one", "two")
+		b.Answer("one", "busy")
+		b.Answer("two", "ok")
+		two.is(outcome{Answer: "ok", Attempts: 1})
+		select {
+		case <-drained:
+			assert.Fail(t, "one is resting")
+		default:
+		}
+		time.Sleep(rest(1))
+		writes(t, b, replyTimeout-rest(1), "one")
+		b.Answer("one", "ok")
+		<-drained
+		one.is(outcome{Answer: "ok", Attempts: 2})
+		<-b.Drained()
+		ack.pending() // acknowledgements are no sends
+		b.Answer("ack", "ok")
+		ack.is(outcome{Answer: "ok", Attempts: 1})
+	})
+}
+
+// Who was let in before Seal is waited for, however late its goroutine gets on.
+func TestDrainedKnowsWhoIsOnItsWay(t *testing.T) {
+	cfg := config()
+	cfg.Len = 1
+	run(t, cfg, func(t *testing.T, b *box) {
+		send(t, b, "one")
+		two := send(t, b, "two")
+		b.Answer("one", "ok") // lets two in
+		b.Seal(errEnd)
+		drained := b.Drained()
+		select {
+		case <-drained:
+			assert.Fail(t, "two is on its way")
+		default:
+		}
+		two.pending()
+		assert.Equal(t, 1, b.Len().Requests)
+		b.Answer("two", "ok")
+		<-drained
+	})
+	// Nor is room lost when the Box closes before that goroutine gets on.
+	run(t, cfg, func(t *testing.T, b *box) {
+		send(t, b, "one")
+		two := send(t, b, "two")
+		b.Answer("one", "ok")
+		b.Close(errEnd)
+		two.is(outcome{Err: errEnd})
+		<-b.Drained()
+	})
+}

@@ -1,0 +1,243 @@
+package wire_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+const frame = `{"id":"x","action":"CREATE_MESSAGE","data":{"message_id":"m","data":"aGVsbG8="}}`
+
+// zip compresses with the standard library, at the level that the service's other clients use.
+func zip(t testing.TB, p []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	zw, err := gzip.NewWriterLevel(&b, 3)
+	require.NoError(t, err)
+	_, err = zw.Write(p)
+	require.NoError(t, err)
+	require.NoError(t, zw.Close())
+	return b.Bytes()
+}
+
+func inflates(t *testing.T, z *wire.Inflater, want string) {
+	t.Helper()
+	got, err := z.Inflate(zip(t, []byte(want)))
+	require.NoError(t, err)
+	require.Equal(t, want, string(got))
+}
+
+func TestInflate(t *testing.T) {
+	var z wire.Inflater
+	for _, s := range []string{frame, "", "x", strings.Repeat(frame, 5000), frame} {
+		inflates(t, &z, s)
+	}
+	var b bytes.Buffer
+	for _, level := range []int{gzip.NoCompression, gzip.BestSpeed, gzip.BestCompression, gzip.HuffmanOnly} {
+		b.Reset()
+		zw, err := gzip.NewWriterLevel(&b, level)
+		require.NoError(t, err)
+		zw.Name, zw.Comment, zw.Extra = "name", "comment", []byte("extra")
+		_, err = io.WriteString(zw, frame)
+		require.NoError(t, err)
+		require.NoError(t, zw.Close())
+		got, err := z.Inflate(b.Bytes())
+		require.NoError(t, err)
+		assert.Equal(t, frame, string(got))
+	}
+}
+
+func TestInflateRefuses(t *testing.T) {
+	good := zip(t, []byte(frame))
+	changed := func(at int) []byte {
+		p := bytes.Clone(good)
+		p[at] ^= 1
+		return p
+	}
+	n := len(good)
+	for _, c := range []struct {
+		name string
+		in   []byte
+		says string
+	}{
+		{"nothing", nil, "not gzip"},
+		{"JSON", []byte(frame), "not gzip"},
+		{"one byte", good[:1], "not gzip"},
+		{"a wrong method", changed(2), "not gzip"},
+		{"a wrong checksum", changed(n - 8), "damaged gzip"},
+		{"a wrong checksum, last byte", changed(n - 5), "damaged gzip"},
+		{"a wrong length", changed(n - 4), "damaged gzip"},
+		{"a wrong length, last byte", changed(n - 1), "damaged gzip"},
+		{"a byte behind it", append(bytes.Clone(good), 0), "bytes after the end"},
+		{"a second member", append(bytes.Clone(good), good...), "bytes after the end"},
+		{"an empty second member", append(bytes.Clone(good), zip(t, nil)...), "bytes after the end"},
+		{"a header and nothing else", good[:10], "damaged gzip"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var z wire.Inflater
+			got, err := z.Inflate(c.in)
+			assert.Nil(t, got)
+			require.ErrorContains(t, err, c.says)
+			assert.NotContains(t, err.Error(), "hello")
+			inflates(t, &z, frame) // one bad frame does not spoil the next
+		})
+	}
+}
+
+func TestInflateRefusesEveryTruncation(t *testing.T) {
+	var z wire.Inflater
+	good := zip(t, []byte(frame))
+	for n := range good {
+		got, err := z.Inflate(good[:n])
+		require.Error(t, err, "%d of %d bytes", n, len(good))
+		require.Nil(t, got)
+	}
+	inflates(t, &z, frame)
+}
+
+func TestInflateNoticesEveryChangedBit(t *testing.T) {
+	var z wire.Inflater
+	good := zip(t, []byte(frame))
+	for i := range good[10:] { // the header says nothing about the content, time and system for example
+		for bit := range 8 {
+			p := bytes.Clone(good)
+			p[10+i] ^= 1 << bit
+			if got, err := z.Inflate(p); err == nil {
+				require.Equal(t, frame, string(got), "byte %d, bit %d", 10+i, bit)
+			}
+		}
+	}
+}
+
+func TestInflateLimit(t *testing.T) {
+	var z wire.Inflater
+	p := bytes.Repeat([]byte("a"), wire.MaxInflated+1)
+	got, err := z.Inflate(zip(t, p[1:]))
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(p[1:], got))
+
+	got, err = z.Inflate(zip(t, p))
+	require.ErrorIs(t, err, wire.ErrInflated)
+	assert.Nil(t, got)
+	inflates(t, &z, frame)
+}
+
+// bomb returns the gzip of n MiB of zeros, without an end: the same compressed MiB over and over.
+func bomb(t *testing.T, n int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	zw, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	require.NoError(t, err)
+	mib := make([]byte, 1<<20)
+	var first int
+	for range 2 { // the second one refers back to zeros, as all the others do
+		first = b.Len()
+		_, err = zw.Write(mib)
+		require.NoError(t, err)
+		require.NoError(t, zw.Flush())
+	}
+	return append(b.Bytes(), bytes.Repeat(b.Bytes()[first:], n-2)...)
+}
+
+func TestInflateBomb(t *testing.T) {
+	const size = 512
+	p := bomb(t, size)
+	require.Greater(t, size<<20/len(p), 950, "not much of a bomb")
+	var z wire.Inflater
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	got, err := z.Inflate(p)
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, wire.ErrInflated)
+	assert.Nil(t, got)
+	// The buffer grows by a quarter each time: all of its sizes together are five times the last, which may be a quarter too large.
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(7*wire.MaxInflated))
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(1<<20), "the buffer is kept")
+	inflates(t, &z, frame)
+}
+
+func TestInflateKeepsNoLargeBuffer(t *testing.T) {
+	var z wire.Inflater
+	inflates(t, &z, strings.Repeat("a", 1<<20))
+	got, err := z.Inflate(zip(t, []byte(frame)))
+	require.NoError(t, err)
+	assert.LessOrEqual(t, cap(got), 64<<10)
+	small := zip(t, []byte(frame))
+	assert.LessOrEqual(t, testing.AllocsPerRun(100, func() {
+		if _, err := z.Inflate(small); err != nil {
+			t.Error(err)
+		}
+	}), 1.0, "small frames use the buffer of the one before")
+}
+
+func TestDeflate(t *testing.T) {
+	d := wire.NewDeflater()
+	random := make([]byte, 100_000)
+	rng := rand.NewChaCha8([32]byte{1})
+	_, err := rng.Read(random)
+	require.NoError(t, err)
+	for _, in := range [][]byte{[]byte(frame), nil, random, bytes.Repeat([]byte(frame), 5000), []byte(frame)} {
+		p := d.Append([]byte("before"), in)
+		require.True(t, bytes.HasPrefix(p, []byte("before")))
+		p = p[len("before"):]
+		// RFC 1952: the trailer is the checksum and the length.
+		assert.Equal(t, crc32.ChecksumIEEE(in), binary.LittleEndian.Uint32(p[len(p)-8:]))
+		assert.Equal(t, uint32(len(in)), binary.LittleEndian.Uint32(p[len(p)-4:]))
+		src := bytes.NewReader(p)
+		zr, err := gzip.NewReader(src)
+		require.NoError(t, err)
+		zr.Multistream(false)
+		got, err := io.ReadAll(zr)
+		require.NoError(t, err)
+		assert.True(t, bytes.Equal(in, got))
+		assert.Zero(t, src.Len(), "one member and nothing behind it")
+	}
+}
+
+// FuzzInflate looks for input that makes the decoders panic, pass something that the standard library does not, or refuse
+// what it reads.
+func FuzzInflate(f *testing.F) {
+	good := zip(f, []byte(frame))
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add(append(bytes.Clone(good), good...))
+	f.Add([]byte(frame))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		var z wire.Inflater
+		got, err := z.Inflate(in)
+		if err != nil {
+			assert.Nil(t, got)
+		} else {
+			assert.LessOrEqual(t, len(got), wire.MaxInflated)
+			src := bytes.NewReader(in)
+			zr, err := gzip.NewReader(src)
+			require.NoError(t, err)
+			zr.Multistream(false)
+			want, err := io.ReadAll(zr)
+			require.NoError(t, err)
+			require.Zero(t, src.Len())
+			require.True(t, bytes.Equal(want, got))
+			if fr, err := wire.Parse(got); err == nil {
+				require.True(t, fr.ID != "" || fr.Action != "")
+			}
+		}
+		// Whatever came before, and whatever the bytes say: the way there and back changes nothing.
+		back, err := z.Inflate(wire.NewDeflater().Append(nil, in))
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(in, back))
+	})
+}

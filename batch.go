@@ -91,7 +91,9 @@ type parcel struct {
 	alone  bool // goes out as CREATE_MESSAGE
 	unsure bool // was written in a frame that ended without an answer
 
-	limited bool // the Limiter was waited for
+	limited chan error // gets the Limiter's word, once it was asked
+	allowed bool       // it has come
+	refused error      // and was this
 }
 
 // flight is one request on its way, and what came of it.
@@ -144,8 +146,8 @@ func (b *batch) add(i int, out Outgoing) {
 	b.left++
 }
 
-// plainSize returns how many bytes of JSON the message takes inside a frame, or a few more. None of its values, checked and
-// encoded as they are, needs escaping.
+// plainSize returns how many bytes of JSON the message takes inside a frame, or a few more. None of its values, checked as
+// they are, needs escaping.
 func (d *draft) plainSize() int {
 	return len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"","quote_message_id":"","category":"","data":""},`) +
 		len(d.ConversationID) + len(d.RecipientID) + len(d.MessageID) + len(d.RepresentativeID) + len(d.QuoteID) + len(d.Category) + len(d.Data)
@@ -179,11 +181,11 @@ func (b *batch) pack(ctx context.Context) *flight {
 	for len(b.ready) > 0 {
 		t := b.ready[0]
 		before := len(f.parcels)
-		for len(t.messages) > 0 && f.takes(t.messages[0], b.c.batches.usable()) {
+		for len(t.messages) > 0 && f.takes(t.messages[0], b.c.batches.usable()) && b.limit(ctx, f, t.messages[0]) {
 			p := t.messages[0]
 			t.messages = t.messages[1:]
-			if err := b.limit(ctx, p); err != nil {
-				b.ended(p, err)
+			if p.refused != nil {
+				b.ended(p, p.refused)
 				continue
 			}
 			f.parcels = append(f.parcels, p)
@@ -260,13 +262,28 @@ func (b *batch) land(f *flight) {
 	}
 }
 
-// limit waits for the Limiter, once for each message.
-func (b *batch) limit(ctx context.Context, p *parcel) error {
-	if p.limited {
-		return nil
+// limit waits for the Limiter, once for each message, and reports whether it has had its word. While f has messages that it
+// let through, it is not waited for long.
+func (b *batch) limit(ctx context.Context, f *flight, p *parcel) bool {
+	if p.allowed || b.c.cfg.Limiter == nil {
+		return true
 	}
-	p.limited = true
-	return b.c.limit(ctx)
+	if p.limited == nil {
+		p.limited = make(chan error, 1)
+		go func() { p.limited <- guarded(func() error { return b.c.limit(ctx) }) }() // its word is taken below, sooner or later
+	}
+	var late <-chan time.Time
+	if len(f.parcels) > 0 {
+		t := time.NewTimer(batchLinger - time.Since(f.began))
+		defer t.Stop()
+		late = t.C
+	}
+	select {
+	case p.refused = <-p.limited:
+		p.allowed = true
+	case <-late:
+	}
+	return p.allowed
 }
 
 func (b *batch) ended(p *parcel, err error) {

@@ -24,6 +24,9 @@ var (
 	handlerWait   = backoff.Policy{Base: time.Second, Cap: time.Minute}
 )
 
+// errConnecting is why nothing is written until the first connection is there, or has failed.
+var errConnecting = errors.New("blaze: not connected yet")
+
 // Client is a bot's connection to the service. Make one with [New], start it with Run, and use its other methods from any
 // goroutine, handlers included, before and while it runs: they wait until it is connected. The zero Client is of no use.
 type Client struct {
@@ -93,6 +96,7 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	if !c.started.CompareAndSwap(false, true) {
 		return fmt.Errorf("%w: Run was called before, and a client runs once", ErrClosed)
 	}
+	c.setOffline(errConnecting)
 	c.handler, c.runCtx = h, ctx
 	c.handlerCtx, c.endHandlers = context.WithCancel(context.WithoutCancel(ctx))
 	return c.finish(c.supervise(ctx))

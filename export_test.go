@@ -1,4 +1,7 @@
 package blaze
 
 // What the tests, which are in package blaze_test, may reach inside the package.
-var NewSigner = newSigner
+var (
+	NewSigner  = newSigner
+	NewMessage = newMessage
+)

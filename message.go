@@ -255,8 +255,15 @@ func (out Outgoing) draft() (*draft, error) {
 		return nil, err
 	}
 	// What CREATE_PLAIN_MESSAGES has no key for goes out alone.
-	d.plain = strings.HasPrefix(string(d.Category), plainPrefix) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil
+	d.plain = batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil
 	return d, nil
+}
+
+// batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. One that a Raw has made up of anything else than
+// capitals may need escaping, and then the size of a frame would not be known beforehand.
+func batchable(c Category) bool {
+	return strings.HasPrefix(string(c), plainPrefix) &&
+		!strings.ContainsFunc(string(c), func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') })
 }
 
 // fill adds the payload.
@@ -273,8 +280,10 @@ func (d *draft) fill(out Outgoing) error {
 		return invalid("Outgoing.Payload", "%s is written by the service only", value.Category())
 	case out.Encrypted:
 		return invalid("Outgoing.Encrypted", "this version cannot encrypt; to answer in plain text say so with Encrypted = false")
-	case attached && len(a.Key)+len(a.Digest) > 0:
-		return invalid("Attachment.Key", "a key and a digest belong to attachments of encrypted messages only")
+	case attached && len(a.Key) > 0:
+		return invalid("Attachment.Key", "a key belongs to attachments of encrypted messages only")
+	case attached && len(a.Digest) > 0:
+		return invalid("Attachment.Digest", "a digest belongs to attachments of encrypted messages only")
 	case out.QuoteID != "" && !text && !post:
 		return invalid("Outgoing.QuoteID", "only texts and posts can quote, not %s", value.Category())
 	case len(data) > maxData:

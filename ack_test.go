@@ -1,0 +1,85 @@
+package blaze_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// While Run drains, an Ack that comes too late is told so. It must not look confirmed.
+func TestAckWhileDraining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		c := p.newClient(botID, nil)
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx, nil) }()
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), textA)
+			sent <- err
+		}()
+		r := p.next()
+		cancel()
+		synctest.Wait() // the send keeps Run from ending
+		assert.ErrorIs(t, c.Ack(t.Context(), blaze.StatusRead, messageA), blaze.ErrClosed)
+		_, err := c.Send(t.Context(), textA)
+		assert.ErrorIs(t, err, blaze.ErrClosed)
+		r.confirm()
+		require.NoError(t, <-sent)
+		p.cut()
+		require.NoError(t, <-ended)
+		p.none()
+	})
+}
+
+// ledgerOfContexts keeps the contexts that it was called with.
+type ledgerOfContexts struct {
+	mu       sync.Mutex
+	contexts []context.Context
+}
+
+func (l *ledgerOfContexts) Handled(context.Context, string) (bool, error) { return false, nil }
+
+func (l *ledgerOfContexts) Record(ctx context.Context, _ string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.contexts = append(l.contexts, ctx)
+	return ctx.Err()
+}
+
+// An Ack before Run waits for it, and its ledger gets a context all the same.
+func TestAckBeforeRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		var ledger ledgerOfContexts
+		c := p.newClient(botID, func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = blaze.AckManual, &ledger })
+		early, cancelEarly := context.WithTimeout(t.Context(), time.Second)
+		defer cancelEarly()
+		err := c.Ack(early, blaze.StatusRead, messageA)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.ErrorIs(t, err, blaze.ErrNotRunning)
+
+		acked := make(chan error, 1)
+		go func() { acked <- c.Ack(t.Context(), blaze.StatusRead, messageB) }()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx, nil) }()
+		p.next().confirm()
+		require.NoError(t, <-acked)
+		cancel()
+		p.cut()
+		require.NoError(t, <-ended)
+		require.Len(t, ledger.contexts, 2)
+		for _, ctx := range ledger.contexts {
+			assert.NotNil(t, ctx)
+		}
+	})
+}

@@ -1,0 +1,328 @@
+package blaze_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+const (
+	create      = "CREATE_MESSAGE"
+	createPlain = "CREATE_PLAIN_MESSAGES"
+)
+
+// toCrowd returns n messages to users 0, 1, ... users-1, 0, 1 and so on, with ids of their own.
+func toCrowd(c *blaze.Client, n, users int) []blaze.Outgoing {
+	outs := make([]blaze.Outgoing, n)
+	for i := range outs {
+		outs[i] = c.ToUser(blazetest.UserID(fmt.Sprint("user", i%users)), blaze.Textf("%d", i))
+		outs[i].MessageID = blaze.DeriveID("crowd", fmt.Sprint(i))
+	}
+	return outs
+}
+
+// idsOfAll returns the ids of messages, in order.
+func idsOfAll(outs []blaze.Outgoing) []string {
+	var ids []string
+	for _, out := range outs {
+		ids = append(ids, out.MessageID)
+	}
+	return ids
+}
+
+// requireInOrder checks that each message was stored once, and those of each conversation in the order given.
+func requireInOrder(t *testing.T, want, got []blaze.Outgoing) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	byConversation := func(outs []blaze.Outgoing) map[string][]string {
+		m := map[string][]string{}
+		for _, out := range outs {
+			m[out.ConversationID] = append(m[out.ConversationID], out.MessageID)
+		}
+		return m
+	}
+	require.Equal(t, byConversation(want), byConversation(got))
+}
+
+// sizesOf returns how many messages each frame has.
+func sizesOf(frames []writtenFrame) []int {
+	var n []int
+	for _, f := range frames {
+		n = append(n, len(f.messages))
+	}
+	return n
+}
+
+func TestBatchOfNone(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client, w *written) {
+		sent, err := c.SendBatch(t.Context())
+		assert.NoError(t, err)
+		assert.Empty(t, sent)
+		assert.Empty(t, w.all())
+	})
+}
+
+func TestBatchPacksAHundred(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		outs := toCrowd(c, 250, 250)
+		outs[3].MessageID = ""
+		sent, err := c.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		assert.Equal(t, []string{createPlain, createPlain, createPlain}, w.actions())
+		assert.ElementsMatch(t, []int{100, 100, 50}, sizesOf(w.all()))
+		require.Len(t, sent, 250)
+		assert.Regexp(t, frameID, sent[3].MessageID)
+		outs[3].MessageID = sent[3].MessageID
+		for i, out := range outs {
+			assert.Equal(t, blaze.Sent{MessageID: out.MessageID, ConversationID: out.ConversationID}, sent[i])
+		}
+		assert.ElementsMatch(t, outs, s.Sent())
+		assert.EqualValues(t, 250, c.Stats().Sent)
+	})
+}
+
+// Messages of one conversation share a frame, in order, and the next frame waits for it.
+func TestBatchToOneUser(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		outs := toCrowd(c, 250, 1)
+		_, err := c.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		assert.Equal(t, []int{100, 100, 50}, sizesOf(w.all()))
+		requireInOrder(t, outs, s.Sent())
+	})
+}
+
+// A frame has at most 128 KB of JSON, and no fewer messages than fit.
+func TestBatchPacks128KB(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		outs := toCrowd(c, 40, 40)
+		for i := range outs {
+			outs[i].Payload = blaze.Text(strings.Repeat("x", 1000+i*997))
+		}
+		_, err := c.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		requireInOrder(t, outs, s.Sent())
+		frames := w.all()
+		place := func(f writtenFrame) int { return slices.Index(idsOfAll(outs), f.messages[0]) }
+		slices.SortFunc(frames, func(a, b writtenFrame) int { return place(a) - place(b) }) // they are written side by side
+		next := 0
+		for i, f := range frames {
+			assert.LessOrEqual(t, f.size, 128<<10)
+			require.Equal(t, idsOfAll(outs[next:next+len(f.messages)]), f.messages)
+			next += len(f.messages)
+			if i < len(frames)-1 {
+				// Base64, and some 250 bytes of names and ids. What is left over is less than the next message takes.
+				following := (1000+next*997)*4/3 + 350
+				assert.Greater(t, f.size+following, 128<<10, "frame %d", i)
+			}
+		}
+		assert.Equal(t, 40, next)
+	})
+}
+
+// What CREATE_PLAIN_MESSAGES cannot carry goes out alone, with everything that was asked for.
+func TestBatchSendsAlone(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		attachment := blaze.Attachment{ID: attachmentID, Size: 1}
+		big := 128<<10 - 1000
+		edits := []struct {
+			alone bool
+			edit  func(*blaze.Outgoing)
+		}{
+			{false, func(*blaze.Outgoing) {}},
+			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Card{Title: "t", Description: "d", Action: "a"} }},
+			{true, func(o *blaze.Outgoing) { o.Payload = blaze.ButtonGroup(buttons(1)) }},
+			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Recall{MessageID: messageA} }},
+			{true, func(o *blaze.Outgoing) { o.RecipientID = "" }},
+			{true, func(o *blaze.Outgoing) { o.Silent = true }},
+			{true, func(o *blaze.Outgoing) { o.ExpireIn = time.Second }},
+			{true, func(o *blaze.Outgoing) { o.Mentions = []string{userA} }},
+			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Text(strings.Repeat("x", 128<<10)) }},
+			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Text(strings.Repeat("x", big*3/4+1000)) }},
+			{false, func(o *blaze.Outgoing) { o.Payload = blaze.Text(strings.Repeat("x", big*3/4)) }},
+			{false, func(o *blaze.Outgoing) { o.Payload = blaze.Image{Attachment: attachment, Width: 1, Height: 1} }},
+			{false, func(o *blaze.Outgoing) { o.QuoteID, o.RepresentativeID = messageA, userA }},
+			{false, func(o *blaze.Outgoing) { o.Payload = blaze.Raw{As: "PLAIN_TEXT", Data: []byte("raw")} }},
+			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Raw{As: "MESSAGE_PIN", Data: []byte("{}")} }},
+		}
+		outs := toCrowd(c, len(edits), len(edits))
+		alone := map[string]bool{}
+		for i, e := range edits {
+			e.edit(&outs[i])
+			alone[outs[i].MessageID] = e.alone
+		}
+		_, err := c.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		requireInOrder(t, outs, s.Sent())
+		for _, f := range w.all() {
+			for _, id := range f.messages {
+				i := slices.Index(idsOfAll(outs), id)
+				assert.Equal(t, alone[id], f.Action == create, "message %d in a %s", i, f.Action)
+			}
+			if f.Action == create {
+				assert.Len(t, f.messages, 1)
+			}
+		}
+		for _, got := range s.Sent() {
+			want := outs[slices.Index(idsOfAll(outs), got.MessageID)]
+			if raw, ok := want.Payload.(blaze.Raw); ok {
+				want.Payload = blaze.DecodePayload(raw.As, raw.Data)
+				assert.Equal(t, want.Payload.Category(), got.Payload.Category())
+				got.Payload = want.Payload
+			}
+			assert.Equal(t, want, got)
+		}
+	})
+}
+
+// The category of a Raw may be anything. What its JSON needs to escape must not make a frame too large.
+func TestBatchOfStrangeCategories(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, nil, nil)
+		outs := toCrowd(c, 100, 100)
+		for i := range outs {
+			outs[i].Payload = blaze.Raw{As: blaze.Category("PLAIN_" + strings.Repeat("\x01", 1000)), Data: []byte("x")}
+		}
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.SendBatch(t.Context(), outs...)
+			sent <- err
+		}()
+		for got := 0; got < len(outs); {
+			r := p.next()
+			assert.LessOrEqual(t, len(r.text), 128<<10)
+			got += len(r.messageIDs(t))
+			r.confirm()
+		}
+		require.NoError(t, <-sent)
+	})
+}
+
+// At no time are two requests unanswered that hold messages of one conversation, and those of different conversations do
+// not wait for each other. The server answers in an order of its own.
+func TestBatchPipelinesConversations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, nil, nil)
+		outs := toCrowd(c, 1000, 300)
+		for i := range outs {
+			if i%7 == 0 {
+				outs[i].Payload = blaze.ButtonGroup(buttons(1)) // goes out alone
+			}
+		}
+		conversation := map[string]string{}
+		for _, out := range outs {
+			conversation[out.MessageID] = out.ConversationID
+		}
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.SendBatch(t.Context(), outs...)
+			sent <- err
+		}()
+		var open []request
+		busy := map[string]bool{}
+		var stored []blaze.Outgoing
+		most := 0
+		take := func() {
+			synctest.Wait()
+			for len(p.requests) > 0 {
+				r := p.next()
+				mine := map[string]bool{}
+				for _, id := range r.messageIDs(t) {
+					require.False(t, busy[conversation[id]], "two requests of one conversation")
+					mine[conversation[id]] = true
+					stored = append(stored, blaze.Outgoing{ConversationID: conversation[id], MessageID: id})
+				}
+				for id := range mine {
+					busy[id] = true
+				}
+				open = append(open, r)
+			}
+			most = max(most, len(open))
+		}
+		for take(); len(open) > 0; take() {
+			r := open[len(open)/2]
+			open = slices.Delete(open, len(open)/2, len(open)/2+1)
+			for _, id := range r.messageIDs(t) {
+				delete(busy, conversation[id])
+			}
+			if len(stored)%5 == 0 {
+				r.refuse(blaze.CodeNotFound, "")
+			} else {
+				r.confirm()
+			}
+		}
+		err := <-sent
+		var failed *blaze.BatchError
+		if err != nil {
+			require.ErrorAs(t, err, &failed)
+		}
+		assert.Greater(t, most, 10)
+		assert.LessOrEqual(t, most, 64)
+	})
+}
+
+// Connections are lost, requests refused for a while and left unanswered: each message is stored once, in order.
+func TestBatchKeepsOrderThroughFaults(t *testing.T) {
+	for seed := range 3 {
+		inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+			faults := []blazetest.Answer{serverFailed, slowDown, cutUnstored, cutStored, hang, {}, {}}
+			rng := rand.New(rand.NewPCG(uint64(seed), 7))
+			var mu sync.Mutex
+			left := 60
+			var fault func(action string) func(blazetest.Frame) blazetest.Answer
+			fault = func(action string) func(blazetest.Frame) blazetest.Answer {
+				return func(f blazetest.Frame) blazetest.Answer {
+					mu.Lock()
+					defer mu.Unlock()
+					if left--; left > 0 {
+						s.Intercept(action, fault(action))
+					}
+					return faults[rng.IntN(len(faults))]
+				}
+			}
+			s.Intercept(create, fault(create))
+			s.Intercept(createPlain, fault(createPlain))
+			outs := toCrowd(c, 300, 30)
+			for i := range outs {
+				if i%11 == 0 {
+					outs[i].Payload = blaze.ButtonGroup(buttons(1))
+				}
+			}
+			_, err := c.SendBatch(t.Context(), outs...)
+			require.NoError(t, err)
+			requireInOrder(t, outs, s.Sent())
+			assert.Greater(t, len(w.all()), 60)
+		})
+	}
+}
+
+func TestBatchToAThousandUsers(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		outs := toCrowd(c, 10_000, 1000)
+		began := time.Now()
+		sent, err := c.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		require.Len(t, sent, len(outs))
+		for i := range outs {
+			if sent[i].MessageID != outs[i].MessageID {
+				require.Equal(t, outs[i].MessageID, sent[i].MessageID)
+			}
+		}
+		assert.Zero(t, time.Since(began))
+		assert.Len(t, w.all(), 100)
+		requireInOrder(t, outs, s.Sent())
+	})
+}

@@ -1,0 +1,184 @@
+package blaze_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// shows returns everything that printing, logging and encoding make of v.
+func shows(t *testing.T, v any) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%T %v"} {
+		args := []any{v}
+		if strings.Contains(verb, "%T") {
+			args = append(args, v)
+		}
+		out[verb] = fmt.Sprintf(verb, args...)
+		out["slice "+verb] = fmt.Sprintf(strings.TrimPrefix(verb, "%T "), []any{v})
+		out["field "+verb] = fmt.Sprintf(strings.TrimPrefix(verb, "%T "), struct{ V any }{v})
+	}
+	out["Println"] = fmt.Sprintln(v)
+	var b bytes.Buffer
+	slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", v)
+	slog.New(slog.NewTextHandler(&b, nil)).Info("m", slog.Group("g", "v", []any{v}))
+	out["slog text"] = b.String()
+	b.Reset()
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", v, "s", []any{v})
+	out["slog json"] = b.String()
+	j, err := json.Marshal(v)
+	require.NoError(t, err)
+	out["json"] = string(j)
+	j, err = json.Marshal(map[string]any{"v": []any{v}})
+	require.NoError(t, err)
+	out["json within"] = string(j)
+	return out
+}
+
+// refuseBody fails if the canary, in any form that it could take, is in the text.
+func refuseBody(t *testing.T, how, text string) {
+	t.Helper()
+	for _, form := range []string{
+		canary, b64(canary)[:12], base64.RawURLEncoding.EncodeToString([]byte("x" + canary))[4:12], hex.EncodeToString([]byte(canary)),
+		strings.ToUpper(hex.EncodeToString([]byte(canary))), strings.Trim(fmt.Sprint([]byte(canary)), "[]"),
+		strings.ReplaceAll(strings.Trim(fmt.Sprint([]byte(canary)), "[]"), " ", ", "),
+	} {
+		assert.NotContains(t, text, form, how)
+	}
+}
+
+func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
+	for name, p := range map[string]blaze.Payload{
+		"text": blaze.Text(canary), "post": blaze.Post(canary), "data": blaze.Data{Attachment: plain(1, canary), Name: canary},
+		"card": blaze.Card{Title: canary, Description: canary, Action: canary}, "location": blaze.Location{Name: canary},
+		"raw": blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte(canary)}, "broken": blaze.Raw{As: "PLAIN_CONTACT", Data: []byte(`{"x":"` + canary + `"}`)},
+		"sealed": blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)},
+	} {
+		data, err := blaze.EncodePayload(p)
+		require.NoError(t, err)
+		m := received(botID, 1, func(v *wire.Message) {
+			v.Category, v.Data = string(p.Category()), base64.StdEncoding.EncodeToString(data)
+		})
+		require.Contains(t, string(m.Data), canary)
+		notBase64 := received(botID, 1, func(v *wire.Message) { v.Data = "!" + canary })
+		require.Contains(t, string(notBase64.Data), canary)
+		out := m.Reply(p)
+		for _, v := range []any{m, *m, notBase64, *notBase64} {
+			for how, text := range shows(t, v) {
+				refuseBody(t, name+" "+how, text)
+				if !strings.Contains(how, "slice") && !strings.Contains(how, "field") {
+					assert.Contains(t, text, messageA, how)
+					assert.Contains(t, text, conversationA, how)
+				}
+			}
+		}
+		for _, v := range []any{out, &out} {
+			for how, text := range shows(t, v) {
+				refuseBody(t, name+" "+how, text)
+				if !strings.Contains(how, "slice") && !strings.Contains(how, "field") {
+					assert.Contains(t, text, out.MessageID, how)
+				}
+			}
+		}
+	}
+}
+
+// Messages that nobody made print too, and what comes from the network stays on its line.
+func TestMessagesPrintWhateverIsInThem(t *testing.T) {
+	var none *blaze.Message
+	assert.NotPanics(t, func() { _ = fmt.Sprintf("%v %+v", none, none) })
+	assert.Contains(t, blaze.Outgoing{}.String(), "Outgoing")
+	assert.Contains(t, blaze.Message{}.String(), "Message")
+	evil := "\x1b[2J\nlevel=ERROR\u202e" + strings.Repeat("x", 10_000)
+	m := received(botID, 1, func(v *wire.Message) { v.MessageID, v.UserID, v.ConversationID, v.Category = evil, evil, evil, evil })
+	out := blaze.Outgoing{ConversationID: evil, MessageID: evil, Payload: blaze.Raw{As: blaze.Category(evil)}}
+	for _, text := range []string{m.String(), out.String(), fmt.Sprintf("%v %v", m, out)} {
+		requireTame(t, text, 4000)
+	}
+}
+
+// requireTame checks that a text is short, on one line, and printable.
+func requireTame(t *testing.T, text string, most int) {
+	t.Helper()
+	assert.LessOrEqual(t, len(text), most)
+	assert.Equal(t, -1, strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
+}
+
+// What the server writes comes into errors, where it must not do harm.
+func TestErrorsShowTheServersWordsSafely(t *testing.T) {
+	evil := "bad\x00\x1b]0;title\x07\r\nlevel=ERROR msg=\"fake\"\u2028\u202e\xff" + strings.Repeat("long ", 2048)
+	extra := json.RawMessage(`{"field":"` + canary + `"}`)
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
+		refuse := func(code blaze.Code) blazetest.Answer {
+			return blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: evil, Extra: extra}}}
+		}
+		out := blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: blaze.Text(canary)}
+		answers(s, refuse(10002), cutStored, refuse(403))
+		_, refused := c.Send(t.Context(), out)
+		_, unsure := c.Send(t.Context(), out)
+		answers(s, refuse(404))
+		_, batch := c.SendBatch(t.Context(), out, blaze.To("", blaze.Text(canary)))
+		for _, err := range []error{refused, unsure, batch} {
+			require.Error(t, err)
+			for how, text := range map[string]string{"%v": fmt.Sprintf("%v", err), "Error": err.Error(), "%+v": fmt.Sprintf("%+v", err), "%s": fmt.Sprintf("%s", err)} {
+				requireTame(t, text, 1500)
+				refuseBody(t, how, text)
+				assert.Contains(t, text, messageA)
+				assert.Contains(t, text, "bad")
+			}
+			refuseBody(t, "%q", fmt.Sprintf("%q", err))
+			var b bytes.Buffer
+			slog.New(slog.NewTextHandler(&b, nil)).Info("m", "error", err)
+			slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "error", err)
+			refuseBody(t, "slog", b.String())
+			assert.Equal(t, 2, strings.Count(b.String(), "\n"))
+		}
+		var e *blaze.Error
+		require.ErrorAs(t, refused, &e)
+		assert.Len(t, e.Description, len(strings.ToValidUTF8(evil, "\ufffd")), "the whole of it is kept")
+		assert.Equal(t, extra, e.Extra)
+	})
+}
+
+func TestErrorTexts(t *testing.T) {
+	for want, err := range map[string]error{
+		"blaze: CREATE_MESSAGE of message " + messageA + " refused: code 10002 (invalid field), status 202: Wrong.": &blaze.Error{
+			Code: 10002, Status: 202, Description: "Wrong.", Action: create, MessageID: messageA,
+		},
+		"blaze: refused: code 401 (unauthorized)": &blaze.Error{Code: 401, Status: 401},
+		"blaze: refused: code 77777":              &blaze.Error{Code: 77777},
+		"blaze: invalid Outgoing.QuoteID: no":     &blaze.InvalidError{Field: "Outgoing.QuoteID", Reason: "no"},
+		"blaze: message " + messageA + " was written but not confirmed; send it again with the same MessageID: blaze: the client is closed": &blaze.UnconfirmedError{
+			MessageID: messageA, Err: blaze.ErrClosed,
+		},
+		"blaze: 2 of 3 messages were not sent, the first because: code 403 (forbidden)": &blaze.BatchError{
+			Errs: []error{nil, blaze.CodeForbidden, blaze.CodeServer},
+		},
+		"code 429 (too many requests)": blaze.CodeTooManyRequests,
+	} {
+		assert.EqualError(t, err, want)
+	}
+	for code, temporary := range map[blaze.Code]bool{
+		429: true, 500: true, 7000: true, 7001: true, 400: false, 401: false, 403: false, 404: false, 10002: false, 10006: false,
+		20116: false, 20140: false, 0: false, 501: false,
+	} {
+		e := &blaze.Error{Code: code}
+		assert.Equal(t, temporary, e.Temporary(), code)
+		assert.ErrorIs(t, e, code)
+		assert.NotErrorIs(t, e, code+1)
+	}
+}

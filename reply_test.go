@@ -1,0 +1,242 @@
+package blaze_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// received is a text of userA in a group, as an attempt of bot gets it, changed by edit.
+func received(bot string, attempt int, edit func(*wire.Message)) *blaze.Message {
+	v := &wire.Message{
+		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "PLAIN_TEXT", Data: b64("question"),
+	}
+	if edit != nil {
+		edit(v)
+	}
+	return blaze.NewMessage(v, bot, attempt)
+}
+
+func inContact(v *wire.Message) { v.ConversationID = blaze.ConversationID(botID, v.UserID) }
+
+// say returns the ids of what one attempt says.
+func say(m *blaze.Message) []string {
+	var ids []string
+	for _, out := range []blaze.Outgoing{
+		m.Reply(blaze.Text("a")), m.Reply(blaze.Text("b")), m.Reply(blaze.Post("a")), m.Reply(blaze.Text("a")), m.Reply(blaze.Text("a")),
+		m.Quote(blaze.Text("a")), m.Quote(blaze.Text("a")), m.Forward(conversationA, blaze.Text("a")),
+		m.Forward(conversationB, blaze.Text("a")), m.Forward(conversationB, blaze.Text("a")), m.Reply(blaze.Raw{As: "PLAIN_TEXT", Data: []byte("c")}),
+		m.Reply(blaze.Contact{UserID: userA}), m.Forward("", blaze.Text("a")),
+	} {
+		ids = append(ids, out.MessageID)
+	}
+	return ids
+}
+
+func TestRepliesHaveIdsOfTheirOwn(t *testing.T) {
+	first := say(received(botID, 1, nil))
+	seen := map[string]bool{}
+	add := func(ids []string) {
+		t.Helper()
+		for i, id := range ids {
+			assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, id)
+			assert.False(t, seen[id], "%d is there twice", i)
+			seen[id] = true
+		}
+	}
+	add(first)
+	// Each attempt says the same again, whatever of the message is only of the moment.
+	assert.Equal(t, first, say(received(botID, 2, nil)))
+	assert.Equal(t, first, say(received(botID, 1, func(v *wire.Message) { v.Source, v.Silent = "LIST_PENDING_MESSAGES", true })))
+	// Another bot, another message and another conversation have others.
+	add(say(received(userB, 1, nil)))
+	add(say(received(botID, 1, func(v *wire.Message) { v.MessageID = messageB })))
+	elsewhere := received(botID, 1, func(v *wire.Message) { v.ConversationID = messageC })
+	add([]string{elsewhere.Reply(blaze.Text("a")).MessageID})
+	// What a pointer says is what its value says.
+	text := blaze.Text("a")
+	assert.Equal(t, first[0], received(botID, 1, nil).Reply(&text).MessageID)
+	// Cases of a conversation's id are the same conversation.
+	m := received(botID, 1, nil)
+	m.Forward(conversationB, blaze.Text("a"))
+	assert.Equal(t, first[9], m.Forward("9F8E7D6C-5B4A-4938-8271-605F4E3D2C1B", blaze.Text("a")).MessageID)
+	// What is not valid has none, and is not counted.
+	m = received(botID, 1, nil)
+	for _, p := range []blaze.Payload{nil, blaze.Text(""), (*blaze.Text)(nil), blaze.Card{}} {
+		assert.Empty(t, m.Reply(p).MessageID)
+	}
+	assert.Equal(t, first, say(m))
+}
+
+// The order in which an attempt says different things does not matter, so handlers may answer from several goroutines.
+func TestRepliesAreSafeForConcurrentUse(t *testing.T) {
+	run := func() map[string]bool {
+		m := received(botID, 1, nil)
+		var mu sync.Mutex
+		ids := map[string]bool{}
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				out := m.Reply(blaze.Textf("%d", i%10))
+				mu.Lock()
+				defer mu.Unlock()
+				ids[out.MessageID] = true
+			})
+		}
+		wg.Wait()
+		return ids
+	}
+	ids := run()
+	assert.Len(t, ids, 100)
+	assert.Equal(t, ids, run())
+}
+
+func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
+	direct := blaze.ConversationID(botID, userA)
+	for name, c := range map[string]struct {
+		edit      func(*wire.Message)
+		group     bool
+		to        string // ConversationID
+		recipient string
+		encrypted bool
+	}{
+		"group":   {nil, true, conversationA, "", false},
+		"contact": {inContact, false, direct, userA, false},
+		"contact, in upper case": {func(v *wire.Message) {
+			v.UserID = "89E0BDEE-C355-47F2-945A-BE48BE875606"
+			v.ConversationID = "1B58790A-3C0C-32D1-876C-D4A87FBBD64C"
+		}, false, "1B58790A-3C0C-32D1-876C-D4A87FBBD64C", "89E0BDEE-C355-47F2-945A-BE48BE875606", false},
+		"on behalf of another":  {func(v *wire.Message) { inContact(v); v.RepresentativeID = userB }, false, direct, userA, false},
+		"encrypted":             {func(v *wire.Message) { inContact(v); v.Category = "ENCRYPTED_TEXT" }, false, direct, userA, true},
+		"encrypted, in a group": {func(v *wire.Message) { v.Category = "ENCRYPTED_IMAGE" }, true, conversationA, "", true},
+		"unknown category":      {func(v *wire.Message) { v.Category = "PLAIN_HOLOGRAM" }, true, conversationA, "", false},
+		"recall":                {func(v *wire.Message) { v.Category = "MESSAGE_RECALL" }, true, conversationA, "", false},
+		"a group changed":       {func(v *wire.Message) { v.Category = "SYSTEM_CONVERSATION" }, false, conversationA, "", false},
+		"transfer":              {func(v *wire.Message) { inContact(v); v.Category = "SYSTEM_ACCOUNT_SNAPSHOT" }, false, "", "", false},
+		"safe transfer":         {func(v *wire.Message) { v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", botID }, false, "", "", false},
+		"inscription":           {func(v *wire.Message) { v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, "", "", false},
+		"a notice about a user": {func(v *wire.Message) { v.Category = "SYSTEM_USER" }, false, "", "", false},
+		"the bot's own id":      {func(v *wire.Message) { v.ConversationID = "8DCF823D-9EB3-4DA2-8734-F0AAD50C0DA6" }, true, "", "", false},
+		"the nil id":            {func(v *wire.Message) { v.ConversationID = "00000000-0000-0000-0000-000000000000" }, true, "", "", false},
+		"no id":                 {func(v *wire.Message) { v.ConversationID = "" }, true, "", "", false},
+	} {
+		m := received(botID, 1, c.edit)
+		assert.Equal(t, c.group, m.Group, name)
+		out := m.Reply(blaze.Text("a"))
+		want := blaze.Outgoing{ConversationID: c.to, RecipientID: c.recipient, Payload: blaze.Text("a"), Encrypted: c.encrypted, MessageID: out.MessageID}
+		assert.Equal(t, want, out, name)
+
+		out = m.Quote(blaze.Text("a"))
+		want.QuoteID, want.MessageID = messageA, out.MessageID
+		assert.Equal(t, want, out, name)
+
+		out = m.Forward(conversationB, blaze.Text("a"))
+		assert.Equal(t, blaze.Outgoing{
+			ConversationID: conversationB, Payload: blaze.Text("a"), Encrypted: c.encrypted, MessageID: out.MessageID,
+		}, out, name)
+	}
+}
+
+func TestSender(t *testing.T) {
+	assert.Equal(t, userA, received(botID, 1, nil).Sender())
+	assert.Equal(t, userB, received(botID, 1, func(v *wire.Message) { v.RepresentativeID = userB }).Sender())
+}
+
+// Where nothing can be answered, the error says what to do.
+func TestReplyToATransfer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dropped := make(chan error, 1)
+		s, _ := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
+			return func(ctx context.Context, m *blaze.Message) error {
+				if err := c.Reply(ctx, m, blaze.Text(canary)); !errors.Is(err, blaze.ErrInvalid) {
+					return fmt.Errorf("not refused: %w", err)
+				}
+				if _, err := c.Send(ctx, c.ToUser(m.Payload.(blaze.SafeSnapshot).OpponentID, blaze.Text("thanks"))); err != nil {
+					return err
+				}
+				return c.Reply(ctx, m, blaze.Text(canary))
+			}
+		}, func(cfg *blaze.Config) {
+			cfg.Trace = &blaze.Trace{Dropped: func(_ *blaze.Message, err error) { dropped <- err }}
+		})
+		alice := blazetest.UserID("alice")
+		s.Deliver(alice, blaze.Outgoing{Payload: blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: alice, Amount: "1"}})
+		require.NoError(t, s.Idle(t.Context()))
+		err := <-dropped
+		var invalid *blaze.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		assert.Equal(t, "Outgoing.ConversationID", invalid.Field)
+		assert.Contains(t, invalid.Reason, "ToUser")
+		require.Len(t, s.Sent(), 1)
+		assert.Equal(t, alice, s.Sent()[0].RecipientID)
+	})
+}
+
+// A handler that runs again and says the same is heard once; what it says differently is heard as well.
+func TestRepliesOfAHandlerThatRunsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
+			return blaze.On(func(ctx context.Context, m *blaze.Message, q blaze.Text) error {
+				for _, p := range []blaze.Payload{"echo: " + q, "echo: " + q, blaze.Textf("attempt %d", m.Attempt)} {
+					if err := c.Reply(ctx, m, p); err != nil {
+						return err
+					}
+				}
+				if err := c.Quote(ctx, m, "echo: "+q); err != nil {
+					return err
+				}
+				if m.Attempt < 3 {
+					return errors.New("not yet")
+				}
+				return nil
+			})
+		}, nil)
+		alice := blazetest.UserID("alice")
+		id := s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("hi")})
+		require.NoError(t, s.Idle(t.Context()))
+		var said []string
+		for _, out := range s.Sent() {
+			said = append(said, fmt.Sprintf("%s %s", out.Payload, out.QuoteID))
+			assert.Equal(t, alice, out.RecipientID)
+			assert.Equal(t, blaze.ConversationID(s.Key.AppID, alice), out.ConversationID)
+		}
+		assert.Equal(t, []string{"echo: hi ", "echo: hi ", "attempt 1 ", "echo: hi " + id, "attempt 2 ", "attempt 3 "}, said)
+	})
+}
+
+// Two bots in one group get the same message, and their answers do not hide each other.
+func TestRepliesOfTwoBots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		ids := map[string]string{}
+		for _, bot := range []string{botID, userB} {
+			var c *blaze.Client
+			ready := make(chan struct{})
+			c = p.start(bot, func(ctx context.Context, m *blaze.Message) error {
+				<-ready
+				return c.Reply(ctx, m, blaze.Text("the same"))
+			}, nil)
+			close(ready)
+			list := p.next()
+			list.confirm()
+			list.conn.write(`{"id":"` + messageC + `","action":"CREATE_MESSAGE","data":{"conversation_id":"` + conversationA + `","user_id":"` + userA +
+				`","message_id":"` + messageA + `","category":"PLAIN_TEXT","data":"` + b64("hi") + `"}}`)
+			r := p.next()
+			require.Equal(t, "CREATE_MESSAGE", r.Action)
+			ids[bot] = r.messageID(t)
+			r.confirm()
+			p.next().confirm() // the acknowledgement
+		}
+		assert.NotEqual(t, ids[botID], ids[userB])
+	})
+}

@@ -1,0 +1,342 @@
+package blaze_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// sendFor sends a message under a context that ends after d.
+func sendFor(t *testing.T, c *blaze.Client, d time.Duration) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	out := textA
+	out.MessageID = messageA
+	began := time.Now()
+	sent, err := c.Send(ctx, out)
+	assert.Zero(t, sent)
+	assert.Equal(t, d, time.Since(began), "no earlier and no later than its context")
+	return err
+}
+
+// requireUnwritten checks an error that says that nothing was written, because of the context and of why.
+func requireUnwritten(t *testing.T, err, why error) {
+	t.Helper()
+	var unsure *blaze.UnconfirmedError
+	require.NotErrorAs(t, err, &unsure)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	if why != nil {
+		require.ErrorIs(t, err, why)
+	}
+	assert.Contains(t, err.Error(), messageA)
+}
+
+func requireUnconfirmed(t *testing.T, err error) {
+	t.Helper()
+	var unsure *blaze.UnconfirmedError
+	require.ErrorAs(t, err, &unsure)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Equal(t, messageA, unsure.MessageID)
+	assert.Contains(t, err.Error(), messageA)
+}
+
+func TestSendBeforeRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		defer s.Close()
+		c, err := blaze.New(s.Key, &s.Config)
+		require.NoError(t, err)
+		requireUnwritten(t, sendFor(t, c, time.Minute), blaze.ErrNotRunning)
+		requireUnwritten(t, sendFor(t, c, 0), blaze.ErrNotRunning)
+
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), textA)
+			sent <- err
+		}()
+		time.Sleep(time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx, nil) }()
+		require.NoError(t, <-sent, "it waits for Run and goes out")
+		assert.Len(t, s.Sent(), 1)
+
+		cancel()
+		require.NoError(t, <-ended)
+		_, err = c.Send(t.Context(), textA)
+		assert.ErrorIs(t, err, blaze.ErrClosed)
+		assert.NotErrorIs(t, err, blaze.ErrNotRunning)
+		outs := []blaze.Outgoing{textA, c.ToUser(userA, blaze.Text("x"))}
+		_, err = c.SendBatch(t.Context(), outs...)
+		var failed *blaze.BatchError
+		require.ErrorAs(t, err, &failed)
+		assert.ErrorIs(t, failed.Errs[0], blaze.ErrClosed)
+		assert.ErrorIs(t, failed.Errs[1], blaze.ErrClosed)
+		assert.ErrorIs(t, c.Ack(t.Context(), blaze.StatusRead, messageA), blaze.ErrClosed)
+		assert.ErrorIs(t, c.Run(t.Context(), nil), blaze.ErrClosed)
+		assert.Len(t, s.Sent(), 1)
+	})
+}
+
+// Run is there, but no connection yet: that is another reason than no Run.
+func TestSendEndsWhileConnecting(t *testing.T) {
+	errDial := errors.New("no route")
+	var fail atomic.Bool
+	inBubble(t, func(cfg *blaze.Config) {
+		cfg.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			if fail.Load() {
+				return nil, errDial
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	}, func(t *testing.T, _ *blazetest.Server, c *blaze.Client, w *written) {
+		synctest.Wait()
+		err := sendFor(t, c, time.Second)
+		requireUnwritten(t, err, nil)
+		assert.NotErrorIs(t, err, blaze.ErrNotRunning)
+		assert.Contains(t, err.Error(), "connect")
+		fail.Store(true)
+		time.Sleep(time.Minute)
+		requireUnwritten(t, sendFor(t, c, time.Second), errDial)
+		assert.Empty(t, w.all())
+	})
+}
+
+func TestSendEndsWhenWritten(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		answers(s, hang)
+		requireUnconfirmed(t, sendFor(t, c, time.Second))
+		// Sending it again with the same id is safe, as the error says.
+		out := textA
+		out.MessageID = messageA
+		_, err := c.Send(t.Context(), out)
+		require.NoError(t, err)
+		assert.Len(t, s.Sent(), 1)
+
+		// Written again after a timeout, and after a lost connection.
+		answers(s, hang, hang)
+		requireUnconfirmed(t, sendFor(t, c, 21*time.Second))
+		answers(s, cutUnstored)
+		s.Intercept("GET /", func(blazetest.Frame) blazetest.Answer { return hang })
+		requireUnconfirmed(t, sendFor(t, c, 2*time.Second))
+		assert.Len(t, w.all(), 5)
+	})
+}
+
+func TestSendEndsWhileResting(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		answers(s, serverFailed)
+		err := sendFor(t, c, 800*time.Millisecond)
+		requireUnwritten(t, err, blaze.CodeServer)
+		var refused *blaze.Error
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, messageA, refused.MessageID)
+		assert.True(t, refused.Temporary())
+		assert.Len(t, w.all(), 1)
+
+		// An earlier try may have been stored.
+		answers(s, cutStored, serverFailed)
+		requireUnconfirmed(t, sendFor(t, c, 800*time.Millisecond))
+		assert.Len(t, w.all(), 3)
+		time.Sleep(time.Minute)
+		assert.Len(t, w.all(), 3, "what its sender gave up is not written again")
+	})
+}
+
+func TestSendWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				_, err := c.Send(t.Context(), textA)
+				assert.NoError(t, err)
+			})
+		}
+		var requests []request
+		take := func(n int) {
+			for range n {
+				requests = append(requests, p.next())
+			}
+			synctest.Wait()
+			p.none()
+		}
+		take(2)
+		assert.Equal(t, 2, c.Stats().OutboxRequests)
+		requireUnwritten(t, sendFor(t, c, time.Second), nil)
+		take(0)
+		requests[1].confirm()
+		take(1)
+		requests[0].confirm()
+		requests[2].confirm()
+		take(2)
+		requests[3].confirm()
+		requests[4].confirm()
+		wg.Wait()
+		assert.Zero(t, c.Stats().OutboxRequests)
+	})
+}
+
+// 32 MiB is as much as waits in frames.
+func TestSendWaitsForRoomInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		key := blaze.Keystore{AppID: botID, SessionID: userB, SessionPrivateKey: strings.Repeat("4b", 32)}
+		c, err := blaze.New(key, nil)
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		text := blaze.Text(strings.Repeat("x", 128<<10)) // 174764 bytes of base64, in a frame of some 200 more
+		for range 195 {
+			wg.Go(func() {
+				_, err := c.Send(ctx, blaze.To(conversationA, text))
+				assert.ErrorIs(t, err, context.Canceled)
+				assert.ErrorIs(t, err, blaze.ErrNotRunning)
+			})
+		}
+		synctest.Wait()
+		assert.Equal(t, 32<<20/175_000, c.Stats().OutboxRequests)
+		cancel()
+		wg.Wait()
+		assert.Zero(t, c.Stats().OutboxRequests)
+	})
+}
+
+// The limiter is waited for once for each message, and once more after a 429, whatever else happens to the message.
+func TestSendAsksTheLimiter(t *testing.T) {
+	waits := 0
+	inBubble(t, func(cfg *blaze.Config) {
+		cfg.Limiter = limiterFunc(func(ctx context.Context) error {
+			waits++
+			time.Sleep(5 * time.Second)
+			return ctx.Err()
+		})
+	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		send := func(want int, as ...blazetest.Answer) {
+			t.Helper()
+			waits = 0
+			answers(s, as...)
+			_, err := c.Send(t.Context(), textA)
+			require.NoError(t, err)
+			assert.Equal(t, want, waits)
+		}
+		began := time.Now()
+		send(1)
+		assert.Equal(t, 5*time.Second, time.Since(began))
+		send(1, cutUnstored, hang)
+		send(1, serverFailed, blazetest.Refuse(7000), blazetest.Refuse(7001))
+		send(2, slowDown)
+		send(3, slowDown, serverFailed, slowDown)
+		written := len(w.all())
+		began = time.Now()
+		send(2, slowDown)
+		// It waits for the limiter, rests for about a second, and is written.
+		assert.InDelta(t, 11*time.Second, time.Since(began), float64(100*time.Millisecond))
+		assert.Len(t, w.all(), written+2)
+	})
+}
+
+func TestSendRefusedByTheLimiter(t *testing.T) {
+	errSpent := errors.New("spent")
+	var verdicts []error
+	inBubble(t, func(cfg *blaze.Config) {
+		cfg.Limiter = limiterFunc(func(context.Context) error {
+			err := verdicts[0]
+			verdicts = verdicts[1:]
+			return err
+		})
+	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		verdicts = []error{errSpent}
+		_, err := c.Send(t.Context(), textA)
+		assert.ErrorIs(t, err, errSpent)
+		assert.Empty(t, w.all())
+
+		verdicts = []error{nil, errSpent}
+		answers(s, slowDown)
+		_, err = c.Send(t.Context(), textA)
+		assert.ErrorIs(t, err, errSpent)
+		assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
+		var unsure *blaze.UnconfirmedError
+		assert.NotErrorAs(t, err, &unsure)
+
+		verdicts = []error{nil, errSpent}
+		answers(s, cutStored, slowDown)
+		_, err = c.Send(t.Context(), textA)
+		assert.ErrorIs(t, err, errSpent)
+		assert.ErrorAs(t, err, &unsure)
+		assert.Zero(t, c.Stats().OutboxRequests)
+	})
+}
+
+// A reply that comes while the sender waits for the limiter still counts.
+func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, nil, func(cfg *blaze.Config) {
+			cfg.Limiter = limiterFunc(func(context.Context) error { time.Sleep(time.Second); return nil })
+		})
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), textA)
+			sent <- err
+		}()
+		r := p.next()
+		r.refuse(blaze.CodeTooManyRequests, "")
+		r.refuse(blaze.CodeTooManyRequests, "") // twice the same: it counts once
+		synctest.Wait()
+		assert.EqualValues(t, 1, c.Stats().Ignored)
+		r.confirm()
+		require.NoError(t, <-sent)
+		time.Sleep(time.Minute)
+		p.none()
+	})
+}
+
+// When Run ends, everybody who waits hears what has become of the message.
+func TestSendsWhenRunEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		c := p.newClient(botID, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx, nil) }()
+		errs := make([]error, 3)
+		var wg sync.WaitGroup
+		var requests []request
+		for i := range errs {
+			wg.Go(func() { _, errs[i] = c.Send(t.Context(), textA) })
+			if i < 2 {
+				requests = append(requests, p.next())
+			}
+			synctest.Wait()
+		}
+		cancel()
+		synctest.Wait()
+		requests[0].confirm() // while it drains, replies still count
+		err := <-ended
+		wg.Wait()
+		require.ErrorIs(t, err, blaze.ErrDrain)
+		assert.NoError(t, errs[0])
+		var unsure *blaze.UnconfirmedError
+		require.ErrorAs(t, errs[1], &unsure)
+		assert.ErrorIs(t, errs[1], blaze.ErrClosed)
+		assert.Contains(t, string(requests[1].text), unsure.MessageID)
+		assert.ErrorIs(t, errs[2], blaze.ErrClosed)
+		assert.NotErrorAs(t, errs[2], &unsure)
+		assert.Contains(t, errs[1].Error(), unsure.MessageID)
+	})
+}

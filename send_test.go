@@ -1,0 +1,417 @@
+package blaze_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+var textA = blaze.To(conversationA, blaze.Text("x"))
+
+// inBubble runs a client without a handler against a server in memory and records what it writes.
+func inBubble(t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var w written
+		s, c := blazetest.Start(t, nil, func(cfg *blaze.Config) {
+			w.tap(cfg)
+			if edit != nil {
+				edit(cfg)
+			}
+		})
+		test(t, s, c, &w)
+	})
+}
+
+// answers arms an interception for each answer to CREATE_MESSAGE, in order.
+func answers(s *blazetest.Server, as ...blazetest.Answer) {
+	for _, a := range as {
+		s.Intercept("CREATE_MESSAGE", func(blazetest.Frame) blazetest.Answer { return a })
+	}
+}
+
+var (
+	hang         = blazetest.Answer{Hang: true}
+	cutUnstored  = blazetest.Answer{Cut: true}
+	cutStored    = blazetest.Answer{Hang: true, Cut: true}
+	slowDown     = blazetest.Refuse(blaze.CodeTooManyRequests)
+	serverFailed = blazetest.Refuse(blaze.CodeServer)
+	forbidden    = blazetest.Refuse(blaze.CodeForbidden)
+)
+
+func TestSendIsConfirmed(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		sent, err := c.Send(t.Context(), textA)
+		require.NoError(t, err)
+		assert.Regexp(t, frameID, sent.MessageID, "a new random id")
+		assert.Equal(t, conversationA, sent.ConversationID)
+		out, err := s.Next(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, blaze.Outgoing{ConversationID: conversationA, MessageID: sent.MessageID, Payload: blaze.Text("x")}, out)
+		again, err := c.Send(t.Context(), textA)
+		require.NoError(t, err)
+		assert.NotEqual(t, sent.MessageID, again.MessageID)
+		assert.NotEqual(t, w.all()[0].ID, w.all()[1].ID)
+		assert.EqualValues(t, 2, c.Stats().Sent)
+		assert.Zero(t, c.Stats().OutboxRequests)
+	})
+}
+
+// A refusal for good is told at once, once, to the one who sent, with all that the server said. In an existing client 403
+// is success, and 10002 is repeated without end.
+func TestSendRefusedForGood(t *testing.T) {
+	for _, code := range []blaze.Code{
+		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound, blaze.CodeInvalidField, blaze.CodeGroupFull, blaze.CodeChecksum, 20121, 99999,
+	} {
+		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+				extra := json.RawMessage(`{"field":"data","reason":"too long"}`)
+				answers(s, blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra}}})
+				began := time.Now()
+				out := textA
+				out.MessageID = messageA
+				sent, err := c.Send(t.Context(), out)
+				assert.Zero(t, sent)
+				assert.Zero(t, time.Since(began))
+				var refused *blaze.Error
+				require.ErrorAs(t, err, &refused)
+				assert.Equal(t, &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra, Action: "CREATE_MESSAGE", MessageID: messageA}, refused)
+				assert.ErrorIs(t, err, code)
+				assert.False(t, refused.Temporary())
+				assert.Contains(t, err.Error(), messageA)
+				_, err = c.Send(t.Context(), textA)
+				require.NoError(t, err, "only that message was refused")
+				time.Sleep(time.Hour)
+				assert.Equal(t, []string{"CREATE_MESSAGE", "CREATE_MESSAGE"}, w.actions())
+				assert.Len(t, s.Sent(), 1)
+			})
+		})
+	}
+}
+
+// A reply is matched by its id, whatever action it claims to answer.
+func TestSendRefusedByAnErrorFrame(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
+		answers(s, blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
+		_, err := c.Send(t.Context(), textA)
+		var refused *blaze.Error
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, "CREATE_MESSAGE", refused.Action)
+		assert.ErrorIs(t, err, blaze.CodeForbidden)
+	})
+}
+
+func TestSendRefusedForAWhile(t *testing.T) {
+	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
+		for attempts, want := range map[int]int{0: 5, 1: 1, 3: 3} {
+			t.Run(fmt.Sprintf("%d, %d attempts", code, attempts), func(t *testing.T) {
+				inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = attempts }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+					for range want {
+						answers(s, blazetest.Refuse(code))
+					}
+					began := time.Now()
+					_, err := c.Send(t.Context(), textA)
+					var refused *blaze.Error
+					require.ErrorAs(t, err, &refused)
+					assert.True(t, refused.Temporary())
+					assert.ErrorIs(t, err, code)
+					var unsure *blaze.UnconfirmedError
+					assert.NotErrorAs(t, err, &unsure, "every try was answered")
+					require.Len(t, w.all(), want)
+					for _, f := range w.all() {
+						assert.Equal(t, w.all()[0], f, "the same ids")
+					}
+					assert.Equal(t, []string{refused.MessageID}, w.all()[0].messages)
+					// A second, then twice as long each time, give or take a tenth.
+					waits := time.Duration(1<<(want-1)-1) * time.Second
+					assert.InDelta(t, waits, time.Since(began), float64(waits/10))
+					assert.Empty(t, s.Sent())
+
+					// One try less, and it is sent.
+					for range want - 1 {
+						answers(s, blazetest.Refuse(code))
+					}
+					sent, err := c.Send(t.Context(), textA)
+					require.NoError(t, err)
+					assert.Equal(t, []string{sent.MessageID}, w.all()[len(w.all())-1].messages)
+				})
+			})
+		}
+	}
+}
+
+func TestSendAttemptsWithoutLimit(t *testing.T) {
+	inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		for range 50 {
+			answers(s, serverFailed)
+		}
+		_, err := c.Send(t.Context(), textA)
+		require.NoError(t, err)
+		assert.Len(t, w.all(), 51)
+		assert.EqualValues(t, 50, c.Stats().Resent)
+	})
+}
+
+// The service may answer with a message that has our user id and no category. No handler may see it, and nobody may
+// acknowledge it, whether it comes in time, late or twice.
+func TestSendAnsweredByAStub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, func(context.Context, *blaze.Message) error { assert.Fail(t, "a reply was handled"); return nil }, nil)
+		p.next().confirm()
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), textA)
+			sent <- err
+		}()
+		r := p.next()
+		for range 3 {
+			r.reply(`,"data":{"type":"message","conversation_id":"","user_id":"` + botID + `","message_id":"` + messageA +
+				`","category":"","data":"","status":"SENT","source":"","created_at":"2024-01-01T00:00:00Z"}`)
+		}
+		require.NoError(t, <-sent)
+		time.Sleep(time.Minute)
+		p.none()
+		assert.Zero(t, c.Stats().Handled)
+		assert.EqualValues(t, 2, c.Stats().Ignored)
+		assert.True(t, c.Stats().Connected)
+	})
+}
+
+// A thousand requests are under way at once, and each sender gets the answer to its own.
+func TestSendsAreAnsweredOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 1000
+		p := newPipePeer(t)
+		c := p.start(botID, nil, nil)
+		var wg sync.WaitGroup
+		for i := range n {
+			id := blaze.DeriveID("send", fmt.Sprint(i))
+			wg.Go(func() {
+				sent, err := c.Send(t.Context(), blaze.Outgoing{ConversationID: conversationA, MessageID: id, Payload: blaze.Textf("%d", i)})
+				if i%2 == 0 {
+					assert.NoError(t, err)
+					assert.Equal(t, blaze.Sent{MessageID: id, ConversationID: conversationA}, sent)
+					return
+				}
+				var refused *blaze.Error
+				if assert.ErrorAs(t, err, &refused) {
+					assert.Equal(t, "no "+id, refused.Description)
+					assert.Equal(t, id, refused.MessageID)
+				}
+			})
+		}
+		refusals := map[string]bool{}
+		for i := range n {
+			refusals[blaze.DeriveID("send", fmt.Sprint(i))] = i%2 == 1
+		}
+		requests := make([]request, n)
+		for i := range requests {
+			requests[i] = p.next()
+		}
+		rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { requests[i], requests[j] = requests[j], requests[i] })
+		for _, r := range requests {
+			if id := r.messageID(t); refusals[id] {
+				r.refuse(blaze.CodeForbidden, "no "+id)
+			} else {
+				r.confirm()
+			}
+		}
+		wg.Wait()
+		assert.EqualValues(t, n/2, c.Stats().Sent)
+		assert.Zero(t, c.Stats().OutboxRequests)
+	})
+}
+
+// A request whose reply never comes is written again, with the same ids, after ReplyTimeout and then twice that. What the
+// server stored the first time it does not store again.
+func TestSendIsRepeatedWithoutReply(t *testing.T) {
+	inBubble(t, func(cfg *blaze.Config) { cfg.ReplyTimeout = 7 * time.Second }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		answers(s, hang)
+		began := time.Now()
+		sent, err := c.Send(t.Context(), textA)
+		require.NoError(t, err)
+		assert.Equal(t, 7*time.Second, time.Since(began))
+		assert.Equal(t, w.all()[0], w.all()[1])
+		assert.Len(t, w.all(), 2)
+		require.Len(t, s.Sent(), 1)
+		assert.Equal(t, sent.MessageID, s.Sent()[0].MessageID)
+		assert.EqualValues(t, 1, c.Stats().Resent)
+		assert.EqualValues(t, 1, c.Stats().Connects)
+	})
+}
+
+// The clock of a request doubles with each try that was not answered.
+func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, nil, nil)
+		began := time.Now()
+		out := textA
+		out.MessageID = messageA
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), out)
+			sent <- err
+		}()
+		var tries []time.Duration
+		for len(tries) < 4 {
+			// Others are answered, so that nothing is wrong with the link.
+			go func() {
+				time.Sleep(time.Second)
+				_, err := c.Send(t.Context(), textA)
+				assert.NoError(t, err)
+			}()
+			for {
+				r := p.next()
+				if r.messageID(t) != messageA {
+					r.confirm()
+					break
+				}
+				if tries = append(tries, time.Since(began)); len(tries) == 4 {
+					r.confirm()
+				}
+			}
+		}
+		require.NoError(t, <-sent)
+		assert.Equal(t, []time.Duration{0, 20 * time.Second, 60 * time.Second, 140 * time.Second}, tries)
+		assert.EqualValues(t, 1, c.Stats().Connects)
+	})
+}
+
+// A link on which nothing at all is answered is replaced after twice ReplyTimeout.
+func TestSendWithoutReplyReplacesTheLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, nil, nil)
+		began := time.Now()
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), textA)
+			sent <- err
+		}()
+		first := p.next()
+		assert.Zero(t, time.Since(began))
+		second := p.next()
+		assert.Equal(t, 20*time.Second, time.Since(began))
+		third := p.next() // on the next link, after half a second at most
+		assert.GreaterOrEqual(t, time.Since(began), 40*time.Second)
+		assert.LessOrEqual(t, time.Since(began), 41*time.Second)
+		assert.Equal(t, first.text, second.text)
+		assert.Equal(t, first.text, third.text)
+		assert.NotSame(t, first.conn, third.conn)
+		third.confirm()
+		require.NoError(t, <-sent)
+		assert.EqualValues(t, 2, c.Stats().Connects)
+	})
+}
+
+// A late reply to an earlier try is a reply; the one to the last try is then of no use and harms nobody.
+func TestSendTakesALateReply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipePeer(t)
+		c := p.start(botID, nil, nil)
+		sent := make(chan error, 1)
+		go func() {
+			_, err := c.Send(t.Context(), textA)
+			sent <- err
+		}()
+		first, second := p.next(), p.next()
+		first.confirm()
+		require.NoError(t, <-sent)
+		second.confirm()
+		second.refuse(blaze.CodeForbidden, "")
+		synctest.Wait()
+		assert.EqualValues(t, 2, c.Stats().Ignored)
+		go func() {
+			_, err := c.Send(t.Context(), textA)
+			sent <- err
+		}()
+		p.next().confirm()
+		require.NoError(t, <-sent)
+	})
+}
+
+func TestSendSurvivesALostConnection(t *testing.T) {
+	for name, cut := range map[string]blazetest.Answer{"before it was stored": cutUnstored, "after it was stored": cutStored} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+				answers(s, cut, cut, cut)
+				sent, err := c.Send(t.Context(), textA)
+				require.NoError(t, err)
+				require.Len(t, s.Sent(), 1)
+				assert.Equal(t, sent.MessageID, s.Sent()[0].MessageID)
+				require.Len(t, w.all(), 4)
+				for _, f := range w.all() {
+					assert.Equal(t, w.all()[0], f, "the same ids")
+				}
+				assert.EqualValues(t, 4, c.Stats().Connects)
+			})
+		})
+	}
+}
+
+// After a try that was not answered, a 403 may be the answer to the repetition of what was stored.
+func TestSendUnsureAndRefused(t *testing.T) {
+	for name, first := range map[string]blazetest.Answer{"lost": cutStored, "unanswered": hang} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
+				answers(s, first, forbidden)
+				out := textA
+				out.MessageID = messageA
+				_, err := c.Send(t.Context(), out)
+				var unsure *blaze.UnconfirmedError
+				require.ErrorAs(t, err, &unsure)
+				assert.Equal(t, messageA, unsure.MessageID)
+				assert.ErrorIs(t, err, blaze.CodeForbidden)
+				var refused *blaze.Error
+				require.ErrorAs(t, err, &refused)
+
+				// So may a passing refusal be the last that was heard of a message that was stored.
+				answers(s, first, slowDown, slowDown, slowDown, slowDown, slowDown)
+				out.MessageID = messageB
+				_, err = c.Send(t.Context(), out)
+				require.ErrorAs(t, err, &unsure)
+				assert.Equal(t, messageB, unsure.MessageID)
+				assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
+
+				// But who refuses the message as such has never taken it.
+				answers(s, cutUnstored, blazetest.Refuse(blaze.CodeInvalidField))
+				_, err = c.Send(t.Context(), textA)
+				assert.False(t, errors.As(err, &unsure))
+				assert.ErrorIs(t, err, blaze.CodeInvalidField)
+			})
+		})
+	}
+}
+
+func TestSendInsideAHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
+			return func(ctx context.Context, m *blaze.Message) error {
+				for i := range 3 {
+					if _, err := c.Send(ctx, blaze.To(m.ConversationID, blaze.Textf("%d", i))); err != nil {
+						return err
+					}
+				}
+				return c.Reply(ctx, m, blaze.Text("done"))
+			}
+		}, func(cfg *blaze.Config) { cfg.Workers = 1 })
+		s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("go")})
+		require.NoError(t, s.Idle(t.Context()))
+		require.Len(t, s.Sent(), 4)
+		assert.Equal(t, blaze.Text("done"), s.Sent()[3].Payload)
+	})
+}

@@ -145,7 +145,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return err
 	}
 	if err := c.acker.enter(ctx); err != nil {
-		return c.notWritten("the acknowledgement", err)
+		return c.gaveUp("the acknowledgement was not written", err)
 	}
 	if len(ids) > 1 {
 		r.Tries = c.acker.plural.tries()
@@ -161,7 +161,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return c.ackSingly(ctx, s, ids)
 	}
 	if o.Err != nil {
-		return c.notWritten("the acknowledgement", o.Err)
+		return c.gaveUp("the acknowledgement was not confirmed", o.Err)
 	}
 	if o.Answer.Error != nil {
 		return newError(o.Answer.Error, wire.ActionAck, ids[0])

@@ -261,5 +261,7 @@ func TestConversationsAndUsers(t *testing.T) {
 		// What is no user's id becomes an error, not a conversation with nobody.
 		_, err := c.Send(t.Context(), c.ToUser("alice", blaze.Text("x")))
 		requireInvalid(t, err, "Outgoing.RecipientID")
+		_, err = c.Send(t.Context(), c.ToUser("", blaze.Text("x")))
+		requireInvalid(t, err, "Outgoing.ConversationID")
 	})
 }

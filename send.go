@@ -53,6 +53,9 @@ func (c *Client) Quote(ctx context.Context, m *Message, p Payload) error {
 // ToUser returns a message to a user, in the conversation between the user and the bot. The service takes it only if the
 // user has written to the bot, or added it, before.
 func (c *Client) ToUser(userID string, p Payload) Outgoing {
+	if userID == "" {
+		return Outgoing{Payload: p} // which Send refuses: there is no conversation with nobody
+	}
 	return Outgoing{ConversationID: c.ConversationWith(userID), RecipientID: userID, Payload: p}
 }
 
@@ -72,10 +75,10 @@ func (c *Client) limit(ctx context.Context) error {
 
 // pace waits for the Limiter once more after a 429.
 func (c *Client) pace(ctx context.Context, f *wire.Frame) error {
-	if f.Error == nil || Code(f.Error.Code) != CodeTooManyRequests {
-		return nil
+	if f.Error != nil && Code(f.Error.Code) == CodeTooManyRequests {
+		return c.limit(ctx)
 	}
-	return c.limit(ctx)
+	return nil
 }
 
 // request makes one request and waits for its end. messageID is for the error; "" where there are several messages.
@@ -123,18 +126,18 @@ func (c *Client) outcome(o outbox.Outcome[*wire.Frame], action, messageID string
 	case refused != nil:
 		return fmt.Errorf("%w: %w", o.Err, refused)
 	}
-	return c.notWritten("message "+clip(messageID), o.Err)
+	return c.gaveUp("message "+clip(messageID)+" was not written", o.Err)
 }
 
-// notWritten says what kept a request from being written or, of an acknowledgement, from being confirmed.
-func (c *Client) notWritten(what string, err error) error {
+// gaveUp says of a request that ended without an answer what happened, and what stood in its way.
+func (c *Client) gaveUp(what string, err error) error {
 	if errors.Is(err, ErrClosed) {
 		return c.closed()
 	}
 	if offline := c.whyOffline(); offline != nil {
-		return fmt.Errorf("blaze: %s was not sent: %w: %w", what, err, offline)
+		return fmt.Errorf("blaze: %s: %w: %w", what, err, offline)
 	}
-	return fmt.Errorf("blaze: %s was not confirmed: %w", what, err)
+	return fmt.Errorf("blaze: %s: %w", what, err)
 }
 
 // closed returns ErrClosed, wrapped with how Run ended once that is known.

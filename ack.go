@@ -152,7 +152,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 	}
 	if c.cfg.Ack == AckManual {
 		for _, id := range ids {
-			c.record(id)
+			c.record(ctx, id) // of the caller: there may be no Run yet
 		}
 	}
 	o := c.outbox.Do(ctx, r, nil)

@@ -1,6 +1,7 @@
 package blaze
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -209,7 +210,7 @@ func (c *Client) handle(in *inbound, attempt int) error {
 	in.m = newMessage(in.view, c.appID, attempt)
 	in.m.LastAttempt = c.lastAttempt(attempt)
 	if c.cfg.Ack == AckReceived && attempt == 1 {
-		c.record(id)
+		c.record(c.handlerCtx, id)
 		c.acker.add(id)
 	}
 	return c.handler(c.handlerCtx, in.m)
@@ -250,7 +251,7 @@ func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
 // done records and acknowledges a message that nobody needs any more, unless that was done when it was received.
 func (c *Client) done(in *inbound) inbox.Verdict {
 	if c.cfg.Ack != AckReceived {
-		c.record(in.view.MessageID)
+		c.record(c.handlerCtx, in.view.MessageID)
 		c.acker.add(in.view.MessageID)
 	}
 	return inbox.Verdict{Then: inbox.Done}
@@ -322,8 +323,8 @@ func (c *Client) known(id string) bool {
 }
 
 // record tells the Ledger. When it fails, the message is acknowledged all the same.
-func (c *Client) record(id string) {
-	if err := guarded(func() error { return c.cfg.Ledger.Record(c.handlerCtx, id) }); err != nil {
+func (c *Client) record(ctx context.Context, id string) {
+	if err := guarded(func() error { return c.cfg.Ledger.Record(ctx, id) }); err != nil {
 		c.cfg.Logger.Warn("blaze: the ledger cannot record a message", "message", id, "error", err)
 	}
 }

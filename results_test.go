@@ -250,7 +250,7 @@ func TestParkedMessagesTakeNoGoroutine(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Equal(t, 20, r.Stats().InboxMessages)
-		assert.Equal(t, before, runtime.NumGoroutine())
+		assertGoroutines(t, before)
 		assert.NoError(t, r.stop())
 		assert.Len(t, r.Pending(), 20)
 	})

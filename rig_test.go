@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
@@ -277,3 +279,15 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 
 // blazeUser is a virtual user.
 func blazeUser(name string) string { return blazetest.UserID(name) }
+
+// assertGoroutines wants that many goroutines. One that has just ended may be counted for another moment.
+func assertGoroutines(t *testing.T, want int) {
+	t.Helper()
+	for range 1_000_000 {
+		if synctest.Wait(); runtime.NumGoroutine() == want {
+			return
+		}
+		runtime.Gosched()
+	}
+	assert.Equal(t, want, runtime.NumGoroutine(), "goroutines")
+}

@@ -223,3 +223,9 @@ func with(v map[string]any, fields map[string]any) map[string]any {
 	}
 	return v
 }
+
+// hangingDial reaches nobody.
+func hangingDial(ctx context.Context, _, _ string) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}

@@ -280,14 +280,14 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 // blazeUser is a virtual user.
 func blazeUser(name string) string { return blazetest.UserID(name) }
 
-// assertGoroutines wants that many goroutines. One that has just ended may be counted for another moment.
+// assertGoroutines wants no more than so many goroutines. One that has just ended may be counted for another moment.
 func assertGoroutines(t *testing.T, want int) {
 	t.Helper()
 	for range 1_000_000 {
-		if synctest.Wait(); runtime.NumGoroutine() == want {
+		if synctest.Wait(); runtime.NumGoroutine() <= want {
 			return
 		}
 		runtime.Gosched()
 	}
-	assert.Equal(t, want, runtime.NumGoroutine(), "goroutines")
+	assert.LessOrEqual(t, runtime.NumGoroutine(), want, "goroutines")
 }

@@ -138,6 +138,14 @@ func (c *Client) whyOffline() error {
 	return c.offline
 }
 
+// whyClosed returns how Run ended, or is about to end.
+func (c *Client) whyClosed() error {
+	if err := c.whyOffline(); errors.Is(err, ErrClosed) {
+		return err
+	}
+	return ErrClosed
+}
+
 // newError makes an Error of a refusal as the wire has it.
 func newError(e *wire.Error, action, messageID string) *Error {
 	return &Error{Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra, Action: action, MessageID: messageID}

@@ -243,7 +243,9 @@ func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
 		c.logDecline(Category(in.view.Category))
 		return c.done(in) // in every mode: nobody is left who would call Ack
 	case c.runCtx.Err() != nil:
-		return inbox.Verdict{Then: inbox.Done} // no attempt: neither recorded nor acknowledged
+		// No attempt: neither recorded nor acknowledged. It comes again, and the rest of its conversation must not come before it.
+		c.inbox.Stop()
+		return inbox.Verdict{Then: inbox.Done}
 	}
 	return c.failed(in, attempt, err)
 }

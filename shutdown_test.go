@@ -234,6 +234,29 @@ func TestAnErrorAfterTheEndIsNoAttempt(t *testing.T) {
 	}
 }
 
+// A handler may notice the end before the supervisor does, which a hook holds up here. What follows in its conversation
+// must not overtake the message that comes again.
+func TestAnErrorAfterTheEndHoldsItsConversation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got diary
+		var r *rig
+		r = run(t, func(_ context.Context, m *blaze.Message) error {
+			got.add("%s", textOf(m))
+			time.Sleep(time.Minute)
+			r.cancel()
+			return errAny
+		}, func(cfg *blaze.Config) {
+			cfg.Trace = &blaze.Trace{Disconnected: func(error, time.Duration) { time.Sleep(time.Hour) }}
+		})
+		first, second := r.say("alice", "first"), r.say("alice", "second")
+		time.Sleep(time.Second)
+		r.Cut()
+		require.NoError(t, r.wait())
+		assert.Equal(t, []string{"first"}, got.all())
+		assert.Equal(t, []string{first, second}, r.Pending())
+	})
+}
+
 func TestTheEndInEveryPhase(t *testing.T) {
 	hang := func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Hang: true} }
 	for _, tt := range []struct {

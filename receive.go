@@ -178,7 +178,7 @@ func (c *Client) relist(gate string) {
 		c.gateTimer.Stop()
 	}
 	c.gateTimer = time.AfterFunc(c.cfg.ReplyTimeout, func() {
-		if c.inbox.Gate() == gate {
+		if c.inbox.Asked(gate) {
 			l.Fail(errGate)
 		}
 	})

@@ -219,6 +219,14 @@ func (b *Box[K, M]) Gate() string {
 	return b.gate
 }
 
+// Asked reports whether the server was asked for the message with that id, at which the gate closed, and has not pushed it
+// since. One that was pushed and still did not fit is asked for again later.
+func (b *Box[K, M]) Asked(gate string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asked && b.gate == gate
+}
+
 // OpenGate opens the gate: on a new link everything pending is pushed again anyway.
 func (b *Box[K, M]) OpenGate() {
 	b.mu.Lock()

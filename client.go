@@ -53,9 +53,10 @@ type Client struct {
 	declined  map[Category]bool // categories whose first decline was logged
 
 	// Owned by the supervisor, answered excepted.
-	refused  bool        // the last word of the server was 401
-	answered atomic.Bool // and it has answered something since
-	skew     time.Duration
+	refused   bool        // the server has said 401
+	lostBy401 bool        // so was the last connection
+	answered  atomic.Bool // and it has answered something since
+	skew      time.Duration
 }
 
 // New returns a Client for the session of key. It connects nothing and starts no goroutine. cfg may be nil; it is copied.
@@ -186,8 +187,13 @@ func (c *Client) permanent(err error) error {
 	if errors.As(err, &answer) && !answer.ServerTime.IsZero() {
 		c.skew = time.Until(answer.ServerTime)
 	}
-	switch off := c.skew - c.signer.Offset(); {
+	off := c.skew
+	if since := c.skew - c.signer.Offset(); since.Abs() > off.Abs() {
+		off = since // it was set meanwhile
+	}
+	switch {
 	case again && off.Abs() > 5*time.Minute:
+		// The token was dated by the server's clock, so that there may be another reason as well: the error says both.
 		return fmt.Errorf("%w: it is %v off: %w", ErrClockSkew, off.Round(time.Second), e)
 	case again:
 		return e
@@ -217,8 +223,11 @@ func refusal(err error) *Error {
 
 // retryIn decides how long to wait after err.
 func (c *Client) retryIn(wait *backoff.Backoff, err error) time.Duration {
-	// A first 401 may be a matter of the clock, and a closed gate is our own doing: there is nothing to wait for.
-	if refusal(err) != nil || errors.Is(err, errGate) {
+	// A first 401 may be a matter of the clock, and a closed gate is our own doing: there is nothing to wait for. One 401 after
+	// the other is different, even if something is answered in between.
+	again := c.lostBy401
+	c.lostBy401 = refusal(err) != nil
+	if c.lostBy401 && !again || errors.Is(err, errGate) {
 		return 0
 	}
 	d := wait.Next()

@@ -30,8 +30,8 @@ type rig struct {
 	cancel context.CancelFunc
 	ended  chan error
 
-	connects, disconnects, failures, drops diary
-	written                                frames
+	connects, disconnects, waits, failures, drops diary
+	written                                       frames
 }
 
 // run starts a bot. Unless the test ends it with stop or wait, it is stopped at the end, and has to end well.
@@ -68,8 +68,11 @@ func prepareFor(t *testing.T, s *blazetest.Server, cfg blaze.Config, edit func(*
 
 func (r *rig) trace() *blaze.Trace {
 	return &blaze.Trace{
-		Connected:    func(endpoint string) { r.connects.add("%s", endpoint) },
-		Disconnected: func(err error, _ time.Duration) { r.disconnects.add("%v", err) },
+		Connected: func(endpoint string) { r.connects.add("%s", endpoint) },
+		Disconnected: func(err error, retryIn time.Duration) {
+			r.disconnects.add("%v", err)
+			r.waits.add("%v", retryIn)
+		},
 		FrameWritten: r.written.add,
 		HandlerError: func(m *blaze.Message, err error) { r.failures.add("%s: %v", m.ID, err) },
 		Dropped:      func(m *blaze.Message, err error) { r.drops.add("%s: %v", m.ID, err) },
@@ -134,6 +137,17 @@ func (d *diary) all() []string {
 func (d *diary) len() int { return len(d.all()) }
 
 func (d *diary) String() string { return strings.Join(d.all(), "\n") }
+
+// durations reads the lines as durations.
+func (d *diary) durations(t *testing.T) (all []time.Duration) {
+	t.Helper()
+	for _, line := range d.all() {
+		one, err := time.ParseDuration(line)
+		require.NoError(t, err)
+		all = append(all, one)
+	}
+	return all
+}
 
 // texts returns a handler that notes the texts it gets.
 func (d *diary) texts() blaze.Handler {

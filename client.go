@@ -54,8 +54,8 @@ type Client struct {
 
 	// Owned by the supervisor, answered excepted.
 	refused   bool        // the server has said 401
-	lostBy401 bool        // so was the last connection
 	answered  atomic.Bool // and it has answered something since
+	lostBy401 bool        // it was the last connection's end
 	skew      time.Duration
 }
 

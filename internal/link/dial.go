@@ -3,6 +3,7 @@
 package link
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -96,7 +98,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		if raw != nil {
 			_ = raw.Close()
 		}
-		return nil, explain(ctx, handshake, resp, err)
+		return nil, explain(ctx, handshake, resp, cfg.Token, err)
 	}
 	return newLink(ws, raw), nil
 }
@@ -113,22 +115,27 @@ func check(resp *http.Response, ws *websocket.Conn) error {
 	return nil
 }
 
-func explain(ctx, handshake context.Context, resp *http.Response, err error) error {
+func explain(ctx, handshake context.Context, resp *http.Response, token string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case handshake.Err() != nil:
 		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
 	case errors.Is(err, websocket.ErrBadHandshake) && resp != nil:
-		return refused(resp)
+		return refused(resp, token)
 	}
 	return err
 }
 
-func refused(resp *http.Response) error {
+func refused(resp *http.Response, token string) error {
 	e := &HandshakeError{Status: resp.StatusCode}
-	// The dialer has already cut the body to 1 KiB.
+	// The dialer has already cut the body to 1 KiB. It may repeat what we sent, and is going to be logged.
 	body, _ := io.ReadAll(resp.Body)
+	for part := range strings.SplitSeq(token, ".") {
+		if part != "" {
+			body = bytes.ReplaceAll(body, []byte(part), []byte("[redacted]"))
+		}
+	}
 	var reply struct {
 		Error *wire.Error `json:"error"`
 	}

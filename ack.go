@@ -126,6 +126,10 @@ func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error 
 			return invalid("messageIDs", "an id is empty or longer than %d bytes", wire.MaxID)
 		}
 	}
+	if !c.acker.begin(len(messageIDs)) {
+		return c.closed()
+	}
+	defer c.acker.end(len(messageIDs))
 	var errs []error
 	for ids := range slices.Chunk(messageIDs, c.cfg.AckBatch) {
 		errs = append(errs, c.ackNow(ctx, s, ids))
@@ -136,9 +140,6 @@ func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error 
 func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 	if len(ids) > 1 && !c.acker.plural.usable() {
 		return c.ackSingly(ctx, s, ids)
-	}
-	if c.sealed.Load() {
-		return c.closed()
 	}
 	r, err := ackRequest(s, ids)
 	if err != nil {
@@ -152,7 +153,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 	}
 	if c.cfg.Ack == AckManual {
 		for _, id := range ids {
-			c.record(ctx, id)
+			c.record(ctx, id) // of the caller: there may be no Run yet
 		}
 	}
 	o := c.outbox.Do(ctx, r, nil)

@@ -23,7 +23,7 @@ type acker struct {
 	mu      sync.Mutex
 	queue   []string
 	alone   []string // ids of refused frames, to go out one by one
-	waiting int      // ids that are not confirmed, written ones included
+	waiting int      // ids that are not confirmed, written ones and those of Client.Ack included
 	running bool
 	rush    bool // do not wait for full frames
 	closed  bool
@@ -157,9 +157,25 @@ func (a *acker) settle(ids []string, o outbox.Outcome[*wire.Frame]) {
 		return // closed: the count says how many were left
 	}
 	a.c.inbox.Release(ids...)
+	a.end(len(ids))
+}
+
+// begin counts the ids of a Client.Ack until end, so that the end of Run waits for them. It returns false when nothing is
+// taken any more.
+func (a *acker) begin(n int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiting -= len(ids)
+	if a.c.sealed.Load() {
+		return false
+	}
+	a.waiting += n
+	return true
+}
+
+func (a *acker) end(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting -= n
 	a.tellIdle()
 }
 

@@ -56,9 +56,10 @@ type Client struct {
 	declined  map[Category]bool // categories whose first decline was logged
 
 	// Owned by the supervisor, answered excepted.
-	refused  bool        // the last word of the server was 401
-	answered atomic.Bool // and it has answered something since
-	skew     time.Duration
+	refused   bool        // the server has said 401
+	answered  atomic.Bool // and it has answered something since
+	lostBy401 bool        // it was the last connection's end
+	skew      time.Duration
 }
 
 // New returns a Client for the session of key. It connects nothing and starts no goroutine. cfg may be nil; it is copied.
@@ -190,8 +191,13 @@ func (c *Client) permanent(err error) error {
 	if errors.As(err, &answer) && !answer.ServerTime.IsZero() {
 		c.skew = time.Until(answer.ServerTime)
 	}
-	switch off := c.skew - c.signer.Offset(); {
+	off := c.skew
+	if since := c.skew - c.signer.Offset(); since.Abs() > off.Abs() {
+		off = since // it was set meanwhile
+	}
+	switch {
 	case again && off.Abs() > 5*time.Minute:
+		// The token was dated by the server's clock, so that there may be another reason as well: the error says both.
 		return fmt.Errorf("%w: it is %v off: %w", ErrClockSkew, off.Round(time.Second), e)
 	case again:
 		return e
@@ -221,8 +227,12 @@ func refusal(err error) *Error {
 
 // retryIn decides how long to wait after err.
 func (c *Client) retryIn(wait *backoff.Backoff, err error) time.Duration {
-	if errors.Is(err, errGate) {
-		return 0 // our own doing, after a wait of its own
+	// A first 401 may be a matter of the clock, and a closed gate is our own doing: there is nothing to wait for. One 401 after
+	// the other is different, even if something is answered in between.
+	again := c.lostBy401
+	c.lostBy401 = refusal(err) != nil
+	if c.lostBy401 && !again || errors.Is(err, errGate) {
+		return 0
 	}
 	d := wait.Next()
 	var answer *link.HandshakeError

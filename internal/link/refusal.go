@@ -82,6 +82,11 @@ func redact(s, token string) string {
 	}
 	const hidden = "[token]"
 	s = strings.ReplaceAll(s, token, hidden)
+	for part := range strings.SplitSeq(token, ".") {
+		if part != "" {
+			s = strings.ReplaceAll(s, part, hidden)
+		}
+	}
 	// Where s was cut, the beginning of the token may be the end of it.
 	if i := strings.Index(s, token[:min(len(token), 16)]); i >= 0 {
 		s = s[:i] + hidden

@@ -1,0 +1,139 @@
+package blaze_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// bodyCanary is what messages say here; it may turn up in no log and no error.
+const bodyCanary = "the-bodyCanary-sings"
+
+// assertSilent looks for secrets in every form in which they might be printed.
+func assertSilent(t *testing.T, text string, secrets ...string) {
+	t.Helper()
+	for _, secret := range secrets {
+		for _, form := range []string{
+			secret, base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)),
+			hex.EncodeToString([]byte(secret)), strings.Trim(fmt.Sprint([]byte(secret)), "[]"),
+		} {
+			assert.False(t, strings.Contains(text, form), "a secret was printed: %s", secret)
+		}
+	}
+}
+
+// told is everything that the client said to its operator.
+func (r *rig) told(errs ...error) string {
+	said := []string{r.log.String(), r.disconnects.String(), r.failures.String(), r.drops.String()}
+	for _, err := range errs {
+		said = append(said, fmt.Sprintf("%v %+v %#v %q", err, err, err, err))
+	}
+	return strings.Join(said, "\n")
+}
+
+func TestNoMessageIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fails := ledgerFuncs{
+			func(context.Context, string) (bool, error) { return false, errAny },
+			func(context.Context, string) error { panic("boom") },
+		}
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			switch m.Attempt {
+			case 1:
+				return fmt.Errorf("cannot handle %v, %+v, %#v, %q: %w", m, m, *m, m, errAny)
+			case 2:
+				panic(m)
+			case 3:
+				runtime.Goexit()
+			}
+			return fmt.Errorf("%v: %w", m, blaze.ErrDrop)
+		}, func(cfg *blaze.Config) { cfg.Ledger = fails })
+		r.say("alice", bodyCanary)
+		r.Deliver(blazeUser("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(bodyCanary)}})
+		r.Deliver(blazeUser("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(bodyCanary)}})
+		r.idle()
+		r.Intercept(actionSend, refused(blaze.CodeForbidden))
+		out := r.ToUser(blazeUser("alice"), blaze.Text(bodyCanary))
+		_, refusal := r.Send(t.Context(), out)
+		_, invalid := r.Send(t.Context(), blaze.Outgoing{Payload: blaze.Text(bodyCanary)})
+		r.Intercept(actionSend, ignored)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, unconfirmed := r.Send(ctx, out)
+		assert.NotEmpty(t, r.log.all())
+		assertSilent(t, r.told(refusal, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out), bodyCanary, r.Key.SessionPrivateKey)
+	})
+}
+
+func TestNoBadFrameIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, r, _ := surprised(t, nil, func(c *rawConn) {
+			c.json(bodyCanary)
+			c.json(`{"id":"` + bodyCanary + `","action":5}`)
+			c.json(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":{"` + bodyCanary + `":"` + bodyCanary + `"}}}`)
+			c.json(`{"id":"1","action":"` + bodyCanary + `"}`)
+			c.push(with(message("alice", bodyCanary), map[string]any{"message_id": nil}))
+			c.push(with(message("alice", bodyCanary), map[string]any{"expire_in": bodyCanary}))
+			c.push(with(message("alice", bodyCanary), map[string]any{"data_base64": "*" + bodyCanary}))
+			c.write(1, []byte(bodyCanary))
+			c.write(2, []byte(bodyCanary))
+		})
+		assert.EqualValues(t, 7, r.Stats().BadFrames)
+		assertSilent(t, r.told(), bodyCanary)
+	})
+}
+
+// A proxy, or a page that helps with finding faults, may repeat what it was sent.
+func TestNoTokenIsLogged(t *testing.T) {
+	for name, body := range map[string]string{
+		"plain": "%s", "a page": "<html>you sent: Authorization: %s</html>", "an error": `{"error":{"code":403,"description":"%s"}}`,
+		"a 401": `{"error":{"code":401,"description":"%s"}}`,
+	} {
+		bubble(t, name, func(t *testing.T) {
+			var mu sync.Mutex
+			var tokens []string
+			s := newRawServer(t)
+			s.handshake = func(w http.ResponseWriter, r *http.Request) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				auth := r.Header.Get("Authorization")
+				tokens = append(tokens, strings.TrimPrefix(auth, "Bearer "))
+				w.Header().Set("X-Echo", auth)
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = fmt.Fprintf(w, body, auth)
+				return true
+			}
+			r := s.run(ok, nil)
+			var err error
+			if name == "a 401" {
+				err = r.wait()
+				assert.ErrorIs(t, err, blaze.CodeUnauthorized)
+			} else {
+				time.Sleep(time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err = r.Send(ctx, r.ToUser(blazeUser("alice"), blaze.Text(bodyCanary)))
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				_ = r.stop()
+			}
+			for _, token := range tokens {
+				for _, part := range strings.Split(token, ".")[1:] {
+					assertSilent(t, r.told(err), part, part[:40])
+				}
+			}
+			assert.NotEmpty(t, tokens)
+		})
+	}
+}

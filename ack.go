@@ -58,17 +58,15 @@ type ackParams struct {
 
 // ackRequest makes one request: the singular action for one id, the plural for several.
 func ackRequest(s Status, ids []string) (outbox.Request, error) {
-	action, params := wire.ActionAck, any(ackParams{})
+	many := make([]ackParams, len(ids))
+	for i, id := range ids {
+		many[i] = ackParams{id, s}
+	}
+	action, params := wire.ActionAcks, any(struct {
+		Messages []ackParams `json:"messages"`
+	}{many})
 	if len(ids) == 1 {
-		params = ackParams{ids[0], s}
-	} else {
-		many := make([]ackParams, len(ids))
-		for i, id := range ids {
-			many[i] = ackParams{id, s}
-		}
-		action, params = wire.ActionAcks, struct {
-			Messages []ackParams `json:"messages"`
-		}{many}
+		action, params = wire.ActionAck, many[0]
 	}
 	id, err := newID()
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofrs/uuid/v5"
+
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/inbox"
@@ -110,7 +111,7 @@ func (c *Client) supervise(ctx context.Context) error {
 		began := time.Now()
 		connected, err := c.connect(ctx, c.cfg.Endpoints[endpoint%len(c.cfg.Endpoints)])
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end that was asked for; what it cut short does not matter
 		}
 		c.setOffline(err)
 		if err := c.permanent(err); err != nil {

@@ -26,6 +26,7 @@ type Handler func(ctx context.Context, m *Message) error
 // payload type, never a pointer to one: On panics at once if it is, because it would wait for ever.
 func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler {
 	if t := reflect.TypeFor[P](); t.Kind() == reflect.Pointer {
+		//nolint:forbidigo // a mistake in the program, found when it is first run
 		panic(fmt.Sprintf("blaze: On[%v]: payloads arrive as values; write On[%v]", t, t.Elem()))
 	}
 	return func(ctx context.Context, m *Message) error {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gofrs/uuid/v5"
+
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -90,8 +91,11 @@ func viewOf(userID string, out blaze.Outgoing) (v pushed, reason string) {
 		name, value string
 		needed      bool
 	}{
-		{"the user's id", userID, true}, {"ConversationID", out.ConversationID, true}, {"MessageID", out.MessageID, true},
-		{"QuoteID", out.QuoteID, false}, {"RepresentativeID", out.RepresentativeID, false},
+		{"the user's id", userID, true},
+		{"ConversationID", out.ConversationID, true},
+		{"MessageID", out.MessageID, true},
+		{"QuoteID", out.QuoteID, false},
+		{"RepresentativeID", out.RepresentativeID, false},
 	} {
 		if (id.needed || id.value != "") && !isUUID(id.value) {
 			return v, id.name + " is not a UUID in lowercase"

@@ -139,7 +139,7 @@ func rewrite(p json.RawMessage, name string, change func(name string, value json
 	if err != nil || !ok {
 		return p
 	}
-	b := []byte{byte(open)}
+	b := []byte(open.String())
 	for n := 0; dec.More(); n++ {
 		if n > 0 {
 			b = append(b, ',')
@@ -156,5 +156,8 @@ func rewrite(p json.RawMessage, name string, change func(name string, value json
 		}
 		b = append(b, rewrite(v, name, change)...)
 	}
-	return append(b, byte(open)+2) // in ASCII, the closing bracket of both kinds is two behind the opening one
+	if open == '{' {
+		return append(b, '}')
+	}
+	return append(b, ']')
 }

@@ -40,7 +40,7 @@ func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config
 		h = bot(c)
 	}
 	// Cleanup functions run after the context of a test has ended, and Run is to end in one of them.
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // see above
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx, h) }()
 	tb.Cleanup(func() {

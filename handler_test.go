@@ -33,10 +33,23 @@ func takes[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
 
 func TestOnTakesItsPayloadAndDeclinesOthers(t *testing.T) {
 	all := []blaze.Payload{
-		blaze.Text("t"), blaze.Post("p"), blaze.Image{Width: 1}, blaze.Data{Name: "d"}, blaze.Sticker{Name: "s"},
-		blaze.Contact{UserID: "u"}, blaze.ButtonGroup{{Label: "b"}}, blaze.Card{Title: "c"}, blaze.Audio{Waveform: []byte{1}},
-		blaze.Video{Width: 2}, blaze.Live{URL: "l"}, blaze.Location{Name: "n"}, blaze.Transcript{{}}, blaze.Recall{MessageID: "r"},
-		blaze.Pin{Action: "PIN"}, blaze.SystemConversation{Action: "JOIN"}, blaze.AccountSnapshot{Memo: "m"}, blaze.SafeSnapshot{Amount: "1"},
+		blaze.Text("t"), blaze.Post("p"),
+		blaze.Image{Width: 1},
+		blaze.Data{Name: "d"},
+		blaze.Sticker{Name: "s"},
+		blaze.Contact{UserID: "u"},
+		blaze.ButtonGroup{{Label: "b"}},
+		blaze.Card{Title: "c"},
+		blaze.Audio{Waveform: []byte{1}},
+		blaze.Video{Width: 2},
+		blaze.Live{URL: "l"},
+		blaze.Location{Name: "n"},
+		blaze.Transcript{{}},
+		blaze.Recall{MessageID: "r"},
+		blaze.Pin{Action: "PIN"},
+		blaze.SystemConversation{Action: "JOIN"},
+		blaze.AccountSnapshot{Memo: "m"},
+		blaze.SafeSnapshot{Amount: "1"},
 		blaze.Raw{As: "X"},
 	}
 	takes(t, all[0].(blaze.Text), all)

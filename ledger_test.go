@@ -20,7 +20,8 @@ type ledgerFuncs struct {
 }
 
 func (l ledgerFuncs) Handled(ctx context.Context, id string) (bool, error) { return l.handled(ctx, id) }
-func (l ledgerFuncs) Record(ctx context.Context, id string) error          { return l.record(ctx, id) }
+
+func (l ledgerFuncs) Record(ctx context.Context, id string) error { return l.record(ctx, id) }
 
 func TestAMessageTheLedgerKnowsIsAcknowledgedAtOnce(t *testing.T) {
 	for name, mode := range ackModes {
@@ -55,7 +56,7 @@ func TestTheDefaultLedgerRemembersWhatThisProcessHandled(t *testing.T) {
 
 		// Another client has one of its own.
 		other := prepareFor(t, r.Server, r.Config, nil)
-		r.stop()
+		assert.NoError(t, r.stop())
 		r.Deliver(blazeUser("user0"), blaze.Outgoing{Payload: blaze.Text("once more"), MessageID: ids[0]})
 		other.start(t.Context(), handled.texts())
 		other.idle()

@@ -47,7 +47,7 @@ type rawConn struct {
 func newRawServer(t *testing.T) *rawServer {
 	t.Helper()
 	s := &rawServer{t: t, dials: make(chan net.Conn), done: make(chan struct{})}
-	s.http = &http.Server{Handler: http.HandlerFunc(s.handle), ErrorLog: log.New(io.Discard, "", 0)} //nolint:gosec // a test's
+	s.http = &http.Server{Handler: http.HandlerFunc(s.handle), ErrorLog: log.New(io.Discard, "", 0)}
 	s.wg.Go(func() { _ = s.http.Serve(s) })
 	t.Cleanup(s.close)
 	return s

@@ -100,7 +100,9 @@ func TestReceiptsThatAreOdd(t *testing.T) {
 			cfg.OnReceipt = func(receipt blaze.Receipt) { got.add("%s", receipt.Status) }
 		}, func(c *rawConn) {
 			for _, v := range []map[string]any{
-				{"status": "READ"}, {"message_id": string(make([]byte, 65))}, {"message_id": "x", "status": string(make([]byte, 65))},
+				{"status": "READ"},
+				{"message_id": string(make([]byte, 65))},
+				{"message_id": "x", "status": string(make([]byte, 65))},
 				{"message_id": "x", "status": "SEEN", "updated_at": "yesterday"},
 			} {
 				c.json(frameOf(actionAck, v))

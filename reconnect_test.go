@@ -280,7 +280,7 @@ func TestTraceAndLogTellOfConnectionsAndFrames(t *testing.T) {
 	})
 }
 
-// A client without hooks, and without any configuration, works as well.
+// A client without hooks works as well.
 func TestHooksMayBeMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrDrop }, func(cfg *blaze.Config) { cfg.Trace = nil })

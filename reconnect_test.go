@@ -2,7 +2,9 @@ package blaze_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -250,5 +252,43 @@ func TestClientsAtOnceDoNotMeet(t *testing.T) {
 			}
 			assert.EqualValues(t, 5+i, r.Stats().Handled)
 		}
+	})
+}
+
+func TestTraceAndLogTellOfConnectionsAndFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen, connections diary
+		r := prepare(t, func(cfg *blaze.Config) {
+			frame := func(text []byte) {
+				assert.True(t, json.Valid(text))
+				seen.add("%s", text)
+			}
+			cfg.Trace = &blaze.Trace{
+				FrameRead: frame, FrameWritten: frame, Connected: func(endpoint string) { connections.add("to %s", endpoint) },
+				Disconnected: func(error, time.Duration) { connections.add("lost") },
+			}
+		})
+		r.start(t.Context(), ok)
+		r.say("alice", "hello")
+		r.idle()
+		r.Cut()
+		time.Sleep(time.Second)
+		assert.EqualValues(t, seen.len(), r.Stats().FramesRead+r.Stats().FramesWritten)
+		assert.Equal(t, []string{"to ws://localhost/", "lost", "to ws://localhost/"}, connections.all())
+		assert.Equal(t, 2, r.log.count(slog.LevelInfo, "blaze: connected"))
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "blaze: disconnected"))
+	})
+}
+
+// A client without hooks works as well.
+func TestHooksMayBeMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrDrop }, func(cfg *blaze.Config) { cfg.Trace = nil })
+		id := r.say("alice", "hello")
+		r.idle()
+		r.Cut()
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{id}, r.Acked())
+		assert.EqualValues(t, 2, r.Stats().Connects)
 	})
 }

@@ -37,6 +37,9 @@ type ack struct {
 
 // readRecording reads a whole recording. Errors name the line, and hold no part of it.
 func readRecording(r io.Reader) ([]*line, error) {
+	if r == nil {
+		return nil, errors.New("blazetest: no recording")
+	}
 	var lines []*line
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -39,7 +40,7 @@ const (
 	AckReceived
 	// AckManual leaves acknowledging and recording to Client.Ack. Until then this process does not handle the message
 	// again (of the last 100,000 such messages), and the next start does. A message that is given up is reported and stays
-	// pending.
+	// pending; one that every handler declined is acknowledged, for nobody is left who would do it.
 	AckManual
 )
 
@@ -78,6 +79,7 @@ func ackRequest(s Status, ids []string) (outbox.Request, error) {
 
 // plural is what is known of an action that carries several messages in one frame. Not every server has it: until it was
 // confirmed once, a frame that is refused or not answered is sent again message by message, and the action not used again.
+// After that, a frame that is refused is sent message by message, only this once.
 type plural struct{ state atomic.Int32 }
 
 const (
@@ -102,8 +104,6 @@ func (p *plural) heard(o outbox.Outcome[*wire.Frame]) (singly bool) {
 	case o.Err == nil && o.Answer.Error == nil:
 		p.state.CompareAndSwap(unproven, confirmed)
 		return false
-	case o.Err == nil && Code(o.Answer.Error.Code).temporary():
-		return false
 	case o.Err == nil || errors.Is(o.Err, outbox.ErrUnanswered):
 		p.state.CompareAndSwap(unproven, unusable)
 		return true
@@ -113,24 +113,28 @@ func (p *plural) heard(o outbox.Outcome[*wire.Frame]) (singly bool) {
 
 // Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several ids
 // go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too; in the
-// other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. StatusSent is an [InvalidError].
-// Errors of single messages are joined; acknowledging a message again is harmless.
+// other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. StatusSent, and an id that is not a
+// UUID, is an [InvalidError], and nothing is written. Errors of single messages are joined; acknowledging a message again is
+// harmless. After Run it returns [ErrClosed].
 func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error {
 	if s != StatusDelivered && s != StatusRead {
 		return invalid("Status", "must be StatusDelivered or StatusRead")
 	}
-	for _, id := range messageIDs {
-		if id == "" || len(id) > wire.MaxID {
-			return invalid("messageIDs", "an id is empty or longer than %d bytes", wire.MaxID)
-		}
+	ids := make([]string, len(messageIDs))
+	check := idCheck{}
+	for i, id := range messageIDs {
+		ids[i] = check.required("messageIDs["+strconv.Itoa(i)+"]", id)
 	}
-	if !c.acker.begin(len(messageIDs)) {
+	if check.err != nil {
+		return check.err
+	}
+	if !c.acker.begin(len(ids)) {
 		return c.closed()
 	}
-	defer c.acker.end(len(messageIDs))
+	defer c.acker.end(len(ids))
 	var errs []error
-	for ids := range slices.Chunk(messageIDs, c.cfg.AckBatch) {
-		errs = append(errs, c.ackNow(ctx, s, ids))
+	for some := range slices.Chunk(ids, c.cfg.AckBatch) {
+		errs = append(errs, c.ackNow(ctx, s, some))
 	}
 	return errors.Join(errs...)
 }

@@ -160,8 +160,6 @@ func TestCommand(t *testing.T) {
 		{"/price", "/ price", declined},
 		{"/price", "", declined},
 		{"/price", "  ", declined},
-		{"", "/", declined},
-		{"/", "/ x", declined},
 	} {
 		t.Run(tt.command+" of "+tt.text, func(t *testing.T) {
 			got := declined
@@ -174,6 +172,15 @@ func TestCommand(t *testing.T) {
 			assert.Equal(t, tt.want == declined, errors.Is(err, blaze.ErrNotHandled))
 		})
 	}
+}
+
+func TestHandlersThatCouldNeverWork(t *testing.T) {
+	nothing := func(context.Context, *blaze.Message, string) error { return nil }
+	for _, name := range []string{"", " ", "/", "two words", "/two words"} {
+		assert.Panics(t, func() { blaze.Command(name, nothing) }, name)
+	}
+	assert.Panics(t, func() { blaze.Command("/price", nil) })
+	assert.Panics(t, func() { blaze.On[blaze.Text](nil) })
 }
 
 func TestCommandDeclinesWhatIsNoText(t *testing.T) {

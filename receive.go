@@ -306,7 +306,7 @@ func (c *Client) logDecline(category Category) {
 	}
 	c.mu.Unlock()
 	if first {
-		c.cfg.Logger.Warn("blaze: no handler takes messages of this category; they are acknowledged", "category", category)
+		c.cfg.Logger.Warn("blaze: every handler declined a message; it is acknowledged, and further ones of its category are not reported", "category", category)
 	}
 }
 

@@ -106,7 +106,7 @@ func TestWhatAHandlerReturnsDecides(t *testing.T) {
 
 				assert.Equal(t, wantFailed-wantDropped, r.log.count(slog.LevelWarn, "handler failed"))
 				assert.Equal(t, wantDropped, r.log.count(slog.LevelError, "message dropped"))
-				assert.Equal(t, tt.want == declined, r.log.count(slog.LevelWarn, "no handler takes") == 1)
+				assert.Equal(t, tt.want == declined, r.log.count(slog.LevelWarn, "every handler declined") == 1)
 			})
 		}
 	}

@@ -61,7 +61,7 @@ func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 				require.ErrorContains(t, s.Replay(strings.NewReader(lines)), "line 3 of the recording: waiting for CREATE_MESSAGE")
 				stop()
 				if speaks {
-					<-sent
+					require.Error(t, <-sent)
 				}
 			})
 		})

@@ -28,6 +28,10 @@ func main() { os.Exit(run()) }
 func run() (status int) {
 	keystore := flag.String("keystore", "", "the bot's keystore `file`; without one, a demonstration in memory")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "echo takes no arguments; a keystore is given with -keystore FILE")
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error

@@ -59,7 +59,7 @@ type push struct {
 // Delivering the id of a message again simulates the service pushing it twice: while it is pending it is pushed once more, in
 // its place with what it says now; after it was acknowledged it is pending again, as the newest.
 //
-// A message that cannot be is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
+// A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
 // that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, Encrypted.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	view, reason := viewOf(userID, out)
@@ -69,6 +69,7 @@ func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.users[userID] = struct{}{}
 	m := s.keep(view)
 	for _, c := range s.conns {
 		if c.listed {

@@ -26,7 +26,7 @@ const (
 func toCrowd(c *blaze.Client, n, users int) []blaze.Outgoing {
 	outs := make([]blaze.Outgoing, n)
 	for i := range outs {
-		outs[i] = c.ToUser(blazetest.UserID(fmt.Sprint("user", i%users)), blaze.Textf("%d", i))
+		outs[i] = c.ToUser(userID(fmt.Sprint("user", i%users)), blaze.Textf("%d", i))
 		outs[i].MessageID = blaze.DeriveID("crowd", fmt.Sprint(i))
 	}
 	return outs

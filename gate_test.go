@@ -37,7 +37,7 @@ func TestAFullInboxLosesNothing(t *testing.T) {
 			for i := range messages {
 				user := fmt.Sprint("user", i%conversations)
 				r.say(user, fmt.Sprint(i))
-				want[blazeUser(user)] = append(want[blazeUser(user)], fmt.Sprint(i))
+				want[userID(user)] = append(want[userID(user)], fmt.Sprint(i))
 			}
 			r.idle()
 			assert.Equal(t, want, got, "all, once, in order")

@@ -254,7 +254,7 @@ func TestLimitsAreSent(t *testing.T) {
 func TestConversationsAndUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := blazetest.Start(t, nil, nil)
-		user := blazetest.UserID("alice")
+		user := userID("alice")
 		assert.Equal(t, blaze.ConversationID(s.Key.AppID, user), c.ConversationWith(strings.ToUpper(user)))
 		assert.Equal(t, blaze.Outgoing{ConversationID: c.ConversationWith(user), RecipientID: user, Payload: blaze.Text("x")}, c.ToUser(user, blaze.Text("x")))
 		assert.Equal(t, blaze.Outgoing{ConversationID: conversationA, Payload: blaze.Text("x")}, blaze.To(conversationA, blaze.Text("x")))

@@ -203,8 +203,8 @@ func gzipped(text string) []byte {
 // message is the data of a pushed text, with an id that follows from what it says.
 func message(user, text string) map[string]any {
 	return map[string]any{
-		"type": "message", "representative_id": "", "quote_message_id": "", "user_id": blazeUser(user), "session_id": blazeUser("session"),
-		"conversation_id": blaze.ConversationID(blazetestAppID, blazeUser(user)), "message_id": blaze.DeriveID(user, text),
+		"type": "message", "representative_id": "", "quote_message_id": "", "user_id": userID(user), "session_id": userID("session"),
+		"conversation_id": blaze.ConversationID(blazetestAppID, userID(user)), "message_id": blaze.DeriveID(user, text),
 		"category": "PLAIN_TEXT", "data": base64.StdEncoding.EncodeToString([]byte(text)),
 		"data_base64": base64.RawURLEncoding.EncodeToString([]byte(text)), "status": "SENT", "source": "CREATE_MESSAGE",
 		"silent": false, "expire_in": 0, "created_at": "2023-04-28T10:01:32.387507Z", "updated_at": "2023-04-28T10:01:32.387507Z",

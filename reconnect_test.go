@@ -34,7 +34,7 @@ func TestALostLinkIsReplaced(t *testing.T) {
 		r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Hang: true} })
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			sent <- err
 		}()
 		synctest.Wait()

@@ -195,7 +195,7 @@ func TestA401LeavesTheRequestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		r.Intercept(actionSend, refused(blaze.CodeUnauthorized))
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		assert.NoError(t, err)
 		fs := r.written.of(actionSend)
 		require.Len(t, fs, 2)
@@ -218,7 +218,7 @@ func TestEndless401IsNoHotLoop(t *testing.T) {
 			return false
 		}
 		r = s.run(ok, nil)
-		go func() { _, _ = r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello"))) }()
+		go func() { _, _ = r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello"))) }()
 		time.Sleep(10 * time.Minute)
 		assert.Less(t, dials.Load(), int32(200))
 		assert.Greater(t, dials.Load(), int32(5))

@@ -169,7 +169,7 @@ func TestReplyToATransfer(t *testing.T) {
 		}, func(cfg *blaze.Config) {
 			cfg.Trace = &blaze.Trace{Dropped: func(_ *blaze.Message, err error) { dropped <- err }}
 		})
-		alice := blazetest.UserID("alice")
+		alice := userID("alice")
 		s.Deliver(alice, blaze.Outgoing{Payload: blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: alice, Amount: "1"}})
 		require.NoError(t, s.Idle(t.Context()))
 		err := <-dropped
@@ -201,7 +201,7 @@ func TestRepliesOfAHandlerThatRunsAgain(t *testing.T) {
 				return nil
 			})
 		}, nil)
-		alice := blazetest.UserID("alice")
+		alice := userID("alice")
 		id := s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("hi")})
 		require.NoError(t, s.Idle(t.Context()))
 		var said []string

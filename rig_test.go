@@ -106,7 +106,7 @@ func (r *rig) wait() error {
 
 // say delivers a text of a user, in the conversation with the bot, and returns the message's id.
 func (r *rig) say(user, text string) string {
-	return r.Deliver(blazeUser(user), blaze.Outgoing{Payload: blaze.Text(text)})
+	return r.Deliver(userID(user), blaze.Outgoing{Payload: blaze.Text(text)})
 }
 
 // idle waits until everything delivered is acknowledged, and the bot has heard of it.
@@ -291,8 +291,8 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
-// blazeUser is a virtual user.
-func blazeUser(name string) string { return blazetest.UserID(name) }
+// userID returns the id of a virtual user.
+func userID(name string) string { return blazetest.UserID(name) }
 
 // assertGoroutines wants no more than so many goroutines. One that has just ended may be counted for another moment.
 func assertGoroutines(t *testing.T, want int) {

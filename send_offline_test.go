@@ -39,7 +39,7 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 
 		hurried, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = c.Send(hurried, c.ToUser(blazetest.UserID("alice"), blaze.Text("hi")))
+		_, err = c.Send(hurried, c.ToUser(userID("alice"), blaze.Text("hi")))
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES refused")
 		var refused *blaze.Error

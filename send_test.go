@@ -409,7 +409,7 @@ func TestSendInsideAHandler(t *testing.T) {
 				return c.Reply(ctx, m, blaze.Text("done"))
 			}
 		}, func(cfg *blaze.Config) { cfg.Workers = 1 })
-		s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("go")})
+		s.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("go")})
 		require.NoError(t, s.Idle(t.Context()))
 		require.Len(t, s.Sent(), 4)
 		assert.Equal(t, blaze.Text("done"), s.Sent()[3].Payload)

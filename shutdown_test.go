@@ -24,7 +24,7 @@ func TestRunRunsOnce(t *testing.T) {
 		r.idle()
 		require.NoError(t, r.stop())
 		assert.ErrorIs(t, r.Run(t.Context(), ok), blaze.ErrClosed)
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		assert.ErrorIs(t, err, blaze.ErrClosed)
 	})
 }
@@ -79,7 +79,7 @@ func TestTheEndWaitsForSends(t *testing.T) {
 		r.Intercept(actionSend, refused(blaze.CodeServer)) // it rests for about a second
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			sent <- err
 		}()
 		synctest.Wait()
@@ -103,8 +103,8 @@ func TestTheEndWaitsForClientAck(t *testing.T) {
 		r.Intercept(actionAck, slowly(time.Second))
 		r.Intercept(actionAcks, slowly(time.Second))
 		acked := make(chan error, 2)
-		go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, blazeUser("a message")) }()
-		go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, blazeUser("two"), blazeUser("more")) }()
+		go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, userID("a message")) }()
+		go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, userID("two"), userID("more")) }()
 		synctest.Wait()
 		assert.Equal(t, 3, r.Stats().AcksWaiting)
 		require.NoError(t, r.stop())
@@ -120,15 +120,15 @@ func TestNothingIsTakenWhileTheLastAnswersCome(t *testing.T) {
 		synctest.Wait()
 		r.Intercept(actionSend, slowly(time.Second))
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			assert.NoError(t, err)
 		}()
 		synctest.Wait()
 		r.cancel()
 		synctest.Wait()
-		assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, blazeUser("a message")), blaze.ErrClosed)
-		assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, blazeUser("two"), blazeUser("more")), blaze.ErrClosed)
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("more")))
+		assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, userID("a message")), blaze.ErrClosed)
+		assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, userID("two"), userID("more")), blaze.ErrClosed)
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("more")))
 		assert.ErrorIs(t, err, blaze.ErrClosed)
 		require.NoError(t, r.wait())
 		assert.Len(t, r.Sent(), 1)
@@ -340,7 +340,7 @@ func TestSendsLeftAtTheEnd(t *testing.T) {
 		r := s.run(ok, nil)
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			sent <- err
 		}()
 		synctest.Wait()
@@ -360,7 +360,7 @@ func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 		r.Intercept(handshake, refused(blaze.CodeUpdateRequired))
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			sent <- err
 		}()
 		synctest.Wait()

@@ -106,7 +106,7 @@ func TestFramesThatAreSkipped(t *testing.T) {
 }
 
 func TestFramesThatAreOfNoUse(t *testing.T) {
-	stub := map[string]any{"type": "message", "message_id": blazeUser("stub"), "user_id": blazetestAppID, "status": "SENT", "category": "", "conversation_id": ""}
+	stub := map[string]any{"type": "message", "message_id": userID("stub"), "user_id": blazetestAppID, "status": "SENT", "category": "", "conversation_id": ""}
 	for _, tt := range []struct {
 		name, frame string
 	}{
@@ -245,7 +245,7 @@ func TestRepliesThatComeTwiceOrLate(t *testing.T) {
 		}
 		var got diary
 		r := s.run(got.texts(), nil)
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 		assert.Zero(t, got.len())
@@ -264,7 +264,7 @@ func TestAnErrorFrameThatIsAReply(t *testing.T) {
 			return f.Action == actionSend
 		}
 		r := s.run(ok, nil)
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		assert.ErrorIs(t, err, blaze.CodeGroupFull, "a reply is known by its id alone")
 	})
 }

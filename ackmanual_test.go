@@ -38,7 +38,7 @@ func TestAckManual(t *testing.T) {
 
 		// Another process gets what was not acknowledged.
 		assert.NoError(t, r.stop())
-		next := prepareFor(t, r.Server, r.Config, nil)
+		next := prepareFor(t, r.Server, nil)
 		next.start(t.Context(), handled.texts())
 		next.idle()
 		assert.Equal(t, []string{"hello", "other", "other"}, handled.all())

@@ -26,21 +26,6 @@ func (r *rig) crowdSays(n int) (ids []string) {
 	return ids
 }
 
-// sizes returns how many messages each frame is about.
-func sizes(fs []frame) (n []int) {
-	for _, f := range fs {
-		n = append(n, len(f.ids()))
-	}
-	return n
-}
-
-func idsOf(fs []frame) (ids []string) {
-	for _, f := range fs {
-		ids = append(ids, f.ids()...)
-	}
-	return ids
-}
-
 func TestNoAckBeforeTheHandlerReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {
@@ -278,13 +263,13 @@ func TestAckReceivedAcknowledgesWhatAWorkerTakes(t *testing.T) {
 
 func TestAcksLeaveNoMoreThanAFewFramesUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		var acks atomic.Int32
-		s.answer = func(c *rawConn, f frame) bool {
-			if f.Action == actionAck {
+		s.answer = func(r request) bool {
+			if r.Action == actionAck {
 				acks.Add(1)
 			}
-			return f.Action == actionAck
+			return r.Action == actionAck
 		}
 		r := s.run(ok, func(cfg *blaze.Config) { cfg.AckBatch = 1 })
 		synctest.Wait()

@@ -122,15 +122,15 @@ func requireTame(t *testing.T, text string, most int) {
 func TestErrorsShowTheServersWordsSafely(t *testing.T) {
 	evil := "bad\x00\x1b]0;title\x07\r\nlevel=ERROR msg=\"fake\"\u2028\u202e\xff" + strings.Repeat("long ", 2048)
 	extra := json.RawMessage(`{"field":"` + canary + `"}`)
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
 		refuse := func(code blaze.Code) blazetest.Answer {
 			return blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: evil, Extra: extra}}}
 		}
 		out := blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: blaze.Text(canary)}
-		answers(s, refuse(10002), cutStored, refuse(403))
+		answers(s, actionSend, refuse(10002), cutStored, refuse(403))
 		_, refused := c.Send(t.Context(), out)
 		_, unsure := c.Send(t.Context(), out)
-		answers(s, refuse(404))
+		answers(s, actionSend, refuse(404))
 		_, batch := c.SendBatch(t.Context(), out, blaze.To("", blaze.Text(canary)))
 		for _, err := range []error{refused, unsure, batch} {
 			require.Error(t, err)
@@ -157,7 +157,7 @@ func TestErrorsShowTheServersWordsSafely(t *testing.T) {
 func TestErrorTexts(t *testing.T) {
 	for want, err := range map[string]error{
 		"blaze: CREATE_MESSAGE of message " + messageA + " refused: code 10002 (invalid field), status 202: Wrong.": &blaze.Error{
-			Code: 10002, Status: 202, Description: "Wrong.", Action: create, MessageID: messageA,
+			Code: 10002, Status: 202, Description: "Wrong.", Action: actionSend, MessageID: messageA,
 		},
 		"blaze: refused: code 401 (unauthorized)": &blaze.Error{Code: 401, Status: 401},
 		"blaze: refused: code 77777":              &blaze.Error{Code: 77777},

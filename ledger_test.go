@@ -55,7 +55,7 @@ func TestTheDefaultLedgerRemembersWhatThisProcessHandled(t *testing.T) {
 		assert.EqualValues(t, 5, r.Stats().Duplicates)
 
 		// Another client has one of its own.
-		other := prepareFor(t, r.Server, r.Config, nil)
+		other := prepareFor(t, r.Server, nil)
 		assert.NoError(t, r.stop())
 		r.Deliver(userID("user0"), blaze.Outgoing{Payload: blaze.Text("once more"), MessageID: ids[0]})
 		other.start(t.Context(), handled.texts())

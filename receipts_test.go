@@ -133,7 +133,7 @@ func TestWithoutAHandlerNothingIsAskedFor(t *testing.T) {
 
 func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		r := s.run(nil, nil)
 		synctest.Wait()
 		s.conn().push(message("alice", "hello"))

@@ -101,7 +101,7 @@ func TestNoTokenIsLogged(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			var mu sync.Mutex
 			var tokens []string
-			s := newRawServer(t)
+			s := newReplyingServer(t)
 			s.handshake = func(w http.ResponseWriter, r *http.Request) bool {
 				mu.Lock()
 				defer mu.Unlock()

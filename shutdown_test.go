@@ -35,7 +35,7 @@ func TestNoGoroutineButBetweenRunAndItsEnd(t *testing.T) {
 		defer s.Close()
 		synctest.Wait()
 		before := runtime.NumGoroutine()
-		r := prepareFor(t, s, s.Config, nil)
+		r := prepareFor(t, s, nil)
 		assert.Equal(t, blaze.Stats{}, r.Stats())
 		assertGoroutines(t, before)
 		r.start(t.Context(), ok)
@@ -318,10 +318,10 @@ func TestALinkLostWhileDraining(t *testing.T) {
 
 func TestAServerThatDoesNotCloseIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		stuck := make(chan struct{})
 		defer close(stuck)
-		s.answer = func(*rawConn, frame) bool {
+		s.answer = func(request) bool {
 			<-stuck // it reads no further, so it never sees the close frame
 			return true
 		}
@@ -335,8 +335,8 @@ func TestAServerThatDoesNotCloseIsNotWaitedFor(t *testing.T) {
 
 func TestSendsLeftAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		s.answer = func(_ *rawConn, f frame) bool { return f.Action == actionSend }
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool { return r.Action == actionSend }
 		r := s.run(ok, nil)
 		sent := make(chan error, 1)
 		go func() {

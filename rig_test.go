@@ -59,7 +59,7 @@ func prepareFor(t *testing.T, s *blazetest.Server, edit func(*blaze.Config)) *ri
 	return r
 }
 
-// prepareWith is prepare without a server of this kind.
+// prepareWith is prepare without a blazetest.Server.
 func prepareWith(t *testing.T, key blaze.Keystore, cfg blaze.Config, edit func(*blaze.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, log: new(logbook)}

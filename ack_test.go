@@ -2,7 +2,6 @@ package blaze_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,27 +39,16 @@ func TestAckWhileDraining(t *testing.T) {
 	})
 }
 
-// ledgerOfContexts keeps the contexts that it was called with.
-type ledgerOfContexts struct {
-	mu       sync.Mutex
-	contexts []context.Context
-}
-
-func (l *ledgerOfContexts) Handled(context.Context, string) (bool, error) { return false, nil }
-
-func (l *ledgerOfContexts) Record(ctx context.Context, _ string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.contexts = append(l.contexts, ctx)
-	return ctx.Err()
-}
-
 // An Ack before Run waits for it, and its ledger gets a context all the same.
 func TestAckBeforeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
-		var ledger ledgerOfContexts
-		c := s.newClient(botID, func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = blaze.AckManual, &ledger })
+		var contexts []context.Context
+		l := ledgerFuncs{record: func(ctx context.Context, _ string) error {
+			contexts = append(contexts, ctx)
+			return ctx.Err()
+		}}
+		c := s.newClient(botID, func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = blaze.AckManual, l })
 		early, cancelEarly := context.WithTimeout(t.Context(), time.Second)
 		defer cancelEarly()
 		err := c.Ack(early, blaze.StatusRead, messageA)
@@ -77,8 +65,8 @@ func TestAckBeforeRun(t *testing.T) {
 		cancel()
 		s.cut()
 		require.NoError(t, <-ended)
-		require.Len(t, ledger.contexts, 2)
-		for _, ctx := range ledger.contexts {
+		require.Len(t, contexts, 2)
+		for _, ctx := range contexts {
 			assert.NotNil(t, ctx)
 		}
 	})

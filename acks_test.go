@@ -26,21 +26,6 @@ func (r *rig) crowdSays(n int) (ids []string) {
 	return ids
 }
 
-// sizes returns how many messages each frame is about.
-func sizes(fs []frame) (n []int) {
-	for _, f := range fs {
-		n = append(n, len(f.ids()))
-	}
-	return n
-}
-
-func idsOf(fs []frame) (ids []string) {
-	for _, f := range fs {
-		ids = append(ids, f.ids()...)
-	}
-	return ids
-}
-
 func TestNoAckBeforeTheHandlerReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {
@@ -278,13 +263,13 @@ func TestAckReceivedAcknowledgesWhatAWorkerTakes(t *testing.T) {
 
 func TestAcksLeaveNoMoreThanAFewFramesUnanswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		var acks atomic.Int32
-		s.answer = func(c *rawConn, f frame) bool {
-			if f.Action == actionAck {
+		s.answer = func(r request) bool {
+			if r.Action == actionAck {
 				acks.Add(1)
 			}
-			return f.Action == actionAck
+			return r.Action == actionAck
 		}
 		r := s.run(ok, func(cfg *blaze.Config) { cfg.AckBatch = 1 })
 		synctest.Wait()
@@ -301,7 +286,7 @@ func TestAcksLeaveNoMoreThanAFewFramesUnanswered(t *testing.T) {
 func TestAckErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
-		id := blazeUser("a message")
+		id := userID("a message")
 		for _, status := range []blaze.Status{blaze.StatusSent, "", "SEEN"} {
 			assert.ErrorIs(t, r.Ack(t.Context(), status, id), blaze.ErrInvalid)
 		}
@@ -332,7 +317,7 @@ func TestAckSplits(t *testing.T) {
 		r := run(t, ok, nil)
 		var ids []string
 		for i := range 170 {
-			ids = append(ids, blazeUser(fmt.Sprint("message", i)))
+			ids = append(ids, userID(fmt.Sprint("message", i)))
 		}
 		assert.NoError(t, r.Ack(t.Context(), blaze.StatusDelivered, ids...))
 		assert.Equal(t, []int{80, 80, 10}, sizes(r.written.of(actionAcks)))
@@ -357,7 +342,7 @@ func TestAckBeforeAndAfterRun(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			var l ledger
 			r := prepare(t, func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = mode, &l })
-			id := blazeUser("a message")
+			id := userID("a message")
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			err := r.Ack(ctx, blaze.StatusRead, id)
@@ -367,7 +352,7 @@ func TestAckBeforeAndAfterRun(t *testing.T) {
 			// Four wait at once, and one more for its turn.
 			acked := make(chan error)
 			for i := range 5 {
-				go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, blazeUser(fmt.Sprint("message", i))) }()
+				go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, userID(fmt.Sprint("message", i))) }()
 			}
 			synctest.Wait()
 			r.start(t.Context(), ok)

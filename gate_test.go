@@ -37,7 +37,7 @@ func TestAFullInboxLosesNothing(t *testing.T) {
 			for i := range messages {
 				user := fmt.Sprint("user", i%conversations)
 				r.say(user, fmt.Sprint(i))
-				want[blazeUser(user)] = append(want[blazeUser(user)], fmt.Sprint(i))
+				want[userID(user)] = append(want[userID(user)], fmt.Sprint(i))
 			}
 			r.idle()
 			assert.Equal(t, want, got, "all, once, in order")
@@ -76,13 +76,13 @@ func TestAGateThatDoesNotOpenReplacesTheLink(t *testing.T) {
 			var lists atomic.Int32
 			var vanished atomic.Value
 			vanished.Store("")
-			s := newRawServer(t)
-			s.answer = func(c *rawConn, f frame) bool {
+			s := newReplyingServer(t)
+			s.answer = func(r request) bool {
 				// Only the first list of a connection is honoured.
-				if f.Action != actionList || lists.Add(1) == 2 {
+				if r.Action != actionList || lists.Add(1) == 2 {
 					return false
 				}
-				c.reply(f, "")
+				r.confirm()
 				acked := s.ackedIDs()
 				for i := range messages {
 					v := message("alice", fmt.Sprint(i))
@@ -95,7 +95,7 @@ func TestAGateThatDoesNotOpenReplacesTheLink(t *testing.T) {
 						vanished.CompareAndSwap("", id)
 					}
 					if vanished.Load() != id {
-						c.push(v)
+						r.conn.push(v)
 					}
 				}
 				return true

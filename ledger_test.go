@@ -27,10 +27,10 @@ func TestAMessageTheLedgerKnowsIsAcknowledgedAtOnce(t *testing.T) {
 	for name, mode := range ackModes {
 		bubble(t, name, func(t *testing.T) {
 			var handled diary
-			known := blazeUser("a message")
+			known := userID("a message")
 			l := ledger{known: map[string]bool{known: true}}
 			r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = mode, &l })
-			r.Deliver(blazeUser("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), MessageID: known})
+			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), MessageID: known})
 			r.idle()
 			assert.Zero(t, handled.len())
 			assert.Equal(t, []string{known}, r.Acked())
@@ -48,16 +48,16 @@ func TestTheDefaultLedgerRemembersWhatThisProcessHandled(t *testing.T) {
 		ids := r.crowdSays(5)
 		r.idle()
 		for i, id := range ids {
-			r.Deliver(blazeUser(fmt.Sprint("user", i)), blaze.Outgoing{Payload: blaze.Text("again"), MessageID: id})
+			r.Deliver(userID(fmt.Sprint("user", i)), blaze.Outgoing{Payload: blaze.Text("again"), MessageID: id})
 		}
 		r.idle()
 		assert.Equal(t, 5, handled.len())
 		assert.EqualValues(t, 5, r.Stats().Duplicates)
 
 		// Another client has one of its own.
-		other := prepareFor(t, r.Server, r.Config, nil)
+		other := prepareFor(t, r.Server, nil)
 		assert.NoError(t, r.stop())
-		r.Deliver(blazeUser("user0"), blaze.Outgoing{Payload: blaze.Text("once more"), MessageID: ids[0]})
+		r.Deliver(userID("user0"), blaze.Outgoing{Payload: blaze.Text("once more"), MessageID: ids[0]})
 		other.start(t.Context(), handled.texts())
 		other.idle()
 		assert.Equal(t, 6, handled.len())
@@ -92,7 +92,7 @@ func TestASlowLedgerHoldsUpItsConversationOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var handled diary
 		start := time.Now()
-		slow := blazeUser("slow")
+		slow := userID("slow")
 		wait := func(id string) {
 			if id == slow {
 				time.Sleep(time.Minute)
@@ -106,7 +106,7 @@ func TestASlowLedgerHoldsUpItsConversationOnly(t *testing.T) {
 			handled.add("%s at %v", textOf(m), time.Since(start).Round(time.Second))
 			return nil
 		}, func(cfg *blaze.Config) { cfg.Ledger, cfg.Workers = l, 2 })
-		r.Deliver(blazeUser("alice"), blaze.Outgoing{Payload: blaze.Text("slow"), MessageID: slow})
+		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("slow"), MessageID: slow})
 		r.say("alice", "behind it")
 		other := r.say("bob", "other")
 		time.Sleep(90 * time.Second)

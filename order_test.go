@@ -119,7 +119,7 @@ func TestABlockedHandlerStopsNothingElse(t *testing.T) {
 		r.say("alice", "behind it")
 		time.Sleep(10 * time.Minute) // far longer than a connection lives without pings
 		r.say("bob", "other")
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("bob"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("bob"), blaze.Text("hello")))
 		require.NoError(t, err)
 		time.Sleep(time.Minute)
 		assert.Equal(t, []string{"other"}, got.all())
@@ -157,19 +157,19 @@ func TestMessagesArriveWhole(t *testing.T) {
 			return nil
 		}, nil)
 		synctest.Wait()
-		group, quoted, boss := blazeUser("group"), blazeUser("quoted"), blazeUser("boss")
+		group, quoted, boss := userID("group"), userID("quoted"), userID("boss")
 		first := r.say("alice", "hello")
 		r.idle()
 		r.Cut()
-		second := r.Deliver(blazeUser("alice"), blaze.Outgoing{
+		second := r.Deliver(userID("alice"), blaze.Outgoing{
 			ConversationID: group, Payload: blaze.Text("quote"), QuoteID: quoted, RepresentativeID: boss, Silent: true, ExpireIn: time.Hour,
 		})
 		r.idle()
 		require.Len(t, got, 2)
 		m := got[0]
 		assert.Equal(t, first, m.ID)
-		assert.Equal(t, r.ConversationWith(blazeUser("alice")), m.ConversationID)
-		assert.Equal(t, blazeUser("alice"), m.UserID)
+		assert.Equal(t, r.ConversationWith(userID("alice")), m.ConversationID)
+		assert.Equal(t, userID("alice"), m.UserID)
 		assert.Equal(t, m.UserID, m.Sender())
 		assert.NotEmpty(t, m.SessionID)
 		assert.False(t, m.Group || m.Silent || m.Backlog || m.LastAttempt)

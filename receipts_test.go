@@ -32,7 +32,7 @@ func TestReceiptsArriveInOrder(t *testing.T) {
 		var want []blaze.Receipt
 		r.say("alice", "blocks a worker")
 		for i := range 5 {
-			sent, err := r.Send(t.Context(), r.ToUser(blazeUser(fmt.Sprint("user", i)), blaze.Text("hello")))
+			sent, err := r.Send(t.Context(), r.ToUser(userID(fmt.Sprint("user", i)), blaze.Text("hello")))
 			require.NoError(t, err)
 			for _, status := range []blaze.Status{blaze.StatusDelivered, blaze.StatusRead} {
 				r.Receipt(sent.MessageID, status)
@@ -67,7 +67,7 @@ func TestOnReceiptMayFail(t *testing.T) {
 					}
 				}
 			})
-			sent, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			sent, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			require.NoError(t, err)
 			r.Receipt(sent.MessageID, blaze.StatusDelivered)
 			r.Receipt(sent.MessageID, blaze.StatusRead)
@@ -83,7 +83,7 @@ func TestOnReceiptMayFail(t *testing.T) {
 func TestReceiptsNobodyWantsAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
-		sent, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		sent, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		require.NoError(t, err)
 		r.Receipt(sent.MessageID, blaze.StatusRead)
 		r.say("alice", "hello")
@@ -118,7 +118,7 @@ func TestWithoutAHandlerNothingIsAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
 		id := r.say("alice", "hello")
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		require.NoError(t, err)
 		r.Cut()
 		time.Sleep(time.Minute)
@@ -133,7 +133,7 @@ func TestWithoutAHandlerNothingIsAskedFor(t *testing.T) {
 
 func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		r := s.run(nil, nil)
 		synctest.Wait()
 		s.conn().push(message("alice", "hello"))

@@ -34,7 +34,7 @@ func TestALostLinkIsReplaced(t *testing.T) {
 		r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Hang: true} })
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			sent <- err
 		}()
 		synctest.Wait()
@@ -67,7 +67,7 @@ func TestALostLinkIsReplaced(t *testing.T) {
 func TestAServerThatClosesIsComeBackTo(t *testing.T) {
 	for _, code := range []int{1000, 1001, 1008, 1011, 1012, 1013, 3000, 4001, 4401} {
 		bubble(t, strconv.Itoa(code), func(t *testing.T) {
-			s := newRawServer(t)
+			s := newReplyingServer(t)
 			r := s.run(ok, nil)
 			synctest.Wait()
 			s.conn().write(websocket.CloseMessage, websocket.FormatCloseMessage(code, "bye\n"))
@@ -82,7 +82,7 @@ func TestRefusedHandshakesAreTriedAgain(t *testing.T) {
 	for _, status := range []int{200, 302, 400, 403, 404, 426, 429, 500, 502, 503} {
 		bubble(t, strconv.Itoa(status), func(t *testing.T) {
 			refusals := 10
-			s := newRawServer(t)
+			s := newReplyingServer(t)
 			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
 				if refusals--; refusals < 0 {
 					return false
@@ -124,7 +124,7 @@ func TestRetryAfter(t *testing.T) {
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
 			refusals := 1
-			s := newRawServer(t)
+			s := newReplyingServer(t)
 			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
 				if refusals--; refusals < 0 {
 					return false
@@ -201,8 +201,8 @@ func TestAListThatIsNotAnswered(t *testing.T) {
 
 func TestALinkThatAnswersNothingIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		s.answer = func(*rawConn, frame) bool { return true }
+		s := newReplyingServer(t)
+		s.answer = func(request) bool { return true }
 		r := s.run(ok, nil)
 		time.Sleep(40*time.Second - time.Millisecond)
 		assert.EqualValues(t, 1, r.Stats().Connects)

@@ -73,7 +73,7 @@ func (g *gatekeeper) handshake(w http.ResponseWriter, r *http.Request) bool {
 
 func TestOne401IsTriedAgainWithANewToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		g := &gatekeeper{t: t, refusals: 1}
 		s.handshake = g.handshake
 		start := time.Now()
@@ -98,7 +98,7 @@ func TestOne401IsTriedAgainWithANewToken(t *testing.T) {
 
 func TestTwo401EndRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		g := &gatekeeper{t: t, refusals: 2}
 		s.handshake = g.handshake
 		start := time.Now()
@@ -121,7 +121,7 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute, 48 * time.Hour} {
 		for _, date := range []bool{false, true} {
 			bubble(t, fmt.Sprint(ahead, date), func(t *testing.T) {
-				s := newRawServer(t)
+				s := newReplyingServer(t)
 				g := &gatekeeper{t: t, ahead: ahead, date: date, strict: true}
 				s.handshake = g.handshake
 				r := s.run(ok, nil)
@@ -140,7 +140,7 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 func TestAWrongClockIsNamedWhenRunEnds(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 		bubble(t, fmt.Sprint(ahead), func(t *testing.T) {
-			s := newRawServer(t)
+			s := newReplyingServer(t)
 			s.handshake = (&gatekeeper{t: t, refusals: 1000, ahead: ahead}).handshake
 			err := s.run(ok, nil).wait()
 			assert.ErrorIs(t, err, blaze.ErrClockSkew)
@@ -151,15 +151,15 @@ func TestAWrongClockIsNamedWhenRunEnds(t *testing.T) {
 }
 
 // refusing answers every request of an action with an error frame.
-func refusing(action string, code blaze.Code, id bool) func(c *rawConn, f frame) bool {
-	return func(c *rawConn, f frame) bool {
-		if f.Action != action {
+func refusing(action string, code blaze.Code, id bool) func(r request) bool {
+	return func(r request) bool {
+		if r.Action != action {
 			return false
 		}
 		if !id {
-			f.ID = ""
+			r.ID = ""
 		}
-		c.json(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":{"status":202,"code":%d,"description":"no"}}`, f.ID, code))
+		r.conn.json(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":{"status":202,"code":%d,"description":"no"}}`, r.ID, code))
 		return true
 	}
 }
@@ -168,7 +168,7 @@ func TestRefusedInAFrame(t *testing.T) {
 	for _, id := range []bool{true, false} {
 		for code, connects := range map[blaze.Code]uint64{blaze.CodeUnauthorized: 2, blaze.CodeUpdateRequired: 1} {
 			bubble(t, fmt.Sprint(int(code), " with id ", id), func(t *testing.T) {
-				s := newRawServer(t)
+				s := newReplyingServer(t)
 				s.answer = refusing(actionList, code, id)
 				start := time.Now()
 				r := s.run(ok, nil)
@@ -195,7 +195,7 @@ func TestA401LeavesTheRequestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		r.Intercept(actionSend, refused(blaze.CodeUnauthorized))
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		assert.NoError(t, err)
 		fs := r.written.of(actionSend)
 		require.Len(t, fs, 2)
@@ -207,7 +207,7 @@ func TestA401LeavesTheRequestWaiting(t *testing.T) {
 // The list is answered on every connection, so that no 401 is the second one in a row.
 func TestEndless401IsNoHotLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		s.answer = refusing(actionSend, blaze.CodeUnauthorized, true)
 		var r *rig
 		var dials atomic.Int32
@@ -218,7 +218,7 @@ func TestEndless401IsNoHotLoop(t *testing.T) {
 			return false
 		}
 		r = s.run(ok, nil)
-		go func() { _, _ = r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello"))) }()
+		go func() { _, _ = r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello"))) }()
 		time.Sleep(10 * time.Minute)
 		assert.Less(t, dials.Load(), int32(200))
 		assert.Greater(t, dials.Load(), int32(5))

@@ -136,7 +136,7 @@ func TestOnlyTheFirstDeclineOfACategoryIsLogged(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrNotHandled }, nil)
 		for range 3 {
 			r.say("alice", "hello")
-			r.Deliver(blazeUser("alice"), blaze.Outgoing{Payload: blaze.Post("hello")})
+			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Post("hello")})
 		}
 		r.idle()
 		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "PLAIN_TEXT"))

@@ -3,9 +3,9 @@ package blaze_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,7 +23,7 @@ import (
 
 // rig is a bot against a server in memory, and what its hooks, its log and its frames told. It belongs in a bubble.
 type rig struct {
-	*blazetest.Server
+	*blazetest.Server // nil against a rawServer
 	*blaze.Client
 	t      *testing.T
 	log    *logbook
@@ -48,22 +48,35 @@ func prepare(t *testing.T, edit func(*blaze.Config)) *rig {
 	s := blazetest.NewServer()
 	s.Errorf = t.Errorf
 	t.Cleanup(s.Close)
-	return prepareFor(t, s, s.Config, edit)
+	return prepareFor(t, s, edit)
 }
 
-// prepareFor is prepare for a server that is there already, or for none.
-func prepareFor(t *testing.T, s *blazetest.Server, cfg blaze.Config, edit func(*blaze.Config)) *rig {
+// prepareFor is prepare for a server that is there already.
+func prepareFor(t *testing.T, s *blazetest.Server, edit func(*blaze.Config)) *rig {
 	t.Helper()
-	r := &rig{Server: s, t: t, log: new(logbook)}
+	r := prepareWith(t, s.Key, s.Config, edit)
+	r.Server = s
+	return r
+}
+
+// prepareWith is prepare without a blazetest.Server.
+func prepareWith(t *testing.T, key blaze.Keystore, cfg blaze.Config, edit func(*blaze.Config)) *rig {
+	t.Helper()
+	r := &rig{t: t, log: new(logbook)}
 	cfg.Logger = slog.New(r.log)
 	cfg.Trace = r.trace()
+	r.Client = newClient(t, key, cfg, edit)
+	return r
+}
+
+func newClient(t *testing.T, key blaze.Keystore, cfg blaze.Config, edit func(*blaze.Config)) *blaze.Client {
+	t.Helper()
 	if edit != nil {
 		edit(&cfg)
 	}
-	c, err := blaze.New(s.Key, &cfg)
+	c, err := blaze.New(key, &cfg)
 	require.NoError(t, err)
-	r.Client = c
-	return r
+	return c
 }
 
 func (r *rig) trace() *blaze.Trace {
@@ -106,7 +119,7 @@ func (r *rig) wait() error {
 
 // say delivers a text of a user, in the conversation with the bot, and returns the message's id.
 func (r *rig) say(user, text string) string {
-	return r.Deliver(blazeUser(user), blaze.Outgoing{Payload: blaze.Text(text)})
+	return r.Deliver(userID(user), blaze.Outgoing{Payload: blaze.Text(text)})
 }
 
 // idle waits until everything delivered is acknowledged, and the bot has heard of it.
@@ -161,70 +174,6 @@ func textOf(m *blaze.Message) string {
 	t, _ := m.Payload.(blaze.Text)
 	return string(t)
 }
-
-// frame is one frame that a client wrote.
-type frame struct {
-	ID     string `json:"id"`
-	Action string `json:"action"`
-	Params struct {
-		MessageID string `json:"message_id"`
-		Status    string `json:"status"`
-		Messages  []struct {
-			MessageID string `json:"message_id"`
-			Status    string `json:"status"`
-		} `json:"messages"`
-	} `json:"params"`
-}
-
-// ids returns the messages that a frame is about.
-func (f frame) ids() []string {
-	if f.Params.MessageID != "" {
-		return []string{f.Params.MessageID}
-	}
-	var ids []string
-	for _, m := range f.Params.Messages {
-		ids = append(ids, m.MessageID)
-	}
-	return ids
-}
-
-// frames is what a client wrote.
-type frames struct {
-	mu  sync.Mutex
-	all []frame
-}
-
-func (fs *frames) add(text []byte) {
-	var f frame
-	if err := json.Unmarshal(text, &f); err != nil {
-		panic(err)
-	}
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.all = append(fs.all, f)
-}
-
-// of returns the frames of an action.
-func (fs *frames) of(action string) []frame {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	var out []frame
-	for _, f := range fs.all {
-		if f.Action == action {
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
-// The actions, as tests need them.
-const (
-	actionList = "LIST_PENDING_MESSAGES"
-	actionSend = "CREATE_MESSAGE"
-	actionAck  = "ACKNOWLEDGE_MESSAGE_RECEIPT"
-	actionAcks = "ACKNOWLEDGE_MESSAGE_RECEIPTS"
-	handshake  = "GET /"
-)
 
 // logbook keeps what was logged, at any level, as text and as JSON.
 type logbook struct {
@@ -291,8 +240,19 @@ func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
-// blazeUser is a virtual user.
-func blazeUser(name string) string { return blazetest.UserID(name) }
+// keyOf returns a key of the bot with that id.
+func keyOf(appID string) blaze.Keystore {
+	return blaze.Keystore{AppID: appID, SessionID: userB, SessionPrivateKey: strings.Repeat("4b", 32)}
+}
+
+// userID returns the id of a virtual user.
+func userID(name string) string { return blazetest.UserID(name) }
+
+// hangingDial reaches nobody.
+func hangingDial(ctx context.Context, _, _ string) (net.Conn, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
 
 // assertGoroutines wants no more than so many goroutines. One that has just ended may be counted for another moment.
 func assertGoroutines(t *testing.T, want int) {

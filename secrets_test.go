@@ -18,18 +18,28 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// bodyCanary is what messages say here; it may turn up in no log and no error.
-const bodyCanary = "the-bodyCanary-sings"
+// formsOf returns a secret in the forms in which it might be printed, whatever stands around it.
+func formsOf(secret string) []string {
+	p := []byte(secret)
+	decimal := strings.Trim(fmt.Sprint(p), "[]")
+	lower := hex.EncodeToString(p)
+	forms := []string{
+		secret, lower, strings.ToUpper(lower), decimal, strings.ReplaceAll(decimal, " ", ","), strings.ReplaceAll(decimal, " ", ", "),
+	}
+	for before := range 3 { // base64 depends on where its groups of three bytes begin, and at both ends on what is there
+		whole := p[(3-before)%3:]
+		whole = whole[:len(whole)/3*3]
+		forms = append(forms, base64.StdEncoding.EncodeToString(whole), base64.URLEncoding.EncodeToString(whole))
+	}
+	return forms
+}
 
-// assertSilent looks for secrets in every form in which they might be printed.
-func assertSilent(t *testing.T, text string, secrets ...string) {
+// assertSilent looks for secrets in all their forms.
+func assertSilent(t *testing.T, what, text string, secrets ...string) {
 	t.Helper()
 	for _, secret := range secrets {
-		for _, form := range []string{
-			secret, base64.StdEncoding.EncodeToString([]byte(secret)), base64.RawURLEncoding.EncodeToString([]byte(secret)),
-			hex.EncodeToString([]byte(secret)), strings.Trim(fmt.Sprint([]byte(secret)), "[]"),
-		} {
-			assert.False(t, strings.Contains(text, form), "a secret was printed: %s", secret)
+		for _, form := range formsOf(secret) {
+			assert.False(t, strings.Contains(text, form), "%s shows a secret: %s", what, secret)
 		}
 	}
 }
@@ -60,38 +70,38 @@ func TestNoMessageIsLogged(t *testing.T) {
 			}
 			return fmt.Errorf("%v: %w", m, blaze.ErrDrop)
 		}, func(cfg *blaze.Config) { cfg.Ledger = fails })
-		r.say("alice", bodyCanary)
-		r.Deliver(blazeUser("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(bodyCanary)}})
-		r.Deliver(blazeUser("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(bodyCanary)}})
+		r.say("alice", canary)
+		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(canary)}})
+		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)}})
 		r.idle()
 		r.Intercept(actionSend, refused(blaze.CodeForbidden))
-		out := r.ToUser(blazeUser("alice"), blaze.Text(bodyCanary))
+		out := r.ToUser(userID("alice"), blaze.Text(canary))
 		_, refusal := r.Send(t.Context(), out)
-		_, invalid := r.Send(t.Context(), blaze.Outgoing{Payload: blaze.Text(bodyCanary)})
+		_, invalid := r.Send(t.Context(), blaze.Outgoing{Payload: blaze.Text(canary)})
 		r.Intercept(actionSend, ignored)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, unconfirmed := r.Send(ctx, out)
 		assert.NotEmpty(t, r.log.all())
-		assertSilent(t, r.told(refusal, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out), bodyCanary, r.Key.SessionPrivateKey)
+		assertSilent(t, "the client", r.told(refusal, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out), canary, r.Key.SessionPrivateKey)
 	})
 }
 
 func TestNoBadFrameIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, r, _ := surprised(t, nil, func(c *rawConn) {
-			c.json(bodyCanary)
-			c.json(`{"id":"` + bodyCanary + `","action":5}`)
-			c.json(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":{"` + bodyCanary + `":"` + bodyCanary + `"}}}`)
-			c.json(`{"id":"1","action":"` + bodyCanary + `"}`)
-			c.push(with(message("alice", bodyCanary), map[string]any{"message_id": nil}))
-			c.push(with(message("alice", bodyCanary), map[string]any{"expire_in": bodyCanary}))
-			c.push(with(message("alice", bodyCanary), map[string]any{"data_base64": "*" + bodyCanary}))
-			c.write(1, []byte(bodyCanary))
-			c.write(2, []byte(bodyCanary))
+			c.json(canary)
+			c.json(`{"id":"` + canary + `","action":5}`)
+			c.json(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":{"` + canary + `":"` + canary + `"}}}`)
+			c.json(`{"id":"1","action":"` + canary + `"}`)
+			c.push(with(message("alice", canary), map[string]any{"message_id": nil}))
+			c.push(with(message("alice", canary), map[string]any{"expire_in": canary}))
+			c.push(with(message("alice", canary), map[string]any{"data_base64": "*" + canary}))
+			c.write(1, []byte(canary))
+			c.write(2, []byte(canary))
 		})
 		assert.EqualValues(t, 7, r.Stats().BadFrames)
-		assertSilent(t, r.told(), bodyCanary)
+		assertSilent(t, "the client", r.told(), canary)
 	})
 }
 
@@ -104,7 +114,7 @@ func TestNoTokenIsLogged(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			var mu sync.Mutex
 			var tokens []string
-			s := newRawServer(t)
+			s := newReplyingServer(t)
 			s.handshake = func(w http.ResponseWriter, r *http.Request) bool {
 				mu.Lock()
 				defer mu.Unlock()
@@ -124,13 +134,13 @@ func TestNoTokenIsLogged(t *testing.T) {
 				time.Sleep(time.Second)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				_, err = r.Send(ctx, r.ToUser(blazeUser("alice"), blaze.Text(bodyCanary)))
+				_, err = r.Send(ctx, r.ToUser(userID("alice"), blaze.Text(canary)))
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
 				_ = r.stop()
 			}
 			for _, token := range tokens {
 				for _, part := range strings.Split(token, ".")[1:] {
-					assertSilent(t, r.told(err), part, part[:40])
+					assertSilent(t, "the client", r.told(err), part, part[:40])
 				}
 			}
 			assert.NotEmpty(t, tokens)

@@ -19,7 +19,7 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
 		defer s.Close()
-		s.Intercept("LIST_PENDING_MESSAGES", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
+		s.Intercept(actionList, refused(blaze.CodeInvalidField))
 		lost := make(chan struct{}, 1)
 		cfg := s.Config
 		cfg.Trace = &blaze.Trace{Disconnected: func(error, time.Duration) {
@@ -39,7 +39,7 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 
 		hurried, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = c.Send(hurried, c.ToUser(blazetest.UserID("alice"), blaze.Text("hi")))
+		_, err = c.Send(hurried, c.ToUser(userID("alice"), blaze.Text("hi")))
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES refused")
 		var refused *blaze.Error

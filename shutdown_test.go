@@ -24,7 +24,7 @@ func TestRunRunsOnce(t *testing.T) {
 		r.idle()
 		require.NoError(t, r.stop())
 		assert.ErrorIs(t, r.Run(t.Context(), ok), blaze.ErrClosed)
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		assert.ErrorIs(t, err, blaze.ErrClosed)
 	})
 }
@@ -35,7 +35,7 @@ func TestNoGoroutineButBetweenRunAndItsEnd(t *testing.T) {
 		defer s.Close()
 		synctest.Wait()
 		before := runtime.NumGoroutine()
-		r := prepareFor(t, s, s.Config, nil)
+		r := prepareFor(t, s, nil)
 		assert.Equal(t, blaze.Stats{}, r.Stats())
 		assertGoroutines(t, before)
 		r.start(t.Context(), ok)
@@ -79,7 +79,7 @@ func TestTheEndWaitsForSends(t *testing.T) {
 		r.Intercept(actionSend, refused(blaze.CodeServer)) // it rests for about a second
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			sent <- err
 		}()
 		synctest.Wait()
@@ -103,8 +103,8 @@ func TestTheEndWaitsForClientAck(t *testing.T) {
 		r.Intercept(actionAck, slowly(time.Second))
 		r.Intercept(actionAcks, slowly(time.Second))
 		acked := make(chan error, 2)
-		go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, blazeUser("a message")) }()
-		go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, blazeUser("two"), blazeUser("more")) }()
+		go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, userID("a message")) }()
+		go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, userID("two"), userID("more")) }()
 		synctest.Wait()
 		assert.Equal(t, 3, r.Stats().AcksWaiting)
 		require.NoError(t, r.stop())
@@ -120,15 +120,15 @@ func TestNothingIsTakenWhileTheLastAnswersCome(t *testing.T) {
 		synctest.Wait()
 		r.Intercept(actionSend, slowly(time.Second))
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			assert.NoError(t, err)
 		}()
 		synctest.Wait()
 		r.cancel()
 		synctest.Wait()
-		assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, blazeUser("a message")), blaze.ErrClosed)
-		assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, blazeUser("two"), blazeUser("more")), blaze.ErrClosed)
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("more")))
+		assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, userID("a message")), blaze.ErrClosed)
+		assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, userID("two"), userID("more")), blaze.ErrClosed)
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("more")))
 		assert.ErrorIs(t, err, blaze.ErrClosed)
 		require.NoError(t, r.wait())
 		assert.Len(t, r.Sent(), 1)
@@ -318,10 +318,10 @@ func TestALinkLostWhileDraining(t *testing.T) {
 
 func TestAServerThatDoesNotCloseIsNotWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		stuck := make(chan struct{})
 		defer close(stuck)
-		s.answer = func(*rawConn, frame) bool {
+		s.answer = func(request) bool {
 			<-stuck // it reads no further, so it never sees the close frame
 			return true
 		}
@@ -335,12 +335,12 @@ func TestAServerThatDoesNotCloseIsNotWaitedFor(t *testing.T) {
 
 func TestSendsLeftAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		s.answer = func(_ *rawConn, f frame) bool { return f.Action == actionSend }
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool { return r.Action == actionSend }
 		r := s.run(ok, nil)
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			sent <- err
 		}()
 		synctest.Wait()
@@ -360,7 +360,7 @@ func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 		r.Intercept(handshake, refused(blaze.CodeUpdateRequired))
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			sent <- err
 		}()
 		synctest.Wait()

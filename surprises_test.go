@@ -25,7 +25,7 @@ func surprised(t *testing.T, edit func(*blaze.Config), say func(c *rawConn)) ([]
 	t.Helper()
 	var mu sync.Mutex
 	var got []*blaze.Message
-	s := newRawServer(t)
+	s := newReplyingServer(t)
 	r := s.run(func(_ context.Context, m *blaze.Message) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -106,7 +106,7 @@ func TestFramesThatAreSkipped(t *testing.T) {
 }
 
 func TestFramesThatAreOfNoUse(t *testing.T) {
-	stub := map[string]any{"type": "message", "message_id": blazeUser("stub"), "user_id": blazetestAppID, "status": "SENT", "category": "", "conversation_id": ""}
+	stub := map[string]any{"type": "message", "message_id": userID("stub"), "user_id": botID, "status": "SENT", "category": "", "conversation_id": ""}
 	for _, tt := range []struct {
 		name, frame string
 	}{
@@ -115,7 +115,7 @@ func TestFramesThatAreOfNoUse(t *testing.T) {
 		{"late reply", `{"id":"1","action":"CREATE_MESSAGE"}`},
 		{"late reply without data", `{"id":"1","action":"CREATE_MESSAGE","data":null}`},
 		{"late stub", frameOf(actionSend, stub)},
-		{"late stub, id in capitals", frameOf(actionSend, with(stub, map[string]any{"user_id": strings.ToUpper(blazetestAppID)}))},
+		{"late stub, id in capitals", frameOf(actionSend, with(stub, map[string]any{"user_id": strings.ToUpper(botID)}))},
 		{"late ack", `{"id":"1","action":"ACKNOWLEDGE_MESSAGE_RECEIPT"}`},
 		{"late acks", `{"id":"1","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS"}`},
 		{"late list", `{"id":"1","action":"LIST_PENDING_MESSAGES"}`},
@@ -136,7 +136,6 @@ func TestFramesThatAreOfNoUse(t *testing.T) {
 }
 
 func TestMessagesThatAreOdd(t *testing.T) {
-	b64 := base64.StdEncoding.EncodeToString
 	for _, tt := range []struct {
 		name   string
 		fields map[string]any
@@ -148,11 +147,11 @@ func TestMessagesThatAreOdd(t *testing.T) {
 		{"encrypted", map[string]any{"category": "ENCRYPTED_TEXT"}, blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte("odd")}, true},
 		{"not base64", map[string]any{"data_base64": "*odd*"}, blaze.Raw{As: "PLAIN_TEXT", Data: []byte("*odd*")}, true},
 		{"another shape", map[string]any{"category": "PLAIN_IMAGE"}, blaze.Raw{As: "PLAIN_IMAGE", Data: []byte("odd")}, true},
-		{"data_base64 is preferred", map[string]any{"data": b64([]byte("other"))}, blaze.Text("odd"), false},
+		{"data_base64 is preferred", map[string]any{"data": b64("other")}, blaze.Text("odd"), false},
 		{"data only", map[string]any{"data_base64": nil}, blaze.Text("odd"), false},
 		{"data only, raw URL", map[string]any{"data_base64": "", "data": base64.RawURLEncoding.EncodeToString([]byte("\xf0\x9f\x98\x80>?"))}, blaze.Text("😀>?"), false},
 		{"data only, line breaks", map[string]any{"data_base64": "", "data": "b2\nRk\r\n"}, blaze.Text("odd"), false},
-		{"standard alphabet in data_base64", map[string]any{"data_base64": b64([]byte("\xf0\x9f\x98\x80>?"))}, blaze.Text("😀>?"), false},
+		{"standard alphabet in data_base64", map[string]any{"data_base64": b64("\xf0\x9f\x98\x80>?")}, blaze.Text("😀>?"), false},
 		{"no data", map[string]any{"data_base64": nil, "data": nil}, blaze.Text(""), false},
 		{"created_at is nonsense", map[string]any{"created_at": "yesterday"}, blaze.Text("odd"), false},
 		{"created_at is a number", map[string]any{"created_at": 5}, blaze.Text("odd"), false},
@@ -201,10 +200,10 @@ func TestOurOwnMessageIsAcknowledgedAndNotHandled(t *testing.T) {
 	for name, mode := range ackModes {
 		bubble(t, name, func(t *testing.T) {
 			var got diary
-			s := newRawServer(t)
+			s := newReplyingServer(t)
 			r := s.run(got.texts(), func(cfg *blaze.Config) { cfg.Ack = mode })
 			synctest.Wait()
-			own := with(message("alice", "ours"), map[string]any{"user_id": strings.ToUpper(blazetestAppID)})
+			own := with(message("alice", "ours"), map[string]any{"user_id": strings.ToUpper(botID)})
 			s.conn().push(own)
 			time.Sleep(time.Second)
 			assert.Zero(t, got.len())
@@ -233,19 +232,19 @@ func TestMessagesPushedTwice(t *testing.T) {
 
 func TestRepliesThatComeTwiceOrLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		stub := `,"data":{"type":"message","message_id":"x","user_id":"` + blazetestAppID + `","status":"SENT","category":"","conversation_id":""}`
-		s.answer = func(c *rawConn, f frame) bool {
-			if f.Action == actionSend {
-				c.reply(f, stub)
-				c.reply(f, stub)
-				c.reply(f, `,"error":{"status":202,"code":403}`)
+		s := newReplyingServer(t)
+		stub := `,"data":{"type":"message","message_id":"x","user_id":"` + botID + `","status":"SENT","category":"","conversation_id":""}`
+		s.answer = func(r request) bool {
+			if r.Action == actionSend {
+				r.reply(stub)
+				r.reply(stub)
+				r.reply(`,"error":{"status":202,"code":403}`)
 			}
-			return f.Action == actionSend
+			return r.Action == actionSend
 		}
 		var got diary
 		r := s.run(got.texts(), nil)
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		require.NoError(t, err)
 		time.Sleep(time.Second)
 		assert.Zero(t, got.len())
@@ -256,22 +255,22 @@ func TestRepliesThatComeTwiceOrLate(t *testing.T) {
 
 func TestAnErrorFrameThatIsAReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		s.answer = func(c *rawConn, f frame) bool {
-			if f.Action == actionSend {
-				c.json(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":{"status":202,"code":20116,"description":"full"}}`, f.ID))
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool {
+			if r.Action == actionSend {
+				r.conn.json(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":{"status":202,"code":20116,"description":"full"}}`, r.ID))
 			}
-			return f.Action == actionSend
+			return r.Action == actionSend
 		}
 		r := s.run(ok, nil)
-		_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("hello")))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		assert.ErrorIs(t, err, blaze.CodeGroupFull, "a reply is known by its id alone")
 	})
 }
 
 func TestPingsAreAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
+		s := newReplyingServer(t)
 		r := s.run(func(context.Context, *blaze.Message) error {
 			time.Sleep(time.Minute)
 			return nil

@@ -22,7 +22,7 @@ func TestSingleAcknowledgementsDoNotWait(t *testing.T) {
 		s.Intercept("ACKNOWLEDGE_MESSAGE_RECEIPTS", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
 		deliver := func() {
 			for range 20 {
-				s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("hi")})
+				s.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hi")})
 			}
 			require.NoError(t, s.Idle(t.Context()))
 		}

@@ -3,11 +3,13 @@ package blaze_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 )
@@ -78,5 +80,18 @@ func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
 		assert.Equal(t, []string{id}, r.Pending())
 		assert.Empty(t, l.all())
 		assert.EqualValues(t, 1, r.Stats().Duplicates)
+	})
+}
+
+func TestAckTakesIDsInAnyCaseAndNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, ok, func(cfg *blaze.Config) { cfg.Ack = blaze.AckManual })
+		id := r.say("alice", "x")
+		synctest.Wait()
+		err := r.Ack(t.Context(), blaze.StatusRead, id, "no uuid")
+		requireInvalid(t, err, "messageIDs[1]")
+		assert.Empty(t, r.written.of(actionAck))
+		require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, strings.ToUpper(id)))
+		assert.Equal(t, []string{id}, r.Acked())
 	})
 }

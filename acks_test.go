@@ -386,3 +386,20 @@ func TestAcksGoOutWhileClientAcksToo(t *testing.T) {
 		assert.True(t, slices.Equal(sizes(r.written.of(actionAcks)), []int{80, 20}))
 	})
 }
+
+// A server that puts several acknowledgements in one frame off for ever may take them one by one.
+func TestPluralAcknowledgementsThatAreAlwaysPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, ok, nil)
+		synctest.Wait()
+		always(r.Server, actionAcks, blazetest.Refuse(blaze.CodeServer))
+		for range 3 {
+			r.say("alice", "x")
+		}
+		r.idle()
+		synctest.Wait()
+		assert.EqualValues(t, 3, r.Stats().Acked)
+		assert.Zero(t, r.Stats().AcksForgotten)
+		assert.Len(t, r.written.of(actionAck), 3)
+	})
+}

@@ -292,3 +292,24 @@ func TestHooksMayBeMissing(t *testing.T) {
 		assert.EqualValues(t, 2, r.Stats().Connects)
 	})
 }
+
+// However long a handshake takes, a link that is cut at once was never healthy.
+func TestASlowHandshakeIsNoHealthyLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, func(cfg *blaze.Config) {
+			dial := cfg.DialContext
+			cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				time.Sleep(6 * time.Second)
+				return dial(ctx, network, addr)
+			}
+		})
+		always(r.Server, actionList, blazetest.Answer{Cut: true})
+		r.start(t.Context(), ok)
+		time.Sleep(5 * time.Minute)
+		longest := time.Duration(0)
+		for _, d := range r.waits.durations(t) {
+			longest = max(longest, d)
+		}
+		assert.Greater(t, longest, time.Second)
+	})
+}

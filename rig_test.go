@@ -265,3 +265,11 @@ func assertGoroutines(t *testing.T, want int) {
 	}
 	assert.LessOrEqual(t, runtime.NumGoroutine(), want, "goroutines")
 }
+
+// always arms an interception that arms itself again.
+func always(s *blazetest.Server, action string, answer blazetest.Answer) {
+	s.Intercept(action, func(blazetest.Frame) blazetest.Answer {
+		always(s, action, answer)
+		return answer
+	})
+}

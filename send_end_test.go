@@ -338,3 +338,27 @@ func TestSendsWhenRunEnds(t *testing.T) {
 		assert.Contains(t, errs[1].Error(), unsure.MessageID)
 	})
 }
+
+// A message that was stored, and whose repetition was refused, is not reported as if nothing had been stored.
+func TestStoredAndThenRefused(t *testing.T) {
+	for code, stored := range map[blaze.Code]bool{
+		blaze.CodeForbidden: true, blaze.CodeNotFound: true, blaze.CodeGroupFull: true,
+		blaze.CodeInvalidField: false, blaze.CodeBadRequest: false, // about the request itself: the first try was refused alike
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := run(t, nil, nil)
+			synctest.Wait()
+			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true, Hang: true} })
+			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(code) })
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("x")))
+			require.ErrorIs(t, err, code)
+			var unconfirmed *blaze.UnconfirmedError
+			if !stored {
+				require.NotErrorAs(t, err, &unconfirmed)
+				return
+			}
+			require.ErrorAs(t, err, &unconfirmed)
+			assert.Equal(t, r.Sent()[0].MessageID, unconfirmed.MessageID)
+		})
+	}
+}

@@ -371,3 +371,31 @@ func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 		assert.ErrorIs(t, err, blaze.CodeUpdateRequired, "it says why")
 	})
 }
+
+// What the gate waits for does not come any more once Run drains: its timer must not cut the link under a handler.
+func TestTheGateDoesNotCutADrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r *rig
+		r = run(t, func(ctx context.Context, m *blaze.Message) error {
+			if textOf(m) == "slow" {
+				time.Sleep(30 * time.Second)
+				return r.Reply(ctx, m, blaze.Text("done"))
+			}
+			return nil
+		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.Drain = 2048, time.Minute })
+		synctest.Wait()
+		r.Intercept(actionList, func(blazetest.Frame) blazetest.Answer { // answered, and the pushes are still under way
+			return blazetest.Answer{Reply: &blazetest.Frame{}}
+		})
+		slow := r.say("u0", "slow")
+		for _, u := range []string{"u1", "u2", "u3"} {
+			r.say(u, "x")
+		}
+		time.Sleep(time.Second)
+		require.Len(t, r.written.of(actionList), 2, "the gate has asked")
+		r.cancel()
+		require.NoError(t, r.wait())
+		assert.Len(t, r.Sent(), 1)
+		assert.Contains(t, r.Acked(), slow)
+	})
+}

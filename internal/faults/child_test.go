@@ -1,0 +1,5 @@
+package faults_test
+
+const childEndpoint = "BLAZE_FAULTS_ENDPOINT"
+
+func child() int { return 0 }

@@ -33,13 +33,12 @@ type bench struct {
 	canary canary
 	born   time.Time
 
-	cancel  context.CancelFunc
-	ended   chan struct{}
-	err     error                                      // of Run, once ended
-	dials   func(n int, addr string) func(c *wireConn) // who answers the nth connection instead of the server; nil: the server
-	events  chan string                                // "connected" or "disconnected", if eager
-	eager   bool
-	unclean bool // what the client writes may be cut anywhere
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error                                      // of Run, once ended
+	dials  func(n int, addr string) func(c *wireConn) // who answers the nth connection instead of the server; nil: the server
+	events chan string                                // "connected" or "disconnected"; nil: nobody listens
+	quiet  chan struct{}                              // closed when nobody listens any more
 
 	mu      sync.Mutex
 	dialled int
@@ -74,10 +73,14 @@ func newBench(t *testing.T, s *blazetest.Server) *bench {
 
 func (b *bench) note(fn func(), event string) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	fn()
-	if b.eager {
-		b.events <- event
+	b.mu.Unlock()
+	if b.events == nil {
+		return
+	}
+	select {
+	case b.events <- event:
+	case <-b.quiet:
 	}
 }
 
@@ -146,6 +149,9 @@ func (b *bench) run(ctx context.Context, h blaze.Handler) *blaze.Client {
 
 // stop ends the client and looks at how it ended.
 func (b *bench) stop() error {
+	if b.events != nil {
+		close(b.quiet)
+	}
 	b.cancel()
 	<-b.ended
 	b.look()
@@ -191,7 +197,7 @@ func overTCP(t *testing.T) (*bench, context.Context) {
 	s := blazetest.NewServerOn(ln)
 	t.Cleanup(s.Close)
 	b := newBench(t, s)
-	b.eager, b.events = true, make(chan string, 1<<10)
+	b.events, b.quiet = make(chan string, 1<<10), make(chan struct{})
 	return b, hurried(context.Background())
 }
 
@@ -278,12 +284,11 @@ type tap struct {
 	b    *bench
 	once sync.Once
 
-	mu        sync.Mutex
-	deadUp    bool          // what the client writes vanishes
-	deadDown  bool          // what the server writes vanishes
-	up, down  int64         // bytes
-	firstRead []byte        // what the server said first
-	closed    chan struct{} // by the client
+	mu       sync.Mutex
+	deadUp   bool          // what the client writes vanishes
+	deadDown bool          // what the server writes vanishes
+	up, down int64         // bytes
+	closed   chan struct{} // by the client
 }
 
 func newTap(b *bench, c net.Conn) *tap { return &tap{Conn: c, b: b, closed: make(chan struct{})} }

@@ -49,7 +49,6 @@ func TestFault01ConnectionRefused(t *testing.T) {
 		for range 3 {
 			b.await("disconnected")
 		}
-		b.eager = false
 		require.NoError(t, b.stop())
 		assert.ErrorIs(t, b.failures()[0], syscall.ECONNREFUSED)
 		fired(t, 1)

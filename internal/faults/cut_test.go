@@ -105,7 +105,6 @@ func scriptLength(t *testing.T) (up, down int64) {
 	tap.mu.Lock()
 	up, down = tap.up, tap.down
 	tap.mu.Unlock()
-	v.b.eager = false
 	require.NoError(t, v.b.stop())
 	v.verify(1)
 	return up, down
@@ -161,7 +160,7 @@ func TestFault60Descriptors(t *testing.T) {
 	}
 	times := 10_000
 	if raced {
-		times = 1_500
+		times = 1_000
 	}
 	b, ctx := overTCP(t)
 	for range times {

@@ -240,12 +240,10 @@ func knownEnd(t *testing.T, err error) {
 // on the same.
 func TestFault59Goroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
-	for range 20 {
+	for range 10 {
 		b, ctx := overTCP(t)
-		b.eager = false
-		var bot *bench
-		bot = b
-		b.run(ctx, echo(&bot))
+		b.events = nil
+		b.run(ctx, echo(&b))
 		for range 20 {
 			b.deliver("hello")
 		}

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -163,16 +162,13 @@ func TestFault09RetryAfter(t *testing.T) {
 				assert.GreaterOrEqual(t, b.retries()[0], test.least)
 				assert.LessOrEqual(t, b.retries()[0], test.most)
 				b.mu.Lock()
-				assert.Equal(t, b.retries0(), b.times[1].Sub(b.times[0]))
+				assert.Equal(t, b.waits[0], b.times[1].Sub(b.times[0]))
 				b.mu.Unlock()
 				fired(t, 9)
 			})
 		})
 	}
 }
-
-// retries0 is the first wait. The caller holds b.mu.
-func (b *bench) retries0() time.Duration { return b.waits[0] }
 
 // Row 10: what is no answer at all does not end Run, fill the memory or spoil the log.
 func TestFault10NoAnswer(t *testing.T) {
@@ -302,6 +298,3 @@ func issued(t *testing.T, token string) time.Time {
 	require.NoError(t, json.Unmarshal(part, &claims))
 	return time.Unix(claims.IssuedAt, 0)
 }
-
-// maxWait returns the longest of some waits.
-func maxWait(waits []time.Duration) time.Duration { return slices.Max(waits) }

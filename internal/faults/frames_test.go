@@ -178,12 +178,14 @@ func TestFault21TextFrame(t *testing.T) {
 }
 
 func TestFault22BadGzip(t *testing.T) {
-	good := zip(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
+	text := pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`)
+	good := zip(text)
 	flip := bytes.Clone(good)
 	flip[len(flip)-5] ^= 1
 	size := bytes.Clone(good)
 	size[len(size)-1] ^= 1
 	frames := map[string][]byte{
+		"two members": append(zip(text[:50]), zip(text[50:])...), "an empty member": append(zip(text), zip("")...),
 		"not gzip": []byte(`{"id":"x","action":"X"}`), "empty": nil, "truncated": good[:len(good)/2], "without a trailer": good[:len(good)-8],
 		"bad CRC": flip, "bad length": size, "trailing junk": append(bytes.Clone(good), 'x'), "second member": append(bytes.Clone(good), good...),
 	}

@@ -190,6 +190,10 @@ func TestFault10NoAnswer(t *testing.T) {
 				require.NoError(t, err)
 				require.Len(t, b.failures(), 1)
 				assertTame(t, b.failures()[0])
+				first := b.allTaps()[0]
+				first.mu.Lock()
+				assert.LessOrEqual(t, first.down, int64(1<<20), "bytes that were read")
+				first.mu.Unlock()
 				fired(t, 10)
 			})
 		})

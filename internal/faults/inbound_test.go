@@ -159,6 +159,18 @@ func TestFault36LostBeforeAck(t *testing.T) {
 		assert.Equal(t, []string{id}, c.all())
 		fired(t, 36)
 	})
+	t.Run("with a ledger that fails", func(t *testing.T) {
+		var c counter
+		bubble(t, c.handle, func(b *bench) { b.cfg.Ledger = noLedger{} }, func(t *testing.T, b *bench) {
+			for range 3 {
+				b.s.Intercept(ack, always(blazetest.Answer{Cut: true}))
+			}
+			id := b.deliver("hello")
+			b.settled()
+			assert.Equal(t, []string{id}, c.all(), "until it is acknowledged, the client itself knows")
+			firedN(t, 36, len(b.failures()))
+		})
+	})
 	for name, ledger := range map[string]blaze.Ledger{"restart without a ledger": nil, "restart with a ledger": &ledger{}} {
 		t.Run(name, func(t *testing.T) {
 			var c counter
@@ -195,6 +207,12 @@ func (l *ledger) Record(_ context.Context, id string) error {
 	l.ids.Store(id, true)
 	return nil
 }
+
+// noLedger is one whose database is away.
+type noLedger struct{}
+
+func (noLedger) Handled(context.Context, string) (bool, error) { return false, assert.AnError }
+func (noLedger) Record(context.Context, string) error          { return assert.AnError }
 
 func TestFault43HandlerFails(t *testing.T) {
 	failing(t, 43, func() error { return errors.New("not now") })
@@ -275,6 +293,7 @@ func TestFault46HandlerBlocked(t *testing.T) {
 		close(release)
 		b.settled()
 		assert.Equal(t, ids, c.all(), "nothing lost, and in order")
+		assert.Empty(t, b.failures(), "what did not fit was asked for again, on the same connection")
 	})
 }
 
@@ -321,6 +340,7 @@ func TestFault49Backlog(t *testing.T) {
 		b.settled()
 		assert.EqualValues(t, messages, handled.Load())
 		assert.LessOrEqual(t, most.Load(), room/512)
+		assert.EqualValues(t, 1, b.c.Stats().Connects)
 		require.NoError(t, b.stop())
 		assert.Less(t, b.c.Stats().FramesWritten, uint64(messages/10), "acknowledgements go out in batches")
 		firedN(t, 49, messages)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -39,7 +40,7 @@ const (
 	AckReceived
 	// AckManual leaves acknowledging and recording to Client.Ack. Until then this process does not handle the message
 	// again (of the last 100,000 such messages), and the next start does. A message that is given up is reported and stays
-	// pending.
+	// pending; one that every handler declined is acknowledged, for nobody is left who would do it.
 	AckManual
 )
 
@@ -58,17 +59,15 @@ type ackParams struct {
 
 // ackRequest makes one request: the singular action for one id, the plural for several.
 func ackRequest(s Status, ids []string) (outbox.Request, error) {
-	action, params := wire.ActionAck, any(ackParams{})
+	many := make([]ackParams, len(ids))
+	for i, id := range ids {
+		many[i] = ackParams{id, s}
+	}
+	action, params := wire.ActionAcks, any(struct {
+		Messages []ackParams `json:"messages"`
+	}{many})
 	if len(ids) == 1 {
-		params = ackParams{ids[0], s}
-	} else {
-		many := make([]ackParams, len(ids))
-		for i, id := range ids {
-			many[i] = ackParams{id, s}
-		}
-		action, params = wire.ActionAcks, struct {
-			Messages []ackParams `json:"messages"`
-		}{many}
+		action, params = wire.ActionAck, many[0]
 	}
 	id, err := newID()
 	if err != nil {
@@ -80,6 +79,7 @@ func ackRequest(s Status, ids []string) (outbox.Request, error) {
 
 // plural is what is known of an action that carries several messages in one frame. Not every server has it: until it was
 // confirmed once, a frame that is refused or not answered is sent again message by message, and the action not used again.
+// After that, a frame that is refused is sent message by message, only this once.
 type plural struct{ state atomic.Int32 }
 
 const (
@@ -104,8 +104,6 @@ func (p *plural) heard(o outbox.Outcome[*wire.Frame]) (singly bool) {
 	case o.Err == nil && o.Answer.Error == nil:
 		p.state.CompareAndSwap(unproven, confirmed)
 		return false
-	case o.Err == nil && Code(o.Answer.Error.Code).temporary():
-		return false
 	case o.Err == nil || errors.Is(o.Err, outbox.ErrUnanswered):
 		p.state.CompareAndSwap(unproven, unusable)
 		return true
@@ -115,20 +113,28 @@ func (p *plural) heard(o outbox.Outcome[*wire.Frame]) (singly bool) {
 
 // Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several ids
 // go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too; in the
-// other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. StatusSent is an [InvalidError].
-// Errors of single messages are joined; acknowledging a message again is harmless.
+// other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. StatusSent, and an id that is not a
+// UUID, is an [InvalidError], and nothing is written. Errors of single messages are joined; acknowledging a message again is
+// harmless. After Run it returns [ErrClosed].
 func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error {
 	if s != StatusDelivered && s != StatusRead {
 		return invalid("Status", "must be StatusDelivered or StatusRead")
 	}
-	for _, id := range messageIDs {
-		if id == "" || len(id) > wire.MaxID {
-			return invalid("messageIDs", "an id is empty or longer than %d bytes", wire.MaxID)
-		}
+	ids := make([]string, len(messageIDs))
+	check := idCheck{}
+	for i, id := range messageIDs {
+		ids[i] = check.required("messageIDs["+strconv.Itoa(i)+"]", id)
 	}
+	if check.err != nil {
+		return check.err
+	}
+	if !c.acker.begin(len(ids)) {
+		return c.closed()
+	}
+	defer c.acker.end(len(ids))
 	var errs []error
-	for ids := range slices.Chunk(messageIDs, c.cfg.AckBatch) {
-		errs = append(errs, c.ackNow(ctx, s, ids))
+	for some := range slices.Chunk(ids, c.cfg.AckBatch) {
+		errs = append(errs, c.ackNow(ctx, s, some))
 	}
 	return errors.Join(errs...)
 }
@@ -136,9 +142,6 @@ func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error 
 func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 	if len(ids) > 1 && !c.acker.plural.usable() {
 		return c.ackSingly(ctx, s, ids)
-	}
-	if c.sealed.Load() {
-		return c.closed()
 	}
 	r, err := ackRequest(s, ids)
 	if err != nil {
@@ -152,7 +155,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 	}
 	if c.cfg.Ack == AckManual {
 		for _, id := range ids {
-			c.record(ctx, id)
+			c.record(ctx, id) // of the caller: there may be no Run yet
 		}
 	}
 	o := c.outbox.Do(ctx, r, nil)

@@ -2,7 +2,6 @@ package blaze_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +15,9 @@ import (
 // While Run drains, an Ack that comes too late is told so. It must not look confirmed.
 func TestAckWhileDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
+		s := newRawServer(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		c := p.newClient(botID, nil)
+		c := s.newClient(botID, nil)
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(ctx, nil) }()
 		sent := make(chan error, 1)
@@ -26,7 +25,7 @@ func TestAckWhileDraining(t *testing.T) {
 			_, err := c.Send(t.Context(), textA)
 			sent <- err
 		}()
-		r := p.next()
+		r := s.next()
 		cancel()
 		synctest.Wait() // the send keeps Run from ending
 		assert.ErrorIs(t, c.Ack(t.Context(), blaze.StatusRead, messageA), blaze.ErrClosed)
@@ -34,33 +33,22 @@ func TestAckWhileDraining(t *testing.T) {
 		assert.ErrorIs(t, err, blaze.ErrClosed)
 		r.confirm()
 		require.NoError(t, <-sent)
-		p.cut()
+		s.cut()
 		require.NoError(t, <-ended)
-		p.none()
+		s.none()
 	})
-}
-
-// ledgerOfContexts keeps the contexts that it was called with.
-type ledgerOfContexts struct {
-	mu       sync.Mutex
-	contexts []context.Context
-}
-
-func (l *ledgerOfContexts) Handled(context.Context, string) (bool, error) { return false, nil }
-
-func (l *ledgerOfContexts) Record(ctx context.Context, _ string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.contexts = append(l.contexts, ctx)
-	return ctx.Err()
 }
 
 // An Ack before Run waits for it, and its ledger gets a context all the same.
 func TestAckBeforeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		var ledger ledgerOfContexts
-		c := p.newClient(botID, func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = blaze.AckManual, &ledger })
+		s := newRawServer(t)
+		var contexts []context.Context
+		l := ledgerFuncs{record: func(ctx context.Context, _ string) error {
+			contexts = append(contexts, ctx)
+			return ctx.Err()
+		}}
+		c := s.newClient(botID, func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = blaze.AckManual, l })
 		early, cancelEarly := context.WithTimeout(t.Context(), time.Second)
 		defer cancelEarly()
 		err := c.Ack(early, blaze.StatusRead, messageA)
@@ -72,13 +60,13 @@ func TestAckBeforeRun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(ctx, nil) }()
-		p.next().confirm()
+		s.next().confirm()
 		require.NoError(t, <-acked)
 		cancel()
-		p.cut()
+		s.cut()
 		require.NoError(t, <-ended)
-		require.Len(t, ledger.contexts, 2)
-		for _, ctx := range ledger.contexts {
+		require.Len(t, contexts, 2)
+		for _, ctx := range contexts {
 			assert.NotNil(t, ctx)
 		}
 	})

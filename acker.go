@@ -23,7 +23,7 @@ type acker struct {
 	mu      sync.Mutex
 	queue   []string
 	alone   []string // ids of refused frames, to go out one by one
-	waiting int      // ids that are not confirmed, written ones included
+	waiting int      // ids that are not confirmed, written ones and those of Client.Ack included
 	running bool
 	rush    bool // do not wait for full frames
 	closed  bool
@@ -42,9 +42,17 @@ func (a *acker) add(id string) {
 	a.queue = append(a.queue, id)
 	a.waiting++
 	a.startLocked()
-	if len(a.queue) >= a.c.cfg.AckBatch {
+	if len(a.queue) >= a.full() {
 		a.wake()
 	}
+}
+
+// full returns how many ids fill a frame: without the plural action there is nothing to wait for after the first.
+func (a *acker) full() int {
+	if !a.plural.usable() {
+		return 1
+	}
+	return a.c.cfg.AckBatch
 }
 
 func (a *acker) startLocked() {
@@ -86,7 +94,7 @@ func (a *acker) gather() bool {
 			a.mu.Unlock()
 			return false
 		}
-		worth := a.rush || len(a.alone) > 0 || len(a.queue) >= a.c.cfg.AckBatch
+		worth := a.rush || len(a.alone) > 0 || len(a.queue) >= a.full()
 		a.mu.Unlock()
 		if worth {
 			return true
@@ -107,10 +115,7 @@ func (a *acker) take() []string {
 	if len(a.alone) > 0 {
 		return cut(&a.alone, 1)
 	}
-	if !a.plural.usable() {
-		return cut(&a.queue, 1)
-	}
-	return cut(&a.queue, a.c.cfg.AckBatch)
+	return cut(&a.queue, a.full())
 }
 
 // cut takes the first n off a queue, and lets go of its memory when it is empty.
@@ -157,9 +162,25 @@ func (a *acker) settle(ids []string, o outbox.Outcome[*wire.Frame]) {
 		return // closed: the count says how many were left
 	}
 	a.c.inbox.Release(ids...)
+	a.end(len(ids))
+}
+
+// begin counts the ids of a Client.Ack until end, so that the end of Run waits for them. It returns false when nothing is
+// taken any more.
+func (a *acker) begin(n int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.waiting -= len(ids)
+	if a.c.sealed.Load() {
+		return false
+	}
+	a.waiting += n
+	return true
+}
+
+func (a *acker) end(n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.waiting -= n
 	a.tellIdle()
 }
 

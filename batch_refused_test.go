@@ -17,24 +17,6 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// once answers the next CREATE_PLAIN_MESSAGES frames, in order.
-func once(s *blazetest.Server, as ...blazetest.Answer) {
-	for _, a := range as {
-		s.Intercept(createPlain, func(blazetest.Frame) blazetest.Answer { return a })
-	}
-}
-
-// count returns how many frames of an action were written, and the ids in them.
-func (w *written) of(action string) (frames []writtenFrame, ids []string) {
-	for _, f := range w.all() {
-		if f.Action == action {
-			frames = append(frames, f)
-			ids = append(ids, f.messages...)
-		}
-	}
-	return frames, ids
-}
-
 // Not every server has CREATE_PLAIN_MESSAGES. Until it was confirmed once, a frame that is refused, or not answered for
 // ReplyTimeout, is sent again message by message, and the action is not used again.
 func TestBatchWithoutPluralAction(t *testing.T) {
@@ -45,8 +27,8 @@ func TestBatchWithoutPluralAction(t *testing.T) {
 		"unanswered":     {Bytes: []byte("no frame")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
-				once(s, a, a)
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+				answers(s, actionBatch, a, a)
 				outs := toCrowd(c, 150, 60)
 				began := time.Now()
 				sent, err := c.SendBatch(t.Context(), outs...)
@@ -60,8 +42,8 @@ func TestBatchWithoutPluralAction(t *testing.T) {
 					require.Equal(t, outs[i].MessageID, sent[i].MessageID)
 				}
 				requireInOrder(t, outs, s.Sent())
-				plural, first := w.of(createPlain)
-				_, second := w.of(create)
+				plural := w.of(actionBatch)
+				first, second := idsOf(plural), idsOf(w.of(actionSend))
 				assert.LessOrEqual(t, len(plural), 2)
 				assert.Len(t, second, 150)
 				assert.Subset(t, second, first, "the same ids")
@@ -69,8 +51,7 @@ func TestBatchWithoutPluralAction(t *testing.T) {
 
 				_, err = c.SendBatch(t.Context(), toCrowd(c, 5, 5)...)
 				require.NoError(t, err)
-				again, _ := w.of(createPlain)
-				assert.Len(t, again, len(plural), "it is not used again")
+				assert.Len(t, w.of(actionBatch), len(plural), "it is not used again")
 			})
 		})
 	}
@@ -79,9 +60,9 @@ func TestBatchWithoutPluralAction(t *testing.T) {
 // Without an answer the frame may have been carried out. The same ids then make sure that nothing is stored twice, and a 403
 // of the repetition leaves it open.
 func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
-		once(s, hang)
-		answers(s, blazetest.Answer{}, forbidden, blazetest.Refuse(blaze.CodeInvalidField))
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
+		answers(s, actionBatch, hang)
+		answers(s, actionSend, blazetest.Answer{}, forbidden, blazetest.Refuse(blaze.CodeInvalidField))
 		outs := toCrowd(c, 3, 1)
 		sent, err := c.SendBatch(t.Context(), outs...)
 		requireInOrder(t, outs, s.Sent())
@@ -100,7 +81,7 @@ func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
 // Once the action was confirmed, a refusal is about the frame's messages: they are sent one by one, so that one bad
 // recipient does not lose the others, and the next frame is plural again.
 func TestBatchRefusedOnceConfirmed(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		_, err := c.SendBatch(t.Context(), toCrowd(c, 2, 2)...)
 		require.NoError(t, err)
 
@@ -109,10 +90,10 @@ func TestBatchRefusedOnceConfirmed(t *testing.T) {
 			outs[i].MessageID = blaze.DeriveID("second", fmt.Sprint(i))
 		}
 		bad := outs[17].MessageID
-		once(s, forbidden)
+		answers(s, actionBatch, forbidden)
 		var refuseBad func(f blazetest.Frame) blazetest.Answer
 		refuseBad = func(f blazetest.Frame) blazetest.Answer {
-			s.Intercept(create, refuseBad)
+			s.Intercept(actionSend, refuseBad)
 			var params struct {
 				MessageID string `json:"message_id"`
 			}
@@ -121,7 +102,7 @@ func TestBatchRefusedOnceConfirmed(t *testing.T) {
 			}
 			return blazetest.Answer{}
 		}
-		s.Intercept(create, refuseBad)
+		s.Intercept(actionSend, refuseBad)
 		sent, err := c.SendBatch(t.Context(), outs...)
 		require.Len(t, sent, len(outs))
 		var failed *blaze.BatchError
@@ -132,7 +113,7 @@ func TestBatchRefusedOnceConfirmed(t *testing.T) {
 		var refused *blaze.Error
 		require.ErrorAs(t, err, &refused)
 		assert.Equal(t, bad, refused.MessageID)
-		assert.Equal(t, create, refused.Action)
+		assert.Equal(t, actionSend, refused.Action)
 		for i, out := range outs {
 			if i == 17 {
 				assert.Equal(t, error(refused), failed.Errs[i])
@@ -150,25 +131,24 @@ func TestBatchRefusedOnceConfirmed(t *testing.T) {
 		written := len(w.all())
 		_, err = c.SendBatch(t.Context(), toCrowd(c, 3, 3)...)
 		require.NoError(t, err)
-		assert.Equal(t, []string{createPlain}, w.actions()[written:])
+		assert.Equal(t, []string{actionBatch}, w.actions()[written:])
 	})
 }
 
 // Once confirmed, a frame that is not answered is repeated as it is.
 func TestBatchUnansweredOnceConfirmed(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		_, err := c.SendBatch(t.Context(), toCrowd(c, 2, 2)...)
 		require.NoError(t, err)
-		once(s, hang, cutStored)
+		answers(s, actionBatch, hang, cutStored)
 		outs := toCrowd(c, 10, 3)[2:]
 		_, err = c.SendBatch(t.Context(), outs...)
 		require.NoError(t, err)
-		frames, _ := w.of(createPlain)
-		require.Len(t, frames, 4)
-		assert.Equal(t, frames[1], frames[2])
-		assert.Equal(t, frames[1], frames[3])
-		singly, _ := w.of(create)
-		assert.Empty(t, singly)
+		batches := w.of(actionBatch)
+		require.Len(t, batches, 4)
+		assert.Equal(t, batches[1], batches[2])
+		assert.Equal(t, batches[1], batches[3])
+		assert.Empty(t, w.of(actionSend))
 		requireInOrder(t, outs, s.Sent()[2:])
 	})
 }
@@ -178,15 +158,15 @@ func TestBatchUnansweredOnceConfirmed(t *testing.T) {
 func TestBatchRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
-			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 				refuse := blazetest.Refuse(code)
-				once(s, refuse, refuse, refuse, refuse)
+				answers(s, actionBatch, refuse, refuse, refuse, refuse)
 				outs := toCrowd(c, 10, 10)
 				_, err := c.SendBatch(t.Context(), outs...)
 				require.NoError(t, err)
 				requireInOrder(t, outs, s.Sent())
 
-				once(s, refuse, refuse, refuse, refuse, refuse)
+				answers(s, actionBatch, refuse, refuse, refuse, refuse, refuse)
 				_, err = c.SendBatch(t.Context(), outs...)
 				var failed *blaze.BatchError
 				require.ErrorAs(t, err, &failed)
@@ -194,14 +174,14 @@ func TestBatchRefusedForAWhile(t *testing.T) {
 					var refused *blaze.Error
 					require.ErrorAs(t, err, &refused)
 					assert.Equal(t, outs[i].MessageID, refused.MessageID)
-					assert.Equal(t, createPlain, refused.Action)
+					assert.Equal(t, actionBatch, refused.Action)
 					assert.True(t, refused.Temporary())
 				}
-				frames, _ := w.of(createPlain)
-				assert.Len(t, frames, 10)
+				batches := w.of(actionBatch)
+				assert.Len(t, batches, 10)
 				assert.Len(t, w.all(), 10)
-				for _, f := range frames[5:] {
-					assert.Equal(t, frames[5], f)
+				for _, f := range batches[5:] {
+					assert.Equal(t, batches[5], f)
 				}
 			})
 		})
@@ -211,8 +191,8 @@ func TestBatchRefusedForAWhile(t *testing.T) {
 // When the context ends half-way, each message's error says what has become of it.
 func TestBatchEndsHalfWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
+		s := newRawServer(t)
+		c := s.start(botID, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
 		outs := toCrowd(c, 400, 400)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -220,16 +200,16 @@ func TestBatchEndsHalfWay(t *testing.T) {
 		var err error
 		var wg sync.WaitGroup
 		wg.Go(func() { sent, err = c.SendBatch(ctx, outs...) })
-		first := p.next()
+		first := s.next()
 		first.confirm()
-		second, third := p.next(), p.next()
+		second, third := s.next(), s.next()
 		synctest.Wait()
-		p.none()
+		s.none()
 		wg.Wait()
 
 		state := map[string]int{}
 		for i, r := range []request{first, second, third} {
-			for _, id := range r.messageIDs(t) {
+			for _, id := range r.ids() {
 				state[id] = i + 1
 			}
 		}
@@ -262,7 +242,7 @@ func TestBatchEndsHalfWay(t *testing.T) {
 		require.ErrorAs(t, err, &failed)
 		assert.Len(t, failed.Unwrap(), 3, "a context that has ended sends nothing")
 		synctest.Wait()
-		p.none()
+		s.none()
 	})
 }
 
@@ -280,8 +260,8 @@ func TestBatchAsksTheLimiter(t *testing.T) {
 			}
 			return nil
 		})
-	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
-		once(s, blazetest.Refuse(blaze.CodeNotFound)) // all are sent twice, and waited for once
+	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+		answers(s, actionBatch, blazetest.Refuse(blaze.CodeNotFound)) // all are sent twice, and waited for once
 		outs := toCrowd(c, 50, 20)
 		outs = append(outs, blaze.To("no conversation", blaze.Text("x")))
 		sent, err := c.SendBatch(t.Context(), outs...)
@@ -300,8 +280,7 @@ func TestBatchAsksTheLimiter(t *testing.T) {
 			}
 		}
 		assert.Equal(t, 49, stored)
-		_, ids := w.of(create)
-		assert.Len(t, ids, 49)
+		assert.Len(t, idsOf(w.of(actionSend)), 49)
 	})
 }
 
@@ -322,7 +301,7 @@ func TestBatchWithASlowLimiter(t *testing.T) {
 				return ctx.Err()
 			}
 		})
-	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		outs := toCrowd(c, 5, 5)
 		ended := make(chan error, 1)
 		go func() {

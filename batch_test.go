@@ -17,16 +17,11 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-const (
-	create      = "CREATE_MESSAGE"
-	createPlain = "CREATE_PLAIN_MESSAGES"
-)
-
 // toCrowd returns n messages to users 0, 1, ... users-1, 0, 1 and so on, with ids of their own.
 func toCrowd(c *blaze.Client, n, users int) []blaze.Outgoing {
 	outs := make([]blaze.Outgoing, n)
 	for i := range outs {
-		outs[i] = c.ToUser(blazetest.UserID(fmt.Sprint("user", i%users)), blaze.Textf("%d", i))
+		outs[i] = c.ToUser(userID(fmt.Sprint("user", i%users)), blaze.Textf("%d", i))
 		outs[i].MessageID = blaze.DeriveID("crowd", fmt.Sprint(i))
 	}
 	return outs
@@ -55,17 +50,8 @@ func requireInOrder(t *testing.T, want, got []blaze.Outgoing) {
 	require.Equal(t, byConversation(want), byConversation(got))
 }
 
-// sizesOf returns how many messages each frame has.
-func sizesOf(frames []writtenFrame) []int {
-	var n []int
-	for _, f := range frames {
-		n = append(n, len(f.messages))
-	}
-	return n
-}
-
 func TestBatchOfNone(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client, w *frames) {
 		sent, err := c.SendBatch(t.Context())
 		assert.NoError(t, err)
 		assert.Empty(t, sent)
@@ -74,13 +60,13 @@ func TestBatchOfNone(t *testing.T) {
 }
 
 func TestBatchPacksAHundred(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		outs := toCrowd(c, 250, 250)
 		outs[3].MessageID = ""
 		sent, err := c.SendBatch(t.Context(), outs...)
 		require.NoError(t, err)
-		assert.Equal(t, []string{createPlain, createPlain, createPlain}, w.actions())
-		assert.ElementsMatch(t, []int{100, 100, 50}, sizesOf(w.all()))
+		assert.Equal(t, []string{actionBatch, actionBatch, actionBatch}, w.actions())
+		assert.ElementsMatch(t, []int{100, 100, 50}, sizes(w.all()))
 		require.Len(t, sent, 250)
 		assert.Regexp(t, frameID, sent[3].MessageID)
 		outs[3].MessageID = sent[3].MessageID
@@ -94,18 +80,18 @@ func TestBatchPacksAHundred(t *testing.T) {
 
 // Messages of one conversation share a frame, in order, and the next frame waits for it.
 func TestBatchToOneUser(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		outs := toCrowd(c, 250, 1)
 		_, err := c.SendBatch(t.Context(), outs...)
 		require.NoError(t, err)
-		assert.Equal(t, []int{100, 100, 50}, sizesOf(w.all()))
+		assert.Equal(t, []int{100, 100, 50}, sizes(w.all()))
 		requireInOrder(t, outs, s.Sent())
 	})
 }
 
 // A frame has at most 128 KB of JSON, and no fewer messages than fit.
 func TestBatchPacks128KB(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		outs := toCrowd(c, 40, 40)
 		for i := range outs {
 			outs[i].Payload = blaze.Text(strings.Repeat("x", 1000+i*997))
@@ -114,17 +100,17 @@ func TestBatchPacks128KB(t *testing.T) {
 		require.NoError(t, err)
 		requireInOrder(t, outs, s.Sent())
 		frames := w.all()
-		place := func(f writtenFrame) int { return slices.Index(idsOfAll(outs), f.messages[0]) }
-		slices.SortFunc(frames, func(a, b writtenFrame) int { return place(a) - place(b) }) // they are written side by side
+		place := func(f frame) int { return slices.Index(idsOfAll(outs), f.ids()[0]) }
+		slices.SortFunc(frames, func(a, b frame) int { return place(a) - place(b) }) // they are written side by side
 		next := 0
 		for i, f := range frames {
-			assert.LessOrEqual(t, f.size, 128<<10)
-			require.Equal(t, idsOfAll(outs[next:next+len(f.messages)]), f.messages)
-			next += len(f.messages)
+			assert.LessOrEqual(t, len(f.text), 128<<10)
+			require.Equal(t, idsOfAll(outs[next:next+len(f.ids())]), f.ids())
+			next += len(f.ids())
 			if i < len(frames)-1 {
 				// Base64, and some 250 bytes of names and ids. What is left over is less than the next message takes.
 				following := (1000+next*997)*4/3 + 350
-				assert.Greater(t, f.size+following, 128<<10, "frame %d", i)
+				assert.Greater(t, len(f.text)+following, 128<<10, "frame %d", i)
 			}
 		}
 		assert.Equal(t, 40, next)
@@ -133,7 +119,7 @@ func TestBatchPacks128KB(t *testing.T) {
 
 // What CREATE_PLAIN_MESSAGES cannot carry goes out alone, with everything that was asked for.
 func TestBatchSendsAlone(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		attachment := blaze.Attachment{ID: attachmentID, Size: 1}
 		big := 128<<10 - 1000
 		edits := []struct {
@@ -166,12 +152,12 @@ func TestBatchSendsAlone(t *testing.T) {
 		require.NoError(t, err)
 		requireInOrder(t, outs, s.Sent())
 		for _, f := range w.all() {
-			for _, id := range f.messages {
+			for _, id := range f.ids() {
 				i := slices.Index(idsOfAll(outs), id)
-				assert.Equal(t, alone[id], f.Action == create, "message %d in a %s", i, f.Action)
+				assert.Equal(t, alone[id], f.Action == actionSend, "message %d in a %s", i, f.Action)
 			}
-			if f.Action == create {
-				assert.Len(t, f.messages, 1)
+			if f.Action == actionSend {
+				assert.Len(t, f.ids(), 1)
 			}
 		}
 		for _, got := range s.Sent() {
@@ -189,8 +175,8 @@ func TestBatchSendsAlone(t *testing.T) {
 // The category of a Raw may be anything. What its JSON needs to escape must not make a frame too large.
 func TestBatchOfStrangeCategories(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, nil, nil)
+		s := newRawServer(t)
+		c := s.start(botID, nil, nil)
 		outs := toCrowd(c, 100, 100)
 		for i := range outs {
 			outs[i].Payload = blaze.Raw{As: blaze.Category("PLAIN_" + strings.Repeat("\x01", 1000)), Data: []byte("x")}
@@ -201,9 +187,9 @@ func TestBatchOfStrangeCategories(t *testing.T) {
 			sent <- err
 		}()
 		for got := 0; got < len(outs); {
-			r := p.next()
+			r := s.next()
 			assert.LessOrEqual(t, len(r.text), 128<<10)
-			got += len(r.messageIDs(t))
+			got += len(r.ids())
 			r.confirm()
 		}
 		require.NoError(t, <-sent)
@@ -214,8 +200,8 @@ func TestBatchOfStrangeCategories(t *testing.T) {
 // not wait for each other. The server answers in an order of its own.
 func TestBatchPipelinesConversations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, nil, nil)
+		s := newRawServer(t)
+		c := s.start(botID, nil, nil)
 		outs := toCrowd(c, 1000, 300)
 		for i := range outs {
 			if i%7 == 0 {
@@ -237,10 +223,10 @@ func TestBatchPipelinesConversations(t *testing.T) {
 		most := 0
 		take := func() {
 			synctest.Wait()
-			for len(p.requests) > 0 {
-				r := p.next()
+			for len(s.requests) > 0 {
+				r := s.next()
 				mine := map[string]bool{}
-				for _, id := range r.messageIDs(t) {
+				for _, id := range r.ids() {
 					require.False(t, busy[conversation[id]], "two requests of one conversation")
 					mine[conversation[id]] = true
 					stored = append(stored, blaze.Outgoing{ConversationID: conversation[id], MessageID: id})
@@ -255,7 +241,7 @@ func TestBatchPipelinesConversations(t *testing.T) {
 		for take(); len(open) > 0; take() {
 			r := open[len(open)/2]
 			open = slices.Delete(open, len(open)/2, len(open)/2+1)
-			for _, id := range r.messageIDs(t) {
+			for _, id := range r.ids() {
 				delete(busy, conversation[id])
 			}
 			if len(stored)%5 == 0 {
@@ -277,7 +263,7 @@ func TestBatchPipelinesConversations(t *testing.T) {
 // Connections are lost, requests refused for a while and left unanswered: each message is stored once, in order.
 func TestBatchKeepsOrderThroughFaults(t *testing.T) {
 	for seed := range 3 {
-		inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+		inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 			faults := []blazetest.Answer{serverFailed, slowDown, cutUnstored, cutStored, hang, {}, {}}
 			rng := rand.New(rand.NewPCG(uint64(seed), 7))
 			var mu sync.Mutex
@@ -293,8 +279,8 @@ func TestBatchKeepsOrderThroughFaults(t *testing.T) {
 					return faults[rng.IntN(len(faults))]
 				}
 			}
-			s.Intercept(create, fault(create))
-			s.Intercept(createPlain, fault(createPlain))
+			s.Intercept(actionSend, fault(actionSend))
+			s.Intercept(actionBatch, fault(actionBatch))
 			outs := toCrowd(c, 300, 30)
 			for i := range outs {
 				if i%11 == 0 {
@@ -310,7 +296,7 @@ func TestBatchKeepsOrderThroughFaults(t *testing.T) {
 }
 
 func TestBatchToAThousandUsers(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		outs := toCrowd(c, 10_000, 1000)
 		began := time.Now()
 		sent, err := c.SendBatch(t.Context(), outs...)

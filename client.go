@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gofrs/uuid/v5"
+
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/inbox"
@@ -56,9 +57,10 @@ type Client struct {
 	declined  map[Category]bool // categories whose first decline was logged
 
 	// Owned by the supervisor, answered excepted.
-	refused  bool        // the last word of the server was 401
-	answered atomic.Bool // and it has answered something since
-	skew     time.Duration
+	refused   bool        // the server has said 401
+	answered  atomic.Bool // and it has answered something since
+	lostBy401 bool        // it was the last connection's end
+	skew      time.Duration
 }
 
 // New returns a Client for the session of key. It connects nothing and starts no goroutine. cfg may be nil; it is copied.
@@ -94,7 +96,7 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 // clock with [ErrClockSkew], an outdated client with [CodeUpdateRequired].
 func (c *Client) Run(ctx context.Context, h Handler) error {
 	if !c.started.CompareAndSwap(false, true) {
-		return fmt.Errorf("%w: Run was called before, and a client runs once", ErrClosed)
+		return fmt.Errorf("blaze: Run was called before, and a Client runs once: %w", ErrClosed)
 	}
 	c.setOffline(errConnecting)
 	c.handler, c.runCtx = h, ctx
@@ -106,19 +108,19 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 func (c *Client) supervise(ctx context.Context) error {
 	wait := backoff.Backoff{Policy: backoff.From(ctx, reconnectWait)}
 	for endpoint := 0; ; {
-		began := time.Now()
-		connected, err := c.connect(ctx, c.cfg.Endpoints[endpoint%len(c.cfg.Endpoints)])
+		lived, err := c.connect(ctx, c.cfg.Endpoints[endpoint%len(c.cfg.Endpoints)])
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the end that was asked for; what it cut short does not matter
 		}
 		c.setOffline(err)
 		if err := c.permanent(err); err != nil {
-			c.disconnected(err, 0)
+			c.cfg.Logger.Warn("blaze: refused for good", "error", err)
+			c.tell(err, 0)
 			return err
 		}
 		var answer *link.HandshakeError
-		if connected {
-			wait.Lived(time.Since(began))
+		if lived > 0 {
+			wait.Lived(lived)
 		} else if !errors.As(err, &answer) {
 			endpoint++
 		}
@@ -130,20 +132,21 @@ func (c *Client) supervise(ctx context.Context) error {
 	}
 }
 
-// connect makes one connection and serves it until it ends. It reports whether there was one.
-func (c *Client) connect(ctx context.Context, endpoint string) (connected bool, err error) {
+// connect makes one connection and serves it until it ends. It returns how long that was; 0: there was none.
+func (c *Client) connect(ctx context.Context, endpoint string) (lived time.Duration, err error) {
 	token, _, err := c.signer.Token("GET", "/", nil)
 	if err != nil {
-		return false, fmt.Errorf("blaze: cannot sign in: %w", err)
+		return 0, fmt.Errorf("blaze: cannot sign in: %w", err)
 	}
 	l, err := link.Dial(ctx, link.Config{
 		URL: endpoint, Token: token, DialContext: c.cfg.DialContext, TLS: c.cfg.TLSClientConfig, Proxy: c.cfg.Proxy,
 	})
 	if err != nil {
-		return false, fmt.Errorf("blaze: cannot connect to %s: %w", endpoint, err)
+		return 0, fmt.Errorf("blaze: cannot connect to %s: %w", endpoint, err)
 	}
+	began := time.Now()
 	c.serve(ctx, l, endpoint)
-	return true, fmt.Errorf("blaze: connection to %s lost: %w", endpoint, l.Err())
+	return max(time.Since(began), 1), fmt.Errorf("blaze: connection to %s lost: %w", endpoint, l.Err())
 }
 
 // serve runs one link to its end. When ctx ends first, it drains.
@@ -190,11 +193,16 @@ func (c *Client) permanent(err error) error {
 	if errors.As(err, &answer) && !answer.ServerTime.IsZero() {
 		c.skew = time.Until(answer.ServerTime)
 	}
-	switch off := c.skew - c.signer.Offset(); {
+	off := c.skew
+	if since := c.skew - c.signer.Offset(); since.Abs() > off.Abs() {
+		off = since // it was set meanwhile
+	}
+	switch {
 	case again && off.Abs() > 5*time.Minute:
+		// The token was dated by the server's clock, so that there may be another reason as well: the error says both.
 		return fmt.Errorf("%w: it is %v off: %w", ErrClockSkew, off.Round(time.Second), e)
 	case again:
-		return e
+		return fmt.Errorf("blaze: the key is not this session's, the session is gone, or the clock is wrong: %w", e)
 	}
 	c.signer.SetOffset(c.skew)
 	return nil
@@ -221,8 +229,12 @@ func refusal(err error) *Error {
 
 // retryIn decides how long to wait after err.
 func (c *Client) retryIn(wait *backoff.Backoff, err error) time.Duration {
-	if errors.Is(err, errGate) {
-		return 0 // our own doing, after a wait of its own
+	// A first 401 may be a matter of the clock, and a closed gate is our own doing: there is nothing to wait for. One 401 after
+	// the other is different, even if something is answered in between.
+	again := c.lostBy401
+	c.lostBy401 = refusal(err) != nil
+	if c.lostBy401 && !again || errors.Is(err, errGate) {
+		return 0
 	}
 	d := wait.Next()
 	var answer *link.HandshakeError
@@ -234,6 +246,10 @@ func (c *Client) retryIn(wait *backoff.Backoff, err error) time.Duration {
 
 func (c *Client) disconnected(err error, retryIn time.Duration) {
 	c.cfg.Logger.Warn("blaze: disconnected", "error", err, "retry_in", retryIn)
+	c.tell(err, retryIn)
+}
+
+func (c *Client) tell(err error, retryIn time.Duration) {
 	if c.cfg.Trace.Disconnected != nil {
 		c.cfg.Trace.Disconnected(err, retryIn)
 	}

@@ -34,7 +34,8 @@ type Config struct {
 	// this version makes HTTP requests.
 	HTTPClient *http.Client
 	// Logger hears of what an operator must know: Info connected; Warn disconnected, handler failed, first decline of a
-	// category; Error message dropped. Zero means [slog.Default]. It never gets a message body or a secret.
+	// category; Error message dropped; and Warn what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. It
+	// gets no secret and no message body of its own accord; errors and panics of handlers are logged as they are.
 	Logger *slog.Logger
 	// Trace has hooks for what happens inside. Zero means none.
 	Trace *Trace
@@ -59,7 +60,7 @@ type Config struct {
 	// SendAttempts is how often a request that is refused for a passing reason is tried. Zero means 5; negative, no limit.
 	SendAttempts int
 	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids, doubling each time.
-	// Zero means 20 seconds.
+	// Zero means 20 seconds; at most an hour.
 	ReplyTimeout time.Duration
 	// Drain is how long Run waits for handlers, replies and acknowledgements once its context has ended. Raise it above
 	// your slowest handler. Zero means 5 seconds; negative, not at all.
@@ -68,14 +69,15 @@ type Config struct {
 	Limiter Limiter
 	// Ledger remembers which messages were handled. Zero means one in memory of the last 100,000 ids, grown as needed.
 	Ledger Ledger
-	// OnReceipt is called when a recipient's client got or read one of our messages. It runs like a handler, in a lane of
-	// its own: one at a time, in order. Zero means that receipts are ignored.
+	// OnReceipt is called when a recipient's client got or read one of our messages: once for each receipt, one at a time, in
+	// order, on a goroutine of the handlers. A panic is logged, and the receipt is not tried again. The service pushes receipts
+	// to clients that ask for messages, so with a nil Handler there are none. Zero means that receipts are ignored.
 	OnReceipt func(Receipt)
 }
 
 // Limiter slows sending down. *rate.Limiter of golang.org/x/time/rate is one, with any burst. Wait is called once for each
 // message of Send and SendBatch, and once more after a 429; not for messages sent again after a lost connection, and not
-// for acknowledgements. An error of Wait ends that send with nothing written.
+// for acknowledgements. An error of Wait ends that send with nothing written. Wait must return when its context ends.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }
@@ -99,7 +101,9 @@ type Trace struct {
 	FrameRead    func(frame []byte)          // JSON after gunzip, valid during the call only
 	FrameWritten func(frame []byte)          // JSON before gzip, valid during the call only
 	HandlerError func(m *Message, err error) // a handler failed, panics included
-	Dropped      func(m *Message, err error) // given up: acknowledged without a handler having succeeded; keep m if you want it back
+	// Dropped is told of a message that was given up: no handler succeeded, and it is acknowledged unless Config.Ack is
+	// AckManual. Keep m if you want it back.
+	Dropped func(m *Message, err error)
 }
 
 // The defaults of Config, where they are more than a zero value.
@@ -168,11 +172,11 @@ func (c *Config) numbers() error {
 	orDefault(&c.Drain, defaultDrain)
 	switch {
 	case c.Workers < 0:
-		return invalid("Config.Workers", "negative")
+		return invalid("Config.Workers", "must not be negative")
 	case c.InboxBytes < 0:
-		return invalid("Config.InboxBytes", "negative")
+		return invalid("Config.InboxBytes", "must not be negative")
 	case c.OutboxLen < 0:
-		return invalid("Config.OutboxLen", "negative")
+		return invalid("Config.OutboxLen", "must not be negative")
 	case c.AckBatch < 0 || c.AckBatch > maxAckBatch:
 		return invalid("Config.AckBatch", "must be between 1 and %d", maxAckBatch)
 	case c.Ack < AckHandled || c.Ack > AckManual:
@@ -180,7 +184,13 @@ func (c *Config) numbers() error {
 	case c.AckStatus != StatusRead && c.AckStatus != StatusDelivered:
 		return invalid("Config.AckStatus", "must be StatusRead or StatusDelivered")
 	case c.ReplyTimeout < 0:
-		return invalid("Config.ReplyTimeout", "negative")
+		return invalid("Config.ReplyTimeout", "must not be negative")
+	case c.ReplyTimeout > time.Hour:
+		return invalid("Config.ReplyTimeout", "must be at most an hour")
+	case c.ReplyTimeout < time.Millisecond:
+		return invalid("Config.ReplyTimeout", "%v is less than a millisecond: multiply by time.Second", c.ReplyTimeout)
+	case c.Drain > 0 && c.Drain < time.Millisecond:
+		return invalid("Config.Drain", "%v is less than a millisecond: multiply by time.Second", c.Drain)
 	}
 	return nil
 }
@@ -197,13 +207,13 @@ func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	switch {
 	case err != nil || u.Host == "":
-		return errors.New("not a URL such as wss://blaze.mixin.one/")
+		return errors.New("must be a URL such as wss://blaze.mixin.one/")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
-		return errors.New("a URL with nothing behind the host: tokens are signed for the path /")
+		return errors.New("must have no user, path, query or fragment: tokens are signed for the path /")
 	case u.Scheme == "wss" || u.Scheme == "ws" && isLoopback(u.Hostname()):
 		return nil
 	}
-	return errors.New("must begin with wss://; ws:// is for loopback hosts only")
+	return errors.New("must begin with wss://, or ws:// for a loopback host")
 }
 
 func isLoopback(host string) bool {

@@ -46,7 +46,8 @@ func GroupConversationID(ownerID, name, randomID string, participantIDs []string
 // DeriveID returns a UUID (version 5) that depends on the parts and on nothing else: the same parts give the same id on
 // every machine and in every release. As an Outgoing.MessageID it makes a send that can be run again, for example
 // DeriveID("sale-2026", userID) for a broadcast. Where one part ends and the next begins counts, so ("a", "bc") and
-// ("ab", "c") differ; case counts too. No parts at all, and empty parts, are parts like any others.
+// ("ab", "c") differ; case counts too. No parts at all, and empty parts, are parts like any others. A message sent under an id
+// that is stored already is confirmed and changes nothing, even if it says something else.
 func DeriveID(parts ...string) string {
 	var b strings.Builder
 	for _, part := range parts {

@@ -24,9 +24,11 @@
 // # Errors
 //
 // [Client.Send] returns nil once the server has confirmed the message. A refusal is an *[Error], whose [Code] errors.Is
-// finds; when nobody can know whether the message was stored, it is an *[UnconfirmedError]; a message that cannot be sent is
-// an *[InvalidError], before anything is written. No error, log line or printed value holds a key, a token or what a message
-// says.
+// finds; when it cannot be known whether the message was stored, it is an *[UnconfirmedError]; a message that cannot be sent
+// is an *[InvalidError], before anything is written.
+//
+// No error and no log line of this package, and no [Client], [Keystore], [Message] or [Outgoing] that is printed, holds a key,
+// a token or what a message says. What a handler puts into its own errors and panics is logged as it is.
 //
 // # Tests
 //

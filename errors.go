@@ -10,7 +10,8 @@ import (
 
 // Errors that a Client returns, alone or wrapped; compare with [errors.Is].
 var (
-	// ErrClosed means that the Client's Run has ended, or is past the point where it accepts requests: nothing was sent.
+	// ErrClosed means that the Client's Run has ended, or is past the point where it accepts requests: nothing was sent. A
+	// second Run returns it too.
 	ErrClosed = errors.New("blaze: the client is closed")
 	// ErrNotRunning means that the context ended while no Run was there to send the request: nothing was sent.
 	ErrNotRunning = errors.New("blaze: the client is not running")
@@ -19,7 +20,8 @@ var (
 	// ErrNotHandled is returned by a [Handler] that declines a message, so that [Route] asks the next one. A message that
 	// every handler declines is acknowledged and never seen again.
 	ErrNotHandled = errors.New("blaze: not handled")
-	// ErrDrop is wrapped by a [Handler] that gives a message up for good: it is acknowledged and not tried again.
+	// ErrDrop is wrapped by a [Handler] that gives a message up for good: it is not tried again, and acknowledged unless
+	// Config.Ack is AckManual.
 	ErrDrop = errors.New("blaze: message dropped")
 	// ErrClockSkew ends Run when the server refuses the token and this machine's clock is more than five minutes off.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
@@ -97,7 +99,8 @@ func (c Code) temporary() bool {
 	return false
 }
 
-// Error is a refusal by the service: it answered, and the answer was no. Nothing was stored.
+// Error is a refusal by the service: it answered, and the answer was no. Nothing was stored: where an earlier try of the same
+// message may have been, the refusal comes inside an [UnconfirmedError].
 type Error struct {
 	Code        Code            // what the service calls it
 	Status      int             // the HTTP status it belongs to; the service uses 202 for refusals of the request itself
@@ -135,7 +138,8 @@ func (e *Error) Unwrap() error { return e.Code }
 func (e *Error) Temporary() bool { return e.Code.temporary() }
 
 // UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before the
-// context or the Client ended. Sending it again with the same MessageID is safe: the server stores an id once.
+// context or the Client ended, or it was written again and then refused. Sending it again with the same MessageID is safe: the
+// server stores an id once.
 type UnconfirmedError struct {
 	MessageID string
 	Err       error // why no answer came

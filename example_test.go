@@ -103,7 +103,7 @@ func ExampleClient_SendBatch() {
 	}
 	fmt.Println(len(s.Sent()), "stored")
 	stop()
-	<-ended
+	fmt.Println(<-ended)
 	// Output:
 	// 0 true <nil>
 	// 1 true <nil>
@@ -112,6 +112,7 @@ func ExampleClient_SendBatch() {
 	// 1 true <nil>
 	// 2 false blaze: invalid Outgoing.RecipientID: not a UUID
 	// 2 stored
+	// <nil>
 }
 
 // What a message says never reaches a log by accident.

@@ -11,21 +11,33 @@ import (
 
 // Handler handles one message. What it returns decides what becomes of it:
 //
-//   - nil: done; the message is recorded and acknowledged.
+//   - nil: done; the message is recorded and acknowledged, with [AckManual] once Client.Ack is called.
 //   - [ErrNotHandled]: declined. Declined by all, the message is acknowledged and recorded, in every [AckMode].
-//   - an error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is not Temporary: given up at once.
-//   - any other error, a panic too: tried again, up to Config.HandlerAttempts, ahead of the rest of its conversation.
+//   - an error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is not Temporary: given up at once. A message given
+//     up is recorded and acknowledged too, with AckManual neither.
+//   - any other error, and a panic whatever its value: tried again, up to Config.HandlerAttempts, ahead of the rest of its
+//     conversation.
 //
 // Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context but
 // outlives it: it ends when Config.Drain is over. An error returned after Run's context ended counts as no attempt: the
-// message is neither recorded nor acknowledged and comes again on the next start. Middleware is func(Handler) Handler.
+// message is neither recorded nor acknowledged and comes again on the next start. A handler that
+// should stop at once watches the context that was given to Run. Middleware is func(Handler) Handler.
 type Handler func(ctx context.Context, m *Message) error
 
+// mistake stops a program that could never do what it says, when it is first run.
+func mistake(format string, args ...any) {
+	panic("blaze: " + fmt.Sprintf(format, args...)) //nolint:forbidigo // a mistake in the program, not in what it meets
+}
+
 // On returns a Handler for messages whose payload is a P, and declines all others. On[Payload] takes every message. P is a
-// payload type, never a pointer to one: On panics at once if it is, because it would wait for ever.
+// payload type, never a pointer to one: On panics at once if it is, because it would wait for ever, and if fn is nil.
 func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler {
-	if t := reflect.TypeFor[P](); t.Kind() == reflect.Pointer {
-		panic(fmt.Sprintf("blaze: On[%v]: payloads arrive as values; write On[%v]", t, t.Elem()))
+	t := reflect.TypeFor[P]()
+	if t.Kind() == reflect.Pointer {
+		mistake("On[%v]: payloads arrive as values; write On[%v]", t, t.Elem())
+	}
+	if fn == nil {
+		mistake("On[%v]: the function is nil", t)
 	}
 	return func(ctx context.Context, m *Message) error {
 		p, ok := m.Payload.(P)
@@ -41,6 +53,12 @@ func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler 
 // write in groups: "@7000101488 /price BTC". What follows the name is args, without the white space around it.
 func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
 	name = strings.TrimPrefix(strings.TrimSpace(name), "/")
+	if name == "" || strings.ContainsFunc(name, unicode.IsSpace) {
+		mistake("Command(%q): the name is one word", name)
+	}
+	if fn == nil {
+		mistake("Command(%q): the function is nil", name)
+	}
 	return func(ctx context.Context, m *Message) error {
 		text, ok := m.Payload.(Text)
 		if !ok {
@@ -50,7 +68,7 @@ func Command(name string, fn func(ctx context.Context, m *Message, args string) 
 		if strings.HasPrefix(word, "@") {
 			word, args = cutWord(args)
 		}
-		if called, ok := strings.CutPrefix(word, "/"); !ok || name == "" || !strings.EqualFold(called, name) {
+		if called, ok := strings.CutPrefix(word, "/"); !ok || !strings.EqualFold(called, name) {
 			return ErrNotHandled
 		}
 		return fn(ctx, m, args)

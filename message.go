@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gofrs/uuid/v5"
+
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -34,7 +35,7 @@ type Message struct {
 	Data             []byte        // the bytes Payload was decoded from; the wire's own text where that is not base64
 	Silent           bool          // the recipient's client does not notify
 	ExpireIn         time.Duration // how long after reading it disappears; 0: never
-	Backlog          bool          // it was stored while the bot was away
+	Backlog          bool          // the server pushed it from what was pending, as it does after each connect
 	Attempt          int           // of the handler, in this process: 1, 2, ...
 	LastAttempt      bool          // an error now drops the message
 	CreatedAt        time.Time     // by the server's clock
@@ -160,10 +161,11 @@ func (m Message) MarshalJSON() ([]byte, error) {
 }
 
 // Outgoing is a message to be sent: a plain value, tied to no Client. Printed, logged or written as JSON it shows its ids
-// and its category, never what it says. Compare with [reflect.DeepEqual].
+// and its category, never what it says (in an unexported field of another struct, package fmt prints it whole). Compare with
+// [reflect.DeepEqual].
 type Outgoing struct {
 	ConversationID   string
-	Payload          Payload
+	Payload          Payload       // at most 128 KB of data
 	MessageID        string        // idempotency key, a UUID; "" means a new random one
 	RecipientID      string        // set by Reply, Quote and ToUser in contact conversations; needed when Encrypted
 	QuoteID          string        // the message quoted; texts and posts only
@@ -200,7 +202,7 @@ func (out Outgoing) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", out.MessageID), slog.String("category", string(out.category())), slog.String("conversation", out.ConversationID))
 }
 
-// MarshalJSON writes ids and category.
+// MarshalJSON writes ids and category, and nothing to send the message from: for that, keep what EncodePayload returns.
 func (out Outgoing) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{"id": out.MessageID, "category": out.category(), "conversation_id": out.ConversationID})
 }
@@ -232,7 +234,7 @@ type messageParams struct {
 // draft validates out and puts it into the form of the wire. Every error is an [InvalidError].
 func (out Outgoing) draft() (*draft, error) {
 	if out.ConversationID == "" {
-		return nil, invalid("Outgoing.ConversationID", "missing; to write to a user use ToUser: transfers and system messages have no conversation to answer in")
+		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a user's; transfers and notices of the system have no conversation to answer in")
 	}
 	d := &draft{messageParams: messageParams{Status: StatusSent, Silent: out.Silent}}
 	ids := idCheck{prefix: "Outgoing."}

@@ -3,10 +3,8 @@ package blaze_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,58 +23,6 @@ const canary = "CANARY-in-a-body"
 type limiterFunc func(ctx context.Context) error
 
 func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
-
-// written records the frames that a client writes.
-type written struct {
-	mu     sync.Mutex
-	frames []writtenFrame
-}
-
-type writtenFrame struct {
-	ID, Action string
-	size       int
-	messages   []string // message ids
-}
-
-// tap makes a client tell w of every frame that it writes.
-func (w *written) tap(cfg *blaze.Config) {
-	cfg.Trace = &blaze.Trace{FrameWritten: func(text []byte) {
-		f := writtenFrame{size: len(text)}
-		var params struct {
-			Params struct {
-				MessageID string `json:"message_id"`
-				Messages  []struct {
-					MessageID string `json:"message_id"`
-				} `json:"messages"`
-			} `json:"params"`
-		}
-		_, _ = json.Unmarshal(text, &f), json.Unmarshal(text, &params)
-		if id := params.Params.MessageID; id != "" {
-			f.messages = append(f.messages, id)
-		}
-		for _, m := range params.Params.Messages {
-			f.messages = append(f.messages, m.MessageID)
-		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.frames = append(w.frames, f)
-	}}
-}
-
-func (w *written) all() []writtenFrame {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return append([]writtenFrame(nil), w.frames...)
-}
-
-// actions returns the actions of the frames, in order.
-func (w *written) actions() []string {
-	var out []string
-	for _, f := range w.all() {
-		out = append(out, f.Action)
-	}
-	return out
-}
 
 // refusedOutgoings break one rule each, and name the field that the error must name. Every text in them holds the canary.
 func refusedOutgoings() []struct {
@@ -160,7 +106,7 @@ func refusedOutgoings() []struct {
 
 func TestInvalidMessagesAreNotWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var w written
+		var w frames
 		limited := 0
 		s, c := blazetest.Start(t, nil, func(cfg *blaze.Config) {
 			w.tap(cfg)
@@ -254,7 +200,7 @@ func TestLimitsAreSent(t *testing.T) {
 func TestConversationsAndUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := blazetest.Start(t, nil, nil)
-		user := blazetest.UserID("alice")
+		user := userID("alice")
 		assert.Equal(t, blaze.ConversationID(s.Key.AppID, user), c.ConversationWith(strings.ToUpper(user)))
 		assert.Equal(t, blaze.Outgoing{ConversationID: c.ConversationWith(user), RecipientID: user, Payload: blaze.Text("x")}, c.ToUser(user, blaze.Text("x")))
 		assert.Equal(t, blaze.Outgoing{ConversationID: conversationA, Payload: blaze.Text("x")}, blaze.To(conversationA, blaze.Text("x")))

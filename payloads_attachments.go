@@ -96,7 +96,7 @@ func readData(f *fields) Data {
 // Audio is a recording of at most 60 seconds, usually audio/ogg.
 type Audio struct {
 	Attachment
-	Duration time.Duration // 0 to 60 s; the wire has whole milliseconds, what is below is cut off
+	Duration time.Duration // 0, or 1 ms to 60 s; fractions of a millisecond are cut off
 	Waveform []byte        // the picture of the sound, see the function Waveform; may be nil
 }
 
@@ -106,7 +106,7 @@ func (Audio) Category() Category { return CategoryPlainAudio }
 func (a Audio) data() ([]byte, error) {
 	var v validation
 	id := a.id(&v, "Audio")
-	v.check(a.Duration >= 0, "Audio.Duration", "must not be negative")
+	v.duration("Audio.Duration", a.Duration)
 	v.check(a.Duration <= maxAudio, "Audio.Duration", "must be at most %v", maxAudio)
 	return v.marshal(struct {
 		ID       string `json:"attachment_id"`
@@ -131,7 +131,7 @@ func readAudio(f *fields) Audio {
 type Video struct {
 	Attachment
 	Width, Height int           // in pixels, above 0
-	Duration      time.Duration // not negative; the wire has whole milliseconds, what is below is cut off
+	Duration      time.Duration // 0, or 1 ms and more; fractions of a millisecond are cut off
 	Thumbnail     string        // a small JPEG in base64, shown until the film is there; may be empty
 }
 
@@ -142,7 +142,7 @@ func (p Video) data() ([]byte, error) {
 	var v validation
 	id := p.id(&v, "Video")
 	v.dimensions("Video", p.Width, p.Height)
-	v.check(p.Duration >= 0, "Video.Duration", "must not be negative")
+	v.duration("Video.Duration", p.Duration)
 	return v.marshal(struct {
 		ID        string `json:"attachment_id"`
 		MimeType  string `json:"mime_type"`

@@ -45,8 +45,10 @@ func TestDecodePayloadIsLenient(t *testing.T) {
 		{"a cover that is an object", "APP_CARD", `{"title":"t","cover":{"url":"u","width":64}}`, blaze.Card{Title: "t", CoverURL: "u"}},
 		{"cover_url before cover", "APP_CARD", `{"title":"t","cover_url":"v","cover":{"url":"u"}}`, blaze.Card{Title: "t", CoverURL: "v"}},
 		{"empty actions", "APP_CARD", `{"title":"t","action":"a","actions":[]}`, blaze.Card{Title: "t", Action: "a"}},
-		{"both styles", "APP_CARD", `{"title":"t","action":"a","actions":[{"label":"l","color":"red","action":"b"}]}`,
-			blaze.Card{Title: "t", Action: "a", Actions: []blaze.Button{{"l", "red", "b"}}}},
+		{
+			"both styles", "APP_CARD", `{"title":"t","action":"a","actions":[{"label":"l","color":"red","action":"b"}]}`,
+			blaze.Card{Title: "t", Action: "a", Actions: []blaze.Button{{"l", "red", "b"}}},
+		},
 		{"counter_user_id", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","counter_user_id":"u"}`, blaze.AccountSnapshot{SnapshotID: "s", OpponentID: "u"}},
 		{"opponent_id before counter_user_id", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","opponent_id":"o","counter_user_id":"u"}`, blaze.AccountSnapshot{SnapshotID: "s", OpponentID: "o"}},
 		{"a memo that is not hexadecimal", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","memo":"thanks!"}`, blaze.SafeSnapshot{SnapshotID: "s", Memo: []byte("thanks!")}},

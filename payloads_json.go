@@ -240,6 +240,12 @@ func (v *validation) check(ok bool, field, format string, args ...any) {
 	}
 }
 
+// duration checks what goes out in milliseconds. Less than one is a number that somebody forgot to multiply.
+func (v *validation) duration(field string, d time.Duration) {
+	v.check(d >= 0, field, "must not be negative")
+	v.check(d == 0 || d >= time.Millisecond, field, "%v is less than a millisecond: multiply by time.Second", d)
+}
+
 // id returns a UUID that must be there in lower case.
 func (v *validation) id(field, s string) string {
 	v.check(s != "", field, "missing")

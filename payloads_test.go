@@ -231,7 +231,8 @@ func TestEncodePayloadDetails(t *testing.T) {
 		{"zeros of an attachment are written", blaze.Data{Attachment: plain(0, "")}, `{` + id + `,"mime_type":"","size":0}`},
 		{"an audio without a waveform", blaze.Audio{Attachment: plain(0, "")}, `{` + id + `,"mime_type":"","size":0,"duration":0}`},
 		{
-			"milliseconds are cut", blaze.Video{Attachment: plain(7, ""), Width: 1, Height: 2, Duration: 1999999 * time.Nanosecond},
+			"milliseconds are cut",
+			blaze.Video{Attachment: plain(7, ""), Width: 1, Height: 2, Duration: 1999999 * time.Nanosecond},
 			`{` + id + `,"mime_type":"","width":1,"height":2,"size":7,"duration":1}`,
 		},
 		{"60 s are allowed", blaze.Audio{Attachment: plain(0, ""), Duration: time.Minute}, `{` + id + `,"mime_type":"","size":0,"duration":60000}`},
@@ -240,14 +241,18 @@ func TestEncodePayloadDetails(t *testing.T) {
 		{"ids in lower case", blaze.Contact{UserID: strings.ToUpper(userB)}, `{"user_id":"` + userB + `"}`},
 		{"a recalled id in lower case", blaze.Recall{MessageID: strings.ToUpper(messageA)}, `{"message_id":"` + messageA + `"}`},
 		{
-			"both names of a sticker", blaze.Sticker{StickerID: stickerID, AlbumID: albumID, Name: "x"},
+			"both names of a sticker",
+			blaze.Sticker{StickerID: stickerID, AlbumID: albumID, Name: "x"},
 			`{"name":"x","album_id":"` + albumID + `","sticker_id":"` + stickerID + `"}`,
 		},
 		{"a live without a picture", blaze.Live{Width: 1, Height: 1, URL: "u"}, `{"width":1,"height":1,"thumb_url":"","url":"u"}`},
 		{"a label of 35 bytes", blaze.ButtonGroup{{strings.Repeat("x", 35), "#000000", "a"}}, `[{"label":"` + strings.Repeat("x", 35) + `","color":"#000000","action":"a"}]`},
 		{"no HTML escapes", blaze.ButtonGroup{{"<&>", "#000000", "a"}}, `[{"label":"<&>","color":"#000000","action":"a"}]`},
-		{"a time in UTC", blaze.AccountSnapshot{SnapshotID: "s", CreatedAt: time.Date(2020, 1, 1, 8, 0, 0, 0, time.FixedZone("", 8*3600))},
-			`{"type":"","snapshot_id":"s","opponent_id":"","asset_id":"","amount":"","trace_id":"","memo":"","created_at":"2020-01-01T00:00:00Z"}`},
+		{
+			"a time in UTC",
+			blaze.AccountSnapshot{SnapshotID: "s", CreatedAt: time.Date(2020, 1, 1, 8, 0, 0, 0, time.FixedZone("", 8*3600))},
+			`{"type":"","snapshot_id":"s","opponent_id":"","asset_id":"","amount":"","trace_id":"","memo":"","created_at":"2020-01-01T00:00:00Z"}`,
+		},
 		{"raw bytes", blaze.Raw{As: "NEW", Data: []byte{0, 1, 0xff}, Err: errors.New("x")}, "\x00\x01\xff"},
 		{"raw without bytes", blaze.Raw{As: "NEW"}, ""},
 	} {

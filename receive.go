@@ -238,12 +238,14 @@ func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
 			return inbox.Verdict{Then: inbox.Keep}
 		}
 		return c.done(in)
-	case errors.Is(err, ErrNotHandled):
+	case errors.Is(err, ErrNotHandled) && !panicked(err):
 		c.stats.declined.Add(1)
 		c.logDecline(Category(in.view.Category))
 		return c.done(in) // in every mode: nobody is left who would call Ack
 	case c.runCtx.Err() != nil:
-		return inbox.Verdict{Then: inbox.Done} // no attempt: neither recorded nor acknowledged
+		// No attempt: neither recorded nor acknowledged. It comes again, and the rest of its conversation must not come before it.
+		c.inbox.Stop()
+		return inbox.Verdict{Then: inbox.Done}
 	}
 	return c.failed(in, attempt, err)
 }
@@ -280,14 +282,19 @@ func (c *Client) failed(in *inbound, attempt int, err error) inbox.Verdict {
 }
 
 // hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been stored is
-// never hopeless: the next attempt finds out.
+// never hopeless: the next attempt finds out. Nor is a panic, whatever its value: it is no decision of the handler's.
 func hopeless(err error) bool {
 	var unconfirmed *UnconfirmedError
-	if errors.As(err, &unconfirmed) {
+	if errors.As(err, &unconfirmed) || panicked(err) {
 		return false
 	}
 	var refused *Error
 	return errors.Is(err, ErrDrop) || errors.Is(err, ErrInvalid) || errors.As(err, &refused) && !refused.Temporary()
+}
+
+func panicked(err error) bool {
+	var p *inbox.PanicError
+	return errors.As(err, &p)
 }
 
 func (c *Client) logDecline(category Category) {
@@ -299,7 +306,7 @@ func (c *Client) logDecline(category Category) {
 	}
 	c.mu.Unlock()
 	if first {
-		c.cfg.Logger.Warn("blaze: no handler takes messages of this category; they are acknowledged", "category", category)
+		c.cfg.Logger.Warn("blaze: every handler declined a message; it is acknowledged, and further ones of its category are not reported", "category", category)
 	}
 }
 

@@ -169,7 +169,7 @@ func TestReplyToATransfer(t *testing.T) {
 		}, func(cfg *blaze.Config) {
 			cfg.Trace = &blaze.Trace{Dropped: func(_ *blaze.Message, err error) { dropped <- err }}
 		})
-		alice := blazetest.UserID("alice")
+		alice := userID("alice")
 		s.Deliver(alice, blaze.Outgoing{Payload: blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: alice, Amount: "1"}})
 		require.NoError(t, s.Idle(t.Context()))
 		err := <-dropped
@@ -201,7 +201,7 @@ func TestRepliesOfAHandlerThatRunsAgain(t *testing.T) {
 				return nil
 			})
 		}, nil)
-		alice := blazetest.UserID("alice")
+		alice := userID("alice")
 		id := s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("hi")})
 		require.NoError(t, s.Idle(t.Context()))
 		var said []string
@@ -217,25 +217,26 @@ func TestRepliesOfAHandlerThatRunsAgain(t *testing.T) {
 // Two bots in one group get the same message, and their answers do not hide each other.
 func TestRepliesOfTwoBots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
+		s := newRawServer(t)
 		ids := map[string]string{}
 		for _, bot := range []string{botID, userB} {
 			var c *blaze.Client
 			ready := make(chan struct{})
-			c = p.start(bot, func(ctx context.Context, m *blaze.Message) error {
+			c = s.start(bot, func(ctx context.Context, m *blaze.Message) error {
 				<-ready
 				return c.Reply(ctx, m, blaze.Text("the same"))
 			}, nil)
 			close(ready)
-			list := p.next()
+			list := s.next()
 			list.confirm()
-			list.conn.write(`{"id":"` + messageC + `","action":"CREATE_MESSAGE","data":{"conversation_id":"` + conversationA + `","user_id":"` + userA +
-				`","message_id":"` + messageA + `","category":"PLAIN_TEXT","data":"` + b64("hi") + `"}}`)
-			r := p.next()
-			require.Equal(t, "CREATE_MESSAGE", r.Action)
+			list.conn.push(with(message("alice", "hi"), map[string]any{
+				"conversation_id": conversationA, "user_id": userA, "message_id": messageA,
+			}))
+			r := s.next()
+			require.Equal(t, actionSend, r.Action)
 			ids[bot] = r.messageID(t)
 			r.confirm()
-			p.next().confirm() // the acknowledgement
+			s.next().confirm() // the acknowledgement
 		}
 		assert.NotEqual(t, ids[botID], ids[userB])
 	})

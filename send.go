@@ -116,8 +116,9 @@ func (c *Client) outcome(o outbox.Outcome[*wire.Frame], action, messageID string
 	switch {
 	case o.Err == nil && refused == nil:
 		return nil
-	case o.Err == nil && o.Unsure && (refused.Code == CodeForbidden || refused.Temporary()):
-		// An earlier try may have been stored: a 403 may even be the answer to its repetition.
+	case o.Err == nil && o.Unsure && refused.Code != CodeBadRequest && refused.Code != CodeInvalidField:
+		// An earlier try may have been stored, and something else have changed since: a 403 may even be the answer to its
+		// repetition. What is wrong with the request itself was wrong then, too.
 		return &UnconfirmedError{MessageID: messageID, Err: refused}
 	case o.Err == nil:
 		return refused
@@ -135,6 +136,11 @@ func (c *Client) gaveUp(what string, err error) error {
 		return c.closed()
 	}
 	if offline := c.whyOffline(); offline != nil {
+		var refused *Error
+		if errors.As(offline, &refused) {
+			// A refusal of the connection is none of the message, and no reason to give up what a handler was working on.
+			offline = errors.New(offline.Error())
+		}
 		return fmt.Errorf("blaze: %s: %w: %w", what, err, offline)
 	}
 	return fmt.Errorf("blaze: %s: %w", what, err)

@@ -96,14 +96,13 @@ func TestSendEndsWhileConnecting(t *testing.T) {
 	errDial := errors.New("no route")
 	var fail atomic.Bool
 	inBubble(t, func(cfg *blaze.Config) {
-		cfg.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if fail.Load() {
 				return nil, errDial
 			}
-			<-ctx.Done()
-			return nil, ctx.Err()
+			return hangingDial(ctx, network, addr)
 		}
-	}, func(t *testing.T, _ *blazetest.Server, c *blaze.Client, w *written) {
+	}, func(t *testing.T, _ *blazetest.Server, c *blaze.Client, w *frames) {
 		synctest.Wait()
 		err := sendFor(t, c, time.Second)
 		requireUnwritten(t, err, nil)
@@ -117,8 +116,8 @@ func TestSendEndsWhileConnecting(t *testing.T) {
 }
 
 func TestSendEndsWhenWritten(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
-		answers(s, hang)
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+		answers(s, actionSend, hang)
 		requireUnconfirmed(t, sendFor(t, c, time.Second))
 		// Sending it again with the same id is safe, as the error says.
 		out := textA
@@ -128,18 +127,18 @@ func TestSendEndsWhenWritten(t *testing.T) {
 		assert.Len(t, s.Sent(), 1)
 
 		// Written again after a timeout, and after a lost connection.
-		answers(s, hang, hang)
+		answers(s, actionSend, hang, hang)
 		requireUnconfirmed(t, sendFor(t, c, 21*time.Second))
-		answers(s, cutUnstored)
-		s.Intercept("GET /", func(blazetest.Frame) blazetest.Answer { return hang })
+		answers(s, actionSend, cutUnstored)
+		answers(s, handshake, hang)
 		requireUnconfirmed(t, sendFor(t, c, 2*time.Second))
 		assert.Len(t, w.all(), 5)
 	})
 }
 
 func TestSendEndsWhileResting(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
-		answers(s, serverFailed)
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+		answers(s, actionSend, serverFailed)
 		err := sendFor(t, c, 800*time.Millisecond)
 		requireUnwritten(t, err, blaze.CodeServer)
 		var refused *blaze.Error
@@ -149,7 +148,7 @@ func TestSendEndsWhileResting(t *testing.T) {
 		assert.Len(t, w.all(), 1)
 
 		// An earlier try may have been stored.
-		answers(s, cutStored, serverFailed)
+		answers(s, actionSend, cutStored, serverFailed)
 		requireUnconfirmed(t, sendFor(t, c, 800*time.Millisecond))
 		assert.Len(t, w.all(), 3)
 		time.Sleep(time.Minute)
@@ -159,8 +158,8 @@ func TestSendEndsWhileResting(t *testing.T) {
 
 func TestSendWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
+		s := newRawServer(t)
+		c := s.start(botID, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
 		var wg sync.WaitGroup
 		for range 5 {
 			wg.Go(func() {
@@ -171,10 +170,10 @@ func TestSendWaitsForRoom(t *testing.T) {
 		var requests []request
 		take := func(n int) {
 			for range n {
-				requests = append(requests, p.next())
+				requests = append(requests, s.next())
 			}
 			synctest.Wait()
-			p.none()
+			s.none()
 		}
 		take(2)
 		assert.Equal(t, 2, c.Stats().OutboxRequests)
@@ -195,8 +194,7 @@ func TestSendWaitsForRoom(t *testing.T) {
 // 32 MiB is as much as waits in frames.
 func TestSendWaitsForRoomInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		key := blaze.Keystore{AppID: botID, SessionID: userB, SessionPrivateKey: strings.Repeat("4b", 32)}
-		c, err := blaze.New(key, nil)
+		c, err := blaze.New(keyOf(botID), nil)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
@@ -225,11 +223,11 @@ func TestSendAsksTheLimiter(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			return ctx.Err()
 		})
-	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		send := func(want int, as ...blazetest.Answer) {
 			t.Helper()
 			waits = 0
-			answers(s, as...)
+			answers(s, actionSend, as...)
 			_, err := c.Send(t.Context(), textA)
 			require.NoError(t, err)
 			assert.Equal(t, want, waits)
@@ -259,14 +257,14 @@ func TestSendRefusedByTheLimiter(t *testing.T) {
 			verdicts = verdicts[1:]
 			return err
 		})
-	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		verdicts = []error{errSpent}
 		_, err := c.Send(t.Context(), textA)
 		assert.ErrorIs(t, err, errSpent)
 		assert.Empty(t, w.all())
 
 		verdicts = []error{nil, errSpent}
-		answers(s, slowDown)
+		answers(s, actionSend, slowDown)
 		_, err = c.Send(t.Context(), textA)
 		assert.ErrorIs(t, err, errSpent)
 		assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
@@ -274,7 +272,7 @@ func TestSendRefusedByTheLimiter(t *testing.T) {
 		assert.NotErrorAs(t, err, &unsure)
 
 		verdicts = []error{nil, errSpent}
-		answers(s, cutStored, slowDown)
+		answers(s, actionSend, cutStored, slowDown)
 		_, err = c.Send(t.Context(), textA)
 		assert.ErrorIs(t, err, errSpent)
 		assert.ErrorAs(t, err, &unsure)
@@ -285,8 +283,8 @@ func TestSendRefusedByTheLimiter(t *testing.T) {
 // A reply that comes while the sender waits for the limiter still counts.
 func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, nil, func(cfg *blaze.Config) {
+		s := newRawServer(t)
+		c := s.start(botID, nil, func(cfg *blaze.Config) {
 			cfg.Limiter = limiterFunc(func(context.Context) error { time.Sleep(time.Second); return nil })
 		})
 		sent := make(chan error, 1)
@@ -294,7 +292,7 @@ func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 			_, err := c.Send(t.Context(), textA)
 			sent <- err
 		}()
-		r := p.next()
+		r := s.next()
 		r.refuse(blaze.CodeTooManyRequests, "")
 		r.refuse(blaze.CodeTooManyRequests, "") // twice the same: it counts once
 		synctest.Wait()
@@ -302,16 +300,16 @@ func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 		r.confirm()
 		require.NoError(t, <-sent)
 		time.Sleep(time.Minute)
-		p.none()
+		s.none()
 	})
 }
 
 // When Run ends, everybody who waits hears what has become of the message.
 func TestSendsWhenRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
+		s := newRawServer(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		c := p.newClient(botID, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
+		c := s.newClient(botID, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(ctx, nil) }()
 		errs := make([]error, 3)
@@ -320,7 +318,7 @@ func TestSendsWhenRunEnds(t *testing.T) {
 		for i := range errs {
 			wg.Go(func() { _, errs[i] = c.Send(t.Context(), textA) })
 			if i < 2 {
-				requests = append(requests, p.next())
+				requests = append(requests, s.next())
 			}
 			synctest.Wait()
 		}
@@ -334,7 +332,7 @@ func TestSendsWhenRunEnds(t *testing.T) {
 		var unsure *blaze.UnconfirmedError
 		require.ErrorAs(t, errs[1], &unsure)
 		assert.ErrorIs(t, errs[1], blaze.ErrClosed)
-		assert.Contains(t, string(requests[1].text), unsure.MessageID)
+		assert.Contains(t, requests[1].text, unsure.MessageID)
 		assert.ErrorIs(t, errs[2], blaze.ErrClosed)
 		assert.NotErrorAs(t, errs[2], &unsure)
 		assert.Contains(t, errs[1].Error(), unsure.MessageID)

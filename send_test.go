@@ -21,10 +21,10 @@ import (
 var textA = blaze.To(conversationA, blaze.Text("x"))
 
 // inBubble runs a client without a handler against a server in memory and records what it writes.
-func inBubble(t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written)) {
+func inBubble(t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		var w written
+		var w frames
 		s, c := blazetest.Start(t, nil, func(cfg *blaze.Config) {
 			w.tap(cfg)
 			if edit != nil {
@@ -35,10 +35,10 @@ func inBubble(t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s 
 	})
 }
 
-// answers arms an interception for each answer to CREATE_MESSAGE, in order.
-func answers(s *blazetest.Server, as ...blazetest.Answer) {
+// answers answers the next requests of an action, in order.
+func answers(s *blazetest.Server, action string, as ...blazetest.Answer) {
 	for _, a := range as {
-		s.Intercept("CREATE_MESSAGE", func(blazetest.Frame) blazetest.Answer { return a })
+		s.Intercept(action, func(blazetest.Frame) blazetest.Answer { return a })
 	}
 }
 
@@ -52,7 +52,7 @@ var (
 )
 
 func TestSendIsConfirmed(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		sent, err := c.Send(t.Context(), textA)
 		require.NoError(t, err)
 		assert.Regexp(t, frameID, sent.MessageID, "a new random id")
@@ -76,9 +76,9 @@ func TestSendRefusedForGood(t *testing.T) {
 		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound, blaze.CodeInvalidField, blaze.CodeGroupFull, blaze.CodeChecksum, 20121, 99999,
 	} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
-			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 				extra := json.RawMessage(`{"field":"data","reason":"too long"}`)
-				answers(s, blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra}}})
+				answers(s, actionSend, blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra}}})
 				began := time.Now()
 				out := textA
 				out.MessageID = messageA
@@ -87,14 +87,14 @@ func TestSendRefusedForGood(t *testing.T) {
 				assert.Zero(t, time.Since(began))
 				var refused *blaze.Error
 				require.ErrorAs(t, err, &refused)
-				assert.Equal(t, &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra, Action: "CREATE_MESSAGE", MessageID: messageA}, refused)
+				assert.Equal(t, &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra, Action: actionSend, MessageID: messageA}, refused)
 				assert.ErrorIs(t, err, code)
 				assert.False(t, refused.Temporary())
 				assert.Contains(t, err.Error(), messageA)
 				_, err = c.Send(t.Context(), textA)
 				require.NoError(t, err, "only that message was refused")
 				time.Sleep(time.Hour)
-				assert.Equal(t, []string{"CREATE_MESSAGE", "CREATE_MESSAGE"}, w.actions())
+				assert.Equal(t, []string{actionSend, actionSend}, w.actions())
 				assert.Len(t, s.Sent(), 1)
 			})
 		})
@@ -103,12 +103,12 @@ func TestSendRefusedForGood(t *testing.T) {
 
 // A reply is matched by its id, whatever action it claims to answer.
 func TestSendRefusedByAnErrorFrame(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
-		answers(s, blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
+		answers(s, actionSend, blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
 		_, err := c.Send(t.Context(), textA)
 		var refused *blaze.Error
 		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, "CREATE_MESSAGE", refused.Action)
+		assert.Equal(t, actionSend, refused.Action)
 		assert.ErrorIs(t, err, blaze.CodeForbidden)
 	})
 }
@@ -117,9 +117,9 @@ func TestSendRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		for attempts, want := range map[int]int{0: 5, 1: 1, 3: 3} {
 			t.Run(fmt.Sprintf("%d, %d attempts", code, attempts), func(t *testing.T) {
-				inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = attempts }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+				inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = attempts }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 					for range want {
-						answers(s, blazetest.Refuse(code))
+						answers(s, actionSend, blazetest.Refuse(code))
 					}
 					began := time.Now()
 					_, err := c.Send(t.Context(), textA)
@@ -133,7 +133,7 @@ func TestSendRefusedForAWhile(t *testing.T) {
 					for _, f := range w.all() {
 						assert.Equal(t, w.all()[0], f, "the same ids")
 					}
-					assert.Equal(t, []string{refused.MessageID}, w.all()[0].messages)
+					assert.Equal(t, []string{refused.MessageID}, w.all()[0].ids())
 					// A second, then twice as long each time, give or take a tenth.
 					waits := time.Duration(1<<(want-1)-1) * time.Second
 					assert.InDelta(t, waits, time.Since(began), float64(waits/10))
@@ -141,11 +141,11 @@ func TestSendRefusedForAWhile(t *testing.T) {
 
 					// One try less, and it is sent.
 					for range want - 1 {
-						answers(s, blazetest.Refuse(code))
+						answers(s, actionSend, blazetest.Refuse(code))
 					}
 					sent, err := c.Send(t.Context(), textA)
 					require.NoError(t, err)
-					assert.Equal(t, []string{sent.MessageID}, w.all()[len(w.all())-1].messages)
+					assert.Equal(t, []string{sent.MessageID}, w.all()[len(w.all())-1].ids())
 				})
 			})
 		}
@@ -153,9 +153,9 @@ func TestSendRefusedForAWhile(t *testing.T) {
 }
 
 func TestSendAttemptsWithoutLimit(t *testing.T) {
-	inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
+	inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		for range 50 {
-			answers(s, serverFailed)
+			answers(s, actionSend, serverFailed)
 		}
 		_, err := c.Send(t.Context(), textA)
 		require.NoError(t, err)
@@ -168,22 +168,22 @@ func TestSendAttemptsWithoutLimit(t *testing.T) {
 // acknowledge it, whether it comes in time, late or twice.
 func TestSendAnsweredByAStub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, func(context.Context, *blaze.Message) error { assert.Fail(t, "a reply was handled"); return nil }, nil)
-		p.next().confirm()
+		s := newRawServer(t)
+		c := s.start(botID, func(context.Context, *blaze.Message) error { assert.Fail(t, "a reply was handled"); return nil }, nil)
+		s.next().confirm()
 		sent := make(chan error, 1)
 		go func() {
 			_, err := c.Send(t.Context(), textA)
 			sent <- err
 		}()
-		r := p.next()
+		r := s.next()
 		for range 3 {
 			r.reply(`,"data":{"type":"message","conversation_id":"","user_id":"` + botID + `","message_id":"` + messageA +
 				`","category":"","data":"","status":"SENT","source":"","created_at":"2024-01-01T00:00:00Z"}`)
 		}
 		require.NoError(t, <-sent)
 		time.Sleep(time.Minute)
-		p.none()
+		s.none()
 		assert.Zero(t, c.Stats().Handled)
 		assert.EqualValues(t, 2, c.Stats().Ignored)
 		assert.True(t, c.Stats().Connected)
@@ -194,8 +194,8 @@ func TestSendAnsweredByAStub(t *testing.T) {
 func TestSendsAreAnsweredOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 1000
-		p := newPipePeer(t)
-		c := p.start(botID, nil, nil)
+		s := newRawServer(t)
+		c := s.start(botID, nil, nil)
 		var wg sync.WaitGroup
 		for i := range n {
 			id := blaze.DeriveID("send", fmt.Sprint(i))
@@ -219,7 +219,7 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 		}
 		requests := make([]request, n)
 		for i := range requests {
-			requests[i] = p.next()
+			requests[i] = s.next()
 		}
 		rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { requests[i], requests[j] = requests[j], requests[i] })
 		for _, r := range requests {
@@ -238,8 +238,8 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 // A request whose reply never comes is written again, with the same ids, after ReplyTimeout and then twice that. What the
 // server stored the first time it does not store again.
 func TestSendIsRepeatedWithoutReply(t *testing.T) {
-	inBubble(t, func(cfg *blaze.Config) { cfg.ReplyTimeout = 7 * time.Second }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
-		answers(s, hang)
+	inBubble(t, func(cfg *blaze.Config) { cfg.ReplyTimeout = 7 * time.Second }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+		answers(s, actionSend, hang)
 		began := time.Now()
 		sent, err := c.Send(t.Context(), textA)
 		require.NoError(t, err)
@@ -256,8 +256,8 @@ func TestSendIsRepeatedWithoutReply(t *testing.T) {
 // The clock of a request doubles with each try that was not answered.
 func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, nil, nil)
+		s := newRawServer(t)
+		c := s.start(botID, nil, nil)
 		began := time.Now()
 		out := textA
 		out.MessageID = messageA
@@ -267,15 +267,16 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 			sent <- err
 		}()
 		var tries []time.Duration
+		var others sync.WaitGroup
 		for len(tries) < 4 {
 			// Others are answered, so that nothing is wrong with the link.
-			go func() {
+			others.Go(func() {
 				time.Sleep(time.Second)
 				_, err := c.Send(t.Context(), textA)
 				assert.NoError(t, err)
-			}()
+			})
 			for {
-				r := p.next()
+				r := s.next()
 				if r.messageID(t) != messageA {
 					r.confirm()
 					break
@@ -285,6 +286,7 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 				}
 			}
 		}
+		others.Wait()
 		require.NoError(t, <-sent)
 		assert.Equal(t, []time.Duration{0, 20 * time.Second, 60 * time.Second, 140 * time.Second}, tries)
 		assert.EqualValues(t, 1, c.Stats().Connects)
@@ -294,19 +296,19 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 // A link on which nothing at all is answered is replaced after twice ReplyTimeout.
 func TestSendWithoutReplyReplacesTheLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, nil, nil)
+		s := newRawServer(t)
+		c := s.start(botID, nil, nil)
 		began := time.Now()
 		sent := make(chan error, 1)
 		go func() {
 			_, err := c.Send(t.Context(), textA)
 			sent <- err
 		}()
-		first := p.next()
+		first := s.next()
 		assert.Zero(t, time.Since(began))
-		second := p.next()
+		second := s.next()
 		assert.Equal(t, 20*time.Second, time.Since(began))
-		third := p.next() // on the next link, after half a second at most
+		third := s.next() // on the next link, after half a second at most
 		assert.GreaterOrEqual(t, time.Since(began), 40*time.Second)
 		assert.LessOrEqual(t, time.Since(began), 41*time.Second)
 		assert.Equal(t, first.text, second.text)
@@ -321,14 +323,14 @@ func TestSendWithoutReplyReplacesTheLink(t *testing.T) {
 // A late reply to an earlier try is a reply; the one to the last try is then of no use and harms nobody.
 func TestSendTakesALateReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
-		c := p.start(botID, nil, nil)
+		s := newRawServer(t)
+		c := s.start(botID, nil, nil)
 		sent := make(chan error, 1)
 		go func() {
 			_, err := c.Send(t.Context(), textA)
 			sent <- err
 		}()
-		first, second := p.next(), p.next()
+		first, second := s.next(), s.next()
 		first.confirm()
 		require.NoError(t, <-sent)
 		second.confirm()
@@ -339,7 +341,7 @@ func TestSendTakesALateReply(t *testing.T) {
 			_, err := c.Send(t.Context(), textA)
 			sent <- err
 		}()
-		p.next().confirm()
+		s.next().confirm()
 		require.NoError(t, <-sent)
 	})
 }
@@ -347,8 +349,8 @@ func TestSendTakesALateReply(t *testing.T) {
 func TestSendSurvivesALostConnection(t *testing.T) {
 	for name, cut := range map[string]blazetest.Answer{"before it was stored": cutUnstored, "after it was stored": cutStored} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *written) {
-				answers(s, cut, cut, cut)
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+				answers(s, actionSend, cut, cut, cut)
 				sent, err := c.Send(t.Context(), textA)
 				require.NoError(t, err)
 				require.Len(t, s.Sent(), 1)
@@ -367,8 +369,8 @@ func TestSendSurvivesALostConnection(t *testing.T) {
 func TestSendUnsureAndRefused(t *testing.T) {
 	for name, first := range map[string]blazetest.Answer{"lost": cutStored, "unanswered": hang} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *written) {
-				answers(s, first, forbidden)
+			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
+				answers(s, actionSend, first, forbidden)
 				out := textA
 				out.MessageID = messageA
 				_, err := c.Send(t.Context(), out)
@@ -380,7 +382,7 @@ func TestSendUnsureAndRefused(t *testing.T) {
 				require.ErrorAs(t, err, &refused)
 
 				// So may a passing refusal be the last that was heard of a message that was stored.
-				answers(s, first, slowDown, slowDown, slowDown, slowDown, slowDown)
+				answers(s, actionSend, first, slowDown, slowDown, slowDown, slowDown, slowDown)
 				out.MessageID = messageB
 				_, err = c.Send(t.Context(), out)
 				require.ErrorAs(t, err, &unsure)
@@ -388,7 +390,7 @@ func TestSendUnsureAndRefused(t *testing.T) {
 				assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
 
 				// But who refuses the message as such has never taken it.
-				answers(s, cutUnstored, blazetest.Refuse(blaze.CodeInvalidField))
+				answers(s, actionSend, cutUnstored, blazetest.Refuse(blaze.CodeInvalidField))
 				_, err = c.Send(t.Context(), textA)
 				assert.False(t, errors.As(err, &unsure))
 				assert.ErrorIs(t, err, blaze.CodeInvalidField)
@@ -409,7 +411,7 @@ func TestSendInsideAHandler(t *testing.T) {
 				return c.Reply(ctx, m, blaze.Text("done"))
 			}
 		}, func(cfg *blaze.Config) { cfg.Workers = 1 })
-		s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("go")})
+		s.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("go")})
 		require.NoError(t, s.Idle(t.Context()))
 		require.Len(t, s.Sent(), 4)
 		assert.Equal(t, blaze.Text("done"), s.Sent()[3].Payload)

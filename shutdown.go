@@ -2,6 +2,7 @@ package blaze
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/link"
@@ -50,7 +51,7 @@ func (c *Client) finish(err error) error {
 	requests := c.outbox.Len().Requests
 	acks := c.acker.close()
 	if abandoned+requests+acks > 0 && err == nil {
-		err = fmt.Errorf("%w: handlers still running: %d, requests unanswered: %d, acknowledgements unconfirmed: %d", ErrDrain, abandoned, requests, acks)
+		err = fmt.Errorf("%w: %s", ErrDrain, left(abandoned, requests, acks))
 	} else if abandoned > 0 {
 		err = fmt.Errorf("%w; %w: handlers still running: %d", err, ErrDrain, abandoned)
 	}
@@ -65,4 +66,18 @@ func (c *Client) finish(err error) error {
 		<-c.inbox.Idle() // its workers are on their way out
 	}
 	return err
+}
+
+// left says what was not finished, without what was.
+func left(handlers, requests, acks int) string {
+	var parts []string
+	for _, p := range []struct {
+		what string
+		n    int
+	}{{"handlers still running", handlers}, {"requests unanswered", requests}, {"acknowledgements unconfirmed", acks}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", p.what, p.n))
+		}
+	}
+	return strings.Join(parts, ", ")
 }

@@ -2,7 +2,6 @@ package blaze_test
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"regexp"
@@ -30,10 +29,8 @@ var frameID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0
 func requireFrame(t *testing.T, want string, got request) {
 	t.Helper()
 	require.Regexp(t, frameID, got.ID)
-	require.Equal(t, strings.Replace(want, "ID", got.ID, 1), string(got.text))
+	require.Equal(t, strings.Replace(want, "ID", got.ID, 1), got.text)
 }
-
-func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
 // samples are the categories of the service's list of websocket messages, each with the Data Format of that list. Where a
 // sample says only what a value is, there is a value of that kind here.
@@ -104,20 +101,20 @@ var samples = []struct {
 }
 
 func TestSpecificationCategories(t *testing.T) {
-	p := newPeer(t)
-	c := p.start(botID, nil, nil)
-	for _, s := range samples {
-		t.Run(s.category, func(t *testing.T) {
+	s := newLoopbackServer(t)
+	c := s.start(botID, nil, nil)
+	for _, sample := range samples {
+		t.Run(sample.category, func(t *testing.T) {
 			var got blaze.Sent
 			sent := make(chan error, 1)
 			go func() {
 				var err error
-				got, err = c.Send(t.Context(), blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: s.payload})
+				got, err = c.Send(t.Context(), blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: sample.payload})
 				sent <- err
 			}()
-			r := p.next()
-			requireFrame(t, `{"id":"ID","action":"CREATE_MESSAGE","params":{"conversation_id":"`+conversationA+`","category":"`+s.category+
-				`","status":"SENT","message_id":"`+messageA+`","data":"`+b64(s.data)+`"}}`, r)
+			r := s.next()
+			requireFrame(t, `{"id":"ID","action":"CREATE_MESSAGE","params":{"conversation_id":"`+conversationA+`","category":"`+sample.category+
+				`","status":"SENT","message_id":"`+messageA+`","data":"`+b64(sample.data)+`"}}`, r)
 			r.confirm()
 			require.NoError(t, <-sent)
 			assert.Equal(t, blaze.Sent{MessageID: messageA, ConversationID: conversationA}, got)
@@ -127,8 +124,8 @@ func TestSpecificationCategories(t *testing.T) {
 
 // What the samples do not show follows them, and is there only when it is set.
 func TestSpecificationOptionalFields(t *testing.T) {
-	p := newPeer(t)
-	c := p.start(botID, nil, nil)
+	s := newLoopbackServer(t)
+	c := s.start(botID, nil, nil)
 	base := blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: blaze.Text("x")}
 	with := func(edit func(*blaze.Outgoing)) blaze.Outgoing {
 		out := base
@@ -159,7 +156,7 @@ func TestSpecificationOptionalFields(t *testing.T) {
 			_, err := c.Send(t.Context(), c2.out)
 			sent <- err
 		}()
-		r := p.next()
+		r := s.next()
 		requireFrame(t, `{"id":"ID","action":"CREATE_MESSAGE","params":{"conversation_id":"`+conversationA+
 			`","category":"PLAIN_TEXT","status":"SENT","message_id":"`+messageA+`","data":"eA=="`+c2.rest+`}}`, r)
 		r.confirm()
@@ -169,8 +166,8 @@ func TestSpecificationOptionalFields(t *testing.T) {
 
 // The service writes ids in lower case, and conversation ids are derived from that form.
 func TestSpecificationLowercase(t *testing.T) {
-	p := newPeer(t)
-	c := p.start(strings.ToUpper(botID), nil, nil)
+	s := newLoopbackServer(t)
+	c := s.start(strings.ToUpper(botID), nil, nil)
 	up := strings.ToUpper
 	sent := make(chan error, 1)
 	go func() {
@@ -181,7 +178,7 @@ func TestSpecificationLowercase(t *testing.T) {
 		assert.Equal(t, blaze.Sent{MessageID: messageA, ConversationID: conversationA}, got)
 		sent <- err
 	}()
-	r := p.next()
+	r := s.next()
 	requireFrame(t, `{"id":"ID","action":"CREATE_MESSAGE","params":{"conversation_id":"`+conversationA+
 		`","category":"PLAIN_TEXT","status":"SENT","message_id":"`+messageA+`","data":"eA==","recipient_id":"`+userA+
 		`","quote_message_id":"`+messageB+`","representative_id":"`+userB+`","mentions":["`+userA+`"]}}`, r)
@@ -194,7 +191,7 @@ func TestSpecificationLowercase(t *testing.T) {
 		_, err := c.SendBatch(t.Context(), out)
 		sent <- err
 	}()
-	r = p.next()
+	r = s.next()
 	// The conversation is the MD5 of both ids in lower case.
 	requireFrame(t, `{"id":"ID","action":"CREATE_PLAIN_MESSAGES","params":{"messages":[{"conversation_id":"1b58790a-3c0c-32d1-876c-d4a87fbbd64c","recipient_id":"`+
 		userA+`","message_id":"`+messageA+`","category":"PLAIN_CONTACT","data":"`+b64(`{"user_id":"`+userB+`"}`)+`"}]}}`, r)
@@ -204,8 +201,8 @@ func TestSpecificationLowercase(t *testing.T) {
 
 // A batch has the keys and the order of its sample, and its answer's params are a string.
 func TestSpecificationBatch(t *testing.T) {
-	p := newPeer(t)
-	c := p.start(botID, nil, nil)
+	s := newLoopbackServer(t)
+	c := s.start(botID, nil, nil)
 	sent := make(chan error, 1)
 	go func() {
 		got, err := c.SendBatch(t.Context(),
@@ -218,7 +215,7 @@ func TestSpecificationBatch(t *testing.T) {
 		assert.Equal(t, []blaze.Sent{{messageA, conversationA}, {messageC, conversationB}}, got)
 		sent <- err
 	}()
-	r := p.next()
+	r := s.next()
 	requireFrame(t, `{"id":"ID","action":"CREATE_PLAIN_MESSAGES","params":{"messages":[`+
 		`{"conversation_id":"`+conversationA+`","recipient_id":"`+userA+`","message_id":"`+messageA+`","representative_id":"`+userB+
 		`","quote_message_id":"`+messageB+`","category":"PLAIN_TEXT","data":"`+b64("quoted")+`"},`+
@@ -232,12 +229,12 @@ func TestSpecificationBatch(t *testing.T) {
 // handler asks for nothing, as the other tests here show.
 func TestSpecificationListIsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPipePeer(t)
+		s := newRawServer(t)
 		free := make(chan struct{})
-		c := p.start(botID, func(context.Context, *blaze.Message) error { return nil }, func(cfg *blaze.Config) {
+		c := s.start(botID, func(context.Context, *blaze.Message) error { return nil }, func(cfg *blaze.Config) {
 			cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 				<-free
-				return p.dial(ctx, network, addr)
+				return s.dial(ctx, network, addr)
 			}
 		})
 		sent := make(chan error, 1)
@@ -248,31 +245,31 @@ func TestSpecificationListIsFirst(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 1, c.Stats().OutboxRequests)
 		close(free)
-		r := p.next()
+		r := s.next()
 		requireFrame(t, `{"id":"ID","action":"LIST_PENDING_MESSAGES"}`, r)
 		r.confirm()
-		r = p.next()
-		require.Equal(t, "CREATE_MESSAGE", r.Action)
+		r = s.next()
+		require.Equal(t, actionSend, r.Action)
 		r.confirm()
 		require.NoError(t, <-sent)
 	})
 }
 
 func TestSpecificationAcks(t *testing.T) {
-	p := newPeer(t)
-	c := p.start(botID, nil, nil)
+	s := newLoopbackServer(t)
+	c := s.start(botID, nil, nil)
 	acked := make(chan error, 1)
-	for _, s := range []blaze.Status{blaze.StatusRead, blaze.StatusDelivered} {
-		go func() { acked <- c.Ack(t.Context(), s, messageA) }()
-		r := p.next()
-		requireFrame(t, fmt.Sprintf(`{"id":"ID","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","params":{"message_id":%q,"status":%q}}`, messageA, s), r)
+	for _, status := range []blaze.Status{blaze.StatusRead, blaze.StatusDelivered} {
+		go func() { acked <- c.Ack(t.Context(), status, messageA) }()
+		r := s.next()
+		requireFrame(t, fmt.Sprintf(`{"id":"ID","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","params":{"message_id":%q,"status":%q}}`, messageA, status), r)
 		r.confirm()
 		require.NoError(t, <-acked)
 
-		go func() { acked <- c.Ack(t.Context(), s, messageA, messageB) }()
-		r = p.next()
+		go func() { acked <- c.Ack(t.Context(), status, messageA, messageB) }()
+		r = s.next()
 		requireFrame(t, fmt.Sprintf(`{"id":"ID","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS","params":{"messages":[`+
-			`{"message_id":%q,"status":%q},{"message_id":%q,"status":%q}]}}`, messageA, s, messageB, s), r)
+			`{"message_id":%q,"status":%q},{"message_id":%q,"status":%q}]}}`, messageA, status, messageB, status), r)
 		r.confirm()
 		require.NoError(t, <-acked)
 	}

@@ -71,6 +71,9 @@ type deed struct {
 // makes the server push are queued at once, in this order.
 func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 	d, refused := read(f, size)
+	if refused == nil {
+		d, refused = d.unless(c.s.misdirected(d.send))
+	}
 	if refused != nil {
 		c.s.fault("%s: %s: %s", f.Action, refused.field, refused.reason)
 	}
@@ -94,6 +97,18 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 		c.list()
 	}
 	s.changed()
+}
+
+// misdirected finds the usual mistake: a user's id in the place of a conversation's, which no other test would show.
+func (s *Server) misdirected(send []blaze.Outgoing) *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, out := range send {
+		if _, user := s.users[out.ConversationID]; user {
+			return invalidField("params.conversation_id", "the id of a user; Client.ToUser writes to one")
+		}
+	}
+	return nil
 }
 
 // refusal is why a request cannot be carried out.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 

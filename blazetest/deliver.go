@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gofrs/uuid/v5"
+
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -58,7 +59,7 @@ type push struct {
 // Delivering the id of a message again simulates the service pushing it twice: while it is pending it is pushed once more, in
 // its place with what it says now; after it was acknowledged it is pending again, as the newest.
 //
-// A message that cannot be is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
+// A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
 // that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, Encrypted.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	view, reason := viewOf(userID, out)
@@ -68,6 +69,7 @@ func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.users[userID] = struct{}{}
 	m := s.keep(view)
 	for _, c := range s.conns {
 		if c.listed {
@@ -90,8 +92,11 @@ func viewOf(userID string, out blaze.Outgoing) (v pushed, reason string) {
 		name, value string
 		needed      bool
 	}{
-		{"the user's id", userID, true}, {"ConversationID", out.ConversationID, true}, {"MessageID", out.MessageID, true},
-		{"QuoteID", out.QuoteID, false}, {"RepresentativeID", out.RepresentativeID, false},
+		{"the user's id", userID, true},
+		{"ConversationID", out.ConversationID, true},
+		{"MessageID", out.MessageID, true},
+		{"QuoteID", out.QuoteID, false},
+		{"RepresentativeID", out.RepresentativeID, false},
 	} {
 		if (id.needed || id.value != "") && !isUUID(id.value) {
 			return v, id.name + " is not a UUID in lowercase"

@@ -15,9 +15,10 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/stretchr/testify/require"
+
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
-	"github.com/stretchr/testify/require"
 )
 
 const unauthorized = `{"error":{"status":202,"code":401,"description":"Unauthorized"}}`

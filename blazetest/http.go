@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )

@@ -3,6 +3,7 @@ package blazetest
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/wire"
@@ -45,9 +46,15 @@ func Refuse(code blaze.Code) Answer {
 	return Answer{Reply: &Frame{Error: &blaze.Error{Code: code, Status: statusOf(code), Description: describe(code)}}}
 }
 
-// Intercept arms one interception: fn gets the next request of the action and decides how it is answered. Actions are those of
-// the websocket, for example CREATE_MESSAGE, and of HTTP, for example "GET /" for the handshake. Several interceptions of an
-// action are used up in the order in which they were armed, one for each request.
+// Intercept arms one interception: fn gets the next request of the action and decides how it is answered. Several interceptions
+// of an action are used up in the order in which they were armed, one for each request. Actions are those of the websocket,
+//
+//   - LIST_PENDING_MESSAGES, first on every connection;
+//   - CREATE_MESSAGE, and CREATE_PLAIN_MESSAGES for the frames of a batch, whose messages follow as CREATE_MESSAGE, one by
+//     one, if it is refused;
+//   - ACKNOWLEDGE_MESSAGE_RECEIPT for one message, and ACKNOWLEDGE_MESSAGE_RECEIPTS for several;
+//
+// and of HTTP, for example "GET /" for the handshake. Any other action is misuse.
 //
 // fn runs in a goroutine of its own while its connection waits; other connections go on. The server holds no lock meanwhile:
 // fn may call any method of the Server, Intercept too, so as to be armed again. The request is not checked before fn gets it,
@@ -56,6 +63,13 @@ func (s *Server) Intercept(action string, fn func(req Frame) Answer) {
 	if fn == nil {
 		s.misuse("Intercept(%q): the function is nil", action)
 		return
+	}
+	switch action {
+	case wire.ActionListPending, wire.ActionCreateMessage, wire.ActionCreatePlain, wire.ActionAck, wire.ActionAcks:
+	default:
+		if !strings.Contains(action, " ") {
+			s.misuse("Intercept(%q): no client writes that action", action)
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/mixin-blaze/blaze"
@@ -30,7 +31,7 @@ func (s *Server) acknowledge(id string) {
 
 // Next waits for the next message that a client sent, and takes it: each is returned once, in the order in which they were
 // stored. Its payload is what [blaze.DecodePayload] makes of what was sent; encrypted ones are [blaze.Raw]. The error is that
-// of ctx, or says that the server was closed and no message is left.
+// of ctx with the state of the server, or says that the server was closed and no message is left.
 func (s *Server) Next(ctx context.Context) (blaze.Outgoing, error) {
 	var out blaze.Outgoing
 	err := s.await(ctx, func() bool {
@@ -46,7 +47,8 @@ func (s *Server) Next(ctx context.Context) (blaze.Outgoing, error) {
 
 // Idle waits until every delivered message is acknowledged and every request that was read is answered: what Sent lacks then
 // was not sent in answer to a message. Requests that an interception left hanging are not waited for, and what a client has
-// not written yet the server cannot know. The error is that of ctx, or says that the server was closed before.
+// not written yet the server cannot know. The error is that of ctx with the state of the server, or says
+// that the server was closed before.
 func (s *Server) Idle(ctx context.Context) error {
 	return s.await(ctx, func() bool { return s.pending.Len() == 0 && s.unanswered == 0 })
 }
@@ -67,9 +69,23 @@ func (s *Server) await(ctx context.Context, cond func() bool) error {
 		select {
 		case <-change:
 		case <-ctx.Done():
-			return ctx.Err()
+			return fmt.Errorf("blazetest: waited in vain (%s): %w", s.describe(), ctx.Err())
 		}
 	}
+}
+
+// describe says what there is to wait for.
+func (s *Server) describe() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	listed := 0
+	for _, c := range s.conns {
+		if c.listed {
+			listed++
+		}
+	}
+	return fmt.Sprintf("%d connections, %d of which get messages; %d messages pending, %d sent, %d requests unanswered",
+		len(s.conns), listed, s.pending.Len(), len(s.sent), s.unanswered)
 }
 
 // Sent returns the messages that clients sent, each MessageID once, in the order in which they were stored, those that Next

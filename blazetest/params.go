@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gofrs/uuid/v5"
+
 	"github.com/mixin-blaze/blaze"
 )
 
@@ -113,8 +114,11 @@ func (m *message) checkIDs(path string) *refusal {
 		name, value string
 		needed      bool
 	}{
-		{"conversation_id", m.ConversationID, true}, {"message_id", m.MessageID, true}, {"recipient_id", m.RecipientID, false},
-		{"quote_message_id", m.QuoteMessageID, false}, {"representative_id", m.RepresentativeID, false},
+		{"conversation_id", m.ConversationID, true},
+		{"message_id", m.MessageID, true},
+		{"recipient_id", m.RecipientID, false},
+		{"quote_message_id", m.QuoteMessageID, false},
+		{"representative_id", m.RepresentativeID, false},
 	} {
 		if f.needed && f.value == "" {
 			return invalidField(path+"."+f.name, "missing")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gofrs/uuid/v5"
+
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )

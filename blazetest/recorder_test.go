@@ -11,9 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
-	"github.com/stretchr/testify/require"
 )
 
 func TestRecorderRoundTrip(t *testing.T) {

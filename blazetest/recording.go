@@ -37,6 +37,9 @@ type ack struct {
 
 // readRecording reads a whole recording. Errors name the line, and hold no part of it.
 func readRecording(r io.Reader) ([]*line, error) {
+	if r == nil {
+		return nil, errors.New("blazetest: no recording")
+	}
 	var lines []*line
 	sc := bufio.NewScanner(r)
 	sc.Buffer(nil, maxLine)
@@ -139,7 +142,7 @@ func rewrite(p json.RawMessage, name string, change func(name string, value json
 	if err != nil || !ok {
 		return p
 	}
-	b := []byte{byte(open)}
+	b := []byte(open.String())
 	for n := 0; dec.More(); n++ {
 		if n > 0 {
 			b = append(b, ',')
@@ -156,5 +159,8 @@ func rewrite(p json.RawMessage, name string, change func(name string, value json
 		}
 		b = append(b, rewrite(v, name, change)...)
 	}
-	return append(b, byte(open)+2) // in ASCII, the closing bracket of both kinds is two behind the opening one
+	if open == '{' {
+		return append(b, '}')
+	}
+	return append(b, ']')
 }

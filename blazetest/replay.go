@@ -12,7 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// patience is how long a replay waits for a client that says nothing.
+// patience is how long a replay waits for the frame of one line. A client that waits for an answer is never silent: it pings,
+// writes again what was not answered, and connects again.
 const patience = time.Minute
 
 // Replay plays a recording, as [Recorder] writes them, on one connection of a client: it sends the server's frames ("in") in
@@ -23,11 +24,11 @@ const patience = time.Minute
 // A frame is expected if it is the same JSON as the recorded one but for the ids that clients make up: those of
 // requests and of the messages they create. Whatever the client uses in place of a recorded id is put into the server's
 // frames in its place, so that recorded replies and receipts reach what they belong to. Ids inside of data, where messages
-// speak of other messages, are compared as they are. The client may write in another order than was recorded, and may
+// speak of other messages, are compared as they are, and so are those of the bot and its conversations: the recording must be
+// of the bot of Server.Key. The client may write in another order than was recorded, and may
 // divide its acknowledgements among frames in another way: Replay then answers these itself.
 //
-// The error names the line: of a recording that cannot be read, or of the frame that did not come before the client was
-// silent for a minute. It also tells of frames that the recording does not have. Afterwards the server answers as
+// The error names the line: of a recording that cannot be read, or of the frame that did not come within a minute. It also tells of frames that the recording does not have. Afterwards the server answers as
 // usual again; for messages to be pushed, the client has to ask for them again.
 func (s *Server) Replay(r io.Reader) error {
 	lines, err := readRecording(r)
@@ -93,12 +94,16 @@ type replay struct {
 	kept     []*arrival      // no line has asked for them yet
 	acked    map[ack]int     // acknowledged in frames unlike the recorded ones, and no line has asked for them yet
 	answered map[string]bool // recorded ids of requests whose replies were given otherwise
+	late     *time.Timer     // runs for the present line
 
 	inbox []*arrival // guarded by s.mu
 }
 
 func (p *replay) play() error {
+	p.late = time.NewTimer(patience)
+	defer p.late.Stop()
 	for _, l := range p.lines {
+		p.late.Reset(patience)
 		var err error
 		if l.Dir == "in" {
 			err = p.send(l)
@@ -109,6 +114,7 @@ func (p *replay) play() error {
 			return fmt.Errorf("blazetest: line %d of the recording: %w", l.number, err)
 		}
 	}
+	p.late.Reset(patience)
 	// The frames that the client is to see have reached it, or it has gone.
 	err := p.wait(func() bool {
 		c := p.conn()
@@ -236,10 +242,8 @@ func (p *replay) conn() *conn {
 	return nil
 }
 
-// wait waits until cond, called with s.mu held, is true, but not longer than the client is silent.
+// wait waits until cond, called with s.mu held, is true, but not longer than a line may take.
 func (p *replay) wait(cond func() bool) error {
-	silence := time.NewTimer(patience)
-	defer silence.Stop()
 	for {
 		s := p.s
 		s.mu.Lock()
@@ -251,11 +255,10 @@ func (p *replay) wait(cond func() bool) error {
 		s.mu.Unlock()
 		select {
 		case <-change:
-			silence.Reset(patience)
 		case <-s.done:
 			return errClosed
-		case <-silence.C:
-			return fmt.Errorf("nothing came for %v", patience)
+		case <-p.late.C:
+			return fmt.Errorf("it did not come within %v", patience)
 		}
 	}
 }

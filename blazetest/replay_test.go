@@ -15,10 +15,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/wire"
-	"github.com/stretchr/testify/require"
 )
 
 // Recorded ids, none of which a client makes up again.
@@ -88,7 +89,7 @@ func TestReplayNamesWhatIsMissing(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "line 3 of the recording: waiting for CREATE_MESSAGE")
 	require.ErrorContains(t, err, "differs in params.category")
-	require.ErrorContains(t, err, "nothing came for 1m0s")
+	require.ErrorContains(t, err, "it did not come within 1m0s")
 	require.ErrorContains(t, err, "does not have: CREATE_MESSAGE")
 }
 
@@ -112,7 +113,7 @@ func TestReplayDifferences(t *testing.T) {
 func TestReplayWithoutAClient(t *testing.T) {
 	start := time.Now()
 	err := play(t, sending[strings.Index(sending, "\n")+1:], func(*testing.T, *blazetest.Server) {})
-	require.ErrorContains(t, err, "line 1 of the recording: nothing came for 1m0s")
+	require.ErrorContains(t, err, "line 1 of the recording: it did not come within 1m0s")
 	require.Less(t, time.Since(start), time.Minute, "the minute is virtual")
 }
 

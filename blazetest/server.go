@@ -61,7 +61,8 @@ type state struct {
 	lastAt    time.Time // when the newest message was stored
 	receipts  []*pushed // not pushed yet
 
-	acked    []string // in order, each once
+	users    map[string]struct{} // who wrote to the bot
+	acked    []string            // in order, each once
 	ackedIDs map[string]struct{}
 	sent     []blaze.Outgoing // in order, each once
 	sentIDs  map[string]int   // index into sent
@@ -83,6 +84,7 @@ func newServer() *Server {
 	s.public = public
 	s.Key = blaze.Keystore{AppID: appID, SessionID: sessionID, SessionPrivateKey: hex.EncodeToString(private.Seed())}
 	s.state = state{
+		users:    map[string]struct{}{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
 		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string][]func(Frame) Answer{},
 	}

@@ -2,6 +2,9 @@ package blazetest
 
 import (
 	"context"
+	"log/slog"
+	"strings"
+	"sync"
 
 	"github.com/mixin-blaze/blaze"
 )
@@ -14,7 +17,8 @@ type TB interface {
 	Cleanup(func())
 }
 
-// Start runs a bot against a new Server in memory until the test ends. bot makes the handler, and gets the Client that the
+// Start runs a bot against a new Server in memory until the test ends. What the Client logs as a warning or an error, failing
+// handlers among it, goes to the test's log if tb has a Logf, as *testing.T has. bot makes the handler, and gets the Client that the
 // handler answers with; a nil bot and a nil handler run a Client that only sends. edit, which may be nil, changes the Client's
 // configuration before it is made.
 //
@@ -27,6 +31,11 @@ func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config
 	s.Errorf = tb.Errorf
 	tb.Cleanup(s.Close)
 	cfg := s.Config
+	if l, ok := tb.(logger); ok {
+		w := &testLog{t: l}
+		tb.Cleanup(w.close)
+		cfg.Logger = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
 	if edit != nil {
 		edit(&cfg)
 	}
@@ -40,7 +49,7 @@ func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config
 		h = bot(c)
 	}
 	// Cleanup functions run after the context of a test has ended, and Run is to end in one of them.
-	ctx, cancel := context.WithCancel(context.Background()) //nolint:forbidigo // see above
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx, h) }()
 	tb.Cleanup(func() {
@@ -50,4 +59,30 @@ func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config
 		}
 	})
 	return s, c
+}
+
+// logger is what a TB may have in addition.
+type logger interface {
+	Logf(format string, args ...any)
+}
+
+// testLog writes to a test's log until the test has ended, after which that would be a panic.
+type testLog struct {
+	mu sync.Mutex
+	t  logger // nil once the test has ended
+}
+
+func (w *testLog) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.t != nil {
+		w.t.Logf("%s", strings.TrimSuffix(string(p), "\n"))
+	}
+	return len(p), nil
+}
+
+func (w *testLog) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t = nil
 }

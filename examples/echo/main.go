@@ -23,19 +23,28 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-func main() {
+func main() { os.Exit(run()) }
+
+func run() (status int) {
 	keystore := flag.String("keystore", "", "the bot's keystore `file`; without one, a demonstration in memory")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "echo takes no arguments; a keystore is given with -keystore FILE")
+		return 2
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	run := func() error { return demo(ctx, os.Stdout) }
+	var err error
 	if *keystore != "" {
-		run = func() error { return serve(ctx, *keystore) }
+		err = serve(ctx, *keystore)
+	} else {
+		err = demo(ctx, os.Stdout)
 	}
-	if err := run(); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 // bot answers texts with an echo in front, everything else with itself, and leaves notices of the system alone.

@@ -219,11 +219,12 @@ func (b *Box[K, M]) relist(gate string) {
 	}
 }
 
-// Asked returns the id of the message that Relist has asked for and that has not been offered since, or "".
+// Asked returns the id of the message that Relist has asked for and that has not been offered since, or "". After Stop nothing
+// is waited for.
 func (b *Box[K, M]) Asked() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.asked {
+	if !b.asked || b.stopped {
 		return ""
 	}
 	return b.gate

@@ -93,6 +93,9 @@ func (l *Link) lost(err error) error {
 		if l.ours.Load() {
 			return ErrClosed
 		}
+		if closed.Code == websocket.CloseAbnormalClosure { // the library's code for no close frame
+			return fmt.Errorf("the connection broke: %s", strconv.Quote(closed.Text))
+		}
 		return fmt.Errorf("the server closed the connection with code %d %s", closed.Code, strconv.Quote(closed.Text))
 	}
 	var timeout interface{ Timeout() bool }

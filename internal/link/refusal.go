@@ -82,6 +82,11 @@ func redact(s, token string) string {
 	}
 	const hidden = "[token]"
 	s = strings.ReplaceAll(s, token, hidden)
+	for part := range strings.SplitSeq(token, ".") {
+		if part != "" {
+			s = strings.ReplaceAll(s, part, hidden)
+		}
+	}
 	// Where s was cut, the beginning of the token may be the end of it.
 	if i := strings.Index(s, token[:min(len(token), 16)]); i >= 0 {
 		s = s[:i] + hidden
@@ -105,17 +110,17 @@ func tame(err error, token string) error {
 	if redacted != text {
 		err = nil // it holds the token
 	}
-	tame := strings.Map(func(r rune) rune {
+	printable := strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '?'
 		}
 		return r
 	}, redacted)
-	if len(tame) > 2*maxText {
-		tame = strings.ToValidUTF8(tame[:2*maxText], "") + "..."
+	if len(printable) > 2*maxText {
+		printable = strings.ToValidUTF8(printable[:2*maxText], "") + "..."
 	}
-	if tame == text {
+	if printable == text {
 		return err
 	}
-	return &tamed{tame, err}
+	return &tamed{printable, err}
 }

@@ -3,8 +3,9 @@ package recent_test
 import (
 	"testing"
 
-	"github.com/mixin-blaze/blaze/internal/recent"
 	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
 func TestSetForgetsTheOldest(t *testing.T) {

@@ -1,0 +1,82 @@
+package blaze_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+func TestAckManual(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l ledger
+		var handled diary
+		r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = blaze.AckManual, &l })
+		id, other := r.say("alice", "hello"), r.say("alice", "other")
+		time.Sleep(time.Hour)
+		assert.Empty(t, r.Acked())
+		assert.Empty(t, l.all())
+		assert.Zero(t, r.Stats().InboxMessages)
+		r.Cut()
+		time.Sleep(time.Minute)
+		assert.Equal(t, 2, handled.len(), "pushed again, not handled again")
+		assert.EqualValues(t, 2, r.Stats().Duplicates)
+
+		assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id))
+		assert.Equal(t, []string{id}, r.Acked())
+		assert.Equal(t, []string{id}, l.all())
+		assert.Equal(t, []string{other}, r.Pending())
+		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), MessageID: id})
+		time.Sleep(time.Minute)
+		assert.Equal(t, 2, handled.len(), "recorded, it is acknowledged when it comes again")
+		assert.Equal(t, []string{other}, r.Pending())
+
+		// Another process gets what was not acknowledged.
+		assert.NoError(t, r.stop())
+		next := prepareFor(t, r.Server, nil)
+		next.start(t.Context(), handled.texts())
+		next.idle()
+		assert.Equal(t, []string{"hello", "other", "other"}, handled.all())
+	})
+}
+
+func TestAckManualInsideTheHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r *rig
+		var handled diary
+		r = run(t, func(ctx context.Context, m *blaze.Message) error {
+			handled.add("%s", m.ID)
+			return r.Ack(ctx, blaze.StatusRead, m.ID)
+		}, func(cfg *blaze.Config) { cfg.Ack = blaze.AckManual })
+		ids := r.crowdSays(20)
+		r.idle()
+		assert.ElementsMatch(t, ids, r.Acked())
+		assert.Empty(t, r.written.of(actionAcks), "each goes out at once")
+		r.Deliver(userID("user0"), blaze.Outgoing{Payload: blaze.Text("hello"), MessageID: ids[0]})
+		r.idle()
+		assert.Equal(t, 20, handled.len())
+	})
+}
+
+func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l ledger
+		r := run(t, func(context.Context, *blaze.Message) error { return errors.Join(blaze.ErrDrop, errAny) }, func(cfg *blaze.Config) {
+			cfg.Ack, cfg.Ledger = blaze.AckManual, &l
+		})
+		id := r.say("alice", "hello")
+		time.Sleep(time.Minute)
+		r.Cut()
+		time.Sleep(time.Minute)
+		assert.Equal(t, 1, r.failures.len())
+		assert.Equal(t, 1, r.drops.len())
+		assert.Equal(t, []string{id}, r.Pending())
+		assert.Empty(t, l.all())
+		assert.EqualValues(t, 1, r.Stats().Duplicates)
+	})
+}

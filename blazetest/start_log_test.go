@@ -1,0 +1,74 @@
+package blazetest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// logged is a test whose log can be read.
+type logged struct {
+	*testing.T
+	faults
+}
+
+func (l *logged) Logf(format string, args ...any) { l.add(format, args...) }
+
+func TestStartLogsWhyABotSaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &logged{T: t}
+		s, _ := blazetest.Start(l, func(*blaze.Client) blaze.Handler {
+			return func(context.Context, *blaze.Message) error { return errors.New("the database is down") }
+		}, nil)
+		s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("hi")})
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		_, err := s.Next(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "1 connections, 1 of which get messages; 1 messages pending, 0 sent, 0 requests unanswered")
+		require.Contains(t, strings.Join(l.take(), "\n"), "the database is down")
+	})
+}
+
+// A client that does not write what is expected is not silent: it pings, and it connects again.
+func TestReplayGivesUpOnALivelyClient(t *testing.T) {
+	const list = "b5ddaa00-3a1c-4732-99c8-daac36c8475c"
+	lines := fmt.Sprintf(`{"at":"2026-11-23T04:19:52Z","dir":"out","frame":{"id":%[1]q,"action":"LIST_PENDING_MESSAGES"}}
+{"at":"2026-11-23T04:19:52Z","dir":"in","frame":{"id":%[1]q,"action":"LIST_PENDING_MESSAGES"}}
+{"at":"2026-11-23T04:19:52Z","dir":"out","frame":{"id":%[2]q,"action":"CREATE_MESSAGE","params":{"message_id":%[2]q,"data":"eA=="}}}
+`, list, id1)
+	for name, speaks := range map[string]bool{"silent": false, "says something else": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, c := blazetest.Start(t, func(*blaze.Client) blaze.Handler { return blaze.Route() }, nil)
+				sent := make(chan error, 1)
+				ctx, stop := context.WithCancel(t.Context())
+				if speaks {
+					go func() {
+						_, err := c.Send(ctx, c.ToUser(blazetest.UserID("alice"), blaze.Text("something else")))
+						sent <- err
+					}()
+				}
+				require.ErrorContains(t, s.Replay(strings.NewReader(lines)), "line 3 of the recording: waiting for CREATE_MESSAGE")
+				stop()
+				if speaks {
+					require.Error(t, <-sent)
+				}
+			})
+		})
+	}
+}
+
+func TestReplayOfNothing(t *testing.T) {
+	s, _ := newServer(t)
+	require.ErrorContains(t, s.Replay(nil), "no recording")
+}

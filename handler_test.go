@@ -1,0 +1,191 @@
+package blaze_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// takes reports what On[P] makes of each payload: it gets P itself, and declines everything else.
+func takes[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
+	t.Helper()
+	var got []blaze.Payload
+	h := blaze.On(func(_ context.Context, _ *blaze.Message, p P) error {
+		got = append(got, p)
+		return nil
+	})
+	for _, p := range all {
+		err := h(t.Context(), &blaze.Message{Payload: p})
+		if fmt.Sprintf("%T", p) == fmt.Sprintf("%T", mine) {
+			assert.NoError(t, err, "%T", p)
+		} else {
+			assert.ErrorIs(t, err, blaze.ErrNotHandled, "On[%T] of a %T", mine, p)
+		}
+	}
+	assert.Equal(t, []blaze.Payload{mine}, got)
+}
+
+func TestOnTakesItsPayloadAndDeclinesOthers(t *testing.T) {
+	all := []blaze.Payload{
+		blaze.Text("t"), blaze.Post("p"),
+		blaze.Image{Width: 1},
+		blaze.Data{Name: "d"},
+		blaze.Sticker{Name: "s"},
+		blaze.Contact{UserID: "u"},
+		blaze.ButtonGroup{{Label: "b"}},
+		blaze.Card{Title: "c"},
+		blaze.Audio{Waveform: []byte{1}},
+		blaze.Video{Width: 2},
+		blaze.Live{URL: "l"},
+		blaze.Location{Name: "n"},
+		blaze.Transcript{{}},
+		blaze.Recall{MessageID: "r"},
+		blaze.Pin{Action: "PIN"},
+		blaze.SystemConversation{Action: "JOIN"},
+		blaze.AccountSnapshot{Memo: "m"},
+		blaze.SafeSnapshot{Amount: "1"},
+		blaze.Raw{As: "X"},
+	}
+	takes(t, all[0].(blaze.Text), all)
+	takes(t, all[1].(blaze.Post), all)
+	takes(t, all[2].(blaze.Image), all)
+	takes(t, all[3].(blaze.Data), all)
+	takes(t, all[4].(blaze.Sticker), all)
+	takes(t, all[5].(blaze.Contact), all)
+	takes(t, all[6].(blaze.ButtonGroup), all)
+	takes(t, all[7].(blaze.Card), all)
+	takes(t, all[8].(blaze.Audio), all)
+	takes(t, all[9].(blaze.Video), all)
+	takes(t, all[10].(blaze.Live), all)
+	takes(t, all[11].(blaze.Location), all)
+	takes(t, all[12].(blaze.Transcript), all)
+	takes(t, all[13].(blaze.Recall), all)
+	takes(t, all[14].(blaze.Pin), all)
+	takes(t, all[15].(blaze.SystemConversation), all)
+	takes(t, all[16].(blaze.AccountSnapshot), all)
+	takes(t, all[17].(blaze.SafeSnapshot), all)
+	takes(t, all[18].(blaze.Raw), all)
+}
+
+func TestOnPayloadTakesEverything(t *testing.T) {
+	var got []blaze.Payload
+	h := blaze.On(func(_ context.Context, _ *blaze.Message, p blaze.Payload) error {
+		got = append(got, p)
+		return nil
+	})
+	for _, p := range []blaze.Payload{blaze.Text("a"), blaze.Raw{As: "NEW"}} {
+		require.NoError(t, h(t.Context(), &blaze.Message{Payload: p}))
+	}
+	assert.Equal(t, []blaze.Payload{blaze.Text("a"), blaze.Raw{As: "NEW"}}, got)
+}
+
+func TestOnPassesItsErrorOn(t *testing.T) {
+	failure := errors.New("failure")
+	h := blaze.On(func(context.Context, *blaze.Message, blaze.Text) error { return failure })
+	assert.Equal(t, failure, h(t.Context(), &blaze.Message{Payload: blaze.Text("a")}))
+}
+
+func TestOnPanicsForPointers(t *testing.T) {
+	assert.PanicsWithValue(t, "blaze: On[*blaze.Image]: payloads arrive as values; write On[blaze.Image]", func() {
+		blaze.On(func(context.Context, *blaze.Message, *blaze.Image) error { return nil })
+	})
+}
+
+func TestRouteAsksInOrder(t *testing.T) {
+	failure := errors.New("failure")
+	var asked []string
+	says := func(name string, err error) blaze.Handler {
+		return func(context.Context, *blaze.Message) error {
+			asked = append(asked, name)
+			return err
+		}
+	}
+	declined := fmt.Errorf("not mine: %w", blaze.ErrNotHandled)
+	for _, tt := range []struct {
+		name  string
+		route blaze.Handler
+		want  error
+		asked []string
+	}{
+		{"nobody", blaze.Route(), blaze.ErrNotHandled, nil},
+		{"only nil", blaze.Route(nil, nil), blaze.ErrNotHandled, nil},
+		{"first takes", blaze.Route(says("a", nil), says("b", nil)), nil, []string{"a"}},
+		{"first declines", blaze.Route(says("a", blaze.ErrNotHandled), nil, says("b", nil), says("c", nil)), nil, []string{"a", "b"}},
+		{"wrapped decline", blaze.Route(says("a", declined), says("b", nil)), nil, []string{"a", "b"}},
+		{"all decline", blaze.Route(says("a", declined), says("b", blaze.ErrNotHandled)), blaze.ErrNotHandled, []string{"a", "b"}},
+		{"failure ends it", blaze.Route(says("a", blaze.ErrNotHandled), says("b", failure), says("c", nil)), failure, []string{"a", "b"}},
+		{"routes nest", blaze.Route(blaze.Route(says("a", declined)), says("b", nil)), nil, []string{"a", "b"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			asked = nil
+			assert.Equal(t, tt.want, tt.route(t.Context(), &blaze.Message{Payload: blaze.Text("x")}))
+			assert.Equal(t, tt.asked, asked)
+		})
+	}
+}
+
+func TestCommand(t *testing.T) {
+	const declined = "\x00declined"
+	for _, tt := range []struct{ command, text, want string }{
+		{"/price", "/price BTC", "BTC"},
+		{"/price", "/PRICE  BTC", "BTC"},
+		{"/price", "@7000101488 /price BTC", "BTC"},
+		{"price", "/price BTC", "BTC"},
+		{" /Price ", "/price BTC", "BTC"},
+		{"/price", "/price", ""},
+		{"/price", "  /price  ", ""},
+		{"/price", "@7000101488 /price", ""},
+		{"/price", "/price\nBTC\nETH", "BTC\nETH"},
+		{"/price", "/price\u00a0BTC", "BTC"},
+		{"/price", "\u2003/price\u3000 BTC\u2003", "BTC"},
+		{"/price", "@7000101488\u00a0/price BTC", "BTC"},
+		{"/price", "/price /price", "/price"},
+		{"/价格", "/价格 BTC", "BTC"},
+		{"/price", "/price @7000101488", "@7000101488"},
+
+		{"/price", "/prices", declined},
+		{"/price", "/prices BTC", declined},
+		{"/prices", "/price s", declined},
+		{"/price", "price BTC", declined},
+		{"/price", "what is the /price BTC", declined},
+		{"/price", "@1 @2 /price BTC", declined},
+		{"/price", "@7000101488", declined},
+		{"/price", "//price", declined},
+		{"/price", "/ price", declined},
+		{"/price", "", declined},
+		{"/price", "  ", declined},
+	} {
+		t.Run(tt.command+" of "+tt.text, func(t *testing.T) {
+			got := declined
+			h := blaze.Command(tt.command, func(_ context.Context, _ *blaze.Message, args string) error {
+				got = args
+				return nil
+			})
+			err := h(t.Context(), &blaze.Message{Payload: blaze.Text(tt.text)})
+			assert.Equal(t, tt.want, got)
+			assert.Equal(t, tt.want == declined, errors.Is(err, blaze.ErrNotHandled))
+		})
+	}
+}
+
+func TestHandlersThatCouldNeverWork(t *testing.T) {
+	nothing := func(context.Context, *blaze.Message, string) error { return nil }
+	for _, name := range []string{"", " ", "/", "two words", "/two words"} {
+		assert.Panics(t, func() { blaze.Command(name, nothing) }, name)
+	}
+	assert.Panics(t, func() { blaze.Command("/price", nil) })
+	assert.Panics(t, func() { blaze.On[blaze.Text](nil) })
+}
+
+func TestCommandDeclinesWhatIsNoText(t *testing.T) {
+	h := blaze.Command("/price", func(context.Context, *blaze.Message, string) error { return nil })
+	for _, p := range []blaze.Payload{blaze.Post("/price"), blaze.Raw{As: blaze.CategoryPlainText, Data: []byte("/price")}} {
+		assert.ErrorIs(t, h(t.Context(), &blaze.Message{Payload: p}), blaze.ErrNotHandled)
+	}
+}

@@ -1,0 +1,155 @@
+package blaze_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// ledgerFuncs is a Ledger of two functions.
+type ledgerFuncs struct {
+	handled func(ctx context.Context, id string) (bool, error)
+	record  func(ctx context.Context, id string) error
+}
+
+func (l ledgerFuncs) Handled(ctx context.Context, id string) (bool, error) { return l.handled(ctx, id) }
+
+func (l ledgerFuncs) Record(ctx context.Context, id string) error { return l.record(ctx, id) }
+
+func TestAMessageTheLedgerKnowsIsAcknowledgedAtOnce(t *testing.T) {
+	for name, mode := range ackModes {
+		bubble(t, name, func(t *testing.T) {
+			var handled diary
+			known := userID("a message")
+			l := ledger{known: map[string]bool{known: true}}
+			r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.Ack, cfg.Ledger = mode, &l })
+			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), MessageID: known})
+			r.idle()
+			assert.Zero(t, handled.len())
+			assert.Equal(t, []string{known}, r.Acked())
+			assert.Empty(t, l.all())
+			assert.EqualValues(t, 1, r.Stats().Duplicates)
+			assert.Zero(t, r.Stats().Handled)
+		})
+	}
+}
+
+func TestTheDefaultLedgerRemembersWhatThisProcessHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var handled diary
+		r := run(t, handled.texts(), nil)
+		ids := r.crowdSays(5)
+		r.idle()
+		for i, id := range ids {
+			r.Deliver(userID(fmt.Sprint("user", i)), blaze.Outgoing{Payload: blaze.Text("again"), MessageID: id})
+		}
+		r.idle()
+		assert.Equal(t, 5, handled.len())
+		assert.EqualValues(t, 5, r.Stats().Duplicates)
+
+		// Another client has one of its own.
+		other := prepareFor(t, r.Server, nil)
+		assert.NoError(t, r.stop())
+		r.Deliver(userID("user0"), blaze.Outgoing{Payload: blaze.Text("once more"), MessageID: ids[0]})
+		other.start(t.Context(), handled.texts())
+		other.idle()
+		assert.Equal(t, 6, handled.len())
+	})
+}
+
+func TestALedgerThatDoesNotWork(t *testing.T) {
+	fails := ledgerFuncs{
+		func(context.Context, string) (bool, error) { return true, errAny },
+		func(context.Context, string) error { return errAny },
+	}
+	panics := ledgerFuncs{
+		func(context.Context, string) (bool, error) { panic(errAny) },
+		func(context.Context, string) error { panic("boom") },
+	}
+	for name, l := range map[string]blaze.Ledger{"fails": fails, "panics": panics} {
+		bubble(t, name, func(t *testing.T) {
+			var handled diary
+			r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.Ledger = l })
+			id := r.say("alice", "hello")
+			r.idle()
+			assert.Equal(t, []string{"hello"}, handled.all(), "the handler is tried")
+			assert.Equal(t, []string{id}, r.Acked(), "and the message acknowledged")
+			assert.Zero(t, r.failures.len())
+			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "cannot tell"))
+			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "cannot record"))
+		})
+	}
+}
+
+func TestASlowLedgerHoldsUpItsConversationOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var handled diary
+		start := time.Now()
+		slow := userID("slow")
+		wait := func(id string) {
+			if id == slow {
+				time.Sleep(time.Minute)
+			}
+		}
+		l := ledgerFuncs{
+			func(_ context.Context, id string) (bool, error) { wait(id); return false, nil },
+			func(ctx context.Context, id string) error { wait(id); return ctx.Err() },
+		}
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			handled.add("%s at %v", textOf(m), time.Since(start).Round(time.Second))
+			return nil
+		}, func(cfg *blaze.Config) { cfg.Ledger, cfg.Workers = l, 2 })
+		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("slow"), MessageID: slow})
+		r.say("alice", "behind it")
+		other := r.say("bob", "other")
+		time.Sleep(90 * time.Second)
+		assert.Equal(t, []string{other}, r.Acked(), "no acknowledgement before it is recorded")
+		r.idle()
+		assert.Equal(t, []string{"other at 0s", "slow at 1m0s", "behind it at 2m0s"}, handled.all())
+	})
+}
+
+func TestTheLedgerIsAskedOncePerMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked, recorded diary
+		l := ledgerFuncs{
+			func(_ context.Context, id string) (bool, error) { asked.add("%s", id); return false, nil },
+			func(_ context.Context, id string) error { recorded.add("%s", id); return nil },
+		}
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			if m.Attempt < 4 {
+				return errAny
+			}
+			return nil
+		}, func(cfg *blaze.Config) { cfg.Ledger = l })
+		id := r.say("alice", "hello")
+		r.idle()
+		assert.Equal(t, []string{id}, asked.all())
+		assert.Equal(t, []string{id}, recorded.all())
+	})
+}
+
+// Two clients share one Ledger, and many conversations use it at once: this is for the race detector.
+func TestALedgerIsUsedConcurrently(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l ledger
+		first := run(t, ok, func(cfg *blaze.Config) { cfg.Ledger = &l })
+		second := run(t, ok, func(cfg *blaze.Config) { cfg.Ledger = &l })
+		own := run(t, ok, nil)
+		for _, r := range []*rig{first, second, own} {
+			r.crowdSays(50)
+		}
+		for _, r := range []*rig{first, second, own} {
+			r.idle()
+			assert.EqualValues(t, 50, r.Stats().Handled)
+		}
+		assert.Len(t, l.all(), 100)
+	})
+}

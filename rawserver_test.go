@@ -1,0 +1,311 @@
+package blaze_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// rawServer is a websocket server that shares no code with the Client. It checks that what it reads are frames, and writes
+// what the test tells it to, however wrong that is.
+//
+// Each request is handed to the test, which takes it with next and answers it with confirm, refuse or reply. A server of
+// newReplyingServer instead confirms each request at once, and notes what was acknowledged. With either, answer may take
+// requests out, and handshake those for a connection. What is no reply is said on conn.
+type rawServer struct {
+	// The test may set these until it starts a client. True means that nothing is left to do about the request.
+	handshake func(w http.ResponseWriter, r *http.Request) bool
+	answer    func(r request) bool
+
+	t        *testing.T
+	replies  bool
+	requests chan request // in the order in which they were read; for next
+	http     *http.Server
+	endpoint string
+	dial     func(ctx context.Context, network, addr string) (net.Conn, error) // nil: of the net package
+	wg       sync.WaitGroup                                                    // of all goroutines, also those of http
+
+	mu     sync.Mutex
+	closed bool
+	conns  []*rawConn
+	acked  []string
+}
+
+// newRawServer returns a server in memory, which also works in bubbles of testing/synctest. It is closed when the test ends.
+func newRawServer(t *testing.T) *rawServer {
+	t.Helper()
+	ln := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	return serveRaw(t, ln, ln.dial)
+}
+
+// newReplyingServer returns a server in memory that confirms what answer leaves.
+func newReplyingServer(t *testing.T) *rawServer {
+	t.Helper()
+	s := newRawServer(t)
+	s.replies = true
+	return s
+}
+
+// newLoopbackServer returns a server like that of newRawServer, but on a port of the loopback interface.
+func newLoopbackServer(t *testing.T) *rawServer {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return serveRaw(t, ln, nil)
+}
+
+func serveRaw(t *testing.T, ln net.Listener, dial func(context.Context, string, string) (net.Conn, error)) *rawServer {
+	t.Helper()
+	s := &rawServer{t: t, requests: make(chan request, 1<<15), endpoint: "ws://" + ln.Addr().String() + "/", dial: dial}
+	s.http = &http.Server{Handler: http.HandlerFunc(s.handle), ConnState: s.count, ErrorLog: log.New(io.Discard, "", 0)}
+	s.wg.Go(func() { _ = s.http.Serve(ln) })
+	t.Cleanup(s.close)
+	return s
+}
+
+// count counts the goroutine of a connection until it ends, or is left to handle.
+func (s *rawServer) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.wg.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.wg.Done()
+	}
+}
+
+func (s *rawServer) close() {
+	_ = s.http.Close()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cut()
+	s.wg.Wait()
+}
+
+// cut ends every connection without a close frame.
+func (s *rawServer) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		_ = c.ws.NetConn().Close()
+	}
+}
+
+func (s *rawServer) handle(w http.ResponseWriter, r *http.Request) {
+	s.wg.Add(1)
+	defer s.wg.Done()
+	if s.handshake != nil && s.handshake(w, r) {
+		return
+	}
+	up := websocket.Upgrader{Subprotocols: []string{"Mixin-Blaze-1"}}
+	ws, err := up.Upgrade(w, r, nil)
+	if err != nil {
+		assert.False(s.t, errors.As(err, new(websocket.HandshakeError)), "the client asked for no websocket: %v", err)
+		return
+	}
+	defer func() { _ = ws.NetConn().Close() }()
+	c := &rawConn{ws: ws}
+	s.mu.Lock()
+	s.conns = append(s.conns, c)
+	closed := s.closed
+	s.mu.Unlock()
+	for !closed {
+		kind, p, err := ws.ReadMessage()
+		if err != nil {
+			return
+		}
+		s.take(c, kind, p)
+	}
+}
+
+// take reads a message, one gzip stream and nothing behind it, and passes it on.
+func (s *rawServer) take(c *rawConn, kind int, p []byte) {
+	assert.Equal(s.t, websocket.BinaryMessage, kind)
+	src := bytes.NewReader(p)
+	zr, err := gzip.NewReader(src)
+	if !assert.NoError(s.t, err) {
+		return
+	}
+	zr.Multistream(false)
+	text, err := io.ReadAll(zr)
+	assert.NoError(s.t, err)
+	assert.Zero(s.t, src.Len(), "bytes behind the gzip stream")
+	f, err := readFrame(text)
+	if !assert.NoError(s.t, err) {
+		return
+	}
+	r := request{f, c}
+	switch {
+	case s.answer != nil && s.answer(r):
+	case !s.replies:
+		s.requests <- r
+	default:
+		if r.Action == actionAck || r.Action == actionAcks {
+			s.mu.Lock()
+			s.acked = append(s.acked, r.ids()...)
+			s.mu.Unlock()
+		}
+		r.confirm()
+	}
+}
+
+// next waits for the next request.
+func (s *rawServer) next() request { return <-s.requests }
+
+// none checks that there is no request more. It says nothing about those that are still to come.
+func (s *rawServer) none() {
+	s.t.Helper()
+	select {
+	case r := <-s.requests:
+		assert.Fail(s.t, "unexpected request", "%s", r.text)
+	default:
+	}
+}
+
+// conn returns the newest connection.
+func (s *rawServer) conn() *rawConn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns[len(s.conns)-1]
+}
+
+// ackedIDs returns what was acknowledged, in order.
+func (s *rawServer) ackedIDs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.acked)
+}
+
+// config is how a client reaches the server.
+func (s *rawServer) config() blaze.Config {
+	return blaze.Config{
+		Endpoints: []string{s.endpoint}, DialContext: s.dial, Logger: slog.New(slog.DiscardHandler),
+		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+	}
+}
+
+// newClient returns a client of the bot with that id.
+func (s *rawServer) newClient(appID string, edit func(*blaze.Config)) *blaze.Client {
+	s.t.Helper()
+	return newClient(s.t, keyOf(appID), s.config(), edit)
+}
+
+// start runs a client until the test ends. How it ends depends on what the test leaves unanswered.
+func (s *rawServer) start(appID string, h blaze.Handler, edit func(*blaze.Config)) *blaze.Client {
+	s.t.Helper()
+	c := s.newClient(appID, edit)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = c.Run(ctx, h)
+	}()
+	s.t.Cleanup(func() {
+		cancel()
+		s.cut()
+		<-ended
+	})
+	return c
+}
+
+// run starts a bot like run does. Here, too, it has to end well.
+func (s *rawServer) run(h blaze.Handler, edit func(*blaze.Config)) *rig {
+	s.t.Helper()
+	r := prepareWith(s.t, keyOf(botID), s.config(), edit)
+	r.start(s.t.Context(), h)
+	return r
+}
+
+// request is a frame that a client wrote, and where.
+type request struct {
+	frame
+	conn *rawConn
+}
+
+// confirm answers as the service does when all is well.
+func (r request) confirm() { r.reply("") }
+
+// refuse answers with an error of the service.
+func (r request) refuse(code blaze.Code, description string) {
+	r.reply(fmt.Sprintf(`,"error":{"status":202,"code":%d,"description":%q}`, code, description))
+}
+
+// reply answers with the request's id and action, and with more, which begins with a comma, such as `,"data":{}`.
+func (r request) reply(more string) {
+	r.conn.json(fmt.Sprintf(`{"id":%q,"action":%q%s}`, r.ID, r.Action, more))
+}
+
+// rawConn is a connection of a rawServer. That the client has gone is no fault of what it writes.
+type rawConn struct {
+	ws *websocket.Conn
+	mu sync.Mutex // of the writing side
+}
+
+// write writes bytes as one message.
+func (c *rawConn) write(kind int, p []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.ws.WriteMessage(kind, p)
+}
+
+// json writes a frame.
+func (c *rawConn) json(text string) { c.write(websocket.BinaryMessage, gzipped(text)) }
+
+// push pushes a message.
+func (c *rawConn) push(v map[string]any) { c.json(pushOf(v)) }
+
+// pipes is a listener in memory.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	select {
+	case l.conns <- ours:
+		return theirs, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipes) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (*pipes) Addr() net.Addr    { return pipeAddr{} }
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return "localhost" }
+
+type pipeAddr struct{}

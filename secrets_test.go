@@ -1,0 +1,149 @@
+package blaze_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// formsOf returns a secret in the forms in which it might be printed, whatever stands around it.
+func formsOf(secret string) []string {
+	p := []byte(secret)
+	decimal := strings.Trim(fmt.Sprint(p), "[]")
+	lower := hex.EncodeToString(p)
+	forms := []string{
+		secret, lower, strings.ToUpper(lower), decimal, strings.ReplaceAll(decimal, " ", ","), strings.ReplaceAll(decimal, " ", ", "),
+	}
+	for before := range 3 { // base64 depends on where its groups of three bytes begin, and at both ends on what is there
+		whole := p[(3-before)%3:]
+		whole = whole[:len(whole)/3*3]
+		forms = append(forms, base64.StdEncoding.EncodeToString(whole), base64.URLEncoding.EncodeToString(whole))
+	}
+	return forms
+}
+
+// assertSilent looks for secrets in all their forms.
+func assertSilent(t *testing.T, what, text string, secrets ...string) {
+	t.Helper()
+	for _, secret := range secrets {
+		for _, form := range formsOf(secret) {
+			assert.False(t, strings.Contains(text, form), "%s shows a secret: %s", what, secret)
+		}
+	}
+}
+
+// told is everything that the client said to its operator.
+func (r *rig) told(errs ...error) string {
+	said := []string{r.log.String(), r.disconnects.String(), r.failures.String(), r.drops.String()}
+	for _, err := range errs {
+		said = append(said, fmt.Sprintf("%v %+v %#v %q", err, err, err, err))
+	}
+	return strings.Join(said, "\n")
+}
+
+func TestNoMessageIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fails := ledgerFuncs{
+			func(context.Context, string) (bool, error) { return false, errAny },
+			func(context.Context, string) error { panic("boom") },
+		}
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			switch m.Attempt {
+			case 1:
+				return fmt.Errorf("cannot handle %v, %+v, %#v, %q: %w", m, m, *m, m, errAny)
+			case 2:
+				panic(m)
+			case 3:
+				runtime.Goexit()
+			}
+			return fmt.Errorf("%v: %w", m, blaze.ErrDrop)
+		}, func(cfg *blaze.Config) { cfg.Ledger = fails })
+		r.say("alice", canary)
+		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(canary)}})
+		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)}})
+		r.idle()
+		r.Intercept(actionSend, refused(blaze.CodeForbidden))
+		out := r.ToUser(userID("alice"), blaze.Text(canary))
+		_, refusal := r.Send(t.Context(), out)
+		_, invalid := r.Send(t.Context(), blaze.Outgoing{Payload: blaze.Text(canary)})
+		r.Intercept(actionSend, ignored)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, unconfirmed := r.Send(ctx, out)
+		assert.NotEmpty(t, r.log.all())
+		assertSilent(t, "the client", r.told(refusal, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out), canary, r.Key.SessionPrivateKey)
+	})
+}
+
+func TestNoBadFrameIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, r, _ := surprised(t, nil, func(c *rawConn) {
+			c.json(canary)
+			c.json(`{"id":"` + canary + `","action":5}`)
+			c.json(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":{"` + canary + `":"` + canary + `"}}}`)
+			c.json(`{"id":"1","action":"` + canary + `"}`)
+			c.push(with(message("alice", canary), map[string]any{"message_id": nil}))
+			c.push(with(message("alice", canary), map[string]any{"expire_in": canary}))
+			c.push(with(message("alice", canary), map[string]any{"data_base64": "*" + canary}))
+			c.write(1, []byte(canary))
+			c.write(2, []byte(canary))
+		})
+		assert.EqualValues(t, 7, r.Stats().BadFrames)
+		assertSilent(t, "the client", r.told(), canary)
+	})
+}
+
+// A proxy, or a page that helps with finding faults, may repeat what it was sent.
+func TestNoTokenIsLogged(t *testing.T) {
+	for name, body := range map[string]string{
+		"plain": "%s", "a page": "<html>you sent: Authorization: %s</html>", "an error": `{"error":{"code":403,"description":"%s"}}`,
+		"a 401": `{"error":{"code":401,"description":"%s"}}`,
+	} {
+		bubble(t, name, func(t *testing.T) {
+			var mu sync.Mutex
+			var tokens []string
+			s := newReplyingServer(t)
+			s.handshake = func(w http.ResponseWriter, r *http.Request) bool {
+				mu.Lock()
+				defer mu.Unlock()
+				auth := r.Header.Get("Authorization")
+				tokens = append(tokens, strings.TrimPrefix(auth, "Bearer "))
+				w.Header().Set("X-Echo", auth)
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = fmt.Fprintf(w, body, auth)
+				return true
+			}
+			r := s.run(ok, nil)
+			var err error
+			if name == "a 401" {
+				err = r.wait()
+				assert.ErrorIs(t, err, blaze.CodeUnauthorized)
+			} else {
+				time.Sleep(time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_, err = r.Send(ctx, r.ToUser(userID("alice"), blaze.Text(canary)))
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				_ = r.stop()
+			}
+			for _, token := range tokens {
+				for _, part := range strings.Split(token, ".")[1:] {
+					assertSilent(t, "the client", r.told(err), part, part[:40])
+				}
+			}
+			assert.NotEmpty(t, tokens)
+		})
+	}
+}

@@ -101,7 +101,7 @@ func TestStoredAndThenRefused(t *testing.T) {
 			synctest.Wait()
 			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true, Hang: true} })
 			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(code) })
-			_, err := r.Send(t.Context(), r.ToUser(blazeUser("alice"), blaze.Text("x")))
+			_, err := r.Send(t.Context(), r.ToUser(blazetest.UserID("alice"), blaze.Text("x")))
 			require.ErrorIs(t, err, code)
 			var unconfirmed *blaze.UnconfirmedError
 			if !stored {

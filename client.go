@@ -106,7 +106,7 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 
 // supervise dials, serves and waits, until ctx ends or the error is one that no further try would change.
 func (c *Client) supervise(ctx context.Context) error {
-	wait := backoff.Backoff{Policy: reconnectWait}
+	wait := backoff.Backoff{Policy: backoff.From(ctx, reconnectWait)}
 	for endpoint := 0; ; {
 		lived, err := c.connect(ctx, c.cfg.Endpoints[endpoint%len(c.cfg.Endpoints)])
 		if ctx.Err() != nil {

@@ -48,6 +48,8 @@ type Link struct {
 	hooks Hooks
 	src   Source
 
+	clocks *clocks // owned by the writer
+
 	ctx context.Context // ends with the link; its cause is why
 	end context.CancelCauseFunc
 

@@ -54,6 +54,7 @@ func (l *Link) writeFrames() error {
 	defer ping.Stop()
 	due := time.NewTimer(pingEvery)
 	defer due.Stop()
+	l.clocks = newClocks(l.ctx)
 	pingNow := false
 	for {
 		wait, closing, err := l.flush(ping.C, pingNow)
@@ -102,6 +103,9 @@ func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, c
 		default:
 		}
 		if pingNow {
+			if l.clocks.jumped() {
+				return 0, false, errJump
+			}
 			s.out = appendFrame(s.out, opPing, nil)
 			pingNow = false
 		}

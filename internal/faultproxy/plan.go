@@ -1,0 +1,126 @@
+package faultproxy
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Kind is what happens to a connection.
+type Kind uint8
+
+// The kinds. Reset, Finish and Vanish end a connection sooner or later; the others only make it worse.
+const (
+	Reset  Kind = iota // both sides get an RST as soon as At bytes were passed on
+	Finish             // the receiver gets a FIN as soon as At bytes were passed on; what the sender still writes vanishes
+	Vanish             // the bytes from At on vanish, and the connection stays: a black hole
+	Slice              // the Length bytes from At on are passed on in writes of at most Size
+	Delay              // the bytes from At on wait for Wait, once
+	kinds
+)
+
+// String returns the name under which a kind is counted.
+func (k Kind) String() string {
+	return [...]string{"reset", "finish", "vanish", "slice", "delay"}[k]
+}
+
+// Direction is one way through the proxy.
+type Direction uint8
+
+// The directions.
+const (
+	Up   Direction = iota // from the client to the server
+	Down                  // from the server to the client
+	directions
+)
+
+// String returns the name under which a direction is counted.
+func (d Direction) String() string { return [...]string{"up", "down"}[d] }
+
+// Fault is one thing that happens to one direction of one connection.
+type Fault struct {
+	Kind      Kind
+	Direction Direction
+	At        int64         // after how many bytes of that direction
+	Size      int           // for Slice: bytes of one write, at least 1
+	Length    int64         // for Slice: bytes that are sliced
+	Wait      time.Duration // for Delay
+}
+
+// Plan is what happens to one connection. Faults at the same byte happen in the order of the plan.
+type Plan []Fault
+
+// in returns the faults of one direction, in the order of their bytes.
+func (p Plan) in(d Direction) []Fault {
+	var fs []Fault
+	for _, f := range p {
+		if f.Direction == d {
+			fs = append(fs, f)
+		}
+	}
+	slices.SortStableFunc(fs, func(a, b Fault) int { return cmp.Compare(a.At, b.At) })
+	return fs
+}
+
+// Volume says how many bytes a connection carries on average before it is cut.
+type Volume struct{ Up, Down int64 }
+
+// Random returns plans drawn from seed: that of connection n is the same whenever it is asked for. Most connections are
+// reset or finished in either direction, one in ten ends in a black hole, and one in ten has an end of another's making.
+// One in eight is cut within its first kilobyte, where the handshake is.
+func Random(seed uint64, mean Volume) func(conn int) Plan {
+	return func(conn int) Plan {
+		r := rand.New(rand.NewPCG(seed, uint64(conn))) //nolint:gosec // G404, G115: chance that can be repeated is the point
+		var p Plan
+		for range r.IntN(3) {
+			p = append(p, hindrance(r, mean))
+		}
+		switch n := r.IntN(20); {
+		case n < 10:
+			p = append(p, cut(r, mean, Reset))
+		case n < 16:
+			p = append(p, cut(r, mean, Finish))
+		case n < 18:
+			p = append(p, cut(r, mean, Vanish))
+		}
+		return p
+	}
+}
+
+// cut draws where a connection ends.
+func cut(r *rand.Rand, mean Volume, k Kind) Fault {
+	d := either(r)
+	if r.IntN(8) == 0 {
+		return Fault{Kind: k, Direction: d, At: r.Int64N(1 << 10)}
+	}
+	return Fault{Kind: k, Direction: d, At: place(r, mean, d)}
+}
+
+// hindrance draws a fault that a connection survives.
+func hindrance(r *rand.Rand, mean Volume) Fault {
+	d := either(r)
+	f := Fault{Kind: Delay, Direction: d, At: place(r, mean, d) / 2, Wait: time.Duration(1+r.IntN(30)) * time.Millisecond}
+	if r.IntN(2) == 0 {
+		f = Fault{Kind: Slice, Direction: d, At: f.At, Size: 1 + r.IntN(32), Length: 1 + r.Int64N(4<<10)}
+	}
+	return f
+}
+
+func either(r *rand.Rand) Direction {
+	if r.IntN(2) == 0 {
+		return Up
+	}
+	return Down
+}
+
+func place(r *rand.Rand, mean Volume, d Direction) int64 {
+	if d == Up {
+		return r.Int64N(2*mean.Up + 1)
+	}
+	return r.Int64N(2*mean.Down + 1)
+}
+
+// Label is the key of a fault in [Proxy.Fired].
+func Label(k Kind, d Direction) string { return fmt.Sprintf("%v %v", k, d) }

@@ -1,0 +1,369 @@
+package faults_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/backoff"
+)
+
+var alice = blazetest.UserID("alice")
+
+// bench is a Server, a Client, and all that was seen of it.
+type bench struct {
+	t      *testing.T
+	s      *blazetest.Server
+	cfg    blaze.Config
+	c      *blaze.Client
+	canary canary
+	born   time.Time
+
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error                                      // of Run, once ended
+	dials  func(n int, addr string) func(c *wireConn) // who answers the nth connection instead of the server; nil: the server
+	events chan string                                // "connected" or "disconnected"; nil: nobody listens
+	quiet  chan struct{}                              // closed when nobody listens any more
+
+	mu      sync.Mutex
+	dialled int
+	times   []time.Time
+	tokens  []string
+	errs    []error
+	waits   []time.Duration
+	links   int
+	logs    bytes.Buffer
+	taps    []*tap
+	peers   sync.WaitGroup
+}
+
+// newBench returns a bench around a server, not running yet.
+func newBench(t *testing.T, s *blazetest.Server) *bench {
+	b := &bench{t: t, s: s, cfg: s.Config, canary: newCanary(s.Key), born: time.Now(), ended: make(chan struct{})}
+	s.Errorf = t.Errorf
+	b.cfg.Logger = slog.New(slog.NewJSONHandler(logWriter{b}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b.cfg.DialContext = b.dial
+	b.cfg.Trace = &blaze.Trace{
+		Connected:    func(string) { b.note(func() { b.links++ }, "connected") },
+		Disconnected: b.disconnected,
+		FrameRead:    func(p []byte) { b.canary.look(t, "frames", string(p)) },
+		FrameWritten: func(p []byte) { b.canary.look(t, "frames", string(p)) },
+		HandlerError: func(m *blaze.Message, err error) {
+			b.canary.lookAt(t, "errors", err)
+			b.canary.lookAt(t, "messages", m)
+		},
+	}
+	return b
+}
+
+func (b *bench) note(fn func(), event string) {
+	b.mu.Lock()
+	fn()
+	b.mu.Unlock()
+	if b.events == nil {
+		return
+	}
+	select {
+	case b.events <- event:
+	case <-b.quiet:
+	}
+}
+
+func (b *bench) disconnected(err error, retryIn time.Duration) {
+	b.canary.lookAt(b.t, "errors", err)
+	b.note(func() { b.errs, b.waits = append(b.errs, err), append(b.waits, retryIn) }, "disconnected")
+}
+
+type logWriter struct{ b *bench }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.b.canary.look(w.b.t, "log lines", string(p))
+	w.b.mu.Lock()
+	defer w.b.mu.Unlock()
+	return w.b.logs.Write(p)
+}
+
+// dial connects to the server, or to whoever answers in its place, through a tap.
+func (b *bench) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	b.mu.Lock()
+	n := b.dialled
+	b.dialled++
+	b.times = append(b.times, time.Now())
+	b.mu.Unlock()
+	var conn net.Conn
+	if b.dials != nil {
+		if answer := b.dials(n, addr); answer != nil {
+			ours, theirs := net.Pipe()
+			b.peers.Go(func() {
+				defer func() { _ = theirs.Close() }()
+				answer(&wireConn{Conn: theirs})
+			})
+			conn = ours
+		}
+	}
+	if conn == nil {
+		direct := b.s.Config.DialContext
+		if direct == nil {
+			direct = new(net.Dialer).DialContext
+		}
+		var err error
+		if conn, err = direct(ctx, network, addr); err != nil {
+			return nil, err
+		}
+	}
+	tapped := newTap(b, conn)
+	b.mu.Lock()
+	b.taps = append(b.taps, tapped)
+	b.mu.Unlock()
+	return tapped, nil
+}
+
+// run starts the client.
+func (b *bench) run(ctx context.Context, h blaze.Handler) *blaze.Client {
+	b.t.Helper()
+	c, err := blaze.New(b.s.Key, &b.cfg)
+	require.NoError(b.t, err)
+	b.c = c
+	ctx, b.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(b.ended)
+		b.err = c.Run(ctx, h)
+	}()
+	return c
+}
+
+// stop ends the client and looks at how it ended.
+func (b *bench) stop() error {
+	if b.events != nil {
+		close(b.quiet)
+	}
+	b.cancel()
+	<-b.ended
+	b.look()
+	return b.err
+}
+
+func (b *bench) look() {
+	if b.err != nil {
+		b.canary.lookAt(b.t, "errors", b.err)
+	}
+	b.canary.lookAt(b.t, "clients", b.c.Stats())
+	b.canary.lookAt(b.t, "clients", b.s.Key)
+}
+
+// bubble runs fn with a client of a server in memory, in a bubble of testing/synctest, and expects that Run ends well.
+func bubble(t *testing.T, h blaze.Handler, edit func(b *bench), fn func(t *testing.T, b *bench)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		b := newBench(t, s)
+		if edit != nil {
+			edit(b)
+		}
+		b.run(context.Background(), h)
+		defer func() {
+			assert.NoError(t, b.stop())
+			s.Close()
+			for _, c := range b.allTaps() {
+				_ = c.Close()
+			}
+			b.peers.Wait()
+		}()
+		synctest.Wait()
+		fn(t, b)
+	})
+}
+
+// overTCP runs fn with a server on a loopback port and a client that hardly waits between its connections, not started.
+func overTCP(t *testing.T) (*bench, context.Context) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := blazetest.NewServerOn(ln)
+	t.Cleanup(s.Close)
+	b := newBench(t, s)
+	b.events, b.quiet = make(chan string, 1<<10), make(chan struct{})
+	return b, hurried(context.Background())
+}
+
+// hurried makes a client connect again almost at once: these tests wait for no clock.
+func hurried(ctx context.Context) context.Context {
+	return backoff.With(ctx, backoff.Policy{Base: time.Microsecond, Cap: time.Microsecond})
+}
+
+// await waits for the next event of that name.
+func (b *bench) await(name string) {
+	for event := range b.events {
+		if event == name {
+			return
+		}
+	}
+}
+
+// failures returns why connections were lost or not made, so far.
+func (b *bench) failures() []error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.errs)
+}
+
+func (b *bench) retries() []time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.waits)
+}
+
+func (b *bench) connects() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.links
+}
+
+func (b *bench) allTaps() []*tap {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.taps)
+}
+
+func (b *bench) allTokens() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.tokens)
+}
+
+func (b *bench) log() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.logs.String()
+}
+
+// deliver gives the bot one text.
+func (b *bench) deliver(text string) string {
+	return b.s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text(text)})
+}
+
+// send sends one text to alice, and looks at the error.
+func (b *bench) send(ctx context.Context, text string) (string, error) {
+	out := b.c.ToUser(alice, blaze.Text(text))
+	out.MessageID = blaze.DeriveID(b.t.Name(), text)
+	_, err := b.c.Send(ctx, out)
+	if err != nil {
+		b.canary.lookAt(b.t, "errors", err)
+	}
+	return out.MessageID, err
+}
+
+// settled checks that every message was acknowledged and every connection is there.
+func (b *bench) settled() {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	require.NoError(b.t, b.s.Idle(ctx))
+}
+
+var bearer = regexp.MustCompile(`Authorization: Bearer (\S+)`)
+
+// tap is a connection on which tokens are seen, and of which either direction can be made a black hole or be stopped.
+type tap struct {
+	net.Conn
+	b    *bench
+	once sync.Once
+
+	mu       sync.Mutex
+	deadUp   bool          // what the client writes vanishes
+	deadDown bool          // what the server writes vanishes
+	up, down int64         // bytes
+	closed   chan struct{} // by the client
+}
+
+func newTap(b *bench, c net.Conn) *tap { return &tap{Conn: c, b: b, closed: make(chan struct{})} }
+
+// vanish makes black holes of the directions.
+func (c *tap) vanish(up, down bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadUp, c.deadDown = c.deadUp || up, c.deadDown || down
+}
+
+func (c *tap) Write(p []byte) (int, error) {
+	if m := bearer.FindSubmatch(p); m != nil {
+		token := string(m[1])
+		assert.Equal(c.b.t, tokenHead, token[:len(tokenHead)], "what the canary looks for")
+		c.b.mu.Lock()
+		c.b.tokens = append(c.b.tokens, token)
+		c.b.mu.Unlock()
+	}
+	c.mu.Lock()
+	c.up += int64(len(p))
+	dead := c.deadUp
+	c.mu.Unlock()
+	if dead {
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// Read throws away what comes through a black hole, and waits on, until the deadline.
+func (c *tap) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		c.mu.Lock()
+		dead := c.deadDown
+		if !dead {
+			c.down += int64(n)
+		}
+		c.mu.Unlock()
+		if !dead || err != nil && isTimeout(err) {
+			return n, err
+		}
+		if err != nil { // a FIN or RST would vanish as well
+			<-c.closed
+			return 0, net.ErrClosed
+		}
+	}
+}
+
+func (c *tap) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// echo answers each text with itself.
+func echo(b **bench) blaze.Handler {
+	return blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
+		return (*b).c.Reply(ctx, m, "echo: "+text)
+	})
+}
+
+// refuseHandshake arms the answer to the next handshake, byte by byte.
+func (b *bench) refuseHandshake(raw string) {
+	b.s.Intercept(handshake, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Bytes: []byte(raw)} })
+}
+
+const (
+	handshake = http.MethodGet + " /"
+	list      = "LIST_PENDING_MESSAGES"
+	create    = "CREATE_MESSAGE"
+	ack       = "ACKNOWLEDGE_MESSAGE_RECEIPT"
+	acks      = "ACKNOWLEDGE_MESSAGE_RECEIPTS"
+)

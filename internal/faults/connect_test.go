@@ -1,0 +1,230 @@
+package faults_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// Nothing listens at the first address: the client goes on to the second, and says why.
+func TestFault01ConnectionRefused(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	closed := "ws://" + ln.Addr().String() + "/"
+	require.NoError(t, ln.Close())
+
+	t.Run("another address", func(t *testing.T) {
+		b, ctx := overTCP(t)
+		b.cfg.Endpoints = append([]string{closed}, b.cfg.Endpoints...)
+		b.run(ctx, nil)
+		_, err := b.send(t.Context(), "hello")
+		require.NoError(t, err)
+		require.NotEmpty(t, b.failures())
+		assert.ErrorIs(t, b.failures()[0], syscall.ECONNREFUSED)
+		require.NoError(t, b.stop())
+		fired(t, 1)
+	})
+	t.Run("ctx ends it", func(t *testing.T) {
+		b, ctx := overTCP(t)
+		b.cfg.Endpoints = []string{closed}
+		b.run(ctx, nil)
+		for range 3 {
+			b.await("disconnected")
+		}
+		require.NoError(t, b.stop())
+		assert.ErrorIs(t, b.failures()[0], syscall.ECONNREFUSED)
+		fired(t, 1)
+	})
+}
+
+func TestFault02NameNotFound(t *testing.T) {
+	bubble(t, nil, func(b *bench) {
+		b.cfg.Endpoints = append([]string{"wss://nowhere.invalid/"}, b.cfg.Endpoints...)
+		direct := b.cfg.DialContext
+		b.cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if strings.HasPrefix(addr, "nowhere.invalid") {
+				return nil, &net.DNSError{Err: "no such host", Name: "nowhere.invalid", IsNotFound: true}
+			}
+			return direct(ctx, network, addr)
+		}
+	}, func(t *testing.T, b *bench) {
+		_, err := b.send(t.Context(), "hello")
+		require.NoError(t, err)
+		var dns *net.DNSError
+		require.ErrorAs(t, b.failures()[0], &dns)
+		assert.True(t, dns.IsNotFound)
+		assert.Contains(t, b.log(), "nowhere.invalid")
+		fired(t, 2)
+	})
+}
+
+// certificate returns one for 127.0.0.1 unless names says otherwise, and the roots that trust it.
+func certificate(t *testing.T, notAfter time.Time, names ...string) (tls.Certificate, *x509.CertPool) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fault"}, DNSNames: names,
+		NotBefore: notAfter.Add(-time.Hour), NotAfter: notAfter, IsCA: true, BasicConstraintsValid: true,
+	}
+	if len(names) == 0 {
+		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(cert)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: cert}, roots
+}
+
+// A server whose certificate is no good gets no token, and nothing without TLS. The client goes on to the next address.
+func TestFault03TLSRefused(t *testing.T) {
+	later := time.Now().Add(time.Minute)
+	good, roots := certificate(t, later)
+	unknown, _ := certificate(t, later)
+	expired, _ := certificate(t, time.Now().Add(-time.Hour))
+	other, _ := certificate(t, later, "elsewhere.test")
+	roots.AddCert(expired.Leaf)
+	roots.AddCert(other.Leaf)
+	tests := map[string]struct {
+		cfg *tls.Config
+		is  func(error) bool
+	}{
+		"unknown authority": {&tls.Config{Certificates: []tls.Certificate{unknown}}, as[x509.UnknownAuthorityError]},
+		"expired":           {&tls.Config{Certificates: []tls.Certificate{expired}}, as[x509.CertificateInvalidError]},
+		"another host":      {&tls.Config{Certificates: []tls.Certificate{other}}, as[x509.HostnameError]},
+		"TLS 1.1": {&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, func(err error) bool {
+			return strings.Contains(err.Error(), "protocol version")
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			bad, handshakes := badTLS(t, test.cfg)
+			ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS12})
+			require.NoError(t, err)
+			s := blazetest.NewServerOn(ln)
+			defer s.Close()
+			b := newBench(t, s)
+			b.cfg.Endpoints = append([]string{"wss://" + bad + "/"}, s.Config.Endpoints...)
+			b.cfg.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+			b.run(hurried(context.Background()), nil)
+			_, err = b.send(t.Context(), "hello")
+			require.NoError(t, err)
+			require.NoError(t, b.stop())
+			assert.True(t, test.is(b.failures()[0]), "%v", b.failures()[0])
+			<-handshakes
+			fired(t, 3)
+		})
+	}
+}
+
+func as[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+// badTLS serves handshakes, and nothing behind them. It counts those that failed, and insists that they were TLS.
+func badTLS(t *testing.T, cfg *tls.Config) (addr string, failed <-chan struct{}) {
+	ln, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
+	require.NoError(t, err)
+	seen := make(chan struct{}, 100)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			err = c.(*tls.Conn).Handshake()
+			if err == nil { // what the client found wrong comes after TLS 1.3 is done for the server
+				_, err = c.Read(make([]byte, 1))
+			}
+			assert.Error(t, err)
+			assert.False(t, as[tls.RecordHeaderError](err), "the client spoke without TLS")
+			seen <- struct{}{}
+			_ = c.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = ln.Close()
+		<-done
+	})
+	return ln.Addr().String(), seen
+}
+
+func TestFault04TLSStalls(t *testing.T) {
+	stall(t, 4, "wss://localhost/", func(c *wireConn) { _, _ = c.Read(make([]byte, 1<<16)) })
+}
+
+func TestFault05HandshakeStalls(t *testing.T) {
+	stall(t, 5, "ws://localhost/", func(c *wireConn) { _ = c.readHead() })
+}
+
+// stall checks that a handshake that never ends is given up after 10 seconds, and at once when Run's context ends.
+func stall(t *testing.T, row int, endpoint string, serve func(c *wireConn)) {
+	bubble(t, nil, func(b *bench) {
+		b.cfg.Endpoints = []string{endpoint}
+		b.dials = func(int, string) func(*wireConn) {
+			return func(c *wireConn) {
+				serve(c)
+				fired(t, row)
+				_, _ = c.Read(make([]byte, 1)) // until the client has gone
+			}
+		}
+	}, func(t *testing.T, b *bench) {
+		time.Sleep(10*time.Second - 1)
+		assert.Empty(t, b.failures())
+		time.Sleep(time.Second)
+		require.Len(t, b.failures(), 1)
+		assert.ErrorIs(t, b.failures()[0], context.DeadlineExceeded)
+		time.Sleep(5 * time.Second)
+		began := time.Now()
+		require.NoError(t, b.stop())
+		assert.LessOrEqual(t, time.Since(began), 200*time.Millisecond)
+		synctest.Wait()
+	})
+}
+
+// Row 57: a key that cannot be one is refused by New, which names the field and not the value.
+func TestFault57KeyInvalid(t *testing.T) {
+	s := blazetest.NewServer()
+	defer s.Close()
+	const pem = "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n"
+	for name, key := range map[string]string{
+		"missing": "", "odd hex": s.Key.SessionPrivateKey[1:], "no hex": "canaryzz" + s.Key.SessionPrivateKey[8:], "short": s.Key.SessionPrivateKey[:62],
+		"long": s.Key.SessionPrivateKey + "00", "PEM": pem, "PEM of nothing": pem[:40], "base64 of too little": "Y2FuYXJ5",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, s)
+			bad := s.Key
+			bad.SessionPrivateKey = key
+			_, err := blaze.New(bad, &b.cfg)
+			var invalid *blaze.InvalidError
+			require.ErrorAs(t, err, &invalid)
+			assert.Contains(t, invalid.Field, "SessionPrivateKey")
+			assert.False(t, len(key) > 8 && strings.Contains(err.Error(), key[:8]))
+			b.canary.lookAt(t, "errors", err)
+			fired(t, 57)
+		})
+	}
+}

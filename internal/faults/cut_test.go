@@ -1,0 +1,252 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/faultproxy"
+)
+
+// Rows 13 and 14: the connection breaks behind each byte of a whole conversation, from the first of the handshake: in it, in
+// the header of a frame, in the gzip, between frames. In each direction the script is the same on every connection:
+// handshake, list, a message, its answer, its acknowledgement. Connection n breaks behind byte n.
+func TestFault13ResetAtEveryByte(t *testing.T) { sweepBoth(t, 13, faultproxy.Reset) }
+
+// A FIN in place of the RST.
+func TestFault14FinAtEveryByte(t *testing.T) { sweepBoth(t, 14, faultproxy.Finish) }
+
+func sweepBoth(t *testing.T, row int, kind faultproxy.Kind) {
+	for _, d := range []faultproxy.Direction{faultproxy.Up, faultproxy.Down} {
+		t.Run(d.String(), func(t *testing.T) {
+			up, down := scriptLength(t)
+			length := map[faultproxy.Direction]int64{faultproxy.Up: up, faultproxy.Down: down}[d]
+			step := int64(1)
+			if raced {
+				step = 13
+			}
+			n := sweep(t, faultproxy.Fault{Kind: kind, Direction: d}, length, step)
+			require.GreaterOrEqual(t, int64(n), length/step)
+			firedN(t, row, n)
+			t.Logf("%d bytes, broken behind %d of them", length, n)
+		})
+	}
+}
+
+// conversation counts what the handler saw, and answers it.
+type conversation struct {
+	b    *bench
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (v *conversation) handle(ctx context.Context, m *blaze.Message, text blaze.Text) error {
+	v.mu.Lock()
+	v.seen[m.ID]++
+	v.mu.Unlock()
+	assert.Equal(v.b.t, blaze.Text("hello "+m.ID), text)
+	return v.b.c.Reply(ctx, m, "seen "+blaze.Text(m.ID))
+}
+
+// tell delivers a message that names its own id.
+func (v *conversation) tell(n int) {
+	id := blaze.DeriveID(v.b.t.Name(), fmt.Sprint(n))
+	v.b.s.Deliver(alice, blaze.Outgoing{MessageID: id, Payload: blaze.Text("hello " + id)})
+}
+
+// verify checks that each of n messages was handled once, answered once and acknowledged.
+func (v *conversation) verify(n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	assert.Len(v.b.t, v.seen, n)
+	for id, times := range v.seen {
+		assert.Equal(v.b.t, 1, times, id)
+	}
+	assert.Empty(v.b.t, v.b.s.Pending())
+	assert.Len(v.b.t, v.b.s.Acked(), n)
+	answers := make(map[blaze.Payload]int)
+	for _, out := range v.b.s.Sent() {
+		answers[out.Payload]++
+	}
+	assert.Len(v.b.t, answers, n)
+	assert.Len(v.b.t, v.b.s.Sent(), n)
+}
+
+// converse makes a bot that is reached through proxy, acknowledges without waiting, and runs.
+func converse(t *testing.T, plan func(int) faultproxy.Plan) (*conversation, *faultproxy.Proxy) {
+	b, ctx := overTCP(t)
+	target := strings.TrimSuffix(strings.TrimPrefix(b.s.Config.Endpoints[0], "ws://"), "/")
+	proxy, err := faultproxy.New(target, plan)
+	require.NoError(t, err)
+	t.Cleanup(proxy.Close)
+	b.cfg.Endpoints = []string{"ws://" + proxy.Addr() + "/"}
+	b.cfg.AckBatch = 1
+	v := &conversation{b: b, seen: make(map[string]int)}
+	b.run(ctx, blaze.On(v.handle))
+	return v, proxy
+}
+
+// scriptLength returns how many bytes the script has in each direction.
+func scriptLength(t *testing.T) (up, down int64) {
+	v, _ := converse(t, func(int) faultproxy.Plan { return nil })
+	v.tell(0)
+	require.NoError(t, v.b.s.Idle(t.Context()))
+	tap := v.b.allTaps()[0]
+	tap.mu.Lock()
+	up, down = tap.up, tap.down
+	tap.mu.Unlock()
+	require.NoError(t, v.b.stop())
+	v.verify(1)
+	return up, down
+}
+
+// sweep breaks connection n behind byte n*step of its script, until the script is over, and returns how many broke.
+func sweep(t *testing.T, f faultproxy.Fault, length, step int64) int {
+	v, proxy := converse(t, func(n int) faultproxy.Plan {
+		f := f
+		if f.At = int64(n) * step; f.At > length {
+			return nil
+		}
+		return faultproxy.Plan{f}
+	})
+	told := 0
+	for at := int64(0); at <= length; at += step {
+		for broken := false; !broken; {
+			v.tell(told)
+			told++
+			broken = v.untilBroken()
+		}
+	}
+	v.tell(told)
+	require.NoError(t, v.b.s.Idle(t.Context()))
+	require.NoError(t, v.b.stop())
+	v.verify(told + 1)
+	return int(proxy.Count(f.Kind, f.Direction))
+}
+
+// untilBroken waits until the connection breaks, which it reports, or everything was said on it.
+func (v *conversation) untilBroken() bool {
+	ctx, cancel := context.WithCancel(v.b.t.Context())
+	said := make(chan error, 1)
+	go func() { said <- v.b.s.Idle(ctx) }()
+	defer cancel()
+	for {
+		select {
+		case event := <-v.b.events:
+			if event == "disconnected" {
+				return true
+			}
+		case err := <-said:
+			require.NoError(v.b.t, err)
+			return false
+		}
+	}
+}
+
+// Row 60: connections come and go, and no file descriptor stays.
+func TestFault60Descriptors(t *testing.T) {
+	times := 10_000
+	if raced {
+		times = 1_000
+	}
+	b, ctx := overTCP(t)
+	for range times {
+		b.s.Intercept(list, always(blazetest.Answer{Cut: true}))
+	}
+	b.run(ctx, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
+	var early int
+	for n := range times {
+		b.await("disconnected")
+		if n == 100 {
+			early = descriptors(t)
+		}
+	}
+	b.deliver("the last connection stays")
+	require.NoError(t, b.s.Idle(t.Context()))
+	assert.InDelta(t, early, descriptors(t), 8, "a connection has two ends, and one of them closes a moment later")
+	require.NoError(t, b.stop())
+	firedN(t, 60, len(b.failures()))
+}
+
+// descriptors counts the open ones, where that is possible: only Linux has /proc/self/fd.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return 0
+	}
+	entries, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(entries)
+}
+
+// Row 17, over TCP: the server stops reading, the window fills, and the client neither grows nor hangs.
+func TestFault17WindowFull(t *testing.T) {
+	const most = 64
+	b, ctx := overTCP(t)
+	target := b.s.Config.DialContext
+	assert.Nil(t, target, "the server is on TCP")
+	addr := strings.Trim(strings.TrimPrefix(b.s.Config.Endpoints[0], "ws:"), "/")
+	full := func(n int) faultproxy.Plan {
+		if n > 0 {
+			return nil
+		}
+		return faultproxy.Plan{{Kind: faultproxy.Delay, Direction: faultproxy.Up, At: 4 << 10, Wait: 1 << 62}}
+	}
+	proxy, err := faultproxy.New(addr, full)
+	require.NoError(t, err)
+	t.Cleanup(proxy.Close)
+	b.cfg.Endpoints = []string{"ws://" + proxy.Addr() + "/"}
+	b.cfg.OutboxLen = most
+	b.cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := b.dial(ctx, network, addr)
+		if tapped, ok := c.(*tap); ok {
+			_ = tapped.Conn.(*net.TCPConn).SetWriteBuffer(4 << 10)
+		}
+		return c, err
+	}
+	c := b.run(ctx, nil)
+	b.await("connected")
+
+	// More is asked for than there is room for. A caller whose context ends is let go.
+	sends, cancel := context.WithCancel(t.Context())
+	var callers sync.WaitGroup
+	for n := range 4 * most {
+		callers.Go(func() {
+			_, _ = b.send(sends, fmt.Sprint(n, noise(60<<10)))
+		})
+	}
+	for c.Stats().OutboxRequests < most || proxy.Count(faultproxy.Delay, faultproxy.Up) == 0 {
+		runtime.Gosched()
+	}
+	assert.LessOrEqual(t, c.Stats().OutboxRequests, most)
+	fired(t, 17)
+	cancel()
+	callers.Wait()
+	assert.Zero(t, c.Stats().OutboxRequests)
+	assert.LessOrEqual(t, c.Stats().FramesWritten, uint64(most))
+
+	// The next connection is a good one.
+	b.s.Cut()
+	_, err = b.send(t.Context(), "after it")
+	require.NoError(t, err)
+	require.NoError(t, b.stop())
+}
+
+// noise returns text that does not compress well.
+func noise(n int) string {
+	var s strings.Builder
+	for i := 0; s.Len() < n; i++ {
+		s.WriteString(blazetest.UserID(fmt.Sprint(i)))
+	}
+	return s.String()[:n]
+}

@@ -1,0 +1,358 @@
+package faults_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// Row 19: whatever the server closes with, the client comes back. The text of the close frame is not trusted.
+func TestFault19Closed(t *testing.T) {
+	text := "go\x1b[2J\naway " + strings.Repeat("\u202e", 30)
+	for _, code := range []int{1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4401, 4999} {
+		t.Run(strconv.Itoa(code), func(t *testing.T) {
+			bubble(t, nil, func(b *bench) {
+				b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+					if c.accept() && c.say(closing(code, text)) == nil {
+						c.drain()
+						fired(t, 19)
+					}
+				})
+			}, func(t *testing.T, b *bench) {
+				_, err := b.send(t.Context(), "hello")
+				require.NoError(t, err)
+				require.Len(t, b.failures(), 1)
+				assertTame(t, b.failures()[0])
+			})
+		})
+	}
+}
+
+// Row 20: what breaks the rules of websockets ends the connection, with a close frame and without a panic.
+func TestFault20Violations(t *testing.T) {
+	ok := zip(`{"id":"x","action":"X"}`)
+	tests := map[string][]byte{
+		"opcode 3":             encode(final|0x3, ok),
+		"opcode F":             encode(final|0xF, nil),
+		"masked":               {final | opBinary, 0x80 | 1, 1, 2, 3, 4, 5},
+		"RSV1":                 encode(final|0x40|opBinary, ok),
+		"RSV2":                 encode(final|0x20|opBinary, ok),
+		"RSV3":                 encode(final|0x10|opBinary, ok),
+		"2^63 bytes":           {final | opBinary, 127, 0x80, 0, 0, 0, 0, 0, 0, 0},
+		"2^63-1 bytes":         {final | opBinary, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF},
+		"continuation of none": encode(final, ok),
+		"fragmented ping":      encode(opPing, nil),
+	}
+	for name, frame := range tests {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(b *bench) {
+				b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+					if c.accept() && c.say(frame) == nil {
+						// A length that no number can hold ends it without a word.
+						if code := c.drain(); name != "2^63 bytes" && assert.NotEmpty(t, code) {
+							assert.Contains(t, []uint16{1002, 1009}, binary.BigEndian.Uint16(code))
+						}
+						fired(t, 20)
+					}
+				})
+			}, func(t *testing.T, b *bench) {
+				_, err := b.send(t.Context(), "hello")
+				require.NoError(t, err)
+				require.Len(t, b.failures(), 1)
+				assertTame(t, b.failures()[0])
+			})
+		})
+	}
+	t.Run("fragments and pings are allowed", func(t *testing.T) {
+		whole := zip(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
+		parts := [][]byte{
+			encode(opBinary, whole[:5]), encode(final|opPing, []byte("1")), encode(0, whole[5:9]), encode(0, nil),
+			encode(final|opPong, nil), encode(final, whole[9:]),
+		}
+		got := say(t, nil, parts...)
+		require.Len(t, got.messages, 1)
+		assert.Equal(t, blaze.Text("hello"), got.messages[0].Payload)
+		fired(t, 20)
+	})
+}
+
+// heard is what a client made of what a server said.
+type heard struct {
+	messages []*blaze.Message
+	stats    blaze.Stats
+	log      string
+}
+
+// say has a server that says these frames and nothing else, and returns what came of it. The connection has to stay.
+func say(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (got heard) {
+	t.Helper()
+	var mu sync.Mutex
+	h := blaze.On(func(_ context.Context, m *blaze.Message, _ blaze.Payload) error {
+		mu.Lock()
+		defer mu.Unlock()
+		got.messages = append(got.messages, m)
+		if handler != nil {
+			return handler(m)
+		}
+		return nil
+	})
+	bubble(t, h, func(b *bench) {
+		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+			if !c.accept() {
+				return
+			}
+			go func() {
+				for _, f := range frames {
+					_ = c.say(f)
+				}
+			}()
+			for {
+				r, err := c.next()
+				if err != nil || c.reply(r, "") != nil {
+					return
+				}
+			}
+		})
+	}, func(t *testing.T, b *bench) {
+		time.Sleep(30 * time.Second)
+		assert.Empty(t, b.failures(), "the connection stays")
+		got.stats, got.log = b.c.Stats(), b.log()
+	})
+	return got
+}
+
+// last is a good message behind bad ones.
+var last = encode(final|opBinary, zip(pushOf("00000000-0000-4000-8000-00000000000f", "PLAIN_TEXT", `"data":"bGFzdA=="`)))
+
+// skipped checks that a frame is counted as bad, that nothing of it is logged, and that the next one is handled.
+func skipped(t *testing.T, row int, frames map[string][]byte) {
+	for name, f := range frames {
+		t.Run(name, func(t *testing.T) {
+			got := say(t, nil, f, last)
+			assert.EqualValues(t, 1, got.stats.BadFrames)
+			require.Len(t, got.messages, 1)
+			assert.Equal(t, blaze.Text("last"), got.messages[0].Payload)
+			assert.NotContains(t, got.log, "aGVsbG8")
+			if row == 23 {
+				assert.Contains(t, got.log, "bytes after gunzip", "the limit, and not what was behind it")
+			}
+			firedN(t, row, int(got.stats.BadFrames))
+		})
+	}
+}
+
+// ignored is skipped for frames that are well-formed and of no use.
+func ignored(t *testing.T, row int, frames map[string]string) {
+	for name, text := range frames {
+		t.Run(name, func(t *testing.T) {
+			got := say(t, nil, binaryOf(text), last)
+			assert.Zero(t, got.stats.BadFrames)
+			require.Len(t, got.messages, 1)
+			firedN(t, row, int(got.stats.Ignored))
+		})
+	}
+}
+
+func binaryOf(text string) []byte { return encode(final|opBinary, zip(text)) }
+
+func TestFault21TextFrame(t *testing.T) {
+	skipped(t, 21, map[string][]byte{
+		"empty": encode(final|opText, nil),
+		"JSON":  encode(final|opText, []byte(`{"id":"x","action":"X"}`)),
+		"gzip":  encode(final|opText, zip("{}")),
+		"bytes": encode(final|opText, []byte{0xFF, 0xFE, 0}),
+	})
+}
+
+func TestFault22BadGzip(t *testing.T) {
+	text := pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`)
+	good := zip(text)
+	flip := bytes.Clone(good)
+	flip[len(flip)-5] ^= 1
+	size := bytes.Clone(good)
+	size[len(size)-1] ^= 1
+	frames := map[string][]byte{
+		"two members": append(zip(text[:50]), zip(text[50:])...), "an empty member": append(zip(text), zip("")...),
+		"not gzip": []byte(`{"id":"x","action":"X"}`), "empty": nil, "truncated": good[:len(good)/2], "without a trailer": good[:len(good)-8],
+		"bad CRC": flip, "bad length": size, "trailing junk": append(bytes.Clone(good), 'x'), "second member": append(bytes.Clone(good), good...),
+	}
+	for name, f := range frames {
+		frames[name] = encode(final|opBinary, f)
+	}
+	skipped(t, 22, frames)
+}
+
+// Row 23: a small frame that inflates to 512 MiB is cut at the limit, and takes no memory worth mentioning.
+func TestFault23GzipBomb(t *testing.T) {
+	var bomb bytes.Buffer
+	w, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
+	require.NoError(t, err)
+	zeros := make([]byte, 1<<20)
+	mib := 512
+	if raced {
+		mib = 24
+	}
+	for range mib {
+		_, _ = w.Write(zeros)
+	}
+	require.NoError(t, w.Close())
+	f := encode(final|opBinary, bomb.Bytes())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	skipped(t, 23, map[string][]byte{"zeros": f})
+	runtime.ReadMemStats(&after)
+	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(150), "of 16 MiB that may be inflated, doubling on the way")
+}
+
+func TestFault24BrokenJSON(t *testing.T) {
+	frames := map[string][]byte{}
+	for name, text := range map[string]string{
+		"nothing": "", "null": "null", "array": "[]", "string": `"x"`, "number": "1", "half": `{"id":"x","act`, "empty object": "{}",
+		"code as text": `{"id":"x","action":"X","error":{"code":"401"}}`, "id as number": `{"id":5,"action":"CREATE_MESSAGE"}`,
+		"two values": `{"id":"x","action":"X"}{}`, "error as array": `{"id":"x","action":"X","error":[]}`, "NUL": "\x00", "NaN": `{"id":NaN}`,
+		"data as text":            `{"id":"x","action":"CREATE_MESSAGE","data":"aGVsbG8="}`,
+		"data as array":           `{"id":"x","action":"CREATE_MESSAGE","data":[1]}`,
+		"message id as number":    pushOfText(`"message_id":7`),
+		"a push without ids":      `{"id":"x","action":"CREATE_MESSAGE","data":{"category":"PLAIN_TEXT"}}`,
+		"a push with a long id":   pushOfText(`"message_id":"` + strings.Repeat("x", 65) + `"`),
+		"a push with a long user": pushOfText(`"user_id":"` + strings.Repeat("x", 1<<10) + `"`),
+	} {
+		frames[name] = binaryOf(text)
+	}
+	skipped(t, 24, frames)
+}
+
+// pushOfText is a push in which a later field wins over an earlier one.
+func pushOfText(rest string) string {
+	return pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8=",`+rest)
+}
+
+func TestFault25Nesting(t *testing.T) {
+	deep := strings.Repeat("[", 10_001) + strings.Repeat("]", 10_001)
+	skipped(t, 25, map[string][]byte{
+		"params": binaryOf(`{"id":"x","action":"X","params":` + deep + `}`),
+		"all":    binaryOf(strings.Repeat(`{"id":`, 100_000)),
+		"data":   binaryOf(pushOfText(`"unknown":` + deep)),
+	})
+}
+
+func TestFault26Numbers(t *testing.T) {
+	frames := map[string][]byte{}
+	for _, number := range []string{"1e3", "1.5", "123456789012345678901234567890", "-1e999", `"many"`} {
+		frames[number] = binaryOf(pushOfText(`"expire_in":` + number))
+	}
+	frames["code"] = binaryOf(`{"id":"x","action":"X","error":{"code":1e30}}`)
+	skipped(t, 26, frames)
+}
+
+// Row 27: of a field that is there twice, in whatever case, the last one counts. Nothing depends on it but what is said here.
+func TestFault27DuplicateKeys(t *testing.T) {
+	got := say(t, nil, binaryOf(pushOfText(`"data":"Zmlyc3Q=","DATA":"c2Vjb25k","Message_ID":"00000000-0000-4000-8000-000000000002"`)))
+	require.Len(t, got.messages, 1)
+	assert.Equal(t, blaze.Text("second"), got.messages[0].Payload)
+	assert.Equal(t, "00000000-0000-4000-8000-000000000002", got.messages[0].ID)
+	fired(t, 27)
+}
+
+func TestFault28UnknownAction(t *testing.T) {
+	ignored(t, 28, map[string]string{
+		"unknown": `{"id":"x","action":"CREATE_SOMETHING","data":{"message_id":"x"}}`,
+		"none":    `{"id":"x","data":{"message_id":"x"}}`,
+		"case":    `{"id":"x","action":"create_message","data":{}}`,
+	})
+}
+
+// Rows 29 and 30: what cannot be understood is handed to the handler as it came, and then acknowledged like everything else.
+func TestFault29UnknownCategory(t *testing.T) {
+	bubble(t, blaze.On(func(_ context.Context, _ *blaze.Message, p blaze.Raw) error {
+		assert.Equal(t, blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte("hello")}, p)
+		fired(t, 29)
+		return nil
+	}), nil, func(t *testing.T, b *bench) {
+		b.s.Deliver(alice, blaze.Outgoing{Payload: blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte("hello")}})
+		b.settled()
+		assert.Len(t, b.s.Acked(), 1)
+	})
+}
+
+func TestFault30Base64(t *testing.T) {
+	for name, test := range map[string]struct {
+		data string
+		want blaze.Payload
+	}{
+		"standard, padded": {"c3ViamVjdHM/Pz8+Pg==", blaze.Text("subjects???>>")},
+		"standard":         {"c3ViamVjdHM/Pz8+Pg", blaze.Text("subjects???>>")},
+		"URL, padded":      {"c3ViamVjdHM_Pz8-Pg==", blaze.Text("subjects???>>")},
+		"URL":              {"c3ViamVjdHM_Pz8-Pg", blaze.Text("subjects???>>")},
+		"none at all":      {"!!!!", nil},
+		"half of a byte":   {"aGVsbG8hh", nil},
+		"too much padding": {"aGVsbG8====", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := say(t, nil, binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+test.data+`"`)))
+			require.Len(t, got.messages, 1)
+			if test.want != nil {
+				assert.Equal(t, test.want, got.messages[0].Payload)
+			} else {
+				raw, ok := got.messages[0].Payload.(blaze.Raw)
+				require.True(t, ok)
+				assert.Error(t, raw.Err)
+			}
+			assert.EqualValues(t, 1, got.stats.Acked)
+			fired(t, 30)
+		})
+	}
+}
+
+// Row 31: text is delivered as it came, whatever is in it, and not logged.
+func TestFault31StrangeText(t *testing.T) {
+	for name, text := range map[string]string{
+		"NUL": "be\x00fore", "bidi": "a\u202egnp.exe", "escape": "\x1b[2Jclear", "line": "one\nlevel=ERROR two", "tag": "\U000E0041", "replacement": "\uFFFD",
+		"invalid UTF-8": "half \xe4\xbd", "surrogate": "\xed\xa0\x80",
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := base64.StdEncoding.EncodeToString([]byte(text))
+			failing := func(*blaze.Message) error { return blaze.ErrDrop }
+			got := say(t, failing, binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+data+`"`)))
+			require.Len(t, got.messages, 1)
+			assert.Equal(t, []byte(text), got.messages[0].Data)
+			assert.NotContains(t, got.log, text)
+			assert.EqualValues(t, 1, got.stats.Dropped)
+			fired(t, 31)
+		})
+	}
+}
+
+// Row 38: replies that nobody waits for are no messages.
+func TestFault38StrayReplies(t *testing.T) {
+	ignored(t, 38, map[string]string{
+		"unknown id": `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE"}`,
+		"with null":  `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE","data":null}`,
+		"of a list":  `{"id":"00000000-0000-4000-8000-000000000009","action":"LIST_PENDING_MESSAGES"}`,
+		"error":      `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE","error":{"code":10002}}`,
+		"like a message": `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE","data":{"user_id":"b1a2e000-0000-4000-8000-000000000001",` +
+			`"message_id":"00000000-0000-4000-8000-000000000008","category":""}}`,
+	})
+}
+
+// Row 41: an error that answers nothing is logged, and the connection stays.
+func TestFault41StrayError(t *testing.T) {
+	ignored(t, 41, map[string]string{
+		"no id":  `{"action":"ERROR","error":{"status":202,"code":403,"description":"Forbidden"}}`,
+		"an id":  `{"id":"x","action":"ERROR","error":{"code":7000}}`,
+		"code 0": `{"id":"x","action":"ERROR","error":{}}`,
+	})
+}

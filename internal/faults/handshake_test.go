@@ -1,0 +1,304 @@
+package faults_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// untilEnd runs a client in a bubble until Run ends by itself, and returns its error.
+func untilEnd(t *testing.T, edit func(b *bench)) (b *bench, err error) {
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		b = newBench(t, s)
+		edit(b)
+		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
+		defer b.cancel()
+		<-b.ended
+		b.look()
+		s.Close()
+		b.peers.Wait()
+	})
+	return b, b.err
+}
+
+// unauthorized are the ways in which a server says 401, and how to arm one.
+var unauthorized = map[string]struct {
+	row int
+	arm func(s *blazetest.Server)
+}{
+	"status": {6, func(s *blazetest.Server) {
+		s.Intercept(handshake, raw("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"))
+	}},
+	"error in 202": {6, func(s *blazetest.Server) { s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 401))) }},
+	"refused":      {6, func(s *blazetest.Server) { s.Intercept(handshake, always(blazetest.Refuse(401))) }},
+	"reply":        {7, func(s *blazetest.Server) { s.Intercept(list, always(blazetest.Refuse(401))) }},
+	"ERROR frame": {7, func(s *blazetest.Server) {
+		s.Intercept(list, frame(`{"id":"0","action":"ERROR","error":{"code":401}}`))
+	}},
+	"without an id": {7, func(s *blazetest.Server) {
+		s.Intercept(list, frame(`{"action":"ERROR","error":{"status":202,"code":401}}`))
+	}},
+}
+
+func always(a blazetest.Answer) func(blazetest.Frame) blazetest.Answer {
+	return func(blazetest.Frame) blazetest.Answer { return a }
+}
+
+func raw(text string) func(blazetest.Frame) blazetest.Answer {
+	return always(blazetest.Answer{Bytes: []byte(text)})
+}
+
+func frame(text string) func(blazetest.Frame) blazetest.Answer {
+	return always(blazetest.Answer{Bytes: zip(text)})
+}
+
+func inJSON(status string, code int) string {
+	body := fmt.Sprintf(`{"error":{"status":202,"code":%d,"description":"no"}}`, code)
+	return fmt.Sprintf("%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", status, len(body), body)
+}
+
+func TestFault06Unauthorized(t *testing.T)      { unauthorizedRow(t, 6) }
+func TestFault07UnauthorizedFrame(t *testing.T) { unauthorizedRow(t, 7) }
+
+// unauthorizedRow checks that a 401 is answered with a new token, once, and that the second one in a row ends Run.
+func unauthorizedRow(t *testing.T, row int) {
+	for name, test := range unauthorized {
+		if test.row != row {
+			continue
+		}
+		t.Run(name+" once", func(t *testing.T) {
+			bubble(t, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }),
+				func(b *bench) { test.arm(b.s) }, func(t *testing.T, b *bench) {
+					b.deliver("hello")
+					b.settled()
+					require.Len(t, b.failures(), 1)
+					assert.ErrorContains(t, b.failures()[0], "401")
+					tokens := b.allTokens()
+					require.Len(t, tokens, 2)
+					assert.NotEqual(t, tokens[0], tokens[1])
+					// Something was answered since: the next 401 is a first one again.
+					test.arm(b.s)
+					b.s.Cut()
+					b.deliver("again")
+					b.settled()
+					firedN(t, row, 2)
+				})
+		})
+		t.Run(name+" twice", func(t *testing.T) {
+			b, err := untilEnd(t, func(b *bench) { test.arm(b.s); test.arm(b.s) })
+			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
+			assert.Len(t, b.allTokens(), 2)
+			firedN(t, row, 2)
+		})
+	}
+}
+
+// Row 8: refusals that might pass are tried again. A redirection is not followed: the token is for this host.
+func TestFault08Refused(t *testing.T) {
+	for _, status := range []string{"403 Forbidden", "404 Not Found", "426 Upgrade Required", "302 Found", "301 Moved", "400 Bad Request"} {
+		t.Run(status, func(t *testing.T) {
+			var hosts []string
+			bubble(t, nil, func(b *bench) {
+				b.refuseHandshake("HTTP/1.1 " + status + "\r\nLocation: ws://elsewhere.test/\r\nX-Header: canary\r\nContent-Length: 0\r\n\r\n")
+				b.dials = func(_ int, addr string) func(*wireConn) {
+					hosts = append(hosts, addr)
+					return nil
+				}
+			}, func(t *testing.T, b *bench) {
+				_, err := b.send(t.Context(), "hello")
+				require.NoError(t, err)
+				require.Len(t, b.failures(), 1)
+				assert.ErrorContains(t, b.failures()[0], "status "+status[:3])
+				assert.NotContains(t, b.log(), "canary")
+				assert.NotContains(t, b.log(), "elsewhere")
+				assert.Equal(t, []string{"localhost:80", "localhost:80"}, hosts)
+				fired(t, 8)
+			})
+		})
+	}
+	t.Run("update required", func(t *testing.T) {
+		_, err := untilEnd(t, func(b *bench) { b.s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 10006))) })
+		assert.ErrorIs(t, err, blaze.CodeUpdateRequired)
+		fired(t, 8)
+	})
+}
+
+// Row 9: the server says when to come back, and is believed up to five minutes.
+func TestFault09RetryAfter(t *testing.T) {
+	tests := []struct {
+		status, after string
+		least, most   time.Duration
+	}{
+		{"429 Too Many Requests", "120", 2 * time.Minute, 2 * time.Minute},
+		{"503 Service Unavailable", "86400", 5 * time.Minute, 5 * time.Minute},
+		{"503 Service Unavailable", "-1", 0, time.Second},
+		{"503 Service Unavailable", "soon", 0, time.Second},
+		{"500 Internal Server Error", "", 0, time.Second},
+		{"502 Bad Gateway", "0", 0, time.Second},
+		{"504 Gateway Timeout", "7", 7 * time.Second, 7 * time.Second},
+	}
+	for _, test := range tests {
+		t.Run(test.status+" "+test.after, func(t *testing.T) {
+			bubble(t, nil, func(b *bench) {
+				b.refuseHandshake("HTTP/1.1 " + test.status + "\r\nRetry-After: " + test.after + "\r\nContent-Length: 0\r\n\r\n")
+			}, func(t *testing.T, b *bench) {
+				_, err := b.send(t.Context(), "hello")
+				require.NoError(t, err)
+				require.Len(t, b.retries(), 1)
+				assert.GreaterOrEqual(t, b.retries()[0], test.least)
+				assert.LessOrEqual(t, b.retries()[0], test.most)
+				b.mu.Lock()
+				assert.Equal(t, b.waits[0], b.times[1].Sub(b.times[0]))
+				b.mu.Unlock()
+				fired(t, 9)
+			})
+		})
+	}
+}
+
+// Row 10: what is no answer at all does not end Run, fill the memory or spoil the log.
+func TestFault10NoAnswer(t *testing.T) {
+	page := "<html>\x1b[2J\n" + strings.Repeat("sign in here ", 1000)
+	tests := map[string]string{
+		"captive portal": "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: " + strconv.Itoa(len(page)) + "\r\n\r\n" + page,
+		"garbage":        "\x00\x01\x02 SSH-2.0 \x1b[31m" + strings.Repeat("x", 10000),
+		"headers":        "HTTP/1.1 101 Switching Protocols\r\n" + strings.Repeat("X-Header: "+strings.Repeat("x", 1000)+"\r\n", 10_000),
+		"one header":     "HTTP/1.1 101 " + strings.Repeat("x", 10<<20),
+		"no key":         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		"nothing":        "\r\n",
+	}
+	for name, answer := range tests {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, func(b *bench) {
+				b.dials = onlyFirst(1, func(_ int, c *wireConn) { c.refuse(answer) })
+			}, func(t *testing.T, b *bench) {
+				_, err := b.send(t.Context(), "hello")
+				require.NoError(t, err)
+				require.Len(t, b.failures(), 1)
+				assertTame(t, b.failures()[0])
+				first := b.allTaps()[0]
+				first.mu.Lock()
+				assert.LessOrEqual(t, first.down, int64(1<<20), "bytes that were read")
+				first.mu.Unlock()
+				fired(t, 10)
+			})
+		})
+	}
+}
+
+// assertTame checks that an error is short and fit for one line of a log.
+func assertTame(t *testing.T, err error) {
+	t.Helper()
+	assert.Less(t, len(err.Error()), 1<<10)
+	assert.False(t, strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }), "%q", err)
+}
+
+// Rows 11 and 12: an answer that chooses what was not asked for is no connection. None chosen is fine.
+func TestFault11Subprotocol(t *testing.T) {
+	answerWith(t, 11, "Sec-WebSocket-Protocol: Mixin-Blaze-2", "another subprotocol")
+	t.Run("none", func(t *testing.T) {
+		bubble(t, nil, func(b *bench) {
+			b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+				if c.accept() {
+					c.drain()
+				}
+			})
+		}, func(t *testing.T, b *bench) {
+			assert.Equal(t, 1, b.connects())
+			assert.Empty(t, b.failures())
+			fired(t, 11)
+			_ = b.allTaps()[0].Close()
+		})
+	})
+}
+
+func TestFault12UnaskedCompression(t *testing.T) {
+	answerWith(t, 12, "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover", "compression")
+	answerWith(t, 12, "Sec-WebSocket-Extensions: x-unknown", "compression")
+}
+
+func answerWith(t *testing.T, row int, header, says string) {
+	t.Run(header, func(t *testing.T) {
+		bubble(t, nil, func(b *bench) {
+			b.dials = onlyFirst(3, func(_ int, c *wireConn) {
+				if c.accept(header) {
+					c.drain()
+					fired(t, row)
+				}
+			})
+		}, func(t *testing.T, b *bench) {
+			_, err := b.send(t.Context(), "hello")
+			require.NoError(t, err)
+			require.Len(t, b.failures(), 3)
+			assert.ErrorContains(t, b.failures()[0], says)
+			assert.Equal(t, 1, b.connects())
+		})
+	})
+}
+
+// Row 55: the clock of this machine is wrong. The first 401 tells by how much, and the next token is dated by that.
+func TestFault55ClockSkew(t *testing.T) {
+	for _, skew := range []time.Duration{10 * time.Minute, -10 * time.Minute, 24 * time.Hour} {
+		for header, stamp := range map[string]func(time.Time) string{
+			"X-Server-Time": func(at time.Time) string { return strconv.FormatInt(at.UnixNano(), 10) },
+			"Date":          func(at time.Time) string { return at.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") },
+		} {
+			t.Run(skew.String()+" "+header, func(t *testing.T) {
+				bubble(t, nil, func(b *bench) {
+					b.dials = onlyFirst(2, func(n int, c *wireConn) {
+						if n == 1 && c.accept() {
+							c.drain()
+							return
+						}
+						c.refuse("HTTP/1.1 401 Unauthorized\r\n" + header + ": " + stamp(time.Now().Add(skew)) + "\r\nContent-Length: 0\r\n\r\n")
+					})
+				}, func(t *testing.T, b *bench) {
+					time.Sleep(5 * time.Second)
+					assert.Equal(t, 1, b.connects())
+					tokens := b.allTokens()
+					require.Len(t, tokens, 2)
+					assert.InDelta(t, 0, time.Until(issued(t, tokens[0])), float64(10*time.Second))
+					assert.InDelta(t, float64(skew), float64(time.Until(issued(t, tokens[1]))), float64(10*time.Second))
+					fired(t, 55)
+					_ = b.allTaps()[1].Close()
+				})
+			})
+		}
+	}
+	t.Run("which does not help", func(t *testing.T) {
+		_, err := untilEnd(t, func(b *bench) {
+			b.dials = onlyFirst(2, func(n int, c *wireConn) {
+				at := time.Now().Add(time.Duration(n+1) * time.Hour) // another time each time
+				c.refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) + "\r\nContent-Length: 0\r\n\r\n")
+			})
+		})
+		assert.ErrorIs(t, err, blaze.ErrClockSkew)
+		assert.ErrorIs(t, err, blaze.CodeUnauthorized)
+		fired(t, 55)
+	})
+}
+
+// issued returns when a token says that it was made.
+func issued(t *testing.T, token string) time.Time {
+	part, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	require.NoError(t, err)
+	var claims struct {
+		IssuedAt int64 `json:"iat"`
+	}
+	require.NoError(t, json.Unmarshal(part, &claims))
+	return time.Unix(claims.IssuedAt, 0)
+}

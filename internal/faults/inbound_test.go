@@ -1,0 +1,380 @@
+package faults_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// counter is a handler that counts.
+type counter struct {
+	mu    sync.Mutex
+	seen  []string
+	after func(ctx context.Context, m *blaze.Message) error
+}
+
+func (c *counter) handle(ctx context.Context, m *blaze.Message) error {
+	c.mu.Lock()
+	c.seen = append(c.seen, m.ID)
+	c.mu.Unlock()
+	if c.after != nil {
+		return c.after(ctx, m)
+	}
+	return nil
+}
+
+func (c *counter) all() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.seen)
+}
+
+// Row 32: the server pushes a message several times at once.
+func TestFault32DuplicatePush(t *testing.T) {
+	var c counter
+	bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
+		id := b.deliver("hello")
+		for range 5 {
+			b.s.Deliver(alice, blaze.Outgoing{MessageID: id, Payload: blaze.Text("hello")})
+		}
+		b.settled()
+		synctest.Wait()
+		assert.Equal(t, []string{id}, c.all())
+		firedN(t, 32, int(b.c.Stats().Duplicates))
+	})
+}
+
+// Row 33: a handled message is pushed again after a reconnect.
+func TestFault33Redelivery(t *testing.T) {
+	var c counter
+	t.Run("not acknowledged", func(t *testing.T) {
+		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
+			b.s.Intercept(ack, always(blazetest.Answer{Cut: true}))
+			id := b.deliver("hello")
+			b.settled()
+			assert.Equal(t, []string{id}, c.all())
+			assert.Len(t, b.failures(), 1)
+			fired(t, 33)
+		})
+	})
+	t.Run("acknowledged", func(t *testing.T) {
+		var c counter
+		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
+			id := b.deliver("hello")
+			b.settled()
+			synctest.Wait()
+			b.s.Cut()
+			b.s.Deliver(alice, blaze.Outgoing{MessageID: id, Payload: blaze.Text("hello")})
+			b.settled()
+			synctest.Wait()
+			assert.Equal(t, []string{id}, c.all())
+			firedN(t, 33, int(b.c.Stats().Duplicates))
+		})
+	})
+}
+
+// Row 34: an acknowledgement, or what answers it, is lost or is an error. It is sent again; nothing else happens.
+func TestFault34AckLost(t *testing.T) {
+	for name, a := range map[string]blazetest.Answer{
+		"ack lost": {Cut: true}, "reply lost": {Hang: true, Cut: true}, "no reply": {Hang: true}, "busy": blazetest.Refuse(429), "failing": blazetest.Refuse(7001),
+	} {
+		for _, messages := range []int{1, 10} {
+			t.Run(fmt.Sprint(name, " ", messages), func(t *testing.T) {
+				var c counter
+				bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
+					lost := 0
+					action := map[bool]string{true: acks, false: ack}[messages > 1]
+					b.s.Intercept(action, func(blazetest.Frame) blazetest.Answer {
+						lost++
+						return a
+					})
+					for n := range messages {
+						b.deliver(fmt.Sprint(n))
+					}
+					time.Sleep(5 * time.Minute)
+					assert.Empty(t, b.s.Pending())
+					assert.Len(t, c.all(), messages)
+					assert.Zero(t, b.c.Stats().AcksWaiting)
+					assert.EqualValues(t, messages, b.c.Stats().Acked)
+					firedN(t, 34, lost)
+				})
+			})
+		}
+	}
+	t.Run("refused for good", func(t *testing.T) {
+		var c counter
+		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
+			b.s.Intercept(ack, always(blazetest.Refuse(blaze.CodeForbidden)))
+			id := b.deliver("hello")
+			time.Sleep(time.Minute)
+			assert.Equal(t, []string{id}, b.s.Pending())
+			firedN(t, 34, int(b.c.Stats().AcksForgotten))
+			b.s.Cut()
+			b.settled()
+			assert.Equal(t, []string{id}, c.all(), "the ledger knows it")
+		})
+	})
+}
+
+// Row 35: a batch that never fills up goes out all the same.
+func TestFault35QuietLine(t *testing.T) {
+	var c counter
+	bubble(t, c.handle, func(b *bench) { b.cfg.AckBatch = 80 }, func(t *testing.T, b *bench) {
+		for range 3 {
+			b.deliver("hello")
+		}
+		synctest.Wait()
+		assert.Len(t, b.s.Pending(), 3)
+		time.Sleep(250 * time.Millisecond)
+		assert.Empty(t, b.s.Pending())
+		fired(t, 35)
+	})
+}
+
+// Row 36: the connection is lost between a handler's return and the acknowledgement. This process does not handle the message
+// again; the next one does, unless its ledger remembers.
+func TestFault36LostBeforeAck(t *testing.T) {
+	var c counter
+	bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
+		id := b.deliver("hello")
+		synctest.Wait()
+		require.Equal(t, []string{id}, c.all())
+		require.Equal(t, []string{id}, b.s.Pending())
+		b.s.Cut()
+		b.settled()
+		assert.Equal(t, []string{id}, c.all())
+		fired(t, 36)
+	})
+	t.Run("with a ledger that fails", func(t *testing.T) {
+		var c counter
+		bubble(t, c.handle, func(b *bench) { b.cfg.Ledger = noLedger{} }, func(t *testing.T, b *bench) {
+			for range 3 {
+				b.s.Intercept(ack, always(blazetest.Answer{Cut: true}))
+			}
+			id := b.deliver("hello")
+			b.settled()
+			assert.Equal(t, []string{id}, c.all(), "until it is acknowledged, the client itself knows")
+			firedN(t, 36, len(b.failures()))
+		})
+	})
+	for name, ledger := range map[string]blaze.Ledger{"restart without a ledger": nil, "restart with a ledger": &ledger{}} {
+		t.Run(name, func(t *testing.T) {
+			var c counter
+			bubble(t, c.handle, func(b *bench) { b.cfg.Drain, b.cfg.Ledger = -1, ledger }, func(t *testing.T, b *bench) {
+				id := b.deliver("hello")
+				synctest.Wait()
+				require.Equal(t, []string{id}, c.all())
+				require.ErrorIs(t, b.stop(), blaze.ErrDrain)
+				require.Equal(t, []string{id}, b.s.Pending())
+				fired(t, 36)
+				b.ended = make(chan struct{})
+				b.cfg.Drain = 0
+				b.run(context.Background(), c.handle)
+				b.settled()
+				if ledger == nil {
+					assert.Equal(t, []string{id, id}, c.all())
+				} else {
+					assert.Equal(t, []string{id}, c.all())
+				}
+			})
+		})
+	}
+}
+
+// ledger outlives a client, as one in a database does.
+type ledger struct{ ids sync.Map }
+
+func (l *ledger) Handled(_ context.Context, id string) (bool, error) {
+	_, ok := l.ids.Load(id)
+	return ok, nil
+}
+
+func (l *ledger) Record(_ context.Context, id string) error {
+	l.ids.Store(id, true)
+	return nil
+}
+
+// noLedger is one whose database is away.
+type noLedger struct{}
+
+func (noLedger) Handled(context.Context, string) (bool, error) { return false, assert.AnError }
+func (noLedger) Record(context.Context, string) error          { return assert.AnError }
+
+func TestFault43HandlerFails(t *testing.T) {
+	failing(t, 43, func() error { return errors.New("not now") })
+}
+
+func TestFault44HandlerPanics(t *testing.T) {
+	failing(t, 44, func() error { panic("no") })
+}
+
+func TestFault45HandlerGoexit(t *testing.T) {
+	failing(t, 45, func() error {
+		runtime.Goexit()
+		return nil
+	})
+}
+
+// failing checks a handler that fails in some way: others are handled, it is tried again, and given up in the end.
+func failing(t *testing.T, row int, fail func() error) {
+	for _, times := range []int{3, 8} {
+		t.Run(strconv.Itoa(times), func(t *testing.T) {
+			var bad string
+			var b *bench
+			var tries atomic.Int64
+			c := counter{after: func(_ context.Context, m *blaze.Message) error {
+				if m.ID != bad || m.Attempt > times {
+					return nil
+				}
+				tries.Add(1)
+				assert.NotContains(t, b.s.Acked(), bad)
+				return fail()
+			}}
+			bubble(t, c.handle, func(bench *bench) {
+				b = bench
+				b.cfg.Workers = 1
+			}, func(t *testing.T, _ *bench) {
+				bad = blaze.DeriveID("bad")
+				b.s.Deliver(alice, blaze.Outgoing{MessageID: bad, Payload: blaze.Text("bad")})
+				behind := b.deliver("behind it")
+				other := b.s.Deliver(blazetest.UserID("bob"), blaze.Outgoing{Payload: blaze.Text("beside it")})
+				time.Sleep(500 * time.Millisecond)
+				assert.Equal(t, []string{bad, other}, c.all())
+				time.Sleep(10 * time.Minute)
+				assert.Empty(t, b.s.Pending())
+				all := c.all()
+				assert.Equal(t, behind, all[len(all)-1], "the order of a conversation stays")
+				assert.EqualValues(t, times/8, b.c.Stats().Dropped)
+				assert.EqualValues(t, times, tries.Load())
+				assert.Empty(t, b.failures())
+				firedN(t, row, int(b.c.Stats().Failed))
+			})
+		})
+	}
+}
+
+// Row 46: a handler that takes for ever holds up its conversation, and neither the pings nor the memory.
+func TestFault46HandlerBlocked(t *testing.T) {
+	var release chan struct{}
+	c := counter{after: func(context.Context, *blaze.Message) error {
+		<-release
+		return nil
+	}}
+	bubble(t, c.handle, func(b *bench) {
+		release = make(chan struct{})
+		b.cfg.Workers, b.cfg.InboxBytes = 2, 20*600
+	}, func(t *testing.T, b *bench) {
+		var ids []string
+		for n := range 100 {
+			ids = append(ids, b.deliver(fmt.Sprint("message ", n)))
+		}
+		time.Sleep(time.Hour)
+		stats := b.c.Stats()
+		assert.Equal(t, 1, stats.HandlersRunning)
+		assert.LessOrEqual(t, stats.InboxMessages, 24)
+		assert.Empty(t, b.failures(), "pings go on")
+		_, err := b.send(t.Context(), "and so do sends")
+		require.NoError(t, err)
+		fired(t, 46)
+		close(release)
+		b.settled()
+		assert.Equal(t, ids, c.all(), "nothing lost, and in order")
+		assert.Empty(t, b.failures(), "what did not fit was asked for again, on the same connection")
+	})
+}
+
+// Row 47: handlers send, all of them at once, on the only worker and with hardly any room.
+func TestFault47HandlerSends(t *testing.T) {
+	var b *bench
+	c := counter{after: func(ctx context.Context, m *blaze.Message) error { return b.c.Reply(ctx, m, blaze.Text("answer")) }}
+	bubble(t, c.handle, func(bench *bench) {
+		b = bench
+		b.cfg.Workers, b.cfg.OutboxLen = 1, 1
+	}, func(t *testing.T, _ *bench) {
+		for n := range 200 {
+			b.s.Deliver(blazetest.UserID(strconv.Itoa(n)), blaze.Outgoing{Payload: blaze.Text("hello")})
+		}
+		b.settled()
+		assert.Len(t, b.s.Sent(), 200)
+		firedN(t, 47, len(c.all()))
+	})
+}
+
+// Row 49: a bot that was away finds more than it can hold.
+func TestFault49Backlog(t *testing.T) {
+	messages, room := 100_000, int64(32<<20)
+	if raced {
+		messages, room = 3_000, 1<<20
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		defer s.Close()
+		b := newBench(t, s)
+		b.cfg.Trace = nil
+		b.cfg.InboxBytes = room
+		for n := range messages {
+			s.Deliver(blazetest.UserID(strconv.Itoa(n%50)), blaze.Outgoing{Payload: blaze.Text("hello")})
+		}
+		var handled, most atomic.Int64
+		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
+			if handled.Add(1)%100 == 0 {
+				held := int64(b.c.Stats().InboxMessages)
+				most.Store(max(most.Load(), held))
+			}
+			return nil
+		}))
+		b.settled()
+		assert.EqualValues(t, messages, handled.Load())
+		assert.LessOrEqual(t, most.Load(), room/512)
+		assert.EqualValues(t, 1, b.c.Stats().Connects)
+		require.NoError(t, b.stop())
+		assert.Less(t, b.c.Stats().FramesWritten, uint64(messages/10), "acknowledgements go out in batches")
+		firedN(t, 49, messages)
+	})
+}
+
+// Row 50: the list of what is pending is refused, not answered, or the connection is lost meanwhile.
+func TestFault50ListFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer blazetest.Answer
+		times  int
+		links  int
+	}{
+		"failing": {blazetest.Refuse(blaze.CodeServer), 4, 1}, "failing for long": {blazetest.Refuse(blaze.CodeServer), 5, 2},
+		"no reply": {blazetest.Answer{Bytes: zip(`{"id":"x","action":"X"}`)}, 1, 1}, "lost": {blazetest.Answer{Cut: true}, 3, 4},
+		"refused": {blazetest.Refuse(blaze.CodeForbidden), 2, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c counter
+			failed := 0
+			bubble(t, c.handle, func(b *bench) {
+				for range test.times {
+					b.s.Intercept(list, func(blazetest.Frame) blazetest.Answer {
+						failed++
+						return test.answer
+					})
+				}
+				b.deliver("hello")
+			}, func(t *testing.T, b *bench) {
+				b.settled()
+				assert.Len(t, c.all(), 1)
+				assert.Equal(t, test.links, b.connects())
+				firedN(t, 50, failed)
+			})
+		})
+	}
+}

@@ -1,0 +1,110 @@
+package faults_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lastRow is the number of the last fault of the matrix.
+const lastRow = 62
+
+// counts is how often each fault was seen to happen.
+var counts struct {
+	sync.Mutex
+	rows [lastRow + 1]int
+}
+
+// fired notes that a fault has happened, on evidence, and not only that the test tried.
+func fired(t *testing.T, row int) { firedN(t, row, 1) }
+
+// firedN is fired for a fault that happened many times. None at all fails the test.
+func firedN(t *testing.T, row, n int) {
+	t.Helper()
+	if n <= 0 {
+		t.Errorf("fault %02d did not happen", row)
+		return
+	}
+	counts.Lock()
+	defer counts.Unlock()
+	counts.rows[row] += n
+}
+
+// TestMain prints how often each fault happened, and fails if one of them never did, if the canary was seen, or if any
+// goroutine is left.
+func TestMain(m *testing.M) {
+	if os.Getenv(childEndpoint) != "" {
+		os.Exit(child())
+	}
+	code := m.Run()
+	if code == 0 && whole() && !report() {
+		code = 1
+	}
+	if code == 0 && leaked() {
+		fmt.Fprintln(os.Stderr, "goroutines are left:")
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// whole reports whether every test was asked for.
+func whole() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return false
+		}
+	}
+	return flag.Lookup("test.count").Value.String() != "0"
+}
+
+// report prints the counts. It returns false if a fault that should have happened did not.
+func report() bool {
+	var happened, missing []string
+	for row := 1; row <= lastRow; row++ {
+		if n := counts.rows[row]; n > 0 {
+			happened = append(happened, fmt.Sprintf("%02d:%d", row, n))
+		} else {
+			missing = append(missing, fmt.Sprintf("%02d", row))
+		}
+	}
+	fmt.Printf("faults that happened, row:times: %s\n", strings.Join(happened, " "))
+	scanned.Lock()
+	fmt.Printf("looked for secrets in: %s\n", strings.Join(slices.Sorted(maps.Values(describeScans())), ", "))
+	scanned.Unlock()
+	if len(missing) > 0 {
+		fmt.Printf("FAIL: faults that never happened: %s\n", strings.Join(missing, " "))
+	}
+	return len(missing) == 0
+}
+
+func describeScans() map[string]string {
+	m := make(map[string]string)
+	for kind, n := range scanned.texts {
+		m[kind] = fmt.Sprintf("%d %s", n, kind)
+	}
+	return m
+}
+
+// leaked reports whether goroutines are left after a while: one that was joined may still be on its way out.
+func leaked() bool {
+	patience := time.After(10 * time.Second)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for runtime.NumGoroutine() > 1 {
+		select {
+		case <-again.C:
+		case <-patience:
+			return true
+		}
+	}
+	return false
+}

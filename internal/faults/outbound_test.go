@@ -1,0 +1,248 @@
+package faults_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// Row 37: the connection is lost between a send and its reply, before or after the server has stored the message.
+func TestFault37LostBeforeReply(t *testing.T) {
+	for name, a := range map[string]blazetest.Answer{"stored": {Hang: true, Cut: true}, "not stored": {Cut: true}} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, nil, nil, func(t *testing.T, b *bench) {
+				var ids []string
+				for range 5 {
+					b.s.Intercept(create, func(req blazetest.Frame) blazetest.Answer {
+						ids = append(ids, req.ID+request{Params: req.Params}.messageID())
+						return a
+					})
+				}
+				id, err := b.send(t.Context(), "hello")
+				require.NoError(t, err)
+				require.Len(t, b.s.Sent(), 1)
+				assert.Equal(t, id, b.s.Sent()[0].MessageID)
+				for _, other := range ids {
+					assert.Equal(t, ids[0], other, "the frame and the message keep their ids")
+				}
+				assert.EqualValues(t, len(ids), b.c.Stats().Resent)
+				firedN(t, 37, len(ids))
+			})
+		})
+		t.Run(name+", no time to find out", func(t *testing.T) {
+			bubble(t, nil, nil, func(t *testing.T, b *bench) {
+				b.s.Intercept(create, always(a))
+				b.s.Intercept(handshake, always(blazetest.Answer{Hang: true}))
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				id, err := b.send(ctx, "hello")
+				var unsure *blaze.UnconfirmedError
+				require.ErrorAs(t, err, &unsure)
+				assert.Equal(t, id, unsure.MessageID)
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				_, err = b.send(t.Context(), "hello") // the same id
+				require.NoError(t, err)
+				assert.Len(t, b.s.Sent(), 1)
+				fired(t, 37)
+			})
+		})
+	}
+}
+
+// Row 38: the same reply twice, and a late one after the request was sent again, wake one caller once.
+func TestFault38DuplicateAndLateReply(t *testing.T) {
+	bubble(t, blaze.On(nothing), func(b *bench) {
+		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+			if !c.accept() {
+				return
+			}
+			for silent := true; ; {
+				r, err := c.next()
+				if err != nil {
+					return
+				}
+				if r.Action == create && silent {
+					silent = false // the same request comes again
+					continue
+				}
+				for range 3 {
+					_ = c.reply(r, "")
+				}
+			}
+		})
+	}, func(t *testing.T, b *bench) {
+		for n := range 10 {
+			_, err := b.send(t.Context(), fmt.Sprint(n))
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		assert.Empty(t, b.failures())
+		assert.EqualValues(t, 1, b.c.Stats().Resent)
+		assert.EqualValues(t, 10, b.c.Stats().Sent)
+		assert.Zero(t, b.c.Stats().Handled)
+		firedN(t, 38, int(b.c.Stats().Ignored))
+	})
+}
+
+// Row 39: a refusal reaches the one caller it is for. Passing ones are tried again, a few times.
+func TestFault39Refused(t *testing.T) {
+	for code, tries := range map[blaze.Code]int{
+		400: 1, 403: 1, 404: 1, 10002: 1, 20116: 1, 20140: 1, 99999: 1, 429: 5, 500: 5, 7000: 5, 7001: 5,
+	} {
+		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
+			bubble(t, nil, nil, func(t *testing.T, b *bench) {
+				refused := 0
+				for range tries {
+					b.s.Intercept(create, func(blazetest.Frame) blazetest.Answer {
+						refused++
+						return blazetest.Refuse(code)
+					})
+				}
+				id, err := b.send(t.Context(), "hello")
+				var e *blaze.Error
+				require.ErrorAs(t, err, &e)
+				assert.ErrorIs(t, err, code)
+				assert.Equal(t, id, e.MessageID)
+				assert.Equal(t, tries, refused)
+				_, err = b.send(t.Context(), "the next one")
+				require.NoError(t, err)
+				assert.Empty(t, b.failures())
+				firedN(t, 39, refused)
+			})
+		})
+	}
+}
+
+// Row 40: a thousand requests at once, answered in any order, each with something of its own.
+func TestFault40ShuffledReplies(t *testing.T) {
+	const many = 1000
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	bubble(t, nil, func(b *bench) {
+		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+			if !c.accept() {
+				return
+			}
+			var all []request
+			for len(all) < many {
+				r, err := c.next()
+				if err != nil {
+					return
+				}
+				all = append(all, r)
+			}
+			rand.New(rand.NewPCG(seed, 0)).Shuffle(many, func(i, j int) { all[i], all[j] = all[j], all[i] })
+			for _, r := range all {
+				_ = c.reply(r, `,"error":{"status":202,"code":10002,"description":"`+r.messageID()+`"}`)
+				fired(t, 40)
+			}
+			c.drain()
+		})
+	}, func(t *testing.T, b *bench) {
+		var callers sync.WaitGroup
+		for n := range many {
+			callers.Go(func() {
+				id, err := b.send(t.Context(), fmt.Sprint(n))
+				var e *blaze.Error
+				if assert.ErrorAs(t, err, &e) {
+					assert.Equal(t, id, e.Description)
+				}
+			})
+		}
+		callers.Wait()
+		assert.Empty(t, b.failures())
+		_ = b.allTaps()[0].Close()
+	})
+}
+
+// Row 42: the reply never comes. The caller decides how long to wait, and leaves nothing behind.
+func TestFault42NoReply(t *testing.T) {
+	bubble(t, nil, nil, func(t *testing.T, b *bench) {
+		hung := 0
+		for range 100 {
+			b.s.Intercept(create, func(blazetest.Frame) blazetest.Answer {
+				hung++
+				return blazetest.Answer{Hang: true}
+			})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		_, err := b.send(ctx, "hello")
+		var unsure *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unsure)
+		assert.Zero(t, b.c.Stats().OutboxRequests)
+		assert.Len(t, b.s.Sent(), 1)
+		firedN(t, 42, hung)
+	})
+}
+
+// Row 61: what is too large fails before anything is written.
+func TestFault61TooLarge(t *testing.T) {
+	bubble(t, nil, nil, func(t *testing.T, b *bench) {
+		before := b.c.Stats().FramesWritten
+		_, err := b.send(t.Context(), strings.Repeat("x", 1<<20))
+		var invalid *blaze.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		assert.Equal(t, before, b.c.Stats().FramesWritten)
+		fired(t, 61)
+	})
+}
+
+// Row 62: a keystore that cannot be read is an error that says which file, and nothing of what is in it.
+func TestFault62KeystoreUnreadable(t *testing.T) {
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.json")
+	require.NoError(t, os.WriteFile(broken, []byte(`{"session_private_key":"canary`), 0o600))
+	for name, path := range map[string]string{"missing": filepath.Join(dir, "missing.json"), "a directory": dir, "broken": broken} {
+		t.Run(name, func(t *testing.T) {
+			_, err := blaze.LoadKeystore(path)
+			require.Error(t, err)
+			assert.NotContains(t, err.Error(), "canary")
+			if name == "missing" {
+				assert.ErrorIs(t, err, fs.ErrNotExist)
+			}
+			fired(t, 62)
+		})
+	}
+}
+
+// Row 58: the canary would be found. All other tests look for it in every log line, error, frame and value they meet.
+func TestFault58Secrets(t *testing.T) {
+	s := blazetest.NewServer()
+	defer s.Close()
+	c := newCanary(s.Key)
+	key := s.Key.SessionPrivateKey
+	for _, form := range append(forms([]byte(key)), forms([]byte(tokenHead))...) {
+		assert.True(t, c.found("text "+form+" text"))
+	}
+	type pair struct{ A, B any }
+	for _, v := range []any{errors.New(key), []byte(key), pair{key, nil}, &pair{[]byte(key), nil}, tokenHead + "rest"} {
+		assert.True(t, c.found(fmt.Sprintf("%v %+v %#v %x", v, v, v, v)), "%T", v)
+	}
+	assert.False(t, c.found(s.Key.AppID+s.Key.SessionID+blaze.DeriveID(key)))
+	for _, v := range []any{s.Key, &s.Key, pair{s.Key, &s.Key}, []blaze.Keystore{s.Key}, map[string]blaze.Keystore{"x": s.Key}} {
+		c.lookAt(t, "keystores", v)
+	}
+	b := newBench(t, s)
+	client, err := blaze.New(s.Key, &b.cfg)
+	require.NoError(t, err)
+	c.look(t, "clients", fmt.Sprintf("%v %+v", client, client))
+	b.cfg.Logger.Info("a keystore", "key", s.Key, "pointer", &s.Key, "in", pair{s.Key, nil})
+	assert.Contains(t, b.log(), s.Key.SessionID)
+	fired(t, 58)
+}

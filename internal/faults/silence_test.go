@@ -1,0 +1,161 @@
+package faults_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/link"
+)
+
+func nothing(context.Context, *blaze.Message, blaze.Payload) error { return nil }
+
+// Row 15: the connection is dead in both directions and nobody says so. What was being sent keeps its id.
+func TestFault15HalfOpen(t *testing.T) {
+	bubble(t, nil, nil, func(t *testing.T, b *bench) {
+		b.allTaps()[0].vanish(true, true)
+		began := time.Now()
+		id, err := b.send(t.Context(), "hello")
+		require.NoError(t, err)
+		assert.LessOrEqual(t, time.Since(began), 36*time.Second)
+		require.Len(t, b.failures(), 1)
+		assert.ErrorContains(t, b.failures()[0], "no sign of life")
+		require.Len(t, b.s.Sent(), 1)
+		assert.Equal(t, id, b.s.Sent()[0].MessageID)
+		fired(t, 15)
+	})
+}
+
+// Row 16: only one direction is dead.
+func TestFault16HalfOpenOneWay(t *testing.T) {
+	t.Run("up, quiet", func(t *testing.T) { oneWay(t, true, false, false, 36*time.Second, "no sign of life") })
+	t.Run("down", func(t *testing.T) { oneWay(t, false, true, false, 36*time.Second, "no sign of life") })
+	t.Run("up, while messages come", func(t *testing.T) { oneWay(t, true, false, true, 41*time.Second, "nothing was answered") })
+}
+
+// oneWay makes one direction a black hole, while the server pushes messages or not.
+func oneWay(t *testing.T, up, down, pushes bool, most time.Duration, says string) {
+	bubble(t, blaze.On(nothing), nil, func(t *testing.T, b *bench) {
+		b.allTaps()[0].vanish(up, down)
+		began := time.Now()
+		done := make(chan error, 1)
+		go func() {
+			_, err := b.send(t.Context(), "hello")
+			done <- err
+		}()
+		for pushes && len(b.failures()) == 0 {
+			b.deliver("still there")
+			time.Sleep(5 * time.Second)
+		}
+		require.NoError(t, <-done)
+		assert.LessOrEqual(t, time.Since(began), most+5*time.Second)
+		assert.ErrorContains(t, b.failures()[0], says)
+		assert.Len(t, b.s.Sent(), 1)
+		b.settled()
+		fired(t, 16)
+	})
+}
+
+// Row 17 in memory: a write that cannot go on is given up after 10 seconds. Until then messages still come in, and a caller
+// whose context ends is let go.
+func TestFault17SlowReader(t *testing.T) {
+	var handled atomic.Int64
+	handler := blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
+		handled.Add(1)
+		return nil
+	})
+	bubble(t, handler, func(b *bench) {
+		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+			if !c.accept() {
+				return
+			}
+			if _, err := c.next(); err != nil {
+				return
+			}
+			time.Sleep(2 * time.Second) // and reads no more
+			_ = c.write(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
+			time.Sleep(time.Minute)
+		})
+	}, func(t *testing.T, b *bench) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		_, err := b.send(ctx, "hello")
+		var unsure *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unsure)
+		assert.Equal(t, time.Second, time.Since(began))
+		time.Sleep(2 * time.Second)
+		assert.EqualValues(t, 1, handled.Load())
+		assert.Empty(t, b.failures())
+
+		_, err = b.send(t.Context(), "again")
+		require.NoError(t, err)
+		assert.LessOrEqual(t, time.Since(began), 11*time.Second)
+		assert.ErrorContains(t, b.failures()[0], "write: ")
+		fired(t, 17)
+		time.Sleep(time.Minute)
+	})
+}
+
+// pushOf is the text of a pushed message of alice.
+func pushOf(id, category, rest string) string {
+	return `{"id":"` + blaze.DeriveID(id) + `","action":"CREATE_MESSAGE","data":{"type":"message","user_id":"` + alice +
+		`","session_id":"` + alice + `","conversation_id":"` + blazetest.UserID("a conversation") + `","message_id":"` + id +
+		`","category":"` + category + `","created_at":"2026-01-02T03:04:05Z",` + rest + `}}`
+}
+
+// Row 18: a byte every now and then is no sign of life. The bound is that of a whole message.
+func TestFault18SlowWriter(t *testing.T) {
+	bubble(t, nil, func(b *bench) {
+		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+			if !c.accept() {
+				return
+			}
+			go c.drain()
+			for _, p := range encode(final|opBinary, zip(noise(4<<10))) {
+				if c.say([]byte{p}) != nil {
+					fired(t, 18)
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		})
+	}, func(t *testing.T, b *bench) {
+		began := time.Now()
+		_, err := b.send(t.Context(), "hello")
+		require.NoError(t, err)
+		assert.LessOrEqual(t, time.Since(began), 40*time.Second, "the first bytes are a header, and the rest is nothing")
+		assert.ErrorContains(t, b.failures()[0], "no sign of life")
+		time.Sleep(time.Second)
+	})
+}
+
+// Row 56: the machine slept for ten minutes. The next ping finds it out and the link is replaced.
+func TestFault56Suspend(t *testing.T) {
+	var ahead atomic.Int64
+	ctx := link.WithWall(context.Background(), func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		defer s.Close()
+		b := newBench(t, s)
+		b.run(ctx, blaze.On(nothing))
+		time.Sleep(time.Hour)
+		assert.Empty(t, b.failures())
+		ahead.Store(int64(10 * time.Minute))
+		time.Sleep(16 * time.Second)
+		require.Len(t, b.failures(), 1)
+		assert.ErrorContains(t, b.failures()[0], "the clock jumped")
+		assert.Equal(t, 2, b.connects())
+		time.Sleep(time.Hour)
+		assert.Equal(t, 2, b.connects(), "one jump ends one link")
+		require.NoError(t, b.stop())
+		fired(t, 56)
+	})
+}

@@ -132,6 +132,11 @@ func (c *Client) notWritten(what string, err error) error {
 		return c.closed()
 	}
 	if offline := c.whyOffline(); offline != nil {
+		var refused *Error
+		if errors.As(offline, &refused) {
+			// A refusal of the connection is none of the message, and no reason to give up what a handler was working on.
+			offline = errors.New(offline.Error())
+		}
 		return fmt.Errorf("blaze: %s was not sent: %w: %w", what, err, offline)
 	}
 	return fmt.Errorf("blaze: %s was not confirmed: %w", what, err)

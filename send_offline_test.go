@@ -1,0 +1,50 @@
+package blaze_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// While a connection was refused, a send that cannot wait fails. That is no refusal of the message, for which a handler's
+// message would be given up at once.
+func TestSendWhileTheConnectionWasRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		defer s.Close()
+		s.Intercept("LIST_PENDING_MESSAGES", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
+		lost := make(chan struct{}, 1)
+		cfg := s.Config
+		cfg.Trace = &blaze.Trace{Disconnected: func(error, time.Duration) {
+			select {
+			case lost <- struct{}{}:
+			default:
+			}
+		}}
+		c, err := blaze.New(s.Key, &cfg)
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- c.Run(ctx, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
+		}()
+		<-lost
+
+		hurried, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = c.Send(hurried, c.ToUser(blazetest.UserID("alice"), blaze.Text("hi")))
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES refused")
+		var refused *blaze.Error
+		assert.NotErrorAs(t, err, &refused)
+		stop()
+		require.NoError(t, <-ended)
+	})
+}

@@ -42,9 +42,17 @@ func (a *acker) add(id string) {
 	a.queue = append(a.queue, id)
 	a.waiting++
 	a.startLocked()
-	if len(a.queue) >= a.c.cfg.AckBatch {
+	if len(a.queue) >= a.full() {
 		a.wake()
 	}
+}
+
+// full returns how many ids fill a frame: without the plural action there is nothing to wait for after the first.
+func (a *acker) full() int {
+	if !a.plural.usable() {
+		return 1
+	}
+	return a.c.cfg.AckBatch
 }
 
 func (a *acker) startLocked() {
@@ -86,7 +94,7 @@ func (a *acker) gather() bool {
 			a.mu.Unlock()
 			return false
 		}
-		worth := a.rush || len(a.alone) > 0 || len(a.queue) >= a.c.cfg.AckBatch
+		worth := a.rush || len(a.alone) > 0 || len(a.queue) >= a.full()
 		a.mu.Unlock()
 		if worth {
 			return true
@@ -107,10 +115,7 @@ func (a *acker) take() []string {
 	if len(a.alone) > 0 {
 		return cut(&a.alone, 1)
 	}
-	if !a.plural.usable() {
-		return cut(&a.queue, 1)
-	}
-	return cut(&a.queue, a.c.cfg.AckBatch)
+	return cut(&a.queue, a.full())
 }
 
 // cut takes the first n off a queue, and lets go of its memory when it is empty.

@@ -1,0 +1,34 @@
+package blaze_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// Where the plural action does not exist, every acknowledgement is a frame of its own, and no frame waits to be filled.
+func TestSingleAcknowledgementsDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := blazetest.Start(t, func(*blaze.Client) blaze.Handler {
+			return blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil })
+		}, nil)
+		s.Intercept("ACKNOWLEDGE_MESSAGE_RECEIPTS", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
+		deliver := func() {
+			for range 20 {
+				s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("hi")})
+			}
+			require.NoError(t, s.Idle(t.Context()))
+		}
+		deliver() // which finds out
+		began := time.Now()
+		deliver()
+		assert.Less(t, time.Since(began), 100*time.Millisecond)
+	})
+}

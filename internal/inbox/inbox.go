@@ -113,7 +113,8 @@ func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	if id != "" && (b.held[id] != nil || b.kept.Has(id)) {
 		return Duplicate
 	}
-	if b.stopped || b.gate != "" && id != b.gate {
+	// Before the list was asked for, the gate's message would come alone, and those behind it not again.
+	if b.stopped || b.gate != "" && (id != b.gate || !b.asked) {
 		return Refused
 	}
 	// An empty box takes any one message, so that one larger than the box is not pushed for ever.

@@ -1,0 +1,28 @@
+package inbox
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// The message at the gate may be pushed again for another reason than that the box has asked for it. Taken then, it would
+// open the gate to whatever comes next, and those refused behind it would never be asked for.
+func TestGateStaysClosedUntilItHasAsked(t *testing.T) {
+	var asked []string
+	b := New[string](Config[string]{Bytes: 4 * Overhead, Relist: func(gate string) { asked = append(asked, gate) }}) // no workers
+	for _, id := range []string{"a", "b", "c", "d"} {
+		b.Hold(id)
+	}
+	assert.Equal(t, Refused, b.Offer("lane", "e", 0, "e"), "no room")
+	assert.Equal(t, Refused, b.Offer("lane", "f", 0, "f"), "not its turn")
+
+	b.Release("a")
+	assert.Empty(t, asked)
+	assert.Equal(t, Refused, b.Offer("lane", "e", 0, "e"), "there is room, but f would be left behind")
+
+	b.Release("b")
+	assert.Equal(t, []string{"e"}, asked)
+	assert.Equal(t, Taken, b.Offer("lane", "e", 0, "e"))
+	assert.Equal(t, Taken, b.Offer("lane", "f", 0, "f"))
+}

@@ -81,7 +81,7 @@ func Random(seed uint64, mean Volume) func(conn int) Plan {
 			p = append(p, hindrance(r, mean))
 		}
 		// By turns, not by chance: of any twenty connections one ends in a black hole, in either direction by turns.
-		switch n := (conn*7 + int(seed%20)) % 20; { //nolint:gosec // G115: less than 20
+		switch n := (conn*7 + int(seed%20)) % 20; {
 		case n < 11:
 			p = append(p, cut(r, mean, Reset, either(r)))
 		case n < 17:

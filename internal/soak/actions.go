@@ -11,6 +11,8 @@ type reaction struct {
 	data any
 	mute bool // no reply
 	sure bool // nothing may happen to the reply
+
+	proves bool // the client learns whether there is a plural action
 }
 
 var (
@@ -48,7 +50,7 @@ func (s *server) take(c *conn, r *request, text []byte) {
 	case "ACKNOWLEDGE_MESSAGE_RECEIPT":
 		re = s.takeAck(r)
 	case "ACKNOWLEDGE_MESSAGE_RECEIPTS":
-		re = s.takeAcks(c, r)
+		re = s.takeAcks(r)
 	case "CREATE_MESSAGE":
 		re = s.takeLetter(c, r, repeated)
 	case "CREATE_PLAIN_MESSAGES":
@@ -60,8 +62,18 @@ func (s *server) take(c *conn, r *request, text []byte) {
 	s.answer(c, r, re)
 }
 
-// answer sends the reply, unless it is lost; late, or twice.
+// answer sends the reply, and ends the first connection once the client knows all.
 func (s *server) answer(c *conn, r *request, re reaction) {
+	s.reply(c, r, re)
+	if re.proves && s.ackOnce.Load() && s.batchOnce.Load() {
+		close(s.known)
+		s.mail.open()
+		c.bye()
+	}
+}
+
+// reply sends the reply, unless it is lost; late, or twice.
+func (s *server) reply(c *conn, r *request, re reaction) {
 	f := replyFrame{ID: r.ID, Action: r.Action, Data: re.data, Error: re.err}
 	switch {
 	case re.sure:
@@ -112,7 +124,7 @@ func (s *server) takeAck(r *request) reaction {
 	return reaction{}
 }
 
-func (s *server) takeAcks(c *conn, r *request) reaction {
+func (s *server) takeAcks(r *request) reaction {
 	var p struct{ Messages []ack }
 	if err := json.Unmarshal(r.Params, &p); err != nil || len(p.Messages) == 0 || len(p.Messages) > 100 {
 		s.add(Protocol, "%d acknowledgements: %v", len(p.Messages), err)
@@ -122,8 +134,9 @@ func (s *server) takeAcks(c *conn, r *request) reaction {
 	known := s.ackOnce.Swap(true)
 	switch {
 	case s.plain:
-		s.prove(c, known)
-		return s.refuse(invalid)
+		re := s.refuse(invalid)
+		re.proves = !known
+		return re
 	case known && s.strikes("acknowledgements lost", 100):
 		return lost
 	case known && s.strikes("acknowledgements refused for now", 200):
@@ -134,22 +147,12 @@ func (s *server) takeAcks(c *conn, r *request) reaction {
 	for _, a := range p.Messages {
 		s.acknowledge(a)
 	}
-	return s.proven(c, known)
+	return proven(known)
 }
 
 // proven returns the reaction to a plural action that was carried out.
-func (s *server) proven(c *conn, known bool) reaction {
-	s.prove(c, known)
-	return reaction{sure: !known}
-}
-
-// prove ends the first connection when both plural actions were tried.
-func (s *server) prove(c *conn, known bool) {
-	if !known && s.ackOnce.Load() && s.batchOnce.Load() {
-		close(s.known)
-		s.mail.open()
-		c.bye()
-	}
+func proven(known bool) reaction {
+	return reaction{sure: !known, proves: !known}
 }
 
 func (s *server) acknowledge(a ack) {
@@ -211,8 +214,9 @@ func (s *server) takeBatch(c *conn, r *request) reaction {
 	known := s.batchOnce.Swap(true)
 	switch {
 	case s.plain:
-		s.prove(c, known)
-		return s.refuse(invalid)
+		re := s.refuse(invalid)
+		re.proves = !known
+		return re
 	case known && s.strikes("batch lost", 20):
 		return lost
 	case known && s.strikes("batch refused for now", 20):
@@ -229,5 +233,5 @@ func (s *server) takeBatch(c *conn, r *request) reaction {
 	for _, l := range p.Messages {
 		s.storeLetter(c, l)
 	}
-	return s.proven(c, known)
+	return proven(known)
 }

@@ -40,7 +40,7 @@ func (b *bot) connect(addr string, o Options) error {
 		Endpoints:    []string{"ws://" + addr},
 		Proxy:        func(*http.Request) (*url.URL, error) { return nil, nil },
 		Logger:       slog.New(slog.DiscardHandler),
-		InboxBytes:   o.inboxBytes(),
+		InboxBytes:   o.InboxBytes,
 		OutboxLen:    256,
 		ReplyTimeout: o.ReplyTimeout,
 		Drain:        30 * time.Second,

@@ -20,6 +20,7 @@ type Options struct {
 	Cuts          int           // connections to be cut, about: one for 700 messages, 250 at least
 	Conversations int           // the messages are in: 200
 	Window        int           // messages unacknowledged at once, at most: 2000
+	InboxBytes    int64         // of the client: what half a window takes, so that it overflows again and again
 	ReplyTimeout  time.Duration // the client's patience with a reply: 200 ms
 	Patience      time.Duration // without any progress, the run is given up: 30 s
 	Plain         bool          // the server has no plural actions
@@ -40,6 +41,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Cuts, max(o.Messages/700, 250))
 	orDefault(&o.Conversations, 200)
 	orDefault(&o.Window, 2000)
+	orDefault(&o.InboxBytes, int64(o.Window)*250)
 	orDefault(&o.ReplyTimeout, 200*time.Millisecond)
 	orDefault(&o.Patience, 30*time.Second)
 	return o
@@ -52,13 +54,10 @@ func orDefault[T comparable](v *T, value T) {
 	}
 }
 
-// inboxBytes is a little less than what a full window takes, so that the inbox overflows now and then.
-func (o *Options) inboxBytes() int64 { return int64(o.Window) * 500 }
-
 // volume is how many bytes a connection carries until it is cut, by what a message takes in either direction.
 func (o *Options) volume() faultproxy.Volume {
 	perCut := int64(o.Messages/o.Cuts + 1)
-	return faultproxy.Volume{Up: 60 * perCut, Down: 900 * perCut}
+	return faultproxy.Volume{Up: 80 * perCut, Down: 1300 * perCut}
 }
 
 // Reconnects is the policy of the waits between connections. The library's own, meant for a service, doubles to 30 seconds
@@ -117,7 +116,7 @@ func start(o Options) (*run, error) {
 	var err error
 	r.proxy, err = faultproxy.New(r.server.ln.Addr().String(), func(conn int) faultproxy.Plan {
 		if conn == 0 {
-			return nil // until the client knows which actions the server has; see prove
+			return nil // until the client knows which actions the server has; see answer
 		}
 		return plan(conn)
 	})

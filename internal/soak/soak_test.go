@@ -42,7 +42,7 @@ func soak(t *testing.T, o Options) *Report {
 func TestSoak(t *testing.T) {
 	o := Options{Messages: 200_000, Sends: 20_000, Seed: seedOf(t, 1)}
 	if Race {
-		o = Options{Messages: 20_000, Sends: 4000, Cuts: 270, Window: 300, Conversations: 60, ReplyTimeout: 400 * time.Millisecond, Seed: seedOf(t, 1)}
+		o = Options{Messages: 20_000, Sends: 4000, Cuts: 300, Window: 600, InboxBytes: 300_000, Conversations: 100, ReplyTimeout: 250 * time.Millisecond, Seed: seedOf(t, 1)}
 	}
 	if testing.Short() {
 		t.Skip("a minute")
@@ -57,7 +57,7 @@ func TestSoakWithoutPluralActions(t *testing.T) {
 		t.Skip("some seconds")
 	}
 	rep := soak(t, Options{
-		Messages: 3000, Sends: 1000, Cuts: 60, Window: 300, Conversations: 60, ReplyTimeout: 300 * time.Millisecond, Seed: seedOf(t, 2), Plain: true,
+		Messages: 2000, Sends: 800, Cuts: 40, Window: 160, Conversations: 60, ReplyTimeout: 300 * time.Millisecond, Seed: seedOf(t, 2), Plain: true,
 	})
 	assert.Zero(t, rep.Faults["batch refused"])
 }

@@ -64,12 +64,15 @@ func (p Plan) in(d Direction) []Fault {
 	return fs
 }
 
+// handshake is more bytes than one takes.
+const handshake = 1 << 10
+
 // Volume says how many bytes a connection carries on average before it is cut.
 type Volume struct{ Up, Down int64 }
 
 // Random returns plans drawn from seed: that of connection n is the same whenever it is asked for. Most connections are
-// reset or finished in either direction, one in ten ends in a black hole, and one in ten has an end of another's making.
-// One in eight is cut within its first kilobyte, where the handshake is.
+// reset or finished in either direction, one in twenty ends in a black hole, and two in twenty have an end of another's making.
+// One in eight is cut within its first kilobyte, where the handshake is; black holes open behind it.
 func Random(seed uint64, mean Volume) func(conn int) Plan {
 	return func(conn int) Plan {
 		r := rand.New(rand.NewPCG(seed, uint64(conn))) //nolint:gosec // G404, G115: chance that can be repeated is the point
@@ -77,23 +80,26 @@ func Random(seed uint64, mean Volume) func(conn int) Plan {
 		for range r.IntN(3) {
 			p = append(p, hindrance(r, mean))
 		}
-		switch n := r.IntN(20); {
-		case n < 10:
-			p = append(p, cut(r, mean, Reset))
-		case n < 16:
-			p = append(p, cut(r, mean, Finish))
+		// By turns, not by chance: of any twenty connections one ends in a black hole, in either direction by turns.
+		switch n := (conn*7 + int(seed%20)) % 20; {
+		case n < 11:
+			p = append(p, cut(r, mean, Reset, either(r)))
+		case n < 17:
+			p = append(p, cut(r, mean, Finish, either(r)))
 		case n < 18:
-			p = append(p, cut(r, mean, Vanish))
+			p = append(p, cut(r, mean, Vanish, []Direction{Up, Down}[conn/20%2]))
 		}
 		return p
 	}
 }
 
 // cut draws where a connection ends.
-func cut(r *rand.Rand, mean Volume, k Kind) Fault {
-	d := either(r)
-	if r.IntN(8) == 0 {
-		return Fault{Kind: k, Direction: d, At: r.Int64N(1 << 10)}
+func cut(r *rand.Rand, mean Volume, k Kind, d Direction) Fault {
+	switch {
+	case k == Vanish: // early, so that it happens; a handshake that stalls costs its whole timeout, so not at once
+		return Fault{Kind: k, Direction: d, At: handshake + place(r, mean, d)/4}
+	case r.IntN(8) == 0:
+		return Fault{Kind: k, Direction: d, At: r.Int64N(handshake)}
 	}
 	return Fault{Kind: k, Direction: d, At: place(r, mean, d)}
 }

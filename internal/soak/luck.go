@@ -1,0 +1,65 @@
+package soak
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+)
+
+// luck decides which faults the server and the bot commit, and counts them. A fault of one in n happens for the first time
+// within the first n/2 occasions, so that every one of them is seen in a short run as well.
+type luck struct {
+	calm atomic.Bool // nothing more happens
+
+	mu    sync.Mutex
+	r     *rand.Rand
+	next  map[string]int // occasions until it happens
+	fired map[string]uint64
+}
+
+func newLuck(seed uint64) *luck {
+	return &luck{r: rand.New(rand.NewPCG(seed, 1)), next: make(map[string]int), fired: make(map[string]uint64)} //nolint:gosec // G404: chance that can be repeated is the point
+}
+
+// strikes reports whether a fault happens now.
+func (l *luck) strikes(name string, oneIn int) bool {
+	if l.calm.Load() {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.next[name]; !ok {
+		l.next[name] = l.r.IntN(oneIn/2 + 1)
+		l.fired[name] += 0
+	}
+	if l.next[name]--; l.next[name] >= 0 {
+		return false
+	}
+	l.next[name] = l.r.IntN(2 * oneIn)
+	l.fired[name]++
+	return true
+}
+
+// note counts something that was not left to chance.
+func (l *luck) note(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fired[name]++
+}
+
+func (l *luck) below(n int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.IntN(n)
+}
+
+// counts returns how often each fault happened.
+func (l *luck) counts() map[string]uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := make(map[string]uint64, len(l.fired))
+	for name, n := range l.fired {
+		m[name] = n
+	}
+	return m
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package soak
+
+// Race reports whether the race detector watches this program.
+const Race = false

@@ -1,0 +1,264 @@
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// A history is what the oracles are told. Each of the wrong ones breaks one promise, and the oracle must say which; told
+// the right ones, it must say nothing.
+type history struct {
+	*testing.T
+	script
+	v   *verdicts
+	in  *inboundOracle
+	out *outboundOracle
+}
+
+const (
+	historyMessages = 4000
+	historySends    = 2000
+)
+
+func newHistory(t *testing.T) *history {
+	v := &verdicts{seed: 7}
+	s := script{seed: 7, conversations: 1, sends: historySends}
+	return &history{t, s, v, newInboundOracle(v, s, historyMessages), newOutboundOracle(v, s, historyMessages, historySends)}
+}
+
+func (h *history) handled(messages ...int) {
+	for _, n := range messages {
+		h.in.began(n, 1)
+		h.in.over(n, success)
+	}
+}
+
+// id returns one of several message ids of a send.
+func (h *history) id(n int) string { return fmt.Sprintf("id-%d", n) }
+
+func (h *history) store(send, stream int, id string) bool {
+	return h.out.store(sendText(send, stream), id)
+}
+
+// find returns the first number for which f holds.
+func (h *history) find(f func(n int) bool) int {
+	for n := range historySends {
+		if f(n) {
+			return n
+		}
+	}
+	h.Fatal("no such number")
+	return 0
+}
+
+func (h *history) answered(k kind) int {
+	return h.find(func(n int) bool { return h.kind(n) == k }) // the message numbers are more
+}
+
+var (
+	errUnconfirmed = &blaze.UnconfirmedError{MessageID: "id-1", Err: context.Canceled}
+	errRefused     = &blaze.Error{Code: blaze.CodeInvalidField}
+)
+
+func TestWrongHistories(t *testing.T) {
+	for _, c := range []struct {
+		name   string // the promise that is broken
+		tell   func(h *history)
+		detail string
+	}{
+		{name: AckBeforeHandled, tell: func(h *history) { h.in.acknowledged(3) }},
+		{name: AckBeforeHandled, detail: "while it is handled", tell: func(h *history) {
+			h.in.began(3, 1)
+			h.in.acknowledged(3)
+			h.in.over(3, success)
+		}},
+		{name: AckBeforeHandled, detail: "after a failed attempt", tell: func(h *history) {
+			h.in.began(3, 1)
+			h.in.over(3, failure)
+			h.in.acknowledged(3)
+		}},
+		{name: UnknownAck, tell: func(h *history) { h.in.acknowledged(-1) }},
+		{name: UnknownAck, detail: "too large", tell: func(h *history) { h.in.acknowledged(historyMessages) }},
+		{name: HandledAgain, tell: func(h *history) { h.handled(3); h.in.began(3, 2) }},
+		{name: HandledAgain, detail: "after it was acknowledged", tell: func(h *history) {
+			h.handled(3)
+			h.in.acknowledged(3)
+			h.in.began(3, 1)
+		}},
+		{name: HandledAgain, detail: "after it was given up", tell: func(h *history) {
+			h.in.began(3, 1)
+			h.in.over(3, drop)
+			h.in.began(3, 2)
+		}},
+		{name: HandledAgain, detail: "unknown", tell: func(h *history) { h.in.began(-1, 1) }},
+		{name: HandledAtOnce, tell: func(h *history) { h.in.began(3, 1); h.in.began(4, 1) }},
+		{name: HandledOrder, tell: func(h *history) { h.handled(4, 3) }},
+		{name: HandledOrder, detail: "overtaken while it failed", tell: func(h *history) {
+			h.in.began(3, 1)
+			h.in.over(3, failure)
+			h.handled(4)
+			h.in.began(3, 2)
+			h.in.over(3, success)
+		}},
+		{name: AttemptCount, tell: func(h *history) { h.in.began(3, 2) }},
+		{name: NotHandled, tell: func(h *history) { h.in.finish() }},
+		{name: NotAcknowledged, tell: func(h *history) { h.handled(3); h.in.finish() }},
+
+		{name: NotStored, tell: func(h *history) { h.out.sentBack(1, blaze.Sent{MessageID: h.id(1)}, nil) }},
+		{name: StoredTwice, tell: func(h *history) { h.store(1, 0, h.id(1)); h.store(1, 0, h.id(2)) }},
+		{name: StoredTwice, detail: "an answer", tell: func(h *history) {
+			n := h.answered(reply)
+			h.out.store(replyText(n), h.id(1))
+			h.out.store(replyText(n), h.id(2))
+		}},
+		{name: StoredTwice, detail: "a second answer", tell: func(h *history) {
+			n := h.answered(replyTwo)
+			h.out.store(replyText(n), h.id(1))
+			h.out.store(replyText(n), h.id(2))
+			h.out.store(replyText(n), h.id(3))
+		}},
+		{name: StoredAgainst, tell: func(h *history) {
+			n := h.find(h.refused)
+			h.store(n, 0, h.id(1))
+			h.out.sentBack(n, blaze.Sent{}, errRefused)
+			h.out.finish()
+		}},
+		{name: StoredAgainst, detail: "its context ended", tell: func(h *history) {
+			n := h.find(h.impatient)
+			h.out.sentBack(n, blaze.Sent{}, context.DeadlineExceeded)
+			h.store(n, 0, h.id(1))
+			h.out.finish()
+		}},
+		{name: SentID, tell: func(h *history) {
+			h.store(1, 0, h.id(1))
+			h.out.sentBack(1, blaze.Sent{MessageID: h.id(2)}, nil)
+		}},
+		{name: SentID, detail: "unconfirmed", tell: func(h *history) {
+			h.store(1, 0, h.id(2))
+			h.out.sentBack(1, blaze.Sent{}, errUnconfirmed)
+		}},
+		{name: SendOrder, tell: func(h *history) { h.store(2, 0, h.id(2)); h.store(1, 0, h.id(1)) }},
+		{name: ReplyMissing, tell: func(h *history) { h.out.replied(h.answered(reply), 1) }},
+		{name: ReplyMissing, detail: "the second one", tell: func(h *history) {
+			n := h.answered(replyTwo)
+			h.out.store(replyText(n), h.id(1))
+			h.out.replied(n, 1)
+			h.out.replied(n, 2)
+		}},
+		{name: ReplyMissing, detail: "at the end", tell: func(h *history) { h.out.finish() }},
+		{name: SendFailed, tell: func(h *history) { h.out.sentBack(1, blaze.Sent{}, errors.New("no")) }},
+		{name: SendFailed, detail: "patient, and its context ended", tell: func(h *history) {
+			n := h.find(func(n int) bool { return !h.impatient(n) })
+			h.out.sentBack(n, blaze.Sent{}, context.DeadlineExceeded)
+		}},
+		{name: SendFailed, detail: "never ended", tell: func(h *history) { h.out.finish() }},
+		{name: Refusal, tell: func(h *history) {
+			n := h.find(func(n int) bool { return !h.refused(n) })
+			h.out.sentBack(n, blaze.Sent{}, errRefused)
+		}},
+		{name: ReceiptUnknown, tell: func(h *history) { h.out.receipt(h.id(1)) }},
+		{name: ReceiptUnknown, detail: "twice", tell: func(h *history) {
+			h.out.readBy(h.id(1))
+			h.out.receipt(h.id(1))
+			h.out.receiptDone()
+			h.out.receipt(h.id(1))
+		}},
+		{name: ReceiptAtOnce, tell: func(h *history) {
+			h.out.readBy(h.id(1))
+			h.out.readBy(h.id(2))
+			h.out.receipt(h.id(1))
+			h.out.receipt(h.id(2))
+		}},
+		{name: Protocol, tell: func(h *history) { h.out.store("made up", h.id(1)) }},
+	} {
+		t.Run(c.name+" "+c.detail, func(t *testing.T) {
+			h := newHistory(t)
+			c.tell(h)
+			assert.Positive(t, h.v.count(c.name))
+			list, _ := h.v.list()
+			assert.Contains(t, list[0].Error(), "(seed 7)")
+		})
+	}
+}
+
+func TestRightHistory(t *testing.T) {
+	h := newHistory(t)
+	for n := range historyMessages {
+		h.in.began(n, 1)
+		if n%7 == 0 {
+			h.in.over(n, failure)
+			h.in.began(n, 2)
+		}
+		for said := range h.kind(n).answers() {
+			h.out.store(replyText(n), h.id(said))
+			h.out.replied(n, said+1)
+			h.out.store(replyText(n), h.id(said)) // written again
+		}
+		h.in.over(n, []outcome{success, decline, drop}[n%3])
+		if n%5 == 0 {
+			h.in.forget(n)
+		}
+		h.in.acknowledged(n)
+		h.in.acknowledged(n)
+	}
+	for n := range historySends {
+		switch {
+		case h.refused(n):
+			h.out.sentBack(n, blaze.Sent{}, errRefused)
+		case n%5 == 0:
+			assert.Equal(t, "id-1", h.out.sentBack(n, blaze.Sent{}, errUnconfirmed))
+			assert.True(t, h.store(n, 0, "id-1"))
+			assert.Empty(t, h.out.sentBack(n, blaze.Sent{MessageID: "id-1"}, nil))
+		case h.impatient(n):
+			h.out.sentBack(n, blaze.Sent{}, fmt.Errorf("not written: %w", context.DeadlineExceeded))
+		default:
+			assert.True(t, h.store(n, 0, h.id(n)))
+			assert.False(t, h.store(n, 0, h.id(n)))
+			h.out.sentBack(n, blaze.Sent{MessageID: h.id(n)}, nil)
+		}
+	}
+	h.in.finish()
+	h.out.finish()
+	list, _ := h.v.list()
+	assert.Empty(t, list)
+	left, refused := h.in.unfinished()
+	assert.Zero(t, left+refused)
+}
+
+// Only messages that wait for nothing but an acknowledgement that was refused may be given another connection.
+func TestUnfinished(t *testing.T) {
+	h := newHistory(t)
+	for n := range historyMessages - 2 {
+		h.handled(n)
+		h.in.acknowledged(n)
+	}
+	left, refused := h.in.unfinished()
+	assert.Equal(t, []int{2, 0}, []int{left, refused})
+	h.handled(historyMessages - 2)
+	h.in.forget(historyMessages - 2)
+	h.in.forget(historyMessages - 1) // not handled: something else is wrong with it
+	left, refused = h.in.unfinished()
+	assert.Equal(t, []int{2, 1}, []int{left, refused})
+}
+
+func TestFramesKeepTheirContent(t *testing.T) {
+	var l frameLog
+	before, _ := l.seen("a", 1)
+	assert.False(t, before)
+	before, same := l.seen("a", 1)
+	assert.True(t, before && same)
+	before, same = l.seen("a", 2)
+	assert.True(t, before)
+	assert.False(t, same)
+	for n := range uint64(frameLogLen + 10) {
+		l.seen(fmt.Sprint(n), n)
+	}
+	before, _ = l.seen("a", 2)
+	assert.True(t, before, "the log forgets by generations")
+}

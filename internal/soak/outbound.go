@@ -1,0 +1,240 @@
+package soak
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// verdict is how a send ended for its caller.
+type verdict uint8
+
+const (
+	open      verdict = iota // not yet
+	confirmed                // nil
+	unsure                   // may have been stored
+	failed                   // was not stored
+)
+
+// sent is what is known of one send. Ids are kept as their hash.
+type sent struct {
+	id    uint64 // under which it was stored, or 0
+	ended verdict
+}
+
+// outboundOracle watches what the server stores, and what the client says about it.
+type outboundOracle struct {
+	*verdicts
+	script
+	messages int
+
+	mu       sync.Mutex
+	sends    []sent
+	replies  [][2]uint64 // ids of the answers, of every message that has some
+	last     map[int]int // newest send stored, by stream
+	receipts map[uint64]struct{}
+	receives bool // a receipt is being handled
+	reads    int  // receipts handled
+	stored   int  // messages of any kind
+	confirms int  // sends and replies confirmed to their caller
+
+	events atomic.Uint64
+}
+
+func newOutboundOracle(v *verdicts, s script, messages, sends int) *outboundOracle {
+	return &outboundOracle{
+		verdicts: v, script: s, messages: messages, sends: make([]sent, sends), replies: make([][2]uint64, messages/replyEvery+1),
+		last: make(map[int]int), receipts: make(map[uint64]struct{}),
+	}
+}
+
+func hash(s string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(s))
+	return h.Sum64() | 1
+}
+
+// store notes that the server stored a text under a message id. It reports whether that id is new, as a server that stores
+// an id once would find out.
+func (o *outboundOracle) store(text, messageID string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events.Add(1)
+	what, n, stream := numbers(text)
+	switch {
+	case what == "send" && n >= 0 && n < len(o.sends):
+		return o.storeSend(n, stream, hash(messageID))
+	case what == "reply" && n >= 0 && n/replyEvery < len(o.replies) && n%replyEvery == 0:
+		return o.storeReply(n, hash(messageID))
+	}
+	o.add(Protocol, "a message that nobody sent")
+	return false
+}
+
+func (o *outboundOracle) storeSend(n, stream int, id uint64) bool {
+	s := &o.sends[n]
+	switch {
+	case s.id == id:
+		return false
+	case s.id != 0:
+		o.add(StoredTwice, "send %d", n)
+		return true
+	}
+	s.id = id
+	o.stored++
+	if last, ok := o.last[stream]; ok && last > n {
+		o.add(SendOrder, "send %d after send %d of stream %d", n, last, stream)
+	}
+	o.last[stream] = n
+	return true
+}
+
+func (o *outboundOracle) storeReply(message int, id uint64) bool {
+	ids := &o.replies[message/replyEvery]
+	if ids[0] == id || ids[1] == id {
+		return false
+	}
+	for i := range o.kind(message).answers() {
+		if ids[i] == 0 {
+			ids[i] = id
+			o.stored++
+			return true
+		}
+	}
+	o.add(StoredTwice, "answer to message %d", message)
+	return true
+}
+
+// isStored reports whether a text was stored under a message id.
+func (o *outboundOracle) isStored(text, messageID string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	what, n, _ := numbers(text)
+	return what == "send" && n >= 0 && n < len(o.sends) && o.sends[n].id == hash(messageID)
+}
+
+// replied notes that the said-th answer to a message was confirmed to its handler.
+func (o *outboundOracle) replied(message, said int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events.Add(1)
+	o.confirms++
+	if o.replies[message/replyEvery][said-1] == 0 {
+		o.add(ReplyMissing, "answer %d to message %d", said, message)
+	}
+}
+
+// sentBack notes how a send ended for its caller, and returns the message id to try again with, if it should.
+func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error) (again string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events.Add(1)
+	s := &o.sends[send]
+	var unconfirmed *blaze.UnconfirmedError
+	var refused *blaze.Error
+	switch {
+	case err == nil:
+		o.confirmed(send, got)
+	case errors.As(err, &unconfirmed):
+		s.ended = unsure
+		if s.id != 0 && hash(unconfirmed.MessageID) != s.id {
+			o.add(SentID, "send %d, unconfirmed", send)
+		}
+		return unconfirmed.MessageID
+	case errors.As(err, &refused):
+		s.ended = failed
+		if !o.refused(send) && !refused.Temporary() {
+			o.add(Refusal, "send %d: %v", send, err)
+		}
+	case o.impatient(send) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)):
+		s.ended = failed
+	default:
+		s.ended = failed
+		o.add(SendFailed, "send %d: %v", send, err)
+	}
+	return ""
+}
+
+func (o *outboundOracle) confirmed(send int, got blaze.Sent) {
+	s := &o.sends[send]
+	s.ended = confirmed
+	o.confirms++
+	switch {
+	case s.id == 0:
+		o.add(NotStored, "send %d", send)
+	case hash(got.MessageID) != s.id:
+		o.add(SentID, "send %d", send)
+	}
+}
+
+// readBy notes that the server says that a message was read.
+func (o *outboundOracle) readBy(messageID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.receipts[hash(messageID)] = struct{}{}
+}
+
+// receipt notes that the client is told so. A receipt may be lost, but not come twice and not be made up.
+func (o *outboundOracle) receipt(messageID string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	id := hash(messageID)
+	if _, ok := o.receipts[id]; !ok {
+		o.add(ReceiptUnknown, "message %q", messageID)
+	}
+	if o.receives {
+		o.add(ReceiptAtOnce, "message %q", messageID)
+	}
+	delete(o.receipts, id)
+	o.receives = true
+	o.reads++
+}
+
+func (o *outboundOracle) receiptDone() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.receives = false
+}
+
+// totals returns how many messages were stored, confirmed to their caller, and read.
+func (o *outboundOracle) totals() (stored, confirms, reads int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stored, o.confirms, o.reads
+}
+
+// finish checks what has to hold at the end, when every send has ended.
+func (o *outboundOracle) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for n, s := range o.sends {
+		switch {
+		case s.ended == open:
+			o.add(SendFailed, "send %d never ended", n)
+		case s.ended == confirmed && s.id == 0:
+			o.add(NotStored, "send %d", n)
+		case s.ended == failed && s.id != 0:
+			o.add(StoredAgainst, "send %d", n)
+		}
+	}
+	for i := range o.replies {
+		o.finishReplies(i * replyEvery)
+	}
+}
+
+func (o *outboundOracle) finishReplies(message int) {
+	ids, want := o.replies[message/replyEvery], o.kind(message).answers()
+	got := 0
+	for _, id := range ids {
+		if id != 0 {
+			got++
+		}
+	}
+	if got < want && message < o.messages {
+		o.add(ReplyMissing, "message %d has %d answers of %d", message, got, want)
+	}
+}

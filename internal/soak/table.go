@@ -1,0 +1,102 @@
+package soak
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// The comments between which the table stands.
+const (
+	tableBegin = "<!-- soak:begin, written by make soak-table -->"
+	tableEnd   = "<!-- soak:end -->"
+)
+
+// Read reads the report of one run.
+func Read(path string) (*Report, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // G304: reading the file that the caller names is what this function is for
+	if err != nil {
+		return nil, fmt.Errorf("soak: %w", err)
+	}
+	rep := new(Report)
+	if err := json.Unmarshal(text, rep); err != nil {
+		return nil, fmt.Errorf("soak: %s: %w", path, err)
+	}
+	if rep.Messages == 0 || rep.GoVersion == "" || len(rep.Faults) == 0 {
+		return nil, fmt.Errorf("soak: %s is not the report of a run", path)
+	}
+	return rep, nil
+}
+
+// Table returns the reports as Markdown, oldest first. It shows runs that broke a promise as such.
+func Table(reports []*Report) string {
+	sorted := slices.SortedStableFunc(slices.Values(reports), func(a, b *Report) int { return a.Date.Compare(b.Date) })
+	var b strings.Builder
+	b.WriteString("| date | machine | messages in | sent | connections cut | pushed again | refusals | resends | kinds of fault | heap at most | time | broken promises | seed |\n")
+	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	for _, r := range sorted {
+		machine := fmt.Sprintf("%s, %s/%s, %d CPUs", r.GoVersion, r.OS, r.Arch, r.CPUs)
+		if r.Race {
+			machine += ", race detector"
+		}
+		kinds := 0
+		for _, n := range r.Faults {
+			if n > 0 {
+				kinds++
+			}
+		}
+		cells := []string{
+			r.Date.Format("2006-01-02"), machine, grouped(uint64(r.Messages)), grouped(uint64(r.Stored)), grouped(uint64(r.Cuts)), //nolint:gosec // G115: counts
+			grouped(r.Duplicates), grouped(r.Refusals), grouped(r.Resends), fmt.Sprint(kinds), fmt.Sprintf("%d MiB", r.PeakHeap>>20),
+			fmt.Sprintf("%d s", int(r.Seconds+0.5)), fmt.Sprint(r.ViolationCount), fmt.Sprint(r.Seed),
+		}
+		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+	}
+	return b.String()
+}
+
+// grouped writes a number with commas.
+func grouped(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// ReplaceTable replaces what stands between the two marks of a document.
+func ReplaceTable(document, table string) (string, error) {
+	before, rest, ok := strings.Cut(document, tableBegin)
+	_, after, closed := strings.Cut(rest, tableEnd)
+	if !ok || !closed || strings.Count(document, tableBegin) != 1 || strings.Count(document, tableEnd) != 1 {
+		return "", errors.New("soak: the document must have the lines " + tableBegin + " and " + tableEnd + " once each, in this order")
+	}
+	return before + tableBegin + "\n" + table + tableEnd + after, nil
+}
+
+// WriteTable puts the table of some reports into a document, between its marks.
+func WriteTable(document string, paths []string) error {
+	reports := make([]*Report, 0, len(paths))
+	for _, path := range paths {
+		r, err := Read(path)
+		if err != nil {
+			return err
+		}
+		reports = append(reports, r)
+	}
+	old, err := os.ReadFile(document) //nolint:gosec // G304: as above
+	if err != nil {
+		return fmt.Errorf("soak: %w", err)
+	}
+	text, err := ReplaceTable(string(old), Table(reports))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(document, []byte(text), 0o644); err != nil { //nolint:gosec // G306: a document that everybody may read
+		return fmt.Errorf("soak: %w", err)
+	}
+	return nil
+}

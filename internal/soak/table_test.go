@@ -1,0 +1,81 @@
+package soak
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func sample() *Report {
+	return &Report{
+		Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8", OS: "linux", Arch: "amd64", CPUs: 2, Seed: 42,
+		Messages: 20_000_000, Stored: 4_712_345, Seconds: 4199.6, PeakHeap: 99 << 20, Cuts: 25_000, Duplicates: 999, Refusals: 1000, Resends: 12,
+		Faults: map[string]uint64{"reset up": 3, "reset down": 2, "never": 0},
+	}
+}
+
+const sampleTable = `| date | machine | messages in | sent | connections cut | pushed again | refusals | resends | kinds of fault | heap at most | time | broken promises | seed |
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
+| 2026-03-03 | go1.26.8, linux/amd64, 2 CPUs, race detector | 20,000,000 | 4,712,345 | 25,000 | 999 | 1,000 | 12 | 2 | 99 MiB | 4200 s | 3 | 42 |
+| 2026-03-04 | go1.26.8, linux/amd64, 2 CPUs | 20,000,000 | 4,712,345 | 25,000 | 999 | 1,000 | 12 | 2 | 99 MiB | 4200 s | 0 | 42 |
+`
+
+func TestWriteTable(t *testing.T) {
+	dir := t.TempDir()
+	newer, older := sample(), sample()
+	older.Date, older.Race, older.ViolationCount = older.Date.AddDate(0, 0, -1), true, 3
+	paths := []string{filepath.Join(dir, "runs", "new.json"), filepath.Join(dir, "runs", "old.json")}
+	require.NoError(t, newer.Write(paths[0]))
+	require.NoError(t, older.Write(paths[1]))
+	document := filepath.Join(dir, "README.md")
+	text := "# Title\n\n" + tableBegin + "\nold\n" + tableEnd + "\n\nmore\n"
+	require.NoError(t, os.WriteFile(document, []byte(text), 0o600))
+
+	for range 2 { // the second time changes nothing
+		require.NoError(t, WriteTable(document, paths))
+		got, err := os.ReadFile(document)
+		require.NoError(t, err)
+		assert.Equal(t, "# Title\n\n"+tableBegin+"\n"+sampleTable+tableEnd+"\n\nmore\n", string(got))
+	}
+}
+
+func TestReportSurvivesItsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run.json")
+	want := sample()
+	want.ViolationCount, want.Violations = 1, []*Violation{{Name: NotHandled, Detail: "message 3", Seed: 42}}
+	require.NoError(t, want.Write(path))
+	got, err := Read(path)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	assert.Contains(t, got.String(), "BROKEN: message not handled: message 3 (seed 42)")
+}
+
+func TestTableNeedsItsMarks(t *testing.T) {
+	for _, document := range []string{
+		"", tableBegin, tableEnd, tableEnd + tableBegin, tableBegin + tableEnd + tableBegin + tableEnd, tableBegin + tableBegin + tableEnd,
+	} {
+		_, err := ReplaceTable(document, sampleTable)
+		assert.Error(t, err, "%q", document)
+	}
+}
+
+func TestReadRefusesOtherFiles(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.json")
+	for _, text := range []string{"", "{}", "[]", `{"messages":1}`, "text"} {
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		_, err := Read(path)
+		assert.Error(t, err, "%q", text)
+	}
+	_, err := Read(path + "x")
+	assert.Error(t, err)
+}
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 20_000_000: "20,000,000"} {
+		assert.Equal(t, want, grouped(n))
+	}
+}

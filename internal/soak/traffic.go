@@ -1,0 +1,189 @@
+package soak
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// kind says what the handler of a message does.
+type kind uint8
+
+const (
+	plain     kind = iota // returns nil
+	slow                  // waits for some milliseconds first
+	lazy                  // waits for longer than an acknowledgement takes, so that one that comes too early is seen
+	reply                 // answers
+	replyTwo              // answers twice, in the same words
+	failing               // answers, and fails at the first attempt all the same
+	panicking             // panics at the first attempt
+	exiting               // calls runtime.Goexit at the first attempt
+	declined              // no handler wants it
+	dropped               // given up by its handler
+)
+
+// replyEvery is the distance of the messages that are answered: their answers are kept in an array, by position.
+const replyEvery = 8
+
+// answers is how many answers a message of this kind gets.
+func (k kind) answers() int {
+	switch k {
+	case reply, failing:
+		return 1
+	case replyTwo:
+		return 2
+	}
+	return 0
+}
+
+// script says what every message and every send is, from nothing but the seed and its number. So neither side has to keep
+// them, and 20 million of them need no memory.
+type script struct {
+	seed          uint64
+	conversations int
+	sends         int
+}
+
+// chance returns an even number for one purpose and one n (SplitMix64).
+func (s script) chance(purpose, n uint64) uint64 {
+	z := s.seed + purpose*0xD1B54A32D192ED03 + (n+1)*0x9E3779B97F4A7C15
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}
+
+// The purposes of chance.
+const (
+	forKind = iota
+	forConversation
+	forSize
+	forWait
+	forTag
+	forSend
+)
+
+func (s script) draw(purpose uint64, n, below int) int {
+	return int(s.chance(purpose, uint64(n)) % uint64(below)) //nolint:gosec // G115: both fit
+}
+
+func (s script) kind(message int) kind {
+	if message%replyEvery == 0 {
+		return pick(s.draw(forKind, message, 1000), reply, []share{{failing, 6}, {replyTwo, 100}})
+	}
+	return pick(s.draw(forKind, message, 10_000), plain, []share{
+		{panicking, 5}, {exiting, 5}, {dropped, 20}, {declined, 40}, {lazy, 10}, {slow, 300},
+	})
+}
+
+type share struct {
+	k kind
+	n int
+}
+
+func pick(n int, otherwise kind, shares []share) kind {
+	for _, s := range shares {
+		if n -= s.n; n < 0 {
+			return s.k
+		}
+	}
+	return otherwise
+}
+
+func (s script) conversation(message int) int {
+	return s.draw(forConversation, message, s.conversations)
+}
+
+// wait is how long the handler of a slow or lazy message takes.
+func (s script) wait(message int) time.Duration {
+	if s.kind(message) == lazy {
+		return time.Duration(300+s.draw(forWait, message, 200)) * time.Millisecond
+	}
+	return time.Duration(1+s.draw(forWait, message, 5)) * time.Millisecond
+}
+
+const filler = "the quick brown fox jumps over the lazy dog; "
+
+// text is what a message says: its number, and something to make it longer. One in 500 is large.
+func (s script) text(message int) string {
+	n := s.draw(forSize, message, 100)
+	if s.draw(forSize+100, message, 500) == 0 {
+		n = 20_000
+	}
+	return "message " + strconv.Itoa(message) + " " + strings.Repeat(filler, n/len(filler)+1)[:n]
+}
+
+// Sends that stand out.
+const (
+	refusedOneIn   = 100 // the server never stores them
+	impatientOneIn = 40  // their context ends within milliseconds
+	receiptOneIn   = 10  // their recipient reads them
+)
+
+// refused says so of none of the first ones, single or batched: until a batch was confirmed once, the client takes a refusal
+// for that of the whole action.
+func (s script) refused(send int) bool {
+	if half := s.sends / 2; send >= half {
+		send -= half
+	}
+	return send >= 200 && s.draw(forSend, send, refusedOneIn) == 0
+}
+
+func (s script) impatient(send int) bool { return s.draw(forSend+100, send, impatientOneIn) == 0 }
+
+// sendText is what send number send of one stream says.
+func sendText(send, stream int) string { return fmt.Sprintf("send %d %d %s", send, stream, filler) }
+
+// replyText is what the answers to a message say.
+func replyText(message int) string { return fmt.Sprintf("reply %d %s", message, filler) }
+
+// numbers reads what sendText and replyText wrote.
+func numbers(text string) (what string, a, b int) {
+	words := strings.SplitN(text, " ", 4)
+	if len(words) < 3 {
+		return "", 0, 0
+	}
+	a, errA := strconv.Atoi(words[1])
+	b, errB := strconv.Atoi(words[2])
+	if errA != nil || words[0] == "send" && errB != nil {
+		return "", 0, 0
+	}
+	return words[0], a, b
+}
+
+// messageID is a UUID with the message's number in it and, so that one of another run is noticed, the seed's mark.
+func (s script) messageID(message int) string { return s.uuid(0x4000, message) }
+
+func (s script) conversationID(n int) string { return s.uuid(0x4001, n) }
+
+func (s script) userID(n int) string { return s.uuid(0x4002, n) }
+
+func (s script) botID() string { return s.uuid(0x4003, 0) }
+
+func (s script) uuid(family, n int) string {
+	var raw [16]byte
+	binary.BigEndian.PutUint64(raw[:8], uint64(n)<<16|uint64(family)) //nolint:gosec // G115: neither is negative
+	binary.BigEndian.PutUint64(raw[8:], 0x80<<56|s.chance(forTag, 0)>>16)
+	var text [36]byte
+	hex.Encode(text[0:], raw[0:4])
+	hex.Encode(text[9:], raw[4:6])
+	hex.Encode(text[14:], raw[6:8])
+	hex.Encode(text[19:], raw[8:10])
+	hex.Encode(text[24:], raw[10:16])
+	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
+	return string(text[:])
+}
+
+// message reads the number in a messageID, or returns -1.
+func (s script) message(id string) int {
+	if len(id) != 36 {
+		return -1
+	}
+	n, err := strconv.ParseInt(id[0:8]+id[9:13], 16, 64)
+	if err != nil || s.messageID(int(n)) != id {
+		return -1
+	}
+	return int(n)
+}

@@ -116,7 +116,7 @@ func (s *server) takeAck(r *request) reaction {
 		return lost
 	case s.strikes("acknowledgement refused for now", 400):
 		return s.refuseForNow()
-	case s.strikes("acknowledgement refused", 200):
+	case s.strikes("acknowledgement refused", 40):
 		s.in.forget(s.message(a.MessageID))
 		return s.refuse(invalid)
 	}

@@ -155,7 +155,7 @@ func (c *Client) serve(ctx context.Context, l *link.Link, endpoint string) {
 	c.inbox.OpenGate()
 	c.outbox.Up()
 	if c.handler != nil {
-		c.list(l)
+		c.list(l, func() {})
 	}
 	c.setOffline(nil)
 	c.stats.connectedAt.Store(time.Now().UnixMilli())

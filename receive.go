@@ -145,8 +145,8 @@ func (c *Client) receive(f *wire.Frame) {
 	}
 }
 
-// list asks the server to push everything pending, oldest first.
-func (c *Client) list(l *link.Link) {
+// list asks the server to push everything pending, oldest first, and tells answered when it has agreed to.
+func (c *Client) list(l *link.Link, answered func()) {
 	id, err := newID()
 	if err != nil {
 		l.Fail(err)
@@ -158,8 +158,12 @@ func (c *Client) list(l *link.Link) {
 		return
 	}
 	c.outbox.Go(outbox.Request{ID: id, Class: outbox.List, Frame: frame}, func(o outbox.Outcome[*wire.Frame]) {
-		if o.Err == nil && o.Answer.Error != nil {
+		switch {
+		case o.Err != nil:
+		case o.Answer.Error != nil:
 			l.Fail(newError(o.Answer.Error, wire.ActionListPending, ""))
+		default:
+			answered()
 		}
 	})
 }
@@ -171,7 +175,7 @@ func (c *Client) relist(gate string) {
 	if l == nil {
 		return // the next link lists anyway
 	}
-	c.list(l)
+	c.list(l, func() { c.inbox.Listed(gate) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gateTimer != nil {

@@ -74,6 +74,7 @@ type Box[K comparable, M any] struct {
 	gate     string
 	gateSize int64 // of its data
 	asked    bool  // Relist was called for it
+	listed   bool  // and the server has answered: what it pushes from now on is everything, the oldest first
 
 	stopped   bool // takes nothing and starts nothing any more
 	abandoned bool // does not hear results any more
@@ -114,13 +115,14 @@ func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	if id != "" && (b.held[id] != nil || b.kept.Has(id)) {
 		return Duplicate
 	}
-	// Before the list was asked for, the gate's message would come alone, and those behind it not again.
-	if b.stopped || b.gate != "" && (id != b.gate || !b.asked) {
+	// Before the list, the gate's message may come alone, because the server pushes it again for a reason of its own: taken
+	// then, it would let through what comes next, ahead of those that were refused behind it.
+	if b.stopped || b.gate != "" && (id != b.gate || !b.listed) {
 		return Refused
 	}
 	if !b.fits(size) {
 		if id != "" {
-			b.gate, b.gateSize, b.asked = id, size, false
+			b.gate, b.gateSize, b.asked, b.listed = id, size, false, false
 		}
 		return Refused
 	}
@@ -218,6 +220,14 @@ func (b *Box[K, M]) relist(gate string) {
 	if gate != "" {
 		b.cfg.Relist(gate)
 	}
+}
+
+// Listed tells that the server has answered the request that Relist made for the message at the gate: that message opens the
+// gate when it is pushed from now on.
+func (b *Box[K, M]) Listed(gate string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.listed = b.asked && b.gate == gate
 }
 
 // Asked returns the id of the message that Relist has asked for and that has not been offered since, or "". After Stop nothing

@@ -73,6 +73,7 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 				r.mu.Lock()
 				defer r.mu.Unlock()
 				r.relisted = append(r.relisted, gate)
+				r.Listed(gate) // the server agrees at once
 			},
 		})
 		test(r)

@@ -23,6 +23,8 @@ func TestGateStaysClosedUntilItHasAsked(t *testing.T) {
 
 	b.Release("b")
 	assert.Equal(t, []string{"e"}, asked)
+	assert.Equal(t, Refused, b.Offer("lane", "e", 0, "e"), "the server has not answered yet: f may still be left behind")
+	b.Listed("e")
 	assert.Equal(t, Taken, b.Offer("lane", "e", 0, "e"))
 	assert.Equal(t, Taken, b.Offer("lane", "f", 0, "f"))
 }

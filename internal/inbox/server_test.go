@@ -148,10 +148,11 @@ func (c *client) settle(m message, attempt int, err error) inbox.Verdict {
 	return inbox.Verdict{Then: inbox.Done}
 }
 
-func (c *client) relist(string) {
+func (c *client) relist(gate string) {
 	c.mu.Lock()
 	c.relisted++
 	c.mu.Unlock()
+	c.box.Listed(gate)
 	c.s.put(c.s.up, nil)
 }
 

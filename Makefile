@@ -23,9 +23,6 @@ demo: ## Run the echo bot against a server of its own; needs no keystore
 test: race-works ## Vet and test everything, examples too, with the race detector
 	go vet ./...
 	go test $(RACE) ./...
-ifneq ($(RACE),)
-	go test ./internal/soak
-endif
 
 # How much make soak runs. SEED=0 is another seed each time; it is printed. REPORT is where the numbers go.
 MESSAGES := 20000000
@@ -36,6 +33,12 @@ REPORT := bin/soak/$(shell date -u +%Y%m%dT%H%M%SZ).json
 soak: ## Check for an hour or so that nothing is lost: make soak MESSAGES=1000000 SEED=7
 	go build -o bin/soak-test ./internal/soak/cmd/soak
 	bin/soak-test -messages $(MESSAGES) -seed $(SEED) -json $(REPORT)
+
+.PHONY: soak-short
+soak-short: race-works ## The same for two minutes, with the race detector and without
+	go vet -tags soak ./internal/soak
+	go test -count=1 -tags soak $(RACE) ./internal/soak
+	go test -count=1 -tags soak ./internal/soak
 
 .PHONY: soak-table
 soak-table: ## Write the runs in bin/soak into the table in the README

@@ -109,10 +109,10 @@ func (rep *Report) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("soak: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil { //nolint:gosec // G703: the caller says where
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("soak: %w", err)
 	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil { //nolint:gosec // G703: as above
+	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("soak: %w", err)
 	}
 	return nil

@@ -1,3 +1,5 @@
+//go:build soak
+
 package soak
 
 import (
@@ -44,18 +46,12 @@ func TestSoak(t *testing.T) {
 	if Race {
 		o = Options{Messages: 20_000, Sends: 4000, Cuts: 300, Window: 600, InboxBytes: 300_000, Conversations: 100, ReplyTimeout: 250 * time.Millisecond, Seed: seedOf(t, 1)}
 	}
-	if testing.Short() {
-		t.Skip("a minute")
-	}
 	rep := soak(t, o)
 	assert.GreaterOrEqual(t, rep.Cuts, 200, "connections cut")
 }
 
 // TestSoakWithoutPluralActions meets a server that refuses the two plural actions, so that everything goes out alone.
 func TestSoakWithoutPluralActions(t *testing.T) {
-	if testing.Short() {
-		t.Skip("some seconds")
-	}
 	rep := soak(t, Options{
 		Messages: 2000, Sends: 800, Cuts: 40, Window: 160, Conversations: 60, ReplyTimeout: 300 * time.Millisecond, Seed: seedOf(t, 2), Plain: true,
 	})

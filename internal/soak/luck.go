@@ -6,8 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// luck decides which faults the server and the bot commit, and counts them. A fault of one in n happens for the first time
-// within the first n/2 occasions, so that every one of them is seen in a short run as well.
+// soon is how many occasions a fault lets pass, at most, before it happens for the first time: a short run has few of some.
+const soon = 30
+
+// luck decides which faults the server and the bot commit, and counts them.
 type luck struct {
 	calm atomic.Bool // nothing more happens
 
@@ -29,7 +31,7 @@ func (l *luck) strikes(name string, oneIn int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, ok := l.next[name]; !ok {
-		l.next[name] = l.r.IntN(oneIn/2 + 1)
+		l.next[name] = l.r.IntN(min(oneIn/2, soon) + 1)
 		l.fired[name] += 0
 	}
 	if l.next[name]--; l.next[name] >= 0 {

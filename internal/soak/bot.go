@@ -36,6 +36,10 @@ var errOnPurpose = errors.New("failed on purpose")
 // connect makes the client. The timing is what its Config allows: replies are given up as early as a loaded machine permits.
 func (b *bot) connect(addr string, o Options) error {
 	key := blaze.Keystore{AppID: b.botID(), SessionID: b.userID(0), SessionPrivateKey: strings.Repeat("5e", 32)}
+	drain := 30 * time.Second
+	if o.FailFast {
+		drain = time.Second
+	}
 	client, err := blaze.New(key, &blaze.Config{
 		Endpoints:    []string{"ws://" + addr},
 		Proxy:        func(*http.Request) (*url.URL, error) { return nil, nil },
@@ -43,7 +47,7 @@ func (b *bot) connect(addr string, o Options) error {
 		InboxBytes:   o.InboxBytes,
 		OutboxLen:    256,
 		ReplyTimeout: o.ReplyTimeout,
-		Drain:        30 * time.Second,
+		Drain:        drain,
 		OnReceipt:    b.receipt,
 		Trace: &blaze.Trace{
 			HandlerError: func(*blaze.Message, error) { b.failed.Add(1) },

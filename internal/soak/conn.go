@@ -191,7 +191,7 @@ func (c *conn) push() []replyFrame {
 	if !ok {
 		return nil
 	}
-	if s.strikes("closed by the server", s.hangUpEvery) {
+	if s.isKnown() && s.strikes("closed by the server", s.hangUpEvery) {
 		c.bye()
 	}
 	if s.strikes("ping", 500) {

@@ -41,7 +41,18 @@ type server struct {
 	refusals                                     atomic.Uint64
 	ackOnce, batchOnce                           atomic.Bool // the plural action was confirmed once
 
-	known chan struct{} // closed when both were: only then the load and the faults begin
+	// known is closed when both were. Only then the load begins, and the faults of connections: a client that loses the first
+	// answer has to take it that the server does not have the action, and uses it no more.
+	known chan struct{}
+}
+
+func (s *server) isKnown() bool {
+	select {
+	case <-s.known:
+		return true
+	default:
+		return false
+	}
 }
 
 // start listens on a loopback port.
@@ -89,7 +100,7 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	if err := checkHandshake(r); err != nil {
 		s.add(Protocol, "%v", err)
 	}
-	if s.strikes("handshake refused", 30) {
+	if s.isKnown() && s.strikes("handshake refused", 30) {
 		status := []int{500, 503, 429, 404}[s.below(4)]
 		http.Error(w, `{"error":{"status":`+fmt.Sprint(status)+`,"code":`+fmt.Sprint(status)+`,"description":"not now"}}`, status)
 		return

@@ -17,13 +17,14 @@ type Options struct {
 	Messages      int           // pushed to the bot: 200,000
 	Sends         int           // of the bot, half of them in batches: 20,000
 	Seed          uint64        // decides which fault comes where
-	Cuts          int           // connections to be cut, about: one for 700 messages, 250 at least
-	Conversations int           // the messages are in: 200
+	Cuts          int           // connections to be cut, about: one for 1300 messages, 300 at least
+	Conversations int           // the messages are in: 400
 	Window        int           // messages unacknowledged at once, at most: 2000
-	InboxBytes    int64         // of the client: what half a window takes, so that it overflows again and again
-	ReplyTimeout  time.Duration // the client's patience with a reply: 200 ms
+	InboxBytes    int64         // of the client: what two thirds of a window take, so that it overflows again and again
+	ReplyTimeout  time.Duration // the client's patience with a reply: 300 ms
 	Patience      time.Duration // without any progress, the run is given up: 30 s
 	Plain         bool          // the server has no plural actions
+	FailFast      bool          // ends at the first broken promise, and then waits for nothing
 
 	Progress func(Progress) // called once a second; nil: not at all
 }
@@ -38,11 +39,11 @@ type Progress struct {
 func (o Options) withDefaults() Options {
 	orDefault(&o.Messages, 200_000)
 	orDefault(&o.Sends, 20_000)
-	orDefault(&o.Cuts, max(o.Messages/700, 250))
-	orDefault(&o.Conversations, 200)
+	orDefault(&o.Cuts, max(o.Messages/1300, 300))
+	orDefault(&o.Conversations, 400)
 	orDefault(&o.Window, 2000)
-	orDefault(&o.InboxBytes, int64(o.Window)*250)
-	orDefault(&o.ReplyTimeout, 200*time.Millisecond)
+	orDefault(&o.InboxBytes, int64(o.Window)*400)
+	orDefault(&o.ReplyTimeout, 300*time.Millisecond)
 	orDefault(&o.Patience, 30*time.Second)
 	return o
 }
@@ -114,11 +115,13 @@ func start(o Options) (*run, error) {
 	}
 	plan := faultproxy.Random(o.Seed, o.volume())
 	var err error
+	quiet := 0
 	r.proxy, err = faultproxy.New(r.server.ln.Addr().String(), func(conn int) faultproxy.Plan {
-		if conn == 0 {
-			return nil // until the client knows which actions the server has; see answer
+		if !r.server.isKnown() {
+			quiet = conn + 1
+			return nil
 		}
-		return plan(conn)
+		return plan(conn - quiet)
 	})
 	if err != nil {
 		r.server.close()
@@ -170,7 +173,7 @@ func (r *run) deliver(ctx context.Context) {
 			w.sent = true
 		default:
 		}
-		if w.done() || w.stalled() {
+		if w.done() || w.stalled() || w.FailFast && w.broken() {
 			return
 		}
 		w.tell()

@@ -4,6 +4,7 @@ package soak
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -24,14 +25,22 @@ func seedOf(t *testing.T, fixed uint64) uint64 {
 	return seed
 }
 
-// soak runs, prints and asserts.
+// soak runs, prints and asserts. With SOAK_JSON, it writes the report into that directory; with SOAK_FAIL_FAST, it is for builds
+// that are expected to fail.
 func soak(t *testing.T, o Options) *Report {
 	t.Helper()
+	if os.Getenv("SOAK_FAIL_FAST") != "" {
+		o.FailFast, o.Patience = true, 10*time.Second
+	}
 	rep, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	t.Log(rep)
-	if path := os.Getenv("SOAK_JSON"); path != "" {
-		require.NoError(t, rep.Write(path))
+	if dir := os.Getenv("SOAK_JSON"); dir != "" {
+		name := t.Name()
+		if Race {
+			name += "-race"
+		}
+		require.NoError(t, rep.Write(filepath.Join(dir, name+".json")))
 	}
 	for _, v := range rep.Violations {
 		t.Error(v)
@@ -44,7 +53,7 @@ func soak(t *testing.T, o Options) *Report {
 func TestSoak(t *testing.T) {
 	o := Options{Messages: 200_000, Sends: 20_000, Seed: seedOf(t, 1)}
 	if Race {
-		o = Options{Messages: 20_000, Sends: 4000, Cuts: 300, Window: 600, InboxBytes: 300_000, Conversations: 100, ReplyTimeout: 250 * time.Millisecond, Seed: seedOf(t, 1)}
+		o = Options{Messages: 20_000, Sends: 4000, Window: 600, InboxBytes: 300_000, Conversations: 100, Seed: seedOf(t, 1)}
 	}
 	rep := soak(t, o)
 	assert.GreaterOrEqual(t, rep.Cuts, 200, "connections cut")
@@ -52,8 +61,6 @@ func TestSoak(t *testing.T) {
 
 // TestSoakWithoutPluralActions meets a server that refuses the two plural actions, so that everything goes out alone.
 func TestSoakWithoutPluralActions(t *testing.T) {
-	rep := soak(t, Options{
-		Messages: 2000, Sends: 800, Cuts: 40, Window: 160, Conversations: 60, ReplyTimeout: 300 * time.Millisecond, Seed: seedOf(t, 2), Plain: true,
-	})
+	rep := soak(t, Options{Messages: 2000, Sends: 800, Cuts: 40, Window: 160, InboxBytes: 40_000, Conversations: 60, Seed: seedOf(t, 2), Plain: true})
 	assert.Zero(t, rep.Faults["batch refused"])
 }

@@ -78,6 +78,13 @@ func (v *verdicts) count(name string) int {
 	return v.named[name]
 }
 
+// broken reports whether there was any.
+func (v *verdicts) broken() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.total > 0
+}
+
 // list returns the first violations, and how many there were.
 func (v *verdicts) list() ([]*Violation, int) {
 	v.mu.Lock()

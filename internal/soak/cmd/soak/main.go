@@ -31,7 +31,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.Messages, "messages", 200_000, "messages pushed to the bot")
 	flag.IntVar(&o.Sends, "sends", 0, "messages the bot sends; 0: a tenth of -messages")
 	flag.Uint64Var(&o.Seed, "seed", 0, "decides which fault comes where; 0: another one each time")
-	flag.IntVar(&o.Cuts, "cuts", 0, "connections to be cut, about; 0: one for 700 messages, 250 at least")
+	flag.IntVar(&o.Cuts, "cuts", 0, "connections to be cut, about; 0: one for 1300 messages, 300 at least")
 	flag.BoolVar(&o.Plain, "plain", false, "the server has no plural actions")
 	jsonPath := flag.String("json", "", "file to write the report to")
 	flag.IntVar(&o.Window, "window", 0, "messages unacknowledged at once, at most; 0: 2000")

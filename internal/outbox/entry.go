@@ -1,12 +1,9 @@
 package outbox
 
-import "container/heap"
-
-// unanswered notes that the try under way ended without an answer.
-func (e *entry[A]) unanswered() {
-	e.unsure = true
-	e.silent++
-}
+import (
+	"container/heap"
+	"time"
+)
 
 func (e *entry[A]) outcome(err error) Outcome[A] {
 	return Outcome[A]{
@@ -38,6 +35,21 @@ func (b *Box[A]) offLink(e *entry[A]) {
 		e.onLink = false
 		b.onLink--
 	}
+}
+
+// longest returns since when the present link has owed an answer: the moment of the last one, or later, when the first of the
+// requests that still wait was written.
+func (b *Box[A]) longest(now time.Time) time.Time {
+	first := now
+	for _, e := range b.byID {
+		if e.onLink && e.since.Before(first) {
+			first = e.since
+		}
+	}
+	if first.Before(b.heard) {
+		return b.heard
+	}
+	return first
 }
 
 // remove forgets e. Its state stays what it was, for outcome.

@@ -3,6 +3,13 @@ package outbox
 // Left is everything a Box holds, to see that nothing stays behind.
 type Left struct{ Entries, Queued, OnLink, Waiters, TakenSlots, TakenBytes int }
 
+// Waiting reports whether a request with that frame id is here.
+func (b *Box[A]) Waiting(id string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.byID[id] != nil
+}
+
 // Left returns what b holds.
 func (b *Box[A]) Left() Left {
 	b.mu.Lock()

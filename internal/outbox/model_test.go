@@ -42,6 +42,7 @@ type modelEntry struct {
 	state    string
 	due      time.Time
 	timeout  time.Duration
+	since    time.Time // owed
 	owed     bool
 	paces    bool
 	silent   int
@@ -106,8 +107,9 @@ func (m *model) next() (ids []string, wait time.Duration, stalled bool) {
 	for _, e := range m.all(func(e *modelEntry) bool { return !e.due.IsZero() && !e.due.After(now) }) {
 		if e.state == "written" {
 			e.out.Unsure = true
-			e.timeout *= 2
-			if e.silent++; e.Tries > 0 && e.silent >= e.Tries {
+			if e.silent++; e.Tries == 0 {
+				e.timeout *= 2
+			} else if e.silent >= e.Tries {
 				m.end(e, outbox.ErrUnanswered)
 				continue
 			}
@@ -115,7 +117,11 @@ func (m *model) next() (ids []string, wait time.Duration, stalled bool) {
 		e.state, e.due = "waiting", time.Time{}
 	}
 	wait = forever
-	if len(m.all(func(e *modelEntry) bool { return e.owed })) > 0 {
+	if owed := m.all(func(e *modelEntry) bool { return e.owed }); len(owed) > 0 {
+		if now.Sub(m.heard) >= 2*m.cfg.ReplyTimeout {
+			first := slices.MinFunc(owed, func(a, b *modelEntry) int { return a.since.Compare(b.since) }).since
+			m.heard = slices.MaxFunc([]time.Time{m.heard, first}, time.Time.Compare)
+		}
 		if wait = 2*m.cfg.ReplyTimeout - now.Sub(m.heard); wait <= 0 {
 			return nil, 0, true
 		}
@@ -161,7 +167,9 @@ func (m *model) wrote(id string) {
 	if len(m.all(func(e *modelEntry) bool { return e.owed })) == 0 {
 		m.heard = time.Now()
 	}
-	e.owed = true
+	if !e.owed {
+		e.owed, e.since = true, time.Now()
+	}
 }
 
 func (m *model) answer(id, a string) bool {
@@ -201,7 +209,6 @@ func (m *model) down() {
 			m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
 		case e.state == "written":
 			e.out.Unsure = true
-			e.silent++
 			e.state, e.due = "waiting", time.Time{}
 		}
 	}

@@ -41,7 +41,9 @@ type Request struct {
 	ID    string // of the frame; the reply carries it
 	Class Class
 	Frame []byte
-	Tries int // give up after so many tries without a reply; 0: never
+	// Tries is how many tries end in silence before it is given up; 0: any number. A link that was lost is no silence, and
+	// every try has the same time: with one that doubles, the link would be replaced first, again and again.
+	Tries int
 }
 
 // Outcome is how a request ended.
@@ -61,7 +63,7 @@ func (o *Outcome[A]) MayHaveHappened() bool { return o.Unsure || o.Written }
 type Config[A any] struct {
 	Len          int           // requests of class Send
 	Bytes        int64         // of their frames
-	ReplyTimeout time.Duration // doubled with each try of a request that was not answered
+	ReplyTimeout time.Duration // doubled with each try that ended in silence, but see Request.Tries
 	Attempts     int           // temporary refusals until one is final; negative: no limit
 	Temporary    func(A) bool  // whether the refusal passes by itself; false for every other answer
 	Rest         func(refusals int) time.Duration
@@ -105,8 +107,9 @@ type entry[A any] struct {
 	due      time.Time
 	timeout  time.Duration
 	onLink   bool
+	since    time.Time // it was first written on the present link, while onLink
 	attempts int
-	silent   int // tries that ended without an answer
+	silent   int // tries that ended in silence
 	refusals int
 	unsure   bool
 	hasNo    bool
@@ -179,6 +182,11 @@ func (b *Box[A]) next(now time.Time) ([]byte, time.Duration, error) {
 	if b.onLink > 0 {
 		wait = 2*b.cfg.ReplyTimeout - now.Sub(b.heard)
 		if wait <= 0 {
+			// Those who have waited since then may have given up.
+			b.heard = b.longest(now)
+			wait = 2*b.cfg.ReplyTimeout - now.Sub(b.heard)
+		}
+		if wait <= 0 {
 			return nil, 0, ErrStalled
 		}
 	}
@@ -200,7 +208,7 @@ func (b *Box[A]) next(now time.Time) ([]byte, time.Duration, error) {
 		if b.onLink == 0 {
 			b.heard = now
 		}
-		e.onLink = true
+		e.onLink, e.since = true, now
 		b.onLink++
 	}
 	return e.Frame, 0, nil
@@ -211,9 +219,11 @@ func (b *Box[A]) expire(now time.Time) (gaveUp []*entry[A]) {
 	for b.timed.Len() > 0 && !b.timed.items[0].due.After(now) {
 		e := b.timed.items[0]
 		if e.state == written {
-			e.unanswered()
-			e.timeout *= 2
-			if e.Tries > 0 && e.silent >= e.Tries {
+			e.unsure = true
+			e.silent++
+			if e.Tries == 0 {
+				e.timeout *= 2
+			} else if e.silent >= e.Tries {
 				b.remove(e)
 				gaveUp = append(gaveUp, e)
 				continue
@@ -269,13 +279,6 @@ func (b *Box[A]) restNow(e *entry[A]) {
 	heap.Push(&b.timed, e)
 }
 
-// Waiting reports whether a request with that frame id is here.
-func (b *Box[A]) Waiting(id string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.byID[id] != nil
-}
-
 // Up tells that a link is there. Without one, requests of class List are not taken.
 func (b *Box[A]) Up() {
 	b.mu.Lock()
@@ -295,7 +298,7 @@ func (b *Box[A]) Down() {
 		case e.Class == List:
 			b.remove(e)
 		case e.state == written:
-			e.unanswered()
+			e.unsure = true
 			b.requeue(e)
 		}
 	}

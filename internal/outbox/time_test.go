@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,9 +75,69 @@ func TestTries(t *testing.T) {
 			b.Down()
 			b.Up()
 		}
+		writes(t, b, replyTimeout, "twice")
+		time.Sleep(replyTimeout)
+		writes(t, b, replyTimeout, "twice")
 		e.pending()
 		b.Answer("twice", "ok")
-		e.is(outcome{Answer: "ok", Unsure: true, Attempts: 5})
+		e.is(outcome{Answer: "ok", Unsure: true, Attempts: 7})
+	})
+}
+
+// On a link where nothing else is answered, a request is given up all the same: its time does not double, or the link would be
+// replaced before, each time anew.
+func TestTriesEndOnStalledLinks(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		r := request("a", outbox.Ack)
+		r.Tries = 5
+		e := start(t, b, r)
+		for links := 1; links <= 2; links++ {
+			writes(t, b, replyTimeout, "a")
+			time.Sleep(replyTimeout)
+			writes(t, b, replyTimeout, "a")
+			time.Sleep(replyTimeout)
+			_, _, err := b.Next()
+			require.ErrorIs(t, err, outbox.ErrStalled)
+			e.pending()
+			b.Down()
+			b.Up()
+		}
+		writes(t, b, replyTimeout, "a")
+		time.Sleep(replyTimeout)
+		writes(t, b, forever)
+		e.is(outcome{Written: true, Unsure: true, Err: outbox.ErrUnanswered, Attempts: 5})
+	})
+}
+
+// A server that answers everything after 15 s is slow, not dead, even if its callers wait for 10 s only and are always some.
+func TestCallersThatGiveUpDoNotStallALink(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		for i := range 20 {
+			id := fmt.Sprint("s", i)
+			_, cancel := do(t, b, request(id, outbox.Send), nil)
+			frame, _, err := b.Next()
+			require.NoErrorf(t, err, "at %d s nothing has waited longer than 10 s", 5*i)
+			require.Equal(t, id, string(frame))
+			time.AfterFunc(10*time.Second, func() { cancel(nil) })
+			time.AfterFunc(15*time.Second, func() { b.Answer(id, "ok") })
+			time.Sleep(5 * time.Second)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+
+		// Who stays is owed an answer, whoever leaves.
+		send(t, b, "stays")
+		for i := range 8 {
+			id := fmt.Sprint("t", i)
+			_, cancel := do(t, b, request(id, outbox.Send), nil)
+			_, _, err := b.Next()
+			require.NoError(t, err)
+			time.AfterFunc(4*time.Second, func() { cancel(nil) })
+			time.Sleep(5*time.Second - 1)
+		}
+		time.Sleep(8)
+		_, _, err := b.Next()
+		require.ErrorIs(t, err, outbox.ErrStalled)
 	})
 }
 

@@ -78,8 +78,8 @@ func ackRequest(s Status, ids []string) (outbox.Request, error) {
 }
 
 // plural is what is known of an action that carries several messages in one frame. Not every server has it: until it was
-// confirmed once, a frame that is refused or not answered is sent again message by message, and the action not used again.
-// After that, a frame that is refused is sent message by message, only this once.
+// confirmed once, a frame that is refused for good or not answered is sent again message by message, and the action not used
+// again. After that, a frame that is refused is sent message by message, only this once.
 type plural struct{ state atomic.Int32 }
 
 const (
@@ -90,12 +90,12 @@ const (
 
 func (p *plural) usable() bool { return p.state.Load() != unusable }
 
-// tries is how often a frame is written without an answer.
+// tries is how often a frame is written without an answer; 0: any number.
 func (p *plural) tries() int {
-	if p.state.Load() == unproven {
-		return 1
+	if p.state.Load() == confirmed {
+		return 0
 	}
-	return 0
+	return 1 // where it is unusable too: the caller may have asked just before
 }
 
 // heard notes the outcome of a frame, and reports whether its messages are to be sent one by one.
@@ -104,6 +104,8 @@ func (p *plural) heard(o outbox.Outcome[*wire.Frame]) (singly bool) {
 	case o.Err == nil && o.Answer.Error == nil:
 		p.state.CompareAndSwap(unproven, confirmed)
 		return false
+	case o.Err == nil && o.Refused:
+		return true // a server that is busy for too long has said nothing about the action
 	case o.Err == nil || errors.Is(o.Err, outbox.ErrUnanswered):
 		p.state.CompareAndSwap(unproven, unusable)
 		return true
@@ -132,6 +134,11 @@ func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error 
 		return c.closed()
 	}
 	defer c.acker.end(len(ids))
+	if c.cfg.Ack == AckManual {
+		for _, id := range ids {
+			c.record(ctx, id) // of the caller: there may be no Run yet
+		}
+	}
 	var errs []error
 	for some := range slices.Chunk(ids, c.cfg.AckBatch) {
 		errs = append(errs, c.ackNow(ctx, s, some))
@@ -151,12 +158,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return c.gaveUp("the acknowledgement was not written", err)
 	}
 	if len(ids) > 1 {
-		r.Tries = c.acker.plural.tries()
-	}
-	if c.cfg.Ack == AckManual {
-		for _, id := range ids {
-			c.record(ctx, id) // of the caller: there may be no Run yet
-		}
+		r.Tries = c.acker.tries(ids) // one alone is tried until ctx ends
 	}
 	o := c.outbox.Do(ctx, r, nil)
 	c.acker.leave()

@@ -135,12 +135,17 @@ func (a *acker) send(ids []string) {
 		a.settle(ids, outbox.Outcome[*wire.Frame]{Err: err})
 		return
 	}
-	if len(ids) > 1 {
-		r.Tries = a.plural.tries()
-	} else {
-		r.Tries = max(a.c.cfg.SendAttempts, 0)
-	}
+	r.Tries = a.tries(ids)
 	a.c.outbox.Go(r, func(o outbox.Outcome[*wire.Frame]) { a.settle(ids, o) })
+}
+
+// tries is how often a frame is written without an answer; 0: any number. After that, several ids go out one by one, and one is
+// forgotten.
+func (a *acker) tries(ids []string) int {
+	if len(ids) > 1 && a.plural.tries() == 1 {
+		return 1
+	}
+	return max(a.c.cfg.SendAttempts, 0)
 }
 
 // settle hears how a frame ended. It is called by whoever ended it and does not block.

@@ -95,3 +95,30 @@ func TestAckTakesIDsInAnyCaseAndNothingElse(t *testing.T) {
 		assert.Equal(t, []string{id}, r.Acked())
 	})
 }
+
+// Acknowledgements have few places, and none of them waits for a Ledger.
+func TestASlowLedgerHoldsUpNoOtherAcknowledgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrNotHandled }, func(cfg *blaze.Config) {
+			cfg.Ack = blaze.AckManual
+			cfg.Ledger = ledgerFuncs{
+				handled: func(context.Context, string) (bool, error) { return false, nil },
+				record: func(_ context.Context, id string) error {
+					if id == userID("slow") {
+						time.Sleep(time.Minute)
+					}
+					return nil
+				},
+			}
+		})
+		synctest.Wait()
+		for range 4 {
+			go func() { assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead, userID("slow"))) }()
+		}
+		synctest.Wait()
+		id := r.say("alice", "declined")
+		time.Sleep(10 * time.Second)
+		assert.Equal(t, []string{id}, r.Acked())
+		time.Sleep(time.Minute)
+	})
+}

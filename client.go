@@ -54,7 +54,7 @@ type Client struct {
 	mu        sync.Mutex
 	offline   error // why nothing is written at present; nil while connected
 	gateTimer *time.Timer
-	declined  map[Category]bool // categories whose first decline was logged
+	declined  map[string]bool // categories whose first decline was logged
 
 	// Owned by the supervisor, answered excepted.
 	refused   bool        // the server has said 401
@@ -75,14 +75,14 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 		return nil, err
 	}
 	appID, _ := canonicalUUID(key.AppID) // newSigner has checked it
-	c := &Client{cfg: config, appID: appID, signer: signer, offline: ErrNotRunning, declined: make(map[Category]bool)}
+	c := &Client{cfg: config, appID: appID, signer: signer, offline: ErrNotRunning, declined: make(map[string]bool)}
 	c.outbox = outbox.New(outbox.Config[*wire.Frame]{
 		Len: config.OutboxLen, Bytes: outboxBytes, ReplyTimeout: config.ReplyTimeout, Attempts: config.SendAttempts,
 		Temporary: func(f *wire.Frame) bool { return f.Error != nil && Code(f.Error.Code).temporary() },
 		Rest:      refusalWait.Near,
 	})
 	c.inbox = inbox.New[lane](inbox.Config[*inbound]{
-		Workers: config.Workers, Bytes: config.InboxBytes, Handle: c.handle, Settle: c.settle, Relist: c.relist,
+		Workers: config.Workers, Bytes: config.InboxBytes, Handle: c.handle, Settle: c.settle, Relist: c.relist, LetGo: c.letGo,
 	})
 	c.acker = newAcker(c)
 	return c, nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -90,17 +91,13 @@ func (c Code) meaning() string {
 	return ""
 }
 
-// temporary is the one place that decides which refusals pass by themselves.
-func (c Code) temporary() bool {
-	switch c {
-	case CodeTooManyRequests, CodeServer, CodeBlazeServer, CodeBlazeTimeout:
-		return true
-	}
-	return false
-}
+// temporary are the refusals that pass by themselves. This is the one place that decides.
+var temporary = []Code{CodeTooManyRequests, CodeServer, CodeBlazeServer, CodeBlazeTimeout}
 
-// Error is a refusal by the service: it answered, and the answer was no. Nothing was stored: where an earlier try of the same
-// message may have been, the refusal comes inside an [UnconfirmedError].
+func (c Code) temporary() bool { return slices.Contains(temporary, c) }
+
+// Error is a refusal by the service: it answered, and the answer was no. By its word nothing was stored: where an earlier try of
+// the same message may have been, the refusal comes inside an [UnconfirmedError].
 type Error struct {
 	Code        Code            // what the service calls it
 	Status      int             // the HTTP status it belongs to; the service uses 202 for refusals of the request itself

@@ -170,3 +170,34 @@ func TestANewLinkBeginsWithAnOpenGate(t *testing.T) {
 		assert.Greater(t, r.Stats().Connects, uint64(5))
 	})
 }
+
+// A server may push what is pending before it answers the request: the message at the gate has then come too early, and only
+// another connection brings it again.
+func TestAListThatIsAnsweredLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const messages = 100
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool {
+			if r.Action != actionList {
+				return false
+			}
+			acked := s.ackedIDs()
+			for i := range messages {
+				if v := message("alice", fmt.Sprint(i)); !slices.Contains(acked, v["message_id"].(string)) {
+					r.conn.push(v)
+				}
+			}
+			r.confirm()
+			return true
+		}
+		var got diary
+		r := s.run(got.texts(), func(cfg *blaze.Config) { cfg.InboxBytes = 8 << 10 })
+		time.Sleep(15 * time.Second)
+		var want []string
+		for i := range messages {
+			want = append(want, fmt.Sprint(i))
+		}
+		assert.Equal(t, want, got.all(), "in order, and without waiting for ReplyTimeout")
+		assert.Greater(t, r.Stats().Connects, uint64(1))
+	})
+}

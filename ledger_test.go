@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 )
@@ -152,4 +154,31 @@ func TestALedgerIsUsedConcurrently(t *testing.T) {
 		}
 		assert.Len(t, l.all(), 100)
 	})
+}
+
+func TestALedgerThatExitsItsGoroutine(t *testing.T) {
+	for _, where := range []string{"Handled", "Record"} {
+		bubble(t, where, func(t *testing.T) {
+			exited := false
+			exit := func(here string) {
+				if here == where && !exited {
+					exited = true
+					runtime.Goexit()
+				}
+			}
+			r := run(t, ok, func(cfg *blaze.Config) {
+				cfg.Workers = 1
+				cfg.Ledger = ledgerFuncs{
+					handled: func(context.Context, string) (bool, error) { exit("Handled"); return false, nil },
+					record:  func(context.Context, string) error { exit("Record"); return nil },
+				}
+				cfg.Trace = &blaze.Trace{HandlerError: func(m *blaze.Message, _ error) { assert.NotNil(t, m) }}
+			})
+			r.say("alice", "1")
+			other := r.say("bob", "2")
+			time.Sleep(time.Minute)
+			assert.Contains(t, r.Acked(), other)
+			require.NoError(t, r.stop())
+		})
+	}
 }

@@ -149,7 +149,7 @@ func (m Message) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(m.String())
 
 // LogValue is what log/slog shows: ids, category and size.
 func (m Message) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", m.ID), slog.String("category", string(m.Category)), slog.String("conversation", m.ConversationID),
+	return slog.GroupValue(slog.String("id", m.ID), slog.String("category", clip(string(m.Category))), slog.String("conversation", m.ConversationID),
 		slog.String("user", m.UserID), slog.Int("bytes", len(m.Data)), slog.Int("attempt", m.Attempt))
 }
 

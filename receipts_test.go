@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,5 +141,34 @@ func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
 		time.Sleep(time.Minute)
 		assert.EqualValues(t, 1, r.Stats().Ignored)
 		assert.Empty(t, s.ackedIDs())
+	})
+}
+
+func TestReceiptsDoNotMindTheGate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got diary
+		const room = 64 << 10
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			if textOf(m) == "slow" {
+				time.Sleep(10 * time.Minute)
+			}
+			return nil
+		}, func(cfg *blaze.Config) {
+			cfg.InboxBytes = room
+			cfg.OnReceipt = func(r blaze.Receipt) { got.add("%s", r.Status) }
+		})
+		sent, err := r.Send(t.Context(), r.ToUser(userID("dave"), blaze.Text("hello")))
+		require.NoError(t, err)
+		r.say("alice", "slow")
+		synctest.Wait()
+		r.say("carol", strings.Repeat("x", room-100)) // does not fit beside it
+		synctest.Wait()
+		require.Equal(t, 1, r.Stats().InboxMessages)
+		for range 10 {
+			r.Receipt(sent.MessageID, blaze.StatusRead)
+		}
+		time.Sleep(time.Minute)
+		assert.Equal(t, 10, got.len())
+		r.idle()
 	})
 }

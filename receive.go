@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,8 @@ type inbound struct {
 
 	// Of the present attempt; owned by its worker.
 	m    *Message
-	skip bool // acknowledge without asking a handler
+	err  error // why it failed
+	skip bool  // acknowledge without asking a handler
 }
 
 // hooks are what the link's reader and writer call.
@@ -112,13 +114,17 @@ func (c *Client) push(f *wire.Frame) {
 		c.ignore(f) // the late reply to a send looks like a message of ours without a category
 		return
 	}
-	if v.MessageID == "" || max(len(v.MessageID), len(v.ConversationID), len(v.UserID), len(v.SessionID), len(v.QuoteMessageID), len(v.RepresentativeID), len(v.Category)) > wire.MaxID {
+	if v.MessageID == "" || max(len(v.MessageID), len(v.ConversationID), len(v.UserID), len(v.SessionID), len(v.QuoteMessageID), len(v.RepresentativeID)) > wire.MaxID {
 		c.badFrame(errData)
 		return
 	}
-	v.Data, v.DataBase64 = v.Encoded(), "" // the same bytes twice would be held twice
+	// What is held is bounded by what is counted: not the same bytes twice, and nothing of any length beside them.
+	v.Data, v.DataBase64, v.Status = v.Encoded(), "", ""
+	if v.Source != wire.ActionListPending {
+		v.Source = ""
+	}
 	in := &inbound{view: v, skip: own}
-	size := int64(base64.RawStdEncoding.DecodedLen(len(v.Data)))
+	size := int64(base64.RawStdEncoding.DecodedLen(len(v.Data)) + max(len(v.Category)-wire.MaxID, 0))
 	if c.inbox.Offer(lane{conversation: v.ConversationID}, v.MessageID, size, in) == inbox.Duplicate {
 		c.stats.duplicates.Add(1)
 	}
@@ -175,7 +181,14 @@ func (c *Client) relist(gate string) {
 	if l == nil {
 		return // the next link lists anyway
 	}
-	c.list(l, func() { c.inbox.Listed(gate) })
+	if c.inbox.Asked() != gate {
+		return // this goroutine was slow, and the gate has been opened since
+	}
+	c.list(l, func() {
+		if c.inbox.Listed(gate) {
+			l.Fail(errGate)
+		}
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gateTimer != nil {
@@ -206,13 +219,13 @@ func (c *Client) handle(in *inbound, attempt int) error {
 		return nil // our own message, pushed back to us
 	}
 	id := in.view.MessageID
+	in.m = newMessage(in.view, c.appID, attempt) // before any code of the user's, which may exit this goroutine
+	in.m.LastAttempt = c.lastAttempt(attempt)
 	if attempt == 1 && c.known(c.handlerCtx, id) {
 		in.skip = true
 		c.stats.duplicates.Add(1)
 		return nil
 	}
-	in.m = newMessage(in.view, c.appID, attempt)
-	in.m.LastAttempt = c.lastAttempt(attempt)
 	if c.cfg.Ack == AckReceived && attempt == 1 {
 		c.record(c.handlerCtx, id)
 		c.acker.add(id)
@@ -248,7 +261,10 @@ func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
 		return c.done(in) // in every mode: nobody is left who would call Ack
 	case c.runCtx.Err() != nil:
 		// No attempt: neither recorded nor acknowledged. It comes again, and the rest of its conversation must not come before it.
+		c.cfg.Logger.Warn("blaze: handler failed while Run was ending", "message", in.m, "error", err)
 		c.inbox.Stop()
+		in.err = err
+		c.letGo(in)
 		return inbox.Verdict{Then: inbox.Done}
 	}
 	return c.failed(in, attempt, err)
@@ -256,7 +272,7 @@ func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
 
 // done records and acknowledges a message that nobody needs any more, unless that was done when it was received.
 func (c *Client) done(in *inbound) inbox.Verdict {
-	if c.cfg.Ack != AckReceived {
+	if c.cfg.Ack != AckReceived && !c.inbox.Abandoned() {
 		c.record(c.handlerCtx, in.view.MessageID)
 		c.acker.add(in.view.MessageID)
 	}
@@ -269,20 +285,37 @@ func (c *Client) failed(in *inbound, attempt int, err error) inbox.Verdict {
 	if c.cfg.Trace.HandlerError != nil {
 		c.cfg.Trace.HandlerError(in.m, err)
 	}
+	if c.inbox.Abandoned() {
+		return inbox.Verdict{Then: inbox.Done} // Run ended while the hook ran
+	}
+	in.err = err
 	if !c.lastAttempt(attempt) && !hopeless(err) {
 		after := handlerWait.Near(attempt)
 		c.cfg.Logger.Warn("blaze: handler failed", "message", in.m, "error", err, "retry_in", after)
 		return inbox.Verdict{Then: inbox.Retry, After: after}
 	}
+	c.drop(in, err)
+	if c.cfg.Ack == AckManual {
+		return inbox.Verdict{Then: inbox.Keep} // stays pending on the server
+	}
+	return c.done(in)
+}
+
+// drop tells everybody that no further attempt comes.
+func (c *Client) drop(in *inbound, err error) {
 	c.stats.dropped.Add(1)
 	c.cfg.Logger.Error("blaze: message dropped", "message", in.m, "error", err)
 	if c.cfg.Trace.Dropped != nil {
 		c.cfg.Trace.Dropped(in.m, err)
 	}
-	if c.cfg.Ack == AckManual {
-		return inbox.Verdict{Then: inbox.Keep} // stays pending on the server
+}
+
+// letGo hears of a message that has failed and is not tried again before Run ends. It comes again, unless it was acknowledged
+// when it was received.
+func (c *Client) letGo(in *inbound) {
+	if c.cfg.Ack == AckReceived && in.receipt == nil {
+		c.drop(in, fmt.Errorf("blaze: Run ended before another attempt: %w", in.err))
 	}
-	return c.done(in)
 }
 
 // hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been stored is
@@ -292,8 +325,12 @@ func hopeless(err error) bool {
 	if errors.As(err, &unconfirmed) || panicked(err) {
 		return false
 	}
+	if errors.Is(err, ErrDrop) || errors.Is(err, ErrInvalid) {
+		return true
+	}
+	// Of several refusals, as a batch may have, one that passes is enough.
 	var refused *Error
-	return errors.Is(err, ErrDrop) || errors.Is(err, ErrInvalid) || errors.As(err, &refused) && !refused.Temporary()
+	return errors.As(err, &refused) && !slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
 }
 
 func panicked(err error) bool {
@@ -303,14 +340,15 @@ func panicked(err error) bool {
 
 func (c *Client) logDecline(category Category) {
 	const most = 100 // categories come from the network
+	name := clip(string(category))
 	c.mu.Lock()
-	first := !c.declined[category] && len(c.declined) < most
+	first := !c.declined[name] && len(c.declined) < most
 	if first {
-		c.declined[category] = true
+		c.declined[name] = true
 	}
 	c.mu.Unlock()
 	if first {
-		c.cfg.Logger.Warn("blaze: every handler declined a message; it is acknowledged, and further ones of its category are not reported", "category", category)
+		c.cfg.Logger.Warn("blaze: every handler declined a message; it is acknowledged, and further ones of its category are not reported", "category", name)
 	}
 }
 

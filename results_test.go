@@ -255,3 +255,26 @@ func TestParkedMessagesTakeNoGoroutine(t *testing.T) {
 		assert.Len(t, r.Pending(), 20)
 	})
 }
+
+// Of the errors of a batch, one that passes by itself is enough for another attempt, wherever it stands.
+func TestSeveralErrorsAreHopelessTogether(t *testing.T) {
+	forbidden, busy := &blaze.Error{Code: blaze.CodeForbidden}, &blaze.Error{Code: blaze.CodeServer}
+	for name, c := range map[string]struct {
+		errs  []error
+		drops int
+	}{
+		"403, 500": {[]error{forbidden, busy}, 0}, "500, 403": {[]error{busy, forbidden}, 0}, "403, 403": {[]error{forbidden, forbidden}, 1},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := run(t, func(_ context.Context, m *blaze.Message) error {
+				if m.Attempt == 1 {
+					return &blaze.BatchError{Errs: c.errs}
+				}
+				return nil
+			}, nil)
+			r.say("alice", "x")
+			r.idle()
+			assert.Equal(t, c.drops, r.drops.len())
+		})
+	}
+}

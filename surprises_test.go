@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -288,5 +289,49 @@ func TestPingsAreAnswered(t *testing.T) {
 		assert.Zero(t, time.Since(start))
 		time.Sleep(2 * time.Minute)
 		assert.EqualValues(t, 1, r.Stats().Connects)
+	})
+}
+
+// What is neither an id nor counted is not held: a server could else fill the memory with it.
+func TestFieldsThatNobodyCountsAreNotHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const large = 256 << 10
+		s := newReplyingServer(t)
+		stuck := make(chan struct{})
+		defer close(stuck)
+		r := s.run(func(context.Context, *blaze.Message) error { <-stuck; return nil }, func(cfg *blaze.Config) { cfg.InboxBytes = 64 << 10 })
+		synctest.Wait()
+		heap := func() uint64 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := heap()
+		for i := range 32 {
+			s.conn().push(with(message(fmt.Sprint("user", i), "x"), map[string]any{
+				[]string{"status", "source", "type"}[i%3]: strings.Repeat("x", large),
+			}))
+			synctest.Wait()
+		}
+		assert.Equal(t, 32, r.Stats().InboxMessages)
+		assert.Less(t, heap(), before+8*large, "of 32")
+	})
+}
+
+func TestACategoryMayHaveAnyLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got diary
+		s := newReplyingServer(t)
+		r := s.run(func(_ context.Context, m *blaze.Message) error {
+			got.add("%d %T", len(m.Category), m.Payload)
+			return nil
+		}, nil)
+		synctest.Wait()
+		s.conn().push(with(message("alice", "x"), map[string]any{"category": strings.Repeat("X", 65)}))
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{"65 blaze.Raw"}, got.all())
+		assert.Len(t, s.ackedIDs(), 1)
+		assert.Zero(t, r.Stats().BadFrames)
 	})
 }

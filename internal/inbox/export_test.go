@@ -17,5 +17,5 @@ func (b *Box[K, M]) Left() Left {
 func (b *Box[K, M]) Gate() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.gate
+	return b.gate.id
 }

@@ -53,6 +53,8 @@ type Config[M any] struct {
 	// Relist asks the server to push everything pending again, because there is room again since the gate closed at the
 	// message with that id. It is called under no lock and must not block.
 	Relist func(gate string)
+	// LetGo hears of a message that waited for another attempt when Stop was called. It is called under no lock.
+	LetGo func(m M)
 }
 
 // Box holds messages by lane. Its methods are safe for concurrent use.
@@ -68,13 +70,7 @@ type Box[K comparable, M any] struct {
 	messages int
 	workers  int
 	handling int
-
-	// The gate closes at the first message that does not fit, so that no later one overtakes it, and opens when that
-	// message is pushed again. gate is its id, or "" while the gate is open.
-	gate     string
-	gateSize int64 // of its data
-	asked    bool  // Relist was called for it
-	listed   bool  // and the server has answered: what it pushes from now on is everything, the oldest first
+	gate     gate
 
 	stopped   bool // takes nothing and starts nothing any more
 	abandoned bool // does not hear results any more
@@ -102,31 +98,61 @@ type hold struct {
 	forget bool // Forget was called while its message was here
 }
 
+// gate is where messages come in. It closes at the first one that does not fit, so that no later one overtakes it, and opens
+// when that one is pushed again.
+type gate struct {
+	id    string // what it is closed at, or "" while it is open
+	size  int64  // of its data
+	stage stage
+}
+
+// stage is how far a closed gate is from being opened.
+type stage uint8
+
+const (
+	full   stage = iota // there is no room yet
+	asked               // Relist was called
+	early               // and its message came before the server had answered
+	listed              // the server has answered: what it pushes from now on is everything, the oldest first
+)
+
+// admits reports whether a message may come in. Before the list, the gate's own may come alone, because the server pushes it
+// again for a reason of its own: taken then, it would let through what comes next, ahead of those that were refused behind it.
+func (g *gate) admits(id string) bool {
+	if g.id == "" {
+		return true
+	}
+	if g.id == id && g.stage == asked {
+		g.stage = early
+	}
+	return g.id == id && g.stage == listed
+}
+
 // New returns an empty Box with an open gate.
 func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
 	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]*hold), kept: recent.Set{Limit: keptIDs}}
 }
 
-// Offer adds a message with size bytes of data to a lane. A message without id is not remembered, and when there is no room
-// for it the gate stays as it is. Offer never blocks.
+// Offer adds a message with size bytes of data to a lane. One without id is not pushed again when it is refused: it does not
+// mind the gate, and is not remembered. Offer never blocks.
 func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if id != "" && (b.held[id] != nil || b.kept.Has(id)) {
 		return Duplicate
 	}
-	// Before the list, the gate's message may come alone, because the server pushes it again for a reason of its own: taken
-	// then, it would let through what comes next, ahead of those that were refused behind it.
-	if b.stopped || b.gate != "" && (id != b.gate || !b.listed) {
+	if b.stopped || id != "" && !b.gate.admits(id) {
 		return Refused
 	}
 	if !b.fits(size) {
 		if id != "" {
-			b.gate, b.gateSize, b.asked, b.listed = id, size, false, false
+			b.gate = gate{id: id, size: size}
 		}
 		return Refused
 	}
-	b.gate = ""
+	if id != "" {
+		b.gate = gate{}
+	}
 	b.used += size + Overhead
 	b.messages++
 	if id != "" {
@@ -209,11 +235,11 @@ func (b *Box[K, M]) fits(size int64) bool {
 // wantsMore returns the gate's id where the server is to be asked for it now: the box is half empty, and what the gate
 // waits for fits.
 func (b *Box[K, M]) wantsMore() string {
-	if b.gate == "" || b.asked || b.stopped || b.used > b.cfg.Bytes/2 || !b.fits(b.gateSize) {
+	if b.gate.id == "" || b.gate.stage != full || b.stopped || b.used > b.cfg.Bytes/2 || !b.fits(b.gate.size) {
 		return ""
 	}
-	b.asked = true
-	return b.gate
+	b.gate.stage = asked
+	return b.gate.id
 }
 
 func (b *Box[K, M]) relist(gate string) {
@@ -223,11 +249,17 @@ func (b *Box[K, M]) relist(gate string) {
 }
 
 // Listed tells that the server has answered the request that Relist made for the message at the gate: that message opens the
-// gate when it is pushed from now on.
-func (b *Box[K, M]) Listed(gate string) {
+// gate when it is pushed from now on. It returns true if that message came between the request and the answer, as it does where
+// a server pushes before it answers: then it does not come any more, on this link.
+func (b *Box[K, M]) Listed(gate string) (missed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.listed = b.asked && b.gate == gate
+	if b.gate.id != gate || b.gate.stage == full {
+		return false // the answer to a request on a link before
+	}
+	missed = b.gate.stage == early
+	b.gate.stage = listed
+	return missed
 }
 
 // Asked returns the id of the message that Relist has asked for and that has not been offered since, or "". After Stop nothing
@@ -235,17 +267,17 @@ func (b *Box[K, M]) Listed(gate string) {
 func (b *Box[K, M]) Asked() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.asked || b.stopped {
+	if b.gate.stage == full || b.stopped {
 		return ""
 	}
-	return b.gate
+	return b.gate.id
 }
 
 // OpenGate opens the gate: on a new link everything pending is pushed again anyway.
 func (b *Box[K, M]) OpenGate() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.gate = ""
+	b.gate = gate{}
 }
 
 // Len is what a Box holds.
@@ -263,6 +295,13 @@ func (b *Box[K, M]) Len() Len {
 
 // Stop closes the gate for good and lets go of everything that is not being handled at this moment.
 func (b *Box[K, M]) Stop() {
+	for _, m := range b.stop() {
+		b.cfg.LetGo(m)
+	}
+}
+
+// stop returns those that have been tried.
+func (b *Box[K, M]) stop() (tried []M) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
@@ -275,6 +314,9 @@ func (b *Box[K, M]) Stop() {
 			delete(b.lanes, key)
 		}
 		for _, it := range l.items[first:] {
+			if it.attempt > 0 {
+				tried = append(tried, it.m)
+			}
 			b.letGo(it)
 		}
 		l.items = l.items[:first]
@@ -282,6 +324,7 @@ func (b *Box[K, M]) Stop() {
 			l.park.Stop()
 		}
 	}
+	return tried
 }
 
 // Idle returns a channel that is closed as soon as no worker runs; of use after Stop.

@@ -32,6 +32,7 @@ type rig struct {
 	began    []string // handled, with the attempt where it is not the first
 	settled  []string
 	relisted []string
+	letGo    []string
 	most     int // handled at once
 
 	handle func(m string, attempt int) error
@@ -74,6 +75,11 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 				defer r.mu.Unlock()
 				r.relisted = append(r.relisted, gate)
 				r.Listed(gate) // the server agrees at once
+			},
+			LetGo: func(m string) {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.letGo = append(r.letGo, m)
 			},
 		})
 		test(r)
@@ -306,9 +312,18 @@ func TestMessagesWithoutID(t *testing.T) {
 		r.offer("l", "m", 0, taken)
 		r.offer("l", "gate", 0, refused)
 		r.sleep(4 * time.Second)
-		require.Equal(t, refused, r.Offer("receipts", "", 0, "receipt"), "nobody overtakes at the gate")
 		r.handled("receipt", "receipt", "m", "receipt") // each lane in its turn
 		assert.Equal(t, inbox.Left{}, r.Left())
+
+		r.OpenGate()
+		r.offer("l", "n", 0, taken)
+		r.offer("l", "large", 3*overhead, refused)
+		require.Equal(t, taken, r.Offer("receipts", "", 0, "receipt"), "it overtakes nobody, and is not pushed again")
+		assert.Equal(t, "large", r.Gate())
+		r.sleep(2 * time.Second)
+		r.asked("gate", "large")
+		r.offer("l", "large", 3*overhead, taken)
+		r.sleep(time.Second)
 	})
 }
 

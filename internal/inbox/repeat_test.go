@@ -24,7 +24,16 @@ func TestGateStaysClosedUntilItHasAsked(t *testing.T) {
 	b.Release("b")
 	assert.Equal(t, []string{"e"}, asked)
 	assert.Equal(t, Refused, b.Offer("lane", "e", 0, "e"), "the server has not answered yet: f may still be left behind")
-	b.Listed("e")
+	assert.True(t, b.Listed("e"), "it may not come any more")
+
+	b.OpenGate() // with the next connection
+	for _, id := range []string{"a", "b"} {
+		b.Hold(id)
+	}
+	assert.Equal(t, Refused, b.Offer("lane", "e", 0, "e"))
+	b.Release("a", "b")
+	assert.False(t, b.Listed("e"))
+	assert.False(t, b.Listed("x"), "asked for on an earlier connection, and answered late")
 	assert.Equal(t, Taken, b.Offer("lane", "e", 0, "e"))
 	assert.Equal(t, Taken, b.Offer("lane", "f", 0, "f"))
 }

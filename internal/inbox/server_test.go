@@ -191,7 +191,7 @@ func TestEveryMessageIsHandledOnceAndInOrder(t *testing.T) {
 				s := &server{down: make(chan parcel, 1<<16), up: make(chan parcel, 1<<10)}
 				c := &client{t: t, s: s, rng: rand.New(rand.NewPCG(seed, 1)), running: make(map[int]bool)}
 				c.box = inbox.New[int](inbox.Config[message]{
-					Workers: 3, Bytes: room, Handle: c.handle, Settle: c.settle, Relist: c.relist,
+					Workers: 3, Bytes: room, Handle: c.handle, Settle: c.settle, Relist: c.relist, LetGo: func(message) {},
 				})
 				stop := make(chan struct{})
 				var network sync.WaitGroup

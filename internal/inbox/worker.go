@@ -65,22 +65,28 @@ func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
 			err, returned = &PanicError{Value: v, Stack: debug.Stack()}, true
 		}
 		var v Verdict
-		if b.listens() {
+		defer func() { // Settle runs the user's code as well, and that may exit there
+			b.settle(l, v)
+			if !returned {
+				go b.work() // in the place of this goroutine, which is ending
+			}
+		}()
+		if !b.Abandoned() {
+			before := returned
+			returned = false
 			v = b.cfg.Settle(it.m, it.attempt, err)
-		}
-		b.settle(l, v)
-		if !returned {
-			go b.work() // in the place of this goroutine, which is ending
+			returned = before
 		}
 	}()
 	err = b.cfg.Handle(it.m, it.attempt)
 	returned = true
 }
 
-func (b *Box[K, M]) listens() bool {
+// Abandoned reports whether results are discarded.
+func (b *Box[K, M]) Abandoned() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.abandoned
+	return b.abandoned
 }
 
 // settle carries out a verdict on the first message of l.
@@ -93,7 +99,7 @@ func (b *Box[K, M]) settle(l *lane[K, M], v Verdict) {
 		b.mu.Unlock()
 		return
 	}
-	it := l.items[0]
+	it, late := l.items[0], v.Then == Retry
 	if h := b.held[it.id]; v.Then == Keep && h != nil && !h.forget {
 		b.kept.Add(it.id)
 	}
@@ -108,6 +114,9 @@ func (b *Box[K, M]) settle(l *lane[K, M], v Verdict) {
 	ask := b.wantsMore()
 	b.mu.Unlock()
 	b.relist(ask)
+	if late {
+		b.cfg.LetGo(it.m) // Stop was called while it was being settled
+	}
 }
 
 // parkLane makes l ready again later. No goroutine waits for that.

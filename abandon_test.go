@@ -1,0 +1,80 @@
+package blaze_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// Run does not wait for a hook longer than for a handler, and what the hook's message would have come to is discarded.
+func TestWhatIsAbandonedIsNotRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l ledger
+		var hooks diary
+		r := run(t, func(context.Context, *blaze.Message) error { return errAny }, func(cfg *blaze.Config) {
+			cfg.Ledger, cfg.HandlerAttempts = &l, 1
+			cfg.Trace = &blaze.Trace{
+				HandlerError: func(*blaze.Message, error) { time.Sleep(time.Minute) },
+				Dropped:      func(*blaze.Message, error) { hooks.add("dropped") },
+			}
+		})
+		r.say("alice", "x")
+		time.Sleep(time.Second)
+		require.ErrorIs(t, r.stop(), blaze.ErrDrain)
+		time.Sleep(time.Hour)
+		assert.Empty(t, l.all())
+		assert.Zero(t, hooks.len())
+		assert.Zero(t, r.Stats().AcksWaiting)
+	})
+}
+
+// A message that was acknowledged when it was received does not come again: that Run ends before its handler succeeded must not
+// go by without a word.
+func TestAnEarlyAckIsGivenUpAtTheEnd(t *testing.T) {
+	for name, last := range map[string]time.Duration{"it waits for another attempt": 0, "it is being handled": time.Second} {
+		bubble(t, name, func(t *testing.T) {
+			r := run(t, func(context.Context, *blaze.Message) error {
+				time.Sleep(last)
+				return errAny
+			}, func(cfg *blaze.Config) { cfg.Ack = blaze.AckReceived })
+			id := r.say("alice", "x")
+			r.say("alice", "behind it")
+			time.Sleep(500 * time.Millisecond)
+			require.NoError(t, r.stop())
+			assert.Equal(t, 1, r.drops.len())
+			assert.Contains(t, r.drops.String(), id)
+			assert.Contains(t, r.drops.String(), errAny.Error())
+			assert.EqualValues(t, 1, r.Stats().Dropped)
+			assert.Len(t, r.Pending(), 1, "nobody has taken the second one")
+		})
+	}
+	bubble(t, "not in the other modes", func(t *testing.T) {
+		r := run(t, func(context.Context, *blaze.Message) error { return errAny }, nil)
+		r.say("alice", "x")
+		time.Sleep(500 * time.Millisecond)
+		require.NoError(t, r.stop())
+		assert.Zero(t, r.drops.len())
+		assert.Len(t, r.Pending(), 1)
+	})
+}
+
+func TestAFailureAfterTheEndIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, func(context.Context, *blaze.Message) error {
+			time.Sleep(time.Second)
+			panic("boom")
+		}, nil)
+		r.say("alice", "x")
+		synctest.Wait()
+		require.NoError(t, r.stop())
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "boom"))
+		assert.Len(t, r.Pending(), 1)
+	})
+}

@@ -1,0 +1,95 @@
+package blaze_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// With nothing else under way, the connection is replaced after twice the reply timeout, each time anew. The tries of one
+// acknowledgement come to their end all the same.
+func TestAnAckThatIsNeverAnsweredIsForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool { return r.Action == actionAck }
+		r := s.run(ok, func(cfg *blaze.Config) { cfg.AckBatch = 1 })
+		synctest.Wait()
+		s.conn().push(message("user", "x"))
+		time.Sleep(5 * time.Minute)
+		assert.EqualValues(t, 1, r.Stats().AcksForgotten)
+		assert.Zero(t, r.Stats().AcksWaiting)
+		assert.Len(t, r.written.of(actionAck), 5, "SendAttempts")
+		connects := r.Stats().Connects
+		time.Sleep(24 * time.Hour)
+		assert.Equal(t, connects, r.Stats().Connects)
+	})
+}
+
+// An Ack may have looked at the action, and then waited for its turn, while another one found out.
+func TestAnAckWaitsWhileThePluralTurnsOutUnusable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool { return r.Action == actionAcks }
+		r := s.run(ok, func(cfg *blaze.Config) { cfg.Ack = blaze.AckManual })
+		synctest.Wait()
+		var confirmed atomic.Int32
+		for i := range 5 {
+			go func() {
+				assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead, userID(fmt.Sprint(i, "a")), userID(fmt.Sprint(i, "b"))))
+				confirmed.Add(1)
+			}()
+		}
+		time.Sleep(time.Minute)
+		assert.EqualValues(t, 5, confirmed.Load())
+		assert.LessOrEqual(t, len(r.written.of(actionAcks)), 5)
+		assert.Len(t, r.written.of(actionAck), 10)
+	})
+}
+
+// The other endpoint may run another version.
+func TestAPluralThatIsIgnoredAfterItWasConfirmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		var ignore atomic.Bool
+		s.answer = func(r request) bool { return ignore.Load() && r.Action == actionAcks }
+		r := s.run(ok, nil)
+		synctest.Wait()
+		pushes := func(text string) {
+			for i := range 10 {
+				s.conn().push(message(fmt.Sprint("user", i), text))
+			}
+		}
+		pushes("x")
+		time.Sleep(time.Second)
+		assert.EqualValues(t, 10, r.Stats().Acked)
+		ignore.Store(true)
+		pushes("y")
+		time.Sleep(5 * time.Minute)
+		assert.EqualValues(t, 20, r.Stats().Acked)
+		assert.Len(t, r.written.of(actionAcks), 1+5, "SendAttempts")
+	})
+}
+
+// A server that is too busy has the action all the same.
+func TestAPluralPutOffIsUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, ok, nil)
+		synctest.Wait()
+		for range 5 {
+			r.Intercept(actionAcks, refused(blaze.CodeTooManyRequests))
+		}
+		r.crowdSays(10)
+		r.idle()
+		assert.Len(t, r.written.of(actionAck), 10)
+		r.crowdSays(10)
+		r.idle()
+		assert.Len(t, r.written.of(actionAcks), 6)
+		assert.Len(t, r.written.of(actionAck), 10)
+	})
+}

@@ -271,7 +271,7 @@ func (b *batch) limit(ctx context.Context, f *flight, p *parcel) bool {
 	}
 	if p.limited == nil {
 		p.limited = make(chan error, 1)
-		go func() { p.limited <- guarded(func() error { return b.c.limit(ctx) }) }() // its word is taken below, sooner or later
+		go func() { p.limited <- b.c.limit(ctx) }() // its word is taken below, sooner or later
 	}
 	var late <-chan time.Time
 	if len(f.parcels) > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,9 @@ type Client struct {
 	handlerCtx  context.Context // outlives runCtx, until everything is drained
 	endHandlers context.CancelFunc
 
+	over context.Context // ends when Run has, and everything was answered
+	end  context.CancelFunc
+
 	mu        sync.Mutex
 	offline   error // why nothing is written at present; nil while connected
 	gateTimer *time.Timer
@@ -76,6 +80,7 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	}
 	appID, _ := canonicalUUID(key.AppID) // newSigner has checked it
 	c := &Client{cfg: config, appID: appID, signer: signer, offline: ErrNotRunning, declined: make(map[string]bool)}
+	c.over, c.end = context.WithCancel(context.Background()) //nolint:forbidigo // nobody's wish, but a fact: Run has ended
 	c.outbox = outbox.New(outbox.Config[*wire.Frame]{
 		Len: config.OutboxLen, Bytes: outboxBytes, ReplyTimeout: config.ReplyTimeout, Attempts: config.SendAttempts,
 		Temporary: func(f *wire.Frame) bool { return f.Error != nil && Code(f.Error.Code).temporary() },
@@ -145,6 +150,9 @@ func (c *Client) connect(ctx context.Context, endpoint string) (lived time.Durat
 		return 0, fmt.Errorf("blaze: cannot connect to %s: %w", endpoint, err)
 	}
 	began := time.Now()
+	if at := l.ServerTime(); !at.IsZero() {
+		c.skew = at.Sub(began) // for a 401 that comes in a frame, which says no time
+	}
 	c.serve(ctx, l, endpoint)
 	return max(time.Since(began), 1), fmt.Errorf("blaze: connection to %s lost: %w", endpoint, l.Err())
 }
@@ -177,7 +185,7 @@ func (c *Client) serve(ctx context.Context, l *link.Link, endpoint string) {
 }
 
 // permanent returns the error that ends Run, if err is of that kind: a client that is too old, or a 401 that is the second
-// one although the token was new and dated by the server's clock, with nothing answered in between.
+// one although the token was new, with nothing answered in between.
 func (c *Client) permanent(err error) error {
 	e := refusal(err)
 	if e == nil {
@@ -193,13 +201,10 @@ func (c *Client) permanent(err error) error {
 	if errors.As(err, &answer) && !answer.ServerTime.IsZero() {
 		c.skew = time.Until(answer.ServerTime)
 	}
-	off := c.skew
-	if since := c.skew - c.signer.Offset(); since.Abs() > off.Abs() {
-		off = since // it was set meanwhile
-	}
+	// How wrong the refused token was dated: the server said its time too late, or one of the clocks was set meanwhile.
+	off := c.skew - c.signer.Offset()
 	switch {
 	case again && off.Abs() > 5*time.Minute:
-		// The token was dated by the server's clock, so that there may be another reason as well: the error says both.
 		return fmt.Errorf("%w: it is %v off: %w", ErrClockSkew, off.Round(time.Second), e)
 	case again:
 		return fmt.Errorf("blaze: the key is not this session's, the session is gone, or the clock is wrong: %w", e)
@@ -221,6 +226,9 @@ func refusal(err error) *Error {
 	default:
 		e = &Error{Code: Code(answer.Status), Status: answer.Status}
 	}
+	if answer != nil && answer.Status == http.StatusUnauthorized && e.Code != CodeUpdateRequired {
+		e.Code = CodeUnauthorized // the status says it, whatever the body may call it
+	}
 	if e.Code == CodeUnauthorized || e.Code == CodeUpdateRequired {
 		return e
 	}
@@ -239,7 +247,7 @@ func (c *Client) retryIn(wait *backoff.Backoff, err error) time.Duration {
 	d := wait.Next()
 	var answer *link.HandshakeError
 	if errors.As(err, &answer) {
-		d = max(d, min(answer.RetryAfter, 5*time.Minute))
+		d += min(answer.RetryAfter, 5*time.Minute) // and not all clients at that very moment
 	}
 	return d
 }

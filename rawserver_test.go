@@ -30,7 +30,8 @@ import (
 // newReplyingServer instead confirms each request at once, and notes what was acknowledged. With either, answer may take
 // requests out, and handshake those for a connection. What is no reply is said on conn.
 type rawServer struct {
-	// The test may set these until it starts a client. True means that nothing is left to do about the request.
+	// The test may set these until it starts a client. True means that nothing is left to do about the request. Headers that
+	// handshake sets go into either answer.
 	handshake func(w http.ResponseWriter, r *http.Request) bool
 	answer    func(r request) bool
 
@@ -115,7 +116,7 @@ func (s *rawServer) handle(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	up := websocket.Upgrader{Subprotocols: []string{"Mixin-Blaze-1"}}
-	ws, err := up.Upgrade(w, r, nil)
+	ws, err := up.Upgrade(w, r, w.Header())
 	if err != nil {
 		assert.False(s.t, errors.As(err, new(websocket.HandshakeError)), "the client asked for no websocket: %v", err)
 		return

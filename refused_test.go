@@ -43,6 +43,7 @@ type gatekeeper struct {
 	ahead    time.Duration // its clock
 	date     bool          // says the time as Date does
 	strict   bool          // refuses what its clock says is wrong, and nothing else
+	late     bool          // says no time with its first refusal
 
 	mu     sync.Mutex
 	tokens []claims
@@ -54,9 +55,12 @@ func (g *gatekeeper) handshake(w http.ResponseWriter, r *http.Request) bool {
 	token := claimsOf(g.t, r)
 	g.tokens = append(g.tokens, token)
 	now := time.Now().Add(g.ahead)
-	if g.date {
+	switch {
+	case g.late && len(g.tokens) == 1:
+		w.Header()["Date"] = nil
+	case g.date:
 		w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
-	} else {
+	default:
 		w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
 	}
 	if g.strict {
@@ -137,15 +141,61 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 	}
 }
 
+// A clock that could not be corrected is the likely reason; one that was is not.
 func TestAWrongClockIsNamedWhenRunEnds(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 		bubble(t, fmt.Sprint(ahead), func(t *testing.T) {
 			s := newReplyingServer(t)
-			s.handshake = (&gatekeeper{t: t, refusals: 1000, ahead: ahead}).handshake
+			s.handshake = (&gatekeeper{t: t, refusals: 1000, ahead: ahead, late: true}).handshake
 			err := s.run(ok, nil).wait()
 			assert.ErrorIs(t, err, blaze.ErrClockSkew)
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
 			assert.ErrorContains(t, err, ahead.String())
+		})
+		bubble(t, fmt.Sprint(ahead, " corrected"), func(t *testing.T) {
+			s := newReplyingServer(t)
+			s.handshake = (&gatekeeper{t: t, refusals: 1000, ahead: ahead}).handshake
+			err := s.run(ok, nil).wait()
+			assert.NotErrorIs(t, err, blaze.ErrClockSkew)
+			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
+		})
+	}
+}
+
+// The refusal comes in a frame, which has no headers. The handshake before it had some.
+func TestAWrongClockIsCorrectedAfterAFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ahead = 10 * time.Minute
+		s := newReplyingServer(t)
+		var issued []time.Duration
+		s.handshake = func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("X-Server-Time", strconv.FormatInt(time.Now().Add(ahead).UnixNano(), 10))
+			issued = append(issued, time.Until(time.Unix(claimsOf(t, r).IssuedAt, 0)).Round(time.Second))
+			return false
+		}
+		refuse := refusing(actionList, blaze.CodeUnauthorized, false)
+		s.answer = func(r request) bool { return len(issued) == 1 && refuse(r) }
+		r := s.run(ok, nil)
+		time.Sleep(time.Second)
+		assert.True(t, r.Stats().Connected)
+		assert.Equal(t, []time.Duration{0, ahead}, issued)
+	})
+}
+
+// The status alone says it, whatever the body does.
+func TestA401StatusWithAnotherError(t *testing.T) {
+	for _, body := range []string{`{"error":{"status":401,"description":"no"}}`, `{"error":{"message":"no"}}`, `{"error":{"status":202,"code":10002}}`} {
+		bubble(t, body, func(t *testing.T) {
+			dials := 0
+			s := newReplyingServer(t)
+			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
+				dials++
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = w.Write([]byte(body))
+				return true
+			}
+			assert.ErrorIs(t, s.run(ok, nil).wait(), blaze.CodeUnauthorized)
+			assert.Equal(t, 2, dials)
 		})
 	}
 }

@@ -62,12 +62,19 @@ func (c *Client) ToUser(userID string, p Payload) Outgoing {
 // ConversationWith returns the id of the conversation between the bot and a user.
 func (c *Client) ConversationWith(userID string) string { return ConversationID(c.appID, userID) }
 
-// limit waits for the Limiter, if there is one.
+// limit waits for the Limiter, if there is one, until ctx or Run has ended.
 func (c *Client) limit(ctx context.Context) error {
 	if c.cfg.Limiter == nil {
 		return nil
 	}
-	if err := c.cfg.Limiter.Wait(ctx); err != nil {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.over, cancel)()
+	err := guarded(func() error { return c.cfg.Limiter.Wait(ctx) })
+	switch {
+	case c.over.Err() != nil:
+		return c.closed()
+	case err != nil:
 		return fmt.Errorf("blaze: the limiter let no message through: %w", err)
 	}
 	return nil

@@ -61,6 +61,7 @@ func (c *Client) finish(err error) error {
 	}
 	c.setOffline(closed)
 	c.outbox.Close(closed)
+	c.end()
 	c.acker.join()
 	if abandoned == 0 {
 		<-c.inbox.Idle() // its workers are on their way out

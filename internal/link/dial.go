@@ -80,7 +80,9 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		return nil, explain(ctx, handshake, cfg.Token, resp, err)
 	}
 	raw.left = math.MaxInt64
-	return newLink(ctx, ws, raw), nil
+	l := newLink(ctx, ws, raw)
+	l.serverTime = serverTime(resp.Header)
+	return l, nil
 }
 
 // bounded is a connection that does not deliver more than left bytes. Whoever answers a handshake could else fill the

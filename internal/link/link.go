@@ -48,7 +48,8 @@ type Link struct {
 	hooks Hooks
 	src   Source
 
-	clocks *clocks // owned by the writer
+	clocks     *clocks   // owned by the writer
+	serverTime time.Time // of the handshake
 
 	ctx context.Context // ends with the link; its cause is why
 	end context.CancelCauseFunc
@@ -94,6 +95,9 @@ func (l *Link) Start(src Source, hooks Hooks) {
 	go l.reader()
 	go l.writer()
 }
+
+// ServerTime returns when the handshake was by the server's clock, or zero if it did not say.
+func (l *Link) ServerTime() time.Time { return l.serverTime }
 
 // Done is closed when the link has ended and both of its goroutines have.
 func (l *Link) Done() <-chan struct{} { return l.done }

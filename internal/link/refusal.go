@@ -2,6 +2,7 @@ package link
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -65,7 +66,7 @@ func serverTime(h http.Header) time.Time {
 
 // retryAfter reads either form of the header: seconds, or a date by the server's clock.
 func retryAfter(s string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil {
+	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		const most = 24 * 60 * 60 // more would say no more, and overflow in the end
 		return time.Duration(min(max(seconds, 0), most)) * time.Second
 	}

@@ -1,0 +1,79 @@
+package blaze_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// panicsAt returns a Limiter that panics when it is asked for the nth time.
+func panicsAt(n int) limiterFunc {
+	waits := 0
+	return func(context.Context) error {
+		if waits++; waits == n {
+			panic("limiter")
+		}
+		return nil
+	}
+}
+
+// A Limiter that panics refuses; the message it was asked about does not stay behind.
+func TestALimiterThatPanics(t *testing.T) {
+	for n, name := range map[int]string{1: "at once", 2: "after a 429"} {
+		bubble(t, name, func(t *testing.T) {
+			r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter = panicsAt(n) })
+			r.Intercept(actionSend, refused(blaze.CodeTooManyRequests))
+			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
+			require.ErrorContains(t, err, "panic: limiter")
+			assert.Zero(t, r.Stats().OutboxRequests)
+		})
+		bubble(t, name+" in a batch", func(t *testing.T) {
+			r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter = panicsAt(n) })
+			r.Intercept(actionBatch, refused(blaze.CodeTooManyRequests))
+			_, err := r.SendBatch(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
+			require.ErrorContains(t, err, "panic: limiter")
+			assert.Zero(t, r.Stats().OutboxRequests)
+		})
+	}
+}
+
+// After Run a Send is not made to wait for anything, and one that waits is told.
+func TestTheEndWakesThoseAtTheLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, nil, func(cfg *blaze.Config) {
+			cfg.Limiter = limiterFunc(func(ctx context.Context) error {
+				select {
+				case <-time.After(time.Hour):
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+		})
+		began := time.Now()
+		out := r.ToUser(userID("alice"), blaze.Text("x"))
+		waiting := make(chan error, 2)
+		go func() {
+			_, err := r.Send(t.Context(), out)
+			waiting <- err
+		}()
+		go func() {
+			_, err := r.SendBatch(t.Context(), out)
+			waiting <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, r.stop())
+		for range 2 {
+			assert.ErrorIs(t, <-waiting, blaze.ErrClosed)
+		}
+		_, err := r.Send(t.Context(), out)
+		assert.ErrorIs(t, err, blaze.ErrClosed)
+		assert.Less(t, time.Since(began), time.Minute)
+	})
+}

@@ -26,6 +26,7 @@ type acker struct {
 	waiting int      // ids that are not confirmed, written ones and those of Client.Ack included
 	running bool
 	rush    bool // do not wait for full frames
+	sealed  bool // takes nothing from Client.Ack any more
 	closed  bool
 	idlers  []chan struct{}
 }
@@ -175,11 +176,18 @@ func (a *acker) settle(ids []string, o outbox.Outcome[*wire.Frame]) {
 func (a *acker) begin(n int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.c.sealed.Load() {
+	if a.sealed {
 		return false
 	}
 	a.waiting += n
 	return true
+}
+
+// seal turns away who calls begin.
+func (a *acker) seal() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sealed = true
 }
 
 func (a *acker) end(n int) {

@@ -43,7 +43,6 @@ type Client struct {
 	batches plural // what is known of CREATE_PLAIN_MESSAGES
 
 	started atomic.Bool
-	sealed  atomic.Bool // no requests are taken any more
 	link    atomic.Pointer[link.Link]
 
 	// Set once, by Run, before any goroutine that reads them is started.

@@ -129,7 +129,7 @@ func (c *Client) outcome(o outbox.Outcome[*wire.Frame], action, messageID string
 		return &UnconfirmedError{MessageID: messageID, Err: refused}
 	case o.Err == nil:
 		return refused
-	case o.MayHaveHappened():
+	case o.Unsure:
 		return &UnconfirmedError{MessageID: messageID, Err: o.Err}
 	case refused != nil:
 		return fmt.Errorf("%w: %w", o.Err, refused)

@@ -38,7 +38,7 @@ func (c *Client) drain(l *link.Link) {
 
 // seal turns new requests away.
 func (c *Client) seal() {
-	c.sealed.Store(true)
+	c.acker.seal()
 	c.outbox.Seal(ErrClosed)
 }
 

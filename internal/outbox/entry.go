@@ -7,7 +7,7 @@ import (
 
 func (e *entry[A]) outcome(err error) Outcome[A] {
 	return Outcome[A]{
-		Answer: e.no, Refused: e.hasNo, Written: e.state == written, Unsure: e.unsure, Err: err, Attempts: e.attempts,
+		Answer: e.no, Refused: e.hasNo, Unsure: e.unsure || err != nil && e.state == written, Err: err, Attempts: e.attempts,
 	}
 }
 

@@ -60,7 +60,8 @@ func (m *model) all(keep func(*modelEntry) bool) (found []*modelEntry) {
 }
 
 func (m *model) end(e *modelEntry, err error) {
-	e.out.Err, e.out.Written = err, err != nil && e.state == "written"
+	e.out.Err = err
+	e.out.Unsure = e.out.Unsure || err != nil && e.state == "written"
 	m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
 	if e.Class == outbox.Send && e.state != "no room" {
 		m.roomSlots++

@@ -50,14 +50,10 @@ type Request struct {
 type Outcome[A any] struct {
 	Answer   A     // the reply, where Err is nil; else the last temporary refusal, where Refused is set
 	Refused  bool  // a temporary refusal came, and nothing better after it
-	Written  bool  // a try is out whose answer never came
-	Unsure   bool  // some try ended without an answer
+	Unsure   bool  // some try ended without an answer: it may have been carried out, whatever a later one says
 	Err      error // nil: answered; else why it was not
 	Attempts int   // how often it was written
 }
-
-// MayHaveHappened reports whether the server may have carried the request out although the outcome does not say so.
-func (o *Outcome[A]) MayHaveHappened() bool { return o.Unsure || o.Written }
 
 // Config has the limits and the rules of a Box; all fields are needed.
 type Config[A any] struct {
@@ -258,7 +254,7 @@ func (b *Box[A]) Answer(id string, a A) bool {
 	b.remove(e)
 	b.mu.Unlock()
 	out := e.outcome(nil)
-	out.Answer, out.Refused, out.Written = a, temporary, false
+	out.Answer, out.Refused = a, temporary
 	e.done(out)
 	return true
 }

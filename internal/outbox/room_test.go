@@ -145,7 +145,7 @@ func TestContextEndsInEachState(t *testing.T) {
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
-		ends(e, cancelS, outcome{Written: true, Attempts: 1}) // written
+		ends(e, cancelS, outcome{Unsure: true, Attempts: 1}) // written
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
@@ -157,7 +157,7 @@ func TestContextEndsInEachState(t *testing.T) {
 		b.Answer("s", "busy")
 		time.Sleep(rest(1))
 		writes(t, b, replyTimeout, "s")
-		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Written: true, Attempts: 2}) // written again
+		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Unsure: true, Attempts: 2}) // written again
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
@@ -213,10 +213,10 @@ func TestCloseInEachState(t *testing.T) {
 		list := start(t, b, request("list", outbox.List))
 
 		b.Close(errEnd)
-		unsure.is(outcome{Written: true, Unsure: true, Err: errEnd, Attempts: 3})
+		unsure.is(outcome{Unsure: true, Err: errEnd, Attempts: 3})
 		resting.is(outcome{Answer: "busy", Refused: true, Err: errEnd, Attempts: 2})
-		again.is(outcome{Answer: "busy", Refused: true, Written: true, Unsure: true, Err: errEnd, Attempts: 3})
-		written.is(outcome{Written: true, Err: errEnd, Attempts: 1})
+		again.is(outcome{Answer: "busy", Refused: true, Unsure: true, Err: errEnd, Attempts: 3})
+		written.is(outcome{Unsure: true, Err: errEnd, Attempts: 1})
 		paced.pending()
 		time.Sleep(time.Second)
 		paced.is(outcome{Answer: "busy", Refused: true, Err: errEnd, Attempts: 1})

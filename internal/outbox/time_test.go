@@ -60,12 +60,12 @@ func TestTries(t *testing.T) {
 		writes(t, b, replyTimeout, "once", "twice")
 		time.Sleep(replyTimeout)
 		writes(t, b, replyTimeout, "twice") // nothing was answered for one ReplyTimeout, and two are the limit of a link
-		e1.is(outcome{Written: true, Unsure: true, Err: outbox.ErrUnanswered, Attempts: 1})
+		e1.is(outcome{Unsure: true, Err: outbox.ErrUnanswered, Attempts: 1})
 		e2.pending()
 		time.Sleep(10 * time.Second)
 		keepAlive(t, b, 30*time.Second)
 		writes(t, b, forever)
-		e2.is(outcome{Written: true, Unsure: true, Err: outbox.ErrUnanswered, Attempts: 2})
+		e2.is(outcome{Unsure: true, Err: outbox.ErrUnanswered, Attempts: 2})
 		assert.False(t, b.Answer("twice", "ok"))
 
 		// A lost link says nothing about the request: only a silent one ends it.
@@ -105,7 +105,7 @@ func TestTriesEndOnStalledLinks(t *testing.T) {
 		writes(t, b, replyTimeout, "a")
 		time.Sleep(replyTimeout)
 		writes(t, b, forever)
-		e.is(outcome{Written: true, Unsure: true, Err: outbox.ErrUnanswered, Attempts: 5})
+		e.is(outcome{Unsure: true, Err: outbox.ErrUnanswered, Attempts: 5})
 	})
 }
 

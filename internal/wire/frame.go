@@ -26,7 +26,6 @@ const (
 	ActionAcks          = "ACKNOWLEDGE_MESSAGE_RECEIPTS"
 	ActionCreateCall    = "CREATE_CALL"
 	ActionCreateKraken  = "CREATE_KRAKEN"
-	ActionError         = "ERROR"
 )
 
 // Frame is one frame of either direction. Requests have params; replies and pushes have data or an error. Params and Data

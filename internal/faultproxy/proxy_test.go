@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -223,6 +224,19 @@ func TestDelayHoldsBackWhatFollows(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, "def", string(first))
 		assert.EqualValues(t, 1, e.proxy.Count(Delay, d))
+	})
+}
+
+// That a delay lasts as long as it should is tested in virtual time, where there is no network.
+func TestDelayLasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const wait = 24 * time.Hour
+		u := &pump{pair: &pair{proxy: &Proxy{ctx: t.Context()}}, faults: []Fault{{Kind: Delay, Wait: wait}}}
+		began := time.Now()
+		require.NoError(t, u.happen(true))
+		assert.Equal(t, wait, time.Since(began))
+		require.NoError(t, u.happen(true))
+		assert.Equal(t, wait, time.Since(began), "once")
 	})
 }
 

@@ -3,11 +3,14 @@ package faults_test
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"math/big"
 	"net"
@@ -98,7 +101,7 @@ func certificate(t *testing.T, notAfter time.Time, names ...string) (tls.Certifi
 
 // A server whose certificate is no good gets no token, and nothing without TLS. The client goes on to the next address.
 func TestFault03TLSRefused(t *testing.T) {
-	later := time.Now().Add(time.Minute)
+	later := time.Now().Add(30 * time.Minute) // from half an hour ago on: no machine is slow enough to notice
 	good, roots := certificate(t, later)
 	unknown, _ := certificate(t, later)
 	expired, _ := certificate(t, time.Now().Add(-time.Hour))
@@ -173,21 +176,30 @@ func badTLS(t *testing.T, cfg *tls.Config) (addr string, failed <-chan struct{})
 }
 
 func TestFault04TLSStalls(t *testing.T) {
-	stall(t, 4, "wss://localhost/", func(c *wireConn) { _, _ = c.Read(make([]byte, 1<<16)) })
+	stall(t, 4, "wss://localhost/", func(c *wireConn) error {
+		hello := make([]byte, 1<<16)
+		if _, err := c.Read(hello); err != nil {
+			return err
+		}
+		const handshake = 22 // RFC 8446, section 5.1
+		assert.EqualValues(t, handshake, hello[0])
+		return nil
+	})
 }
 
 func TestFault05HandshakeStalls(t *testing.T) {
-	stall(t, 5, "ws://localhost/", func(c *wireConn) { _ = c.readHead() })
+	stall(t, 5, "ws://localhost/", (*wireConn).readHead)
 }
 
 // stall checks that a handshake that never ends is given up after 10 seconds, and at once when Run's context ends.
-func stall(t *testing.T, row int, endpoint string, serve func(c *wireConn)) {
+func stall(t *testing.T, row int, endpoint string, serve func(c *wireConn) error) {
 	bubble(t, nil, func(b *bench) {
 		b.cfg.Endpoints = []string{endpoint}
 		b.dials = func(int, string) func(*wireConn) {
 			return func(c *wireConn) {
-				serve(c)
-				fired(t, row)
+				if assert.NoError(t, serve(c)) {
+					fired(t, row)
+				}
 				_, _ = c.Read(make([]byte, 1)) // until the client has gone
 			}
 		}
@@ -210,9 +222,15 @@ func TestFault57KeyInvalid(t *testing.T) {
 	s := blazetest.NewServer()
 	defer s.Close()
 	const pem = "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n"
+	seed, err := hex.DecodeString(s.Key.SessionPrivateKey)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(seed))
+	require.NoError(t, err)
+	odd := "-----BEGIN PRIVATE KEY-----\n" + base64.StdEncoding.EncodeToString(pkcs8) + "\n-----END PRIVATE KEY-----\n"
 	for name, key := range map[string]string{
 		"missing": "", "odd hex": s.Key.SessionPrivateKey[1:], "no hex": "canaryzz" + s.Key.SessionPrivateKey[8:], "short": s.Key.SessionPrivateKey[:62],
 		"long": s.Key.SessionPrivateKey + "00", "PEM": pem, "PEM of nothing": pem[:40], "base64 of too little": "Y2FuYXJ5",
+		"PKCS#8 that is not RSA": odd, "two keys that do not fit": base64.StdEncoding.EncodeToString(append(seed, seed...)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, s)
@@ -224,6 +242,10 @@ func TestFault57KeyInvalid(t *testing.T) {
 			assert.Contains(t, invalid.Field, "SessionPrivateKey")
 			assert.False(t, len(key) > 8 && strings.Contains(err.Error(), key[:8]))
 			b.canary.lookAt(t, "errors", err)
+			if len(key) > 8 { // parts of the key, as they are and decoded
+				half := append(forms([]byte(key)[:len(key)/2]), forms(seed[:16])...)
+				canary(half).lookAt(t, "errors", err)
+			}
 			fired(t, 57)
 		})
 	}

@@ -3,7 +3,6 @@ package faults_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -82,14 +81,20 @@ func (v *conversation) verify(n int) {
 	assert.Len(v.b.t, v.b.s.Sent(), n)
 }
 
-// converse makes a bot that is reached through proxy, acknowledges without waiting, and runs.
-func converse(t *testing.T, plan func(int) faultproxy.Plan) (*conversation, *faultproxy.Proxy) {
+// proxied is overTCP with a proxy in between.
+func proxied(t *testing.T, plan func(int) faultproxy.Plan) (*bench, context.Context, *faultproxy.Proxy) {
 	b, ctx := overTCP(t)
 	target := strings.TrimSuffix(strings.TrimPrefix(b.s.Config.Endpoints[0], "ws://"), "/")
 	proxy, err := faultproxy.New(target, plan)
 	require.NoError(t, err)
 	t.Cleanup(proxy.Close)
 	b.cfg.Endpoints = []string{"ws://" + proxy.Addr() + "/"}
+	return b, ctx, proxy
+}
+
+// converse makes a bot that is reached through proxy, acknowledges without waiting, and runs.
+func converse(t *testing.T, plan func(int) faultproxy.Plan) (*conversation, *faultproxy.Proxy) {
+	b, ctx, proxy := proxied(t, plan)
 	b.cfg.AckBatch = 1
 	v := &conversation{b: b, seen: make(map[string]int)}
 	b.run(ctx, blaze.On(v.handle))
@@ -153,7 +158,7 @@ func (v *conversation) untilBroken() bool {
 	}
 }
 
-// Row 60: connections come and go, and no file descriptor stays.
+// Row 60: connections come and go, some of them refused, and no file descriptor stays.
 func TestFault60Descriptors(t *testing.T) {
 	times := 10_000
 	if raced {
@@ -163,11 +168,14 @@ func TestFault60Descriptors(t *testing.T) {
 	for range times {
 		b.s.Intercept(list, always(blazetest.Answer{Cut: true}))
 	}
+	for range times / 10 {
+		b.s.Intercept(handshake, always(blazetest.Refuse(blaze.CodeServer)))
+	}
 	b.run(ctx, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
 	var early int
-	for n := range times {
+	for n := range times + times/10 {
 		b.await("disconnected")
-		if n == 100 {
+		if n == 10 {
 			early = descriptors(t)
 		}
 	}
@@ -187,59 +195,6 @@ func descriptors(t *testing.T) int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	return len(entries)
-}
-
-// Row 17, over TCP: the server stops reading, the window fills, and the client neither grows nor hangs.
-func TestFault17WindowFull(t *testing.T) {
-	const most = 64
-	b, ctx := overTCP(t)
-	target := b.s.Config.DialContext
-	assert.Nil(t, target, "the server is on TCP")
-	addr := strings.Trim(strings.TrimPrefix(b.s.Config.Endpoints[0], "ws:"), "/")
-	full := func(n int) faultproxy.Plan {
-		if n > 0 {
-			return nil
-		}
-		return faultproxy.Plan{{Kind: faultproxy.Delay, Direction: faultproxy.Up, At: 4 << 10, Wait: 1 << 62}}
-	}
-	proxy, err := faultproxy.New(addr, full)
-	require.NoError(t, err)
-	t.Cleanup(proxy.Close)
-	b.cfg.Endpoints = []string{"ws://" + proxy.Addr() + "/"}
-	b.cfg.OutboxLen = most
-	b.cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := b.dial(ctx, network, addr)
-		if tapped, ok := c.(*tap); ok {
-			_ = tapped.Conn.(*net.TCPConn).SetWriteBuffer(4 << 10)
-		}
-		return c, err
-	}
-	c := b.run(ctx, nil)
-	b.await("connected")
-
-	// More is asked for than there is room for. A caller whose context ends is let go.
-	sends, cancel := context.WithCancel(t.Context())
-	var callers sync.WaitGroup
-	for n := range 4 * most {
-		callers.Go(func() {
-			_, _ = b.send(sends, fmt.Sprint(n, noise(60<<10)))
-		})
-	}
-	for c.Stats().OutboxRequests < most || proxy.Count(faultproxy.Delay, faultproxy.Up) == 0 {
-		runtime.Gosched()
-	}
-	assert.LessOrEqual(t, c.Stats().OutboxRequests, most)
-	fired(t, 17)
-	cancel()
-	callers.Wait()
-	assert.Zero(t, c.Stats().OutboxRequests)
-	assert.LessOrEqual(t, c.Stats().FramesWritten, uint64(most))
-
-	// The next connection is a good one.
-	b.s.Cut()
-	_, err = b.send(t.Context(), "after it")
-	require.NoError(t, err)
-	require.NoError(t, b.stop())
 }
 
 // noise returns text that does not compress well.

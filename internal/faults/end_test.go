@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,8 +52,10 @@ func TestFault48HandlerIgnoresContext(t *testing.T) {
 
 // phase is a moment in a client's life at which its context ends.
 type phase struct {
-	edit   func(b *bench)
-	during func(t *testing.T, b *bench) // brings the moment about; nil: it is there at once
+	edit    func(b *bench)
+	during  func(t *testing.T, b *bench) // brings the moment about; nil: it is there at once
+	reached func(b *bench) bool          // whether the client is where it should be: else nothing was interrupted
+	left    string                       // what Run says was left; "": it returns nil
 }
 
 func hangUp(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -60,16 +64,32 @@ func hangUp(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 func phases() map[string]phase {
-	mute := func(serve func(c *wireConn)) func(b *bench) {
-		return func(b *bench) {
-			b.dials = func(int, string) func(*wireConn) {
-				return func(c *wireConn) {
-					serve(c)
-					_, _ = c.Read(make([]byte, 1<<16))
-				}
-			}
+	mute := func(b *bench) {
+		b.dials = func(int, string) func(*wireConn) {
+			return func(c *wireConn) { _, _ = io.Copy(io.Discard, c) } // until the client has gone
 		}
 	}
+	// The first connection is being made, and the client has said something on it or not.
+	connecting := func(said bool) func(b *bench) bool {
+		return func(b *bench) bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.dialled == 1 && len(b.errs) == 0 && b.links == 0 && said == (len(b.taps) == 1 && b.taps[0].up > 0)
+		}
+	}
+	// The connection stands, and this is all that went over it.
+	connected := func(written, read uint64) func(b *bench) bool {
+		return func(b *bench) bool {
+			stats := b.c.Stats()
+			return b.connects() == 1 && len(b.failures()) == 0 && stats.FramesWritten == written && stats.FramesRead == read
+		}
+	}
+	const (
+		request = "requests unanswered: 1"
+		handler = "handlers still running: 1"
+		ackLeft = "acknowledgements unconfirmed: 1"
+	)
+	var closing atomic.Bool
 	sendInBackground := func(_ *testing.T, b *bench) {
 		b.peers.Go(func() { _, _ = b.send(context.Background(), "waiting") })
 		synctest.Wait()
@@ -78,32 +98,54 @@ func phases() map[string]phase {
 		return func(b *bench) { b.s.Intercept(action, always(blazetest.Answer{Hang: true})) }
 	}
 	return map[string]phase{
-		"DNS":       {edit: func(b *bench) { b.cfg.DialContext = hangUp }},
-		"dial":      {edit: func(b *bench) { b.cfg.Endpoints, b.cfg.DialContext = []string{"ws://127.0.0.1:1/"}, hangUp }},
-		"TLS":       {edit: func(b *bench) { b.cfg.Endpoints = []string{"wss://localhost/"}; mute(func(*wireConn) {})(b) }},
-		"handshake": {edit: mute(func(c *wireConn) { _ = c.readHead() })},
-		"list":      {edit: hung(list)},
-		"idle":      {},
+		"DNS": {edit: func(b *bench) { b.s.Config.DialContext = hangUp }, reached: connecting(false)},
+		"dial": {edit: func(b *bench) {
+			b.cfg.Endpoints, b.s.Config.DialContext = []string{"ws://127.0.0.1:1/"}, hangUp
+		}, reached: connecting(false)},
+		"TLS":       {edit: func(b *bench) { b.cfg.Endpoints = []string{"wss://localhost/"}; mute(b) }, reached: connecting(true)},
+		"handshake": {edit: mute, reached: connecting(true)},
+		"list":      {edit: hung(list), reached: connected(1, 0)},
+		"idle":      {reached: connected(1, 1)},
 		"in a handler": {during: func(_ *testing.T, b *bench) {
 			b.deliver("wait")
 			synctest.Wait()
-		}},
-		"queued send": {edit: func(b *bench) { b.cfg.DialContext = hangUp }, during: sendInBackground},
+		}, reached: func(b *bench) bool { return b.c.Stats().HandlersRunning == 1 }, left: handler},
+		"queued send": {edit: func(b *bench) { b.s.Config.DialContext = hangUp }, during: sendInBackground, reached: func(b *bench) bool {
+			return connecting(false)(b) && b.c.Stats().OutboxRequests == 1
+		}, left: request},
 		"send waits for room": {edit: func(b *bench) { b.cfg.OutboxLen = 1; hung(create)(b) }, during: func(t *testing.T, b *bench) {
 			sendInBackground(t, b)
 			sendInBackground(t, b)
-		}},
-		"awaiting a reply": {edit: hung(create), during: sendInBackground},
-		"awaiting an ack":  {edit: hung(ack), during: func(_ *testing.T, b *bench) { b.deliver("now"); time.Sleep(time.Second) }},
+		}, reached: connected(2, 1), left: request},
+		"awaiting a reply": {edit: hung(create), during: sendInBackground, reached: connected(2, 1), left: request},
+		"awaiting an ack": {edit: hung(ack), during: func(_ *testing.T, b *bench) {
+			b.deliver("now")
+			time.Sleep(time.Second)
+		}, reached: connected(2, 2), left: ackLeft},
 		"backoff": {edit: func(b *bench) {
-			b.cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
-		}, during: func(*testing.T, *bench) { time.Sleep(10 * time.Minute) }},
+			b.s.Config.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
+		}, during: func(*testing.T, *bench) { time.Sleep(10 * time.Minute) }, reached: func(b *bench) bool { return len(b.failures()) > 10 }},
 		"resting": {edit: func(b *bench) {
 			for range 5 {
 				b.s.Intercept(create, always(blazetest.Refuse(500)))
 			}
-		}, during: sendInBackground},
-		"a handler to be tried again": {during: func(_ *testing.T, b *bench) { b.deliver("fail"); time.Sleep(time.Minute) }},
+		}, during: sendInBackground, reached: connected(2, 2), left: request},
+		"a handler to be tried again": {during: func(_ *testing.T, b *bench) {
+			b.deliver("fail")
+			time.Sleep(time.Minute)
+		}, reached: func(b *bench) bool {
+			s := b.c.Stats()
+			return s.Failed > 1 && s.InboxMessages == 1 && s.HandlersRunning == 0
+		}},
+		// The server says goodbye and does not read the answer.
+		"closing": {edit: func(b *bench) {
+			b.dials = onlyFirst(1, func(_ int, c *wireConn) {
+				if c.accept() && c.say(encode(final|opClose, nil)) == nil {
+					closing.Store(true)
+					_ = c.say(encode(final|opPing, nil)) // until the client has gone, which reads no more
+				}
+			})
+		}, reached: func(b *bench) bool { return closing.Load() && b.connects() == 1 && len(b.failures()) == 0 }},
 	}
 }
 
@@ -140,8 +182,11 @@ func TestFault51Cancelled(t *testing.T) {
 				default:
 				}
 				began := time.Now()
-				if err := b.stop(); err != nil {
-					assert.ErrorIs(t, err, blaze.ErrDrain)
+				require.True(t, p.reached(b), "the client is somewhere else")
+				if err := b.stop(); p.left == "" {
+					assert.NoError(t, err)
+				} else if assert.ErrorIs(t, err, blaze.ErrDrain) {
+					assert.ErrorContains(t, err, p.left)
 				}
 				b.peers.Wait()
 				assert.LessOrEqual(t, time.Since(began), 250*time.Millisecond)
@@ -162,17 +207,38 @@ func TestFault52Interleavings(t *testing.T) {
 			fmt.Printf("TestFault52Interleavings: seed %d\n", seed)
 		}
 	})
+	var met tally
 	for n := range uint64(1000) {
-		synctest.Test(t, func(t *testing.T) { interleave(t, rand.New(rand.NewPCG(seed, n))) })
+		synctest.Test(t, func(t *testing.T) { interleave(t, rand.New(rand.NewPCG(seed, n)), &met) })
 		if t.Failed() {
 			t.Fatalf("interleaving %d", n)
 		}
-		fired(t, 52)
+	}
+	t.Log(met.times)
+	for _, what := range []string{
+		"Run twice", "ended before a connection", "ended while connected", "ended while reconnecting", "ended by a handler", "sent", "sent in vain",
+	} {
+		firedN(t, 52, met.times[what])
 	}
 }
 
+// tally counts what the interleavings met.
+type tally struct {
+	mu    sync.Mutex
+	times map[string]int
+}
+
+func (m *tally) add(what string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.times == nil {
+		m.times = make(map[string]int)
+	}
+	m.times[what]++
+}
+
 // interleave starts everything at once, each a moment later or not at all.
-func interleave(t *testing.T, r *rand.Rand) {
+func interleave(t *testing.T, r *rand.Rand, met *tally) {
 	s := blazetest.NewServer()
 	defer s.Close()
 	b := newBench(t, s)
@@ -183,7 +249,8 @@ func interleave(t *testing.T, r *rand.Rand) {
 	b.c = c
 	h := blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
 		if text == "cancel" {
-			cancel() // a handler ends its own client
+			met.add("ended by a handler")
+			cancel()
 		}
 		return c.Reply(ctx, m, blaze.Text("echo"))
 	})
@@ -199,13 +266,35 @@ func interleave(t *testing.T, r *rand.Rand) {
 			fn()
 		})
 	}
-	run := func() { knownEnd(t, c.Run(ctx, h)) }
+	run := func() {
+		err := c.Run(ctx, h)
+		if errors.Is(err, blaze.ErrClosed) {
+			met.add("Run twice")
+		}
+		knownEnd(t, err)
+	}
 	later(run)
 	for range r.IntN(4) {
 		id := fmt.Sprint(r.IntN(2))
-		later(func() { _, err := b.send(ctx, id); knownEnd(t, err) })
+		later(func() {
+			_, err := b.send(ctx, id)
+			met.add(map[bool]string{true: "sent", false: "sent in vain"}[err == nil])
+			knownEnd(t, err)
+		})
 	}
-	for _, fn := range []func(){run, cancel, cancel, s.Cut, func() { b.deliver("hello") }, func() { b.deliver("cancel") }} {
+	end := func() {
+		switch stats := c.Stats(); {
+		case ctx.Err() != nil: // it has ended already
+		case stats.Connects == 0:
+			met.add("ended before a connection")
+		case stats.Connected:
+			met.add("ended while connected")
+		default:
+			met.add("ended while reconnecting")
+		}
+		cancel()
+	}
+	for _, fn := range []func(){run, end, end, s.Cut, func() { b.deliver("hello") }, func() { b.deliver("cancel") }} {
 		if r.IntN(2) == 0 {
 			later(fn)
 		}
@@ -220,7 +309,7 @@ func interleave(t *testing.T, r *rand.Rand) {
 	if r.IntN(4) == 0 {
 		s.Close()
 	}
-	cancel()
+	end()
 	all.Wait()
 	_, err = b.send(t.Context(), "after it")
 	assert.ErrorIs(t, err, blaze.ErrClosed)

@@ -324,12 +324,14 @@ func TestFault31StrangeText(t *testing.T) {
 		"invalid UTF-8": "half \xe4\xbd", "surrogate": "\xed\xa0\x80",
 	} {
 		t.Run(name, func(t *testing.T) {
+			text = "spoken " + text // a log would escape the rest, which no search would find then
 			data := base64.StdEncoding.EncodeToString([]byte(text))
 			failing := func(*blaze.Message) error { return blaze.ErrDrop }
 			got := say(t, failing, binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+data+`"`)))
 			require.Len(t, got.messages, 1)
 			assert.Equal(t, []byte(text), got.messages[0].Data)
-			assert.NotContains(t, got.log, text)
+			assert.NotContains(t, got.log, "spoken")
+			assert.NotContains(t, got.log, data[:8])
 			assert.EqualValues(t, 1, got.stats.Dropped)
 			fired(t, 31)
 		})

@@ -282,6 +282,35 @@ func TestFault55ClockSkew(t *testing.T) {
 			})
 		}
 	}
+	t.Run("which is put right", func(t *testing.T) {
+		skews := []time.Duration{10 * time.Minute, 0} // of the server's clock, as it looks from here
+		bubble(t, blaze.On(nothing), func(b *bench) {
+			b.dials = onlyFirst(4, func(n int, c *wireConn) {
+				if n%2 == 0 { // the token is dated by a clock that is wrong now
+					at := time.Now().Add(skews[n/2])
+					c.refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) + "\r\nContent-Length: 0\r\n\r\n")
+					return
+				}
+				if !c.accept() {
+					return
+				}
+				if r, err := c.next(); err == nil && c.reply(r, "") == nil && n == 3 {
+					c.drain()
+				}
+			})
+		}, func(t *testing.T, b *bench) {
+			time.Sleep(5 * time.Second)
+			assert.Equal(t, 2, b.connects())
+			tokens := b.allTokens()
+			require.Len(t, tokens, 4)
+			for n, skew := range []time.Duration{0, skews[0], skews[0], 0} {
+				assert.InDelta(t, float64(skew), float64(issued(t, tokens[n]).Sub(b.born)), float64(10*time.Second), "token %d", n)
+			}
+			require.Len(t, b.failures(), 3, "a refusal, a connection lost, a refusal")
+			firedN(t, 55, 2)
+			_ = b.allTaps()[3].Close()
+		})
+	})
 	t.Run("which does not help", func(t *testing.T) {
 		_, err := untilEnd(t, func(b *bench) {
 			b.dials = onlyFirst(2, func(n int, c *wireConn) {

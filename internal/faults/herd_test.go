@@ -59,11 +59,11 @@ func herd(t *testing.T, clients int, outage, most, interval time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
 		defer s.Close()
-		s.Errorf = t.Errorf
 		var mu sync.Mutex
 		var up time.Time
 		var back []time.Duration
 		cfg := s.Config
+		cfg.Logger = newBench(t, s).cfg.Logger // which looks for secrets
 		cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			mu.Lock()
 			since := time.Since(up)
@@ -106,6 +106,7 @@ func assertSpread(t *testing.T, back []time.Duration, clients int, most, interva
 		buckets[after/interval]++
 	}
 	mean := clients / int(most/interval)
+	assert.Greater(t, buckets[0], mean/2, "waits are drawn from zero on, and not from half of what they may be")
 	for n, count := range buckets {
 		assert.LessOrEqual(t, count, 3*mean, "interval %d", n)
 	}
@@ -131,6 +132,8 @@ func TestThirtyDays(t *testing.T) {
 			time.Sleep(30 * time.Minute)
 		}
 		b.settled()
+		assert.Greater(t, time.Since(b.born), time.Duration(days-1)*24*time.Hour)
+		assert.Greater(t, breaks, 3*days)
 		assert.Len(t, b.failures(), breaks)
 		assert.Len(t, b.s.Sent(), days*24)
 		stats := b.c.Stats()

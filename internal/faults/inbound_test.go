@@ -219,7 +219,9 @@ func TestFault43HandlerFails(t *testing.T) {
 }
 
 func TestFault44HandlerPanics(t *testing.T) {
-	failing(t, 44, func() error { panic("no") })
+	for name, value := range map[string]any{"text": "no", "an error that would give the message up": blaze.ErrDrop} {
+		t.Run(name, func(t *testing.T) { failing(t, 44, func() error { panic(value) }) })
+	}
 }
 
 func TestFault45HandlerGoexit(t *testing.T) {
@@ -329,22 +331,44 @@ func TestFault49Backlog(t *testing.T) {
 		for n := range messages {
 			s.Deliver(blazetest.UserID(strconv.Itoa(n%50)), blaze.Outgoing{Payload: blaze.Text("hello")})
 		}
-		var handled, most atomic.Int64
+		var lists, handled atomic.Int64
+		var count func(blazetest.Frame) blazetest.Answer
+		count = func(blazetest.Frame) blazetest.Answer {
+			lists.Add(1)
+			s.Intercept(list, count)
+			return blazetest.Answer{}
+		}
+		s.Intercept(list, count)
+		release := make(chan struct{})
+		before := heap()
 		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
-			if handled.Add(1)%100 == 0 {
-				held := int64(b.c.Stats().InboxMessages)
-				most.Store(max(most.Load(), held))
-			}
+			<-release
+			handled.Add(1)
 			return nil
 		}))
+		synctest.Wait() // everything was pushed, and nothing is handled
+		held := b.c.Stats().InboxMessages
+		assert.LessOrEqual(t, int64(held), room/512)
+		assert.Greater(t, int64(held), room/600, "the room is used")
+		assert.Less(t, heap()-before, 2*room+8<<20, "with ids, and all that is not counted")
+		firedN(t, 49, messages-held)
+
+		close(release)
 		b.settled()
 		assert.EqualValues(t, messages, handled.Load())
-		assert.LessOrEqual(t, most.Load(), room/512)
+		assert.Greater(t, lists.Load(), int64(1), "what did not fit was asked for again")
 		assert.EqualValues(t, 1, b.c.Stats().Connects)
 		require.NoError(t, b.stop())
 		assert.Less(t, b.c.Stats().FramesWritten, uint64(messages/10), "acknowledgements go out in batches")
-		firedN(t, 49, messages)
 	})
+}
+
+// heap returns how many bytes are in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 // Row 50: the list of what is pending is refused, not answered, or the connection is lost meanwhile.

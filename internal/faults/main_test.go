@@ -83,6 +83,14 @@ func report() bool {
 	if len(missing) > 0 {
 		fmt.Printf("FAIL: faults that never happened: %s\n", strings.Join(missing, " "))
 	}
+	scanned.Lock()
+	defer scanned.Unlock()
+	for _, kind := range []string{"clients", "errors", "frames", "keystores", "log lines", "messages"} {
+		if scanned.texts[kind] == 0 {
+			fmt.Printf("FAIL: no %s were looked at for secrets\n", kind)
+			return false
+		}
+	}
 	return len(missing) == 0
 }
 

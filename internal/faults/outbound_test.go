@@ -113,10 +113,14 @@ func TestFault39Refused(t *testing.T) {
 						return blazetest.Refuse(code)
 					})
 				}
+				began := time.Now()
 				id, err := b.send(t.Context(), "hello")
 				var e *blaze.Error
 				require.ErrorAs(t, err, &e)
 				assert.ErrorIs(t, err, code)
+				// 1 s, doubling, give or take a tenth; not even a moment before the first try and behind the last one.
+				rest := time.Duration(1<<(tries-1)-1) * time.Second
+				assert.InDelta(t, float64(rest), float64(time.Since(began)), float64(rest/10))
 				assert.Equal(t, id, e.MessageID)
 				assert.Equal(t, tries, refused)
 				_, err = b.send(t.Context(), "the next one")
@@ -208,14 +212,28 @@ func TestFault62KeystoreUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.json")
 	require.NoError(t, os.WriteFile(broken, []byte(`{"session_private_key":"canary`), 0o600))
-	for name, path := range map[string]string{"missing": filepath.Join(dir, "missing.json"), "a directory": dir, "broken": broken} {
+	forbidden := filepath.Join(dir, "forbidden.json")
+	require.NoError(t, os.WriteFile(forbidden, []byte(`{"session_private_key":"canary"}`), 0o000))
+	for name, test := range map[string]struct {
+		path string
+		is   error // where every system agrees
+	}{
+		"missing":     {filepath.Join(dir, "missing.json"), fs.ErrNotExist},
+		"a directory": {dir, nil},
+		"broken":      {broken, blaze.ErrInvalid},
+		"forbidden":   {forbidden, fs.ErrPermission},
+	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := blaze.LoadKeystore(path)
-			require.Error(t, err)
-			assert.NotContains(t, err.Error(), "canary")
-			if name == "missing" {
-				assert.ErrorIs(t, err, fs.ErrNotExist)
+			if name == "forbidden" && os.Geteuid() <= 0 {
+				t.Skip("nothing is forbidden to root, or by these bits on Windows")
 			}
+			_, err := blaze.LoadKeystore(test.path)
+			require.Error(t, err)
+			if test.is != nil {
+				assert.ErrorIs(t, err, test.is)
+			}
+			assert.ErrorContains(t, err, test.path)
+			assert.NotContains(t, err.Error(), "canary")
 			fired(t, 62)
 		})
 	}
@@ -241,7 +259,7 @@ func TestFault58Secrets(t *testing.T) {
 	b := newBench(t, s)
 	client, err := blaze.New(s.Key, &b.cfg)
 	require.NoError(t, err)
-	c.look(t, "clients", fmt.Sprintf("%v %+v", client, client))
+	c.lookAt(t, "clients", client)
 	b.cfg.Logger.Info("a keystore", "key", s.Key, "pointer", &s.Key, "in", pair{s.Key, nil})
 	assert.Contains(t, b.log(), s.Key.SessionID)
 	fired(t, 58)

@@ -53,7 +53,7 @@ func soak(t *testing.T, o Options) *Report {
 func TestSoak(t *testing.T) {
 	o := Options{Messages: 200_000, Sends: 20_000, Seed: seedOf(t, 1)}
 	if Race {
-		o = Options{Messages: 20_000, Sends: 4000, Window: 600, InboxBytes: 300_000, Conversations: 100, Seed: seedOf(t, 1)}
+		o = Options{Messages: 20_000, Sends: 4000, Window: 600, InboxBytes: 200_000, Conversations: 100, Seed: seedOf(t, 1)}
 	}
 	rep := soak(t, o)
 	assert.GreaterOrEqual(t, rep.Cuts, 200, "connections cut")

@@ -1,0 +1,52 @@
+package faults_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/faultproxy"
+)
+
+// Row 16, over TCP: bytes vanish from some place on, and neither end hears of it. Each connection has such a place, behind what
+// the handshake and a few requests take; a request that fell into it is answered on the next one.
+func TestFault16BlackHole(t *testing.T) {
+	for _, d := range []faultproxy.Direction{faultproxy.Up, faultproxy.Down} {
+		t.Run(d.String(), func(t *testing.T) {
+			b, ctx, proxy := proxied(t, func(int) faultproxy.Plan {
+				return faultproxy.Plan{{Kind: faultproxy.Vanish, Direction: d, At: 4 << 10}}
+			})
+			b.cfg.ReplyTimeout = 250 * time.Millisecond // on a slow machine, it may also end connections that are all right
+			b.run(ctx, nil)
+			sent := 0
+			for proxy.Count(faultproxy.Vanish, d) == 0 || len(b.failures()) == 0 {
+				_, err := b.send(t.Context(), fmt.Sprint(sent))
+				require.NoError(t, err)
+				sent++
+			}
+			assert.ErrorContains(t, b.failures()[0], "nothing was answered")
+			assert.Len(t, b.s.Sent(), sent)
+			require.NoError(t, b.stop())
+			firedN(t, 16, int(proxy.Count(faultproxy.Vanish, d)))
+		})
+	}
+}
+
+// Row 18, over TCP: every byte comes alone, in both directions, and what they make is the same.
+func TestFault18Slices(t *testing.T) {
+	slice := func(d faultproxy.Direction) faultproxy.Fault {
+		return faultproxy.Fault{Kind: faultproxy.Slice, Direction: d, Size: 1, Length: 1 << 20}
+	}
+	v, proxy := converse(t, func(int) faultproxy.Plan { return faultproxy.Plan{slice(faultproxy.Up), slice(faultproxy.Down)} })
+	const many = 10
+	for n := range many {
+		v.tell(n)
+	}
+	require.NoError(t, v.b.s.Idle(t.Context()))
+	require.NoError(t, v.b.stop())
+	v.verify(many)
+	firedN(t, 18, int(min(proxy.Count(faultproxy.Slice, faultproxy.Up), proxy.Count(faultproxy.Slice, faultproxy.Down))))
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
@@ -33,7 +34,8 @@ const (
 	mostKeystore = 1 << 20 // bytes of a keystore file; a real one has less than 4096
 )
 
-// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path.
+// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path. A file that other users of the machine may
+// read is used, with a warning to [slog.Default].
 func LoadKeystore(path string) (Keystore, error) {
 	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // or the error would show all of it as the path
 		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
@@ -43,6 +45,7 @@ func LoadKeystore(path string) (Keystore, error) {
 		return Keystore{}, fmt.Errorf("blaze: cannot open the keystore: %w", err)
 	}
 	defer func() { _ = f.Close() }() // only read
+	warnIfOpen(f, path)
 	data, err := io.ReadAll(io.LimitReader(f, mostKeystore+1))
 	if err != nil {
 		return Keystore{}, fmt.Errorf("blaze: cannot read the keystore: %w", err)
@@ -55,6 +58,14 @@ func LoadKeystore(path string) (Keystore, error) {
 		return Keystore{}, fmt.Errorf("%w (file %q)", err, path)
 	}
 	return k, nil
+}
+
+// warnIfOpen warns of a keystore that is not its owner's alone. Windows has no such bits.
+func warnIfOpen(f *os.File, path string) {
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
+		slog.Warn("blaze: every user of this machine can read the keystore; chmod 600 keeps it to yourself", "path", path, "mode", info.Mode().Perm().String())
+	}
 }
 
 // ParseKeystore reads the JSON of a keystore, of any of the generations there have been:

@@ -1,13 +1,17 @@
 package faults_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -212,21 +216,22 @@ func TestFault62KeystoreUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.json")
 	require.NoError(t, os.WriteFile(broken, []byte(`{"session_private_key":"canary`), 0o600))
-	forbidden := filepath.Join(dir, "forbidden.json")
-	require.NoError(t, os.WriteFile(forbidden, []byte(`{"session_private_key":"canary"}`), 0o000))
-	for name, test := range map[string]struct {
+	type file struct {
 		path string
 		is   error // where every system agrees
-	}{
+	}
+	files := map[string]file{
 		"missing":     {filepath.Join(dir, "missing.json"), fs.ErrNotExist},
 		"a directory": {dir, nil},
 		"broken":      {broken, blaze.ErrInvalid},
-		"forbidden":   {forbidden, fs.ErrPermission},
-	} {
+	}
+	if os.Geteuid() > 0 { // nothing is forbidden to root, or by these bits on Windows
+		forbidden := filepath.Join(dir, "forbidden.json")
+		require.NoError(t, os.WriteFile(forbidden, []byte(`{"session_private_key":"canary"}`), 0o000))
+		files["forbidden"] = file{forbidden, fs.ErrPermission}
+	}
+	for name, test := range files {
 		t.Run(name, func(t *testing.T) {
-			if name == "forbidden" && os.Geteuid() <= 0 {
-				t.Skip("nothing is forbidden to root, or by these bits on Windows")
-			}
 			_, err := blaze.LoadKeystore(test.path)
 			require.Error(t, err)
 			if test.is != nil {
@@ -237,6 +242,34 @@ func TestFault62KeystoreUnreadable(t *testing.T) {
 			fired(t, 62)
 		})
 	}
+}
+
+// Row 62: one that others can read is used, and its owner warned.
+func TestFault62KeystoreReadByAll(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // it has other means
+	}
+	var logs bytes.Buffer
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(slog.New(slog.NewJSONHandler(&logs, nil)))
+	path := filepath.Join(t.TempDir(), "keystore.json")
+	s := blazetest.NewServer()
+	defer s.Close()
+	key := s.Key
+	text, err := json.Marshal(map[string]string{"app_id": key.AppID, "session_id": key.SessionID, "session_private_key": key.SessionPrivateKey})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	for mode, warnings := range map[fs.FileMode]int{0o600: 0, 0o640: 0, 0o644: 1} {
+		logs.Reset()
+		require.NoError(t, os.Chmod(path, mode))
+		got, err := blaze.LoadKeystore(path)
+		require.NoError(t, err)
+		assert.Equal(t, key.AppID, got.AppID)
+		assert.Equal(t, warnings, strings.Count(logs.String(), path), "%v: %s", mode, logs.String())
+		newCanary(key).look(t, "log lines", logs.String())
+	}
+	fired(t, 62)
 }
 
 // Row 58: the canary would be found. All other tests look for it in every log line, error, frame and value they meet.

@@ -37,7 +37,7 @@ type inboundOracle struct {
 	left  int           // messages that are not both finished with and acknowledged
 	ended [outcomes]int // attempts
 
-	events atomic.Uint64 // for whoever watches the progress
+	events atomic.Uint64 // of progress, for whoever watches it
 }
 
 // lane is one conversation.
@@ -127,18 +127,18 @@ func (o *inboundOracle) forget(message int) {
 
 func (o *inboundOracle) set(message int, bit uint8) {
 	before := o.state[message]
+	if before&bit != 0 {
+		return
+	}
 	o.state[message] |= bit
-	const both = finished | acked
-	if before&both != both && o.state[message]&both == both {
+	o.events.Add(1)
+	if o.state[message]&(finished|acked) == finished|acked {
 		o.left--
 	}
 }
 
-// tick counts an event.
-func (o *inboundOracle) tick() {
-	o.now++
-	o.events.Add(1)
-}
+// tick counts an event. Not each is progress.
+func (o *inboundOracle) tick() { o.now++ }
 
 // unfinished returns how many messages are not finished with or not acknowledged, and how many of them only wait for an
 // acknowledgement that the server refused once.

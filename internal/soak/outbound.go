@@ -63,7 +63,6 @@ func hash(s string) uint64 {
 func (o *outboundOracle) store(text, messageID string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.events.Add(1)
 	what, n, stream := numbers(text)
 	switch {
 	case what == "send" && n >= 0 && n < len(o.sends):
@@ -85,7 +84,7 @@ func (o *outboundOracle) storeSend(n, stream int, id uint64) bool {
 		return true
 	}
 	s.id = id
-	o.stored++
+	o.count()
 	if last, ok := o.last[stream]; ok && last > n {
 		o.add(SendOrder, "send %d after send %d of stream %d", n, last, stream)
 	}
@@ -101,12 +100,18 @@ func (o *outboundOracle) storeReply(message int, id uint64) bool {
 	for i := range o.kind(message).answers() {
 		if ids[i] == 0 {
 			ids[i] = id
-			o.stored++
+			o.count()
 			return true
 		}
 	}
 	o.add(StoredTwice, "answer to message %d", message)
 	return true
+}
+
+// count counts a message that was stored. To store it again is no progress.
+func (o *outboundOracle) count() {
+	o.stored++
+	o.events.Add(1)
 }
 
 // isStored reports whether a text was stored under a message id.

@@ -20,9 +20,17 @@ demo: ## Run the echo bot against a server of its own; needs no keystore
 	go run ./examples/echo
 
 .PHONY: test
-test: race-works ## Vet and test everything, examples too, with the race detector
+test: race-works ## Everything that must pass: vet, all tests with the race detector, the faults, the short soak
 	go vet ./...
+	go vet -tags soak ./internal/soak
 	go test $(RACE) ./...
+	@$(MAKE) --no-print-directory faults soak-short
+
+# Without the race detector, which makes some of these tests do less: only so a connection breaks behind every byte. Of a
+# package in its own directory, go test shows what it has printed although it passed.
+.PHONY: faults
+faults: ## Inject every fault, and print how often each happened
+	cd internal/faults && go test -count=1
 
 # How much make soak runs. SEED=0 is another seed each time; it is printed. REPORT is where the numbers go.
 MESSAGES := 20000000
@@ -34,15 +42,23 @@ soak: ## Check for an hour or so that nothing is lost: make soak MESSAGES=100000
 	go build -o bin/soak-test ./internal/soak/cmd/soak
 	bin/soak-test -messages $(MESSAGES) -seed $(SEED) -json $(REPORT)
 
+# Each run leaves its report there.
+SOAK_SHORT := cd internal/soak && SOAK_JSON="$(CURDIR)/bin/soak-short" go test -count=1 -v -tags soak -run '^TestSoak'
+
 .PHONY: soak-short
-soak-short: race-works ## The same for two minutes, with the race detector and without
-	go vet -tags soak ./internal/soak
-	go test -count=1 -tags soak $(RACE) ./internal/soak
-	go test -count=1 -tags soak ./internal/soak
+soak-short: race-works ## The same for a minute or two, with the race detector and without
+ifneq ($(RACE),)
+	$(SOAK_SHORT) $(RACE)
+endif
+	$(SOAK_SHORT)
 
 .PHONY: soak-table
-soak-table: ## Write the runs in bin/soak into the table in the README
-	go run ./internal/soak/cmd/soak -table README.md bin/soak/*.json
+soak-table: ## Write the runs in internal/soak/reports into the table in the README
+	go run ./internal/soak/cmd/soak -table README.md internal/soak/reports/*.json
+
+.PHONY: mutants
+mutants: ## Break the library on purpose in many ways, and see that the faults or the soak notice each; takes ten minutes
+	go run ./internal/mutants/cmd/mutants
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters; checks the format and go.mod as well

@@ -79,3 +79,21 @@ func TestGrouped(t *testing.T) {
 		assert.Equal(t, want, grouped(n))
 	}
 }
+
+// The README shows the runs whose reports are here, and nothing else.
+func TestREADME(t *testing.T) {
+	paths, err := filepath.Glob("reports/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	var reports []*Report
+	for _, path := range paths {
+		rep, err := Read(path)
+		require.NoError(t, err)
+		reports = append(reports, rep)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	want, err := ReplaceTable(string(readme), Table(reports))
+	require.NoError(t, err)
+	assert.Equal(t, want, string(readme), "make soak-table")
+}

@@ -20,8 +20,8 @@ import (
 //
 // Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context but
 // outlives it: it ends when Config.Drain is over. An error returned after Run's context ended counts as no attempt: the
-// message is neither recorded nor acknowledged and comes again on the next start. A handler that
-// should stop at once watches the context that was given to Run. Middleware is func(Handler) Handler.
+// message is neither recorded nor acknowledged and comes again on the next start (with AckReceived, where it was before, it is
+// given up). A handler that should stop at once watches the context that was given to Run. Middleware is func(Handler) Handler.
 type Handler func(ctx context.Context, m *Message) error
 
 // mistake stops a program that could never do what it says, when it is first run.

@@ -130,9 +130,9 @@ var All = []Mutant{
 		New: "var temporary = []Code{}",
 	},
 	{
-		Name: "a reply is matched by action before id", By: soak, File: "receive.go",
+		Name: "a reply is matched by action before id", By: fault(40), File: "receive.go",
 		Old: "	if c.outbox.Answer(f.ID, f) {\n",
-		New: "	if f.Action == wire.ActionCreateMessage && !empty(f) {\n		c.push(f)\n		return nil\n	}\n	if c.outbox.Answer(f.ID, f) {\n",
+		New: "	if f.Action == wire.ActionCreateMessage {\n		c.push(f)\n		return nil\n	}\n	if c.outbox.Answer(f.ID, f) {\n",
 	},
 	{
 		Name: "a silent connection with requests is kept", By: fault(16), File: "internal/outbox/outbox.go",

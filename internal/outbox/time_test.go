@@ -135,7 +135,7 @@ func TestCallersThatGiveUpDoNotStallALink(t *testing.T) {
 			time.AfterFunc(4*time.Second, func() { cancel(nil) })
 			time.Sleep(5*time.Second - 1)
 		}
-		time.Sleep(8)
+		time.Sleep(8 * time.Nanosecond)
 		_, _, err := b.Next()
 		require.ErrorIs(t, err, outbox.ErrStalled)
 	})

@@ -2,7 +2,9 @@ package blaze_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,4 +79,26 @@ func TestAFailureAfterTheEndIsLogged(t *testing.T) {
 		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "boom"))
 		assert.Len(t, r.Pending(), 1)
 	})
+}
+
+// Run waits for Dropped no longer than for a handler, wherever it is called.
+func TestTheEndDoesNotWaitForDropped(t *testing.T) {
+	for name, hook := range map[string]func(){"slow": func() { time.Sleep(time.Hour) }, "exits": runtime.Goexit} {
+		bubble(t, name, func(t *testing.T) {
+			r := run(t, func(context.Context, *blaze.Message) error { return errAny }, func(cfg *blaze.Config) {
+				cfg.Ack = blaze.AckReceived
+				cfg.Trace = &blaze.Trace{
+					HandlerError: func(*blaze.Message, error) { time.Sleep(time.Second) }, // its context ends meanwhile
+					Dropped:      func(*blaze.Message, error) { hook() },
+				}
+			})
+			r.say("alice", "x")
+			time.Sleep(500 * time.Millisecond)
+			began := time.Now()
+			err := r.stop()
+			assert.LessOrEqual(t, time.Since(began), 5*time.Second)
+			assert.Equal(t, name == "slow", errors.Is(err, blaze.ErrDrain))
+			time.Sleep(2 * time.Hour) // until the hook returns
+		})
+	}
 }

@@ -79,7 +79,7 @@ func ackRequest(s Status, ids []string) (outbox.Request, error) {
 
 // plural is what is known of an action that carries several messages in one frame. Not every server has it: until it was
 // confirmed once, a frame that is refused for good or not answered is sent again message by message, and the action not used
-// again. After that, a frame that is refused is sent message by message, only this once.
+// again. Any other frame that fails is sent message by message, only this once.
 type plural struct{ state atomic.Int32 }
 
 const (
@@ -105,7 +105,7 @@ func (p *plural) heard(o outbox.Outcome[*wire.Frame]) (singly bool) {
 		p.state.CompareAndSwap(unproven, confirmed)
 		return false
 	case o.Err == nil && o.Refused:
-		return true // a server that is busy for too long has said nothing about the action
+		return false // a server that is busy for too long has said nothing about the action
 	case o.Err == nil || errors.Is(o.Err, outbox.ErrUnanswered):
 		p.state.CompareAndSwap(unproven, unusable)
 		return true
@@ -162,7 +162,7 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 	}
 	o := c.outbox.Do(ctx, r, nil)
 	c.acker.leave()
-	if len(ids) > 1 && c.acker.plural.heard(o) {
+	if c.acker.failed(ids, o) {
 		return c.ackSingly(ctx, s, ids)
 	}
 	if o.Err != nil {

@@ -143,17 +143,23 @@ func (a *acker) send(ids []string) {
 // tries is how often a frame is written without an answer; 0: any number. After that, several ids go out one by one, and one is
 // forgotten.
 func (a *acker) tries(ids []string) int {
-	if len(ids) > 1 && a.plural.tries() == 1 {
-		return 1
+	if n := a.plural.tries(); len(ids) > 1 && n > 0 {
+		return n
 	}
 	return max(a.c.cfg.SendAttempts, 0)
+}
+
+// failed reports whether the ids of a frame are to go out one by one. That of a batch does not, where the server was too busy:
+// its caller hears of it. These have no caller.
+func (a *acker) failed(ids []string, o outbox.Outcome[*wire.Frame]) bool {
+	return len(ids) > 1 && (a.plural.heard(o) || o.Err == nil && o.Refused)
 }
 
 // settle hears how a frame ended. It is called by whoever ended it and does not block.
 func (a *acker) settle(ids []string, o outbox.Outcome[*wire.Frame]) {
 	a.leave()
 	switch {
-	case len(ids) > 1 && a.plural.heard(o):
+	case a.failed(ids, o):
 		a.again(ids)
 		return
 	case o.Err == nil && o.Answer.Error == nil:

@@ -233,7 +233,7 @@ func (f *flight) fly(ctx context.Context, c *Client) {
 	}
 	o, err := c.do(ctx, wire.ActionCreatePlain, params, c.batches.tries())
 	// A frame that was refused for a passing reason, as often as that is allowed, would fare no better message by message.
-	if err == nil && !(o.Err == nil && o.Refused) && c.batches.heard(o) {
+	if err == nil && c.batches.heard(o) {
 		f.singly, f.unsure = true, o.Unsure
 		return
 	}

@@ -59,8 +59,8 @@ type Config struct {
 	HandlerAttempts int
 	// SendAttempts is how often a request that is refused for a passing reason is tried. Zero means 5; negative, no limit.
 	SendAttempts int
-	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids, doubling each time.
-	// Zero means 20 seconds; at most an hour.
+	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids, doubling with each
+	// silence of a send. Zero means 20 seconds; at most an hour.
 	ReplyTimeout time.Duration
 	// Drain is how long Run waits for handlers, replies and acknowledgements once its context has ended. Raise it above
 	// your slowest handler. Zero means 5 seconds; negative, not at all.

@@ -182,3 +182,26 @@ func TestALedgerThatExitsItsGoroutine(t *testing.T) {
 		})
 	}
 }
+
+// It has exited before the acknowledgement that AckReceived promises, which the next attempt makes good.
+func TestALedgerThatExitsBeforeAnEarlyAck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		exited := false
+		r := run(t, ok, func(cfg *blaze.Config) {
+			cfg.Ack = blaze.AckReceived
+			cfg.Ledger = ledgerFuncs{
+				handled: func(context.Context, string) (bool, error) { return false, nil },
+				record: func(context.Context, string) error {
+					if !exited {
+						exited = true
+						runtime.Goexit()
+					}
+					return nil
+				},
+			}
+		})
+		r.say("alice", "x")
+		time.Sleep(time.Minute)
+		assert.Empty(t, r.Pending())
+	})
+}

@@ -31,6 +31,7 @@ type lane struct {
 type inbound struct {
 	view    *wire.Message
 	receipt *Receipt
+	acked   bool // by AckReceived, before its handler was asked
 
 	// Of the present attempt; owned by its worker.
 	m    *Message
@@ -191,6 +192,9 @@ func (c *Client) relist(gate string) {
 	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.link.Load() != l {
+		return // lost meanwhile, and the timer is the next one's
+	}
 	if c.gateTimer != nil {
 		c.gateTimer.Stop()
 	}
@@ -226,9 +230,10 @@ func (c *Client) handle(in *inbound, attempt int) error {
 		c.stats.duplicates.Add(1)
 		return nil
 	}
-	if c.cfg.Ack == AckReceived && attempt == 1 {
+	if c.cfg.Ack == AckReceived && !in.acked {
 		c.record(c.handlerCtx, id)
 		c.acker.add(id)
+		in.acked = true
 	}
 	return c.handler(c.handlerCtx, in.m)
 }
@@ -272,7 +277,7 @@ func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
 
 // done records and acknowledges a message that nobody needs any more, unless that was done when it was received.
 func (c *Client) done(in *inbound) inbox.Verdict {
-	if c.cfg.Ack != AckReceived && !c.inbox.Abandoned() {
+	if !in.acked && !c.inbox.Abandoned() {
 		c.record(c.handlerCtx, in.view.MessageID)
 		c.acker.add(in.view.MessageID)
 	}
@@ -313,7 +318,7 @@ func (c *Client) drop(in *inbound, err error) {
 // letGo hears of a message that has failed and is not tried again before Run ends. It comes again, unless it was acknowledged
 // when it was received.
 func (c *Client) letGo(in *inbound) {
-	if c.cfg.Ack == AckReceived && in.receipt == nil {
+	if in.acked && !c.inbox.Abandoned() {
 		c.drop(in, fmt.Errorf("blaze: Run ended before another attempt: %w", in.err))
 	}
 }
@@ -325,10 +330,17 @@ func hopeless(err error) bool {
 	if errors.As(err, &unconfirmed) || panicked(err) {
 		return false
 	}
-	if errors.Is(err, ErrDrop) || errors.Is(err, ErrInvalid) {
+	if errors.Is(err, ErrDrop) {
 		return true
 	}
-	// Of several refusals, as a batch may have, one that passes is enough.
+	var batch *BatchError
+	if errors.As(err, &batch) { // one message that another attempt may get through is enough
+		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })
+	}
+	if errors.Is(err, ErrInvalid) {
+		return true
+	}
+	// Of several refusals joined, too.
 	var refused *Error
 	return errors.As(err, &refused) && !slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
 }

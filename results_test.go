@@ -259,11 +259,13 @@ func TestParkedMessagesTakeNoGoroutine(t *testing.T) {
 // Of the errors of a batch, one that passes by itself is enough for another attempt, wherever it stands.
 func TestSeveralErrorsAreHopelessTogether(t *testing.T) {
 	forbidden, busy := &blaze.Error{Code: blaze.CodeForbidden}, &blaze.Error{Code: blaze.CodeServer}
+	invalid := &blaze.InvalidError{Field: "x"}
 	for name, c := range map[string]struct {
 		errs  []error
 		drops int
 	}{
 		"403, 500": {[]error{forbidden, busy}, 0}, "500, 403": {[]error{busy, forbidden}, 0}, "403, 403": {[]error{forbidden, forbidden}, 1},
+		"invalid, 500": {[]error{nil, invalid, busy}, 0}, "invalid, 403": {[]error{invalid, forbidden}, 1},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, func(_ context.Context, m *blaze.Message) error {

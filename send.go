@@ -14,8 +14,9 @@ import (
 // is an
 //
 //   - [InvalidError] when the message cannot be sent: nothing was written;
-//   - *[Error] when the server refused it: nothing was stored;
-//   - [UnconfirmedError] when it was written and ctx or the Client ended before an answer: Send again with its MessageID;
+//   - *[Error] when the server refused it: by its word nothing was stored;
+//   - [UnconfirmedError] when it was written and ctx or the Client ended before an answer, or a refusal came only after a try
+//     without one: Send again with its MessageID;
 //   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection error);
 //   - [ErrClosed] after Run.
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {

@@ -262,7 +262,7 @@ func (b *Box[K, M]) Listed(gate string) (missed bool) {
 	return missed
 }
 
-// Asked returns the id of the message that Relist has asked for and that has not been offered since, or "". After Stop nothing
+// Asked returns the id of the message that Relist has asked for and that has not been taken since, or "". After Stop nothing
 // is waited for.
 func (b *Box[K, M]) Asked() string {
 	b.mu.Lock()
@@ -317,8 +317,9 @@ func (b *Box[K, M]) stop() (tried []M) {
 			if it.attempt > 0 {
 				tried = append(tried, it.m)
 			}
-			b.letGo(it)
+			b.free(it)
 		}
+		clear(l.items[first:])
 		l.items = l.items[:first]
 		if l.park != nil {
 			l.park.Stop()

@@ -33,6 +33,7 @@ type rig struct {
 	settled  []string
 	relisted []string
 	letGo    []string
+	onLetGo  func()
 	most     int // handled at once
 
 	handle func(m string, attempt int) error
@@ -78,8 +79,11 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 			},
 			LetGo: func(m string) {
 				r.mu.Lock()
-				defer r.mu.Unlock()
 				r.letGo = append(r.letGo, m)
+				r.mu.Unlock()
+				if r.onLetGo != nil {
+					r.onLetGo()
+				}
 			},
 		})
 		test(r)

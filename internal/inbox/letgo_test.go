@@ -56,3 +56,26 @@ func TestSettleMayExitItsGoroutine(t *testing.T) {
 		assert.Equal(t, inbox.Left{}, r.Left())
 	})
 }
+
+// Who is told that Stop came before the verdict is told by the worker, who is counted until then.
+func TestLetGoIsPartOfTheHandling(t *testing.T) {
+	for name, hook := range map[string]func(){"slow": func() { time.Sleep(time.Hour) }, "exits": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			run(t, 1, 1<<20, func(r *rig) {
+				r.handle = func(string, int) error {
+					time.Sleep(time.Minute)
+					return errHandler
+				}
+				r.onLetGo = hook
+				r.offer("a", "late", 0, taken)
+				r.sleep(time.Second)
+				r.Stop()
+				r.sleep(2 * time.Minute)
+				r.told("late")
+				assert.Equal(t, name == "slow", r.Left().Handling == 1)
+				r.sleep(2 * time.Hour)
+				assert.Equal(t, inbox.Left{}, r.Left())
+			})
+		})
+	}
+}

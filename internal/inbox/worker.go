@@ -58,28 +58,35 @@ func (b *Box[K, M]) next() (*lane[K, M], item[M]) {
 
 // attempt handles the first message of l once. It settles in a deferred call, because runtime.Goexit leaves no other way.
 func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
-	err := ErrGoexit
-	returned := false
+	err, exits := ErrGoexit, true
 	defer func() {
 		if v := recover(); v != nil {
-			err, returned = &PanicError{Value: v, Stack: debug.Stack()}, true
+			err, exits = &PanicError{Value: v, Stack: debug.Stack()}, false
 		}
 		var v Verdict
-		defer func() { // Settle runs the user's code as well, and that may exit there
-			b.settle(l, v)
-			if !returned {
+		exited, parked := exits, false
+		defer func() { // Settle and LetGo run the user's code as well, and that may exit there
+			if !parked {
+				b.finish(l, v.Then == Keep)
+			}
+			if exited || exits {
 				go b.work() // in the place of this goroutine, which is ending
 			}
 		}()
-		if !b.Abandoned() {
-			before := returned
-			returned = false
-			v = b.cfg.Settle(it.m, it.attempt, err)
-			returned = before
+		if b.Abandoned() {
+			return
 		}
+		exits = true
+		v = b.cfg.Settle(it.m, it.attempt, err)
+		if v.Then == Retry {
+			if parked = b.parkLane(l, v.After); !parked {
+				b.cfg.LetGo(it.m) // Stop was called meanwhile
+			}
+		}
+		exits = false
 	}()
 	err = b.cfg.Handle(it.m, it.attempt)
-	returned = true
+	exits = false
 }
 
 // Abandoned reports whether results are discarded.
@@ -89,21 +96,16 @@ func (b *Box[K, M]) Abandoned() bool {
 	return b.abandoned
 }
 
-// settle carries out a verdict on the first message of l.
-func (b *Box[K, M]) settle(l *lane[K, M], v Verdict) {
+// finish takes the first message of l away.
+func (b *Box[K, M]) finish(l *lane[K, M], keep bool) {
 	b.mu.Lock()
 	b.handling--
 	l.busy = false
-	if v.Then == Retry && !b.stopped {
-		b.parkLane(l, v.After)
-		b.mu.Unlock()
-		return
-	}
-	it, late := l.items[0], v.Then == Retry
-	if h := b.held[it.id]; v.Then == Keep && h != nil && !h.forget {
+	it := l.items[0]
+	if h := b.held[it.id]; keep && h != nil && !h.forget {
 		b.kept.Add(it.id)
 	}
-	b.letGo(it)
+	b.free(it)
 	l.items[0] = item[M]{}
 	l.items = l.items[1:]
 	if len(l.items) > 0 {
@@ -114,13 +116,17 @@ func (b *Box[K, M]) settle(l *lane[K, M], v Verdict) {
 	ask := b.wantsMore()
 	b.mu.Unlock()
 	b.relist(ask)
-	if late {
-		b.cfg.LetGo(it.m) // Stop was called while it was being settled
-	}
 }
 
-// parkLane makes l ready again later. No goroutine waits for that.
-func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) {
+// parkLane makes l ready again later, unless Stop was called. No goroutine waits for that.
+func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return false
+	}
+	b.handling--
+	l.busy = false
 	l.park = time.AfterFunc(after, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -129,10 +135,11 @@ func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) {
 			b.enqueue(l)
 		}
 	})
+	return true
 }
 
-// letGo gives the room of a message back.
-func (b *Box[K, M]) letGo(it item[M]) {
+// free gives the room of a message back.
+func (b *Box[K, M]) free(it item[M]) {
 	b.messages--
 	b.used -= it.size
 	if h := b.held[it.id]; h != nil {

@@ -24,8 +24,8 @@ var All = []Mutant{
 	},
 	{
 		Name: "a message that failed goes behind the rest of its conversation", By: soak, File: "internal/inbox/worker.go",
-		Old: "		b.parkLane(l, v.After)\n",
-		New: "		l.items = append(l.items[1:], l.items[0])\n		b.parkLane(l, v.After)\n",
+		Old: "	b.handling--\n	l.busy = false\n	l.park",
+		New: "	b.handling--\n	l.busy = false\n	l.items = append(l.items[1:], l.items[0])\n	l.park",
 	},
 	{
 		Name: "a conversation is handled by two workers", By: soak, File: "internal/inbox/inbox.go",
@@ -44,8 +44,8 @@ var All = []Mutant{
 	},
 	{
 		Name: "acknowledged before the handler", By: soak, File: "receive.go",
-		Old: "	if c.cfg.Ack == AckReceived && attempt == 1 {\n",
-		New: "	if attempt == 1 {\n",
+		Old: "	if c.cfg.Ack == AckReceived && !in.acked {\n",
+		New: "	if !in.acked {\n",
 	},
 	{
 		Name: "a failed message is acknowledged at once", By: soak, File: "receive.go",

@@ -132,6 +132,7 @@ func (r *runner) test(ctx context.Context, t mutants.Test, flags ...string) (pas
 	args := append([]string{"test", "-count=1", "-vet=off", "-timeout=" + t.Timeout.String(), "-tags=" + t.Tags, "-run=" + t.Run}, flags...)
 	cmd := exec.CommandContext(ctx, "go", append(args, t.Package)...) //nolint:gosec // G204: the arguments are those of the list
 	cmd.Env = append(os.Environ(), "SOAK_FAIL_FAST=1")
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, 5*time.Second // the test is go's child
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
 	err = cmd.Run()

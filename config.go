@@ -94,7 +94,7 @@ type Ledger interface {
 }
 
 // Trace has hooks for what happens inside a Client. Each may be nil. A hook is called by the goroutine that owns the event,
-// never under a lock; it must be fast and must not call into the Client.
+// never under a lock; it must be fast, must return (no [runtime.Goexit]), and must not call into the Client.
 type Trace struct {
 	Connected    func(endpoint string)
 	Disconnected func(err error, retryIn time.Duration)

@@ -24,7 +24,8 @@ var (
 	// ErrDrop is wrapped by a [Handler] that gives a message up for good: it is not tried again, and acknowledged unless
 	// Config.Ack is AckManual.
 	ErrDrop = errors.New("blaze: message dropped")
-	// ErrClockSkew ends Run when the server refuses the token and this machine's clock is more than five minutes off.
+	// ErrClockSkew ends Run when the server refuses the token, this machine's clock is more than five minutes off, and that
+	// could not be made up for: the server did not say the time, or one of the clocks was set meanwhile.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")

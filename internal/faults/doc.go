@@ -15,7 +15,7 @@
 //	 6  401 in the handshake          once more with a new token; the second in a row ends Run
 //	 7  401 in a frame                the same
 //	 8  other refusals, redirections  comes back, follows nothing; 10006 ends Run
-//	 9  429 and 5xx with Retry-After  waits as long as the server says, 5 minutes at most
+//	 9  429 and 5xx with Retry-After  waits as long as the server says, 5 minutes at most, and a little longer
 //	10  no answer of HTTP at all      comes back; 1 MiB is read at most, and little of it logged
 //	11  another subprotocol           comes back; none chosen is accepted
 //	12  compression not asked for     comes back
@@ -77,7 +77,7 @@
 //	52  everything at once            no deadlock, no panic; ErrClosed afterwards
 //	53  a flapping server             the waits go on growing until a connection was healthy
 //	54  a thousand clients            come back spread out
-//	55  a wrong clock                 one more try dated by the server's; ErrClockSkew if that does not help
+//	55  a wrong clock                 one more try dated by the server's; ErrClockSkew where it could not be
 //	56  suspend                       the next ping notices and the connection is replaced
 //	59  goroutines                    none is left
 //	60  file descriptors              none is left after thousands of connections
@@ -86,7 +86,7 @@
 //
 //	57  a key that cannot be one      the error names the field, not the value
 //	58  secrets in any text           neither key nor token, in any encoding, in any log line, error, frame or value of all tests
-//	62  a keystore not to be read     an error without its content
+//	62  a keystore not to be read     an error without its content; one that all can read, a warning
 //
 // Beyond the list: thirty days of pings and lost connections, and a process that is killed between its answer and the
 // acknowledgement and says the same when it is started again.

@@ -192,10 +192,13 @@ func (s *server) takeLetter(c *conn, r *request, repeated bool) reaction {
 }
 
 func (s *server) storeLetter(c *conn, l letter) {
+	what, n, _ := numbers(string(l.Data))
+	if id := s.givenID(n); what == "send" && id != "" && id != l.MessageID {
+		s.add(SentID, "send %d, which was given one", n)
+	}
 	if !s.out.store(string(l.Data), l.MessageID) {
 		return
 	}
-	what, n, _ := numbers(string(l.Data))
 	if what == "send" && n%receiptOneIn == 0 {
 		s.out.readBy(l.MessageID)
 		c.answer(replyFrame{ID: s.uuid(0x4005, n), Action: "ACKNOWLEDGE_MESSAGE_RECEIPT", Data: view{

@@ -133,6 +133,14 @@ func (s script) refused(send int) bool {
 
 func (s script) impatient(send int) bool { return s.draw(forSend+100, send, impatientOneIn) == 0 }
 
+// givenID is the message id that a send is given, or "" where the client makes one.
+func (s script) givenID(send int) string {
+	if send%2 == 0 {
+		return ""
+	}
+	return s.uuid(0x4006, send)
+}
+
 // sendText is what send number send of one stream says.
 func sendText(send, stream int) string { return fmt.Sprintf("send %d %d %s", send, stream, filler) }
 

@@ -54,6 +54,7 @@ func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				if speaks {
 					go func() {
+						time.Sleep(time.Second) // the replay has begun: before, the server would answer as usual
 						_, err := c.Send(ctx, c.ToUser(blazetest.UserID("alice"), blaze.Text("something else")))
 						sent <- err
 					}()

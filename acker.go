@@ -149,8 +149,8 @@ func (a *acker) tries(ids []string) int {
 	return max(a.c.cfg.SendAttempts, 0)
 }
 
-// failed reports whether the ids of a frame are to go out one by one. That of a batch does not, where the server was too busy:
-// its caller hears of it. These have no caller.
+// failed reports whether the ids of a frame are to go out one by one: where plural says so, and also where the server was too
+// busy for it until its tries were used up.
 func (a *acker) failed(ids []string, o outbox.Outcome[*wire.Frame]) bool {
 	return len(ids) > 1 && (a.plural.heard(o) || o.Err == nil && o.Refused)
 }

@@ -115,7 +115,7 @@ func start(o Options) (*run, error) {
 	}
 	plan := faultproxy.Random(o.Seed, o.volume())
 	var err error
-	quiet := 0
+	quiet := 0 // connections that nothing happens to
 	r.proxy, err = faultproxy.New(r.server.ln.Addr().String(), func(conn int) faultproxy.Plan {
 		if !r.server.isKnown() {
 			quiet = conn + 1

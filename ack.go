@@ -99,9 +99,9 @@ func (p *plural) tries() int {
 }
 
 // heard notes the outcome of a frame, and reports whether its messages are to be sent one by one.
-func (p *plural) heard(o outbox.Outcome[*wire.Frame]) (singly bool) {
+func (p *plural) heard(o outbox.Outcome[*wire.Error]) (singly bool) {
 	switch {
-	case o.Err == nil && o.Answer.Error == nil:
+	case o.Err == nil && o.Answer == nil:
 		p.state.CompareAndSwap(unproven, confirmed)
 		return false
 	case o.Err == nil && o.Refused:
@@ -168,8 +168,8 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 	if o.Err != nil {
 		return c.gaveUp("the acknowledgement was not confirmed", o.Err)
 	}
-	if o.Answer.Error != nil {
-		return newError(o.Answer.Error, wire.ActionAck, ids[0])
+	if o.Answer != nil {
+		return newError(o.Answer, wire.ActionAck, ids[0])
 	}
 	c.stats.acked.Add(uint64(len(ids)))
 	c.inbox.Forget(ids...)

@@ -133,11 +133,11 @@ func cut(queue *[]string, n int) []string {
 func (a *acker) send(ids []string) {
 	r, err := ackRequest(a.c.cfg.AckStatus, ids)
 	if err != nil {
-		a.settle(ids, outbox.Outcome[*wire.Frame]{Err: err})
+		a.settle(ids, outbox.Outcome[*wire.Error]{Err: err})
 		return
 	}
 	r.Tries = a.tries(ids)
-	a.c.outbox.Go(r, func(o outbox.Outcome[*wire.Frame]) { a.settle(ids, o) })
+	a.c.outbox.Go(r, func(o outbox.Outcome[*wire.Error]) { a.settle(ids, o) })
 }
 
 // tries is how often a frame is written without an answer; 0: any number. After that, several ids go out one by one, and one is
@@ -151,21 +151,21 @@ func (a *acker) tries(ids []string) int {
 
 // failed reports whether the ids of a frame are to go out one by one: where plural says so, and also where the server was too
 // busy for it until its tries were used up.
-func (a *acker) failed(ids []string, o outbox.Outcome[*wire.Frame]) bool {
+func (a *acker) failed(ids []string, o outbox.Outcome[*wire.Error]) bool {
 	return len(ids) > 1 && (a.plural.heard(o) || o.Err == nil && o.Refused)
 }
 
 // settle hears how a frame ended. It is called by whoever ended it and does not block.
-func (a *acker) settle(ids []string, o outbox.Outcome[*wire.Frame]) {
+func (a *acker) settle(ids []string, o outbox.Outcome[*wire.Error]) {
 	a.leave()
 	switch {
 	case a.failed(ids, o):
 		a.again(ids)
 		return
-	case o.Err == nil && o.Answer.Error == nil:
+	case o.Err == nil && o.Answer == nil:
 		a.c.stats.acked.Add(uint64(len(ids)))
 	case o.Err == nil:
-		a.c.cfg.Logger.Warn("blaze: acknowledgement refused", "messages", len(ids), "error", newError(o.Answer.Error, wire.ActionAck, ids[0]))
+		a.c.cfg.Logger.Warn("blaze: acknowledgement refused", "messages", len(ids), "error", newError(o.Answer, wire.ActionAck, ids[0]))
 		a.c.stats.acksForgotten.Add(uint64(len(ids)))
 	case errors.Is(o.Err, outbox.ErrUnanswered):
 		a.c.cfg.Logger.Warn("blaze: acknowledgement not answered", "message", ids[0])

@@ -37,7 +37,7 @@ type Client struct {
 	signer *auth.Signer
 	stats  counters
 
-	outbox  *outbox.Box[*wire.Frame]
+	outbox  *outbox.Box[*wire.Error]
 	inbox   *inbox.Box[lane, *inbound]
 	acker   *acker
 	batches plural // what is known of CREATE_PLAIN_MESSAGES
@@ -80,9 +80,9 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	appID, _ := canonicalUUID(key.AppID) // newSigner has checked it
 	c := &Client{cfg: config, appID: appID, signer: signer, offline: ErrNotRunning, declined: make(map[string]bool)}
 	c.over, c.end = context.WithCancel(context.Background()) //nolint:forbidigo // nobody's wish, but a fact: Run has ended
-	c.outbox = outbox.New(outbox.Config[*wire.Frame]{
+	c.outbox = outbox.New(outbox.Config[*wire.Error]{
 		Len: config.OutboxLen, Bytes: outboxBytes, ReplyTimeout: config.ReplyTimeout, Attempts: config.SendAttempts,
-		Temporary: func(f *wire.Frame) bool { return f.Error != nil && Code(f.Error.Code).temporary() },
+		Temporary: func(e *wire.Error) bool { return e != nil && Code(e.Code).temporary() },
 		Rest:      refusalWait.Near,
 	})
 	c.inbox = inbox.New[lane](inbox.Config[*inbound]{

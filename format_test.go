@@ -57,10 +57,10 @@ func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
 		data, err := blaze.EncodePayload(p)
 		require.NoError(t, err)
 		m := received(botID, 1, func(v *wire.Message) {
-			v.Category, v.Data = string(p.Category()), b64(string(data))
+			v.Category, v.Data = string(p.Category()), string(data)
 		})
 		require.Contains(t, string(m.Data), canary)
-		notBase64 := received(botID, 1, func(v *wire.Message) { v.Data = "!" + canary })
+		notBase64 := received(botID, 1, func(v *wire.Message) { v.Data, v.NotBase64 = "!"+canary, true })
 		require.Contains(t, string(notBase64.Data), canary)
 		out := m.Reply(p)
 		for _, v := range []any{m, *m, notBase64, *notBase64} {

@@ -70,17 +70,16 @@ func newMessage(v *wire.Message, botID string, attempt int) *Message {
 	m := &Message{
 		ID: v.MessageID, ConversationID: v.ConversationID, UserID: v.UserID, SessionID: v.SessionID,
 		RepresentativeID: v.RepresentativeID, QuoteID: v.QuoteMessageID, Category: Category(v.Category),
-		Silent: v.Silent, ExpireIn: time.Duration(v.ExpireIn) * time.Second, Backlog: v.Source == wire.ActionListPending,
-		Attempt: attempt, CreatedAt: v.CreatedAt.Time, botID: botID, said: new(said),
+		Silent: v.Silent, ExpireIn: time.Duration(v.ExpireIn) * time.Second, Backlog: v.Pending,
+		Attempt: attempt, CreatedAt: v.CreatedAt, botID: botID, said: new(said),
 	}
 	m.Group = !strings.HasPrefix(v.Category, systemPrefix) && !strings.EqualFold(v.ConversationID, ConversationID(botID, v.UserID))
-	data, err := wire.DecodeBase64(v.Encoded())
-	if err != nil {
-		m.Data = []byte(v.Encoded())
-		m.Payload = Raw{As: m.Category, Data: m.Data, Err: fmt.Errorf("blaze: the data of a %s message is not base64: %w", clip(v.Category), err)}
+	m.Data = []byte(v.Data)
+	if v.NotBase64 {
+		m.Payload = Raw{As: m.Category, Data: m.Data, Err: fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category))}
 		return m
 	}
-	m.Data, m.Payload = data, DecodePayload(m.Category, data)
+	m.Payload = DecodePayload(m.Category, m.Data)
 	return m
 }
 

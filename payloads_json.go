@@ -188,7 +188,7 @@ func (f *fields) bytes(name string) []byte {
 	if s == "" {
 		return nil
 	}
-	b, err := wire.DecodeBase64(s)
+	b, err := wire.AppendBase64(nil, []byte(s))
 	if err != nil {
 		f.fail(name, "not base64")
 	}

@@ -2,7 +2,6 @@ package blaze
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,7 +28,7 @@ type lane struct {
 
 // inbound is what the inbox holds: a message as it came, or a receipt.
 type inbound struct {
-	view    *wire.Message
+	view    wire.Message
 	receipt *Receipt
 	acked   bool // by AckReceived, before its handler was asked
 
@@ -43,12 +42,8 @@ type inbound struct {
 func (c *Client) hooks() link.Hooks {
 	return link.Hooks{
 		Alive: func() { c.stats.lastRead.Store(time.Now().UnixMilli()) },
-		Read: func(json []byte) {
-			c.stats.framesRead.Add(1)
-			if c.cfg.Trace.FrameRead != nil {
-				c.cfg.Trace.FrameRead(json)
-			}
-		},
+		Read:  func() { c.stats.framesRead.Add(1) },
+		Trace: c.cfg.Trace.FrameRead,
 		Frame: c.frame,
 		Bad:   c.badFrame,
 		Wrote: func(json []byte) {
@@ -66,14 +61,14 @@ func (c *Client) badFrame(err error) {
 }
 
 // frame takes one frame from the reader. It never blocks. An error ends the link.
-func (c *Client) frame(l *link.Link, f *wire.Frame) error {
+func (c *Client) frame(l *link.Link, f *wire.Received) error {
 	if f.Error != nil {
 		// Whatever it answers, it is about the whole connection. The request it may belong to keeps waiting.
 		if code := Code(f.Error.Code); code == CodeUnauthorized || code == CodeUpdateRequired {
 			return newError(f.Error, f.Action, "")
 		}
 	}
-	if c.outbox.Answer(f.ID, f) {
+	if c.outbox.Answer(f.ID, f.Error) {
 		c.answered.Store(true)
 		return nil
 	}
@@ -89,7 +84,7 @@ func (c *Client) frame(l *link.Link, f *wire.Frame) error {
 }
 
 // ignore counts a frame that is of no use: an unknown action, or a reply that nobody waits for any more.
-func (c *Client) ignore(f *wire.Frame) {
+func (c *Client) ignore(f *wire.Received) {
 	c.stats.ignored.Add(1)
 	if f.Error != nil {
 		c.cfg.Logger.Warn("blaze: the server reported an error", "error", newError(f.Error, f.Action, ""))
@@ -97,19 +92,19 @@ func (c *Client) ignore(f *wire.Frame) {
 }
 
 // empty reports whether a frame has no data, as replies have none.
-func empty(f *wire.Frame) bool { return f.Error != nil || len(f.Data) == 0 || string(f.Data) == "null" }
+func empty(f *wire.Received) bool { return f.Error != nil || !f.Data }
 
 // push offers a message to the inbox.
-func (c *Client) push(f *wire.Frame) {
+func (c *Client) push(f *wire.Received) {
 	if empty(f) || c.handler == nil {
 		c.ignore(f)
 		return
 	}
-	v, err := wire.ParseMessage(f.Data)
-	if err != nil {
-		c.badFrame(err)
+	if f.Fault != nil {
+		c.badFrame(f.Fault)
 		return
 	}
+	v := &f.Message
 	own := strings.EqualFold(v.UserID, c.appID)
 	if own && v.Category == "" {
 		c.ignore(f) // the late reply to a send looks like a message of ours without a category
@@ -119,34 +114,30 @@ func (c *Client) push(f *wire.Frame) {
 		c.badFrame(errData)
 		return
 	}
-	// What is held is bounded by what is counted: not the same bytes twice, and nothing of any length beside them.
-	v.Data, v.DataBase64, v.Status = v.Encoded(), "", ""
-	if v.Source != wire.ActionListPending {
-		v.Source = ""
-	}
-	in := &inbound{view: v, skip: own}
-	size := int64(base64.RawStdEncoding.DecodedLen(len(v.Data)) + max(len(v.Category)-wire.MaxID, 0))
+	in := &inbound{view: *v, skip: own}
+	// What is held is bounded by what is counted: all else was checked to be short.
+	size := int64(len(v.Data) + max(len(v.Category)-wire.MaxID, 0))
 	if c.inbox.Offer(lane{conversation: v.ConversationID}, v.MessageID, size, in) == inbox.Duplicate {
 		c.stats.duplicates.Add(1)
 	}
 }
 
 // receive offers a receipt to the inbox.
-func (c *Client) receive(f *wire.Frame) {
+func (c *Client) receive(f *wire.Received) {
 	if empty(f) || c.cfg.OnReceipt == nil {
 		c.ignore(f)
 		return
 	}
-	v, err := wire.ParseMessage(f.Data)
-	if err != nil {
-		c.badFrame(err)
+	if f.Fault != nil {
+		c.badFrame(f.Fault)
 		return
 	}
-	if v.MessageID == "" || max(len(v.MessageID), len(v.Status)) > wire.MaxID {
+	v := &f.Message
+	if v.MessageID == "" || max(len(v.MessageID), len(f.Status)) > wire.MaxID {
 		c.badFrame(errData)
 		return
 	}
-	r := &Receipt{MessageID: v.MessageID, Status: Status(v.Status), At: v.UpdatedAt.Time}
+	r := &Receipt{MessageID: v.MessageID, Status: Status(f.Status), At: f.UpdatedAt}
 	if c.inbox.Offer(lane{receipts: true}, "", 0, &inbound{receipt: r}) != inbox.Taken {
 		c.stats.ignored.Add(1) // receipts are not pushed again: the last ones are lost when handlers are that far behind
 	}
@@ -164,11 +155,11 @@ func (c *Client) list(l *link.Link, answered func()) {
 		l.Fail(err)
 		return
 	}
-	c.outbox.Go(outbox.Request{ID: id, Class: outbox.List, Frame: frame}, func(o outbox.Outcome[*wire.Frame]) {
+	c.outbox.Go(outbox.Request{ID: id, Class: outbox.List, Frame: frame}, func(o outbox.Outcome[*wire.Error]) {
 		switch {
 		case o.Err != nil:
-		case o.Answer.Error != nil:
-			l.Fail(newError(o.Answer.Error, wire.ActionListPending, ""))
+		case o.Answer != nil:
+			l.Fail(newError(o.Answer, wire.ActionListPending, ""))
 		default:
 			answered()
 		}
@@ -223,7 +214,7 @@ func (c *Client) handle(in *inbound, attempt int) error {
 		return nil // our own message, pushed back to us
 	}
 	id := in.view.MessageID
-	in.m = newMessage(in.view, c.appID, attempt) // before any code of the user's, which may exit this goroutine
+	in.m = newMessage(&in.view, c.appID, attempt) // before any code of the user's, which may exit this goroutine
 	in.m.LastAttempt = c.lastAttempt(attempt)
 	if attempt == 1 && c.known(c.handlerCtx, id) {
 		in.skip = true

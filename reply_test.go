@@ -19,7 +19,7 @@ import (
 // received is a text of userA in a group, as an attempt of bot gets it, changed by edit.
 func received(bot string, attempt int, edit func(*wire.Message)) *blaze.Message {
 	v := &wire.Message{
-		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "PLAIN_TEXT", Data: b64("question"),
+		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "PLAIN_TEXT", Data: "question",
 	}
 	if edit != nil {
 		edit(v)
@@ -57,7 +57,7 @@ func TestRepliesHaveIdsOfTheirOwn(t *testing.T) {
 	add(first)
 	// Each attempt says the same again, whatever of the message is only of the moment.
 	assert.Equal(t, first, say(received(botID, 2, nil)))
-	assert.Equal(t, first, say(received(botID, 1, func(v *wire.Message) { v.Source, v.Silent = "LIST_PENDING_MESSAGES", true })))
+	assert.Equal(t, first, say(received(botID, 1, func(v *wire.Message) { v.Pending, v.Silent = true, true })))
 	// Another bot, another message and another conversation have others.
 	add(say(received(userB, 1, nil)))
 	add(say(received(botID, 1, func(v *wire.Message) { v.MessageID = messageB })))

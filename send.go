@@ -82,8 +82,8 @@ func (c *Client) limit(ctx context.Context) error {
 }
 
 // pace waits for the Limiter once more after a 429.
-func (c *Client) pace(ctx context.Context, f *wire.Frame) error {
-	if f.Error != nil && Code(f.Error.Code) == CodeTooManyRequests {
+func (c *Client) pace(ctx context.Context, e *wire.Error) error {
+	if e != nil && Code(e.Code) == CodeTooManyRequests {
 		return c.limit(ctx)
 	}
 	return nil
@@ -99,14 +99,14 @@ func (c *Client) request(ctx context.Context, action, messageID string, params a
 }
 
 // do puts one request into the outbox and waits for its end. tries is how often it is written without an answer; 0: for ever.
-func (c *Client) do(ctx context.Context, action string, params any, tries int) (outbox.Outcome[*wire.Frame], error) {
+func (c *Client) do(ctx context.Context, action string, params any, tries int) (outbox.Outcome[*wire.Error], error) {
 	id, err := newID()
 	if err != nil {
-		return outbox.Outcome[*wire.Frame]{}, err
+		return outbox.Outcome[*wire.Error]{}, err
 	}
 	frame, err := wire.Request(id, action, params)
 	if err != nil {
-		return outbox.Outcome[*wire.Frame]{}, err
+		return outbox.Outcome[*wire.Error]{}, err
 	}
 	pace := c.pace
 	if c.cfg.Limiter == nil {
@@ -116,10 +116,10 @@ func (c *Client) do(ctx context.Context, action string, params any, tries int) (
 }
 
 // outcome says what a request's end means for a message: whether it may have been stored is never left open.
-func (c *Client) outcome(o outbox.Outcome[*wire.Frame], action, messageID string) error {
+func (c *Client) outcome(o outbox.Outcome[*wire.Error], action, messageID string) error {
 	var refused *Error
-	if o.Answer != nil && o.Answer.Error != nil {
-		refused = newError(o.Answer.Error, action, messageID)
+	if o.Answer != nil {
+		refused = newError(o.Answer, action, messageID)
 	}
 	switch {
 	case o.Err == nil && refused == nil:

@@ -100,7 +100,7 @@ func connect(t *testing.T, s *blazetest.Server) *raw {
 	ws, _, err := handshake(s, http.Header{"Authorization": {"Bearer " + token(t, s, nil)}}, "Mixin-Blaze-1")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = ws.Close() })
-	return &raw{t: t, ws: ws, d: wire.NewDeflater()}
+	return &raw{t: t, ws: ws, d: new(wire.Deflater)}
 }
 
 // connectAndList connects and asks for messages.
@@ -148,11 +148,36 @@ func (c *raw) call(action string, params any) wire.Frame {
 	return f
 }
 
+// view is a pushed message or receipt as the wire has it.
+type view struct {
+	ConversationID   string    `json:"conversation_id"`
+	UserID           string    `json:"user_id"`
+	SessionID        string    `json:"session_id"`
+	MessageID        string    `json:"message_id"`
+	Category         string    `json:"category"`
+	Data             string    `json:"data"`
+	DataBase64       string    `json:"data_base64"`
+	Status           string    `json:"status"`
+	Source           string    `json:"source"`
+	QuoteMessageID   string    `json:"quote_message_id"`
+	RepresentativeID string    `json:"representative_id"`
+	Silent           bool      `json:"silent"`
+	ExpireIn         int64     `json:"expire_in"`
+	CreatedAt        time.Time `json:"created_at"`
+	UpdatedAt        time.Time `json:"updated_at"`
+}
+
+// readView reads the data of a frame; it is none where the frame has no object.
+func readView(data json.RawMessage) (*view, error) {
+	v := new(view)
+	return v, json.Unmarshal(data, v)
+}
+
 // pushed reads a pushed message.
-func (c *raw) pushed() *wire.Message {
+func (c *raw) pushed() *view {
 	c.t.Helper()
 	f := c.read()
-	m, err := wire.ParseMessage(f.Data)
+	m, err := readView(f.Data)
 	require.NoError(c.t, err)
 	return m
 }
@@ -160,7 +185,7 @@ func (c *raw) pushed() *wire.Message {
 // acknowledge reads one frame, and acknowledges it if it is a pushed message.
 func (c *raw) acknowledge() {
 	f := c.read()
-	m, err := wire.ParseMessage(f.Data)
+	m, err := readView(f.Data)
 	if err != nil {
 		return // a reply
 	}

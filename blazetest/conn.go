@@ -22,7 +22,7 @@ func deflate(p []byte) []byte {
 	select {
 	case d = <-deflaters:
 	default:
-		d = wire.NewDeflater()
+		d = new(wire.Deflater)
 	}
 	p = d.Append(nil, p)
 	select {

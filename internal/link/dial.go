@@ -62,7 +62,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 				return nil, err
 			}
 			// Once connected, the dialer itself hears of the context's deadline only, not of its cancellation.
-			raw, stop = &bounded{c, maxHandshake}, context.AfterFunc(handshake, func() { _ = c.Close() })
+			raw, stop = &bounded{Conn: c, left: maxHandshake}, context.AfterFunc(handshake, func() { _ = c.Close() })
 			return raw, nil
 		},
 	}
@@ -89,12 +89,18 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 // memory with headers: neither the dialer nor net/http has a limit there.
 type bounded struct {
 	net.Conn
-	left int64
+	left   int64
+	before func() error // called before each Read, once the link was started
 }
 
 func (c *bounded) Read(p []byte) (int, error) {
 	if c.left <= 0 {
 		return 0, errHandshake
+	}
+	if c.before != nil {
+		if err := c.before(); err != nil {
+			return 0, err
+		}
 	}
 	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)

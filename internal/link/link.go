@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -31,20 +32,22 @@ type Source interface {
 	Wake() <-chan struct{}
 }
 
-// Hooks is what a link tells its owner. All are set; none may block. The reader calls all but Wrote, which the writer calls.
+// Hooks is what a link tells its owner. All but Trace are set; none may block. The writer calls Wrote. Of the others, which tell
+// of what was read, one is called at a time, in order, but for Alive.
 type Hooks struct {
-	Alive func()                             // a frame, a ping or a pong came
-	Read  func(json []byte)                  // a frame, before it is parsed; valid during the call
-	Frame func(l *Link, f *wire.Frame) error // an error ends the link
-	Bad   func(err error)                    // a message was skipped
-	Wrote func(json []byte)                  // a frame is about to be written; valid during the call
+	Alive func()                                // a frame, a ping or a pong came
+	Read  func()                                // a message was inflated
+	Trace func(json []byte)                     // its JSON, valid during the call; where it is set, one is inflated at a time
+	Frame func(l *Link, f *wire.Received) error // valid during the call; an error ends the link
+	Bad   func(err error)                       // a message was skipped
+	Wrote func(json []byte)                     // a frame is about to be written; valid during the call
 }
 
 // Link is one connection. Its methods are safe for concurrent use. It has to be started, also to be ended.
 type Link struct {
 	ws    *websocket.Conn
 	conn  net.Conn // what frames are written to: raw, or the TLS over it
-	raw   net.Conn
+	raw   *bounded
 	hooks Hooks
 	src   Source
 
@@ -64,7 +67,7 @@ type Link struct {
 }
 
 // newLink makes a link that keeps the values of ctx, not its end.
-func newLink(ctx context.Context, ws *websocket.Conn, raw net.Conn) *Link {
+func newLink(ctx context.Context, ws *websocket.Conn, raw *bounded) *Link {
 	ctx, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	return &Link{
 		ws: ws, conn: ws.NetConn(), raw: raw, ctx: ctx, end: end,
@@ -76,15 +79,17 @@ func newLink(ctx context.Context, ws *websocket.Conn, raw net.Conn) *Link {
 func (l *Link) Start(src Source, hooks Hooks) {
 	l.src, l.hooks = src, hooks
 	l.ws.SetReadLimit(wire.MaxSkipped)
+	r := &reader{l: l, most: runtime.GOMAXPROCS(0) - 1}
+	l.raw.before = r.pause
 	l.ws.SetPingHandler(func(payload string) error {
-		l.alive()
+		r.heard = true
 		p := []byte(payload)
 		l.pong.Store(&p)
 		l.poke()
 		return nil
 	})
 	l.ws.SetPongHandler(func(string) error {
-		l.alive()
+		r.heard = true
 		return nil
 	})
 	l.ws.SetCloseHandler(func(code int, _ string) error {
@@ -92,7 +97,7 @@ func (l *Link) Start(src Source, hooks Hooks) {
 		l.sayFarewell(code)
 		return nil
 	})
-	go l.reader()
+	go r.run()
 	go l.writer()
 }
 
@@ -133,11 +138,4 @@ func (l *Link) poke() {
 	case l.nudge <- struct{}{}:
 	default:
 	}
-}
-
-// alive notes that the peer lives, and gives it as long again.
-func (l *Link) alive() {
-	// It fails only on a closed connection, where the next read says so.
-	_ = l.ws.SetReadDeadline(time.Now().Add(silence))
-	l.hooks.Alive()
 }

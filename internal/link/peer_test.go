@@ -213,8 +213,9 @@ type log struct {
 	mu          sync.Mutex
 	ids, events []string
 	bad         []error
-	alive       int
-	refuse      error // what the Frame hook answers
+	alive, read int
+	refuse      error             // what the Frame hook answers
+	trace       func(json []byte) // the Trace hook
 }
 
 func (g *log) hooks() link.Hooks {
@@ -225,8 +226,9 @@ func (g *log) hooks() link.Hooks {
 	}
 	return link.Hooks{
 		Alive: func() { note(func() { g.alive++ }) },
-		Read:  func(json []byte) { note(func() { g.events = append(g.events, "read "+string(json)) }) },
-		Frame: func(_ *link.Link, f *wire.Frame) (err error) {
+		Read:  func() { note(func() { g.read++ }) },
+		Trace: g.trace,
+		Frame: func(_ *link.Link, f *wire.Received) (err error) {
 			note(func() { g.ids, err = append(g.ids, f.ID), g.refuse })
 			return err
 		},
@@ -254,8 +256,13 @@ type rig struct {
 // connect joins a link to a peer that has accepted it. Neither reads what the other one writes from now on, until told so.
 func connect(t *testing.T, src link.Source) *rig {
 	t.Helper()
+	return connectTo(t, src, new(log))
+}
+
+func connectTo(t *testing.T, src link.Source, log *log) *rig {
+	t.Helper()
 	client, server := pipe()
-	r := &rig{t: t, conn: client, peer: newPeer(server), log: new(log)}
+	r := &rig{t: t, conn: client, peer: newPeer(server), log: log}
 	go func() {
 		if r.peer.readHead() == nil {
 			_, _ = io.WriteString(r.peer, r.peer.upgrade())

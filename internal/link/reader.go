@@ -1,11 +1,11 @@
 package link
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -13,77 +13,136 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// keepRead is the largest read buffer kept between frames, so that one large frame does not stay for ever.
-const keepRead = 64 << 10
-
 // reader hands on one frame after the other until the connection ends. It never writes and never waits for anything but the
-// network. (On a violation of RFC 6455 the websocket library itself writes a close frame from here; the connection is
-// finished then.)
-func (l *Link) reader() {
+// network and its helpers. (On a violation of RFC 6455 the websocket library itself writes a close frame from here; the
+// connection is finished then.)
+//
+// What is there already it reads at once, as a unit, and looks into it before it asks the connection for more, which may be
+// the end for a long time. A unit that is worth it is looked into by a goroutine of its own, while the reader reads the next; so
+// several cores inflate under load, and units are handed on in the order in which they came. A link with a frame now and then has
+// no other goroutine than this one.
+type reader struct {
+	l       *Link
+	unit    *unit // nil: nothing was read
+	message bool  // in the middle of one
+	heard   bool  // something came since the connection was last asked for more
+
+	most    int             // helpers
+	helpers atomic.Int32    // that there are
+	last    <-chan struct{} // closed when the last unit of a helper was handed on; nil: nothing to wait for
+}
+
+func (r *reader) run() {
+	l := r.l
 	defer close(l.read)
-	err := l.readFrames()
+	err := r.read()
+	r.flush()
+	if r.last != nil {
+		<-r.last
+	}
 	l.end(err)
 	// The writer may be in the middle of a write that will never end. It still gets a moment for the close frame.
 	_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
 }
 
-func (l *Link) readFrames() error {
-	_ = l.ws.SetReadDeadline(time.Now().Add(silence))
-	var buf bytes.Buffer
-	var inflater wire.Inflater
+// endReading ends the link for a reason that was found in a frame.
+func (l *Link) endReading(err error) {
+	l.end(err)
+	_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	_ = l.conn.SetReadDeadline(time.Now())
+}
+
+func (r *reader) read() error {
+	_ = r.l.conn.SetReadDeadline(time.Now().Add(silence))
 	for {
-		kind, r, err := l.ws.NextReader()
+		kind, message, err := r.l.ws.NextReader()
 		if err != nil {
-			return l.lost(err)
+			return r.l.lost(err)
 		}
-		l.alive()
-		skip, err := l.readMessage(kind, r, &buf)
+		r.heard = true
+		if r.unit == nil {
+			r.unit = borrowUnit()
+		}
+		r.message = true
+		skip, err := r.readMessage(kind, message)
+		r.message = false
 		if err != nil {
-			return l.lost(err)
+			return r.l.lost(err)
 		}
-		if skip == nil {
-			var f *wire.Frame
-			if f, skip = l.decode(&inflater, buf.Bytes()); skip == nil {
-				err = l.hooks.Frame(l, f)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		if skip != nil {
-			l.hooks.Bad(skip)
-		}
-		if buf.Cap() > keepRead {
-			buf = bytes.Buffer{}
+		r.unit.add(skip)
+		if r.unit.full() || r.l.hooks.Trace != nil {
+			r.flush()
 		}
 	}
 }
 
-// readMessage reads one message into buf. Where the message cannot be a frame, it is read to its end, and skip says why.
-func (l *Link) readMessage(kind int, r io.Reader, buf *bytes.Buffer) (skip, err error) {
-	buf.Reset()
-	if kind == websocket.BinaryMessage {
-		if _, err := buf.ReadFrom(io.LimitReader(r, wire.MaxFrame+1)); err != nil {
-			return nil, err
+// readMessage reads one message. Where it cannot be a frame, it is read to its end, and skip says why. Reading may call pause,
+// which goes on with another unit, and the same message in it.
+func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
+	if kind != websocket.BinaryMessage {
+		_, err := io.Copy(io.Discard, message)
+		return ErrText, err
+	}
+	for {
+		b := r.unit.message
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+			r.unit.message = b
 		}
-		if buf.Len() <= wire.MaxFrame {
+		n, err := message.Read(b[len(b):cap(b)])
+		r.unit.message = b[:len(b)+n]
+		switch {
+		case errors.Is(err, io.EOF):
 			return nil, nil
+		case err != nil:
+			return nil, err
+		case len(r.unit.message) > wire.MaxFrame:
+			_, err := io.Copy(io.Discard, message)
+			return ErrLarge, err
 		}
-		skip = ErrLarge
-	} else {
-		skip = ErrText
 	}
-	_, err = io.Copy(io.Discard, r)
-	return skip, err
 }
 
-func (l *Link) decode(inflater *wire.Inflater, p []byte) (*wire.Frame, error) {
-	json, err := inflater.Inflate(p)
-	if err != nil {
-		return nil, err
+// pause is called before the connection is asked for more.
+func (r *reader) pause() error {
+	r.flush()
+	if r.heard {
+		r.heard = false
+		// It fails only on a closed connection, where the read says so.
+		_ = r.l.conn.SetReadDeadline(time.Now().Add(silence))
 	}
-	l.hooks.Read(json)
-	return wire.Parse(json)
+	// A helper may have ended the link, just before the line above.
+	return r.l.Err()
+}
+
+// flush looks into what was read, and notes that the peer lives.
+func (r *reader) flush() {
+	if r.heard {
+		r.l.hooks.Alive()
+	}
+	u := r.unit
+	if u == nil || len(u.frames) == 0 {
+		return
+	}
+	r.unit = nil
+	if r.message {
+		r.unit = borrowUnit()
+		r.unit.message, u.message = u.message, r.unit.message
+	}
+	u.after = r.last
+	if !u.worth() || r.l.hooks.Trace != nil || int(r.helpers.Load()) >= r.most {
+		r.l.run(u)
+		r.last = nil
+		return
+	}
+	done := make(chan struct{})
+	r.last = done
+	r.helpers.Add(1)
+	go func() { // the reader waits for it in the end, or for a later one, which does
+		r.l.run(u)
+		r.helpers.Add(-1)
+		close(done)
+	}()
 }
 
 // lost says in words why reading ended.

@@ -32,7 +32,7 @@ func TestFragmentsMakeOneMessage(t *testing.T) {
 		require.Len(t, frames, 1)
 		assert.Equal(t, final|opPong, frames[0].first)
 		assert.Equal(t, "between", string(frames[0].payload))
-		assert.Equal(t, []string{`read {"id":"parts","action":"X"}`}, r.log.events)
+		assert.Equal(t, 1, r.log.read)
 	})
 }
 

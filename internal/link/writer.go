@@ -25,7 +25,7 @@ func borrow() *scratch {
 	case s := <-spare:
 		return s
 	default:
-		return &scratch{deflater: wire.NewDeflater()}
+		return &scratch{deflater: new(wire.Deflater)}
 	}
 }
 

@@ -30,7 +30,7 @@ func noise(n int) string {
 // sized returns text that becomes exactly n bytes on the wire.
 func sized(t *testing.T, n int) string {
 	t.Helper()
-	d := wire.NewDeflater()
+	d := new(wire.Deflater)
 	for size := n; size > 0; size-- {
 		if s := noise(size); len(d.Append(nil, []byte(s))) == n {
 			return s

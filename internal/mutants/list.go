@@ -131,8 +131,8 @@ var All = []Mutant{
 	},
 	{
 		Name: "a reply is matched by action before id", By: fault(40), File: "receive.go",
-		Old: "	if c.outbox.Answer(f.ID, f) {\n",
-		New: "	if f.Action == wire.ActionCreateMessage {\n		c.push(f)\n		return nil\n	}\n	if c.outbox.Answer(f.ID, f) {\n",
+		Old: "	if c.outbox.Answer(f.ID, f.Error) {\n",
+		New: "	if f.Action == wire.ActionCreateMessage {\n		c.push(f)\n		return nil\n	}\n	if c.outbox.Answer(f.ID, f.Error) {\n",
 	},
 	{
 		Name: "a silent connection with requests is kept", By: fault(16), File: "internal/outbox/outbox.go",
@@ -176,8 +176,8 @@ var All = []Mutant{
 	},
 	{
 		Name: "a dead connection is not noticed", By: fault(15), File: "internal/link/reader.go",
-		Old: "	_ = l.ws.SetReadDeadline(time.Now().Add(silence))\n",
-		New: "",
+		Old: "		_ = r.l.conn.SetReadDeadline(time.Now().Add(silence))\n",
+		New: "		_ = r.l.conn.SetReadDeadline(time.Time{})\n",
 	},
 	{
 		Name: "a cancelled handshake is waited for", By: fault(51), File: "internal/link/dial.go",

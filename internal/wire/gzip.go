@@ -2,14 +2,19 @@ package wire
 
 import (
 	"bytes"
-	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"slices"
+
+	"github.com/klauspost/compress/gzip"
 )
 
-// keepInflated is the largest buffer an Inflater keeps between frames, so that one large frame does not stay for ever.
-const keepInflated = 64 << 10
+// keep is the largest buffer that is kept from one frame to the next, so that a huge one does not stay for ever. It is enough
+// for the service's largest message.
+const keep = 512 << 10
 
 // Errors of bytes that are not a frame.
 var (
@@ -29,13 +34,15 @@ type Inflater struct {
 // the length are verified, and refuses a second member and anything else behind it.
 func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 	z.src.Reset(p)
+	defer z.src.Reset(nil)
 	if err := z.zr.Reset(&z.src); err != nil {
 		return nil, ErrNotGzip
 	}
 	z.zr.Multistream(false)
-	if cap(z.buf) > keepInflated {
+	if cap(z.buf) > keep {
 		z.buf = nil
 	}
+	z.buf = slices.Grow(z.buf[:0], claimed(p))
 	if err := z.readAll(); err != nil {
 		z.buf = nil
 		return nil, err
@@ -44,6 +51,16 @@ func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 		return nil, ErrTrailing
 	}
 	return z.buf, nil
+}
+
+// claimed returns how many bytes to make room for: what the end of p says, and never more than deflate can make of it.
+func claimed(p []byte) int {
+	const ratio = 1032
+	if len(p) < 4 {
+		return 0
+	}
+	// One more, in which the end is noticed.
+	return 1 + int(min(int64(binary.LittleEndian.Uint32(p[len(p)-4:])), int64(len(p))*ratio, MaxInflated))
 }
 
 func (z *Inflater) readAll() error {
@@ -66,22 +83,26 @@ func (z *Inflater) readAll() error {
 	}
 }
 
-// Deflater compresses one frame after the other. It belongs to one goroutine at a time, and is large: share it.
+// storeBelow is how many bytes are stored and not compressed. Measured by BenchmarkDeflate (Go 1.26, one core): 1000 bytes are
+// stored in 0.05 µs, as 1023; 1100 take 5.8 µs to become 838. A message of 80 bytes has a frame of about 400.
+const storeBelow = 1 << 10
+
+// Deflater compresses one frame after the other. It belongs to one goroutine at a time. Once it has compressed something it is
+// large: share it. The zero value is ready.
 type Deflater struct {
 	zw  *gzip.Writer
 	dst []byte
 }
 
-// NewDeflater returns a Deflater.
-func NewDeflater() *Deflater {
-	d := new(Deflater)
-	// BestSpeed cannot be refused as a level.
-	d.zw, _ = gzip.NewWriterLevel(d, gzip.BestSpeed)
-	return d
-}
-
 // Append appends the gzip of p to dst.
 func (d *Deflater) Append(dst, p []byte) []byte {
+	if len(p) < storeBelow {
+		return appendStored(dst, p)
+	}
+	if d.zw == nil {
+		// BestSpeed cannot be refused as a level.
+		d.zw, _ = gzip.NewWriterLevel(d, gzip.BestSpeed)
+	}
 	d.dst = dst
 	d.zw.Reset(d)
 	// Write and Close can only fail as d.Write does, which is never.
@@ -95,4 +116,18 @@ func (d *Deflater) Append(dst, p []byte) []byte {
 func (d *Deflater) Write(p []byte) (int, error) {
 	d.dst = append(d.dst, p...)
 	return len(p), nil
+}
+
+// appendStored appends the gzip of p (RFC 1952) whose only block is p itself (RFC 1951, section 3.2.4), at most 65,535 bytes.
+func appendStored(dst, p []byte) []byte {
+	const header = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff" // deflate, no time, the fastest, an unknown system
+	const lastStored = 1
+	size := uint16(len(p)) //nolint:gosec // G115: it is less than storeBelow
+	dst = append(dst, header...)
+	dst = append(dst, lastStored)
+	dst = binary.LittleEndian.AppendUint16(dst, size)
+	dst = binary.LittleEndian.AppendUint16(dst, ^size)
+	dst = append(dst, p...)
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.ChecksumIEEE(p))
+	return binary.LittleEndian.AppendUint32(dst, uint32(size))
 }

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strconv"
@@ -9,8 +8,153 @@ import (
 	"time"
 )
 
-// Message is the data of a pushed frame: a message, or the receipt of one.
+// Received is a frame of the service as a client reads it.
+type Received struct {
+	ID     string
+	Action string
+	Error  *Error
+	Data   bool  // there is data, other than null
+	Fault  error // why Message is empty although there is data
+
+	Message   Message
+	Status    string    // of a receipt
+	UpdatedAt time.Time // of a receipt
+}
+
+// Message is the data of a pushed frame. Its strings but Data share one block of memory: who keeps one of them for long copies
+// it, to keep no more than that.
 type Message struct {
+	ConversationID   string
+	UserID           string
+	SessionID        string
+	MessageID        string
+	QuoteMessageID   string
+	RepresentativeID string
+	Category         string
+	Data             string // after base64, or what it was before, where NotBase64 is set
+	CreatedAt        time.Time
+	ExpireIn         int64 // seconds
+	NotBase64        bool
+	Pending          bool // pushed from what was pending
+	Silent           bool
+}
+
+// Decoder reads one frame after the other. It belongs to one goroutine. The zero value is ready.
+type Decoder struct {
+	s    scanner
+	data []byte // after base64
+}
+
+// Decode reads the JSON of one frame into r. Nothing in r refers to p afterwards. Errors hold no part of p.
+func (d *Decoder) Decode(p []byte, r *Received) error {
+	*r = Received{}
+	defer func() { d.s = scanner{} }() // which else holds on to p
+	if !d.s.scan(p) {
+		if err := d.read(p, r); err != nil {
+			return err
+		}
+	}
+	if len(d.s.spans[spanID])+len(d.s.spans[spanAction]) == 0 {
+		return errNoFrame
+	}
+	if d.s.data && !d.s.object {
+		r.Fault = errNoData
+	}
+	d.fill(r)
+	return nil
+}
+
+// errNoData is why the data of a push cannot be read where it is no object.
+var errNoData = errors.New("wire: a push without data")
+
+// fill makes a Received of what was read.
+func (d *Decoder) fill(r *Received) {
+	s := &d.s
+	// What is longer than any id has memory of its own: it would else stay as long as an id does.
+	shared := func(span []byte) bool { return len(span) <= MaxID }
+	size := 0
+	for _, span := range s.spans[inBlock:] {
+		if shared(span) {
+			size += len(span)
+		}
+	}
+	var b strings.Builder
+	b.Grow(size)
+	for _, span := range s.spans[inBlock:] {
+		if shared(span) {
+			_, _ = b.Write(span)
+		}
+	}
+	rest := b.String()
+	next := func(i int) (text string) {
+		span := s.spans[i]
+		if !shared(span) {
+			return string(span)
+		}
+		text, rest = rest[:len(span)], rest[len(span):]
+		return text
+	}
+	r.Data = s.data
+	// In the order of the spans.
+	r.ID, r.Action, r.Status = next(spanID), next(spanAction), next(spanStatus)
+	m := &r.Message
+	m.ConversationID, m.UserID, m.SessionID, m.MessageID = next(spanConversationID), next(spanUserID), next(spanSessionID), next(spanMessageID)
+	m.QuoteMessageID, m.RepresentativeID, m.Category = next(spanQuoteMessageID), next(spanRepresentativeID), next(spanCategory)
+	m.Pending = string(s.spans[spanSource]) == ActionListPending
+	m.CreatedAt, r.UpdatedAt, m.ExpireIn, m.Silent = s.createdAt, s.updatedAt, s.expireIn, s.silent
+	d.decodeData(m)
+}
+
+// decodeData takes data_base64 if it is there: the service sends the same bytes as data_base64 (raw URL alphabet) and data
+// (standard alphabet), older servers send data only.
+func (d *Decoder) decodeData(m *Message) {
+	text := d.s.spans[spanDataBase64]
+	if len(text) == 0 {
+		text = d.s.spans[spanData]
+	}
+	data, err := AppendBase64(d.data[:0], text)
+	if err != nil {
+		m.Data, m.NotBase64 = string(text), true
+		return
+	}
+	m.Data = string(data)
+	if d.data = data; cap(data) > keep {
+		d.data = nil
+	}
+}
+
+// read is scan for frames that the scanner does not know.
+func (d *Decoder) read(p []byte, r *Received) error {
+	f, err := Parse(p)
+	if err != nil {
+		return err
+	}
+	d.s = scanner{data: len(f.Data) > 0 && string(f.Data) != "null"}
+	s := &d.s
+	s.spans[spanID], s.spans[spanAction] = []byte(f.ID), []byte(f.Action)
+	r.Error = f.Error
+	s.object = s.data && f.Data[0] == '{'
+	if !s.object {
+		return nil
+	}
+	var v view
+	if err := json.Unmarshal(f.Data, &v); err != nil {
+		r.Fault = describe(err)
+		return nil
+	}
+	for span, text := range map[int]string{
+		spanConversationID: v.ConversationID, spanUserID: v.UserID, spanSessionID: v.SessionID, spanMessageID: v.MessageID,
+		spanCategory: v.Category, spanData: v.Data, spanDataBase64: v.DataBase64, spanStatus: v.Status, spanSource: v.Source,
+		spanQuoteMessageID: v.QuoteMessageID, spanRepresentativeID: v.RepresentativeID,
+	} {
+		s.spans[span] = []byte(text)
+	}
+	s.silent, s.expireIn, s.createdAt, s.updatedAt = v.Silent, int64(v.ExpireIn), v.CreatedAt.Time, v.UpdatedAt.Time
+	return nil
+}
+
+// view is the data of a pushed frame, a message or the receipt of one, as it is written.
+type view struct {
 	ConversationID   string    `json:"conversation_id"`
 	UserID           string    `json:"user_id"`
 	SessionID        string    `json:"session_id"`
@@ -23,55 +167,16 @@ type Message struct {
 	QuoteMessageID   string    `json:"quote_message_id"`
 	RepresentativeID string    `json:"representative_id"`
 	Silent           bool      `json:"silent"`
-	ExpireIn         Int       `json:"expire_in"`
-	CreatedAt        Timestamp `json:"created_at"`
-	UpdatedAt        Timestamp `json:"updated_at"`
+	ExpireIn         integer   `json:"expire_in"`
+	CreatedAt        timestamp `json:"created_at"`
+	UpdatedAt        timestamp `json:"updated_at"`
 }
 
-// ParseMessage reads the data of a pushed frame. Errors hold no part of it.
-func ParseMessage(data json.RawMessage) (*Message, error) {
-	if len(data) == 0 || data[0] != '{' {
-		return nil, errors.New("wire: a push without data")
-	}
-	m := new(Message)
-	if err := json.Unmarshal(data, m); err != nil {
-		return nil, describe(err)
-	}
-	return m, nil
-}
-
-// Encoded returns the base64 text of the message's data. The service sends the same bytes as data_base64 (raw URL
-// alphabet) and data (standard alphabet); older servers send data only.
-func (m *Message) Encoded() string {
-	if m.DataBase64 != "" {
-		return m.DataBase64
-	}
-	return m.Data
-}
-
-// DecodeBase64 reads the standard and the URL alphabet, padded or not, and skips line breaks: all of these are in use.
-// The error holds no part of s.
-func DecodeBase64(s string) ([]byte, error) {
-	if strings.ContainsAny(s, "\r\n") {
-		s = strings.NewReplacer("\r", "", "\n", "").Replace(s)
-	}
-	body := strings.TrimRight(s, "=")
-	enc := base64.RawStdEncoding
-	if strings.ContainsAny(body, "-_") {
-		enc = base64.RawURLEncoding
-	}
-	p, err := enc.DecodeString(body)
-	if padding := len(s) - len(body); err != nil || padding > 2 || padding > 0 && len(s)%4 != 0 {
-		return nil, errors.New("wire: invalid base64")
-	}
-	return p, nil
-}
-
-// Int is an integer that is also read when it is written as a string, as some clients do.
-type Int int64
+// integer is one that is also read when it is written as a string, as some clients do.
+type integer int64
 
 // UnmarshalJSON implements [json.Unmarshaler].
-func (n *Int) UnmarshalJSON(p []byte) error {
+func (n *integer) UnmarshalJSON(p []byte) error {
 	s := string(p)
 	if s == "null" {
 		return nil
@@ -83,15 +188,15 @@ func (n *Int) UnmarshalJSON(p []byte) error {
 	if err != nil {
 		return errors.New("wire: not an integer")
 	}
-	*n = Int(v)
+	*n = integer(v)
 	return nil
 }
 
-// Timestamp is an RFC 3339 time. What cannot be read is the zero time: no message is worth losing for its date.
-type Timestamp struct{ time.Time }
+// timestamp is an RFC 3339 time. What cannot be read is the zero time: no message is worth losing for its date.
+type timestamp struct{ time.Time }
 
 // UnmarshalJSON implements [json.Unmarshaler].
-func (t *Timestamp) UnmarshalJSON(p []byte) error {
+func (t *timestamp) UnmarshalJSON(p []byte) error {
 	if len(p) >= 2 && p[0] == '"' {
 		if at, err := time.Parse(time.RFC3339Nano, string(p[1:len(p)-1])); err == nil {
 			t.Time = at

@@ -1,10 +1,10 @@
 package wire_test
 
 import (
-	"bytes"
-	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,118 +15,175 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-func TestParseMessage(t *testing.T) {
-	m, err := wire.ParseMessage(json.RawMessage(`{"type":"message","representative_id":"r","quote_message_id":"q",
-		"conversation_id":"c","user_id":"u","session_id":"s","message_id":"m","category":"PLAIN_TEXT","data":"YWJj",
-		"data_base64":"YWJj","status":"SENT","source":"CREATE_MESSAGE","silent":true,"expire_in":"60",
-		"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T12:01:33.000000001+02:00"}`))
-	require.NoError(t, err)
-	assert.True(t, m.CreatedAt.Equal(time.Date(2023, 4, 28, 10, 1, 32, 387507000, time.UTC)))
-	assert.True(t, m.UpdatedAt.Equal(time.Date(2023, 4, 28, 10, 1, 33, 1, time.UTC)))
-	m.CreatedAt, m.UpdatedAt = wire.Timestamp{}, wire.Timestamp{}
-	assert.Equal(t, wire.Message{
-		ConversationID: "c", UserID: "u", SessionID: "s", MessageID: "m", Category: "PLAIN_TEXT", Data: "YWJj", DataBase64: "YWJj",
-		Status: "SENT", Source: "CREATE_MESSAGE", QuoteMessageID: "q", RepresentativeID: "r", Silent: true, ExpireIn: 60,
-	}, *m)
+// push is the frame around the data of a message.
+func push(data string) string { return `{"id":"f","action":"CREATE_MESSAGE","data":` + data + `}` }
 
-	m, err = wire.ParseMessage(json.RawMessage(`{"message_id":"m","session_id":null,"silent":null,"expire_in":null,"created_at":null,"new":[]}`))
-	require.NoError(t, err)
-	assert.Equal(t, wire.Message{MessageID: "m"}, *m)
+// decode reads a frame, and sees that nothing in it refers to what it was read from.
+func decode(t *testing.T, in string) *wire.Received {
+	t.Helper()
+	var d wire.Decoder
+	r := new(wire.Received)
+	p := []byte(in)
+	require.NoError(t, d.Decode(p, r), in)
+	clear(p)
+	return r
 }
 
-func TestParseMessageRefuses(t *testing.T) {
-	for _, in := range []string{
-		``, `null`, `[]`, `[{"message_id":"` + secret + `"}]`, `"` + secret + `"`, `7`, `true`,
+// both decodes a frame as it is, and once more in a form that only the standard library reads.
+func both(t *testing.T, in string) *wire.Received {
+	t.Helper()
+	slow := strings.TrimSuffix(strings.TrimRight(in, " \n"), "}") + `,"Params":"\u0000"}`
+	require.True(t, wire.Scans([]byte(in)), in)
+	require.False(t, wire.Scans([]byte(slow)), slow)
+	r := decode(t, in)
+	assert.Equal(t, r, decode(t, slow), in)
+	return r
+}
+
+func TestDecode(t *testing.T) {
+	at := time.Date(2023, 4, 28, 10, 1, 32, 387507000, time.UTC)
+	r := both(t, `{"id":"f","action":"CREATE_MESSAGE","data":{"type":"message","representative_id":"r","quote_message_id":"q",
+		"conversation_id":"c","user_id":"u","session_id":"s","message_id":"m","category":"PLAIN_TEXT","data":"YWJj",
+		"data_base64":"YWJj","status":"SENT","source":"LIST_PENDING_MESSAGES","silent":true,"expire_in":60,
+		"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T12:01:33.000000001+02:00","new":[{"a":[]},1,-2,true,false,null,"x"]}}`)
+	assert.True(t, r.UpdatedAt.Equal(time.Date(2023, 4, 28, 10, 1, 33, 1, time.UTC)))
+	r.UpdatedAt = time.Time{}
+	assert.Equal(t, wire.Received{
+		ID: "f", Action: "CREATE_MESSAGE", Data: true, Status: "SENT",
+		Message: wire.Message{
+			ConversationID: "c", UserID: "u", SessionID: "s", MessageID: "m", QuoteMessageID: "q", RepresentativeID: "r",
+			Category: "PLAIN_TEXT", Data: "abc", CreatedAt: at, ExpireIn: 60, Pending: true, Silent: true,
+		},
+	}, *r)
+
+	r = both(t, push(`{"message_id":"m","session_id":null,"silent":null,"created_at":null,"new":[]}`))
+	assert.Equal(t, wire.Message{MessageID: "m"}, r.Message)
+	r = decode(t, push(`{"message_id":"m","expire_in":"60"}`))
+	assert.Equal(t, wire.Message{MessageID: "m", ExpireIn: 60}, r.Message)
+	r = decode(t, push(`{"message_id":"m","expire_in":null}`))
+	assert.Equal(t, wire.Message{MessageID: "m"}, r.Message)
+}
+
+func TestDecodeTheEnvelope(t *testing.T) {
+	for in, want := range map[string]wire.Received{
+		`{"id":"i","action":"A"}`:                           {ID: "i", Action: "A"},
+		`{"action":"A"}`:                                    {Action: "A"},
+		`{"id":"i","data":null}`:                            {ID: "i"},
+		`{"id":"i","error":null}`:                           {ID: "i"},
+		`{"id":"i","data":{}}`:                              {ID: "i", Data: true},
+		`{"id":"i","params":"p","new":{"data":{"id":"x"}}}`: {ID: "i"},
+		// The standard library's reading of ambiguous objects: the last one counts.
+		`{"id":"i","id":"j","action":"A","action":null}`: {ID: "j", Action: "A"},
+		`{"id":"i","data":{"user_id":"u","user_id":"v","message_id":"m","message_id":null}}`: {
+			ID: "i", Data: true, Message: wire.Message{UserID: "v", MessageID: "m"},
+		},
+	} {
+		assert.Equal(t, want, *both(t, in), in)
+	}
+	assert.Equal(t, wire.Received{ID: "i"}, *both(t, " \t\r\n{ \"id\" : \"i\" , \"params\" : [ ] } \n"))
+	for in, want := range map[string]wire.Received{
+		`{"id":"i","ID":"j","ACTION":"A","data":{"user_ID":"u","mes\u0073age_id":"m","u\u017fer_id":"v"}}`: {
+			ID: "j", Action: "A", Data: true, Message: wire.Message{UserID: "v", MessageID: "m"},
+		},
+		`{"id":"\u0078\/","action":"\ud83d\ude00","error":{"code":403,"status":202,"description":"d","extra":[1]}}`: {
+			ID: "x/", Action: "😀", Error: &wire.Error{Code: 403, Status: 202, Description: "d", Extra: json.RawMessage("[1]")},
+		},
+		`{"id":"é","data":{"message_id":"m"},"data":{"user_id":"u"}}`: {ID: "é", Data: true, Message: wire.Message{UserID: "u"}},
+		`{"id":"i","data":{"message_id":"m"},"data":null}`:            {ID: "i"},
+	} {
+		assert.False(t, wire.Scans([]byte(in)), in)
+		assert.Equal(t, want, *decode(t, in), in)
+	}
+}
+
+func TestDataThatIsNoMessage(t *testing.T) {
+	for _, data := range []string{
+		`[]`, `[{"message_id":"` + secret + `"}]`, `"` + secret + `"`, `7`, `true`,
 		`{"message_id":5}`, `{"message_id":["` + secret + `"]}`, `{"silent":"` + secret + `"}`, `{"expire_in":1e3}`,
 		`{"expire_in":1.5}`, `{"expire_in":9223372036854775808}`, `{"expire_in":"` + secret + `"}`, `{"expire_in":""}`,
-		`{"expire_in":[]}`, `{"data":{"` + secret + `":1}}`, `{`, `{"data":"` + secret,
+		`{"expire_in":[]}`, `{"data":{"` + secret + `":1}}`,
 	} {
-		m, err := wire.ParseMessage(json.RawMessage(in))
-		assert.Nil(t, m, in)
-		require.Error(t, err, in)
-		assert.Regexp(t, said, err.Error())
-		assert.NotContains(t, err.Error(), secret)
+		r := decode(t, push(data))
+		require.Error(t, r.Fault, data)
+		assert.True(t, r.Data, data)
+		assert.Equal(t, wire.Message{}, r.Message, data)
+		assert.Equal(t, "f", r.ID)
+		assert.Regexp(t, said, r.Fault.Error())
+		assert.NotContains(t, r.Fault.Error(), secret)
 	}
 }
 
-func TestEncodedPrefersTheURLAlphabet(t *testing.T) {
-	assert.Equal(t, "-_8", (&wire.Message{Data: "+/8=", DataBase64: "-_8"}).Encoded())
-	assert.Equal(t, "+/8=", (&wire.Message{Data: "+/8="}).Encoded())
-	assert.Empty(t, (&wire.Message{}).Encoded())
-}
-
-func TestDecodeBase64(t *testing.T) {
-	all := make([]byte, 256) // every byte, so every letter of both alphabets
-	for i := range all {
-		all[i] = byte(i)
-	}
-	for n := range len(all) {
-		in := all[len(all)-n:]
-		for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-			s := enc.EncodeToString(in)
-			got, err := wire.DecodeBase64(s)
-			require.NoError(t, err, s)
-			require.True(t, bytes.Equal(in, got), s)
-		}
-	}
-	for in, want := range map[string]string{
-		"": "", "\r\n": "", "aGVsbG8=\n": "hello", "aGVs\r\nbG8=": "hello", "aGVs\nbG8": "hello", "aGVsbG8\n=\r": "hello",
-		"aGk\n=\n": "hi", "aA=\n=": "h", "aB": "h", // the bits that are left over are not looked at, as in the standard library
-	} {
-		got, err := wire.DecodeBase64(in)
-		require.NoError(t, err, "%q", in)
-		assert.Equal(t, want, string(got), "%q", in)
-	}
-}
-
-func TestDecodeBase64Refuses(t *testing.T) {
+func TestDecodeRefuses(t *testing.T) {
+	var d wire.Decoder
 	for _, in := range []string{
-		"a", "aGVsb", "=", "==", "a===", "aA=", "aGk==", "aGVs=", "aGVsbG8====", "aG=k", "a Gk", "aGk\t", "aGk=aGk=", "+_aa", "-/aa",
-		"*" + secret, "aGk\u00a0", "\x00", "YWJj\x00",
+		``, `null`, `{}`, `[]`, `{"id":""}`, `{"data":{"message_id":"m"}}`, `{"id":"` + secret, `{"id":"x"} ` + secret, `{"id":"x"}{"id":"y"}`,
+		`{"id":"x","new":01}`, `{"id":"x","new":-}`, `{"id":"x","new":tru}`, `{"id":"x","new":{[1]}}`, `{"id":"x","new":[1,]}`, `{"id":"x","new":}`,
+		`{"id":"x","data":{"data":"` + "\x1f" + `"}}`, `{"id":"x","data":{"silent":truee}}`, `{"id":"x","data":{"expire_in":1-}}`, `{"id" "x"}`,
+		`{"id":"x","new":"\` + `x"}`, `{"id":"x",}`, `{,"id":"x"}`, `{"id":"x","error":{"code":"` + secret + `"}}`, `{"id":5}`, `{"id":"x","data":{"a":1}`,
 	} {
-		got, err := wire.DecodeBase64(in)
-		require.EqualError(t, err, "wire: invalid base64", "%q", in)
-		assert.Nil(t, got)
+		r := new(wire.Received)
+		err := d.Decode([]byte(in), r)
+		require.Error(t, err, in)
+		assert.Regexp(t, said, err.Error(), in)
+		assert.NotContains(t, err.Error(), secret)
+		assert.Equal(t, "y", decode(t, `{"id":"y"}`).ID)
 	}
+	deep := func(n int) string { return `{"id":"x","data":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}` }
+	for _, n := range []int{1, 31, 32, 33, 9_999} {
+		require.NoError(t, d.Decode([]byte(deep(n)), new(wire.Received)), n)
+	}
+	require.Error(t, d.Decode([]byte(deep(10_000)), new(wire.Received)))
 }
 
-// FuzzDecodeBase64 compares with the four encodings of the standard library: what one of them reads, and nothing else.
-func FuzzDecodeBase64(f *testing.F) {
-	for _, s := range []string{"", "aGVs\r\nbG8=", "-_8", "+/8=", "a===", "aB", "=\n=", "aA=\n=", "+_"} {
-		f.Add(s)
+func TestTheDataOfAMessage(t *testing.T) {
+	for data, want := range map[string]wire.Message{
+		`"data":"+/8=","data_base64":"-_8"`:   {Data: "\xfb\xff"},
+		`"data_base64":"-_8","data":"AAAA"`:   {Data: "\xfb\xff"},
+		`"data":"+/8="`:                       {Data: "\xfb\xff"},
+		`"data":"+/8=","data_base64":""`:      {Data: "\xfb\xff"},
+		`"data":"+/8=","data_base64":null`:    {Data: "\xfb\xff"},
+		`"data":"AAAA","data_base64":"a bit"`: {Data: "a bit", NotBase64: true},
+		`"data":""`:                           {},
+		`"data":"="`:                          {Data: "=", NotBase64: true},
+	} {
+		assert.Equal(t, want, both(t, push("{"+data+"}")).Message, data)
 	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got, err := wire.DecodeBase64(s)
-		for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-			if want, no := enc.DecodeString(s); no == nil {
-				require.NoError(t, err)
-				require.Equal(t, string(want), string(got))
-				return
-			}
+	r := decode(t, push(`{"data":"+\/8=","new":"aGk\n="}`)) // escaped, as some encoders do
+	assert.Equal(t, wire.Message{Data: "\xfb\xff"}, r.Message)
+}
+
+// Strings of every length, so that each position within eight bytes is met, and each character that ends the fast way.
+func TestStringsOfEveryLength(t *testing.T) {
+	for n := range 40 {
+		text := strings.Repeat("~", n)
+		in := `{"id":"x` + text + `"}`
+		require.True(t, wire.Scans([]byte(in)))
+		require.Equal(t, "x"+text, decode(t, in).ID)
+		for c := range 256 {
+			in := `{"id":"x` + text + string([]byte{byte(c)}) + text + `"}`
+			plain := c >= ' ' && c <= '~' && c != '"' && c != '\\' || c == 0x7f
+			require.Equal(t, plain, wire.Scans([]byte(in)), "%q", in)
 		}
-		require.EqualError(t, err, "wire: invalid base64")
-	})
+	}
 }
 
-func TestInt(t *testing.T) {
-	for in, want := range map[string]wire.Int{
-		`0`: 0, `7`: 7, `-7`: -7, `"7"`: 7, `"-7"`: -7, `null`: 5,
+func TestExpireIn(t *testing.T) {
+	for in, want := range map[string]int64{
+		`0`: 0, `7`: 7, `-7`: -7, `-0`: 0, `"7"`: 7, `"-7"`: -7, `null`: 0, `999999999999999999`: 999999999999999999, `1000000000000000000`: 1e18,
 		`9223372036854775807`: math.MaxInt64, `"-9223372036854775808"`: math.MinInt64,
 	} {
-		n := wire.Int(5)
-		require.NoError(t, json.Unmarshal([]byte(in), &n), in)
-		assert.Equal(t, want, n, in)
+		r := decode(t, push(`{"expire_in":`+in+`}`))
+		require.NoError(t, r.Fault, in)
+		assert.Equal(t, want, r.Message.ExpireIn, in)
 	}
 	for _, in := range []string{`1.0`, `1e3`, `"1e3"`, `""`, `" 7"`, `"0x7"`, `"7_0"`, `"\u0037"`, `true`, `{}`, `[7]`, `9223372036854775808`, `"null"`} {
-		n := wire.Int(5)
-		require.EqualError(t, json.Unmarshal([]byte(in), &n), "wire: not an integer", in)
-		assert.Equal(t, wire.Int(5), n, in)
+		r := decode(t, push(`{"expire_in":`+in+`}`))
+		require.Error(t, r.Fault, in)
+		assert.Regexp(t, said, r.Fault.Error())
 	}
-	require.Error(t, new(wire.Int).UnmarshalJSON(nil))
-	require.Error(t, new(wire.Int).UnmarshalJSON([]byte(`"`)))
 }
 
-func TestTimestamp(t *testing.T) {
+func TestCreatedAt(t *testing.T) {
 	for in, want := range map[string]time.Time{
 		`"2023-04-28T10:01:32Z"`:                 time.Date(2023, 4, 28, 10, 1, 32, 0, time.UTC),
 		`"2023-04-28T10:01:32.387507Z"`:          time.Date(2023, 4, 28, 10, 1, 32, 387507000, time.UTC),
@@ -144,8 +201,124 @@ func TestTimestamp(t *testing.T) {
 		`["2023-04-28T10:01:32Z"]`:               {},
 		`"` + strings.Repeat("9", 1000) + `-01"`: {},
 	} {
-		var got wire.Timestamp
-		require.NoError(t, json.Unmarshal([]byte(in), &got), in)
-		assert.True(t, want.Equal(got.Time), "%s: %v", in, got)
+		got := both(t, push(`{"created_at":`+in+`,"updated_at":`+in+`}`))
+		assert.True(t, want.Equal(got.Message.CreatedAt), "%s: %v", in, got.Message.CreatedAt)
+		assert.True(t, want.Equal(got.UpdatedAt), "%s: %v", in, got.UpdatedAt)
 	}
+}
+
+// reference reads a frame with nothing but the standard library. It returns nil where it is none.
+func reference(in []byte) *wire.Received {
+	var f struct {
+		ID, Action string
+		Params     json.RawMessage
+		Data       json.RawMessage
+		Error      *struct {
+			Status, Code int
+			Description  string
+			Extra        json.RawMessage
+		}
+	}
+	if json.Unmarshal(in, &f) != nil || f.ID+f.Action == "" {
+		return nil
+	}
+	r := &wire.Received{ID: f.ID, Action: f.Action, Data: len(f.Data) > 0 && f.Data[0] != 'n'}
+	if e := f.Error; e != nil {
+		r.Error = &wire.Error{Status: e.Status, Code: e.Code, Description: e.Description, Extra: e.Extra}
+	}
+	if !r.Data {
+		return r
+	}
+	var v struct {
+		ConversationID   string `json:"conversation_id"`
+		UserID           string `json:"user_id"`
+		SessionID        string `json:"session_id"`
+		MessageID        string `json:"message_id"`
+		Category         string
+		Data             string
+		DataBase64       string `json:"data_base64"`
+		Status, Source   string
+		QuoteMessageID   string `json:"quote_message_id"`
+		RepresentativeID string `json:"representative_id"`
+		Silent           bool
+		ExpireIn         lenient `json:"expire_in"`
+		CreatedAt        moment  `json:"created_at"`
+		UpdatedAt        moment  `json:"updated_at"`
+	}
+	if f.Data[0] != '{' || json.Unmarshal(f.Data, &v) != nil {
+		r.Fault = errors.New("no message")
+		return r
+	}
+	text := v.DataBase64
+	if text == "" {
+		text = v.Data
+	}
+	data, err := wire.AppendBase64(nil, []byte(text))
+	if err != nil {
+		data = []byte(text)
+	}
+	r.Status, r.UpdatedAt = v.Status, v.UpdatedAt.Time
+	r.Message = wire.Message{
+		ConversationID: v.ConversationID, UserID: v.UserID, SessionID: v.SessionID, MessageID: v.MessageID,
+		QuoteMessageID: v.QuoteMessageID, RepresentativeID: v.RepresentativeID, Category: v.Category, Data: string(data),
+		CreatedAt: v.CreatedAt.Time, ExpireIn: int64(v.ExpireIn), NotBase64: err != nil, Pending: v.Source == "LIST_PENDING_MESSAGES", Silent: v.Silent,
+	}
+	return r
+}
+
+type lenient int64
+
+func (n *lenient) UnmarshalJSON(p []byte) error {
+	s := string(p)
+	if s == "null" {
+		return nil
+	}
+	if strings.HasPrefix(s, `"`) {
+		s = s[1 : len(s)-1]
+	}
+	v, err := strconv.ParseInt(s, 10, 64)
+	*n = lenient(v)
+	return err
+}
+
+type moment struct{ time.Time }
+
+func (m *moment) UnmarshalJSON(p []byte) error {
+	if s := string(p); strings.HasPrefix(s, `"`) {
+		if at, err := time.Parse(time.RFC3339Nano, s[1:len(s)-1]); err == nil {
+			m.Time = at
+		}
+	}
+	return nil
+}
+
+// FuzzDecode compares with the standard library: the same frames are read, and the same values, whoever reads them.
+func FuzzDecode(f *testing.F) {
+	for _, s := range []string{
+		push(`{"type":"message","message_id":"m","data":"YWJj","data_base64":"YWJj","silent":true,"expire_in":60,"created_at":"2023-04-28T10:01:32.387507Z"}`),
+		`{"id":"x","action":"A","params":"p","data":[1],"error":{"status":202,"code":401,"description":"d","extra":{}}}`,
+		`{"id":"y","ID":"x"}`, `{"id":5}`, `null`, `{}`, `[]`, `"x"`, `{"id":"x"} {}`, `{"error":{"code":"401"},"id":"x"}`,
+		`{"id":"x","error":null,"data":null}`, `{"id":"\ud800","data":1e999}`, `{"id":"x","data":{},"data":{"silent":true}}`,
+		push(`{"silent":true,"silent":null,"expire_in":-0,"created_at":[],"created_at":"x"}`), push(`{"USER_ID":"u","K":"ſ","a":{"b":[1.5e-3]}}`),
+		`{"id":"x","new":{[1]}}`, `{"id":"x","new":[[],{}],"a":-1}`, " { \"id\"\t:\r\"\" \n} ", push(`{"status":"READ","updated_at":"0001-01-01T00:00:00+01:00"}`),
+	} {
+		f.Add([]byte(s))
+	}
+	var d wire.Decoder
+	f.Fuzz(func(t *testing.T, in []byte) {
+		want, got := reference(in), new(wire.Received)
+		err := d.Decode(in, got)
+		if want == nil {
+			require.Error(t, err)
+			require.Regexp(t, said, err.Error())
+			return
+		}
+		require.NoError(t, err)
+		require.Equal(t, want.Fault == nil, got.Fault == nil)
+		if got.Fault != nil {
+			require.Regexp(t, said, got.Fault.Error())
+			got.Fault = want.Fault
+		}
+		require.Equal(t, want, got)
+	})
 }

@@ -1,0 +1,207 @@
+package link_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// large is a frame with an id that is about n bytes on the wire.
+func large(id string, n int) []byte {
+	return encode(final|opBinary, compress(fmt.Sprintf(`{"id":%q,"new":"%x"}`, id, noise(n))))
+}
+
+// However many frames come at once, and however large they are, they are handed on in order, one at a time.
+func TestManyFramesAtOnceKeepTheirOrder(t *testing.T) {
+	for _, cores := range []int{1, 2, 4} {
+		for _, chunk := range []int{100, 4000, 1 << 20} {
+			t.Run(fmt.Sprint(cores, " cores, chunks of ", chunk), func(t *testing.T) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+				bubble(t, func(t *testing.T) {
+					rng := rand.New(rand.NewPCG(1, uint64(chunk)))
+					r := connect(t, newSource())
+					r.collect(false)
+					var want []string
+					var stream []byte
+					bad := 0
+					for i := range 500 {
+						id := fmt.Sprint(i)
+						switch rng.IntN(20) {
+						case 0:
+							stream = append(stream, large(id, rng.IntN(40_000))...)
+						case 1:
+							stream = append(stream, encode(final|opText, []byte(id))...)
+							bad++
+							continue
+						case 2:
+							stream = append(stream, encode(final|opBinary, []byte(id))...)
+							bad++
+							continue
+						case 3:
+							stream = append(stream, encode(final|opPing, []byte(id))...)
+							stream = append(stream, named(id)...)
+						case 4:
+							p := compress(fmt.Sprintf(`{"id":%q,"new":%q}`, id, strings.Repeat("parts", 1000)))
+							stream = append(stream, encode(opBinary, p[:20])...)
+							stream = append(stream, encode(final|opContinuation, p[20:])...)
+						default:
+							stream = append(stream, named(id)...)
+						}
+						want = append(want, id)
+					}
+					for len(stream) > 0 {
+						n := min(chunk, len(stream))
+						r.send(stream[:n])
+						stream = stream[n:]
+					}
+					assert.Equal(t, want, r.ids())
+					assert.Len(t, r.log.bad, bad)
+					assert.Equal(t, len(want), r.log.read)
+				})
+			})
+		}
+	}
+}
+
+// What is complete is handed on at once, even if the beginning of the next message came with it.
+func TestACompleteFrameDoesNotWaitForTheNext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource())
+		next := large("b", 10_000)
+		for cut := range 40 {
+			r.log.mu.Lock()
+			r.log.ids = nil
+			r.log.mu.Unlock()
+			r.send(append(named("a"), next[:cut]...))
+			assert.Equal(t, []string{"a"}, r.ids())
+			r.send(append(bytes.Clone(next[cut:]), next[:cut]...))
+			assert.Equal(t, []string{"a", "b"}, r.ids())
+			r.send(next[cut:])
+			assert.Equal(t, []string{"a", "b", "b"}, r.ids())
+		}
+	})
+}
+
+func TestATracedLinkShowsEachFrameBeforeItIsHandedOn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := new(log)
+		var seen, before []string
+		g.trace = func(json []byte) {
+			seen = append(seen, string(json))
+			before = append(before, fmt.Sprint(g.read))
+		}
+		r := connectTo(t, newSource(), g)
+		var stream []byte
+		var want, count []string
+		for i := range 50 {
+			json := fmt.Sprintf(`{"id":"%d","new":"%s"}`, i, strings.Repeat("x", i*100))
+			stream = append(stream, encode(final|opBinary, compress(json))...)
+			want, count = append(want, json), append(count, fmt.Sprint(i))
+		}
+		stream = append(stream, encode(final|opBinary, compress("no JSON"))...)
+		r.send(stream)
+		assert.Equal(t, count, r.ids())
+		assert.Equal(t, append(want, "no JSON"), seen)
+		assert.Equal(t, append(count, "50"), before)
+		assert.Equal(t, 51, g.read)
+		assert.Len(t, g.bad, 1)
+	})
+}
+
+// A refusal found by a helper ends the link although the reader waits for the network, and the writer for the peer.
+func TestAFrameThatEndsTheLinkEndsItFromAHelper(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	bubble(t, func(t *testing.T) {
+		g := new(log)
+		r := connectTo(t, newSource("stuck"), g)
+		g.refuse = assert.AnError
+		r.readers.Go(func() { _, _ = r.peer.Write(append(large("a", 10_000), large("b", 10_000)...)) })
+		<-r.Done()
+		assert.LessOrEqual(t, time.Since(r.born), time.Second)
+		assert.Equal(t, assert.AnError, r.Err())
+		assert.Equal(t, []string{"a"}, r.ids(), "nothing is handed on after it")
+	})
+}
+
+// What came before the connection's end still counts, whoever inflates it.
+func TestTheLastFramesAreHandedOn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource())
+		var stream []byte
+		var want []string
+		for i := range 100 {
+			stream = append(stream, large(fmt.Sprint(i), 5000)...)
+			want = append(want, fmt.Sprint(i))
+		}
+		r.readers.Go(func() {
+			_, _ = r.peer.Write(append(stream, encode(final|opClose, closing(4000, ""))...))
+		})
+		r.collect(false)
+		<-r.Done()
+		assert.Equal(t, want, r.ids())
+		assert.ErrorContains(t, r.Err(), "code 4000")
+	})
+}
+
+// While a helper inflates nothing, there is none: an idle link has a reader and a writer.
+func TestAnIdleLinkHasNoHelper(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource())
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		r.send(append(large("a", 10_000), large("b", 10_000)...))
+		require.Equal(t, []string{"a", "b"}, r.ids())
+		synctest.Wait()
+		assert.Equal(t, before, runtime.NumGoroutine())
+	})
+}
+
+// One hook at a time, also when several cores inflate.
+func TestHooksAreCalledOneAtATime(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	bubble(t, func(t *testing.T) {
+		busy, got := 0, 0
+		client, server := pipe()
+		p := newPeer(server)
+		go func() {
+			if p.readHead() == nil {
+				_, _ = p.Write([]byte(p.upgrade()))
+			}
+		}()
+		l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
+		require.NoError(t, err)
+		hooks := new(log).hooks()
+		hooks.Read = func() { busy++ } // a race, if two could be at it
+		hooks.Frame = func(*link.Link, *wire.Received) error {
+			busy--
+			got++
+			if busy != 0 {
+				return assert.AnError
+			}
+			return nil
+		}
+		l.Start(newSource(), hooks)
+		for range 200 {
+			_, err := p.Write(large("x", 3000))
+			require.NoError(t, err)
+		}
+		synctest.Wait()
+		assert.Equal(t, 200, got)
+		l.Fail(assert.AnError)
+		<-l.Done()
+		_ = p.Close()
+	})
+}

@@ -56,6 +56,20 @@ endif
 soak-table: ## Write the runs in internal/soak/reports into the table in the README
 	go run ./internal/soak/cmd/soak -table README.md internal/soak/reports/*.json
 
+# How much make bench runs. SCALE multiplies counts and times. Give REPORT=internal/bench/reports/DATE.json to keep a report.
+ROUNDS := 5
+SCALE := 1
+
+.PHONY: bench
+bench: REPORT := bin/bench/$(shell date -u +%Y%m%dT%H%M%SZ).json
+bench: ## Measure, side by side with a naive client and with the limit; takes ten minutes: make bench ROUNDS=1 SCALE=0.1
+	go build -buildvcs=auto -o bin/bench-run ./internal/bench/cmd/bench
+	bin/bench-run -rounds $(ROUNDS) -scale $(SCALE) -json $(REPORT)
+
+.PHONY: bench-table
+bench-table: ## Write the newest report in internal/bench/reports into the tables and the chart of the README
+	go run ./internal/bench/cmd/bench -table README.md -chart internal/bench/chart.svg internal/bench/reports/*.json
+
 .PHONY: mutants
 mutants: ## Break the library on purpose in many ways, and see that the faults or the soak notice each; takes ten minutes
 	go run ./internal/mutants/cmd/mutants

@@ -1,0 +1,69 @@
+// Command bench measures this library, side by side with how such clients are built today and with what is the limit. It prints
+// Markdown, and writes a report.
+//
+// One contender in one scenario, to be profiled:
+//
+//	bench -only '^receive/80 ours$' -rounds 1 -cpuprofile cpu.out
+//
+// With -table FILE, it runs nothing and writes the newest of the reports that are named as arguments into that Markdown file,
+// and its chart into the file of -chart.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/mixin-blaze/blaze/internal/bench"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	run := run
+	if bench.IsChild() {
+		run = bench.Child
+	}
+	err := run(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	var o bench.Options
+	flag.IntVar(&o.Rounds, "rounds", 5, "how often everything is run")
+	flag.Float64Var(&o.Scale, "scale", 1, "multiplies counts and times: 0.05 is a quick look")
+	flag.StringVar(&o.Only, "only", "", "run only what matches this regular expression: \"scenario contender\"")
+	flag.StringVar(&o.CPUProfile, "cpuprofile", "", "file for the CPU profile of the last contender")
+	flag.StringVar(&o.MemProfile, "memprofile", "", "file for the allocations of the last contender")
+	jsonPath := flag.String("json", "", "file to write the report to")
+	document := flag.String("table", "", "Markdown file to write the tables of the newest given report to")
+	chart := flag.String("chart", "", "with -table: SVG file to write the chart to")
+	flag.Parse()
+	if *document != "" {
+		return bench.WriteTables(*document, *chart, flag.Args())
+	}
+	var err error
+	if o.Program, err = os.Executable(); err != nil {
+		return err
+	}
+	o.Progress = func(r bench.Result) { fmt.Fprintln(os.Stderr, r) }
+	rep, err := bench.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if *jsonPath != "" {
+		if err := rep.Write(*jsonPath); err != nil {
+			return err
+		}
+	}
+	fmt.Print(rep.Details())
+	if o.Only == "" {
+		fmt.Print("\n", rep.Markdown())
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package bench
+
+import (
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// mark is a moment, and what the process had used by then.
+type mark struct {
+	at            time.Time
+	cpu           time.Duration
+	allocs, bytes uint64
+}
+
+// begin and finish are the two ends of what is measured: what they cost themselves lies outside.
+func begin() mark {
+	var m mark
+	m.memory()
+	m.cpu = cpuTime()
+	m.at = time.Now()
+	return m
+}
+
+func finish() mark {
+	m := mark{at: time.Now(), cpu: cpuTime()}
+	m.memory()
+	return m
+}
+
+func (m *mark) memory() {
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	m.allocs, m.bytes = s.Mallocs, s.TotalAlloc
+}
+
+// between is what n messages cost.
+func between(a, b mark, n int) Result {
+	each := float64(max(n, 1))
+	r := Result{
+		Messages: n, CPUMicros: micros(b.cpu-a.cpu) / each,
+		Allocs: float64(b.allocs-a.allocs) / each, Bytes: float64(b.bytes-a.bytes) / each,
+	}
+	if took := b.at.Sub(a.at).Seconds(); took > 0 {
+		r.PerSecond = float64(n) / took
+	}
+	return r
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// meter counts messages as they are handled. The clock starts when a twentieth of them were, and stops with the last.
+type meter struct {
+	warm, count int64
+	read        func() int // how many were read by now, some of which may wait to be handled; nil: as many as were handled
+	n           atomic.Int64
+	ahead       int
+	first, last mark
+	started     sync.WaitGroup
+	full        chan struct{} // closed when all were handled
+}
+
+func newMeter(count int) *meter {
+	m := &meter{warm: max(int64(count)/20, 1), count: int64(count), full: make(chan struct{})}
+	m.started.Add(1)
+	return m
+}
+
+// tick counts one message. It may be called concurrently.
+func (m *meter) tick() {
+	switch m.n.Add(1) {
+	case m.warm:
+		m.ahead = int(m.warm)
+		if m.read != nil {
+			m.ahead = max(m.ahead, m.read())
+		}
+		m.first = begin()
+		m.started.Done()
+	case m.count:
+		m.last = finish()
+		m.started.Wait()
+		close(m.full)
+	}
+}
+
+// result is for use after full. What was read before the clock started does not count, though it was handled later.
+func (m *meter) result() Result {
+	return between(m.first, m.last, max(int(m.count)-m.ahead, 1))
+}
+
+// heapNow returns the bytes of all objects, those that wait to be collected among them.
+func heapNow() uint64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return s[0].Value.Uint64()
+}
+
+// settled returns the bytes of live objects and of stacks.
+func settled() uint64 {
+	runtime.GC()
+	runtime.GC() // what finalizers let go of
+	var s runtime.MemStats
+	runtime.ReadMemStats(&s)
+	return s.HeapAlloc + s.StackInuse
+}
+
+// heapWatch notes the largest heap, looking every millisecond.
+type heapWatch struct {
+	end  chan struct{}
+	done sync.WaitGroup
+	peak uint64
+}
+
+func watchHeap() *heapWatch {
+	w := &heapWatch{end: make(chan struct{})}
+	w.done.Go(func() {
+		t := time.NewTicker(time.Millisecond)
+		defer t.Stop()
+		for {
+			w.peak = max(w.peak, heapNow())
+			select {
+			case <-t.C:
+			case <-w.end:
+				return
+			}
+		}
+	})
+	return w
+}
+
+// stop returns the largest heap in bytes.
+func (w *heapWatch) stop() uint64 {
+	close(w.end)
+	w.done.Wait()
+	return w.peak
+}
+
+// mib is how far a is above b, in MiB.
+func mib(a, b uint64) float64 { return float64(a-min(a, b)) / (1 << 20) }
+
+// peakRSS returns the most memory the process has had, in MiB, on systems that tell it in /proc.
+func peakRSS() float64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	fields := strings.Fields(rest)
+	if len(fields) == 0 {
+		return 0
+	}
+	kib, err := strconv.ParseFloat(fields[0], 64)
+	if err != nil {
+		return 0
+	}
+	return kib / 1024
+}
+
+// cpuModel returns the name of the processor, on systems that tell it in /proc.
+func cpuModel() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(text), "model name")
+	line, _, _ := strings.Cut(rest, "\n")
+	_, name, _ := strings.Cut(line, ":")
+	return strings.Join(strings.Fields(name), " ")
+}

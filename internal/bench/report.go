@@ -1,0 +1,206 @@
+package bench
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report is what one run has measured.
+type Report struct {
+	Date      time.Time `json:"date"`
+	Commit    string    `json:"commit,omitempty"` // with a plus if files were changed
+	GoVersion string    `json:"go_version"`
+	OS        string    `json:"os"`
+	Arch      string    `json:"arch"`
+	CPUs      int       `json:"cpus"`
+	CPU       string    `json:"cpu,omitempty"` // its name
+	Rounds    int       `json:"rounds"`
+	Scale     float64   `json:"scale"` // 1: counts and times as they are meant to be
+
+	Results []Result `json:"results"`
+}
+
+// commit is the revision this program was built from, if the build noted it.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	revision := ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			revision += "+"
+		}
+	}
+	return revision
+}
+
+// Write writes the report as JSON, a line for each result, creating the directory if it is missing.
+func (r *Report) Write(path string) error {
+	head := *r
+	head.Results = []Result{}
+	text, err := json.MarshalIndent(head, "", "  ")
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	lines := make([]string, len(r.Results))
+	for i, result := range r.Results {
+		line, err := json.Marshal(result)
+		if err != nil {
+			return fmt.Errorf("bench: %w", err)
+		}
+		lines[i] = "    " + string(line)
+	}
+	before, _ := strings.CutSuffix(string(text), "]\n}")
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	if err := os.WriteFile(path, []byte(before+"\n"+strings.Join(lines, ",\n")+"\n  ]\n}\n"), 0o600); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	return nil
+}
+
+// Read reads the report of a whole run.
+func Read(path string) (*Report, error) {
+	text, err := os.ReadFile(path) //nolint:gosec // G304: reading the file that the caller names is what this function is for
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
+	r := new(Report)
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("bench: %s: %w", path, err)
+	}
+	if r.GoVersion == "" || r.Rounds == 0 || !r.whole() {
+		return nil, fmt.Errorf("bench: %s is not the report of a whole run", path)
+	}
+	return r, nil
+}
+
+// Newest reads the newest of some reports.
+func Newest(paths []string) (*Report, error) {
+	var newest *Report
+	for _, path := range paths {
+		r, err := Read(path)
+		if err != nil {
+			return nil, err
+		}
+		if newest == nil || r.Date.After(newest.Date) {
+			newest = r
+		}
+	}
+	if newest == nil {
+		return nil, errors.New("bench: no reports")
+	}
+	return newest, nil
+}
+
+// whole reports whether every contender of every scenario was run in every round.
+func (r *Report) whole() bool {
+	for round := range r.Rounds {
+		for _, s := range scenarios() {
+			for _, c := range s.contests {
+				if _, ok := r.find(round, s.name, c.contender); !ok {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+func (r *Report) find(round int, scenario, contender string) (Result, bool) {
+	for _, result := range r.Results {
+		if result.Round == round && result.Scenario == scenario && result.Contender == contender {
+			return result, true
+		}
+	}
+	return Result{}, false
+}
+
+// metric is one of the numbers of a Result.
+type metric func(Result) float64
+
+// The metrics.
+var (
+	perSecond  metric = func(r Result) float64 { return r.PerSecond }
+	cpuMicros  metric = func(r Result) float64 { return r.CPUMicros }
+	allocs     metric = func(r Result) float64 { return r.Allocs }
+	bytesEach  metric = func(r Result) float64 { return r.Bytes }
+	p50        metric = func(r Result) float64 { return r.P50Micros }
+	p99        metric = func(r Result) float64 { return r.P99Micros }
+	idleKB     metric = func(r Result) float64 { return r.IdleKB }
+	goroutines metric = func(r Result) float64 { return r.Goroutines }
+	heapMiB    metric = func(r Result) float64 { return r.HeapMiB }
+	rssMiB     metric = func(r Result) float64 { return r.PeakRSSMiB }
+)
+
+// median returns the median of all rounds; 0 if there is none.
+func (r *Report) median(scenario, contender string, of metric) float64 {
+	var values []float64
+	for round := range r.Rounds {
+		if result, ok := r.find(round, scenario, contender); ok {
+			values = append(values, of(result))
+		}
+	}
+	return middle(values)
+}
+
+// key names a contender in a scenario.
+type key struct{ scenario, contender string }
+
+// ratio returns the median of the ratios within each round: what disturbs a round disturbs both. It is 0 if there is none.
+func (r *Report) ratio(a, b key, of metric) float64 {
+	var values []float64
+	for round := range r.Rounds {
+		x, ok := r.find(round, a.scenario, a.contender)
+		y, there := r.find(round, b.scenario, b.contender)
+		if ok && there && of(y) > 0 {
+			values = append(values, of(x)/of(y))
+		}
+	}
+	return middle(values)
+}
+
+// timesNaive and ofInflate are how fast ours is in a scenario, relative to the others.
+func (r *Report) timesNaive(scenario string) float64 {
+	return r.ratio(key{scenario, Ours}, key{scenario, Naive}, perSecond)
+}
+
+func (r *Report) ofInflate(scenario string) float64 {
+	return r.ratio(key{scenario, Ours}, key{scenario, Inflate}, perSecond)
+}
+
+// withAcks is how much of the rate without acknowledgements is left with them.
+func (r *Report) withAcks() float64 {
+	return r.ratio(key{Receive80, Ours}, key{ReceiveNoAck80, Ours}, perSecond)
+}
+
+// timesSingle is how fast a batch is, relative to as many callers as there were.
+func (r *Report) timesSingle() float64 {
+	return r.ratio(key{Batch, Ours}, key{Send256, Ours}, perSecond)
+}
+
+// latency is how long the slowest sends take, relative to naive.
+func (r *Report) latency() float64 {
+	return r.ratio(key{Send256, Ours}, key{Send256, Naive}, p99)
+}
+
+func middle(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}

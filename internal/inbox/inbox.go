@@ -5,6 +5,7 @@ package inbox
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/recent"
@@ -63,17 +64,19 @@ type Box[K comparable, M any] struct {
 
 	mu       sync.Mutex
 	lanes    map[K]*lane[K, M]
-	ready    []*lane[K, M]
-	held     map[string]*hold
+	spare    []*lane[K, M] // empty ones, at most one for each worker
+	ready    fifo[*lane[K, M]]
+	held     map[string]hold
 	kept     recent.Set
 	used     int64
 	messages int
 	workers  int
+	starting bool // a worker that has not taken its first lane
 	handling int
 	gate     gate
 
-	stopped   bool // takes nothing and starts nothing any more
-	abandoned bool // does not hear results any more
+	stopped   bool        // takes nothing and starts nothing any more
+	abandoned atomic.Bool // does not hear results any more
 	idle      []chan struct{}
 }
 
@@ -86,16 +89,16 @@ type item[M any] struct {
 
 type lane[K comparable, M any] struct {
 	key   K
-	items []item[M] // the first one is being handled, while busy is set
+	items fifo[item[M]] // the first one is being handled, while busy is set
 	busy  bool
 	park  *time.Timer // runs while the lane waits for another attempt
 }
 
 // hold says who still needs an id to be remembered.
 type hold struct {
-	here   bool // its message is here
-	acks   int  // acknowledgements under way
-	forget bool // Forget was called while its message was here
+	acks   int32 // acknowledgements under way
+	here   bool  // its message is here
+	forget bool  // Forget was called while its message was here
 }
 
 // gate is where messages come in. It closes at the first one that does not fit, so that no later one overtakes it, and opens
@@ -130,7 +133,7 @@ func (g *gate) admits(id string) bool {
 
 // New returns an empty Box with an open gate.
 func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
-	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]*hold), kept: recent.Set{Limit: keptIDs}}
+	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]hold), kept: recent.Set{Limit: keptIDs}}
 }
 
 // Offer adds a message with size bytes of data to a lane. One without id is not pushed again when it is refused: it does not
@@ -138,7 +141,7 @@ func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
 func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if id != "" && (b.held[id] != nil || b.kept.Has(id)) {
+	if id != "" && (b.holds(id) || b.kept.Has(id)) {
 		return Duplicate
 	}
 	if b.stopped || id != "" && !b.gate.admits(id) {
@@ -156,26 +159,53 @@ func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	b.used += size + Overhead
 	b.messages++
 	if id != "" {
-		b.held[id] = &hold{here: true}
+		b.held[id] = hold{here: true}
 	}
-	l := b.lanes[key]
-	if l == nil {
-		l = &lane[K, M]{key: key}
-		b.lanes[key] = l
-	}
-	l.items = append(l.items, item[M]{id: id, size: size, m: m})
-	if len(l.items) == 1 {
-		b.enqueue(l)
+	l := b.lane(key)
+	l.items.push(item[M]{id: id, size: size, m: m})
+	if l.items.len() == 1 {
+		b.ready.push(l)
+		b.hire()
 	}
 	return Taken
 }
 
-// enqueue makes a lane ready, and starts a worker for it if one may be started.
-func (b *Box[K, M]) enqueue(l *lane[K, M]) {
-	b.ready = append(b.ready, l)
-	if b.workers < b.cfg.Workers {
+func (b *Box[K, M]) holds(id string) bool {
+	_, ok := b.held[id]
+	return ok
+}
+
+// lane returns the lane of key, and makes it if there is none.
+func (b *Box[K, M]) lane(key K) *lane[K, M] {
+	l := b.lanes[key]
+	if l == nil {
+		if last := len(b.spare) - 1; last >= 0 {
+			l, b.spare = b.spare[last], b.spare[:last]
+		} else {
+			l = new(lane[K, M])
+		}
+		l.key = key
+		b.lanes[key] = l
+	}
+	return l
+}
+
+// close forgets an empty lane.
+func (b *Box[K, M]) close(l *lane[K, M]) {
+	delete(b.lanes, l.key)
+	if len(b.spare) < b.cfg.Workers {
+		*l = lane[K, M]{items: l.items}
+		b.spare = append(b.spare, l)
+	}
+}
+
+// hire starts a worker if a lane is ready and one more may be started. They come one after the other: each hires the next once
+// it has something to do itself. So handlers that return at once do not cost a goroutine for each message.
+func (b *Box[K, M]) hire() {
+	if b.ready.len() > 0 && !b.starting && b.workers < b.cfg.Workers {
 		b.workers++
-		go b.work()
+		b.starting = true
+		go b.work(true)
 	}
 }
 
@@ -183,22 +213,21 @@ func (b *Box[K, M]) enqueue(l *lane[K, M]) {
 func (b *Box[K, M]) Hold(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h := b.held[id]
-	if h == nil {
-		h = &hold{}
-		b.held[id] = h
+	h, ok := b.held[id]
+	if !ok {
 		b.used += Overhead
 	}
 	h.acks++
+	b.held[id] = h
 }
 
 // Release undoes Hold for each id.
 func (b *Box[K, M]) Release(ids ...string) {
 	b.mu.Lock()
 	for _, id := range ids {
-		if h := b.held[id]; h != nil && h.acks > 0 {
+		if h := b.held[id]; h.acks > 0 {
 			h.acks--
-			b.drop(id, h)
+			b.keepIf(id, h)
 		}
 	}
 	ask := b.wantsMore()
@@ -212,18 +241,21 @@ func (b *Box[K, M]) Forget(ids ...string) {
 	defer b.mu.Unlock()
 	for _, id := range ids {
 		b.kept.Remove(id)
-		if h := b.held[id]; h != nil {
+		if h, ok := b.held[id]; ok {
 			h.forget = true
+			b.held[id] = h
 		}
 	}
 }
 
-// drop forgets an id that nobody holds.
-func (b *Box[K, M]) drop(id string, h *hold) {
-	if !h.here && h.acks == 0 {
-		delete(b.held, id)
-		b.used -= Overhead
+// keepIf remembers who holds an id, and forgets one that nobody does.
+func (b *Box[K, M]) keepIf(id string, h hold) {
+	if h.here || h.acks > 0 {
+		b.held[id] = h
+		return
 	}
+	delete(b.held, id)
+	b.used -= Overhead
 }
 
 // fits reports whether there is room for a message. An empty box takes any one, so that one larger than the box is not
@@ -305,7 +337,7 @@ func (b *Box[K, M]) stop() (tried []M) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
-	b.ready = nil
+	b.ready.cut(0)
 	for key, l := range b.lanes {
 		first := 0
 		if l.busy {
@@ -313,14 +345,13 @@ func (b *Box[K, M]) stop() (tried []M) {
 		} else {
 			delete(b.lanes, key)
 		}
-		for _, it := range l.items[first:] {
+		for _, it := range l.items.all()[first:] {
 			if it.attempt > 0 {
 				tried = append(tried, it.m)
 			}
 			b.free(it)
 		}
-		clear(l.items[first:])
-		l.items = l.items[:first]
+		l.items.cut(first)
 		if l.park != nil {
 			l.park.Stop()
 		}
@@ -352,6 +383,6 @@ func (b *Box[K, M]) tellIdle() {
 func (b *Box[K, M]) Abandon() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.abandoned = true
+	b.abandoned.Store(true)
 	return b.handling
 }

@@ -28,32 +28,36 @@ func (e *PanicError) Unwrap() error {
 }
 
 // work handles messages until no lane is ready.
-func (b *Box[K, M]) work() {
+func (b *Box[K, M]) work(hired bool) {
 	for {
-		l, it := b.next()
+		l, it := b.next(hired)
 		if l == nil {
 			return
 		}
+		hired = false
 		b.attempt(l, it)
 	}
 }
 
 // next takes the lane that has been ready for longest, and its first message; without one, the worker is no longer counted.
-func (b *Box[K, M]) next() (*lane[K, M], item[M]) {
+func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.ready) == 0 {
+	if hired {
+		b.starting = false
+	}
+	if b.ready.len() == 0 {
 		b.workers--
 		b.tellIdle()
 		return nil, item[M]{}
 	}
-	l := b.ready[0]
-	b.ready[0] = nil
-	b.ready = b.ready[1:]
+	l := b.ready.pop()
 	l.busy = true
-	l.items[0].attempt++
+	it := &l.items.all()[0]
+	it.attempt++
 	b.handling++
-	return l, l.items[0]
+	b.hire()
+	return l, *it
 }
 
 // attempt handles the first message of l once. It settles in a deferred call, because runtime.Goexit leaves no other way.
@@ -70,7 +74,7 @@ func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
 				b.finish(l, v.Then == Keep)
 			}
 			if exited || exits {
-				go b.work() // in the place of this goroutine, which is ending
+				go b.work(false) // in the place of this goroutine, which is ending
 			}
 		}()
 		if b.Abandoned() {
@@ -90,28 +94,22 @@ func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
 }
 
 // Abandoned reports whether results are discarded.
-func (b *Box[K, M]) Abandoned() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.abandoned
-}
+func (b *Box[K, M]) Abandoned() bool { return b.abandoned.Load() }
 
 // finish takes the first message of l away.
 func (b *Box[K, M]) finish(l *lane[K, M], keep bool) {
 	b.mu.Lock()
 	b.handling--
 	l.busy = false
-	it := l.items[0]
-	if h := b.held[it.id]; keep && h != nil && !h.forget {
+	it := l.items.pop()
+	if h, ok := b.held[it.id]; keep && ok && !h.forget {
 		b.kept.Add(it.id)
 	}
 	b.free(it)
-	l.items[0] = item[M]{}
-	l.items = l.items[1:]
-	if len(l.items) > 0 {
-		b.ready = append(b.ready, l) // for this worker, which goes on
+	if l.items.len() > 0 {
+		b.ready.push(l) // for this worker, which goes on
 	} else {
-		delete(b.lanes, l.key)
+		b.close(l)
 	}
 	ask := b.wantsMore()
 	b.mu.Unlock()
@@ -132,7 +130,8 @@ func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
 		defer b.mu.Unlock()
 		l.park = nil
 		if !b.stopped {
-			b.enqueue(l)
+			b.ready.push(l)
+			b.hire()
 		}
 	})
 	return true
@@ -142,9 +141,9 @@ func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
 func (b *Box[K, M]) free(it item[M]) {
 	b.messages--
 	b.used -= it.size
-	if h := b.held[it.id]; h != nil {
+	if h, ok := b.held[it.id]; ok {
 		h.here = false
-		b.drop(it.id, h)
+		b.keepIf(it.id, h)
 	} else {
 		b.used -= Overhead
 	}

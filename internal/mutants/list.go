@@ -4,7 +4,7 @@ package mutants
 var All = []Mutant{
 	{
 		Name: "ids under way are not held", By: soak, File: "internal/inbox/inbox.go",
-		Old: "if id != \"\" && (b.held[id] != nil || b.kept.Has(id)) {",
+		Old: "if id != \"\" && (b.holds(id) || b.kept.Has(id)) {",
 		New: "if id != \"\" && b.kept.Has(id) {",
 	},
 	{
@@ -25,12 +25,12 @@ var All = []Mutant{
 	{
 		Name: "a message that failed goes behind the rest of its conversation", By: soak, File: "internal/inbox/worker.go",
 		Old: "	b.handling--\n	l.busy = false\n	l.park",
-		New: "	b.handling--\n	l.busy = false\n	l.items = append(l.items[1:], l.items[0])\n	l.park",
+		New: "	b.handling--\n	l.busy = false\n	l.items.push(l.items.pop())\n	l.park",
 	},
 	{
 		Name: "a conversation is handled by two workers", By: soak, File: "internal/inbox/inbox.go",
-		Old: "	if len(l.items) == 1 {\n		b.enqueue(l)\n	}\n	return Taken\n",
-		New: "	if len(l.items) == 1 {\n		b.enqueue(l)\n	} else {\n		delete(b.lanes, key)\n		b.lanes[key] = &lane[K, M]{key: key, items: l.items[len(l.items)-1:]}\n		l.items = l.items[:len(l.items)-1 : len(l.items)-1]\n		b.enqueue(b.lanes[key])\n	}\n	return Taken\n",
+		Old: "	if l.items.len() == 1 {\n		b.ready.push(l)\n		b.hire()\n	}\n	return Taken\n",
+		New: "	if last := l.items.len() - 1; last > 0 {\n		it := l.items.all()[last]\n		l.items.cut(last)\n		l = &lane[K, M]{key: key}\n		b.lanes[key] = l\n		l.items.push(it)\n	}\n	b.ready.push(l)\n	b.hire()\n	return Taken\n",
 	},
 	{
 		Name: "a panic is not recovered from", By: soak, File: "internal/inbox/worker.go",
@@ -39,7 +39,7 @@ var All = []Mutant{
 	},
 	{
 		Name: "a worker that called Goexit is not replaced", By: fault(45), File: "internal/inbox/worker.go",
-		Old: "			go b.work() // in the place of this goroutine, which is ending\n",
+		Old: "			go b.work(false) // in the place of this goroutine, which is ending\n",
 		New: "",
 	},
 	{

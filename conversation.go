@@ -21,6 +21,15 @@ func ConversationID(userA, userB string) string {
 	return pairID(strings.ToLower(userA), strings.ToLower(userB))
 }
 
+// isContact reports whether id is ConversationID(userA, userB), in whatever case.
+func isContact(id, userA, userB string) bool {
+	if len(id) != 36 {
+		return false
+	}
+	got, err := uuid.FromString(id)
+	return err == nil && got == pair(strings.ToLower(userA), strings.ToLower(userB))
+}
+
 // GroupConversationID returns the id of the group that ownerID creates with the given name, random id and first
 // participants, for a request to the service that carries the same values. Ids are taken in lower case; the name counts
 // exactly as it is, case included. The owner is left out of participantIDs if present there, in whatever case; the others
@@ -60,11 +69,15 @@ func DeriveID(parts ...string) string {
 
 // pairID is the service's way to make one id of two strings: their MD5, smaller string first, in the shape of a version-3
 // UUID. There is no namespace in it.
-func pairID(a, b string) string {
-	sum := uuid.UUID(md5.Sum([]byte(min(a, b) + max(a, b)))) //nolint:gosec // see the import
-	sum.SetVersion(uuid.V3)
-	sum.SetVariant(uuid.VariantRFC9562)
-	return sum.String()
+func pairID(a, b string) string { return pair(a, b).String() }
+
+func pair(a, b string) uuid.UUID {
+	var room [2 * 36]byte
+	text := append(append(room[:0], min(a, b)...), max(a, b)...)
+	id := uuid.UUID(md5.Sum(text)) //nolint:gosec // see the import
+	id.SetVersion(uuid.V3)
+	id.SetVariant(uuid.VariantRFC9562)
+	return id
 }
 
 // canonicalUUID returns s in lower case if it is a UUID in the only form the service knows: 36 characters, hexadecimal with

@@ -67,19 +67,24 @@ func (s *said) count(key string) int {
 
 // newMessage makes the Message of one attempt. It never fails: what cannot be read becomes Raw.
 func newMessage(v *wire.Message, botID string, attempt int) *Message {
-	m := &Message{
+	a := new(struct { // one piece of memory
+		Message
+		said
+	})
+	m := &a.Message
+	*m = Message{
 		ID: v.MessageID, ConversationID: v.ConversationID, UserID: v.UserID, SessionID: v.SessionID,
 		RepresentativeID: v.RepresentativeID, QuoteID: v.QuoteMessageID, Category: Category(v.Category),
 		Silent: v.Silent, ExpireIn: time.Duration(v.ExpireIn) * time.Second, Backlog: v.Pending,
-		Attempt: attempt, CreatedAt: v.CreatedAt, botID: botID, said: new(said),
+		Attempt: attempt, CreatedAt: v.CreatedAt, botID: botID, said: &a.said,
 	}
-	m.Group = !strings.HasPrefix(v.Category, systemPrefix) && !strings.EqualFold(v.ConversationID, ConversationID(botID, v.UserID))
+	m.Group = !strings.HasPrefix(v.Category, systemPrefix) && !isContact(v.ConversationID, botID, v.UserID)
 	m.Data = []byte(v.Data)
 	if v.NotBase64 {
 		m.Payload = Raw{As: m.Category, Data: m.Data, Err: fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category))}
 		return m
 	}
-	m.Payload = DecodePayload(m.Category, m.Data)
+	m.Payload = decodePayload(m.Category, v.Data, m.Data)
 	return m
 }
 

@@ -28,7 +28,10 @@ func EncodePayload(p Payload) ([]byte, error) {
 // DecodePayload returns what data says in a message of category c. It never fails: a category without a type of its own
 // gives a [Raw], and so does data that does not fit its category, with Err saying why. Fields that are not known are
 // ignored; limits that are checked before sending are not checked here. A Raw keeps data itself, no copy; all else is copied.
-func DecodePayload(c Category, data []byte) Payload {
+func DecodePayload(c Category, data []byte) Payload { return decodePayload(c, string(data), data) }
+
+// decodePayload is DecodePayload of data that is there as text, too.
+func decodePayload(c Category, text string, data []byte) Payload {
 	if c.Encrypted() {
 		return Raw{As: c, Data: data, Err: errSealed}
 	}
@@ -36,7 +39,7 @@ func DecodePayload(c Category, data []byte) Payload {
 	if !known {
 		return Raw{As: c, Data: data}
 	}
-	p, err := decode(data)
+	p, err := decode(text, data)
 	if err != nil {
 		return Raw{As: c, Data: data, Err: fmt.Errorf("blaze: the data of a %s message does not fit: %w", c, err)}
 	}

@@ -69,7 +69,7 @@ func (g ButtonGroup) data() ([]byte, error) {
 	return v.marshal(v.buttonsJSON("ButtonGroup", g))
 }
 
-func decodeButtonGroup(data []byte) (Payload, error) {
+func decodeButtonGroup(_ string, data []byte) (Payload, error) {
 	buttons, err := readObjects("", data, readButton)
 	return ButtonGroup(buttons), err
 }

@@ -24,7 +24,7 @@ type fields struct {
 
 // object makes a decoder of a function that reads one object.
 func object[P Payload](read func(*fields) P) decoder {
-	return func(data []byte) (Payload, error) {
+	return func(_ string, data []byte) (Payload, error) {
 		f := readObject("", data)
 		p := read(f)
 		return p, f.err

@@ -118,7 +118,7 @@ func (m TranscriptMessage) json(v *validation, path string) transcriptJSON {
 	}
 }
 
-func decodeTranscript(data []byte) (Payload, error) {
+func decodeTranscript(_ string, data []byte) (Payload, error) {
 	messages, err := readObjects("", data, readTranscriptMessage)
 	return Transcript(messages), err
 }

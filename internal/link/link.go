@@ -79,7 +79,7 @@ func newLink(ctx context.Context, ws *websocket.Conn, raw *bounded) *Link {
 func (l *Link) Start(src Source, hooks Hooks) {
 	l.src, l.hooks = src, hooks
 	l.ws.SetReadLimit(wire.MaxSkipped)
-	r := &reader{l: l, most: runtime.GOMAXPROCS(0) - 1}
+	r := &reader{l: l, most: helpers(runtime.GOMAXPROCS(0))}
 	l.raw.before = r.pause
 	l.ws.SetPingHandler(func(payload string) error {
 		r.heard = true

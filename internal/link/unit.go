@@ -32,8 +32,9 @@ const (
 	keepBytes = 512 << 10
 )
 
-// units holds those that nobody uses. It is bounded, unlike a pool, which would grow with the number of links.
-var units = make(chan *unit, 4)
+// units holds those that nobody uses: enough for one busy link. It is bounded, unlike a pool, which would grow with the number
+// of links.
+var units = make(chan *unit, mostHelpers+1)
 
 func borrowUnit() *unit {
 	select {

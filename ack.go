@@ -53,30 +53,42 @@ type Receipt struct {
 	At        time.Time // by the server's clock
 }
 
-// ackParams are the params of ACKNOWLEDGE_MESSAGE_RECEIPT.
+// ackParams are the params of ACKNOWLEDGE_MESSAGE_RECEIPT for one id, and of ACKNOWLEDGE_MESSAGE_RECEIPTS for several.
 type ackParams struct {
-	MessageID string `json:"message_id"`
-	Status    Status `json:"status"`
+	status Status
+	ids    []string
+}
+
+// SizeJSON implements [wire.Params].
+func (p ackParams) SizeJSON() int {
+	const each = len(`{"message_id":"89e0bdee-c355-47f2-945a-be48be875606","status":"DELIVERED"},`)
+	return len(`{"messages":[]}`) + len(p.ids)*each
+}
+
+// AppendJSON implements [wire.Params].
+func (p ackParams) AppendJSON(b []byte) []byte {
+	if len(p.ids) == 1 {
+		return p.appendOne(b, p.ids[0])
+	}
+	return wire.AppendEnd(wire.AppendList(append(b, '{'), "messages", p.ids, p.appendOne), '}')
+}
+
+func (p ackParams) appendOne(b []byte, id string) []byte {
+	b = wire.AppendField(append(b, '{'), "message_id", id)
+	return wire.AppendEnd(wire.AppendField(b, "status", string(p.status)), '}')
 }
 
 // ackRequest makes one request: the singular action for one id, the plural for several.
 func ackRequest(s Status, ids []string) (outbox.Request, error) {
-	many := make([]ackParams, len(ids))
-	for i, id := range ids {
-		many[i] = ackParams{id, s}
-	}
-	action, params := wire.ActionAcks, any(struct {
-		Messages []ackParams `json:"messages"`
-	}{many})
+	action := wire.ActionAcks
 	if len(ids) == 1 {
-		action, params = wire.ActionAck, many[0]
+		action = wire.ActionAck
 	}
 	id, err := newID()
 	if err != nil {
 		return outbox.Request{}, err
 	}
-	frame, err := wire.Request(id, action, params)
-	return outbox.Request{ID: id, Class: outbox.Ack, Frame: frame}, err
+	return outbox.Request{ID: id, Class: outbox.Ack, Frame: wire.Request(id, action, ackParams{s, ids})}, nil
 }
 
 // plural is what is known of an action that carries several messages in one frame. Not every server has it: until it was

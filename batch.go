@@ -2,6 +2,7 @@ package blaze
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"time"
@@ -109,19 +110,32 @@ type flight struct {
 	errs   []error // of each parcel
 }
 
-// plainParams is one message of CREATE_PLAIN_MESSAGES, in the order of the protocol's sample.
-type plainParams struct {
-	ConversationID   string   `json:"conversation_id"`
-	RecipientID      string   `json:"recipient_id"`
-	MessageID        string   `json:"message_id"`
-	RepresentativeID string   `json:"representative_id,omitempty"`
-	QuoteID          string   `json:"quote_message_id,omitempty"`
-	Category         Category `json:"category"`
-	Data             string   `json:"data"`
+// plainParams are the params of CREATE_PLAIN_MESSAGES.
+type plainParams []*parcel
+
+// SizeJSON implements [wire.Params].
+func (p plainParams) SizeJSON() int {
+	size := len(`{"messages":[]}`)
+	for _, message := range p {
+		size += message.size
+	}
+	return size
 }
 
-func (p *parcel) plainParams() plainParams {
-	return plainParams{p.ConversationID, p.RecipientID, p.MessageID, p.RepresentativeID, p.QuoteID, p.Category, p.Data}
+// AppendJSON implements [wire.Params].
+func (p plainParams) AppendJSON(b []byte) []byte {
+	return wire.AppendEnd(wire.AppendList(append(b, '{'), "messages", p, appendPlain), '}')
+}
+
+// appendPlain appends one message, in the order of the protocol's sample.
+func appendPlain(b []byte, p *parcel) []byte {
+	b = wire.AppendField(append(b, '{'), "conversation_id", p.ConversationID)
+	b = wire.AppendField(b, "recipient_id", p.RecipientID)
+	b = wire.AppendField(b, "message_id", p.MessageID)
+	b = wire.AppendOptional(b, "representative_id", p.RepresentativeID)
+	b = wire.AppendOptional(b, "quote_message_id", p.QuoteID)
+	b = wire.AppendField(b, "category", string(p.Category))
+	return wire.AppendEnd(wire.AppendData(b, "data", p.Data), '}')
 }
 
 // add validates one message and puts it into its conversation's thread.
@@ -150,7 +164,8 @@ func (b *batch) add(i int, out Outgoing) {
 // they are, needs escaping.
 func (d *draft) plainSize() int {
 	return len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"","quote_message_id":"","category":"","data":""},`) +
-		len(d.ConversationID) + len(d.RecipientID) + len(d.MessageID) + len(d.RepresentativeID) + len(d.QuoteID) + len(d.Category) + len(d.Data)
+		len(d.ConversationID) + len(d.RecipientID) + len(d.MessageID) + len(d.RepresentativeID) + len(d.QuoteID) + len(d.Category) +
+		base64.StdEncoding.EncodedLen(len(d.Data))
 }
 
 // run sends frames as long as there are conversations with nothing under way, and waits for the others.
@@ -217,7 +232,7 @@ func (f *flight) fly(ctx context.Context, c *Client) {
 	f.errs = make([]error, len(f.parcels))
 	if !f.plural {
 		p := f.parcels[0]
-		o, err := c.do(ctx, wire.ActionCreateMessage, p.messageParams, 0)
+		o, err := c.do(ctx, wire.ActionCreateMessage, &p.messageParams, 0)
 		if err == nil {
 			o.Unsure = o.Unsure || p.unsure
 			err = c.outcome(o, wire.ActionCreateMessage, p.MessageID)
@@ -225,13 +240,7 @@ func (f *flight) fly(ctx context.Context, c *Client) {
 		f.errs[0] = err
 		return
 	}
-	params := struct {
-		Messages []plainParams `json:"messages"`
-	}{}
-	for _, p := range f.parcels {
-		params.Messages = append(params.Messages, p.plainParams())
-	}
-	o, err := c.do(ctx, wire.ActionCreatePlain, params, c.batches.tries())
+	o, err := c.do(ctx, wire.ActionCreatePlain, plainParams(f.parcels), c.batches.tries())
 	// A frame that was refused for a passing reason, as often as that is allowed, would fare no better message by message.
 	if err == nil && c.batches.heard(o) {
 		f.singly, f.unsure = true, o.Unsure

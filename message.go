@@ -222,17 +222,38 @@ type draft struct {
 
 // messageParams are the params of CREATE_MESSAGE, in the order of the protocol's samples; what they do not show follows.
 type messageParams struct {
-	ConversationID   string   `json:"conversation_id"`
-	Category         Category `json:"category"`
-	Status           Status   `json:"status"`
-	MessageID        string   `json:"message_id"`
-	Data             string   `json:"data"`
-	RecipientID      string   `json:"recipient_id,omitempty"`
-	QuoteID          string   `json:"quote_message_id,omitempty"`
-	RepresentativeID string   `json:"representative_id,omitempty"`
-	Mentions         []string `json:"mentions,omitempty"`
-	Silent           bool     `json:"silent,omitempty"`
-	ExpireIn         int64    `json:"expire_in,omitempty"` // seconds
+	ConversationID   string
+	Category         Category
+	MessageID        string
+	Data             []byte
+	RecipientID      string
+	QuoteID          string
+	RepresentativeID string
+	Mentions         []string
+	Silent           bool
+	ExpireIn         int64 // seconds
+}
+
+// SizeJSON implements [wire.Params].
+func (p *messageParams) SizeJSON() int {
+	const most = len(`{"conversation_id":"","category":"","status":"SENT","message_id":"","data":"","recipient_id":"","quote_message_id":"",`+
+		`"representative_id":"","silent":true,"expire_in":}`) + 6*36
+	return most + len(p.Category) + base64.StdEncoding.EncodedLen(len(p.Data)) + len(p.Mentions)*40
+}
+
+// AppendJSON implements [wire.Params].
+func (p *messageParams) AppendJSON(b []byte) []byte {
+	b = wire.AppendField(append(b, '{'), "conversation_id", p.ConversationID)
+	b = wire.AppendField(b, "category", string(p.Category))
+	b = wire.AppendField(b, "status", string(StatusSent))
+	b = wire.AppendField(b, "message_id", p.MessageID)
+	b = wire.AppendData(b, "data", p.Data)
+	b = wire.AppendOptional(b, "recipient_id", p.RecipientID)
+	b = wire.AppendOptional(b, "quote_message_id", p.QuoteID)
+	b = wire.AppendOptional(b, "representative_id", p.RepresentativeID)
+	b = wire.AppendList(b, "mentions", p.Mentions, wire.AppendText)
+	b = wire.AppendTrue(b, "silent", p.Silent)
+	return wire.AppendEnd(wire.AppendInt(b, "expire_in", p.ExpireIn), '}')
 }
 
 // draft validates out and puts it into the form of the wire. Every error is an [InvalidError].
@@ -240,7 +261,7 @@ func (out Outgoing) draft() (*draft, error) {
 	if out.ConversationID == "" {
 		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a user's; transfers and notices of the system have no conversation to answer in")
 	}
-	d := &draft{messageParams: messageParams{Status: StatusSent, Silent: out.Silent}}
+	d := &draft{messageParams: messageParams{Silent: out.Silent}}
 	ids := idCheck{prefix: "Outgoing."}
 	d.ConversationID = ids.required("ConversationID", out.ConversationID)
 	d.MessageID = ids.optional("MessageID", out.MessageID)
@@ -296,7 +317,7 @@ func (d *draft) fill(out Outgoing) error {
 		return invalid("Outgoing.Payload", "%d bytes of data, more than %d", len(data), maxData)
 	}
 	d.Category = value.Category()
-	d.Data = base64.StdEncoding.EncodeToString(data)
+	d.Data = data
 	return nil
 }
 

@@ -150,12 +150,8 @@ func (c *Client) list(l *link.Link, answered func()) {
 		l.Fail(err)
 		return
 	}
-	frame, err := wire.Request(id, wire.ActionListPending, nil)
-	if err != nil {
-		l.Fail(err)
-		return
-	}
-	c.outbox.Go(outbox.Request{ID: id, Class: outbox.List, Frame: frame}, func(o outbox.Outcome[*wire.Error]) {
+	r := outbox.Request{ID: id, Class: outbox.List, Frame: wire.Request(id, wire.ActionListPending, nil)}
+	c.outbox.Go(r, func(o outbox.Outcome[*wire.Error]) {
 		switch {
 		case o.Err != nil:
 		case o.Answer != nil:

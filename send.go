@@ -32,7 +32,7 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 			return Sent{}, err
 		}
 	}
-	if err := c.request(ctx, wire.ActionCreateMessage, d.MessageID, d.messageParams); err != nil {
+	if err := c.request(ctx, wire.ActionCreateMessage, d.MessageID, &d.messageParams); err != nil {
 		return Sent{}, err
 	}
 	c.stats.sent.Add(1)
@@ -90,7 +90,7 @@ func (c *Client) pace(ctx context.Context, e *wire.Error) error {
 }
 
 // request makes one request and waits for its end. messageID is for the error; "" where there are several messages.
-func (c *Client) request(ctx context.Context, action, messageID string, params any) error {
+func (c *Client) request(ctx context.Context, action, messageID string, params wire.Params) error {
 	o, err := c.do(ctx, action, params, 0)
 	if err != nil {
 		return err
@@ -99,12 +99,8 @@ func (c *Client) request(ctx context.Context, action, messageID string, params a
 }
 
 // do puts one request into the outbox and waits for its end. tries is how often it is written without an answer; 0: for ever.
-func (c *Client) do(ctx context.Context, action string, params any, tries int) (outbox.Outcome[*wire.Error], error) {
+func (c *Client) do(ctx context.Context, action string, params wire.Params, tries int) (outbox.Outcome[*wire.Error], error) {
 	id, err := newID()
-	if err != nil {
-		return outbox.Outcome[*wire.Error]{}, err
-	}
-	frame, err := wire.Request(id, action, params)
 	if err != nil {
 		return outbox.Outcome[*wire.Error]{}, err
 	}
@@ -112,7 +108,7 @@ func (c *Client) do(ctx context.Context, action string, params any, tries int) (
 	if c.cfg.Limiter == nil {
 		pace = nil
 	}
-	return c.outbox.Do(ctx, outbox.Request{ID: id, Class: outbox.Send, Frame: frame, Tries: tries}, pace), nil
+	return c.outbox.Do(ctx, outbox.Request{ID: id, Class: outbox.Send, Frame: wire.Request(id, action, params), Tries: tries}, pace), nil
 }
 
 // outcome says what a request's end means for a message: whether it may have been stored is never left open.

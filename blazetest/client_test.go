@@ -115,7 +115,11 @@ func connectAndList(t *testing.T, s *blazetest.Server) *raw {
 func (c *raw) write(action string, params any) (id string) {
 	c.t.Helper()
 	id = uuid.Must(uuid.NewV4()).String()
-	p, err := wire.Request(id, action, params)
+	p, err := wire.Marshal(struct {
+		ID     string `json:"id"`
+		Action string `json:"action"`
+		Params any    `json:"params,omitempty"`
+	}{id, action, params})
 	require.NoError(c.t, err)
 	c.writeBytes(c.d.Append(nil, p))
 	return id

@@ -85,12 +85,3 @@ func Marshal(v any) ([]byte, error) {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
-
-// Request returns the JSON of a request. Nil params are left out.
-func Request(id, action string, params any) ([]byte, error) {
-	return Marshal(struct {
-		ID     string `json:"id"`
-		Action string `json:"action"`
-		Params any    `json:"params,omitempty"`
-	}{id, action, params})
-}

@@ -134,28 +134,6 @@ func TestParseKeepsNothingOfItsInput(t *testing.T) {
 	}, *f)
 }
 
-func TestRequest(t *testing.T) {
-	type params struct {
-		ConversationID string `json:"conversation_id"`
-		Data           string `json:"data"`
-	}
-	for _, c := range []struct {
-		params any
-		want   string
-	}{
-		{nil, `{"id":"i","action":"LIST_PENDING_MESSAGES"}`},
-		{params{"c", "a<b>&c"}, `{"id":"i","action":"LIST_PENDING_MESSAGES","params":{"conversation_id":"c","data":"a<b>&c"}}`},
-		{json.RawMessage(`{"a": [1]}`), `{"id":"i","action":"LIST_PENDING_MESSAGES","params":{"a":[1]}}`},
-		{map[string]any{}, `{"id":"i","action":"LIST_PENDING_MESSAGES","params":{}}`},
-	} {
-		got, err := wire.Request("i", wire.ActionListPending, c.params)
-		require.NoError(t, err)
-		assert.Equal(t, c.want, string(got))
-	}
-	_, err := wire.Request("i", "A", func() {})
-	assert.ErrorContains(t, err, "wire: encode")
-}
-
 func TestMarshal(t *testing.T) {
 	got, err := wire.Marshal(wire.Frame{
 		ID: "i", Action: "A", Params: json.RawMessage(`"<p>"`), Data: json.RawMessage(`[ 1, "&" ]`),

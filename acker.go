@@ -22,6 +22,7 @@ type acker struct {
 
 	mu      sync.Mutex
 	queue   []string
+	last    int      // ids in the last frame
 	alone   []string // ids of refused frames, to go out one by one
 	waiting int      // ids that are not confirmed, written ones and those of Client.Ack included
 	running bool
@@ -40,6 +41,9 @@ func (a *acker) add(id string) {
 	a.c.inbox.Hold(id)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.queue == nil {
+		a.queue = make([]string, 0, a.last) // as many as the last time
+	}
 	a.queue = append(a.queue, id)
 	a.waiting++
 	a.startLocked()
@@ -116,7 +120,9 @@ func (a *acker) take() []string {
 	if len(a.alone) > 0 {
 		return cut(&a.alone, 1)
 	}
-	return cut(&a.queue, a.full())
+	ids := cut(&a.queue, a.full())
+	a.last = len(ids)
+	return ids
 }
 
 // cut takes the first n off a queue, and lets go of its memory when it is empty.

@@ -83,19 +83,29 @@ func pair(a, b string) uuid.UUID {
 // canonicalUUID returns s in lower case if it is a UUID in the only form the service knows: 36 characters, hexadecimal with
 // four hyphens, any case. Braces, URNs and forms without hyphens are refused. Version and variant do not matter.
 func canonicalUUID(s string) (string, bool) {
-	if len(s) != 36 {
+	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return "", false
 	}
+	digits := 0
 	for i := range len(s) {
-		if hyphen := i == 8 || i == 13 || i == 18 || i == 23; hyphen != (s[i] == '-') {
-			return "", false
-		} else if !hyphen && !isHex(s[i]) {
-			return "", false
-		}
+		digits += int(hexDigit[s[i]])
 	}
-	return strings.ToLower(s), true
+	if digits&0xff != 32 {
+		return "", false
+	}
+	if digits > 0xff {
+		s = strings.ToLower(s)
+	}
+	return s, true
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
+// hexDigit has 1 for each hexadecimal digit, and 0x100 more for one in upper case.
+var hexDigit = func() (is [256]uint16) {
+	for _, c := range "0123456789abcdef" {
+		is[c] = 1
+	}
+	for _, c := range "ABCDEF" {
+		is[c] = 0x101
+	}
+	return is
+}()

@@ -29,16 +29,16 @@ type Message struct {
 	SessionID        string // the session it was written on, or ""
 	RepresentativeID string // on whose behalf UserID wrote it, or ""
 	QuoteID          string // the message it quotes, or ""
-	Group            bool   // ConversationID is not the one between the bot and UserID; false for SYSTEM_*
 	Category         Category
 	Payload          Payload       // never nil, always a value, never a pointer; Raw for what could not be decoded
 	Data             []byte        // the bytes Payload was decoded from; the wire's own text where that is not base64
-	Silent           bool          // the recipient's client does not notify
 	ExpireIn         time.Duration // how long after reading it disappears; 0: never
-	Backlog          bool          // the server pushed it from what was pending, as it does after each connect
+	CreatedAt        time.Time     // by the server's clock
 	Attempt          int           // of the handler, in this process: 1, 2, ...
 	LastAttempt      bool          // an error now drops the message
-	CreatedAt        time.Time     // by the server's clock
+	Group            bool          // ConversationID is not the one between the bot and UserID; false for SYSTEM_*
+	Silent           bool          // the recipient's client does not notify
+	Backlog          bool          // the server pushed it from what was pending, as it does after each connect
 
 	botID string // whose replies are derived
 	said  *said  // nil in a Message that did not come from a Client

@@ -33,7 +33,7 @@ func isColor(s string) bool {
 		return false
 	}
 	for i := 1; i < len(s); i++ {
-		if !isHex(s[i]) {
+		if hexDigit[s[i]] == 0 {
 			return false
 		}
 	}

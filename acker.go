@@ -3,9 +3,11 @@ package blaze
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/fifo"
 	"github.com/mixin-blaze/blaze/internal/outbox"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -21,10 +23,9 @@ type acker struct {
 	ended  sync.WaitGroup
 
 	mu      sync.Mutex
-	queue   []string
-	last    int      // ids in the last frame
-	alone   []string // ids of refused frames, to go out one by one
-	waiting int      // ids that are not confirmed, written ones and those of Client.Ack included
+	queue   fifo.Queue[string]
+	alone   fifo.Queue[string] // ids of refused frames, to go out one by one
+	waiting int                // ids that are not confirmed, written ones and those of Client.Ack included
 	running bool
 	rush    bool // do not wait for full frames
 	sealed  bool // takes nothing from Client.Ack any more
@@ -41,13 +42,10 @@ func (a *acker) add(id string) {
 	a.c.inbox.Hold(id)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.queue == nil {
-		a.queue = make([]string, 0, a.last) // as many as the last time
-	}
-	a.queue = append(a.queue, id)
+	a.queue.Push(id)
 	a.waiting++
 	a.startLocked()
-	if len(a.queue) >= a.full() {
+	if a.queue.Len() >= a.full() {
 		a.wake()
 	}
 }
@@ -94,12 +92,12 @@ func (a *acker) gather() bool {
 	defer t.Stop()
 	for {
 		a.mu.Lock()
-		if a.closed || len(a.queue)+len(a.alone) == 0 {
+		if a.closed || a.queue.Len()+a.alone.Len() == 0 {
 			a.running = false
 			a.mu.Unlock()
 			return false
 		}
-		worth := a.rush || len(a.alone) > 0 || len(a.queue) >= a.full()
+		worth := a.rush || a.alone.Len() > 0 || a.queue.Len() >= a.full()
 		a.mu.Unlock()
 		if worth {
 			return true
@@ -117,21 +115,17 @@ func (a *acker) gather() bool {
 func (a *acker) take() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.alone) > 0 {
+	if a.alone.Len() > 0 {
 		return cut(&a.alone, 1)
 	}
-	ids := cut(&a.queue, a.full())
-	a.last = len(ids)
-	return ids
+	return cut(&a.queue, a.full())
 }
 
-// cut takes the first n off a queue, and lets go of its memory when it is empty.
-func cut(queue *[]string, n int) []string {
-	n = min(n, len(*queue))
-	ids := (*queue)[:n:n]
-	if *queue = (*queue)[n:]; len(*queue) == 0 {
-		*queue = nil
-	}
+// cut takes the first n off a queue.
+func cut(queue *fifo.Queue[string], n int) []string {
+	n = min(n, queue.Len())
+	ids := slices.Clone(queue.All()[:n])
+	queue.Drop(n)
 	return ids
 }
 
@@ -213,7 +207,9 @@ func (a *acker) end(n int) {
 func (a *acker) again(ids []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.alone = append(a.alone, ids...)
+	for _, id := range ids {
+		a.alone.Push(id)
+	}
 	a.startLocked()
 	a.wake()
 }

@@ -45,7 +45,7 @@ func (t Task) limit(ctx context.Context) (Result, error) {
 	if err := askPending(ws); err != nil {
 		return Result{}, err
 	}
-	l := &limiter{ws: ws, meter: newMeter(t.Count)}
+	l := &limiter{ws: ws, meter: newMeter(t.Count, t.Before)}
 	for i := range t.Count + 1 { // the first is the answer
 		if err := l.next(t.Contender == Inflate); err != nil {
 			return Result{}, errors.Join(err, context.Cause(ctx))

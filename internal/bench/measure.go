@@ -54,7 +54,7 @@ func between(a, b mark, n int) Result {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// meter counts messages as they are handled. The clock starts when a twentieth of them were, and stops with the last.
+// meter counts messages as they are handled. The clock starts when warm of them were, and stops with the last.
 type meter struct {
 	warm, count int64
 	read        func() int // how many were read by now, some of which may wait to be handled; nil: as many as were handled
@@ -65,8 +65,8 @@ type meter struct {
 	full        chan struct{} // closed when all were handled
 }
 
-func newMeter(count int) *meter {
-	m := &meter{warm: max(int64(count)/20, 1), count: int64(count), full: make(chan struct{})}
+func newMeter(count, warm int) *meter {
+	m := &meter{warm: max(int64(warm), 1), count: int64(count), full: make(chan struct{})}
 	m.started.Add(1)
 	return m
 }

@@ -199,7 +199,7 @@ func (t Task) naive(ctx context.Context) (Result, error) {
 
 // naiveReceive acknowledges nothing, which is to its advantage.
 func (t Task) naiveReceive(ctx context.Context) (Result, error) {
-	m := newMeter(t.Count)
+	m := newMeter(t.Count, t.Before)
 	c, err := t.dialNaive(ctx, func(_ *message, data []byte) {
 		if len(data) == t.Size {
 			m.tick()

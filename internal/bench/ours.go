@@ -115,7 +115,7 @@ func (t Task) oursReceive(ctx context.Context, edit func(*blaze.Config), work fu
 	if err != nil {
 		return Result{}, err
 	}
-	m := newMeter(t.Count)
+	m := newMeter(t.Count, t.Before)
 	m.read = func() int { return int(c.Stats().FramesRead) } //nolint:gosec // G115: a count
 	run := start(ctx, c, blaze.On(func(_ context.Context, _ *blaze.Message, text blaze.Text) error {
 		if len(text) != t.Size {

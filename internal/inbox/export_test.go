@@ -8,7 +8,7 @@ func (b *Box[K, M]) Left() Left {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return Left{
-		Used: int(b.used), Held: len(b.held), Kept: b.kept.Len(), Lanes: len(b.lanes), Ready: b.ready.len(),
+		Used: int(b.used), Held: len(b.held), Kept: b.kept.Len(), Lanes: len(b.lanes), Ready: b.ready.Len(),
 		Workers: b.workers, Messages: b.messages, Handling: b.handling,
 	}
 }

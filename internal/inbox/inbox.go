@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/fifo"
 	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
@@ -16,6 +17,9 @@ const Overhead = 512
 
 // keptIDs bounds the ids whose acknowledgement is left to the user; the oldest are forgotten.
 const keptIDs = 100_000
+
+// spareLanes is how many empty lanes are kept to be used again.
+const spareLanes = 32
 
 // Fate is what became of a message that was offered.
 type Fate uint8
@@ -64,8 +68,8 @@ type Box[K comparable, M any] struct {
 
 	mu       sync.Mutex
 	lanes    map[K]*lane[K, M]
-	spare    []*lane[K, M] // empty ones, at most one for each worker
-	ready    fifo[*lane[K, M]]
+	spare    []*lane[K, M] // empty ones
+	ready    fifo.Queue[*lane[K, M]]
 	held     map[string]hold
 	kept     recent.Set
 	used     int64
@@ -89,7 +93,7 @@ type item[M any] struct {
 
 type lane[K comparable, M any] struct {
 	key   K
-	items fifo[item[M]] // the first one is being handled, while busy is set
+	items fifo.Queue[item[M]] // the first one is being handled, while busy is set
 	busy  bool
 	park  *time.Timer // runs while the lane waits for another attempt
 }
@@ -162,9 +166,9 @@ func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 		b.held[id] = hold{here: true}
 	}
 	l := b.lane(key)
-	l.items.push(item[M]{id: id, size: size, m: m})
-	if l.items.len() == 1 {
-		b.ready.push(l)
+	l.items.Push(item[M]{id: id, size: size, m: m})
+	if l.items.Len() == 1 {
+		b.ready.Push(l)
 		b.hire()
 	}
 	return Taken
@@ -193,7 +197,7 @@ func (b *Box[K, M]) lane(key K) *lane[K, M] {
 // close forgets an empty lane.
 func (b *Box[K, M]) close(l *lane[K, M]) {
 	delete(b.lanes, l.key)
-	if len(b.spare) < b.cfg.Workers {
+	if len(b.spare) < spareLanes {
 		*l = lane[K, M]{items: l.items}
 		b.spare = append(b.spare, l)
 	}
@@ -202,7 +206,7 @@ func (b *Box[K, M]) close(l *lane[K, M]) {
 // hire starts a worker if a lane is ready and one more may be started. They come one after the other: each hires the next once
 // it has something to do itself. So handlers that return at once do not cost a goroutine for each message.
 func (b *Box[K, M]) hire() {
-	if b.ready.len() > 0 && !b.starting && b.workers < b.cfg.Workers {
+	if b.ready.Len() > 0 && !b.starting && b.workers < b.cfg.Workers {
 		b.workers++
 		b.starting = true
 		go b.work(true)
@@ -337,7 +341,7 @@ func (b *Box[K, M]) stop() (tried []M) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
-	b.ready.cut(0)
+	b.ready.Keep(0)
 	for key, l := range b.lanes {
 		first := 0
 		if l.busy {
@@ -345,13 +349,13 @@ func (b *Box[K, M]) stop() (tried []M) {
 		} else {
 			delete(b.lanes, key)
 		}
-		for _, it := range l.items.all()[first:] {
+		for _, it := range l.items.All()[first:] {
 			if it.attempt > 0 {
 				tried = append(tried, it.m)
 			}
 			b.free(it)
 		}
-		l.items.cut(first)
+		l.items.Keep(first)
 		if l.park != nil {
 			l.park.Stop()
 		}

@@ -46,14 +46,14 @@ func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
 	if hired {
 		b.starting = false
 	}
-	if b.ready.len() == 0 {
+	if b.ready.Len() == 0 {
 		b.workers--
 		b.tellIdle()
 		return nil, item[M]{}
 	}
-	l := b.ready.pop()
+	l := b.ready.Pop()
 	l.busy = true
-	it := &l.items.all()[0]
+	it := &l.items.All()[0]
 	it.attempt++
 	b.handling++
 	b.hire()
@@ -101,13 +101,13 @@ func (b *Box[K, M]) finish(l *lane[K, M], keep bool) {
 	b.mu.Lock()
 	b.handling--
 	l.busy = false
-	it := l.items.pop()
+	it := l.items.Pop()
 	if h, ok := b.held[it.id]; keep && ok && !h.forget {
 		b.kept.Add(it.id)
 	}
 	b.free(it)
-	if l.items.len() > 0 {
-		b.ready.push(l) // for this worker, which goes on
+	if l.items.Len() > 0 {
+		b.ready.Push(l) // for this worker, which goes on
 	} else {
 		b.close(l)
 	}
@@ -130,7 +130,7 @@ func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
 		defer b.mu.Unlock()
 		l.park = nil
 		if !b.stopped {
-			b.ready.push(l)
+			b.ready.Push(l)
 			b.hire()
 		}
 	})

@@ -25,12 +25,12 @@ var All = []Mutant{
 	{
 		Name: "a message that failed goes behind the rest of its conversation", By: soak, File: "internal/inbox/worker.go",
 		Old: "	b.handling--\n	l.busy = false\n	l.park",
-		New: "	b.handling--\n	l.busy = false\n	l.items.push(l.items.pop())\n	l.park",
+		New: "	b.handling--\n	l.busy = false\n	l.items.Push(l.items.Pop())\n	l.park",
 	},
 	{
 		Name: "a conversation is handled by two workers", By: soak, File: "internal/inbox/inbox.go",
-		Old: "	if l.items.len() == 1 {\n		b.ready.push(l)\n		b.hire()\n	}\n	return Taken\n",
-		New: "	if last := l.items.len() - 1; last > 0 {\n		it := l.items.all()[last]\n		l.items.cut(last)\n		l = &lane[K, M]{key: key}\n		b.lanes[key] = l\n		l.items.push(it)\n	}\n	b.ready.push(l)\n	b.hire()\n	return Taken\n",
+		Old: "	if l.items.Len() == 1 {\n		b.ready.Push(l)\n		b.hire()\n	}\n	return Taken\n",
+		New: "	if last := l.items.Len() - 1; last > 0 {\n		it := l.items.All()[last]\n		l.items.Keep(last)\n		l = &lane[K, M]{key: key}\n		b.lanes[key] = l\n		l.items.Push(it)\n	}\n	b.ready.Push(l)\n	b.hire()\n	return Taken\n",
 	},
 	{
 		Name: "a panic is not recovered from", By: soak, File: "internal/inbox/worker.go",

@@ -17,7 +17,7 @@ const (
 	ackDelay = 200 * time.Millisecond // how long the first of a frame waits for others
 	// ackFrames is how many frames are unanswered at once. Their answers come behind all that the server has pushed meanwhile: at
 	// 100,000 messages a second, 4 frames would confirm 3,000 acknowledgements a second, and the ids of the rest fill the inbox.
-	ackFrames = 128
+	ackFrames = 512
 )
 
 // Status is how far a message has come.
@@ -61,8 +61,8 @@ type ackParams struct {
 
 // SizeJSON implements [wire.Params].
 func (p ackParams) SizeJSON() int {
-	const each = len(`{"message_id":"89e0bdee-c355-47f2-945a-be48be875606","status":"DELIVERED"},`)
-	return len(`{"messages":[]}`) + len(p.ids)*each
+	const each = len(`{"message_id":"89e0bdee-c355-47f2-945a-be48be875606","status":""},`)
+	return len(`{"messages":[]}`) + len(p.ids)*(each+len(p.status))
 }
 
 // AppendJSON implements [wire.Params].

@@ -273,12 +273,12 @@ func TestAcksLeaveABoundedNumberOfFramesUnanswered(t *testing.T) {
 		}
 		r := s.run(ok, func(cfg *blaze.Config) { cfg.AckBatch = 1 })
 		synctest.Wait()
-		for i := range 200 {
+		for i := range 600 {
 			s.conn().push(message(fmt.Sprint("user", i), "hello"))
 		}
 		time.Sleep(19 * time.Second)
-		assert.EqualValues(t, 128, acks.Load())
-		assert.Equal(t, 200, r.Stats().AcksWaiting)
+		assert.EqualValues(t, 512, acks.Load())
+		assert.Equal(t, 600, r.Stats().AcksWaiting)
 		assert.ErrorIs(t, r.stop(), blaze.ErrDrain)
 	})
 }

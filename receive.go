@@ -26,17 +26,20 @@ type lane struct {
 	conversation string
 }
 
-// inbound is what the inbox holds: a message as it came, or a receipt.
+// inbound is what the inbox holds: a message as it came, or a receipt. There may be a hundred thousand of them.
 type inbound struct {
-	view    wire.Message
-	receipt *Receipt
+	view    wire.Message // of a receipt: MessageID, CreatedAt for when, Category for the status
+	receipt bool
 	acked   bool // by AckReceived, before its handler was asked
 
 	// Of the present attempt; owned by its worker.
+	skip bool // acknowledge without asking a handler
 	m    *Message
-	err  error // why it failed
-	skip bool  // acknowledge without asking a handler
+	err  *error // why it failed
 }
+
+// failed notes why the present attempt did. (In a method of its own, because the error is put on the heap.)
+func (in *inbound) failed(err error) { in.err = &err }
 
 // hooks are what the link's reader and writer call.
 func (c *Client) hooks() link.Hooks {
@@ -137,8 +140,8 @@ func (c *Client) receive(f *wire.Received) {
 		c.badFrame(errData)
 		return
 	}
-	r := &Receipt{MessageID: v.MessageID, Status: Status(f.Status), At: f.UpdatedAt}
-	if c.inbox.Offer(lane{receipts: true}, "", 0, &inbound{receipt: r}) != inbox.Taken {
+	r := wire.Message{MessageID: v.MessageID, Category: f.Status, CreatedAt: f.UpdatedAt}
+	if c.inbox.Offer(lane{receipts: true}, "", 0, &inbound{view: r, receipt: true}) != inbox.Taken {
 		c.stats.ignored.Add(1) // receipts are not pushed again: the last ones are lost when handlers are that far behind
 	}
 }
@@ -202,8 +205,8 @@ func (c *Client) stopGateTimer() {
 
 // handle runs one attempt on a worker.
 func (c *Client) handle(in *inbound, attempt int) error {
-	if in.receipt != nil {
-		c.cfg.OnReceipt(*in.receipt)
+	if in.receipt {
+		c.cfg.OnReceipt(Receipt{MessageID: in.view.MessageID, Status: Status(in.view.Category), At: in.view.CreatedAt})
 		return nil
 	}
 	if in.skip {
@@ -233,9 +236,9 @@ func (c *Client) lastAttempt(attempt int) bool {
 // matter here.
 func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
 	switch {
-	case in.receipt != nil:
+	case in.receipt:
 		if err != nil {
-			c.cfg.Logger.Warn("blaze: OnReceipt failed", "message", in.receipt.MessageID, "error", err)
+			c.cfg.Logger.Warn("blaze: OnReceipt failed", "message", in.view.MessageID, "error", err)
 		}
 		return inbox.Verdict{Then: inbox.Done}
 	case in.skip:
@@ -255,7 +258,7 @@ func (c *Client) settle(in *inbound, attempt int, err error) inbox.Verdict {
 		// No attempt: neither recorded nor acknowledged. It comes again, and the rest of its conversation must not come before it.
 		c.cfg.Logger.Warn("blaze: handler failed while Run was ending", "message", in.m, "error", err)
 		c.inbox.Stop()
-		in.err = err
+		in.failed(err)
 		c.letGo(in)
 		return inbox.Verdict{Then: inbox.Done}
 	}
@@ -280,7 +283,7 @@ func (c *Client) failed(in *inbound, attempt int, err error) inbox.Verdict {
 	if c.inbox.Abandoned() {
 		return inbox.Verdict{Then: inbox.Done} // Run ended while the hook ran
 	}
-	in.err = err
+	in.failed(err)
 	if !c.lastAttempt(attempt) && !hopeless(err) {
 		after := handlerWait.Near(attempt)
 		c.cfg.Logger.Warn("blaze: handler failed", "message", in.m, "error", err, "retry_in", after)
@@ -306,7 +309,7 @@ func (c *Client) drop(in *inbound, err error) {
 // when it was received.
 func (c *Client) letGo(in *inbound) {
 	if in.acked && !c.inbox.Abandoned() {
-		c.drop(in, fmt.Errorf("blaze: Run ended before another attempt: %w", in.err))
+		c.drop(in, fmt.Errorf("blaze: Run ended before another attempt: %w", *in.err))
 	}
 }
 

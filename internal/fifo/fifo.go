@@ -8,7 +8,7 @@ type Queue[T any] struct {
 }
 
 // keep is for how many items an empty Queue keeps memory.
-const keep = 16
+const keep = 64
 
 // Len returns how many items are in q.
 func (q *Queue[T]) Len() int { return len(q.items) - q.first }

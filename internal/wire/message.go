@@ -95,14 +95,38 @@ func (d *Decoder) fill(r *Received) {
 		return text
 	}
 	r.Data = s.data
+	r.Action, r.Status = common(s.spans[spanAction]), common(s.spans[spanStatus])
 	// In the order of the spans.
-	r.ID, r.Action, r.Status = next(spanID), next(spanAction), next(spanStatus)
+	r.ID = next(spanID)
 	m := &r.Message
 	m.ConversationID, m.UserID, m.SessionID, m.MessageID = next(spanConversationID), next(spanUserID), next(spanSessionID), next(spanMessageID)
 	m.QuoteMessageID, m.RepresentativeID, m.Category = next(spanQuoteMessageID), next(spanRepresentativeID), next(spanCategory)
 	m.Pending = string(s.spans[spanSource]) == ActionListPending
 	m.CreatedAt, r.UpdatedAt, m.ExpireIn, m.Silent = s.createdAt, s.updatedAt, s.expireIn, s.silent
 	d.decodeData(m)
+}
+
+// common returns a string of the protocol without copying it.
+func common(span []byte) string {
+	switch string(span) {
+	case "":
+		return ""
+	case ActionCreateMessage:
+		return ActionCreateMessage
+	case ActionAck:
+		return ActionAck
+	case ActionAcks:
+		return ActionAcks
+	case ActionCreatePlain:
+		return ActionCreatePlain
+	case "SENT":
+		return "SENT"
+	case "DELIVERED":
+		return "DELIVERED"
+	case "READ":
+		return "READ"
+	}
+	return string(span)
 }
 
 // decodeData takes data_base64 if it is there: the service sends the same bytes as data_base64 (raw URL alphabet) and data

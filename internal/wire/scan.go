@@ -30,9 +30,9 @@ const (
 	spanData = iota
 	spanDataBase64
 	spanSource
-	spanID
 	spanAction
 	spanStatus
+	spanID
 	spanConversationID
 	spanUserID
 	spanSessionID

@@ -1,0 +1,256 @@
+package blaze_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1" //nolint:gosec // RFC 6455 wants it
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// How many allocations a text message may take: received, from the socket to the handler's return and the acknowledgement; sent,
+// from Send to the server's confirmation. Who saves some lowers the bound.
+const (
+	mostReceived = 8.0
+	mostSent     = 20.0
+)
+
+func TestAllocationsOfAReceivedText(t *testing.T) {
+	const each = 160 // two frames of acknowledgements
+	const runs = 20
+	const warm = 5
+	c := newQuietConn()
+	handled := 0
+	stop := runQuietly(t, c, blaze.On(func(context.Context, *blaze.Message, blaze.Text) error { return nil }))
+	defer stop()
+	var batches [][]byte
+	for i := range warm + runs + 1 {
+		var batch []byte
+		for j := range each {
+			batch = append(batch, pushedText(fmt.Sprintf("%08d-0000-4000-8000-000000000000", i*each+j), j%10)...)
+		}
+		batches = append(batches, batch)
+	}
+	receive := func() {
+		handled += each
+		c.push(batches[0])
+		batches = batches[1:]
+		c.waitForAcks(handled)
+	}
+	for range warm {
+		receive()
+	}
+	got := testing.AllocsPerRun(runs, receive) / each
+	t.Logf("%.2f allocations", got)
+	assert.LessOrEqual(t, got, mostReceived)
+}
+
+func TestAllocationsOfASentText(t *testing.T) {
+	c := newQuietConn()
+	r := newQuietClient(t, c)
+	stop := runClient(t, r, nil)
+	defer stop()
+	out := r.ToUser(userA, blaze.Text("hello"))
+	send := func() {
+		_, err := r.Send(t.Context(), out)
+		assert.NoError(t, err)
+	}
+	send()
+	got := testing.AllocsPerRun(500, send)
+	t.Logf("%.2f allocations", got)
+	assert.LessOrEqual(t, got, mostSent)
+}
+
+func newQuietClient(t *testing.T, c *quietConn) *blaze.Client {
+	t.Helper()
+	r, err := blaze.New(keyOf(botID), &blaze.Config{
+		Endpoints: []string{"ws://127.0.0.1/"}, Logger: slog.New(slog.DiscardHandler),
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil },
+	})
+	require.NoError(t, err)
+	return r
+}
+
+func runQuietly(t *testing.T, c *quietConn, h blaze.Handler) (stop func()) {
+	t.Helper()
+	return runClient(t, newQuietClient(t, c), h)
+}
+
+func runClient(t *testing.T, r *blaze.Client, h blaze.Handler) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(ctx, h) }()
+	return func() {
+		cancel()
+		assert.NoError(t, <-ended)
+	}
+}
+
+// pushedText is the websocket message of a text in one of several conversations.
+func pushedText(id string, conversation int) []byte {
+	data := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte("text "), 16))
+	return binaryMessage(zipped(fmt.Appendf(nil, `{"id":%q,"action":"CREATE_MESSAGE","data":{"type":"message","conversation_id":"7404c815-0393-3ea3-b9f2-%012d",`+
+		`"user_id":%q,"session_id":%q,"message_id":%q,"category":"PLAIN_TEXT","data_base64":%q,"status":"SENT","source":"CREATE_MESSAGE",`+
+		`"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T10:01:32.387507Z"}}`, id, conversation, userA, userB, id, data)))
+}
+
+// zipped is gzip that stores p.
+func zipped(p []byte) []byte {
+	b := append(make([]byte, 0, len(p)+23), 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1)
+	return appendStored(b, p)
+}
+
+func appendStored(b, p []byte) []byte {
+	n := uint16(len(p))
+	b = binary.LittleEndian.AppendUint16(b, n)
+	b = binary.LittleEndian.AppendUint16(b, ^n)
+	b = append(b, p...)
+	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(p))
+	return binary.LittleEndian.AppendUint32(b, uint32(n))
+}
+
+func binaryMessage(p []byte) []byte {
+	if len(p) < 126 {
+		return append([]byte{0x82, byte(len(p))}, p...)
+	}
+	return append(binary.BigEndian.AppendUint16([]byte{0x82, 126}, uint16(len(p))), p...)
+}
+
+// quietConn is a connection to a server that allocates nothing once it has done everything once: it confirms each request. It is
+// written by hand, since what is counted is counted in the whole process.
+type quietConn struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	in, out []byte
+	reply   []byte
+	open    bool // the handshake is over
+	closed  bool
+	acks    int
+}
+
+func newQuietConn() *quietConn {
+	c := &quietConn{out: make([]byte, 0, 1<<20)}
+	c.changed = sync.NewCond(&c.mu)
+	return c
+}
+
+// push has the client read p.
+func (c *quietConn) push(p []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = append(c.out, p...)
+	c.changed.Broadcast()
+}
+
+// waitForAcks waits until so many messages were acknowledged since the beginning.
+func (c *quietConn) waitForAcks(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.acks < n && !c.closed {
+		c.changed.Wait()
+	}
+}
+
+func (c *quietConn) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.out) == 0 {
+		if c.closed {
+			return 0, io.EOF
+		}
+		c.changed.Wait()
+	}
+	n := copy(p, c.out)
+	c.out = c.out[:copy(c.out, c.out[n:])]
+	return n, nil
+}
+
+func (c *quietConn) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.in = append(c.in, p...)
+	if !c.open {
+		c.upgrade()
+	} else {
+		for c.frame() {
+			continue
+		}
+	}
+	c.changed.Broadcast()
+	return len(p), nil
+}
+
+func (c *quietConn) upgrade() {
+	head, rest, ok := bytes.Cut(c.in, []byte("\r\n\r\n"))
+	if !ok {
+		return
+	}
+	_, key, _ := bytes.Cut(head, []byte("Sec-WebSocket-Key: "))
+	key, _, _ = bytes.Cut(key, []byte("\r\n"))
+	sum := sha1.Sum(append(bytes.Clone(key), "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"...)) //nolint:gosec // see the import
+	c.out = fmt.Appendf(c.out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		base64.StdEncoding.EncodeToString(sum[:]))
+	c.in = append(c.in[:0], rest...)
+	c.open = true
+}
+
+// frame answers one frame of the client's: stored gzip, of a request that begins with id and action.
+func (c *quietConn) frame() bool {
+	if len(c.in) < 8 {
+		return false
+	}
+	n, from := int(c.in[1]&0x7f), 2
+	if n == 126 {
+		n, from = int(binary.BigEndian.Uint16(c.in[2:])), 4
+	}
+	if len(c.in) < from+4+n {
+		return false
+	}
+	key, p := c.in[from:from+4], c.in[from+4:from+4+n]
+	for i := range p {
+		p[i] ^= key[i&3]
+	}
+	switch c.in[0] & 0xf {
+	case 0x8:
+		c.out = append(append(c.out, 0x88, byte(n)), p...)
+	case 0x2:
+		json := p[15 : n-8]
+		c.acks += bytes.Count(json, []byte(`"message_id":`))
+		const before = len(`{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"`)
+		end := before + bytes.IndexByte(json[before:], '"') + 1
+		c.reply = append(append(c.reply[:0], json[:end]...), '}')
+		c.out = append(c.out, 0x82, byte(len(c.reply)+23))
+		c.out = append(c.out, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1)
+		c.out = appendStored(c.out, c.reply)
+	}
+	c.in = c.in[:copy(c.in, c.in[from+4+n:])]
+	return true
+}
+
+func (c *quietConn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.changed.Broadcast()
+	return nil
+}
+
+func (c *quietConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (c *quietConn) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *quietConn) SetDeadline(time.Time) error      { return nil }
+func (c *quietConn) SetReadDeadline(time.Time) error  { return nil }
+func (c *quietConn) SetWriteDeadline(time.Time) error { return nil }

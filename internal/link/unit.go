@@ -24,8 +24,8 @@ type arrival struct {
 
 // The size of a unit.
 const (
-	fullFrames = 32
-	fullBytes  = 8 << 10
+	fullFrames = 64
+	fullBytes  = 16 << 10
 	// From here on another core may inflate it: it takes tens of microseconds, and handing it over one or two.
 	worthBytes = 2 << 10
 	// keepBytes is how large a buffer may be that is kept: enough for the service's largest message.

@@ -27,14 +27,14 @@ func (s *Set) Has(id string) bool {
 
 // Add remembers id, not the memory it is part of. An id that is here already keeps its age.
 func (s *Set) Add(id string) {
-	if s.Has(id) {
-		return
-	}
 	if s.ids == nil {
 		s.ids = make(map[string]struct{})
 	}
 	id = s.clone(id)
-	s.ids[id] = struct{}{}
+	n := len(s.ids)
+	if s.ids[id] = struct{}{}; len(s.ids) == n {
+		return
+	}
 	if len(s.order) == cap(s.order) && s.first > len(s.order)/2 {
 		n := copy(s.order, s.order[s.first:])
 		clear(s.order[n:])

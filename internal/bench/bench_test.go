@@ -194,6 +194,22 @@ func TestWriteTables(t *testing.T) {
 	}
 }
 
+// The README and its chart show the newest run whose report is here.
+func TestREADME(t *testing.T) {
+	paths, err := filepath.Glob("reports/*.json")
+	require.NoError(t, err)
+	r, err := Newest(paths)
+	require.NoError(t, err)
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	want, err := ReplaceTables(string(readme), r.Block("internal/bench/chart.svg"))
+	require.NoError(t, err)
+	assert.Equal(t, want, string(readme), "make bench-table")
+	chart, err := os.ReadFile("chart.svg")
+	require.NoError(t, err)
+	assert.Equal(t, r.Chart(), string(chart), "make bench-table")
+}
+
 // The messages have the size that is asked for, and ids that tell their number.
 func TestMessages(t *testing.T) {
 	m := newMaker(1)

@@ -70,6 +70,11 @@ bench: ## Measure, side by side with a naive client and with the limit; takes te
 bench-table: ## Write the newest report in internal/bench/reports into the tables and the chart of the README
 	go run ./internal/bench/cmd/bench -table README.md -chart internal/bench/chart.svg internal/bench/reports/*.json
 
+.PHONY: bench-parts
+bench-parts: ## Measure the parts: gunzip, JSON, base64, gzip; and the JSON decoder beside the fastest ones for Go, which this downloads
+	go test -run '^$$' -bench . -benchmem ./internal/wire
+	cd internal/bench/decoders && go test -run . -bench . -benchmem
+
 .PHONY: mutants
 mutants: ## Break the library on purpose in many ways, and see that the faults or the soak notice each; takes ten minutes
 	go run ./internal/mutants/cmd/mutants

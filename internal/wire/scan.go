@@ -227,6 +227,13 @@ func (s *scanner) text() ([]byte, bool) {
 		return nil, false
 	}
 	p, n := s.p[s.i:], 0
+	for ; n+32 <= len(p); n += 32 { // of long text; below, what is short and what this stopped at
+		w := p[n : n+32 : n+32]
+		if unusual(binary.LittleEndian.Uint64(w))|unusual(binary.LittleEndian.Uint64(w[8:]))|
+			unusual(binary.LittleEndian.Uint64(w[16:]))|unusual(binary.LittleEndian.Uint64(w[24:])) != 0 {
+			break
+		}
+	}
 	for ; n+8 <= len(p); n += 8 {
 		if odd := unusual(binary.LittleEndian.Uint64(p[n:])); odd != 0 {
 			n += bits.TrailingZeros64(odd) / 8

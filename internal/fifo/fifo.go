@@ -1,6 +1,8 @@
 // Package fifo is a queue that uses its memory again.
 package fifo
 
+import "slices"
+
 // Queue is first in, first out. The zero Queue is empty. It is not safe for concurrent use.
 type Queue[T any] struct {
 	items []T
@@ -39,6 +41,15 @@ func (q *Queue[T]) Drop(n int) {
 	if q.first += n; q.Len() == 0 {
 		q.Keep(0)
 	}
+}
+
+// Remove takes one item off, wherever it is.
+func (q *Queue[T]) Remove(i int) {
+	if i == 0 {
+		q.Drop(1)
+		return
+	}
+	q.items = slices.Delete(q.items, q.first+i, q.first+i+1)
 }
 
 // Keep forgets all but the first n items.

@@ -17,7 +17,7 @@ func TestQueue(t *testing.T) {
 	var q fifo.Queue[int]
 	var list []int
 	for i := range 100_000 {
-		switch n := rng.IntN(20); {
+		switch n := rng.IntN(21); {
 		case n < 11 && len(list) < 100+900*(i/10_000%2):
 			q.Push(i)
 			list = append(list, i)
@@ -29,6 +29,10 @@ func TestQueue(t *testing.T) {
 			n := rng.IntN(len(list) + 1)
 			q.Keep(n)
 			list = slices.Clone(list[:n])
+		case n == 20 && len(list) > 0:
+			n := rng.IntN(len(list))
+			q.Remove(n)
+			list = slices.Delete(slices.Clone(list), n, n+1)
 		case len(list) > 0:
 			require.Equal(t, list[0], q.Pop())
 			list = slices.Clone(list[1:])
@@ -63,7 +67,8 @@ func TestQueueHoldsNothingElse(t *testing.T) {
 	}
 	q.Pop()
 	q.Drop(2)
-	q.Keep(3)
+	q.Keep(4)
+	q.Remove(1)
 	all := q.All()
 	require.Len(t, all, 3)
 	for _, p := range all[:cap(all)][3:] {

@@ -2,66 +2,63 @@
 package recent
 
 import (
+	"crypto/sha256"
 	"slices"
 	"strings"
-)
 
-// chunkBytes is how many bytes of ids share a piece of memory.
-const chunkBytes = 2 << 10
+	"github.com/gofrs/uuid/v5"
+
+	"github.com/mixin-blaze/blaze/internal/fifo"
+)
 
 // Set holds at most Limit ids and forgets the oldest. The zero Set holds none. It is not safe for concurrent use, and not to be
 // copied once it was used.
 type Set struct {
 	Limit int
-	ids   map[string]struct{}
-	order []string // from the oldest, which is at first
-	first int
-	chunk strings.Builder
+	ids   map[key]struct{}
+	order fifo.Queue[key] // from the oldest
+}
+
+// key is what is kept of an id: the bytes of a UUID, as all ids of the service are, or the beginning of a hash. It takes half
+// the memory, and nothing has to be copied that the id is a part of.
+type key [16]byte
+
+// canonical is the length of a UUID as text.
+const canonical = 36
+
+// keyOf returns different keys for different ids, also where only the case differs.
+func keyOf(id string) key {
+	if len(id) == canonical && strings.ToLower(id) == id {
+		if u, err := uuid.FromString(id); err == nil {
+			return key(u)
+		}
+	}
+	sum := sha256.Sum256([]byte(id))
+	return key(sum[:len(key{})])
 }
 
 // Has reports whether id is remembered.
 func (s *Set) Has(id string) bool {
-	_, ok := s.ids[id]
+	if len(s.ids) == 0 {
+		return false
+	}
+	_, ok := s.ids[keyOf(id)]
 	return ok
 }
 
-// Add remembers id, not the memory it is part of. An id that is here already keeps its age.
+// Add remembers id. One that is here already keeps its age.
 func (s *Set) Add(id string) {
 	if s.ids == nil {
-		s.ids = make(map[string]struct{})
+		s.ids = make(map[key]struct{})
 	}
-	id = s.clone(id)
-	n := len(s.ids)
-	if s.ids[id] = struct{}{}; len(s.ids) == n {
+	k, n := keyOf(id), len(s.ids)
+	if s.ids[k] = struct{}{}; len(s.ids) == n {
 		return
 	}
-	if len(s.order) == cap(s.order) && s.first > len(s.order)/2 {
-		n := copy(s.order, s.order[s.first:])
-		clear(s.order[n:])
-		s.order, s.first = s.order[:n], 0
-	}
-	s.order = append(s.order, id)
+	s.order.Push(k)
 	for len(s.ids) > s.Limit {
-		delete(s.ids, s.order[s.first])
-		s.pop()
+		delete(s.ids, s.order.Pop())
 	}
-}
-
-// clone copies id. Ids are forgotten in about the order in which they came, so that those of one piece of memory go together.
-func (s *Set) clone(id string) string {
-	if s.chunk.Cap()-s.chunk.Len() < len(id) {
-		s.chunk = strings.Builder{}
-		s.chunk.Grow(max(chunkBytes, len(id)))
-	}
-	start := s.chunk.Len()
-	_, _ = s.chunk.WriteString(id)
-	return s.chunk.String()[start:]
-}
-
-// pop takes the oldest off.
-func (s *Set) pop() {
-	s.order[s.first] = ""
-	s.first++
 }
 
 // Remove forgets id.
@@ -69,13 +66,10 @@ func (s *Set) Remove(id string) {
 	if !s.Has(id) {
 		return
 	}
-	delete(s.ids, id)
+	k := keyOf(id)
+	delete(s.ids, k)
 	// Ids leave in about the order in which they came, so the search is short.
-	if i := slices.Index(s.order[s.first:], id); i > 0 {
-		s.order = slices.Delete(s.order, s.first+i, s.first+i+1)
-	} else {
-		s.pop()
-	}
+	s.order.Remove(slices.Index(s.order.All(), k))
 }
 
 // Len returns how many ids are remembered.

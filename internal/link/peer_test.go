@@ -215,6 +215,7 @@ type log struct {
 	bad         []error
 	alive, read int
 	refuse      error             // what the Frame hook answers
+	hold        chan struct{}     // what it waits for, unless nil
 	trace       func(json []byte) // the Trace hook
 }
 
@@ -230,6 +231,9 @@ func (g *log) hooks() link.Hooks {
 		Trace: g.trace,
 		Frame: func(_ *link.Link, f *wire.Received) (err error) {
 			note(func() { g.ids, err = append(g.ids, f.ID), g.refuse })
+			if g.hold != nil {
+				<-g.hold
+			}
 			return err
 		},
 		Bad:   func(err error) { note(func() { g.bad = append(g.bad, err) }) },

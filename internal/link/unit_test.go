@@ -160,13 +160,46 @@ func TestAnIdleLinkHasNoHelper(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
-		synctest.Wait()
-		before := runtime.NumGoroutine()
 		r.send(append(large("a", 10_000), large("b", 10_000)...))
 		require.Equal(t, []string{"a", "b"}, r.ids())
-		synctest.Wait()
-		assert.Equal(t, before, runtime.NumGoroutine())
+		assert.Zero(t, countHelpers())
 	})
+}
+
+// Where frames come faster than they are handed on, the reader waits: neither goroutines nor what was read grow with them.
+func TestHelpersAreAsManyAsCores(t *testing.T) {
+	frame := large("x", 20_000)
+	for _, cores := range []int{1, 2, 4, 100} {
+		t.Run(fmt.Sprint(cores), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
+			most := map[int]int{1: 0, 2: 2, 4: 4, 100: 8}[cores]
+			bubble(t, func(t *testing.T) {
+				g := &log{hold: make(chan struct{})}
+				r := connectTo(t, newSource(), g)
+				written := 0
+				r.readers.Go(func() {
+					for ; written < 30; written++ {
+						_, _ = r.peer.Write(frame)
+					}
+				})
+				synctest.Wait()
+				assert.Equal(t, most, countHelpers())
+				assert.LessOrEqual(t, written, most+3)
+				close(g.hold)
+				r.readers.Wait()
+				synctest.Wait()
+				assert.Len(t, r.ids(), 30)
+				assert.Zero(t, countHelpers())
+			})
+		})
+	}
+}
+
+// countHelpers is exact, other than runtime.NumGoroutine, which counts one for a moment after its end.
+func countHelpers() int {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	return bytes.Count(stacks, []byte("created by github.com/mixin-blaze/blaze/internal/link.(*reader).flush "))
 }
 
 // One hook at a time, also when several cores inflate.

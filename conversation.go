@@ -21,13 +21,13 @@ func ConversationID(userA, userB string) string {
 	return pairID(strings.ToLower(userA), strings.ToLower(userB))
 }
 
-// isContact reports whether id is ConversationID(userA, userB), in whatever case.
-func isContact(id, userA, userB string) bool {
+// isContact reports whether id is ConversationID(bot, user), in whatever case. The bot's id is in lower case.
+func isContact(id, bot, user string) bool {
 	if len(id) != 36 {
 		return false
 	}
 	got, err := uuid.FromString(id)
-	return err == nil && got == pair(strings.ToLower(userA), strings.ToLower(userB))
+	return err == nil && got == pair(bot, strings.ToLower(user))
 }
 
 // GroupConversationID returns the id of the group that ownerID creates with the given name, random id and first

@@ -102,8 +102,21 @@ func (d *Decoder) fill(r *Received) {
 	m.ConversationID, m.UserID, m.SessionID, m.MessageID = next(spanConversationID), next(spanUserID), next(spanSessionID), next(spanMessageID)
 	m.QuoteMessageID, m.RepresentativeID, m.Category = next(spanQuoteMessageID), next(spanRepresentativeID), next(spanCategory)
 	m.Pending = string(s.spans[spanSource]) == ActionListPending
-	m.CreatedAt, r.UpdatedAt, m.ExpireIn, m.Silent = s.createdAt, s.updatedAt, s.expireIn, s.silent
+	m.ExpireIn, m.Silent = s.expireIn, s.silent
+	m.CreatedAt = moment(s.spans[spanCreatedAt])
+	if r.Action == ActionAck {
+		r.UpdatedAt = moment(s.spans[spanUpdatedAt])
+	}
 	d.decodeData(m)
+}
+
+// moment reads an RFC 3339 time. What cannot be read is the zero time: no message is worth losing for its date.
+func moment(span []byte) time.Time {
+	if len(span) == 0 {
+		return time.Time{}
+	}
+	t, _ := time.Parse(time.RFC3339Nano, string(span))
+	return t
 }
 
 // common returns a string of the protocol without copying it.
@@ -170,10 +183,11 @@ func (d *Decoder) read(p []byte, r *Received) error {
 		spanConversationID: v.ConversationID, spanUserID: v.UserID, spanSessionID: v.SessionID, spanMessageID: v.MessageID,
 		spanCategory: v.Category, spanData: v.Data, spanDataBase64: v.DataBase64, spanStatus: v.Status, spanSource: v.Source,
 		spanQuoteMessageID: v.QuoteMessageID, spanRepresentativeID: v.RepresentativeID,
+		spanCreatedAt: string(v.CreatedAt), spanUpdatedAt: string(v.UpdatedAt),
 	} {
 		s.spans[span] = []byte(text)
 	}
-	s.silent, s.expireIn, s.createdAt, s.updatedAt = v.Silent, int64(v.ExpireIn), v.CreatedAt.Time, v.UpdatedAt.Time
+	s.silent, s.expireIn = v.Silent, int64(v.ExpireIn)
 	return nil
 }
 
@@ -216,14 +230,15 @@ func (n *integer) UnmarshalJSON(p []byte) error {
 	return nil
 }
 
-// timestamp is an RFC 3339 time. What cannot be read is the zero time: no message is worth losing for its date.
-type timestamp struct{ time.Time }
+// timestamp is the text of an RFC 3339 time. What is none changes nothing.
+type timestamp string
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (t *timestamp) UnmarshalJSON(p []byte) error {
 	if len(p) >= 2 && p[0] == '"' {
-		if at, err := time.Parse(time.RFC3339Nano, string(p[1:len(p)-1])); err == nil {
-			t.Time = at
+		text := string(p[1 : len(p)-1])
+		if _, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			*t = timestamp(text)
 		}
 	}
 	return nil

@@ -18,6 +18,11 @@ import (
 // push is the frame around the data of a message.
 func push(data string) string { return `{"id":"f","action":"CREATE_MESSAGE","data":` + data + `}` }
 
+// receipt is the frame around the data of a receipt.
+func receipt(data string) string {
+	return `{"id":"f","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","data":` + data + `}`
+}
+
 // decode reads a frame, and sees that nothing in it refers to what it was read from.
 func decode(t *testing.T, in string) *wire.Received {
 	t.Helper()
@@ -46,8 +51,6 @@ func TestDecode(t *testing.T) {
 		"conversation_id":"c","user_id":"u","session_id":"s","message_id":"m","category":"PLAIN_TEXT","data":"YWJj",
 		"data_base64":"YWJj","status":"SENT","source":"LIST_PENDING_MESSAGES","silent":true,"expire_in":60,
 		"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T12:01:33.000000001+02:00","new":[{"a":[]},1,-2,true,false,null,"x"]}}`)
-	assert.True(t, r.UpdatedAt.Equal(time.Date(2023, 4, 28, 10, 1, 33, 1, time.UTC)))
-	r.UpdatedAt = time.Time{}
 	assert.Equal(t, wire.Received{
 		ID: "f", Action: "CREATE_MESSAGE", Data: true, Status: "SENT",
 		Message: wire.Message{
@@ -183,7 +186,7 @@ func TestExpireIn(t *testing.T) {
 	}
 }
 
-func TestCreatedAt(t *testing.T) {
+func TestTimes(t *testing.T) {
 	for in, want := range map[string]time.Time{
 		`"2023-04-28T10:01:32Z"`:                 time.Date(2023, 4, 28, 10, 1, 32, 0, time.UTC),
 		`"2023-04-28T10:01:32.387507Z"`:          time.Date(2023, 4, 28, 10, 1, 32, 387507000, time.UTC),
@@ -201,9 +204,21 @@ func TestCreatedAt(t *testing.T) {
 		`["2023-04-28T10:01:32Z"]`:               {},
 		`"` + strings.Repeat("9", 1000) + `-01"`: {},
 	} {
-		got := both(t, push(`{"created_at":`+in+`,"updated_at":`+in+`}`))
+		data := `{"created_at":` + in + `,"updated_at":` + in + `}`
+		got := both(t, push(data))
+		assert.True(t, want.Equal(got.Message.CreatedAt), "%s: %v", in, got.Message.CreatedAt)
+		assert.Zero(t, got.UpdatedAt, in)
+		got = both(t, receipt(data))
 		assert.True(t, want.Equal(got.Message.CreatedAt), "%s: %v", in, got.Message.CreatedAt)
 		assert.True(t, want.Equal(got.UpdatedAt), "%s: %v", in, got.UpdatedAt)
+	}
+	assert.True(t, decode(t, receipt(`{"updated_at":"2022-04-28T10:01:32Z","updated_at":"0001-01-01T00:00:00Z"}`)).UpdatedAt.IsZero())
+	// The last one that is a time counts.
+	for _, in := range []string{
+		`{"updated_at":"2023-04-28T10:01:32Z","updated_at":"x"}`, `{"updated_at":"x","updated_at":"2023-04-28T10:01:32Z"}`,
+		`{"updated_at":"2022-04-28T10:01:32Z","updated_at":"2023-04-28T10:01:32Z","updated_at":null,"updated_at":7}`,
+	} {
+		assert.True(t, decode(t, receipt(in)).UpdatedAt.Equal(time.Date(2023, 4, 28, 10, 1, 32, 0, time.UTC)), in)
 	}
 }
 
@@ -257,7 +272,9 @@ func reference(in []byte) *wire.Received {
 	if err != nil {
 		data = []byte(text)
 	}
-	r.Status, r.UpdatedAt = v.Status, v.UpdatedAt.Time
+	if r.Status = v.Status; r.Action == "ACKNOWLEDGE_MESSAGE_RECEIPT" {
+		r.UpdatedAt = v.UpdatedAt.Time
+	}
 	r.Message = wire.Message{
 		ConversationID: v.ConversationID, UserID: v.UserID, SessionID: v.SessionID, MessageID: v.MessageID,
 		QuoteMessageID: v.QuoteMessageID, RepresentativeID: v.RepresentativeID, Category: v.Category, Data: string(data),
@@ -295,6 +312,7 @@ func (m *moment) UnmarshalJSON(p []byte) error {
 // FuzzDecode compares with the standard library: the same frames are read, and the same values, whoever reads them.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
+		receipt(`{"status":"READ","updated_at":"2023-04-28T10:01:32.387507Z","updated_at":""}`),
 		push(`{"type":"message","message_id":"m","data":"YWJj","data_base64":"YWJj","silent":true,"expire_in":60,"created_at":"2023-04-28T10:01:32.387507Z"}`),
 		`{"id":"x","action":"A","params":"p","data":[1],"error":{"status":202,"code":401,"description":"d","extra":{}}}`,
 		`{"id":"y","ID":"x"}`, `{"id":5}`, `null`, `{}`, `[]`, `"x"`, `{"id":"x"} {}`, `{"error":{"code":"401"},"id":"x"}`,

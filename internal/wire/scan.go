@@ -1,9 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math/bits"
-	"time"
 )
 
 // scanner reads the JSON of a frame in one pass, straight into the fields that are wanted. It knows the plain JSON that the
@@ -15,14 +15,11 @@ type scanner struct {
 	i     int
 	depth int // of what is skipped
 
-	spans     [spanCount][]byte // within p
-	seen      bool              // data was seen
-	data      bool              // and was not null
-	object    bool              // but an object
-	silent    bool
-	expireIn  int64
-	createdAt time.Time
-	updatedAt time.Time
+	spans    [spanCount][]byte // within p
+	data     bool              // there is data, other than null
+	object   bool              // and it is an object
+	silent   bool
+	expireIn int64
 }
 
 // The strings that are wanted.
@@ -32,6 +29,8 @@ const (
 	spanSource
 	spanAction
 	spanStatus
+	spanCreatedAt
+	spanUpdatedAt
 	spanID
 	spanConversationID
 	spanUserID
@@ -43,20 +42,17 @@ const (
 	spanCount
 
 	inBlock = spanID // from here on they share a block of memory
-)
 
-// maxDepth is how deep the scanner looks into what it skips.
-const maxDepth = 32
+	maxDepth = 32 // how deep the scanner looks into what it skips
+)
 
 // scan reads a whole frame, with a zero scanner. False says nothing about the frame but that somebody else has to read it.
 func (s *scanner) scan(p []byte) bool {
 	s.p = p
 	s.space()
-	if !s.members(s.frameField) {
-		return false
-	}
+	ok := s.members((*scanner).frameField)
 	s.space()
-	return s.i == len(p)
+	return ok && s.i == len(p)
 }
 
 // frameField reads the value of one field of the frame.
@@ -67,11 +63,11 @@ func (s *scanner) frameField(name []byte) bool {
 	case "action":
 		return s.want(spanAction)
 	case "data":
-		if s.seen {
+		if s.data {
 			return false
 		}
-		s.seen, s.data, s.object = true, !s.at('n'), s.at('{')
-		return s.object && s.members(s.messageField) || !s.object && s.skip()
+		s.data, s.object = !s.at('n'), s.at('{')
+		return s.object && s.members((*scanner).messageField) || !s.object && s.skip()
 	case "error":
 		return s.at('n') && s.skip()
 	}
@@ -111,9 +107,9 @@ func (s *scanner) messageField(name []byte) bool {
 		s.expireIn = n
 		return ok
 	case "created_at":
-		return s.time(&s.createdAt)
+		return s.time(spanCreatedAt)
 	case "updated_at":
-		return s.time(&s.updatedAt)
+		return s.time(spanUpdatedAt)
 	}
 	return known(name) && s.skip()
 }
@@ -138,42 +134,51 @@ func (s *scanner) want(span int) bool {
 	return ok
 }
 
-func (s *scanner) time(t *time.Time) bool {
+// time reads a time, or what is none, which changes nothing.
+func (s *scanner) time(span int) bool {
 	if !s.at('"') {
 		return s.skip()
 	}
-	text, ok := s.text()
-	if at, err := time.Parse(time.RFC3339Nano, string(text)); err == nil {
-		*t = at
-	}
-	return ok
+	// Of two, it depends on whether they are times which one counts.
+	return s.spans[span] == nil && s.want(span)
 }
 
 // members reads an object. field reads the value of each of its names.
-func (s *scanner) members(field func(name []byte) bool) bool {
-	return s.at('{') && s.list('}', func() bool {
-		name, ok := s.text()
-		s.space()
-		ok = ok && s.take(':')
-		s.space()
-		return ok && field(name)
-	})
-}
-
-// list reads an object or an array, whose first character is known.
-func (s *scanner) list(end byte, element func() bool) bool {
-	s.i++
-	if s.space(); s.take(end) {
+func (s *scanner) members(field func(s *scanner, name []byte) bool) bool {
+	if !s.take('{') {
+		return false
+	}
+	if s.space(); s.take('}') {
 		return true
 	}
 	for {
-		if s.space(); !element() {
+		name, ok := s.text()
+		if s.space(); !ok || !s.take(':') {
+			return false
+		}
+		if s.space(); !field(s, name) {
 			return false
 		}
 		if s.space(); !s.take(',') {
-			return s.take(end)
+			return s.take('}')
 		}
+		s.space()
 	}
+}
+
+// elements reads an array that is not wanted.
+func (s *scanner) elements() bool {
+	s.i++
+	if s.space(); s.take(']') {
+		return true
+	}
+	for s.skip() {
+		if s.space(); !s.take(',') {
+			return s.take(']')
+		}
+		s.space()
+	}
+	return false
 }
 
 // skip reads a value that is not wanted.
@@ -185,19 +190,15 @@ func (s *scanner) skip() bool {
 	case '"':
 		_, ok := s.text()
 		return ok
-	case 't':
-		return s.word("true")
-	case 'f':
-		return s.word("false")
-	case 'n':
-		return s.word("null")
+	case 't', 'f', 'n':
+		return s.word("true") || s.word("false") || s.word("null")
 	case '{', '[':
 		s.depth++
 		defer func() { s.depth-- }()
 		if s.at('[') {
-			return s.list(']', s.skip)
+			return s.elements()
 		}
-		return s.members(func([]byte) bool { return s.skip() })
+		return s.members(func(s *scanner, _ []byte) bool { return s.skip() })
 	}
 	_, ok := s.integer()
 	return ok
@@ -207,9 +208,8 @@ func (s *scanner) skip() bool {
 func (s *scanner) integer() (n int64, ok bool) {
 	minus := s.take('-')
 	first := s.i
-	for s.i < len(s.p) && s.p[s.i]-'0' <= 9 && s.i-first < 19 {
+	for ; s.i < len(s.p) && s.p[s.i]-'0' <= 9 && s.i-first < 19; s.i++ {
 		n = n*10 + int64(s.p[s.i]-'0')
-		s.i++
 	}
 	digits := s.i - first
 	if digits == 0 || digits > 18 || digits > 1 && s.p[first] == '0' {
@@ -227,17 +227,13 @@ func (s *scanner) text() ([]byte, bool) {
 		return nil, false
 	}
 	p, n := s.p[s.i:], 0
-	for ; n+32 <= len(p); n += 32 { // of long text; below, what is short and what this stopped at
-		w := p[n : n+32 : n+32]
-		if unusual(binary.LittleEndian.Uint64(w))|unusual(binary.LittleEndian.Uint64(w[8:]))|
-			unusual(binary.LittleEndian.Uint64(w[16:]))|unusual(binary.LittleEndian.Uint64(w[24:])) != 0 {
-			break
-		}
-	}
-	for ; n+8 <= len(p); n += 8 {
+	for n+8 <= len(p) {
 		if odd := unusual(binary.LittleEndian.Uint64(p[n:])); odd != 0 {
 			n += bits.TrailingZeros64(odd) / 8
 			break
+		}
+		if n += 8; n == 40 { // longer than any name and any id, it is likely to go on for long
+			n += plain(p[n:])
 		}
 	}
 	for ; n < len(p); n++ { // near the end of the frame; else it stops at once
@@ -252,20 +248,35 @@ func (s *scanner) text() ([]byte, bool) {
 	return p[:n:n], true
 }
 
+// plain returns how many characters at the beginning of p are those of base64, or others that need no look, or some less.
+func plain(p []byte) (n int) {
+	const most = '#' // below it are the quote, the control characters, and two that text has and base64 has not
+	for ; n+32 <= len(p); n += 32 {
+		w := p[n : n+32 : n+32]
+		x0, x1 := binary.LittleEndian.Uint64(w), binary.LittleEndian.Uint64(w[8:])
+		x2, x3 := binary.LittleEndian.Uint64(w[16:]), binary.LittleEndian.Uint64(w[24:])
+		below := (x0 - most*ones) | (x1 - most*ones) | (x2 - most*ones) | (x3 - most*ones)
+		backslash := (x0 ^ '\\'*ones - ones) | (x1 ^ '\\'*ones - ones) | (x2 ^ '\\'*ones - ones) | (x3 ^ '\\'*ones - ones)
+		if (x0|x1|x2|x3|below|backslash)&high != 0 {
+			break
+		}
+	}
+	return n
+}
+
+const ones, high = 0x0101010101010101, 0x8080808080808080
+
 // unusual returns the highest bit of the first of eight characters that is a quote, a backslash, a control character or not
 // ASCII. Higher ones may be wrong: a borrow crosses from one into the next.
 func unusual(x uint64) uint64 {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
-	quote, backslash := x^'"'*ones, x^'\\'*ones
-	return (x | (x - ' '*ones) | (quote - ones) | (backslash - ones)) & high
+	return (x | (x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones)) & high
 }
 
 func (s *scanner) space() {
-	for s.i < len(s.p) && s.p[s.i] <= ' ' {
+	for ; s.i < len(s.p) && s.p[s.i] <= ' '; s.i++ {
 		if c := s.p[s.i]; c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return
 		}
-		s.i++
 	}
 }
 
@@ -280,7 +291,7 @@ func (s *scanner) take(c byte) bool {
 }
 
 func (s *scanner) word(w string) bool {
-	if len(s.p)-s.i < len(w) || string(s.p[s.i:s.i+len(w)]) != w {
+	if !bytes.HasPrefix(s.p[s.i:], []byte(w)) {
 		return false
 	}
 	s.i += len(w)

@@ -123,14 +123,8 @@ func frame(n int) []byte {
 		data, data)
 }
 
-// times reads the two times of a message, which this library's decoder does by itself.
-func times(m *Message) (created, updated time.Time, err error) {
-	if created, err = time.Parse(time.RFC3339Nano, m.CreatedAt); err != nil {
-		return
-	}
-	updated, err = time.Parse(time.RFC3339Nano, m.UpdatedAt)
-	return
-}
+// created reads the time of a message, which this library's decoder does by itself.
+func created(m *Message) (time.Time, error) { return time.Parse(time.RFC3339Nano, m.CreatedAt) }
 
 // All of them read the same.
 func TestSame(t *testing.T) {
@@ -145,14 +139,14 @@ func TestSame(t *testing.T) {
 		if err := d.decode()(p, &f); err != nil {
 			t.Fatal(d.name, err)
 		}
-		created, updated, err := times(&f.Data)
+		at, err := created(&f.Data)
 		if err != nil {
 			t.Fatal(d.name, err)
 		}
 		m := f.Data
-		got := wire.Received{ID: f.ID, Action: f.Action, Data: true, Status: m.Status, UpdatedAt: updated, Message: wire.Message{
+		got := wire.Received{ID: f.ID, Action: f.Action, Data: true, Status: m.Status, Message: wire.Message{
 			ConversationID: m.ConversationID, UserID: m.UserID, SessionID: m.SessionID, MessageID: m.MessageID, QuoteMessageID: m.QuoteMessageID,
-			RepresentativeID: m.RepresentativeID, Category: m.Category, Data: m.DataBase64, CreatedAt: created, ExpireIn: m.ExpireIn,
+			RepresentativeID: m.RepresentativeID, Category: m.Category, Data: m.DataBase64, CreatedAt: at, ExpireIn: m.ExpireIn,
 			NotBase64: true, Silent: m.Silent,
 		}}
 		if got != r {
@@ -189,7 +183,7 @@ func BenchmarkDecoders(b *testing.B) {
 				if err := decode(p, &f); err != nil {
 					return err
 				}
-				_, _, err := times(&f.Data)
+				_, err := created(&f.Data)
 				return err
 			})
 		}

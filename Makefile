@@ -71,8 +71,8 @@ bench-table: ## Write the newest report in internal/bench/reports into the table
 	go run ./internal/bench/cmd/bench -table README.md -chart internal/bench/chart.svg internal/bench/reports/*.json
 
 .PHONY: bench-parts
-bench-parts: ## Measure the parts: gunzip, JSON, base64, gzip; and the JSON decoder beside the fastest ones for Go, which this downloads
-	go test -run '^$$' -bench . -benchmem ./internal/wire
+bench-parts: ## Measure the parts: frame, gunzip, JSON, base64, payload, gzip; and the JSON decoder beside the fastest ones for Go, which this downloads
+	go test -run '^$$' -bench . -benchmem . ./internal/link ./internal/wire
 	cd internal/bench/decoders && go test -run . -bench . -benchmem
 
 .PHONY: mutants

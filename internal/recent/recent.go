@@ -63,10 +63,10 @@ func (s *Set) Add(id string) {
 
 // Remove forgets id.
 func (s *Set) Remove(id string) {
-	if !s.Has(id) {
+	k := keyOf(id)
+	if _, ok := s.ids[k]; !ok {
 		return
 	}
-	k := keyOf(id)
 	delete(s.ids, k)
 	// Ids leave in about the order in which they came, so the search is short.
 	s.order.Remove(slices.Index(s.order.All(), k))

@@ -3,7 +3,6 @@ package bench
 import (
 	"os"
 	"runtime"
-	"runtime/metrics"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,13 +92,6 @@ func (m *meter) result() Result {
 	return between(m.first, m.last, max(int(m.count)-m.ahead, 1))
 }
 
-// heapNow returns the bytes of all objects, those that wait to be collected among them.
-func heapNow() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
-}
-
 // settled returns the bytes of live objects and of stacks.
 func settled() uint64 {
 	runtime.GC()
@@ -107,37 +99,6 @@ func settled() uint64 {
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
 	return s.HeapAlloc + s.StackInuse
-}
-
-// heapWatch notes the largest heap, looking every millisecond.
-type heapWatch struct {
-	end  chan struct{}
-	done sync.WaitGroup
-	peak uint64
-}
-
-func watchHeap() *heapWatch {
-	w := &heapWatch{end: make(chan struct{})}
-	w.done.Go(func() {
-		t := time.NewTicker(time.Millisecond)
-		defer t.Stop()
-		for {
-			w.peak = max(w.peak, heapNow())
-			select {
-			case <-t.C:
-			case <-w.end:
-				return
-			}
-		}
-	})
-	return w
-}
-
-// stop returns the largest heap in bytes.
-func (w *heapWatch) stop() uint64 {
-	close(w.end)
-	w.done.Wait()
-	return w.peak
 }
 
 // mib is how far a is above b, in MiB.

@@ -14,6 +14,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
 // ackFrame is how many acknowledgements go into one frame by default.
@@ -160,10 +161,10 @@ func (t Task) acked(run *ourClient, m *meter) error {
 func (t Task) oursBurst(ctx context.Context, work func()) (Result, error) {
 	runtime.GC()
 	runtime.GC() // what finalizers let go of
-	before := heapNow()
-	w := watchHeap()
+	before := gauge.Heap()
+	w := gauge.WatchHeap(time.Millisecond)
 	r, err := t.oursReceive(ctx, nil, work)
-	r.HeapMiB = mib(w.stop(), before)
+	r.HeapMiB = mib(w.Stop(), before)
 	return r, err
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -25,24 +24,6 @@ type Report struct {
 	Scale     float64   `json:"scale"` // 1: counts and times as they are meant to be
 
 	Results []Result `json:"results"`
-}
-
-// commit is the revision this program was built from, if the build noted it.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	revision := ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(len(s.Value), 12)]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			revision += "+"
-		}
-	}
-	return revision
 }
 
 // Write writes the report as JSON, a line for each result, creating the directory if it is missing.

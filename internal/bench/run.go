@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"runtime"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
 // patience is how long one process may take.
@@ -41,7 +43,7 @@ func Run(ctx context.Context, o Options) (rep *Report, err error) {
 		return nil, fmt.Errorf("bench: the server does not start: %w", err)
 	}
 	rep = &Report{
-		Date: time.Now().UTC().Truncate(time.Second), Commit: commit(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Date: time.Now().UTC().Truncate(time.Second), Commit: gauge.Commit(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		CPUs: runtime.NumCPU(), CPU: cpuModel(), Rounds: o.Rounds, Scale: o.Scale,
 	}
 	for round := range o.Rounds {

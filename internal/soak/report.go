@@ -7,10 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
 // Report is what one run did and found.
@@ -68,7 +69,7 @@ func (r *run) report() *Report {
 	stats := r.bot.client.Stats()
 	stored, _, reads := r.out.totals()
 	rep := &Report{
-		Date: r.began.UTC().Truncate(time.Second), Commit: commit(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Date: r.began.UTC().Truncate(time.Second), Commit: gauge.Commit(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		CPUs: runtime.NumCPU(), Race: Race, Seed: r.Seed, Plain: r.Plain, Messages: r.Messages, Sends: r.Sends,
 		Seconds: took, PerSecond: int(float64(r.Messages) / took), Reconnects: reconnects.Cap.String() + " at most",
 		Connections: r.server.handshakes.Load(), Cuts: cuts(r.proxy), Pushes: r.server.pushes.Load(),
@@ -83,24 +84,6 @@ func (r *run) report() *Report {
 		rep.Faults[name] = n
 	}
 	return rep
-}
-
-// commit is the revision this program was built from, if the build noted it.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	revision := ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(len(s.Value), 12)]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			revision += "+"
-		}
-	}
-	return revision
 }
 
 // Write writes the report as JSON, creating the directory if it is missing.

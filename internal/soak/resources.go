@@ -5,9 +5,9 @@ import (
 	"net"
 	"os"
 	"runtime"
-	"runtime/metrics"
-	"sync"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
 // resources are what a process must get back.
@@ -24,13 +24,7 @@ func measure() resources {
 	}
 	runtime.GC()
 	runtime.GC() // what finalizers let go of
-	return resources{heap: heapNow(), goroutines: runtime.NumGoroutine(), files: openFiles()}
-}
-
-func heapNow() uint64 {
-	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(s)
-	return s[0].Value.Uint64()
+	return resources{heap: gauge.Heap(), goroutines: runtime.NumGoroutine(), files: openFiles()}
 }
 
 // openFiles counts the file descriptors of this process, on systems that show them.
@@ -83,35 +77,4 @@ func over(now, before, most uint64) bool { return now > before+most }
 func stacks() string {
 	buf := make([]byte, 256<<10)
 	return string(buf[:runtime.Stack(buf, true)])
-}
-
-// heapWatch notes the largest heap.
-type heapWatch struct {
-	end  chan struct{}
-	done sync.WaitGroup
-	peak uint64
-}
-
-func watchHeap() *heapWatch {
-	w := &heapWatch{end: make(chan struct{})}
-	w.done.Go(func() {
-		t := time.NewTicker(100 * time.Millisecond)
-		defer t.Stop()
-		for {
-			w.peak = max(w.peak, heapNow())
-			select {
-			case <-t.C:
-			case <-w.end:
-				return
-			}
-		}
-	})
-	return w
-}
-
-// stop returns the largest heap in bytes.
-func (w *heapWatch) stop() uint64 {
-	close(w.end)
-	w.done.Wait()
-	return w.peak
 }

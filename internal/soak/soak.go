@@ -10,6 +10,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
+	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
 // Options say how much is run. The zero value of a field is its default.
@@ -85,14 +86,14 @@ type run struct {
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o = o.withDefaults()
 	before := measure()
-	peak := watchHeap()
+	peak := gauge.WatchHeap(100 * time.Millisecond)
 	r, err := start(o)
 	if err != nil {
-		peak.stop()
+		peak.Stop()
 		return nil, err
 	}
 	rep, err := r.finish(ctx, r.live(ctx))
-	rep.PeakHeap = peak.stop()
+	rep.PeakHeap = peak.Stop()
 	r.leaks(ctx, before)
 	rep.Violations, rep.ViolationCount = r.list()
 	return rep, err

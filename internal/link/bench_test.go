@@ -2,13 +2,20 @@ package link_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
+	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 
+	"github.com/gofrs/uuid/v5"
+
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 func sizes(b *testing.B, run func(b *testing.B, payload []byte)) {
@@ -24,36 +31,80 @@ func sizes(b *testing.B, run func(b *testing.B, payload []byte)) {
 // BenchmarkReadFrame measures from the connection to the hook that hears of a message: of one that is not gzip, which ends there.
 func BenchmarkReadFrame(b *testing.B) {
 	sizes(b, func(b *testing.B, payload []byte) {
-		client, server := pipe()
-		p := newPeer(server)
-		go func() {
-			if p.readHead() == nil {
-				_, _ = io.WriteString(p, p.upgrade())
-			}
-		}()
-		frame := encode(final|opBinary, payload)
-		c := &replay{Conn: client, stream: bytes.Repeat(frame, 1+1<<20/len(frame))}
-		l, err := link.Dial(b.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
-		if err != nil {
-			b.Fatal(err)
-		}
-		var read int
-		all := make(chan struct{})
-		hooks := new(log).hooks()
-		hooks.Bad = func(error) {
-			if read++; read == b.N {
-				close(all)
-			}
-		}
-		c.left.Store(int64(b.N * len(frame)))
-		b.ResetTimer()
-		l.Start(newSource(), hooks)
-		<-all
-		b.StopTimer()
-		l.Fail(io.EOF)
-		<-l.Done()
-		_ = p.Close()
+		read(b, runtime.GOMAXPROCS(0), slices.Repeat([][]byte{encode(final|opBinary, payload)}, 1+1<<20/len(payload)))
 	})
+}
+
+// BenchmarkReceive measures from the connection to the hook that gets a pushed text, inflated and decoded by the reader alone
+// and by all the helpers that this machine's cores allow, on a connection where the next frame is always there and costs nothing.
+func BenchmarkReceive(b *testing.B) {
+	for _, cores := range []int{1, runtime.GOMAXPROCS(0)} {
+		b.Run(fmt.Sprintf("helpers=%d", link.Helpers(cores)), func(b *testing.B) {
+			sizes(b, func(b *testing.B, payload []byte) {
+				var frames [][]byte
+				for n := range uint64(max(1, 500_000/len(payload))) {
+					frames = append(frames, encode(final|opBinary, compress(pushed(n, len(payload)))))
+				}
+				read(b, cores, frames)
+			})
+		})
+	}
+}
+
+// pushed is a frame that pushes so many bytes of text, of a thousand words.
+func pushed(n uint64, size int) string {
+	rng := rand.New(rand.NewPCG(n, 1))
+	var text []byte
+	for len(text) < size {
+		text = fmt.Appendf(text, "%x ", (rng.Uint64N(1000)+1)*7919)
+	}
+	id := func() string { return uuid.NewV5(uuid.NamespaceURL, fmt.Sprint(rng.Uint64())).String() }
+	return fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","data":{"conversation_id":%q,"user_id":%q,"session_id":%q,"message_id":%q,`+
+		`"category":"PLAIN_TEXT","data":%q,"data_base64":%q,"status":"SENT","source":"LIST_PENDING_MESSAGES",`+
+		`"created_at":"2026-03-01T12:00:00.123456789Z","updated_at":"2026-03-01T12:00:00.123456789Z"}}`,
+		id(), id(), id(), id(), id(), base64.StdEncoding.EncodeToString(text[:size]), base64.RawURLEncoding.EncodeToString(text[:size]))
+}
+
+// read reads b.N frames, these again and again, on a link that believes in so many cores.
+func read(b *testing.B, cores int, frames [][]byte) {
+	client, server := pipe()
+	p := newPeer(server)
+	go func() {
+		if p.readHead() == nil {
+			_, _ = io.WriteString(p, p.upgrade())
+		}
+	}()
+	stream := bytes.Join(frames, nil)
+	c := &replay{Conn: client, stream: stream}
+	l, err := link.Dial(b.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var read int
+	all := make(chan struct{})
+	one := func() {
+		if read++; read == b.N {
+			close(all)
+		}
+	}
+	hooks := new(log).hooks()
+	hooks.Read = func() {}
+	hooks.Bad = func(error) { one() }
+	hooks.Frame = func(*link.Link, *wire.Received) error {
+		one()
+		return nil
+	}
+	rounds, rest := b.N/len(frames), b.N%len(frames)
+	c.left.Store(int64(rounds*len(stream) + len(bytes.Join(frames[:rest], nil))))
+	before := runtime.GOMAXPROCS(cores)
+	b.ResetTimer()
+	l.Start(newSource(), hooks)
+	runtime.GOMAXPROCS(before)
+	<-all
+	b.StopTimer()
+	l.Fail(io.EOF)
+	<-l.Done()
+	_ = p.Close()
 }
 
 // replay is a connection on which, after the handshake, so many bytes come as soon as they are asked for: the same ones again

@@ -1,7 +1,10 @@
 package link
 
 // What the tests, which are in package link_test, may reach inside the package.
-var Jumped = jumped
+var (
+	Jumped  = jumped
+	Helpers = helpers
+)
 
 // AppendFrame appends a binary frame.
 func AppendFrame(dst, payload []byte) []byte { return appendFrame(dst, opBinary, payload) }

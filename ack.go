@@ -17,6 +17,7 @@ const (
 	ackDelay = 200 * time.Millisecond // how long the first of a frame waits for others
 	// ackFrames is how many frames are unanswered at once. Their answers come behind all that the server has pushed meanwhile: at
 	// 100,000 messages a second, 4 frames would confirm 3,000 acknowledgements a second, and the ids of the rest fill the inbox.
+	// Sends do not wait behind them: the outbox lets both take turns.
 	ackFrames = 512
 )
 

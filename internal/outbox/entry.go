@@ -15,14 +15,14 @@ func (e *entry[A]) outcome(err error) Outcome[A] {
 func (b *Box[A]) requeue(e *entry[A]) {
 	b.unqueue(e)
 	e.state = waiting
-	heap.Push(&b.ready, e)
+	b.ready.push(e)
 }
 
 // unqueue takes e out of the queue it is in.
 func (b *Box[A]) unqueue(e *entry[A]) {
 	switch e.state {
 	case waiting:
-		heap.Remove(&b.ready, e.pos)
+		b.ready.remove(e)
 	case written, resting:
 		heap.Remove(&b.timed, e.pos)
 	case pacing:
@@ -78,20 +78,40 @@ func (b *Box[A]) tellDrained() {
 	b.drained = nil
 }
 
+// ready are the requests that wait to be written.
+type ready[A any] struct {
+	queues [classes]queue[A] // by age
+	acked  bool              // an Ack was the last of Ack and Send
+}
+
+func (r *ready[A]) push(e *entry[A])   { heap.Push(&r.queues[e.Class], e) }
+func (r *ready[A]) remove(e *entry[A]) { heap.Remove(&r.queues[e.Class], e.pos) }
+
+// pop takes the one whose turn it is; nil: there is none.
+func (r *ready[A]) pop() *entry[A] {
+	order := [...]Class{List, Ack, Send}
+	if r.acked {
+		order = [...]Class{List, Send, Ack}
+	}
+	for _, class := range order {
+		if q := &r.queues[class]; q.Len() > 0 {
+			if class != List {
+				r.acked = class == Ack
+			}
+			return heap.Pop(q).(*entry[A])
+		}
+	}
+	return nil
+}
+
+func byAge[A any](a, b *entry[A]) bool { return a.seq < b.seq }
+func byDue[A any](a, b *entry[A]) bool { return a.due.Before(b.due) }
+
 // queue is a heap of entries that know where they are.
 type queue[A any] struct {
 	items []*entry[A]
 	less  func(a, b *entry[A]) bool
 }
-
-func byAge[A any](a, b *entry[A]) bool {
-	if a.Class != b.Class {
-		return a.Class < b.Class
-	}
-	return a.seq < b.seq
-}
-
-func byDue[A any](a, b *entry[A]) bool { return a.due.Before(b.due) }
 
 func (q *queue[A]) Len() int           { return len(q.items) }
 func (q *queue[A]) Less(i, j int) bool { return q.less(q.items[i], q.items[j]) }

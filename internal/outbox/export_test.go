@@ -14,8 +14,12 @@ func (b *Box[A]) Waiting(id string) bool {
 func (b *Box[A]) Left() Left {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	queued := b.timed.Len()
+	for i := range b.ready.queues {
+		queued += b.ready.queues[i].Len()
+	}
 	return Left{
-		Entries: len(b.byID), Queued: b.ready.Len() + b.timed.Len(), OnLink: b.onLink, Waiters: len(b.room.waiters),
+		Entries: len(b.byID), Queued: queued, OnLink: b.onLink, Waiters: len(b.room.waiters),
 		TakenSlots: b.room.maxSlots - b.room.slots, TakenBytes: int(b.room.maxBytes - b.room.bytes),
 	}
 }

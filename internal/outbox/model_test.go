@@ -30,6 +30,7 @@ type model struct {
 	entries   []*modelEntry // not ended, in their first order; with who waits for room
 	latent    []*modelEntry // ended, and their caller does not know, because it paces
 	resent    uint64
+	acked     bool // the last written of class Ack and Send was an Ack
 	round     int
 	roomSlots int
 	roomBytes int64
@@ -138,7 +139,7 @@ func (m *model) next() (ids []string, wait time.Duration, stalled bool) {
 	}
 	first := slices.MinFunc(ready, func(a, b *modelEntry) int {
 		if a.Class != b.Class {
-			return int(a.Class) - int(b.Class)
+			return m.rank(a.Class) - m.rank(b.Class)
 		}
 		return a.round - b.round
 	})
@@ -148,6 +149,17 @@ func (m *model) next() (ids []string, wait time.Duration, stalled bool) {
 		}
 	}
 	return ids, 0, false
+}
+
+// rank is the place of a class in the order of writing.
+func (m *model) rank(c outbox.Class) int {
+	switch {
+	case c == outbox.List:
+		return 0
+	case (c == outbox.Ack) != m.acked:
+		return 1
+	}
+	return 2
 }
 
 func (m *model) find(id string) *modelEntry {
@@ -162,6 +174,9 @@ func (m *model) find(id string) *modelEntry {
 func (m *model) wrote(id string) {
 	e := m.find(id)
 	e.state, e.due = "written", time.Now().Add(e.timeout)
+	if e.Class != outbox.List {
+		m.acked = e.Class == outbox.Ack
+	}
 	if e.out.Attempts++; e.out.Attempts > 1 {
 		m.resent++
 	}

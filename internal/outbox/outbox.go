@@ -18,14 +18,16 @@ import (
 	"time"
 )
 
-// Class says what a request is for; lower classes are written first.
+// Class says what a request is for. List is written first. Then Ack and Send take turns, Ack first: an acknowledgement frees
+// what it is for, but a thousand of them must not stand before a message that somebody waits for.
 type Class uint8
 
-// The classes, in the order in which they are written.
+// The classes.
 const (
 	List Class = iota // asks for pending messages: belongs to one link and is forgotten with it
 	Ack               // acknowledges; takes no room
 	Send              // takes room: see Config.Len and Config.Bytes
+	classes
 )
 
 // Errors that end a request without an answer.
@@ -72,7 +74,7 @@ type Box[A any] struct {
 
 	mu      sync.Mutex
 	byID    map[string]*entry[A]
-	ready   queue[A] // waiting, by class and age
+	ready   ready[A]
 	timed   queue[A] // written and resting, by when they are due
 	seq     uint64
 	closed  error
@@ -114,11 +116,15 @@ type entry[A any] struct {
 
 // New returns an empty Box without a link.
 func New[A any](cfg Config[A]) *Box[A] {
-	return &Box[A]{
+	b := &Box[A]{
 		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry[A]),
-		ready: queue[A]{less: byAge[A]}, timed: queue[A]{less: byDue[A]},
-		room: room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
+		timed: queue[A]{less: byDue[A]},
+		room:  room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
 	}
+	for i := range b.ready.queues {
+		b.ready.queues[i].less = byAge[A]
+	}
+	return b
 }
 
 // Wake is readable when Next may have something new to say.
@@ -154,7 +160,7 @@ func (b *Box[A]) add(e *entry[A]) {
 	b.seq++
 	e.seq, e.timeout = b.seq, b.cfg.ReplyTimeout
 	b.byID[e.ID] = e
-	heap.Push(&b.ready, e)
+	b.ready.push(e)
 	b.mu.Unlock()
 	b.signal()
 }
@@ -186,7 +192,8 @@ func (b *Box[A]) next(now time.Time) ([]byte, time.Duration, error) {
 			return nil, 0, ErrStalled
 		}
 	}
-	if b.ready.Len() == 0 {
+	e := b.ready.pop()
+	if e == nil {
 		if b.timed.Len() > 0 {
 			if due := b.timed.items[0].due.Sub(now); wait < 0 || due < wait {
 				wait = due
@@ -194,7 +201,6 @@ func (b *Box[A]) next(now time.Time) ([]byte, time.Duration, error) {
 		}
 		return nil, wait, nil
 	}
-	e := heap.Pop(&b.ready).(*entry[A])
 	e.state, e.due = written, now.Add(e.timeout)
 	heap.Push(&b.timed, e)
 	if e.attempts++; e.attempts > 1 {

@@ -3,6 +3,8 @@ package outbox_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -53,6 +55,14 @@ func run(t *testing.T, cfg outbox.Config[string], test func(t *testing.T, b *box
 // request is one whose frame is its id, so that a frame says whose it is.
 func request(id string, class outbox.Class) outbox.Request {
 	return outbox.Request{ID: id, Class: class, Frame: []byte(id)}
+}
+
+// names returns prefix0 and so on, from the first number to before the last.
+func names(prefix string, first, last int) (names []string) {
+	for i := first; i < last; i++ {
+		names = append(names, fmt.Sprint(prefix, i))
+	}
+	return names
 }
 
 // end is how a request ended, or that it has not.
@@ -120,7 +130,7 @@ func writes(t *testing.T, b *box, wait time.Duration, frames ...string) {
 	require.Equal(t, wait, again)
 }
 
-func TestOrderIsByClassAndAge(t *testing.T) {
+func TestListsFirstThenAcksAndSendsInTurn(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		writes(t, b, forever)
 		send(t, b, "s1")
@@ -129,10 +139,23 @@ func TestOrderIsByClassAndAge(t *testing.T) {
 		start(t, b, request("l1", outbox.List))
 		start(t, b, request("a2", outbox.Ack))
 		start(t, b, request("l2", outbox.List))
-		writes(t, b, replyTimeout, "l1", "l2", "a1", "a2", "s1", "s2")
+		writes(t, b, replyTimeout, "l1", "l2", "a1", "s1", "a2", "s2")
 		assert.Equal(t, outbox.Len{Requests: 2}, b.Len())
 		start(t, b, request("a3", outbox.Ack))
 		writes(t, b, replyTimeout, "a3")
+		// After an Ack, a Send that comes is before every Ack that waits.
+		for i := range 100 {
+			start(t, b, request(fmt.Sprint("a", 4+i), outbox.Ack))
+		}
+		send(t, b, "s3")
+		frame, _, err := b.Next()
+		require.NoError(t, err)
+		assert.Equal(t, "s3", string(frame))
+		// Alone, each class is written by age, and what waits after a lost link has its first order.
+		writes(t, b, replyTimeout, names("a", 4, 104)...)
+		b.Down()
+		b.Up()
+		writes(t, b, replyTimeout, slices.Concat([]string{"s1", "a1", "s2", "a2", "s3"}, names("a", 3, 104))...)
 	})
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // How many allocations a text message may take: received, from the socket to the handler's return and the acknowledgement; sent,
@@ -133,13 +134,14 @@ func binaryMessage(p []byte) []byte {
 // quietConn is a connection to a server that allocates nothing once it has done everything once: it confirms each request. It is
 // written by hand, since what is counted is counted in the whole process.
 type quietConn struct {
-	mu      sync.Mutex
-	changed *sync.Cond
-	in, out []byte
-	reply   []byte
-	open    bool // the handshake is over
-	closed  bool
-	acks    int
+	mu       sync.Mutex
+	changed  *sync.Cond
+	in, out  []byte
+	reply    []byte
+	inflater wire.Inflater
+	open     bool // the handshake is over
+	closed   bool
+	acks     int
 }
 
 func newQuietConn() *quietConn {
@@ -208,7 +210,7 @@ func (c *quietConn) upgrade() {
 	c.open = true
 }
 
-// frame answers one frame of the client's: stored gzip, of a request that begins with id and action.
+// frame answers one frame of the client's: a request that begins with id and action.
 func (c *quietConn) frame() bool {
 	if len(c.in) < 8 {
 		return false
@@ -228,7 +230,10 @@ func (c *quietConn) frame() bool {
 	case 0x8:
 		c.out = append(append(c.out, 0x88, byte(n)), p...)
 	case 0x2:
-		json := p[15 : n-8]
+		json, err := c.inflater.Inflate(p)
+		if err != nil {
+			panic(err)
+		}
 		c.acks += bytes.Count(json, []byte(`"message_id":`))
 		const before = len(`{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"`)
 		end := before + bytes.IndexByte(json[before:], '"') + 1

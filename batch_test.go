@@ -1,11 +1,14 @@
 package blaze_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,6 +51,43 @@ func requireInOrder(t *testing.T, want, got []blaze.Outgoing) {
 		return m
 	}
 	require.Equal(t, byConversation(want), byConversation(got))
+}
+
+// On the wire, a frame of a batch is as long as its JSON; one long message is not.
+func TestABatchIsNotCompressed(t *testing.T) {
+	bubble(t, "one batch", func(t *testing.T) {
+		var up upstream
+		r := prepare(t, func(cfg *blaze.Config) {
+			dial := cfg.DialContext
+			cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				c, err := dial(ctx, network, addr)
+				up.Conn = c
+				return &up, err
+			}
+		})
+		r.start(t.Context(), nil)
+		synctest.Wait()
+		before := up.written.Load()
+		text := blaze.Text(strings.Repeat("again ", 1000))
+		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), text))
+		require.NoError(t, err)
+		alone := up.written.Load() - before
+		assert.Less(t, alone, int64(1000))
+		_, err = r.SendBatch(t.Context(), r.ToUser(userID("alice"), text), r.ToUser(userID("bob"), text))
+		require.NoError(t, err)
+		assert.Greater(t, up.written.Load()-before-alone, int64(2*8000), "in base64")
+	})
+}
+
+// upstream counts what is written.
+type upstream struct {
+	net.Conn
+	written atomic.Int64
+}
+
+func (c *upstream) Write(p []byte) (int, error) {
+	c.written.Add(int64(len(p)))
+	return c.Conn.Write(p)
 }
 
 func TestBatchOfNone(t *testing.T) {

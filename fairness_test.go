@@ -43,14 +43,16 @@ func TestASendDoesNotWaitBehindAcknowledgements(t *testing.T) {
 			}
 			r.start(t.Context(), func(context.Context, *blaze.Message) error { return nil })
 			time.Sleep(time.Second)
-			for range 3 {
+			for i := range 3 {
 				began := time.Now()
 				_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("now")))
 				require.NoError(t, err)
 				// What is being written when it comes, and what goes out with it, is 64 KiB each, and a frame.
 				assert.LessOrEqual(t, time.Since(began), 2*time.Second*70_000/perSecond)
+				if i == 0 {
+					assert.Less(t, len(r.Acked()), backlog, "or there was nothing to wait behind")
+				}
 			}
-			assert.Less(t, len(r.Acked()), backlog, "or there was nothing to wait behind")
 			r.idle()
 			assert.Len(t, r.Acked(), backlog)
 		})

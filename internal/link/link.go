@@ -25,9 +25,9 @@ var ErrClosed = errors.New("link closed")
 
 // Source is where the writer gets its frames.
 type Source interface {
-	// Next returns the JSON of the next frame, or nil and how long until there may be one, negative for ever. An error ends
-	// the link. It must not block.
-	Next() (frame []byte, wait time.Duration, err error)
+	// Next returns the JSON of the next frame and whether it is to be stored as it is, or nil and how long until there may be
+	// one, negative for ever. An error ends the link. It must not block.
+	Next() (frame []byte, store bool, wait time.Duration, err error)
 	// Wake is readable when Next may have something new to say.
 	Wake() <-chan struct{}
 }

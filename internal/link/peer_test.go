@@ -168,6 +168,7 @@ func named(id string) []byte {
 type source struct {
 	mu     sync.Mutex
 	frames [][]byte
+	store  bool
 	wait   time.Duration
 	err    error
 	asked  []time.Time
@@ -194,16 +195,16 @@ func (s *source) write(frame string) {
 	s.wake <- struct{}{}
 }
 
-func (s *source) Next() ([]byte, time.Duration, error) {
+func (s *source) Next() ([]byte, bool, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, time.Now())
 	if s.err != nil || len(s.frames) == 0 {
-		return nil, s.wait, s.err
+		return nil, false, s.wait, s.err
 	}
 	f := s.frames[0]
 	s.frames = s.frames[1:]
-	return f, 0, nil
+	return f, s.store, 0, nil
 }
 
 func (s *source) Wake() <-chan struct{} { return s.wake }

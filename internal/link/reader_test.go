@@ -220,9 +220,9 @@ func TestTheServersCloseWhileItDoesNotRead(t *testing.T) {
 // slowSource has nothing, and takes a second to say so.
 type slowSource struct{}
 
-func (slowSource) Next() ([]byte, time.Duration, error) {
+func (slowSource) Next() ([]byte, bool, time.Duration, error) {
 	time.Sleep(time.Second)
-	return nil, -1, nil
+	return nil, false, -1, nil
 }
 func (slowSource) Wake() <-chan struct{} { return nil }
 

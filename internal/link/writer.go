@@ -119,7 +119,7 @@ func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, c
 		if l.ctx.Err() != nil {
 			return 0, false, l.Err()
 		}
-		frame, wait, err := l.src.Next()
+		frame, store, wait, err := l.src.Next()
 		if err != nil {
 			return 0, false, err
 		}
@@ -127,7 +127,11 @@ func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, c
 			return wait, false, l.write(s)
 		}
 		l.hooks.Wrote(frame)
-		s.gzip = s.deflater.Append(s.gzip[:0], frame)
+		if store {
+			s.gzip = wire.AppendStored(s.gzip[:0], frame)
+		} else {
+			s.gzip = s.deflater.Append(s.gzip[:0], frame)
+		}
 		s.out = appendFrame(s.out, opBinary, s.gzip)
 		if len(s.out) >= flushAt {
 			if err := l.write(s); err != nil {

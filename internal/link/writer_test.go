@@ -40,6 +40,22 @@ func sized(t *testing.T, n int) string {
 	return ""
 }
 
+func TestAFrameIsCompressedUnlessItIsToBeStored(t *testing.T) {
+	message := strings.Repeat("again ", 1000)
+	for _, store := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			src := newSource(message)
+			src.store = store
+			r := connect(t, src)
+			r.collect(false)
+			frames := r.collected()
+			require.Len(t, frames, 1)
+			assert.True(t, decompress(t, frames[0].payload) == message)
+			assert.Equal(t, store, len(frames[0].payload) > len(message))
+		})
+	}
+}
+
 // One frame for each message, whatever its size, around each border between two forms of the length.
 func TestEachMessageIsOneFrame(t *testing.T) {
 	var messages []string
@@ -266,5 +282,5 @@ func TestASourceThatNeverRunsDry(t *testing.T) {
 // endlessSource has the same frame again and again.
 type endlessSource string
 
-func (s endlessSource) Next() ([]byte, time.Duration, error) { return []byte(s), 0, nil }
-func (s endlessSource) Wake() <-chan struct{}                { return nil }
+func (s endlessSource) Next() ([]byte, bool, time.Duration, error) { return []byte(s), false, 0, nil }
+func (s endlessSource) Wake() <-chan struct{}                      { return nil }

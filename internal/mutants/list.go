@@ -94,8 +94,8 @@ var All = []Mutant{
 	},
 	{
 		Name: "another message id on another try", By: soak, File: "send.go",
-		Old: "	return c.outbox.Do(ctx, outbox.Request{ID: id, Class: outbox.Send, Frame: wire.Request(id, action, params), Tries: tries}, pace), nil\n",
-		New: "	o := c.outbox.Do(ctx, outbox.Request{ID: id, Class: outbox.Send, Frame: wire.Request(id, action, params), Tries: max(tries, 1)}, pace)\n" +
+		Old: "	return c.outbox.Do(ctx, r, pace), nil\n",
+		New: "	r.Tries = max(tries, 1)\n	o := c.outbox.Do(ctx, r, pace)\n" +
 			"	if m, ok := params.(*messageParams); ok && tries == 0 && errors.Is(o.Err, outbox.ErrUnanswered) {\n" +
 			"		m.MessageID, _ = newID()\n		return c.do(ctx, action, m, 0)\n	}\n	return o, nil\n",
 	},

@@ -41,7 +41,7 @@ func link(b *box, rng *rand.Rand, life time.Duration, carriedOut *sync.Map) (fai
 	}
 	end := time.After(life)
 	for {
-		frame, wait, err := b.Next()
+		frame, _, wait, err := b.Next()
 		if err != nil {
 			return err
 		}
@@ -147,7 +147,7 @@ func TestAThousandAtOnce(t *testing.T) {
 	writer.Go(func() {
 		busy := make(map[string]bool)
 		for {
-			frame, _, err := b.Next()
+			frame, _, _, err := b.Next()
 			if !assert.NoError(t, err) {
 				return
 			}

@@ -285,7 +285,7 @@ func (p *play) add() {
 
 func (p *play) write() {
 	ids, wait, stalled := p.m.next()
-	frame, got, err := p.b.Next()
+	frame, _, got, err := p.b.Next()
 	switch {
 	case stalled:
 		require.ErrorIs(p.t, err, outbox.ErrStalled)

@@ -43,6 +43,7 @@ type Request struct {
 	ID    string // of the frame; the reply carries it
 	Class Class
 	Frame []byte
+	Store bool // the frame is written without being compressed
 	// Tries is how many tries end in silence before it is given up; 0: any number. A link that was lost is no silence, and
 	// every try has the same time: with one that doubles, the link would be replaced first, again and again.
 	Tries int
@@ -165,21 +166,24 @@ func (b *Box[A]) add(e *entry[A]) {
 	b.signal()
 }
 
-// Next returns the next frame to write, and counts it as written. Without one, it returns how long until there may be
+// Next returns the next frame to write and whether to store it, and counts it as written. Without one, it returns how long until there may be
 // one again unless Wake says so earlier, or a negative duration for ever.
-func (b *Box[A]) Next() (frame []byte, wait time.Duration, err error) {
+func (b *Box[A]) Next() (frame []byte, store bool, wait time.Duration, err error) {
 	now := time.Now()
 	b.mu.Lock()
 	gaveUp := b.expire(now)
-	frame, wait, err = b.next(now)
+	e, wait, err := b.next(now)
 	b.mu.Unlock()
 	for _, e := range gaveUp {
 		e.done(e.outcome(ErrUnanswered))
 	}
-	return frame, wait, err
+	if e == nil {
+		return nil, false, wait, err
+	}
+	return e.Frame, e.Store, 0, nil
 }
 
-func (b *Box[A]) next(now time.Time) ([]byte, time.Duration, error) {
+func (b *Box[A]) next(now time.Time) (*entry[A], time.Duration, error) {
 	wait := time.Duration(-1)
 	if b.onLink > 0 {
 		wait = 2*b.cfg.ReplyTimeout - now.Sub(b.heard)
@@ -213,7 +217,7 @@ func (b *Box[A]) next(now time.Time) ([]byte, time.Duration, error) {
 		e.onLink, e.since = true, now
 		b.onLink++
 	}
-	return e.Frame, 0, nil
+	return e, 0, nil
 }
 
 // expire moves what is due back to waiting, and returns those whose tries are used up.

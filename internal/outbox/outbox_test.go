@@ -119,12 +119,12 @@ func send(t *testing.T, b *box, id string) end {
 func writes(t *testing.T, b *box, wait time.Duration, frames ...string) {
 	t.Helper()
 	for _, want := range frames {
-		frame, again, err := b.Next()
+		frame, _, again, err := b.Next()
 		require.NoError(t, err)
 		require.Equal(t, want, string(frame))
 		require.Zero(t, again)
 	}
-	frame, again, err := b.Next()
+	frame, _, again, err := b.Next()
 	require.NoError(t, err)
 	require.Empty(t, string(frame), "written too much")
 	require.Equal(t, wait, again)
@@ -148,7 +148,7 @@ func TestListsFirstThenAcksAndSendsInTurn(t *testing.T) {
 			start(t, b, request(fmt.Sprint("a", 4+i), outbox.Ack))
 		}
 		send(t, b, "s3")
-		frame, _, err := b.Next()
+		frame, _, _, err := b.Next()
 		require.NoError(t, err)
 		assert.Equal(t, "s3", string(frame))
 		// Alone, each class is written by age, and what waits after a lost link has its first order.
@@ -156,6 +156,20 @@ func TestListsFirstThenAcksAndSendsInTurn(t *testing.T) {
 		b.Down()
 		b.Up()
 		writes(t, b, replyTimeout, slices.Concat([]string{"s1", "a1", "s2", "a2", "s3"}, names("a", 3, 104))...)
+	})
+}
+
+func TestAFrameIsStoredIfItsRequestSaysSo(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		for _, store := range []bool{true, false} {
+			r := request(fmt.Sprint(store), outbox.Ack)
+			r.Store = store
+			start(t, b, r)
+			frame, stored, _, err := b.Next()
+			require.NoError(t, err)
+			assert.Equal(t, r.Frame, frame)
+			assert.Equal(t, store, stored)
+		}
 	})
 }
 
@@ -269,7 +283,7 @@ func TestTemporaryRefusals(t *testing.T) {
 				last = 50
 			}
 			for n := 1; n < last; n++ {
-				frame, _, _ := b.Next()
+				frame, _, _, _ := b.Next()
 				require.Equal(t, "s", string(frame), "rested, and still older than the others")
 				require.True(t, b.Answer("s", "busy"))
 				e.pending()
@@ -283,7 +297,7 @@ func TestTemporaryRefusals(t *testing.T) {
 				}
 				time.Sleep(time.Nanosecond)
 			}
-			frame, _, _ := b.Next()
+			frame, _, _, _ := b.Next()
 			require.Equal(t, "s", string(frame))
 			require.True(t, b.Answer("s", "busy for good"))
 			if attempts < 0 {

@@ -18,7 +18,7 @@ func keepAlive(t *testing.T, b *box, d time.Duration) {
 	for ; d > 0; d -= 10 * time.Second {
 		start(t, b, request("alive", outbox.List))
 		for {
-			frame, _, err := b.Next()
+			frame, _, _, err := b.Next()
 			require.NoError(t, err)
 			require.NotNil(t, frame)
 			if string(frame) == "alive" {
@@ -36,11 +36,11 @@ func TestTimeoutsDouble(t *testing.T) {
 		writes(t, b, replyTimeout, "s")
 		for _, timeout := range []time.Duration{20, 40, 80, 160} {
 			keepAlive(t, b, timeout*time.Second-1)
-			frame, _, err := b.Next()
+			frame, _, _, err := b.Next()
 			require.NoError(t, err)
 			require.Nil(t, frame, "too early")
 			time.Sleep(time.Nanosecond)
-			frame, _, err = b.Next()
+			frame, _, _, err = b.Next()
 			require.NoError(t, err)
 			require.Equal(t, "s", string(frame))
 		}
@@ -96,7 +96,7 @@ func TestTriesEndOnStalledLinks(t *testing.T) {
 			time.Sleep(replyTimeout)
 			writes(t, b, replyTimeout, "a")
 			time.Sleep(replyTimeout)
-			_, _, err := b.Next()
+			_, _, _, err := b.Next()
 			require.ErrorIs(t, err, outbox.ErrStalled)
 			e.pending()
 			b.Down()
@@ -115,7 +115,7 @@ func TestCallersThatGiveUpDoNotStallALink(t *testing.T) {
 		for i := range 20 {
 			id := fmt.Sprint("s", i)
 			_, cancel := do(t, b, request(id, outbox.Send), nil)
-			frame, _, err := b.Next()
+			frame, _, _, err := b.Next()
 			require.NoErrorf(t, err, "at %d s nothing has waited longer than 10 s", 5*i)
 			require.Equal(t, id, string(frame))
 			time.AfterFunc(10*time.Second, func() { cancel(nil) })
@@ -130,13 +130,13 @@ func TestCallersThatGiveUpDoNotStallALink(t *testing.T) {
 		for i := range 8 {
 			id := fmt.Sprint("t", i)
 			_, cancel := do(t, b, request(id, outbox.Send), nil)
-			_, _, err := b.Next()
+			_, _, _, err := b.Next()
 			require.NoError(t, err)
 			time.AfterFunc(4*time.Second, func() { cancel(nil) })
 			time.Sleep(5*time.Second - 1)
 		}
 		time.Sleep(8 * time.Nanosecond)
-		_, _, err := b.Next()
+		_, _, _, err := b.Next()
 		require.ErrorIs(t, err, outbox.ErrStalled)
 	})
 }
@@ -144,7 +144,7 @@ func TestCallersThatGiveUpDoNotStallALink(t *testing.T) {
 func TestStalledLink(t *testing.T) {
 	stalled := func(t *testing.T, b *box) {
 		t.Helper()
-		_, _, err := b.Next()
+		_, _, _, err := b.Next()
 		require.ErrorIs(t, err, outbox.ErrStalled)
 	}
 	run(t, config(), func(t *testing.T, b *box) {
@@ -183,7 +183,7 @@ func TestStalledLink(t *testing.T) {
 		keepAlive(t, b, 10*time.Minute)
 		time.Sleep(2*replyTimeout - 10*time.Second - 1)
 		b.Answer("alive", "late")
-		_, _, err := b.Next()
+		_, _, _, err := b.Next()
 		require.NoError(t, err)
 		time.Sleep(time.Nanosecond)
 		stalled(t, b)

@@ -100,16 +100,18 @@ func BenchmarkBase64(b *testing.B) {
 }
 
 func BenchmarkDeflate(b *testing.B) {
-	for _, n := range []int{300, 1000, 1100, 2000, 4000, 100_000} {
-		b.Run(fmt.Sprintf("%dB", n), func(b *testing.B) {
-			p := text(n)[:n]
-			var d wire.Deflater
-			var dst []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				dst = d.Append(dst[:0], p)
-			}
-			b.ReportMetric(float64(len(dst)), "bytes/frame")
-		})
+	d := new(wire.Deflater)
+	for name, appendTo := range map[string]func(dst, p []byte) []byte{"default": d.Append, "stored": wire.AppendStored} {
+		for _, n := range []int{300, 1000, 1100, 2000, 6000, 45_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/%dB", name, n), func(b *testing.B) {
+				p := text(n)[:n]
+				var dst []byte
+				b.ReportAllocs()
+				for b.Loop() {
+					dst = appendTo(dst[:0], p)
+				}
+				b.ReportMetric(float64(len(dst)), "bytes/frame")
+			})
+		}
 	}
 }

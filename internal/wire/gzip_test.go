@@ -188,6 +188,21 @@ func TestInflateKeepsNoLargeBuffer(t *testing.T) {
 	}), 1.0, "small frames use the buffer of the one before")
 }
 
+// isGzipOf checks p with the standard library, and by RFC 1952: one member, at its end the checksum and the length.
+func isGzipOf(t *testing.T, in, p []byte) {
+	t.Helper()
+	assert.Equal(t, crc32.ChecksumIEEE(in), binary.LittleEndian.Uint32(p[len(p)-8:]))
+	assert.Equal(t, uint32(len(in)), binary.LittleEndian.Uint32(p[len(p)-4:]))
+	src := bytes.NewReader(p)
+	zr, err := gzip.NewReader(src)
+	require.NoError(t, err)
+	zr.Multistream(false)
+	got, err := io.ReadAll(zr)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(in, got))
+	assert.Zero(t, src.Len(), "one member and nothing behind it")
+}
+
 func TestDeflate(t *testing.T) {
 	d := new(wire.Deflater)
 	random := make([]byte, 100_000)
@@ -197,18 +212,28 @@ func TestDeflate(t *testing.T) {
 	for _, in := range [][]byte{[]byte(frame), nil, random, bytes.Repeat([]byte(frame), 5000), []byte(frame)} {
 		p := d.Append([]byte("before"), in)
 		require.True(t, bytes.HasPrefix(p, []byte("before")))
+		isGzipOf(t, in, p[len("before"):])
+	}
+}
+
+// The header of gzip, the head of a block and the trailer: what storing adds to one block.
+const storedMore = 10 + 5 + 8
+
+func TestFromOneKilobyteOnFramesAreCompressed(t *testing.T) {
+	d := new(wire.Deflater)
+	text := bytes.Repeat([]byte("text "), 1000)
+	assert.Len(t, d.Append(nil, text[:1023]), 1023+storedMore)
+	assert.Less(t, len(d.Append(nil, text[:1024])), 200)
+}
+
+func TestAppendStored(t *testing.T) {
+	text := bytes.Repeat([]byte("0123456789"), 20_000)
+	for n, blocks := range map[int]int{0: 1, 1: 1, 65_534: 1, 65_535: 1, 65_536: 2, 131_070: 2, 131_071: 3, 200_000: 4} {
+		p := wire.AppendStored([]byte("before"), text[:n])
+		require.True(t, bytes.HasPrefix(p, []byte("before")))
 		p = p[len("before"):]
-		// RFC 1952: the trailer is the checksum and the length.
-		assert.Equal(t, crc32.ChecksumIEEE(in), binary.LittleEndian.Uint32(p[len(p)-8:]))
-		assert.Equal(t, uint32(len(in)), binary.LittleEndian.Uint32(p[len(p)-4:]))
-		src := bytes.NewReader(p)
-		zr, err := gzip.NewReader(src)
-		require.NoError(t, err)
-		zr.Multistream(false)
-		got, err := io.ReadAll(zr)
-		require.NoError(t, err)
-		assert.True(t, bytes.Equal(in, got))
-		assert.Zero(t, src.Len(), "one member and nothing behind it")
+		assert.Len(t, p, n+storedMore+5*(blocks-1))
+		isGzipOf(t, text[:n], p)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 // connection is finished then.)
 //
 // What is there already it reads at once, as a unit, and looks into it before it asks the connection for more, which may be
-// the end for a long time. A unit that is worth it is looked into by a goroutine of its own, while the reader reads the next; so
+// the end for a long time. That is what the websocket library's buffer or a record of TLS holds, 16 KiB at most, and the
+// message that began before it. A unit that is worth it is looked into by a goroutine of its own, while the reader reads the next; so
 // several cores inflate under load, and units are handed on in the order in which they came. A link with a frame now and then has
 // no other goroutine than this one.
 type reader struct {
@@ -81,7 +82,7 @@ func (r *reader) read() error {
 			return r.l.lost(err)
 		}
 		r.unit.add(skip)
-		if r.unit.full() || r.l.hooks.Trace != nil {
+		if r.l.hooks.Trace != nil {
 			r.flush()
 		}
 	}

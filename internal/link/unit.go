@@ -7,6 +7,7 @@ import "github.com/mixin-blaze/blaze/internal/wire"
 type unit struct {
 	message []byte // the one that is being read
 	raw     []byte // those that were, one after the other
+	claimed int    // what they become after gunzip, as far as they say it
 	frames  []arrival
 
 	inflater wire.Inflater
@@ -22,12 +23,12 @@ type arrival struct {
 	received wire.Received
 }
 
-// The size of a unit.
+// Sizes of units and of what they keep.
 const (
-	fullFrames = 64
-	fullBytes  = 16 << 10
 	// From here on another core may inflate it: it takes tens of microseconds, and handing it over one or two.
 	worthBytes = 2 << 10
+	// What becomes so much is looked into by the reader, that is one unit at a time: else memory would grow with the cores.
+	hugeBytes = 1 << 20
 	// keepBytes is how large a buffer may be that is kept: enough for the service's largest message.
 	keepBytes = 512 << 10
 )
@@ -49,6 +50,8 @@ func (u *unit) giveBack() {
 	if cap(u.message)+cap(u.raw) > keepBytes {
 		u.message, u.raw = nil, nil
 	}
+	u.inflater.Trim()
+	u.claimed = 0
 	clear(u.frames) // what was received belongs to others now
 	u.message, u.raw, u.frames, u.after = u.message[:0], u.raw[:0], u.frames[:0], nil
 	select {
@@ -62,6 +65,7 @@ func (u *unit) add(skip error) {
 	if skip != nil {
 		u.message = u.message[:0]
 	}
+	u.claimed += wire.Claimed(u.message)
 	u.frames = append(u.frames, arrival{size: len(u.message), skip: skip})
 	if len(u.raw) == 0 {
 		u.message, u.raw = u.raw, u.message
@@ -71,8 +75,7 @@ func (u *unit) add(skip error) {
 	u.message = u.message[:0]
 }
 
-func (u *unit) full() bool  { return len(u.frames) >= fullFrames || len(u.raw) >= fullBytes }
-func (u *unit) worth() bool { return len(u.raw) >= worthBytes }
+func (u *unit) worth() bool { return len(u.raw) >= worthBytes && u.claimed < hugeBytes }
 
 // decode inflates and reads all messages. trace may be nil.
 func (u *unit) decode(trace func(json []byte)) {

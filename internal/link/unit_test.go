@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mixin-blaze/blaze/internal/gauge"
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -193,6 +194,73 @@ func TestHelpersAreAsManyAsCores(t *testing.T) {
 			})
 		})
 	}
+}
+
+// huge is a frame of more than 2 KiB on the wire that becomes so many bytes, and at most a thousand times of what it was.
+func huge(id string, n int) []byte {
+	return encode(final|opBinary, compress(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(3000), strings.Repeat("x", n))))
+}
+
+// What is small on the wire and huge after it is inflated one at a time, in its turn: memory does not grow with the cores.
+func TestHugeFramesGetNoHelper(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	for n, helpers := range map[int]int{1<<20 - 10_000: 3, 1 << 20: 0, 5 << 20: 0} {
+		bubble(t, func(t *testing.T) {
+			g := &log{hold: make(chan struct{})}
+			r := connectTo(t, newSource(), g)
+			r.readers.Go(func() {
+				for i := range 3 {
+					_, _ = r.peer.Write(huge(fmt.Sprint(i), n))
+				}
+			})
+			synctest.Wait()
+			assert.Equal(t, helpers, countHelpers(), "%d bytes", n)
+			close(g.hold)
+			r.readers.Wait()
+			assert.Equal(t, []string{"0", "1", "2"}, r.ids())
+		})
+	}
+}
+
+func TestLargeFramesLeaveNothingBehind(t *testing.T) {
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		return gauge.Heap()
+	}
+	for name, frame := range map[string][]byte{
+		"on the wire":  large("x", 4<<20),
+		"after gunzip": huge("x", 15<<20),
+		"in base64": encode(final|opBinary, compress(fmt.Sprintf(`{"id":"x","action":"CREATE_MESSAGE","data":{"message_id":"m","data_base64":%q}}`,
+			strings.Repeat("AAAA", 3<<20)))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := heap()
+			bubble(t, func(t *testing.T) {
+				r := connect(t, newSource())
+				r.send(append(bytes.Clone(frame), frame...))
+				assert.Len(t, r.ids(), 2)
+			})
+			assert.Less(t, heap(), before+6<<20)
+		})
+	}
+}
+
+// However many links were busy at once, and however many units they had, few are kept.
+func TestFewUnitsAreKept(t *testing.T) {
+	frame := large("x", 3000)
+	bubble(t, func(t *testing.T) {
+		g := &log{hold: make(chan struct{})}
+		for range 30 {
+			r := connectTo(t, newSource(), g)
+			r.readers.Go(func() { _, _ = r.peer.Write(frame) })
+		}
+		synctest.Wait()
+		close(g.hold)
+		synctest.Wait()
+		assert.Len(t, g.ids, 30)
+		assert.LessOrEqual(t, link.UnitsKept(), 9)
+	})
 }
 
 // countHelpers is exact, other than runtime.NumGoroutine, which counts one for a moment after its end.

@@ -39,10 +39,8 @@ func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 		return nil, ErrNotGzip
 	}
 	z.zr.Multistream(false)
-	if cap(z.buf) > keep {
-		z.buf = nil
-	}
-	z.buf = slices.Grow(z.buf[:0], claimed(p))
+	z.Trim()
+	z.buf = slices.Grow(z.buf[:0], 1+Claimed(p)) // one more, in which the end is noticed
 	if err := z.readAll(); err != nil {
 		z.buf = nil
 		return nil, err
@@ -53,14 +51,21 @@ func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 	return z.buf, nil
 }
 
-// claimed returns how many bytes to make room for: what the end of p says, and never more than deflate can make of it.
-func claimed(p []byte) int {
+// Trim lets go of a buffer that only a huge frame needed.
+func (z *Inflater) Trim() {
+	if cap(z.buf) > keep {
+		z.buf = nil
+	}
+}
+
+// Claimed returns how many bytes p says that it becomes, and never more than deflate can make of it, or than Inflate returns. What
+// is damaged may become more.
+func Claimed(p []byte) int {
 	const ratio = 1032
 	if len(p) < 4 {
 		return 0
 	}
-	// One more, in which the end is noticed.
-	return 1 + int(min(int64(binary.LittleEndian.Uint32(p[len(p)-4:])), int64(len(p))*ratio, MaxInflated))
+	return int(min(int64(binary.LittleEndian.Uint32(p[len(p)-4:])), int64(len(p))*ratio, MaxInflated))
 }
 
 func (z *Inflater) readAll() error {

@@ -148,6 +148,24 @@ func TestAGateStaysClosedForALargeMessage(t *testing.T) {
 	})
 }
 
+// The name of a category comes from the network, too, and is held.
+func TestALongCategoryTakesRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, func(context.Context, *blaze.Message) error {
+			time.Sleep(time.Minute)
+			return nil
+		}, func(cfg *blaze.Config) { cfg.InboxBytes = 64 << 10 })
+		synctest.Wait()
+		for i := range 10 {
+			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: blaze.Category(fmt.Sprint(i, strings.Repeat("X", 30<<10)))}})
+		}
+		synctest.Wait()
+		assert.Equal(t, 2, r.Stats().InboxMessages)
+		r.idle()
+		assert.EqualValues(t, 10, r.Stats().Handled)
+	})
+}
+
 func TestANewLinkBeginsWithAnOpenGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary

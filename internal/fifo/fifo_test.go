@@ -59,6 +59,27 @@ func TestQueueUsesItsMemoryAgain(t *testing.T) {
 	}))
 }
 
+// A queue that is never empty moves through its memory, and takes no more of it.
+func TestQueueIsNoLargerThanItHasToBe(t *testing.T) {
+	var q fifo.Queue[*int]
+	const most = 1000
+	for i := range 100_000 {
+		q.Push(new(int))
+		if i >= most {
+			q.Pop()
+		}
+		all := q.All()
+		require.LessOrEqual(t, cap(all), 4*most)
+		if i%100 == 0 {
+			for _, p := range all[:cap(all)][len(all):] {
+				require.Nil(t, p)
+			}
+		}
+	}
+	q.Drop(q.Len())
+	assert.LessOrEqual(t, cap(q.All()), 64, "empty, it keeps little")
+}
+
 // What was taken off is let go of.
 func TestQueueHoldsNothingElse(t *testing.T) {
 	var q fifo.Queue[*int]

@@ -13,6 +13,13 @@ func (b *Box[K, M]) Left() Left {
 	}
 }
 
+// Spare is how many empty lanes are kept.
+func (b *Box[K, M]) Spare() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.spare)
+}
+
 // Gate returns the id of the message that the gate waits for, or "" while it is open.
 func (b *Box[K, M]) Gate() string {
 	b.mu.Lock()

@@ -364,3 +364,16 @@ func TestRetryParksTheLaneWithoutAWorker(t *testing.T) {
 		assert.Equal(t, inbox.Left{}, r.Left())
 	})
 }
+
+// However many conversations there were, what was made for them is let go of.
+func TestFewLanesAreKept(t *testing.T) {
+	run(t, 4, 1<<20, func(r *rig) {
+		for i := range 1000 {
+			require.Equal(t, taken, r.Offer(fmt.Sprint("lane ", i), fmt.Sprint(i), 1, fmt.Sprint(i)))
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		assert.Zero(t, r.Left().Lanes)
+		assert.LessOrEqual(t, r.Spare(), 64)
+	})
+}

@@ -41,6 +41,11 @@ func fault(row int) Test {
 	return Test{Package: "./internal/faults", Run: fmt.Sprintf("^TestFault%02d", row), Timeout: time.Minute}
 }
 
+// unit is a test of the package blaze.
+func unit(name string) Test {
+	return Test{Package: ".", Run: "^" + name + "$", Timeout: time.Minute}
+}
+
 // Apply returns the text of the mutant's file with the substitution made. root is the directory of the module.
 func (m Mutant) Apply(root string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.File))) //nolint:gosec // G304: a file of this module, named in the list

@@ -188,6 +188,20 @@ func TestInflateKeepsNoLargeBuffer(t *testing.T) {
 	}), 1.0, "small frames use the buffer of the one before")
 }
 
+// A frame that claims more than deflate can make of it does not get the room.
+func TestClaimed(t *testing.T) {
+	claim := func(size int, says uint32) []byte {
+		return binary.LittleEndian.AppendUint32(make([]byte, size-4), says)
+	}
+	assert.Zero(t, wire.Claimed(nil))
+	assert.Zero(t, wire.Claimed([]byte{1, 2, 3}))
+	assert.Equal(t, 7, wire.Claimed(claim(30, 7)))
+	assert.Equal(t, 30*1032, wire.Claimed(claim(30, 1<<24)), "RFC 1951: at most 258 bytes in two bits")
+	assert.Equal(t, wire.MaxInflated, wire.Claimed(claim(1<<20, 1<<32-1)))
+	p := zip(t, bytes.Repeat([]byte("a"), 1<<20))
+	assert.Equal(t, 1<<20, wire.Claimed(p), "as much as there is of it")
+}
+
 // isGzipOf checks p with the standard library, and by RFC 1952: one member, at its end the checksum and the length.
 func isGzipOf(t *testing.T, in, p []byte) {
 	t.Helper()

@@ -1,9 +1,12 @@
 package wire_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mixin-blaze/blaze/internal/gauge"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -168,6 +172,43 @@ func TestStringsOfEveryLength(t *testing.T) {
 			require.Equal(t, plain, wire.Scans([]byte(in)), "%q", in)
 		}
 	}
+}
+
+// Wherever it stands: short text is looked at by words of 8 bytes, long text by blocks of 32.
+func TestAnUnusualCharacterIsNoticedAtEveryPlace(t *testing.T) {
+	for n := 1; n < 150; n += 7 {
+		in := []byte(`{"data":{"data_base64":"` + strings.Repeat("A", n) + `"}}`)
+		require.True(t, wire.Scans(in))
+		from := bytes.IndexByte(in, 'A')
+		for at := from; at < from+n; at++ {
+			for c := range 256 {
+				in[at] = byte(c)
+				plain := c >= ' ' && c <= 0x7f && c != '"' && c != '\\'
+				require.Equal(t, plain, wire.Scans(in), "%q", in)
+			}
+			in[at] = 'A'
+		}
+	}
+}
+
+// Who keeps an id does not keep what came with it.
+func TestAnIDKeepsNoLongText(t *testing.T) {
+	long := strings.Repeat("A", 1<<20)
+	in := []byte(push(fmt.Sprintf(`{"message_id":"m","category":%q,"data":%q}`, long, long)))
+	var ids []string
+	var d wire.Decoder
+	var r wire.Received
+	before := gauge.Heap()
+	for range 20 {
+		require.NoError(t, d.Decode(in, &r))
+		require.Len(t, r.Message.Category, len(long))
+		ids = append(ids, r.Message.MessageID)
+	}
+	r = wire.Received{}
+	runtime.GC()
+	assert.Less(t, gauge.Heap(), before+10<<20)
+	assert.Equal(t, "m", ids[0])
+	runtime.KeepAlive(ids)
 }
 
 func TestExpireIn(t *testing.T) {

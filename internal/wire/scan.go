@@ -257,7 +257,7 @@ func plain(p []byte) (n int) {
 		x2, x3 := binary.LittleEndian.Uint64(w[16:]), binary.LittleEndian.Uint64(w[24:])
 		below := (x0 - most*ones) | (x1 - most*ones) | (x2 - most*ones) | (x3 - most*ones)
 		backslash := (x0 ^ '\\'*ones - ones) | (x1 ^ '\\'*ones - ones) | (x2 ^ '\\'*ones - ones) | (x3 ^ '\\'*ones - ones)
-		if (x0|x1|x2|x3|below|backslash)&high != 0 {
+		if (below|backslash)&high != 0 { // what is not ASCII is one of both, too
 			break
 		}
 	}
@@ -269,7 +269,7 @@ const ones, high = 0x0101010101010101, 0x8080808080808080
 // unusual returns the highest bit of the first of eight characters that is a quote, a backslash, a control character or not
 // ASCII. Higher ones may be wrong: a borrow crosses from one into the next.
 func unusual(x uint64) uint64 {
-	return (x | (x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones)) & high
+	return ((x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones)) & high
 }
 
 func (s *scanner) space() {

@@ -71,7 +71,7 @@ func (c *Client) frame(l *link.Link, f *wire.Received) error {
 			return newError(f.Error, f.Action, "")
 		}
 	}
-	if c.outbox.Answer(f.ID, f.Error) {
+	if c.outbox.Answer(f.ID.Bytes(), f.Error) {
 		c.answered.Store(true)
 		return nil
 	}

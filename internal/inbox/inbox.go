@@ -84,11 +84,12 @@ type Box[K comparable, M any] struct {
 	idle      []chan struct{}
 }
 
+// item is a message in a lane. Under load there are many: it is as small as it can be.
 type item[M any] struct {
 	id      string
-	size    int64 // of its data
 	m       M
-	attempt int
+	size    int32 // of its data
+	attempt int32
 }
 
 type lane[K comparable, M any] struct {
@@ -140,7 +141,7 @@ func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
 	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]hold), kept: recent.Set{Limit: keptIDs}}
 }
 
-// Offer adds a message with size bytes of data to a lane. One without id is not pushed again when it is refused: it does not
+// Offer adds a message with size bytes of data, at most 1 GiB, to a lane. One without id is not pushed again when it is refused: it does not
 // mind the gate, and is not remembered. Offer never blocks.
 func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	b.mu.Lock()
@@ -166,7 +167,7 @@ func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 		b.held[id] = hold{here: true}
 	}
 	l := b.lane(key)
-	l.items.Push(item[M]{id: id, size: size, m: m})
+	l.items.Push(item[M]{id: id, m: m, size: int32(size)}) //nolint:gosec // G115: at most 1 GiB
 	if l.items.Len() == 1 {
 		b.ready.Push(l)
 		b.hire()

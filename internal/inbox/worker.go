@@ -81,7 +81,7 @@ func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
 			return
 		}
 		exits = true
-		v = b.cfg.Settle(it.m, it.attempt, err)
+		v = b.cfg.Settle(it.m, int(it.attempt), err)
 		if v.Then == Retry {
 			if parked = b.parkLane(l, v.After); !parked {
 				b.cfg.LetGo(it.m) // Stop was called meanwhile
@@ -89,7 +89,7 @@ func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
 		}
 		exits = false
 	}()
-	err = b.cfg.Handle(it.m, it.attempt)
+	err = b.cfg.Handle(it.m, int(it.attempt))
 	exits = false
 }
 
@@ -140,7 +140,7 @@ func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
 // free gives the room of a message back.
 func (b *Box[K, M]) free(it item[M]) {
 	b.messages--
-	b.used -= it.size
+	b.used -= int64(it.size)
 	if h, ok := b.held[it.id]; ok {
 		h.here = false
 		b.keepIf(it.id, h)

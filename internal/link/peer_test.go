@@ -231,7 +231,7 @@ func (g *log) hooks() link.Hooks {
 		Read:  func() { note(func() { g.read++ }) },
 		Trace: g.trace,
 		Frame: func(_ *link.Link, f *wire.Received) (err error) {
-			note(func() { g.ids, err = append(g.ids, f.ID), g.refuse })
+			note(func() { g.ids, err = append(g.ids, f.ID.String()), g.refuse })
 			if g.hold != nil {
 				<-g.hold
 			}

@@ -131,8 +131,8 @@ var All = []Mutant{
 	},
 	{
 		Name: "a reply is matched by action before id", By: fault(40), File: "receive.go",
-		Old: "	if c.outbox.Answer(f.ID, f.Error) {\n",
-		New: "	if f.Action == wire.ActionCreateMessage {\n		c.push(f)\n		return nil\n	}\n	if c.outbox.Answer(f.ID, f.Error) {\n",
+		Old: "	if c.outbox.Answer(f.ID.Bytes(), f.Error) {\n",
+		New: "	if f.Action == wire.ActionCreateMessage {\n		c.push(f)\n		return nil\n	}\n	if c.outbox.Answer(f.ID.Bytes(), f.Error) {\n",
 	},
 	{
 		Name: "a silent connection with requests is kept", By: fault(16), File: "internal/outbox/outbox.go",

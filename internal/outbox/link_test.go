@@ -81,7 +81,7 @@ func TestAThousandAtOnceOverManyLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Len, cfg.Attempts = 64, -1
-		b := outbox.New(cfg)
+		b := &box{outbox.New(cfg)}
 		rng := rand.New(rand.NewPCG(1, 2))
 		var carriedOut sync.Map
 		var callers sync.WaitGroup
@@ -140,7 +140,7 @@ func TestAThousandAtOnceOverManyLinks(t *testing.T) {
 func TestAThousandAtOnce(t *testing.T) {
 	cfg := config()
 	cfg.Len, cfg.Rest = 64, func(int) time.Duration { return 0 }
-	b := outbox.New(cfg)
+	b := &box{outbox.New(cfg)}
 	b.Up()
 	var callers, writer sync.WaitGroup
 	stop := make(chan struct{})

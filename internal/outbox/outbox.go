@@ -242,10 +242,10 @@ func (b *Box[A]) expire(now time.Time) (gaveUp []*entry[A]) {
 
 // Answer finishes the request with that frame id, or lets it rest where the answer is a temporary refusal. It reports
 // whether the answer was waited for, and never blocks.
-func (b *Box[A]) Answer(id string, a A) bool {
+func (b *Box[A]) Answer(id []byte, a A) bool {
 	temporary := b.cfg.Temporary(a)
 	b.mu.Lock()
-	e := b.byID[id]
+	e := b.byID[string(id)]
 	if e == nil || temporary && (e.state == resting || e.state == pacing) {
 		b.mu.Unlock()
 		return false

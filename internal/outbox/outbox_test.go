@@ -34,16 +34,18 @@ func config() outbox.Config[string] {
 	}
 }
 
-type (
-	box     = outbox.Box[string]
-	outcome = outbox.Outcome[string]
-)
+type outcome = outbox.Outcome[string]
+
+// box is a Box whose ids are text.
+type box struct{ *outbox.Box[string] }
+
+func (b *box) Answer(id, a string) bool { return b.Box.Answer([]byte(id), a) }
 
 // run runs a test in a bubble with a Box that has a link, and in the end nothing may be left in it.
 func run(t *testing.T, cfg outbox.Config[string], test func(t *testing.T, b *box)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := outbox.New(cfg)
+		b := &box{outbox.New(cfg)}
 		b.Up()
 		test(t, b)
 		b.Close(errEnd)

@@ -10,7 +10,7 @@ import (
 
 // Received is a frame of the service as a client reads it.
 type Received struct {
-	ID     string
+	ID     FrameID
 	Action string
 	Error  *Error
 	Data   bool  // there is data, other than null
@@ -21,7 +21,28 @@ type Received struct {
 	UpdatedAt time.Time // of a receipt
 }
 
-// Message is the data of a pushed frame. Its strings but Data share one block of memory: who keeps one of them for long copies
+// FrameID is the id of a frame, which says what it answers. It is kept in place: pushed frames have one too, of no use to
+// anybody. One of more than MaxID bytes, which nobody waits for, is none.
+type FrameID struct {
+	text [MaxID]byte
+	size uint8
+}
+
+// FrameIDOf returns the id that a frame says.
+func FrameIDOf(text []byte) (id FrameID) {
+	if len(text) <= MaxID {
+		id.size = uint8(copy(id.text[:], text)) //nolint:gosec // G115: at most MaxID
+	}
+	return id
+}
+
+// Bytes returns the id, valid as long as id is not changed.
+func (id *FrameID) Bytes() []byte { return id.text[:id.size] }
+
+// String returns the id.
+func (id FrameID) String() string { return string(id.text[:id.size]) }
+
+// Message is the data of a pushed frame. Its ids share one block of memory: who keeps one of them for long copies
 // it, to keep no more than that.
 type Message struct {
 	ConversationID   string
@@ -96,11 +117,12 @@ func (d *Decoder) fill(r *Received) {
 	}
 	r.Data = s.data
 	r.Action, r.Status = common(s.spans[spanAction]), common(s.spans[spanStatus])
-	// In the order of the spans.
-	r.ID = next(spanID)
+	r.ID = FrameIDOf(s.spans[spanID])
 	m := &r.Message
+	// In the order of the spans.
 	m.ConversationID, m.UserID, m.SessionID, m.MessageID = next(spanConversationID), next(spanUserID), next(spanSessionID), next(spanMessageID)
-	m.QuoteMessageID, m.RepresentativeID, m.Category = next(spanQuoteMessageID), next(spanRepresentativeID), next(spanCategory)
+	m.QuoteMessageID, m.RepresentativeID = next(spanQuoteMessageID), next(spanRepresentativeID)
+	m.Category = common(s.spans[spanCategory])
 	m.Pending = string(s.spans[spanSource]) == ActionListPending
 	m.ExpireIn, m.Silent = s.expireIn, s.silent
 	m.CreatedAt = moment(s.spans[spanCreatedAt])
@@ -132,6 +154,14 @@ func common(span []byte) string {
 		return ActionAcks
 	case ActionCreatePlain:
 		return ActionCreatePlain
+	case "PLAIN_TEXT":
+		return "PLAIN_TEXT"
+	case "PLAIN_IMAGE":
+		return "PLAIN_IMAGE"
+	case "PLAIN_STICKER":
+		return "PLAIN_STICKER"
+	case "ENCRYPTED_TEXT":
+		return "ENCRYPTED_TEXT"
 	case "SENT":
 		return "SENT"
 	case "DELIVERED":

@@ -49,6 +49,8 @@ func both(t *testing.T, in string) *wire.Received {
 	return r
 }
 
+func id(text string) wire.FrameID { return wire.FrameIDOf([]byte(text)) }
+
 func TestDecode(t *testing.T) {
 	at := time.Date(2023, 4, 28, 10, 1, 32, 387507000, time.UTC)
 	r := both(t, `{"id":"f","action":"CREATE_MESSAGE","data":{"type":"message","representative_id":"r","quote_message_id":"q",
@@ -56,7 +58,7 @@ func TestDecode(t *testing.T) {
 		"data_base64":"YWJj","status":"SENT","source":"LIST_PENDING_MESSAGES","silent":true,"expire_in":60,
 		"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T12:01:33.000000001+02:00","new":[{"a":[]},1,-2,true,false,null,"x"]}}`)
 	assert.Equal(t, wire.Received{
-		ID: "f", Action: "CREATE_MESSAGE", Data: true, Status: "SENT",
+		ID: id("f"), Action: "CREATE_MESSAGE", Data: true, Status: "SENT",
 		Message: wire.Message{
 			ConversationID: "c", UserID: "u", SessionID: "s", MessageID: "m", QuoteMessageID: "q", RepresentativeID: "r",
 			Category: "PLAIN_TEXT", Data: "abc", CreatedAt: at, ExpireIn: 60, Pending: true, Silent: true,
@@ -73,30 +75,30 @@ func TestDecode(t *testing.T) {
 
 func TestDecodeTheEnvelope(t *testing.T) {
 	for in, want := range map[string]wire.Received{
-		`{"id":"i","action":"A"}`:                           {ID: "i", Action: "A"},
+		`{"id":"i","action":"A"}`:                           {ID: id("i"), Action: "A"},
 		`{"action":"A"}`:                                    {Action: "A"},
-		`{"id":"i","data":null}`:                            {ID: "i"},
-		`{"id":"i","error":null}`:                           {ID: "i"},
-		`{"id":"i","data":{}}`:                              {ID: "i", Data: true},
-		`{"id":"i","params":"p","new":{"data":{"id":"x"}}}`: {ID: "i"},
+		`{"id":"i","data":null}`:                            {ID: id("i")},
+		`{"id":"i","error":null}`:                           {ID: id("i")},
+		`{"id":"i","data":{}}`:                              {ID: id("i"), Data: true},
+		`{"id":"i","params":"p","new":{"data":{"id":"x"}}}`: {ID: id("i")},
 		// The standard library's reading of ambiguous objects: the last one counts.
-		`{"id":"i","id":"j","action":"A","action":null}`: {ID: "j", Action: "A"},
+		`{"id":"i","id":"j","action":"A","action":null}`: {ID: id("j"), Action: "A"},
 		`{"id":"i","data":{"user_id":"u","user_id":"v","message_id":"m","message_id":null}}`: {
-			ID: "i", Data: true, Message: wire.Message{UserID: "v", MessageID: "m"},
+			ID: id("i"), Data: true, Message: wire.Message{UserID: "v", MessageID: "m"},
 		},
 	} {
 		assert.Equal(t, want, *both(t, in), in)
 	}
-	assert.Equal(t, wire.Received{ID: "i"}, *both(t, " \t\r\n{ \"id\" : \"i\" , \"params\" : [ ] } \n"))
+	assert.Equal(t, wire.Received{ID: id("i")}, *both(t, " \t\r\n{ \"id\" : \"i\" , \"params\" : [ ] } \n"))
 	for in, want := range map[string]wire.Received{
 		`{"id":"i","ID":"j","ACTION":"A","data":{"user_ID":"u","mes\u0073age_id":"m","u\u017fer_id":"v"}}`: {
-			ID: "j", Action: "A", Data: true, Message: wire.Message{UserID: "v", MessageID: "m"},
+			ID: id("j"), Action: "A", Data: true, Message: wire.Message{UserID: "v", MessageID: "m"},
 		},
 		`{"id":"\u0078\/","action":"\ud83d\ude00","error":{"code":403,"status":202,"description":"d","extra":[1]}}`: {
-			ID: "x/", Action: "😀", Error: &wire.Error{Code: 403, Status: 202, Description: "d", Extra: json.RawMessage("[1]")},
+			ID: id("x/"), Action: "😀", Error: &wire.Error{Code: 403, Status: 202, Description: "d", Extra: json.RawMessage("[1]")},
 		},
-		`{"id":"é","data":{"message_id":"m"},"data":{"user_id":"u"}}`: {ID: "é", Data: true, Message: wire.Message{UserID: "u"}},
-		`{"id":"i","data":{"message_id":"m"},"data":null}`:            {ID: "i"},
+		`{"id":"é","data":{"message_id":"m"},"data":{"user_id":"u"}}`: {ID: id("é"), Data: true, Message: wire.Message{UserID: "u"}},
+		`{"id":"i","data":{"message_id":"m"},"data":null}`:            {ID: id("i")},
 	} {
 		assert.False(t, wire.Scans([]byte(in)), in)
 		assert.Equal(t, want, *decode(t, in), in)
@@ -114,7 +116,7 @@ func TestDataThatIsNoMessage(t *testing.T) {
 		require.Error(t, r.Fault, data)
 		assert.True(t, r.Data, data)
 		assert.Equal(t, wire.Message{}, r.Message, data)
-		assert.Equal(t, "f", r.ID)
+		assert.Equal(t, "f", r.ID.String())
 		assert.Regexp(t, said, r.Fault.Error())
 		assert.NotContains(t, r.Fault.Error(), secret)
 	}
@@ -133,7 +135,7 @@ func TestDecodeRefuses(t *testing.T) {
 		require.Error(t, err, in)
 		assert.Regexp(t, said, err.Error(), in)
 		assert.NotContains(t, err.Error(), secret)
-		assert.Equal(t, "y", decode(t, `{"id":"y"}`).ID)
+		assert.Equal(t, "y", decode(t, `{"id":"y"}`).ID.String())
 	}
 	deep := func(n int) string { return `{"id":"x","data":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}` }
 	for _, n := range []int{1, 31, 32, 33, 9_999} {
@@ -165,7 +167,7 @@ func TestStringsOfEveryLength(t *testing.T) {
 		text := strings.Repeat("~", n)
 		in := `{"id":"x` + text + `"}`
 		require.True(t, wire.Scans([]byte(in)))
-		require.Equal(t, "x"+text, decode(t, in).ID)
+		require.Equal(t, "x"+text, decode(t, in).ID.String())
 		for c := range 256 {
 			in := `{"id":"x` + text + string([]byte{byte(c)}) + text + `"}`
 			plain := c >= ' ' && c <= '~' && c != '"' && c != '\\' || c == 0x7f
@@ -209,6 +211,14 @@ func TestAnIDKeepsNoLongText(t *testing.T) {
 	assert.Less(t, gauge.Heap(), before+10<<20)
 	assert.Equal(t, "m", ids[0])
 	runtime.KeepAlive(ids)
+}
+
+// Such an id is no request's.
+func TestAFrameIDOfMoreThan64BytesIsNone(t *testing.T) {
+	long := strings.Repeat("i", 64)
+	assert.Equal(t, long, both(t, `{"id":"`+long+`"}`).ID.String())
+	r := both(t, `{"id":"i`+long+`"}`)
+	assert.Empty(t, r.ID.Bytes())
 }
 
 func TestExpireIn(t *testing.T) {
@@ -278,7 +288,7 @@ func reference(in []byte) *wire.Received {
 	if json.Unmarshal(in, &f) != nil || f.ID+f.Action == "" {
 		return nil
 	}
-	r := &wire.Received{ID: f.ID, Action: f.Action, Data: len(f.Data) > 0 && f.Data[0] != 'n'}
+	r := &wire.Received{ID: id(f.ID), Action: f.Action, Data: len(f.Data) > 0 && f.Data[0] != 'n'}
 	if e := f.Error; e != nil {
 		r.Error = &wire.Error{Status: e.Status, Code: e.Code, Description: e.Description, Extra: e.Extra}
 	}

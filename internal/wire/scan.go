@@ -32,16 +32,16 @@ const (
 	spanCreatedAt
 	spanUpdatedAt
 	spanID
+	spanCategory
 	spanConversationID
 	spanUserID
 	spanSessionID
 	spanMessageID
 	spanQuoteMessageID
 	spanRepresentativeID
-	spanCategory
 	spanCount
 
-	inBlock = spanID // from here on they share a block of memory
+	inBlock = spanConversationID // from here on they share a block of memory
 
 	maxDepth = 32 // how deep the scanner looks into what it skips
 )

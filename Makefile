@@ -84,6 +84,7 @@ lint: $(GOLANGCI_LINT) ## Run the linters; checks the format and go.mod as well
 	$(GOLANGCI_LINT) config verify
 	$(GOLANGCI_LINT) run
 	go mod tidy -diff
+	cd internal/bench/decoders && go vet ./... && go mod tidy -diff
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code

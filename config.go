@@ -98,7 +98,7 @@ type Ledger interface {
 type Trace struct {
 	Connected    func(endpoint string)
 	Disconnected func(err error, retryIn time.Duration)
-	FrameRead    func(frame []byte)          // JSON after gunzip, valid during the call only
+	FrameRead    func(frame []byte)          // JSON after gunzip, valid during the call only; set, frames are inflated one at a time
 	FrameWritten func(frame []byte)          // JSON before gzip, valid during the call only
 	HandlerError func(m *Message, err error) // a handler failed, panics included
 	// Dropped is told of a message that was given up: no handler succeeded, and it is acknowledged unless Config.Ack is

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -79,32 +78,9 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		}
 		return nil, explain(ctx, handshake, cfg.Token, resp, err)
 	}
-	raw.left = math.MaxInt64
 	l := newLink(ctx, ws, raw)
 	l.serverTime = serverTime(resp.Header)
 	return l, nil
-}
-
-// bounded is a connection that does not deliver more than left bytes. Whoever answers a handshake could else fill the
-// memory with headers: neither the dialer nor net/http has a limit there.
-type bounded struct {
-	net.Conn
-	left   int64
-	before func() error // called before each Read, once the link was started
-}
-
-func (c *bounded) Read(p []byte) (int, error) {
-	if c.left <= 0 {
-		return 0, errHandshake
-	}
-	if c.before != nil {
-		if err := c.before(); err != nil {
-			return 0, err
-		}
-	}
-	n, err := c.Conn.Read(p[:min(int64(len(p)), c.left)])
-	c.left -= int64(n)
-	return n, err
 }
 
 // dial calls the dialer. Where a proxy refuses with a status line that gives no reason, the dialer panics, or says nothing.

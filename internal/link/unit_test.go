@@ -36,7 +36,7 @@ func TestManyFramesAtOnceKeepTheirOrder(t *testing.T) {
 					var want []string
 					var stream []byte
 					bad := 0
-					for i := range 500 {
+					for i := range 250 {
 						id := fmt.Sprint(i)
 						switch rng.IntN(20) {
 						case 0:

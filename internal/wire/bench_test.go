@@ -70,6 +70,17 @@ func BenchmarkDecode(b *testing.B) {
 	})
 }
 
+// BenchmarkScan measures the scanner alone: where in the text each field is. Decode copies them and reads base64 and times.
+func BenchmarkScan(b *testing.B) {
+	sizes(b, func(b *testing.B, p []byte) {
+		for b.Loop() {
+			if !wire.Scans(p) {
+				b.Fatal("left to the standard library")
+			}
+		}
+	})
+}
+
 // What Decode is compared with: the standard library in two steps, without base64.
 func BenchmarkEncodingJSON(b *testing.B) {
 	sizes(b, func(b *testing.B, p []byte) {

@@ -196,20 +196,18 @@ func (d *Decoder) read(p []byte, r *Received) error {
 	if err != nil {
 		return err
 	}
+	r.Error = f.Error
 	d.s = scanner{data: len(f.Data) > 0 && string(f.Data) != "null"}
 	s := &d.s
-	s.spans[spanID], s.spans[spanAction] = []byte(f.ID), []byte(f.Action)
-	r.Error = f.Error
 	s.object = s.data && f.Data[0] == '{'
-	if !s.object {
-		return nil
-	}
 	var v view
-	if err := json.Unmarshal(f.Data, &v); err != nil {
-		r.Fault = describe(err)
-		return nil
+	if s.object {
+		if err := json.Unmarshal(f.Data, &v); err != nil {
+			r.Fault, v = describe(err), view{}
+		}
 	}
-	for span, text := range map[int]string{
+	for span, text := range [spanCount]string{
+		spanID: f.ID, spanAction: f.Action,
 		spanConversationID: v.ConversationID, spanUserID: v.UserID, spanSessionID: v.SessionID, spanMessageID: v.MessageID,
 		spanCategory: v.Category, spanData: v.Data, spanDataBase64: v.DataBase64, spanStatus: v.Status, spanSource: v.Source,
 		spanQuoteMessageID: v.QuoteMessageID, spanRepresentativeID: v.RepresentativeID,

@@ -144,7 +144,7 @@ func TestSame(t *testing.T) {
 			t.Fatal(d.name, err)
 		}
 		m := f.Data
-		got := wire.Received{ID: f.ID, Action: f.Action, Data: true, Status: m.Status, Message: wire.Message{
+		got := wire.Received{ID: wire.FrameIDOf([]byte(f.ID)), Action: f.Action, Data: true, Status: m.Status, Message: wire.Message{
 			ConversationID: m.ConversationID, UserID: m.UserID, SessionID: m.SessionID, MessageID: m.MessageID, QuoteMessageID: m.QuoteMessageID,
 			RepresentativeID: m.RepresentativeID, Category: m.Category, Data: m.DataBase64, CreatedAt: at, ExpireIn: m.ExpireIn,
 			NotBase64: true, Silent: m.Silent,

@@ -1,0 +1,82 @@
+package link_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/link"
+)
+
+// flood is a connection on which, once it is open, all that is left is there at once, and the end comes with the last of it,
+// and only once.
+type flood struct {
+	net.Conn
+	open  chan struct{}
+	left  []byte
+	reads atomic.Int64
+}
+
+func (c *flood) Read(p []byte) (int, error) {
+	select {
+	case <-c.open:
+	default:
+		return c.Conn.Read(p)
+	}
+	c.reads.Add(1)
+	if len(c.left) == 0 {
+		return 0, errors.New("read behind the end")
+	}
+	n := copy(p, c.left)
+	if c.left = c.left[n:]; len(c.left) == 0 {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// startOn starts a link on a flood of these bytes.
+func startOn(t *testing.T, g *log, left []byte) (*link.Link, *flood) {
+	t.Helper()
+	client, server := pipe()
+	p := newPeer(server)
+	go func() {
+		if p.readHead() == nil {
+			_, _ = io.WriteString(p, p.upgrade())
+		}
+	}()
+	c := &flood{Conn: client, open: make(chan struct{}), left: left}
+	l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
+	require.NoError(t, err)
+	close(c.open)
+	l.Start(newSource(), g.hooks())
+	return l, c
+}
+
+// Under load, a read of the network brings many frames, and what comes together with the connection's end is not lost.
+func TestAFloodIsReadAhead(t *testing.T) {
+	for _, n := range []int{1, 2, 10, 100, 1000} {
+		synctest.Test(t, func(t *testing.T) {
+			var stream []byte
+			var want []string
+			for i := range n {
+				want = append(want, fmt.Sprint(i))
+				stream = append(stream, large(fmt.Sprint(i), 10+i%7*100)...)
+			}
+			g := new(log)
+			l, c := startOn(t, g, slices.Clone(stream))
+			<-l.Done()
+			assert.Equal(t, want, g.ids)
+			assert.LessOrEqual(t, int(c.reads.Load()), 3+len(stream)/(16<<10))
+			assert.ErrorContains(t, l.Err(), "the connection broke")
+			assert.NotContains(t, l.Err().Error(), "behind the end")
+		})
+	}
+}

@@ -2,9 +2,12 @@ package wire_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"testing"
 
@@ -52,6 +55,28 @@ func BenchmarkInflate(b *testing.B) {
 		p = zip(b, p)
 		for b.Loop() {
 			if _, err := z.Inflate(p); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// What Inflate is compared with: the standard library, its reader reused and its buffer large enough.
+func BenchmarkCompressGzip(b *testing.B) {
+	sizes(b, func(b *testing.B, p []byte) {
+		buf := make([]byte, len(p)+1)
+		p = zip(b, p)
+		src := bytes.NewReader(p)
+		zr, err := gzip.NewReader(src)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			src.Reset(p)
+			if err := zr.Reset(src); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := io.ReadFull(zr, buf); !errors.Is(err, io.ErrUnexpectedEOF) {
 				b.Fatal(err)
 			}
 		}

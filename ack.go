@@ -89,7 +89,9 @@ func ackRequest(s Status, ids []string) (outbox.Request, error) {
 	if err != nil {
 		return outbox.Request{}, err
 	}
-	return outbox.Request{ID: id, Class: outbox.Ack, Frame: wire.Request(id, action, ackParams{s, ids})}, nil
+	// Compressed, a frame of 80 would be a third as long, which is little beside the 80 messages, and of the messages that can be
+	// received in a second acknowledgements would leave 87 % and not 98 % (make bench, two cores, with the server's share).
+	return outbox.Request{ID: id, Class: outbox.Ack, Frame: wire.Request(id, action, ackParams{s, ids}), Store: true}, nil
 }
 
 // plural is what is known of an action that carries several messages in one frame. Not every server has it: until it was

@@ -53,9 +53,9 @@ func requireInOrder(t *testing.T, want, got []blaze.Outgoing) {
 	require.Equal(t, byConversation(want), byConversation(got))
 }
 
-// On the wire, a frame of a batch is as long as its JSON; one long message is not.
-func TestABatchIsNotCompressed(t *testing.T) {
-	bubble(t, "one batch", func(t *testing.T) {
+// On the wire, a frame of a batch or of acknowledgements is as long as its JSON; one long message is not.
+func TestFramesOfManyAreNotCompressed(t *testing.T) {
+	bubble(t, "upstream", func(t *testing.T) {
 		var up upstream
 		r := prepare(t, func(cfg *blaze.Config) {
 			dial := cfg.DialContext
@@ -65,7 +65,7 @@ func TestABatchIsNotCompressed(t *testing.T) {
 				return &up, err
 			}
 		})
-		r.start(t.Context(), nil)
+		r.start(t.Context(), func(context.Context, *blaze.Message) error { return nil })
 		synctest.Wait()
 		before := up.written.Load()
 		text := blaze.Text(strings.Repeat("again ", 1000))
@@ -76,6 +76,13 @@ func TestABatchIsNotCompressed(t *testing.T) {
 		_, err = r.SendBatch(t.Context(), r.ToUser(userID("alice"), text), r.ToUser(userID("bob"), text))
 		require.NoError(t, err)
 		assert.Greater(t, up.written.Load()-before-alone, int64(2*8000), "in base64")
+
+		before = up.written.Load()
+		for range 80 {
+			r.say("alice", "hello")
+		}
+		r.idle()
+		assert.Greater(t, up.written.Load()-before, int64(80*len(`{"message_id":"89e0bdee-c355-47f2-945a-be48be875606","status":"READ"}`)))
 	})
 }
 

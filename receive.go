@@ -119,7 +119,7 @@ func (c *Client) push(f *wire.Received) {
 	}
 	in := &inbound{view: *v, skip: own}
 	// What is held is bounded by what is counted: all else was checked to be short.
-	size := int64(len(v.Data) + max(len(v.Category)-wire.MaxID, 0))
+	size := int32(len(v.Data) + max(len(v.Category)-wire.MaxID, 0)) //nolint:gosec // G115: of at most wire.MaxInflated
 	if c.inbox.Offer(lane{conversation: v.ConversationID}, v.MessageID, size, in) == inbox.Duplicate {
 		c.stats.duplicates.Add(1)
 	}

@@ -20,6 +20,7 @@ func nothing(context.Context, *blaze.Message, blaze.Payload) error { return nil 
 // Row 15: the connection is dead in both directions and nobody says so. What was being sent keeps its id.
 func TestFault15HalfOpen(t *testing.T) {
 	bubble(t, nil, nil, func(t *testing.T, b *bench) {
+		time.Sleep(time.Minute) // it was alive: pings were answered
 		b.allTaps()[0].vanish(true, true)
 		began := time.Now()
 		id, err := b.send(t.Context(), "hello")

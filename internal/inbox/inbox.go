@@ -141,9 +141,9 @@ func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
 	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]hold), kept: recent.Set{Limit: keptIDs}}
 }
 
-// Offer adds a message with size bytes of data, at most 1 GiB, to a lane. One without id is not pushed again when it is refused: it does not
+// Offer adds a message with size bytes of data to a lane. One without id is not pushed again when it is refused: it does not
 // mind the gate, and is not remembered. Offer never blocks.
-func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
+func (b *Box[K, M]) Offer(key K, id string, size int32, m M) Fate {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if id != "" && (b.holds(id) || b.kept.Has(id)) {
@@ -152,22 +152,22 @@ func (b *Box[K, M]) Offer(key K, id string, size int64, m M) Fate {
 	if b.stopped || id != "" && !b.gate.admits(id) {
 		return Refused
 	}
-	if !b.fits(size) {
+	if !b.fits(int64(size)) {
 		if id != "" {
-			b.gate = gate{id: id, size: size}
+			b.gate = gate{id: id, size: int64(size)}
 		}
 		return Refused
 	}
 	if id != "" {
 		b.gate = gate{}
 	}
-	b.used += size + Overhead
+	b.used += int64(size) + Overhead
 	b.messages++
 	if id != "" {
 		b.held[id] = hold{here: true}
 	}
 	l := b.lane(key)
-	l.items.Push(item[M]{id: id, m: m, size: int32(size)}) //nolint:gosec // G115: at most 1 GiB
+	l.items.Push(item[M]{id: id, m: m, size: size})
 	if l.items.Len() == 1 {
 		b.ready.Push(l)
 		b.hire()

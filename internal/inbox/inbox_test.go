@@ -114,7 +114,7 @@ func take(r *rig, list *[]string) []string {
 
 func (r *rig) offer(lane, id string, size int64, want inbox.Fate) {
 	r.t.Helper()
-	require.Equal(r.t, want, r.Offer(lane, id, size, id), "%s in %s", id, lane)
+	require.Equal(r.t, want, r.Offer(lane, id, int32(size), id), "%s in %s", id, lane)
 }
 
 // sleep lets d go by, and everything that is due then happen.

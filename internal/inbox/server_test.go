@@ -160,7 +160,7 @@ func (c *client) relist(gate string) {
 func (c *client) read(v any) {
 	switch v := v.(type) {
 	case message:
-		c.box.Offer(v.lane, v.id, v.size, v)
+		c.box.Offer(v.lane, v.id, int32(v.size), v)
 	case []string:
 		c.mu.Lock()
 		c.acks = slices.DeleteFunc(c.acks, func(id string) bool { return slices.Contains(v, id) })

@@ -21,7 +21,7 @@ type bounded struct {
 	more  bool // the last read filled what there was room for
 	ahead []byte
 	buf   *[aheadBytes]byte // what ahead is in; nil: nothing is ahead
-	err   error             // comes after what is ahead
+	err   error             // of the last read ahead; comes after what it brought
 }
 
 func (c *bounded) Read(p []byte) (int, error) {
@@ -43,7 +43,7 @@ func (c *bounded) Read(p []byte) (int, error) {
 	}
 	c.buf = borrowAhead()
 	n, err := c.Conn.Read(c.buf[:])
-	c.ahead, c.err, c.more = c.buf[:n], err, n > len(p)
+	c.ahead, c.err, c.more = c.buf[:n], err, n == len(c.buf)
 	if n == 0 {
 		c.giveBack()
 		return 0, err

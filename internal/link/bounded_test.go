@@ -45,6 +45,15 @@ func (c *flood) Read(p []byte) (int, error) {
 // startOn starts a link on a flood of these bytes.
 func startOn(t *testing.T, g *log, left []byte) (*link.Link, *flood) {
 	t.Helper()
+	l, c := dialFlood(t, left)
+	close(c.open)
+	l.Start(newSource(), g.hooks())
+	return l, c
+}
+
+// dialFlood returns a link that is still to be started, on a flood that is still to be opened.
+func dialFlood(t *testing.T, left []byte) (*link.Link, *flood) {
+	t.Helper()
 	client, server := pipe()
 	p := newPeer(server)
 	go func() {
@@ -55,8 +64,6 @@ func startOn(t *testing.T, g *log, left []byte) (*link.Link, *flood) {
 	c := &flood{Conn: client, open: make(chan struct{}), left: left}
 	l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
 	require.NoError(t, err)
-	close(c.open)
-	l.Start(newSource(), g.hooks())
 	return l, c
 }
 
@@ -74,9 +81,77 @@ func TestAFloodIsReadAhead(t *testing.T) {
 			l, c := startOn(t, g, slices.Clone(stream))
 			<-l.Done()
 			assert.Equal(t, want, g.ids)
-			assert.LessOrEqual(t, int(c.reads.Load()), 3+len(stream)/(16<<10))
+			assert.LessOrEqual(t, int(c.reads.Load()), 4+len(stream)/(28<<10))
 			assert.ErrorContains(t, l.Err(), "the connection broke")
 			assert.NotContains(t, l.Err().Error(), "behind the end")
 		})
 	}
+}
+
+// What one link reads ahead never gets into another.
+func TestLinksDoNotShareWhatTheyReadAhead(t *testing.T) {
+	const links, repeats = 4, 100
+	var streams [links][]byte
+	for i := range streams {
+		for k := range 20 {
+			streams[i] = append(streams[i], large(fmt.Sprint(i), 100+k*50)...)
+		}
+		streams[i] = slices.Repeat(streams[i], repeats)
+	}
+	var logs [links]log
+	var all [links]*link.Link
+	var floods [links]*flood
+	for i := range links {
+		all[i], floods[i] = dialFlood(t, streams[i])
+	}
+	for i := range links {
+		close(floods[i].open)
+		all[i].Start(newSource(), logs[i].hooks())
+	}
+	for i := range links {
+		<-all[i].Done()
+		assert.Len(t, logs[i].ids, 20*repeats)
+		for _, id := range logs[i].ids {
+			require.Equal(t, fmt.Sprint(i), id)
+		}
+	}
+}
+
+// A link that waits has room for little, also after a burst.
+func TestAWaitingLinkHasNoBuffer(t *testing.T) {
+	for _, n := range []int{100, 5_000, 10_000, 50_000, 500_000} {
+		synctest.Test(t, func(t *testing.T) {
+			g := new(log)
+			client, server := pipe()
+			p := newPeer(server)
+			go func() {
+				if p.readHead() == nil {
+					_, _ = io.WriteString(p, p.upgrade())
+				}
+			}()
+			c := &watched{Conn: client}
+			l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
+			require.NoError(t, err)
+			l.Start(newSource(), g.hooks())
+			_, err = p.Write(slices.Concat(named("a"), large("b", n), named("c")))
+			require.NoError(t, err)
+			synctest.Wait()
+			assert.Equal(t, []string{"a", "b", "c"}, g.ids)
+			assert.LessOrEqual(t, c.room.Load(), int64(4096))
+			l.Fail(io.EOF)
+			<-l.Done()
+			_ = p.Close()
+		})
+	}
+}
+
+// watched knows what the last read had room for.
+type watched struct {
+	net.Conn
+	room atomic.Int64
+}
+
+func (c *watched) Read(p []byte) (int, error) {
+	c.room.Store(int64(len(p)))
+	return c.Conn.Read(p)
 }

@@ -82,7 +82,7 @@ func (r *reader) read() error {
 			return r.l.lost(err)
 		}
 		r.unit.add(skip)
-		if r.l.hooks.Trace != nil {
+		if r.unit.full() || r.l.hooks.Trace != nil {
 			r.flush()
 		}
 	}

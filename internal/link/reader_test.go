@@ -58,7 +58,7 @@ func TestMessagesThatAreNoFramesAreSkipped(t *testing.T) {
 		"no trailer":         {message: encode(final|opBinary, good[:len(good)-8]), text: "damaged gzip"},
 		"bad CRC":            {message: encode(final|opBinary, crc), text: "damaged gzip"},
 		"bad size":           {message: encode(final|opBinary, size), text: "damaged gzip"},
-		"trailing byte":      {message: encode(final|opBinary, append(bytes.Clone(good), 0)), want: wire.ErrTrailing},
+		"trailing byte":      {message: encode(final|opBinary, append(bytes.Clone(good), 0)), want: wire.ErrClaim},
 		"second member":      {message: encode(final|opBinary, append(bytes.Clone(good), good...)), want: wire.ErrTrailing},
 		"bomb":               {message: encode(final|opBinary, bomb), want: wire.ErrInflated},
 		"broken JSON":        {message: encode(final|opBinary, compress(`{"id":"x",`)), text: "broken JSON"},

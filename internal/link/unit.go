@@ -25,6 +25,8 @@ type arrival struct {
 
 // Sizes of units and of what they keep.
 const (
+	// fullFrames is how many frames a unit has at most, however small they are.
+	fullFrames = 128
 	// From here on another core may inflate it: it takes tens of microseconds, and handing it over one or two.
 	worthBytes = 2 << 10
 	// What becomes so much is looked into by the reader, that is one unit at a time: else memory would grow with the cores.
@@ -75,6 +77,7 @@ func (u *unit) add(skip error) {
 	u.message = u.message[:0]
 }
 
+func (u *unit) full() bool  { return len(u.frames) >= fullFrames }
 func (u *unit) worth() bool { return len(u.raw) >= worthBytes && u.claimed < hugeBytes }
 
 // decode inflates and reads all messages. trace may be nil.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -222,6 +223,48 @@ func TestHugeFramesGetNoHelper(t *testing.T) {
 	}
 }
 
+// Who lies about the length gets neither a helper's memory nor the reader's.
+func TestAFrameThatClaimsToBeShort(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	lying := compress(fmt.Sprintf(`{"id":"x","new":"%x","long":%q}`, noise(3000), strings.Repeat("x", 15<<20)))
+	clear(lying[len(lying)-4:])
+	frame := encode(final|opBinary, lying)
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource())
+		before := gauge.Heap()
+		watch := gauge.WatchHeap(time.Hour)
+		for range 10 {
+			r.send(frame)
+		}
+		assert.Less(t, watch.Stop(), before+8<<20)
+		assert.Empty(t, r.ids())
+		require.Len(t, r.log.bad, 10)
+		assert.ErrorIs(t, r.log.bad[0], wire.ErrClaim)
+	})
+}
+
+// Several frames of which each is small enough count together.
+func TestAUnitThatIsHugeInAllGetsNoHelper(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	bubble(t, func(t *testing.T) {
+		g := &log{hold: make(chan struct{})}
+		r := connectTo(t, newSource(), g)
+		r.readers.Go(func() {
+			_, _ = r.peer.Write(slices.Concat(short("a", 600_000), short("b", 600_000), short("c", 600_000)))
+		})
+		synctest.Wait()
+		assert.Zero(t, countHelpers())
+		close(g.hold)
+		r.readers.Wait()
+		assert.Equal(t, []string{"a", "b", "c"}, r.ids())
+	})
+}
+
+// short is a frame of about a kilobyte on the wire that becomes so many bytes.
+func short(id string, n int) []byte {
+	return encode(final|opBinary, compress(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(200), strings.Repeat("x", n))))
+}
+
 func TestLargeFramesLeaveNothingBehind(t *testing.T) {
 	heap := func() uint64 {
 		runtime.GC()
@@ -233,13 +276,16 @@ func TestLargeFramesLeaveNothingBehind(t *testing.T) {
 		"after gunzip": huge("x", 15<<20),
 		"in base64": encode(final|opBinary, compress(fmt.Sprintf(`{"id":"x","action":"CREATE_MESSAGE","data":{"message_id":"m","data_base64":%q}}`,
 			strings.Repeat("AAAA", 3<<20)))),
+		"very many": bytes.Repeat(encode(final|opBinary, []byte{0}), 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := heap()
 			bubble(t, func(t *testing.T) {
 				r := connect(t, newSource())
 				r.send(append(bytes.Clone(frame), frame...))
-				assert.Len(t, r.ids(), 2)
+				if name != "very many" {
+					assert.Len(t, r.ids(), 2)
+				}
 			})
 			assert.Less(t, heap(), before+6<<20)
 		})

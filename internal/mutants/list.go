@@ -191,8 +191,8 @@ var All = []Mutant{
 	},
 	{
 		Name: "frames are inflated without a limit", By: fault(23), File: "internal/wire/gzip.go",
-		Old: "		case len(b) > MaxInflated:\n			return ErrInflated\n",
-		New: "",
+		Old: "int64(len(p))*ratio, MaxInflated))",
+		New: "int64(len(p))*ratio))",
 	},
 	{
 		Name: "compression that was not asked for is accepted", By: fault(12), File: "internal/link/dial.go",

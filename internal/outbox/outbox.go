@@ -166,8 +166,8 @@ func (b *Box[A]) add(e *entry[A]) {
 	b.signal()
 }
 
-// Next returns the next frame to write and whether to store it, and counts it as written. Without one, it returns how long until there may be
-// one again unless Wake says so earlier, or a negative duration for ever.
+// Next returns the next frame to write and whether to store it, and counts it as written. Without one, it returns how long
+// until there may be one again unless Wake says so earlier, or a negative duration for ever.
 func (b *Box[A]) Next() (frame []byte, store bool, wait time.Duration, err error) {
 	now := time.Now()
 	b.mu.Lock()

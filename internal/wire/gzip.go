@@ -21,6 +21,7 @@ var (
 	ErrNotGzip  = errors.New("wire: not gzip")
 	ErrInflated = fmt.Errorf("wire: more than %d bytes after gunzip", MaxInflated)
 	ErrTrailing = errors.New("wire: bytes after the end of the gzip stream")
+	ErrClaim    = errors.New("wire: damaged gzip: longer than its last bytes say, or something behind it")
 )
 
 // Inflater inflates one frame after the other. It belongs to one goroutine. The zero value is ready.
@@ -40,8 +41,9 @@ func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 	}
 	z.zr.Multistream(false)
 	z.Trim()
-	z.buf = slices.Grow(z.buf[:0], 1+Claimed(p)) // one more, in which the end is noticed
-	if err := z.readAll(); err != nil {
+	claimed := Claimed(p)
+	z.buf = slices.Grow(z.buf[:0], 1+claimed) // one more, in which the end is noticed
+	if err := z.readAll(claimed); err != nil {
 		z.buf = nil
 		return nil, err
 	}
@@ -58,8 +60,8 @@ func (z *Inflater) Trim() {
 	}
 }
 
-// Claimed returns how many bytes p says that it becomes, and never more than deflate can make of it, or than Inflate returns. What
-// is damaged may become more.
+// Claimed returns how many bytes p says that it becomes, and never more than deflate can make of it, or than Inflate returns.
+// Inflate refuses what becomes more.
 func Claimed(p []byte) int {
 	const ratio = 1032
 	if len(p) < 4 {
@@ -68,18 +70,18 @@ func Claimed(p []byte) int {
 	return int(min(int64(binary.LittleEndian.Uint32(p[len(p)-4:])), int64(len(p))*ratio, MaxInflated))
 }
 
-func (z *Inflater) readAll() error {
+// readAll stops where there is more than was claimed: who lies about that gets no memory for it.
+func (z *Inflater) readAll(claimed int) error {
 	b := z.buf[:0]
 	for {
-		if len(b) == cap(b) {
-			b = append(b, 0)[:len(b)]
-		}
-		n, err := z.zr.Read(b[len(b):min(cap(b), MaxInflated+1)])
+		n, err := z.zr.Read(b[len(b) : claimed+1])
 		b = b[:len(b)+n]
 		z.buf = b
 		switch {
-		case len(b) > MaxInflated:
+		case len(b) > claimed && claimed == MaxInflated:
 			return ErrInflated
+		case len(b) > claimed:
+			return ErrClaim
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
@@ -130,16 +132,15 @@ const mostStored = 1<<16 - 1
 // AppendStored appends the gzip of p (RFC 1952) in stored blocks (RFC 1951, section 3.2.4), which is p itself and little more.
 func AppendStored(dst, p []byte) []byte {
 	const header = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff" // deflate, no time, the fastest, an unknown system
+	sum, size := crc32.ChecksumIEEE(p), uint32(len(p))        //nolint:gosec // G115: by RFC 1952 its lowest 32 bits
 	dst = append(dst, header...)
-	for rest := p; ; rest = rest[mostStored:] {
-		if len(rest) <= mostStored {
-			dst = appendBlock(dst, 1, rest)
-			break
-		}
-		dst = appendBlock(dst, 0, rest[:mostStored])
+	for len(p) > mostStored {
+		dst = appendBlock(dst, 0, p[:mostStored])
+		p = p[mostStored:]
 	}
-	dst = binary.LittleEndian.AppendUint32(dst, crc32.ChecksumIEEE(p))
-	return binary.LittleEndian.AppendUint32(dst, uint32(len(p))) //nolint:gosec // G115: by RFC 1952 its lowest 32 bits
+	dst = appendBlock(dst, 1, p)
+	dst = binary.LittleEndian.AppendUint32(dst, sum)
+	return binary.LittleEndian.AppendUint32(dst, size)
 }
 
 // appendBlock appends one stored block; last is 1 for the last one.

@@ -79,9 +79,10 @@ func TestInflateRefuses(t *testing.T) {
 		{"a wrong checksum, last byte", changed(n - 5), "damaged gzip"},
 		{"a wrong length", changed(n - 4), "damaged gzip"},
 		{"a wrong length, last byte", changed(n - 1), "damaged gzip"},
-		{"a byte behind it", append(bytes.Clone(good), 0), "bytes after the end"},
+		{"a byte behind it", append(bytes.Clone(good), 0), "something behind it"},
 		{"a second member", append(bytes.Clone(good), good...), "bytes after the end"},
-		{"an empty second member", append(bytes.Clone(good), zip(t, nil)...), "bytes after the end"},
+		{"an empty second member", append(bytes.Clone(good), zip(t, nil)...), "something behind it"},
+		{"a shorter length", append(bytes.Clone(good[:n-4]), 1, 0, 0, 0), "longer than its last bytes say"},
 		{"a header and nothing else", good[:10], "damaged gzip"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -193,6 +193,13 @@ func TestAnUnusualCharacterIsNoticedAtEveryPlace(t *testing.T) {
 	}
 }
 
+// Of data that is no message nothing is taken, whatever came before what is wrong with it.
+func TestNothingIsTakenOfDataThatIsNoMessage(t *testing.T) {
+	r := decode(t, push(`{"message_id":"m","user_id":5}`))
+	require.Error(t, r.Fault)
+	assert.Equal(t, wire.Message{}, r.Message)
+}
+
 // Who keeps an id does not keep what came with it.
 func TestAnIDKeepsNoLongText(t *testing.T) {
 	long := strings.Repeat("A", 1<<20)

@@ -14,7 +14,7 @@ var All = []Mutant{
 	},
 	{
 		Name: "what does not fit is dropped, and not asked for again", By: soak, File: "internal/inbox/inbox.go",
-		Old: "			b.gate = gate{id: id, size: size}\n",
+		Old: "			b.gate = gate{id: id, size: int64(size)}\n",
 		New: "",
 	},
 	{

@@ -2,6 +2,8 @@
 package auth
 
 import (
+	"crypto/ecdh"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -27,7 +29,9 @@ type Signer struct {
 	appID, sessionID string
 	method           jwt.SigningMethod
 	signed           func(*jwt.Token) (string, error) // knows the key
-	offset           atomic.Int64                     // nanoseconds the server's clock is ahead of ours
+	shared           func(*ecdh.PublicKey) ([]byte, error)
+	public           []byte       // of X25519; nil for an RSA key
+	offset           atomic.Int64 // nanoseconds the server's clock is ahead of ours
 }
 
 // New returns a Signer for a session. The private key is an ed25519 seed as 64 hex digits, an ed25519 key as base64 of 64
@@ -45,12 +49,36 @@ func New(appID, sessionID, privateKey string) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signer{
+	s := &Signer{
 		appID:     app,
 		sessionID: session,
 		method:    method,
 		signed:    func(t *jwt.Token) (string, error) { return t.SignedString(key) },
-	}, nil
+	}
+	if pair, ok := key.(ed25519.PrivateKey); ok {
+		agreement, err := agreementKey(pair)
+		if err != nil {
+			return nil, err
+		}
+		s.public, s.shared = agreement.PublicKey().Bytes(), agreement.ECDH
+	}
+	return s, nil
+}
+
+// Public returns the X25519 public key that others seal messages for, nil with an RSA key. It is not to be changed.
+func (s *Signer) Public() []byte { return s.public }
+
+// Shared returns the secret that this session and the owner of another X25519 key have in common. It fails where everybody could
+// know it, because the other key is of low order.
+func (s *Signer) Shared(public *ecdh.PublicKey) ([]byte, error) {
+	if s.shared == nil {
+		return nil, errors.New("an RSA key can sign, and not agree on a secret")
+	}
+	secret, err := s.shared(public)
+	if err != nil {
+		return nil, errors.New("the other public key is of low order")
+	}
+	return secret, nil
 }
 
 // Token signs one request: the method, the path with its query, and the body exactly as it is sent. The websocket's

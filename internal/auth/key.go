@@ -3,6 +3,7 @@ package auth
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha512"
@@ -61,6 +62,17 @@ func parseEd25519(text string) (ed25519.PrivateKey, error) {
 		return nil, fmt.Errorf("is base64 of %d bytes, and an ed25519 key has 64", len(pair))
 	}
 	return nil, errForm
+}
+
+// agreementKey returns the X25519 key that belongs to an ed25519 key: RFC 8032, section 5.1.5, makes its scalar of the first half of
+// the seed's SHA-512.
+func agreementKey(pair ed25519.PrivateKey) (*ecdh.PrivateKey, error) {
+	h := sha512.Sum512(pair.Seed())
+	key, err := ecdh.X25519().NewPrivateKey(h[:32])
+	if err != nil {
+		return nil, errors.New("cannot agree on secrets") // which 32 bytes always can
+	}
+	return key, nil
 }
 
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdefABCDEF") == "" }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/mixin-blaze/blaze/internal/header"
 )
 
 // Subprotocol is what the client asks for. A server may leave it unanswered, as the service may; it must not choose another.
@@ -79,7 +81,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		return nil, explain(ctx, handshake, cfg.Token, resp, err)
 	}
 	l := newLink(ctx, ws, raw)
-	l.serverTime = serverTime(resp.Header)
+	l.serverTime = header.ServerTime(resp.Header)
 	return l, nil
 }
 

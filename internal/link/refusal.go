@@ -2,7 +2,6 @@ package link
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/mixin-blaze/blaze/internal/header"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -50,30 +50,9 @@ func refused(resp *http.Response, token string) error {
 	} else {
 		e.Body = body[:min(len(body), maxText)]
 	}
-	e.ServerTime = serverTime(resp.Header)
-	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), e.ServerTime)
+	e.ServerTime = header.ServerTime(resp.Header)
+	e.RetryAfter = header.RetryAfter(resp.Header, e.ServerTime)
 	return e
-}
-
-// serverTime reads X-Server-Time, in unix nanoseconds, or else Date.
-func serverTime(h http.Header) time.Time {
-	if ns, err := strconv.ParseInt(h.Get("X-Server-Time"), 10, 64); err == nil && ns > 0 {
-		return time.Unix(0, ns)
-	}
-	at, _ := http.ParseTime(h.Get("Date"))
-	return at
-}
-
-// retryAfter reads either form of the header: seconds, or a date by the server's clock.
-func retryAfter(s string, now time.Time) time.Duration {
-	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		const most = 24 * 60 * 60 // more would say no more, and overflow in the end
-		return time.Duration(min(max(seconds, 0), most)) * time.Second
-	}
-	if at, err := http.ParseTime(s); err == nil && !now.IsZero() {
-		return max(at.Sub(now), 0)
-	}
-	return 0
 }
 
 // redact takes the token out of what a server wrote: some answer with the request that they got.

@@ -1,0 +1,32 @@
+// Package header reads what the service says in the headers of its HTTP responses, those of a websocket's handshake too.
+package header
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// ServerTime returns the time by the server's clock: X-Server-Time, in unix nanoseconds, or else Date; the zero time where it says
+// neither.
+func ServerTime(h http.Header) time.Time {
+	if ns, err := strconv.ParseInt(h.Get("X-Server-Time"), 10, 64); err == nil && ns > 0 {
+		return time.Unix(0, ns)
+	}
+	at, _ := http.ParseTime(h.Get("Date"))
+	return at
+}
+
+// RetryAfter returns how long the server asks to wait: seconds, or until a date by its own clock, which is now; at most a day.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	s := h.Get("Retry-After")
+	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		const most = 24 * 60 * 60 // more would say no more, and overflow in the end
+		return time.Duration(min(max(seconds, 0), most)) * time.Second
+	}
+	if at, err := http.ParseTime(s); err == nil && !now.IsZero() {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}

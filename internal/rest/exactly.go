@@ -1,0 +1,70 @@
+package rest
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+)
+
+// exactly reads left bytes of a source, and is an error where it has more or fewer. The last of them comes only once the source has
+// ended: whoever gets them all knows that there are no more.
+type exactly struct {
+	src   io.Reader
+	left  int64
+	ended bool
+	over  atomic.Bool           // nothing is to be read any more: net/http goes on after an early answer
+	wrong atomic.Pointer[error] // the source was, and net/http may say so in its own words
+}
+
+var errOver = errors.New("rest: the upload is over")
+
+func (e *exactly) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if e.over.Load() {
+		return 0, errOver
+	}
+	if e.left <= 1 && !e.ended {
+		return e.last(p)
+	}
+	if e.left == 0 {
+		return 0, io.EOF
+	}
+	n, err := e.src.Read(p[:min(int64(len(p)), e.left-1)])
+	e.left -= int64(n)
+	switch {
+	case errors.Is(err, io.EOF) && n > 0:
+		err = nil // the next Read says what is missing
+	case errors.Is(err, io.EOF):
+		err = e.fail(ErrShort)
+	case err != nil:
+		err = e.fail(err)
+	}
+	return n, err
+}
+
+// last reads what is left, one byte or none, and the end of the source.
+func (e *exactly) last(p []byte) (int, error) {
+	var b [2]byte
+	n, err := io.ReadFull(e.src, b[:e.left+1])
+	switch {
+	case err == nil:
+		return 0, e.fail(ErrLong)
+	case !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return 0, e.fail(err)
+	case int64(n) < e.left:
+		return 0, e.fail(ErrShort)
+	}
+	e.ended, e.left = true, 0
+	if n == 0 {
+		return 0, io.EOF
+	}
+	p[0] = b[0]
+	return 1, nil
+}
+
+func (e *exactly) fail(err error) error {
+	e.wrong.CompareAndSwap(nil, &err)
+	return err
+}

@@ -1,0 +1,197 @@
+// Package rest is the service's HTTP API: signed requests, and answers that say data or error. Every request that is made here
+// may be repeated, and is when nothing or a refusal that passes came back. It also moves the files that the API gives addresses for.
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/header"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// maxAnswer is how many bytes an answer may have.
+const maxAnswer = 4 << 20
+
+// Config is what a Client needs; all fields but Clock are needed.
+type Config struct {
+	Base      string // for example https://api.mixin.one, without a slash at its end
+	HTTP      *http.Client
+	Token     func(method, uri string, body []byte) (token, requestID string, err error)
+	Clock     func(server time.Time) // hears of the server's clock with each answer
+	Timeout   time.Duration          // of one try
+	Attempts  int                    // until a passing refusal or a failure is final; negative: no limit
+	Temporary func(*wire.Error) bool
+	Rest      func(failures int) time.Duration
+}
+
+// Client makes requests. Its methods may be called concurrently.
+type Client struct {
+	cfg   Config
+	plain bool // files may be moved without TLS
+}
+
+// New returns a Client. Redirects are not followed: what was signed is signed for one address.
+func New(cfg Config) *Client {
+	hc := *cfg.HTTP
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	cfg.HTTP = &hc
+	u, err := url.Parse(cfg.Base)
+	return &Client{cfg: cfg, plain: err == nil && u.Scheme == "http"}
+}
+
+// Error is the end of a request that was not carried out, as far as the last try says.
+type Error struct {
+	Request string // method and path
+	Refusal *wire.Error
+	Unsure  bool // some try ended without an answer: it may have been carried out
+}
+
+// Error names the request and the code.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s: status %d, code %d", e.Request, e.Refusal.Status, e.Refusal.Code)
+}
+
+// NoAnswerError means that no try was answered in a way that can be understood.
+type NoAnswerError struct {
+	Request string
+	Err     error
+}
+
+// Error says why.
+func (e *NoAnswerError) Error() string { return e.Request + ": " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *NoAnswerError) Unwrap() error { return e.Err }
+
+// Do makes a request, with in as its JSON body unless that is nil, and reads the data of the answer into out unless that is nil. It
+// ends with nil, with an [Error], a [NoAnswerError], or the error of ctx joined with either.
+func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	var body []byte
+	if in != nil {
+		var err error
+		if body, err = wire.Marshal(in); err != nil {
+			return fmt.Errorf("%s %s: %w", method, path, err)
+		}
+	}
+	unsure, resigned := false, false
+	for failures := 1; ; failures++ {
+		err := c.try(ctx, method, path, body, out)
+		var refused *Error
+		var silent *NoAnswerError
+		switch {
+		case errors.As(err, &refused):
+			refused.Unsure = unsure
+			// A wrong clock was put right by the answer, if that was the reason.
+			if refused.Refusal.Code == http.StatusUnauthorized && !resigned {
+				resigned = true
+				continue
+			}
+			if !c.cfg.Temporary(refused.Refusal) {
+				return err
+			}
+		case errors.As(err, &silent):
+			unsure = true
+		default:
+			return err
+		}
+		if c.cfg.Attempts >= 0 && failures >= c.cfg.Attempts {
+			return err
+		}
+		if !sleep(ctx, c.cfg.Rest(failures)) {
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// try makes the request once.
+func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	name := method + " " + path
+	token, id, err := c.cfg.Token(method, path, body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.cfg.Base+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Request-Id", id)
+	resp, err := c.cfg.HTTP.Do(req)
+	if err != nil {
+		return &NoAnswerError{name, unwrapURL(err)}
+	}
+	defer func() { _ = resp.Body.Close() }() // only read
+	if at := header.ServerTime(resp.Header); !at.IsZero() && c.cfg.Clock != nil {
+		c.cfg.Clock(at)
+	}
+	if echo := resp.Header.Get("X-Request-Id"); echo != "" && echo != id {
+		return &NoAnswerError{name, errors.New("the answer is to another request")}
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return &NoAnswerError{name, err}
+	case len(text) > maxAnswer:
+		return &NoAnswerError{name, fmt.Errorf("an answer of more than %d bytes", maxAnswer)}
+	}
+	return read(name, resp.StatusCode, text, out)
+}
+
+// read takes an answer apart. What is no JSON comes from something before the service, such as a gateway.
+func read(name string, status int, text []byte, out any) error {
+	var answer struct {
+		Data  json.RawMessage `json:"data"`
+		Error *wire.Error     `json:"error"`
+	}
+	isJSON := json.Unmarshal(text, &answer) == nil
+	switch {
+	case isJSON && answer.Error != nil:
+		if answer.Error.Status == 0 {
+			answer.Error.Status = status
+		}
+		return &Error{Request: name, Refusal: answer.Error}
+	case status >= http.StatusInternalServerError:
+		return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: http.StatusInternalServerError}}
+	case status < 200 || status > 299:
+		return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: status}}
+	case out == nil && json.Valid(text):
+		return nil
+	case !isJSON:
+		return &NoAnswerError{name, errors.New("an answer that is not JSON")}
+	}
+	if err := json.Unmarshal(answer.Data, out); err != nil {
+		return &NoAnswerError{name, errors.New("an answer whose data has another shape")}
+	}
+	return nil
+}
+
+// unwrapURL takes the address out of an error of net/http: it may hold a signature.
+func unwrapURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,234 @@
+package rest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/rest"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// server answers with one function after the other, the last one again and again, and keeps what was asked.
+type server struct {
+	*httptest.Server
+	mu    sync.Mutex
+	steps []http.HandlerFunc
+	asked []string // method, address, body
+	ids   []string
+}
+
+func serve(t *testing.T, steps ...http.HandlerFunc) *server {
+	t.Helper()
+	s := &server{steps: steps}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		s.mu.Lock()
+		s.asked = append(s.asked, fmt.Sprint(r.Method, " ", r.RequestURI, " ", string(body)))
+		s.ids = append(s.ids, r.Header.Get("X-Request-Id"))
+		step := s.steps[0]
+		if len(s.steps) > 1 {
+			s.steps = s.steps[1:]
+		}
+		s.mu.Unlock()
+		step(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// all returns what was asked.
+func (s *server) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
+func (s *server) requestIDs() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.ids)
+}
+
+func answers(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func cuts(w http.ResponseWriter, _ *http.Request) {
+	c, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		_ = c.Close()
+	}
+}
+
+// client signs with a counter, waits for nothing between tries, and notes the clock.
+func (s *server) client(edit func(*rest.Config)) *rest.Client {
+	n := 0
+	cfg := rest.Config{
+		Base: s.URL, HTTP: s.Client(), Timeout: time.Minute, Attempts: 3,
+		Token: func(method, uri string, body []byte) (string, string, error) {
+			n++
+			return fmt.Sprintf("token-%d-%s-%s-%s", n, method, uri, body), fmt.Sprint("id-", n), nil
+		},
+		Temporary: func(e *wire.Error) bool { return e.Code == 429 || e.Code == 500 || e.Code == 7000 },
+		Rest:      func(int) time.Duration { return 0 },
+	}
+	if edit != nil {
+		edit(&cfg)
+	}
+	return rest.New(cfg)
+}
+
+type thing struct {
+	Name string `json:"name"`
+}
+
+func TestDo(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, "Bearer token-1-POST-/things?a=1&b=<-{\"name\":\"<a&b>\"}", r.Header.Get("Authorization"))
+		assert.Equal(t, "application/json", r.Header.Get("Content-Type"))
+		assert.Equal(t, "id-1", r.Header.Get("X-Request-Id"))
+		w.Header().Set("X-Request-Id", "id-1")
+		w.Header().Set("X-Server-Time", "1700000000000000001")
+		_, _ = io.WriteString(w, `{"data":{"name":"x"},"more":1}`)
+	})
+	var at time.Time
+	c := s.client(func(cfg *rest.Config) { cfg.Clock = func(server time.Time) { at = server } })
+	var got thing
+	require.NoError(t, c.Do(t.Context(), "POST", "/things?a=1&b=<", thing{"<a&b>"}, &got))
+	assert.Equal(t, thing{"x"}, got)
+	assert.Equal(t, int64(1700000000000000001), at.UnixNano())
+	assert.Equal(t, []string{`POST /things?a=1&b=< {"name":"<a&b>"}`}, s.all())
+}
+
+func TestAnswersThatNeedNoData(t *testing.T) {
+	for _, body := range []string{`{}`, `{"data":null}`, `{"data":[]}`, `[]`, `{"error":null}`} {
+		s := serve(t, answers(202, body))
+		require.NoError(t, s.client(nil).Do(t.Context(), "POST", "/x", nil, nil), body)
+		assert.Len(t, s.all(), 1)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		body   string
+		want   wire.Error
+		tries  int
+	}{
+		"with status 202":  {202, `{"error":{"status":202,"code":403,"description":"no"}}`, wire.Error{Status: 202, Code: 403, Description: "no"}, 1},
+		"with status 200":  {200, `{"error":{"code":10002,"extra":{"field":"x"}}}`, wire.Error{Status: 200, Code: 10002, Extra: []byte(`{"field":"x"}`)}, 1},
+		"data beside it":   {200, `{"data":{"name":"x"},"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
+		"without a body":   {404, ``, wire.Error{Status: 404, Code: 404}, 1},
+		"a gateway's HTML": {502, `<html>Bad Gateway</html>`, wire.Error{Status: 502, Code: 500}, 3},
+		"a redirect":       {302, ``, wire.Error{Status: 302, Code: 302}, 1},
+		"too many":         {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
+		"a server error":   {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},
+		"unauthorized":     {202, `{"error":{"status":202,"code":401}}`, wire.Error{Status: 202, Code: 401}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, answers(c.status, c.body))
+			err := s.client(nil).Do(t.Context(), "GET", "/things/secret", nil, new(thing))
+			var refused *rest.Error
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, &c.want, refused.Refusal)
+			assert.False(t, refused.Unsure)
+			assert.Contains(t, err.Error(), fmt.Sprint("code ", c.want.Code))
+			assert.Len(t, s.all(), c.tries)
+			for i, id := range s.requestIDs() {
+				assert.Equal(t, fmt.Sprint("id-", i+1), id, "signed anew for each try")
+			}
+		})
+	}
+}
+
+func TestAnswersThatCannotBeUnderstood(t *testing.T) {
+	for name, step := range map[string]http.HandlerFunc{
+		"not JSON":      answers(200, "hello"),
+		"another shape": answers(200, `{"data":[1]}`),
+		"no data":       answers(200, `{}`),
+		"cut":           cuts,
+		"too long":      answers(200, `{"data":"`+strings.Repeat("x", 4<<20)+`"}`),
+		"of another request": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Request-Id", "id-9")
+			_, _ = io.WriteString(w, `{"data":{}}`)
+		},
+		"shorter than it was": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, `{"data":{}}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, step)
+			err := s.client(nil).Do(t.Context(), "GET", "/x", nil, new(thing))
+			var silent *rest.NoAnswerError
+			require.ErrorAs(t, err, &silent)
+			assert.Contains(t, err.Error(), "GET /x: ")
+			assert.NotContains(t, err.Error(), "127.0.0.1:")
+			assert.Len(t, s.all(), 3)
+			assert.NotContains(t, err.Error(), "token")
+		})
+	}
+}
+
+func TestAnotherTryMaySucceed(t *testing.T) {
+	s := serve(t, cuts, answers(503, "busy"), answers(200, `{"data":{"name":"x"}}`))
+	var got thing
+	require.NoError(t, s.client(nil).Do(t.Context(), "GET", "/x", nil, &got))
+	assert.Equal(t, thing{"x"}, got)
+
+	// What was lost may have been carried out, whatever a later refusal says.
+	s = serve(t, cuts, answers(202, `{"error":{"status":202,"code":403}}`))
+	var refused *rest.Error
+	require.ErrorAs(t, s.client(nil).Do(t.Context(), "GET", "/x", nil, nil), &refused)
+	assert.True(t, refused.Unsure)
+
+	// The clock was wrong, and 401 did not count.
+	s = serve(t, answers(202, `{"error":{"status":202,"code":401}}`), answers(200, `{"data":{}}`))
+	require.NoError(t, s.client(func(cfg *rest.Config) { cfg.Attempts = 1 }).Do(t.Context(), "GET", "/x", nil, nil))
+}
+
+func TestTheContextEndsIt(t *testing.T) {
+	s := serve(t, answers(500, ""))
+	ctx, cancel := context.WithCancel(t.Context())
+	c := s.client(func(cfg *rest.Config) {
+		cfg.Attempts = -1
+		cfg.Rest = func(failures int) time.Duration {
+			if failures == 5 {
+				cancel()
+				return time.Hour
+			}
+			return 0
+		}
+	})
+	err := c.Do(ctx, "GET", "/x", nil, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	var refused *rest.Error
+	require.ErrorAs(t, err, &refused, "and why it was not done before")
+	assert.Len(t, s.all(), 5)
+}
+
+func TestWhatCannotBeSignedIsNotTriedAgain(t *testing.T) {
+	s := serve(t, answers(200, `{}`))
+	c := s.client(func(cfg *rest.Config) {
+		cfg.Token = func(string, string, []byte) (string, string, error) { return "", "", assert.AnError }
+	})
+	require.ErrorIs(t, c.Do(t.Context(), "GET", "/x", nil, nil), assert.AnError)
+	assert.Error(t, c.Do(t.Context(), "GET", "/x", func() {}, nil))
+	assert.Empty(t, s.all())
+	assert.NotErrorIs(t, errors.New("x"), assert.AnError)
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/inbox"
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -37,10 +38,12 @@ type Client struct {
 	signer *auth.Signer
 	stats  counters
 
-	outbox  *outbox.Box[*wire.Error]
-	inbox   *inbox.Box[lane, *inbound]
-	acker   *acker
-	batches plural // what is known of CREATE_PLAIN_MESSAGES
+	rest      *rest.Client
+	closeIdle func() // closes the idle connections of our own HTTP client
+	outbox    *outbox.Box[*wire.Error]
+	inbox     *inbox.Box[lane, *inbound]
+	acker     *acker
+	batches   plural // what is known of CREATE_PLAIN_MESSAGES
 
 	started atomic.Bool
 	link    atomic.Pointer[link.Link]
@@ -79,6 +82,12 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	}
 	appID, _ := canonicalUUID(key.AppID) // newSigner has checked it
 	c := &Client{cfg: config, appID: appID, signer: signer, offline: ErrNotRunning, declined: make(map[string]bool)}
+	c.closeIdle = func() {}
+	if config.HTTPClient == nil {
+		own := config.ownHTTPClient()
+		c.cfg.HTTPClient, c.closeIdle = own, own.CloseIdleConnections
+	}
+	c.rest = newRest(c)
 	c.over, c.end = context.WithCancel(context.Background()) //nolint:forbidigo // nobody's wish, but a fact: Run has ended
 	c.outbox = outbox.New(outbox.Config[*wire.Error]{
 		Len: config.OutboxLen, Bytes: outboxBytes, ReplyTimeout: config.ReplyTimeout, Attempts: config.SendAttempts,

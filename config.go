@@ -22,7 +22,7 @@ type Config struct {
 	// Endpoints are the websocket addresses, tried in turn when one cannot be reached. Zero means
 	// wss://blaze.mixin.one/ and wss://mixin-blaze.zeromesh.net/. Plain ws:// is accepted for loopback hosts only.
 	Endpoints []string
-	// API is the base of the HTTP API. Zero means https://api.mixin.one. No method of this version makes HTTP requests.
+	// API is the base of the HTTP API. Zero means https://api.mixin.one. Plain http:// is accepted for loopback hosts only.
 	API string
 	// DialContext makes the network connections. Zero means that of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -30,8 +30,8 @@ type Config struct {
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
-	// HTTPClient is for HTTP requests. Zero means one of the Client's own, with the same dialer, TLS and proxy. No method of
-	// this version makes HTTP requests.
+	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. Zero means one of the Client's own, with
+	// the same dialer, TLS and proxy, whose idle connections are closed when Run ends.
 	HTTPClient *http.Client
 	// Logger hears of what an operator must know: Info connected; Warn disconnected, handler failed, first decline of a
 	// category; Error message dropped; and Warn what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. It
@@ -144,6 +144,10 @@ func (c *Config) withDefaults() (Config, error) {
 	}
 	if out.Proxy == nil {
 		out.Proxy = http.ProxyFromEnvironment
+	}
+	orDefault(&out.API, "https://api.mixin.one")
+	if err := checkAPI(out.API); err != nil {
+		return Config{}, invalid("Config.API", "%v", err)
 	}
 	if out.Logger == nil {
 		out.Logger = slog.Default()

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // Errors that a Client returns, alone or wrapped; compare with [errors.Is].
@@ -124,6 +126,9 @@ func (e *Error) Error() string {
 	}
 	if e.Description != "" {
 		b.WriteString(": " + clip(e.Description))
+	}
+	if e.Code == CodeForbidden && e.Action == wire.ActionCreateMessage {
+		b.WriteString(" (a user who never wrote to the bot is reached with ToUser, after OpenConversation)")
 	}
 	return b.String()
 }

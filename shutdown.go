@@ -62,6 +62,7 @@ func (c *Client) finish(err error) error {
 	c.setOffline(closed)
 	c.outbox.Close(closed)
 	c.end()
+	c.closeIdle()
 	c.acker.join()
 	if abandoned == 0 {
 		<-c.inbox.Idle() // its workers are on their way out

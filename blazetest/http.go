@@ -22,10 +22,17 @@ const (
 	handshake   = "GET /"
 )
 
-// handle serves the websocket handshake, and refuses what else a client asks for over HTTP.
+// handle serves the websocket handshake, the HTTP API and the storage, and refuses what else a client asks for.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
+	if isFile(r) {
+		s.storage(w, r)
+		return
+	}
+	if id := r.Header.Get("X-Request-Id"); id != "" {
+		w.Header().Set("X-Request-Id", id)
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		return // the client has gone, or says too much
@@ -49,6 +56,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	if action == handshake {
 		s.upgrade(w, r)
+		return
+	}
+	if s.api(w, r, body) {
 		return
 	}
 	s.fault("%s is not served here", action)

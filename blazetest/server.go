@@ -61,7 +61,8 @@ type state struct {
 	lastAt    time.Time // when the newest message was stored
 	receipts  []*pushed // not pushed yet
 
-	users    map[string]struct{} // who wrote to the bot
+	users    map[string]struct{} // who wrote to the bot, or has a conversation that it opened
+	files    map[string]*attachment
 	acked    []string            // in order, each once
 	ackedIDs map[string]struct{}
 	sent     []blaze.Outgoing // in order, each once
@@ -84,7 +85,7 @@ func newServer() *Server {
 	s.public = public
 	s.Key = blaze.Keystore{AppID: appID, SessionID: sessionID, SessionPrivateKey: hex.EncodeToString(private.Seed())}
 	s.state = state{
-		users:    map[string]struct{}{},
+		users:    map[string]struct{}{}, files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
 		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string][]func(Frame) Answer{},
 	}

@@ -183,44 +183,33 @@ func (d *Decrypter) Read(p []byte) (int, error) {
 
 // next decrypts what the next read of the source brings.
 func (d *Decrypter) next() {
-	if d.cbc == nil {
-		d.first()
-		return
-	}
 	kept := copy(d.buf, d.held)
 	n, err := d.src.Read(d.buf[kept:])
-	n += kept
+	b := d.buf[:kept+n]
+	if d.cbc == nil && len(b) >= aes.BlockSize {
+		d.hash(b[:aes.BlockSize])
+		d.cbc = cipher.NewCBCDecrypter(d.block, b[:aes.BlockSize])
+		b = b[aes.BlockSize:]
+	}
 	if errors.Is(err, io.EOF) {
-		d.last(d.buf[:n])
+		d.last(b)
 		return
 	}
-	full := max(n-lastSize, 0)
-	full -= full % aes.BlockSize
-	d.held = append(d.held[:0], d.buf[full:n]...)
-	d.hash(d.buf[:full])
-	d.cbc.CryptBlocks(d.buf[:full], d.buf[:full])
-	d.out, d.err = d.buf[:full], err
-}
-
-// first reads the IV.
-func (d *Decrypter) first() {
-	iv := d.buf[:aes.BlockSize]
-	n, err := io.ReadFull(d.src, iv)
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		d.err = fmt.Errorf("%w: an attachment of %d bytes", ErrDamaged, n)
-		return
-	case err != nil:
-		d.err = err
-		return
+	full := max(len(b)-lastSize, 0)
+	if full -= full % aes.BlockSize; d.cbc == nil {
+		full = 0
 	}
-	d.hash(iv)
-	d.cbc = cipher.NewCBCDecrypter(d.block, iv)
+	d.held = append(d.held[:0], b[full:]...)
+	d.hash(b[:full])
+	if full > 0 {
+		d.cbc.CryptBlocks(b[:full], b[:full])
+	}
+	d.out, d.err = b[:full], err
 }
 
 // last checks everything before it gives what was held back.
 func (d *Decrypter) last(b []byte) {
-	if len(b) < lastSize || (len(b)-macSize)%aes.BlockSize != 0 {
+	if d.cbc == nil || len(b) < lastSize || (len(b)-macSize)%aes.BlockSize != 0 {
 		d.err = fmt.Errorf("%w: an attachment cannot have this length", ErrDamaged)
 		return
 	}

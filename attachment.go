@@ -1,0 +1,174 @@
+package blaze
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/mixin-blaze/blaze/internal/rest"
+	"github.com/mixin-blaze/blaze/internal/seal"
+)
+
+// sniffed is how much of a file tells its type. Source: the WHATWG's MIME sniffing, which net/http follows.
+const sniffed = 512
+
+// Upload stores a file of exactly size bytes for use in a message: as Attachment of an [Image], [Data], [Audio] or [Video]. It
+// streams: the memory it takes does not depend on size. MimeType is what the first 512 bytes look like; set what you know better.
+//
+// It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is stored then. An
+// *[Error] is a refusal, of the service or of its storage (403: the address for the upload has expired); a file cannot be
+// written twice from one reader, so after any error call Upload again with a new one. When Upload has returned, r is not
+// read any more, but for a Read that had begun.
+//
+// Source: POST /attachments of the service's HTTP API.
+func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
+	if err := checkSize(size); err != nil {
+		return Attachment{}, err
+	}
+	r, mimeType, err := sniff(r)
+	if err != nil {
+		return Attachment{}, err
+	}
+	id, err := c.store(ctx, r, size)
+	if err != nil {
+		return Attachment{}, err
+	}
+	return Attachment{ID: id, MimeType: mimeType, Size: size}, nil
+}
+
+// UploadEncrypted is Upload of a file that is encrypted while it is sent. Key and Digest of the Attachment open it; they belong in
+// encrypted messages only. Size is that of the file before it was encrypted.
+func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
+	if err := checkSize(size); err != nil {
+		return Attachment{}, err
+	}
+	r, mimeType, err := sniff(r)
+	if err != nil {
+		return Attachment{}, err
+	}
+	e, err := seal.NewEncrypter(rest.Exactly(r, size)) // whose size says less: it is rounded up to blocks
+	if err != nil {
+		return Attachment{}, fmt.Errorf("blaze: cannot encrypt the file: %w", err)
+	}
+	id, err := c.store(ctx, e, seal.EncryptedSize(size))
+	if err != nil {
+		return Attachment{}, err
+	}
+	return Attachment{ID: id, MimeType: mimeType, Size: size, Key: e.Key(), Digest: e.Digest()}, nil
+}
+
+// maxUpload keeps sizes far from where their sums would overflow.
+const maxUpload = 1 << 50
+
+func checkSize(size int64) error {
+	if size < 0 || size > maxUpload {
+		return invalid("size", "must be the number of bytes in the reader, and not %d", size)
+	}
+	return nil
+}
+
+// sniff tells the type of a file, and returns a Reader of all of it.
+func sniff(r io.Reader) (all io.Reader, mimeType string, err error) {
+	head := make([]byte, sniffed)
+	n, err := io.ReadFull(r, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, "", fmt.Errorf("blaze: cannot read the file to be uploaded: %w", err)
+	}
+	return io.MultiReader(bytes.NewReader(head[:n]), r), http.DetectContentType(head[:n]), nil
+}
+
+// place is where a file goes, or is.
+type place struct {
+	ID     string `json:"attachment_id"`
+	Upload string `json:"upload_url"`
+	View   string `json:"view_url"`
+}
+
+// store uploads a file and returns its id.
+func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string, err error) {
+	var p place
+	if err := c.rest.Do(ctx, "POST", "/attachments", nil, &p); err != nil {
+		return "", httpError(err)
+	}
+	id, ok := canonicalUUID(p.ID)
+	if !ok {
+		return "", errors.New("blaze: POST /attachments: an answer without the id of an attachment")
+	}
+	err = c.rest.Put(ctx, p.Upload, r, size)
+	if errors.Is(err, rest.ErrShort) || errors.Is(err, rest.ErrLong) {
+		return "", invalid("size", "is not the number of bytes in the reader: nothing was stored")
+	}
+	return id, httpError(err)
+}
+
+// Download opens the file of a message that was received, or of an Upload. It streams. A file that is shorter or longer than Size,
+// where that is known, and one that does not fit Digest and Key, if there are any, is the error of the last Read, in place of [io.EOF]:
+// what was read before is not proven, and must not be used when such an error comes. Errors of Read are [ErrDamaged]. The caller closes
+// it.
+//
+// It works before, during and without Run. An *[Error] with [CodeNotFound] means that the file is gone: the service keeps files for
+// some time only.
+func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, error) {
+	id, ok := canonicalUUID(a.ID)
+	switch {
+	case !ok:
+		return nil, invalid("Attachment.ID", "is not a UUID")
+	case (len(a.Key) == 0) != (len(a.Digest) == 0):
+		return nil, invalid("Attachment.Key", "Key and Digest come together, or not at all")
+	}
+	var p place
+	if err := c.rest.Do(ctx, "GET", "/attachments/"+id, nil, &p); err != nil {
+		return nil, httpError(err)
+	}
+	body, err := c.rest.Get(ctx, p.View)
+	if err != nil {
+		return nil, httpError(err)
+	}
+	d := &download{Closer: body, r: body, size: a.Size}
+	if len(a.Key) > 0 {
+		dec, err := seal.NewDecrypter(body, a.Key, a.Digest)
+		if err != nil {
+			_ = body.Close()
+			return nil, invalid("Attachment.Key", "%v", err)
+		}
+		d.r = dec
+	}
+	return d, nil
+}
+
+// ErrDamaged is what the errors of a [Client.Download] are whose file is not the one of the message.
+var ErrDamaged = errors.New("blaze: the file is not the one that was sent")
+
+// download checks the size of what is read, and says in the Client's words what else is wrong.
+type download struct {
+	io.Closer
+	r    io.Reader
+	size int64 // 0: not known
+	read int64
+	err  error
+}
+
+// Read implements [io.Reader].
+func (d *download) Read(p []byte) (int, error) {
+	if d.err != nil {
+		return 0, d.err
+	}
+	n, err := d.r.Read(p)
+	d.read += int64(n)
+	switch {
+	case d.size > 0 && d.read > d.size:
+		err = fmt.Errorf("%w: it has more than %d bytes", ErrDamaged, d.size)
+		n = 0
+	case errors.Is(err, io.EOF) && d.size > 0 && d.read < d.size:
+		err = fmt.Errorf("%w: it has %d of %d bytes", ErrDamaged, d.read, d.size)
+	case errors.Is(err, seal.ErrDigest), errors.Is(err, seal.ErrMAC), errors.Is(err, seal.ErrDamaged):
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	case err != nil && !errors.Is(err, io.EOF):
+		err = fmt.Errorf("blaze: the download broke off: %w", err)
+	}
+	d.err = err
+	return n, err
+}

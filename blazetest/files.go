@@ -1,0 +1,121 @@
+package blazetest
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gofrs/uuid/v5"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+const (
+	filesPath = "/files/"
+	maxFile   = 64 << 20 // bytes of one file
+)
+
+// attachment is a file, or the place for one.
+type attachment struct {
+	stored bool
+	file   []byte
+}
+
+// createAttachment makes a place for a file.
+func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *refusal) {
+	id := uuid.Must(uuid.NewV4()).String()
+	s.mu.Lock()
+	s.files[id] = &attachment{}
+	s.mu.Unlock()
+	return map[string]any{
+		"type": "attachment", "attachment_id": id, "created_at": s.stamp(),
+		"upload_url": fileURL(r, id), "view_url": fileURL(r, id),
+	}, nil
+}
+
+// showAttachment tells where a file is.
+func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *refusal) {
+	id := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	s.mu.Lock()
+	a := s.files[id]
+	stored := a != nil && a.stored
+	s.mu.Unlock()
+	if !stored {
+		return nil, &refusal{blaze.CodeNotFound, "id", "no file was uploaded"}
+	}
+	return map[string]any{"type": "attachment", "attachment_id": id, "view_url": fileURL(r, id)}, nil
+}
+
+func fileURL(r *http.Request, id string) string {
+	scheme := "http://"
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	return scheme + r.Host + filesPath + id
+}
+
+// isFile reports whether a request is for the storage, which knows no tokens.
+func isFile(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, filesPath) }
+
+// storage keeps a file, or gives it.
+func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
+	a, ok := s.intercept(Frame{Action: r.Method + " " + strings.TrimSuffix(filesPath, "/")})
+	if !ok || s.special(w, r, a) {
+		return
+	}
+	if r.Header.Get("Authorization") != "" {
+		s.fault("%s of a file: the storage is no part of the service, and must not get a token", r.Method)
+	}
+	id := strings.TrimPrefix(r.URL.Path, filesPath)
+	switch r.Method {
+	case http.MethodPut:
+		s.putFile(w, r, id)
+	case http.MethodGet:
+		s.getFile(w, id)
+	default:
+		s.fault("%s of a file is not served here", r.Method)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+	}
+}
+
+func (s *Server) putFile(w http.ResponseWriter, r *http.Request, id string) {
+	if r.ContentLength < 0 || r.Header.Get("Content-Type") != "application/octet-stream" || r.Header.Get("X-Amz-Acl") != "public-read" {
+		s.fault("PUT of a file: it needs Content-Length, Content-Type: application/octet-stream and x-amz-acl: public-read")
+		w.WriteHeader(http.StatusForbidden)
+		return
+	}
+	file, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFile))
+	if err != nil {
+		if r.ContentLength > maxFile {
+			s.misuse("PUT of a file: %d bytes, and this server keeps at most %d", r.ContentLength, maxFile)
+		}
+		return // else the client has gone
+	}
+	s.mu.Lock()
+	a := s.files[id]
+	if a != nil {
+		a.stored, a.file = true, file
+	}
+	s.mu.Unlock()
+	if a == nil {
+		w.WriteHeader(http.StatusForbidden)
+	}
+}
+
+func (s *Server) getFile(w http.ResponseWriter, id string) {
+	s.mu.Lock()
+	a := s.files[id]
+	var file []byte
+	if a != nil {
+		file = a.file
+	}
+	s.mu.Unlock()
+	if a == nil || !a.stored {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(file)))
+	_, _ = io.Copy(w, bytes.NewReader(file))
+}

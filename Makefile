@@ -24,6 +24,7 @@ test: race-works ## Everything that must pass: vet, all tests with the race dete
 	go vet ./...
 	go vet -tags soak ./internal/soak
 	go test $(RACE) ./...
+	go test -count=1 -run TestFiveGigabytes .
 	@$(MAKE) --no-print-directory faults soak-short
 
 # Without the race detector, which makes some of these tests do less: only so a connection breaks behind every byte. Of a

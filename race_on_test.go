@@ -1,0 +1,6 @@
+//go:build race
+
+package blaze_test
+
+// raced says that the race detector is on, which makes everything several times slower.
+const raced = true

@@ -36,8 +36,8 @@ const (
 	CategoryMessagePin    Category = "MESSAGE_PIN"    // Pin
 )
 
-// Encrypted categories: what a plain category carries, sealed for the sessions of the recipients. This version cannot open
-// them: they arrive as [Raw] with Err set.
+// Encrypted categories: what a plain category carries, sealed for the sessions of the recipients. What was sealed for ours arrives as
+// the payload of the plain category, with the Category still telling; what cannot be opened is a [Raw] with Err set.
 const (
 	CategoryEncryptedText       Category = "ENCRYPTED_TEXT"
 	CategoryEncryptedPost       Category = "ENCRYPTED_POST"

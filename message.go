@@ -31,7 +31,7 @@ type Message struct {
 	QuoteID          string // the message it quotes, or ""
 	Category         Category
 	Payload          Payload       // never nil, always a value, never a pointer; Raw for what could not be decoded
-	Data             []byte        // the bytes Payload was decoded from; the wire's own text where that is not base64
+	Data             []byte        // the bytes Payload was decoded from, opened if they were sealed; the wire's own text where that is not base64
 	ExpireIn         time.Duration // how long after reading it disappears; 0: never
 	CreatedAt        time.Time     // by the server's clock
 	Attempt          int           // of the handler, in this process: 1, 2, ...
@@ -66,7 +66,7 @@ func (s *said) count(key string) int {
 }
 
 // newMessage makes the Message of one attempt. It never fails: what cannot be read becomes Raw.
-func newMessage(v *wire.Message, botID string, attempt int) *Message {
+func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Message) ([]byte, error)) *Message {
 	a := new(struct { // one piece of memory
 		Message
 		said
@@ -84,7 +84,17 @@ func newMessage(v *wire.Message, botID string, attempt int) *Message {
 		m.Payload = Raw{As: m.Category, Data: m.Data, Err: fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category))}
 		return m
 	}
-	m.Payload = decodePayload(m.Category, v.Data, m.Data)
+	if !m.Category.Encrypted() {
+		m.Payload = decodePayload(m.Category, v.Data, m.Data)
+		return m
+	}
+	data, err := unseal(v)
+	if err != nil {
+		m.Payload = Raw{As: m.Category, Data: m.Data, Err: err}
+		return m
+	}
+	m.Data = data
+	m.Payload = DecodePayload(m.Category.Plain(), data)
 	return m
 }
 

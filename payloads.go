@@ -46,7 +46,7 @@ func decodePayload(c Category, text string, data []byte) Payload {
 	return p
 }
 
-var errSealed = errors.New("blaze: encrypted messages cannot be opened by this version")
+var errSealed = errors.New("blaze: encrypted data cannot be opened without the session's key, as a Client does")
 
 // encodePayload is EncodePayload that also returns the payload as a value.
 func encodePayload(p Payload) (value Payload, data []byte, err error) {

@@ -213,7 +213,7 @@ func (c *Client) handle(in *inbound, attempt int) error {
 		return nil // our own message, pushed back to us
 	}
 	id := in.view.MessageID
-	in.m = newMessage(&in.view, c.appID, attempt) // before any code of the user's, which may exit this goroutine
+	in.m = newMessage(&in.view, c.appID, attempt, c.unseal) // before any code of the user's, which may exit this goroutine
 	in.m.LastAttempt = c.lastAttempt(attempt)
 	if attempt == 1 && c.known(c.handlerCtx, id) {
 		in.skip = true

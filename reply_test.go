@@ -24,7 +24,7 @@ func received(bot string, attempt int, edit func(*wire.Message)) *blaze.Message 
 	if edit != nil {
 		edit(v)
 	}
-	return blaze.NewMessage(v, bot, attempt)
+	return blaze.NewMessage(v, bot, attempt, func(*wire.Message) ([]byte, error) { return nil, assert.AnError })
 }
 
 func inContact(v *wire.Message) { v.ConversationID = blaze.ConversationID(botID, v.UserID) }

@@ -228,7 +228,7 @@ func TestDeliverMisuse(t *testing.T) {
 	require.Empty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.Image{}}))
 	require.Empty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("x"), MessageID: "x"}))
 	require.Empty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("x"), ConversationID: "x"}))
-	require.Empty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("x"), Encrypted: true}))
+	require.Empty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.Raw{As: "APP_CARD"}, Encrypted: true}))
 	require.Empty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("x"), QuoteID: "x"}))
 	require.Empty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("x"), ExpireIn: time.Millisecond}))
 	s.Intercept("GET /", nil)

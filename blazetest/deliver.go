@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"encoding/base64"
+	"strings"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -53,16 +54,17 @@ type push struct {
 // Deliver gives the bot a message of the user: at once on every connection that has asked for messages, and again on each
 // LIST_PENDING_MESSAGES, until it is acknowledged. It returns the message's id, which is out.MessageID or else a random one.
 // An empty out.ConversationID means the conversation of the user and the bot. Payloads that only ever arrive and
-// [blaze.Raw] are allowed; so is an ENCRYPTED_ category, as Raw. RecipientID and Mentions have no place in a message that is
+// [blaze.Raw] are allowed; so is an ENCRYPTED_ category, as Raw. With Encrypted the message is sealed for the
+// bot, by the one session that each user has. RecipientID and Mentions have no place in a message that is
 // pushed and are ignored.
 //
 // Delivering the id of a message again simulates the service pushing it twice: while it is pending it is pushed once more, in
 // its place with what it says now; after it was acknowledged it is pending again, as the newest.
 //
 // A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
-// that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, Encrypted.
+// that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be Encrypted.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
-	view, reason := viewOf(userID, out)
+	view, reason := s.viewOf(userID, out)
 	if reason != "" {
 		s.misuse("Deliver: %s", reason)
 		return ""
@@ -81,7 +83,7 @@ func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 }
 
 // viewOf returns the message as it is pushed, or what is wrong with it.
-func viewOf(userID string, out blaze.Outgoing) (v pushed, reason string) {
+func (s *Server) viewOf(userID string, out blaze.Outgoing) (v pushed, reason string) {
 	if out.ConversationID == "" {
 		out.ConversationID = blaze.ConversationID(appID, userID)
 	}
@@ -105,16 +107,24 @@ func viewOf(userID string, out blaze.Outgoing) (v pushed, reason string) {
 	if out.ExpireIn < 0 || out.ExpireIn%time.Second != 0 {
 		return v, "ExpireIn is not a number of seconds"
 	}
-	if out.Encrypted {
-		return v, "Encrypted: the server cannot encrypt; deliver a Raw of an ENCRYPTED_ category"
-	}
 	data, err := blaze.EncodePayload(out.Payload)
 	if err != nil {
 		return v, err.Error()
 	}
+	category := out.Payload.Category()
+	if out.Encrypted {
+		rest, plain := strings.CutPrefix(string(category), "PLAIN_")
+		if !plain {
+			return v, "Encrypted: only payloads of PLAIN_ categories can be"
+		}
+		category = blaze.Category("ENCRYPTED_" + rest)
+		if data, err = s.sealFor(userID, data); err != nil {
+			return v, err.Error()
+		}
+	}
 	return pushed{
 		Type: "message", RepresentativeID: out.RepresentativeID, QuoteMessageID: out.QuoteID, ConversationID: out.ConversationID,
-		UserID: userID, SessionID: UserID("session of " + userID), MessageID: out.MessageID, Category: string(out.Payload.Category()),
+		UserID: userID, SessionID: UserID("session of " + userID), MessageID: out.MessageID, Category: string(category),
 		Data: base64.StdEncoding.EncodeToString(data), DataBase64: base64.RawURLEncoding.EncodeToString(data),
 		Status: string(blaze.StatusSent), Silent: out.Silent, ExpireIn: int64(out.ExpireIn / time.Second),
 	}, ""

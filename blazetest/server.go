@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/auth"
 )
 
 // The session of every Server. The ids are always the same, so that a recording can name them; the key is always new.
@@ -40,10 +41,11 @@ type Server struct {
 	// goroutines at once. Nil means that it is printed to standard error. Set it before the first connection.
 	Errorf func(format string, args ...any)
 
-	public ed25519.PublicKey
-	http   *http.Server
-	done   chan struct{}  // closed by Close
-	wg     sync.WaitGroup // the accepting goroutine and one for each network connection
+	public    ed25519.PublicKey
+	agreement []byte // the bot's X25519 public key
+	http      *http.Server
+	done      chan struct{}  // closed by Close
+	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
 
 	mu sync.Mutex // guards all below; never held during I/O or while a function of the test runs
 	state
@@ -63,7 +65,7 @@ type state struct {
 
 	users    map[string]struct{} // who wrote to the bot, or has a conversation that it opened
 	files    map[string]*attachment
-	acked    []string            // in order, each once
+	acked    []string // in order, each once
 	ackedIDs map[string]struct{}
 	sent     []blaze.Outgoing // in order, each once
 	sentIDs  map[string]int   // index into sent
@@ -84,8 +86,11 @@ func newServer() *Server {
 	}
 	s.public = public
 	s.Key = blaze.Keystore{AppID: appID, SessionID: sessionID, SessionPrivateKey: hex.EncodeToString(private.Seed())}
+	if signer, err := auth.New(appID, sessionID, s.Key.SessionPrivateKey); err == nil { // it is the form of a key
+		s.agreement = signer.Public()
+	}
 	s.state = state{
-		users:    map[string]struct{}{}, files: map[string]*attachment{},
+		users: map[string]struct{}{}, files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
 		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string][]func(Frame) Answer{},
 	}

@@ -81,6 +81,9 @@ func (s *Signer) Shared(public *ecdh.PublicKey) ([]byte, error) {
 	return secret, nil
 }
 
+// SessionID returns the session's id, in lower case.
+func (s *Signer) SessionID() string { return s.sessionID }
+
 // Token signs one request: the method, the path with its query, and the body exactly as it is sent. The websocket's
 // handshake is GET of "/" without a body. The requestID is the token's id; an HTTP request repeats it as X-Request-Id.
 func (s *Signer) Token(method, uri string, body []byte) (token, requestID string, err error) {

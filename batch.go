@@ -55,19 +55,33 @@ func (e *BatchError) Unwrap() []error {
 // alone, and so does one that the server refuses. For progress, call it with slices.Chunk.
 //
 // Plain messages with a RecipientID share frames (CREATE_PLAIN_MESSAGES) of at most 100 messages and 128 KB; everything else
-// goes out alone.
+// goes out alone. Encrypted messages share HTTP requests of at most 100 messages and 128 KB; a run of them waits for what is before it
+// in outs, and what is behind it waits for them.
 func (c *Client) SendBatch(ctx context.Context, outs ...Outgoing) ([]Sent, error) {
-	b := &batch{c: c, sent: make([]Sent, len(outs)), errs: make([]error, len(outs)), threads: make(map[string]*thread)}
+	sent, errs := make([]Sent, len(outs)), make([]error, len(outs))
+	// What is encrypted takes another way, and must not overtake.
+	for from, to := 0, 0; from < len(outs); from = to {
+		for to = from; to < len(outs) && outs[to].Encrypted == outs[from].Encrypted; to++ {
+			continue
+		}
+		if outs[from].Encrypted {
+			c.sendSealedBatch(ctx, outs[from:to], sent[from:to], errs[from:to])
+		} else {
+			c.sendPlainBatch(ctx, outs[from:to], sent[from:to], errs[from:to])
+		}
+	}
+	if slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+		return sent, &BatchError{Errs: errs}
+	}
+	return sent, nil
+}
+
+func (c *Client) sendPlainBatch(ctx context.Context, outs []Outgoing, sent []Sent, errs []error) {
+	b := &batch{c: c, sent: sent, errs: errs, threads: make(map[string]*thread)}
 	for i, out := range outs {
 		b.add(i, out)
 	}
 	b.run(ctx)
-	for _, err := range b.errs {
-		if err != nil {
-			return b.sent, &BatchError{Errs: b.errs}
-		}
-	}
-	return b.sent, nil
 }
 
 // batch is one SendBatch. The goroutine that called it owns everything; requests run on goroutines that it joins.

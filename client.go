@@ -43,7 +43,8 @@ type Client struct {
 	outbox    *outbox.Box[*wire.Error]
 	inbox     *inbox.Box[lane, *inbound]
 	acker     *acker
-	batches   plural // what is known of CREATE_PLAIN_MESSAGES
+	sessions  sessions // of those that encrypted messages go to
+	batches   plural   // what is known of CREATE_PLAIN_MESSAGES
 
 	started atomic.Bool
 	link    atomic.Pointer[link.Link]

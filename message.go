@@ -187,7 +187,7 @@ type Outgoing struct {
 	Mentions         []string      // user ids, with their @identity_number in the text; groups only
 	ExpireIn         time.Duration // after reading, in whole seconds; 0: never
 	Silent           bool          // the recipient's client does not notify
-	Encrypted        bool          // not supported by this version: Send refuses it
+	Encrypted        bool          // sealed for the sessions of RecipientID: PLAIN_ payloads only, no ExpireIn, no Mentions
 }
 
 // To returns a message to a conversation. It takes a conversation's id, not a user's: for a user, Client.ToUser.
@@ -227,7 +227,8 @@ type Sent struct{ MessageID, ConversationID string }
 // draft is a message that was found valid, in the form of the wire.
 type draft struct {
 	messageParams
-	plain bool // fits into CREATE_PLAIN_MESSAGES
+	plain  bool // fits into CREATE_PLAIN_MESSAGES
+	sealed bool // is to be encrypted; Data is not yet
 }
 
 // messageParams are the params of CREATE_MESSAGE, in the order of the protocol's samples; what they do not show follows.
@@ -316,7 +317,7 @@ func (d *draft) fill(out Outgoing) error {
 	case inboundOnly(value):
 		return invalid("Outgoing.Payload", "%s is written by the service only", value.Category())
 	case out.Encrypted:
-		return invalid("Outgoing.Encrypted", "this version cannot encrypt; to answer in plain text say so with Encrypted = false")
+		return d.fillSealed(out, value, data)
 	case attached && len(a.Key) > 0:
 		return invalid("Attachment.Key", "a key belongs to attachments of encrypted messages only")
 	case attached && len(a.Digest) > 0:
@@ -328,6 +329,28 @@ func (d *draft) fill(out Outgoing) error {
 	}
 	d.Category = value.Category()
 	d.Data = data
+	return nil
+}
+
+// fillSealed adds the payload of a message that is to be encrypted.
+func (d *draft) fillSealed(out Outgoing, value Payload, data []byte) error {
+	rest, plain := strings.CutPrefix(string(value.Category()), plainPrefix)
+	a, attached := payloadAttachment(value)
+	switch {
+	case !plain:
+		return invalid("Outgoing.Encrypted", "%s cannot be encrypted; to send it in plain text say so with Encrypted = false", value.Category())
+	case d.RecipientID == "":
+		return invalid("Outgoing.RecipientID", "missing: an encrypted message is sealed for its recipient's sessions")
+	case attached && (len(a.Key) == 0 || len(a.Digest) == 0):
+		return invalid("Attachment.Key", "the file of an encrypted message has to be encrypted itself: see UploadEncrypted")
+	case d.ExpireIn > 0:
+		return invalid("Outgoing.ExpireIn", "has no place in an encrypted message")
+	case len(d.Mentions) > 0:
+		return invalid("Outgoing.Mentions", "have no place in an encrypted message")
+	case len(data) > maxData:
+		return invalid("Outgoing.Payload", "%d bytes of data, more than %d", len(data), maxData)
+	}
+	d.Category, d.Data, d.sealed = Category(encryptedPrefix+rest), data, true
 	return nil
 }
 

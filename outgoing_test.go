@@ -74,7 +74,7 @@ func refusedOutgoings() []struct {
 		{"Outgoing.Payload", payload(blaze.AccountSnapshot{SnapshotID: snapshotID, Memo: canary})},
 		{"Outgoing.Payload", payload(blaze.SafeSnapshot{SnapshotID: snapshotID, Memo: []byte(canary)})},
 		{"Outgoing.Payload", payload(&blaze.SafeSnapshot{SnapshotID: snapshotID, InscriptionHash: canary})},
-		{"Outgoing.Encrypted", with(func(o *blaze.Outgoing) { o.Encrypted = true })},
+		{"Outgoing.Encrypted", with(func(o *blaze.Outgoing) { o.Encrypted, o.Payload = true, blaze.Recall{MessageID: messageA} })},
 		{"Attachment.Key", payload(blaze.Image{Attachment: keyed, Width: 1, Height: 1, Thumbnail: canary})},
 		{"Attachment.Key", payload(blaze.Data{Attachment: keyed, Name: canary})},
 		{"Attachment.Key", payload(&blaze.Audio{Attachment: keyed})},

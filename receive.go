@@ -213,6 +213,9 @@ func (c *Client) handle(in *inbound, attempt int) error {
 		return nil // our own message, pushed back to us
 	}
 	id := in.view.MessageID
+	if in.view.Category == string(CategorySystemSession) {
+		c.sessionChanged(in.view.Data)
+	}
 	in.m = newMessage(&in.view, c.appID, attempt, c.unseal) // before any code of the user's, which may exit this goroutine
 	in.m.LastAttempt = c.lastAttempt(attempt)
 	if attempt == 1 && c.known(c.handlerCtx, id) {

@@ -19,6 +19,9 @@ import (
 //     without one: Send again with its MessageID;
 //   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection error);
 //   - [ErrClosed] after Run.
+//
+// An Encrypted message is sealed for each session of its recipient and goes over HTTP: it does not wait for a connection, nor for
+// the messages before it. One whose recipient has no session that could open it is [ErrNoSession].
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	d, err := out.draft()
 	if err != nil {
@@ -32,7 +35,12 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 			return Sent{}, err
 		}
 	}
-	if err := c.request(ctx, wire.ActionCreateMessage, d.MessageID, &d.messageParams); err != nil {
+	if d.sealed {
+		err = c.sendSealed(ctx, []*draft{d})[0]
+	} else {
+		err = c.request(ctx, wire.ActionCreateMessage, d.MessageID, &d.messageParams)
+	}
+	if err != nil {
 		return Sent{}, err
 	}
 	c.stats.sent.Add(1)

@@ -17,6 +17,9 @@ var endpoints = map[string]endpoint{
 	"POST /attachments":   (*Server).createAttachment,
 	"GET /attachments/":   (*Server).showAttachment,
 	"POST /conversations": (*Server).openConversation,
+
+	"POST /sessions/fetch":     (*Server).fetchSessions,
+	"POST /encrypted_messages": (*Server).storeSealed,
 }
 
 // api answers a request whose token was checked. False means that there is no such request.

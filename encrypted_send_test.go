@@ -1,0 +1,244 @@
+package blaze_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+const (
+	sealedAction = "POST /encrypted_messages"
+	fetchAction  = "POST /sessions/fetch"
+)
+
+// sealed is a text to a user, encrypted.
+func sealed(c *blaze.Client, user, text string) blaze.Outgoing {
+	out := c.ToUser(userID(user), blaze.Text(text))
+	out.Encrypted = true
+	return out
+}
+
+func TestSendEncrypted(t *testing.T) {
+	alone(t, "send", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		fetched := 0
+		count := func(blazetest.Frame) blazetest.Answer { fetched++; return blazetest.Answer{} }
+		s.Intercept(fetchAction, count)
+		s.Intercept(fetchAction, count)
+		for i := range 3 {
+			out := sealed(c, "alice", fmt.Sprint("secret ", i))
+			out.Silent, out.QuoteID = true, messageA
+			s.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
+				assert.NotContains(t, string(req.Params), "secret")
+				var items []map[string]any
+				require.NoError(t, json.Unmarshal(req.Params, &items))
+				assert.Equal(t, "ENCRYPTED_TEXT", items[0]["category"])
+				return blazetest.Answer{}
+			})
+			sent, err := c.Send(t.Context(), out)
+			require.NoError(t, err)
+			got := s.Sent()[i]
+			out.MessageID = sent.MessageID
+			assert.Equal(t, out, got)
+		}
+		assert.Equal(t, 1, fetched, "the sessions are remembered")
+		assert.EqualValues(t, 3, c.Stats().Sent)
+	})
+}
+
+// The answer to an encrypted message is encrypted, in both directions.
+func TestAnEncryptedConversation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		r.start(t.Context(), blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
+			return r.Reply(ctx, m, "echo: "+text)
+		}))
+		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), Encrypted: true})
+		r.idle()
+		require.Len(t, r.Sent(), 1)
+		assert.Equal(t, blaze.Text("echo: hello"), r.Sent()[0].Payload)
+		assert.True(t, r.Sent()[0].Encrypted)
+		assert.Empty(t, r.written.of("CREATE_MESSAGE"))
+	})
+}
+
+func TestSendEncryptedInvalid(t *testing.T) {
+	alone(t, "invalid", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		file := blaze.Attachment{ID: userA, MimeType: "text/plain", Size: 1}
+		for field, edit := range map[string]func(*blaze.Outgoing){
+			"Outgoing.Encrypted":   func(out *blaze.Outgoing) { out.Payload = blaze.Recall{MessageID: messageA} },
+			"Outgoing.RecipientID": func(out *blaze.Outgoing) { out.RecipientID = "" },
+			"Outgoing.ExpireIn":    func(out *blaze.Outgoing) { out.ExpireIn = 60e9 },
+			"Outgoing.Mentions":    func(out *blaze.Outgoing) { out.Mentions = []string{userA} },
+			"Attachment.Key":       func(out *blaze.Outgoing) { out.Payload = blaze.Data{Attachment: file} },
+			"Outgoing.Payload":     func(out *blaze.Outgoing) { out.Payload = blaze.Text(strings.Repeat("x", 128<<10+1)) },
+		} {
+			out := sealed(c, "alice", "x")
+			edit(&out)
+			_, err := c.Send(t.Context(), out)
+			var invalid *blaze.InvalidError
+			require.ErrorAs(t, err, &invalid, field)
+			assert.Equal(t, field, invalid.Field)
+		}
+		assert.Empty(t, s.Sent())
+	})
+}
+
+func TestNoUsableSession(t *testing.T) {
+	for name, data := range map[string]string{
+		"none": `[]`, "no key": `[{"user_id":%q,"session_id":"` + userA + `","public_key":""}]`,
+		"31 bytes":  `[{"user_id":%q,"session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 42) + `"}]`,
+		"no id":     `[{"user_id":%q,"public_key":"` + strings.Repeat("A", 43) + `"}]`,
+		"of others": `[{"user_id":"` + userB + `","session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 43) + `"}]`,
+	} {
+		alone(t, name, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+			s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
+				return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(strings.Replace(data, "%q", `"`+userID("alice")+`"`, 1))}}
+			})
+			_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+			require.ErrorIs(t, err, blaze.ErrNoSession)
+			assert.Empty(t, s.Sent(), "nor in plain text")
+		})
+	}
+	alone(t, "low order", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID("alice") + `","session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 43) + `"}]`)}}
+		})
+		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		require.ErrorContains(t, err, "low order")
+		assert.Empty(t, s.Sent())
+	})
+}
+
+// stale has the client believe in a session that is gone.
+func stale(s *blazetest.Server, user string) {
+	s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
+		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID(user) + `","session_id":"` + userA +
+			`","public_key":"5cLHDvQ0oPZ5DXkD3hKVTGXYKEEBJ1ckvNdnn1hHRHM"}]`)}}
+	})
+}
+
+func TestSessionsThatHaveChanged(t *testing.T) {
+	alone(t, "FAILED, with the new ones", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		stale(s, "alice")
+		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		require.NoError(t, err)
+		assert.Len(t, s.Sent(), 1)
+	})
+	alone(t, "20140", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		stale(s, "alice")
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeChecksum) })
+		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		require.NoError(t, err)
+		assert.Len(t, s.Sent(), 1)
+	})
+	alone(t, "again and again", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		tries := 0
+		for range 3 {
+			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+				tries++
+				return blazetest.Refuse(blaze.CodeChecksum)
+			})
+		}
+		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		require.ErrorIs(t, err, blaze.CodeChecksum)
+		assert.Equal(t, 2, tries)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, func(context.Context, *blaze.Message) error { return nil }, nil)
+		stale(r.Server, "alice")
+		s := r.Server
+		refused := 0
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			refused++
+			return blazetest.Refuse(blaze.CodeForbidden)
+		})
+		_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+		require.ErrorIs(t, err, blaze.CodeForbidden)
+		// The notice of the service makes the client ask again: no message fails for it.
+		r.Deliver(userID("service"), blaze.Outgoing{Payload: blaze.Raw{As: "SYSTEM_SESSION", Data: []byte(`{"action":"DESTROY","user_id":"` + userID("alice") + `"}`)}})
+		r.idle()
+		_, err = r.Send(t.Context(), sealed(r.Client, "alice", "y"))
+		require.NoError(t, err)
+		assert.Equal(t, 1, refused)
+	})
+}
+
+func TestSendEncryptedRefused(t *testing.T) {
+	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		send := func() error {
+			_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+			return err
+		}
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		var refused *blaze.Error
+		require.ErrorAs(t, send(), &refused)
+		assert.Equal(t, sealedAction, refused.Action)
+		assert.NotEmpty(t, refused.MessageID)
+
+		// Lost, and then refused: it may have been stored.
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, send(), &unconfirmed)
+
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
+		})
+		require.ErrorAs(t, send(), &unconfirmed)
+
+		// What passes is tried again.
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeBlazeServer) })
+		require.NoError(t, send())
+
+		ctx, cancel := context.WithCancel(t.Context())
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { cancel(); return blazetest.Answer{Hang: true} })
+		_, err := c.Send(ctx, sealed(c, "alice", "x"))
+		require.ErrorAs(t, err, &unconfirmed)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+func TestSendBatchEncrypted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, nil, nil)
+		var sizes []int
+		for range 10 {
+			r.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
+				var items []json.RawMessage
+				require.NoError(t, json.Unmarshal(req.Params, &items))
+				sizes = append(sizes, len(items))
+				return blazetest.Answer{}
+			})
+		}
+		var outs []blaze.Outgoing
+		for i := range 250 {
+			outs = append(outs, sealed(r.Client, fmt.Sprint("user ", i%50), fmt.Sprint(i)))
+		}
+		outs[7].RecipientID = ""
+		outs = append(outs, r.ToUser(userID("user 0"), blaze.Text("plain")), sealed(r.Client, "user 0", "last"))
+		sent, err := r.SendBatch(t.Context(), outs...)
+		var failed *blaze.BatchError
+		require.ErrorAs(t, err, &failed)
+		for i := range outs {
+			assert.Equal(t, i == 7, failed.Errs[i] != nil, i)
+			assert.Equal(t, i == 7, sent[i].MessageID == "", i)
+		}
+		assert.Equal(t, []int{100, 100, 49, 1}, sizes)
+		var texts []string
+		for _, out := range r.Sent() {
+			if out.RecipientID == userID("user 0") {
+				texts = append(texts, fmt.Sprint(out.Payload))
+			}
+		}
+		assert.Equal(t, []string{"0", "50", "100", "150", "200", "plain", "last"}, texts, "in order")
+	})
+}

@@ -25,6 +25,7 @@ test: race-works ## Everything that must pass: vet, all tests with the race dete
 	go vet -tags soak ./internal/soak
 	go test $(RACE) ./...
 	go test -count=1 -run TestFiveGigabytes .
+	cd examples/image && go test ./...
 	@$(MAKE) --no-print-directory faults soak-short
 
 # Without the race detector, which makes some of these tests do less: only so a connection breaks behind every byte. Of a
@@ -86,6 +87,7 @@ lint: $(GOLANGCI_LINT) ## Run the linters; checks the format and go.mod as well
 	$(GOLANGCI_LINT) run
 	go mod tidy -diff
 	cd internal/bench/decoders && go vet ./... && go mod tidy -diff
+	cd examples/image && go vet ./... && go mod tidy -diff
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format the code

@@ -8,6 +8,7 @@ require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/klauspost/compress v1.20.4
 	github.com/stretchr/testify v1.12.1
+	golang.org/x/image v0.45.0
 )
 
 require go.yaml.in/yaml/v3 v3.0.5 // indirect

@@ -1,0 +1,117 @@
+package blaze
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"net/http"
+
+	"golang.org/x/image/draw"
+	"golang.org/x/image/webp"
+)
+
+// Bounds of a picture.
+const (
+	maxPicture = 64 << 20  // bytes of its file
+	maxPixels  = 256 << 20 // bytes of its pixels, once it is decoded
+	thumbSide  = 48        // pixels of a thumbnail's longer side
+)
+
+// format reads one kind of picture.
+type format struct {
+	header func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+}
+
+// formats are the pictures that Messenger shows, by MIME type.
+var formats = map[string]format{
+	"image/png":  {png.DecodeConfig, png.Decode},
+	"image/jpeg": {jpeg.DecodeConfig, jpeg.Decode},
+	"image/gif":  {gif.DecodeConfig, gif.Decode}, // the first of its pictures
+	"image/webp": {webp.DecodeConfig, webp.Decode},
+}
+
+// UploadImage stores a picture, PNG, JPEG, GIF or WebP, and returns a message that shows it: width, height, MIME type and size are
+// those of the file, and the thumbnail is a JPEG of at most 48 by 48 pixels. Unlike Upload it has the file in memory, at most
+// 64 MiB, and its pixels, at most 256 MiB: a file that claims more of them than that is refused by its header, before any is
+// decoded. What is no such picture is an [InvalidError]; other errors are those of Upload.
+func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
+	file, err := io.ReadAll(io.LimitReader(r, maxPicture+1))
+	if err != nil {
+		return Image{}, fmt.Errorf("blaze: cannot read the picture to be uploaded: %w", err)
+	}
+	if len(file) > maxPicture {
+		return Image{}, invalid("picture", "its file has more than %d bytes", maxPicture)
+	}
+	out, err := readPicture(file)
+	if err != nil {
+		return Image{}, err
+	}
+	mimeType := out.MimeType
+	if out.Attachment, err = c.Upload(ctx, bytes.NewReader(file), int64(len(file))); err != nil {
+		return Image{}, err
+	}
+	out.MimeType = mimeType
+	return out, nil
+}
+
+// readPicture fills in what the file itself says.
+func readPicture(file []byte) (Image, error) {
+	out := Image{Attachment: Attachment{MimeType: http.DetectContentType(file)}}
+	f, known := formats[out.MimeType]
+	if !known {
+		return Image{}, invalid("picture", "looks like %s, and must be PNG, JPEG, GIF or WebP", out.MimeType)
+	}
+	head, err := f.header(bytes.NewReader(file))
+	if err != nil {
+		return Image{}, invalid("picture", "its header is damaged: %v", err)
+	}
+	if head.Width <= 0 || head.Height <= 0 || int64(head.Width)*int64(head.Height) > maxPixels/pixelBytes(head.ColorModel) {
+		return Image{}, invalid("picture", "of %d by %d pixels: too large to be decoded", head.Width, head.Height)
+	}
+	picture, err := f.decode(bytes.NewReader(file))
+	if err != nil {
+		return Image{}, invalid("picture", "it is damaged: %v", err)
+	}
+	out.Width, out.Height = head.Width, head.Height
+	out.Thumbnail, err = thumbnail(picture)
+	return out, err
+}
+
+// pixelBytes is how much memory a pixel takes, or less.
+func pixelBytes(m color.Model) int64 {
+	if m == color.RGBA64Model || m == color.NRGBA64Model {
+		return 8
+	}
+	return 4
+}
+
+// thumbnail returns a small JPEG in base64. What is transparent becomes white.
+func thumbnail(picture image.Image) (string, error) {
+	b := picture.Bounds()
+	w, h := fit(b.Dx(), b.Dy())
+	small := image.NewRGBA(image.Rect(0, 0, w, h))
+	draw.Draw(small, small.Bounds(), image.White, image.Point{}, draw.Src)
+	draw.BiLinear.Scale(small, small.Bounds(), picture, b, draw.Over, nil)
+	var text bytes.Buffer
+	if err := jpeg.Encode(&text, small, nil); err != nil {
+		return "", fmt.Errorf("blaze: cannot make a thumbnail: %w", err)
+	}
+	return base64.StdEncoding.EncodeToString(text.Bytes()), nil
+}
+
+// fit makes the longer side that of a thumbnail, if it is longer.
+func fit(w, h int) (int, int) {
+	longer := max(w, h)
+	if longer <= thumbSide {
+		return w, h
+	}
+	return max(w*thumbSide/longer, 1), max(h*thumbSide/longer, 1)
+}

@@ -49,7 +49,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	if s.special(w, r, a) {
 		return
 	}
-	if err := checkToken(r.Header.Get("Authorization"), s.public, r.Method+r.URL.RequestURI()+string(body), now); err != nil {
+	if err := checkToken(r.Header, s.public, r.Method+r.URL.RequestURI()+string(body), now); err != nil {
 		s.fault("%s: %v", action, err)
 		refuseHTTP(w, Refuse(blaze.CodeUnauthorized).Reply.Error)
 		return

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -23,10 +24,10 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
-// checkToken verifies the header of a request: the token's key, whose it is, when, and that it is for this very request. The
-// error does not repeat the token.
-func checkToken(header string, key ed25519.PublicKey, request string, now time.Time) error {
-	token, ok := strings.CutPrefix(header, "Bearer ")
+// checkToken verifies the headers of a request: the token's key, whose it is, when, and that it is for this very request. The
+// error does not repeat the token. A handshake has no X-Request-Id.
+func checkToken(h http.Header, key ed25519.PublicKey, request string, now time.Time) error {
+	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 	if !ok {
 		return errors.New("no Authorization header with a bearer token")
 	}
@@ -37,6 +38,9 @@ func checkToken(header string, key ed25519.PublicKey, request string, now time.T
 	}
 	if err := c.checkWho(request); err != nil {
 		return err
+	}
+	if id := h.Get("X-Request-Id"); id != c.ID && !strings.HasPrefix(request, "GET/") || id != "" && id != c.ID {
+		return errors.New("X-Request-Id is not the token's jti")
 	}
 	return c.checkWhen(now)
 }

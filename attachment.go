@@ -20,8 +20,8 @@ const sniffed = 512
 //
 // It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is stored then. An
 // *[Error] is a refusal, of the service or of its storage (403: the address for the upload has expired); a file cannot be
-// written twice from one reader, so after any error call Upload again with a new one. When Upload has returned, r is not
-// read any more, but for a Read that had begun.
+// written twice from one reader, so after any error call Upload again with a new one. Anything else is [ErrNoAnswer], the error of
+// r, or that of ctx. Only ctx limits the time; a Read of r that blocks is waited for.
 //
 // Source: POST /attachments of the service's HTTP API.
 func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
@@ -139,8 +139,9 @@ func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, err
 	return d, nil
 }
 
-// ErrDamaged is what the errors of a [Client.Download] are whose file is not the one of the message.
-var ErrDamaged = errors.New("blaze: the file is not the one that was sent")
+// ErrDamaged is what the errors of a [Client.Download] are whose file is not the one of the message, and why an encrypted message
+// that is damaged stays a [Raw].
+var ErrDamaged = errors.New("blaze: damaged, or not what was sent")
 
 // download checks the size of what is read, and says in the Client's words what else is wrong.
 type download struct {

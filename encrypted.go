@@ -5,17 +5,26 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
+// ErrNotForUs is why an encrypted message stays a [Raw]: it was sealed for other sessions than this one.
+var ErrNotForUs = errors.New("blaze: sealed for other sessions")
+
 // unseal opens the data of an encrypted message that was sealed for this session, so that it is decoded like a plain one. What was
 // sealed for others, what is damaged, and everything where the session's key is RSA, stays as it is, with the reason.
 func (c *Client) unseal(v *wire.Message) ([]byte, error) {
 	data, err := seal.Open(c.signer, c.signer.SessionID(), []byte(v.Data))
-	if err != nil {
+	switch {
+	case errors.Is(err, seal.ErrNotForUs):
+		return nil, fmt.Errorf("%w: a %s message", ErrNotForUs, clip(v.Category))
+	case errors.Is(err, seal.ErrDamaged):
+		return nil, fmt.Errorf("%w: a %s message: %w", ErrDamaged, clip(v.Category), err)
+	case err != nil:
 		return nil, fmt.Errorf("blaze: a %s message cannot be opened: %w", clip(v.Category), err)
 	}
 	return data, nil
@@ -53,28 +62,51 @@ type sealedResult struct {
 // sendSealed sends encrypted messages, at most 100, in one request, and once more those that failed because their recipients'
 // sessions have changed. It returns an error for each.
 func (c *Client) sendSealed(ctx context.Context, drafts []*draft) []error {
+	errs := make([]error, len(drafts))
+	if err := c.mayWrite(ctx); err != nil {
+		return slices.Repeat([]error{err}, len(drafts))
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.over, cancel)()
-	errs := make([]error, len(drafts))
-	left := make([]int, len(drafts)) // indexes of those to be sent
+	unsure := make([]bool, len(drafts)) // may have been stored in the first try
+	left := make([]int, len(drafts))    // indexes of those to be sent
 	for i := range left {
 		left[i] = i
 	}
-	for try := 1; len(left) > 0; try++ {
+	for range 2 {
 		left = c.trySealed(ctx, drafts, left, errs)
-		if try == 2 {
-			break
+		for _, k := range left {
+			unsure[k] = unsure[k] || unconfirmed(errs[k])
 		}
 	}
-	if c.over.Err() != nil {
-		for i, err := range errs {
-			if err != nil {
-				errs[i] = errors.Join(err, ErrClosed)
-			}
+	for k, d := range drafts {
+		err := errs[k]
+		if err != nil && unsure[k] && !unconfirmed(err) {
+			err = &UnconfirmedError{MessageID: d.MessageID, Err: err}
 		}
+		if err != nil && c.over.Err() != nil {
+			err = errors.Join(err, c.closed())
+		}
+		errs[k] = err
 	}
 	return errs
+}
+
+// mayWrite returns why nothing is to be written.
+func (c *Client) mayWrite(ctx context.Context) error {
+	if c.over.Err() != nil {
+		return c.closed()
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("blaze: nothing was sent: %w", err)
+	}
+	return nil
+}
+
+func unconfirmed(err error) bool {
+	var u *UnconfirmedError
+	return errors.As(err, &u)
 }
 
 // sendSealedBatch sends any number of encrypted messages, one request after the other.
@@ -102,13 +134,19 @@ func (c *Client) sendSealedBatch(ctx context.Context, outs []Outgoing, sent []Se
 		if errs[i] = err; err != nil {
 			continue
 		}
-		more := 2*len(d.Data) + envelopeBytes // more than base64 of it, with some sessions
+		more := sealedSize(len(d.Data))
 		if len(drafts) == batchMessages || size+more > batchBytes && len(drafts) > 0 {
 			flush()
 		}
 		drafts, which, size = append(drafts, d), append(which, i), size+more
 	}
 	flush()
+}
+
+// sealedSize is about how many bytes of the request a message takes, where its recipient has few sessions.
+func sealedSize(data int) int {
+	const sessions, each, fields = 3, 64, 600
+	return base64.RawURLEncoding.EncodedLen(data+100+sessions*64) + sessions*each + fields
 }
 
 // trySealed sends once, notes how each message ended, and returns those whose recipient's sessions have changed.
@@ -119,11 +157,11 @@ func (c *Client) trySealed(ctx context.Context, drafts []*draft, which []int, er
 	}
 	var request []sealedMessage
 	var sent []int
-	err := c.fetchSessions(ctx, users)
+	sessions, err := c.sessionsOf(ctx, users)
 	for _, k := range which {
 		var m sealedMessage
 		if errs[k] = err; err == nil {
-			m, errs[k] = c.sealMessage(drafts[k])
+			m, errs[k] = c.sealMessage(drafts[k], sessions[drafts[k].RecipientID])
 		}
 		if errs[k] == nil {
 			request, sent = append(request, m), append(sent, k)
@@ -166,9 +204,11 @@ func (c *Client) trySealed(ctx context.Context, drafts []*draft, which []int, er
 
 // sealMessage makes one message of the request. The checksum is over all sessions that are known, as the service counts them, those that
 // nothing can be sealed for too.
-func (c *Client) sealMessage(d *draft) (sealedMessage, error) {
-	all := c.sessions.of(d.RecipientID)
-	sessions := usable(all)
+func (c *Client) sealMessage(d *draft, all []session) (sealedMessage, error) {
+	if len(c.signer.Public()) == 0 {
+		return sealedMessage{}, invalid("Outgoing.Encrypted", "this session's key is RSA, which cannot agree on secrets: an ed25519 session is needed")
+	}
+	sessions := c.usable(all)
 	if len(sessions) == 0 {
 		return sealedMessage{}, fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
 	}
@@ -192,8 +232,13 @@ func (c *Client) sealMessage(d *draft) (sealedMessage, error) {
 // sealedError says what the end of the request means for one message: whether it may have been stored is never left open.
 func sealedError(err error, messageID string) error {
 	var refused *rest.Error
-	if !errors.As(err, &refused) {
+	var silent *rest.NoAnswerError
+	switch {
+	case errors.As(err, &refused):
+	case errors.As(err, &silent) && silent.Written:
 		return &UnconfirmedError{MessageID: messageID, Err: httpError(err)}
+	default:
+		return httpError(err)
 	}
 	e := newError(refused.Refusal, sealedAction, messageID)
 	if refused.Unsure && e.Code != CodeBadRequest && e.Code != CodeInvalidField {

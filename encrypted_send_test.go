@@ -2,9 +2,18 @@ package blaze_test
 
 import (
 	"context"
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -113,7 +122,7 @@ func TestNoUsableSession(t *testing.T) {
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID("alice") + `","session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 43) + `"}]`)}}
 		})
 		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
-		require.ErrorContains(t, err, "low order")
+		require.ErrorIs(t, err, blaze.ErrNoSession)
 		assert.Empty(t, s.Sent())
 	})
 }
@@ -129,6 +138,10 @@ func stale(s *blazetest.Server, user string) {
 func TestSessionsThatHaveChanged(t *testing.T) {
 	alone(t, "FAILED, with the new ones", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		stale(s, "alice")
+		s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
+			t.Error("asked again, although the answer had them")
+			return blazetest.Answer{}
+		})
 		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
@@ -166,9 +179,114 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 		// The notice of the service makes the client ask again: no message fails for it.
 		r.Deliver(userID("service"), blaze.Outgoing{Payload: blaze.Raw{As: "SYSTEM_SESSION", Data: []byte(`{"action":"DESTROY","user_id":"` + userID("alice") + `"}`)}})
 		r.idle()
+		tries := 0
+		for range 2 {
+			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+				tries++
+				return blazetest.Answer{}
+			})
+		}
 		_, err = r.Send(t.Context(), sealed(r.Client, "alice", "y"))
 		require.NoError(t, err)
-		assert.Equal(t, 1, refused)
+		assert.Equal(t, []int{1, 1}, []int{refused, tries})
+	})
+}
+
+// A session that nothing can be sealed for counts in the checksum, and others of the user are sealed for.
+func TestSomeUsableSessions(t *testing.T) {
+	alone(t, "some", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		const good = `{"user_id":%q,"session_id":"` + userA + `","public_key":"5cLHDvQ0oPZ5DXkD3hKVTGXYKEEBJ1ckvNdnn1hHRHM"}`
+		const none = `{"user_id":%q,"session_id":"` + userB + `","public_key":""}`
+		const low = `{"user_id":%q,"session_id":"` + messageA + `","public_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`
+		s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
+			data := strings.ReplaceAll("["+good+","+none+","+low+"]", "%q", `"`+strings.ToUpper(userID("alice"))+`"`)
+			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(data)}}
+		})
+		ids := []string{userA, userB, messageA}
+		slices.Sort(ids)
+		sum := md5.Sum([]byte(strings.Join(ids, "")))
+		out := sealed(c, "alice", "x")
+		out.RepresentativeID = userB
+		s.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
+			var items []map[string]any
+			require.NoError(t, json.Unmarshal(req.Params, &items))
+			assert.Equal(t, hex.EncodeToString(sum[:]), items[0]["checksum"])
+			assert.Len(t, items[0]["recipient_sessions"], 3)
+			assert.Equal(t, userB, items[0]["representative_id"])
+			blob, err := base64.RawURLEncoding.DecodeString(items[0]["data_base64"].(string))
+			require.NoError(t, err)
+			assert.Equal(t, []byte{1, 1, 0}, blob[:3], "sealed for one")
+			return blazetest.Refuse(blaze.CodeForbidden)
+		})
+		_, err := c.Send(t.Context(), out)
+		require.ErrorIs(t, err, blaze.CodeForbidden)
+		assert.ErrorContains(t, err, "OpenConversation")
+	})
+}
+
+// What may have been stored in the first try stays so, whatever the second says.
+func TestUnsureOverTwoTries(t *testing.T) {
+	alone(t, "unsure", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		for _, a := range []blazetest.Answer{{Cut: true}, blazetest.Refuse(blaze.CodeChecksum), blazetest.Refuse(blaze.CodeForbidden)} {
+			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+		}
+		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		var unsure *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unsure)
+		require.ErrorIs(t, err, blaze.CodeForbidden)
+	})
+}
+
+// Where nothing was written, nothing is unconfirmed.
+func TestNothingWasWritten(t *testing.T) {
+	var down atomic.Bool
+	edit := func(cfg *blaze.Config) {
+		cfg.SendAttempts = 2
+		dial := cfg.DialContext
+		cfg.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if down.Load() {
+				return nil, syscall.ECONNREFUSED
+			}
+			return dial(ctx, network, addr)
+		}}}
+	}
+	alone(t, "written", edit, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		_, err := c.Send(t.Context(), sealed(c, "alice", "the sessions are known"))
+		require.NoError(t, err)
+		var unsure *blaze.UnconfirmedError
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = c.Send(ctx, sealed(c, "alice", "x"))
+		require.ErrorIs(t, err, context.Canceled)
+		require.False(t, errors.As(err, &unsure))
+		down.Store(true)
+		_, err = c.Send(t.Context(), sealed(c, "alice", "x"))
+		require.ErrorIs(t, err, blaze.ErrNoAnswer)
+		require.False(t, errors.As(err, &unsure), err)
+		down.Store(false)
+		ctx, cancel = context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, c.Run(ctx, nil))
+		_, err = c.Send(t.Context(), sealed(c, "alice", "x"))
+		require.ErrorIs(t, err, blaze.ErrClosed)
+		require.False(t, errors.As(err, &unsure))
+		assert.Len(t, s.Sent(), 1)
+	})
+}
+
+// More users than are remembered: nobody is forgotten in the middle.
+func TestManyRecipients(t *testing.T) {
+	defer blaze.SetMostSessions(100)()
+	alone(t, "many", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		var outs []blaze.Outgoing
+		for i := range 160 {
+			outs = append(outs, sealed(c, fmt.Sprint(i), "x"))
+		}
+		_, err := c.SendBatch(t.Context(), outs[:50]...)
+		require.NoError(t, err)
+		_, err = c.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		assert.Len(t, s.Sent(), 210)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -63,7 +64,7 @@ func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
 		lowOrder = append(lowOrder, 0xb1, 0xa2, 0xe0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 2) // our session
 		lowOrder = append(lowOrder, make([]byte, 48+12+16)...)
 		others := append([]byte{1, 1, 0}, make([]byte, 32+64+12+16)...)
-		blobs := map[string][]byte{"damaged": []byte("x"), "too few for the 65535": claims, "low order": lowOrder, "not sealed for this session": others, "0 bytes": {}}
+		blobs := map[string][]byte{"damaged": []byte("x"), "too few for the 65535": claims, "low order": lowOrder, "sealed for other sessions": others, "0 bytes": {}}
 		for _, blob := range blobs {
 			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: blaze.CategoryEncryptedText, Data: blob}})
 		}
@@ -78,6 +79,7 @@ func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
 			assert.Equal(t, blaze.CategoryEncryptedText, raw.As)
 			assert.Equal(t, m.Data, raw.Data)
 			said += raw.Err.Error() + "\n"
+			assert.True(t, errors.Is(raw.Err, blaze.ErrNotForUs) || errors.Is(raw.Err, blaze.ErrDamaged))
 		}
 		for reason := range blobs {
 			assert.Contains(t, said, reason)

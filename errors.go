@@ -29,6 +29,9 @@ var (
 	// ErrClockSkew ends Run when the server refuses the token, this machine's clock is more than five minutes off, and that
 	// could not be made up for: the server did not say the time, or one of the clocks was set meanwhile.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
+	// ErrNoAnswer is why a request of the HTTP API failed where no answer came, or none that can be understood; for an Upload also
+	// that the storage did not take the file.
+	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
 )
@@ -127,7 +130,7 @@ func (e *Error) Error() string {
 	if e.Description != "" {
 		b.WriteString(": " + clip(e.Description))
 	}
-	if e.Code == CodeForbidden && e.Action == wire.ActionCreateMessage {
+	if e.Code == CodeForbidden && (e.Action == wire.ActionCreateMessage || e.Action == sealedAction) {
 		b.WriteString(" (a user who never wrote to the bot is reached with ToUser, after OpenConversation)")
 	}
 	return b.String()

@@ -5,3 +5,10 @@ var (
 	NewSigner  = newSigner
 	NewMessage = newMessage
 )
+
+// SetMostSessions changes of how many users the sessions are remembered, and returns what undoes it.
+func SetMostSessions(n int) (undo func()) {
+	before := mostSessions
+	mostSessions = n
+	return func() { mostSessions = before }
+}

@@ -64,6 +64,10 @@ func httpError(err error) error {
 	}
 	var refused *rest.Error
 	if !errors.As(err, &refused) {
+		var silent *rest.NoAnswerError
+		if errors.As(err, &silent) {
+			return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+		}
 		return fmt.Errorf("blaze: %w", err)
 	}
 	e := newError(refused.Refusal, refused.Request, "")

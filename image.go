@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"image"
-	"image/color"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -19,9 +18,12 @@ import (
 
 // Bounds of a picture.
 const (
-	maxPicture = 64 << 20  // bytes of its file
-	maxPixels  = 256 << 20 // bytes of its pixels, once it is decoded
-	thumbSide  = 48        // pixels of a thumbnail's longer side
+	maxPicture = 64 << 20 // bytes of its file
+	// maxPixels is for decoding it: a progressive JPEG takes 20 bytes a pixel.
+	maxPixels = 16 << 20
+	// maxSide is for making it small, which takes memory by the height, too.
+	maxSide   = 16 << 10
+	thumbSide = 48 // pixels of a thumbnail's longer side
 )
 
 // format reads one kind of picture.
@@ -40,8 +42,8 @@ var formats = map[string]format{
 
 // UploadImage stores a picture, PNG, JPEG, GIF or WebP, and returns a message that shows it: width, height, MIME type and size are
 // those of the file, and the thumbnail is a JPEG of at most 48 by 48 pixels. Unlike Upload it has the file in memory, at most
-// 64 MiB, and its pixels, at most 256 MiB: a file that claims more of them than that is refused by its header, before any is
-// decoded. What is no such picture is an [InvalidError]; other errors are those of Upload.
+// 64 MiB, and its pixels, at most 16 million: a file that claims more of them, or a side of more than 16,384, is refused by its header,
+// before any is decoded. What is no such picture is an [InvalidError]; other errors are those of Upload.
 func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
 	file, err := io.ReadAll(io.LimitReader(r, maxPicture+1))
 	if err != nil {
@@ -73,8 +75,8 @@ func readPicture(file []byte) (Image, error) {
 	if err != nil {
 		return Image{}, invalid("picture", "its header is damaged: %v", err)
 	}
-	if head.Width <= 0 || head.Height <= 0 || int64(head.Width)*int64(head.Height) > maxPixels/pixelBytes(head.ColorModel) {
-		return Image{}, invalid("picture", "of %d by %d pixels: too large to be decoded", head.Width, head.Height)
+	if w, h := head.Width, head.Height; w <= 0 || h <= 0 || w > maxSide || h > maxSide || w*h > maxPixels {
+		return Image{}, invalid("picture", "of %d by %d pixels: too large; make it smaller, or send it as Data", w, h)
 	}
 	picture, err := f.decode(bytes.NewReader(file))
 	if err != nil {
@@ -83,14 +85,6 @@ func readPicture(file []byte) (Image, error) {
 	out.Width, out.Height = head.Width, head.Height
 	out.Thumbnail, err = thumbnail(picture)
 	return out, err
-}
-
-// pixelBytes is how much memory a pixel takes, or less.
-func pixelBytes(m color.Model) int64 {
-	if m == color.RGBA64Model || m == color.NRGBA64Model {
-		return 8
-	}
-	return 4
 }
 
 // thumbnail returns a small JPEG in base64. What is transparent becomes white.

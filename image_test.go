@@ -11,14 +11,17 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
 // red is a red picture.
@@ -106,18 +109,31 @@ func claiming(file []byte, w, h uint32) []byte {
 	return file
 }
 
+// progressive is the head of a JPEG whose decoder takes 20 bytes a pixel before it looks at any.
+func progressive(w, h uint16) []byte {
+	b := []byte{0xff, 0xd8, 0xff, 0xc2, 0, 17, 8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0}
+	return append(b, 0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0, 0xff, 0xd9)
+}
+
 func TestUploadImageRefuses(t *testing.T) {
 	good := picture(t, png.Encode, red(20, 20))
 	deep := picture(t, png.Encode, image.NewNRGBA64(image.Rect(0, 0, 20, 20)))
 	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for name, file := range map[string][]byte{
 			"nothing": nil, "text": []byte("hello"), "SVG": []byte("<svg/>"), "cut in the header": good[:20], "cut": good[:len(good)-20],
-			"a bomb": claiming(good, 50_000, 50_000), "a line as a bomb": claiming(good, 1<<30, 1), "16 bits": claiming(deep, 6000, 6000),
+			"a bomb": claiming(good, 50_000, 50_000), "a long line": claiming(good, 1<<30, 1), "a high line": claiming(good, 1, 16385), "16 bits": claiming(deep, 4097, 4097),
+			"a progressive JPEG": progressive(8191, 8191),
 		} {
+			watch := gauge.WatchHeap(time.Millisecond)
+			before := gauge.Heap()
 			_, err := c.UploadImage(t.Context(), bytes.NewReader(file))
 			var invalid *blaze.InvalidError
 			require.ErrorAs(t, err, &invalid, name)
 			assert.Equal(t, "picture", invalid.Field)
+			if strings.Contains(name, "bomb") || strings.Contains(name, "line") || strings.Contains(name, "JPEG") {
+				assert.Contains(t, invalid.Reason, "too large")
+			}
+			assert.Less(t, watch.Stop(), before+16<<20, name)
 		}
 		_, err := c.UploadImage(t.Context(), bytes.NewReader(append(bytes.Clone(good), make([]byte, 64<<20)...)))
 		require.ErrorIs(t, err, blaze.ErrInvalid)

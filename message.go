@@ -347,8 +347,8 @@ func (d *draft) fillSealed(out Outgoing, value Payload, data []byte) error {
 		return invalid("Outgoing.ExpireIn", "has no place in an encrypted message")
 	case len(d.Mentions) > 0:
 		return invalid("Outgoing.Mentions", "have no place in an encrypted message")
-	case len(data) > maxData:
-		return invalid("Outgoing.Payload", "%d bytes of data, more than %d", len(data), maxData)
+	case sealedSize(len(data)) > batchBytes:
+		return invalid("Outgoing.Payload", "%d bytes of data are too many for an encrypted message: the limit is about 95,000", len(data))
 	}
 	d.Category, d.Data, d.sealed = Category(encryptedPrefix+rest), data, true
 	return nil

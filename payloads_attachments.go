@@ -1,6 +1,10 @@
 package blaze
 
-import "time"
+import (
+	"fmt"
+	"log/slog"
+	"time"
+)
 
 // maxAudio is the longest recording the service takes. Source: its list of websocket messages.
 const maxAudio = 60 * time.Second
@@ -13,6 +17,17 @@ type Attachment struct {
 	// Key and Digest belong to a file that was encrypted before the upload: 64 bytes that open it, and the SHA-256 of what
 	// was uploaded. Both are nil for a plain file. They are sent in encrypted messages only, and there always.
 	Key, Digest []byte
+}
+
+// Format writes the id, the type and the size, and neither the key nor the digest, whatever the verb; it also stands for the types that
+// embed an Attachment.
+func (a Attachment) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}", clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)
+}
+
+// LogValue is what log/slog shows: no key.
+func (a Attachment) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", a.ID), slog.String("mime_type", a.MimeType), slog.Int64("size", a.Size))
 }
 
 // id checks the attachment of a payload of the given type and returns its id in lower case.

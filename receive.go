@@ -323,7 +323,7 @@ func hopeless(err error) bool {
 	if errors.As(err, &unconfirmed) || panicked(err) {
 		return false
 	}
-	if errors.Is(err, ErrDrop) {
+	if errors.Is(err, ErrDrop) || errors.Is(err, ErrNoSession) {
 		return true
 	}
 	var batch *BatchError

@@ -2,6 +2,7 @@ package blaze
 
 import (
 	"context"
+	"crypto/ecdh"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,8 @@ import (
 // client. Nothing was sent, and nothing is sent in plain text instead.
 var ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
 
-// mostSessions is of how many users the sessions are remembered.
-const mostSessions = 10_000
+// mostSessions is of how many users the sessions are remembered. Only tests change it.
+var mostSessions = 10_000
 
 // session is one of a user's, as the service tells it.
 type session struct {
@@ -41,8 +42,14 @@ func (s *sessions) of(user string) []session {
 func (s *sessions) set(user string, all []session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.by == nil || len(s.by) >= mostSessions {
-		s.by = make(map[string][]session) // fetching again is cheap, and nobody has so many users that wait
+	if s.by == nil {
+		s.by = make(map[string][]session)
+	}
+	if _, known := s.by[user]; !known && len(s.by) >= mostSessions {
+		for other := range s.by { // any: to ask again is cheap
+			delete(s.by, other)
+			break
+		}
 	}
 	s.by[user] = all
 }
@@ -55,35 +62,51 @@ func (s *sessions) drop(users ...string) {
 	}
 }
 
-// fetchSessions asks for the sessions of those users that none are remembered of.
-func (c *Client) fetchSessions(ctx context.Context, users []string) error {
-	users = slices.DeleteFunc(slices.Clone(users), func(user string) bool { return len(c.sessions.of(user)) > 0 })
-	slices.Sort(users)
-	if users = slices.Compact(users); len(users) == 0 {
-		return nil
-	}
-	var all []session
-	if err := c.rest.Do(ctx, "POST", "/sessions/fetch", users, &all); err != nil {
-		return httpError(err)
-	}
-	by := make(map[string][]session)
-	for _, s := range all {
-		user := strings.ToLower(s.UserID)
-		by[user] = append(by[user], s)
-	}
+// sessionsOf returns the sessions of users, those that are remembered and those that it asks for.
+func (c *Client) sessionsOf(ctx context.Context, users []string) (map[string][]session, error) {
+	found := make(map[string][]session, len(users))
+	var missing []string
 	for _, user := range users {
-		if len(by[user]) > 0 {
-			c.sessions.set(user, by[user])
+		if _, twice := found[user]; twice {
+			continue
+		}
+		if found[user] = c.sessions.of(user); len(found[user]) == 0 {
+			missing = append(missing, user)
 		}
 	}
-	return nil
+	if len(missing) == 0 {
+		return found, nil
+	}
+	var all []session
+	if err := c.rest.Do(ctx, "POST", "/sessions/fetch", missing, &all); err != nil {
+		return nil, httpError(err)
+	}
+	for _, s := range all {
+		user := strings.ToLower(s.UserID)
+		if slices.Contains(missing, user) {
+			found[user] = append(found[user], s)
+		}
+	}
+	for _, user := range missing {
+		if len(found[user]) > 0 {
+			c.sessions.set(user, found[user])
+		}
+	}
+	return found, nil
 }
 
-// usable returns those that something can be sealed for.
-func usable(all []session) (found []seal.Session) {
+// usable returns those that something can be sealed for: with a key that a secret can be agreed on with.
+func (c *Client) usable(all []session) (found []seal.Session) {
 	for _, s := range all {
 		public, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s.PublicKey, "="))
-		if _, id := canonicalUUID(s.SessionID); err == nil && id && len(public) == 32 && len(found) < seal.MostSessions {
+		if _, id := canonicalUUID(s.SessionID); err != nil || !id || len(found) == seal.MostSessions {
+			continue
+		}
+		key, err := ecdh.X25519().NewPublicKey(public)
+		if err != nil {
+			continue
+		}
+		if _, err := c.signer.Shared(key); err == nil { // else the key is of low order
 			found = append(found, seal.Session{ID: s.SessionID, Public: public})
 		}
 	}

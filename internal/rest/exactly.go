@@ -15,7 +15,7 @@ func Exactly(src io.Reader, size int64) io.Reader { return &exactly{src: src, le
 type exactly struct {
 	src   io.Reader
 	left  int64
-	ended bool
+	ended atomic.Bool           // all of it was read, and there is no more
 	over  atomic.Bool           // nothing is to be read any more: net/http goes on after an early answer
 	wrong atomic.Pointer[error] // the source was, and net/http may say so in its own words
 }
@@ -29,7 +29,7 @@ func (e *exactly) Read(p []byte) (int, error) {
 	if e.over.Load() {
 		return 0, errOver
 	}
-	if e.left <= 1 && !e.ended {
+	if e.left <= 1 && !e.ended.Load() {
 		return e.last(p)
 	}
 	if e.left == 0 {
@@ -60,7 +60,8 @@ func (e *exactly) last(p []byte) (int, error) {
 	case int64(n) < e.left:
 		return 0, e.fail(ErrShort)
 	}
-	e.ended, e.left = true, 0
+	e.left = 0
+	e.ended.Store(true)
 	if n == 0 {
 		return 0, io.EOF
 	}

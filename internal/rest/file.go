@@ -27,13 +27,13 @@ var errAddress = errors.New("an address without TLS: it must begin with https://
 func (c *Client) Put(ctx context.Context, address string, src io.Reader, size int64) error {
 	const name = "PUT of a file"
 	if err := c.checkAddress(address); err != nil {
-		return &NoAnswerError{name, err}
+		return &NoAnswerError{Request: name, Err: err}
 	}
 	exact := &exactly{src: src, left: size}
 	defer exact.over.Store(true)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, address, exact)
 	if err != nil {
-		return &NoAnswerError{name, errAddress}
+		return &NoAnswerError{Request: name, Err: errAddress}
 	}
 	if req.ContentLength = size; size == 0 {
 		req.Body = http.NoBody
@@ -48,28 +48,34 @@ func (c *Client) Put(ctx context.Context, address string, src io.Reader, size in
 		if wrong := exact.wrong.Load(); wrong != nil {
 			return *wrong
 		}
-		return &NoAnswerError{name, unwrapURL(err)}
+		return &NoAnswerError{Request: name, Err: unwrapURL(err)}
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
-	return storage(name, resp)
+	if err := storage(name, resp); err != nil {
+		return err
+	}
+	if !exact.ended.Load() {
+		return &NoAnswerError{Request: name, Err: errors.New("answered before it had the whole file")}
+	}
+	return nil
 }
 
 // Get opens a file at an address that the API gave. The caller closes it.
 func (c *Client) Get(ctx context.Context, address string) (io.ReadCloser, error) {
 	const name = "GET of a file"
 	if err := c.checkAddress(address); err != nil {
-		return nil, &NoAnswerError{name, err}
+		return nil, &NoAnswerError{Request: name, Err: err}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, &NoAnswerError{name, errAddress}
+		return nil, &NoAnswerError{Request: name, Err: errAddress}
 	}
 	// Whatever compresses on the way would change the length that is checked.
 	req.Header.Set("Accept-Encoding", "identity")
 	resp, err := c.cfg.HTTP.Do(req)
 	if err != nil {
-		return nil, &NoAnswerError{name, unwrapURL(err)}
+		return nil, &NoAnswerError{Request: name, Err: unwrapURL(err)}
 	}
 	if err := storage(name, resp); err != nil {
 		_ = resp.Body.Close()

@@ -68,6 +68,23 @@ func TestPutOfAnotherSize(t *testing.T) {
 	}
 }
 
+// A storage that answers before it has all of a file has not stored it.
+func TestPutThatIsAnsweredEarly(t *testing.T) {
+	s := &server{Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = rw.WriteString("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		_ = rw.Flush()
+		_, _ = io.Copy(io.Discard, c)
+		_ = c.Close()
+	}))}
+	t.Cleanup(s.CloseClientConnections)
+	err := s.client(nil).Put(t.Context(), s.URL, bytes.NewReader(make([]byte, 50<<20)), 100<<20)
+	require.Error(t, err)
+}
+
 func TestPutThatFails(t *testing.T) {
 	s := serve(t, answers(403, "<Error>expired</Error>"))
 	err := s.client(nil).Put(t.Context(), s.URL+"/secret", strings.NewReader("x"), 1)

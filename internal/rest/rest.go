@@ -10,7 +10,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/header"
@@ -63,6 +66,7 @@ func (e *Error) Error() string {
 type NoAnswerError struct {
 	Request string
 	Err     error
+	Written bool // it may have been carried out: something of it was written, in this try or one before
 }
 
 // Error says why.
@@ -98,7 +102,8 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 				return err
 			}
 		case errors.As(err, &silent):
-			unsure = true
+			unsure = unsure || silent.Written
+			silent.Written = unsure
 		default:
 			return err
 		}
@@ -115,6 +120,8 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
+	var written atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
 	name := method + " " + path
 	token, id, err := c.cfg.Token(method, path, body)
 	if err != nil {
@@ -129,21 +136,21 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte, out 
 	req.Header.Set("X-Request-Id", id)
 	resp, err := c.cfg.HTTP.Do(req)
 	if err != nil {
-		return &NoAnswerError{name, unwrapURL(err)}
+		return &NoAnswerError{name, unwrapURL(err), written.Load()}
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
 	if at := header.ServerTime(resp.Header); !at.IsZero() && c.cfg.Clock != nil {
 		c.cfg.Clock(at)
 	}
 	if echo := resp.Header.Get("X-Request-Id"); echo != "" && echo != id {
-		return &NoAnswerError{name, errors.New("the answer is to another request")}
+		return &NoAnswerError{name, errors.New("the answer is to another request"), true}
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return &NoAnswerError{name, err}
+		return &NoAnswerError{name, err, true}
 	case len(text) > maxAnswer:
-		return &NoAnswerError{name, fmt.Errorf("an answer of more than %d bytes", maxAnswer)}
+		return &NoAnswerError{name, fmt.Errorf("an answer of more than %d bytes", maxAnswer), true}
 	}
 	return read(name, resp.StatusCode, text, out)
 }
@@ -168,19 +175,22 @@ func read(name string, status int, text []byte, out any) error {
 	case out == nil && json.Valid(text):
 		return nil
 	case !isJSON:
-		return &NoAnswerError{name, errors.New("an answer that is not JSON")}
+		return &NoAnswerError{name, errors.New("an answer that is not JSON"), true}
 	}
 	if err := json.Unmarshal(answer.Data, out); err != nil {
-		return &NoAnswerError{name, errors.New("an answer whose data has another shape")}
+		return &NoAnswerError{name, errors.New("an answer whose data has another shape"), true}
 	}
 	return nil
 }
 
-// unwrapURL takes the address out of an error of net/http: it may hold a signature.
+// unwrapURL takes the address out of an error of net/http: it may hold a signature. So may one that it could not follow.
 func unwrapURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
-		return u.Err
+		err = u.Err
+	}
+	if strings.Contains(err.Error(), "://") {
+		return errors.New("an answer that leads somewhere else")
 	}
 	return err
 }

@@ -63,6 +63,9 @@ func (s *server) requestIDs() []string {
 
 func answers(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		if status/100 == 3 {
+			w.Header().Set("Location", "/elsewhere")
+		}
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
@@ -135,7 +138,7 @@ func TestRefusals(t *testing.T) {
 		"data beside it":   {200, `{"data":{"name":"x"},"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
 		"without a body":   {404, ``, wire.Error{Status: 404, Code: 404}, 1},
 		"a gateway's HTML": {502, `<html>Bad Gateway</html>`, wire.Error{Status: 502, Code: 500}, 3},
-		"a redirect":       {302, ``, wire.Error{Status: 302, Code: 302}, 1},
+		"a redirect":       {307, ``, wire.Error{Status: 307, Code: 307}, 1},
 		"too many":         {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
 		"a server error":   {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},
 		"unauthorized":     {202, `{"error":{"status":202,"code":401}}`, wire.Error{Status: 202, Code: 401}, 2},

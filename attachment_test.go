@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"io"
+	"log/slog"
 	"strconv"
 	"strings"
 	"testing"
@@ -77,6 +79,23 @@ func TestUploadAndDownload(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAttachmentsArePrintedWithoutTheirKeys(t *testing.T) {
+	key := bytes.Repeat([]byte{'K'}, 64)
+	image := blaze.Image{Attachment: blaze.Attachment{ID: userA, MimeType: "image/png", Size: 7, Key: key, Digest: key[:32]}, Width: 1, Height: 1}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
+		for _, v := range []any{image, &image, image.Attachment, []blaze.Payload{image}} {
+			text := fmt.Sprintf(verb, v)
+			assert.Contains(t, text, userA)
+			for _, secret := range []string{"KKKK", "75 75", "75, 75", "0x4b, 0x4b", "4b4b"} {
+				assert.NotContains(t, text, secret, verb)
+			}
+		}
+	}
+	var log logbook
+	slog.New(&log).Info("x", "attachment", image.Attachment)
+	assert.NotContains(t, log.String(), "S0tLS0")
 }
 
 func TestUploadOfAnotherSize(t *testing.T) {

@@ -30,6 +30,12 @@
 // No error and no log line of this package, and no [Client], [Keystore], [Message] or [Outgoing] that is printed, holds a key,
 // a token or what a message says. What a handler puts into its own errors and panics is logged as it is.
 //
+// # Files, encryption, first contact
+//
+// [Client.Upload] and [Client.Download] move files of any size; [Client.UploadImage] makes an [Image] of a picture. Messages sealed
+// for the bot arrive like plain ones, and Outgoing.Encrypted seals what is sent. [Client.OpenConversation] lets the bot write
+// first. All of that goes over HTTP and needs no Run.
+//
 // # Tests
 //
 // Package blazetest is a server in memory: it delivers messages to a bot and shows what the bot sent.

@@ -85,6 +85,59 @@ func TestPutThatIsAnsweredEarly(t *testing.T) {
 	require.Error(t, err)
 }
 
+// The storage goes away when it has a part of the file.
+func TestPutCutInTheMiddle(t *testing.T) {
+	s := &server{Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.CopyN(io.Discard, r.Body, 10<<20)
+		cuts(w, r)
+	}))}
+	defer s.Close()
+	err := s.client(nil).Put(t.Context(), s.URL, bytes.NewReader(make([]byte, 50<<20)), 50<<20)
+	var silent *rest.NoAnswerError
+	require.ErrorAs(t, err, &silent)
+}
+
+// answer is a body that knows whether it was closed.
+type answer struct {
+	io.Reader
+	closed bool
+}
+
+func (a *answer) Close() error {
+	a.closed = true
+	return nil
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Whatever is not handed on is closed, or its connection would stay open for ever.
+func TestBodiesAreClosed(t *testing.T) {
+	for _, status := range []int{200, 404, 500} {
+		body := &answer{Reader: strings.NewReader(`{"data":{}}`)}
+		s := &server{Server: httptest.NewServer(nil)}
+		c := s.client(func(cfg *rest.Config) {
+			cfg.Attempts = 1
+			cfg.HTTP = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.Body != nil {
+					_, _ = io.Copy(io.Discard, r.Body)
+				}
+				return &http.Response{StatusCode: status, Header: http.Header{}, Body: body, Request: r}, nil
+			})}
+		})
+		_ = c.Do(t.Context(), "GET", "/x", nil, nil)
+		assert.True(t, body.closed)
+		body.closed = false
+		_ = c.Put(t.Context(), s.URL, strings.NewReader("x"), 1)
+		assert.True(t, body.closed)
+		body.closed = false
+		_, err := c.Get(t.Context(), s.URL)
+		assert.Equal(t, err != nil, body.closed)
+		s.Close()
+	}
+}
+
 func TestPutThatFails(t *testing.T) {
 	s := serve(t, answers(403, "<Error>expired</Error>"))
 	err := s.client(nil).Put(t.Context(), s.URL+"/secret", strings.NewReader("x"), 1)

@@ -20,6 +20,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
+// mostPause is how long a server's wish to be left alone is heeded.
+const mostPause = 5 * time.Minute
+
 // maxAnswer is how many bytes an answer may have.
 const maxAnswer = 4 << 20
 
@@ -55,6 +58,8 @@ type Error struct {
 	Request string // method and path
 	Refusal *wire.Error
 	Unsure  bool // some try ended without an answer: it may have been carried out
+
+	retryAfter time.Duration // what the server asked for
 }
 
 // Error names the request and the code.
@@ -87,6 +92,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 	}
 	unsure, resigned := false, false
 	for failures := 1; ; failures++ {
+		var pause time.Duration
 		err := c.try(ctx, method, path, body, out)
 		var refused *Error
 		var silent *NoAnswerError
@@ -101,6 +107,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 			if !c.cfg.Temporary(refused.Refusal) {
 				return err
 			}
+			pause = min(refused.retryAfter, mostPause)
 		case errors.As(err, &silent):
 			unsure = unsure || silent.Written
 			silent.Written = unsure
@@ -110,15 +117,15 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		if c.cfg.Attempts >= 0 && failures >= c.cfg.Attempts {
 			return err
 		}
-		if !sleep(ctx, c.cfg.Rest(failures)) {
+		if !sleep(ctx, c.cfg.Rest(failures)+pause) {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
 }
 
 // try makes the request once.
-func (c *Client) try(ctx context.Context, method, path string, body []byte, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+func (c *Client) try(parent context.Context, method, path string, body []byte, out any) error {
+	ctx, cancel := context.WithTimeout(parent, c.cfg.Timeout)
 	defer cancel()
 	var written atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
@@ -135,11 +142,15 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte, out 
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Request-Id", id)
 	resp, err := c.cfg.HTTP.Do(req)
+	if err != nil && ctx.Err() != nil && parent.Err() == nil {
+		err = fmt.Errorf("nothing came for %v", c.cfg.Timeout) // and not that the caller's time was up
+	}
 	if err != nil {
 		return &NoAnswerError{name, unwrapURL(err), written.Load()}
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
-	if at := header.ServerTime(resp.Header); !at.IsZero() && c.cfg.Clock != nil {
+	at := header.ServerTime(resp.Header)
+	if !at.IsZero() && c.cfg.Clock != nil {
 		c.cfg.Clock(at)
 	}
 	if echo := resp.Header.Get("X-Request-Id"); echo != "" && echo != id {
@@ -152,7 +163,12 @@ func (c *Client) try(ctx context.Context, method, path string, body []byte, out 
 	case len(text) > maxAnswer:
 		return &NoAnswerError{name, fmt.Errorf("an answer of more than %d bytes", maxAnswer), true}
 	}
-	return read(name, resp.StatusCode, text, out)
+	err = read(name, resp.StatusCode, text, out)
+	var refused *Error
+	if errors.As(err, &refused) {
+		refused.retryAfter = header.RetryAfter(resp.Header, at)
+	}
+	return err
 }
 
 // read takes an answer apart. What is no JSON comes from something before the service, such as a gateway.

@@ -188,6 +188,31 @@ func TestAnswersThatCannotBeUnderstood(t *testing.T) {
 	}
 }
 
+// An answer may have 4 MiB, and not a byte more, even where the rest is white space.
+func TestTheLargestAnswer(t *testing.T) {
+	const head = `{"data":{"name":"x"}}`
+	for more, fits := range map[int]bool{0: true, 1: false} {
+		s := serve(t, answers(200, head+strings.Repeat(" ", 4<<20-len(head)+more)))
+		err := s.client(nil).Do(t.Context(), "GET", "/x", nil, new(thing))
+		assert.Equal(t, fits, err == nil, err)
+	}
+}
+
+// One try has its own time, and the next one again.
+func TestATryIsNotWaitedForForEver(t *testing.T) {
+	release := make(chan struct{})
+	s := serve(t, func(http.ResponseWriter, *http.Request) { <-release }, answers(200, `{}`))
+	defer close(release)
+	c := s.client(func(cfg *rest.Config) { cfg.Timeout = 200 * time.Millisecond })
+	require.NoError(t, c.Do(t.Context(), "GET", "/x", nil, nil))
+	assert.Len(t, s.all(), 2)
+
+	s = serve(t, func(http.ResponseWriter, *http.Request) { <-release })
+	err := s.client(func(cfg *rest.Config) { cfg.Timeout, cfg.Attempts = time.Millisecond, 1 }).Do(t.Context(), "GET", "/x", nil, nil)
+	require.ErrorContains(t, err, "nothing came for 1ms")
+	require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's context lives")
+}
+
 func TestAnotherTryMaySucceed(t *testing.T) {
 	s := serve(t, cuts, answers(503, "busy"), answers(200, `{"data":{"name":"x"}}`))
 	var got thing

@@ -147,3 +147,29 @@ func TestErrorsOfTheSourceArePassedOn(t *testing.T) {
 		require.Less(t, len(b), 1000)
 	}
 }
+
+// FuzzDecrypter changes an encrypted file: what does not end in an error is the file that was encrypted, however it is read.
+func FuzzDecrypter(f *testing.F) {
+	plain := noise(100)
+	e, err := seal.NewEncrypter(bytes.NewReader(plain))
+	require.NoError(f, err)
+	file, err := io.ReadAll(e)
+	require.NoError(f, err)
+	f.Add(file, true)
+	f.Add(file[:50], true)
+	f.Add([]byte{}, false)
+	f.Fuzz(func(t *testing.T, in []byte, slow bool) {
+		sum := sha256.Sum256(in) // so that the MAC has to tell
+		d, err := seal.NewDecrypter(bytes.NewReader(in), e.Key(), sum[:])
+		require.NoError(t, err)
+		var r io.Reader = d
+		if slow {
+			r = iotest.OneByteReader(d)
+		}
+		got, err := io.ReadAll(r)
+		assert.Equal(t, bytes.Equal(in, file), err == nil)
+		if err == nil {
+			assert.Equal(t, plain, got)
+		}
+	})
+}

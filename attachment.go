@@ -21,13 +21,16 @@ const sniffed = 512
 // It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is stored then. An
 // *[Error] is a refusal, of the service or of its storage (403: the address for the upload has expired); a file cannot be
 // written twice from one reader, so after any error call Upload again with a new one. Anything else is [ErrNoAnswer], the error of
-// r, or that of ctx. Only ctx limits the time; a Read of r that blocks is waited for.
+// r, or that of ctx. Only ctx limits the time. After Upload has returned, r is left alone, but for a Read that blocked when
+// ctx ended.
 //
 // Source: POST /attachments of the service's HTTP API.
 func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
 	if err := checkSize(size); err != nil {
 		return Attachment{}, err
 	}
+	r, stop := rest.Source(ctx, r)
+	defer stop()
 	r, mimeType, err := sniff(r)
 	if err != nil {
 		return Attachment{}, err
@@ -45,6 +48,8 @@ func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (
 	if err := checkSize(size); err != nil {
 		return Attachment{}, err
 	}
+	r, stop := rest.Source(ctx, r)
+	defer stop()
 	r, mimeType, err := sniff(r)
 	if err != nil {
 		return Attachment{}, err

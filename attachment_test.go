@@ -110,6 +110,29 @@ func TestUploadOfAnotherSize(t *testing.T) {
 	})
 }
 
+// A reader that blocks does not hold up the end of the context.
+func TestUploadOfAReaderThatBlocks(t *testing.T) {
+	for _, first := range []int{0, 100, 1000, 100_000} {
+		alone(t, fmt.Sprint("after ", first), nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
+			for _, upload := range []func(context.Context, io.Reader) error{
+				func(ctx context.Context, r io.Reader) error { _, err := c.Upload(ctx, r, 1<<20); return err },
+				func(ctx context.Context, r io.Reader) error { _, err := c.UploadEncrypted(ctx, r, 1<<20); return err },
+				func(ctx context.Context, r io.Reader) error { _, err := c.UploadImage(ctx, r); return err },
+			} {
+				r, w := io.Pipe()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				began := time.Now()
+				go func() { _, _ = w.Write(make([]byte, first)) }()
+				err := upload(ctx, r)
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.Equal(t, time.Minute, time.Since(began))
+				cancel()
+				_ = r.Close() // lets go of the Read that was left behind
+			}
+		})
+	}
+}
+
 func TestUploadRefused(t *testing.T) {
 	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		upload := func() error {

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/image/draw"
 	"golang.org/x/image/webp"
+
+	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
 // Bounds of a picture.
@@ -45,6 +47,8 @@ var formats = map[string]format{
 // 64 MiB, and its pixels, at most 16 million: a file that claims more of them, or a side of more than 16,384, is refused by its header,
 // before any is decoded. What is no such picture is an [InvalidError]; other errors are those of Upload.
 func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
+	r, stop := rest.Source(ctx, r)
+	defer stop()
 	file, err := io.ReadAll(io.LimitReader(r, maxPicture+1))
 	if err != nil {
 		return Image{}, fmt.Errorf("blaze: cannot read the picture to be uploaded: %w", err)

@@ -87,6 +87,9 @@ type sealedResult struct {
 // storeSealed stores encrypted messages, those that were sealed for the sessions that their recipients have.
 func (s *Server) storeSealed(_ *http.Request, body []byte) (any, *refusal) {
 	var messages []sealedMessage
+	if len(body) > maxBytes {
+		return nil, invalidField("body", "%d bytes, and at most %d", len(body), maxBytes)
+	}
 	if json.Unmarshal(body, &messages) != nil || len(messages) == 0 || len(messages) > 100 {
 		return nil, invalidField("body", "not a list of 1 to 100 messages")
 	}

@@ -1,0 +1,71 @@
+package rest
+
+import (
+	"context"
+	"io"
+)
+
+// Source reads r for as long as ctx lives: a Read that blocks is left behind when ctx ends. Its goroutine ends with the Read that is under
+// way when stop is called, after which r is left alone.
+func Source(ctx context.Context, r io.Reader) (source io.Reader, stop func()) {
+	s := &patient{ctx: ctx, ask: make(chan int), got: make(chan chunk, 1)}
+	go s.pump(r)
+	return s, func() { close(s.ask) }
+}
+
+// sourceBytes is how much is read at once.
+const sourceBytes = 32 << 10
+
+// patient asks a goroutine for the next bytes. One Read is under way at a time.
+type patient struct {
+	ctx   context.Context
+	ask   chan int
+	got   chan chunk
+	rest  chunk // what was read, and not asked for yet
+	asked bool
+}
+
+type chunk struct {
+	b   []byte
+	err error
+}
+
+func (s *patient) pump(r io.Reader) {
+	buf := make([]byte, sourceBytes)
+	for most := range s.ask {
+		n, err := r.Read(buf[:min(most, len(buf))])
+		s.got <- chunk{buf[:n], err} // there is room: the one before was taken
+	}
+}
+
+// Read implements [io.Reader].
+func (s *patient) Read(p []byte) (int, error) {
+	for len(s.rest.b) == 0 && s.rest.err == nil && len(p) > 0 {
+		if err := s.next(len(p)); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, s.rest.b)
+	if s.rest.b = s.rest.b[n:]; len(s.rest.b) > 0 {
+		return n, nil
+	}
+	return n, s.rest.err
+}
+
+func (s *patient) next(most int) error {
+	if !s.asked {
+		select {
+		case s.ask <- most:
+			s.asked = true
+		case <-s.ctx.Done():
+			return s.ctx.Err()
+		}
+	}
+	select {
+	case s.rest = <-s.got:
+		s.asked = false
+		return nil
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+}

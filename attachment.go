@@ -26,25 +26,30 @@ const sniffed = 512
 //
 // Source: POST /attachments of the service's HTTP API.
 func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
-	if err := checkSize(size); err != nil {
-		return Attachment{}, err
-	}
-	r, stop := rest.Source(ctx, r)
-	defer stop()
-	r, mimeType, err := sniff(r)
-	if err != nil {
-		return Attachment{}, err
-	}
-	id, err := c.store(ctx, r, size)
-	if err != nil {
-		return Attachment{}, err
-	}
-	return Attachment{ID: id, MimeType: mimeType, Size: size}, nil
+	return c.upload(ctx, r, size, func(file io.Reader) (Attachment, error) {
+		id, err := c.store(ctx, file, size)
+		return Attachment{ID: id}, err
+	})
 }
 
 // UploadEncrypted is Upload of a file that is encrypted while it is sent. Key and Digest of the Attachment open it; they belong in
 // encrypted messages only. Size is that of the file before it was encrypted.
 func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
+	return c.upload(ctx, r, size, func(file io.Reader) (Attachment, error) {
+		e, err := seal.NewEncrypter(rest.Exactly(file, size)) // whose size says less: it is rounded up to blocks
+		if err != nil {
+			return Attachment{}, fmt.Errorf("blaze: cannot encrypt the file: %w", err)
+		}
+		id, err := c.store(ctx, e, seal.EncryptedSize(size))
+		if err != nil {
+			return Attachment{}, err
+		}
+		return Attachment{ID: id, Key: e.Key(), Digest: e.Digest()}, nil
+	})
+}
+
+// upload checks and sniffs a file, has store store it, and adds what is known.
+func (c *Client) upload(ctx context.Context, r io.Reader, size int64, store func(io.Reader) (Attachment, error)) (Attachment, error) {
 	if err := checkSize(size); err != nil {
 		return Attachment{}, err
 	}
@@ -54,15 +59,12 @@ func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (
 	if err != nil {
 		return Attachment{}, err
 	}
-	e, err := seal.NewEncrypter(rest.Exactly(r, size)) // whose size says less: it is rounded up to blocks
-	if err != nil {
-		return Attachment{}, fmt.Errorf("blaze: cannot encrypt the file: %w", err)
-	}
-	id, err := c.store(ctx, e, seal.EncryptedSize(size))
+	a, err := store(r)
 	if err != nil {
 		return Attachment{}, err
 	}
-	return Attachment{ID: id, MimeType: mimeType, Size: size, Key: e.Key(), Digest: e.Digest()}, nil
+	a.MimeType, a.Size = mimeType, size
+	return a, nil
 }
 
 // maxUpload keeps sizes far from where their sums would overflow.

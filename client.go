@@ -140,7 +140,7 @@ func (c *Client) supervise(ctx context.Context) error {
 		}
 		retryIn := c.retryIn(&wait, err)
 		c.disconnected(err, retryIn)
-		if !sleep(ctx, retryIn) {
+		if !backoff.Sleep(ctx, retryIn) {
 			return nil
 		}
 	}
@@ -276,18 +276,6 @@ func (c *Client) setOffline(err error) {
 	c.mu.Lock()
 	c.offline = err
 	c.mu.Unlock()
-}
-
-// sleep waits, and reports whether it did so to the end.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // newID returns a random UUID, as the ids of frames and messages are.

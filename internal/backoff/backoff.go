@@ -3,6 +3,7 @@
 package backoff
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
@@ -51,5 +52,17 @@ func (b *Backoff) Next() time.Duration {
 func (b *Backoff) Lived(d time.Duration) {
 	if d >= min(healthy, 10*b.Policy.Bound(max(b.failures, 1))) {
 		b.failures = 0
+	}
+}
+
+// Sleep waits, and reports whether it did so to the end.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/header"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -117,7 +118,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		if c.cfg.Attempts >= 0 && failures >= c.cfg.Attempts {
 			return err
 		}
-		if !sleep(ctx, c.cfg.Rest(failures)+pause) {
+		if !backoff.Sleep(ctx, c.cfg.Rest(failures)+pause) {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
@@ -209,15 +210,4 @@ func unwrapURL(err error) error {
 		return errors.New("an answer that leads somewhere else")
 	}
 	return err
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }

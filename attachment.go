@@ -102,7 +102,7 @@ func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string,
 	}
 	id, ok := canonicalUUID(p.ID)
 	if !ok {
-		return "", errors.New("blaze: POST /attachments: an answer without the id of an attachment")
+		return "", fmt.Errorf("%w: POST /attachments: an answer without the id of an attachment", ErrNoAnswer)
 	}
 	err = c.rest.Put(ctx, p.Upload, r, size)
 	if errors.Is(err, rest.ErrShort) || errors.Is(err, rest.ErrLong) {

@@ -133,6 +133,29 @@ func TestUploadOfAReaderThatBlocks(t *testing.T) {
 	}
 }
 
+// slow is a reader that takes its time for each byte.
+type slow struct{}
+
+func (slow) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	p[0] = 'x'
+	return 1, nil
+}
+
+// A storage may refuse before it has the file, while net/http still reads from it.
+func TestUploadRefusedEarly(t *testing.T) {
+	alone(t, "early", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){c.Upload, c.UploadEncrypted} {
+			for range 20 {
+				s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+				_, err := upload(t.Context(), slow{}, 1<<30)
+				require.Error(t, err)
+				time.Sleep(time.Minute)
+			}
+		}
+	})
+}
+
 func TestUploadRefused(t *testing.T) {
 	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		upload := func() error {

@@ -171,7 +171,8 @@ func (c *Client) trySealed(ctx context.Context, drafts []*draft, which []int, er
 		return nil
 	}
 	var results []sealedResult
-	if err := c.rest.Do(ctx, "POST", "/encrypted_messages", request, &results); err != nil {
+	unsure, err := c.rest.DoUnsure(ctx, "POST", "/encrypted_messages", request, &results)
+	if err != nil {
 		for _, k := range sent {
 			errs[k] = sealedError(err, drafts[k].MessageID)
 		}
@@ -191,6 +192,9 @@ func (c *Client) trySealed(ctx context.Context, drafts []*draft, which []int, er
 		case "SUCCESS":
 		case "FAILED":
 			errs[k] = &Error{Code: CodeChecksum, Action: sealedAction, MessageID: d.MessageID, Description: "the recipient's sessions have changed"}
+			if unsure {
+				errs[k] = &UnconfirmedError{MessageID: d.MessageID, Err: errs[k]}
+			}
 			if c.sessions.drop(d.RecipientID); len(r.Sessions) > 0 {
 				c.sessions.set(d.RecipientID, r.Sessions)
 			}
@@ -240,8 +244,13 @@ func sealedError(err error, messageID string) error {
 	default:
 		return httpError(err)
 	}
-	e := newError(refused.Refusal, sealedAction, messageID)
-	if refused.Unsure && e.Code != CodeBadRequest && e.Code != CodeInvalidField {
+	var e error = newError(refused.Refusal, sealedAction, messageID)
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, ended) {
+			e = errors.Join(ended, e)
+		}
+	}
+	if refused.Unsure && !errors.Is(e, CodeBadRequest) && !errors.Is(e, CodeInvalidField) {
 		return &UnconfirmedError{MessageID: messageID, Err: e}
 	}
 	return e

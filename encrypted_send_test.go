@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -234,6 +235,32 @@ func TestUnsureOverTwoTries(t *testing.T) {
 		var unsure *blaze.UnconfirmedError
 		require.ErrorAs(t, err, &unsure)
 		require.ErrorIs(t, err, blaze.CodeForbidden)
+	})
+	alone(t, "FAILED after one that was lost", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		stale(s, "alice")
+		for _, a := range []blazetest.Answer{{Cut: true}, {}, blazetest.Refuse(blaze.CodeForbidden)} {
+			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+		}
+		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		var unsure *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unsure)
+	})
+	alone(t, "a gateway", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Answer{Bytes: []byte("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 6\r\n\r\n<html>")}
+		})
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		var unsure *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unsure)
+	})
+	alone(t, "cancelled between two tries", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeServer) })
+		_, err := c.Send(ctx, sealed(c, "alice", "x"))
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, err, blaze.CodeServer)
 	})
 }
 

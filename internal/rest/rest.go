@@ -84,14 +84,20 @@ func (e *NoAnswerError) Unwrap() error { return e.Err }
 // Do makes a request, with in as its JSON body unless that is nil, and reads the data of the answer into out unless that is nil. It
 // ends with nil, with an [Error], a [NoAnswerError], or the error of ctx joined with either.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
+	_, err := c.DoUnsure(ctx, method, path, in, out)
+	return err
+}
+
+// DoUnsure is Do, and also says whether some try ended without an answer: that one may have been carried out, whatever was
+// answered to a later one.
+func (c *Client) DoUnsure(ctx context.Context, method, path string, in, out any) (unsure bool, err error) {
 	var body []byte
 	if in != nil {
-		var err error
 		if body, err = wire.Marshal(in); err != nil {
-			return fmt.Errorf("%s %s: %w", method, path, err)
+			return false, fmt.Errorf("%s %s: %w", method, path, err)
 		}
 	}
-	unsure, resigned := false, false
+	resigned := false
 	for failures := 1; ; failures++ {
 		var pause time.Duration
 		err := c.try(ctx, method, path, body, out)
@@ -99,6 +105,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		var silent *NoAnswerError
 		switch {
 		case errors.As(err, &refused):
+			unsure = unsure || refused.Unsure
 			refused.Unsure = unsure
 			// A wrong clock was put right by the answer, if that was the reason.
 			if refused.Refusal.Code == http.StatusUnauthorized && !resigned {
@@ -106,20 +113,20 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 				continue
 			}
 			if !c.cfg.Temporary(refused.Refusal) {
-				return err
+				return unsure, err
 			}
 			pause = min(refused.retryAfter, mostPause)
 		case errors.As(err, &silent):
 			unsure = unsure || silent.Written
 			silent.Written = unsure
 		default:
-			return err
+			return unsure, err
 		}
 		if c.cfg.Attempts >= 0 && failures >= c.cfg.Attempts {
-			return err
+			return unsure, err
 		}
 		if !backoff.Sleep(ctx, c.cfg.Rest(failures)+pause) {
-			return errors.Join(ctx.Err(), err)
+			return unsure, errors.Join(ctx.Err(), err)
 		}
 	}
 }
@@ -143,11 +150,14 @@ func (c *Client) try(parent context.Context, method, path string, body []byte, o
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Request-Id", id)
 	resp, err := c.cfg.HTTP.Do(req)
-	if err != nil && ctx.Err() != nil && parent.Err() == nil {
-		err = fmt.Errorf("nothing came for %v", c.cfg.Timeout) // and not that the caller's time was up
+	late := func(err error) error {
+		if ctx.Err() != nil && parent.Err() == nil {
+			return fmt.Errorf("nothing came for %v", c.cfg.Timeout) // and not that the caller's time was up
+		}
+		return unwrapURL(err)
 	}
 	if err != nil {
-		return &NoAnswerError{name, unwrapURL(err), written.Load()}
+		return &NoAnswerError{name, late(err), written.Load()}
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
 	at := header.ServerTime(resp.Header)
@@ -160,7 +170,7 @@ func (c *Client) try(parent context.Context, method, path string, body []byte, o
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return &NoAnswerError{name, err, true}
+		return &NoAnswerError{name, late(err), true}
 	case len(text) > maxAnswer:
 		return &NoAnswerError{name, fmt.Errorf("an answer of more than %d bytes", maxAnswer), true}
 	}
@@ -186,7 +196,8 @@ func read(name string, status int, text []byte, out any) error {
 		}
 		return &Error{Request: name, Refusal: answer.Error}
 	case status >= http.StatusInternalServerError:
-		return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: http.StatusInternalServerError}}
+		// Whoever says so may have handed the request on before.
+		return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: http.StatusInternalServerError}, Unsure: true}
 	case status < 200 || status > 299:
 		return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: status}}
 	case out == nil && json.Valid(text):

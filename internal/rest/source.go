@@ -3,14 +3,16 @@ package rest
 import (
 	"context"
 	"io"
+	"sync"
 )
 
-// Source reads r for as long as ctx lives: a Read that blocks is left behind when ctx ends. Its goroutine ends with the Read that is under
-// way when stop is called, after which r is left alone.
+// Source reads r for as long as ctx lives and stop was not called: a Read that blocks is left behind. Its goroutine ends with the Read
+// that is under way when stop is called, after which r is left alone: who still reads, as net/http does after an early answer,
+// gets an error.
 func Source(ctx context.Context, r io.Reader) (source io.Reader, stop func()) {
-	s := &patient{ctx: ctx, ask: make(chan int), got: make(chan chunk, 1)}
+	s := &patient{ctx: ctx, ask: make(chan int), got: make(chan chunk, 1), done: make(chan struct{})}
 	go s.pump(r)
-	return s, func() { close(s.ask) }
+	return s, sync.OnceFunc(func() { close(s.done) })
 }
 
 // sourceBytes is how much is read at once.
@@ -21,6 +23,7 @@ type patient struct {
 	ctx   context.Context
 	ask   chan int
 	got   chan chunk
+	done  chan struct{}
 	rest  chunk // what was read, and not asked for yet
 	asked bool
 }
@@ -32,9 +35,14 @@ type chunk struct {
 
 func (s *patient) pump(r io.Reader) {
 	buf := make([]byte, sourceBytes)
-	for most := range s.ask {
-		n, err := r.Read(buf[:min(most, len(buf))])
-		s.got <- chunk{buf[:n], err} // there is room: the one before was taken
+	for {
+		select {
+		case most := <-s.ask:
+			n, err := r.Read(buf[:min(most, len(buf))])
+			s.got <- chunk{buf[:n], err} // there is room: the one before was taken
+		case <-s.done:
+			return
+		}
 	}
 }
 
@@ -53,12 +61,19 @@ func (s *patient) Read(p []byte) (int, error) {
 }
 
 func (s *patient) next(most int) error {
+	select {
+	case <-s.done: // first: of several that are ready, select takes any
+		return errOver
+	default:
+	}
 	if !s.asked {
 		select {
 		case s.ask <- most:
 			s.asked = true
 		case <-s.ctx.Done():
 			return s.ctx.Err()
+		case <-s.done:
+			return errOver
 		}
 	}
 	select {
@@ -67,5 +82,7 @@ func (s *patient) next(most int) error {
 		return nil
 	case <-s.ctx.Done():
 		return s.ctx.Err()
+	case <-s.done:
+		return errOver
 	}
 }

@@ -1,0 +1,62 @@
+package rest_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/rest"
+)
+
+func TestSource(t *testing.T) {
+	for _, n := range []int{0, 1, 100_000} {
+		file := strings.Repeat("x", n)
+		for _, as := range []func(io.Reader) io.Reader{iotest.HalfReader, iotest.OneByteReader, iotest.DataErrReader} {
+			src, stop := rest.Source(t.Context(), as(strings.NewReader(file)))
+			require.NoError(t, iotest.TestReader(src, []byte(file)))
+			stop()
+			stop()
+		}
+	}
+	src, stop := rest.Source(t.Context(), iotest.ErrReader(assert.AnError))
+	defer stop()
+	_, err := io.ReadAll(src)
+	require.ErrorIs(t, err, assert.AnError)
+}
+
+// Whoever still reads when it was stopped, before or during a Read, gets an error, and the source is not read again.
+func TestSourceThatWasStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		src, stop := rest.Source(t.Context(), r)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := io.ReadAll(src)
+			ended <- err
+		}()
+		_, err := w.Write([]byte("some"))
+		require.NoError(t, err)
+		synctest.Wait()
+		stop()
+		require.ErrorContains(t, <-ended, "over")
+		_, err = src.Read(make([]byte, 1))
+		require.ErrorContains(t, err, "over")
+		_ = r.Close()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := io.Pipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		src, stop := rest.Source(ctx, r)
+		cancel()
+		_, err := src.Read(make([]byte, 1))
+		require.ErrorIs(t, err, context.Canceled)
+		stop()
+		_ = r.Close()
+	})
+}

@@ -147,9 +147,11 @@ func TestUploadRefusedEarly(t *testing.T) {
 	alone(t, "early", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){c.Upload, c.UploadEncrypted} {
 			for range 20 {
-				s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+				s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer {
+					return blazetest.Answer{Bytes: []byte("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), Hang: true}
+				})
 				_, err := upload(t.Context(), slow{}, 1<<30)
-				require.Error(t, err)
+				require.ErrorIs(t, err, blaze.CodeForbidden)
 				time.Sleep(time.Minute)
 			}
 		}

@@ -51,6 +51,12 @@ type sessionID struct {
 	SessionID string `json:"session_id"`
 }
 
+// The states of a result.
+const (
+	sealedStored = "SUCCESS"
+	sealedFailed = "FAILED"
+)
+
 // sealedResult is what became of one.
 type sealedResult struct {
 	MessageID   string    `json:"message_id"`
@@ -187,23 +193,31 @@ func (c *Client) trySealed(ctx context.Context, drafts []*draft, which []int, er
 		by[r.MessageID] = r
 	}
 	for _, k := range sent {
-		d := drafts[k]
-		switch r := by[d.MessageID]; r.State {
-		case "SUCCESS":
-		case "FAILED":
-			errs[k] = &Error{Code: CodeChecksum, Action: sealedAction, MessageID: d.MessageID, Description: "the recipient's sessions have changed"}
-			if unsure {
-				errs[k] = &UnconfirmedError{MessageID: d.MessageID, Err: errs[k]}
-			}
-			if c.sessions.drop(d.RecipientID); len(r.Sessions) > 0 {
-				c.sessions.set(d.RecipientID, r.Sessions)
-			}
+		r := by[drafts[k].MessageID]
+		if errs[k] = c.settleSealed(drafts[k], r, unsure); r.State == sealedFailed {
 			changed = append(changed, k)
-		default:
-			errs[k] = &UnconfirmedError{MessageID: d.MessageID, Err: fmt.Errorf("blaze: %s: an answer that does not say what became of it", sealedAction)}
 		}
 	}
 	return changed
+}
+
+// settleSealed says how one message ended. unsure: an earlier try of the request may have stored it.
+func (c *Client) settleSealed(d *draft, r sealedResult, unsure bool) error {
+	switch r.State {
+	case sealedStored:
+		return nil
+	case sealedFailed:
+	default:
+		return &UnconfirmedError{MessageID: d.MessageID, Err: fmt.Errorf("blaze: %s: an answer that does not say what became of it", sealedAction)}
+	}
+	if c.sessions.drop(d.RecipientID); len(r.Sessions) > 0 {
+		c.sessions.set(d.RecipientID, r.Sessions)
+	}
+	e := &Error{Code: CodeChecksum, Action: sealedAction, MessageID: d.MessageID, Description: "the recipient's sessions have changed"}
+	if unsure {
+		return &UnconfirmedError{MessageID: d.MessageID, Err: e}
+	}
+	return e
 }
 
 // sealMessage makes one message of the request. The checksum is over all sessions that are known, as the service counts them, those that
@@ -244,12 +258,7 @@ func sealedError(err error, messageID string) error {
 	default:
 		return httpError(err)
 	}
-	var e error = newError(refused.Refusal, sealedAction, messageID)
-	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, ended) {
-			e = errors.Join(ended, e)
-		}
-	}
+	e := withEnd(err, newError(refused.Refusal, sealedAction, messageID))
 	if refused.Unsure && !errors.Is(e, CodeBadRequest) && !errors.Is(e, CodeInvalidField) {
 		return &UnconfirmedError{MessageID: messageID, Err: e}
 	}

@@ -70,7 +70,11 @@ func httpError(err error) error {
 		}
 		return fmt.Errorf("blaze: %w", err)
 	}
-	e := newError(refused.Refusal, refused.Request, "")
+	return withEnd(err, newError(refused.Refusal, refused.Request, ""))
+}
+
+// withEnd returns e, joined with the end of a context that err holds, if it holds one.
+func withEnd(err, e error) error {
 	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, ended) {
 			return errors.Join(ended, e)

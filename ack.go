@@ -116,14 +116,14 @@ func (p *plural) tries() int {
 }
 
 // heard notes the outcome of a frame, and reports whether its messages are to be sent one by one.
-func (p *plural) heard(o outbox.Outcome[*wire.Error]) (singly bool) {
+func (p *plural) heard(o outbox.Outcome) (singly bool) {
 	switch {
-	case o.Err == nil && o.Answer == nil:
+	case o.Kind == outbox.Confirmed:
 		p.state.CompareAndSwap(unproven, confirmed)
 		return false
-	case o.Err == nil && o.Refused:
+	case o.Kind == outbox.TransientExhausted:
 		return false // a server that is busy for too long has said nothing about the action
-	case o.Err == nil || errors.Is(o.Err, outbox.ErrUnanswered):
+	case o.Kind == outbox.Rejected || errors.Is(o.Err, outbox.ErrNoReply):
 		p.state.CompareAndSwap(unproven, unusable)
 		return true
 	}
@@ -175,18 +175,18 @@ func (c *Client) ackNow(ctx context.Context, s Status, ids []string) error {
 		return c.gaveUp("the acknowledgement was not written", err)
 	}
 	if len(ids) > 1 {
-		r.Tries = c.acker.tries(ids) // one alone is tried until ctx ends
+		r.Attempts = c.acker.tries(ids) // one alone is tried until ctx ends
 	}
-	o := c.outbox.Do(ctx, r, nil)
+	o := c.outbox.Do(ctx, r)
 	c.acker.leave()
 	if c.acker.failed(ids, o) {
 		return c.ackSingly(ctx, s, ids)
 	}
-	if o.Err != nil {
+	switch o.Kind {
+	case outbox.Rejected, outbox.TransientExhausted:
+		return newError(o.Rejection, wire.ActionAck, ids[0])
+	case outbox.Unanswered:
 		return c.gaveUp("the acknowledgement was not confirmed", o.Err)
-	}
-	if o.Answer != nil {
-		return newError(o.Answer, wire.ActionAck, ids[0])
 	}
 	c.stats.acked.Add(uint64(len(ids)))
 	c.inbox.Forget(ids...)

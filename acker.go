@@ -133,11 +133,11 @@ func cut(queue *fifo.Queue[string], n int) []string {
 func (a *acker) send(ids []string) {
 	r, err := ackRequest(a.c.cfg.AckStatus, ids)
 	if err != nil {
-		a.settle(ids, outbox.Outcome[*wire.Error]{Err: err})
+		a.settle(ids, outbox.Outcome{Err: err})
 		return
 	}
-	r.Tries = a.tries(ids)
-	a.c.outbox.Go(r, func(o outbox.Outcome[*wire.Error]) { a.settle(ids, o) })
+	r.Attempts = a.tries(ids)
+	a.c.outbox.Go(r, func(o outbox.Outcome) { a.settle(ids, o) })
 }
 
 // tries is how often a frame is written without an answer; 0: any number. After that, several ids go out one by one, and one is
@@ -151,23 +151,23 @@ func (a *acker) tries(ids []string) int {
 
 // failed reports whether the ids of a frame are to go out one by one: where plural says so, and also where the server was too
 // busy for it until its tries were used up.
-func (a *acker) failed(ids []string, o outbox.Outcome[*wire.Error]) bool {
-	return len(ids) > 1 && (a.plural.heard(o) || o.Err == nil && o.Refused)
+func (a *acker) failed(ids []string, o outbox.Outcome) bool {
+	return len(ids) > 1 && (a.plural.heard(o) || o.Kind == outbox.TransientExhausted)
 }
 
 // settle hears how a frame ended. It is called by whoever ended it and does not block.
-func (a *acker) settle(ids []string, o outbox.Outcome[*wire.Error]) {
+func (a *acker) settle(ids []string, o outbox.Outcome) {
 	a.leave()
 	switch {
 	case a.failed(ids, o):
 		a.again(ids)
 		return
-	case o.Err == nil && o.Answer == nil:
+	case o.Kind == outbox.Confirmed:
 		a.c.stats.acked.Add(uint64(len(ids)))
-	case o.Err == nil:
-		a.c.cfg.Logger.Warn("blaze: acknowledgement refused", "messages", len(ids), "error", newError(o.Answer, wire.ActionAck, ids[0]))
+	case o.Kind != outbox.Unanswered:
+		a.c.cfg.Logger.Warn("blaze: acknowledgement refused", "messages", len(ids), "error", newError(o.Rejection, wire.ActionAck, ids[0]))
 		a.c.stats.acksForgotten.Add(uint64(len(ids)))
-	case errors.Is(o.Err, outbox.ErrUnanswered):
+	case errors.Is(o.Err, outbox.ErrNoReply):
 		a.c.cfg.Logger.Warn("blaze: acknowledgement not answered", "message", ids[0])
 		a.c.stats.acksForgotten.Add(uint64(len(ids)))
 	default:

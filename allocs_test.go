@@ -25,8 +25,8 @@ import (
 // How many allocations a text message may take: received, from the socket to the handler's return and the acknowledgement; sent,
 // from Send to the server's confirmation. Who saves some lowers the bound.
 const (
-	mostReceived = 8.0
-	mostSent     = 20.0
+	mostReceived = 7.5
+	mostSent     = 11.0
 )
 
 func TestAllocationsOfAReceivedText(t *testing.T) {

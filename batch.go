@@ -248,7 +248,7 @@ func (f *flight) fly(ctx context.Context, c *Client) {
 		p := f.parcels[0]
 		o, err := c.do(ctx, wire.ActionCreateMessage, &p.messageParams, 0)
 		if err == nil {
-			o.Unsure = o.Unsure || p.unsure
+			o.Unconfirmed = o.Unconfirmed || p.unsure
 			err = c.outcome(o, wire.ActionCreateMessage, p.MessageID)
 		}
 		f.errs[0] = err
@@ -257,7 +257,7 @@ func (f *flight) fly(ctx context.Context, c *Client) {
 	o, err := c.do(ctx, wire.ActionCreatePlain, plainParams(f.parcels), c.batches.tries())
 	// A frame that was refused for a passing reason, as often as that is allowed, would fare no better message by message.
 	if err == nil && c.batches.heard(o) {
-		f.singly, f.unsure = true, o.Unsure
+		f.singly, f.unsure = true, o.Unconfirmed
 		return
 	}
 	for i, p := range f.parcels {

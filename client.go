@@ -40,7 +40,7 @@ type Client struct {
 
 	rest      *rest.Client
 	closeIdle func() // closes the idle connections of our own HTTP client
-	outbox    *outbox.Box[*wire.Error]
+	outbox    *outbox.Box
 	inbox     *inbox.Box[lane, *inbound]
 	acker     *acker
 	sessions  sessions // of those that encrypted messages go to
@@ -90,9 +90,9 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	}
 	c.rest = newRest(c)
 	c.over, c.end = context.WithCancel(context.Background()) //nolint:forbidigo // nobody's wish, but a fact: Run has ended
-	c.outbox = outbox.New(outbox.Config[*wire.Error]{
+	c.outbox = outbox.New(outbox.Config{
 		Len: config.OutboxLen, Bytes: outboxBytes, ReplyTimeout: config.ReplyTimeout, Attempts: config.SendAttempts,
-		Temporary: func(e *wire.Error) bool { return e != nil && Code(e.Code).temporary() },
+		Transient: func(e *wire.Error) bool { return Code(e.Code).temporary() },
 		Rest:      refusalWait.Near,
 	})
 	c.inbox = inbox.New[lane](inbox.Config[*inbound]{

@@ -154,13 +154,13 @@ func (c *Client) list(l *link.Link, answered func()) {
 		return
 	}
 	r := outbox.Request{ID: id, Class: outbox.List, Frame: wire.Request(id, wire.ActionListPending, nil)}
-	c.outbox.Go(r, func(o outbox.Outcome[*wire.Error]) {
-		switch {
-		case o.Err != nil:
-		case o.Answer != nil:
-			l.Fail(newError(o.Answer, wire.ActionListPending, ""))
-		default:
+	c.outbox.Go(r, func(o outbox.Outcome) {
+		switch o.Kind {
+		case outbox.Confirmed:
 			answered()
+		case outbox.Rejected, outbox.TransientExhausted:
+			l.Fail(newError(o.Rejection, wire.ActionListPending, ""))
+		case outbox.Unanswered: // the link is gone
 		}
 	})
 }

@@ -94,9 +94,9 @@ var All = []Mutant{
 	},
 	{
 		Name: "another message id on another try", By: soak, File: "send.go",
-		Old: "	return c.outbox.Do(ctx, r, pace), nil\n",
-		New: "	r.Tries = max(tries, 1)\n	o := c.outbox.Do(ctx, r, pace)\n" +
-			"	if m, ok := params.(*messageParams); ok && tries == 0 && errors.Is(o.Err, outbox.ErrUnanswered) {\n" +
+		Old: "	return c.outbox.Do(ctx, r), nil\n",
+		New: "	r.Attempts = max(tries, 1)\n	o := c.outbox.Do(ctx, r)\n" +
+			"	if m, ok := params.(*messageParams); ok && tries == 0 && errors.Is(o.Err, outbox.ErrNoReply) {\n" +
 			"		m.MessageID, _ = newID()\n		return c.do(ctx, action, m, 0)\n	}\n	return o, nil\n",
 	},
 	{
@@ -106,13 +106,13 @@ var All = []Mutant{
 	},
 	{
 		Name: "a message without an answer counts as not stored", By: soak, File: "internal/outbox/entry.go",
-		Old: "Unsure: e.unsure || err != nil && e.state == written,",
-		New: "Unsure: err != nil && e.state == written,",
+		Old: "Unconfirmed: e.unconfirmed || e.state == written,",
+		New: "Unconfirmed: e.state == written,",
 	},
 	{
 		Name: "a written message that is given up counts as not stored", By: soak, File: "internal/outbox/entry.go",
-		Old: "Unsure: e.unsure || err != nil && e.state == written,",
-		New: "Unsure: e.unsure,",
+		Old: "Unconfirmed: e.unconfirmed || e.state == written,",
+		New: "Unconfirmed: e.unconfirmed,",
 	},
 	{
 		Name: "two frames of one conversation are under way", By: soak, File: "batch.go",
@@ -121,8 +121,8 @@ var All = []Mutant{
 	},
 	{
 		Name: "a refused batch is lost", By: soak, File: "batch.go",
-		Old: "		f.singly, f.unsure = true, o.Unsure\n		return\n",
-		New: "		f.unsure = o.Unsure\n		return\n",
+		Old: "		f.singly, f.unsure = true, o.Unconfirmed\n		return\n",
+		New: "		f.unsure = o.Unconfirmed\n		return\n",
 	},
 	{
 		Name: "a passing refusal is final", By: soak, File: "errors.go",

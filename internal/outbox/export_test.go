@@ -4,14 +4,14 @@ package outbox
 type Left struct{ Entries, Queued, OnLink, Waiters, TakenSlots, TakenBytes int }
 
 // Waiting reports whether a request with that frame id is here.
-func (b *Box[A]) Waiting(id string) bool {
+func (b *Box) Waiting(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.byID[id] != nil
 }
 
 // Left returns what b holds.
-func (b *Box[A]) Left() Left {
+func (b *Box) Left() Left {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	queued := b.timed.Len()

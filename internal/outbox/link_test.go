@@ -96,13 +96,13 @@ func TestAThousandAtOnceOverManyLinks(t *testing.T) {
 					defer cancel()
 				}
 				id := fmt.Sprint("request ", i)
-				o := b.Do(ctx, request(id, outbox.Send), func(context.Context, string) error { return nil })
+				o := b.Do(ctx, t, request(id, outbox.Send), func(context.Context, string) error { return nil })
 				_, happened := carriedOut.Load(id)
 				switch {
 				case o.Err != nil:
 					gaveUp.Add(1)
 					assert.True(t, impatient, "%v", o.Err)
-					assert.False(t, happened && !o.Unsure, "carried out, and reported as not")
+					assert.False(t, happened && !o.Unconfirmed, "carried out, and reported as not")
 				case o.Answer == "ok":
 					confirmed.Add(1)
 					assert.True(t, happened, "confirmed, and never carried out")
@@ -174,11 +174,11 @@ func TestAThousandAtOnce(t *testing.T) {
 			if i%100 == 50 {
 				ctx, cancel := context.WithCancel(context.Background())
 				go cancel()
-				o := b.Do(ctx, request(id, outbox.Send), nil)
+				o := b.Do(ctx, t, request(id, outbox.Send), nil)
 				assert.True(t, o.Err != nil || o.Answer == "answer to "+id)
 				return
 			}
-			o := b.Do(context.Background(), request(id, outbox.Send), nil)
+			o := b.Do(context.Background(), t, request(id, outbox.Send), nil)
 			assert.NoError(t, o.Err)
 			assert.Equal(t, "answer to "+id, o.Answer)
 		})

@@ -23,7 +23,7 @@ var (
 
 // model is the outbox again, as simply as it can be said: one list, looked through from its beginning each time.
 type model struct {
-	cfg       outbox.Config[string]
+	cfg       outbox.Config
 	up        bool
 	shut      error
 	heard     time.Time
@@ -62,7 +62,7 @@ func (m *model) all(keep func(*modelEntry) bool) (found []*modelEntry) {
 
 func (m *model) end(e *modelEntry, err error) {
 	e.out.Err = err
-	e.out.Unsure = e.out.Unsure || err != nil && e.state == "written"
+	e.out.Unconfirmed = e.out.Unconfirmed || err != nil && e.state == "written"
 	m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
 	if e.Class == outbox.Send && e.state != "no room" {
 		m.roomSlots++
@@ -108,11 +108,11 @@ func (m *model) next() (ids []string, wait time.Duration, stalled bool) {
 	now := time.Now()
 	for _, e := range m.all(func(e *modelEntry) bool { return !e.due.IsZero() && !e.due.After(now) }) {
 		if e.state == "written" {
-			e.out.Unsure = true
-			if e.silent++; e.Tries == 0 {
+			e.out.Unconfirmed = true
+			if e.silent++; e.Attempts == 0 {
 				e.timeout *= 2
-			} else if e.silent >= e.Tries {
-				m.end(e, outbox.ErrUnanswered)
+			} else if e.silent >= e.Attempts {
+				m.end(e, outbox.ErrNoReply)
 				continue
 			}
 		}
@@ -197,7 +197,7 @@ func (m *model) answer(id, a string) bool {
 	m.heard = time.Now()
 	e.owed = false
 	e.out.Answer = a
-	if e.out.Refused = busy; busy {
+	if busy {
 		if e.refusals++; e.refusals < m.cfg.Attempts {
 			if e.paces {
 				e.state, e.due = "pacing", time.Time{}
@@ -224,7 +224,7 @@ func (m *model) down() {
 			e.state = "gone"
 			m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
 		case e.state == "written":
-			e.out.Unsure = true
+			e.out.Unconfirmed = true
 			e.state, e.due = "waiting", time.Time{}
 		}
 	}
@@ -257,16 +257,16 @@ func (p *play) add() {
 	r := outbox.Request{ID: id, Class: outbox.Class(p.rng.IntN(5)), Frame: []byte(id + strings.Repeat(" ", p.rng.IntN(40)))}
 	r.Class = min(r.Class, outbox.Send)
 	if r.Class == outbox.Ack {
-		r.Tries = p.rng.IntN(3)
+		r.Attempts = p.rng.IntN(3)
 	}
 	if r.Class != outbox.Send {
 		p.m.add(r, false)
-		p.b.Go(r, func(o outcome) { p.ended <- map[string]outcome{id: o} })
+		p.b.Go(p.t, r, func(o outcome) { p.ended <- map[string]outcome{id: o} })
 		return
 	}
 	var ctx context.Context
 	ctx, p.cancel[id] = context.WithCancel(context.Background())
-	var pace func(context.Context, string) error
+	var pace pacer
 	if p.rng.IntN(2) == 0 {
 		release := make(chan error)
 		p.pace[id] = release
@@ -280,7 +280,7 @@ func (p *play) add() {
 		}
 	}
 	p.m.add(r, pace != nil)
-	go func() { p.ended <- map[string]outcome{id: p.b.Do(ctx, r, pace)} }()
+	go func() { p.ended <- map[string]outcome{id: p.b.Do(ctx, p.t, r, pace)} }()
 }
 
 func (p *play) write() {

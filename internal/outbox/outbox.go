@@ -1,21 +1,23 @@
 // Package outbox holds requests from the moment they are made until they are answered. It outlives every connection, knows
-// no socket, starts no goroutine, and never reads what it carries: the writer of a link asks it what to write next, and the
-// reader tells it which answer came.
+// no socket and starts no goroutine. The writer of a link asks it what to write next; the reader tells it which answer came.
 //
-// A request is in one of these states until it is answered, and then no longer here:
+// A request is in one of these states until it has ended, and then no longer here:
 //
 //	waiting    to be written: new, written on a link that was lost, or unanswered for too long
-//	written    on the present link, its reply clock running
-//	resting    refused for a passing reason, until it may be written again
+//	written    on the present link, its reply timeout running
+//	resting    rejected for a transient reason, until it may be written again
 //
-// A try that ended without an answer marks the request unsure, for good: it may have been carried out.
+// An attempt that ended without an answer makes the request unconfirmed, for good: it may have been carried out.
 package outbox
 
 import (
 	"container/heap"
+	"context"
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // Class says what a request is for. List is written first. Then Ack and Send take turns, Ack first: an acknowledgement frees
@@ -32,51 +34,66 @@ const (
 
 // Errors that end a request without an answer.
 var (
-	// ErrUnanswered means that Request.Tries went by without a reply.
-	ErrUnanswered = errors.New("outbox: no reply")
-	// ErrStalled is what Next returns when the link answers nothing any more and should be replaced.
+	// ErrNoReply means that Request.Attempts attempts got no reply.
+	ErrNoReply = errors.New("outbox: no reply")
+	// ErrStalled is returned by Next when the link answers nothing any more and should be replaced.
 	ErrStalled = errors.New("nothing was answered for twice the reply timeout")
 )
 
-// Request is what is to be written. The same bytes are written on every try.
+// Request is a frame to be written. Every attempt writes the same bytes.
 type Request struct {
 	ID    string // of the frame; the reply carries it
 	Class Class
 	Frame []byte
 	Store bool // the frame is written without being compressed
-	// Tries is how many tries end in silence before it is given up; 0: any number. A link that was lost is no silence, and
-	// every try has the same time: with one that doubles, the link would be replaced first, again and again.
-	Tries int
+	// Attempts is the number of attempts without a reply after which the request ends with ErrNoReply; 0: no limit. A lost
+	// link does not count. With a limit the reply timeout does not double, because the link would be replaced first each time.
+	Attempts int
+	// Pace, if not nil, is called by Do after each transient rejection, before the request rests. Its error ends the request.
+	Pace func(ctx context.Context, rejection *wire.Error) error
 }
 
-// Outcome is how a request ended.
-type Outcome[A any] struct {
-	Answer   A     // the reply, where Err is nil; else the last temporary refusal, where Refused is set
-	Refused  bool  // a temporary refusal came, and nothing better after it
-	Unsure   bool  // some try ended without an answer: it may have been carried out, whatever a later one says
-	Err      error // nil: answered; else why it was not
-	Attempts int   // how often it was written
+// Kind is the way in which a request ended.
+type Kind uint8
+
+// The ways in which a request ends.
+const (
+	Unanswered         Kind = iota // no final answer came: Outcome.Err says why
+	Confirmed                      // the service accepted it
+	Rejected                       // the service rejected it, for good
+	TransientExhausted             // the service rejected it Config.Attempts times for transient reasons
+)
+
+// Outcome says how a request ended.
+type Outcome struct {
+	Kind Kind
+	// Rejection is the answer of a request that was Rejected or TransientExhausted. Of an Unanswered one it is the last
+	// transient rejection, or nil.
+	Rejection   *wire.Error
+	Unconfirmed bool  // an attempt got no answer: it may have been carried out, whatever a later attempt was answered
+	Err         error // why the request is Unanswered; nil for the other kinds
+	Attempts    int   // how often it was written
 }
 
 // Config has the limits and the rules of a Box; all fields are needed.
-type Config[A any] struct {
+type Config struct {
 	Len          int           // requests of class Send
 	Bytes        int64         // of their frames
-	ReplyTimeout time.Duration // doubled with each try that ended in silence, but see Request.Tries
-	Attempts     int           // temporary refusals until one is final; negative: no limit
-	Temporary    func(A) bool  // whether the refusal passes by itself; false for every other answer
-	Rest         func(refusals int) time.Duration
+	ReplyTimeout time.Duration // doubles with each attempt that got no reply, but see Request.Attempts
+	Attempts     int           // transient rejections until one is final; negative: no limit
+	Transient    func(*wire.Error) bool
+	Rest         func(rejections int) time.Duration // the wait after that many transient rejections
 }
 
 // Box holds requests. Its methods are safe for concurrent use.
-type Box[A any] struct {
-	cfg  Config[A]
+type Box struct {
+	cfg  Config
 	wake chan struct{} // tells the writer to call Next again
 
 	mu      sync.Mutex
-	byID    map[string]*entry[A]
-	ready   ready[A]
-	timed   queue[A] // written and resting, by when they are due
+	byID    map[string]*entry
+	ready   ready
+	timed   queue // written and resting, by when they are due
 	seq     uint64
 	closed  error
 	up      bool
@@ -93,65 +110,65 @@ const (
 	waiting state = iota
 	written
 	resting
-	pacing // about to rest, once its caller has waited for the limiter
+	pacing // its caller runs Request.Pace; it rests after that
 )
 
-type entry[A any] struct {
+type entry struct {
 	Request
-	done     func(Outcome[A])
-	refused  chan A // tells a caller who wants to pace of a temporary refusal; nil: it just rests
-	seq      uint64
-	state    state
-	pos      int // in the queue it is in
-	due      time.Time
-	timeout  time.Duration
-	onLink   bool
-	since    time.Time // it was first written on the present link, while onLink
-	attempts int
-	silent   int // tries that ended in silence
-	refusals int
-	unsure   bool
-	hasNo    bool
-	no       A // the last temporary refusal
+	done        func(Outcome)    // gets the outcome of a request of Go
+	ended       chan Outcome     // gets the outcome of a request of Do
+	rejected    chan *wire.Error // tells a caller with a Pace of a transient rejection
+	seq         uint64
+	state       state
+	pos         int // in the queue it is in
+	due         time.Time
+	timeout     time.Duration
+	onLink      bool
+	since       time.Time // it was first written on the present link, while onLink
+	attempts    int
+	silent      int // attempts that got no reply in time
+	rejections  int
+	unconfirmed bool
+	rejection   *wire.Error // the last transient one
 }
 
 // New returns an empty Box without a link.
-func New[A any](cfg Config[A]) *Box[A] {
-	b := &Box[A]{
-		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry[A]),
-		timed: queue[A]{less: byDue[A]},
+func New(cfg Config) *Box {
+	b := &Box{
+		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry),
+		timed: queue{less: byDue},
 		room:  room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
 	}
 	for i := range b.ready.queues {
-		b.ready.queues[i].less = byAge[A]
+		b.ready.queues[i].less = byAge
 	}
 	return b
 }
 
 // Wake is readable when Next may have something new to say.
-func (b *Box[A]) Wake() <-chan struct{} { return b.wake }
+func (b *Box) Wake() <-chan struct{} { return b.wake }
 
-func (b *Box[A]) signal() {
+func (b *Box) signal() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Go adds a request that takes no room. done is called once with its outcome, by the goroutine that brings it about and
-// under no lock; it must not block. Go reports the error of a closed Box to done as well.
-func (b *Box[A]) Go(req Request, done func(Outcome[A])) {
-	b.add(&entry[A]{Request: req, done: done})
+// Go adds a request that takes no room. done is called once with its outcome, by the goroutine that ends the request and
+// under no lock; it must not block. A closed Box calls done with its error.
+func (b *Box) Go(req Request, done func(Outcome)) {
+	b.add(&entry{Request: req, done: done})
 }
 
-func (b *Box[A]) add(e *entry[A]) {
+func (b *Box) add(e *entry) {
 	b.mu.Lock()
 	if err := b.closed; err != nil {
 		if e.Class == Send {
 			b.leave(int64(len(e.Frame)))
 		}
 		b.mu.Unlock()
-		e.done(Outcome[A]{Err: err})
+		e.end(Outcome{Err: err})
 		return
 	}
 	if e.Class == List && !b.up {
@@ -168,14 +185,14 @@ func (b *Box[A]) add(e *entry[A]) {
 
 // Next returns the next frame to write and whether to store it, and counts it as written. Without one, it returns how long
 // until there may be one again unless Wake says so earlier, or a negative duration for ever.
-func (b *Box[A]) Next() (frame []byte, store bool, wait time.Duration, err error) {
+func (b *Box) Next() (frame []byte, store bool, wait time.Duration, err error) {
 	now := time.Now()
 	b.mu.Lock()
 	gaveUp := b.expire(now)
 	e, wait, err := b.next(now)
 	b.mu.Unlock()
 	for _, e := range gaveUp {
-		e.done(e.outcome(ErrUnanswered))
+		e.end(e.unanswered(ErrNoReply))
 	}
 	if e == nil {
 		return nil, false, wait, err
@@ -183,7 +200,7 @@ func (b *Box[A]) Next() (frame []byte, store bool, wait time.Duration, err error
 	return e.Frame, e.Store, 0, nil
 }
 
-func (b *Box[A]) next(now time.Time) (*entry[A], time.Duration, error) {
+func (b *Box) next(now time.Time) (*entry, time.Duration, error) {
 	wait := time.Duration(-1)
 	if b.onLink > 0 {
 		wait = 2*b.cfg.ReplyTimeout - now.Sub(b.heard)
@@ -220,16 +237,16 @@ func (b *Box[A]) next(now time.Time) (*entry[A], time.Duration, error) {
 	return e, 0, nil
 }
 
-// expire moves what is due back to waiting, and returns those whose tries are used up.
-func (b *Box[A]) expire(now time.Time) (gaveUp []*entry[A]) {
+// expire moves the requests that are due back to waiting, and returns those without attempts left.
+func (b *Box) expire(now time.Time) (gaveUp []*entry) {
 	for b.timed.Len() > 0 && !b.timed.items[0].due.After(now) {
 		e := b.timed.items[0]
 		if e.state == written {
-			e.unsure = true
+			e.unconfirmed = true
 			e.silent++
-			if e.Tries == 0 {
+			if e.Request.Attempts == 0 {
 				e.timeout *= 2
-			} else if e.silent >= e.Tries {
+			} else if e.silent >= e.Request.Attempts {
 				b.remove(e)
 				gaveUp = append(gaveUp, e)
 				continue
@@ -240,22 +257,22 @@ func (b *Box[A]) expire(now time.Time) (gaveUp []*entry[A]) {
 	return gaveUp
 }
 
-// Answer finishes the request with that frame id, or lets it rest where the answer is a temporary refusal. It reports
-// whether the answer was waited for, and never blocks.
-func (b *Box[A]) Answer(id []byte, a A) bool {
-	temporary := b.cfg.Temporary(a)
+// Answer ends the request with that frame id, or lets it rest where the answer is a transient rejection. rejection is nil
+// where the request was accepted. Answer reports whether a request waited for the answer, and never blocks.
+func (b *Box) Answer(id []byte, rejection *wire.Error) bool {
+	transient := rejection != nil && b.cfg.Transient(rejection)
 	b.mu.Lock()
 	e := b.byID[string(id)]
-	if e == nil || temporary && (e.state == resting || e.state == pacing) {
+	if e == nil || transient && (e.state == resting || e.state == pacing) {
 		b.mu.Unlock()
 		return false
 	}
 	b.heard = time.Now()
 	b.offLink(e)
-	if temporary {
-		e.no, e.hasNo = a, true
-		if e.refusals++; b.cfg.Attempts < 0 || e.refusals < b.cfg.Attempts {
-			b.rest(e, a)
+	if transient {
+		e.rejection = rejection
+		if e.rejections++; b.cfg.Attempts < 0 || e.rejections < b.cfg.Attempts {
+			b.rest(e)
 			b.mu.Unlock()
 			b.signal()
 			return true
@@ -263,38 +280,36 @@ func (b *Box[A]) Answer(id []byte, a A) bool {
 	}
 	b.remove(e)
 	b.mu.Unlock()
-	out := e.outcome(nil)
-	out.Answer, out.Refused = a, temporary
-	e.done(out)
+	e.end(e.answered(rejection, transient))
 	return true
 }
 
-// rest puts e aside after a temporary refusal, once its caller has paced if it wants to.
-func (b *Box[A]) rest(e *entry[A], a A) {
+// rest puts e aside after a transient rejection, once its caller has paced if it wants to.
+func (b *Box) rest(e *entry) {
 	b.unqueue(e)
-	if e.refused != nil {
+	if e.rejected != nil {
 		e.state = pacing
-		e.refused <- a // there is room for one, and no second comes while it is pacing
+		e.rejected <- e.rejection // there is room for one, and no second comes while it is pacing
 		return
 	}
 	b.restNow(e)
 }
 
-func (b *Box[A]) restNow(e *entry[A]) {
-	e.state, e.due = resting, time.Now().Add(b.cfg.Rest(e.refusals))
+func (b *Box) restNow(e *entry) {
+	e.state, e.due = resting, time.Now().Add(b.cfg.Rest(e.rejections))
 	heap.Push(&b.timed, e)
 }
 
 // Up tells that a link is there. Without one, requests of class List are not taken.
-func (b *Box[A]) Up() {
+func (b *Box) Up() {
 	b.mu.Lock()
 	b.up = true
 	b.mu.Unlock()
 }
 
-// Down tells that the link is gone: what was written on it waits for the next one, unsure, in its first order, and requests
-// of class List are forgotten, without a word to anybody.
-func (b *Box[A]) Down() {
+// Down tells that the link is gone. Requests that were written on it wait for the next one, unconfirmed and in their first
+// order. Requests of class List are forgotten; nobody is told.
+func (b *Box) Down() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.up = false
@@ -304,30 +319,30 @@ func (b *Box[A]) Down() {
 		case e.Class == List:
 			b.remove(e)
 		case e.state == written:
-			e.unsure = true
+			e.unconfirmed = true
 			b.requeue(e)
 		}
 	}
 }
 
 // Close ends every request with err, and all that come later.
-func (b *Box[A]) Close(err error) {
+func (b *Box) Close(err error) {
 	b.mu.Lock()
 	b.closed, b.room.shut = err, err
 	b.room.seal(err)
-	left := make([]*entry[A], 0, len(b.byID))
+	left := make([]*entry, 0, len(b.byID))
 	for _, e := range b.byID {
 		b.remove(e)
 		left = append(left, e)
 	}
 	b.mu.Unlock()
 	for _, e := range left {
-		e.done(e.outcome(err))
+		e.end(e.unanswered(err))
 	}
 }
 
 // Seal refuses new requests of class Send with err, those that wait for room too, and leaves the others be.
-func (b *Box[A]) Seal(err error) {
+func (b *Box) Seal(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.room.seal(err)
@@ -340,14 +355,14 @@ type Len struct {
 }
 
 // Len returns the present numbers.
-func (b *Box[A]) Len() Len {
+func (b *Box) Len() Len {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return Len{Requests: b.room.taken(), Resent: b.resent}
 }
 
 // Drained returns a channel that is closed as soon as no request of class Send is here, or on its way in.
-func (b *Box[A]) Drained() <-chan struct{} {
+func (b *Box) Drained() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ch := make(chan struct{})

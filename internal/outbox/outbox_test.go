@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 const (
@@ -25,24 +26,76 @@ var errEnd = errors.New("the end")
 
 func rest(refusals int) time.Duration { return time.Duration(refusals) * 3 * time.Second }
 
-// config is a Box whose answers are words; those that begin with "busy" are temporary refusals.
-func config() outbox.Config[string] {
-	return outbox.Config[string]{
+// config is a Box for answers that are words: "ok" confirms, words that begin with "busy" are transient rejections, all others
+// are final ones.
+func config() outbox.Config {
+	return outbox.Config{
 		Len: 100, Bytes: 10_000, ReplyTimeout: replyTimeout, Attempts: 3,
-		Temporary: func(a string) bool { return strings.HasPrefix(a, "busy") },
+		Transient: func(r *wire.Error) bool { return strings.HasPrefix(r.Description, "busy") },
 		Rest:      rest,
 	}
 }
 
-type outcome = outbox.Outcome[string]
+// outcome is an Outcome in the words of the tests. The kind of an Outcome follows from the other fields; words checks it.
+type outcome struct {
+	Answer      string
+	Unconfirmed bool
+	Err         error
+	Attempts    int
+}
 
-// box is a Box whose ids are text.
-type box struct{ *outbox.Box[string] }
+// words translates an Outcome, and checks that its kind and its fields belong together.
+func words(t *testing.T, o outbox.Outcome) outcome {
+	out := outcome{Unconfirmed: o.Unconfirmed, Err: o.Err, Attempts: o.Attempts}
+	want := outbox.Confirmed
+	switch {
+	case o.Err != nil:
+		want = outbox.Unanswered
+	case o.Rejection == nil:
+		out.Answer = "ok"
+	case strings.HasPrefix(o.Rejection.Description, "busy"):
+		want = outbox.TransientExhausted
+	default:
+		want = outbox.Rejected
+	}
+	if o.Rejection != nil {
+		out.Answer = o.Rejection.Description
+	}
+	assert.Equal(t, want, o.Kind, "%+v", o)
+	return out
+}
 
-func (b *box) Answer(id, a string) bool { return b.Box.Answer([]byte(id), a) }
+// box is a Box whose ids and answers are words.
+type box struct{ *outbox.Box }
+
+func (b *box) Answer(id, word string) bool {
+	if word == "ok" {
+		return b.Box.Answer([]byte(id), nil)
+	}
+	return b.Box.Answer([]byte(id), &wire.Error{Description: word})
+}
+
+// pacer is the Pace of a request, in words; nil stays nil.
+type pacer func(ctx context.Context, word string) error
+
+func (p pacer) pace() func(context.Context, *wire.Error) error {
+	if p == nil {
+		return nil
+	}
+	return func(ctx context.Context, r *wire.Error) error { return p(ctx, r.Description) }
+}
+
+func (b *box) Do(ctx context.Context, t *testing.T, r outbox.Request, pace pacer) outcome {
+	r.Pace = pace.pace()
+	return words(t, b.Box.Do(ctx, r))
+}
+
+func (b *box) Go(t *testing.T, r outbox.Request, done func(outcome)) {
+	b.Box.Go(r, func(o outbox.Outcome) { done(words(t, o)) })
+}
 
 // run runs a test in a bubble with a Box that has a link, and in the end nothing may be left in it.
-func run(t *testing.T, cfg outbox.Config[string], test func(t *testing.T, b *box)) {
+func run(t *testing.T, cfg outbox.Config, test func(t *testing.T, b *box)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &box{outbox.New(cfg)}
@@ -96,16 +149,16 @@ func (e end) is(want outcome) {
 
 func start(t *testing.T, b *box, r outbox.Request) end {
 	e := end{t, make(chan outcome, 1)}
-	b.Go(r, func(o outcome) { e.out <- o })
+	b.Go(t, r, func(o outcome) { e.out <- o })
 	return e
 }
 
 // do calls Do for a request of class Send in a goroutine, and returns how to end its context.
-func do(t *testing.T, b *box, r outbox.Request, pace func(context.Context, string) error) (end, context.CancelCauseFunc) {
+func do(t *testing.T, b *box, r outbox.Request, pace pacer) (end, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	e := end{t, make(chan outcome, 1)}
 	go func() {
-		e.out <- b.Do(ctx, r, pace)
+		e.out <- b.Do(ctx, t, r, pace)
 		cancel(nil)
 	}()
 	synctest.Wait()
@@ -236,7 +289,7 @@ func TestAnswerInEachState(t *testing.T) {
 			writes(t, b, replyTimeout, "waiting again")
 			b.Down()
 			require.True(t, b.Answer("waiting again", answer))
-			e.is(outcome{Answer: answer, Unsure: true, Attempts: 1})
+			e.is(outcome{Answer: answer, Unconfirmed: true, Attempts: 1})
 			writes(t, b, forever)
 		})
 	}
@@ -269,7 +322,7 @@ func TestUnknownLateAndDuplicateAnswers(t *testing.T) {
 		time.Sleep(rest(1))
 		writes(t, b, replyTimeout, "late")
 		b.Answer("late", "ok")
-		e.is(outcome{Answer: "ok", Unsure: true, Attempts: 2})
+		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 2})
 	})
 }
 
@@ -306,7 +359,7 @@ func TestTemporaryRefusals(t *testing.T) {
 				e.pending()
 				return
 			}
-			e.is(outcome{Answer: "busy for good", Refused: true, Attempts: last})
+			e.is(outcome{Answer: "busy for good", Attempts: last})
 			assert.EqualValues(t, last-1, b.Len().Resent)
 		})
 	}
@@ -334,7 +387,7 @@ func TestPace(t *testing.T) {
 		time.Sleep(rest(1))
 		writes(t, b, replyTimeout, "s")
 		require.True(t, b.Answer("s", "busy 2"))
-		e.is(outcome{Answer: "busy 2", Refused: true, Err: errPace, Attempts: 2})
+		e.is(outcome{Answer: "busy 2", Err: errPace, Attempts: 2})
 		assert.Equal(t, []string{"busy 1", "busy 2"}, refusals)
 
 		// The last refusal is an answer: nobody has to wait for another try.
@@ -347,6 +400,6 @@ func TestPace(t *testing.T) {
 		}
 		writes(t, b, replyTimeout, "last")
 		b.Answer("last", "busy")
-		e.is(outcome{Answer: "busy", Refused: true, Attempts: 3})
+		e.is(outcome{Answer: "busy", Attempts: 3})
 	})
 }

@@ -126,8 +126,8 @@ func TestContextEndsInEachState(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
-		assert.Equal(t, outcome{Err: context.Canceled}, b.Do(over, request("s", outbox.Send), nil), "before it began")
-		assert.Equal(t, outcome{Err: context.Canceled}, b.Do(over, request("s", outbox.Ack), nil))
+		assert.Equal(t, outcome{Err: context.Canceled}, b.Do(over, t, request("s", outbox.Send), nil), "before it began")
+		assert.Equal(t, outcome{Err: context.Canceled}, b.Do(over, t, request("s", outbox.Ack), nil))
 
 		ends := func(e end, cancel context.CancelCauseFunc, want outcome) {
 			t.Helper()
@@ -145,24 +145,24 @@ func TestContextEndsInEachState(t *testing.T) {
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
-		ends(e, cancelS, outcome{Unsure: true, Attempts: 1}) // written
+		ends(e, cancelS, outcome{Unconfirmed: true, Attempts: 1}) // written
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
 		b.Answer("s", "busy")
-		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Attempts: 1}) // resting
+		ends(e, cancelS, outcome{Answer: "busy", Attempts: 1}) // resting
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
 		b.Answer("s", "busy")
 		time.Sleep(rest(1))
 		writes(t, b, replyTimeout, "s")
-		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Unsure: true, Attempts: 2}) // written again
+		ends(e, cancelS, outcome{Answer: "busy", Unconfirmed: true, Attempts: 2}) // written again
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
 		b.Down()
-		ends(e, cancelS, outcome{Unsure: true, Attempts: 1}) // waiting for another link
+		ends(e, cancelS, outcome{Unconfirmed: true, Attempts: 1}) // waiting for another link
 		b.Up()
 
 		e, cancelS = do(t, b, r, nil)
@@ -170,7 +170,7 @@ func TestContextEndsInEachState(t *testing.T) {
 		time.Sleep(replyTimeout)
 		writes(t, b, replyTimeout, "s")
 		b.Answer("s", "busy")
-		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Unsure: true, Attempts: 2}) // resting, and unsure for good
+		ends(e, cancelS, outcome{Answer: "busy", Unconfirmed: true, Attempts: 2}) // resting, and unsure for good
 
 		e, cancelS = do(t, b, r, func(ctx context.Context, _ string) error {
 			<-ctx.Done()
@@ -178,7 +178,7 @@ func TestContextEndsInEachState(t *testing.T) {
 		})
 		writes(t, b, replyTimeout, "s")
 		b.Answer("s", "busy")
-		ends(e, cancelS, outcome{Answer: "busy", Refused: true, Attempts: 1}) // with the limiter
+		ends(e, cancelS, outcome{Answer: "busy", Attempts: 1}) // with the limiter
 	})
 }
 
@@ -213,13 +213,13 @@ func TestCloseInEachState(t *testing.T) {
 		list := start(t, b, request("list", outbox.List))
 
 		b.Close(errEnd)
-		unsure.is(outcome{Unsure: true, Err: errEnd, Attempts: 3})
-		resting.is(outcome{Answer: "busy", Refused: true, Err: errEnd, Attempts: 2})
-		again.is(outcome{Answer: "busy", Refused: true, Unsure: true, Err: errEnd, Attempts: 3})
-		written.is(outcome{Unsure: true, Err: errEnd, Attempts: 1})
+		unsure.is(outcome{Unconfirmed: true, Err: errEnd, Attempts: 3})
+		resting.is(outcome{Answer: "busy", Err: errEnd, Attempts: 2})
+		again.is(outcome{Answer: "busy", Unconfirmed: true, Err: errEnd, Attempts: 3})
+		written.is(outcome{Unconfirmed: true, Err: errEnd, Attempts: 1})
 		paced.pending()
 		time.Sleep(time.Second)
-		paced.is(outcome{Answer: "busy", Refused: true, Err: errEnd, Attempts: 1})
+		paced.is(outcome{Answer: "busy", Err: errEnd, Attempts: 1})
 		for _, e := range []end{waiting, noRoom, ack, list} {
 			e.is(outcome{Err: errEnd})
 		}

@@ -46,26 +46,26 @@ func TestTimeoutsDouble(t *testing.T) {
 		}
 		assert.EqualValues(t, 4, b.Len().Resent)
 		b.Answer("s", "ok")
-		e.is(outcome{Answer: "ok", Unsure: true, Attempts: 5})
+		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 5})
 	})
 }
 
 func TestTries(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		once := request("once", outbox.Ack)
-		once.Tries = 1
+		once.Attempts = 1
 		twice := request("twice", outbox.Ack)
-		twice.Tries = 2
+		twice.Attempts = 2
 		e1, e2 := start(t, b, once), start(t, b, twice)
 		writes(t, b, replyTimeout, "once", "twice")
 		time.Sleep(replyTimeout)
 		writes(t, b, replyTimeout, "twice") // nothing was answered for one ReplyTimeout, and two are the limit of a link
-		e1.is(outcome{Unsure: true, Err: outbox.ErrUnanswered, Attempts: 1})
+		e1.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 1})
 		e2.pending()
 		time.Sleep(10 * time.Second)
 		keepAlive(t, b, 30*time.Second)
 		writes(t, b, forever)
-		e2.is(outcome{Unsure: true, Err: outbox.ErrUnanswered, Attempts: 2})
+		e2.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 2})
 		assert.False(t, b.Answer("twice", "ok"))
 
 		// A lost link says nothing about the request: only a silent one ends it.
@@ -80,7 +80,7 @@ func TestTries(t *testing.T) {
 		writes(t, b, replyTimeout, "twice")
 		e.pending()
 		b.Answer("twice", "ok")
-		e.is(outcome{Answer: "ok", Unsure: true, Attempts: 7})
+		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 7})
 	})
 }
 
@@ -89,7 +89,7 @@ func TestTries(t *testing.T) {
 func TestTriesEndOnStalledLinks(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		r := request("a", outbox.Ack)
-		r.Tries = 5
+		r.Attempts = 5
 		e := start(t, b, r)
 		for links := 1; links <= 2; links++ {
 			writes(t, b, replyTimeout, "a")
@@ -105,7 +105,7 @@ func TestTriesEndOnStalledLinks(t *testing.T) {
 		writes(t, b, replyTimeout, "a")
 		time.Sleep(replyTimeout)
 		writes(t, b, forever)
-		e.is(outcome{Unsure: true, Err: outbox.ErrUnanswered, Attempts: 5})
+		e.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 5})
 	})
 }
 
@@ -163,7 +163,7 @@ func TestStalledLink(t *testing.T) {
 		time.Sleep(2*replyTimeout - 1)
 		writes(t, b, 1)
 		b.Answer("s", "ok")
-		e.is(outcome{Answer: "ok", Unsure: true, Attempts: 3})
+		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 3})
 		time.Sleep(time.Hour)
 		writes(t, b, forever)
 
@@ -223,11 +223,11 @@ func TestDown(t *testing.T) {
 			require.True(t, b.Answer(id, "ok"))
 		}
 		list.pending()
-		a.is(outcome{Answer: "ok", Unsure: true, Attempts: 2})
-		s1.is(outcome{Answer: "ok", Unsure: true, Attempts: 2})
+		a.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 2})
+		s1.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 2})
 		s2.is(outcome{Answer: "ok", Attempts: 2}) // it was answered on the lost link
 		s3.is(outcome{Answer: "ok", Attempts: 1})
-		s4.is(outcome{Answer: "ok", Unsure: true, Attempts: 2})
+		s4.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 2})
 		assert.EqualValues(t, 4, b.Len().Resent)
 		writes(t, b, forever)
 	})
@@ -243,7 +243,7 @@ func TestListIsRetriedOnItsLink(t *testing.T) {
 		time.Sleep(replyTimeout)
 		writes(t, b, replyTimeout, "l")
 		b.Answer("l", "ok")
-		e.is(outcome{Answer: "ok", Unsure: true, Attempts: 3})
+		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 3})
 
 		e = start(t, b, request("resting", outbox.List))
 		writes(t, b, replyTimeout, "resting")

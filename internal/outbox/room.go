@@ -1,0 +1,99 @@
+package outbox
+
+import (
+	"context"
+	"slices"
+)
+
+// room is the part of the limits that is free, and the callers who wait for some, in order. The lock of the Box guards it.
+type room struct {
+	slots, maxSlots int
+	bytes, maxBytes int64
+	waiters         []*waiter
+	shut            error
+}
+
+type waiter struct {
+	bytes   int64
+	granted chan error
+}
+
+// enter takes room for a request of class Send, and waits for it until ctx ends.
+func (b *Box) enter(ctx context.Context, bytes int64) error {
+	b.mu.Lock()
+	w, err := b.room.ask(bytes)
+	b.mu.Unlock()
+	if w == nil {
+		return err
+	}
+	select {
+	case err := <-w.granted:
+		return err
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.room.waiters, w); i >= 0 {
+		b.room.waiters = slices.Delete(b.room.waiters, i, i+1)
+		b.room.grant() // a smaller one behind it may fit
+	} else if err := <-w.granted; err == nil {
+		b.leave(bytes)
+	}
+	return ctx.Err()
+}
+
+// ask takes room at once where there is some and nobody waits; w is nil then, or where err says that the Box takes nothing.
+// Else it returns the waiter to wait on.
+func (r *room) ask(bytes int64) (w *waiter, err error) {
+	switch {
+	case r.shut != nil:
+		return nil, r.shut
+	case len(r.waiters) == 0 && r.fits(bytes):
+		r.take(bytes)
+		return nil, nil
+	}
+	w = &waiter{bytes: bytes, granted: make(chan error, 1)}
+	r.waiters = append(r.waiters, w)
+	return w, nil
+}
+
+// fits reports whether a request of that size may enter. An empty Box takes any one request, whatever its size.
+func (r *room) fits(bytes int64) bool {
+	return r.slots > 0 && (r.bytes >= bytes || r.bytes == r.maxBytes)
+}
+
+func (r *room) take(bytes int64) {
+	r.slots--
+	r.bytes -= bytes
+}
+
+// grant lets waiters in as long as they fit, first come first served: small requests never overtake a large one.
+func (r *room) grant() {
+	for len(r.waiters) > 0 && r.fits(r.waiters[0].bytes) {
+		w := r.waiters[0]
+		r.take(w.bytes)
+		r.waiters[0] = nil
+		r.waiters = r.waiters[1:]
+		w.granted <- nil
+	}
+}
+
+func (r *room) release(bytes int64) {
+	r.slots++
+	r.bytes += bytes
+	r.grant()
+}
+
+// taken returns the number of requests that have room.
+func (r *room) taken() int { return r.maxSlots - r.slots }
+
+// seal turns away all waiters, and all callers that follow.
+func (r *room) seal(err error) {
+	if r.shut == nil {
+		r.shut = err
+	}
+	for _, w := range r.waiters {
+		w.granted <- r.shut
+	}
+	r.waiters = nil
+}

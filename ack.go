@@ -31,22 +31,6 @@ const (
 	StatusRead      Status = "READ"      // read by the recipient
 )
 
-// AckMode says when a message is acknowledged. Until then the server pushes it again on every connection.
-type AckMode int
-
-// The acknowledgement modes.
-const (
-	// AckHandled acknowledges a message when its handler returned nil and the Ledger recorded it: at least once.
-	AckHandled AckMode = iota
-	// AckReceived acknowledges a message when a worker takes it, before the handler runs. The handler is still tried again
-	// in this process: at most once over a crash. What fails and is not tried again before Run ends is given up then.
-	AckReceived
-	// AckManual leaves acknowledging and recording to Client.Ack. Until then this process does not handle the message
-	// again (of the last 100,000 such messages), and the next start does. A message that is given up is reported and stays
-	// pending; one that every handler declined is acknowledged, for nobody is left who would do it.
-	AckManual
-)
-
 // Receipt says that a recipient's client got or read one of our messages.
 type Receipt struct {
 	MessageID string

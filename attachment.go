@@ -146,10 +146,6 @@ func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, err
 	return d, nil
 }
 
-// ErrDamaged is what the errors of a [Client.Download] are whose file is not the one of the message, and why an encrypted message
-// that is damaged stays a [Raw].
-var ErrDamaged = errors.New("blaze: damaged, or not what was sent")
-
 // download checks the size of what is read, and says in the Client's words what else is wrong.
 type download struct {
 	io.Closer

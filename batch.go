@@ -3,7 +3,6 @@ package blaze
 import (
 	"context"
 	"encoding/base64"
-	"fmt"
 	"slices"
 	"time"
 
@@ -18,36 +17,6 @@ const (
 	batchLinger   = 100 * time.Millisecond
 	envelopeBytes = 128 // more than a frame's JSON takes around its messages
 )
-
-// BatchError is the error of a SendBatch in which at least one message was not confirmed.
-type BatchError struct {
-	Errs []error // length and order of the messages given; nil where the message was sent
-}
-
-// Error counts the failures and repeats the first.
-func (e *BatchError) Error() string {
-	failed, first := 0, error(nil)
-	for _, err := range e.Errs {
-		if err == nil {
-			continue
-		}
-		if failed++; first == nil {
-			first = err
-		}
-	}
-	return fmt.Sprintf("blaze: %d of %d messages were not sent, the first because: %v", failed, len(e.Errs), first)
-}
-
-// Unwrap returns the errors of the messages that were not sent.
-func (e *BatchError) Unwrap() []error {
-	var errs []error
-	for _, err := range e.Errs {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
-}
 
 // SendBatch sends messages, many in a frame where that is possible, and waits until each is confirmed or has failed. Messages
 // of one conversation are sent in the order given. The result has the length and order of outs, with a zero Sent where the

@@ -86,31 +86,3 @@ func (c Category) Plain() Category {
 	}
 	return c
 }
-
-// decoder makes a payload of a message's data, which it gets in two forms, to take the one that needs no copy. Its errors name
-// fields and positions, never content.
-type decoder func(text string, data []byte) (Payload, error)
-
-// decoders is the one table that says how each category is read. A category that is not in it is delivered as Raw. It is
-// never written to.
-var decoders = map[Category]decoder{
-	CategoryPlainText:             func(text string, _ []byte) (Payload, error) { return Text(text), nil },
-	CategoryPlainPost:             func(text string, _ []byte) (Payload, error) { return Post(text), nil },
-	CategoryPlainImage:            object(readImage),
-	CategoryPlainData:             object(readData),
-	CategoryPlainSticker:          object(readSticker),
-	CategoryPlainContact:          object(readContact),
-	CategoryPlainAudio:            object(readAudio),
-	CategoryPlainVideo:            object(readVideo),
-	CategoryPlainLive:             object(readLive),
-	CategoryPlainLocation:         object(readLocation),
-	CategoryPlainTranscript:       decodeTranscript,
-	CategoryAppButtonGroup:        decodeButtonGroup,
-	CategoryAppCard:               object(readCard),
-	CategoryMessageRecall:         object(readRecall),
-	CategoryMessagePin:            object(readPin),
-	CategorySystemConversation:    object(readSystemConversation),
-	CategorySystemAccountSnapshot: object(readAccountSnapshot),
-	CategorySystemSafeSnapshot:    object(readSafeSnapshot),
-	CategorySystemSafeInscription: object(readSafeSnapshot),
-}

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gofrs/uuid/v5"
-
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/inbox"
@@ -18,13 +16,6 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/wire"
-)
-
-// The waits of a Client.
-var (
-	reconnectWait = backoff.Policy{Base: 500 * time.Millisecond, Cap: 30 * time.Second}
-	refusalWait   = backoff.Policy{Base: time.Second, Cap: 30 * time.Second}
-	handlerWait   = backoff.Policy{Base: time.Second, Cap: time.Minute}
 )
 
 // errConnecting is why nothing is written until the first connection is there, or has failed.
@@ -276,13 +267,4 @@ func (c *Client) setOffline(err error) {
 	c.mu.Lock()
 	c.offline = err
 	c.mu.Unlock()
-}
-
-// newID returns a random UUID, as the ids of frames and messages are.
-func newID() (string, error) {
-	id, err := uuid.NewV4()
-	if err != nil {
-		return "", fmt.Errorf("blaze: cannot make an id: %w", err)
-	}
-	return id.String(), nil
 }

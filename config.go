@@ -10,9 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"sync"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
@@ -80,17 +80,6 @@ type Config struct {
 // for acknowledgements. An error of Wait ends that send with nothing written. Wait must return when its context ends.
 type Limiter interface {
 	Wait(ctx context.Context) error
-}
-
-// Ledger remembers which messages were handled, so that a message pushed again is acknowledged and not handled again. It
-// belongs to one bot: in a store shared by bots, key by AppID and id. It remembers; it is no lock between processes. Its
-// methods are called concurrently.
-type Ledger interface {
-	// Handled reports whether the message was recorded. An error means: not known. The handler is then tried.
-	Handled(ctx context.Context, messageID string) (bool, error)
-	// Record notes that the message is finished with. It may come twice for one id. When it fails, the error is logged, and
-	// the message is acknowledged all the same.
-	Record(ctx context.Context, messageID string) error
 }
 
 // Trace has hooks for what happens inside a Client. Each may be nil. A hook is called by the goroutine that owns the event,
@@ -225,23 +214,49 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// memoryLedger is the Ledger of a Client that was given none.
-type memoryLedger struct {
-	mu  sync.Mutex
-	ids recent.Set
+// AckMode says when a message is acknowledged. Until then the server pushes it again on every connection.
+type AckMode int
+
+// The acknowledgement modes.
+const (
+	// AckHandled acknowledges a message when its handler returned nil and the Ledger recorded it: at least once.
+	AckHandled AckMode = iota
+	// AckReceived acknowledges a message when a worker takes it, before the handler runs. The handler is still tried again
+	// in this process: at most once over a crash. What fails and is not tried again before Run ends is given up then.
+	AckReceived
+	// AckManual leaves acknowledging and recording to Client.Ack. Until then this process does not handle the message
+	// again (of the last 100,000 such messages), and the next start does. A message that is given up is reported and stays
+	// pending; one that every handler declined is acknowledged, for nobody is left who would do it.
+	AckManual
+)
+
+// ownHTTPClient has the dialer, the TLS and the proxy of the websocket.
+func (c *Config) ownHTTPClient() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: c.DialContext, TLSClientConfig: c.TLSClientConfig, Proxy: c.Proxy,
+		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 16,
+		// A file is what it is: its length is checked, and its bytes are compressed already or encrypted.
+		DisableCompression: true,
+	}}
 }
 
-// Handled implements Ledger.
-func (l *memoryLedger) Handled(_ context.Context, messageID string) (bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ids.Has(messageID), nil
+// checkAPI keeps tokens off the open network: https, or http to this machine.
+func checkAPI(api string) error {
+	u, err := url.Parse(api)
+	switch {
+	case err != nil || u.Host == "":
+		return errors.New("must be a URL such as https://api.mixin.one")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "":
+		return errors.New("must have no user, path, query or fragment, and no slash at its end: requests are signed with their whole path")
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	}
+	return errors.New("must begin with https://, or http:// for a loopback host")
 }
 
-// Record implements Ledger.
-func (l *memoryLedger) Record(_ context.Context, messageID string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ids.Add(messageID)
-	return nil
-}
+// The waits of a Client.
+var (
+	reconnectWait = backoff.Policy{Base: 500 * time.Millisecond, Cap: 30 * time.Second}
+	refusalWait   = backoff.Policy{Base: time.Second, Cap: 30 * time.Second}
+	handlerWait   = backoff.Policy{Base: time.Second, Cap: time.Minute}
+)

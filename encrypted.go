@@ -7,13 +7,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
-
-// ErrNotForUs is why an encrypted message stays a [Raw]: it was sealed for other sessions than this one.
-var ErrNotForUs = errors.New("blaze: sealed for other sessions")
 
 // unseal opens the data of an encrypted message that was sealed for this session, so that it is decoded like a plain one. What was
 // sealed for others, what is damaged, and everything where the session's key is RSA, stays as it is, with the reason.
@@ -29,9 +25,6 @@ func (c *Client) unseal(v *wire.Message) ([]byte, error) {
 	}
 	return data, nil
 }
-
-// sealedAction is the request that stores encrypted messages. Over the websocket only the service's own apps write them.
-const sealedAction = "POST /encrypted_messages"
 
 // sealedMessage is one message of the request.
 type sealedMessage struct {
@@ -245,22 +238,4 @@ func (c *Client) sealMessage(d *draft, all []session) (sealedMessage, error) {
 	}
 	m.Checksum = seal.Checksum(ids)
 	return m, nil
-}
-
-// sealedError says what the end of the request means for one message: whether it may have been stored is never left open.
-func sealedError(err error, messageID string) error {
-	var refused *rest.Error
-	var silent *rest.NoAnswerError
-	switch {
-	case errors.As(err, &refused):
-	case errors.As(err, &silent) && silent.Written:
-		return &UnconfirmedError{MessageID: messageID, Err: httpError(err)}
-	default:
-		return httpError(err)
-	}
-	e := withEnd(err, newError(refused.Refusal, sealedAction, messageID))
-	if refused.Unsure && !errors.Is(e, CodeBadRequest) && !errors.Is(e, CodeInvalidField) {
-		return &UnconfirmedError{MessageID: messageID, Err: e}
-	}
-	return e
 }

@@ -1,6 +1,7 @@
 package blaze
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mixin-blaze/blaze/internal/inbox"
+	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -34,6 +37,14 @@ var (
 	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
+	// ErrNoSession is the error of an encrypted message whose recipient has no session that could open it, such as a user of an old
+	// client. Nothing was sent, and nothing is sent in plain text instead.
+	ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
+	// ErrNotForUs is why an encrypted message stays a [Raw]: it was sealed for other sessions than this one.
+	ErrNotForUs = errors.New("blaze: sealed for other sessions")
+	// ErrDamaged is what the errors of a [Client.Download] are whose file is not the one of the message, and why an encrypted message
+	// that is damaged stays a [Raw].
+	ErrDamaged = errors.New("blaze: damaged, or not what was sent")
 )
 
 // Code is an error code of the service. It is an error itself, so that
@@ -184,4 +195,113 @@ func clip(s string) string {
 	}
 	q := strconv.Quote(s)
 	return q[1:len(q)-1] + tail
+}
+
+// BatchError is the error of a SendBatch in which at least one message was not confirmed.
+type BatchError struct {
+	Errs []error // length and order of the messages given; nil where the message was sent
+}
+
+// Error counts the failures and repeats the first.
+func (e *BatchError) Error() string {
+	failed, first := 0, error(nil)
+	for _, err := range e.Errs {
+		if err == nil {
+			continue
+		}
+		if failed++; first == nil {
+			first = err
+		}
+	}
+	return fmt.Sprintf("blaze: %d of %d messages were not sent, the first because: %v", failed, len(e.Errs), first)
+}
+
+// Unwrap returns the errors of the messages that were not sent.
+func (e *BatchError) Unwrap() []error {
+	var errs []error
+	for _, err := range e.Errs {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errs
+}
+
+// newError makes an Error of a refusal as the wire has it.
+func newError(e *wire.Error, action, messageID string) *Error {
+	return &Error{Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra, Action: action, MessageID: messageID}
+}
+
+// hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been stored is
+// never hopeless: the next attempt finds out. Nor is a panic, whatever its value: it is no decision of the handler's.
+func hopeless(err error) bool {
+	var unconfirmed *UnconfirmedError
+	if errors.As(err, &unconfirmed) || panicked(err) {
+		return false
+	}
+	if errors.Is(err, ErrDrop) || errors.Is(err, ErrNoSession) {
+		return true
+	}
+	var batch *BatchError
+	if errors.As(err, &batch) { // one message that another attempt may get through is enough
+		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })
+	}
+	if errors.Is(err, ErrInvalid) {
+		return true
+	}
+	// Of several refusals joined, too.
+	var refused *Error
+	return errors.As(err, &refused) && !slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
+}
+
+func panicked(err error) bool {
+	var p *inbox.PanicError
+	return errors.As(err, &p)
+}
+
+// httpError makes a Client's error of one of the HTTP API.
+func httpError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var refused *rest.Error
+	if !errors.As(err, &refused) {
+		var silent *rest.NoAnswerError
+		if errors.As(err, &silent) {
+			return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+		}
+		return fmt.Errorf("blaze: %w", err)
+	}
+	return withEnd(err, newError(refused.Refusal, refused.Request, ""))
+}
+
+// withEnd returns e, joined with the end of a context that err holds, if it holds one.
+func withEnd(err, e error) error {
+	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, ended) {
+			return errors.Join(ended, e)
+		}
+	}
+	return e
+}
+
+// sealedAction is the request that stores encrypted messages. Over the websocket only the service's own apps write them.
+const sealedAction = "POST /encrypted_messages"
+
+// sealedError says what the end of the request means for one message: whether it may have been stored is never left open.
+func sealedError(err error, messageID string) error {
+	var refused *rest.Error
+	var silent *rest.NoAnswerError
+	switch {
+	case errors.As(err, &refused):
+	case errors.As(err, &silent) && silent.Written:
+		return &UnconfirmedError{MessageID: messageID, Err: httpError(err)}
+	default:
+		return httpError(err)
+	}
+	e := withEnd(err, newError(refused.Refusal, sealedAction, messageID))
+	if refused.Unsure && !errors.Is(e, CodeBadRequest) && !errors.Is(e, CodeInvalidField) {
+		return &UnconfirmedError{MessageID: messageID, Err: e}
+	}
+	return e
 }

@@ -1,8 +1,6 @@
 package blaze
 
 import (
-	"errors"
-	"fmt"
 	"reflect"
 )
 
@@ -24,29 +22,6 @@ func EncodePayload(p Payload) ([]byte, error) {
 	_, data, err := encodePayload(p)
 	return data, err
 }
-
-// DecodePayload returns what data says in a message of category c. It never fails: a category without a type of its own
-// gives a [Raw], and so does data that does not fit its category, with Err saying why. Fields that are not known are
-// ignored; limits that are checked before sending are not checked here. A Raw keeps data itself, no copy; all else is copied.
-func DecodePayload(c Category, data []byte) Payload { return decodePayload(c, string(data), data) }
-
-// decodePayload is DecodePayload of data that is there as text, too.
-func decodePayload(c Category, text string, data []byte) Payload {
-	if c.Encrypted() {
-		return Raw{As: c, Data: data, Err: errSealed}
-	}
-	decode, known := decoders[c]
-	if !known {
-		return Raw{As: c, Data: data}
-	}
-	p, err := decode(text, data)
-	if err != nil {
-		return Raw{As: c, Data: data, Err: fmt.Errorf("blaze: the data of a %s message does not fit: %w", c, err)}
-	}
-	return p
-}
-
-var errSealed = errors.New("blaze: encrypted data cannot be opened without the session's key, as a Client does")
 
 // encodePayload is EncodePayload that also returns the payload as a value.
 func encodePayload(p Payload) (value Payload, data []byte, err error) {
@@ -100,53 +75,4 @@ func inboundOnly(p Payload) bool {
 		return true
 	}
 	return false
-}
-
-// Text is a message of plain text, UTF-8; @ and an identity number mention a user. What arrives is kept byte for byte. To be
-// sent it must not be empty.
-type Text string
-
-// Textf is [fmt.Sprintf] for a Text.
-func Textf(format string, args ...any) Text { return Text(fmt.Sprintf(format, args...)) }
-
-// Category returns [CategoryPlainText].
-func (Text) Category() Category { return CategoryPlainText }
-
-func (t Text) data() ([]byte, error) {
-	if t == "" {
-		return nil, invalid("Text", "must not be empty")
-	}
-	return []byte(t), nil
-}
-
-// Post is an article in Markdown, UTF-8. To be sent it must not be empty.
-type Post string
-
-// Category returns [CategoryPlainPost].
-func (Post) Category() Category { return CategoryPlainPost }
-
-func (p Post) data() ([]byte, error) {
-	if p == "" {
-		return nil, invalid("Post", "must not be empty")
-	}
-	return []byte(p), nil
-}
-
-// Raw is a message whose data is not looked into: one of a category that this package has no type for, one whose data does
-// not fit its category, one that cannot be opened. To send one is to send Data as it is, as a message of category As, with
-// nothing checked; Err is not sent.
-type Raw struct {
-	As   Category // must not be empty to be sent
-	Data []byte   // after base64
-	Err  error    // why it was not decoded; nil where the category is not known. It never quotes Data
-}
-
-// Category returns As.
-func (r Raw) Category() Category { return r.As }
-
-func (r Raw) data() ([]byte, error) {
-	if r.As == "" {
-		return nil, invalid("Raw.As", "missing")
-	}
-	return r.Data, nil
 }

@@ -1,5 +1,7 @@
 package blaze
 
+import "fmt"
+
 // Sticker is a sticker of Messenger, named in one of two ways. Source: the service's list of websocket messages has Name
 // and AlbumID; StickerID is what today's apps write and the only thing they read.
 type Sticker struct {
@@ -153,4 +155,53 @@ func readPin(f *fields) Pin {
 		f.fail("message_ids", "missing")
 	}
 	return p
+}
+
+// Text is a message of plain text, UTF-8; @ and an identity number mention a user. What arrives is kept byte for byte. To be
+// sent it must not be empty.
+type Text string
+
+// Textf is [fmt.Sprintf] for a Text.
+func Textf(format string, args ...any) Text { return Text(fmt.Sprintf(format, args...)) }
+
+// Category returns [CategoryPlainText].
+func (Text) Category() Category { return CategoryPlainText }
+
+func (t Text) data() ([]byte, error) {
+	if t == "" {
+		return nil, invalid("Text", "must not be empty")
+	}
+	return []byte(t), nil
+}
+
+// Post is an article in Markdown, UTF-8. To be sent it must not be empty.
+type Post string
+
+// Category returns [CategoryPlainPost].
+func (Post) Category() Category { return CategoryPlainPost }
+
+func (p Post) data() ([]byte, error) {
+	if p == "" {
+		return nil, invalid("Post", "must not be empty")
+	}
+	return []byte(p), nil
+}
+
+// Raw is a message whose data is not looked into: one of a category that this package has no type for, one whose data does
+// not fit its category, one that cannot be opened. To send one is to send Data as it is, as a message of category As, with
+// nothing checked; Err is not sent.
+type Raw struct {
+	As   Category // must not be empty to be sent
+	Data []byte   // after base64
+	Err  error    // why it was not decoded; nil where the category is not known. It never quotes Data
+}
+
+// Category returns As.
+func (r Raw) Category() Category { return r.As }
+
+func (r Raw) data() ([]byte, error) {
+	if r.As == "" {
+		return nil, invalid("Raw.As", "missing")
+	}
+	return r.Data, nil
 }

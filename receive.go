@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -316,33 +315,6 @@ func (c *Client) letGo(in *inbound) {
 	}
 }
 
-// hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been stored is
-// never hopeless: the next attempt finds out. Nor is a panic, whatever its value: it is no decision of the handler's.
-func hopeless(err error) bool {
-	var unconfirmed *UnconfirmedError
-	if errors.As(err, &unconfirmed) || panicked(err) {
-		return false
-	}
-	if errors.Is(err, ErrDrop) || errors.Is(err, ErrNoSession) {
-		return true
-	}
-	var batch *BatchError
-	if errors.As(err, &batch) { // one message that another attempt may get through is enough
-		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })
-	}
-	if errors.Is(err, ErrInvalid) {
-		return true
-	}
-	// Of several refusals joined, too.
-	var refused *Error
-	return errors.As(err, &refused) && !slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
-}
-
-func panicked(err error) bool {
-	var p *inbox.PanicError
-	return errors.As(err, &p)
-}
-
 func (c *Client) logDecline(category Category) {
 	const most = 100 // categories come from the network
 	name := clip(string(category))
@@ -376,14 +348,4 @@ func (c *Client) record(ctx context.Context, id string) {
 	if err := guarded(func() error { return c.cfg.Ledger.Record(ctx, id) }); err != nil {
 		c.cfg.Logger.Warn("blaze: the ledger cannot record a message", "message", id, "error", err)
 	}
-}
-
-// guarded turns a panic of the user's code into an error.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
-	return f()
 }

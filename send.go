@@ -178,8 +178,3 @@ func (c *Client) whyOffline() error {
 	defer c.mu.Unlock()
 	return c.offline
 }
-
-// newError makes an Error of a refusal as the wire has it.
-func newError(e *wire.Error, action, messageID string) *Error {
-	return &Error{Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra, Action: action, MessageID: messageID}
-}

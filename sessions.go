@@ -5,17 +5,12 @@ import (
 	"crypto/ecdh"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
-
-// ErrNoSession is the error of an encrypted message whose recipient has no session that could open it, such as a user of an old
-// client. Nothing was sent, and nothing is sent in plain text instead.
-var ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
 
 // mostSessions is of how many users the sessions are remembered. Only tests change it.
 var mostSessions = 10_000

@@ -1,0 +1,57 @@
+package blaze
+
+import (
+	"errors"
+	"fmt"
+)
+
+// decoder makes a payload of a message's data, which it gets in two forms, to take the one that needs no copy. Its errors name
+// fields and positions, never content.
+type decoder func(text string, data []byte) (Payload, error)
+
+// decoders is the one table that says how each category is read. A category that is not in it is delivered as Raw. It is
+// never written to.
+var decoders = map[Category]decoder{
+	CategoryPlainText:             func(text string, _ []byte) (Payload, error) { return Text(text), nil },
+	CategoryPlainPost:             func(text string, _ []byte) (Payload, error) { return Post(text), nil },
+	CategoryPlainImage:            object(readImage),
+	CategoryPlainData:             object(readData),
+	CategoryPlainSticker:          object(readSticker),
+	CategoryPlainContact:          object(readContact),
+	CategoryPlainAudio:            object(readAudio),
+	CategoryPlainVideo:            object(readVideo),
+	CategoryPlainLive:             object(readLive),
+	CategoryPlainLocation:         object(readLocation),
+	CategoryPlainTranscript:       decodeTranscript,
+	CategoryAppButtonGroup:        decodeButtonGroup,
+	CategoryAppCard:               object(readCard),
+	CategoryMessageRecall:         object(readRecall),
+	CategoryMessagePin:            object(readPin),
+	CategorySystemConversation:    object(readSystemConversation),
+	CategorySystemAccountSnapshot: object(readAccountSnapshot),
+	CategorySystemSafeSnapshot:    object(readSafeSnapshot),
+	CategorySystemSafeInscription: object(readSafeSnapshot),
+}
+
+// DecodePayload returns what data says in a message of category c. It never fails: a category without a type of its own
+// gives a [Raw], and so does data that does not fit its category, with Err saying why. Fields that are not known are
+// ignored; limits that are checked before sending are not checked here. A Raw keeps data itself, no copy; all else is copied.
+func DecodePayload(c Category, data []byte) Payload { return decodePayload(c, string(data), data) }
+
+// decodePayload is DecodePayload of data that is there as text, too.
+func decodePayload(c Category, text string, data []byte) Payload {
+	if c.Encrypted() {
+		return Raw{As: c, Data: data, Err: errSealed}
+	}
+	decode, known := decoders[c]
+	if !known {
+		return Raw{As: c, Data: data}
+	}
+	p, err := decode(text, data)
+	if err != nil {
+		return Raw{As: c, Data: data, Err: fmt.Errorf("blaze: the data of a %s message does not fit: %w", c, err)}
+	}
+	return p
+}
+
+var errSealed = errors.New("blaze: encrypted data cannot be opened without the session's key, as a Client does")

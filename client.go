@@ -87,7 +87,7 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 		Rest:      refusalWait.Near,
 	})
 	c.inbox = inbox.New[lane](inbox.Config[*inbound]{
-		Workers: config.Workers, Bytes: config.InboxBytes, Handle: c.handle, Settle: c.settle, Relist: c.relist, LetGo: c.letGo,
+		Workers: config.Workers, Bytes: config.InboxBytes, Handle: c.handle, Relist: c.relist, LetGo: c.letGo,
 	})
 	c.acker = newAcker(c)
 	return c, nil

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mixin-blaze/blaze/internal/inbox"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -254,8 +253,28 @@ func hopeless(err error) bool {
 	return errors.As(err, &refused) && !slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
 }
 
+// errGoexit is the error of an attempt whose handler ended its goroutine.
+var errGoexit = errors.New("the handler called runtime.Goexit")
+
+// panicError is the error of an attempt whose handler panicked.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+// Error returns the value of the panic and the stack.
+func (e *panicError) Error() string {
+	return fmt.Sprintf("the handler panicked: %v\n%s", e.value, e.stack)
+}
+
+// Unwrap returns the value of the panic if it is an error.
+func (e *panicError) Unwrap() error {
+	err, _ := e.value.(error)
+	return err
+}
+
 func panicked(err error) bool {
-	var p *inbox.PanicError
+	var p *panicError
 	return errors.As(err, &p)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -202,8 +203,23 @@ func (c *Client) stopGateTimer() {
 	}
 }
 
-// handle runs one attempt on a worker.
-func (c *Client) handle(in *inbound, attempt int) error {
+// handle runs one attempt on a worker and decides what becomes of the message, whether the handler returns, panics or ends
+// its goroutine.
+func (c *Client) handle(in *inbound, attempt int, v *inbox.Verdict) {
+	err := errGoexit
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+		if !c.inbox.Abandoned() {
+			*v = c.settle(in, attempt, err)
+		}
+	}()
+	err = c.attempt(in, attempt)
+}
+
+// attempt calls the user's code for a message, unless the message needs none.
+func (c *Client) attempt(in *inbound, attempt int) error {
 	if in.receipt {
 		c.cfg.OnReceipt(Receipt{MessageID: in.view.MessageID, Status: Status(in.view.Category), At: in.view.CreatedAt})
 		return nil

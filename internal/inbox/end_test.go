@@ -1,63 +1,15 @@
 package inbox_test
 
 import (
-	"errors"
-	"fmt"
 	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/inbox"
 )
-
-func explode(v any) { panic(v) }
-
-func TestPanicsAreErrors(t *testing.T) {
-	run(t, 1, 1<<20, func(r *rig) {
-		cause := errors.New("cause")
-		var got []error
-		r.handle = func(m string, _ int) error {
-			switch m {
-			case "error":
-				explode(fmt.Errorf("wrapped: %w", cause))
-			case "text":
-				explode("no error")
-			case "nil":
-				explode(nil)
-			case "runtime":
-				var none []string
-				return errors.New(none[len(m)])
-			}
-			return nil
-		}
-		r.settle = func(_ string, _ int, err error) inbox.Verdict {
-			got = append(got, err)
-			return inbox.Verdict{}
-		}
-		for _, m := range []string{"error", "text", "nil", "runtime", "fine"} {
-			r.offer("l", m, 1, taken)
-		}
-		r.handled("error", "text", "nil", "runtime", "fine")
-		require.Len(t, got, 5)
-		for _, err := range got[:4] {
-			var panicked *inbox.PanicError
-			require.ErrorAs(t, err, &panicked)
-			assert.Contains(t, string(panicked.Stack), "TestPanicsAreErrors")
-			assert.Contains(t, err.Error(), fmt.Sprint("the handler panicked: ", panicked.Value))
-		}
-		assert.ErrorIs(t, got[0], cause)
-		assert.Contains(t, got[0].Error(), "inbox_test.explode")
-		assert.NoError(t, errors.Unwrap(got[1]))
-		var never *runtime.PanicNilError
-		assert.ErrorAs(t, got[2], &never)
-		assert.NoError(t, got[4])
-		assert.Equal(t, inbox.Left{}, r.Left())
-	})
-}
 
 func TestGoexitReplacesTheWorker(t *testing.T) {
 	run(t, 1, 1<<20, func(r *rig) {
@@ -80,7 +32,7 @@ func TestGoexitReplacesTheWorker(t *testing.T) {
 		assert.Zero(t, r.Left().Workers)
 		r.sleep(10 * time.Second)
 		assert.ElementsMatch(t, []string{"a/2", "b/2"}, take(r, &r.began))
-		assert.Equal(t, []error{inbox.ErrGoexit, inbox.ErrGoexit, nil, nil, nil}, got)
+		assert.Equal(t, []error{errGoexit, errGoexit, nil, nil, nil}, got)
 		assert.Equal(t, inbox.Left{}, r.Left())
 	})
 }
@@ -142,14 +94,14 @@ func TestAbandonDiscardsResults(t *testing.T) {
 		r.handle = func(m string, _ int) error {
 			time.Sleep(time.Hour)
 			switch m {
-			case "panics":
-				explode(m)
 			case "exits":
 				runtime.Goexit()
+			case "fails":
+				return errHandler
 			}
 			return nil
 		}
-		for _, m := range []string{"returns", "panics", "exits"} {
+		for _, m := range []string{"returns", "fails", "exits"} {
 			r.offer(m, m, 1, taken)
 		}
 		r.offer("returns", "queued", 1, taken)

@@ -51,10 +51,9 @@ const (
 type Config[M any] struct {
 	Workers int
 	Bytes   int64
-	// Handle runs one attempt, counted from 1. It may panic and may call runtime.Goexit.
-	Handle func(m M, attempt int) error
-	// Settle decides, on the same goroutine, after Handle has returned, panicked (*PanicError) or exited (ErrGoexit).
-	Settle func(m M, attempt int, err error) Verdict
+	// Handle runs one attempt, counted from 1, and stores its result in v. It must not panic, but may end its goroutine: with
+	// a result to return, it could not.
+	Handle func(m M, attempt int, v *Verdict)
 	// Relist asks the server to push everything pending again, because there is room again since the gate closed at the
 	// message with that id. It is called under no lock and must not block.
 	Relist func(gate string)
@@ -384,7 +383,7 @@ func (b *Box[K, M]) tellIdle() {
 	b.idle = nil
 }
 
-// Abandon discards the results of what is still being handled, and returns how much that is.
+// Abandon returns how many messages are still being handled. Handle is expected to ask Abandoned, and to discard their results.
 func (b *Box[K, M]) Abandon() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -21,7 +21,10 @@ const (
 	overhead  = inbox.Overhead
 )
 
-var errHandler = errors.New("not now")
+var (
+	errHandler = errors.New("not now")
+	errGoexit  = errors.New("exited")
+)
 
 // rig is a Box of words, where a message is its id, and what happened to it.
 type rig struct {
@@ -57,19 +60,22 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 		}
 		r.Box = inbox.New[string](inbox.Config[string]{
 			Workers: workers, Bytes: bytes,
-			Handle: func(m string, attempt int) error {
+			Handle: func(m string, attempt int, v *inbox.Verdict) {
 				r.mu.Lock()
 				r.began = append(r.began, named(m, attempt))
 				r.most = max(r.most, r.Len().Handling)
 				r.mu.Unlock()
-				return r.handle(m, attempt)
-			},
-			Settle: func(m string, attempt int, err error) inbox.Verdict {
-				v := r.settle(m, attempt, err)
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				r.settled = append(r.settled, named(m, attempt))
-				return v
+				err := errGoexit
+				defer func() {
+					if r.Abandoned() {
+						return
+					}
+					*v = r.settle(m, attempt, err)
+					r.mu.Lock()
+					defer r.mu.Unlock()
+					r.settled = append(r.settled, named(m, attempt))
+				}()
+				err = r.handle(m, attempt)
 			},
 			Relist: func(gate string) {
 				r.mu.Lock()

@@ -1,41 +1,20 @@
 package inbox
 
-import (
-	"errors"
-	"fmt"
-	"runtime/debug"
-	"time"
-)
+import "time"
 
-// ErrGoexit is the result of a handler that ended its goroutine.
-var ErrGoexit = errors.New("the handler called runtime.Goexit")
+// worker is a goroutine that handles messages until no lane is ready. verdict is the result of its present attempt: kept here
+// so that it costs no memory for each message.
+type worker struct{ verdict Verdict }
 
-// PanicError is the result of a handler that panicked.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// Error returns what the handler panicked with, and where.
-func (e *PanicError) Error() string {
-	return fmt.Sprintf("the handler panicked: %v\n%s", e.Value, e.Stack)
-}
-
-// Unwrap returns the value of the panic, if it was an error.
-func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
-	return err
-}
-
-// work handles messages until no lane is ready.
 func (b *Box[K, M]) work(hired bool) {
+	w := new(worker)
 	for {
 		l, it := b.next(hired)
 		if l == nil {
 			return
 		}
 		hired = false
-		b.attempt(l, it)
+		b.attempt(w, l, it)
 	}
 }
 
@@ -60,40 +39,34 @@ func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
 	return l, *it
 }
 
-// attempt handles the first message of l once. It settles in a deferred call, because runtime.Goexit leaves no other way.
-func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
-	err, exits := ErrGoexit, true
+// attempt handles the first message of l once. Handle and LetGo run user code, which may end this goroutine
+// (runtime.Goexit): deferred calls then do the rest, and another worker takes its place.
+func (b *Box[K, M]) attempt(w *worker, l *lane[K, M], it item[M]) {
+	w.verdict = Verdict{}
+	parked, exits := false, true
 	defer func() {
-		if v := recover(); v != nil {
-			err, exits = &PanicError{Value: v, Stack: debug.Stack()}, false
+		if !parked {
+			b.finish(l, w.verdict.Then == Keep)
 		}
-		var v Verdict
-		exited, parked := exits, false
-		defer func() { // Settle and LetGo run the user's code as well, and that may exit there
-			if !parked {
-				b.finish(l, v.Then == Keep)
-			}
-			if exited || exits {
-				go b.work(false) // in the place of this goroutine, which is ending
-			}
-		}()
-		if b.Abandoned() {
-			return
+		if exits {
+			go b.work(false)
 		}
+	}()
+	defer func() {
+		handled := !exits
 		exits = true
-		v = b.cfg.Settle(it.m, int(it.attempt), err)
-		if v.Then == Retry {
-			if parked = b.parkLane(l, v.After); !parked {
+		if w.verdict.Then == Retry {
+			if parked = b.parkLane(l, w.verdict.After); !parked {
 				b.cfg.LetGo(it.m) // Stop was called meanwhile
 			}
 		}
-		exits = false
+		exits = !handled
 	}()
-	err = b.cfg.Handle(it.m, int(it.attempt))
+	b.cfg.Handle(it.m, int(it.attempt), &w.verdict)
 	exits = false
 }
 
-// Abandoned reports whether results are discarded.
+// Abandoned reports whether Abandon was called.
 func (b *Box[K, M]) Abandoned() bool { return b.abandoned.Load() }
 
 // finish takes the first message of l away.

@@ -33,13 +33,13 @@ var All = []Mutant{
 		New: "	if last := l.items.Len() - 1; last > 0 {\n		it := l.items.All()[last]\n		l.items.Keep(last)\n		l = &lane[K, M]{key: key}\n		b.lanes[key] = l\n		l.items.Push(it)\n	}\n	b.ready.Push(l)\n	b.hire()\n	return Taken\n",
 	},
 	{
-		Name: "a panic is not recovered from", By: soak, File: "internal/inbox/worker.go",
-		Old: "		if v := recover(); v != nil {\n",
-		New: "		if v := any(nil); v != nil {\n",
+		Name: "a panic is not recovered from", By: soak, File: "receive.go",
+		Old: "		if p := recover(); p != nil {\n",
+		New: "		if p := any(nil); p != nil {\n",
 	},
 	{
 		Name: "a worker that called Goexit is not replaced", By: fault(45), File: "internal/inbox/worker.go",
-		Old: "			go b.work(false) // in the place of this goroutine, which is ending\n",
+		Old: "			go b.work(false)\n",
 		New: "",
 	},
 	{

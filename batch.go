@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -125,7 +126,7 @@ func appendPlain(b []byte, p *parcel) []byte {
 func (b *batch) add(i int, out Outgoing) {
 	d, err := out.draft()
 	if err == nil && d.MessageID == "" {
-		d.MessageID, err = newID()
+		d.MessageID, err = wire.NewID()
 	}
 	if err != nil {
 		b.errs[i] = err
@@ -179,7 +180,7 @@ func (b *batch) pack(ctx context.Context) *flight {
 	for len(b.ready) > 0 {
 		t := b.ready[0]
 		before := len(f.parcels)
-		for len(t.messages) > 0 && f.takes(t.messages[0], b.c.batches.usable()) && b.limit(ctx, f, t.messages[0]) {
+		for len(t.messages) > 0 && f.takes(t.messages[0], b.c.batches.Usable()) && b.limit(ctx, f, t.messages[0]) {
 			p := t.messages[0]
 			t.messages = t.messages[1:]
 			if p.refused != nil {
@@ -215,25 +216,24 @@ func (f *flight) fly(ctx context.Context, c *Client) {
 	f.errs = make([]error, len(f.parcels))
 	if !f.plural {
 		p := f.parcels[0]
-		o, err := c.do(ctx, wire.ActionCreateMessage, &p.messageParams, 0)
-		if err == nil {
-			o.Unconfirmed = o.Unconfirmed || p.unsure
-			err = c.outcome(o, wire.ActionCreateMessage, p.MessageID)
-		}
-		f.errs[0] = err
+		o := c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &p.messageParams})
+		o.Unconfirmed = o.Unconfirmed || p.unsure
+		f.errs[0] = c.sendError(o, wire.ActionCreateMessage, p.MessageID)
 		return
 	}
-	o, err := c.do(ctx, wire.ActionCreatePlain, plainParams(f.parcels), c.batches.tries())
-	// A frame that was refused for a passing reason, as often as that is allowed, would fare no better message by message.
-	if err == nil && c.batches.heard(o) {
+	// Compressed, the frames would be a quarter as long, and of 849,000 messages a second 381,000 would be left (make bench,
+	// two cores, with the server's share): SendBatch is for many messages.
+	o := c.do(ctx, engine.Request{
+		Action: wire.ActionCreatePlain, Params: plainParams(f.parcels), Store: true, Attempts: c.batches.Attempts(),
+	})
+	// A frame that was rejected for a transient reason, as often as that is allowed, would fare no better message by message.
+	if c.batches.Observe(o) {
+		//mutant:batch-singly
 		f.singly, f.unsure = true, o.Unconfirmed
 		return
 	}
 	for i, p := range f.parcels {
-		f.errs[i] = err
-		if err == nil {
-			f.errs[i] = c.outcome(o, wire.ActionCreatePlain, p.MessageID)
-		}
+		f.errs[i] = c.sendError(o, wire.ActionCreatePlain, p.MessageID)
 	}
 }
 
@@ -241,7 +241,7 @@ func (f *flight) fly(ctx context.Context, c *Client) {
 func (b *batch) land(f *flight) {
 	for i, p := range slices.Backward(f.parcels) {
 		if f.singly {
-			b.c.stats.resent.Add(1)
+			b.c.observer.Observe(engine.Event{Kind: messageResent})
 			p.alone, p.unsure = true, p.unsure || f.unsure
 			p.thread.messages = slices.Insert(p.thread.messages, 0, p)
 		} else {
@@ -282,7 +282,7 @@ func (b *batch) limit(ctx context.Context, f *flight, p *parcel) bool {
 func (b *batch) ended(p *parcel, err error) {
 	b.left--
 	if b.errs[p.index] = err; err == nil {
-		b.c.stats.sent.Add(1)
+		b.c.observer.Observe(engine.Event{Kind: messageSent})
 		b.sent[p.index] = Sent{MessageID: p.MessageID, ConversationID: p.ConversationID}
 	}
 }

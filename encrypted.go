@@ -7,24 +7,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/seal"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
-
-// unseal opens the data of an encrypted message that was sealed for this session, so that it is decoded like a plain one. What was
-// sealed for others, what is damaged, and everything where the session's key is RSA, stays as it is, with the reason.
-func (c *Client) unseal(v *wire.Message) ([]byte, error) {
-	data, err := seal.Open(c.signer, c.signer.SessionID(), []byte(v.Data))
-	switch {
-	case errors.Is(err, seal.ErrNotForUs):
-		return nil, fmt.Errorf("%w: a %s message", ErrNotForUs, clip(v.Category))
-	case errors.Is(err, seal.ErrDamaged):
-		return nil, fmt.Errorf("%w: a %s message: %w", ErrDamaged, clip(v.Category), err)
-	case err != nil:
-		return nil, fmt.Errorf("blaze: a %s message cannot be opened: %w", clip(v.Category), err)
-	}
-	return data, nil
-}
 
 // sealedMessage is one message of the request.
 type sealedMessage struct {
@@ -67,7 +53,7 @@ func (c *Client) sendSealed(ctx context.Context, drafts []*draft) []error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.over, cancel)()
+	defer context.AfterFunc(c.engine.Over(), cancel)()
 	unsure := make([]bool, len(drafts)) // may have been stored in the first try
 	left := make([]int, len(drafts))    // indexes of those to be sent
 	for i := range left {
@@ -84,7 +70,7 @@ func (c *Client) sendSealed(ctx context.Context, drafts []*draft) []error {
 		if err != nil && unsure[k] && !unconfirmed(err) {
 			err = &UnconfirmedError{MessageID: d.MessageID, Err: err}
 		}
-		if err != nil && c.over.Err() != nil {
+		if err != nil && c.engine.Over().Err() != nil {
 			err = errors.Join(err, c.closed())
 		}
 		errs[k] = err
@@ -94,7 +80,7 @@ func (c *Client) sendSealed(ctx context.Context, drafts []*draft) []error {
 
 // mayWrite returns why nothing is to be written.
 func (c *Client) mayWrite(ctx context.Context) error {
-	if c.over.Err() != nil {
+	if c.engine.Over().Err() != nil {
 		return c.closed()
 	}
 	if err := ctx.Err(); err != nil {
@@ -117,7 +103,7 @@ func (c *Client) sendSealedBatch(ctx context.Context, outs []Outgoing, sent []Se
 		for i, err := range c.sendSealed(ctx, drafts) {
 			if errs[which[i]] = err; err == nil {
 				sent[which[i]] = Sent{MessageID: drafts[i].MessageID, ConversationID: drafts[i].ConversationID}
-				c.stats.sent.Add(1)
+				c.observer.Observe(engine.Event{Kind: messageSent})
 			}
 		}
 		drafts, which, size = nil, nil, 0
@@ -128,7 +114,7 @@ func (c *Client) sendSealedBatch(ctx context.Context, outs []Outgoing, sent []Se
 			err = c.limit(ctx)
 		}
 		if err == nil && d.MessageID == "" {
-			d.MessageID, err = newID()
+			d.MessageID, err = wire.NewID()
 		}
 		if errs[i] = err; err != nil {
 			continue

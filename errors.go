@@ -8,7 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -276,6 +278,99 @@ func (e *panicError) Unwrap() error {
 func panicked(err error) bool {
 	var p *panicError
 	return errors.As(err, &p)
+}
+
+// transient reports whether a rejection passes by itself.
+func transient(r *wire.Error) bool { return Code(r.Code).temporary() }
+
+// connectionError makes an error for users of the reason why the engine is offline, or why Run ends.
+func connectionError(err error) error {
+	var rejected *engine.RejectedError
+	var connection *engine.ConnectionError
+	switch {
+	case errors.Is(err, engine.ErrNotRunning):
+		return ErrNotRunning
+	case errors.Is(err, engine.ErrConnecting):
+		return errConnecting
+	case errors.As(err, &connection):
+		cause := connection.Err
+		if errors.As(cause, &rejected) {
+			cause = newError(rejected.Rejection, rejected.Action, "")
+		}
+		if connection.Lost {
+			return fmt.Errorf("blaze: connection to %s lost: %w", connection.Endpoint, cause)
+		}
+		return fmt.Errorf("blaze: cannot connect to %s: %w", connection.Endpoint, cause)
+	case errors.Is(err, engine.ErrClosed):
+		return closedError(err)
+	}
+	return runError(err)
+}
+
+// closedError makes an error for users of one that is engine.ErrClosed and may wrap the error of Run.
+func closedError(err error) error {
+	if !errors.Is(err, engine.ErrClosed) {
+		return ErrClosed // Run is about to end
+	}
+	if end := runError(err); end != nil {
+		return fmt.Errorf("%w: %w", ErrClosed, end)
+	}
+	return ErrClosed
+}
+
+// runError makes the error of Run from that of the engine; nil if Run ended well.
+func runError(err error) error {
+	var rejected *engine.RejectedError
+	var left *engine.DrainError
+	var end error
+	if errors.As(err, &rejected) {
+		end = sessionError(rejected)
+	}
+	switch {
+	case !errors.As(err, &left):
+		return end
+	case end == nil:
+		return fmt.Errorf("%w: %w", ErrDrain, left)
+	}
+	return fmt.Errorf("%w; %w: %w", end, ErrDrain, left)
+}
+
+// sessionError makes the error of a session that was rejected for good.
+func sessionError(r *engine.RejectedError) error {
+	e := newError(r.Rejection, r.Action, "")
+	switch r.Reason {
+	case engine.ClockSkew:
+		return fmt.Errorf("%w: it is %v off: %w", ErrClockSkew, r.Skew.Round(time.Second), e)
+	case engine.Unauthorized:
+		return fmt.Errorf("blaze: the key is not this session's, the session is gone, or the clock is wrong: %w", e)
+	}
+	return e
+}
+
+// errConnecting is why nothing is written until the first connection is there, or has failed.
+var errConnecting = errors.New("blaze: not connected yet")
+
+// unwrittenError makes the error of a request that ended without an answer: what was not done, why, and why nothing was
+// written meanwhile.
+func unwrittenError(what string, err, offline error) error {
+	if errors.Is(err, engine.ErrClosed) {
+		return closedError(offline)
+	}
+	if offline == nil {
+		return fmt.Errorf("blaze: %s: %w", what, err)
+	}
+	why := connectionError(offline)
+	var refused *Error
+	if errors.As(why, &refused) {
+		// A refusal of the connection is none of the message, and no reason to give up what a handler was working on.
+		why = errors.New(why.Error())
+	}
+	return fmt.Errorf("blaze: %s: %w: %w", what, err, why)
+}
+
+// ackRejected makes the error of an acknowledgement that was rejected.
+func ackRejected(r *wire.Error, messageID string) *Error {
+	return newError(r, wire.ActionAck, messageID)
 }
 
 // httpError makes a Client's error of one of the HTTP API.

@@ -2,22 +2,12 @@ package blaze
 
 import (
 	"crypto/md5" //nolint:gosec // the protocol defines conversation ids by MD5; nothing secret depends on it
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gofrs/uuid/v5"
 )
-
-// newID returns a random UUID, as the ids of frames and messages are.
-func newID() (string, error) {
-	id, err := uuid.NewV4()
-	if err != nil {
-		return "", fmt.Errorf("blaze: cannot make an id: %w", err)
-	}
-	return id.String(), nil
-}
 
 // derivedNamespace is the namespace of every id that DeriveID makes. It was drawn at random for this package and must never
 // change: an id derived today has to be the same id next year.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/outbox"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -31,19 +32,20 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 		return Sent{}, err
 	}
 	if d.MessageID == "" {
-		if d.MessageID, err = newID(); err != nil {
+		if d.MessageID, err = wire.NewID(); err != nil {
 			return Sent{}, err
 		}
 	}
 	if d.sealed {
 		err = c.sendSealed(ctx, []*draft{d})[0]
 	} else {
-		err = c.request(ctx, wire.ActionCreateMessage, d.MessageID, &d.messageParams)
+		o := c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &d.messageParams})
+		err = c.sendError(o, wire.ActionCreateMessage, d.MessageID)
 	}
 	if err != nil {
 		return Sent{}, err
 	}
-	c.stats.sent.Add(1)
+	c.observer.Observe(engine.Event{Kind: messageSent})
 	return Sent{MessageID: d.MessageID, ConversationID: d.ConversationID}, nil
 }
 
@@ -76,12 +78,13 @@ func (c *Client) limit(ctx context.Context) error {
 	if c.cfg.Limiter == nil {
 		return nil
 	}
+	over := c.engine.Over()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.over, cancel)()
+	defer context.AfterFunc(over, cancel)()
 	err := guarded(func() error { return c.cfg.Limiter.Wait(ctx) })
 	switch {
-	case c.over.Err() != nil:
+	case over.Err() != nil:
 		return c.closed()
 	case err != nil:
 		return fmt.Errorf("blaze: the limiter let no message through: %w", err)
@@ -90,40 +93,23 @@ func (c *Client) limit(ctx context.Context) error {
 }
 
 // pace waits for the Limiter once more after a 429.
-func (c *Client) pace(ctx context.Context, e *wire.Error) error {
-	if Code(e.Code) == CodeTooManyRequests {
+func (c *Client) pace(ctx context.Context, rejection *wire.Error) error {
+	if Code(rejection.Code) == CodeTooManyRequests {
 		return c.limit(ctx)
 	}
 	return nil
 }
 
-// request makes one request and waits for its end. messageID is for the error; "" where there are several messages.
-func (c *Client) request(ctx context.Context, action, messageID string, params wire.Params) error {
-	o, err := c.do(ctx, action, params, 0)
-	if err != nil {
-		return err
-	}
-	return c.outcome(o, action, messageID)
-}
-
-// do puts one request into the outbox and waits for its end. tries is how often it is written without an answer; 0: for ever.
-func (c *Client) do(ctx context.Context, action string, params wire.Params, tries int) (outbox.Outcome, error) {
-	id, err := newID()
-	if err != nil {
-		return outbox.Outcome{}, err
-	}
-	r := outbox.Request{ID: id, Class: outbox.Send, Frame: wire.Request(id, action, params), Attempts: tries}
+// do makes one request and waits for its end.
+func (c *Client) do(ctx context.Context, r engine.Request) outbox.Outcome {
 	if c.cfg.Limiter != nil {
 		r.Pace = c.pace
 	}
-	// Compressed, the frames of a batch would be a quarter as long, and of 849,000 messages a second 381,000 would be left
-	// (make bench, two cores, with the server's share): SendBatch is for who has many to send.
-	r.Store = action == wire.ActionCreatePlain
-	return c.outbox.Do(ctx, r), nil
+	return c.engine.Do(ctx, r)
 }
 
-// outcome returns the error of a message whose request has ended. The error always tells whether the message may be stored.
-func (c *Client) outcome(o outbox.Outcome, action, messageID string) error {
+// sendError returns the error of a message whose request has ended. It always tells whether the message may be stored.
+func (c *Client) sendError(o outbox.Outcome, action, messageID string) error {
 	var rejected *Error
 	if o.Rejection != nil {
 		rejected = newError(o.Rejection, action, messageID)
@@ -139,42 +125,18 @@ func (c *Client) outcome(o outbox.Outcome, action, messageID string) error {
 		}
 		return rejected
 	}
+	err := o.Err
+	if errors.Is(err, engine.ErrClosed) {
+		err = c.closed()
+	}
 	switch {
 	case o.Unconfirmed:
-		return &UnconfirmedError{MessageID: messageID, Err: o.Err}
+		return &UnconfirmedError{MessageID: messageID, Err: err}
 	case rejected != nil:
-		return fmt.Errorf("%w: %w", o.Err, rejected)
+		return fmt.Errorf("%w: %w", err, rejected)
 	}
-	return c.gaveUp("message "+clip(messageID)+" was not written", o.Err)
-}
-
-// gaveUp says of a request that ended without an answer what happened, and what stood in its way.
-func (c *Client) gaveUp(what string, err error) error {
-	if errors.Is(err, ErrClosed) {
-		return c.closed()
-	}
-	if offline := c.whyOffline(); offline != nil {
-		var refused *Error
-		if errors.As(offline, &refused) {
-			// A refusal of the connection is none of the message, and no reason to give up what a handler was working on.
-			offline = errors.New(offline.Error())
-		}
-		return fmt.Errorf("blaze: %s: %w: %w", what, err, offline)
-	}
-	return fmt.Errorf("blaze: %s: %w", what, err)
+	return unwrittenError("message "+clip(messageID)+" was not written", o.Err, c.engine.Offline())
 }
 
 // closed returns ErrClosed, wrapped with how Run ended once that is known.
-func (c *Client) closed() error {
-	if err := c.whyOffline(); errors.Is(err, ErrClosed) {
-		return err
-	}
-	return ErrClosed
-}
-
-// whyOffline returns why nothing is written at present, or nil while connected.
-func (c *Client) whyOffline() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.offline
-}
+func (c *Client) closed() error { return closedError(c.engine.Offline()) }

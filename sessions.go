@@ -108,12 +108,12 @@ func (c *Client) usable(all []session) (found []seal.Session) {
 	return found
 }
 
-// sessionChanged hears of a SYSTEM_SESSION message.
-func (c *Client) sessionChanged(data string) {
+// changed takes the data of a SYSTEM_SESSION message: the sessions of its user have changed.
+func (s *sessions) changed(data string) {
 	var notice struct {
 		UserID string `json:"user_id"`
 	}
 	if json.Unmarshal([]byte(data), &notice) == nil {
-		c.sessions.drop(notice.UserID)
+		s.drop(notice.UserID)
 	}
 }

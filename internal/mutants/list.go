@@ -33,8 +33,8 @@ var All = []Mutant{
 		New: "	if last := l.items.Len() - 1; last > 0 {\n		it := l.items.All()[last]\n		l.items.Keep(last)\n		l = &lane[K, M]{key: key}\n		b.lanes[key] = l\n		l.items.Push(it)\n	}\n	b.ready.Push(l)\n	b.hire()\n	return Taken\n",
 	},
 	{
-		Name: "a panic is not recovered from", By: soak, File: "receive.go",
-		Old: "		if p := recover(); p != nil {\n",
+		Name: "a panic is not recovered from", By: soak, File: "deliver.go",
+		Old: "		//mutant:recover\n		if p := recover(); p != nil {\n",
 		New: "		if p := any(nil); p != nil {\n",
 	},
 	{
@@ -43,24 +43,24 @@ var All = []Mutant{
 		New: "",
 	},
 	{
-		Name: "acknowledged before the handler", By: soak, File: "receive.go",
-		Old: "	if c.cfg.Ack == AckReceived && !in.acked {\n",
-		New: "	if !in.acked {\n",
+		Name: "acknowledged before the handler", By: soak, File: "deliver.go",
+		Old: "if v.cfg.Ack == AckReceived {",
+		New: "if v.cfg.Ack >= 0 {",
 	},
 	{
-		Name: "a failed message is acknowledged at once", By: soak, File: "receive.go",
-		Old: "		return inbox.Verdict{Then: inbox.Retry, After: after}\n",
-		New: "		c.acker.add(in.view.MessageID)\n		return inbox.Verdict{Then: inbox.Retry, After: after}\n",
+		Name: "a failed message is acknowledged at once", By: soak, File: "internal/engine/deliver.go",
+		Old: "		v.Then, v.After = inbox.Retry",
+		New: "		e.acks.add(d.MessageID)\n		v.Then, v.After = inbox.Retry",
 	},
 	{
-		Name: "the ledger is not asked", By: soak, File: "receive.go",
-		Old: "	if attempt == 1 && c.known(c.handlerCtx, id) {\n",
-		New: "	if attempt == 0 && c.known(c.handlerCtx, id) {\n",
+		Name: "the ledger is not asked", By: soak, File: "deliver.go",
+		Old: "m.Attempt == 1 &&",
+		New: "m.Attempt == 0 &&",
 	},
 	{
-		Name: "handled messages are not recorded", By: soak, File: "receive.go",
-		Old: "		c.record(c.handlerCtx, in.view.MessageID)\n		c.acker.add(in.view.MessageID)\n",
-		New: "		c.acker.add(in.view.MessageID)\n",
+		Name: "handled messages are not recorded", By: soak, File: "internal/engine/deliver.go",
+		Old: "			//mutant:record\n			e.owner.Record(e.handlerCtx, d.MessageID)\n",
+		New: "",
 	},
 	{
 		Name: "acknowledgements are forgotten with the connection", By: soak, File: "internal/outbox/outbox.go",
@@ -68,17 +68,17 @@ var All = []Mutant{
 		New: "		case e.Class == List || e.Class == Ack:\n",
 	},
 	{
-		Name: "acknowledgements wait for a full frame", By: soak, File: "acker.go",
+		Name: "acknowledgements wait for a full frame", By: soak, File: "internal/engine/acker.go",
 		Old: "		case <-t.C:\n			return true\n",
 		New: "		case <-t.C:\n",
 	},
 	{
-		Name: "refused plural acknowledgements are forgotten", By: soak, File: "acker.go",
-		Old: "		a.again(ids)\n		return\n",
-		New: "		return\n",
+		Name: "refused plural acknowledgements are forgotten", By: soak, File: "internal/engine/acker.go",
+		Old: "		a.again(ids)\n",
+		New: "",
 	},
 	{
-		Name: "plural actions are used although the server has none", By: plain, File: "ack.go",
+		Name: "plural actions are used although the server has none", By: plain, File: "internal/engine/plural.go",
 		Old: "		p.state.CompareAndSwap(unproven, unusable)\n		return true\n",
 		New: "		return false\n",
 	},
@@ -94,15 +94,13 @@ var All = []Mutant{
 	},
 	{
 		Name: "another message id on another try", By: soak, File: "send.go",
-		Old: "	return c.outbox.Do(ctx, r), nil\n",
-		New: "	r.Attempts = max(tries, 1)\n	o := c.outbox.Do(ctx, r)\n" +
-			"	if m, ok := params.(*messageParams); ok && tries == 0 && errors.Is(o.Err, outbox.ErrNoReply) {\n" +
-			"		m.MessageID, _ = newID()\n		return c.do(ctx, action, m, 0)\n	}\n	return o, nil\n",
+		Old: "		o := c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &d.messageParams})\n",
+		New: "		o := c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &d.messageParams, Attempts: 1})\n		for errors.Is(o.Err, outbox.ErrNoReply) {\n			d.MessageID, _ = wire.NewID()\n			o = c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &d.messageParams, Attempts: 1})\n		}\n",
 	},
 	{
 		Name: "another message id outside of a refused batch", By: soak, File: "batch.go",
 		Old: "			p.alone, p.unsure = true, p.unsure || f.unsure\n",
-		New: "			p.alone, p.unsure = true, p.unsure || f.unsure\n			p.MessageID, _ = newID()\n",
+		New: "			p.alone, p.unsure = true, p.unsure || f.unsure\n			p.MessageID, _ = wire.NewID()\n",
 	},
 	{
 		Name: "a message without an answer counts as not stored", By: soak, File: "internal/outbox/entry.go",
@@ -130,9 +128,9 @@ var All = []Mutant{
 		New: "var temporary = []Code{}",
 	},
 	{
-		Name: "a reply is matched by action before id", By: fault(40), File: "receive.go",
-		Old: "	if c.outbox.Answer(f.ID.Bytes(), f.Error) {\n",
-		New: "	if f.Action == wire.ActionCreateMessage {\n		c.push(f)\n		return nil\n	}\n	if c.outbox.Answer(f.ID.Bytes(), f.Error) {\n",
+		Name: "a reply is matched by action before id", By: fault(40), File: "internal/engine/deliver.go",
+		Old: "	if e.outbox.Answer(f.ID.Bytes(), f.Error) {\n",
+		New: "	if f.Action == wire.ActionCreateMessage {\n		e.push(f)\n		return nil\n	}\n	if e.outbox.Answer(f.ID.Bytes(), f.Error) {\n",
 	},
 	{
 		Name: "a silent connection with requests is kept", By: fault(16), File: "internal/outbox/outbox.go",
@@ -140,14 +138,14 @@ var All = []Mutant{
 		New: "			wait = -1\n",
 	},
 	{
-		Name: "nothing is listed on a new connection", By: soak, File: "client.go",
-		Old: "		c.list(l, func() {})\n",
-		New: "		_ = c.list\n",
+		Name: "nothing is listed on a new connection", By: soak, File: "internal/engine/engine.go",
+		Old: "		e.list(l, func() {})\n",
+		New: "		_ = e.list\n",
 	},
 	{
-		Name: "backoff begins anew with each handshake", By: fault(53), File: "client.go",
-		Old: "			wait.Lived(lived)\n",
-		New: "			wait.Lived(time.Hour)\n",
+		Name: "backoff begins anew with each handshake", By: fault(53), File: "internal/engine/dialplan.go",
+		Old: "p.backoff.Lived(end.lived)",
+		New: "p.backoff.Lived(time.Hour)",
 	},
 	{
 		Name: "no jitter", By: fault(54), File: "internal/backoff/backoff.go",
@@ -155,24 +153,24 @@ var All = []Mutant{
 		New: "	return p.Bound(failures) //nolint",
 	},
 	{
-		Name: "Retry-After is ignored", By: fault(9), File: "client.go",
-		Old: "		d += min(answer.RetryAfter, 5*time.Minute) // and not all clients at that very moment\n",
+		Name: "Retry-After is ignored", By: fault(9), File: "internal/engine/dialplan.go",
+		Old: "	wait += min(end.retryAfter, mostRetryAfter)",
 		New: "",
 	},
 	{
-		Name: "the server's clock is ignored", By: fault(55), File: "client.go",
-		Old: "	c.signer.SetOffset(c.skew)\n",
+		Name: "the server's clock is ignored", By: fault(55), File: "internal/engine/supervise.go",
+		Old: "			e.cfg.Signer.SetOffset(d.skew)\n",
 		New: "",
 	},
 	{
-		Name: "a refused key is tried for ever", By: fault(6), File: "client.go",
-		Old: "	again := c.refused && !c.answered.Load()\n",
-		New: "	again := false\n",
+		Name: "a refused key is tried for ever", By: fault(6), File: "internal/engine/auth.go",
+		Old: "again := p.rejected && !answered",
+		New: "again := false",
 	},
 	{
-		Name: "the first refusal of a key is the last", By: fault(7), File: "client.go",
-		Old: "	again := c.refused && !c.answered.Load()\n",
-		New: "	again := true\n",
+		Name: "the first refusal of a key is the last", By: fault(7), File: "internal/engine/auth.go",
+		Old: "again := p.rejected && !answered",
+		New: "again := true",
 	},
 	{
 		Name: "a dead connection is not noticed", By: fault(15), File: "internal/link/reader.go",

@@ -1,4 +1,4 @@
-package blaze
+package engine
 
 import (
 	"context"
@@ -9,37 +9,36 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/fifo"
 	"github.com/mixin-blaze/blaze/internal/outbox"
-	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// acker acknowledges handled messages, many in a frame. Its goroutine lives while acknowledgements wait to be written;
+// acks acknowledges handled messages, many in a frame. Its goroutine lives while acknowledgements wait to be written;
 // those that were written live in the outbox, across links, until they are confirmed.
-type acker struct {
-	c      *Client
-	plural plural
+type acks struct {
+	e      *Engine
+	plural Plural
 	slots  chan struct{} // one for each unanswered frame
-	kick   chan struct{} // a full frame, or hurry
+	wakeup chan struct{} // a frame is full, or flush was called
 	stop   chan struct{}
 	ended  sync.WaitGroup
 
-	mu      sync.Mutex
-	queue   fifo.Queue[string]
-	alone   fifo.Queue[string] // ids of refused frames, to go out one by one
-	waiting int                // ids that are not confirmed, written ones and those of Client.Ack included
-	running bool
-	rush    bool // do not wait for full frames
-	sealed  bool // takes nothing from Client.Ack any more
-	closed  bool
-	idlers  []chan struct{}
+	mu       sync.Mutex
+	queue    fifo.Queue[string]
+	alone    fifo.Queue[string] // ids of refused frames, to go out one by one
+	waiting  int                // ids that are not confirmed, written ones and those of Client.Ack included
+	running  bool
+	flushing bool // does not wait for full frames
+	sealed   bool // takes nothing from Client.Ack any more
+	closed   bool
+	idlers   []chan struct{}
 }
 
-func newAcker(c *Client) *acker {
-	return &acker{c: c, slots: make(chan struct{}, ackFrames), kick: make(chan struct{}, 1), stop: make(chan struct{})}
+func newAcks(e *Engine) *acks {
+	return &acks{e: e, slots: make(chan struct{}, ackFrames), wakeup: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
 // add acknowledges a message soon. The inbox holds its id until that is confirmed. add never blocks.
-func (a *acker) add(id string) {
-	a.c.inbox.Hold(id)
+func (a *acks) add(id string) {
+	a.e.inbox.Hold(id)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.queue.Push(id)
@@ -51,14 +50,14 @@ func (a *acker) add(id string) {
 }
 
 // full returns how many ids fill a frame: without the plural action there is nothing to wait for after the first.
-func (a *acker) full() int {
-	if !a.plural.usable() {
+func (a *acks) full() int {
+	if !a.plural.Usable() {
 		return 1
 	}
-	return a.c.cfg.AckBatch
+	return a.e.cfg.AckBatch
 }
 
-func (a *acker) startLocked() {
+func (a *acks) startLocked() {
 	if !a.running && !a.closed {
 		a.running = true
 		a.ended.Add(1)
@@ -66,15 +65,15 @@ func (a *acker) startLocked() {
 	}
 }
 
-func (a *acker) wake() {
+func (a *acks) wake() {
 	select {
-	case a.kick <- struct{}{}:
+	case a.wakeup <- struct{}{}:
 	default:
 	}
 }
 
 // run writes frames until nothing waits.
-func (a *acker) run() {
+func (a *acks) run() {
 	defer a.ended.Done()
 	for a.gather() {
 		select {
@@ -87,7 +86,7 @@ func (a *acker) run() {
 }
 
 // gather waits until there is a frame worth writing. It returns false, and the goroutine ends, when nothing waits.
-func (a *acker) gather() bool {
+func (a *acks) gather() bool {
 	t := time.NewTimer(ackDelay)
 	defer t.Stop()
 	for {
@@ -97,13 +96,14 @@ func (a *acker) gather() bool {
 			a.mu.Unlock()
 			return false
 		}
-		worth := a.rush || a.alone.Len() > 0 || a.queue.Len() >= a.full()
+		worth := a.flushing || a.alone.Len() > 0 || a.queue.Len() >= a.full()
 		a.mu.Unlock()
 		if worth {
 			return true
 		}
 		select {
-		case <-a.kick:
+		case <-a.wakeup:
+		//mutant:ack-delay
 		case <-t.C:
 			return true
 		case <-a.stop:
@@ -112,7 +112,7 @@ func (a *acker) gather() bool {
 }
 
 // take returns the ids of the next frame.
-func (a *acker) take() []string {
+func (a *acks) take() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.alone.Len() > 0 {
@@ -130,56 +130,59 @@ func cut(queue *fifo.Queue[string], n int) []string {
 }
 
 // send hands a frame to the outbox, which tells settle how it ended.
-func (a *acker) send(ids []string) {
-	r, err := ackRequest(a.c.cfg.AckStatus, ids)
+func (a *acks) send(ids []string) {
+	r, err := ackRequest(a.e.cfg.AckStatus, ids)
 	if err != nil {
 		a.settle(ids, outbox.Outcome{Err: err})
 		return
 	}
-	r.Attempts = a.tries(ids)
-	a.c.outbox.Go(r, func(o outbox.Outcome) { a.settle(ids, o) })
+	r.Attempts = a.attempts(ids)
+	a.e.outbox.Go(r, func(o outbox.Outcome) { a.settle(ids, o) })
 }
 
-// tries is how often a frame is written without an answer; 0: any number. After that, several ids go out one by one, and one is
-// forgotten.
-func (a *acker) tries(ids []string) int {
-	if n := a.plural.tries(); len(ids) > 1 && n > 0 {
+// attempts returns how often a frame is written without a reply; 0: no limit. After that, several ids go out one by one, and
+// a single one is forgotten.
+func (a *acks) attempts(ids []string) int {
+	if n := a.plural.Attempts(); len(ids) > 1 && n > 0 {
 		return n
 	}
-	return max(a.c.cfg.SendAttempts, 0)
+	return max(a.e.cfg.SendAttempts, 0)
 }
 
-// failed reports whether the ids of a frame are to go out one by one: where plural says so, and also where the server was too
-// busy for it until its tries were used up.
-func (a *acker) failed(ids []string, o outbox.Outcome) bool {
-	return len(ids) > 1 && (a.plural.heard(o) || o.Kind == outbox.TransientExhausted)
+// needsSplit takes the outcome of a frame, and reports whether its ids are to go out one by one: where plural says so, and
+// where the service was too busy for the frame until its attempts were used up.
+func (a *acks) needsSplit(ids []string, o outbox.Outcome) bool {
+	if len(ids) == 1 {
+		return false
+	}
+	return a.plural.Observe(o) || o.Kind == outbox.TransientExhausted
 }
 
-// settle hears how a frame ended. It is called by whoever ended it and does not block.
-func (a *acker) settle(ids []string, o outbox.Outcome) {
+// settle takes the outcome of a frame. The goroutine that ended the frame calls it, and it does not block.
+func (a *acks) settle(ids []string, o outbox.Outcome) {
 	a.leave()
-	switch {
-	case a.failed(ids, o):
+	if a.needsSplit(ids, o) {
+		//mutant:split-acks
 		a.again(ids)
 		return
-	case o.Kind == outbox.Confirmed:
-		a.c.stats.acked.Add(uint64(len(ids)))
-	case o.Kind != outbox.Unanswered:
-		a.c.cfg.Logger.Warn("blaze: acknowledgement refused", "messages", len(ids), "error", newError(o.Rejection, wire.ActionAck, ids[0]))
-		a.c.stats.acksForgotten.Add(uint64(len(ids)))
-	case errors.Is(o.Err, outbox.ErrNoReply):
-		a.c.cfg.Logger.Warn("blaze: acknowledgement not answered", "message", ids[0])
-		a.c.stats.acksForgotten.Add(uint64(len(ids)))
-	default:
-		return // closed: the count says how many were left
 	}
-	a.c.inbox.Release(ids...)
+	switch {
+	case o.Kind == outbox.Confirmed:
+		a.e.observer.Observe(Event{Kind: Acked, Count: len(ids)})
+	case o.Kind == outbox.Rejected || o.Kind == outbox.TransientExhausted:
+		a.e.observer.Observe(Event{Kind: AckRejected, Count: len(ids), Text: ids[0], Rejection: o.Rejection})
+	case errors.Is(o.Err, outbox.ErrNoReply):
+		a.e.observer.Observe(Event{Kind: AckUnanswered, Count: len(ids), Text: ids[0]})
+	default:
+		return // the outbox was closed; the number of those left is reported by Run
+	}
+	a.e.inbox.Release(ids...)
 	a.end(len(ids))
 }
 
 // begin counts the ids of a Client.Ack until end, so that the end of Run waits for them. It returns false when nothing is
 // taken any more.
-func (a *acker) begin(n int) bool {
+func (a *acks) begin(n int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.sealed {
@@ -190,13 +193,13 @@ func (a *acker) begin(n int) bool {
 }
 
 // seal turns away who calls begin.
-func (a *acker) seal() {
+func (a *acks) seal() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sealed = true
 }
 
-func (a *acker) end(n int) {
+func (a *acks) end(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiting -= n
@@ -204,7 +207,7 @@ func (a *acker) end(n int) {
 }
 
 // again sends the ids of a refused frame one by one.
-func (a *acker) again(ids []string) {
+func (a *acks) again(ids []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, id := range ids {
@@ -215,7 +218,7 @@ func (a *acker) again(ids []string) {
 }
 
 // enter waits for one of the frames that may be unanswered at once; leave gives it back.
-func (a *acker) enter(ctx context.Context) error {
+func (a *acks) enter(ctx context.Context) error {
 	select {
 	case a.slots <- struct{}{}:
 		return nil
@@ -226,18 +229,18 @@ func (a *acker) enter(ctx context.Context) error {
 	}
 }
 
-func (a *acker) leave() { <-a.slots }
+func (a *acks) leave() { <-a.slots }
 
-// hurry sends what waits at once, and from now on without waiting for full frames.
-func (a *acker) hurry() {
+// flush sends what waits at once, and from now on without waiting for full frames.
+func (a *acks) flush() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.rush = true
+	a.flushing = true
 	a.wake()
 }
 
 // idle returns a channel that is closed as soon as nothing waits.
-func (a *acker) idle() <-chan struct{} {
+func (a *acks) idle() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	ch := make(chan struct{})
@@ -246,7 +249,7 @@ func (a *acker) idle() <-chan struct{} {
 	return ch
 }
 
-func (a *acker) tellIdle() {
+func (a *acks) tellIdle() {
 	if a.waiting > 0 {
 		return
 	}
@@ -257,7 +260,7 @@ func (a *acker) tellIdle() {
 }
 
 // close stops the goroutine and returns how many acknowledgements were left unconfirmed.
-func (a *acker) close() int {
+func (a *acks) close() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.closed {
@@ -268,9 +271,9 @@ func (a *acker) close() int {
 }
 
 // join waits for the goroutine, after close.
-func (a *acker) join() { a.ended.Wait() }
+func (a *acks) join() { a.ended.Wait() }
 
-func (a *acker) waitingIDs() int {
+func (a *acks) waitingIDs() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.waiting

@@ -1,0 +1,176 @@
+package blaze
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/mixin-blaze/blaze/internal/auth"
+	"github.com/mixin-blaze/blaze/internal/engine"
+	"github.com/mixin-blaze/blaze/internal/seal"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// deliverer implements [engine.Owner]. It makes a Message of each delivery, asks the Ledger and the Handler, and decides by
+// their answers what becomes of the message.
+type deliverer struct {
+	cfg      *Config
+	appID    string
+	signer   *auth.Signer
+	sessions *sessions
+	engine   *engine.Engine
+	observer *observer
+	handler  Handler // set by Run
+}
+
+// Handle implements [engine.Owner].
+func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int) {
+	m := v.message(d, attempt) // before user code, which may end this goroutine
+	err := errGoexit
+	defer func() {
+		//mutant:recover
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+		if !v.engine.Abandoned() {
+			v.settle(d, m, attempt, err)
+		}
+	}()
+	err = v.attempt(ctx, d, m)
+}
+
+// message makes the Message of one attempt.
+func (v *deliverer) message(d *engine.Delivery, attempt int) *Message {
+	if d.Category == string(CategorySystemSession) {
+		v.sessions.changed(d.Data)
+	}
+	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
+	m.LastAttempt = v.lastAttempt(attempt)
+	return m
+}
+
+// errKnown is the result of an attempt that the Ledger made needless.
+var errKnown = errors.New("handled before")
+
+// attempt calls the user's code for a message.
+func (v *deliverer) attempt(ctx context.Context, d *engine.Delivery, m *Message) error {
+	//mutant:ask-ledger
+	if m.Attempt == 1 && v.known(ctx, d.MessageID) {
+		return errKnown
+	}
+	//mutant:accept
+	if v.cfg.Ack == AckReceived {
+		v.engine.Accept(d)
+	}
+	return v.handler(ctx, m)
+}
+
+func (v *deliverer) lastAttempt(attempt int) bool {
+	return v.cfg.HandlerAttempts > 0 && attempt >= v.cfg.HandlerAttempts
+}
+
+// settle decides what becomes of a message after an attempt. It does not read m: the handler may have changed it.
+func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, err error) {
+	switch {
+	case err == errKnown: //nolint:errorlint // returned by attempt itself, never by user code
+		v.observer.Observe(engine.Event{Kind: engine.Duplicate})
+		d.Known()
+	case err == nil:
+		v.observe(messageHandled, m, nil)
+		v.finish(d)
+	case errors.Is(err, ErrNotHandled) && !panicked(err):
+		v.observer.observe(event{Event: engine.Event{Kind: messageDeclined, Text: d.Category}})
+		d.Finish() // in every mode: nobody is left who would call Ack
+	case v.engine.Stopping():
+		v.observe(attemptUndone, m, err)
+		d.Release(attempt, err)
+	default:
+		v.failed(d, m, attempt, err)
+	}
+}
+
+// failed lets a message be tried again, or drops it.
+func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, err error) {
+	v.observe(attemptFailed, m, err)
+	if v.engine.Abandoned() {
+		return // Run ended while the hook ran
+	}
+	if v.lastAttempt(attempt) || hopeless(err) {
+		v.observe(messageDropped, m, err)
+		v.finish(d)
+		return
+	}
+	after := handlerWait.Near(attempt)
+	v.observer.observe(event{Event: engine.Event{Kind: attemptScheduled, Err: err, RetryIn: after}, message: m})
+	d.Retry(attempt, err, after)
+}
+
+// finish ends a message: with AckManual it stays pending until Client.Ack.
+func (v *deliverer) finish(d *engine.Delivery) {
+	if v.cfg.Ack == AckManual {
+		d.Keep()
+		return
+	}
+	d.Finish()
+}
+
+func (v *deliverer) observe(kind engine.Kind, m *Message, err error) {
+	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: err}, message: m})
+}
+
+// Released implements [engine.Owner].
+func (v *deliverer) Released(d *engine.Delivery, attempt int, err error) {
+	v.observe(messageDropped, v.message(d, attempt), fmt.Errorf("blaze: Run ended before another attempt: %w", err))
+}
+
+// Receipt implements [engine.Owner].
+func (v *deliverer) Receipt(m *wire.Message) {
+	err := errGoexit
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+		if err != nil {
+			v.observer.observe(event{Event: engine.Event{Kind: receiptFailed, Text: m.MessageID, Err: err}})
+		}
+	}()
+	v.cfg.OnReceipt(Receipt{MessageID: m.MessageID, Status: Status(m.Category), At: m.CreatedAt})
+	err = nil
+}
+
+// known asks the Ledger. When it cannot tell, the handler is tried.
+func (v *deliverer) known(ctx context.Context, id string) bool {
+	var known bool
+	err := guarded(func() (err error) {
+		known, err = v.cfg.Ledger.Handled(ctx, id)
+		return err
+	})
+	if err != nil {
+		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotAsked, Text: id, Err: err}})
+		return false
+	}
+	return known
+}
+
+// Record implements [engine.Owner]: it tells the Ledger. When that fails, the message is acknowledged all the same.
+func (v *deliverer) Record(ctx context.Context, id string) {
+	if err := guarded(func() error { return v.cfg.Ledger.Record(ctx, id) }); err != nil {
+		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotTold, Text: id, Err: err}})
+	}
+}
+
+// unseal opens the data of an encrypted message that was sealed for this session, so that it is decoded like a plain one.
+// Data that was sealed for others, damaged data, and all data where the session's key is RSA, stays as it is, with the reason.
+func (v *deliverer) unseal(m *wire.Message) ([]byte, error) {
+	data, err := seal.Open(v.signer, v.signer.SessionID(), []byte(m.Data))
+	switch {
+	case errors.Is(err, seal.ErrNotForUs):
+		return nil, fmt.Errorf("%w: a %s message", ErrNotForUs, clip(m.Category))
+	case errors.Is(err, seal.ErrDamaged):
+		return nil, fmt.Errorf("%w: a %s message: %w", ErrDamaged, clip(m.Category), err)
+	case err != nil:
+		return nil, fmt.Errorf("blaze: a %s message cannot be opened: %w", clip(m.Category), err)
+	}
+	return data, nil
+}

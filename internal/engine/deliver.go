@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/mixin-blaze/blaze/internal/inbox"
+	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// errIDs is the error of a push without usable ids.
+var errIDs = errors.New("a push without usable ids")
+
+// lane is the unit of order: a conversation, or all receipts.
+type lane struct {
+	receipts     bool
+	conversation string
+}
+
+// hooks returns the functions that the reader and the writer of a link call.
+func (e *Engine) hooks() link.Hooks {
+	h := link.Hooks{
+		Alive: func() { e.observer.Observe(Event{Kind: Alive}) },
+		Read:  func() { e.observer.Observe(Event{Kind: FrameRead}) },
+		Frame: e.frame,
+		Bad:   e.skip,
+		Wrote: func(json []byte) { e.observer.Observe(Event{Kind: FrameWritten, JSON: json}) },
+	}
+	if e.cfg.TraceFrames {
+		h.Trace = func(json []byte) { e.observer.Observe(Event{Kind: FrameTraced, JSON: json}) }
+	}
+	return h
+}
+
+func (e *Engine) skip(err error) { e.observer.Observe(Event{Kind: FrameSkipped, Err: err}) }
+
+// ignore reports a frame of no use: an unknown action, or a reply that nobody waits for any more.
+func (e *Engine) ignore(f *wire.Received) {
+	e.observer.Observe(Event{Kind: Ignored, Text: f.Action, Rejection: f.Error})
+}
+
+// frame takes one frame from the reader. It never blocks. An error ends the link.
+func (e *Engine) frame(_ *link.Link, f *wire.Received) error {
+	if ofSession(f.Error) {
+		return &RejectedError{Rejection: f.Error, Action: f.Action} // a request with its id keeps waiting
+	}
+	//mutant:answer-by-id
+	if e.outbox.Answer(f.ID.Bytes(), f.Error) {
+		if !e.answered.Load() {
+			e.answered.Store(true)
+		}
+		return nil
+	}
+	switch f.Action {
+	case wire.ActionCreateMessage, wire.ActionCreateCall, wire.ActionCreateKraken:
+		e.push(f)
+	case wire.ActionAck:
+		e.receipt(f)
+	default:
+		e.ignore(f)
+	}
+	return nil
+}
+
+// empty reports whether a frame has no data, as replies have none.
+func empty(f *wire.Received) bool { return f.Error != nil || !f.Data }
+
+// push offers a message to the inbox.
+func (e *Engine) push(f *wire.Received) {
+	if empty(f) || !e.listen {
+		e.ignore(f)
+		return
+	}
+	if f.Fault != nil {
+		e.skip(f.Fault)
+		return
+	}
+	m := &f.Message
+	own := strings.EqualFold(m.UserID, e.cfg.AppID)
+	if own && m.Category == "" {
+		e.ignore(f) // the late reply to a send looks like a message of the bot's own without a category
+		return
+	}
+	if m.MessageID == "" || longestID(m) > wire.MaxID {
+		e.skip(errIDs)
+		return
+	}
+	// The size counts all that may be long: the ids were checked.
+	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
+	if e.inbox.Offer(lane{conversation: m.ConversationID}, m.MessageID, size, &Delivery{Message: *m, own: own}) == inbox.Duplicate {
+		e.observer.Observe(Event{Kind: Duplicate})
+	}
+}
+
+func longestID(m *wire.Message) int {
+	return max(len(m.MessageID), len(m.ConversationID), len(m.UserID), len(m.SessionID), len(m.QuoteMessageID), len(m.RepresentativeID))
+}
+
+// receipt offers a receipt to the inbox.
+func (e *Engine) receipt(f *wire.Received) {
+	if empty(f) || !e.cfg.Receipts {
+		e.ignore(f)
+		return
+	}
+	if f.Fault != nil {
+		e.skip(f.Fault)
+		return
+	}
+	id := f.Message.MessageID
+	if id == "" || max(len(id), len(f.Status)) > wire.MaxID {
+		e.skip(errIDs)
+		return
+	}
+	d := &Delivery{Message: wire.Message{MessageID: id, Category: f.Status, CreatedAt: f.UpdatedAt}, receipt: true}
+	if e.inbox.Offer(lane{receipts: true}, "", 0, d) != inbox.Taken {
+		e.ignore(f) // receipts are not pushed again: those that find no room are lost
+	}
+}
+
+// handle runs one attempt on a worker.
+func (e *Engine) handle(d *Delivery, attempt int, v *inbox.Verdict) {
+	switch {
+	case d.receipt:
+		e.owner.Receipt(&d.Message)
+	case d.own:
+		e.acks.add(d.MessageID) // pushed back to the bot that wrote it
+	default:
+		d.fate = undecided
+		defer e.settle(d, v) // also where the handler ends this goroutine
+		e.owner.Handle(e.handlerCtx, d, attempt)
+	}
+}
+
+// Accept records and acknowledges a message before its handler runs. It is for Owner.Handle.
+func (e *Engine) Accept(d *Delivery) {
+	//mutant:accept
+	if !d.acked {
+		e.owner.Record(e.handlerCtx, d.MessageID)
+		e.acks.add(d.MessageID)
+		d.acked = true
+	}
+}
+
+// settle carries out the fate of a message after an attempt.
+func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
+	if e.inbox.Abandoned() {
+		return
+	}
+	switch d.fate {
+	case undecided:
+	case finished:
+		if !d.acked {
+			//mutant:record
+			e.owner.Record(e.handlerCtx, d.MessageID)
+			e.acks.add(d.MessageID)
+		}
+	case known:
+		e.acks.add(d.MessageID)
+	case kept:
+		v.Then = inbox.Keep
+	case retried:
+		//mutant:retry
+		v.Then, v.After = inbox.Retry, d.failure.after
+	case released:
+		e.inbox.Stop()
+		e.letGo(d)
+	}
+}
+
+// letGo reports a message that failed and is not retried before Run ends. One that was acknowledged before its handler ran
+// does not come again.
+func (e *Engine) letGo(d *Delivery) {
+	if d.acked && !e.inbox.Abandoned() {
+		e.owner.Released(d, d.failure.attempt, d.failure.err)
+	}
+}

@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// Reasons why nothing is written. Package blaze has its own errors in their place.
+var (
+	ErrNotRunning = errors.New("engine: not running")
+	ErrConnecting = errors.New("engine: not connected yet")
+	ErrClosed     = errors.New("engine: closed")
+)
+
+// The codes that reject the session, and not one request.
+const (
+	codeUnauthorized   = 401
+	codeUpdateRequired = 10006
+)
+
+// ConnectionError says that a connection could not be made, or was lost.
+type ConnectionError struct {
+	Endpoint string
+	Lost     bool // it was there before
+	Err      error
+}
+
+// Error says what happened to which endpoint.
+func (e *ConnectionError) Error() string {
+	if e.Lost {
+		return fmt.Sprintf("connection to %s lost: %v", e.Endpoint, e.Err)
+	}
+	return fmt.Sprintf("cannot connect to %s: %v", e.Endpoint, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// RejectedError says that the service rejected a link, or the session for good.
+type RejectedError struct {
+	Rejection *wire.Error
+	Action    string        // of the frame; "" for the handshake
+	Reason    Reason        // why it is final, in an error of Run
+	Skew      time.Duration // with ClockSkew: by which the token was dated wrong
+}
+
+// Error names the code.
+func (e *RejectedError) Error() string { return fmt.Sprintf("rejected with code %d", e.Rejection.Code) }
+
+// DrainError says what was left when Run ended.
+type DrainError struct{ Handlers, Requests, Acks int }
+
+// Error lists what was left, without what was not.
+func (e *DrainError) Error() string {
+	var parts []string
+	for _, p := range []struct {
+		what string
+		n    int
+	}{
+		{"handlers still running", e.Handlers},
+		{"requests unanswered", e.Requests},
+		{"acknowledgements unconfirmed", e.Acks},
+	} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", p.what, p.n))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"slices"
+	"sync"
+)
+
+// phase is where a session stands. ARCHITECTURE.md has the diagram.
+type phase uint8
+
+const (
+	idle       phase = iota // Run was not called
+	connecting              // dials
+	online                  // has a link
+	offline                 // waits before it dials again
+	draining                // has a link, and the context of Run has ended
+	closed                  // Run has ended
+)
+
+// next has the phases that may follow each phase.
+var next = map[phase][]phase{
+	idle:       {connecting},
+	connecting: {online, offline, closed},
+	online:     {draining, offline, closed},
+	offline:    {connecting, closed},
+	draining:   {closed},
+	closed:     {},
+}
+
+// lifecycle is the phase of a session and why it is not online. Its methods are safe for concurrent use.
+type lifecycle struct {
+	mu    sync.Mutex
+	phase phase
+	why   error // why nothing is written; nil while there is a link
+}
+
+func newLifecycle() lifecycle { return lifecycle{why: ErrNotRunning} }
+
+// to enters a phase, and reports whether it may follow the present one; if not, nothing changes. why is the reason why
+// nothing is written from now on. A nil why leaves the reason as it is where the new phase has no link.
+func (l *lifecycle) to(p phase, why error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Contains(next[l.phase], p) {
+		return false
+	}
+	l.phase = p
+	if why != nil || p == online || p == draining {
+		l.why = why
+	}
+	return true
+}
+
+// offline returns why nothing is written, nil while there is a link.
+func (l *lifecycle) offline() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.why
+}

@@ -1,0 +1,81 @@
+package engine_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/engine"
+)
+
+var errLost = errors.New("lost")
+
+// path leads a new lifecycle to each phase.
+var path = map[engine.Phase][]engine.Phase{
+	engine.Idle:       nil,
+	engine.Connecting: {engine.Connecting},
+	engine.Online:     {engine.Connecting, engine.Online},
+	engine.Offline:    {engine.Connecting, engine.Offline},
+	engine.Draining:   {engine.Connecting, engine.Online, engine.Draining},
+	engine.Closed:     {engine.Connecting, engine.Closed},
+}
+
+func in(t *testing.T, phase engine.Phase) *engine.Lifecycle {
+	l := engine.NewLifecycle()
+	for _, p := range path[phase] {
+		require.True(t, l.To(p, nil))
+	}
+	return &l
+}
+
+// Each row is a phase, each column the phase after it: x where that may follow. It is the diagram in ARCHITECTURE.md.
+func TestPhases(t *testing.T) {
+	columns := []engine.Phase{engine.Idle, engine.Connecting, engine.Online, engine.Offline, engine.Draining, engine.Closed}
+	rows := map[engine.Phase]string{
+		//                  icofdz
+		engine.Idle:       ".x....",
+		engine.Connecting: "..xx.x",
+		engine.Online:     "...xxx",
+		engine.Offline:    ".x...x",
+		engine.Draining:   ".....x",
+		engine.Closed:     "......",
+	}
+	for from, row := range rows {
+		for i, to := range columns {
+			l := in(t, from)
+			want := row[i] == 'x'
+			assert.Equal(t, want, l.To(to, errLost), "from %d to %d", from, to)
+			if !want {
+				to = from
+			}
+			assert.Equal(t, to, l.Phase())
+		}
+	}
+}
+
+func TestWhyNothingIsWritten(t *testing.T) {
+	l := engine.NewLifecycle()
+	assert.Equal(t, engine.ErrNotRunning, l.Why())
+	for _, step := range []struct {
+		to        engine.Phase
+		why, want error
+	}{
+		{engine.Online, nil, engine.ErrNotRunning}, // not possible
+		{engine.Connecting, engine.ErrConnecting, engine.ErrConnecting},
+		{engine.Offline, errLost, errLost},
+		{engine.Connecting, nil, errLost},
+		{engine.Online, nil, nil},
+		{engine.Offline, errLost, errLost},
+		{engine.Connecting, nil, errLost},
+		{engine.Online, nil, nil},
+		{engine.Draining, nil, nil},
+		{engine.Offline, errLost, nil}, // not possible
+		{engine.Closed, engine.ErrClosed, engine.ErrClosed},
+		{engine.Connecting, errLost, engine.ErrClosed}, // not possible
+	} {
+		l.To(step.to, step.why)
+		assert.Equal(t, step.want, l.Why(), "%+v", step)
+	}
+}

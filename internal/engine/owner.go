@@ -1,0 +1,111 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// Owner handles what an Engine delivers. Its methods run user code.
+type Owner interface {
+	// Handle makes one attempt, counted from 1, to handle d, and calls one method of d that says what becomes of it. Without
+	// such a call d is neither recorded nor acknowledged. Handle must not panic. It may end its goroutine (runtime.Goexit),
+	// after that call: this is why it has no result.
+	Handle(ctx context.Context, d *Delivery, attempt int)
+	// Receipt handles a receipt: MessageID, CreatedAt for when, Category for the status. It must not panic.
+	Receipt(m *wire.Message)
+	// Released is told of a message that failed with err, was acknowledged before its handler ran, and is not retried because
+	// Run ends: it does not come again.
+	Released(d *Delivery, attempt int, err error)
+	// Record notes that a message is finished.
+	Record(ctx context.Context, id string)
+}
+
+// Delivery is a message, or a receipt, on its way to the Owner. Up to its outcome it belongs to one worker. There may be a
+// hundred thousand of them.
+type Delivery struct {
+	wire.Message
+	receipt bool
+	own     bool // written by the bot itself
+	acked   bool // before its handler ran
+	fate    fate
+	failure *failure // of the last attempt; nil: there was none
+}
+
+// fate is what becomes of a delivery after an attempt.
+type fate uint8
+
+const (
+	undecided fate = iota
+	finished       // recorded and acknowledged
+	known          // acknowledged; it was recorded before
+	kept           // neither, until Engine.Ack
+	retried
+	released // neither, because Run ends
+)
+
+// failure is why an attempt failed.
+type failure struct {
+	err     error
+	attempt int
+	after   time.Duration
+}
+
+// Finish says that the message is done with: it is recorded and acknowledged.
+func (d *Delivery) Finish() { d.fate = finished }
+
+// Known says that the message was handled and recorded before: it is acknowledged.
+func (d *Delivery) Known() { d.fate = known }
+
+// Keep says that the message stays pending until Engine.Ack. Until then it is not delivered again.
+func (d *Delivery) Keep() { d.fate = kept }
+
+// Retry says that the attempt failed with err, and that another one is wanted after a while.
+func (d *Delivery) Retry(attempt int, err error, after time.Duration) {
+	d.fate, d.failure = retried, &failure{err: err, attempt: attempt, after: after}
+}
+
+// Release says that the attempt failed with err while Run was ending: the message comes again on the next start, and the rest
+// of its conversation must not be handled before it.
+func (d *Delivery) Release(attempt int, err error) {
+	d.fate, d.failure = released, &failure{err: err, attempt: attempt}
+}
+
+// Observer is told what happens.
+type Observer interface {
+	// Observe must not block, and must not call into the Engine.
+	Observe(Event)
+}
+
+// Event is something that happened. The zero value of a field means that the Kind has none.
+type Event struct {
+	Kind      Kind
+	Count     int           // of messages
+	Text      string        // endpoint, action of a frame, or id of a message
+	Err       error         // why
+	RetryIn   time.Duration // until the next connection
+	JSON      []byte        // of a frame, valid during the call
+	Rejection *wire.Error
+}
+
+// Kind is the kind of an Event.
+type Kind uint8
+
+// The kinds, with the fields that they have.
+const (
+	Connected     Kind = iota // Text: the endpoint
+	Disconnected              // Err: a *ConnectionError; RetryIn
+	SessionEnded              // Err: the *RejectedError that ends Run
+	Alive                     // a frame, a ping or a pong came
+	FrameRead                 // a frame was inflated
+	FrameTraced               // JSON, with Config.TraceFrames
+	FrameWritten              // JSON, before it is compressed
+	FrameSkipped              // Err
+	Ignored                   // a frame of no use; Text: its action; Rejection, if it is one
+	Duplicate                 // a message that is held already was pushed
+	Acked                     // Count messages, confirmed by the service
+	AckRejected               // Count messages, for good; Text: the first id; Rejection
+	AckUnanswered             // Count messages; Text: the first id
+	Kinds                     // is the first number that is not used here
+)

@@ -1,0 +1,234 @@
+package blaze
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/engine"
+)
+
+// Stats are a Client's counters and gauges at one moment, for health checks and metrics. Counters start at zero with [New].
+type Stats struct {
+	Connected             bool
+	ConnectedAt, LastRead time.Time // LastRead: last frame, ping or pong. Zero before the first connection
+
+	Connects                  uint64
+	FramesRead, FramesWritten uint64
+	BadFrames                 uint64 // skipped: not a frame, or a push that cannot be read
+	Ignored                   uint64 // well-formed, but of no use: late replies, unknown actions
+	Handled                   uint64 // messages whose handler succeeded
+	Declined                  uint64 // messages that every handler declined
+	Failed                    uint64 // attempts of a handler that failed
+	Dropped                   uint64 // messages given up
+	Duplicates                uint64 // pushes of messages that were held or handled already
+	Acked                     uint64 // messages whose acknowledgement was confirmed
+	AcksForgotten             uint64 // messages whose acknowledgement was refused for good; a redelivery meets the Ledger
+	Sent                      uint64 // messages confirmed by the server
+	Resent                    uint64 // frames written again, with the same ids
+
+	HandlersRunning, InboxMessages, OutboxRequests, AcksWaiting int
+}
+
+// Stats returns the present counters. It may be called at any time; the numbers are not of one instant.
+func (c *Client) Stats() Stats {
+	s := c.observer.stats()
+	load := c.engine.Load()
+	s.Connected, s.Resent = load.Connected, s.Resent+load.Resent
+	s.HandlersRunning, s.InboxMessages = load.Handling, load.Messages
+	s.OutboxRequests, s.AcksWaiting = load.Requests, load.AcksWaiting
+	return s
+}
+
+// The kinds of events in this package, beside those of the engine.
+const (
+	messageHandled   = engine.Kinds + iota
+	messageDeclined  // Text: the category
+	attemptFailed    // message, Err
+	attemptScheduled // message, Err, RetryIn
+	attemptUndone    // message, Err: Run was ending, so the attempt does not count
+	messageDropped   // message, Err
+	messageSent
+	messageResent  // in a frame of its own, after the frame of a batch was rejected
+	receiptFailed  // Text: the id, Err
+	ledgerNotAsked // Text: the id, Err
+	ledgerNotTold  // Text: the id, Err
+)
+
+// event is something that happened, in the engine or in this package.
+type event struct {
+	engine.Event
+	message *Message
+}
+
+type counters struct {
+	connectedAt, lastRead atomic.Int64 // unix milliseconds; 0: never
+
+	connects, framesRead, framesWritten, badFrames, ignored atomic.Uint64
+	handled, declined, failed, dropped, duplicates          atomic.Uint64
+	acked, acksForgotten, sent, resent                      atomic.Uint64
+}
+
+// observer turns events into counters, log records and calls of Trace. Nothing else counts, logs or traces. It decides
+// nothing. Its methods are safe for concurrent use.
+type observer struct {
+	log   *slog.Logger
+	trace *Trace
+	count counters
+
+	mu       sync.Mutex
+	declined map[string]bool // categories of which the first decline was logged
+}
+
+func newObserver(log *slog.Logger, trace *Trace) *observer {
+	return &observer{log: log, trace: trace, declined: make(map[string]bool)}
+}
+
+// tracesFrames reports whether Trace wants the JSON of received frames.
+func (o *observer) tracesFrames() bool { return o.trace.FrameRead != nil }
+
+// Observe implements [engine.Observer].
+func (o *observer) Observe(e engine.Event) {
+	switch e.Kind { // first those of each frame
+	case engine.Alive:
+		o.count.lastRead.Store(time.Now().UnixMilli())
+	case engine.FrameRead:
+		o.count.framesRead.Add(1)
+	default:
+		o.observe(event{Event: e})
+	}
+}
+
+// observe takes every event.
+func (o *observer) observe(e event) {
+	switch {
+	case e.Kind <= engine.SessionEnded:
+		o.connection(e)
+	case e.Kind < engine.Kinds:
+		o.frame(e)
+	default:
+		o.handling(e)
+	}
+}
+
+func (o *observer) connection(e event) {
+	if e.Kind == engine.Connected {
+		o.count.connectedAt.Store(time.Now().UnixMilli())
+		o.count.connects.Add(1)
+		o.log.Info("blaze: connected", "endpoint", e.Text)
+		if o.trace.Connected != nil {
+			o.trace.Connected(e.Text)
+		}
+		return
+	}
+	err := connectionError(e.Err)
+	if e.Kind == engine.SessionEnded {
+		o.log.Warn("blaze: refused for good", "error", err)
+	} else {
+		o.log.Warn("blaze: disconnected", "error", err, "retry_in", e.RetryIn)
+	}
+	if o.trace.Disconnected != nil {
+		o.trace.Disconnected(err, e.RetryIn)
+	}
+}
+
+func (o *observer) frame(e event) {
+	switch e.Kind {
+	case engine.FrameTraced:
+		o.trace.FrameRead(e.JSON)
+	case engine.FrameWritten:
+		o.count.framesWritten.Add(1)
+		if o.trace.FrameWritten != nil {
+			o.trace.FrameWritten(e.JSON)
+		}
+	case engine.FrameSkipped:
+		o.count.badFrames.Add(1)
+		o.log.Warn("blaze: frame skipped", "error", e.Err)
+	case engine.Ignored:
+		o.count.ignored.Add(1)
+		if e.Rejection != nil {
+			o.log.Warn("blaze: the server reported an error", "error", newError(e.Rejection, e.Text, ""))
+		}
+	case engine.Duplicate:
+		o.count.duplicates.Add(1)
+	case engine.Acked:
+		o.count.acked.Add(uint64(e.Count)) //nolint:gosec // G115: a length
+	case engine.AckRejected:
+		o.count.acksForgotten.Add(uint64(e.Count)) //nolint:gosec // G115: a length
+		o.log.Warn("blaze: acknowledgement refused", "messages", e.Count, "error", ackRejected(e.Rejection, e.Text))
+	case engine.AckUnanswered:
+		o.count.acksForgotten.Add(uint64(e.Count)) //nolint:gosec // G115: a length
+		o.log.Warn("blaze: acknowledgement not answered", "message", e.Text)
+	}
+}
+
+func (o *observer) handling(e event) {
+	switch e.Kind {
+	case messageHandled:
+		o.count.handled.Add(1)
+	case messageDeclined:
+		o.count.declined.Add(1)
+		o.logDecline(Category(e.Text))
+	case attemptFailed:
+		o.count.failed.Add(1)
+		if o.trace.HandlerError != nil {
+			o.trace.HandlerError(e.message, e.Err)
+		}
+	case attemptScheduled:
+		o.log.Warn("blaze: handler failed", "message", e.message, "error", e.Err, "retry_in", e.RetryIn)
+	case attemptUndone:
+		o.log.Warn("blaze: handler failed while Run was ending", "message", e.message, "error", e.Err)
+	case messageDropped:
+		o.count.dropped.Add(1)
+		o.log.Error("blaze: message dropped", "message", e.message, "error", e.Err)
+		if o.trace.Dropped != nil {
+			o.trace.Dropped(e.message, e.Err)
+		}
+	case messageSent:
+		o.count.sent.Add(1)
+	case messageResent:
+		o.count.resent.Add(1)
+	case receiptFailed:
+		o.log.Warn("blaze: OnReceipt failed", "message", e.Text, "error", e.Err)
+	case ledgerNotAsked:
+		o.log.Warn("blaze: the ledger cannot tell whether a message was handled", "message", e.Text, "error", e.Err)
+	case ledgerNotTold:
+		o.log.Warn("blaze: the ledger cannot record a message", "message", e.Text, "error", e.Err)
+	}
+}
+
+// logDecline logs the first decline of each category, of the first 100 categories: they come from the network.
+func (o *observer) logDecline(category Category) {
+	const most = 100
+	name := clip(string(category))
+	o.mu.Lock()
+	first := !o.declined[name] && len(o.declined) < most
+	if first {
+		o.declined[name] = true
+	}
+	o.mu.Unlock()
+	if first {
+		o.log.Warn("blaze: every handler declined a message; it is acknowledged, and further ones of its category are not reported",
+			"category", name)
+	}
+}
+
+// stats returns the counters.
+func (o *observer) stats() Stats {
+	s := &o.count
+	return Stats{
+		ConnectedAt: moment(&s.connectedAt), LastRead: moment(&s.lastRead),
+		Connects: s.connects.Load(), FramesRead: s.framesRead.Load(), FramesWritten: s.framesWritten.Load(),
+		BadFrames: s.badFrames.Load(), Ignored: s.ignored.Load(), Handled: s.handled.Load(), Declined: s.declined.Load(),
+		Failed: s.failed.Load(), Dropped: s.dropped.Load(), Duplicates: s.duplicates.Load(), Acked: s.acked.Load(),
+		AcksForgotten: s.acksForgotten.Load(), Sent: s.sent.Load(), Resent: s.resent.Load(),
+	}
+}
+
+func moment(ms *atomic.Int64) time.Time {
+	if n := ms.Load(); n != 0 {
+		return time.UnixMilli(n)
+	}
+	return time.Time{}
+}

@@ -97,6 +97,13 @@ fmt: $(GOLANGCI_LINT) ## Format the code
 fmt-check: $(GOLANGCI_LINT) ## Show what fmt would change, and fail if it is anything
 	$(GOLANGCI_LINT) fmt --diff
 
+# A test in internal/arch compares these files with the code.
+.PHONY: api
+api: ## Write the public API into testdata/api: commit the difference with the change that makes it
+	mkdir -p testdata/api
+	go doc -all . >testdata/api/blaze.txt
+	go doc -all ./blazetest >testdata/api/blazetest.txt
+
 .PHONY: cover
 cover: ## Show the test coverage; go tool cover -html=cover.out shows it by line
 	go test -coverpkg=./... -coverprofile=cover.out ./...

@@ -103,8 +103,8 @@ func importsOf(files []*ast.File) []string {
 	return slices.Compact(imports)
 }
 
-// Check parses and type-checks one package of the module, without its tests. The types of its imports come from compiled
-// packages.
+// Check parses and type-checks one package of the module, without its tests. The types of its imports come from
+// compiled packages.
 func (m *Module) Check(path string) (*Checked, error) {
 	p, ok := m.packages[path]
 	if !ok {

@@ -4,28 +4,10 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
-
-// Status is how far a message has come.
-type Status string
-
-// The statuses of the protocol.
-const (
-	StatusSent      Status = "SENT"      // stored by the server
-	StatusDelivered Status = "DELIVERED" // received by the recipient's client
-	StatusRead      Status = "READ"      // read by the recipient
-)
-
-// Receipt says that a recipient's client got or read one of our messages.
-type Receipt struct {
-	MessageID string
-	Status    Status    // StatusDelivered or StatusRead
-	At        time.Time // by the server's clock
-}
 
 // Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several ids
 // go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too; in the

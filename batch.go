@@ -10,11 +10,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Bounds of a batch.
+// Bounds of a batch, beside those of a request.
 const (
-	batchMessages = 100       // in one frame, by the protocol
-	batchBytes    = 128 << 10 // of one frame's JSON, by the protocol
-	batchFrames   = 64        // of one SendBatch that are unanswered at once
+	batchFrames   = 64 // of one SendBatch that are unanswered at once
 	batchLinger   = 100 * time.Millisecond
 	envelopeBytes = 128 // more than a frame's JSON takes around its messages
 )

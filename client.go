@@ -76,3 +76,16 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	c.closeIdle()
 	return runError(err)
 }
+
+// Stats returns the present counters. It may be called at any time; the numbers are not of one instant.
+func (c *Client) Stats() Stats {
+	s := c.observer.stats()
+	load := c.engine.Load()
+	s.Connected, s.Resent = load.Connected, s.Resent+load.Resent
+	s.HandlersRunning, s.InboxMessages = load.Handling, load.Messages
+	s.OutboxRequests, s.AcksWaiting = load.Requests, load.AcksWaiting
+	return s
+}
+
+// closed returns ErrClosed, wrapped with how Run ended once that is known.
+func (c *Client) closed() error { return closedError(c.engine.Offline()) }

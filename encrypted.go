@@ -128,12 +128,6 @@ func (c *Client) sendSealedBatch(ctx context.Context, outs []Outgoing, sent []Se
 	flush()
 }
 
-// sealedSize is about how many bytes of the request a message takes, where its recipient has few sessions.
-func sealedSize(data int) int {
-	const sessions, each, fields = 3, 64, 600
-	return base64.RawURLEncoding.EncodedLen(data+100+sessions*64) + sessions*each + fields
-}
-
 // trySealed sends once, notes how each message ended, and returns those whose recipient's sessions have changed.
 func (c *Client) trySealed(ctx context.Context, drafts []*draft, which []int, errs []error) (changed []int) {
 	users := make([]string, len(which))

@@ -16,9 +16,6 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// maxData is the largest data of one message, in bytes before base64: the service's limit for a request's body.
-const maxData = 128 << 10
-
 // Message is one message as it arrived. Each attempt to handle it gets a fresh value, which the handler may keep and change.
 // Printed, logged or written as JSON it shows its ids, its category and its size, never what it says.
 type Message struct {

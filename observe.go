@@ -31,16 +31,6 @@ type Stats struct {
 	HandlersRunning, InboxMessages, OutboxRequests, AcksWaiting int
 }
 
-// Stats returns the present counters. It may be called at any time; the numbers are not of one instant.
-func (c *Client) Stats() Stats {
-	s := c.observer.stats()
-	load := c.engine.Load()
-	s.Connected, s.Resent = load.Connected, s.Resent+load.Resent
-	s.HandlersRunning, s.InboxMessages = load.Handling, load.Messages
-	s.OutboxRequests, s.AcksWaiting = load.Requests, load.AcksWaiting
-	return s
-}
-
 // The kinds of events in this package, beside those of the engine.
 const (
 	messageHandled   = engine.Kinds + iota

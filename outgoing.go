@@ -12,6 +12,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
+// The limits of the service for requests.
+const (
+	maxData       = 128 << 10 // bytes of data of one message, before base64
+	batchMessages = 100       // messages of one request
+	batchBytes    = 128 << 10 // bytes of its JSON
+)
+
 // Outgoing is a message to be sent: a plain value, tied to no Client. Printed, logged or written as JSON it shows its ids
 // and its category, never what it says (in an unexported field of another struct, package fmt prints it whole). Compare with
 // [reflect.DeepEqual].
@@ -190,4 +197,10 @@ func (d *draft) fillSealed(out Outgoing, value Payload, data []byte) error {
 	}
 	d.Category, d.Data, d.sealed = Category(encryptedPrefix+rest), data, true
 	return nil
+}
+
+// sealedSize is about how many bytes of the request a message takes, where its recipient has few sessions.
+func sealedSize(data int) int {
+	const sessions, each, fields = 3, 64, 600
+	return base64.RawURLEncoding.EncodedLen(data+100+sessions*64) + sessions*each + fields
 }

@@ -5,10 +5,6 @@ import (
 	"fmt"
 )
 
-// decoder makes a payload of a message's data, which it gets in two forms, to take the one that needs no copy. Its errors name
-// fields and positions, never content.
-type decoder func(text string, data []byte) (Payload, error)
-
 // decoders is the one table that says how each category is read. A category that is not in it is delivered as Raw. It is
 // never written to.
 var decoders = map[Category]decoder{

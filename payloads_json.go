@@ -291,3 +291,7 @@ func (v *validation) marshal(w any) ([]byte, error) {
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
+
+// decoder makes a payload of a message's data, which it gets in two forms, to take the one that needs no copy. Its errors name
+// fields and positions, never content.
+type decoder func(text string, data []byte) (Payload, error)

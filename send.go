@@ -73,33 +73,6 @@ func (c *Client) ToUser(userID string, p Payload) Outgoing {
 // ConversationWith returns the id of the conversation between the bot and a user.
 func (c *Client) ConversationWith(userID string) string { return ConversationID(c.appID, userID) }
 
-// limit waits for the Limiter, if there is one, until ctx or Run has ended.
-func (c *Client) limit(ctx context.Context) error {
-	if c.cfg.Limiter == nil {
-		return nil
-	}
-	over := c.engine.Over()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(over, cancel)()
-	err := guarded(func() error { return c.cfg.Limiter.Wait(ctx) })
-	switch {
-	case over.Err() != nil:
-		return c.closed()
-	case err != nil:
-		return fmt.Errorf("blaze: the limiter let no message through: %w", err)
-	}
-	return nil
-}
-
-// pace waits for the Limiter once more after a 429.
-func (c *Client) pace(ctx context.Context, rejection *wire.Error) error {
-	if Code(rejection.Code) == CodeTooManyRequests {
-		return c.limit(ctx)
-	}
-	return nil
-}
-
 // do makes one request and waits for its end.
 func (c *Client) do(ctx context.Context, r engine.Request) outbox.Outcome {
 	if c.cfg.Limiter != nil {
@@ -137,6 +110,3 @@ func (c *Client) sendError(o outbox.Outcome, action, messageID string) error {
 	}
 	return unwrittenError("message "+clip(messageID)+" was not written", o.Err, c.engine.Offline())
 }
-
-// closed returns ErrClosed, wrapped with how Run ended once that is known.
-func (c *Client) closed() error { return closedError(c.engine.Offline()) }

@@ -1,0 +1,35 @@
+package blaze
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// limit waits for the Limiter, if there is one, until ctx or Run has ended.
+func (c *Client) limit(ctx context.Context) error {
+	if c.cfg.Limiter == nil {
+		return nil
+	}
+	over := c.engine.Over()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(over, cancel)()
+	err := guarded(func() error { return c.cfg.Limiter.Wait(ctx) })
+	switch {
+	case over.Err() != nil:
+		return c.closed()
+	case err != nil:
+		return fmt.Errorf("blaze: the limiter let no message through: %w", err)
+	}
+	return nil
+}
+
+// pace waits for the Limiter once more after a 429.
+func (c *Client) pace(ctx context.Context, rejection *wire.Error) error {
+	if Code(rejection.Code) == CodeTooManyRequests {
+		return c.limit(ctx)
+	}
+	return nil
+}

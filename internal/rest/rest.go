@@ -34,7 +34,7 @@ type Config struct {
 	Token     func(method, uri string, body []byte) (token, requestID string, err error)
 	Clock     func(server time.Time) // hears of the server's clock with each answer
 	Timeout   time.Duration          // of one try
-	Attempts  int                    // until a passing refusal or a failure is final; negative: no limit
+	Attempts  int                    // until a failure is final; a 401 that is retried uses none; negative: no limit
 	Temporary func(*wire.Error) bool
 	Rest      func(failures int) time.Duration
 }
@@ -99,36 +99,51 @@ func (c *Client) DoUnsure(ctx context.Context, method, path string, in, out any)
 	}
 	resigned := false
 	for failures := 1; ; failures++ {
-		var pause time.Duration
 		err := c.try(ctx, method, path, body, out)
-		var refused *Error
-		var silent *NoAnswerError
-		switch {
-		case errors.As(err, &refused):
-			unsure = unsure || refused.Unsure
-			refused.Unsure = unsure
-			// A wrong clock was put right by the answer, if that was the reason.
-			if refused.Refusal.Code == http.StatusUnauthorized && !resigned {
-				resigned = true
-				continue
-			}
-			if !c.cfg.Temporary(refused.Refusal) {
-				return unsure, err
-			}
-			pause = min(refused.retryAfter, mostPause)
-		case errors.As(err, &silent):
-			unsure = unsure || silent.Written
-			silent.Written = unsure
-		default:
-			return unsure, err
+		if !resigned && unauthorized(err) {
+			// The answer's clock may have put the token right, so the request is signed and made again. This uses no attempt.
+			resigned = true
+			err = c.try(ctx, method, path, body, out)
 		}
-		if c.cfg.Attempts >= 0 && failures >= c.cfg.Attempts {
+		unsure = carryUnsure(err, unsure)
+		pause, again := c.passes(err)
+		if !again || c.cfg.Attempts >= 0 && failures >= c.cfg.Attempts {
 			return unsure, err
 		}
 		if !backoff.Sleep(ctx, c.cfg.Rest(failures)+pause) {
 			return unsure, errors.Join(ctx.Err(), err)
 		}
 	}
+}
+
+func unauthorized(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) && refused.Refusal.Code == http.StatusUnauthorized
+}
+
+// carryUnsure reports whether this try or an earlier one may have been carried out, and notes it in err.
+func carryUnsure(err error, before bool) bool {
+	var refused *Error
+	var silent *NoAnswerError
+	switch {
+	case errors.As(err, &refused):
+		refused.Unsure = refused.Unsure || before
+		return refused.Unsure
+	case errors.As(err, &silent):
+		silent.Written = silent.Written || before
+		return silent.Written
+	}
+	return before
+}
+
+// passes reports whether another try may succeed, and returns the pause that the server asked for.
+func (c *Client) passes(err error) (pause time.Duration, again bool) {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return min(refused.retryAfter, mostPause), c.cfg.Temporary(refused.Refusal)
+	}
+	var silent *NoAnswerError
+	return 0, errors.As(err, &silent)
 }
 
 // try makes the request once.

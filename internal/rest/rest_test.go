@@ -224,10 +224,49 @@ func TestAnotherTryMaySucceed(t *testing.T) {
 	var refused *rest.Error
 	require.ErrorAs(t, s.client(nil).Do(t.Context(), "GET", "/x", nil, nil), &refused)
 	assert.True(t, refused.Unsure)
+}
 
-	// The clock was wrong, and 401 did not count.
-	s = serve(t, answers(202, `{"error":{"status":202,"code":401}}`), answers(200, `{"data":{}}`))
-	require.NoError(t, s.client(func(cfg *rest.Config) { cfg.Attempts = 1 }).Do(t.Context(), "GET", "/x", nil, nil))
+// A wrong clock can cause the first 401: its retry uses no attempt. The second 401 is final.
+func TestTheRetryAfterA401(t *testing.T) {
+	const no, busy, done = `{"error":{"status":202,"code":401}}`, `{"error":{"status":500,"code":500}}`, `{"data":{}}`
+	for name, c := range map[string]struct {
+		attempts int
+		bodies   []string
+		tries    int
+		code     int // of the error; 0: none
+	}{
+		"with one attempt":            {1, []string{no, done}, 2, 0},
+		"before a temporary refusal":  {2, []string{no, busy, done}, 3, 0},
+		"after a temporary refusal":   {2, []string{busy, no, done}, 3, 0},
+		"all attempts are used":       {2, []string{no, busy, busy, done}, 3, 500},
+		"the second is final":         {3, []string{no, no, done}, 2, 401},
+		"the second is final, later":  {3, []string{no, busy, no, done}, 3, 401},
+		"without a limit on attempts": {-1, []string{no, busy, busy, busy, done}, 5, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var steps []http.HandlerFunc
+			for _, body := range c.bodies {
+				steps = append(steps, answers(200, body))
+			}
+			s := serve(t, steps...)
+			var waits []int
+			err := s.client(func(cfg *rest.Config) {
+				cfg.Attempts = c.attempts
+				cfg.Rest = func(failures int) time.Duration { waits = append(waits, failures); return 0 }
+			}).Do(t.Context(), "GET", "/x", nil, nil)
+			assert.Len(t, s.all(), c.tries)
+			for i, failures := range waits {
+				assert.Equal(t, i+1, failures, "a 401 that is retried does not lengthen the waits")
+			}
+			var refused *rest.Error
+			if c.code == 0 {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, c.code, refused.Refusal.Code)
+		})
+	}
 }
 
 func TestTheContextEndsIt(t *testing.T) {

@@ -19,9 +19,9 @@ type Client struct {
 	deliverer *deliverer
 	engine    *engine.Engine
 	rest      *rest.Client
-	closeIdle func()        // closes the idle connections of our own HTTP client
-	sessions  sessions      // of the users that encrypted messages go to
-	batches   engine.Plural // whether the service has CREATE_PLAIN_MESSAGES
+	closeIdle func()            // closes the idle connections of our own HTTP client
+	sessions  *sessionDirectory // of the recipients of encrypted messages
+	batches   engine.Plural     // whether the service has CREATE_PLAIN_MESSAGES
 }
 
 // New returns a Client for the session of key. It connects nothing and starts no goroutine. cfg may be nil; it is copied.
@@ -42,8 +42,9 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 		c.cfg.HTTPClient, c.closeIdle = own, own.CloseIdleConnections
 	}
 	c.rest = newRest(&c.cfg, signer)
+	c.sessions = newSessionDirectory(mostSessions, fetchSessions(c.rest))
 	c.observer = newObserver(config.Logger, config.Trace)
-	c.deliverer = &deliverer{cfg: &c.cfg, appID: appID, signer: signer, sessions: &c.sessions, observer: c.observer}
+	c.deliverer = &deliverer{cfg: &c.cfg, appID: appID, signer: signer, sessions: c.sessions, observer: c.observer}
 	c.engine = engine.New(c.engineConfig(), c.deliverer, c.observer)
 	c.deliverer.engine = c.engine
 	return c, nil

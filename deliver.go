@@ -18,7 +18,7 @@ type deliverer struct {
 	cfg      *Config
 	appID    string
 	signer   *auth.Signer
-	sessions *sessions
+	sessions *sessionDirectory
 	engine   *engine.Engine
 	observer *observer
 	handler  Handler // set by Run

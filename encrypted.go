@@ -136,7 +136,7 @@ func (c *Client) trySealed(ctx context.Context, drafts []*draft, which []int, er
 	}
 	var request []sealedMessage
 	var sent []int
-	sessions, err := c.sessionsOf(ctx, users)
+	sessions, err := c.sessions.of(ctx, users)
 	for _, k := range which {
 		var m sealedMessage
 		if errs[k] = err; err == nil {
@@ -183,8 +183,10 @@ func (c *Client) settleSealed(d *draft, r sealedResult, unsure bool) error {
 	default:
 		return &UnconfirmedError{MessageID: d.MessageID, Err: fmt.Errorf("blaze: %s: an answer that does not say what became of it", sealedAction)}
 	}
-	if c.sessions.drop(d.RecipientID); len(r.Sessions) > 0 {
+	if len(r.Sessions) > 0 {
 		c.sessions.set(d.RecipientID, r.Sessions)
+	} else {
+		c.sessions.drop(d.RecipientID)
 	}
 	e := &Error{Code: CodeChecksum, Action: sealedAction, MessageID: d.MessageID, Description: "the recipient's sessions have changed"}
 	if unsure {
@@ -199,7 +201,7 @@ func (c *Client) sealMessage(d *draft, all []session) (sealedMessage, error) {
 	if len(c.signer.Public()) == 0 {
 		return sealedMessage{}, invalid("Outgoing.Encrypted", "this session's key is RSA, which cannot agree on secrets: an ed25519 session is needed")
 	}
-	sessions := c.usable(all)
+	sessions := usable(c.signer, all)
 	if len(sessions) == 0 {
 		return sealedMessage{}, fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
 	}

@@ -303,8 +303,8 @@ func TestNothingWasWritten(t *testing.T) {
 
 // More users than are remembered: nobody is forgotten in the middle.
 func TestManyRecipients(t *testing.T) {
-	defer blaze.SetMostSessions(100)()
 	alone(t, "many", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		blaze.LimitSessions(c, 100)
 		var outs []blaze.Outgoing
 		for i := range 160 {
 			outs = append(outs, sealed(c, fmt.Sprint(i), "x"))

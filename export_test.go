@@ -4,11 +4,18 @@ package blaze
 var (
 	NewSigner  = newSigner
 	NewMessage = newMessage
+
+	NewSessionDirectory = newSessionDirectory
+	SessionsOf          = (*sessionDirectory).of
+	SetSessions         = (*sessionDirectory).set
+	DropSessions        = (*sessionDirectory).drop
 )
 
-// SetMostSessions changes of how many users the sessions are remembered, and returns what undoes it.
-func SetMostSessions(n int) (undo func()) {
-	before := mostSessions
-	mostSessions = n
-	return func() { mostSessions = before }
+// Session is one session of a user.
+type Session = session
+
+// LimitSessions makes a client that has sent nothing yet remember the sessions of at most n users.
+func LimitSessions(c *Client, n uint64) {
+	c.sessions = newSessionDirectory(n, fetchSessions(c.rest))
+	c.deliverer.sessions = c.sessions
 }

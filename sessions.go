@@ -5,93 +5,195 @@ import (
 	"crypto/ecdh"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/jellydator/ttlcache/v3"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/mixin-blaze/blaze/internal/auth"
+	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// mostSessions is of how many users the sessions are remembered. Only tests change it.
-var mostSessions = 10_000
+// mostSessions is the number of users that have remembered sessions; the least recently used is forgotten first.
+const mostSessions = 10_000
 
-// session is one of a user's, as the service tells it.
+// sessionsTTL is how long the sessions of a user are remembered. Sessions change rarely. The service refuses a message
+// that is encrypted for an outdated list, so a stale list costs a second request.
+const sessionsTTL = time.Hour
+
+// errAbandoned is the result of a look-up that ended with the context of the caller that made it.
+var errAbandoned = errors.New("blaze: a look-up of sessions was abandoned")
+
+// session is one session of a user, as the service reports it.
 type session struct {
 	UserID    string `json:"user_id"`
 	SessionID string `json:"session_id"`
 	PublicKey string `json:"public_key"` // X25519, raw URL base64
 }
 
-// sessions remembers which sessions users have, until something says that they have changed.
-type sessions struct {
-	mu sync.Mutex
-	by map[string][]session // by user, in lower case
-}
-
-func (s *sessions) of(user string) []session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.by[user]
-}
-
-func (s *sessions) set(user string, all []session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.by == nil {
-		s.by = make(map[string][]session)
-	}
-	if _, known := s.by[user]; !known && len(s.by) >= mostSessions {
-		for other := range s.by { // any: to ask again is cheap
-			delete(s.by, other)
-			break
+// fetchSessions returns a function that asks the service for the sessions of users.
+func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session, error) {
+	return func(ctx context.Context, users []string) ([]session, error) {
+		var all []session
+		if err := api.Do(ctx, "POST", "/sessions/fetch", users, &all); err != nil {
+			return nil, httpError(err)
 		}
-	}
-	s.by[user] = all
-}
-
-func (s *sessions) drop(users ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, user := range users {
-		delete(s.by, strings.ToLower(user))
+		return all, nil
 	}
 }
 
-// sessionsOf returns the sessions of users, those that are remembered and those that it asks for.
-func (c *Client) sessionsOf(ctx context.Context, users []string) (map[string][]session, error) {
+// sessionDirectory finds the sessions of users and remembers them. Concurrent look-ups of the same users share one
+// request. Each request runs in a goroutine of its own.
+type sessionDirectory struct {
+	fetch   func(ctx context.Context, users []string) ([]session, error)
+	lookups singleflight.Group
+
+	mu      sync.Mutex                         // not held during a request
+	known   *ttlcache.Cache[string, []session] // by user, in lower case
+	changes int                                // calls of set and drop; a look-up that began before one is outdated
+}
+
+// newSessionDirectory returns an empty directory that remembers the sessions of up to capacity users.
+func newSessionDirectory(
+	capacity uint64, fetch func(ctx context.Context, users []string) ([]session, error),
+) *sessionDirectory {
+	return &sessionDirectory{fetch: fetch, known: ttlcache.New(
+		ttlcache.WithCapacity[string, []session](capacity),
+		ttlcache.WithTTL[string, []session](sessionsTTL),
+		ttlcache.WithDisableTouchOnHit[string, []session](),
+	)}
+}
+
+// of returns the sessions of users by user, and looks up the missing ones. The users are in lower case.
+func (d *sessionDirectory) of(ctx context.Context, users []string) (map[string][]session, error) {
+	for {
+		found, l := d.begin(ctx, users)
+		if l == nil {
+			return found, nil
+		}
+		more, err := l.wait(ctx)
+		if errors.Is(err, errAbandoned) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(found, more)
+		return found, nil
+	}
+}
+
+// begin returns the sessions that are remembered, and a look-up of the missing ones, nil if none are missing. It joins
+// a look-up of the same users that is under way, or starts one. The mutex is held throughout: no look-up can end
+// between the two steps and be made again.
+func (d *sessionDirectory) begin(ctx context.Context, users []string) (map[string][]session, *lookup) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	found := make(map[string][]session, len(users))
 	var missing []string
 	for _, user := range users {
-		if _, twice := found[user]; twice {
-			continue
-		}
-		if found[user] = c.sessions.of(user); len(found[user]) == 0 {
+		if item := d.known.Get(user); item != nil {
+			found[user] = item.Value()
+		} else {
 			missing = append(missing, user)
 		}
 	}
 	if len(missing) == 0 {
 		return found, nil
 	}
-	var all []session
-	if err := c.rest.Do(ctx, "POST", "/sessions/fetch", missing, &all); err != nil {
-		return nil, httpError(err)
+	slices.Sort(missing)
+	missing = slices.Compact(missing)
+	changes := d.changes
+	key := fmt.Sprint(changes, missing) // with changes, because an outdated look-up is not to be joined
+	l := &lookup{}
+	l.result = d.lookups.DoChan(key, func() (any, error) {
+		l.leads.Store(true)
+		all, err := d.ask(ctx, missing, changes)
+		if err != nil && ctx.Err() != nil {
+			l.err = err
+			return nil, errAbandoned
+		}
+		return all, err
+	})
+	return found, l
+}
+
+// ask requests the sessions of users, which are sorted, and remembers them unless set or drop was called meanwhile.
+func (d *sessionDirectory) ask(ctx context.Context, users []string, changes int) (map[string][]session, error) {
+	all, err := d.fetch(ctx, users)
+	if err != nil {
+		return nil, err
 	}
+	found := make(map[string][]session, len(users))
 	for _, s := range all {
 		user := strings.ToLower(s.UserID)
-		if slices.Contains(missing, user) {
+		if _, asked := slices.BinarySearch(users, user); asked {
 			found[user] = append(found[user], s)
 		}
 	}
-	for _, user := range missing {
-		if len(found[user]) > 0 {
-			c.sessions.set(user, found[user])
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if changes == d.changes {
+		for user, sessions := range found {
+			d.known.Set(user, sessions, ttlcache.DefaultTTL)
 		}
 	}
 	return found, nil
 }
 
-// usable returns those that something can be sealed for: with a key that a secret can be agreed on with.
-func (c *Client) usable(all []session) (found []seal.Session) {
+// set replaces the sessions of a user.
+func (d *sessionDirectory) set(user string, all []session) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.changes++
+	d.known.Set(strings.ToLower(user), all, ttlcache.DefaultTTL)
+}
+
+// drop forgets the sessions of users.
+func (d *sessionDirectory) drop(users ...string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.changes++
+	for _, user := range users {
+		d.known.Delete(strings.ToLower(user))
+	}
+}
+
+// lookup is one caller's part in a request for sessions. The leader made the request, and its context ends it.
+type lookup struct {
+	leads  atomic.Bool
+	result <-chan singleflight.Result
+	err    error // of a leader with an ended context; written before the result
+}
+
+// wait returns the sessions that were found. The error is errAbandoned if another caller's context ended the request.
+func (l *lookup) wait(ctx context.Context) (map[string][]session, error) {
+	var r singleflight.Result
+	select {
+	case r = <-l.result:
+	case <-ctx.Done():
+		if !l.leads.Load() {
+			return nil, fmt.Errorf("blaze: cannot look up sessions: %w", ctx.Err())
+		}
+		r = <-l.result // soon: ctx has ended the request
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	found, _ := r.Val.(map[string][]session)
+	return found, r.Err
+}
+
+// usable returns the sessions that a message can be sealed for: those with a key that a secret can be agreed on with.
+func usable(signer *auth.Signer, all []session) (found []seal.Session) {
 	for _, s := range all {
 		public, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s.PublicKey, "="))
 		if _, id := canonicalUUID(s.SessionID); err != nil || !id || len(found) == seal.MostSessions {
@@ -101,19 +203,19 @@ func (c *Client) usable(all []session) (found []seal.Session) {
 		if err != nil {
 			continue
 		}
-		if _, err := c.signer.Shared(key); err == nil { // else the key is of low order
+		if _, err := signer.Shared(key); err == nil { // else the key is of low order
 			found = append(found, seal.Session{ID: s.SessionID, Public: public})
 		}
 	}
 	return found
 }
 
-// changed takes the data of a SYSTEM_SESSION message: the sessions of its user have changed.
-func (s *sessions) changed(data string) {
+// changed forgets the sessions of the user that a SYSTEM_SESSION message names.
+func (d *sessionDirectory) changed(data string) {
 	var notice struct {
 		UserID string `json:"user_id"`
 	}
 	if json.Unmarshal([]byte(data), &notice) == nil {
-		s.drop(notice.UserID)
+		d.drop(notice.UserID)
 	}
 }

@@ -1,0 +1,288 @@
+package blaze_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// fetches are the requests of a directory of sessions. The test answers each of them.
+type fetches chan fetch
+
+type fetch struct {
+	users  []string
+	answer chan<- fetched
+}
+
+type fetched struct {
+	sessions []blaze.Session
+	err      error
+}
+
+// errNoFetch is why a request had no answer when its context ended.
+var errNoFetch = errors.New("busy")
+
+func (f fetches) fetch(ctx context.Context, users []string) ([]blaze.Session, error) {
+	answer := make(chan fetched, 1)
+	f <- fetch{users, answer}
+	select {
+	case got := <-answer:
+		return got.sessions, got.err
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), errNoFetch)
+	}
+}
+
+// has answers that the users have one session each, all with that id.
+func (f fetch) has(sessionID string) {
+	var all []blaze.Session
+	for _, user := range f.users {
+		all = append(all, blaze.Session{UserID: user, SessionID: sessionID})
+	}
+	f.answer <- fetched{sessions: all}
+}
+
+// lookUp looks users up in the background. It returns when the look-up waits or has ended.
+type lookUp func(ctx context.Context, users ...string) <-chan found
+
+type found struct {
+	ids map[string]string // of the users' only sessions
+	err error
+}
+
+// newDirectory returns the methods of a directory, and the requests that it makes.
+func newDirectory(capacity uint64) (of lookUp, f fetches, drop func(user string), set func(user, sessionID string)) {
+	f = make(fetches, 10)
+	d := blaze.NewSessionDirectory(capacity, f.fetch)
+	of = func(ctx context.Context, users ...string) <-chan found {
+		result := make(chan found, 1)
+		go func() {
+			by, err := blaze.SessionsOf(d, ctx, users)
+			ids := make(map[string]string)
+			for user, all := range by {
+				ids[user] = all[0].SessionID
+			}
+			result <- found{ids, err}
+		}()
+		synctest.Wait()
+		return result
+	}
+	drop = func(user string) { blaze.DropSessions(d, user) }
+	set = func(user, id string) { blaze.SetSessions(d, user, []blaze.Session{{UserID: user, SessionID: id}}) }
+	return of, f, drop, set
+}
+
+func ids(pairs ...string) found {
+	by := make(map[string]string)
+	for i := 0; i < len(pairs); i += 2 {
+		by[pairs[i]] = pairs[i+1]
+	}
+	return found{ids: by}
+}
+
+func TestSessionsAreForgottenInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of, f, _, _ := newDirectory(10)
+		first := of(t.Context(), "alice")
+		(<-f).has("old")
+		assert.Equal(t, ids("alice", "old"), <-first)
+		time.Sleep(59 * time.Minute)
+		assert.Equal(t, ids("alice", "old"), <-of(t.Context(), "alice"), "remembered")
+		time.Sleep(2 * time.Minute) // an hour after the answer, although it was used meanwhile
+		second := of(t.Context(), "alice")
+		(<-f).has("new")
+		assert.Equal(t, ids("alice", "new"), <-second)
+		assert.Empty(t, f)
+	})
+}
+
+func TestTheLeastRecentlyUsedSessionsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of, f, _, _ := newDirectory(2)
+		for _, user := range []string{"alice", "bob"} {
+			got := of(t.Context(), user)
+			(<-f).has("of " + user)
+			<-got
+		}
+		assert.Equal(t, ids("alice", "of alice"), <-of(t.Context(), "alice"))
+		got := of(t.Context(), "carol") // bob's are the least recently used now
+		(<-f).has("of carol")
+		<-got
+		got = of(t.Context(), "carol", "bob", "alice", "bob")
+		asked := <-f
+		assert.Equal(t, []string{"bob"}, asked.users)
+		asked.has("of bob again")
+		assert.Equal(t, ids("alice", "of alice", "bob", "of bob again", "carol", "of carol"), <-got)
+		assert.Empty(t, f)
+	})
+}
+
+// The order of the users does not matter, nor how often each is named.
+func TestTheSameLookUpIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of, f, _, _ := newDirectory(10)
+		first, second := of(t.Context(), "bob", "alice"), of(t.Context(), "alice", "bob", "alice")
+		other := of(t.Context(), "alice")
+		require.Len(t, f, 2)
+		shared := <-f
+		assert.Equal(t, []string{"alice", "bob"}, shared.users)
+		shared.has("one")
+		(<-f).has("other")
+		assert.Equal(t, ids("alice", "one", "bob", "one"), <-first)
+		assert.Equal(t, ids("alice", "one", "bob", "one"), <-second)
+		assert.Equal(t, ids("alice", "other"), <-other)
+	})
+}
+
+func TestTheErrorOfALookUpIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		of, f, _, _ := newDirectory(10)
+		first, second := of(t.Context(), "alice"), of(t.Context(), "alice")
+		(<-f).answer <- fetched{err: assert.AnError}
+		require.ErrorIs(t, (<-first).err, assert.AnError)
+		require.ErrorIs(t, (<-second).err, assert.AnError)
+		require.Empty(t, f, "not tried again")
+		third := of(t.Context(), "alice")
+		(<-f).has("x")
+		assert.Equal(t, ids("alice", "x"), <-third, "an error is not remembered")
+	})
+}
+
+// One caller's context ends its own look-up only.
+func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
+	bubble(t, "the first", func(t *testing.T) {
+		of, f, _, _ := newDirectory(10)
+		ctx, cancel := context.WithCancel(t.Context())
+		first := of(ctx, "alice")
+		second, third := of(t.Context(), "alice"), of(t.Context(), "alice")
+		<-f
+		require.Empty(t, f)
+		cancel()
+		err := (<-first).err
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, errNoFetch, "and why there was no answer before")
+		synctest.Wait()
+		require.Len(t, f, 1, "one of the others asks again")
+		(<-f).has("x")
+		assert.Equal(t, ids("alice", "x"), <-second)
+		assert.Equal(t, ids("alice", "x"), <-third)
+	})
+	bubble(t, "another", func(t *testing.T) {
+		of, f, _, _ := newDirectory(10)
+		first := of(t.Context(), "alice")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		second := of(ctx, "alice")
+		require.ErrorIs(t, (<-second).err, context.DeadlineExceeded)
+		(<-f).has("x")
+		assert.Equal(t, ids("alice", "x"), <-first)
+		assert.Empty(t, f)
+	})
+	bubble(t, "both", func(t *testing.T) {
+		of, f, _, _ := newDirectory(10)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		first := of(ctx, "alice")
+		other, cancelOther := context.WithCancel(t.Context())
+		second := of(other, "alice")
+		<-f
+		cancelOther()
+		err := (<-second).err
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorIs(t, (<-first).err, context.DeadlineExceeded)
+		assert.Empty(t, f)
+	})
+}
+
+// A change during a look-up is newer than its answer. The answer is not remembered, and later callers do not get it.
+func TestSessionsChangeDuringALookUp(t *testing.T) {
+	bubble(t, "dropped, and the newer answer comes first", func(t *testing.T) {
+		of, f, drop, _ := newDirectory(10)
+		before := of(t.Context(), "alice")
+		old := <-f
+		drop("ALICE")
+		after := of(t.Context(), "alice")
+		require.Len(t, f, 1, "asked again")
+		(<-f).has("new")
+		assert.Equal(t, ids("alice", "new"), <-after)
+		old.has("old")
+		assert.Equal(t, ids("alice", "old"), <-before)
+		assert.Equal(t, ids("alice", "new"), <-of(t.Context(), "alice"))
+	})
+	bubble(t, "dropped, and the older answer comes first", func(t *testing.T) {
+		of, f, drop, _ := newDirectory(10)
+		before := of(t.Context(), "alice")
+		drop("alice")
+		(<-f).has("old")
+		assert.Equal(t, ids("alice", "old"), <-before)
+		after := of(t.Context(), "alice")
+		(<-f).has("new")
+		assert.Equal(t, ids("alice", "new"), <-after)
+		drop("ALICE")
+		after = of(t.Context(), "alice")
+		(<-f).has("newest")
+		assert.Equal(t, ids("alice", "newest"), <-after)
+	})
+	bubble(t, "set", func(t *testing.T) {
+		of, f, _, set := newDirectory(10)
+		before := of(t.Context(), "alice")
+		set("Alice", "new")
+		assert.Equal(t, ids("alice", "new"), <-of(t.Context(), "alice"))
+		(<-f).has("old")
+		assert.Equal(t, ids("alice", "old"), <-before)
+		assert.Equal(t, ids("alice", "new"), <-of(t.Context(), "alice"))
+		assert.Empty(t, f)
+	})
+}
+
+// gatedTransport holds requests for sessions until open is closed, and counts them.
+type gatedTransport struct {
+	http.RoundTripper
+	asked chan struct{}
+	open  chan struct{}
+}
+
+func (g *gatedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if strings.HasSuffix(req.URL.Path, "/sessions/fetch") {
+		g.asked <- struct{}{}
+		<-g.open
+	}
+	return g.RoundTripper.RoundTrip(req)
+}
+
+func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gatedTransport{asked: make(chan struct{}, 10), open: make(chan struct{})}
+		s := blazetest.NewServer()
+		s.Errorf = t.Errorf
+		defer s.Close()
+		c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) {
+			transport := &http.Transport{DialContext: cfg.DialContext, DisableKeepAlives: true}
+			g.RoundTripper, cfg.HTTPClient = transport, &http.Client{Transport: g}
+		})
+		errs := make(chan error, 2)
+		for range 2 {
+			go func() {
+				_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+				errs <- err
+			}()
+		}
+		synctest.Wait()
+		close(g.open)
+		require.NoError(t, <-errs)
+		require.NoError(t, <-errs)
+		assert.Len(t, g.asked, 1)
+		assert.Len(t, s.Sent(), 2)
+	})
+}

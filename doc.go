@@ -17,7 +17,7 @@
 // time. Within one process a message is not handled again once that has succeeded; across restarts a [Ledger] remembers.
 // A handler that fails or panics is tried again, up to Config.HandlerAttempts.
 //
-// A message that is sent keeps its MessageID on every try, and the server stores an id once. [Message.Reply] derives that
+// A message that is sent keeps its MessageID on every try, and the server stores an id once. [Message.NewReply] derives that
 // id from what is answered and what is said, so that a handler which runs again and says the same is stored once. For text
 // that differs each time, [DeriveID] pins the id.
 //

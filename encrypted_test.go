@@ -48,7 +48,7 @@ func TestEncryptedMessagesAreOpened(t *testing.T) {
 			assert.Equal(t, data, m.Data)
 			assert.True(t, m.Category.Encrypted())
 			assert.Equal(t, payloads[i].Category(), m.Category.Plain())
-			assert.True(t, m.Reply(blaze.Text("x")).Encrypted)
+			assert.True(t, m.NewReply(blaze.Text("x")).Encrypted)
 		}
 	})
 }

@@ -62,7 +62,7 @@ func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
 		require.Contains(t, string(m.Data), canary)
 		notBase64 := received(botID, 1, func(v *wire.Message) { v.Data, v.NotBase64 = "!"+canary, true })
 		require.Contains(t, string(notBase64.Data), canary)
-		out := m.Reply(p)
+		out := m.NewReply(p)
 		for _, v := range []any{m, *m, notBase64, *notBase64} {
 			for how, text := range shows(t, v) {
 				assertSilent(t, name+" "+how, text, canary)

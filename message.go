@@ -17,9 +17,12 @@ import (
 )
 
 // Message is one message as it arrived. Each attempt to handle it gets a fresh value, which the handler may keep and change.
-// Printed, logged or written as JSON it shows its ids, its category and its size, never what it says.
+// Printed, logged or written as JSON it shows its ids, its category and its size, never its content. A Message made by hand,
+// for a test of a handler or out of a queue, makes the same replies as the received one if its ID, BotID, ConversationID,
+// UserID, Category and Group are the same.
 type Message struct {
 	ID               string
+	BotID            string // the bot that received it; its replies get their ids from it
 	ConversationID   string
 	UserID           string // who wrote it, as the wire says
 	SessionID        string // the session it was written on, or ""
@@ -36,43 +39,52 @@ type Message struct {
 	Silent           bool          // the recipient's client does not notify
 	Backlog          bool          // the server pushed it from what was pending, as it does after each connect
 
-	botID string // whose replies are derived
-	said  *said  // nil in a Message that did not come from a Client
+	replies *replyCounter // nil in a Message made by hand, until its first reply
 }
 
-// said counts what one attempt has said so far.
-type said struct {
+// replyCounter counts the replies of one attempt, so that each has an id of its own.
+type replyCounter struct {
 	mu    sync.Mutex
 	times map[string]int
 }
 
 // count returns how often key was counted before.
-func (s *said) count(key string) int {
-	if s == nil {
-		return 0
+func (c *replyCounter) count(key string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.times == nil {
+		c.times = make(map[string]int)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.times == nil {
-		s.times = make(map[string]int)
-	}
-	n := s.times[key]
-	s.times[key]++
+	n := c.times[key]
+	c.times[key]++
 	return n
+}
+
+// handMade guards Message.replies, which is set late in a Message made by hand. A mutex in the Message would forbid to copy it.
+var handMade sync.Mutex
+
+// counter returns the counter of m, and makes one for a Message made by hand.
+func (m *Message) counter() *replyCounter {
+	handMade.Lock()
+	defer handMade.Unlock()
+	if m.replies == nil {
+		m.replies = new(replyCounter)
+	}
+	return m.replies
 }
 
 // newMessage makes the Message of one attempt. It never fails: what cannot be read becomes Raw.
 func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Message) ([]byte, error)) *Message {
-	a := new(struct { // one piece of memory
-		Message
-		said
+	a := new(struct { // one allocation for both
+		message Message
+		replies replyCounter
 	})
-	m := &a.Message
+	m := &a.message
 	*m = Message{
 		ID: v.MessageID, ConversationID: v.ConversationID, UserID: v.UserID, SessionID: v.SessionID,
 		RepresentativeID: v.RepresentativeID, QuoteID: v.QuoteMessageID, Category: Category(v.Category),
 		Silent: v.Silent, ExpireIn: time.Duration(v.ExpireIn) * time.Second, Backlog: v.Pending,
-		Attempt: attempt, CreatedAt: v.CreatedAt, botID: botID, said: &a.said,
+		Attempt: attempt, CreatedAt: v.CreatedAt, BotID: botID, replies: &a.replies,
 	}
 	m.Group = !strings.HasPrefix(v.Category, systemPrefix) && !isContact(v.ConversationID, botID, v.UserID)
 	m.Data = []byte(v.Data)
@@ -102,22 +114,24 @@ func (m *Message) Sender() string {
 	return m.UserID
 }
 
-// Reply returns a message to the same conversation, to be sent with Client.Send. Its MessageID is derived from the bot, m,
-// what the reply says, and how often this attempt has already said it: a handler that runs again and says the same is
-// stored once. It is Encrypted if m was. ConversationID stays empty where nothing can be answered, as with transfers. A
-// payload that is not valid gets no MessageID; Send says what is wrong with it. Reply is safe for concurrent use.
-func (m *Message) Reply(p Payload) Outgoing { return m.answer("reply", m.ConversationID, p) }
+// NewReply returns a message to the conversation of m. It sends nothing: Client.Send does, and Client.Reply does both.
+//
+// Its MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies that were made from m before. So
+// a handler that runs again and says the same is stored once by the service. It is Encrypted if m was. ConversationID stays
+// empty where nothing can be answered, as with transfers. An invalid payload gets no MessageID; Send returns what is wrong
+// with it. NewReply is safe for concurrent use.
+func (m *Message) NewReply(p Payload) Outgoing { return m.answer("reply", m.ConversationID, p) }
 
-// Quote is Reply, quoting m. Texts and posts can quote.
-func (m *Message) Quote(p Payload) Outgoing {
+// NewQuote is NewReply, quoting m. Texts and posts can quote.
+func (m *Message) NewQuote(p Payload) Outgoing {
 	out := m.answer("quote", m.ConversationID, p)
 	out.QuoteID = m.ID
 	return out
 }
 
-// Forward is Reply into another conversation, with an id of its own for each. RecipientID is empty: set it where it is
+// NewForward is NewReply into another conversation, with an id of its own for each. RecipientID is empty: set it where it is
 // needed.
-func (m *Message) Forward(conversationID string, p Payload) Outgoing {
+func (m *Message) NewForward(conversationID string, p Payload) Outgoing {
 	out := m.answer("forward", conversationID, p)
 	out.RecipientID, out.ConversationID = "", conversationID
 	return out
@@ -134,7 +148,7 @@ func (m *Message) answer(kind, conversationID string, p Payload) Outgoing {
 	if value, data, err := encodePayload(p); err == nil {
 		sum := sha256.Sum256(data)
 		key := strings.Join([]string{kind, strings.ToLower(conversationID), string(value.Category()), hex.EncodeToString(sum[:])}, " ")
-		out.MessageID = DeriveID("reply", m.botID, m.ID, key, strconv.Itoa(m.said.count(key)))
+		out.MessageID = DeriveID("reply", strings.ToLower(m.BotID), m.ID, key, strconv.Itoa(m.counter().count(key)))
 	}
 	return out
 }
@@ -146,7 +160,7 @@ func (m *Message) answerable() bool {
 		return false
 	}
 	id := m.ConversationID
-	return id != "" && id != uuid.Nil.String() && !strings.EqualFold(id, m.botID)
+	return id != "" && id != uuid.Nil.String() && !strings.EqualFold(id, m.BotID)
 }
 
 // String shows the message without its body.

@@ -26,7 +26,7 @@ type Outgoing struct {
 	ConversationID   string
 	Payload          Payload       // at most 128 KB of data
 	MessageID        string        // idempotency key, a UUID; "" means a new random one
-	RecipientID      string        // set by Reply, Quote and ToUser in contact conversations; needed when Encrypted
+	RecipientID      string        // set by NewReply, NewQuote and ToUser in contact conversations; needed when Encrypted
 	QuoteID          string        // the message quoted; texts and posts only
 	RepresentativeID string        // on whose behalf the bot writes; contact conversations only
 	Mentions         []string      // user ids, with their @identity_number in the text; groups only

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -33,10 +34,10 @@ func inContact(v *wire.Message) { v.ConversationID = blaze.ConversationID(botID,
 func say(m *blaze.Message) []string {
 	var ids []string
 	for _, out := range []blaze.Outgoing{
-		m.Reply(blaze.Text("a")), m.Reply(blaze.Text("b")), m.Reply(blaze.Post("a")), m.Reply(blaze.Text("a")), m.Reply(blaze.Text("a")),
-		m.Quote(blaze.Text("a")), m.Quote(blaze.Text("a")), m.Forward(conversationA, blaze.Text("a")),
-		m.Forward(conversationB, blaze.Text("a")), m.Forward(conversationB, blaze.Text("a")), m.Reply(blaze.Raw{As: "PLAIN_TEXT", Data: []byte("c")}),
-		m.Reply(blaze.Contact{UserID: userA}), m.Forward("", blaze.Text("a")),
+		m.NewReply(blaze.Text("a")), m.NewReply(blaze.Text("b")), m.NewReply(blaze.Post("a")), m.NewReply(blaze.Text("a")), m.NewReply(blaze.Text("a")),
+		m.NewQuote(blaze.Text("a")), m.NewQuote(blaze.Text("a")), m.NewForward(conversationA, blaze.Text("a")),
+		m.NewForward(conversationB, blaze.Text("a")), m.NewForward(conversationB, blaze.Text("a")), m.NewReply(blaze.Raw{As: "PLAIN_TEXT", Data: []byte("c")}),
+		m.NewReply(blaze.Contact{UserID: userA}), m.NewForward("", blaze.Text("a")),
 	} {
 		ids = append(ids, out.MessageID)
 	}
@@ -62,32 +63,47 @@ func TestRepliesHaveIdsOfTheirOwn(t *testing.T) {
 	add(say(received(userB, 1, nil)))
 	add(say(received(botID, 1, func(v *wire.Message) { v.MessageID = messageB })))
 	elsewhere := received(botID, 1, func(v *wire.Message) { v.ConversationID = messageC })
-	add([]string{elsewhere.Reply(blaze.Text("a")).MessageID})
+	add([]string{elsewhere.NewReply(blaze.Text("a")).MessageID})
 	// What a pointer says is what its value says.
 	text := blaze.Text("a")
-	assert.Equal(t, first[0], received(botID, 1, nil).Reply(&text).MessageID)
+	assert.Equal(t, first[0], received(botID, 1, nil).NewReply(&text).MessageID)
 	// Cases of a conversation's id are the same conversation.
 	m := received(botID, 1, nil)
-	m.Forward(conversationB, blaze.Text("a"))
-	assert.Equal(t, first[9], m.Forward("9F8E7D6C-5B4A-4938-8271-605F4E3D2C1B", blaze.Text("a")).MessageID)
+	m.NewForward(conversationB, blaze.Text("a"))
+	assert.Equal(t, first[9], m.NewForward("9F8E7D6C-5B4A-4938-8271-605F4E3D2C1B", blaze.Text("a")).MessageID)
 	// What is not valid has none, and is not counted.
 	m = received(botID, 1, nil)
 	for _, p := range []blaze.Payload{nil, blaze.Text(""), (*blaze.Text)(nil), blaze.Card{}} {
-		assert.Empty(t, m.Reply(p).MessageID)
+		assert.Empty(t, m.NewReply(p).MessageID)
 	}
 	assert.Equal(t, first, say(m))
 }
 
+// handMade is the Message of received, made by hand as a test of a handler does.
+func handMade(bot string) *blaze.Message {
+	return &blaze.Message{
+		ID: messageA, BotID: bot, ConversationID: conversationA, UserID: userA, Category: blaze.CategoryPlainText, Group: true,
+	}
+}
+
+func TestAHandMadeMessageRepliesLikeAReceivedOne(t *testing.T) {
+	assert.Equal(t, botID, received(botID, 1, nil).BotID)
+	assert.Equal(t, say(received(botID, 1, nil)), say(handMade(botID)))
+	assert.Equal(t, say(received(botID, 1, nil)), say(handMade(strings.ToUpper(botID))))
+	assert.Equal(t, received(botID, 1, nil).NewReply(blaze.Text("a")), handMade(botID).NewReply(blaze.Text("a")))
+	m := handMade("")
+	assert.NotEqual(t, m.NewReply(blaze.Text("a")).MessageID, m.NewReply(blaze.Text("a")).MessageID)
+}
+
 // The order in which an attempt says different things does not matter, so handlers may answer from several goroutines.
 func TestRepliesAreSafeForConcurrentUse(t *testing.T) {
-	run := func() map[string]bool {
-		m := received(botID, 1, nil)
+	run := func(m *blaze.Message) map[string]bool {
 		var mu sync.Mutex
 		ids := map[string]bool{}
 		var wg sync.WaitGroup
 		for i := range 100 {
 			wg.Go(func() {
-				out := m.Reply(blaze.Textf("%d", i%10))
+				out := m.NewReply(blaze.Textf("%d", i%10))
 				mu.Lock()
 				defer mu.Unlock()
 				ids[out.MessageID] = true
@@ -96,9 +112,10 @@ func TestRepliesAreSafeForConcurrentUse(t *testing.T) {
 		wg.Wait()
 		return ids
 	}
-	ids := run()
+	ids := run(received(botID, 1, nil))
 	assert.Len(t, ids, 100)
-	assert.Equal(t, ids, run())
+	assert.Equal(t, ids, run(received(botID, 1, nil)))
+	assert.Equal(t, ids, run(handMade(botID)))
 }
 
 func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
@@ -132,15 +149,15 @@ func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
 	} {
 		m := received(botID, 1, c.edit)
 		assert.Equal(t, c.group, m.Group, name)
-		out := m.Reply(blaze.Text("a"))
+		out := m.NewReply(blaze.Text("a"))
 		want := blaze.Outgoing{ConversationID: c.to, RecipientID: c.recipient, Payload: blaze.Text("a"), Encrypted: c.encrypted, MessageID: out.MessageID}
 		assert.Equal(t, want, out, name)
 
-		out = m.Quote(blaze.Text("a"))
+		out = m.NewQuote(blaze.Text("a"))
 		want.QuoteID, want.MessageID = messageA, out.MessageID
 		assert.Equal(t, want, out, name)
 
-		out = m.Forward(conversationB, blaze.Text("a"))
+		out = m.NewForward(conversationB, blaze.Text("a"))
 		assert.Equal(t, blaze.Outgoing{
 			ConversationID: conversationB, Payload: blaze.Text("a"), Encrypted: c.encrypted, MessageID: out.MessageID,
 		}, out, name)

@@ -49,15 +49,15 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	return Sent{MessageID: d.MessageID, ConversationID: d.ConversationID}, nil
 }
 
-// Reply sends m.Reply(p), for handlers.
+// Reply sends m.NewReply(p), for handlers.
 func (c *Client) Reply(ctx context.Context, m *Message, p Payload) error {
-	_, err := c.Send(ctx, m.Reply(p))
+	_, err := c.Send(ctx, m.NewReply(p))
 	return err
 }
 
-// Quote sends m.Quote(p), for handlers.
+// Quote sends m.NewQuote(p), for handlers.
 func (c *Client) Quote(ctx context.Context, m *Message, p Payload) error {
-	_, err := c.Send(ctx, m.Quote(p))
+	_, err := c.Send(ctx, m.NewQuote(p))
 	return err
 }
 

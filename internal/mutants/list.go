@@ -84,13 +84,13 @@ var All = []Mutant{
 	},
 	{
 		Name: "the count of what a reply has said is kept over attempts", By: soak, File: "message.go",
-		Old: "strconv.Itoa(m.said.count(key))",
-		New: "strconv.Itoa(m.Attempt-1+m.said.count(key))",
+		Old: "strconv.Itoa(m.counter().count(key))",
+		New: "strconv.Itoa(m.Attempt-1+m.counter().count(key))",
 	},
 	{
 		Name: "replies get random ids", By: soak, File: "message.go",
-		Old: "		out.MessageID = DeriveID(\"reply\", m.botID, m.ID, key, strconv.Itoa(m.said.count(key)))\n",
-		New: "		_ = strconv.Itoa(m.said.count(key))\n",
+		Old: "		out.MessageID = DeriveID(\"reply\", strings.ToLower(m.BotID), m.ID, key, strconv.Itoa(m.counter().count(key)))\n",
+		New: "		_ = strconv.Itoa(m.counter().count(key))\n",
 	},
 	{
 		Name: "another message id on another try", By: soak, File: "send.go",

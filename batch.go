@@ -189,6 +189,7 @@ func (b *batch) pack(ctx context.Context) *flight {
 			f.size += p.size
 		}
 		if len(f.parcels) > before {
+			//mutant:batch-thread
 			f.threads = append(f.threads, t)
 		} else if len(t.messages) > 0 {
 			break // for the next frame
@@ -240,6 +241,7 @@ func (b *batch) land(f *flight) {
 	for i, p := range slices.Backward(f.parcels) {
 		if f.singly {
 			b.c.observer.Observe(engine.Event{Kind: messageResent})
+			//mutant:batch-alone
 			p.alone, p.unsure = true, p.unsure || f.unsure
 			p.thread.messages = slices.Insert(p.thread.messages, 0, p)
 		} else {

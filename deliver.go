@@ -29,7 +29,7 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int)
 	m := v.message(d, attempt) // before user code, which may end this goroutine
 	err := errGoexit
 	defer func() {
-		//mutant:recover
+		//mutant:handler-panic
 		if p := recover(); p != nil {
 			err = &panicError{value: p, stack: debug.Stack()}
 		}
@@ -55,11 +55,11 @@ var errKnown = errors.New("handled before")
 
 // attempt calls the user's code for a message.
 func (v *deliverer) attempt(ctx context.Context, d *engine.Delivery, m *Message) error {
-	//mutant:ask-ledger
+	//mutant:ledger-known
 	if m.Attempt == 1 && v.known(ctx, d.MessageID) {
 		return errKnown
 	}
-	//mutant:accept
+	//mutant:ack-received
 	if v.cfg.Ack == AckReceived {
 		v.engine.Accept(d)
 	}

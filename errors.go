@@ -110,6 +110,8 @@ func (c Code) meaning() string {
 }
 
 // temporary are the refusals that pass by themselves. This is the one place that decides.
+//
+//mutant:temporary-codes
 var temporary = []Code{CodeTooManyRequests, CodeServer, CodeBlazeServer, CodeBlazeTimeout}
 
 func (c Code) temporary() bool { return slices.Contains(temporary, c) }

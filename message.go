@@ -148,6 +148,7 @@ func (m *Message) answer(kind, conversationID string, p Payload) Outgoing {
 	if value, data, err := encodePayload(p); err == nil {
 		sum := sha256.Sum256(data)
 		key := strings.Join([]string{kind, strings.ToLower(conversationID), string(value.Category()), hex.EncodeToString(sum[:])}, " ")
+		//mutant:reply-id
 		out.MessageID = DeriveID("reply", strings.ToLower(m.BotID), m.ID, key, strconv.Itoa(m.counter().count(key)))
 	}
 	return out

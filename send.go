@@ -39,6 +39,7 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	if d.sealed {
 		err = c.sendSealed(ctx, []*draft{d})[0]
 	} else {
+		//mutant:send-do
 		o := c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &d.messageParams})
 		err = c.sendError(o, wire.ActionCreateMessage, d.MessageID)
 	}

@@ -16,6 +16,7 @@ type Policy struct{ Base, Cap time.Duration }
 
 // Delay returns a random wait after the given number of failures, which counts from 1: between 0 and the doubled bound.
 func (p Policy) Delay(failures int) time.Duration {
+	//mutant:backoff-jitter
 	return rand.N(p.Bound(failures) + 1) //nolint:gosec // spreads load; nothing depends on its being unpredictable
 }
 

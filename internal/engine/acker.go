@@ -103,7 +103,7 @@ func (a *acks) gather() bool {
 		}
 		select {
 		case <-a.wakeup:
-		//mutant:ack-delay
+		//mutant:ack-interval
 		case <-t.C:
 			return true
 		case <-a.stop:
@@ -162,7 +162,7 @@ func (a *acks) needsSplit(ids []string, o outbox.Outcome) bool {
 func (a *acks) settle(ids []string, o outbox.Outcome) {
 	a.leave()
 	if a.needsSplit(ids, o) {
-		//mutant:split-acks
+		//mutant:ack-again
 		a.again(ids)
 		return
 	}

@@ -36,7 +36,7 @@ func (p *authPolicy) onRejected(code int, answered bool, skew, offset time.Durat
 	if code == codeUpdateRequired {
 		return authDecision{reason: UpdateRequired}
 	}
-	//mutant:again
+	//mutant:key-refused
 	again := p.rejected && !answered
 	p.rejected = true
 	off := skew - offset

@@ -134,7 +134,6 @@ func (e *Engine) handle(d *Delivery, attempt int, v *inbox.Verdict) {
 
 // Accept records and acknowledges a message before its handler runs. It is for Owner.Handle.
 func (e *Engine) Accept(d *Delivery) {
-	//mutant:accept
 	if !d.acked {
 		e.owner.Record(e.handlerCtx, d.MessageID)
 		e.acks.add(d.MessageID)
@@ -151,7 +150,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	case undecided:
 	case finished:
 		if !d.acked {
-			//mutant:record
+			//mutant:ledger-record
 			e.owner.Record(e.handlerCtx, d.MessageID)
 			e.acks.add(d.MessageID)
 		}
@@ -160,7 +159,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	case kept:
 		v.Then = inbox.Keep
 	case retried:
-		//mutant:retry
+		//mutant:handler-retry
 		v.Then, v.After = inbox.Retry, d.failure.after
 	case released:
 		e.inbox.Stop()

@@ -23,7 +23,7 @@ func (p *dialPlan) endpoint() string { return p.endpoints[p.current%len(p.endpoi
 // after takes how the last connection ended, and returns how long to wait before the next one.
 func (p *dialPlan) after(end ending) time.Duration {
 	if end.lived > 0 {
-		//mutant:lived
+		//mutant:backoff-lived
 		p.backoff.Lived(end.lived)
 	} else if !end.handshake {
 		p.current++ // nobody answered there

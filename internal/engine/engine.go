@@ -107,7 +107,7 @@ func (e *Engine) serve(ctx context.Context, l *link.Link, endpoint string) {
 	e.inbox.OpenGate()
 	e.outbox.Up()
 	if e.listen {
-		//mutant:list-on-connect
+		//mutant:list-pending
 		e.list(l, func() {})
 	}
 	e.life.to(online, nil)
@@ -154,7 +154,6 @@ func (e *Engine) Do(ctx context.Context, r Request) outbox.Outcome {
 		return outbox.Outcome{Err: err}
 	}
 	frame := wire.Request(id, r.Action, r.Params)
-	//mutant:do
 	return e.outbox.Do(ctx, outbox.Request{ID: id, Class: outbox.Send, Frame: frame, Store: r.Store, Attempts: r.Attempts, Pace: r.Pace})
 }
 

@@ -39,7 +39,7 @@ func (p *Plural) Observe(o outbox.Outcome) (singly bool) {
 	case o.Kind == outbox.TransientExhausted:
 		return false // a server that is busy for too long tells nothing about the action
 	case o.Kind == outbox.Rejected || errors.Is(o.Err, outbox.ErrNoReply):
-		//mutant:plural-unusable
+		//mutant:ack-unusable
 		p.state.CompareAndSwap(unproven, unusable)
 		return true
 	}

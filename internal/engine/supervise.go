@@ -30,7 +30,7 @@ func (e *Engine) supervise(ctx context.Context) error {
 				e.observer.Observe(Event{Kind: SessionEnded, Err: end.rejection})
 				return end.rejection
 			}
-			//mutant:set-offset
+			//mutant:clock-offset
 			e.cfg.Signer.SetOffset(d.skew)
 		}
 		wait := plan.after(end)

@@ -145,6 +145,7 @@ func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
 func (b *Box[K, M]) Offer(key K, id string, size int32, m M) Fate {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	//mutant:inbox-duplicate
 	if id != "" && (b.holds(id) || b.kept.Has(id)) {
 		return Duplicate
 	}
@@ -153,6 +154,7 @@ func (b *Box[K, M]) Offer(key K, id string, size int32, m M) Fate {
 	}
 	if !b.fits(int64(size)) {
 		if id != "" {
+			//mutant:gate-close
 			b.gate = gate{id: id, size: int64(size)}
 		}
 		return Refused
@@ -167,6 +169,7 @@ func (b *Box[K, M]) Offer(key K, id string, size int32, m M) Fate {
 	}
 	l := b.lane(key)
 	l.items.Push(item[M]{id: id, m: m, size: size})
+	//mutant:lane-ready
 	if l.items.Len() == 1 {
 		b.ready.Push(l)
 		b.hire()
@@ -274,6 +277,7 @@ func (b *Box[K, M]) wantsMore() string {
 	if b.gate.id == "" || b.gate.stage != full || b.stopped || b.used > b.cfg.Bytes/2 || !b.fits(b.gate.size) {
 		return ""
 	}
+	//mutant:gate-ask
 	b.gate.stage = asked
 	return b.gate.id
 }

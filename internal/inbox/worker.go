@@ -49,6 +49,7 @@ func (b *Box[K, M]) attempt(w *worker, l *lane[K, M], it item[M]) {
 			b.finish(l, w.verdict.Then == Keep)
 		}
 		if exits {
+			//mutant:worker-replace
 			go b.work(false)
 		}
 	}()
@@ -96,6 +97,7 @@ func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
 	if b.stopped {
 		return false
 	}
+	//mutant:lane-park
 	b.handling--
 	l.busy = false
 	l.park = time.AfterFunc(after, func() {

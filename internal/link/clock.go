@@ -14,6 +14,8 @@ const maxJump = 30 * time.Second
 var errJump = errors.New("the clock jumped, as it does when a machine wakes up")
 
 // jumped reports whether the clocks moved apart between two moments: wall and monotonic are how far each of them moved.
+//
+//mutant:clock-jump
 func jumped(wall, monotonic time.Duration) bool { return (wall - monotonic).Abs() > maxJump }
 
 type wallKey struct{}

@@ -63,6 +63,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 				return nil, err
 			}
 			// Once connected, the dialer itself hears of the context's deadline only, not of its cancellation.
+			//mutant:handshake-cancel
 			raw, stop = &bounded{Conn: c, left: maxHandshake}, context.AfterFunc(handshake, func() { _ = c.Close() })
 			return raw, nil
 		},
@@ -109,6 +110,7 @@ func dial(ctx context.Context, d *websocket.Dialer, cfg Config, connected func()
 func check(resp *http.Response, ws *websocket.Conn) error {
 	for _, extension := range resp.Header.Values("Sec-Websocket-Extensions") {
 		if extension != "" {
+			//mutant:compression-check
 			return errCompression
 		}
 	}

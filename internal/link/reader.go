@@ -121,6 +121,7 @@ func (r *reader) pause() error {
 	if r.heard {
 		r.heard = false
 		// It fails only on a closed connection, where the read says so.
+		//mutant:read-deadline
 		_ = r.l.conn.SetReadDeadline(time.Now().Add(silence))
 	}
 	// A helper may have ended the link, just before the line above.
@@ -139,6 +140,7 @@ func (r *reader) flush() {
 	r.unit = nil
 	if r.message {
 		r.unit = borrowUnit()
+		//mutant:unit-message
 		r.unit.message, u.message = u.message, r.unit.message
 	}
 	u.after = r.last

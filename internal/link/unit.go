@@ -103,9 +103,11 @@ func (u *unit) decode(trace func(json []byte)) {
 // run decodes u and hands it on when it is its turn.
 func (l *Link) run(u *unit) {
 	u.decode(l.hooks.Trace)
+	//mutant:unit-order
 	if u.after != nil {
 		<-u.after
 	}
+	//mutant:unit-give-back
 	l.handOn(u)
 	u.giveBack()
 }

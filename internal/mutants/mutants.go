@@ -1,23 +1,34 @@
-// Package mutants holds builds of the library that are broken on purpose: each is one substitution in one file, made with
-// go test -overlay, so that no hook for them stands in the code itself. A suite that lets one of them pass proves less than it
-// says. cmd/mutants runs them.
+// Package mutants holds builds of the library that are broken on purpose, to test its tests: a suite that passes in one
+// of them misses a bug. Each mutant changes one piece of code, below a marker in the code, and is built with
+// go test -overlay. cmd/mutants runs them.
+//
+// A marker is a comment on a line of its own, directly above a statement, a case, a declaration or an element of a
+// composite literal:
+//
+//	//mutant:retry-after
+//	d += answer.RetryAfter
+//
+// A name consists of lower-case letters, digits and hyphens, and occurs once in the module. Several mutants may share a
+// marker, and several markers may stand above the same code. A marker moves with its code, also to another file.
 package mutants
 
 import (
+	"bytes"
 	"fmt"
-	"os"
+	"go/ast"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Mutant is one broken build.
 type Mutant struct {
-	Name string // what is wrong with it
-	File string // from the root of the module
-	Old  string // what is replaced; it occurs in File exactly once
-	New  string
-	By   Test // what must notice
+	Name   string // the bug
+	Marker string // the name in the marker above the code that is changed
+	Old    string // the part of that code to replace, which occurs in it exactly once; empty: all of it
+	New    string // the replacement, with {{.}} for the replaced text; empty: the text is deleted
+	By     Test   // must fail
 }
 
 // Test is a test that must fail in a broken build, and pass in the real one.
@@ -46,14 +57,83 @@ func unit(name string) Test {
 	return Test{Package: ".", Run: "^" + name + "$", Timeout: time.Minute}
 }
 
-// Apply returns the text of the mutant's file with the substitution made. root is the directory of the module.
-func (m Mutant) Apply(root string) ([]byte, error) {
-	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.File))) //nolint:gosec // G304: a file of this module, named in the list
+// Apply returns the path of the file with the mutant's marker, and the text of that file with the change made. root is
+// the directory of the module; the path begins with it.
+func (m Mutant) Apply(root string) (path string, text []byte, err error) {
+	markers, err := scan(root)
 	if err != nil {
-		return nil, fmt.Errorf("mutant %q: %w", m.Name, err)
+		return "", nil, err
 	}
-	if n := strings.Count(string(text), m.Old); n != 1 {
-		return nil, fmt.Errorf("mutant %q: what it replaces occurs %d times in %s, not once: change the mutant with the code", m.Name, n, m.File)
+	mk, err := m.marker(markers)
+	if err != nil {
+		return "", nil, err
 	}
-	return []byte(strings.Replace(string(text), m.Old, m.New, 1)), nil
+	if text, err = m.change(mk); err != nil {
+		return "", nil, err
+	}
+	return filepath.Join(root, filepath.FromSlash(mk.in.path)), text, nil
+}
+
+// marker returns the one marker of m.
+func (m Mutant) marker(markers []marker) (marker, error) {
+	var found []marker
+	for _, mk := range markers {
+		if mk.name == m.Marker {
+			found = append(found, mk)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return marker{}, fmt.Errorf("mutant %q has no marker: write %s%s above the code to change, "+
+			"or delete the mutant", m.Name, prefix, m.Marker)
+	case 1:
+		return found[0], nil
+	}
+	return marker{}, fmt.Errorf("%v: %s%s is also at %v: rename one of them, and give it a mutant, or delete it",
+		found[0], prefix, m.Marker, found[1])
+}
+
+// change returns the text of the marker's file with the code below the marker changed.
+func (m Mutant) change(mk marker) ([]byte, error) {
+	from, to, err := m.span(mk)
+	if err != nil {
+		return nil, err
+	}
+	text := mk.in.text
+	replacement := strings.ReplaceAll(m.New, "{{.}}", string(text[from:to]))
+	return slices.Concat(text[:from], []byte(replacement), text[to:]), nil
+}
+
+// span returns where the text to replace begins and ends.
+func (m Mutant) span(mk marker) (from, to int, err error) {
+	node := mk.node()
+	if node == nil {
+		return 0, 0, fmt.Errorf("%v: no statement, case, declaration or element of a literal begins below %s%s: "+
+			"move it directly above one", mk, prefix, mk.name)
+	}
+	from, to = mk.in.offset(node.Pos()), mk.in.offset(node.End())
+	code, rest := mk.in.text[from:to], mk.in.text[to:]
+	if m.Old != "" {
+		if n := bytes.Count(code, []byte(m.Old)); n != 1 {
+			return 0, 0, fmt.Errorf("%v: %q of mutant %q occurs %d times in the code below %s%s, not once: "+
+				"adapt the mutant's Old to the code", mk, m.Old, m.Name, n, prefix, mk.name)
+		}
+		from += bytes.Index(code, []byte(m.Old))
+		return from, from + len(m.Old), nil
+	}
+	if _, element := node.(ast.Expr); element && m.New == "" && bytes.HasPrefix(rest, []byte(",")) {
+		to++ // the comma of a deleted element
+	}
+	return from, to, nil
+}
+
+// unused returns an error for each marker that belongs to none of the mutants.
+func unused(markers []marker, list []Mutant) (errs []error) {
+	for _, mk := range markers {
+		if !slices.ContainsFunc(list, func(m Mutant) bool { return m.Marker == mk.name }) {
+			errs = append(errs, fmt.Errorf("%v: %s%s has no mutant: add one to list.go, or delete the marker",
+				mk, prefix, mk.name))
+		}
+	}
+	return errs
 }

@@ -30,6 +30,7 @@ func (e *entry) answered(rejection *wire.Error, transient bool) Outcome {
 
 // unanswered returns the outcome of a request that err ended.
 func (e *entry) unanswered(err error) Outcome {
+	//mutant:outcome-unsure
 	return Outcome{
 		Kind: Unanswered, Rejection: e.rejection, Unconfirmed: e.unconfirmed || e.state == written, Err: err, Attempts: e.attempts,
 	}
@@ -114,6 +115,7 @@ func (r *ready) remove(e *entry) { heap.Remove(&r.queues[e.Class], e.pos) }
 // pop takes the one whose turn it is; nil: there is none.
 func (r *ready) pop() *entry {
 	order := [...]Class{List, Ack, Send}
+	//mutant:class-order
 	if r.acked {
 		order = [...]Class{List, Send, Ack}
 	}

@@ -210,6 +210,7 @@ func (b *Box) next(now time.Time) (*entry, time.Duration, error) {
 			wait = 2*b.cfg.ReplyTimeout - now.Sub(b.heard)
 		}
 		if wait <= 0 {
+			//mutant:link-stalled
 			return nil, 0, ErrStalled
 		}
 	}
@@ -316,6 +317,7 @@ func (b *Box) Down() {
 	for _, e := range b.byID {
 		b.offLink(e)
 		switch {
+		//mutant:outbox-down
 		case e.Class == List:
 			b.remove(e)
 		case e.state == written:

@@ -67,6 +67,7 @@ func Claimed(p []byte) int {
 	if len(p) < 4 {
 		return 0
 	}
+	//mutant:inflate-limit
 	return int(min(int64(binary.LittleEndian.Uint32(p[len(p)-4:])), int64(len(p))*ratio, MaxInflated))
 }
 

@@ -1,6 +1,6 @@
-// Command mutants builds the library broken in one way after the other, runs the test that must notice, and prints how many
-// were caught. It exits with 1 if one was not, if one does not build, or if a test fails in the real build as well. It is run
-// at the root of the module.
+// Command mutants builds the library broken in one way after the other, runs the test that must notice, and prints how
+// many were caught. It exits with 1 if one was not, if one does not build, or if a test fails in the real build as
+// well. Run it at the root of the module.
 package main
 
 import (
@@ -66,7 +66,7 @@ type runner struct {
 	judged, caught int
 }
 
-// judge runs the test of one mutant, and before its first one in the real build: a test that fails anyway catches nothing.
+// judge runs the test of one mutant. Each test runs in the real build first: a test that fails there catches nothing.
 func (r *runner) judge(ctx context.Context, m mutants.Mutant) error {
 	if !r.sound[m.By] {
 		passed, out, err := r.test(ctx, m.By)
@@ -107,7 +107,7 @@ func (r *runner) overlay(m mutants.Mutant) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := m.Apply(root)
+	path, text, err := m.Apply(root)
 	if err != nil {
 		return "", err
 	}
@@ -115,7 +115,7 @@ func (r *runner) overlay(m mutants.Mutant) (string, error) {
 	if err := os.WriteFile(broken, text, 0o600); err != nil {
 		return "", err
 	}
-	replace := map[string]map[string]string{"Replace": {filepath.Join(root, filepath.FromSlash(m.File)): broken}}
+	replace := map[string]map[string]string{"Replace": {path: broken}}
 	list, err := json.Marshal(replace)
 	if err != nil {
 		return "", err
@@ -129,10 +129,12 @@ var notBuilt = regexp.MustCompile(`\[(build|setup) failed\]|no tests to run|no t
 // test runs one test and reports whether it passed. That it could not be run is an error.
 func (r *runner) test(ctx context.Context, t mutants.Test, flags ...string) (passed bool, out []byte, err error) {
 	// Vet would refuse what is broken on purpose.
-	args := append([]string{"test", "-count=1", "-vet=off", "-timeout=" + t.Timeout.String(), "-tags=" + t.Tags, "-run=" + t.Run}, flags...)
-	cmd := exec.CommandContext(ctx, "go", append(args, t.Package)...) //nolint:gosec // G204: the arguments are those of the list
+	args := []string{"test", "-count=1", "-vet=off", "-timeout=" + t.Timeout.String(), "-tags=" + t.Tags}
+	args = append(append(args, flags...), "-run="+t.Run, t.Package)
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // G204: the arguments are those of the list
 	cmd.Env = append(os.Environ(), "SOAK_FAIL_FAST=1")
-	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, 5*time.Second // the test is go's child
+	// The test is a child of the go command.
+	cmd.Cancel, cmd.WaitDelay = func() error { return cmd.Process.Signal(os.Interrupt) }, 5*time.Second
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
 	err = cmd.Run()

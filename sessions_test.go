@@ -286,3 +286,20 @@ func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 		assert.Len(t, s.Sent(), 2)
 	})
 }
+
+// explodingTransport stands for a broken http.RoundTripper of the user's.
+type explodingTransport struct{}
+
+func (explodingTransport) RoundTrip(*http.Request) (*http.Response, error) { panic("boom") }
+
+func TestAPanicInALookUpIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		defer s.Close()
+		c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) {
+			cfg.HTTPClient = &http.Client{Transport: explodingTransport{}}
+		})
+		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		assert.ErrorContains(t, err, "panic: boom")
+	})
+}

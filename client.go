@@ -9,8 +9,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// Client is a bot's connection to the service. Make one with [New], start it with Run, and use its other methods from any
-// goroutine, handlers included, before and while it runs: they wait until it is connected. The zero Client is of no use.
+// Client is a bot's connection to the service. Make one with [New], start it with Run, and use its other methods from
+// any goroutine, handlers included, before and while it runs: they wait until it is connected. The zero Client is of
+// no use.
 type Client struct {
 	cfg       Config
 	appID     string
@@ -24,8 +25,8 @@ type Client struct {
 	batches   engine.Plural     // whether the service has CREATE_PLAIN_MESSAGES
 }
 
-// New returns a Client for the session of key. It connects nothing and starts no goroutine. cfg may be nil; it is copied.
-// The error is an [InvalidError] that names the field and shows no secret.
+// New returns a Client for the session of key. It connects nothing and starts no goroutine. cfg may be nil; it is
+// copied. The error is an [InvalidError] that names the field and shows no secret.
 func New(key Keystore, cfg *Config) (*Client, error) {
 	signer, err := newSigner(key)
 	if err != nil {
@@ -62,12 +63,13 @@ func (c *Client) engineConfig() engine.Config {
 	}
 }
 
-// Run connects, hands what arrives to h, and connects again whenever the connection is lost, until ctx ends or the service
-// refuses for good. It may be called once. A nil h makes a client that only sends: nothing is asked for, so nothing arrives.
+// Run connects, hands what arrives to h, and connects again whenever the connection is lost, until ctx ends or the
+// service refuses for good. It may be called once. A nil h makes a client that only sends: nothing is asked for, so
+// nothing arrives.
 //
 // It returns nil only when ctx ended and everything under way was drained: handlers returned, sends answered,
-// acknowledgements confirmed; otherwise an error that is [ErrDrain]. Refused keys end it with [CodeUnauthorized], a wrong
-// clock with [ErrClockSkew], an outdated client with [CodeUpdateRequired].
+// acknowledgements confirmed; otherwise an error that is [ErrDrain]. Refused keys end it with [CodeUnauthorized], a
+// wrong clock with [ErrClockSkew], an outdated client with [CodeUpdateRequired].
 func (c *Client) Run(ctx context.Context, h Handler) error {
 	if !c.engine.Start() {
 		return fmt.Errorf("blaze: Run was called before, and a Client runs once: %w", ErrClosed)

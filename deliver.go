@@ -12,8 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// deliverer implements [engine.Owner]. It makes a Message of each delivery, asks the Ledger and the Handler, and decides by
-// their answers what becomes of the message.
+// deliverer implements [engine.Owner]. It makes a Message of each delivery, asks the Ledger and the Handler, and
+// decides by their answers what becomes of the message.
 type deliverer struct {
 	cfg      *Config
 	appID    string
@@ -160,8 +160,9 @@ func (v *deliverer) Record(ctx context.Context, id string) {
 	}
 }
 
-// unseal opens the data of an encrypted message that was sealed for this session, so that it is decoded like a plain one.
-// Data that was sealed for others, damaged data, and all data where the session's key is RSA, stays as it is, with the reason.
+// unseal opens the data of an encrypted message that was sealed for this session, so that it is decoded like a plain
+// one. Data that was sealed for others, damaged data, and all data where the session's key is RSA, stays as it is,
+// with the reason.
 func (v *deliverer) unseal(m *wire.Message) ([]byte, error) {
 	data, err := seal.Open(v.signer, v.signer.SessionID(), []byte(m.Data))
 	switch {

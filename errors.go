@@ -17,34 +17,34 @@ import (
 
 // Errors that a Client returns, alone or wrapped; compare with [errors.Is].
 var (
-	// ErrClosed means that the Client's Run has ended, or is past the point where it accepts requests: nothing was sent. A
-	// second Run returns it too.
+	// ErrClosed means that the Client's Run has ended, or is past the point where it accepts requests: nothing was
+	// sent. A second Run returns it too.
 	ErrClosed = errors.New("blaze: the client is closed")
 	// ErrNotRunning means that the context ended while no Run was there to send the request: nothing was sent.
 	ErrNotRunning = errors.New("blaze: the client is not running")
 	// ErrInvalid is what every [InvalidError] is: the value given cannot be sent, and trying again will not help.
 	ErrInvalid = errors.New("blaze: invalid")
-	// ErrNotHandled is returned by a [Handler] that declines a message, so that [Route] asks the next one. A message that
-	// every handler declines is acknowledged and never seen again.
+	// ErrNotHandled is returned by a [Handler] that declines a message, so that [Route] asks the next one. A message
+	// that every handler declines is acknowledged and never seen again.
 	ErrNotHandled = errors.New("blaze: not handled")
-	// ErrDrop is wrapped by a [Handler] that gives a message up for good: it is not tried again, and acknowledged unless
-	// Config.Ack is AckManual.
+	// ErrDrop is wrapped by a [Handler] that gives a message up for good: it is not tried again, and acknowledged
+	// unless Config.Ack is AckManual.
 	ErrDrop = errors.New("blaze: message dropped")
-	// ErrClockSkew ends Run when the server refuses the token, this machine's clock is more than five minutes off, and that
-	// could not be made up for: the server did not say the time, or one of the clocks was set meanwhile.
+	// ErrClockSkew ends Run when the server refuses the token, this machine's clock is more than five minutes off,
+	// and that could not be made up for: the server did not say the time, or one of the clocks was set meanwhile.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
-	// ErrNoAnswer is why a request of the HTTP API failed where no answer came, or none that can be understood; for an Upload also
-	// that the storage did not take the file.
+	// ErrNoAnswer is why a request of the HTTP API failed where no answer came, or none that can be understood; for
+	// an Upload also that the storage did not take the file.
 	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
-	// ErrNoSession is the error of an encrypted message whose recipient has no session that could open it, such as a user of an old
-	// client. Nothing was sent, and nothing is sent in plain text instead.
+	// ErrNoSession is the error of an encrypted message whose recipient has no session that could open it, such as a
+	// user of an old client. Nothing was sent, and nothing is sent in plain text instead.
 	ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
 	// ErrNotForUs is why an encrypted message stays a [Raw]: it was sealed for other sessions than this one.
 	ErrNotForUs = errors.New("blaze: sealed for other sessions")
-	// ErrDamaged is what the errors of a [Client.Download] are whose file is not the one of the message, and why an encrypted message
-	// that is damaged stays a [Raw].
+	// ErrDamaged is what the errors of a [Client.Download] are whose file is not the one of the message, and why an
+	// encrypted message that is damaged stays a [Raw].
 	ErrDamaged = errors.New("blaze: damaged, or not what was sent")
 )
 
@@ -116,8 +116,8 @@ var temporary = []Code{CodeTooManyRequests, CodeServer, CodeBlazeServer, CodeBla
 
 func (c Code) temporary() bool { return slices.Contains(temporary, c) }
 
-// Error is a refusal by the service: it answered, and the answer was no. By its word nothing was stored: where an earlier try of
-// the same message may have been, the refusal comes inside an [UnconfirmedError].
+// Error is a refusal by the service: it answered, and the answer was no. By its word nothing was stored: where an
+// earlier try of the same message may have been, the refusal comes inside an [UnconfirmedError].
 type Error struct {
 	Code        Code            // what the service calls it
 	Status      int             // the HTTP status it belongs to; the service uses 202 for refusals of the request itself
@@ -157,9 +157,9 @@ func (e *Error) Unwrap() error { return e.Code }
 // Config.SendAttempts times when it returns such an error.
 func (e *Error) Temporary() bool { return e.Code.temporary() }
 
-// UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before the
-// context or the Client ended, or it was written again and then refused. Sending it again with the same MessageID is safe: the
-// server stores an id once.
+// UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before
+// the context or the Client ended, or it was written again and then refused. Sending it again with the same MessageID
+// is safe: the server stores an id once.
 type UnconfirmedError struct {
 	MessageID string
 	Err       error // why no answer came
@@ -235,8 +235,9 @@ func newError(e *wire.Error, action, messageID string) *Error {
 	return &Error{Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra, Action: action, MessageID: messageID}
 }
 
-// hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been stored is
-// never hopeless: the next attempt finds out. Nor is a panic, whatever its value: it is no decision of the handler's.
+// hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been
+// stored is never hopeless: the next attempt finds out. Nor is a panic, whatever its value: it is no decision of the
+// handler's.
 func hopeless(err error) bool {
 	var unconfirmed *UnconfirmedError
 	if errors.As(err, &unconfirmed) || panicked(err) {
@@ -401,10 +402,12 @@ func withEnd(err, e error) error {
 	return e
 }
 
-// sealedAction is the request that stores encrypted messages. Over the websocket only the service's own apps write them.
+// sealedAction is the request that stores encrypted messages. Over the websocket only the service's own apps write
+// them.
 const sealedAction = "POST /encrypted_messages"
 
-// sealedError says what the end of the request means for one message: whether it may have been stored is never left open.
+// sealedError says what the end of the request means for one message: whether it may have been stored is never left
+// open.
 func sealedError(err error, messageID string) error {
 	var refused *rest.Error
 	var silent *rest.NoAnswerError

@@ -16,10 +16,10 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Message is one message as it arrived. Each attempt to handle it gets a fresh value, which the handler may keep and change.
-// Printed, logged or written as JSON it shows its ids, its category and its size, never its content. A Message made by hand,
-// for a test of a handler or out of a queue, makes the same replies as the received one if its ID, BotID, ConversationID,
-// UserID, Category and Group are the same.
+// Message is one message as it arrived. Each attempt to handle it gets a fresh value, which the handler may keep and
+// change. Printed, logged or written as JSON it shows its ids, its category and its size, never its content. A
+// Message made by hand, for a test of a handler or out of a queue, makes the same replies as the received one if its
+// ID, BotID, ConversationID, UserID, Category and Group are the same.
 type Message struct {
 	ID               string
 	BotID            string // the bot that received it; its replies get their ids from it
@@ -60,7 +60,8 @@ func (c *replyCounter) count(key string) int {
 	return n
 }
 
-// handMade guards Message.replies, which is set late in a Message made by hand. A mutex in the Message would forbid to copy it.
+// handMade guards Message.replies, which is set late in a Message made by hand. A mutex in the Message would forbid
+// to copy it.
 var handMade sync.Mutex
 
 // counter returns the counter of m, and makes one for a Message made by hand.
@@ -116,10 +117,10 @@ func (m *Message) Sender() string {
 
 // NewReply returns a message to the conversation of m. It sends nothing: Client.Send does, and Client.Reply does both.
 //
-// Its MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies that were made from m before. So
-// a handler that runs again and says the same is stored once by the service. It is Encrypted if m was. ConversationID stays
-// empty where nothing can be answered, as with transfers. An invalid payload gets no MessageID; Send returns what is wrong
-// with it. NewReply is safe for concurrent use.
+// Its MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies that were made from m
+// before. So a handler that runs again and says the same is stored once by the service. It is Encrypted if m was.
+// ConversationID stays empty where nothing can be answered, as with transfers. An invalid payload gets no MessageID;
+// Send returns what is wrong with it. NewReply is safe for concurrent use.
 func (m *Message) NewReply(p Payload) Outgoing { return m.answer("reply", m.ConversationID, p) }
 
 // NewQuote is NewReply, quoting m. Texts and posts can quote.
@@ -129,8 +130,8 @@ func (m *Message) NewQuote(p Payload) Outgoing {
 	return out
 }
 
-// NewForward is NewReply into another conversation, with an id of its own for each. RecipientID is empty: set it where it is
-// needed.
+// NewForward is NewReply into another conversation, with an id of its own for each. RecipientID is empty: set it
+// where it is needed.
 func (m *Message) NewForward(conversationID string, p Payload) Outgoing {
 	out := m.answer("forward", conversationID, p)
 	out.RecipientID, out.ConversationID = "", conversationID

@@ -9,7 +9,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/engine"
 )
 
-// Stats are a Client's counters and gauges at one moment, for health checks and metrics. Counters start at zero with [New].
+// Stats are a Client's counters and gauges at one moment, for health checks and metrics. Counters start at zero with
+// [New].
 type Stats struct {
 	Connected             bool
 	ConnectedAt, LastRead time.Time // LastRead: last frame, ping or pong. Zero before the first connection
@@ -24,7 +25,7 @@ type Stats struct {
 	Dropped                   uint64 // messages given up
 	Duplicates                uint64 // pushes of messages that were held or handled already
 	Acked                     uint64 // messages whose acknowledgement was confirmed
-	AcksForgotten             uint64 // messages whose acknowledgement was refused for good; a redelivery meets the Ledger
+	AcksForgotten             uint64 // messages whose acknowledgement was refused for good
 	Sent                      uint64 // messages confirmed by the server
 	Resent                    uint64 // frames written again, with the same ids
 
@@ -199,8 +200,8 @@ func (o *observer) logDecline(category Category) {
 	}
 	o.mu.Unlock()
 	if first {
-		o.log.Warn("blaze: every handler declined a message; it is acknowledged, and further ones of its category are not reported",
-			"category", name)
+		o.log.Warn("blaze: every handler declined a message; it is acknowledged, "+
+			"and further ones of its category are not reported", "category", name)
 	}
 }
 
@@ -210,8 +211,8 @@ func (o *observer) stats() Stats {
 	return Stats{
 		ConnectedAt: moment(&s.connectedAt), LastRead: moment(&s.lastRead),
 		Connects: s.connects.Load(), FramesRead: s.framesRead.Load(), FramesWritten: s.framesWritten.Load(),
-		BadFrames: s.badFrames.Load(), Ignored: s.ignored.Load(), Handled: s.handled.Load(), Declined: s.declined.Load(),
-		Failed: s.failed.Load(), Dropped: s.dropped.Load(), Duplicates: s.duplicates.Load(), Acked: s.acked.Load(),
+		BadFrames: s.badFrames.Load(), Ignored: s.ignored.Load(),
+		Handled: s.handled.Load(), Declined: s.declined.Load(), Failed: s.failed.Load(), Dropped: s.dropped.Load(), Duplicates: s.duplicates.Load(), Acked: s.acked.Load(),
 		AcksForgotten: s.acksForgotten.Load(), Sent: s.sent.Load(), Resent: s.resent.Load(),
 	}
 }

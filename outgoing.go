@@ -19,9 +19,9 @@ const (
 	batchBytes    = 128 << 10 // bytes of its JSON
 )
 
-// Outgoing is a message to be sent: a plain value, tied to no Client. Printed, logged or written as JSON it shows its ids
-// and its category, never what it says (in an unexported field of another struct, package fmt prints it whole). Compare with
-// [reflect.DeepEqual].
+// Outgoing is a message to be sent: a plain value, tied to no Client. Printed, logged or written as JSON it shows its
+// ids and its category, never what it says (in an unexported field of another struct, package fmt prints it whole).
+// Compare with [reflect.DeepEqual].
 type Outgoing struct {
 	ConversationID   string
 	Payload          Payload       // at most 128 KB of data
@@ -76,7 +76,8 @@ type draft struct {
 	sealed bool // is to be encrypted; Data is not yet
 }
 
-// messageParams are the params of CREATE_MESSAGE, in the order of the protocol's samples; what they do not show follows.
+// messageParams are the params of CREATE_MESSAGE, in the order of the protocol's samples; what they do not show
+// follows.
 type messageParams struct {
 	ConversationID   string
 	Category         Category
@@ -142,8 +143,8 @@ func (out Outgoing) draft() (*draft, error) {
 	return d, nil
 }
 
-// batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. One that a Raw has made up of anything else than
-// capitals may need escaping, and then the size of a frame would not be known beforehand.
+// batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. One that a Raw has made up of anything else
+// than capitals may need escaping, and then the size of a frame would not be known beforehand.
 func batchable(c Category) bool {
 	return strings.HasPrefix(string(c), plainPrefix) &&
 		!strings.ContainsFunc(string(c), func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') })

@@ -10,9 +10,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Send sends a message and waits until the server has confirmed it, with the same MessageID on every try. Lost connections,
-// missing replies and temporary refusals are tried again; before Run, and while there is no connection, it waits. The error
-// is an
+// Send sends a message and waits until the server has confirmed it, with the same MessageID on every try. Lost
+// connections, missing replies and temporary refusals are tried again; before Run, and while there is no connection,
+// it waits. The error is an
 //
 //   - [InvalidError] when the message cannot be sent: nothing was written;
 //   - *[Error] when the server refused it: by its word nothing was stored;
@@ -21,8 +21,9 @@ import (
 //   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection error);
 //   - [ErrClosed] after Run.
 //
-// An Encrypted message is sealed for each session of its recipient and goes over HTTP: it does not wait for a connection, nor for
-// the messages before it. One whose recipient has no session that could open it is [ErrNoSession].
+// An Encrypted message is sealed for each session of its recipient and goes over HTTP: it does not wait for a
+// connection, nor for the messages before it. One whose recipient has no session that could open it is
+// [ErrNoSession].
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	d, err := out.draft()
 	if err != nil {
@@ -62,8 +63,8 @@ func (c *Client) Quote(ctx context.Context, m *Message, p Payload) error {
 	return err
 }
 
-// ToUser returns a message to a user, in the conversation between the user and the bot. The service takes it only if the
-// user has written to the bot, or added it, before.
+// ToUser returns a message to a user, in the conversation between the user and the bot. The service takes it only if
+// the user has written to the bot, or added it, before.
 func (c *Client) ToUser(userID string, p Payload) Outgoing {
 	if userID == "" {
 		return Outgoing{Payload: p} // which Send refuses: there is no conversation with nobody
@@ -93,8 +94,8 @@ func (c *Client) sendError(o outbox.Outcome, action, messageID string) error {
 		return nil
 	case outbox.Rejected, outbox.TransientExhausted:
 		if o.Unconfirmed && rejected.Code != CodeBadRequest && rejected.Code != CodeInvalidField {
-			// An earlier attempt may have been stored, and something else have changed since: a 403 may even be the answer to
-			// its repetition. A fault of the request itself was in the earlier attempts too.
+			// An earlier attempt may have been stored, and something else have changed since: a 403 may even be the
+			// answer to its repetition. A fault of the request itself was in the earlier attempts too.
 			return &UnconfirmedError{MessageID: messageID, Err: rejected}
 		}
 		return rejected

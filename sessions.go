@@ -43,7 +43,8 @@ type session struct {
 func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session, error) {
 	return func(ctx context.Context, users []string) ([]session, error) {
 		var all []session
-		// The look-up has a goroutine of its own, which a panic of the user's http.RoundTripper would end with the process.
+		// The look-up has a goroutine of its own, which a panic of the user's http.RoundTripper would end with the
+		// process.
 		err := guarded(func() error { return api.Do(ctx, "POST", "/sessions/fetch", users, &all) })
 		if err != nil {
 			return nil, httpError(err)

@@ -14,8 +14,8 @@ type Rules struct {
 	Rows [][]string
 	// Forbidden lists more packages that a package must not import, those of other modules included.
 	Forbidden map[string][]string
-	// Tools are programs and test packages, each with the packages below its directory. They may import every package, and
-	// no layer may import them.
+	// Tools are programs and test packages, each with the packages below its directory. They may import every
+	// package, and no layer may import them.
 	Tools []string
 }
 

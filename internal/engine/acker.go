@@ -140,8 +140,8 @@ func (a *acks) send(ids []string) {
 	a.e.outbox.Go(r, func(o outbox.Outcome) { a.settle(ids, o) })
 }
 
-// attempts returns how often a frame is written without a reply; 0: no limit. After that, several ids go out one by one, and
-// a single one is forgotten.
+// attempts returns how often a frame is written without a reply; 0: no limit. After that, several ids go out one by
+// one, and a single one is forgotten.
 func (a *acks) attempts(ids []string) int {
 	if n := a.plural.Attempts(); len(ids) > 1 && n > 0 {
 		return n
@@ -149,8 +149,8 @@ func (a *acks) attempts(ids []string) int {
 	return max(a.e.cfg.SendAttempts, 0)
 }
 
-// needsSplit takes the outcome of a frame, and reports whether its ids are to go out one by one: where plural says so, and
-// where the service was too busy for the frame until its attempts were used up.
+// needsSplit takes the outcome of a frame, and reports whether its ids are to go out one by one: where plural says
+// so, and where the service was too busy for the frame until its attempts were used up.
 func (a *acks) needsSplit(ids []string, o outbox.Outcome) bool {
 	if len(ids) == 1 {
 		return false
@@ -180,8 +180,8 @@ func (a *acks) settle(ids []string, o outbox.Outcome) {
 	a.end(len(ids))
 }
 
-// begin counts the ids of a Client.Ack until end, so that the end of Run waits for them. It returns false when nothing is
-// taken any more.
+// begin counts the ids of a Client.Ack until end, so that the end of Run waits for them. It returns false when
+// nothing is taken any more.
 func (a *acks) begin(n int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -27,11 +27,11 @@ type authDecision struct {
 	skew   time.Duration
 }
 
-// onRejected takes a rejection. answered says whether anything was answered since the one before. skew is by how much the
-// service's clock is ahead of this machine's, offset by how much the rejected token was dated ahead.
+// onRejected takes a rejection. answered says whether anything was answered since the one before. skew is by how much
+// the service's clock is ahead of this machine's, offset by how much the rejected token was dated ahead.
 //
-// A first 401 is never final: the next token is dated by the service's clock. A second one is, unless something was answered
-// in between.
+// A first 401 is never final: the next token is dated by the service's clock. A second one is, unless something was
+// answered in between.
 func (p *authPolicy) onRejected(code int, answered bool, skew, offset time.Duration) authDecision {
 	if code == codeUpdateRequired {
 		return authDecision{reason: UpdateRequired}

@@ -20,15 +20,20 @@ func TestAuthPolicy(t *testing.T) {
 	const hour = time.Hour
 	for name, rejections := range map[string][]rejection{
 		"the first 401 sets the clock": {{401, false, hour, 0, engine.NotFinal, hour}},
-		"the second is final":          {{401, true, 0, 0, engine.NotFinal, 0}, {401, false, 0, 0, engine.Unauthorized, 0}},
+		"the second is final": {
+			{401, true, 0, 0, engine.NotFinal, 0}, {401, false, 0, 0, engine.Unauthorized, 0},
+		},
 		"an answer in between": {
-			{401, false, 0, 0, engine.NotFinal, 0}, {401, true, hour, 0, engine.NotFinal, hour}, {401, false, hour, hour, engine.Unauthorized, 0},
+			{401, false, 0, 0, engine.NotFinal, 0},
+			{401, true, hour, 0, engine.NotFinal, hour},
+			{401, false, hour, hour, engine.Unauthorized, 0},
 		},
 		"five minutes are accepted": {
 			{401, false, 0, 0, engine.NotFinal, 0}, {401, false, 5 * time.Minute, 0, engine.Unauthorized, 0},
 		},
 		"more is a wrong clock": {
-			{401, false, 0, 0, engine.NotFinal, 0}, {401, false, 5*time.Minute + 1, 0, engine.ClockSkew, 5*time.Minute + 1},
+			{401, false, 0, 0, engine.NotFinal, 0},
+			{401, false, 5*time.Minute + 1, 0, engine.ClockSkew, 5*time.Minute + 1},
 		},
 		"a clock that was set back": {
 			{401, false, hour, 0, engine.NotFinal, hour}, {401, false, 0, hour, engine.ClockSkew, -hour},

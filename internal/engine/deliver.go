@@ -88,13 +88,16 @@ func (e *Engine) push(f *wire.Received) {
 	}
 	// The size counts all that may be long: the ids were checked.
 	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
-	if e.inbox.Offer(lane{conversation: m.ConversationID}, m.MessageID, size, &Delivery{Message: *m, own: own}) == inbox.Duplicate {
+	d := &Delivery{Message: *m, own: own}
+	if e.inbox.Offer(lane{conversation: m.ConversationID}, m.MessageID, size, d) == inbox.Duplicate {
 		e.observer.Observe(Event{Kind: Duplicate})
 	}
 }
 
 func longestID(m *wire.Message) int {
-	return max(len(m.MessageID), len(m.ConversationID), len(m.UserID), len(m.SessionID), len(m.QuoteMessageID), len(m.RepresentativeID))
+	return max(
+		len(m.MessageID), len(m.ConversationID), len(m.UserID), len(m.SessionID), len(m.QuoteMessageID), len(m.RepresentativeID),
+	)
 }
 
 // receipt offers a receipt to the inbox.
@@ -167,8 +170,8 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	}
 }
 
-// letGo reports a message that failed and is not retried before Run ends. One that was acknowledged before its handler ran
-// does not come again.
+// letGo reports a message that failed and is not retried before Run ends. One that was acknowledged before its
+// handler ran does not come again.
 func (e *Engine) letGo(d *Delivery) {
 	if d.acked && !e.inbox.Abandoned() {
 		e.owner.Released(d, d.failure.attempt, d.failure.err)

@@ -31,7 +31,8 @@ func (p *dialPlan) after(end ending) time.Duration {
 	firstRejection := end.rejection != nil && !p.rejected
 	p.rejected = end.rejection != nil
 	if firstRejection || end.resyncFailed {
-		// A first 401 may be a matter of the clock, which was set meanwhile. A failed resync is no fault of the server's health.
+		// A first 401 may be a matter of the clock, which was set meanwhile. A failed resync is no fault of the
+		// server's health.
 		return 0
 	}
 	wait := p.backoff.Next()

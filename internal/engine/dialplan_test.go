@@ -43,7 +43,8 @@ func TestDialPlanRetryAfter(t *testing.T) {
 // A wait of this Policy is 0 once in 10^18 times.
 func TestDialPlanWaits(t *testing.T) {
 	day := backoff.Policy{Base: 100 * 24 * time.Hour, Cap: 100 * 24 * time.Hour}
-	lost, rejected := engine.End{Lived: time.Second}, engine.End{Handshake: true, Rejected: true, RetryAfter: time.Second}
+	lost := engine.End{Lived: time.Second}
+	rejected := engine.End{Handshake: true, Rejected: true, RetryAfter: time.Second}
 	resync := engine.End{Lived: time.Second, ResyncFailed: true}
 	for name, tt := range map[string]struct {
 		ends  []engine.End

@@ -7,8 +7,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/link"
 )
 
-// drain ends what is under way once the context of Run has ended: handlers first, because they still send; then sends and
-// acknowledgements; then the link. When the link is lost meanwhile or the time is up, it skips the rest.
+// drain ends what is under way once the context of Run has ended: handlers first, because they still send; then sends
+// and acknowledgements; then the link. When the link is lost meanwhile or the time is up, it skips the rest.
 func (e *Engine) drain(l *link.Link) {
 	e.inbox.Stop()
 	if e.cfg.Drain < 0 {

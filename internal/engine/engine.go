@@ -1,6 +1,7 @@
-// Package engine runs one session of a bot. It connects, and connects again when the connection is lost; it delivers the
-// messages that arrive and acknowledges them; it writes requests until they are answered; and it drains at the end. It knows
-// frames and messages as the wire has them, and nothing of payloads, handlers, logs, or the errors of package blaze.
+// Package engine runs one session of a bot. It connects, and connects again when the connection is lost; it delivers
+// the messages that arrive and acknowledges them; it writes requests until they are answered; and it drains at the
+// end. It knows frames and messages as the wire has them, and nothing of payloads, handlers, logs, or the errors of
+// package blaze.
 package engine
 
 import (
@@ -77,7 +78,7 @@ type Engine struct {
 // New returns an Engine. It connects nothing and starts no goroutine.
 func New(cfg Config, owner Owner, observer Observer) *Engine {
 	e := &Engine{cfg: cfg, owner: owner, observer: observer, life: newLifecycle()}
-	e.over, e.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Run, whichever context callers have
+	e.over, e.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Run, whatever callers want
 	e.outbox = outbox.New(outbox.Config{
 		Len: cfg.OutboxLen, Bytes: cfg.OutboxBytes, ReplyTimeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts,
 		Transient: cfg.Transient, Rest: cfg.Rest.Near,
@@ -92,9 +93,9 @@ func New(cfg Config, owner Owner, observer Observer) *Engine {
 // Start reports whether Run is to be called: a session runs once.
 func (e *Engine) Start() bool { return e.life.to(connecting, ErrConnecting) }
 
-// Run runs the session, after Start, until ctx ends or the service rejects it for good. listen says whether messages are asked
-// for. It returns nil only if ctx ended and everything under way was drained. Else the error is a *[RejectedError], a
-// *[DrainError], or both joined.
+// Run runs the session, after Start, until ctx ends or the service rejects it for good. listen says whether messages
+// are asked for. It returns nil only if ctx ended and everything under way was drained. Else the error is a
+// *[RejectedError], a *[DrainError], or both joined.
 func (e *Engine) Run(ctx context.Context, listen bool) error {
 	e.listen, e.runCtx = listen, ctx
 	e.handlerCtx, e.endHandlers = context.WithCancel(context.WithoutCancel(ctx))
@@ -154,7 +155,9 @@ func (e *Engine) Do(ctx context.Context, r Request) outbox.Outcome {
 		return outbox.Outcome{Err: err}
 	}
 	frame := wire.Request(id, r.Action, r.Params)
-	return e.outbox.Do(ctx, outbox.Request{ID: id, Class: outbox.Send, Frame: frame, Store: r.Store, Attempts: r.Attempts, Pace: r.Pace})
+	return e.outbox.Do(ctx, outbox.Request{
+		ID: id, Class: outbox.Send, Frame: frame, Store: r.Store, Attempts: r.Attempts, Pace: r.Pace,
+	})
 }
 
 // Load is the work that an Engine holds.

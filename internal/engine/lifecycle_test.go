@@ -32,7 +32,9 @@ func in(t *testing.T, phase engine.Phase) *engine.Lifecycle {
 
 // Each row is a phase, each column the phase after it: x where that may follow. It is the diagram in ARCHITECTURE.md.
 func TestPhases(t *testing.T) {
-	columns := []engine.Phase{engine.Idle, engine.Connecting, engine.Online, engine.Offline, engine.Draining, engine.Closed}
+	columns := []engine.Phase{
+		engine.Idle, engine.Connecting, engine.Online, engine.Offline, engine.Draining, engine.Closed,
+	}
 	rows := map[engine.Phase]string{
 		//                  icofdz
 		engine.Idle:       ".x....",

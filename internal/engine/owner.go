@@ -9,21 +9,21 @@ import (
 
 // Owner handles what an Engine delivers. Its methods run user code.
 type Owner interface {
-	// Handle makes one attempt, counted from 1, to handle d, and calls one method of d that says what becomes of it. Without
-	// such a call d is neither recorded nor acknowledged. Handle must not panic. It may end its goroutine (runtime.Goexit),
-	// after that call: this is why it has no result.
+	// Handle makes one attempt, counted from 1, to handle d, and calls one method of d that says what becomes of it.
+	// Without such a call d is neither recorded nor acknowledged. Handle must not panic. It may end its goroutine
+	// (runtime.Goexit), after that call: this is why it has no result.
 	Handle(ctx context.Context, d *Delivery, attempt int)
 	// Receipt handles a receipt: MessageID, CreatedAt for when, Category for the status. It must not panic.
 	Receipt(m *wire.Message)
-	// Released is told of a message that failed with err, was acknowledged before its handler ran, and is not retried because
-	// Run ends: it does not come again.
+	// Released is told of a message that failed with err, was acknowledged before its handler ran, and is not retried
+	// because Run ends: it does not come again.
 	Released(d *Delivery, attempt int, err error)
 	// Record notes that a message is finished.
 	Record(ctx context.Context, id string)
 }
 
-// Delivery is a message, or a receipt, on its way to the Owner. Up to its outcome it belongs to one worker. There may be a
-// hundred thousand of them.
+// Delivery is a message, or a receipt, on its way to the Owner. Up to its outcome it belongs to one worker. There may
+// be a hundred thousand of them.
 type Delivery struct {
 	wire.Message
 	receipt bool
@@ -66,8 +66,8 @@ func (d *Delivery) Retry(attempt int, err error, after time.Duration) {
 	d.fate, d.failure = retried, &failure{err: err, attempt: attempt, after: after}
 }
 
-// Release says that the attempt failed with err while Run was ending: the message comes again on the next start, and the rest
-// of its conversation must not be handled before it.
+// Release says that the attempt failed with err while Run was ending: the message comes again on the next start, and
+// the rest of its conversation must not be handled before it.
 func (d *Delivery) Release(attempt int, err error) {
 	d.fate, d.failure = released, &failure{err: err, attempt: attempt}
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// Plural is what is known of an action that carries several messages in one frame. Not every server has such actions. Until
-// the action was confirmed once, a frame that is rejected for good or not answered shows that the server has it not: its
-// messages are sent one by one, and the action is not used again. Any later frame that fails is sent one by one only that once.
-// The zero value knows nothing. Its methods are safe for concurrent use.
+// Plural is what is known of an action that carries several messages in one frame. Not every server has such actions.
+// Until the action was confirmed once, a frame that is rejected for good or not answered shows that the server has it
+// not: its messages are sent one by one, and the action is not used again. Any later frame that fails is sent one by
+// one only that once. The zero value knows nothing. Its methods are safe for concurrent use.
 type Plural struct{ state atomic.Int32 }
 
 const (

@@ -13,7 +13,8 @@ import (
 // errResync replaces a link on which the service does not redeliver a message that the full inbox had rejected.
 var errResync = errors.New("a message that was asked for again did not come")
 
-// resync is the present link, for requests to redeliver what a full inbox had rejected, and the timer of such a request.
+// resync is the present link, for requests to redeliver what a full inbox had rejected, and the timer of such a
+// request.
 type resync struct {
 	mu    sync.Mutex
 	link  *link.Link // nil: there is none
@@ -70,8 +71,8 @@ func (e *Engine) list(l *link.Link, agreed func()) {
 	})
 }
 
-// relist lists again once there is room for the message that the gate is closed at. It replaces the link if that message does
-// not come.
+// relist lists again once there is room for the message that the gate is closed at. It replaces the link if that
+// message does not come.
 func (e *Engine) relist(gate string) {
 	l := e.resync.present()
 	if l == nil {

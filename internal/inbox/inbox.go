@@ -1,6 +1,6 @@
-// Package inbox holds messages from the moment they are pushed until their acknowledgement is confirmed. Messages of one
-// lane are handled one at a time and in order, different lanes at the same time, by workers that exist only while there is
-// work. It is bounded by bytes, knows no socket, and never reads what it carries.
+// Package inbox holds messages from the moment they are pushed until their acknowledgement is confirmed. Messages of
+// one lane are handled one at a time and in order, different lanes at the same time, by workers that exist only while
+// there is work. It is bounded by bytes, knows no socket, and never reads what it carries.
 package inbox
 
 import (
@@ -51,8 +51,8 @@ const (
 type Config[M any] struct {
 	Workers int
 	Bytes   int64
-	// Handle runs one attempt, counted from 1, and stores its result in v. It must not panic, but may end its goroutine: with
-	// a result to return, it could not.
+	// Handle runs one attempt, counted from 1, and stores its result in v. It must not panic, but may end its
+	// goroutine: with a result to return, it could not.
 	Handle func(m M, attempt int, v *Verdict)
 	// Relist asks the server to push everything pending again, because there is room again since the gate closed at the
 	// message with that id. It is called under no lock and must not block.
@@ -105,8 +105,8 @@ type hold struct {
 	forget bool  // Forget was called while its message was here
 }
 
-// gate is where messages come in. It closes at the first one that does not fit, so that no later one overtakes it, and opens
-// when that one is pushed again.
+// gate is where messages come in. It closes at the first one that does not fit, so that no later one overtakes it,
+// and opens when that one is pushed again.
 type gate struct {
 	id    string // what it is closed at, or "" while it is open
 	size  int64  // of its data
@@ -123,8 +123,9 @@ const (
 	listed              // the server has answered: what it pushes from now on is everything, the oldest first
 )
 
-// admits reports whether a message may come in. Before the list, the gate's own may come alone, because the server pushes it
-// again for a reason of its own: taken then, it would let through what comes next, ahead of those that were refused behind it.
+// admits reports whether a message may come in. Before the list, the gate's own may come alone, because the server
+// pushes it again for a reason of its own: taken then, it would let through what comes next, ahead of those that were
+// refused behind it.
 func (g *gate) admits(id string) bool {
 	if g.id == "" {
 		return true
@@ -137,11 +138,13 @@ func (g *gate) admits(id string) bool {
 
 // New returns an empty Box with an open gate.
 func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
-	return &Box[K, M]{cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]hold), kept: recent.Set{Limit: keptIDs}}
+	return &Box[K, M]{
+		cfg: cfg, lanes: make(map[K]*lane[K, M]), held: make(map[string]hold), kept: recent.Set{Limit: keptIDs},
+	}
 }
 
-// Offer adds a message with size bytes of data to a lane. One without id is not pushed again when it is refused: it does not
-// mind the gate, and is not remembered. Offer never blocks.
+// Offer adds a message with size bytes of data to a lane. One without id is not pushed again when it is refused: it
+// does not mind the gate, and is not remembered. Offer never blocks.
 func (b *Box[K, M]) Offer(key K, id string, size int32, m M) Fate {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -206,8 +209,8 @@ func (b *Box[K, M]) close(l *lane[K, M]) {
 	}
 }
 
-// hire starts a worker if a lane is ready and one more may be started. They come one after the other: each hires the next once
-// it has something to do itself. So handlers that return at once do not cost a goroutine for each message.
+// hire starts a worker if a lane is ready and one more may be started. They come one after the other: each hires the
+// next once it has something to do itself. So handlers that return at once do not cost a goroutine for each message.
 func (b *Box[K, M]) hire() {
 	if b.ready.Len() > 0 && !b.starting && b.workers < b.cfg.Workers {
 		b.workers++
@@ -288,9 +291,9 @@ func (b *Box[K, M]) relist(gate string) {
 	}
 }
 
-// Listed tells that the server has answered the request that Relist made for the message at the gate: that message opens the
-// gate when it is pushed from now on. It returns true if that message came between the request and the answer, as it does where
-// a server pushes before it answers: then it does not come any more, on this link.
+// Listed tells that the server has answered the request that Relist made for the message at the gate: that message
+// opens the gate when it is pushed from now on. It returns true if that message came between the request and the
+// answer, as it does where a server pushes before it answers: then it does not come any more, on this link.
 func (b *Box[K, M]) Listed(gate string) (missed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -302,8 +305,8 @@ func (b *Box[K, M]) Listed(gate string) (missed bool) {
 	return missed
 }
 
-// Asked returns the id of the message that Relist has asked for and that has not been taken since, or "". After Stop nothing
-// is waited for.
+// Asked returns the id of the message that Relist has asked for and that has not been taken since, or "". After Stop
+// nothing is waited for.
 func (b *Box[K, M]) Asked() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -387,7 +390,8 @@ func (b *Box[K, M]) tellIdle() {
 	b.idle = nil
 }
 
-// Abandon returns how many messages are still being handled. Handle is expected to ask Abandoned, and to discard their results.
+// Abandon returns how many messages are still being handled. Handle is expected to ask Abandoned, and to discard
+// their results.
 func (b *Box[K, M]) Abandon() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,8 +2,8 @@ package inbox
 
 import "time"
 
-// worker is a goroutine that handles messages until no lane is ready. verdict is the result of its present attempt: kept here
-// so that it costs no memory for each message.
+// worker is a goroutine that handles messages until no lane is ready. verdict is the result of its present attempt:
+// kept here so that it costs no memory for each message.
 type worker struct{ verdict Verdict }
 
 func (b *Box[K, M]) work(hired bool) {
@@ -18,7 +18,8 @@ func (b *Box[K, M]) work(hired bool) {
 	}
 }
 
-// next takes the lane that has been ready for longest, and its first message; without one, the worker is no longer counted.
+// next takes the lane that has been ready for longest, and its first message; without one, the worker is no longer
+// counted.
 func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -32,7 +32,8 @@ func (e *entry) answered(rejection *wire.Error, transient bool) Outcome {
 func (e *entry) unanswered(err error) Outcome {
 	//mutant:outcome-unsure
 	return Outcome{
-		Kind: Unanswered, Rejection: e.rejection, Unconfirmed: e.unconfirmed || e.state == written, Err: err, Attempts: e.attempts,
+		Kind: Unanswered, Rejection: e.rejection, Unconfirmed: e.unconfirmed || e.state == written,
+		Err: err, Attempts: e.attempts,
 	}
 }
 
@@ -62,8 +63,8 @@ func (b *Box) offLink(e *entry) {
 	}
 }
 
-// longest returns since when the present link has owed an answer: the moment of the last one, or later, when the first of the
-// requests that still wait was written.
+// longest returns since when the present link has owed an answer: the moment of the last one, or later, when the
+// first of the requests that still wait was written.
 func (b *Box) longest(now time.Time) time.Time {
 	first := now
 	for _, e := range b.byID {

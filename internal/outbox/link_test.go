@@ -16,8 +16,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// link writes what the Box has and answers it, until it is lost. A server that answers out of order, late, twice and not at
-// all is part of it.
+// link writes what the Box has and answers it, until it is lost. A server that answers out of order, late, twice and
+// not at all is part of it.
 func link(b *box, rng *rand.Rand, life time.Duration, carriedOut *sync.Map) (failed error) {
 	b.Up()
 	defer b.Down()

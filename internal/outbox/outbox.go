@@ -1,5 +1,6 @@
-// Package outbox holds requests from the moment they are made until they are answered. It outlives every connection, knows
-// no socket and starts no goroutine. The writer of a link asks it what to write next; the reader tells it which answer came.
+// Package outbox holds requests from the moment they are made until they are answered. It outlives every connection,
+// knows no socket and starts no goroutine. The writer of a link asks it what to write next; the reader tells it which
+// answer came.
 //
 // A request is in one of these states until it has ended, and then no longer here:
 //
@@ -20,8 +21,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Class says what a request is for. List is written first. Then Ack and Send take turns, Ack first: an acknowledgement frees
-// what it is for, but a thousand of them must not stand before a message that somebody waits for.
+// Class says what a request is for. List is written first. Then Ack and Send take turns, Ack first: an
+// acknowledgement frees what it is for, but a thousand of them must not stand before a message that somebody waits
+// for.
 type Class uint8
 
 // The classes.
@@ -46,10 +48,12 @@ type Request struct {
 	Class Class
 	Frame []byte
 	Store bool // the frame is written without being compressed
-	// Attempts is the number of attempts without a reply after which the request ends with ErrNoReply; 0: no limit. A lost
-	// link does not count. With a limit the reply timeout does not double, because the link would be replaced first each time.
+	// Attempts is the number of attempts without a reply after which the request ends with ErrNoReply; 0: no limit. A
+	// lost link does not count. With a limit the reply timeout does not double, because the link would be replaced
+	// first each time.
 	Attempts int
-	// Pace, if not nil, is called by Do after each transient rejection, before the request rests. Its error ends the request.
+	// Pace, if not nil, is called by Do after each transient rejection, before the request rests. Its error ends the
+	// request.
 	Pace func(ctx context.Context, rejection *wire.Error) error
 }
 
@@ -155,8 +159,8 @@ func (b *Box) signal() {
 	}
 }
 
-// Go adds a request that takes no room. done is called once with its outcome, by the goroutine that ends the request and
-// under no lock; it must not block. A closed Box calls done with its error.
+// Go adds a request that takes no room. done is called once with its outcome, by the goroutine that ends the request
+// and under no lock; it must not block. A closed Box calls done with its error.
 func (b *Box) Go(req Request, done func(Outcome)) {
 	b.add(&entry{Request: req, done: done})
 }
@@ -183,8 +187,8 @@ func (b *Box) add(e *entry) {
 	b.signal()
 }
 
-// Next returns the next frame to write and whether to store it, and counts it as written. Without one, it returns how long
-// until there may be one again unless Wake says so earlier, or a negative duration for ever.
+// Next returns the next frame to write and whether to store it, and counts it as written. Without one, it returns how
+// long until there may be one again unless Wake says so earlier, or a negative duration for ever.
 func (b *Box) Next() (frame []byte, store bool, wait time.Duration, err error) {
 	now := time.Now()
 	b.mu.Lock()
@@ -258,8 +262,8 @@ func (b *Box) expire(now time.Time) (gaveUp []*entry) {
 	return gaveUp
 }
 
-// Answer ends the request with that frame id, or lets it rest where the answer is a transient rejection. rejection is nil
-// where the request was accepted. Answer reports whether a request waited for the answer, and never blocks.
+// Answer ends the request with that frame id, or lets it rest where the answer is a transient rejection. rejection is
+// nil where the request was accepted. Answer reports whether a request waited for the answer, and never blocks.
 func (b *Box) Answer(id []byte, rejection *wire.Error) bool {
 	transient := rejection != nil && b.cfg.Transient(rejection)
 	b.mu.Lock()
@@ -308,8 +312,8 @@ func (b *Box) Up() {
 	b.mu.Unlock()
 }
 
-// Down tells that the link is gone. Requests that were written on it wait for the next one, unconfirmed and in their first
-// order. Requests of class List are forgotten; nobody is told.
+// Down tells that the link is gone. Requests that were written on it wait for the next one, unconfirmed and in their
+// first order. Requests of class List are forgotten; nobody is told.
 func (b *Box) Down() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -26,8 +26,8 @@ var errEnd = errors.New("the end")
 
 func rest(refusals int) time.Duration { return time.Duration(refusals) * 3 * time.Second }
 
-// config is a Box for answers that are words: "ok" confirms, words that begin with "busy" are transient rejections, all others
-// are final ones.
+// config is a Box for answers that are words: "ok" confirms, words that begin with "busy" are transient rejections,
+// all others are final ones.
 func config() outbox.Config {
 	return outbox.Config{
 		Len: 100, Bytes: 10_000, ReplyTimeout: replyTimeout, Attempts: 3,
@@ -36,7 +36,8 @@ func config() outbox.Config {
 	}
 }
 
-// outcome is an Outcome in the words of the tests. The kind of an Outcome follows from the other fields; words checks it.
+// outcome is an Outcome in the words of the tests. The kind of an Outcome follows from the other fields; words checks
+// it.
 type outcome struct {
 	Answer      string
 	Unconfirmed bool

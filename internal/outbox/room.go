@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// room is the part of the limits that is free, and the callers who wait for some, in order. The lock of the Box guards it.
+// room is the part of the limits that is free, and the callers who wait for some, in order. The lock of the Box
+// guards it.
 type room struct {
 	slots, maxSlots int
 	bytes, maxBytes int64
@@ -42,8 +43,8 @@ func (b *Box) enter(ctx context.Context, bytes int64) error {
 	return ctx.Err()
 }
 
-// ask takes room at once where there is some and nobody waits; w is nil then, or where err says that the Box takes nothing.
-// Else it returns the waiter to wait on.
+// ask takes room at once where there is some and nobody waits; w is nil then, or where err says that the Box takes
+// nothing. Else it returns the waiter to wait on.
 func (r *room) ask(bytes int64) (w *waiter, err error) {
 	switch {
 	case r.shut != nil:

@@ -84,8 +84,8 @@ func TestTries(t *testing.T) {
 	})
 }
 
-// On a link where nothing else is answered, a request is given up all the same: its time does not double, or the link would be
-// replaced before, each time anew.
+// On a link where nothing else is answered, a request is given up all the same: its time does not double, or the link
+// would be replaced before, each time anew.
 func TestTriesEndOnStalledLinks(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		r := request("a", outbox.Ack)
@@ -109,7 +109,8 @@ func TestTriesEndOnStalledLinks(t *testing.T) {
 	})
 }
 
-// A server that answers everything after 15 s is slow, not dead, even if its callers wait for 10 s only and are always some.
+// A server that answers everything after 15 s is slow, not dead, even if its callers wait for 10 s only and are
+// always some.
 func TestCallersThatGiveUpDoNotStallALink(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		for i := range 20 {

@@ -131,7 +131,7 @@ func (v *deliverer) Receipt(m *wire.Message) {
 		if p := recover(); p != nil {
 			err = &panicError{value: p, stack: debug.Stack()}
 		}
-		if err != nil {
+		if err != nil && !v.engine.Abandoned() {
 			v.observer.observe(event{Event: engine.Event{Kind: receiptFailed, Text: m.MessageID, Err: err}})
 		}
 	}()

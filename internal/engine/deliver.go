@@ -123,16 +123,17 @@ func (e *Engine) receipt(f *wire.Received) {
 
 // handle runs one attempt on a worker.
 func (e *Engine) handle(d *Delivery, attempt int, v *inbox.Verdict) {
-	switch {
-	case d.receipt:
+	if d.receipt {
 		e.owner.Receipt(&d.Message)
-	case d.own:
-		e.acks.add(d.MessageID) // pushed back to the bot that wrote it
-	default:
-		d.fate = undecided
-		defer e.settle(d, v) // also where the handler ends this goroutine
-		e.owner.Handle(e.handlerCtx, d, attempt)
+		return
 	}
+	defer e.settle(d, v) // also where the handler ends this goroutine
+	if d.own {
+		d.Known() // pushed back to the bot that wrote it
+		return
+	}
+	d.fate = undecided
+	e.owner.Handle(e.handlerCtx, d, attempt)
 }
 
 // Accept records and acknowledges a message before its handler runs. It is for Owner.Handle.

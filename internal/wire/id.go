@@ -10,7 +10,7 @@ import (
 func NewID() (string, error) {
 	id, err := uuid.NewV4()
 	if err != nil {
-		return "", fmt.Errorf("cannot make an id: %w", err)
+		return "", fmt.Errorf("blaze: cannot make an id: %w", err)
 	}
 	return id.String(), nil
 }

@@ -26,7 +26,7 @@ import (
 // from Send to the server's confirmation. Who saves some lowers the bound.
 const (
 	mostReceived = 7.5
-	mostSent     = 12.0
+	mostSent     = 11.0
 )
 
 func TestAllocationsOfAReceivedText(t *testing.T) {
@@ -72,6 +72,9 @@ func TestAllocationsOfASentText(t *testing.T) {
 	send()
 	got := testing.AllocsPerRun(500, send)
 	t.Logf("%.2f allocations", got)
+	if raced {
+		got-- // the race detector's own
+	}
 	assert.LessOrEqual(t, got, mostSent)
 }
 

@@ -84,7 +84,7 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, err erro
 		d.Finish() // in every mode: nobody is left who would call Ack
 	case v.engine.Stopping():
 		v.observe(attemptUndone, m, err)
-		d.Release(attempt, err)
+		d.Release(&failedAttempt{m, err})
 	default:
 		v.failed(d, m, attempt, err)
 	}
@@ -103,7 +103,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, err erro
 	}
 	after := handlerWait.Near(attempt)
 	v.observer.observe(event{Event: engine.Event{Kind: attemptScheduled, Err: err, RetryIn: after}, message: m})
-	d.Retry(attempt, err, after)
+	d.Retry(&failedAttempt{m, err}, after)
 }
 
 // finish ends a message: with AckManual it stays pending until Client.Ack.
@@ -119,9 +119,22 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, err error) {
 	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: err}, message: m})
 }
 
+// failedAttempt is the error that the engine keeps until the next attempt.
+type failedAttempt struct {
+	message *Message
+	err     error
+}
+
+// Error returns the error of the handler.
+func (e *failedAttempt) Error() string { return e.err.Error() }
+
 // Released implements [engine.Owner].
-func (v *deliverer) Released(d *engine.Delivery, attempt int, err error) {
-	v.observe(messageDropped, v.message(d, attempt), fmt.Errorf("blaze: Run ended before another attempt: %w", err))
+func (v *deliverer) Released(err error) {
+	var failed *failedAttempt
+	if errors.As(err, &failed) {
+		err := fmt.Errorf("blaze: Run ended before another attempt: %w", failed.err)
+		v.observe(messageDropped, failed.message, err)
+	}
 }
 
 // Receipt implements [engine.Owner].
@@ -139,7 +152,7 @@ func (v *deliverer) Receipt(m *wire.Message) {
 	err = nil
 }
 
-// known asks the Ledger. When it cannot tell, the handler is tried.
+// known reports whether the Ledger has the message. With an error of the Ledger, the handler is called.
 func (v *deliverer) known(ctx context.Context, id string) bool {
 	var known bool
 	err := guarded(func() (err error) {
@@ -153,7 +166,7 @@ func (v *deliverer) known(ctx context.Context, id string) bool {
 	return known
 }
 
-// Record implements [engine.Owner]: it tells the Ledger. When that fails, the message is acknowledged all the same.
+// Record implements [engine.Owner]. A message that the Ledger cannot record is acknowledged all the same.
 func (v *deliverer) Record(ctx context.Context, id string) {
 	if err := guarded(func() error { return v.cfg.Ledger.Record(ctx, id) }); err != nil {
 		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotTold, Text: id, Err: err}})

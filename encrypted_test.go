@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // kept notes the messages a handler gets.
@@ -115,4 +116,13 @@ func TestAnRSASessionCannotOpen(t *testing.T) {
 		require.True(t, ok)
 		assert.ErrorContains(t, raw.Err, "ed25519")
 	})
+}
+
+func TestAPanicOfADecoderCostsOnePayload(t *testing.T) {
+	v := &wire.Message{MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "ENCRYPTED_TEXT", Data: "sealed"}
+	m := blaze.NewMessage(v, botID, 1, func(*wire.Message) ([]byte, error) { panic("boom") })
+	assert.Equal(t, messageA, m.ID)
+	raw, _ := m.Payload.(blaze.Raw)
+	assert.Equal(t, []byte("sealed"), raw.Data)
+	assert.ErrorContains(t, raw.Err, "panic: boom")
 }

@@ -88,23 +88,35 @@ func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Me
 		Attempt: attempt, CreatedAt: v.CreatedAt, BotID: botID, replies: &a.replies,
 	}
 	m.Group = !strings.HasPrefix(v.Category, systemPrefix) && !isContact(v.ConversationID, botID, v.UserID)
-	m.Data = []byte(v.Data)
-	if v.NotBase64 {
-		m.Payload = Raw{As: m.Category, Data: m.Data, Err: fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category))}
-		return m
-	}
-	if !m.Category.Encrypted() {
-		m.Payload = decodePayload(m.Category, v.Data, m.Data)
-		return m
-	}
-	data, err := unseal(v)
-	if err != nil {
-		m.Payload = Raw{As: m.Category, Data: m.Data, Err: err}
-		return m
-	}
-	m.Data = data
-	m.Payload = DecodePayload(m.Category.Plain(), data)
+	m.decode(v, unseal)
 	return m
+}
+
+// decode sets Data and Payload. A panic in a decoder is a fault of this package: the message becomes a Raw, and the
+// process goes on.
+func (m *Message) decode(v *wire.Message, unseal func(*wire.Message) ([]byte, error)) {
+	m.Data = []byte(v.Data)
+	defer func() {
+		if p := recover(); p != nil {
+			err := fmt.Errorf("blaze: a %s message cannot be decoded: panic: %v", clip(v.Category), p)
+			m.Payload = Raw{As: m.Category, Data: m.Data, Err: err}
+		}
+	}()
+	switch {
+	case v.NotBase64:
+		err := fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category))
+		m.Payload = Raw{As: m.Category, Data: m.Data, Err: err}
+	case !m.Category.Encrypted():
+		m.Payload = decodePayload(m.Category, v.Data, m.Data)
+	default:
+		data, err := unseal(v)
+		if err != nil {
+			m.Payload = Raw{As: m.Category, Data: m.Data, Err: err}
+			return
+		}
+		m.Data = data
+		m.Payload = DecodePayload(m.Category.Plain(), data)
+	}
 }
 
 // Sender returns who speaks: RepresentativeID if it is set, else UserID.
@@ -120,7 +132,8 @@ func (m *Message) Sender() string {
 // Its MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies that were made from m
 // before. So a handler that runs again and says the same is stored once by the service. It is Encrypted if m was.
 // ConversationID stays empty where nothing can be answered, as with transfers. An invalid payload gets no MessageID;
-// Send returns what is wrong with it. NewReply is safe for concurrent use.
+// Send returns what is wrong with it. NewReply is safe for concurrent use; but the first
+// reply of a Message made by hand must not run while the Message is copied or printed.
 func (m *Message) NewReply(p Payload) Outgoing { return m.answer("reply", m.ConversationID, p) }
 
 // NewQuote is NewReply, quoting m. Texts and posts can quote.

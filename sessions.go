@@ -43,14 +43,25 @@ type session struct {
 func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session, error) {
 	return func(ctx context.Context, users []string) ([]session, error) {
 		var all []session
-		// The look-up has a goroutine of its own, which a panic of the user's http.RoundTripper would end with the
-		// process.
-		err := guarded(func() error { return api.Do(ctx, "POST", "/sessions/fetch", users, &all) })
+		err := isolated(func() error { return api.Do(ctx, "POST", "/sessions/fetch", users, &all) })
 		if err != nil {
 			return nil, httpError(err)
 		}
 		return all, nil
 	}
+}
+
+// isolated runs f, which runs user code (an http.RoundTripper), on a goroutine of its own, and returns when f has
+// ended: with its error, or with one that says that it panicked or ended its goroutine. The goroutine of a look-up
+// serves several callers and must survive both.
+func isolated(f func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		err := errGoexit
+		defer func() { result <- err }()
+		err = guarded(f)
+	}()
+	return <-result
 }
 
 // sessionDirectory finds the sessions of users and remembers them. Concurrent look-ups of the same users share one
@@ -119,6 +130,9 @@ func (d *sessionDirectory) begin(ctx context.Context, users []string) (map[strin
 	l := &lookup{}
 	l.result = d.lookups.DoChan(key, func() (any, error) {
 		l.leads.Store(true)
+		if ctx.Err() != nil {
+			return nil, errAbandoned
+		}
 		all, err := d.ask(ctx, missing, changes)
 		if err != nil && ctx.Err() != nil {
 			l.err = err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -287,19 +288,24 @@ func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 	})
 }
 
-// explodingTransport stands for a broken http.RoundTripper of the user's.
-type explodingTransport struct{}
+// roundTripper stands for an http.RoundTripper of the user's.
+type roundTripper func() (*http.Response, error)
 
-func (explodingTransport) RoundTrip(*http.Request) (*http.Response, error) { panic("boom") }
+func (f roundTripper) RoundTrip(*http.Request) (*http.Response, error) { return f() }
 
-func TestAPanicInALookUpIsAnError(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
-		defer s.Close()
-		c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) {
-			cfg.HTTPClient = &http.Client{Transport: explodingTransport{}}
+func TestALookUpSurvivesTheUsersRoundTripper(t *testing.T) {
+	for name, f := range map[string]roundTripper{
+		"panic: boom":    func() (*http.Response, error) { panic("boom") },
+		"runtime.Goexit": func() (*http.Response, error) { runtime.Goexit(); return nil, nil },
+	} {
+		bubble(t, name, func(t *testing.T) {
+			s := blazetest.NewServer()
+			defer s.Close()
+			c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) { cfg.HTTPClient = &http.Client{Transport: f} })
+			for range 2 {
+				_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+				assert.ErrorContains(t, err, name)
+			}
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
-		assert.ErrorContains(t, err, "panic: boom")
-	})
+	}
 }

@@ -23,7 +23,7 @@ type acks struct {
 
 	mu       sync.Mutex
 	queue    fifo.Queue[string]
-	alone    fifo.Queue[string] // ids of refused frames, to go out one by one
+	alone    fifo.Queue[string] // ids of rejected frames, to go out one by one
 	waiting  int                // ids that are not confirmed, written ones and those of Client.Ack included
 	running  bool
 	flushing bool // does not wait for full frames
@@ -206,7 +206,7 @@ func (a *acks) end(n int) {
 	a.tellIdle()
 }
 
-// again sends the ids of a refused frame one by one.
+// again sends the ids of a rejected frame one by one.
 func (a *acks) again(ids []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

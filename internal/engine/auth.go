@@ -21,10 +21,11 @@ type authPolicy struct {
 	rejected bool // a 401 came before
 }
 
-// authDecision is what to do about a rejection. If it is NotFinal, later tokens are dated by skew.
+// authDecision is the decision about a rejection.
 type authDecision struct {
 	reason Reason
-	skew   time.Duration
+	offset time.Duration // NotFinal: later tokens are dated by it
+	skew   time.Duration // ClockSkew: by which the rejected token was dated wrong
 }
 
 // onRejected takes a rejection. answered says whether anything was answered since the one before. skew is by how much
@@ -46,5 +47,5 @@ func (p *authPolicy) onRejected(code int, answered bool, skew, offset time.Durat
 	case again:
 		return authDecision{reason: Unauthorized}
 	}
-	return authDecision{skew: skew}
+	return authDecision{offset: skew}
 }

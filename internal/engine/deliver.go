@@ -175,6 +175,6 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 // handler ran does not come again.
 func (e *Engine) letGo(d *Delivery) {
 	if d.acked && !e.inbox.Abandoned() {
-		e.owner.Released(d, d.failure.attempt, d.failure.err)
+		e.owner.Released(d.failure.err)
 	}
 }

@@ -51,10 +51,10 @@ type RejectedError struct {
 // Error names the code.
 func (e *RejectedError) Error() string { return fmt.Sprintf("rejected with code %d", e.Rejection.Code) }
 
-// DrainError says what was left when Run ended.
+// DrainError counts the handlers, requests and acknowledgements that were left when Run ended.
 type DrainError struct{ Handlers, Requests, Acks int }
 
-// Error lists what was left, without what was not.
+// Error lists the counts that are not 0.
 func (e *DrainError) Error() string {
 	var parts []string
 	for _, p := range []struct {

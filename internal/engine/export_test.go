@@ -34,7 +34,7 @@ type Policy struct{ authPolicy }
 
 func (p *Policy) OnRejected(code int, answered bool, skew, offset time.Duration) (Reason, time.Duration) {
 	d := p.onRejected(code, answered, skew, offset)
-	return d.reason, d.skew
+	return d.reason, d.offset + d.skew
 }
 
 // Plan is a dialPlan.

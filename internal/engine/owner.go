@@ -15,9 +15,9 @@ type Owner interface {
 	Handle(ctx context.Context, d *Delivery, attempt int)
 	// Receipt handles a receipt: MessageID, CreatedAt for when, Category for the status. It must not panic.
 	Receipt(m *wire.Message)
-	// Released is told of a message that failed with err, was acknowledged before its handler ran, and is not retried
-	// because Run ends: it does not come again.
-	Released(d *Delivery, attempt int, err error)
+	// Released takes a message that failed, was acknowledged before its handler ran, and is not retried because Run
+	// ends: the service does not redeliver it. err is the error of Retry or Release.
+	Released(err error)
 	// Record notes that a message is finished.
 	Record(ctx context.Context, id string)
 }
@@ -30,7 +30,7 @@ type Delivery struct {
 	own     bool // written by the bot itself
 	acked   bool // before its handler ran
 	fate    fate
-	failure *failure // of the last attempt; nil: there was none
+	failure *failure // of the last attempt; nil: it did not fail
 }
 
 // fate is what becomes of a delivery after an attempt.
@@ -45,11 +45,10 @@ const (
 	released // neither, because Run ends
 )
 
-// failure is why an attempt failed.
+// failure is why an attempt failed, and how long to wait for the next one.
 type failure struct {
-	err     error
-	attempt int
-	after   time.Duration
+	err   error
+	after time.Duration
 }
 
 // Finish says that the message is done with: it is recorded and acknowledged.
@@ -62,19 +61,20 @@ func (d *Delivery) Known() { d.fate = known }
 func (d *Delivery) Keep() { d.fate = kept }
 
 // Retry says that the attempt failed with err, and that another one is wanted after a while.
-func (d *Delivery) Retry(attempt int, err error, after time.Duration) {
-	d.fate, d.failure = retried, &failure{err: err, attempt: attempt, after: after}
+func (d *Delivery) Retry(err error, after time.Duration) {
+	d.fate, d.failure = retried, &failure{err: err, after: after}
 }
 
-// Release says that the attempt failed with err while Run was ending: the message comes again on the next start, and
-// the rest of its conversation must not be handled before it.
-func (d *Delivery) Release(attempt int, err error) {
-	d.fate, d.failure = released, &failure{err: err, attempt: attempt}
+// Release says that the attempt failed with err while Run was ending. The service redelivers the message on the next
+// start, and the rest of its conversation is not handled before it.
+func (d *Delivery) Release(err error) {
+	d.fate, d.failure = released, &failure{err: err}
 }
 
-// Observer is told what happens.
+// Observer takes the events of an Engine.
 type Observer interface {
-	// Observe must not block, and must not call into the Engine.
+	// Observe runs on the goroutine that brings the event about, under no lock. It may run user code (logs, hooks).
+	// It must not block, and must not call into the Engine.
 	Observe(Event)
 }
 
@@ -92,7 +92,7 @@ type Event struct {
 // Kind is the kind of an Event.
 type Kind uint8
 
-// The kinds, with the fields that they have.
+// The kinds, with the fields that they have. Those of connections come first, and Kinds last.
 const (
 	Connected     Kind = iota // Text: the endpoint
 	Disconnected              // Err: a *ConnectionError; RetryIn
@@ -107,5 +107,5 @@ const (
 	Acked                     // Count messages, confirmed by the service
 	AckRejected               // Count messages, for good; Text: the first id; Rejection
 	AckUnanswered             // Count messages; Text: the first id
-	Kinds                     // is the first number that is not used here
+	Kinds                     // the number of kinds: package blaze counts its own from here
 )

@@ -7,7 +7,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// Plural is what is known of an action that carries several messages in one frame. Not every server has such actions.
+// Plural remembers whether the server has an action that carries several messages in one frame.
 // Until the action was confirmed once, a frame that is rejected for good or not answered shows that the server has it
 // not: its messages are sent one by one, and the action is not used again. Any later frame that fails is sent one by
 // one only that once. The zero value knows nothing. Its methods are safe for concurrent use.
@@ -37,7 +37,7 @@ func (p *Plural) Observe(o outbox.Outcome) (singly bool) {
 		p.state.CompareAndSwap(unproven, proven)
 		return false
 	case o.Kind == outbox.TransientExhausted:
-		return false // a server that is busy for too long tells nothing about the action
+		return false // a busy server may have the action all the same
 	case o.Kind == outbox.Rejected || errors.Is(o.Err, outbox.ErrNoReply):
 		//mutant:ack-unusable
 		p.state.CompareAndSwap(unproven, unusable)

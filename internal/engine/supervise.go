@@ -26,12 +26,13 @@ func (e *Engine) supervise(ctx context.Context) error {
 		if end.rejection != nil {
 			d := auth.onRejected(end.rejection.Rejection.Code, e.answered.Swap(false), end.skew, e.cfg.Signer.Offset())
 			if d.reason != NotFinal {
-				end.rejection.Reason, end.rejection.Skew = d.reason, d.skew
-				e.observer.Observe(Event{Kind: SessionEnded, Err: end.rejection})
-				return end.rejection
+				final := *end.rejection // a copy: others may read the one in end.err
+				final.Reason, final.Skew = d.reason, d.skew
+				e.observer.Observe(Event{Kind: SessionEnded, Err: &final})
+				return &final
 			}
 			//mutant:clock-offset
-			e.cfg.Signer.SetOffset(d.skew)
+			e.cfg.Signer.SetOffset(d.offset)
 		}
 		wait := plan.after(end)
 		e.observer.Observe(Event{Kind: Disconnected, Err: end.err, RetryIn: wait})
@@ -48,7 +49,7 @@ type ending struct {
 	lived        time.Duration  // 0: there was no connection
 	rejection    *RejectedError // with the code 401 or 10006; nil: it ended otherwise
 	skew         time.Duration  // by which the service's clock is ahead, as far as it is known
-	handshake    bool           // a server answered the handshake, and refused it
+	handshake    bool           // a server answered the handshake, and rejected it
 	retryAfter   time.Duration  // that a server asked for
 	resyncFailed bool
 }

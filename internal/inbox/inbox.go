@@ -92,10 +92,11 @@ type item[M any] struct {
 }
 
 type lane[K comparable, M any] struct {
-	key   K
-	items fifo.Queue[item[M]] // the first one is being handled, while busy is set
-	busy  bool
-	park  *time.Timer // runs while the lane waits for another attempt
+	key     K
+	items   fifo.Queue[item[M]] // the first one is being handled, while busy is set
+	busy    bool
+	verdict Verdict     // of the present attempt: in the lane, so that it is not allocated for each attempt
+	park    *time.Timer // runs while the lane waits for another attempt
 }
 
 // hold says who still needs an id to be remembered.

@@ -2,19 +2,15 @@ package inbox
 
 import "time"
 
-// worker is a goroutine that handles messages until no lane is ready. verdict is the result of its present attempt:
-// kept here so that it costs no memory for each message.
-type worker struct{ verdict Verdict }
-
+// work handles messages until no lane is ready.
 func (b *Box[K, M]) work(hired bool) {
-	w := new(worker)
 	for {
 		l, it := b.next(hired)
 		if l == nil {
 			return
 		}
 		hired = false
-		b.attempt(w, l, it)
+		b.attempt(l, it)
 	}
 }
 
@@ -42,12 +38,12 @@ func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
 
 // attempt handles the first message of l once. Handle and LetGo run user code, which may end this goroutine
 // (runtime.Goexit): deferred calls then do the rest, and another worker takes its place.
-func (b *Box[K, M]) attempt(w *worker, l *lane[K, M], it item[M]) {
-	w.verdict = Verdict{}
+func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
+	l.verdict = Verdict{}
 	parked, exits := false, true
 	defer func() {
 		if !parked {
-			b.finish(l, w.verdict.Then == Keep)
+			b.finish(l, l.verdict.Then == Keep)
 		}
 		if exits {
 			//mutant:worker-replace
@@ -57,14 +53,14 @@ func (b *Box[K, M]) attempt(w *worker, l *lane[K, M], it item[M]) {
 	defer func() {
 		handled := !exits
 		exits = true
-		if w.verdict.Then == Retry {
-			if parked = b.parkLane(l, w.verdict.After); !parked {
+		if l.verdict.Then == Retry {
+			if parked = b.parkLane(l, l.verdict.After); !parked {
 				b.cfg.LetGo(it.m) // Stop was called meanwhile
 			}
 		}
 		exits = !handled
 	}()
-	b.cfg.Handle(it.m, int(it.attempt), &w.verdict)
+	b.cfg.Handle(it.m, int(it.attempt), &l.verdict)
 	exits = false
 }
 

@@ -65,7 +65,8 @@ func (e *Engine) finish(rejected error) error {
 	return err
 }
 
-// runError joins why Run ended with what was left. After a rejection, requests without an answer are no news.
+// runError joins the rejection that ended Run with the counts of what was left. After a rejection it counts handlers
+// only: the requests cannot have been answered.
 func runError(rejected error, left DrainError) error {
 	switch {
 	case rejected != nil && left.Handlers > 0:

@@ -1,7 +1,7 @@
 // Package engine runs one session of a bot. It connects, and connects again when the connection is lost; it delivers
 // the messages that arrive and acknowledges them; it writes requests until they are answered; and it drains at the
-// end. It knows frames and messages as the wire has them, and nothing of payloads, handlers, logs, or the errors of
-// package blaze.
+// end. It handles frames and messages in the form of the wire. Payloads, handlers, logs and the errors of package
+// blaze are above it, behind the interfaces Owner and Observer.
 package engine
 
 import (

@@ -7,10 +7,10 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// Plural remembers whether the server has an action that carries several messages in one frame.
-// Until the action was confirmed once, a frame that is rejected for good or not answered shows that the server has it
-// not: its messages are sent one by one, and the action is not used again. Any later frame that fails is sent one by
-// one only that once. The zero value knows nothing. Its methods are safe for concurrent use.
+// Plural records whether the server has an action that carries several messages in one frame. A first frame that is
+// rejected for good, or not answered, shows that it does not: the messages are sent one by one, and the action is not
+// used again. Once a frame was confirmed, the messages of a later one that fails are sent one by one, and the action
+// stays in use. The zero value is ready for use. Its methods are safe for concurrent use.
 type Plural struct{ state atomic.Int32 }
 
 const (

@@ -13,8 +13,7 @@ import (
 // errResync replaces a link on which the service does not redeliver a message that the full inbox had rejected.
 var errResync = errors.New("a message that was asked for again did not come")
 
-// resync is the present link, for requests to redeliver what a full inbox had rejected, and the timer of such a
-// request.
+// resync holds the present link, and the timer of a request to redeliver messages that a full inbox had rejected.
 type resync struct {
 	mu    sync.Mutex
 	link  *link.Link // nil: there is none

@@ -23,16 +23,9 @@ func (e *Engine) supervise(ctx context.Context) error {
 			return nil //nolint:nilerr // the end that was asked for; what it cut short does not matter
 		}
 		e.life.to(offline, end.err)
-		if end.rejection != nil {
-			d := auth.onRejected(end.rejection.Rejection.Code, e.answered.Swap(false), end.skew, e.cfg.Signer.Offset())
-			if d.reason != NotFinal {
-				final := *end.rejection // a copy: others may read the one in end.err
-				final.Reason, final.Skew = d.reason, d.skew
-				e.observer.Observe(Event{Kind: SessionEnded, Err: &final})
-				return &final
-			}
-			//mutant:clock-offset
-			e.cfg.Signer.SetOffset(d.offset)
+		if err := e.rejected(&auth, end); err != nil {
+			e.observer.Observe(Event{Kind: SessionEnded, Err: err})
+			return err
 		}
 		wait := plan.after(end)
 		e.observer.Observe(Event{Kind: Disconnected, Err: end.err, RetryIn: wait})
@@ -41,6 +34,23 @@ func (e *Engine) supervise(ctx context.Context) error {
 		}
 		e.life.to(connecting, nil)
 	}
+}
+
+// rejected returns the error that ends Run if the service rejected the session for good. After a 401 that is not
+// final, later tokens are dated by the service's clock.
+func (e *Engine) rejected(policy *authPolicy, end ending) error {
+	if end.rejection == nil {
+		return nil
+	}
+	d := policy.onRejected(end.rejection.Rejection.Code, e.answered.Swap(false), end.skew, e.cfg.Signer.Offset())
+	if d.reason == NotFinal {
+		//mutant:clock-offset
+		e.cfg.Signer.SetOffset(d.offset)
+		return nil
+	}
+	final := *end.rejection // a copy: others may read the one in end.err
+	final.Reason, final.Skew = d.reason, d.skew
+	return &final
 }
 
 // ending is how a connection ended, or why there was none.

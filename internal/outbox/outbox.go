@@ -1,6 +1,6 @@
 // Package outbox holds requests from the moment they are made until they are answered. It outlives every connection,
-// knows no socket and starts no goroutine. The writer of a link asks it what to write next; the reader tells it which
-// answer came.
+// uses no socket and starts no goroutine. The writer of a link takes frames from Next; the reader of a link hands
+// answers to Answer.
 //
 // A request is in one of these states until it has ended, and then no longer here:
 //
@@ -313,7 +313,7 @@ func (b *Box) Up() {
 }
 
 // Down tells that the link is gone. Requests that were written on it wait for the next one, unconfirmed and in their
-// first order. Requests of class List are forgotten; nobody is told.
+// first order. Requests of class List are forgotten, and their done is not called.
 func (b *Box) Down() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -17,8 +17,8 @@ const (
 	closed                  // Run has ended
 )
 
-// next has the phases that may follow each phase.
-var next = map[phase][]phase{
+// transitions has the phases that may follow each phase.
+var transitions = map[phase][]phase{
 	idle:       {connecting},
 	connecting: {online, offline, closed},
 	online:     {draining, offline, closed},
@@ -41,7 +41,7 @@ func newLifecycle() lifecycle { return lifecycle{why: ErrNotRunning} }
 func (l *lifecycle) to(p phase, why error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !slices.Contains(next[l.phase], p) {
+	if !slices.Contains(transitions[l.phase], p) {
 		return false
 	}
 	l.phase = p

@@ -70,8 +70,8 @@ func (v *deliverer) lastAttempt(attempt int) bool {
 	return v.cfg.HandlerAttempts > 0 && attempt >= v.cfg.HandlerAttempts
 }
 
-// settle decides what becomes of a message after an attempt. It decides nothing by m: the handler may have
-// changed it.
+// settle decides what becomes of a message after an attempt. Its decision does not depend on m, which the
+// handler may have changed.
 func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, err error) {
 	switch {
 	case err == errKnown: //nolint:errorlint // returned by attempt itself, never by user code

@@ -120,9 +120,16 @@ func TestAnRSASessionCannotOpen(t *testing.T) {
 
 func TestAPanicOfADecoderCostsOnePayload(t *testing.T) {
 	v := &wire.Message{MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "ENCRYPTED_TEXT", Data: "sealed"}
-	m := blaze.NewMessage(v, botID, 1, func(*wire.Message) ([]byte, error) { panic("boom") })
-	assert.Equal(t, messageA, m.ID)
-	raw, _ := m.Payload.(blaze.Raw)
-	assert.Equal(t, []byte("sealed"), raw.Data)
-	assert.ErrorContains(t, raw.Err, "panic: boom")
+	for want, panics := range map[string]func(){
+		"index out of range [0] with length 0": func() { _ = []int{}[len(v.SessionID)] },
+		"panic with a string":                  func() { panic(canary) },
+	} {
+		m := blaze.NewMessage(v, botID, 1, func(*wire.Message) ([]byte, error) { panics(); return nil, nil })
+		assert.Equal(t, messageA, m.ID)
+		raw, _ := m.Payload.(blaze.Raw)
+		assert.Equal(t, []byte("sealed"), raw.Data)
+		assert.Equal(t, blaze.CategoryEncryptedText, raw.As)
+		assert.ErrorContains(t, raw.Err, want)
+		assert.NotContains(t, raw.Err.Error(), canary)
+	}
 }

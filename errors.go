@@ -258,8 +258,8 @@ func hopeless(err error) bool {
 	return errors.As(err, &refused) && !slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
 }
 
-// errGoexit is the error of an attempt whose handler ended its goroutine.
-var errGoexit = errors.New("the handler called runtime.Goexit")
+// errGoexit is the error of user code that ended its goroutine.
+var errGoexit = errors.New("runtime.Goexit was called")
 
 // panicError is the error of an attempt whose handler panicked.
 type panicError struct {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -92,31 +93,40 @@ func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Me
 	return m
 }
 
-// decode sets Data and Payload. A panic in a decoder is a fault of this package: the message becomes a Raw, and the
-// process goes on.
+// decode sets Data and Payload. A panic in a decoder is a fault of this package: the message becomes a Raw, and the process
+// goes on.
 func (m *Message) decode(v *wire.Message, unseal func(*wire.Message) ([]byte, error)) {
 	m.Data = []byte(v.Data)
+	as := m.Category // of Data
 	defer func() {
 		if p := recover(); p != nil {
-			err := fmt.Errorf("blaze: a %s message cannot be decoded: panic: %v", clip(v.Category), p)
-			m.Payload = Raw{As: m.Category, Data: m.Data, Err: err}
+			err := fmt.Errorf("blaze: a %s message cannot be decoded: %w", clip(v.Category), decoderPanic(p))
+			m.Payload = Raw{As: as, Data: m.Data, Err: err}
 		}
 	}()
 	switch {
 	case v.NotBase64:
 		err := fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category))
-		m.Payload = Raw{As: m.Category, Data: m.Data, Err: err}
+		m.Payload = Raw{As: as, Data: m.Data, Err: err}
 	case !m.Category.Encrypted():
-		m.Payload = decodePayload(m.Category, v.Data, m.Data)
+		m.Payload = decodePayload(as, v.Data, m.Data)
 	default:
 		data, err := unseal(v)
 		if err != nil {
-			m.Payload = Raw{As: m.Category, Data: m.Data, Err: err}
+			m.Payload = Raw{As: as, Data: m.Data, Err: err}
 			return
 		}
-		m.Data = data
-		m.Payload = DecodePayload(m.Category.Plain(), data)
+		m.Data, as = data, m.Category.Plain()
+		m.Payload = DecodePayload(as, data)
 	}
+}
+
+// decoderPanic makes an error of the value of a panic. Only a runtime error is quoted: another value may hold content.
+func decoderPanic(value any) error {
+	if err, ok := value.(runtime.Error); ok {
+		return err
+	}
+	return fmt.Errorf("panic with a %T", value)
 }
 
 // Sender returns who speaks: RepresentativeID if it is set, else UserID.

@@ -212,8 +212,9 @@ func (o *observer) stats() Stats {
 		ConnectedAt: moment(&s.connectedAt), LastRead: moment(&s.lastRead),
 		Connects: s.connects.Load(), FramesRead: s.framesRead.Load(), FramesWritten: s.framesWritten.Load(),
 		BadFrames: s.badFrames.Load(), Ignored: s.ignored.Load(),
-		Handled: s.handled.Load(), Declined: s.declined.Load(), Failed: s.failed.Load(), Dropped: s.dropped.Load(), Duplicates: s.duplicates.Load(), Acked: s.acked.Load(),
-		AcksForgotten: s.acksForgotten.Load(), Sent: s.sent.Load(), Resent: s.resent.Load(),
+		Handled: s.handled.Load(), Declined: s.declined.Load(), Failed: s.failed.Load(),
+		Dropped: s.dropped.Load(), Duplicates: s.duplicates.Load(),
+		Acked: s.acked.Load(), AcksForgotten: s.acksForgotten.Load(), Sent: s.sent.Load(), Resent: s.resent.Load(),
 	}
 }
 

@@ -51,9 +51,9 @@ func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session,
 	}
 }
 
-// isolated runs f, which runs user code (an http.RoundTripper), on a goroutine of its own, and returns when f has
-// ended: with its error, or with one that says that it panicked or ended its goroutine. The goroutine of a look-up
-// serves several callers and must survive both.
+// isolated runs f, which calls a user's http.RoundTripper, on a goroutine of its own. It returns when f has ended: with the
+// error of f, or with one that says that f panicked or ended its goroutine. A look-up serves several callers and must survive
+// both.
 func isolated(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
@@ -130,7 +130,8 @@ func (d *sessionDirectory) begin(ctx context.Context, users []string) (map[strin
 	l := &lookup{}
 	l.result = d.lookups.DoChan(key, func() (any, error) {
 		l.leads.Store(true)
-		if ctx.Err() != nil {
+		if err := ctx.Err(); err != nil {
+			l.err = fmt.Errorf("blaze: cannot look up sessions: %w", err)
 			return nil, errAbandoned
 		}
 		all, err := d.ask(ctx, missing, changes)
@@ -188,7 +189,7 @@ func (d *sessionDirectory) drop(users ...string) {
 type lookup struct {
 	leads  atomic.Bool
 	result <-chan singleflight.Result
-	err    error // of a leader with an ended context; written before the result
+	err    error // of a leader whose context has ended; written before the result
 }
 
 // wait returns the sessions that were found. The error is errAbandoned if another caller's context ended the request.

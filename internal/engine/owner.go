@@ -30,7 +30,7 @@ type Delivery struct {
 	own     bool // written by the bot itself
 	acked   bool // before its handler ran
 	fate    fate
-	failure *failure // of the last attempt; nil: it did not fail
+	failure *failure // of the last attempt that failed; nil: none did
 }
 
 // fate is what becomes of a delivery after an attempt.

@@ -57,7 +57,7 @@ type Config[M any] struct {
 	// Relist asks the server to push everything pending again, because there is room again since the gate closed at the
 	// message with that id. It is called under no lock and must not block.
 	Relist func(gate string)
-	// LetGo hears of a message that waited for another attempt when Stop was called. It is called under no lock.
+	// LetGo takes a message that waited for another attempt when Stop was called. It is called under no lock.
 	LetGo func(m M)
 }
 

@@ -2,6 +2,7 @@ package blaze_test
 
 import (
 	"context"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,28 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES refused")
 		var refused *blaze.Error
 		assert.NotErrorAs(t, err, &refused)
+		stop()
+		require.NoError(t, <-ended)
+	})
+}
+
+// A second Run is refused whatever the first one does: while it waits for another try, too.
+func TestASecondRunWhileThereIsNoConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		defer s.Close()
+		lost := make(chan struct{}, 100)
+		cfg := s.Config
+		cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, assert.AnError }
+		cfg.Trace = &blaze.Trace{Disconnected: func(error, time.Duration) { lost <- struct{}{} }}
+		c, err := blaze.New(s.Key, &cfg)
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx, nil) }()
+		<-lost
+		synctest.Wait() // it waits now
+		assert.ErrorIs(t, c.Run(ctx, nil), blaze.ErrClosed)
 		stop()
 		require.NoError(t, <-ended)
 	})

@@ -91,7 +91,7 @@ func New(cfg Config, owner Owner, observer Observer) *Engine {
 }
 
 // Start reports whether Run is to be called: a session runs once.
-func (e *Engine) Start() bool { return e.life.to(connecting, ErrConnecting) }
+func (e *Engine) Start() bool { return e.life.start(ErrConnecting) }
 
 // Run runs the session, after Start, until ctx ends or the service rejects it for good. listen says whether messages
 // are asked for. It returns nil only if ctx ended and everything under way was drained. Else the error is a

@@ -25,6 +25,7 @@ const (
 
 var NewLifecycle = newLifecycle
 
+func (l *Lifecycle) Start(why error) bool       { return l.start(why) }
 func (l *Lifecycle) To(p Phase, why error) bool { return l.to(p, why) }
 func (l *Lifecycle) Why() error                 { return l.offline() }
 func (l *Lifecycle) Phase() Phase               { return l.phase }

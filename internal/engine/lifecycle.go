@@ -19,7 +19,7 @@ const (
 
 // transitions has the phases that may follow each phase.
 var transitions = map[phase][]phase{
-	idle:       {connecting},
+	idle:       {}, // left by start
 	connecting: {online, offline, closed},
 	online:     {draining, offline, closed},
 	offline:    {connecting, closed},
@@ -35,6 +35,18 @@ type lifecycle struct {
 }
 
 func newLifecycle() lifecycle { return lifecycle{why: ErrNotRunning} }
+
+// start enters connecting for the first time, and reports whether it was: later, connecting follows offline as well.
+func (l *lifecycle) start(why error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	//mutant:start-once
+	if l.phase != idle {
+		return false
+	}
+	l.phase, l.why = connecting, why
+	return true
+}
 
 // to enters a phase, and reports whether it may follow the present one; if not, nothing changes. why is the reason why
 // nothing is written from now on. A nil why leaves the reason as it is where the new phase has no link.

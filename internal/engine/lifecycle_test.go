@@ -24,7 +24,11 @@ var path = map[engine.Phase][]engine.Phase{
 
 func in(t *testing.T, phase engine.Phase) *engine.Lifecycle {
 	l := engine.NewLifecycle()
-	for _, p := range path[phase] {
+	for i, p := range path[phase] {
+		if i == 0 {
+			require.True(t, l.Start(nil))
+			continue
+		}
 		require.True(t, l.To(p, nil))
 	}
 	return &l
@@ -37,7 +41,7 @@ func TestPhases(t *testing.T) {
 	}
 	rows := map[engine.Phase]string{
 		//                  icofdz
-		engine.Idle:       ".x....",
+		engine.Idle:       "......", // see TestASessionStartsOnce
 		engine.Connecting: "..xx.x",
 		engine.Online:     "...xxx",
 		engine.Offline:    ".x...x",
@@ -57,15 +61,30 @@ func TestPhases(t *testing.T) {
 	}
 }
 
+func TestASessionStartsOnce(t *testing.T) {
+	for phase := range path {
+		l := in(t, phase)
+		want := phase == engine.Idle
+		assert.Equal(t, want, l.Start(errLost), "in %d", phase)
+		if want {
+			phase = engine.Connecting
+			assert.Equal(t, errLost, l.Why())
+		}
+		assert.Equal(t, phase, l.Phase())
+	}
+}
+
 func TestWhyNothingIsWritten(t *testing.T) {
 	l := engine.NewLifecycle()
 	assert.Equal(t, engine.ErrNotRunning, l.Why())
+	l.To(engine.Online, nil) // not possible
+	assert.Equal(t, engine.ErrNotRunning, l.Why())
+	assert.True(t, l.Start(engine.ErrConnecting))
+	assert.Equal(t, engine.ErrConnecting, l.Why())
 	for _, step := range []struct {
 		to        engine.Phase
 		why, want error
 	}{
-		{engine.Online, nil, engine.ErrNotRunning}, // not possible
-		{engine.Connecting, engine.ErrConnecting, engine.ErrConnecting},
 		{engine.Offline, errLost, errLost},
 		{engine.Connecting, nil, errLost},
 		{engine.Online, nil, nil},

@@ -195,6 +195,10 @@ var All = []Mutant{
 		Marker: "unit-give-back", New: "u.giveBack()\n {{.}}\n return",
 	},
 	{
+		Name: "a session starts again while it is offline", By: unit("TestASecondRunWhileThereIsNoConnection"),
+		Marker: "start-once", Old: "!= idle", New: "{{.}} && l.phase != offline",
+	},
+	{
 		Name: "sends wait for all acknowledgements", By: unit("TestASendDoesNotWaitBehindAcknowledgements"),
 		Marker: "class-order", Old: "r.acked", New: "false",
 	},

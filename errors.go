@@ -33,18 +33,16 @@ var (
 	// ErrClockSkew ends Run when the server refuses the token, this machine's clock is more than five minutes off,
 	// and that could not be made up for: the server did not say the time, or one of the clocks was set meanwhile.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
-	// ErrNoAnswer is why a request of the HTTP API failed where no answer came, or none that can be understood; for
-	// an Upload also that the storage did not take the file.
+	// ErrNoAnswer reports that no usable answer came from the HTTP API, or that the storage did not take an upload.
 	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
 	// ErrNoSession is the error of an encrypted message whose recipient has no session that could open it, such as a
 	// user of an old client. Nothing was sent, and nothing is sent in plain text instead.
 	ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
-	// ErrNotForUs is why an encrypted message stays a [Raw]: it was sealed for other sessions than this one.
+	// ErrNotForUs reports that an encrypted message was sealed for other sessions. It arrives as a [Raw].
 	ErrNotForUs = errors.New("blaze: sealed for other sessions")
-	// ErrDamaged is what the errors of a [Client.Download] are whose file is not the one of the message, and why an
-	// encrypted message that is damaged stays a [Raw].
+	// ErrDamaged reports that a file or an encrypted message does not match its digest. A damaged message arrives as a [Raw].
 	ErrDamaged = errors.New("blaze: damaged, or not what was sent")
 )
 
@@ -283,7 +281,7 @@ func panicked(err error) bool {
 	return errors.As(err, &p)
 }
 
-// transient reports whether a rejection passes by itself.
+// transient reports whether the request may succeed later.
 func transient(r *wire.Error) bool { return Code(r.Code).temporary() }
 
 // connectionError makes an error for users of the reason why the engine is offline, or why Run ends.
@@ -353,8 +351,8 @@ func sessionError(r *engine.RejectedError) error {
 // errConnecting is why nothing is written until the first connection is there, or has failed.
 var errConnecting = errors.New("blaze: not connected yet")
 
-// unwrittenError makes the error of a request that ended without an answer: what was not done, why, and why nothing was
-// written meanwhile.
+// unwrittenError makes the error of a request that ended without an answer. It names the request, the reason, and why
+// nothing was written meanwhile.
 func unwrittenError(what string, err, offline error) error {
 	if errors.Is(err, engine.ErrClosed) {
 		return closedError(offline)
@@ -406,8 +404,8 @@ func withEnd(err, e error) error {
 // them.
 const sealedAction = "POST /encrypted_messages"
 
-// sealedError says what the end of the request means for one message: whether it may have been stored is never left
-// open.
+// sealedError makes the error of one message of a request that has ended. It always tells whether the message may be
+// stored.
 func sealedError(err error, messageID string) error {
 	var refused *rest.Error
 	var silent *rest.NoAnswerError

@@ -231,7 +231,7 @@ func (a *acks) enter(ctx context.Context) error {
 
 func (a *acks) leave() { <-a.slots }
 
-// flush sends what waits at once, and from now on without waiting for full frames.
+// flush sends the waiting ids at once, and later ones without waiting for full frames.
 func (a *acks) flush() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

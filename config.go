@@ -235,7 +235,7 @@ func (c *Config) ownHTTPClient() *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext: c.DialContext, TLSClientConfig: c.TLSClientConfig, Proxy: c.Proxy,
 		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 16,
-		// A file is what it is: its length is checked, and its bytes are compressed already or encrypted.
+		// Files must arrive byte for byte, because their length is checked.
 		DisableCompression: true,
 	}}
 }

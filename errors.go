@@ -37,12 +37,13 @@ var (
 	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
-	// ErrNoSession is the error of an encrypted message whose recipient has no session that could open it, such as a
-	// user of an old client. Nothing was sent, and nothing is sent in plain text instead.
+	// ErrNoSession reports that no session of the recipient can open encrypted messages, as with a user of an old
+	// client. Nothing was sent, and nothing is sent in plain text instead.
 	ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
 	// ErrNotForUs reports that an encrypted message was sealed for other sessions. It arrives as a [Raw].
 	ErrNotForUs = errors.New("blaze: sealed for other sessions")
-	// ErrDamaged reports that a file or an encrypted message does not match its digest. A damaged message arrives as a [Raw].
+	// ErrDamaged reports that a file or an encrypted message does not match its digest. A damaged message arrives as
+	// a [Raw].
 	ErrDamaged = errors.New("blaze: damaged, or not what was sent")
 )
 
@@ -259,7 +260,7 @@ func hopeless(err error) bool {
 // errGoexit is the error of user code that ended its goroutine.
 var errGoexit = errors.New("runtime.Goexit was called")
 
-// panicError is the error of an attempt whose handler panicked.
+// panicError is the error of an attempt in which the handler panicked.
 type panicError struct {
 	value any
 	stack []byte

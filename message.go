@@ -93,8 +93,8 @@ func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Me
 	return m
 }
 
-// decode sets Data and Payload. A panic in a decoder is a fault of this package: the message becomes a Raw, and the process
-// goes on.
+// decode sets Data and Payload. A panic in a decoder is a fault of this package: the message becomes a Raw, and the
+// process goes on.
 func (m *Message) decode(v *wire.Message, unseal func(*wire.Message) ([]byte, error)) {
 	m.Data = []byte(v.Data)
 	as := m.Category // of Data

@@ -51,9 +51,9 @@ func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session,
 	}
 }
 
-// isolated runs f, which calls a user's http.RoundTripper, on a goroutine of its own. It returns when f has ended: with the
-// error of f, or with one that says that f panicked or ended its goroutine. A look-up serves several callers and must survive
-// both.
+// isolated runs f, which calls a user's http.RoundTripper, on a goroutine of its own. It returns when f has ended:
+// with the error of f, or with one that says that f panicked or ended its goroutine. A look-up serves several callers
+// and must survive both.
 func isolated(f func() error) error {
 	result := make(chan error, 1)
 	go func() {

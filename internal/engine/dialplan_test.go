@@ -32,7 +32,7 @@ func TestDialPlanEndpoints(t *testing.T) {
 	assert.Equal(t, "one", p.Endpoint(), "in turn")
 }
 
-// The wait of a Policy without Base is 0, so what is seen is what the plan adds.
+// The wait of a Policy without Base is 0, so the whole result is added by the plan.
 func TestDialPlanRetryAfter(t *testing.T) {
 	p := engine.NewPlan(backoff.Policy{}, "one")
 	assert.Zero(t, p.After(engine.End{Handshake: true}))

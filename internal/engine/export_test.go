@@ -6,7 +6,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/backoff"
 )
 
-// What the tests, which are in package engine_test, may reach inside the package.
+// The tests, in package engine_test, reach inside the package only through this file.
 
 type (
 	Phase     = phase

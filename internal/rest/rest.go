@@ -1,5 +1,6 @@
-// Package rest is the service's HTTP API: signed requests, and answers that say data or error. Every request that is made here
-// may be repeated, and is when nothing or a refusal that passes came back. It also moves the files that the API gives addresses for.
+// Package rest is the service's HTTP API: signed requests, and answers that say data or error. Every request that is
+// made here may be repeated, and is when nothing or a refusal that passes came back. It also moves the files that the
+// API gives addresses for.
 package rest
 
 import (
@@ -81,15 +82,15 @@ func (e *NoAnswerError) Error() string { return e.Request + ": " + e.Err.Error()
 // Unwrap returns Err.
 func (e *NoAnswerError) Unwrap() error { return e.Err }
 
-// Do makes a request, with in as its JSON body unless that is nil, and reads the data of the answer into out unless that is nil. It
-// ends with nil, with an [Error], a [NoAnswerError], or the error of ctx joined with either.
+// Do makes a request, with in as its JSON body unless that is nil, and reads the data of the answer into out unless
+// that is nil. It ends with nil, with an [Error], a [NoAnswerError], or the error of ctx joined with either.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	_, err := c.DoUnsure(ctx, method, path, in, out)
 	return err
 }
 
-// DoUnsure is Do, and also says whether some try ended without an answer: that one may have been carried out, whatever was
-// answered to a later one.
+// DoUnsure is Do, and also says whether some try ended without an answer: that one may have been carried out,
+// whatever was answered to a later one.
 func (c *Client) DoUnsure(ctx context.Context, method, path string, in, out any) (unsure bool, err error) {
 	var body []byte
 	if in != nil {
@@ -101,7 +102,8 @@ func (c *Client) DoUnsure(ctx context.Context, method, path string, in, out any)
 	for failures := 1; ; failures++ {
 		err := c.try(ctx, method, path, body, out)
 		if !resigned && unauthorized(err) {
-			// The answer's clock may have put the token right, so the request is signed and made again. This uses no attempt.
+			// The answer's clock may have put the token right, so the request is signed and made again. This uses no
+			// attempt.
 			resigned = true
 			err = c.try(ctx, method, path, body, out)
 		}
@@ -226,7 +228,8 @@ func read(name string, status int, text []byte, out any) error {
 	return nil
 }
 
-// unwrapURL takes the address out of an error of net/http: it may hold a signature. So may one that it could not follow.
+// unwrapURL takes the address out of an error of net/http: it may hold a signature. So may one that it could not
+// follow.
 func unwrapURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -93,26 +93,47 @@ func refused(code blaze.Code) func(blazetest.Frame) blazetest.Answer {
 	return func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(code) }
 }
 
+// A server that does not take the plural action is tried again with two ids after a minute, two minutes, and so on.
 func TestAServerWithoutPluralAcks(t *testing.T) {
-	for name, answer := range map[string]func(blazetest.Frame) blazetest.Answer{
-		"refused as unknown": refused(blaze.CodeNotFound), "refused as invalid": refused(blaze.CodeInvalidField), "not answered": ignored,
+	for name, tt := range map[string]struct {
+		answer   func(request) bool
+		attempts int // of a frame of several ids
+	}{
+		"refused as unknown": {func(r request) bool { r.refuse(blaze.CodeNotFound, "no such action"); return true }, 1},
+		"refused as invalid": {func(r request) bool { r.refuse(blaze.CodeInvalidField, "action"); return true }, 1},
+		"not answered":       {func(request) bool { return true }, 3},
 	} {
 		bubble(t, name, func(t *testing.T) {
-			r := run(t, ok, nil)
-			r.Intercept(actionAcks, answer)
-			first := r.crowdSays(10)
-			r.idle()
-			assert.ElementsMatch(t, first, r.Acked())
-			second := r.crowdSays(10)
-			r.idle()
-			assert.ElementsMatch(t, append(first, second...), r.Acked())
-			assert.Len(t, r.written.of(actionAcks), 1, "not tried again")
-			assert.ElementsMatch(t, append(first, second...), idsOf(r.written.of(actionAck)))
-			s := r.Stats()
-			assert.EqualValues(t, 20, s.Acked)
-			assert.EqualValues(t, 1, s.Connects)
-			assert.Zero(t, s.AcksForgotten)
-			assert.Zero(t, s.Resent)
+			s := newReplyingServer(t)
+			s.answer = func(r request) bool { return r.Action == actionAcks && tt.answer(r) }
+			r := s.run(ok, nil)
+			synctest.Wait()
+			crowd := func() {
+				for i := range 10 {
+					s.conn().push(message(fmt.Sprint("user", i), fmt.Sprint(time.Now())))
+				}
+			}
+			crowd()
+			time.Sleep(time.Duration(tt.attempts-1)*70*time.Second + time.Second) // 140 s of silence for three attempts
+			assert.EqualValues(t, 10, r.Stats().Acked)
+			assert.Len(t, r.written.of(actionAcks), tt.attempts)
+			assert.Len(t, r.written.of(actionAck), 10)
+			for trial, pause := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute} {
+				time.Sleep(pause - 5*time.Second)
+				crowd()
+				time.Sleep(time.Second)
+				assert.Len(t, r.written.of(actionAcks), tt.attempts*(1+trial), "not used for %v", pause)
+				time.Sleep(5 * time.Second)
+				crowd()
+				time.Sleep(time.Duration(tt.attempts-1)*70*time.Second + time.Second)
+				frames := r.written.of(actionAcks)
+				assert.Len(t, frames, tt.attempts*(2+trial))
+				assert.Len(t, frames[len(frames)-1].Params.Messages, 2, "a trial")
+			}
+			stats := r.Stats()
+			assert.EqualValues(t, 70, stats.Acked)
+			assert.EqualValues(t, 1, stats.Connects)
+			assert.Zero(t, stats.AcksForgotten)
 		})
 	}
 }
@@ -199,7 +220,7 @@ func TestAnAckRefusedForGoodIsForgotten(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer func(blazetest.Frame) blazetest.Answer
 		tries  int
-	}{"refused": {refused(blaze.CodeForbidden), 1}, "always temporarily": {refused(blaze.CodeServer), 3}, "never answered": {ignored, 3}} {
+	}{"refused": {refused(blaze.CodeForbidden), 1}, "always temporarily": {refused(blaze.CodeServer), 3}, "never answered": {ignored, 3}} { // 20 s, 40 s and 80 s
 		bubble(t, name, func(t *testing.T) {
 			var handled diary
 			r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.SendAttempts = 3 })

@@ -30,12 +30,22 @@ const (
 )
 
 func TestAllocationsOfAReceivedText(t *testing.T) {
+	for name, trace := range map[string]*blaze.Trace{
+		"plain":  nil,
+		"traced": {FrameRead: func([]byte) {}, FrameWritten: func([]byte) {}},
+	} {
+		t.Run(name, func(t *testing.T) { allocationsOfAReceivedText(t, trace) })
+	}
+}
+
+func allocationsOfAReceivedText(t *testing.T, trace *blaze.Trace) {
+	t.Helper()
 	const each = 160 // two frames of acknowledgements
 	const runs = 20
 	const warm = 5
 	c := newQuietConn()
 	handled := 0
-	stop := runQuietly(t, c, blaze.On(func(context.Context, *blaze.Message, blaze.Text) error { return nil }))
+	stop := runQuietly(t, c, trace, blaze.On(func(context.Context, *blaze.Message, blaze.Text) error { return nil }))
 	defer stop()
 	var batches [][]byte
 	for i := range warm + runs + 1 {
@@ -61,7 +71,7 @@ func TestAllocationsOfAReceivedText(t *testing.T) {
 
 func TestAllocationsOfASentText(t *testing.T) {
 	c := newQuietConn()
-	r := newQuietClient(t, c)
+	r := newQuietClient(t, c, nil)
 	stop := runClient(t, r, nil)
 	defer stop()
 	out := r.ToUser(userA, blaze.Text("hello"))
@@ -78,19 +88,19 @@ func TestAllocationsOfASentText(t *testing.T) {
 	assert.LessOrEqual(t, got, mostSent)
 }
 
-func newQuietClient(t *testing.T, c *quietConn) *blaze.Client {
+func newQuietClient(t *testing.T, c *quietConn, trace *blaze.Trace) *blaze.Client {
 	t.Helper()
 	r, err := blaze.New(keyOf(botID), &blaze.Config{
-		Endpoints: []string{"ws://127.0.0.1/"}, Logger: slog.New(slog.DiscardHandler),
+		Endpoints: []string{"ws://127.0.0.1/"}, Logger: slog.New(slog.DiscardHandler), Trace: trace,
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil },
 	})
 	require.NoError(t, err)
 	return r
 }
 
-func runQuietly(t *testing.T, c *quietConn, h blaze.Handler) (stop func()) {
+func runQuietly(t *testing.T, c *quietConn, trace *blaze.Trace, h blaze.Handler) (stop func()) {
 	t.Helper()
-	return runClient(t, newQuietClient(t, c), h)
+	return runClient(t, newQuietClient(t, c, trace), h)
 }
 
 func runClient(t *testing.T, r *blaze.Client, h blaze.Handler) (stop func()) {

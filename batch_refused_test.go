@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,14 +18,13 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// Not every server has CREATE_PLAIN_MESSAGES. Until it was confirmed once, a frame that is refused, or not answered for
-// ReplyTimeout, is sent again message by message, and the action is not used again.
+// Not every server has CREATE_PLAIN_MESSAGES. Until it was confirmed once, a frame that is refused is sent again message
+// by message, and the action is not used for a minute.
 func TestBatchWithoutPluralAction(t *testing.T) {
 	for name, a := range map[string]blazetest.Answer{
 		"unknown action": blazetest.Refuse(blaze.CodeNotFound),
 		"bad request":    blazetest.Refuse(blaze.CodeBadRequest),
 		"forbidden":      forbidden,
-		"unanswered":     {Bytes: []byte("no frame")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
@@ -33,11 +33,7 @@ func TestBatchWithoutPluralAction(t *testing.T) {
 				began := time.Now()
 				sent, err := c.SendBatch(t.Context(), outs...)
 				require.NoError(t, err)
-				if name == "unanswered" {
-					assert.Equal(t, 20*time.Second, time.Since(began))
-				} else {
-					assert.Zero(t, time.Since(began))
-				}
+				assert.Zero(t, time.Since(began))
 				for i := range outs {
 					require.Equal(t, outs[i].MessageID, sent[i].MessageID)
 				}
@@ -51,17 +47,84 @@ func TestBatchWithoutPluralAction(t *testing.T) {
 
 				_, err = c.SendBatch(t.Context(), toCrowd(c, 5, 5)...)
 				require.NoError(t, err)
-				assert.Len(t, w.of(actionBatch), len(plural), "it is not used again")
+				assert.Len(t, w.of(actionBatch), len(plural), "it is not used at once")
+
+				time.Sleep(time.Minute)
+				_, err = c.SendBatch(t.Context(), toCrowd(c, 1, 1)...)
+				require.NoError(t, err)
+				assert.Len(t, w.of(actionBatch), len(plural)+1)
 			})
 		})
 	}
+}
+
+// chatter is the user that keepTalking writes to.
+const chatter = "chatter"
+
+// keepTalking sends a message each five seconds, so that the server has something else to answer, and returns its end.
+func keepTalking(t *testing.T, c *blaze.Client) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		out := blaze.To(c.ConversationWith(userID(chatter)), blaze.Text("are you there?"))
+		for ctx.Err() == nil {
+			_, _ = c.Send(ctx, out)
+			select {
+			case <-time.After(5 * time.Second):
+			case <-ctx.Done():
+			}
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// without returns the messages that are not to a user.
+func without(c *blaze.Client, user string, outs []blaze.Outgoing) []blaze.Outgoing {
+	return slices.DeleteFunc(outs, func(out blaze.Outgoing) bool { return out.ConversationID == c.ConversationWith(userID(user)) })
+}
+
+// A server may also ignore an action that it does not know. It is given up after three tries, if something else was
+// answered meanwhile, and tried later with two messages.
+func TestBatchWithAnIgnoredPluralAction(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+		always(s, actionBatch, blazetest.Answer{Bytes: []byte("no frame")})
+		stop := keepTalking(t, c)
+		outs := toCrowd(c, 150, 60)
+		began := time.Now()
+		sent, err := c.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		assert.Equal(t, (20+40+80)*time.Second, time.Since(began))
+		stop()
+		for i := range outs {
+			require.Equal(t, outs[i].MessageID, sent[i].MessageID)
+		}
+		requireInOrder(t, outs, without(c, chatter, s.Sent()))
+		assert.Equal(t, 3*2, len(w.of(actionBatch)))
+		assert.EqualValues(t, 2*2+150, c.Stats().Resent)
+
+		_, err = c.SendBatch(t.Context(), toCrowd(c, 5, 5)...)
+		require.NoError(t, err)
+		assert.Equal(t, 3*2, len(w.of(actionBatch)), "it is not used at once")
+
+		time.Sleep(time.Minute)
+		stop = keepTalking(t, c)
+		_, err = c.SendBatch(t.Context(), toCrowd(c, 5, 5)...)
+		require.NoError(t, err)
+		stop()
+		trials := w.of(actionBatch)[3*2:]
+		assert.ElementsMatch(t, []int{2, 2, 2, 2, 2, 2, 1, 1, 1}, sizes(trials))
+	})
 }
 
 // Without an answer the frame may have been carried out. The same ids then make sure that nothing is stored twice, and a 403
 // of the repetition leaves it open.
 func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
-		answers(s, actionBatch, hang)
+		answers(s, actionBatch, hang, forbidden)
 		answers(s, actionSend, blazetest.Answer{}, forbidden, blazetest.Refuse(blaze.CodeInvalidField))
 		outs := toCrowd(c, 3, 1)
 		sent, err := c.SendBatch(t.Context(), outs...)

@@ -22,7 +22,6 @@ type Client struct {
 	rest      *rest.Client
 	closeIdle func()            // closes the idle connections of our own HTTP client
 	sessions  *sessionDirectory // of the recipients of encrypted messages
-	batches   engine.Plural     // whether the service has CREATE_PLAIN_MESSAGES
 }
 
 // New returns a Client for the session of key. It connects nothing and starts no goroutine. cfg may be nil; it is
@@ -36,13 +35,14 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.guardUserCode(cfg)
 	appID, _ := canonicalUUID(key.AppID) // newSigner has checked it
 	c := &Client{cfg: config, appID: appID, signer: signer, closeIdle: func() {}}
 	if config.HTTPClient == nil {
 		own := config.ownHTTPClient()
 		c.cfg.HTTPClient, c.closeIdle = own, own.CloseIdleConnections
 	}
-	c.rest = newRest(&c.cfg, signer)
+	c.rest = newRest(&c.cfg, signer, c.refused)
 	c.sessions = newSessionDirectory(mostSessions, fetchSessions(c.rest))
 	c.observer = newObserver(config.Logger, config.Trace)
 	c.deliverer = &deliverer{cfg: &c.cfg, appID: appID, signer: signer, sessions: c.sessions, observer: c.observer}
@@ -58,7 +58,7 @@ func (c *Client) engineConfig() engine.Config {
 		Workers: c.cfg.Workers, InboxBytes: c.cfg.InboxBytes, OutboxLen: c.cfg.OutboxLen, OutboxBytes: outboxBytes,
 		AckStatus: string(c.cfg.AckStatus), AckBatch: c.cfg.AckBatch,
 		SendAttempts: c.cfg.SendAttempts, ReplyTimeout: c.cfg.ReplyTimeout, Drain: c.cfg.Drain,
-		Reconnect: reconnectWait, Rest: refusalWait, Transient: transient,
+		Reconnect: reconnectWait, Rest: refusalWait, Transient: transient, Probe: c.probe,
 		Receipts: c.cfg.OnReceipt != nil, ManualAcks: c.cfg.Ack == AckManual, TraceFrames: c.observer.tracesFrames(),
 	}
 }
@@ -68,15 +68,23 @@ func (c *Client) engineConfig() engine.Config {
 // nothing arrives.
 //
 // It returns nil only when ctx ended and everything under way was drained: handlers returned, sends answered,
-// acknowledgements confirmed; otherwise an error that is [ErrDrain]. Refused keys end it with [CodeUnauthorized], a
-// wrong clock with [ErrClockSkew], an outdated client with [CodeUpdateRequired].
+// acknowledgements confirmed; otherwise an error that is [ErrDrain]. An outdated client ends it with
+// [CodeUpdateRequired], whether the websocket or the HTTP API says so.
+//
+// When the websocket refuses the session with 401, Run asks GET /me. A 401 there too ends Run with [CodeUnauthorized],
+// or with [ErrClockSkew] if the clock is wrong. If GET /me accepts the session, Run connects again, and logs an error
+// once a minute. Without an answer, Run connects again too: for 30 seconds if the session never worked in this process,
+// otherwise for as long as it takes. A 401 that answers one request is the error of that request.
 func (c *Client) Run(ctx context.Context, h Handler) error {
 	if !c.engine.Start() {
 		return fmt.Errorf("blaze: Run was called before, and a Client runs once: %w", ErrClosed)
 	}
 	c.deliverer.handler = h
+	since := sinceEnd(ctx)
 	err := c.engine.Run(ctx, h != nil)
 	c.closeIdle()
+	//mutant:hooks-end
+	c.observer.hooks.wait(min(c.cfg.Drain-since(), hooksWait))
 	return runError(err)
 }
 
@@ -84,9 +92,10 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 func (c *Client) Stats() Stats {
 	s := c.observer.stats()
 	load := c.engine.Load()
-	s.Connected, s.Resent = load.Connected, s.Resent+load.Resent
+	s.Connected, s.Resent = load.Connected, load.Resent
 	s.HandlersRunning, s.InboxMessages = load.Handling, load.Messages
 	s.OutboxRequests, s.AcksWaiting = load.Requests, load.AcksWaiting
+	s.Waiting, s.OldestHandler, s.OldestWaiting = load.Waiting, load.OldestHandler, load.OldestWaiting
 	return s
 }
 

@@ -19,12 +19,14 @@ import (
 // Config holds the options of a [Client]. The zero value of every field is its default, and a nil *Config is the zero
 // Config. [New] copies it: later changes have no effect.
 type Config struct {
-	// Endpoints are the websocket addresses, tried in turn when one cannot be reached. Zero means
+	// Endpoints are the websocket addresses, tried in turn until one serves. Zero means
 	// wss://blaze.mixin.one/ and wss://mixin-blaze.zeromesh.net/. Plain ws:// is accepted for loopback hosts only.
 	Endpoints []string
 	// API is the base of the HTTP API. Zero means https://api.mixin.one. Plain http:// is accepted for loopback hosts only.
 	API string
-	// DialContext makes the network connections. Zero means that of a [net.Dialer].
+	// DialContext makes the network connections. It must return when its context ends: the Client makes no other
+	// connection meanwhile, and Run waits a second for it at its end. A panic in it, in Proxy or in a callback of
+	// TLSClientConfig is an error of that connection. Zero means that of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLSClientConfig is used for wss:// and https://. Zero means the system's roots and TLS 1.2 or later.
 	TLSClientConfig *tls.Config
@@ -33,19 +35,27 @@ type Config struct {
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. Zero means one of the Client's own, with
 	// the same dialer, TLS and proxy, whose idle connections are closed when Run ends.
 	HTTPClient *http.Client
-	// Logger hears of what an operator must know: Info connected; Warn disconnected, handler failed, first decline of a
-	// category; Error message dropped; and Warn what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. It
-	// gets no secret and no message body of its own accord; errors and panics of handlers are logged as they are.
+	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, first decline of
+	// a category, and once a minute that conversations wait for a message whose handler fails; Error message dropped, a
+	// hook failed, and session refused by the websocket alone; and Warn for what the Ledger, OnReceipt or the server
+	// reports. Zero means [slog.Default]. The Client logs no secret and no message body; errors and panics of handlers
+	// are logged as they are.
+	//
+	// Records are queued and handled in order, one at a time, with the time of their event. So a Logger may block, and
+	// it may send with this Client. At most 1,024 records and hooks wait: what finds no room is lost and counted in
+	// Stats.TraceDropped. At its end Run waits for them for a second, within Drain; those left come after Run returned.
 	Logger *slog.Logger
 	// Trace has hooks for what happens inside. Zero means none.
 	Trace *Trace
 	// Workers is how many conversations are handled at once. Zero means 16. The goroutines exist only while there is work.
 	Workers int
-	// InboxBytes bounds the messages held, each its data plus 512 bytes. Zero means 64 MiB. What does not fit stays on the
-	// server, unacknowledged, and is asked for again once half of it is free.
+	// InboxBytes bounds the messages held, each its data plus 512 bytes. Zero means 64 MiB. Where a message does not fit,
+	// the conversation that holds most gives way: its newest messages stay on the server, unacknowledged. They come again,
+	// with all that is pending, once half of what was held then is handled. A backlog larger than InboxBytes is pushed
+	// several times: about 25 times where it is 40 times as large.
 	InboxBytes int64
-	// OutboxLen bounds the sends and batch frames that are written or waiting. Zero means 1024. They are bounded to 32 MiB
-	// as well. Send blocks beyond either.
+	// OutboxLen bounds the sends and the requests of batches that are written or waiting, those over HTTP included. Zero
+	// means 1024. They are bounded to 32 MiB as well. Send blocks beyond either.
 	OutboxLen int
 	// Ack says when a message is acknowledged. Zero means AckHandled.
 	Ack AckMode
@@ -70,28 +80,41 @@ type Config struct {
 	// Ledger remembers which messages were handled. Zero means one in memory of the last 100,000 ids, grown as needed.
 	Ledger Ledger
 	// OnReceipt is called when a recipient's client got or read one of our messages: once for each receipt, one at a time, in
-	// order, on a goroutine of the handlers. A panic is logged, and the receipt is not tried again. The service pushes receipts
-	// to clients that ask for messages, so with a nil Handler there are none. Zero means that receipts are ignored.
+	// order, beside the handlers. A panic is logged, and the receipt is not tried again. Up to 1,024 receipts wait for it;
+	// further ones are lost, and counted in Stats.ReceiptsDropped. The service pushes receipts to clients that ask for
+	// messages, so with a nil Handler there are none. Zero means that receipts are ignored.
 	OnReceipt func(Receipt)
 }
 
-// Limiter slows sending down. *rate.Limiter of golang.org/x/time/rate is one, with any burst. Wait is called once for each
-// message of Send and SendBatch, and once more after a 429; not for messages sent again after a lost connection, and not
-// for acknowledgements. An error of Wait ends that send with nothing written. Wait must return when its context ends.
+// Limiter slows sending down. *rate.Limiter of golang.org/x/time/rate is one, with any burst. Wait is called once for
+// each message of Send and SendBatch, and once more after a 429; not for messages sent again after a lost connection,
+// and not for acknowledgements. An error of Wait ends that send with nothing written. So does a panic or a Goexit.
+// Wait must return when its context ends.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }
 
-// Trace has hooks for what happens inside a Client. Each may be nil. A hook is called by the goroutine that owns the event,
-// never under a lock; it must be fast, must return (no [runtime.Goexit]), and must not call into the Client.
+// Trace has hooks for what happens inside a Client. Each may be nil. None is called under a lock. A hook that panics
+// or calls [runtime.Goexit] is logged, at most once a minute, and called again for the next event.
+//
+// Connected and Disconnected are queued with the records of Config.Logger: they are called one at a time, in order,
+// and are lost when the queue is full. They may block and use the Client.
+//
+// FrameRead and FrameWritten are called by the goroutines that read and write a connection. They must be fast and
+// must not call into the Client. A Goexit in them ends the connection, once. FrameRead of a connection is called only
+// after Connected; where Connected waits in the queue for more than a second, it is dropped.
+//
+// HandlerError and Dropped are called for each failure, and never lost. The conversation of the message waits for
+// them.
 type Trace struct {
 	Connected    func(endpoint string)
 	Disconnected func(err error, retryIn time.Duration)
 	FrameRead    func(frame []byte)          // JSON after gunzip, valid during the call only; set, frames are inflated one at a time
 	FrameWritten func(frame []byte)          // JSON before gzip, valid during the call only
 	HandlerError func(m *Message, err error) // a handler failed, panics included
-	// Dropped is told of a message that was given up: no handler succeeded, and it is acknowledged unless Config.Ack is
-	// AckManual. Keep m if you want it back.
+	// Dropped gets each message that was given up: no handler succeeded, and it is acknowledged unless Config.Ack is
+	// AckManual. It returns before the message is recorded and, unless Config.Ack is AckReceived, acknowledged. Keep m
+	// if you want it back.
 	Dropped func(m *Message, err error)
 }
 

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/engine"
+	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/seal"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -27,17 +27,13 @@ type deliverer struct {
 // Handle implements [engine.Owner].
 func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int) {
 	m := v.message(d, attempt) // before user code, which may end this goroutine
-	err := errGoexit
-	defer func() {
-		//mutant:handler-panic
-		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
-		}
-		if !v.engine.Abandoned() {
-			v.settle(d, m, attempt, err)
-		}
-	}()
-	err = v.attempt(ctx, d, m)
+	guard.Call(func() error { return v.attempt(ctx, d, m) }, func(err error) {
+		judge(err, func(o outcome) {
+			if !v.engine.Abandoned() {
+				v.settle(d, m, attempt, o)
+			}
+		})
+	})
 }
 
 // message makes the Message of one attempt.
@@ -47,6 +43,10 @@ func (v *deliverer) message(d *engine.Delivery, attempt int) *Message {
 	}
 	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
 	m.LastAttempt = v.lastAttempt(attempt)
+	if err := d.Failure(); err != nil {
+		//mutant:reply-attempts
+		m.replies.made = repliesBefore(err)
+	}
 	return m
 }
 
@@ -72,39 +72,41 @@ func (v *deliverer) lastAttempt(attempt int) bool {
 
 // settle decides what becomes of a message after an attempt. Its decision does not depend on m, which the
 // handler may have changed.
-func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, err error) {
+func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcome) {
 	switch {
-	case err == errKnown: //nolint:errorlint // returned by attempt itself, never by user code
+	case o.known:
 		v.observer.Observe(engine.Event{Kind: engine.Duplicate})
 		d.Known()
-	case err == nil:
-		v.observe(messageHandled, m, nil)
+	case o.err == nil:
+		v.observe(messageHandled, m, o)
 		v.finish(d)
-	case errors.Is(err, ErrNotHandled) && !panicked(err):
+	case o.declined:
 		v.observer.observe(event{Event: engine.Event{Kind: messageDeclined, Text: d.Category}})
 		d.Finish() // in every mode: nobody is left who would call Ack
 	case v.engine.Stopping():
-		v.observe(attemptUndone, m, err)
-		d.Release(&failedAttempt{m, err})
+		v.observe(attemptUndone, m, o)
+		d.Release(&failedAttempt{message: m, outcome: o})
 	default:
-		v.failed(d, m, attempt, err)
+		v.failed(d, m, attempt, o)
 	}
 }
 
-// failed lets a message be tried again, or drops it.
-func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, err error) {
-	v.observe(attemptFailed, m, err)
+// failed lets a message be tried again, or drops it. Trace.Dropped has returned before the message is recorded or
+// acknowledged.
+func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcome) {
+	v.observe(attemptFailed, m, o)
 	if v.engine.Abandoned() {
 		return // Run ended while the hook ran
 	}
-	if v.lastAttempt(attempt) || hopeless(err) {
-		v.observe(messageDropped, m, err)
+	if v.lastAttempt(attempt) || o.hopeless {
+		//mutant:dropped-first
+		v.observe(messageDropped, m, o)
 		v.finish(d)
 		return
 	}
 	after := handlerWait.Near(attempt)
-	v.observer.observe(event{Event: engine.Event{Kind: attemptScheduled, Err: err, RetryIn: after}, message: m})
-	d.Retry(&failedAttempt{m, err}, after)
+	v.observer.observe(event{Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m})
+	d.Retry(&failedAttempt{m, o, m.counter().ended()}, after)
 }
 
 // finish ends a message: with AckManual it stays pending until Client.Ack.
@@ -116,50 +118,56 @@ func (v *deliverer) finish(d *engine.Delivery) {
 	d.Finish()
 }
 
-func (v *deliverer) observe(kind engine.Kind, m *Message, err error) {
-	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: err}, message: m})
+func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
+	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m})
 }
 
 // failedAttempt is the error that the engine keeps until the next attempt.
 type failedAttempt struct {
 	message *Message
-	err     error
+	outcome outcome
+	replies *endedReplies // of this attempt and those before; a goroutine of the handler's may still add to it
 }
 
-// Error returns the error of the handler.
-func (e *failedAttempt) Error() string { return e.err.Error() }
+// Error returns the text of the handler's error.
+func (e *failedAttempt) Error() string { return e.outcome.text }
+
+// repliesBefore returns what the attempt after a failed one knows about replies.
+func repliesBefore(err error) *madeReplies {
+	var failed *failedAttempt
+	if !errors.As(err, &failed) {
+		return nil
+	}
+	return &madeReplies{ended: failed.replies}
+}
 
 // Released implements [engine.Owner].
 func (v *deliverer) Released(err error) {
 	var failed *failedAttempt
 	if errors.As(err, &failed) {
-		err := fmt.Errorf("blaze: Run ended before another attempt: %w", failed.err)
-		v.observe(messageDropped, failed.message, err)
+		o := failed.outcome
+		o.text = "blaze: Run ended before another attempt: " + o.text
+		o.err = &toldError{o.text, o.err}
+		v.observe(messageDropped, failed.message, o)
 	}
 }
 
 // Receipt implements [engine.Owner].
 func (v *deliverer) Receipt(m *wire.Message) {
-	err := errGoexit
-	defer func() {
-		if p := recover(); p != nil {
-			err = &panicError{value: p, stack: debug.Stack()}
-		}
+	guard.Call(func() error {
+		v.cfg.OnReceipt(Receipt{MessageID: m.MessageID, Status: Status(m.Category), At: m.CreatedAt})
+		return nil
+	}, func(err error) {
 		if err != nil && !v.engine.Abandoned() {
+			err = textError(failedOutcome(err).text)
 			v.observer.observe(event{Event: engine.Event{Kind: receiptFailed, Text: m.MessageID, Err: err}})
 		}
-	}()
-	v.cfg.OnReceipt(Receipt{MessageID: m.MessageID, Status: Status(m.Category), At: m.CreatedAt})
-	err = nil
+	})
 }
 
 // known reports whether the Ledger has the message. With an error of the Ledger, the handler is called.
 func (v *deliverer) known(ctx context.Context, id string) bool {
-	var known bool
-	err := guarded(func() (err error) {
-		known, err = v.cfg.Ledger.Handled(ctx, id)
-		return err
-	})
+	known, err := v.cfg.Ledger.Handled(ctx, id)
 	if err != nil {
 		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotAsked, Text: id, Err: err}})
 		return false
@@ -169,7 +177,7 @@ func (v *deliverer) known(ctx context.Context, id string) bool {
 
 // Record implements [engine.Owner]. A message that the Ledger cannot record is acknowledged all the same.
 func (v *deliverer) Record(ctx context.Context, id string) {
-	if err := guarded(func() error { return v.cfg.Ledger.Record(ctx, id) }); err != nil {
+	if err := v.cfg.Ledger.Record(ctx, id); err != nil {
 		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotTold, Text: id, Err: err}})
 	}
 }

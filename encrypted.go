@@ -3,11 +3,12 @@ package blaze
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/mixin-blaze/blaze/internal/engine"
+	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -44,49 +45,63 @@ type sealedResult struct {
 	Sessions    []session `json:"sessions"` // of a failed one: those that there are now
 }
 
-// sendSealed sends encrypted messages, at most 100, in one request, and once more those that failed because their recipients'
-// sessions have changed. It returns an error for each.
-func (c *Client) sendSealed(ctx context.Context, drafts []*draft) []error {
-	errs := make([]error, len(drafts))
-	if err := c.mayWrite(ctx); err != nil {
-		return slices.Repeat([]error{err}, len(drafts))
+// sendSealed sends encrypted messages, at most batchMessages, and notes in each how it ended. They take room in the
+// outbox like one frame, so that the limits of Config count them and the end of Run waits for them. Those whose
+// recipients' sessions have changed are encrypted and sent once more.
+func (c *Client) sendSealed(ctx context.Context, items []*item) {
+	//mutant:sealed-hold
+	release, err := c.engine.Hold(ctx, sizeOf(items))
+	if err != nil {
+		for _, m := range items {
+			m.err = c.unsealedError(m, err)
+		}
+		return
 	}
+	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.engine.Over(), cancel)()
-	unsure := make([]bool, len(drafts)) // may have been stored in the first try
-	left := make([]int, len(drafts))    // indexes of those to be sent
-	for i := range left {
-		left[i] = i
-	}
-	for range 2 {
-		left = c.trySealed(ctx, drafts, left, errs)
-		for _, k := range left {
-			unsure[k] = unsure[k] || unconfirmed(errs[k])
+	c.trySealed(ctx, items)
+	var changed []*item
+	for _, m := range items {
+		m.unconfirmed = m.unconfirmed || unconfirmed(m.err)
+		if m.changed {
+			changed = append(changed, m)
 		}
 	}
-	for k, d := range drafts {
-		err := errs[k]
-		if err != nil && unsure[k] && !unconfirmed(err) {
-			err = &UnconfirmedError{MessageID: d.MessageID, Err: err}
-		}
-		if err != nil && c.engine.Over().Err() != nil {
-			err = errors.Join(err, c.closed())
-		}
-		errs[k] = err
+	if len(changed) > 0 {
+		c.trySealed(ctx, changed)
 	}
-	return errs
+	for _, m := range items {
+		m.json, m.err = nil, c.sealedEnd(m)
+	}
 }
 
-// mayWrite returns why nothing is to be written.
-func (c *Client) mayWrite(ctx context.Context) error {
-	if c.engine.Over().Err() != nil {
+func sizeOf(items []*item) (bytes int64) {
+	for _, m := range items {
+		bytes += int64(m.size)
+	}
+	return bytes
+}
+
+// unsealedError returns the error of a message that found no room in the outbox.
+func (c *Client) unsealedError(m *item, err error) error {
+	if errors.Is(err, engine.ErrClosed) {
 		return c.closed()
 	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("blaze: nothing was sent: %w", err)
+	return fmt.Errorf("blaze: message %s was not sent: %w", clip(m.MessageID), err)
+}
+
+// sealedEnd returns the final error of m.
+func (c *Client) sealedEnd(m *item) error {
+	err := m.err
+	if err != nil && m.unconfirmed && !unconfirmed(err) {
+		err = &UnconfirmedError{MessageID: m.MessageID, Err: err}
 	}
-	return nil
+	if err != nil && c.engine.Over().Err() != nil {
+		err = errors.Join(err, c.closed())
+	}
+	return err
 }
 
 func unconfirmed(err error) bool {
@@ -94,124 +109,140 @@ func unconfirmed(err error) bool {
 	return errors.As(err, &u)
 }
 
-// sendSealedBatch sends any number of encrypted messages, one request after the other.
-func (c *Client) sendSealedBatch(ctx context.Context, outs []Outgoing, sent []Sent, errs []error) {
-	var drafts []*draft
-	var which []int // indexes of outs
-	size := 0
-	flush := func() {
-		for i, err := range c.sendSealed(ctx, drafts) {
-			if errs[which[i]] = err; err == nil {
-				sent[which[i]] = Sent{MessageID: drafts[i].MessageID, ConversationID: drafts[i].ConversationID}
-				c.observer.Observe(engine.Event{Kind: messageSent})
-			}
+// trySealed encrypts items for the sessions that their recipients have now, and sends them. With many sessions an
+// encrypted message is longer than expected, so there may be several requests, one after the other.
+func (c *Client) trySealed(ctx context.Context, items []*item) {
+	sessions, err := c.sessions.of(ctx, recipients(items))
+	if err != nil && len(items) > 1 && mayBeOfOne(err) {
+		for _, m := range items {
+			c.trySealed(ctx, []*item{m})
 		}
-		drafts, which, size = nil, nil, 0
+		return
 	}
-	for i, out := range outs {
-		d, err := out.draft()
-		if err == nil {
-			err = c.limit(ctx)
-		}
-		if err == nil && d.MessageID == "" {
-			d.MessageID, err = wire.NewID()
-		}
-		if errs[i] = err; err != nil {
+	var request []*item
+	size := 0
+	for _, m := range items {
+		if err != nil {
+			m.err = fmt.Errorf("blaze: message %s was not sent: %w", clip(m.MessageID), err)
 			continue
 		}
-		more := sealedSize(len(d.Data))
-		if len(drafts) == batchMessages || size+more > batchBytes && len(drafts) > 0 {
-			flush()
+		if m.json, m.err = c.sealMessage(m.draft, sessions[m.RecipientID]); m.err != nil {
+			continue
 		}
-		drafts, which, size = append(drafts, d), append(which, i), size+more
+		more := len(m.json) + len(",")
+		//mutant:sealed-size
+		if len(request) > 0 && len("[]")+size+more > batchBytes {
+			c.postSealed(ctx, request, false)
+			request, size = nil, 0
+		}
+		request, size = append(request, m), size+more
 	}
-	flush()
+	if len(request) > 0 {
+		c.postSealed(ctx, request, false)
+	}
 }
 
-// trySealed sends once, notes how each message ended, and returns those whose recipient's sessions have changed.
-func (c *Client) trySealed(ctx context.Context, drafts []*draft, which []int, errs []error) (changed []int) {
-	users := make([]string, len(which))
-	for i, k := range which {
-		users[i] = drafts[k].RecipientID
+func recipients(items []*item) []string {
+	users := make([]string, len(items))
+	for i, m := range items {
+		users[i] = m.RecipientID
 	}
-	var request []sealedMessage
-	var sent []int
-	sessions, err := c.sessions.of(ctx, users)
-	for _, k := range which {
-		var m sealedMessage
-		if errs[k] = err; err == nil {
-			m, errs[k] = c.sealMessage(drafts[k], sessions[drafts[k].RecipientID])
-		}
-		if errs[k] == nil {
-			request, sent = append(request, m), append(sent, k)
-		}
-	}
-	if len(sent) == 0 {
-		return nil
+	return users
+}
+
+// mayBeOfOne reports whether one message, or one user, of several may be the reason of a refusal.
+func mayBeOfOne(err error) bool {
+	var refused *Error
+	return errors.As(err, &refused) && !errors.Is(err, CodeUnauthorized) && !errors.Is(err, CodeUpdateRequired) &&
+		!refused.Temporary()
+}
+
+// postSealed makes one request. If the service refuses it for good, it is made again message by message. unsure says
+// that an earlier request of the same messages may have stored them.
+func (c *Client) postSealed(ctx context.Context, items []*item, unsure bool) {
+	request := make([]json.RawMessage, len(items))
+	for i, m := range items {
+		request[i] = m.json
 	}
 	var results []sealedResult
-	unsure, err := c.rest.DoUnsure(ctx, "POST", "/encrypted_messages", request, &results)
-	if err != nil {
-		for _, k := range sent {
-			errs[k] = sealedError(err, drafts[k].MessageID)
+	unsure, err := c.rest.Make(ctx, rest.Request{
+		Method: "POST", Path: "/encrypted_messages", In: request, Out: &results,
+		Patient: true, Unsure: unsure, Pace: c.pace,
+	})
+	switch refusal := httpError(err); {
+	case err == nil:
+		c.settleSealed(items, results, unsure)
+	case errors.Is(refusal, CodeChecksum) && !items[0].changed:
+		c.sessions.drop(recipients(items)...)
+		for _, m := range items {
+			m.changed, m.err = true, sealedError(err, m.MessageID)
 		}
-		if errors.Is(errs[sent[0]], CodeChecksum) {
-			c.sessions.drop(users...)
-			return sent
+	//mutant:sealed-singly
+	case len(items) > 1 && mayBeOfOne(refusal):
+		for _, m := range items {
+			c.postSealed(ctx, []*item{m}, unsure)
 		}
-		return nil
+	default:
+		for _, m := range items {
+			m.err = sealedError(err, m.MessageID)
+		}
 	}
+}
+
+// settleSealed notes how each message of a request ended. unsure says that an earlier try may have stored them.
+func (c *Client) settleSealed(items []*item, results []sealedResult, unsure bool) {
 	by := make(map[string]sealedResult, len(results))
 	for _, r := range results {
 		by[r.MessageID] = r
 	}
-	for _, k := range sent {
-		r := by[drafts[k].MessageID]
-		if errs[k] = c.settleSealed(drafts[k], r, unsure); r.State == sealedFailed {
-			changed = append(changed, k)
+	for _, m := range items {
+		r := by[m.MessageID]
+		switch {
+		case r.State == sealedStored:
+			m.err = nil
+		case r.State != sealedFailed:
+			err := fmt.Errorf("blaze: %s: an answer that does not say what became of the message", sealedAction)
+			m.err = &UnconfirmedError{MessageID: m.MessageID, Err: err}
+		case unsure:
+			m.err = &UnconfirmedError{MessageID: m.MessageID, Err: c.changedSessions(m, r.Sessions)}
+		default:
+			m.err = c.changedSessions(m, r.Sessions)
 		}
 	}
-	return changed
 }
 
-// settleSealed says how one message ended. unsure: an earlier try of the request may have stored it.
-func (c *Client) settleSealed(d *draft, r sealedResult, unsure bool) error {
-	switch r.State {
-	case sealedStored:
-		return nil
-	case sealedFailed:
-	default:
-		return &UnconfirmedError{MessageID: d.MessageID, Err: fmt.Errorf("blaze: %s: an answer that does not say what became of it", sealedAction)}
-	}
-	if len(r.Sessions) > 0 {
-		c.sessions.set(d.RecipientID, r.Sessions)
+// changedSessions notes that the sessions of a recipient are not those that m was encrypted for.
+func (c *Client) changedSessions(m *item, sessions []session) error {
+	m.changed = true
+	if len(sessions) > 0 {
+		c.sessions.set(m.RecipientID, sessions)
 	} else {
-		c.sessions.drop(d.RecipientID)
+		c.sessions.drop(m.RecipientID)
 	}
-	e := &Error{Code: CodeChecksum, Action: sealedAction, MessageID: d.MessageID, Description: "the recipient's sessions have changed"}
-	if unsure {
-		return &UnconfirmedError{MessageID: d.MessageID, Err: e}
+	return &Error{
+		Code: CodeChecksum, Action: sealedAction, MessageID: m.MessageID, Description: "the recipient's sessions have changed",
 	}
-	return e
 }
 
-// sealMessage makes one message of the request. The checksum is over all sessions that are known, as the service counts them, those that
-// nothing can be sealed for too.
-func (c *Client) sealMessage(d *draft, all []session) (sealedMessage, error) {
+// sealMessage makes the JSON of one message of the request. The checksum is over all sessions that are known, as the
+// service counts them, those that nothing can be sealed for too.
+func (c *Client) sealMessage(d *draft, all []session) (json.RawMessage, error) {
 	if len(c.signer.Public()) == 0 {
-		return sealedMessage{}, invalid("Outgoing.Encrypted", "this session's key is RSA, which cannot agree on secrets: an ed25519 session is needed")
+		return nil, invalid("Outgoing.Encrypted",
+			"this session's key is RSA, which cannot agree on secrets: an ed25519 session is needed")
 	}
 	sessions := usable(c.signer, all)
 	if len(sessions) == 0 {
-		return sealedMessage{}, fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
+		return nil, fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
 	}
-	sealed, err := seal.Seal(c.signer, sessions, d.Data)
+	blob, err := seal.Seal(c.signer, sessions, d.Data)
 	if err != nil {
-		return sealedMessage{}, fmt.Errorf("blaze: message %s cannot be encrypted: %w", d.MessageID, err)
+		return nil, fmt.Errorf("blaze: message %s cannot be encrypted: %w", d.MessageID, err)
 	}
 	m := sealedMessage{
 		ConversationID: d.ConversationID, RecipientID: d.RecipientID, MessageID: d.MessageID, Category: d.Category,
-		DataBase64: base64.RawURLEncoding.EncodeToString(sealed), RepresentativeID: d.RepresentativeID, QuoteMessageID: d.QuoteID, Silent: d.Silent,
+		DataBase64:       base64.RawURLEncoding.EncodeToString(blob),
+		RepresentativeID: d.RepresentativeID, QuoteMessageID: d.QuoteID, Silent: d.Silent,
 	}
 	ids := make([]string, len(all))
 	for i, s := range all {
@@ -219,5 +250,5 @@ func (c *Client) sealMessage(d *draft, all []session) (sealedMessage, error) {
 		m.Sessions = append(m.Sessions, sessionID{s.SessionID})
 	}
 	m.Checksum = seal.Checksum(ids)
-	return m, nil
+	return wire.Marshal(m)
 }

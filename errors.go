@@ -1,7 +1,6 @@
 package blaze
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,9 +30,10 @@ var (
 	// unless Config.Ack is AckManual.
 	ErrDrop = errors.New("blaze: message dropped")
 	// ErrClockSkew ends Run when the server refuses the token, this machine's clock is more than five minutes off,
-	// and that could not be made up for: the server did not say the time, or one of the clocks was set meanwhile.
+	// and the client could not compensate, because one of the clocks was set meanwhile.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
-	// ErrNoAnswer reports that no usable answer came from the HTTP API, or that the storage did not take an upload.
+	// ErrNoAnswer reports that no usable answer came from the HTTP API, or that the storage did not take an upload. What
+	// a gateway answers, and not the service, is no usable answer, whatever its status.
 	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
@@ -128,6 +128,9 @@ type Error struct {
 
 // Error names the request, the message and the service's reason. What the server wrote is shortened and escaped.
 func (e *Error) Error() string {
+	if e == nil {
+		return "blaze: a nil *Error"
+	}
 	var b strings.Builder
 	b.WriteString("blaze: ")
 	if e.Action != "" {
@@ -150,15 +153,20 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the Code, for [errors.Is].
-func (e *Error) Unwrap() error { return e.Code }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Code
+}
 
 // Temporary reports whether the same request may succeed later (429, 500, 7000, 7001). The Client has already tried
 // Config.SendAttempts times when it returns such an error.
-func (e *Error) Temporary() bool { return e.Code.temporary() }
+func (e *Error) Temporary() bool { return e != nil && e.Code.temporary() }
 
 // UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before
-// the context or the Client ended, or it was written again and then refused. Sending it again with the same MessageID
-// is safe: the server stores an id once.
+// the context or the Client ended, or it was written again and then refused. A reply refused with 403 may be one too: see
+// [Client.Reply]. Sending it again with the same MessageID is safe: the server stores an id once.
 type UnconfirmedError struct {
 	MessageID string
 	Err       error // why no answer came
@@ -166,11 +174,19 @@ type UnconfirmedError struct {
 
 // Error says which message it was and how to try again.
 func (e *UnconfirmedError) Error() string {
+	if e == nil {
+		return "blaze: a nil *UnconfirmedError"
+	}
 	return fmt.Sprintf("blaze: message %s was written but not confirmed; send it again with the same MessageID: %v", clip(e.MessageID), e.Err)
 }
 
 // Unwrap returns Err.
-func (e *UnconfirmedError) Unwrap() error { return e.Err }
+func (e *UnconfirmedError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // InvalidError means that a value was refused before anything was written. [errors.Is] finds it as [ErrInvalid].
 type InvalidError struct {
@@ -179,10 +195,15 @@ type InvalidError struct {
 }
 
 // Error names the field and the reason.
-func (e *InvalidError) Error() string { return "blaze: invalid " + e.Field + ": " + e.Reason }
+func (e *InvalidError) Error() string {
+	if e == nil {
+		return "blaze: a nil *InvalidError"
+	}
+	return "blaze: invalid " + e.Field + ": " + e.Reason
+}
 
 // Is reports whether target is [ErrInvalid].
-func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
+func (e *InvalidError) Is(target error) bool { return e != nil && target == ErrInvalid }
 
 func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
@@ -206,6 +227,9 @@ type BatchError struct {
 
 // Error counts the failures and repeats the first.
 func (e *BatchError) Error() string {
+	if e == nil {
+		return "blaze: a nil *BatchError"
+	}
 	failed, first := 0, error(nil)
 	for _, err := range e.Errs {
 		if err == nil {
@@ -220,6 +244,9 @@ func (e *BatchError) Error() string {
 
 // Unwrap returns the errors of the messages that were not sent.
 func (e *BatchError) Unwrap() []error {
+	if e == nil {
+		return nil
+	}
 	var errs []error
 	for _, err := range e.Errs {
 		if err != nil {
@@ -235,51 +262,28 @@ func newError(e *wire.Error, action, messageID string) *Error {
 }
 
 // hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been
-// stored is never hopeless: the next attempt finds out. Nor is a panic, whatever its value: it is no decision of the
-// handler's.
+// stored is never hopeless: the next attempt finds out. Nor is a nil pointer to an error type, which says nothing.
+// It asks the error of a user: judge guards it.
 func hopeless(err error) bool {
 	var unconfirmed *UnconfirmedError
-	if errors.As(err, &unconfirmed) || panicked(err) {
+	if errors.As(err, &unconfirmed) {
 		return false
 	}
 	if errors.Is(err, ErrDrop) || errors.Is(err, ErrNoSession) {
 		return true
 	}
 	var batch *BatchError
-	if errors.As(err, &batch) { // one message that another attempt may get through is enough
+	if errors.As(err, &batch) && batch != nil { // one message that another attempt may get through is enough
 		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })
 	}
 	if errors.Is(err, ErrInvalid) {
 		return true
 	}
-	// Of several refusals joined, too.
+	// Of several refusals joined, too. A 401 is about the session or the sign-in, and not about the message.
 	var refused *Error
-	return errors.As(err, &refused) && !slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
-}
-
-// errGoexit is the error of user code that ended its goroutine.
-var errGoexit = errors.New("runtime.Goexit was called")
-
-// panicError is the error of an attempt in which the handler panicked.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-// Error returns the value of the panic and the stack.
-func (e *panicError) Error() string {
-	return fmt.Sprintf("the handler panicked: %v\n%s", e.value, e.stack)
-}
-
-// Unwrap returns the value of the panic if it is an error.
-func (e *panicError) Unwrap() error {
-	err, _ := e.value.(error)
-	return err
-}
-
-func panicked(err error) bool {
-	var p *panicError
-	return errors.As(err, &p)
+	//mutant:handler-401
+	return errors.As(err, &refused) && refused != nil && !errors.Is(err, CodeUnauthorized) &&
+		!slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
 }
 
 // transient reports whether the request may succeed later.
@@ -391,12 +395,11 @@ func httpError(err error) error {
 	return withEnd(err, newError(refused.Refusal, refused.Request, ""))
 }
 
-// withEnd returns e, joined with the end of a context that err holds, if it holds one.
+// withEnd returns e, joined with the reason why err was not tried again, if it has one.
 func withEnd(err, e error) error {
-	for _, ended := range []error{context.Canceled, context.DeadlineExceeded} {
-		if errors.Is(err, ended) {
-			return errors.Join(ended, e)
-		}
+	var ended *rest.EndedError
+	if errors.As(err, &ended) {
+		return errors.Join(ended.Why, e)
 	}
 	return e
 }
@@ -415,7 +418,7 @@ func sealedError(err error, messageID string) error {
 	case errors.As(err, &silent) && silent.Written:
 		return &UnconfirmedError{MessageID: messageID, Err: httpError(err)}
 	default:
-		return httpError(err)
+		return fmt.Errorf("blaze: message %s was not sent: %w", clip(messageID), httpError(err))
 	}
 	e := withEnd(err, newError(refused.Refusal, sealedAction, messageID))
 	if refused.Unsure && !errors.Is(e, CodeBadRequest) && !errors.Is(e, CodeInvalidField) {

@@ -13,8 +13,8 @@ import (
 //
 //   - nil: done; the message is recorded and acknowledged, with [AckManual] once Client.Ack is called.
 //   - [ErrNotHandled]: declined. Declined by all, the message is acknowledged and recorded, in every [AckMode].
-//   - an error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is not Temporary: given up at once. A message given
-//     up is recorded and acknowledged too, with AckManual neither.
+//   - an error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is neither Temporary nor [CodeUnauthorized]: given
+//     up at once. A message given up is recorded and acknowledged too, with AckManual neither.
 //   - any other error, and a panic whatever its value: tried again, up to Config.HandlerAttempts, ahead of the rest of its
 //     conversation.
 //

@@ -1,9 +1,13 @@
 package blaze
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
+	"github.com/mixin-blaze/blaze/internal/engine"
+	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
@@ -11,12 +15,13 @@ import (
 // that long, and the service accepts five minutes.
 const clockSlack = time.Minute
 
-// newRest returns the client of the HTTP API, and starts nothing.
-func newRest(cfg *Config, signer *auth.Signer) *rest.Client {
+// newRest returns the client of the HTTP API, and starts nothing. refused takes each refusal.
+func newRest(cfg *Config, signer *auth.Signer, refused func(*rest.Error)) *rest.Client {
 	return rest.New(rest.Config{
 		Base: cfg.API, HTTP: cfg.HTTPClient, Token: signer.Token,
 		Clock:   func(server time.Time) { adjustClock(signer, server) },
 		Timeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts, Temporary: transient, Rest: refusalWait.Near,
+		Refused: refused,
 	})
 }
 
@@ -24,5 +29,54 @@ func newRest(cfg *Config, signer *auth.Signer) *rest.Client {
 func adjustClock(signer *auth.Signer, server time.Time) {
 	if ahead := time.Until(server); (ahead - signer.Offset()).Abs() > clockSlack {
 		signer.SetOffset(ahead)
+	}
+}
+
+// refused ends Run where the service no longer speaks to this client.
+func (c *Client) refused(e *rest.Error) {
+	if Code(e.Refusal.Code) == CodeUpdateRequired {
+		//mutant:outdated-http
+		c.engine.Reject(e.Refusal, e.Request)
+	}
+}
+
+// probe asks GET /me whether the service accepts the session. It does not wait for a RoundTripper that ignores the end
+// of its context.
+func (c *Client) probe(ctx context.Context) engine.Probed {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.ReplyTimeout)
+	defer cancel()
+	result := make(chan engine.Probed, 1)
+	go func() {
+		var p engine.Probed // silent, should user code panic
+		_ = guard.Apart(func() error { p = c.askMe(ctx); return nil })
+		result <- p
+	}()
+	select {
+	case p := <-result:
+		return p
+	case <-ctx.Done():
+		return engine.Probed{}
+	}
+}
+
+// askMe requests GET /me once, and once more if the answer to a 401 changes the date of tokens.
+func (c *Client) askMe(ctx context.Context) engine.Probed {
+	for again := false; ; again = true {
+		offset := c.signer.Offset()
+		err := c.rest.Once(ctx, "GET", "/me", new(struct{}))
+		var refused *rest.Error
+		switch {
+		case err == nil:
+			return engine.Probed{Answer: engine.ProbeAccepted}
+		case !errors.As(err, &refused), Code(refused.Refusal.Code) != CodeUnauthorized:
+			return engine.Probed{}
+		case !again && c.signer.Offset() != offset:
+			continue
+		}
+		p := engine.Probed{Answer: engine.ProbeRefused}
+		if !refused.At.IsZero() {
+			p.Skew = time.Until(refused.At) - offset
+		}
+		return p
 	}
 }

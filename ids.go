@@ -57,14 +57,22 @@ func GroupConversationID(ownerID, name, randomID string, participantIDs []string
 // DeriveID("sale-2026", userID) for a broadcast. Where one part ends and the next begins counts, so ("a", "bc") and
 // ("ab", "c") differ; case counts too. No parts at all, and empty parts, are parts like any others. A message sent under an id
 // that is stored already is confirmed and changes nothing, even if it says something else.
-func DeriveID(parts ...string) string {
+func DeriveID(parts ...string) string { return derive(parts...).String() }
+
+// derive is DeriveID, before its result is text.
+func derive(parts ...string) uuid.UUID {
+	size := 0
+	for _, part := range parts {
+		size += len(part) + len("1000:")
+	}
 	var b strings.Builder
+	b.Grow(size)
 	for _, part := range parts {
 		b.WriteString(strconv.Itoa(len(part)))
 		b.WriteByte(':')
 		b.WriteString(part)
 	}
-	return uuid.NewV5(derivedNamespace, b.String()).String()
+	return uuid.NewV5(derivedNamespace, b.String())
 }
 
 // pairID is the service's way to make one id of two strings: their MD5, smaller string first, in the shape of a version-3

@@ -2,7 +2,6 @@ package blaze
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/mixin-blaze/blaze/internal/recent"
@@ -38,14 +37,4 @@ func (l *memoryLedger) Record(_ context.Context, messageID string) error {
 	defer l.mu.Unlock()
 	l.ids.Add(messageID)
 	return nil
-}
-
-// guarded turns a panic of the user's code into an error.
-func guarded(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("panic: %v", v)
-		}
-	}()
-	return f()
 }

@@ -16,7 +16,7 @@ func (c *Client) limit(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(over, cancel)()
-	err := guarded(func() error { return c.cfg.Limiter.Wait(ctx) })
+	err := c.cfg.Limiter.Wait(ctx)
 	switch {
 	case over.Err() != nil:
 		return c.closed()

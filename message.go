@@ -43,24 +43,6 @@ type Message struct {
 	replies *replyCounter // nil in a Message made by hand, until its first reply
 }
 
-// replyCounter counts the replies of one attempt, so that each has an id of its own.
-type replyCounter struct {
-	mu    sync.Mutex
-	times map[string]int
-}
-
-// count returns how often key was counted before.
-func (c *replyCounter) count(key string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.times == nil {
-		c.times = make(map[string]int)
-	}
-	n := c.times[key]
-	c.times[key]++
-	return n
-}
-
 // handMade guards Message.replies, which is set late in a Message made by hand. A mutex in the Message would forbid
 // to copy it.
 var handMade sync.Mutex
@@ -140,42 +122,62 @@ func (m *Message) Sender() string {
 // NewReply returns a message to the conversation of m. It sends nothing: Client.Send does, and Client.Reply does both.
 //
 // Its MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies that were made from m
-// before. So a handler that runs again and says the same is stored once by the service. It is Encrypted if m was.
+// before. So a handler that runs again and says the same is stored once by the service. Each call counts, whether or not
+// its result is sent: to send one reply again, pass the same Outgoing to Send. It is Encrypted if m was.
 // ConversationID stays empty where nothing can be answered, as with transfers. An invalid payload gets no MessageID;
-// Send returns what is wrong with it. NewReply is safe for concurrent use; but the first
-// reply of a Message made by hand must not run while the Message is copied or printed.
-func (m *Message) NewReply(p Payload) Outgoing { return m.answer("reply", m.ConversationID, p) }
+// Send returns what is wrong with it. NewReply is safe for concurrent use; but the first reply of a Message made by hand
+// must not run while the Message is copied or printed.
+func (m *Message) NewReply(p Payload) Outgoing { return m.reply(p, false).Outgoing }
 
 // NewQuote is NewReply, quoting m. Texts and posts can quote.
-func (m *Message) NewQuote(p Payload) Outgoing {
-	out := m.answer("quote", m.ConversationID, p)
-	out.QuoteID = m.ID
-	return out
-}
+func (m *Message) NewQuote(p Payload) Outgoing { return m.quote(p, false).Outgoing }
 
 // NewForward is NewReply into another conversation, with an id of its own for each. RecipientID is empty: set it
 // where it is needed.
 func (m *Message) NewForward(conversationID string, p Payload) Outgoing {
-	out := m.answer("forward", conversationID, p)
+	out := m.answer("forward", conversationID, p, false).Outgoing
 	out.RecipientID, out.ConversationID = "", conversationID
 	return out
 }
 
-func (m *Message) answer(kind, conversationID string, p Payload) Outgoing {
-	out := Outgoing{Payload: p, Encrypted: m.Category.Encrypted()}
+// answer is a message that answers another one.
+type answer struct {
+	Outgoing
+	id      uuid.UUID // the MessageID; zero if the payload is invalid
+	key     string    // of the content: equal ones have the same
+	ordinal int       // among equal ones
+}
+
+func (m *Message) reply(p Payload, mayRepeat bool) answer {
+	return m.answer("reply", m.ConversationID, p, mayRepeat)
+}
+
+func (m *Message) quote(p Payload, mayRepeat bool) answer {
+	a := m.answer("quote", m.ConversationID, p, mayRepeat)
+	a.QuoteID = m.ID
+	return a
+}
+
+// answer makes an answer. One that may repeat an equal one which was not confirmed gets the id of that one.
+func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool) answer {
+	a := answer{Outgoing: Outgoing{Payload: p, Encrypted: m.Category.Encrypted()}}
 	if m.answerable() {
-		out.ConversationID = m.ConversationID
+		a.ConversationID = m.ConversationID
 		if !m.Group && !strings.HasPrefix(string(m.Category), systemPrefix) {
-			out.RecipientID = m.UserID
+			a.RecipientID = m.UserID
 		}
 	}
 	if value, data, err := encodePayload(p); err == nil {
 		sum := sha256.Sum256(data)
-		key := strings.Join([]string{kind, strings.ToLower(conversationID), string(value.Category()), hex.EncodeToString(sum[:])}, " ")
+		a.key = strings.Join(
+			[]string{kind, strings.ToLower(conversationID), string(value.Category()), hex.EncodeToString(sum[:])}, " ")
+		//mutant:reply-again
+		a.ordinal = m.counter().ordinal(a.key, mayRepeat)
 		//mutant:reply-id
-		out.MessageID = DeriveID("reply", strings.ToLower(m.BotID), m.ID, key, strconv.Itoa(m.counter().count(key)))
+		a.id = derive("reply", strings.ToLower(m.BotID), m.ID, a.key, strconv.Itoa(a.ordinal))
+		a.MessageID = a.id.String()
 	}
-	return out
+	return a
 }
 
 // answerable reports whether m's conversation can be written to. Notices about a conversation are written in it; other

@@ -28,20 +28,26 @@ type Stats struct {
 	AcksForgotten             uint64 // messages whose acknowledgement was refused for good
 	Sent                      uint64 // messages confirmed by the server
 	Resent                    uint64 // frames written again, with the same ids
+	ReceiptsDropped           uint64 // receipts lost because 1,024 others waited for OnReceipt
+	TraceDropped              uint64 // log records and calls of Trace that were lost: see Config.Logger
 
 	HandlersRunning, InboxMessages, OutboxRequests, AcksWaiting int
+
+	Waiting int // conversations that wait for another attempt, or take no messages until InboxBytes has room again
+
+	OldestHandler time.Duration // since the longest of the running handlers began; 0: none runs
+	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest; 0: none is
 }
 
 // The kinds of events in this package, beside those of the engine.
 const (
 	messageHandled   = engine.Kinds + iota
 	messageDeclined  // Text: the category
-	attemptFailed    // message, Err
-	attemptScheduled // message, Err, RetryIn
-	attemptUndone    // message, Err: Run was ending, so the attempt does not count
-	messageDropped   // message, Err
+	attemptFailed    // message, Err, Text: of Err
+	attemptScheduled // message, Text: of the error, RetryIn
+	attemptUndone    // message, Err, Text: of Err; Run was ending, so the attempt does not count
+	messageDropped   // message, Err, Text: of Err
 	messageSent
-	messageResent  // in a frame of its own, after the frame of a batch was rejected
 	receiptFailed  // Text: the id, Err
 	ledgerNotAsked // Text: the id, Err
 	ledgerNotTold  // Text: the id, Err
@@ -58,22 +64,31 @@ type counters struct {
 
 	connects, framesRead, framesWritten, badFrames, ignored atomic.Uint64
 	handled, declined, failed, dropped, duplicates          atomic.Uint64
-	acked, acksForgotten, sent, resent                      atomic.Uint64
+	acked, acksForgotten, sent, receiptsDropped             atomic.Uint64
 }
 
 // observer turns events into counters, log records and calls of Trace. Nothing else counts, logs or traces. It decides
-// nothing. Its methods are safe for concurrent use.
+// nothing. Its methods are safe for concurrent use, and block on the hooks of frames, HandlerError and Dropped only.
 type observer struct {
-	log   *slog.Logger
+	log   slog.Handler
 	trace *Trace
+	hooks hookQueue
 	count counters
 
+	connected atomic.Pointer[turn] // Trace.Connected of the present link; nil: no frame waits for it
+	apart     atomic.Bool          // a hook of frames called runtime.Goexit: they are called apart from now on
+
 	mu       sync.Mutex
-	declined map[string]bool // categories of which the first decline was logged
+	declined map[string]bool      // categories of which the first decline was logged
+	failures map[string]time.Time // when a hook's failure was last logged
 }
 
 func newObserver(log *slog.Logger, trace *Trace) *observer {
-	return &observer{log: log, trace: trace, declined: make(map[string]bool)}
+	o := &observer{
+		log: log.Handler(), trace: trace, declined: make(map[string]bool), failures: make(map[string]time.Time),
+	}
+	o.hooks.failed = o.hookFailed
+	return o
 }
 
 // tracesFrames reports whether Trace wants the JSON of received frames.
@@ -107,39 +122,43 @@ func (o *observer) connection(e event) {
 	if e.Kind == engine.Connected {
 		o.count.connectedAt.Store(time.Now().UnixMilli())
 		o.count.connects.Add(1)
-		o.log.Info("blaze: connected", "endpoint", e.Text)
-		if o.trace.Connected != nil {
-			o.trace.Connected(e.Text)
-		}
+		o.callConnected(e.Text)
+		o.tell(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
 		return
 	}
 	err := connectionError(e.Err)
-	if e.Kind == engine.SessionEnded {
-		o.log.Warn("blaze: refused for good", "error", err)
-	} else {
-		o.log.Warn("blaze: disconnected", "error", err, "retry_in", e.RetryIn)
+	if e.Kind == engine.RejectedHere {
+		o.tell(slog.LevelError, "blaze: the websocket refuses the session, and GET /me accepts it; "+
+			"is the session used by another program?", "error", err)
+		return
 	}
-	if o.trace.Disconnected != nil {
-		o.trace.Disconnected(err, e.RetryIn)
+	if hook := o.trace.Disconnected; hook != nil {
+		o.hooks.add("Trace.Disconnected", func() { hook(err, e.RetryIn) })
+	}
+	if e.Kind == engine.SessionEnded {
+		o.tell(slog.LevelWarn, "blaze: refused for good", "error", err)
+	} else {
+		o.tell(slog.LevelWarn, "blaze: disconnected", "error", err, "retry_in", e.RetryIn)
 	}
 }
 
 func (o *observer) frame(e event) {
 	switch e.Kind {
 	case engine.FrameTraced:
-		o.trace.FrameRead(e.JSON)
+		o.awaitConnected()
+		o.frameHook("Trace.FrameRead", o.trace.FrameRead, e.JSON)
 	case engine.FrameWritten:
 		o.count.framesWritten.Add(1)
 		if o.trace.FrameWritten != nil {
-			o.trace.FrameWritten(e.JSON)
+			o.frameHook("Trace.FrameWritten", o.trace.FrameWritten, e.JSON)
 		}
 	case engine.FrameSkipped:
 		o.count.badFrames.Add(1)
-		o.log.Warn("blaze: frame skipped", "error", e.Err)
+		o.tell(slog.LevelWarn, "blaze: frame skipped", "error", e.Err)
 	case engine.Ignored:
 		o.count.ignored.Add(1)
 		if e.Rejection != nil {
-			o.log.Warn("blaze: the server reported an error", "error", newError(e.Rejection, e.Text, ""))
+			o.tell(slog.LevelWarn, "blaze: the server reported an error", "error", newError(e.Rejection, e.Text, ""))
 		}
 	case engine.Duplicate:
 		o.count.duplicates.Add(1)
@@ -147,10 +166,16 @@ func (o *observer) frame(e event) {
 		o.count.acked.Add(uint64(e.Count)) //nolint:gosec // G115: a length
 	case engine.AckRejected:
 		o.count.acksForgotten.Add(uint64(e.Count)) //nolint:gosec // G115: a length
-		o.log.Warn("blaze: acknowledgement refused", "messages", e.Count, "error", ackRejected(e.Rejection, e.Text))
+		o.tell(slog.LevelWarn, "blaze: acknowledgement refused",
+			"messages", e.Count, "error", ackRejected(e.Rejection, e.Text))
 	case engine.AckUnanswered:
 		o.count.acksForgotten.Add(uint64(e.Count)) //nolint:gosec // G115: a length
-		o.log.Warn("blaze: acknowledgement not answered", "message", e.Text)
+		o.tell(slog.LevelWarn, "blaze: acknowledgement not answered", "message", e.Text)
+	case engine.ReceiptDropped:
+		o.count.receiptsDropped.Add(1)
+	case engine.ConversationsWaiting:
+		o.tell(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
+			"conversations", e.Count, "oldest", e.Age)
 	}
 }
 
@@ -163,29 +188,26 @@ func (o *observer) handling(e event) {
 		o.logDecline(Category(e.Text))
 	case attemptFailed:
 		o.count.failed.Add(1)
-		if o.trace.HandlerError != nil {
-			o.trace.HandlerError(e.message, e.Err)
-		}
+		o.messageHook("Trace.HandlerError", o.trace.HandlerError, e)
 	case attemptScheduled:
-		o.log.Warn("blaze: handler failed", "message", e.message, "error", e.Err, "retry_in", e.RetryIn)
+		o.tell(slog.LevelWarn, "blaze: handler failed",
+			"message", e.message, "error", textError(e.Text), "retry_in", e.RetryIn)
 	case attemptUndone:
-		o.log.Warn("blaze: handler failed while Run was ending", "message", e.message, "error", e.Err)
+		o.tell(slog.LevelWarn, "blaze: handler failed while Run was ending",
+			"message", e.message, "error", textError(e.Text))
 	case messageDropped:
 		o.count.dropped.Add(1)
-		o.log.Error("blaze: message dropped", "message", e.message, "error", e.Err)
-		if o.trace.Dropped != nil {
-			o.trace.Dropped(e.message, e.Err)
-		}
+		o.tell(slog.LevelError, "blaze: message dropped", "message", e.message, "error", textError(e.Text))
+		o.messageHook("Trace.Dropped", o.trace.Dropped, e)
 	case messageSent:
 		o.count.sent.Add(1)
-	case messageResent:
-		o.count.resent.Add(1)
 	case receiptFailed:
-		o.log.Warn("blaze: OnReceipt failed", "message", e.Text, "error", e.Err)
+		o.tell(slog.LevelWarn, "blaze: OnReceipt failed", "message", e.Text, "error", e.Err)
 	case ledgerNotAsked:
-		o.log.Warn("blaze: the ledger cannot tell whether a message was handled", "message", e.Text, "error", e.Err)
+		o.tell(slog.LevelWarn, "blaze: the ledger cannot tell whether a message was handled",
+			"message", e.Text, "error", e.Err)
 	case ledgerNotTold:
-		o.log.Warn("blaze: the ledger cannot record a message", "message", e.Text, "error", e.Err)
+		o.tell(slog.LevelWarn, "blaze: the ledger cannot record a message", "message", e.Text, "error", e.Err)
 	}
 }
 
@@ -200,7 +222,7 @@ func (o *observer) logDecline(category Category) {
 	}
 	o.mu.Unlock()
 	if first {
-		o.log.Warn("blaze: every handler declined a message; it is acknowledged, "+
+		o.tell(slog.LevelWarn, "blaze: every handler declined a message; it is acknowledged, "+
 			"and further ones of its category are not reported", "category", name)
 	}
 }
@@ -214,7 +236,9 @@ func (o *observer) stats() Stats {
 		BadFrames: s.badFrames.Load(), Ignored: s.ignored.Load(),
 		Handled: s.handled.Load(), Declined: s.declined.Load(), Failed: s.failed.Load(),
 		Dropped: s.dropped.Load(), Duplicates: s.duplicates.Load(),
-		Acked: s.acked.Load(), AcksForgotten: s.acksForgotten.Load(), Sent: s.sent.Load(), Resent: s.resent.Load(),
+		Acked: s.acked.Load(), AcksForgotten: s.acksForgotten.Load(), Sent: s.sent.Load(),
+		ReceiptsDropped: s.receiptsDropped.Load(),
+		TraceDropped:    o.hooks.dropped.Load(),
 	}
 }
 

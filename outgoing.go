@@ -72,8 +72,28 @@ type Sent struct{ MessageID, ConversationID string }
 // draft is a message that was found valid, in the form of the wire.
 type draft struct {
 	messageParams
-	plain  bool // fits into CREATE_PLAIN_MESSAGES
-	sealed bool // is to be encrypted; Data is not yet
+	way way
+}
+
+// way is how a message goes out.
+type way uint8
+
+const (
+	single way = iota // as CREATE_MESSAGE
+	plain             // in CREATE_PLAIN_MESSAGES, beside others, or as CREATE_MESSAGE
+	sealed            // over HTTP; Data is not encrypted yet
+	ways              // their number
+)
+
+// item is a draft on its way, and how it ended.
+type item struct {
+	*draft
+	size        int             // about, of its JSON in a request of several
+	json        json.RawMessage // of the encrypted message, while it is sent
+	unconfirmed bool            // an earlier request may have stored it
+	changed     bool            // the recipient's sessions were not those that it was encrypted for
+	allowed     time.Time       // when the Limiter let it through
+	err         error
 }
 
 // messageParams are the params of CREATE_MESSAGE, in the order of the protocol's samples; what they do not show
@@ -139,7 +159,9 @@ func (out Outgoing) draft() (*draft, error) {
 		return nil, err
 	}
 	// What CREATE_PLAIN_MESSAGES has no key for goes out alone.
-	d.plain = batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil
+	if batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil {
+		d.way = plain
+	}
 	return d, nil
 }
 
@@ -180,10 +202,10 @@ func (d *draft) fill(out Outgoing) error {
 
 // fillSealed adds the payload of a message that is to be encrypted.
 func (d *draft) fillSealed(out Outgoing, value Payload, data []byte) error {
-	rest, plain := strings.CutPrefix(string(value.Category()), plainPrefix)
+	rest, isPlain := strings.CutPrefix(string(value.Category()), plainPrefix)
 	a, attached := payloadAttachment(value)
 	switch {
-	case !plain:
+	case !isPlain:
 		return invalid("Outgoing.Encrypted", "%s cannot be encrypted; to send it in plain text say so with Encrypted = false", value.Category())
 	case d.RecipientID == "":
 		return invalid("Outgoing.RecipientID", "missing: an encrypted message is sealed for its recipient's sessions")
@@ -196,7 +218,7 @@ func (d *draft) fillSealed(out Outgoing, value Payload, data []byte) error {
 	case sealedSize(len(data)) > batchBytes:
 		return invalid("Outgoing.Payload", "%d bytes of data are too many for an encrypted message: the limit is about 95,000", len(data))
 	}
-	d.Category, d.Data, d.sealed = Category(encryptedPrefix+rest), data, true
+	d.Category, d.Data, d.way = Category(encryptedPrefix+rest), data, sealed
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -34,6 +35,7 @@ type rawServer struct {
 	// handshake sets go into either answer.
 	handshake func(w http.ResponseWriter, r *http.Request) bool
 	answer    func(r request) bool
+	me        http.HandlerFunc
 
 	t        *testing.T
 	replies  bool
@@ -112,7 +114,11 @@ func (s *rawServer) cut() {
 func (s *rawServer) handle(w http.ResponseWriter, r *http.Request) {
 	s.wg.Add(1)
 	defer s.wg.Done()
-	if s.handshake != nil && s.handshake(w, r) {
+	if r.URL.Path == "/me" && s.me != nil {
+		s.me(w, r)
+		return
+	}
+	if !assert.Equal(s.t, "/", r.URL.Path) || s.handshake != nil && s.handshake(w, r) {
 		return
 	}
 	up := websocket.Upgrader{Subprotocols: []string{"Mixin-Blaze-1"}}
@@ -197,7 +203,8 @@ func (s *rawServer) ackedIDs() []string {
 // config is how a client reaches the server.
 func (s *rawServer) config() blaze.Config {
 	return blaze.Config{
-		Endpoints: []string{s.endpoint}, DialContext: s.dial, Logger: slog.New(slog.DiscardHandler),
+		Endpoints: []string{s.endpoint}, API: "http" + strings.TrimSuffix(strings.TrimPrefix(s.endpoint, "ws"), "/"),
+		DialContext: s.dial, Logger: slog.New(slog.DiscardHandler),
 		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 	}
 }

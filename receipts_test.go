@@ -144,7 +144,7 @@ func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
 	})
 }
 
-func TestReceiptsDoNotMindTheGate(t *testing.T) {
+func TestReceiptsDoNotMindAFullInbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
 		const room = 64 << 10

@@ -165,11 +165,12 @@ func TestEndpointsAreTriedInTurn(t *testing.T) {
 		r.Intercept(handshake, refused(blaze.CodeServer))
 		r.start(t.Context(), ok)
 		time.Sleep(time.Minute)
-		assert.Equal(t, []string{"localhost:1", "127.0.0.1:2", "localhost:3", "localhost:3"}, dialled.all(), "who answers is not left")
+		round := []string{"localhost:1", "127.0.0.1:2", "localhost:3"}
+		assert.Equal(t, append(round, round...), dialled.all(), "an answer that is no websocket is of no use")
 		assert.Equal(t, []string{"ws://localhost:3/"}, r.connects.all())
 		r.Cut()
 		time.Sleep(time.Minute)
-		assert.Equal(t, "localhost:3", dialled.all()[4])
+		assert.Equal(t, "localhost:3", dialled.all()[6], "the one that served")
 		assert.EqualValues(t, 2, r.Stats().Connects)
 		assert.Contains(t, r.disconnects.String(), errAny.Error())
 		assert.Contains(t, r.disconnects.String(), "ws://127.0.0.1:2/")
@@ -182,8 +183,8 @@ func TestAListThatIsNotAnswered(t *testing.T) {
 		answer          func(blazetest.Frame) blazetest.Answer
 		connects, lists int
 	}{
-		{"ignored", ignored, 1, 2},
-		{"refused for now", refused(blaze.CodeBlazeTimeout), 1, 2},
+		{"ignored", ignored, 2, 2},
+		{"refused for now", refused(blaze.CodeBlazeTimeout), 2, 2},
 		{"refused for good", refused(blaze.CodeForbidden), 2, 2},
 		{"lost", func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} }, 2, 2},
 	} {
@@ -200,14 +201,41 @@ func TestAListThatIsNotAnswered(t *testing.T) {
 	}
 }
 
-func TestALinkThatAnswersNothingIsReplaced(t *testing.T) {
+// A list is written once on a link. Its patience doubles with each link, up to five minutes.
+func TestAListThatIsNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
-		s.answer = func(request) bool { return true }
+		s.answer = func(r request) bool { return r.Action == actionList }
 		r := s.run(ok, nil)
-		time.Sleep(40*time.Second - time.Millisecond)
+		connects := uint64(1)
+		for _, patience := range []time.Duration{20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute} {
+			time.Sleep(patience - time.Millisecond)
+			assert.Equal(t, connects, r.Stats().Connects)
+			time.Sleep(time.Millisecond)
+			for r.Stats().Connects == connects { // the wait between two connections is random
+				time.Sleep(time.Millisecond)
+			}
+			connects++
+		}
+		assert.Len(t, r.written.of(actionList), int(connects))
+	})
+}
+
+// The answer may be behind what is pushed.
+func TestAListIsNotOverdueWhileMessagesCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool { return r.Action == actionList }
+		r := s.run(ok, nil)
+		synctest.Wait()
+		for i := range 60 {
+			time.Sleep(19 * time.Second)
+			s.conn().push(message("alice", fmt.Sprint(i)))
+		}
+		synctest.Wait()
 		assert.EqualValues(t, 1, r.Stats().Connects)
-		time.Sleep(time.Second)
+		assert.EqualValues(t, 60, r.Stats().Handled)
+		time.Sleep(41 * time.Second)
 		assert.EqualValues(t, 2, r.Stats().Connects)
 	})
 }
@@ -312,5 +340,7 @@ func TestASlowHandshakeIsNoHealthyLink(t *testing.T) {
 			longest = max(longest, d)
 		}
 		assert.Greater(t, longest, time.Second)
+		require.NoError(t, r.stop())
+		time.Sleep(6 * time.Second) // until the dialer returns, which ignores its context
 	})
 }

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,17 +35,26 @@ func claimsOf(t *testing.T, r *http.Request) (c claims) {
 	return c
 }
 
-// gatekeeper refuses the first handshakes with 401.
+// gatekeeper refuses handshakes with 401, and answers GET /me.
 type gatekeeper struct {
 	t        *testing.T
-	refusals int
+	refusals int           // of handshakes
+	gone     bool          // GET /me is refused too
 	ahead    time.Duration // its clock
+	drift    time.Duration // by which its clock is set ahead with each answer
 	date     bool          // says the time as Date does
+	mute     bool          // says no time in handshakes
 	strict   bool          // refuses what its clock says is wrong, and nothing else
-	late     bool          // says no time with its first refusal
 
 	mu     sync.Mutex
-	tokens []claims
+	tokens []claims // of handshakes
+	asked  []claims // of GET /me
+}
+
+// guard makes g answer for a server.
+func (g *gatekeeper) guard(s *rawServer) *gatekeeper {
+	g.t, s.handshake, s.me = s.t, g.handshake, g.me
+	return g
 }
 
 func (g *gatekeeper) handshake(w http.ResponseWriter, r *http.Request) bool {
@@ -54,83 +62,130 @@ func (g *gatekeeper) handshake(w http.ResponseWriter, r *http.Request) bool {
 	defer g.mu.Unlock()
 	token := claimsOf(g.t, r)
 	g.tokens = append(g.tokens, token)
-	now := time.Now().Add(g.ahead)
-	switch {
-	case g.late && len(g.tokens) == 1:
+	now := g.tell(w)
+	if g.mute {
 		w.Header()["Date"] = nil
-	case g.date:
-		w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
-	default:
-		w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
+		w.Header().Del("X-Server-Time")
 	}
-	if g.strict {
-		if now.Sub(time.Unix(token.IssuedAt, 0)).Abs() < 5*time.Minute {
-			return false
-		}
-	} else if g.refusals--; g.refusals < 0 {
+	if g.refusals--; g.refusals < 0 && (!g.strict || g.inTime(token, now)) {
 		return false
 	}
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = w.Write([]byte(`{"error":{"status":202,"code":401,"description":"Unauthorized, maybe invalid token."}}`))
+	unauthorized(w)
 	return true
 }
 
-func TestOne401IsTriedAgainWithANewToken(t *testing.T) {
+func (g *gatekeeper) me(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	token := claimsOf(g.t, r)
+	g.asked = append(g.asked, token)
+	if now := g.tell(w); g.gone || g.strict && !g.inTime(token, now) {
+		unauthorized(w)
+		return
+	}
+	_, _ = w.Write([]byte(`{"data":{"type":"user","user_id":"` + botID + `"}}`))
+}
+
+// tell says the time by its clock.
+func (g *gatekeeper) tell(w http.ResponseWriter) time.Time {
+	g.ahead += g.drift
+	now := time.Now().Add(g.ahead)
+	if g.date {
+		w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+	} else {
+		w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
+	}
+	return now
+}
+
+func (g *gatekeeper) inTime(token claims, now time.Time) bool {
+	return now.Sub(time.Unix(token.IssuedAt, 0)).Abs() < 5*time.Minute
+}
+
+func (g *gatekeeper) refuse(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refusals = n
+}
+
+// counts returns how many handshakes there were, and requests of GET /me.
+func (g *gatekeeper) counts() (handshakes, asked int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.tokens), len(g.asked)
+}
+
+func unauthorized(w http.ResponseWriter) {
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = w.Write([]byte(`{"error":{"status":202,"code":401,"description":"Unauthorized, maybe invalid token."}}`))
+}
+
+func TestA401IsTriedAgainWithANewToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
-		g := &gatekeeper{t: t, refusals: 1}
-		s.handshake = g.handshake
-		start := time.Now()
+		g := (&gatekeeper{refusals: 1}).guard(s)
 		r := s.run(ok, nil)
-		synctest.Wait()
+		time.Sleep(time.Second)
 		assert.True(t, r.Stats().Connected)
-		assert.Zero(t, time.Since(start), "at once")
 		require.Len(t, g.tokens, 2)
+		require.Len(t, g.asked, 1)
 		assert.NotEqual(t, g.tokens[0].ID, g.tokens[1].ID)
 
-		// Something was answered meanwhile, so the next one is the first again.
-		g.mu.Lock()
-		g.refusals = 1
-		g.mu.Unlock()
+		g.refuse(1)
 		s.cut()
 		time.Sleep(time.Minute)
-		synctest.Wait()
 		assert.True(t, r.Stats().Connected)
 		assert.Len(t, g.tokens, 4)
+		assert.Len(t, g.asked, 2)
 	})
 }
 
-func TestTwo401EndRun(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newReplyingServer(t)
-		g := &gatekeeper{t: t, refusals: 2}
-		s.handshake = g.handshake
-		start := time.Now()
-		r := s.run(ok, nil)
-		err := r.wait()
-		assert.ErrorIs(t, err, blaze.CodeUnauthorized)
-		assert.NotErrorIs(t, err, blaze.ErrClockSkew)
-		var refusal *blaze.Error
-		require.ErrorAs(t, err, &refusal)
-		assert.Equal(t, 202, refusal.Status)
-		assert.Equal(t, "Unauthorized, maybe invalid token.", refusal.Description)
-		assert.Zero(t, time.Since(start))
-		assert.Len(t, g.tokens, 2)
-		assert.Equal(t, 2, r.disconnects.len())
-		assert.Zero(t, r.Stats().Connects)
-	})
+func TestA401OfTheHTTPAPITooEndsRun(t *testing.T) {
+	for _, worked := range []bool{false, true} {
+		bubble(t, fmt.Sprint(worked), func(t *testing.T) {
+			s := newReplyingServer(t)
+			g := (&gatekeeper{gone: true}).guard(s)
+			handshakes := 1
+			if worked {
+				handshakes = 2
+			} else {
+				g.refuse(1000)
+			}
+			r := s.run(ok, nil)
+			if worked {
+				time.Sleep(7 * 24 * time.Hour)
+				g.refuse(1000)
+				s.cut()
+			}
+			start := time.Now()
+			err := r.wait()
+			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
+			assert.NotErrorIs(t, err, blaze.ErrClockSkew)
+			var refusal *blaze.Error
+			require.ErrorAs(t, err, &refusal)
+			assert.Equal(t, 202, refusal.Status)
+			assert.Equal(t, "Unauthorized, maybe invalid token.", refusal.Description)
+			assert.LessOrEqual(t, time.Since(start), 500*time.Millisecond, "the wait after a lost link")
+			assert.Len(t, g.tokens, handshakes)
+			assert.Len(t, g.asked, 1)
+			assert.Equal(t, handshakes, r.disconnects.len())
+			assert.EqualValues(t, handshakes-1, r.Stats().Connects)
+		})
+	}
 }
 
 func TestAWrongClockIsCorrected(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute, 48 * time.Hour} {
-		for _, date := range []bool{false, true} {
-			bubble(t, fmt.Sprint(ahead, date), func(t *testing.T) {
+		for name, g := range map[string]*gatekeeper{"nanoseconds": {}, "date": {date: true}, "only over HTTP": {mute: true}} {
+			bubble(t, fmt.Sprint(ahead, " ", name), func(t *testing.T) {
 				s := newReplyingServer(t)
-				g := &gatekeeper{t: t, ahead: ahead, date: date, strict: true}
-				s.handshake = g.handshake
+				g.ahead, g.strict = ahead, true
+				g.guard(s)
+				start := time.Now()
 				r := s.run(ok, nil)
 				synctest.Wait()
 				assert.True(t, r.Stats().Connected)
+				assert.Zero(t, time.Since(start), "at once")
 				assert.Len(t, g.tokens, 2)
 				s.cut()
 				time.Sleep(time.Minute)
@@ -146,18 +201,21 @@ func TestAWrongClockIsNamedWhenRunEnds(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 		bubble(t, fmt.Sprint(ahead), func(t *testing.T) {
 			s := newReplyingServer(t)
-			s.handshake = (&gatekeeper{t: t, refusals: 1000, ahead: ahead, late: true}).handshake
+			g := (&gatekeeper{refusals: 1000, gone: true, drift: ahead}).guard(s)
 			err := s.run(ok, nil).wait()
 			assert.ErrorIs(t, err, blaze.ErrClockSkew)
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
 			assert.ErrorContains(t, err, ahead.String())
+			assert.Len(t, g.tokens, 1)
+			assert.Len(t, g.asked, 2, "once more, by the new time")
 		})
 		bubble(t, fmt.Sprint(ahead, " corrected"), func(t *testing.T) {
 			s := newReplyingServer(t)
-			s.handshake = (&gatekeeper{t: t, refusals: 1000, ahead: ahead}).handshake
+			g := (&gatekeeper{refusals: 1000, gone: true, ahead: ahead}).guard(s)
 			err := s.run(ok, nil).wait()
 			assert.NotErrorIs(t, err, blaze.ErrClockSkew)
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
+			assert.Len(t, g.asked, 1)
 		})
 	}
 }
@@ -173,6 +231,7 @@ func TestAWrongClockIsCorrectedAfterAFrame(t *testing.T) {
 			issued = append(issued, time.Until(time.Unix(claimsOf(t, r).IssuedAt, 0)).Round(time.Second))
 			return false
 		}
+		s.me = (&gatekeeper{t: t, ahead: ahead}).me
 		refuse := refusing(actionList, blaze.CodeUnauthorized, false)
 		s.answer = func(r request) bool { return len(issued) == 1 && refuse(r) }
 		r := s.run(ok, nil)
@@ -188,6 +247,7 @@ func TestA401StatusWithAnotherError(t *testing.T) {
 		bubble(t, body, func(t *testing.T) {
 			dials := 0
 			s := newReplyingServer(t)
+			s.me = (&gatekeeper{t: t, gone: true}).me
 			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
 				dials++
 				w.WriteHeader(http.StatusUnauthorized)
@@ -195,7 +255,7 @@ func TestA401StatusWithAnotherError(t *testing.T) {
 				return true
 			}
 			assert.ErrorIs(t, s.run(ok, nil).wait(), blaze.CodeUnauthorized)
-			assert.Equal(t, 2, dials)
+			assert.Equal(t, 1, dials)
 		})
 	}
 }
@@ -216,15 +276,17 @@ func refusing(action string, code blaze.Code, id bool) func(r request) bool {
 
 func TestRefusedInAFrame(t *testing.T) {
 	for _, id := range []bool{true, false} {
-		for code, connects := range map[blaze.Code]uint64{blaze.CodeUnauthorized: 2, blaze.CodeUpdateRequired: 1} {
+		for code, asked := range map[blaze.Code]int{blaze.CodeUnauthorized: 1, blaze.CodeUpdateRequired: 0} {
 			bubble(t, fmt.Sprint(int(code), " with id ", id), func(t *testing.T) {
 				s := newReplyingServer(t)
+				g := (&gatekeeper{gone: true}).guard(s)
 				s.answer = refusing(actionList, code, id)
 				start := time.Now()
 				r := s.run(ok, nil)
 				err := r.wait()
 				assert.ErrorIs(t, err, code)
-				assert.EqualValues(t, connects, r.Stats().Connects)
+				assert.EqualValues(t, 1, r.Stats().Connects)
+				assert.Len(t, g.asked, asked)
 				assert.Zero(t, time.Since(start))
 			})
 		}
@@ -238,40 +300,5 @@ func TestRefusedAsOutdatedInTheHandshake(t *testing.T) {
 		r.start(t.Context(), ok)
 		assert.ErrorIs(t, r.wait(), blaze.CodeUpdateRequired)
 		assert.Equal(t, 1, r.disconnects.len())
-	})
-}
-
-func TestA401LeavesTheRequestWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := run(t, ok, nil)
-		r.Intercept(actionSend, refused(blaze.CodeUnauthorized))
-		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
-		assert.NoError(t, err)
-		fs := r.written.of(actionSend)
-		require.Len(t, fs, 2)
-		assert.Equal(t, fs[0], fs[1])
-		assert.EqualValues(t, 2, r.Stats().Connects)
-	})
-}
-
-// The list is answered on every connection, so that no 401 is the second one in a row.
-func TestEndless401IsNoHotLoop(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newReplyingServer(t)
-		s.answer = refusing(actionSend, blaze.CodeUnauthorized, true)
-		var r *rig
-		var dials atomic.Int32
-		s.handshake = func(http.ResponseWriter, *http.Request) bool {
-			if dials.Add(1) == 1000 {
-				go r.cancel() // the clock stands still in a hot loop
-			}
-			return false
-		}
-		r = s.run(ok, nil)
-		go func() { _, _ = r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello"))) }()
-		time.Sleep(10 * time.Minute)
-		assert.Less(t, dials.Load(), int32(200))
-		assert.Greater(t, dials.Load(), int32(5))
-		_ = r.stop()
 	})
 }

@@ -109,8 +109,13 @@ func (r *rig) stop() error {
 	return r.wait()
 }
 
-// wait waits until Run has ended by itself.
+// wait waits until Run has ended by itself, for a day at most.
 func (r *rig) wait() error {
+	late := time.AfterFunc(24*time.Hour, func() {
+		assert.Fail(r.t, "Run goes on")
+		r.cancel()
+	})
+	defer late.Stop()
 	err := <-r.ended
 	r.ended = nil
 	r.cancel()

@@ -125,6 +125,7 @@ func TestNoTokenIsLogged(t *testing.T) {
 				_, _ = fmt.Fprintf(w, body, auth)
 				return true
 			}
+			s.me = func(w http.ResponseWriter, r *http.Request) { s.handshake(w, r) }
 			r := s.run(ok, nil)
 			var err error
 			if name == "a 401" {

@@ -21,9 +21,11 @@ import (
 //   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection error);
 //   - [ErrClosed] after Run.
 //
-// An Encrypted message is sealed for each session of its recipient and goes over HTTP: it does not wait for a
-// connection, nor for the messages before it. One whose recipient has no session that could open it is
-// [ErrNoSession].
+// An Encrypted message is encrypted for each session of its recipient and goes over HTTP: it does not wait for a
+// connection, nor for the messages before it. It takes room in the outbox like any other (Config.OutboxLen). While the
+// HTTP API does not answer, answers 401, or something before it answers, it is tried again until ctx or the Client ends.
+// The error then wraps [ErrNoAnswer] or [CodeUnauthorized] too. If the recipient has no session that can open the
+// message, the error is [ErrNoSession].
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	d, err := out.draft()
 	if err != nil {
@@ -37,8 +39,10 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 			return Sent{}, err
 		}
 	}
-	if d.sealed {
-		err = c.sendSealed(ctx, []*draft{d})[0]
+	if d.way == sealed {
+		m := &item{draft: d, size: sealedSize(len(d.Data))}
+		c.sendSealed(ctx, []*item{m})
+		err = m.err
 	} else {
 		//mutant:send-do
 		o := c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &d.messageParams})
@@ -51,16 +55,61 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	return Sent{MessageID: d.MessageID, ConversationID: d.ConversationID}, nil
 }
 
-// Reply sends m.NewReply(p), for handlers.
+// Reply sends m.NewReply(p). It is for handlers, and safe to call again, in the same attempt and in the next one:
+//
+//   - After any error but a refusal the next Reply in the same attempt with the same content has the same MessageID.
+//     Only after that one is confirmed does another Reply with this content get a new MessageID.
+//   - A reply that was confirmed in an earlier attempt is not written again while this process handles the message:
+//     Reply returns nil.
+//   - A 403 may be the answer to a MessageID that the server has stored. Reply returns it as an UnconfirmedError, so that
+//     the handler is tried again, if the reply was written before without an answer, or if this is the first attempt at a
+//     message of the Backlog, which an earlier process may have answered. Any other 403 is an *[Error].
+//
+// Send with m.NewReply(p) does none of that, because Send does not know the message.
 func (c *Client) Reply(ctx context.Context, m *Message, p Payload) error {
-	_, err := c.Send(ctx, m.NewReply(p))
+	return c.answer(ctx, m, m.reply(p, true))
+}
+
+// Quote sends m.NewQuote(p). It is for handlers, and as safe to call again as Reply.
+func (c *Client) Quote(ctx context.Context, m *Message, p Payload) error {
+	return c.answer(ctx, m, m.quote(p, true))
+}
+
+// answer sends an answer to m, unless it is known to be stored.
+func (c *Client) answer(ctx context.Context, m *Message, a answer) error {
+	replies := m.counter()
+	ended := replies.ended()
+	end := ended.of(a.id)
+	//mutant:reply-confirmed
+	if end == stored {
+		return nil
+	}
+	_, err := c.Send(ctx, a.Outgoing)
+	switch {
+	case err == nil:
+		ended.note(a.id, stored)
+	case unconfirmed(err):
+		ended.note(a.id, unanswered)
+	//mutant:reply-forbidden
+	case forbidden(err, a.MessageID) && (end == unanswered || m.Backlog && m.Attempt <= 1):
+		err = &UnconfirmedError{MessageID: a.MessageID, Err: err}
+	}
+	if err != nil && a.key != "" && (unconfirmed(err) || !refused(err)) {
+		replies.giveBack(a.key, a.ordinal) // not confirmed, and not refused: the next equal reply is this one
+	}
 	return err
 }
 
-// Quote sends m.NewQuote(p), for handlers.
-func (c *Client) Quote(ctx context.Context, m *Message, p Payload) error {
-	_, err := c.Send(ctx, m.NewQuote(p))
-	return err
+// refused reports whether the server refused a request.
+func refused(err error) bool {
+	var e *Error
+	return errors.As(err, &e)
+}
+
+// forbidden reports whether err is a 403 of the message with that id. The server may answer so to an id that it has.
+func forbidden(err error, messageID string) bool {
+	var refused *Error
+	return errors.As(err, &refused) && refused.Code == CodeForbidden && refused.MessageID == messageID
 }
 
 // ToUser returns a message to a user, in the conversation between the user and the bot. The service takes it only if

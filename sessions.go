@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
+	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
@@ -39,29 +40,19 @@ type session struct {
 	PublicKey string `json:"public_key"` // X25519, raw URL base64
 }
 
-// fetchSessions returns a function that asks the service for the sessions of users.
+// fetchSessions returns a function that asks the service for the sessions of users, until it answers.
 func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session, error) {
 	return func(ctx context.Context, users []string) ([]session, error) {
 		var all []session
-		err := isolated(func() error { return api.Do(ctx, "POST", "/sessions/fetch", users, &all) })
+		err := guard.Apart(func() error {
+			_, err := api.Make(ctx, rest.Request{Method: "POST", Path: "/sessions/fetch", In: users, Out: &all, Patient: true})
+			return err
+		})
 		if err != nil {
 			return nil, httpError(err)
 		}
 		return all, nil
 	}
-}
-
-// isolated runs f, which calls a user's http.RoundTripper, on a goroutine of its own. It returns when f has ended:
-// with the error of f, or with one that says that f panicked or ended its goroutine. A look-up serves several callers
-// and must survive both.
-func isolated(f func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		err := errGoexit
-		defer func() { result <- err }()
-		err = guarded(f)
-	}()
-	return <-result
 }
 
 // sessionDirectory finds the sessions of users and remembers them. Concurrent look-ups of the same users share one

@@ -303,7 +303,9 @@ func TestALookUpSurvivesTheUsersRoundTripper(t *testing.T) {
 			defer s.Close()
 			c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) { cfg.HTTPClient = &http.Client{Transport: f} })
 			for range 2 {
-				_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				_, err := c.Send(ctx, sealed(c, "alice", "x"))
+				cancel()
 				assert.ErrorContains(t, err, name)
 			}
 		})

@@ -3,6 +3,7 @@ package blaze_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -234,8 +235,8 @@ func TestAnErrorAfterTheEndIsNoAttempt(t *testing.T) {
 	}
 }
 
-// A handler may notice the end before the supervisor does, which a hook holds up here. What follows in its conversation
-// must not overtake the message that comes again.
+// A handler may notice the end before the supervisor does, which a dialer holds up here. What follows in its
+// conversation must not overtake the message that comes again.
 func TestAnErrorAfterTheEndHoldsItsConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
@@ -246,7 +247,13 @@ func TestAnErrorAfterTheEndHoldsItsConversation(t *testing.T) {
 			r.cancel()
 			return errAny
 		}, func(cfg *blaze.Config) {
-			cfg.Trace = &blaze.Trace{Disconnected: func(error, time.Duration) { time.Sleep(time.Hour) }}
+			dial, dials := cfg.DialContext, 0
+			cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if dials++; dials > 1 {
+					time.Sleep(time.Hour)
+				}
+				return dial(ctx, network, addr)
+			}
 		})
 		first, second := r.say("alice", "first"), r.say("alice", "second")
 		time.Sleep(time.Second)
@@ -254,6 +261,7 @@ func TestAnErrorAfterTheEndHoldsItsConversation(t *testing.T) {
 		require.NoError(t, r.wait())
 		assert.Equal(t, []string{"first"}, got.all())
 		assert.Equal(t, []string{first, second}, r.Pending())
+		time.Sleep(time.Hour) // until the dialer returns
 	})
 }
 
@@ -294,12 +302,14 @@ func TestTheEndInEveryPhase(t *testing.T) {
 	}
 }
 
+// The handler is waited for, and its message recorded, although the acknowledgement cannot be sent any more.
 func TestALinkLostWhileDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var l ledger
 		r := run(t, func(context.Context, *blaze.Message) error {
 			time.Sleep(time.Minute)
 			return nil
-		}, func(cfg *blaze.Config) { cfg.Drain = time.Hour })
+		}, func(cfg *blaze.Config) { cfg.Drain, cfg.Ledger = time.Hour, &l })
 		id := r.say("alice", "hello")
 		synctest.Wait()
 		r.cancel()
@@ -309,10 +319,12 @@ func TestALinkLostWhileDraining(t *testing.T) {
 		start := time.Now()
 		err := r.wait()
 		assert.ErrorIs(t, err, blaze.ErrDrain)
-		assert.Zero(t, time.Since(start), "no new connection is made")
-		assert.EqualValues(t, 1, r.Stats().Connects)
+		assert.ErrorContains(t, err, "acknowledgements unconfirmed: 1")
+		assert.Equal(t, 59*time.Second, time.Since(start))
+		assert.EqualValues(t, 1, r.Stats().Connects, "no new connection is made")
 		time.Sleep(time.Hour)
 		assert.Equal(t, []string{id}, r.Pending())
+		assert.Equal(t, []string{id}, l.all())
 	})
 }
 
@@ -372,8 +384,8 @@ func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 	})
 }
 
-// What the gate waits for does not come any more once Run drains: its timer must not cut the link under a handler.
-func TestTheGateDoesNotCutADrain(t *testing.T) {
+// A resync is not due any more once Run drains: it must not cut the link under a handler.
+func TestAResyncDoesNotCutADrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *rig
 		r = run(t, func(ctx context.Context, m *blaze.Message) error {
@@ -392,7 +404,7 @@ func TestTheGateDoesNotCutADrain(t *testing.T) {
 			r.say(u, "x")
 		}
 		time.Sleep(time.Second)
-		require.Len(t, r.written.of(actionList), 2, "the gate has asked")
+		require.Len(t, r.written.of(actionList), 2, "the inbox had no room")
 		r.cancel()
 		require.NoError(t, r.wait())
 		assert.Len(t, r.Sent(), 1)

@@ -14,6 +14,8 @@ type endpoint func(s *Server, r *http.Request, body []byte) (data any, refused *
 
 // endpoints are the requests that are served, by method and path; what stands behind a slash at the end is an id.
 var endpoints = map[string]endpoint{
+	"GET /me": (*Server).showMe,
+
 	"POST /attachments":   (*Server).createAttachment,
 	"GET /attachments/":   (*Server).showAttachment,
 	"POST /conversations": (*Server).openConversation,
@@ -69,6 +71,15 @@ func (s *Server) openConversation(_ *http.Request, body []byte) (any, *refusal) 
 	return map[string]any{
 		"conversation_id": req.ConversationID, "category": req.Category, "creator_id": appID, "created_at": s.stamp(),
 		"participants": []map[string]string{{"user_id": appID}, {"user_id": req.Participants[0].UserID}},
+	}, nil
+}
+
+// showMe returns the bot's profile. A client that was refused at the websocket asks for it, to know whether its session
+// is valid.
+func (s *Server) showMe(*http.Request, []byte) (any, *refusal) {
+	return map[string]any{
+		"type": "user", "user_id": appID, "session_id": sessionID, "identity_number": "7000000001",
+		"full_name": "Bot", "avatar_url": "", "biography": "", "is_verified": false, "created_at": "2024-01-01T00:00:00Z",
 	}, nil
 }
 

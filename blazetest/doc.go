@@ -16,6 +16,8 @@
 // A [Server] made by [NewServer] lives in memory: it opens no port, and works inside testing/synctest, so that a test of an
 // hour's reconnecting takes milliseconds. [NewServerOn] serves a real listener.
 //
+// Its HTTP API serves GET /me, attachments, conversations, sessions and encrypted messages.
+//
 // What a client does wrong is reported to Server.Errorf, which [Start] connects to the test. [Server.Intercept] decides how
 // a single request is answered; [Recorder] and [Server.Replay] write down real sessions and play them again.
 package blazetest

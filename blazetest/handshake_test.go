@@ -1,9 +1,11 @@
 package blazetest_test
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -150,6 +152,48 @@ func TestHandshakeHangs(t *testing.T) {
 		}
 		s.Close()
 		require.Error(t, <-failed)
+	})
+}
+
+// GET /me tells a client whether its session is valid, which a 401 at the websocket does not.
+func TestMe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		client := &http.Client{Transport: &http.Transport{DialContext: s.Config.DialContext, DisableKeepAlives: true}}
+		get := func(edit func(jwt.MapClaims)) (int, map[string]any) {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Config.API+"/me", nil)
+			require.NoError(t, err)
+			sum := sha256.Sum256([]byte("GET/me"))
+			req.Header.Set("Authorization", "Bearer "+token(t, s, func(c jwt.MapClaims) {
+				c["sig"] = hex.EncodeToString(sum[:])
+				if edit != nil {
+					edit(c)
+				}
+			}))
+			resp, err := client.Do(req)
+			require.NoError(t, err)
+			defer func() { _ = resp.Body.Close() }()
+			require.Equal(t, strconv.FormatInt(time.Now().UnixNano(), 10), resp.Header.Get("X-Server-Time"))
+			var body map[string]map[string]any
+			require.NoError(t, json.NewDecoder(resp.Body).Decode(&body))
+			return resp.StatusCode, body["data"]
+		}
+		status, data := get(nil)
+		require.Equal(t, 200, status)
+		require.Equal(t, s.Key.AppID, data["user_id"])
+		require.Equal(t, s.Key.SessionID, data["session_id"])
+		for _, field := range []string{"identity_number", "full_name", "avatar_url", "created_at"} {
+			require.Contains(t, data, field)
+		}
+		for _, edit := range []func(jwt.MapClaims){
+			func(c jwt.MapClaims) { c["sid"] = id1 },
+			func(c jwt.MapClaims) { c["iat"] = time.Now().Add(-6 * time.Minute).Unix() },
+		} {
+			status, data = get(edit)
+			require.Equal(t, 401, status)
+			require.Nil(t, data)
+			require.Len(t, f.take(), 1)
+		}
 	})
 }
 

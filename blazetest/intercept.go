@@ -54,7 +54,8 @@ func Refuse(code blaze.Code) Answer {
 //     one, if it is refused;
 //   - ACKNOWLEDGE_MESSAGE_RECEIPT for one message, and ACKNOWLEDGE_MESSAGE_RECEIPTS for several;
 //
-// and of HTTP, for example "GET /" for the handshake. Any other action is misuse.
+// and of HTTP, for example "GET /" for the handshake, and "GET /me", which a client asks whether its session is valid after a
+// 401 at the websocket: a session is gone only if both are refused. Any other action is misuse.
 //
 // fn runs in a goroutine of its own while its connection waits; other connections go on. The server holds no lock meanwhile:
 // fn may call any method of the Server, Intercept too, so as to be armed again. The request is not checked before fn gets it,

@@ -80,10 +80,10 @@ func TestStartFailsTheTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tb := new(fakeTB)
 		s, _ := blazetest.Start(tb, func(*blaze.Client) blaze.Handler { return nil }, nil)
-		// Twice, because the client tries a second time with a new token.
+		// Twice, because the client asks over HTTP whether the session is gone.
 		second := make(chan struct{})
 		s.Intercept("GET /", answer(blazetest.Refuse(blaze.CodeUnauthorized)))
-		s.Intercept("GET /", func(blazetest.Frame) blazetest.Answer {
+		s.Intercept("GET /me", func(blazetest.Frame) blazetest.Answer {
 			close(second)
 			return blazetest.Refuse(blaze.CodeUnauthorized)
 		})

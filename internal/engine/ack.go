@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/outbox"
@@ -38,39 +37,31 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 		}
 	}
 	var failed []AckFailure
-	for some := range slices.Chunk(ids, e.cfg.AckBatch) {
-		failed = append(failed, e.ackFrame(ctx, status, some)...)
+	for len(ids) > 0 {
+		n := min(e.acks.plural.Size(e.cfg.AckBatch), len(ids))
+		failed = append(failed, e.ackFrame(ctx, status, ids[:n])...)
+		ids = ids[n:]
 	}
 	return failed, nil
 }
 
-// ackFrame acknowledges ids with one frame, or one by one.
-func (e *Engine) ackFrame(ctx context.Context, status string, ids []string) []AckFailure {
-	if len(ids) > 1 && !e.acks.plural.Usable() {
-		return e.ackSingly(ctx, status, ids)
-	}
+// ackFrame acknowledges ids with one frame.
+func (e *Engine) ackFrame(ctx context.Context, status string, ids []string) (failed []AckFailure) {
 	o := e.acks.do(ctx, status, ids)
-	switch {
-	case e.acks.needsSplit(ids, o):
-		return e.ackSingly(ctx, status, ids)
-	case o.Kind != outbox.Confirmed:
-		return []AckFailure{{IDs: ids, Outcome: o}}
-	}
-	e.observer.Observe(Event{Kind: Acked, Count: len(ids)})
-	e.inbox.Forget(ids...)
-	return nil
-}
-
-func (e *Engine) ackSingly(ctx context.Context, status string, ids []string) (failed []AckFailure) {
-	for i := range ids {
-		failed = append(failed, e.ackFrame(ctx, status, ids[i:i+1])...)
-	}
+	e.acks.each(ids, o, func(ids []string, o outbox.Outcome) {
+		if o.Kind != outbox.Confirmed {
+			failed = append(failed, AckFailure{IDs: ids, Outcome: o})
+			return
+		}
+		e.observer.Observe(Event{Kind: Acked, Count: len(ids)})
+		e.inbox.Forget(ids...)
+	})
 	return failed
 }
 
 // do writes one frame and waits for its outcome.
 func (a *acks) do(ctx context.Context, status string, ids []string) outbox.Outcome {
-	r, err := ackRequest(status, ids)
+	r, err := a.request(status, ids)
 	if err != nil {
 		return outbox.Outcome{Err: err}
 	}
@@ -78,8 +69,10 @@ func (a *acks) do(ctx context.Context, status string, ids []string) outbox.Outco
 		return outbox.Outcome{Err: err}
 	}
 	defer a.leave()
-	if len(ids) > 1 {
-		r.Attempts = a.attempts(ids) // a single id is tried until ctx ends
+	if len(ids) == 1 {
+		r.Attempts = 0 // until ctx ends
+	} else {
+		a.plural.Begin()
 	}
 	return a.e.outbox.Do(ctx, r)
 }
@@ -109,12 +102,30 @@ func (p ackParams) appendOne(b []byte, id string) []byte {
 	return wire.AppendEnd(wire.AppendField(b, "status", p.status), '}')
 }
 
-// ackRequest makes one request: the singular action for one id, the plural for several.
-func ackRequest(status string, ids []string) (outbox.Request, error) {
-	action := wire.ActionAcks
+// request makes one request: the singular action for one id, the plural for several. It is split id by id where the
+// service does not take it.
+func (a *acks) request(status string, ids []string) (outbox.Request, error) {
 	if len(ids) == 1 {
-		action = wire.ActionAck
+		r, err := ackRequest(wire.ActionAck, status, ids)
+		r.Attempts = max(a.e.cfg.SendAttempts, 0)
+		return r, err
 	}
+	r, err := ackRequest(wire.ActionAcks, status, ids)
+	r.Split = func() ([]outbox.Part, error) {
+		parts := make([]outbox.Part, len(ids))
+		for i := range ids {
+			single, err := a.request(status, ids[i:i+1])
+			if err != nil {
+				return nil, err
+			}
+			parts[i].Request = single
+		}
+		return parts, nil
+	}
+	return r, err
+}
+
+func ackRequest(action, status string, ids []string) (outbox.Request, error) {
 	id, err := wire.NewID()
 	if err != nil {
 		return outbox.Request{}, err

@@ -23,8 +23,7 @@ type acks struct {
 
 	mu       sync.Mutex
 	queue    fifo.Queue[string]
-	alone    fifo.Queue[string] // ids of rejected frames, to go out one by one
-	waiting  int                // ids that are not confirmed, written ones and those of Client.Ack included
+	waiting  int // ids that are not confirmed, written ones and those of Client.Ack included
 	running  bool
 	flushing bool // does not wait for full frames
 	sealed   bool // takes nothing from Client.Ack any more
@@ -49,13 +48,8 @@ func (a *acks) add(id string) {
 	}
 }
 
-// full returns how many ids fill a frame: without the plural action there is nothing to wait for after the first.
-func (a *acks) full() int {
-	if !a.plural.Usable() {
-		return 1
-	}
-	return a.e.cfg.AckBatch
-}
+// full returns how many ids fill a frame.
+func (a *acks) full() int { return a.plural.Size(a.e.cfg.AckBatch) }
 
 func (a *acks) startLocked() {
 	if !a.running && !a.closed {
@@ -91,12 +85,12 @@ func (a *acks) gather() bool {
 	defer t.Stop()
 	for {
 		a.mu.Lock()
-		if a.closed || a.queue.Len()+a.alone.Len() == 0 {
+		if a.closed || a.queue.Len() == 0 {
 			a.running = false
 			a.mu.Unlock()
 			return false
 		}
-		worth := a.flushing || a.alone.Len() > 0 || a.queue.Len() >= a.full()
+		worth := a.flushing || a.queue.Len() >= a.full()
 		a.mu.Unlock()
 		if worth {
 			return true
@@ -115,63 +109,53 @@ func (a *acks) gather() bool {
 func (a *acks) take() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.alone.Len() > 0 {
-		return cut(&a.alone, 1)
+	n := min(a.full(), a.queue.Len())
+	if n > 1 {
+		a.plural.Begin()
 	}
-	return cut(&a.queue, a.full())
-}
-
-// cut takes the first n off a queue.
-func cut(queue *fifo.Queue[string], n int) []string {
-	n = min(n, queue.Len())
-	ids := slices.Clone(queue.All()[:n])
-	queue.Drop(n)
+	ids := slices.Clone(a.queue.All()[:n])
+	a.queue.Drop(n)
 	return ids
 }
 
 // send hands a frame to the outbox, which tells settle how it ended.
 func (a *acks) send(ids []string) {
-	r, err := ackRequest(a.e.cfg.AckStatus, ids)
+	r, err := a.request(a.e.cfg.AckStatus, ids)
 	if err != nil {
 		a.settle(ids, outbox.Outcome{Err: err})
 		return
 	}
-	r.Attempts = a.attempts(ids)
 	a.e.outbox.Go(r, func(o outbox.Outcome) { a.settle(ids, o) })
 }
 
-// attempts returns how often a frame is written without a reply; 0: no limit. After that, several ids go out one by
-// one, and a single one is forgotten.
-func (a *acks) attempts(ids []string) int {
-	if n := a.plural.Attempts(); len(ids) > 1 && n > 0 {
-		return n
+// each calls f with the outcome of a frame: once for all ids, or once for each where the frame was split.
+func (a *acks) each(ids []string, o outbox.Outcome, f func([]string, outbox.Outcome)) {
+	if len(ids) > 1 {
+		a.plural.Observe(o)
 	}
-	return max(a.e.cfg.SendAttempts, 0)
-}
-
-// needsSplit takes the outcome of a frame, and reports whether its ids are to go out one by one: where plural says
-// so, and where the service was too busy for the frame until its attempts were used up.
-func (a *acks) needsSplit(ids []string, o outbox.Outcome) bool {
-	if len(ids) == 1 {
-		return false
+	if o.Parts == nil {
+		f(ids, o)
+		return
 	}
-	return a.plural.Observe(o) || o.Kind == outbox.TransientExhausted
+	//mutant:ack-parts
+	for i := range ids {
+		f(ids[i:i+1], o.Parts[i])
+	}
 }
 
 // settle takes the outcome of a frame. The goroutine that ended the frame calls it, and it does not block.
 func (a *acks) settle(ids []string, o outbox.Outcome) {
 	a.leave()
-	if a.needsSplit(ids, o) {
-		//mutant:ack-again
-		a.again(ids)
-		return
-	}
+	a.each(ids, o, a.settled)
+}
+
+func (a *acks) settled(ids []string, o outbox.Outcome) {
 	switch {
 	case o.Kind == outbox.Confirmed:
 		a.e.observer.Observe(Event{Kind: Acked, Count: len(ids)})
 	case o.Kind == outbox.Rejected || o.Kind == outbox.TransientExhausted:
 		a.e.observer.Observe(Event{Kind: AckRejected, Count: len(ids), Text: ids[0], Rejection: o.Rejection})
-	case errors.Is(o.Err, outbox.ErrNoReply):
+	case errors.Is(o.Err, outbox.ErrNoReply) || errors.Is(o.Err, outbox.ErrLinkLost):
 		a.e.observer.Observe(Event{Kind: AckUnanswered, Count: len(ids), Text: ids[0]})
 	default:
 		return // the outbox was closed; the number of those left is reported by Run
@@ -204,17 +188,6 @@ func (a *acks) end(n int) {
 	defer a.mu.Unlock()
 	a.waiting -= n
 	a.tellIdle()
-}
-
-// again sends the ids of a rejected frame one by one.
-func (a *acks) again(ids []string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, id := range ids {
-		a.alone.Push(id)
-	}
-	a.startLocked()
-	a.wake()
 }
 
 // enter waits for one of the frames that may be unanswered at once; leave gives it back.

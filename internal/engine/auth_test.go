@@ -11,41 +11,63 @@ import (
 
 func TestAuthPolicy(t *testing.T) {
 	type rejection struct {
-		code         int
-		answered     bool // something, since the last one
-		skew, offset time.Duration
-		reason       engine.Reason
-		want         time.Duration // how later tokens are dated, or how wrong this one was
+		after  time.Duration // since the first
+		code   int
+		worked bool // something, on the link that ended so
+		probed engine.Probed
+		want   engine.Decision
 	}
-	const hour = time.Hour
+	var (
+		silent   = engine.Probed{Answer: engine.ProbeSilent}
+		accepted = engine.Probed{Answer: engine.ProbeAccepted}
+		refused  = func(skew time.Duration) engine.Probed { return engine.Probed{Answer: engine.ProbeRefused, Skew: skew} }
+		tried    = engine.Decision{Reason: engine.NotFinal}
+		alarmed  = engine.Decision{Reason: engine.NotFinal, Alarm: true}
+		over     = engine.Decision{Reason: engine.Unauthorized}
+		outdated = engine.Decision{Reason: engine.UpdateRequired}
+		skewed   = func(d time.Duration) engine.Decision { return engine.Decision{Reason: engine.ClockSkew, Skew: d} }
+	)
+	const s, day = time.Second, 24 * time.Hour
 	for name, rejections := range map[string][]rejection{
-		"the first 401 sets the clock": {{401, false, hour, 0, engine.NotFinal, hour}},
-		"the second is final": {
-			{401, true, 0, 0, engine.NotFinal, 0}, {401, false, 0, 0, engine.Unauthorized, 0},
+		"an outdated client":                  {{0, 10006, false, silent, outdated}},
+		"an outdated client that worked":      {{0, 10006, true, silent, outdated}},
+		"GET /me refuses":                     {{0, 401, false, refused(0), over}},
+		"GET /me refuses what worked":         {{0, 401, true, refused(0), over}},
+		"GET /me refuses after a while":       {{0, 401, true, silent, tried}, {day, 401, false, refused(0), over}},
+		"GET /me refuses after it accepted":   {{0, 401, false, accepted, alarmed}, {s, 401, false, refused(0), over}},
+		"five minutes are accepted":           {{0, 401, false, refused(5 * time.Minute), over}},
+		"five minutes behind are accepted":    {{0, 401, false, refused(-5 * time.Minute), over}},
+		"more is a wrong clock":               {{0, 401, false, refused(5*time.Minute + 1), skewed(5*time.Minute + 1)}},
+		"more behind is a wrong clock":        {{0, 401, false, refused(-5*time.Minute - 1), skewed(-5*time.Minute - 1)}},
+		"a wrong clock of a session that was": {{0, 401, true, refused(time.Hour), skewed(time.Hour)}},
+		"silence before anything worked": {
+			{0, 401, false, silent, tried}, {29 * s, 401, false, silent, tried}, {30 * s, 401, false, silent, over},
 		},
-		"an answer in between": {
-			{401, false, 0, 0, engine.NotFinal, 0},
-			{401, true, hour, 0, engine.NotFinal, hour},
-			{401, false, hour, hour, engine.Unauthorized, 0},
+		"silence that is noticed late": {{0, 401, false, silent, tried}, {day, 401, false, silent, over}},
+		"silence for a session that worked": {
+			{0, 401, true, silent, tried}, {30 * s, 401, false, silent, tried}, {day, 401, false, silent, tried},
 		},
-		"five minutes are accepted": {
-			{401, false, 0, 0, engine.NotFinal, 0}, {401, false, 5 * time.Minute, 0, engine.Unauthorized, 0},
+		"silence, and then it works": {
+			{0, 401, false, silent, tried}, {29 * s, 401, true, silent, tried}, {day, 401, false, silent, tried},
 		},
-		"more is a wrong clock": {
-			{401, false, 0, 0, engine.NotFinal, 0},
-			{401, false, 5*time.Minute + 1, 0, engine.ClockSkew, 5*time.Minute + 1},
+		"silence, and then GET /me accepts": {
+			{0, 401, false, silent, tried}, {29 * s, 401, false, accepted, alarmed}, {day, 401, false, silent, tried},
 		},
-		"a clock that was set back": {
-			{401, false, hour, 0, engine.NotFinal, hour}, {401, false, 0, hour, engine.ClockSkew, -hour},
+		"GET /me accepts": {
+			{0, 401, false, accepted, alarmed},
+			{59 * s, 401, false, accepted, tried},
+			{60 * s, 401, false, accepted, alarmed},
+			{61 * s, 401, false, accepted, tried},
+			{119 * s, 401, true, accepted, tried},
+			{120 * s, 401, false, accepted, alarmed},
+			{day, 401, false, accepted, alarmed},
 		},
-		"an outdated client": {{10006, true, hour, 0, engine.UpdateRequired, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p engine.Policy
+			first := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 			for i, r := range rejections {
-				reason, skew := p.OnRejected(r.code, r.answered, r.skew, r.offset)
-				assert.Equal(t, r.reason, reason, "rejection %d", i)
-				assert.Equal(t, r.want, skew, "rejection %d", i)
+				assert.Equal(t, r.want, p.OnRejected(r.code, r.worked, first.Add(r.after), r.probed), "rejection %d", i)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/mixin-blaze/blaze/internal/inbox"
 	"github.com/mixin-blaze/blaze/internal/link"
@@ -12,16 +13,11 @@ import (
 // errIDs is the error of a push without usable ids.
 var errIDs = errors.New("a push without usable ids")
 
-// lane is the unit of order: a conversation, or all receipts.
-type lane struct {
-	receipts     bool
-	conversation string
-}
-
 // hooks returns the functions that the reader and the writer of a link call.
 func (e *Engine) hooks() link.Hooks {
 	h := link.Hooks{
 		Alive: func() { e.observer.Observe(Event{Kind: Alive}) },
+		Pong:  e.outbox.Heard,
 		Read:  func() { e.observer.Observe(Event{Kind: FrameRead}) },
 		Frame: e.frame,
 		Bad:   e.skip,
@@ -42,18 +38,17 @@ func (e *Engine) ignore(f *wire.Received) {
 
 // frame takes one frame from the reader. It never blocks. An error ends the link.
 func (e *Engine) frame(_ *link.Link, f *wire.Received) error {
-	if ofSession(f.Error) {
+	if rejectsSession(f) {
 		return &RejectedError{Rejection: f.Error, Action: f.Action} // a request with its id keeps waiting
 	}
 	//mutant:answer-by-id
 	if e.outbox.Answer(f.ID.Bytes(), f.Error) {
-		if !e.answered.Load() {
-			e.answered.Store(true)
-		}
+		e.serves(f)
 		return nil
 	}
 	switch f.Action {
 	case wire.ActionCreateMessage, wire.ActionCreateCall, wire.ActionCreateKraken:
+		e.serves(f)
 		e.push(f)
 	case wire.ActionAck:
 		e.receipt(f)
@@ -61,6 +56,27 @@ func (e *Engine) frame(_ *link.Link, f *wire.Received) error {
 		e.ignore(f)
 	}
 	return nil
+}
+
+// rejectsSession reports whether a frame is about the session: one with code 10006 is, and one with 401 unless it
+// answers a request by id and under the request's own action. LIST_PENDING_MESSAGES concerns the session as a whole.
+func rejectsSession(f *wire.Received) bool {
+	if !ofSession(f.Error) {
+		return false
+	}
+	switch f.Action {
+	//mutant:request-401
+	case wire.ActionCreateMessage, wire.ActionCreatePlain, wire.ActionAck, wire.ActionAcks:
+		return f.Error.Code == codeUpdateRequired || len(f.ID.Bytes()) == 0
+	}
+	return true
+}
+
+// serves notes that the service accepts the session on this link. A 401 does not show that.
+func (e *Engine) serves(f *wire.Received) {
+	if !e.served.Load() && !ofSession(f.Error) {
+		e.served.Store(true)
+	}
 }
 
 // empty reports whether a frame has no data, as replies have none.
@@ -88,8 +104,11 @@ func (e *Engine) push(f *wire.Received) {
 	}
 	// The size counts all that may be long: the ids were checked.
 	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
+	if !e.listing.pushed.Load() {
+		e.listing.pushed.Store(true)
+	}
 	d := &Delivery{Message: *m, own: own}
-	if e.inbox.Offer(lane{conversation: m.ConversationID}, m.MessageID, size, d) == inbox.Duplicate {
+	if e.inbox.Offer(m.ConversationID, m.MessageID, size, d) == inbox.Duplicate {
 		e.observer.Observe(Event{Kind: Duplicate})
 	}
 }
@@ -100,7 +119,7 @@ func longestID(m *wire.Message) int {
 	)
 }
 
-// receipt offers a receipt to the inbox.
+// receipt queues a receipt.
 func (e *Engine) receipt(f *wire.Received) {
 	if empty(f) || !e.cfg.Receipts {
 		e.ignore(f)
@@ -115,18 +134,17 @@ func (e *Engine) receipt(f *wire.Received) {
 		e.skip(errIDs)
 		return
 	}
-	d := &Delivery{Message: wire.Message{MessageID: id, Category: f.Status, CreatedAt: f.UpdatedAt}, receipt: true}
-	if e.inbox.Offer(lane{receipts: true}, "", 0, d) != inbox.Taken {
-		e.ignore(f) // receipts are not pushed again: those that find no room are lost
+	taken, full := e.receipts.add(receipt{id: id, status: f.Status, at: f.UpdatedAt})
+	switch {
+	case full:
+		e.observer.Observe(Event{Kind: ReceiptDropped, Text: id})
+	case !taken:
+		e.ignore(f) // Run is ending
 	}
 }
 
 // handle runs one attempt on a worker.
 func (e *Engine) handle(d *Delivery, attempt int, v *inbox.Verdict) {
-	if d.receipt {
-		e.owner.Receipt(&d.Message)
-		return
-	}
 	defer e.settle(d, v) // also where the handler ends this goroutine
 	if d.own {
 		d.Known() // pushed back to the bot that wrote it
@@ -166,7 +184,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		//mutant:handler-retry
 		v.Then, v.After = inbox.Retry, d.failure.after
 	case released:
-		e.inbox.Stop()
+		e.stopIntake()
 		e.letGo(d)
 	}
 }
@@ -176,5 +194,21 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 func (e *Engine) letGo(d *Delivery) {
 	if d.acked && !e.inbox.Abandoned() {
 		e.owner.Released(d.failure.err)
+	}
+}
+
+// waitingLog is how often waiting conversations are reported, and how long one has to have waited for it.
+const waitingLog = time.Minute
+
+// parked reports that conversations wait for a message that fails. It is called when one begins to wait, so that
+// nothing has to run while none does.
+func (e *Engine) parked() {
+	now, last := time.Since(e.made), e.looked.Load()
+	//mutant:waiting-log
+	if last != 0 && now-time.Duration(last) < waitingLog || !e.looked.CompareAndSwap(last, int64(max(now, 1))) {
+		return
+	}
+	if in := e.inbox.Len(); in.OldestWaiting > waitingLog {
+		e.observer.Observe(Event{Kind: ConversationsWaiting, Count: in.Waiting, Age: in.OldestWaiting})
 	}
 }

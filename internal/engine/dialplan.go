@@ -1,18 +1,30 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/backoff"
 )
 
-// mostRetryAfter bounds how long a server's Retry-After is obeyed.
-const mostRetryAfter = 5 * time.Minute
+const (
+	// mostRetryAfter bounds how long a server's Retry-After is obeyed.
+	mostRetryAfter = 5 * time.Minute
+	// longLife is how long a connection lives at least that was not silent: silence ends one earlier.
+	longLife = time.Minute
+	// leastTurn and mostTurn bound the wait for the next endpoint of a round.
+	leastTurn, mostTurn = 50 * time.Millisecond, 250 * time.Millisecond
+)
 
 // dialPlan decides which endpoint to dial next, and when. It belongs to the supervisor and does nothing itself.
+//
+// Endpoints are tried in rounds. After a connection of no use, the next endpoint follows almost at once, until each
+// was tried; the waits between rounds grow. An endpoint that has served comes first in the round after its connection
+// was lost.
 type dialPlan struct {
 	endpoints []string
 	current   int
+	tried     int // endpoints of this round that were of no use
 	backoff   backoff.Backoff
 	rejected  bool // the last connection ended with a 401 or a 10006
 }
@@ -25,18 +37,39 @@ func (p *dialPlan) after(end ending) time.Duration {
 	if end.lived > 0 {
 		//mutant:backoff-lived
 		p.backoff.Lived(end.lived)
-	} else if !end.handshake {
-		p.current++ // nobody answered there
 	}
 	firstRejection := end.rejection != nil && !p.rejected
 	p.rejected = end.rejection != nil
-	if firstRejection || end.resyncFailed {
-		// A first 401 may be a matter of the clock, which was set meanwhile. A failed resync is no fault of the
-		// server's health.
+	if firstRejection && end.redated || end.resync {
+		// The next token is dated otherwise. A resync is no fault of the server's health.
 		return 0
 	}
+	if !end.useful() {
+		p.current++
+		p.tried++
+		//mutant:next-endpoint
+		if p.tried < len(p.endpoints) && !end.ofAll() {
+			return p.turn()
+		}
+	}
+	p.tried = 0
 	wait := p.backoff.Next()
 	//mutant:retry-after
 	wait += min(end.retryAfter, mostRetryAfter) // on top of a random wait, so that clients do not come all at once
 	return wait
 }
+
+// turn returns the wait for the next endpoint of a round: short, and random, because the endpoint that failed may have
+// had many clients. It is never longer than the first wait between rounds.
+func (p *dialPlan) turn() time.Duration {
+	wait := leastTurn + rand.N(mostTurn-leastTurn+1) //nolint:gosec // spreads load
+	return min(wait, p.backoff.Policy.Base)
+}
+
+// useful reports whether the connection worked. A client that only sends may have nothing to send for a week, so a
+// connection that lived for long counts too.
+func (e *ending) useful() bool { return e.served || e.lived >= longLife }
+
+// ofAll reports whether the other endpoints would give the same answer: about the session, or to leave the service
+// alone for a while.
+func (e *ending) ofAll() bool { return e.rejection != nil || e.throttled || e.retryAfter > 0 }

@@ -10,64 +10,108 @@ import (
 	"github.com/mixin-blaze/blaze/internal/engine"
 )
 
-func TestDialPlanEndpoints(t *testing.T) {
+var (
+	failed    = engine.End{}
+	useless   = engine.End{Lived: time.Second} // ended before anything was answered
+	lost      = engine.End{Lived: time.Second, Served: true}
+	quiet     = engine.End{Lived: time.Hour} // a client that had nothing to send
+	rejected  = engine.End{Rejected: true}
+	redated   = engine.End{Rejected: true, Redated: true}
+	throttled = engine.End{Throttled: true}
+	busy      = engine.End{RetryAfter: time.Minute}
+	resync    = engine.End{Lived: time.Second, Served: true, Resync: true}
+)
+
+// A wait of this policy between rounds is less than an hour once in a million times.
+var ages = backoff.Policy{Base: 1e6 * time.Hour, Cap: 1e6 * time.Hour}
+
+// pace names a wait: none, that for the next endpoint of a round, or that between rounds.
+func pace(t *testing.T, wait time.Duration) string {
+	t.Helper()
+	switch {
+	case wait == 0:
+		return "."
+	case wait < time.Hour:
+		assert.GreaterOrEqual(t, wait, 50*time.Millisecond)
+		assert.LessOrEqual(t, wait, 250*time.Millisecond)
+		return "t"
+	}
+	return "W"
+}
+
+func TestDialPlan(t *testing.T) {
 	for name, tt := range map[string]struct {
-		end  engine.End
-		next string
+		endpoints string // one letter each
+		ends      []engine.End
+		dials     string // first and after each end
+		waits     string // of each end: none, next endpoint, round
 	}{
-		"nobody answered":       {engine.End{}, "two"},
-		"a server answered":     {engine.End{Handshake: true}, "one"},
-		"a connection was lost": {engine.End{Lived: 1}, "one"},
+		"one endpoint":                        {"a", []engine.End{failed, failed, useless}, "aaaa", "WWW"},
+		"a round of two":                      {"ab", []engine.End{failed, failed, failed, failed}, "ababa", "tWtW"},
+		"a round of three":                    {"abc", []engine.End{failed, useless, failed, failed}, "abcab", "ttWt"},
+		"a link that was lost":                {"ab", []engine.End{lost, lost}, "aaa", "WW"},
+		"the one that served comes first":     {"ab", []engine.End{failed, lost, failed, failed, lost}, "abbabb", "tWtWW"},
+		"served in the middle of a round":     {"abc", []engine.End{failed, lost, failed, failed, failed}, "abbcab", "tWttW"},
+		"a quiet link":                        {"ab", []engine.End{quiet, quiet}, "aaa", "WW"},
+		"a rejection is of all":               {"ab", []engine.End{rejected, rejected, failed}, "abab", "WWt"},
+		"429 is of all":                       {"ab", []engine.End{throttled, throttled}, "aba", "WW"},
+		"Retry-After is of all":               {"ab", []engine.End{busy, busy}, "aba", "WW"},
+		"a new date of tokens, once":          {"ab", []engine.End{redated, redated, redated}, "aaba", ".WW"},
+		"a new date after another rejection":  {"ab", []engine.End{rejected, redated}, "aba", "WW"},
+		"a new date after each link":          {"ab", []engine.End{redated, lost, redated, lost}, "aaaaa", ".W.W"},
+		"a resync that failed":                {"ab", []engine.End{resync, resync}, "aaa", ".."},
+		"a resync that failed, then lost":     {"ab", []engine.End{resync, lost}, "aaa", ".W"},
+		"a new date in the middle of a round": {"ab", []engine.End{failed, redated, failed, failed}, "abbab", "t.Wt"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := engine.NewPlan(backoff.Policy{}, "one", "two")
-			assert.Equal(t, "one", p.Endpoint())
-			p.After(tt.end)
-			assert.Equal(t, tt.next, p.Endpoint())
+			var endpoints []string
+			for _, e := range tt.endpoints {
+				endpoints = append(endpoints, string(e))
+			}
+			p := engine.NewPlan(ages, endpoints...)
+			dials, waits := p.Endpoint(), ""
+			for _, end := range tt.ends {
+				waits += pace(t, p.After(end))
+				dials += p.Endpoint()
+			}
+			assert.Equal(t, tt.dials, dials)
+			assert.Equal(t, tt.waits, waits)
 		})
 	}
-	p := engine.NewPlan(backoff.Policy{}, "one", "two")
-	p.After(engine.End{})
-	p.After(engine.End{})
-	assert.Equal(t, "one", p.Endpoint(), "in turn")
+}
+
+// The bound of the waits doubles with each round, and not with each endpoint.
+func TestDialPlanGrowsByRound(t *testing.T) {
+	for round, bound := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		longest := time.Duration(0)
+		for range 500 {
+			p := engine.NewPlan(backoff.Policy{Base: time.Second, Cap: 30 * time.Second}, "a", "b", "c")
+			for range round {
+				p.After(failed)
+				p.After(failed)
+				p.After(failed)
+			}
+			p.After(failed)
+			p.After(failed)
+			longest = max(longest, p.After(failed))
+		}
+		// The longest of 500 waits is in the upper tenth of its range but for one time in 10²².
+		assert.LessOrEqual(t, longest, bound*time.Second, "round %d", round)
+		assert.Greater(t, longest, bound*time.Second*9/10, "round %d", round)
+	}
+}
+
+// The wait for the next endpoint is never longer than the first between rounds.
+func TestDialPlanOfAHurriedPolicy(t *testing.T) {
+	p := engine.NewPlan(backoff.Policy{Base: time.Microsecond, Cap: time.Microsecond}, "a", "b")
+	assert.LessOrEqual(t, p.After(failed), time.Microsecond)
+	assert.Equal(t, "b", p.Endpoint())
 }
 
 // The wait of a Policy without Base is 0, so the whole result is added by the plan.
 func TestDialPlanRetryAfter(t *testing.T) {
-	p := engine.NewPlan(backoff.Policy{}, "one")
-	assert.Zero(t, p.After(engine.End{Handshake: true}))
-	assert.Equal(t, time.Minute, p.After(engine.End{Handshake: true, RetryAfter: time.Minute}))
-	assert.Equal(t, 5*time.Minute, p.After(engine.End{Handshake: true, RetryAfter: time.Hour}), "bounded")
-}
-
-// A wait of this Policy is 0 once in 10^18 times.
-func TestDialPlanWaits(t *testing.T) {
-	day := backoff.Policy{Base: 100 * 24 * time.Hour, Cap: 100 * 24 * time.Hour}
-	lost := engine.End{Lived: time.Second}
-	rejected := engine.End{Handshake: true, Rejected: true, RetryAfter: time.Second}
-	resync := engine.End{Lived: time.Second, ResyncFailed: true}
-	for name, tt := range map[string]struct {
-		ends  []engine.End
-		waits string // of each end: w where there is one
-	}{
-		"lost":                            {[]engine.End{lost, lost}, "ww"},
-		"a first rejection":               {[]engine.End{lost, rejected}, "w."},
-		"one rejection after the other":   {[]engine.End{rejected, rejected}, ".w"},
-		"rejections with a link between":  {[]engine.End{rejected, lost, rejected}, ".w."},
-		"a resync that failed":            {[]engine.End{resync, resync}, ".."},
-		"a resync that failed, then lost": {[]engine.End{resync, lost}, ".w"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p := engine.NewPlan(day, "one")
-			got := ""
-			for _, end := range tt.ends {
-				if p.After(end) == 0 {
-					got += "."
-				} else {
-					got += "w"
-				}
-			}
-			assert.Equal(t, tt.waits, got)
-		})
-	}
+	p := engine.NewPlan(backoff.Policy{}, "one", "two")
+	assert.Zero(t, p.After(failed))
+	assert.Equal(t, time.Minute, p.After(busy))
+	assert.Equal(t, 5*time.Minute, p.After(engine.End{RetryAfter: time.Hour}), "bounded")
 }

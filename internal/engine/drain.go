@@ -7,32 +7,75 @@ import (
 	"github.com/mixin-blaze/blaze/internal/link"
 )
 
-// drain ends what is under way once the context of Run has ended: handlers first, because they still send; then sends
-// and acknowledgements; then the link. When the link is lost meanwhile or the time is up, it skips the rest.
+// drainer waits for what is under way at the end of a session. It belongs to the supervisor.
+type drainer struct {
+	e     *Engine
+	gone  <-chan struct{} // closed once there is no link
+	lost  bool            // gone was noticed
+	timer *time.Timer
+}
+
+// drain ends what is under way once the session ends: handlers first, because they still send; then sends and
+// acknowledgements; then the link, which may be nil. Without a link, sends end at once, so that the handlers that wait
+// for them can return: a message that a handler is done with must be recorded, or it is handled again by the next process.
 func (e *Engine) drain(l *link.Link) {
-	e.inbox.Stop()
+	e.drained = true
+	e.stopIntake()
 	if e.cfg.Drain < 0 {
-		l.Fail(link.ErrClosed)
+		if l != nil {
+			l.Fail(link.ErrClosed)
+		}
 		return
 	}
 	end := time.Now().Add(e.cfg.Drain)
-	timer := time.NewTimer(e.cfg.Drain)
-	defer timer.Stop()
-	await := func(done <-chan struct{}) bool {
+	d := &drainer{e: e, timer: time.NewTimer(e.cfg.Drain)}
+	defer d.timer.Stop()
+	if l != nil {
+		d.gone = l.Done()
+	} else {
+		d.linkLost()
+	}
+	if d.await(e.inbox.Idle(), true) && d.await(e.receipts.idle(), true) {
+		e.refuse()
+		e.acks.flush()
+		_ = d.await(e.acks.idle(), false) && d.await(e.outbox.Drained(), true)
+	}
+	if l != nil {
+		l.Close(time.Until(end))
+	}
+}
+
+// await waits until done is closed, and reports whether it was before the time was up. With a lost link it goes on
+// only if that is wanted.
+func (d *drainer) await(done <-chan struct{}, withoutLink bool) bool {
+	for {
+		if d.lost && !withoutLink {
+			return true
+		}
 		select {
 		case <-done:
 			return true
-		case <-l.Done():
-		case <-timer.C:
+		case <-d.gone:
+			d.linkLost()
+		case <-d.timer.C:
+			return false
 		}
-		return false
 	}
-	if await(e.inbox.Idle()) {
-		e.refuse()
-		e.acks.flush()
-		_ = await(e.acks.idle()) && await(e.outbox.Drained())
-	}
-	l.Close(time.Until(end))
+}
+
+// linkLost ends all sends: no link follows.
+func (d *drainer) linkLost() {
+	d.lost, d.gone = true, nil
+	d.e.outbox.Down()
+	d.e.cut = d.e.outbox.Len().Requests
+	d.e.outbox.Close(ErrClosed)
+	d.e.cut -= d.e.outbox.Len().Requests // those that do not need the link
+}
+
+// stopIntake takes nothing that is pushed any more.
+func (e *Engine) stopIntake() {
+	e.inbox.Stop()
+	e.receipts.stop()
 }
 
 // refuse turns new requests away.
@@ -44,11 +87,16 @@ func (e *Engine) refuse() {
 // finish ends everything that is left, and returns the error of Run. rejected is the error that ended it, or nil if its
 // context did.
 func (e *Engine) finish(rejected error) error {
-	e.inbox.Stop()
+	if !e.drained {
+		e.life.to(draining, e.life.offline())
+		e.drain(nil)
+	}
 	left := DrainError{Handlers: e.inbox.Abandon()}
+	receipts, _ := e.receipts.handling()
+	left.Handlers += receipts
 	e.endHandlers()
 	e.refuse()
-	left.Requests = e.outbox.Len().Requests
+	left.Requests = e.cut + e.outbox.Len().Requests
 	left.Acks = e.acks.close()
 	err := runError(rejected, left)
 	why := ErrClosed
@@ -61,6 +109,7 @@ func (e *Engine) finish(rejected error) error {
 	e.acks.join()
 	if left.Handlers == 0 {
 		<-e.inbox.Idle() // its workers are on their way out
+		<-e.receipts.idle()
 	}
 	return err
 }

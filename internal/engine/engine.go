@@ -15,6 +15,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/backoff"
+	"github.com/mixin-blaze/blaze/internal/bounds"
 	"github.com/mixin-blaze/blaze/internal/inbox"
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/outbox"
@@ -41,8 +42,11 @@ type Config struct {
 	Drain        time.Duration // negative: none
 
 	Reconnect backoff.Policy         // waits between connections
-	Rest      backoff.Policy         // waits after transient rejections
+	Rest      backoff.Policy         // waits after rejections that pass
 	Transient func(*wire.Error) bool // whether a rejection passes by itself
+	// Probe asks GET /me, which tells whether the session is valid. It returns when ctx ends, at the latest, and does not
+	// panic. It may set the offset of Signer.
+	Probe func(ctx context.Context) Probed
 
 	Receipts    bool // receipts are delivered, not ignored
 	ManualAcks  bool // Ack records the messages
@@ -55,15 +59,32 @@ type Engine struct {
 	owner    Owner
 	observer Observer
 
-	life   lifecycle
-	outbox *outbox.Box
-	inbox  *inbox.Box[lane, *Delivery]
-	acks   *acks
-	resync resync
+	life     lifecycle
+	outbox   *outbox.Box
+	inbox    *inbox.Box[string, *Delivery] // by conversation
+	receipts receipts
+	acks     *acks
+	plain    Plural        // of CREATE_PLAIN_MESSAGES
+	due      chan struct{} // tells the supervisor that a resync is due
 
-	skew time.Duration // by which the service's clock is ahead; owned by the supervisor
-	// answered is set by each answer, and cleared by the supervisor when a token is rejected.
-	answered atomic.Bool
+	made   time.Time
+	looked atomic.Int64 // when waiting conversations were counted last, since made; 0: never
+
+	// Owned by the supervisor, but for the flags of listing.
+	bounds    bounds.Bounds
+	resync    resyncPlan
+	listing   listing
+	listsLost int  // links lost in a row because their list was not answered
+	drained   bool // drain was called
+	cut       int  // requests that ended because the link was lost while draining
+	pong      pongPatience
+
+	skew   time.Duration // by which the service's clock is ahead; owned by the supervisor
+	timed  bool          // skew is known; owned by the supervisor
+	served atomic.Bool   // on the present link a request was answered, or a message pushed
+
+	rejection context.Context // ends with Reject, its cause is a *RejectedError then; or with over
+	reject    context.CancelCauseFunc
 
 	// Set by Run, before it starts the goroutines that read them.
 	listen      bool // messages are asked for
@@ -77,16 +98,21 @@ type Engine struct {
 
 // New returns an Engine. It connects nothing and starts no goroutine.
 func New(cfg Config, owner Owner, observer Observer) *Engine {
-	e := &Engine{cfg: cfg, owner: owner, observer: observer, life: newLifecycle()}
+	e := &Engine{
+		cfg: cfg, owner: owner, observer: observer, life: newLifecycle(), made: time.Now(), due: make(chan struct{}, 1),
+	}
 	e.over, e.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Run, whatever callers want
 	e.outbox = outbox.New(outbox.Config{
 		Len: cfg.OutboxLen, Bytes: cfg.OutboxBytes, ReplyTimeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts,
-		Transient: cfg.Transient, Rest: cfg.Rest.Near,
+		Judge: e.judge, Rest: cfg.Rest.Near,
 	})
-	e.inbox = inbox.New[lane](inbox.Config[*Delivery]{
-		Workers: cfg.Workers, Bytes: cfg.InboxBytes, Handle: e.handle, Relist: e.relist, LetGo: e.letGo,
+	e.inbox = inbox.New[string](inbox.Config[*Delivery]{
+		Workers: cfg.Workers, Bytes: cfg.InboxBytes, Handle: e.handle, Due: e.resyncDue, Parked: e.parked,
+		LetGo: e.letGo,
 	})
+	e.receipts.handle = owner.Receipt
 	e.acks = newAcks(e)
+	e.rejection, e.reject = context.WithCancelCause(e.over)
 	return e
 }
 
@@ -98,31 +124,50 @@ func (e *Engine) Start() bool { return e.life.start(ErrConnecting) }
 // *[RejectedError], a *[DrainError], or both joined.
 func (e *Engine) Run(ctx context.Context, listen bool) error {
 	e.listen, e.runCtx = listen, ctx
+	e.bounds = bounds.From(ctx)
+	e.resync.bounds = e.bounds
+	e.outbox.Bound(e.bounds)
+	e.acks.plural.bound(e.bounds)
+	e.plain.bound(e.bounds)
 	e.handlerCtx, e.endHandlers = context.WithCancel(context.WithoutCancel(ctx))
 	return e.finish(e.supervise(ctx))
 }
 
-// serve runs one link to its end. When ctx ends first, it drains.
-func (e *Engine) serve(ctx context.Context, l *link.Link, endpoint string) {
-	e.resync.use(l)
-	e.inbox.OpenGate()
+// serve runs one link to its end. When ctx ends first, it drains. It reports whether it has replaced the link to list
+// pending messages again.
+func (e *Engine) serve(ctx context.Context, l *link.Link, endpoint string) (resync bool) {
+	e.inbox.Reopen()
 	e.outbox.Up()
 	if e.listen {
 		//mutant:list-pending
-		e.list(l, func() {})
+		e.list(l)
 	}
 	e.life.to(online, nil)
 	e.observer.Observe(Event{Kind: Connected, Text: endpoint})
 	l.Start(e.outbox, e.hooks())
-	select {
-	case <-l.Done():
-	case <-ctx.Done():
+	resync = e.tend(ctx.Done(), l)
+	if ctx.Err() != nil {
 		e.life.to(draining, nil)
 		e.drain(l)
-		<-l.Done()
 	}
-	e.resync.use(nil)
+	<-l.Done()
 	e.outbox.Down()
+	return resync
+}
+
+// judge says what a rejection means for a request.
+func (e *Engine) judge(class outbox.Class, r *wire.Error) outbox.Verdict {
+	switch {
+	case class == outbox.List: // the link ends
+		return outbox.Final
+	case r.Code == codeUnauthorized && class == outbox.Ack:
+		return outbox.Passing
+	case r.Code == codeUnauthorized:
+		return outbox.Whole
+	case e.cfg.Transient(r):
+		return outbox.Transient
+	}
+	return outbox.Final
 }
 
 // Over returns a context that ends after Run has answered everything.
@@ -132,49 +177,93 @@ func (e *Engine) Over() context.Context { return e.over }
 // *[ConnectionError], or after Run an error that is ErrClosed and wraps the error of Run.
 func (e *Engine) Offline() error { return e.life.offline() }
 
-// Stopping reports whether the context of Run has ended.
-func (e *Engine) Stopping() bool { return e.runCtx.Err() != nil }
+// Stopping reports whether the context of Run has ended, or Reject was called.
+func (e *Engine) Stopping() bool { return e.runCtx.Err() != nil || e.rejection.Err() != nil }
 
 // Abandoned reports whether Run has ended without waiting for handlers: their results are discarded.
 func (e *Engine) Abandoned() bool { return e.inbox.Abandoned() }
 
 // Request is a request of package blaze.
 type Request struct {
-	Action   string
-	Params   wire.Params
-	Store    bool // the frame is not compressed
-	Attempts int  // without a reply, after which it ends with outbox.ErrNoReply; 0: no limit
+	Action string
+	Params wire.Params
+	Store  bool // the frame is not compressed
+	// Split, if not nil, returns the requests that replace this one where the service does not take it as a whole.
+	Split func() []Part
 	// Pace, if not nil, is called after each transient rejection, on the goroutine that called Do.
 	Pace func(ctx context.Context, rejection *wire.Error) error
 }
 
+// Part is a request that replaces a part of another one.
+type Part struct {
+	Action string
+	Params wire.Params
+	Order  string // parts of one Order are unanswered one at a time
+}
+
 // Do makes a request and waits until it or ctx has ended. Until there is room for it, it waits too.
 func (e *Engine) Do(ctx context.Context, r Request) outbox.Outcome {
-	id, err := wire.NewID()
+	req, err := request(r.Action, r.Params)
 	if err != nil {
 		return outbox.Outcome{Err: err}
 	}
-	frame := wire.Request(id, r.Action, r.Params)
-	return e.outbox.Do(ctx, outbox.Request{
-		ID: id, Class: outbox.Send, Frame: frame, Store: r.Store, Attempts: r.Attempts, Pace: r.Pace,
-	})
+	req.Store, req.Pace = r.Store, r.Pace
+	if r.Split != nil {
+		req.Split = func() ([]outbox.Part, error) { return parts(r.Split()) }
+	}
+	return e.outbox.Do(ctx, req)
 }
+
+func request(action string, params wire.Params) (outbox.Request, error) {
+	id, err := wire.NewID()
+	if err != nil {
+		return outbox.Request{}, err
+	}
+	return outbox.Request{ID: id, Class: outbox.Send, Frame: wire.Request(id, action, params)}, nil
+}
+
+func parts(from []Part) ([]outbox.Part, error) {
+	all := make([]outbox.Part, len(from))
+	for i, p := range from {
+		r, err := request(p.Action, p.Params)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = outbox.Part{Request: r, Order: p.Order}
+	}
+	return all, nil
+}
+
+// Hold takes room for a request that does not go over the link, as Do does, and waits for it until ctx ends. The end of
+// Run waits for release.
+func (e *Engine) Hold(ctx context.Context, bytes int64) (release func(), err error) {
+	return e.outbox.Hold(ctx, bytes)
+}
+
+// Plain records whether the service has CREATE_PLAIN_MESSAGES.
+func (e *Engine) Plain() *Plural { return &e.plain }
 
 // Load is the work that an Engine holds.
 type Load struct {
 	Connected   bool
-	Handling    int    // messages that are being handled
-	Messages    int    // these, those queued, and those that wait for another attempt
+	Handling    int    // messages and receipts that are being handled
+	Messages    int    // messages that are being handled, queued, or wait for another attempt
+	Waiting     int    // conversations that wait for another attempt, or take nothing until the next list
 	Requests    int    // written or waiting
 	AcksWaiting int    // ids whose acknowledgement is not confirmed
 	Resent      uint64 // frames written again
+
+	OldestHandler time.Duration // since the longest of those that run began
+	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest
 }
 
 // Load returns the present numbers.
 func (e *Engine) Load() Load {
 	in, out := e.inbox.Len(), e.outbox.Len()
+	receipts, age := e.receipts.handling()
 	return Load{
-		Connected: e.life.offline() == nil, Handling: in.Handling, Messages: in.Messages,
+		Connected: e.life.offline() == nil, Handling: in.Handling + receipts, Messages: in.Messages, Waiting: in.Delayed,
+		OldestHandler: max(in.OldestHandler, age), OldestWaiting: in.OldestWaiting,
 		Requests: out.Requests, AcksWaiting: e.acks.waitingIDs(), Resent: out.Resent,
 	}
 }

@@ -16,7 +16,7 @@ var (
 	ErrClosed     = errors.New("engine: closed")
 )
 
-// The codes that reject the session, and not one request.
+// The codes that may reject the session, and not one request.
 const (
 	codeUnauthorized   = 401
 	codeUpdateRequired = 10006
@@ -43,7 +43,7 @@ func (e *ConnectionError) Unwrap() error { return e.Err }
 // RejectedError says that the service rejected a link, or the session for good.
 type RejectedError struct {
 	Rejection *wire.Error
-	Action    string        // of the frame; "" for the handshake
+	Action    string        // of the frame or of the HTTP request; "" for the handshake
 	Reason    Reason        // why it is final, in an error of Run
 	Skew      time.Duration // with ClockSkew: by which the token was dated wrong
 }

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/backoff"
+	"github.com/mixin-blaze/blaze/internal/bounds"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // The tests, in package engine_test, reach inside the package only through this file.
@@ -33,9 +35,18 @@ func (l *Lifecycle) Phase() Phase               { return l.phase }
 // Policy is an authPolicy.
 type Policy struct{ authPolicy }
 
-func (p *Policy) OnRejected(code int, answered bool, skew, offset time.Duration) (Reason, time.Duration) {
-	d := p.onRejected(code, answered, skew, offset)
-	return d.reason, d.offset + d.skew
+// Decision is an authDecision.
+type Decision struct {
+	Reason Reason
+	Skew   time.Duration
+	Alarm  bool
+}
+
+// OnRejected takes a rejection. worked says whether the session worked on the link that ended with it.
+func (p *Policy) OnRejected(code int, worked bool, now time.Time, probed Probed) Decision {
+	p.worked = p.worked || worked
+	d := p.onRejected(code, now, probed)
+	return Decision{d.reason, d.skew, d.alarm}
 }
 
 // Plan is a dialPlan.
@@ -47,19 +58,46 @@ func NewPlan(p backoff.Policy, endpoints ...string) *Plan {
 
 // End is the part of an ending that a dialPlan looks at.
 type End struct {
-	Lived        time.Duration
-	Rejected     bool
-	Handshake    bool
-	RetryAfter   time.Duration
-	ResyncFailed bool
+	Lived      time.Duration
+	Served     bool
+	Rejected   bool
+	Redated    bool
+	Throttled  bool
+	RetryAfter time.Duration
+	Resync     bool
 }
 
 func (p *Plan) Endpoint() string { return p.endpoint() }
 
 func (p *Plan) After(e End) time.Duration {
-	end := ending{lived: e.Lived, handshake: e.Handshake, retryAfter: e.RetryAfter, resyncFailed: e.ResyncFailed}
+	end := ending{
+		lived: e.Lived, served: e.Served, redated: e.Redated, throttled: e.Throttled,
+		retryAfter: e.RetryAfter, resync: e.Resync,
+	}
 	if e.Rejected {
 		end.rejection = new(RejectedError)
 	}
 	return p.after(end)
 }
+
+// ResyncPlan is a resyncPlan.
+type ResyncPlan struct{ resyncPlan }
+
+func NewResyncPlan(b bounds.Bounds) *ResyncPlan { return &ResyncPlan{resyncPlan{bounds: b}} }
+
+func (p *ResyncPlan) After(now time.Time, whole bool) time.Duration { return p.after(now, whole) }
+
+func (p *ResyncPlan) Done(now time.Time, whole bool) { p.done(now, whole) }
+
+// Receipts is a receipts that knows receipts by their ids.
+type Receipts struct{ receipts }
+
+func NewReceipts(handle func(id string)) *Receipts {
+	return &Receipts{receipts{handle: func(m *wire.Message) { handle(m.MessageID) }}}
+}
+
+func (r *Receipts) Add(id string) (taken, full bool) { return r.add(receipt{id: id}) }
+func (r *Receipts) Stop()                            { r.stop() }
+func (r *Receipts) Idle() <-chan struct{}            { return r.idle() }
+
+func (r *Receipts) Handling() (int, time.Duration) { return r.handling() }

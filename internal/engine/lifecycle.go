@@ -13,16 +13,16 @@ const (
 	connecting              // dials
 	online                  // has a link
 	offline                 // waits before it dials again
-	draining                // has a link, and the context of Run has ended
+	draining                // the context of Run has ended, or the service has rejected the session; with or without a link
 	closed                  // Run has ended
 )
 
 // transitions has the phases that may follow each phase.
 var transitions = map[phase][]phase{
 	idle:       {}, // left by start
-	connecting: {online, offline, closed},
-	online:     {draining, offline, closed},
-	offline:    {connecting, closed},
+	connecting: {online, offline, draining},
+	online:     {draining, offline},
+	offline:    {connecting, draining},
 	draining:   {closed},
 	closed:     {},
 }

@@ -19,7 +19,7 @@ var path = map[engine.Phase][]engine.Phase{
 	engine.Online:     {engine.Connecting, engine.Online},
 	engine.Offline:    {engine.Connecting, engine.Offline},
 	engine.Draining:   {engine.Connecting, engine.Online, engine.Draining},
-	engine.Closed:     {engine.Connecting, engine.Closed},
+	engine.Closed:     {engine.Connecting, engine.Draining, engine.Closed},
 }
 
 func in(t *testing.T, phase engine.Phase) *engine.Lifecycle {
@@ -42,9 +42,9 @@ func TestPhases(t *testing.T) {
 	rows := map[engine.Phase]string{
 		//                  icofdz
 		engine.Idle:       "......", // see TestASessionStartsOnce
-		engine.Connecting: "..xx.x",
-		engine.Online:     "...xxx",
-		engine.Offline:    ".x...x",
+		engine.Connecting: "..xxx.",
+		engine.Online:     "...xx.",
+		engine.Offline:    ".x..x.",
 		engine.Draining:   ".....x",
 		engine.Closed:     "......",
 	}

@@ -22,11 +22,10 @@ type Owner interface {
 	Record(ctx context.Context, id string)
 }
 
-// Delivery is a message, or a receipt, on its way to the Owner. Up to its outcome it belongs to one worker. There may
+// Delivery is a message on its way to the Owner. Up to its outcome it belongs to one worker. There may
 // be a hundred thousand of them.
 type Delivery struct {
 	wire.Message
-	receipt bool
 	own     bool // written by the bot itself
 	acked   bool // before its handler ran
 	fate    fate
@@ -71,10 +70,19 @@ func (d *Delivery) Release(err error) {
 	d.fate, d.failure = released, &failure{err: err}
 }
 
+// Failure returns the error given to Retry by the last attempt, or nil in the first attempt.
+func (d *Delivery) Failure() error {
+	if d.failure == nil {
+		return nil
+	}
+	return d.failure.err
+}
+
 // Observer takes the events of an Engine.
 type Observer interface {
-	// Observe runs on the goroutine that brings the event about, under no lock. It may run user code (logs, hooks).
-	// It must not block, and must not call into the Engine.
+	// Observe runs on the goroutine that brings the event about, under no lock. It must not call into the Engine. For
+	// FrameTraced and FrameWritten it may run user code, which may end the goroutine (runtime.Goexit); for the other
+	// kinds it must not block.
 	Observe(Event)
 }
 
@@ -85,6 +93,7 @@ type Event struct {
 	Text      string        // endpoint, action of a frame, or id of a message
 	Err       error         // why
 	RetryIn   time.Duration // until the next connection
+	Age       time.Duration // of the oldest of Count
 	JSON      []byte        // of a frame, valid during the call
 	Rejection *wire.Error
 }
@@ -94,18 +103,21 @@ type Kind uint8
 
 // The kinds, with the fields that they have. Those of connections come first, and Kinds last.
 const (
-	Connected     Kind = iota // Text: the endpoint
-	Disconnected              // Err: a *ConnectionError; RetryIn
-	SessionEnded              // Err: the *RejectedError that ends Run
-	Alive                     // a frame, a ping or a pong came
-	FrameRead                 // a frame was inflated
-	FrameTraced               // JSON, with Config.TraceFrames
-	FrameWritten              // JSON, before it is compressed
-	FrameSkipped              // Err
-	Ignored                   // a frame of no use; Text: its action; Rejection, if it is one
-	Duplicate                 // a message that is held already was pushed
-	Acked                     // Count messages, confirmed by the service
-	AckRejected               // Count messages, for good; Text: the first id; Rejection
-	AckUnanswered             // Count messages; Text: the first id
-	Kinds                     // the number of kinds: package blaze counts its own from here
+	Connected            Kind = iota // Text: the endpoint
+	Disconnected                     // Err: a *ConnectionError; RetryIn
+	RejectedHere                     // Err: a *ConnectionError with a 401, of a session that GET /me accepts; thinned
+	SessionEnded                     // Err: the *RejectedError that ends Run
+	Alive                            // a frame, a ping or a pong came
+	FrameRead                        // a frame was inflated
+	FrameTraced                      // JSON, with Config.TraceFrames
+	FrameWritten                     // JSON, before it is compressed
+	FrameSkipped                     // Err
+	Ignored                          // a frame of no use; Text: its action; Rejection, if it is one
+	Duplicate                        // a message that is held already was pushed
+	Acked                            // Count messages, confirmed by the service
+	AckRejected                      // Count messages, for good; Text: the first id; Rejection
+	AckUnanswered                    // Count messages; Text: the first id
+	ReceiptDropped                   // a receipt that found no room; Text: its message
+	ConversationsWaiting             // Count conversations wait for a message that fails; Age, since it failed first
+	Kinds                            // the number of kinds: package blaze counts its own from here
 )

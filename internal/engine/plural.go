@@ -1,47 +1,88 @@
 package engine
 
 import (
-	"errors"
+	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/mixin-blaze/blaze/internal/bounds"
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// Plural records whether the server has an action that carries several messages in one frame. A first frame that is
-// rejected for good, or not answered, shows that it does not: the messages are sent one by one, and the action is not
-// used again. Once a frame was confirmed, the messages of a later one that fails are sent one by one, and the action
-// stays in use. The zero value is ready for use. Its methods are safe for concurrent use.
-type Plural struct{ state atomic.Int32 }
+// Plural records whether the service takes an action for several messages in one frame. A frame that had to be split,
+// before any was confirmed, shows that it may not: the action is not used for a while, and then tried with two messages.
+// Once a frame was confirmed, the action stays in use. Its methods are safe for concurrent use.
+type Plural struct {
+	proven atomic.Bool // a frame was confirmed
 
-const (
-	unproven int32 = iota
-	proven
-	unusable
-)
-
-// Usable reports whether the action may be used.
-func (p *Plural) Usable() bool { return p.state.Load() != unusable }
-
-// Attempts returns how often a frame is written without a reply; 0: no limit.
-func (p *Plural) Attempts() int {
-	if p.state.Load() == proven {
-		return 0
-	}
-	return 1 // where it is unusable too: the caller may have asked just before
+	mu     sync.Mutex
+	bounds bounds.Bounds
+	failed int // frames that were split, each after the pause of the one before
+	until  time.Time
+	trial  bool // a frame of two is under way
 }
 
-// Observe takes the outcome of a frame, and reports whether its messages are to be sent one by one.
-func (p *Plural) Observe(o outbox.Outcome) (singly bool) {
-	switch {
-	case o.Kind == outbox.Confirmed:
-		p.state.CompareAndSwap(unproven, proven)
-		return false
-	case o.Kind == outbox.TransientExhausted:
-		return false // a busy server may have the action all the same
-	case o.Kind == outbox.Rejected || errors.Is(o.Err, outbox.ErrNoReply):
-		//mutant:ack-unusable
-		p.state.CompareAndSwap(unproven, unusable)
-		return true
+// bound sets the bounds. Without them, those of package bounds count.
+func (p *Plural) bound(b bounds.Bounds) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.bounds = b
+}
+
+// Size returns how many messages a frame may have now, at most most; 1: the action is not to be used.
+func (p *Plural) Size(most int) int {
+	if p.proven.Load() {
+		return most
 	}
-	return false
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.failed == 0:
+		return most
+	case p.trial || time.Now().Before(p.until):
+		return 1
+	}
+	return min(most, 2)
+}
+
+// Begin notes that a frame of several messages is about to be written. Observe takes its outcome.
+func (p *Plural) Begin() {
+	if p.proven.Load() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trial = p.failed > 0
+}
+
+// Observe takes the outcome of a frame of several messages.
+func (p *Plural) Observe(o outbox.Outcome) {
+	if p.proven.Load() {
+		return
+	}
+	if o.Kind == outbox.Confirmed {
+		p.proven.Store(true)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.trial = false
+	busy := o.Rejection != nil // the service may have the action all the same
+	if o.Kind == outbox.Split && !busy {
+		p.split(time.Now())
+	}
+}
+
+// split stops the use of the action, unless it is stopped.
+func (p *Plural) split(now time.Time) {
+	if p.failed > 0 && now.Before(p.until) {
+		return
+	}
+	b := p.bounds
+	if b.Plural == 0 {
+		b = bounds.Default()
+	}
+	//mutant:ack-unusable
+	p.until = now.Add(min(b.Plural<<min(p.failed, 16), b.MaxPlural))
+	p.failed++
 }

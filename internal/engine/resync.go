@@ -2,57 +2,61 @@ package engine
 
 import (
 	"errors"
-	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/bounds"
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/outbox"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// errResync replaces a link on which the service does not redeliver a message that the full inbox had rejected.
-var errResync = errors.New("a message that was asked for again did not come")
+// Causes of the end of a link.
+var (
+	errResync = errors.New("the connection was replaced, to list the messages that had found no room")
+	errList   = errors.New("the request for pending messages was not answered, and no message came")
+)
 
-// resync holds the present link, and the timer of a request to redeliver messages that a full inbox had rejected.
-type resync struct {
-	mu    sync.Mutex
-	link  *link.Link // nil: there is none
-	timer *time.Timer
+// resyncPlan decides when a link is replaced so that pending messages are listed again. No link lists twice: what a
+// second list does beside the first is not documented. The plan belongs to the supervisor.
+type resyncPlan struct {
+	bounds bounds.Bounds
+	last   time.Time     // of the last resync
+	step   time.Duration // between two resyncs for conversations
 }
 
-// use takes a new link, or nil, and stops the timer, which belongs to the last one.
-func (r *resync) use(l *link.Link) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.link = l
-	r.stop()
+// after returns how long to wait with a resync that is due. whole says that the whole inbox has room again, and not only
+// conversations that were closed.
+func (p *resyncPlan) after(now time.Time, whole bool) time.Duration {
+	since := now.Sub(p.last)
+	if p.step == 0 || since >= p.bounds.Calm {
+		p.step = p.bounds.Resync
+	}
+	if whole {
+		return max(p.bounds.Resync-since, 0)
+	}
+	return max(p.step-since, 0)
 }
 
-func (r *resync) stop() {
-	if r.timer != nil {
-		r.timer.Stop()
+// done notes a resync.
+func (p *resyncPlan) done(now time.Time, whole bool) {
+	p.last = now
+	if !whole {
+		//mutant:resync-step
+		p.step = min(2*p.step, p.bounds.MaxResync)
 	}
 }
 
-func (r *resync) present() *link.Link {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.link
+// listing watches the request for pending messages of one link. It belongs to the supervisor, but for its flags.
+type listing struct {
+	answered atomic.Bool
+	pushed   atomic.Bool // a message came since the last look
 }
 
-// await calls late after a while, unless l is replaced before.
-func (r *resync) await(l *link.Link, after time.Duration, late func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.link != l {
-		return
-	}
-	r.stop()
-	r.timer = time.AfterFunc(after, late)
-}
-
-// list asks the service to push everything pending, oldest first, and calls agreed when it has agreed to.
-func (e *Engine) list(l *link.Link, agreed func()) {
+// list asks the service to push everything pending, oldest first.
+func (e *Engine) list(l *link.Link) {
+	e.listing.answered.Store(false)
+	e.listing.pushed.Store(false)
 	id, err := wire.NewID()
 	if err != nil {
 		l.Fail(err)
@@ -62,32 +66,98 @@ func (e *Engine) list(l *link.Link, agreed func()) {
 	e.outbox.Go(r, func(o outbox.Outcome) {
 		switch o.Kind {
 		case outbox.Confirmed:
-			agreed()
-		case outbox.Rejected, outbox.TransientExhausted:
-			l.Fail(&RejectedError{Rejection: o.Rejection, Action: wire.ActionListPending})
+			e.listing.answered.Store(true)
 		case outbox.Unanswered: // the link is gone
+		default:
+			l.Fail(&RejectedError{Rejection: o.Rejection, Action: wire.ActionListPending})
 		}
 	})
 }
 
-// relist lists again once there is room for the message that the gate is closed at. It replaces the link if that
-// message does not come.
-func (e *Engine) relist(gate string) {
-	l := e.resync.present()
-	if l == nil {
-		return // the next link lists anyway
+// tending is the supervisor's work on one link while it lives.
+type tending struct {
+	e    *Engine
+	link *link.Link
+	list *time.Timer // until the list is overdue
+
+	resync *time.Timer     // until the link is replaced; nil: no resync is due
+	whole  bool            // the resync is due for the whole inbox
+	quiet  <-chan struct{} // closed when nothing is unanswered, once the link is about to be replaced
+	late   <-chan time.Time
+}
+
+// tend watches a link until it has ended, or the context of Run has. It reports whether it has replaced the link to
+// list pending messages again.
+func (e *Engine) tend(stop <-chan struct{}, l *link.Link) (resync bool) {
+	t := &tending{e: e, link: l, list: time.NewTimer(e.listPatience()), resync: time.NewTimer(time.Hour)}
+	defer t.list.Stop()
+	defer t.resync.Stop()
+	t.resync.Stop()
+	if !e.listen {
+		t.list.Stop()
 	}
-	if e.inbox.Asked() != gate {
-		return // this goroutine was slow, and the gate has been opened since
+	for {
+		select {
+		case <-l.Done():
+			return false
+		case <-stop:
+			return false
+		case <-t.list.C:
+			t.lookAtList()
+		case <-e.due:
+			t.due(e.inbox.Due())
+		case <-t.resync.C:
+			t.quiet = e.outbox.Quiesce()
+			t.late = time.After(e.cfg.ReplyTimeout)
+		case <-t.quiet:
+			return t.replace()
+		case <-t.late:
+			return t.replace()
+		}
 	}
-	e.list(l, func() {
-		if e.inbox.Listed(gate) {
-			l.Fail(errResync)
-		}
-	})
-	e.resync.await(l, e.cfg.ReplyTimeout, func() {
-		if e.inbox.Asked() == gate {
-			l.Fail(errResync)
-		}
-	})
+}
+
+// listPatience returns how long a list may be unanswered while no message comes. It doubles with each link that is lost
+// for that.
+func (e *Engine) listPatience() time.Duration {
+	return max(e.cfg.ReplyTimeout, min(e.cfg.ReplyTimeout<<min(e.listsLost, 16), e.bounds.MaxReply))
+}
+
+// lookAtList ends the link if its list is overdue. While messages come, the answer may be behind them.
+func (t *tending) lookAtList() {
+	e := t.e
+	switch {
+	case e.listing.answered.Load():
+		e.listsLost = 0
+	case e.listing.pushed.Swap(false):
+		t.list.Reset(e.listPatience())
+	default:
+		//mutant:list-overdue
+		e.listsLost++
+		t.link.Fail(errList)
+	}
+}
+
+// resyncDue tells the supervisor that a resync is due. It does not block.
+func (e *Engine) resyncDue(bool) {
+	select {
+	case e.due <- struct{}{}:
+	default:
+	}
+}
+
+// due takes whether a resync is due, and whether for the whole inbox.
+func (t *tending) due(due, whole bool) {
+	if !due || t.quiet != nil || t.whole {
+		return
+	}
+	t.whole = whole
+	t.resync.Reset(t.e.resync.after(time.Now(), whole))
+}
+
+// replace ends the link.
+func (t *tending) replace() bool {
+	t.e.resync.done(time.Now(), t.whole)
+	t.link.Leave(t.e.cfg.ReplyTimeout)
+	return true
 }

@@ -17,35 +17,70 @@ import (
 func (e *Engine) supervise(ctx context.Context) error {
 	plan := dialPlan{endpoints: e.cfg.Endpoints, backoff: backoff.Backoff{Policy: backoff.From(ctx, e.cfg.Reconnect)}}
 	var auth authPolicy
+	idle, stop := e.untilRejected(ctx)
+	defer stop()
 	for {
-		end := e.connect(ctx, plan.endpoint())
+		end := e.connect(ctx, idle, plan.endpoint())
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the end that was asked for; what it cut short does not matter
+			return nil // the end that was asked for; what it cut short does not matter
 		}
 		e.life.to(offline, end.err)
-		if err := e.rejected(&auth, end); err != nil {
+		if err := e.rejected(idle, &auth, &end); err != nil {
 			e.observer.Observe(Event{Kind: SessionEnded, Err: err})
 			return err
 		}
 		wait := plan.after(end)
 		e.observer.Observe(Event{Kind: Disconnected, Err: end.err, RetryIn: wait})
-		if !backoff.Sleep(ctx, wait) {
+		if !backoff.Sleep(idle, wait) && ctx.Err() != nil {
 			return nil
 		}
-		e.life.to(connecting, nil)
+		e.life.to(connecting, nil) // after a Reject too: the dial fails at once
 	}
 }
 
-// rejected returns the error that ends Run if the service rejected the session for good. After a 401 that is not
-// final, later tokens are dated by the service's clock.
-func (e *Engine) rejected(policy *authPolicy, end ending) error {
-	if end.rejection == nil {
-		return nil
+// Reject ends Run because the service answered a request over HTTP with a rejection of this client. Before Run it ends
+// the Run to come, and after Run it does nothing. It never blocks.
+func (e *Engine) Reject(rejection *wire.Error, action string) {
+	e.reject(&RejectedError{Rejection: rejection, Action: action, Reason: UpdateRequired})
+}
+
+// untilRejected returns a context that ends with ctx, or with a call of Reject, for what the supervisor does without a
+// link.
+func (e *Engine) untilRejected(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(e.rejection, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
 	}
-	d := policy.onRejected(end.rejection.Rejection.Code, e.answered.Swap(false), end.skew, e.cfg.Signer.Offset())
+}
+
+// rejected returns the error that ends Run if the service rejected the session for good. After a 401, later tokens are
+// dated by the service's clock, and GET /me is asked.
+func (e *Engine) rejected(ctx context.Context, policy *authPolicy, end *ending) error {
+	policy.worked = policy.worked || end.served
+	if end.rejection == nil || ctx.Err() != nil {
+		return context.Cause(e.rejection)
+	}
+	at := time.Now() // GET /me may take its time
+	var probed Probed
+	if end.rejection.Rejection.Code == codeUnauthorized {
+		dated := e.cfg.Signer.Offset()
+		if end.timed {
+			//mutant:clock-offset
+			e.cfg.Signer.SetOffset(end.skew)
+		}
+		probed = e.cfg.Probe(ctx)
+		end.redated = (e.cfg.Signer.Offset() - dated).Abs() > clockSlack
+		if ctx.Err() != nil {
+			return context.Cause(e.rejection)
+		}
+	}
+	d := policy.onRejected(end.rejection.Rejection.Code, at, probed)
+	if d.alarm {
+		e.observer.Observe(Event{Kind: RejectedHere, Err: end.err})
+	}
 	if d.reason == NotFinal {
-		//mutant:clock-offset
-		e.cfg.Signer.SetOffset(d.offset)
 		return nil
 	}
 	final := *end.rejection // a copy: others may read the one in end.err
@@ -55,27 +90,49 @@ func (e *Engine) rejected(policy *authPolicy, end ending) error {
 
 // ending is how a connection ended, or why there was none.
 type ending struct {
-	err          error          // a *ConnectionError
-	lived        time.Duration  // 0: there was no connection
-	rejection    *RejectedError // with the code 401 or 10006; nil: it ended otherwise
-	skew         time.Duration  // by which the service's clock is ahead, as far as it is known
-	handshake    bool           // a server answered the handshake, and rejected it
-	retryAfter   time.Duration  // that a server asked for
-	resyncFailed bool
+	err        error          // a *ConnectionError
+	lived      time.Duration  // 0: there was no connection
+	rejection  *RejectedError // with the code 401 or 10006; nil: it ended otherwise
+	skew       time.Duration  // with timed: by which the service's clock is ahead
+	timed      bool           // the service told its time
+	redated    bool           // after rejection: later tokens are dated otherwise
+	served     bool           // a request was answered, or a message pushed
+	throttled  bool           // a server answered the handshake with 429
+	retryAfter time.Duration  // that a server asked for
+	resync     bool           // it was replaced, to list pending messages again
 }
 
-// connect makes one connection and serves it until it ends.
-func (e *Engine) connect(ctx context.Context, endpoint string) ending {
-	l, err := e.dial(ctx, endpoint)
+// connect makes one connection and serves it until it ends. The context idle ends the dial only.
+func (e *Engine) connect(ctx, idle context.Context, endpoint string) ending {
+	e.served.Store(false)
+	l, err := e.dial(idle, endpoint)
 	if err != nil {
 		return e.describe(&ConnectionError{Endpoint: endpoint, Err: err}, 0)
 	}
 	began := time.Now()
-	if at := l.ServerTime(); !at.IsZero() {
-		e.skew = at.Sub(began) // a 401 in a frame does not tell the time
+	e.heardTime(l.ServerTime()) // a 401 in a frame does not tell the time
+	stop := context.AfterFunc(e.rejection, func() {
+		if ctx.Err() == nil { // else it drains
+			l.Fail(context.Cause(e.rejection))
+		}
+	})
+	defer stop()
+	resync := e.serve(ctx, l, endpoint)
+	e.pong.ended(l, e.bounds)
+	why := l.Err()
+	if resync {
+		why = errResync
 	}
-	e.serve(ctx, l, endpoint)
-	return e.describe(&ConnectionError{Endpoint: endpoint, Lost: true, Err: l.Err()}, max(time.Since(began), 1))
+	end := e.describe(&ConnectionError{Endpoint: endpoint, Lost: true, Err: why}, max(time.Since(began), 1))
+	end.resync = resync
+	return end
+}
+
+// heardTime takes the time by the service's clock, zero if it told none.
+func (e *Engine) heardTime(at time.Time) {
+	if !at.IsZero() {
+		e.skew, e.timed = time.Until(at), true
+	}
 }
 
 func (e *Engine) dial(ctx context.Context, endpoint string) (*link.Link, error) {
@@ -85,18 +142,20 @@ func (e *Engine) dial(ctx context.Context, endpoint string) (*link.Link, error) 
 	}
 	return link.Dial(ctx, link.Config{
 		URL: endpoint, Token: token, DialContext: e.cfg.DialContext, TLS: e.cfg.TLS, Proxy: e.cfg.Proxy,
+		Pong: e.pong.first, Patience: e.cfg.Drain,
 	})
 }
 
 // describe takes the error of a connection apart.
 func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
-	end := ending{err: err, lived: lived, resyncFailed: errors.Is(err, errResync)}
+	end := ending{err: err, lived: lived, served: e.served.Load()}
 	var answer *link.HandshakeError
 	var rejected *RejectedError
 	switch {
 	case errors.As(err, &answer):
-		end.handshake, end.retryAfter = true, answer.RetryAfter
 		rejected = rejectionOf(answer)
+		end.retryAfter = answer.RetryAfter
+		end.throttled = rejected.Rejection.Code == http.StatusTooManyRequests
 	case errors.As(err, &rejected):
 	default:
 		return end
@@ -104,14 +163,14 @@ func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
 	if !ofSession(rejected.Rejection) {
 		return end
 	}
-	if answer != nil && !answer.ServerTime.IsZero() {
-		e.skew = time.Until(answer.ServerTime)
+	if answer != nil {
+		e.heardTime(answer.ServerTime)
 	}
-	end.rejection, end.skew = rejected, e.skew
+	end.rejection, end.skew, end.timed = rejected, e.skew, e.timed
 	return end
 }
 
-// ofSession reports whether a rejection is about the session, and not about one request.
+// ofSession reports whether a rejection of a connection is about the session.
 func ofSession(r *wire.Error) bool {
 	return r != nil && (r.Code == codeUnauthorized || r.Code == codeUpdateRequired)
 }

@@ -12,7 +12,7 @@
 //	    expired, wrong host, TLS 1.1
 //	 4  TLS handshake stalls          given up after 10 s, at once when ctx ends
 //	 5  HTTP handshake stalls         the same
-//	 6  401 in the handshake          once more with a new token; the second in a row ends Run
+//	 6  401 in the handshake          GET /me is asked: 401 there too ends Run, else comes back with a new token
 //	 7  401 in a frame                the same
 //	 8  other refusals, redirections  comes back, follows nothing; 10006 ends Run
 //	 9  429 and 5xx with Retry-After  waits as long as the server says, 5 minutes at most, and a little longer
@@ -25,7 +25,7 @@
 //	13  RST behind every byte         comes back; no part of a message is handled; each is handled, answered, acknowledged once
 //	14  FIN behind every byte         the same
 //	15  silence                       noticed within 35 s; sends keep their ids
-//	16  silence in one direction      the same; where only our bytes vanish, after twice the reply timeout
+//	16  silence in one direction      the same; where only our bytes vanish, when a ping is unanswered for 3 minutes
 //	17  the server does not read      a write lasts 10 s at most; the number of requests is bounded; callers heed their ctx
 //	18  the server writes too slowly  a message that does not end is no sign of life
 //	19  close frames of any code      comes back; their text is escaped
@@ -58,7 +58,7 @@
 //	46  the handler blocks            memory bounded, pings and sends go on, nothing lost
 //	47  the handler sends             no deadlock, with one worker and room for one request
 //	49  a large backlog               all of it handled, memory bounded, acks in batches
-//	50  the list request fails        asked again on this connection or the next
+//	50  the list request fails        asked again on the next connection
 //
 // What goes out:
 //
@@ -77,7 +77,7 @@
 //	52  everything at once            no deadlock, no panic; ErrClosed afterwards
 //	53  a flapping server             the waits go on growing until a connection was healthy
 //	54  a thousand clients            come back spread out
-//	55  a wrong clock                 one more try dated by the server's; ErrClockSkew where it could not be
+//	55  a wrong clock                 at once once more, dated by the server's; ErrClockSkew where that was not enough
 //	56  suspend                       the next ping notices and the connection is replaced
 //	59  goroutines                    none is left
 //	60  file descriptors              none is left after thousands of connections

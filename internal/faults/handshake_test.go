@@ -19,14 +19,19 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// untilEnd runs a client in a bubble until Run ends by itself, and returns its error.
+// untilEnd runs a client in a bubble until Run ends by itself, for a day at most, and returns its error.
 func untilEnd(t *testing.T, edit func(b *bench)) (b *bench, err error) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
 		b = newBench(t, s)
 		edit(b)
 		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
-		defer b.cancel()
+		select {
+		case <-b.ended:
+		case <-time.After(24 * time.Hour):
+			assert.Fail(t, "Run goes on")
+		}
+		b.cancel()
 		<-b.ended
 		b.look()
 		s.Close()
@@ -74,13 +79,14 @@ func inJSON(status string, code int) string {
 func TestFault06Unauthorized(t *testing.T)      { unauthorizedRow(t, 6) }
 func TestFault07UnauthorizedFrame(t *testing.T) { unauthorizedRow(t, 7) }
 
-// unauthorizedRow checks that a 401 is answered with a new token, once, and that the second one in a row ends Run.
+// unauthorizedRow checks that after a 401 GET /me decides: if it accepts the session, the client connects with a new
+// token, and if it refuses the session too, Run ends.
 func unauthorizedRow(t *testing.T, row int) {
 	for name, test := range unauthorized {
 		if test.row != row {
 			continue
 		}
-		t.Run(name+" once", func(t *testing.T) {
+		t.Run(name+" of a valid session", func(t *testing.T) {
 			bubble(t, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }),
 				func(b *bench) { test.arm(b.s) }, func(t *testing.T, b *bench) {
 					b.deliver("hello")
@@ -88,9 +94,8 @@ func unauthorizedRow(t *testing.T, row int) {
 					require.Len(t, b.failures(), 1)
 					assert.ErrorContains(t, b.failures()[0], "401")
 					tokens := b.allTokens()
-					require.Len(t, tokens, 2)
-					assert.NotEqual(t, tokens[0], tokens[1])
-					// Something was answered since: the next 401 is a first one again.
+					require.Len(t, tokens, 3, "handshake, GET /me, handshake")
+					assert.NotEqual(t, tokens[0], tokens[2])
 					test.arm(b.s)
 					b.s.Cut()
 					b.deliver("again")
@@ -98,11 +103,14 @@ func unauthorizedRow(t *testing.T, row int) {
 					firedN(t, row, 2)
 				})
 		})
-		t.Run(name+" twice", func(t *testing.T) {
-			b, err := untilEnd(t, func(b *bench) { test.arm(b.s); test.arm(b.s) })
+		t.Run(name+" of a session that is gone", func(t *testing.T) {
+			b, err := untilEnd(t, func(b *bench) {
+				test.arm(b.s)
+				b.s.Intercept("GET /me", always(blazetest.Refuse(401)))
+			})
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
 			assert.Len(t, b.allTokens(), 2)
-			firedN(t, row, 2)
+			fired(t, row)
 		})
 	}
 }
@@ -253,6 +261,9 @@ func answerWith(t *testing.T, row int, header, says string) {
 	})
 }
 
+// validMe is an answer to GET /me that does not tell the time.
+const validMe = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 11\r\n\r\n{\"data\":{}}"
+
 // Row 55: the clock of this machine is wrong. The first 401 tells by how much, and the next token is dated by that.
 func TestFault55ClockSkew(t *testing.T) {
 	for _, skew := range []time.Duration{10 * time.Minute, -10 * time.Minute, 24 * time.Hour} {
@@ -262,8 +273,12 @@ func TestFault55ClockSkew(t *testing.T) {
 		} {
 			t.Run(skew.String()+" "+header, func(t *testing.T) {
 				bubble(t, nil, func(b *bench) {
-					b.dials = onlyFirst(2, func(n int, c *wireConn) {
-						if n == 1 && c.accept() {
+					b.dials = onlyFirst(3, func(n int, c *wireConn) {
+						switch {
+						case n == 1:
+							c.refuse(validMe)
+							return
+						case n == 2 && c.accept():
 							c.drain()
 							return
 						}
@@ -273,11 +288,12 @@ func TestFault55ClockSkew(t *testing.T) {
 					time.Sleep(5 * time.Second)
 					assert.Equal(t, 1, b.connects())
 					tokens := b.allTokens()
-					require.Len(t, tokens, 2)
-					assert.InDelta(t, 0, time.Until(issued(t, tokens[0])), float64(10*time.Second))
-					assert.InDelta(t, float64(skew), float64(time.Until(issued(t, tokens[1]))), float64(10*time.Second))
+					require.Len(t, tokens, 3)
+					for n, skew := range []time.Duration{0, skew, skew} {
+						assert.InDelta(t, float64(skew), float64(time.Until(issued(t, tokens[n]))), float64(10*time.Second), "token %d", n)
+					}
 					fired(t, 55)
-					_ = b.allTaps()[1].Close()
+					_ = b.allTaps()[2].Close()
 				})
 			})
 		}
@@ -285,16 +301,20 @@ func TestFault55ClockSkew(t *testing.T) {
 	t.Run("which is put right", func(t *testing.T) {
 		skews := []time.Duration{10 * time.Minute, 0} // of the server's clock, as it looks from here
 		bubble(t, blaze.On(nothing), func(b *bench) {
-			b.dials = onlyFirst(4, func(n int, c *wireConn) {
-				if n%2 == 0 { // the token is dated by a clock that is wrong now
-					at := time.Now().Add(skews[n/2])
+			b.dials = onlyFirst(6, func(n int, c *wireConn) {
+				if n%3 == 1 {
+					c.refuse(validMe)
+					return
+				}
+				if n%3 == 0 { // the token is dated by a clock that is wrong now
+					at := time.Now().Add(skews[n/3])
 					c.refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) + "\r\nContent-Length: 0\r\n\r\n")
 					return
 				}
 				if !c.accept() {
 					return
 				}
-				if r, err := c.next(); err == nil && c.reply(r, "") == nil && n == 3 {
+				if r, err := c.next(); err == nil && c.reply(r, "") == nil && n == 5 {
 					c.drain()
 				}
 			})
@@ -302,20 +322,20 @@ func TestFault55ClockSkew(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			assert.Equal(t, 2, b.connects())
 			tokens := b.allTokens()
-			require.Len(t, tokens, 4)
-			for n, skew := range []time.Duration{0, skews[0], skews[0], 0} {
+			require.Len(t, tokens, 6)
+			for n, skew := range []time.Duration{0, skews[0], skews[0], skews[0], 0, 0} {
 				assert.InDelta(t, float64(skew), float64(issued(t, tokens[n]).Sub(b.born)), float64(10*time.Second), "token %d", n)
 			}
 			require.Len(t, b.failures(), 3, "a refusal, a connection lost, a refusal")
 			firedN(t, 55, 2)
-			_ = b.allTaps()[3].Close()
+			_ = b.allTaps()[5].Close()
 		})
 	})
 	t.Run("which does not help", func(t *testing.T) {
 		_, err := untilEnd(t, func(b *bench) {
-			b.dials = onlyFirst(2, func(n int, c *wireConn) {
+			b.dials = onlyFirst(3, func(n int, c *wireConn) { // a handshake, and GET /me twice
 				at := time.Now().Add(time.Duration(n+1) * time.Hour) // another time each time
-				c.refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) + "\r\nContent-Length: 0\r\n\r\n")
+				c.refuse(inJSON("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nX-Server-Time: "+strconv.FormatInt(at.UnixNano(), 10), 401))
 			})
 		})
 		assert.ErrorIs(t, err, blaze.ErrClockSkew)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mixin-blaze/blaze/internal/bounds"
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
 )
 
@@ -19,15 +20,16 @@ func TestFault16BlackHole(t *testing.T) {
 			b, ctx, proxy := proxied(t, func(int) faultproxy.Plan {
 				return faultproxy.Plan{{Kind: faultproxy.Vanish, Direction: d, At: 4 << 10}}
 			})
-			b.cfg.ReplyTimeout = 250 * time.Millisecond // on a slow machine, it may also end connections that are all right
-			b.run(ctx, nil)
+			within := bounds.Default() // on a slow machine, they may also end connections that are all right
+			within.Ping, within.Silence = 100*time.Millisecond, 500*time.Millisecond
+			b.run(bounds.With(ctx, within), nil)
 			sent := 0
 			for proxy.Count(faultproxy.Vanish, d) == 0 || len(b.failures()) == 0 {
 				_, err := b.send(t.Context(), fmt.Sprint(sent))
 				require.NoError(t, err)
 				sent++
 			}
-			assert.ErrorContains(t, b.failures()[0], "nothing was answered")
+			assert.ErrorContains(t, b.failures()[0], "no sign of life")
 			assert.Len(t, b.s.Sent(), sent)
 			require.NoError(t, b.stop())
 			firedN(t, 16, int(proxy.Count(faultproxy.Vanish, d)))

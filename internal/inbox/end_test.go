@@ -60,18 +60,20 @@ func TestStopLetsGo(t *testing.T) {
 			synctest.Wait()
 			r.offer("b", "running", 100, taken)
 			r.offer("b", "queued", 100, taken)
-			r.offer("c", "gate", 2000, refused)
+			r.offer("c", "large", 2000, refused)
 			r.handled("parked", "running")
 
 			r.Stop()
-			assert.Equal(t, inbox.Left{Used: overhead + 100 + overhead, Held: 2, Lanes: 1, Workers: 1, Messages: 1, Handling: 1}, r.Left())
+			assert.Equal(t, inbox.Left{
+				Used: overhead + 100 + overhead, IDs: 2, Lanes: 1, Workers: 1, Messages: 1, Handling: 1,
+			}, r.Left())
 			idle := r.Idle()
 			select {
 			case <-idle:
 				assert.Fail(t, "one is running")
 			default:
 			}
-			for _, id := range []string{"parked", "behind it", "queued", "gate", "new", ""} {
+			for _, id := range []string{"parked", "behind it", "queued", "large", "new"} {
 				r.offer("a", id, 1, refused)
 			}
 			r.offer("a", "running", 1, duplicate)
@@ -80,7 +82,7 @@ func TestStopLetsGo(t *testing.T) {
 			<-r.Idle()
 			time.Sleep(time.Hour)
 			r.handled()
-			r.asked()
+			r.due()
 			assert.Equal(t, []string{"parked", "running"}, take(r, &r.settled), "what ran is still heard")
 			r.Release("under way")
 			assert.Zero(t, r.Left().Used)

@@ -31,13 +31,14 @@ type rig struct {
 	*inbox.Box[string, string]
 	t *testing.T
 
-	mu       sync.Mutex
-	began    []string // handled, with the attempt where it is not the first
-	settled  []string
-	relisted []string
-	letGo    []string
-	onLetGo  func()
-	most     int // handled at once
+	mu      sync.Mutex
+	began   []string // handled, with the attempt where it is not the first
+	settled []string
+	dues    []string // what was due: a lane, or the whole box
+	parked  int
+	letGo   []string
+	onLetGo func()
+	most    int // handled at once
 
 	handle func(m string, attempt int) error
 	settle func(m string, attempt int, err error) inbox.Verdict
@@ -77,11 +78,15 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 				}()
 				err = r.handle(m, attempt)
 			},
-			Relist: func(gate string) {
+			Due: func(whole bool) {
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				r.relisted = append(r.relisted, gate)
-				r.Listed(gate) // the server agrees at once
+				r.dues = append(r.dues, map[bool]string{false: "lane", true: "whole"}[whole])
+			},
+			Parked: func() {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.parked++
 			},
 			LetGo: func(m string) {
 				r.mu.Lock()
@@ -96,7 +101,7 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 		r.Stop()
 		<-r.Idle()
 		left := r.Left()
-		left.Kept = 0
+		left.Manual, left.Closed = 0, 0
 		assert.Equal(t, inbox.Left{}, left, "left behind")
 	})
 }
@@ -134,9 +139,9 @@ func (r *rig) handled(want ...string) {
 	assert.Equal(r.t, want, take(r, &r.began))
 }
 
-func (r *rig) asked(want ...string) {
+func (r *rig) due(want ...string) {
 	r.t.Helper()
-	assert.Equal(r.t, want, take(r, &r.relisted))
+	assert.Equal(r.t, want, take(r, &r.dues))
 }
 
 func TestLanesAreInOrderAndParallel(t *testing.T) {
@@ -281,11 +286,11 @@ func TestHoldReleaseForget(t *testing.T) {
 		r.settle = func(string, int, error) inbox.Verdict { return inbox.Verdict{Then: inbox.Keep} }
 		r.offer("l", "d", 100, taken)
 		r.sleep(time.Second)
-		used(0) // kept ids are counted apart
-		assert.Equal(t, 1, r.Left().Kept)
+		used(0) // manual ids are counted apart
+		assert.Equal(t, 1, r.Left().Manual)
 		r.offer("l", "d", 100, duplicate)
 		r.Forget("d")
-		assert.Zero(t, r.Left().Kept)
+		assert.Zero(t, r.Left().Manual)
 
 		r.offer("l", "e", 100, taken)
 		r.Forget("e") // by its own handler, before it returned
@@ -294,7 +299,7 @@ func TestHoldReleaseForget(t *testing.T) {
 		assert.Equal(t, inbox.Left{}, r.Left())
 		r.offer("l", "e", 100, taken)
 		r.sleep(time.Second)
-		assert.Equal(t, inbox.Left{Kept: 1}, r.Left(), "that was the one before")
+		assert.Equal(t, inbox.Left{Manual: 1}, r.Left(), "that was the one before")
 
 		r.offer("l", "f", 100, taken)
 		r.Hold("f")
@@ -305,34 +310,6 @@ func TestHoldReleaseForget(t *testing.T) {
 		r.Release("f")
 		used(0)
 		r.offer("l", "f", 100, taken)
-		r.sleep(time.Second)
-	})
-}
-
-func TestMessagesWithoutID(t *testing.T) {
-	run(t, 1, 3*overhead, func(r *rig) {
-		for range 3 {
-			require.Equal(t, taken, r.Offer("receipts", "", 0, "receipt"))
-		}
-		require.Equal(t, refused, r.Offer("receipts", "", 0, "receipt"))
-		assert.Empty(t, r.Gate(), "nothing would open it again")
-		assert.Equal(t, 3*overhead, r.Left().Used)
-		r.sleep(time.Second)
-		assert.Equal(t, 2*overhead, r.Left().Used)
-		r.offer("l", "m", 0, taken)
-		r.offer("l", "gate", 0, refused)
-		r.sleep(4 * time.Second)
-		r.handled("receipt", "receipt", "m", "receipt") // each lane in its turn
-		assert.Equal(t, inbox.Left{}, r.Left())
-
-		r.OpenGate()
-		r.offer("l", "n", 0, taken)
-		r.offer("l", "large", 3*overhead, refused)
-		require.Equal(t, taken, r.Offer("receipts", "", 0, "receipt"), "it overtakes nobody, and is not pushed again")
-		assert.Equal(t, "large", r.Gate())
-		r.sleep(2 * time.Second)
-		r.asked("gate", "large")
-		r.offer("l", "large", 3*overhead, taken)
 		r.sleep(time.Second)
 	})
 }
@@ -355,7 +332,7 @@ func TestRetryParksTheLaneWithoutAWorker(t *testing.T) {
 		r.offer("a", "a2", 1, taken)
 		r.offer("b", "b1", 1, taken)
 		r.handled("a1", "b1")
-		assert.Equal(t, inbox.Left{Used: 2 * (overhead + 1), Held: 2, Lanes: 1, Messages: 2}, r.Left(), "no worker waits")
+		assert.Equal(t, inbox.Left{Used: 2 * (overhead + 1), IDs: 2, Lanes: 1, Messages: 2}, r.Left(), "no worker waits")
 		r.offer("a", "a3", 1, taken)
 		r.offer("b", "b2", 1, taken)
 		r.sleep(10*time.Second - 1)

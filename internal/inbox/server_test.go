@@ -1,264 +1,313 @@
 package inbox_test
 
 import (
-	"fmt"
+	"maps"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/inbox"
 )
 
 type message struct {
-	id   string
-	lane int
-	size int64
+	id     string
+	lane   int
+	number int
+	size   int64
 }
 
-// server keeps what is not acknowledged and, as the service does, pushes all of it when it is asked to, oldest first, and
-// then what comes in. Whatever goes one way arrives in the order in which it was written, unless the link is lost.
+// server keeps what is not acknowledged. A link begins with a list of all of it, the oldest first. What comes in
+// meanwhile goes behind the list, or where the server streams, at once.
 type server struct {
+	streams bool
+	wake    chan struct{} // there is something to push
+
 	mu      sync.Mutex
 	pending []message
-	listed  bool
-	down    chan parcel // to the client: a message, or the ids whose acknowledgement is confirmed
-	up      chan parcel // from the client: nil asks for what is pending, ids are acknowledged
+	link    int // that is there; what was under way on another is lost
+	list    []parcel
+	live    []parcel
 	pushes  int
-
-	network sync.Mutex   // one thing arrives at a time, and none while a new link is made
-	link    atomic.Int64 // which one is there; what was under way on another is lost
 }
 
+// parcel is what arrives at once: a message, or the answer to acknowledgements.
 type parcel struct {
-	link int64
-	v    any
+	message
+	acked []string
 }
 
-func (s *server) put(to chan parcel, v any) { to <- parcel{s.link.Load(), v} }
-
-// carry takes one thing after the other to where it belongs.
-func (s *server) carry(from chan parcel, to func(any), latency time.Duration, stop chan struct{}) {
-	for {
-		select {
-		case p := <-from:
-			time.Sleep(latency)
-			s.network.Lock()
-			if p.link == s.link.Load() {
-				to(p.v)
-			}
-			s.network.Unlock()
-		case <-stop:
-			return
-		}
-	}
-}
-
-func (s *server) push(m message) {
-	s.pushes++
-	s.put(s.down, m)
-}
-
-func (s *server) deliver(m message) {
+// say stores a message, and pushes it.
+func (s *server) say(m message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending = append(s.pending, m)
-	if s.listed {
-		s.push(m)
+	s.live = append(s.live, parcel{message: m})
+	s.woken()
+}
+
+func (s *server) woken() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
 	}
 }
 
-func (s *server) receive(request any) {
+// left returns how many messages are not acknowledged.
+func (s *server) left() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ids, ack := request.([]string)
-	if !ack {
-		s.listed = true
-		for _, m := range s.pending {
-			s.push(m)
-		}
-		return
-	}
-	s.pending = slices.DeleteFunc(s.pending, func(m message) bool { return slices.Contains(ids, m.id) })
-	s.put(s.down, ids)
+	return len(s.pending)
 }
 
-// client is what surrounds a Box: a reader, an acknowledger, and handlers that fail in every way.
-type client struct {
+// connect replaces the link.
+func (s *server) connect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.link++
+	s.list, s.live = nil, nil
+	for _, m := range s.pending {
+		s.list = append(s.list, parcel{message: m})
+	}
+	s.woken()
+}
+
+// next returns what arrives next on the present link. Where the server streams, it reads the list as it pushes.
+func (s *server) next(rng *rand.Rand) (p parcel, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams {
+		for len(s.list) > 0 && !slices.Contains(s.pending, s.list[0].message) {
+			s.list = s.list[1:]
+		}
+	}
+	from := &s.list
+	if len(s.list) == 0 || s.streams && len(s.live) > 0 && rng.IntN(2) == 0 {
+		from = &s.live
+	}
+	if len(*from) == 0 {
+		return parcel{}, false
+	}
+	p, *from = (*from)[0], (*from)[1:]
+	if p.acked == nil {
+		s.pushes++
+	}
+	return p, true
+}
+
+// receive takes acknowledgements. The answer goes behind what is under way.
+func (s *server) receive(ids []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pending = slices.DeleteFunc(s.pending, func(m message) bool { return slices.Contains(ids, m.id) })
+	s.live = append(s.live, parcel{acked: ids})
+	s.woken()
+}
+
+// life is a Box between a server and handlers that fail in every way, as the engine is.
+type life struct {
 	t   *testing.T
 	s   *server
 	box *inbox.Box[int, message]
 
-	mu       sync.Mutex
-	rng      *rand.Rand
-	acks     []string // not confirmed
-	done     []message
-	running  map[int]bool
-	relisted int
-	most     int
+	pushEvery time.Duration
+	ackEvery  time.Duration
+	attempt   func(c *life, m message, attempt int) inbox.Verdict // returns the verdict, or ends its goroutine
+
+	due  chan struct{}
+	stop chan struct{}
+	all  sync.WaitGroup
+
+	mu        sync.Mutex
+	rng       *rand.Rand
+	acks      map[string]bool // not confirmed; true: by the user, in its own time
+	confirmed map[string]bool
+	done      []message
+	running   map[int]bool
+	arrived   map[int][]string // on that link, by lane
+	resyncs   int
+	most      int // handled at once
 }
 
-func (c *client) random(n int) int {
+// begin starts a life. It has to be ended, in its bubble.
+func begin(t *testing.T, s *server, cfg inbox.Config[message], seed uint64) *life {
+	t.Helper()
+	c := &life{
+		t: t, s: s, rng: rand.New(rand.NewPCG(seed, 1)), pushEvery: 100 * time.Microsecond, ackEvery: 200 * time.Millisecond,
+		due: make(chan struct{}, 1), stop: make(chan struct{}),
+		acks: map[string]bool{}, confirmed: map[string]bool{}, running: map[int]bool{}, arrived: map[int][]string{},
+	}
+	cfg.Handle, cfg.LetGo, cfg.Parked = c.handle, func(message) {}, func() {}
+	s.wake = make(chan struct{}, 1)
+	cfg.Due = func(bool) {
+		select {
+		case c.due <- struct{}{}:
+		default:
+		}
+	}
+	c.box = inbox.New[int](cfg)
+	return c
+}
+
+// run starts everything around the Box.
+func (c *life) run() {
+	for _, loop := range []func(){c.read, c.acknowledge, c.supervise} {
+		c.all.Go(loop)
+	}
+}
+
+func (c *life) end() {
+	close(c.stop)
+	c.all.Wait()
+	c.box.Stop()
+	<-c.box.Idle()
+}
+
+// finish waits until everything is acknowledged.
+func (c *life) finish() {
+	for range 10_000 {
+		if time.Sleep(time.Second); c.s.left() == 0 {
+			break
+		}
+	}
+	time.Sleep(time.Minute)
+	synctest.Wait()
+	assert.Empty(c.t, c.s.pending)
+	left := c.box.Left()
+	assert.Equal(c.t, inbox.Left{Closed: left.Closed}, left)
+}
+
+// wait lets time go by, and reports whether the life goes on.
+func (c *life) wait(d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-c.stop:
+		return false
+	}
+}
+
+func (c *life) random(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.rng.IntN(n)
 }
 
-func (c *client) attempt(m message, attempt int, v *inbox.Verdict) {
-	err := errGoexit
-	defer func() { *v = c.settle(m, attempt, err) }()
-	err = c.handle(m)
+func (c *life) read() {
+	for c.wait(c.pushEvery) {
+		c.mu.Lock()
+		p, ok := c.s.next(c.rng)
+		switch {
+		case p.acked != nil:
+			c.answer(p.acked)
+		case ok:
+			c.arrive(p.message)
+		}
+		c.mu.Unlock()
+		if !ok {
+			select {
+			case <-c.s.wake:
+			case <-c.stop:
+			}
+		}
+	}
 }
 
-func (c *client) handle(m message) error {
+// arrive offers a message. If it is taken, all of its lane that arrived before it on this link must be here, or be done
+// with: otherwise it overtakes one.
+func (c *life) arrive(m message) {
+	if c.box.Offer(m.lane, m.id, int32(m.size), m) == taken {
+		for _, id := range c.arrived[m.lane] {
+			if !c.box.Held(id) && !c.confirmed[id] {
+				assert.Fail(c.t, "out of order", "%s overtakes %s", m.id, id)
+			}
+		}
+	}
+	c.arrived[m.lane] = append(c.arrived[m.lane], m.id)
+}
+
+// acknowledge writes the acknowledgements that are not confirmed, now and then, as the outbox does.
+func (c *life) acknowledge() {
+	for c.wait(c.ackEvery) {
+		c.mu.Lock()
+		if len(c.acks) > 0 {
+			c.s.receive(slices.Collect(maps.Keys(c.acks)))
+		}
+		c.mu.Unlock()
+	}
+}
+
+// answer takes the answer to acknowledgements.
+func (c *life) answer(ids []string) {
+	for _, id := range ids {
+		switch manual, waits := c.acks[id]; {
+		case !waits: // the answer came twice
+			continue
+		case manual:
+			c.box.Forget(id)
+		default:
+			c.box.Release(id)
+		}
+		delete(c.acks, id)
+		c.confirmed[id] = true
+	}
+}
+
+// supervise makes a new link when one is due, at most one in a second.
+func (c *life) supervise() {
+	for {
+		select {
+		case <-c.due:
+		case <-c.stop:
+			return
+		}
+		if due, _ := c.box.Due(); due {
+			c.mu.Lock()
+			c.resyncs++
+			c.mu.Unlock()
+			c.connect()
+			c.wait(time.Second)
+		}
+	}
+}
+
+// connect replaces the link, for whatever reason.
+func (c *life) connect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.box.Reopen()
+	c.s.connect()
+	c.arrived = map[int][]string{}
+}
+
+func (c *life) handle(m message, attempt int, v *inbox.Verdict) {
 	c.mu.Lock()
 	assert.False(c.t, c.running[m.lane], "two of one lane at once")
 	c.running[m.lane] = true
 	c.most = max(c.most, len(c.running))
 	c.mu.Unlock()
+	*v = inbox.Verdict{Then: inbox.Retry, After: time.Duration(attempt) * time.Second} // where the goroutine is ended
 	defer func() {
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		delete(c.running, m.lane)
-		c.mu.Unlock()
+		if v.Then != inbox.Retry {
+			c.done = append(c.done, m)
+		}
 	}()
-	time.Sleep(time.Duration(c.random(2000)) * time.Millisecond)
-	switch n := c.random(20); {
-	case n == 0:
-		runtime.Goexit()
-	case n < 4:
-		return errHandler
+	*v = c.attempt(c, m, attempt)
+}
+
+// ack acknowledges a message, as the engine does or as the user does.
+func (c *life) ack(m message, manual bool) {
+	if !manual {
+		c.box.Hold(m.id)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.done = append(c.done, m)
-	return nil
-}
-
-func (c *client) settle(m message, attempt int, err error) inbox.Verdict {
-	if err != nil {
-		return inbox.Verdict{Then: inbox.Retry, After: time.Duration(attempt) * time.Second}
-	}
-	c.box.Hold(m.id)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.acks = append(c.acks, m.id)
-	return inbox.Verdict{Then: inbox.Done}
-}
-
-func (c *client) relist(gate string) {
-	c.mu.Lock()
-	c.relisted++
-	c.mu.Unlock()
-	c.box.Listed(gate)
-	c.s.put(c.s.up, nil)
-}
-
-// read takes one thing from the server.
-func (c *client) read(v any) {
-	switch v := v.(type) {
-	case message:
-		c.box.Offer(v.lane, v.id, int32(v.size), v)
-	case []string:
-		c.mu.Lock()
-		c.acks = slices.DeleteFunc(c.acks, func(id string) bool { return slices.Contains(v, id) })
-		c.mu.Unlock()
-		c.box.Release(v...)
-	}
-}
-
-// connect replaces the link.
-func (c *client) connect() {
-	c.s.network.Lock()
-	defer c.s.network.Unlock()
-	c.s.mu.Lock()
-	c.s.listed = false
-	c.s.link.Add(1)
-	c.s.mu.Unlock()
-	c.box.OpenGate()
-	c.s.put(c.s.up, nil)
-}
-
-func TestEveryMessageIsHandledOnceAndInOrder(t *testing.T) {
-	const lanes = 5
-	for seed := range uint64(20) {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				rng := rand.New(rand.NewPCG(seed, 0))
-				const room = 6000
-				s := &server{down: make(chan parcel, 1<<16), up: make(chan parcel, 1<<10)}
-				c := &client{t: t, s: s, rng: rand.New(rand.NewPCG(seed, 1)), running: make(map[int]bool)}
-				c.box = inbox.New[int](inbox.Config[message]{
-					Workers: 3, Bytes: room, Handle: c.attempt, Relist: c.relist, LetGo: func(message) {},
-				})
-				stop := make(chan struct{})
-				var network sync.WaitGroup
-				network.Go(func() { s.carry(s.up, s.receive, time.Millisecond, stop) })
-				network.Go(func() { s.carry(s.down, c.read, 100*time.Microsecond, stop) })
-				network.Go(func() { // the acknowledger, whose acknowledgements outlive a link
-					for {
-						select {
-						case <-time.After(200 * time.Millisecond):
-						case <-stop:
-							return
-						}
-						c.mu.Lock()
-						ids := slices.Clone(c.acks)
-						c.mu.Unlock()
-						if len(ids) > 0 {
-							s.put(s.up, ids)
-						}
-					}
-				})
-
-				var sent [lanes][]message
-				for i := range 300 {
-					m := message{id: fmt.Sprint("m", i), lane: rng.IntN(lanes), size: int64(rng.IntN(1000))}
-					switch rng.IntN(40) {
-					case 0:
-						m.size = 4000 // more than half of the box
-					case 1:
-						m.size = 3 * room
-					}
-					sent[m.lane] = append(sent[m.lane], m)
-					s.deliver(m)
-					if i == 50 {
-						c.connect() // to a backlog
-					}
-					if i > 50 && rng.IntN(30) == 0 {
-						c.connect()
-					}
-					if rng.IntN(10) == 0 {
-						time.Sleep(time.Duration(rng.IntN(3000)) * time.Millisecond)
-					}
-					used := c.box.Left().Used
-					assert.True(t, used <= room || used == 3*room+inbox.Overhead, "%d bytes", used)
-				}
-				time.Sleep(time.Hour) // without another link: the gate alone must bring everything in
-				synctest.Wait()
-				assert.Empty(t, s.pending)
-				assert.Empty(t, c.box.Gate())
-				assert.Equal(t, inbox.Left{}, c.box.Left())
-				assert.LessOrEqual(t, c.most, 3)
-				assert.Positive(t, c.relisted)
-				assert.Less(t, c.relisted, 300)
-				var got [lanes][]message
-				for _, m := range c.done {
-					got[m.lane] = append(got[m.lane], m)
-				}
-				for lane := range lanes {
-					require.Equal(t, sent[lane], got[lane], "each once, and in order")
-				}
-				close(stop)
-				network.Wait()
-				t.Logf("%d pushes, %d times asked again", s.pushes, c.relisted)
-			})
-		})
-	}
+	c.acks[m.id] = manual
 }

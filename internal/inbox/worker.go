@@ -2,21 +2,26 @@ package inbox
 
 import "time"
 
-// work handles messages until no lane is ready.
+// work handles messages until no lane is ready. Handle and LetGo run user code, which may end this goroutine
+// (runtime.Goexit): another worker takes its place then.
 func (b *Box[K, M]) work(hired bool) {
-	for {
-		l, it := b.next(hired)
-		if l == nil {
-			return
+	exits := true
+	defer func() {
+		if exits {
+			//mutant:worker-replace
+			go b.work(false)
 		}
-		hired = false
+	}()
+	for l, it := b.next(hired); l != nil; l, it = b.next(false) {
 		b.attempt(l, it)
 	}
+	exits = false
 }
 
 // next takes the lane that has been ready for longest, and its first message; without one, the worker is no longer
 // counted.
 func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
+	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if hired {
@@ -28,7 +33,7 @@ func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
 		return nil, item[M]{}
 	}
 	l := b.ready.Pop()
-	l.busy = true
+	l.stage, l.began = handling, now
 	it := &l.items.All()[0]
 	it.attempt++
 	b.handling++
@@ -36,87 +41,74 @@ func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
 	return l, *it
 }
 
-// attempt handles the first message of l once. Handle and LetGo run user code, which may end this goroutine
-// (runtime.Goexit): deferred calls then do the rest, and another worker takes its place.
+// attempt handles the first message of l once.
 func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
 	l.verdict = Verdict{}
-	parked, exits := false, true
-	defer func() {
-		if !parked {
-			b.finish(l, l.verdict.Then == Keep)
-		}
-		if exits {
-			//mutant:worker-replace
-			go b.work(false)
-		}
-	}()
-	defer func() {
-		handled := !exits
-		exits = true
-		if l.verdict.Then == Retry {
-			if parked = b.parkLane(l, l.verdict.After); !parked {
-				b.cfg.LetGo(it.m) // Stop was called meanwhile
-			}
-		}
-		exits = !handled
-	}()
+	defer b.conclude(l, it.m) // also where Handle ends this goroutine
 	b.cfg.Handle(it.m, int(it.attempt), &l.verdict)
-	exits = false
+}
+
+// conclude carries out the verdict of an attempt.
+func (b *Box[K, M]) conclude(l *lane[K, M], m M) {
+	v := l.verdict
+	if v.Then == Retry && b.parkLane(l, v.After) {
+		b.cfg.Parked()
+		return
+	}
+	defer b.finish(l, v.Then == Keep) // also where LetGo ends this goroutine
+	if v.Then == Retry {
+		b.cfg.LetGo(m) // Stop was called meanwhile
+	}
 }
 
 // Abandoned reports whether Abandon was called.
 func (b *Box[K, M]) Abandoned() bool { return b.abandoned.Load() }
 
 // finish takes the first message of l away.
-func (b *Box[K, M]) finish(l *lane[K, M], keep bool) {
+func (b *Box[K, M]) finish(l *lane[K, M], keep bool) { b.tell(b.pop(l, keep)) }
+
+func (b *Box[K, M]) pop(l *lane[K, M], keep bool) due {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.handling--
-	l.busy = false
 	it := l.items.Pop()
-	if h, ok := b.held[it.id]; keep && ok && !h.forget {
-		b.kept.Add(it.id)
+	b.remove(l, &it, keep)
+	if l.closed && l.bytes <= l.half {
+		//mutant:lane-due
+		b.closing.low = true
 	}
-	b.free(it)
 	if l.items.Len() > 0 {
+		l.stage = queued
 		b.ready.Push(l) // for this worker, which goes on
 	} else {
-		b.close(l)
+		b.discard(l)
 	}
-	ask := b.wantsMore()
-	b.mu.Unlock()
-	b.relist(ask)
+	return b.nowDue()
 }
 
 // parkLane makes l ready again later, unless Stop was called. No goroutine waits for that.
 func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
+	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopped {
 		return false
 	}
+	if l.items.All()[0].attempt == 1 {
+		l.failed = now
+	}
 	//mutant:lane-park
 	b.handling--
-	l.busy = false
+	l.stage = backingOff
 	l.park = time.AfterFunc(after, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		l.park = nil
 		if !b.stopped {
+			l.stage = queued
 			b.ready.Push(l)
 			b.hire()
 		}
 	})
 	return true
-}
-
-// free gives the room of a message back.
-func (b *Box[K, M]) free(it item[M]) {
-	b.messages--
-	b.used -= int64(it.size)
-	if h, ok := b.held[it.id]; ok {
-		h.here = false
-		b.keepIf(it.id, h)
-	} else {
-		b.used -= Overhead
-	}
 }

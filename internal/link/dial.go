@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/header"
 )
 
@@ -23,8 +24,6 @@ const Subprotocol = "Mixin-Blaze-1"
 // Timing of a link.
 const (
 	handshakeTimeout = 10 * time.Second
-	pingEvery        = 15 * time.Second
-	silence          = 35 * time.Second // without a frame, a ping or a pong, the link is dead
 	writeTimeout     = 10 * time.Second
 	closeTimeout     = time.Second // for the peer's close frame
 )
@@ -39,6 +38,12 @@ type Config struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	TLS         *tls.Config
 	Proxy       func(*http.Request) (*url.URL, error)
+	// Pong is how long the first ping may be unanswered; 0: as the bounds of the context say. They say it for the pings
+	// after the first pong.
+	Pong time.Duration
+	// Patience is how long Dial waits, once its context has ended, for functions of the caller that ignore this. It waits
+	// for a second at most: zero means a second, negative not at all.
+	Patience time.Duration
 }
 
 // Errors of a handshake that goes on for too long, or succeeded in a way we cannot use.
@@ -49,8 +54,8 @@ var (
 	errSubprotocol = errors.New("the server chose another subprotocol")
 )
 
-// Dial connects. It returns within moments of ctx's end, with the error of ctx, in whatever phase it is.
-func Dial(ctx context.Context, cfg Config) (*Link, error) {
+// connect does what Dial says, and waits for the functions of the caller.
+func connect(ctx context.Context, cfg Config) (*Link, error) {
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	var raw *bounded
@@ -82,6 +87,9 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 		return nil, explain(ctx, handshake, cfg.Token, resp, err)
 	}
 	l := newLink(ctx, ws, raw)
+	if cfg.Pong > 0 {
+		l.patience.Store(int64(cfg.Pong))
+	}
 	l.serverTime = header.ServerTime(resp.Header)
 	return l, nil
 }
@@ -97,7 +105,7 @@ func dial(ctx context.Context, d *websocket.Dialer, cfg Config, connected func()
 		}
 	}
 	defer func() {
-		// A panic before there is a connection is one of our caller's functions.
+		// A panic before there is a connection is one of our caller's functions: Dial recovers it.
 		if proxied && connected() && (recover() != nil || err != nil && err.Error() == "") {
 			err = errProxy
 		}
@@ -133,5 +141,5 @@ func explain(ctx, handshake context.Context, token string, resp *http.Response, 
 	case handshake.Err() != nil:
 		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
 	}
-	return tame(err, token)
+	return guard.Foreign(tame(err, token)) // it may be an error of the caller's functions
 }

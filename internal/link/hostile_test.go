@@ -80,13 +80,3 @@ func TestAProxyThatRefuses(t *testing.T) {
 		})
 	}
 }
-
-// A panic of the caller's own functions stays what it is.
-func TestPanicsOfTheCallerAreNotHidden(t *testing.T) {
-	assert.PanicsWithValue(t, "own", func() {
-		_, _ = link.Dial(t.Context(), link.Config{
-			URL: "ws://blaze.test/", DialContext: func(context.Context, string, string) (net.Conn, error) { panic("own") },
-			Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.test:3128") },
-		})
-	})
-}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/mixin-blaze/blaze/internal/bounds"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -23,6 +24,12 @@ var (
 // ErrClosed is the cause of a link that was closed by its owner, with a close handshake.
 var ErrClosed = errors.New("link closed")
 
+// ErrPong is the cause of a link on which a ping was not answered in time, while other frames arrived.
+var ErrPong = errors.New("a ping was not answered")
+
+// errExited ends a link after Trace or Wrote has ended its reader or its writer.
+var errExited = errors.New("a hook called runtime.Goexit")
+
 // Source is where the writer gets its frames.
 type Source interface {
 	// Next returns the JSON of the next frame and whether it is to be stored as it is, or nil and how long until there may be
@@ -33,9 +40,10 @@ type Source interface {
 }
 
 // Hooks is what a link tells its owner. All but Trace are set; none may block. The writer calls Wrote. Of the others, which tell
-// of what was read, one is called at a time, in order, but for Alive.
+// of what was read, one is called at a time, in order, but for Alive. Trace and Wrote may call runtime.Goexit, which ends the link.
 type Hooks struct {
 	Alive func()                                // a frame, a ping or a pong came
+	Pong  func()                                // a ping was answered
 	Read  func()                                // a message was inflated
 	Trace func(json []byte)                     // its JSON, valid during the call; where it is set, one is inflated at a time
 	Frame func(l *Link, f *wire.Received) error // valid during the call; an error ends the link
@@ -51,6 +59,11 @@ type Link struct {
 	hooks Hooks
 	src   Source
 
+	bounds     bounds.Bounds
+	pinged     atomic.Int64 // when the oldest unanswered ping was written, in nanoseconds since born; 0: there is none
+	patience   atomic.Int64 // how long that one may be unanswered, in nanoseconds
+	ponged     atomic.Bool
+	born       time.Time
 	clocks     *clocks   // owned by the writer
 	serverTime time.Time // of the handshake
 
@@ -69,10 +82,12 @@ type Link struct {
 // newLink makes a link that keeps the values of ctx, not its end.
 func newLink(ctx context.Context, ws *websocket.Conn, raw *bounded) *Link {
 	ctx, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	return &Link{
-		ws: ws, conn: ws.NetConn(), raw: raw, ctx: ctx, end: end,
+	l := &Link{
+		ws: ws, conn: ws.NetConn(), raw: raw, ctx: ctx, end: end, bounds: bounds.From(ctx), born: time.Now(),
 		nudge: make(chan struct{}, 1), read: make(chan struct{}), done: make(chan struct{}),
 	}
+	l.patience.Store(int64(l.bounds.Pong))
+	return l
 }
 
 // Start starts the reader and the writer.
@@ -90,6 +105,7 @@ func (l *Link) Start(src Source, hooks Hooks) {
 	})
 	l.ws.SetPongHandler(func(string) error {
 		r.heard = true
+		l.pongCame()
 		return nil
 	})
 	l.ws.SetCloseHandler(func(code int, _ string) error {
@@ -117,9 +133,15 @@ func (l *Link) Fail(err error) {
 }
 
 // Close writes a close frame, waits for the peer's, and ends the link, all within patience and never more than a second.
-func (l *Link) Close(patience time.Duration) {
+// It says that the session is over.
+func (l *Link) Close(patience time.Duration) { l.close(websocket.CloseNormalClosure, patience) }
+
+// Leave is Close for a link that another one follows.
+func (l *Link) Leave(patience time.Duration) { l.close(websocket.CloseGoingAway, patience) }
+
+func (l *Link) close(code int, patience time.Duration) {
 	l.ours.Store(true)
-	l.sayFarewell(websocket.CloseNormalClosure)
+	l.sayFarewell(code)
 	impatient := time.AfterFunc(min(patience, closeTimeout), func() { l.Fail(ErrClosed) })
 	defer impatient.Stop()
 	<-l.done

@@ -215,6 +215,7 @@ type log struct {
 	ids, events []string
 	bad         []error
 	alive, read int
+	pongs       int
 	refuse      error             // what the Frame hook answers
 	hold        chan struct{}     // what it waits for, unless nil
 	trace       func(json []byte) // the Trace hook
@@ -228,6 +229,7 @@ func (g *log) hooks() link.Hooks {
 	}
 	return link.Hooks{
 		Alive: func() { note(func() { g.alive++ }) },
+		Pong:  func() { note(func() { g.pongs++ }) },
 		Read:  func() { note(func() { g.read++ }) },
 		Trace: g.trace,
 		Frame: func(_ *link.Link, f *wire.Received) (err error) {
@@ -266,6 +268,12 @@ func connect(t *testing.T, src link.Source) *rig {
 
 func connectTo(t *testing.T, src link.Source, log *log) *rig {
 	t.Helper()
+	return connectIn(t.Context(), t, src, log, 0)
+}
+
+// connectIn dials with ctx, and patience for the first pong.
+func connectIn(ctx context.Context, t *testing.T, src link.Source, log *log, patience time.Duration) *rig {
+	t.Helper()
 	client, server := pipe()
 	r := &rig{t: t, conn: client, peer: newPeer(server), log: log}
 	go func() {
@@ -274,7 +282,9 @@ func connectTo(t *testing.T, src link.Source, log *log) *rig {
 		}
 	}()
 	var err error
-	r.Link, err = link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
+	r.Link, err = link.Dial(ctx, link.Config{
+		URL: "ws://blaze.test/", Token: token, DialContext: give(client), Pong: patience,
+	})
 	require.NoError(t, err)
 	client.writes.Store(0)
 	r.start(src)

@@ -34,15 +34,19 @@ type reader struct {
 
 func (r *reader) run() {
 	l := r.l
-	defer close(l.read)
-	err := r.read()
+	err := errExited
+	defer func() {
+		l.end(err)
+		// The writer may be in the middle of a write that will never end. It still gets a moment for the close frame.
+		_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+		close(l.read)
+	}()
+	reason := r.read()
 	r.flush()
 	if r.last != nil {
 		<-r.last
 	}
-	l.end(err)
-	// The writer may be in the middle of a write that will never end. It still gets a moment for the close frame.
-	_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	err = reason
 }
 
 // mostHelpers bounds the helpers of one link.
@@ -65,7 +69,7 @@ func (l *Link) endReading(err error) {
 }
 
 func (r *reader) read() error {
-	_ = r.l.conn.SetReadDeadline(time.Now().Add(silence))
+	_ = r.l.conn.SetReadDeadline(time.Now().Add(r.l.bounds.Silence))
 	for {
 		kind, message, err := r.l.ws.NextReader()
 		if err != nil {
@@ -122,7 +126,7 @@ func (r *reader) pause() error {
 		r.heard = false
 		// It fails only on a closed connection, where the read says so.
 		//mutant:read-deadline
-		_ = r.l.conn.SetReadDeadline(time.Now().Add(silence))
+		_ = r.l.conn.SetReadDeadline(time.Now().Add(r.l.bounds.Silence))
 	}
 	// A helper may have ended the link, just before the line above.
 	return r.l.Err()
@@ -177,7 +181,7 @@ func (l *Link) lost(err error) error {
 	}
 	var timeout interface{ Timeout() bool }
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		return fmt.Errorf("no sign of life for %v: %w", silence, err)
+		return fmt.Errorf("no sign of life for %v: %w", l.bounds.Silence, err)
 	}
 	return fmt.Errorf("read: %w", err)
 }

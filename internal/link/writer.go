@@ -42,17 +42,20 @@ func (s *scratch) giveBack() {
 
 // writer is the only goroutine that writes. It ends the connection, and with it the reader.
 func (l *Link) writer() {
-	defer close(l.done)
-	err := l.writeFrames()
-	l.end(err)
-	_ = l.raw.Close()
-	<-l.read
+	err := errExited
+	defer func() {
+		l.end(err)
+		_ = l.raw.Close()
+		<-l.read
+		close(l.done)
+	}()
+	err = l.writeFrames()
 }
 
 func (l *Link) writeFrames() error {
-	ping := time.NewTicker(pingEvery)
+	ping := time.NewTicker(l.bounds.Ping)
 	defer ping.Stop()
-	due := time.NewTimer(pingEvery)
+	due := time.NewTimer(l.bounds.Ping)
 	defer due.Stop()
 	l.clocks = newClocks(l.ctx)
 	pingNow := false
@@ -66,7 +69,7 @@ func (l *Link) writeFrames() error {
 			return ErrClosed
 		}
 		if wait < 0 {
-			wait = pingEvery // nothing is due; the ticker comes first
+			wait = l.bounds.Ping // nothing is due; the ticker comes first
 		}
 		due.Reset(wait)
 		pingNow = false
@@ -105,6 +108,9 @@ func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, c
 		if pingNow {
 			if l.clocks.jumped() {
 				return 0, false, errJump
+			}
+			if l.pings() {
+				return 0, false, fmt.Errorf("%w for %v", ErrPong, time.Duration(l.patience.Load()))
 			}
 			s.out = appendFrame(s.out, opPing, nil)
 			pingNow = false

@@ -4,23 +4,52 @@ package mutants
 var All = []Mutant{
 	{
 		Name: "ids under way are not held", By: soak,
-		Marker: "inbox-duplicate", Old: "b.holds(id) ||", New: "",
+		Marker: "inbox-duplicate", Old: "b.ids.has(it.id)", New: "false",
 	},
 	{
-		Name: "the gate opens half empty, to whatever comes", By: soak,
-		Marker: "gate-ask", New: "id := b.gate.id\n b.gate = gate{}\n return id",
+		Name: "what does not fit is dropped, and the next one is taken", By: in("inbox", "TestOneLaneClosesAlone"),
+		Marker: "lane-close", New: "",
 	},
 	{
-		Name: "what does not fit is dropped, and not asked for again", By: soak,
-		Marker: "gate-close", New: "",
+		Name: "a conversation that let messages go takes later ones", By: in("inbox", "TestTheLargestLaneGivesWay"),
+		Marker: "lane-refuses", Old: "|| l.closed", New: "",
 	},
 	{
-		Name: "a closed gate never asks", By: soak,
-		Marker: "gate-ask", New: `return ""`,
+		Name:   "a closed conversation is forgotten with its last message",
+		By:     in("inbox", "TestAClosedLaneStaysClosedWhenItIsEmpty"),
+		Marker: "lane-gone", Old: "|| closed", New: "|| closed && false",
+	},
+	{
+		Name: "one conversation closes the inbox for all", By: in("inbox", "TestOneLaneClosesAlone"),
+		Marker: "close-all", Old: "cost > b.cfg.Bytes ||", New: "true ||",
+	},
+	{
+		Name: "a closed conversation is never due", By: in("inbox", "TestAClosedLaneIsDueAtHalfOfWhatItHeld"),
+		Marker: "lane-due", New: "",
+	},
+	{
+		Name: "a full inbox is never due", By: in("inbox", "TestTheWholeBoxIsDueHalfEmpty"),
+		Marker: "whole-due", Old: "b.used <= c.most/2", New: "false",
+	},
+	{
+		Name: "receipts wait without a bound", By: in("engine", "TestReceiptsAreBounded"),
+		Marker: "receipts-bound", Old: "r.queue.Len() >= receiptsLen", New: "false",
+	},
+	{
+		Name: "no receipt is handled after one that called Goexit", By: in("engine", "TestAReceiptMayEndItsGoroutine"),
+		Marker: "receipts-replace", New: "",
+	},
+	{
+		Name: "waiting conversations are logged at each attempt", By: unit("TestWaitingConversationsAreLoggedOnceAMinute"),
+		Marker: "waiting-log", Old: "last != 0 &&", New: "false &&",
 	},
 	{
 		Name: "a message that failed goes behind the rest of its conversation", By: soak,
 		Marker: "lane-park", New: "l.items.Push(l.items.Pop())\n {{.}}",
+	},
+	{
+		Name: "ids that the user acknowledged stay in the order of all", By: in("inbox", "TestManualIDsLeaveNothing"),
+		Marker: "manual-tidy", Old: "s.order.Len() <= 2*s.manual+few", New: "true",
 	},
 	{
 		Name: "a conversation is handled by two workers", By: soak,
@@ -68,20 +97,40 @@ var All = []Mutant{
 		Marker: "ack-interval", New: "",
 	},
 	{
-		Name: "refused plural acknowledgements are forgotten", By: soak,
-		Marker: "ack-again", New: "",
+		Name: "refused plural acknowledgements are forgotten", By: unit("TestAServerWithoutPluralAcks"),
+		Marker: "ack-parts", New: "",
 	},
 	{
-		Name: "plural actions are used although the server has none", By: plain,
-		Marker: "ack-unusable", New: "return false",
+		Name: "plural actions are used although the server has none", By: in("engine", "TestPluralIsPutOffAfterItWasSplit"),
+		Marker: "ack-unusable", Old: "min(b.Plural<<min(p.failed, 16), b.MaxPlural)", New: "0",
 	},
 	{
 		Name: "the count of what a reply has said is kept over attempts", By: soak,
-		Marker: "reply-id", Old: "m.counter()", New: "m.Attempt-1+{{.}}",
+		Marker: "reply-id", Old: "a.ordinal", New: "m.Attempt-1+{{.}}",
 	},
 	{
 		Name: "replies get random ids", By: soak,
-		Marker: "reply-id", New: "_ = strconv.Itoa(m.counter().count(key))",
+		Marker: "reply-id", New: "a.id, _ = uuid.NewV4()\n _ = strconv.Itoa(a.ordinal)",
+	},
+	{
+		Name: "a reply without an answer is repeated under another id", By: unit("TestAReplyRepeatedInOneAttempt"),
+		Marker: "reply-again", Old: "mayRepeat", New: "false",
+	},
+	{
+		Name: "a confirmed reply is written again", By: unit("TestAConfirmedReplyIsNotWrittenAgain"),
+		Marker: "reply-confirmed", Old: "end == stored", New: "false",
+	},
+	{
+		Name: "an attempt does not know the replies of those before", By: unit("TestAConfirmedReplyIsNotWrittenAgain"),
+		Marker: "reply-attempts", New: "_ = err",
+	},
+	{
+		Name: "a 403 is final for a reply that had no answer", By: unit("TestARefusedReplyThatMayBeStored"),
+		Marker: "reply-forbidden", Old: "end == unanswered", New: "false",
+	},
+	{
+		Name: "a 403 is final for a reply that a former process may have sent", By: unit("TestARefusedReplyThatMayBeStored"),
+		Marker: "reply-forbidden", Old: "m.Backlog", New: "false",
 	},
 	{
 		Name: "another message id on another try", By: soak,
@@ -94,8 +143,8 @@ var All = []Mutant{
 		}`,
 	},
 	{
-		Name: "another message id outside of a refused batch", By: soak,
-		Marker: "batch-alone", New: "{{.}}\n p.MessageID, _ = wire.NewID()",
+		Name: "another message id outside of a refused batch", By: unit("TestBatchWithoutPluralAction"),
+		Marker: "batch-singly", New: "{{.}}\n other := m.messageParams\n other.MessageID, _ = wire.NewID()\n parts[i].Params = &other",
 	},
 	{
 		Name: "a message without an answer counts as not stored", By: soak,
@@ -106,16 +155,52 @@ var All = []Mutant{
 		Marker: "outcome-unsure", Old: "|| e.state == written", New: "",
 	},
 	{
-		Name: "two frames of one conversation are under way", By: soak,
+		Name: "two frames of one conversation are under way", By: unit("TestBatchPipelinesConversations"),
 		Marker: "batch-thread", New: `{{.}}
-			if len(t.messages) > 0 {
-				b.ready = append(b.ready, &thread{messages: t.messages})
-				t.messages = nil
+			if len(t.items) > 0 {
+				b.enqueue(&thread{items: t.items})
+				t.items = nil
 			}`,
 	},
 	{
-		Name: "a refused batch is lost", By: soak,
-		Marker: "batch-singly", New: "f.unsure = o.Unconfirmed",
+		Name: "a refused frame of a batch loses all its messages", By: unit("TestBatchRefusedOnceConfirmed"),
+		Marker: "batch-split", Old: "Split: func() []engine.Part { return singly(items) },", New: "",
+	},
+	{
+		Name: "one message id is sent twice in a batch", By: unit("TestBatchTakesAMessageIDOnce"),
+		Marker: "batch-given-id", Old: "given[id]", New: "false",
+	},
+	{
+		Name: "what a slow limiter lets through waits for a full request", By: unit("TestBatchDoesNotKeepWhatTheLimiterLetThrough"),
+		Marker: "batch-linger", Old: "batchLinger-", New: "time.Hour-",
+	},
+	{
+		Name: "encrypted messages take no room in the outbox", By: unit("TestTheEndWaitsForEncryptedMessages"),
+		Marker: "sealed-hold", Old: "c.engine.Hold(ctx, sizeOf(items))", New: "func() {}, c.engine.Over().Err()",
+	},
+	{
+		Name: "encrypted messages are packed by what they are expected to take", By: unit("TestEncryptedRequestsOfManySessions"),
+		Marker: "sealed-size", Old: "> batchBytes", New: "> 10*batchBytes",
+	},
+	{
+		Name: "a refused encrypted message takes others with it", By: unit("TestAnEncryptedMessageIsRefusedAlone"),
+		Marker: "sealed-singly", Old: "mayBeOfOne(refusal)", New: "false",
+	},
+	{
+		Name: "a second 401 over HTTP is final for an encrypted message", By: unit("TestAnEncryptedMessageOutlivesAnOutage"),
+		Marker: "rest-401", Old: "p.endless", New: "false",
+	},
+	{
+		Name: "an outage of the HTTP API uses up the attempts of an encrypted message", By: unit("TestAnEncryptedMessageOutlivesAnOutage"),
+		Marker: "rest-silent", Old: "p.endless ||", New: "",
+	},
+	{
+		Name: "a gateway's answer counts as the service's", By: unit("TestAnOutageIsNoReasonToDropAMessage"),
+		Marker: "rest-gateway", New: "return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: status}}",
+	},
+	{
+		Name: "a 429 over HTTP does not ask the limiter", By: unit("TestTheLimiterAfterA429OverHTTP"),
+		Marker: "rest-pace", Old: "r.Pace != nil", New: "false",
 	},
 	{
 		Name: "a passing refusal is final", By: soak,
@@ -129,10 +214,6 @@ var All = []Mutant{
 		return nil
 	}
 	{{.}}`,
-	},
-	{
-		Name: "a silent connection with requests is kept", By: fault(16),
-		Marker: "link-stalled", New: "wait = -1",
 	},
 	{
 		Name: "nothing is listed on a new connection", By: soak,
@@ -156,15 +237,55 @@ var All = []Mutant{
 	},
 	{
 		Name: "a refused key is tried for ever", By: fault(6),
-		Marker: "key-refused", New: "again := false",
+		Marker: "key-refused", New: "",
 	},
 	{
 		Name: "the first refusal of a key is the last", By: fault(7),
-		Marker: "key-refused", New: "again := true",
+		Marker: "key-refused", Old: "probed.Answer == ProbeRefused", New: "true",
+	},
+	{
+		Name: "a session that worked is given up when GET /me is silent", By: unit("TestA401WithoutAnAnswerOverHTTP"),
+		Marker: "session-worked", New: "",
+	},
+	{
+		Name: "each refusal of a valid session is reported", By: unit("TestA401OfASessionThatTheHTTPAPIAccepts"),
+		Marker: "alarm-interval", New: "",
+	},
+	{
+		Name: "a 401 to a request ends the link", By: unit("TestA401ToARequestIsItsError"),
+		Marker: "request-401", New: "",
+	},
+	{
+		Name: "a message is given up after a 401", By: unit("TestAHandlerTriesAgainAfterA401"),
+		Marker: "handler-401", Old: "!errors.Is(err, CodeUnauthorized) &&", New: "",
+	},
+	{
+		Name: "10006 over HTTP changes nothing", By: unit("TestOutdatedOverHTTP"),
+		Marker: "outdated-http", New: "",
+	},
+	{
+		Name: "each endpoint waits for its turn", By: unit("TestTheNextEndpointIsReachedAtOnce"),
+		Marker: "next-endpoint", New: "",
+	},
+	{
+		Name: "a ping may be unanswered for ever", By: in("link", "TestAPingThatIsNotAnsweredEndsTheLink"),
+		Marker: "pong-deadline", New: "return false",
+	},
+	{
+		Name: "a slow line never gets more patience", By: unit("TestRepliesBehindPushes"),
+		Marker: "pong-doubles", New: "p.first = b.Pong",
+	},
+	{
+		Name: "patience with a list does not grow", By: unit("TestAListThatIsNeverAnswered"),
+		Marker: "list-overdue", New: "",
+	},
+	{
+		Name: "conversations that only fail replace the link each second", By: in("engine", "TestResyncs"),
+		Marker: "resync-step", New: "",
 	},
 	{
 		Name: "a dead connection is not noticed", By: fault(15),
-		Marker: "read-deadline", Old: "time.Now().Add(silence)", New: "time.Time{}",
+		Marker: "read-deadline", Old: "time.Now().Add(r.l.bounds.Silence)", New: "time.Time{}",
 	},
 	{
 		Name: "a cancelled handshake is waited for", By: fault(51),
@@ -199,7 +320,85 @@ var All = []Mutant{
 		Marker: "start-once", Old: "!= idle", New: "{{.}} && l.phase != offline",
 	},
 	{
+		Name: "a handler's error is asked outside of the guard", By: unit("TestErrorsThatFailWhenTheyAreAsked"),
+		Marker: "judge-guard", New: `
+	o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), hopeless: hopeless(err), text: err.Error()}
+	done(o)`,
+	},
+	{
+		Name: "a dropped message is acknowledged before Dropped has returned",
+		By:   unit("TestDroppedReturnsBeforeTheAcknowledgement"), Marker: "dropped-first", New: "go {{.}}",
+	},
+	{
+		Name: "what waits for the hooks is not bounded", By: unit("TestWhatABlockedHookKeepsWaitingIsBounded"),
+		Marker: "hooks-dropped", New: "",
+	},
+	{
+		Name: "the hooks end with one that called Goexit", By: unit("TestAQueuedHookThatFailsIsCalledAgain"),
+		Marker: "hooks-replace", New: "",
+	},
+	{
+		Name: "Run does not wait for the log", By: unit("TestTheEndWaitsForTheLog"),
+		Marker: "hooks-end", New: "_ = since",
+	},
+	{
+		Name: "frames do not wait for Connected", By: unit("TestConnectedComesBeforeTheFirstFrameRead"),
+		Marker: "connected-first", New: "",
+	},
+	{
 		Name: "sends wait for all acknowledgements", By: unit("TestASendDoesNotWaitBehindAcknowledgements"),
 		Marker: "class-order", Old: "r.acked", New: "false",
+	},
+	{
+		Name: "silence counts while nothing else is answered", By: in("outbox", "TestSilenceOfAllIsNoAttempt"),
+		Marker: "silence-others", New: "",
+	},
+	{
+		Name: "the reply timeout does not double", By: in("outbox", "TestTimeoutsDouble"),
+		Marker: "reply-doubles", New: "",
+	},
+	{
+		Name: "a list that is refused for now is written again", By: in("outbox", "TestAListIsWrittenOnce"),
+		Marker: "list-once", Old: "&& e.Class != List", New: "",
+	},
+	{
+		Name: "the parts of a conversation are written at once", By: in("outbox", "TestARejectedRequestIsSplit"),
+		Marker: "split-order", Old: `p.Order == ""`, New: "true",
+	},
+	{
+		Name: "a late confirmation of what was split is ignored", By: in("outbox", "TestTheWholeIsConfirmedAfterAll"),
+		Marker: "split-late", New: "",
+	},
+	{
+		Name: "a suspect is not written alone", By: in("outbox", "TestTheTurnOfASuspect"),
+		Marker: "suspect-alone", New: "alone := true",
+	},
+	{
+		Name: "a suspect is written before those that wait", By: in("outbox", "TestAPoisonedRequestDoesNotStarveTheOthers"),
+		Marker: "suspect-last", New: "",
+	},
+	{
+		Name: "a link on which nothing was answered blames", By: in("outbox", "TestAnHourOfAcceptAndClose"),
+		Marker: "blame-answered", Old: "l.listed && !l.answered", New: "false",
+	},
+	{
+		Name: "a link that is replaced on purpose blames", By: in("outbox", "TestAReplacedLinkBlamesNobody"),
+		Marker: "blame-answered", Old: "l.quiet.paused ||", New: "",
+	},
+	{
+		Name: "no request becomes a suspect", By: in("outbox", "TestAPoisonedRequestDoesNotStarveTheOthers"),
+		Marker: "blame-links", Old: "e.blame.links < suspectAfter", New: "true",
+	},
+	{
+		Name: "a suspect is given up for links lost before it was alone", By: in("outbox", "TestASuspectEndsAfterLinksLostAlone"),
+		Marker: "blame-alone", Old: "if alone", New: "if true",
+	},
+	{
+		Name: "sends are written on a connection that is to be replaced", By: in("outbox", "TestQuiesceLetsNoSendBeWritten"),
+		Marker: "quiesce-sends", Old: "|| class == Send && paused", New: "",
+	},
+	{
+		Name: "a Limiter that panics keeps its room", By: in("outbox", "TestAPaceThatDoesNotReturn"),
+		Marker: "pace-returns", Old: "!returned", New: "{{.}} && false",
 	},
 }

@@ -43,8 +43,7 @@ func (t Test) String() string { return t.Run }
 
 // The short soak, in both forms.
 var (
-	soak  = Test{Package: "./internal/soak", Run: "^TestSoak$", Tags: "soak", Timeout: 3 * time.Minute}
-	plain = Test{Package: "./internal/soak", Run: "^TestSoakWithoutPluralActions$", Tags: "soak", Timeout: time.Minute}
+	soak = Test{Package: "./internal/soak", Run: "^TestSoak$", Tags: "soak", Timeout: 3 * time.Minute}
 )
 
 // fault is the test of one row of the fault suite.
@@ -55,6 +54,11 @@ func fault(row int) Test {
 // unit is a test of the package blaze.
 func unit(name string) Test {
 	return Test{Package: ".", Run: "^" + name + "$", Timeout: time.Minute}
+}
+
+// in is a test of the internal package with that name.
+func in(name, test string) Test {
+	return Test{Package: "./internal/" + name, Run: "^" + test + "$", Timeout: time.Minute}
 }
 
 // Apply returns the path of the file with the mutant's marker, and the text of that file with the change made. root is

@@ -18,42 +18,89 @@ func (b *Box) Do(ctx context.Context, req Request) Outcome {
 	}
 	e := &entry{Request: req, ended: make(chan Outcome, 1)}
 	if req.Pace != nil {
-		e.rejected = make(chan *wire.Error, 1)
+		e.paces = make(chan struct{}, 1)
 	}
 	b.add(e)
+	if e.paces != nil {
+		return b.waitPacing(ctx, e)
+	}
+	select {
+	case o := <-e.ended:
+		return o
+	case <-ctx.Done():
+		return b.abandon(e, ctx.Err())
+	}
+}
+
+// waitPacing waits for the end of e, and runs Pace after each rejection of e or of a part that is not final.
+func (b *Box) waitPacing(ctx context.Context, e *entry) Outcome {
 	for {
 		select {
 		case o := <-e.ended:
 			return o
-		case rejection := <-e.rejected:
-			if err := req.Pace(ctx, rejection); err != nil {
-				return b.abandon(e, err)
+		case <-e.paces:
+			for p, rejection := b.toPace(e); p != nil; p, rejection = b.toPace(e) {
+				b.pace(ctx, e, p, rejection)
 			}
-			b.resume(e)
 		case <-ctx.Done():
 			return b.abandon(e, ctx.Err())
 		}
 	}
 }
 
-// abandon ends e with err, unless something else has ended it meanwhile.
-func (b *Box) abandon(e *entry, err error) Outcome {
+// toPace returns the next one of e and its parts to be paced, and its rejection; nil: there is none.
+func (b *Box) toPace(e *entry) (*entry, *wire.Error) {
 	b.mu.Lock()
-	if b.byID[e.ID] != e {
-		b.mu.Unlock()
-		return <-e.ended
+	defer b.mu.Unlock()
+	for len(e.pacing) > 0 {
+		p := e.pacing[0]
+		e.pacing = e.pacing[1:]
+		if b.byID[p.ID] == p && p.state == pacing {
+			return p, p.rejection
+		}
 	}
-	b.remove(e)
-	b.mu.Unlock()
-	return e.unanswered(err)
+	return nil, nil
 }
 
-// resume lets e rest, unless something has ended it meanwhile.
-func (b *Box) resume(e *entry) {
+// pace runs the Pace of e for p, which is e or a part of it.
+func (b *Box) pace(ctx context.Context, e, p *entry, rejection *wire.Error) {
+	returned := false
+	defer func() {
+		//mutant:pace-returns
+		if !returned { // it panicked, or has ended this goroutine: the request must not keep its room
+			b.abandon(e, context.Canceled)
+		}
+	}()
+	err := e.Pace(ctx, rejection)
+	returned = true
+	b.resume(p, err)
+}
+
+// resume lets e rest, or ends it with the error of its Pace, unless something else has ended it meanwhile.
+func (b *Box) resume(e *entry, err error) {
+	var ends endings
 	b.mu.Lock()
-	if b.byID[e.ID] == e && e.state == pacing {
-		b.restNow(e)
+	switch {
+	case b.byID[e.ID] != e || e.state != pacing:
+	case err != nil:
+		b.abort(e, err, &ends)
+	default:
+		b.rest(e)
 	}
 	b.mu.Unlock()
+	ends.run()
 	b.signal()
+}
+
+// abandon ends e with err, unless something else has ended it meanwhile.
+func (b *Box) abandon(e *entry, err error) Outcome {
+	var ends endings
+	b.mu.Lock()
+	if b.byID[e.ID] == e {
+		b.abort(e, err, &ends)
+	}
+	b.mu.Unlock()
+	ends.run()
+	b.signal() // others may have waited for e
+	return <-e.ended
 }

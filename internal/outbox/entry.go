@@ -7,83 +7,78 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// end delivers the outcome to the caller of Go or Do. It is called once, under no lock, after e was removed.
-func (e *entry) end(o Outcome) {
-	if e.done != nil {
-		e.done(o)
-		return
-	}
-	e.ended <- o // has room for one
-}
+type state uint8
 
-// answered returns the outcome of a request that has its final answer.
-func (e *entry) answered(rejection *wire.Error, transient bool) Outcome {
-	o := Outcome{Kind: Rejected, Rejection: rejection, Unconfirmed: e.unconfirmed, Attempts: e.attempts}
-	switch {
-	case rejection == nil:
-		o.Kind = Confirmed
-	case transient:
-		o.Kind = TransientExhausted
-	}
-	return o
-}
+const (
+	waiting state = iota
+	written
+	resting
+	pacing // its caller runs Request.Pace; it rests after that
+	split  // stands for its parts
+	behind // a part that waits for one before it
+)
 
-// unanswered returns the outcome of a request that err ended.
-func (e *entry) unanswered(err error) Outcome {
-	//mutant:outcome-unsure
-	return Outcome{
-		Kind: Unanswered, Rejection: e.rejection, Unconfirmed: e.unconfirmed || e.state == written,
-		Err: err, Attempts: e.attempts,
-	}
+type entry struct {
+	Request
+	done        func(Outcome) // gets the outcome of a request of Go
+	ended       chan Outcome  // gets the outcome of a request of Do
+	paces       chan struct{} // tells Do that there is something in pacing; nil: it has no Pace
+	pacing      []*entry      // it and its parts, to be paced; not in parts
+	group       *group        // of its parts, while it is split
+	whole       *entry        // that it is a part of; nil: none
+	part        int           // its place in the whole
+	seq         uint64        // its place among the requests that wait
+	state       state
+	queue       *queue // that it is in; nil: none
+	pos         int    // in queue
+	due         time.Time
+	timeout     time.Duration
+	onLink      bool   // the present link owes an answer to it
+	write       uint64 // its place among the writes of the link, while onLink
+	awaited     bool   // by Quiesce
+	heard       uint64 // linkState.heard, when it was last written
+	attempts    int
+	silent      int // attempts without a reply, while others got one
+	rejections  int // that were transient
+	rests       int // rejections that were not final
+	unconfirmed bool
+	rejection   *wire.Error // the last that was not final
+	blame       blame
 }
 
 // requeue moves e to the requests to be written.
 func (b *Box) requeue(e *entry) {
-	b.unqueue(e)
+	e.unqueue()
 	e.state = waiting
 	b.ready.push(e)
 }
 
 // unqueue takes e out of the queue it is in.
-func (b *Box) unqueue(e *entry) {
-	switch e.state {
-	case waiting:
-		b.ready.remove(e)
-	case written, resting:
-		heap.Remove(&b.timed, e.pos)
-	case pacing:
+func (e *entry) unqueue() {
+	if e.queue != nil {
+		heap.Remove(e.queue, e.pos)
 	}
 }
 
 // offLink notes that the present link owes no answer to e any more.
 func (b *Box) offLink(e *entry) {
-	if e.onLink {
-		e.onLink = false
-		b.onLink--
+	if !e.onLink {
+		return
 	}
-}
-
-// longest returns since when the present link has owed an answer: the moment of the last one, or later, when the
-// first of the requests that still wait was written.
-func (b *Box) longest(now time.Time) time.Time {
-	first := now
-	for _, e := range b.byID {
-		if e.onLink && e.since.Before(first) {
-			first = e.since
-		}
+	e.onLink = false
+	b.link.owed--
+	if e.awaited {
+		e.awaited = false
+		b.link.quiet.ended()
 	}
-	if first.Before(b.heard) {
-		return b.heard
-	}
-	return first
 }
 
 // remove forgets e. Its state stays as it was, for unanswered.
 func (b *Box) remove(e *entry) {
-	b.unqueue(e)
+	e.unqueue()
 	b.offLink(e)
 	delete(b.byID, e.ID)
-	if e.Class == Send {
+	if e.Class == Send && e.whole == nil {
 		b.leave(int64(len(e.Frame)))
 	}
 }
@@ -102,61 +97,4 @@ func (b *Box) tellDrained() {
 		close(ch)
 	}
 	b.drained = nil
-}
-
-// ready are the requests that wait to be written.
-type ready struct {
-	queues [classes]queue // by age
-	acked  bool           // an Ack was the last of Ack and Send
-}
-
-func (r *ready) push(e *entry)   { heap.Push(&r.queues[e.Class], e) }
-func (r *ready) remove(e *entry) { heap.Remove(&r.queues[e.Class], e.pos) }
-
-// pop takes the one whose turn it is; nil: there is none.
-func (r *ready) pop() *entry {
-	order := [...]Class{List, Ack, Send}
-	//mutant:class-order
-	if r.acked {
-		order = [...]Class{List, Send, Ack}
-	}
-	for _, class := range order {
-		if q := &r.queues[class]; q.Len() > 0 {
-			if class != List {
-				r.acked = class == Ack
-			}
-			return heap.Pop(q).(*entry)
-		}
-	}
-	return nil
-}
-
-func byAge(a, b *entry) bool { return a.seq < b.seq }
-func byDue(a, b *entry) bool { return a.due.Before(b.due) }
-
-// queue is a heap of entries that know where they are.
-type queue struct {
-	items []*entry
-	less  func(a, b *entry) bool
-}
-
-func (q *queue) Len() int           { return len(q.items) }
-func (q *queue) Less(i, j int) bool { return q.less(q.items[i], q.items[j]) }
-func (q *queue) Swap(i, j int) {
-	q.items[i], q.items[j] = q.items[j], q.items[i]
-	q.items[i].pos, q.items[j].pos = i, j
-}
-
-func (q *queue) Push(x any) {
-	e := x.(*entry)
-	e.pos = len(q.items)
-	q.items = append(q.items, e)
-}
-
-func (q *queue) Pop() any {
-	last := len(q.items) - 1
-	e := q.items[last]
-	q.items[last] = nil
-	q.items = q.items[:last]
-	return e
 }

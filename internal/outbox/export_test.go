@@ -10,16 +10,23 @@ func (b *Box) Waiting(id string) bool {
 	return b.byID[id] != nil
 }
 
+// Age returns the place of a request among those that came.
+func (b *Box) Age(id string) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.byID[id].seq
+}
+
 // Left returns what b holds.
 func (b *Box) Left() Left {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	queued := b.timed.Len()
+	queued := b.timed.Len() + b.ready.suspects.Len()
 	for i := range b.ready.queues {
 		queued += b.ready.queues[i].Len()
 	}
 	return Left{
-		Entries: len(b.byID), Queued: queued, OnLink: b.onLink, Waiters: len(b.room.waiters),
+		Entries: len(b.byID), Queued: queued, OnLink: b.link.owed, Waiters: len(b.room.waiters),
 		TakenSlots: b.room.maxSlots - b.room.slots, TakenBytes: int(b.room.maxBytes - b.room.bytes),
 	}
 }

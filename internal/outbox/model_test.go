@@ -1,53 +1,78 @@
 package outbox_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-var (
-	errSealed = errors.New("sealed")
-	errPace   = errors.New("no pace")
+// The numbers of the rules.
+const (
+	silentTries = 3 // until a request is split
+	blamedLinks = 2 // until a request is a suspect
+	maxReply    = 70 * time.Second
 )
+
+var errSplit = errors.New("no split")
 
 // model is the outbox again, as simply as it can be said: one list, looked through from its beginning each time.
 type model struct {
-	cfg       outbox.Config
-	up        bool
-	shut      error
-	heard     time.Time
-	entries   []*modelEntry // not ended, in their first order; with who waits for room
-	latent    []*modelEntry // ended, and their caller does not know, because it paces
-	resent    uint64
-	acked     bool // the last written of class Ack and Send was an Ack
-	round     int
+	cfg     outbox.Config
+	up      bool
+	shut    error
+	entries []*modelEntry // not ended; with who waits for room and who holds some
+	latent  []*modelEntry // ended, and their caller does not know, because it paces
+	split   map[string][]outbox.Part
+	resent  uint64
+	acked   bool // the last written of class Ack and Send was an Ack, suspects aside
+	clock   int  // of ages
+	before  int  // requests up to this age are written before the next suspect
+	link    modelLink
+
 	roomSlots int
 	roomBytes int64
 	outcomes  map[string]outcome
+	seen      map[string]int // what the play has come to
+}
+
+// modelLink begins anew with each link.
+type modelLink struct {
+	listed, answered, paused bool
+	heard, writes            int
+	turn                     *modelEntry
+	until                    time.Time
+	alone                    bool // turn was written alone
 }
 
 type modelEntry struct {
 	outbox.Request
-	round    int // when it came in; those of one round may be written in any order
-	state    string
+	age      int
+	state    string // "no room", "held", "arriving", and those of an entry
+	caller   bool   // it is a Do, with a Pace
+	inPace   *modelEntry
+	asking   []*modelEntry
+	whole    *modelEntry
+	parts    []*modelEntry
+	order    string
+	late     bool
+	busy     string // the last rejection that was not final
+	drained  string // the rejection that used up the attempts of what was split
 	due      time.Time
 	timeout  time.Duration
-	since    time.Time // owed
 	owed     bool
-	paces    bool
+	awaited  bool
+	write    int
+	heard    int
 	silent   int
 	refusals int
+	rests    int
+	links    int
+	alone    int
+	suspect  bool
+	over     bool
 	out      outcome
 }
 
@@ -60,36 +85,136 @@ func (m *model) all(keep func(*modelEntry) bool) (found []*modelEntry) {
 	return found
 }
 
-func (m *model) end(e *modelEntry, err error) {
-	e.out.Err = err
-	e.out.Unconfirmed = e.out.Unconfirmed || err != nil && e.state == "written"
+func in(state string) func(*modelEntry) bool {
+	return func(e *modelEntry) bool { return e.state == state }
+}
+
+func owed(e *modelEntry) bool { return e.owed }
+
+func (e *modelEntry) root() *modelEntry {
+	if e.whole != nil {
+		return e.whole
+	}
+	return e
+}
+
+func (e *modelEntry) takesRoom() bool { return e.Class == outbox.Send && e.whole == nil }
+
+// abort ends e, or the parts that it was split into.
+func (m *model) abort(e *modelEntry, err error) {
+	if e.state != "split" {
+		m.give(e, err)
+		return
+	}
+	for _, p := range e.parts {
+		if !p.over {
+			m.give(p, err)
+		}
+	}
+}
+
+func (m *model) give(e *modelEntry, err error) {
+	e.out.Err, e.out.Answer = err, e.busy
+	e.out.Unconfirmed = e.out.Unconfirmed || e.state == "written"
+	m.end(e)
+}
+
+// end ends e with what is in e.out.
+func (m *model) end(e *modelEntry) {
 	m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
-	if e.Class == outbox.Send && e.state != "no room" {
+	e.over, e.owed = true, false
+	if e.whole != nil {
+		m.partEnded(e)
+		return
+	}
+	if e.takesRoom() && e.state != "no room" {
 		m.roomSlots++
 		m.roomBytes += int64(len(e.Frame))
 	}
 	m.letIn()
-	if e.state == "pacing" && !errors.Is(err, errPace) && !errors.Is(err, context.Canceled) {
+	if e.inPace != nil {
 		m.latent = append(m.latent, e)
 		return
 	}
 	m.outcomes[e.ID] = e.out
 }
 
+func (m *model) partEnded(e *modelEntry) {
+	whole := e.whole
+	if !slices.ContainsFunc(whole.parts, func(p *modelEntry) bool { return !p.over }) {
+		whole.out.Answer = "split"
+		switch {
+		case whole.late:
+			whole.out.Answer = "ok"
+			m.seen["late"]++
+		case whole.drained != "":
+			whole.out.Answer += ": " + whole.drained
+		}
+		for _, p := range whole.parts {
+			whole.out.Parts = append(whole.out.Parts, p.out)
+		}
+		m.end(whole)
+		return
+	}
+	for _, p := range whole.parts {
+		if p.order == e.order && p.order != "" && !p.over {
+			if p.state == "behind" {
+				p.state = "waiting"
+			}
+			return
+		}
+	}
+}
+
+// splits replaces e by its parts, and reports whether e is now split or ended.
+func (m *model) splits(e *modelEntry, why string) bool {
+	if e.Split == nil {
+		return false
+	}
+	e.Split = nil
+	parts, ok := m.split[e.ID]
+	if !ok {
+		e.state = "answered, or known to be unsure"
+		m.give(e, errSplit)
+		return true
+	}
+	if len(parts) == 0 {
+		return false
+	}
+	m.seen["split: "+why]++
+	e.state, e.due, e.owed, e.awaited = "split", time.Time{}, false, false
+	for i, p := range parts {
+		part := &modelEntry{
+			Request: p.Request, age: e.age, state: "waiting", whole: e, order: p.Order, timeout: m.cfg.ReplyTimeout,
+		}
+		part.out.Unconfirmed = e.out.Unconfirmed
+		for _, earlier := range parts[:i] {
+			if p.Order != "" && p.Order == earlier.Order {
+				part.state = "behind"
+			}
+		}
+		e.parts = append(e.parts, part)
+		m.entries = append(m.entries, part)
+	}
+	return true
+}
+
 func (m *model) letIn() {
-	for _, e := range m.all(func(e *modelEntry) bool { return e.state == "no room" }) {
+	for _, e := range m.all(in("no room")) {
 		size := int64(len(e.Frame))
 		if m.roomSlots == 0 || size > m.roomBytes && m.roomSlots < m.cfg.Len {
 			return
 		}
 		m.roomSlots--
 		m.roomBytes -= size
-		e.state, e.round = "waiting", m.round
+		if e.state = "arriving"; strings.HasPrefix(e.ID, "hold") {
+			e.state = "held"
+		}
 	}
 }
 
 func (m *model) add(r outbox.Request, paces bool) {
-	e := &modelEntry{Request: r, round: m.round, state: "waiting", timeout: m.cfg.ReplyTimeout, paces: paces}
+	e := &modelEntry{Request: r, state: "arriving", timeout: m.cfg.ReplyTimeout, caller: paces}
 	switch {
 	case r.Class == outbox.List && !m.up:
 		return
@@ -103,52 +228,129 @@ func (m *model) add(r outbox.Request, paces bool) {
 	m.letIn()
 }
 
-// next returns the ids of which one has to be written, or the wait, or that the link is stalled.
-func (m *model) next() (ids []string, wait time.Duration, stalled bool) {
-	now := time.Now()
-	for _, e := range m.all(func(e *modelEntry) bool { return !e.due.IsZero() && !e.due.After(now) }) {
-		if e.state == "written" {
+// last moves a suspect behind all others.
+func (m *model) last(e *modelEntry) {
+	m.clock++
+	e.age, m.before = m.clock, m.clock
+}
+
+// expire ends the times that are over.
+func (m *model) expire(now time.Time) {
+	due := m.all(func(e *modelEntry) bool { return !e.due.IsZero() && !e.due.After(now) })
+	slices.SortStableFunc(due, func(a, b *modelEntry) int {
+		if c := a.due.Compare(b.due); c != 0 {
+			return c
+		}
+		return byAge(a, b)
+	})
+	for _, e := range due {
+		written := e.state == "written"
+		if written {
 			e.out.Unconfirmed = true
-			if e.silent++; e.Attempts == 0 {
-				e.timeout *= 2
-			} else if e.silent >= e.Attempts {
-				m.end(e, outbox.ErrNoReply)
+			e.timeout = min(2*e.timeout, maxReply)
+		}
+		if written && m.link.heard != e.heard {
+			e.silent++
+			if e.silent >= silentTries && m.splits(e, "silence") {
+				continue
+			}
+			if e.Split == nil && e.Attempts > 0 && e.silent >= e.Attempts {
+				m.seen["no reply"]++
+				m.give(e, outbox.ErrNoReply)
 				continue
 			}
 		}
 		e.state, e.due = "waiting", time.Time{}
-	}
-	wait = forever
-	if owed := m.all(func(e *modelEntry) bool { return e.owed }); len(owed) > 0 {
-		if now.Sub(m.heard) >= 2*m.cfg.ReplyTimeout {
-			first := slices.MinFunc(owed, func(a, b *modelEntry) int { return a.since.Compare(b.since) }).since
-			m.heard = slices.MaxFunc([]time.Time{m.heard, first}, time.Time.Compare)
-		}
-		if wait = 2*m.cfg.ReplyTimeout - now.Sub(m.heard); wait <= 0 {
-			return nil, 0, true
+		if e.suspect {
+			m.last(e)
 		}
 	}
-	ready := m.all(func(e *modelEntry) bool { return e.state == "waiting" })
-	if len(ready) == 0 {
+}
+
+func byAge(a, b *modelEntry) int {
+	if a.age != b.age {
+		return a.age - b.age
+	}
+	return slices.Index(a.root().parts, a) - slices.Index(b.root().parts, b)
+}
+
+func (m *model) mayBeWritten(e *modelEntry) bool {
+	return e.state == "waiting" && (e.Class != outbox.Send || !m.link.paused)
+}
+
+// next returns what is to be written now, or else the wait.
+func (m *model) next() (e *modelEntry, wait time.Duration) {
+	now := time.Now()
+	m.expire(now)
+	if m.turnIsOver(now) {
+		m.link.turn, m.link.alone, m.before = nil, false, m.clock
+	}
+	if m.link.turn == nil {
+		m.beginTurn(now)
+	}
+	e, wait = m.choose(now)
+	if e == nil {
 		for _, e := range m.all(func(e *modelEntry) bool { return !e.due.IsZero() }) {
 			if d := e.due.Sub(now); wait < 0 || d < wait {
 				wait = d
 			}
 		}
-		return nil, wait, false
 	}
-	first := slices.MinFunc(ready, func(a, b *modelEntry) int {
+	return e, wait
+}
+
+func (m *model) turnIsOver(now time.Time) bool {
+	e := m.link.turn
+	switch {
+	case e == nil:
+		return false
+	case m.link.alone:
+		return !e.owed || !now.Before(m.link.until)
+	}
+	return e.over || !e.suspect || !m.mayBeWritten(e)
+}
+
+// beginTurn lets the oldest suspect have its turn, where all that waited before have been written.
+func (m *model) beginTurn(now time.Time) {
+	suspects := m.all(func(e *modelEntry) bool { return e.state == "waiting" && e.suspect })
+	if len(suspects) == 0 {
+		return
+	}
+	first := slices.MinFunc(suspects, byAge)
+	others := m.all(func(e *modelEntry) bool {
+		return m.mayBeWritten(e) && !e.suspect && (e.age <= m.before || e.Class == outbox.List)
+	})
+	if m.mayBeWritten(first) && len(others) == 0 {
+		m.seen["turn"]++
+		m.link.turn, m.link.until = first, now.Add(m.cfg.ReplyTimeout)
+	}
+}
+
+func (m *model) choose(now time.Time) (*modelEntry, time.Duration) {
+	if e := m.link.turn; e != nil {
+		others := m.all(func(x *modelEntry) bool { return x.owed && x != e })
+		switch {
+		case !m.link.alone && len(others) == 0:
+			m.seen["alone"]++
+			m.link.alone = true
+			return e, 0
+		case now.Before(m.link.until):
+			return nil, m.link.until.Sub(now)
+		}
+		m.seen["not alone"]++
+		m.link.turn, m.before = nil, m.clock
+		return e, 0
+	}
+	ready := m.all(func(e *modelEntry) bool { return m.mayBeWritten(e) && !e.suspect })
+	if len(ready) == 0 {
+		return nil, forever
+	}
+	return slices.MinFunc(ready, func(a, b *modelEntry) int {
 		if a.Class != b.Class {
 			return m.rank(a.Class) - m.rank(b.Class)
 		}
-		return a.round - b.round
-	})
-	for _, e := range ready {
-		if e.Class == first.Class && e.round == first.round {
-			ids = append(ids, e.ID)
-		}
-	}
-	return ids, 0, false
+		return byAge(a, b)
+	}), 0
 }
 
 // rank is the place of a class in the order of writing.
@@ -171,264 +373,21 @@ func (m *model) find(id string) *modelEntry {
 	return nil
 }
 
-func (m *model) wrote(id string) {
-	e := m.find(id)
-	e.state, e.due = "written", time.Now().Add(e.timeout)
-	if e.Class != outbox.List {
-		m.acked = e.Class == outbox.Ack
+func (m *model) wrote(e *modelEntry) {
+	e.state, e.heard = "written", m.link.heard
+	m.link.writes++
+	if e.Class == outbox.List {
+		m.link.listed = true
+	} else {
+		e.due = time.Now().Add(e.timeout)
+		if !e.suspect {
+			m.acked = e.Class == outbox.Ack
+		}
 	}
-	if e.out.Attempts++; e.out.Attempts > 1 {
+	if e.out.Attempts++; e.out.Attempts > 1 || e.whole != nil && e.Class == outbox.Send {
 		m.resent++
 	}
-	if len(m.all(func(e *modelEntry) bool { return e.owed })) == 0 {
-		m.heard = time.Now()
-	}
 	if !e.owed {
-		e.owed, e.since = true, time.Now()
-	}
-}
-
-func (m *model) answer(id, a string) bool {
-	e := m.find(id)
-	busy := a == "busy"
-	if e == nil || e.state == "no room" || busy && (e.state == "resting" || e.state == "pacing") {
-		return false
-	}
-	m.heard = time.Now()
-	e.owed = false
-	e.out.Answer = a
-	if busy {
-		if e.refusals++; e.refusals < m.cfg.Attempts {
-			if e.paces {
-				e.state, e.due = "pacing", time.Time{}
-			} else {
-				m.rest(e)
-			}
-			return true
-		}
-	}
-	m.end(e, nil)
-	return true
-}
-
-func (m *model) rest(e *modelEntry) {
-	e.state, e.due = "resting", time.Now().Add(m.cfg.Rest(e.refusals))
-}
-
-func (m *model) down() {
-	m.up = false
-	for _, e := range slices.Clone(m.entries) {
-		e.owed = false
-		switch {
-		case e.Class == outbox.List:
-			e.state = "gone"
-			m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
-		case e.state == "written":
-			e.out.Unconfirmed = true
-			e.state, e.due = "waiting", time.Time{}
-		}
-	}
-}
-
-func (m *model) seal(err error) {
-	if m.shut == nil {
-		m.shut = err
-	}
-	for _, e := range m.all(func(e *modelEntry) bool { return e.state == "no room" }) {
-		m.end(e, m.shut)
-	}
-}
-
-// play does random things to a Box and to the model, and compares after each of them.
-type play struct {
-	t      *testing.T
-	rng    *rand.Rand
-	b      *box
-	m      *model
-	ids    []string
-	ended  chan map[string]outcome
-	cancel map[string]context.CancelFunc
-	pace   map[string]chan error
-}
-
-func (p *play) add() {
-	p.ids = append(p.ids, fmt.Sprint("r", len(p.ids)))
-	id := p.ids[len(p.ids)-1]
-	r := outbox.Request{ID: id, Class: outbox.Class(p.rng.IntN(5)), Frame: []byte(id + strings.Repeat(" ", p.rng.IntN(40)))}
-	r.Class = min(r.Class, outbox.Send)
-	if r.Class == outbox.Ack {
-		r.Attempts = p.rng.IntN(3)
-	}
-	if r.Class != outbox.Send {
-		p.m.add(r, false)
-		p.b.Go(p.t, r, func(o outcome) { p.ended <- map[string]outcome{id: o} })
-		return
-	}
-	var ctx context.Context
-	ctx, p.cancel[id] = context.WithCancel(context.Background())
-	var pace pacer
-	if p.rng.IntN(2) == 0 {
-		release := make(chan error)
-		p.pace[id] = release
-		pace = func(ctx context.Context, _ string) error {
-			select {
-			case err := <-release:
-				return err
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}
-	}
-	p.m.add(r, pace != nil)
-	go func() { p.ended <- map[string]outcome{id: p.b.Do(ctx, p.t, r, pace)} }()
-}
-
-func (p *play) write() {
-	ids, wait, stalled := p.m.next()
-	frame, _, got, err := p.b.Next()
-	switch {
-	case stalled:
-		require.ErrorIs(p.t, err, outbox.ErrStalled)
-		p.m.down()
-		p.b.Down()
-	case ids == nil:
-		require.NoError(p.t, err)
-		require.Nil(p.t, frame)
-		require.Equal(p.t, wait, got)
-	default:
-		require.NoError(p.t, err)
-		id := strings.TrimRight(string(frame), " ")
-		require.Contains(p.t, ids, id)
-		p.m.wrote(id)
-	}
-}
-
-func (p *play) anyID() string {
-	if len(p.ids) == 0 {
-		return "none"
-	}
-	if n := len(p.ids); n > 12 && p.rng.IntN(5) > 0 {
-		return p.ids[n-1-p.rng.IntN(12)]
-	}
-	return p.ids[p.rng.IntN(len(p.ids))]
-}
-
-func (p *play) cancelOne(id string) {
-	cancel := p.cancel[id]
-	if cancel == nil {
-		return
-	}
-	cancel()
-	if e := p.m.find(id); e != nil {
-		p.m.end(e, context.Canceled)
-	}
-	p.wake(id)
-}
-
-// wake lets a caller that paces hear how its request ended.
-func (p *play) wake(id string) {
-	if i := slices.IndexFunc(p.m.latent, func(e *modelEntry) bool { return e.ID == id }); i >= 0 {
-		p.m.outcomes[id] = p.m.latent[i].out
-		p.m.latent = slices.Delete(p.m.latent, i, i+1)
-	}
-}
-
-func (p *play) releasePace(id string, err error) {
-	select {
-	case p.pace[id] <- err:
-	default:
-		return // nobody paces
-	}
-	if e := p.m.find(id); e != nil && err != nil {
-		p.m.end(e, err)
-	} else if e != nil {
-		p.m.rest(e)
-	}
-	p.wake(id)
-}
-
-func (p *play) step() {
-	switch n := p.rng.IntN(100); {
-	case n < 20:
-		p.add()
-	case n < 50:
-		p.write()
-	case n < 75:
-		id, answer := p.anyID(), []string{"ok", "no", "busy", "busy"}[p.rng.IntN(4)]
-		require.Equal(p.t, p.m.answer(id, answer), p.b.Answer(id, answer), "answer to %s", id)
-	case n < 82:
-		time.Sleep(time.Duration(p.rng.IntN(15)) * time.Second)
-	case n < 86:
-		p.cancelOne(p.anyID())
-	case n < 93:
-		p.releasePace(p.anyID(), []error{nil, nil, errPace}[p.rng.IntN(3)])
-	case n < 97:
-		p.m.down()
-		p.b.Down()
-	}
-	if !p.m.up && p.rng.IntN(3) == 0 {
-		p.m.up = true
-		p.b.Up()
-	}
-	p.compare()
-}
-
-func (p *play) compare() {
-	p.t.Helper()
-	synctest.Wait()
-	for len(p.ended) > 0 {
-		for id, got := range <-p.ended {
-			want, ended := p.m.outcomes[id]
-			require.True(p.t, ended, "%s has ended: %+v", id, got)
-			require.Equal(p.t, want, got, id)
-			delete(p.m.outcomes, id)
-		}
-	}
-	require.Empty(p.t, p.m.outcomes, "have not ended")
-	in := p.m.all(func(e *modelEntry) bool { return e.state != "no room" })
-	for _, e := range in {
-		require.True(p.t, p.b.Waiting(e.ID), e.ID)
-	}
-	left := p.b.Left()
-	require.Equal(p.t, len(in), left.Entries)
-	require.Equal(p.t, len(p.m.all(func(e *modelEntry) bool { return e.owed })), left.OnLink)
-	require.Equal(p.t, outbox.Len{Requests: p.m.cfg.Len - p.m.roomSlots, Resent: p.m.resent}, p.b.Len())
-	require.Equal(p.t, int(p.m.cfg.Bytes-p.m.roomBytes), left.TakenBytes)
-	p.m.round++
-}
-
-func TestModel(t *testing.T) {
-	for seed := range uint64(150) {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cfg := config()
-			cfg.Len, cfg.Bytes = 6, 150
-			run(t, cfg, func(t *testing.T, b *box) {
-				p := &play{
-					t: t, rng: rand.New(rand.NewPCG(seed, 0)), b: b, ended: make(chan map[string]outcome, 1000),
-					m:      &model{cfg: cfg, up: true, roomSlots: cfg.Len, roomBytes: cfg.Bytes, outcomes: make(map[string]outcome)},
-					cancel: make(map[string]context.CancelFunc), pace: make(map[string]chan error),
-				}
-				for range 300 {
-					p.step()
-				}
-				p.m.seal(errSealed)
-				b.Seal(errSealed)
-				p.compare()
-				for range 30 {
-					p.step()
-				}
-				for len(p.m.entries) > 0 {
-					p.m.end(p.m.entries[0], errEnd)
-				}
-				b.Close(errEnd)
-				for id := range p.pace {
-					p.releasePace(id, nil)
-				}
-				p.compare()
-				for _, cancel := range p.cancel {
-					cancel()
-				}
-			})
-		})
+		e.owed, e.write = true, m.link.writes
 	}
 }

@@ -27,34 +27,59 @@ var errEnd = errors.New("the end")
 func rest(refusals int) time.Duration { return time.Duration(refusals) * 3 * time.Second }
 
 // config is a Box for answers that are words: "ok" confirms, words that begin with "busy" are transient rejections,
-// all others are final ones.
+// "passing" says nothing about the request, "whole" rejects it without a fault in its content, and all others reject
+// it.
 func config() outbox.Config {
 	return outbox.Config{
-		Len: 100, Bytes: 10_000, ReplyTimeout: replyTimeout, Attempts: 3,
-		Transient: func(r *wire.Error) bool { return strings.HasPrefix(r.Description, "busy") },
-		Rest:      rest,
+		Len: 100, Bytes: 10_000, ReplyTimeout: replyTimeout, Attempts: 3, Judge: judge, Rest: rest,
 	}
 }
 
+func judge(_ outbox.Class, r *wire.Error) outbox.Verdict {
+	switch {
+	case busy(r.Description):
+		return outbox.Transient
+	case r.Description == "passing":
+		return outbox.Passing
+	case r.Description == "whole":
+		return outbox.Whole
+	}
+	return outbox.Final
+}
+
+func busy(word string) bool { return strings.HasPrefix(word, "busy") }
+
 // outcome is an Outcome in the words of the tests. The kind of an Outcome follows from the other fields; words checks
-// it.
+// it. The answer of a request that was split is "split", or "ok" where the whole was confirmed after all.
 type outcome struct {
 	Answer      string
 	Unconfirmed bool
 	Err         error
 	Attempts    int
+	Parts       []outcome
 }
 
 // words translates an Outcome, and checks that its kind and its fields belong together.
-func words(t *testing.T, o outbox.Outcome) outcome {
+func words(t *testing.T, class outbox.Class, o outbox.Outcome) outcome {
 	out := outcome{Unconfirmed: o.Unconfirmed, Err: o.Err, Attempts: o.Attempts}
+	for _, part := range o.Parts {
+		out.Parts = append(out.Parts, words(t, class, part))
+	}
 	want := outbox.Confirmed
 	switch {
+	case o.Kind == outbox.Split:
+		assert.NotEmpty(t, o.Parts)
+		assert.NoError(t, o.Err)
+		out.Answer = "split"
+		if o.Rejection != nil {
+			out.Answer += ": " + o.Rejection.Description
+		}
+		return out
 	case o.Err != nil:
 		want = outbox.Unanswered
 	case o.Rejection == nil:
 		out.Answer = "ok"
-	case strings.HasPrefix(o.Rejection.Description, "busy"):
+	case class != outbox.List && busy(o.Rejection.Description):
 		want = outbox.TransientExhausted
 	default:
 		want = outbox.Rejected
@@ -88,11 +113,11 @@ func (p pacer) pace() func(context.Context, *wire.Error) error {
 
 func (b *box) Do(ctx context.Context, t *testing.T, r outbox.Request, pace pacer) outcome {
 	r.Pace = pace.pace()
-	return words(t, b.Box.Do(ctx, r))
+	return words(t, r.Class, b.Box.Do(ctx, r))
 }
 
 func (b *box) Go(t *testing.T, r outbox.Request, done func(outcome)) {
-	b.Box.Go(r, func(o outbox.Outcome) { done(words(t, o)) })
+	b.Box.Go(r, func(o outbox.Outcome) { done(words(t, r.Class, o)) })
 }
 
 // run runs a test in a bubble with a Box that has a link, and in the end nothing may be left in it.
@@ -280,6 +305,7 @@ func TestAnswerInEachState(t *testing.T) {
 			})
 			writes(t, b, replyTimeout, "pacing")
 			require.True(t, b.Answer("pacing", "busy"))
+			synctest.Wait()
 			writes(t, b, forever)
 			require.True(t, b.Answer("pacing", answer))
 			e.pending() // its caller is with the limiter

@@ -98,3 +98,19 @@ func (r *room) seal(err error) {
 	}
 	r.waiters = nil
 }
+
+// Hold takes room for a request of class Send that does not go over the link, and waits for it until ctx ends. release
+// gives it back; it is called once.
+func (b *Box) Hold(ctx context.Context, bytes int64) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := b.enter(ctx, bytes); err != nil {
+		return nil, err
+	}
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.leave(bytes)
+	}, nil
+}

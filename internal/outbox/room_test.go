@@ -168,7 +168,7 @@ func TestContextEndsInEachState(t *testing.T) {
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
 		time.Sleep(replyTimeout)
-		writes(t, b, replyTimeout, "s")
+		writes(t, b, 2*replyTimeout, "s")
 		b.Answer("s", "busy")
 		ends(e, cancelS, outcome{Answer: "busy", Unconfirmed: true, Attempts: 2}) // resting, and unsure for good
 
@@ -186,19 +186,22 @@ func TestCloseInEachState(t *testing.T) {
 	cfg := config()
 	cfg.Len = 6
 	run(t, cfg, func(t *testing.T, b *box) {
+		replace := func() { // without blaming anything
+			b.Quiesce()
+			b.Down()
+			b.Up()
+		}
 		unsure, resting, again := send(t, b, "unsure"), send(t, b, "resting"), send(t, b, "again")
 		writes(t, b, replyTimeout, "unsure", "resting", "again")
 		b.Answer("resting", "busy")
 		b.Answer("again", "busy")
-		b.Down()
-		b.Up()
+		replace()
 		writes(t, b, rest(1), "unsure")
 		b.Answer("again", "busy")
 		time.Sleep(rest(1))
 		writes(t, b, replyTimeout-rest(1), "resting", "again")
 		b.Answer("resting", "busy")
-		b.Down()
-		b.Up()
+		replace()
 		writes(t, b, rest(2), "unsure", "again")
 		written := send(t, b, "written")
 		paced, _ := do(t, b, request("paced", outbox.Send), func(context.Context, string) error {
@@ -295,5 +298,77 @@ func TestDrainedKnowsWhoIsOnItsWay(t *testing.T) {
 		b.Close(errEnd)
 		two.is(outcome{Err: errEnd})
 		<-b.Drained()
+	})
+}
+
+// hold calls Hold in a goroutine.
+func hold(ctx context.Context, b *box, bytes int64) (held chan func(), failed chan error) {
+	held, failed = make(chan func(), 1), make(chan error, 1)
+	go func() {
+		release, err := b.Hold(ctx, bytes)
+		if err != nil {
+			failed <- err
+			return
+		}
+		held <- release
+	}()
+	synctest.Wait()
+	return held, failed
+}
+
+func TestHold(t *testing.T) {
+	cfg := config()
+	cfg.Len, cfg.Bytes = 2, 100
+	run(t, cfg, func(t *testing.T, b *box) {
+		held, _ := hold(context.Background(), b, 60)
+		release := <-held
+		assert.Equal(t, 1, b.Len().Requests)
+		do(t, b, sized("a", 41), nil)
+		here(t, b) // too large beside it
+		release()
+		here(t, b, "a")
+		held, _ = hold(context.Background(), b, 59)
+		release = <-held
+		waits, _ := hold(context.Background(), b, 1)
+		require.Empty(t, waits, "there are two slots")
+		b.Answer("a", "ok")
+		synctest.Wait()
+		(<-waits)()
+
+		drained := b.Drained()
+		assert.False(t, isQuiet(drained))
+		b.Down()
+		assert.False(t, isQuiet(drained), "it needs no link")
+		release()
+		assert.True(t, isQuiet(drained))
+		assert.Equal(t, outbox.Left{}, b.Left())
+	})
+}
+
+func TestHoldEndsWithoutRoom(t *testing.T) {
+	cfg := config()
+	cfg.Len = 1
+	run(t, cfg, func(t *testing.T, b *box) {
+		over, cancel := context.WithCancel(context.Background())
+		cancel()
+		_, err := b.Hold(over, 1)
+		require.ErrorIs(t, err, context.Canceled)
+		release, err := b.Hold(context.Background(), 1)
+		require.NoError(t, err)
+
+		ctx, cancel := context.WithCancel(context.Background())
+		_, failed := hold(ctx, b, 1)
+		cancel()
+		require.ErrorIs(t, <-failed, context.Canceled)
+		_, failed = hold(context.Background(), b, 1)
+		b.Seal(errEnd)
+		require.ErrorIs(t, <-failed, errEnd)
+		_, err = b.Hold(context.Background(), 1)
+		require.ErrorIs(t, err, errEnd)
+		assert.Equal(t, 1, b.Len().Requests)
+		b.Close(errors.New("closed")) // does not take it away from who has it
+		assert.Equal(t, 1, b.Len().Requests)
+		release()
+		assert.Zero(t, b.Len().Requests)
 	})
 }

@@ -1,14 +1,13 @@
 package outbox_test
 
 import (
-	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mixin-blaze/blaze/internal/bounds"
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
@@ -30,174 +29,135 @@ func keepAlive(t *testing.T, b *box, d time.Duration) {
 	}
 }
 
+// silent lets one attempt at id go by without an answer, on a link that answers something else.
+func silent(t *testing.T, b *box, timeout time.Duration, ids ...string) {
+	t.Helper()
+	writes(t, b, timeout, ids...)
+	keepAlive(t, b, timeout)
+}
+
 func TestTimeoutsDouble(t *testing.T) {
+	timeouts := []time.Duration{20, 40, 80, 160, 300, 300, 300} // seconds: to at most 5 minutes
+	for _, answersOthers := range []bool{true, false} {
+		run(t, config(), func(t *testing.T, b *box) {
+			e := send(t, b, "s")
+			for _, timeout := range timeouts {
+				timeout *= time.Second
+				writes(t, b, timeout, "s")
+				if answersOthers {
+					keepAlive(t, b, timeout-1)
+				} else {
+					time.Sleep(timeout - 1)
+				}
+				writes(t, b, 1)
+				time.Sleep(time.Nanosecond)
+			}
+			writes(t, b, 5*time.Minute, "s")
+			assert.EqualValues(t, len(timeouts), b.Len().Resent)
+			b.Answer("s", "ok")
+			e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 1 + len(timeouts)})
+		})
+	}
+}
+
+func TestBoundsLimitTheTimeout(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
-		e := send(t, b, "s")
-		writes(t, b, replyTimeout, "s")
-		for _, timeout := range []time.Duration{20, 40, 80, 160} {
-			keepAlive(t, b, timeout*time.Second-1)
-			frame, _, _, err := b.Next()
-			require.NoError(t, err)
-			require.Nil(t, frame, "too early")
-			time.Sleep(time.Nanosecond)
-			frame, _, _, err = b.Next()
-			require.NoError(t, err)
-			require.Equal(t, "s", string(frame))
+		bounds := bounds.Default()
+		bounds.MaxReply = 50 * time.Second
+		b.Bound(bounds)
+		send(t, b, "s")
+		for _, timeout := range []time.Duration{20, 40, 50, 50} {
+			writes(t, b, timeout*time.Second, "s")
+			time.Sleep(timeout * time.Second)
 		}
-		assert.EqualValues(t, 4, b.Len().Resent)
-		b.Answer("s", "ok")
-		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 5})
+		// A timeout that is longer from the beginning stays as it is.
+		bounds.MaxReply = time.Second
+		b.Bound(bounds)
+		_, _, _, err := b.Next()
+		require.NoError(t, err)
+		send(t, b, "young")
+		writes(t, b, replyTimeout, "young")
+		time.Sleep(replyTimeout)
+		writes(t, b, replyTimeout, "young")
 	})
 }
 
-func TestTries(t *testing.T) {
+func TestAttemptsWithoutAReply(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		once, twice := request("once", outbox.Ack), request("twice", outbox.Send)
+		once.Attempts, twice.Attempts = 1, 2
+		e1 := start(t, b, once)
+		e2, _ := do(t, b, twice, nil)
+		silent(t, b, replyTimeout, "once", "twice")
+		writes(t, b, 2*replyTimeout, "twice")
+		e1.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 1})
+		e2.pending()
+		keepAlive(t, b, 2*replyTimeout)
+		writes(t, b, forever)
+		e2.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 2})
+		assert.False(t, b.Answer("twice", "ok"), "too late")
+	})
+}
+
+// Replies may queue behind pushes for an hour: silence while nothing else is answered tells nothing about a request.
+func TestSilenceOfAllIsNoAttempt(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		once := request("once", outbox.Ack)
 		once.Attempts = 1
+		e := start(t, b, once)
+		for _, timeout := range []time.Duration{20, 40, 80, 160, 300, 300, 300} {
+			writes(t, b, timeout*time.Second, "once")
+			time.Sleep(timeout * time.Second)
+			e.pending()
+		}
+		// An answer before it was written says nothing about it either.
+		silent(t, b, 300*time.Second, "once")
+		writes(t, b, forever)
+		e.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 8})
+
+		e = start(t, b, once)
+		keepAlive(t, b, 10*time.Second) // which writes it before its last answer
+		time.Sleep(replyTimeout)
+		e.pending()
+	})
+}
+
+// A reply could have come where a ping was answered after the request was written.
+func TestAnsweredPingsCountAttempts(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		once := request("once", outbox.Ack)
+		once.Attempts = 1
+		e := start(t, b, once)
+		b.Heard()
+		writes(t, b, replyTimeout, "once")
+		time.Sleep(replyTimeout)
+		writes(t, b, 2*replyTimeout, "once")
+		e.pending()
+		b.Heard()
+		time.Sleep(2 * replyTimeout)
+		writes(t, b, forever)
+		e.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 2})
+	})
+}
+
+// A lost link says nothing about a request: only silence ends it.
+func TestLostLinksAreNoAttempts(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
 		twice := request("twice", outbox.Ack)
 		twice.Attempts = 2
-		e1, e2 := start(t, b, once), start(t, b, twice)
-		writes(t, b, replyTimeout, "once", "twice")
-		time.Sleep(replyTimeout)
-		writes(t, b, replyTimeout, "twice") // nothing was answered for one ReplyTimeout, and two are the limit of a link
-		e1.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 1})
-		e2.pending()
-		time.Sleep(10 * time.Second)
-		keepAlive(t, b, 30*time.Second)
-		writes(t, b, forever)
-		e2.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 2})
-		assert.False(t, b.Answer("twice", "ok"))
-
-		// A lost link says nothing about the request: only a silent one ends it.
 		e := start(t, b, twice)
 		for range 5 {
-			writes(t, b, replyTimeout, "twice")
+			start(t, b, request("list", outbox.List))
+			writes(t, b, replyTimeout, "list", "twice")
+			time.Sleep(replyTimeout - 1)
 			b.Down()
 			b.Up()
 		}
-		writes(t, b, replyTimeout, "twice")
-		time.Sleep(replyTimeout)
-		writes(t, b, replyTimeout, "twice")
+		silent(t, b, replyTimeout, "twice")
+		writes(t, b, 2*replyTimeout, "twice")
 		e.pending()
 		b.Answer("twice", "ok")
 		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 7})
-	})
-}
-
-// On a link where nothing else is answered, a request is given up all the same: its time does not double, or the link
-// would be replaced before, each time anew.
-func TestTriesEndOnStalledLinks(t *testing.T) {
-	run(t, config(), func(t *testing.T, b *box) {
-		r := request("a", outbox.Ack)
-		r.Attempts = 5
-		e := start(t, b, r)
-		for links := 1; links <= 2; links++ {
-			writes(t, b, replyTimeout, "a")
-			time.Sleep(replyTimeout)
-			writes(t, b, replyTimeout, "a")
-			time.Sleep(replyTimeout)
-			_, _, _, err := b.Next()
-			require.ErrorIs(t, err, outbox.ErrStalled)
-			e.pending()
-			b.Down()
-			b.Up()
-		}
-		writes(t, b, replyTimeout, "a")
-		time.Sleep(replyTimeout)
-		writes(t, b, forever)
-		e.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 5})
-	})
-}
-
-// A server that answers everything after 15 s is slow, not dead, even if its callers wait for 10 s only and are
-// always some.
-func TestCallersThatGiveUpDoNotStallALink(t *testing.T) {
-	run(t, config(), func(t *testing.T, b *box) {
-		for i := range 20 {
-			id := fmt.Sprint("s", i)
-			_, cancel := do(t, b, request(id, outbox.Send), nil)
-			frame, _, _, err := b.Next()
-			require.NoErrorf(t, err, "at %d s nothing has waited longer than 10 s", 5*i)
-			require.Equal(t, id, string(frame))
-			time.AfterFunc(10*time.Second, func() { cancel(nil) })
-			time.AfterFunc(15*time.Second, func() { b.Answer(id, "ok") })
-			time.Sleep(5 * time.Second)
-		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
-
-		// Who stays is owed an answer, whoever leaves.
-		send(t, b, "stays")
-		for i := range 8 {
-			id := fmt.Sprint("t", i)
-			_, cancel := do(t, b, request(id, outbox.Send), nil)
-			_, _, _, err := b.Next()
-			require.NoError(t, err)
-			time.AfterFunc(4*time.Second, func() { cancel(nil) })
-			time.Sleep(5*time.Second - 1)
-		}
-		time.Sleep(8 * time.Nanosecond)
-		_, _, _, err := b.Next()
-		require.ErrorIs(t, err, outbox.ErrStalled)
-	})
-}
-
-func TestStalledLink(t *testing.T) {
-	stalled := func(t *testing.T, b *box) {
-		t.Helper()
-		_, _, _, err := b.Next()
-		require.ErrorIs(t, err, outbox.ErrStalled)
-	}
-	run(t, config(), func(t *testing.T, b *box) {
-		time.Sleep(time.Hour)
-		e := send(t, b, "s")
-		writes(t, b, replyTimeout, "s") // an idle link owes nothing
-		time.Sleep(replyTimeout)
-		writes(t, b, replyTimeout, "s")
-		time.Sleep(replyTimeout - 1)
-		writes(t, b, 1)
-		time.Sleep(time.Nanosecond)
-		stalled(t, b)
-		b.Down()
-		b.Up()
-		writes(t, b, 2*replyTimeout, "s") // its own clock has doubled
-		time.Sleep(2*replyTimeout - 1)
-		writes(t, b, 1)
-		b.Answer("s", "ok")
-		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 3})
-		time.Sleep(time.Hour)
-		writes(t, b, forever)
-
-		// A temporary refusal is an answer too, and nothing is owed while the request rests.
-		send(t, b, "busy")
-		writes(t, b, replyTimeout, "busy")
-		time.Sleep(replyTimeout - 1)
-		b.Answer("busy", "busy")
-		writes(t, b, rest(1))
-		time.Sleep(time.Hour)
-		writes(t, b, replyTimeout, "busy")
-		b.Answer("busy", "ok")
-
-		// Answers to others keep a link alive, answers nobody waits for do not.
-		send(t, b, "silent")
-		writes(t, b, replyTimeout, "silent")
-		keepAlive(t, b, 10*time.Minute)
-		time.Sleep(2*replyTimeout - 10*time.Second - 1)
-		b.Answer("alive", "late")
-		_, _, _, err := b.Next()
-		require.NoError(t, err)
-		time.Sleep(time.Nanosecond)
-		stalled(t, b)
-	})
-	run(t, config(), func(t *testing.T, b *box) {
-		// What its caller gave up is not owed any more.
-		_, cancel := do(t, b, request("s", outbox.Send), nil)
-		writes(t, b, replyTimeout, "s")
-		time.Sleep(replyTimeout / 2)
-		cancel(nil)
-		synctest.Wait()
-		time.Sleep(time.Hour)
-		writes(t, b, forever)
 	})
 }
 
@@ -234,26 +194,34 @@ func TestDown(t *testing.T) {
 	})
 }
 
-func TestListIsRetriedOnItsLink(t *testing.T) {
+// Only on its first listing does the service keep the order of what is pending.
+func TestAListIsWrittenOnce(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
-		e := start(t, b, request("l", outbox.List))
-		writes(t, b, replyTimeout, "l")
-		b.Answer("l", "busy")
-		time.Sleep(rest(1))
-		writes(t, b, replyTimeout, "l")
-		time.Sleep(replyTimeout)
-		writes(t, b, replyTimeout, "l")
-		b.Answer("l", "ok")
-		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 3})
+		e := start(t, b, request("silent", outbox.List))
+		writes(t, b, forever, "silent")
+		for range 100 {
+			keepAlive(t, b, time.Minute)
+			writes(t, b, forever)
+		}
+		require.True(t, b.Answer("silent", "ok"))
+		e.is(outcome{Answer: "ok", Attempts: 1})
 
-		e = start(t, b, request("resting", outbox.List))
-		writes(t, b, replyTimeout, "resting")
-		b.Answer("resting", "busy")
-		start(t, b, request("waiting", outbox.List))
+		for _, word := range []string{"no", "busy", "passing", "whole"} { // whatever the rejection
+			e = start(t, b, request(word, outbox.List))
+			writes(t, b, forever, word)
+			require.True(t, b.Answer(word, word))
+			e.is(outcome{Answer: word, Attempts: 1})
+		}
+
+		written, waiting := start(t, b, request("written", outbox.List)), start(t, b, request("waiting", outbox.List))
+		frame, _, _, err := b.Next()
+		require.NoError(t, err)
+		require.Equal(t, "written", string(frame))
 		b.Down()
 		b.Up()
 		time.Sleep(time.Hour)
 		writes(t, b, forever)
-		e.pending()
+		written.pending()
+		waiting.pending()
 	})
 }

@@ -3,7 +3,6 @@ package recent
 
 import (
 	"crypto/sha256"
-	"slices"
 	"strings"
 
 	"github.com/gofrs/uuid/v5"
@@ -59,17 +58,6 @@ func (s *Set) Add(id string) {
 	for len(s.ids) > s.Limit {
 		delete(s.ids, s.order.Pop())
 	}
-}
-
-// Remove forgets id.
-func (s *Set) Remove(id string) {
-	k := keyOf(id)
-	if _, ok := s.ids[k]; !ok {
-		return
-	}
-	delete(s.ids, k)
-	// Ids leave in about the order in which they came, so the search is short.
-	s.order.Remove(slices.Index(s.order.All(), k))
 }
 
 // Len returns how many ids are remembered.

@@ -1,6 +1,7 @@
 // Package rest is the service's HTTP API: signed requests, and answers that say data or error. Every request that is
-// made here may be repeated, and is when nothing or a refusal that passes came back. It also moves the files that the
-// API gives addresses for.
+// made here may be repeated, and is when nothing or a refusal that passes came back. An answer that is not JSON of the
+// service comes from something before it, such as a gateway, and counts as none, whatever its status. The package also
+// moves the files that the API gives addresses for.
 package rest
 
 import (
@@ -28,7 +29,7 @@ const mostPause = 5 * time.Minute
 // maxAnswer is how many bytes an answer may have.
 const maxAnswer = 4 << 20
 
-// Config is what a Client needs; all fields but Clock are needed.
+// Config is what a Client needs; all fields but Clock and Refused are needed.
 type Config struct {
 	Base      string // for example https://api.mixin.one, without a slash at its end
 	HTTP      *http.Client
@@ -38,6 +39,7 @@ type Config struct {
 	Attempts  int                    // until a failure is final; a 401 that is retried uses none; negative: no limit
 	Temporary func(*wire.Error) bool
 	Rest      func(failures int) time.Duration
+	Refused   func(*Error) // takes each refusal of the service's own, that of a try too; nil: nobody
 }
 
 // Client makes requests. Its methods may be called concurrently.
@@ -59,7 +61,8 @@ func New(cfg Config) *Client {
 type Error struct {
 	Request string // method and path
 	Refusal *wire.Error
-	Unsure  bool // some try ended without an answer: it may have been carried out
+	Unsure  bool      // some try ended without an answer: it may have been carried out
+	At      time.Time // of the answer, by the service's clock; zero if it told none
 
 	retryAfter time.Duration // what the server asked for
 }
@@ -74,6 +77,8 @@ type NoAnswerError struct {
 	Request string
 	Err     error
 	Written bool // it may have been carried out: something of it was written, in this try or one before
+
+	retryAfter time.Duration // what a server asked for
 }
 
 // Error says why.
@@ -82,45 +87,90 @@ func (e *NoAnswerError) Error() string { return e.Request + ": " + e.Err.Error()
 // Unwrap returns Err.
 func (e *NoAnswerError) Unwrap() error { return e.Err }
 
+// EndedError means that a request was given up between two tries.
+type EndedError struct {
+	Why  error // that of the context, or of Request.Pace
+	Last error // of the last try
+}
+
+// Error says both.
+func (e *EndedError) Error() string { return e.Why.Error() + ": " + e.Last.Error() }
+
+// Unwrap returns both.
+func (e *EndedError) Unwrap() []error { return []error{e.Why, e.Last} }
+
+// Request is a request of the API.
+type Request struct {
+	Method, Path string
+	In           any // its body; nil: it has none
+	Out          any // takes the data of the answer; nil: nothing does
+	// Patient is set for a request that only the service itself may end. It is made again, until ctx ends, after each
+	// try that the service did not answer, and after each 401. Neither uses an attempt.
+	Patient bool
+	Unsure  bool // an earlier request for the same may have been carried out
+	// Pace, if not nil, is called after each temporary refusal, before the next try. Its error ends the request.
+	Pace func(ctx context.Context, refusal *wire.Error) error
+}
+
 // Do makes a request, with in as its JSON body unless that is nil, and reads the data of the answer into out unless
-// that is nil. It ends with nil, with an [Error], a [NoAnswerError], or the error of ctx joined with either.
+// that is nil. It ends with nil, with an [Error], a [NoAnswerError], or an [EndedError] that wraps either.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
-	_, err := c.DoUnsure(ctx, method, path, in, out)
+	_, err := c.Make(ctx, Request{Method: method, Path: path, In: in, Out: out})
 	return err
 }
 
-// DoUnsure is Do, and also says whether some try ended without an answer: that one may have been carried out,
-// whatever was answered to a later one.
-func (c *Client) DoUnsure(ctx context.Context, method, path string, in, out any) (unsure bool, err error) {
+// Make makes a request, with the errors of Do. unsure says whether some try ended without an answer: that one may have
+// been carried out, whatever was answered to a later one.
+func (c *Client) Make(ctx context.Context, r Request) (unsure bool, err error) {
 	var body []byte
-	if in != nil {
-		if body, err = wire.Marshal(in); err != nil {
-			return false, fmt.Errorf("%s %s: %w", method, path, err)
+	if r.In != nil {
+		if body, err = wire.Marshal(r.In); err != nil {
+			return r.Unsure, fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
 		}
 	}
-	resigned := false
-	for failures := 1; ; failures++ {
-		err := c.try(ctx, method, path, body, out)
-		if !resigned && unauthorized(err) {
-			// The answer's clock may have put the token right, so the request is signed and made again. This uses no
-			// attempt.
-			resigned = true
-			err = c.try(ctx, method, path, body, out)
-		}
+	unsure = r.Unsure
+	p := patience{cfg: &c.cfg, endless: r.Patient}
+	for {
+		err := c.try(ctx, r.Method, r.Path, body, r.Out)
 		unsure = carryUnsure(err, unsure)
-		pause, again := c.passes(err)
-		if !again || c.cfg.Attempts >= 0 && failures >= c.cfg.Attempts {
+		switch p.after(err) {
+		case giveUp:
 			return unsure, err
+		case signAnew:
+			continue
 		}
-		if !backoff.Sleep(ctx, c.cfg.Rest(failures)+pause) {
-			return unsure, errors.Join(ctx.Err(), err)
+		if why := c.rest(ctx, r, err, p.rests); why != nil {
+			return unsure, &EndedError{why, err}
 		}
 	}
 }
 
-func unauthorized(err error) bool {
+// Once makes a request without a body, as Do does, and never repeats it.
+func (c *Client) Once(ctx context.Context, method, path string, out any) error {
+	return c.try(ctx, method, path, nil, out)
+}
+
+// rest waits before the next try. The error is why there is to be none.
+func (c *Client) rest(ctx context.Context, r Request, err error, rests int) error {
 	var refused *Error
-	return errors.As(err, &refused) && refused.Refusal.Code == http.StatusUnauthorized
+	var silent *NoAnswerError
+	var pause time.Duration // that a server asked for
+	switch {
+	case errors.As(err, &refused):
+		pause = refused.retryAfter
+		//mutant:rest-pace
+		if r.Pace != nil && c.cfg.Temporary(refused.Refusal) {
+			if err := r.Pace(ctx, refused.Refusal); err != nil {
+				return err
+			}
+		}
+	case errors.As(err, &silent):
+		pause = silent.retryAfter
+	}
+	if !backoff.Sleep(ctx, c.cfg.Rest(rests)+min(pause, mostPause)) {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // carryUnsure reports whether this try or an earlier one may have been carried out, and notes it in err.
@@ -138,14 +188,57 @@ func carryUnsure(err error, before bool) bool {
 	return before
 }
 
-// passes reports whether another try may succeed, and returns the pause that the server asked for.
-func (c *Client) passes(err error) (pause time.Duration, again bool) {
+// patience decides whether a request is made again. It belongs to one request.
+type patience struct {
+	cfg      *Config
+	endless  bool // see Request.Patient
+	signed   bool // anew, after the first 401
+	attempts int  // that were used
+	rests    int  // before tries
+}
+
+type verdict uint8
+
+const (
+	giveUp verdict = iota
+	signAnew
+	restFirst
+)
+
+// after takes the error of a try.
+func (p *patience) after(err error) verdict {
 	var refused *Error
-	if errors.As(err, &refused) {
-		return min(refused.retryAfter, mostPause), c.cfg.Temporary(refused.Refusal)
-	}
 	var silent *NoAnswerError
-	return 0, errors.As(err, &silent)
+	switch {
+	case errors.As(err, &refused) && refused.Refusal.Code == http.StatusUnauthorized:
+		if !p.signed {
+			// The answer's clock may have put the token right. This uses no attempt.
+			p.signed = true
+			return signAnew
+		}
+		//mutant:rest-401
+		return p.again(p.endless)
+	case errors.As(err, &refused):
+		return p.again(p.cfg.Temporary(refused.Refusal) && p.attempt())
+	case errors.As(err, &silent):
+		//mutant:rest-silent
+		return p.again(p.endless || p.attempt())
+	}
+	return giveUp
+}
+
+// attempt uses an attempt, and reports whether there is another one.
+func (p *patience) attempt() bool {
+	p.attempts++
+	return p.cfg.Attempts < 0 || p.attempts < p.cfg.Attempts
+}
+
+func (p *patience) again(yes bool) verdict {
+	if !yes {
+		return giveUp
+	}
+	p.rests++
+	return restFirst
 }
 
 // try makes the request once.
@@ -174,7 +267,7 @@ func (c *Client) try(parent context.Context, method, path string, body []byte, o
 		return unwrapURL(err)
 	}
 	if err != nil {
-		return &NoAnswerError{name, late(err), written.Load()}
+		return &NoAnswerError{Request: name, Err: late(err), Written: written.Load()}
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
 	at := header.ServerTime(resp.Header)
@@ -182,24 +275,36 @@ func (c *Client) try(parent context.Context, method, path string, body []byte, o
 		c.cfg.Clock(at)
 	}
 	if echo := resp.Header.Get("X-Request-Id"); echo != "" && echo != id {
-		return &NoAnswerError{name, errors.New("the answer is to another request"), true}
+		return noAnswer(name, errors.New("the answer is to another request"))
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return &NoAnswerError{name, late(err), true}
+		return noAnswer(name, late(err))
 	case len(text) > maxAnswer:
-		return &NoAnswerError{name, fmt.Errorf("an answer of more than %d bytes", maxAnswer), true}
+		return noAnswer(name, fmt.Errorf("an answer of more than %d bytes", maxAnswer))
 	}
 	err = read(name, resp.StatusCode, text, out)
 	var refused *Error
 	if errors.As(err, &refused) {
-		refused.retryAfter = header.RetryAfter(resp.Header, at)
+		refused.At, refused.retryAfter = at, header.RetryAfter(resp.Header, at)
+		if c.cfg.Refused != nil {
+			c.cfg.Refused(refused)
+		}
+	}
+	var silent *NoAnswerError
+	if errors.As(err, &silent) {
+		silent.retryAfter = header.RetryAfter(resp.Header, at)
 	}
 	return err
 }
 
-// read takes an answer apart. What is no JSON comes from something before the service, such as a gateway.
+// noAnswer is the error of a request that was written and has no answer that can be understood.
+func noAnswer(name string, err error) *NoAnswerError {
+	return &NoAnswerError{Request: name, Err: err, Written: true}
+}
+
+// read takes an answer apart.
 func read(name string, status int, text []byte, out any) error {
 	var answer struct {
 		Data  json.RawMessage `json:"data"`
@@ -207,23 +312,24 @@ func read(name string, status int, text []byte, out any) error {
 	}
 	isJSON := json.Unmarshal(text, &answer) == nil
 	switch {
-	case isJSON && answer.Error != nil:
+	case isJSON && answer.Error != nil && answer.Error.Code != 0:
 		if answer.Error.Status == 0 {
 			answer.Error.Status = status
 		}
 		return &Error{Request: name, Refusal: answer.Error}
-	case status >= http.StatusInternalServerError:
-		// Whoever says so may have handed the request on before.
-		return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: http.StatusInternalServerError}, Unsure: true}
 	case status < 200 || status > 299:
-		return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: status}}
+		// Whoever says so may have handed the request on before.
+		//mutant:rest-gateway
+		return noAnswer(name, fmt.Errorf("an answer of status %d that is not the service's", status))
+	case isJSON && answer.Error != nil:
+		return noAnswer(name, errors.New("an error without a code"))
 	case out == nil && json.Valid(text):
 		return nil
 	case !isJSON:
-		return &NoAnswerError{name, errors.New("an answer that is not JSON"), true}
+		return noAnswer(name, errors.New("an answer that is not JSON"))
 	}
 	if err := json.Unmarshal(answer.Data, out); err != nil {
-		return &NoAnswerError{name, errors.New("an answer whose data has another shape"), true}
+		return noAnswer(name, errors.New("an answer whose data has another shape"))
 	}
 	return nil
 }

@@ -133,15 +133,12 @@ func TestRefusals(t *testing.T) {
 		want   wire.Error
 		tries  int
 	}{
-		"with status 202":  {202, `{"error":{"status":202,"code":403,"description":"no"}}`, wire.Error{Status: 202, Code: 403, Description: "no"}, 1},
-		"with status 200":  {200, `{"error":{"code":10002,"extra":{"field":"x"}}}`, wire.Error{Status: 200, Code: 10002, Extra: []byte(`{"field":"x"}`)}, 1},
-		"data beside it":   {200, `{"data":{"name":"x"},"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
-		"without a body":   {404, ``, wire.Error{Status: 404, Code: 404}, 1},
-		"a gateway's HTML": {502, `<html>Bad Gateway</html>`, wire.Error{Status: 502, Code: 500}, 3},
-		"a redirect":       {307, ``, wire.Error{Status: 307, Code: 307}, 1},
-		"too many":         {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
-		"a server error":   {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},
-		"unauthorized":     {202, `{"error":{"status":202,"code":401}}`, wire.Error{Status: 202, Code: 401}, 2},
+		"with status 202": {202, `{"error":{"status":202,"code":403,"description":"no"}}`, wire.Error{Status: 202, Code: 403, Description: "no"}, 1},
+		"with status 200": {200, `{"error":{"code":10002,"extra":{"field":"x"}}}`, wire.Error{Status: 200, Code: 10002, Extra: []byte(`{"field":"x"}`)}, 1},
+		"data beside it":  {200, `{"data":{"name":"x"},"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
+		"too many":        {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
+		"a server error":  {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},
+		"unauthorized":    {202, `{"error":{"status":202,"code":401}}`, wire.Error{Status: 202, Code: 401}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, answers(c.status, c.body))
@@ -149,7 +146,7 @@ func TestRefusals(t *testing.T) {
 			var refused *rest.Error
 			require.ErrorAs(t, err, &refused)
 			assert.Equal(t, &c.want, refused.Refusal)
-			assert.Equal(t, c.status == 502, refused.Unsure, "who is before the service may have handed it on")
+			assert.False(t, refused.Unsure)
 			assert.Contains(t, err.Error(), fmt.Sprint("code ", c.want.Code))
 			assert.Len(t, s.all(), c.tries)
 			for i, id := range s.requestIDs() {
@@ -161,11 +158,21 @@ func TestRefusals(t *testing.T) {
 
 func TestAnswersThatCannotBeUnderstood(t *testing.T) {
 	for name, step := range map[string]http.HandlerFunc{
-		"not JSON":      answers(200, "hello"),
-		"another shape": answers(200, `{"data":[1]}`),
-		"no data":       answers(200, `{}`),
-		"cut":           cuts,
-		"too long":      answers(200, `{"data":"`+strings.Repeat("x", 4<<20)+`"}`),
+		"not JSON": answers(200, "hello"),
+		// Whatever stands before the service may answer with any status, and may have handed the request on.
+		"a gateway's HTML":             answers(502, `<html>Bad Gateway</html>`),
+		"a gateway's 403":              answers(403, `<h1>denied</h1>`),
+		"a gateway's 401":              answers(401, ``),
+		"a gateway's JSON":             answers(429, `{"message":"slow down"}`),
+		"a gateway's error":            answers(403, `{"error":"denied"}`),
+		"a gateway's error of a shape": answers(403, `{"error":{"message":"denied"}}`),
+		"an error of status 200":       answers(200, `{"error":{"message":"denied"}}`),
+		"a gateway without a body":     answers(404, ``),
+		"a redirect":                   answers(307, ``),
+		"another shape":                answers(200, `{"data":[1]}`),
+		"no data":                      answers(200, `{}`),
+		"cut":                          cuts,
+		"too long":                     answers(200, `{"data":"`+strings.Repeat("x", 4<<20)+`"}`),
 		"of another request": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X-Request-Id", "id-9")
 			_, _ = io.WriteString(w, `{"data":{}}`)
@@ -180,8 +187,10 @@ func TestAnswersThatCannotBeUnderstood(t *testing.T) {
 			err := s.client(nil).Do(t.Context(), "GET", "/x", nil, new(thing))
 			var silent *rest.NoAnswerError
 			require.ErrorAs(t, err, &silent)
+			assert.True(t, silent.Written)
 			assert.Contains(t, err.Error(), "GET /x: ")
 			assert.NotContains(t, err.Error(), "127.0.0.1:")
+			assert.NotContains(t, err.Error(), "denied", "nothing of an answer")
 			assert.Len(t, s.all(), 3)
 			assert.NotContains(t, err.Error(), "token")
 		})
@@ -269,8 +278,49 @@ func TestTheRetryAfterA401(t *testing.T) {
 	}
 }
 
+// Once makes one try, whatever comes of it.
+func TestOnce(t *testing.T) {
+	for _, body := range []string{`{"error":{"code":401}}`, `{"error":{"code":500}}`, "<html>"} {
+		s := serve(t, answers(200, body), answers(200, `{"data":{"name":"x"}}`))
+		c := s.client(nil)
+		var x thing
+		require.Error(t, c.Once(t.Context(), "GET", "/x", &x))
+		assert.Equal(t, []string{"GET /x "}, s.all())
+		require.NoError(t, c.Once(t.Context(), "GET", "/x", &x))
+		assert.Equal(t, "x", x.Name)
+	}
+}
+
+// A refusal of the service's own is told apart from that of a gateway, with the time that it came with.
+func TestWhoRefused(t *testing.T) {
+	at := time.Unix(1_700_000_000, 5)
+	for body, stated := range map[string]bool{
+		`{"error":{"code":401}}`: true, `{"error":"denied"}`: false, `{"message":"denied"}`: false, "<html>": false, "": false,
+	} {
+		for _, status := range []int{401, 503} {
+			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("X-Server-Time", "1700000000000000005")
+				w.WriteHeader(status)
+				_, _ = io.WriteString(w, body)
+			})
+			var told []*rest.Error
+			err := s.client(func(cfg *rest.Config) { cfg.Refused = func(e *rest.Error) { told = append(told, e) } }).
+				Once(t.Context(), "GET", "/x", nil)
+			var refused *rest.Error
+			if !stated {
+				require.ErrorAs(t, err, new(*rest.NoAnswerError), "%s, %d", body, status)
+				assert.Empty(t, told)
+				continue
+			}
+			require.ErrorAs(t, err, &refused, "%s, %d", body, status)
+			assert.True(t, at.Equal(refused.At))
+			assert.Equal(t, []*rest.Error{refused}, told)
+		}
+	}
+}
+
 func TestTheContextEndsIt(t *testing.T) {
-	s := serve(t, answers(500, ""))
+	s := serve(t, answers(500, `{"error":{"code":500}}`))
 	ctx, cancel := context.WithCancel(t.Context())
 	c := s.client(func(cfg *rest.Config) {
 		cfg.Attempts = -1
@@ -287,6 +337,113 @@ func TestTheContextEndsIt(t *testing.T) {
 	var refused *rest.Error
 	require.ErrorAs(t, err, &refused, "and why it was not done before")
 	assert.Len(t, s.all(), 5)
+}
+
+// A patient request is ended by the service, or by the context. Nothing else uses an attempt, of which there is one here.
+func TestAPatientRequest(t *testing.T) {
+	no := answers(202, `{"error":{"status":202,"code":401}}`)
+	busy := answers(500, `{"error":{"status":500,"code":500}}`)
+	gateway, done := answers(403, `<h1>denied</h1>`), answers(200, `{}`)
+	for name, c := range map[string]struct {
+		steps  []http.HandlerFunc
+		code   int // of the error; 0: none
+		unsure bool
+	}{
+		"401 again and again":         {[]http.HandlerFunc{no, no, no, no, no, done}, 0, false},
+		"a gateway":                   {[]http.HandlerFunc{gateway, gateway, gateway, done}, 0, true},
+		"lost":                        {[]http.HandlerFunc{cuts, cuts, cuts, done}, 0, true},
+		"all of it":                   {[]http.HandlerFunc{cuts, no, gateway, no, gateway, done}, 0, true},
+		"a temporary refusal":         {[]http.HandlerFunc{no, no, busy, done}, 500, false},
+		"a temporary refusal, unsure": {[]http.HandlerFunc{gateway, busy, done}, 500, true},
+		"a refusal for good":          {[]http.HandlerFunc{no, answers(202, `{"error":{"code":403}}`), done}, 403, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, c.steps...)
+			var waits []int
+			client := s.client(func(cfg *rest.Config) {
+				cfg.Attempts = 1
+				cfg.Rest = func(failures int) time.Duration { waits = append(waits, failures); return 0 }
+			})
+			unsure, err := client.Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Patient: true})
+			assert.Equal(t, c.unsure, unsure)
+			for i, failures := range waits {
+				assert.Equal(t, i+1, failures)
+			}
+			if c.code == 0 {
+				require.NoError(t, err)
+				assert.Len(t, s.all(), len(c.steps))
+				return
+			}
+			var refused *rest.Error
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, c.code, refused.Refusal.Code)
+			assert.Equal(t, c.unsure, refused.Unsure)
+			assert.Len(t, s.all(), len(c.steps)-1)
+		})
+	}
+}
+
+// The first 401 is signed anew at once, and each one after it waits.
+func TestAPatientRequestRestsAfterA401(t *testing.T) {
+	s := serve(t, answers(202, `{"error":{"status":202,"code":401}}`))
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := -1
+	c := s.client(func(cfg *rest.Config) {
+		cfg.Rest = func(failures int) time.Duration {
+			if failures == 1 {
+				asked = len(s.all())
+			}
+			if failures == 3 {
+				cancel()
+				return time.Hour
+			}
+			return 0
+		}
+	})
+	_, err := c.Make(ctx, rest.Request{Method: "GET", Path: "/x", Patient: true})
+	require.ErrorIs(t, err, context.Canceled)
+	var refused *rest.Error
+	require.ErrorAs(t, err, &refused, "and why it was not done before")
+	assert.Equal(t, 401, refused.Refusal.Code)
+	assert.Equal(t, 2, asked)
+	assert.Len(t, s.all(), 4)
+}
+
+// Pace is called after each temporary refusal that is followed by another try, and its error ends the request.
+func TestPace(t *testing.T) {
+	busy := answers(202, `{"error":{"code":429}}`)
+	s := serve(t, busy, cuts, busy, answers(200, `{}`))
+	c := s.client(nil)
+	var codes []int
+	pace := func(_ context.Context, refusal *wire.Error) error {
+		codes = append(codes, refusal.Code)
+		if len(codes) == 3 {
+			return assert.AnError
+		}
+		return nil
+	}
+	request := rest.Request{Method: "GET", Path: "/x", Patient: true, Pace: pace}
+	_, err := c.Make(t.Context(), request)
+	require.NoError(t, err)
+	assert.Equal(t, []int{429, 429}, codes)
+
+	s = serve(t, busy)
+	unsure, err := s.client(nil).Make(t.Context(), request)
+	require.ErrorIs(t, err, assert.AnError)
+	var refused *rest.Error
+	require.ErrorAs(t, err, &refused)
+	assert.False(t, unsure)
+	assert.Len(t, s.all(), 1)
+}
+
+// What was unsure before stays so.
+func TestUnsureBefore(t *testing.T) {
+	s := serve(t, answers(202, `{"error":{"code":403}}`))
+	unsure, err := s.client(nil).Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Unsure: true})
+	var refused *rest.Error
+	require.ErrorAs(t, err, &refused)
+	assert.True(t, refused.Unsure)
+	assert.True(t, unsure)
 }
 
 func TestWhatCannotBeSignedIsNotTriedAgain(t *testing.T) {

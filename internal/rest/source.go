@@ -4,11 +4,13 @@ import (
 	"context"
 	"io"
 	"sync"
+
+	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
 // Source reads r for as long as ctx lives and stop was not called: a Read that blocks is left behind. Its goroutine ends with the Read
 // that is under way when stop is called, after which r is left alone: who still reads, as net/http does after an early answer,
-// gets an error.
+// gets an error. A panic of r, or a Goexit, is an error of the Read.
 func Source(ctx context.Context, r io.Reader) (source io.Reader, stop func()) {
 	s := &patient{ctx: ctx, ask: make(chan int), got: make(chan chunk, 1), done: make(chan struct{})}
 	go s.pump(r)
@@ -38,8 +40,13 @@ func (s *patient) pump(r io.Reader) {
 	for {
 		select {
 		case most := <-s.ask:
-			n, err := r.Read(buf[:min(most, len(buf))])
-			s.got <- chunk{buf[:n], err} // there is room: the one before was taken
+			n := 0
+			guard.Call(func() (err error) {
+				n, err = r.Read(buf[:min(most, len(buf))])
+				return guard.ReadError(err)
+			}, func(err error) {
+				s.got <- chunk{buf[:n], err} // there is room: the one before was taken
+			})
 		case <-s.done:
 			return
 		}

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"context"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -59,4 +60,25 @@ func TestSourceThatWasStopped(t *testing.T) {
 		stop()
 		_ = r.Close()
 	})
+}
+
+// readerFunc is a Reader.
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestASourceThatDoesNotReturn(t *testing.T) {
+	for want, end := range map[string]func(){
+		"panic: boom": func() { panic("boom") }, "runtime.Goexit was called": runtime.Goexit,
+	} {
+		src, stop := rest.Source(t.Context(), readerFunc(func([]byte) (int, error) {
+			end()
+			return 0, nil
+		}))
+		for range 2 {
+			_, err := src.Read(make([]byte, 1))
+			assert.EqualError(t, err, want)
+		}
+		stop()
+	}
 }

@@ -1,0 +1,119 @@
+package blaze_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// slowLine is a service at the end of a slow line: all that it says on a connection, pongs too, comes behind what is
+// pending, a message every now and then.
+type slowLine struct {
+	*rawServer
+	pending []map[string]any
+	every   time.Duration
+
+	mu     sync.Mutex
+	queues map[*rawConn]chan func()
+	acked  map[string]bool
+	sent   map[string]bool
+}
+
+func newSlowLine(t *testing.T, pending int, every time.Duration) *slowLine {
+	s := &slowLine{
+		rawServer: newReplyingServer(t), every: every,
+		queues: make(map[*rawConn]chan func()), acked: make(map[string]bool), sent: make(map[string]bool),
+	}
+	for i := range pending {
+		s.pending = append(s.pending, message(fmt.Sprint("user", i%100), fmt.Sprint(i)))
+	}
+	s.answer = s.take
+	return s
+}
+
+// take answers a request once its time has come. The reader of the connection calls it.
+func (s *slowLine) take(r request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queues[r.conn]
+	if r.Action == actionList {
+		q = make(chan func(), 1<<16)
+		s.queues[r.conn] = q
+		r.conn.ws.SetPingHandler(func(payload string) error {
+			q <- func() {
+				_ = r.conn.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(time.Second))
+			}
+			return nil
+		})
+		s.wg.Go(func() { s.speak(r.conn, q) })
+	}
+	for _, id := range r.ids() {
+		if r.Action == actionSend {
+			s.sent[id] = true
+		} else {
+			s.acked[id] = true
+		}
+	}
+	q <- r.confirm
+	return true
+}
+
+// speak pushes what is pending, and then says the rest, until the connection has ended.
+func (s *slowLine) speak(c *rawConn, q <-chan func()) {
+	for _, m := range s.pending {
+		s.mu.Lock()
+		done := s.acked[m["message_id"].(string)]
+		s.mu.Unlock()
+		if done {
+			continue
+		}
+		time.Sleep(s.every)
+		c.push(m)
+	}
+	for {
+		select {
+		case say := <-q:
+			say()
+		case <-time.After(time.Hour):
+			return
+		}
+	}
+}
+
+// Replies, pongs among them, come behind all pending messages. However long that takes, everything is handled and
+// acknowledged in the end.
+func TestRepliesBehindPushes(t *testing.T) {
+	for _, tt := range []struct {
+		pending  int
+		lasts    time.Duration
+		connects uint64
+	}{
+		{5000, 50 * time.Second, 1},
+		{300, 10 * time.Minute, 3}, // a ping may be unanswered for 3 minutes, then 6, 12
+		{300, time.Hour, 6},
+	} {
+		bubble(t, tt.lasts.String(), func(t *testing.T) {
+			s := newSlowLine(t, tt.pending, tt.lasts/time.Duration(tt.pending))
+			var r *rig
+			r = s.run(func(ctx context.Context, m *blaze.Message) error {
+				return r.Reply(ctx, m, blaze.Text("yes"))
+			}, nil)
+			time.Sleep(tt.lasts*4 + time.Hour)
+			stats := r.Stats()
+			assert.EqualValues(t, tt.pending, stats.Handled)
+			assert.EqualValues(t, tt.pending, stats.Acked)
+			assert.Len(t, s.acked, tt.pending)
+			assert.Len(t, s.sent, tt.pending)
+			assert.Equal(t, tt.connects, stats.Connects)
+			assert.NoError(t, r.stop())
+			s.cut()
+		})
+	}
+}

@@ -1,0 +1,281 @@
+package blaze_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+var (
+	refused401 = blazetest.Refuse(blaze.CodeUnauthorized)
+	gateway403 = blazetest.Answer{Bytes: []byte("HTTP/1.1 403 Forbidden\r\nContent-Length: 15\r\n\r\n<h1>denied</h1>")}
+	gateway504 = blazetest.Answer{Bytes: []byte("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 6\r\n\r\n<html>")}
+)
+
+// notTheMessages are answers that say nothing about a message, and so often that attempts would be used up.
+var notTheMessages = map[string][]blazetest.Answer{
+	"401":       {refused401, refused401, refused401, refused401, refused401, refused401, refused401},
+	"a gateway": {gateway403, gateway504, gateway403, gateway504, gateway403, gateway504},
+	"lost":      {cutUnstored, cutUnstored, cutUnstored, cutUnstored, cutUnstored, cutUnstored},
+	"silence":   {hang, hang, hang, hang, hang, hang},
+	"mixed":     {refused401, gateway403, refused401, cutUnstored, hang, refused401, gateway504},
+}
+
+// A message is not given up because of the sign-in, the network or a gateway: not by Send, nor where its sessions are
+// looked up, nor by a handler that answers with it.
+func TestAnEncryptedMessageOutlivesAnOutage(t *testing.T) {
+	once := func(cfg *blaze.Config) { cfg.SendAttempts = 1 }
+	for name, as := range notTheMessages {
+		for _, action := range []string{sealedAction, fetchAction} {
+			bubble(t, name+" to "+action, func(t *testing.T) {
+				r := run(t, nil, once)
+				answers(r.Server, action, as...)
+				_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+				require.NoError(t, err)
+				assert.Len(t, r.Sent(), 1)
+			})
+			bubble(t, name+" to "+action+", in a batch", func(t *testing.T) {
+				r := run(t, nil, once)
+				answers(r.Server, action, as...)
+				outs := encrypted(toCrowd(r.Client, 20, 5))
+				_, err := r.SendBatch(t.Context(), outs...)
+				require.NoError(t, err)
+				requireInOrder(t, outs, r.Sent())
+			})
+		}
+		bubble(t, name+", in a handler", func(t *testing.T) {
+			r := prepare(t, once)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error { return r.Reply(ctx, m, blaze.Text("yes")) })
+			answers(r.Server, sealedAction, as...)
+			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), Encrypted: true})
+			r.idle()
+			assert.Len(t, r.Sent(), 1)
+			assert.Zero(t, r.drops.len())
+			assert.Zero(t, r.failures.len())
+		})
+	}
+}
+
+// A handler whose time is up in an outage is tried again.
+func TestAnOutageIsNoReasonToDropAMessage(t *testing.T) {
+	for name, answer := range map[string]blazetest.Answer{"401": refused401, "a gateway": gateway403} {
+		for _, action := range []string{sealedAction, fetchAction, "POST /conversations"} {
+			bubble(t, name+" to "+action, func(t *testing.T) {
+				r := prepare(t, nil)
+				var down atomic.Bool
+				down.Store(true)
+				var outage func(blazetest.Frame) blazetest.Answer
+				outage = func(blazetest.Frame) blazetest.Answer {
+					if !down.Load() {
+						return blazetest.Answer{}
+					}
+					r.Intercept(action, outage)
+					return answer
+				}
+				r.Intercept(action, outage)
+				r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+					ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+					defer cancel()
+					if _, err := r.OpenConversation(ctx, m.UserID); err != nil {
+						return err
+					}
+					return r.Reply(ctx, m, blaze.Text("yes"))
+				})
+				r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), Encrypted: true})
+				time.Sleep(15 * time.Second)
+				down.Store(false)
+				r.idle()
+				assert.Len(t, r.Sent(), 1)
+				assert.Positive(t, r.failures.len())
+				assert.Zero(t, r.drops.len())
+			})
+		}
+	}
+}
+
+// When ctx ends in an outage, the error says whether the message may have been stored, and what happened.
+func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		action string
+		answer blazetest.Answer
+		unsure bool
+		is     error
+	}{
+		"unanswered":       {sealedAction, hang, true, blaze.ErrNoAnswer},
+		"a gateway":        {sealedAction, gateway403, true, blaze.ErrNoAnswer},
+		"401":              {sealedAction, refused401, false, blaze.CodeUnauthorized},
+		"no sessions":      {fetchAction, gateway403, false, blaze.ErrNoAnswer},
+		"401 for sessions": {fetchAction, refused401, false, blaze.CodeUnauthorized},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := run(t, nil, nil)
+			always(r.Server, c.action, c.answer)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			out := sealed(r.Client, "alice", "x")
+			out.MessageID = messageA
+			began := time.Now()
+			_, err := r.Send(ctx, out)
+			assert.Equal(t, time.Hour, time.Since(began))
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorIs(t, err, c.is)
+			require.ErrorContains(t, err, messageA)
+			var unsure *blaze.UnconfirmedError
+			assert.Equal(t, c.unsure, errors.As(err, &unsure))
+			assert.Zero(t, r.Stats().OutboxRequests)
+		})
+	}
+}
+
+// What the service itself says in an outage of its own uses the attempts.
+func TestAnEncryptedMessageRefusedForAWhile(t *testing.T) {
+	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
+		bubble(t, fmt.Sprint(int(code)), func(t *testing.T) {
+			r := run(t, nil, func(cfg *blaze.Config) { cfg.SendAttempts = 3 })
+			refuse := blazetest.Refuse(code)
+			answers(r.Server, sealedAction, refuse, refused401, refused401, refuse, refused401, refuse)
+			_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+			require.ErrorIs(t, err, code)
+			var refused *blaze.Error
+			require.ErrorAs(t, err, &refused)
+			assert.True(t, refused.Temporary())
+			_, err = r.Send(t.Context(), sealed(r.Client, "alice", "y"))
+			require.NoError(t, err, "no try is left over")
+		})
+	}
+}
+
+// A 429 asks the Limiter again, over HTTP too, and nothing else does.
+func TestTheLimiterAfterA429OverHTTP(t *testing.T) {
+	errSpent := errors.New("spent")
+	bubble(t, "asks", func(t *testing.T) {
+		waits := 0
+		r := run(t, nil, func(cfg *blaze.Config) {
+			cfg.Limiter = limiterFunc(func(context.Context) error {
+				if waits++; waits == 7 {
+					return errSpent
+				}
+				return nil
+			})
+		})
+		answers(r.Server, sealedAction, slowDown, refused401, serverFailed, gateway504, slowDown)
+		_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+		require.NoError(t, err)
+		assert.Equal(t, 3, waits)
+
+		answers(r.Server, sealedAction, slowDown)
+		_, err = r.SendBatch(t.Context(), encrypted(toCrowd(r.Client, 2, 1))...)
+		require.NoError(t, err)
+		assert.Equal(t, 6, waits, "two messages, one request")
+
+		waits = 5
+		answers(r.Server, sealedAction, slowDown)
+		_, err = r.Send(t.Context(), sealed(r.Client, "alice", "y"))
+		require.ErrorIs(t, err, errSpent)
+		require.ErrorIs(t, err, blaze.CodeTooManyRequests)
+		var unsure *blaze.UnconfirmedError
+		assert.False(t, errors.As(err, &unsure))
+		assert.Len(t, r.Sent(), 3)
+	})
+}
+
+// The end of Run waits for encrypted messages as for others, for Config.Drain, and takes no new ones.
+func TestTheEndWaitsForEncryptedMessages(t *testing.T) {
+	bubble(t, "as long as Drain", func(t *testing.T) {
+		r := run(t, ok, nil)
+		synctest.Wait()
+		r.Intercept(sealedAction, slowly(4*time.Second)) // Drain is 5 s
+		sent := make(chan error, 1)
+		go func() {
+			_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+			sent <- err
+		}()
+		synctest.Wait()
+		r.cancel()
+		synctest.Wait()
+		for _, out := range []blaze.Outgoing{sealed(r.Client, "bob", "x"), r.ToUser(userID("bob"), blaze.Text("x"))} {
+			_, err := r.Send(t.Context(), out)
+			require.ErrorIs(t, err, blaze.ErrClosed)
+			_, err = r.SendBatch(t.Context(), out)
+			require.ErrorIs(t, err, blaze.ErrClosed)
+		}
+		require.NoError(t, r.wait())
+		require.NoError(t, <-sent)
+		assert.Len(t, r.Sent(), 1)
+	})
+	for name, c := range map[string]struct {
+		action string
+		unsure bool
+	}{"written": {sealedAction, true}, "not written": {fetchAction, false}} {
+		bubble(t, "and no longer, "+name, func(t *testing.T) {
+			r := run(t, ok, nil)
+			synctest.Wait()
+			answers(r.Server, c.action, hang, hang)
+			errs := make(chan error, 2)
+			go func() {
+				_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+				errs <- err
+			}()
+			go func() {
+				_, err := r.SendBatch(t.Context(), sealed(r.Client, "bob", "x"))
+				errs <- err
+			}()
+			synctest.Wait()
+			assert.Equal(t, 2, r.Stats().OutboxRequests)
+			began := time.Now()
+			err := r.stop()
+			assert.Equal(t, 5*time.Second, time.Since(began))
+			require.ErrorIs(t, err, blaze.ErrDrain)
+			require.ErrorContains(t, err, "requests unanswered: 2")
+			for range 2 {
+				err := <-errs
+				require.ErrorIs(t, err, blaze.ErrClosed)
+				var unsure *blaze.UnconfirmedError
+				assert.Equal(t, c.unsure, errors.As(err, &unsure), err)
+			}
+		})
+	}
+}
+
+// An encrypted message needs no connection, and its end does not need one either.
+func TestTheEndWaitsForEncryptedMessagesWithoutALink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		r := run(t, ok, func(cfg *blaze.Config) {
+			dial := cfg.DialContext
+			cfg.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dial}}
+			cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if down.Load() {
+					return nil, syscall.ECONNREFUSED
+				}
+				return dial(ctx, network, addr)
+			}
+		})
+		synctest.Wait()
+		down.Store(true)
+		r.Cut()
+		synctest.Wait()
+		r.Intercept(sealedAction, slowly(4*time.Second))
+		sent := make(chan error, 1)
+		go func() {
+			_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+			sent <- err
+		}()
+		synctest.Wait()
+		require.NoError(t, r.stop())
+		require.NoError(t, <-sent)
+	})
+}

@@ -1,0 +1,119 @@
+package blaze_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// A handler that pays and then replies, and only logs the error of the reply, pays once over two processes, although
+// the first one ends while the service cannot be reached.
+func TestWhatWasDoneWithoutALinkIsRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l ledger
+		var done diary
+		s := blazetest.NewServer()
+		defer s.Close()
+		edit := func(cfg *blaze.Config) { cfg.Drain, cfg.Ledger = time.Minute, &l }
+		bot := func() *rig {
+			r := prepareFor(t, s, edit)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				time.Sleep(2 * time.Second)
+				done.add("pay")
+				if err := r.Reply(ctx, m, blaze.Text("paid")); err != nil {
+					done.add("%v", err)
+				}
+				return nil
+			})
+			return r
+		}
+		first := bot()
+		first.say("alice", "pay")
+		time.Sleep(time.Second)
+		for range 100 {
+			s.Intercept(handshake, refused(blaze.CodeServer))
+		}
+		s.Cut()
+		time.Sleep(100 * time.Millisecond)
+		began := time.Now()
+		err := first.stop()
+		assert.ErrorIs(t, err, blaze.ErrDrain, "the acknowledgement is left")
+		assert.Equal(t, 900*time.Millisecond, time.Since(began), "the handler returned")
+		assert.Len(t, l.all(), 1)
+		time.Sleep(time.Hour)
+		second := bot()
+		time.Sleep(time.Hour)
+		assert.Equal(t, []string{"pay", "blaze: the client is closed"}, done.all())
+		assert.Len(t, s.Acked(), 1)
+		require.NoError(t, second.stop())
+	})
+}
+
+// A send that waits for its reply when the link is lost at the end may have been stored.
+func TestASendAtTheEndWithoutALink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool { return r.Action == actionSend }
+		r := s.run(ok, func(cfg *blaze.Config) { cfg.Drain = time.Minute })
+		synctest.Wait()
+		sent := make(chan error, 1)
+		go func() {
+			_, err := r.Send(t.Context(), textA)
+			sent <- err
+		}()
+		synctest.Wait()
+		r.cancel()
+		synctest.Wait()
+		s.cut()
+		synctest.Wait()
+		began := time.Now()
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, <-sent, &unconfirmed)
+		require.ErrorIs(t, unconfirmed, blaze.ErrClosed)
+		err := r.wait()
+		assert.ErrorIs(t, err, blaze.ErrDrain)
+		assert.ErrorContains(t, err, "requests unanswered: 1")
+		assert.Zero(t, time.Since(began))
+	})
+}
+
+// Without a link a handler is waited for within Drain, and no longer.
+func TestDrainWithoutALink(t *testing.T) {
+	for name, tt := range map[string]struct{ drain, takes time.Duration }{
+		"long enough": {time.Minute, 30 * time.Second},
+		"too short":   {10 * time.Second, 10 * time.Second},
+		"none":        {-1, 0},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := run(t, func(context.Context, *blaze.Message) error {
+				time.Sleep(31 * time.Second)
+				return nil
+			}, func(cfg *blaze.Config) { cfg.Drain = tt.drain })
+			synctest.Wait()
+			r.say("alice", "hello")
+			synctest.Wait()
+			for range 100 {
+				r.Intercept(handshake, refused(blaze.CodeServer))
+			}
+			r.Cut()
+			time.Sleep(time.Second)
+			began := time.Now()
+			err := r.stop()
+			assert.Equal(t, tt.takes, time.Since(began))
+			assert.ErrorIs(t, err, blaze.ErrDrain)
+			if tt.takes == 30*time.Second {
+				assert.NotContains(t, err.Error(), "handlers")
+			} else {
+				assert.ErrorContains(t, err, "handlers still running: 1")
+			}
+			time.Sleep(time.Minute)
+		})
+	}
+}

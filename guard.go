@@ -1,0 +1,215 @@
+package blaze
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/guard"
+)
+
+// Everything that a Config brings is user code. What runs on a goroutine that must survive runtime.Goexit is wrapped
+// here, once, and called apart. The Handler, OnReceipt and the hooks of frames run on goroutines that are replaced:
+// they are called with guard.Call in deliver.go and observe.go.
+
+// apart calls user code on a goroutine of its own and waits for it. The error is safe to keep; that of a panic or a
+// Goexit names the field of Config.
+func apart(field string, f func() error) error {
+	err := guard.Apart(func() error { return guard.Foreign(f()) })
+	if guard.Failed(err) {
+		return fmt.Errorf("calling Config.%s: %w", field, err)
+	}
+	return err
+}
+
+// guardUserCode wraps what given brought into c. The defaults are not wrapped.
+func (c *Config) guardUserCode(given *Config) {
+	if given == nil {
+		return
+	}
+	if given.DialContext != nil {
+		c.DialContext = guardedDial(given.DialContext)
+	}
+	if given.Proxy != nil {
+		c.Proxy = guardedProxy(given.Proxy)
+	}
+	if c.TLSClientConfig != nil {
+		guardTLS(c.TLSClientConfig)
+	}
+	if given.HTTPClient != nil && given.HTTPClient.Transport != nil {
+		hc := *given.HTTPClient
+		hc.Transport = guardedTransport{hc.Transport}
+		c.HTTPClient = &hc
+	}
+	if given.Limiter != nil {
+		c.Limiter = guardedLimiter{given.Limiter}
+	}
+	if given.Ledger != nil {
+		c.Ledger = guardedLedger{given.Ledger}
+	}
+}
+
+func guardedDial(
+	dial func(ctx context.Context, network, addr string) (net.Conn, error),
+) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		err = apart("DialContext", func() (err error) {
+			conn, err = dial(ctx, network, addr)
+			return err
+		})
+		if err == nil && conn == nil {
+			err = errors.New("no connection and no error from Config.DialContext")
+		}
+		return conn, err
+	}
+}
+
+func guardedProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (u *url.URL, err error) {
+		err = apart("Proxy", func() (err error) {
+			u, err = proxy(r)
+			return err
+		})
+		return u, err
+	}
+}
+
+// guardTLS wraps the callbacks of a client. net/http calls them on goroutines of its own.
+func guardTLS(c *tls.Config) {
+	if ask := c.GetClientCertificate; ask != nil {
+		c.GetClientCertificate = func(info *tls.CertificateRequestInfo) (cert *tls.Certificate, err error) {
+			err = apart("TLSClientConfig.GetClientCertificate", func() (err error) {
+				cert, err = ask(info)
+				return err
+			})
+			return cert, err
+		}
+	}
+	if verify := c.VerifyPeerCertificate; verify != nil {
+		c.VerifyPeerCertificate = func(raw [][]byte, chains [][]*x509.Certificate) error {
+			return apart("TLSClientConfig.VerifyPeerCertificate", func() error { return verify(raw, chains) })
+		}
+	}
+	c.VerifyConnection = guardedVerify("VerifyConnection", c.VerifyConnection)
+	c.EncryptedClientHelloRejectionVerify = guardedVerify(
+		"EncryptedClientHelloRejectionVerify", c.EncryptedClientHelloRejectionVerify)
+	if now := c.Time; now != nil {
+		c.Time = func() (at time.Time) {
+			if apart("TLSClientConfig.Time", func() error { at = now(); return nil }) != nil {
+				return time.Now()
+			}
+			return at
+		}
+	}
+	if c.ClientSessionCache != nil {
+		c.ClientSessionCache = guardedCache{c.ClientSessionCache}
+	}
+	if c.KeyLogWriter != nil {
+		c.KeyLogWriter = guardedWriter{c.KeyLogWriter}
+	}
+}
+
+func guardedVerify(name string, verify func(tls.ConnectionState) error) func(tls.ConnectionState) error {
+	if verify == nil {
+		return nil
+	}
+	return func(state tls.ConnectionState) error {
+		return apart("TLSClientConfig."+name, func() error { return verify(state) })
+	}
+}
+
+// guardedCache is a cache of TLS sessions. The reader of a connection calls it, too.
+type guardedCache struct{ cache tls.ClientSessionCache }
+
+// Get implements tls.ClientSessionCache. A cache that fails has no session.
+func (g guardedCache) Get(key string) (session *tls.ClientSessionState, ok bool) {
+	err := apart("TLSClientConfig.ClientSessionCache", func() error {
+		session, ok = g.cache.Get(key)
+		return nil
+	})
+	return session, ok && err == nil
+}
+
+// Put implements tls.ClientSessionCache.
+func (g guardedCache) Put(key string, session *tls.ClientSessionState) {
+	// Without the session, the next handshake is a full one.
+	_ = apart("TLSClientConfig.ClientSessionCache", func() error {
+		g.cache.Put(key, session)
+		return nil
+	})
+}
+
+type guardedWriter struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (g guardedWriter) Write(p []byte) (n int, err error) {
+	err = apart("TLSClientConfig.KeyLogWriter", func() (err error) {
+		n, err = g.w.Write(p)
+		return err
+	})
+	return n, err
+}
+
+// guardedTransport is the Transport of a user's HTTPClient.
+type guardedTransport struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (g guardedTransport) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	err = apart("HTTPClient.Transport", func() (err error) {
+		resp, err = g.next.RoundTrip(r)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, ours := g.next.(*http.Transport); !ours && resp != nil && resp.Body != nil {
+		resp.Body = guardedBody{resp.Body}
+	}
+	return resp, nil
+}
+
+// guardedBody is the body of a response that a user's transport made.
+type guardedBody struct{ body io.ReadCloser }
+
+// Read implements io.Reader.
+func (g guardedBody) Read(p []byte) (n int, err error) {
+	err = guard.Apart(func() (err error) {
+		n, err = g.body.Read(p)
+		return guard.ReadError(err)
+	})
+	return n, err
+}
+
+// Close implements io.Closer.
+func (g guardedBody) Close() error { return apart("HTTPClient.Transport", g.body.Close) }
+
+type guardedLimiter struct{ limiter Limiter }
+
+// Wait implements Limiter.
+func (g guardedLimiter) Wait(ctx context.Context) error {
+	return apart("Limiter", func() error { return g.limiter.Wait(ctx) })
+}
+
+// guardedLedger is the Ledger of a user. A message is acknowledged whatever its Ledger does.
+type guardedLedger struct{ ledger Ledger }
+
+// Handled implements Ledger.
+func (g guardedLedger) Handled(ctx context.Context, messageID string) (known bool, err error) {
+	err = apart("Ledger", func() (err error) {
+		known, err = g.ledger.Handled(ctx, messageID)
+		return err
+	})
+	return known, err
+}
+
+// Record implements Ledger.
+func (g guardedLedger) Record(ctx context.Context, messageID string) error {
+	return apart("Ledger", func() error { return g.ledger.Record(ctx, messageID) })
+}

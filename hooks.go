@@ -1,0 +1,162 @@
+package blaze
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/fifo"
+	"github.com/mixin-blaze/blaze/internal/guard"
+)
+
+// Bounds of a hookQueue.
+const (
+	mostHooks = 1024        // calls that wait
+	hooksWait = time.Second // of the end of Run, and of the first frame of a link for Trace.Connected
+)
+
+// hookQueue calls the Logger and the hooks that no other goroutine may wait for: one call at a time, in order, on a
+// goroutine that exists only while there are calls. A call that finds no room is dropped and counted. The methods of a
+// hookQueue never block, wait aside, and are safe for concurrent use.
+type hookQueue struct {
+	failed  func(name string, err error) // is told of a call that panicked or called runtime.Goexit
+	dropped atomic.Uint64
+
+	mu      sync.Mutex
+	calls   fifo.Queue[hookCall]
+	running bool
+	idle    chan struct{} // closed when there is nothing left to call; nil: nobody waits
+}
+
+// hookCall is one call of user code.
+type hookCall struct {
+	name string
+	call func()
+}
+
+// add calls user code soon, and reports whether there was room.
+func (q *hookQueue) add(name string, call func()) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	//mutant:hooks-dropped
+	if q.calls.Len() >= mostHooks {
+		q.dropped.Add(1)
+		return false
+	}
+	q.calls.Push(hookCall{name, call})
+	if !q.running {
+		q.running = true
+		go q.run()
+	}
+	return true
+}
+
+// run makes calls until there are none. A call that ends this goroutine is followed by another goroutine.
+func (q *hookQueue) run() {
+	exits := true
+	defer func() {
+		if exits {
+			//mutant:hooks-replace
+			go q.run()
+		}
+	}()
+	for {
+		c, ok := q.next()
+		if !ok {
+			exits = false
+			return
+		}
+		guard.Call(func() error {
+			c.call()
+			return nil
+		}, func(err error) {
+			if err != nil {
+				q.failed(c.name, err)
+			}
+		})
+	}
+}
+
+// next takes the oldest call; without one, the goroutine is no longer counted.
+func (q *hookQueue) next() (hookCall, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.calls.Len() > 0 {
+		return q.calls.Pop(), true
+	}
+	q.running = false
+	if q.idle != nil {
+		close(q.idle)
+		q.idle = nil
+	}
+	return hookCall{}, false
+}
+
+// wait waits until there is nothing left to call, for so long at most.
+func (q *hookQueue) wait(most time.Duration) {
+	if most <= 0 {
+		return
+	}
+	q.mu.Lock()
+	if !q.running {
+		q.mu.Unlock()
+		return
+	}
+	if q.idle == nil {
+		q.idle = make(chan struct{})
+	}
+	idle := q.idle
+	q.mu.Unlock()
+	late := time.NewTimer(most)
+	defer late.Stop()
+	select {
+	case <-idle:
+	case <-late.C:
+	}
+}
+
+// turn is a call in a hookQueue that something else must come after.
+type turn struct {
+	begun    atomic.Bool // or given up
+	returned chan struct{}
+}
+
+func newTurn() *turn { return &turn{returned: make(chan struct{})} }
+
+// take makes the call, unless it was given up.
+func (t *turn) take(call func()) {
+	if t.begun.CompareAndSwap(false, true) {
+		defer close(t.returned)
+		call()
+	}
+}
+
+// await waits for the call to return, for so long at most. It reports false where the call had not begun by then: it is
+// given up.
+func (t *turn) await(most time.Duration) bool {
+	late := time.NewTimer(most)
+	defer late.Stop()
+	select {
+	case <-t.returned:
+		return true
+	case <-late.C:
+		return !t.begun.CompareAndSwap(false, true)
+	}
+}
+
+// sinceEnd returns a function that says how long ago ctx ended; 0 if it has not.
+func sinceEnd(ctx context.Context) func() time.Duration {
+	var end atomic.Pointer[time.Time]
+	stop := context.AfterFunc(ctx, func() {
+		now := time.Now()
+		end.Store(&now)
+	})
+	return func() time.Duration {
+		stop()
+		if at := end.Load(); at != nil {
+			return time.Since(*at)
+		}
+		return 0
+	}
+}

@@ -1,0 +1,81 @@
+package engine_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze/internal/engine"
+	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+var (
+	confirmed = outbox.Outcome{Kind: outbox.Confirmed}
+	split     = outbox.Outcome{Kind: outbox.Split}
+)
+
+func TestPluralIsPutOffAfterItWasSplit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p engine.Plural
+		assert.Equal(t, 80, p.Size(80))
+		for range 3 { // three frames under way, and each is split
+			p.Begin()
+		}
+		for range 3 {
+			p.Observe(split)
+		}
+		for _, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+			pause *= time.Minute
+			assert.Equal(t, 1, p.Size(80))
+			time.Sleep(pause - time.Nanosecond)
+			assert.Equal(t, 1, p.Size(80), "put off for %v", pause)
+			time.Sleep(time.Nanosecond)
+			assert.Equal(t, 2, p.Size(80))
+			assert.Equal(t, 1, p.Size(1))
+			p.Begin()
+			assert.Equal(t, 1, p.Size(80), "one trial at a time")
+			time.Sleep(time.Hour)
+			assert.Equal(t, 1, p.Size(80))
+			p.Observe(split)
+		}
+		time.Sleep(time.Hour)
+		p.Begin()
+		p.Observe(confirmed)
+		assert.Equal(t, 80, p.Size(80))
+		p.Observe(split) // one bad message in a frame
+		assert.Equal(t, 80, p.Size(80))
+	})
+}
+
+// Nothing else says that the service does not have the action.
+func TestPluralStaysInUse(t *testing.T) {
+	for name, o := range map[string]outbox.Outcome{
+		"busy":         {Kind: outbox.TransientExhausted, Rejection: new(wire.Error)},
+		"busy, split":  {Kind: outbox.Split, Rejection: new(wire.Error)},
+		"unauthorized": {Kind: outbox.Rejected, Rejection: &wire.Error{Code: 401}},
+		"given up":     {Kind: outbox.Unanswered, Unconfirmed: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var p engine.Plural
+			p.Begin()
+			p.Observe(o)
+			assert.Equal(t, 80, p.Size(80))
+		})
+	}
+}
+
+// A trial that tells nothing is followed by another one.
+func TestPluralIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p engine.Plural
+		p.Begin()
+		p.Observe(split)
+		time.Sleep(time.Minute)
+		p.Begin()
+		p.Observe(outbox.Outcome{Kind: outbox.Unanswered})
+		assert.Equal(t, 2, p.Size(80))
+	})
+}

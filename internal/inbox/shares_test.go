@@ -1,0 +1,396 @@
+package inbox_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze/internal/inbox"
+)
+
+// slow makes a handler take long for some messages.
+func (r *rig) slow(d time.Duration, messages ...string) {
+	quick := r.handle
+	r.handle = func(m string, attempt int) error {
+		for _, s := range messages {
+			if m == s {
+				time.Sleep(d)
+				return nil
+			}
+		}
+		return quick(m, attempt)
+	}
+}
+
+// fill offers messages of a thousand bytes to a lane, named after it: a0, a1 and so on.
+func (r *rig) fill(lane string, from, to int) {
+	r.t.Helper()
+	for i := from; i < to; i++ {
+		r.offer(lane, fmt.Sprint(lane, i), 1000-overhead, taken)
+	}
+}
+
+func TestTheLargestLaneGivesWay(t *testing.T) {
+	run(t, 2, 10_000, func(r *rig) {
+		r.slow(time.Hour, "a0", "b0")
+		r.fill("a", 0, 6)
+		r.fill("b", 0, 4)
+		r.offer("c", "c0", 1000-overhead, taken)
+		assert.Equal(t, inbox.Left{
+			Used: 10_000, IDs: 10, Lanes: 3, Closed: 1, Ready: 1, Workers: 2, Messages: 10, Handling: 2,
+		}, settled(r), "the newest one of a is gone")
+		r.offer("a", "a5", 1000-overhead, refused)
+		r.offer("a", "a6", 0, refused)
+		r.offer("a", "a4", 1000-overhead, duplicate)
+		r.fill("c", 1, 2) // a, with five, gives way again
+		r.offer("c", "c2", 1000-overhead, taken)
+		assert.Equal(t, 1, r.Left().Closed, "b holds no more than c would, and a still does")
+		r.sleep(2 * time.Hour)
+		r.handledInLanes("a0", "a1", "a2", "b0", "b1", "b2", "b3", "c0", "c1", "c2")
+	})
+}
+
+// handledInLanes is handled, for messages of lanes that are handled at the same time.
+func (r *rig) handledInLanes(want ...string) {
+	r.t.Helper()
+	got := take(r, &r.began)
+	slices.SortStableFunc(got, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
+	assert.Equal(r.t, want, got)
+}
+
+func settled(r *rig) inbox.Left {
+	r.sleep(0)
+	return r.Left()
+}
+
+// One message too many is no reason to look at all lanes again for the next: a sixteenth of the box is freed at once.
+func TestALaneGivesWayForMoreThanOneMessage(t *testing.T) {
+	run(t, 1, 64_000, func(r *rig) {
+		r.slow(time.Hour, "a0")
+		r.fill("a", 0, 64)
+		r.offer("b", "b0", 1000-overhead, taken)
+		assert.Equal(t, 61_000, settled(r).Used)
+		r.fill("b", 1, 4)
+		assert.Equal(t, 64_000, settled(r).Used)
+		r.offer("a", "a60", 1000-overhead, refused)
+		r.offer("a", "a59", 1000-overhead, duplicate)
+	})
+}
+
+// What is freed beyond need leaves the lane as much as the newcomer's has.
+func TestALaneKeepsItsShare(t *testing.T) {
+	run(t, 1, 32_000, func(r *rig) {
+		r.slow(time.Hour, "a0")
+		r.fill("a", 0, 17)
+		r.fill("b", 0, 15)
+		r.fill("b", 15, 16) // two would be freed, but a has 17 and b 16
+		assert.Equal(t, 32_000, settled(r).Used)
+		r.offer("a", "a16", 0, refused)
+		r.offer("a", "a15", 0, duplicate)
+	})
+}
+
+// Where the largest lane is down to the newcomer's share and that is not enough, the next one gives way too.
+func TestSeveralLanesGiveWay(t *testing.T) {
+	run(t, 1, 10_000, func(r *rig) {
+		r.slow(time.Hour, "a0")
+		r.fill("a", 0, 4)
+		r.fill("b", 0, 5)
+		r.offer("c", "c", 1000-overhead, taken)
+		r.offer("d", "d", 3000-overhead, taken) // 2000 of b, then 1000 of a
+		r.offer("b", "b2", 0, duplicate)
+		r.offer("b", "b3", 0, refused)
+		r.offer("a", "a2", 0, duplicate)
+		r.offer("a", "a3", 0, refused)
+		assert.Equal(t, 10_000, settled(r).Used)
+	})
+}
+
+// Nothing is let go for a message that does not fit all the same.
+func TestNobodyGivesWayInVain(t *testing.T) {
+	run(t, 1, 10_000, func(r *rig) {
+		r.slow(time.Hour, "a0")
+		r.offer("a", "a0", 6000-overhead, taken)
+		r.offer("a", "a1", 1000-overhead, taken)
+		r.fill("b", 0, 3)
+		r.offer("c", "c", 3500-overhead, refused) // a could give 1000
+		r.offer("a", "a1", 0, duplicate)
+		assert.Equal(t, 0, r.Len().Closed, "everything is closed, and no lane alone")
+		r.offer("d", "d", 0, refused)
+	})
+}
+
+// The first message of a lane stays: it may be being handled, or backing off.
+func TestTheFirstMessageDoesNotGiveWay(t *testing.T) {
+	run(t, 3, 10_000, func(r *rig) {
+		r.handle = func(string, int) error { return errHandler }
+		r.offer("a", "a", 5000-overhead, taken)
+		r.offer("b", "b0", 3000-overhead, taken)
+		r.offer("b", "b1", 2000-overhead, taken)
+		r.sleep(time.Second)
+		r.offer("c", "c", 1000-overhead, taken)
+		assert.Equal(t, []string{"a", "b0", "c"}, take(r, &r.began))
+		r.offer("d", "d", 1500-overhead, refused)
+		r.offer("e", "e", 0, refused)
+		r.offer("c", "c", 1000-overhead, duplicate)
+		assert.Equal(t, 1, r.Left().Closed, "a and c hold one message each: nobody can give way, so all is closed")
+		r.due()
+	})
+}
+
+func TestOneLaneClosesAlone(t *testing.T) {
+	run(t, 1, 10_000, func(r *rig) {
+		r.slow(time.Hour, "a0")
+		r.fill("a", 0, 9)
+		r.offer("a", "a9", 1001-overhead, refused)
+		r.offer("a", "a10", 0, refused)
+		r.offer("b", "b", 0, taken)
+		r.offer("a", "a11", 0, refused)
+		assert.Equal(t, 1, r.Len().Closed)
+		r.Reopen()
+		assert.True(t, r.Open())
+		r.offer("a", "a8", 1000-overhead, duplicate)
+		r.offer("a", "a10", 0, refused)
+	})
+}
+
+func TestAClosedLaneIsDueAtHalfOfWhatItHeld(t *testing.T) {
+	run(t, 2, 10_000, func(r *rig) {
+		r.slow(time.Hour, "b")
+		r.offer("b", "b", 6000-overhead, taken)
+		r.fill("a", 0, 4)
+		r.offer("a", "a4", 0, refused)
+		r.sleep(1500 * time.Millisecond)
+		r.due()
+		due, _ := r.Due()
+		assert.False(t, due)
+		r.sleep(time.Second)
+		r.due("lane")
+		due, whole := r.Due()
+		assert.True(t, due)
+		assert.False(t, whole)
+		r.offer("a", "a4", 0, refused)
+		r.sleep(time.Minute)
+		r.due() // once is enough, and b holds more than half
+		r.Reopen()
+		due, _ = r.Due()
+		assert.False(t, due)
+		r.offer("a", "a4", 0, taken)
+		r.sleep(2 * time.Hour)
+		r.due()
+		r.handledInLanes("a0", "a1", "a2", "a3", "a4", "b")
+	})
+}
+
+func TestAClosedLaneStaysClosedWhenItIsEmpty(t *testing.T) {
+	run(t, 2, 10_000, func(r *rig) {
+		r.slow(time.Hour, "b")
+		r.offer("b", "b", 6000-overhead, taken)
+		r.fill("a", 0, 4)
+		r.offer("a", "a4", 0, refused)
+		r.sleep(time.Minute)
+		assert.Equal(t, 1, r.Left().Lanes)
+		r.offer("a", "a5", 0, refused)
+		assert.Equal(t, inbox.Len{Messages: 1, Handling: 1, Closed: 1, Delayed: 1, OldestHandler: time.Minute}, r.Len())
+		r.Reopen()
+		r.offer("a", "a4", 0, taken)
+		r.offer("a", "a5", 0, taken)
+		r.sleep(2 * time.Hour)
+		r.handledInLanes("a0", "a1", "a2", "a3", "a4", "a5", "b")
+	})
+}
+
+func TestTheWholeBoxIsDueHalfEmpty(t *testing.T) {
+	run(t, 1, 10_000, func(r *rig) {
+		for i := range 10 {
+			r.fill(fmt.Sprint("lane ", i, "-"), 0, 1)
+		}
+		r.offer("new", "large", 2000-overhead, refused) // nobody holds more
+		r.offer("other", "small", 0, refused)
+		r.sleep(4500 * time.Millisecond)
+		r.offer("other", "small", 0, refused)
+		r.due()
+		r.sleep(time.Second)
+		r.due("whole")
+		due, whole := r.Due()
+		assert.True(t, due && whole)
+		r.offer("other", "small", 0, refused)
+		r.Reopen()
+		r.offer("new", "large", 2000-overhead, taken)
+		r.offer("other", "small", 0, taken)
+		r.sleep(time.Minute)
+		r.due()
+		assert.Len(t, take(r, &r.began), 12)
+	})
+}
+
+// What the box held when something closed is the most that it held, whatever closed then.
+func TestTheWholeBoxIsDueAtHalfOfTheMost(t *testing.T) {
+	run(t, 2, 10_000, func(r *rig) {
+		r.slow(time.Hour, "slow")
+		r.offer("slow", "slow", 4000-overhead, taken)
+		r.fill("a", 0, 6)
+		r.offer("a", "a6", 1000-overhead, refused) // at ten thousand
+		r.sleep(4500 * time.Millisecond)
+		r.due("lane")
+		r.offer("new", "new", 6000-overhead, refused) // at six thousand
+		r.offer("other", "other", 0, refused)
+		r.sleep(time.Minute)
+		r.due("whole") // at four thousand: five are half
+	})
+}
+
+// Where a lane was due, the whole box may become due too; then nothing more is.
+func TestBothAreDueOnce(t *testing.T) {
+	run(t, 2, 10_000, func(r *rig) {
+		r.slow(time.Minute, "b0")
+		r.fill("b", 0, 5)
+		r.fill("a", 0, 5)
+		r.offer("a", "a5", 0, refused)
+		r.offer("b", "b5", 0, refused)
+		r.sleep(3500 * time.Millisecond)
+		r.due("lane")
+		r.sleep(time.Hour)
+		r.due("whole")
+		assert.Zero(t, r.Left().Used)
+		r.offer("a", "a5", 0, refused)
+	})
+}
+
+func TestAcknowledgementsThatFillTheBoxCloseNoLane(t *testing.T) {
+	run(t, 1, 6*overhead, func(r *rig) {
+		r.slow(time.Hour, "m")
+		r.offer("l", "m", 0, taken)
+		for _, id := range []string{"a", "b", "c", "d", "e"} {
+			r.Hold(id)
+		}
+		r.offer("l", "n", 0, refused)
+		r.offer("other", "o", 0, refused)
+		assert.Zero(t, r.Len().Closed)
+		r.Release("a", "b")
+		r.due()
+		r.Release("c")
+		r.due("whole")
+		r.Release("d", "e")
+	})
+}
+
+func TestAnEmptyBoxTakesAnyOneMessage(t *testing.T) {
+	run(t, 2, 2000, func(r *rig) {
+		r.offer("l", "huge", 1_000_000, taken)
+		r.offer("l", "next", 0, refused)
+		r.sleep(time.Second)
+		r.due("whole")
+		r.Reopen()
+		r.offer("l", "next", 0, taken)
+		r.offer("m", "other", 0, taken)
+		r.offer("l", "huge too", 1_000_000, refused)
+		r.offer("n", "small", 0, refused)
+		r.Hold("acknowledgement")
+		r.sleep(time.Second)
+		r.due() // it is taken by an empty box only
+		r.Release("acknowledgement")
+		r.due("whole")
+		r.Reopen()
+		r.offer("l", "huge too", 1_000_000, taken)
+		r.sleep(time.Second)
+		assert.Len(t, take(r, &r.began), 4)
+		assert.Equal(t, inbox.Left{}, r.Left())
+	})
+}
+
+// A message that takes more than half of the box is not asked for before it fits: the server would push everything
+// pending for nothing, once for each message that was handled meanwhile.
+func TestALargeMessageIsDueOnceItFits(t *testing.T) {
+	run(t, 2, 10_000, func(r *rig) {
+		r.slow(time.Minute, "slow")
+		r.offer("a", "slow", 3000, taken)
+		r.fill("b", 0, 3)
+		r.offer("c", "large", 7000, refused)
+		r.sleep(30 * time.Second)
+		r.handledInLanes("b0", "b1", "b2", "slow")
+		r.due()
+		r.sleep(30 * time.Second)
+		r.due("whole")
+		r.Reopen()
+		r.offer("c", "large", 7000, taken)
+		r.sleep(time.Second)
+		r.handled("large")
+	})
+}
+
+func TestReopenWithoutAReason(t *testing.T) {
+	run(t, 1, 2*overhead, func(r *rig) {
+		r.Reopen()
+		r.offer("l", "a", 0, taken)
+		r.Reopen()
+		r.offer("l", "a", 0, duplicate)
+		r.offer("l", "b", 0, taken)
+		r.sleep(time.Minute)
+		r.due()
+	})
+}
+
+// With a thousand lanes closed, the next one closes all: the set of closed ones is bounded.
+func TestAThousandLanesAreClosed(t *testing.T) {
+	const lanes = 1001
+	run(t, 1, 2*lanes*overhead, func(r *rig) {
+		r.slow(time.Hour, "lane 0-0")
+		for i := range lanes {
+			r.offer(fmt.Sprint("lane ", i), fmt.Sprintf("lane %d-0", i), 0, taken)
+			r.offer(fmt.Sprint("lane ", i), fmt.Sprintf("lane %d-1", i), 0, taken)
+		}
+		for i := range lanes - 1 {
+			r.offer(fmt.Sprint("lane ", i), fmt.Sprintf("lane %d-2", i), 0, refused)
+		}
+		assert.Equal(t, 1000, r.Len().Closed)
+		r.offer("lane 1000", "lane 1000-2", 9*overhead, refused)
+		assert.Equal(t, 1000, r.Len().Closed)
+		r.offer("new", "new", 0, refused)
+		r.due()
+		r.sleep(time.Hour)
+		r.due("lane") // although what closed all does not fit: others may
+		r.sleep(2 * lanes * time.Second)
+		r.due("whole")
+		r.Reopen()
+		r.offer("new", "new", 0, taken)
+	})
+}
+
+// A hundred conversations that only fail fill the box. Whoever comes then is taken at once, and handled at once.
+func TestLanesThatOnlyFailStarveNobody(t *testing.T) {
+	const lanes, size = 100, 120_000
+	run(t, 16, 64<<20, func(r *rig) {
+		r.handle = func(m string, _ int) error {
+			if m[0] == 'f' {
+				return errHandler
+			}
+			return nil
+		}
+		refusals := 0
+		for round := range 6 {
+			for i := range lanes {
+				m := fmt.Sprintf("f%d-%d", i, round)
+				if r.Offer(fmt.Sprint(i), m, size, m) == refused {
+					refusals++
+				}
+			}
+			r.sleep(0)
+		}
+		assert.Positive(t, refusals, "the box is full")
+		take(r, &r.began)
+		for i := range 1000 {
+			m := fmt.Sprint("m", i)
+			r.offer(fmt.Sprint("user ", i), m, 100, taken)
+			r.handled(m)
+		}
+		r.sleep(time.Hour)
+		r.due()
+		assert.Equal(t, lanes, r.Len().Waiting)
+		assert.LessOrEqual(t, time.Hour, r.Len().OldestWaiting)
+	})
+}

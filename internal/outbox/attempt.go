@@ -1,0 +1,165 @@
+package outbox
+
+import (
+	"container/heap"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// splitAfter is the number of attempts without a reply after which a request is split.
+const splitAfter = 3
+
+// written notes that e is written now. A List has no timeout: it is written once.
+func (b *Box) written(e *entry, now time.Time) {
+	l := &b.link
+	l.writes++
+	e.state, e.heard = written, l.heard
+	if e.Class == List {
+		l.listed = true
+	} else {
+		e.due = now.Add(e.timeout)
+		heap.Push(&b.timed, e)
+	}
+	if e.attempts++; e.attempts > 1 || e.whole != nil && e.Class == Send {
+		b.resent++
+	}
+	if !e.onLink {
+		e.onLink, e.write = true, l.writes
+		l.owed++
+	}
+}
+
+// expire moves the requests that are due back to waiting. It splits or ends those without attempts left.
+func (b *Box) expire(now time.Time, ends *endings) {
+	for b.timed.Len() > 0 && !b.timed.items[0].due.After(now) {
+		e := b.timed.items[0]
+		switch {
+		case e.state == written && b.silence(e, ends):
+		case e.blame.suspect:
+			b.putLast(e)
+		default:
+			b.requeue(e)
+		}
+	}
+}
+
+// silence notes that an attempt got no reply in time, and reports whether it was the last one of e as it is. An attempt
+// during which nothing was answered tells nothing about e: replies may queue behind pushes.
+func (b *Box) silence(e *entry, ends *endings) (last bool) {
+	e.unconfirmed = true
+	//mutant:reply-doubles
+	e.timeout = max(e.timeout, min(2*e.timeout, b.maxReply))
+	//mutant:silence-others
+	if b.link.heard == e.heard {
+		return false
+	}
+	e.silent++
+	if e.silent >= splitAfter && b.split(e, ends) {
+		return true
+	}
+	if e.Split == nil && e.Attempts > 0 && e.silent >= e.Attempts {
+		b.finish(e, e.unanswered(ErrNoReply), ends)
+		return true
+	}
+	return false
+}
+
+// Answer ends the request with that frame id, or lets it rest where the answer is a rejection that is not final.
+// rejection is nil where the request was accepted. Answer reports whether a request waited for the answer, and never
+// blocks.
+func (b *Box) Answer(id []byte, rejection *wire.Error) bool {
+	var ends endings
+	b.mu.Lock()
+	took := b.answer(id, rejection, &ends)
+	more := rejection != nil || !b.ready.empty()
+	b.mu.Unlock()
+	if more {
+		b.signal()
+	}
+	ends.run()
+	return took
+}
+
+func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
+	e := b.byID[string(id)]
+	if e == nil {
+		return false
+	}
+	verdict := Final
+	//mutant:list-once
+	if rejection != nil && e.Class != List { // which is not written again
+		verdict = b.cfg.Judge(e.Class, rejection)
+	}
+	again := verdict == Transient || verdict == Passing
+	if again && (e.state == resting || e.state == pacing) {
+		return false
+	}
+	b.link.answered = true
+	b.link.heard++
+	b.offLink(e)
+	e.unqueue()
+	e.blame = blame{} // the service has taken it
+	switch {
+	case e.state == split && rejection != nil: // its parts find out
+	case e.state == split:
+		b.confirmRest(e, ends)
+	case again && b.again(e, verdict, rejection):
+	default:
+		b.final(e, verdict, rejection, ends)
+	}
+	return true
+}
+
+// again lets e rest after a rejection that was not final, and reports whether it has attempts left.
+func (b *Box) again(e *entry, verdict Verdict, rejection *wire.Error) bool {
+	e.rejection = rejection
+	e.rests++
+	if verdict == Transient {
+		e.rejections++
+		if b.cfg.Attempts >= 0 && e.rejections >= b.cfg.Attempts {
+			return false
+		}
+	}
+	if !e.askPace() {
+		b.rest(e)
+	}
+	return true
+}
+
+// askPace lets Do call Pace for e, and reports whether there is one.
+func (e *entry) askPace() bool {
+	asks := e
+	if e.whole != nil {
+		asks = e.whole
+	}
+	if asks.paces == nil {
+		return false
+	}
+	e.state = pacing
+	asks.pacing = append(asks.pacing, e)
+	select {
+	case asks.paces <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+func (b *Box) rest(e *entry) {
+	e.state, e.due = resting, time.Now().Add(b.cfg.Rest(e.rests))
+	heap.Push(&b.timed, e)
+}
+
+// final ends e with an answer, or splits it. An acknowledgement that the service was too busy for is tried id by id as
+// well; a message would fare no better alone.
+func (b *Box) final(e *entry, verdict Verdict, rejection *wire.Error, ends *endings) {
+	o := e.answered(rejection, verdict)
+	splits := o.Kind == Rejected && verdict == Final || o.Kind == TransientExhausted && e.Class == Ack
+	if !splits || !b.split(e, ends) {
+		b.finish(e, o, ends)
+		return
+	}
+	if e.group != nil && o.Kind == TransientExhausted {
+		e.group.rejection = rejection
+	}
+}

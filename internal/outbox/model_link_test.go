@@ -1,0 +1,201 @@
+package outbox_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+)
+
+// answer is the part of the model that hears answers.
+func (m *model) answer(id, word string) bool {
+	e := m.find(id)
+	again := e != nil && e.Class != outbox.List && (busy(word) || word == "passing")
+	if e == nil || e.state == "no room" || e.state == "held" || again && (e.state == "resting" || e.state == "pacing") {
+		return false
+	}
+	m.link.answered = true
+	m.link.heard++
+	e.owed, e.awaited, e.due = false, false, time.Time{}
+	e.links, e.alone, e.suspect = 0, 0, false
+	switch {
+	case e.state == "split" && word == "ok":
+		e.late = true
+		for _, p := range e.parts {
+			if !p.over {
+				p.out.Answer = "ok"
+				m.end(p)
+			}
+		}
+	case e.state == "split":
+	case again && m.mayRest(e, word):
+	case word != "whole" && word != "ok" && (!again || e.Class == outbox.Ack) && m.splits(e, "no"):
+		if again {
+			e.drained = word
+		}
+	default:
+		e.out.Answer = word
+		m.end(e)
+	}
+	return true
+}
+
+// mayRest lets e rest, unless it has no attempts left.
+func (m *model) mayRest(e *modelEntry, word string) bool {
+	e.busy = word
+	e.rests++
+	if busy(word) {
+		if e.refusals++; e.refusals >= m.cfg.Attempts {
+			return false
+		}
+	}
+	if root := e.root(); root.caller {
+		e.state = "pacing"
+		root.asking = append(root.asking, e)
+	} else {
+		m.rest(e)
+	}
+	return true
+}
+
+func (m *model) rest(e *modelEntry) {
+	e.state, e.due = "resting", time.Now().Add(m.cfg.Rest(e.rests))
+}
+
+// blamed returns which request has cost the link, and whether it was alone on it.
+func (m *model) blamed() (e *modelEntry, alone bool) {
+	if m.link.paused || m.link.listed && !m.link.answered {
+		return nil, false
+	}
+	if e := m.link.turn; e != nil && m.link.alone && e.owed {
+		return e, m.link.answered
+	}
+	unanswered := m.all(func(e *modelEntry) bool { return e.owed && e.Class != outbox.List })
+	if len(unanswered) == 0 {
+		return nil, false
+	}
+	return slices.MinFunc(unanswered, func(a, b *modelEntry) int { return a.write - b.write }), false
+}
+
+func (m *model) begin() {
+	m.up, m.link, m.before = true, modelLink{}, m.clock
+}
+
+func (m *model) down() {
+	blamed, alone := m.blamed()
+	m.up, m.link = false, modelLink{}
+	for _, e := range slices.Clone(m.entries) {
+		e.owed, e.awaited = false, false
+		switch {
+		case e.Class == outbox.List:
+			m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
+		case e.state == "written":
+			e.out.Unconfirmed = true
+			e.state, e.due = "waiting", time.Time{}
+		}
+	}
+	if blamed == nil {
+		return
+	}
+	if alone {
+		if blamed.alone++; blamed.alone >= m.cfg.Attempts {
+			m.seen["link lost"]++
+			m.give(blamed, outbox.ErrLinkLost)
+			return
+		}
+	}
+	blamed.links++
+	if blamed.links >= blamedLinks && !m.splits(blamed, "suspicion") {
+		blamed.suspect = true
+		m.last(blamed)
+	}
+}
+
+func (m *model) quiesce() {
+	if m.link.paused {
+		return
+	}
+	m.link.paused = true
+	for _, e := range m.all(owed) {
+		e.awaited = e.Class != outbox.List
+	}
+}
+
+func (m *model) seal(err error) {
+	if m.shut == nil {
+		m.shut = err
+	}
+	for _, e := range m.all(in("no room")) {
+		m.give(e, m.shut)
+	}
+}
+
+func (m *model) closes(err error) {
+	for _, e := range slices.Clone(m.entries) {
+		if e.state != "held" && !e.over && e.whole == nil {
+			m.abort(e, err)
+		}
+	}
+}
+
+// cancel ends the context of the caller of e.
+func (m *model) cancel(id string) {
+	if e := m.find(id); e != nil && e.state != "held" {
+		m.abort(e, context.Canceled)
+	}
+	m.paced(id, context.Canceled)
+}
+
+// paced lets the Pace that the caller of id is in return.
+func (m *model) paced(id string, err error) {
+	root := m.find(id)
+	for _, e := range m.latent {
+		if e.ID == id {
+			root = e
+		}
+	}
+	if root == nil || root.inPace == nil {
+		return
+	}
+	e := root.inPace
+	root.inPace = nil
+	switch {
+	case e.over || e.state != "pacing":
+	case err != nil:
+		m.abort(e, err)
+	default:
+		m.rest(e)
+	}
+}
+
+// settle is what callers do by themselves: those that were let in come in, in the order that age tells, and those whose
+// Pace is due call it.
+func (m *model) settle(age func(id string) uint64) {
+	arrivals := m.all(in("arriving"))
+	slices.SortFunc(arrivals, func(a, b *modelEntry) int { return cmp.Compare(age(a.ID), age(b.ID)) })
+	for _, e := range arrivals {
+		m.clock++
+		e.state, e.age = "waiting", m.clock
+	}
+	callers := append(m.all(func(e *modelEntry) bool { return e.caller }), m.latent...)
+	for _, root := range callers {
+		for root.inPace == nil && len(root.asking) > 0 && !root.over {
+			e := root.asking[0]
+			root.asking = root.asking[1:]
+			if !e.over && e.state == "pacing" {
+				root.inPace = e
+			}
+		}
+	}
+	m.latent = slices.DeleteFunc(m.latent, func(e *modelEntry) bool {
+		if e.inPace == nil {
+			m.outcomes[e.ID] = e.out
+		}
+		return e.inPace == nil
+	})
+}
+
+var errPace = errors.New("no pace")

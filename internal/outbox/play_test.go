@@ -1,0 +1,336 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/bounds"
+	"github.com/mixin-blaze/blaze/internal/outbox"
+)
+
+var errSealed = errors.New("sealed")
+
+// play does random things to a Box and to the model, and compares after each of them.
+type play struct {
+	t       *testing.T
+	rng     *rand.Rand
+	b       *box
+	m       *model
+	ids     []string
+	poison  map[string]bool // is not answered
+	hangsUp bool            // the peer does, at poison, mostly
+	ended   chan map[string]outcome
+	cancel  map[string]context.CancelFunc
+	pace    map[string]chan error
+	release map[string]chan struct{}
+	quiet   <-chan struct{}
+
+	asleep bool // the writer has nothing to do until it is woken, or it is that time
+	until  time.Time
+}
+
+func newPlay(t *testing.T, seed uint64, b *box, cfg outbox.Config) *play {
+	b.Bound(bounds.Bounds{MaxReply: maxReply})
+	return &play{
+		t: t, rng: rand.New(rand.NewPCG(seed, 0)), b: b, ended: make(chan map[string]outcome, 1000),
+		m: &model{
+			cfg: cfg, up: true, roomSlots: cfg.Len, roomBytes: cfg.Bytes, outcomes: make(map[string]outcome),
+			split: make(map[string][]outbox.Part), seen: make(map[string]int),
+		},
+		hangsUp: seed%2 == 0,
+		poison:  make(map[string]bool), cancel: make(map[string]context.CancelFunc),
+		pace: make(map[string]chan error), release: make(map[string]chan struct{}),
+	}
+}
+
+// request makes a request at random.
+func (p *play) request(id string, class outbox.Class) outbox.Request {
+	p.ids = append(p.ids, id)
+	p.poison[id] = p.rng.IntN(15) == 0
+	r := outbox.Request{ID: id, Class: class, Frame: []byte(id + strings.Repeat(" ", p.rng.IntN(40)))}
+	if r.Class == outbox.Ack || p.rng.IntN(3) == 0 {
+		r.Attempts = p.rng.IntN(3)
+	}
+	return r
+}
+
+// splittable makes r one that can be split: into some parts, into none, or with an error.
+func (p *play) splittable(r *outbox.Request) {
+	if n := p.rng.IntN(6); n < 5 {
+		parts := []outbox.Part{}
+		for i := range n {
+			part := p.request(fmt.Sprint(r.ID, "/", i), r.Class)
+			parts = append(parts, outbox.Part{Request: part, Order: []string{"", "x", "x", "y"}[p.rng.IntN(4)]})
+		}
+		p.m.split[r.ID] = parts
+	}
+	id := r.ID
+	r.Split = func() ([]outbox.Part, error) {
+		if parts, ok := p.m.split[id]; ok {
+			return parts, nil
+		}
+		return nil, errSplit
+	}
+}
+
+func (p *play) add() {
+	id := fmt.Sprint("r", len(p.ids))
+	r := p.request(id, min(outbox.Class(p.rng.IntN(5)), outbox.Send))
+	if r.Class != outbox.List && p.rng.IntN(3) == 0 {
+		p.splittable(&r)
+	}
+	if r.Class == outbox.List || r.Class == outbox.Ack && p.rng.IntN(2) == 0 {
+		p.m.add(r, false)
+		p.b.Go(p.t, r, func(o outcome) { p.ended <- map[string]outcome{id: o} })
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel[id] = cancel
+	var pace pacer
+	if r.Class == outbox.Send && p.rng.IntN(2) == 0 {
+		release := make(chan error)
+		p.pace[id] = release
+		pace = func(ctx context.Context, _ string) error {
+			select {
+			case err := <-release:
+				return err
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+	p.m.add(r, pace != nil)
+	go func() { p.ended <- map[string]outcome{id: p.b.Do(ctx, p.t, r, pace)} }()
+}
+
+func (p *play) hold() {
+	id, size := fmt.Sprint("hold", len(p.ids)), p.rng.IntN(60)
+	p.ids = append(p.ids, id)
+	ctx, cancel := context.WithCancel(context.Background())
+	end := make(chan struct{})
+	p.cancel[id], p.release[id] = cancel, end
+	p.m.add(outbox.Request{ID: id, Class: outbox.Send, Frame: make([]byte, size)}, false)
+	go func() {
+		release, err := p.b.Hold(ctx, int64(size))
+		if err == nil {
+			<-end
+			release()
+		}
+		p.ended <- map[string]outcome{id: {Err: err}}
+	}()
+}
+
+func (p *play) releaseHeld(id string) {
+	if e := p.m.find(id); e != nil && e.state == "held" {
+		close(p.release[id])
+		p.m.end(e)
+	}
+}
+
+func (p *play) write() {
+	if !p.m.up {
+		return
+	}
+	select {
+	case <-p.b.Wake():
+		p.asleep = false
+	default:
+	}
+	e, wait := p.m.next()
+	if p.asleep && (p.until.IsZero() || time.Now().Before(p.until)) {
+		require.True(p.t, e == nil, "the writer was not woken")
+	}
+	frame, _, got, err := p.b.Next()
+	require.NoError(p.t, err)
+	if p.asleep = e == nil; p.asleep {
+		require.Nil(p.t, frame)
+		require.Equal(p.t, wait, got)
+		p.until = time.Time{}
+		if wait >= 0 {
+			p.until = time.Now().Add(wait)
+		}
+		return
+	}
+	require.Equal(p.t, e.ID, strings.TrimRight(string(frame), " "))
+	p.m.wrote(e)
+	if p.hangsUp && p.poison[e.ID] && p.rng.IntN(4) > 0 {
+		p.down()
+	}
+}
+
+func (p *play) down() {
+	p.m.down()
+	p.b.Down()
+}
+
+func (p *play) anyID() string {
+	if len(p.ids) == 0 {
+		return "none"
+	}
+	if n := len(p.ids); n > 20 && p.rng.IntN(5) > 0 {
+		return p.ids[n-1-p.rng.IntN(20)]
+	}
+	return p.ids[p.rng.IntN(len(p.ids))]
+}
+
+func (p *play) answer() {
+	id := p.anyID()
+	if owed := p.m.all(owed); len(owed) > 0 && p.rng.IntN(4) > 0 {
+		id = owed[p.rng.IntN(len(owed))].ID
+	}
+	if p.poison[id] {
+		return
+	}
+	word := []string{"ok", "ok", "no", "busy", "busy 2", "passing", "whole"}[p.rng.IntN(7)]
+	require.Equal(p.t, p.m.answer(id, word), p.b.Answer(id, word), "answer %s to %s", word, id)
+}
+
+func (p *play) cancelOne(id string) {
+	if cancel := p.cancel[id]; cancel != nil {
+		cancel()
+		p.m.cancel(id)
+	}
+}
+
+func (p *play) releasePace(id string, err error) {
+	select {
+	case p.pace[id] <- err:
+		p.m.paced(id, err)
+	default: // nobody paces
+	}
+}
+
+func (p *play) step() {
+	switch n := p.rng.IntN(200); {
+	case n < 22:
+		p.add()
+	case n < 90:
+		p.write()
+	case n < 142:
+		p.answer()
+	case n < 148:
+		p.b.Heard()
+		p.m.link.heard++
+	case n < 166:
+		time.Sleep(time.Duration(p.rng.IntN(20)) * time.Second)
+	case n < 170:
+		p.cancelOne(p.anyID())
+	case n < 182:
+		p.releasePace(p.anyID(), []error{nil, nil, errPace}[p.rng.IntN(3)])
+	case n < 186:
+		p.hold()
+	case n < 194:
+		p.releaseHeld(p.anyID())
+	case n < 196 && p.m.up:
+		p.m.quiesce()
+		p.quiet = p.b.Quiesce()
+	case n < 197:
+		p.down()
+	}
+	p.compare()
+	if !p.m.up && p.rng.IntN(3) == 0 {
+		p.m.begin()
+		p.asleep = false
+		p.b.Up()
+	}
+}
+
+func (p *play) compare() {
+	p.t.Helper()
+	synctest.Wait()
+	p.m.settle(p.b.Age)
+	for len(p.ended) > 0 {
+		for id, got := range <-p.ended {
+			want, ended := p.m.outcomes[id]
+			require.True(p.t, ended, "%s has ended: %+v", id, got)
+			require.Equal(p.t, want, got, id)
+			delete(p.m.outcomes, id)
+		}
+	}
+	require.Empty(p.t, p.m.outcomes, "have not ended")
+	p.compareNumbers()
+	if p.quiet != nil {
+		awaited := p.m.all(func(e *modelEntry) bool { return e.awaited })
+		select {
+		case <-p.quiet:
+			require.Empty(p.t, awaited)
+		default:
+			require.NotEmpty(p.t, awaited, "quiet")
+		}
+	}
+}
+
+func (p *play) compareNumbers() {
+	p.t.Helper()
+	count := func(keep func(*modelEntry) bool) int { return len(p.m.all(keep)) }
+	here := p.m.all(func(e *modelEntry) bool { return e.state != "no room" && e.state != "held" })
+	for _, e := range here {
+		require.True(p.t, p.b.Waiting(e.ID), e.ID)
+	}
+	require.Equal(p.t, outbox.Left{
+		Entries:    len(here),
+		Queued:     count(in("waiting")) + count(func(e *modelEntry) bool { return !e.due.IsZero() }),
+		OnLink:     count(owed),
+		Waiters:    count(in("no room")),
+		TakenSlots: p.m.cfg.Len - p.m.roomSlots,
+		TakenBytes: int(p.m.cfg.Bytes - p.m.roomBytes),
+	}, p.b.Left())
+	require.Equal(p.t, outbox.Len{Requests: p.m.cfg.Len - p.m.roomSlots, Resent: p.m.resent}, p.b.Len())
+}
+
+// end seals and closes the Box.
+func (p *play) end() {
+	p.m.seal(errSealed)
+	p.b.Seal(errSealed)
+	p.compare()
+	for range 30 {
+		p.step()
+	}
+	p.m.closes(errEnd)
+	p.b.Close(errEnd)
+	for id := range p.pace {
+		p.releasePace(id, nil)
+	}
+	for id := range p.release {
+		p.releaseHeld(id)
+	}
+	p.compare()
+	for _, cancel := range p.cancel {
+		cancel()
+	}
+}
+
+func TestModel(t *testing.T) {
+	seen := make(map[string]int)
+	for seed := range uint64(120) {
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
+			cfg := config()
+			cfg.Len, cfg.Bytes = 12, 350
+			run(t, cfg, func(t *testing.T, b *box) {
+				p := newPlay(t, seed, b, cfg)
+				for range 800 {
+					p.step()
+				}
+				p.end()
+				for what, n := range p.m.seen {
+					seen[what] += n
+				}
+			})
+		})
+	}
+	t.Log(seen)
+	for _, what := range []string{
+		"split: no", "split: silence", "split: suspicion", "late", "no reply", "turn", "alone", "not alone", "link lost",
+	} {
+		assert.Greater(t, seen[what], 10, "%s: the play has hardly come to it", what)
+	}
+}

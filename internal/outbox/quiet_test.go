@@ -1,0 +1,122 @@
+package outbox_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+)
+
+// isQuiet reports whether everything has ended that Quiesce waits for.
+func isQuiet(done <-chan struct{}) bool {
+	synctest.Wait()
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+func TestQuiesceLetsNoSendBeWritten(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		written := send(t, b, "written")
+		writes(t, b, replyTimeout, "written")
+		start(t, b, request("ack", outbox.Ack))
+		waiting := send(t, b, "waiting")
+		done := b.Quiesce()
+		young := send(t, b, "young")
+		writes(t, b, replyTimeout, "ack") // acknowledgements go on
+		start(t, b, request("ack 2", outbox.Ack))
+		time.Sleep(replyTimeout)
+		writes(t, b, replyTimeout, "ack", "ack 2") // and what is due again waits
+		assert.False(t, isQuiet(done))
+		assert.True(t, b.Answer("written", "ok"), "late")
+		written.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 1})
+		assert.True(t, isQuiet(done))
+		b.Down()
+		b.Up()
+		writes(t, b, replyTimeout, "waiting", "ack", "young", "ack 2")
+		answers(t, b, "ok", "waiting", "young")
+		waiting.is(outcome{Answer: "ok", Attempts: 1})
+		young.is(outcome{Answer: "ok", Attempts: 1})
+	})
+}
+
+func TestQuiesceAwaitsWhatIsUnanswered(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		_, giveUp := do(t, b, request("given up", outbox.Send), nil)
+		splits, _ := do(t, b, whole(outbox.Send, ":a"), nil)
+		send(t, b, "answered")
+		send(t, b, "busy")
+		start(t, b, request("ack", outbox.Ack))
+		start(t, b, request("list", outbox.List))
+		writes(t, b, replyTimeout, "list", "ack", "given up", "whole", "answered", "busy")
+		send(t, b, "waiting")
+		done := b.Quiesce()
+		assert.Equal(t, done, b.Quiesce(), "it is the same pause")
+		start(t, b, request("later", outbox.Ack))
+		writes(t, b, replyTimeout, "later")
+
+		for _, one := range []func(){
+			func() { giveUp(nil) },
+			func() { b.Answer("whole", "no") }, // its parts are new
+			func() { b.Answer("answered", "ok") },
+			func() { b.Answer("busy", "busy") },
+			func() { b.Answer("ack", "no") },
+		} {
+			assert.False(t, isQuiet(done))
+			one()
+		}
+		assert.True(t, isQuiet(done), "the list belongs to the link, and the rest was not written when it began")
+		splits.pending()
+		assert.True(t, isQuiet(b.Quiesce()))
+	})
+}
+
+func TestQuiesceEndsWithTheLink(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		assert.True(t, isQuiet(b.Quiesce()), "nothing is unanswered")
+		b.Down()
+		assert.True(t, isQuiet(b.Quiesce()), "there is no link")
+		b.Up()
+		send(t, b, "s")
+		writes(t, b, replyTimeout, "s")
+		done := b.Quiesce()
+		assert.False(t, isQuiet(done))
+		b.Down()
+		assert.True(t, isQuiet(done))
+		b.Up()
+		writes(t, b, replyTimeout, "s")
+	})
+	run(t, config(), func(t *testing.T, b *box) {
+		e := send(t, b, "s")
+		writes(t, b, replyTimeout, "s")
+		done := b.Quiesce()
+		b.Close(errEnd)
+		assert.True(t, isQuiet(done))
+		e.is(outcome{Unconfirmed: true, Err: errEnd, Attempts: 1})
+	})
+}
+
+// The turn of a suspect of class Send ends with the pause, and the writer hears of it: acknowledgements wait no longer.
+func TestQuiesceEndsTheTurnOfASuspect(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		send(t, b, "suspect")
+		suspect(t, b, "suspect")
+		start(t, b, request("list", outbox.List))
+		writes(t, b, replyTimeout, "list")
+		start(t, b, request("ack", outbox.Ack))
+		writes(t, b, replyTimeout) // until the list is answered
+		select {
+		case <-b.Wake():
+		default:
+		}
+		b.Quiesce()
+		<-b.Wake()
+		writes(t, b, replyTimeout, "ack")
+	})
+}

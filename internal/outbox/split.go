@@ -1,0 +1,116 @@
+package outbox
+
+import (
+	"slices"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// Part is a request that replaces a part of another one. Its Split and its Pace are not used.
+type Part struct {
+	Request
+	// Order is the conversation of the part. Of the parts of one conversation, one is unanswered at a time, in their
+	// order. Parts with an empty Order do not wait for each other.
+	Order string
+}
+
+// group is the parts of a request that was split.
+type group struct {
+	parts    []*entry
+	orders   []string
+	outcomes []Outcome
+	left     int
+
+	kind      Kind        // of the whole: Split, or Confirmed after all
+	rejection *wire.Error // that used up the attempts of the whole; nil: it was split for another reason
+}
+
+// split replaces e by its parts, which take its place, and reports whether it did, or ended e. The room of e is theirs
+// until the last one has ended.
+func (b *Box) split(e *entry, ends *endings) bool {
+	if e.Split == nil {
+		return false
+	}
+	parts, err := e.Split()
+	e.Split = nil
+	switch {
+	case err != nil:
+		o := e.unanswered(err)
+		o.Unconfirmed = e.unconfirmed // it may have been answered just now
+		b.finish(e, o, ends)
+		return true
+	case len(parts) == 0:
+		return false
+	}
+	e.unqueue()
+	b.offLink(e)
+	e.state = split
+	e.group = &group{kind: Split, outcomes: make([]Outcome, len(parts)), left: len(parts)}
+	for i, p := range parts {
+		part := &entry{
+			Request: p.Request, whole: e, part: i, seq: e.seq, state: behind,
+			timeout: b.cfg.ReplyTimeout, unconfirmed: e.unconfirmed,
+		}
+		part.Split = nil
+		e.group.parts = append(e.group.parts, part)
+		e.group.orders = append(e.group.orders, p.Order)
+		b.byID[part.ID] = part
+		//mutant:split-order
+		if p.Order == "" || !slices.Contains(e.group.orders[:i], p.Order) {
+			b.requeue(part)
+		}
+	}
+	return true
+}
+
+// partEnded stores the outcome of a part, and starts the next one of its conversation.
+func (b *Box) partEnded(e *entry, o Outcome, ends *endings) {
+	whole, g := e.whole, e.whole.group
+	g.outcomes[e.part] = o
+	if g.left--; g.left == 0 {
+		b.finish(whole, Outcome{
+			Kind: g.kind, Rejection: g.rejection, Unconfirmed: whole.unconfirmed, Attempts: whole.attempts,
+			Parts: g.outcomes,
+		}, ends)
+		return
+	}
+	if order := g.orders[e.part]; order != "" {
+		b.startNext(g, order)
+	}
+}
+
+// startNext lets the first part of a conversation be written, unless it is under way.
+func (b *Box) startNext(g *group, order string) {
+	for i, p := range g.parts {
+		if g.orders[i] == order && b.byID[p.ID] == p {
+			if p.state == behind {
+				b.requeue(p)
+			}
+			return
+		}
+	}
+}
+
+// abort ends e, and its parts, with err.
+func (b *Box) abort(e *entry, err error, ends *endings) {
+	if e.group == nil {
+		b.finish(e, e.unanswered(err), ends)
+		return
+	}
+	for _, p := range e.group.parts {
+		if b.byID[p.ID] == p {
+			b.finish(p, p.unanswered(err), ends)
+		}
+	}
+}
+
+// confirmRest confirms all parts of e that have not ended: the service confirmed e after it was split.
+func (b *Box) confirmRest(e *entry, ends *endings) {
+	e.group.kind, e.group.rejection = Confirmed, nil
+	//mutant:split-late
+	for _, p := range e.group.parts {
+		if b.byID[p.ID] == p {
+			b.finish(p, p.answered(nil, Final), ends)
+		}
+	}
+}

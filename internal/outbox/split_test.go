@@ -1,0 +1,332 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+)
+
+// whole is a request that can be split. "x:a" is a part a of the conversation x, ":a" one of no conversation.
+func whole(class outbox.Class, parts ...string) outbox.Request {
+	r := request("whole", class)
+	r.Split = func() (made []outbox.Part, err error) {
+		for _, p := range parts {
+			order, id, _ := strings.Cut(p, ":")
+			made = append(made, outbox.Part{Request: request(id, class), Order: order})
+		}
+		return made, nil
+	}
+	return r
+}
+
+// answers answers each of several requests with the same word.
+func answers(t *testing.T, b *box, word string, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		require.True(t, b.Answer(id, word), id)
+	}
+}
+
+func TestARejectedRequestIsSplit(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		e, _ := do(t, b, whole(outbox.Send, "x:a", "x:b", "y:c", ":d", ":e", "x:f"), nil)
+		young := send(t, b, "young")
+		writes(t, b, replyTimeout, "whole", "young")
+		answers(t, b, "no", "whole")
+		writes(t, b, replyTimeout, "a", "c", "d", "e") // one of each conversation
+		answers(t, b, "no", "c", "d")
+		writes(t, b, replyTimeout)
+		answers(t, b, "no", "a") // ended, however it did: the next one follows
+		writes(t, b, replyTimeout, "b")
+		answers(t, b, "busy", "b") // has not ended
+		writes(t, b, rest(1))
+		time.Sleep(rest(1))
+		writes(t, b, replyTimeout-rest(1), "b")
+		answers(t, b, "ok", "b", "e")
+		e.pending()
+		assert.Equal(t, 2, b.Len().Requests, "the room of the whole is that of its parts")
+		writes(t, b, replyTimeout-rest(1), "f")
+		answers(t, b, "ok", "f", "young")
+		e.is(outcome{Answer: "split", Attempts: 1, Parts: []outcome{
+			{Answer: "no", Attempts: 1},
+			{Answer: "ok", Attempts: 2},
+			{Answer: "no", Attempts: 1},
+			{Answer: "no", Attempts: 1},
+			{Answer: "ok", Attempts: 1},
+			{Answer: "ok", Attempts: 1},
+		}})
+		young.is(outcome{Answer: "ok", Attempts: 1})
+		assert.EqualValues(t, 7, b.Len().Resent, "parts are written again")
+		assert.Zero(t, b.Len().Requests)
+	})
+}
+
+func TestWhichRejectionsSplit(t *testing.T) {
+	for _, class := range []outbox.Class{outbox.Ack, outbox.Send} {
+		run(t, config(), func(t *testing.T, b *box) {
+			begin := func() end {
+				e, _ := do(t, b, whole(class, ":a", ":b"), nil)
+				writes(t, b, replyTimeout, "whole")
+				return e
+			}
+			e := begin()
+			answers(t, b, "whole", "whole") // the reason is not in its content
+			e.is(outcome{Answer: "whole", Attempts: 1})
+
+			e = begin()
+			for n := 1; n < 50; n++ { // which is no attempt
+				answers(t, b, "passing", "whole")
+				time.Sleep(rest(n))
+				writes(t, b, replyTimeout, "whole")
+			}
+			answers(t, b, "ok", "whole")
+			e.is(outcome{Answer: "ok", Attempts: 50})
+
+			e = begin()
+			for n := 1; n < 3; n++ {
+				answers(t, b, "busy", "whole")
+				time.Sleep(rest(n))
+				writes(t, b, replyTimeout, "whole")
+			}
+			answers(t, b, "busy", "whole")
+			if class == outbox.Send { // a message would fare no better alone
+				e.is(outcome{Answer: "busy", Attempts: 3})
+				return
+			}
+			writes(t, b, replyTimeout, "a", "b")
+			answers(t, b, "ok", "a", "b")
+			part := outcome{Answer: "ok", Attempts: 1}
+			e.is(outcome{Answer: "split: busy", Attempts: 3, Parts: []outcome{part, part}})
+		})
+	}
+}
+
+func TestASilentRequestIsSplit(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		r := whole(outbox.Send, "x:a", "x:b")
+		r.Attempts = 1 // of one that can be split is not used
+		e, _ := do(t, b, r, nil)
+		for _, timeout := range []time.Duration{20, 40, 80, 160, 300, 300} { // nothing else is answered
+			writes(t, b, timeout*time.Second, "whole")
+			time.Sleep(timeout * time.Second)
+		}
+		silent(t, b, 300*time.Second, "whole")
+		writes(t, b, 300*time.Second, "whole")
+		time.Sleep(300 * time.Second) // nothing else again
+		silent(t, b, 300*time.Second, "whole")
+		silent(t, b, 300*time.Second, "whole") // the third time
+		writes(t, b, replyTimeout, "a")
+		answers(t, b, "no", "a")
+		writes(t, b, replyTimeout, "b")
+		answers(t, b, "ok", "b")
+		e.is(outcome{Answer: "split", Unconfirmed: true, Attempts: 10, Parts: []outcome{
+			{Answer: "no", Unconfirmed: true, Attempts: 1}, {Answer: "ok", Unconfirmed: true, Attempts: 1},
+		}})
+	})
+}
+
+func TestASuspectIsSplit(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		e, _ := do(t, b, whole(outbox.Send, "x:a", "x:b", "y:c"), nil)
+		young := send(t, b, "young")
+		for range blamedLinks {
+			start(t, b, request("list", outbox.List))
+			frame, _, _, _ := b.Next()
+			require.Equal(t, "list", string(frame))
+			answers(t, b, "ok", "list")
+			writes(t, b, replyTimeout, "whole", "young")
+			b.Down()
+			b.Up()
+		}
+		writes(t, b, replyTimeout, "a", "c", "young")
+		answers(t, b, "ok", "a")
+		writes(t, b, replyTimeout, "b")
+		answers(t, b, "ok", "b", "c", "young")
+		part := outcome{Answer: "ok", Unconfirmed: true, Attempts: 1}
+		e.is(outcome{Answer: "split", Unconfirmed: true, Attempts: 2, Parts: []outcome{part, part, part}})
+		young.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 3})
+	})
+}
+
+func TestTheWholeIsConfirmedAfterAll(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		e, _ := do(t, b, whole(outbox.Send, "x:a", "x:b", "y:c", "x:d"), nil)
+		timeout := replyTimeout
+		for range silentTries {
+			silent(t, b, timeout, "whole")
+			timeout *= 2
+		}
+		writes(t, b, replyTimeout, "a", "c")
+		answers(t, b, "no", "a")
+		writes(t, b, replyTimeout, "b")
+		answers(t, b, "busy", "c")
+		answers(t, b, "no", "whole") // changes nothing: its parts find out
+		answers(t, b, "busy", "whole")
+		e.pending()
+		answers(t, b, "ok", "whole")
+		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 3, Parts: []outcome{
+			{Answer: "no", Unconfirmed: true, Attempts: 1},
+			{Answer: "ok", Unconfirmed: true, Attempts: 1},
+			{Answer: "ok", Unconfirmed: true, Attempts: 1},
+			{Answer: "ok", Unconfirmed: true},
+		}})
+		assert.Equal(t, outbox.Left{}, b.Left())
+		for _, id := range []string{"whole", "a", "b", "c", "d"} {
+			assert.False(t, b.Answer(id, "ok"), id)
+		}
+		time.Sleep(time.Hour)
+		writes(t, b, forever)
+	})
+}
+
+// An answer to what was never written neither starts a part early nor twice.
+func TestAPartIsAnsweredBeforeItsTurn(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		e, _ := do(t, b, whole(outbox.Send, "x:a", "x:b", "x:c"), nil)
+		writes(t, b, replyTimeout, "whole")
+		answers(t, b, "no", "whole")
+		answers(t, b, "ok", "b")
+		writes(t, b, replyTimeout, "a")
+		answers(t, b, "ok", "a")
+		writes(t, b, replyTimeout, "c")
+		answers(t, b, "ok", "c")
+		part := outcome{Answer: "ok", Attempts: 1}
+		e.is(outcome{Answer: "split", Attempts: 1, Parts: []outcome{part, {Answer: "ok"}, part}})
+	})
+}
+
+// The parts keep their place: before what came after the whole, behind what came before it, on each link.
+func TestPartsKeepTheirPlace(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		old := send(t, b, "old")
+		e, _ := do(t, b, whole(outbox.Send, ":a", "x:b", ":c", "x:d"), nil)
+		writes(t, b, replyTimeout, "old", "whole")
+		young := send(t, b, "young")
+		answers(t, b, "no", "whole")
+		writes(t, b, replyTimeout, "a", "b", "c", "young")
+		b.Down()
+		b.Up()
+		writes(t, b, replyTimeout, "old", "a", "b", "c", "young")
+		answers(t, b, "ok", "b", "c", "a", "old")
+		writes(t, b, replyTimeout, "d")
+		answers(t, b, "ok", "d", "young")
+		again := outcome{Answer: "ok", Unconfirmed: true, Attempts: 2}
+		e.is(outcome{Answer: "split", Attempts: 1, Parts: []outcome{again, again, again, {Answer: "ok", Attempts: 1}}})
+		old.is(again)
+		young.is(again)
+	})
+}
+
+func TestPartsArePaced(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		var paced []string
+		e, _ := do(t, b, whole(outbox.Send, "x:a", "x:b", ":c", ":d"), func(_ context.Context, word string) error {
+			paced = append(paced, word)
+			time.Sleep(time.Second)
+			if word == "busy a" {
+				return errPace
+			}
+			return nil
+		})
+		writes(t, b, replyTimeout, "whole")
+		answers(t, b, "no", "whole")
+		writes(t, b, replyTimeout, "a", "c", "d")
+		answers(t, b, "busy c", "c")
+		synctest.Wait()
+		answers(t, b, "busy a", "a") // waits for its turn
+		answers(t, b, "busy d", "d")
+		answers(t, b, "ok", "d") // has none: it was answered before
+		time.Sleep(time.Second)
+		synctest.Wait()
+		writes(t, b, rest(1)) // c rests
+		time.Sleep(time.Second)
+		synctest.Wait()
+		writes(t, b, rest(1)-time.Second, "b") // a has ended
+		answers(t, b, "ok", "b")
+		time.Sleep(rest(1) - time.Second)
+		writes(t, b, replyTimeout, "c")
+		answers(t, b, "ok", "c")
+		e.is(outcome{Answer: "split", Attempts: 1, Parts: []outcome{
+			{Answer: "busy a", Err: errPace, Attempts: 1},
+			{Answer: "ok", Attempts: 1},
+			{Answer: "ok", Attempts: 2},
+			{Answer: "ok", Attempts: 1},
+		}})
+		assert.Equal(t, []string{"busy c", "busy a"}, paced)
+	})
+}
+
+func TestASplitRequestIsGivenUp(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		for _, how := range []string{"cancel", "close"} {
+			wants := map[string]error{"cancel": context.Canceled, "close": errEnd}
+			e, cancel := do(t, b, whole(outbox.Send, "x:a", "x:b", ":c", ":d"), nil)
+			writes(t, b, replyTimeout, "whole")
+			answers(t, b, "no", "whole")
+			writes(t, b, replyTimeout, "a", "c", "d")
+			answers(t, b, "busy", "c")
+			answers(t, b, "ok", "d")
+			if how == "cancel" {
+				cancel(nil)
+			} else {
+				b.Close(errEnd)
+			}
+			e.is(outcome{Answer: "split", Attempts: 1, Parts: []outcome{
+				{Unconfirmed: true, Err: wants[how], Attempts: 1},
+				{Err: wants[how]},
+				{Answer: "busy", Err: wants[how], Attempts: 1},
+				{Answer: "ok", Attempts: 1},
+			}})
+			assert.Equal(t, outbox.Left{}, b.Left())
+			assert.Zero(t, b.Len().Requests)
+		}
+	})
+}
+
+func TestARequestThatCannotBeSplit(t *testing.T) {
+	cannot := errors.New("cannot")
+	for _, err := range []error{nil, cannot} {
+		run(t, config(), func(t *testing.T, b *box) {
+			calls := 0
+			r := request("r", outbox.Send)
+			r.Attempts = 5
+			r.Split = func() ([]outbox.Part, error) {
+				calls++
+				return nil, err
+			}
+			rejected, _ := do(t, b, r, nil)
+			writes(t, b, replyTimeout, "r")
+			answers(t, b, "no", "r")
+			if err == nil {
+				rejected.is(outcome{Answer: "no", Attempts: 1})
+			} else {
+				rejected.is(outcome{Err: cannot, Attempts: 1})
+			}
+			assert.Equal(t, 1, calls)
+
+			e, _ := do(t, b, r, nil)
+			silent(t, b, replyTimeout, "r")
+			silent(t, b, 2*replyTimeout, "r")
+			silent(t, b, 4*replyTimeout, "r")
+			if err != nil {
+				writes(t, b, forever)
+				e.is(outcome{Err: cannot, Unconfirmed: true, Attempts: 3})
+				return
+			}
+			silent(t, b, 8*replyTimeout, "r")
+			e.pending()
+			assert.Equal(t, 2, calls, "once for each request")
+			silent(t, b, 300*time.Second, "r")
+			writes(t, b, forever)
+			e.is(outcome{Err: outbox.ErrNoReply, Unconfirmed: true, Attempts: 5})
+		})
+	}
+}

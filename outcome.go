@@ -1,0 +1,86 @@
+package blaze
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mixin-blaze/blaze/internal/guard"
+)
+
+// outcome is how an attempt ended. A handler's error is user code: it is asked here, once, under the guard.
+type outcome struct {
+	err      error  // nil: handled. Trace gets it; nobody else asks it anything
+	text     string // of err
+	known    bool   // the Ledger had the message, and the handler was not called
+	declined bool
+	hopeless bool // no further attempt can succeed
+}
+
+// judge makes the outcome of err, the result of guard.Call, and calls done with it once. An error that fails when it
+// is asked is that of an ordinary failed attempt. Where it calls runtime.Goexit, done runs as a deferred function.
+func judge(err error, done func(outcome)) {
+	switch {
+	case err == nil:
+		done(outcome{})
+		return
+	case err == errKnown: //nolint:errorlint // returned by attempt itself, never by user code
+		done(outcome{known: true})
+		return
+	case guard.Failed(err):
+		done(failedOutcome(err))
+		return
+	}
+	var o outcome
+	//mutant:judge-guard
+	guard.Call(func() error {
+		o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), hopeless: hopeless(err), text: err.Error()}
+		return nil
+	}, func(failed error) {
+		if failed != nil {
+			text := fmt.Sprintf("the handler returned a %T that fails when it is asked: %v", err, failed)
+			o = outcome{err: errors.New(text), text: text}
+		}
+		done(o)
+	})
+}
+
+// failedOutcome is that of a handler that panicked or called runtime.Goexit. A panic is no decision, whatever its
+// value: it is tried again.
+func failedOutcome(err error) outcome {
+	if p, ok := err.(*guard.PanicError); ok { //nolint:errorlint // made by guard.Call
+		err = &panicError{p}
+	}
+	return outcome{err: err, text: err.Error()}
+}
+
+// panicError is the error of a handler, or of OnReceipt, that panicked.
+type panicError struct{ panicked *guard.PanicError }
+
+// Error returns the text of the panic and the stack.
+func (e *panicError) Error() string {
+	return fmt.Sprintf("the handler panicked: %s\n%s", e.panicked.Text, e.panicked.Stack)
+}
+
+// Unwrap returns the value of the panic if it is an error.
+func (e *panicError) Unwrap() error {
+	err, _ := e.panicked.Value.(error)
+	return err
+}
+
+// toldError is an error with a text of its own.
+type toldError struct {
+	text string
+	err  error
+}
+
+// Error returns the text.
+func (e *toldError) Error() string { return e.text }
+
+// Unwrap returns the error that the text is about.
+func (e *toldError) Unwrap() error { return e.err }
+
+// textError is the text of an error of user code, as it is logged.
+type textError string
+
+// Error returns the text.
+func (e textError) Error() string { return string(e) }

@@ -1,0 +1,121 @@
+package blaze
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/guard"
+)
+
+// failuresEvery is how often the failures of one hook are logged.
+const failuresEvery = time.Minute
+
+// tell has the Logger handle a record, soon. The record carries resolved values: the ids of a message, not the message.
+// An error in args is one of this package's or the text of a user's.
+func (o *observer) tell(level slog.Level, text string, args ...any) {
+	var caller [1]uintptr
+	runtime.Callers(2, caller[:])
+	r := slog.NewRecord(time.Now(), level, text, caller[0])
+	for i := 0; i+1 < len(args); i += 2 {
+		key, _ := args[i].(string)
+		r.AddAttrs(slog.Attr{Key: key, Value: slog.AnyValue(args[i+1]).Resolve()})
+		if err, ok := args[i+1].(error); ok {
+			var p *guard.PanicError
+			if errors.As(err, &p) {
+				r.AddAttrs(slog.String("stack", string(p.Stack)))
+			}
+		}
+	}
+	o.hooks.add(hookLogger, func() {
+		ctx := context.Background() //nolint:forbidigo // as slog.Logger.Info passes on
+		if o.log.Enabled(ctx, level) {
+			_ = o.log.Handle(ctx, r) // there is nobody to tell
+		}
+	})
+}
+
+// hookLogger names the Logger among the hooks.
+const hookLogger = "Logger"
+
+// hookFailed logs that a hook panicked or called runtime.Goexit, once a minute for each. It is called again all the
+// same.
+func (o *observer) hookFailed(name string, err error) {
+	if name == hookLogger {
+		o.hooks.dropped.Add(1) // its record is lost, and there is nobody else to tell
+		return
+	}
+	o.mu.Lock()
+	last, logged := o.failures[name]
+	again := !logged || time.Since(last) >= failuresEvery
+	if again {
+		o.failures[name] = time.Now()
+	}
+	o.mu.Unlock()
+	if again {
+		o.tell(slog.LevelError, "blaze: a hook failed", "hook", name, "error", err)
+	}
+}
+
+// messageHook calls a hook that the worker waits for.
+func (o *observer) messageHook(name string, hook func(*Message, error), e event) {
+	if hook == nil {
+		return
+	}
+	err := guard.Apart(func() error {
+		hook(e.message, e.Err)
+		return nil
+	})
+	if err != nil {
+		o.hookFailed(name, err)
+	}
+}
+
+// frameHook calls a hook on the reader or the writer. One that calls runtime.Goexit ends the link; it gets a
+// goroutine for each later call, so that this happens once.
+func (o *observer) frameHook(name string, hook func([]byte), json []byte) {
+	if o.apart.Load() {
+		if err := guard.Apart(func() error { hook(json); return nil }); err != nil {
+			o.hookFailed(name, err)
+		}
+		return
+	}
+	guard.Call(func() error { hook(json); return nil }, func(err error) {
+		if err == nil {
+			return
+		}
+		if err == guard.ErrGoexit { //nolint:errorlint // made by guard.Call
+			o.apart.Store(true)
+		}
+		o.hookFailed(name, err)
+	})
+}
+
+// callConnected calls Trace.Connected. With FrameRead, the first frame of the link waits for it.
+func (o *observer) callConnected(endpoint string) {
+	hook := o.trace.Connected
+	if hook == nil {
+		return
+	}
+	t := newTurn()
+	if !o.hooks.add("Trace.Connected", func() { t.take(func() { hook(endpoint) }) }) {
+		t = nil
+	}
+	if o.tracesFrames() {
+		o.connected.Store(t)
+	}
+}
+
+// awaitConnected keeps the order of Trace.Connected and the first FrameRead of its link. Where the calls before
+// Connected take more than a second, Connected is dropped: the reader of the link waits no longer.
+func (o *observer) awaitConnected() {
+	if t := o.connected.Load(); t != nil {
+		o.connected.Store(nil)
+		//mutant:connected-first
+		if !t.await(hooksWait) {
+			o.hooks.dropped.Add(1)
+		}
+	}
+}

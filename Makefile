@@ -81,6 +81,10 @@ bench-parts: ## Measure the parts: frame, gunzip, JSON, base64, payload, gzip; a
 mutants: ## Break the library on purpose in many ways, and see that a test notices each, most of them the soak; takes ten minutes
 	go run ./internal/mutants/cmd/mutants
 
+.PHONY: model
+model: ## Search a model of the delivery for broken promises, in every order of events; needs spin, takes a minute
+	go run ./internal/model/cmd/model
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run the linters; checks the format and go.mod as well
 	$(GOLANGCI_LINT) config verify

@@ -1,0 +1,247 @@
+/* The size of a configuration, its kind of server, and the rules that broken variants change. */
+
+#ifndef N
+#define N 3           /* messages; at most 8 */
+#endif
+#ifndef START
+#define START N       /* of them are pending at the beginning; the others are said later */
+#endif
+#ifndef CAP
+#define CAP 2         /* units of the inbox */
+#endif
+#ifndef S
+#define S 0           /* messages to send; at most 3 */
+#endif
+#ifndef ACKFRAMES
+#define ACKFRAMES 1   /* acknowledgement requests that exist at a time */
+#endif
+#ifndef ACKBATCH
+#define ACKBATCH N    /* ids in one of them */
+#endif
+#ifndef LOSSES
+#define LOSSES 0      /* the network loses the link at most so often */
+#endif
+#ifndef FAILS
+#define FAILS 0       /* handlers fail at most so often */
+#endif
+#ifndef TIMEOUTS
+#define TIMEOUTS 0
+#endif
+#ifndef SUSPECT
+#define SUSPECT 2     /* lost links that make a request a suspect: suspectAfter of internal/outbox */
+#endif
+#ifndef ATTEMPTS
+#define ATTEMPTS 2    /* links lost with a suspect alone that end it: Config.SendAttempts */
+#endif
+#ifndef LIVES
+#define LIVES 1       /* processes, one after the other */
+#endif
+#ifndef CLOSES
+#define CLOSES 0      /* the server closes so many links without an answer */
+#endif
+
+/* Conversations. GREEDY: all messages but those said later are of one whose handler always fails. */
+#ifdef GREEDY
+#define CONVS 2
+#define CONV(i) ((i) >= START)
+#define ALWAYS_FAILS(c) ((c) == 0)
+#else
+#define ALWAYS_FAILS(c) 0
+#endif
+#ifdef OTHER         /* the one message of the second conversation */
+#define CONVS 2
+#define CONV(i) ((i) == OTHER)
+#endif
+#ifndef CONVS
+#define CONVS 1
+#endif
+#ifndef CONV
+#define CONV(i) ((i) % CONVS)
+#endif
+
+#define NONE 255
+#define BIT(i) (1 << (i))
+#define ALL ((1 << N) - 1)
+#define R (ACKFRAMES + S)
+
+/* The request at which the server hangs up: the acknowledgement of a message, or a message that is sent. */
+#ifdef POISON_ACK
+#define POISONED BIT(POISON_ACK)
+#else
+#define POISONED 0
+#endif
+#ifndef POISON_SEND
+#define POISON_SEND NONE
+#endif
+
+/* A client that only sends lists nothing. */
+#ifdef SEND_ONLY
+#define LISTENS 0
+#define LIST_FIRST 1
+#define RECEIVED 1
+#else
+#define LISTENS 1
+#define LIST_FIRST listWritten
+#define RECEIVED (((acked | POISONED) & done) == ALL)
+#endif
+
+/* What has to come about. */
+#ifdef GREEDY
+#define SERVED ((acked & (ALL - BIT(START) + 1)) == ALL - BIT(START) + 1)
+#elif S == 0
+#define SERVED RECEIVED
+#elif S == 1
+#define SERVED (RECEIVED && ENDED(0))
+#elif S == 2
+#define SERVED (RECEIVED && ENDED(0) && ENDED(1))
+#else
+#define SERVED (RECEIVED && ENDED(0) && ENDED(1) && ENDED(2))
+#endif
+/* On a link without a list nothing else may be answered, and a suspect is written for ever. */
+#ifdef SEND_ONLY
+#define ENDED(j) (rq[ACKFRAMES+j] == CONFIRMED || j == POISON_SEND)
+#else
+#define ENDED(j) (rq[ACKFRAMES+j] == CONFIRMED || rq[ACKFRAMES+j] == UNCONFIRMED)
+#endif
+
+/* DISORDER: the server pushes live messages before older ones, so that only the order of its pushes can be kept. */
+#ifdef SERVER_DISORDER
+#define DISORDER 1
+#else
+#define DISORDER 0
+#endif
+
+/* The Ledger. LEDGER_FAILS: it never knows. */
+#if defined(LEDGER_FAILS) || defined(BUG_NO_LEDGER)
+#define KNOWS(i) 0
+#else
+#define KNOWS(i) (done & BIT(i))
+#endif
+
+/* The rules that broken variants change. */
+#define MAY_FAIL(c) (fails > 0 || ALWAYS_FAILS(c))
+#define FULL (used >= CAP && used > 0)
+#ifdef BUG_OVERTAKE_CLOSED
+#define CLOSED(c) ((closedAll || closed[c]) && FULL)
+#else
+#define CLOSED(c) (closedAll || closed[c])
+#endif
+#ifdef BUG_CLOSE_ALL
+#define CLOSES_ALL 1
+#else
+#define CLOSES_ALL 0
+#endif
+#ifdef BUG_GIVES_ALL
+#define SHARE 0
+#define GIVES(c) (st[lane[(c)*N + own[c] - 1]] == QUEUED)
+#else
+#define SHARE 1
+#define GIVES(c) (own[c] > 1)
+#endif
+#ifdef BUG_NO_RESYNC
+#define TELLS 0
+#else
+#define TELLS 1
+#endif
+#ifdef BUG_ACK_EARLY
+#define READY(x) (st[x] == FINISHED || st[x] == HANDLING)
+#define ACKABLE (finished + handling > 0)
+#else
+#define READY(x) (st[x] == FINISHED)
+#define ACKABLE (finished > 0)
+#endif
+#ifdef BUG_STOP_ACKS
+#define ACKS_GO (most == 0)
+#else
+#define ACKS_GO 1
+#endif
+#ifdef BUG_BLAME_ANY
+#define BLAMES 1
+#define ALONE (solo == NONE -> 0 : 1 + soloAlone)
+#else
+#define BLAMES (answered || !listWritten)
+#ifdef BUG_SUSPECT_WITH_OTHERS
+#define ALONE (z != NONE && blamed[z] >= SUSPECT -> 2 : 0)
+#else
+#define ALONE (solo == NONE -> 0 : 1 + (soloAlone && answered))
+#endif
+#endif
+#ifdef BUG_GIVEN_UP_WHOLE
+#define SPLITS(r) 0
+#else
+#define SPLITS(r) SEVERAL(r)
+#endif
+#ifdef BUG_RESYNC_BLAMES
+#define RESYNC_BLAMES 1
+#else
+#define RESYNC_BLAMES 0
+#endif
+#ifdef BUG_END_WITHOUT_ACKS
+#define ACKS_GONE 1
+#else
+#define ACKS_GONE (finished == 0 && count == 0)
+#endif
+
+/* The promises. The checker finds the number in the assertion that fails. */
+#define PROMISE(n, e) assert(!((n) && !(e)))
+/* 101 what is acknowledged is finished
+ * 102 a message that is finished is not begun again
+ * 103 messages of a conversation begin in order
+ * 104 a message does not overtake one of its conversation that was refused on the same link
+ * 105 no request is given up but that at which the server hangs up
+ * 106 when a process has drained, what it finished is acknowledged
+ * 107 once nothing can happen any more, everything was handled, acknowledged and answered
+ */
+
+/* The transitions of the client. */
+#define T_push          1
+#define T_listed        2
+#define T_ackConfirmed  3
+#define T_sendConfirmed 4
+#define T_hangUp        5
+#define T_known         6
+#define T_begin         7
+#define T_finish        8
+#define T_retry         9
+#define T_wake          10
+#define T_release       11
+#define T_acknowledge   12
+#define T_list          13
+#define T_writeAck      14
+#define T_writeSend     15
+#define T_writeAlone    16
+#define T_expire        17
+#define T_turnOver      18
+#define T_send          19
+#define T_connect       20
+#define T_quiesce       21
+#define T_replace       22
+#define T_stop          23
+#define T_drained       24
+#define T_cut           25
+#define T_lose          26
+
+#ifdef REPLAY
+/* A trace of the real code: its next step, until that happened. */
+byte want;
+byte wantArg;
+#define ON(t, a) (want == t && wantArg == (a))
+#define REPLAYED want = 0
+#define SEEN skip
+#define START_SEEN skip
+#else
+#define ON(t, a) 1
+#define REPLAYED skip
+/* The checker prints which transitions happened. */
+c_decl {
+\#include <stdio.h>
+	\#include <stdlib.h>
+	static unsigned char seen[64];
+	static void printSeen(void) {
+		int i;
+		for (i = 0; i < 64; i++) if (seen[i]) printf("transition %d happened\n", i);
+	}
+}
+#define SEEN c_code { seen[last] = 1; }
+#define START_SEEN c_code { static int once; if (!once++) atexit(printSeen); }
+#endif

@@ -1,0 +1,138 @@
+package model
+
+import "strings"
+
+// Config is one search.
+type Config struct {
+	Name string // the situation, or the bug of a broken variant
+	Set  string // names that config.pml and server.pml explain, as N=6 or STREAMS
+	// Eventually searches for endless runs, in which the goal is never reached although every process goes on that
+	// can. Without it, only promises about single states are checked, and those about the last one.
+	Eventually bool
+	Breaks     Promise // of a broken variant: what must be found
+}
+
+// flags returns the names to define, as arguments of spin.
+func (c Config) flags() []string {
+	var all []string
+	for set := range strings.FieldsSeq(c.Set) {
+		all = append(all, "-D"+set)
+	}
+	if c.Eventually {
+		all = append(all, "-DLTL")
+	}
+	return all
+}
+
+// Promise is what the model asserts, by the number in config.pml.
+type Promise int
+
+// The promises.
+const (
+	None              Promise = 0
+	Served            Promise = 100
+	AckedIsFinished   Promise = 101
+	FinishedOnce      Promise = 102
+	InOrder           Promise = 103
+	NoOvertaking      Promise = 104
+	OnlyPoisonGivenUp Promise = 105
+	DrainedIsAcked    Promise = 106
+	ServedAtTheEnd    Promise = 107
+
+	unknown Promise = -1
+)
+
+var promises = map[Promise]string{
+	None:              "nothing",
+	Served:            "everything is handled, acknowledged and answered at last",
+	AckedIsFinished:   "what is acknowledged is finished",
+	FinishedOnce:      "a finished message is not begun again",
+	InOrder:           "messages of a conversation begin in order",
+	NoOvertaking:      "a message does not overtake a refused one on its link",
+	OnlyPoisonGivenUp: "only the request at which the server hangs up is given up",
+	DrainedIsAcked:    "what a drained process finished is acknowledged",
+	ServedAtTheEnd:    "everything is handled, acknowledged and answered when nothing can happen any more",
+	unknown:           "an assertion without a number",
+}
+
+func (p Promise) String() string { return promises[p] }
+
+// All are the searches that make model runs.
+var All = append(sound, broken...)
+
+// sound are those in which every promise is kept.
+var sound = []Config{
+	// One conversation, an inbox for two messages, and no faults: the five servers against which a second list on a link
+	// was found to fail.
+	{Name: "fifo server, backlog", Set: "N=6"},
+	{Name: "fifo server, live messages behind the backlog", Set: "N=6 START=4"},
+	{Name: "streaming server, backlog", Set: "N=6 STREAMS"},
+	{Name: "streaming server, live messages behind the backlog", Set: "N=5 START=4 STREAMS LIVE_BEHIND"},
+	{Name: "streaming server, live messages before the backlog", Set: "N=4 START=3 STREAMS SERVER_DISORDER"},
+
+	{Name: "two conversations, lost links, failing handlers", Set: "N=5 CONVS=2 CAP=3 LOSSES=1 FAILS=1 ACKFRAMES=2"},
+	{Name: "the same, no Ledger, late acknowledgements", Set: "N=4 CONVS=2 LOSSES=2 FAILS=1 ACKFRAMES=2 LEDGER_FAILS STALE"},
+	{Name: "the same, streaming server", Set: "N=4 CONVS=2 LOSSES=1 FAILS=1 ACKFRAMES=2 STREAMS STALE"},
+	{Name: "a large conversation and another one", Set: "N=5 START=3 OTHER=3 CAP=3 LOSSES=1"},
+	{Name: "replies that come too late", Set: "N=3 S=1 TIMEOUTS=2 LOSSES=1"},
+	{Name: "the same, every link is replaced for a resync", Set: "N=4 CAP=1 S=1 TIMEOUTS=1 SUSPECT=1 ATTEMPTS=1"},
+	{Name: "a process that ends, and the next one", Set: "N=3 CONVS=2 LOSSES=1 FAILS=1 LIVES=2 ACKFRAMES=2"},
+	{Name: "the same, while it sends", Set: "N=2 S=1 LOSSES=1 LIVES=2 STREAMS"},
+	{Name: "server that closes six links at once", Set: "N=1 S=3 CLOSES=6"},
+
+	{Name: "fifo server", Set: "N=4 LOSSES=1", Eventually: true},
+	{Name: "two conversations, lost links, failing handlers", Set: "N=3 CONVS=2 LOSSES=1 FAILS=1", Eventually: true},
+	{Name: "streaming server", Set: "N=3 STREAMS LOSSES=1", Eventually: true},
+	{Name: "a conversation that only fails, and another one", Set: "N=5 START=3 CAP=3 GREEDY LOSSES=1", Eventually: true},
+	{Name: "server that hangs up at the first send", Set: "N=1 S=3 POISON_SEND=0", Eventually: true},
+	{Name: "server that hangs up at the second send", Set: "N=1 S=3 POISON_SEND=1 LOSSES=1", Eventually: true},
+	{Name: "the same, earlier replies are lost with the link", Set: "N=1 S=3 POISON_SEND=1 LATE", Eventually: true},
+	{Name: "the same, and replies that come too late", Set: "N=1 S=2 POISON_SEND=0 LATE TIMEOUTS=2", Eventually: true},
+	{Name: "the same, a client that only sends", Set: "S=3 POISON_SEND=1 LATE SEND_ONLY", Eventually: true},
+	{Name: "server that hangs up at an acknowledgement", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 S=1", Eventually: true},
+	{Name: "server that closes six links at once", Set: "N=1 S=3 CLOSES=6", Eventually: true},
+}
+
+// broken are variants with one rule broken. Each must break a promise.
+var broken = []Config{
+	{Name: "a message is acknowledged while it is handled", Set: "N=3 BUG_ACK_EARLY", Breaks: AckedIsFinished},
+	{Name: "a second list on the same link", Set: "N=6 STREAMS BUG_SECOND_LIST", Breaks: NoOvertaking},
+	{Name: "a closed conversation takes what fits", Set: "N=6 STREAMS BUG_OVERTAKE_CLOSED", Breaks: NoOvertaking},
+	{
+		Name: "the oldest messages give way", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_LET_GO_OLDEST",
+		Breaks: InOrder,
+	},
+	{
+		Name: "a conversation that gave way stays open", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_LET_GO_OPEN",
+		Breaks: NoOvertaking,
+	},
+	{Name: "messages that gave way stay held", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_LET_GO_HELD", Breaks: InOrder},
+	{Name: "the whole inbox closes", Set: "N=4 START=3 CAP=3 GREEDY BUG_CLOSE_ALL", Eventually: true, Breaks: Served},
+	{Name: "no resync", Set: "N=6 BUG_NO_RESYNC", Breaks: ServedAtTheEnd},
+	{Name: "no acknowledgement while something is closed", Set: "N=6 BUG_STOP_ACKS", Breaks: ServedAtTheEnd},
+	{
+		Name: "an id is forgotten when it is acknowledged", Set: "N=4 CONVS=2 LOSSES=1 LEDGER_FAILS BUG_FORGET_HELD",
+		Breaks: FinishedOnce,
+	},
+	{Name: "no Ledger, streaming server", Set: "N=4 STREAMS LOSSES=1 LEDGER_FAILS", Breaks: FinishedOnce},
+	{Name: "what was written is not written again", Set: "N=3 LOSSES=1 BUG_WRITTEN_STAYS", Breaks: ServedAtTheEnd},
+	{
+		Name: "the poisoned request stays first", Set: "N=1 S=3 POISON_SEND=0 BUG_POISON_FIRST", Eventually: true,
+		Breaks: Served,
+	},
+	{Name: "a link without an answer blames", Set: "N=1 S=3 CLOSES=6 BUG_BLAME_ANY", Breaks: OnlyPoisonGivenUp},
+	{
+		Name: "a link that the client replaced blames", Breaks: OnlyPoisonGivenUp,
+		Set: "N=4 CAP=1 S=1 TIMEOUTS=1 SUSPECT=1 ATTEMPTS=1 BUG_RESYNC_BLAMES",
+	},
+	{
+		Name: "a suspect is written with the others", Set: "N=1 S=3 POISON_SEND=1 LATE BUG_SUSPECT_WITH_OTHERS",
+		Breaks: OnlyPoisonGivenUp,
+	},
+	{
+		Name: "an acknowledgement is given up as a whole", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 BUG_GIVEN_UP_WHOLE",
+		Breaks: OnlyPoisonGivenUp,
+	},
+	{Name: "what is let go at the end is acknowledged", Set: "N=3 LIVES=2 BUG_STOP_ACKNOWLEDGES", Breaks: AckedIsFinished},
+	{Name: "the end does not wait for acknowledgements", Set: "N=3 LIVES=2 BUG_END_WITHOUT_ACKS", Breaks: DrainedIsAcked},
+}

@@ -1,0 +1,130 @@
+package model
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+//go:embed *.pml
+var sources embed.FS
+
+// ErrNotInstalled means that spin or a C compiler is missing.
+var ErrNotInstalled = errors.New("spin is not installed (apt-get install spin), or no C compiler is")
+
+// Installed returns ErrNotInstalled if there is nothing to search with.
+func Installed() error {
+	for _, program := range []string{"spin", "cc"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return ErrNotInstalled
+		}
+	}
+	return nil
+}
+
+// Result is what a search found.
+type Result struct {
+	States   int
+	Broken   Promise      // None: every promise was kept
+	Happened map[int]bool // the transitions that happened, by number
+}
+
+// Search runs one search to its end. It returns an error if it could not.
+func Search(ctx context.Context, c Config) (Result, error) {
+	dir, err := os.MkdirTemp("", "model")
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	if err := os.CopyFS(dir, sources); err != nil {
+		return Result{}, err
+	}
+	// No search takes as long as the optimizer does.
+	build := []string{"-O0", "-w", "-DMEMLIM=1024", "-o", "pan", "pan.c"}
+	search := []string{"-m100000", "-n"}
+	if c.Eventually {
+		build, search = append(build, "-DNFAIR=4"), append(search, "-a", "-f")
+	} else {
+		build = append(build, "-DSAFETY")
+	}
+	if _, err := run(ctx, dir, "spin", append(c.flags(), "-a", "delivery.pml")...); err != nil {
+		return Result{}, err
+	}
+	if _, err := run(ctx, dir, "cc", build...); err != nil {
+		return Result{}, err
+	}
+	out, err := run(ctx, dir, filepath.Join(dir, "pan"), search...)
+	if err != nil {
+		return Result{}, err
+	}
+	return parse(out)
+}
+
+func run(ctx context.Context, dir, program string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // G204: the arguments are those of the list
+	cmd.Dir = dir
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", filepath.Base(program), err, out.Bytes())
+	}
+	return out.String(), nil
+}
+
+var (
+	states    = regexp.MustCompile(`(?m)^\s*(\d+) states, stored`)
+	errorsOf  = regexp.MustCompile(`errors: (\d+)`)
+	violation = regexp.MustCompile(`pan:\d+: (.*)`)
+	number    = regexp.MustCompile(`assertion violated +!\(\(?(\d+)&&`)
+	happened  = regexp.MustCompile(`transition (\d+) happened`)
+)
+
+// parse reads what a search has printed.
+func parse(out string) (Result, error) {
+	r := Result{Happened: make(map[int]bool)}
+	counts, found := states.FindStringSubmatch(out), errorsOf.FindStringSubmatch(out)
+	if counts == nil || found == nil {
+		return r, fmt.Errorf("the search printed no result:\n%s", out)
+	}
+	r.States, _ = strconv.Atoi(counts[1])
+	for _, m := range happened.FindAllStringSubmatch(out, -1) {
+		n, _ := strconv.Atoi(m[1])
+		r.Happened[n] = true
+	}
+	if found[1] != "0" {
+		r.Broken = brokenBy(out)
+		return r, nil
+	}
+	for _, sign := range []string{"Search not completed", "too small", "out of memory", "aborting", "resource limits"} {
+		if strings.Contains(out, sign) {
+			return r, fmt.Errorf("the search did not visit every state (%s):\n%s", sign, out)
+		}
+	}
+	return r, nil
+}
+
+// brokenBy returns the promise that a violation is about.
+func brokenBy(out string) Promise {
+	why := violation.FindStringSubmatch(out)
+	if why == nil {
+		return unknown
+	}
+	if strings.Contains(why[1], "acceptance cycle") {
+		return Served
+	}
+	if n := number.FindStringSubmatch(why[1]); n != nil {
+		p, _ := strconv.Atoi(n[1])
+		if _, named := promises[Promise(p)]; named {
+			return Promise(p)
+		}
+	}
+	return unknown
+}

@@ -1,0 +1,145 @@
+/*
+ * The servers, and the network between them and the client. A server answers requests in their order, except with LATE.
+ *
+ *	(none)      it answers a list by pushing all that is pending, oldest first, and then the reply; what is said later
+ *	            and other replies are behind that
+ *	STREAMS     a list is a stream of what was pending then; replies, and what is said later, are beside it
+ *	LIVE_BEHIND what is said later is behind the stream
+ *	LATE        a reply may come later than it was ready; it is lost where the server hangs up
+ *	POISON_*    the server hangs up at that request, after it has answered all earlier ones
+ *	CLOSES      it hangs up at the first request of so many links
+ *	STALE       an acknowledgement that was under way on a lost link may reach the server at any time after that
+ */
+
+#define ROOM(n) (len(toClient) + (n) <= N + 3 + R + TIMEOUTS)
+#define PENDING (BIT(stored) - 1 - (acked & (BIT(stored) - 1)))
+
+#ifdef LATE
+chan late = [2 + R + TIMEOUTS] of { mtype, byte };
+#define REPLY(k, a) late!k,a
+#else
+#define REPLY(k, a) toClient!k,a
+#endif
+#ifdef STALE
+byte stale;
+#endif
+
+/* flush: what is under way on the link is lost. */
+inline flush() {
+	do
+	:: nempty(toServer) ->
+		toServer?kind,arg;
+#ifdef STALE
+		if :: kind == ACK -> stale = stale | arg :: else fi
+#endif
+	:: empty(toServer) -> break
+	od;
+	do
+	:: nempty(toClient) -> toClient?kind,arg
+	:: empty(toClient) -> break
+	od;
+#ifdef LATE
+	do
+	:: nempty(late) -> late?kind,arg
+	:: empty(late) -> break
+	od;
+#endif
+	listed = 0; hungUp = 0; stream = 0; stream2 = 0
+}
+
+inline acknowledged(ids) {
+	PROMISE(101, (ids & done) == ids);
+	acked = acked | ids
+}
+
+active proctype server() {
+end:	do
+	:: d_step { up && !hungUp && nempty(toServer) && ROOM(N + 2) ->
+		toServer?kind,arg;
+		if
+		:: closes > 0 -> closes--; hungUp = 1; toClient!BYE,0
+		:: closes == 0 && (kind == SEND && arg == POISON_SEND || kind == ACK && (arg & POISONED)) ->
+			hungUp = 1; toClient!BYE,0
+		:: closes == 0 && kind == LIST ->
+#ifdef STREAMS
+			if :: listed -> stream2 = PENDING :: else -> stream = PENDING fi;
+#else
+			x = 0;
+			do
+			:: x < stored -> if :: acked & BIT(x) :: else -> toClient!PUSH,x fi; x++
+			:: else -> break
+			od;
+#endif
+			listed = 1;
+			toClient!LISTED,0
+		:: closes == 0 && kind == ACK && !(arg & POISONED) -> acknowledged(arg); REPLY(ACKED, arg)
+		:: closes == 0 && kind == SEND && arg != POISON_SEND -> REPLY(SENT, arg)
+		fi;
+		x = 0; kind = 0; arg = 0 }
+	od
+}
+
+#ifdef STREAMS
+/* push pushes the next message of a stream. */
+inline pushNext(s) {
+	x = 0;
+	do
+	:: !(s & BIT(x)) -> x++
+	:: else -> break
+	od;
+	s = s & ~BIT(x);
+	toClient!PUSH,x; x = 0
+}
+
+active proctype pusher() {
+end:	do
+	:: d_step { up && !hungUp && stream && ROOM(1) -> pushNext(stream) }
+	:: d_step { up && !hungUp && stream2 && ROOM(1) -> pushNext(stream2) }
+	od
+}
+#endif
+
+#ifdef LATE
+active proctype replier() {
+end:	do
+	:: d_step { up && !hungUp && nempty(late) && ROOM(1) -> late?kind,arg; toClient!kind,arg; kind = 0; arg = 0 }
+	od
+}
+#endif
+
+#ifdef STALE
+active proctype old() {
+end:	do
+	:: d_step { stale -> acknowledged(stale); stale = 0 }
+	:: d_step { stale -> stale = 0 }
+	od
+}
+#endif
+
+#if START < N
+active proctype users() {
+end:	do
+	:: d_step { stored < N && ROOM(1) ->
+		if
+		:: !up || !listed || hungUp      /* it stays pending */
+		:: else ->
+#ifdef LIVE_BEHIND
+			stream = stream | BIT(stored)
+#else
+			toClient!PUSH,stored
+#endif
+		fi;
+		stored++ }
+	od
+}
+#endif
+
+#if LOSSES > 0
+active proctype network() {
+end:	do
+	/* lose: outbox.Box.Down */
+	:: d_step { up && losses > 0 && ON(T_lose, 0) -> losses--; down(1); took(T_lose) }
+	:: d_step { losses > 0 -> losses = 0 }
+	od
+}
+#endif

@@ -1,7 +1,7 @@
 /* The size of a configuration, its kind of server, and the rules that broken variants change. */
 
 #ifndef N
-#define N 3           /* messages; at most 8 */
+#define N 3           /* messages; at most 14 */
 #endif
 #ifndef START
 #define START N       /* of them are pending at the beginning; the others are said later */
@@ -52,6 +52,10 @@
 #define CONVS 2
 #define CONV(i) ((i) == OTHER)
 #endif
+#ifdef REPLAY
+#define CONVS 3
+#define CONV(i) ((i) < 5 -> 0 : ((i) < 9 -> 1 : 2))
+#endif
 #ifndef CONVS
 #define CONVS 1
 #endif
@@ -61,6 +65,11 @@
 
 #define NONE 255
 #define BIT(i) (1 << (i))
+#if N > 8
+#define SET short     /* of messages */
+#else
+#define SET byte
+#endif
 #define ALL ((1 << N) - 1)
 #define R (ACKFRAMES + S)
 
@@ -112,7 +121,7 @@
 #endif
 
 /* The Ledger. LEDGER_FAILS: it never knows. */
-#if defined(LEDGER_FAILS) || defined(BUG_NO_LEDGER)
+#ifdef LEDGER_FAILS
 #define KNOWS(i) 0
 #else
 #define KNOWS(i) (done & BIT(i))
@@ -130,13 +139,6 @@
 #define CLOSES_ALL 1
 #else
 #define CLOSES_ALL 0
-#endif
-#ifdef BUG_GIVES_ALL
-#define SHARE 0
-#define GIVES(c) (st[lane[(c)*N + own[c] - 1]] == QUEUED)
-#else
-#define SHARE 1
-#define GIVES(c) (own[c] > 1)
 #endif
 #ifdef BUG_NO_RESYNC
 #define TELLS 0
@@ -156,34 +158,39 @@
 #define ACKS_GO 1
 #endif
 #ifdef BUG_BLAME_ANY
-#define BLAMES 1
-#define ALONE (solo == NONE -> 0 : 1 + soloAlone)
-#else
+#define BLAMES !quiet
+#define ALONE 1
+#elif defined(BUG_RESYNC_BLAMES)
 #define BLAMES (answered || !listWritten)
-#ifdef BUG_SUSPECT_WITH_OTHERS
-#define ALONE (z != NONE && blamed[z] >= SUSPECT -> 2 : 0)
+#define ALONE answered
 #else
-#define ALONE (solo == NONE -> 0 : 1 + (soloAlone && answered))
+#define BLAMES (!quiet && (answered || !listWritten))
+#define ALONE answered
 #endif
+#ifdef BUG_SUSPECT_WITH_OTHERS
+#define NOT_ALONE (IS_SUSPECT(z) && answered)
+#else
+#define NOT_ALONE 0
 #endif
 #ifdef BUG_GIVEN_UP_WHOLE
 #define SPLITS(r) 0
 #else
 #define SPLITS(r) SEVERAL(r)
 #endif
-#ifdef BUG_RESYNC_BLAMES
-#define RESYNC_BLAMES 1
-#else
-#define RESYNC_BLAMES 0
-#endif
+/* Nothing but the suspect is owed an answer. */
+#define ALONE_OWED (!listOwed && (owes == 0 || owes == 1 && owed[0] == solo))
 #ifdef BUG_END_WITHOUT_ACKS
 #define ACKS_GONE 1
 #else
 #define ACKS_GONE (finished == 0 && count == 0)
 #endif
 
-/* The promises. The checker finds the number in the assertion that fails. */
+/* The promises. The checker finds the number in the assertion that fails. The server of a replay keeps no order. */
+#ifdef REPLAY
+#define PROMISE(n, e) skip
+#else
 #define PROMISE(n, e) assert(!((n) && !(e)))
+#endif
 /* 101 what is acknowledged is finished
  * 102 a message that is finished is not begun again
  * 103 messages of a conversation begin in order
@@ -220,6 +227,7 @@
 #define T_drained       24
 #define T_cut           25
 #define T_lose          26
+#define T_writeNotAlone 27
 
 #ifdef REPLAY
 /* A trace of the real code: its next step, until that happened. */
@@ -227,11 +235,15 @@ byte want;
 byte wantArg;
 #define ON(t, a) (want == t && wantArg == (a))
 #define REPLAYED want = 0
+/* Of several conversations that might give way, the real inbox takes any. */
+#define TIE if :: wantGiver != NONE -> v = wantGiver :: else fi
+byte wantGiver = NONE;
 #define SEEN skip
 #define START_SEEN skip
 #else
 #define ON(t, a) 1
 #define REPLAYED skip
+#define TIE skip
 /* The checker prints which transitions happened. */
 c_decl {
 \#include <stdio.h>

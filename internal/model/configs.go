@@ -71,7 +71,10 @@ var sound = []Config{
 	{Name: "streaming server, live messages before the backlog", Set: "N=4 START=3 STREAMS SERVER_DISORDER"},
 
 	{Name: "two conversations, lost links, failing handlers", Set: "N=5 CONVS=2 CAP=3 LOSSES=1 FAILS=1 ACKFRAMES=2"},
-	{Name: "the same, no Ledger, late acknowledgements", Set: "N=4 CONVS=2 LOSSES=2 FAILS=1 ACKFRAMES=2 LEDGER_FAILS STALE"},
+	{
+		Name: "the same, no Ledger, late acknowledgements",
+		Set:  "N=4 CONVS=2 LOSSES=2 FAILS=1 ACKFRAMES=2 LEDGER_FAILS STALE",
+	},
 	{Name: "the same, streaming server", Set: "N=4 CONVS=2 LOSSES=1 FAILS=1 ACKFRAMES=2 STREAMS STALE"},
 	{Name: "a large conversation and another one", Set: "N=5 START=3 OTHER=3 CAP=3 LOSSES=1"},
 	{Name: "replies that come too late", Set: "N=3 S=1 TIMEOUTS=2 LOSSES=1"},
@@ -79,6 +82,7 @@ var sound = []Config{
 	{Name: "a process that ends, and the next one", Set: "N=3 CONVS=2 LOSSES=1 FAILS=1 LIVES=2 ACKFRAMES=2"},
 	{Name: "the same, while it sends", Set: "N=2 S=1 LOSSES=1 LIVES=2 STREAMS"},
 	{Name: "server that closes six links at once", Set: "N=1 S=3 CLOSES=6"},
+	{Name: "the same, a client that only sends", Set: "S=3 CLOSES=6 SEND_ONLY"},
 
 	{Name: "fifo server", Set: "N=4 LOSSES=1", Eventually: true},
 	{Name: "two conversations, lost links, failing handlers", Set: "N=3 CONVS=2 LOSSES=1 FAILS=1", Eventually: true},
@@ -120,7 +124,7 @@ var broken = []Config{
 		Name: "the poisoned request stays first", Set: "N=1 S=3 POISON_SEND=0 BUG_POISON_FIRST", Eventually: true,
 		Breaks: Served,
 	},
-	{Name: "a link without an answer blames", Set: "N=1 S=3 CLOSES=6 BUG_BLAME_ANY", Breaks: OnlyPoisonGivenUp},
+	{Name: "a link without an answer blames", Set: "S=3 CLOSES=6 SEND_ONLY BUG_BLAME_ANY", Breaks: OnlyPoisonGivenUp},
 	{
 		Name: "a link that the client replaced blames", Breaks: OnlyPoisonGivenUp,
 		Set: "N=4 CAP=1 S=1 TIMEOUTS=1 SUSPECT=1 ATTEMPTS=1 BUG_RESYNC_BLAMES",

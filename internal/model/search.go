@@ -17,15 +17,13 @@ import (
 //go:embed *.pml
 var sources embed.FS
 
-// ErrNotInstalled means that spin or a C compiler is missing.
-var ErrNotInstalled = errors.New("spin is not installed (apt-get install spin), or no C compiler is")
-
-// Installed returns ErrNotInstalled if there is nothing to search with.
+// Installed returns an error that says what is missing to search with.
 func Installed() error {
-	for _, program := range []string{"spin", "cc"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return ErrNotInstalled
-		}
+	if _, err := exec.LookPath("spin"); err != nil {
+		return errors.New("spin is not installed (apt-get install spin)")
+	}
+	if _, err := exec.LookPath("cc"); err != nil {
+		return errors.New("there is no C compiler (apt-get install gcc)")
 	}
 	return nil
 }

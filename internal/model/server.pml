@@ -15,13 +15,13 @@
 #define PENDING (BIT(stored) - 1 - (acked & (BIT(stored) - 1)))
 
 #ifdef LATE
-chan late = [2 + R + TIMEOUTS] of { mtype, byte };
+chan late = [2 + R + TIMEOUTS] of { mtype, SET };
 #define REPLY(k, a) late!k,a
 #else
 #define REPLY(k, a) toClient!k,a
 #endif
 #ifdef STALE
-byte stale;
+SET stale;
 #endif
 
 /* flush: what is under way on the link is lost. */
@@ -52,6 +52,7 @@ inline acknowledged(ids) {
 	acked = acked | ids
 }
 
+#ifndef REPLAY
 active proctype server() {
 end:	do
 	:: d_step { up && !hungUp && nempty(toServer) && ROOM(N + 2) ->
@@ -134,12 +135,16 @@ end:	do
 }
 #endif
 
+#endif
+
 #if LOSSES > 0
 active proctype network() {
 end:	do
 	/* lose: outbox.Box.Down */
-	:: d_step { up && losses > 0 && ON(T_lose, 0) -> losses--; down(1); took(T_lose) }
+	:: d_step { up && losses > 0 && ON(T_lose, 0) -> losses--; down(); took(T_lose) }
+#ifndef REPLAY
 	:: d_step { losses > 0 -> losses = 0 }
+#endif
 	od
 }
 #endif

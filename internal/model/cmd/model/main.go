@@ -1,6 +1,6 @@
 // Command model searches the model of the delivery in all its configurations, and prints a table. It exits with 1 if a
 // promise is broken, if a broken variant breaks none, if a search did not visit every state, or if a transition never
-// happened. Where spin is missing it says so, and exits with 0.
+// happened. Where spin or a C compiler is missing it says so, and exits with 0.
 package main
 
 import (

@@ -1,0 +1,424 @@
+package model
+
+import "slices"
+
+// The constants of the model, in Go. A trace is replayed with the same.
+const (
+	messages    = 12
+	convs       = 3
+	sends       = 6
+	ackFrames   = messages // so that every acknowledgement can be split
+	suspectFrom = 2
+	attempts    = 2
+)
+
+// status is where a message is.
+type status int
+
+const (
+	absent status = iota
+	queued
+	handling
+	backoff
+	finished
+	acking
+)
+
+// progress is how far a request is.
+type progress int
+
+const (
+	free progress = iota
+	waiting
+	written
+	confirmed
+	unconfirmed
+)
+
+const none = -1
+
+// client is the client of delivery.pml in Go: its state, and its transitions as methods of the same names. The caller sees
+// to it that a transition may happen. Whoever changes a rule changes it in both.
+type client struct {
+	capacity int
+	sendOnly bool // it lists nothing
+
+	up        bool
+	st        [messages]status
+	lane      [convs][]int
+	used      int
+	closed    [convs]bool
+	then      [convs]int
+	closedAll bool
+	most      int
+	low, due  bool
+	done      [messages]bool
+
+	rq            [ackFrames + sends]progress
+	mask, whole   [ackFrames]int
+	blamed, alone [ackFrames + sends]int
+	early         [ackFrames + sends]bool
+	order, owed   []int
+	awaited       [ackFrames + sends]bool
+	solo          int
+	soloWritten   bool
+	listWritten   bool
+	listOwed      bool
+	answered      bool
+	quiet         bool
+	stopped       bool
+	added         int // sends
+}
+
+// conv returns the conversation of a message, as CONV in config.pml does in a replay.
+func conv(i int) int {
+	switch {
+	case i < 5:
+		return 0
+	case i < 9:
+		return 1
+	}
+	return 2
+}
+
+func isAck(r int) bool { return r < ackFrames }
+
+func (c *client) suspect(r int) bool { return c.blamed[r] >= suspectFrom }
+func (c *client) full() bool         { return c.used >= c.capacity && c.used > 0 }
+
+// took ends a transition.
+func (c *client) took() {
+	if c.solo == none {
+		c.choose()
+	}
+	if c.most > 0 && !c.stopped && (c.low || 2*c.used <= c.most) && (!c.closedAll || !c.full()) {
+		c.due = true
+	}
+}
+
+// next returns the requests that may be written: the oldest acknowledgement and the oldest send.
+func (c *client) next() (ack, send int) {
+	ack, send = none, none
+	if c.solo != none {
+		return ack, send
+	}
+	for _, r := range c.order {
+		switch {
+		case !c.writable(r) || c.suspect(r):
+		case isAck(r) && ack == none:
+			ack = r
+		case !isAck(r) && send == none:
+			send = r
+		}
+	}
+	return ack, send
+}
+
+func (c *client) writable(r int) bool { return c.rq[r] == waiting && (isAck(r) || !c.quiet) }
+
+// choose begins the turn of a suspect.
+func (c *client) choose() {
+	oldest := none
+	for _, r := range c.order {
+		switch {
+		case c.suspect(r) && c.rq[r] == waiting && oldest == none:
+			oldest = r
+		case !c.suspect(r) && c.writable(r) && c.early[r]:
+			return
+		}
+	}
+	if c.up && (c.listWritten || c.sendOnly) && oldest != none && c.writable(oldest) {
+		c.solo = oldest
+	}
+}
+
+func (c *client) endTurn() {
+	c.solo, c.soloWritten = none, false
+	c.allEarly()
+}
+
+func (c *client) allEarly() {
+	for _, r := range c.order {
+		c.early[r] = true
+	}
+}
+
+// admits reports whether message i is offered to what is open.
+func (c *client) admits(i int) bool {
+	return c.st[i] == absent && !c.stopped && (c.most == 0 || !c.closedAll && !c.closed[conv(i)])
+}
+
+// push offers message i to the inbox. Where several conversations might give way to it, giver is the one that does.
+func (c *client) push(i, giver int) {
+	l := conv(i)
+	if c.admits(i) {
+		if c.full() {
+			c.makeRoom(l, giver)
+		}
+		if !c.full() {
+			c.lane[l] = append(c.lane[l], i)
+			c.used++
+			c.st[i] = queued
+		}
+	}
+	c.took()
+}
+
+// givers returns the conversations of which one gives way to l: the largest, of those the closed ones.
+func (c *client) givers(l int) (all []int) {
+	most, closed := len(c.lane[l])+1, false
+	for x := range c.lane {
+		n := len(c.lane[x])
+		switch {
+		case x == l || n < 2 || n < most || n == most && (len(all) == 0 || closed && !c.closed[x]):
+		case n > most || c.closed[x] && !closed:
+			all, most, closed = []int{x}, n, c.closed[x]
+		default:
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+func (c *client) makeRoom(l, giver int) {
+	givers, held := c.givers(l), 0
+	for x := range c.lane {
+		held += len(c.lane[x])
+	}
+	switch {
+	case 2*held < c.used:
+		c.closedAll = true
+	case len(givers) > 0:
+		if len(givers) == 1 {
+			giver = givers[0]
+		}
+		last := len(c.lane[giver]) - 1
+		c.st[c.lane[giver][last]] = absent
+		c.lane[giver] = c.lane[giver][:last]
+		c.used--
+		c.close(giver)
+	case len(c.lane[l]) > 0:
+		c.close(l)
+	default:
+		c.closedAll = true
+	}
+	c.most = max(c.most, c.used)
+}
+
+func (c *client) close(l int) { c.closed[l], c.then[l] = true, len(c.lane[l]) }
+
+func (c *client) pop(l int) int {
+	i := c.lane[l][0]
+	c.lane[l] = c.lane[l][1:]
+	if c.closed[l] && 2*len(c.lane[l]) <= c.then[l] {
+		c.low = true
+	}
+	return i
+}
+
+// The transitions of the worker of conversation l.
+
+func (c *client) known(l int)  { c.st[c.pop(l)] = finished; c.took() }
+func (c *client) begin(l int)  { c.st[c.lane[l][0]] = handling; c.took() }
+func (c *client) retry(l int)  { c.st[c.lane[l][0]] = backoff; c.took() }
+func (c *client) wake(l int)   { c.st[c.lane[l][0]] = handling; c.took() }
+func (c *client) finish(l int) { i := c.pop(l); c.st[i], c.done[i] = finished, true; c.took() }
+
+func (c *client) release(l int) {
+	c.st[c.pop(l)] = absent
+	c.used--
+	c.took()
+}
+
+// acknowledge makes a request of all that are finished, and returns it.
+func (c *client) acknowledge() int {
+	r := slices.Index(c.rq[:ackFrames], free)
+	for i := range c.st {
+		if c.st[i] == finished {
+			c.st[i] = acking
+			c.mask[r] |= 1 << i
+		}
+	}
+	c.add(r)
+	return r
+}
+
+func (c *client) add(r int) {
+	c.rq[r] = waiting
+	c.order = append(c.order, r)
+	c.took()
+}
+
+// send adds the next send, and returns its request.
+func (c *client) send() int {
+	r := ackFrames + c.added
+	c.added++
+	c.add(r)
+	return r
+}
+
+// The transitions of the writer.
+
+func (c *client) list()            { c.listWritten, c.listOwed = true, true; c.took() }
+func (c *client) writeAck(r int)   { c.write(r) }
+func (c *client) writeSend(r int)  { c.write(r) }
+func (c *client) writeAlone(r int) { c.soloWritten = true; c.write(r) }
+
+func (c *client) write(r int) {
+	c.rq[r] = written
+	if !slices.Contains(c.owed, r) {
+		c.owed = append(c.owed, r)
+	}
+	c.took()
+}
+
+// canWriteAlone reports whether the suspect that has its turn may be written.
+func (c *client) canWriteAlone() bool {
+	return c.solo != none && !c.soloWritten && !c.listOwed && (len(c.owed) == 0 || len(c.owed) == 1 && c.owed[0] == c.solo)
+}
+
+// listed is the answer to the list.
+func (c *client) listed() { c.answered, c.listOwed = true, false; c.took() }
+
+func (c *client) ackConfirmed(r int)  { c.confirm(r) }
+func (c *client) sendConfirmed(r int) { c.confirm(r) }
+
+func (c *client) confirm(r int) {
+	c.answered = true
+	c.ended(r, confirmed)
+	c.took()
+}
+
+// ended takes a request away.
+func (c *client) ended(r int, how progress) {
+	c.order = without(c.order, r)
+	c.owed = without(c.owed, r)
+	c.awaited[r] = false
+	if c.solo == r {
+		c.endTurn()
+	}
+	c.blamed[r], c.alone[r], c.early[r] = 0, 0, false
+	if !isAck(r) {
+		c.rq[r] = how
+		return
+	}
+	ids := c.mask[r]
+	if c.whole[r] != 0 {
+		ids = c.whole[r]
+	}
+	c.mask[r], c.whole[r], c.rq[r] = 0, 0, free
+	if slices.Contains(c.whole[:], ids) {
+		return // another part has not ended
+	}
+	for i := range c.st {
+		if ids&(1<<i) != 0 && c.st[i] == acking {
+			c.st[i] = absent
+			c.used--
+		}
+	}
+}
+
+func without(list []int, r int) []int {
+	return slices.DeleteFunc(slices.Clone(list), func(x int) bool { return x == r })
+}
+
+// connect is the beginning of a link.
+func (c *client) connect() {
+	c.up = true
+	c.closed, c.then = [convs]bool{}, [convs]int{}
+	c.closedAll, c.most, c.low, c.due = false, 0, false, false
+	c.allEarly()
+	c.took()
+}
+
+func (c *client) quiesce() {
+	c.quiet = true
+	for _, r := range c.owed {
+		c.awaited[r] = true
+	}
+	if c.solo != none && !c.soloWritten && !isAck(c.solo) {
+		c.endTurn()
+	}
+	c.took()
+}
+
+func (c *client) canReplace() bool { return c.quiet && !slices.Contains(c.awaited[:], true) }
+
+// The ends of a link.
+
+func (c *client) replace() { c.down() }
+func (c *client) hangUp()  { c.down() }
+func (c *client) lose()    { c.down() }
+
+func (c *client) down() {
+	blamed, alone := none, 0
+	if len(c.owed) > 0 && !c.quiet && (c.answered || !c.listWritten) {
+		blamed = c.owed[0]
+		if c.soloWritten {
+			blamed = c.solo
+			if c.answered {
+				alone = 1
+			}
+		}
+	}
+	c.up, c.quiet, c.answered, c.listWritten, c.listOwed = false, false, false, false, false
+	c.solo, c.soloWritten = none, false
+	c.owed, c.awaited = nil, [ackFrames + sends]bool{}
+	for _, r := range c.order {
+		if c.rq[r] == written {
+			c.rq[r] = waiting
+		}
+	}
+	if blamed != none {
+		c.blame(blamed, alone)
+	}
+	c.took()
+}
+
+func (c *client) blame(r, alone int) {
+	c.alone[r] += alone
+	c.blamed[r] = min(c.blamed[r]+1, suspectFrom)
+	several := isAck(r) && c.mask[r]&(c.mask[r]-1) != 0
+	switch {
+	case c.alone[r] == attempts:
+		c.ended(r, unconfirmed)
+	case c.blamed[r] == suspectFrom && several:
+		c.blamed[r] = 0
+		c.split(r)
+	case c.blamed[r] == suspectFrom:
+		c.order = append(without(c.order, r), r)
+		c.allEarly()
+	}
+}
+
+// split replaces an acknowledgement by those of its single ids, which take its place.
+func (c *client) split(r int) {
+	whole := c.mask[r]
+	for c.mask[r]&(c.mask[r]-1) != 0 {
+		part := slices.Index(c.rq[:ackFrames], free)
+		c.mask[part] = c.mask[r] & (c.mask[r] - 1)
+		c.mask[r] &^= c.mask[part]
+		c.whole[r] = whole
+		c.rq[part], c.early[part] = waiting, true
+		c.order = slices.Insert(c.order, slices.Index(c.order, r)+1, part)
+		r = part
+	}
+	c.whole[r] = whole
+}
+
+// stop lets go of everything that is not being handled.
+func (c *client) stop() {
+	c.stopped = true
+	for l := range c.lane {
+		stay := 0
+		if len(c.lane[l]) > 0 && c.st[c.lane[l][0]] == handling {
+			stay = 1
+		}
+		for _, i := range c.lane[l][stay:] {
+			c.st[i] = absent
+			c.used--
+		}
+		c.lane[l] = c.lane[l][:stay]
+	}
+	c.took()
+}

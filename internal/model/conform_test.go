@@ -1,0 +1,402 @@
+package model
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/inbox"
+	"github.com/mixin-blaze/blaze/internal/outbox"
+)
+
+// step is a transition that happened.
+type step struct {
+	name string
+	arg  int // of a message, its number; of a request, its place in rq
+	mask int // of an acknowledgement: its ids
+	// Of a push: the one of several conversations that gave way, or none.
+	giver int
+	// The state after it.
+	after client
+}
+
+// schedule does random things to the real boxes, and the same to the model.
+type schedule struct {
+	t      *testing.T
+	rng    *rand.Rand
+	b      *boxes
+	c      *client
+	took   []step
+	poison int           // the request that is never answered; none: all are
+	wait   time.Duration // of the last retry: no two end together
+}
+
+func (s *schedule) note(name string, arg int) {
+	st := step{name: name, arg: arg, after: *s.c}
+	st.after.order, st.after.owed = slices.Clone(s.c.order), slices.Clone(s.c.owed)
+	for l := range s.c.lane {
+		st.after.lane[l] = slices.Clone(s.c.lane[l])
+	}
+	s.took = append(s.took, st)
+}
+
+// play makes n steps.
+func play(t *testing.T, seed uint64, n int) (steps []step, c client) {
+	rng := rand.New(rand.NewPCG(seed, 0))
+	c = client{capacity: 2 + rng.IntN(8), sendOnly: rng.IntN(8) == 0, solo: none}
+	synctest.Test(t, func(t *testing.T) {
+		s := &schedule{t: t, rng: rng, b: newBoxes(t, 1+rng.IntN(convs), c.capacity), c: &c}
+		// Of acknowledgements, the slot is poisoned: many in turn are.
+		if s.poison = none; rng.IntN(4) > 0 {
+			s.poison = []int{0, 1, ackFrames, ackFrames + 1}[rng.IntN(4)]
+		}
+		defer s.end()
+		for range n {
+			s.step()
+			s.settle()
+			if s.compare(); t.Failed() {
+				return
+			}
+		}
+		steps = s.took
+	})
+	return steps, c
+}
+
+// step does one of the things that may happen, at random.
+func (s *schedule) step() {
+	for {
+		switch s.rng.IntN(13) {
+		case 0, 1, 2:
+			s.push(s.rng.IntN(messages))
+		case 3, 4:
+			s.verdict()
+		case 5:
+			s.wake()
+		case 6:
+			s.acknowledge()
+		case 7:
+			if s.c.added == sends {
+				continue
+			}
+			r := s.c.send()
+			s.b.send(r - ackFrames)
+			s.note("send", r)
+		case 8, 9:
+			s.write()
+		case 10:
+			s.answer()
+		case 11:
+			s.supervise()
+		case 12:
+			if !s.c.up || !s.hangsUp() {
+				continue
+			}
+			s.b.down()
+			if s.rng.IntN(2) == 0 {
+				s.c.lose()
+				s.note("lose", 0)
+			} else {
+				s.c.hangUp()
+				s.note("hangUp", 0)
+			}
+		}
+		return
+	}
+}
+
+// hangsUp reports whether the link is lost now. In most schedules that is when the poisoned send was written.
+func (s *schedule) hangsUp() bool {
+	if s.poison == none {
+		return s.rng.IntN(3) == 0
+	}
+	return slices.Contains(s.c.owed, s.poison) && s.rng.IntN(3) > 0 || s.rng.IntN(50) == 0
+}
+
+func (s *schedule) push(i int) {
+	if !s.c.up || s.c.sendOnly {
+		return
+	}
+	held, giver := s.c.st[i] != absent, none
+	candidates := s.c.givers(conv(i))
+	fate := s.b.in.Offer(conv(i), fmt.Sprint(i), 0, i)
+	if fate == inbox.Taken && s.c.full() && len(candidates) > 1 {
+		giver = s.gaveWay(candidates)
+	}
+	s.c.push(i, giver)
+	want := inbox.Refused
+	switch {
+	case held:
+		want = inbox.Duplicate
+	case s.c.st[i] == queued:
+		want = inbox.Taken
+	}
+	assert.Equal(s.t, want, fate, "message %d", i)
+	s.note("push", i)
+	s.took[len(s.took)-1].giver = giver
+}
+
+// gaveWay returns the one of some conversations that has let its newest message go. A closed one does not take it back.
+func (s *schedule) gaveWay(candidates []int) int {
+	for _, l := range candidates {
+		newest := s.c.lane[l][len(s.c.lane[l])-1]
+		if s.b.in.Offer(l, fmt.Sprint(newest), 0, newest) == inbox.Refused {
+			return l
+		}
+	}
+	s.t.Fatal("nobody gave way")
+	return none
+}
+
+// verdict ends the attempt of a message.
+func (s *schedule) verdict() {
+	for _, l := range s.rng.Perm(convs) {
+		if len(s.c.lane[l]) == 0 || s.c.st[s.c.lane[l][0]] != handling {
+			continue
+		}
+		i := s.c.lane[l][0]
+		if s.rng.IntN(3) > 0 {
+			s.b.finish(i)
+			s.c.finish(l)
+			s.note("finish", i)
+			return
+		}
+		s.wait += time.Second
+		s.b.retry(i, s.wait)
+		if s.c.stopped {
+			s.c.release(l)
+			s.note("release", i)
+			return
+		}
+		s.c.retry(l)
+		s.note("retry", i)
+		return
+	}
+}
+
+// wake lets time pass until the next attempt of a message.
+func (s *schedule) wake() {
+	var first time.Time
+	for i, st := range s.c.st {
+		if at := s.b.wakes[i]; st == backoff && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	if !first.IsZero() {
+		time.Sleep(time.Until(first))
+	}
+}
+
+func (s *schedule) acknowledge() {
+	if !slices.Contains(s.c.st[:], finished) {
+		return
+	}
+	r := s.c.acknowledge()
+	s.b.acknowledge(s.c.mask[r])
+	s.note("acknowledge", 0)
+}
+
+// write lets the writer write a frame, if there is one.
+func (s *schedule) write() {
+	if !s.c.up {
+		return
+	}
+	ack, send := s.c.next()
+	kind, r := s.b.write(s.c)
+	switch {
+	case !s.c.listWritten && !s.c.sendOnly:
+		require.Equal(s.t, "list", kind)
+		s.c.list()
+		s.note("list", 0)
+	case kind == "":
+		require.False(s.t, ack != none || send != none || s.c.canWriteAlone(), "nothing is written, but something may be")
+	case s.c.solo != none:
+		require.True(s.t, r == s.c.solo && s.c.canWriteAlone(), "%s %d beside a suspect", kind, r)
+		s.c.writeAlone(r)
+		s.note("writeAlone", r)
+	case kind == "ack":
+		require.Equal(s.t, ack, r)
+		s.c.writeAck(r)
+		s.note("writeAck", r)
+	default:
+		require.Equal(s.t, "send", kind)
+		require.Equal(s.t, send, r)
+		s.c.writeSend(r)
+		s.note("writeSend", r)
+	}
+}
+
+// answer answers something that was written on this link.
+func (s *schedule) answer() {
+	if s.c.listOwed && s.rng.IntN(2) == 0 {
+		s.b.out.Answer([]byte(s.b.listID()), nil)
+		s.c.listed()
+		s.note("listed", 0)
+		return
+	}
+	if len(s.c.owed) == 0 {
+		return
+	}
+	r := s.c.owed[s.rng.IntN(len(s.c.owed))]
+	if r == s.poison {
+		return
+	}
+	mask, turn := 0, s.c.solo == r
+	s.b.answer(s.c, r)
+	if isAck(r) {
+		mask = s.c.mask[r]
+		s.c.ackConfirmed(r)
+		s.note("ackConfirmed", r)
+	} else {
+		s.c.sendConfirmed(r)
+		s.note("sendConfirmed", r)
+	}
+	s.took[len(s.took)-1].mask = mask
+	if turn {
+		s.write() // the outbox ends a turn when it is asked for the next frame
+	}
+}
+
+// supervise is what the supervisor does next.
+func (s *schedule) supervise() {
+	switch {
+	case !s.c.up && !s.c.stopped:
+		s.b.connect(s.c.sendOnly)
+		s.c.connect()
+		s.note("connect", 0)
+	case !s.c.up:
+	case s.c.quiet:
+		select {
+		case <-s.b.quiet:
+			require.True(s.t, s.c.canReplace(), "requests are awaited")
+			s.b.down()
+			s.c.replace()
+			s.note("replace", 0)
+		default:
+			require.False(s.t, s.c.canReplace(), "nothing is awaited")
+		}
+	case s.c.due && !s.c.stopped:
+		turn := s.c.solo != none && !s.c.soloWritten
+		s.b.quiet = s.b.out.Quiesce()
+		s.c.quiesce()
+		s.note("quiesce", 0)
+		if turn {
+			s.write()
+		}
+	case !s.c.stopped && s.rng.IntN(40) == 0:
+		s.b.in.Stop()
+		s.c.stop()
+		s.note("stop", 0)
+	}
+}
+
+// settle takes what has happened by itself since: attempts that began.
+func (s *schedule) settle() {
+	for _, i := range s.b.takeBegun() {
+		l := conv(i)
+		require.NotEmpty(s.t, s.c.lane[l])
+		require.Equal(s.t, s.c.lane[l][0], i, "the first message of its conversation")
+		switch {
+		case s.c.st[i] == backoff:
+			require.False(s.t, time.Now().Before(s.b.wakes[i]))
+			s.c.wake(l)
+			s.note("wake", i)
+		case s.c.done[i]:
+			require.Equal(s.t, queued, s.c.st[i])
+			s.c.known(l)
+			s.note("known", i)
+		default:
+			require.Equal(s.t, queued, s.c.st[i])
+			s.c.begin(l)
+			s.note("begin", i)
+		}
+	}
+}
+
+// compare compares what can be seen of the boxes with the model.
+func (s *schedule) compare() {
+	c, in, want := s.c, s.b.in.Len(), inbox.Len{}
+	for l := range convs {
+		want.Messages += len(c.lane[l])
+		if c.closed[l] {
+			want.Closed++
+		}
+	}
+	for i, st := range c.st {
+		switch {
+		case st == handling:
+			want.Handling++
+		case st == backoff && time.Now().Before(s.b.wakes[i]): // after that, it waits for a worker
+			want.Waiting++
+		}
+	}
+	in.Delayed, in.OldestHandler, in.OldestWaiting = 0, 0, 0 // the model has no time
+	assert.Equal(s.t, want, in)
+	due, _ := s.b.in.Due()
+	assert.Equal(s.t, c.due, due, "due")
+	live := 0
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	for j := range sends {
+		switch c.rq[ackFrames+j] {
+		case waiting, written:
+			live++
+			assert.False(s.t, s.b.ended[j], "send %d has ended: %+v", j, s.b.ends[j])
+		case confirmed:
+			assert.Equal(s.t, outbox.Confirmed, s.b.ends[j].Kind, "send %d", j)
+		case unconfirmed:
+			assert.ErrorIs(s.t, s.b.ends[j].Err, outbox.ErrLinkLost, "send %d", j)
+		case free:
+		}
+	}
+	assert.Equal(s.t, live, s.b.out.Len().Requests)
+}
+
+// end lets every goroutine return.
+func (s *schedule) end() {
+	if s.t.Failed() {
+		for _, st := range s.took {
+			s.t.Log(st.name, st.arg)
+		}
+	}
+	s.b.in.Stop()
+	for i, st := range s.c.st {
+		if st == handling {
+			s.b.finish(i)
+		}
+	}
+	s.b.out.Close(outbox.ErrNoReply)
+	synctest.Wait()
+}
+
+func TestTheModelAllowsEachStep(t *testing.T) {
+	count := make(map[string]int)
+	for seed := range uint64(400) {
+		steps, _ := play(t, seed, 400)
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+		for _, st := range steps {
+			count[st.name]++
+		}
+	}
+	t.Log(count)
+	all, err := transitions()
+	require.NoError(t, err)
+	for _, name := range all {
+		if !slices.Contains(notCompared, name) {
+			assert.Positive(t, count[name], "%s never happened", name)
+		}
+		delete(count, name)
+	}
+	assert.Empty(t, count, "transitions that are not in the model")
+}
+
+// notCompared are the transitions that the boxes make after a reply timeout, and those of the end of the engine.
+var notCompared = []string{"expire", "turnOver", "writeNotAlone", "drained", "cut"}

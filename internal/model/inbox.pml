@@ -1,0 +1,124 @@
+/* Parts of transitions: the rules of internal/inbox. */
+
+/* offer: inbox.Box.Offer */
+inline offer(i) {
+	if
+	:: st[i] != ABSENT                                    /* a duplicate */
+	:: st[i] == ABSENT && (stopped || most > 0 && CLOSED(CONV(i))) -> refused = refused | BIT(i)
+	:: else ->
+		if :: FULL -> makeRoom(i) :: else fi;
+		if :: FULL -> refused = refused | BIT(i) :: else -> take(i) fi
+	fi
+}
+
+/* makeRoom: inbox.Box.makeRoom */
+inline makeRoom(i) {
+	v = NONE; y = own[CONV(i)] + 1; x = 0;
+	do
+	:: x < CONVS ->
+		if
+		:: x != CONV(i) && own[x] > 1 && (own[x] > y || v != NONE && own[x] == y && closed[x] && !closed[v]) ->
+			v = x; y = own[x]
+		:: else
+		fi;
+		x++
+	:: else -> break
+	od;
+	TIE;
+	x = 0; y = 0;
+	do
+	:: x < CONVS -> y = y + own[x]; x++
+	:: else -> break
+	od;
+	if
+	:: 2*y < used || CLOSES_ALL -> v = NONE; y = NONE     /* acknowledgements fill the inbox */
+	:: else -> y = 0
+	fi;
+	if
+	:: v != NONE -> letGo()
+	:: v == NONE && y == 0 && own[CONV(i)] > 0 -> v = CONV(i); close()
+	:: else -> closedAll = 1; most = (used > most -> used : most)
+	fi
+}
+
+/* letGo: conversation v lets its newest message go, and closes. inbox.Box.giveWay */
+inline letGo() {
+	own[v]--; used--;
+#ifdef BUG_LET_GO_OLDEST
+	x = 1;
+#else
+	x = own[v];
+#endif
+#ifndef BUG_LET_GO_HELD
+	st[lane[v*N + x]] = ABSENT;
+#endif
+	refused = refused | BIT(lane[v*N + x]);
+	do
+	:: x < own[v] -> lane[v*N + x] = lane[v*N + x + 1]; x++
+	:: else -> break
+	od;
+	lane[v*N + own[v]] = 0;
+#ifndef BUG_LET_GO_OPEN
+	close()
+#endif
+}
+
+inline close() {
+	closed[v] = 1; then[v] = own[v];
+	most = (used > most -> used : most)
+}
+
+inline take(i) {
+	x = 0;
+	do
+	:: x < i ->       /* it overtakes none of its conversation that was refused or let go on this link */
+		PROMISE(104, CONV(x) != CONV(i) || !(refused & BIT(x)) || st[x] != ABSENT || (done & BIT(x)));
+		x++
+	:: else -> break
+	od;
+	lane[CONV(i)*N + own[CONV(i)]] = i;
+	own[CONV(i)]++; used++;
+	st[i] = QUEUED;
+	refused = refused & ~BIT(i)
+}
+
+/* reopen: inbox.Box.Reopen */
+inline reopen() {
+	x = 0;
+	do
+	:: x < CONVS -> closed[x] = 0; then[x] = 0; x++
+	:: else -> break
+	od;
+	closedAll = 0; most = 0; low = 0; due = 0
+}
+
+/* attempt: an attempt of message i begins. */
+inline attempt(i) {
+	PROMISE(102, !(done & BIT(i)));
+	x = 0;
+	do
+	:: x < i -> PROMISE(103, CONV(x) != CONV(i) || (done & BIT(x)) || DISORDER); x++
+	:: else -> break
+	od;
+	st[i] = HANDLING
+}
+
+/* pop: the first message of conversation c leaves it. inbox.Box.pop */
+inline pop(c) {
+	own[c]--;
+	x = 0;
+	do
+	:: x < own[c] -> lane[c*N + x] = lane[c*N + x + 1]; x++
+	:: else -> break
+	od;
+	lane[c*N + own[c]] = 0;
+	if :: closed[c] && 2*own[c] <= then[c] -> low = 1 :: else fi
+}
+
+/* tellDue: inbox.Box.nowDue */
+inline tellDue() {
+	if
+	:: most > 0 && !stopped && (low || 2*used <= most) && !(closedAll && FULL) -> due = TELLS
+	:: else
+	fi
+}

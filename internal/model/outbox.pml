@@ -1,0 +1,196 @@
+/* Parts of transitions: the rules of internal/outbox. */
+
+/* choose: which request is next. outbox.Box.choose */
+inline choose() {
+	y = 0; v = NONE; x = 0;         /* y: something is to be written before a suspect. v: the oldest suspect */
+	do
+	:: x < count && solo == NONE ->
+		z = order[x];
+		if
+		:: rq[z] == WAITING && IS_SUSPECT(z) && v == NONE -> v = z
+		:: rq[z] == WAITING && !IS_SUSPECT(z) && (IS_ACK(z) || !quiet) ->
+			if
+			:: IS_ACK(z) && nextAck == NONE -> nextAck = z
+			:: !IS_ACK(z) && nextSend == NONE -> nextSend = z
+			:: else
+			fi;
+			if :: early[z] -> y = 1 :: else fi
+		:: else
+		fi;
+		x++
+	:: else -> break
+	od;
+	if
+	:: up && LIST_FIRST && v != NONE && !y && (IS_ACK(v) || !quiet) ->
+#ifdef BUG_SUSPECT_WITH_OTHERS
+		if :: IS_ACK(v) -> nextAck = v :: else -> nextSend = v fi
+#else
+		solo = v; nextAck = NONE; nextSend = NONE
+#endif
+	:: else
+	fi
+}
+
+/* endTurn: outbox.Box.endTurn */
+inline endTurn() { solo = NONE; soloWritten = 0; allEarly() }
+
+inline allEarly() {
+	x = 0;
+	do
+	:: x < count -> early[order[x]] = 1; x++
+	:: else -> break
+	od
+}
+
+inline add(r) { order[count] = r; count++; rq[r] = WAITING }
+
+/* unorder takes request z out of the order. */
+inline unorder() {
+	x = 0;
+	do :: order[x] != z -> x++ :: else -> break od;
+	count--;
+	do
+	:: x < count -> order[x] = order[x+1]; x++
+	:: else -> break
+	od;
+	order[count] = 0
+}
+
+/* putLast: suspect z becomes the youngest request. outbox.Box.putLast */
+inline putLast() { unorder(); order[count] = z; count++; allEarly() }
+
+/* offLink: the link owes no answer to request z. outbox.Box.offLink */
+inline offLink() {
+	x = 0;
+	do :: x < owes && owed[x] != z -> x++ :: else -> break od;
+	if
+	:: x < owes ->
+		owes--;
+		do
+		:: x < owes -> owed[x] = owed[x+1]; x++
+		:: else -> break
+		od;
+		owed[owes] = 0;
+		if :: awaited[z] -> awaited[z] = 0; awaits-- :: else fi
+	:: else
+	fi
+}
+
+/* finish: request z has ended. outbox.Box.finish. The ids of an acknowledgement that was split are released together:
+ * engine.acks.settle */
+inline finish(how) {
+	unorder(); offLink();
+	if :: solo == z -> endTurn() :: else fi;
+	blamed[z] = 0; alone[z] = 0; early[z] = 0;
+	if
+	:: IS_ACK(z) ->
+		v = (whole[z] > 0 -> whole[z] : mask[z]);
+		mask[z] = 0; whole[z] = 0; rq[z] = FREE;
+		x = 0;
+		do
+		:: x < ACKFRAMES ->
+			if :: whole[x] == v -> v = 0 :: else fi;     /* another part has not ended */
+			x++
+		:: else -> break
+		od;
+		x = 0;
+		do
+		:: x < N ->
+			if :: (v & BIT(x)) && st[x] == ACKING -> st[x] = ABSENT; used-- :: else fi;
+			x++
+		:: else -> break
+		od
+	:: else -> rq[z] = how
+	fi
+}
+
+/* write: outbox.Box.written */
+inline write(r) {
+	rq[r] = WRITTEN;
+	x = 0;
+	do :: x < owes && owed[x] != r -> x++ :: else -> break od;
+	if :: x == owes -> owed[owes] = r; owes++ :: else fi;
+	if
+	:: IS_ACK(r) -> toServer!ACK,mask[r]
+	:: else -> toServer!SEND,r-ACKFRAMES
+	fi
+}
+
+/* down: outbox.Box.Down */
+inline down() {
+	flush();
+	blameFor();
+	up = 0; quiet = 0; refused = 0;
+	answered = 0; listWritten = 0; listOwed = 0; awaits = 0; solo = NONE; soloWritten = 0;
+	do
+	:: owes > 0 -> owes--; awaited[owed[owes]] = 0; owed[owes] = 0
+	:: else -> break
+	od;
+#ifndef BUG_WRITTEN_STAYS
+	x = 0;
+	do
+	:: x < count ->
+		if :: rq[order[x]] == WRITTEN -> rq[order[x]] = WAITING :: else fi;
+		x++
+	:: else -> break
+	od;
+#endif
+#ifndef BUG_POISON_FIRST
+	if :: z != NONE -> blame() :: else fi
+#endif
+}
+
+/* blameFor: z becomes the request that is blamed for the loss of the link, v whether it was alone. outbox.Box.blamed */
+inline blameFor() {
+	z = NONE; v = 0;
+	if
+	:: owes > 0 && BLAMES && soloWritten -> z = solo; v = ALONE
+	:: owes > 0 && BLAMES && !soloWritten -> z = owed[0]; v = NOT_ALONE
+	:: else
+	fi
+}
+
+/* blame: outbox.Box.blame */
+inline blame() {
+	alone[z] = alone[z] + v;
+	blamed[z] = (blamed[z] < SUSPECT -> blamed[z] + 1 : SUSPECT);
+	if
+	:: alone[z] == ATTEMPTS ->
+		if
+		:: IS_ACK(z) -> PROMISE(105, mask[z] == POISONED)
+		:: else -> PROMISE(105, z == ACKFRAMES + POISON_SEND)
+		fi;
+		finish(UNCONFIRMED)
+	:: alone[z] < ATTEMPTS && blamed[z] == SUSPECT && SPLITS(z) -> blamed[z] = 0; split()
+	:: alone[z] < ATTEMPTS && blamed[z] == SUSPECT && !SPLITS(z) -> putLast()
+	:: else
+	fi
+}
+
+/* split: requests for single ids take the place of acknowledgement z. outbox.Box.split */
+inline split() {
+	v = mask[z];
+	do
+	:: SEVERAL(z) ->
+		y = 0;
+		do
+		:: y < ACKFRAMES && rq[y] != FREE -> y++
+		:: else -> break
+		od;
+		assert(y < ACKFRAMES);
+		mask[y] = mask[z] & (mask[z] - 1);    /* all but the lowest */
+		mask[z] = mask[z] & ~mask[y];
+		whole[z] = v;
+		rq[y] = WAITING; early[y] = 1;
+		x = count;
+		do
+		:: order[x-1] != z -> order[x] = order[x-1]; x--
+		:: else -> break
+		od;
+		order[x] = y;
+		count++;
+		z = y
+	:: else -> break
+	od;
+	whole[z] = v
+}

@@ -2,6 +2,7 @@ package soak
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -11,14 +12,18 @@ type reaction struct {
 	data any
 	mute bool // no reply
 	sure bool // nothing may happen to the reply
+	hang bool // no reply ever: the server hangs up
 
-	proves bool // the client learns whether there is a plural action
+	proves bool  // the client learns whether there is a plural action
+	sends  []int // that are in trouble if nothing is answered
 }
 
 var (
 	busy      = []refusal{{500, 500, "busy"}, {202, 7000, "busy"}, {202, 7001, "busy"}, {202, 429, "too fast"}}
 	invalid   = refusal{202, 10002, "the request data has an invalid field"}
 	forbidden = refusal{202, 403, "forbidden"}
+
+	unauthorized = refusal{202, 401, "unauthorized"}
 )
 
 // lost is the reaction to a request that never arrived.
@@ -31,8 +36,8 @@ func (s *server) refuse(r refusal) reaction {
 
 func (s *server) refuseForNow() reaction { return s.refuse(busy[s.below(len(busy))]) }
 
-// take carries out one request, and queues what the client hears of it.
-func (s *server) take(c *conn, r *request, text []byte) {
+// take carries out one request, and queues what the client hears of it. It reports whether the connection lives on.
+func (s *server) take(c *conn, r *request, text []byte) bool {
 	s.requests.Add(1)
 	s.mu.Lock()
 	repeated, same := s.frames.seen(r.ID, hash(string(text)))
@@ -57,9 +62,24 @@ func (s *server) take(c *conn, r *request, text []byte) {
 		re = s.takeBatch(c, r)
 	default:
 		s.add(Protocol, "action %q", r.Action)
-		return
+		return true
+	}
+	if re.mute || re.hang {
+		s.inTrouble(re.sends)
+	}
+	if re.hang {
+		c.end()
+		return false
 	}
 	s.answer(c, r, re)
+	return true
+}
+
+// inTrouble notes that nothing is answered to sends, or not in time.
+func (s *server) inTrouble(sends []int) {
+	for _, n := range sends {
+		s.out.trouble(n)
+	}
 }
 
 // answer sends the reply, and ends the first connection once the client knows all.
@@ -74,13 +94,17 @@ func (s *server) answer(c *conn, r *request, re reaction) {
 
 // reply sends the reply, unless it is lost; late, or twice.
 func (s *server) reply(c *conn, r *request, re reaction) {
-	f := replyFrame{ID: r.ID, Action: r.Action, Data: re.data, Error: re.err}
+	f := answer{frame: replyFrame{ID: r.ID, Action: r.Action, Data: re.data, Error: re.err}}
 	switch {
 	case re.sure:
-	case re.mute || s.strikes("reply lost", 300):
+	case re.mute:
+		return
+	case s.strikes("reply lost", 300):
+		s.inTrouble(re.sends)
 		return
 	case s.strikes("reply late", 200):
-		c.answer(f, time.Duration(s.below(int(5*s.slow/2))))
+		s.inTrouble(re.sends)
+		c.answer(f, time.Duration(s.below(int(5*s.times.reply/2))))
 		return
 	case s.strikes("reply twice", 200):
 		c.answer(f, 0)
@@ -90,8 +114,11 @@ func (s *server) reply(c *conn, r *request, re reaction) {
 
 func (s *server) takeList(c *conn, repeated bool) reaction {
 	s.lists.Add(1)
-	if c.hasListed() && !repeated {
-		s.note("inbox overflowed") // why else would it ask again
+	switch listed := c.listAgain(); {
+	case listed && s.lax:
+		s.note("listed again over the same link")
+	case listed:
+		s.add(SecondList, "repeated: %v", repeated)
 	}
 	switch {
 	case s.strikes("list lost", 150):
@@ -100,7 +127,10 @@ func (s *server) takeList(c *conn, repeated bool) reaction {
 		return s.refuseForNow()
 	case s.strikes("list refused", 150):
 		return s.refuse(invalid)
+	case s.worked.Load() && s.strikes("401 to a list", 150):
+		return s.refuse(unauthorized)
 	}
+	s.worked.Store(true)
 	c.list()
 	return reaction{}
 }
@@ -112,8 +142,12 @@ func (s *server) takeAck(r *request) reaction {
 		return s.refuse(invalid)
 	}
 	switch {
+	case s.poisoned(a.MessageID):
+		return reaction{hang: true}
 	case s.strikes("acknowledgement lost", 300):
 		return lost
+	case s.strikes("401 to an acknowledgement", 1000):
+		return s.refuse(unauthorized)
 	case s.strikes("acknowledgement refused for now", 400):
 		return s.refuseForNow()
 	case s.strikes("acknowledgement refused", 40):
@@ -133,12 +167,16 @@ func (s *server) takeAcks(r *request) reaction {
 	// A server has this action or does not have it: until it was confirmed once, nothing happens to it.
 	known := s.ackOnce.Swap(true)
 	switch {
+	case slices.ContainsFunc(p.Messages, func(a ack) bool { return s.poisoned(a.MessageID) }):
+		return reaction{hang: true}
 	case s.plain:
 		re := s.refuse(invalid)
 		re.proves = !known
 		return re
 	case known && s.strikes("acknowledgements lost", 100):
 		return lost
+	case known && s.strikes("401 to acknowledgements", 300):
+		return s.refuse(unauthorized)
 	case known && s.strikes("acknowledgements refused for now", 200):
 		return s.refuseForNow()
 	case known && s.strikes("acknowledgements refused", 100):
@@ -153,6 +191,15 @@ func (s *server) takeAcks(r *request) reaction {
 // proven returns the reaction to a plural action that was carried out.
 func proven(known bool) reaction {
 	return reaction{sure: !known, proves: !known}
+}
+
+// poisoned reports whether the server hangs up at this acknowledgement.
+func (s *server) poisoned(messageID string) bool {
+	n := s.message(messageID)
+	if s.sickEvery == 0 || n < 0 || n%s.sickEvery != s.sickEvery/3 || !s.isKnown() {
+		return false
+	}
+	return s.hangsUpAt("hung up at an acknowledgement", messageID, 2+n%3)
 }
 
 func (s *server) acknowledge(a ack) {
@@ -172,23 +219,71 @@ func (s *server) takeLetter(c *conn, r *request, repeated bool) reaction {
 		return s.refuse(invalid)
 	}
 	what, n, _ := numbers(string(l.Data))
+	var sends []int
+	if what == "send" {
+		sends = []int{n}
+	}
+	re := s.refuseLetter(l, what, n, repeated)
+	if re == nil {
+		s.storeLetter(c, l)
+		re = &reaction{}
+		if n%3 == 0 {
+			// This form of a reply looks like a message of the bot's own, and must not be handled as one.
+			re.data = view{Type: "message", UserID: s.botID(), MessageID: l.MessageID, Status: "SENT"}
+		}
+	}
+	re.sends = sends
+	return *re
+}
+
+// refuseLetter returns what happens to a message instead of being stored, or nil.
+func (s *server) refuseLetter(l letter, what string, n int, repeated bool) *reaction {
+	re := lost
 	switch {
+	case what == "send" && s.hangsUp(n):
+		re = reaction{hang: true}
 	case s.strikes("message lost", 300):
-		return lost
 	case s.strikes("message refused for now", 500):
-		return s.refuseForNow()
+		re = s.refuseForNow()
+		s.out.trouble(n)
+	case s.strikes("401 to a message", 500):
+		re = s.refuse(unauthorized)
+		s.out.trouble(n)
 	case what == "send" && s.refused(n):
 		s.note("message refused")
-		return s.refuse([]refusal{invalid, forbidden}[n%2])
-	case repeated && s.out.isStored(string(l.Data), l.MessageID) && s.strikes("repetition refused", 20):
-		return s.refuse(forbidden) // what a server may call a message it has already
+		re = s.refuse([]refusal{invalid, forbidden}[n%2])
+	case s.out.isStored(string(l.Data), l.MessageID) && s.strikesAgain(repeated):
+		if what == "send" {
+			s.out.doubt(n)
+		}
+		re = s.refuse(forbidden) // what a server may call a message it has already
+	default:
+		return nil
 	}
-	s.storeLetter(c, l)
-	if n%3 != 0 {
-		return reaction{}
+	return &re
+}
+
+// strikesAgain reports whether a message that is stored already is refused.
+func (s *server) strikesAgain(repeated bool) bool {
+	if repeated {
+		return s.strikes("repetition refused", 20)
 	}
-	// This form of a reply looks like a message of the bot's own, and must not be handled as one.
-	return reaction{data: view{Type: "message", UserID: s.botID(), MessageID: l.MessageID, Status: "SENT"}}
+	return s.strikes("repetition refused under a new frame id", 20)
+}
+
+// hangsUp reports whether the server hangs up at this send.
+func (s *server) hangsUp(n int) bool {
+	most := s.poison(n)
+	return most > 0 && s.hangsUpAt("hung up at a send", s.givenID(n), most)
+}
+
+// hangsUpAt reports whether the server hangs up at a frame with this id, and counts it.
+func (s *server) hangsUpAt(name, id string, most int) bool {
+	if !s.may(name) || !s.hangUps.hangsUp(id, most) {
+		return false
+	}
+	s.note(name)
+	return true
 }
 
 func (s *server) storeLetter(c *conn, l letter) {
@@ -200,10 +295,8 @@ func (s *server) storeLetter(c *conn, l letter) {
 		return
 	}
 	if what == "send" && n%receiptOneIn == 0 {
-		s.out.readBy(l.MessageID)
-		c.answer(replyFrame{ID: s.uuid(0x4005, n), Action: "ACKNOWLEDGE_MESSAGE_RECEIPT", Data: view{
-			MessageID: l.MessageID, Status: "READ", Source: "ACKNOWLEDGE_MESSAGE_RECEIPT", UpdatedAt: "2026-01-02T03:04:05.678901Z",
-		}}, 0)
+		s.out.readBy(l.MessageID, 1)
+		c.answer(answer{frame: receipt(s.uuid(0x4005, n), l.MessageID)}, 0)
 	}
 }
 
@@ -214,27 +307,50 @@ func (s *server) takeBatch(c *conn, r *request) reaction {
 		s.add(Protocol, "a batch of %d: %v", len(p.Messages), err)
 		return s.refuse(invalid)
 	}
+	sends := make([]int, len(p.Messages))
+	for i, l := range p.Messages {
+		_, sends[i], _ = numbers(string(l.Data))
+	}
 	known := s.batchOnce.Swap(true)
-	switch {
-	case s.plain:
-		re := s.refuse(invalid)
-		re.proves = !known
-		return re
-	case known && s.strikes("batch lost", 20):
-		return lost
-	case known && s.strikes("batch refused for now", 20):
-		return s.refuseForNow()
-	case known && s.strikes("batch refused", 20):
-		return s.refuse(invalid)
-	}
-	for _, l := range p.Messages {
-		if what, n, _ := numbers(string(l.Data)); what != "send" || s.refused(n) || l.RecipientID == "" || l.Category != "PLAIN_TEXT" {
-			s.note("batch refused for one message")
-			return s.refuse(invalid)
+	re := s.refuseBatch(p.Messages, sends, known)
+	if re == nil {
+		for _, l := range p.Messages {
+			s.storeLetter(c, l)
 		}
+		re = &reaction{sure: !known, proves: !known}
 	}
-	for _, l := range p.Messages {
-		s.storeLetter(c, l)
+	re.sends = sends
+	return *re
+}
+
+// refuseBatch returns what happens to a batch instead of being stored, or nil.
+func (s *server) refuseBatch(letters []letter, sends []int, known bool) *reaction {
+	re := lost
+	switch {
+	case slices.ContainsFunc(sends, s.hangsUp):
+		re = reaction{hang: true}
+	case s.plain:
+		re = s.refuse(invalid)
+		re.proves = !known
+	case known && s.strikes("batch lost", 20):
+	case known && s.strikes("batch refused for now", 20):
+		s.inTrouble(sends)
+		re = s.refuseForNow()
+	case known && s.strikes("401 to a batch", 50):
+		s.inTrouble(sends)
+		re = s.refuse(unauthorized)
+	case known && s.strikes("batch refused", 20):
+		re = s.refuse(invalid)
+	default:
+		for _, l := range letters {
+			what, n, _ := numbers(string(l.Data))
+			if what != "send" || s.refused(n) || l.RecipientID == "" || l.Category != "PLAIN_TEXT" {
+				s.note("batch refused for one message")
+				re = s.refuse(invalid)
+				return &re
+			}
+		}
+		return nil
 	}
-	return proven(known)
+	return &re
 }

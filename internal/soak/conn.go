@@ -2,7 +2,7 @@ package soak
 
 import (
 	"bytes"
-	"encoding/base64"
+	"errors"
 	"sync"
 	"time"
 
@@ -16,27 +16,73 @@ type conn struct {
 	wake   chan struct{} // there may be something to write
 	gone   chan struct{} // closed when reading has ended
 	done   chan struct{} // closed when both have
+	temper temper
 
 	mu      sync.Mutex
-	ready   []replyFrame
-	late    []lateReply // by no order: there are few
+	ready   []answer
+	late    []lateAnswer // by no order: there are few
+	asked   bool         // for the list
 	listed  bool
-	listing bool // the list is to begin anew
-	cursor  int  // the oldest message that was not pushed since the last list
-	live    int  // messages from here on were written after the last list
+	listing bool // the list is to begin
+	cursor  int  // the oldest message that was not pushed since the list began
+	live    int  // messages from here on were written after the list began
+	pushed  int  // frames
+	slowed  int  // answers that were slow
 	leaving bool
 }
 
-type lateReply struct {
-	at    time.Time
-	frame replyFrame
+// temper is how a connection behaves, from its beginning to its end.
+type temper struct {
+	fifo    bool          // answers queue behind what is pushed
+	pace    time.Duration // between two pushes, for a while
+	latency time.Duration // of its first answers
+}
+
+// How long a connection is slow.
+const (
+	slowPushes  = 60
+	slowAnswers = 20
+)
+
+func newConn(s *server, ws *websocket.Conn) *conn {
+	c := &conn{server: s, ws: ws, wake: make(chan struct{}, 1), gone: make(chan struct{}), done: make(chan struct{})}
+	if !s.isKnown() {
+		return c
+	}
+	c.temper.fifo = s.strikes("replies behind pushes", 3)
+	if s.strikes("slow pushes", 30) {
+		c.temper.pace = 1 + time.Duration(s.below(int(s.times.pace)))
+	}
+	if s.strikes("latency above the reply timeout", 60) {
+		c.temper.latency = s.times.reply + time.Duration(s.below(int(2*s.times.reply)))
+	}
+	if c.temper.fifo {
+		ws.SetPingHandler(func(data string) error {
+			c.answer(answer{pong: []byte(data)}, 0)
+			c.poke()
+			return nil
+		})
+	}
+	return c
+}
+
+// answer is a frame, or a pong, that is written once so many frames were pushed, or nothing is left to push.
+type answer struct {
+	frame  replyFrame
+	pong   []byte
+	behind int
+}
+
+type lateAnswer struct {
+	at time.Time
+	answer
 }
 
 // serve returns when the connection has ended.
 func (c *conn) serve() {
 	var writer sync.WaitGroup
 	writer.Go(c.write)
-	c.read()
+	c.ended(c.read())
 	close(c.gone)
 	c.end()
 	writer.Wait()
@@ -53,39 +99,75 @@ func (c *conn) poke() {
 	}
 }
 
-func (c *conn) read() {
+// errProtocol is why a connection that broke a rule is not read any more. The rule was reported.
+var errProtocol = errors.New("against the protocol")
+
+func (c *conn) read() error {
 	var z inflater
 	for {
 		kind, p, err := c.ws.ReadMessage()
 		if err != nil {
-			return
+			return err
 		}
 		if kind != websocket.BinaryMessage {
 			c.server.add(Protocol, "a message that is not binary")
-			return
+			return errProtocol
 		}
 		r, text, err := z.read(p)
 		if err != nil {
 			c.server.add(Protocol, "%v", err)
-			return
+			return errProtocol
 		}
-		c.server.take(c, r, text)
+		if !c.server.take(c, r, text) {
+			return nil // hung up
+		}
 		c.poke()
 	}
 }
 
-// answer queues a reply, after a delay if that is not zero.
-func (c *conn) answer(f replyFrame, after time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if after > 0 {
-		c.late = append(c.late, lateReply{time.Now().Add(after), f})
-		return
+// ended looks at why the client left: 1000 is said at the end of Run, and 1001 to have everything listed again.
+func (c *conn) ended(err error) {
+	var farewell *websocket.CloseError
+	if !errors.As(err, &farewell) || c.isLeaving() {
+		return // nothing was said, or only what the server said first
 	}
-	c.ready = append(c.ready, f)
+	switch s := c.server; {
+	case farewell.Code == websocket.CloseNormalClosure && !s.ending.Load():
+		s.add(CloseCode, "1000, and Run goes on")
+	case farewell.Code == websocket.CloseNormalClosure:
+		s.goodbye.Store(true)
+	case farewell.Code == websocket.CloseGoingAway && c.hasListed():
+		s.note("listed again over a new link")
+	case farewell.Code == websocket.CloseGoingAway:
+		s.add(CloseCode, "1001, and nothing was listed yet")
+	}
 }
 
-// list pushes everything pending again, oldest first.
+func (c *conn) isLeaving() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leaving
+}
+
+// answer queues a frame, after a delay if that is not zero.
+func (c *conn) answer(a answer, after time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.temper.latency > 0 && c.slowed < slowAnswers {
+		c.slowed++
+		after += c.temper.latency
+	}
+	if c.temper.fifo && c.listed && (a.frame.Action != "LIST_PENDING_MESSAGES" || c.server.strikes("list answered behind its messages", 4)) {
+		a.behind = c.pushed + c.server.mail.from(c.cursor)
+	}
+	if after > 0 {
+		c.late = append(c.late, lateAnswer{time.Now().Add(after), a})
+		return
+	}
+	c.ready = append(c.ready, a)
+}
+
+// list pushes everything pending, oldest first.
 func (c *conn) list() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,6 +180,15 @@ func (c *conn) hasListed() bool {
 	return c.listed
 }
 
+// listAgain reports whether the connection had asked for its list before.
+func (c *conn) listAgain() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	again := c.asked
+	c.asked = true
+	return again
+}
+
 // bye closes the connection with a close frame.
 func (c *conn) bye() {
 	c.mu.Lock()
@@ -106,15 +197,18 @@ func (c *conn) bye() {
 	c.poke()
 }
 
-// write writes replies before pushes, until the connection ends.
+// write writes answers and pushes, until the connection ends.
 func (c *conn) write() {
 	var buf bytes.Buffer
 	t := time.NewTimer(time.Hour)
 	defer t.Stop()
 	for {
-		frames, leaving := c.due()
+		frames, leaving := c.due(false)
 		if len(frames) == 0 && !leaving {
-			frames = c.push()
+			frames = c.push(t)
+		}
+		if len(frames) == 0 {
+			frames, leaving = c.due(true)
 		}
 		for _, f := range frames {
 			if !c.put(&buf, f) {
@@ -128,18 +222,26 @@ func (c *conn) write() {
 		if len(frames) > 0 {
 			continue
 		}
-		t.Reset(lookAgain)
-		select {
-		case <-c.wake:
-		case <-t.C:
-		case <-c.gone:
+		if !c.pause(t, lookAgain) {
 			return
 		}
 	}
 }
 
-// lookAgain is how long the writer waits for something to do. Late replies tell nobody when they are due.
+// lookAgain is how long the writer waits for something to do. Late answers tell nobody when they are due.
 const lookAgain = 10 * time.Millisecond
+
+// pause waits, or until there may be something to write. It reports whether the connection still lives.
+func (c *conn) pause(t *time.Timer, d time.Duration) bool {
+	t.Reset(d)
+	select {
+	case <-c.wake:
+	case <-t.C:
+	case <-c.gone:
+		return false
+	}
+	return true
+}
 
 // leave says goodbye and gives the client a moment to answer.
 func (c *conn) leave() {
@@ -149,98 +251,47 @@ func (c *conn) leave() {
 	_ = c.ws.SetReadDeadline(time.Now().Add(time.Second))
 }
 
-func (c *conn) put(buf *bytes.Buffer, f replyFrame) bool {
-	buf.Reset()
-	spare := compressors
-	if f.Action == "CREATE_MESSAGE" && f.Data != nil {
-		spare = wrappers
+func (c *conn) put(buf *bytes.Buffer, a answer) bool {
+	var err error
+	if a.pong != nil {
+		err = c.ws.WriteControl(websocket.PongMessage, a.pong, time.Now().Add(time.Second))
+	} else {
+		buf.Reset()
+		spare := compressors
+		if a.frame.Action == "CREATE_MESSAGE" && a.frame.Data != nil {
+			spare = wrappers
+		}
+		if err := compress(buf, a.frame, spare); err != nil {
+			c.server.add(Protocol, "%v", err)
+			return false
+		}
+		err = c.ws.WriteMessage(websocket.BinaryMessage, buf.Bytes())
 	}
-	if err := compress(buf, f, spare); err != nil {
-		c.server.add(Protocol, "%v", err)
-		return false
-	}
-	if c.ws.WriteMessage(websocket.BinaryMessage, buf.Bytes()) != nil {
+	if err != nil {
 		c.end()
-		return false
 	}
-	return true
+	return err == nil
 }
 
-// due returns the replies to be written now.
-func (c *conn) due() (frames []replyFrame, leaving bool) {
+// due returns the answers to be written now: when nothing is left to push, those too that are to come behind it.
+func (c *conn) due(idle bool) (frames []answer, leaving bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	frames, c.ready = c.ready, nil
 	now := time.Now()
 	kept := c.late[:0]
 	for _, l := range c.late {
 		if l.at.After(now) {
 			kept = append(kept, l)
 		} else {
-			frames = append(frames, l.frame)
+			c.ready = append(c.ready, l.answer)
 		}
 	}
 	c.late = kept
+	n := 0
+	for n < len(c.ready) && (idle || c.ready[n].behind <= c.pushed) {
+		n++
+	}
+	frames = c.ready[:n:n]
+	c.ready = c.ready[n:]
 	return frames, c.leaving
-}
-
-// push returns the next message, now and then twice, or with an older one behind it.
-func (c *conn) push() []replyFrame {
-	s := c.server
-	message, live, ok := c.take()
-	if !ok {
-		return nil
-	}
-	if s.isKnown() && s.strikes("closed by the server", s.hangUpEvery) {
-		c.bye()
-	}
-	if s.strikes("ping", 500) {
-		_ = c.ws.WriteControl(websocket.PingMessage, []byte("still there?"), time.Now().Add(time.Second))
-	}
-	frames := []replyFrame{c.view(message, live)}
-	if s.strikes("pushed twice", 100) {
-		frames = append(frames, frames[0])
-	}
-	if s.strikes("pushed again later", 100) {
-		if older, ok := s.mail.older(message, s.below(1<<20)); ok {
-			frames = append(frames, c.view(older, false))
-		}
-	}
-	s.pushes.Add(uint64(len(frames)))
-	return frames
-}
-
-// take takes the next message off the list.
-func (c *conn) take() (message int, live, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.listed {
-		return 0, false, false
-	}
-	if c.listing {
-		c.listing, c.cursor, c.live = false, 0, c.server.mail.count()
-	}
-	if message, ok = c.server.mail.next(c.cursor); ok {
-		c.cursor = message + 1
-	}
-	return message, message >= c.live, ok
-}
-
-// view is a message as it is pushed.
-func (c *conn) view(message int, live bool) replyFrame {
-	s := c.server
-	text := s.text(message)
-	v := view{
-		Type: "message", ConversationID: s.conversationID(s.conversation(message)), UserID: s.userID(s.conversation(message)),
-		SessionID: s.userID(1), MessageID: s.messageID(message), Category: "PLAIN_TEXT", Status: "SENT",
-		Source: "LIST_PENDING_MESSAGES", CreatedAt: "2026-01-02T03:04:05.678901Z", UpdatedAt: "2026-01-02T03:04:05.678901Z",
-		Data: base64.StdEncoding.EncodeToString([]byte(text)),
-	}
-	if message%2 == 0 {
-		v.DataBase64 = base64.RawURLEncoding.EncodeToString([]byte(text))
-	}
-	if live {
-		v.Source = "CREATE_MESSAGE"
-	}
-	return replyFrame{ID: s.uuid(0x4004, message), Action: "CREATE_MESSAGE", Data: v}
 }

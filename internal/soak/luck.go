@@ -11,7 +11,8 @@ const soon = 30
 
 // luck decides which faults the server and the bot commit, and counts them.
 type luck struct {
-	calm atomic.Bool // nothing more happens
+	calm atomic.Bool     // nothing more happens
+	off  map[string]bool // faults that do not happen in this run
 
 	mu    sync.Mutex
 	r     *rand.Rand
@@ -19,13 +20,20 @@ type luck struct {
 	fired map[string]uint64
 }
 
-func newLuck(seed uint64) *luck {
-	return &luck{r: rand.New(rand.NewPCG(seed, 1)), next: make(map[string]int), fired: make(map[string]uint64)} //nolint:gosec // G404: chance that can be repeated is the point
+func newLuck(seed uint64, off []string) *luck {
+	l := &luck{
+		r:    rand.New(rand.NewPCG(seed, 1)), //nolint:gosec // G404: chance that can be repeated is the point
+		next: make(map[string]int), fired: make(map[string]uint64), off: make(map[string]bool),
+	}
+	for _, name := range off {
+		l.off[name] = true
+	}
+	return l
 }
 
 // strikes reports whether a fault happens now.
 func (l *luck) strikes(name string, oneIn int) bool {
-	if l.calm.Load() {
+	if l.calm.Load() || l.off[name] {
 		return false
 	}
 	l.mu.Lock()
@@ -41,6 +49,9 @@ func (l *luck) strikes(name string, oneIn int) bool {
 	l.fired[name]++
 	return true
 }
+
+// may reports whether a fault happens where its place is not left to chance.
+func (l *luck) may(name string) bool { return !l.calm.Load() && !l.off[name] }
 
 // note counts something that was not left to chance.
 func (l *luck) note(name string) {

@@ -43,6 +43,41 @@ func (m *mailbox) next(from int) (message int, ok bool) {
 	return m.written - 1, true
 }
 
+// from returns how many pending messages are not older than a number.
+func (m *mailbox) from(message int) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, _ := slices.BinarySearch(m.pending, message)
+	return len(m.pending) - i
+}
+
+// write writes a message and returns it, to be pushed before what is pending from a number on. That would break the order
+// of its conversation where that has such a message: then ok is false, and nothing is written.
+func (m *mailbox) write(from int) (message int, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	i, _ := slices.BinarySearch(m.pending, from)
+	if m.written == m.total || i == len(m.pending) || len(m.pending) >= m.room()+m.window {
+		return 0, false
+	}
+	lane := m.conversation(m.written)
+	for _, n := range m.pending[i:] {
+		if m.conversation(n) == lane {
+			return 0, false
+		}
+	}
+	m.pending = append(m.pending, m.written)
+	m.written++
+	return m.written - 1, true
+}
+
+// unacknowledged returns what is pending.
+func (m *mailbox) unacknowledged() []int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.pending)
+}
+
 // room is how many messages may be pending. It changes over time: the bot's inbox is to overflow now and then.
 func (m *mailbox) room() int {
 	if !m.opened {

@@ -22,8 +22,10 @@ const (
 
 // sent is what is known of one send. Ids are kept as their hash.
 type sent struct {
-	id    uint64 // under which it was stored, or 0
-	ended verdict
+	id      uint64 // under which it was stored, or 0
+	trouble uint16 // tries that the server did not answer in time, or refused for a passing reason
+	ended   verdict
+	doubted bool // the server answered a try with 403 although it had stored another one
 }
 
 // outboundOracle watches what the server stores, and what the client says about it.
@@ -35,12 +37,14 @@ type outboundOracle struct {
 	mu       sync.Mutex
 	sends    []sent
 	replies  [][2]uint64 // ids of the answers, of every message that has some
+	givenUp  func(message int) bool
 	last     map[int]int // newest send stored, by stream
-	receipts map[uint64]struct{}
+	receipts map[uint64]int
 	receives bool // a receipt is being handled
 	reads    int  // receipts handled
 	stored   int  // messages of any kind
 	confirms int  // sends and replies confirmed to their caller
+	repeated int  // of those, replies of a second attempt: they may have been confirmed before
 
 	events atomic.Uint64
 }
@@ -48,7 +52,7 @@ type outboundOracle struct {
 func newOutboundOracle(v *verdicts, s script, messages, sends int) *outboundOracle {
 	return &outboundOracle{
 		verdicts: v, script: s, messages: messages, sends: make([]sent, sends), replies: make([][2]uint64, messages/replyEvery+1),
-		last: make(map[int]int), receipts: make(map[uint64]struct{}),
+		last: make(map[int]int), receipts: make(map[uint64]int), givenUp: func(int) bool { return false },
 	}
 }
 
@@ -85,10 +89,10 @@ func (o *outboundOracle) storeSend(n, stream int, id uint64) bool {
 	}
 	s.id = id
 	o.count()
-	if last, ok := o.last[stream]; ok && last > n {
+	if last, ok := o.last[stream]; ok && last > n && s.ended == open {
 		o.add(SendOrder, "send %d after send %d of stream %d", n, last, stream)
 	}
-	o.last[stream] = n
+	o.last[stream] = max(n, o.last[stream]) // one that is sent again may come behind younger ones
 	return true
 }
 
@@ -119,22 +123,58 @@ func (o *outboundOracle) isStored(text, messageID string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	what, n, _ := numbers(text)
-	return what == "send" && n >= 0 && n < len(o.sends) && o.sends[n].id == hash(messageID)
+	switch {
+	case what == "send" && n >= 0 && n < len(o.sends):
+		return o.sends[n].id == hash(messageID)
+	case what == "reply" && n >= 0 && n/replyEvery < len(o.replies) && n%replyEvery == 0:
+		ids := o.replies[n/replyEvery]
+		return ids[0] == hash(messageID) || ids[1] == hash(messageID)
+	}
+	return false
 }
 
-// replied notes that the said-th answer to a message was confirmed to its handler.
-func (o *outboundOracle) replied(message, said int) {
+// trouble notes that a try of a send has no answer in time, or is refused for a passing reason.
+func (o *outboundOracle) trouble(send int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if send >= 0 && send < len(o.sends) {
+		o.sends[send].trouble++
+	}
+}
+
+// doubt notes that the server answers a send, which it has stored, with 403.
+func (o *outboundOracle) doubt(send int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.sends[send].doubted = true
+}
+
+// replied notes that the said-th answer to a message was confirmed to its handler, in an attempt.
+func (o *outboundOracle) replied(message, said, attempt int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events.Add(1)
 	o.confirms++
+	if attempt > 1 {
+		o.repeated++
+	}
 	if o.replies[message/replyEvery][said-1] == 0 {
 		o.add(ReplyMissing, "answer %d to message %d", said, message)
 	}
 }
 
-// sentBack notes how a send ended for its caller, and returns the message id to try again with, if it should.
-func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error) (again string) {
+// circumstances are those of a send that explain why it was not confirmed.
+type circumstances struct {
+	attempts int  // of the process that sent it, or -1
+	hole     bool // bytes of its connection vanished meanwhile, or its process was told to end
+}
+
+// errLimiter is what the bot's Limiter fails with.
+var errLimiter = errors.New("the limiter fails on purpose")
+
+// sentBack notes how a send ended for its caller. It reports whether it should be sent again, and under which id, where
+// it is not the one it was given.
+func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error, c circumstances) (again bool, id string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events.Add(1)
@@ -149,19 +189,45 @@ func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error) (again st
 		if s.id != 0 && hash(unconfirmed.MessageID) != s.id {
 			o.add(SentID, "send %d, unconfirmed", send)
 		}
-		return unconfirmed.MessageID
+		if !o.explained(send, c) {
+			o.add(Unexplained, "send %d, after %d tries in trouble: %v", send, s.trouble, err)
+		}
+		return true, unconfirmed.MessageID
+	case errors.Is(err, blaze.ErrClosed) || errors.Is(err, errLimiter):
+		o.fail(send, err)
+		return true, ""
+	case errors.As(err, &refused) && s.doubted && refused.Code == blaze.CodeForbidden:
+		s.ended = unsure
 	case errors.As(err, &refused):
-		s.ended = failed
+		o.fail(send, err)
 		if !o.refused(send) && !refused.Temporary() {
 			o.add(Refusal, "send %d: %v", send, err)
 		}
 	case o.impatient(send) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)):
-		s.ended = failed
+		o.fail(send, err)
 	default:
-		s.ended = failed
+		o.fail(send, err)
 		o.add(SendFailed, "send %d: %v", send, err)
 	}
-	return ""
+	return false, ""
+}
+
+// fail notes that a send was not stored, as the client says. An earlier call may have stored it. The caller holds mu.
+func (o *outboundOracle) fail(send int, err error) {
+	s := &o.sends[send]
+	if s.ended == unsure {
+		return
+	}
+	s.ended = failed
+	if s.id != 0 {
+		o.add(StoredAgainst, "send %d: %v", send, err)
+	}
+}
+
+// explained reports whether a send may be unconfirmed. The caller holds mu.
+func (o *outboundOracle) explained(send int, c circumstances) bool {
+	s := &o.sends[send]
+	return c.hole || s.doubted || o.refused(send) || o.impatient(send) || o.poison(send) > 0 || c.attempts > 0 && int(s.trouble) >= c.attempts
 }
 
 func (o *outboundOracle) confirmed(send int, got blaze.Sent) {
@@ -176,25 +242,27 @@ func (o *outboundOracle) confirmed(send int, got blaze.Sent) {
 	}
 }
 
-// readBy notes that the server says that a message was read.
-func (o *outboundOracle) readBy(messageID string) {
+// readBy notes that the server says so many times that a message was read.
+func (o *outboundOracle) readBy(messageID string, times int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.receipts[hash(messageID)] = struct{}{}
+	o.receipts[hash(messageID)] += times
 }
 
-// receipt notes that the client is told so. A receipt may be lost, but not come twice and not be made up.
+// receipt notes that the client is told so. A receipt may be lost, but not come more often and not be made up.
 func (o *outboundOracle) receipt(messageID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	id := hash(messageID)
-	if _, ok := o.receipts[id]; !ok {
+	if o.receipts[id] == 0 {
 		o.add(ReceiptUnknown, "message %q", messageID)
 	}
 	if o.receives {
 		o.add(ReceiptAtOnce, "message %q", messageID)
 	}
-	delete(o.receipts, id)
+	if o.receipts[id]--; o.receipts[id] <= 0 {
+		delete(o.receipts, id)
+	}
 	o.receives = true
 	o.reads++
 }
@@ -210,6 +278,13 @@ func (o *outboundOracle) totals() (stored, confirms, reads int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.stored, o.confirms, o.reads
+}
+
+// repeats returns how many of the confirmed replies may have been confirmed before.
+func (o *outboundOracle) repeats() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.repeated
 }
 
 // finish checks what has to hold at the end, when every send has ended.
@@ -239,7 +314,7 @@ func (o *outboundOracle) finishReplies(message int) {
 			got++
 		}
 	}
-	if got < want && message < o.messages {
+	if got < want && message < o.messages && !o.givenUp(message) {
 		o.add(ReplyMissing, "message %d has %d answers of %d", message, got, want)
 	}
 }

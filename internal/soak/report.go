@@ -25,7 +25,8 @@ type Report struct {
 	Race      bool      `json:"race"`
 
 	Seed       uint64  `json:"seed"`
-	Plain      bool    `json:"plain,omitempty"` // the server had no plural actions
+	Plain      bool    `json:"plain,omitempty"`     // the server had no plural actions
+	Processes  int     `json:"processes,omitempty"` // of the bot, one after the other
 	Messages   int     `json:"messages"`
 	Sends      int     `json:"sends"`
 	Seconds    float64 `json:"seconds"`
@@ -54,27 +55,34 @@ type Report struct {
 
 // allFaults are the faults of the server and of the handlers; the proxy counts its own.
 var allFaults = []string{
-	"handshake refused", "closed by the server", "ping", "pushed twice", "pushed again later",
+	"handshake refused", "closed by the server", "ping", "pushed twice", "pushed again later", "pushed live beside the list",
+	"replies behind pushes", "slow pushes", "latency above the reply timeout", "list answered behind its messages",
 	"reply lost", "reply late", "reply twice", "list lost", "list refused for now", "list refused",
 	"acknowledgement lost", "acknowledgement refused for now", "acknowledgement refused",
 	"acknowledgements lost", "acknowledgements refused for now", "acknowledgements refused",
-	"message lost", "message refused for now", "message refused", "repetition refused",
+	"message lost", "message refused for now", "message refused", "repetition refused", "repetition refused under a new frame id",
 	"batch lost", "batch refused for now", "batch refused", "batch refused for one message",
+	"hung up at a send", "hung up at an acknowledgement", "receipt flood",
+	"401 at the handshake", "401 in an ERROR frame", "401 to a list", "401 to a message", "401 to a batch",
+	"401 to an acknowledgement", "401 to acknowledgements", "GET /me", "GET /me failed", "GET /me not answered",
+	"HTTP request lost", "HTTP answer lost", "HTTP 401", "HTTP answer of a gateway", "HTTP refused for now",
+	"encrypted message refused", "sessions changed",
 	"handler slow", "handler failed", "handler panicked", "handler exited", "handler declined", "handler gave up",
-	"send given up early", "send unconfirmed", "inbox overflowed",
+	"a conversation only fails", "acknowledged by hand", "ledger failed", "limiter failed", "limiter waited for",
+	"send given up early", "send unconfirmed", "listed again over a new link", "process ended under load", "process ended with something left",
 }
 
 func (r *run) report() *Report {
 	took := time.Since(r.began).Seconds()
-	stats := r.bot.client.Stats()
 	stored, _, reads := r.out.totals()
+	ended, _, _ := r.in.attempts()
 	rep := &Report{
 		Date: r.began.UTC().Truncate(time.Second), Commit: gauge.Commit(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		CPUs: runtime.NumCPU(), Race: Race, Seed: r.Seed, Plain: r.Plain, Messages: r.Messages, Sends: r.Sends,
-		Seconds: took, PerSecond: int(float64(r.Messages) / took), Reconnects: reconnects.Cap.String() + " at most",
-		Connections: r.server.handshakes.Load(), Cuts: cuts(r.proxy), Pushes: r.server.pushes.Load(),
-		Requests: r.server.requests.Load(), Resends: stats.Resent, Repeats: r.server.repeats.Load(), Refusals: r.server.refusals.Load(),
-		Lists: r.server.lists.Load(), Stored: stored, Receipts: reads, Failures: r.in.attempts()[failure], Faults: r.proxy.Fired(),
+		Seconds: took, PerSecond: int(float64(r.Messages) / took), Reconnects: r.times.reconnects.Cap.String() + " at most",
+		Connections: r.server.handshakes.Load(), Cuts: cuts(r.net), Pushes: r.server.pushes.Load(),
+		Requests: r.server.requests.Load(), Resends: r.totals.Resent, Repeats: r.server.repeats.Load(), Refusals: r.server.refusals.Load(),
+		Lists: r.server.lists.Load(), Stored: stored, Receipts: reads, Failures: ended[failure], Processes: r.Processes, Faults: fired(r.net),
 	}
 	rep.Duplicates = rep.Pushes - min(rep.Pushes, uint64(r.Messages)) //nolint:gosec // G115: not negative
 	for _, name := range allFaults {

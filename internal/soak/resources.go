@@ -50,8 +50,8 @@ func (r *run) leaks(ctx context.Context, before resources) {
 	if over(now.heap, before.heap, ledgerHeap) {
 		r.add(Leak, "heap: %d KiB before, %d KiB after, with the client", before.heap>>10, now.heap>>10)
 	}
-	runtime.KeepAlive(r.bot.client)
-	r.bot.client = nil
+	runtime.KeepAlive(r.bot.process)
+	r.bot.process = nil
 	// The runtime and the HTTP server let go of goroutines and descriptors in their own time.
 	for range 100 {
 		now = measure()

@@ -22,13 +22,13 @@ type server struct {
 	mail  *mailbox
 	in    *inboundOracle
 	out   *outboundOracle
-	slow  time.Duration // the client's patience with a reply
-	plain bool          // has no plural actions
+	times times
+	plain bool // has no plural actions
+	lax   bool // lets a connection ask for its list again
 
 	hangUpEvery int // pushes, about, until the server itself closes the connection
 
 	http *http.Server
-	ln   net.Listener
 	all  sync.WaitGroup // connections
 
 	turn    sync.Mutex // held while one connection takes the place of another
@@ -40,6 +40,11 @@ type server struct {
 	handshakes, pushes, repeats, lists, requests atomic.Uint64
 	refusals                                     atomic.Uint64
 	ackOnce, batchOnce                           atomic.Bool // the plural action was confirmed once
+	worked                                       atomic.Bool // a list was answered to this process of the bot
+	ending                                       atomic.Bool // this process was told to end
+	goodbye                                      atomic.Bool // it has said that it is at its end
+	hangUps                                      poison
+	sessions                                     directory
 
 	// known is closed when both were. Only then the load begins, and the faults of connections: a client that loses the first
 	// answer has to take it that the server does not have the action, and uses it no more.
@@ -55,16 +60,41 @@ func (s *server) isKnown() bool {
 	}
 }
 
-// start listens on a loopback port.
-func (s *server) start() error {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return fmt.Errorf("soak: %w", err)
-	}
-	s.ln = ln
-	s.http = &http.Server{Handler: http.HandlerFunc(s.accept), ReadHeaderTimeout: 10 * time.Second}
+// start serves a listener.
+func (s *server) start(ln net.Listener) {
+	s.http = &http.Server{Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 10 * time.Second}
 	s.all.Go(func() { _ = s.http.Serve(ln) }) // returns when closed
-	return nil
+}
+
+func (s *server) serve(w http.ResponseWriter, r *http.Request) {
+	if !s.admit() {
+		return
+	}
+	defer s.all.Done()
+	if websocket.IsWebSocketUpgrade(r) {
+		s.accept(w, r)
+	} else {
+		s.api(w, r)
+	}
+}
+
+// part is called when a process of the bot has ended. It returns when nothing is read any more of what that one wrote.
+func (s *server) part() {
+	s.turn.Lock()
+	defer s.turn.Unlock()
+	s.mu.Lock()
+	c := s.current
+	s.current = nil
+	s.mu.Unlock()
+	if c == nil {
+		return
+	}
+	select {
+	case <-c.done: // the close frame was read
+	case <-time.After(s.times.look):
+		c.end()
+		<-c.done
+	}
 }
 
 // close ends every connection and returns when no goroutine is left.
@@ -93,10 +123,6 @@ var upgrader = websocket.Upgrader{Subprotocols: []string{"Mixin-Blaze-1"}, ReadB
 
 // accept takes a handshake, or refuses it.
 func (s *server) accept(w http.ResponseWriter, r *http.Request) {
-	if !s.admit() {
-		return
-	}
-	defer s.all.Done()
 	if err := checkHandshake(r); err != nil {
 		s.add(Protocol, "%v", err)
 	}
@@ -105,11 +131,15 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, `{"error":{"status":`+fmt.Sprint(status)+`,"code":`+fmt.Sprint(status)+`,"description":"not now"}}`, status)
 		return
 	}
+	if s.worked.Load() && s.strikes("401 at the handshake", 60) {
+		http.Error(w, `{"error":{"status":202,"code":401,"description":"unauthorized"}}`, http.StatusUnauthorized)
+		return
+	}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return // cut in the middle of it
 	}
-	c := &conn{server: s, ws: ws, wake: make(chan struct{}, 1), gone: make(chan struct{}), done: make(chan struct{})}
+	c := newConn(s, ws)
 	if !s.enter(c) {
 		_ = ws.Close()
 		return

@@ -23,6 +23,7 @@ const (
 	exiting               // calls runtime.Goexit at the first attempt
 	declined              // no handler wants it
 	dropped               // given up by its handler
+	sick                  // fails for as long as its conversation is sick, and is handled then
 )
 
 // replyEvery is the distance of the messages that are answered: their answers are kept in an array, by position.
@@ -45,6 +46,10 @@ type script struct {
 	seed          uint64
 	conversations int
 	sends         int
+	sickEvery     int  // messages from one sick conversation to the next; 0: there is none
+	batch         int  // sends of one batch, at most
+	often         int  // what is rare comes so many times as often
+	openRefusals  bool // what is refused is not encrypted
 }
 
 // chance returns an even number for one purpose and one n (SplitMix64).
@@ -63,6 +68,7 @@ const (
 	forWait
 	forTag
 	forSend
+	forMode
 )
 
 func (s script) draw(purpose uint64, n, below int) int {
@@ -70,11 +76,15 @@ func (s script) draw(purpose uint64, n, below int) int {
 }
 
 func (s script) kind(message int) kind {
-	if message%replyEvery == 0 {
-		return pick(s.draw(forKind, message, 1000), reply, []share{{failing, 6}, {replyTwo, 100}})
+	if s.conversation(message) >= s.conversations {
+		return sick
 	}
+	if message%replyEvery == 0 {
+		return pick(s.draw(forKind, message, 1000), reply, []share{{failing, 6 * s.often}, {replyTwo, 100}})
+	}
+	n := s.often
 	return pick(s.draw(forKind, message, 10_000), plain, []share{
-		{panicking, 5}, {exiting, 5}, {dropped, 20}, {declined, 40}, {lazy, 10}, {slow, 300},
+		{panicking, 5 * n}, {exiting, 5 * n}, {dropped, 20 * n}, {declined, 40 * n}, {lazy, 10 * n}, {slow, 300},
 	})
 }
 
@@ -92,8 +102,27 @@ func pick(n int, otherwise kind, shares []share) kind {
 	return otherwise
 }
 
+// conversation is a number below conversations, or that of a sick conversation, which are counted from there. A third of
+// some hundred messages in a row is in one, so that it can fill the inbox.
 func (s script) conversation(message int) int {
+	if s.sickEvery > 0 && message%replyEvery != 0 {
+		into := message%s.sickEvery - s.sickEvery/2
+		if into >= 0 && into < min(sickLen, s.sickEvery/3) && s.draw(forConversation+100, message, 3) == 0 {
+			return s.conversations + message/s.sickEvery
+		}
+	}
 	return s.draw(forConversation, message, s.conversations)
+}
+
+// sickLen is how many messages in a row are in a sick conversation, one in three.
+const sickLen = 200
+
+// lanes is how many conversations there are, with the sick ones.
+func (s script) lanes(messages int) int {
+	if s.sickEvery == 0 {
+		return s.conversations
+	}
+	return s.conversations + (messages+s.sickEvery-1)/s.sickEvery
 }
 
 // wait is how long the handler of a slow or lazy message takes.
@@ -109,7 +138,7 @@ const filler = "the quick brown fox jumps over the lazy dog; "
 // text is what a message says: its number, and something to make it longer. One in 500 is large.
 func (s script) text(message int) string {
 	n := s.draw(forSize, message, 100)
-	if s.draw(forSize+100, message, 500) == 0 {
+	if s.draw(forSize+100, message, 500) == 0 || s.kind(message) == sick {
 		n = 20_000
 	}
 	return "message " + strconv.Itoa(message) + " " + strings.Repeat(filler, n/len(filler)+1)[:n]
@@ -120,6 +149,7 @@ const (
 	refusedOneIn   = 100 // the server never stores them
 	impatientOneIn = 40  // their context ends within milliseconds
 	receiptOneIn   = 10  // their recipient reads them
+	sealedOneIn    = 25  // they are encrypted
 )
 
 // refused says so of none of the first ones, single or batched: until a batch was confirmed once, the client takes a refusal
@@ -128,17 +158,61 @@ func (s script) refused(send int) bool {
 	if half := s.sends / 2; send >= half {
 		send -= half
 	}
-	return send >= 200 && s.draw(forSend, send, refusedOneIn) == 0
+	return send >= s.warm() && s.draw(forSend, send, refusedOneIn) < s.often
 }
+
+// sealed says so of none of the first ones either: the first batches are to show that the server takes batches.
+func (s script) sealed(send int) bool {
+	first := 0
+	if half := s.sends / 2; send >= half {
+		first = half
+		send -= half
+	}
+	return send >= s.warm() && !(s.openRefusals && s.refused(send+first)) && s.draw(forSend+200, send, sealedOneIn) < s.often
+}
+
+// warm is how many sends of each half may be under way before the server is known to take batches.
+func (s script) warm() int { return 20 + batchSenders*s.batch }
+
+// poison says at how many frames with this send the server hangs up. It is encrypted by none, and is given its id.
+func (s script) poison(send int) int {
+	half := send
+	if half >= s.sends/2 {
+		half -= s.sends / 2
+	}
+	every := max(min(poisonOneIn, s.sends/8), 1)
+	if half < s.warm() || send%every != every/2|1 || s.sealed(send) || s.refused(send) || s.impatient(send) {
+		return 0
+	}
+	if s.draw(forSend+300, send, 3) == 0 {
+		return forEver
+	}
+	return 2 + s.draw(forSend+301, send, 3)
+}
+
+const (
+	poisonOneIn = 10_000
+	forEver     = 1 << 30
+)
 
 func (s script) impatient(send int) bool { return s.draw(forSend+100, send, impatientOneIn) == 0 }
 
-// givenID is the message id that a send is given, or "" where the client makes one.
+// givenID is the message id that a send is given, or "" where the client makes one. What is encrypted has one: nothing
+// else tells the server which send it is.
 func (s script) givenID(send int) string {
-	if send%2 == 0 {
+	if send%2 == 0 && !s.sealed(send) {
 		return ""
 	}
 	return s.uuid(0x4006, send)
+}
+
+// sentNumber reads the number in a givenID, or returns -1.
+func (s script) sentNumber(id string) int {
+	n := number(id)
+	if n < 0 || n >= s.sends || s.uuid(0x4006, n) != id {
+		return -1
+	}
+	return n
 }
 
 // sendText is what send number send of one stream says.
@@ -186,11 +260,20 @@ func (s script) uuid(family, n int) string {
 
 // message reads the number in a messageID, or returns -1.
 func (s script) message(id string) int {
+	n := number(id)
+	if n < 0 || s.messageID(n) != id {
+		return -1
+	}
+	return n
+}
+
+// number reads the number in an id of any family, or returns -1.
+func number(id string) int {
 	if len(id) != 36 {
 		return -1
 	}
 	n, err := strconv.ParseInt(id[0:8]+id[9:13], 16, 64)
-	if err != nil || s.messageID(int(n)) != id {
+	if err != nil {
 		return -1
 	}
 	return int(n)

@@ -32,7 +32,9 @@ func TestTextsAreRead(t *testing.T) {
 
 // Every kind of message occurs, answers stand where their array expects them, and the seed decides.
 func TestScript(t *testing.T) {
-	s, same, other := script{seed: 1, conversations: 10}, script{seed: 1, conversations: 10}, script{seed: 2, conversations: 10}
+	s := script{seed: 1, conversations: 10, sickEvery: 5000, often: 1}
+	same, other := s, s
+	other.seed = 2
 	seen := make(map[kind]int)
 	differs := false
 	for n := range 20_000 {
@@ -43,7 +45,8 @@ func TestScript(t *testing.T) {
 		assert.Equal(t, s.conversation(n), same.conversation(n))
 		differs = differs || k != other.kind(n)
 	}
-	assert.Len(t, seen, int(dropped)+1)
+	assert.Len(t, seen, int(sick)+1)
+	assert.Equal(t, 14, s.lanes(20_000))
 	assert.True(t, differs)
 }
 
@@ -63,6 +66,8 @@ func TestMailbox(t *testing.T) {
 	m.missed(100)
 	assert.True(t, m.writtenAll())
 	assert.Equal(t, 12, m.count())
+	assert.Equal(t, 10, m.from(2))
+	assert.Len(t, m.unacknowledged(), 11)
 	got, ok := m.older(3, 7)
 	assert.True(t, ok)
 	assert.Less(t, got, 3)
@@ -75,8 +80,57 @@ func TestMailbox(t *testing.T) {
 	assert.False(t, ok)
 }
 
+// A message is pushed beside the list only where no older one of its conversation is still to come.
+func TestMailboxWritesBesideTheList(t *testing.T) {
+	m := &mailbox{script: script{seed: 1, conversations: 2}, window: 80, total: 100, opened: true}
+	m.missed(10)
+	last := func(lane int) int {
+		for n := 9; n >= 0; n-- {
+			if m.conversation(n) == lane {
+				return n
+			}
+		}
+		return -1
+	}(m.conversation(10))
+	_, ok := m.write(last)
+	assert.False(t, ok)
+	_, ok = m.write(10)
+	assert.False(t, ok, "nothing is pending, so it is no list")
+	if last < 9 {
+		n, ok := m.write(last + 1)
+		assert.True(t, ok)
+		assert.Equal(t, 10, n)
+	}
+}
+
+func TestPoison(t *testing.T) {
+	var p poison
+	assert.False(t, p.hangsUp("a", 0))
+	for n := range 5 {
+		assert.Equal(t, n < 3, p.hangsUp("a", 3))
+		assert.True(t, p.hangsUp("b", forEver))
+	}
+	s := script{seed: 1, sends: 20_000, batch: 60, often: 1}
+	n := 0
+	for send := range s.sends {
+		if s.poison(send) > 0 {
+			n++
+			assert.NotEmpty(t, s.givenID(send))
+			assert.GreaterOrEqual(t, send%(s.sends/2), s.warm())
+		}
+	}
+	assert.Positive(t, n)
+}
+
+func TestSentNumber(t *testing.T) {
+	s := script{seed: 1, sends: 2000, batch: 60, often: 1}
+	assert.Equal(t, 7, s.sentNumber(s.givenID(7)))
+	assert.Equal(t, -1, s.sentNumber(s.messageID(7)))
+	assert.Equal(t, -1, s.sentNumber(""))
+}
+
 func TestLuck(t *testing.T) {
-	one, two := newLuck(5), newLuck(5)
+	one, two := newLuck(5, nil), newLuck(5, nil)
 	first, fired := -1, 0
 	for n := range 10_000 {
 		a := one.strikes("x", 100)
@@ -91,6 +145,10 @@ func TestLuck(t *testing.T) {
 	assert.LessOrEqual(t, first, 50, "in a short run as well")
 	assert.InDelta(t, 100, fired, 40)
 	assert.EqualValues(t, fired, one.counts()["x"])
+	off := newLuck(5, []string{"x"})
+	for range 1000 {
+		assert.False(t, off.strikes("x", 1) || off.may("x"))
+	}
 	one.calm.Store(true)
 	for range 1000 {
 		assert.False(t, one.strikes("x", 1))

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/soak"
@@ -33,12 +34,18 @@ func run(ctx context.Context) error {
 	flag.Uint64Var(&o.Seed, "seed", 0, "decides which fault comes where; 0: another one each time")
 	flag.IntVar(&o.Cuts, "cuts", 0, "connections to be cut, about; 0: one for 1300 messages, 300 at least")
 	flag.BoolVar(&o.Plain, "plain", false, "the server has no plural actions")
+	flag.IntVar(&o.Processes, "processes", 0, "of the bot, one after the other; 0: one for 100,000 messages, 8 at least")
+	flag.BoolVar(&o.Lax, "lax", false, "a connection may ask for its list again")
+	without := flag.String("without", "", "faults that do not happen, with commas between them")
 	jsonPath := flag.String("json", "", "file to write the report to")
 	flag.IntVar(&o.Window, "window", 0, "messages unacknowledged at once, at most; 0: 2000")
 	document := flag.String("table", "", "Markdown file to write the table of the given reports to")
 	flag.Parse()
 	if *document != "" {
 		return soak.WriteTable(*document, flag.Args())
+	}
+	if *without != "" {
+		o.Without = strings.Split(*without, ",")
 	}
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64() //nolint:gosec // G404: any number will do

@@ -1,0 +1,186 @@
+package soak
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/faultproxy"
+)
+
+// memory is the network of a life: pipes in this process, which belong to a testing/synctest bubble.
+type memory struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+	plan   func(conn int) faultproxy.Plan
+	quiet  atomic.Bool
+	hits   [faultproxy.Delay + 1][2]atomic.Uint64
+
+	mu   sync.Mutex
+	next int
+	live map[*faultyConn]struct{}
+}
+
+func newMemory() *memory {
+	return &memory{conns: make(chan net.Conn), closed: make(chan struct{}), live: make(map[*faultyConn]struct{})}
+}
+
+func (m *memory) listener() net.Listener { return m }
+
+func (m *memory) open(plan func(conn int) faultproxy.Plan) error {
+	m.plan = plan
+	return nil
+}
+
+// Both lead here; dial tells them apart.
+const (
+	memoryEndpoint = "localhost:80"
+	memoryAPI      = "127.0.0.1:80"
+)
+
+func (m *memory) endpoint() string { return "ws://" + memoryEndpoint }
+
+func (m *memory) api() string { return "http://" + memoryAPI }
+
+func (m *memory) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+	ours, theirs := net.Pipe()
+	var err error
+	select {
+	case m.conns <- theirs:
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-m.closed:
+		err = net.ErrClosed
+	}
+	switch {
+	case err != nil:
+		_ = ours.Close()
+		_ = theirs.Close()
+		return nil, &net.OpError{Op: "dial", Net: "pipe", Addr: m.Addr(), Err: err}
+	case addr != memoryEndpoint:
+		return ours, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &faultyConn{Conn: ours, net: m}
+	for _, f := range m.plan(m.next) {
+		w := &c.ways[f.Direction]
+		w.faults = append(w.faults, f)
+	}
+	m.next++
+	m.live[c] = struct{}{}
+	return c, nil
+}
+
+func (m *memory) count(k faultproxy.Kind, d faultproxy.Direction) uint64 { return m.hits[k][d].Load() }
+
+func (m *memory) calm() {
+	m.quiet.Store(true)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for c := range m.live {
+		if c.ways[0].hole.Load() || c.ways[1].hole.Load() {
+			_ = c.Conn.Close()
+		}
+	}
+}
+
+func (m *memory) close() { _ = m.Close() }
+
+// Accept implements [net.Listener].
+func (m *memory) Accept() (net.Conn, error) {
+	select {
+	case c := <-m.conns:
+		return c, nil
+	case <-m.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements [net.Listener].
+func (m *memory) Close() error {
+	m.once.Do(func() { close(m.closed) })
+	return nil
+}
+
+// Addr implements [net.Listener].
+func (m *memory) Addr() net.Addr { return pipeAddr{} }
+
+type pipeAddr struct{}
+
+func (pipeAddr) Network() string { return "pipe" }
+func (pipeAddr) String() string  { return memoryEndpoint }
+
+// faultyConn is the client's end of a connection, with the faults of its plan.
+type faultyConn struct {
+	net.Conn
+	net  *memory
+	ways [2]way // by direction
+}
+
+// way is one direction. It belongs to the one goroutine that reads, or to that which writes.
+type way struct {
+	faults []faultproxy.Fault // by no order: there are few
+	passed int64
+	hole   atomic.Bool // bytes vanish
+}
+
+// Close implements [net.Conn].
+func (c *faultyConn) Close() error {
+	c.net.mu.Lock()
+	delete(c.net.live, c)
+	c.net.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// Read implements [net.Conn].
+func (c *faultyConn) Read(p []byte) (int, error) {
+	for {
+		n, err := c.Conn.Read(p)
+		if kept := c.pass(faultproxy.Down, n); kept > 0 || err != nil {
+			return kept, err
+		}
+	}
+}
+
+// Write implements [net.Conn]. Bytes that vanish count as written.
+func (c *faultyConn) Write(p []byte) (int, error) {
+	kept := c.pass(faultproxy.Up, len(p))
+	if kept == 0 {
+		return len(p), nil
+	}
+	if n, err := c.Conn.Write(p[:kept]); err != nil {
+		return n, err
+	}
+	return len(p), nil
+}
+
+// pass returns how many of n bytes come through. A cut ends the connection behind the bytes before it.
+func (c *faultyConn) pass(d faultproxy.Direction, n int) int {
+	w := &c.ways[d]
+	if w.hole.Load() {
+		return 0
+	}
+	kept := n
+	for _, f := range w.faults {
+		if c.net.quiet.Load() || f.At < w.passed || f.At >= w.passed+int64(n) || f.Kind == faultproxy.Slice {
+			continue // a pipe slices all it carries, by the room that its reader has
+		}
+		c.net.hits[f.Kind][d].Add(1)
+		switch f.Kind {
+		case faultproxy.Delay:
+			time.Sleep(1000 * f.Wait) //nolint:forbidigo // in the time of a bubble
+		case faultproxy.Vanish:
+			w.hole.Store(true)
+			kept = min(kept, int(f.At-w.passed))
+		default:
+			kept = min(kept, int(f.At-w.passed))
+			_ = c.Conn.Close()
+		}
+	}
+	w.passed += int64(n)
+	return kept
+}

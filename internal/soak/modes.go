@@ -1,0 +1,101 @@
+package soak
+
+import (
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/backoff"
+	"github.com/mixin-blaze/blaze/internal/bounds"
+)
+
+// mode is how one process of the bot is configured.
+type mode struct {
+	ack                           blaze.AckMode
+	workers, outboxLen, ackBatch  int
+	handlerAttempts, sendAttempts int
+	inboxBytes                    int64
+	drain                         time.Duration
+	limits                        bool // there is a Limiter
+	forgets                       bool // the Ledger is the client's own, which ends with its process
+	share                         int  // of the messages, beside the shares of the others
+}
+
+// mode draws the configuration of a process. The first one has the defaults, for the server to learn that it takes
+// everything in batches; the last one gives up soon what fails, because the run waits for it.
+func (s script) mode(process, processes int, o *Options) mode {
+	m := mode{
+		workers: 16, outboxLen: 256, ackBatch: 80, handlerAttempts: 8, sendAttempts: 5, inboxBytes: o.InboxBytes,
+		drain: 30 * time.Second, share: 8,
+	}
+	if o.FailFast {
+		m.drain = time.Second
+	}
+	if process == 0 || o.Plain {
+		return m
+	}
+	m.ack = []blaze.AckMode{blaze.AckHandled, blaze.AckManual, blaze.AckHandled, blaze.AckReceived}[process%4]
+	m.workers = s.one(process, 0, 16, 4, 64)
+	m.outboxLen = s.one(process, 1, 256, 64, 1024)
+	m.ackBatch = s.one(process, 2, 80, 100, 7, 1)
+	m.handlerAttempts = s.one(process, 3, 8, 3, -1)
+	m.sendAttempts = s.one(process, 4, 5, 3, -1)
+	m.inboxBytes = o.InboxBytes * int64(s.one(process, 5, 4, 1, 8, 400)) / 4
+	m.limits = process%3 == 1
+	m.forgets = process%5 == 4
+	if process == processes-1 {
+		m.handlerAttempts = 3
+		return m
+	}
+	m.drain = time.Duration(s.one(process, 7, int(m.drain), int(m.drain), int(20*time.Millisecond), -1))
+	if s.one(process, 8, 0, 0, 0, 1) == 1 { // slow, so not for long
+		m.workers, m.outboxLen, m.inboxBytes, m.share = 1, 8, o.InboxBytes/20, 1
+	}
+	return m
+}
+
+// one draws one of several values.
+func (s script) one(process int, what uint64, values ...int) int {
+	return values[s.draw(forMode+1000*(what+1), process, len(values))]
+}
+
+// ends returns at how many written messages each process ends. The last one ends when everything was delivered.
+func (s script) ends(o *Options) []int {
+	shares := 0
+	for p := range o.Processes {
+		shares += s.mode(p, o.Processes, o).share
+	}
+	ends := make([]int, o.Processes)
+	sum := 0
+	for p := range ends {
+		sum += s.mode(p, o.Processes, o).share
+		ends[p] = o.Messages / shares * sum
+	}
+	return ends
+}
+
+// times are what takes a client minutes in life, and here less than the patience of who waits for the run.
+type times struct {
+	reconnects backoff.Policy
+	bounds     bounds.Bounds
+	reply      time.Duration // the client's ReplyTimeout
+	sick       time.Duration // a conversation is so for that long
+	pace       time.Duration // of a slow line: the longest pause between two pushes
+	look       time.Duration // between two looks at how far the run is
+}
+
+// fast are the times of a soak. The library's own policy of the waits between connections, meant for a service, doubles
+// to 30 seconds when connections break as often as they do here.
+var fast = times{
+	reconnects: backoff.Policy{Base: 5 * time.Millisecond, Cap: 20 * time.Millisecond},
+	bounds: bounds.Bounds{
+		Ping: 100 * time.Millisecond, Silence: 300 * time.Millisecond,
+		Pong: 2 * time.Second, MaxPong: 8 * time.Second,
+		MaxReply: 3 * time.Second,
+		Resync:   10 * time.Millisecond, MaxResync: 300 * time.Millisecond, Calm: 300 * time.Millisecond,
+		Plural: 300 * time.Millisecond, MaxPlural: 2 * time.Second,
+	},
+	reply: 300 * time.Millisecond,
+	sick:  1500 * time.Millisecond,
+	pace:  10 * time.Millisecond,
+	look:  20 * time.Millisecond,
+}

@@ -34,13 +34,15 @@ test: race-works ## Everything that must pass: vet, all tests with the race dete
 faults: ## Inject every fault, and print how often each happened
 	cd internal/faults && go test -count=1
 
-# How much make soak runs. SEED=0 is another seed each time; it is printed. REPORT is where the numbers go, the commit among them.
+# How much make soak runs, after LIVES short lives in time that is not real. SEED=0 is another seed each time; it is printed. REPORT is where the numbers go, the commit among them.
 MESSAGES := 20000000
 SEED := 0
+LIVES := 2000
 REPORT := bin/soak/$(shell date -u +%Y%m%dT%H%M%SZ).json
 
 .PHONY: soak
-soak: ## Check for an hour or so that nothing is lost: make soak MESSAGES=1000000 SEED=7
+soak: ## Check for an hour or so that nothing is lost: make soak MESSAGES=1000000 SEED=7 LIVES=100
+	LIVES=$(LIVES) go test -count=1 -run '^TestLives$$' ./internal/soak
 	go build -buildvcs=auto -o bin/soak-test ./internal/soak/cmd/soak
 	bin/soak-test -messages $(MESSAGES) -seed $(SEED) -json $(REPORT)
 

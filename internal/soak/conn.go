@@ -36,6 +36,7 @@ type temper struct {
 	fifo    bool          // answers queue behind what is pushed
 	pace    time.Duration // between two pushes, for a while
 	latency time.Duration // of its first answers
+	stores  bool          // nothing is compressed
 }
 
 // How long a connection is slow.
@@ -49,6 +50,7 @@ func newConn(s *server, ws *websocket.Conn) *conn {
 	if !s.isKnown() {
 		return c
 	}
+	c.temper.stores = s.below(4) > 0
 	c.temper.fifo = s.strikes("replies behind pushes", 3)
 	if s.strikes("slow pushes", 30) {
 		c.temper.pace = 1 + time.Duration(s.below(int(s.times.pace)))
@@ -258,7 +260,7 @@ func (c *conn) put(buf *bytes.Buffer, a answer) bool {
 	} else {
 		buf.Reset()
 		spare := compressors
-		if a.frame.Action == "CREATE_MESSAGE" && a.frame.Data != nil {
+		if c.temper.stores || a.frame.Action == "CREATE_MESSAGE" && a.frame.Data != nil {
 			spare = wrappers
 		}
 		if err := compress(buf, a.frame, spare); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,10 +24,10 @@ var real = times{
 // life returns the options of one: hundreds of messages, in few conversations, over some processes.
 func life(seed uint64) Options {
 	s := script{seed: seed}
-	messages := 100 + s.draw(forMode, 1, 400)
+	messages := 80 + s.draw(forMode, 1, 200)
 	window := 20 + s.draw(forMode, 2, 200)
 	return Options{
-		Messages: messages, Sends: 80 + s.draw(forMode, 3, 200), Batch: 5, Often: 10, Seed: seed, Cuts: 1 + s.draw(forMode, 4, 30),
+		Messages: messages, Sends: 80 + s.draw(forMode, 3, 120), Batch: 5, Often: 10, Seed: seed, Cuts: 1 + s.draw(forMode, 4, 30),
 		Conversations: 1 + s.draw(forMode, 5, 20), SickEvery: messages/2 + 1, Processes: 2 + s.draw(forMode, 6, 4),
 		Window: window, InboxBytes: int64(window) * 400, Patience: 3 * time.Hour,
 	}
@@ -59,23 +60,29 @@ func TestLives(t *testing.T) {
 		require.NoError(t, err, "LIFE_SEED")
 		first, lives = n, 1
 	}
+	var mu sync.Mutex
 	faults := make(map[string]uint64)
-	for seed := first; seed < first+lives; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			rep := live(t, uint64(seed))
-			for name, n := range rep.Faults {
-				faults[name] += n
-			}
-			for _, v := range rep.Violations {
-				if v.Name != NotFired {
-					t.Error(v)
+	t.Run("all", func(t *testing.T) {
+		for seed := first; seed < first+lives; seed++ {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				rep := live(t, uint64(seed))
+				for _, v := range rep.Violations {
+					if v.Name != NotFired {
+						t.Error(v)
+					}
 				}
-			}
-			if t.Failed() {
-				t.Logf("LIFE_SEED=%d go test -run TestLives ./internal/soak lets it live again", seed)
-			}
-		})
-	}
+				if t.Failed() {
+					t.Logf("LIFE_SEED=%d go test -run TestLives ./internal/soak lets it live again", seed)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				for name, n := range rep.Faults {
+					faults[name] += n
+				}
+			})
+		}
+	})
 	if lives < 100 || t.Failed() {
 		return // each fault comes sooner or later
 	}

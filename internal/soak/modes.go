@@ -22,13 +22,13 @@ type mode struct {
 
 // mode draws the configuration of a process. The first one has the defaults, for the server to learn that it takes
 // everything in batches; the last one gives up soon what fails, because the run waits for it.
-func (s script) mode(process, processes int, o *Options) mode {
+func (s script) mode(process int, o *Options, t *times) mode {
 	m := mode{
 		workers: 16, outboxLen: 256, ackBatch: 80, handlerAttempts: 8, sendAttempts: 5, inboxBytes: o.InboxBytes,
-		drain: 30 * time.Second, share: 8,
+		drain: 100 * t.reply, share: 8,
 	}
 	if o.FailFast {
-		m.drain = time.Second
+		m.drain = 3 * t.reply
 	}
 	if process == 0 || o.Plain {
 		return m
@@ -42,11 +42,11 @@ func (s script) mode(process, processes int, o *Options) mode {
 	m.inboxBytes = o.InboxBytes * int64(s.one(process, 5, 4, 1, 8, 400)) / 4
 	m.limits = process%3 == 1
 	m.forgets = process%5 == 4
-	if process == processes-1 {
+	if process == o.Processes-1 {
 		m.handlerAttempts = 3
 		return m
 	}
-	m.drain = time.Duration(s.one(process, 7, int(m.drain), int(m.drain), int(20*time.Millisecond), -1))
+	m.drain = time.Duration(s.one(process, 7, int(m.drain), int(m.drain), int(t.reply/15), -1))
 	if s.one(process, 8, 0, 0, 0, 1) == 1 { // slow, so not for long
 		m.workers, m.outboxLen, m.inboxBytes, m.share = 1, 8, o.InboxBytes/20, 1
 	}
@@ -59,15 +59,15 @@ func (s script) one(process int, what uint64, values ...int) int {
 }
 
 // ends returns at how many written messages each process ends. The last one ends when everything was delivered.
-func (s script) ends(o *Options) []int {
+func (s script) ends(o *Options, t *times) []int {
 	shares := 0
 	for p := range o.Processes {
-		shares += s.mode(p, o.Processes, o).share
+		shares += s.mode(p, o, t).share
 	}
 	ends := make([]int, o.Processes)
 	sum := 0
 	for p := range ends {
-		sum += s.mode(p, o.Processes, o).share
+		sum += s.mode(p, o, t).share
 		ends[p] = o.Messages / shares * sum
 	}
 	return ends

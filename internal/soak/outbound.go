@@ -189,11 +189,11 @@ func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error, c circums
 		if s.id != 0 && hash(unconfirmed.MessageID) != s.id {
 			o.add(SentID, "send %d, unconfirmed", send)
 		}
-		if !o.explained(send, c) {
+		if !o.explained(send, c) && !errors.Is(err, blaze.CodeChecksum) {
 			o.add(Unexplained, "send %d, after %d tries in trouble: %v", send, s.trouble, err)
 		}
 		return true, unconfirmed.MessageID
-	case errors.Is(err, blaze.ErrClosed) || errors.Is(err, errLimiter):
+	case errors.Is(err, blaze.ErrClosed) || errors.Is(err, errLimiter) || errors.Is(err, blaze.CodeChecksum):
 		o.fail(send, err)
 		return true, ""
 	case errors.As(err, &refused) && s.doubted && refused.Code == blaze.CodeForbidden:

@@ -110,8 +110,7 @@ func (b *bot) again(ctx context.Context, again bool, id string, n int, out *blaz
 	}
 	b.note("send unconfirmed")
 	out.MessageID = id
-	// Of these it stays unknown: the server answers what it did not store with 403, or with no word ever.
-	return !b.refused(n) && b.poison(n) != forEver
+	return !b.refused(n) // of these it stays unknown: the server answers what it did not store with 403
 }
 
 // sendBatch sends numbers begin to end, over some conversations in turn.

@@ -20,7 +20,7 @@ type Options struct {
 	Sends         int           // of the bot, half of them in batches: 20,000
 	Batch         int           // of these in one batch, at most: 60
 	Seed          uint64        // decides which fault comes where
-	Cuts          int           // connections to be cut, about: one for 1300 messages, 300 at least
+	Cuts          int           // connections to be cut, about: one for 2000 messages, 300 at least
 	Conversations int           // the messages are in: 400
 	SickEvery     int           // messages from one conversation that only fails to the next: 20,000, an eighth of all at most
 	Processes     int           // of the bot, one after the other: one for 100,000 messages, 8 at least
@@ -46,7 +46,7 @@ type Progress struct {
 func (o Options) withDefaults() Options {
 	orDefault(&o.Messages, 200_000)
 	orDefault(&o.Sends, 20_000)
-	orDefault(&o.Cuts, max(o.Messages/1300, 300))
+	orDefault(&o.Cuts, max(o.Messages/2000, 300))
 	orDefault(&o.Batch, 60)
 	orDefault(&o.Often, 1)
 	orDefault(&o.Conversations, 400)
@@ -159,10 +159,10 @@ func (r *run) live(ctx context.Context) error {
 		close(w.sending)
 	}()
 	var err error
-	ends := r.script.ends(&r.Options)
+	ends := r.script.ends(&r.Options, &r.times)
 	for number := 0; number < len(ends) && err == nil && !w.over; number++ {
 		var p *process
-		m := r.script.mode(number, r.Processes, &r.Options)
+		m := r.script.mode(number, &r.Options, &r.times)
 		if p, err = r.bot.start(ctx, number, m); err != nil {
 			break
 		}
@@ -188,7 +188,7 @@ func (r *run) endOf(p *process) error {
 	hung.Stop()
 	r.addStats()
 	r.last, p.clean = p, err == nil
-	switch short := p.mode.drain < time.Second; {
+	switch short := p.mode.drain < 10*r.times.reply; {
 	case early && err == nil:
 		return errors.New("nil, before its context ended")
 	case errors.Is(err, blaze.ErrDrain) && (short || !r.server.goodbye.Load()): // a lost link leaves something, too

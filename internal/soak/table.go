@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ func Read(path string) (*Report, error) {
 	}
 	return rep, nil
 }
+
+// Tables returns both tables of the reports.
+func Tables(reports []*Report) string { return Table(reports) + FaultTable(reports) }
 
 // Table returns the reports as Markdown, oldest first. It shows runs that broke a promise as such.
 func Table(reports []*Report) string {
@@ -58,6 +62,26 @@ func Table(reports []*Report) string {
 	return b.String()
 }
 
+// faultColumns is how many faults stand beside each other.
+const faultColumns = 3
+
+// FaultTable returns how often each fault happened in the newest of the reports, as Markdown.
+func FaultTable(reports []*Report) string {
+	newest := slices.MaxFunc(reports, func(a, b *Report) int { return a.Date.Compare(b.Date) })
+	var b strings.Builder
+	b.WriteString("\n|" + strings.Repeat(" fault | times |", faultColumns) + "\n")
+	b.WriteString("|" + strings.Repeat("---|---:|", faultColumns) + "\n")
+	names := slices.Sorted(maps.Keys(newest.Faults))
+	for row := range slices.Chunk(names, faultColumns) {
+		b.WriteString("|")
+		for _, name := range row {
+			fmt.Fprintf(&b, " %s | %s |", name, grouped(newest.Faults[name]))
+		}
+		b.WriteString(strings.Repeat(" | |", faultColumns-len(row)) + "\n")
+	}
+	return b.String()
+}
+
 // grouped writes a number with commas.
 func grouped(n uint64) string {
 	s := fmt.Sprint(n)
@@ -77,8 +101,11 @@ func ReplaceTable(document, table string) (string, error) {
 	return before + tableBegin + "\n" + table + tableEnd + after, nil
 }
 
-// WriteTable puts the table of some reports into a document, between its marks.
+// WriteTable puts the tables of some reports into a document, between its marks.
 func WriteTable(document string, paths []string) error {
+	if len(paths) == 0 {
+		return errors.New("soak: no reports to make a table of")
+	}
 	reports := make([]*Report, 0, len(paths))
 	for _, path := range paths {
 		r, err := Read(path)
@@ -91,7 +118,7 @@ func WriteTable(document string, paths []string) error {
 	if err != nil {
 		return fmt.Errorf("soak: %w", err)
 	}
-	text, err := ReplaceTable(string(old), Table(reports))
+	text, err := ReplaceTable(string(old), Tables(reports))
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package soak
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,9 +25,18 @@ const sampleTable = `| date | machine | messages in | sent | connections cut | p
 | 2026-03-04 | go1.26.8, linux/amd64, 2 CPUs | 20,000,000 | 4,712,345 | 25,000 | 999 | 1,000 | 12 | 2 | 99 MiB | 4200 s | 0 | 42 |
 `
 
+// That of the newest report: the older one has other faults.
+const sampleFaults = `
+| fault | times | fault | times | fault | times |
+|---|---:|---|---:|---|---:|
+| never | 0 | new | 1,234 | reset down | 2 |
+| reset up | 3 | | | | |
+`
+
 func TestWriteTable(t *testing.T) {
 	dir := t.TempDir()
 	newer, older := sample(), sample()
+	newer.Faults["new"] = 1234
 	older.Date, older.Race, older.ViolationCount = older.Date.AddDate(0, 0, -1), true, 3
 	paths := []string{filepath.Join(dir, "runs", "new.json"), filepath.Join(dir, "runs", "old.json")}
 	require.NoError(t, newer.Write(paths[0]))
@@ -39,7 +49,7 @@ func TestWriteTable(t *testing.T) {
 		require.NoError(t, WriteTable(document, paths))
 		got, err := os.ReadFile(document)
 		require.NoError(t, err)
-		assert.Equal(t, "# Title\n\n"+tableBegin+"\n"+sampleTable+tableEnd+"\n\nmore\n", string(got))
+		assert.Equal(t, "# Title\n\n"+tableBegin+"\n"+strings.Replace(sampleTable, "| 12 | 2 | 99 MiB | 4200 s | 0 |", "| 12 | 3 | 99 MiB | 4200 s | 0 |", 1)+sampleFaults+tableEnd+"\n\nmore\n", string(got))
 	}
 }
 
@@ -70,6 +80,7 @@ func TestReadRefusesOtherFiles(t *testing.T) {
 		_, err := Read(path)
 		assert.Error(t, err, "%q", text)
 	}
+	assert.Error(t, WriteTable(path, nil))
 	_, err := Read(path + "x")
 	assert.Error(t, err)
 }
@@ -93,7 +104,7 @@ func TestREADME(t *testing.T) {
 	}
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	want, err := ReplaceTable(string(readme), Table(reports))
+	want, err := ReplaceTable(string(readme), Tables(reports))
 	require.NoError(t, err)
 	assert.Equal(t, want, string(readme), "make soak-table")
 }

@@ -153,22 +153,25 @@ const (
 )
 
 // refused says so of none of the first ones, single or batched: until a batch was confirmed once, the client takes a refusal
-// for that of the whole action.
+// for that of the whole action. Of encrypted ones more are refused, because there are few.
 func (s script) refused(send int) bool {
-	if half := s.sends / 2; send >= half {
-		send -= half
+	if s.sealed(send) {
+		return !s.openRefusals && s.draw(forSend+201, send, 12) == 0
 	}
-	return send >= s.warm() && s.draw(forSend, send, refusedOneIn) < s.often
+	return s.place(send) >= s.warm() && s.draw(forSend, send, refusedOneIn) < s.often
 }
 
 // sealed says so of none of the first ones either: the first batches are to show that the server takes batches.
 func (s script) sealed(send int) bool {
-	first := 0
+	return s.place(send) >= s.warm() && s.draw(forSend+200, send, sealedOneIn) < s.often
+}
+
+// place is the number of a send in its half.
+func (s script) place(send int) int {
 	if half := s.sends / 2; send >= half {
-		first = half
-		send -= half
+		return send - half
 	}
-	return send >= s.warm() && !(s.openRefusals && s.refused(send+first)) && s.draw(forSend+200, send, sealedOneIn) < s.often
+	return send
 }
 
 // warm is how many sends of each half may be under way before the server is known to take batches.
@@ -176,12 +179,8 @@ func (s script) warm() int { return 20 + batchSenders*s.batch }
 
 // poison says at how many frames with this send the server hangs up. It is encrypted by none, and is given its id.
 func (s script) poison(send int) int {
-	half := send
-	if half >= s.sends/2 {
-		half -= s.sends / 2
-	}
 	every := max(min(poisonOneIn, s.sends/8), 1)
-	if half < s.warm() || send%every != every/2|1 || s.sealed(send) || s.refused(send) || s.impatient(send) {
+	if s.place(send) < s.warm() || send%every != every/2|1 || s.sealed(send) || s.refused(send) || s.impatient(send) {
 		return 0
 	}
 	if s.draw(forSend+300, send, 3) == 0 {
@@ -192,7 +191,7 @@ func (s script) poison(send int) int {
 
 const (
 	poisonOneIn = 10_000
-	forEver     = 1 << 30
+	forEver     = 40 // that is what it is for a client that does not try without a limit
 )
 
 func (s script) impatient(send int) bool { return s.draw(forSend+100, send, impatientOneIn) == 0 }

@@ -65,7 +65,7 @@ func (m *memory) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := &faultyConn{Conn: ours, net: m}
+	c := &faultyConn{Conn: ours, net: m, closed: make(chan struct{})}
 	for _, f := range m.plan(m.next) {
 		w := &c.ways[f.Direction]
 		w.faults = append(w.faults, f)
@@ -117,8 +117,10 @@ func (pipeAddr) String() string  { return memoryEndpoint }
 // faultyConn is the client's end of a connection, with the faults of its plan.
 type faultyConn struct {
 	net.Conn
-	net  *memory
-	ways [2]way // by direction
+	net    *memory
+	ways   [2]way // by direction
+	once   sync.Once
+	closed chan struct{}
 }
 
 // way is one direction. It belongs to the one goroutine that reads, or to that which writes.
@@ -130,6 +132,7 @@ type way struct {
 
 // Close implements [net.Conn].
 func (c *faultyConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
 	c.net.mu.Lock()
 	delete(c.net.live, c)
 	c.net.mu.Unlock()
@@ -172,7 +175,12 @@ func (c *faultyConn) pass(d faultproxy.Direction, n int) int {
 		c.net.hits[f.Kind][d].Add(1)
 		switch f.Kind {
 		case faultproxy.Delay:
-			time.Sleep(1000 * f.Wait) //nolint:forbidigo // in the time of a bubble
+			t := time.NewTimer(1000 * f.Wait)
+			select {
+			case <-t.C:
+			case <-c.closed:
+			}
+			t.Stop()
 		case faultproxy.Vanish:
 			w.hole.Store(true)
 			kept = min(kept, int(f.At-w.passed))

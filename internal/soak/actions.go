@@ -245,10 +245,14 @@ func (s *server) refuseLetter(l letter, what string, n int, repeated bool) *reac
 	case s.strikes("message lost", 300):
 	case s.strikes("message refused for now", 500):
 		re = s.refuseForNow()
-		s.out.trouble(n)
+		if what == "send" {
+			s.out.trouble(n)
+		}
 	case s.strikes("401 to a message", 500):
 		re = s.refuse(unauthorized)
-		s.out.trouble(n)
+		if what == "send" {
+			s.out.deny(n)
+		}
 	case what == "send" && s.refused(n):
 		s.note("message refused")
 		re = s.refuse([]refusal{invalid, forbidden}[n%2])
@@ -337,7 +341,7 @@ func (s *server) refuseBatch(letters []letter, sends []int, known bool) *reactio
 		s.inTrouble(sends)
 		re = s.refuseForNow()
 	case known && s.strikes("401 to a batch", 50):
-		s.inTrouble(sends)
+		s.out.deny(sends...)
 		re = s.refuse(unauthorized)
 	case known && s.strikes("batch refused", 20):
 		re = s.refuse(invalid)

@@ -26,6 +26,7 @@ type sent struct {
 	trouble uint16 // tries that the server did not answer in time, or refused for a passing reason
 	ended   verdict
 	doubted bool // the server answered a try with 403 although it had stored another one
+	denied  bool // the server answered a try with 401
 }
 
 // outboundOracle watches what the server stores, and what the client says about it.
@@ -149,6 +150,17 @@ func (o *outboundOracle) doubt(send int) {
 	o.sends[send].doubted = true
 }
 
+// deny notes that the server answers sends with 401, which says nothing about the next ones.
+func (o *outboundOracle) deny(sends ...int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, n := range sends {
+		if n >= 0 && n < len(o.sends) {
+			o.sends[n].denied = true
+		}
+	}
+}
+
 // replied notes that the said-th answer to a message was confirmed to its handler, in an attempt.
 func (o *outboundOracle) replied(message, said, attempt int) {
 	o.mu.Lock()
@@ -196,6 +208,9 @@ func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error, c circums
 	case errors.Is(err, blaze.ErrClosed) || errors.Is(err, errLimiter) || errors.Is(err, blaze.CodeChecksum):
 		o.fail(send, err)
 		return true, ""
+	case errors.As(err, &refused) && s.denied && refused.Code == blaze.CodeUnauthorized:
+		o.fail(send, err)
+		return true, ""
 	case errors.As(err, &refused) && s.doubted && refused.Code == blaze.CodeForbidden:
 		s.ended = unsure
 	case errors.As(err, &refused):
@@ -227,7 +242,7 @@ func (o *outboundOracle) fail(send int, err error) {
 // explained reports whether a send may be unconfirmed. The caller holds mu.
 func (o *outboundOracle) explained(send int, c circumstances) bool {
 	s := &o.sends[send]
-	return c.hole || s.doubted || o.refused(send) || o.impatient(send) || o.poison(send) > 0 || c.attempts > 0 && int(s.trouble) >= c.attempts
+	return c.hole || s.doubted || s.denied || o.refused(send) || o.impatient(send) || o.poison(send) > 0 || c.attempts > 0 && int(s.trouble) >= c.attempts
 }
 
 func (o *outboundOracle) confirmed(send int, got blaze.Sent) {

@@ -130,7 +130,6 @@ func (s *server) takeList(c *conn, repeated bool) reaction {
 	case s.worked.Load() && s.strikes("401 to a list", 150):
 		return s.refuse(unauthorized)
 	}
-	s.worked.Store(true)
 	c.list()
 	return reaction{}
 }
@@ -209,6 +208,7 @@ func (s *server) acknowledge(a ack) {
 	n := s.message(a.MessageID)
 	s.in.acknowledged(n)
 	s.mail.remove(n)
+	s.worked.Store(true)
 }
 
 // takeLetter stores one message.

@@ -208,6 +208,8 @@ func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error, c circums
 	case errors.Is(err, blaze.ErrClosed) || errors.Is(err, errLimiter) || errors.Is(err, blaze.CodeChecksum):
 		o.fail(send, err)
 		return true, ""
+	case o.impatient(send) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)):
+		o.fail(send, err)
 	case errors.As(err, &refused) && s.denied && refused.Code == blaze.CodeUnauthorized:
 		o.fail(send, err)
 		return true, ""
@@ -218,8 +220,6 @@ func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error, c circums
 		if !o.refused(send) && !refused.Temporary() {
 			o.add(Refusal, "send %d: %v", send, err)
 		}
-	case o.impatient(send) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)):
-		o.fail(send, err)
 	default:
 		o.fail(send, err)
 		o.add(SendFailed, "send %d: %v", send, err)

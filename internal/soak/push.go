@@ -28,7 +28,7 @@ func (c *conn) push(t *time.Timer) []answer {
 		views = append(views, views[0])
 	}
 	if s.strikes("pushed again later", 100) {
-		if older, ok := s.mail.older(message, s.below(1<<20)); ok {
+		if older, ok := s.mail.older(c.listedUpTo(message), s.below(1<<20)); ok {
 			views = append(views, c.view(older, false))
 		}
 	}
@@ -90,6 +90,13 @@ func (c *conn) take() (message int, live, ok bool) {
 		c.cursor = message + 1
 	}
 	return message, message >= c.live, ok
+}
+
+// listedUpTo returns the number below which everything was pushed, when a message was pushed last.
+func (c *conn) listedUpTo(message int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return min(message, c.cursor)
 }
 
 // view is a message as it is pushed.

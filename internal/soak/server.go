@@ -40,7 +40,7 @@ type server struct {
 	handshakes, pushes, repeats, lists, requests atomic.Uint64
 	refusals                                     atomic.Uint64
 	ackOnce, batchOnce                           atomic.Bool // the plural action was confirmed once
-	worked                                       atomic.Bool // a list was answered to this process of the bot
+	worked                                       atomic.Bool // this process of the bot has got something
 	ending                                       atomic.Bool // this process was told to end
 	goodbye                                      atomic.Bool // it has said that it is at its end
 	hangUps                                      poison

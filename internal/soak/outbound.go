@@ -201,7 +201,7 @@ func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error, c circums
 		if s.id != 0 && hash(unconfirmed.MessageID) != s.id {
 			o.add(SentID, "send %d, unconfirmed", send)
 		}
-		if !o.explained(send, c) && !errors.Is(err, blaze.CodeChecksum) {
+		if !o.explained(send, c) && !errors.Is(err, blaze.CodeChecksum) && !errors.Is(err, errLimiter) {
 			o.add(Unexplained, "send %d, after %d tries in trouble: %v", send, s.trouble, err)
 		}
 		return true, unconfirmed.MessageID

@@ -2,6 +2,8 @@ package blaze_test
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,4 +118,45 @@ func TestDrainWithoutALink(t *testing.T) {
 			time.Sleep(time.Minute)
 		})
 	}
+}
+
+// Before a resync no new send is written. If Run ends then, there is no resync, and sends go out.
+func TestTheEndBeforeAResync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		held := make(chan request, 100)
+		s.answer = func(r request) bool {
+			if r.Action == actionSend && strings.Contains(r.text, conversationA) {
+				held <- r // and with it the resync
+				return true
+			}
+			return false
+		}
+		var r *rig
+		r = s.run(func(ctx context.Context, m *blaze.Message) error {
+			if textOf(m) == "slow" {
+				time.Sleep(15 * time.Second)
+				return r.Reply(ctx, m, blaze.Text("done"))
+			}
+			return nil
+		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.Drain = 8<<10, time.Minute })
+		synctest.Wait()
+		sent := make(chan error, 1)
+		go func() {
+			_, err := r.Send(t.Context(), textA)
+			sent <- err
+		}()
+		s.conn().push(message("bob", "slow"))
+		for i := range 50 {
+			s.conn().push(message("alice", fmt.Sprint(i)))
+		}
+		time.Sleep(5 * time.Second)
+		r.cancel()
+		time.Sleep(time.Second)
+		(<-held).confirm()
+		assert.NoError(t, <-sent)
+		assert.NoError(t, r.wait())
+		assert.Len(t, r.written.of(actionList), 1, "the link was not replaced")
+		assert.Len(t, r.written.of(actionSend), 2, "the reply was written")
+	})
 }

@@ -32,6 +32,7 @@ func (e *Engine) drain(l *link.Link) {
 	defer d.timer.Stop()
 	if l != nil {
 		d.gone = l.Done()
+		e.outbox.Resume() // a resync may have been about to replace the link
 	} else {
 		d.linkLost()
 	}

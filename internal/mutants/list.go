@@ -394,6 +394,10 @@ var All = []Mutant{
 		Marker: "blame-alone", Old: "if alone", New: "if true",
 	},
 	{
+		Name: "sends wait for ever where Run ends just before a resync", By: unit("TestTheEndBeforeAResync"),
+		Marker: "quiet-resume", New: "",
+	},
+	{
 		Name: "sends are written on a connection that is to be replaced", By: in("outbox", "TestQuiesceLetsNoSendBeWritten"),
 		Marker: "quiesce-sends", Old: "|| class == Send && paused", New: "",
 	},

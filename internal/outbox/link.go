@@ -59,7 +59,7 @@ type quiet struct {
 	done    chan struct{}
 }
 
-// Quiesce lets no request of class Send be written until the next Up. It returns a channel that is closed as soon as
+// Quiesce lets no request of class Send be written until Resume or the next Up. It returns a channel that is closed as soon as
 // the requests that are unanswered now are answered or given up.
 func (b *Box) Quiesce() <-chan struct{} {
 	b.mu.Lock()
@@ -78,6 +78,18 @@ func (b *Box) Quiesce() <-chan struct{} {
 	q.tell()
 	b.signal() // others may have waited for a suspect of class Send
 	return q.done
+}
+
+// Resume undoes Quiesce: the link is not to be replaced after all.
+func (b *Box) Resume() {
+	b.mu.Lock()
+	//mutant:quiet-resume
+	b.link.quiet = quiet{}
+	for _, e := range b.byID {
+		e.awaited = false
+	}
+	b.mu.Unlock()
+	b.signal()
 }
 
 // ended notes that a request is not awaited any more.

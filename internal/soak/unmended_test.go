@@ -1,33 +1,4 @@
 package soak
 
 // unmended are the faults that the client does not survive yet.
-var unmended = []string{
-	"401 at the handshake",
-	"401 in an ERROR frame",
-	"401 to a batch",
-	"401 to a list",
-	"401 to a message",
-	"401 to acknowledgements",
-	"401 to an acknowledgement",
-	"GET /me",
-	"GET /me failed",
-	"GET /me not answered",
-	"HTTP 401",
-	"HTTP answer lost",
-	"HTTP answer of a gateway",
-	"HTTP refused for now",
-	"HTTP request lost",
-	"a conversation only fails",
-	"encrypted message refused",
-	"hung up at a send",
-	"hung up at an acknowledgement",
-	"latency above the reply timeout",
-	"list answered behind its messages",
-	"listed again over a new link",
-	"pushed live beside the list",
-	"receipt flood",
-	"repetition refused under a new frame id",
-	"replies behind pushes",
-	"sessions changed",
-	"slow pushes",
-}
+var unmended = []string{}

@@ -182,8 +182,8 @@ func (o *inboundOracle) over(process, message int, how outcome) {
 	}
 }
 
-// dropped notes that the client gives a message up, before it acknowledges it.
-func (o *inboundOracle) dropped(process, message int) {
+// dropped notes that the client gives a message up because of err, before it acknowledges it.
+func (o *inboundOracle) dropped(process, message int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.tick()
@@ -194,7 +194,7 @@ func (o *inboundOracle) dropped(process, message int) {
 	last := o.mode.handlerAttempts > 0 && o.tries[message] >= o.mode.handlerAttempts
 	undone := o.ending && o.mode.ack == blaze.AckReceived
 	if !last && !undone && o.kind(message) != dropped {
-		o.add(GivenUpEarly, "message %d, after %d attempts of %d", message, o.tries[message], o.mode.handlerAttempts)
+		o.add(GivenUpEarly, "message %d, after %d attempts of %d: %v", message, o.tries[message], o.mode.handlerAttempts, err)
 	}
 	o.state[message] |= givenUp
 	o.finish(message)

@@ -103,7 +103,7 @@ func TestWrongHistories(t *testing.T) {
 		{name: HandledAgain, detail: "after it was given up", tell: func(h *history) {
 			h.in.began(0, 3, 1)
 			h.in.over(0, 3, drop)
-			h.in.dropped(0, 3)
+			h.in.dropped(0, 3, errOnPurpose)
 			h.in.began(0, 3, 2)
 		}},
 		{name: HandledAgain, detail: "by another process, and the ledger has it", tell: func(h *history) {
@@ -127,7 +127,7 @@ func TestWrongHistories(t *testing.T) {
 		{name: GivenUpEarly, tell: func(h *history) {
 			h.in.began(0, 3, 1)
 			h.in.over(0, 3, failure)
-			h.in.dropped(0, 3)
+			h.in.dropped(0, 3, errOnPurpose)
 		}},
 		{name: AttemptCount, detail: "one too many", tell: func(h *history) {
 			for attempt := range 9 {
@@ -265,7 +265,7 @@ func TestRightHistory(t *testing.T) {
 		switch {
 		case h.kind(n) == dropped:
 			h.in.over(0, n, drop)
-			h.in.dropped(0, n)
+			h.in.dropped(0, n, errOnPurpose)
 		case n%3 == 0:
 			h.in.over(0, n, decline)
 		default:

@@ -139,9 +139,9 @@ func (p *process) connect() error {
 }
 
 // drop is told of a message that the client gives up. With AckManual that one stays pending; this user has seen enough.
-func (p *process) drop(m *blaze.Message, _ error) {
+func (p *process) drop(m *blaze.Message, err error) {
 	p.dropped.Add(1)
-	p.in.dropped(p.number, p.message(m.ID))
+	p.in.dropped(p.number, p.message(m.ID), err)
 	if p.mode.ack == blaze.AckManual {
 		p.toAck(m.ID)
 	}

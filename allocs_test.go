@@ -22,8 +22,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// How many allocations a text message may take: received, from the socket to the handler's return and the acknowledgement; sent,
-// from Send to the server's confirmation. Who saves some lowers the bound.
+// How many allocations a text message may take: received, from the socket to the handler's return and the
+// acknowledgement; sent, from Send to the server's confirmation. Who saves some lowers the bound.
 const (
 	mostReceived = 7.5
 	mostSent     = 11.0
@@ -144,8 +144,8 @@ func binaryMessage(p []byte) []byte {
 	return append(binary.BigEndian.AppendUint16([]byte{0x82, 126}, uint16(len(p))), p...)
 }
 
-// quietConn is a connection to a server that allocates nothing once it has done everything once: it confirms each request. It is
-// written by hand, since what is counted is counted in the whole process.
+// quietConn is a connection to a server that allocates nothing once it has done everything once: it confirms each
+// request. It is written by hand, since what is counted is counted in the whole process.
 type quietConn struct {
 	mu       sync.Mutex
 	changed  *sync.Cond

@@ -18,8 +18,8 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// Not every server has CREATE_PLAIN_MESSAGES. Until it was confirmed once, a frame that is refused is sent again message
-// by message, and the action is not used for a minute.
+// Not every server has CREATE_PLAIN_MESSAGES. Until it was confirmed once, a frame that is refused is sent again
+// message by message, and the action is not used for a minute.
 func TestBatchWithoutPluralAction(t *testing.T) {
 	for name, a := range map[string]blazetest.Answer{
 		"unknown action": blazetest.Refuse(blaze.CodeNotFound),
@@ -120,8 +120,8 @@ func TestBatchWithAnIgnoredPluralAction(t *testing.T) {
 	})
 }
 
-// Without an answer the frame may have been carried out. The same ids then make sure that nothing is stored twice, and a 403
-// of the repetition leaves it open.
+// Without an answer the frame may have been carried out. The same ids then make sure that nothing is stored twice,
+// and a 403 of the repetition leaves it open.
 func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
 		answers(s, actionBatch, hang, forbidden)

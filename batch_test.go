@@ -243,9 +243,9 @@ func TestBatchOfStrangeCategories(t *testing.T) {
 	})
 }
 
-// At no time are two requests unanswered that hold messages of one conversation, and those of different conversations do
-// not wait for each other. The server answers in an order of its own. At most 64 requests are unanswered, or the messages
-// of 64 frames that were refused.
+// At no time are two requests unanswered that hold messages of one conversation, and those of different conversations
+// do not wait for each other. The server answers in an order of its own. At most 64 requests are unanswered, or the
+// messages of 64 frames that were refused.
 func TestBatchPipelinesConversations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)

@@ -22,7 +22,8 @@ type Config struct {
 	// Endpoints are the websocket addresses, tried in turn until one serves. Zero means
 	// wss://blaze.mixin.one/ and wss://mixin-blaze.zeromesh.net/. Plain ws:// is accepted for loopback hosts only.
 	Endpoints []string
-	// API is the base of the HTTP API. Zero means https://api.mixin.one. Plain http:// is accepted for loopback hosts only.
+	// API is the base of the HTTP API. Zero means https://api.mixin.one. Plain http:// is accepted for loopback hosts
+	// only.
 	API string
 	// DialContext makes the network connections. It must return when its context ends: the Client makes no other
 	// connection meanwhile, and Run waits a second for it at its end. A panic in it, in Proxy or in a callback of
@@ -32,14 +33,14 @@ type Config struct {
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
-	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. Zero means one of the Client's own, with
-	// the same dialer, TLS and proxy, whose idle connections are closed when Run ends.
+	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. Zero means one of the
+	// Client's own, with the same dialer, TLS and proxy, whose idle connections are closed when Run ends.
 	HTTPClient *http.Client
-	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, first decline of
-	// a category, and once a minute that conversations wait for a message whose handler fails; Error message dropped, a
-	// hook failed, and session refused by the websocket alone; and Warn for what the Ledger, OnReceipt or the server
-	// reports. Zero means [slog.Default]. The Client logs no secret and no message body; errors and panics of handlers
-	// are logged as they are.
+	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, first decline
+	// of a category, and once a minute that conversations wait for a message whose handler fails; Error message
+	// dropped, a hook failed, and session refused by the websocket alone; and Warn for what the Ledger, OnReceipt or
+	// the server reports. Zero means [slog.Default]. The Client logs no secret and no message body; errors and panics
+	// of handlers are logged as they are.
 	//
 	// Records are queued and handled in order, one at a time, with the time of their event. So a Logger may block, and
 	// it may send with this Client. At most 1,024 records and hooks wait: what finds no room is lost and counted in
@@ -47,15 +48,16 @@ type Config struct {
 	Logger *slog.Logger
 	// Trace has hooks for what happens inside. Zero means none.
 	Trace *Trace
-	// Workers is how many conversations are handled at once. Zero means 16. The goroutines exist only while there is work.
+	// Workers is how many conversations are handled at once. Zero means 16. The goroutines exist only while there is
+	// work.
 	Workers int
-	// InboxBytes bounds the messages held, each its data plus 512 bytes. Zero means 64 MiB. Where a message does not fit,
-	// the conversation that holds most gives way: its newest messages stay on the server, unacknowledged. They come again,
-	// with all that is pending, once half of what was held then is handled. A backlog larger than InboxBytes is pushed
-	// several times: about 25 times where it is 40 times as large.
+	// InboxBytes bounds the messages held, each its data plus 512 bytes. Zero means 64 MiB. Where a message does not
+	// fit, the conversation that holds most gives way: its newest messages stay on the server, unacknowledged. They
+	// come again, with all that is pending, once half of what was held then is handled. A backlog larger than
+	// InboxBytes is pushed several times: about 25 times where it is 40 times as large.
 	InboxBytes int64
-	// OutboxLen bounds the sends and the requests of batches that are written or waiting, those over HTTP included. Zero
-	// means 1024. They are bounded to 32 MiB as well. Send blocks beyond either.
+	// OutboxLen bounds the sends and the requests of batches that are written or waiting, those over HTTP included.
+	// Zero means 1024. They are bounded to 32 MiB as well. Send blocks beyond either.
 	OutboxLen int
 	// Ack says when a message is acknowledged. Zero means AckHandled.
 	Ack AckMode
@@ -64,13 +66,14 @@ type Config struct {
 	AckStatus Status
 	// AckBatch is how many acknowledgements go into one frame. Zero means 80; 1 uses ACKNOWLEDGE_MESSAGE_RECEIPT only.
 	AckBatch int
-	// HandlerAttempts is how often a message's handler is tried, 1 s apart, doubling to a minute. Zero means 8, about two
-	// minutes. Negative means no limit: a message that always fails then holds up its conversation for ever.
+	// HandlerAttempts is how often a message's handler is tried, 1 s apart, doubling to a minute. Zero means 8, about
+	// two minutes. Negative means no limit: a message that always fails then holds up its conversation for ever.
 	HandlerAttempts int
-	// SendAttempts is how often a request that is refused for a passing reason is tried. Zero means 5; negative, no limit.
+	// SendAttempts is how often a request that is refused for a passing reason is tried. Zero means 5; negative, no
+	// limit.
 	SendAttempts int
-	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids, doubling with each
-	// silence of a send. Zero means 20 seconds; at most an hour.
+	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids, doubling with
+	// each silence of a send. Zero means 20 seconds; at most an hour.
 	ReplyTimeout time.Duration
 	// Drain is how long Run waits for handlers, replies and acknowledgements once its context has ended. Raise it above
 	// your slowest handler. Zero means 5 seconds; negative, not at all.
@@ -79,10 +82,10 @@ type Config struct {
 	Limiter Limiter
 	// Ledger remembers which messages were handled. Zero means one in memory of the last 100,000 ids, grown as needed.
 	Ledger Ledger
-	// OnReceipt is called when a recipient's client got or read one of our messages: once for each receipt, one at a time, in
-	// order, beside the handlers. A panic is logged, and the receipt is not tried again. Up to 1,024 receipts wait for it;
-	// further ones are lost, and counted in Stats.ReceiptsDropped. The service pushes receipts to clients that ask for
-	// messages, so with a nil Handler there are none. Zero means that receipts are ignored.
+	// OnReceipt is called when a recipient's client got or read one of our messages: once for each receipt, one at a
+	// time, in order, beside the handlers. A panic is logged, and the receipt is not tried again. Up to 1,024
+	// receipts wait for it; further ones are lost, and counted in Stats.ReceiptsDropped. The service pushes receipts
+	// to clients that ask for messages, so with a nil Handler there are none. Zero means that receipts are ignored.
 	OnReceipt func(Receipt)
 }
 
@@ -244,12 +247,13 @@ type AckMode int
 const (
 	// AckHandled acknowledges a message when its handler returned nil and the Ledger recorded it: at least once.
 	AckHandled AckMode = iota
-	// AckReceived acknowledges a message when a worker takes it, before the handler runs. The handler is still tried again
-	// in this process: at most once over a crash. What fails and is not tried again before Run ends is given up then.
+	// AckReceived acknowledges a message when a worker takes it, before the handler runs. The handler is still tried
+	// again in this process: at most once over a crash. What fails and is not tried again before Run ends is given up
+	// then.
 	AckReceived
 	// AckManual leaves acknowledging and recording to Client.Ack. Until then this process does not handle the message
-	// again (of the last 100,000 such messages), and the next start does. A message that is given up is reported and stays
-	// pending; one that every handler declined is acknowledged, for nobody is left who would do it.
+	// again (of the last 100,000 such messages), and the next start does. A message that is given up is reported and
+	// stays pending; one that every handler declined is acknowledged, for nobody is left who would do it.
 	AckManual
 )
 

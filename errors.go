@@ -32,8 +32,8 @@ var (
 	// ErrClockSkew ends Run when the server refuses the token, this machine's clock is more than five minutes off,
 	// and the client could not compensate, because one of the clocks was set meanwhile.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
-	// ErrNoAnswer reports that no usable answer came from the HTTP API, or that the storage did not take an upload. What
-	// a gateway answers, and not the service, is no usable answer, whatever its status.
+	// ErrNoAnswer reports that no usable answer came from the HTTP API, or that the storage did not take an upload.
+	// What a gateway answers, and not the service, is no usable answer, whatever its status.
 	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
@@ -165,8 +165,8 @@ func (e *Error) Unwrap() error {
 func (e *Error) Temporary() bool { return e != nil && e.Code.temporary() }
 
 // UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before
-// the context or the Client ended, or it was written again and then refused. A reply refused with 403 may be one too: see
-// [Client.Reply]. Sending it again with the same MessageID is safe: the server stores an id once.
+// the context or the Client ended, or it was written again and then refused. A reply refused with 403 may be one too:
+// see [Client.Reply]. Sending it again with the same MessageID is safe: the server stores an id once.
 type UnconfirmedError struct {
 	MessageID string
 	Err       error // why no answer came

@@ -18,10 +18,11 @@ import (
 //   - any other error, and a panic whatever its value: tried again, up to Config.HandlerAttempts, ahead of the rest of its
 //     conversation.
 //
-// Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context but
-// outlives it: it ends when Config.Drain is over. An error returned after Run's context ended counts as no attempt: the
-// message is neither recorded nor acknowledged and comes again on the next start (with AckReceived, where it was before, it is
-// given up). A handler that should stop at once watches the context that was given to Run. Middleware is func(Handler) Handler.
+// Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context
+// but outlives it: it ends when Config.Drain is over. An error returned after Run's context ended counts as no
+// attempt: the message is neither recorded nor acknowledged and comes again on the next start (with AckReceived,
+// where it was before, it is given up). A handler that should stop at once watches the context that was given to Run.
+// Middleware is func(Handler) Handler.
 type Handler func(ctx context.Context, m *Message) error
 
 // mistake stops a program that could never do what it says, when it is first run.
@@ -29,8 +30,9 @@ func mistake(format string, args ...any) {
 	panic("blaze: " + fmt.Sprintf(format, args...)) //nolint:forbidigo // a mistake in the program, not in what it meets
 }
 
-// On returns a Handler for messages whose payload is a P, and declines all others. On[Payload] takes every message. P is a
-// payload type, never a pointer to one: On panics at once if it is, because it would wait for ever, and if fn is nil.
+// On returns a Handler for messages whose payload is a P, and declines all others. On[Payload] takes every message. P
+// is a payload type, never a pointer to one: On panics at once if it is, because it would wait for ever, and if fn is
+// nil.
 func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler {
 	t := reflect.TypeFor[P]()
 	if t.Kind() == reflect.Pointer {
@@ -48,9 +50,10 @@ func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler 
 	}
 }
 
-// Command returns a Handler for texts that begin with a word such as "/price", and declines all others. Name may be given
-// with or without the slash, which the text must have; case does not matter. One @mention in front is skipped, as people
-// write in groups: "@7000101488 /price BTC". What follows the name is args, without the white space around it.
+// Command returns a Handler for texts that begin with a word such as "/price", and declines all others. Name may be
+// given with or without the slash, which the text must have; case does not matter. One @mention in front is skipped,
+// as people write in groups: "@7000101488 /price BTC". What follows the name is args, without the white space around
+// it.
 func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
 	name = strings.TrimPrefix(strings.TrimSpace(name), "/")
 	if name == "" || strings.ContainsFunc(name, unicode.IsSpace) {
@@ -84,8 +87,8 @@ func cutWord(s string) (word, rest string) {
 	return s, ""
 }
 
-// Route returns a Handler that asks one handler after the other and returns what the first says that does not decline. It
-// declines when all do, and skips nil handlers.
+// Route returns a Handler that asks one handler after the other and returns what the first says that does not
+// decline. It declines when all do, and skips nil handlers.
 func Route(hs ...Handler) Handler {
 	return func(ctx context.Context, m *Message) error {
 		for _, h := range hs {

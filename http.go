@@ -11,8 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// clockSlack is how far the clocks may differ before tokens are dated by the server's: an answer may have been on its way for
-// that long, and the service accepts five minutes.
+// clockSlack is how far the clocks may differ before tokens are dated by the server's: an answer may have been on its
+// way for that long, and the service accepts five minutes.
 const clockSlack = time.Minute
 
 // newRest returns the client of the HTTP API, and starts nothing. refused takes each refusal.

@@ -9,8 +9,8 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// derivedNamespace is the namespace of every id that DeriveID makes. It was drawn at random for this package and must never
-// change: an id derived today has to be the same id next year.
+// derivedNamespace is the namespace of every id that DeriveID makes. It was drawn at random for this package and must
+// never change: an id derived today has to be the same id next year.
 var derivedNamespace = uuid.Must(uuid.FromString("d099817e-9878-49df-90ce-2150687d0c89"))
 
 // ConversationID returns the id of the contact conversation between two users, a bot being a user. The order of the two
@@ -31,10 +31,10 @@ func isContact(id, bot, user string) bool {
 }
 
 // GroupConversationID returns the id of the group that ownerID creates with the given name, random id and first
-// participants, for a request to the service that carries the same values. Ids are taken in lower case; the name counts
-// exactly as it is, case included. The owner is left out of participantIDs if present there, in whatever case; the others
-// are taken in ascending order of their lower-case form, each as often as it is given. participantIDs is not changed, and
-// may be nil. Nothing checks that the ids are UUIDs.
+// participants, for a request to the service that carries the same values. Ids are taken in lower case; the name
+// counts exactly as it is, case included. The owner is left out of participantIDs if present there, in whatever case;
+// the others are taken in ascending order of their lower-case form, each as often as it is given. participantIDs is
+// not changed, and may be nil. Nothing checks that the ids are UUIDs.
 func GroupConversationID(ownerID, name, randomID string, participantIDs []string) string {
 	owner := strings.ToLower(ownerID)
 	others := make([]string, 0, len(participantIDs))
@@ -52,11 +52,11 @@ func GroupConversationID(ownerID, name, randomID string, participantIDs []string
 	return group
 }
 
-// DeriveID returns a UUID (version 5) that depends on the parts and on nothing else: the same parts give the same id on
-// every machine and in every release. As an Outgoing.MessageID it makes a send that can be run again, for example
+// DeriveID returns a UUID (version 5) that depends on the parts and on nothing else: the same parts give the same id
+// on every machine and in every release. As an Outgoing.MessageID it makes a send that can be run again, for example
 // DeriveID("sale-2026", userID) for a broadcast. Where one part ends and the next begins counts, so ("a", "bc") and
-// ("ab", "c") differ; case counts too. No parts at all, and empty parts, are parts like any others. A message sent under an id
-// that is stored already is confirmed and changes nothing, even if it says something else.
+// ("ab", "c") differ; case counts too. No parts at all, and empty parts, are parts like any others. A message sent
+// under an id that is stored already is confirmed and changes nothing, even if it says something else.
 func DeriveID(parts ...string) string { return derive(parts...).String() }
 
 // derive is DeriveID, before its result is text.
@@ -75,8 +75,8 @@ func derive(parts ...string) uuid.UUID {
 	return uuid.NewV5(derivedNamespace, b.String())
 }
 
-// pairID is the service's way to make one id of two strings: their MD5, smaller string first, in the shape of a version-3
-// UUID. There is no namespace in it.
+// pairID is the service's way to make one id of two strings: their MD5, smaller string first, in the shape of a
+// version-3 UUID. There is no namespace in it.
 func pairID(a, b string) string { return pair(a, b).String() }
 
 func pair(a, b string) uuid.UUID {
@@ -88,8 +88,9 @@ func pair(a, b string) uuid.UUID {
 	return id
 }
 
-// canonicalUUID returns s in lower case if it is a UUID in the only form the service knows: 36 characters, hexadecimal with
-// four hyphens, any case. Braces, URNs and forms without hyphens are refused. Version and variant do not matter.
+// canonicalUUID returns s in lower case if it is a UUID in the only form the service knows: 36 characters,
+// hexadecimal with four hyphens, any case. Braces, URNs and forms without hyphens are refused. Version and variant do
+// not matter.
 func canonicalUUID(s string) (string, bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return "", false

@@ -7,14 +7,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
-// Ledger remembers which messages were handled, so that a message pushed again is acknowledged and not handled again. It
-// belongs to one bot: in a store shared by bots, key by AppID and id. It remembers; it is no lock between processes. Its
-// methods are called concurrently.
+// Ledger remembers which messages were handled, so that a message pushed again is acknowledged and not handled again.
+// It belongs to one bot: in a store shared by bots, key by AppID and id. It remembers; it is no lock between
+// processes. Its methods are called concurrently.
 type Ledger interface {
 	// Handled reports whether the message was recorded. An error means: not known. The handler is then tried.
 	Handled(ctx context.Context, messageID string) (bool, error)
-	// Record notes that the message is finished with. It may come twice for one id. When it fails, the error is logged, and
-	// the message is acknowledged all the same.
+	// Record notes that the message is finished with. It may come twice for one id. When it fails, the error is
+	// logged, and the message is acknowledged all the same.
 	Record(ctx context.Context, messageID string) error
 }
 

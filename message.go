@@ -122,11 +122,11 @@ func (m *Message) Sender() string {
 // NewReply returns a message to the conversation of m. It sends nothing: Client.Send does, and Client.Reply does both.
 //
 // Its MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies that were made from m
-// before. So a handler that runs again and says the same is stored once by the service. Each call counts, whether or not
-// its result is sent: to send one reply again, pass the same Outgoing to Send. It is Encrypted if m was.
+// before. So a handler that runs again and says the same is stored once by the service. Each call counts, whether or
+// not its result is sent: to send one reply again, pass the same Outgoing to Send. It is Encrypted if m was.
 // ConversationID stays empty where nothing can be answered, as with transfers. An invalid payload gets no MessageID;
-// Send returns what is wrong with it. NewReply is safe for concurrent use; but the first reply of a Message made by hand
-// must not run while the Message is copied or printed.
+// Send returns what is wrong with it. NewReply is safe for concurrent use; but the first reply of a Message made by
+// hand must not run while the Message is copied or printed.
 func (m *Message) NewReply(p Payload) Outgoing { return m.reply(p, false).Outgoing }
 
 // NewQuote is NewReply, quoting m. Texts and posts can quote.

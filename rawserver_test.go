@@ -24,15 +24,15 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// rawServer is a websocket server that shares no code with the Client. It checks that what it reads are frames, and writes
-// what the test tells it to, however wrong that is.
+// rawServer is a websocket server that shares no code with the Client. It checks that what it reads are frames, and
+// writes what the test tells it to, however wrong that is.
 //
-// Each request is handed to the test, which takes it with next and answers it with confirm, refuse or reply. A server of
-// newReplyingServer instead confirms each request at once, and notes what was acknowledged. With either, answer may take
-// requests out, and handshake those for a connection. What is no reply is said on conn.
+// Each request is handed to the test, which takes it with next and answers it with confirm, refuse or reply. A server
+// of newReplyingServer instead confirms each request at once, and notes what was acknowledged. With either, answer
+// may take requests out, and handshake those for a connection. What is no reply is said on conn.
 type rawServer struct {
-	// The test may set these until it starts a client. True means that nothing is left to do about the request. Headers that
-	// handshake sets go into either answer.
+	// The test may set these until it starts a client. True means that nothing is left to do about the request.
+	// Headers that handshake sets go into either answer.
 	handshake func(w http.ResponseWriter, r *http.Request) bool
 	answer    func(r request) bool
 	me        http.HandlerFunc
@@ -51,7 +51,8 @@ type rawServer struct {
 	acked  []string
 }
 
-// newRawServer returns a server in memory, which also works in bubbles of testing/synctest. It is closed when the test ends.
+// newRawServer returns a server in memory, which also works in bubbles of testing/synctest. It is closed when the
+// test ends.
 func newRawServer(t *testing.T) *rawServer {
 	t.Helper()
 	ln := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}

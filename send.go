@@ -22,10 +22,10 @@ import (
 //   - [ErrClosed] after Run.
 //
 // An Encrypted message is encrypted for each session of its recipient and goes over HTTP: it does not wait for a
-// connection, nor for the messages before it. It takes room in the outbox like any other (Config.OutboxLen). While the
-// HTTP API does not answer, answers 401, or something before it answers, it is tried again until ctx or the Client ends.
-// The error then wraps [ErrNoAnswer] or [CodeUnauthorized] too. If the recipient has no session that can open the
-// message, the error is [ErrNoSession].
+// connection, nor for the messages before it. It takes room in the outbox like any other (Config.OutboxLen). While
+// the HTTP API does not answer, answers 401, or something before it answers, it is tried again until ctx or the
+// Client ends. The error then wraps [ErrNoAnswer] or [CodeUnauthorized] too. If the recipient has no session that can
+// open the message, the error is [ErrNoSession].
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	d, err := out.draft()
 	if err != nil {

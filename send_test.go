@@ -69,8 +69,8 @@ func TestSendIsConfirmed(t *testing.T) {
 	})
 }
 
-// A refusal for good is told at once, once, to the one who sent, with all that the server said. In an existing client 403
-// is success, and 10002 is repeated without end.
+// A refusal for good is told at once, once, to the one who sent, with all that the server said. In an existing client
+// 403 is success, and 10002 is repeated without end.
 func TestSendRefusedForGood(t *testing.T) {
 	for _, code := range []blaze.Code{
 		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound, blaze.CodeInvalidField, blaze.CodeGroupFull, blaze.CodeChecksum, 20121, 99999,
@@ -235,8 +235,8 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 	})
 }
 
-// A request whose reply never comes is written again, with the same ids, after ReplyTimeout and then twice that. What the
-// server stored the first time it does not store again.
+// A request whose reply never comes is written again, with the same ids, after ReplyTimeout and then twice that. What
+// the server stored the first time it does not store again.
 func TestSendIsRepeatedWithoutReply(t *testing.T) {
 	inBubble(t, func(cfg *blaze.Config) { cfg.ReplyTimeout = 7 * time.Second }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		answers(s, actionSend, hang)

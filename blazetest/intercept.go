@@ -29,10 +29,11 @@ type Frame struct {
 //   - Bytes is written as it is, as one binary message of the websocket, in place of the reply, and the request is not carried
 //     out. It need not be a frame. Bytes wins over Reply.
 //
-// For HTTP requests, the handshake included, a Reply with an Error is a refusal: its body is the error, and its status the
-// error's Code if that is between 400 and 599, else its Status. A Reply without an Error answers 200 with its Data, and is
-// misuse for a handshake. Hang says nothing until the connection ends, and the request is not carried out; Cut closes the
-// connection; Bytes is written in place of the HTTP response, and the connection closed, or with Hang kept.
+// For HTTP requests, the handshake included, a Reply with an Error is a refusal: its body is the error, and its
+// status the error's Code if that is between 400 and 599, else its Status. A Reply without an Error answers 200 with
+// its Data, and is misuse for a handshake. Hang says nothing until the connection ends, and the request is not
+// carried out; Cut closes the connection; Bytes is written in place of the HTTP response, and the connection closed,
+// or with Hang kept.
 type Answer struct {
 	Reply *Frame
 	Hang  bool
@@ -40,26 +41,27 @@ type Answer struct {
 	Bytes []byte
 }
 
-// Refuse returns the Answer that refuses a request with code, as the service would: with status 500 for its own failures (500,
-// 7000, 7001), and 202 for everything else.
+// Refuse returns the Answer that refuses a request with code, as the service would: with status 500 for its own
+// failures (500, 7000, 7001), and 202 for everything else.
 func Refuse(code blaze.Code) Answer {
 	return Answer{Reply: &Frame{Error: &blaze.Error{Code: code, Status: statusOf(code), Description: describe(code)}}}
 }
 
-// Intercept arms one interception: fn gets the next request of the action and decides how it is answered. Several interceptions
-// of an action are used up in the order in which they were armed, one for each request. Actions are those of the websocket,
+// Intercept arms one interception: fn gets the next request of the action and decides how it is answered. Several
+// interceptions of an action are used up in the order in which they were armed, one for each request. Actions are
+// those of the websocket,
 //
 //   - LIST_PENDING_MESSAGES, first on every connection;
 //   - CREATE_MESSAGE, and CREATE_PLAIN_MESSAGES for the frames of a batch, whose messages follow as CREATE_MESSAGE, one by
 //     one, if it is refused;
 //   - ACKNOWLEDGE_MESSAGE_RECEIPT for one message, and ACKNOWLEDGE_MESSAGE_RECEIPTS for several;
 //
-// and of HTTP, for example "GET /" for the handshake, and "GET /me", which a client asks whether its session is valid after a
-// 401 at the websocket: a session is gone only if both are refused. Any other action is misuse.
+// and of HTTP, for example "GET /" for the handshake, and "GET /me", which a client asks whether its session is valid
+// after a 401 at the websocket: a session is gone only if both are refused. Any other action is misuse.
 //
-// fn runs in a goroutine of its own while its connection waits; other connections go on. The server holds no lock meanwhile:
-// fn may call any method of the Server, Intercept too, so as to be armed again. The request is not checked before fn gets it,
-// and is checked afterwards only if it is carried out.
+// fn runs in a goroutine of its own while its connection waits; other connections go on. The server holds no lock
+// meanwhile: fn may call any method of the Server, Intercept too, so as to be armed again. The request is not checked
+// before fn gets it, and is checked afterwards only if it is carried out.
 func (s *Server) Intercept(action string, fn func(req Frame) Answer) {
 	if fn == nil {
 		s.misuse("Intercept(%q): the function is nil", action)
@@ -89,8 +91,8 @@ func (s *Server) intercept(req Frame) (Answer, bool) {
 	s.intercepts[req.Action] = armed[1:]
 	s.mu.Unlock()
 
-	// A goroutine of its own, so that Close need not wait for fn, a panic is not swallowed by net/http, and t.FailNow ends
-	// nothing but fn.
+	// A goroutine of its own, so that Close need not wait for fn, a panic is not swallowed by net/http, and t.FailNow
+	// ends nothing but fn.
 	answer := make(chan Answer, 1)
 	go func() {
 		defer close(answer)

@@ -16,8 +16,9 @@ type drainer struct {
 }
 
 // drain ends what is under way once the session ends: handlers first, because they still send; then sends and
-// acknowledgements; then the link, which may be nil. Without a link, sends end at once, so that the handlers that wait
-// for them can return: a message that a handler is done with must be recorded, or it is handled again by the next process.
+// acknowledgements; then the link, which may be nil. Without a link, sends end at once, so that the handlers that
+// wait for them can return: a message that a handler is done with must be recorded, or it is handled again by the
+// next process.
 func (e *Engine) drain(l *link.Link) {
 	e.drained = true
 	e.stopIntake()

@@ -44,8 +44,8 @@ type Config struct {
 	Reconnect backoff.Policy         // waits between connections
 	Rest      backoff.Policy         // waits after rejections that pass
 	Transient func(*wire.Error) bool // whether a rejection passes by itself
-	// Probe asks GET /me, which tells whether the session is valid. It returns when ctx ends, at the latest, and does not
-	// panic. It may set the offset of Signer.
+	// Probe asks GET /me, which tells whether the session is valid. It returns when ctx ends, at the latest, and does
+	// not panic. It may set the offset of Signer.
 	Probe func(ctx context.Context) Probed
 
 	Receipts    bool // receipts are delivered, not ignored

@@ -10,8 +10,8 @@ import (
 )
 
 // Plural records whether the service takes an action for several messages in one frame. A frame that had to be split,
-// before any was confirmed, shows that it may not: the action is not used for a while, and then tried with two messages.
-// Once a frame was confirmed, the action stays in use. Its methods are safe for concurrent use.
+// before any was confirmed, shows that it may not: the action is not used for a while, and then tried with two
+// messages. Once a frame was confirmed, the action stays in use. Its methods are safe for concurrent use.
 type Plural struct {
 	proven atomic.Bool // a frame was confirmed
 

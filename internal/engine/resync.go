@@ -25,8 +25,8 @@ type resyncPlan struct {
 	step   time.Duration // between two resyncs for conversations
 }
 
-// after returns how long to wait with a resync that is due. whole says that the whole inbox has room again, and not only
-// conversations that were closed.
+// after returns how long to wait with a resync that is due. whole says that the whole inbox has room again, and not
+// only conversations that were closed.
 func (p *resyncPlan) after(now time.Time, whole bool) time.Duration {
 	since := now.Sub(p.last)
 	if p.step == 0 || since >= p.bounds.Calm {

@@ -17,9 +17,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
 )
 
-// Rows 13 and 14: the connection breaks behind each byte of a whole conversation, from the first of the handshake: in it, in
-// the header of a frame, in the gzip, between frames. In each direction the script is the same on every connection:
-// handshake, list, a message, its answer, its acknowledgement. Connection n breaks behind byte n.
+// Rows 13 and 14: the connection breaks behind each byte of a whole conversation, from the first of the handshake: in
+// it, in the header of a frame, in the gzip, between frames. In each direction the script is the same on every
+// connection: handshake, list, a message, its answer, its acknowledgement. Connection n breaks behind byte n.
 func TestFault13ResetAtEveryByte(t *testing.T) { sweepBoth(t, 13, faultproxy.Reset) }
 
 // A FIN in place of the RST.

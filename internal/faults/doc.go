@@ -1,8 +1,8 @@
-// Package faults holds no code, only tests: one for each thing that can go wrong between a bot and the service. TestFaultNN is
-// about fault NN below. Timers run in bubbles of testing/synctest against blazetest in memory; resets, black holes and full
-// windows happen to real TCP connections, through internal/faultproxy. Each test proves that its fault has happened, and a run
-// of all tests prints how often each did, and fails if one never did. "Comes back" means: reconnects after a wait drawn at random,
-// 0.5 s at most at first, doubling to 30 s.
+// Package faults holds no code, only tests: one for each thing that can go wrong between a bot and the service.
+// TestFaultNN is about fault NN below. Timers run in bubbles of testing/synctest against blazetest in memory; resets,
+// black holes and full windows happen to real TCP connections, through internal/faultproxy. Each test proves that its
+// fault has happened, and a run of all tests prints how often each did, and fails if one never did. "Comes back"
+// means: reconnects after a wait drawn at random, 0.5 s at most at first, doubling to 30 s.
 //
 // The way to a connection:
 //

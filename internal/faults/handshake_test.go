@@ -145,7 +145,8 @@ func TestFault08Refused(t *testing.T) {
 	})
 }
 
-// Row 9: the server says when to come back, and is believed up to five minutes. Clients come a little later, each at its own time.
+// Row 9: the server says when to come back, and is believed up to five minutes. Clients come a little later, each at
+// its own time.
 func TestFault09RetryAfter(t *testing.T) {
 	tests := []struct {
 		status, after string

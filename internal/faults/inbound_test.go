@@ -145,8 +145,8 @@ func TestFault35QuietLine(t *testing.T) {
 	})
 }
 
-// Row 36: the connection is lost between a handler's return and the acknowledgement. This process does not handle the message
-// again; the next one does, unless its ledger remembers.
+// Row 36: the connection is lost between a handler's return and the acknowledgement. This process does not handle the
+// message again; the next one does, unless its ledger remembers.
 func TestFault36LostBeforeAck(t *testing.T) {
 	var c counter
 	bubble(t, c.handle, nil, func(t *testing.T, b *bench) {

@@ -66,8 +66,8 @@ func oneWay(t *testing.T, up, down, pushes bool, most time.Duration, says string
 	})
 }
 
-// Row 17 in memory: a write that cannot go on is given up after 10 seconds. Until then messages still come in, and a caller
-// whose context ends is let go.
+// Row 17 in memory: a write that cannot go on is given up after 10 seconds. Until then messages still come in, and a
+// caller whose context ends is let go.
 func TestFault17SlowReader(t *testing.T) {
 	var handled atomic.Int64
 	handler := blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
@@ -143,8 +143,9 @@ func TestFault18SlowWriter(t *testing.T) {
 // Row 56: the machine slept for ten minutes. The next ping finds it out and the link is replaced.
 func TestFault56Suspend(t *testing.T) { jump(t, 56, 10*time.Minute) }
 
-// Row 55 as well: the wall clock is set back while the client runs. No timer follows it; what stands is replaced all the same,
-// because nobody can tell this from a wrong clock that was right again. A small correction is none of our business.
+// Row 55 as well: the wall clock is set back while the client runs. No timer follows it; what stands is replaced all
+// the same, because nobody can tell this from a wrong clock that was right again. A small correction is none of our
+// business.
 func TestFault55ClockIsSet(t *testing.T) {
 	t.Run("back", func(t *testing.T) { jump(t, 55, -10*time.Minute) })
 	t.Run("a little", func(t *testing.T) { jump(t, 55, 20*time.Second) })

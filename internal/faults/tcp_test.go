@@ -12,8 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
 )
 
-// Row 16, over TCP: bytes vanish from some place on, and neither end hears of it. Each connection has such a place, behind what
-// the handshake and a few requests take; a request that fell into it is answered on the next one.
+// Row 16, over TCP: bytes vanish from some place on, and neither end hears of it. Each connection has such a place,
+// behind what the handshake and a few requests take; a request that fell into it is answered on the next one.
 func TestFault16BlackHole(t *testing.T) {
 	for _, d := range []faultproxy.Direction{faultproxy.Up, faultproxy.Down} {
 		t.Run(d.String(), func(t *testing.T) {

@@ -44,7 +44,8 @@ type rig struct {
 	settle func(m string, attempt int, err error) inbox.Verdict
 }
 
-// run runs a test in a bubble. Handlers take a second, unless the test says otherwise, and errors are tried again after ten.
+// run runs a test in a bubble. Handlers take a second, unless the test says otherwise, and errors are tried again
+// after ten.
 func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

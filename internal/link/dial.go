@@ -1,5 +1,5 @@
-// Package link is one connection to the service, from the handshake to the close handshake. It never connects again: that
-// is its owner's business. One goroutine reads, another one writes, and neither ever waits for the other.
+// Package link is one connection to the service, from the handshake to the close handshake. It never connects again:
+// that is its owner's business. One goroutine reads, another one writes, and neither ever waits for the other.
 package link
 
 import (
@@ -18,7 +18,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/header"
 )
 
-// Subprotocol is what the client asks for. A server may leave it unanswered, as the service may; it must not choose another.
+// Subprotocol is what the client asks for. A server may leave it unanswered, as the service may; it must not choose
+// another.
 const Subprotocol = "Mixin-Blaze-1"
 
 // Timing of a link.
@@ -41,8 +42,8 @@ type Config struct {
 	// Pong is how long the first ping may be unanswered; 0: as the bounds of the context say. They say it for the pings
 	// after the first pong.
 	Pong time.Duration
-	// Patience is how long Dial waits, once its context has ended, for functions of the caller that ignore this. It waits
-	// for a second at most: zero means a second, negative not at all.
+	// Patience is how long Dial waits, once its context has ended, for functions of the caller that ignore this. It
+	// waits for a second at most: zero means a second, negative not at all.
 	Patience time.Duration
 }
 
@@ -94,7 +95,8 @@ func connect(ctx context.Context, cfg Config) (*Link, error) {
 	return l, nil
 }
 
-// dial calls the dialer. Where a proxy refuses with a status line that gives no reason, the dialer panics, or says nothing.
+// dial calls the dialer. Where a proxy refuses with a status line that gives no reason, the dialer panics, or says
+// nothing.
 func dial(ctx context.Context, d *websocket.Dialer, cfg Config, connected func() bool) (ws *websocket.Conn, resp *http.Response, err error) {
 	proxied := false
 	if cfg.Proxy != nil {

@@ -32,15 +32,16 @@ var errExited = errors.New("a hook called runtime.Goexit")
 
 // Source is where the writer gets its frames.
 type Source interface {
-	// Next returns the JSON of the next frame and whether it is to be stored as it is, or nil and how long until there may be
-	// one, negative for ever. An error ends the link. It must not block.
+	// Next returns the JSON of the next frame and whether it is to be stored as it is, or nil and how long until
+	// there may be one, negative for ever. An error ends the link. It must not block.
 	Next() (frame []byte, store bool, wait time.Duration, err error)
 	// Wake is readable when Next may have something new to say.
 	Wake() <-chan struct{}
 }
 
-// Hooks is what a link tells its owner. All but Trace are set; none may block. The writer calls Wrote. Of the others, which tell
-// of what was read, one is called at a time, in order, but for Alive. Trace and Wrote may call runtime.Goexit, which ends the link.
+// Hooks is what a link tells its owner. All but Trace are set; none may block. The writer calls Wrote. Of the others,
+// which tell of what was read, one is called at a time, in order, but for Alive. Trace and Wrote may call
+// runtime.Goexit, which ends the link.
 type Hooks struct {
 	Alive func()                                // a frame, a ping or a pong came
 	Pong  func()                                // a ping was answered
@@ -132,8 +133,8 @@ func (l *Link) Fail(err error) {
 	_ = l.raw.Close()
 }
 
-// Close writes a close frame, waits for the peer's, and ends the link, all within patience and never more than a second.
-// It says that the session is over.
+// Close writes a close frame, waits for the peer's, and ends the link, all within patience and never more than a
+// second. It says that the session is over.
 func (l *Link) Close(patience time.Duration) { l.close(websocket.CloseNormalClosure, patience) }
 
 // Leave is Close for a link that another one follows.

@@ -36,7 +36,8 @@ const (
 	final                   byte = 0x80
 )
 
-// peer is the server's end of a connection. It is written by hand from RFC 6455 and knows nothing of the code under test.
+// peer is the server's end of a connection. It is written by hand from RFC 6455 and knows nothing of the code under
+// test.
 type peer struct {
 	net.Conn
 	br   *bufio.Reader
@@ -260,7 +261,8 @@ type rig struct {
 	times  []time.Duration
 }
 
-// connect joins a link to a peer that has accepted it. Neither reads what the other one writes from now on, until told so.
+// connect joins a link to a peer that has accepted it. Neither reads what the other one writes from now on, until
+// told so.
 func connect(t *testing.T, src link.Source) *rig {
 	t.Helper()
 	return connectTo(t, src, new(log))
@@ -395,8 +397,8 @@ func pipe() (client *pipeEnd, server net.Conn) {
 	return &pipeEnd{Conn: c, turn: make(chan struct{}, 1)}, server
 }
 
-// pipeEnd is the client's end. Writes take turns by a channel: the clock of a bubble stands still while a goroutine waits for
-// the mutex inside a net.Pipe.
+// pipeEnd is the client's end. Writes take turns by a channel: the clock of a bubble stands still while a goroutine
+// waits for the mutex inside a net.Pipe.
 type pipeEnd struct {
 	net.Conn
 	turn   chan struct{}

@@ -12,15 +12,15 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// reader hands on one frame after the other until the connection ends. It never writes and never waits for anything but the
-// network and its helpers. (On a violation of RFC 6455 the websocket library itself writes a close frame from here; the
-// connection is finished then.)
+// reader hands on one frame after the other until the connection ends. It never writes and never waits for anything
+// but the network and its helpers. (On a violation of RFC 6455 the websocket library itself writes a close frame from
+// here; the connection is finished then.)
 //
-// What is there already it reads at once, as a unit, and looks into it before it asks the connection for more, which may be
-// the end for a long time: what was read ahead, what the buffers of TLS and of the websocket library hold, and the message
-// that began before it. A unit that is worth it is looked into by a goroutine of its own, while the reader reads the next; so
-// several cores inflate under load, and units are handed on in the order in which they came. A link with a frame now and then
-// has no other goroutine than this one.
+// What is there already it reads at once, as a unit, and looks into it before it asks the connection for more, which
+// may be the end for a long time: what was read ahead, what the buffers of TLS and of the websocket library hold, and
+// the message that began before it. A unit that is worth it is looked into by a goroutine of its own, while the
+// reader reads the next; so several cores inflate under load, and units are handed on in the order in which they
+// came. A link with a frame now and then has no other goroutine than this one.
 type reader struct {
 	l       *Link
 	unit    *unit // nil: nothing was read
@@ -52,8 +52,8 @@ func (r *reader) run() {
 // mostHelpers bounds the helpers of one link.
 const mostHelpers = 8
 
-// helpers returns how many helpers a link has at most. On two cores, two decode 1.8 times as many frames as none (BenchmarkReceive;
-// 1.9 where a text has 100 KB), and more no more.
+// helpers returns how many helpers a link has at most. On two cores, two decode 1.8 times as many frames as none
+// (BenchmarkReceive; 1.9 where a text has 100 KB), and more no more.
 func helpers(cores int) int {
 	if cores == 1 {
 		return 0
@@ -92,8 +92,8 @@ func (r *reader) read() error {
 	}
 }
 
-// readMessage reads one message. Where it cannot be a frame, it is read to its end, and skip says why. Reading may call pause,
-// which goes on with another unit, and the same message in it.
+// readMessage reads one message. Where it cannot be a frame, it is read to its end, and skip says why. Reading may
+// call pause, which goes on with another unit, and the same message in it.
 func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 	if kind != websocket.BinaryMessage {
 		_, err := io.Copy(io.Discard, message)

@@ -94,8 +94,8 @@ func (l *Link) lastWords() {
 	}
 }
 
-// flush writes all that is due. It reports whether a close frame was among it, after which nothing may follow. The source
-// may never run dry, so pings and the end of the link are looked for between frames.
+// flush writes all that is due. It reports whether a close frame was among it, after which nothing may follow. The
+// source may never run dry, so pings and the end of the link are looked for between frames.
 func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, closing bool, err error) {
 	s := borrow()
 	defer s.giveBack()

@@ -37,8 +37,8 @@ const (
 
 const none = -1
 
-// client is the client of delivery.pml in Go: its state, and its transitions as methods of the same names. The caller sees
-// to it that a transition may happen. Whoever changes a rule changes it in both.
+// client is the client of delivery.pml in Go: its state, and its transitions as methods of the same names. The caller
+// sees to it that a transition may happen. Whoever changes a rule changes it in both.
 type client struct {
 	capacity int
 	sendOnly bool // it lists nothing

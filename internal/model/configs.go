@@ -62,8 +62,8 @@ var All = append(sound, broken...)
 
 // sound are those in which every promise is kept.
 var sound = []Config{
-	// One conversation, an inbox for two messages, and no faults: the five servers against which a second list on a link
-	// was found to fail.
+	// One conversation, an inbox for two messages, and no faults: the five servers against which a second list on a
+	// link was found to fail.
 	{Name: "fifo server, backlog", Set: "N=6"},
 	{Name: "fifo server, live messages behind the backlog", Set: "N=6 START=4"},
 	{Name: "streaming server, backlog", Set: "N=6 STREAMS"},

@@ -59,8 +59,8 @@ type quiet struct {
 	done    chan struct{}
 }
 
-// Quiesce lets no request of class Send be written until Resume or the next Up. It returns a channel that is closed as soon as
-// the requests that are unanswered now are answered or given up.
+// Quiesce lets no request of class Send be written until Resume or the next Up. It returns a channel that is closed
+// as soon as the requests that are unanswered now are answered or given up.
 func (b *Box) Quiesce() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

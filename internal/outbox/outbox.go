@@ -57,8 +57,8 @@ type Request struct {
 	// request goes on as one that cannot be split. It is called under the lock of the Box, at most once, and must not
 	// use the Box.
 	Split func() ([]Part, error)
-	// Pace, if not nil, is called by Do after each rejection that is not final, before the request rests. Its error ends
-	// the request. The parts of a request have its Pace.
+	// Pace, if not nil, is called by Do after each rejection that is not final, before the request rests. Its error
+	// ends the request. The parts of a request have its Pace.
 	Pace func(ctx context.Context, rejection *wire.Error) error
 }
 

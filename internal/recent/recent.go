@@ -10,16 +10,16 @@ import (
 	"github.com/mixin-blaze/blaze/internal/fifo"
 )
 
-// Set holds at most Limit ids and forgets the oldest. The zero Set holds none. It is not safe for concurrent use, and not to be
-// copied once it was used.
+// Set holds at most Limit ids and forgets the oldest. The zero Set holds none. It is not safe for concurrent use, and
+// not to be copied once it was used.
 type Set struct {
 	Limit int
 	ids   map[key]struct{}
 	order fifo.Queue[key] // from the oldest
 }
 
-// key is what is kept of an id: the bytes of a UUID, as all ids of the service are, or the beginning of a hash. It takes half
-// the memory, and nothing has to be copied that the id is a part of.
+// key is what is kept of an id: the bytes of a UUID, as all ids of the service are, or the beginning of a hash. It
+// takes half the memory, and nothing has to be copied that the id is a part of.
 type key [16]byte
 
 // canonical is the length of a UUID as text.

@@ -278,47 +278,6 @@ func TestTheRetryAfterA401(t *testing.T) {
 	}
 }
 
-// Once makes one try, whatever comes of it.
-func TestOnce(t *testing.T) {
-	for _, body := range []string{`{"error":{"code":401}}`, `{"error":{"code":500}}`, "<html>"} {
-		s := serve(t, answers(200, body), answers(200, `{"data":{"name":"x"}}`))
-		c := s.client(nil)
-		var x thing
-		require.Error(t, c.Once(t.Context(), "GET", "/x", &x))
-		assert.Equal(t, []string{"GET /x "}, s.all())
-		require.NoError(t, c.Once(t.Context(), "GET", "/x", &x))
-		assert.Equal(t, "x", x.Name)
-	}
-}
-
-// A refusal of the service's own is told apart from that of a gateway, with the time that it came with.
-func TestWhoRefused(t *testing.T) {
-	at := time.Unix(1_700_000_000, 5)
-	for body, stated := range map[string]bool{
-		`{"error":{"code":401}}`: true, `{"error":"denied"}`: false, `{"message":"denied"}`: false, "<html>": false, "": false,
-	} {
-		for _, status := range []int{401, 503} {
-			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("X-Server-Time", "1700000000000000005")
-				w.WriteHeader(status)
-				_, _ = io.WriteString(w, body)
-			})
-			var told []*rest.Error
-			err := s.client(func(cfg *rest.Config) { cfg.Refused = func(e *rest.Error) { told = append(told, e) } }).
-				Once(t.Context(), "GET", "/x", nil)
-			var refused *rest.Error
-			if !stated {
-				require.ErrorAs(t, err, new(*rest.NoAnswerError), "%s, %d", body, status)
-				assert.Empty(t, told)
-				continue
-			}
-			require.ErrorAs(t, err, &refused, "%s, %d", body, status)
-			assert.True(t, at.Equal(refused.At))
-			assert.Equal(t, []*rest.Error{refused}, told)
-		}
-	}
-}
-
 func TestTheContextEndsIt(t *testing.T) {
 	s := serve(t, answers(500, `{"error":{"code":500}}`))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -339,7 +298,8 @@ func TestTheContextEndsIt(t *testing.T) {
 	assert.Len(t, s.all(), 5)
 }
 
-// A patient request is ended by the service, or by the context. Nothing else uses an attempt, of which there is one here.
+// A patient request is ended by the service, or by the context. Nothing else uses an attempt, of which there is one
+// here.
 func TestAPatientRequest(t *testing.T) {
 	no := answers(202, `{"error":{"status":202,"code":401}}`)
 	busy := answers(500, `{"error":{"status":500,"code":500}}`)

@@ -8,9 +8,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// Source reads r for as long as ctx lives and stop was not called: a Read that blocks is left behind. Its goroutine ends with the Read
-// that is under way when stop is called, after which r is left alone: who still reads, as net/http does after an early answer,
-// gets an error. A panic of r, or a Goexit, is an error of the Read.
+// Source reads r for as long as ctx lives and stop was not called: a Read that blocks is left behind. Its goroutine
+// ends with the Read that is under way when stop is called, after which r is left alone: who still reads, as net/http
+// does after an early answer, gets an error. A panic of r, or a Goexit, is an error of the Read.
 func Source(ctx context.Context, r io.Reader) (source io.Reader, stop func()) {
 	s := &patient{ctx: ctx, ask: make(chan int), got: make(chan chunk, 1), done: make(chan struct{})}
 	go s.pump(r)

@@ -6,7 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// soon is how many occasions a fault lets pass, at most, before it happens for the first time: a short run has few of some.
+// soon is how many occasions a fault lets pass, at most, before it happens for the first time: a short run has few of
+// some.
 const soon = 30
 
 // luck decides which faults the server and the bot commit, and counts them.

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// mailbox is what the server keeps for the bot: every message that is not acknowledged, oldest first. Messages are written
-// on demand, as fast as the bot takes them, so that a window of them is pending at any time.
+// mailbox is what the server keeps for the bot: every message that is not acknowledged, oldest first. Messages are
+// written on demand, as fast as the bot takes them, so that a window of them is pending at any time.
 type mailbox struct {
 	script
 	window int
@@ -51,8 +51,8 @@ func (m *mailbox) from(message int) int {
 	return len(m.pending) - i
 }
 
-// write writes a message and returns it, to be pushed before what is pending from a number on. That would break the order
-// of its conversation where that has such a message: then ok is false, and nothing is written.
+// write writes a message and returns it, to be pushed before what is pending from a number on. That would break the
+// order of its conversation where that has such a message: then ok is false, and nothing is written.
 func (m *mailbox) write(from int) (message int, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -29,9 +29,9 @@ const (
 	givenUp                      // no handler has succeeded, and none needs to
 )
 
-// inboundOracle watches what becomes of the messages that the server pushes. The server tells it what arrives there, the
-// handler what it does, the ledger what it records; all under one lock and one count, so that it is known which came
-// first. It never asks the client.
+// inboundOracle watches what becomes of the messages that the server pushes. The server tells it what arrives there,
+// the handler what it does, the ledger what it records; all under one lock and one count, so that it is known which
+// came first. It never asks the client.
 type inboundOracle struct {
 	*verdicts
 	script
@@ -72,8 +72,8 @@ func newInboundOracle(v *verdicts, s script, messages int) *inboundOracle {
 	return o
 }
 
-// restart notes that a process begins. The messages that are pending come again, those too that were handled, unless the
-// ledger has them.
+// restart notes that a process begins. The messages that are pending come again, those too that were handled, unless
+// the ledger has them.
 func (o *inboundOracle) restart(process int, m mode, pending []int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -95,8 +95,8 @@ func (o *inboundOracle) restart(process int, m mode, pending []int) {
 	}
 }
 
-// reopen lets a message be handled again, although younger ones of its conversation were handled since. The caller holds
-// mu.
+// reopen lets a message be handled again, although younger ones of its conversation were handled since. The caller
+// holds mu.
 func (o *inboundOracle) reopen(message int) {
 	if o.state[message]&finished != 0 {
 		l := &o.lanes[o.conversation(message)]
@@ -314,8 +314,8 @@ func (o *inboundOracle) isGivenUp(message int) bool {
 	return o.known(message) && o.state[message]&givenUp != 0
 }
 
-// attempts returns how many attempts ended in each way, how many of them ended with their process, and how many messages
-// were given up.
+// attempts returns how many attempts ended in each way, how many of them ended with their process, and how many
+// messages were given up.
 func (o *inboundOracle) attempts() (ended [outcomes]int, late, given int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A history is what the oracles are told. Each of the wrong ones breaks one promise, and the oracle must say which; told
-// the right ones, it must say nothing.
+// A history is what the oracles are told. Each of the wrong ones breaks one promise, and the oracle must say which;
+// told the right ones, it must say nothing.
 type history struct {
 	*testing.T
 	script

@@ -63,8 +63,8 @@ func hash(s string) uint64 {
 	return h.Sum64() | 1
 }
 
-// store notes that the server stored a text under a message id. It reports whether that id is new, as a server that stores
-// an id once would find out.
+// store notes that the server stored a text under a message id. It reports whether that id is new, as a server that
+// stores an id once would find out.
 func (o *outboundOracle) store(text, messageID string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -186,8 +186,8 @@ func (p *process) ackByHand() {
 	}
 }
 
-// ackAll acknowledges messages until that is confirmed. What fails together is tried one by one: the error of several does
-// not say which of them were confirmed, and there is always one that is refused.
+// ackAll acknowledges messages until that is confirmed. What fails together is tried one by one: the error of several
+// does not say which of them were confirmed, and there is always one that is refused.
 func (p *process) ackAll(ids []string) {
 	err := p.client.Ack(p.done, blaze.StatusRead, ids...)
 	if err == nil || errors.Is(err, blaze.ErrClosed) || p.done.Err() != nil {
@@ -203,7 +203,8 @@ func (p *process) ackAll(ids []string) {
 	p.ackAll(ids)
 }
 
-// next returns the present process if it is another one than before, or waits for it. It is nil when there is none to come.
+// next returns the present process if it is another one than before, or waits for it. It is nil when there is none to
+// come.
 func (b *bot) next(ctx context.Context, before *process) *process {
 	for {
 		b.mu.Lock()

@@ -16,8 +16,9 @@ const (
 	batchStreams  = 5 // conversations of one batch
 )
 
-// send starts the senders: first those of batches, and the others once the client knows whether the server takes batches. It
-// gives up a first batch that is not answered in time, as it may not be when everything begins at once on a slow machine.
+// send starts the senders: first those of batches, and the others once the client knows whether the server takes
+// batches. It gives up a first batch that is not answered in time, as it may not be when everything begins at once on
+// a slow machine.
 func (b *bot) send(ctx context.Context, known <-chan struct{}) {
 	half := b.sends / 2
 	var single, batched atomic.Int64

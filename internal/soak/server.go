@@ -13,8 +13,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// server is a Blaze server that keeps messages until they are acknowledged, stores what is sent once for each message id,
-// and commits every fault that a server or a network may. It serves one connection at a time.
+// server is a Blaze server that keeps messages until they are acknowledged, stores what is sent once for each message
+// id, and commits every fault that a server or a network may. It serves one connection at a time.
 type server struct {
 	script
 	*verdicts
@@ -46,8 +46,8 @@ type server struct {
 	hangUps                                      poison
 	sessions                                     directory
 
-	// known is closed when both were. Only then the load begins, and the faults of connections: a client that loses the first
-	// answer has to take it that the server does not have the action, and uses it no more.
+	// known is closed when both were. Only then the load begins, and the faults of connections: a client that loses
+	// the first answer has to take it that the server does not have the action, and uses it no more.
 	known chan struct{}
 }
 
@@ -148,7 +148,8 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	c.serve()
 }
 
-// admit counts a connection for close, unless that was called: http.Server does not wait for those that became websockets.
+// admit counts a connection for close, unless that was called: http.Server does not wait for those that became
+// websockets.
 func (s *server) admit() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

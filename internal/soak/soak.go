@@ -1,6 +1,6 @@
-// Package soak shows that nothing is lost and nothing is answered twice: it runs a client against a server of its own,
-// through a proxy that breaks its connections, and an oracle checks what both of them do. A seed decides which fault comes
-// where; how the goroutines take turns it cannot decide.
+// Package soak shows that nothing is lost and nothing is answered twice: it runs a client against a server of its
+// own, through a proxy that breaks its connections, and an oracle checks what both of them do. A seed decides which
+// fault comes where; how the goroutines take turns it cannot decide.
 package soak
 
 import (
@@ -147,8 +147,8 @@ func start(o Options, t times, n network) (*run, error) {
 	return r, nil
 }
 
-// live lets the bot live, in one process after the other, until everything was delivered. The error is that of a Run that
-// ended before its time, or in another way than it should.
+// live lets the bot live, in one process after the other, until everything was delivered. The error is that of a Run
+// that ended before its time, or in another way than it should.
 func (r *run) live(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
@@ -200,14 +200,16 @@ func (r *run) endOf(p *process) error {
 	return err
 }
 
-// hanging reports a process that takes nearly all the time that it has to end. Nothing that the server does takes as long.
+// hanging reports a process that takes nearly all the time that it has to end. Nothing that the server does takes as
+// long.
 func (r *run) hanging(p *process) {
 	if p.mode.drain >= 10*r.times.reply {
 		r.add(Stalled, "process %d (%+v) does not end: %+v; %s", p.number, p.mode, p.client.Stats(), stacks())
 	}
 }
 
-// follow returns when everything was delivered, when it is the turn of another process, or when nothing happens any more.
+// follow returns when everything was delivered, when it is the turn of another process, or when nothing happens any
+// more.
 func (r *run) follow(ctx context.Context, w *watch) {
 	look := time.NewTicker(r.times.look)
 	defer look.Stop()
@@ -252,9 +254,9 @@ type watch struct {
 	over        bool
 }
 
-// done reports whether everything was delivered. Once everything was sent and written, nothing is broken any more, and what
-// is under way has to arrive by itself: nothing pushes the client. Messages whose acknowledgement the server refused, or
-// the client has given up, come again with the next connection, as they would in life.
+// done reports whether everything was delivered. Once everything was sent and written, nothing is broken any more,
+// and what is under way has to arrive by itself: nothing pushes the client. Messages whose acknowledgement the server
+// refused, or the client has given up, come again with the next connection, as they would in life.
 func (w *watch) done() bool {
 	if w.until >= 0 || !w.sent || !w.server.mail.writtenAll() {
 		return false

@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seedOf returns the seed of a run: a fixed one, so that the same faults are met every time, unless SOAK_SEED says another.
+// seedOf returns the seed of a run: a fixed one, so that the same faults are met every time, unless SOAK_SEED says
+// another.
 func seedOf(t *testing.T, fixed uint64) uint64 {
 	t.Helper()
 	text := os.Getenv("SOAK_SEED")
@@ -25,8 +26,8 @@ func seedOf(t *testing.T, fixed uint64) uint64 {
 	return seed
 }
 
-// soak runs, prints and asserts. With SOAK_JSON, it writes the report into that directory; with SOAK_FAIL_FAST, it is for builds
-// that are expected to fail.
+// soak runs, prints and asserts. With SOAK_JSON, it writes the report into that directory; with SOAK_FAIL_FAST, it is
+// for builds that are expected to fail.
 func soak(t *testing.T, o Options) *Report {
 	t.Helper()
 	if os.Getenv("SOAK_FAIL_FAST") != "" {

@@ -40,8 +40,8 @@ func (k kind) answers() int {
 	return 0
 }
 
-// script says what every message and every send is, from nothing but the seed and its number. So neither side has to keep
-// them, and 20 million of them need no memory.
+// script says what every message and every send is, from nothing but the seed and its number. So neither side has to
+// keep them, and 20 million of them need no memory.
 type script struct {
 	seed          uint64
 	conversations int
@@ -102,8 +102,8 @@ func pick(n int, otherwise kind, shares []share) kind {
 	return otherwise
 }
 
-// conversation is a number below conversations, or that of a sick conversation, which are counted from there. A third of
-// some hundred messages in a row is in one, so that it can fill the inbox.
+// conversation is a number below conversations, or that of a sick conversation, which are counted from there. A third
+// of some hundred messages in a row is in one, so that it can fill the inbox.
 func (s script) conversation(message int) int {
 	if s.sickEvery > 0 && message%replyEvery != 0 {
 		into := message%s.sickEvery - s.sickEvery/2
@@ -152,8 +152,8 @@ const (
 	sealedOneIn    = 25  // they are encrypted
 )
 
-// refused says so of none of the first ones, single or batched: until a batch was confirmed once, the client takes a refusal
-// for that of the whole action. Of encrypted ones more are refused, because there are few.
+// refused says so of none of the first ones, single or batched: until a batch was confirmed once, the client takes a
+// refusal for that of the whole action. Of encrypted ones more are refused, because there are few.
 func (s script) refused(send int) bool {
 	if s.sealed(send) {
 		return !s.openRefusals && s.draw(forSend+201, send, 12) == 0

@@ -95,16 +95,16 @@ func TestRepliesBehindPushes(t *testing.T) {
 		lasts    time.Duration
 		connects uint64
 	}{
-		{5000, 50 * time.Second, 1},
-		{300, 10 * time.Minute, 3}, // a ping may be unanswered for 3 minutes, then 6, 12
-		{300, time.Hour, 6},
+		{1000, 50 * time.Second, 1},
+		{200, 10 * time.Minute, 3}, // a ping may be unanswered for 3 minutes, then 6, 12
+		{200, time.Hour, 6},
 	} {
 		bubble(t, tt.lasts.String(), func(t *testing.T) {
 			s := newSlowLine(t, tt.pending, tt.lasts/time.Duration(tt.pending))
-			var r *rig
-			r = s.run(func(ctx context.Context, m *blaze.Message) error {
+			r := prepareWith(t, keyOf(botID), s.config(), nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
 				return r.Reply(ctx, m, blaze.Text("yes"))
-			}, nil)
+			})
 			time.Sleep(tt.lasts*4 + time.Hour)
 			stats := r.Stats()
 			assert.EqualValues(t, tt.pending, stats.Handled)

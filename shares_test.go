@@ -237,41 +237,6 @@ func TestMessagesBesideAList(t *testing.T) {
 	}
 }
 
-// A hundred conversations that only fail fill the inbox. Another user is answered at once all the same.
-func TestConversationsThatOnlyFailDoNotMakeTheBotDeaf(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var r *rig
-		r = run(t, func(ctx context.Context, m *blaze.Message) error {
-			if m.Category == blaze.CategoryPlainPost {
-				return errAny
-			}
-			return r.Reply(ctx, m, blaze.Text("yes"))
-		}, func(cfg *blaze.Config) { cfg.HandlerAttempts = -1 })
-		synctest.Wait()
-		post := blaze.Post(strings.Repeat("x", 100<<10))
-		for range 8 { // 80 MB
-			for i := range 100 {
-				r.Deliver(userID(fmt.Sprint("fails", i)), blaze.Outgoing{Payload: post})
-			}
-		}
-		for i := range 10 {
-			time.Sleep(time.Hour)
-			began := time.Now()
-			r.say(fmt.Sprint("bob", i), "hello")
-			for len(r.Sent()) == i && time.Since(began) < time.Minute {
-				time.Sleep(10 * time.Millisecond)
-			}
-			assert.Less(t, time.Since(began), time.Second)
-		}
-		stats := r.Stats()
-		assert.Equal(t, 100, stats.Waiting)
-		assert.Greater(t, stats.OldestWaiting, 9*time.Hour)
-		assert.Less(t, stats.Connects, uint64(10*60+20), "one resync a minute")
-		r.cancel()
-		assert.NoError(t, r.wait())
-	})
-}
-
 // Replacing a link to list again says so: the session goes on.
 func TestCloseCodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -26,6 +26,7 @@ func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error 
 	if check.err != nil {
 		return check.err
 	}
+	//mutant:limit-ack
 	failed, err := c.engine.Ack(ctx, string(s), ids)
 	if err != nil {
 		return c.closed()

@@ -160,6 +160,7 @@ func (b *batch) ask(ctx context.Context) {
 		return
 	}
 	b.asking = true
+	//mutant:limit-batch
 	go func() { b.allowed <- b.c.limit(ctx) }() // run takes it: the item has not ended
 }
 

@@ -82,7 +82,9 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcom
 		v.finish(d)
 	case o.declined:
 		v.observer.observe(event{Event: engine.Event{Kind: messageDeclined, Text: d.Category}})
+		//mutant:declined-finish
 		d.Finish() // in every mode: nobody is left who would call Ack
+	//mutant:handler-stopping
 	case v.engine.Stopping():
 		v.observe(attemptUndone, m, o)
 		d.Release(&failedAttempt{message: m, outcome: o})
@@ -101,6 +103,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 	if v.lastAttempt(attempt) || o.hopeless {
 		//mutant:dropped-first
 		v.observe(messageDropped, m, o)
+		//mutant:manual-dropped
 		v.finish(d)
 		return
 	}

@@ -57,9 +57,11 @@ func (c *Client) sendSealed(ctx context.Context, items []*item) {
 		}
 		return
 	}
+	//mutant:sealed-release
 	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	//mutant:sealed-over
 	defer context.AfterFunc(c.engine.Over(), cancel)()
 	c.trySealed(ctx, items)
 	var changed []*item

@@ -140,6 +140,77 @@ func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
 	}
 }
 
+// A request that was written, and lost, may have been stored. That nothing can be reached afterwards, so that later tries
+// write nothing, does not change that.
+func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var down atomic.Bool
+		r := run(t, nil, func(cfg *blaze.Config) {
+			dial := cfg.DialContext
+			cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if down.Load() {
+					return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+				}
+				return dial(ctx, network, addr)
+			}
+		})
+		r.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			down.Store(true)
+			return cutUnstored // which the client cannot tell from a message that was stored
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		out := sealed(r.Client, "alice", "x")
+		out.MessageID = messageA
+		_, err := r.Send(ctx, out)
+		var unsure *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unsure)
+		assert.Equal(t, messageA, unsure.MessageID)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED, "the last try")
+	})
+}
+
+// No outage keeps an encrypted message waiting after Run.
+func TestAnEncryptedMessageEndsWithRun(t *testing.T) {
+	for name, answer := range map[string]func(blazetest.Frame) blazetest.Answer{
+		"an answer that comes late": slowly(15 * time.Second),
+		"401":                       func(blazetest.Frame) blazetest.Answer { return refused401 },
+		"a gateway":                 func(blazetest.Frame) blazetest.Answer { return gateway504 },
+	} {
+		for _, action := range []string{sealedAction, fetchAction} {
+			bubble(t, name+" to "+action, func(t *testing.T) {
+				r := run(t, nil, func(cfg *blaze.Config) { cfg.Drain = time.Second })
+				var again func(blazetest.Frame) blazetest.Answer
+				again = func(f blazetest.Frame) blazetest.Answer {
+					r.Intercept(action, again)
+					return answer(f)
+				}
+				r.Intercept(action, again)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				errs := make(chan error, 2)
+				go func() {
+					_, err := r.Send(ctx, sealed(r.Client, "alice", "x"))
+					errs <- err
+				}()
+				go func() {
+					_, err := r.SendBatch(ctx, sealed(r.Client, "bob", "x"))
+					errs <- err
+				}()
+				time.Sleep(10 * time.Second)
+				began := time.Now()
+				assert.ErrorIs(t, r.stop(), blaze.ErrDrain)
+				for range 2 {
+					assert.ErrorIs(t, <-errs, blaze.ErrClosed)
+				}
+				assert.Equal(t, time.Second, time.Since(began), "Drain")
+				time.Sleep(20 * time.Second) // until the late answers have come
+			})
+		}
+	}
+}
+
 // What the service itself says in an outage of its own uses the attempts.
 func TestAnEncryptedMessageRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {

@@ -70,6 +70,7 @@ func (c *Client) askMe(ctx context.Context) engine.Probed {
 			return engine.Probed{Answer: engine.ProbeAccepted}
 		case !errors.As(err, &refused), Code(refused.Refusal.Code) != CodeUnauthorized:
 			return engine.Probed{}
+		//mutant:probe-again
 		case !again && c.signer.Offset() != offset:
 			continue
 		}

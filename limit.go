@@ -15,6 +15,7 @@ func (c *Client) limit(ctx context.Context) error {
 	over := c.engine.Over()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	//mutant:limit-over
 	defer context.AfterFunc(over, cancel)()
 	err := c.cfg.Limiter.Wait(ctx)
 	switch {
@@ -28,6 +29,7 @@ func (c *Client) limit(ctx context.Context) error {
 
 // pace waits for the Limiter once more after a 429.
 func (c *Client) pace(ctx context.Context, rejection *wire.Error) error {
+	//mutant:limit-429
 	if Code(rejection.Code) == CodeTooManyRequests {
 		return c.limit(ctx)
 	}

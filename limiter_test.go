@@ -77,3 +77,24 @@ func TestTheEndWakesThoseAtTheLimiter(t *testing.T) {
 		assert.Less(t, time.Since(began), time.Minute)
 	})
 }
+
+// The Limiter counts messages. Acknowledgements, of Client.Ack too, go out without it.
+func TestAcknowledgementsDoNotAskTheLimiter(t *testing.T) {
+	for name, mode := range ackModes {
+		bubble(t, name, func(t *testing.T) {
+			waits := 0
+			var r *rig
+			r = run(t, func(ctx context.Context, m *blaze.Message) error {
+				return r.Ack(ctx, blaze.StatusRead, m.ID)
+			}, func(cfg *blaze.Config) {
+				cfg.Ack = mode
+				cfg.Limiter = limiterFunc(func(context.Context) error { waits++; return nil })
+			})
+			r.Intercept(actionAck, refused(blaze.CodeTooManyRequests))
+			r.crowdSays(20)
+			r.idle()
+			require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, messageA, messageB))
+			assert.Zero(t, waits)
+		})
+	}
+}

@@ -153,6 +153,7 @@ func (m *Message) reply(p Payload, mayRepeat bool) answer {
 }
 
 func (m *Message) quote(p Payload, mayRepeat bool) answer {
+	//mutant:quote-kind
 	a := m.answer("quote", m.ConversationID, p, mayRepeat)
 	a.QuoteID = m.ID
 	return a

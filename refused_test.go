@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 // claims are what a token says, unverified.
@@ -170,6 +171,29 @@ func TestA401OfTheHTTPAPITooEndsRun(t *testing.T) {
 			assert.Len(t, g.asked, 1)
 			assert.Equal(t, handshakes, r.disconnects.len())
 			assert.EqualValues(t, handshakes-1, r.Stats().Connects)
+		})
+	}
+}
+
+// One 401 that passed, whatever GET /me said to it, is no reason to try a session for ever that is over.
+func TestASessionThatIsOverAfterA401ThatPassed(t *testing.T) {
+	for name, answer := range map[string]blazetest.Answer{"accepted": {}, "silent": blazetest.Refuse(blaze.CodeServer)} {
+		bubble(t, name, func(t *testing.T) {
+			r := prepare(t, nil)
+			r.Intercept(handshake, refused(blaze.CodeUnauthorized))
+			answers(r.Server, askMe, answer)
+			r.start(t.Context(), ok)
+			r.say("alice", "hello")
+			r.idle()
+			time.Sleep(24 * time.Hour)
+			assert.EqualValues(t, 1, r.Stats().Connects)
+
+			always(r.Server, handshake, refused401)
+			always(r.Server, askMe, refused401)
+			began := time.Now()
+			r.Cut()
+			assert.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)
+			assert.LessOrEqual(t, time.Since(began), 500*time.Millisecond, "the wait after a lost link")
 		})
 	}
 }

@@ -95,6 +95,36 @@ func TestAHandMadeMessageRepliesLikeAReceivedOne(t *testing.T) {
 	assert.NotEqual(t, m.NewReply(blaze.Text("a")).MessageID, m.NewReply(blaze.Text("a")).MessageID)
 }
 
+// A reply and a quote of the same content are two messages, also where one attempt replies and the next one quotes: with
+// one id, the service would store the first only.
+func TestAQuoteIsNoReply(t *testing.T) {
+	for name, fresh := range map[string]func() *blaze.Message{
+		"received":  func() *blaze.Message { return received(botID, 1, nil) },
+		"hand-made": func() *blaze.Message { return handMade(botID) },
+		"of no bot": func() *blaze.Message { return handMade("") },
+	} {
+		reply, quote := fresh().NewReply(blaze.Text("a")), fresh().NewQuote(blaze.Text("a"))
+		assert.NotEqual(t, reply.MessageID, quote.MessageID, name)
+		both := fresh()
+		assert.Equal(t, reply.MessageID, both.NewReply(blaze.Text("a")).MessageID, name)
+		assert.Equal(t, quote.MessageID, both.NewQuote(blaze.Text("a")).MessageID, "%s: neither counts the other", name)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var r *rig
+		r = run(t, func(ctx context.Context, m *blaze.Message) error {
+			if m.Attempt > 1 {
+				return r.Quote(ctx, m, blaze.Text("a"))
+			}
+			return errors.Join(r.Reply(ctx, m, blaze.Text("a")), errAny)
+		}, nil)
+		id := r.say("alice", "question")
+		r.idle()
+		sent := r.Sent()
+		require.Len(t, sent, 2)
+		assert.Equal(t, []string{"", id}, []string{sent[0].QuoteID, sent[1].QuoteID})
+	})
+}
+
 // The order in which an attempt says different things does not matter, so handlers may answer from several goroutines.
 func TestRepliesAreSafeForConcurrentUse(t *testing.T) {
 	run := func(m *blaze.Message) map[string]bool {

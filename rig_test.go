@@ -127,10 +127,12 @@ func (r *rig) say(user, text string) string {
 	return r.Deliver(userID(user), blaze.Outgoing{Payload: blaze.Text(text)})
 }
 
-// idle waits until everything delivered is acknowledged, and the bot has heard of it.
+// idle waits until everything delivered is acknowledged, and the bot has heard of it, for a day at most.
 func (r *rig) idle() {
 	r.t.Helper()
-	require.NoError(r.t, r.Idle(r.t.Context()))
+	ctx, cancel := context.WithTimeout(r.t.Context(), 24*time.Hour)
+	defer cancel()
+	require.NoError(r.t, r.Idle(ctx))
 	synctest.Wait()
 }
 

@@ -31,6 +31,7 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	if err != nil {
 		return Sent{}, err
 	}
+	//mutant:limit-send
 	if err := c.limit(ctx); err != nil {
 		return Sent{}, err
 	}

@@ -31,6 +31,7 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 		return nil, ErrClosed
 	}
 	defer e.acks.end(len(ids))
+	//mutant:manual-record
 	if e.cfg.ManualAcks {
 		for _, id := range ids {
 			e.owner.Record(ctx, id) // with the context of the caller: there may be no Run yet
@@ -54,6 +55,7 @@ func (e *Engine) ackFrame(ctx context.Context, status string, ids []string) (fai
 			return
 		}
 		e.observer.Observe(Event{Kind: Acked, Count: len(ids)})
+		//mutant:manual-forget
 		e.inbox.Forget(ids...)
 	})
 	return failed

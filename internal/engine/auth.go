@@ -65,6 +65,7 @@ func (p *authPolicy) onRejected(code int, now time.Time, probed Probed) authDeci
 	case probed.Answer == ProbeRefused:
 		return finalRefusal(probed.Skew)
 	case probed.Answer == ProbeAccepted:
+		//mutant:probe-accepted
 		p.worked = true
 		return authDecision{alarm: p.alarm(now)}
 	//mutant:session-worked
@@ -72,6 +73,7 @@ func (p *authPolicy) onRejected(code int, now time.Time, probed Probed) authDeci
 		return authDecision{}
 	case p.since.IsZero():
 		p.since = now
+	//mutant:probe-patience
 	case now.Sub(p.since) >= patience:
 		return authDecision{reason: Unauthorized}
 	}

@@ -156,7 +156,9 @@ func (e *Engine) handle(d *Delivery, attempt int, v *inbox.Verdict) {
 
 // Accept records and acknowledges a message before its handler runs. It is for Owner.Handle.
 func (e *Engine) Accept(d *Delivery) {
+	//mutant:accept-once
 	if !d.acked {
+		//mutant:accept-record
 		e.owner.Record(e.handlerCtx, d.MessageID)
 		e.acks.add(d.MessageID)
 		d.acked = true
@@ -171,6 +173,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	switch d.fate {
 	case undecided:
 	case finished:
+		//mutant:finish-once
 		if !d.acked {
 			//mutant:ledger-record
 			e.owner.Record(e.handlerCtx, d.MessageID)
@@ -178,12 +181,14 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		}
 	case known:
 		e.acks.add(d.MessageID)
+	//mutant:manual-kept
 	case kept:
 		v.Then = inbox.Keep
 	case retried:
 		//mutant:handler-retry
 		v.Then, v.After = inbox.Retry, d.failure.after
 	case released:
+		//mutant:release-stops
 		e.stopIntake()
 		e.letGo(d)
 	}
@@ -192,6 +197,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 // letGo reports a message that failed and is not retried before Run ends. One that was acknowledged before its
 // handler ran does not come again.
 func (e *Engine) letGo(d *Delivery) {
+	//mutant:accepted-released
 	if d.acked && !e.inbox.Abandoned() {
 		e.owner.Released(d.failure.err)
 	}

@@ -21,7 +21,9 @@ type drainer struct {
 // next process.
 func (e *Engine) drain(l *link.Link) {
 	e.drained = true
+	//mutant:drain-stop
 	e.stopIntake()
+	//mutant:drain-none
 	if e.cfg.Drain < 0 {
 		if l != nil {
 			l.Fail(link.ErrClosed)
@@ -37,9 +39,13 @@ func (e *Engine) drain(l *link.Link) {
 	} else {
 		d.linkLost()
 	}
+	//mutant:drain-handlers
 	if d.await(e.inbox.Idle(), true) && d.await(e.receipts.idle(), true) {
+		//mutant:drain-refuse
 		e.refuse()
+		//mutant:drain-flush
 		e.acks.flush()
+		//mutant:drain-sends
 		_ = d.await(e.acks.idle(), false) && d.await(e.outbox.Drained(), true)
 	}
 	if l != nil {
@@ -70,6 +76,7 @@ func (d *drainer) linkLost() {
 	d.lost, d.gone = true, nil
 	d.e.outbox.Down()
 	d.e.cut = d.e.outbox.Len().Requests
+	//mutant:drain-lost
 	d.e.outbox.Close(ErrClosed)
 	d.e.cut -= d.e.outbox.Len().Requests // those that do not need the link
 }

@@ -44,6 +44,7 @@ func (r *receipts) add(rc receipt) (taken, full bool) {
 		return false, true
 	}
 	r.queue.Push(rc)
+	//mutant:receipts-one
 	if !r.running {
 		r.running = true
 		go r.run()
@@ -85,6 +86,7 @@ func (r *receipts) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stopped = true
+	//mutant:receipts-stop
 	r.queue.Keep(0)
 }
 

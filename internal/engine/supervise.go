@@ -58,6 +58,7 @@ func (e *Engine) untilRejected(ctx context.Context) (context.Context, func()) {
 // rejected returns the error that ends Run if the service rejected the session for good. After a 401, later tokens are
 // dated by the service's clock, and GET /me is asked.
 func (e *Engine) rejected(ctx context.Context, policy *authPolicy, end *ending) error {
+	//mutant:session-served
 	policy.worked = policy.worked || end.served
 	if end.rejection == nil || ctx.Err() != nil {
 		return context.Cause(e.rejection)

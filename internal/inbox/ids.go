@@ -121,6 +121,7 @@ func (s *ids) forget(id string) {
 	switch st.place {
 	case acking:
 	case inLane:
+		//mutant:manual-early
 		st.acked = true
 		s.states[id] = st
 	case manual:

@@ -135,9 +135,13 @@ func (l *Link) Fail(err error) {
 
 // Close writes a close frame, waits for the peer's, and ends the link, all within patience and never more than a
 // second. It says that the session is over.
+//
+//mutant:close-end
 func (l *Link) Close(patience time.Duration) { l.close(websocket.CloseNormalClosure, patience) }
 
 // Leave is Close for a link that another one follows.
+//
+//mutant:close-leave
 func (l *Link) Leave(patience time.Duration) { l.close(websocket.CloseGoingAway, patience) }
 
 func (l *Link) close(code int, patience time.Duration) {

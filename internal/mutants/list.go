@@ -1,7 +1,12 @@
 package mutants
 
-// All are the broken builds, by the way of a message: in, out, and the connection.
-var All = []Mutant{
+import "slices"
+
+// All are the broken builds.
+var All = slices.Concat(delivery, modes)
+
+// delivery are those of what every bot needs, by the way of a message: in, out, and the connection.
+var delivery = []Mutant{
 	{
 		Name: "ids under way are not held", By: soak,
 		Marker: "inbox-duplicate", Old: "b.ids.has(it.id)", New: "false",
@@ -242,6 +247,10 @@ var All = []Mutant{
 	{
 		Name: "the first refusal of a key is the last", By: fault(7),
 		Marker: "key-refused", Old: "probed.Answer == ProbeRefused", New: "true",
+	},
+	{
+		Name: "a session that GET /me accepted once is tried for ever", By: unit("TestASessionThatIsOverAfterA401ThatPassed"),
+		Marker: "key-refused", Old: "probed.Answer == ProbeRefused", New: "{{.}} && p.reported.IsZero()",
 	},
 	{
 		Name: "a session that worked is given up when GET /me is silent", By: unit("TestA401WithoutAnAnswerOverHTTP"),

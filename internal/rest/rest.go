@@ -167,6 +167,7 @@ func (c *Client) rest(ctx context.Context, r Request, err error, rests int) erro
 	case errors.As(err, &silent):
 		pause = silent.retryAfter
 	}
+	//mutant:rest-retry-after
 	if !backoff.Sleep(ctx, c.cfg.Rest(rests)+min(pause, mostPause)) {
 		return ctx.Err()
 	}
@@ -179,9 +180,11 @@ func carryUnsure(err error, before bool) bool {
 	var silent *NoAnswerError
 	switch {
 	case errors.As(err, &refused):
+		//mutant:rest-unsure
 		refused.Unsure = refused.Unsure || before
 		return refused.Unsure
 	case errors.As(err, &silent):
+		//mutant:rest-written
 		silent.Written = silent.Written || before
 		return silent.Written
 	}
@@ -211,6 +214,7 @@ func (p *patience) after(err error) verdict {
 	var silent *NoAnswerError
 	switch {
 	case errors.As(err, &refused) && refused.Refusal.Code == http.StatusUnauthorized:
+		//mutant:rest-sign
 		if !p.signed {
 			// The answer's clock may have put the token right. This uses no attempt.
 			p.signed = true
@@ -274,6 +278,7 @@ func (c *Client) try(parent context.Context, method, path string, body []byte, o
 	if !at.IsZero() && c.cfg.Clock != nil {
 		c.cfg.Clock(at)
 	}
+	//mutant:rest-echo
 	if echo := resp.Header.Get("X-Request-Id"); echo != "" && echo != id {
 		return noAnswer(name, errors.New("the answer is to another request"))
 	}

@@ -1,6 +1,6 @@
 // Command mutants builds the library broken in one way after the other, runs the test that must notice, and prints how
-// many were caught. It exits with 1 if one was not, if one does not build, or if a test fails in the real build as
-// well. Run it at the root of the module.
+// many were caught. A test that hangs notices nothing. The command exits with 1 if a mutant was not caught or does not
+// build, or if a test fails in the real build as well. Run it at the root of the module.
 package main
 
 import (
@@ -87,11 +87,14 @@ func (r *runner) judge(ctx context.Context, m mutants.Mutant) error {
 	if err != nil {
 		return fmt.Errorf("mutant %q: %w", m.Name, err)
 	}
-	verdict := "caught"
 	r.judged++
-	if passed {
+	verdict := "caught"
+	switch {
+	case passed:
 		verdict = "NOT CAUGHT"
-	} else {
+	case hung.Match(out):
+		verdict = "HUNG"
+	default:
 		r.caught++
 	}
 	fmt.Printf("%-10s  %3.0f s  %s, by %v\n", verdict, time.Since(began).Seconds(), m.Name, m.By)
@@ -125,6 +128,9 @@ func (r *runner) overlay(m mutants.Mutant) (string, error) {
 
 // notBuilt is what go test prints in the place of a result when there was nothing to run.
 var notBuilt = regexp.MustCompile(`\[(build|setup) failed\]|no tests to run|no test files`)
+
+// hung is what a test prints that did not end in time.
+var hung = regexp.MustCompile(`panic: test timed out after`)
 
 // test runs one test and reports whether it passed. That it could not be run is an error.
 func (r *runner) test(ctx context.Context, t mutants.Test, flags ...string) (passed bool, out []byte, err error) {

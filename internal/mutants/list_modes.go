@@ -1,0 +1,187 @@
+package mutants
+
+// modes are the broken builds of what some bots need: acknowledgements of their own, a Limiter, the HTTP API, receipts;
+// and those of the end of Run.
+var modes = []Mutant{
+	{
+		Name: "Ack with AckManual does not record", By: unit("TestAckManual"),
+		Marker: "manual-record", Old: "e.cfg.ManualAcks", New: "false",
+	},
+	{
+		Name: "an id that the user acknowledged is kept", By: unit("TestAckManual"),
+		Marker: "manual-forget", New: "",
+	},
+	{
+		Name: "with AckManual a message is handled each time it is pushed", By: unit("TestAckManual"),
+		Marker: "manual-kept", New: "",
+	},
+	{
+		Name: "an id that was acknowledged inside its handler is kept", By: in("inbox", "TestHoldReleaseForget"),
+		Marker: "manual-early", New: "",
+	},
+	{
+		Name: "with AckManual a message that is given up is acknowledged", By: unit("TestAckManualLeavesWhatIsGivenUpPending"),
+		Marker: "manual-dropped", New: "d.Finish()",
+	},
+	{
+		Name:   "with AckManual a message that is declined stays pending",
+		By:     unit("TestASlowLedgerHoldsUpNoOtherAcknowledgement"),
+		Marker: "declined-finish", New: "v.finish(d)",
+	},
+	{
+		Name: "with AckReceived each attempt records and acknowledges", By: unit("TestAckReceivedAcknowledgesFirst"),
+		Marker: "accept-once", Old: "!d.acked", New: "true",
+	},
+	{
+		Name: "with AckReceived nothing is recorded before the handler", By: unit("TestAckReceivedAcknowledgesFirst"),
+		Marker: "accept-record", New: "",
+	},
+	{
+		Name: "with AckReceived the end of a handler records and acknowledges again",
+		By:   unit("TestAckReceivedAcknowledgesFirst"), Marker: "finish-once", Old: "!d.acked", New: "true",
+	},
+	{
+		Name: "nobody is told what Run gives up at its end", By: unit("TestWhatFailedBeforeTheEnd"),
+		Marker: "accepted-released", Old: "d.acked &&", New: "false &&",
+	},
+	{
+		Name: "what comes again is reported as dropped at the end", By: unit("TestWhatFailedBeforeTheEnd"),
+		Marker: "accepted-released", Old: "d.acked &&", New: "",
+	},
+	{
+		Name: "a message overtakes one that failed after the end", By: unit("TestAnErrorAfterTheEndHoldsItsConversation"),
+		Marker: "release-stops", New: "",
+	},
+	{
+		Name: "an error after the end counts as an attempt", By: unit("TestAnErrorAfterTheEndIsNoAttempt"),
+		Marker: "handler-stopping", Old: "v.engine.Stopping()", New: "false",
+	},
+	{
+		Name: "without Drain what waits is begun after Run", By: unit("TestNothingIsBegunAfterRun"),
+		Marker: "drain-stop", New: "if e.cfg.Drain >= 0 {\n {{.}}\n }",
+	},
+	{
+		Name: "without a link what waits is begun after the end", By: unit("TestNothingIsBegunAfterRun"),
+		Marker: "drain-stop", New: "if l != nil {\n {{.}}\n }",
+	},
+	{
+		Name: "a negative Drain waits like the default", By: unit("TestDrainWithoutALink"),
+		Marker: "drain-none", Old: "e.cfg.Drain < 0", New: "e.cfg.Drain = max(e.cfg.Drain, 5*time.Second); false",
+	},
+	{
+		Name: "without a link handlers are not waited for", By: unit("TestDrainWithoutALink"),
+		Marker: "drain-handlers", Old: "e.inbox.Idle(), true", New: "e.inbox.Idle(), false",
+	},
+	{
+		Name: "OnReceipt is not waited for", By: unit("TestTheEndWaitsForOnReceipt"),
+		Marker: "drain-handlers", Old: "&& d.await(e.receipts.idle(), true)", New: "",
+	},
+	{
+		Name: "requests are taken while Run drains", By: unit("TestNothingIsTakenWhileTheLastAnswersCome"),
+		Marker: "drain-refuse", New: "",
+	},
+	{
+		Name: "the last acknowledgements wait for others", By: unit("TestTheEndDrains"),
+		Marker: "drain-flush", New: "",
+	},
+	{
+		Name: "sends are not waited for", By: unit("TestTheEndWaitsForSends"),
+		Marker: "drain-sends", Old: "&& d.await(e.outbox.Drained(), true)", New: "",
+	},
+	{
+		Name: "sends wait for a link that does not come", By: unit("TestASendAtTheEndWithoutALink"),
+		Marker: "drain-lost", New: "",
+	},
+	{
+		Name: "the end of Run looks like a resync to the service", By: unit("TestCloseCodes"),
+		Marker: "close-end", Old: "CloseNormalClosure", New: "CloseGoingAway",
+	},
+	{
+		Name: "a resync looks like the end of Run to the service", By: unit("TestCloseCodes"),
+		Marker: "close-leave", Old: "CloseGoingAway", New: "CloseNormalClosure",
+	},
+	{
+		Name: "Send does not ask the limiter", By: unit("TestSendAsksTheLimiter"),
+		Marker: "limit-send", New: "",
+	},
+	{
+		Name: "a batch does not ask the limiter", By: unit("TestBatchAsksTheLimiter"),
+		Marker: "limit-batch", Old: "b.c.limit(ctx)", New: "nil",
+	},
+	{
+		Name: "a 429 does not ask the limiter", By: unit("TestSendAsksTheLimiter"),
+		Marker: "limit-429", Old: "Code(rejection.Code) == CodeTooManyRequests", New: "false",
+	},
+	{
+		Name: "each passing refusal asks the limiter", By: unit("TestSendAsksTheLimiter"),
+		Marker: "limit-429", Old: "Code(rejection.Code) == CodeTooManyRequests", New: "true",
+	},
+	{
+		Name: "acknowledgements ask the limiter", By: unit("TestAcknowledgementsDoNotAskTheLimiter"),
+		Marker: "limit-ack", New: "_ = c.limit(ctx)\n {{.}}",
+	},
+	{
+		Name: "who waits for the limiter does not notice the end of Run", By: unit("TestTheEndWakesThoseAtTheLimiter"),
+		Marker: "limit-over", New: "",
+	},
+	{
+		Name: "a request that was written counts as not sent once nothing can be reached",
+		By:   unit("TestAnEncryptedMessageLostBeforeAnOutage"), Marker: "rest-written", New: "",
+	},
+	{
+		Name: "a refusal makes sure of the requests before it", By: in("rest", "TestUnsureBefore"),
+		Marker: "rest-unsure", New: "",
+	},
+	{
+		Name: "the first 401 over HTTP is not signed anew", By: in("rest", "TestTheRetryAfterA401"),
+		Marker: "rest-sign", Old: "!p.signed", New: "false",
+	},
+	{
+		Name: "Retry-After over HTTP is ignored", By: unit("TestRetryAfterOverHTTP"),
+		Marker: "rest-retry-after", Old: "min(pause, mostPause)", New: "min(pause, 0)",
+	},
+	{
+		Name: "Retry-After over HTTP has no bound", By: unit("TestRetryAfterOverHTTP"),
+		Marker: "rest-retry-after", Old: "min(pause, mostPause)", New: "pause",
+	},
+	{
+		Name: "the answer to another HTTP request is taken", By: in("rest", "TestAnswersThatCannotBeUnderstood"),
+		Marker: "rest-echo", New: "",
+	},
+	{
+		Name: "encrypted messages keep their room in the outbox", By: unit("TestEncryptedMessagesTakeRoom"),
+		Marker: "sealed-release", New: "_ = release",
+	},
+	{
+		Name: "encrypted messages are tried after the end of Run", By: unit("TestAnEncryptedMessageEndsWithRun"),
+		Marker: "sealed-over", New: "",
+	},
+	{
+		Name: "a quote has the id of a reply", By: unit("TestAQuoteIsNoReply"),
+		Marker: "quote-kind", Old: `"quote"`, New: `"reply"`,
+	},
+	{
+		Name: "receipts that wait are handled after the end", By: in("engine", "TestReceiptsAreDroppedAtTheEnd"),
+		Marker: "receipts-stop", New: "",
+	},
+	{
+		Name: "each receipt has a goroutine", By: in("engine", "TestReceiptsAreHandledInOrderByOneGoroutine"),
+		Marker: "receipts-one", Old: "!r.running", New: "true",
+	},
+	{
+		Name: "a session that never worked is tried for ever", By: in("engine", "TestAuthPolicy"),
+		Marker: "probe-patience", Old: "now.Sub(p.since) >= patience", New: "false",
+	},
+	{
+		Name: "a session that GET /me accepted counts as one that never worked", By: in("engine", "TestAuthPolicy"),
+		Marker: "probe-accepted", New: "",
+	},
+	{
+		Name: "a session that served counts as one that never worked", By: unit("TestA401WithoutAnAnswerOverHTTP"),
+		Marker: "session-served", New: "",
+	},
+	{
+		Name: "GET /me is not asked again by the service's time", By: unit("TestAWrongClockIsCorrected"),
+		Marker: "probe-again", Old: "!again", New: "again",
+	},
+}

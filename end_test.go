@@ -190,7 +190,7 @@ func TestNothingIsBegunAfterRun(t *testing.T) {
 				time.Sleep(100 * time.Millisecond)
 				require.ErrorIs(t, r.stop(), blaze.ErrDrain)
 				time.Sleep(time.Minute)
-				assert.Equal(t, []string{"fails", "1", "3"}, got.all())
+				assert.ElementsMatch(t, []string{"fails", "1", "3"}, got.all())
 				assert.ElementsMatch(t, ids, r.Pending())
 			})
 		}

@@ -8,7 +8,7 @@ var All = slices.Concat(delivery, modes)
 // delivery are those of what every bot needs, by the way of a message: in, out, and the connection.
 var delivery = []Mutant{
 	{
-		Name: "ids under way are not held", By: soak,
+		Name: "ids under way are not held", By: in("inbox", "TestDuplicates"),
 		Marker: "inbox-duplicate", Old: "b.ids.has(it.id)", New: "false",
 	},
 	{
@@ -49,7 +49,8 @@ var delivery = []Mutant{
 		Marker: "waiting-log", Old: "last != 0 &&", New: "false &&",
 	},
 	{
-		Name: "a message that failed goes behind the rest of its conversation", By: soak,
+		Name:   "a message that failed goes behind the rest of its conversation",
+		By:     in("inbox", "TestRetryParksTheLaneWithoutAWorker"),
 		Marker: "lane-park", New: "l.items.Push(l.items.Pop())\n {{.}}",
 	},
 	{
@@ -70,7 +71,7 @@ var delivery = []Mutant{
 	b.hire()`,
 	},
 	{
-		Name: "a panic is not recovered from", By: soak,
+		Name: "a panic is not recovered from", By: unit("TestAPanicIsAnErrorWithItsStack"),
 		Marker: "handler-panic", Old: "recover()", New: "any(nil)",
 	},
 	{
@@ -82,23 +83,24 @@ var delivery = []Mutant{
 		Marker: "ack-received", Old: "v.cfg.Ack == AckReceived", New: "true",
 	},
 	{
-		Name: "a failed message is acknowledged at once", By: soak,
+		Name: "a failed message is acknowledged at once", By: unit("TestAttemptsAreFurtherAndFurtherApart"),
 		Marker: "handler-retry", New: "e.acks.add(d.MessageID)\n {{.}}",
 	},
 	{
-		Name: "the ledger is not asked", By: soak,
+		Name: "the ledger is not asked", By: unit("TestAMessageTheLedgerKnowsIsAcknowledgedAtOnce"),
 		Marker: "ledger-known", Old: "== 1", New: "== 0",
 	},
 	{
-		Name: "handled messages are not recorded", By: soak,
+		Name: "handled messages are not recorded", By: unit("TestTheDefaultLedgerRemembersWhatThisProcessHandled"),
 		Marker: "ledger-record", New: "",
 	},
 	{
-		Name: "acknowledgements are forgotten with the connection", By: soak,
+		Name:   "acknowledgements are forgotten with the connection",
+		By:     unit("TestAnAckLostWithItsConnectionIsConfirmedOnTheNext"),
 		Marker: "outbox-down", Old: "e.Class == List", New: "{{.}} || e.Class == Ack",
 	},
 	{
-		Name: "acknowledgements wait for a full frame", By: soak,
+		Name: "acknowledgements wait for a full frame", By: unit("TestNoAckBeforeTheHandlerReturned"),
 		Marker: "ack-interval", New: "",
 	},
 	{
@@ -110,11 +112,11 @@ var delivery = []Mutant{
 		Marker: "ack-unusable", Old: "min(b.Plural<<min(p.failed, 16), b.MaxPlural)", New: "0",
 	},
 	{
-		Name: "the count of what a reply has said is kept over attempts", By: soak,
+		Name: "the count of what a reply has said is kept over attempts", By: unit("TestRepliesHaveIdsOfTheirOwn"),
 		Marker: "reply-id", Old: "a.ordinal", New: "m.Attempt-1+{{.}}",
 	},
 	{
-		Name: "replies get random ids", By: soak,
+		Name: "replies get random ids", By: unit("TestRepliesHaveIdsOfTheirOwn"),
 		Marker: "reply-id", New: "a.id, _ = uuid.NewV4()\n _ = strconv.Itoa(a.ordinal)",
 	},
 	{
@@ -140,11 +142,14 @@ var delivery = []Mutant{
 	{
 		Name: "another message id on another try", By: soak,
 		Marker: "send-do", New: `
-		request := engine.Request{Action: wire.ActionCreateMessage, Params: &d.messageParams, Attempts: 1}
-		o := c.do(ctx, request)
-		for errors.Is(o.Err, outbox.ErrNoReply) {
-			d.MessageID, _ = wire.NewID()
-			o = c.do(ctx, request)
+		var o outbox.Outcome
+		for again := true; again; {
+			try, stop := context.WithTimeout(ctx, c.cfg.ReplyTimeout)
+			o = c.do(try, engine.Request{Action: wire.ActionCreateMessage, Params: &d.messageParams})
+			stop()
+			if again = ctx.Err() == nil && errors.Is(o.Err, context.DeadlineExceeded); again {
+				d.MessageID, _ = wire.NewID()
+			}
 		}`,
 	},
 	{
@@ -152,11 +157,11 @@ var delivery = []Mutant{
 		Marker: "batch-singly", New: "{{.}}\n other := m.messageParams\n other.MessageID, _ = wire.NewID()\n parts[i].Params = &other",
 	},
 	{
-		Name: "a message without an answer counts as not stored", By: soak,
+		Name: "a message without an answer counts as not stored", By: in("outbox", "TestContextEndsInEachState"),
 		Marker: "outcome-unsure", Old: "e.unconfirmed ||", New: "",
 	},
 	{
-		Name: "a written message that is given up counts as not stored", By: soak,
+		Name: "a written message that is given up counts as not stored", By: in("outbox", "TestContextEndsInEachState"),
 		Marker: "outcome-unsure", Old: "|| e.state == written", New: "",
 	},
 	{
@@ -208,7 +213,7 @@ var delivery = []Mutant{
 		Marker: "rest-pace", Old: "r.Pace != nil", New: "false",
 	},
 	{
-		Name: "a passing refusal is final", By: soak,
+		Name: "a passing refusal is final", By: unit("TestSendRefusedForAWhile"),
 		Marker: "temporary-codes", New: "var temporary = []Code{}",
 	},
 	{
@@ -221,7 +226,7 @@ var delivery = []Mutant{
 	{{.}}`,
 	},
 	{
-		Name: "nothing is listed on a new connection", By: soak,
+		Name: "nothing is listed on a new connection", By: unit("TestALostLinkIsReplaced"),
 		Marker: "list-pending", New: "_ = e.list",
 	},
 	{
@@ -313,15 +318,17 @@ var delivery = []Mutant{
 		Marker: "compression-check", New: "return nil",
 	},
 	{
-		Name: "frames are handed on in the order in which they are inflated", By: soak,
+		Name:   "frames are handed on in the order in which they are inflated",
+		By:     in("link", "TestManyFramesAtOnceKeepTheirOrder"),
 		Marker: "unit-order", New: "",
 	},
 	{
-		Name: "a message that is read in two parts loses the first", By: soak,
+		Name:   "a message that is read in two parts loses the first",
+		By:     in("link", "TestManyFramesAtOnceKeepTheirOrder"),
 		Marker: "unit-message", New: "",
 	},
 	{
-		Name: "a unit is used again before it was handed on", By: soak,
+		Name: "a unit is used again before it was handed on", By: in("link", "TestManyFramesAtOnceKeepTheirOrder"),
 		Marker: "unit-give-back", New: "u.giveBack()\n {{.}}\n return",
 	},
 	{

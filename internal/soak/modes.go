@@ -17,7 +17,7 @@ type mode struct {
 	drain                         time.Duration
 	limits                        bool // there is a Limiter
 	forgets                       bool // the Ledger is the client's own, which ends with its process
-	share                         int  // of the messages, beside the shares of the others
+	slow                          bool // has little room, so it lives for a few messages only
 }
 
 // mode draws the configuration of a process. The first one has the defaults, for the server to learn that it takes
@@ -25,7 +25,7 @@ type mode struct {
 func (s script) mode(process int, o *Options, t *times) mode {
 	m := mode{
 		workers: 16, outboxLen: 256, ackBatch: 80, handlerAttempts: 8, sendAttempts: 5, inboxBytes: o.InboxBytes,
-		drain: 100 * t.reply, share: 8,
+		drain: 100 * t.reply,
 	}
 	if o.FailFast {
 		m.drain = 3 * t.reply
@@ -39,7 +39,7 @@ func (s script) mode(process int, o *Options, t *times) mode {
 	m.ackBatch = s.one(process, 2, 80, 100, 7, 1)
 	m.handlerAttempts = s.one(process, 3, 8, 3, -1)
 	m.sendAttempts = s.one(process, 4, 5, 3, -1)
-	m.inboxBytes = o.InboxBytes * int64(s.one(process, 5, 4, 1, 8, 400)) / 4
+	m.inboxBytes = o.InboxBytes * int64(s.one(process, 5, 1, 1, 2, 100))
 	m.limits = process%3 == 1
 	m.forgets = process%5 == 4
 	if process == o.Processes-1 {
@@ -47,8 +47,8 @@ func (s script) mode(process int, o *Options, t *times) mode {
 		return m
 	}
 	m.drain = time.Duration(s.one(process, 7, int(m.drain), int(m.drain), int(t.reply/15), -1))
-	if s.one(process, 8, 0, 0, 0, 1) == 1 { // slow, so not for long
-		m.workers, m.outboxLen, m.inboxBytes, m.share = 1, 8, o.InboxBytes/20, 1
+	if process%8 == 5 {
+		m.workers, m.outboxLen, m.inboxBytes, m.slow = 1, 8, o.InboxBytes/20, true
 	}
 	return m
 }
@@ -58,17 +58,21 @@ func (s script) one(process int, what uint64, values ...int) int {
 	return values[s.draw(forMode+1000*(what+1), process, len(values))]
 }
 
+// slowMessages is for how many messages a slow process lives.
+const slowMessages = 1000
+
 // ends returns at how many written messages each process ends. The last one ends when everything was delivered.
 func (s script) ends(o *Options, t *times) []int {
-	shares := 0
-	for p := range o.Processes {
-		shares += s.mode(p, o, t).share
-	}
+	each := o.Messages / o.Processes
 	ends := make([]int, o.Processes)
-	sum := 0
+	end := 0
 	for p := range ends {
-		sum += s.mode(p, o, t).share
-		ends[p] = o.Messages / shares * sum
+		if s.mode(p, o, t).slow {
+			end += min(each, slowMessages)
+		} else {
+			end += each
+		}
+		ends[p] = end
 	}
 	return ends
 }

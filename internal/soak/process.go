@@ -79,7 +79,9 @@ func (b *bot) start(ctx context.Context, number int, m mode) (*process, error) {
 		p.ended <- err
 	}()
 	if m.ack == blaze.AckManual {
-		p.acker.Go(p.ackByHand)
+		for range ackers {
+			p.acker.Go(p.ackByHand)
+		}
 	}
 	b.mu.Lock()
 	b.process = p
@@ -160,6 +162,9 @@ func (p *process) toAck(id string) {
 	case <-p.done.Done():
 	}
 }
+
+// ackers is how many goroutines acknowledge by hand: each waits until that is confirmed.
+const ackers = 8
 
 // ackByHand acknowledges what was handled, some at a time, until Run has ended.
 func (p *process) ackByHand() {

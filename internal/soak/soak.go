@@ -20,7 +20,7 @@ type Options struct {
 	Sends         int           // of the bot, half of them in batches: 20,000
 	Batch         int           // of these in one batch, at most: 60
 	Seed          uint64        // decides which fault comes where
-	Cuts          int           // connections to be cut, about: one for 2000 messages, 300 at least
+	Cuts          int           // connections to be cut, about: one for 4000 messages, 300 at least
 	Conversations int           // the messages are in: 400
 	SickEvery     int           // messages from one conversation that only fails to the next: 20,000, an eighth of all at most
 	Processes     int           // of the bot, one after the other: one for 100,000 messages, 8 at least
@@ -46,7 +46,7 @@ type Progress struct {
 func (o Options) withDefaults() Options {
 	orDefault(&o.Messages, 200_000)
 	orDefault(&o.Sends, 20_000)
-	orDefault(&o.Cuts, max(o.Messages/2000, 300))
+	orDefault(&o.Cuts, max(o.Messages/4000, 300))
 	orDefault(&o.Batch, 60)
 	orDefault(&o.Often, 1)
 	orDefault(&o.Conversations, 400)

@@ -32,7 +32,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.Messages, "messages", 200_000, "messages pushed to the bot")
 	flag.IntVar(&o.Sends, "sends", 0, "messages the bot sends; 0: a tenth of -messages")
 	flag.Uint64Var(&o.Seed, "seed", 0, "decides which fault comes where; 0: another one each time")
-	flag.IntVar(&o.Cuts, "cuts", 0, "connections to be cut, about; 0: one for 2000 messages, 300 at least")
+	flag.IntVar(&o.Cuts, "cuts", 0, "connections to be cut, about; 0: one for 4000 messages, 300 at least")
 	flag.BoolVar(&o.Plain, "plain", false, "the server has no plural actions")
 	flag.IntVar(&o.Processes, "processes", 0, "of the bot, one after the other; 0: one for 100,000 messages, 8 at least")
 	flag.BoolVar(&o.Lax, "lax", false, "a connection may ask for its list again")

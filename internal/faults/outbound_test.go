@@ -162,10 +162,12 @@ func TestFault40ShuffledReplies(t *testing.T) {
 			c.drain()
 		})
 	}, func(t *testing.T, b *bench) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
 		var callers sync.WaitGroup
 		for n := range many {
 			callers.Go(func() {
-				id, err := b.send(t.Context(), fmt.Sprint(n))
+				id, err := b.send(ctx, fmt.Sprint(n))
 				var e *blaze.Error
 				if assert.ErrorAs(t, err, &e) {
 					assert.Equal(t, id, e.Description)

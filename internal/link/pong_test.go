@@ -1,6 +1,7 @@
 package link_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -22,6 +23,13 @@ func (r *rig) feed() {
 	})
 }
 
+// gone waits until the link has ended by itself, for a day at most.
+func (r *rig) gone() {
+	late := time.AfterFunc(24*time.Hour, func() { r.Fail(errors.New("nothing has ended the link for a day")) })
+	defer late.Stop()
+	<-r.Done()
+}
+
 // A peer that sends and does not answer may be one whom our bytes do not reach.
 func TestAPingThatIsNotAnsweredEndsTheLink(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -36,7 +44,7 @@ func TestAPingThatIsNotAnsweredEndsTheLink(t *testing.T) {
 				r := connectIn(t.Context(), t, newSource(), new(log), tt.patience)
 				r.collect(false)
 				r.feed()
-				<-r.Done()
+				r.gone()
 				assert.Equal(t, tt.after, time.Since(r.born))
 				assert.ErrorIs(t, r.Err(), link.ErrPong)
 				assert.False(t, r.Ponged())
@@ -57,7 +65,7 @@ func TestAPongEndsPatience(t *testing.T) {
 		r.send(encode(final|opPong, nil))
 		assert.True(t, r.Ponged())
 		assert.Equal(t, 1, r.log.pongs)
-		<-r.Done()
+		r.gone()
 		assert.Equal(t, 10*time.Minute+15*time.Second+3*time.Minute, time.Since(r.born))
 		assert.ErrorIs(t, r.Err(), link.ErrPong)
 	})
@@ -97,7 +105,7 @@ func TestLinksHaveTheBoundsOfTheirContext(t *testing.T) {
 						}
 					})
 				}
-				<-r.Done()
+				r.gone()
 				assert.Equal(t, tt.after, time.Since(r.born))
 			})
 		})

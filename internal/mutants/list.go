@@ -283,7 +283,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "a ping may be unanswered for ever", By: in("link", "TestAPingThatIsNotAnsweredEndsTheLink"),
-		Marker: "pong-deadline", New: "return false",
+		Marker: "pong-deadline", New: "_ = first\n return false",
 	},
 	{
 		Name: "a slow line never gets more patience", By: unit("TestRepliesBehindPushes"),

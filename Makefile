@@ -80,7 +80,7 @@ bench-parts: ## Measure the parts: frame, gunzip, JSON, base64, payload, gzip; a
 	cd internal/bench/decoders && go test -run . -bench . -benchmem
 
 .PHONY: mutants
-mutants: ## Break the library on purpose in many ways, and see that a test notices each, most of them the soak; takes ten minutes
+mutants: ## Break the library on purpose in many ways, and see that a test notices each; takes ten minutes
 	go run ./internal/mutants/cmd/mutants
 
 .PHONY: model

@@ -54,6 +54,26 @@ func TestTheLargestLaneGivesWay(t *testing.T) {
 	})
 }
 
+// A lane that has let messages go takes no later one, although there is room again: it would overtake them.
+func TestALaneThatGaveWayTakesNothing(t *testing.T) {
+	run(t, 2, 10_000, func(r *rig) {
+		r.slow(time.Hour, "a0")
+		r.slow(time.Minute, "b0")
+		r.fill("a", 0, 6)
+		r.fill("b", 0, 4)
+		r.offer("c", "c0", 1000-overhead, taken) // in the place of a5
+		r.sleep(2 * time.Minute)
+		assert.Equal(t, 5000, r.Left().Used, "b and c are done")
+		r.offer("a", "a6", 0, refused)
+		r.offer("b", "b4", 0, taken)
+		r.Reopen()
+		r.offer("a", "a5", 0, taken)
+		r.offer("a", "a6", 0, taken)
+		r.sleep(2 * time.Hour)
+		r.handledInLanes("a0", "a1", "a2", "a3", "a4", "a5", "a6", "b0", "b1", "b2", "b3", "b4", "c0")
+	})
+}
+
 // handledInLanes is handled, for messages of lanes that are handled at the same time.
 func (r *rig) handledInLanes(want ...string) {
 	r.t.Helper()

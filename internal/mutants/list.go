@@ -16,7 +16,7 @@ var delivery = []Mutant{
 		Marker: "lane-close", New: "",
 	},
 	{
-		Name: "a conversation that let messages go takes later ones", By: in("inbox", "TestTheLargestLaneGivesWay"),
+		Name: "a conversation that let messages go takes later ones", By: in("inbox", "TestALaneThatGaveWayTakesNothing"),
 		Marker: "lane-refuses", Old: "|| l.closed", New: "",
 	},
 	{
@@ -332,7 +332,7 @@ var delivery = []Mutant{
 		Marker: "unit-give-back", New: "u.giveBack()\n {{.}}\n return",
 	},
 	{
-		Name: "a session starts again while it is offline", By: unit("TestASecondRunWhileThereIsNoConnection"),
+		Name: "a session starts again while it is offline", By: in("engine", "TestASessionStartsOnce"),
 		Marker: "start-once", Old: "!= idle", New: "{{.}} && l.phase != offline",
 	},
 	{

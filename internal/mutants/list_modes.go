@@ -20,7 +20,8 @@ var modes = []Mutant{
 		Marker: "manual-early", New: "",
 	},
 	{
-		Name: "with AckManual a message that is given up is acknowledged", By: unit("TestAckManualLeavesWhatIsGivenUpPending"),
+		Name:   "with AckManual a message that is given up is acknowledged",
+		By:     unit("TestAckManualLeavesWhatIsGivenUpPending"),
 		Marker: "manual-dropped", New: "d.Finish()",
 	},
 	{

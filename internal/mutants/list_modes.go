@@ -134,6 +134,34 @@ var modes = []Mutant{
 		Marker: "rest-unsure", New: "",
 	},
 	{
+		Name: "a transport that tells nothing counts as one that wrote nothing", By: in("rest", "TestWritten"),
+		Marker: "rest-untraced", Old: "|| !w.asked.Load()", New: "",
+	},
+	{
+		Name: "a request counts as written before there is a connection", By: in("rest", "TestWritten"),
+		Marker: "rest-untraced", New: "return true",
+	},
+	{
+		Name: "a request that was never made counts as written", By: in("rest", "TestWritten"),
+		Marker: "rest-ended", Old: "Request: name,", New: "Request: name, Written: true,",
+	},
+	{
+		Name: "each try over HTTP has the same time", By: in("rest", "TestTheTimeOfATryDoubles"),
+		Marker: "rest-timeout", New: "",
+	},
+	{
+		Name: "the time of a try over HTTP has no bound", By: in("rest", "TestTheTimeOfATryDoubles"),
+		Marker: "rest-timeout", New: "p.timeout *= 2",
+	},
+	{
+		Name: "denials of a gateway count though others came between", By: in("rest", "TestDenials"),
+		Marker: "rest-in-a-row", New: "",
+	},
+	{
+		Name: "a request is never given back because of a gateway", By: in("rest", "TestDenials"),
+		Marker: "rest-denied", Old: "p.denied >= p.denials", New: "false",
+	},
+	{
 		Name: "the first 401 over HTTP is not signed anew", By: in("rest", "TestTheRetryAfterA401"),
 		Marker: "rest-sign", Old: "!p.signed", New: "false",
 	},

@@ -26,6 +26,9 @@ import (
 // mostPause is how long a server's wish to be left alone is heeded.
 const mostPause = 5 * time.Minute
 
+// mostTimeout is up to which the time of a try doubles.
+const mostTimeout = 5 * time.Minute
+
 // maxAnswer is how many bytes an answer may have.
 const maxAnswer = 4 << 20
 
@@ -35,7 +38,7 @@ type Config struct {
 	HTTP      *http.Client
 	Token     func(method, uri string, body []byte) (token, requestID string, err error)
 	Clock     func(server time.Time) // hears of the server's clock with each answer
-	Timeout   time.Duration          // of one try
+	Timeout   time.Duration          // of one try; it doubles for a patient request
 	Attempts  int                    // until a failure is final; a 401 that is retried uses none; negative: no limit
 	Temporary func(*wire.Error) bool
 	Rest      func(failures int) time.Duration
@@ -76,9 +79,13 @@ func (e *Error) Error() string {
 type NoAnswerError struct {
 	Request string
 	Err     error
-	Written bool // it may have been carried out: something of it was written, in this try or one before
+	// Written says that the request may have been carried out, by this try or one before. It is false only where the
+	// HTTP client is known to have written nothing.
+	Written bool
 
 	retryAfter time.Duration // what a server asked for
+	late       bool          // the time of the try was up
+	denied     bool          // something before the service will not pass the request on
 }
 
 // Error says why.
@@ -87,9 +94,12 @@ func (e *NoAnswerError) Error() string { return e.Request + ": " + e.Err.Error()
 // Unwrap returns Err.
 func (e *NoAnswerError) Unwrap() error { return e.Err }
 
+// ErrDenied is why a request ended that something before the service did not pass on: see Request.Denials.
+var ErrDenied = errors.New("rest: something before the service answers in its place")
+
 // EndedError means that a request was given up between two tries.
 type EndedError struct {
-	Why  error // that of the context, or of Request.Pace
+	Why  error // that of the context or of Request.Pace, or ErrDenied
 	Last error // of the last try
 }
 
@@ -106,7 +116,11 @@ type Request struct {
 	Out          any // takes the data of the answer; nil: nothing does
 	// Patient is set for a request that only the service itself may end. It is made again, until ctx ends, after each
 	// try that the service did not answer, and after each 401. Neither uses an attempt.
+	// The time of a try doubles each time that it was too short, up to mostTimeout.
 	Patient bool
+	// Denials ends a patient request after so many answers in a row with a status of 4xx that are not the service's: a
+	// gateway may not like what the request says. Zero: never.
+	Denials int
 	Unsure  bool // an earlier request for the same may have been carried out
 	// Pace, if not nil, is called after each temporary refusal, before the next try. Its error ends the request.
 	Pace func(ctx context.Context, refusal *wire.Error) error
@@ -129,13 +143,15 @@ func (c *Client) Make(ctx context.Context, r Request) (unsure bool, err error) {
 		}
 	}
 	unsure = r.Unsure
-	p := patience{cfg: &c.cfg, endless: r.Patient}
+	p := patience{cfg: &c.cfg, endless: r.Patient, timeout: c.cfg.Timeout, denials: r.Denials}
 	for {
-		err := c.try(ctx, r.Method, r.Path, body, r.Out)
+		err := c.try(ctx, p.timeout, r.Method, r.Path, body, r.Out)
 		unsure = carryUnsure(err, unsure)
 		switch p.after(err) {
 		case giveUp:
 			return unsure, err
+		case giveUpDenied:
+			return unsure, &EndedError{ErrDenied, err}
 		case signAnew:
 			continue
 		}
@@ -147,7 +163,7 @@ func (c *Client) Make(ctx context.Context, r Request) (unsure bool, err error) {
 
 // Once makes a request without a body, as Do does, and never repeats it.
 func (c *Client) Once(ctx context.Context, method, path string, out any) error {
-	return c.try(ctx, method, path, nil, out)
+	return c.try(ctx, c.cfg.Timeout, method, path, nil, out)
 }
 
 // rest waits before the next try. The error is why there is to be none.
@@ -191,87 +207,37 @@ func carryUnsure(err error, before bool) bool {
 	return before
 }
 
-// patience decides whether a request is made again. It belongs to one request.
-type patience struct {
-	cfg      *Config
-	endless  bool // see Request.Patient
-	signed   bool // anew, after the first 401
-	attempts int  // that were used
-	rests    int  // before tries
-}
-
-type verdict uint8
-
-const (
-	giveUp verdict = iota
-	signAnew
-	restFirst
-)
-
-// after takes the error of a try.
-func (p *patience) after(err error) verdict {
-	var refused *Error
-	var silent *NoAnswerError
-	switch {
-	case errors.As(err, &refused) && refused.Refusal.Code == http.StatusUnauthorized:
-		//mutant:rest-sign
-		if !p.signed {
-			// The answer's clock may have put the token right. This uses no attempt.
-			p.signed = true
-			return signAnew
-		}
-		//mutant:rest-401
-		return p.again(p.endless)
-	case errors.As(err, &refused):
-		return p.again(p.cfg.Temporary(refused.Refusal) && p.attempt())
-	case errors.As(err, &silent):
-		//mutant:rest-silent
-		return p.again(p.endless || p.attempt())
-	}
-	return giveUp
-}
-
-// attempt uses an attempt, and reports whether there is another one.
-func (p *patience) attempt() bool {
-	p.attempts++
-	return p.cfg.Attempts < 0 || p.attempts < p.cfg.Attempts
-}
-
-func (p *patience) again(yes bool) verdict {
-	if !yes {
-		return giveUp
-	}
-	p.rests++
-	return restFirst
-}
-
 // try makes the request once.
-func (c *Client) try(parent context.Context, method, path string, body []byte, out any) error {
-	ctx, cancel := context.WithTimeout(parent, c.cfg.Timeout)
+func (c *Client) try(parent context.Context, timeout time.Duration, method, path string, body []byte, out any) error {
+	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
-	var written atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { written.Store(true) }})
 	name := method + " " + path
 	token, id, err := c.cfg.Token(method, path, body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.cfg.Base+path, bytes.NewReader(body))
+	var w watch
+	req, err := http.NewRequestWithContext(w.trace(ctx), method, c.cfg.Base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Request-Id", id)
+	if err := ctx.Err(); err != nil {
+		//mutant:rest-ended
+		return &NoAnswerError{Request: name, Err: err}
+	}
 	resp, err := c.cfg.HTTP.Do(req)
-	late := func(err error) error {
-		if ctx.Err() != nil && parent.Err() == nil {
-			return fmt.Errorf("nothing came for %v", c.cfg.Timeout) // and not that the caller's time was up
+	silent := func(err error, written bool) error {
+		late := ctx.Err() != nil && parent.Err() == nil
+		if err = unwrapURL(err); late {
+			err = fmt.Errorf("nothing came for %v", timeout) // and not that the caller's time was up
 		}
-		return unwrapURL(err)
+		return &NoAnswerError{Request: name, Err: err, Written: written, late: late}
 	}
 	if err != nil {
-		return &NoAnswerError{Request: name, Err: late(err), Written: written.Load()}
+		return silent(err, w.written())
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
 	at := header.ServerTime(resp.Header)
@@ -285,23 +251,47 @@ func (c *Client) try(parent context.Context, method, path string, body []byte, o
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return noAnswer(name, late(err))
+		return silent(err, true)
 	case len(text) > maxAnswer:
 		return noAnswer(name, fmt.Errorf("an answer of more than %d bytes", maxAnswer))
 	}
 	err = read(name, resp.StatusCode, text, out)
+	c.note(err, resp.Header, at)
+	return err
+}
+
+// note notes in the error of an answer when it came, and what the server asked for.
+func (c *Client) note(err error, h http.Header, at time.Time) {
 	var refused *Error
-	if errors.As(err, &refused) {
-		refused.At, refused.retryAfter = at, header.RetryAfter(resp.Header, at)
+	var silent *NoAnswerError
+	switch {
+	case errors.As(err, &refused):
+		refused.At, refused.retryAfter = at, header.RetryAfter(h, at)
 		if c.cfg.Refused != nil {
 			c.cfg.Refused(refused)
 		}
+	case errors.As(err, &silent):
+		silent.retryAfter = header.RetryAfter(h, at)
 	}
-	var silent *NoAnswerError
-	if errors.As(err, &silent) {
-		silent.retryAfter = header.RetryAfter(resp.Header, at)
-	}
-	return err
+}
+
+// watch sees whether one try was written.
+type watch struct{ asked, got atomic.Bool } // for a connection
+
+// trace returns a context that tells w what net/http does. Other transports may not do so.
+func (w *watch) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { w.asked.Store(true) },
+		// When the try ends, WroteHeaders may still be to come.
+		GotConn: func(httptrace.GotConnInfo) { w.got.Store(true) },
+	})
+}
+
+// written reports whether a try that failed may have written something. Only a transport that asked for a connection
+// and got none is known to have written nothing. An error says less: a transport may dial again after it has written.
+func (w *watch) written() bool {
+	//mutant:rest-untraced
+	return w.got.Load() || !w.asked.Load()
 }
 
 // noAnswer is the error of a request that was written and has no answer that can be understood.
@@ -325,7 +315,10 @@ func read(name string, status int, text []byte, out any) error {
 	case status < 200 || status > 299:
 		// Whoever says so may have handed the request on before.
 		//mutant:rest-gateway
-		return noAnswer(name, fmt.Errorf("an answer of status %d that is not the service's", status))
+		return &NoAnswerError{
+			Request: name, Err: fmt.Errorf("an answer of status %d that is not the service's", status), Written: true,
+			denied: denies(status),
+		}
 	case isJSON && answer.Error != nil:
 		return noAnswer(name, errors.New("an error without a code"))
 	case out == nil && json.Valid(text):
@@ -339,11 +332,15 @@ func read(name string, status int, text []byte, out any) error {
 	return nil
 }
 
+// denies reports whether a status says that the request is at fault. Two of 4xx say that it came at a bad time.
+func denies(status int) bool {
+	return status >= 400 && status <= 499 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
+}
+
 // unwrapURL takes the address out of an error of net/http: it may hold a signature. So may one that it could not
 // follow.
 func unwrapURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := err.(*url.Error); ok { //nolint:errorlint // as net/http returns it; errors.As would ask that of a user
 		err = u.Err
 	}
 	if strings.Contains(err.Error(), "://") {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/fifo"
+	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -184,10 +185,11 @@ func (b *batch) dispatch(ctx context.Context, linger *time.Timer) {
 	for ; wait == 0; w, wait = b.due(now) {
 		r := b.pack(w)
 		b.open(w, 1)
-		go func() { // run takes it: its items have not ended
-			b.c.send(ctx, r)
-			b.ended <- r
-		}()
+		//mutant:batch-guard
+		go guard.Call(func() error { b.c.send(ctx, r); return nil }, func(err error) {
+			r.failed(err)
+			b.ended <- r // run takes it: its items have not ended
+		})
 	}
 	if wait > 0 {
 		linger.Reset(wait)
@@ -270,6 +272,19 @@ func (b *batch) most(w way) int {
 		return b.c.engine.Plain().Size(batchMessages)
 	}
 	return batchMessages
+}
+
+// failed takes the error of user code that ended the request: methods of its context are some. What had not ended may
+// have been sent.
+func (r *request) failed(err error) {
+	if err == nil {
+		return
+	}
+	for _, m := range r.items {
+		if m.err == nil {
+			m.err = &UnconfirmedError{MessageID: m.MessageID, Err: err}
+		}
+	}
 }
 
 // fits reports whether m has room in r. The first item always has.

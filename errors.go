@@ -291,31 +291,48 @@ func transient(r *wire.Error) bool { return Code(r.Code).temporary() }
 
 // connectionError makes an error for users of the reason why the engine is offline, or why Run ends.
 func connectionError(err error) error {
-	var rejected *engine.RejectedError
-	var connection *engine.ConnectionError
+	connection, ok := err.(*engine.ConnectionError) //nolint:errorlint // see refusedConnection
 	switch {
+	case ok && connection.Lost:
+		return fmt.Errorf("blaze: connection to %s lost: %w", connection.Endpoint, connectionCause(connection))
+	case ok:
+		return fmt.Errorf("blaze: cannot connect to %s: %w", connection.Endpoint, connectionCause(connection))
 	case errors.Is(err, engine.ErrNotRunning):
 		return ErrNotRunning
 	case errors.Is(err, engine.ErrConnecting):
 		return errConnecting
-	case errors.As(err, &connection):
-		cause := connection.Err
-		if errors.As(cause, &rejected) {
-			cause = newError(rejected.Rejection, rejected.Action, "")
-		}
-		if connection.Lost {
-			return fmt.Errorf("blaze: connection to %s lost: %w", connection.Endpoint, cause)
-		}
-		return fmt.Errorf("blaze: cannot connect to %s: %w", connection.Endpoint, cause)
 	case errors.Is(err, engine.ErrClosed):
 		return closedError(err)
 	}
 	return runError(err)
 }
 
+func connectionCause(e *engine.ConnectionError) error {
+	if refused := refusedConnection(e); refused != nil {
+		return refused
+	}
+	return e.Err
+}
+
+// refusedConnection returns the refusal in an error of a connection, or nil. It asks nothing of other errors: they may
+// be those of user code, which may block, and the supervisor calls it.
+func refusedConnection(err error) *Error {
+	connection, ok := err.(*engine.ConnectionError) //nolint:errorlint // made by the engine
+	if !ok {
+		return nil
+	}
+	//mutant:connection-asks
+	rejected, ok := connection.Err.(*engine.RejectedError) //nolint:errorlint // made by the engine
+	if !ok {
+		return nil
+	}
+	return newError(rejected.Rejection, rejected.Action, "")
+}
+
 // closedError makes an error for users of one that is engine.ErrClosed and may wrap the error of Run.
 func closedError(err error) error {
-	if !errors.Is(err, engine.ErrClosed) {
+	_, lives := err.(*engine.ConnectionError) //nolint:errorlint // errors.Is would ask an error of user code
+	if lives || !errors.Is(err, engine.ErrClosed) {
 		return ErrClosed // Run is about to end
 	}
 	if end := runError(err); end != nil {
@@ -366,8 +383,7 @@ func unwrittenError(what string, err, offline error) error {
 		return fmt.Errorf("blaze: %s: %w", what, err)
 	}
 	why := connectionError(offline)
-	var refused *Error
-	if errors.As(why, &refused) {
+	if refusedConnection(offline) != nil {
 		// A refusal of the connection is none of the message, and no reason to give up what a handler was working on.
 		why = errors.New(why.Error())
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -24,7 +23,7 @@ import (
 func apart(field string, f func() error) error {
 	err := guard.Apart(func() error { return guard.Foreign(f()) })
 	if guard.Failed(err) {
-		return fmt.Errorf("calling Config.%s: %w", field, err)
+		return guard.Retold(err, "calling Config."+field+": "+err.Error())
 	}
 	return err
 }
@@ -43,10 +42,8 @@ func (c *Config) guardUserCode(given *Config) {
 	if c.TLSClientConfig != nil {
 		guardTLS(c.TLSClientConfig)
 	}
-	if given.HTTPClient != nil && given.HTTPClient.Transport != nil {
-		hc := *given.HTTPClient
-		hc.Transport = guardedTransport{hc.Transport}
-		c.HTTPClient = &hc
+	if given.HTTPClient != nil {
+		c.HTTPClient = guardedClient(*given.HTTPClient)
 	}
 	if given.Limiter != nil {
 		c.Limiter = guardedLimiter{given.Limiter}
@@ -114,6 +111,9 @@ func guardTLS(c *tls.Config) {
 	if c.KeyLogWriter != nil {
 		c.KeyLogWriter = guardedWriter{c.KeyLogWriter}
 	}
+	if c.Rand != nil {
+		c.Rand = guardedRand{c.Rand}
+	}
 }
 
 func guardedVerify(name string, verify func(tls.ConnectionState) error) func(tls.ConnectionState) error {
@@ -155,6 +155,54 @@ func (g guardedWriter) Write(p []byte) (n int, err error) {
 		return err
 	})
 	return n, err
+}
+
+// guardedRand is a source of random bytes.
+type guardedRand struct{ r io.Reader }
+
+// Read implements io.Reader.
+func (g guardedRand) Read(p []byte) (n int, err error) {
+	err = apart("TLSClientConfig.Rand", func() (err error) {
+		n, err = g.r.Read(p)
+		return err
+	})
+	return n, err
+}
+
+// guardedClient returns an HTTP client with the Transport and the Jar of a user's.
+func guardedClient(hc http.Client) *http.Client {
+	if hc.Transport != nil {
+		hc.Transport = guardedTransport{hc.Transport}
+	}
+	//mutant:guarded-jar
+	if hc.Jar != nil {
+		hc.Jar = guardedJar{hc.Jar}
+	}
+	return &hc
+}
+
+// guardedJar is the Jar of a user's HTTPClient.
+type guardedJar struct{ jar http.CookieJar }
+
+// SetCookies implements http.CookieJar.
+func (g guardedJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	// The service needs no cookies.
+	_ = apart("HTTPClient.Jar", func() error {
+		g.jar.SetCookies(u, cookies)
+		return nil
+	})
+}
+
+// Cookies implements http.CookieJar. A jar that fails has no cookies.
+func (g guardedJar) Cookies(u *url.URL) (cookies []*http.Cookie) {
+	err := apart("HTTPClient.Jar", func() error {
+		cookies = g.jar.Cookies(u)
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	return cookies
 }
 
 // guardedTransport is the Transport of a user's HTTPClient.

@@ -23,8 +23,7 @@ func (o *observer) tell(level slog.Level, text string, args ...any) {
 		key, _ := args[i].(string)
 		r.AddAttrs(slog.Attr{Key: key, Value: slog.AnyValue(args[i+1]).Resolve()})
 		if err, ok := args[i+1].(error); ok {
-			var p *guard.PanicError
-			if errors.As(err, &p) {
+			if p := panicked(err); p != nil {
 				r.AddAttrs(slog.String("stack", string(p.Stack)))
 			}
 		}
@@ -35,6 +34,14 @@ func (o *observer) tell(level slog.Level, text string, args ...any) {
 			_ = o.log.Handle(ctx, r) // there is nobody to tell
 		}
 	})
+}
+
+// panicked returns the panic that is err or the error in it, or nil. err is one of this package's.
+func panicked(err error) *guard.PanicError {
+	if p := guard.Panicked(err); p != nil {
+		return p
+	}
+	return guard.Panicked(errors.Unwrap(err))
 }
 
 // hookLogger names the Logger among the hooks.

@@ -324,6 +324,7 @@ func TestUserCodeOfHTTPThatDoesNotReturn(t *testing.T) {
 				cfg.TLSClientConfig.VerifyConnection = func(tls.ConnectionState) error { no.end(); return nil }
 			},
 			"KeyLogWriter": func(cfg *blaze.Config) { cfg.TLSClientConfig.KeyLogWriter = brokenWriter{no.end} },
+			"Rand":         func(cfg *blaze.Config) { cfg.TLSClientConfig.Rand = brokenBody{no.end} },
 			"Transport": func(cfg *blaze.Config) {
 				cfg.HTTPClient = &http.Client{Transport: roundTripper(func() (*http.Response, error) {
 					no.end()

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -150,23 +149,22 @@ func (e *Engine) dial(ctx context.Context, endpoint string) (*link.Link, error) 
 // describe takes the error of a connection apart.
 func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
 	end := ending{err: err, lived: lived, served: e.served.Load()}
-	var answer *link.HandshakeError
 	var rejected *RejectedError
-	switch {
-	case errors.As(err, &answer):
-		rejected = rejectionOf(answer)
-		end.retryAfter = answer.RetryAfter
+	var at time.Time
+	switch cause := err.Err.(type) { //nolint:errorlint // errors.As would ask an error of user code, and wait for it
+	case *link.HandshakeError:
+		rejected, at = rejectionOf(cause), cause.ServerTime
+		end.retryAfter = cause.RetryAfter
 		end.throttled = rejected.Rejection.Code == http.StatusTooManyRequests
-	case errors.As(err, &rejected):
+	case *RejectedError:
+		rejected = cause
 	default:
 		return end
 	}
 	if !ofSession(rejected.Rejection) {
 		return end
 	}
-	if answer != nil {
-		e.heardTime(answer.ServerTime)
-	}
+	e.heardTime(at)
 	end.rejection, end.skew, end.timed = rejected, e.skew, e.timed
 	return end
 }

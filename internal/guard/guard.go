@@ -58,8 +58,21 @@ func text(value any) (s string) {
 	return fmt.Sprint(value)
 }
 
-// Foreign makes an error of user code safe to keep, to print and to compare on any goroutine. Its text is fixed now,
-// by a call of Error, so Foreign itself is called under a guard. [errors.Is] and [errors.As] ask err under a guard.
+// Panicked returns the panic that err is the result of, or nil. It finds one in a result of Call or Apart, and in what
+// Foreign or Retold made of one. It calls no method of err.
+func Panicked(err error) *PanicError {
+	switch e := err.(type) { //nolint:errorlint // made here; errors.As would ask an error of user code
+	case *PanicError:
+		return e
+	case *foreign:
+		return e.panicked
+	}
+	return nil
+}
+
+// Foreign makes an error of user code safe to keep and to print on any goroutine. Its text is fixed now, by a call of
+// Error, so Foreign itself is called under a guard. [errors.Is] and [errors.As] ask err under a guard, and wait for it:
+// a goroutine that must not wait for user code takes errors apart by their types.
 func Foreign(err error) error {
 	if err == nil {
 		return nil
@@ -68,6 +81,11 @@ func Foreign(err error) error {
 		return known
 	}
 	return &foreign{text: err.Error(), err: err}
+}
+
+// Retold is Foreign with another text, and calls no method of err.
+func Retold(err error, text string) error {
+	return &foreign{text: text, err: err, panicked: Panicked(err)}
 }
 
 // ReadError is Foreign for the error of a Reader: io.EOF stays as it is, because it is compared with ==.
@@ -79,8 +97,9 @@ func ReadError(err error) error {
 }
 
 type foreign struct {
-	text string
-	err  error
+	text     string
+	err      error
+	panicked *PanicError // nil: it is the result of no panic
 }
 
 // Error implements error.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/header"
 )
 
@@ -138,10 +137,10 @@ func explain(ctx, handshake context.Context, token string, resp *http.Response, 
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, websocket.ErrBadHandshake) && resp != nil:
+	case err == websocket.ErrBadHandshake && resp != nil: //nolint:errorlint // errors.Is would ask an error of user code
 		return refused(resp, token)
 	case handshake.Err() != nil:
 		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
 	}
-	return guard.Foreign(tame(err, token)) // it may be an error of the caller's functions
+	return tame(err, token) // it may be an error of the caller's functions
 }

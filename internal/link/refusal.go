@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/header"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -74,16 +75,7 @@ func redact(s, token string) string {
 	return s
 }
 
-// tamed is an error whose text was not fit for a log.
-type tamed struct {
-	text string
-	err  error
-}
-
-func (e *tamed) Error() string { return e.text }
-func (e *tamed) Unwrap() error { return e.err }
-
-// tame makes an error fit for a log if it is not. Errors of a handshake repeat what the server wrote, of any length.
+// tame makes an error of a handshake safe to keep, and fit for a log: some repeat what the server wrote, of any length.
 func tame(err error, token string) error {
 	text := err.Error()
 	redacted := redact(text, token)
@@ -100,7 +92,7 @@ func tame(err error, token string) error {
 		printable = strings.ToValidUTF8(printable[:2*maxText], "") + "..."
 	}
 	if printable == text {
-		return err
+		return guard.Foreign(err)
 	}
-	return &tamed{printable, err}
+	return guard.Retold(err, printable)
 }

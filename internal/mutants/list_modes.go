@@ -186,6 +186,18 @@ var modes = []Mutant{
 		Marker: "sealed-over", New: "",
 	},
 	{
+		Name: "the jar of an HTTP client may panic", By: unit("TestAJarThatDoesNotReturn"),
+		Marker: "guarded-jar", New: "",
+	},
+	{
+		Name: "a request of a batch may end its goroutine", By: unit("TestAContextThatDoesNotReturn"),
+		Marker: "batch-guard", New: "go func() { _ = guard.Call; b.c.send(ctx, r); b.ended <- r }()",
+	},
+	{
+		Name: "the supervisor asks an error of a dialer", By: unit("TestADialersErrorThatBlocksWhenItIsAsked"),
+		Marker: "connection-asks", New: "var rejected *engine.RejectedError\n ok = errors.As(connection.Err, &rejected)",
+	},
+	{
 		Name: "a quote has the id of a reply", By: unit("TestAQuoteIsNoReply"),
 		Marker: "quote-kind", Old: `"quote"`, New: `"reply"`,
 	},

@@ -1,0 +1,138 @@
+package blaze_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// brokenJar ends like that whatever it is called for.
+type brokenJar struct{ end func() }
+
+func (j brokenJar) SetCookies(*url.URL, []*http.Cookie) { j.end() }
+
+func (j brokenJar) Cookies(*url.URL) []*http.Cookie {
+	j.end()
+	return nil
+}
+
+// withCookies answers with a cookie, so that a jar gets one.
+type withCookies struct{ next http.RoundTripper }
+
+func (w withCookies) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := w.next.RoundTrip(r)
+	if err == nil {
+		resp.Header.Set("Set-Cookie", "a=b")
+	}
+	return resp, err
+}
+
+// A jar that fails has no cookies, which the service does not need.
+func TestAJarThatDoesNotReturn(t *testing.T) {
+	for how, no := range noReturns {
+		bubble(t, how, func(t *testing.T) {
+			r := run(t, ok, func(cfg *blaze.Config) {
+				direct := &http.Transport{DialContext: cfg.DialContext, DisableKeepAlives: true}
+				cfg.HTTPClient = &http.Client{Jar: brokenJar{no.end}, Transport: withCookies{direct}}
+			})
+			_, err := r.batchWithinAnHour(t.Context(), sealed(r.Client, "alice", "x"))
+			require.NoError(t, err)
+			_, err = r.Send(t.Context(), sealed(r.Client, "bob", "x"))
+			require.NoError(t, err)
+			assert.Len(t, r.Sent(), 2)
+		})
+	}
+}
+
+// batchWithinAnHour calls SendBatch, and fails where it takes an hour.
+func (r *rig) batchWithinAnHour(ctx context.Context, outs ...blaze.Outgoing) (sent []blaze.Sent, err error) {
+	r.t.Helper()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		sent, err = r.SendBatch(ctx, outs...)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(time.Hour):
+		require.FailNow(r.t, "SendBatch goes on")
+	}
+	return sent, err
+}
+
+// A context may carry user code, and SendBatch survives it. The message may be stored.
+func TestAContextThatDoesNotReturn(t *testing.T) {
+	for how, no := range noReturns {
+		bubble(t, how, func(t *testing.T) {
+			r := run(t, ok, nil)
+			requests := 0
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GetConn: func(string) {
+				if requests++; requests == 2 { // the first one is for the sessions
+					no.end()
+				}
+			}})
+			_, err := r.batchWithinAnHour(ctx, sealed(r.Client, "alice", "x"))
+			var unconfirmed *blaze.UnconfirmedError
+			require.ErrorAs(t, err, &unconfirmed)
+			require.ErrorContains(t, err, no.says)
+			assert.Zero(t, r.Stats().OutboxRequests, "its room is free again")
+		})
+	}
+}
+
+// An error of a dialer is not asked anything by the Client itself: it may block.
+func TestADialersErrorThatBlocksWhenItIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		block := make(chan struct{})
+		wait := func() { <-block }
+		r := prepare(t, func(cfg *blaze.Config) {
+			calls, dial := 0, cfg.DialContext
+			cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if calls++; calls == 3 {
+					return dial(ctx, network, addr)
+				}
+				return nil, &askedError{onIs: wait, onAs: wait, onUnwrap: wait}
+			}
+		})
+		r.start(t.Context(), ok)
+		late := time.AfterFunc(time.Hour, func() {
+			t.Error("something waits for the error")
+			close(block)
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err := r.Send(ctx, r.ToUser(userID("alice"), blaze.Text("x")))
+		require.ErrorContains(t, err, "asked")
+		time.Sleep(time.Minute)
+		assert.Equal(t, 1, r.connects.len())
+		assert.Equal(t, 2, r.disconnects.len())
+		r.Cut()
+		time.Sleep(10 * time.Second)
+		began := time.Now()
+		require.NoError(t, r.stop())
+		assert.Zero(t, time.Since(began))
+		late.Stop()
+	})
+}
+
+// What a panic of a dialer is logged with.
+func TestAPanicOfADialerIsLoggedWithItsStack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, ok, func(cfg *blaze.Config) {
+			cfg.DialContext = sometimes(func() (net.Conn, error) { panic("boom") }, cfg.DialContext)
+		})
+		time.Sleep(time.Minute)
+		assert.Contains(t, r.log.String(), "calling Config.DialContext: panic: boom")
+		assert.Contains(t, r.log.String(), "usercode_http_test.go")
+	})
+}

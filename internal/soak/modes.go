@@ -34,7 +34,7 @@ func (s script) mode(process int, o *Options, t *times) mode {
 		return m
 	}
 	m.ack = []blaze.AckMode{blaze.AckHandled, blaze.AckManual, blaze.AckHandled, blaze.AckReceived}[process%4]
-	m.workers = s.one(process, 0, 16, 4, 64)
+	m.workers = s.one(process, 0, 16, 32, 64)
 	m.outboxLen = s.one(process, 1, 256, 64, 1024)
 	m.ackBatch = s.one(process, 2, 80, 100, 7, 1)
 	m.handlerAttempts = s.one(process, 3, 8, 3, -1)

@@ -105,6 +105,15 @@ func (o *inboundOracle) reopen(message int) {
 	o.state[message] &^= finished | recorded | unrecorded | givenUp
 }
 
+// remind lets a message be handled again that nobody remembers: the ledger has failed, and its acknowledgement was
+// refused. The caller holds mu.
+func (o *inboundOracle) remind(message int) {
+	const bits = finished | unrecorded | recorded | acked | early
+	if o.state[message]&bits == finished|unrecorded {
+		o.reopen(message)
+	}
+}
+
 // stopping notes that the process is told to end: from now on a failure counts as no attempt.
 func (o *inboundOracle) stopping() {
 	o.mu.Lock()
@@ -139,9 +148,7 @@ func (o *inboundOracle) began(process, message, attempt int) {
 		o.add(HandledAgain, "the handler got a message that was never sent")
 		return
 	}
-	if s := o.state[message]; s&(unrecorded|acked|early) == unrecorded && s&finished != 0 {
-		o.reopen(message) // nobody remembers it: the ledger has failed, and its acknowledgement was refused
-	}
+	o.remind(message)
 	s := o.state[message]
 	if s&finished != 0 || s&recorded != 0 && s&early == 0 {
 		o.add(HandledAgain, "message %d, attempt %d of process %d; state %b", message, attempt, process, s)
@@ -218,6 +225,9 @@ func (o *inboundOracle) record(message int, ok bool) {
 	if !o.known(message) {
 		o.add(UnknownAck, "recorded number %d", message)
 		return
+	}
+	if o.mode.ack == blaze.AckReceived {
+		o.remind(message) // this comes before the handler is called
 	}
 	if !ok {
 		o.state[message] |= unrecorded

@@ -22,7 +22,7 @@ type Options struct {
 	Seed          uint64        // decides which fault comes where
 	Cuts          int           // connections to be cut, about: one for 4000 messages, 300 at least
 	Conversations int           // the messages are in: 400
-	SickEvery     int           // messages from one conversation that only fails to the next: 20,000, an eighth of all at most
+	SickEvery     int           // messages from one conversation that only fails to the next: 100,000, an eighth of all at most
 	Processes     int           // of the bot, one after the other: one for 100,000 messages, 8 at least
 	Window        int           // messages unacknowledged at once, at most: 2000
 	InboxBytes    int64         // of most clients: what two thirds of a window take, so that it overflows again and again
@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Batch, 60)
 	orDefault(&o.Often, 1)
 	orDefault(&o.Conversations, 400)
-	orDefault(&o.SickEvery, min(20_000, o.Messages/8))
+	orDefault(&o.SickEvery, min(100_000, o.Messages/8))
 	orDefault(&o.Processes, max(o.Messages/100_000, 8))
 	orDefault(&o.Window, 2000)
 	orDefault(&o.InboxBytes, int64(o.Window)*400)

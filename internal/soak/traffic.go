@@ -190,7 +190,7 @@ func (s script) poison(send int) int {
 }
 
 const (
-	poisonOneIn = 10_000
+	poisonOneIn = 50_000
 	forEver     = 40 // that is what it is for a client that does not try without a limit
 )
 

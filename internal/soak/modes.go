@@ -34,9 +34,9 @@ func (s script) mode(process int, o *Options, t *times) mode {
 		return m
 	}
 	m.ack = []blaze.AckMode{blaze.AckHandled, blaze.AckManual, blaze.AckHandled, blaze.AckReceived}[process%4]
-	m.workers = s.one(process, 0, 16, 32, 64)
+	m.workers = s.one(process, 0, 64, 128, 32)
 	m.outboxLen = s.one(process, 1, 256, 64, 1024)
-	m.ackBatch = s.one(process, 2, 80, 100, 7, 1)
+	m.ackBatch = s.one(process, 2, 80, 100, 30)
 	m.handlerAttempts = s.one(process, 3, 8, 3, -1)
 	m.sendAttempts = s.one(process, 4, 5, 3, -1)
 	m.inboxBytes = o.InboxBytes * int64(s.one(process, 5, 1, 1, 2, 100))
@@ -49,6 +49,7 @@ func (s script) mode(process int, o *Options, t *times) mode {
 	m.drain = time.Duration(s.one(process, 7, int(m.drain), int(m.drain), int(t.reply/15), -1))
 	if process%8 == 5 {
 		m.workers, m.outboxLen, m.inboxBytes, m.slow = 1, 8, o.InboxBytes/20, true
+		m.ackBatch = s.one(process, 2, 1, 7)
 	}
 	return m
 }

@@ -149,7 +149,7 @@ const (
 	refusedOneIn   = 100 // the server never stores them
 	impatientOneIn = 40  // their context ends within milliseconds
 	receiptOneIn   = 10  // their recipient reads them
-	sealedOneIn    = 25  // they are encrypted
+	sealedOneIn    = 100 // they are encrypted
 )
 
 // refused says so of none of the first ones, single or batched: until a batch was confirmed once, the client takes a

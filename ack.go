@@ -3,6 +3,7 @@ package blaze
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/mixin-blaze/blaze/internal/engine"
@@ -47,5 +48,9 @@ func (c *Client) ackError(f engine.AckFailure) error {
 	if f.Attempts == 0 {
 		what = "the acknowledgement was not written"
 	}
-	return unwrittenError(what, f.Err, c.engine.Offline())
+	err := unwrittenError(what, f.Err, c.engine.Offline())
+	if f.Rejection != nil {
+		err = fmt.Errorf("%w: %w", err, ackRejected(f.Rejection, f.IDs[0]))
+	}
+	return err
 }

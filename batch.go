@@ -269,7 +269,7 @@ func (b *batch) most(w way) int {
 	case single:
 		return 1
 	case plain:
-		return b.c.engine.Plain().Size(batchMessages)
+		return b.c.engine.Plain().Take(batchMessages)
 	}
 	return batchMessages
 }

@@ -39,7 +39,7 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 	}
 	var failed []AckFailure
 	for len(ids) > 0 {
-		n := min(e.acks.plural.Size(e.cfg.AckBatch), len(ids))
+		n := e.acks.plural.Take(min(e.cfg.AckBatch, len(ids)))
 		failed = append(failed, e.ackFrame(ctx, status, ids[:n])...)
 		ids = ids[n:]
 	}
@@ -63,7 +63,8 @@ func (e *Engine) ackFrame(ctx context.Context, status string, ids []string) (fai
 
 // do writes one frame and waits for its outcome.
 func (a *acks) do(ctx context.Context, status string, ids []string) outbox.Outcome {
-	r, err := a.request(status, ids)
+	// A caller who waits until ctx ends has no limit of attempts, and is told of a 401.
+	r, err := ackRequest(status, ids, outbox.Request{})
 	if err != nil {
 		return outbox.Outcome{Err: err}
 	}
@@ -71,11 +72,6 @@ func (a *acks) do(ctx context.Context, status string, ids []string) outbox.Outco
 		return outbox.Outcome{Err: err}
 	}
 	defer a.leave()
-	if len(ids) == 1 {
-		r.Attempts = 0 // until ctx ends
-	} else {
-		a.plural.Begin()
-	}
 	return a.e.outbox.Do(ctx, r)
 }
 
@@ -104,30 +100,14 @@ func (p ackParams) appendOne(b []byte, id string) []byte {
 	return wire.AppendEnd(wire.AppendField(b, "status", p.status), '}')
 }
 
-// request makes one request: the singular action for one id, the plural for several. It is split id by id where the
-// service does not take it.
-func (a *acks) request(status string, ids []string) (outbox.Request, error) {
-	if len(ids) == 1 {
-		r, err := ackRequest(wire.ActionAck, status, ids)
-		r.Attempts = max(a.e.cfg.SendAttempts, 0)
-		return r, err
-	}
-	r, err := ackRequest(wire.ActionAcks, status, ids)
-	r.Split = func() ([]outbox.Part, error) {
-		parts := make([]outbox.Part, len(ids))
-		for i := range ids {
-			single, err := a.request(status, ids[i:i+1])
-			if err != nil {
-				return nil, err
-			}
-			parts[i].Request = single
-		}
-		return parts, nil
-	}
-	return r, err
+// request makes a request of the background. A 401 is no reason to forget an acknowledgement.
+func (a *acks) request(ids []string) (outbox.Request, error) {
+	return ackRequest(a.e.cfg.AckStatus, ids, outbox.Request{Attempts: max(a.e.cfg.SendAttempts, 0), Patient: true})
 }
 
-func ackRequest(action, status string, ids []string) (outbox.Request, error) {
+// ackRequest makes one request, with the patience of like: the singular action for one id, the plural for several, which
+// is split id by id where the service does not take it.
+func ackRequest(status string, ids []string, like outbox.Request) (outbox.Request, error) {
 	id, err := wire.NewID()
 	if err != nil {
 		return outbox.Request{}, err
@@ -135,6 +115,21 @@ func ackRequest(action, status string, ids []string) (outbox.Request, error) {
 	// Compressed, a frame of 80 ids would be a third as long, which is little beside the 80 messages; and
 	// acknowledgements would leave 87 % and not 98 % of the rate of receiving (make bench, two cores, with the
 	// server's share).
-	frame := wire.Request(id, action, ackParams{status, ids})
-	return outbox.Request{ID: id, Class: outbox.Ack, Frame: frame, Store: true}, nil
+	r := outbox.Request{ID: id, Class: outbox.Ack, Store: true, Attempts: like.Attempts, Patient: like.Patient}
+	if len(ids) == 1 {
+		r.Frame = wire.Request(id, wire.ActionAck, ackParams{status, ids})
+		return r, nil
+	}
+	r.Frame = wire.Request(id, wire.ActionAcks, ackParams{status, ids})
+	r.Family = wire.ActionAcks
+	r.Split = func() ([]outbox.Part, error) {
+		parts := make([]outbox.Part, len(ids))
+		for i := range ids {
+			if parts[i].Request, err = ackRequest(status, ids[i:i+1], like); err != nil {
+				return nil, err
+			}
+		}
+		return parts, nil
+	}
+	return r, nil
 }

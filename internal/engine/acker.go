@@ -109,10 +109,7 @@ func (a *acks) gather() bool {
 func (a *acks) take() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	n := min(a.full(), a.queue.Len())
-	if n > 1 {
-		a.plural.Begin()
-	}
+	n := a.plural.Take(min(a.e.cfg.AckBatch, a.queue.Len()))
 	ids := slices.Clone(a.queue.All()[:n])
 	a.queue.Drop(n)
 	return ids
@@ -120,7 +117,7 @@ func (a *acks) take() []string {
 
 // send hands a frame to the outbox, which tells settle how it ended.
 func (a *acks) send(ids []string) {
-	r, err := a.request(a.e.cfg.AckStatus, ids)
+	r, err := a.request(ids)
 	if err != nil {
 		a.settle(ids, outbox.Outcome{Err: err})
 		return

@@ -104,9 +104,7 @@ func (e *Engine) push(f *wire.Received) {
 	}
 	// The size counts all that may be long: the ids were checked.
 	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
-	if !e.listing.pushed.Load() {
-		e.listing.pushed.Store(true)
-	}
+	e.pushes.Add(1)
 	d := &Delivery{Message: *m, own: own}
 	if e.inbox.Offer(m.ConversationID, m.MessageID, size, d) == inbox.Duplicate {
 		e.observer.Observe(Event{Kind: Duplicate})

@@ -74,7 +74,7 @@ func (d *drainer) await(done <-chan struct{}, withoutLink bool) bool {
 // linkLost ends all sends: no link follows.
 func (d *drainer) linkLost() {
 	d.lost, d.gone = true, nil
-	d.e.outbox.Down()
+	d.e.outbox.Down(false)
 	d.e.cut = d.e.outbox.Len().Requests
 	//mutant:drain-lost
 	d.e.outbox.Close(ErrClosed)

@@ -74,9 +74,10 @@ type Engine struct {
 	bounds    bounds.Bounds
 	resync    resyncPlan
 	listing   listing
-	listsLost int  // links lost in a row because their list was not answered
-	drained   bool // drain was called
-	cut       int  // requests that ended because the link was lost while draining
+	pushes    atomic.Uint64 // messages that were pushed; the reader counts
+	listsLost int           // links lost in a row because their list was not answered
+	drained   bool          // drain was called
+	cut       int           // requests that ended because the link was lost while draining
 	pong      pongPatience
 
 	skew   time.Duration // by which the service's clock is ahead; owned by the supervisor
@@ -104,7 +105,7 @@ func New(cfg Config, owner Owner, observer Observer) *Engine {
 	e.over, e.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Run, whatever callers want
 	e.outbox = outbox.New(outbox.Config{
 		Len: cfg.OutboxLen, Bytes: cfg.OutboxBytes, ReplyTimeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts,
-		Judge: e.judge, Rest: cfg.Rest.Near,
+		Judge: e.judge, Rest: cfg.Rest.Near, Pushes: e.pushes.Load,
 	})
 	e.inbox = inbox.New[string](inbox.Config[*Delivery]{
 		Workers: cfg.Workers, Bytes: cfg.InboxBytes, Handle: e.handle, Due: e.resyncDue, Parked: e.parked,
@@ -151,17 +152,16 @@ func (e *Engine) serve(ctx context.Context, l *link.Link, endpoint string) (resy
 		e.drain(l)
 	}
 	<-l.Done()
-	e.outbox.Down()
+	if e.listing.answered.Load() {
+		e.listsLost = 0
+	}
+	e.outbox.Down(!resync && e.peerEnded(l.Err()))
 	return resync
 }
 
 // judge says what a rejection means for a request.
-func (e *Engine) judge(class outbox.Class, r *wire.Error) outbox.Verdict {
+func (e *Engine) judge(_ outbox.Class, r *wire.Error) outbox.Verdict {
 	switch {
-	case class == outbox.List: // the link ends
-		return outbox.Final
-	case r.Code == codeUnauthorized && class == outbox.Ack:
-		return outbox.Passing
 	case r.Code == codeUnauthorized:
 		return outbox.Whole
 	case e.cfg.Transient(r):
@@ -209,6 +209,7 @@ func (e *Engine) Do(ctx context.Context, r Request) outbox.Outcome {
 	}
 	req.Store, req.Pace = r.Store, r.Pace
 	if r.Split != nil {
+		req.Family = r.Action
 		req.Split = func() ([]outbox.Part, error) { return parts(r.Split()) }
 	}
 	return e.outbox.Do(ctx, req)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,10 @@ func (p *Plural) Size(most int) int {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.size(most)
+}
+
+func (p *Plural) size(most int) int {
 	switch {
 	case p.failed == 0:
 		return most
@@ -45,14 +50,19 @@ func (p *Plural) Size(most int) int {
 	return min(most, 2)
 }
 
-// Begin notes that a frame of several messages is about to be written. Observe takes its outcome.
-func (p *Plural) Begin() {
+// Take is Size for a frame that is about to be written, of most messages. If the result is more than 1, Observe must be
+// told the outcome: there is one trial at a time.
+func (p *Plural) Take(most int) int {
 	if p.proven.Load() {
-		return
+		return most
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.trial = p.failed > 0
+	n := p.size(most)
+	if n > 1 && p.failed > 0 {
+		p.trial = true
+	}
+	return n
 }
 
 // Observe takes the outcome of a frame of several messages.
@@ -67,10 +77,17 @@ func (p *Plural) Observe(o outbox.Outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.trial = false
-	busy := o.Rejection != nil // the service may have the action all the same
-	if o.Kind == outbox.Split && !busy {
+	if o.Kind == outbox.Split && !explained(o) {
 		p.split(time.Now())
 	}
+}
+
+// explained reports whether a frame was split for a reason that is not the action: the service was busy, or rejected one
+// of the messages for good.
+func explained(o outbox.Outcome) bool {
+	return o.Rejection != nil || slices.ContainsFunc(o.Parts, func(part outbox.Outcome) bool {
+		return part.Kind == outbox.Rejected
+	})
 }
 
 // split stops the use of the action, unless it is stopped.

@@ -22,7 +22,7 @@ func TestPluralIsPutOffAfterItWasSplit(t *testing.T) {
 		var p engine.Plural
 		assert.Equal(t, 80, p.Size(80))
 		for range 3 { // three frames under way, and each is split
-			p.Begin()
+			assert.Equal(t, 80, p.Take(80))
 		}
 		for range 3 {
 			p.Observe(split)
@@ -34,15 +34,15 @@ func TestPluralIsPutOffAfterItWasSplit(t *testing.T) {
 			assert.Equal(t, 1, p.Size(80), "put off for %v", pause)
 			time.Sleep(time.Nanosecond)
 			assert.Equal(t, 2, p.Size(80))
-			assert.Equal(t, 1, p.Size(1))
-			p.Begin()
-			assert.Equal(t, 1, p.Size(80), "one trial at a time")
+			assert.Equal(t, 1, p.Take(1))
+			assert.Equal(t, 2, p.Take(80))
+			assert.Equal(t, 1, p.Take(80), "one trial at a time")
 			time.Sleep(time.Hour)
 			assert.Equal(t, 1, p.Size(80))
 			p.Observe(split)
 		}
 		time.Sleep(time.Hour)
-		p.Begin()
+		assert.Equal(t, 2, p.Take(80))
 		p.Observe(confirmed)
 		assert.Equal(t, 80, p.Size(80))
 		p.Observe(split) // one bad message in a frame
@@ -53,14 +53,15 @@ func TestPluralIsPutOffAfterItWasSplit(t *testing.T) {
 // Nothing else says that the service does not have the action.
 func TestPluralStaysInUse(t *testing.T) {
 	for name, o := range map[string]outbox.Outcome{
-		"busy":         {Kind: outbox.TransientExhausted, Rejection: new(wire.Error)},
-		"busy, split":  {Kind: outbox.Split, Rejection: new(wire.Error)},
-		"unauthorized": {Kind: outbox.Rejected, Rejection: &wire.Error{Code: 401}},
-		"given up":     {Kind: outbox.Unanswered, Unconfirmed: true},
+		"busy":                     {Kind: outbox.TransientExhausted, Rejection: new(wire.Error)},
+		"busy, split":              {Kind: outbox.Split, Rejection: new(wire.Error)},
+		"unauthorized":             {Kind: outbox.Rejected, Rejection: &wire.Error{Code: 401}},
+		"given up":                 {Kind: outbox.Unanswered, Unconfirmed: true},
+		"one message was rejected": {Kind: outbox.Split, Parts: []outbox.Outcome{confirmed, {Kind: outbox.Rejected}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var p engine.Plural
-			p.Begin()
+			p.Take(80)
 			p.Observe(o)
 			assert.Equal(t, 80, p.Size(80))
 		})
@@ -71,10 +72,10 @@ func TestPluralStaysInUse(t *testing.T) {
 func TestPluralIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p engine.Plural
-		p.Begin()
+		p.Take(80)
 		p.Observe(split)
 		time.Sleep(time.Minute)
-		p.Begin()
+		p.Take(80)
 		p.Observe(outbox.Outcome{Kind: outbox.Unanswered})
 		assert.Equal(t, 2, p.Size(80))
 	})

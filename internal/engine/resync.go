@@ -47,16 +47,16 @@ func (p *resyncPlan) done(now time.Time, whole bool) {
 	}
 }
 
-// listing watches the request for pending messages of one link. It belongs to the supervisor, but for its flags.
+// listing watches the request for pending messages of one link. It belongs to the supervisor, but for its flag.
 type listing struct {
 	answered atomic.Bool
-	pushed   atomic.Bool // a message came since the last look
+	pushes   uint64 // Engine.pushes at the last look
 }
 
 // list asks the service to push everything pending, oldest first.
 func (e *Engine) list(l *link.Link) {
 	e.listing.answered.Store(false)
-	e.listing.pushed.Store(false)
+	e.listing.pushes = e.pushes.Load()
 	id, err := wire.NewID()
 	if err != nil {
 		l.Fail(err)
@@ -110,9 +110,9 @@ func (e *Engine) tend(stop <-chan struct{}, l *link.Link) (resync bool) {
 			t.quiet = e.outbox.Quiesce()
 			t.late = time.After(e.cfg.ReplyTimeout)
 		case <-t.quiet:
-			return t.replace()
+			return t.replace(stop)
 		case <-t.late:
-			return t.replace()
+			return t.replace(stop)
 		}
 	}
 }
@@ -126,10 +126,11 @@ func (e *Engine) listPatience() time.Duration {
 // lookAtList ends the link if its list is overdue. While messages come, the answer may be behind them.
 func (t *tending) lookAtList() {
 	e := t.e
+	pushes := e.pushes.Load()
 	switch {
 	case e.listing.answered.Load():
-		e.listsLost = 0
-	case e.listing.pushed.Swap(false):
+	case pushes != e.listing.pushes:
+		e.listing.pushes = pushes
 		t.list.Reset(e.listPatience())
 	default:
 		//mutant:list-overdue
@@ -155,8 +156,13 @@ func (t *tending) due(due, whole bool) {
 	t.resync.Reset(t.e.resync.after(time.Now(), whole))
 }
 
-// replace ends the link.
-func (t *tending) replace() bool {
+// replace ends the link, unless Run is ending.
+func (t *tending) replace(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return false
+	default:
+	}
 	t.e.resync.done(time.Now(), t.whole)
 	t.link.Leave(t.e.cfg.ReplyTimeout)
 	return true

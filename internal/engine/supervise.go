@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -144,6 +145,17 @@ func (e *Engine) dial(ctx context.Context, endpoint string) (*link.Link, error) 
 		URL: endpoint, Token: token, DialContext: e.cfg.DialContext, TLS: e.cfg.TLS, Proxy: e.cfg.Proxy,
 		Pong: e.pong.first, Patience: e.cfg.Drain,
 	})
+}
+
+// peerEnded reports whether the peer or the network ended a link, by the error of the link: not this side, because of a
+// frame, a silence or a clock.
+func (e *Engine) peerEnded(err error) bool {
+	for _, ours := range []error{link.ErrClosed, link.ErrPong, link.ErrSilence, link.ErrJump, errList} {
+		if errors.Is(err, ours) {
+			return false
+		}
+	}
+	return !errors.As(err, new(*RejectedError))
 }
 
 // describe takes the error of a connection apart.

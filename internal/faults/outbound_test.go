@@ -197,6 +197,7 @@ func TestFault42NoReply(t *testing.T) {
 		require.ErrorAs(t, err, &unsure)
 		assert.Zero(t, b.c.Stats().OutboxRequests)
 		assert.Len(t, b.s.Sent(), 1)
+		synctest.Wait() // for the goroutine of the server
 		firedN(t, 42, hung)
 	})
 }

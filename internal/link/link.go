@@ -24,6 +24,9 @@ var (
 // ErrClosed is the cause of a link that was closed by its owner, with a close handshake.
 var ErrClosed = errors.New("link closed")
 
+// ErrSilence is the cause of a link on which nothing arrived for too long.
+var ErrSilence = errors.New("no sign of life")
+
 // ErrPong is the cause of a link on which a ping was not answered in time, while other frames arrived.
 var ErrPong = errors.New("a ping was not answered")
 

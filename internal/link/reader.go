@@ -181,7 +181,7 @@ func (l *Link) lost(err error) error {
 	}
 	var timeout interface{ Timeout() bool }
 	if errors.As(err, &timeout) && timeout.Timeout() {
-		return fmt.Errorf("no sign of life for %v: %w", l.bounds.Silence, err)
+		return fmt.Errorf("%w for %v: %w", ErrSilence, l.bounds.Silence, err)
 	}
 	return fmt.Errorf("read: %w", err)
 }

@@ -107,7 +107,7 @@ func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, c
 		}
 		if pingNow {
 			if l.clocks.jumped() {
-				return 0, false, errJump
+				return 0, false, ErrJump
 			}
 			if l.pings() {
 				return 0, false, fmt.Errorf("%w for %v", ErrPong, time.Duration(l.patience.Load()))

@@ -10,6 +10,7 @@ const (
 	ackFrames   = messages // so that every acknowledgement can be split
 	suspectFrom = 2
 	attempts    = 2
+	wideOpen    = 1024
 )
 
 // status is where a message is.
@@ -65,6 +66,10 @@ type client struct {
 	listWritten   bool
 	listOwed      bool
 	answered      bool
+	window        int  // of a slow start; 0: there is none
+	listPassed    bool // it does not wait for the answer to the list any more
+	cautious      bool
+	proven        bool // an acknowledgement of several messages was confirmed
 	quiet         bool
 	stopped       bool
 	added         int // sends
@@ -99,7 +104,7 @@ func (c *client) took() {
 // next returns the requests that may be written: the oldest acknowledgement and the oldest send.
 func (c *client) next() (ack, send int) {
 	ack, send = none, none
-	if c.solo != none {
+	if c.solo != none || c.holds() {
 		return ack, send
 	}
 	for _, r := range c.order {
@@ -113,6 +118,17 @@ func (c *client) next() (ack, send int) {
 	}
 	return ack, send
 }
+
+// holds reports whether a slow start holds requests back.
+func (c *client) holds() bool { return c.listHolds() || c.window > 0 && len(c.owed) >= c.window }
+
+// listHolds reports whether it waits for the answer to the list.
+func (c *client) listHolds() bool {
+	return c.window > 0 && c.listWritten && !c.answered && !c.listPassed
+}
+
+// listLate: the answer to the list was waited for long enough.
+func (c *client) listLate() { c.listPassed = true; c.took() }
 
 func (c *client) writable(r int) bool { return c.rq[r] == waiting && (isAck(r) || !c.quiet) }
 
@@ -285,7 +301,13 @@ func (c *client) sendConfirmed(r int) { c.confirm(r) }
 
 func (c *client) confirm(r int) {
 	c.answered = true
+	if c.several(r) {
+		c.proven = true
+	}
 	c.ended(r, confirmed)
+	if c.window *= 2; c.window >= wideOpen {
+		c.window = 0
+	}
 	c.took()
 }
 
@@ -320,90 +342,6 @@ func (c *client) ended(r int, how progress) {
 
 func without(list []int, r int) []int {
 	return slices.DeleteFunc(slices.Clone(list), func(x int) bool { return x == r })
-}
-
-// connect is the beginning of a link.
-func (c *client) connect() {
-	c.up = true
-	c.closed, c.then = [convs]bool{}, [convs]int{}
-	c.closedAll, c.most, c.low, c.due = false, 0, false, false
-	c.allEarly()
-	c.took()
-}
-
-func (c *client) quiesce() {
-	c.quiet = true
-	for _, r := range c.owed {
-		c.awaited[r] = true
-	}
-	if c.solo != none && !c.soloWritten && !isAck(c.solo) {
-		c.endTurn()
-	}
-	c.took()
-}
-
-func (c *client) canReplace() bool { return c.quiet && !slices.Contains(c.awaited[:], true) }
-
-// The ends of a link.
-
-func (c *client) replace() { c.down() }
-func (c *client) hangUp()  { c.down() }
-func (c *client) lose()    { c.down() }
-
-func (c *client) down() {
-	blamed, alone := none, 0
-	if len(c.owed) > 0 && !c.quiet && (c.answered || !c.listWritten) {
-		blamed = c.owed[0]
-		if c.soloWritten {
-			blamed = c.solo
-			if c.answered {
-				alone = 1
-			}
-		}
-	}
-	c.up, c.quiet, c.answered, c.listWritten, c.listOwed = false, false, false, false, false
-	c.solo, c.soloWritten = none, false
-	c.owed, c.awaited = nil, [ackFrames + sends]bool{}
-	for _, r := range c.order {
-		if c.rq[r] == written {
-			c.rq[r] = waiting
-		}
-	}
-	if blamed != none {
-		c.blame(blamed, alone)
-	}
-	c.took()
-}
-
-func (c *client) blame(r, alone int) {
-	c.alone[r] += alone
-	c.blamed[r] = min(c.blamed[r]+1, suspectFrom)
-	several := isAck(r) && c.mask[r]&(c.mask[r]-1) != 0
-	switch {
-	case c.alone[r] == attempts:
-		c.ended(r, unconfirmed)
-	case c.blamed[r] == suspectFrom && several:
-		c.blamed[r] = 0
-		c.split(r)
-	case c.blamed[r] == suspectFrom:
-		c.order = append(without(c.order, r), r)
-		c.allEarly()
-	}
-}
-
-// split replaces an acknowledgement by those of its single ids, which take its place.
-func (c *client) split(r int) {
-	whole := c.mask[r]
-	for c.mask[r]&(c.mask[r]-1) != 0 {
-		part := slices.Index(c.rq[:ackFrames], free)
-		c.mask[part] = c.mask[r] & (c.mask[r] - 1)
-		c.mask[r] &^= c.mask[part]
-		c.whole[r] = whole
-		c.rq[part], c.early[part] = waiting, true
-		c.order = slices.Insert(c.order, slices.Index(c.order, r)+1, part)
-		r = part
-	}
-	c.whole[r] = whole
 }
 
 // stop lets go of everything that is not being handled.

@@ -19,7 +19,7 @@
 #define ACKBATCH N    /* ids in one of them */
 #endif
 #ifndef LOSSES
-#define LOSSES 0      /* the network loses the link at most so often */
+#define LOSSES 0      /* the network loses the link, or this side ends it, at most so often */
 #endif
 #ifndef FAILS
 #define FAILS 0       /* handlers fail at most so often */
@@ -32,6 +32,11 @@
 #endif
 #ifndef ATTEMPTS
 #define ATTEMPTS 2    /* links lost with a suspect alone that end it: Config.SendAttempts */
+#endif
+#ifdef REPLAY
+#define WIDE_OPEN 1024
+#else
+#define WIDE_OPEN 4   /* unanswered requests from which on a slow start is over: wideOpen of internal/outbox */
 #endif
 #ifndef LIVES
 #define LIVES 1       /* processes, one after the other */
@@ -81,6 +86,11 @@
 #endif
 #ifndef POISON_SEND
 #define POISON_SEND NONE
+#endif
+#ifdef ONE_ID
+#define HANGS_UP_AT(ids) ((ids) & ((ids) - 1))
+#else
+#define HANGS_UP_AT(ids) ((ids) & POISONED)
 #endif
 
 /* A client that only sends lists nothing. */
@@ -161,11 +171,15 @@
 #define BLAMES !quiet
 #define ALONE 1
 #elif defined(BUG_RESYNC_BLAMES)
+#define REPLACED_LOST 1
 #define BLAMES (answered || !listWritten)
 #define ALONE answered
 #else
 #define BLAMES (!quiet && (answered || !listWritten))
 #define ALONE answered
+#endif
+#ifndef REPLACED_LOST
+#define REPLACED_LOST 0
 #endif
 #ifdef BUG_SUSPECT_WITH_OTHERS
 #define NOT_ALONE (IS_SUSPECT(z) && answered)
@@ -179,6 +193,17 @@
 #endif
 /* Nothing but the suspect is owed an answer. */
 #define ALONE_OWED (!listOwed && (owes == 0 || owes == 1 && owed[0] == solo))
+#ifdef BUG_NO_SLOW_START
+#define STARTS_SLOWLY 0
+#else
+#define STARTS_SLOWLY 1
+#endif
+/* A slow start waits for the answer to the list. */
+#ifdef BUG_LIST_NOT_AWAITED
+#define LIST_HOLDS 0
+#else
+#define LIST_HOLDS (window > 0 && listWritten && !answered && !listPassed)
+#endif
 #ifdef BUG_END_WITHOUT_ACKS
 #define ACKS_GONE 1
 #else
@@ -228,6 +253,8 @@
 #define T_cut           25
 #define T_lose          26
 #define T_writeNotAlone 27
+#define T_listLate      28
+#define T_leave         29
 
 #ifdef REPLAY
 /* A trace of the real code: its next step, until that happened. */

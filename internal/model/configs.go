@@ -91,8 +91,16 @@ var sound = []Config{
 	{Name: "server that hangs up at the first send", Set: "N=1 S=3 POISON_SEND=0", Eventually: true},
 	{Name: "server that hangs up at the second send", Set: "N=1 S=3 POISON_SEND=1 LOSSES=1", Eventually: true},
 	{Name: "the same, earlier replies are lost with the link", Set: "N=1 S=3 POISON_SEND=1 LATE", Eventually: true},
+	{
+		Name: "the same, one link makes a suspect, one ends it", Set: "N=1 S=3 POISON_SEND=1 LATE SUSPECT=1 ATTEMPTS=1",
+		Eventually: true,
+	},
 	{Name: "the same, and replies that come too late", Set: "N=1 S=2 POISON_SEND=0 LATE TIMEOUTS=2", Eventually: true},
 	{Name: "the same, a client that only sends", Set: "S=3 POISON_SEND=1 LATE SEND_ONLY", Eventually: true},
+	{
+		Name: "server that hangs up at several ids", Set: "N=4 CAP=4 ACKBATCH=2 ACKFRAMES=4 ONE_ID LATE S=1",
+		Eventually: true,
+	},
 	{Name: "server that hangs up at an acknowledgement", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 S=1", Eventually: true},
 	{Name: "server that closes six links at once", Set: "N=1 S=3 CLOSES=6", Eventually: true},
 }
@@ -124,14 +132,22 @@ var broken = []Config{
 		Name: "the poisoned request stays first", Set: "N=1 S=3 POISON_SEND=0 BUG_POISON_FIRST", Eventually: true,
 		Breaks: Served,
 	},
+	{
+		Name: "all is written at once after a lost link", Set: "N=1 S=3 POISON_SEND=1 LATE BUG_NO_SLOW_START",
+		Eventually: true, Breaks: Served,
+	},
+	{
+		Name: "a slow start does not wait for the list", Set: "N=1 S=3 POISON_SEND=0 LATE BUG_LIST_NOT_AWAITED",
+		Eventually: true, Breaks: Served,
+	},
 	{Name: "a link without an answer blames", Set: "S=3 CLOSES=6 SEND_ONLY BUG_BLAME_ANY", Breaks: OnlyPoisonGivenUp},
 	{
 		Name: "a link that the client replaced blames", Breaks: OnlyPoisonGivenUp,
 		Set: "N=4 CAP=1 S=1 TIMEOUTS=1 SUSPECT=1 ATTEMPTS=1 BUG_RESYNC_BLAMES",
 	},
 	{
-		Name: "a suspect is written with the others", Set: "N=1 S=3 POISON_SEND=1 LATE BUG_SUSPECT_WITH_OTHERS",
-		Breaks: OnlyPoisonGivenUp,
+		Name: "a suspect is written with the others", Breaks: OnlyPoisonGivenUp,
+		Set: "N=1 S=3 POISON_SEND=1 LATE SUSPECT=1 ATTEMPTS=1 BUG_SUSPECT_WITH_OTHERS",
 	},
 	{
 		Name: "an acknowledgement is given up as a whole", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 BUG_GIVEN_UP_WHOLE",

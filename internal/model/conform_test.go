@@ -72,7 +72,7 @@ func play(t *testing.T, seed uint64, n int) (steps []step, c client) {
 // step does one of the things that may happen, at random.
 func (s *schedule) step() {
 	for {
-		switch s.rng.IntN(13) {
+		switch s.rng.IntN(14) {
 		case 0, 1, 2:
 			s.push(s.rng.IntN(messages))
 		case 3, 4:
@@ -98,7 +98,7 @@ func (s *schedule) step() {
 			if !s.c.up || !s.hangsUp() {
 				continue
 			}
-			s.b.down()
+			s.b.down(true)
 			if s.rng.IntN(2) == 0 {
 				s.c.lose()
 				s.note("lose", 0)
@@ -106,8 +106,24 @@ func (s *schedule) step() {
 				s.c.hangUp()
 				s.note("hangUp", 0)
 			}
+		case 13:
+			s.pass()
 		}
 		return
+	}
+}
+
+// pass lets the list be late, or ends the link as this side does.
+func (s *schedule) pass() {
+	switch {
+	case s.c.listHolds() && s.c.solo == none && s.rng.IntN(3) == 0:
+		time.Sleep(time.Until(s.b.since.Add(never)))
+		s.c.listLate()
+		s.note("listLate", 0)
+	case s.c.up && s.rng.IntN(30) == 0:
+		s.b.down(false)
+		s.c.leave()
+		s.note("leave", 0)
 	}
 }
 
@@ -194,7 +210,13 @@ func (s *schedule) wake() {
 }
 
 func (s *schedule) acknowledge() {
-	if !slices.Contains(s.c.st[:], finished) {
+	ready := 0
+	for _, st := range s.c.st {
+		if st == finished {
+			ready++
+		}
+	}
+	if ready == 0 || ready == 1 && s.rng.IntN(4) > 0 { // mostly several
 		return
 	}
 	r := s.c.acknowledge()
@@ -275,7 +297,7 @@ func (s *schedule) supervise() {
 		select {
 		case <-s.b.quiet:
 			require.True(s.t, s.c.canReplace(), "requests are awaited")
-			s.b.down()
+			s.b.down(false)
 			s.c.replace()
 			s.note("replace", 0)
 		default:
@@ -377,16 +399,23 @@ func (s *schedule) end() {
 
 func TestTheModelAllowsEachStep(t *testing.T) {
 	count := make(map[string]int)
+	over := 0 // slow starts
 	for seed := range uint64(400) {
 		steps, _ := play(t, seed, 400)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
+		window := 0
 		for _, st := range steps {
 			count[st.name]++
+			if st.after.up && st.after.window == 0 && window > 0 {
+				over++
+			}
+			window = st.after.window
 		}
 	}
 	t.Log(count)
+	assert.Positive(t, over, "no slow start was over")
 	all, err := transitions()
 	require.NoError(t, err)
 	for _, name := range all {

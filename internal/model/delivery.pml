@@ -8,7 +8,8 @@
  * reply timeout happens at most TIMEOUTS times.
  *
  * A comment of the form "name: package.Function" stands before each transition of the client. It names the Go code that
- * makes the transition. client_test.go has these transitions in Go; conform_test.go compares them with the real code.
+ * makes the transition. client_test.go and client_link_test.go have these transitions in Go; conform_test.go compares
+ * them with the real code.
  */
 
 #include "config.pml"
@@ -61,6 +62,7 @@ SET whole[ACKFRAMES];     /* the ids of the acknowledgement that it is a part of
 byte blamed[R+1];         /* lost links that are blamed on it */
 byte alone[R+1];          /* links lost while it was alone on them */
 bit early[R+1];           /* it is written before the next suspect */
+bit overdue[R+1];         /* it had no reply in time on this link */
 byte order[R+1];          /* requests by age */
 byte count;
 byte owed[R+1];           /* requests that this link has not answered, by their first write */
@@ -70,6 +72,10 @@ bit soloWritten;          /* it was written while nothing else was owed */
 bit listWritten;
 bit listOwed;             /* and it is not answered */
 bit answered;             /* something was answered on this link */
+short window;             /* slow start: requests that may be unanswered; 0: any number */
+bit listPassed;           /* slow start: the answer to the list is not waited for any more */
+bit cautious;             /* the next link starts slowly */
+bit proven;               /* an acknowledgement of several messages was confirmed */
 byte timeouts = TIMEOUTS;
 
 /* Run. */
@@ -91,7 +97,7 @@ byte finished;            /* messages that are FINISHED */
 byte handling;
 
 /* Scratch: without meaning between two transitions. */
-hidden byte x, y, z;
+hidden byte x, y, z, w;
 hidden SET v;
 hidden mtype kind;
 hidden SET arg;
@@ -129,7 +135,7 @@ inline took(transition) {
 	:: else -> break
 	od;
 	tellDue();
-	x = 0; y = 0; z = 0; v = 0; kind = 0; arg = 0;
+	x = 0; y = 0; z = 0; w = 0; v = 0; kind = 0; arg = 0;
 	REPLAYED
 }
 
@@ -147,22 +153,28 @@ end:	do
 	/* ackConfirmed: outbox.Box.Answer, inbox.Box.Release */
 	:: d_step { up && toClient?[ACKED] && ON(T_ackConfirmed, 0) ->
 		toClient?ACKED,arg;
-		answered = 1; z = 0;
+		answered = 1; y = 0; z = 0;
 		do
 		:: z < ACKFRAMES ->
-			if :: rq[z] != FREE && (mask[z] | arg) == arg -> finish(CONFIRMED) :: else fi;
+			if
+			:: rq[z] != FREE && (mask[z] | arg) == arg ->
+				if :: SEVERAL(z) -> proven = 1 :: else fi;
+				y = 1; finish(CONFIRMED)
+			:: else
+			fi;
 			z++
 		:: else -> break
 		od;
+		if :: y -> widen() :: else fi;
 		took(T_ackConfirmed) }
 	/* sendConfirmed: outbox.Box.Answer */
 	:: d_step { up && toClient?[SENT] && ON(T_sendConfirmed, 0) ->
 		toClient?SENT,z;
 		answered = 1; z = ACKFRAMES + z;
-		if :: rq[z] == WAITING || rq[z] == WRITTEN -> finish(CONFIRMED) :: else fi;
+		if :: rq[z] == WAITING || rq[z] == WRITTEN -> finish(CONFIRMED); widen() :: else fi;
 		took(T_sendConfirmed) }
 	/* hangUp: outbox.Box.Down */
-	:: d_step { up && toClient?[BYE] && ON(T_hangUp, 0) -> down(); took(T_hangUp) }
+	:: d_step { up && toClient?[BYE] && ON(T_hangUp, 0) -> down(1); took(T_hangUp) }
 	od
 }
 
@@ -242,7 +254,7 @@ active proctype clock() {
 end:	do
 	/* expire: outbox.Box.expire */
 	:: d_step { timeouts > 0 && owes > 0 && rq[owed[0]] == WRITTEN && ON(T_expire, 0) ->
-		timeouts--; z = owed[0]; rq[z] = WAITING;
+		timeouts--; z = owed[0]; rq[z] = WAITING; overdue[z] = 1;
 		if :: IS_SUSPECT(z) -> putLast() :: else fi;
 		took(T_expire) }
 	/* turnOver: outbox.Box.choose */
@@ -251,8 +263,13 @@ end:	do
 	/* writeNotAlone: outbox.Box.choose */
 	:: d_step { timeouts > 0 && solo != NONE && !soloWritten && nfull(toServer) && ON(T_writeNotAlone, 0) ->
 		timeouts--; z = solo; endTurn(); write(z); took(T_writeNotAlone) }
+	/* listLate: outbox.Box.holds */
+	:: d_step { up && timeouts > 0 && LIST_HOLDS && ON(T_listLate, 0) ->
+		timeouts--; listPassed = 1; took(T_listLate) }
+#ifndef REPLAY
 	/* give up timeouts, so that they are finite */
 	:: d_step { timeouts > 0 -> timeouts = 0 }
+#endif
 	od
 }
 #endif
@@ -270,12 +287,15 @@ end:	do
 active proctype supervisor() {
 end:	do
 	/* connect: engine.Engine.serve, inbox.Box.Reopen, outbox.Box.Up */
-	:: d_step { !up && !stopped && ON(T_connect, 0) -> up = 1; reopen(); allEarly(); took(T_connect) }
+	:: d_step { !up && !stopped && ON(T_connect, 0) ->
+		up = 1; reopen(); allEarly(); window = cautious; cautious = 0; took(T_connect) }
 	/* quiesce: engine.Engine.tend, outbox.Box.Quiesce */
 	:: d_step { up && due && !quiet && !stopped && ON(T_quiesce, 0) ->
-		quiet = 1; awaits = owes; x = 0;
+		quiet = 1; x = 0;
 		do
-		:: x < owes -> awaited[owed[x]] = 1; x++
+		:: x < owes ->
+			if :: !overdue[owed[x]] -> awaited[owed[x]] = 1; awaits++ :: else fi;
+			x++
 		:: else -> break
 		od;
 		if :: solo != NONE && !soloWritten && !IS_ACK(solo) -> endTurn() :: else fi;
@@ -285,7 +305,7 @@ end:	do
 #ifdef BUG_SECOND_LIST
 		quiet = 0; reopen(); toServer!LIST,0;
 #else
-		down();
+		down(REPLACED_LOST);
 #endif
 		took(T_replace) }
 	od
@@ -294,8 +314,8 @@ end:	do
 #if LIVES > 1
 /* newLife: the next process has nothing but the Ledger. */
 inline newLife() {
-	quiet = 1;     /* nobody is blamed */
-	down();
+	down(0);
+	cautious = 0; proven = 0;
 	reopen();
 	x = 0;
 	do

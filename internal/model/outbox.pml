@@ -28,8 +28,26 @@ inline choose() {
 		solo = v; nextAck = NONE; nextSend = NONE
 #endif
 	:: else
+	fi;
+	holds()
+}
+
+/* holds: a slow start may hold requests back. outbox.Box.holds */
+inline holds() {
+	if
+	:: window > 0 ->
+		x = 0; y = 0;
+		do
+		:: x < owes -> y = y + !overdue[owed[x]]; x++
+		:: else -> break
+		od;
+		if :: LIST_HOLDS || y >= window -> nextAck = NONE; nextSend = NONE :: else fi
+	:: else
 	fi
 }
+
+/* widen: a request was answered. outbox.slow.answered */
+inline widen() { window = (2*window < WIDE_OPEN -> 2*window : 0) }
 
 /* endTurn: outbox.Box.endTurn */
 inline endTurn() { solo = NONE; soloWritten = 0; allEarly() }
@@ -70,7 +88,7 @@ inline offLink() {
 		:: x < owes -> owed[x] = owed[x+1]; x++
 		:: else -> break
 		od;
-		owed[owes] = 0;
+		owed[owes] = 0; overdue[z] = 0;
 		if :: awaited[z] -> awaited[z] = 0; awaits-- :: else fi
 	:: else
 	fi
@@ -116,14 +134,16 @@ inline write(r) {
 	fi
 }
 
-/* down: outbox.Box.Down */
-inline down() {
+/* down: the link is gone; lost: this side did not end it. outbox.Box.Down */
+inline down(lost) {
 	flush();
-	blameFor();
-	up = 0; quiet = 0; refused = 0;
+	z = NONE; v = 0;
+	if :: lost -> blameFor() :: else fi;
+	beCautious(lost);
+	up = 0; quiet = 0; refused = 0; window = 0; listPassed = 0;
 	answered = 0; listWritten = 0; listOwed = 0; awaits = 0; solo = NONE; soloWritten = 0;
 	do
-	:: owes > 0 -> owes--; awaited[owed[owes]] = 0; owed[owes] = 0
+	:: owes > 0 -> owes--; awaited[owed[owes]] = 0; overdue[owed[owes]] = 0; owed[owes] = 0
 	:: else -> break
 	od;
 #ifndef BUG_WRITTEN_STAYS
@@ -142,12 +162,16 @@ inline down() {
 
 /* blameFor: z becomes the request that is blamed for the loss of the link, v whether it was alone. outbox.Box.blamed */
 inline blameFor() {
-	z = NONE; v = 0;
 	if
 	:: owes > 0 && BLAMES && soloWritten -> z = solo; v = ALONE
 	:: owes > 0 && BLAMES && !soloWritten -> z = owed[0]; v = NOT_ALONE
 	:: else
 	fi
+}
+
+/* beCautious: decides whether the next link starts slowly. outbox.Box.beCautious */
+inline beCautious(lost) {
+	cautious = STARTS_SLOWLY && (lost && owes > 0 || window > 0)
 }
 
 /* blame: outbox.Box.blame */
@@ -161,9 +185,25 @@ inline blame() {
 		:: else -> PROMISE(105, z == ACKFRAMES + POISON_SEND)
 		fi;
 		finish(UNCONFIRMED)
-	:: alone[z] < ATTEMPTS && blamed[z] == SUSPECT && SPLITS(z) -> blamed[z] = 0; split()
+	:: alone[z] < ATTEMPTS && blamed[z] == SUSPECT && SPLITS(z) -> splitFamily()
 	:: alone[z] < ATTEMPTS && blamed[z] == SUSPECT && !SPLITS(z) -> putLast()
 	:: else
+	fi
+}
+
+/* splitFamily: acknowledgement z is split. While none of several messages was confirmed, all such are.
+ * outbox.Box.splitFamily */
+inline splitFamily() {
+	if
+	:: proven -> blamed[z] = 0; split()
+	:: else ->
+		w = 0;
+		do
+		:: w < ACKFRAMES ->
+			if :: SEVERAL(w) -> z = w; blamed[z] = 0; split() :: else fi;
+			w++
+		:: else -> break
+		od
 	fi
 }
 

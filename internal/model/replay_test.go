@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The model itself allows what client_test.go allows, and both have the same state after each step.
+// The model itself allows what the transitions in Go allow, and both have the same state after each step.
 func TestTheModelReplaysSchedules(t *testing.T) {
 	if err := Installed(); err != nil {
 		t.Skip(err)
@@ -45,7 +45,7 @@ func replay(t *testing.T, steps []step, c *client) string {
 	args := []string{
 		"-DREPLAY", fmt.Sprint("-DN=", messages), fmt.Sprint("-DS=", sends),
 		fmt.Sprint("-DACKFRAMES=", ackFrames), fmt.Sprint("-DSUSPECT=", suspectFrom), fmt.Sprint("-DATTEMPTS=", attempts),
-		fmt.Sprint("-DCAP=", c.capacity), "-DLOSSES=255", "-DFAILS=255", "-DLIVES=2", "-n1", "delivery.pml",
+		fmt.Sprint("-DCAP=", c.capacity), "-DLOSSES=255", "-DFAILS=255", "-DTIMEOUTS=100", "-DLIVES=2", "-n1", "delivery.pml",
 	}
 	if c.sendOnly {
 		args = append([]string{"-DSEND_ONLY"}, args...)
@@ -147,9 +147,11 @@ func state(c *client) string {
 	is("most", c.most)
 	is("done", done)
 	is("solo", c.solo)
+	is("window", c.window)
 	for name, value := range map[string]bool{
 		"up": c.up, "closedAll": c.closedAll, "low": c.low, "due": c.due, "soloWritten": c.soloWritten,
 		"listWritten": c.listWritten, "listOwed": c.listOwed, "answered": c.answered, "quiet": c.quiet, "stopped": c.stopped,
+		"cautious": c.cautious, "proven": c.proven, "listPassed": c.listPassed,
 	} {
 		is(name, value)
 	}

@@ -26,6 +26,7 @@ type boxes struct {
 
 	quiet <-chan struct{} // of Quiesce
 	list  int             // lists so far
+	since time.Time       // when the link began
 
 	mu      sync.Mutex
 	began   []int // messages since the last look
@@ -105,6 +106,7 @@ func (b *boxes) ackRequest(ids int) outbox.Request {
 	b.names[id] = ids
 	r := outbox.Request{ID: id, Class: outbox.Ack, Frame: []byte(id)}
 	if bits.OnesCount(uint(ids)) > 1 {
+		r.Family = "several"
 		r.Split = func() (parts []outbox.Part, err error) {
 			for i := range messages {
 				if ids&(1<<i) != 0 {
@@ -140,6 +142,7 @@ func (b *boxes) send(j int) {
 func (b *boxes) connect(sendOnly bool) {
 	b.in.Reopen()
 	b.out.Up()
+	b.since = time.Now()
 	if sendOnly {
 		return
 	}
@@ -191,7 +194,7 @@ func (b *boxes) answer(c *client, r int) {
 }
 
 // down is the end of a link.
-func (b *boxes) down() {
+func (b *boxes) down(lost bool) {
 	b.quiet = nil
-	b.out.Down()
+	b.out.Down(lost)
 }

@@ -5,8 +5,9 @@
  *	            and other replies are behind that
  *	STREAMS     a list is a stream of what was pending then; replies, and what is said later, are beside it
  *	LIVE_BEHIND what is said later is behind the stream
- *	LATE        a reply may come later than it was ready; it is lost where the server hangs up
+ *	LATE        a reply, also to a list, may come later than it was ready; it is lost where the server hangs up
  *	POISON_*    the server hangs up at that request, after it has answered all earlier ones
+ *	ONE_ID      it hangs up at an acknowledgement of several messages
  *	CLOSES      it hangs up at the first request of so many links
  *	STALE       an acknowledgement that was under way on a lost link may reach the server at any time after that
  */
@@ -59,7 +60,7 @@ end:	do
 		toServer?kind,arg;
 		if
 		:: closes > 0 -> closes--; hungUp = 1; toClient!BYE,0
-		:: closes == 0 && (kind == SEND && arg == POISON_SEND || kind == ACK && (arg & POISONED)) ->
+		:: closes == 0 && (kind == SEND && arg == POISON_SEND || kind == ACK && HANGS_UP_AT(arg)) ->
 			hungUp = 1; toClient!BYE,0
 		:: closes == 0 && kind == LIST ->
 #ifdef STREAMS
@@ -72,8 +73,8 @@ end:	do
 			od;
 #endif
 			listed = 1;
-			toClient!LISTED,0
-		:: closes == 0 && kind == ACK && !(arg & POISONED) -> acknowledged(arg); REPLY(ACKED, arg)
+			REPLY(LISTED, 0)
+		:: closes == 0 && kind == ACK && !HANGS_UP_AT(arg) -> acknowledged(arg); REPLY(ACKED, arg)
 		:: closes == 0 && kind == SEND && arg != POISON_SEND -> REPLY(SENT, arg)
 		fi;
 		x = 0; kind = 0; arg = 0 }
@@ -141,7 +142,9 @@ end:	do
 active proctype network() {
 end:	do
 	/* lose: outbox.Box.Down */
-	:: d_step { up && losses > 0 && ON(T_lose, 0) -> losses--; down(); took(T_lose) }
+	:: d_step { up && losses > 0 && ON(T_lose, 0) -> losses--; down(1); took(T_lose) }
+	/* leave: engine.Engine.peerEnded, outbox.Box.Down */
+	:: d_step { up && losses > 0 && ON(T_leave, 0) -> losses--; down(0); took(T_leave) }
 #ifndef REPLAY
 	:: d_step { losses > 0 -> losses = 0 }
 #endif

@@ -3,7 +3,7 @@ package mutants
 import "slices"
 
 // All are the broken builds.
-var All = slices.Concat(delivery, modes)
+var All = slices.Concat(delivery, requests, modes)
 
 // delivery are those of what every bot needs, by the way of a message: in, out, and the connection.
 var delivery = []Mutant{
@@ -367,7 +367,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "silence counts while nothing else is answered", By: in("outbox", "TestSilenceOfAllIsNoAttempt"),
-		Marker: "silence-others", New: "",
+		Marker: "silence-others", Old: "pong ||", New: "true || pong ||",
 	},
 	{
 		Name: "the reply timeout does not double", By: in("outbox", "TestTimeoutsDouble"),

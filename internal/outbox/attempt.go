@@ -14,7 +14,7 @@ const splitAfter = 3
 func (b *Box) written(e *entry, now time.Time) {
 	l := &b.link
 	l.writes++
-	e.state, e.heard = written, l.heard
+	e.state, e.answers, e.pongs, e.pushes = written, l.answers, l.pongs, b.cfg.Pushes()
 	if e.Class == List {
 		l.listed = true
 	} else {
@@ -27,6 +27,7 @@ func (b *Box) written(e *entry, now time.Time) {
 	if !e.onLink {
 		e.onLink, e.write = true, l.writes
 		l.owed++
+		l.slow.enter(e, now)
 	}
 }
 
@@ -44,14 +45,14 @@ func (b *Box) expire(now time.Time, ends *endings) {
 	}
 }
 
-// silence notes that an attempt got no reply in time, and reports whether it was the last one of e as it is. An attempt
-// during which nothing was answered tells nothing about e: replies may queue behind pushes.
+// silence notes that an attempt got no reply in time, and reports whether it was the last one of e as it is.
 func (b *Box) silence(e *entry, ends *endings) (last bool) {
-	e.unconfirmed = true
+	e.unconfirmed, e.late = true, true
+	//mutant:slow-late
+	b.link.slow.leave(e)
 	//mutant:reply-doubles
 	e.timeout = max(e.timeout, min(2*e.timeout, b.maxReply))
-	//mutant:silence-others
-	if b.link.heard == e.heard {
+	if !b.overdue(e) {
 		return false
 	}
 	e.silent++
@@ -63,6 +64,15 @@ func (b *Box) silence(e *entry, ends *endings) (last bool) {
 		return true
 	}
 	return false
+}
+
+// overdue reports whether a reply to the attempt could have come: something else was answered meanwhile. A ping tells
+// so only where no message was pushed: replies may queue behind pushes, and pongs may not.
+func (b *Box) overdue(e *entry) bool {
+	//mutant:overdue-pushes
+	pong := b.link.pongs > e.pongs && b.cfg.Pushes() == e.pushes
+	//mutant:silence-others
+	return pong || b.link.answers > e.answers
 }
 
 // Answer ends the request with that frame id, or lets it rest where the answer is a rejection that is not final.
@@ -89,17 +99,27 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	verdict := Final
 	//mutant:list-once
 	if rejection != nil && e.Class != List { // which is not written again
-		verdict = b.cfg.Judge(e.Class, rejection)
+		//mutant:patient
+		if verdict = b.cfg.Judge(e.Class, rejection); verdict == Whole && e.Patient {
+			verdict = Passing
+		}
 	}
 	again := verdict == Transient || verdict == Passing
 	if again && (e.state == resting || e.state == pacing) {
 		return false
 	}
 	b.link.answered = true
-	b.link.heard++
+	b.link.answers++
+	if e.Class != List {
+		b.link.slow.answered()
+	}
 	b.offLink(e)
 	e.unqueue()
-	e.blame = blame{} // the service has taken it
+	e.blame, e.late = blame{}, false // the service has taken it
+	//mutant:family-proven
+	if rejection == nil && e.Family != "" {
+		b.proven[e.Family] = true
+	}
 	switch {
 	case e.state == split && rejection != nil: // its parts find out
 	case e.state == split:

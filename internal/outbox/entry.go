@@ -36,7 +36,11 @@ type entry struct {
 	onLink      bool   // the present link owes an answer to it
 	write       uint64 // its place among the writes of the link, while onLink
 	awaited     bool   // by Quiesce
-	heard       uint64 // linkState.heard, when it was last written
+	late        bool   // its last attempt had no reply in time, on whatever link
+	open        bool   // it counts in slow.open
+	answers     uint64 // of the link when it was last written; so are pongs and pushes
+	pongs       uint64
+	pushes      uint64
 	attempts    int
 	silent      int // attempts without a reply, while others got one
 	rejections  int // that were transient
@@ -67,6 +71,7 @@ func (b *Box) offLink(e *entry) {
 	}
 	e.onLink = false
 	b.link.owed--
+	b.link.slow.leave(e)
 	if e.awaited {
 		e.awaited = false
 		b.link.quiet.ended()

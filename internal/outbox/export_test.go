@@ -1,7 +1,8 @@
 package outbox
 
-// Left is everything a Box holds, to see that nothing stays behind.
-type Left struct{ Entries, Queued, OnLink, Waiters, TakenSlots, TakenBytes int }
+// Left is everything a Box holds, to see that nothing stays behind. Open is -1 where the requests that count in it are
+// others than those counted.
+type Left struct{ Entries, Queued, OnLink, Open, Waiters, TakenSlots, TakenBytes int }
 
 // Waiting reports whether a request with that frame id is here.
 func (b *Box) Waiting(id string) bool {
@@ -25,8 +26,17 @@ func (b *Box) Left() Left {
 	for i := range b.ready.queues {
 		queued += b.ready.queues[i].Len()
 	}
+	open := 0
+	for _, e := range b.byID {
+		if e.open {
+			open++
+		}
+	}
+	if open != b.link.slow.open {
+		open = -1
+	}
 	return Left{
-		Entries: len(b.byID), Queued: queued, OnLink: b.link.owed, Waiters: len(b.room.waiters),
+		Entries: len(b.byID), Queued: queued, OnLink: b.link.owed, Open: open, Waiters: len(b.room.waiters),
 		TakenSlots: b.room.maxSlots - b.room.slots, TakenBytes: int(b.room.maxBytes - b.room.bytes),
 	}
 }

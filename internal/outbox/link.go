@@ -1,5 +1,7 @@
 package outbox
 
+import "time"
+
 // linkState is what belongs to the present link.
 type linkState struct {
 	up       bool
@@ -7,9 +9,11 @@ type linkState struct {
 	owed     int    // entries written on it and not answered
 	writes   uint64 // frames written on it
 	answered bool   // a request
-	heard    uint64 // answers to requests and to pings that came on it
+	answers  uint64 // to requests
+	pongs    uint64
 	solo     solo
 	quiet    quiet
+	slow     slow
 }
 
 // Up tells that a link is there, before its writer calls Next. Without one, requests of class List are not taken.
@@ -17,22 +21,32 @@ func (b *Box) Up() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.link = linkState{up: true}
+	if b.cautious {
+		b.link.slow = slow{window: 1, since: time.Now()}
+	}
 	b.ready.before = b.seq
 }
 
-// Heard tells that the peer has answered a ping: replies to what was written before it could have come.
+// Heard tells that the peer has answered a ping.
 func (b *Box) Heard() {
 	b.mu.Lock()
-	b.link.heard++
+	b.link.pongs++
 	b.mu.Unlock()
 }
 
-// Down tells that the link is gone. Requests that were written on it wait for the next one, unconfirmed and in their
-// first order, but for suspects. Requests of class List are forgotten, and their done is not called.
-func (b *Box) Down() {
+// Down tells that the link is gone, and whether it was lost: the peer ended it, or the network. Requests that were
+// written on it wait for the next one, unconfirmed and in their first order, but for suspects. Requests of class List
+// are forgotten, and their done is not called.
+func (b *Box) Down(lost bool) {
 	var ends endings
 	b.mu.Lock()
-	blamed, alone := b.blamed()
+	var blamed *entry
+	var alone bool
+	//mutant:blame-lost
+	if lost {
+		blamed, alone = b.blamed()
+	}
+	b.beCautious(lost)
 	for _, e := range b.byID {
 		b.offLink(e)
 		switch {
@@ -60,7 +74,8 @@ type quiet struct {
 }
 
 // Quiesce lets no request of class Send be written until Resume or the next Up. It returns a channel that is closed
-// as soon as the requests that are unanswered now are answered or given up.
+// as soon as the requests that are unanswered now are answered or given up. Those that had no reply in time are not
+// awaited.
 func (b *Box) Quiesce() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -70,7 +85,8 @@ func (b *Box) Quiesce() <-chan struct{} {
 	}
 	*q = quiet{paused: true, done: make(chan struct{})}
 	for _, e := range b.byID {
-		if e.onLink && e.Class != List {
+		//mutant:quiesce-late
+		if e.onLink && e.Class != List && !e.late {
 			e.awaited = true
 			q.awaited++
 		}

@@ -19,7 +19,7 @@ import (
 // not at all is part of it.
 func link(b *box, rng *rand.Rand, life time.Duration, carriedOut *sync.Map) {
 	b.Up()
-	defer b.Down()
+	defer b.Down(true)
 	replies := make(chan string, 10_000)
 	lost := make(chan struct{})
 	var reader sync.WaitGroup

@@ -13,14 +13,24 @@ import (
 // answer is the part of the model that hears answers.
 func (m *model) answer(id, word string) bool {
 	e := m.find(id)
-	again := e != nil && e.Class != outbox.List && (busy(word) || word == "passing")
+	passing := e != nil && (word == "passing" || word == "whole" && e.Patient)
+	again := e != nil && e.Class != outbox.List && (busy(word) || passing)
 	if e == nil || e.state == "no room" || e.state == "held" || again && (e.state == "resting" || e.state == "pacing") {
 		return false
 	}
 	m.link.answered = true
-	m.link.heard++
-	e.owed, e.awaited, e.due = false, false, time.Time{}
-	e.links, e.alone, e.suspect = 0, 0, false
+	m.link.answers++
+	if m.link.window *= 2; e.Class == outbox.List {
+		m.link.window /= 2
+	}
+	if m.link.window == 1024 {
+		m.seen["slow start over"]++
+		m.link.window = 0
+	}
+	e.settled()
+	e.due = time.Time{}
+	e.links, e.alone, e.suspect, e.tardy = 0, 0, false, false
+	m.proven[e.Family] = m.proven[e.Family] || word == "ok"
 	switch {
 	case e.state == "split" && word == "ok":
 		e.late = true
@@ -81,14 +91,51 @@ func (m *model) blamed() (e *modelEntry, alone bool) {
 }
 
 func (m *model) begin() {
-	m.up, m.link, m.before = true, modelLink{}, m.clock
+	m.up, m.link, m.before = true, modelLink{began: time.Now()}, m.clock
+	if m.careful {
+		m.seen["slow start"]++
+		m.link.window = 1
+	}
 }
 
-func (m *model) down() {
-	blamed, alone := m.blamed()
+// held returns for how long a slow start lets nothing but a List be written.
+func (m *model) held(now time.Time) time.Duration {
+	if m.link.window == 0 {
+		return 0
+	}
+	left := func(since time.Time) time.Duration { return max(since.Add(m.cfg.ReplyTimeout).Sub(now), 0) }
+	if wait := left(m.link.began); m.link.listed && !m.link.answered && wait > 0 {
+		m.seen["held by the list"]++
+		return wait
+	}
+	counted := m.all(func(e *modelEntry) bool { return e.counts })
+	if len(counted) < m.link.window {
+		return 0
+	}
+	if wait := left(m.link.last); wait > 0 {
+		m.seen["held by the window"]++
+		return wait
+	}
+	m.seen["held for too long"]++
+	for _, e := range counted {
+		e.counts = false
+	}
+	return 0
+}
+
+func (m *model) down(lost bool) {
+	var blamed *modelEntry
+	var alone bool
+	if lost {
+		blamed, alone = m.blamed()
+	}
+	if m.up {
+		unanswered := m.all(func(e *modelEntry) bool { return e.owed && e.Class != outbox.List })
+		m.careful = m.link.window > 0 || lost && len(unanswered) > 0
+	}
 	m.up, m.link = false, modelLink{}
 	for _, e := range slices.Clone(m.entries) {
-		e.owed, e.awaited = false, false
+		e.settled()
 		switch {
 		case e.Class == outbox.List:
 			m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
@@ -108,9 +155,25 @@ func (m *model) down() {
 		}
 	}
 	blamed.links++
-	if blamed.links >= blamedLinks && !m.splits(blamed, "suspicion") {
+	if blamed.links < blamedLinks {
+		return
+	}
+	m.splitRelatives(blamed)
+	if !m.splits(blamed, "suspicion") {
 		blamed.suspect = true
 		m.last(blamed)
+	}
+}
+
+// splitRelatives splits the others of a family that the service may not have.
+func (m *model) splitRelatives(suspect *modelEntry) {
+	if suspect.Family == "" || m.proven[suspect.Family] {
+		return
+	}
+	for _, e := range slices.Clone(m.entries) {
+		if e != suspect && e.Family == suspect.Family && e.state != "no room" {
+			m.splits(e, "family")
+		}
 	}
 }
 
@@ -120,7 +183,7 @@ func (m *model) quiesce() {
 	}
 	m.link.paused = true
 	for _, e := range m.all(owed) {
-		e.awaited = e.Class != outbox.List
+		e.awaited = e.Class != outbox.List && !e.tardy
 	}
 }
 

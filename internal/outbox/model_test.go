@@ -31,6 +31,8 @@ type model struct {
 	clock   int  // of ages
 	before  int  // requests up to this age are written before the next suspect
 	link    modelLink
+	careful bool            // the next link starts slowly
+	proven  map[string]bool // families
 
 	roomSlots int
 	roomBytes int64
@@ -41,7 +43,9 @@ type model struct {
 // modelLink begins anew with each link.
 type modelLink struct {
 	listed, answered, paused bool
-	heard, writes            int
+	answers, pongs, writes   int
+	window                   int // requests that may be unanswered while it starts slowly; 0: any number
+	began, last              time.Time
 	turn                     *modelEntry
 	until                    time.Time
 	alone                    bool // turn was written alone
@@ -64,8 +68,12 @@ type modelEntry struct {
 	timeout  time.Duration
 	owed     bool
 	awaited  bool
+	counts   bool // in the window
+	tardy    bool // its last attempt had no reply in time
 	write    int
-	heard    int
+	answers  int // of the link when it was written; so are pongs and pushes
+	pongs    int
+	pushes   uint64
 	silent   int
 	refusals int
 	rests    int
@@ -98,6 +106,9 @@ func (e *modelEntry) root() *modelEntry {
 	return e
 }
 
+// settled notes that the link owes no answer to e.
+func (e *modelEntry) settled() { e.owed, e.awaited, e.counts = false, false, false }
+
 func (e *modelEntry) takesRoom() bool { return e.Class == outbox.Send && e.whole == nil }
 
 // abort ends e, or the parts that it was split into.
@@ -122,7 +133,8 @@ func (m *model) give(e *modelEntry, err error) {
 // end ends e with what is in e.out.
 func (m *model) end(e *modelEntry) {
 	m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
-	e.over, e.owed = true, false
+	e.over = true
+	e.settled()
 	if e.whole != nil {
 		m.partEnded(e)
 		return
@@ -182,7 +194,8 @@ func (m *model) splits(e *modelEntry, why string) bool {
 		return false
 	}
 	m.seen["split: "+why]++
-	e.state, e.due, e.owed, e.awaited = "split", time.Time{}, false, false
+	e.state, e.due = "split", time.Time{}
+	e.settled()
 	for i, p := range parts {
 		part := &modelEntry{
 			Request: p.Request, age: e.age, state: "waiting", whole: e, order: p.Order, timeout: m.cfg.ReplyTimeout,
@@ -248,8 +261,9 @@ func (m *model) expire(now time.Time) {
 		if written {
 			e.out.Unconfirmed = true
 			e.timeout = min(2*e.timeout, maxReply)
+			e.tardy, e.counts = true, false
 		}
-		if written && m.link.heard != e.heard {
+		if written && m.couldBeAnswered(e) {
 			e.silent++
 			if e.silent >= silentTries && m.splits(e, "silence") {
 				continue
@@ -265,6 +279,16 @@ func (m *model) expire(now time.Time) {
 			m.last(e)
 		}
 	}
+}
+
+// couldBeAnswered reports whether the peer has shown that it had time for e.
+func (m *model) couldBeAnswered(e *modelEntry) bool {
+	pong := m.link.pongs != e.pongs
+	if pong && m.cfg.Pushes() != e.pushes {
+		m.seen["a pong before pushes"]++
+		pong = false
+	}
+	return m.link.answers != e.answers || pong
 }
 
 func byAge(a, b *modelEntry) int {
@@ -345,6 +369,11 @@ func (m *model) choose(now time.Time) (*modelEntry, time.Duration) {
 	if len(ready) == 0 {
 		return nil, forever
 	}
+	if !slices.ContainsFunc(ready, func(e *modelEntry) bool { return e.Class == outbox.List }) {
+		if wait := m.held(now); wait > 0 {
+			return nil, wait
+		}
+	}
 	return slices.MinFunc(ready, func(a, b *modelEntry) int {
 		if a.Class != b.Class {
 			return m.rank(a.Class) - m.rank(b.Class)
@@ -374,7 +403,7 @@ func (m *model) find(id string) *modelEntry {
 }
 
 func (m *model) wrote(e *modelEntry) {
-	e.state, e.heard = "written", m.link.heard
+	e.state, e.answers, e.pongs, e.pushes = "written", m.link.answers, m.link.pongs, m.cfg.Pushes()
 	m.link.writes++
 	if e.Class == outbox.List {
 		m.link.listed = true
@@ -389,5 +418,8 @@ func (m *model) wrote(e *modelEntry) {
 	}
 	if !e.owed {
 		e.owed, e.write = true, m.link.writes
+		if e.Class != outbox.List && !e.suspect && !e.tardy {
+			e.counts, m.link.last = true, time.Now()
+		}
 	}
 }

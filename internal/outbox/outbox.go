@@ -50,8 +50,14 @@ type Request struct {
 	Frame []byte
 	Store bool // the frame is written without being compressed
 	// Attempts is the number of attempts without a reply after which the request ends with ErrNoReply; 0: no limit.
-	// Only attempts during which the link answered something else, or a ping, count.
+	// Only attempts during which a reply could have come count: the link answered something else, or a ping while no
+	// message was pushed.
 	Attempts int
+	// Patient is set for a request that is written again after a rejection whose reason is not in its content.
+	Patient bool
+	// Family, if not "", names an action that the service may not have. Of the requests of one Family, none of which was
+	// confirmed, all are split with the first that is a suspect.
+	Family string
 	// Split, if not nil, returns the requests that replace this one where the service does not take it as a whole:
 	// when it is rejected for good, gets no reply, or is a suspect. Its error ends the request; without parts, the
 	// request goes on as one that cannot be split. It is called under the lock of the Box, at most once, and must not
@@ -62,7 +68,7 @@ type Request struct {
 	Pace func(ctx context.Context, rejection *wire.Error) error
 }
 
-// Config has the limits and the rules of a Box; all fields are needed.
+// Config has the limits and the rules of a Box; all fields but Pushes are needed.
 type Config struct {
 	Len          int           // requests of class Send
 	Bytes        int64         // of their frames
@@ -72,6 +78,7 @@ type Config struct {
 	Attempts int
 	Judge    func(Class, *wire.Error) Verdict   // is called under the lock of the Box, and not for a List
 	Rest     func(rejections int) time.Duration // the wait after that many rejections that were not final
+	Pushes   func() uint64                      // counts the messages that were pushed; nil: none ever is
 }
 
 // Box holds requests. Its methods are safe for concurrent use.
@@ -87,6 +94,8 @@ type Box struct {
 	seq      uint64
 	closed   error
 	link     linkState
+	cautious bool            // the next link starts slowly
+	proven   map[string]bool // families of which a request was confirmed
 	room     room
 	drained  []chan struct{}
 	resent   uint64
@@ -94,8 +103,11 @@ type Box struct {
 
 // New returns an empty Box without a link.
 func New(cfg Config) *Box {
+	if cfg.Pushes == nil {
+		cfg.Pushes = func() uint64 { return 0 }
+	}
 	return &Box{
-		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry),
+		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry), proven: make(map[string]bool),
 		maxReply: bounds.Default().MaxReply, ready: newReady(), timed: queue{less: byDue},
 		room: room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
 	}

@@ -232,9 +232,9 @@ func TestListsFirstThenAcksAndSendsInTurn(t *testing.T) {
 		frame, _, _, err := b.Next()
 		require.NoError(t, err)
 		assert.Equal(t, "s3", string(frame))
-		// Alone, each class is written by age, and what waits after a lost link has its first order.
+		// Alone, each class is written by age, and what waits after a link has its first order.
 		writes(t, b, replyTimeout, names("a", 4, 104)...)
-		b.Down()
+		b.Down(false)
 		b.Up()
 		writes(t, b, replyTimeout, slices.Concat([]string{"s1", "a1", "s2", "a2", "s3"}, names("a", 3, 104))...)
 	})
@@ -314,7 +314,7 @@ func TestAnswerInEachState(t *testing.T) {
 
 			e = send(t, b, "waiting again")
 			writes(t, b, replyTimeout, "waiting again")
-			b.Down()
+			b.Down(true)
 			require.True(t, b.Answer("waiting again", answer))
 			e.is(outcome{Answer: answer, Unconfirmed: true, Attempts: 1})
 			writes(t, b, forever)
@@ -343,7 +343,7 @@ func TestUnknownLateAndDuplicateAnswers(t *testing.T) {
 		e = send(t, b, "late")
 		writes(t, b, replyTimeout, "late")
 		time.Sleep(replyTimeout)
-		b.Down()
+		b.Down(true)
 		require.True(t, b.Answer("late", "busy"))
 		writes(t, b, rest(1))
 		time.Sleep(rest(1))

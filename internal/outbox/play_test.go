@@ -33,23 +33,25 @@ type play struct {
 	pace    map[string]chan error
 	release map[string]chan struct{}
 	quiet   <-chan struct{}
+	pushes  uint64
 
 	asleep bool // the writer has nothing to do until it is woken, or it is that time
 	until  time.Time
 }
 
-func newPlay(t *testing.T, seed uint64, b *box, cfg outbox.Config) *play {
-	b.Bound(bounds.Bounds{MaxReply: maxReply})
-	return &play{
-		t: t, rng: rand.New(rand.NewPCG(seed, 0)), b: b, ended: make(chan map[string]outcome, 1000),
+func newPlay(t *testing.T, seed uint64, cfg outbox.Config) *play {
+	p := &play{
+		t: t, rng: rand.New(rand.NewPCG(seed, 0)), ended: make(chan map[string]outcome, 1000),
 		m: &model{
 			cfg: cfg, up: true, roomSlots: cfg.Len, roomBytes: cfg.Bytes, outcomes: make(map[string]outcome),
-			split: make(map[string][]outbox.Part), seen: make(map[string]int),
+			split: make(map[string][]outbox.Part), seen: make(map[string]int), proven: make(map[string]bool),
 		},
 		hangsUp: seed%2 == 0,
 		poison:  make(map[string]bool), cancel: make(map[string]context.CancelFunc),
 		pace: make(map[string]chan error), release: make(map[string]chan struct{}),
 	}
+	p.m.cfg.Pushes = func() uint64 { return p.pushes }
+	return p
 }
 
 // request makes a request at random.
@@ -60,6 +62,7 @@ func (p *play) request(id string, class outbox.Class) outbox.Request {
 	if r.Class == outbox.Ack || p.rng.IntN(3) == 0 {
 		r.Attempts = p.rng.IntN(3)
 	}
+	r.Patient = p.rng.IntN(3) == 0
 	return r
 }
 
@@ -72,6 +75,11 @@ func (p *play) splittable(r *outbox.Request) {
 			parts = append(parts, outbox.Part{Request: part, Order: []string{"", "x", "x", "y"}[p.rng.IntN(4)]})
 		}
 		p.m.split[r.ID] = parts
+	}
+	if p.rng.IntN(2) == 0 {
+		family := len(p.ids) / 30
+		r.Family = fmt.Sprint("family ", family)
+		p.poison[r.ID] = p.poison[r.ID] || family%3 == 0 // an action that the peer does not have
 	}
 	id := r.ID
 	r.Split = func() ([]outbox.Part, error) {
@@ -163,13 +171,13 @@ func (p *play) write() {
 	require.Equal(p.t, e.ID, strings.TrimRight(string(frame), " "))
 	p.m.wrote(e)
 	if p.hangsUp && p.poison[e.ID] && p.rng.IntN(4) > 0 {
-		p.down()
+		p.down(true)
 	}
 }
 
-func (p *play) down() {
-	p.m.down()
-	p.b.Down()
+func (p *play) down(lost bool) {
+	p.m.down(lost)
+	p.b.Down(lost)
 }
 
 func (p *play) anyID() string {
@@ -217,9 +225,11 @@ func (p *play) step() {
 		p.write()
 	case n < 142:
 		p.answer()
-	case n < 148:
+	case n < 146:
 		p.b.Heard()
-		p.m.link.heard++
+		p.m.link.pongs++
+	case n < 148:
+		p.pushes++
 	case n < 166:
 		time.Sleep(time.Duration(p.rng.IntN(20)) * time.Second)
 	case n < 170:
@@ -234,7 +244,7 @@ func (p *play) step() {
 		p.m.quiesce()
 		p.quiet = p.b.Quiesce()
 	case n < 197:
-		p.down()
+		p.down(p.rng.IntN(4) > 0)
 	}
 	p.compare()
 	if !p.m.up && p.rng.IntN(3) == 0 {
@@ -280,6 +290,7 @@ func (p *play) compareNumbers() {
 		Entries:    len(here),
 		Queued:     count(in("waiting")) + count(func(e *modelEntry) bool { return !e.due.IsZero() }),
 		OnLink:     count(owed),
+		Open:       count(func(e *modelEntry) bool { return e.counts }),
 		Waiters:    count(in("no room")),
 		TakenSlots: p.m.cfg.Len - p.m.roomSlots,
 		TakenBytes: int(p.m.cfg.Bytes - p.m.roomBytes),
@@ -311,12 +322,14 @@ func (p *play) end() {
 
 func TestModel(t *testing.T) {
 	seen := make(map[string]int)
-	for seed := range uint64(120) {
+	for seed := range uint64(160) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			cfg := config()
 			cfg.Len, cfg.Bytes = 12, 350
-			run(t, cfg, func(t *testing.T, b *box) {
-				p := newPlay(t, seed, b, cfg)
+			p := newPlay(t, seed, cfg)
+			run(t, p.m.cfg, func(t *testing.T, b *box) {
+				b.Bound(bounds.Bounds{MaxReply: maxReply})
+				p.t, p.b = t, b
 				for range 800 {
 					p.step()
 				}
@@ -330,7 +343,9 @@ func TestModel(t *testing.T) {
 	t.Log(seen)
 	for _, what := range []string{
 		"split: no", "split: silence", "split: suspicion", "late", "no reply", "turn", "alone", "not alone", "link lost",
+		"slow start", "slow start over", "held by the list", "held by the window", "held for too long", "split: family",
+		"a pong before pushes",
 	} {
-		assert.Greater(t, seen[what], 10, "%s: the play has hardly come to it", what)
+		assert.Positive(t, seen[what], "%s: the play has hardly come to it", what)
 	}
 }

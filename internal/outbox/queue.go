@@ -35,6 +35,11 @@ func (r *ready) empty() bool {
 	return r.suspects.Len() == 0
 }
 
+// any reports whether there is an Ack or a Send to be written that is no suspect. paused says that no Send is.
+func (r *ready) any(paused bool) bool {
+	return r.queues[Ack].Len() > 0 || r.queues[Send].Len() > 0 && !paused
+}
+
 // pop takes the next one that is no suspect; nil: there is none. paused says that none of class Send is.
 func (r *ready) pop(paused bool) *entry {
 	order := [...]Class{List, Ack, Send}

@@ -37,7 +37,7 @@ func TestQuiesceLetsNoSendBeWritten(t *testing.T) {
 		assert.True(t, b.Answer("written", "ok"), "late")
 		written.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 1})
 		assert.True(t, isQuiet(done))
-		b.Down()
+		b.Down(false)
 		b.Up()
 		writes(t, b, replyTimeout, "waiting", "ack", "young", "ack 2")
 		answers(t, b, "ok", "waiting", "young")
@@ -80,14 +80,14 @@ func TestQuiesceAwaitsWhatIsUnanswered(t *testing.T) {
 func TestQuiesceEndsWithTheLink(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		assert.True(t, isQuiet(b.Quiesce()), "nothing is unanswered")
-		b.Down()
+		b.Down(true)
 		assert.True(t, isQuiet(b.Quiesce()), "there is no link")
 		b.Up()
 		send(t, b, "s")
 		writes(t, b, replyTimeout, "s")
 		done := b.Quiesce()
 		assert.False(t, isQuiet(done))
-		b.Down()
+		b.Down(true)
 		assert.True(t, isQuiet(done))
 		b.Up()
 		writes(t, b, replyTimeout, "s")
@@ -117,6 +117,41 @@ func TestQuiesceEndsTheTurnOfASuspect(t *testing.T) {
 		}
 		b.Quiesce()
 		<-b.Wake()
+		writes(t, b, replyTimeout) // a slow start awaits the list
+		answers(t, b, "ok", "list")
 		writes(t, b, replyTimeout, "ack")
+	})
+}
+
+// What had no reply in time is not awaited: it may never have one.
+func TestQuiesceDoesNotAwaitTheLate(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		late := send(t, b, "late")
+		writes(t, b, replyTimeout, "late")
+		time.Sleep(replyTimeout)
+		writes(t, b, 2*replyTimeout, "late")
+		send(t, b, "young")
+		writes(t, b, replyTimeout, "young")
+		done := b.Quiesce()
+		assert.False(t, isQuiet(done))
+		time.Sleep(replyTimeout) // young is late too, and was not when the pause began
+		writes(t, b, replyTimeout)
+		assert.False(t, isQuiet(done))
+		answers(t, b, "ok", "late")
+		late.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 2})
+		assert.False(t, isQuiet(done))
+		answers(t, b, "ok", "young")
+		assert.True(t, isQuiet(done))
+	})
+	run(t, config(), func(t *testing.T, b *box) { // on the next link, too
+		send(t, b, "late")
+		writes(t, b, replyTimeout, "late")
+		time.Sleep(replyTimeout)
+		writes(t, b, 2*replyTimeout, "late")
+		assert.True(t, isQuiet(b.Quiesce()))
+		b.Down(false)
+		b.Up()
+		writes(t, b, 2*replyTimeout, "late")
+		assert.True(t, isQuiet(b.Quiesce()))
 	})
 }

@@ -161,7 +161,7 @@ func TestContextEndsInEachState(t *testing.T) {
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
-		b.Down()
+		b.Down(true)
 		ends(e, cancelS, outcome{Unconfirmed: true, Attempts: 1}) // waiting for another link
 		b.Up()
 
@@ -186,9 +186,9 @@ func TestCloseInEachState(t *testing.T) {
 	cfg := config()
 	cfg.Len = 6
 	run(t, cfg, func(t *testing.T, b *box) {
-		replace := func() { // without blaming anything
+		replace := func() {
 			b.Quiesce()
-			b.Down()
+			b.Down(false)
 			b.Up()
 		}
 		unsure, resting, again := send(t, b, "unsure"), send(t, b, "resting"), send(t, b, "again")
@@ -337,7 +337,7 @@ func TestHold(t *testing.T) {
 
 		drained := b.Drained()
 		assert.False(t, isQuiet(drained))
-		b.Down()
+		b.Down(true)
 		assert.False(t, isQuiet(drained), "it needs no link")
 		release()
 		assert.True(t, isQuiet(drained))

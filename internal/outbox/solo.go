@@ -34,7 +34,7 @@ func (b *Box) choose(now time.Time) (*entry, time.Duration) {
 	if s.e == nil {
 		e := b.ready.suspect(paused)
 		if e == nil {
-			return b.ready.pop(paused), -1
+			return b.pop(now, paused)
 		}
 		*s = solo{e: e, until: now.Add(b.cfg.ReplyTimeout)}
 	}
@@ -51,6 +51,17 @@ func (b *Box) choose(now time.Time) (*entry, time.Duration) {
 	}
 	e.unqueue()
 	return e, 0
+}
+
+// pop takes the next entry that is no suspect. Without one, it returns how long a slow start holds them back, or a
+// negative duration.
+func (b *Box) pop(now time.Time, paused bool) (*entry, time.Duration) {
+	if b.ready.queues[List].Len() == 0 && b.ready.any(paused) {
+		if wait := b.holds(now); wait > 0 {
+			return nil, wait
+		}
+	}
+	return b.ready.pop(paused), -1
 }
 
 // endTurn ends the turn of a suspect. All that wait are written before the next one.
@@ -98,7 +109,7 @@ func (b *Box) blame(e *entry, alone bool, ends *endings) {
 		}
 	}
 	//mutant:blame-links
-	if e.blame.links++; e.blame.links < suspectAfter || b.split(e, ends) {
+	if e.blame.links++; e.blame.links < suspectAfter || b.splitFamily(e, ends) {
 		return
 	}
 	e.blame.suspect = true

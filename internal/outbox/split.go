@@ -63,6 +63,20 @@ func (b *Box) split(e *entry, ends *endings) bool {
 	return true
 }
 
+// splitFamily splits e, and reports whether it did. Where no request of its family was confirmed, all of them are split:
+// the peer may hang up at the action.
+func (b *Box) splitFamily(e *entry, ends *endings) bool {
+	if e.Family != "" && !b.proven[e.Family] {
+		for _, x := range b.byID {
+			//mutant:split-family
+			if x != e && x.Family == e.Family && x.state != split {
+				b.split(x, ends)
+			}
+		}
+	}
+	return b.split(e, ends)
+}
+
 // partEnded stores the outcome of a part, and starts the next one of its conversation.
 func (b *Box) partEnded(e *entry, o Outcome, ends *endings) {
 	whole, g := e.whole, e.whole.group

@@ -109,6 +109,48 @@ func TestWhichRejectionsSplit(t *testing.T) {
 	}
 }
 
+// A rejection whose reason is not in the content ends a request, but for a patient one.
+func TestPatience(t *testing.T) {
+	for _, class := range []outbox.Class{outbox.Ack, outbox.Send} {
+		run(t, config(), func(t *testing.T, b *box) {
+			r := whole(class, ":a", ":b")
+			parts := r.Split
+			r.Split = func() ([]outbox.Part, error) {
+				made, err := parts()
+				made[0].Patient = true
+				return made, err
+			}
+			r.Patient = true
+			e, _ := do(t, b, r, nil)
+			for n := 1; n < 50; n++ { // none is an attempt
+				writes(t, b, replyTimeout, "whole")
+				answers(t, b, "whole", "whole")
+				e.pending()
+				time.Sleep(rest(n))
+			}
+			writes(t, b, replyTimeout, "whole")
+			answers(t, b, "no", "whole") // its content is at fault
+			writes(t, b, replyTimeout, "a", "b")
+			answers(t, b, "whole", "a", "b")
+			writes(t, b, rest(1))
+			time.Sleep(rest(1))
+			writes(t, b, replyTimeout, "a")
+			answers(t, b, "ok", "a")
+			e.is(outcome{Answer: "split", Attempts: 50, Parts: []outcome{
+				{Answer: "ok", Attempts: 2}, {Answer: "whole", Attempts: 1},
+			}})
+		})
+	}
+	run(t, config(), func(t *testing.T, b *box) { // a List is written once
+		list := request("list", outbox.List)
+		list.Patient = true
+		e := start(t, b, list)
+		writes(t, b, forever, "list")
+		answers(t, b, "whole", "list")
+		e.is(outcome{Answer: "whole", Attempts: 1})
+	})
+}
+
 func TestASilentRequestIsSplit(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		r := whole(outbox.Send, "x:a", "x:b")
@@ -142,17 +184,20 @@ func TestASuspectIsSplit(t *testing.T) {
 			frame, _, _, _ := b.Next()
 			require.Equal(t, "list", string(frame))
 			answers(t, b, "ok", "list")
-			writes(t, b, replyTimeout, "whole", "young")
-			b.Down()
+			frame, _, _, _ = b.Next()
+			require.Equal(t, "whole", string(frame))
+			b.Down(true)
 			b.Up()
 		}
-		writes(t, b, replyTimeout, "a", "c", "young")
+		writes(t, b, replyTimeout, "a") // the link starts slowly
 		answers(t, b, "ok", "a")
-		writes(t, b, replyTimeout, "b")
-		answers(t, b, "ok", "b", "c", "young")
+		writes(t, b, replyTimeout, "b", "c")
+		answers(t, b, "ok", "b", "c")
+		writes(t, b, replyTimeout, "young")
+		answers(t, b, "ok", "young")
 		part := outcome{Answer: "ok", Unconfirmed: true, Attempts: 1}
 		e.is(outcome{Answer: "split", Unconfirmed: true, Attempts: 2, Parts: []outcome{part, part, part}})
-		young.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 3})
+		young.is(outcome{Answer: "ok", Attempts: 1})
 	})
 }
 
@@ -212,7 +257,7 @@ func TestPartsKeepTheirPlace(t *testing.T) {
 		young := send(t, b, "young")
 		answers(t, b, "no", "whole")
 		writes(t, b, replyTimeout, "a", "b", "c", "young")
-		b.Down()
+		b.Down(false)
 		b.Up()
 		writes(t, b, replyTimeout, "old", "a", "b", "c", "young")
 		answers(t, b, "ok", "b", "c", "a", "old")

@@ -140,17 +140,53 @@ func TestAnsweredPingsCountAttempts(t *testing.T) {
 	})
 }
 
+// Replies may queue behind pushes, and pongs may not.
+func TestPingsThatAreAnsweredBeforePushes(t *testing.T) {
+	var pushes uint64
+	cfg := config()
+	cfg.Pushes = func() uint64 { return pushes }
+	run(t, cfg, func(t *testing.T, b *box) {
+		once := request("once", outbox.Ack)
+		once.Attempts = 1
+		e := start(t, b, once)
+		for _, timeout := range []time.Duration{20, 40, 80, 160, 300, 300} {
+			writes(t, b, timeout*time.Second, "once")
+			b.Heard()
+			pushes++
+			time.Sleep(timeout * time.Second)
+			e.pending()
+		}
+		// Pushes before it was written say nothing: its reply is behind them, but so are those that come now.
+		writes(t, b, 300*time.Second, "once")
+		b.Heard()
+		time.Sleep(300 * time.Second)
+		writes(t, b, forever)
+		e.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 7})
+
+		e = start(t, b, once)
+		writes(t, b, replyTimeout, "once")
+		pushes++
+		keepAlive(t, b, replyTimeout) // the answer to another request counts, whatever was pushed
+		writes(t, b, forever)
+		e.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 1})
+	})
+}
+
 // A lost link says nothing about a request: only silence ends it.
 func TestLostLinksAreNoAttempts(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		twice := request("twice", outbox.Ack)
 		twice.Attempts = 2
 		e := start(t, b, twice)
-		for range 5 {
-			start(t, b, request("list", outbox.List))
-			writes(t, b, replyTimeout, "list", "twice")
+		for link := range 5 {
+			listed(t, b)
+			if link > 0 { // a slow start awaits the list
+				writes(t, b, replyTimeout)
+				time.Sleep(replyTimeout)
+			}
+			writes(t, b, replyTimeout, "twice")
 			time.Sleep(replyTimeout - 1)
-			b.Down()
+			b.Down(true)
 			b.Up()
 		}
 		silent(t, b, replyTimeout, "twice")
@@ -170,7 +206,7 @@ func TestDown(t *testing.T) {
 		send(t, b, "s5")
 		b.Answer("s2", "busy")
 		b.Answer("s3", "ok")
-		b.Down()
+		b.Down(false)
 		start(t, b, request("too late", outbox.List)).pending()
 		send(t, b, "s6")
 		time.Sleep(time.Hour) // no clock runs without a link
@@ -217,7 +253,7 @@ func TestAListIsWrittenOnce(t *testing.T) {
 		frame, _, _, err := b.Next()
 		require.NoError(t, err)
 		require.Equal(t, "written", string(frame))
-		b.Down()
+		b.Down(true)
 		b.Up()
 		time.Sleep(time.Hour)
 		writes(t, b, forever)

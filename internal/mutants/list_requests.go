@@ -1,0 +1,54 @@
+package mutants
+
+// requests are those of how requests are written after a link was lost, and of how long they are waited for.
+var requests = []Mutant{
+	{
+		Name: "all is written at once after a connection was lost", By: in("outbox", "TestPoisonAtADistance"),
+		Marker: "slow-start", Old: "lost &&", New: "false &&",
+	},
+	{
+		Name: "a slow start does not await the list", By: in("outbox", "TestASlowStart"),
+		Marker: "slow-list", Old: "wait > 0", New: "false && wait > 0",
+	},
+	{
+		Name:   "a slow start waits as long as the timeout of a request",
+		By:     in("outbox", "TestASlowStartGoesOnWithoutAnswers"),
+		Marker: "slow-hold", Old: "timeout - now.Sub(s.last)", New: "b.maxReply - now.Sub(s.last)",
+	},
+	{
+		Name: "an answer opens no window", By: in("outbox", "TestASlowStart"),
+		Marker: "slow-window", Old: "*= 2", New: "*= 1",
+	},
+	{
+		Name: "what is never answered takes the place of others", By: in("outbox", "TestASlowStartDoesNotCountTheLate"),
+		Marker: "slow-late", New: "",
+	},
+	{
+		Name: "a suspect takes the place of others after its turn", By: in("outbox", "TestASlowStartDoesNotCountASuspect"),
+		Marker: "slow-suspect", Old: "&& !e.blame.suspect", New: "",
+	},
+	{
+		Name: "the frames of an action are split one by one", By: in("outbox", "TestAPeerThatHangsUpAtAFamily"),
+		Marker: "split-family", Old: "x != e", New: "false && x != e",
+	},
+	{
+		Name: "one poisonous frame splits those of an action that works", By: in("outbox", "TestAProvenFamilyIsNotSplit"),
+		Marker: "family-proven", New: "",
+	},
+	{
+		Name: "a pause waits for what is never answered", By: in("outbox", "TestQuiesceDoesNotAwaitTheLate"),
+		Marker: "quiesce-late", Old: "&& !e.late", New: "",
+	},
+	{
+		Name: "a 401 to an acknowledgement ends it", By: in("outbox", "TestPatience"),
+		Marker: "patient", Old: "&& e.Patient", New: "&& false",
+	},
+	{
+		Name: "pongs before pushes make requests silent", By: in("outbox", "TestPingsThatAreAnsweredBeforePushes"),
+		Marker: "overdue-pushes", Old: "&& b.cfg.Pushes() == e.pushes", New: "",
+	},
+	{
+		Name: "a link that this side has ended blames", By: in("outbox", "TestAReplacedLinkBlamesNobody"),
+		Marker: "blame-lost", Old: "if lost", New: "if true",
+	},
+}

@@ -1,0 +1,84 @@
+package outbox
+
+import "time"
+
+// A link that was lost with unanswered requests may have been lost because of one of them. Written all at once, the next
+// link would tell no more: the peer may hang up before it has answered any. So that link starts slowly: first the List,
+// then one request, and twice as many with each answer. Neither a List nor a request holds others back for longer than
+// a reply timeout, and a suspect does not count: its turn has a bound of its own.
+
+// wideOpen is the number of unanswered requests from which on a slow start is over.
+const wideOpen = 1024
+
+// slow is the slow start of a link.
+type slow struct {
+	window int       // requests that may be unanswered; 0: any number
+	since  time.Time // when the link began
+	last   time.Time // when a request was written that counts in open
+	open   int       // unanswered requests, but for suspects and those that had no reply in time
+}
+
+// beCautious decides whether the next link starts slowly.
+func (b *Box) beCautious(lost bool) {
+	if !b.link.up {
+		return
+	}
+	b.cautious = b.link.slow.window > 0
+	for _, e := range b.byID {
+		//mutant:slow-start
+		if lost && e.onLink && e.Class != List {
+			b.cautious = true
+		}
+	}
+}
+
+// holds returns for how long only a List may be written, unless something is answered.
+func (b *Box) holds(now time.Time) time.Duration {
+	s, timeout := &b.link.slow, b.cfg.ReplyTimeout
+	if s.window == 0 {
+		return 0
+	}
+	if b.link.listed && !b.link.answered {
+		//mutant:slow-list
+		if wait := timeout - now.Sub(s.since); wait > 0 {
+			return wait
+		}
+	}
+	if s.open < s.window {
+		return 0
+	}
+	//mutant:slow-hold
+	if wait := timeout - now.Sub(s.last); wait > 0 {
+		return wait
+	}
+	for _, e := range b.byID { // their own timeouts may be far longer
+		s.leave(e)
+	}
+	return 0
+}
+
+// enter counts e, which is written for the first time on the link.
+func (s *slow) enter(e *entry, now time.Time) {
+	//mutant:slow-suspect
+	if e.Class != List && !e.blame.suspect && !e.late {
+		e.open = true
+		s.open++
+		s.last = now
+	}
+}
+
+// leave counts e no more: it was answered, or what is not answered must not hold others back.
+func (s *slow) leave(e *entry) {
+	if e.open {
+		e.open = false
+		s.open--
+	}
+}
+
+// answered lets more requests be unanswered.
+func (s *slow) answered() {
+	//mutant:slow-window
+	if s.window *= 2; s.window >= wideOpen {
+		s.window = 0
+	}
+}

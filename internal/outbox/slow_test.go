@@ -1,0 +1,361 @@
+package outbox_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/outbox"
+)
+
+// far is a peer behind a line: each answer takes a while, the List's too, and it hangs up as soon as it reads a frame
+// that it cannot bear. Answers that are under way then are lost.
+type far struct {
+	b       *box
+	latency time.Duration
+	bears   func(id string) bool
+	links   int
+}
+
+// serve is one link, until the peer hangs up or nothing is left to be written. It returns what was written.
+func (p *far) serve(t *testing.T) (frames []string) {
+	t.Helper()
+	p.links++
+	p.b.Up()
+	defer p.b.Down(true)
+	start(t, p.b, request("list", outbox.List))
+	type answer struct {
+		id string
+		at time.Time
+	}
+	var answers []answer
+	for {
+		for len(answers) > 0 && !answers[0].at.After(time.Now()) {
+			require.True(t, p.b.Answer(answers[0].id, "ok"))
+			answers = answers[1:]
+		}
+		frame, _, wait, err := p.b.Next()
+		require.NoError(t, err)
+		switch id := string(frame); {
+		case frame != nil && !p.bears(id):
+			return append(frames, id)
+		case frame != nil:
+			frames = append(frames, id)
+			answers = append(answers, answer{id, time.Now().Add(p.latency)})
+		case len(answers) == 0 && wait < 0:
+			return frames
+		case len(answers) > 0 && (wait < 0 || wait > time.Until(answers[0].at)):
+			time.Sleep(time.Until(answers[0].at))
+		default:
+			time.Sleep(wait)
+		}
+	}
+}
+
+func runFar(t *testing.T, p *far, test func(t *testing.T, p *far)) {
+	cfg := config()
+	cfg.Len = 200
+	run(t, cfg, func(t *testing.T, b *box) {
+		b.Down(false)
+		p.b = b
+		test(t, p)
+	})
+}
+
+func TestPoisonAtADistance(t *testing.T) {
+	isNoPoison := func(id string) bool { return id != "poison" }
+	for _, latency := range []time.Duration{0, 100 * time.Millisecond, replyTimeout / 2} {
+		for _, c := range []struct{ before, after, links int }{{0, 20, 4}, {5, 15, 6}, {100, 20, 16}} {
+			runFar(t, &far{latency: latency, bears: isNoPoison}, func(t *testing.T, p *far) {
+				others := sends(t, p.b, names("before", 0, c.before)...)
+				poisoned := send(t, p.b, "poison")
+				others = append(others, sends(t, p.b, names("after", 0, c.after)...)...)
+				n := 0
+				for n < len(others) && p.links < 100 {
+					p.serve(t)
+					n += confirmed(t, others)
+				}
+				assert.Equal(t, len(others), n)
+				assert.LessOrEqual(t, p.links, c.links, "latency %v, %d before the poison", latency, c.before)
+				poisoned.pending()
+				for range 3 {
+					p.serve(t)
+				}
+				assert.ErrorIs(t, (<-poisoned.out).Err, outbox.ErrLinkLost)
+			})
+		}
+	}
+}
+
+// plurals starts n requests of one family, w0 and so on, each of which can be split in two: w0/0 and w0/1.
+func plurals(t *testing.T, b *box, n int) (all []end) {
+	for _, id := range names("w", 0, n) {
+		r := whole(outbox.Ack, ":"+id+"/0", ":"+id+"/1")
+		r.ID, r.Frame, r.Family = id, []byte(id), "plural"
+		all = append(all, start(t, b, r))
+	}
+	return all
+}
+
+// A peer may hang up at each frame of an action. Frame by frame, two links would be lost for each.
+func TestAPeerThatHangsUpAtAFamily(t *testing.T) {
+	for latency, links := range map[time.Duration]int{0: 2, 100 * time.Millisecond: 3} {
+		isSingle := func(id string) bool { return id == "list" || len(id) > 3 }
+		runFar(t, &far{latency: latency, bears: isSingle}, func(t *testing.T, p *far) {
+			all := plurals(t, p.b, 64)
+			for range links {
+				frames := p.serve(t)
+				assert.Equal(t, "w0", frames[len(frames)-1])
+			}
+			frames := p.serve(t)
+			assert.Len(t, frames, 1+2*64)
+			for i, e := range all {
+				o := <-e.out
+				assert.Equal(t, "split", o.Answer)
+				assert.Equal(t, i == 0, o.Unconfirmed, "the others were never written")
+			}
+		})
+	}
+}
+
+// Where one of the family was confirmed, the peer has the action: only the suspect is split.
+func TestAProvenFamilyIsNotSplit(t *testing.T) {
+	for _, late := range []bool{true, false} {
+		run(t, config(), func(t *testing.T, b *box) {
+			proof := whole(outbox.Ack, ":a")
+			proof.Family = "plural"
+			e := start(t, b, proof)
+			writes(t, b, replyTimeout, "whole")
+			if late { // after it was split
+				answers(t, b, "no", "whole")
+				writes(t, b, replyTimeout, "a")
+			}
+			answers(t, b, "ok", "whole")
+			assert.Equal(t, "ok", (<-e.out).Answer)
+
+			plurals(t, b, 3)
+			suspect(t, b, "w0")
+			writes(t, b, replyTimeout, "w0/0")
+			answers(t, b, "ok", "w0/0")
+			writes(t, b, replyTimeout, "w0/1", "w1")
+			answers(t, b, "ok", "w0/1", "w1")
+			writes(t, b, replyTimeout, "w2")
+		})
+	}
+}
+
+// lose loses a link on which requests of class Send are unanswered, and begins the next one.
+func lose(t *testing.T, b *box, unanswered ...string) {
+	t.Helper()
+	for _, id := range unanswered {
+		send(t, b, id)
+	}
+	writes(t, b, replyTimeout, unanswered...)
+	b.Down(true)
+	b.Up()
+}
+
+func isWoken(b *box) bool {
+	select {
+	case <-b.Wake():
+		return true
+	default:
+		return false
+	}
+}
+
+func TestASlowStart(t *testing.T) {
+	for _, word := range []string{"ok", "no"} { // whatever the answers are
+		cfg := config()
+		cfg.Len, cfg.Bytes = 5000, 100_000
+		run(t, cfg, func(t *testing.T, b *box) {
+			all := names("s", 0, 3000)
+			lose(t, b, all...)
+			start(t, b, request("list", outbox.List))
+			writes(t, b, replyTimeout, "list")
+			time.Sleep(time.Second)
+			writes(t, b, replyTimeout-time.Second)
+			isWoken(b)
+			answers(t, b, word, "list")
+			assert.True(t, isWoken(b), "a request may be written")
+			open, oldest := 0, 0
+			for window := 1; window < 1024; window *= 2 {
+				writes(t, b, replyTimeout, all[oldest+open:oldest+window]...)
+				assert.Equal(t, window, b.Left().Open)
+				isWoken(b)
+				answers(t, b, word, all[oldest])
+				assert.True(t, isWoken(b), "more may be written")
+				oldest, open = oldest+1, window-1
+			}
+			writes(t, b, replyTimeout, all[oldest+open:]...)
+		})
+	}
+}
+
+// Without a List, as where only Sends are wanted, nothing is to be awaited.
+func TestASlowStartWithoutAList(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		lose(t, b, "a", "b", "c", "d")
+		writes(t, b, replyTimeout, "a")
+		answers(t, b, "ok", "a")
+		writes(t, b, replyTimeout, "b", "c")
+		answers(t, b, "busy", "c") // and what rests is not unanswered
+		writes(t, b, rest(1), "d")
+	})
+}
+
+// No List and no request holds others back for longer than a reply timeout. What had no reply in time holds nobody back,
+// on the next link either.
+func TestASlowStartGoesOnWithoutAnswers(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		old := names("old", 0, 2)
+		sends(t, b, old...)
+		for _, timeout := range []time.Duration{replyTimeout, 2 * replyTimeout} {
+			writes(t, b, timeout, old...)
+			time.Sleep(timeout)
+		}
+		writes(t, b, 4*replyTimeout, old...)
+		lose(t, b, "young", "younger")
+		time.Sleep(time.Second)
+		start(t, b, request("list", outbox.List))
+		writes(t, b, replyTimeout-time.Second, "list")
+		time.Sleep(replyTimeout - time.Second)
+		writes(t, b, replyTimeout, append(old, "young")...)
+		time.Sleep(replyTimeout - 1)
+		writes(t, b, 1)
+		time.Sleep(time.Nanosecond)
+		writes(t, b, replyTimeout, "young", "younger")
+	})
+}
+
+// What had no reply in time counts no more, although others that are written later still do.
+func TestASlowStartDoesNotCountTheLate(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		lose(t, b, "a", "b", "c", "d", "e", "f")
+		writes(t, b, replyTimeout, "a")
+		answers(t, b, "ok", "a")
+		writes(t, b, replyTimeout, "b", "c")
+		time.Sleep(replyTimeout / 2)
+		answers(t, b, "ok", "c")
+		writes(t, b, replyTimeout/2, "d", "e", "f")
+		sends(t, b, "g", "h")
+		writes(t, b, replyTimeout/2)
+		time.Sleep(replyTimeout / 2)
+		writes(t, b, replyTimeout/2, "b", "g") // b again, and one in its place
+		answers(t, b, "ok", "b")               // takes no place of others
+		assert.Equal(t, 4, b.Left().Open)
+		writes(t, b, replyTimeout/2, "h")
+	})
+}
+
+// The turn of a suspect has a bound of its own: after it, the suspect keeps nobody back.
+func TestASlowStartDoesNotCountASuspect(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		send(t, b, "suspect")
+		send(t, b, "old")
+		suspect(t, b, "suspect")
+		writes(t, b, replyTimeout, "old")
+		time.Sleep(replyTimeout / 2)
+		answers(t, b, "ok", "old")
+		sends(t, b, "y0", "y1", "y2")
+		writes(t, b, replyTimeout/2, "suspect")
+		assert.Zero(t, b.Left().Open)
+		time.Sleep(replyTimeout / 2)
+		writes(t, b, replyTimeout/2, "y0", "y1")
+	})
+}
+
+func TestWhichLinksStartSlowly(t *testing.T) {
+	isSlow := func(t *testing.T, b *box) bool {
+		b.Up()
+		sends(t, b, "x", "y")
+		frame, _, _, _ := b.Next()
+		require.NotNil(t, frame)
+		frame, _, _, _ = b.Next()
+		return frame == nil
+	}
+	for name, c := range map[string]struct {
+		slow bool
+		life func(t *testing.T, b *box)
+	}{
+		"lost with a request": {true, func(t *testing.T, b *box) {
+			send(t, b, "s")
+			writes(t, b, replyTimeout, "s")
+			b.Down(true)
+			b.Down(true) // changes nothing
+		}},
+		"ended by this side": {false, func(t *testing.T, b *box) {
+			send(t, b, "s")
+			writes(t, b, replyTimeout, "s")
+			b.Down(false)
+		}},
+		"lost with an answered request": {false, func(t *testing.T, b *box) {
+			send(t, b, "s")
+			writes(t, b, replyTimeout, "s")
+			answers(t, b, "ok", "s")
+			b.Down(true)
+		}},
+		"lost with a list": {false, func(t *testing.T, b *box) {
+			listed(t, b)
+			b.Down(true)
+		}},
+		"lost with a list, after another answer": {false, func(t *testing.T, b *box) {
+			send(t, b, "s")
+			listed(t, b)
+			writes(t, b, replyTimeout, "s")
+			answers(t, b, "ok", "s")
+			b.Down(true)
+		}},
+		"ended by this side during a slow start": {true, func(t *testing.T, b *box) {
+			lose(t, b, "s")
+			b.Down(false)
+		}},
+		"lost with nothing unanswered during a slow start": {true, func(t *testing.T, b *box) {
+			lose(t, b, "s")
+			b.Down(true)
+		}},
+		"after a slow start": {false, func(t *testing.T, b *box) {
+			all := names("s", 0, 10)
+			lose(t, b, all...)
+			for _, id := range all {
+				_, _, _, err := b.Next()
+				require.NoError(t, err)
+				answers(t, b, "ok", id)
+			}
+			b.Down(true)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, config(), func(t *testing.T, b *box) {
+				c.life(t, b)
+				assert.Equal(t, c.slow, isSlow(t, b))
+			})
+		})
+	}
+}
+
+// A pause during a slow start lets acknowledgements be written, slowly, and Sends follow it.
+func TestQuiesceDuringASlowStart(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		lose(t, b, "s0", "s1", "s2")
+		writes(t, b, replyTimeout, "s0")
+		for i := range 3 {
+			start(t, b, request(fmt.Sprint("a", i), outbox.Ack))
+		}
+		writes(t, b, replyTimeout)
+		done := b.Quiesce()
+		assert.False(t, isQuiet(done))
+		answers(t, b, "ok", "s0")
+		assert.True(t, isQuiet(done))
+		writes(t, b, replyTimeout, "a0", "a1") // acknowledgements go on, slowly
+		answers(t, b, "ok", "a0", "a1")
+		writes(t, b, replyTimeout, "a2")
+		answers(t, b, "ok", "a2")
+		writes(t, b, forever)
+		b.Resume()
+		writes(t, b, replyTimeout, "s1", "s2")
+	})
+}

@@ -26,7 +26,8 @@ const (
 // given once: a second message with it is an [InvalidError]. For progress, call it with slices.Chunk.
 //
 // Plain messages with a RecipientID share frames (CREATE_PLAIN_MESSAGES) of at most 100 messages and 128 KB. Encrypted
-// messages share HTTP requests with the same limits. Everything else goes out alone.
+// messages share HTTP requests with the same limits; while something before the service refuses one of these, such as a
+// firewall, its messages go out in smaller ones. Everything else goes out alone.
 func (c *Client) SendBatch(ctx context.Context, outs ...Outgoing) ([]Sent, error) {
 	b := newBatch(c, outs)
 	b.run(ctx)
@@ -65,6 +66,7 @@ type request struct {
 	items   []*item
 	threads []*thread
 	size    int
+	most    int // items that it may have
 }
 
 func newBatch(c *Client, outs []Outgoing) *batch {
@@ -239,17 +241,15 @@ func (b *batch) due(now time.Time) (way, time.Duration) {
 // until the request has ended, so that no two requests have items of one conversation at the same time.
 func (b *batch) pack(w way) *request {
 	b.last = w
-	r := &request{way: w, size: envelopeBytes}
-	most := b.most(w)
-	if most == 1 && w == plain {
+	r := &request{way: w, size: envelopeBytes, most: b.most(w)}
+	if r.most == 1 && w == plain {
 		r.way = single
 	}
-	for b.ready[w].Len() > 0 && len(r.items) < most {
+	for b.ready[w].Len() > 0 && len(r.items) < r.most {
 		t := b.ready[w].All()[0]
 		before := len(r.items)
-		for len(t.items) > 0 && t.items[0].way == w && len(r.items) < most && r.fits(t.items[0]) {
-			r.items = append(r.items, t.items[0])
-			r.size += t.items[0].size
+		for len(t.items) > 0 && t.items[0].way == w && r.fits(t.items[0]) {
+			r.add(t.items[0])
 			t.items = t.items[1:]
 		}
 		if len(r.items) == before {
@@ -288,13 +288,38 @@ func (r *request) failed(err error) {
 }
 
 // fits reports whether m has room in r. The first item always has.
-func (r *request) fits(m *item) bool { return len(r.items) == 0 || r.size+m.size <= batchBytes }
+func (r *request) fits(m *item) bool {
+	n := len(r.items)
+	return n == 0 || n < r.most && (m.most == 0 || n < m.most) && r.size+m.size <= batchBytes
+}
 
-// complete takes a request that has ended, and makes its conversations ready again.
+func (r *request) add(m *item) {
+	r.items = append(r.items, m)
+	r.size += m.size
+	if m.most > 0 {
+		r.most = min(r.most, m.most)
+	}
+}
+
+// complete takes a request that has ended, and makes its conversations ready again. What is to be in a smaller request
+// goes before the rest of its conversation.
 func (b *batch) complete(r *request) {
 	b.open(r.way, -1)
+	back := make(map[string][]*item)
 	for _, m := range r.items {
-		b.end(m, m.err)
+		if !m.again {
+			b.end(m, m.err)
+			continue
+		}
+		//mutant:denied-halves
+		m.most = max(len(r.items)/2, 1)
+		m.again, m.changed = false, false
+		back[m.ConversationID] = append(back[m.ConversationID], m)
+		b.waiting++
+	}
+	for id, items := range back {
+		t := b.threads[id]
+		t.items = append(items, t.items...)
 	}
 	for _, t := range r.threads {
 		b.enqueue(t)

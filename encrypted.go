@@ -45,9 +45,20 @@ type sealedResult struct {
 	Sessions    []session `json:"sessions"` // of a failed one: those that there are now
 }
 
+// sealedDenials is how often in a row something before the service may refuse a request for several messages. It may
+// not like what one of them says, and the others would wait for that one until the context ends.
+const sealedDenials = 3
+
+// sealing is one call of sendSealed.
+type sealing struct {
+	c       *Client
+	denials int  // see rest.Request
+	denied  bool // a request was denied: what is left keeps its order, and is to be in smaller requests
+}
+
 // sendSealed sends encrypted messages, at most batchMessages, and notes in each how it ended. They take room in the
 // outbox like one frame, so that the limits of Config count them and the end of Run waits for them. Those whose
-// recipients' sessions have changed are encrypted and sent once more.
+// recipients' sessions have changed are encrypted and sent once more. Of several, some may be left to be sent again.
 func (c *Client) sendSealed(ctx context.Context, items []*item) {
 	//mutant:sealed-hold
 	release, err := c.engine.Hold(ctx, sizeOf(items))
@@ -57,13 +68,17 @@ func (c *Client) sendSealed(ctx context.Context, items []*item) {
 		}
 		return
 	}
+	s := sealing{c: c}
+	if len(items) > 1 {
+		s.denials = sealedDenials
+	}
 	//mutant:sealed-release
 	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	//mutant:sealed-over
 	defer context.AfterFunc(c.engine.Over(), cancel)()
-	c.trySealed(ctx, items)
+	s.try(ctx, items)
 	var changed []*item
 	for _, m := range items {
 		m.unconfirmed = m.unconfirmed || unconfirmed(m.err)
@@ -72,10 +87,12 @@ func (c *Client) sendSealed(ctx context.Context, items []*item) {
 		}
 	}
 	if len(changed) > 0 {
-		c.trySealed(ctx, changed)
+		s.try(ctx, changed)
 	}
 	for _, m := range items {
-		m.json, m.err = nil, c.sealedEnd(m)
+		if m.json = nil; !m.again {
+			m.err = c.sealedEnd(m)
+		}
 	}
 }
 
@@ -88,8 +105,15 @@ func sizeOf(items []*item) (bytes int64) {
 
 // unsealedError returns the error of a message that found no room in the outbox.
 func (c *Client) unsealedError(m *item, err error) error {
-	if errors.Is(err, engine.ErrClosed) {
-		return c.closed()
+	closed := errors.Is(err, engine.ErrClosed)
+	if closed {
+		err = c.closed()
+	}
+	switch {
+	case m.unconfirmed:
+		return &UnconfirmedError{MessageID: m.MessageID, Err: err} // it was in a larger request
+	case closed:
+		return err
 	}
 	return fmt.Errorf("blaze: message %s was not sent: %w", clip(m.MessageID), err)
 }
@@ -97,7 +121,7 @@ func (c *Client) unsealedError(m *item, err error) error {
 // sealedEnd returns the final error of m.
 func (c *Client) sealedEnd(m *item) error {
 	err := m.err
-	if err != nil && m.unconfirmed && !unconfirmed(err) {
+	if err != nil && m.unconfirmed && !unconfirmed(err) && !atFault(err) {
 		err = &UnconfirmedError{MessageID: m.MessageID, Err: err}
 	}
 	if err != nil && c.engine.Over().Err() != nil {
@@ -106,18 +130,23 @@ func (c *Client) sealedEnd(m *item) error {
 	return err
 }
 
+// atFault reports whether the service refused a request for a fault of its own. It was in earlier requests, too.
+func atFault(err error) bool {
+	return errors.Is(err, CodeBadRequest) || errors.Is(err, CodeInvalidField)
+}
+
 func unconfirmed(err error) bool {
 	var u *UnconfirmedError
 	return errors.As(err, &u)
 }
 
-// trySealed encrypts items for the sessions that their recipients have now, and sends them. With many sessions an
+// try encrypts items for the sessions that their recipients have now, and sends them. With many sessions an
 // encrypted message is longer than expected, so there may be several requests, one after the other.
-func (c *Client) trySealed(ctx context.Context, items []*item) {
-	sessions, err := c.sessions.of(ctx, recipients(items))
+func (s *sealing) try(ctx context.Context, items []*item) {
+	sessions, err := s.c.sessions.of(ctx, recipients(items))
 	if err != nil && len(items) > 1 && mayBeOfOne(err) {
 		for _, m := range items {
-			c.trySealed(ctx, []*item{m})
+			s.try(ctx, []*item{m})
 		}
 		return
 	}
@@ -128,19 +157,19 @@ func (c *Client) trySealed(ctx context.Context, items []*item) {
 			m.err = fmt.Errorf("blaze: message %s was not sent: %w", clip(m.MessageID), err)
 			continue
 		}
-		if m.json, m.err = c.sealMessage(m.draft, sessions[m.RecipientID]); m.err != nil {
+		if m.json, m.err = s.c.sealMessage(m.draft, sessions[m.RecipientID]); m.err != nil {
 			continue
 		}
 		more := len(m.json) + len(",")
 		//mutant:sealed-size
 		if len(request) > 0 && len("[]")+size+more > batchBytes {
-			c.postSealed(ctx, request, false)
+			s.post(ctx, request, false)
 			request, size = nil, 0
 		}
 		request, size = append(request, m), size+more
 	}
 	if len(request) > 0 {
-		c.postSealed(ctx, request, false)
+		s.post(ctx, request, false)
 	}
 }
 
@@ -159,35 +188,54 @@ func mayBeOfOne(err error) bool {
 		!refused.Temporary()
 }
 
-// postSealed makes one request. If the service refuses it for good, it is made again message by message. unsure says
-// that an earlier request of the same messages may have stored them.
-func (c *Client) postSealed(ctx context.Context, items []*item, unsure bool) {
+// post makes one request. If the service refuses it for good, it is made again message by message. unsure says that
+// an earlier request of the same messages may have stored them.
+func (s *sealing) post(ctx context.Context, items []*item, unsure bool) {
+	//mutant:denied-order
+	if s.denied {
+		putBack(items)
+		return
+	}
 	request := make([]json.RawMessage, len(items))
 	for i, m := range items {
 		request[i] = m.json
 	}
 	var results []sealedResult
-	unsure, err := c.rest.Make(ctx, rest.Request{
+	unsure, err := s.c.rest.Make(ctx, rest.Request{
 		Method: "POST", Path: "/encrypted_messages", In: request, Out: &results,
-		Patient: true, Unsure: unsure, Pace: c.pace,
+		Patient: true, Denials: s.denials, Unsure: unsure, Pace: s.c.pace,
 	})
 	switch refusal := httpError(err); {
 	case err == nil:
-		c.settleSealed(items, results, unsure)
+		s.c.settleSealed(items, results, unsure)
+	case errors.Is(refusal, rest.ErrDenied):
+		s.denied = true
+		for _, m := range items {
+			//mutant:denied-unconfirmed
+			m.unconfirmed = true
+		}
+		putBack(items)
 	case errors.Is(refusal, CodeChecksum) && !items[0].changed:
-		c.sessions.drop(recipients(items)...)
+		s.c.sessions.drop(recipients(items)...)
 		for _, m := range items {
 			m.changed, m.err = true, sealedError(err, m.MessageID)
 		}
 	//mutant:sealed-singly
 	case len(items) > 1 && mayBeOfOne(refusal):
 		for _, m := range items {
-			c.postSealed(ctx, []*item{m}, unsure)
+			s.post(ctx, []*item{m}, unsure)
 		}
 	default:
 		for _, m := range items {
 			m.err = sealedError(err, m.MessageID)
 		}
+	}
+}
+
+// putBack leaves items to be sent again, in smaller requests.
+func putBack(items []*item) {
+	for _, m := range items {
+		m.again, m.err = true, nil
 	}
 }
 

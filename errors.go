@@ -437,7 +437,7 @@ func sealedError(err error, messageID string) error {
 		return fmt.Errorf("blaze: message %s was not sent: %w", clip(messageID), httpError(err))
 	}
 	e := withEnd(err, newError(refused.Refusal, sealedAction, messageID))
-	if refused.Unsure && !errors.Is(e, CodeBadRequest) && !errors.Is(e, CodeInvalidField) {
+	if refused.Unsure && !atFault(e) {
 		return &UnconfirmedError{MessageID: messageID, Err: e}
 	}
 	return e

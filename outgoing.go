@@ -92,6 +92,8 @@ type item struct {
 	json        json.RawMessage // of the encrypted message, while it is sent
 	unconfirmed bool            // an earlier request may have stored it
 	changed     bool            // the recipient's sessions were not those that it was encrypted for
+	again       bool            // it is to be in a smaller request
+	most        int             // messages in the next request; 0: as many as usual
 	allowed     time.Time       // when the Limiter let it through
 	err         error
 }

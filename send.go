@@ -64,7 +64,8 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 //     Reply returns nil.
 //   - A 403 may be the answer to a MessageID that the server has stored. Reply returns it as an UnconfirmedError, so that
 //     the handler is tried again, if the reply was written before without an answer, or if this is the first attempt at a
-//     message of the Backlog, which an earlier process may have answered. Any other 403 is an *[Error].
+//     message of the Backlog, which an earlier process may have answered. Any other 403 is an *[Error]. So such a
+//     message is dropped when its reply is refused in two attempts: the server has the reply, or will not take it.
 //
 // Send with m.NewReply(p) does none of that, because Send does not know the message.
 func (c *Client) Reply(ctx context.Context, m *Message, p Payload) error {

@@ -198,6 +198,18 @@ var modes = []Mutant{
 		Marker: "connection-asks", New: "var rejected *engine.RejectedError\n ok = errors.As(connection.Err, &rejected)",
 	},
 	{
+		Name: "a request that a gateway refuses stays as large as it was", By: unit("TestAGatewayThatRefusesOneMessage"),
+		Marker: "denied-halves", New: "",
+	},
+	{
+		Name: "messages overtake one that a gateway refuses", By: unit("TestAGatewayAndAServiceThatRefuse"),
+		Marker: "denied-order", New: "",
+	},
+	{
+		Name: "a message that a gateway refused and then finds no room counts as not sent", By: unit("TestAMessageOfADeniedRequest"),
+		Marker: "denied-unconfirmed", Old: "= true", New: "= m.unconfirmed",
+	},
+	{
 		Name: "a quote has the id of a reply", By: unit("TestAQuoteIsNoReply"),
 		Marker: "quote-kind", Old: `"quote"`, New: `"reply"`,
 	},

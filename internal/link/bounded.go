@@ -1,6 +1,11 @@
 package link
 
-import "net"
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+)
 
 // aheadBytes is how much is read at once while more is there than was asked for.
 const aheadBytes = 32 << 10
@@ -13,10 +18,17 @@ var aheads = make(chan *[aheadBytes]byte, 4)
 //
 // Once the link was started, it reads ahead under load: TLS and the websocket library ask for a few kilobytes at a time. One
 // system call then brings many frames, and they are one unit. An idle link has no buffer for that.
+//
+// Timeouts that do not end the link stop here: TLS does not survive one.
 type bounded struct {
 	net.Conn
 	left   int64
 	before func() error // called before each read from the network, once the link was started
+	silent func() bool  // says whether a read that has timed out is tried again
+
+	came  int64                     // bytes that were read since before noticed them; owned by the reader
+	taken atomic.Int64              // bytes that the peer has taken
+	last  atomic.Pointer[time.Time] // the deadline of all writes; nil: there is none yet
 
 	more  bool // the last read filled what there was room for
 	ahead []byte
@@ -37,18 +49,76 @@ func (c *bounded) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	if !c.more || len(p) >= aheadBytes {
-		n, err := c.Conn.Read(p)
+		n, err := c.read(p)
 		c.more = n == len(p)
 		return n, err
 	}
 	c.buf = borrowAhead()
-	n, err := c.Conn.Read(c.buf[:])
+	n, err := c.read(c.buf[:])
 	c.ahead, c.err, c.more = c.buf[:n], err, n == len(c.buf)
 	if n == 0 {
 		c.giveBack()
 		return 0, err
 	}
 	return c.take(p), nil
+}
+
+func (c *bounded) read(p []byte) (n int, err error) {
+	for {
+		n, err = c.Conn.Read(p)
+		c.came += int64(n)
+		if n > 0 || err == nil || !timedOut(err) || !c.silent() {
+			return n, err
+		}
+	}
+}
+
+// Write goes on for as long as the peer takes bytes: a slow line is not a dead one. It gives up where nothing was taken
+// for writeTimeout, and at the deadline that SetWriteDeadline has set. A write that succeeds at once is one call.
+func (c *bounded) Write(p []byte) (int, error) {
+	if c.before == nil {
+		return c.Conn.Write(p)
+	}
+	written := 0
+	for quiet := 1; ; quiet++ {
+		deadline := time.Now().Add(writeTimeout / writeTries)
+		_ = c.Conn.SetWriteDeadline(deadline)
+		// SetWriteDeadline may have been called just before the line above.
+		if last := c.last.Load(); last != nil && last.Before(deadline) {
+			_ = c.Conn.SetWriteDeadline(*last)
+		}
+		n, err := c.Conn.Write(p[written:])
+		written += n
+		c.taken.Add(int64(n))
+		if n > 0 {
+			//mutant:write-progress
+			quiet = 0
+		}
+		if err == nil || !timedOut(err) || quiet == writeTries || c.late() {
+			return written, err
+		}
+	}
+}
+
+// SetWriteDeadline bounds the write that goes on and all that follow, once the link was started.
+func (c *bounded) SetWriteDeadline(t time.Time) error {
+	if c.before != nil {
+		//mutant:write-last
+		c.last.Store(&t)
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// late reports whether the deadline of all writes has passed.
+func (c *bounded) late() bool {
+	last := c.last.Load()
+	return last != nil && !time.Now().Before(*last)
+}
+
+// timedOut reports whether err is a timeout.
+func timedOut(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 func (c *bounded) readHandshake(p []byte) (int, error) {

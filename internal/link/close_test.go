@@ -214,7 +214,7 @@ func certificates(t *testing.T) (server, client *tls.Config) {
 func overTLS(t *testing.T, src link.Source, serverTLS, clientTLS *tls.Config) *rig {
 	t.Helper()
 	client, server := pipe()
-	r := &rig{t: t, conn: client, peer: newPeer(tls.Server(server, serverTLS)), log: new(log)}
+	r := &rig{t: t, conn: client, line: server, peer: newPeer(tls.Server(server, serverTLS)), log: new(log)}
 	go func() {
 		if r.peer.readHead() == nil {
 			_, _ = io.WriteString(r.peer, r.peer.upgrade())
@@ -263,7 +263,7 @@ func TestTheEndOfATLSLink(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			r := overTLS(t, newSource("stuck"), serverTLS, clientTLS)
 			<-r.Done()
-			assert.Equal(t, 10*time.Second, time.Since(r.born))
+			assert.Equal(t, 11*time.Second, time.Since(r.born), "with the second in which the rest is read")
 			assert.ErrorContains(t, r.Err(), "write: ")
 		})
 	})

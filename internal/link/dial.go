@@ -24,8 +24,9 @@ const Subprotocol = "Mixin-Blaze-1"
 // Timing of a link.
 const (
 	handshakeTimeout = 10 * time.Second
-	writeTimeout     = 10 * time.Second
-	closeTimeout     = time.Second // for the peer's close frame
+	writeTimeout     = 10 * time.Second // since the peer took a byte
+	writeTries       = 10               // in which it is noticed that it did
+	closeTimeout     = time.Second      // for the peer's close frame
 )
 
 // maxHandshake is how many bytes a handshake may take, certificates and the answer of a proxy among them.

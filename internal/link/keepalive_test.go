@@ -58,21 +58,3 @@ func TestASilentPeerIsDeadAfter35Seconds(t *testing.T) {
 		})
 	}
 }
-
-// A message that trickles in is no life: all of it has to come within the time of one silence.
-func TestATrickleIsNoLife(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		r := connect(t, newSource())
-		r.collect(false)
-		r.readers.Go(func() {
-			for _, b := range encode(final|opBinary, make([]byte, 1000)) {
-				if _, err := r.peer.Write([]byte{b}); err != nil {
-					return
-				}
-				time.Sleep(time.Second)
-			}
-		})
-		<-r.Done()
-		assert.LessOrEqual(t, time.Since(r.born), 40*time.Second)
-	})
-}

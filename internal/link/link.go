@@ -71,8 +71,10 @@ type Link struct {
 	clocks     *clocks   // owned by the writer
 	serverTime time.Time // of the handshake
 
-	ctx context.Context // ends with the link; its cause is why
-	end context.CancelCauseFunc
+	ctx context.Context         // ends with the link; its cause is why
+	end context.CancelCauseFunc // stop calls it
+	// failed is why a write failed while the link had not ended. It becomes the cause, when the reader has ended.
+	failed atomic.Pointer[error]
 
 	// Control frames that are due. The newest pong wins: the answer to an older ping is of no use.
 	nudge    chan struct{}
@@ -99,7 +101,7 @@ func (l *Link) Start(src Source, hooks Hooks) {
 	l.src, l.hooks = src, hooks
 	l.ws.SetReadLimit(wire.MaxSkipped)
 	r := &reader{l: l, most: helpers(runtime.GOMAXPROCS(0))}
-	l.raw.before = r.pause
+	l.raw.before, l.raw.silent = r.pause, r.silent
 	l.ws.SetPingHandler(func(payload string) error {
 		r.heard = true
 		p := []byte(payload)
@@ -132,7 +134,7 @@ func (l *Link) Err() error { return context.Cause(l.ctx) }
 
 // Fail ends the link at once, without a close frame.
 func (l *Link) Fail(err error) {
-	l.end(err)
+	l.stop(err)
 	_ = l.raw.Close()
 }
 
@@ -153,6 +155,15 @@ func (l *Link) close(code int, patience time.Duration) {
 	impatient := time.AfterFunc(min(patience, closeTimeout), func() { l.Fail(ErrClosed) })
 	defer impatient.Stop()
 	<-l.done
+}
+
+// stop ends the link for err, or for the write that had failed by then. The first reason counts.
+func (l *Link) stop(err error) {
+	//mutant:write-reason
+	if failed := l.failed.Load(); failed != nil {
+		err = *failed
+	}
+	l.end(err)
 }
 
 func (l *Link) sayFarewell(code int) {

@@ -250,6 +250,7 @@ type rig struct {
 	t *testing.T
 	*link.Link
 	conn *pipeEnd
+	line *line
 	peer *peer
 	log  *log
 	born time.Time
@@ -277,7 +278,7 @@ func connectTo(t *testing.T, src link.Source, log *log) *rig {
 func connectIn(ctx context.Context, t *testing.T, src link.Source, log *log, patience time.Duration) *rig {
 	t.Helper()
 	client, server := pipe()
-	r := &rig{t: t, conn: client, peer: newPeer(server), log: log}
+	r := &rig{t: t, conn: client, line: server, peer: newPeer(server), log: log}
 	go func() {
 		if r.peer.readHead() == nil {
 			_, _ = io.WriteString(r.peer, r.peer.upgrade())
@@ -392,9 +393,9 @@ func give(c net.Conn) func(context.Context, string, string) (net.Conn, error) {
 }
 
 // pipe returns both ends of a connection in memory.
-func pipe() (client *pipeEnd, server net.Conn) {
-	c, server := net.Pipe()
-	return &pipeEnd{Conn: c, turn: make(chan struct{}, 1)}, server
+func pipe() (client *pipeEnd, server *line) {
+	c, s := net.Pipe()
+	return &pipeEnd{Conn: c, turn: make(chan struct{}, 1)}, &line{Conn: s}
 }
 
 // pipeEnd is the client's end. Writes take turns by a channel: the clock of a bubble stands still while a goroutine

@@ -27,6 +27,9 @@ type reader struct {
 	message bool  // in the middle of one
 	heard   bool  // something came since the connection was last asked for more
 
+	until time.Time // the deadline of reading
+	taken int64     // of the connection, when the silence was last excused
+
 	most    int             // helpers
 	helpers chan struct{}   // one element for each that there is; nil before the first
 	last    <-chan struct{} // closed when the last unit of a helper was handed on; nil: nothing to wait for
@@ -36,7 +39,7 @@ func (r *reader) run() {
 	l := r.l
 	err := errExited
 	defer func() {
-		l.end(err)
+		l.stop(err)
 		// The writer may be in the middle of a write that will never end. It still gets a moment for the close frame.
 		_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
 		close(l.read)
@@ -63,13 +66,13 @@ func helpers(cores int) int {
 
 // endReading ends the link for a reason that was found in a frame.
 func (l *Link) endReading(err error) {
-	l.end(err)
+	l.stop(err)
 	_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
 	_ = l.conn.SetReadDeadline(time.Now())
 }
 
 func (r *reader) read() error {
-	_ = r.l.conn.SetReadDeadline(time.Now().Add(r.l.bounds.Silence))
+	r.await(r.l.bounds.Silence)
 	for {
 		kind, message, err := r.l.ws.NextReader()
 		if err != nil {
@@ -122,14 +125,49 @@ func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 // pause is called before the connection is asked for more.
 func (r *reader) pause() error {
 	r.flush()
-	if r.heard {
-		r.heard = false
-		// It fails only on a closed connection, where the read says so.
-		//mutant:read-deadline
-		_ = r.l.conn.SetReadDeadline(time.Now().Add(r.l.bounds.Silence))
+	//mutant:read-life
+	if r.heard || r.l.raw.came >= lifeBytes {
+		r.heard, r.l.raw.came = false, 0
+		r.await(r.l.bounds.Silence)
 	}
 	// A helper may have ended the link, just before the line above.
 	return r.l.Err()
+}
+
+// lifeBytes is how many bytes of a message are a sign of life, in either direction. A large message on a slow line may
+// take longer than Silence. Fewer bytes are none: a peer could else hold a link for ever with a byte now and then.
+const lifeBytes = 16 << 10
+
+// await sets how long reading may wait.
+func (r *reader) await(patience time.Duration) {
+	//mutant:read-deadline
+	r.until = time.Now().Add(patience)
+	// It fails only on a closed connection, where the read says so.
+	_ = r.l.conn.SetReadDeadline(r.until)
+}
+
+// silent reports whether the silence is excused: it counts when a ping had its time to be answered. On a slow line none
+// can be written before a large frame was.
+func (r *reader) silent() bool {
+	l := r.l
+	if time.Now().Before(r.until) {
+		return false // the deadline was not that of await
+	}
+	patience, taken := l.bounds.Silence-l.bounds.Ping, l.raw.taken.Load()
+	if first := l.pinged.Load(); first != 0 {
+		patience -= time.Since(l.born) - time.Duration(first)
+	} else if taken-r.taken < lifeBytes {
+		//mutant:write-trickle
+		return false
+	}
+	//mutant:read-excuse
+	if patience <= 0 {
+		return false
+	}
+	r.taken = taken
+	r.await(patience)
+	// A helper may have ended the link, just before the line above.
+	return l.Err() == nil
 }
 
 // flush looks into what was read, and notes that the peer lives.
@@ -179,8 +217,7 @@ func (l *Link) lost(err error) error {
 		}
 		return fmt.Errorf("the server closed the connection with code %d %s", closed.Code, strconv.Quote(closed.Text))
 	}
-	var timeout interface{ Timeout() bool }
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if timedOut(err) {
 		return fmt.Errorf("%w for %v: %w", ErrSilence, l.bounds.Silence, err)
 	}
 	return fmt.Errorf("read: %w", err)

@@ -44,12 +44,27 @@ func (s *scratch) giveBack() {
 func (l *Link) writer() {
 	err := errExited
 	defer func() {
-		l.end(err)
+		l.stop(err)
 		_ = l.raw.Close()
 		<-l.read
 		close(l.done)
 	}()
 	err = l.writeFrames()
+	if l.failed.Load() != nil {
+		l.drain()
+	}
+}
+
+// drain lets the reader come to the end of what is there already, after a write has failed: it may answer what was
+// written before.
+func (l *Link) drain() {
+	impatient := time.NewTimer(closeTimeout)
+	defer impatient.Stop()
+	//mutant:write-drain
+	select {
+	case <-l.read:
+	case <-impatient.C:
+	}
 }
 
 func (l *Link) writeFrames() error {
@@ -152,15 +167,22 @@ func (l *Link) write(s *scratch) error {
 	if len(s.out) == 0 {
 		return nil
 	}
-	_ = l.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if l.ctx.Err() != nil {
-		// The reader has ended and allowed a moment only, perhaps just before the line above.
-		_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+		_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout)) // for last words
 	}
 	_, err := l.conn.Write(s.out)
 	s.out = s.out[:0]
 	if err != nil {
-		return fmt.Errorf("write: %w", err)
+		return l.fail(fmt.Errorf("write: %w", err))
 	}
 	return nil
+}
+
+// fail keeps why a write failed, unless the link had ended for another reason. Its pointer costs a write that succeeds
+// no allocation here.
+func (l *Link) fail(err error) error {
+	if l.ctx.Err() == nil {
+		l.failed.Store(&err)
+	}
+	return err
 }

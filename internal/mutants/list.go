@@ -3,7 +3,7 @@ package mutants
 import "slices"
 
 // All are the broken builds.
-var All = slices.Concat(delivery, requests, modes)
+var All = slices.Concat(delivery, requests, modes, lines)
 
 // delivery are those of what every bot needs, by the way of a message: in, out, and the connection.
 var delivery = []Mutant{
@@ -299,7 +299,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "a dead connection is not noticed", By: fault(15),
-		Marker: "read-deadline", Old: "time.Now().Add(r.l.bounds.Silence)", New: "time.Time{}",
+		Marker: "read-deadline", Old: "time.Now().Add(patience)", New: "time.Time{}",
 	},
 	{
 		Name: "a cancelled handshake is waited for", By: fault(51),

@@ -1,0 +1,40 @@
+package mutants
+
+// lines are those of slow and broken connections.
+var lines = []Mutant{
+	{
+		Name: "a write that takes long is cut", By: in("link", "TestALargeFrameGoesOutOnASlowLine"),
+		Marker: "write-progress", New: "",
+	},
+	{
+		Name: "a slow write outlives its link", By: in("link", "TestASlowWriteEndsWithTheLink"),
+		Marker: "write-last", New: "",
+	},
+	{
+		Name:   "silence counts while a large frame keeps pings back",
+		By:     in("link", "TestALargeFrameGoesOutOnASlowLine"),
+		Marker: "read-excuse", Old: "patience <= 0", New: "true",
+	},
+	{
+		Name: "a peer that takes a byte now and then is alive", By: in("link", "TestATrickleOutIsNoLife"),
+		Marker: "write-trickle", New: "",
+	},
+	{
+		Name:   "a message that takes long is silence",
+		By:     in("link", "TestALargeMessageComesInOnASlowLine"),
+		Marker: "read-life", Old: "r.l.raw.came >= lifeBytes", New: "false",
+	},
+	{
+		Name: "a byte now and then is a sign of life", By: in("link", "TestATrickleInIsNoLife"),
+		Marker: "read-life", Old: "lifeBytes", New: "1",
+	},
+	{
+		Name:   "a failed write leaves answers unread",
+		By:     in("link", "Test(AFailedWriteLetsTheReaderFinish|AnswersBeforeAResetAreRead)"),
+		Marker: "write-drain", New: "",
+	},
+	{
+		Name: "a failed write is forgotten as the reason", By: in("link", "TestFailAfterAFailedWrite"),
+		Marker: "write-reason", Old: "failed != nil", New: "false && failed != nil",
+	},
+}

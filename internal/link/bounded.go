@@ -79,9 +79,8 @@ func (c *bounded) Write(p []byte) (int, error) {
 	if c.before == nil {
 		return c.Conn.Write(p)
 	}
-	written := 0
-	for quiet := 1; ; quiet++ {
-		deadline := time.Now().Add(writeTimeout / writeTries)
+	for written := 0; ; {
+		deadline := time.Now().Add(writeTimeout)
 		_ = c.Conn.SetWriteDeadline(deadline)
 		// SetWriteDeadline may have been called just before the line above.
 		if last := c.last.Load(); last != nil && last.Before(deadline) {
@@ -90,11 +89,8 @@ func (c *bounded) Write(p []byte) (int, error) {
 		n, err := c.Conn.Write(p[written:])
 		written += n
 		c.taken.Add(int64(n))
-		if n > 0 {
-			//mutant:write-progress
-			quiet = 0
-		}
-		if err == nil || !timedOut(err) || quiet == writeTries || c.late() {
+		//mutant:write-progress
+		if err == nil || !timedOut(err) || n == 0 || c.late() {
 			return written, err
 		}
 	}

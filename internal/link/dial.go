@@ -25,7 +25,6 @@ const Subprotocol = "Mixin-Blaze-1"
 const (
 	handshakeTimeout = 10 * time.Second
 	writeTimeout     = 10 * time.Second // since the peer took a byte
-	writeTries       = 10               // in which it is noticed that it did
 	closeTimeout     = time.Second      // for the peer's close frame
 )
 

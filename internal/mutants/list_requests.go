@@ -4,7 +4,7 @@ package mutants
 var requests = []Mutant{
 	{
 		Name: "all is written at once after a connection was lost", By: in("outbox", "TestPoisonAtADistance"),
-		Marker: "slow-start", Old: "lost &&", New: "false &&",
+		Marker: "slow-start", Old: "|| lost && unanswered", New: "",
 	},
 	{
 		Name: "a slow start does not await the list", By: in("outbox", "TestASlowStart"),
@@ -13,18 +13,28 @@ var requests = []Mutant{
 	{
 		Name:   "a slow start waits as long as the timeout of a request",
 		By:     in("outbox", "TestASlowStartGoesOnWithoutAnswers"),
-		Marker: "slow-hold", Old: "timeout - now.Sub(s.last)", New: "b.maxReply - now.Sub(s.last)",
+		Marker: "slow-hold", Old: "b.cfg.ReplyTimeout", New: "b.maxReply",
+	},
+	{
+		Name: "a slow start does not learn to await a late list", By: in("outbox", "TestPoisonBeforeALateList"),
+		Marker: "slow-patience", New: "",
+	},
+	{
+		Name: "slow starts await lists for minutes for ever", By: in("outbox", "TestTheListOfALaterSlowStart"),
+		Marker: "slow-calm", Old: "b.cfg.ReplyTimeout", New: "b.listWait",
 	},
 	{
 		Name: "an answer opens no window", By: in("outbox", "TestASlowStart"),
 		Marker: "slow-window", Old: "*= 2", New: "*= 1",
 	},
 	{
-		Name: "what is never answered takes the place of others", By: in("outbox", "TestASlowStartDoesNotCountTheLate"),
+		Name:   "what is never answered takes the place of others",
+		By:     in("outbox", "TestASlowStartDoesNotCountTheLate"),
 		Marker: "slow-late", New: "",
 	},
 	{
-		Name: "a suspect takes the place of others after its turn", By: in("outbox", "TestASlowStartDoesNotCountASuspect"),
+		Name:   "a suspect takes the place of others after its turn",
+		By:     in("outbox", "TestASlowStartDoesNotCountASuspect"),
 		Marker: "slow-suspect", Old: "&& !e.blame.suspect", New: "",
 	},
 	{
@@ -32,7 +42,8 @@ var requests = []Mutant{
 		Marker: "split-family", Old: "x != e", New: "false && x != e",
 	},
 	{
-		Name: "one poisonous frame splits those of an action that works", By: in("outbox", "TestAProvenFamilyIsNotSplit"),
+		Name:   "one poisonous frame splits those of an action that works",
+		By:     in("outbox", "TestAProvenFamilyIsNotSplit"),
 		Marker: "family-proven", New: "",
 	},
 	{

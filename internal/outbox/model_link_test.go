@@ -103,8 +103,7 @@ func (m *model) held(now time.Time) time.Duration {
 	if m.link.window == 0 {
 		return 0
 	}
-	left := func(since time.Time) time.Duration { return max(since.Add(m.cfg.ReplyTimeout).Sub(now), 0) }
-	if wait := left(m.link.began); m.link.listed && !m.link.answered && wait > 0 {
+	if wait := m.link.began.Add(m.patient).Sub(now); m.link.listed && !m.link.answered && wait > 0 {
 		m.seen["held by the list"]++
 		return wait
 	}
@@ -112,7 +111,7 @@ func (m *model) held(now time.Time) time.Duration {
 	if len(counted) < m.link.window {
 		return 0
 	}
-	if wait := left(m.link.last); wait > 0 {
+	if wait := m.link.last.Add(m.cfg.ReplyTimeout).Sub(now); wait > 0 {
 		m.seen["held by the window"]++
 		return wait
 	}
@@ -131,7 +130,14 @@ func (m *model) down(lost bool) {
 	}
 	if m.up {
 		unanswered := m.all(func(e *modelEntry) bool { return e.owed && e.Class != outbox.List })
-		m.careful = m.link.window > 0 || lost && len(unanswered) > 0
+		cost := lost && len(unanswered) > 0
+		if m.link.window == 0 {
+			m.patient = m.cfg.ReplyTimeout
+		} else if cost && m.link.listed && !m.link.answered {
+			m.seen["patient with the list"]++
+			m.patient = min(2*m.patient, maxReply)
+		}
+		m.careful = cost || m.link.window > 0
 	}
 	m.up, m.link = false, modelLink{}
 	for _, e := range slices.Clone(m.entries) {

@@ -32,6 +32,7 @@ type model struct {
 	before  int  // requests up to this age are written before the next suspect
 	link    modelLink
 	careful bool            // the next link starts slowly
+	patient time.Duration   // with its List
 	proven  map[string]bool // families
 
 	roomSlots int

@@ -95,6 +95,7 @@ type Box struct {
 	closed   error
 	link     linkState
 	cautious bool            // the next link starts slowly
+	listWait time.Duration   // for which a slow start awaits the List
 	proven   map[string]bool // families of which a request was confirmed
 	room     room
 	drained  []chan struct{}
@@ -108,7 +109,7 @@ func New(cfg Config) *Box {
 	}
 	return &Box{
 		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry), proven: make(map[string]bool),
-		maxReply: bounds.Default().MaxReply, ready: newReady(), timed: queue{less: byDue},
+		maxReply: bounds.Default().MaxReply, listWait: cfg.ReplyTimeout, ready: newReady(), timed: queue{less: byDue},
 		room: room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
 	}
 }

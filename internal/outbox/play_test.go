@@ -43,8 +43,9 @@ func newPlay(t *testing.T, seed uint64, cfg outbox.Config) *play {
 	p := &play{
 		t: t, rng: rand.New(rand.NewPCG(seed, 0)), ended: make(chan map[string]outcome, 1000),
 		m: &model{
-			cfg: cfg, up: true, roomSlots: cfg.Len, roomBytes: cfg.Bytes, outcomes: make(map[string]outcome),
-			split: make(map[string][]outbox.Part), seen: make(map[string]int), proven: make(map[string]bool),
+			cfg: cfg, patient: cfg.ReplyTimeout, up: true, roomSlots: cfg.Len, roomBytes: cfg.Bytes,
+			outcomes: make(map[string]outcome),
+			split:    make(map[string][]outbox.Part), proven: make(map[string]bool), seen: make(map[string]int),
 		},
 		hangsUp: seed%2 == 0,
 		poison:  make(map[string]bool), cancel: make(map[string]context.CancelFunc),
@@ -343,8 +344,8 @@ func TestModel(t *testing.T) {
 	t.Log(seen)
 	for _, what := range []string{
 		"split: no", "split: silence", "split: suspicion", "late", "no reply", "turn", "alone", "not alone", "link lost",
-		"slow start", "slow start over", "held by the list", "held by the window", "held for too long", "split: family",
-		"a pong before pushes",
+		"slow start", "slow start over", "held by the list", "held by the window", "held for too long",
+		"split: family", "patient with the list", "a pong before pushes",
 	} {
 		assert.Positive(t, seen[what], "%s: the play has hardly come to it", what)
 	}

@@ -2,10 +2,13 @@ package outbox
 
 import "time"
 
-// A link that was lost with unanswered requests may have been lost because of one of them. Written all at once, the next
-// link would tell no more: the peer may hang up before it has answered any. So that link starts slowly: first the List,
-// then one request, and twice as many with each answer. Neither a List nor a request holds others back for longer than
-// a reply timeout, and a suspect does not count: its turn has a bound of its own.
+// A link that was lost with unanswered requests may have been lost because of one of them. Written all at once, the
+// next link would tell no more: the peer may hang up before it has answered any. So that link starts slowly: first the
+// List, then one request, and twice as many with each answer.
+//
+// A request holds others back for a reply timeout at most. So does a List, but for twice as long after each slow start
+// that was lost while it was unanswered: the peer may be slow to answer it, and hang up at what comes next. A suspect
+// does not count: its turn has a bound of its own.
 
 // wideOpen is the number of unanswered requests from which on a slow start is over.
 const wideOpen = 1024
@@ -20,27 +23,36 @@ type slow struct {
 
 // beCautious decides whether the next link starts slowly.
 func (b *Box) beCautious(lost bool) {
-	if !b.link.up {
+	l := &b.link
+	if !l.up {
 		return
 	}
-	b.cautious = b.link.slow.window > 0
+	unanswered := false
 	for _, e := range b.byID {
-		//mutant:slow-start
-		if lost && e.onLink && e.Class != List {
-			b.cautious = true
-		}
+		unanswered = unanswered || e.onLink && e.Class != List
+	}
+	starting := l.slow.window > 0
+	//mutant:slow-start
+	b.cautious = starting || lost && unanswered
+	switch {
+	case !starting:
+		//mutant:slow-calm
+		b.listWait = b.cfg.ReplyTimeout
+	case lost && unanswered && l.listed && !l.answered:
+		//mutant:slow-patience
+		b.listWait = max(b.listWait, min(2*b.listWait, b.maxReply))
 	}
 }
 
 // holds returns for how long only a List may be written, unless something is answered.
 func (b *Box) holds(now time.Time) time.Duration {
-	s, timeout := &b.link.slow, b.cfg.ReplyTimeout
+	s := &b.link.slow
 	if s.window == 0 {
 		return 0
 	}
 	if b.link.listed && !b.link.answered {
 		//mutant:slow-list
-		if wait := timeout - now.Sub(s.since); wait > 0 {
+		if wait := b.listWait - now.Sub(s.since); wait > 0 {
 			return wait
 		}
 	}
@@ -48,7 +60,7 @@ func (b *Box) holds(now time.Time) time.Duration {
 		return 0
 	}
 	//mutant:slow-hold
-	if wait := timeout - now.Sub(s.last); wait > 0 {
+	if wait := b.cfg.ReplyTimeout - now.Sub(s.last); wait > 0 {
 		return wait
 	}
 	for _, e := range b.byID { // their own timeouts may be far longer

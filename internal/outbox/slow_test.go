@@ -12,10 +12,11 @@ import (
 )
 
 // far is a peer behind a line: each answer takes a while, the List's too, and it hangs up as soon as it reads a frame
-// that it cannot bear. Answers that are under way then are lost.
+// that it cannot bear. Answers that are under way then are lost. They keep their order.
 type far struct {
 	b       *box
 	latency time.Duration
+	pushes  time.Duration // for which the answer to the List is behind pushes
 	bears   func(id string) bool
 	links   int
 }
@@ -32,6 +33,7 @@ func (p *far) serve(t *testing.T) (frames []string) {
 		at time.Time
 	}
 	var answers []answer
+	pushed := time.Now().Add(p.pushes)
 	for {
 		for len(answers) > 0 && !answers[0].at.After(time.Now()) {
 			require.True(t, p.b.Answer(answers[0].id, "ok"))
@@ -44,7 +46,7 @@ func (p *far) serve(t *testing.T) (frames []string) {
 			return append(frames, id)
 		case frame != nil:
 			frames = append(frames, id)
-			answers = append(answers, answer{id, time.Now().Add(p.latency)})
+			answers = append(answers, answer{id, time.Now().Add(max(p.latency, time.Until(pushed)))})
 		case len(answers) == 0 && wait < 0:
 			return frames
 		case len(answers) > 0 && (wait < 0 || wait > time.Until(answers[0].at)):
@@ -88,6 +90,48 @@ func TestPoisonAtADistance(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Where a List is answered after a reply timeout, as behind pushes, the next slow start awaits it for longer.
+func TestPoisonBeforeALateList(t *testing.T) {
+	p := &far{pushes: 7 * replyTimeout, bears: func(id string) bool { return id != "poison" }}
+	runFar(t, p, func(t *testing.T, p *far) {
+		poisoned := send(t, p.b, "poison")
+		others := sends(t, p.b, names("s", 0, 20)...)
+		n := 0
+		for n < 20 && p.links < 100 {
+			p.serve(t)
+			n += confirmed(t, others)
+		}
+		assert.Equal(t, 20, n)
+		assert.Equal(t, 1+3+blamedLinks+1, p.links, "three links: for one, two and four reply timeouts")
+		poisoned.pending()
+	})
+}
+
+// Once a slow start is over, the next one awaits its List no longer than the first did.
+func TestTheListOfALaterSlowStart(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		all := names("s", 0, 20)
+		lose(t, b, all...)
+		for _, wait := range []time.Duration{1, 2, 4, 8, 15, 15} { // reply timeouts, to 5 minutes
+			listed(t, b)
+			writes(t, b, wait*replyTimeout)
+			time.Sleep(wait * replyTimeout)
+			writes(t, b, replyTimeout, "s0")
+			b.Down(true)
+			b.Up()
+		}
+		answers(t, b, "ok", listed(t, b))
+		for _, id := range all {
+			_, _, _, err := b.Next()
+			require.NoError(t, err)
+			answers(t, b, "ok", id)
+		}
+		lose(t, b, "young")
+		listed(t, b)
+		writes(t, b, replyTimeout)
+	})
 }
 
 // plurals starts n requests of one family, w0 and so on, each of which can be split in two: w0/0 and w0/1.

@@ -63,8 +63,8 @@ func (b *Box) split(e *entry, ends *endings) bool {
 	return true
 }
 
-// splitFamily splits e, and reports whether it did. Where no request of its family was confirmed, all of them are split:
-// the peer may hang up at the action.
+// splitFamily splits e, and reports whether it did. Where no request of its family was confirmed, all of them are
+// split: the peer may hang up at the action.
 func (b *Box) splitFamily(e *entry, ends *endings) bool {
 	if e.Family != "" && !b.proven[e.Family] {
 		for _, x := range b.byID {

@@ -178,11 +178,11 @@ func TestLostLinksAreNoAttempts(t *testing.T) {
 		twice := request("twice", outbox.Ack)
 		twice.Attempts = 2
 		e := start(t, b, twice)
-		for link := range 5 {
+		for _, wait := range []time.Duration{0, 1, 2, 4, 8} { // a slow start awaits the list, longer and longer
 			listed(t, b)
-			if link > 0 { // a slow start awaits the list
-				writes(t, b, replyTimeout)
-				time.Sleep(replyTimeout)
+			if wait > 0 {
+				writes(t, b, wait*replyTimeout)
+				time.Sleep(wait * replyTimeout)
 			}
 			writes(t, b, replyTimeout, "twice")
 			time.Sleep(replyTimeout - 1)

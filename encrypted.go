@@ -130,11 +130,6 @@ func (c *Client) sealedEnd(m *item) error {
 	return err
 }
 
-// atFault reports whether the service refused a request for a fault of its own. It was in earlier requests, too.
-func atFault(err error) bool {
-	return errors.Is(err, CodeBadRequest) || errors.Is(err, CodeInvalidField)
-}
-
 func unconfirmed(err error) bool {
 	var u *UnconfirmedError
 	return errors.As(err, &u)

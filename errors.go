@@ -442,3 +442,8 @@ func sealedError(err error, messageID string) error {
 	}
 	return e
 }
+
+// atFault reports whether the service refused a request for a fault of its own. It was in earlier requests, too.
+func atFault(err error) bool {
+	return errors.Is(err, CodeBadRequest) || errors.Is(err, CodeInvalidField)
+}

@@ -39,7 +39,7 @@ func (s script) mode(process int, o *Options, t *times) mode {
 	m.ackBatch = s.one(process, 2, 80, 100, 30)
 	m.handlerAttempts = s.one(process, 3, 8, 3, -1)
 	m.sendAttempts = s.one(process, 4, 5, 3, -1)
-	m.inboxBytes = o.InboxBytes * int64(s.one(process, 5, 1, 1, 2, 100))
+	m.inboxBytes = o.InboxBytes * int64(s.one(process, 5, 100, 1, 100, 100))
 	m.limits = process%3 == 1
 	m.forgets = process%5 == 4
 	if process == o.Processes-1 {

@@ -114,10 +114,7 @@ func (s *server) reply(c *conn, r *request, re reaction) {
 
 func (s *server) takeList(c *conn, repeated bool) reaction {
 	s.lists.Add(1)
-	switch listed := c.listAgain(); {
-	case listed && s.lax:
-		s.note("listed again over the same link")
-	case listed:
+	if c.listAgain() {
 		s.add(SecondList, "repeated: %v", repeated)
 	}
 	switch {

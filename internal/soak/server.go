@@ -24,7 +24,6 @@ type server struct {
 	out   *outboundOracle
 	times times
 	plain bool // has no plural actions
-	lax   bool // lets a connection ask for its list again
 
 	hangUpEvery int // pushes, about, until the server itself closes the connection
 

@@ -30,7 +30,6 @@ type Options struct {
 	Plain         bool          // the server has no plural actions
 	FailFast      bool          // ends at the first broken promise, and then waits for nothing
 	Without       []string      // faults that do not happen
-	Lax           bool          // a connection may ask for its list again
 	Often         int           // what is rare comes so many times as often: 1
 
 	Progress func(Progress) // called once a second; nil: not at all
@@ -121,7 +120,7 @@ func start(o Options, t times, n network) (*run, error) {
 	r.out = newOutboundOracle(r.verdicts, r.script, o.Messages, o.Sends)
 	r.out.givenUp = r.in.isGivenUp
 	r.server = &server{
-		script: r.script, verdicts: r.verdicts, luck: r.luck, in: r.in, out: r.out, times: t, plain: o.Plain, lax: o.Lax,
+		script: r.script, verdicts: r.verdicts, luck: r.luck, in: r.in, out: r.out, times: t, plain: o.Plain,
 		known:       make(chan struct{}),
 		hangUpEvery: 8 * (o.Messages/o.Cuts + 1),
 		mail:        &mailbox{script: r.script, window: o.Window, total: o.Messages},

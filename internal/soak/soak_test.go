@@ -33,7 +33,6 @@ func soak(t *testing.T, o Options) *Report {
 	if os.Getenv("SOAK_FAIL_FAST") != "" {
 		o.FailFast, o.Patience = true, 10*time.Second
 	}
-	o.Without, o.Lax = unmended, len(unmended) > 0
 	rep, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	t.Log(rep)

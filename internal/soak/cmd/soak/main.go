@@ -35,7 +35,6 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.Cuts, "cuts", 0, "connections to be cut, about; 0: one for 4000 messages, 300 at least")
 	flag.BoolVar(&o.Plain, "plain", false, "the server has no plural actions")
 	flag.IntVar(&o.Processes, "processes", 0, "of the bot, one after the other; 0: one for 100,000 messages, 8 at least")
-	flag.BoolVar(&o.Lax, "lax", false, "a connection may ask for its list again")
 	without := flag.String("without", "", "faults that do not happen, with commas between them")
 	jsonPath := flag.String("json", "", "file to write the report to")
 	flag.IntVar(&o.Window, "window", 0, "messages unacknowledged at once, at most; 0: 2000")

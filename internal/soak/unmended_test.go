@@ -1,4 +1,0 @@
-package soak
-
-// unmended are the faults that the client does not survive yet.
-var unmended = []string{}

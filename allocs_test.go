@@ -30,22 +30,26 @@ const (
 )
 
 func TestAllocationsOfAReceivedText(t *testing.T) {
-	for name, trace := range map[string]*blaze.Trace{
-		"plain":  nil,
-		"traced": {FrameRead: func([]byte) {}, FrameWritten: func([]byte) {}},
+	for name, cfg := range map[string]blaze.Config{
+		"plain":  {},
+		"traced": {Trace: &blaze.Trace{FrameRead: func([]byte) {}, FrameWritten: func([]byte) {}}},
+		"with a Ledger": {Ledger: ledgerFuncs{
+			func(context.Context, string) (bool, error) { return false, nil },
+			func(context.Context, string) error { return nil },
+		}},
 	} {
-		t.Run(name, func(t *testing.T) { allocationsOfAReceivedText(t, trace) })
+		t.Run(name, func(t *testing.T) { allocationsOfAReceivedText(t, cfg) })
 	}
 }
 
-func allocationsOfAReceivedText(t *testing.T, trace *blaze.Trace) {
+func allocationsOfAReceivedText(t *testing.T, cfg blaze.Config) {
 	t.Helper()
 	const each = 160 // two frames of acknowledgements
 	const runs = 20
 	const warm = 5
 	c := newQuietConn()
 	handled := 0
-	stop := runQuietly(t, c, trace, blaze.On(func(context.Context, *blaze.Message, blaze.Text) error { return nil }))
+	stop := runQuietly(t, c, cfg, blaze.On(func(context.Context, *blaze.Message, blaze.Text) error { return nil }))
 	defer stop()
 	var batches [][]byte
 	for i := range warm + runs + 1 {
@@ -71,7 +75,7 @@ func allocationsOfAReceivedText(t *testing.T, trace *blaze.Trace) {
 
 func TestAllocationsOfASentText(t *testing.T) {
 	c := newQuietConn()
-	r := newQuietClient(t, c, nil)
+	r := newQuietClient(t, c, blaze.Config{})
 	stop := runClient(t, r, nil)
 	defer stop()
 	out := r.ToUser(userA, blaze.Text("hello"))
@@ -88,19 +92,18 @@ func TestAllocationsOfASentText(t *testing.T) {
 	assert.LessOrEqual(t, got, mostSent)
 }
 
-func newQuietClient(t *testing.T, c *quietConn, trace *blaze.Trace) *blaze.Client {
+func newQuietClient(t *testing.T, c *quietConn, cfg blaze.Config) *blaze.Client {
 	t.Helper()
-	r, err := blaze.New(keyOf(botID), &blaze.Config{
-		Endpoints: []string{"ws://127.0.0.1/"}, Logger: slog.New(slog.DiscardHandler), Trace: trace,
-		DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil },
-	})
+	cfg.Endpoints, cfg.Logger = []string{"ws://127.0.0.1/"}, slog.New(slog.DiscardHandler)
+	cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return c, nil }
+	r, err := blaze.New(keyOf(botID), &cfg)
 	require.NoError(t, err)
 	return r
 }
 
-func runQuietly(t *testing.T, c *quietConn, trace *blaze.Trace, h blaze.Handler) (stop func()) {
+func runQuietly(t *testing.T, c *quietConn, cfg blaze.Config, h blaze.Handler) (stop func()) {
 	t.Helper()
-	return runClient(t, newQuietClient(t, c, trace), h)
+	return runClient(t, newQuietClient(t, c, cfg), h)
 }
 
 func runClient(t *testing.T, r *blaze.Client, h blaze.Handler) (stop func()) {

@@ -27,7 +27,31 @@ type deliverer struct {
 // Handle implements [engine.Owner].
 func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int) {
 	m := v.message(d, attempt) // before user code, which may end this goroutine
-	guard.Call(func() error { return v.attempt(ctx, d, m) }, func(err error) {
+	//mutant:ledger-known
+	if attempt > 1 {
+		v.handle(ctx, d, m, attempt)
+		return
+	}
+	// A message that the Ledger ends this goroutine for is handled all the same.
+	v.known(ctx, d.MessageID, func(known bool) {
+		if !known {
+			v.handle(ctx, d, m, attempt)
+		} else if !v.engine.Abandoned() {
+			v.observer.Observe(engine.Event{Kind: engine.Duplicate})
+			d.Known()
+		}
+	})
+}
+
+// handle calls the handler.
+func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, m *Message, attempt int) {
+	guard.Call(func() error {
+		//mutant:ack-received
+		if v.cfg.Ack == AckReceived {
+			v.engine.Accept(d)
+		}
+		return v.handler(ctx, m)
+	}, func(err error) {
 		judge(err, func(o outcome) {
 			if !v.engine.Abandoned() {
 				v.settle(d, m, attempt, o)
@@ -50,22 +74,6 @@ func (v *deliverer) message(d *engine.Delivery, attempt int) *Message {
 	return m
 }
 
-// errKnown is the result of an attempt that the Ledger made needless.
-var errKnown = errors.New("handled before")
-
-// attempt calls the user's code for a message.
-func (v *deliverer) attempt(ctx context.Context, d *engine.Delivery, m *Message) error {
-	//mutant:ledger-known
-	if m.Attempt == 1 && v.known(ctx, d.MessageID) {
-		return errKnown
-	}
-	//mutant:ack-received
-	if v.cfg.Ack == AckReceived {
-		v.engine.Accept(d)
-	}
-	return v.handler(ctx, m)
-}
-
 func (v *deliverer) lastAttempt(attempt int) bool {
 	return v.cfg.HandlerAttempts > 0 && attempt >= v.cfg.HandlerAttempts
 }
@@ -74,9 +82,6 @@ func (v *deliverer) lastAttempt(attempt int) bool {
 // handler may have changed.
 func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcome) {
 	switch {
-	case o.known:
-		v.observer.Observe(engine.Event{Kind: engine.Duplicate})
-		d.Known()
 	case o.err == nil:
 		v.observe(messageHandled, m, o)
 		v.finish(d)
@@ -168,19 +173,36 @@ func (v *deliverer) Receipt(m *wire.Message) {
 	})
 }
 
-// known reports whether the Ledger has the message. With an error of the Ledger, the handler is called.
-func (v *deliverer) known(ctx context.Context, id string) bool {
-	known, err := v.cfg.Ledger.Handled(ctx, id)
-	if err != nil {
-		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotAsked, Text: id, Err: err}})
-		return false
-	}
-	return known
+// known calls then, once, with whether the Ledger has the message. A Ledger that fails does not have it.
+func (v *deliverer) known(ctx context.Context, id string, then func(known bool)) {
+	known := false
+	inPlace("Ledger", func() (err error) {
+		known, err = v.cfg.Ledger.Handled(ctx, id)
+		return err
+	}, func(err error) {
+		if err != nil {
+			v.observer.observe(event{Event: engine.Event{Kind: ledgerNotAsked, Text: id, Err: err}})
+		}
+		then(known && err == nil)
+	})
 }
 
 // Record implements [engine.Owner]. A message that the Ledger cannot record is acknowledged all the same.
 func (v *deliverer) Record(ctx context.Context, id string) {
-	if err := v.cfg.Ledger.Record(ctx, id); err != nil {
+	inPlace("Ledger", func() error { return v.cfg.Ledger.Record(ctx, id) }, func(err error) { v.recorded(id, err) })
+}
+
+// RecordApart implements [engine.Owner].
+func (v *deliverer) RecordApart(ctx context.Context, id string) {
+	if own, ok := v.cfg.Ledger.(*memoryLedger); ok {
+		v.recorded(id, own.Record(ctx, id))
+		return
+	}
+	v.recorded(id, apart("Ledger", func() error { return v.cfg.Ledger.Record(ctx, id) }))
+}
+
+func (v *deliverer) recorded(id string, err error) {
+	if err != nil {
 		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotTold, Text: id, Err: err}})
 	}
 }

@@ -33,6 +33,7 @@ func TestAnAnswerThatAnotherTransportLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, withTransport(func(next http.RoundTripper) roundTripperFunc {
 			return func(r *http.Request) (*http.Response, error) {
+				// No httptrace gets through, as with transports of another kind.
 				resp, err := next.RoundTrip(r.Clone(context.Background()))
 				if err == nil && strings.HasSuffix(r.URL.Path, "/encrypted_messages") {
 					_ = resp.Body.Close()

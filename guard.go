@@ -15,13 +15,22 @@ import (
 )
 
 // Everything that a Config brings is user code. What runs on a goroutine that must survive runtime.Goexit is wrapped
-// here, once, and called apart. The Handler, OnReceipt and the hooks of frames run on goroutines that are replaced:
-// they are called with guard.Call in deliver.go and observe.go.
+// here, once, and called apart. The Handler, the Ledger, OnReceipt and the hooks of frames run on goroutines that are
+// replaced: they are called in place in deliver.go and tell.go, which allocates nothing.
 
 // apart calls user code on a goroutine of its own and waits for it. The error is safe to keep; that of a panic or a
 // Goexit names the field of Config.
 func apart(field string, f func() error) error {
-	err := guard.Apart(func() error { return guard.Foreign(f()) })
+	return named(field, guard.Apart(func() error { return guard.Foreign(f()) }))
+}
+
+// inPlace calls user code on this goroutine, and then done with its error, as that of apart. After a Goexit this
+// goroutine ends once done has returned.
+func inPlace(field string, f func() error, done func(error)) {
+	guard.Call(func() error { return guard.Foreign(f()) }, func(err error) { done(named(field, err)) })
+}
+
+func named(field string, err error) error {
 	if guard.Failed(err) {
 		return guard.Retold(err, "calling Config."+field+": "+err.Error())
 	}
@@ -47,9 +56,6 @@ func (c *Config) guardUserCode(given *Config) {
 	}
 	if given.Limiter != nil {
 		c.Limiter = guardedLimiter{given.Limiter}
-	}
-	if given.Ledger != nil {
-		c.Ledger = guardedLedger{given.Ledger}
 	}
 }
 
@@ -243,21 +249,4 @@ type guardedLimiter struct{ limiter Limiter }
 // Wait implements Limiter.
 func (g guardedLimiter) Wait(ctx context.Context) error {
 	return apart("Limiter", func() error { return g.limiter.Wait(ctx) })
-}
-
-// guardedLedger is the Ledger of a user. A message is acknowledged whatever its Ledger does.
-type guardedLedger struct{ ledger Ledger }
-
-// Handled implements Ledger.
-func (g guardedLedger) Handled(ctx context.Context, messageID string) (known bool, err error) {
-	err = apart("Ledger", func() (err error) {
-		known, err = g.ledger.Handled(ctx, messageID)
-		return err
-	})
-	return known, err
-}
-
-// Record implements Ledger.
-func (g guardedLedger) Record(ctx context.Context, messageID string) error {
-	return apart("Ledger", func() error { return g.ledger.Record(ctx, messageID) })
 }

@@ -156,17 +156,24 @@ func TestALedgerIsUsedConcurrently(t *testing.T) {
 	})
 }
 
+// A message is handled and acknowledged once, whatever its Ledger and its handler end.
 func TestALedgerThatExitsItsGoroutine(t *testing.T) {
 	for _, where := range []string{"Handled", "Record"} {
 		bubble(t, where, func(t *testing.T) {
 			exited := false
 			exit := func(here string) {
-				if here == where && !exited {
+				if here == where && (!exited || here == "Handled") {
 					exited = true
 					runtime.Goexit()
 				}
 			}
-			r := run(t, ok, func(cfg *blaze.Config) {
+			handled := 0
+			r := run(t, func(_ context.Context, m *blaze.Message) error {
+				if handled++; m.Attempt == 1 && textOf(m) == "3" {
+					runtime.Goexit()
+				}
+				return nil
+			}, func(cfg *blaze.Config) {
 				cfg.Workers = 1
 				cfg.Ledger = ledgerFuncs{
 					handled: func(context.Context, string) (bool, error) { exit("Handled"); return false, nil },
@@ -174,16 +181,16 @@ func TestALedgerThatExitsItsGoroutine(t *testing.T) {
 				}
 				cfg.Trace = &blaze.Trace{HandlerError: func(m *blaze.Message, _ error) { assert.NotNil(t, m) }}
 			})
-			r.say("alice", "1")
-			other := r.say("bob", "2")
+			ids := []string{r.say("alice", "1"), r.say("bob", "2"), r.say("carol", "3")}
 			time.Sleep(time.Minute)
-			assert.Contains(t, r.Acked(), other)
+			assert.ElementsMatch(t, ids, r.Acked())
+			assert.Equal(t, 4, handled)
 			require.NoError(t, r.stop())
 		})
 	}
 }
 
-// It has exited before the acknowledgement that AckReceived promises, which the next attempt makes good.
+// The Ledger exits before the acknowledgement that AckReceived promises, and that follows all the same.
 func TestALedgerThatExitsBeforeAnEarlyAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		exited := false
@@ -203,5 +210,24 @@ func TestALedgerThatExitsBeforeAnEarlyAck(t *testing.T) {
 		r.say("alice", "x")
 		time.Sleep(time.Minute)
 		assert.Empty(t, r.Pending())
+	})
+}
+
+// Client.Ack survives its Ledger, because the goroutine is the caller's.
+func TestALedgerThatExitsInAck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, ok, func(cfg *blaze.Config) {
+			cfg.Ack = blaze.AckManual
+			cfg.Ledger = ledgerFuncs{
+				handled: func(context.Context, string) (bool, error) { return false, nil },
+				record:  func(context.Context, string) error { runtime.Goexit(); return nil },
+			}
+		})
+		id := r.say("alice", "x")
+		synctest.Wait()
+		require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id))
+		synctest.Wait()
+		assert.Equal(t, []string{id}, r.Acked())
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "cannot record"))
 	})
 }

@@ -11,7 +11,6 @@ import (
 type outcome struct {
 	err      error  // nil: handled. Trace gets it; nobody else asks it anything
 	text     string // of err
-	known    bool   // the Ledger had the message, and the handler was not called
 	declined bool
 	hopeless bool // no further attempt can succeed
 }
@@ -22,9 +21,6 @@ func judge(err error, done func(outcome)) {
 	switch {
 	case err == nil:
 		done(outcome{})
-		return
-	case err == errKnown: //nolint:errorlint // returned by attempt itself, never by user code
-		done(outcome{known: true})
 		return
 	case guard.Failed(err):
 		done(failedOutcome(err))

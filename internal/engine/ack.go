@@ -34,7 +34,7 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 	//mutant:manual-record
 	if e.cfg.ManualAcks {
 		for _, id := range ids {
-			e.owner.Record(ctx, id) // with the context of the caller: there may be no Run yet
+			e.owner.RecordApart(ctx, id) // with the context of the caller: there may be no Run yet
 		}
 	}
 	var failed []AckFailure

@@ -157,7 +157,7 @@ func (e *Engine) Accept(d *Delivery) {
 	//mutant:accept-once
 	if !d.acked {
 		//mutant:accept-record
-		e.owner.Record(e.handlerCtx, d.MessageID)
+		e.owner.RecordApart(e.handlerCtx, d.MessageID)
 		e.acks.add(d.MessageID)
 		d.acked = true
 	}
@@ -173,9 +173,9 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	case finished:
 		//mutant:finish-once
 		if !d.acked {
+			defer e.acks.add(d.MessageID) // also where Record ends this goroutine
 			//mutant:ledger-record
 			e.owner.Record(e.handlerCtx, d.MessageID)
-			e.acks.add(d.MessageID)
 		}
 	case known:
 		e.acks.add(d.MessageID)

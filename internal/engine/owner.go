@@ -18,8 +18,10 @@ type Owner interface {
 	// Released takes a message that failed, was acknowledged before its handler ran, and is not retried because Run
 	// ends: the service does not redeliver it. err is the error of Retry or Release.
 	Released(err error)
-	// Record notes that a message is finished.
+	// Record notes that a message is finished. It may end its goroutine (runtime.Goexit).
 	Record(ctx context.Context, id string)
+	// RecordApart is Record for a goroutine that must not end: the user's code runs on another one.
+	RecordApart(ctx context.Context, id string)
 }
 
 // Delivery is a message on its way to the Owner. Up to its outcome it belongs to one worker. There may

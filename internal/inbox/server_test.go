@@ -257,15 +257,19 @@ func (c *life) answer(ids []string) {
 	}
 }
 
-// supervise makes a new link when one is due, at most one in a second.
+// supervise makes a new link when one is due, at most one in a second; and each minute if something is closed that may
+// never be due.
 func (c *life) supervise() {
 	for {
+		stuck := false
 		select {
 		case <-c.due:
+		case <-time.After(time.Minute):
+			stuck = c.box.Stuck()
 		case <-c.stop:
 			return
 		}
-		if due, _ := c.box.Due(); due {
+		if due, _ := c.box.Due(); due || stuck {
 			c.mu.Lock()
 			c.resyncs++
 			c.mu.Unlock()

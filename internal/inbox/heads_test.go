@@ -81,6 +81,24 @@ func TestTheLargestThatFailsGivesWay(t *testing.T) {
 	})
 }
 
+// Also where nothing is left in the box, nothing overtakes what gave way.
+func TestTheOnlyMessageGivesWay(t *testing.T) {
+	run(t, 4, 10_000, func(r *rig) {
+		r.failing()
+		r.slow(time.Minute, "slow")
+		r.offer("f", "f", 9000-overhead, taken)
+		r.sleep(0)
+		r.offer("s", "slow", 2000-overhead, taken)
+		r.offer("f", "f behind it", 0, refused)
+		r.due()
+		r.sleep(time.Minute)
+		r.due("whole")
+		r.Reopen()
+		r.offer("f", "f", 9000-overhead, taken)
+		r.handled("f", "slow", "f/2")
+	})
+}
+
 // What is queued gives way first: the messages that fail stay.
 func TestQueuedMessagesGiveWayFirst(t *testing.T) {
 	run(t, 4, 10_000, func(r *rig) {

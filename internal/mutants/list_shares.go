@@ -33,6 +33,10 @@ var shares = []Mutant{
 		Marker: "close-own", Old: "(larger || it.attempt > 0)", New: "larger",
 	},
 	{
+		Name: "a message overtakes the only one of the inbox, which gave way",
+		By:   in("inbox", "TestTheOnlyMessageGivesWay"), Marker: "close-empty", Old: "b.used, 1)", New: "b.used)",
+	},
+	{
 		Name: "what is closed and holds nothing is not asked for again", By: unit("TestALargeMessageWaitsForRoom"),
 		Marker: "resync-stuck", Old: "e.inbox.Stuck()", New: "false",
 	},

@@ -131,3 +131,18 @@ func TestCallAllocatesNothing(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { f(3) }))
 	assert.Positive(t, n)
 }
+
+// What is known of a panic stays known, and no method of a user's error is called for it.
+func TestPanickedAndRetold(t *testing.T) {
+	err := guard.Apart(func() error { panic("boom") })
+	p := guard.Panicked(err)
+	require.NotNil(t, p)
+	retold := guard.Retold(err, "calling it: panic: boom")
+	assert.EqualError(t, retold, "calling it: panic: boom")
+	assert.Same(t, p, guard.Panicked(retold))
+	assert.Same(t, p, guard.Panicked(guard.Retold(guard.Foreign(retold), "again")))
+	for _, err := range []error{nil, io.EOF, guard.ErrGoexit, nasty{ends["panics"]}, guard.Retold(nasty{ends["panics"]}, "x")} {
+		assert.Nil(t, guard.Panicked(err))
+	}
+	assert.ErrorIs(t, guard.Retold(io.EOF, "x"), io.EOF)
+}

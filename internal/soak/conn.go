@@ -159,7 +159,7 @@ func (c *conn) answer(a answer, after time.Duration) {
 		c.slowed++
 		after += c.temper.latency
 	}
-	if c.temper.fifo && c.listed && (a.frame.Action != "LIST_PENDING_MESSAGES" || c.server.strikes("list answered behind its messages", 4)) {
+	if c.temper.fifo && c.listed && !c.first(a) {
 		a.behind = c.pushed + c.server.mail.from(c.cursor)
 	}
 	if after > 0 {
@@ -180,6 +180,11 @@ func (c *conn) hasListed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.listed
+}
+
+// first reports whether an answer comes before all pushes, as that to the list does most of the time.
+func (c *conn) first(a answer) bool {
+	return a.frame.Action == "LIST_PENDING_MESSAGES" && !c.server.strikes("list answered behind its messages", 4)
 }
 
 // listAgain reports whether the connection had asked for its list before.

@@ -1,6 +1,7 @@
 package soak
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -27,6 +28,7 @@ const (
 	unrecorded                   // the ledger failed to record it
 	early                        // recorded or acknowledged, and not handled yet: with AckReceived
 	givenUp                      // no handler has succeeded, and none needs to
+	tried                        // by a process that has ended, or in vain: its answers may be stored
 )
 
 // inboundOracle watches what becomes of the messages that the server pushes. The server tells it what arrives there,
@@ -78,6 +80,9 @@ func (o *inboundOracle) restart(process int, m mode, pending []int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.process, o.mode, o.ending, o.clean = process, m, false, false
+	for n := range o.tries {
+		o.state[n] |= tried
+	}
 	clear(o.tries)
 	for i := range o.lanes {
 		o.lanes[i].busy = -1
@@ -101,6 +106,7 @@ func (o *inboundOracle) reopen(message int) {
 	if o.state[message]&finished != 0 {
 		l := &o.lanes[o.conversation(message)]
 		l.last = min(l.last, message-1)
+		o.state[message] |= tried
 	}
 	o.state[message] &^= finished | recorded | unrecorded | givenUp
 }
@@ -200,11 +206,17 @@ func (o *inboundOracle) dropped(process, message int, err error) {
 	o.given++
 	last := o.mode.handlerAttempts > 0 && o.tries[message] >= o.mode.handlerAttempts
 	undone := o.ending && o.mode.ack == blaze.AckReceived
-	if !last && !undone && o.kind(message) != dropped {
+	if !last && !undone && !o.refusedAgain(message, err) && o.kind(message) != dropped {
 		o.add(GivenUpEarly, "message %d, after %d attempts of %d: %v", message, o.tries[message], o.mode.handlerAttempts, err)
 	}
 	o.state[message] |= givenUp
 	o.finish(message)
+}
+
+// refusedAgain reports whether a message was given up because of a 403 that may be about an answer from before. The
+// first attempt takes that for unconfirmed, and a later one for final. The caller holds mu.
+func (o *inboundOracle) refusedAgain(message int, err error) bool {
+	return errors.Is(err, blaze.CodeForbidden) && o.state[message]&tried != 0 && o.tries[message] > 1
 }
 
 // finish notes that no attempt may follow. The caller holds mu.

@@ -42,6 +42,13 @@ func (h *history) handled(messages ...int) {
 	}
 }
 
+// triedBefore lets an attempt fail, and another process begin.
+func (h *history) triedBefore(n int) {
+	h.in.began(0, n, 1)
+	h.in.over(0, n, failure)
+	h.in.restart(1, mode{handlerAttempts: 8}, []int{n})
+}
+
 // acknowledged records a message and acknowledges it.
 func (h *history) acknowledged(n int) {
 	h.in.record(n, true)
@@ -73,6 +80,7 @@ func (h *history) answered(k kind) int {
 var (
 	errUnconfirmed = &blaze.UnconfirmedError{MessageID: "id-1", Err: context.Canceled}
 	errRefused     = &blaze.Error{Code: blaze.CodeInvalidField}
+	errForbidden   = fmt.Errorf("reply: %w", &blaze.Error{Code: blaze.CodeForbidden})
 )
 
 func TestWrongHistories(t *testing.T) {
@@ -124,6 +132,19 @@ func TestWrongHistories(t *testing.T) {
 			h.in.acknowledged(3)
 		}},
 		{name: AckBeforeRecorded, tell: func(h *history) { h.handled(3); h.in.acknowledged(3) }},
+		{name: GivenUpEarly, detail: "for a 403 at the first attempt of another process", tell: func(h *history) {
+			h.triedBefore(3)
+			h.in.began(1, 3, 1)
+			h.in.over(1, 3, failure)
+			h.in.dropped(1, 3, errForbidden)
+		}},
+		{name: GivenUpEarly, detail: "for a 403, and no other process has tried", tell: func(h *history) {
+			for attempt := range 2 {
+				h.in.began(0, 3, attempt+1)
+				h.in.over(0, 3, failure)
+			}
+			h.in.dropped(0, 3, errForbidden)
+		}},
 		{name: GivenUpEarly, tell: func(h *history) {
 			h.in.began(0, 3, 1)
 			h.in.over(0, 3, failure)
@@ -332,6 +353,20 @@ func TestRightRestarts(t *testing.T) {
 	left, _, _ := h.in.unfinished()
 	assert.Equal(t, historyMessages-4, left)
 	assert.True(t, h.in.isGivenUp(3), "acknowledged before it was handled, so at most once")
+}
+
+// The second 403 to an answer that another process may have sent is final.
+func TestRightRefusalOfAnAnswerFromBefore(t *testing.T) {
+	h := newHistory(t)
+	h.triedBefore(3)
+	for attempt := range 2 {
+		h.in.began(1, 3, attempt+1)
+		h.in.over(1, 3, failure)
+	}
+	h.in.dropped(1, 3, errForbidden)
+	list, _ := h.v.list()
+	assert.Empty(t, list)
+	assert.True(t, h.in.isGivenUp(3))
 }
 
 // Only messages that wait for nothing but an acknowledgement that was refused may be given another connection.

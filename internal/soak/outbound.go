@@ -242,7 +242,8 @@ func (o *outboundOracle) fail(send int, err error) {
 // explained reports whether a send may be unconfirmed. The caller holds mu.
 func (o *outboundOracle) explained(send int, c circumstances) bool {
 	s := &o.sends[send]
-	return c.hole || s.doubted || s.denied || o.refused(send) || o.impatient(send) || o.poison(send) > 0 || c.attempts > 0 && int(s.trouble) >= c.attempts
+	return c.hole || s.doubted || s.denied || o.refused(send) || o.impatient(send) || o.poison(send) > 0 ||
+		c.attempts > 0 && int(s.trouble) >= c.attempts
 }
 
 func (o *outboundOracle) confirmed(send int, got blaze.Sent) {

@@ -69,7 +69,8 @@ var allFaults = []string{
 	"encrypted message refused", "sessions changed",
 	"handler slow", "handler failed", "handler panicked", "handler exited", "handler declined", "handler gave up",
 	"a conversation only fails", "acknowledged by hand", "ledger failed", "limiter failed", "limiter waited for",
-	"send given up early", "send unconfirmed", "listed again over a new link", "process ended under load", "process ended with something left",
+	"send given up early", "send unconfirmed", "listed again over a new link",
+	"process ended under load", "process ended with something left",
 }
 
 func (r *run) report() *Report {

@@ -22,7 +22,7 @@ type Options struct {
 	Seed          uint64        // decides which fault comes where
 	Cuts          int           // connections to be cut, about: one for 4000 messages, 300 at least
 	Conversations int           // the messages are in: 400
-	SickEvery     int           // messages from one conversation that only fails to the next: 100,000, an eighth of all at most
+	SickEvery     int           // messages from one sick conversation to the next: 100,000, an eighth of all at most
 	Processes     int           // of the bot, one after the other: one for 100,000 messages, 8 at least
 	Window        int           // messages unacknowledged at once, at most: 2000
 	InboxBytes    int64         // of most clients: what two thirds of a window take, so that it overflows again and again
@@ -113,7 +113,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 func start(o Options, t times, n network) (*run, error) {
 	r := &run{
 		Options: o, times: t, net: n, verdicts: &verdicts{seed: o.Seed}, luck: newLuck(o.Seed, o.Without), began: time.Now(),
-		script: script{seed: o.Seed, conversations: o.Conversations, sends: o.Sends, sickEvery: o.SickEvery, batch: o.Batch, often: o.Often},
+		script: script{
+			seed: o.Seed, conversations: o.Conversations, sends: o.Sends, sickEvery: o.SickEvery, batch: o.Batch, often: o.Often,
+		},
 	}
 	r.script.openRefusals = r.luck.off["encrypted message refused"]
 	r.in = newInboundOracle(r.verdicts, r.script, o.Messages)
@@ -267,7 +269,8 @@ func (w *watch) done() bool {
 	}
 	left, refused, unacked := w.in.unfinished()
 	s := w.process.client.Stats()
-	forgotten := left == refused || left == unacked && s.AcksWaiting == 0 && unacked <= count(s.AcksForgotten) && w.idle() > w.Patience/4
+	forgotten := left == refused ||
+		left == unacked && s.AcksWaiting == 0 && unacked <= count(s.AcksForgotten) && w.idle() > w.Patience/4
 	if left > 0 && forgotten && w.hungUp < 1 {
 		w.hungUp++
 		w.server.hangUp()

@@ -62,6 +62,9 @@ func TestSoak(t *testing.T) {
 
 // TestSoakWithoutPluralActions meets a server that refuses the two plural actions, so that everything goes out alone.
 func TestSoakWithoutPluralActions(t *testing.T) {
-	rep := soak(t, Options{Messages: 2000, Sends: 800, Cuts: 40, Window: 160, InboxBytes: 40_000, Conversations: 60, Seed: seedOf(t, 2), Plain: true})
+	rep := soak(t, Options{
+		Messages: 2000, Sends: 800, Cuts: 10, Window: 160, InboxBytes: 40_000, Conversations: 60, SickEvery: 1000,
+		Processes: 2, Seed: seedOf(t, 2), Plain: true,
+	})
 	assert.Zero(t, rep.Faults["batch refused"])
 }

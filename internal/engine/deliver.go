@@ -105,8 +105,6 @@ func (e *Engine) push(f *wire.Received) {
 	// The size counts all that may be long: the ids were checked.
 	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
 	e.pushes.Add(1)
-	// A message that was let go after an attempt comes as a new Delivery: its attempts go on being counted, but what the
-	// last failure left is lost, the ids of its replies among it.
 	d := &Delivery{Message: *m, own: own}
 	if e.inbox.Offer(m.ConversationID, m.MessageID, size, d) == inbox.Duplicate {
 		e.observer.Observe(Event{Kind: Duplicate})
@@ -186,7 +184,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		v.Then = inbox.Keep
 	case retried:
 		//mutant:handler-retry
-		v.Then, v.After, v.Acked = inbox.Retry, d.failure.after, d.acked
+		v.Then, v.After = inbox.Retry, d.failure.after
 	case released:
 		//mutant:release-stops
 		e.stopIntake()
@@ -195,10 +193,10 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 }
 
 // letGo reports a message that failed and is not retried before Run ends. One that was acknowledged before its
-// handler ran does not come again: that is said even where Run has not waited for it. It runs on a worker.
+// handler ran does not come again.
 func (e *Engine) letGo(d *Delivery) {
 	//mutant:accepted-released
-	if d.acked {
+	if d.acked && !e.inbox.Abandoned() {
 		e.owner.Released(d.failure.err)
 	}
 }

@@ -16,16 +16,6 @@ func (b *Box[K, M]) Left() Left {
 	}
 }
 
-// Away returns of how many messages that were let go something is kept.
-func (b *Box[K, M]) Away() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.away.gone)
-}
-
-// MostAway bounds them.
-const MostAway = mostAway
-
 // Entries returns how many entries the order of manual ids has.
 func (b *Box[K, M]) Entries() int {
 	b.mu.Lock()
@@ -33,24 +23,21 @@ func (b *Box[K, M]) Entries() int {
 	return b.ids.order.Len()
 }
 
-// Sum returns what the messages in b count, lane by lane, and how many of them are larger than b.
-func (b *Box[K, M]) Sum() (used, inLanes, sum int64, larger int) {
+// Sum returns what the messages in b count, lane by lane.
+func (b *Box[K, M]) Sum() (used, inLanes, sum int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, l := range b.lanes {
 		var bytes int64
 		for _, it := range l.items.All() {
 			bytes += it.cost()
-			if it.cost() > b.cfg.Bytes {
-				larger++
-			}
 		}
 		if bytes != l.bytes {
-			return 0, 0, -1, 0
+			return 0, 0, -1
 		}
 		sum += bytes
 	}
-	return b.used, b.inLanes, sum, larger
+	return b.used, b.inLanes, sum
 }
 
 // Spare is how many empty lanes are kept.

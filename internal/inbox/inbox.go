@@ -22,7 +22,7 @@ type Fate uint8
 
 // The fates.
 const (
-	Taken     Fate = iota // it is handled, and again after a Retry, unless its lane gives way: the server pushes it then
+	Taken     Fate = iota // it will be handled, unless its lane gives way: then the server pushes it again
 	Duplicate             // its id is held already
 	Refused               // no room, or not its turn: the server has to push it again
 )
@@ -31,7 +31,6 @@ const (
 type Verdict struct {
 	Then  Then
 	After time.Duration // for Retry
-	Acked bool          // for Retry: the message was acknowledged, so that the server does not push it again
 }
 
 // Then is the kind of a Verdict.
@@ -57,15 +56,14 @@ type Config[M any] struct {
 	Due func(whole bool)
 	// Parked tells that a lane began to wait for another attempt. It is called under no lock.
 	Parked func()
-	// LetGo takes a message with a verdict of Retry and Acked that Stop keeps from another attempt. It is called under no
-	// lock, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
+	// LetGo takes a message that waited for another attempt when Stop was called. It is called under no lock.
 	LetGo func(m M)
 }
 
 // Box holds messages by lane. Its methods are safe for concurrent use.
 type Box[K comparable, M any] struct {
 	cfg  Config[M]
-	born time.Time // moments are counted from it, and none is 0
+	born time.Time // moments are counted from it
 
 	mu       sync.Mutex
 	lanes    map[K]*lane[K, M]
@@ -79,7 +77,6 @@ type Box[K comparable, M any] struct {
 	starting bool // a worker that has not taken its first lane
 	handling int
 	closing  closing[K]
-	away     away
 
 	stopped   bool        // takes nothing and starts nothing any more
 	abandoned atomic.Bool // does not hear results any more
@@ -108,7 +105,7 @@ type lane[K comparable, M any] struct {
 	park    *time.Timer // runs while the first message is backing off
 
 	began  time.Duration // when the present attempt did
-	failed time.Duration // when the first message failed for the first time; 0: it did not
+	failed time.Duration // when the first message failed for the first time
 }
 
 // stage is how far the first message of a lane is. All others are queued. It is kept here, and not with the id, so
@@ -118,15 +115,14 @@ type stage uint8
 const (
 	queued stage = iota
 	handling
-	backingOff // or ready for the next attempt
+	backingOff
 )
 
 // New returns an empty Box that takes messages of every lane.
 func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
 	return &Box[K, M]{
-		cfg: cfg, born: time.Now().Add(-time.Nanosecond),
-		lanes: make(map[K]*lane[K, M]), ids: ids{states: make(map[string]state)},
-		closing: closing[K]{lanes: make(map[K]struct{})}, away: away{gone: make(map[string]gone)},
+		cfg: cfg, born: time.Now(), lanes: make(map[K]*lane[K, M]), ids: ids{states: make(map[string]state)},
+		closing: closing[K]{lanes: make(map[K]struct{})},
 	}
 }
 
@@ -151,16 +147,12 @@ func (b *Box[K, M]) offer(key K, it item[M]) (Fate, due) {
 	if b.stopped || b.refuses(key, l) {
 		return Refused, notDue
 	}
-	g := b.away.of(it.id)
-	it.attempt = g.tried
-	if !b.fits(it.cost()) && !b.makeRoom(key, l, &it) {
+	if !b.fits(it.cost()) && !b.makeRoom(l, it.cost()) {
 		return Refused, b.nowDue()
 	}
 	if l == nil {
 		l = b.open(key)
-		l.failed = g.failed
 	}
-	b.away.forget(it.id)
 	b.ids.enter(it.id)
 	b.add(l, it.cost())
 	b.messages++
@@ -205,9 +197,6 @@ func (b *Box[K, M]) open(key K) *lane[K, M] {
 // discard forgets an empty lane.
 func (b *Box[K, M]) discard(l *lane[K, M]) {
 	delete(b.lanes, l.key)
-	if l.closed {
-		b.closing.empty++
-	}
 	if len(b.spare) < spareLanes {
 		*l = lane[K, M]{items: l.items}
 		b.spare = append(b.spare, l)
@@ -228,7 +217,6 @@ func (b *Box[K, M]) hire() {
 func (b *Box[K, M]) Hold(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.away.forget(id)
 	if b.ids.hold(id) {
 		b.used += Overhead
 	}
@@ -253,8 +241,6 @@ func (b *Box[K, M]) Forget(ids ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range ids {
-		//mutant:away-acked
-		b.away.forget(id)
 		b.ids.forget(id)
 	}
 }
@@ -269,7 +255,7 @@ type Len struct {
 	Delayed int // lanes that are one of the two
 
 	OldestHandler time.Duration // since the longest attempt of those that run began
-	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest, let go or not
+	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest
 }
 
 // Len returns the present numbers. It looks at every lane.
@@ -278,7 +264,6 @@ func (b *Box[K, M]) Len() Len {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := Len{Messages: b.messages, Handling: b.handling, Closed: len(b.closing.lanes), Delayed: len(b.closing.lanes)}
-	n.OldestWaiting = b.away.oldest(now)
 	for _, l := range b.lanes {
 		switch l.stage {
 		case queued:

@@ -257,19 +257,15 @@ func (c *life) answer(ids []string) {
 	}
 }
 
-// supervise makes a new link when one is due, at most one in a second; and each minute if something is closed that may
-// never be due.
+// supervise makes a new link when one is due, at most one in a second.
 func (c *life) supervise() {
 	for {
-		stuck := false
 		select {
 		case <-c.due:
-		case <-time.After(time.Minute):
-			stuck = c.box.Stuck()
 		case <-c.stop:
 			return
 		}
-		if due, _ := c.box.Due(); due || stuck {
+		if due, _ := c.box.Due(); due {
 			c.mu.Lock()
 			c.resyncs++
 			c.mu.Unlock()

@@ -56,7 +56,7 @@ func (b *Box[K, M]) conclude(l *lane[K, M], m M) {
 		return
 	}
 	defer b.finish(l, v.Then == Keep) // also where LetGo ends this goroutine
-	if v.Then == Retry && v.Acked {
+	if v.Then == Retry {
 		b.cfg.LetGo(m) // Stop was called meanwhile
 	}
 }
@@ -78,7 +78,7 @@ func (b *Box[K, M]) pop(l *lane[K, M], keep bool) due {
 		b.closing.low = true
 	}
 	if l.items.Len() > 0 {
-		l.stage, l.failed = queued, 0
+		l.stage = queued
 		b.ready.Push(l) // for this worker, which goes on
 	} else {
 		b.discard(l)
@@ -94,23 +94,21 @@ func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
 	if b.stopped {
 		return false
 	}
-	if l.failed == 0 {
+	if l.items.All()[0].attempt == 1 {
 		l.failed = now
 	}
 	//mutant:lane-park
 	b.handling--
 	l.stage = backingOff
-	var park *time.Timer
-	park = time.AfterFunc(after, func() {
+	l.park = time.AfterFunc(after, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if l.park != park || b.stopped {
-			return // the lane gave way, and may be another one by now
-		}
 		l.park = nil
-		b.ready.Push(l)
-		b.hire()
+		if !b.stopped {
+			l.stage = queued
+			b.ready.Push(l)
+			b.hire()
+		}
 	})
-	l.park = park
 	return true
 }

@@ -7,12 +7,6 @@ func (c *client) connect() {
 	c.up = true
 	c.closed, c.then = [convs]bool{}, [convs]int{}
 	c.closedAll, c.most, c.low, c.due = false, 0, false, false
-	for i := range c.tried {
-		if c.st[i] == absent && !c.fresh[i] {
-			c.tried[i] = 0
-		}
-	}
-	c.fresh = [messages]bool{}
 	c.allEarly()
 	if c.cautious {
 		c.window, c.cautious = 1, false

@@ -20,8 +20,7 @@ type step struct {
 	name string
 	arg  int // of a message, its number; of a request, its place in rq
 	mask int // of an acknowledgement: its ids
-	// Of a push: the one of several conversations that gave way, or none; closesOwn, if a conversation that was let go
-	// closed again.
+	// Of a push: the one of several conversations that gave way, or none.
 	giver int
 	// The state after it.
 	after client
@@ -34,7 +33,6 @@ type schedule struct {
 	b      *boxes
 	c      *client
 	took   []step
-	fails  bool          // most attempts fail, and there is little room
 	poison int           // the request that is never answered; none: all are
 	wait   time.Duration // of the last retry: no two end together
 }
@@ -51,19 +49,12 @@ func (s *schedule) note(name string, arg int) {
 // play makes n steps.
 func play(t *testing.T, seed uint64, n int) (steps []step, c client) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	fails := rng.IntN(3) == 0
-	c = client{capacity: 2 + rng.IntN(8), sendOnly: !fails && rng.IntN(8) == 0, solo: none}
-	if fails {
-		c.capacity = 1 + rng.IntN(2)
-	}
+	c = client{capacity: 2 + rng.IntN(8), sendOnly: rng.IntN(8) == 0, solo: none}
 	synctest.Test(t, func(t *testing.T) {
 		s := &schedule{t: t, rng: rng, b: newBoxes(t, 1+rng.IntN(convs), c.capacity), c: &c}
 		// Of acknowledgements, the slot is poisoned: many in turn are.
 		if s.poison = none; rng.IntN(4) > 0 {
 			s.poison = []int{0, 1, ackFrames, ackFrames + 1}[rng.IntN(4)]
-		}
-		if s.fails = fails; fails {
-			s.poison = none
 		}
 		defer s.end()
 		for range n {
@@ -149,18 +140,12 @@ func (s *schedule) push(i int) {
 		return
 	}
 	held, giver := s.c.st[i] != absent, none
-	candidates := s.c.candidates(i)
+	candidates := s.c.givers(conv(i))
 	fate := s.b.in.Offer(conv(i), fmt.Sprint(i), 0, i)
-	if fate == inbox.Taken && s.c.full() && len(candidates) > 0 {
-		if giver = candidates[0]; len(candidates) > 1 {
-			giver = s.gaveWay(candidates)
-		}
+	if fate == inbox.Taken && s.c.full() && len(candidates) > 1 {
+		giver = s.gaveWay(candidates)
 	}
-	closes := s.c.admits(i) && s.c.full() && s.c.closesOwn(i)
 	s.c.push(i, giver)
-	if closes {
-		giver = closesOwn
-	}
 	want := inbox.Refused
 	switch {
 	case held:
@@ -192,7 +177,7 @@ func (s *schedule) verdict() {
 			continue
 		}
 		i := s.c.lane[l][0]
-		if !s.fails && s.rng.IntN(3) > 0 || s.rng.IntN(10) == 0 {
+		if s.rng.IntN(3) > 0 {
 			s.b.finish(i)
 			s.c.finish(l)
 			s.note("finish", i)
@@ -365,11 +350,11 @@ func (s *schedule) compare() {
 			want.Closed++
 		}
 	}
-	for _, st := range c.st {
+	for i, st := range c.st {
 		switch {
 		case st == handling:
 			want.Handling++
-		case st == backoff: // also while it waits for a worker
+		case st == backoff && time.Now().Before(s.b.wakes[i]): // after that, it waits for a worker
 			want.Waiting++
 		}
 	}
@@ -413,7 +398,7 @@ func (s *schedule) end() {
 }
 
 func TestTheModelAllowsEachStep(t *testing.T) {
-	count, heads, again := make(map[string]int), 0, 0
+	count := make(map[string]int)
 	over := 0 // slow starts
 	for seed := range uint64(400) {
 		steps, _ := play(t, seed, 400)
@@ -427,18 +412,10 @@ func TestTheModelAllowsEachStep(t *testing.T) {
 				over++
 			}
 			window = st.after.window
-			if st.name == "push" && st.giver >= 0 && len(st.after.lane[st.giver]) == 0 {
-				heads++
-			}
-			if st.name == "push" && st.giver == closesOwn {
-				again++
-			}
 		}
 	}
-	t.Log(count, heads, again)
+	t.Log(count)
 	assert.Positive(t, over, "no slow start was over")
-	assert.Greater(t, heads, 100, "messages that were backing off gave way")
-	assert.Greater(t, again, 10, "messages that had given way found no room")
 	all, err := transitions()
 	require.NoError(t, err)
 	for _, name := range all {

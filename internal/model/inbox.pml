@@ -7,7 +7,7 @@ inline offer(i) {
 	:: st[i] == ABSENT && (stopped || most > 0 && CLOSED(CONV(i))) -> refused = refused | BIT(i)
 	:: else ->
 		if :: FULL -> makeRoom(i) :: else fi;
-		if :: FULL -> refused = refused | BIT(i) :: else -> take(i); fresh = fresh & ~BIT(i) fi
+		if :: FULL -> refused = refused | BIT(i) :: else -> take(i) fi
 	fi
 }
 
@@ -35,30 +35,10 @@ inline makeRoom(i) {
 	:: else -> y = 0
 	fi;
 	if
-	:: v == NONE && y == 0 && own[CONV(i)] == 0 && (yields || !(tried & BIT(i))) -> heads()
-	:: else
-	fi;
-	if
 	:: v != NONE -> letGo()
 	:: v == NONE && y == 0 && own[CONV(i)] > 0 -> v = CONV(i); close()
-	:: v == NONE && y == 0 && own[CONV(i)] == 0 && (tried & BIT(i)) ->
-		v = CONV(i); close(); fresh = fresh | BIT(i)
 	:: else -> closedAll = 1; most = (used > most -> used : most)
 	fi
-}
-
-/* heads: a conversation gives way as a whole: its one message is backing off. Which one depends on how often the messages
- * were tried. That is not in the state: where the newcomer was tried, too, it may be that none gives way.
- * inbox.Box.givesHeads */
-inline heads() {
-	x = 0;
-	do
-	:: x < CONVS ->
-		if :: v == NONE && own[x] == 1 && st[lane[x*N]] == BACKOFF -> v = x :: else fi;
-		x++
-	:: else -> break
-	od;
-	TIE
 }
 
 /* letGo: conversation v lets its newest message go, and closes. inbox.Box.giveWay */
@@ -73,7 +53,6 @@ inline letGo() {
 	st[lane[v*N + x]] = ABSENT;
 #endif
 	refused = refused | BIT(lane[v*N + x]);
-	fresh = fresh | (tried & BIT(lane[v*N + x]));
 	do
 	:: x < own[v] -> lane[v*N + x] = lane[v*N + x + 1]; x++
 	:: else -> break
@@ -86,7 +65,7 @@ inline letGo() {
 
 inline close() {
 	closed[v] = 1; then[v] = own[v];
-	most = (used > most -> used : (most > 0 -> most : LEAST))
+	most = (used > most -> used : most)
 }
 
 inline take(i) {
@@ -110,13 +89,7 @@ inline reopen() {
 	:: x < CONVS -> closed[x] = 0; then[x] = 0; x++
 	:: else -> break
 	od;
-	closedAll = 0; most = 0; low = 0; due = 0;
-	x = 0;
-	do
-	:: x < N -> if :: st[x] == ABSENT && !(fresh & BIT(x)) -> tried = tried & ~BIT(x) :: else fi; x++
-	:: else -> break
-	od;
-	fresh = 0
+	closedAll = 0; most = 0; low = 0; due = 0
 }
 
 /* attempt: an attempt of message i begins. */
@@ -130,7 +103,7 @@ inline attempt(i) {
 	st[i] = HANDLING
 }
 
-/* pop: message z, the first of conversation c, leaves it. inbox.Box.pop */
+/* pop: the first message of conversation c leaves it. inbox.Box.pop */
 inline pop(c) {
 	own[c]--;
 	x = 0;
@@ -139,7 +112,6 @@ inline pop(c) {
 	:: else -> break
 	od;
 	lane[c*N + own[c]] = 0;
-	tried = tried & ~BIT(z);
 	if :: closed[c] && 2*own[c] <= then[c] -> low = 1 :: else fi
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -99,6 +100,32 @@ func TestTheEndDoesNotWaitForDropped(t *testing.T) {
 			assert.LessOrEqual(t, time.Since(began), 5*time.Second)
 			assert.Equal(t, name == "slow", errors.Is(err, blaze.ErrDrain))
 			time.Sleep(2 * time.Hour) // until the hook returns
+		})
+	}
+}
+
+// The same for a message that waits for another attempt. It is told of, even if that is after Run.
+func TestTheEndDoesNotWaitForDroppedOfWhatWaits(t *testing.T) {
+	for _, drain := range []time.Duration{time.Second, -1} {
+		bubble(t, drain.String(), func(t *testing.T) {
+			var told atomic.Int32
+			r := run(t, func(context.Context, *blaze.Message) error { return errAny }, func(cfg *blaze.Config) {
+				cfg.Ack, cfg.Drain = blaze.AckReceived, drain
+				cfg.Trace = &blaze.Trace{Dropped: func(*blaze.Message, error) {
+					time.Sleep(time.Hour)
+					told.Add(1)
+				}}
+			})
+			r.say("alice", "x")
+			r.say("bob", "y")
+			time.Sleep(500 * time.Millisecond)
+			began := time.Now()
+			err := r.stop()
+			assert.Equal(t, max(drain, 0), time.Since(began))
+			assert.ErrorIs(t, err, blaze.ErrDrain)
+			assert.ErrorContains(t, err, "handlers still running: 2")
+			time.Sleep(3 * time.Hour)
+			assert.EqualValues(t, 2, told.Load())
 		})
 	}
 }

@@ -51,10 +51,13 @@ type Config struct {
 	// Workers is how many conversations are handled at once. Zero means 16. The goroutines exist only while there is
 	// work.
 	Workers int
-	// InboxBytes bounds the messages held, each its data plus 512 bytes. Zero means 64 MiB. Where a message does not
-	// fit, the conversation that holds most gives way: its newest messages stay on the server, unacknowledged. They
-	// come again, with all that is pending, once half of what was held then is handled. A backlog larger than
-	// InboxBytes is pushed several times: about 25 times where it is 40 times as large.
+	// InboxBytes bounds the messages held, each its data plus 512 bytes. Zero means 64 MiB. One message of more than
+	// half of InboxBytes, even of more than all of it, is taken as soon as half is free. Where a message does not fit,
+	// the conversation that holds most gives way: its newest messages stay on the server, unacknowledged. If that is not
+	// enough, messages that failed and wait for another attempt give way, except those acknowledged before. All come
+	// again, with everything pending, once half of what was held then is handled, or after a minute, and their attempts
+	// go on being counted. A backlog larger than InboxBytes is pushed several times: about 25 times where it is 40 times
+	// as large.
 	InboxBytes int64
 	// OutboxLen bounds the sends and the requests of batches that are written or waiting, those over HTTP included.
 	// Zero means 1024. They are bounded to 32 MiB as well. Send blocks beyond either.

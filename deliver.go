@@ -25,8 +25,8 @@ type deliverer struct {
 }
 
 // Handle implements [engine.Owner].
-func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int) {
-	m := v.message(d, attempt) // before user code, which may end this goroutine
+func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int, note any) {
+	m := v.message(d, attempt, note) // before user code, which may end this goroutine
 	//mutant:ledger-known
 	if attempt > 1 {
 		v.handle(ctx, d, m, attempt)
@@ -61,15 +61,15 @@ func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, m *Message, 
 }
 
 // message makes the Message of one attempt.
-func (v *deliverer) message(d *engine.Delivery, attempt int) *Message {
+func (v *deliverer) message(d *engine.Delivery, attempt int, note any) *Message {
 	if d.Category == string(CategorySystemSession) {
 		v.sessions.changed(d.Data)
 	}
 	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
 	m.LastAttempt = v.lastAttempt(attempt)
-	if err := d.Failure(); err != nil {
-		//mutant:reply-attempts
-		m.replies.made = repliesBefore(err)
+	//mutant:reply-attempts
+	if ended, ok := note.(*endedReplies); ok {
+		m.replies.made = &madeReplies{ended: ended}
 	}
 	return m
 }
@@ -114,7 +114,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 	}
 	after := handlerWait.Near(attempt)
 	v.observer.observe(event{Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m})
-	d.Retry(&failedAttempt{m, o, m.counter().ended()}, after)
+	d.Retry(&failedAttempt{m, o}, m.counter().ended(), after)
 }
 
 // finish ends a message: with AckManual it stays pending until Client.Ack.
@@ -134,20 +134,10 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 type failedAttempt struct {
 	message *Message
 	outcome outcome
-	replies *endedReplies // of this attempt and those before; a goroutine of the handler's may still add to it
 }
 
 // Error returns the text of the handler's error.
 func (e *failedAttempt) Error() string { return e.outcome.text }
-
-// repliesBefore returns what the attempt after a failed one knows about replies.
-func repliesBefore(err error) *madeReplies {
-	var failed *failedAttempt
-	if !errors.As(err, &failed) {
-		return nil
-	}
-	return &madeReplies{ended: failed.replies}
-}
 
 // Released implements [engine.Owner].
 func (v *deliverer) Released(err error) {

@@ -272,6 +272,10 @@ func hopeless(err error) bool {
 	if errors.Is(err, ErrDrop) || errors.Is(err, ErrNoSession) {
 		return true
 	}
+	//mutant:closed-hopeless
+	if errors.Is(err, ErrClosed) { // it wraps the error of Run, which is none of the message
+		return false
+	}
 	var batch *BatchError
 	if errors.As(err, &batch) && batch != nil { // one message that another attempt may get through is enough
 		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })

@@ -2,6 +2,7 @@ package blaze_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -381,6 +382,42 @@ func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 		err := <-sent
 		assert.ErrorIs(t, err, blaze.ErrClosed)
 		assert.ErrorIs(t, err, blaze.CodeUpdateRequired, "it says why")
+	})
+}
+
+// What a handler's send meets while Run ends, because the service rejects the session, is none of its message.
+func TestAHandlerWhoseSendEndsWithRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var met error
+		r := prepare(t, func(cfg *blaze.Config) { cfg.HandlerAttempts = 1 })
+		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+			r.Intercept(handshake, refused(blaze.CodeUpdateRequired))
+			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
+			time.Sleep(time.Second)
+			met = errors.Join(r.Reply(ctx, m, blaze.Text("one")), r.Reply(ctx, m, blaze.Text("two")))
+			return met
+		})
+		id := r.say("alice", "hello")
+		assert.ErrorIs(t, r.wait(), blaze.CodeUpdateRequired)
+		assert.Zero(t, r.drops.len(), r.drops.String())
+		assert.ErrorIs(t, met, blaze.ErrClosed)
+		assert.Empty(t, r.Acked())
+		assert.Equal(t, []string{id}, r.Pending(), "it is for the next process")
+	})
+}
+
+// Nor is that of another client, which has ended.
+func TestTheEndOfAnotherClientIsPassing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			if m.Attempt == 1 {
+				return fmt.Errorf("%w: %w", blaze.ErrClosed, &blaze.Error{Code: blaze.CodeUpdateRequired})
+			}
+			return nil
+		}, nil)
+		r.say("alice", "hello")
+		r.idle()
+		assert.EqualValues(t, 1, r.Stats().Handled)
 	})
 }
 

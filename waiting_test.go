@@ -2,6 +2,7 @@ package blaze_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 // A hundred conversations that fail for ever hold all that the inbox has room for. Somebody else is answered all the
@@ -40,6 +42,130 @@ func TestConversationsThatOnlyFailStarveNobody(t *testing.T) {
 		id := r.say("alice", "hello")
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{id}, r.Acked())
+	})
+}
+
+// Six hundred conversations fail with one message each, which is more than the inbox has room for. Somebody else is
+// answered all the same; and once the handler is mended, all of them are.
+func TestMessagesThatOnlyFailStarveNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const users, size = 600, 120_000
+		var mended atomic.Bool
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			if _, post := m.Payload.(blaze.Post); post && !mended.Load() {
+				return errAny
+			}
+			return nil
+		}, func(cfg *blaze.Config) { cfg.HandlerAttempts = -1 })
+		synctest.Wait()
+		long := blaze.Post(strings.Repeat("x", size))
+		for i := range users {
+			r.Deliver(userID(fmt.Sprint("greedy", i)), blaze.Outgoing{Payload: long})
+		}
+		time.Sleep(3 * time.Minute)
+		require.Less(t, r.Stats().InboxMessages, users, "the inbox is full")
+		id := r.say("alice", "hello")
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{id}, r.Acked())
+		assert.LessOrEqual(t, r.Stats().Connects, uint64(5), "once a minute")
+		mended.Store(true)
+		time.Sleep(5 * time.Minute)
+		assert.Len(t, r.Acked(), users+1)
+		assert.Zero(t, r.Stats().Waiting)
+		connects := r.Stats().Connects
+		time.Sleep(time.Hour)
+		assert.Equal(t, connects, r.Stats().Connects)
+	})
+}
+
+// A message that gives way and comes again is tried no more often than others.
+func TestAMessageThatGaveWayHasItsAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var attempts diary
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			if textOf(m)[0] != 'f' {
+				return nil
+			}
+			attempts.add("%d last=%v", m.Attempt, m.LastAttempt)
+			return errAny
+		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = 64<<10, 4 })
+		synctest.Wait()
+		failing := r.say("alice", "f"+strings.Repeat("x", 40_000))
+		time.Sleep(1500 * time.Millisecond)
+		other := r.say("bob", strings.Repeat("x", 40_000))
+		synctest.Wait()
+		assert.Equal(t, 1, r.Stats().Waiting)
+		assert.Zero(t, r.Stats().InboxMessages, "it comes again with the next list")
+		r.idle()
+		assert.Equal(t, []string{"1 last=false", "2 last=false", "3 last=false", "4 last=true"}, attempts.all())
+		assert.Equal(t, []string{other, failing}, r.Acked())
+		assert.Equal(t, 1, r.drops.len())
+	})
+}
+
+// A reply that was stored before its message gave way is not written again, as long as the process lives.
+func TestTheRepliesToAMessageThatGaveWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r *rig
+		r = run(t, func(ctx context.Context, m *blaze.Message) error {
+			if textOf(m)[0] != 'f' {
+				return nil
+			}
+			if err := r.Reply(ctx, m, blaze.Text("working on it")); err != nil {
+				return err
+			}
+			if m.Attempt < 5 {
+				return errAny
+			}
+			return nil
+		}, func(cfg *blaze.Config) { cfg.InboxBytes = 64 << 10 })
+		var written atomic.Int32
+		var count func(blazetest.Frame) blazetest.Answer
+		count = func(blazetest.Frame) blazetest.Answer {
+			written.Add(1)
+			r.Intercept(actionSend, count)
+			return blazetest.Answer{}
+		}
+		r.Intercept(actionSend, count)
+		synctest.Wait()
+		failing := r.say("alice", "f"+strings.Repeat("x", 40_000))
+		time.Sleep(1500 * time.Millisecond)
+		other := r.say("bob", strings.Repeat("x", 40_000))
+		synctest.Wait()
+		assert.Zero(t, r.Stats().InboxMessages)
+		r.idle()
+		assert.Equal(t, []string{other, failing}, r.Acked())
+		assert.EqualValues(t, 1, written.Load())
+	})
+}
+
+// A message larger than the inbox closes its own conversation at most.
+func TestAMessageLargerThanTheInboxStarvesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const room = 64 << 10
+		var got diary
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			if textOf(m)[0] == 'f' {
+				return errAny
+			}
+			got.add("%.5s", textOf(m))
+			return nil
+		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts, cfg.Ack = room, -1, blaze.AckReceived })
+		synctest.Wait()
+		// It stays: it was acknowledged.
+		r.say("alice", "f"+strings.Repeat("x", room/2))
+		time.Sleep(time.Second)
+		r.say("mallory", "large"+strings.Repeat("x", room))
+		r.say("mallory", "behind it")
+		r.say("bob", "hello")
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{"hello"}, got.all())
+		connects := r.Stats().Connects
+		time.Sleep(time.Hour)
+		assert.LessOrEqual(t, r.Stats().Connects, connects+60, "once a minute")
+		r.say("carol", "hello")
+		time.Sleep(time.Second)
+		assert.Equal(t, []string{"hello", "hello"}, got.all())
 	})
 }
 

@@ -149,7 +149,7 @@ func (e *Engine) handle(d *Delivery, attempt int, v *inbox.Verdict) {
 		return
 	}
 	d.fate = undecided
-	e.owner.Handle(e.handlerCtx, d, attempt)
+	e.owner.Handle(e.handlerCtx, d, attempt, v.Note)
 }
 
 // Accept records and acknowledges a message before its handler runs. It is for Owner.Handle.
@@ -184,7 +184,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		v.Then = inbox.Keep
 	case retried:
 		//mutant:handler-retry
-		v.Then, v.After = inbox.Retry, d.failure.after
+		*v = inbox.Verdict{Then: inbox.Retry, After: d.failure.after, Acked: d.acked, Note: d.failure.note}
 	case released:
 		//mutant:release-stops
 		e.stopIntake()
@@ -193,10 +193,10 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 }
 
 // letGo reports a message that failed and is not retried before Run ends. One that was acknowledged before its
-// handler ran does not come again.
+// handler ran does not come again: that is said even where Run has not waited for it. It runs on a worker.
 func (e *Engine) letGo(d *Delivery) {
 	//mutant:accepted-released
-	if d.acked && !e.inbox.Abandoned() {
+	if d.acked {
 		e.owner.Released(d.failure.err)
 	}
 }

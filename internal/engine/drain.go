@@ -97,7 +97,11 @@ func (e *Engine) refuse() {
 // context did.
 func (e *Engine) finish(rejected error) error {
 	if !e.drained {
-		e.life.to(draining, e.life.offline())
+		why := e.life.offline()
+		if rejected != nil {
+			why = errors.Join(ErrClosed, rejected) // the sends that end now tell it
+		}
+		e.life.to(draining, why)
 		e.drain(nil)
 	}
 	left := DrainError{Handlers: e.inbox.Abandon()}

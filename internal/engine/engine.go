@@ -61,7 +61,7 @@ type Engine struct {
 
 	life     lifecycle
 	outbox   *outbox.Box
-	inbox    *inbox.Box[string, *Delivery] // by conversation
+	inbox    *inbox.Box[*Delivery] // by conversation
 	receipts receipts
 	acks     *acks
 	plain    Plural        // of CREATE_PLAIN_MESSAGES
@@ -84,7 +84,7 @@ type Engine struct {
 	timed  bool          // skew is known; owned by the supervisor
 	served atomic.Bool   // on the present link a request was answered, or a message pushed
 
-	rejection context.Context // ends with Reject, its cause is a *RejectedError then; or with over
+	rejection context.Context // ends when the session is rejected, its cause is a *RejectedError then; or with over
 	reject    context.CancelCauseFunc
 
 	// Set by Run, before it starts the goroutines that read them.
@@ -107,7 +107,7 @@ func New(cfg Config, owner Owner, observer Observer) *Engine {
 		Len: cfg.OutboxLen, Bytes: cfg.OutboxBytes, ReplyTimeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts,
 		Judge: e.judge, Rest: cfg.Rest.Near, Pushes: e.pushes.Load,
 	})
-	e.inbox = inbox.New[string](inbox.Config[*Delivery]{
+	e.inbox = inbox.New(inbox.Config[*Delivery]{
 		Workers: cfg.Workers, Bytes: cfg.InboxBytes, Handle: e.handle, Due: e.resyncDue, Parked: e.parked,
 		LetGo: e.letGo,
 	})
@@ -174,10 +174,11 @@ func (e *Engine) judge(_ outbox.Class, r *wire.Error) outbox.Verdict {
 func (e *Engine) Over() context.Context { return e.over }
 
 // Offline returns why nothing is written at present, or nil while there is a link: ErrNotRunning, ErrConnecting, a
-// *[ConnectionError], or after Run an error that is ErrClosed and wraps the error of Run.
+// *[ConnectionError], or once Run is over, or is ending because the session was rejected, an error that is ErrClosed and
+// wraps the error of Run.
 func (e *Engine) Offline() error { return e.life.offline() }
 
-// Stopping reports whether the context of Run has ended, or Reject was called.
+// Stopping reports whether the context of Run has ended, or the service has rejected the session for good.
 func (e *Engine) Stopping() bool { return e.runCtx.Err() != nil || e.rejection.Err() != nil }
 
 // Abandoned reports whether Run has ended without waiting for handlers: their results are discarded.

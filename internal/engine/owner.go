@@ -10,9 +10,10 @@ import (
 // Owner handles what an Engine delivers. Its methods run user code.
 type Owner interface {
 	// Handle makes one attempt, counted from 1, to handle d, and calls one method of d that says what becomes of it.
-	// Without such a call d is neither recorded nor acknowledged. Handle must not panic. It may end its goroutine
-	// (runtime.Goexit), after that call: this is why it has no result.
-	Handle(ctx context.Context, d *Delivery, attempt int)
+	// Without such a call d is neither recorded nor acknowledged. note is that of the last Retry, nil in the first
+	// attempt; attempts and note stay with the message where it gave way and is pushed again. Handle must not panic. It
+	// may end its goroutine (runtime.Goexit), after that call: this is why it has no result.
+	Handle(ctx context.Context, d *Delivery, attempt int, note any)
 	// Receipt handles a receipt: MessageID, CreatedAt for when, Category for the status. It must not panic.
 	Receipt(m *wire.Message)
 	// Released takes a message that failed, was acknowledged before its handler ran, and is not retried because Run
@@ -31,7 +32,7 @@ type Delivery struct {
 	own     bool // written by the bot itself
 	acked   bool // before its handler ran
 	fate    fate
-	failure *failure // of the last attempt that failed; nil: none did
+	failure *failure // of the last attempt here that failed; nil: none did
 }
 
 // fate is what becomes of a delivery after an attempt.
@@ -49,6 +50,7 @@ const (
 // failure is why an attempt failed, and how long to wait for the next one.
 type failure struct {
 	err   error
+	note  any
 	after time.Duration
 }
 
@@ -61,23 +63,15 @@ func (d *Delivery) Known() { d.fate = known }
 // Keep says that the message stays pending until Engine.Ack. Until then it is not delivered again.
 func (d *Delivery) Keep() { d.fate = kept }
 
-// Retry says that the attempt failed with err, and that another one is wanted after a while.
-func (d *Delivery) Retry(err error, after time.Duration) {
-	d.fate, d.failure = retried, &failure{err: err, after: after}
+// Retry says that the attempt failed with err, and that another one is wanted after a while. The next one gets the note.
+func (d *Delivery) Retry(err error, note any, after time.Duration) {
+	d.fate, d.failure = retried, &failure{err: err, note: note, after: after}
 }
 
 // Release says that the attempt failed with err while Run was ending. The service redelivers the message on the next
 // start, and the rest of its conversation is not handled before it.
 func (d *Delivery) Release(err error) {
 	d.fate, d.failure = released, &failure{err: err}
-}
-
-// Failure returns the error given to Retry by the last attempt, or nil in the first attempt.
-func (d *Delivery) Failure() error {
-	if d.failure == nil {
-		return nil
-	}
-	return d.failure.err
 }
 
 // Observer takes the events of an Engine.

@@ -80,6 +80,8 @@ type tending struct {
 	link *link.Link
 	list *time.Timer // until the list is overdue
 
+	stuck *time.Ticker // until it is asked whether something is closed that may not become due by itself
+
 	resync *time.Timer     // until the link is replaced; nil: no resync is due
 	whole  bool            // the resync is due for the whole inbox
 	quiet  <-chan struct{} // closed when nothing is unanswered, once the link is about to be replaced
@@ -89,8 +91,12 @@ type tending struct {
 // tend watches a link until it has ended, or the context of Run has. It reports whether it has replaced the link to
 // list pending messages again.
 func (e *Engine) tend(stop <-chan struct{}, l *link.Link) (resync bool) {
-	t := &tending{e: e, link: l, list: time.NewTimer(e.listPatience()), resync: time.NewTimer(time.Hour)}
+	t := &tending{
+		e: e, link: l, list: time.NewTimer(e.listPatience()), resync: time.NewTimer(time.Hour),
+		stuck: time.NewTicker(e.bounds.MaxResync),
+	}
 	defer t.list.Stop()
+	defer t.stuck.Stop()
 	defer t.resync.Stop()
 	t.resync.Stop()
 	if !e.listen {
@@ -106,6 +112,9 @@ func (e *Engine) tend(stop <-chan struct{}, l *link.Link) (resync bool) {
 			t.lookAtList()
 		case <-e.due:
 			t.due(e.inbox.Due())
+		case <-t.stuck.C:
+			//mutant:resync-stuck
+			t.due(e.inbox.Stuck(), false)
 		case <-t.resync.C:
 			t.quiet = e.outbox.Quiesce()
 			t.late = time.After(e.cfg.ReplyTimeout)

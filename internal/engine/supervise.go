@@ -26,6 +26,8 @@ func (e *Engine) supervise(ctx context.Context) error {
 		}
 		e.life.to(offline, end.err)
 		if err := e.rejected(idle, &auth, &end); err != nil {
+			//mutant:rejected-stops
+			e.reject(err) // handlers that fail from now on fail because Run ends
 			e.observer.Observe(Event{Kind: SessionEnded, Err: err})
 			return err
 		}

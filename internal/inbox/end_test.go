@@ -65,7 +65,7 @@ func TestStopLetsGo(t *testing.T) {
 
 			r.Stop()
 			assert.Equal(t, inbox.Left{
-				Used: overhead + 100 + overhead, IDs: 2, Lanes: 1, Workers: 1, Messages: 1, Handling: 1,
+				Used: overhead + 100 + overhead, IDs: 2, Lanes: 1, Closed: 1, Workers: 1, Messages: 1, Handling: 1,
 			}, r.Left())
 			idle := r.Idle()
 			select {

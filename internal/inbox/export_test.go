@@ -7,55 +7,78 @@ const ManualIDs = manualIDs
 type Left struct{ Used, IDs, Manual, Lanes, Closed, Ready, Workers, Messages, Handling int }
 
 // Left returns what b holds.
-func (b *Box[K, M]) Left() Left {
+func (b *Box[M]) Left() Left {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return Left{
 		Used: int(b.used), IDs: len(b.ids.states) - b.ids.manual, Manual: b.ids.manual, Lanes: len(b.lanes),
-		Closed: len(b.closing.lanes), Ready: b.ready.Len(), Workers: b.workers, Messages: b.messages, Handling: b.handling,
+		Closed: b.closedLanes(), Ready: b.ready.Len(), Workers: b.workers, Messages: b.messages, Handling: b.handling,
 	}
 }
 
+func (b *Box[M]) closedLanes() int {
+	n := len(b.closing.empty)
+	for _, l := range b.lanes {
+		if l.closed {
+			n++
+		}
+	}
+	return n
+}
+
+// Away returns of how many messages that were let go something is kept.
+func (b *Box[M]) Away() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.away)
+}
+
+// MostAway bounds them.
+const MostAway = mostAway
+
 // Entries returns how many entries the order of manual ids has.
-func (b *Box[K, M]) Entries() int {
+func (b *Box[M]) Entries() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ids.order.Len()
 }
 
-// Sum returns what the messages in b count, lane by lane.
-func (b *Box[K, M]) Sum() (used, inLanes, sum int64) {
+// Sum returns what the messages in b count, lane by lane, and how many of them are larger than half of b.
+func (b *Box[M]) Sum() (used, inLanes, sum int64, larger int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, l := range b.lanes {
 		var bytes int64
 		for _, it := range l.items.All() {
 			bytes += it.cost()
+			if it.cost() > b.cfg.Bytes/2 {
+				larger++
+			}
 		}
 		if bytes != l.bytes {
-			return 0, 0, -1
+			return 0, 0, -1, 0
 		}
 		sum += bytes
 	}
-	return b.used, b.inLanes, sum
+	return b.used, b.inLanes, sum, larger
 }
 
 // Spare is how many empty lanes are kept.
-func (b *Box[K, M]) Spare() int {
+func (b *Box[M]) Spare() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.spare)
 }
 
 // Open reports whether nothing is closed.
-func (b *Box[K, M]) Open() bool {
+func (b *Box[M]) Open() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return !b.closing.all && len(b.closing.lanes) == 0
+	return !b.closing.all && b.closedLanes() == 0
 }
 
 // Held reports whether an id is held.
-func (b *Box[K, M]) Held(id string) bool {
+func (b *Box[M]) Held(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ids.has(id)

@@ -49,6 +49,12 @@ func (s *ids) has(id string) bool {
 	return ok
 }
 
+// acked reports whether an id is acknowledged, or is about to be, whatever becomes of its message.
+func (s *ids) acked(id string) bool {
+	st := s.states[id]
+	return st.acks > 0 || st.acked
+}
+
 // enter takes an id that is not held.
 func (s *ids) enter(id string) { s.states[id] = state{place: inLane} }
 

@@ -22,7 +22,7 @@ type Fate uint8
 
 // The fates.
 const (
-	Taken     Fate = iota // it will be handled, unless its lane gives way: then the server pushes it again
+	Taken     Fate = iota // it is handled, and again after a Retry, unless its lane gives way: the server pushes it then
 	Duplicate             // its id is held already
 	Refused               // no room, or not its turn: the server has to push it again
 )
@@ -31,6 +31,8 @@ const (
 type Verdict struct {
 	Then  Then
 	After time.Duration // for Retry
+	Acked bool          // for Retry: the message was acknowledged, so that the server does not push it again
+	Note  any           // for Retry; Handle finds that of the last attempt here, also of a message that gave way
 }
 
 // Then is the kind of a Verdict.
@@ -56,19 +58,20 @@ type Config[M any] struct {
 	Due func(whole bool)
 	// Parked tells that a lane began to wait for another attempt. It is called under no lock.
 	Parked func()
-	// LetGo takes a message that waited for another attempt when Stop was called. It is called under no lock.
+	// LetGo takes a message with a verdict of Retry and Acked that Stop keeps from another attempt. It is called under no
+	// lock, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
 	LetGo func(m M)
 }
 
 // Box holds messages by lane. Its methods are safe for concurrent use.
-type Box[K comparable, M any] struct {
+type Box[M any] struct {
 	cfg  Config[M]
-	born time.Time // moments are counted from it
+	born time.Time // moments are counted from it, and none is 0
 
 	mu       sync.Mutex
-	lanes    map[K]*lane[K, M]
-	spare    []*lane[K, M] // empty ones
-	ready    fifo.Queue[*lane[K, M]]
+	lanes    map[string]*lane[M]
+	spare    []*lane[M] // empty ones
+	ready    fifo.Queue[*lane[M]]
 	ids      ids
 	used     int64 // by messages, and by ids that only an acknowledgement holds
 	inLanes  int64 // by messages alone
@@ -76,7 +79,8 @@ type Box[K comparable, M any] struct {
 	workers  int
 	starting bool // a worker that has not taken its first lane
 	handling int
-	closing  closing[K]
+	closing  closing
+	away     away
 
 	stopped   bool        // takes nothing and starts nothing any more
 	abandoned atomic.Bool // does not hear results any more
@@ -94,8 +98,8 @@ type item[M any] struct {
 // cost is what a message counts.
 func (it *item[M]) cost() int64 { return int64(it.size) + Overhead }
 
-type lane[K comparable, M any] struct {
-	key     K
+type lane[M any] struct {
+	key     string
 	items   fifo.Queue[item[M]]
 	bytes   int64       // what its messages count
 	stage   stage       // of the first one
@@ -105,7 +109,7 @@ type lane[K comparable, M any] struct {
 	park    *time.Timer // runs while the first message is backing off
 
 	began  time.Duration // when the present attempt did
-	failed time.Duration // when the first message failed for the first time
+	failed time.Duration // when the first message failed for the first time; 0: it did not, or the lane is empty
 }
 
 // stage is how far the first message of a lane is. All others are queued. It is kept here, and not with the id, so
@@ -115,28 +119,29 @@ type stage uint8
 const (
 	queued stage = iota
 	handling
-	backingOff
+	backingOff // or ready for the next attempt
 )
 
 // New returns an empty Box that takes messages of every lane.
-func New[K comparable, M any](cfg Config[M]) *Box[K, M] {
-	return &Box[K, M]{
-		cfg: cfg, born: time.Now(), lanes: make(map[K]*lane[K, M]), ids: ids{states: make(map[string]state)},
-		closing: closing[K]{lanes: make(map[K]struct{})},
+func New[M any](cfg Config[M]) *Box[M] {
+	return &Box[M]{
+		cfg: cfg, born: time.Now().Add(-time.Nanosecond),
+		lanes: make(map[string]*lane[M]), ids: ids{states: make(map[string]state)},
+		closing: closing{empty: make(map[string]time.Duration)}, away: make(away),
 	}
 }
 
 // now returns the time since the Box was made, which costs half of time.Now.
-func (b *Box[K, M]) now() time.Duration { return time.Since(b.born) }
+func (b *Box[M]) now() time.Duration { return time.Since(b.born) }
 
 // Offer adds a message with size bytes of data to a lane. It never blocks.
-func (b *Box[K, M]) Offer(key K, id string, size int32, m M) Fate {
+func (b *Box[M]) Offer(key, id string, size int32, m M) Fate {
 	fate, due := b.offer(key, item[M]{id: id, m: m, size: size})
 	b.tell(due)
 	return fate
 }
 
-func (b *Box[K, M]) offer(key K, it item[M]) (Fate, due) {
+func (b *Box[M]) offer(key string, it item[M]) (Fate, due) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	//mutant:inbox-duplicate
@@ -147,7 +152,8 @@ func (b *Box[K, M]) offer(key K, it item[M]) (Fate, due) {
 	if b.stopped || b.refuses(key, l) {
 		return Refused, notDue
 	}
-	if !b.fits(it.cost()) && !b.makeRoom(l, it.cost()) {
+	it.attempt = b.away[it.id].tried
+	if !b.fits(it.cost()) && !b.makeRoom(key, l, &it) {
 		return Refused, b.nowDue()
 	}
 	if l == nil {
@@ -166,14 +172,14 @@ func (b *Box[K, M]) offer(key K, it item[M]) (Fate, due) {
 }
 
 // add counts bytes of messages of l.
-func (b *Box[K, M]) add(l *lane[K, M], n int64) {
+func (b *Box[M]) add(l *lane[M], n int64) {
 	b.used += n
 	b.inLanes += n
 	l.bytes += n
 }
 
 // remove takes a message of l out of the count. Its id stays in it as long as an acknowledgement holds it.
-func (b *Box[K, M]) remove(l *lane[K, M], it *item[M], keep bool) {
+func (b *Box[M]) remove(l *lane[M], it *item[M], keep bool) {
 	b.messages--
 	b.add(l, -it.cost())
 	if b.ids.leave(it.id, keep) {
@@ -182,12 +188,12 @@ func (b *Box[K, M]) remove(l *lane[K, M], it *item[M], keep bool) {
 }
 
 // open makes a lane.
-func (b *Box[K, M]) open(key K) *lane[K, M] {
-	var l *lane[K, M]
+func (b *Box[M]) open(key string) *lane[M] {
+	var l *lane[M]
 	if last := len(b.spare) - 1; last >= 0 {
 		l, b.spare = b.spare[last], b.spare[:last]
 	} else {
-		l = new(lane[K, M])
+		l = new(lane[M])
 	}
 	l.key = key
 	b.lanes[key] = l
@@ -195,17 +201,20 @@ func (b *Box[K, M]) open(key K) *lane[K, M] {
 }
 
 // discard forgets an empty lane.
-func (b *Box[K, M]) discard(l *lane[K, M]) {
+func (b *Box[M]) discard(l *lane[M]) {
 	delete(b.lanes, l.key)
+	if l.closed {
+		b.closeEmpty(l.key, l.failed)
+	}
 	if len(b.spare) < spareLanes {
-		*l = lane[K, M]{items: l.items}
+		*l = lane[M]{items: l.items}
 		b.spare = append(b.spare, l)
 	}
 }
 
 // hire starts a worker if a lane is ready and one more may be started. They come one after the other: each hires the
 // next once it has something to do itself. So handlers that return at once do not cost a goroutine for each message.
-func (b *Box[K, M]) hire() {
+func (b *Box[M]) hire() {
 	if b.ready.Len() > 0 && !b.starting && b.workers < b.cfg.Workers {
 		b.workers++
 		b.starting = true
@@ -214,18 +223,19 @@ func (b *Box[K, M]) hire() {
 }
 
 // Hold keeps an id for one acknowledgement, until Release.
-func (b *Box[K, M]) Hold(id string) {
+func (b *Box[M]) Hold(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	delete(b.away, id)
 	if b.ids.hold(id) {
 		b.used += Overhead
 	}
 }
 
 // Release undoes Hold for each id.
-func (b *Box[K, M]) Release(ids ...string) { b.tell(b.release(ids)) }
+func (b *Box[M]) Release(ids ...string) { b.tell(b.release(ids)) }
 
-func (b *Box[K, M]) release(ids []string) due {
+func (b *Box[M]) release(ids []string) due {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range ids {
@@ -237,10 +247,12 @@ func (b *Box[K, M]) release(ids []string) due {
 }
 
 // Forget undoes a verdict of Keep, also one that is yet to come.
-func (b *Box[K, M]) Forget(ids ...string) {
+func (b *Box[M]) Forget(ids ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range ids {
+		//mutant:away-acked
+		delete(b.away, id)
 		b.ids.forget(id)
 	}
 }
@@ -255,27 +267,40 @@ type Len struct {
 	Delayed int // lanes that are one of the two
 
 	OldestHandler time.Duration // since the longest attempt of those that run began
-	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest
+	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest, let go or not
 }
 
 // Len returns the present numbers. It looks at every lane.
-func (b *Box[K, M]) Len() Len {
+func (b *Box[M]) Len() Len {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	n := Len{Messages: b.messages, Handling: b.handling, Closed: len(b.closing.lanes), Delayed: len(b.closing.lanes)}
-	for _, l := range b.lanes {
-		switch l.stage {
-		case queued:
-		case handling:
-			n.OldestHandler = max(n.OldestHandler, now-l.began)
-		case backingOff:
-			n.Waiting++
-			if !l.closed {
-				n.Delayed++
-			}
-			n.OldestWaiting = max(n.OldestWaiting, now-l.failed)
+	n := Len{Messages: b.messages, Handling: b.handling, Closed: len(b.closing.empty), Delayed: len(b.closing.empty)}
+	for _, failed := range b.closing.empty {
+		if failed > 0 {
+			n.OldestWaiting = max(n.OldestWaiting, now-failed)
 		}
 	}
+	for _, l := range b.lanes {
+		n.add(now, l.closed, l.stage, l.began, l.failed)
+	}
 	return n
+}
+
+// add counts a lane that holds something.
+func (n *Len) add(now time.Duration, closed bool, first stage, began, failed time.Duration) {
+	if closed {
+		n.Closed++
+	}
+	if closed || first == backingOff {
+		n.Delayed++
+	}
+	switch first {
+	case queued:
+	case handling:
+		n.OldestHandler = max(n.OldestHandler, now-began)
+	case backingOff:
+		n.Waiting++
+		n.OldestWaiting = max(n.OldestWaiting, now-failed)
+	}
 }

@@ -28,7 +28,7 @@ var (
 
 // rig is a Box of words, where a message is its id, and what happened to it.
 type rig struct {
-	*inbox.Box[string, string]
+	*inbox.Box[string]
 	t *testing.T
 
 	mu      sync.Mutex
@@ -60,7 +60,7 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 			}
 			return inbox.Verdict{Then: inbox.Done}
 		}
-		r.Box = inbox.New[string](inbox.Config[string]{
+		r.Box = inbox.New(inbox.Config[string]{
 			Workers: workers, Bytes: bytes,
 			Handle: func(m string, attempt int, v *inbox.Verdict) {
 				r.mu.Lock()

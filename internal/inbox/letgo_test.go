@@ -17,8 +17,19 @@ func (r *rig) told(want ...string) {
 	assert.Equal(r.t, want, r.letGo)
 }
 
+// acked lets every message be acknowledged before its handler runs.
+func (r *rig) acked() {
+	settle := r.settle
+	r.settle = func(m string, attempt int, err error) inbox.Verdict {
+		v := settle(m, attempt, err)
+		v.Acked = true
+		return v
+	}
+}
+
 func TestStopTellsOfWhatWaitedForAnotherAttempt(t *testing.T) {
 	run(t, 2, 1<<20, func(r *rig) {
+		r.acked()
 		r.handle = func(m string, _ int) error {
 			if m == "slow" {
 				time.Sleep(time.Minute)
@@ -30,6 +41,7 @@ func TestStopTellsOfWhatWaitedForAnotherAttempt(t *testing.T) {
 		r.offer("b", "slow", 0, taken)
 		r.sleep(time.Second)
 		r.Stop()
+		r.sleep(0)
 		r.told("parked")
 		r.sleep(time.Minute)
 		r.told("parked", "slow") // its verdict came too late
@@ -37,6 +49,56 @@ func TestStopTellsOfWhatWaitedForAnotherAttempt(t *testing.T) {
 		r.told("parked", "slow")
 		assert.Equal(t, inbox.Left{}, r.Left())
 	})
+}
+
+// What was not acknowledged comes again.
+func TestStopTellsOfNothingThatComesAgain(t *testing.T) {
+	run(t, 2, 1<<20, func(r *rig) {
+		r.handle = func(m string, _ int) error {
+			if m == "slow" {
+				time.Sleep(time.Minute)
+			}
+			return errHandler
+		}
+		r.offer("a", "parked", 0, taken)
+		r.offer("b", "slow", 0, taken)
+		r.sleep(time.Second)
+		r.Stop()
+		assert.Equal(t, 1, r.Abandon(), "the slow one")
+		r.sleep(2 * time.Minute)
+		r.told()
+	})
+}
+
+// Who is told may block: Stop does not, and those that are not told of yet count as being handled.
+func TestStopDoesNotWaitForLetGo(t *testing.T) {
+	for name, hook := range map[string]func(){
+		"slow":  func() { time.Sleep(time.Hour) },
+		"exits": func() { time.Sleep(time.Hour); runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, 2, 1<<20, func(r *rig) {
+				r.acked()
+				r.handle = func(string, int) error { return errHandler }
+				r.onLetGo = hook
+				for _, m := range []string{"a", "b", "c"} {
+					r.offer(m, m, 0, taken)
+				}
+				r.sleep(time.Second)
+				began := time.Now()
+				r.Stop()
+				assert.Zero(t, time.Since(began))
+				idle := r.Idle()
+				r.sleep(90 * time.Minute)
+				assert.Len(t, take(r, &r.letGo), 2)
+				assert.Equal(t, inbox.Left{Workers: 1, Handling: 2}, r.Left())
+				assert.Equal(t, 2, r.Abandon())
+				<-idle
+				assert.Equal(t, 3*time.Hour, time.Since(began))
+				assert.Len(t, take(r, &r.letGo), 1)
+			})
+		})
+	}
 }
 
 // A verdict may run the user's code, too, which may exit the goroutine there.
@@ -67,6 +129,7 @@ func TestLetGoIsPartOfTheHandling(t *testing.T) {
 					return errHandler
 				}
 				r.onLetGo = hook
+				r.acked()
 				r.offer("a", "late", 0, taken)
 				r.sleep(time.Second)
 				r.Stop()

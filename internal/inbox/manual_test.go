@@ -12,9 +12,9 @@ import (
 )
 
 // manual returns a Box that keeps the ids of everything that it has handled, and a function that hands it messages.
-func manual(t *testing.T) (b *inbox.Box[int, string], handle func(ids ...string)) {
+func manual(t *testing.T) (b *inbox.Box[string], handle func(ids ...string)) {
 	t.Helper()
-	b = inbox.New[int](inbox.Config[string]{
+	b = inbox.New(inbox.Config[string]{
 		Workers: 1, Bytes: 1 << 30, Due: func(bool) {}, Parked: func() {}, LetGo: func(string) {},
 		Handle: func(_ string, _ int, v *inbox.Verdict) { v.Then = inbox.Keep },
 	})
@@ -24,7 +24,7 @@ func manual(t *testing.T) (b *inbox.Box[int, string], handle func(ids ...string)
 	})
 	return b, func(ids ...string) {
 		for _, id := range ids {
-			if fate := b.Offer(0, id, 0, id); fate != inbox.Taken {
+			if fate := b.Offer("", id, 0, id); fate != inbox.Taken {
 				assert.Fail(t, "not taken", "%s: %d", id, fate)
 			}
 		}
@@ -52,7 +52,7 @@ func TestTheOldestManualIDsAreForgotten(t *testing.T) {
 	for i, want := range map[int]inbox.Fate{
 		0: inbox.Duplicate, 2: inbox.Duplicate, 4: inbox.Duplicate, inbox.ManualIDs: inbox.Duplicate,
 	} {
-		assert.Equal(t, want, b.Offer(0, ids[i], 0, ""), i)
+		assert.Equal(t, want, b.Offer("", ids[i], 0, ""), i)
 	}
 	handle(ids[1]) // the oldest was forgotten, and so the next one is now
 	handle(ids[2], ids[5])
@@ -85,7 +85,7 @@ func TestManualIDsLeaveNothing(t *testing.T) {
 				most = max(most, b.Entries()-2)
 			}
 			assert.LessOrEqual(t, most, 64)
-			assert.Equal(t, inbox.Duplicate, b.Offer(0, "never acknowledged", 0, ""))
+			assert.Equal(t, inbox.Duplicate, b.Offer("", "never acknowledged", 0, ""))
 		})
 	}
 }
@@ -130,7 +130,7 @@ func TestAManualIDMayHaveAnAcknowledgementUnderWay(t *testing.T) {
 	assert.Equal(t, inbox.Left{Used: overhead, Manual: 1}, b.Left())
 	b.Forget("a")
 	assert.Equal(t, inbox.Left{Used: overhead, IDs: 1}, b.Left())
-	assert.Equal(t, inbox.Duplicate, b.Offer(0, "a", 0, ""))
+	assert.Equal(t, inbox.Duplicate, b.Offer("", "a", 0, ""))
 	b.Release("a")
 	assert.Equal(t, inbox.Left{}, b.Left())
 	handle("a")

@@ -1,6 +1,7 @@
 package inbox_test
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -112,7 +113,7 @@ func (s *server) receive(ids []string) {
 type life struct {
 	t   *testing.T
 	s   *server
-	box *inbox.Box[int, message]
+	box *inbox.Box[message]
 
 	pushEvery time.Duration
 	ackEvery  time.Duration
@@ -149,7 +150,7 @@ func begin(t *testing.T, s *server, cfg inbox.Config[message], seed uint64) *lif
 		default:
 		}
 	}
-	c.box = inbox.New[int](cfg)
+	c.box = inbox.New(cfg)
 	return c
 }
 
@@ -220,7 +221,7 @@ func (c *life) read() {
 // arrive offers a message. If it is taken, all of its lane that arrived before it on this link must be here, or be done
 // with: otherwise it overtakes one.
 func (c *life) arrive(m message) {
-	if c.box.Offer(m.lane, m.id, int32(m.size), m) == taken {
+	if c.box.Offer(fmt.Sprint(m.lane), m.id, int32(m.size), m) == taken {
 		for _, id := range c.arrived[m.lane] {
 			if !c.box.Held(id) && !c.confirmed[id] {
 				assert.Fail(c.t, "out of order", "%s overtakes %s", m.id, id)
@@ -257,15 +258,19 @@ func (c *life) answer(ids []string) {
 	}
 }
 
-// supervise makes a new link when one is due, at most one in a second.
+// supervise makes a new link when one is due, at most one in a second; and each minute if something is closed that may
+// never be due.
 func (c *life) supervise() {
 	for {
+		stuck := false
 		select {
 		case <-c.due:
+		case <-time.After(time.Minute):
+			stuck = c.box.Stuck()
 		case <-c.stop:
 			return
 		}
-		if due, _ := c.box.Due(); due {
+		if due, _ := c.box.Due(); due || stuck {
 			c.mu.Lock()
 			c.resyncs++
 			c.mu.Unlock()

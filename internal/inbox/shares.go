@@ -2,68 +2,49 @@ package inbox
 
 import "slices"
 
-// mostClosed bounds the lanes that are closed at once.
-const mostClosed = 1000
+// limit returns how much may be in use where a message of that cost is taken. One of more than half of the box is taken
+// on top of half of it: to wait for more room might be to wait for ever.
+func (b *Box[M]) limit(cost int64) int64 { return b.cfg.Bytes - min(cost, b.cfg.Bytes/2) }
 
-// closing is what is refused until Reopen. Where a lane has refused or let go a message, it takes no later one, so that
-// none overtakes it: the server has to push all of them again, the oldest first.
-type closing[K comparable] struct {
-	lanes map[K]struct{} // also those whose messages have all been handled since
-	all   bool           // every lane is
-	cost  int64          // with all: of the message that has to fit
-	most  int64          // that the box held when something closed; 0: nothing did
-	low   bool           // a closed lane is down to half of what it held
-	told  due
-}
+// fits reports whether there is room.
+func (b *Box[M]) fits(cost int64) bool { return b.used <= b.limit(cost) }
 
-// due is what Config.Due is to be told.
-type due uint8
-
-const (
-	notDue due = iota
-	laneDue
-	wholeDue
-)
-
-// refuses reports whether a lane is closed. l is nil where the lane is empty.
-func (b *Box[K, M]) refuses(key K, l *lane[K, M]) bool {
-	if b.closing.most == 0 {
-		return false
-	}
-	if l != nil {
-		//mutant:lane-refuses
-		return b.closing.all || l.closed
-	}
-	_, closed := b.closing.lanes[key]
-	//mutant:lane-gone
-	return b.closing.all || closed
-}
-
-// fits reports whether there is room. An empty box takes any one message, so that one larger than the box is not pushed
-// for ever.
-func (b *Box[K, M]) fits(cost int64) bool { return b.used == 0 || b.used+cost <= b.cfg.Bytes }
-
-// makeRoom lets lanes that hold more than c would with another message give way to it, and reports whether it fits now.
-// If they cannot, c closes. Everything closes where c is nil, which is an empty lane, because no lane is to blame then.
-func (b *Box[K, M]) makeRoom(c *lane[K, M], cost int64) bool {
+// makeRoom lets lanes give way to a message of c, and reports whether it fits now. If they cannot, c closes. Where c is
+// nil, which is an empty lane, no lane is to blame, and everything closes; but not for a message of more than half of
+// the box, or one that gave way before: its own lane closes.
+func (b *Box[M]) makeRoom(key string, c *lane[M], it *item[M]) bool {
+	large := it.cost() > b.cfg.Bytes/2
 	//mutant:close-all
-	if cost > b.cfg.Bytes || b.inLanes < b.used/2 {
-		// It needs the box for itself; or acknowledgements fill the box.
-		b.closeAll(cost)
+	if !large && b.inLanes < b.used/2 { // acknowledgements fill the box
+		b.closeAll()
 		return false
 	}
-	givers := b.givers(c, cost)
-	fits := givers != nil
-	if !fits {
-		if c == nil {
-			b.closeAll(cost)
-			return false
+	givers := b.givers(c, it)
+	fits, emptied := givers != nil, 0
+	for _, g := range givers {
+		if g.stay == 0 {
+			emptied++
 		}
-		givers = []giver[K, M]{{c, c.items.Len()}}
 	}
-	if b.wouldClose(givers) > mostClosed {
-		b.closeAll(0)
+	//mutant:close-own
+	own := large || it.attempt > 0
+	switch {
+	case fits:
+	case c != nil:
+		b.close(c)
 		return false
+	case !own:
+		b.closeAll()
+		return false
+	default:
+		emptied = 1
+	}
+	if len(b.closing.empty)+emptied > mostClosed {
+		b.closeAll()
+		return false
+	}
+	if !fits {
+		b.closeEmpty(key, b.away[it.id].failed)
 	}
 	for _, g := range givers {
 		b.giveWay(g)
@@ -71,58 +52,93 @@ func (b *Box[K, M]) makeRoom(c *lane[K, M], cost int64) bool {
 	return fits
 }
 
-// wouldClose returns how many lanes would be closed once these were.
-func (b *Box[K, M]) wouldClose(givers []giver[K, M]) int {
-	n := len(b.closing.lanes)
-	for _, g := range givers {
-		if !g.lane.closed {
-			n++
-		}
-	}
-	return n
+// giver is a lane that gives way, how many of its messages stay, and what those that do not count.
+type giver[M any] struct {
+	lane  *lane[M]
+	stay  int
+	freed int64
 }
 
-// giver is a lane that gives way, and how many of its messages stay.
-type giver[K comparable, M any] struct {
-	lane *lane[K, M]
-	stay int
-}
-
-// givers returns the lanes that are to give way to a message of c, the largest first, or nil where that would not make
-// room for it.
-func (b *Box[K, M]) givers(c *lane[K, M], cost int64) []giver[K, M] {
-	share := cost
+// givers returns the lanes that are to give way to a message of c, or nil where that would not make room for it. Those
+// that hold more than c would with it let queued messages go, the largest first. If that is not enough and the message
+// would be the first of its lane, others give way with a message that is backing off.
+func (b *Box[M]) givers(c *lane[M], it *item[M]) []giver[M] {
+	share := it.cost()
 	if c != nil {
 		share += c.bytes
 	}
-	var larger []*lane[K, M]
+	givers, need := b.givesQueued(c, share, b.used-b.limit(it.cost()))
+	//mutant:heads-give
+	if need > 0 && c == nil {
+		givers, need = b.givesHeads(givers, need, it.attempt)
+	}
+	if need > 0 {
+		return nil
+	}
+	return givers
+}
+
+// givesQueued returns the lanes whose queued messages are to give way, and what is needed beside.
+func (b *Box[M]) givesQueued(c *lane[M], share, need int64) (givers []giver[M], left int64) {
+	var larger []*lane[M]
 	for _, l := range b.lanes {
 		if l != c && l.bytes > share && l.items.Len() > 1 {
 			larger = append(larger, l)
 		}
 	}
-	var givers []giver[K, M]
-	for need := b.used + cost - b.cfg.Bytes; need > 0; {
-		l := takeLargest(&larger)
-		if l == nil {
-			return nil
-		}
+	for need > 0 && len(larger) > 0 {
+		l := takeFirst(&larger, func(a, b *lane[M]) bool { return a.closed && !b.closed })
 		stay, freed := l.gives(need, max(need, b.cfg.Bytes/16), share)
-		givers = append(givers, giver[K, M]{l, stay})
+		givers = append(givers, giver[M]{l, stay, freed})
 		need -= freed
 	}
-	return givers
+	return givers, need
 }
 
-// takeLargest takes the lane that holds most off a list; of several, one that is closed already.
-func takeLargest[K comparable, M any](list *[]*lane[K, M]) *lane[K, M] {
-	lanes := *list
-	if len(lanes) == 0 {
-		return nil
+// givesHeads adds lanes that are to give way as a whole, because their first message is backing off, and returns what
+// is needed beside. It has to have been tried more often than the newcomer, so that messages that only fail take turns.
+// Of lanes that hold the same, the one that was tried most gives way.
+func (b *Box[M]) givesHeads(givers []giver[M], need int64, tried int32) ([]giver[M], int64) {
+	var waiting []*lane[M]
+	for _, l := range b.lanes {
+		if l.stage == backingOff && l.head().attempt > tried {
+			waiting = append(waiting, l)
+		}
 	}
+	for n := 0; need > 0 && len(waiting) > 0 && n <= mostClosed; {
+		l := takeFirst(&waiting, func(a, b *lane[M]) bool { return a.head().attempt > b.head().attempt })
+		if b.acked(l) {
+			continue
+		}
+		n++
+		g := giver[M]{lane: l, freed: l.bytes}
+		need -= g.freed
+		if i := slices.IndexFunc(givers, func(g giver[M]) bool { return g.lane == l }); i >= 0 {
+			need += givers[i].freed
+			givers[i] = g
+			continue
+		}
+		givers = append(givers, g)
+	}
+	return givers, need
+}
+
+// head returns the first message of a lane that is not empty.
+func (l *lane[M]) head() *item[M] { return &l.items.All()[0] }
+
+// acked reports whether the first message of a lane is backing off although it was acknowledged. The server would not
+// push it again.
+func (b *Box[M]) acked(l *lane[M]) bool {
+	//mutant:acked-stays
+	return l.verdict.Acked || b.ids.acked(l.head().id)
+}
+
+// takeFirst takes the lane that holds most off a list; of several, one that is before the others.
+func takeFirst[M any](list *[]*lane[M], before func(a, b *lane[M]) bool) *lane[M] {
+	lanes := *list
 	at := 0
 	for i, l := range lanes {
-		if l.bytes > lanes[at].bytes || l.bytes == lanes[at].bytes && l.closed {
+		if l.bytes > lanes[at].bytes || l.bytes == lanes[at].bytes && before(l, lanes[at]) {
 			at = i
 		}
 	}
@@ -134,7 +150,7 @@ func takeLargest[K comparable, M any](list *[]*lane[K, M]) *lane[K, M] {
 // gives returns how many of a lane's messages stay when its newest are let go, and what that frees: what is needed, as
 // long as the lane holds more than share; and up to plenty, as long as share is left to it, so that this happens
 // seldom. The first message stays: it may be being handled, and a lane that is never empty is never starved.
-func (l *lane[K, M]) gives(need, plenty, share int64) (stay int, freed int64) {
+func (l *lane[M]) gives(need, plenty, share int64) (stay int, freed int64) {
 	items := l.items.All()
 	for stay = len(items); stay > 1; stay-- {
 		cost := items[stay-1].cost()
@@ -148,64 +164,32 @@ func (l *lane[K, M]) gives(need, plenty, share int64) (stay int, freed int64) {
 	return stay, freed
 }
 
-// giveWay lets the newest messages of a lane go, if any, and closes it.
-func (b *Box[K, M]) giveWay(g giver[K, M]) {
-	gone := g.lane.items.All()[g.stay:]
+// giveWay lets the newest messages of a lane go, and closes it.
+func (b *Box[M]) giveWay(g giver[M]) {
+	l := g.lane
+	if g.stay == 0 {
+		//mutant:away-count
+		b.away.add(l.head().id, memory{tried: l.head().attempt, failed: l.failed, note: l.verdict.Note})
+		b.unpark(l)
+	}
+	gone := l.items.All()[g.stay:]
 	for i := range gone {
-		b.remove(g.lane, &gone[i], false)
+		b.remove(l, &gone[i], false)
 	}
-	g.lane.items.Keep(g.stay)
-	//mutant:lane-close
-	g.lane.closed, g.lane.half = true, g.lane.bytes/2
-	b.closing.lanes[g.lane.key] = struct{}{}
-	b.closing.most = max(b.closing.most, b.used)
-}
-
-// closeAll closes every lane. It is not due before a message of that cost fits.
-func (b *Box[K, M]) closeAll(cost int64) {
-	b.closing.all, b.closing.cost = true, cost
-	b.closing.most = max(b.closing.most, b.used)
-}
-
-// nowDue returns what became due and was not told since Reopen.
-func (b *Box[K, M]) nowDue() due {
-	c := &b.closing
-	switch {
-	case c.most == 0 || b.stopped || c.told == wholeDue || c.all && !b.fits(c.cost):
-		return notDue
-	//mutant:whole-due
-	case b.used <= c.most/2:
-		c.told = wholeDue
-		return wholeDue
-	case c.low && c.told == notDue:
-		c.told = laneDue
-		return laneDue
-	}
-	return notDue
-}
-
-func (b *Box[K, M]) tell(d due) {
-	if d != notDue {
-		b.cfg.Due(d == wholeDue)
+	l.items.Keep(g.stay)
+	b.close(l)
+	if g.stay == 0 {
+		b.discard(l)
 	}
 }
 
-// Due reports whether Config.Due was called since Reopen, and whether that was for the whole box.
-func (b *Box[K, M]) Due() (due, whole bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.closing.told != notDue, b.closing.told == wholeDue
-}
-
-// Reopen opens everything that is closed: the server is about to push everything that is pending, the oldest first.
-func (b *Box[K, M]) Reopen() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for key := range b.closing.lanes {
-		if l := b.lanes[key]; l != nil {
-			l.closed = false
-		}
+// unpark ends the wait for another attempt.
+func (b *Box[M]) unpark(l *lane[M]) {
+	if l.park != nil {
+		l.park.Stop() // if it is too late for that, discard makes the timer's function do nothing
+		return
 	}
-	clear(b.closing.lanes)
-	b.closing = closing[K]{lanes: b.closing.lanes}
+	if i := slices.Index(b.ready.All(), l); i >= 0 {
+		b.ready.Remove(i)
+	}
 }

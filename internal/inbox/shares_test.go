@@ -144,16 +144,16 @@ func TestNobodyGivesWayInVain(t *testing.T) {
 	})
 }
 
-// The first message of a lane stays: it may be being handled, or backing off.
+// The first message of a lane stays while it is being handled.
 func TestTheFirstMessageDoesNotGiveWay(t *testing.T) {
 	run(t, 3, 10_000, func(r *rig) {
-		r.handle = func(string, int) error { return errHandler }
+		r.slow(time.Hour, "a", "b0", "c")
 		r.offer("a", "a", 5000-overhead, taken)
 		r.offer("b", "b0", 3000-overhead, taken)
 		r.offer("b", "b1", 2000-overhead, taken)
 		r.sleep(time.Second)
 		r.offer("c", "c", 1000-overhead, taken)
-		assert.Equal(t, []string{"a", "b0", "c"}, take(r, &r.began))
+		r.handledInLanes("a", "b0", "c")
 		r.offer("d", "d", 1500-overhead, refused)
 		r.offer("e", "e", 0, refused)
 		r.offer("c", "c", 1000-overhead, duplicate)
@@ -257,7 +257,7 @@ func TestTheWholeBoxIsDueAtHalfOfTheMost(t *testing.T) {
 		r.offer("a", "a6", 1000-overhead, refused) // at ten thousand
 		r.sleep(4500 * time.Millisecond)
 		r.due("lane")
-		r.offer("new", "new", 6000-overhead, refused) // at six thousand
+		r.offer("new", "new", 5000-overhead, refused) // at six thousand
 		r.offer("other", "other", 0, refused)
 		r.sleep(time.Minute)
 		r.due("whole") // at four thousand: five are half
@@ -299,26 +299,32 @@ func TestAcknowledgementsThatFillTheBoxCloseNoLane(t *testing.T) {
 	})
 }
 
-func TestAnEmptyBoxTakesAnyOneMessage(t *testing.T) {
+// A message that is larger than the box is taken where half of it is free. Else it closes its own lane only.
+func TestAMessageLargerThanTheBox(t *testing.T) {
 	run(t, 2, 2000, func(r *rig) {
-		r.offer("l", "huge", 1_000_000, taken)
+		r.slow(time.Minute, "slow")
+		r.offer("k", "slow", 1000-overhead, taken)
+		r.offer("l", "huge", 1_000_000, taken) // on top of half
 		r.offer("l", "next", 0, refused)
+		assert.Equal(t, 1, r.Left().Closed)
 		r.sleep(time.Second)
 		r.due("whole")
 		r.Reopen()
 		r.offer("l", "next", 0, taken)
-		r.offer("m", "other", 0, taken)
-		r.offer("l", "huge too", 1_000_000, refused)
-		r.offer("n", "small", 0, refused)
-		r.Hold("acknowledgement")
+		r.offer("m", "huge too", 1_000_000, refused)
+		r.offer("m", "behind it", 0, refused)
+		assert.Equal(t, 1, r.Left().Closed)
+		assert.True(t, r.Stuck(), "nothing of m may ever make it due")
 		r.sleep(time.Second)
-		r.due() // it is taken by an empty box only
-		r.Release("acknowledgement")
+		r.due() // half of what was in use then is not free yet
+		r.offer("n", "small", 1000-overhead, taken)
+		r.sleep(time.Minute)
 		r.due("whole")
 		r.Reopen()
-		r.offer("l", "huge too", 1_000_000, taken)
+		r.offer("m", "huge too", 1_000_000, taken)
+		r.offer("n", "late", 0, refused) // the huge one takes all that there is
 		r.sleep(time.Second)
-		assert.Len(t, take(r, &r.began), 4)
+		assert.Equal(t, []string{"slow", "huge", "next", "small", "huge too"}, take(r, &r.began))
 		assert.Equal(t, inbox.Left{}, r.Left())
 	})
 }
@@ -355,8 +361,8 @@ func TestReopenWithoutAReason(t *testing.T) {
 	})
 }
 
-// With a thousand lanes closed, the next one closes all: the set of closed ones is bounded.
-func TestAThousandLanesAreClosed(t *testing.T) {
+// With a thousand lanes closed that hold nothing, the next one closes all: the set of closed ones is bounded.
+func TestAThousandEmptyLanesAreClosed(t *testing.T) {
 	const lanes = 1001
 	run(t, 1, 2*lanes*overhead, func(r *rig) {
 		r.slow(time.Hour, "lane 0-0")
@@ -364,12 +370,18 @@ func TestAThousandLanesAreClosed(t *testing.T) {
 			r.offer(fmt.Sprint("lane ", i), fmt.Sprintf("lane %d-0", i), 0, taken)
 			r.offer(fmt.Sprint("lane ", i), fmt.Sprintf("lane %d-1", i), 0, taken)
 		}
-		for i := range lanes - 1 {
+		for i := range lanes {
 			r.offer(fmt.Sprint("lane ", i), fmt.Sprintf("lane %d-2", i), 0, refused)
 		}
-		assert.Equal(t, 1000, r.Len().Closed)
-		r.offer("lane 1000", "lane 1000-2", 9*overhead, refused)
-		assert.Equal(t, 1000, r.Len().Closed)
+		assert.Equal(t, lanes, r.Len().Closed, "they are bounded by what they hold")
+		assert.False(t, r.Stuck())
+		huge := int64(3 * lanes * overhead)
+		for i := range 1000 {
+			r.offer(fmt.Sprint("empty ", i), fmt.Sprintf("empty %d-0", i), huge, refused)
+		}
+		assert.Equal(t, lanes+1000, r.Len().Closed)
+		r.offer("empty 1000", "empty 1000-0", huge, refused)
+		assert.Equal(t, lanes+1000, r.Len().Closed)
 		r.offer("new", "new", 0, refused)
 		r.due()
 		r.sleep(time.Hour)

@@ -4,7 +4,7 @@ import "time"
 
 // work handles messages until no lane is ready. Handle and LetGo run user code, which may end this goroutine
 // (runtime.Goexit): another worker takes its place then.
-func (b *Box[K, M]) work(hired bool) {
+func (b *Box[M]) work(hired bool) {
 	exits := true
 	defer func() {
 		if exits {
@@ -20,7 +20,7 @@ func (b *Box[K, M]) work(hired bool) {
 
 // next takes the lane that has been ready for longest, and its first message; without one, the worker is no longer
 // counted.
-func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
+func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -33,41 +33,52 @@ func (b *Box[K, M]) next(hired bool) (*lane[K, M], item[M]) {
 		return nil, item[M]{}
 	}
 	l := b.ready.Pop()
+	it := l.head()
+	if l.stage == queued && it.attempt > 0 {
+		//mutant:away-recall
+		b.recall(l, it.id)
+	}
 	l.stage, l.began = handling, now
-	it := &l.items.All()[0]
 	it.attempt++
 	b.handling++
 	b.hire()
 	return l, *it
 }
 
+// recall takes what is remembered of the first message of l, which gave way before.
+func (b *Box[M]) recall(l *lane[M], id string) {
+	m := b.away[id]
+	l.failed, l.verdict.Note = m.failed, m.note
+	delete(b.away, id)
+}
+
 // attempt handles the first message of l once.
-func (b *Box[K, M]) attempt(l *lane[K, M], it item[M]) {
-	l.verdict = Verdict{}
+func (b *Box[M]) attempt(l *lane[M], it item[M]) {
+	l.verdict = Verdict{Note: l.verdict.Note}
 	defer b.conclude(l, it.m) // also where Handle ends this goroutine
 	b.cfg.Handle(it.m, int(it.attempt), &l.verdict)
 }
 
 // conclude carries out the verdict of an attempt.
-func (b *Box[K, M]) conclude(l *lane[K, M], m M) {
+func (b *Box[M]) conclude(l *lane[M], m M) {
 	v := l.verdict
 	if v.Then == Retry && b.parkLane(l, v.After) {
 		b.cfg.Parked()
 		return
 	}
 	defer b.finish(l, v.Then == Keep) // also where LetGo ends this goroutine
-	if v.Then == Retry {
+	if v.Then == Retry && v.Acked {
 		b.cfg.LetGo(m) // Stop was called meanwhile
 	}
 }
 
 // Abandoned reports whether Abandon was called.
-func (b *Box[K, M]) Abandoned() bool { return b.abandoned.Load() }
+func (b *Box[M]) Abandoned() bool { return b.abandoned.Load() }
 
 // finish takes the first message of l away.
-func (b *Box[K, M]) finish(l *lane[K, M], keep bool) { b.tell(b.pop(l, keep)) }
+func (b *Box[M]) finish(l *lane[M], keep bool) { b.tell(b.pop(l, keep)) }
 
-func (b *Box[K, M]) pop(l *lane[K, M], keep bool) due {
+func (b *Box[M]) pop(l *lane[M], keep bool) due {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.handling--
@@ -77,6 +88,7 @@ func (b *Box[K, M]) pop(l *lane[K, M], keep bool) due {
 		//mutant:lane-due
 		b.closing.low = true
 	}
+	l.failed, l.verdict = 0, Verdict{}
 	if l.items.Len() > 0 {
 		l.stage = queued
 		b.ready.Push(l) // for this worker, which goes on
@@ -87,28 +99,30 @@ func (b *Box[K, M]) pop(l *lane[K, M], keep bool) due {
 }
 
 // parkLane makes l ready again later, unless Stop was called. No goroutine waits for that.
-func (b *Box[K, M]) parkLane(l *lane[K, M], after time.Duration) bool {
+func (b *Box[M]) parkLane(l *lane[M], after time.Duration) bool {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopped {
 		return false
 	}
-	if l.items.All()[0].attempt == 1 {
+	if l.failed == 0 {
 		l.failed = now
 	}
 	//mutant:lane-park
 	b.handling--
 	l.stage = backingOff
-	l.park = time.AfterFunc(after, func() {
+	var park *time.Timer
+	park = time.AfterFunc(after, func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		l.park = nil
-		if !b.stopped {
-			l.stage = queued
-			b.ready.Push(l)
-			b.hire()
+		if l.park != park || b.stopped {
+			return // the lane gave way, and may be another one by now
 		}
+		l.park = nil
+		b.ready.Push(l)
+		b.hire()
 	})
+	l.park = park
 	return true
 }

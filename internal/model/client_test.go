@@ -36,7 +36,10 @@ const (
 	unconfirmed
 )
 
-const none = -1
+const (
+	none      = -1
+	closesOwn = -2
+)
 
 // client is the client of delivery.pml in Go: its state, and its transitions as methods of the same names. The caller
 // sees to it that a transition may happen. Whoever changes a rule changes it in both.
@@ -54,6 +57,7 @@ type client struct {
 	most      int
 	low, due  bool
 	done      [messages]bool
+	tried     [messages]int // attempts of those that are not handled
 
 	rq            [ackFrames + sends]progress
 	mask, whole   [ackFrames]int
@@ -96,7 +100,7 @@ func (c *client) took() {
 	if c.solo == none {
 		c.choose()
 	}
-	if c.most > 0 && !c.stopped && (c.low || 2*c.used <= c.most) && (!c.closedAll || !c.full()) {
+	if c.most > 0 && !c.stopped && (c.low || 2*c.used <= c.most) {
 		c.due = true
 	}
 }
@@ -169,7 +173,7 @@ func (c *client) push(i, giver int) {
 	l := conv(i)
 	if c.admits(i) {
 		if c.full() {
-			c.makeRoom(l, giver)
+			c.makeRoom(i, giver)
 		}
 		if !c.full() {
 			c.lane[l] = append(c.lane[l], i)
@@ -196,29 +200,69 @@ func (c *client) givers(l int) (all []int) {
 	return all
 }
 
-func (c *client) makeRoom(l, giver int) {
-	givers, held := c.givers(l), 0
+// heads returns the conversations of which one gives way as a whole, to a message that would be the first of its own:
+// they hold one message, which is backing off. It was tried more often than that message, and more often than others.
+func (c *client) heads(i int) (all []int) {
+	most := c.tried[i]
+	for x := range c.lane {
+		if len(c.lane[x]) != 1 || c.st[c.lane[x][0]] != backoff {
+			continue
+		}
+		switch n := c.tried[c.lane[x][0]]; {
+		case n > most:
+			all, most = []int{x}, n
+		case n == most && len(all) > 0:
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// candidates returns the conversations of which one gives way to message i.
+func (c *client) candidates(i int) []int {
+	all := c.givers(conv(i))
+	if len(all) == 0 && len(c.lane[conv(i)]) == 0 {
+		return c.heads(i)
+	}
+	return all
+}
+
+func (c *client) acksFill() bool {
+	held := 0
 	for x := range c.lane {
 		held += len(c.lane[x])
 	}
+	return 2*held < c.used
+}
+
+// closesOwn reports whether message i, without room, closes its conversation, which is empty.
+func (c *client) closesOwn(i int) bool {
+	return !c.acksFill() && len(c.candidates(i)) == 0 && len(c.lane[conv(i)]) == 0 && c.tried[i] > 0
+}
+
+func (c *client) makeRoom(i, giver int) {
+	l, givers := conv(i), c.candidates(i)
 	switch {
-	case 2*held < c.used:
+	case c.acksFill():
 		c.closedAll = true
 	case len(givers) > 0:
 		if len(givers) == 1 {
 			giver = givers[0]
 		}
 		last := len(c.lane[giver]) - 1
-		c.st[c.lane[giver][last]] = absent
+		gone := c.lane[giver][last]
+		c.st[gone] = absent
 		c.lane[giver] = c.lane[giver][:last]
 		c.used--
 		c.close(giver)
 	case len(c.lane[l]) > 0:
 		c.close(l)
+	case c.closesOwn(i):
+		c.close(l)
 	default:
 		c.closedAll = true
 	}
-	c.most = max(c.most, c.used)
+	c.most = max(c.most, c.used, 1)
 }
 
 func (c *client) close(l int) { c.closed[l], c.then[l] = true, len(c.lane[l]) }
@@ -226,6 +270,7 @@ func (c *client) close(l int) { c.closed[l], c.then[l] = true, len(c.lane[l]) }
 func (c *client) pop(l int) int {
 	i := c.lane[l][0]
 	c.lane[l] = c.lane[l][1:]
+	c.tried[i] = 0
 	if c.closed[l] && 2*len(c.lane[l]) <= c.then[l] {
 		c.low = true
 	}
@@ -235,10 +280,17 @@ func (c *client) pop(l int) int {
 // The transitions of the worker of conversation l.
 
 func (c *client) known(l int)  { c.st[c.pop(l)] = finished; c.took() }
-func (c *client) begin(l int)  { c.st[c.lane[l][0]] = handling; c.took() }
+func (c *client) begin(l int)  { c.attempt(l) }
 func (c *client) retry(l int)  { c.st[c.lane[l][0]] = backoff; c.took() }
-func (c *client) wake(l int)   { c.st[c.lane[l][0]] = handling; c.took() }
+func (c *client) wake(l int)   { c.attempt(l) }
 func (c *client) finish(l int) { i := c.pop(l); c.st[i], c.done[i] = finished, true; c.took() }
+
+func (c *client) attempt(l int) {
+	i := c.lane[l][0]
+	c.st[i] = handling
+	c.tried[i]++
+	c.took()
+}
 
 func (c *client) release(l int) {
 	c.st[c.pop(l)] = absent

@@ -150,6 +150,11 @@
 #else
 #define CLOSES_ALL 0
 #endif
+#ifdef BUG_CLOSED_WITH_NOTHING
+#define LEAST 0
+#else
+#define LEAST 1
+#endif
 #ifdef BUG_NO_RESYNC
 #define TELLS 0
 #else
@@ -263,7 +268,10 @@ byte wantArg;
 #define ON(t, a) (want == t && wantArg == (a))
 #define REPLAYED want = 0
 /* Of several conversations that might give way, the real inbox takes any. */
-#define TIE if :: wantGiver != NONE -> v = wantGiver :: else fi
+#define TIE if :: v != NONE && wantGiver < CONVS -> v = wantGiver :: else fi
+#define CLOSES_OWN 254
+#define YIELDS (wantGiver != CLOSES_OWN)
+#define YIELDS_NOT (wantGiver == CLOSES_OWN)
 byte wantGiver = NONE;
 #define SEEN skip
 #define START_SEEN skip
@@ -271,6 +279,8 @@ byte wantGiver = NONE;
 #define ON(t, a) 1
 #define REPLAYED skip
 #define TIE skip
+#define YIELDS 1
+#define YIELDS_NOT tried
 /* The checker prints which transitions happened. */
 c_decl {
 \#include <stdio.h>

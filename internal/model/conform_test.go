@@ -20,7 +20,8 @@ type step struct {
 	name string
 	arg  int // of a message, its number; of a request, its place in rq
 	mask int // of an acknowledgement: its ids
-	// Of a push: the one of several conversations that gave way, or none.
+	// Of a push: the one of several conversations that gave way, or none; closesOwn, if a conversation that was let go
+	// closed again.
 	giver int
 	// The state after it.
 	after client
@@ -33,6 +34,7 @@ type schedule struct {
 	b      *boxes
 	c      *client
 	took   []step
+	fails  bool          // most attempts fail, and there is little room
 	poison int           // the request that is never answered; none: all are
 	wait   time.Duration // of the last retry: no two end together
 }
@@ -49,12 +51,19 @@ func (s *schedule) note(name string, arg int) {
 // play makes n steps.
 func play(t *testing.T, seed uint64, n int) (steps []step, c client) {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	c = client{capacity: 2 + rng.IntN(8), sendOnly: rng.IntN(8) == 0, solo: none}
+	fails := rng.IntN(3) == 0
+	c = client{capacity: 2 + rng.IntN(8), sendOnly: !fails && rng.IntN(8) == 0, solo: none}
+	if fails {
+		c.capacity = 2 + rng.IntN(2)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &schedule{t: t, rng: rng, b: newBoxes(t, 1+rng.IntN(convs), c.capacity), c: &c}
 		// Of acknowledgements, the slot is poisoned: many in turn are.
 		if s.poison = none; rng.IntN(4) > 0 {
 			s.poison = []int{0, 1, ackFrames, ackFrames + 1}[rng.IntN(4)]
+		}
+		if s.fails = fails; fails {
+			s.poison = none
 		}
 		defer s.end()
 		for range n {
@@ -140,12 +149,18 @@ func (s *schedule) push(i int) {
 		return
 	}
 	held, giver := s.c.st[i] != absent, none
-	candidates := s.c.givers(conv(i))
-	fate := s.b.in.Offer(conv(i), fmt.Sprint(i), 0, i)
-	if fate == inbox.Taken && s.c.full() && len(candidates) > 1 {
-		giver = s.gaveWay(candidates)
+	candidates := s.c.candidates(i)
+	fate := s.b.in.Offer(fmt.Sprint(conv(i)), fmt.Sprint(i), 0, i)
+	if fate == inbox.Taken && s.c.full() && len(candidates) > 0 {
+		if giver = candidates[0]; len(candidates) > 1 {
+			giver = s.gaveWay(candidates)
+		}
 	}
+	closes := s.c.admits(i) && s.c.full() && s.c.closesOwn(i)
 	s.c.push(i, giver)
+	if closes {
+		giver = closesOwn
+	}
 	want := inbox.Refused
 	switch {
 	case held:
@@ -162,7 +177,7 @@ func (s *schedule) push(i int) {
 func (s *schedule) gaveWay(candidates []int) int {
 	for _, l := range candidates {
 		newest := s.c.lane[l][len(s.c.lane[l])-1]
-		if s.b.in.Offer(l, fmt.Sprint(newest), 0, newest) == inbox.Refused {
+		if s.b.in.Offer(fmt.Sprint(l), fmt.Sprint(newest), 0, newest) == inbox.Refused {
 			return l
 		}
 	}
@@ -177,7 +192,7 @@ func (s *schedule) verdict() {
 			continue
 		}
 		i := s.c.lane[l][0]
-		if s.rng.IntN(3) > 0 {
+		if !s.fails && s.rng.IntN(3) > 0 || s.rng.IntN(10) == 0 {
 			s.b.finish(i)
 			s.c.finish(l)
 			s.note("finish", i)
@@ -350,15 +365,18 @@ func (s *schedule) compare() {
 			want.Closed++
 		}
 	}
-	for i, st := range c.st {
+	for _, st := range c.st {
 		switch {
 		case st == handling:
 			want.Handling++
-		case st == backoff && time.Now().Before(s.b.wakes[i]): // after that, it waits for a worker
+		case st == backoff: // also while it waits for a worker
 			want.Waiting++
 		}
 	}
 	in.Delayed, in.OldestHandler, in.OldestWaiting = 0, 0, 0 // the model has no time
+	if c.stopped {
+		in.Closed, want.Closed = 0, 0 // nothing is taken any more
+	}
 	assert.Equal(s.t, want, in)
 	due, _ := s.b.in.Due()
 	assert.Equal(s.t, c.due, due, "due")
@@ -398,7 +416,7 @@ func (s *schedule) end() {
 }
 
 func TestTheModelAllowsEachStep(t *testing.T) {
-	count := make(map[string]int)
+	count, heads, again := make(map[string]int), 0, 0
 	over := 0 // slow starts
 	for seed := range uint64(400) {
 		steps, _ := play(t, seed, 400)
@@ -412,10 +430,18 @@ func TestTheModelAllowsEachStep(t *testing.T) {
 				over++
 			}
 			window = st.after.window
+			if st.name == "push" && st.giver >= 0 && len(st.after.lane[st.giver]) == 0 {
+				heads++
+			}
+			if st.name == "push" && st.giver == closesOwn {
+				again++
+			}
 		}
 	}
-	t.Log(count)
+	t.Log(count, heads, again)
 	assert.Positive(t, over, "no slow start was over")
+	assert.Greater(t, heads, 100, "messages that were backing off gave way")
+	assert.Greater(t, again, 10, "messages that had given way found no room")
 	all, err := transitions()
 	require.NoError(t, err)
 	for _, name := range all {

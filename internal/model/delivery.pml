@@ -5,7 +5,8 @@
  *
  * Messages are numbered in the order in which they are said. Each costs one unit of the inbox from the moment it is
  * taken until its acknowledgement is confirmed. There is no time: what waits for a timer may happen at any moment. A
- * reply timeout happens at most TIMEOUTS times.
+ * reply timeout happens at most TIMEOUTS times. There are no messages of more than half of the inbox, which have rules of
+ * their own. The resync that is due after a minute (inbox.Box.Stuck) never happens.
  *
  * A comment of the form "name: package.Function" stands before each transition of the client. It names the Go code that
  * makes the transition. client_test.go and client_link_test.go have these transitions in Go; conform_test.go compares
@@ -49,6 +50,7 @@ byte most;                /* units in use when something closed; 0: nothing is c
 bit low;                  /* a closed conversation is down to half */
 bit due;                  /* a resync is due */
 byte fails = FAILS;
+SET tried;                /* messages that have failed in this process and are not handled */
 
 /* The outbox. Request r is an acknowledgement if r < ACKFRAMES, else a message to send. */
 #define FREE 0
@@ -98,6 +100,7 @@ byte handling;
 
 /* Scratch: without meaning between two transitions. */
 hidden byte x, y, z, w;
+hidden byte yields;
 hidden SET v;
 hidden mtype kind;
 hidden SET arg;
@@ -146,7 +149,11 @@ inline took(transition) {
 active proctype reader() {
 end:	do
 	/* push: inbox.Box.Offer */
-	:: d_step { up && toClient?[PUSH] && ON(T_push, 0) -> toClient?PUSH,z; offer(z); took(T_push) }
+	:: d_step { up && toClient?[PUSH] && YIELDS && ON(T_push, 0) ->
+		toClient?PUSH,z; yields = 1; offer(z); took(T_push) }
+	/* The same, where no message that is backing off gives way to one that was tried. */
+	:: d_step { up && toClient?[PUSH] && YIELDS_NOT && ON(T_push, 0) ->
+		toClient?PUSH,z; yields = 0; offer(z); took(T_push) }
 	/* listed: outbox.Box.Answer */
 	:: d_step { up && toClient?[LISTED] && ON(T_listed, 0) ->
 		toClient?LISTED,_; answered = 1; listOwed = 0; took(T_listed) }
@@ -198,7 +205,7 @@ end:	do
 	:: d_step { own[c] > 0 && st[FIRST(c)] == HANDLING && !stopped && MAY_FAIL(c) && ON(T_retry, FIRST(c)) ->
 		z = FIRST(c);
 		if :: !ALWAYS_FAILS(c) -> fails-- :: else fi;
-		st[z] = BACKOFF; took(T_retry) }
+		st[z] = BACKOFF; tried = tried | BIT(z); took(T_retry) }
 	/* wake: inbox.Box.parkLane */
 	:: d_step { !stopped && own[c] > 0 && st[FIRST(c)] == BACKOFF && ON(T_wake, FIRST(c)) ->
 		z = FIRST(c); attempt(z); took(T_wake) }
@@ -327,7 +334,7 @@ inline newLife() {
 	:: x < CONVS*N -> lane[x] = 0; own[x/N] = 0; x++
 	:: else -> break
 	od;
-	used = 0; z = 0;
+	used = 0; tried = 0; z = 0;
 	do
 	:: z < R ->
 		if :: rq[z] == WAITING -> finish(UNCONFIRMED) :: else fi;

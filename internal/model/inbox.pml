@@ -35,10 +35,30 @@ inline makeRoom(i) {
 	:: else -> y = 0
 	fi;
 	if
+	:: v == NONE && y == 0 && own[CONV(i)] == 0 && (yields || !(tried & BIT(i))) -> heads()
+	:: else
+	fi;
+	if
 	:: v != NONE -> letGo()
 	:: v == NONE && y == 0 && own[CONV(i)] > 0 -> v = CONV(i); close()
+	:: v == NONE && y == 0 && own[CONV(i)] == 0 && (tried & BIT(i)) ->
+		v = CONV(i); close()
 	:: else -> closedAll = 1; most = (used > most -> used : most)
 	fi
+}
+
+/* heads: a conversation gives way as a whole: its one message is backing off. Which one depends on how often the messages
+ * were tried. That is not in the state: where the newcomer was tried, too, it may be that none gives way.
+ * inbox.Box.givesHeads */
+inline heads() {
+	x = 0;
+	do
+	:: x < CONVS ->
+		if :: v == NONE && own[x] == 1 && st[lane[x*N]] == BACKOFF -> v = x :: else fi;
+		x++
+	:: else -> break
+	od;
+	TIE
 }
 
 /* letGo: conversation v lets its newest message go, and closes. inbox.Box.giveWay */
@@ -65,7 +85,7 @@ inline letGo() {
 
 inline close() {
 	closed[v] = 1; then[v] = own[v];
-	most = (used > most -> used : most)
+	most = (used > most -> used : (most > 0 -> most : LEAST))
 }
 
 inline take(i) {
@@ -103,7 +123,7 @@ inline attempt(i) {
 	st[i] = HANDLING
 }
 
-/* pop: the first message of conversation c leaves it. inbox.Box.pop */
+/* pop: message z, the first of conversation c, leaves it. inbox.Box.pop */
 inline pop(c) {
 	own[c]--;
 	x = 0;
@@ -112,13 +132,14 @@ inline pop(c) {
 	:: else -> break
 	od;
 	lane[c*N + own[c]] = 0;
+	tried = tried & ~BIT(z);
 	if :: closed[c] && 2*own[c] <= then[c] -> low = 1 :: else fi
 }
 
 /* tellDue: inbox.Box.nowDue */
 inline tellDue() {
 	if
-	:: most > 0 && !stopped && (low || 2*used <= most) && !(closedAll && FULL) -> due = TELLS
+	:: most > 0 && !stopped && (low || 2*used <= most) -> due = TELLS
 	:: else
 	fi
 }

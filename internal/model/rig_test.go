@@ -21,7 +21,7 @@ import (
 // boxes are a real inbox and a real outbox, joined as the engine joins them.
 type boxes struct {
 	t   *testing.T
-	in  *inbox.Box[int, int]
+	in  *inbox.Box[int]
 	out *outbox.Box
 
 	quiet <-chan struct{} // of Quiesce
@@ -46,7 +46,7 @@ func newBoxes(t *testing.T, workers, capacity int) *boxes {
 	for i := range b.verdict {
 		b.verdict[i] = make(chan inbox.Verdict)
 	}
-	b.in = inbox.New[int](inbox.Config[int]{
+	b.in = inbox.New(inbox.Config[int]{
 		Workers: workers, Bytes: int64(capacity) * inbox.Overhead,
 		Handle: b.handle, Due: func(bool) {}, Parked: func() {}, LetGo: func(int) {},
 	})

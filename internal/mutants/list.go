@@ -3,7 +3,7 @@ package mutants
 import "slices"
 
 // All are the broken builds.
-var All = slices.Concat(delivery, requests, modes, lines)
+var All = slices.Concat(delivery, shares, requests, modes, lines)
 
 // delivery are those of what every bot needs, by the way of a message: in, out, and the connection.
 var delivery = []Mutant{
@@ -26,7 +26,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "one conversation closes the inbox for all", By: in("inbox", "TestOneLaneClosesAlone"),
-		Marker: "close-all", Old: "cost > b.cfg.Bytes ||", New: "true ||",
+		Marker: "close-all", Old: "!large && b.inLanes < b.used/2", New: "true",
 	},
 	{
 		Name: "a closed conversation is never due", By: in("inbox", "TestAClosedLaneIsDueAtHalfOfWhatItHeld"),
@@ -34,7 +34,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "a full inbox is never due", By: in("inbox", "TestTheWholeBoxIsDueHalfEmpty"),
-		Marker: "whole-due", Old: "b.used <= c.most/2", New: "false",
+		Marker: "whole-due", Old: "b.used <= min(c.most, b.cfg.Bytes)/2", New: "false",
 	},
 	{
 		Name: "receipts wait without a bound", By: in("engine", "TestReceiptsAreBounded"),
@@ -129,7 +129,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "an attempt does not know the replies of those before", By: unit("TestAConfirmedReplyIsNotWrittenAgain"),
-		Marker: "reply-attempts", New: "_ = err",
+		Marker: "reply-attempts", New: "",
 	},
 	{
 		Name: "a 403 is final for a reply that had no answer", By: unit("TestARefusedReplyThatMayBeStored"),

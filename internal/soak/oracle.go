@@ -200,10 +200,13 @@ func (o *inboundOracle) dropped(process, message int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.tick()
-	if o.stale(process) || !o.known(message) {
+	if !o.known(message) {
 		return
 	}
 	o.given++
+	if o.stale(process) {
+		return // told late, of a message that was acknowledged before its handler ran
+	}
 	last := o.mode.handlerAttempts > 0 && o.tries[message] >= o.mode.handlerAttempts
 	undone := o.ending && o.mode.ack == blaze.AckReceived
 	if !last && !undone && !o.refusedAgain(message, err) && o.kind(message) != dropped {

@@ -1,0 +1,66 @@
+package mutants
+
+// shares are those of messages that fail and find no room, and of those that are given up at the end of Run.
+var shares = []Mutant{
+	{
+		Name: "a message that fails gives way to nobody", By: in("inbox", "TestMessagesThatFailGiveWay"),
+		Marker: "heads-give", Old: "c == nil", New: "false",
+	},
+	{
+		Name:   "a message that fails gives way although the server does not push it again",
+		By:     in("inbox", "TestAcknowledgedMessagesThatFailStay"),
+		Marker: "acked-stays", Old: "l.verdict.Acked ||", New: "",
+	},
+	{
+		Name: "a message that gave way is tried anew without end", By: in("inbox", "TestMessagesThatFailGiveWay"),
+		Marker: "away-count", Old: "tried: l.head().attempt", New: "tried: 0",
+	},
+	{
+		Name: "any number of messages that gave way is remembered",
+		By:   in("inbox", "TestThoseThatGaveWayAreBounded"), Marker: "away-bound", Old: "len(a) < mostAway", New: "true",
+	},
+	{
+		Name: "the replies to a message that gave way are forgotten",
+		By:   unit("TestTheRepliesToAMessageThatGaveWay"), Marker: "away-recall", New: "",
+	},
+	{
+		Name: "a message that gave way is not forgotten when it is acknowledged",
+		By:   in("inbox", "TestWhatIsKeptOfThoseThatGaveWay"), Marker: "away-acked", New: "",
+	},
+	{
+		Name: "a message larger than the inbox closes it for all", By: in("inbox", "TestAMessageLargerThanTheBox"),
+		Marker: "close-own", Old: "large || ", New: "",
+	},
+	{
+		Name:   "messages that fail and do not all fit close the inbox for all",
+		By:     in("inbox", "TestTheLargestThatFailsGivesWay"),
+		Marker: "close-own", Old: " || it.attempt > 0", New: "",
+	},
+	{
+		Name: "a message overtakes the only one of the inbox, which gave way",
+		By:   in("inbox", "TestTheOnlyMessageGivesWay"), Marker: "close-empty", Old: "b.used, 1)", New: "b.used)",
+	},
+	{
+		Name: "what is closed and holds nothing is not asked for again", By: unit("TestALargeMessageWaitsForRoom"),
+		Marker: "resync-stuck", Old: "e.inbox.Stuck()", New: "false",
+	},
+	{
+		Name: "the end waits for Trace.Dropped without a bound", By: in("inbox", "TestStopDoesNotWaitForLetGo"),
+		Marker: "stop-tells", New: `
+if acked := b.stop(); len(acked) > 0 {
+	b.letGo(acked)
+}`,
+	},
+	{
+		Name: "what Trace.Dropped is to be told at the end is not counted", By: in("inbox", "TestStopDoesNotWaitForLetGo"),
+		Marker: "stop-counts", New: "",
+	},
+	{
+		Name: "a message is given up for a rejection that ends Run", By: unit("TestAHandlerWhoseSendEndsWithRun"),
+		Marker: "rejected-stops", New: "",
+	},
+	{
+		Name: "a message is given up because a client has ended", By: unit("TestTheEndOfAnotherClientIsPassing"),
+		Marker: "closed-hopeless", New: "",
+	},
+}

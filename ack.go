@@ -10,11 +10,11 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several ids
-// go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too; in the
-// other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. StatusSent, and an id that is not a
-// UUID, is an [InvalidError], and nothing is written. Errors of single messages are joined; acknowledging a message again is
-// harmless. After Run it returns [ErrClosed].
+// Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several
+// ids go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too;
+// in the other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. StatusSent, and an id that
+// is not a UUID, is an [InvalidError], and nothing is written. Errors of single messages are joined; acknowledging a
+// message again is harmless. After Run it returns [ErrClosed].
 func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error {
 	if s != StatusDelivered && s != StatusRead {
 		return invalid("Status", "must be StatusDelivered or StatusRead")

@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// slowLine is a service at the end of a slow line: all that it says on a connection, pongs too, comes behind what is
-// pending, a message every now and then.
+// slowLine is a service at the end of a slow line. It pushes what is pending one message after the other, with a pause
+// between them. Replies and pongs come after all of that.
 type slowLine struct {
 	*rawServer
 	pending []map[string]any
@@ -65,7 +65,7 @@ func (s *slowLine) take(r request) bool {
 	return true
 }
 
-// speak pushes what is pending, and then says the rest, until the connection has ended.
+// speak pushes what is pending, and then writes the replies and pongs, until the connection has ended.
 func (s *slowLine) speak(c *rawConn, q <-chan func()) {
 	for _, m := range s.pending {
 		s.mu.Lock()

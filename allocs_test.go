@@ -148,7 +148,7 @@ func binaryMessage(p []byte) []byte {
 }
 
 // quietConn is a connection to a server that allocates nothing once it has done everything once: it confirms each
-// request. It is written by hand, since what is counted is counted in the whole process.
+// request. blazetest is no use here: the allocations of the whole process are counted.
 type quietConn struct {
 	mu       sync.Mutex
 	changed  *sync.Cond

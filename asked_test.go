@@ -63,7 +63,7 @@ func nilPointers() map[string]error {
 
 func boom() { panic("boom") }
 
-// A handler's error that cannot be asked what it is counts as a failed attempt, and nothing else happens.
+// A handler's error with methods that panic counts as a failed attempt, and nothing else happens.
 func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
 	var own *askedError
 	all := map[string]error{

@@ -20,8 +20,8 @@ const (
 )
 
 // SendBatch sends messages, many in a request where that is possible, and waits until each is confirmed or has failed.
-// Messages of one conversation are sent in the order given, encrypted and plain ones alike. The result has the length
-// and order of outs, with a zero Sent where the message was not sent; the error is nil or a *[BatchError], whose errors
+// Messages of one conversation are sent in the order given, encrypted and plain ones alike. The result has one
+// Sent for each of outs, in their order, zero where the message was not sent; the error is nil or a *[BatchError], whose errors
 // are as those of Send. An invalid message fails alone, and so does one that the server refuses. A MessageID may be
 // given once: a second message with it is an [InvalidError]. For progress, call it with slices.Chunk.
 //
@@ -167,7 +167,7 @@ func (b *batch) ask(ctx context.Context) {
 	go func() { b.allowed <- b.c.limit(ctx) }() // run takes it: the item has not ended
 }
 
-// answered takes what the Limiter says about the next item.
+// answered takes the answer of the Limiter about the next item.
 func (b *batch) answered(err error) {
 	m := b.items[b.next]
 	b.next++

@@ -70,7 +70,7 @@ type Engine struct {
 	made   time.Time
 	looked atomic.Int64 // when waiting conversations were counted last, since made; 0: never
 
-	// Owned by the supervisor, but for the flags of listing.
+	// Owned by the supervisor, but for the flag of listing, and pushes.
 	bounds    bounds.Bounds
 	resync    resyncPlan
 	listing   listing
@@ -160,7 +160,7 @@ func (e *Engine) serve(ctx context.Context, l *link.Link, endpoint string) (resy
 }
 
 // judge says what a rejection means for a request.
-func (e *Engine) judge(_ outbox.Class, r *wire.Error) outbox.Verdict {
+func (e *Engine) judge(r *wire.Error) outbox.Verdict {
 	switch {
 	case r.Code == codeUnauthorized:
 		return outbox.Whole

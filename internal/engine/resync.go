@@ -82,7 +82,7 @@ type tending struct {
 
 	stuck *time.Ticker // until it is asked whether something is closed that may not become due by itself
 
-	resync *time.Timer     // until the link is replaced; nil: no resync is due
+	resync *time.Timer     // until the link is replaced; stopped: no resync is due
 	whole  bool            // the resync is due for the whole inbox
 	quiet  <-chan struct{} // closed when nothing is unanswered, once the link is about to be replaced
 	late   <-chan time.Time

@@ -52,7 +52,7 @@ func newBoxes(t *testing.T, workers, capacity int) *boxes {
 	})
 	b.out = outbox.New(outbox.Config{
 		Len: sends, Bytes: 1 << 20, ReplyTimeout: never, Attempts: attempts,
-		Judge: func(outbox.Class, *wire.Error) outbox.Verdict { return outbox.Final },
+		Judge: func(*wire.Error) outbox.Verdict { return outbox.Final },
 		Rest:  func(int) time.Duration { return never },
 	})
 	return b

@@ -100,7 +100,7 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	//mutant:list-once
 	if rejection != nil && e.Class != List { // which is not written again
 		//mutant:patient
-		if verdict = b.cfg.Judge(e.Class, rejection); verdict == Whole && e.Patient {
+		if verdict = b.cfg.Judge(rejection); verdict == Whole && e.Patient {
 			verdict = Passing
 		}
 	}

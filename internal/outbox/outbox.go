@@ -76,7 +76,7 @@ type Config struct {
 	// Attempts is the number of transient rejections of which the last one is final, and of links after which a suspect
 	// ends with ErrLinkLost; negative: no limit.
 	Attempts int
-	Judge    func(Class, *wire.Error) Verdict   // is called under the lock of the Box, and not for a List
+	Judge    func(*wire.Error) Verdict          // is called under the lock of the Box, and not for a List
 	Rest     func(rejections int) time.Duration // the wait after that many rejections that were not final
 	Pushes   func() uint64                      // counts the messages that were pushed; nil: none ever is
 }

@@ -35,7 +35,7 @@ func config() outbox.Config {
 	}
 }
 
-func judge(_ outbox.Class, r *wire.Error) outbox.Verdict {
+func judge(r *wire.Error) outbox.Verdict {
 	switch {
 	case busy(r.Description):
 		return outbox.Transient

@@ -70,8 +70,66 @@ func guardedDial(
 		if err == nil && conn == nil {
 			err = errors.New("no connection and no error from Config.DialContext")
 		}
-		return conn, err
+		if err != nil {
+			return nil, err
+		}
+		return guarded(conn), nil
 	}
+}
+
+// guarded returns conn, guarded if it is of a type of the user's.
+func guarded(conn net.Conn) net.Conn {
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn, *tls.Conn:
+		return conn
+	}
+	//mutant:guarded-conn
+	return guardedConn{conn}
+}
+
+// guardedConn is a connection of a type of the user's. The reader and the writer of a link call it in place, once for
+// many frames. Their goroutines may end there; the link is lost then.
+type guardedConn struct{ net.Conn }
+
+func (g guardedConn) call(f func() error) (err error) {
+	guard.Call(func() error { return guard.ReadError(f()) }, func(failed error) { err = named("DialContext", failed) })
+	return err
+}
+
+// Read implements net.Conn.
+func (g guardedConn) Read(p []byte) (n int, err error) {
+	err = g.call(func() (err error) {
+		n, err = g.Conn.Read(p)
+		return err
+	})
+	return n, err
+}
+
+// Write implements net.Conn.
+func (g guardedConn) Write(p []byte) (n int, err error) {
+	err = g.call(func() (err error) {
+		n, err = g.Conn.Write(p)
+		return err
+	})
+	return n, err
+}
+
+// Close implements net.Conn.
+func (g guardedConn) Close() error { return g.call(g.Conn.Close) }
+
+// SetDeadline implements net.Conn.
+func (g guardedConn) SetDeadline(t time.Time) error {
+	return g.call(func() error { return g.Conn.SetDeadline(t) })
+}
+
+// SetReadDeadline implements net.Conn.
+func (g guardedConn) SetReadDeadline(t time.Time) error {
+	return g.call(func() error { return g.Conn.SetReadDeadline(t) })
+}
+
+// SetWriteDeadline implements net.Conn.
+func (g guardedConn) SetWriteDeadline(t time.Time) error {
+	return g.call(func() error { return g.Conn.SetWriteDeadline(t) })
 }
 
 func guardedProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {

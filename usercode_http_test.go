@@ -2,10 +2,12 @@ package blaze_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -123,6 +125,83 @@ func TestADialersErrorThatBlocksWhenItIsAsked(t *testing.T) {
 		assert.Zero(t, time.Since(began))
 		late.Stop()
 	})
+}
+
+// brokenConn is a connection that fails in a way of its own once broken is closed.
+type brokenConn struct {
+	net.Conn
+	broken <-chan struct{}
+	read   func() error
+	write  func() error
+}
+
+func (c brokenConn) fail(how func() error) (failed bool, err error) {
+	select {
+	case <-c.broken:
+		if how != nil {
+			return true, how()
+		}
+	default:
+	}
+	return false, nil
+}
+
+func (c brokenConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if failed, err := c.fail(c.read); failed {
+		return 0, err
+	}
+	return n, err
+}
+
+func (c brokenConn) Write(p []byte) (int, error) {
+	if failed, err := c.fail(c.write); failed {
+		return 0, err
+	}
+	return c.Conn.Write(p)
+}
+
+// A connection of the user's that panics or exits, or returns an error that does when it is asked, is lost, and nothing
+// else happens.
+func TestAConnectionThatDoesNotReturn(t *testing.T) {
+	nasty := func(end func()) func() error {
+		return func() error { return &askedError{onIs: end, onAs: end, onUnwrap: end} }
+	}
+	for name, how := range map[string]func() error{
+		"panics":                  func() error { boom(); return nil },
+		"exits":                   func() error { runtime.Goexit(); return nil },
+		"returns what panics":     nasty(boom),
+		"returns what exits":      nasty(runtime.Goexit),
+		"returns unprintable":     func() error { return &askedError{onError: boom} },
+		"returns an exiting text": func() error { return &askedError{onError: runtime.Goexit} },
+	} {
+		for _, reads := range []bool{true, false} {
+			bubble(t, fmt.Sprintf("%s, reading %v", name, reads), func(t *testing.T) {
+				broken := make(chan struct{})
+				r := run(t, ok, func(cfg *blaze.Config) {
+					first, dial := true, cfg.DialContext
+					cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+						conn, err := dial(ctx, network, addr)
+						if err != nil || !first {
+							return conn, err
+						}
+						first = false
+						if reads {
+							return brokenConn{Conn: conn, broken: broken, read: how}, nil
+						}
+						return brokenConn{Conn: conn, broken: broken, write: how}, nil
+					}
+				})
+				synctest.Wait()
+				close(broken)
+				id := r.say("alice", "hello")
+				time.Sleep(time.Minute)
+				assert.Equal(t, []string{id}, r.Acked())
+				assert.EqualValues(t, 2, r.Stats().Connects)
+				assert.Equal(t, 1, r.disconnects.len(), r.disconnects.String())
+			})
+		}
+	}
 }
 
 // What a panic of a dialer is logged with.

@@ -60,6 +60,10 @@ if acked := b.stop(); len(acked) > 0 {
 		Marker: "rejected-stops", New: "",
 	},
 	{
+		Name: "a connection of the user's is not guarded", By: unit("TestAConnectionThatDoesNotReturn"),
+		Marker: "guarded-conn", New: "return conn",
+	},
+	{
 		Name: "a message is given up because a client has ended", By: unit("TestTheEndOfAnotherClientIsPassing"),
 		Marker: "closed-hopeless", New: "",
 	},

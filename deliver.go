@@ -34,11 +34,14 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int,
 	}
 	// A message that the Ledger ends this goroutine for is handled all the same.
 	v.known(ctx, d.MessageID, func(known bool) {
-		if !known {
-			v.handle(ctx, d, m, attempt)
-		} else if !v.engine.Abandoned() {
+		switch {
+		//mutant:ledger-late
+		case v.engine.Abandoned(): // Run ended while the Ledger was asked, which may be why it does not know
+		case known:
 			v.observer.Observe(engine.Event{Kind: engine.Duplicate})
 			d.Known()
+		default:
+			v.handle(ctx, d, m, attempt)
 		}
 	})
 }

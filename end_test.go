@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -223,5 +224,40 @@ func TestWhatFailedBeforeTheEnd(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// handledLate is a Ledger that answers when its context ends, as a database does.
+type handledLate struct{ records atomic.Int32 }
+
+func (l *handledLate) Handled(ctx context.Context, _ string) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+func (l *handledLate) Record(context.Context, string) error {
+	l.records.Add(1)
+	return nil
+}
+
+// A Ledger that is still being asked when Drain is over does not know the message for that reason alone. The handler
+// must not begin then: nobody records what it does.
+func TestNoHandlerBeginsAfterRun(t *testing.T) {
+	for _, mode := range []blaze.AckMode{blaze.AckReceived, blaze.AckHandled} {
+		bubble(t, fmt.Sprint(mode), func(t *testing.T) {
+			var began atomic.Int32
+			ledger := new(handledLate)
+			r := run(t, func(context.Context, *blaze.Message) error {
+				began.Add(1)
+				return nil
+			}, func(cfg *blaze.Config) { cfg.Ledger, cfg.Ack = ledger, mode })
+			synctest.Wait()
+			r.say("alice", "pay")
+			time.Sleep(time.Second)
+			require.ErrorIs(t, r.stop(), blaze.ErrDrain)
+			time.Sleep(time.Second)
+			assert.Zero(t, began.Load())
+			assert.Zero(t, ledger.records.Load())
+		})
 	}
 }

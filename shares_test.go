@@ -268,3 +268,33 @@ func TestCloseCodes(t *testing.T) {
 		assert.Equal(t, []time.Duration{0}, r.waits.durations(t), "without a backoff")
 	})
 }
+
+// The end of Run does not wait for a peer that does not answer the close frame of a resync.
+func TestTheEndDuringAResync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		left, release := make(chan struct{}), make(chan struct{})
+		s.answer = func(r request) bool {
+			if r.Action != actionList {
+				return false
+			}
+			r.conn.ws.SetCloseHandler(func(int, string) error {
+				close(left)
+				<-release
+				return nil
+			})
+			r.confirm()
+			for i := range 20 {
+				r.conn.push(message("alice", fmt.Sprint(i)))
+			}
+			return true
+		}
+		r := s.run(ok, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.Drain = 4<<10, -1 })
+		<-left
+		began := time.Now()
+		r.cancel()
+		_ = r.wait()
+		assert.Zero(t, time.Since(began))
+		close(release)
+	})
+}

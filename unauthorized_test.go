@@ -385,3 +385,19 @@ func TestTheNextEndpointIsReachedAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// A bot that only sends may have nothing to send for a week. It worked all the same, as long as it was connected.
+func TestASessionThatOnlySendsHasWorked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		r.Intercept(handshake, refused(blaze.CodeUnauthorized))
+		always(r.Server, askMe, blazetest.Refuse(blaze.CodeServer))
+		r.start(t.Context(), nil)
+		time.Sleep(7 * 24 * time.Hour)
+		require.True(t, r.Stats().Connected)
+		r.Intercept(handshake, refused(blaze.CodeUnauthorized))
+		r.Cut()
+		time.Sleep(time.Minute)
+		assert.True(t, r.Stats().Connected, r.disconnects.String())
+	})
+}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,18 +47,18 @@ func TestConversationsThatOnlyFailStarveNobody(t *testing.T) {
 	})
 }
 
-// Six hundred conversations fail with one message each, which is more than the inbox has room for. Somebody else is
+// Eighty conversations fail with one message each, which is more than the inbox has room for. Somebody else is
 // answered all the same; and once the handler is mended, all of them are.
 func TestMessagesThatOnlyFailStarveNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const users, size = 600, 120_000
+		const users, size = 80, 120_000
 		var mended atomic.Bool
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
 			if _, post := m.Payload.(blaze.Post); post && !mended.Load() {
 				return errAny
 			}
 			return nil
-		}, func(cfg *blaze.Config) { cfg.HandlerAttempts = -1 })
+		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = 8<<20, -1 })
 		synctest.Wait()
 		long := blaze.Post(strings.Repeat("x", size))
 		for i := range users {
@@ -285,4 +287,23 @@ func TestTheEndWaitsForOnReceipt(t *testing.T) {
 			assert.EqualValues(t, 1, calls.Load(), "those that waited are dropped")
 		})
 	}
+}
+
+// A message that backs off holds what Config.InboxBytes counts, and not the Message of its last attempt as well.
+func TestAMessageThatBacksOffHoldsItsDataOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last weak.Pointer[blaze.Message]
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			last = weak.Make(m)
+			return errAny
+		}, func(cfg *blaze.Config) {
+			cfg.HandlerAttempts, cfg.Trace, cfg.Logger = -1, nil, slog.New(slog.DiscardHandler)
+		})
+		r.say("alice", "hello")
+		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
+		runtime.GC()
+		runtime.GC()
+		assert.Nil(t, last.Value())
+	})
 }

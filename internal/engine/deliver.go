@@ -185,6 +185,10 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	case retried:
 		//mutant:handler-retry
 		*v = inbox.Verdict{Then: inbox.Retry, After: d.failure.after, Acked: d.acked, Note: d.failure.note}
+		//mutant:failure-kept
+		if !d.acked {
+			d.failure = nil // only letGo needs it, and it holds the Message of the attempt
+		}
 	case released:
 		//mutant:release-stops
 		e.stopIntake()

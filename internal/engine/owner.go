@@ -32,7 +32,7 @@ type Delivery struct {
 	own     bool // written by the bot itself
 	acked   bool // before its handler ran
 	fate    fate
-	failure *failure // of the last attempt here that failed; nil: none did
+	failure *failure // of an attempt that failed; kept until the next one if the message was acknowledged before
 }
 
 // fate is what becomes of a delivery after an attempt.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -173,6 +174,8 @@ func (t *tending) replace(stop <-chan struct{}) bool {
 	default:
 	}
 	t.e.resync.done(time.Now(), t.whole)
+	//mutant:leave-ends
+	defer context.AfterFunc(t.e.runCtx, func() { t.link.Fail(errResync) })() // the end does not wait for the peer
 	t.link.Leave(t.e.cfg.ReplyTimeout)
 	return true
 }

@@ -61,7 +61,7 @@ func (e *Engine) untilRejected(ctx context.Context) (context.Context, func()) {
 // dated by the service's clock, and GET /me is asked.
 func (e *Engine) rejected(ctx context.Context, policy *authPolicy, end *ending) error {
 	//mutant:session-served
-	policy.worked = policy.worked || end.served
+	policy.worked = policy.worked || end.useful()
 	if end.rejection == nil || ctx.Err() != nil {
 		return context.Cause(e.rejection)
 	}

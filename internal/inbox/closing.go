@@ -91,8 +91,8 @@ func (b *Box[M]) tell(d due) {
 	}
 }
 
-// Stuck reports whether something is closed of which what is held may never make a part due: every lane, or some that
-// hold nothing. The others are due when they are down to half, and nothing is gained before.
+// Stuck reports whether something is closed that may never become due: every lane, or lanes that hold nothing. A closed
+// lane that holds messages is due when it is down to half.
 func (b *Box[M]) Stuck() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -63,6 +63,9 @@ func (b *Box[M]) Sum() (used, inLanes, sum int64, larger int) {
 	return b.used, b.inLanes, sum, larger
 }
 
+// SpareLanes bounds the empty lanes that are kept.
+const SpareLanes = spareLanes
+
 // Spare is how many empty lanes are kept.
 func (b *Box[M]) Spare() int {
 	b.mu.Lock()

@@ -292,9 +292,33 @@ func TestThoseThatGaveWayAreBounded(t *testing.T) {
 		fill(2000, "first")
 		for round := range 5 {
 			r.Reopen()
-			fill(1000, fmt.Sprint(round, "-"))
-			r.offer("new", "new", 0, refused) // it would be one more
-			assert.Equal(t, min(1000*(round+1), inbox.MostAway), r.Away())
+			fill(900, fmt.Sprint(round, "-"))
+			assert.GreaterOrEqual(t, r.Away(), min(900*(round+1), inbox.MostAway))
+			assert.LessOrEqual(t, r.Away(), inbox.MostAway)
 		}
+		fate, n := taken, 0
+		for ; fate == taken; n++ {
+			m := fmt.Sprint("last", n)
+			fate = r.Offer(m, m, 0, m)
+		}
+		assert.InDelta(t, 100, n, 16, "a thousand lanes hold nothing, and 16 give way at a time")
 	})
+}
+
+// The timer of a message that backs off fires at the moment at which the message gives way. Its lane may not be used
+// again: enough empty ones are kept already.
+func TestAMessageGivesWayAsItsTimerFires(t *testing.T) {
+	for range 100 {
+		run(t, 64, 100*overhead, func(r *rig) {
+			r.failing()
+			r.offer("f", "f", 59*overhead, taken)
+			for i := range inbox.SpareLanes + 1 {
+				m := fmt.Sprint("m", i)
+				r.offer(m, m, 0, taken)
+			}
+			time.Sleep(10 * time.Second)
+			r.Offer("new", "new", 59*overhead, "new") // refused if the attempt has begun
+			r.sleep(time.Minute)
+		})
+	}
 }

@@ -22,7 +22,7 @@ type Fate uint8
 
 // The fates.
 const (
-	Taken     Fate = iota // it is handled, and again after a Retry, unless its lane gives way: the server pushes it then
+	Taken     Fate = iota // it is handled, and again after a Retry, unless its lane gives way: then as Refused
 	Duplicate             // its id is held already
 	Refused               // no room, or not its turn: the server has to push it again
 )

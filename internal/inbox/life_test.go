@@ -38,6 +38,64 @@ func randomly(c *life, m message, attempt int) inbox.Verdict {
 	return inbox.Verdict{Then: inbox.Keep}
 }
 
+// mostlyFailing is randomly for many short messages, most of which fail up to five times.
+func mostlyFailing(c *life, m message, attempt int) inbox.Verdict {
+	time.Sleep(time.Duration(c.random(3)) * 100 * time.Millisecond)
+	switch n := c.random(20); {
+	case n == 0:
+		runtime.Goexit()
+	case n < 14 && attempt < 6:
+		return inbox.Verdict{Then: inbox.Retry, After: time.Duration(attempt) * time.Second}
+	}
+	c.ack(m, false)
+	return inbox.Verdict{Then: inbox.Done}
+}
+
+// The same where messages that fail have to give way to each other.
+func TestManyLanesThatFail(t *testing.T) {
+	const lanes, messages = 90, 600
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(seed, 7))
+				room := 12_000 + int64(rng.IntN(30_000))
+				s := &server{}
+				c := begin(t, s, inbox.Config[message]{Workers: 40, Bytes: room}, seed)
+				c.attempt = mostlyFailing
+				c.connect()
+				c.run()
+				defer c.end()
+				var sent, got [lanes][]message
+				for i := range messages {
+					m := message{id: fmt.Sprint("m", i), number: i, lane: rng.IntN(lanes), size: int64(rng.IntN(1000))}
+					if rng.IntN(60) == 0 {
+						m.size = room/2 + rng.Int64N(room)
+					}
+					sent[m.lane] = append(sent[m.lane], m)
+					s.say(m)
+					if rng.IntN(60) == 0 {
+						c.connect()
+					}
+					if rng.IntN(5) == 0 {
+						time.Sleep(time.Duration(rng.IntN(20)) * 100 * time.Millisecond)
+					}
+					used, inLanes, sum, larger := c.box.Sum()
+					assert.True(t, used <= room || larger == 1, "%d bytes", used)
+					assert.Equal(t, sum, inLanes)
+				}
+				c.finish()
+				for _, m := range c.done {
+					got[m.lane] = append(got[m.lane], m)
+				}
+				for lane := range lanes {
+					require.Equal(t, ids(sent[lane]), ids(got[lane]))
+				}
+				assert.Zero(t, c.box.Away())
+			})
+		})
+	}
+}
+
 // However the server pushes, and whatever the handlers do, each message is handled once. Where the server pushes in
 // order, each lane is handled in order; where it does not, nothing overtakes what came before it on the same link.
 func TestEveryMessageIsHandledOnceAndInOrder(t *testing.T) {

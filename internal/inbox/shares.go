@@ -1,6 +1,12 @@
 package inbox
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
+
+// fewHeads bounds the lanes that give way as a whole beyond what is needed.
+const fewHeads = 16
 
 // limit returns how much may be in use where a message of that cost is taken. One of more than half of the box is taken
 // on top of half of it: to wait for more room might be to wait for ever.
@@ -11,7 +17,8 @@ func (b *Box[M]) fits(cost int64) bool { return b.used <= b.limit(cost) }
 
 // makeRoom lets lanes give way to a message of c, and reports whether it fits now. If they cannot, c closes. Where c is
 // nil, which is an empty lane, no lane is to blame, and everything closes; but not for a message of more than half of
-// the box, or one that gave way before: its own lane closes.
+// the box, or one that gave way before: its own lane closes. Everything closes as well where acknowledgements fill the
+// box, and where more than mostClosed lanes would be closed and hold nothing.
 func (b *Box[M]) makeRoom(key string, c *lane[M], it *item[M]) bool {
 	large := it.cost() > b.cfg.Bytes/2
 	//mutant:close-all
@@ -87,7 +94,7 @@ func (b *Box[M]) givesQueued(c *lane[M], share, need int64) (givers []giver[M], 
 		}
 	}
 	for need > 0 && len(larger) > 0 {
-		l := takeFirst(&larger, func(a, b *lane[M]) bool { return a.closed && !b.closed })
+		l := takeLargest(&larger)
 		stay, freed := l.gives(need, max(need, b.cfg.Bytes/16), share)
 		givers = append(givers, giver[M]{l, stay, freed})
 		need -= freed
@@ -97,7 +104,8 @@ func (b *Box[M]) givesQueued(c *lane[M], share, need int64) (givers []giver[M], 
 
 // givesHeads adds lanes that are to give way as a whole, because their first message is backing off, and returns what
 // is needed beside. It has to have been tried more often than the newcomer, so that messages that only fail take turns.
-// Of lanes that hold the same, the one that was tried most gives way.
+// The largest lanes give way first; of equal ones, the one that was tried most. Where they are small, some more do, so
+// that this happens seldom.
 func (b *Box[M]) givesHeads(givers []giver[M], need int64, tried int32) ([]giver[M], int64) {
 	var waiting []*lane[M]
 	for _, l := range b.lanes {
@@ -105,8 +113,14 @@ func (b *Box[M]) givesHeads(givers []giver[M], need int64, tried int32) ([]giver
 			waiting = append(waiting, l)
 		}
 	}
-	for n := 0; need > 0 && len(waiting) > 0 && n <= mostClosed; {
-		l := takeFirst(&waiting, func(a, b *lane[M]) bool { return a.head().attempt > b.head().attempt })
+	slices.SortFunc(waiting, func(x, y *lane[M]) int {
+		return cmp.Or(cmp.Compare(y.bytes, x.bytes), cmp.Compare(y.head().attempt, x.head().attempt))
+	})
+	n, plenty := 0, need-b.cfg.Bytes/16
+	for _, l := range waiting {
+		if n > mostClosed || need <= 0 && (n >= fewHeads || need <= plenty) {
+			break
+		}
 		if b.acked(l) {
 			continue
 		}
@@ -133,12 +147,12 @@ func (b *Box[M]) acked(l *lane[M]) bool {
 	return l.verdict.Acked || b.ids.acked(l.head().id)
 }
 
-// takeFirst takes the lane that holds most off a list; of several, one that is before the others.
-func takeFirst[M any](list *[]*lane[M], before func(a, b *lane[M]) bool) *lane[M] {
+// takeLargest takes the lane that holds most off a list; of several, one that is closed already.
+func takeLargest[M any](list *[]*lane[M]) *lane[M] {
 	lanes := *list
 	at := 0
 	for i, l := range lanes {
-		if l.bytes > lanes[at].bytes || l.bytes == lanes[at].bytes && before(l, lanes[at]) {
+		if l.bytes > lanes[at].bytes || l.bytes == lanes[at].bytes && l.closed {
 			at = i
 		}
 	}
@@ -186,7 +200,9 @@ func (b *Box[M]) giveWay(g giver[M]) {
 // unpark ends the wait for another attempt.
 func (b *Box[M]) unpark(l *lane[M]) {
 	if l.park != nil {
-		l.park.Stop() // if it is too late for that, discard makes the timer's function do nothing
+		l.park.Stop()
+		//mutant:unpark-late
+		l.park = nil // the timer may have fired: its function finds that it is not wanted any more
 		return
 	}
 	if i := slices.Index(b.ready.All(), l); i >= 0 {

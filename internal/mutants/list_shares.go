@@ -60,6 +60,23 @@ if acked := b.stop(); len(acked) > 0 {
 		Marker: "rejected-stops", New: "",
 	},
 	{
+		Name: "the timer of a message that gave way makes an empty conversation ready",
+		By:   in("inbox", "TestAMessageGivesWayAsItsTimerFires"), Marker: "unpark-late", New: "",
+	},
+	{
+		Name: "a handler begins after Run", By: unit("TestNoHandlerBeginsAfterRun"),
+		Marker: "ledger-late", Old: "v.engine.Abandoned()", New: "false",
+	},
+	{
+		Name:   "a message that backs off holds its data twice",
+		By:     unit("TestAMessageThatBacksOffHoldsItsDataOnce"),
+		Marker: "failure-kept", Old: "!d.acked", New: "false",
+	},
+	{
+		Name: "the end waits for the peer of a resync", By: unit("TestTheEndDuringAResync"),
+		Marker: "leave-ends", Old: "t.e.runCtx", New: "context.WithoutCancel(t.e.runCtx)",
+	},
+	{
 		Name: "a connection of the user's is not guarded", By: unit("TestAConnectionThatDoesNotReturn"),
 		Marker: "guarded-conn", New: "return conn",
 	},

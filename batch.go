@@ -8,6 +8,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/fifo"
 	"github.com/mixin-blaze/blaze/internal/guard"
+	"github.com/mixin-blaze/blaze/internal/outbox"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -164,7 +165,9 @@ func (b *batch) ask(ctx context.Context) {
 	}
 	b.asking = true
 	//mutant:limit-batch
-	go func() { b.allowed <- b.c.limit(ctx) }() // run takes it: the item has not ended
+	go guard.Call(func() error { return b.c.limit(ctx) }, func(err error) {
+		b.allowed <- err // run takes it: the item has not ended
+	})
 }
 
 // answered takes the answer of the Limiter about the next item.
@@ -368,12 +371,13 @@ func (c *Client) send(ctx context.Context, r *request) {
 func (c *Client) sendPlain(ctx context.Context, items []*item) {
 	// Compressed, the frames would be a quarter as long, and of 849,000 messages a second 381,000 would be left (make
 	// bench, two cores, with the server's share): SendBatch is for many messages.
+	var o outbox.Outcome
+	defer func() { c.engine.Plain().Observe(o) }() // also where a method of ctx ends this goroutine
 	//mutant:batch-split
-	o := c.do(ctx, engine.Request{
+	o = c.do(ctx, engine.Request{
 		Action: wire.ActionCreatePlain, Params: plainParams(items), Store: true,
 		Split: func() []engine.Part { return singly(items) },
 	})
-	c.engine.Plain().Observe(o)
 	for i, m := range items {
 		if o.Parts == nil {
 			m.err = c.sendError(o, wire.ActionCreatePlain, m.MessageID)

@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +90,49 @@ func TestAContextThatDoesNotReturn(t *testing.T) {
 			require.ErrorContains(t, err, no.says)
 			assert.Zero(t, r.Stats().OutboxRequests, "its room is free again")
 		})
+	}
+}
+
+// fickleContext is a context of the user's with a method that ends its goroutine once it was called often enough.
+type fickleContext struct {
+	context.Context
+	calls atomic.Int32
+}
+
+func (c *fickleContext) Done() <-chan struct{} {
+	if c.calls.Add(-1) < 0 {
+		runtime.Goexit()
+	}
+	return c.Context.Done()
+}
+
+// Whichever call it is, SendBatch returns, and its room is free again.
+func TestABatchWithAContextThatExits(t *testing.T) {
+	for _, limited := range []bool{false, true} {
+		for calls := range int32(8) {
+			bubble(t, fmt.Sprintf("limited %v, %d calls", limited, calls), func(t *testing.T) {
+				r := run(t, nil, func(cfg *blaze.Config) {
+					if limited {
+						cfg.Limiter = limiterFunc(func(context.Context) error { return nil })
+					}
+				})
+				synctest.Wait()
+				ctx := &fickleContext{Context: t.Context()}
+				ctx.calls.Store(calls)
+				returned := make(chan struct{})
+				go func() {
+					defer close(returned)
+					_, _ = r.SendBatch(ctx, r.ToUser(userID("alice"), blaze.Text("a")), r.ToUser(userID("bob"), blaze.Text("b")))
+				}()
+				select {
+				case <-returned:
+				case <-time.After(time.Hour):
+					t.Error("SendBatch hangs")
+				}
+				synctest.Wait()
+				assert.Zero(t, r.Stats().OutboxRequests)
+			})
+		}
 	}
 }
 

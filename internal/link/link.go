@@ -30,8 +30,8 @@ var ErrSilence = errors.New("no sign of life")
 // ErrPong is the cause of a link on which a ping was not answered in time, while other frames arrived.
 var ErrPong = errors.New("a ping was not answered")
 
-// errExited ends a link after Trace or Wrote has ended its reader or its writer.
-var errExited = errors.New("a hook called runtime.Goexit")
+// ErrExited ends a link after Trace or Wrote has ended its reader or its writer.
+var ErrExited = errors.New("a hook called runtime.Goexit")
 
 // Source is where the writer gets its frames.
 type Source interface {

@@ -37,7 +37,7 @@ type reader struct {
 
 func (r *reader) run() {
 	l := r.l
-	err := errExited
+	err := ErrExited
 	defer func() {
 		l.stop(err)
 		// The writer may be in the middle of a write that will never end. It still gets a moment for the close frame.

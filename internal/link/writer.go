@@ -42,7 +42,7 @@ func (s *scratch) giveBack() {
 
 // writer is the only goroutine that writes. It ends the connection, and with it the reader.
 func (l *Link) writer() {
-	err := errExited
+	err := ErrExited
 	defer func() {
 		l.stop(err)
 		_ = l.raw.Close()

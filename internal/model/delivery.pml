@@ -261,7 +261,9 @@ active proctype clock() {
 end:	do
 	/* expire: outbox.Box.expire */
 	:: d_step { timeouts > 0 && owes > 0 && rq[owed[0]] == WRITTEN && ON(T_expire, 0) ->
-		timeouts--; z = owed[0]; rq[z] = WAITING; overdue[z] = 1;
+		timeouts--; z = owed[0]; rq[z] = WAITING;
+		if :: !overdue[z] && !IS_SUSPECT(z) -> widen() :: else fi;
+		overdue[z] = 1;
 		if :: IS_SUSPECT(z) -> putLast() :: else fi;
 		took(T_expire) }
 	/* turnOver: outbox.Box.choose */

@@ -46,7 +46,7 @@ inline holds() {
 	fi
 }
 
-/* widen: a request was answered. outbox.slow.answered */
+/* widen: a request was answered, or had the time for it. outbox.slow.widen */
 inline widen() { window = (2*window < WIDE_OPEN -> 2*window : 0) }
 
 /* endTurn: outbox.Box.endTurn */

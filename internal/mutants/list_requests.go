@@ -8,7 +8,15 @@ var requests = []Mutant{
 	},
 	{
 		Name: "a slow start does not await the list", By: in("outbox", "TestASlowStart"),
-		Marker: "slow-list", Old: "wait > 0", New: "false && wait > 0",
+		Marker: "slow-list", New: "return 0",
+	},
+	{
+		Name: "a suspect does not await the list", By: in("outbox", "TestASuspectBeforeALateList"),
+		Marker: "suspect-list", Old: "max(b.cfg.ReplyTimeout, b.holdsForList(now))", New: "b.cfg.ReplyTimeout",
+	},
+	{
+		Name: "a request without an answer opens no window", By: in("outbox", "TestAPeerThatAnswersBehindPushes"),
+		Marker: "slow-borne", New: "",
 	},
 	{
 		Name:   "a slow start waits as long as the timeout of a request",

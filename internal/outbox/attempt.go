@@ -48,6 +48,10 @@ func (b *Box) expire(now time.Time, ends *endings) {
 // silence notes that an attempt got no reply in time, and reports whether it was the last one of e as it is.
 func (b *Box) silence(e *entry, ends *endings) (last bool) {
 	e.unconfirmed, e.late = true, true
+	//mutant:slow-borne
+	if e.open {
+		b.link.slow.widen()
+	}
 	//mutant:slow-late
 	b.link.slow.leave(e)
 	//mutant:reply-doubles
@@ -111,7 +115,7 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	b.link.answered = true
 	b.link.answers++
 	if e.Class != List {
-		b.link.slow.answered()
+		b.link.slow.widen()
 	}
 	b.offLink(e)
 	e.unqueue()

@@ -38,9 +38,9 @@ type entry struct {
 	awaited     bool   // by Quiesce
 	late        bool   // its last attempt had no reply in time, on whatever link
 	open        bool   // it counts in slow.open
-	answers     uint64 // of the link when it was last written; so are pongs and pushes
-	pongs       uint64
-	pushes      uint64
+	answers     uint64 // Box.link.answers when it was last written
+	pongs       uint64 // Box.link.pongs then
+	pushes      uint64 // Config.Pushes then
 	attempts    int
 	silent      int // attempts without a reply, while others got one
 	rejections  int // that were transient

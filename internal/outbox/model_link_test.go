@@ -20,12 +20,8 @@ func (m *model) answer(id, word string) bool {
 	}
 	m.link.answered = true
 	m.link.answers++
-	if m.link.window *= 2; e.Class == outbox.List {
-		m.link.window /= 2
-	}
-	if m.link.window == 1024 {
-		m.seen["slow start over"]++
-		m.link.window = 0
+	if e.Class != outbox.List {
+		m.widen()
 	}
 	e.settled()
 	e.due = time.Time{}
@@ -103,7 +99,7 @@ func (m *model) held(now time.Time) time.Duration {
 	if m.link.window == 0 {
 		return 0
 	}
-	if wait := m.link.began.Add(m.patient).Sub(now); m.link.listed && !m.link.answered && wait > 0 {
+	if wait := m.heldByList(now); wait > 0 {
 		m.seen["held by the list"]++
 		return wait
 	}
@@ -119,7 +115,24 @@ func (m *model) held(now time.Time) time.Duration {
 	for _, e := range counted {
 		e.counts = false
 	}
+	m.widen()
 	return 0
+}
+
+// widen lets more requests be unanswered in a slow start.
+func (m *model) widen() {
+	if m.link.window *= 2; m.link.window == 1024 {
+		m.seen["slow start over"]++
+		m.link.window = 0
+	}
+}
+
+// heldByList returns for how long a slow start awaits its List.
+func (m *model) heldByList(now time.Time) time.Duration {
+	if m.link.window == 0 || !m.link.listed || m.link.answered {
+		return 0
+	}
+	return m.link.began.Add(m.patient).Sub(now)
 }
 
 func (m *model) down(lost bool) {

@@ -262,6 +262,9 @@ func (m *model) expire(now time.Time) {
 		if written {
 			e.out.Unconfirmed = true
 			e.timeout = min(2*e.timeout, maxReply)
+			if e.counts {
+				m.widen()
+			}
 			e.tardy, e.counts = true, false
 		}
 		if written && m.couldBeAnswered(e) {
@@ -347,7 +350,7 @@ func (m *model) beginTurn(now time.Time) {
 	})
 	if m.mayBeWritten(first) && len(others) == 0 {
 		m.seen["turn"]++
-		m.link.turn, m.link.until = first, now.Add(m.cfg.ReplyTimeout)
+		m.link.turn, m.link.until = first, now.Add(max(m.cfg.ReplyTimeout, m.heldByList(now)))
 	}
 }
 

@@ -4,11 +4,12 @@ import "time"
 
 // A link that was lost with unanswered requests may have been lost because of one of them. Written all at once, the
 // next link would tell no more: the peer may hang up before it has answered any. So that link starts slowly: first the
-// List, then one request, and twice as many with each answer.
+// List, then one request, and twice as many with each answer. A request that has no answer after a reply timeout counts
+// as one that has: the peer did not hang up at it, and its answer may be behind pushes.
 //
-// A request holds others back for a reply timeout at most. So does a List, but for twice as long after each slow start
-// that was lost while it was unanswered: the peer may be slow to answer it, and hang up at what comes next. A suspect
-// does not count: its turn has a bound of its own.
+// So a request holds others back for a reply timeout at most. A List does, too, but for twice as long after each slow
+// start that was lost while it was unanswered: the peer may be slow to answer it, and hang up at what comes next. A
+// suspect does not count: its turn waits for the List as long, and has a bound of its own.
 
 // wideOpen is the number of unanswered requests from which on a slow start is over.
 const wideOpen = 1024
@@ -50,11 +51,8 @@ func (b *Box) holds(now time.Time) time.Duration {
 	if s.window == 0 {
 		return 0
 	}
-	if b.link.listed && !b.link.answered {
-		//mutant:slow-list
-		if wait := b.listWait - now.Sub(s.since); wait > 0 {
-			return wait
-		}
+	if wait := b.holdsForList(now); wait > 0 {
+		return wait
 	}
 	if s.open < s.window {
 		return 0
@@ -66,7 +64,18 @@ func (b *Box) holds(now time.Time) time.Duration {
 	for _, e := range b.byID { // their own timeouts may be far longer
 		s.leave(e)
 	}
+	s.widen()
 	return 0
+}
+
+// holdsForList returns for how long a slow start awaits the List.
+func (b *Box) holdsForList(now time.Time) time.Duration {
+	l := &b.link
+	if l.slow.window == 0 || !l.listed || l.answered {
+		return 0
+	}
+	//mutant:slow-list
+	return b.listWait - now.Sub(l.slow.since)
 }
 
 // enter counts e, which is written for the first time on the link.
@@ -87,8 +96,8 @@ func (s *slow) leave(e *entry) {
 	}
 }
 
-// answered lets more requests be unanswered.
-func (s *slow) answered() {
+// widen lets more requests be unanswered.
+func (s *slow) widen() {
 	//mutant:slow-window
 	if s.window *= 2; s.window >= wideOpen {
 		s.window = 0

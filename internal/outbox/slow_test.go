@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func (p *far) serve(t *testing.T) (frames []string) {
 	pushed := time.Now().Add(p.pushes)
 	for {
 		for len(answers) > 0 && !answers[0].at.After(time.Now()) {
-			require.True(t, p.b.Answer(answers[0].id, "ok"))
+			p.b.Answer(answers[0].id, "ok") // nobody may wait for the second answer to a request
 			answers = answers[1:]
 		}
 		frame, _, wait, err := p.b.Next()
@@ -285,14 +286,76 @@ func TestASlowStartDoesNotCountTheLate(t *testing.T) {
 		time.Sleep(replyTimeout / 2)
 		answers(t, b, "ok", "c")
 		writes(t, b, replyTimeout/2, "d", "e", "f")
-		sends(t, b, "g", "h")
+		sends(t, b, "g", "h", "i", "j", "k", "l")
 		writes(t, b, replyTimeout/2)
 		time.Sleep(replyTimeout / 2)
-		writes(t, b, replyTimeout/2, "b", "g") // b again, and one in its place
-		answers(t, b, "ok", "b")               // takes no place of others
-		assert.Equal(t, 4, b.Left().Open)
-		writes(t, b, replyTimeout/2, "h")
+		writes(t, b, replyTimeout/2, "b", "g", "h", "i", "j", "k") // b again, which takes no place of others
+		assert.Equal(t, 8, b.Left().Open, "four, and twice as many because the peer bears b")
+		answers(t, b, "ok", "b")
+		writes(t, b, replyTimeout/2, "l")
 	})
+}
+
+// A peer that bears everything and answers behind pushes, after half an hour, gets everything: also where a link was
+// lost before.
+func TestAPeerThatAnswersBehindPushes(t *testing.T) {
+	cfg := config()
+	cfg.Len = 2000
+	run(t, cfg, func(t *testing.T, b *box) {
+		lose(t, b, "lost")
+		sends(t, b, names("s", 0, 1000)...)
+		start(t, b, request("list", outbox.List))
+		written := make(map[string]bool)
+		for end := time.Now().Add(30 * time.Minute); time.Now().Before(end); {
+			frame, _, wait, err := b.Next()
+			require.NoError(t, err)
+			if frame == nil {
+				time.Sleep(max(wait, time.Second))
+				continue
+			}
+			written[string(frame)] = true
+		}
+		assert.Len(t, written, 1+1000+1)
+	})
+}
+
+// A suspect with nothing else to be written waits for the List as long as others do: beside an unanswered List nobody is
+// blamed.
+func TestASuspectBeforeALateList(t *testing.T) {
+	p := &far{pushes: replyTimeout + replyTimeout/5, bears: func(id string) bool { return id != "poison" }}
+	runFar(t, p, func(t *testing.T, p *far) {
+		poisoned := send(t, p.b, "poison")
+		for p.links < 20 && len(poisoned.out) == 0 {
+			p.serve(t)
+		}
+		assert.ErrorIs(t, (<-poisoned.out).Err, outbox.ErrLinkLost)
+	})
+}
+
+// Everything is answered later than the reply timeout, and one request not at all. The others are confirmed.
+func TestLatencyAboveTheReplyTimeout(t *testing.T) {
+	for _, n := range []int{1, 2, 5, 20} {
+		for _, first := range []bool{true, false} {
+			p := &far{latency: replyTimeout + replyTimeout/5, bears: func(id string) bool { return id != "poison" }}
+			runFar(t, p, func(t *testing.T, p *far) {
+				all := append(names("s", 0, n), "poison")
+				if first {
+					slices.Reverse(all)
+				}
+				others := sends(t, p.b, all...)
+				at := slices.Index(all, "poison")
+				poisoned := others[at]
+				others = slices.Delete(others, at, at+1)
+				k := 0
+				for p.links < 100 && (k < n || len(poisoned.out) == 0) {
+					p.serve(t)
+					k += confirmed(t, others)
+				}
+				assert.Equal(t, n, k, "%d others, poison first: %v; %d links", n, first, p.links)
+				assert.ErrorIs(t, (<-poisoned.out).Err, outbox.ErrLinkLost)
+			})
+		}
+	}
 }
 
 // The turn of a suspect has a bound of its own: after it, the suspect keeps nobody back.

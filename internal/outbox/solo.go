@@ -17,7 +17,8 @@ type blame struct {
 	alone   int  // links lost while it was written alone, and something else had been answered
 }
 
-// solo is the turn of a suspect. Nothing else is written meanwhile. It ends with an answer, or after a reply timeout.
+// solo is the turn of a suspect. Nothing else is written meanwhile. It ends with an answer, or after a reply
+// timeout, or when a slow start does not wait for the List any more, if that is later.
 type solo struct {
 	e     *entry // nil: no suspect has its turn
 	until time.Time
@@ -36,7 +37,8 @@ func (b *Box) choose(now time.Time) (*entry, time.Duration) {
 		if e == nil {
 			return b.pop(now, paused)
 		}
-		*s = solo{e: e, until: now.Add(b.cfg.ReplyTimeout)}
+		//mutant:suspect-list
+		*s = solo{e: e, until: now.Add(max(b.cfg.ReplyTimeout, b.holdsForList(now)))}
 	}
 	e := s.e
 	//mutant:suspect-alone

@@ -20,7 +20,7 @@ var requests = []Mutant{
 	},
 	{
 		Name:   "a slow start waits as long as the timeout of a request",
-		By:     in("outbox", "TestASlowStartGoesOnWithoutAnswers"),
+		By:     in("outbox", "TestASlowStartGoesOnBeforeALongTimeout"),
 		Marker: "slow-hold", Old: "b.cfg.ReplyTimeout", New: "b.maxReply",
 	},
 	{

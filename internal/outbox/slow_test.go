@@ -276,6 +276,25 @@ func TestASlowStartGoesOnWithoutAnswers(t *testing.T) {
 	})
 }
 
+// Nor does a request that had no reply in time once, was refused for a passing reason, and has a longer timeout since.
+func TestASlowStartGoesOnBeforeALongTimeout(t *testing.T) {
+	run(t, config(), func(t *testing.T, b *box) {
+		send(t, b, "slow")
+		writes(t, b, replyTimeout, "slow")
+		time.Sleep(replyTimeout)
+		writes(t, b, 2*replyTimeout, "slow")
+		answers(t, b, "busy", "slow")
+		time.Sleep(rest(1))
+		writes(t, b, 2*replyTimeout, "slow")
+		b.Down(true)
+		b.Up()
+		send(t, b, "young")
+		writes(t, b, replyTimeout, "slow")
+		time.Sleep(replyTimeout)
+		writes(t, b, replyTimeout, "young")
+	})
+}
+
 // What had no reply in time counts no more, although others that are written later still do.
 func TestASlowStartDoesNotCountTheLate(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {

@@ -26,7 +26,7 @@ test: race-works ## Everything that must pass: vet, all tests with the race dete
 	go test $(RACE) ./...
 	go test -count=1 -run TestFiveGigabytes .
 	cd examples/image && go test ./...
-	@$(MAKE) --no-print-directory faults soak-short
+	@$(MAKE) --no-print-directory -j2 -Otarget faults soak-short
 
 # Without the race detector, which makes some of these tests do less: only so a connection breaks behind every byte. Of a
 # package in its own directory, go test shows what it has printed although it passed.
@@ -49,12 +49,14 @@ soak: ## Check for an hour or so that nothing is lost: make soak MESSAGES=100000
 # Each run leaves its report there.
 SOAK_SHORT := cd internal/soak && SOAK_JSON="$(CURDIR)/bin/soak-short" go test -count=1 -v -tags soak -run '^TestSoak'
 
-.PHONY: soak-short
-soak-short: race-works ## The same for a minute or two, with the race detector and without
-ifneq ($(RACE),)
-	$(SOAK_SHORT) $(RACE)
-endif
+.PHONY: soak-short soak-plain soak-race
+soak-short: soak-plain $(if $(RACE),soak-race) ## The same for a minute or two, with the race detector and without
+
+soak-plain:
 	$(SOAK_SHORT)
+
+soak-race: race-works
+	$(SOAK_SHORT) $(RACE)
 
 .PHONY: soak-table
 soak-table: ## Write the runs in internal/soak/reports into the table in the README

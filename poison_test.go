@@ -37,7 +37,7 @@ func TestAFrameAtWhichTheServiceHangsUp(t *testing.T) {
 			s.answer = hangsUpAt(poison)
 			c := s.start(botID, h, nil)
 			synctest.Wait()
-			ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Hour)
 			defer cancel()
 			var all sync.WaitGroup
 			send := func(out blaze.Outgoing) {

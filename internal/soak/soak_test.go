@@ -52,13 +52,13 @@ func soak(t *testing.T, o Options) *Report {
 
 // TestSoak is the short soak: a fifth of the messages where the race detector takes ten times as long.
 func TestSoak(t *testing.T) {
-	o := Options{Messages: 100_000, Sends: 10_000, Cuts: 150}
+	o := Options{Messages: 100_000, Sends: 10_000, Cuts: 100}
 	if Race {
-		o = Options{Messages: 20_000, Sends: 4000, Cuts: 150, Window: 600, InboxBytes: 200_000, Conversations: 100}
+		o = Options{Messages: 20_000, Sends: 4000, Cuts: 100, Window: 600, InboxBytes: 200_000, Conversations: 100}
 	}
 	o.Seed = seedOf(t, 1)
 	rep := soak(t, o)
-	assert.GreaterOrEqual(t, rep.Cuts, 100, "connections cut")
+	assert.GreaterOrEqual(t, rep.Cuts, 70, "connections cut")
 }
 
 // TestSoakWithoutPluralActions meets a server that refuses the two plural actions, so that everything goes out alone.

@@ -17,6 +17,10 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
+// batchPosts is how many requests of a batch may be unanswered at once. Each of them uses up an interception before it
+// arms the next one.
+const batchPosts = 16
+
 // refusesRequestsWith puts a gateway before the service that refuses the requests with any of these messages, as long as
 // the function says. It counts the requests.
 func refusesRequestsWith(r *rig, while func() bool, ids ...string) *atomic.Int32 {
@@ -32,7 +36,9 @@ func refusesRequestsWith(r *rig, while func() bool, ids ...string) *atomic.Int32
 		}
 		return blazetest.Answer{}
 	}
-	r.Intercept(sealedAction, gateway)
+	for range 2 * batchPosts {
+		r.Intercept(sealedAction, gateway)
+	}
 	return &requests
 }
 

@@ -63,7 +63,7 @@ var delivery = []Mutant{
 	if last := l.items.Len() - 1; last > 0 {
 		it := l.items.All()[last]
 		l.items.Keep(last)
-		l = &lane[K, M]{key: key}
+		l = &lane[M]{key: key}
 		b.lanes[key] = l
 		l.items.Push(it)
 	}

@@ -21,9 +21,9 @@ const (
 )
 
 // SendBatch sends messages, many in a request where that is possible, and waits until each is confirmed or has failed.
-// Messages of one conversation are sent in the order given, encrypted and plain ones alike. The result has one
-// Sent for each of outs, in their order, zero where the message was not sent; the error is nil or a *[BatchError], whose errors
-// are as those of Send. An invalid message fails alone, and so does one that the server refuses. A MessageID may be
+// Messages of one conversation are sent in the order given, encrypted and plain ones alike. The result has one Sent for
+// each of outs, in their order; it is zero where the message was not sent. The error is nil or a *[BatchError] with
+// errors as those of Send. An invalid message fails alone, and so does one that the server refuses. A MessageID may be
 // given once: a second message with it is an [InvalidError]. For progress, call it with slices.Chunk.
 //
 // Plain messages with a RecipientID share frames (CREATE_PLAIN_MESSAGES) of at most 100 messages and 128 KB. Encrypted

@@ -261,35 +261,6 @@ func newError(e *wire.Error, action, messageID string) *Error {
 	return &Error{Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra, Action: action, MessageID: messageID}
 }
 
-// hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been
-// stored is never hopeless: the next attempt finds out. Nor is a nil pointer to an error type, which says nothing.
-// It asks the error of a user: judge guards it.
-func hopeless(err error) bool {
-	var unconfirmed *UnconfirmedError
-	if errors.As(err, &unconfirmed) {
-		return false
-	}
-	if errors.Is(err, ErrDrop) || errors.Is(err, ErrNoSession) {
-		return true
-	}
-	//mutant:closed-hopeless
-	if errors.Is(err, ErrClosed) { // it wraps the error of Run, which is none of the message
-		return false
-	}
-	var batch *BatchError
-	if errors.As(err, &batch) && batch != nil { // one message that another attempt may get through is enough
-		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })
-	}
-	if errors.Is(err, ErrInvalid) {
-		return true
-	}
-	// Of several refusals joined, one that is temporary is enough for another attempt. A 401 is about the session or the sign-in, and not about the message.
-	var refused *Error
-	//mutant:handler-401
-	return errors.As(err, &refused) && refused != nil && !errors.Is(err, CodeUnauthorized) &&
-		!slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
-}
-
 // transient reports whether the request may succeed later.
 func transient(r *wire.Error) bool { return Code(r.Code).temporary() }
 

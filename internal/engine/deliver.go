@@ -2,6 +2,8 @@ package engine
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,6 +14,14 @@ import (
 
 // errIDs is the error of a push without usable ids.
 var errIDs = errors.New("a push without usable ids")
+
+// unusable returns errIDs, with the id of the message where that one is usable.
+func unusable(m *wire.Message) error {
+	if id := m.MessageID; id != "" && len(id) <= wire.MaxID {
+		return fmt.Errorf("message %s: %w", strconv.Quote(id), errIDs)
+	}
+	return errIDs
+}
 
 // hooks returns the functions that the reader and the writer of a link call.
 func (e *Engine) hooks() link.Hooks {
@@ -99,7 +109,7 @@ func (e *Engine) push(f *wire.Received) {
 		return
 	}
 	if m.MessageID == "" || longestID(m) > wire.MaxID {
-		e.skip(errIDs)
+		e.skip(unusable(m))
 		return
 	}
 	// The size counts all that may be long: the ids were checked.
@@ -113,7 +123,7 @@ func (e *Engine) push(f *wire.Received) {
 
 func longestID(m *wire.Message) int {
 	return max(
-		len(m.MessageID), len(m.ConversationID), len(m.UserID), len(m.SessionID), len(m.QuoteMessageID), len(m.RepresentativeID),
+		len(m.MessageID), len(m.ConversationID), len(m.UserID), len(m.RepresentativeID),
 	)
 }
 
@@ -129,7 +139,7 @@ func (e *Engine) receipt(f *wire.Received) {
 	}
 	id := f.Message.MessageID
 	if id == "" || max(len(id), len(f.Status)) > wire.MaxID {
-		e.skip(errIDs)
+		e.skip(unusable(&f.Message))
 		return
 	}
 	taken, full := e.receipts.add(receipt{id: id, status: f.Status, at: f.UpdatedAt})

@@ -46,7 +46,7 @@ func refused(resp *http.Response, token string) error {
 	var reply struct {
 		Error *wire.Error `json:"error"`
 	}
-	if json.Unmarshal([]byte(body), &reply) == nil && reply.Error != nil {
+	if json.Unmarshal([]byte(body), &reply) == nil && reply.Error != nil && reply.Error.Code != 0 {
 		e.Refusal = reply.Error
 	} else {
 		e.Body = body[:min(len(body), maxText)]

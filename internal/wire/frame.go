@@ -7,6 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
 // The limits of what is read. The service's largest message is 128 KB of data, so all of them are far from any honest frame.
@@ -39,13 +43,32 @@ type Frame struct {
 	Error  *Error          `json:"error,omitempty"`
 }
 
-// Error is a refusal as the wire has it.
+// Error is a refusal as the wire has it. What cannot be read of one is zero: a request is answered by any.
 type Error struct {
 	Status      int             `json:"status"`
 	Code        int             `json:"code"`
 	Description string          `json:"description"`
 	Extra       json.RawMessage `json:"extra,omitempty"`
 }
+
+// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil.
+func (e *Error) UnmarshalJSON(p []byte) error {
+	var v struct {
+		Status      lenient.Number  `json:"status"`
+		Code        lenient.Number  `json:"code"`
+		Description lenient.String  `json:"description"`
+		Extra       json.RawMessage `json:"extra"`
+	}
+	v.Status, v.Code = lenient.Number(e.Status), lenient.Number(e.Code) // of two, the last that can be read counts
+	v.Description, v.Extra = lenient.String(e.Description), e.Extra
+	_ = json.Unmarshal(p, &v) // what is no object says nothing
+	*e = Error{
+		Status: clampInt32(v.Status), Code: clampInt32(v.Code), Description: string(v.Description), Extra: v.Extra,
+	}
+	return nil
+}
+
+func clampInt32(n lenient.Number) int { return int(min(max(n, math.MinInt32), math.MaxInt32)) }
 
 // errNoFrame is the error of valid JSON that says nothing: null, {} and the like.
 var errNoFrame = errors.New("wire: a frame without id and action")
@@ -54,7 +77,7 @@ var errNoFrame = errors.New("wire: a frame without id and action")
 func Parse(p []byte) (*Frame, error) {
 	f := new(Frame)
 	if err := json.Unmarshal(p, f); err != nil {
-		return nil, describe(err)
+		return nil, ofMessage(p, describe(err))
 	}
 	if f.ID == "" && f.Action == "" {
 		return nil, errNoFrame
@@ -73,6 +96,23 @@ func describe(err error) error {
 		return fmt.Errorf("wire: JSON field %q is not a %s", shape.Field, shape.Type)
 	}
 	return errors.New("wire: JSON of another shape")
+}
+
+// ofMessage adds to the error of a frame that cannot be used which message it was about, if that can be read.
+func ofMessage(frame []byte, err error) error {
+	var f struct {
+		Data json.RawMessage `json:"data"`
+	}
+	_ = json.Unmarshal(frame, &f) // of a frame whose id is odd, the data is read all the same
+	var m struct {
+		MessageID lenient.String `json:"message_id"`
+	}
+	_ = json.Unmarshal(f.Data, &m)
+	//mutant:unusable-id
+	if m.MessageID == "" || len(m.MessageID) > MaxID {
+		return err
+	}
+	return fmt.Errorf("message %s: %w", strconv.Quote(string(m.MessageID)), err)
 }
 
 // Marshal returns the JSON of v as this protocol's peers write it: on one line, with <, > and & as they are.

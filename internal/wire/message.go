@@ -3,9 +3,11 @@ package wire
 import (
 	"encoding/json"
 	"errors"
-	"strconv"
+	"math"
 	"strings"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
 // Received is a frame of the service as a client reads it.
@@ -91,6 +93,12 @@ var errNoData = errors.New("wire: a push without data")
 // fill makes a Received of what was read.
 func (d *Decoder) fill(r *Received) {
 	s := &d.s
+	for _, span := range []int{spanSessionID, spanQuoteMessageID} {
+		//mutant:long-accompanying
+		if len(s.spans[span]) > MaxID {
+			s.spans[span] = nil // no id, and nothing that a message is to be lost for
+		}
+	}
 	// What is longer than any id has memory of its own: it would else stay as long as an id does.
 	shared := func(span []byte) bool { return len(span) <= MaxID }
 	size := 0
@@ -124,7 +132,7 @@ func (d *Decoder) fill(r *Received) {
 	m.QuoteMessageID, m.RepresentativeID = next(spanQuoteMessageID), next(spanRepresentativeID)
 	m.Category = common(s.spans[spanCategory])
 	m.Pending = string(s.spans[spanSource]) == ActionListPending
-	m.ExpireIn, m.Silent = s.expireIn, s.silent
+	m.ExpireIn, m.Silent = min(max(s.expireIn, 0), maxSeconds), s.silent
 	m.CreatedAt = moment(s.spans[spanCreatedAt])
 	if r.Action == ActionAck {
 		r.UpdatedAt = moment(s.spans[spanUpdatedAt])
@@ -132,12 +140,15 @@ func (d *Decoder) fill(r *Received) {
 	d.decodeData(m)
 }
 
-// moment reads an RFC 3339 time. What cannot be read is the zero time: no message is worth losing for its date.
+// maxSeconds is the longest time that a time.Duration can hold.
+const maxSeconds = int64(math.MaxInt64 / time.Second)
+
+// moment reads a time. What cannot be read is the zero time: no message is worth losing for its date.
 func moment(span []byte) time.Time {
 	if len(span) == 0 {
 		return time.Time{}
 	}
-	t, _ := time.Parse(time.RFC3339Nano, string(span))
+	t, _ := lenient.Time(string(span))
 	return t
 }
 
@@ -203,69 +214,51 @@ func (d *Decoder) read(p []byte, r *Received) error {
 	var v view
 	if s.object {
 		if err := json.Unmarshal(f.Data, &v); err != nil {
-			r.Fault, v = describe(err), view{}
+			r.Fault, v = ofMessage(p, describe(err)), view{}
 		}
 	}
 	for span, text := range [spanCount]string{
 		spanID: f.ID, spanAction: f.Action,
-		spanConversationID: v.ConversationID, spanUserID: v.UserID, spanSessionID: v.SessionID, spanMessageID: v.MessageID,
-		spanCategory: v.Category, spanData: v.Data, spanDataBase64: v.DataBase64, spanStatus: v.Status, spanSource: v.Source,
-		spanQuoteMessageID: v.QuoteMessageID, spanRepresentativeID: v.RepresentativeID,
+		spanConversationID: v.ConversationID, spanUserID: v.UserID, spanSessionID: string(v.SessionID),
+		spanMessageID: v.MessageID, spanCategory: v.Category, spanData: v.Data, spanDataBase64: v.DataBase64,
+		spanStatus: string(v.Status), spanSource: string(v.Source),
+		spanQuoteMessageID: string(v.QuoteMessageID), spanRepresentativeID: v.RepresentativeID,
 		spanCreatedAt: string(v.CreatedAt), spanUpdatedAt: string(v.UpdatedAt),
 	} {
 		s.spans[span] = []byte(text)
 	}
-	s.silent, s.expireIn = v.Silent, int64(v.ExpireIn)
+	s.silent, s.expireIn = bool(v.Silent), int64(v.ExpireIn)
 	return nil
 }
 
-// view is the data of a pushed frame, a message or the receipt of one, as it is written.
+// view is the data of a pushed frame, a message or the receipt of one, as it is written. Without its ids, its category
+// and its data it is of no use; the other fields only accompany it.
 type view struct {
-	ConversationID   string    `json:"conversation_id"`
-	UserID           string    `json:"user_id"`
-	SessionID        string    `json:"session_id"`
-	MessageID        string    `json:"message_id"`
-	Category         string    `json:"category"`
-	Data             string    `json:"data"`
-	DataBase64       string    `json:"data_base64"`
-	Status           string    `json:"status"`
-	Source           string    `json:"source"`
-	QuoteMessageID   string    `json:"quote_message_id"`
-	RepresentativeID string    `json:"representative_id"`
-	Silent           bool      `json:"silent"`
-	ExpireIn         integer   `json:"expire_in"`
-	CreatedAt        timestamp `json:"created_at"`
-	UpdatedAt        timestamp `json:"updated_at"`
+	ConversationID   string         `json:"conversation_id"`
+	UserID           string         `json:"user_id"`
+	SessionID        lenient.String `json:"session_id"`
+	MessageID        string         `json:"message_id"`
+	Category         string         `json:"category"`
+	Data             string         `json:"data"`
+	DataBase64       string         `json:"data_base64"`
+	Status           lenient.String `json:"status"`
+	Source           lenient.String `json:"source"`
+	QuoteMessageID   lenient.String `json:"quote_message_id"`
+	RepresentativeID string         `json:"representative_id"`
+	Silent           lenient.Flag   `json:"silent"`
+	ExpireIn         lenient.Number `json:"expire_in"`
+	CreatedAt        timestamp      `json:"created_at"`
+	UpdatedAt        timestamp      `json:"updated_at"`
 }
 
-// integer is one that is also read when it is written as a string, as some clients do.
-type integer int64
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (n *integer) UnmarshalJSON(p []byte) error {
-	s := string(p)
-	if s == "null" {
-		return nil
-	}
-	if len(s) >= 2 && s[0] == '"' {
-		s = s[1 : len(s)-1]
-	}
-	v, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return errors.New("wire: not an integer")
-	}
-	*n = integer(v)
-	return nil
-}
-
-// timestamp is the text of an RFC 3339 time. What is none changes nothing.
+// timestamp is the text of a time. What is none changes nothing.
 type timestamp string
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (t *timestamp) UnmarshalJSON(p []byte) error {
 	if len(p) >= 2 && p[0] == '"' {
 		text := string(p[1 : len(p)-1])
-		if _, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		if _, ok := lenient.Time(text); ok {
 			*t = timestamp(text)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,12 +107,21 @@ func (c Code) meaning() string {
 	return ""
 }
 
-// temporary are the refusals that pass by themselves. This is the one place that decides.
-//
-//mutant:temporary-codes
-var temporary = []Code{CodeTooManyRequests, CodeServer, CodeBlazeServer, CodeBlazeTimeout}
+// passes reports whether a refusal passes by itself. This is the one place that decides. The service says so in the code
+// or in the status: 429, 7000, 7001, and 500 to 599. What says neither is no reason to give up.
+func passes(code, status int) bool {
+	//mutant:temporary-silent
+	return passing(code) || passing(status) || code == 0 && status == 0
+}
 
-func (c Code) temporary() bool { return slices.Contains(temporary, c) }
+func passing(n int) bool {
+	switch Code(n) {
+	case CodeTooManyRequests, CodeBlazeServer, CodeBlazeTimeout:
+		return true
+	}
+	//mutant:temporary-codes
+	return n >= 500 && n <= 599
+}
 
 // Error is a refusal by the service: it answered, and the answer was no. By its word nothing was stored: where an
 // earlier try of the same message may have been, the refusal comes inside an [UnconfirmedError].
@@ -160,9 +168,9 @@ func (e *Error) Unwrap() error {
 	return e.Code
 }
 
-// Temporary reports whether the same request may succeed later (429, 500, 7000, 7001). The Client has already tried
-// Config.SendAttempts times when it returns such an error.
-func (e *Error) Temporary() bool { return e != nil && e.Code.temporary() }
+// Temporary reports whether the same request may succeed later: the code or the status is 429, 7000, 7001 or 500 to 599,
+// or there is neither. The Client has already tried Config.SendAttempts times when it returns such an error.
+func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Status) }
 
 // UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before
 // the context or the Client ended, or it was written again and then refused. A reply refused with 403 may be one too:
@@ -262,7 +270,7 @@ func newError(e *wire.Error, action, messageID string) *Error {
 }
 
 // transient reports whether the request may succeed later.
-func transient(r *wire.Error) bool { return Code(r.Code).temporary() }
+func transient(r *wire.Error) bool { return passes(r.Code, r.Status) }
 
 // connectionError makes an error for users of the reason why the engine is offline, or why Run ends.
 func connectionError(err error) error {

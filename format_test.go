@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -158,13 +159,17 @@ func TestErrorTexts(t *testing.T) {
 	} {
 		assert.EqualError(t, err, want)
 	}
-	for code, temporary := range map[blaze.Code]bool{
-		429: true, 500: true, 7000: true, 7001: true, 400: false, 401: false, 403: false, 404: false, 10002: false, 10006: false,
-		20116: false, 20140: false, 0: false, 501: false,
-	} {
-		e := &blaze.Error{Code: code}
-		assert.Equal(t, temporary, e.Temporary(), code)
-		assert.ErrorIs(t, e, code)
-		assert.NotErrorIs(t, e, code+1)
+	for code := range 30_000 {
+		e := &blaze.Error{Code: blaze.Code(code), Status: 202}
+		temporary := code >= 500 && code <= 599 || slices.Contains([]int{429, 7000, 7001}, code)
+		require.Equal(t, temporary, e.Temporary(), code)
+		e = &blaze.Error{Code: 10001, Status: code}
+		require.Equal(t, temporary, e.Temporary(), code)
+		require.ErrorIs(t, e, blaze.Code(10001))
 	}
+	assert.True(t, new(blaze.Error).Temporary(), "it says nothing")
+	assert.True(t, (&blaze.Error{Status: 503}).Temporary())
+	assert.False(t, (&blaze.Error{Status: 403}).Temporary())
+	assert.False(t, (&blaze.Error{Code: 403}).Temporary())
+	assert.False(t, (*blaze.Error)(nil).Temporary())
 }

@@ -30,7 +30,7 @@ func (c *Client) limit(ctx context.Context) error {
 // pace waits for the Limiter once more after a 429.
 func (c *Client) pace(ctx context.Context, rejection *wire.Error) error {
 	//mutant:limit-429
-	if Code(rejection.Code) == CodeTooManyRequests {
+	if Code(rejection.Code) == CodeTooManyRequests || Code(rejection.Status) == CodeTooManyRequests {
 		return c.limit(ctx)
 	}
 	return nil

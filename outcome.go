@@ -76,8 +76,23 @@ func hopeless(err error) bool {
 	// sign-in, and not about the message.
 	var refused *Error
 	//mutant:handler-401
-	return errors.As(err, &refused) && refused != nil && !errors.Is(err, CodeUnauthorized) &&
-		!slices.ContainsFunc(temporary, func(c Code) bool { return errors.Is(err, c) })
+	return errors.As(err, &refused) && refused != nil && !errors.Is(err, CodeUnauthorized) && !temporary(err)
+}
+
+// temporary reports whether err is, wraps or joins a refusal that passes by itself.
+func temporary(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // it looks at all of the tree; errors.As stops at the first
+	case *Error:
+		return e.Temporary()
+	case Code:
+		return passing(int(e))
+	case interface{ Unwrap() error }:
+		return temporary(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		//mutant:temporary-joined
+		return slices.ContainsFunc(e.Unwrap(), temporary)
+	}
+	return false
 }
 
 // panicError is the error of a handler, or of OnReceipt, that panicked.

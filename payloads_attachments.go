@@ -11,9 +11,11 @@ const maxAudio = 60 * time.Second
 
 // Attachment is a file that was uploaded to the service, in the messages that show it.
 type Attachment struct {
-	ID       string // what the service called the upload, a UUID
-	MimeType string // for example image/jpeg; may be empty
-	Size     int64  // in bytes, not negative
+	ID        string    // what the service called the upload, a UUID
+	MimeType  string    // for example image/jpeg; may be empty
+	Size      int64     // in bytes, not negative
+	CreatedAt time.Time // when it was uploaded, as today's apps say; zero: not said
+	Shareable *bool     // whether users may pass it on; nil leaves it to the app
 	// Key and Digest belong to a file that was encrypted before the upload: 64 bytes that open it, and the SHA-256 of what
 	// was uploaded. Both are nil for a plain file. They are sent in encrypted messages only, and there always.
 	Key, Digest []byte
@@ -30,20 +32,31 @@ func (a Attachment) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", a.ID), slog.String("mime_type", a.MimeType), slog.Int64("size", a.Size))
 }
 
-// id checks the attachment of a payload of the given type and returns its id in lower case.
-func (a Attachment) id(v *validation, kind string) string {
-	id := v.id(kind+".ID", a.ID)
+// attachmentEnd are the fields of an attachment that come last, behind those of its payload.
+type attachmentEnd struct {
+	Key       []byte `json:"key,omitempty"`
+	Digest    []byte `json:"digest,omitempty"`
+	CreatedAt string `json:"created_at,omitempty"`
+	Shareable *bool  `json:"shareable,omitempty"`
+}
+
+// wire checks the attachment of a payload of the given type and returns its id in lower case, and the fields that come
+// last.
+func (a Attachment) wire(v *validation, kind string) (id string, end attachmentEnd) {
+	id = v.id(kind+".ID", a.ID)
 	v.check(a.Size >= 0, kind+".Size", "must not be negative")
-	return id
+	return id, attachmentEnd{a.Key, a.Digest, v.time(kind+".CreatedAt", a.CreatedAt), a.Shareable}
 }
 
 func (f *fields) attachment() Attachment {
 	return Attachment{
-		ID:       f.need("attachment_id"),
-		MimeType: f.str("mime_type"),
-		Size:     f.int64("size"),
-		Key:      f.bytes("key"),
-		Digest:   f.bytes("digest"),
+		ID:        f.need("attachment_id"),
+		MimeType:  f.str("mime_type"),
+		Size:      f.int64("size"),
+		CreatedAt: f.time("created_at"),
+		Shareable: f.boolean("shareable"),
+		Key:       f.secret("key"),
+		Digest:    f.secret("digest"),
 	}
 }
 
@@ -59,7 +72,7 @@ func (Image) Category() Category { return CategoryPlainImage }
 
 func (i Image) data() ([]byte, error) {
 	var v validation
-	id := i.id(&v, "Image")
+	id, end := i.wire(&v, "Image")
 	v.dimensions("Image", i.Width, i.Height)
 	return v.marshal(struct {
 		ID        string `json:"attachment_id"`
@@ -68,9 +81,8 @@ func (i Image) data() ([]byte, error) {
 		Height    int    `json:"height"`
 		Size      int64  `json:"size"`
 		Thumbnail string `json:"thumbnail,omitempty"`
-		Key       []byte `json:"key,omitempty"`
-		Digest    []byte `json:"digest,omitempty"`
-	}{id, i.MimeType, i.Width, i.Height, i.Size, i.Thumbnail, i.Key, i.Digest})
+		attachmentEnd
+	}{id, i.MimeType, i.Width, i.Height, i.Size, i.Thumbnail, end})
 }
 
 func readImage(f *fields) Image {
@@ -93,15 +105,14 @@ func (Data) Category() Category { return CategoryPlainData }
 
 func (d Data) data() ([]byte, error) {
 	var v validation
-	id := d.id(&v, "Data")
+	id, end := d.wire(&v, "Data")
 	return v.marshal(struct {
 		ID       string `json:"attachment_id"`
 		MimeType string `json:"mime_type"`
 		Size     int64  `json:"size"`
 		Name     string `json:"name,omitempty"`
-		Key      []byte `json:"key,omitempty"`
-		Digest   []byte `json:"digest,omitempty"`
-	}{id, d.MimeType, d.Size, d.Name, d.Key, d.Digest})
+		attachmentEnd
+	}{id, d.MimeType, d.Size, d.Name, end})
 }
 
 func readData(f *fields) Data {
@@ -120,7 +131,7 @@ func (Audio) Category() Category { return CategoryPlainAudio }
 
 func (a Audio) data() ([]byte, error) {
 	var v validation
-	id := a.id(&v, "Audio")
+	id, end := a.wire(&v, "Audio")
 	v.duration("Audio.Duration", a.Duration)
 	v.check(a.Duration <= maxAudio, "Audio.Duration", "must be at most %v", maxAudio)
 	return v.marshal(struct {
@@ -129,9 +140,8 @@ func (a Audio) data() ([]byte, error) {
 		Waveform []byte `json:"waveform,omitempty"`
 		Size     int64  `json:"size"`
 		Duration int64  `json:"duration"`
-		Key      []byte `json:"key,omitempty"`
-		Digest   []byte `json:"digest,omitempty"`
-	}{id, a.MimeType, a.Waveform, a.Size, a.Duration.Milliseconds(), a.Key, a.Digest})
+		attachmentEnd
+	}{id, a.MimeType, a.Waveform, a.Size, a.Duration.Milliseconds(), end})
 }
 
 func readAudio(f *fields) Audio {
@@ -155,7 +165,7 @@ func (Video) Category() Category { return CategoryPlainVideo }
 
 func (p Video) data() ([]byte, error) {
 	var v validation
-	id := p.id(&v, "Video")
+	id, end := p.wire(&v, "Video")
 	v.dimensions("Video", p.Width, p.Height)
 	v.duration("Video.Duration", p.Duration)
 	return v.marshal(struct {
@@ -166,9 +176,8 @@ func (p Video) data() ([]byte, error) {
 		Size      int64  `json:"size"`
 		Duration  int64  `json:"duration"`
 		Thumbnail string `json:"thumbnail,omitempty"`
-		Key       []byte `json:"key,omitempty"`
-		Digest    []byte `json:"digest,omitempty"`
-	}{id, p.MimeType, p.Width, p.Height, p.Size, p.Duration.Milliseconds(), p.Thumbnail, p.Key, p.Digest})
+		attachmentEnd
+	}{id, p.MimeType, p.Width, p.Height, p.Size, p.Duration.Milliseconds(), p.Thumbnail, end})
 }
 
 func readVideo(f *fields) Video {

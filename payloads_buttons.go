@@ -53,7 +53,7 @@ func (v *validation) buttonsJSON(path string, buttons []Button) []buttonJSON {
 func indexed(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 func readButton(f *fields) Button {
-	return Button{Label: f.need("label"), Color: f.str("color"), Action: f.need("action")}
+	return Button{Label: f.str("label"), Color: f.str("color"), Action: f.str("action")}
 }
 
 // ButtonGroup is a message of 1 to 18 buttons.
@@ -75,15 +75,16 @@ func decodeButtonGroup(_ string, data []byte) (Payload, error) {
 }
 
 // Card is a title and a text to be opened, in one of two styles. With Action it is a small card with an icon that opens an
-// address: that style is the one of the service's list of websocket messages. With Actions it is a larger one, with a cover
-// above and buttons below, for Messenger from 2024 on. One of the two must be set, not both: an app that finds Action
-// ignores all that belongs to the newer style.
+// address: that style is the one of the service's list of websocket messages. With Actions, or CoverURL, or both, it is a
+// larger one, with a cover above and buttons below, for Messenger from 2024 on. To be sent it needs one of the two
+// styles, not both: an app that finds Action ignores all that belongs to the newer style. In a received card of the newer
+// style the title and the description may be empty.
 type Card struct {
 	AppID       string   // the bot the card is from, a UUID; may be empty
 	IconURL     string   // style with Action; may be empty
 	CoverURL    string   // style with Actions; may be empty
-	Title       string   // must not be empty; apps show about 36 characters
-	Description string   // must not be empty; apps take up to 1024 characters
+	Title       string   // must not be empty to be sent; apps show about 36 characters
+	Description string   // must not be empty to be sent; apps take up to 1024 characters
 	Action      string   // the address the card opens
 	Actions     []Button // below the card
 	Shareable   *bool    // whether users may pass the card on; nil leaves it to the app
@@ -97,7 +98,8 @@ func (c Card) data() ([]byte, error) {
 	appID := v.optionalID("Card.AppID", c.AppID)
 	v.check(c.Title != "", "Card.Title", "must not be empty")
 	v.check(c.Description != "", "Card.Description", "must not be empty")
-	v.check(c.Action != "" || len(c.Actions) > 0, "Card.Action", "missing, and so is Actions: set one of the two")
+	v.check(c.Action != "" || len(c.Actions) > 0 || c.CoverURL != "", "Card.Action",
+		"missing, and so are Actions and CoverURL: set Action, or one of the other two")
 	v.check(c.Action == "" || len(c.Actions) == 0, "Card.Actions", "must be empty when Action is set")
 	return v.marshal(struct {
 		AppID       string       `json:"app_id,omitempty"`
@@ -116,22 +118,19 @@ func readCard(f *fields) Card {
 		AppID:       f.str("app_id"),
 		IconURL:     f.str("icon_url"),
 		CoverURL:    f.str("cover_url"),
-		Title:       f.need("title"),
+		Title:       f.str("title"),
 		Description: f.str("description"),
 		Action:      f.str("action"),
 		Shareable:   f.boolean("shareable"),
 	}
-	if raw := f.value("cover"); c.CoverURL == "" && raw != nil {
-		cover := readObject("cover.", raw)
-		c.CoverURL = cover.str("url")
-		f.adopt(cover.err)
+	if c.CoverURL == "" {
+		c.CoverURL = readObject("cover.", f.values["cover"]).str("url")
 	}
-	if raw := f.value("actions"); raw != nil {
-		buttons, err := readObjects("actions", raw, readButton)
-		f.adopt(err)
-		if len(buttons) > 0 {
-			c.Actions = buttons
-		}
+	if buttons, _ := readObjects("actions", f.values["actions"], readButton); len(buttons) > 0 {
+		c.Actions = buttons
+	}
+	if c.Title == "" && c.CoverURL == "" && c.Description == "" && len(c.Actions) == 0 {
+		f.fail("title", "missing, and so are cover, description and actions")
 	}
 	return c
 }

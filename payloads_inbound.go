@@ -51,6 +51,8 @@ type AccountSnapshot struct {
 	TraceID    string
 	Memo       string // as it came
 	CreatedAt  time.Time
+	// The balance of the account before and after, decimal; "" where the service did not say.
+	OpeningBalance, ClosingBalance string
 }
 
 // Category returns [CategorySystemAccountSnapshot].
@@ -68,24 +70,69 @@ func (s AccountSnapshot) data() ([]byte, error) {
 		TraceID    string `json:"trace_id"`
 		Memo       string `json:"memo"`
 		CreatedAt  string `json:"created_at,omitempty"`
-	}{s.Type, s.SnapshotID, s.OpponentID, s.AssetID, s.Amount, s.TraceID, s.Memo, v.time("AccountSnapshot.CreatedAt", s.CreatedAt)})
+		Opening    string `json:"opening_balance,omitempty"`
+		Closing    string `json:"closing_balance,omitempty"`
+	}{
+		s.Type, s.SnapshotID, s.OpponentID, s.AssetID, s.Amount, s.TraceID, s.Memo,
+		v.time("AccountSnapshot.CreatedAt", s.CreatedAt), s.OpeningBalance, s.ClosingBalance,
+	})
 }
 
 func readAccountSnapshot(f *fields) AccountSnapshot {
 	s := AccountSnapshot{
 		Type:       f.str("type"),
-		SnapshotID: f.need("snapshot_id"),
-		OpponentID: f.str("opponent_id"),
-		AssetID:    f.str("asset_id"),
-		Amount:     f.str("amount"),
-		TraceID:    f.str("trace_id"),
+		SnapshotID: f.snapshotID(),
+		OpponentID: f.exact("opponent_id"),
+		AssetID:    f.exact("asset_id"),
+		Amount:     f.amount("amount"),
+		TraceID:    f.exact("trace_id"),
 		Memo:       f.str("memo"),
 		CreatedAt:  f.time("created_at"),
+
+		OpeningBalance: f.str("opening_balance"),
+		ClosingBalance: f.str("closing_balance"),
 	}
 	if s.OpponentID == "" {
-		s.OpponentID = f.str("counter_user_id")
+		s.OpponentID = f.exact("counter_user_id")
 	}
 	return s
+}
+
+// snapshotID reads the id without which a notice of money cannot be checked.
+func (f *fields) snapshotID() string {
+	id := f.exact("snapshot_id")
+	if id == "" {
+		f.fail("snapshot_id", "missing")
+	}
+	return id
+}
+
+// Deposit is where the money of a [SafeSnapshot] came from, if it came from outside.
+type Deposit struct {
+	Hash        string // of the transaction
+	Index       int64  // of its output, not negative
+	Sender      string // may be empty
+	Destination string
+	Tag         string // or memo of the destination; may be empty
+}
+
+// depositJSON has the wire's names.
+type depositJSON struct {
+	Hash        string `json:"deposit_hash"`
+	Index       int64  `json:"deposit_index"`
+	Sender      string `json:"sender"`
+	Destination string `json:"destination"`
+	Tag         string `json:"tag"`
+}
+
+func readDeposit(f *fields) *Deposit {
+	if f.err != nil {
+		return nil
+	}
+	return &Deposit{
+		Hash: f.str("deposit_hash"), Index: f.int64("deposit_index"),
+		Sender: f.str("sender"), Destination: f.str("destination"), Tag: f.str("tag"),
+	}
 }
 
 // SafeSnapshot says that money, or an inscription, moved. Only the service sends it. It is a notice, no proof: check the
@@ -105,6 +152,8 @@ type SafeSnapshot struct {
 	DepositHash     string // of the deposit, or ""
 	InscriptionHash string // set when an inscription moved
 	CreatedAt       time.Time
+	RequestID       string   // of the request that moved it, or ""
+	Deposit         *Deposit // nil: none, or only DepositHash is known
 }
 
 // Category returns [CategorySystemSafeInscription] if InscriptionHash is set, else [CategorySystemSafeSnapshot]. Of a
@@ -132,27 +181,37 @@ func (s SafeSnapshot) data() ([]byte, error) {
 		CreatedAt       string `json:"created_at,omitempty"`
 		DepositHash     string `json:"deposit_hash,omitempty"`
 		InscriptionHash string `json:"inscription_hash,omitempty"`
+		RequestID       string `json:"request_id,omitempty"`
+
+		Deposit *depositJSON `json:"deposit,omitempty"`
 	}{
 		s.Type, s.SnapshotID, s.UserID, s.OpponentID, s.TraceID, s.TransactionHash, s.AssetID, s.Amount,
 		hex.EncodeToString(s.Memo), v.time("SafeSnapshot.CreatedAt", s.CreatedAt), s.DepositHash, s.InscriptionHash,
+		s.RequestID, (*depositJSON)(s.Deposit),
 	})
 }
 
 func readSafeSnapshot(f *fields) SafeSnapshot {
-	return SafeSnapshot{
+	s := SafeSnapshot{
 		Type:            f.str("type"),
-		SnapshotID:      f.need("snapshot_id"),
+		SnapshotID:      f.snapshotID(),
 		UserID:          f.str("user_id"),
-		OpponentID:      f.str("opponent_id"),
-		TraceID:         f.str("trace_id"),
+		OpponentID:      f.exact("opponent_id"),
+		TraceID:         f.exact("trace_id"),
 		TransactionHash: f.str("transaction_hash"),
-		AssetID:         f.str("asset_id"),
-		Amount:          f.str("amount"),
+		AssetID:         f.exact("asset_id"),
+		Amount:          f.amount("amount"),
 		Memo:            hexMemo(f.str("memo")),
 		DepositHash:     f.str("deposit_hash"),
 		InscriptionHash: f.str("inscription_hash"),
 		CreatedAt:       f.time("created_at"),
+		RequestID:       f.str("request_id"),
+		Deposit:         readDeposit(readObject("deposit.", f.values["deposit"])),
 	}
+	if s.DepositHash == "" && s.Deposit != nil {
+		s.DepositHash = s.Deposit.Hash
+	}
+	return s
 }
 
 func hexMemo(s string) []byte {

@@ -1,7 +1,6 @@
 package blaze
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,12 +9,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/lenient"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// fields reads one JSON object of a payload, name by name, and keeps the first thing that does not fit. A field that is
-// null counts as absent, names are compared exactly, and a name nobody asks for is ignored. The errors say which field and
-// what is wrong with it, never what it holds: messages are private, and errors end up in logs.
+// fields reads one JSON object of a payload, name by name, and keeps the first thing that does not fit. A payload needs
+// only a few of its fields; one beside them that is odd is read as what it most likely means, or as its zero value: see
+// package lenient. A field that is null counts as absent, names are compared exactly, and a name nobody asks for is
+// ignored. The errors say which field and what is wrong with it, never what it holds: messages are private, and errors
+// end up in logs.
 type fields struct {
 	path   string // of the object within the payload, "" or ending in a dot
 	values map[string]json.RawMessage
@@ -41,7 +43,7 @@ func readObject(path string, data []byte) *fields {
 	return f
 }
 
-// readObjects reads an array of objects. Its errors name the element.
+// readObjects reads an array of objects. What is no object is left out.
 func readObjects[T any](path string, data []byte, read func(*fields) T) ([]T, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(data, &list); err != nil {
@@ -53,6 +55,9 @@ func readObjects[T any](path string, data []byte, read func(*fields) T) ([]T, er
 	out := make([]T, 0, len(list))
 	for i, raw := range list {
 		f := readObject(path+"["+strconv.Itoa(i)+"].", raw)
+		if f.err != nil {
+			continue
+		}
 		out = append(out, read(f))
 		if f.err != nil {
 			return nil, f.err
@@ -84,13 +89,6 @@ func (f *fields) fail(name, reason string) {
 	}
 }
 
-// adopt keeps the fault of something read within the object, which names its own path.
-func (f *fields) adopt(err error) {
-	if f.err == nil {
-		f.err = err
-	}
-}
-
 // value returns the field's JSON, nil if the field is absent or null.
 func (f *fields) value(name string) json.RawMessage {
 	if raw := f.values[name]; string(raw) != "null" {
@@ -99,16 +97,9 @@ func (f *fields) value(name string) json.RawMessage {
 	return nil
 }
 
-// str reads a string; absent is "".
+// str reads a string, or a number as its characters; "" for anything else.
 func (f *fields) str(name string) string {
-	raw := f.value(name)
-	if raw == nil {
-		return ""
-	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		f.fail(name, "not a string")
-	}
+	s, _ := lenient.Text(f.values[name])
 	return s
 }
 
@@ -121,175 +112,100 @@ func (f *fields) need(name string) string {
 	return s
 }
 
-// integer reads a whole number of so many bits, which some clients write as a string; absent is 0.
-func (f *fields) integer(name string, bits int) int64 {
+// exact reads a string that must not be guessed: another kind of value is a fault. Absent is "".
+func (f *fields) exact(name string) string {
 	raw := f.value(name)
 	if raw == nil {
-		return 0
+		return ""
 	}
-	text := string(raw)
-	if raw[0] == '"' {
-		text = f.str(name)
+	if raw[0] != '"' {
+		f.fail(name, "not a string")
+		return ""
 	}
-	n, err := strconv.ParseInt(text, 10, bits)
-	if errors.Is(err, strconv.ErrRange) {
-		f.fail(name, "out of range")
-	} else if err != nil {
-		f.fail(name, "not a whole number")
+	return f.str(name)
+}
+
+// amount reads an amount of money, a number as the very characters of the wire. Another kind of value is a fault.
+// Absent is "".
+func (f *fields) amount(name string) string {
+	s, ok := lenient.Text(f.values[name])
+	if !ok && f.value(name) != nil {
+		f.fail(name, "neither a string nor a number")
 	}
+	return s
+}
+
+// int64 reads a size or a count, which is not negative.
+func (f *fields) int64(name string) int64 {
+	n, _ := lenient.Int(f.values[name], 0, math.MaxInt64)
 	return n
 }
 
-func (f *fields) int64(name string) int64 { return f.integer(name, 64) }
+func (f *fields) int(name string) int {
+	n, _ := lenient.Int(f.values[name], 0, math.MaxInt)
+	return int(n)
+}
 
-func (f *fields) int(name string) int { return int(f.integer(name, strconv.IntSize)) }
-
-// duration reads a whole number of units; absent is 0.
+// duration reads a whole number of units.
 func (f *fields) duration(name string, unit time.Duration) time.Duration {
-	n := f.int64(name)
-	if most := math.MaxInt64 / int64(unit); n > most || n < -most {
-		f.fail(name, "out of range")
-		return 0
-	}
+	n, _ := lenient.Int(f.values[name], 0, math.MaxInt64/int64(unit))
 	return time.Duration(n) * unit
 }
 
-// number reads a number that must be there, 0 included.
-func (f *fields) number(name string) float64 {
-	raw := f.value(name)
-	if raw == nil {
-		f.fail(name, "missing")
-		return 0
-	}
-	var n float64
-	if json.Unmarshal(raw, &n) != nil {
-		f.fail(name, "not a number")
-	}
-	return n
-}
+// number reads a number. ok is false if there is none.
+func (f *fields) number(name string) (n float64, ok bool) { return lenient.Float(f.values[name]) }
 
-// boolean reads true, false or, absent, nil.
+// boolean reads true or false; nil for anything else.
 func (f *fields) boolean(name string) *bool {
-	raw := f.value(name)
-	if raw == nil {
-		return nil
-	}
-	var b bool
-	if json.Unmarshal(raw, &b) != nil {
-		f.fail(name, "not true or false")
+	b, ok := lenient.Bool(f.values[name])
+	if !ok {
 		return nil
 	}
 	return &b
 }
 
-// bytes reads base64 of any alphabet; absent and empty are nil.
+// bytes reads base64 of any alphabet; nil for anything else.
 func (f *fields) bytes(name string) []byte {
-	s := f.str(name)
-	if s == "" {
+	b, err := decodeBase64(f.str(name))
+	if err != nil {
 		return nil
 	}
-	b, err := wire.AppendBase64(nil, []byte(s))
+	return b
+}
+
+// secret reads base64 without which an encrypted file cannot be opened, or a damaged one not be told. Anything else is a
+// fault. Absent and empty are nil.
+func (f *fields) secret(name string) []byte {
+	b, err := decodeBase64(f.exact(name))
 	if err != nil {
 		f.fail(name, "not base64")
 	}
 	return b
 }
 
-// time reads an RFC 3339 time, with or without a fraction, into UTC; absent and empty are the zero time.
-func (f *fields) time(name string) time.Time {
-	s := f.str(name)
+func decodeBase64(s string) ([]byte, error) {
 	if s == "" {
-		return time.Time{}
+		return nil, nil
 	}
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
-		f.fail(name, "not an RFC 3339 time")
-	}
-	return t.UTC()
+	return wire.AppendBase64(nil, []byte(s))
 }
 
-// strs reads an array of strings; absent is nil.
-func (f *fields) strs(name string) []string {
-	raw := f.value(name)
-	if raw == nil {
-		return nil
-	}
-	var list []*string // pointers tell null from ""
-	if json.Unmarshal(raw, &list) != nil {
-		f.fail(name, "not an array of strings")
-		return nil
-	}
-	out := make([]string, 0, len(list))
-	for _, s := range list {
-		if s == nil {
-			f.fail(name, "not an array of strings")
-			return nil
+// time reads a time into UTC; the zero time for anything else.
+func (f *fields) time(name string) time.Time {
+	t, _ := lenient.Time(f.str(name))
+	return t
+}
+
+// strs reads an array of strings. What is neither a string nor a number is left out.
+func (f *fields) strs(name string) (out []string) {
+	var list []json.RawMessage
+	_ = json.Unmarshal(f.values[name], &list)
+	for _, raw := range list {
+		if s, ok := lenient.Text(raw); ok {
+			out = append(out, s)
 		}
-		out = append(out, *s)
 	}
 	return out
-}
-
-// validation collects the first fault of a payload on its way out. Faults name the field as the Go type does.
-type validation struct{ err error }
-
-// check records a fault unless ok.
-func (v *validation) check(ok bool, field, format string, args ...any) {
-	if !ok && v.err == nil {
-		v.err = invalid(field, format, args...)
-	}
-}
-
-// duration checks what goes out in milliseconds. Less than one is a number that somebody forgot to multiply.
-func (v *validation) duration(field string, d time.Duration) {
-	v.check(d >= 0, field, "must not be negative")
-	v.check(d == 0 || d >= time.Millisecond, field, "%v is less than a millisecond: multiply by time.Second", d)
-}
-
-// id returns a UUID that must be there in lower case.
-func (v *validation) id(field, s string) string {
-	v.check(s != "", field, "missing")
-	return v.optionalID(field, s)
-}
-
-// optionalID returns a UUID in lower case, or "".
-func (v *validation) optionalID(field, s string) string {
-	if s == "" {
-		return ""
-	}
-	id, ok := canonicalUUID(s)
-	v.check(ok, field, "must be a UUID of 36 characters")
-	return id
-}
-
-// dimensions checks a width and a height in pixels: Messenger's apps refuse to show a picture without them.
-func (v *validation) dimensions(kind string, width, height int) {
-	v.check(width > 0, kind+".Width", "must be above 0")
-	v.check(height > 0, kind+".Height", "must be above 0")
-}
-
-// time returns t as the wire has it, in UTC; the zero time is "".
-func (v *validation) time(field string, t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	t = t.UTC()
-	v.check(t.Year() >= 0 && t.Year() <= 9999, field, "must be within the years 0 to 9999")
-	return t.Format(time.RFC3339Nano)
-}
-
-// marshal returns w as compact JSON if everything was in order. Addresses keep their & as it is.
-func (v *validation) marshal(w any) ([]byte, error) {
-	if v.err != nil {
-		return nil, v.err
-	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(w) != nil {
-		return nil, invalid("Payload", "cannot be written as JSON")
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // decoder makes a payload of a message's data, which it gets in two forms, to take the one that needs no copy. Its errors name

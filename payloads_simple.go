@@ -101,12 +101,12 @@ func (l Location) data() ([]byte, error) {
 }
 
 func readLocation(f *fields) Location {
-	return Location{
-		Longitude: f.number("longitude"),
-		Latitude:  f.number("latitude"),
-		Name:      f.str("name"),
-		Address:   f.str("address"),
+	longitude, east := f.number("longitude")
+	latitude, north := f.number("latitude")
+	if !east && !north { // some clients leave out one that is 0
+		f.fail("longitude", "missing, and so is latitude")
 	}
+	return Location{Longitude: longitude, Latitude: latitude, Name: f.str("name"), Address: f.str("address")}
 }
 
 // Recall takes back a message that the sender of the Recall sent earlier. The Recall is a message with an id of its own.

@@ -126,10 +126,10 @@ func decodeTranscript(_ string, data []byte) (Payload, error) {
 func readTranscriptMessage(f *fields) TranscriptMessage {
 	return TranscriptMessage{
 		TranscriptID:   f.str("transcript_id"),
-		MessageID:      f.need("message_id"),
+		MessageID:      f.str("message_id"),
 		UserID:         f.str("user_id"),
 		UserFullName:   f.str("user_full_name"),
-		Category:       Category(f.need("category")),
+		Category:       Category(f.str("category")),
 		CreatedAt:      f.time("created_at"),
 		Content:        f.str("content"),
 		MediaURL:       f.str("media_url"),
@@ -143,8 +143,8 @@ func readTranscriptMessage(f *fields) TranscriptMessage {
 		MediaWaveform:  f.bytes("media_waveform"),
 		ThumbImage:     f.str("thumb_image"),
 		ThumbURL:       f.str("thumb_url"),
-		MediaKey:       f.bytes("media_key"),
-		MediaDigest:    f.bytes("media_digest"),
+		MediaKey:       f.secret("media_key"),
+		MediaDigest:    f.secret("media_digest"),
 		MediaCreatedAt: f.time("media_created_at"),
 		StickerID:      f.str("sticker_id"),
 		SharedUserID:   f.str("shared_user_id"),

@@ -45,6 +45,14 @@ var results = []struct {
 	{"InvalidError", func() error { return fmt.Errorf("send: %w", &blaze.InvalidError{Field: "Outgoing.ConversationID"}) }, dropped},
 	{"permanent Error", func() error { return fmt.Errorf("send: %w", &blaze.Error{Code: blaze.CodeForbidden}) }, dropped},
 	{"temporary Error", func() error { return &blaze.Error{Code: blaze.CodeTooManyRequests} }, retried},
+	{"a temporary status", func() error { return &blaze.Error{Code: 10001, Status: 503} }, retried},
+	{"a code of another kind", func() error { return &blaze.Error{Code: 10001, Status: 202} }, dropped},
+	{"several refusals, one of them temporary", func() error {
+		return fmt.Errorf("both: %w", errors.Join(&blaze.Error{Code: 403}, &blaze.Error{Status: 503}))
+	}, retried},
+	{"several refusals", func() error {
+		return errors.Join(errAny, &blaze.Error{Code: 403}, fmt.Errorf("and %w", &blaze.Error{Code: 404}))
+	}, dropped},
 	{"UnconfirmedError of a refusal", func() error {
 		return &blaze.UnconfirmedError{Err: &blaze.Error{Code: blaze.CodeForbidden}}
 	}, retried},

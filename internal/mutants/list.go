@@ -214,7 +214,15 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "a passing refusal is final", By: unit("TestSendRefusedForAWhile"),
-		Marker: "temporary-codes", New: "var temporary = []Code{}",
+		Marker: "temporary-codes", New: "return n == 500",
+	},
+	{
+		Name: "an error that says nothing is final", By: unit("TestErrorsAreTable"),
+		Marker: "temporary-silent", New: "return passing(code) || passing(status)",
+	},
+	{
+		Name: "of joined refusals the first decides", By: unit("TestWhatAHandlerReturnsDecides"),
+		Marker: "temporary-joined", New: "return temporary(e.Unwrap()[0])",
 	},
 	{
 		Name: "a reply is matched by action before id", By: fault(40),

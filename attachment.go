@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/mixin-blaze/blaze/internal/lenient"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
@@ -89,9 +90,9 @@ func sniff(r io.Reader) (all io.Reader, mimeType string, err error) {
 
 // place is where a file goes, or is.
 type place struct {
-	ID     string `json:"attachment_id"`
-	Upload string `json:"upload_url"`
-	View   string `json:"view_url"`
+	ID     lenient.String `json:"attachment_id"`
+	Upload lenient.String `json:"upload_url"` // of a file to come
+	View   lenient.String `json:"view_url"`   // of one that is there
 }
 
 // store uploads a file and returns its id.
@@ -100,11 +101,11 @@ func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string,
 	if err := c.rest.Do(ctx, "POST", "/attachments", nil, &p); err != nil {
 		return "", httpError(err)
 	}
-	id, ok := canonicalUUID(p.ID)
+	id, ok := canonicalUUID(string(p.ID))
 	if !ok {
 		return "", fmt.Errorf("%w: POST /attachments: an answer without the id of an attachment", ErrNoAnswer)
 	}
-	err = c.rest.Put(ctx, p.Upload, r, size)
+	err = c.rest.Put(ctx, string(p.Upload), r, size)
 	if errors.Is(err, rest.ErrShort) || errors.Is(err, rest.ErrLong) {
 		return "", invalid("size", "is not the number of bytes in the reader: nothing was stored")
 	}
@@ -130,7 +131,7 @@ func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, err
 	if err := c.rest.Do(ctx, "GET", "/attachments/"+id, nil, &p); err != nil {
 		return nil, httpError(err)
 	}
-	body, err := c.rest.Get(ctx, p.View)
+	body, err := c.rest.Get(ctx, string(p.View))
 	if err != nil {
 		return nil, httpError(err)
 	}

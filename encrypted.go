@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/mixin-blaze/blaze/internal/engine"
+	"github.com/mixin-blaze/blaze/internal/lenient"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 	"github.com/mixin-blaze/blaze/internal/wire"
@@ -39,10 +40,9 @@ const (
 
 // sealedResult is what became of one.
 type sealedResult struct {
-	MessageID   string    `json:"message_id"`
-	RecipientID string    `json:"recipient_id"`
-	State       string    `json:"state"`
-	Sessions    []session `json:"sessions"` // of a failed one: those that there are now
+	MessageID string       `json:"message_id"`
+	State     string       `json:"state"`
+	Sessions  sessionsList `json:"sessions"` // of a failed one: those that there are now
 }
 
 // sealedDenials is how often in a row something before the service may refuse a request for several messages. It may
@@ -195,7 +195,7 @@ func (s *sealing) post(ctx context.Context, items []*item, unsure bool) {
 	for i, m := range items {
 		request[i] = m.json
 	}
-	var results []sealedResult
+	var results lenient.List[sealedResult]
 	unsure, err := s.c.rest.Make(ctx, rest.Request{
 		Method: "POST", Path: "/encrypted_messages", In: request, Out: &results,
 		Patient: true, Denials: s.denials, Unsure: unsure, Pace: s.c.pace,

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/guard"
+	"github.com/mixin-blaze/blaze/internal/lenient"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
@@ -40,10 +41,31 @@ type session struct {
 	PublicKey string `json:"public_key"` // X25519, raw URL base64
 }
 
+// UnmarshalJSON implements [json.Unmarshaler]. What is odd in a session is as if it was not there.
+func (s *session) UnmarshalJSON(p []byte) error {
+	var v struct {
+		UserID    lenient.String `json:"user_id"`
+		SessionID lenient.String `json:"session_id"`
+		PublicKey lenient.String `json:"public_key"`
+	}
+	err := json.Unmarshal(p, &v)
+	*s = session{UserID: string(v.UserID), SessionID: string(v.SessionID), PublicKey: string(v.PublicKey)}
+	return err
+}
+
+// sessionsList are the sessions that an answer has beside other things. What is no list of them is empty.
+type sessionsList []session
+
+// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil.
+func (l *sessionsList) UnmarshalJSON(p []byte) error {
+	_ = json.Unmarshal(p, (*lenient.List[session])(l))
+	return nil
+}
+
 // fetchSessions returns a function that asks the service for the sessions of users, until it answers.
 func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session, error) {
 	return func(ctx context.Context, users []string) ([]session, error) {
-		var all []session
+		var all lenient.List[session]
 		err := guard.Apart(func() error {
 			_, err := api.Make(ctx, rest.Request{Method: "POST", Path: "/sessions/fetch", In: users, Out: &all, Patient: true})
 			return err
@@ -221,9 +243,7 @@ func usable(signer *auth.Signer, all []session) (found []seal.Session) {
 
 // changed forgets the sessions of the user that a SYSTEM_SESSION message names.
 func (d *sessionDirectory) changed(data string) {
-	var notice struct {
-		UserID string `json:"user_id"`
-	}
+	var notice session
 	if json.Unmarshal([]byte(data), &notice) == nil {
 		d.drop(notice.UserID)
 	}

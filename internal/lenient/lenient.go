@@ -126,3 +126,23 @@ func (f *Flag) UnmarshalJSON(raw []byte) error {
 	}
 	return nil
 }
+
+// List is an array. An element that does not fit is left out. Anything else than an array is an error: to take it for
+// an empty one would say something that nobody said.
+type List[T any] []T
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (l *List[T]) UnmarshalJSON(raw []byte) error {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(raw, &elements); err != nil {
+		return err
+	}
+	*l = nil
+	for _, element := range elements {
+		var v T
+		if kind(element) != 'n' && json.Unmarshal(element, &v) == nil {
+			*l = append(*l, v)
+		}
+	}
+	return nil
+}

@@ -55,6 +55,7 @@ func readObjects[T any](path string, data []byte, read func(*fields) T) ([]T, er
 	out := make([]T, 0, len(list))
 	for i, raw := range list {
 		f := readObject(path+"["+strconv.Itoa(i)+"].", raw)
+		//mutant:odd-element
 		if f.err != nil {
 			continue
 		}
@@ -129,6 +130,7 @@ func (f *fields) exact(name string) string {
 // Absent is "".
 func (f *fields) amount(name string) string {
 	s, ok := lenient.Text(f.values[name])
+	//mutant:odd-amount
 	if !ok && f.value(name) != nil {
 		f.fail(name, "neither a string nor a number")
 	}
@@ -178,6 +180,7 @@ func (f *fields) bytes(name string) []byte {
 func (f *fields) secret(name string) []byte {
 	b, err := decodeBase64(f.exact(name))
 	if err != nil {
+		//mutant:odd-secret
 		f.fail(name, "not base64")
 	}
 	return b

@@ -43,6 +43,7 @@ func Int(raw []byte, least, most int64) (n int64, ok bool) {
 	if err == nil || errors.Is(err, strconv.ErrRange) { // then n is the nearest
 		return min(max(n, least), most), true
 	}
+	//mutant:odd-number
 	f, ok := Float(raw)
 	switch f = math.Round(f); {
 	case f >= math.MaxInt64: // as a float it is one more

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // refuse dials a peer that answers text, and returns the refusal.
@@ -45,9 +46,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestAnOddRefusal(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		e := refuse(t, "HTTP/1.1 403 Forbidden\r\n\r\n"+`{"error":{"status":"202","code":401.0,"description":{"en":"no"}}}`)
+		require.NotNil(t, e.Refusal)
+		assert.Equal(t, wire.Error{Status: 202, Code: 401}, *e.Refusal)
+	})
+}
+
 func TestOtherBodiesAreShortAndEscaped(t *testing.T) {
 	for _, body := range []string{
-		"<html>\r\n\x1b[31m\x00\xFF\u202e login", strings.Repeat("long ", 1_000_000), `{"error":null}`, `{"error":"text"}`, `{"data":1}`, "null",
+		"<html>\r\n\x1b[31m\x00\xFF\u202e login", strings.Repeat("long ", 1_000_000), `{"error":null}`, `{"error":"text"}`, `{"error":{"status":401}}`, `{"data":1}`, "null",
 	} {
 		bubble(t, func(t *testing.T) {
 			e := refuse(t, "HTTP/1.1 200 OK\r\n\r\n"+body)

@@ -135,6 +135,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		"with status 202": {202, `{"error":{"status":202,"code":403,"description":"no"}}`, wire.Error{Status: 202, Code: 403, Description: "no"}, 1},
 		"with status 200": {200, `{"error":{"code":10002,"extra":{"field":"x"}}}`, wire.Error{Status: 200, Code: 10002, Extra: []byte(`{"field":"x"}`)}, 1},
+		"odd":             {200, `{"error":{"status":"202","code":4.03e2,"description":{"en":"no"}}}`, wire.Error{Status: 202, Code: 403}, 1},
 		"data beside it":  {200, `{"data":{"name":"x"},"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
 		"too many":        {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
 		"a server error":  {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},

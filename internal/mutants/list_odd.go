@@ -1,0 +1,37 @@
+package mutants
+
+// odd are those of values that are not what the documents say.
+var odd = []Mutant{
+	{
+		Name: "an error that says nothing is final", By: unit("TestOddErrorsAnswerTheirRequest"),
+		Marker: "temporary-silent", New: "return passing(code) || passing(status)",
+	},
+	{
+		Name: "of joined refusals the first decides", By: unit("TestWhatAHandlerReturnsDecides"),
+		Marker: "temporary-joined", New: "return temporary(e.Unwrap()[0])",
+	},
+	{
+		Name: "a frame that cannot be used is not named", By: in("wire", "TestTheFaultNamesTheMessage"),
+		Marker: "unusable-id", Old: `m.MessageID == ""`, New: "true",
+	},
+	{
+		Name: "a long id beside a message costs the message", By: in("wire", "TestOddFieldsBesideAMessage"),
+		Marker: "long-accompanying", Old: "len(s.spans[span]) > MaxID", New: "false",
+	},
+	{
+		Name: "a fraction is no number", By: in("lenient", "TestInt"),
+		Marker: "odd-number", New: "f, ok := 0.0, false",
+	},
+	{
+		Name: "an element that is no object costs the list", By: unit("TestOddFieldsOfPayloads"),
+		Marker: "odd-element", Old: "continue", New: "return nil, f.err",
+	},
+	{
+		Name: "a key that cannot be read is none", By: unit("TestDecodePayloadKeepsWhatDoesNotFit"),
+		Marker: "odd-secret", Old: `f.fail(name, "not base64")`, New: "",
+	},
+	{
+		Name: "an amount that cannot be read is none", By: unit("TestDecodePayloadKeepsWhatDoesNotFit"),
+		Marker: "odd-amount", Old: "!ok && f.value(name) != nil", New: "!ok && false",
+	},
+}

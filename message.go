@@ -33,7 +33,7 @@ type Message struct {
 	Payload          Payload       // never nil, always a value, never a pointer; Raw for what could not be decoded
 	Data             []byte        // the bytes Payload was decoded from, opened if they were sealed; the wire's own text where that is not base64
 	ExpireIn         time.Duration // how long after reading it disappears; 0: never
-	CreatedAt        time.Time     // by the server's clock
+	CreatedAt        time.Time     // by the server's clock, in UTC
 	Attempt          int           // of the handler, in this process: 1, 2, ...
 	LastAttempt      bool          // an error now drops the message
 	Group            bool          // ConversationID is not the one between the bot and UserID; false for SYSTEM_*

@@ -95,7 +95,7 @@ func TestNoBadFrameIsLogged(t *testing.T) {
 			c.json(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":{"` + canary + `":"` + canary + `"}}}`)
 			c.json(`{"id":"1","action":"` + canary + `"}`)
 			c.push(with(message("alice", canary), map[string]any{"message_id": nil}))
-			c.push(with(message("alice", canary), map[string]any{"expire_in": canary}))
+			c.push(with(message("alice", canary), map[string]any{"user_id": []string{canary}}))
 			c.push(with(message("alice", canary), map[string]any{"data_base64": "*" + canary}))
 			c.write(1, []byte(canary))
 			c.write(2, []byte(canary))

@@ -69,8 +69,11 @@ const (
 	CodeChecksum        Code = 20140 // the set of sessions an encrypted message was made for has changed
 )
 
-// Error returns the code and, where it is known, what it means.
+// Error returns the code and, where it is known, what it means. Zero is no code.
 func (c Code) Error() string {
+	if c == 0 {
+		return "no code"
+	}
 	if s := c.meaning(); s != "" {
 		return "code " + strconv.Itoa(int(c)) + " (" + s + ")"
 	}

@@ -310,6 +310,54 @@ func TestRecordedSession(t *testing.T) {
 	require.Equal(t, []string{"DELIVERED", "READ", "DELIVERED", "READ"}, receipts)
 }
 
+// What the service sent to others, and what apps write, is handled like everything else.
+func TestRecordedShapes(t *testing.T) {
+	const id = "5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10"
+	var got []blaze.Payload
+	var receipts []blaze.Receipt
+	replayTo(t, recorded(t, "shapes"), func(c *blaze.Client) blaze.Handler {
+		return func(ctx context.Context, m *blaze.Message) error {
+			got = append(got, m.Payload)
+			require.Equal(t, blazetest.UserID("alice"), m.UserID)
+			require.Equal(t, c.ConversationWith(m.UserID), m.ConversationID)
+			require.Equal(t, time.UTC, m.CreatedAt.Location())
+			require.False(t, m.CreatedAt.IsZero())
+			require.Equal(t, m.Payload == blaze.Text("gone in a minute"), m.ExpireIn == time.Minute)
+			if m.Payload != blaze.Text("good evening") {
+				return nil
+			}
+			require.True(t, m.Backlog)
+			return c.Reply(ctx, m, blaze.Text("good evening, alice"))
+		}
+	}, func(cfg *blaze.Config) { cfg.OnReceipt = func(r blaze.Receipt) { receipts = append(receipts, r) } }, nil)
+	require.Equal(t, []blaze.Payload{
+		blaze.Text("good evening"), blaze.Text("is anybody there?"), blaze.Text("it seems so"), blaze.Text("gone in a minute"),
+		blaze.AccountSnapshot{
+			Type: "transfer", SnapshotID: "5a41ae6f-d718-429b-a3a5-e6f708192a3b", OpponentID: blazetest.UserID("alice"),
+			AssetID: "c6d0c728-2624-429b-8e0d-d9d19b6592fa", Amount: "5", TraceID: "6b52bf70-e829-43ac-84b6-f708192a3b4c",
+			Memo: "two pots of tea", CreatedAt: time.Date(2018, 8, 20, 9, 11, 36, 241180813, time.UTC),
+		},
+		blaze.Video{
+			Attachment: blaze.Attachment{ID: id, MimeType: "video/mp4", Size: 2048, CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+			Width:      720, Height: 406, Duration: 4100 * time.Millisecond, Thumbnail: "AAAA",
+		},
+		blaze.Audio{
+			Attachment: blaze.Attachment{ID: id, MimeType: "audio/ogg", Size: 512},
+			Duration:   1900 * time.Millisecond, Waveform: []byte{1, 2, 3},
+		},
+		blaze.Location{Name: "Tema", Latitude: 5.6698},
+		blaze.Card{
+			AppID: "b1a2e000-0000-4000-8000-000000000001", CoverURL: "https://example.org/tea.jpg", Shareable: new(bool),
+			Actions: []blaze.Button{{Label: "Tea", Color: "#46B8DA", Action: "input:tea"}},
+		},
+		blaze.Card{Title: "Tea", Description: "hot", CoverURL: "https://example.org/tea.jpg"},
+		blaze.SystemConversation{Action: "ADD", ParticipantID: blazetest.UserID("alice"), UserID: "b1a2e000-0000-4000-8000-000000000001"},
+	}, got)
+	require.Len(t, receipts, 2)
+	require.Equal(t, blaze.StatusDelivered, receipts[0].Status)
+	require.Equal(t, time.Date(2019, 10, 9, 7, 21, 5, 336060000, time.UTC), receipts[1].At)
+}
+
 func TestRecordedErrors(t *testing.T) {
 	replayTo(t, recorded(t, "errors"), nil, nil, func(ctx context.Context, c *blaze.Client) {
 		alice := blazetest.UserID("alice")

@@ -14,7 +14,7 @@ import (
 
 func TestText(t *testing.T) {
 	for in, want := range map[string]string{
-		`"a"`: "a", `""`: "", `"A\n"`: "A\n", `5`: "5", `-0.10`: "-0.10", ` 1E+2 `: "1E+2", "\n\"x\"": "x",
+		`"a"`: "a", `""`: "", `"A\n"`: "A\n", `5`: "5", `-0.10`: "-0.10", "\t1E+2\n": "1E+2", "\n\"x\"": "x",
 	} {
 		got, ok := lenient.Text([]byte(in))
 		assert.True(t, ok, in)
@@ -73,7 +73,7 @@ func TestFloat(t *testing.T) {
 
 func TestBool(t *testing.T) {
 	for in, want := range map[string][2]bool{ // the value, and whether there is one
-		`true`: {true, true}, ` false `: {false, true}, `"true"`: {true, true}, `"False"`: {false, true},
+		`true`: {true, true}, "\tfalse\n": {false, true}, `"true"`: {true, true}, `"False"`: {false, true},
 		`null`: {}, `1`: {}, `"yes"`: {}, `{}`: {}, ``: {},
 	} {
 		got, ok := lenient.Bool([]byte(in))

@@ -107,7 +107,7 @@ func (m *moment) UnmarshalJSON(p []byte) error {
 	if len(p) < 12 || p[0] != '"' {
 		return nil
 	}
-	s := []byte(p[1 : len(p)-1])
+	s := bytes.Clone(p[1 : len(p)-1])
 	if s[10] == ' ' {
 		s[10] = 'T'
 	}

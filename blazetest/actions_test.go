@@ -51,7 +51,7 @@ func TestCreateMessageInvalid(t *testing.T) {
 		"params.status":            {"status": nil},
 		"params.data":              {"data": "aGk"},
 		"params.recipient_id":      {"recipient_id": "AAAAAAAA-1111-4111-8111-111111111111"},
-		"params.quote_message_id":  {"quote_message_id": id1, "category": "PLAIN_IMAGE"},
+		"params.quote_message_id":  {"quote_message_id": id1, "category": "MESSAGE_RECALL"},
 		"params.representative_id": {"representative_id": "x"},
 		"params.mentions[1]":       {"mentions": []string{id1, "x"}},
 		"params.expire_in":         {"expire_in": -1},

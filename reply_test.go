@@ -219,6 +219,88 @@ func TestSender(t *testing.T) {
 	assert.Equal(t, userB, received(botID, 1, func(v *wire.Message) { v.RepresentativeID = userB }).Sender())
 }
 
+// A transfer is in the conversation with its payer, who gets the answer.
+func TestReplyToATransfer(t *testing.T) {
+	for name, p := range map[string]blaze.Payload{
+		"transfer":      blaze.AccountSnapshot{Type: "transfer", SnapshotID: snapshotID, OpponentID: userID("alice"), Amount: "1"},
+		"safe transfer": blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: userID("alice"), Amount: "1"},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := prepare(t, nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				assert.False(t, m.Group)
+				return errors.Join(r.Reply(ctx, m, blaze.Text("thanks")), r.Quote(ctx, m, blaze.Text("for this")))
+			})
+			id := r.Deliver(userID("alice"), blaze.Outgoing{Payload: p})
+			r.idle()
+			assert.Empty(t, r.failures.all())
+			require.Len(t, r.Sent(), 2)
+			for i, out := range r.Sent() {
+				assert.Equal(t, r.ConversationWith(userID("alice")), out.ConversationID)
+				assert.Equal(t, userID("alice"), out.RecipientID)
+				assert.Equal(t, []string{"", id}[i], out.QuoteID)
+			}
+		})
+	}
+	m := &blaze.Message{
+		ID: messageA, BotID: strings.ToUpper(botID), ConversationID: blaze.ConversationID(botID, userA), UserID: userA,
+		Category: blaze.CategorySystemSafeSnapshot,
+	}
+	assert.Equal(t, userA, m.NewReply(blaze.Text("a")).RecipientID, "made by hand")
+}
+
+// Everything that is shown can quote. In frames of several messages only texts and posts do.
+func TestQuotes(t *testing.T) {
+	bubble(t, "quotes", func(t *testing.T) {
+		r := run(t, nil, nil)
+		var outs []blaze.Outgoing
+		framed := 0
+		for name, p := range goldens {
+			if p == nil || p.Category().System() {
+				continue
+			}
+			category := p.Category()
+			if category == blaze.CategoryPlainText || category == blaze.CategoryPlainPost {
+				framed++
+			}
+			p = withoutKey(p)
+			out := r.ToUser(userID(name), p)
+			out.QuoteID = messageA
+			_, err := r.Send(t.Context(), out)
+			require.NoError(t, err, category)
+			outs = append(outs, out)
+		}
+		require.GreaterOrEqual(t, len(outs), 13)
+		alone := len(r.written.of(actionSend))
+		_, err := r.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		assert.Len(t, r.written.of(actionSend), alone+len(outs)-framed)
+		require.Len(t, r.Sent(), 2*len(outs))
+		for _, out := range r.Sent() {
+			assert.Equal(t, messageA, out.QuoteID, out.Payload.Category())
+		}
+	})
+}
+
+// withoutKey returns a payload as it is in plain text.
+func withoutKey(p blaze.Payload) blaze.Payload {
+	switch p := p.(type) {
+	case blaze.Image:
+		p.Key, p.Digest = nil, nil
+		return p
+	case blaze.Data:
+		p.Key, p.Digest = nil, nil
+		return p
+	case blaze.Audio:
+		p.Key, p.Digest = nil, nil
+		return p
+	case blaze.Video:
+		p.Key, p.Digest = nil, nil
+		return p
+	}
+	return p
+}
+
 // Where nothing can be answered, the error says what to do.
 func TestReplyToATransferWithoutAConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -112,10 +112,10 @@ func (out Outgoing) draft() (*draft, error) {
 	if err := d.fill(out); err != nil {
 		return nil, err
 	}
-	// What CREATE_PLAIN_MESSAGES has no key for goes out alone.
-	if batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil &&
-		//mutant:quote-frame
-		(d.QuoteID == "" || d.Category == CategoryPlainText || d.Category == CategoryPlainPost) {
+	// What CREATE_PLAIN_MESSAGES has no key for goes out alone, and so do quotes that no service is known to take there.
+	//mutant:quote-frame
+	shares := d.QuoteID == "" || d.Category == CategoryPlainText || d.Category == CategoryPlainPost
+	if shares && batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil {
 		d.way = plain
 	}
 	return d, nil

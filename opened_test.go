@@ -122,6 +122,28 @@ func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
 	})
 }
 
+// The groups that were told of are remembered, some thousands of them. After those, nobody is told.
+func TestManyGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for i := range 5000 {
+			m := handMade(botID)
+			m.Category, m.ConversationID = blaze.CategoryEncryptedText, blaze.DeriveID(fmt.Sprint(i))
+			for range 2 {
+				_, err := r.Send(ctx, m.NewReply(blaze.Text("a")))
+				require.ErrorIs(t, err, context.Canceled)
+			}
+			if i%500 == 0 {
+				synctest.Wait() // so that no record is lost
+			}
+		}
+		synctest.Wait()
+		assert.Equal(t, 4096, r.log.count(slog.LevelWarn, opens))
+	})
+}
+
 // Whoever has no session that can open a reply reads it in plain text, and it is stored once in whichever form.
 func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -278,6 +300,8 @@ func TestAnRSASessionAnswersInPlainText(t *testing.T) {
 		r := prepareWith(t, blaze.Keystore{AppID: botID, SessionID: userB, SessionPrivateKey: text}, s.config(), nil)
 		errs := make(chan error, 2)
 		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
 			out := m.NewReply(blaze.Text("I cannot read that"))
 			assert.True(t, out.Encrypted)
 			_, err := r.Send(ctx, exported(out))

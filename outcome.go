@@ -71,7 +71,7 @@ func hopeless(err error) bool {
 	}
 	var byDefault *defaultError
 	//mutant:default-hopeless
-	if errors.As(err, &byDefault) || errors.Is(err, ErrNoSession) {
+	if errors.As(err, &byDefault) {
 		return false
 	}
 	if errors.Is(err, ErrInvalid) {

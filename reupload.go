@@ -18,7 +18,7 @@ func (c *Client) Reupload(ctx context.Context, a Attachment) (Attachment, error)
 	if len(a.Key) == 0 && len(a.Digest) == 0 {
 		return a, nil
 	}
-	if a.Size <= 0 { // not said, or an empty file
+	if a.Size <= 0 || a.Size > maxUpload { // not said, an empty file, or an error to be found out before the upload
 		size, err := c.measure(ctx, a)
 		if err != nil {
 			return Attachment{}, err

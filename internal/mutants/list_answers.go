@@ -47,10 +47,6 @@ var answers = []Mutant{
 		Marker: "default-hopeless", Old: "errors.As(err, &byDefault)", New: "byDefault != nil",
 	},
 	{
-		Name: "a message is given up for a recipient without a session", By: unit("TestWhatItsAuthorEncrypts"),
-		Marker: "default-hopeless", Old: "errors.Is(err, ErrNoSession)", New: "false",
-	},
-	{
 		Name: "a picture that quotes shares a frame", By: unit("TestQuotes"),
 		Marker: "quote-frame", Old: `d.QuoteID == ""`, New: "true",
 	},

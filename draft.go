@@ -22,9 +22,9 @@ type draft struct {
 	messageParams
 	way way
 
-	reply *Outgoing // the message, if it is encrypted and may go out in plain text; nil: it may not
-	open  string    // why it goes out in plain text, although it was to be encrypted; "": it does not, or nobody is to be told
-	group bool      // it goes out in plain text to a group, and answers an encrypted message
+	reply *Outgoing // the message, if it is encrypted and may go out in plain text; else nil
+	open  string    // to be logged: why it goes out in plain text, although the message answered was encrypted; or ""
+	group bool      // to be logged: it goes out in plain text to a group, and answers an encrypted message
 }
 
 // way is how a message goes out.
@@ -112,7 +112,7 @@ func (out Outgoing) draft() (*draft, error) {
 	if err := d.fill(out); err != nil {
 		return nil, err
 	}
-	// What CREATE_PLAIN_MESSAGES has no key for goes out alone, and so do quotes that no service is known to take there.
+	// What CREATE_PLAIN_MESSAGES has no key for goes out alone, and so do quotes of other categories.
 	//mutant:quote-frame
 	shares := d.QuoteID == "" || d.Category == CategoryPlainText || d.Category == CategoryPlainPost
 	if shares && batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil {

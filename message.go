@@ -15,7 +15,7 @@ import (
 // Message is one message as it arrived. Each attempt to handle it gets a fresh value, which the handler may keep and
 // change. Printed, logged or written as JSON it shows its ids, its category and its size, never its content. A
 // Message made by hand, for a test of a handler or out of a queue, makes the same replies as the received one if its
-// ID, BotID, ConversationID, UserID, Category and Group are the same.
+// ID, BotID, ConversationID, UserID, Category, Group and Data are the same.
 type Message struct {
 	ID               string
 	BotID            string // the bot that received it; its replies get their ids from it

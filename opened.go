@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// draft is [Outgoing.draft] for this Client's session. It tells who is to be told that a message goes out in plain
-// text.
+// draft is [Outgoing.draft] for the session of this Client. It logs an answer that goes out in plain text although the
+// message answered was encrypted.
 func (c *Client) draft(out *Outgoing) (*draft, error) {
 	d, err := out.draft()
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// origin is what an Outgoing keeps of the message that it answers: what its author cannot say, and need not. It is
-// never changed, so that copies share it.
+// origin is the part of an Outgoing that its author does not set: facts about the message that it answers. It never
+// changes, so copies of the Outgoing share it.
 type origin struct {
 	encrypted bool // the message was
 	// The conversation that the answer was made for, where it is a group or the answer was encrypted for its recipient

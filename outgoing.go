@@ -9,8 +9,8 @@ import (
 
 // Outgoing is a message to be sent: a plain value, tied to no Client. Printed, logged or written as JSON it shows its
 // ids and its category, never what it says (in an unexported field of another struct, package fmt prints it whole).
-// Compare with [reflect.DeepEqual]. An answer to an encrypted message, and one that passes on what arrived, keeps that
-// in an unexported field, which one made by hand has not.
+// Compare with [reflect.DeepEqual]. An answer to an encrypted message, or one that passes on what arrived, also has
+// an unexported field, so it differs from one made by hand.
 type Outgoing struct {
 	ConversationID   string
 	Payload          Payload       // at most 128 KB of data

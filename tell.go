@@ -130,10 +130,10 @@ func (o *observer) awaitConnected() {
 // mostOpened is for how many users, and for how many groups, plain answers to encrypted messages are logged.
 const mostOpened = 4096
 
-// opened remembers who was told of. Observer.mu guards it.
+// opened holds the users and the groups that were logged. Observer.mu guards it.
 type opened struct{ users, groups told }
 
-// told are ids, at most mostOpened. Once there are so many, the rest is not told of.
+// told holds at most mostOpened ids. Further ones are not logged.
 type told map[string]struct{}
 
 // first reports whether id is new, and remembers it.

@@ -79,7 +79,7 @@ func newBatch(c *Client, outs []Outgoing) *batch {
 	for i, out := range outs {
 		m := new(item)
 		b.items[i] = m
-		if m.draft, m.err = out.draft(); m.err != nil {
+		if m.draft, m.err = c.draft(&out); m.err != nil {
 			continue
 		}
 		if id := m.MessageID; id != "" {
@@ -314,8 +314,10 @@ func (b *batch) complete(r *request) {
 			b.end(m, m.err)
 			continue
 		}
-		//mutant:denied-halves
-		m.most = max(len(r.items)/2, 1)
+		if m.way == r.way { // else it goes out in plain text now
+			//mutant:denied-halves
+			m.most = max(len(r.items)/2, 1)
+		}
 		m.again, m.changed = false, false
 		back[m.ConversationID] = append(back[m.ConversationID], m)
 		b.waiting++
@@ -331,7 +333,7 @@ func (b *batch) complete(r *request) {
 
 func (b *batch) end(m *item, err error) {
 	b.left--
-	if m.err = err; err == nil {
+	if m.err = m.unsure(err); err == nil {
 		b.c.observer.Observe(engine.Event{Kind: messageSent})
 	}
 }
@@ -358,12 +360,16 @@ func (c *Client) send(ctx context.Context, r *request) {
 	switch r.way {
 	case sealed:
 		c.sendSealed(ctx, r.items)
+		for _, m := range r.items {
+			//mutant:batch-opens
+			if m.again = m.again || c.inPlain(m); m.way != sealed {
+				m.measure()
+			}
+		}
 	case plain:
 		c.sendPlain(ctx, r.items)
 	default:
-		m := r.items[0]
-		o := c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &m.messageParams})
-		m.err = c.sendError(o, wire.ActionCreateMessage, m.MessageID)
+		c.sendSingle(ctx, r.items[0])
 	}
 }
 

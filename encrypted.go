@@ -120,12 +120,17 @@ func (c *Client) unsealedError(m *item, err error) error {
 
 // sealedEnd returns the final error of m.
 func (c *Client) sealedEnd(m *item) error {
-	err := m.err
-	if err != nil && m.unconfirmed && !unconfirmed(err) && !atFault(err) {
-		err = &UnconfirmedError{MessageID: m.MessageID, Err: err}
-	}
+	err := m.unsure(m.err)
 	if err != nil && c.engine.Over().Err() != nil {
 		err = errors.Join(err, c.closed())
+	}
+	return err
+}
+
+// unsure returns the error of a request for m. One of an earlier request that may have stored m stays unconfirmed.
+func (m *item) unsure(err error) error {
+	if err != nil && m.unconfirmed && !unconfirmed(err) && !atFault(err) {
+		return &UnconfirmedError{MessageID: m.MessageID, Err: err}
 	}
 	return err
 }
@@ -272,12 +277,9 @@ func (c *Client) changedSessions(m *item, sessions []session) error {
 // sealMessage makes the JSON of one message of the request. The checksum is over all sessions that are known, as the
 // service counts them, those that nothing can be sealed for too.
 func (c *Client) sealMessage(d *draft, all []session) (json.RawMessage, error) {
-	if len(c.signer.Public()) == 0 {
-		return nil, invalid("Outgoing.Encrypted",
-			"this session's key is RSA, which cannot agree on secrets: an ed25519 session is needed")
-	}
 	sessions := usable(c.signer, all)
 	if len(sessions) == 0 {
+		c.sessions.drop(d.RecipientID) // so that the next message finds a new one at once
 		return nil, fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
 	}
 	blob, err := seal.Seal(c.signer, sessions, d.Data)

@@ -37,7 +37,8 @@ var (
 	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
 	// ErrNoSession reports that no session of the recipient can open encrypted messages, as with a user of an old
-	// client. Nothing was sent, and nothing is sent in plain text instead.
+	// client. Nothing was sent: what its author encrypts is not sent in plain text instead. That may change when the
+	// user signs in, so a handler that returns it is tried again.
 	ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
 	// ErrNotForUs reports that an encrypted message was sealed for other sessions. It arrives as a [Raw].
 	ErrNotForUs = errors.New("blaze: sealed for other sessions")

@@ -47,6 +47,20 @@ var formats = map[string]format{
 // 64 MiB, and its pixels, at most 16 million: a file that claims more of them, or a side of more than 16,384, is refused by its header,
 // before any is decoded. What is no such picture is an [InvalidError]; other errors are those of Upload.
 func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
+	return uploadImage(ctx, r, c.Upload)
+}
+
+// UploadEncryptedImage is UploadImage of a picture that is encrypted while it is sent, for an encrypted message: such
+// as the reply to one. The thumbnail goes out within the message.
+func (c *Client) UploadEncryptedImage(ctx context.Context, r io.Reader) (Image, error) {
+	//mutant:encrypted-image
+	return uploadImage(ctx, r, c.UploadEncrypted)
+}
+
+// uploadImage reads a picture and has upload store its file.
+func uploadImage(
+	ctx context.Context, r io.Reader, upload func(context.Context, io.Reader, int64) (Attachment, error),
+) (Image, error) {
 	r, stop := rest.Source(ctx, r)
 	defer stop()
 	file, err := io.ReadAll(io.LimitReader(r, maxPicture+1))
@@ -61,7 +75,7 @@ func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
 		return Image{}, err
 	}
 	mimeType := out.MimeType
-	if out.Attachment, err = c.Upload(ctx, bytes.NewReader(file), int64(len(file))); err != nil {
+	if out.Attachment, err = upload(ctx, bytes.NewReader(file), int64(len(file))); err != nil {
 		return Image{}, err
 	}
 	out.MimeType = mimeType

@@ -1,18 +1,13 @@
 package blaze
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gofrs/uuid/v5"
 
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -20,7 +15,7 @@ import (
 // Message is one message as it arrived. Each attempt to handle it gets a fresh value, which the handler may keep and
 // change. Printed, logged or written as JSON it shows its ids, its category and its size, never its content. A
 // Message made by hand, for a test of a handler or out of a queue, makes the same replies as the received one if its
-// ID, BotID, ConversationID, UserID, Category and Group are the same.
+// ID, BotID, ConversationID, UserID, Category, Group and Data are the same.
 type Message struct {
 	ID               string
 	BotID            string // the bot that received it; its replies get their ids from it
@@ -117,78 +112,6 @@ func (m *Message) Sender() string {
 		return m.RepresentativeID
 	}
 	return m.UserID
-}
-
-// NewReply returns a message to the conversation of m. It sends nothing: Client.Send does, and Client.Reply does both.
-//
-// Its MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies that were made from m
-// before. So a handler that runs again and says the same is stored once by the service. Each call counts, whether or
-// not its result is sent: to send one reply again, pass the same Outgoing to Send. It is Encrypted if m was.
-// ConversationID stays empty where nothing can be answered, as with transfers. An invalid payload gets no MessageID;
-// Send returns what is wrong with it. NewReply is safe for concurrent use; but the first reply of a Message made by
-// hand must not run while the Message is copied or printed.
-func (m *Message) NewReply(p Payload) Outgoing { return m.reply(p, false).Outgoing }
-
-// NewQuote is NewReply, quoting m. Texts and posts can quote.
-func (m *Message) NewQuote(p Payload) Outgoing { return m.quote(p, false).Outgoing }
-
-// NewForward is NewReply into another conversation, with an id of its own for each. RecipientID is empty: set it
-// where it is needed.
-func (m *Message) NewForward(conversationID string, p Payload) Outgoing {
-	out := m.answer("forward", conversationID, p, false).Outgoing
-	out.RecipientID, out.ConversationID = "", conversationID
-	return out
-}
-
-// answer is a message that answers another one.
-type answer struct {
-	Outgoing
-	id      uuid.UUID // the MessageID; zero if the payload is invalid
-	key     string    // of the content: equal ones have the same
-	ordinal int       // among equal ones
-}
-
-func (m *Message) reply(p Payload, mayRepeat bool) answer {
-	return m.answer("reply", m.ConversationID, p, mayRepeat)
-}
-
-func (m *Message) quote(p Payload, mayRepeat bool) answer {
-	//mutant:quote-kind
-	a := m.answer("quote", m.ConversationID, p, mayRepeat)
-	a.QuoteID = m.ID
-	return a
-}
-
-// answer makes an answer. One that may repeat an equal one which was not confirmed gets the id of that one.
-func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool) answer {
-	a := answer{Outgoing: Outgoing{Payload: p, Encrypted: m.Category.Encrypted()}}
-	if m.answerable() {
-		a.ConversationID = m.ConversationID
-		if !m.Group && !strings.HasPrefix(string(m.Category), systemPrefix) {
-			a.RecipientID = m.UserID
-		}
-	}
-	if value, data, err := encodePayload(p); err == nil {
-		sum := sha256.Sum256(data)
-		a.key = strings.Join(
-			[]string{kind, strings.ToLower(conversationID), string(value.Category()), hex.EncodeToString(sum[:])}, " ")
-		//mutant:reply-again
-		a.ordinal = m.counter().ordinal(a.key, mayRepeat)
-		//mutant:reply-id
-		a.id = derive("reply", strings.ToLower(m.BotID), m.ID, a.key, strconv.Itoa(a.ordinal))
-		a.MessageID = a.id.String()
-	}
-	return a
-}
-
-// answerable reports whether m's conversation can be written to. Notices about a conversation are written in it; other
-// notices of the system name no conversation, the bot, or nobody.
-func (m *Message) answerable() bool {
-	if strings.HasPrefix(string(m.Category), systemPrefix) && m.Category != CategorySystemConversation {
-		return false
-	}
-	id := m.ConversationID
-	return id != "" && id != uuid.Nil.String() && !strings.EqualFold(id, m.BotID)
 }
 
 // String shows the message without its body.

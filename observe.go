@@ -81,6 +81,7 @@ type observer struct {
 	mu       sync.Mutex
 	declined map[string]bool      // categories of which the first decline was logged
 	failures map[string]time.Time // when a hook's failure was last logged
+	opened   opened
 }
 
 func newObserver(log *slog.Logger, trace *Trace) *observer {

@@ -58,7 +58,7 @@ func hopeless(err error) bool {
 	if errors.As(err, &unconfirmed) {
 		return false
 	}
-	if errors.Is(err, ErrDrop) || errors.Is(err, ErrNoSession) {
+	if errors.Is(err, ErrDrop) {
 		return true
 	}
 	//mutant:closed-hopeless
@@ -68,6 +68,11 @@ func hopeless(err error) bool {
 	var batch *BatchError
 	if errors.As(err, &batch) && batch != nil { // one message that another attempt may get through is enough
 		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })
+	}
+	var byDefault *defaultError
+	//mutant:default-hopeless
+	if errors.As(err, &byDefault) {
+		return false
 	}
 	if errors.Is(err, ErrInvalid) {
 		return true

@@ -81,11 +81,9 @@ func refusedOutgoings() []struct {
 		{"Attachment.Key", payload(blaze.Video{Attachment: keyed, Width: 1, Height: 1})},
 		{"Attachment.Digest", payload(blaze.Data{Attachment: digested, Name: canary})},
 
-		{"Outgoing.QuoteID", quoting(blaze.Sticker{StickerID: stickerID})},
-		{"Outgoing.QuoteID", quoting(blaze.Data{Attachment: attachment, Name: canary})},
-		{"Outgoing.QuoteID", quoting(blaze.Card{Title: canary, Description: canary, Action: canary})},
-		{"Outgoing.QuoteID", quoting(blaze.Location{Name: canary})},
 		{"Outgoing.QuoteID", quoting(blaze.Recall{MessageID: messageA})},
+		{"Outgoing.QuoteID", quoting(blaze.Pin{Action: "PIN", MessageIDs: []string{messageA}})},
+		{"Outgoing.QuoteID", quoting(blaze.Raw{As: "MESSAGE_RECALL", Data: []byte(canary)})},
 
 		// One for each kind of payload; their own tests have the rest.
 		{"ButtonGroup", payload(blaze.ButtonGroup{})},

@@ -163,34 +163,54 @@ func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
 			v.UserID = "89E0BDEE-C355-47F2-945A-BE48BE875606"
 			v.ConversationID = "1B58790A-3C0C-32D1-876C-D4A87FBBD64C"
 		}, false, "1B58790A-3C0C-32D1-876C-D4A87FBBD64C", "89E0BDEE-C355-47F2-945A-BE48BE875606", false},
-		"on behalf of another":  {func(v *wire.Message) { inContact(v); v.RepresentativeID = userB }, false, direct, userA, false},
-		"encrypted":             {func(v *wire.Message) { inContact(v); v.Category = "ENCRYPTED_TEXT" }, false, direct, userA, true},
-		"encrypted, in a group": {func(v *wire.Message) { v.Category = "ENCRYPTED_IMAGE" }, true, conversationA, "", true},
-		"unknown category":      {func(v *wire.Message) { v.Category = "PLAIN_HOLOGRAM" }, true, conversationA, "", false},
-		"recall":                {func(v *wire.Message) { v.Category = "MESSAGE_RECALL" }, true, conversationA, "", false},
-		"a group changed":       {func(v *wire.Message) { v.Category = "SYSTEM_CONVERSATION" }, false, conversationA, "", false},
-		"transfer":              {func(v *wire.Message) { inContact(v); v.Category = "SYSTEM_ACCOUNT_SNAPSHOT" }, false, "", "", false},
-		"safe transfer":         {func(v *wire.Message) { v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", botID }, false, "", "", false},
-		"inscription":           {func(v *wire.Message) { v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, "", "", false},
-		"a notice about a user": {func(v *wire.Message) { v.Category = "SYSTEM_USER" }, false, "", "", false},
-		"the bot's own id":      {func(v *wire.Message) { v.ConversationID = "8DCF823D-9EB3-4DA2-8734-F0AAD50C0DA6" }, true, "", "", false},
-		"the nil id":            {func(v *wire.Message) { v.ConversationID = "00000000-0000-0000-0000-000000000000" }, true, "", "", false},
-		"no id":                 {func(v *wire.Message) { v.ConversationID = "" }, true, "", "", false},
+		"on behalf of another":    {func(v *wire.Message) { inContact(v); v.RepresentativeID = userB }, false, direct, userA, false},
+		"encrypted":               {func(v *wire.Message) { inContact(v); v.Category = "ENCRYPTED_TEXT" }, false, direct, userA, true},
+		"encrypted, in a group":   {func(v *wire.Message) { v.Category = "ENCRYPTED_IMAGE" }, true, conversationA, "", false},
+		"unknown category":        {func(v *wire.Message) { v.Category = "PLAIN_HOLOGRAM" }, true, conversationA, "", false},
+		"recall":                  {func(v *wire.Message) { v.Category = "MESSAGE_RECALL" }, true, conversationA, "", false},
+		"a group changed":         {func(v *wire.Message) { v.Category = "SYSTEM_CONVERSATION" }, false, conversationA, "", false},
+		"transfer":                {func(v *wire.Message) { inContact(v); v.Category = "SYSTEM_ACCOUNT_SNAPSHOT" }, false, direct, userA, false},
+		"safe transfer":           {func(v *wire.Message) { v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", botID }, false, "", "", false},
+		"inscription":             {func(v *wire.Message) { inContact(v); v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, direct, userA, false},
+		"inscription, in a group": {func(v *wire.Message) { v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, conversationA, "", false},
+		"transfer to nobody": {func(v *wire.Message) {
+			v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", "00000000-0000-0000-0000-000000000000"
+		}, false, "", "", false},
+		"a notice about a user":    {func(v *wire.Message) { v.Category = "SYSTEM_USER" }, false, conversationA, "", false},
+		"a notice without a place": {func(v *wire.Message) { v.Category, v.ConversationID = "SYSTEM_USER", "" }, false, "", "", false},
+		"the bot's own id":         {func(v *wire.Message) { v.ConversationID = "8DCF823D-9EB3-4DA2-8734-F0AAD50C0DA6" }, true, "", "", false},
+		"the nil id":               {func(v *wire.Message) { v.ConversationID = "00000000-0000-0000-0000-000000000000" }, true, "", "", false},
+		"no id":                    {func(v *wire.Message) { v.ConversationID = "" }, true, "", "", false},
 	} {
 		m := received(botID, 1, c.edit)
 		assert.Equal(t, c.group, m.Group, name)
 		out := m.NewReply(blaze.Text("a"))
 		want := blaze.Outgoing{ConversationID: c.to, RecipientID: c.recipient, Payload: blaze.Text("a"), Encrypted: c.encrypted, MessageID: out.MessageID}
-		assert.Equal(t, want, out, name)
+		assert.Equal(t, want, exported(out), name)
 
 		out = m.NewQuote(blaze.Text("a"))
 		want.QuoteID, want.MessageID = messageA, out.MessageID
-		assert.Equal(t, want, out, name)
+		assert.Equal(t, want, exported(out), name)
 
 		out = m.NewForward(conversationB, blaze.Text("a"))
 		assert.Equal(t, blaze.Outgoing{
-			ConversationID: conversationB, Payload: blaze.Text("a"), Encrypted: c.encrypted, MessageID: out.MessageID,
-		}, out, name)
+			ConversationID: conversationB, Payload: blaze.Text("a"), MessageID: out.MessageID,
+		}, exported(out), name)
+
+		out = m.NewForward(m.ConversationID, blaze.Text("a"))
+		assert.Equal(t, blaze.Outgoing{
+			ConversationID: m.ConversationID, RecipientID: c.recipient, Payload: blaze.Text("a"), Encrypted: c.encrypted,
+			MessageID: out.MessageID,
+		}, exported(out), "%s: forwarded to where it came from", name)
+	}
+}
+
+// exported is a copy of the exported fields, as another author would write it.
+func exported(out blaze.Outgoing) blaze.Outgoing {
+	return blaze.Outgoing{
+		ConversationID: out.ConversationID, Payload: out.Payload, MessageID: out.MessageID, RecipientID: out.RecipientID,
+		QuoteID: out.QuoteID, RepresentativeID: out.RepresentativeID, Mentions: out.Mentions, ExpireIn: out.ExpireIn,
+		Silent: out.Silent, Encrypted: out.Encrypted,
 	}
 }
 
@@ -199,8 +219,90 @@ func TestSender(t *testing.T) {
 	assert.Equal(t, userB, received(botID, 1, func(v *wire.Message) { v.RepresentativeID = userB }).Sender())
 }
 
-// Where nothing can be answered, the error says what to do.
+// A transfer is in the conversation with its payer, who gets the answer.
 func TestReplyToATransfer(t *testing.T) {
+	for name, p := range map[string]blaze.Payload{
+		"transfer":      blaze.AccountSnapshot{Type: "transfer", SnapshotID: snapshotID, OpponentID: userID("alice"), Amount: "1"},
+		"safe transfer": blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: userID("alice"), Amount: "1"},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := prepare(t, nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				assert.False(t, m.Group)
+				return errors.Join(r.Reply(ctx, m, blaze.Text("thanks")), r.Quote(ctx, m, blaze.Text("for this")))
+			})
+			id := r.Deliver(userID("alice"), blaze.Outgoing{Payload: p})
+			r.idle()
+			assert.Empty(t, r.failures.all())
+			require.Len(t, r.Sent(), 2)
+			for i, out := range r.Sent() {
+				assert.Equal(t, r.ConversationWith(userID("alice")), out.ConversationID)
+				assert.Equal(t, userID("alice"), out.RecipientID)
+				assert.Equal(t, []string{"", id}[i], out.QuoteID)
+			}
+		})
+	}
+	m := &blaze.Message{
+		ID: messageA, BotID: strings.ToUpper(botID), ConversationID: blaze.ConversationID(botID, userA), UserID: userA,
+		Category: blaze.CategorySystemSafeSnapshot,
+	}
+	assert.Equal(t, userA, m.NewReply(blaze.Text("a")).RecipientID, "made by hand")
+}
+
+// Everything that is shown can quote. In frames of several messages only texts and posts do.
+func TestQuotes(t *testing.T) {
+	bubble(t, "quotes", func(t *testing.T) {
+		r := run(t, nil, nil)
+		var outs []blaze.Outgoing
+		framed := 0
+		for name, p := range goldens {
+			if p == nil || p.Category().System() {
+				continue
+			}
+			category := p.Category()
+			if category == blaze.CategoryPlainText || category == blaze.CategoryPlainPost {
+				framed++
+			}
+			p = withoutKey(p)
+			out := r.ToUser(userID(name), p)
+			out.QuoteID = messageA
+			_, err := r.Send(t.Context(), out)
+			require.NoError(t, err, category)
+			outs = append(outs, out)
+		}
+		require.GreaterOrEqual(t, len(outs), 13)
+		alone := len(r.written.of(actionSend))
+		_, err := r.SendBatch(t.Context(), outs...)
+		require.NoError(t, err)
+		assert.Len(t, r.written.of(actionSend), alone+len(outs)-framed)
+		require.Len(t, r.Sent(), 2*len(outs))
+		for _, out := range r.Sent() {
+			assert.Equal(t, messageA, out.QuoteID, out.Payload.Category())
+		}
+	})
+}
+
+// withoutKey returns a payload as it is in plain text.
+func withoutKey(p blaze.Payload) blaze.Payload {
+	switch p := p.(type) {
+	case blaze.Image:
+		p.Key, p.Digest = nil, nil
+		return p
+	case blaze.Data:
+		p.Key, p.Digest = nil, nil
+		return p
+	case blaze.Audio:
+		p.Key, p.Digest = nil, nil
+		return p
+	case blaze.Video:
+		p.Key, p.Digest = nil, nil
+		return p
+	}
+	return p
+}
+
+// Where nothing can be answered, the error says what to do.
+func TestReplyToATransferWithoutAConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dropped := make(chan error, 1)
 		s, _ := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
@@ -217,7 +319,9 @@ func TestReplyToATransfer(t *testing.T) {
 			cfg.Trace = &blaze.Trace{Dropped: func(_ *blaze.Message, err error) { dropped <- err }}
 		})
 		alice := userID("alice")
-		s.Deliver(alice, blaze.Outgoing{Payload: blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: alice, Amount: "1"}})
+		s.Deliver(alice, blaze.Outgoing{
+			ConversationID: s.Key.AppID, Payload: blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: alice, Amount: "1"},
+		})
 		require.NoError(t, s.Idle(t.Context()))
 		err := <-dropped
 		var invalid *blaze.InvalidError

@@ -25,9 +25,10 @@ import (
 // connection, nor for the messages before it. It takes room in the outbox like any other (Config.OutboxLen). While
 // the HTTP API does not answer, answers 401, or something before it answers, it is tried again until ctx or the
 // Client ends. The error then wraps [ErrNoAnswer] or [CodeUnauthorized] too. If the recipient has no session that can
-// open the message, the error is [ErrNoSession].
+// open the message, the error is [ErrNoSession]; an answer that is Encrypted because the message answered was goes out
+// in plain text then.
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
-	d, err := out.draft()
+	d, err := c.draft(&out)
 	if err != nil {
 		return Sent{}, err
 	}
@@ -43,6 +44,7 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	if d.way == sealed {
 		m := &item{draft: d, size: sealedSize(len(d.Data))}
 		c.sendSealed(ctx, []*item{m})
+		c.sendInPlain(ctx, m)
 		err = m.err
 	} else {
 		//mutant:send-do
@@ -68,6 +70,10 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 //     message is dropped when its reply is refused in two attempts: the server has the reply, or will not take it.
 //
 // Send with m.NewReply(p) does none of that, because Send does not know the message.
+//
+// A reply to an encrypted message is encrypted where that can be: see [Message.NewReply]. A picture in it has to be
+// uploaded with [Client.UploadEncryptedImage], another file with [Client.UploadEncrypted]; one that was not is an
+// [InvalidError] that says so, and a handler that returns it is tried again.
 func (c *Client) Reply(ctx context.Context, m *Message, p Payload) error {
 	return c.answer(ctx, m, m.reply(p, true))
 }
@@ -125,6 +131,20 @@ func (c *Client) ToUser(userID string, p Payload) Outgoing {
 
 // ConversationWith returns the id of the conversation between the bot and a user.
 func (c *Client) ConversationWith(userID string) string { return ConversationID(c.appID, userID) }
+
+// sendInPlain sends the plain form of a message that could not be sealed, if it may have one.
+func (c *Client) sendInPlain(ctx context.Context, m *item) {
+	if c.inPlain(m) {
+		c.sendSingle(ctx, m)
+		m.err = m.unsure(m.err)
+	}
+}
+
+// sendSingle sends an item in a frame of its own.
+func (c *Client) sendSingle(ctx context.Context, m *item) {
+	o := c.do(ctx, engine.Request{Action: wire.ActionCreateMessage, Params: &m.messageParams})
+	m.err = c.sendError(o, wire.ActionCreateMessage, m.MessageID)
+}
 
 // do makes one request and waits for its end.
 func (c *Client) do(ctx context.Context, r engine.Request) outbox.Outcome {

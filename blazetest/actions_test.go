@@ -51,7 +51,7 @@ func TestCreateMessageInvalid(t *testing.T) {
 		"params.status":            {"status": nil},
 		"params.data":              {"data": "aGk"},
 		"params.recipient_id":      {"recipient_id": "AAAAAAAA-1111-4111-8111-111111111111"},
-		"params.quote_message_id":  {"quote_message_id": id1, "category": "PLAIN_IMAGE"},
+		"params.quote_message_id":  {"quote_message_id": id1, "category": "MESSAGE_RECALL"},
 		"params.representative_id": {"representative_id": "x"},
 		"params.mentions[1]":       {"mentions": []string{id1, "x"}},
 		"params.expire_in":         {"expire_in": -1},
@@ -86,14 +86,17 @@ func TestCreatePlainMessages(t *testing.T) {
 		require.Len(t, s.Sent(), 2)
 
 		require.Equal(t, "params.messages[1].category", field(t, batch(good, textMessage(object{"recipient_id": id3, "category": "APP_CARD"}))))
+		quote := object{"recipient_id": id3, "quote_message_id": id1, "category": "PLAIN_IMAGE"}
+		require.Equal(t, "params.messages[0].quote_message_id", field(t, batch(textMessage(quote))))
 		require.Equal(t, "params.messages[0].recipient_id", field(t, batch(textMessage(nil))))
 		require.Equal(t, "params.messages", field(t, batch()))
 		require.Equal(t, "params.messages", field(t, batch(make([]object, 101)...)))
 		long := textMessage(object{"recipient_id": id3, "data": strings.Repeat("A", 128<<10)})
 		require.Equal(t, "params", field(t, batch(long)))
 		require.Equal(t, "params", field(t, c.call(wire.ActionCreatePlain, []int{})))
-		require.Len(t, f.take(), 6)
+		require.Len(t, f.take(), 7)
 		require.Len(t, s.Sent(), 2)
+		require.Nil(t, c.call(wire.ActionCreateMessage, textMessage(quote)).Error, "alone it quotes")
 	})
 }
 

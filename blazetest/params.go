@@ -67,6 +67,10 @@ func readBatch(params json.RawMessage, size int) ([]blaze.Outgoing, *refusal) {
 		if m.RecipientID == "" {
 			return nil, invalidField(path+".recipient_id", "missing")
 		}
+		if category := blaze.Category(m.Category); m.QuoteMessageID != "" &&
+			category != blaze.CategoryPlainText && category != blaze.CategoryPlainPost {
+			return nil, invalidField(path+".quote_message_id", "only texts and posts quote in this action")
+		}
 		out, refused := m.outgoing(path)
 		if refused != nil {
 			return nil, refused
@@ -85,8 +89,8 @@ func (m *message) outgoing(path string) (blaze.Outgoing, *refusal) {
 	if m.Category == "" || strings.Trim(m.Category, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
 		return blaze.Outgoing{}, invalidField(path+".category", "not a category")
 	}
-	if m.QuoteMessageID != "" && !strings.HasSuffix(m.Category, "_TEXT") && !strings.HasSuffix(m.Category, "_POST") {
-		return blaze.Outgoing{}, invalidField(path+".quote_message_id", "only texts and posts quote")
+	if m.QuoteMessageID != "" && (category == blaze.CategoryMessageRecall || category == blaze.CategoryMessagePin) {
+		return blaze.Outgoing{}, invalidField(path+".quote_message_id", "it shows nothing that could quote")
 	}
 	if m.ExpireIn < 0 {
 		return blaze.Outgoing{}, invalidField(path+".expire_in", "negative")

@@ -143,8 +143,6 @@ func (m *sealedMessage) open() (out blaze.Outgoing, refused *refusal) {
 		return out, invalidField("category", "not an encrypted one")
 	case !isUUID(m.ConversationID) || !isUUID(m.MessageID) || !isUUID(m.RecipientID):
 		return out, invalidField("message_id", "conversation, message and recipient need UUIDs in lowercase")
-	case m.ConversationID != blaze.ConversationID(appID, m.RecipientID):
-		return out, invalidField("conversation_id", "not the one between the bot and the recipient")
 	}
 	own, err := sessionOf(m.RecipientID)
 	if err == nil {

@@ -61,10 +61,7 @@ func bot(c *blaze.Client) blaze.Handler {
 				return blaze.ErrNotHandled
 			}
 			if _, unknown := p.(blaze.Raw); unknown {
-				out := m.NewReply(blaze.Textf("I cannot read %s messages", m.Category))
-				out.Encrypted = false // it gives away nothing that was said
-				_, err := c.Send(ctx, out)
-				return err
+				return c.Reply(ctx, m, blaze.Textf("I cannot read %s messages", m.Category))
 			}
 			return c.Reply(ctx, m, p)
 		}),

@@ -211,7 +211,7 @@ var modes = []Mutant{
 	},
 	{
 		Name: "a quote has the id of a reply", By: unit("TestAQuoteIsNoReply"),
-		Marker: "quote-kind", Old: `"quote"`, New: `"reply"`,
+		Marker: "quote-kind", Old: "kindQuote", New: "kindReply",
 	},
 	{
 		Name: "receipts that wait are handled after the end", By: in("engine", "TestReceiptsAreDroppedAtTheEnd"),

@@ -1,0 +1,258 @@
+package blaze
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// The limits of the service for requests.
+const (
+	maxData       = 128 << 10 // bytes of data of one message, before base64
+	batchMessages = 100       // messages of one request
+	batchBytes    = 128 << 10 // bytes of its JSON
+)
+
+// draft is a message that was found valid, in the form of the wire.
+type draft struct {
+	messageParams
+	way way
+
+	reply *Outgoing // the message, if it is encrypted and may go out in plain text; else nil
+	open  string    // to be logged: why it goes out in plain text, although the message answered was encrypted; or ""
+	group bool      // to be logged: it goes out in plain text to a group, and answers an encrypted message
+}
+
+// way is how a message goes out.
+type way uint8
+
+const (
+	single way = iota // as CREATE_MESSAGE
+	plain             // in CREATE_PLAIN_MESSAGES, beside others, or as CREATE_MESSAGE
+	sealed            // over HTTP; Data is not encrypted yet
+	ways              // their number
+)
+
+// item is a draft on its way, and how it ended.
+type item struct {
+	*draft
+	size        int             // about, of its JSON in a request of several
+	json        json.RawMessage // of the encrypted message, while it is sent
+	unconfirmed bool            // an earlier request may have stored it
+	changed     bool            // the recipient's sessions were not those that it was encrypted for
+	again       bool            // it is to be in a smaller request
+	most        int             // messages in the next request; 0: as many as usual
+	allowed     time.Time       // when the Limiter let it through
+	err         error
+}
+
+// messageParams are the params of CREATE_MESSAGE, in the order of the protocol's samples; what they do not show
+// follows.
+type messageParams struct {
+	ConversationID   string
+	Category         Category
+	MessageID        string
+	Data             []byte
+	RecipientID      string
+	QuoteID          string
+	RepresentativeID string
+	Mentions         []string
+	Silent           bool
+	ExpireIn         int64 // seconds
+}
+
+// SizeJSON implements [wire.Params].
+func (p *messageParams) SizeJSON() int {
+	const most = len(`{"conversation_id":"","category":"","status":"SENT","message_id":"","data":"","recipient_id":"","quote_message_id":"",`+
+		`"representative_id":"","silent":true,"expire_in":}`) + 6*36
+	return most + len(p.Category) + base64.StdEncoding.EncodedLen(len(p.Data)) + len(p.Mentions)*40
+}
+
+// AppendJSON implements [wire.Params].
+func (p *messageParams) AppendJSON(b []byte) []byte {
+	b = wire.AppendField(append(b, '{'), "conversation_id", p.ConversationID)
+	b = wire.AppendField(b, "category", string(p.Category))
+	b = wire.AppendField(b, "status", string(StatusSent))
+	b = wire.AppendField(b, "message_id", p.MessageID)
+	b = wire.AppendData(b, "data", p.Data)
+	b = wire.AppendOptional(b, "recipient_id", p.RecipientID)
+	b = wire.AppendOptional(b, "quote_message_id", p.QuoteID)
+	b = wire.AppendOptional(b, "representative_id", p.RepresentativeID)
+	b = wire.AppendList(b, "mentions", p.Mentions, wire.AppendText)
+	b = wire.AppendTrue(b, "silent", p.Silent)
+	return wire.AppendEnd(wire.AppendInt(b, "expire_in", p.ExpireIn), '}')
+}
+
+// draft validates out and puts it into the form of the wire. Every error is, or wraps, an [InvalidError].
+func (out Outgoing) draft() (*draft, error) {
+	if out.ConversationID == "" {
+		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a user's; some notices of the system have no conversation to answer in")
+	}
+	d := &draft{messageParams: messageParams{Silent: out.Silent}}
+	ids := idCheck{prefix: "Outgoing."}
+	d.ConversationID = ids.required("ConversationID", out.ConversationID)
+	d.MessageID = ids.optional("MessageID", out.MessageID)
+	d.RecipientID = ids.optional("RecipientID", out.RecipientID)
+	d.QuoteID = ids.optional("QuoteID", out.QuoteID)
+	d.RepresentativeID = ids.optional("RepresentativeID", out.RepresentativeID)
+	for i, id := range out.Mentions {
+		d.Mentions = append(d.Mentions, ids.required("Mentions["+strconv.Itoa(i)+"]", id))
+	}
+	if ids.err != nil {
+		return nil, ids.err
+	}
+	if out.ExpireIn < 0 || out.ExpireIn%time.Second != 0 {
+		return nil, invalid("Outgoing.ExpireIn", "must be whole seconds, not negative")
+	}
+	d.ExpireIn = int64(out.ExpireIn / time.Second)
+	if err := d.fill(out); err != nil {
+		return nil, err
+	}
+	// What CREATE_PLAIN_MESSAGES has no key for goes out alone, and so do quotes of other categories.
+	//mutant:quote-frame
+	shares := d.QuoteID == "" || d.Category == CategoryPlainText || d.Category == CategoryPlainPost
+	if shares && batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil {
+		d.way = plain
+	}
+	return d, nil
+}
+
+// batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. One that a Raw has made up of anything else
+// than capitals may need escaping, and then the size of a frame would not be known beforehand.
+func batchable(c Category) bool {
+	return strings.HasPrefix(string(c), plainPrefix) &&
+		!strings.ContainsFunc(string(c), func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') })
+}
+
+// fill adds the payload.
+func (d *draft) fill(out Outgoing) error {
+	value, data, passed, err := out.encode()
+	switch {
+	case err != nil:
+		return err
+	case inboundOnly(value):
+		return invalid("Outgoing.Payload", "%s is written by the service only", value.Category())
+	case out.sealedByDefault():
+		return d.fillAnswer(out, value, data, passed)
+	case out.Encrypted:
+		return d.fillSealed(&out, value, data, passed)
+	}
+	return d.fillPlain(&out, value, data, passed)
+}
+
+// fillPlain adds the payload of a message in plain text.
+func (d *draft) fillPlain(out *Outgoing, value Payload, data []byte, passed bool) error {
+	a, attached := payloadAttachment(value)
+	switch {
+	//mutant:opened-key
+	case out.answersEncrypted() && hasKey(value):
+		return &defaultError{invalid("Attachment.Key", "the message answered was encrypted, and in plain text the key of "+
+			"its file would be readable: make a plain file of it with Reupload, or upload with Upload or UploadImage")}
+	case passed: // it was readable as it is, with a key or without
+	case attached && len(a.Key) > 0:
+		return invalid("Attachment.Key",
+			"a key belongs to attachments of encrypted messages only: Reupload makes a plain file of an encrypted one")
+	case attached && len(a.Digest) > 0:
+		return invalid("Attachment.Digest", "a digest belongs to attachments of encrypted messages only")
+	}
+	switch category := value.Category(); {
+	case out.QuoteID != "" && (category == CategoryMessageRecall || category == CategoryMessagePin):
+		return invalid("Outgoing.QuoteID", "%s shows no message that could quote", category)
+	case len(data) > maxData:
+		return invalid("Outgoing.Payload", "%d bytes of data, more than %d", len(data), maxData)
+	}
+	d.Category, d.Data = value.Category(), data
+	d.group = out.opensGroup() && sealable(value)
+	return nil
+}
+
+// fillSealed adds the payload of a message that is to be encrypted.
+func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed bool) error {
+	rest, isPlain := strings.CutPrefix(string(value.Category()), plainPrefix)
+	a, attached := payloadAttachment(value)
+	switch {
+	case !isPlain:
+		return invalid("Outgoing.Encrypted", "%s cannot be encrypted; to send it in plain text say so with Encrypted = false", value.Category())
+	case d.RecipientID == "":
+		return invalid("Outgoing.RecipientID", "missing: an encrypted message is sealed for its recipient's sessions")
+	case passed && out.answersEncrypted(): // its file is as it was there
+	case attached && (len(a.Key) == 0 || len(a.Digest) == 0):
+		return invalid("Attachment.Key", "the file of an encrypted message has to be encrypted itself: upload it with "+
+			"UploadEncryptedImage or UploadEncrypted, or send it in plain text with Encrypted = false")
+	}
+	switch {
+	case d.ExpireIn > 0:
+		return invalid("Outgoing.ExpireIn", "has no place in an encrypted message")
+	case len(d.Mentions) > 0:
+		return invalid("Outgoing.Mentions", "have no place in an encrypted message")
+	case sealedSize(len(data)) > batchBytes:
+		return invalid("Outgoing.Payload", "%d bytes of data are too many for an encrypted message: the limit is about 95,000", len(data))
+	}
+	d.Category, d.Data, d.way = Category(encryptedPrefix+rest), data, sealed
+	return nil
+}
+
+// fillAnswer adds the payload of an answer that is encrypted by default.
+func (d *draft) fillAnswer(out Outgoing, value Payload, data []byte, passed bool) error {
+	open := true
+	switch {
+	case !sealable(value): // as the apps send it
+	case d.ExpireIn > 0:
+		d.open = "it expires, and encrypted messages cannot"
+	case len(d.Mentions) > 0:
+		d.open = "it has Mentions, and encrypted messages have none"
+	case sealedSize(len(data)) > batchBytes && len(data) <= maxData:
+		d.open = "it is too large to be encrypted"
+	default:
+		open = false
+	}
+	if open {
+		out.Encrypted = false
+		return d.fillPlain(&out, value, data, passed)
+	}
+	d.reply = &out
+	err := d.fillSealed(&out, value, data, passed)
+	if a, attached := payloadAttachment(value); err != nil && attached && len(a.Key) == 0 {
+		return &defaultError{err}
+	}
+	return err
+}
+
+// encode is encodePayload of out's payload; but of one that is passed on it returns the data that arrived, unchecked.
+func (out *Outgoing) encode() (value Payload, data []byte, passed bool, err error) {
+	if o := out.origin; o != nil && o.passed {
+		data = []byte(o.data)
+		//mutant:passed-changed
+		if value, err = payloadValue(out.Payload); err == nil && arrivedAs(value, data) {
+			return value, data, true, nil
+		}
+	}
+	value, data, err = encodePayload(out.Payload)
+	return value, data, false, err
+}
+
+// answersEncrypted reports whether out answers an encrypted message.
+func (out *Outgoing) answersEncrypted() bool { return out.origin != nil && out.origin.encrypted }
+
+// sealedByDefault reports whether out is encrypted because the message it answers was, and not by its author.
+func (out *Outgoing) sealedByDefault() bool {
+	//mutant:sealed-default
+	return out.Encrypted && out.origin != nil && out.origin.recipient != "" &&
+		out.origin.recipient == out.RecipientID && out.origin.conversation == out.ConversationID
+}
+
+// opensGroup reports whether out is a plain answer to an encrypted message, for all members of its group.
+func (out *Outgoing) opensGroup() bool {
+	return !out.Encrypted && out.origin != nil && out.origin.conversation != "" && out.origin.recipient == "" &&
+		out.origin.conversation == out.ConversationID
+}
+
+// sealedSize is about how many bytes of the request a message takes, where its recipient has few sessions.
+func sealedSize(data int) int {
+	const sessions, each, fields = 3, 64, 600
+	return base64.RawURLEncoding.EncodedLen(data+100+sessions*64) + sessions*each + fields
+}

@@ -1,0 +1,57 @@
+package mutants
+
+// answers are the broken builds of answers to encrypted messages, and of what is passed on.
+var answers = []Mutant{
+	{
+		Name: "a transfer is answered without a recipient", By: unit("TestReplyToATransfer"),
+		Marker: "answer-recipient", Old: "m.inContact()", New: "!m.Group && !m.Category.System()",
+	},
+	{
+		Name: "an answer into any conversation has the recipient of the message", By: unit("TestReplyGoesWhereTheMessageCameFrom"),
+		Marker: "answer-recipient", Old: "strings.EqualFold(conversationID, m.ConversationID)", New: "true",
+	},
+	{
+		Name: "what arrived is checked when it is passed on", By: unit("TestWhatArrivedIsPassedOn"),
+		Marker: "passed-on", Old: "m.Data != nil", New: "false",
+	},
+	{
+		Name: "what its author changes goes out as it arrived", By: unit("TestWhatItsAuthorWritesIsChecked"),
+		Marker: "passed-on", Old: "arrivedAs(value, m.Data)", New: "true",
+	},
+	{
+		Name: "a payload that replaces what arrived is not sent", By: unit("TestWhatItsAuthorWritesIsChecked"),
+		Marker: "passed-changed", Old: "arrivedAs(value, data)", New: "true",
+	},
+	{
+		Name: "the key of an encrypted file goes out in plain text", By: unit("TestFilesOfAnswersToAnEncryptedMessage"),
+		Marker: "opened-key", Old: "hasKey(value)", New: "false",
+	},
+	{
+		Name: "what its author encrypts goes out in plain text", By: unit("TestWhatItsAuthorEncrypts"),
+		Marker: "sealed-default", Old: `out.origin.recipient != ""`, New: `true || out.origin.recipient != ""`,
+	},
+	{
+		Name: "a bot with an RSA key does not answer", By: unit("TestAnRSASessionAnswersInPlainText"),
+		Marker: "rsa-opens", Old: "d.way == sealed", New: "false",
+	},
+	{
+		Name: "whoever has no session is not answered", By: unit("TestAReplyThatNobodyCouldOpen"),
+		Marker: "no-session-opens", Old: "m.reply == nil", New: "true",
+	},
+	{
+		Name: "a batch does not answer whoever has no session", By: unit("TestAReplyThatNobodyCouldOpen"),
+		Marker: "batch-opens", Old: "m.again || c.inPlain(m)", New: "m.again",
+	},
+	{
+		Name: "a message is given up for what a default did to its reply", By: unit("TestFilesOfAnswersToAnEncryptedMessage"),
+		Marker: "default-hopeless", Old: "errors.As(err, &byDefault)", New: "byDefault != nil",
+	},
+	{
+		Name: "a picture that quotes shares a frame", By: unit("TestQuotes"),
+		Marker: "quote-frame", Old: `d.QuoteID == ""`, New: "true",
+	},
+	{
+		Name: "an encrypted picture is not encrypted", By: unit("TestAPictureAnswersAnEncryptedMessage"),
+		Marker: "encrypted-image", Old: "c.UploadEncrypted", New: "c.Upload",
+	},
+}

@@ -1,0 +1,64 @@
+package blaze
+
+import (
+	"errors"
+	"fmt"
+)
+
+// draft is [Outgoing.draft] for the session of this Client. It logs an answer that goes out in plain text although the
+// message answered was encrypted.
+func (c *Client) draft(out *Outgoing) (*draft, error) {
+	d, err := out.draft()
+	if err != nil {
+		return nil, err
+	}
+	//mutant:rsa-opens
+	if d.way == sealed && len(c.signer.Public()) == 0 {
+		if d.reply == nil {
+			return nil, invalid("Outgoing.Encrypted",
+				"this session's key is RSA, which cannot agree on secrets: an ed25519 session is needed")
+		}
+		return c.opened(d, "the bot's session has an RSA key, which cannot agree on secrets")
+	}
+	c.tellOpen(d)
+	return d, nil
+}
+
+// opened returns the plain form of an encrypted message that may go out in plain text. why says why it does.
+func (c *Client) opened(d *draft, why string) (*draft, error) {
+	out := *d.reply
+	out.Encrypted, out.MessageID = false, d.MessageID
+	p, err := out.draft()
+	if err != nil {
+		return nil, err
+	}
+	p.open = why
+	c.tellOpen(p)
+	return p, nil
+}
+
+// inPlain gives an item its plain form if it may have one, and its recipient has no session that can open the
+// encrypted one. Else it reports false and leaves the error.
+func (c *Client) inPlain(m *item) bool {
+	//mutant:no-session-opens
+	if m.reply == nil || !errors.Is(m.err, ErrNoSession) {
+		return false
+	}
+	p, err := c.opened(m.draft, "the recipient has no session that can open encrypted messages")
+	if err != nil {
+		m.err = fmt.Errorf("%w; it cannot be sent in plain text either: %w", m.err, err)
+		return false
+	}
+	m.draft, m.err = p, nil
+	return true
+}
+
+// tellOpen logs that an answer to an encrypted message goes out in plain text, if it does.
+func (c *Client) tellOpen(d *draft) {
+	if d.group {
+		c.observer.opensGroup(d.ConversationID)
+	}
+	if d.open != "" {
+		c.observer.opensUser(d.RecipientID, d.open)
+	}
+}

@@ -1,0 +1,416 @@
+package blaze_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+const opens = "goes out in plain text"
+
+// secret delivers an encrypted text of a user; an empty conversation is the one with the bot.
+func (r *rig) secret(user, conversation, text string) string {
+	return r.Deliver(userID(user), blaze.Outgoing{ConversationID: conversation, Payload: blaze.Text(text), Encrypted: true})
+}
+
+// nobodyCanOpen has the service know no session of anybody.
+func nobodyCanOpen(s *blazetest.Server) {
+	many(s, fetchAction, func(blazetest.Frame) blazetest.Answer {
+		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
+	})
+}
+
+// An answer is encrypted where the payload has an encrypted form. The others go out as the apps send them.
+func TestAnswersToAnEncryptedMessage(t *testing.T) {
+	file := blaze.Attachment{ID: attachmentID, Size: 1, Key: sealedKey, Digest: sealedDigest}
+	for _, c := range []struct {
+		payload   blaze.Payload
+		encrypted bool
+	}{
+		{blaze.Text("a"), true},
+		{blaze.Post("a"), true},
+		{blaze.Image{Attachment: file, Width: 1, Height: 1}, true},
+		{blaze.Contact{UserID: userA}, true},
+		{blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte("x")}, true},
+		{blaze.ButtonGroup(buttons(2)), false},
+		{blaze.Card{Title: "a", Description: "b", Action: "https://example.com"}, false},
+		{blaze.Recall{MessageID: messageA}, false},
+		{blaze.Pin{Action: "PIN", MessageIDs: []string{messageA}}, false},
+	} {
+		bubble(t, string(c.payload.Category()), func(t *testing.T) {
+			change := c.payload.Category().System() // which can quote nothing
+			r := prepare(t, nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				_, err := r.Send(ctx, m.NewForward(m.ConversationID, c.payload))
+				if !change {
+					err = errors.Join(err, r.Quote(ctx, m, c.payload))
+				}
+				return errors.Join(err, r.Reply(ctx, m, c.payload))
+			})
+			r.secret("alice", "", "question")
+			r.idle()
+			assert.Empty(t, r.failures.all())
+			require.Len(t, r.Sent(), map[bool]int{false: 3, true: 2}[change])
+			for _, out := range r.Sent() {
+				assert.Equal(t, c.encrypted, out.Encrypted)
+				assert.Equal(t, userID("alice"), out.RecipientID)
+			}
+			assert.Zero(t, r.log.count(slog.LevelWarn, opens), "nobody is told of what is as usual")
+		})
+	}
+}
+
+// In a group every member gets the answer. It is told once for each group, whichever way the answer goes out.
+func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		r.start(t.Context(), blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
+			switch text {
+			case "reply":
+				return r.Reply(ctx, m, blaze.Text("a"))
+			case "quote":
+				return r.Quote(ctx, m, blaze.Text("a"))
+			case "send":
+				_, err := r.Send(ctx, m.NewReply(blaze.Text("a")))
+				return err
+			case "card":
+				return r.Reply(ctx, m, blaze.ButtonGroup(buttons(1)))
+			case "sealed":
+				out := m.NewReply(blaze.Text("for you only"))
+				out.RecipientID, out.Encrypted = m.UserID, true
+				_, err := r.Send(ctx, out)
+				return err
+			}
+			_, err := r.SendBatch(ctx, m.NewReply(blaze.Text("a")))
+			return err
+		}))
+		groups := []string{conversationA, conversationB, messageA, messageB}
+		r.secret("alice", groups[0], "card")
+		r.secret("alice", groups[0], "sealed")
+		r.idle()
+		require.Len(t, r.Sent(), 2)
+		assert.Equal(t, []bool{false, true}, []bool{r.Sent()[0].Encrypted, r.Sent()[1].Encrypted})
+		assert.Zero(t, r.log.count(slog.LevelWarn, opens))
+		for i, way := range []string{"reply", "quote", "send", "batch"} {
+			r.secret("alice", groups[i], way)
+			r.secret("bob", groups[i], way)
+			r.idle()
+			assert.Equal(t, i+1, r.log.count(slog.LevelWarn, opens), way)
+			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "conversation="+groups[i]), way)
+			last := r.Sent()[len(r.Sent())-1]
+			assert.Equal(t, groups[i], last.ConversationID)
+			assert.False(t, last.Encrypted)
+			assert.Empty(t, last.RecipientID)
+		}
+		assert.Empty(t, r.failures.all())
+	})
+}
+
+// The groups that were told of are remembered, some thousands of them. After those, nobody is told.
+func TestManyGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for i := range 5000 {
+			m := handMade(botID)
+			m.Category, m.ConversationID = blaze.CategoryEncryptedText, blaze.DeriveID(fmt.Sprint(i))
+			for range 2 {
+				_, err := r.Send(ctx, m.NewReply(blaze.Text("a")))
+				require.ErrorIs(t, err, context.Canceled)
+			}
+			if i%500 == 0 {
+				synctest.Wait() // so that no record is lost
+			}
+		}
+		synctest.Wait()
+		assert.Equal(t, 4096, r.log.count(slog.LevelWarn, opens))
+	})
+}
+
+// Whoever has no session that can open a reply reads it in plain text, and it is stored once in whichever form.
+func TestAReplyThatNobodyCouldOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ids []string
+		r := prepare(t, nil)
+		r.start(t.Context(), blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
+			out := m.NewReply(text)
+			ids = append(ids, out.MessageID)
+			if text == "batch" {
+				more := m.NewReply(text + " 2")
+				ids = append(ids, more.MessageID)
+				_, err := r.SendBatch(ctx, out, more, r.ToUser(m.UserID, blaze.Text("batch 3")))
+				return err
+			}
+			_, err := r.Send(ctx, out)
+			return err
+		}))
+		nobodyCanOpen(r.Server)
+		for _, text := range []string{"one", "two", "batch"} {
+			r.secret("alice", "", text)
+			r.idle()
+		}
+		var texts, sent []string
+		for _, out := range r.Sent() {
+			texts, sent = append(texts, fmt.Sprint(out.Payload)), append(sent, out.MessageID)
+			assert.False(t, out.Encrypted)
+			assert.Equal(t, userID("alice"), out.RecipientID)
+		}
+		assert.Equal(t, []string{"one", "two", "batch", "batch 2", "batch 3"}, texts, "in order")
+		assert.Equal(t, ids, sent[:4])
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, opens), "once for alice")
+		r.secret("bob", "", "one")
+		r.idle()
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "user="+userID("bob")))
+		assert.Empty(t, r.failures.all())
+		assert.EqualValues(t, 6, r.Stats().Sent)
+	})
+}
+
+// A session that is there again is used at once.
+func TestAReplyIsSealedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		r.start(t.Context(), blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
+			return r.Reply(ctx, m, text)
+		}))
+		r.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID("alice") + `","session_id":"` + userA + `"}]`)}}
+		})
+		for _, text := range []string{"one", "two"} {
+			r.secret("alice", "", text)
+			r.idle()
+		}
+		require.Len(t, r.Sent(), 2)
+		assert.Equal(t, []bool{false, true}, []bool{r.Sent()[0].Encrypted, r.Sent()[1].Encrypted})
+	})
+}
+
+// What the author of a bot encrypts is never sent in plain text. It is tried again: the user may sign in.
+func TestWhatItsAuthorEncrypts(t *testing.T) {
+	mine := map[string]func(*blaze.Client, *blaze.Message) blaze.Outgoing{
+		"to a user": func(c *blaze.Client, m *blaze.Message) blaze.Outgoing {
+			out := c.ToUser(m.UserID, blaze.Text("a"))
+			out.Encrypted = true
+			return out
+		},
+		"another recipient": func(c *blaze.Client, m *blaze.Message) blaze.Outgoing {
+			out := m.NewReply(blaze.Text("a"))
+			out.RecipientID, out.ConversationID = userID("bob"), c.ConversationWith(userID("bob"))
+			return out
+		},
+		"forwarded": func(c *blaze.Client, m *blaze.Message) blaze.Outgoing {
+			out := m.NewForward(c.ConversationWith(userID("bob")), m.Payload)
+			out.RecipientID, out.Encrypted = userID("bob"), true
+			return out
+		},
+		"copied": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing { return exported(m.NewReply(blaze.Text("a"))) },
+		"sealed in a group": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
+			out := m.NewReply(blaze.Text("a"))
+			out.ConversationID, out.Encrypted = conversationA, true
+			return out
+		},
+	}
+	for name, make := range mine {
+		bubble(t, name, func(t *testing.T) {
+			var errs []error
+			var attempts int
+			r := prepare(t, nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				out := make(r.Client, m)
+				if attempts++; attempts == 3 {
+					return nil
+				}
+				_, alone := r.Send(ctx, out)
+				_, batch := r.SendBatch(ctx, out)
+				errs = append(errs, alone, batch)
+				return batch
+			})
+			nobodyCanOpen(r.Server)
+			r.secret("alice", "", "question")
+			r.idle()
+			assert.Equal(t, 3, attempts)
+			require.Len(t, errs, 4)
+			for _, err := range errs {
+				assert.ErrorIs(t, err, blaze.ErrNoSession)
+			}
+			assert.Empty(t, r.Sent())
+			assert.Empty(t, r.drops.all())
+		})
+	}
+}
+
+// What cannot be in an encrypted message goes out in a plain one, where only a default has made it encrypted.
+func TestRepliesThatCannotBeSealed(t *testing.T) {
+	for name, edit := range map[string]func(*blaze.Outgoing){
+		"it expires":      func(out *blaze.Outgoing) { out.ExpireIn = time.Minute },
+		"it has Mentions": func(out *blaze.Outgoing) { out.Mentions = []string{userA} },
+		"too large":       func(out *blaze.Outgoing) { out.Payload = blaze.Text(strings.Repeat("x", 128<<10)) },
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := prepare(t, nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				out := m.NewReply(blaze.Text("a"))
+				edit(&out)
+				_, err := r.Send(ctx, out)
+				return err
+			})
+			r.secret("alice", "", "question")
+			r.idle()
+			assert.Empty(t, r.failures.all())
+			require.Len(t, r.Sent(), 1)
+			assert.False(t, r.Sent()[0].Encrypted)
+			assert.Equal(t, 1, r.log.count(slog.LevelWarn, name))
+		})
+	}
+}
+
+// A bot whose key cannot encrypt answers all the same.
+func TestAnRSASessionAnswersInPlainText(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool {
+			r.confirm()
+			if r.Action == actionList {
+				v := message("alice", "")
+				v["category"], v["data"] = "ENCRYPTED_TEXT", "AQEA"+strings.Repeat("AAAA", 40)
+				r.conn.push(v)
+			}
+			return true
+		}
+		r := prepareWith(t, blaze.Keystore{AppID: botID, SessionID: userB, SessionPrivateKey: text}, s.config(), nil)
+		errs := make(chan error, 2)
+		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+			ctx, cancel := context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+			out := m.NewReply(blaze.Text("I cannot read that"))
+			assert.True(t, out.Encrypted)
+			_, err := r.Send(ctx, exported(out))
+			errs <- err
+			_, err = r.Send(ctx, out)
+			errs <- err
+			return err
+		})
+		require.ErrorIs(t, <-errs, blaze.ErrInvalid, "what its author encrypts")
+		require.NoError(t, <-errs)
+		require.Len(t, r.written.of(actionSend), 1)
+		synctest.Wait()
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "RSA"))
+	})
+}
+
+// Where a file keeps an answer from going out, the error says what to do, and the question is not given up at once.
+func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
+	plain := blaze.Image{Attachment: blaze.Attachment{ID: attachmentID, Size: 1}, Width: 1, Height: 1}
+	sealed := plain
+	sealed.Key, sealed.Digest = sealedKey, sealedDigest
+	raw := blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(`{"attachment_id":1,"key":"c2VjcmV0"}`)}
+	transcript := blaze.Transcript{{TranscriptID: messageA, MessageID: messageB, Category: "PLAIN_IMAGE", MediaKey: sealedKey}}
+	for name, c := range map[string]struct {
+		conversation string
+		nobody       bool
+		send         func(context.Context, *blaze.Client, *blaze.Message) error
+		says         string
+	}{
+		"a plain picture": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			return c.Reply(ctx, m, plain)
+		}, "UploadEncryptedImage"},
+		"an encrypted picture to a group": {conversationA, false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			return c.Reply(ctx, m, sealed)
+		}, "Reupload"},
+		"an encrypted picture forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.Send(ctx, m.NewForward(conversationB, sealed))
+			return err
+		}, "Reupload"},
+		"a transcript forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.Send(ctx, m.NewForward(conversationB, transcript))
+			return err
+		}, "Reupload"},
+		"a picture that cannot be read forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.Send(ctx, m.NewForward(conversationB, raw))
+			return err
+		}, "Reupload"},
+		"an encrypted picture that nobody can open": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			err := c.Reply(ctx, m, sealed)
+			assert.ErrorIs(t, err, blaze.ErrNoSession)
+			return err
+		}, "Reupload"},
+		"in a batch": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.SendBatch(ctx, m.NewReply(sealed))
+			return err
+		}, "Reupload"},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := prepare(t, func(cfg *blaze.Config) { cfg.HandlerAttempts = 3 })
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				err := c.send(ctx, r.Client, m)
+				var invalid *blaze.InvalidError
+				if assert.ErrorAs(t, err, &invalid) {
+					assert.Equal(t, "Attachment.Key", invalid.Field)
+					assert.Contains(t, invalid.Reason, c.says)
+				}
+				return fmt.Errorf("no answer: %w", err)
+			})
+			if c.nobody {
+				nobodyCanOpen(r.Server)
+			}
+			r.secret("alice", c.conversation, "question")
+			r.idle()
+			assert.Equal(t, 3, r.failures.len(), "it is tried again")
+			assert.Empty(t, r.Sent())
+		})
+	}
+}
+
+// The way that the errors name.
+func TestAPictureAnswersAnEncryptedMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+			picture, err := r.UploadEncryptedImage(ctx, bytes.NewReader(picture(t, asJPEG, red(100, 50))))
+			if err != nil {
+				return err
+			}
+			if err := r.Reply(ctx, m, picture); err != nil {
+				return err
+			}
+			if picture.Attachment, err = r.Reupload(ctx, picture.Attachment); err != nil {
+				return err
+			}
+			_, err = r.Send(ctx, m.NewForward(conversationB, picture))
+			return err
+		})
+		r.secret("alice", "", "question")
+		r.idle()
+		require.Empty(t, r.failures.all())
+		require.Len(t, r.Sent(), 2)
+		for i, out := range r.Sent() {
+			assert.Equal(t, i == 0, out.Encrypted)
+			got := out.Payload.(blaze.Image)
+			assert.Equal(t, []any{100, 50, "image/jpeg"}, []any{got.Width, got.Height, got.MimeType})
+			assert.Equal(t, i == 0, len(got.Key) > 0)
+			file, err := download(t, r.Client, got.Attachment)
+			require.NoError(t, err)
+			assert.Equal(t, string(picture(t, asJPEG, red(100, 50))), file)
+		}
+	})
+}

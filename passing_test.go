@@ -1,0 +1,230 @@
+package blaze_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// passedOn is what apps and other bots write, and what this package would not write.
+var passedOn = map[string]struct {
+	category blaze.Category
+	data     string
+	field    string // of the error, if the author of a bot writes it; "": none
+}{
+	"a recording of 60.4 s": {"PLAIN_AUDIO", `{"attachment_id":"` + attachmentID + `","mime_type":"audio/ogg","size":9,"duration":60400,"waveform":"AAE="}`, "Audio.Duration"},
+	"a picture of 0 by 0":   {"PLAIN_IMAGE", `{"attachment_id":"` + attachmentID + `","mime_type":"image/png","width":0,"height":0,"size":9}`, "Image.Width"},
+	"a film of 0 by 0":      {"PLAIN_VIDEO", `{"attachment_id":"` + attachmentID + `","mime_type":"video/mp4","width":0,"height":0,"size":9,"duration":0}`, "Video.Width"},
+	"a stream of 0 by 0":    {"PLAIN_LIVE", `{"width":0,"height":0,"thumb_url":"","url":"https://example.com/a.m3u8"}`, "Live.Width"},
+	"a card with a cover and no buttons": {"APP_CARD", `{"app_id":"` + userA + `","cover":{"url":"https://example.com/c.jpg","mime_type":"image/jpeg","width":640,"height":320},` +
+		`"title":"T","description":"D"}`, "Card.Action"},
+	"a card without a title":    {"APP_CARD", `{"app_id":"` + userA + `","title":"","description":"D","action":"https://example.com"}`, "Card.Title"},
+	"a card of both styles":     {"APP_CARD", `{"title":"T","description":"D","action":"https://example.com","actions":[{"label":"L","color":"#000000","action":"a"}]}`, "Card.Actions"},
+	"a colour of three digits":  {"APP_BUTTON_GROUP", `[{"label":"L","color":"#abc","action":"https://example.com"}]`, "ButtonGroup[0].Color"},
+	"a label of 40 bytes":       {"APP_BUTTON_GROUP", `[{"label":"0123456789012345678901234567890123456789","color":"#abcdef","action":"a"}]`, "ButtonGroup[0].Label"},
+	"a place off the map":       {"PLAIN_LOCATION", `{"longitude":200,"latitude":95.5,"name":"N"}`, "Location.Longitude"},
+	"a contact that is no UUID": {"PLAIN_CONTACT", `{"user_id":"7000101488"}`, "Contact.UserID"},
+	"fields that are not known": {"PLAIN_STICKER", `{"sticker_id":"` + stickerID + `","asset_type":"LOTTIE"}`, ""},
+	"an empty text":             {"PLAIN_TEXT", ``, "Text"},
+	"an empty post":             {"PLAIN_POST", ``, "Post"},
+	"a text":                    {"PLAIN_TEXT", "hi", ""},
+	"a plain file with its key": {"PLAIN_DATA", `{"attachment_id":"` + attachmentID + `","size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
+	"an empty list of pieces":   {"PLAIN_TRANSCRIPT", `[]`, "Transcript"},
+	"what is not known":         {"PLAIN_HOLOGRAM", `{`, ""},
+	"what does not fit":         {"PLAIN_IMAGE", `{"attachment_id":[]}`, ""},
+}
+
+// What arrived can be passed on, whichever way, and goes out byte for byte.
+func TestWhatArrivedIsPassedOn(t *testing.T) {
+	for name, c := range passedOn {
+		bubble(t, name, func(t *testing.T) {
+			var sent []string
+			r := prepare(t, nil)
+			for _, action := range []string{actionSend, wire.ActionCreatePlain} {
+				many(r.Server, action, func(f blazetest.Frame) blazetest.Answer {
+					sent = append(sent, dataOf(t, f)...)
+					return blazetest.Answer{}
+				})
+			}
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				p := m.Payload
+				assert.Equal(t, c.category, p.Category())
+				copied := m.NewForward(conversationB, p) // is a value, whatever becomes of m
+				m.Payload, m.Data = nil, append(m.Data[:0:0], "gone"...)
+				_, err := r.Send(ctx, copied)
+				m.Payload, m.Data = p, []byte(c.data)
+				_, batch := r.SendBatch(ctx, m.NewForward(userB, p), m.NewReply(p))
+				return errors.Join(err, batch, r.Reply(ctx, m, p), r.Quote(ctx, m, p))
+			})
+			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: c.category, Data: []byte(c.data)}})
+			r.idle()
+			assert.Empty(t, r.failures.all())
+			assert.Equal(t, []string{c.data, c.data, c.data, c.data, c.data}, sent)
+		})
+	}
+}
+
+// dataOf returns the data of the messages that a frame sends.
+func dataOf(t *testing.T, f blazetest.Frame) (data []string) {
+	t.Helper()
+	type message struct {
+		Data string `json:"data"`
+	}
+	var params struct {
+		message
+		Messages []message `json:"messages"`
+	}
+	require.NoError(t, json.Unmarshal(f.Params, &params))
+	if f.Action == actionSend {
+		params.Messages = []message{params.message}
+	}
+	for _, m := range params.Messages {
+		b, err := base64.StdEncoding.DecodeString(m.Data)
+		require.NoError(t, err)
+		data = append(data, string(b))
+	}
+	return data
+}
+
+// So it is with encrypted messages: sealed in their conversation, in plain text elsewhere.
+func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
+	for name, c := range passedOn {
+		if c.category.Plain() == c.category && c.category[:4] == "APP_" || c.data == "" {
+			continue // have no encrypted form
+		}
+		bubble(t, name, func(t *testing.T) {
+			r := prepare(t, nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				to := m.NewForward(r.ConversationWith(userID("bob")), m.Payload)
+				to.RecipientID, to.Encrypted = userID("bob"), true
+				_, err := r.Send(ctx, to)
+				if _, err := r.Send(ctx, m.NewForward(conversationB, m.Payload)); err != nil {
+					assert.ErrorContains(t, err, "Reupload")
+					assert.Equal(t, "a plain file with its key", name)
+				}
+				return errors.Join(err, r.Reply(ctx, m, m.Payload))
+			})
+			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: c.category, Data: []byte(c.data)}, Encrypted: true})
+			r.idle()
+			assert.Empty(t, r.failures.all())
+			want := blaze.DecodePayload(c.category, []byte(c.data))
+			for _, out := range r.Sent() {
+				assert.Equal(t, want, out.Payload)
+				assert.Equal(t, out.ConversationID != conversationB, out.Encrypted)
+			}
+			require.Len(t, r.Sent(), map[bool]int{false: 3, true: 2}[c.field == "Attachment.Key"])
+		})
+	}
+}
+
+// What the author of a bot writes is checked, also where it began with what arrived.
+func TestWhatItsAuthorWritesIsChecked(t *testing.T) {
+	for name, c := range passedOn {
+		if c.field == "" {
+			continue
+		}
+		m := received(botID, 1, func(v *wire.Message) {
+			inContact(v)
+			v.Category, v.Data = string(c.category), c.data
+		})
+		if _, raw := m.Payload.(blaze.Raw); raw {
+			continue // it is not checked, whoever writes it
+		}
+		bubble(t, name, func(t *testing.T) {
+			r := run(t, nil, nil)
+			late := m.NewForward(conversationB, blaze.Text("a"))
+			late.Payload = m.Payload
+			changed := m.NewForward(conversationB, m.Payload)
+			changed.Payload = change(m.Payload)
+			for i, out := range []blaze.Outgoing{
+				blaze.To(conversationB, m.Payload), m.NewForward(conversationB, change(m.Payload)), m.NewReply(change(m.Payload)), late, changed,
+				received(botID, 1, nil).NewForward(conversationB, m.Payload), exported(m.NewReply(m.Payload)),
+			} {
+				_, err := r.Send(t.Context(), out)
+				var invalid *blaze.InvalidError
+				if _, text := out.Payload.(blaze.Text); text && out.Payload != blaze.Text("") || out.Payload == blaze.Post(" ") {
+					continue // there is nothing to change in an empty text
+				}
+				require.ErrorAs(t, err, &invalid, fmt.Sprint(i))
+				assert.Equal(t, c.field, invalid.Field, i)
+			}
+		})
+	}
+}
+
+// change returns a payload that is another one, and no better.
+func change(p blaze.Payload) blaze.Payload {
+	switch p := p.(type) {
+	case blaze.Audio:
+		p.MimeType += "x"
+		return p
+	case blaze.Image:
+		p.MimeType += "x"
+		return p
+	case blaze.Video:
+		p.MimeType += "x"
+		return p
+	case blaze.Data:
+		p.Name += "x"
+		return p
+	case blaze.Live:
+		p.URL += "x"
+		return p
+	case blaze.Card:
+		p.Description += "x"
+		return p
+	case blaze.ButtonGroup:
+		p = append(blaze.ButtonGroup(nil), p...)
+		p[0].Action += "x"
+		return p
+	case blaze.Location:
+		p.Name += "x"
+		return p
+	case blaze.Contact:
+		p.UserID += "x"
+		return p
+	case blaze.Text:
+		return p + " "
+	case blaze.Post:
+		return p + " "
+	case blaze.Transcript:
+		return blaze.Transcript(nil)
+	}
+	return p
+}
+
+// An id follows from what goes out, and two things that decode to the same are two.
+func TestIdsOfWhatIsPassedOn(t *testing.T) {
+	of := func(data string) *blaze.Message {
+		return received(botID, 1, func(v *wire.Message) { v.Category, v.Data = "PLAIN_STICKER", data })
+	}
+	a, b := of(`{"sticker_id":"`+stickerID+`","x":1}`), of(`{"sticker_id":"`+stickerID+`","x":2}`)
+	require.Equal(t, a.Payload, b.Payload)
+	assert.NotEqual(t, a.NewReply(a.Payload).MessageID, b.NewReply(b.Payload).MessageID)
+	again := of(`{"sticker_id":"` + stickerID + `","x":1}`)
+	assert.Equal(t, of(`{"sticker_id":"`+stickerID+`","x":1}`).NewReply(a.Payload), again.NewReply(again.Payload))
+	raw := blaze.Raw{As: "PLAIN_STICKER", Data: a.Data}
+	assert.Equal(t, again.NewForward(conversationB, raw).MessageID, of(string(a.Data)).NewForward(conversationB, a.Payload).MessageID)
+}
+
+// What only the service writes is not passed on.
+func TestNoticesAreNotPassedOn(t *testing.T) {
+	bubble(t, "notice", func(t *testing.T) {
+		r := run(t, nil, nil)
+		m := received(botID, 1, func(v *wire.Message) {
+			v.Category, v.Data = "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"`+snapshotID+`","amount":"1","odd":1}`
+		})
+		_, err := r.Send(t.Context(), m.NewForward(conversationB, m.Payload))
+		require.ErrorIs(t, err, blaze.ErrInvalid)
+	})
+}

@@ -80,9 +80,9 @@ type Engine struct {
 	cut       int           // requests that ended because the link was lost while draining
 	pong      pongPatience
 
-	skew   time.Duration // by which the service's clock is ahead; owned by the supervisor
-	timed  bool          // skew is known; owned by the supervisor
-	served atomic.Bool   // on the present link a request was answered, or a message pushed
+	skew  time.Duration // by which the service's clock is ahead; owned by the supervisor
+	timed bool          // skew is known; owned by the supervisor
+	use   linkUse
 
 	rejection context.Context // ends when the session is rejected, its cause is a *RejectedError then; or with over
 	reject    context.CancelCauseFunc

@@ -37,4 +37,24 @@ var lines = []Mutant{
 		Name: "a failed write is forgotten as the reason", By: in("link", "TestFailAfterAFailedWrite"),
 		Marker: "write-reason", Old: "failed != nil", New: "false && failed != nil",
 	},
+	{
+		Name: "waits grow although each connection works", By: unit("TestALinkThatIsCutAgainAndAgain"),
+		Marker: "backoff-worked", Old: "!worked", New: "true",
+	},
+	{
+		Name: "the answer to the list is useful work", By: unit("TestALinkThatIsCutAtOnce"),
+		Marker: "work-list", Old: "&& !list", New: "",
+	},
+	{
+		Name: "a message of an earlier connection is work of the present one", By: in("engine", "TestWorkIsOfTheLinkItCameOn"),
+		Marker: "work-link", Old: "link == u.link.Load() &&", New: "",
+	},
+	{
+		Name: "an endpoint that answers pings only stays", By: unit("TestAnEndpointThatOnlyAnswersPings"),
+		Marker: "useful-quiet", Old: "!e.asked &&", New: "",
+	},
+	{
+		Name: "a 429 to the list does not bind the other endpoint", By: unit("TestA429BindsAllEndpoints"),
+		Marker: "throttled-all", New: "",
+	},
 }

@@ -27,6 +27,7 @@ type Config struct {
 	AppID       string // in lower case
 	Signer      *auth.Signer
 	Endpoints   []string
+	UserAgent   string
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	TLS         *tls.Config
 	Proxy       func(*http.Request) (*url.URL, error)

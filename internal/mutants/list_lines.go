@@ -57,4 +57,20 @@ var lines = []Mutant{
 		Name: "a 429 to the list does not bind the other endpoint", By: unit("TestA429BindsAllEndpoints"),
 		Marker: "throttled-all", New: "",
 	},
+	{
+		Name: "HTTP/2 is offered for the websocket", By: unit("TestProxiesOfEachKind"),
+		Marker: "dial-alpn", New: "",
+	},
+	{
+		Name: "the reason of a proxy is not told", By: in("link", "TestAProxyThatRefuses"),
+		Marker: "proxy-refused", Old: "strings.TrimSpace(resp.Status)", New: "strings.ToLower(\"\")",
+	},
+	{
+		Name: "HTTP knows one host only", By: in("rest", "TestTheOtherHost"),
+		Marker: "rest-next-host", Old: "!silent.ended", New: "false",
+	},
+	{
+		Name: "requests that fail together change the host twice", By: in("rest", "TestRequestsThatFailTogetherChangeTheHostOnce"),
+		Marker: "rest-one-change", Old: "h.failed.CompareAndSwap(n, n+1)", New: "h.failed.Add(1)",
+	},
 }

@@ -203,7 +203,7 @@ func TestProxiesOfEachKind(t *testing.T) {
 				if tt.proxy != "" {
 					through(cfg, mustURL(t, tt.proxy))
 				}
-				cfg.UserAgent = "bot/1"
+				cfg.UserAgent, cfg.SendAttempts = "bot/1", 1
 			})
 			_, err := r.Upload(t.Context(), strings.NewReader("hello"), 5)
 			require.NoError(t, err)

@@ -73,4 +73,16 @@ var lines = []Mutant{
 		Name: "requests that fail together change the host twice", By: in("rest", "TestRequestsThatFailTogetherChangeTheHostOnce"),
 		Marker: "rest-one-change", Old: "h.failed.CompareAndSwap(n, n+1)", New: "h.failed.Add(1)",
 	},
+	{
+		Name: "a reader that miscounts ends the process", By: unit("TestReadersOfUploadsThatBreakTheirContract"),
+		Marker: "guard-count", Old: "n < 0 || n > of", New: "false",
+	},
+	{
+		Name: "a key that panics ends the process", By: unit("TestAKeyThatDoesNotReturn"),
+		Marker: "guarded-key", New: "case int:\n",
+	},
+	{
+		Name: "a connection that exits holds up its HTTP request", By: unit("TestAnHTTPConnectionThatDoesNotReturn"),
+		Marker: "guarded-exit", Old: "guard.Failed(failed)", New: "false",
+	},
 }

@@ -53,7 +53,7 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 
 func (c *Client) engineConfig() engine.Config {
 	return engine.Config{
-		AppID: c.appID, Signer: c.signer, Endpoints: c.cfg.Endpoints,
+		AppID: c.appID, Signer: c.signer, Endpoints: c.cfg.Endpoints, UserAgent: c.cfg.UserAgent,
 		DialContext: c.cfg.DialContext, TLS: c.cfg.TLSClientConfig, Proxy: c.cfg.Proxy,
 		Workers: c.cfg.Workers, InboxBytes: c.cfg.InboxBytes, OutboxLen: c.cfg.OutboxLen, OutboxBytes: outboxBytes,
 		AckStatus: string(c.cfg.AckStatus), AckBatch: c.cfg.AckBatch,
@@ -87,6 +87,10 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	c.observer.hooks.wait(min(c.cfg.Drain-since(), hooksWait))
 	return runError(err)
 }
+
+// CloseIdleConnections closes the connections of HTTP requests that wait for another request. They are closed by
+// themselves after five seconds, and at the end of Run. Those of a Config.HTTPClient are left alone.
+func (c *Client) CloseIdleConnections() { c.closeIdle() }
 
 // Stats returns the present counters. It may be called at any time; the numbers are not of one instant.
 func (c *Client) Stats() Stats {

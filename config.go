@@ -22,19 +22,27 @@ type Config struct {
 	// Endpoints are the websocket addresses, tried in turn until one serves. Zero means
 	// wss://blaze.mixin.one/ and wss://mixin-blaze.zeromesh.net/. Plain ws:// is accepted for loopback hosts only.
 	Endpoints []string
-	// API is the base of the HTTP API. Zero means https://api.mixin.one. Plain http:// is accepted for loopback hosts
-	// only.
+	// API is the base of the HTTP API, and then the only one. Zero means https://api.mixin.one and
+	// https://mixin-api.zeromesh.net: the other host is used once one gives no answer that is the service's own. Plain
+	// http:// is accepted for loopback hosts only.
 	API string
+	// UserAgent is the User-Agent header of the websocket and of HTTP requests. Zero means
+	// "mixin-blaze/VERSION (go1.x)", with the versions of this package and of Go. By this header the service decides
+	// whether a client is outdated, which is [CodeUpdateRequired]. It must be printable ASCII.
+	UserAgent string
 	// DialContext makes the network connections. It must return when its context ends: the Client makes no other
 	// connection meanwhile, and Run waits a second for it at its end. A panic in it, in Proxy or in a callback of
 	// TLSClientConfig is an error of that connection. Zero means that of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	// TLSClientConfig is used for wss:// and https://. Zero means the system's roots and TLS 1.2 or later.
+	// TLSClientConfig is used for wss:// and https://, and for proxies of https://. Zero means the system's roots and
+	// TLS 1.2 or later. NextProtos is not used: the Client speaks HTTP/1.1 only.
 	TLSClientConfig *tls.Config
-	// Proxy chooses a proxy for each request. Zero means [http.ProxyFromEnvironment].
+	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
+	// that the proxy caused names it. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. Zero means one of the
-	// Client's own, with the same dialer, TLS and proxy, whose idle connections are closed when Run ends.
+	// Client's own, with the same dialer, TLS and proxy, whose idle connections are closed after five seconds, by
+	// CloseIdleConnections and when Run ends.
 	HTTPClient *http.Client
 	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, first decline
 	// of a category, and once a minute that conversations wait for a message whose handler fails; Error message
@@ -157,15 +165,18 @@ func (c *Config) withDefaults() (Config, error) {
 	if out.DialContext == nil {
 		out.DialContext = new(net.Dialer).DialContext
 	}
-	if out.TLSClientConfig != nil {
-		out.TLSClientConfig = out.TLSClientConfig.Clone()
-	}
+	out.TLSClientConfig = http1(out.TLSClientConfig)
 	if out.Proxy == nil {
 		out.Proxy = http.ProxyFromEnvironment
 	}
-	orDefault(&out.API, "https://api.mixin.one")
-	if err := checkAPI(out.API); err != nil {
-		return Config{}, invalid("Config.API", "%v", err)
+	if out.API != "" {
+		if err := checkAPI(out.API); err != nil {
+			return Config{}, invalid("Config.API", "%v", err)
+		}
+	}
+	orDefault(&out.UserAgent, userAgent())
+	if err := checkUserAgent(out.UserAgent); err != nil {
+		return Config{}, invalid("Config.UserAgent", "%v", err)
 	}
 	if out.Logger == nil {
 		out.Logger = slog.Default()
@@ -260,14 +271,12 @@ const (
 	AckManual
 )
 
-// ownHTTPClient has the dialer, the TLS and the proxy of the websocket.
-func (c *Config) ownHTTPClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{
-		DialContext: c.DialContext, TLSClientConfig: c.TLSClientConfig, Proxy: c.Proxy,
-		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: 90 * time.Second, MaxIdleConnsPerHost: 16,
-		// Files must arrive byte for byte, because their length is checked.
-		DisableCompression: true,
-	}}
+// apis returns the hosts of the HTTP API.
+func (c *Config) apis() []string {
+	if c.API != "" {
+		return []string{c.API}
+	}
+	return []string{"https://api.mixin.one", "https://mixin-api.zeromesh.net"}
 }
 
 // checkAPI keeps tokens off the open network: https, or http to this machine.

@@ -2,14 +2,11 @@ package blaze
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
@@ -77,61 +74,6 @@ func guardedDial(
 	}
 }
 
-// guarded returns conn, guarded if it is of a type of the user's.
-func guarded(conn net.Conn) net.Conn {
-	switch conn.(type) {
-	case *net.TCPConn, *net.UnixConn, *tls.Conn:
-		return conn
-	}
-	//mutant:guarded-conn
-	return guardedConn{conn}
-}
-
-// guardedConn is a connection of a type of the user's. The reader and the writer of a link call it in place, once for
-// many frames. Their goroutines may end there; the link is lost then.
-type guardedConn struct{ net.Conn }
-
-func (g guardedConn) call(f func() error) (err error) {
-	guard.Call(func() error { return guard.ReadError(f()) }, func(failed error) { err = named("DialContext", failed) })
-	return err
-}
-
-// Read implements net.Conn.
-func (g guardedConn) Read(p []byte) (n int, err error) {
-	err = g.call(func() (err error) {
-		n, err = g.Conn.Read(p)
-		return err
-	})
-	return n, err
-}
-
-// Write implements net.Conn.
-func (g guardedConn) Write(p []byte) (n int, err error) {
-	err = g.call(func() (err error) {
-		n, err = g.Conn.Write(p)
-		return err
-	})
-	return n, err
-}
-
-// Close implements net.Conn.
-func (g guardedConn) Close() error { return g.call(g.Conn.Close) }
-
-// SetDeadline implements net.Conn.
-func (g guardedConn) SetDeadline(t time.Time) error {
-	return g.call(func() error { return g.Conn.SetDeadline(t) })
-}
-
-// SetReadDeadline implements net.Conn.
-func (g guardedConn) SetReadDeadline(t time.Time) error {
-	return g.call(func() error { return g.Conn.SetReadDeadline(t) })
-}
-
-// SetWriteDeadline implements net.Conn.
-func (g guardedConn) SetWriteDeadline(t time.Time) error {
-	return g.call(func() error { return g.Conn.SetWriteDeadline(t) })
-}
-
 func guardedProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(r *http.Request) (u *url.URL, err error) {
 		err = apart("Proxy", func() (err error) {
@@ -140,97 +82,6 @@ func guardedProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Reques
 		})
 		return u, err
 	}
-}
-
-// guardTLS wraps the callbacks of a client. net/http calls them on goroutines of its own.
-func guardTLS(c *tls.Config) {
-	if ask := c.GetClientCertificate; ask != nil {
-		c.GetClientCertificate = func(info *tls.CertificateRequestInfo) (cert *tls.Certificate, err error) {
-			err = apart("TLSClientConfig.GetClientCertificate", func() (err error) {
-				cert, err = ask(info)
-				return err
-			})
-			return cert, err
-		}
-	}
-	if verify := c.VerifyPeerCertificate; verify != nil {
-		c.VerifyPeerCertificate = func(raw [][]byte, chains [][]*x509.Certificate) error {
-			return apart("TLSClientConfig.VerifyPeerCertificate", func() error { return verify(raw, chains) })
-		}
-	}
-	c.VerifyConnection = guardedVerify("VerifyConnection", c.VerifyConnection)
-	c.EncryptedClientHelloRejectionVerify = guardedVerify(
-		"EncryptedClientHelloRejectionVerify", c.EncryptedClientHelloRejectionVerify)
-	if now := c.Time; now != nil {
-		c.Time = func() (at time.Time) {
-			if apart("TLSClientConfig.Time", func() error { at = now(); return nil }) != nil {
-				return time.Now()
-			}
-			return at
-		}
-	}
-	if c.ClientSessionCache != nil {
-		c.ClientSessionCache = guardedCache{c.ClientSessionCache}
-	}
-	if c.KeyLogWriter != nil {
-		c.KeyLogWriter = guardedWriter{c.KeyLogWriter}
-	}
-	if c.Rand != nil {
-		c.Rand = guardedRand{c.Rand}
-	}
-}
-
-func guardedVerify(name string, verify func(tls.ConnectionState) error) func(tls.ConnectionState) error {
-	if verify == nil {
-		return nil
-	}
-	return func(state tls.ConnectionState) error {
-		return apart("TLSClientConfig."+name, func() error { return verify(state) })
-	}
-}
-
-// guardedCache is a cache of TLS sessions. The reader of a connection calls it, too.
-type guardedCache struct{ cache tls.ClientSessionCache }
-
-// Get implements tls.ClientSessionCache. A cache that fails has no session.
-func (g guardedCache) Get(key string) (session *tls.ClientSessionState, ok bool) {
-	err := apart("TLSClientConfig.ClientSessionCache", func() error {
-		session, ok = g.cache.Get(key)
-		return nil
-	})
-	return session, ok && err == nil
-}
-
-// Put implements tls.ClientSessionCache.
-func (g guardedCache) Put(key string, session *tls.ClientSessionState) {
-	// Without the session, the next handshake is a full one.
-	_ = apart("TLSClientConfig.ClientSessionCache", func() error {
-		g.cache.Put(key, session)
-		return nil
-	})
-}
-
-type guardedWriter struct{ w io.Writer }
-
-// Write implements io.Writer.
-func (g guardedWriter) Write(p []byte) (n int, err error) {
-	err = apart("TLSClientConfig.KeyLogWriter", func() (err error) {
-		n, err = g.w.Write(p)
-		return err
-	})
-	return n, err
-}
-
-// guardedRand is a source of random bytes.
-type guardedRand struct{ r io.Reader }
-
-// Read implements io.Reader.
-func (g guardedRand) Read(p []byte) (n int, err error) {
-	err = apart("TLSClientConfig.Rand", func() (err error) {
-		n, err = g.r.Read(p)
-		return err
-	})
-	return n, err
 }
 
 // guardedClient returns an HTTP client with the Transport and the Jar of a user's.
@@ -294,6 +145,7 @@ type guardedBody struct{ body io.ReadCloser }
 func (g guardedBody) Read(p []byte) (n int, err error) {
 	err = guard.Apart(func() (err error) {
 		n, err = g.body.Read(p)
+		n, err = guard.Count(n, len(p), err)
 		return guard.ReadError(err)
 	})
 	return n, err

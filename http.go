@@ -18,7 +18,7 @@ const clockSlack = time.Minute
 // newRest returns the client of the HTTP API, and starts nothing. refused takes each refusal.
 func newRest(cfg *Config, signer *auth.Signer, refused func(*rest.Error)) *rest.Client {
 	return rest.New(rest.Config{
-		Base: cfg.API, HTTP: cfg.HTTPClient, Token: signer.Token,
+		Bases: cfg.apis(), HTTP: cfg.HTTPClient, UserAgent: cfg.UserAgent, Token: signer.Token,
 		Clock:   func(server time.Time) { adjustClock(signer, server) },
 		Timeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts, Temporary: transient, Rest: refusalWait.Near,
 		Refused: refused,

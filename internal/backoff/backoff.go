@@ -16,8 +16,13 @@ type Policy struct{ Base, Cap time.Duration }
 
 // Delay returns a random wait after the given number of failures, which counts from 1: between 0 and the doubled bound.
 func (p Policy) Delay(failures int) time.Duration {
+	return upTo(p.Bound(failures))
+}
+
+// upTo returns a random wait between 0 and a bound.
+func upTo(bound time.Duration) time.Duration {
 	//mutant:backoff-jitter
-	return rand.N(p.Bound(failures) + 1) //nolint:gosec // spreads load; nothing depends on its being unpredictable
+	return rand.N(bound + 1) //nolint:gosec // spreads load; nothing depends on its being unpredictable
 }
 
 // Near returns the doubled bound, give or take a tenth: for waits that should last, and only not end all at once.
@@ -39,20 +44,40 @@ func (p Policy) Bound(failures int) time.Duration {
 type Backoff struct {
 	Policy   Policy
 	failures int
+	limit    time.Duration // of the next wait, because the last connection worked; 0: none
 }
 
 // Next returns how long to wait now.
 func (b *Backoff) Next() time.Duration {
 	b.failures++
-	return b.Policy.Delay(b.failures)
+	bound := b.Policy.Bound(b.failures)
+	if b.limit > 0 {
+		bound = min(bound, b.limit)
+	}
+	return upTo(bound)
 }
 
-// Lived tells how long the last connection lived. One that stayed healthy for a minute, or for ten times the wait before
-// it, starts the count anew; one that broke sooner does not, however well its handshake went. The wait counts at its bound:
-// a short one that was drawn by chance must not make a flapping server look healthy.
-func (b *Backoff) Lived(d time.Duration) {
+// Lived tells how long the last connection lived, and whether it did useful work. It is called before each Next.
+//
+// A connection that stayed healthy for a minute, or for ten times the wait before it, starts the count anew; one that
+// broke sooner does not, however well its handshake went. The wait counts at its bound: a short one that was drawn by
+// chance must not make a flapping server look healthy.
+//
+// After a connection that worked, the next wait lasts at most twice as long as the connection, or Policy.Base if that is
+// longer, and later waits grow from there: a server that cuts each connection, after it did some work, is left alone for
+// a part of the time only.
+func (b *Backoff) Lived(d time.Duration, worked bool) {
+	b.limit = 0
 	if d >= min(healthy, 10*b.Policy.Bound(max(b.failures, 1))) {
 		b.failures = 0
+	}
+	//mutant:backoff-worked
+	if !worked {
+		return
+	}
+	b.limit = max(b.Policy.Base, 2*min(d, b.Policy.Cap))
+	for b.failures > 0 && b.Policy.Bound(b.failures) >= b.limit {
+		b.failures--
 	}
 }
 

@@ -100,11 +100,42 @@ func TestALinkThatLivedResetsTheCount(t *testing.T) {
 		for range c.failures {
 			b.Next()
 		}
-		b.Lived(c.lived)
+		b.Lived(c.lived, false)
 		want := policy.Bound(c.failures + 1)
 		if c.reset {
 			want = policy.Base
 		}
 		assert.InDelta(t, want, next(b), float64(want/10), "%d failures, lived %v", c.failures, c.lived)
+	}
+}
+
+// After a connection that worked, the wait is bounded by twice its life, and later ones grow from there.
+func TestALinkThatWorkedBoundsTheWaits(t *testing.T) {
+	const ms = time.Millisecond
+	for _, c := range []struct {
+		failures     int
+		lived        time.Duration
+		first, later time.Duration // the wait after it, and the one after a failure that follows
+	}{
+		{0, ms, 500 * ms, 1000 * ms},
+		{7, ms, 500 * ms, 1000 * ms},
+		{7, 250 * ms, 500 * ms, 1000 * ms},
+		{7, 300 * ms, 600 * ms, 2000 * ms},
+		{7, 500 * ms, 1000 * ms, 2000 * ms},
+		{7, 3000 * ms, 6000 * ms, 16000 * ms},
+		{2, 3000 * ms, 2000 * ms, 4000 * ms}, // the bound is no reason to wait for longer
+		{7, 59 * time.Second, 30 * time.Second, 30 * time.Second},
+		{7, time.Minute, 500 * ms, 1000 * ms}, // healthy
+		{7, 1 << 62, 500 * ms, 1000 * ms},
+	} {
+		b := backoff.Backoff{Policy: policy}
+		for range c.failures {
+			b.Next()
+		}
+		b.Lived(c.lived, true)
+		assert.InDelta(t, c.first, next(b), float64(c.first/10), "%d failures, worked for %v", c.failures, c.lived)
+		b.Next()
+		b.Lived(0, false)
+		assert.InDelta(t, c.later, next(b), float64(c.later/10), "%d failures, worked for %v, failed", c.failures, c.lived)
 	}
 }

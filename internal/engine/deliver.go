@@ -31,7 +31,10 @@ func (e *Engine) hooks() link.Hooks {
 		Read:  func() { e.observer.Observe(Event{Kind: FrameRead}) },
 		Frame: e.frame,
 		Bad:   e.skip,
-		Wrote: func(json []byte) { e.observer.Observe(Event{Kind: FrameWritten, JSON: json}) },
+		Wrote: func(json []byte) {
+			e.use.asked.Store(true)
+			e.observer.Observe(Event{Kind: FrameWritten, JSON: json})
+		},
 	}
 	if e.cfg.TraceFrames {
 		h.Trace = func(json []byte) { e.observer.Observe(Event{Kind: FrameTraced, JSON: json}) }
@@ -53,12 +56,12 @@ func (e *Engine) frame(_ *link.Link, f *wire.Received) error {
 	}
 	//mutant:answer-by-id
 	if e.outbox.Answer(f.ID.Bytes(), f.Error) {
-		e.serves(f)
+		e.answers(f)
 		return nil
 	}
 	switch f.Action {
 	case wire.ActionCreateMessage, wire.ActionCreateCall, wire.ActionCreateKraken:
-		e.serves(f)
+		e.accepts(f)
 		e.push(f)
 	case wire.ActionAck:
 		e.receipt(f)
@@ -80,13 +83,6 @@ func rejectsSession(f *wire.Received) bool {
 		return f.Error.Code == codeUpdateRequired || len(f.ID.Bytes()) == 0
 	}
 	return true
-}
-
-// serves notes that the service accepts the session on this link. A 401 does not show that.
-func (e *Engine) serves(f *wire.Received) {
-	if !e.served.Load() && !ofSession(f.Error) {
-		e.served.Store(true)
-	}
 }
 
 // empty reports whether a frame has no data, as replies have none.
@@ -115,7 +111,7 @@ func (e *Engine) push(f *wire.Received) {
 	// The size counts all that may be long: the ids were checked.
 	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
 	e.pushes.Add(1)
-	d := &Delivery{Message: *m, own: own}
+	d := &Delivery{Message: *m, own: own, link: e.use.link.Load()}
 	if e.inbox.Offer(m.ConversationID, m.MessageID, size, d) == inbox.Duplicate {
 		e.observer.Observe(Event{Kind: Duplicate})
 	}
@@ -181,6 +177,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	switch d.fate {
 	case undecided:
 	case finished:
+		e.use.works(d.link)
 		//mutant:finish-once
 		if !d.acked {
 			defer e.acks.add(d.MessageID) // also where Record ends this goroutine
@@ -191,6 +188,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		e.acks.add(d.MessageID)
 	//mutant:manual-kept
 	case kept:
+		e.use.works(d.link)
 		v.Then = inbox.Keep
 	case retried:
 		//mutant:handler-retry

@@ -34,10 +34,8 @@ func (p *dialPlan) endpoint() string { return p.endpoints[p.current%len(p.endpoi
 
 // after takes how the last connection ended, and returns how long to wait before the next one.
 func (p *dialPlan) after(end ending) time.Duration {
-	if end.lived > 0 {
-		//mutant:backoff-lived
-		p.backoff.Lived(end.lived)
-	}
+	//mutant:backoff-lived
+	p.backoff.Lived(end.lived, end.worked)
 	firstRejection := end.rejection != nil && !p.rejected
 	p.rejected = end.rejection != nil
 	if firstRejection && end.redated || end.resync {
@@ -66,9 +64,13 @@ func (p *dialPlan) turn() time.Duration {
 	return min(wait, p.backoff.Policy.Base)
 }
 
-// useful reports whether the connection worked. A client that only sends may have nothing to send for a week, so a
-// connection that lived for long counts too.
-func (e *ending) useful() bool { return e.served || e.lived >= longLife }
+// useful reports whether the endpoint serves: it answered a request, or a message that it pushed was handled. A client
+// that only sends may have nothing to send for a week, so a connection on which nothing was written counts too if it
+// lived for long.
+func (e *ending) useful() bool {
+	//mutant:useful-quiet
+	return e.answered || e.worked || !e.asked && e.lived >= longLife
+}
 
 // ofAll reports whether the other endpoints would give the same answer: about the session, or to leave the service
 // alone for a while.

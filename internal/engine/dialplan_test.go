@@ -13,13 +13,15 @@ import (
 var (
 	failed    = engine.End{}
 	useless   = engine.End{Lived: time.Second} // ended before anything was answered
-	lost      = engine.End{Lived: time.Second, Served: true}
-	quiet     = engine.End{Lived: time.Hour} // a client that had nothing to send
+	lost      = engine.End{Lived: time.Second, Answered: true}
+	quiet     = engine.End{Lived: time.Hour}              // a client that had nothing to send
+	mute      = engine.End{Lived: time.Hour, Asked: true} // no request was answered
+	handled   = engine.End{Lived: time.Second, Asked: true, Worked: true}
 	rejected  = engine.End{Rejected: true}
 	redated   = engine.End{Rejected: true, Redated: true}
 	throttled = engine.End{Throttled: true}
 	busy      = engine.End{RetryAfter: time.Minute}
-	resync    = engine.End{Lived: time.Second, Served: true, Resync: true}
+	resync    = engine.End{Lived: time.Second, Answered: true, Resync: true}
 )
 
 // A wait of this policy between rounds is less than an hour once in a million times.
@@ -46,22 +48,24 @@ func TestDialPlan(t *testing.T) {
 		dials     string // first and after each end
 		waits     string // of each end: none, next endpoint, round
 	}{
-		"one endpoint":                        {"a", []engine.End{failed, failed, useless}, "aaaa", "WWW"},
-		"a round of two":                      {"ab", []engine.End{failed, failed, failed, failed}, "ababa", "tWtW"},
-		"a round of three":                    {"abc", []engine.End{failed, useless, failed, failed}, "abcab", "ttWt"},
-		"a link that was lost":                {"ab", []engine.End{lost, lost}, "aaa", "WW"},
-		"the one that served comes first":     {"ab", []engine.End{failed, lost, failed, failed, lost}, "abbabb", "tWtWW"},
-		"served in the middle of a round":     {"abc", []engine.End{failed, lost, failed, failed, failed}, "abbcab", "tWttW"},
-		"a quiet link":                        {"ab", []engine.End{quiet, quiet}, "aaa", "WW"},
-		"a rejection is of all":               {"ab", []engine.End{rejected, rejected, failed}, "abab", "WWt"},
-		"429 is of all":                       {"ab", []engine.End{throttled, throttled}, "aba", "WW"},
-		"Retry-After is of all":               {"ab", []engine.End{busy, busy}, "aba", "WW"},
-		"a new date of tokens, once":          {"ab", []engine.End{redated, redated, redated}, "aaba", ".WW"},
-		"a new date after another rejection":  {"ab", []engine.End{rejected, redated}, "aba", "WW"},
-		"a new date after each link":          {"ab", []engine.End{redated, lost, redated, lost}, "aaaaa", ".W.W"},
-		"a resync that failed":                {"ab", []engine.End{resync, resync}, "aaa", ".."},
-		"a resync that failed, then lost":     {"ab", []engine.End{resync, lost}, "aaa", ".W"},
-		"a new date in the middle of a round": {"ab", []engine.End{failed, redated, failed, failed}, "abbab", "t.Wt"},
+		"one endpoint":                         {"a", []engine.End{failed, failed, useless}, "aaaa", "WWW"},
+		"a round of two":                       {"ab", []engine.End{failed, failed, failed, failed}, "ababa", "tWtW"},
+		"a round of three":                     {"abc", []engine.End{failed, useless, failed, failed}, "abcab", "ttWt"},
+		"a link that was lost":                 {"ab", []engine.End{lost, lost}, "aaa", "WW"},
+		"the one that served comes first":      {"ab", []engine.End{failed, lost, failed, failed, lost}, "abbabb", "tWtWW"},
+		"served in the middle of a round":      {"abc", []engine.End{failed, lost, failed, failed, failed}, "abbcab", "tWttW"},
+		"a quiet link":                         {"ab", []engine.End{quiet, quiet}, "aaa", "WW"},
+		"a link that answers nothing":          {"ab", []engine.End{mute, mute, mute}, "abab", "tWt"},
+		"a message was handled, no answer yet": {"ab", []engine.End{handled, handled}, "aaa", "WW"},
+		"a rejection is of all":                {"ab", []engine.End{rejected, rejected, failed}, "abab", "WWt"},
+		"429 is of all":                        {"ab", []engine.End{throttled, throttled}, "aba", "WW"},
+		"Retry-After is of all":                {"ab", []engine.End{busy, busy}, "aba", "WW"},
+		"a new date of tokens, once":           {"ab", []engine.End{redated, redated, redated}, "aaba", ".WW"},
+		"a new date after another rejection":   {"ab", []engine.End{rejected, redated}, "aba", "WW"},
+		"a new date after each link":           {"ab", []engine.End{redated, lost, redated, lost}, "aaaaa", ".W.W"},
+		"a resync that failed":                 {"ab", []engine.End{resync, resync}, "aaa", ".."},
+		"a resync that failed, then lost":      {"ab", []engine.End{resync, lost}, "aaa", ".W"},
+		"a new date in the middle of a round":  {"ab", []engine.End{failed, redated, failed, failed}, "abbab", "t.Wt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var endpoints []string
@@ -114,4 +118,50 @@ func TestDialPlanRetryAfter(t *testing.T) {
 	assert.Zero(t, p.After(failed))
 	assert.Equal(t, time.Minute, p.After(busy))
 	assert.Equal(t, 5*time.Minute, p.After(engine.End{RetryAfter: time.Hour}), "bounded")
+}
+
+// flaps returns the longest of many waits after each of the ends.
+func flaps(ends ...engine.End) []time.Duration {
+	longest := make([]time.Duration, len(ends))
+	for range 500 {
+		p := engine.NewPlan(backoff.Policy{Base: 500 * time.Millisecond, Cap: 30 * time.Second}, "a")
+		for i, end := range ends {
+			longest[i] = max(longest[i], p.After(end))
+		}
+	}
+	return longest
+}
+
+// The bounds of the waits after links of the same life: with useful work twice that life, else they double.
+func TestDialPlanOfLinksThatFlap(t *testing.T) {
+	const ms = time.Millisecond
+	for name, tt := range map[string]struct {
+		end    engine.End
+		bounds []time.Duration
+	}{
+		"nothing but the list": {
+			engine.End{Lived: 125 * ms, Answered: true, Asked: true},
+			[]time.Duration{500 * ms, 1000 * ms, 2000 * ms, 4000 * ms, 8000 * ms, 16000 * ms, 30000 * ms, 30000 * ms},
+		},
+		"work for a moment": {
+			engine.End{Lived: 125 * ms, Answered: true, Asked: true, Worked: true},
+			[]time.Duration{500 * ms, 500 * ms, 500 * ms, 500 * ms, 500 * ms, 500 * ms, 500 * ms, 500 * ms},
+		},
+		"work for a second": {
+			engine.End{Lived: 1000 * ms, Answered: true, Asked: true, Worked: true},
+			[]time.Duration{500 * ms, 1000 * ms, 2000 * ms, 2000 * ms, 2000 * ms, 2000 * ms, 2000 * ms, 2000 * ms},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ends := make([]engine.End, len(tt.bounds))
+			for i := range ends {
+				ends[i] = tt.end
+			}
+			for i, longest := range flaps(ends...) {
+				// In the upper tenth of its range but for one time in 10²².
+				assert.LessOrEqual(t, longest, tt.bounds[i], "link %d", i)
+				assert.Greater(t, longest, tt.bounds[i]*9/10, "link %d", i)
+			}
+		})
+	}
 }

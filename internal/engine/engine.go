@@ -27,6 +27,7 @@ type Config struct {
 	AppID       string // in lower case
 	Signer      *auth.Signer
 	Endpoints   []string
+	UserAgent   string
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	TLS         *tls.Config
 	Proxy       func(*http.Request) (*url.URL, error)
@@ -80,9 +81,9 @@ type Engine struct {
 	cut       int           // requests that ended because the link was lost while draining
 	pong      pongPatience
 
-	skew   time.Duration // by which the service's clock is ahead; owned by the supervisor
-	timed  bool          // skew is known; owned by the supervisor
-	served atomic.Bool   // on the present link a request was answered, or a message pushed
+	skew  time.Duration // by which the service's clock is ahead; owned by the supervisor
+	timed bool          // skew is known; owned by the supervisor
+	use   linkUse
 
 	rejection context.Context // ends when the session is rejected, its cause is a *RejectedError then; or with over
 	reject    context.CancelCauseFunc

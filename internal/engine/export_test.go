@@ -59,7 +59,9 @@ func NewPlan(p backoff.Policy, endpoints ...string) *Plan {
 // End is the part of an ending that a dialPlan looks at.
 type End struct {
 	Lived      time.Duration
-	Served     bool
+	Answered   bool
+	Worked     bool
+	Asked      bool
 	Rejected   bool
 	Redated    bool
 	Throttled  bool
@@ -71,7 +73,7 @@ func (p *Plan) Endpoint() string { return p.endpoint() }
 
 func (p *Plan) After(e End) time.Duration {
 	end := ending{
-		lived: e.Lived, served: e.Served, redated: e.Redated, throttled: e.Throttled,
+		lived: e.Lived, answered: e.Answered, worked: e.Worked, asked: e.Asked, redated: e.Redated, throttled: e.Throttled,
 		retryAfter: e.RetryAfter, resync: e.Resync,
 	}
 	if e.Rejected {
@@ -101,3 +103,14 @@ func (r *Receipts) Stop()                            { r.stop() }
 func (r *Receipts) Idle() <-chan struct{}            { return r.idle() }
 
 func (r *Receipts) Handling() (int, time.Duration) { return r.handling() }
+
+// Use is a linkUse.
+type Use struct{ linkUse }
+
+func (u *Use) Begin() uint32 {
+	u.begin()
+	return u.link.Load()
+}
+
+func (u *Use) Works(link uint32) { u.works(link) }
+func (u *Use) Worked() bool      { return u.worked() }

@@ -29,8 +29,9 @@ type Owner interface {
 // be a hundred thousand of them.
 type Delivery struct {
 	wire.Message
-	own     bool // written by the bot itself
-	acked   bool // before its handler ran
+	link    uint32 // that it came on
+	own     bool   // written by the bot itself
+	acked   bool   // before its handler ran
 	fate    fate
 	failure *failure // of an attempt that failed; kept until the next one if the message was acknowledged before
 }

@@ -50,6 +50,7 @@ func (p *resyncPlan) done(now time.Time, whole bool) {
 
 // listing watches the request for pending messages of one link. It belongs to the supervisor, but for its flag.
 type listing struct {
+	id       string // of the request; written before the link is started
 	answered atomic.Bool
 	pushes   uint64 // Engine.pushes at the last look
 }
@@ -63,6 +64,7 @@ func (e *Engine) list(l *link.Link) {
 		l.Fail(err)
 		return
 	}
+	e.listing.id = id
 	r := outbox.Request{ID: id, Class: outbox.List, Frame: wire.Request(id, wire.ActionListPending, nil)}
 	e.outbox.Go(r, func(o outbox.Outcome) {
 		switch o.Kind {

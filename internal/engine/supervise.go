@@ -61,7 +61,7 @@ func (e *Engine) untilRejected(ctx context.Context) (context.Context, func()) {
 // dated by the service's clock, and GET /me is asked.
 func (e *Engine) rejected(ctx context.Context, policy *authPolicy, end *ending) error {
 	//mutant:session-served
-	policy.worked = policy.worked || end.useful()
+	policy.worked = policy.worked || end.accepted || end.lived >= longLife
 	if end.rejection == nil || ctx.Err() != nil {
 		return context.Cause(e.rejection)
 	}
@@ -99,15 +99,18 @@ type ending struct {
 	skew       time.Duration  // with timed: by which the service's clock is ahead
 	timed      bool           // the service told its time
 	redated    bool           // after rejection: later tokens are dated otherwise
-	served     bool           // a request was answered, or a message pushed
-	throttled  bool           // a server answered the handshake with 429
+	accepted   bool           // a request was answered, or a message pushed
+	asked      bool           // a frame was written
+	answered   bool           // a request was answered
+	worked     bool           // a send or an acknowledgement was confirmed, or a new message handled
+	throttled  bool           // a server answered the handshake or the list with 429
 	retryAfter time.Duration  // that a server asked for
 	resync     bool           // it was replaced, to list pending messages again
 }
 
 // connect makes one connection and serves it until it ends. The context idle ends the dial only.
 func (e *Engine) connect(ctx, idle context.Context, endpoint string) ending {
-	e.served.Store(false)
+	e.use.begin()
 	l, err := e.dial(idle, endpoint)
 	if err != nil {
 		return e.describe(&ConnectionError{Endpoint: endpoint, Err: err}, 0)
@@ -144,7 +147,7 @@ func (e *Engine) dial(ctx context.Context, endpoint string) (*link.Link, error) 
 		return nil, fmt.Errorf("cannot sign in: %w", err)
 	}
 	return link.Dial(ctx, link.Config{
-		URL: endpoint, Token: token, DialContext: e.cfg.DialContext, TLS: e.cfg.TLS, Proxy: e.cfg.Proxy,
+		URL: endpoint, Token: token, UserAgent: e.cfg.UserAgent, DialContext: e.cfg.DialContext, TLS: e.cfg.TLS, Proxy: e.cfg.Proxy,
 		Pong: e.pong.first, Patience: e.cfg.Drain,
 	})
 }
@@ -162,25 +165,35 @@ func (e *Engine) peerEnded(err error) bool {
 
 // describe takes the error of a connection apart.
 func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
-	end := ending{err: err, lived: lived, served: e.served.Load()}
+	end := ending{
+		err: err, lived: lived, accepted: e.use.accepted.Load(), asked: e.use.asked.Load(),
+		answered: e.use.answered.Load(), worked: e.use.worked(),
+	}
 	var rejected *RejectedError
 	var at time.Time
 	switch cause := err.Err.(type) { //nolint:errorlint // errors.As would ask an error of user code, and wait for it
 	case *link.HandshakeError:
 		rejected, at = rejectionOf(cause), cause.ServerTime
 		end.retryAfter = cause.RetryAfter
-		end.throttled = rejected.Rejection.Code == http.StatusTooManyRequests
+		end.throttled = cause.Status == http.StatusTooManyRequests
 	case *RejectedError:
 		rejected = cause
 	default:
 		return end
 	}
+	//mutant:throttled-all
+	end.throttled = end.throttled || throttles(rejected.Rejection)
 	if !ofSession(rejected.Rejection) {
 		return end
 	}
 	e.heardTime(at)
 	end.rejection, end.skew, end.timed = rejected, e.skew, e.timed
 	return end
+}
+
+// throttles reports whether a rejection asks to be left alone for a while.
+func throttles(r *wire.Error) bool {
+	return r != nil && (r.Code == http.StatusTooManyRequests || r.Status == http.StatusTooManyRequests)
 }
 
 // ofSession reports whether a rejection of a connection is about the session.

@@ -96,6 +96,16 @@ func ReadError(err error) error {
 	return Foreign(err)
 }
 
+// Count returns the result of a Read or a Write of user code of so many bytes. A count that is impossible, which would
+// make the caller panic, is an error.
+func Count(n, of int, err error) (int, error) {
+	//mutant:guard-count
+	if n < 0 || n > of {
+		return 0, fmt.Errorf("%d of %d bytes were read or written, which is impossible", n, of)
+	}
+	return n, err
+}
+
 type foreign struct {
 	text     string
 	err      error

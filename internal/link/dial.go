@@ -35,8 +35,9 @@ const maxHandshake = 1 << 20
 type Config struct {
 	URL         string
 	Token       string // goes into the Authorization header, and nowhere else
+	UserAgent   string // header; "": none
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	TLS         *tls.Config
+	TLS         *tls.Config // for servers and proxies; it must not offer HTTP/2; nil: the defaults
 	Proxy       func(*http.Request) (*url.URL, error)
 	// Pong is how long the first ping may be unanswered; 0: as the bounds of the context say. They say it for the pings
 	// after the first pong.
@@ -49,7 +50,6 @@ type Config struct {
 // Errors of a handshake that goes on for too long, or succeeded in a way we cannot use.
 var (
 	errHandshake   = fmt.Errorf("a handshake of more than %d bytes", maxHandshake)
-	errProxy       = errors.New("the proxy refuses the connection")
 	errCompression = errors.New("the server uses a compression that was not asked for")
 	errSubprotocol = errors.New("the server chose another subprotocol")
 )
@@ -58,60 +58,26 @@ var (
 func connect(ctx context.Context, cfg Config) (*Link, error) {
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	var raw *bounded
-	stop := func() bool { return true }
-	d := websocket.Dialer{
-		TLSClientConfig: cfg.TLS, Subprotocols: []string{Subprotocol}, ReadBufferSize: 4096, WriteBufferSize: 1024,
-		NetDialContext: func(dial context.Context, network, addr string) (net.Conn, error) {
-			c, err := cfg.DialContext(dial, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			// Once connected, the dialer itself hears of the context's deadline only, not of its cancellation.
-			//mutant:handshake-cancel
-			raw, stop = &bounded{Conn: c, left: maxHandshake}, context.AfterFunc(handshake, func() { _ = c.Close() })
-			return raw, nil
-		},
-	}
-	ws, resp, err := dial(handshake, &d, cfg, func() bool { return raw != nil })
-	if !stop() && err == nil {
+	d := dialer{cfg: &cfg, handshake: handshake, stop: func() bool { return true }}
+	ws, resp, err := d.dial()
+	if !d.stop() && err == nil {
 		err = handshake.Err()
 	}
 	if err == nil {
 		err = check(resp, ws)
 	}
 	if err != nil {
-		if raw != nil {
-			_ = raw.Close()
+		if d.raw != nil {
+			_ = d.raw.Close()
 		}
-		return nil, explain(ctx, handshake, cfg.Token, resp, err)
+		return nil, d.late(ctx, explain(ctx, handshake, cfg.Token, resp, err))
 	}
-	l := newLink(ctx, ws, raw)
+	l := newLink(ctx, ws, d.raw)
 	if cfg.Pong > 0 {
 		l.patience.Store(int64(cfg.Pong))
 	}
 	l.serverTime = header.ServerTime(resp.Header)
 	return l, nil
-}
-
-// dial calls the dialer. Where a proxy refuses with a status line that gives no reason, the dialer panics, or says
-// nothing.
-func dial(ctx context.Context, d *websocket.Dialer, cfg Config, connected func() bool) (ws *websocket.Conn, resp *http.Response, err error) {
-	proxied := false
-	if cfg.Proxy != nil {
-		d.Proxy = func(r *http.Request) (*url.URL, error) {
-			proxy, err := cfg.Proxy(r)
-			proxied = proxy != nil
-			return proxy, err
-		}
-	}
-	defer func() {
-		// A panic before there is a connection is one of our caller's functions: Dial recovers it.
-		if proxied && connected() && (recover() != nil || err != nil && err.Error() == "") {
-			err = errProxy
-		}
-	}()
-	return d.DialContext(ctx, cfg.URL, http.Header{"Authorization": {"Bearer " + cfg.Token}})
 }
 
 // check refuses what the dialer lets through: a compression under which the read limit would count the wrong bytes, and

@@ -75,6 +75,10 @@ func TestAProxyThatRefuses(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			head, err := proxied(t, text)
 			assertPlain(t, err)
+			require.ErrorContains(t, err, "proxy proxy.test:3128")
+			if _, status, refused := strings.Cut(text, "HTTP/1.1 "); refused && len(text) < 100 {
+				assert.ErrorContains(t, err, "status "+status[:3])
+			}
 			assert.True(t, strings.HasPrefix(head, "CONNECT blaze.test:80 HTTP/1.1\r\n"), head)
 			assert.NotContains(t, head, token)
 		})

@@ -56,3 +56,26 @@ func TestTheContextEndsInTheProxy(t *testing.T) {
 		}
 	}
 }
+
+// A proxy that is silent for too long is named.
+func TestAProxyThatIsSilent(t *testing.T) {
+	for scheme, agreed := range map[string]string{"http": "HTTP/1.1 200 OK\r\n\r\n", "https": "", "socks5": ""} {
+		for _, beginning := range []string{"", agreed} {
+			t.Run(fmt.Sprintf("%s %q", scheme, beginning), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					_, err := link.Dial(t.Context(), link.Config{
+						URL: "ws://blaze.test/", Token: "x.y.z", DialContext: silentProxy(beginning),
+						Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(scheme + "://proxy.test:1080") },
+					})
+					assert.ErrorContains(t, err, "no handshake within 10s")
+					if beginning == "" {
+						assert.ErrorContains(t, err, "the proxy proxy.test:1080")
+					} else {
+						assert.NotContains(t, err.Error(), "proxy", "it has made the connection")
+					}
+					synctest.Wait()
+				})
+			})
+		}
+	}
+}

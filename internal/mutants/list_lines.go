@@ -37,4 +37,52 @@ var lines = []Mutant{
 		Name: "a failed write is forgotten as the reason", By: in("link", "TestFailAfterAFailedWrite"),
 		Marker: "write-reason", Old: "failed != nil", New: "false && failed != nil",
 	},
+	{
+		Name: "waits grow although each connection works", By: unit("TestALinkThatIsCutAgainAndAgain"),
+		Marker: "backoff-worked", Old: "!worked", New: "true",
+	},
+	{
+		Name: "the answer to the list is useful work", By: unit("TestALinkThatIsCutAtOnce"),
+		Marker: "work-list", Old: "&& !list", New: "",
+	},
+	{
+		Name: "a message of an earlier connection is work of the present one", By: in("engine", "TestWorkIsOfTheLinkItCameOn"),
+		Marker: "work-link", Old: "link == u.link.Load() &&", New: "",
+	},
+	{
+		Name: "an endpoint that answers pings only stays", By: unit("TestAnEndpointThatOnlyAnswersPings"),
+		Marker: "useful-quiet", Old: "!e.asked &&", New: "",
+	},
+	{
+		Name: "a 429 to the list does not bind the other endpoint", By: unit("TestA429BindsAllEndpoints"),
+		Marker: "throttled-all", New: "",
+	},
+	{
+		Name: "HTTP/2 is offered for the websocket", By: unit("TestProxiesOfEachKind"),
+		Marker: "dial-alpn", New: "",
+	},
+	{
+		Name: "the reason of a proxy is not told", By: in("link", "TestAProxyThatRefuses"),
+		Marker: "proxy-refused", Old: "strings.TrimSpace(resp.Status)", New: "strings.ToLower(\"\")",
+	},
+	{
+		Name: "HTTP knows one host only", By: in("rest", "TestTheOtherHost"),
+		Marker: "rest-next-host", Old: "!silent.ended", New: "false",
+	},
+	{
+		Name: "requests that fail together change the host twice", By: in("rest", "TestRequestsThatFailTogetherChangeTheHostOnce"),
+		Marker: "rest-one-change", Old: "h.failed.CompareAndSwap(n, n+1)", New: "h.failed.Add(1)",
+	},
+	{
+		Name: "a reader that miscounts ends the process", By: unit("TestReadersOfUploadsThatBreakTheirContract"),
+		Marker: "guard-count", Old: "n < 0 || n > of", New: "false",
+	},
+	{
+		Name: "a key that panics ends the process", By: unit("TestAKeyThatDoesNotReturn"),
+		Marker: "guarded-key", New: "case int:\n",
+	},
+	{
+		Name: "a connection that exits holds up its HTTP request", By: unit("TestAnHTTPConnectionThatDoesNotReturn"),
+		Marker: "guarded-exit", Old: "guard.Failed(failed)", New: "false",
+	},
 }

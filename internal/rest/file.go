@@ -41,6 +41,7 @@ func (c *Client) Put(ctx context.Context, address string, src io.Reader, size in
 			return err
 		}
 	}
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
 	req.Header.Set("Content-Type", "application/octet-stream")
 	req.Header.Set("X-Amz-Acl", "public-read")
 	resp, err := c.cfg.HTTP.Do(req)
@@ -73,6 +74,7 @@ func (c *Client) Get(ctx context.Context, address string) (io.ReadCloser, error)
 	}
 	// Whatever compresses on the way would change the length that is checked.
 	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
 	resp, err := c.cfg.HTTP.Do(req)
 	if err != nil {
 		return nil, &NoAnswerError{Request: name, Err: unwrapURL(err)}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -34,8 +35,9 @@ const maxAnswer = 4 << 20
 
 // Config is what a Client needs; all fields but Clock and Refused are needed.
 type Config struct {
-	Base      string // for example https://api.mixin.one, without a slash at its end
+	Bases     []string // hosts of the same API, for example https://api.mixin.one, without a slash at the end
 	HTTP      *http.Client
+	UserAgent string
 	Token     func(method, uri string, body []byte) (token, requestID string, err error)
 	Clock     func(server time.Time) // hears of the server's clock with each answer
 	Timeout   time.Duration          // of one try; it doubles for a patient request
@@ -48,16 +50,17 @@ type Config struct {
 // Client makes requests. Its methods may be called concurrently.
 type Client struct {
 	cfg   Config
+	hosts hosts
 	plain bool // files may be moved without TLS
 }
 
-// New returns a Client. Redirects are not followed: what was signed is signed for one address.
+// New returns a Client. Redirects are not followed: what was signed is signed for one path.
 func New(cfg Config) *Client {
 	hc := *cfg.HTTP
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	cfg.HTTP = &hc
-	u, err := url.Parse(cfg.Base)
-	return &Client{cfg: cfg, plain: err == nil && u.Scheme == "http"}
+	u, err := url.Parse(cfg.Bases[0])
+	return &Client{cfg: cfg, hosts: hosts{bases: cfg.Bases}, plain: err == nil && u.Scheme == "http"}
 }
 
 // Error is the end of a request that was not carried out, as far as the last try says.
@@ -85,6 +88,7 @@ type NoAnswerError struct {
 
 	retryAfter time.Duration // what a server asked for
 	late       bool          // the time of the try was up
+	ended      bool          // the context had ended before the try began
 	denied     bool          // something before the service will not pass the request on
 }
 
@@ -207,8 +211,23 @@ func carryUnsure(err error, before bool) bool {
 	return before
 }
 
-// try makes the request once.
-func (c *Client) try(parent context.Context, timeout time.Duration, method, path string, body []byte, out any) error {
+// try makes the request once, to the host that worked last. If that one gives no answer, the next try is made to
+// another one.
+func (c *Client) try(ctx context.Context, timeout time.Duration, method, path string, body []byte, out any) error {
+	base, failed := c.hosts.present()
+	err := c.tryAt(ctx, base, timeout, method, path, body, out)
+	var silent *NoAnswerError
+	//mutant:rest-next-host
+	if errors.As(err, &silent) && !silent.ended && !errors.Is(ctx.Err(), context.Canceled) {
+		failed()
+	}
+	return err
+}
+
+// tryAt makes the request once.
+func (c *Client) tryAt(
+	parent context.Context, base string, timeout time.Duration, method, path string, body []byte, out any,
+) error {
 	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
 	name := method + " " + path
@@ -217,16 +236,17 @@ func (c *Client) try(parent context.Context, timeout time.Duration, method, path
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	var w watch
-	req, err := http.NewRequestWithContext(w.trace(ctx), method, c.cfg.Base+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(w.trace(ctx), method, base+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Request-Id", id)
 	if err := ctx.Err(); err != nil {
 		//mutant:rest-ended
-		return &NoAnswerError{Request: name, Err: err}
+		return &NoAnswerError{Request: name, Err: err, ended: true}
 	}
 	resp, err := c.cfg.HTTP.Do(req)
 	silent := func(err error, written bool) error {
@@ -342,6 +362,9 @@ func denies(status int) bool {
 func unwrapURL(err error) error {
 	if u, ok := err.(*url.Error); ok { //nolint:errorlint // as net/http returns it; errors.As would ask that of a user
 		err = u.Err
+	}
+	if op, ok := err.(*net.OpError); ok && op.Op == "proxyconnect" { //nolint:errorlint // as net/http returns it
+		err = fmt.Errorf("the proxy cannot be reached: %w", op.Err)
 	}
 	if strings.Contains(err.Error(), "://") {
 		return errors.New("an answer that leads somewhere else")

@@ -82,7 +82,7 @@ func cuts(w http.ResponseWriter, _ *http.Request) {
 func (s *server) client(edit func(*rest.Config)) *rest.Client {
 	n := 0
 	cfg := rest.Config{
-		Base: s.URL, HTTP: s.Client(), Timeout: time.Minute, Attempts: 3,
+		Bases: []string{s.URL}, HTTP: s.Client(), Timeout: time.Minute, Attempts: 3,
 		Token: func(method, uri string, body []byte) (string, string, error) {
 			n++
 			return fmt.Sprintf("token-%d-%s-%s-%s", n, method, uri, body), fmt.Sprint("id-", n), nil

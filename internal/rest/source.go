@@ -10,7 +10,7 @@ import (
 
 // Source reads r for as long as ctx lives and stop was not called: a Read that blocks is left behind. Its goroutine
 // ends with the Read that is under way when stop is called, after which r is left alone: who still reads, as net/http
-// does after an early answer, gets an error. A panic of r, or a Goexit, is an error of the Read.
+// does after an early answer, gets an error. A panic of r, a Goexit or an impossible count is an error of the Read.
 func Source(ctx context.Context, r io.Reader) (source io.Reader, stop func()) {
 	s := &patient{ctx: ctx, ask: make(chan int), got: make(chan chunk, 1), done: make(chan struct{})}
 	go s.pump(r)
@@ -42,7 +42,9 @@ func (s *patient) pump(r io.Reader) {
 		case most := <-s.ask:
 			n := 0
 			guard.Call(func() (err error) {
-				n, err = r.Read(buf[:min(most, len(buf))])
+				p := buf[:min(most, len(buf))]
+				n, err = r.Read(p)
+				n, err = guard.Count(n, len(p), err)
 				return guard.ReadError(err)
 			}, func(err error) {
 				s.got <- chunk{buf[:n], err} // there is room: the one before was taken

@@ -28,7 +28,7 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // over returns a client over a transport, for requests that need no server.
 func over(rt http.RoundTripper) *rest.Client {
 	return rest.New(rest.Config{
-		Base: "http://127.0.0.1:1", HTTP: &http.Client{Transport: rt}, Timeout: 20 * time.Second, Attempts: 1,
+		Bases: []string{"http://127.0.0.1:1"}, HTTP: &http.Client{Transport: rt}, Timeout: 20 * time.Second, Attempts: 1,
 		Token:     func(string, string, []byte) (string, string, error) { return "token", "id", nil },
 		Temporary: func(*wire.Error) bool { return false },
 		Rest:      func(int) time.Duration { return 0 },

@@ -1,0 +1,173 @@
+package blaze_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// twoEndpoints starts a bot that knows two endpoints; bad dials the first one.
+func twoEndpoints(
+	t *testing.T, good *rawServer, bad func(context.Context, string, string) (net.Conn, error), edit func(*blaze.Config),
+) *rig {
+	t.Helper()
+	return good.run(ok, func(cfg *blaze.Config) {
+		cfg.Endpoints = []string{"ws://localhost:1/", "ws://localhost:2/"}
+		cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if addr == "localhost:1" {
+				return bad(ctx, network, addr)
+			}
+			return good.dial(ctx, network, addr)
+		}
+		if edit != nil {
+			edit(cfg)
+		}
+	})
+}
+
+// assertNextEndpoint checks that the first connection, of no use, was followed by the other endpoint almost at once.
+func (r *rig) assertNextEndpoint() {
+	r.t.Helper()
+	assert.True(r.t, r.Stats().Connected)
+	connects := r.connects.all()
+	require.NotEmpty(r.t, connects)
+	assert.Equal(r.t, "ws://localhost:2/", connects[len(connects)-1])
+	waits := r.waits.durations(r.t)
+	require.Len(r.t, waits, 1, r.disconnects.String())
+	assert.GreaterOrEqual(r.t, waits[0], 50*time.Millisecond)
+	assert.LessOrEqual(r.t, waits[0], 250*time.Millisecond)
+}
+
+func TestTheOtherEndpointAfterADialOfNoUse(t *testing.T) {
+	for name, bad := range map[string]func(context.Context, string, string) (net.Conn, error){
+		"refused": func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Err: errAny}
+		},
+		"no such host": func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.DNSError{Err: "no such host", Name: "localhost", IsNotFound: true}
+		},
+		"hangs": hangingDial,
+		"accepts and cuts": func(context.Context, string, string) (net.Conn, error) {
+			c, s := net.Pipe()
+			return c, s.Close()
+		},
+		"speaks another protocol": func(context.Context, string, string) (net.Conn, error) {
+			c, s := net.Pipe()
+			go func() {
+				_, _ = s.Read(make([]byte, 4096))
+				_, _ = s.Write([]byte("SSH-2.0-OpenSSH_9.9\r\n"))
+				_ = s.Close()
+			}()
+			return c, nil
+		},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := twoEndpoints(t, newReplyingServer(t), bad, nil)
+			time.Sleep(11 * time.Second) // a handshake has ten
+			r.assertNextEndpoint()
+		})
+	}
+}
+
+func TestTheOtherEndpointAfterAnAnswerThatIsNoWebsocket(t *testing.T) {
+	for name, answer := range map[string]http.HandlerFunc{
+		"502":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) },
+		"503":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
+		"521":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(521) },
+		"403":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) },
+		"HTML": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>welcome")) },
+		"an error of the service": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(`{"error":{"status":500,"code":500}}`))
+		},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			bad := newRawServer(t)
+			bad.handshake = func(w http.ResponseWriter, r *http.Request) bool { answer(w, r); return true }
+			r := twoEndpoints(t, newReplyingServer(t), bad.dial, nil)
+			time.Sleep(time.Second)
+			r.assertNextEndpoint()
+		})
+	}
+}
+
+// A websocket that answers nothing is of no use either, whatever it pushes.
+func TestTheOtherEndpointAfterAConnectionWithoutAnAnswer(t *testing.T) {
+	for name, serve := range map[string]func(c *rawConn){
+		"closed at once": func(c *rawConn) { _ = c.ws.NetConn().Close() },
+		"a message, and closed": func(c *rawConn) {
+			v := message("alice", "hello")
+			delete(v, "message_id")
+			c.push(v)
+			_ = c.ws.NetConn().Close()
+		},
+		"an error, and closed": func(c *rawConn) {
+			c.json(`{"id":"","action":"ERROR","error":{"status":500,"code":500}}`)
+			_ = c.ws.NetConn().Close()
+		},
+		"silent": func(*rawConn) {},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			bad := newRawServer(t)
+			bad.answer = func(r request) bool { serve(r.conn); return true }
+			r := twoEndpoints(t, newReplyingServer(t), bad.dial, nil)
+			time.Sleep(21 * time.Second) // the list has twenty
+			r.assertNextEndpoint()
+		})
+	}
+}
+
+// A list that is rejected shows nothing but that the endpoint does not serve at present.
+func TestTheOtherEndpointAfterARejectedList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := newRawServer(t)
+		bad.answer = func(r request) bool { r.refuse(blaze.CodeBlazeServer, ""); return true }
+		r := twoEndpoints(t, newReplyingServer(t), bad.dial, nil)
+		time.Sleep(time.Second)
+		r.assertNextEndpoint()
+	})
+}
+
+// A 429 binds all endpoints, also where it answers the list.
+func TestA429BindsAllEndpoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		throttling := newRawServer(t)
+		throttling.answer = func(r request) bool { r.refuse(blaze.CodeTooManyRequests, ""); return true }
+		r := twoEndpoints(t, throttling, throttling.dial, nil)
+		time.Sleep(time.Hour)
+		longest := time.Duration(0)
+		for _, wait := range r.waits.durations(t) {
+			longest = max(longest, wait)
+		}
+		assert.Greater(t, longest, 10*time.Second)
+		// 15 s on average; where the other endpoint followed at once, there were twice as many.
+		assert.Less(t, r.connects.len(), 360)
+	})
+}
+
+// An endpoint that answers pings and nothing else is left, however long its connections live.
+func TestAnEndpointThatOnlyAnswersPings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := newRawServer(t)
+		bad.answer = func(request) bool { return true }
+		r := twoEndpoints(t, bad, bad.dial, nil)
+		time.Sleep(time.Hour)
+		var first, second int
+		for _, endpoint := range r.connects.all() {
+			if endpoint == "ws://localhost:1/" {
+				first++
+			} else {
+				second++
+			}
+		}
+		assert.InDelta(t, first, second, 1, "in turn")
+		assert.Greater(t, second, 5)
+	})
+}

@@ -1,0 +1,99 @@
+package blaze_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// A link that is cut after every 250 messages works, and is made again soon: with a fixed wait of 3 s, 80 messages would
+// come in a second.
+func TestALinkThatIsCutAgainAndAgain(t *testing.T) {
+	bubble(t, "after 250 messages", func(t *testing.T) {
+		s := newReplyingServer(t)
+		links := 0
+		s.answer = func(r request) bool {
+			if r.Action != actionList {
+				return false
+			}
+			r.confirm()
+			links++
+			link := links
+			s.wg.Go(func() {
+				for i := range 250 {
+					time.Sleep(500 * time.Microsecond)
+					r.conn.push(message("alice", fmt.Sprintf("%d %d", link, i)))
+				}
+				_ = r.conn.ws.NetConn().Close()
+			})
+			return true
+		}
+		r := s.run(ok, nil)
+		time.Sleep(30 * time.Second)
+		for _, wait := range r.waits.durations(t) {
+			assert.LessOrEqual(t, wait, 500*time.Millisecond)
+		}
+		assert.Greater(t, r.Stats().Handled, uint64(30*80))
+		_ = r.stop() // some acknowledgements may be unconfirmed
+	})
+}
+
+// Sends and acknowledgements that are confirmed are work as well; the list, a message that is not new, and one whose
+// handler fails are none.
+func TestALinkThatIsCutAtOnce(t *testing.T) {
+	fails := func(context.Context, *blaze.Message) error { return errAny }
+	for name, tt := range map[string]struct {
+		handler blaze.Handler
+		push    bool // the same message on each link
+		acks    bool // are confirmed
+		grows   bool
+	}{
+		"the list is answered":                  {handler: ok, grows: true},
+		"a message that is not new":             {handler: ok, push: true, grows: true},
+		"a message whose handler fails":         {handler: fails, push: true, grows: true},
+		"a message whose ack is confirmed, too": {handler: ok, push: true, acks: true},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			s := newReplyingServer(t)
+			cut := func(r request) {
+				time.Sleep(time.Millisecond)
+				_ = r.conn.ws.NetConn().Close()
+			}
+			s.answer = func(r request) bool {
+				if r.Action != actionList {
+					if tt.acks {
+						r.confirm()
+					}
+					cut(r)
+					return true
+				}
+				r.confirm()
+				if tt.push {
+					r.conn.push(message("alice", "hello"))
+				}
+				if !tt.acks {
+					cut(r)
+				}
+				return true
+			}
+			r := s.run(tt.handler, func(cfg *blaze.Config) { cfg.HandlerAttempts, cfg.Drain = -1, -1 })
+			time.Sleep(10 * time.Minute)
+			longest := time.Duration(0)
+			for _, wait := range r.waits.durations(t) {
+				longest = max(longest, wait)
+			}
+			if tt.grows {
+				assert.Greater(t, longest, 10*time.Second)
+				assert.Less(t, r.connects.len(), 120)
+			} else {
+				assert.LessOrEqual(t, longest, 500*time.Millisecond)
+			}
+			_ = r.stop() // the acknowledgement may be unconfirmed
+		})
+	}
+}

@@ -1,0 +1,25 @@
+package engine_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze/internal/engine"
+)
+
+// A message that is handled late, after its link was lost, does not speak for the next one.
+func TestWorkIsOfTheLinkItCameOn(t *testing.T) {
+	var u engine.Use
+	first := u.Begin()
+	assert.False(t, u.Worked())
+	u.Works(first)
+	assert.True(t, u.Worked())
+	second := u.Begin()
+	assert.False(t, u.Worked())
+	u.Works(first)
+	assert.False(t, u.Worked())
+	u.Works(second)
+	u.Works(first)
+	assert.True(t, u.Worked())
+}

@@ -1,0 +1,170 @@
+package rest_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/rest"
+)
+
+// twoHosts returns a client that knows two servers, the second of which answers well.
+func twoHosts(t *testing.T, edit func(*rest.Config), first ...http.HandlerFunc) (one, two *server, c *rest.Client) {
+	t.Helper()
+	one, two = serve(t, first...), serve(t, answers(200, `{"data":{"name":"x"}}`))
+	return one, two, one.client(func(cfg *rest.Config) {
+		cfg.Bases = []string{one.URL, two.URL}
+		if edit != nil {
+			edit(cfg)
+		}
+	})
+}
+
+// The other host is asked where nothing came, or an answer that is not the service's own, and then stays first.
+func TestTheOtherHost(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		refuse string // the error where the first host's answer counts
+		change bool
+	}{
+		"cut":                    {answer: cuts, change: true},
+		"a gateway's 502":        {answer: answers(502, "<html>"), change: true},
+		"a gateway's 503":        {answer: answers(503, ""), change: true},
+		"a gateway's 403":        {answer: answers(403, "<html>"), change: true},
+		"a page":                 {answer: answers(200, "<html>welcome"), change: true},
+		"a redirect":             {answer: answers(302, ""), change: true},
+		"the service says 403":   {answer: answers(202, `{"error":{"status":202,"code":403}}`), refuse: "code 403"},
+		"the service says 500":   {answer: answers(500, `{"error":{"status":500,"code":500}}`), refuse: "code 500"},
+		"the service is content": {answer: answers(200, `{"data":{"name":"y"}}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, two, c := twoHosts(t, nil, tt.answer)
+			for range 2 {
+				err := c.Do(t.Context(), "GET", "/things?a=1", nil, nil)
+				if tt.refuse != "" {
+					require.ErrorContains(t, err, tt.refuse)
+				} else {
+					require.NoError(t, err)
+				}
+			}
+			if tt.change {
+				assert.Len(t, one.all(), 1)
+				assert.Equal(t, []string{"GET /things?a=1 ", "GET /things?a=1 "}, two.all())
+			} else {
+				assert.Empty(t, two.all())
+			}
+		})
+	}
+}
+
+// A host that cannot be reached is left, and come back to when the other one fails.
+func TestHostsInTurn(t *testing.T) {
+	one, two := serve(t, answers(200, `{}`)), serve(t, cuts)
+	c := one.client(func(cfg *rest.Config) { cfg.Bases = []string{"http://127.0.0.1:1", two.URL, one.URL} })
+	require.NoError(t, c.Do(t.Context(), "GET", "/x", nil, nil))
+	assert.Len(t, two.all(), 1)
+	assert.Len(t, one.all(), 1)
+}
+
+// Once is made once, and the next request goes to the other host.
+func TestOnceChangesTheHost(t *testing.T) {
+	one, two, c := twoHosts(t, nil, cuts)
+	require.Error(t, c.Once(t.Context(), "GET", "/me", nil))
+	require.NoError(t, c.Once(t.Context(), "GET", "/me", nil))
+	assert.Len(t, one.all(), 1)
+	assert.Len(t, two.all(), 1)
+}
+
+// What one host may have carried out stays unsure, whatever the other one says.
+func TestUnsureAcrossHosts(t *testing.T) {
+	one, two := serve(t, cuts), serve(t, answers(202, `{"error":{"status":202,"code":403}}`))
+	c := one.client(func(cfg *rest.Config) { cfg.Bases = []string{one.URL, two.URL} })
+	unsure, err := c.Make(t.Context(), rest.Request{Method: "POST", Path: "/messages"})
+	assert.True(t, unsure)
+	var refused *rest.Error
+	require.ErrorAs(t, err, &refused)
+	assert.True(t, refused.Unsure)
+	assert.Len(t, two.all(), 1)
+}
+
+// A caller with little time leaves a host that is silent, one who changes his mind does not.
+func TestAHostIsLeftForItsSilence(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end  func(context.Context) (context.Context, context.CancelFunc)
+		want string
+	}{
+		"the caller's time is up": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		}, "two"},
+		"the caller gave up": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		}, "one"},
+		"the time was up before": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, -time.Second)
+		}, "one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var asked []string
+				c := rest.New(rest.Config{
+					Bases: []string{"https://one", "https://two"}, Timeout: 20 * time.Second, Attempts: 1,
+					HTTP: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+						asked = append(asked, r.URL.Host)
+						<-r.Context().Done()
+						return nil, r.Context().Err()
+					})},
+					Token: func(string, string, []byte) (string, string, error) { return "token", "id", nil },
+				})
+				ctx, cancel := tt.end(t.Context())
+				defer cancel()
+				require.Error(t, c.Do(ctx, "GET", "/x", nil, nil))
+				asked = nil
+				require.Error(t, c.Do(t.Context(), "GET", "/x", nil, nil))
+				assert.Equal(t, []string{tt.want}, asked)
+			})
+		})
+	}
+}
+
+// Of requests that fail at the same time, only the first changes the host.
+func TestRequestsThatFailTogetherChangeTheHostOnce(t *testing.T) {
+	var both sync.WaitGroup
+	both.Add(2)
+	one, two, c := twoHosts(t, nil, func(w http.ResponseWriter, r *http.Request) {
+		both.Done()
+		both.Wait()
+		cuts(w, r)
+	})
+	var done sync.WaitGroup
+	for range 2 {
+		done.Go(func() { assert.NoError(t, c.Do(t.Context(), "POST", "/x", nil, nil)) })
+	}
+	done.Wait()
+	assert.Len(t, one.all(), 2)
+	assert.Len(t, two.all(), 2)
+}
+
+// All requests say who asks, files too.
+func TestUserAgent(t *testing.T) {
+	var said []string
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		said = append(said, r.UserAgent())
+		_, _ = io.WriteString(w, `{}`)
+	})
+	c := s.client(func(cfg *rest.Config) { cfg.UserAgent = "bot/1" })
+	require.NoError(t, c.Do(t.Context(), "GET", "/x", nil, nil))
+	require.NoError(t, c.Put(t.Context(), s.URL+"/file", http.NoBody, 0))
+	body, err := c.Get(t.Context(), s.URL+"/file")
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	assert.Equal(t, []string{"bot/1", "bot/1", "bot/1"}, said)
+}

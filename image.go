@@ -70,6 +70,9 @@ func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
 	return out, nil
 }
 
+// errOverflow is how image/png refuses a size that does not fit an int of 32 bits.
+var errOverflow error = png.UnsupportedError("dimension overflow")
+
 // readPicture fills in what the file itself says.
 func readPicture(file []byte) (Image, error) {
 	out := Image{Attachment: Attachment{MimeType: http.DetectContentType(file)}}
@@ -78,6 +81,9 @@ func readPicture(file []byte) (Image, error) {
 		return Image{}, invalid("picture", "looks like %s, and must be PNG, JPEG, GIF or WebP", out.MimeType)
 	}
 	head, err := f.header(bytes.NewReader(file))
+	if err == errOverflow { //nolint:errorlint // a value of image/png
+		return Image{}, invalid("picture", "has more pixels than this machine can count: too large")
+	}
 	if err != nil {
 		return Image{}, invalid("picture", "its header is damaged: %v", err)
 	}

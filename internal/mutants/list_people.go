@@ -4,10 +4,10 @@ package mutants
 var people = []Mutant{
 	{
 		Name: "the thumbnail of a mirrored picture is not mirrored", By: unit("TestUploadImageIsTurned"),
-		Marker: "exif-mirror", New: "if false {",
+		Marker: "exif-mirror", Old: "o == 2 ||", New: "",
 	},
 	{
 		Name: "a turned picture keeps its width", By: unit("TestUploadImageIsTurned"),
-		Marker: "image-turned", New: "if false {",
+		Marker: "image-turned", Old: "turn.Turned()", New: "false",
 	},
 }

@@ -17,7 +17,8 @@ import (
 const sniffed = 512
 
 // Upload stores a file of exactly size bytes for use in a message: as Attachment of an [Image], [Data], [Audio] or [Video]. It
-// streams: the memory it takes does not depend on size. MimeType is what the first 512 bytes look like; set what you know better.
+// streams: the memory it takes does not depend on size. MimeType is what the first 512 bytes look like, audio/ogg for Opus and other
+// sound in Ogg; set what you know better.
 //
 // It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is stored then. An
 // *[Error] is a refusal, of the service or of its storage (403: the address for the upload has expired); a file cannot be
@@ -85,7 +86,25 @@ func sniff(r io.Reader) (all io.Reader, mimeType string, err error) {
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, "", fmt.Errorf("blaze: cannot read the file to be uploaded: %w", err)
 	}
-	return io.MultiReader(bytes.NewReader(head[:n]), r), http.DetectContentType(head[:n]), nil
+	return io.MultiReader(bytes.NewReader(head[:n]), r), typeOf(head[:n]), nil
+}
+
+// typeOf returns the MIME type that the beginning of a file looks like. Of Ogg files it looks at the first packet: those
+// that begin with sound are "audio/ogg", which Messenger plays. Source: RFC 3533, section 6; RFC 5334, section 4.
+func typeOf(head []byte) string {
+	const segments = 26 // of the number of bytes between the head of the page and its data
+	kind := http.DetectContentType(head)
+	if kind != "application/ogg" || len(head) <= segments {
+		return kind
+	}
+	if data := segments + 1 + int(head[segments]); data < len(head) {
+		for _, codec := range []string{"OpusHead", "\x01vorbis", "Speex   ", "\x7fFLAC"} {
+			if bytes.HasPrefix(head[data:], []byte(codec)) {
+				return "audio/ogg"
+			}
+		}
+	}
+	return kind
 }
 
 // place is where a file goes, or is.

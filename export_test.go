@@ -4,6 +4,7 @@ package blaze
 var (
 	NewSigner  = newSigner
 	NewMessage = newMessage
+	ReadOnly   = readOnly
 
 	NewSessionDirectory = newSessionDirectory
 	SessionsOf          = (*sessionDirectory).of

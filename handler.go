@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
-	"unicode"
 )
 
 // Handler handles one message. What it returns decides what becomes of it:
@@ -49,43 +47,6 @@ func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler 
 		}
 		return fn(ctx, m, p)
 	}
-}
-
-// Command returns a Handler for texts that begin with a word such as "/price", and declines all others. Name may be
-// given with or without the slash, which the text must have; case does not matter. One @mention in front is skipped,
-// as people write in groups: "@7000101488 /price BTC". What follows the name is args, without the white space around
-// it.
-func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
-	name = strings.TrimPrefix(strings.TrimSpace(name), "/")
-	if name == "" || strings.ContainsFunc(name, unicode.IsSpace) {
-		mistake("Command(%q): the name is one word", name)
-	}
-	if fn == nil {
-		mistake("Command(%q): the function is nil", name)
-	}
-	return func(ctx context.Context, m *Message) error {
-		text, ok := m.Payload.(Text)
-		if !ok {
-			return ErrNotHandled
-		}
-		word, args := cutWord(string(text))
-		if strings.HasPrefix(word, "@") {
-			word, args = cutWord(args)
-		}
-		if called, ok := strings.CutPrefix(word, "/"); !ok || !strings.EqualFold(called, name) {
-			return ErrNotHandled
-		}
-		return fn(ctx, m, args)
-	}
-}
-
-// cutWord returns the first word of s and the rest, both without the white space around them.
-func cutWord(s string) (word, rest string) {
-	s = strings.TrimSpace(s)
-	if i := strings.IndexFunc(s, unicode.IsSpace); i >= 0 {
-		return s[:i], strings.TrimSpace(s[i:])
-	}
-	return s, ""
 }
 
 // Route returns a Handler that asks one handler after the other and returns what the first says that does not

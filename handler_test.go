@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -149,6 +150,32 @@ func TestCommand(t *testing.T) {
 		{"/价格", "/价格 BTC", "BTC"},
 		{"/price", "/price @7000101488", "@7000101488"},
 
+		{"/price", "@7000101488/price BTC", "BTC"},
+		{"/price", "/price@7000101488 BTC", "BTC"},
+		{"/price", "/price@7000101488", ""},
+		{"/price", "@7000101488 /price@7000101488 BTC", "BTC"},
+		{"/price", "/Price@somebody BTC", "BTC"},
+		{"/a@b", "/a@b c", "c"},
+		{"/a@b", "/a@b@7000101488 c", "c"},
+		{"/price", "／price BTC", "BTC"},
+		{"／price", "/price BTC", "BTC"},
+		{"/price", "＠7000101488 ／ｐＲＩｃｅ ＢＴＣ", "ＢＴＣ"},
+		{"/price", "@7000101488／price\u3000BTC", "BTC"},
+		{"/price", "\u2068/price\u2069 \u2068BTC\u2069", "BTC"},
+		{"/price", "\u200e /price\u200b\u202c BTC \u200f", "BTC"},
+		{"/price", "\ufeff\u2066@7000101488\u2069\u00a0\u200b/price BTC\u2060", "BTC"},
+		{"/price", "\u200b", declined},
+		{"/price", "/pr\u200cice BTC", "BTC"},
+		{"/\u200eprice", "/price BTC", "BTC"},
+		{"/price", "/price a\u200bb", "a\u200bb"},
+		{"/price", "/price \U0001F3F4\U000E0067\U000E0062\U000E007F", "\U0001F3F4\U000E0067\U000E0062\U000E007F"},
+		{"/price", "/price \u06015", "\u06015"},
+		{"/price", "/price \xff", "\xff"},
+
+		{"/price", "/@7000101488 BTC", declined},
+		{"/price", "/pricey@7000101488", declined},
+		{"/price", "@7000101488/prices", declined},
+		{"/price", "@1/@2/price", declined},
 		{"/price", "/prices", declined},
 		{"/price", "/prices BTC", declined},
 		{"/prices", "/price s", declined},
@@ -176,7 +203,7 @@ func TestCommand(t *testing.T) {
 
 func TestHandlersThatCouldNeverWork(t *testing.T) {
 	nothing := func(context.Context, *blaze.Message, string) error { return nil }
-	for _, name := range []string{"", " ", "/", "two words", "/two words"} {
+	for _, name := range []string{"", " ", "/", "two words", "/two words", "\u200b/\u200b", "／"} {
 		assert.Panics(t, func() { blaze.Command(name, nothing) }, name)
 	}
 	assert.Panics(t, func() { blaze.Command("/price", nil) })
@@ -188,4 +215,27 @@ func TestCommandDeclinesWhatIsNoText(t *testing.T) {
 	for _, p := range []blaze.Payload{blaze.Post("/price"), blaze.Raw{As: blaze.CategoryPlainText, Data: []byte("/price")}} {
 		assert.ErrorIs(t, h(t.Context(), &blaze.Message{Payload: p}), blaze.ErrNotHandled)
 	}
+}
+
+func FuzzCommand(f *testing.F) {
+	for _, text := range []string{"/price BTC", "@7000101488/price@1 BTC", "\u2068／price\u2069", "@", "/", "@/", "\xff\u200b"} {
+		f.Add("/price", text)
+	}
+	f.Fuzz(func(t *testing.T, name, text string) {
+		if p := strings.TrimSpace(name); p == "" || strings.ContainsFunc(p, func(r rune) bool { return r < '!' || r > '~' }) || p == "/" {
+			name = "/price" // Command stops a program that gives it no name
+		}
+		called := false
+		h := blaze.Command(name, func(_ context.Context, _ *blaze.Message, args string) error {
+			called = true
+			if !strings.Contains(text, args) {
+				t.Errorf("args %q are not of %q", args, text)
+			}
+			return nil
+		})
+		err := h(t.Context(), &blaze.Message{Payload: blaze.Text(text)})
+		if called == errors.Is(err, blaze.ErrNotHandled) {
+			t.Errorf("%q: called %v, error %v", text, called, err)
+		}
+	})
 }

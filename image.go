@@ -15,6 +15,7 @@ import (
 	"golang.org/x/image/draw"
 	"golang.org/x/image/webp"
 
+	"github.com/mixin-blaze/blaze/internal/exif"
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
@@ -42,8 +43,9 @@ var formats = map[string]format{
 	"image/webp": {webp.DecodeConfig, webp.Decode},
 }
 
-// UploadImage stores a picture, PNG, JPEG, GIF or WebP, and returns a message that shows it: width, height, MIME type and size are
-// those of the file, and the thumbnail is a JPEG of at most 48 by 48 pixels. Unlike Upload it has the file in memory, at most
+// UploadImage stores a picture, PNG, JPEG, GIF or WebP, and returns a message that shows it: MIME type and size are those of the
+// file, and the thumbnail is a JPEG of at most 48 by 48 pixels. Width, height and thumbnail are those of the picture as it is seen:
+// turned and mirrored as the orientation in its Exif data says. The file itself stays as it is. Unlike Upload it has the file in memory, at most
 // 64 MiB, and its pixels, at most 16 million: a file that claims more of them, or a side of more than 16,384, is refused by its header,
 // before any is decoded. What is no such picture is an [InvalidError]; other errors are those of Upload.
 func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
@@ -82,6 +84,9 @@ func uploadImage(
 	return out, nil
 }
 
+// errOverflow is how image/png refuses a size that does not fit an int of 32 bits.
+var errOverflow error = png.UnsupportedError("dimension overflow")
+
 // readPicture fills in what the file itself says.
 func readPicture(file []byte) (Image, error) {
 	out := Image{Attachment: Attachment{MimeType: http.DetectContentType(file)}}
@@ -90,6 +95,9 @@ func readPicture(file []byte) (Image, error) {
 		return Image{}, invalid("picture", "looks like %s, and must be PNG, JPEG, GIF or WebP", out.MimeType)
 	}
 	head, err := f.header(bytes.NewReader(file))
+	if err == errOverflow { //nolint:errorlint // a value of image/png
+		return Image{}, invalid("picture", "has more pixels than this machine can count: too large")
+	}
 	if err != nil {
 		return Image{}, invalid("picture", "its header is damaged: %v", err)
 	}
@@ -100,23 +108,47 @@ func readPicture(file []byte) (Image, error) {
 	if err != nil {
 		return Image{}, invalid("picture", "it is damaged: %v", err)
 	}
+	turn := exif.Of(file)
 	out.Width, out.Height = head.Width, head.Height
-	out.Thumbnail, err = thumbnail(picture)
+	//mutant:image-turned
+	if turn.Turned() {
+		out.Width, out.Height = out.Height, out.Width
+	}
+	out.Thumbnail, err = thumbnail(picture, turn)
 	return out, err
 }
 
 // thumbnail returns a small JPEG in base64. What is transparent becomes white.
-func thumbnail(picture image.Image) (string, error) {
+func thumbnail(picture image.Image, turn exif.Orientation) (string, error) {
 	b := picture.Bounds()
 	w, h := fit(b.Dx(), b.Dy())
 	small := image.NewRGBA(image.Rect(0, 0, w, h))
 	draw.Draw(small, small.Bounds(), image.White, image.Point{}, draw.Src)
 	draw.BiLinear.Scale(small, small.Bounds(), picture, b, draw.Over, nil)
 	var text bytes.Buffer
-	if err := jpeg.Encode(&text, small, nil); err != nil {
+	if err := jpeg.Encode(&text, upright(small, turn), nil); err != nil {
 		return "", fmt.Errorf("blaze: cannot make a thumbnail: %w", err)
 	}
 	return base64.StdEncoding.EncodeToString(text.Bytes()), nil
+}
+
+// upright returns a picture as it is seen.
+func upright(stored *image.RGBA, turn exif.Orientation) image.Image {
+	if turn == exif.Upright {
+		return stored
+	}
+	w, h := stored.Rect.Dx(), stored.Rect.Dy()
+	size := image.Pt(w, h)
+	if turn.Turned() {
+		size.X, size.Y = h, w
+	}
+	seen := image.NewRGBA(image.Rectangle{Max: size})
+	for y := range size.Y {
+		for x := range size.X {
+			seen.SetRGBA(x, y, stored.RGBAAt(turn.At(x, y, w, h)))
+		}
+	}
+	return seen
 }
 
 // fit makes the longer side that of a thumbnail, if it is longer.

@@ -1,13 +1,11 @@
 package blaze
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"runtime"
 	"strings"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
@@ -35,7 +33,8 @@ const (
 )
 
 // LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path. A file that other users of the machine may
-// read is used, with a warning to [slog.Default].
+// read is used, with a warning to [slog.Default], once a process. There is none where the file is mounted read-only, as secrets are
+// in containers (Linux).
 func LoadKeystore(path string) (Keystore, error) {
 	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // or the error would show all of it as the path
 		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
@@ -58,97 +57,6 @@ func LoadKeystore(path string) (Keystore, error) {
 		return Keystore{}, fmt.Errorf("%w (file %q)", err, path)
 	}
 	return k, nil
-}
-
-// warnIfOpen warns of a keystore that is not its owner's alone. Windows has no such bits.
-func warnIfOpen(f *os.File, path string) {
-	info, err := f.Stat()
-	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o004 != 0 && runtime.GOOS != "windows" {
-		slog.Warn("blaze: every user of this machine can read the keystore; chmod 600 keeps it to yourself", "path", path, "mode", info.Mode().Perm().String())
-	}
-}
-
-// ParseKeystore reads the JSON of a keystore, of any of the generations there have been:
-//
-//   - app_id, session_id, session_private_key (64 hex digits), server_public_key
-//   - client_id, session_id, private_key (base64 of 64 bytes: an ed25519 seed and its public key)
-//   - client_id, session_id, private_key or session_key (an RSA key in PEM, PKCS#1 or PKCS#8)
-//
-// The names may be mixed, and a key may have any of the three forms under any of its names. The ids become lower case, the
-// key stays as it is. Other fields are ignored, and so is pin_token: for an RSA session it is a secret and no key, for an
-// ed25519 session it is a key for X25519, which does not tell the ed25519 key it was made from.
-//
-// An error is an [InvalidError] with the field as the file names it, or "keystore" for the whole, and does not show what the
-// file says.
-func ParseKeystore(data []byte) (Keystore, error) {
-	file, err := parseKeystoreFile(data)
-	if err != nil {
-		return Keystore{}, err
-	}
-	var k Keystore
-	var appField, sessionField, keyField string
-	if appField, k.AppID, err = file.first("app_id", "client_id"); err != nil {
-		return Keystore{}, err
-	}
-	if sessionField, k.SessionID, err = file.first("session_id"); err != nil {
-		return Keystore{}, err
-	}
-	if keyField, k.SessionPrivateKey, err = file.first("session_private_key", "private_key", "session_key"); err != nil {
-		return Keystore{}, err
-	}
-	if _, k.ServerPublicKey, err = file.first("server_public_key"); err != nil {
-		return Keystore{}, err
-	}
-	if k.SessionID == "" && file.has("authorization_id") {
-		return Keystore{}, invalid("authorization_id", "makes this the keystore of an OAuth grant, which has no session; the bot's own is needed")
-	}
-	if _, err := signerOf(&k, appField, sessionField, keyField); err != nil {
-		return Keystore{}, err
-	}
-	return k, nil
-}
-
-// keystoreFile is the top level of a keystore file.
-type keystoreFile map[string]json.RawMessage
-
-// parseKeystoreFile passes no error of encoding/json on: some quote what they could not read.
-func parseKeystoreFile(data []byte) (keystoreFile, error) {
-	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))) // a byte order mark, as some editors write
-	if len(data) == 0 {
-		return nil, invalid("keystore", "is empty")
-	}
-	if !json.Valid(data) {
-		return nil, invalid("keystore", "is not JSON, or not all of it")
-	}
-	var file keystoreFile
-	if err := json.Unmarshal(data, &file); err != nil || file == nil {
-		return nil, invalid("keystore", "is JSON, but not an object")
-	}
-	return file, nil
-}
-
-// first returns the first of the names that the file has with something to it, and its value; the first name and "" if it
-// has none.
-func (f keystoreFile) first(names ...string) (name, value string, err error) {
-	for _, name := range names {
-		if !f.has(name) {
-			continue
-		}
-		if err := json.Unmarshal(f[name], &value); err != nil {
-			return name, "", invalid(name, "is not a string")
-		}
-		return name, value, nil
-	}
-	return names[0], "", nil
-}
-
-// has reports whether the file says something under the name.
-func (f keystoreFile) has(name string) bool {
-	switch string(f[name]) {
-	case "", "null", `""`:
-		return false
-	}
-	return true
 }
 
 // newSigner is what a Client keeps of a Keystore: it cannot be printed. The Keystore may have been built by hand.

@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
@@ -17,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -104,7 +106,23 @@ func TestParseKeystore(t *testing.T) {
 		"legacy RSA, session_key": {
 			file("client_id", keyApp, "session_id", keySession, "session_key", pkcs1, "pin_token", 5), pkcs1, "", public,
 		},
-		"legacy RSA, PKCS#8": {file("client_id", keyApp, "session_id", keySession, "private_key", pkcs8), pkcs8, "", public},
+		"user_id of older Node SDKs": {
+			file("user_id", keyApp, "session_id", keySession, "private_key", legacy), legacy, "", ed,
+		},
+		"client_id counts before user_id": {
+			file("user_id", keySession, "client_id", keyApp, "session_id", keySession, "private_key", legacy), legacy, "", ed,
+		},
+		"PEM on one line": {
+			file("client_id", keyApp, "session_id", keySession, "private_key", strings.ReplaceAll(pkcs1, "\r\n", "")),
+			strings.ReplaceAll(pkcs1, "\r\n", ""), "", public,
+		},
+		"PEM with literal line ends": {
+			file("client_id", keyApp, "session_id", keySession, "private_key", strings.ReplaceAll(pkcs1, "\r\n", `\n`)),
+			strings.ReplaceAll(pkcs1, "\r\n", `\n`), "", public,
+		},
+		"UTF-16, little endian": {utf16Of(binary.LittleEndian, safe), keySeed, keyPublic, ed},
+		"UTF-16, big endian":    {utf16Of(binary.BigEndian, "\r\n"+safe+"\r\n"), keySeed, keyPublic, ed},
+		"legacy RSA, PKCS#8":    {file("client_id", keyApp, "session_id", keySession, "private_key", pkcs8), pkcs8, "", public},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k, err := blaze.ParseKeystore([]byte(c.json))
@@ -133,6 +151,15 @@ func TestParseKeystore(t *testing.T) {
 	}
 }
 
+// utf16Of is a text as PowerShell writes it to a file.
+func utf16Of(order binary.AppendByteOrder, text string) string {
+	var b []byte
+	for _, unit := range utf16.Encode([]rune("\ufeff" + text)) {
+		b = order.AppendUint16(b, unit)
+	}
+	return string(b)
+}
+
 func TestParseKeystoreRefuses(t *testing.T) {
 	_, pkcs1, _ := rsaPEM(t)
 	pair := unhex(t, keySeed+keyPublic)
@@ -147,6 +174,9 @@ func TestParseKeystoreRefuses(t *testing.T) {
 		"empty":                {"", "keystore"},
 		"white space":          {"\xef\xbb\xbf \n", "keystore"},
 		"not JSON":             {keySeed, "keystore"},
+		"UTF-16, empty":        {utf16Of(binary.LittleEndian, " "), "keystore"},
+		"UTF-16, half a unit":  {utf16Of(binary.LittleEndian, safe(keySeed)) + "\x00", "keystore"},
+		"UTF-16, no mark":      {utf16Of(binary.LittleEndian, safe(keySeed))[2:], "keystore"},
 		"a PEM file":           {pkcs1, "keystore"},
 		"cut short":            {safe(keySeed)[:150], "keystore"},
 		"something after it":   {safe(keySeed) + keySeed, "keystore"},
@@ -195,6 +225,38 @@ func TestParseKeystoreRefuses(t *testing.T) {
 			requireInvalid(t, err, c.field)
 			if !strings.Contains(err.Error(), path) {
 				t.Errorf("%q does not name the file", err)
+			}
+		})
+	}
+}
+
+// An error tells which names count and which the file has, and no value, also where one is in the place of a name.
+func TestKeystoreErrorsNameTheFields(t *testing.T) {
+	for name, c := range map[string]struct{ json, want string }{
+		"no app id": {
+			file("appId", keyApp, "session_id", keySession, "pin", "123456", "scope", nil, "private_key", keySeed),
+			"blaze: invalid app_id: is missing: a keystore has it as app_id or client_id or user_id; " +
+				"this one has appId, pin, private_key, session_id",
+		},
+		"no session": {
+			file("user_id", keyApp, "private_key", keySeed),
+			"blaze: invalid session_id: is missing: a keystore has it as session_id; this one has private_key, user_id",
+		},
+		"no key": {
+			file("user_id", keyApp, "session_id", keySession, keySeed, "x", keySeed[:16], "x", "123456", 1),
+			"blaze: invalid session_private_key: is missing: a keystore has it as session_private_key or private_key or session_key; " +
+				"this one has session_id, user_id, 3 more",
+		},
+		"nothing": {
+			`{"app_id":"","key":null}`,
+			"blaze: invalid app_id: is missing: a keystore has it as app_id or client_id or user_id; " +
+				"this one has no field that says something",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := blaze.ParseKeystore([]byte(c.json))
+			if err == nil || err.Error() != c.want {
+				t.Errorf("got %v\nwant %s", err, c.want)
 			}
 		})
 	}

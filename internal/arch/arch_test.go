@@ -28,7 +28,7 @@ var layers = Rules{
 		{"."},
 		{"internal/engine"},
 		{"internal/link", "internal/outbox", "internal/inbox", "internal/auth", "internal/rest", "internal/seal"},
-		{"internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
+		{"internal/exif", "internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
 		{"internal/fifo", "internal/guard", "internal/lenient", "internal/proxy"},
 	},
 	// The engine moves messages. The root package logs, encrypts, decodes payloads and uses the HTTP API.

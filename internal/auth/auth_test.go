@@ -107,6 +107,14 @@ func TestTokenOfEachKey(t *testing.T) {
 		"base64 std":        {base64.StdEncoding.EncodeToString(pair), "EdDSA", ed},
 		"PKCS#1, 1024 bits": {small1, "RS512", small.Public()},
 		"PKCS#1, CRLF":      {strings.ReplaceAll(small1, "\n", "\r\n"), "RS512", small.Public()},
+		"one line":          {strings.ReplaceAll(small1, "\n", ""), "RS512", small.Public()},
+		"spaces for lines":  {strings.ReplaceAll(small1, "\n", " "), "RS512", small.Public()},
+		"literal \\n":       {strings.ReplaceAll(small1, "\n", `\n`), "RS512", small.Public()},
+		"literal \\r\\n":    {strings.ReplaceAll(small1, "\n", `\r\n`) + `\n`, "RS512", small.Public()},
+		"indented":          {strings.ReplaceAll(small1, "\n", "\n\t    "), "RS512", small.Public()},
+		"blank lines":       {strings.ReplaceAll(small1, "\n", "\n\n"), "RS512", small.Public()},
+		"seed, literal \\n": {testSeed + `\n`, "EdDSA", ed},
+		"PKCS#8, one line":  {strings.ReplaceAll(pemOf("PRIVATE KEY", pkcs8(t, small)), "\n", ""), "RS512", small.Public()},
 		"PKCS#8, 1024 bits": {pemOf("PRIVATE KEY", pkcs8(t, small)), "RS512", small.Public()},
 		"PKCS#8, 2048 bits": {pemOf("PRIVATE KEY", pkcs8(t, large)), "RS512", large.Public()},
 	} {
@@ -241,6 +249,8 @@ func TestNewRefuses(t *testing.T) {
 		"PEM of a public key": {app, session, pemOf("PUBLIC KEY", public), "something else than a private key"},
 		"PEM of ed25519":      {app, session, pemOf("PRIVATE KEY", pkcs8(t, ed25519.NewKeyFromSeed(pair[:32]))), "not RSA"},
 		"PEM with a password": {app, session, protected, "password"},
+		"password, one line":  {app, session, strings.ReplaceAll(protected, "\n", " "), "password"},
+		"one line, cut short": {app, session, strings.ReplaceAll(rsa1, "\n", "")[:400], "damaged or cut short"},
 		"PEM with PKCS#8's":   {app, session, pemOf("ENCRYPTED PRIVATE KEY", []byte("?")), "password"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,9 +22,9 @@ import (
 var errForm = errors.New("is none of: 64 hex digits (an ed25519 seed), base64 of 64 bytes (an ed25519 key), an RSA private key in PEM")
 
 // parseKey tells the three forms apart by their looks. They cannot be confused: 64 hex digits are base64 of 48 bytes, and
-// PEM has characters that neither has. No error of the decoders is passed on, because some quote what they were given.
+// PEM has characters that neither has. A literal \n around a key is a line end that was escaped. No error of the decoders is passed on, because some quote what they were given.
 func parseKey(text string) (jwt.SigningMethod, crypto.Signer, error) {
-	text = strings.TrimSpace(text)
+	text = strings.TrimSpace(escapedEnds.Replace(text))
 	switch {
 	case text == "":
 		return nil, nil, errors.New("is missing")
@@ -77,13 +77,35 @@ func agreementKey(pair ed25519.PrivateKey) (*ecdh.PrivateKey, error) {
 
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdefABCDEF") == "" }
 
+// escapedEnds are line ends as they are written in variables of the environment. No form of a key has a backslash.
+var escapedEnds = strings.NewReplacer(`\r`, "\n", `\n`, "\n")
+
+// pemLines returns PEM in the form of encoding/pem, which has marks and data on lines of their own. In keystore
+// files it also is on one line, or indented.
+func pemLines(text string) string {
+	const dashes = "-----"
+	rest, begins := strings.CutPrefix(text, dashes+"BEGIN ")
+	kind, rest, marked := strings.Cut(rest, dashes)
+	end := dashes + "END " + kind + dashes
+	data, _, ends := strings.Cut(rest, end)
+	if !begins || !marked || !ends || strings.Contains(data, ":") { // a colon: headers, which stay as they are
+		return text
+	}
+	return dashes + "BEGIN " + kind + dashes + "\n" + strings.Join(strings.Fields(data), "\n") + "\n" + end + "\n"
+}
+
+// protected reports whether PEM has the header of a key that a password protects.
+func protected(text string) bool {
+	return strings.Contains(text, "DEK-Info:") || strings.Contains(text, ",ENCRYPTED")
+}
+
 func parseRSA(text string) (*rsa.PrivateKey, error) {
-	block, _ := pem.Decode([]byte(text))
+	block, _ := pem.Decode([]byte(pemLines(text)))
+	if protected(text) || block != nil && strings.Contains(block.Type, "ENCRYPTED") {
+		return nil, errors.New("is PEM protected by a password, which is not supported")
+	}
 	if block == nil {
 		return nil, errors.New("is PEM that is damaged or cut short")
-	}
-	if strings.Contains(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "" {
-		return nil, errors.New("is PEM protected by a password, which is not supported")
 	}
 	if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 		return nil, errors.New("is PEM of something else than a private key")

@@ -1,6 +1,7 @@
 package backoff_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func TestBoundDoublesUpToTheCap(t *testing.T) {
 	for failures, want := range map[int]time.Duration{
 		-1: 500 * time.Millisecond, 0: 500 * time.Millisecond, 1: 500 * time.Millisecond,
 		2: time.Second, 3: 2 * time.Second, 4: 4 * time.Second, 5: 8 * time.Second, 6: 16 * time.Second,
-		7: 30 * time.Second, 8: 30 * time.Second, 1 << 40: 30 * time.Second,
+		7: 30 * time.Second, 8: 30 * time.Second, math.MaxInt: 30 * time.Second,
 	} {
 		assert.Equal(t, want, policy.Bound(failures), "after %d failures", failures)
 	}

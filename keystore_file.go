@@ -1,0 +1,201 @@
+package blaze
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"unicode/utf16"
+)
+
+// The names that a keystore file may have for each field; the first one that says something counts.
+var (
+	namesOfAppID     = []string{"app_id", "client_id", "user_id"}
+	namesOfSessionID = []string{"session_id"}
+	namesOfKey       = []string{"session_private_key", "private_key", "session_key"}
+	namesOfServerKey = []string{"server_public_key"}
+)
+
+// ParseKeystore reads the JSON of a keystore, of any of the generations there have been:
+//
+//   - app_id, session_id, session_private_key (64 hex digits), server_public_key
+//   - client_id, session_id, private_key (base64 of 64 bytes: an ed25519 seed and its public key)
+//   - client_id, or user_id as older SDKs for Node.js write it, session_id, private_key or session_key (an RSA key in PEM,
+//     PKCS#1 or PKCS#8)
+//
+// The names may be mixed, and a key may have any of the three forms under any of its names. PEM may be on one line,
+// have \n in place of line ends, or be indented. The JSON is UTF-8, or UTF-16 with a byte order mark. The ids become
+// lower case, the key stays as it is. Other fields are ignored, and so is pin_token: for an RSA session it is a secret
+// and no key, for an ed25519 session it is a key for X25519, which does not tell the ed25519 key it was made from.
+//
+// An error is an [InvalidError] with the field as the file names it, or "keystore" for the whole. It shows names of
+// fields, and nothing else that the file says.
+func ParseKeystore(data []byte) (Keystore, error) {
+	file, err := parseKeystoreFile(data)
+	if err != nil {
+		return Keystore{}, err
+	}
+	var k Keystore
+	var appField, sessionField, keyField string
+	if appField, k.AppID, err = file.first(namesOfAppID); err != nil {
+		return Keystore{}, err
+	}
+	if sessionField, k.SessionID, err = file.first(namesOfSessionID); err != nil {
+		return Keystore{}, err
+	}
+	if keyField, k.SessionPrivateKey, err = file.first(namesOfKey); err != nil {
+		return Keystore{}, err
+	}
+	if _, k.ServerPublicKey, err = file.first(namesOfServerKey); err != nil {
+		return Keystore{}, err
+	}
+	if err := file.complete(&k); err != nil {
+		return Keystore{}, err
+	}
+	if _, err := signerOf(&k, appField, sessionField, keyField); err != nil {
+		return Keystore{}, err
+	}
+	return k, nil
+}
+
+// keystoreFile is the top level of a keystore file.
+type keystoreFile map[string]json.RawMessage
+
+// parseKeystoreFile passes no error of encoding/json on: some quote what they could not read.
+func parseKeystoreFile(data []byte) (keystoreFile, error) {
+	data = bytes.TrimSpace(utf8Of(data))
+	if len(data) == 0 {
+		return nil, invalid("keystore", "is empty")
+	}
+	if !json.Valid(data) {
+		return nil, invalid("keystore", "is not JSON, or not all of it")
+	}
+	var file keystoreFile
+	if err := json.Unmarshal(data, &file); err != nil || file == nil {
+		return nil, invalid("keystore", "is JSON, but not an object")
+	}
+	return file, nil
+}
+
+// utf8Of returns the text of a file without its byte order mark, which some editors and shells write. With one of
+// UTF-16, a byte left over at the end stays a character that is not JSON.
+func utf8Of(data []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xfe")):
+		order = binary.LittleEndian
+	case bytes.HasPrefix(data, []byte("\xfe\xff")):
+		order = binary.BigEndian
+	default:
+		return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	}
+	units := make([]uint16, 0, len(data)/2)
+	for data = data[2:]; len(data) >= 2; data = data[2:] {
+		units = append(units, order.Uint16(data))
+	}
+	if len(data) > 0 {
+		units = append(units, '?')
+	}
+	return []byte(string(utf16.Decode(units)))
+}
+
+// first returns the first of the names that the file has with something to it, and its value; the first name and "" if it
+// has none.
+func (f keystoreFile) first(names []string) (name, value string, err error) {
+	for _, name := range names {
+		if !f.has(name) {
+			continue
+		}
+		if err := json.Unmarshal(f[name], &value); err != nil {
+			return name, "", invalid(name, "is not a string")
+		}
+		return name, value, nil
+	}
+	return names[0], "", nil
+}
+
+// has reports whether the file says something under the name.
+func (f keystoreFile) has(name string) bool {
+	switch string(f[name]) {
+	case "", "null", `""`:
+		return false
+	}
+	return true
+}
+
+// complete reports what the file does not have.
+func (f keystoreFile) complete(k *Keystore) error {
+	switch {
+	case k.AppID == "":
+		return f.lacks(namesOfAppID)
+	case k.SessionID == "" && f.has("authorization_id"):
+		return invalid("authorization_id",
+			"makes this the keystore of an OAuth grant, which has no session; the bot's own is needed")
+	case k.SessionID == "":
+		return f.lacks(namesOfSessionID)
+	case k.SessionPrivateKey == "":
+		return f.lacks(namesOfKey)
+	}
+	return nil
+}
+
+// lacks is the error of a file that says nothing under any of the names.
+func (f keystoreFile) lacks(names []string) error {
+	return invalid(names[0], "is missing: a keystore has it as %s; %s", strings.Join(names, " or "), f.fields())
+}
+
+// fields tells the names of the fields of the file that say something. What may be a value in the wrong place is
+// counted only.
+func (f keystoreFile) fields() string {
+	const most = 20
+	var names []string
+	hidden := 0
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		switch {
+		case !f.has(name):
+		case len(names) < most && fieldName(name):
+			names = append(names, name)
+		default:
+			hidden++
+		}
+	}
+	switch {
+	case len(names) == 0 && hidden == 0:
+		return "this one has no field that says something"
+	case hidden > 0:
+		names = append(names, fmt.Sprintf("%d more", hidden))
+	}
+	return "this one has " + strings.Join(names, ", ")
+}
+
+// fieldName reports whether a name looks like one of a field: short words of letters, without a digit, which every id
+// and key has.
+func fieldName(name string) bool {
+	const most = 32
+	return len(name) <= most && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.") == ""
+}
+
+// keystoreWarned is set with the first warning of an open keystore: one is enough for a process.
+var keystoreWarned atomic.Bool
+
+// warnIfOpen warns of a keystore that is not its owner's alone. Windows has no such bits. Where the file is mounted
+// read-only, as the secrets of a Kubernetes pod are, its mode cannot be changed.
+func warnIfOpen(f *os.File, path string) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || !openToAll(info.Mode()) || readOnly(path) || keystoreWarned.Swap(true) {
+		return
+	}
+	slog.Warn("blaze: every user of this machine can read the keystore; chmod 600 keeps it to yourself",
+		"path", path, "mode", info.Mode().Perm().String())
+}
+
+// openToAll reports whether everybody may read a file with that mode.
+func openToAll(mode fs.FileMode) bool { return mode.Perm()&0o004 != 0 && runtime.GOOS != "windows" }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -23,6 +24,36 @@ var (
 	namesOfKey       = []string{"session_private_key", "private_key", "session_key"}
 	namesOfServerKey = []string{"server_public_key"}
 )
+
+// mostKeystore is how many bytes a keystore file may have; a real one has less than 4096.
+const mostKeystore = 1 << 20
+
+// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path. A file that other users of the machine may
+// read is used, with a warning to [slog.Default], once a process. There is none where the file is mounted read-only, as secrets are
+// in containers (Linux).
+func LoadKeystore(path string) (Keystore, error) {
+	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // or the error would show all of it as the path
+		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
+	}
+	f, err := os.Open(path) //nolint:gosec // G304: opening the file the caller names is what this function is for
+	if err != nil {
+		return Keystore{}, fmt.Errorf("blaze: cannot open the keystore: %w", err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	warnIfOpen(f, path)
+	data, err := io.ReadAll(io.LimitReader(f, mostKeystore+1))
+	if err != nil {
+		return Keystore{}, fmt.Errorf("blaze: cannot read the keystore: %w", err)
+	}
+	if len(data) > mostKeystore {
+		return Keystore{}, invalid("keystore", "is over %d bytes, so it is something else (file %q)", mostKeystore, path)
+	}
+	k, err := ParseKeystore(data)
+	if err != nil {
+		return Keystore{}, fmt.Errorf("%w (file %q)", err, path)
+	}
+	return k, nil
+}
 
 // ParseKeystore reads the JSON of a keystore, of any of the generations there have been:
 //

@@ -414,3 +414,45 @@ func TestAPictureAnswersAnEncryptedMessage(t *testing.T) {
 		}
 	})
 }
+
+// A reply that may be stored in its encrypted form stays unconfirmed, whatever the service says of its plain form.
+func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		bubble(t, fmt.Sprintf("in a batch: %t", batch), func(t *testing.T) {
+			var unsure *blaze.UnconfirmedError
+			r := prepare(t, nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				out := m.NewReply(blaze.Text("a"))
+				_, err := r.Send(ctx, out)
+				if batch {
+					_, err = r.SendBatch(ctx, out)
+				}
+				if assert.ErrorAs(t, err, &unsure) {
+					assert.Equal(t, out.MessageID, unsure.MessageID)
+				}
+				assert.ErrorIs(t, err, blaze.CodeForbidden)
+				return nil
+			})
+			tries := 1
+			if batch {
+				tries = 2
+			}
+			for range tries {
+				stale(r.Server, "alice")
+				for _, a := range []blazetest.Answer{{Cut: true}, blazetest.Refuse(blaze.CodeChecksum)} {
+					r.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+				}
+				r.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
+					return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
+				})
+			}
+			for _, action := range []string{actionSend, "CREATE_PLAIN_MESSAGES", actionSend} {
+				r.Intercept(action, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+			}
+			r.secret("alice", "", "question")
+			r.idle()
+			require.NotNil(t, unsure)
+			assert.Empty(t, r.Sent())
+		})
+	}
+}

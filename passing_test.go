@@ -27,7 +27,8 @@ var passedOn = map[string]struct {
 	"a film of 0 by 0":      {"PLAIN_VIDEO", `{"attachment_id":"` + attachmentID + `","mime_type":"video/mp4","width":0,"height":0,"size":9,"duration":0}`, "Video.Width"},
 	"a stream of 0 by 0":    {"PLAIN_LIVE", `{"width":0,"height":0,"thumb_url":"","url":"https://example.com/a.m3u8"}`, "Live.Width"},
 	"a card with a cover and no buttons": {"APP_CARD", `{"app_id":"` + userA + `","cover":{"url":"https://example.com/c.jpg","mime_type":"image/jpeg","width":640,"height":320},` +
-		`"title":"T","description":"D"}`, "Card.Action"},
+		`"title":"T","description":"D"}`, ""},
+	"a card with neither":       {"APP_CARD", `{"title":"T","description":"D"}`, "Card.Action"},
 	"a card without a title":    {"APP_CARD", `{"app_id":"` + userA + `","title":"","description":"D","action":"https://example.com"}`, "Card.Title"},
 	"a card of both styles":     {"APP_CARD", `{"title":"T","description":"D","action":"https://example.com","actions":[{"label":"L","color":"#000000","action":"a"}]}`, "Card.Actions"},
 	"a colour of three digits":  {"APP_BUTTON_GROUP", `[{"label":"L","color":"#abc","action":"https://example.com"}]`, "ButtonGroup[0].Color"},
@@ -227,4 +228,13 @@ func TestNoticesAreNotPassedOn(t *testing.T) {
 		_, err := r.Send(t.Context(), m.NewForward(conversationB, m.Payload))
 		require.ErrorIs(t, err, blaze.ErrInvalid)
 	})
+}
+
+// A card of the newer style is sent with a cover alone, as the service's documents show it.
+func TestACardWithACover(t *testing.T) {
+	data, err := blaze.EncodePayload(blaze.Card{CoverURL: "https://example.com/c.jpg", Title: "T", Description: "D"})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"cover_url":"https://example.com/c.jpg","title":"T","description":"D"}`, string(data))
+	_, err = blaze.EncodePayload(blaze.Card{IconURL: "https://example.com/i.jpg", Title: "T", Description: "D"})
+	require.ErrorIs(t, err, blaze.ErrInvalid)
 }

@@ -76,8 +76,8 @@ func decodeButtonGroup(_ string, data []byte) (Payload, error) {
 
 // Card is a title and a text to be opened, in one of two styles. With Action it is a small card with an icon that opens an
 // address: that style is the one of the service's list of websocket messages. With Actions it is a larger one, with a cover
-// above and buttons below, for Messenger from 2024 on. One of the two must be set, not both: an app that finds Action
-// ignores all that belongs to the newer style.
+// above and buttons below, for Messenger from 2024 on; a card with a CoverURL needs no buttons. One of the two must be
+// set, not both: an app that finds Action ignores all that belongs to the newer style.
 type Card struct {
 	AppID       string   // the bot the card is from, a UUID; may be empty
 	IconURL     string   // style with Action; may be empty
@@ -97,7 +97,9 @@ func (c Card) data() ([]byte, error) {
 	appID := v.optionalID("Card.AppID", c.AppID)
 	v.check(c.Title != "", "Card.Title", "must not be empty")
 	v.check(c.Description != "", "Card.Description", "must not be empty")
-	v.check(c.Action != "" || len(c.Actions) > 0, "Card.Action", "missing, and so is Actions: set one of the two")
+	//mutant:card-cover
+	v.check(c.Action != "" || len(c.Actions) > 0 || c.CoverURL != "",
+		"Card.Action", "missing, and so are Actions and CoverURL: set one of them")
 	v.check(c.Action == "" || len(c.Actions) == 0, "Card.Actions", "must be empty when Action is set")
 	return v.marshal(struct {
 		AppID       string       `json:"app_id,omitempty"`

@@ -1,7 +1,6 @@
 package blaze_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -318,99 +317,44 @@ func TestAnRSASessionAnswersInPlainText(t *testing.T) {
 	})
 }
 
-// Where a file keeps an answer from going out, the error says what to do, and the question is not given up at once.
-func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
-	plain := blaze.Image{Attachment: blaze.Attachment{ID: attachmentID, Size: 1}, Width: 1, Height: 1}
-	sealed := plain
-	sealed.Key, sealed.Digest = sealedKey, sealedDigest
-	raw := blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(`{"attachment_id":1,"key":"c2VjcmV0"}`)}
-	transcript := blaze.Transcript{{TranscriptID: messageA, MessageID: messageB, Category: "PLAIN_IMAGE", MediaKey: sealedKey}}
-	for name, c := range map[string]struct {
-		conversation string
-		nobody       bool
-		send         func(context.Context, *blaze.Client, *blaze.Message) error
-		says         string
-	}{
-		"a plain picture": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			return c.Reply(ctx, m, plain)
-		}, "UploadEncryptedImage"},
-		"an encrypted picture to a group": {conversationA, false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			return c.Reply(ctx, m, sealed)
-		}, "Reupload"},
-		"an encrypted picture forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			_, err := c.Send(ctx, m.NewForward(conversationB, sealed))
-			return err
-		}, "Reupload"},
-		"a transcript forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			_, err := c.Send(ctx, m.NewForward(conversationB, transcript))
-			return err
-		}, "Reupload"},
-		"a picture that cannot be read forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			_, err := c.Send(ctx, m.NewForward(conversationB, raw))
-			return err
-		}, "Reupload"},
-		"an encrypted picture that nobody can open": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			err := c.Reply(ctx, m, sealed)
-			assert.ErrorIs(t, err, blaze.ErrNoSession)
-			return err
-		}, "Reupload"},
-		"in a batch": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			_, err := c.SendBatch(ctx, m.NewReply(sealed))
-			return err
-		}, "Reupload"},
-	} {
-		bubble(t, name, func(t *testing.T) {
-			r := prepare(t, func(cfg *blaze.Config) { cfg.HandlerAttempts = 3 })
+// A reply that may be stored in its encrypted form stays unconfirmed, whatever the service says of its plain form.
+func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
+	for _, batch := range []bool{false, true} {
+		bubble(t, fmt.Sprintf("in a batch: %t", batch), func(t *testing.T) {
+			var unsure *blaze.UnconfirmedError
+			r := prepare(t, nil)
 			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
-				err := c.send(ctx, r.Client, m)
-				var invalid *blaze.InvalidError
-				if assert.ErrorAs(t, err, &invalid) {
-					assert.Equal(t, "Attachment.Key", invalid.Field)
-					assert.Contains(t, invalid.Reason, c.says)
+				out := m.NewReply(blaze.Text("a"))
+				_, err := r.Send(ctx, out)
+				if batch {
+					_, err = r.SendBatch(ctx, out)
 				}
-				return fmt.Errorf("no answer: %w", err)
+				if assert.ErrorAs(t, err, &unsure) {
+					assert.Equal(t, out.MessageID, unsure.MessageID)
+				}
+				assert.ErrorIs(t, err, blaze.CodeForbidden)
+				return nil
 			})
-			if c.nobody {
-				nobodyCanOpen(r.Server)
+			tries := 1
+			if batch {
+				tries = 2
 			}
-			r.secret("alice", c.conversation, "question")
+			for range tries {
+				stale(r.Server, "alice")
+				for _, a := range []blazetest.Answer{{Cut: true}, blazetest.Refuse(blaze.CodeChecksum)} {
+					r.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+				}
+				r.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
+					return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
+				})
+			}
+			for _, action := range []string{actionSend, "CREATE_PLAIN_MESSAGES", actionSend} {
+				r.Intercept(action, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+			}
+			r.secret("alice", "", "question")
 			r.idle()
-			assert.Equal(t, 3, r.failures.len(), "it is tried again")
+			require.NotNil(t, unsure)
 			assert.Empty(t, r.Sent())
 		})
 	}
-}
-
-// The way that the errors name.
-func TestAPictureAnswersAnEncryptedMessage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := prepare(t, nil)
-		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
-			picture, err := r.UploadEncryptedImage(ctx, bytes.NewReader(picture(t, asJPEG, red(100, 50))))
-			if err != nil {
-				return err
-			}
-			if err := r.Reply(ctx, m, picture); err != nil {
-				return err
-			}
-			if picture.Attachment, err = r.Reupload(ctx, picture.Attachment); err != nil {
-				return err
-			}
-			_, err = r.Send(ctx, m.NewForward(conversationB, picture))
-			return err
-		})
-		r.secret("alice", "", "question")
-		r.idle()
-		require.Empty(t, r.failures.all())
-		require.Len(t, r.Sent(), 2)
-		for i, out := range r.Sent() {
-			assert.Equal(t, i == 0, out.Encrypted)
-			got := out.Payload.(blaze.Image)
-			assert.Equal(t, []any{100, 50, "image/jpeg"}, []any{got.Width, got.Height, got.MimeType})
-			assert.Equal(t, i == 0, len(got.Key) > 0)
-			file, err := download(t, r.Client, got.Attachment)
-			require.NoError(t, err)
-			assert.Equal(t, string(picture(t, asJPEG, red(100, 50))), file)
-		}
-	})
 }

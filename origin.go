@@ -49,8 +49,7 @@ func hasKey(value Payload) bool {
 			}
 		}
 	case Raw:
-		switch v.As {
-		case CategoryPlainText, CategoryPlainPost:
+		if !sealable(v) || v.As == CategoryPlainText || v.As == CategoryPlainPost {
 			return false
 		}
 		return bytes.Contains(v.Data, []byte(`"key"`)) || bytes.Contains(v.Data, []byte(`"media_key"`))

@@ -29,6 +29,7 @@ var passedOn = map[string]struct {
 	"a card with a cover and no buttons": {"APP_CARD", `{"app_id":"` + userA + `","cover":{"url":"https://example.com/c.jpg","mime_type":"image/jpeg","width":640,"height":320},` +
 		`"title":"T","description":"D"}`, ""},
 	"a card with a cover alone": {"APP_CARD", `{"cover":{"url":"https://example.com/c.jpg"},"shareable":false}`, "Card.Title"},
+	"a card with neither":       {"APP_CARD", `{"title":"T","description":"D"}`, "Card.Action"},
 	"a card without a title":    {"APP_CARD", `{"app_id":"` + userA + `","title":"","description":"D","action":"https://example.com"}`, "Card.Title"},
 	"a card of both styles":     {"APP_CARD", `{"title":"T","description":"D","action":"https://example.com","actions":[{"label":"L","color":"#000000","action":"a"}]}`, "Card.Actions"},
 	"a colour of three digits":  {"APP_BUTTON_GROUP", `[{"label":"L","color":"#abc","action":"https://example.com"}]`, "ButtonGroup[0].Color"},
@@ -228,4 +229,13 @@ func TestNoticesAreNotPassedOn(t *testing.T) {
 		_, err := r.Send(t.Context(), m.NewForward(conversationB, m.Payload))
 		require.ErrorIs(t, err, blaze.ErrInvalid)
 	})
+}
+
+// A card of the newer style is sent with a cover alone, as the service's documents show it.
+func TestACardWithACover(t *testing.T) {
+	data, err := blaze.EncodePayload(blaze.Card{CoverURL: "https://example.com/c.jpg", Title: "T", Description: "D"})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"cover_url":"https://example.com/c.jpg","title":"T","description":"D"}`, string(data))
+	_, err = blaze.EncodePayload(blaze.Card{IconURL: "https://example.com/i.jpg", Title: "T", Description: "D"})
+	require.ErrorIs(t, err, blaze.ErrInvalid)
 }

@@ -98,8 +98,9 @@ func (c Card) data() ([]byte, error) {
 	appID := v.optionalID("Card.AppID", c.AppID)
 	v.check(c.Title != "", "Card.Title", "must not be empty")
 	v.check(c.Description != "", "Card.Description", "must not be empty")
-	v.check(c.Action != "" || len(c.Actions) > 0 || c.CoverURL != "", "Card.Action",
-		"missing, and so are Actions and CoverURL: set Action, or one of the other two")
+	//mutant:card-cover
+	v.check(c.Action != "" || len(c.Actions) > 0 || c.CoverURL != "",
+		"Card.Action", "missing, and so are Actions and CoverURL: set one of them")
 	v.check(c.Action == "" || len(c.Actions) == 0, "Card.Actions", "must be empty when Action is set")
 	return v.marshal(struct {
 		AppID       string       `json:"app_id,omitempty"`

@@ -47,6 +47,10 @@ var answers = []Mutant{
 		Marker: "default-hopeless", Old: "errors.As(err, &byDefault)", New: "byDefault != nil",
 	},
 	{
+		Name: "a card with a cover needs a button", By: unit("TestACardWithACover"),
+		Marker: "card-cover", Old: `|| c.CoverURL != ""`, New: "",
+	},
+	{
 		Name: "a picture that quotes shares a frame", By: unit("TestQuotes"),
 		Marker: "quote-frame", Old: `d.QuoteID == ""`, New: "true",
 	},

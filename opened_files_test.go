@@ -1,0 +1,111 @@
+package blaze_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// Where a file keeps an answer from going out, the error says what to do, and the question is not given up at once.
+func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
+	plain := blaze.Image{Attachment: blaze.Attachment{ID: attachmentID, Size: 1}, Width: 1, Height: 1}
+	sealed := plain
+	sealed.Key, sealed.Digest = sealedKey, sealedDigest
+	raw := blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(`{"attachment_id":1,"key":"c2VjcmV0"}`)}
+	transcript := blaze.Transcript{{TranscriptID: messageA, MessageID: messageB, Category: "PLAIN_IMAGE", MediaKey: sealedKey}}
+	for name, c := range map[string]struct {
+		conversation string
+		nobody       bool
+		send         func(context.Context, *blaze.Client, *blaze.Message) error
+		says         string
+	}{
+		"a plain picture": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			return c.Reply(ctx, m, plain)
+		}, "UploadEncryptedImage"},
+		"an encrypted picture to a group": {conversationA, false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			return c.Reply(ctx, m, sealed)
+		}, "Reupload"},
+		"an encrypted picture forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.Send(ctx, m.NewForward(conversationB, sealed))
+			return err
+		}, "Reupload"},
+		"a transcript forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.Send(ctx, m.NewForward(conversationB, transcript))
+			return err
+		}, "Reupload"},
+		"a picture that cannot be read forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.Send(ctx, m.NewForward(conversationB, raw))
+			return err
+		}, "Reupload"},
+		"an encrypted picture that nobody can open": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			err := c.Reply(ctx, m, sealed)
+			assert.ErrorIs(t, err, blaze.ErrNoSession)
+			return err
+		}, "Reupload"},
+		"in a batch": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.SendBatch(ctx, m.NewReply(sealed))
+			return err
+		}, "Reupload"},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := prepare(t, func(cfg *blaze.Config) { cfg.HandlerAttempts = 3 })
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				err := c.send(ctx, r.Client, m)
+				var invalid *blaze.InvalidError
+				if assert.ErrorAs(t, err, &invalid) {
+					assert.Equal(t, "Attachment.Key", invalid.Field)
+					assert.Contains(t, invalid.Reason, c.says)
+				}
+				return fmt.Errorf("no answer: %w", err)
+			})
+			if c.nobody {
+				nobodyCanOpen(r.Server)
+			}
+			r.secret("alice", c.conversation, "question")
+			r.idle()
+			assert.Equal(t, 3, r.failures.len(), "it is tried again")
+			assert.Empty(t, r.Sent())
+		})
+	}
+}
+
+// The way that the errors name.
+func TestAPictureAnswersAnEncryptedMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+			picture, err := r.UploadEncryptedImage(ctx, bytes.NewReader(picture(t, asJPEG, red(100, 50))))
+			if err != nil {
+				return err
+			}
+			if err := r.Reply(ctx, m, picture); err != nil {
+				return err
+			}
+			if picture.Attachment, err = r.Reupload(ctx, picture.Attachment); err != nil {
+				return err
+			}
+			_, err = r.Send(ctx, m.NewForward(conversationB, picture))
+			return err
+		})
+		r.secret("alice", "", "question")
+		r.idle()
+		require.Empty(t, r.failures.all())
+		require.Len(t, r.Sent(), 2)
+		for i, out := range r.Sent() {
+			assert.Equal(t, i == 0, out.Encrypted)
+			got := out.Payload.(blaze.Image)
+			assert.Equal(t, []any{100, 50, "image/jpeg"}, []any{got.Width, got.Height, got.MimeType})
+			assert.Equal(t, i == 0, len(got.Key) > 0)
+			file, err := download(t, r.Client, got.Attachment)
+			require.NoError(t, err)
+			assert.Equal(t, string(picture(t, asJPEG, red(100, 50))), file)
+		}
+	})
+}

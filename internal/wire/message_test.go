@@ -79,7 +79,10 @@ func TestDecodeTheEnvelope(t *testing.T) {
 		`{"action":"A"}`:                                    {Action: "A"},
 		`{"id":"i","data":null}`:                            {ID: id("i")},
 		`{"id":"i","error":null}`:                           {ID: id("i")},
-		`{"id":"i","data":{}}`:                              {ID: id("i"), Data: true},
+		`{"id":"i","data":{}}`:                              {ID: id("i")},
+		`{"id":"i","data":[]}`:                              {ID: id("i")},
+		"{\"id\":\"i\",\"data\": { \n } }":                  {ID: id("i")},
+		`{"id":"i","data":{"new":1}}`:                       {ID: id("i"), Data: true},
 		`{"id":"i","params":"p","new":{"data":{"id":"x"}}}`: {ID: id("i")},
 		// The standard library's reading of ambiguous objects: the last one counts.
 		`{"id":"i","id":"j","action":"A","action":null}`: {ID: id("j"), Action: "A"},
@@ -107,7 +110,7 @@ func TestDecodeTheEnvelope(t *testing.T) {
 
 func TestDataThatIsNoMessage(t *testing.T) {
 	for _, data := range []string{
-		`[]`, `[{"message_id":"` + secret + `"}]`, `"` + secret + `"`, `7`, `true`,
+		`[{}]`, `[{"message_id":"` + secret + `"}]`, `"` + secret + `"`, `7`, `true`,
 		`{"message_id":5}`, `{"message_id":["` + secret + `"]}`, `{"silent":"` + secret + `"}`, `{"expire_in":1e3}`,
 		`{"expire_in":1.5}`, `{"expire_in":9223372036854775808}`, `{"expire_in":"` + secret + `"}`, `{"expire_in":""}`,
 		`{"expire_in":[]}`, `{"data":{"` + secret + `":1}}`,

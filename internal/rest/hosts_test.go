@@ -140,7 +140,10 @@ func TestAHostIsLeftForItsSilence(t *testing.T) {
 func TestRequestsThatFailTogetherChangeTheHostOnce(t *testing.T) {
 	var both sync.WaitGroup
 	both.Add(2)
-	one, two, c := twoHosts(t, nil, func(w http.ResponseWriter, r *http.Request) {
+	sign := func(cfg *rest.Config) {
+		cfg.Token = func(string, string, []byte) (string, string, error) { return "token", "id", nil }
+	}
+	one, two, c := twoHosts(t, sign, func(w http.ResponseWriter, r *http.Request) {
 		both.Done()
 		both.Wait()
 		cuts(w, r)

@@ -39,7 +39,7 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	appID, _ := canonicalUUID(key.AppID) // newSigner has checked it
 	c := &Client{cfg: config, appID: appID, signer: signer, closeIdle: func() {}}
 	if config.HTTPClient == nil {
-		own := config.ownHTTPClient()
+		own := newHTTPClient(config.DialContext, config.TLSClientConfig, config.Proxy, config.UserAgent)
 		c.cfg.HTTPClient, c.closeIdle = own, own.CloseIdleConnections
 	}
 	c.rest = newRest(&c.cfg, signer, c.refused)

@@ -3,6 +3,7 @@ package blaze
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -25,19 +26,22 @@ func http1(c *tls.Config) *tls.Config {
 	return c
 }
 
-// ownHTTPClient has the dialer, the TLS and the proxy of the websocket.
-func (c *Config) ownHTTPClient() *http.Client {
+// newHTTPClient returns a client with a dialer, a TLS configuration and proxies that it shares with the websocket.
+func newHTTPClient(
+	dial func(ctx context.Context, network, addr string) (net.Conn, error), secure *tls.Config,
+	choose func(*http.Request) (*url.URL, error), agent string,
+) *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		DialContext: c.DialContext, TLSClientConfig: c.TLSClientConfig,
+		DialContext: dial, TLSClientConfig: secure,
 		Proxy: func(r *http.Request) (*url.URL, error) {
-			u, err := c.Proxy(r)
+			u, err := choose(r)
 			if err == nil {
 				err = proxy.Check(u)
 			}
 			return u, err
 		},
 		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: idleHTTP, MaxIdleConnsPerHost: 16,
-		ProxyConnectHeader: http.Header{"User-Agent": {c.UserAgent}},
+		ProxyConnectHeader: http.Header{"User-Agent": {agent}},
 		OnProxyConnectResponse: func(_ context.Context, u *url.URL, _ *http.Request, resp *http.Response) error {
 			return proxy.Refused(u, resp)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,4 +171,48 @@ func TestAnEndpointThatOnlyAnswersPings(t *testing.T) {
 		assert.InDelta(t, first, second, 1, "in turn")
 		assert.Greater(t, second, 5)
 	})
+}
+
+// The same where TLS or a proxy is the cause.
+func TestTheOtherEndpointAfterTLSOrAProxyThatRefuses(t *testing.T) {
+	says := func(text string) func(context.Context, string, string) (net.Conn, error) {
+		return func(context.Context, string, string) (net.Conn, error) {
+			c, s := net.Pipe()
+			go func() {
+				_, _ = s.Read(make([]byte, 4096))
+				_, _ = s.Write([]byte(text))
+				_ = s.Close()
+			}()
+			return c, nil
+		}
+	}
+	for name, tt := range map[string]struct {
+		first, proxy string
+		bad          func(context.Context, string, string) (net.Conn, error)
+		says         string
+	}{
+		"no TLS": {first: "wss://localhost:1/", bad: says("HTTP/1.1 400 Bad Request\r\n\r\n"), says: "tls"},
+		"a proxy's 403": {
+			first: "ws://localhost:1/", proxy: "http://localhost:1", bad: says("HTTP/1.1 403 Forbidden\r\n\r\n"),
+			says: "the proxy localhost:1: it refuses the connection with status 403 Forbidden",
+		},
+		"a proxy without an answer": {
+			first: "ws://localhost:1/", proxy: "http://localhost:1", bad: says(""), says: "the proxy localhost:1",
+		},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r := twoEndpoints(t, newReplyingServer(t), tt.bad, func(cfg *blaze.Config) {
+				cfg.Endpoints[0] = tt.first
+				cfg.Proxy = func(r *http.Request) (*url.URL, error) {
+					if tt.proxy == "" || r.URL.Host != "localhost:1" {
+						return nil, nil
+					}
+					return url.Parse(tt.proxy)
+				}
+			})
+			time.Sleep(time.Second)
+			r.assertNextEndpoint()
+			assert.Contains(t, r.disconnects.String(), tt.says)
+		})
+	}
 }

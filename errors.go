@@ -352,7 +352,12 @@ func sessionError(r *engine.RejectedError) error {
 	case engine.ClockSkew:
 		return fmt.Errorf("%w: it is %v off: %w", ErrClockSkew, r.Skew.Round(time.Second), e)
 	case engine.Unauthorized:
-		return fmt.Errorf("blaze: the key is not this session's, the session is gone, or the clock is wrong: %w", e)
+		const what = "blaze: the service rejects the session: are app_id and session_id swapped, was the session replaced" +
+			" by a newer keystore, or is the clock wrong? %w"
+		return fmt.Errorf(what, e)
+	case engine.UpdateRequired:
+		return fmt.Errorf("blaze: the service rejects this client as outdated: update the package,"+
+			" or see Config.UserAgent: %w", e)
 	}
 	return e
 }

@@ -3,6 +3,7 @@ package blaze_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,14 +17,13 @@ import (
 func TestALinkThatIsCutAgainAndAgain(t *testing.T) {
 	bubble(t, "after 250 messages", func(t *testing.T) {
 		s := newReplyingServer(t)
-		links := 0
+		var links atomic.Int64
 		s.answer = func(r request) bool {
 			if r.Action != actionList {
 				return false
 			}
 			r.confirm()
-			links++
-			link := links
+			link := links.Add(1)
 			s.wg.Go(func() {
 				for i := range 250 {
 					time.Sleep(500 * time.Microsecond)

@@ -7,10 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -65,6 +67,37 @@ func (c *open) Close() error {
 		c.n.Add(-1)
 	}
 	return c.Conn.Close()
+}
+
+// A Client that is used for HTTP only leaves nothing behind: its connections end after five seconds, or at once.
+func TestIdleHTTPConnectionsEnd(t *testing.T) {
+	for name, end := range map[string]func(c *blaze.Client){
+		"by themselves": func(*blaze.Client) { time.Sleep(5 * time.Second) },
+		"on demand":     (*blaze.Client).CloseIdleConnections,
+	} {
+		bubble(t, name, func(t *testing.T) {
+			var n atomic.Int64
+			r := prepare(t, func(cfg *blaze.Config) {
+				dial := cfg.DialContext
+				cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					c, err := dial(ctx, network, addr)
+					if err == nil {
+						n.Add(1)
+					}
+					return &open{Conn: c, n: &n}, err
+				}
+			})
+			before := runtime.NumGoroutine()
+			_, err := r.Upload(t.Context(), strings.NewReader("hello"), 5)
+			require.NoError(t, err)
+			synctest.Wait()
+			assert.EqualValues(t, 1, n.Load(), "it waits for another request")
+			end(r.Client)
+			synctest.Wait()
+			assert.Zero(t, n.Load())
+			assertGoroutines(t, before)
+		})
+	}
 }
 
 func TestRunClosesIdleHTTPConnections(t *testing.T) {

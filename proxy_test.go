@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -293,12 +294,12 @@ func TestUserAgentOfBothHalves(t *testing.T) {
 				said.add("%s", r.UserAgent())
 				_, _ = io.WriteString(w, `{"data":{}}`)
 			}
-			first := true
+			var asked atomic.Bool
 			s.answer = func(r request) bool {
+				first := asked.CompareAndSwap(false, true)
 				if first {
 					r.refuse(blaze.CodeUnauthorized, "") // so that GET /me is asked
 				}
-				defer func() { first = false }()
 				return first
 			}
 			s.run(ok, func(cfg *blaze.Config) { cfg.UserAgent = given })

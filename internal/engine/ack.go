@@ -15,6 +15,8 @@ const (
 	// meanwhile: at 100,000 messages a second, 4 frames would confirm 3,000 acknowledgements a second, and the ids of
 	// the rest fill the inbox. Sends do not wait behind them: the outbox lets both take turns.
 	ackFrames = 512
+	// ackWindow is how many of them one Ack has.
+	ackWindow = 32
 )
 
 // AckFailure is the outcome of a frame of Ack that was not confirmed.
@@ -23,7 +25,8 @@ type AckFailure struct {
 	outbox.Outcome
 }
 
-// Ack acknowledges messages with a status, at once, and waits until that is confirmed or ctx ends. With
+// Ack acknowledges messages with a status, at once, and waits until that is confirmed or ctx ends. Several
+// frames are unanswered at once. With
 // Config.ManualAcks it records them first. It returns the frames that were not confirmed; a rejected frame of several
 // ids is tried again id by id before. ErrClosed means that nothing was written.
 func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFailure, error) {
@@ -37,42 +40,96 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 			e.owner.RecordApart(ctx, id) // with the context of the caller: there may be no Run yet
 		}
 	}
-	var failed []AckFailure
+	p := ackPipe{acks: e.acks, status: status}
+	defer p.close()
 	for len(ids) > 0 {
-		n := e.acks.plural.Take(min(e.cfg.AckBatch, len(ids)))
-		failed = append(failed, e.ackFrame(ctx, status, ids[:n])...)
+		n := min(e.cfg.AckBatch, len(ids))
+		err := p.enter(ctx)
+		if err == nil {
+			n = e.acks.plural.Take(n)
+			err = p.write(ids[:n])
+		}
+		if err != nil {
+			p.ended(ids[:n], outbox.Outcome{Err: err})
+		}
 		ids = ids[n:]
 	}
-	return failed, nil
+	for len(p.frames) > 0 {
+		p.wait(ctx)
+	}
+	return p.failed, nil
 }
 
-// ackFrame acknowledges ids with one frame.
-func (e *Engine) ackFrame(ctx context.Context, status string, ids []string) (failed []AckFailure) {
-	o := e.acks.do(ctx, status, ids)
-	e.acks.each(ids, o, func(ids []string, o outbox.Outcome) {
+// ackPipe is the frames of one Ack, several of which are unanswered at once. They are written in order.
+type ackPipe struct {
+	*acks
+
+	status string
+	frames []ackFrame // unanswered, from the oldest; each has a slot
+	failed []AckFailure
+}
+
+type ackFrame struct {
+	ids  []string
+	wait func(context.Context) outbox.Outcome
+}
+
+// enter takes a slot for one more frame. Who has slots does not wait for others that may wait for him: he waits for his
+// own oldest frame instead.
+func (p *ackPipe) enter(ctx context.Context) error {
+	for {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case len(p.frames) == 0:
+			return p.acks.enter(ctx)
+		//mutant:ack-window
+		case len(p.frames) < ackWindow && p.tryEnter():
+			return nil
+		}
+		p.wait(ctx)
+	}
+}
+
+// write writes a frame, after enter.
+func (p *ackPipe) write(ids []string) error {
+	// A caller who waits until ctx ends has no limit of attempts, and is told of a 401.
+	r, err := ackRequest(p.status, ids, outbox.Request{})
+	if err != nil {
+		p.leave()
+		return err
+	}
+	p.frames = append(p.frames, ackFrame{ids: ids, wait: p.e.outbox.Start(r)})
+	return nil
+}
+
+// wait waits for the oldest frame.
+func (p *ackPipe) wait(ctx context.Context) {
+	f := p.frames[0]
+	o := f.wait(ctx)
+	p.frames = p.frames[1:]
+	p.leave()
+	p.ended(f.ids, o)
+}
+
+// ended takes the outcome of a frame.
+func (p *ackPipe) ended(ids []string, o outbox.Outcome) {
+	p.each(ids, o, func(ids []string, o outbox.Outcome) {
 		if o.Kind != outbox.Confirmed {
-			failed = append(failed, AckFailure{IDs: ids, Outcome: o})
+			p.failed = append(p.failed, AckFailure{IDs: ids, Outcome: o})
 			return
 		}
-		e.observer.Observe(Event{Kind: Acked, Count: len(ids)})
+		p.e.observer.Observe(Event{Kind: Acked, Count: len(ids)})
 		//mutant:manual-forget
-		e.inbox.Forget(ids...)
+		p.e.inbox.Forget(ids...)
 	})
-	return failed
 }
 
-// do writes one frame and waits for its outcome.
-func (a *acks) do(ctx context.Context, status string, ids []string) outbox.Outcome {
-	// A caller who waits until ctx ends has no limit of attempts, and is told of a 401.
-	r, err := ackRequest(status, ids, outbox.Request{})
-	if err != nil {
-		return outbox.Outcome{Err: err}
+// close gives the slots back where ctx is of the caller's making and ended this goroutine.
+func (p *ackPipe) close() {
+	for range p.frames {
+		p.leave()
 	}
-	if err := a.enter(ctx); err != nil {
-		return outbox.Outcome{Err: err}
-	}
-	defer a.leave()
-	return a.e.outbox.Do(ctx, r)
 }
 
 // ackParams are the params of ACKNOWLEDGE_MESSAGE_RECEIPT for one id, and of ACKNOWLEDGE_MESSAGE_RECEIPTS for several.

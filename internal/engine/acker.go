@@ -199,6 +199,16 @@ func (a *acks) enter(ctx context.Context) error {
 	}
 }
 
+// tryEnter is enter without waiting.
+func (a *acks) tryEnter() bool {
+	select {
+	case a.slots <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 func (a *acks) leave() { <-a.slots }
 
 // flush sends the waiting ids at once, and later ones without waiting for full frames.

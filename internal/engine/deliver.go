@@ -94,14 +94,14 @@ func (e *Engine) push(f *wire.Received) {
 		e.ignore(f)
 		return
 	}
-	if f.Fault != nil {
-		e.skip(f.Fault)
-		return
-	}
 	m := &f.Message
 	own := strings.EqualFold(m.UserID, e.cfg.AppID)
-	if own && m.Category == "" {
-		e.ignore(f) // the late reply to a send looks like a message of the bot's own without a category
+	if e.lateReply(f, own) {
+		e.ignore(f)
+		return
+	}
+	if f.Fault != nil {
+		e.skip(f.Fault)
 		return
 	}
 	if m.MessageID == "" || longestID(m) > wire.MaxID {
@@ -115,6 +115,14 @@ func (e *Engine) push(f *wire.Received) {
 	if e.inbox.Offer(m.ConversationID, m.MessageID, size, d) == inbox.Duplicate {
 		e.observer.Observe(Event{Kind: Duplicate})
 	}
+}
+
+// lateReply reports whether what looks like a push is the late reply to a send: a message of the bot's own without a
+// category, or the whole message, which is known by the id of the frame alone. A message that the bot wrote elsewhere is
+// pushed like any other.
+func (e *Engine) lateReply(f *wire.Received, own bool) bool {
+	//mutant:late-view
+	return own && f.Message.Category == "" || (own || f.Fault != nil) && e.outbox.Late(f.ID.Bytes())
 }
 
 func longestID(m *wire.Message) int {

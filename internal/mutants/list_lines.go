@@ -85,4 +85,12 @@ var lines = []Mutant{
 		Name: "a connection that exits holds up its HTTP request", By: unit("TestAnHTTPConnectionThatDoesNotReturn"),
 		Marker: "guarded-exit", Old: "guard.Failed(failed)", New: "false",
 	},
+	{
+		Name: "Client.Ack is one frame a round trip", By: unit("TestAckOfManyIDsIsPipelined"),
+		Marker: "ack-window", Old: "len(p.frames) < ackWindow && p.tryEnter()", New: "false",
+	},
+	{
+		Name: "a late reply with the whole message is a push", By: unit("TestALateReplyIsNoPush"),
+		Marker: "late-view", Old: "|| (own || f.Fault != nil) && e.outbox.Late(f.ID.Bytes())", New: "",
+	},
 }

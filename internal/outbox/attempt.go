@@ -95,6 +95,14 @@ func (b *Box) Answer(id []byte, rejection *wire.Error) bool {
 	return took
 }
 
+// Late reports whether a frame id is that of a request that has ended while a reply to it could still come, because it
+// was given up, or written more often than answered.
+func (b *Box) Late(id []byte) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.late.Has(string(id))
+}
+
 func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	e := b.byID[string(id)]
 	if e == nil {
@@ -112,6 +120,7 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	if again && (e.state == resting || e.state == pacing) {
 		return false
 	}
+	e.replies++
 	b.link.answered = true
 	b.link.answers++
 	if e.Class != List {

@@ -24,6 +24,17 @@ func (b *Box) Do(ctx context.Context, req Request) Outcome {
 	if e.paces != nil {
 		return b.waitPacing(ctx, e)
 	}
+	return b.wait(ctx, e)
+}
+
+// Start adds a request that takes no room, and returns a function that waits for it as Do does. It must be called once.
+func (b *Box) Start(req Request) (wait func(ctx context.Context) Outcome) {
+	e := &entry{Request: req, ended: make(chan Outcome, 1)}
+	b.add(e)
+	return func(ctx context.Context) Outcome { return b.wait(ctx, e) }
+}
+
+func (b *Box) wait(ctx context.Context, e *entry) Outcome {
 	select {
 	case o := <-e.ended:
 		return o

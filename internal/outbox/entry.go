@@ -42,6 +42,7 @@ type entry struct {
 	pongs       uint64 // Box.link.pongs then
 	pushes      uint64 // Config.Pushes then
 	attempts    int
+	replies     int // that were taken
 	silent      int // attempts without a reply, while others got one
 	rejections  int // that were transient
 	rests       int // rejections that were not final
@@ -83,6 +84,9 @@ func (b *Box) remove(e *entry) {
 	e.unqueue()
 	b.offLink(e)
 	delete(b.byID, e.ID)
+	if e.attempts > e.replies {
+		b.late.Add(e.ID)
+	}
 	if e.Class == Send && e.whole == nil {
 		b.leave(int64(len(e.Frame)))
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/bounds"
+	"github.com/mixin-blaze/blaze/internal/recent"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -100,7 +101,11 @@ type Box struct {
 	room     room
 	drained  []chan struct{}
 	resent   uint64
+	late     recent.Set // requests that may still be answered, though they have ended
 }
+
+// mostLate is how many of them are remembered.
+const mostLate = 4096
 
 // New returns an empty Box without a link.
 func New(cfg Config) *Box {
@@ -110,7 +115,7 @@ func New(cfg Config) *Box {
 	return &Box{
 		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry), proven: make(map[string]bool),
 		maxReply: bounds.Default().MaxReply, listWait: cfg.ReplyTimeout, ready: newReady(), timed: queue{less: byDue},
-		room: room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
+		late: recent.Set{Limit: mostLate}, room: room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
 	}
 }
 

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -139,7 +140,10 @@ func TestAHostIsLeftForItsSilence(t *testing.T) {
 func TestRequestsThatFailTogetherChangeTheHostOnce(t *testing.T) {
 	var both sync.WaitGroup
 	both.Add(2)
-	one, two, c := twoHosts(t, nil, func(w http.ResponseWriter, r *http.Request) {
+	sign := func(cfg *rest.Config) {
+		cfg.Token = func(string, string, []byte) (string, string, error) { return "token", "id", nil }
+	}
+	one, two, c := twoHosts(t, sign, func(w http.ResponseWriter, r *http.Request) {
 		both.Done()
 		both.Wait()
 		cuts(w, r)
@@ -167,4 +171,23 @@ func TestUserAgent(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	assert.Equal(t, []string{"bot/1", "bot/1", "bot/1"}, said)
+}
+
+// A Retry-After binds both hosts.
+func TestARetryAfterBindsBothHosts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var asked []string
+		c := rest.New(rest.Config{
+			Bases: []string{"https://one", "https://two"}, Timeout: 20 * time.Second, Attempts: 2,
+			HTTP: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+				asked = append(asked, fmt.Sprint(r.URL.Host, " ", time.Since(began)))
+				return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"60"}}, Body: http.NoBody}, nil
+			})},
+			Token: func(string, string, []byte) (string, string, error) { return "token", "id", nil },
+			Rest:  func(int) time.Duration { return time.Second },
+		})
+		require.Error(t, c.Do(t.Context(), "GET", "/x", nil, nil))
+		assert.Equal(t, []string{"one 0s", "two 1m1s"}, asked)
+	})
 }

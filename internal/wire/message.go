@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"math"
@@ -15,7 +16,7 @@ type Received struct {
 	ID     FrameID
 	Action string
 	Error  *Error
-	Data   bool  // there is data, other than null
+	Data   bool  // there is data, other than null and an empty object or array
 	Fault  error // why Message is empty although there is data
 
 	Message   Message
@@ -85,6 +86,12 @@ func (d *Decoder) Decode(p []byte, r *Received) error {
 	}
 	d.fill(r)
 	return nil
+}
+
+// hollow reports whether JSON is an empty object or array, which some replies have for data.
+func hollow(data []byte) bool {
+	n := len(data)
+	return n >= 2 && (data[0] == '{' || data[0] == '[') && len(bytes.TrimSpace(data[1:n-1])) == 0
 }
 
 // errNoData is why the data of a push cannot be read where it is no object.
@@ -208,7 +215,7 @@ func (d *Decoder) read(p []byte, r *Received) error {
 		return err
 	}
 	r.Error = f.Error
-	d.s = scanner{data: len(f.Data) > 0 && string(f.Data) != "null"}
+	d.s = scanner{data: len(f.Data) > 0 && string(f.Data) != "null" && !hollow(f.Data)}
 	s := &d.s
 	s.object = s.data && f.Data[0] == '{'
 	var v view

@@ -77,7 +77,10 @@ func TestDecodeTheEnvelope(t *testing.T) {
 		`{"action":"A"}`:                                    {Action: "A"},
 		`{"id":"i","data":null}`:                            {ID: id("i")},
 		`{"id":"i","error":null}`:                           {ID: id("i")},
-		`{"id":"i","data":{}}`:                              {ID: id("i"), Data: true},
+		`{"id":"i","data":{}}`:                              {ID: id("i")},
+		`{"id":"i","data":[]}`:                              {ID: id("i")},
+		"{\"id\":\"i\",\"data\": { \n } }":                  {ID: id("i")},
+		`{"id":"i","data":{"new":1}}`:                       {ID: id("i"), Data: true},
 		`{"id":"i","params":"p","new":{"data":{"id":"x"}}}`: {ID: id("i")},
 		// The standard library's reading of ambiguous objects: the last one counts.
 		`{"id":"i","id":"j","action":"A","action":null}`: {ID: id("j"), Action: "A"},
@@ -105,7 +108,7 @@ func TestDecodeTheEnvelope(t *testing.T) {
 
 func TestDataThatIsNoMessage(t *testing.T) {
 	for _, data := range []string{
-		`[]`, `[{"message_id":"` + secret + `"}]`, `"` + secret + `"`, `7`, `true`,
+		`[{}]`, `[{"message_id":"` + secret + `"}]`, `"` + secret + `"`, `7`, `true`,
 		`{"message_id":5}`, `{"message_id":["` + secret + `"]}`, `{"user_id":["` + secret + `"]}`, `{"conversation_id":5}`,
 		`{"category":5}`, `{"representative_id":5}`, `{"data_base64":7}`, `{"data":{"` + secret + `":1}}`,
 	} {

@@ -67,7 +67,10 @@ func (s *scanner) frameField(name []byte) bool {
 			return false
 		}
 		s.data, s.object = !s.at('n'), s.at('{')
-		return s.object && s.members((*scanner).messageField) || !s.object && s.skip()
+		begin := s.i
+		ok := s.object && s.members((*scanner).messageField) || !s.object && s.skip()
+		s.data = s.data && !hollow(s.p[begin:s.i])
+		return ok
 	case "error":
 		return s.at('n') && s.skip()
 	}

@@ -1,0 +1,102 @@
+package blaze_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// fullView is the data of a reply to CREATE_MESSAGE that has the whole message, as POST /messages answers it.
+func fullView(t *testing.T, r request) string {
+	t.Helper()
+	v := with(message("alice", "ours"), map[string]any{"user_id": botID, "message_id": r.Params.MessageID})
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return `,"data":` + string(text)
+}
+
+// A reply that comes after its request was given up is no push, whatever it says.
+func TestALateReplyIsNoPush(t *testing.T) {
+	for name, tt := range map[string]func(t *testing.T, r request) string{
+		"the whole message": fullView,
+		"in capitals": func(t *testing.T, r request) string {
+			return strings.Replace(fullView(t, r), botID, strings.ToUpper(botID), 1)
+		},
+		"an empty object": func(*testing.T, request) string { return `,"data":{}` },
+		"an empty list":   func(*testing.T, request) string { return `,"data":[]` },
+		"a list":          func(*testing.T, request) string { return `,"data":[{"message_id":"x"}]` },
+		"a text":          func(*testing.T, request) string { return `,"data":"ok"` },
+	} {
+		for _, retried := range []bool{false, true} {
+			how := "given up"
+			if retried {
+				how = "answered at last"
+			}
+			bubble(t, name+", "+how, func(t *testing.T) {
+				var got diary
+				var late request
+				s := newReplyingServer(t)
+				tries := 0
+				s.answer = func(r request) bool {
+					if r.Action != actionSend {
+						return false
+					}
+					late = r
+					tries++
+					return tries == 1 || !retried
+				}
+				r := s.run(got.texts(), nil)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				_, err := r.Send(ctx, r.ToUser(userID("alice"), blaze.Text("hello")))
+				if retried {
+					require.NoError(t, err)
+				} else {
+					var unconfirmed *blaze.UnconfirmedError
+					require.ErrorAs(t, err, &unconfirmed)
+				}
+				before := r.Stats()
+				late.reply(tt(t, late))
+				time.Sleep(time.Second)
+				assert.Zero(t, got.len())
+				assert.Empty(t, s.ackedIDs())
+				after := r.Stats()
+				assert.Equal(t, before.Ignored+1, after.Ignored)
+				assert.Zero(t, after.BadFrames)
+				assert.Zero(t, after.Acked)
+				// What another session of the bot wrote is pushed, and acknowledged.
+				own := with(message("alice", "from elsewhere"), map[string]any{"user_id": botID})
+				s.conn().push(own)
+				time.Sleep(time.Second)
+				assert.Equal(t, []string{own["message_id"].(string)}, s.ackedIDs())
+			})
+		}
+	}
+}
+
+// The same for replies that nobody can know any more.
+func TestEmptyDataIsNoBadFrame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		r := s.run(ok, func(cfg *blaze.Config) { cfg.OnReceipt = func(blaze.Receipt) {} })
+		synctest.Wait()
+		n := uint64(0)
+		for _, action := range []string{actionSend, actionAck, actionAcks, actionList, "CREATE_PLAIN_MESSAGES", "CREATE_CALL"} {
+			for _, data := range []string{`{}`, `[]`, ` { } `, "[\n]", `null`} {
+				s.conn().json(`{"id":"` + userA + `","action":"` + action + `","data":` + data + `}`)
+				n++
+			}
+		}
+		synctest.Wait()
+		assert.Zero(t, r.Stats().BadFrames)
+		assert.Equal(t, n, r.Stats().Ignored)
+	})
+}

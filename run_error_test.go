@@ -1,0 +1,33 @@
+package blaze_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// What ends Run says what to look at.
+func TestWhatEndsRunSaysWhatToDo(t *testing.T) {
+	for code, says := range map[blaze.Code][]string{
+		blaze.CodeUnauthorized:   {"are app_id and session_id swapped", "was the session replaced", "is the clock wrong"},
+		blaze.CodeUpdateRequired: {"outdated", "update the package", "Config.UserAgent"},
+	} {
+		bubble(t, code.Error(), func(t *testing.T) {
+			r := prepare(t, nil)
+			r.Intercept(handshake, refused(code))
+			r.Intercept(askMe, refused(code))
+			r.Intercept(askMe, refused(code)) // it is asked twice where the answer changes the clock
+			r.start(t.Context(), ok)
+			err := r.wait()
+			require.ErrorIs(t, err, code)
+			var refusal *blaze.Error
+			require.ErrorAs(t, err, &refusal)
+			for _, s := range says {
+				assert.ErrorContains(t, err, s)
+			}
+		})
+	}
+}

@@ -37,6 +37,7 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 			e.owner.RecordApart(ctx, id) // with the context of the caller: there may be no Run yet
 		}
 	}
+	defer e.watchRun(wire.ActionAck)()
 	var failed []AckFailure
 	for len(ids) > 0 {
 		n := e.acks.plural.Take(min(e.cfg.AckBatch, len(ids)))

@@ -175,7 +175,7 @@ func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool)
 		//mutant:reply-again
 		a.ordinal = m.counter().ordinal(a.key, mayRepeat)
 		//mutant:reply-id
-		a.id = derive("reply", strings.ToLower(m.BotID), m.ID, a.key, strconv.Itoa(a.ordinal))
+		a.id = derive("reply", strings.ToLower(m.BotID), wire.LowerID(m.ID), a.key, strconv.Itoa(a.ordinal))
 		a.MessageID = a.id.String()
 	}
 	return a

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/inbox"
@@ -93,7 +92,8 @@ func (e *Engine) push(f *wire.Received) {
 		return
 	}
 	m := &f.Message
-	own := strings.EqualFold(m.UserID, e.cfg.AppID)
+	lowerIDs(m)
+	own := m.UserID == e.cfg.AppID
 	if own && m.Category == "" {
 		e.ignore(f) // the late reply to a send looks like a message of the bot's own without a category
 		return
@@ -108,6 +108,17 @@ func (e *Engine) push(f *wire.Received) {
 	d := &Delivery{Message: *m, own: own}
 	if e.inbox.Offer(m.ConversationID, m.MessageID, size, d) == inbox.Duplicate {
 		e.observer.Observe(Event{Kind: Duplicate})
+	}
+}
+
+// lowerIDs writes the ids of a message in lower case, as the service does. Ids that differ in case are the same: a
+// message that is pushed with other letters is known, and its acknowledgement is not refused for capitals.
+func lowerIDs(m *wire.Message) {
+	//mutant:lower-ids
+	for _, id := range []*string{
+		&m.MessageID, &m.ConversationID, &m.UserID, &m.SessionID, &m.QuoteMessageID, &m.RepresentativeID,
+	} {
+		*id = wire.LowerID(*id)
 	}
 }
 
@@ -127,7 +138,7 @@ func (e *Engine) receipt(f *wire.Received) {
 		e.skip(f.Fault)
 		return
 	}
-	id := f.Message.MessageID
+	id := wire.LowerID(f.Message.MessageID)
 	if id == "" || max(len(id), len(f.Status)) > wire.MaxID {
 		e.skip(errIDs)
 		return

@@ -30,4 +30,8 @@ var people = []Mutant{
 		Name: "a request that waits for Run is not reported", By: unit("TestARequestBeforeRunIsReported"),
 		Marker: "send-before-run", Old: "!e.life.begun()", New: "false",
 	},
+	{
+		Name: "an id in capitals is another id", By: unit("TestAMessageWithIDsInCapitals"),
+		Marker: "lower-ids", New: "",
+	},
 }

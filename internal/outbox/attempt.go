@@ -98,6 +98,9 @@ func (b *Box) Answer(id []byte, rejection *wire.Error) bool {
 func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	e := b.byID[string(id)]
 	if e == nil {
+		e = b.byID[wire.LowerID(string(id))]
+	}
+	if e == nil {
 		return false
 	}
 	verdict := Final

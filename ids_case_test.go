@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 // inCapitals is a message with all its ids in capitals.
@@ -123,4 +124,17 @@ func TestAHandMadeMessageWithItsIDInCapitals(t *testing.T) {
 	m := handMade(botID)
 	m.ID, m.ConversationID, m.UserID = strings.ToUpper(m.ID), strings.ToUpper(m.ConversationID), strings.ToUpper(m.UserID)
 	assert.Equal(t, say(received(botID, 1, nil)), say(m))
+}
+
+func TestAnEncryptedMessageIsAnsweredInCapitals(t *testing.T) {
+	alone(t, "stored", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		out := sealed(c, "alice", "hello")
+		out.MessageID = blaze.DeriveID("sealed")
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			data := fmt.Sprintf(`[{"type":"message","message_id":%q,"state":"SUCCESS"}]`, strings.ToUpper(out.MessageID))
+			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(data)}}
+		})
+		_, err := c.Send(t.Context(), out)
+		require.NoError(t, err)
+	})
 }

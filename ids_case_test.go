@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,20 +54,19 @@ func TestAMessageWithIDsInCapitals(t *testing.T) {
 		}
 	})
 	bubble(t, "is of the same conversation", func(t *testing.T) {
-		running, most := 0, 0
+		var running, most atomic.Int32
 		s := newReplyingServer(t)
 		r := s.run(func(context.Context, *blaze.Message) error {
-			running++
-			most = max(most, running)
+			most.Store(max(most.Load(), running.Add(1)))
 			time.Sleep(time.Second)
-			running--
+			running.Add(-1)
 			return nil
 		}, nil)
 		synctest.Wait()
 		s.conn().push(message("alice", "one"))
 		s.conn().push(inCapitals(message("alice", "two")))
 		time.Sleep(time.Minute)
-		assert.Equal(t, 1, most)
+		assert.EqualValues(t, 1, most.Load())
 		assert.EqualValues(t, 2, r.Stats().Handled)
 	})
 	bubble(t, "is acknowledged by Client.Ack", func(t *testing.T) {

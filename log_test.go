@@ -68,6 +68,39 @@ func TestSlowHandlersAreReportedOnce(t *testing.T) {
 	})
 }
 
+func TestASlowOnReceiptIsReportedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		took := []time.Duration{45 * time.Second, 5 * time.Minute, 59 * time.Second, 2 * time.Hour}
+		r := run(t, ok, func(cfg *blaze.Config) {
+			cfg.OnReceipt = func(blaze.Receipt) {
+				next := took[0]
+				took = took[1:]
+				time.Sleep(next)
+			}
+		})
+		synctest.Wait()
+		for i := range 4 {
+			out := r.ToUser(userID("alice"), blaze.Text("hello"))
+			out.MessageID = blaze.DeriveID(fmt.Sprint(i))
+			_, err := r.Send(t.Context(), out)
+			require.NoError(t, err)
+			r.Receipt(out.MessageID, blaze.StatusRead)
+		}
+		line := func(i int) string {
+			return `level=WARN msg="blaze: OnReceipt has been running for over a minute" message=` +
+				blaze.DeriveID(fmt.Sprint(i)) + " running=1m0s"
+		}
+		time.Sleep(105*time.Second - time.Nanosecond)
+		assert.Empty(t, r.log.lines("running for over a minute"))
+		time.Sleep(2 * time.Nanosecond)
+		assert.Equal(t, []string{line(1)}, r.log.lines("running for over a minute"))
+		time.Sleep(time.Hour)
+		assert.Equal(t, []string{line(1), line(3)}, r.log.lines("running for over a minute"))
+		assert.EqualValues(t, 2, r.Stats().SlowHandlers)
+		time.Sleep(2 * time.Hour)
+	})
+}
+
 // A handler that Run has left behind is reported as that, by ErrDrain.
 func TestAnAbandonedHandlerIsNotReportedAsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -26,7 +26,7 @@ type Stats struct {
 	Dropped                   uint64 // messages given up
 	Duplicates                uint64 // pushes of messages that were held or handled already
 	Acked                     uint64 // messages whose acknowledgement was confirmed
-	SlowHandlers              uint64 // attempts of a handler that ran for over a minute
+	SlowHandlers              uint64 // attempts of a handler, and calls of OnReceipt, that ran for over a minute
 	AcksForgotten             uint64 // messages whose acknowledgement was refused for good
 	Sent                      uint64 // messages confirmed by the server
 	Resent                    uint64 // frames written again, with the same ids
@@ -187,6 +187,10 @@ func (o *observer) frame(e event) {
 			"conversations", e.Count, "oldest", e.Age)
 	case engine.HandlerSlow:
 		o.count.slowHandlers.Add(1)
+		if e.Conversation == "" {
+			o.tellEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute", "message", e.Text, "running", e.Age)
+			return
+		}
 		o.tellEach(slog.LevelWarn, "blaze: a handler has been running for over a minute",
 			"message", e.Text, "conversation", e.Conversation, "running", e.Age, "workers_busy", e.Count)
 	case engine.NotRun:

@@ -111,7 +111,7 @@ func New(cfg Config, owner Owner, observer Observer) *Engine {
 		Workers: cfg.Workers, Bytes: cfg.InboxBytes, Handle: e.handle, Due: e.resyncDue, Parked: e.parked,
 		LetGo: e.letGo, SlowAfter: slowHandler, Slow: e.slow,
 	})
-	e.receipts.handle = owner.Receipt
+	e.receipts.handle, e.receipts.slow = owner.Receipt, e.slowReceipt
 	e.acks = newAcks(e)
 	e.rejection, e.reject = context.WithCancelCause(e.over)
 	return e

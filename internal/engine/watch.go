@@ -13,6 +13,11 @@ func (e *Engine) slow(conversation, id string, running time.Duration, busy int) 
 	e.observer.Observe(Event{Kind: HandlerSlow, Text: id, Conversation: conversation, Age: running, Count: busy})
 }
 
+// slowReceipt reports a receipt that is handled for long. It has no conversation.
+func (e *Engine) slowReceipt(id string, running time.Duration) {
+	e.observer.Observe(Event{Kind: HandlerSlow, Text: id, Age: running, Count: 1})
+}
+
 // watchRun reports a request that waits because Run was not called: it might wait for ever. There is a timer only
 // where Run was not called yet, until the request calls done.
 func (e *Engine) watchRun(action string) (done func()) {

@@ -36,9 +36,9 @@ type Config struct {
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. Zero means one of the
 	// Client's own, with the same dialer, TLS and proxy, whose idle connections are closed when Run ends.
 	HTTPClient *http.Client
-	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, a handler or OnReceipt that
-	// has been running for over a minute (once, counted in Stats.SlowHandlers), first decline of a category, a request
-	// that has waited 5 s because Run was not called, and once a minute that conversations wait for a message whose
+	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, a handler or
+	// OnReceipt that has been running for over a minute (once, counted in Stats.SlowHandlers), first decline of a
+	// category, a request that has waited 5 s because Run was not called, and once a minute that conversations wait for a message whose
 	// handler fails; Error message dropped, a hook failed, and session refused by the websocket alone; and Warn for what
 	// the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. The Client logs no secret and no message
 	// body; errors and panics of handlers are logged as they are.

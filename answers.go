@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/gofrs/uuid/v5"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // NewReply returns a message to the conversation of m. It sends nothing: Client.Send does, and Client.Reply does both.
@@ -86,7 +88,7 @@ func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool)
 		//mutant:reply-again
 		a.ordinal = m.counter().ordinal(a.key, mayRepeat)
 		//mutant:reply-id
-		a.id = derive("reply", strings.ToLower(m.BotID), m.ID, a.key, strconv.Itoa(a.ordinal))
+		a.id = derive("reply", strings.ToLower(m.BotID), wire.LowerID(m.ID), a.key, strconv.Itoa(a.ordinal))
 		a.MessageID = a.id.String()
 	}
 	return a

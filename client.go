@@ -80,9 +80,11 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 		return fmt.Errorf("blaze: Run was called before, and a Client runs once: %w", ErrClosed)
 	}
 	c.deliverer.handler = h
+	c.observer.began(ctx)
 	since := sinceEnd(ctx)
 	err := c.engine.Run(ctx, h != nil)
 	c.closeIdle()
+	c.observer.thin.close()
 	//mutant:hooks-end
 	c.observer.hooks.wait(min(c.cfg.Drain-since(), hooksWait))
 	return runError(err)

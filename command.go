@@ -90,5 +90,6 @@ func blank(r rune) bool { return unicode.IsSpace(r) || invisible(r) }
 // Some format characters are none: signs before numbers are visible, and tags end the emoji of a flag.
 func invisible(r rune) bool {
 	const firstTag, lastTag = 0xE0020, 0xE007F
-	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r) && (r < firstTag || r > lastTag)
+	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r) &&
+		(r < firstTag || r > lastTag)
 }

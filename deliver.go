@@ -116,7 +116,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 		return
 	}
 	after := handlerWait.Near(attempt)
-	v.observer.observe(event{Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m})
+	v.observer.observe(event{Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m, stack: o.stack})
 	d.Retry(&failedAttempt{m, o}, m.counter().ended(), after)
 }
 
@@ -130,7 +130,7 @@ func (v *deliverer) finish(d *engine.Delivery) {
 }
 
 func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
-	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m})
+	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m, stack: o.stack})
 }
 
 // failedAttempt is the error that the engine keeps until the next attempt.
@@ -160,8 +160,11 @@ func (v *deliverer) Receipt(m *wire.Message) {
 		return nil
 	}, func(err error) {
 		if err != nil && !v.engine.Abandoned() {
-			err = textError(failedOutcome(err).text)
-			v.observer.observe(event{Event: engine.Event{Kind: receiptFailed, Text: m.MessageID, Err: err}})
+			o := failedOutcome(err)
+			err = errors.New(o.text)
+			v.observer.observe(event{
+				Event: engine.Event{Kind: receiptFailed, Text: m.MessageID, Err: err}, stack: o.stack,
+			})
 		}
 	})
 }

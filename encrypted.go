@@ -243,7 +243,7 @@ func putBack(items []*item) {
 func (c *Client) settleSealed(items []*item, results []sealedResult, unsure bool) {
 	by := make(map[string]sealedResult, len(results))
 	for _, r := range results {
-		by[r.MessageID] = r
+		by[wire.LowerID(r.MessageID)] = r
 	}
 	for _, m := range items {
 		r := by[m.MessageID]

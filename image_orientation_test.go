@@ -9,7 +9,6 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -88,7 +87,7 @@ func TestUploadImageIsTurned(t *testing.T) {
 				got, err := c.UploadImage(t.Context(), bytes.NewReader(file))
 				require.NoError(t, err)
 				w, h := 40, 20
-				if strings.Contains("5678", string('0'+rune(orientation))) {
+				if orientation >= 5 && orientation <= 8 {
 					w, h = h, w
 				}
 				assert.Equal(t, []int{w, h}, []int{got.Width, got.Height})

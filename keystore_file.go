@@ -59,8 +59,8 @@ func LoadKeystore(path string) (Keystore, error) {
 //
 //   - app_id, session_id, session_private_key (64 hex digits), server_public_key
 //   - client_id, session_id, private_key (base64 of 64 bytes: an ed25519 seed and its public key)
-//   - client_id, or user_id as older SDKs for Node.js write it, session_id, private_key or session_key (an RSA key in PEM,
-//     PKCS#1 or PKCS#8)
+//   - client_id, or user_id as older SDKs for Node.js write it, session_id, private_key or session_key (an RSA key in
+//     PEM, PKCS#1 or PKCS#8)
 //
 // The names may be mixed, and a key may have any of the three forms under any of its names. PEM may be on one line,
 // have \n in place of line ends, or be indented. The JSON is UTF-8, or UTF-16 with a byte order mark. The ids become
@@ -138,8 +138,8 @@ func utf8Of(data []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-// first returns the first of the names that the file has with something to it, and its value; the first name and "" if it
-// has none.
+// first returns the first of the names that the file has with something to it, and its value; the first name and "" if
+// it has none.
 func (f keystoreFile) first(names []string) (name, value string, err error) {
 	for _, name := range names {
 		if !f.has(name) {

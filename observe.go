@@ -1,6 +1,7 @@
 package blaze
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Stats struct {
 	Dropped                   uint64 // messages given up
 	Duplicates                uint64 // pushes of messages that were held or handled already
 	Acked                     uint64 // messages whose acknowledgement was confirmed
+	SlowHandlers              uint64 // attempts of a handler, and calls of OnReceipt, that ran for over a minute
 	AcksForgotten             uint64 // messages whose acknowledgement was refused for good
 	Sent                      uint64 // messages confirmed by the server
 	Resent                    uint64 // frames written again, with the same ids
@@ -57,6 +59,7 @@ const (
 type event struct {
 	engine.Event
 	message *Message
+	stack   []byte // of the panic that Text tells of
 }
 
 type counters struct {
@@ -64,6 +67,7 @@ type counters struct {
 
 	connects, framesRead, framesWritten, badFrames, ignored atomic.Uint64
 	handled, declined, failed, dropped, duplicates          atomic.Uint64
+	slowHandlers                                            atomic.Uint64
 	acked, acksForgotten, sent, receiptsDropped             atomic.Uint64
 }
 
@@ -73,7 +77,11 @@ type observer struct {
 	log   slog.Handler
 	trace *Trace
 	hooks hookQueue
+	thin  thinner
 	count counters
+
+	stacks  stacks
+	running atomic.Pointer[context.Context] // with the values of Run's; nil: Run was not called
 
 	connected atomic.Pointer[turn] // Trace.Connected of the present link; nil: no frame waits for it
 	apart     atomic.Bool          // a hook of frames called runtime.Goexit: they are called apart from now on
@@ -89,6 +97,7 @@ func newObserver(log *slog.Logger, trace *Trace) *observer {
 		log: log.Handler(), trace: trace, declined: make(map[string]bool), failures: make(map[string]time.Time),
 	}
 	o.hooks.failed = o.hookFailed
+	o.thin.emit = o.emit
 	return o
 }
 
@@ -177,6 +186,16 @@ func (o *observer) frame(e event) {
 	case engine.ConversationsWaiting:
 		o.tell(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
 			"conversations", e.Count, "oldest", e.Age)
+	case engine.HandlerSlow:
+		o.count.slowHandlers.Add(1)
+		if e.Conversation == "" {
+			o.tellEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute", "message", e.Text, "running", e.Age)
+			return
+		}
+		o.tellEach(slog.LevelWarn, "blaze: a handler has been running for over a minute",
+			"message", e.Text, "conversation", e.Conversation, "running", e.Age, "workers_busy", e.Count)
+	case engine.NotRun:
+		o.tell(slog.LevelWarn, "blaze: a request waits for Run, which was not called", "action", e.Text, "waiting", e.Age)
 	}
 }
 
@@ -192,18 +211,18 @@ func (o *observer) handling(e event) {
 		o.messageHook("Trace.HandlerError", o.trace.HandlerError, e)
 	case attemptScheduled:
 		o.tell(slog.LevelWarn, "blaze: handler failed",
-			"message", e.message, "error", textError(e.Text), "retry_in", e.RetryIn)
+			"message", e.message, "error", failureText{e.Text, e.stack}, "retry_in", e.RetryIn)
 	case attemptUndone:
 		o.tell(slog.LevelWarn, "blaze: handler failed while Run was ending",
-			"message", e.message, "error", textError(e.Text))
+			"message", e.message, "error", failureText{e.Text, e.stack})
 	case messageDropped:
 		o.count.dropped.Add(1)
-		o.tell(slog.LevelError, "blaze: message dropped", "message", e.message, "error", textError(e.Text))
+		o.tell(slog.LevelError, "blaze: message dropped", "message", e.message, "error", failureText{e.Text, e.stack})
 		o.messageHook("Trace.Dropped", o.trace.Dropped, e)
 	case messageSent:
 		o.count.sent.Add(1)
 	case receiptFailed:
-		o.tell(slog.LevelWarn, "blaze: OnReceipt failed", "message", e.Text, "error", e.Err)
+		o.tell(slog.LevelWarn, "blaze: OnReceipt failed", "message", e.Text, "error", failureText{e.Err.Error(), e.stack})
 	case ledgerNotAsked:
 		o.tell(slog.LevelWarn, "blaze: the ledger cannot tell whether a message was handled",
 			"message", e.Text, "error", e.Err)
@@ -238,8 +257,8 @@ func (o *observer) stats() Stats {
 		Handled: s.handled.Load(), Declined: s.declined.Load(), Failed: s.failed.Load(),
 		Dropped: s.dropped.Load(), Duplicates: s.duplicates.Load(),
 		Acked: s.acked.Load(), AcksForgotten: s.acksForgotten.Load(), Sent: s.sent.Load(),
-		ReceiptsDropped: s.receiptsDropped.Load(),
-		TraceDropped:    o.hooks.dropped.Load(),
+		ReceiptsDropped: s.receiptsDropped.Load(), SlowHandlers: s.slowHandlers.Load(),
+		TraceDropped: o.hooks.dropped.Load(),
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 // outcome is how an attempt ended. A handler's error is user code: it is asked here, once, under the guard.
 type outcome struct {
 	err      error  // nil: handled. Trace gets it; nobody else asks it anything
-	text     string // of err
+	text     string // of err, for the log
+	stack    []byte // of the panic that err is
 	declined bool
 	hopeless bool // no further attempt can succeed
 }
@@ -45,7 +46,7 @@ func judge(err error, done func(outcome)) {
 // value: it is tried again.
 func failedOutcome(err error) outcome {
 	if p, ok := err.(*guard.PanicError); ok { //nolint:errorlint // made by guard.Call
-		err = &panicError{p}
+		return outcome{err: &panicError{p}, text: "the handler panicked: " + p.Text, stack: p.Stack}
 	}
 	return outcome{err: err, text: err.Error()}
 }
@@ -126,8 +127,11 @@ func (e *toldError) Error() string { return e.text }
 // Unwrap returns the error that the text is about.
 func (e *toldError) Unwrap() error { return e.err }
 
-// textError is the text of an error of user code, as it is logged.
-type textError string
+// failureText is the text of an error of user code, as it is logged, and the stack if it is a panic.
+type failureText struct {
+	text  string
+	stack []byte
+}
 
 // Error returns the text.
-func (e textError) Error() string { return string(e) }
+func (e failureText) Error() string { return e.text }

@@ -227,7 +227,8 @@ func (l *lookup) wait(ctx context.Context) (map[string][]session, error) {
 func usable(signer *auth.Signer, all []session) (found []seal.Session) {
 	for _, s := range all {
 		public, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s.PublicKey, "="))
-		if _, id := canonicalUUID(s.SessionID); err != nil || !id || len(found) == seal.MostSessions {
+		id, valid := canonicalUUID(s.SessionID)
+		if err != nil || !valid || len(found) == seal.MostSessions {
 			continue
 		}
 		key, err := ecdh.X25519().NewPublicKey(public)
@@ -235,7 +236,7 @@ func usable(signer *auth.Signer, all []session) (found []seal.Session) {
 			continue
 		}
 		if _, err := signer.Shared(key); err == nil { // else the key is of low order
-			found = append(found, seal.Session{ID: s.SessionID, Public: public})
+			found = append(found, seal.Session{ID: id, Public: public})
 		}
 	}
 	return found

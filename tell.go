@@ -13,27 +13,67 @@ import (
 // failuresEvery is how often the failures of one hook are logged.
 const failuresEvery = time.Minute
 
-// tell has the Logger handle a record, soon. The record carries resolved values: the ids of a message, not the message.
-// An error in args is one of this package's or the text of a user's.
+// tell has the Logger handle a record, soon; of equal warnings the first, and then a count each minute. The record
+// carries resolved values: the ids of a message, not the message. An error in args is one of this package's or the text
+// of a user's.
 func (o *observer) tell(level slog.Level, text string, args ...any) {
+	r, stack := o.record(level, text, args)
+	if level == slog.LevelWarn {
+		o.thin.add(r, stack)
+		return
+	}
+	o.emit(r)
+}
+
+// record makes the record of an event that the caller's caller tells. hasStack says that it carries a stack.
+func (o *observer) record(level slog.Level, text string, args []any) (r slog.Record, hasStack bool) {
 	var caller [1]uintptr
-	runtime.Callers(2, caller[:])
-	r := slog.NewRecord(time.Now(), level, text, caller[0])
+	runtime.Callers(3, caller[:])
+	r = slog.NewRecord(time.Now(), level, text, caller[0])
 	for i := 0; i+1 < len(args); i += 2 {
 		key, _ := args[i].(string)
-		r.AddAttrs(slog.Attr{Key: key, Value: slog.AnyValue(args[i+1]).Resolve()})
-		if err, ok := args[i+1].(error); ok {
-			if p := panicked(err); p != nil {
-				r.AddAttrs(slog.String("stack", string(p.Stack)))
+		var stack []byte
+		switch v := args[i+1].(type) {
+		case failureText:
+			stack = v.stack
+		case error:
+			if p := panicked(v); p != nil {
+				stack = p.Stack
 			}
 		}
+		r.AddAttrs(slog.Attr{Key: key, Value: slog.AnyValue(args[i+1]).Resolve()})
+		if len(stack) > 0 && o.stacks.first(stack) {
+			r.AddAttrs(slog.String("stack", string(stack)))
+			hasStack = true
+		}
+	}
+	return r, hasStack
+}
+
+// tellEach is tell for warnings that are never equal.
+func (o *observer) tellEach(level slog.Level, text string, args ...any) {
+	r, _ := o.record(level, text, args)
+	o.emit(r)
+}
+
+// emit queues a record for the Logger, with the context of Run.
+func (o *observer) emit(r slog.Record) {
+	ctx := context.Background() //nolint:forbidigo // as slog.Logger.Info passes on; there was no Run yet
+	if running := o.running.Load(); running != nil {
+		ctx = *running
 	}
 	o.hooks.add(hookLogger, func() {
-		ctx := context.Background() //nolint:forbidigo // as slog.Logger.Info passes on
-		if o.log.Enabled(ctx, level) {
+		if o.log.Enabled(ctx, r.Level) {
 			_ = o.log.Handle(ctx, r) // there is nobody to tell
 		}
 	})
+}
+
+// began has later records carry the values of Run's context. Its end is none of theirs: what is logged last matters
+// most.
+func (o *observer) began(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	o.running.Store(&ctx)
 }
 
 // panicked returns the panic that is err or the error in it, or nil. err is one of this package's.

@@ -25,9 +25,8 @@ type AckFailure struct {
 	outbox.Outcome
 }
 
-// Ack acknowledges messages with a status, at once, and waits until that is confirmed or ctx ends. Several
-// frames are unanswered at once. With
-// Config.ManualAcks it records them first. It returns the frames that were not confirmed; a rejected frame of several
+// Ack acknowledges messages with a status, at once, and waits until that is confirmed or ctx ends. Several frames
+// are unanswered at once. With Config.ManualAcks it records the ids first. It returns the frames that were not confirmed; a rejected frame of several
 // ids is tried again id by id before. ErrClosed means that nothing was written.
 func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFailure, error) {
 	if !e.acks.begin(len(ids)) {
@@ -40,6 +39,7 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 			e.owner.RecordApart(ctx, id) // with the context of the caller: there may be no Run yet
 		}
 	}
+	defer e.watchRun(wire.ActionAck)()
 	p := ackPipe{acks: e.acks, status: status}
 	defer p.close()
 	for len(ids) > 0 {

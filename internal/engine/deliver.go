@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/inbox"
@@ -95,7 +94,8 @@ func (e *Engine) push(f *wire.Received) {
 		return
 	}
 	m := &f.Message
-	own := strings.EqualFold(m.UserID, e.cfg.AppID)
+	lowerIDs(m)
+	own := m.UserID == e.cfg.AppID
 	if e.lateReply(f, own) {
 		e.ignore(f)
 		return
@@ -125,10 +125,19 @@ func (e *Engine) lateReply(f *wire.Received, own bool) bool {
 	return own && f.Message.Category == "" || (own || f.Fault != nil) && e.outbox.Late(f.ID.Bytes())
 }
 
+// lowerIDs writes the ids of a message in lower case, as the service does. Ids that differ in case are the same: a
+// message that is pushed with other letters is known, and its acknowledgement is not refused for capitals.
+func lowerIDs(m *wire.Message) {
+	//mutant:lower-ids
+	for _, id := range []*string{
+		&m.MessageID, &m.ConversationID, &m.UserID, &m.SessionID, &m.QuoteMessageID, &m.RepresentativeID,
+	} {
+		*id = wire.LowerID(*id)
+	}
+}
+
 func longestID(m *wire.Message) int {
-	return max(
-		len(m.MessageID), len(m.ConversationID), len(m.UserID), len(m.RepresentativeID),
-	)
+	return max(len(m.MessageID), len(m.ConversationID), len(m.UserID), len(m.RepresentativeID))
 }
 
 // receipt queues a receipt.
@@ -141,7 +150,7 @@ func (e *Engine) receipt(f *wire.Received) {
 		e.skip(f.Fault)
 		return
 	}
-	id := f.Message.MessageID
+	id := wire.LowerID(f.Message.MessageID)
 	if id == "" || max(len(id), len(f.Status)) > wire.MaxID {
 		e.skip(unusable(&f.Message))
 		return

@@ -105,8 +105,7 @@ func (e *Engine) finish(rejected error) error {
 		e.drain(nil)
 	}
 	left := DrainError{Handlers: e.inbox.Abandon()}
-	receipts, _ := e.receipts.handling()
-	left.Handlers += receipts
+	left.Handlers += e.receipts.abandon()
 	e.endHandlers()
 	e.refuse()
 	left.Requests = e.cut + e.outbox.Len().Requests

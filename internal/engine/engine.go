@@ -110,9 +110,9 @@ func New(cfg Config, owner Owner, observer Observer) *Engine {
 	})
 	e.inbox = inbox.New(inbox.Config[*Delivery]{
 		Workers: cfg.Workers, Bytes: cfg.InboxBytes, Handle: e.handle, Due: e.resyncDue, Parked: e.parked,
-		LetGo: e.letGo,
+		LetGo: e.letGo, SlowAfter: slowHandler, Slow: e.slow,
 	})
-	e.receipts.handle = owner.Receipt
+	e.receipts.handle, e.receipts.slow = owner.Receipt, e.slowReceipt
 	e.acks = newAcks(e)
 	e.rejection, e.reject = context.WithCancelCause(e.over)
 	return e
@@ -214,6 +214,7 @@ func (e *Engine) Do(ctx context.Context, r Request) outbox.Outcome {
 		req.Family = r.Action
 		req.Split = func() ([]outbox.Part, error) { return parts(r.Split()) }
 	}
+	defer e.watchRun(r.Action)()
 	return e.outbox.Do(ctx, req)
 }
 

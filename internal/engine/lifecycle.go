@@ -48,6 +48,13 @@ func (l *lifecycle) start(why error) bool {
 	return true
 }
 
+// begun reports whether Run was called.
+func (l *lifecycle) begun() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase != idle
+}
+
 // to enters a phase, and reports whether it may follow the present one; if not, nothing changes. why is the reason why
 // nothing is written from now on. A nil why leaves the reason as it is where the new phase has no link.
 func (l *lifecycle) to(p phase, why error) bool {

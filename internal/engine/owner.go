@@ -93,6 +93,8 @@ type Event struct {
 	Age       time.Duration // of the oldest of Count
 	JSON      []byte        // of a frame, valid during the call
 	Rejection *wire.Error
+
+	Conversation string
 }
 
 // Kind is the kind of an Event.
@@ -116,5 +118,7 @@ const (
 	AckUnanswered                    // Count messages; Text: the first id
 	ReceiptDropped                   // a receipt that found no room; Text: its message
 	ConversationsWaiting             // Count conversations wait for a message that fails; Age, since it failed first
+	HandlerSlow                      // an attempt runs for long; Text: the message; Conversation, "": a receipt; Age; Count: of those that run
+	NotRun                           // a request waits for Run; Text: its action; Age
 	Kinds                            // the number of kinds: package blaze counts its own from here
 )

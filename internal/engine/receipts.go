@@ -21,13 +21,17 @@ type receipt struct {
 // receipts hands receipts to the owner, one at a time and in order. They are apart from the inbox, so that a flood of
 // them takes no room from messages. The goroutine exists only while there are receipts.
 type receipts struct {
-	handle func(*wire.Message) // may end its goroutine, but must not panic
+	handle func(*wire.Message)                    // may end its goroutine, but must not panic
+	slow   func(id string, running time.Duration) // once for each receipt that is handled for slowHandler
 
 	mu      sync.Mutex
 	queue   fifo.Queue[receipt]
 	running bool
 	busy    bool      // handle runs
 	began   time.Time // when it did
+	id      string    // that it runs for
+	watch   *time.Timer
+	told    bool // slow was called for the present one
 	stopped bool
 	idlers  []chan struct{}
 }
@@ -74,11 +78,55 @@ func (r *receipts) next() (receipt, bool) {
 	r.busy = r.queue.Len() > 0
 	if !r.busy {
 		r.running = false
+		r.unwatch()
 		r.tellIdle()
 		return receipt{}, false
 	}
-	r.began = time.Now()
-	return r.queue.Pop(), true
+	rc := r.queue.Pop()
+	r.began, r.id, r.told = time.Now(), rc.id, false
+	if r.watch == nil && r.slow != nil {
+		r.watch = time.AfterFunc(slowHandler, r.look)
+	}
+	return rc, true
+}
+
+// look tells of a receipt that is handled for long, or waits for that. The timer exists only while a receipt is handled.
+func (r *receipts) look() {
+	if id, running := r.slowOne(); id != "" {
+		r.slow(id, running)
+	}
+}
+
+func (r *receipts) slowOne() (id string, running time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.watch == nil || !r.busy || r.told {
+		return "", 0
+	}
+	running = time.Since(r.began)
+	if running < slowHandler {
+		r.watch.Reset(slowHandler - running)
+		return "", 0
+	}
+	r.told, r.watch = true, nil
+	return r.id, running
+}
+
+// unwatch stops the timer.
+func (r *receipts) unwatch() {
+	if r.watch != nil {
+		r.watch.Stop()
+		r.watch = nil
+	}
+}
+
+// abandon returns how many receipts are being handled, and does not watch them any more.
+func (r *receipts) abandon() int {
+	n, _ := r.handling()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unwatch()
+	return n
 }
 
 // stop takes nothing any more, and drops what waits.

@@ -75,7 +75,7 @@ func inJPEG(b []byte) []byte {
 func inPNG(b []byte) []byte {
 	for len(b) >= 12 {
 		size := binary.BigEndian.Uint32(b)
-		if uint64(size) > uint64(len(b)-12) {
+		if int64(size) > int64(len(b)-12) {
 			return nil
 		}
 		if string(b[4:8]) == "eXIf" {
@@ -89,14 +89,14 @@ func inPNG(b []byte) []byte {
 // inWebP returns the data of the chunk EXIF. Source: RFC 9649, 2.3 and 2.7.
 func inWebP(b []byte) []byte {
 	for len(b) >= 8 {
-		size := uint64(binary.LittleEndian.Uint32(b[4:]))
-		if size > uint64(len(b)-8) {
+		size := int64(binary.LittleEndian.Uint32(b[4:]))
+		if size > int64(len(b)-8) {
 			return nil
 		}
 		if string(b[:4]) == "EXIF" {
 			return bytes.TrimPrefix(b[8:8+size], head)
 		}
-		b = b[min(8+size+size%2, uint64(len(b))):]
+		b = b[min(8+size+size%2, int64(len(b))):]
 	}
 	return nil
 }

@@ -94,5 +94,6 @@ func (b *Box[M]) Abandon() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.abandoned.Store(true)
+	b.unwatch()
 	return b.handling
 }

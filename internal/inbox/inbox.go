@@ -58,6 +58,10 @@ type Config[M any] struct {
 	Due func(whole bool)
 	// Parked tells that a lane began to wait for another attempt. It is called under no lock.
 	Parked func()
+	// Slow tells, once for each attempt, that one has been running for SlowAfter; busy is how many run. It is called under
+	// no lock, and must not block. Nil: nobody is to be told.
+	SlowAfter time.Duration
+	Slow      func(key, id string, running time.Duration, busy int)
 	// LetGo takes a message with a verdict of Retry and Acked that Stop keeps from another attempt. It is called under no
 	// lock, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
 	LetGo func(m M)
@@ -81,6 +85,8 @@ type Box[M any] struct {
 	handling int
 	closing  closing
 	away     away
+	watch    *time.Timer // looks for slow attempts; nil: none has begun yet
+	watching bool        // watch runs: an attempt does that was not told of
 
 	stopped   bool        // takes nothing and starts nothing any more
 	abandoned atomic.Bool // does not hear results any more
@@ -109,6 +115,7 @@ type lane[M any] struct {
 	park    *time.Timer // runs while the first message is backing off
 
 	began  time.Duration // when the present attempt did
+	slow   bool          // the present attempt was told of
 	failed time.Duration // when the first message failed for the first time; 0: it did not, or the lane is empty
 }
 

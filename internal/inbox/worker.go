@@ -29,6 +29,9 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	}
 	if b.ready.Len() == 0 {
 		b.workers--
+		if b.workers == 0 {
+			b.unwatch()
+		}
 		b.tellIdle()
 		return nil, item[M]{}
 	}
@@ -38,7 +41,8 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 		//mutant:away-recall
 		b.recall(l, it.id)
 	}
-	l.stage, l.began = handling, now
+	l.stage, l.began, l.slow = handling, now, false
+	b.watchFrom(now, now)
 	it.attempt++
 	b.handling++
 	b.hire()

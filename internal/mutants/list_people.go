@@ -10,4 +10,28 @@ var people = []Mutant{
 		Name: "a turned picture keeps its width", By: unit("TestUploadImageIsTurned"),
 		Marker: "image-turned", Old: "turn.Turned()", New: "false",
 	},
+	{
+		Name: "equal warnings are all logged", By: unit("TestEqualWarningsAreThinned"),
+		Marker: "thin-warnings", Old: "k == nil ||", New: "k == nil || true ||",
+	},
+	{
+		Name: "each panic has its stack in the log", By: unit("TestStacksAreLoggedOnce"),
+		Marker: "stack-once", Old: "s.seen[sum] ||", New: "",
+	},
+	{
+		Name: "a stack is another one when the handler is tried again", By: unit("TestStacksAreLoggedOnce"),
+		Marker: "stack-user", New: "",
+	},
+	{
+		Name: "a slow handler is reported with each later one", By: unit("TestSlowHandlersAreReportedOnce"),
+		Marker: "slow-handler", New: "",
+	},
+	{
+		Name: "a request that waits for Run is not reported", By: unit("TestARequestBeforeRunIsReported"),
+		Marker: "send-before-run", Old: "!e.life.begun()", New: "false",
+	},
+	{
+		Name: "an id in capitals is another id", By: unit("TestAMessageWithIDsInCapitals"),
+		Marker: "lower-ids", New: "",
+	},
 }

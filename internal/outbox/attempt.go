@@ -1,8 +1,10 @@
 package outbox
 
 import (
+	"bytes"
 	"container/heap"
 	"time"
+	"unicode"
 
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -105,6 +107,9 @@ func (b *Box) Late(id []byte) bool {
 
 func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	e := b.byID[string(id)]
+	if e == nil && bytes.ContainsFunc(id, unicode.IsUpper) { // or each push would allocate a string
+		e = b.byID[wire.LowerID(string(id))]
+	}
 	if e == nil {
 		return false
 	}

@@ -1,0 +1,34 @@
+package engine
+
+import "time"
+
+// When something that takes long is reported.
+const (
+	slowHandler = time.Minute
+	runWait     = 5 * time.Second // of a request for the call of Run
+)
+
+// slow reports an attempt that runs for long.
+func (e *Engine) slow(conversation, id string, running time.Duration, busy int) {
+	e.observer.Observe(Event{Kind: HandlerSlow, Text: id, Conversation: conversation, Age: running, Count: busy})
+}
+
+// slowReceipt reports a receipt that is handled for long. It has no conversation.
+func (e *Engine) slowReceipt(id string, running time.Duration) {
+	e.observer.Observe(Event{Kind: HandlerSlow, Text: id, Age: running, Count: 1})
+}
+
+// watchRun reports a request that waits because Run was not called: it might wait for ever. There is a timer only
+// where Run was not called yet, until the request calls done.
+func (e *Engine) watchRun(action string) (done func()) {
+	if e.life.begun() {
+		return func() {}
+	}
+	timer := time.AfterFunc(runWait, func() {
+		//mutant:send-before-run
+		if !e.life.begun() {
+			e.observer.Observe(Event{Kind: NotRun, Text: action, Age: runWait})
+		}
+	})
+	return func() { timer.Stop() }
+}

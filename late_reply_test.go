@@ -63,6 +63,7 @@ func TestALateReplyIsNoPush(t *testing.T) {
 					var unconfirmed *blaze.UnconfirmedError
 					require.ErrorAs(t, err, &unconfirmed)
 				}
+				synctest.Wait()
 				before := r.Stats()
 				late.reply(tt(t, late))
 				time.Sleep(time.Second)

@@ -44,13 +44,11 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 	defer p.close()
 	for len(ids) > 0 {
 		n := min(e.cfg.AckBatch, len(ids))
-		err := p.enter(ctx)
-		if err == nil {
+		if err := p.enter(ctx); err != nil {
+			p.failed = append(p.failed, AckFailure{IDs: ids[:n], Outcome: outbox.Outcome{Err: err}})
+		} else {
 			n = e.acks.plural.Take(n)
-			err = p.write(ids[:n])
-		}
-		if err != nil {
-			p.ended(ids[:n], outbox.Outcome{Err: err})
+			p.write(ids[:n])
 		}
 		ids = ids[n:]
 	}
@@ -92,15 +90,15 @@ func (p *ackPipe) enter(ctx context.Context) error {
 }
 
 // write writes a frame, after enter.
-func (p *ackPipe) write(ids []string) error {
+func (p *ackPipe) write(ids []string) {
 	// A caller who waits until ctx ends has no limit of attempts, and is told of a 401.
 	r, err := ackRequest(p.status, ids, outbox.Request{})
 	if err != nil {
 		p.leave()
-		return err
+		p.ended(ids, outbox.Outcome{Err: err})
+		return
 	}
 	p.frames = append(p.frames, ackFrame{ids: ids, wait: p.e.outbox.Start(r)})
-	return nil
 }
 
 // wait waits for the oldest frame.

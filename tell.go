@@ -194,7 +194,7 @@ func (o *observer) opensGroup(conversationID string) {
 	first := o.opened.groups.first(conversationID)
 	o.mu.Unlock()
 	if first {
-		o.tell(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members of the "+
+		o.tellEach(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members of the "+
 			"group; further ones in this group are not reported", "conversation", conversationID)
 	}
 }
@@ -205,7 +205,7 @@ func (o *observer) opensUser(userID, reason string) {
 	first := o.opened.users.first(userID)
 	o.mu.Unlock()
 	if first {
-		o.tell(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to this "+
+		o.tellEach(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to this "+
 			"user are not reported", "user", userID, "reason", reason)
 	}
 }

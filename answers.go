@@ -22,11 +22,11 @@ import (
 // hand must not run while the Message is copied or printed.
 //
 // In the conversation of the bot with one user the reply is Encrypted if m was and the payload has an encrypted form
-// (PLAIN_ categories). Such a reply reaches users whose apps cannot open it, too: see Outgoing.Encrypted. In a group it
-// goes out in plain text, for all members; the Client logs that once for each group. To seal it for one member
+// (PLAIN_ categories). If the recipient has no session that can open it, it is sent in plain text: see
+// Outgoing.Encrypted. In a group it goes out in plain text, for all members; the Client logs that once for each group. To seal it for one member
 // instead, set RecipientID to the member's id, and Encrypted.
 //
-// The payload that arrived with m is sent as it arrived, whatever Send would say about it otherwise.
+// The payload that arrived with m is sent as it arrived, without validation.
 func (m *Message) NewReply(p Payload) Outgoing { return m.reply(p, false).Outgoing }
 
 // NewQuote is NewReply, quoting m. Every payload can quote but Recall and Pin.
@@ -118,7 +118,9 @@ func (m *Message) encode(p Payload) (value Payload, data []byte, passed bool, er
 	}
 	data, err = value.data()
 	if err == nil && bytes.Equal(data, m.Data) {
-		return value, data, false, nil
+		_, attached := payloadAttachment(value)
+		//mutant:passed-file
+		return value, data, attached, nil // a file goes on with its key, or without, as it came
 	}
 	//mutant:passed-on
 	if m.Data != nil && value.Category() == m.Category.Plain() && arrivedAs(value, m.Data) {

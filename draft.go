@@ -196,7 +196,8 @@ func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed boo
 	return nil
 }
 
-// fillAnswer adds the payload of an answer that is encrypted by default.
+// fillAnswer adds the payload of an answer that is encrypted by default. What cannot be encrypted goes out in plain
+// text, so that it reaches its reader.
 func (d *draft) fillAnswer(out Outgoing, value Payload, data []byte, passed bool) error {
 	open := true
 	switch {
@@ -207,6 +208,9 @@ func (d *draft) fillAnswer(out Outgoing, value Payload, data []byte, passed bool
 		d.open = "it has Mentions, and encrypted messages have none"
 	case sealedSize(len(data)) > batchBytes && len(data) <= maxData:
 		d.open = "it is too large to be encrypted"
+	//mutant:plain-file
+	case !passed && plainFile(value):
+		d.open = "its file was uploaded in plain text: UploadEncryptedImage and UploadEncrypted encrypt it"
 	default:
 		open = false
 	}
@@ -215,11 +219,13 @@ func (d *draft) fillAnswer(out Outgoing, value Payload, data []byte, passed bool
 		return d.fillPlain(&out, value, data, passed)
 	}
 	d.reply = &out
-	err := d.fillSealed(&out, value, data, passed)
-	if a, attached := payloadAttachment(value); err != nil && attached && len(a.Key) == 0 {
-		return &defaultError{err}
-	}
-	return err
+	return d.fillSealed(&out, value, data, passed)
+}
+
+// plainFile reports whether a payload value shows a file that is not encrypted. An encrypted message cannot.
+func plainFile(value Payload) bool {
+	a, attached := payloadAttachment(value)
+	return attached && len(a.Key) == 0 && len(a.Digest) == 0
 }
 
 // encode is encodePayload of out's payload; but of one that is passed on it returns the data that arrived, unchecked.

@@ -40,9 +40,9 @@ const (
 
 // sealedResult is what became of one.
 type sealedResult struct {
-	MessageID string       `json:"message_id"`
-	State     string       `json:"state"`
-	Sessions  sessionsList `json:"sessions"` // of a failed one: those that there are now
+	MessageID string          `json:"message_id"`
+	State     string          `json:"state"`
+	Sessions  json.RawMessage `json:"sessions"` // of a failed one: those that there are now
 }
 
 // sealedDenials is how often in a row something before the service may refuse a request for several messages. It may
@@ -140,6 +140,9 @@ func unconfirmed(err error) bool {
 	return errors.As(err, &u)
 }
 
+// errManySessions is why an answer is not encrypted that may go out in plain text.
+var errManySessions = errors.New("blaze: too large to be encrypted for all sessions of the recipient")
+
 // try encrypts items for the sessions that their recipients have now, and sends them. With many sessions an
 // encrypted message is longer than expected, so there may be several requests, one after the other.
 func (s *sealing) try(ctx context.Context, items []*item) {
@@ -158,6 +161,11 @@ func (s *sealing) try(ctx context.Context, items []*item) {
 			continue
 		}
 		if m.json, m.err = s.c.sealMessage(m.draft, sessions[m.RecipientID]); m.err != nil {
+			continue
+		}
+		//mutant:many-sessions
+		if m.reply != nil && len("[]")+len(m.json) > batchBytes {
+			m.json, m.err = nil, errManySessions
 			continue
 		}
 		more := len(m.json) + len(",")
@@ -262,10 +270,11 @@ func (c *Client) settleSealed(items []*item, results []sealedResult, unsure bool
 }
 
 // changedSessions notes that the sessions of a recipient are not those that m was encrypted for.
-func (c *Client) changedSessions(m *item, sessions []session) error {
+func (c *Client) changedSessions(m *item, sessions json.RawMessage) error {
 	m.changed = true
-	if len(sessions) > 0 {
-		c.sessions.set(m.RecipientID, sessions)
+	var now sessionsList
+	if json.Unmarshal(sessions, &now) == nil && !now.odd && len(now.all) > 0 {
+		c.sessions.set(m.RecipientID, now.all)
 	} else {
 		c.sessions.drop(m.RecipientID)
 	}
@@ -277,10 +286,15 @@ func (c *Client) changedSessions(m *item, sessions []session) error {
 // sealMessage makes the JSON of one message of the request. The checksum is over all sessions that are known, as the
 // service counts them, those that nothing can be sealed for too.
 func (c *Client) sealMessage(d *draft, all []session) (json.RawMessage, error) {
-	sessions := usable(c.signer, all)
+	sessions, odd := usable(c.signer, all)
 	if len(sessions) == 0 {
 		c.sessions.drop(d.RecipientID) // so that the next message finds a new one at once
-		return nil, fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
+		err := fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
+		//mutant:odd-key
+		if odd {
+			err = fmt.Errorf("%w: %w", err, errOddSessions)
+		}
+		return nil, err
 	}
 	blob, err := seal.Seal(c.signer, sessions, d.Data)
 	if err != nil {

@@ -37,14 +37,22 @@ func (c *Client) opened(d *draft, why string) (*draft, error) {
 	return p, nil
 }
 
-// inPlain gives an item its plain form if it may have one, and its recipient has no session that can open the
-// encrypted one. Else it reports false and leaves the error.
+// inPlain gives an item its plain form if it may have one, and it cannot be encrypted for its recipient. Else it reports
+// false and leaves the error.
 func (c *Client) inPlain(m *item) bool {
+	var why string
+	switch {
+	case errors.Is(m.err, errOddSessions): // nobody knows whether the recipient has one
 	//mutant:no-session-opens
-	if m.reply == nil || !errors.Is(m.err, ErrNoSession) {
+	case errors.Is(m.err, ErrNoSession):
+		why = "the recipient has no session that can open encrypted messages"
+	case errors.Is(m.err, errManySessions):
+		why = "it is too large to be encrypted for all sessions of the recipient"
+	}
+	if m.reply == nil || why == "" {
 		return false
 	}
-	p, err := c.opened(m.draft, "the recipient has no session that can open encrypted messages")
+	p, err := c.opened(m.draft, why)
 	if err != nil {
 		m.err = fmt.Errorf("%w; it cannot be sent in plain text either: %w", m.err, err)
 		return false

@@ -3,7 +3,9 @@ package blaze_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 
@@ -19,6 +21,7 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 	sealed := plain
 	sealed.Key, sealed.Digest = sealedKey, sealedDigest
 	raw := blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(`{"attachment_id":1,"key":"c2VjcmV0"}`)}
+	escaped := blaze.Raw{As: "PLAIN_DATA", Data: []byte(`[{},{"digest":"c2VjcmV0","k\u0065y":"c2VjcmV0"}]`)}
 	transcript := blaze.Transcript{{TranscriptID: messageA, MessageID: messageB, Category: "PLAIN_IMAGE", MediaKey: sealedKey}}
 	for name, c := range map[string]struct {
 		conversation string
@@ -26,9 +29,6 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 		send         func(context.Context, *blaze.Client, *blaze.Message) error
 		says         string
 	}{
-		"a plain picture": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			return c.Reply(ctx, m, plain)
-		}, "UploadEncryptedImage"},
 		"an encrypted picture to a group": {conversationA, false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
 			return c.Reply(ctx, m, sealed)
 		}, "Reupload"},
@@ -42,6 +42,10 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 		}, "Reupload"},
 		"a picture that cannot be read forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
 			_, err := c.Send(ctx, m.NewForward(conversationB, raw))
+			return err
+		}, "Reupload"},
+		"one with an odd spelling forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+			_, err := c.Send(ctx, m.NewForward(conversationB, escaped))
 			return err
 		}, "Reupload"},
 		"an encrypted picture that nobody can open": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
@@ -72,6 +76,35 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 			r.idle()
 			assert.Equal(t, 3, r.failures.len(), "it is tried again")
 			assert.Empty(t, r.Sent())
+		})
+	}
+}
+
+// A picture that was uploaded in plain text reaches everybody in plain text, and the log says what to do.
+func TestAPlainPictureAnswersAnEncryptedMessage(t *testing.T) {
+	for name, nobody := range map[string]bool{"a session": false, "no session": true} {
+		bubble(t, name, func(t *testing.T) {
+			r := prepare(t, nil)
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				picture, err := r.UploadImage(ctx, bytes.NewReader(picture(t, asJPEG, red(100, 50))))
+				if err != nil {
+					return err
+				}
+				_, err = r.SendBatch(ctx, m.NewReply(picture))
+				return errors.Join(err, r.Reply(ctx, m, picture))
+			})
+			if nobody {
+				nobodyCanOpen(r.Server)
+			}
+			r.secret("alice", "", "question")
+			r.idle()
+			assert.Empty(t, r.failures.all())
+			require.Len(t, r.Sent(), 2)
+			for _, out := range r.Sent() {
+				assert.False(t, out.Encrypted)
+				assert.IsType(t, blaze.Image{}, out.Payload)
+			}
+			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "UploadEncryptedImage"))
 		})
 	}
 }

@@ -1,7 +1,7 @@
 package blaze
 
 import (
-	"bytes"
+	"encoding/json"
 	"reflect"
 	"strings"
 )
@@ -14,8 +14,8 @@ type origin struct {
 	// by default. An author who changes one of them decides alone.
 	conversation, recipient string
 
-	passed bool   // the payload is the one that arrived,
-	data   string // as this
+	passed bool   // the payload is unchanged from the message
+	data   string // with passed: the data of the message
 }
 
 // arrivedAs reports whether value is what data decodes to, and may be passed on.
@@ -49,16 +49,33 @@ func hasKey(value Payload) bool {
 			}
 		}
 	case Raw:
-		if !sealable(v) || v.As == CategoryPlainText || v.As == CategoryPlainPost {
-			return false
-		}
-		return bytes.Contains(v.Data, []byte(`"key"`)) || bytes.Contains(v.Data, []byte(`"media_key"`))
+		//mutant:raw-key
+		return sealable(v) && v.As != CategoryPlainText && v.As != CategoryPlainPost && namesKey(v.Data)
 	}
 	return false
 }
 
-// defaultError is an [InvalidError] that the author of a message did not cause alone: the message is encrypted, or is
-// not, because the message it answers was. A handler that returns it is tried again: a text would have been sent.
+// namesKey reports whether data is a JSON object with a key or a digest, or a list with such an object.
+func namesKey(data []byte) bool {
+	var list []json.RawMessage
+	if json.Unmarshal(data, &list) != nil {
+		list = []json.RawMessage{data}
+	}
+	for _, element := range list {
+		var fields map[string]json.RawMessage
+		_ = json.Unmarshal(element, &fields)
+		for _, name := range []string{"key", "digest", "media_key", "media_digest"} {
+			if v := string(fields[name]); v != "" && v != "null" && v != `""` {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// defaultError is an [InvalidError] that the author of a message did not cause alone: the file of an answer was
+// encrypted, because the message answered was, and the answer can only go out in plain text. A handler that returns it
+// is tried again: a text would have been sent.
 type defaultError struct{ invalid error }
 
 // Error returns the text of the InvalidError.

@@ -41,9 +41,12 @@ var passedOn = map[string]struct {
 	"an empty post":             {"PLAIN_POST", ``, "Post"},
 	"a text":                    {"PLAIN_TEXT", "hi", ""},
 	"a plain file with its key": {"PLAIN_DATA", `{"attachment_id":"` + attachmentID + `","size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
-	"an empty list of pieces":   {"PLAIN_TRANSCRIPT", `[]`, "Transcript"},
-	"what is not known":         {"PLAIN_HOLOGRAM", `{`, ""},
-	"what does not fit":         {"PLAIN_IMAGE", `{"attachment_id":[]}`, ""},
+	// In the order in which this package writes it, too.
+	"a plain picture with its key": {"PLAIN_IMAGE", `{"attachment_id":"` + attachmentID + `","mime_type":"","width":1,"height":1,"size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
+	"a plain film":                 {"PLAIN_VIDEO", `{"attachment_id":"` + attachmentID + `","mime_type":"","width":1,"height":1,"size":9,"duration":0}`, ""},
+	"an empty list of pieces":      {"PLAIN_TRANSCRIPT", `[]`, "Transcript"},
+	"what is not known":            {"PLAIN_HOLOGRAM", `{`, ""},
+	"what does not fit":            {"PLAIN_IMAGE", `{"attachment_id":[]}`, ""},
 }
 
 // What arrived can be passed on, whichever way, and goes out byte for byte.
@@ -112,7 +115,7 @@ func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
 				_, err := r.Send(ctx, to)
 				if _, err := r.Send(ctx, m.NewForward(conversationB, m.Payload)); err != nil {
 					assert.ErrorContains(t, err, "Reupload")
-					assert.Equal(t, "a plain file with its key", name)
+					assert.Equal(t, "Attachment.Key", c.field)
 				}
 				return errors.Join(err, r.Reply(ctx, m, m.Payload))
 			})

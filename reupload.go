@@ -7,7 +7,7 @@ import (
 
 // Reupload stores an encrypted file once more as a plain one, for a message in plain text: a [Message.NewForward] of an
 // encrypted picture, for example. Whoever can read that message can read the file. ID and Size of the result are the new
-// file's, MimeType is a's where it is set, and Key and Digest are nil. An Attachment without a Key is a plain file
+// file's, MimeType is a's where it is set, Shareable is a's, and Key and Digest are nil. An Attachment without a Key is a plain file
 // already: it is returned as it is, and nothing is requested.
 //
 // It streams: the memory it takes does not depend on the size. Where a.Size is not above 0, the file is downloaded twice, first to
@@ -18,7 +18,7 @@ func (c *Client) Reupload(ctx context.Context, a Attachment) (Attachment, error)
 	if len(a.Key) == 0 && len(a.Digest) == 0 {
 		return a, nil
 	}
-	if a.Size <= 0 || a.Size > maxUpload { // not said, an empty file, or an error to be found out before the upload
+	if a.Size <= 0 || a.Size > maxUpload { // not said, or wrong; an empty file has 0
 		size, err := c.measure(ctx, a)
 		if err != nil {
 			return Attachment{}, err
@@ -38,6 +38,7 @@ func (c *Client) Reupload(ctx context.Context, a Attachment) (Attachment, error)
 	if a.MimeType != "" {
 		plain.MimeType = a.MimeType
 	}
+	plain.Shareable = a.Shareable
 	return plain, nil
 }
 

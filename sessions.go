@@ -3,7 +3,6 @@ package blaze
 import (
 	"context"
 	"crypto/ecdh"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/lenient"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // mostSessions is the number of users that have remembered sessions; the least recently used is forgotten first.
@@ -41,39 +41,73 @@ type session struct {
 	PublicKey string `json:"public_key"` // X25519, raw URL base64
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. What is odd in a session is as if it was not there.
+// unreadable is the PublicKey of a session that has one of another kind than text.
+const unreadable = "?"
+
+// UnmarshalJSON implements [json.Unmarshaler]. What is odd in a session is "", but for its key: a session without a key
+// cannot open encrypted messages, and one with a key that cannot be read is not known to be such.
 func (s *session) UnmarshalJSON(p []byte) error {
 	var v struct {
-		UserID    lenient.String `json:"user_id"`
-		SessionID lenient.String `json:"session_id"`
-		PublicKey lenient.String `json:"public_key"`
+		UserID    lenient.String  `json:"user_id"`
+		SessionID lenient.String  `json:"session_id"`
+		PublicKey json.RawMessage `json:"public_key"`
 	}
 	err := json.Unmarshal(p, &v)
-	*s = session{UserID: string(v.UserID), SessionID: string(v.SessionID), PublicKey: string(v.PublicKey)}
+	*s = session{UserID: string(v.UserID), SessionID: string(v.SessionID)}
+	if len(v.PublicKey) > 0 && string(v.PublicKey) != "null" && json.Unmarshal(v.PublicKey, &s.PublicKey) != nil {
+		s.PublicKey = unreadable
+	}
 	return err
 }
 
-// sessionsList are the sessions that an answer has beside other things. What is no list of them is empty.
-type sessionsList []session
+// sessionsList are sessions in an answer. One that is no object, or names no user, is odd: it may be anybody's.
+type sessionsList struct {
+	all []session
+	odd bool
+}
 
-// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil.
+// UnmarshalJSON implements [json.Unmarshaler]. Null is an empty list, as some encoders write one.
 func (l *sessionsList) UnmarshalJSON(p []byte) error {
-	_ = json.Unmarshal(p, (*lenient.List[session])(l))
+	var elements []json.RawMessage
+	if err := json.Unmarshal(p, &elements); err != nil {
+		return err
+	}
+	for _, element := range elements {
+		var s session
+		if json.Unmarshal(element, &s) != nil || s.UserID == "" {
+			l.odd = true
+			continue
+		}
+		l.all = append(l.all, s)
+	}
 	return nil
 }
+
+// has reports whether there is a session of the user, whose id is in lower case.
+func (l *sessionsList) has(user string) bool {
+	return slices.ContainsFunc(l.all, func(s session) bool { return strings.EqualFold(s.UserID, user) })
+}
+
+// errOddSessions means that it is not known whether a user has a session. To take the user for one without any would be
+// to send in plain text what was to be encrypted.
+var errOddSessions = errors.New("POST /sessions/fetch answers with a session that cannot be read")
 
 // fetchSessions returns a function that asks the service for the sessions of users, until it answers.
 func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session, error) {
 	return func(ctx context.Context, users []string) ([]session, error) {
-		var all lenient.List[session]
+		var list sessionsList
 		err := guard.Apart(func() error {
-			_, err := api.Make(ctx, rest.Request{Method: "POST", Path: "/sessions/fetch", In: users, Out: &all, Patient: true})
+			_, err := api.Make(ctx, rest.Request{Method: "POST", Path: "/sessions/fetch", In: users, Out: &list, Patient: true})
 			return err
 		})
 		if err != nil {
 			return nil, httpError(err)
 		}
-		return all, nil
+		//mutant:odd-sessions
+		if list.odd && slices.ContainsFunc(users, func(user string) bool { return !list.has(user) }) {
+			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, errOddSessions)
+		}
+		return list.all, nil
 	}
 }
 
@@ -223,23 +257,32 @@ func (l *lookup) wait(ctx context.Context) (map[string][]session, error) {
 	return found, r.Err
 }
 
-// usable returns the sessions that a message can be sealed for: those with a key that a secret can be agreed on with.
-func usable(signer *auth.Signer, all []session) (found []seal.Session) {
+// usable returns the sessions that a message can be sealed for: those with a key that a secret can be agreed on with. odd
+// says that another one has a key that cannot be used.
+func usable(signer *auth.Signer, all []session) (found []seal.Session, odd bool) {
 	for _, s := range all {
-		public, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s.PublicKey, "="))
+		if s.PublicKey == "" || len(found) == seal.MostSessions {
+			continue
+		}
 		id, valid := canonicalUUID(s.SessionID)
-		if err != nil || !valid || len(found) == seal.MostSessions {
+		public, err := wire.AppendBase64(nil, []byte(s.PublicKey))
+		if err != nil || !valid || !agrees(signer, public) {
+			odd = true
 			continue
 		}
-		key, err := ecdh.X25519().NewPublicKey(public)
-		if err != nil {
-			continue
-		}
-		if _, err := signer.Shared(key); err == nil { // else the key is of low order
-			found = append(found, seal.Session{ID: id, Public: public})
-		}
+		found = append(found, seal.Session{ID: id, Public: public})
 	}
-	return found
+	return found, odd
+}
+
+// agrees reports whether a secret can be agreed on with the owner of an X25519 key. With a key of low order it cannot.
+func agrees(signer *auth.Signer, public []byte) bool {
+	key, err := ecdh.X25519().NewPublicKey(public)
+	if err != nil {
+		return false
+	}
+	_, err = signer.Shared(key)
+	return err == nil
 }
 
 // changed forgets the sessions of the user that a SYSTEM_SESSION message names.

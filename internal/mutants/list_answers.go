@@ -58,4 +58,28 @@ var answers = []Mutant{
 		Name: "an encrypted picture is not encrypted", By: unit("TestAPictureAnswersAnEncryptedMessage"),
 		Marker: "encrypted-image", Old: "c.UploadEncrypted", New: "c.Upload",
 	},
+	{
+		Name: "a list of sessions that cannot be read is empty", By: unit("TestOddSessionsDoNotOpenAnAnswer"),
+		Marker: "odd-sessions", Old: "list.odd", New: "false",
+	},
+	{
+		Name: "a session whose key cannot be read is none", By: unit("TestOddSessionsDoNotOpenAnAnswer"),
+		Marker: "odd-key", Old: "if odd", New: "if false && odd",
+	},
+	{
+		Name: "an answer is encrypted for more sessions than a request has room for", By: unit("TestAnAnswerTooLargeForManySessions"),
+		Marker: "many-sessions", Old: "m.reply != nil", New: "false",
+	},
+	{
+		Name: "a plain file does not answer an encrypted message", By: unit("TestAPlainPictureAnswersAnEncryptedMessage"),
+		Marker: "plain-file", Old: "!passed && plainFile(value)", New: "false",
+	},
+	{
+		Name: "a file that is passed on as it came is checked", By: unit("TestWhatArrivedIsPassedOn"),
+		Marker: "passed-file", Old: "attached, nil", New: "attached && false, nil",
+	},
+	{
+		Name: "the key of a file that cannot be read goes out in plain text", By: unit("TestFilesOfAnswersToAnEncryptedMessage"),
+		Marker: "raw-key", Old: "namesKey(v.Data)", New: "false",
+	},
 }

@@ -36,7 +36,7 @@ var answers = []Mutant{
 	},
 	{
 		Name: "whoever has no session is not answered", By: unit("TestAReplyThatNobodyCouldOpen"),
-		Marker: "no-session-opens", Old: "m.reply == nil", New: "true",
+		Marker: "no-session-opens", Old: "errors.Is(m.err, ErrNoSession)", New: "false",
 	},
 	{
 		Name: "a batch does not answer whoever has no session", By: unit("TestAReplyThatNobodyCouldOpen"),

@@ -399,6 +399,8 @@ func FuzzDecode(f *testing.F) {
 		`{"id":"x","error":null,"data":null}`, `{"id":"\ud800","data":1e999}`, `{"id":"x","data":{},"data":{"silent":true}}`,
 		push(`{"silent":true,"silent":null,"expire_in":-0,"created_at":[],"created_at":"x"}`), push(`{"USER_ID":"u","K":"ſ","a":{"b":[1.5e-3]}}`),
 		`{"id":"x","new":{[1]}}`, `{"id":"x","new":[[],{}],"a":-1}`, " { \"id\"\t:\r\"\" \n} ", push(`{"status":"READ","updated_at":"0001-01-01T00:00:00+01:00"}`),
+		`{"ACtion":"0","dAtA":{"updAted_At":"0000000000"}}`, push(`{"message_id":"\"\\","user_id":5}`), `{"id":5,"data":{"message_id":"\n"}}`,
+		push(`{"created_at":"2023-04-28T10:01:32.387507-0700","updated_at":"2023-04-28 10:01:32+0545"}`),
 	} {
 		f.Add([]byte(s))
 	}

@@ -130,8 +130,9 @@ func readCard(f *fields) Card {
 	if buttons, _ := readObjects("actions", f.values["actions"], readButton); len(buttons) > 0 {
 		c.Actions = buttons
 	}
-	if c.Title == "" && c.CoverURL == "" && c.Description == "" && len(c.Actions) == 0 {
-		f.fail("title", "missing, and so are cover, description and actions")
+	//mutant:odd-card
+	if c.Title == "" && c.CoverURL == "" && c.Description == "" && c.Action == "" && len(c.Actions) == 0 {
+		f.fail("title", "missing, and so are cover, description, action and actions")
 	}
 	return c
 }

@@ -7,6 +7,10 @@ var odd = []Mutant{
 		Marker: "temporary-silent", New: "return passing(code) || passing(status)",
 	},
 	{
+		Name: "a status of 499 passes by itself", By: unit("TestWhatPassesByItself"),
+		Marker: "temporary-codes", Old: "500", New: "499",
+	},
+	{
 		Name: "of joined refusals the first decides", By: unit("TestWhatAHandlerReturnsDecides"),
 		Marker: "temporary-joined", New: "return temporary(e.Unwrap()[0])",
 	},

@@ -127,8 +127,8 @@ func passing(n int) bool {
 	return n >= 500 && n <= 599
 }
 
-// Error is a refusal by the service: it answered, and the answer was no. By its word nothing was stored: where an
-// earlier try of the same message may have been, the refusal comes inside an [UnconfirmedError].
+// Error is an error response of the service: the message was not stored. If an earlier attempt may have been, it is
+// wrapped in an [UnconfirmedError].
 type Error struct {
 	Code        Code            // what the service calls it
 	Status      int             // the HTTP status it belongs to; the service uses 202 for refusals of the request itself

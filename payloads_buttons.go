@@ -77,8 +77,8 @@ func decodeButtonGroup(_ string, data []byte) (Payload, error) {
 // Card is a title and a text to be opened, in one of two styles. With Action it is a small card with an icon that opens an
 // address: that style is the one of the service's list of websocket messages. With Actions, or CoverURL, or both, it is a
 // larger one, with a cover above and buttons below, for Messenger from 2024 on. To be sent it needs one of the two
-// styles, not both: an app that finds Action ignores all that belongs to the newer style. In a received card of the newer
-// style the title and the description may be empty.
+// styles, not both: an app that finds Action ignores all that belongs to the newer style. In a received card the title and
+// the description may be empty.
 type Card struct {
 	AppID       string   // the bot the card is from, a UUID; may be empty
 	IconURL     string   // style with Action; may be empty
@@ -130,8 +130,9 @@ func readCard(f *fields) Card {
 	if buttons, _ := readObjects("actions", f.values["actions"], readButton); len(buttons) > 0 {
 		c.Actions = buttons
 	}
-	if c.Title == "" && c.CoverURL == "" && c.Description == "" && len(c.Actions) == 0 {
-		f.fail("title", "missing, and so are cover, description and actions")
+	//mutant:odd-card
+	if c.Title == "" && c.CoverURL == "" && c.Description == "" && c.Action == "" && len(c.Actions) == 0 {
+		f.fail("title", "missing, and so are cover, description, action and actions")
 	}
 	return c
 }

@@ -43,7 +43,8 @@ func readObject(path string, data []byte) *fields {
 	return f
 }
 
-// readObjects reads an array of objects. What is no object is left out.
+// readObjects reads an array of objects. What is no object is left out; an array that is left without any is a fault,
+// because it would say nothing, but an empty one is not.
 func readObjects[T any](path string, data []byte, read func(*fields) T) ([]T, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(data, &list); err != nil {
@@ -52,17 +53,22 @@ func readObjects[T any](path string, data []byte, read func(*fields) T) ([]T, er
 	if list == nil {
 		return nil, errors.New(at(path) + "null where a JSON array should be")
 	}
-	out := make([]T, 0, len(list))
+	// It grows with the objects: an element that is left out may have one byte, and a T has up to 500.
+	out := make([]T, 0, min(len(list), maxButtons))
 	for i, raw := range list {
-		f := readObject(path+"["+strconv.Itoa(i)+"].", raw)
 		//mutant:odd-element
-		if f.err != nil {
+		if raw[0] != '{' {
 			continue
 		}
+		f := readObject(path+"["+strconv.Itoa(i)+"].", raw)
 		out = append(out, read(f))
 		if f.err != nil {
 			return nil, f.err
 		}
+	}
+	//mutant:odd-nothing
+	if len(out) == 0 && len(list) > 0 {
+		return nil, errors.New(at(path) + "an array without any object")
 	}
 	return out, nil
 }

@@ -1,8 +1,11 @@
 package blaze_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +51,7 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 		{"APP_CARD", `{"title":"t","cover":{"url":{}},"actions":[null],"shareable":"true"}`, blaze.Card{Title: "t", Shareable: ptr(true)}},
 		{"APP_CARD", `{"cover":{"url":"u"},"actions":[{"label":"l","color":"#46B8DA","action":"a"}]}`, blaze.Card{CoverURL: "u", Actions: []blaze.Button{{"l", "#46B8DA", "a"}}}},
 		{"APP_CARD", `{"description":"d"}`, blaze.Card{Description: "d"}},
+		{"APP_CARD", `{"icon_url":"u","action":"https://example.com"}`, blaze.Card{IconURL: "u", Action: "https://example.com"}},
 		// Times, with and without zone.
 		{"SYSTEM_SAFE_INSCRIPTION", `{"snapshot_id":"s","created_at":"2024-01-01T08:00:00.5"}`, blaze.SafeSnapshot{SnapshotID: "s", CreatedAt: at}},
 		{"SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","created_at":"2024-01-01 16:00:00.5+08:00"}`, blaze.SafeSnapshot{SnapshotID: "s", CreatedAt: at}},
@@ -64,6 +68,19 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, blaze.DecodePayload(c.category, []byte(c.data)), c.data)
 	}
+}
+
+// What is left out of a list takes no room.
+func TestAListOfOddElementsTakesNoRoom(t *testing.T) {
+	const elements = 100_000
+	data := []byte(`[{"message_id":"m"}` + strings.Repeat(",1", elements) + `]`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	p := blaze.DecodePayload("PLAIN_TRANSCRIPT", data)
+	runtime.ReadMemStats(&after)
+	assert.Equal(t, blaze.Transcript{{MessageID: "m"}}, p)
+	// A json.RawMessage has 24 bytes, and the list of them doubles on its way; a TranscriptMessage has more than 400.
+	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)/elements, uint64(250))
 }
 
 // What today's services and apps say beside the rest has a place, and is written where it is read.
@@ -106,16 +123,30 @@ var accompanying = []struct {
 	{"PLAIN_LOCATION", `"latitude":1`, []string{"longitude", "name", "address"}},
 	{"APP_CARD", `"title":"t"`, []string{"app_id", "icon_url", "cover_url", "cover", "description", "action", "actions", "shareable"}},
 	{"MESSAGE_RECALL", `"message_id":"m"`, []string{"other"}},
+	{"MESSAGE_PIN", `"action":"PIN","message_ids":["m"]`, []string{"other", "conversation_id"}},
 	{"SYSTEM_CONVERSATION", `"action":"ADD"`, []string{"participant_id", "user_id", "role", "expire_in"}},
 	{"SYSTEM_ACCOUNT_SNAPSHOT", `"snapshot_id":"s"`, []string{"type", "memo", "created_at", "opening_balance", "closing_balance"}},
 	{"SYSTEM_SAFE_SNAPSHOT", `"snapshot_id":"s"`, []string{"type", "user_id", "transaction_hash", "memo", "deposit_hash", "inscription_hash", "created_at", "request_id", "deposit"}},
 }
 
-// FuzzAccompanyingFields puts any JSON into every field that a payload can do without.
+// listed are payloads that are lists of objects, of which none needs any field, and the names of fields that may be odd.
+var listed = []struct {
+	category blaze.Category
+	beside   []string
+}{
+	{"APP_BUTTON_GROUP", []string{"label", "color", "action", "other"}},
+	{"PLAIN_TRANSCRIPT", []string{
+		"transcript_id", "message_id", "user_id", "user_full_name", "category", "created_at", "content", "media_url", "media_name",
+		"media_size", "media_width", "media_height", "media_mime_type", "media_duration", "media_status", "media_waveform", "thumb_image",
+		"thumb_url", "media_created_at", "sticker_id", "shared_user_id", "mentions", "quote_id", "quote_content", "caption", "other",
+	}},
+}
+
+// FuzzAccompanyingFields puts any JSON into every field that a payload can do without, and into lists.
 func FuzzAccompanyingFields(f *testing.F) {
 	for _, odd := range []string{
 		`null`, `true`, `""`, `"x"`, `-1`, `1.5`, `1e999`, `"1e17"`, `[]`, `{}`, `[null,{"label":5}]`, `{"url":7}`, `"2024-13-01"`, `"\ud800"`,
-		`{"deposit_index":"x"}`, `99999999999999999999999`, `"="`,
+		`{"deposit_index":"x"}`, `99999999999999999999999`, `"="`, ` {"media_key":"!"}`,
 	} {
 		f.Add([]byte(odd))
 	}
@@ -123,13 +154,27 @@ func FuzzAccompanyingFields(f *testing.F) {
 		if !json.Valid(odd) {
 			return
 		}
+		fits := func(category blaze.Category, data string) {
+			if raw, ok := blaze.DecodePayload(category, []byte(data)).(blaze.Raw); ok {
+				t.Fatalf("%s %s: %v", category, data, raw.Err)
+			}
+		}
 		for _, p := range accompanying {
 			for _, name := range p.beside {
-				data := `{` + p.needed + `,"` + name + `":` + string(odd) + `}`
-				if raw, ok := blaze.DecodePayload(p.category, []byte(data)).(blaze.Raw); ok {
-					t.Fatalf("%s %s: %v", p.category, data, raw.Err)
-				}
+				fits(p.category, `{`+p.needed+`,"`+name+`":`+string(odd)+`}`)
 			}
+		}
+		for _, p := range listed {
+			for _, name := range p.beside {
+				fits(p.category, `[{},{"`+name+`":`+string(odd)+`}]`)
+				fits(p.category, `[{"`+name+`":`+string(odd)+`}]`)
+			}
+		}
+		fits("MESSAGE_PIN", `{"action":"PIN","message_ids":["m",`+string(odd)+`]}`)
+		// An element of a transcript that is an object may have a key that cannot be read, which is a fault.
+		fits("APP_BUTTON_GROUP", `[{},`+string(odd)+`]`)
+		if bytes.TrimSpace(odd)[0] != '{' {
+			fits("PLAIN_TRANSCRIPT", `[{},`+string(odd)+`]`)
 		}
 	})
 }

@@ -15,7 +15,7 @@ import (
 // it waits. The error is an
 //
 //   - [InvalidError] when the message cannot be sent: nothing was written;
-//   - *[Error] when the server refused it: by its word nothing was stored;
+//   - *[Error] when the server rejected the message; it was not stored;
 //   - [UnconfirmedError] when it was written and ctx or the Client ended before an answer, or a refusal came only after a try
 //     without one: Send again with its MessageID;
 //   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection error);

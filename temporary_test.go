@@ -2,6 +2,9 @@ package blaze_test
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -64,6 +67,61 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			assert.Greater(t, time.Since(began), time.Second, "two waits")
 		})
 	}
+}
+
+// Which numbers pass by themselves, as a code or as a status, is the same over the websocket and over HTTP.
+func TestWhatPassesByItself(t *testing.T) {
+	for number, passes := range map[int]bool{
+		0: false, 428: false, 429: true, 430: false, 499: false, 500: true, 501: true, 503: true, 599: true, 600: false,
+		6999: false, 7000: true, 7001: true, 7002: false,
+	} {
+		for _, refusal := range []blaze.Error{{Code: blaze.Code(number), Status: 202}, {Code: 10001, Status: number}, {Status: number}} {
+			tries, passes := 1, passes || refusal.Code == 0 && refusal.Status == 0 // who says neither says nothing against it
+			if passes {
+				tries = 2
+			}
+			text := fmt.Sprintf(`"error":{"code":%d,"status":%d}`, refusal.Code, refusal.Status)
+			over := func(way string, do func(t *testing.T) (written int, err error)) {
+				bubble(t, text+" over "+way, func(t *testing.T) {
+					written, err := do(t)
+					var refused *blaze.Error
+					require.ErrorAs(t, err, &refused)
+					assert.Equal(t, refusal.Code, refused.Code)
+					assert.Equal(t, passes, refused.Temporary())
+					assert.Equal(t, tries, written)
+				})
+			}
+			over("the websocket", func(t *testing.T) (int, error) { return sendRefused(t, text) })
+			over("HTTP", func(t *testing.T) (int, error) { return openRefused(t, text) })
+		}
+	}
+}
+
+// sendRefused sends a message that is refused with that error at both of its attempts.
+func sendRefused(t *testing.T, text string) (written int, err error) {
+	s := newReplyingServer(t)
+	s.answer = func(r request) bool {
+		if r.Action == actionSend {
+			r.reply("," + text)
+		}
+		return r.Action == actionSend
+	}
+	r := s.run(nil, func(cfg *blaze.Config) { cfg.SendAttempts = 2 })
+	_, err = r.Send(t.Context(), textA)
+	return len(r.written.of(actionSend)), err
+}
+
+// openRefused opens a conversation and is refused likewise, over HTTP.
+func openRefused(t *testing.T, text string) (written int, err error) {
+	c := newClient(t, keyOf(botID), blaze.Config{}, func(cfg *blaze.Config) {
+		cfg.SendAttempts = 2
+		cfg.HTTPClient = &http.Client{Transport: roundTripper(func() (*http.Response, error) {
+			written++
+			return &http.Response{StatusCode: http.StatusAccepted, Body: io.NopCloser(strings.NewReader("{" + text + "}"))}, nil
+		})}
+	})
+	_, err = c.OpenConversation(t.Context(), userID("a"))
+	return written, err
 }
 
 // An odd error is the answer to its request, and not a frame to be skipped: the request would wait for ever.

@@ -82,8 +82,12 @@ func Bool(raw []byte) (b, ok bool) {
 	return text == "true", text == "true" || text == "false"
 }
 
-// layouts are those of RFC 3339, and what is left of it without the zone. Go reads a fraction where none is asked for.
-var layouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05"}
+// layouts are those of RFC 3339, the same without the colon in the zone, and what is left without the zone. Go reads a
+// fraction where none is asked for.
+var layouts = []string{
+	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04:05-0700",
+	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04:05-0700",
+}
 
 // Time returns a moment in UTC. Without a zone it is taken as UTC. ok is false for what is none, which is the zero time.
 func Time(s string) (t time.Time, ok bool) {

@@ -209,6 +209,10 @@ var delivery = []Mutant{
 		Marker: "rest-gateway", New: "return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: status}}",
 	},
 	{
+		Name: "an error without code and status is a gateway's, whatever HTTP reports", By: in("rest", "TestRefusals"),
+		Marker: "rest-codeless", Old: "&& !succeeds(status)", New: "",
+	},
+	{
 		Name: "a 429 over HTTP does not ask the limiter", By: unit("TestTheLimiterAfterA429OverHTTP"),
 		Marker: "rest-pace", Old: "r.Pace != nil", New: "false",
 	},

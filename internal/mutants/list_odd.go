@@ -7,6 +7,10 @@ var odd = []Mutant{
 		Marker: "temporary-silent", New: "return passing(code) || passing(status)",
 	},
 	{
+		Name: "a status of 499 passes by itself", By: unit("TestWhatPassesByItself"),
+		Marker: "temporary-codes", Old: "500", New: "499",
+	},
+	{
 		Name: "of joined refusals the first decides", By: unit("TestWhatAHandlerReturnsDecides"),
 		Marker: "temporary-joined", New: "return temporary(e.Unwrap()[0])",
 	},
@@ -24,7 +28,7 @@ var odd = []Mutant{
 	},
 	{
 		Name: "an element that is no object costs the list", By: unit("TestOddFieldsOfPayloads"),
-		Marker: "odd-element", Old: "continue", New: "return nil, f.err",
+		Marker: "odd-element", Old: "continue", New: "return nil, errors.ErrUnsupported",
 	},
 	{
 		Name: "a key that cannot be read is none", By: unit("TestDecodePayloadKeepsWhatDoesNotFit"),
@@ -33,5 +37,13 @@ var odd = []Mutant{
 	{
 		Name: "an amount that cannot be read is none", By: unit("TestDecodePayloadKeepsWhatDoesNotFit"),
 		Marker: "odd-amount", Old: "!ok && f.value(name) != nil", New: "!ok && false",
+	},
+	{
+		Name: "a list of nothing that fits is an empty one", By: unit("TestDecodePayloadKeepsWhatDoesNotFit"),
+		Marker: "odd-nothing", Old: "len(list) > 0", New: "false",
+	},
+	{
+		Name: "an action is no content of a card", By: unit("TestOddFieldsOfPayloads"),
+		Marker: "odd-card", Old: ` && c.Action == ""`, New: "",
 	},
 }

@@ -323,24 +323,22 @@ func noAnswer(name string, err error) *NoAnswerError {
 func read(name string, status int, text []byte, out any) error {
 	var answer struct {
 		Data  json.RawMessage `json:"data"`
-		Error *wire.Error     `json:"error"`
+		Error json.RawMessage `json:"error"`
 	}
 	isJSON := json.Unmarshal(text, &answer) == nil
+	refusal := refusalOf(status, answer.Error)
 	switch {
-	case isJSON && answer.Error != nil && answer.Error.Code != 0:
-		if answer.Error.Status == 0 {
-			answer.Error.Status = status
-		}
-		return &Error{Request: name, Refusal: answer.Error}
-	case status < 200 || status > 299:
+	case isJSON && refusal != nil:
+		return &Error{Request: name, Refusal: refusal}
+	case !succeeds(status):
 		// Whoever says so may have handed the request on before.
 		//mutant:rest-gateway
 		return &NoAnswerError{
 			Request: name, Err: fmt.Errorf("an answer of status %d that is not the service's", status), Written: true,
 			denied: denies(status),
 		}
-	case isJSON && answer.Error != nil:
-		return noAnswer(name, errors.New("an error without a code"))
+	case isJSON && len(answer.Error) > 0 && string(answer.Error) != "null":
+		return noAnswer(name, errors.New("an error of another shape"))
 	case out == nil && json.Valid(text):
 		return nil
 	case !isJSON:
@@ -351,6 +349,27 @@ func read(name string, status int, text []byte, out any) error {
 	}
 	return nil
 }
+
+// refusalOf returns the refusal that the error of an answer is; nil: it is none of the service's. The service writes an
+// object with a code, a status or both. An object with neither is the service's where HTTP reports success: gateways
+// report none with an error.
+func refusalOf(status int, raw json.RawMessage) *wire.Error {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil
+	}
+	refusal := new(wire.Error)
+	_ = refusal.UnmarshalJSON(raw) // always nil
+	switch {
+	case refusal.Code != 0 && refusal.Status == 0:
+		refusal.Status = status
+	//mutant:rest-codeless
+	case refusal.Code == 0 && refusal.Status == 0 && !succeeds(status):
+		return nil
+	}
+	return refusal
+}
+
+func succeeds(status int) bool { return status >= 200 && status <= 299 }
 
 // denies reports whether a status says that the request is at fault. Two of 4xx say that it came at a bad time.
 func denies(status int) bool {

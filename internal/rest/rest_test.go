@@ -87,8 +87,10 @@ func (s *server) client(edit func(*rest.Config)) *rest.Client {
 			n++
 			return fmt.Sprintf("token-%d-%s-%s-%s", n, method, uri, body), fmt.Sprint("id-", n), nil
 		},
-		Temporary: func(e *wire.Error) bool { return e.Code == 429 || e.Code == 500 || e.Code == 7000 },
-		Rest:      func(int) time.Duration { return 0 },
+		Temporary: func(e *wire.Error) bool {
+			return e.Code == 429 || e.Code == 500 || e.Code == 7000 || e.Code == 0 && e.Status != 403
+		},
+		Rest: func(int) time.Duration { return 0 },
 	}
 	if edit != nil {
 		edit(&cfg)
@@ -139,7 +141,14 @@ func TestRefusals(t *testing.T) {
 		"data beside it":  {200, `{"data":{"name":"x"},"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
 		"too many":        {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
 		"a server error":  {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},
-		"unauthorized":    {202, `{"error":{"status":202,"code":401}}`, wire.Error{Status: 202, Code: 401}, 2},
+		// The service's errors have a status or a code; with neither they say nothing against another try.
+		"a status, final":                 {403, `{"error":{"status":403}}`, wire.Error{Status: 403}, 1},
+		"a status, final, in another":     {202, `{"error":{"status":"403","code":{}}}`, wire.Error{Status: 403}, 1},
+		"a status, final, of a gateway's": {502, `{"error":{"status":403}}`, wire.Error{Status: 403}, 1},
+		"a status, temporary":             {202, `{"error":{"status":503}}`, wire.Error{Status: 503}, 3},
+		"neither":                         {202, `{"error":{}}`, wire.Error{}, 3},
+		"neither, of status 200":          {200, `{"error":{"description":"no","code":[]}}`, wire.Error{Description: "no"}, 3},
+		"unauthorized":                    {202, `{"error":{"status":202,"code":401}}`, wire.Error{Status: 202, Code: 401}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, answers(c.status, c.body))
@@ -167,7 +176,8 @@ func TestAnswersThatCannotBeUnderstood(t *testing.T) {
 		"a gateway's JSON":             answers(429, `{"message":"slow down"}`),
 		"a gateway's error":            answers(403, `{"error":"denied"}`),
 		"a gateway's error of a shape": answers(403, `{"error":{"message":"denied"}}`),
-		"an error of status 200":       answers(200, `{"error":{"message":"denied"}}`),
+		"a gateway's error, empty":     answers(503, `{"error":{}}`),
+		"a text for an error":          answers(200, `{"error":"denied"}`),
 		"a gateway without a body":     answers(404, ``),
 		"a redirect":                   answers(307, ``),
 		"another shape":                answers(200, `{"data":[1]}`),
@@ -341,6 +351,22 @@ func TestAPatientRequest(t *testing.T) {
 			assert.Equal(t, c.unsure, refused.Unsure)
 			assert.Len(t, s.all(), len(c.steps)-1)
 		})
+	}
+}
+
+// A refusal without a code is the service's too, and ends a patient request.
+func TestAPatientRequestThatIsRefusedWithoutACode(t *testing.T) {
+	for body, want := range map[string]wire.Error{
+		`{"error":{"status":403}}`: {Status: 403}, `{"error":{"status":503}}`: {Status: 503}, `{"error":{}}`: {},
+	} {
+		s := serve(t, answers(202, body), answers(200, `{}`))
+		client := s.client(func(cfg *rest.Config) { cfg.Attempts = 1 })
+		unsure, err := client.Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Patient: true})
+		var refused *rest.Error
+		require.ErrorAs(t, err, &refused, body)
+		assert.Equal(t, &want, refused.Refusal)
+		assert.False(t, unsure)
+		assert.Len(t, s.all(), 1)
 	}
 }
 

@@ -73,7 +73,8 @@ func clampInt32(n lenient.Number) int { return int(min(max(n, math.MinInt32), ma
 // errNoFrame is the error of valid JSON that says nothing: null, {} and the like.
 var errNoFrame = errors.New("wire: a frame without id and action")
 
-// Parse reads the JSON of one frame. The frame does not refer to p afterwards. Errors hold no part of p.
+// Parse reads the JSON of one frame. The frame does not refer to p afterwards. Errors quote at most the id of the
+// message.
 func Parse(p []byte) (*Frame, error) {
 	f := new(Frame)
 	if err := json.Unmarshal(p, f); err != nil {

@@ -69,7 +69,8 @@ type Decoder struct {
 	data []byte // after base64
 }
 
-// Decode reads the JSON of one frame into r. Nothing in r refers to p afterwards. Errors hold no part of p.
+// Decode reads the JSON of one frame into r. Nothing in r refers to p afterwards. Errors quote at most the id of the
+// message.
 func (d *Decoder) Decode(p []byte, r *Received) error {
 	*r = Received{}
 	defer func() { d.s = scanner{} }() // which else holds on to p

@@ -335,7 +335,7 @@ func reference(in []byte) *wire.Received {
 	if json.Unmarshal(in, &f) != nil || f.ID+f.Action == "" {
 		return nil
 	}
-	r := &wire.Received{ID: id(f.ID), Action: f.Action, Data: len(f.Data) > 0 && f.Data[0] != 'n'}
+	r := &wire.Received{ID: id(f.ID), Action: f.Action, Data: len(f.Data) > 0 && !empty(f.Data)}
 	if e := f.Error; e != nil {
 		refusal := e.wire()
 		r.Error = &refusal
@@ -389,6 +389,13 @@ func reference(in []byte) *wire.Received {
 	return r
 }
 
+// empty reports whether JSON is null, or an object or an array of nothing.
+func empty(text []byte) bool {
+	var list []json.RawMessage
+	var object map[string]json.RawMessage
+	return json.Unmarshal(text, &list) == nil && len(list) == 0 || json.Unmarshal(text, &object) == nil && len(object) == 0
+}
+
 // FuzzDecode compares with the standard library: the same frames are read, and the same values, whoever reads them.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
@@ -399,6 +406,9 @@ func FuzzDecode(f *testing.F) {
 		`{"id":"x","error":null,"data":null}`, `{"id":"\ud800","data":1e999}`, `{"id":"x","data":{},"data":{"silent":true}}`,
 		push(`{"silent":true,"silent":null,"expire_in":-0,"created_at":[],"created_at":"x"}`), push(`{"USER_ID":"u","K":"ſ","a":{"b":[1.5e-3]}}`),
 		`{"id":"x","new":{[1]}}`, `{"id":"x","new":[[],{}],"a":-1}`, " { \"id\"\t:\r\"\" \n} ", push(`{"status":"READ","updated_at":"0001-01-01T00:00:00+01:00"}`),
+		`{"ACtion":"0","dAtA":{"updAted_At":"0000000000"}}`, push(`{"message_id":"\"\\","user_id":5}`), `{"id":5,"data":{"message_id":"\n"}}`,
+		push(`{"created_at":"2023-04-28T10:01:32.387507-0700","updated_at":"2023-04-28 10:01:32+0545"}`),
+		`{"id":"0","data":{ }}`, `{"id":"0","data":[]}`,
 	} {
 		f.Add([]byte(s))
 	}

@@ -100,17 +100,21 @@ func (n *oddNumber) UnmarshalJSON(p []byte) error {
 
 type moment struct{ time.Time }
 
-var zone = regexp.MustCompile(`(Z|[+-][0-9]{2}:[0-9]{2})$`)
+var (
+	zone = regexp.MustCompile(`(Z|[+-][0-9]{2}:[0-9]{2})$`)
+	bare = regexp.MustCompile(`^(.{19,}[+-][0-9]{2})([0-9]{2})$`) // a zone without its colon
+)
 
 // UnmarshalJSON takes an RFC 3339 time, with a T or a space, in UTC where it has no zone.
 func (m *moment) UnmarshalJSON(p []byte) error {
-	if len(p) < 12 || p[0] != '"' {
+	if len(p) < 13 || p[0] != '"' { // with its quotes
 		return nil
 	}
 	s := bytes.Clone(p[1 : len(p)-1])
 	if s[10] == ' ' {
 		s[10] = 'T'
 	}
+	s = bare.ReplaceAll(s, []byte("$1:$2"))
 	if !zone.Match(s) {
 		s = append(s, 'Z')
 	}

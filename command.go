@@ -90,6 +90,10 @@ func blank(r rune) bool { return unicode.IsSpace(r) || invisible(r) }
 // Some format characters are none: signs before numbers are visible, and tags end the emoji of a flag.
 func invisible(r rune) bool {
 	const firstTag, lastTag = 0xE0020, 0xE007F
+	const joiner = 0x034F // the combining grapheme joiner, which joins nothing
+	if r == joiner || unicode.Is(unicode.Variation_Selector, r) {
+		return true
+	}
 	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r) &&
 		(r < firstTag || r > lastTag)
 }

@@ -3,6 +3,7 @@ package blaze_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,11 +50,13 @@ func TestALinkThatIsCutAtOnce(t *testing.T) {
 	fails := func(context.Context, *blaze.Message) error { return errAny }
 	for name, tt := range map[string]struct {
 		handler blaze.Handler
+		capital bool // the list is answered with its id in capitals
 		push    bool // the same message on each link
 		acks    bool // are confirmed
 		grows   bool
 	}{
 		"the list is answered":                  {handler: ok, grows: true},
+		"the list is answered in capitals":      {handler: ok, capital: true, grows: true},
 		"a message that is not new":             {handler: ok, push: true, grows: true},
 		"a message whose handler fails":         {handler: fails, push: true, grows: true},
 		"a message whose ack is confirmed, too": {handler: ok, push: true, acks: true},
@@ -71,6 +74,9 @@ func TestALinkThatIsCutAtOnce(t *testing.T) {
 					}
 					cut(r)
 					return true
+				}
+				if tt.capital {
+					r.ID = strings.ToUpper(r.ID)
 				}
 				r.confirm()
 				if tt.push {

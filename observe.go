@@ -188,12 +188,11 @@ func (o *observer) frame(e event) {
 			"conversations", e.Count, "oldest", e.Age)
 	case engine.HandlerSlow:
 		o.count.slowHandlers.Add(1)
-		if e.Conversation == "" {
-			o.tellEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute", "message", e.Text, "running", e.Age)
-			return
-		}
 		o.tellEach(slog.LevelWarn, "blaze: a handler has been running for over a minute",
 			"message", e.Text, "conversation", e.Conversation, "running", e.Age, "workers_busy", e.Count)
+	case engine.ReceiptSlow:
+		o.count.slowHandlers.Add(1)
+		o.tellEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute", "message", e.Text, "running", e.Age)
 	case engine.NotRun:
 		o.tell(slog.LevelWarn, "blaze: a request waits for Run, which was not called", "action", e.Text, "waiting", e.Age)
 	}

@@ -118,7 +118,8 @@ const (
 	AckUnanswered                    // Count messages; Text: the first id
 	ReceiptDropped                   // a receipt that found no room; Text: its message
 	ConversationsWaiting             // Count conversations wait for a message that fails; Age, since it failed first
-	HandlerSlow                      // an attempt runs for long; Text: the message; Conversation, "": a receipt; Age; Count: of those that run
+	HandlerSlow                      // an attempt runs for long; Text: the message; Conversation; Age; Count: of those that run
+	ReceiptSlow                      // a receipt is handled for long; Text: the message; Age
 	NotRun                           // a request waits for Run; Text: its action; Age
 	Kinds                            // the number of kinds: package blaze counts its own from here
 )

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/mixin-blaze/blaze/internal/wire"
@@ -28,8 +29,10 @@ func (u *linkUse) begin() {
 // works notes useful work on a link. A message that came on an earlier link says nothing about the present one.
 func (u *linkUse) works(link uint32) {
 	//mutant:work-link
-	if link == u.link.Load() && link != u.workedOn.Load() {
-		u.workedOn.Store(link)
+	for last := u.workedOn.Load(); link == u.link.Load() && link != last; last = u.workedOn.Load() {
+		if u.workedOn.CompareAndSwap(last, link) {
+			return
+		}
 	}
 }
 
@@ -47,7 +50,7 @@ func (e *Engine) accepts(f *wire.Received) {
 // give that one and close each connection at once.
 func (e *Engine) answers(f *wire.Received) {
 	e.accepts(f)
-	list := string(f.ID.Bytes()) == e.listing.id
+	list := strings.EqualFold(f.ID.String(), e.listing.id)
 	if !e.use.answered.Load() && !ofSession(f.Error) && (f.Error == nil || !list) {
 		e.use.answered.Store(true)
 	}

@@ -15,7 +15,7 @@ func (e *Engine) slow(conversation, id string, running time.Duration, busy int) 
 
 // slowReceipt reports a receipt that is handled for long. It has no conversation.
 func (e *Engine) slowReceipt(id string, running time.Duration) {
-	e.observer.Observe(Event{Kind: HandlerSlow, Text: id, Age: running, Count: 1})
+	e.observer.Observe(Event{Kind: ReceiptSlow, Text: id, Age: running})
 }
 
 // watchRun reports a request that waits because Run was not called: it might wait for ever. There is a timer only

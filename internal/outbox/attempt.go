@@ -102,7 +102,7 @@ func (b *Box) Answer(id []byte, rejection *wire.Error) bool {
 func (b *Box) Late(id []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.late.Has(string(id))
+	return b.late.Has(wire.LowerID(string(id)))
 }
 
 func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {

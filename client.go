@@ -41,6 +41,8 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	if config.HTTPClient == nil {
 		own := newHTTPClient(config.DialContext, config.TLSClientConfig, config.Proxy, config.UserAgent)
 		c.cfg.HTTPClient, c.closeIdle = own, own.CloseIdleConnections
+	} else if t, ok := config.HTTPClient.Transport.(guardedTransport); ok {
+		c.closeIdle = t.closeIdle
 	}
 	c.rest = newRest(&c.cfg, signer, c.refused)
 	c.sessions = newSessionDirectory(mostSessions, fetchSessions(c.rest))

@@ -31,12 +31,15 @@ func newHTTPClient(
 	dial func(ctx context.Context, network, addr string) (net.Conn, error), secure *tls.Config,
 	choose func(*http.Request) (*url.URL, error), agent string,
 ) *http.Client {
-	return &http.Client{Transport: &http.Transport{
-		DialContext: dial, TLSClientConfig: secure,
+	return &http.Client{Transport: proxied{&http.Transport{
+		DialContext: apartDial(dial), TLSClientConfig: secure,
 		Proxy: func(r *http.Request) (*url.URL, error) {
 			u, err := choose(r)
 			if err == nil {
 				err = proxy.Check(u)
+			}
+			if use, ok := r.Context().Value(proxyKey{}).(*proxyUse); ok {
+				use.proxy.Store(u)
 			}
 			return u, err
 		},
@@ -47,5 +50,5 @@ func newHTTPClient(
 		},
 		// Files must arrive byte for byte, because their length is checked.
 		DisableCompression: true,
-	}}
+	}}}
 }

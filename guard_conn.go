@@ -1,8 +1,12 @@
 package blaze
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"net"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/guard"
@@ -10,26 +14,43 @@ import (
 
 // guarded returns conn, guarded if it is of a type of the user's.
 func guarded(conn net.Conn) net.Conn {
-	switch conn.(type) {
-	case *net.TCPConn, *net.UnixConn, *tls.Conn:
+	inner := conn
+	if secure, ok := conn.(*tls.Conn); ok {
+		inner = secure.NetConn()
+	}
+	switch inner.(type) {
+	case *net.TCPConn, *net.UnixConn:
 		return conn
 	}
 	//mutant:guarded-conn
-	return guardedConn{conn}
+	return guardedConn{Conn: conn}
+}
+
+// guardedApart returns conn for net/http. In a TLS handshake it waits for a goroutine of its own, without end if a
+// connection of the user's has ended that one.
+func guardedApart(conn net.Conn) net.Conn {
+	if g, ok := conn.(guardedConn); ok {
+		g.apart = true
+		return g
+	}
+	return conn
 }
 
 // guardedConn is a connection of a type of the user's. The reader and the writer of a link call it in place, once for
-// many frames. Their goroutines may end there; the link is lost then. So may those of net/http, whose other goroutine
-// for the connection would wait: the connection is closed under it.
-type guardedConn struct{ net.Conn }
+// many frames. Their goroutines may end there; the link is lost then.
+type guardedConn struct {
+	net.Conn
+
+	apart bool // call it on a goroutine of its own each time
+}
 
 func (g guardedConn) call(f func() error) (err error) {
+	if g.apart {
+		//mutant:guarded-apart
+		return named("DialContext", guard.Apart(func() error { return guard.ReadError(f()) }))
+	}
 	guard.Call(func() error { return guard.ReadError(f()) }, func(failed error) {
 		err = named("DialContext", failed)
-		//mutant:guarded-exit
-		if guard.Failed(failed) {
-			go guard.Call(g.Conn.Close, func(error) {}) // apart: it may fail as well
-		}
 	})
 	return err
 }
@@ -83,4 +104,35 @@ func (g guardedConn) SetReadDeadline(t time.Time) error {
 // SetWriteDeadline implements net.Conn.
 func (g guardedConn) SetWriteDeadline(t time.Time) error {
 	return g.call(func() error { return g.Conn.SetWriteDeadline(t) })
+}
+
+func guardedDial(
+	dial func(ctx context.Context, network, addr string) (net.Conn, error),
+) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+		err = apart("DialContext", func() (err error) {
+			conn, err = dial(ctx, network, addr)
+			return err
+		})
+		if err == nil && conn == nil {
+			err = errors.New("no connection and no error from Config.DialContext")
+		}
+		if err != nil {
+			return nil, err
+		}
+		return guarded(conn), nil
+	}
+}
+
+func guardedProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (u *url.URL, err error) {
+		err = apart("Proxy", func() (err error) {
+			u, err = proxy(r)
+			if wrong := new(url.Error); errors.As(err, &wrong) { // it quotes the URL, with its password
+				err = errors.New("the URL of the proxy that Config.Proxy returns cannot be parsed")
+			}
+			return err
+		})
+		return u, err
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"slices"
 	"time"
@@ -23,7 +24,9 @@ func guardTLS(c *tls.Config) {
 	if ask := c.GetClientCertificate; ask != nil {
 		c.GetClientCertificate = func(info *tls.CertificateRequestInfo) (cert *tls.Certificate, err error) {
 			err = apart("TLSClientConfig.GetClientCertificate", func() (err error) {
-				cert, err = ask(info)
+				if cert, err = ask(info); err == nil && cert == nil {
+					err = errors.New("no certificate and no error from Config.TLSClientConfig.GetClientCertificate")
+				}
 				return err
 			})
 			return guardedCertificate(cert), err
@@ -74,7 +77,16 @@ func (g guardedCache) Get(key string) (session *tls.ClientSessionState, ok bool)
 		session, ok = g.cache.Get(key)
 		return nil
 	})
-	return session, ok && err == nil
+	return session, ok && err == nil && holdsState(session)
+}
+
+// holdsState reports whether a session was made by package tls, which panics at an empty one.
+func holdsState(session *tls.ClientSessionState) bool {
+	if session == nil {
+		return false
+	}
+	_, state, err := session.ResumptionState()
+	return err == nil && state != nil
 }
 
 // Put implements tls.ClientSessionCache.
@@ -155,7 +167,9 @@ type guardedMessageSigner struct {
 }
 
 // SignMessage implements crypto.MessageSigner.
-func (g guardedMessageSigner) SignMessage(random io.Reader, msg []byte, opts crypto.SignerOpts) (signature []byte, err error) {
+func (g guardedMessageSigner) SignMessage(
+	random io.Reader, msg []byte, opts crypto.SignerOpts,
+) (signature []byte, err error) {
 	err = apart(certificates, func() (err error) {
 		signature, err = g.messages.SignMessage(random, msg, opts)
 		return err

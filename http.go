@@ -59,13 +59,18 @@ func (c *Client) probe(ctx context.Context) engine.Probed {
 	}
 }
 
-// askMe requests GET /me once, and once more if the answer to a 401 changes the date of tokens.
+// askMe requests GET /me once, and once more if the answer to a 401 changes the date of tokens, or if there was none:
+// the API may have another host.
 func (c *Client) askMe(ctx context.Context) engine.Probed {
 	for again := false; ; again = true {
 		offset := c.signer.Offset()
 		err := c.rest.Once(ctx, "GET", "/me", new(struct{}))
 		var refused *rest.Error
+		var silent *rest.NoAnswerError
 		switch {
+		//mutant:probe-host
+		case !again && errors.As(err, &silent) && c.cfg.API == "" && ctx.Err() == nil:
+			continue
 		case err == nil:
 			return engine.Probed{Answer: engine.ProbeAccepted}
 		case !errors.As(err, &refused), Code(refused.Refusal.Code) != CodeUnauthorized:

@@ -43,11 +43,12 @@ var formats = map[string]format{
 	"image/webp": {webp.DecodeConfig, webp.Decode},
 }
 
-// UploadImage stores a picture, PNG, JPEG, GIF or WebP, and returns a message that shows it: MIME type and size are those of the
-// file, and the thumbnail is a JPEG of at most 48 by 48 pixels. Width, height and thumbnail are those of the picture as it is seen:
-// turned and mirrored as the orientation in its Exif data says. The file itself stays as it is. Unlike Upload it has the file in memory, at most
-// 64 MiB, and its pixels, at most 16 million: a file that claims more of them, or a side of more than 16,384, is refused by its header,
-// before any is decoded. What is no such picture is an [InvalidError]; other errors are those of Upload.
+// UploadImage stores a picture, PNG, JPEG, GIF or WebP, and returns a message that shows it: MIME type and size are
+// those of the file, and the thumbnail is a JPEG of at most 48 by 48 pixels. Width, height and thumbnail are those of
+// the picture as it is seen: turned and mirrored as the orientation in its Exif data says. The file itself stays as it
+// is. Unlike Upload it has the file in memory, at most 64 MiB, and its pixels, at most 16 million: a file that claims
+// more of them, or a side of more than 16,384, is refused by its header, before any is decoded. What is no such picture
+// is an [InvalidError]; other errors are those of Upload.
 func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
 	return uploadImage(ctx, r, c.Upload)
 }

@@ -28,9 +28,9 @@ var (
 // mostKeystore is how many bytes a keystore file may have; a real one has less than 4096.
 const mostKeystore = 1 << 20
 
-// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path. A file that other users of the machine may
-// read is used, with a warning to [slog.Default], once a process. There is none where the file is mounted read-only, as secrets are
-// in containers (Linux).
+// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path. A file that other users of the
+// machine may read is used, with a warning to [slog.Default], once a process. There is none where the file is mounted
+// read-only, as secrets are in containers (Linux).
 func LoadKeystore(path string) (Keystore, error) {
 	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // or the error would show all of it as the path
 		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")

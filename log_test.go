@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -202,9 +203,36 @@ func TestEqualWarningsAreThinned(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.Len(t, r.log.lines(about), 2)
 	})
+	bubble(t, "errors that differ in ids", func(t *testing.T) {
+		s := newReplyingServer(t)
+		r := s.run(func(_ context.Context, m *blaze.Message) error {
+			return &blaze.Error{Code: 500, Status: 500, Action: actionSend, MessageID: blaze.DeriveID(m.ID)}
+		}, nil)
+		synctest.Wait()
+		for i := range 10 {
+			s.conn().push(message(fmt.Sprint("user ", i), "hello"))
+			s.conn().push(with(message("alice", fmt.Sprint(i)), map[string]any{"user_id": 5}))
+		}
+		time.Sleep(900 * time.Millisecond) // before another attempt
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "handler failed"))
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "frame skipped"))
+	})
+	bubble(t, "connections that are reset", func(t *testing.T) {
+		text := func(port int) error {
+			return fmt.Errorf("read tcp 127.0.0.1:%d->10.0.0.1:443: read: connection reset by peer", port)
+		}
+		n := 36900
+		r := prepare(t, func(cfg *blaze.Config) {
+			cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { n++; return nil, text(n) }
+		})
+		r.start(t.Context(), nil)
+		time.Sleep(50 * time.Second)
+		assert.Greater(t, n, 36902)
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "disconnected"))
+	})
 	bubble(t, "a flood of different ones", func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) {
-			cfg.Ledger = failingLedger(errors.New)
+			cfg.Ledger = failingLedger(func(id string) error { return errors.New(strings.ReplaceAll(id, "-", "/")) })
 		})
 		r.crowdSays(1000)
 		r.idle()

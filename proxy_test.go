@@ -16,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -232,6 +233,30 @@ func TestProxiesOfEachKind(t *testing.T) {
 	}
 }
 
+// answering returns the address of a server that writes a text to each connection, once it is spoken to, and ends it.
+func answering(t *testing.T, text string) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 1))
+			_, _ = io.WriteString(c, text)
+			_ = c.Close()
+		}
+	})
+	t.Cleanup(func() {
+		_ = ln.Close()
+		wg.Wait()
+	})
+	return ln.Addr().String()
+}
+
 // An error that the proxy caused says so, in both halves, and does not tell the password.
 func TestAProxyThatIsTheCause(t *testing.T) {
 	gone := httptest.NewServer(nil)
@@ -250,6 +275,11 @@ func TestAProxyThatIsTheCause(t *testing.T) {
 		"SOCKS, gone":  {strings.Replace(gone.URL, "http", "socks5", 1), "refused"},
 		"no TLS":       {strings.Replace(plain.URL, "http", "https", 1), "TLS"},
 		"unknown kind": {"gopher://127.0.0.1:70", "gopher"},
+		// What a hostile one writes is short, and prints.
+		"garbage":       {"http://" + answering(t, "garbage \x1b[31m"+strings.Repeat("x", 100_000)+"\r\n\r\n"), ""},
+		"a long status": {"http://" + answering(t, "HTTP/1.1 403 \x1b[31m"+strings.Repeat("x", 100_000)+"\r\n\r\n"), "403"},
+		"nothing":       {"http://" + answering(t, ""), ""},
+		"no SOCKS":      {"socks5://" + answering(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := secureServer(t)
@@ -272,6 +302,9 @@ func TestAProxyThatIsTheCause(t *testing.T) {
 			for half, err := range errs {
 				require.ErrorContains(t, err, "proxy", half)
 				require.ErrorContains(t, err, tt.says, half)
+				assert.Contains(t, err.Error(), proxy.Host, half)
+				assert.Less(t, len(err.Error()), 700, half)
+				assert.NotContains(t, err.Error(), "\x1b", half)
 				assert.NotContains(t, err.Error(), "secret", half)
 			}
 		})
@@ -345,4 +378,30 @@ func TestTheHostsOfTheService(t *testing.T) {
 		require.NoError(t, err)
 	}
 	assert.Equal(t, []string{"api.mixin.one:443", "mixin-api.zeromesh.net:443"}, dialled.all())
+}
+
+// Whether the session is rejected for good is asked of the second host where the first one does not answer.
+func TestTheSecondHostSaysWhetherTheSessionIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newReplyingServer(t)
+		s.answer = func(r request) bool {
+			r.refuse(blaze.CodeUnauthorized, "")
+			return true
+		}
+		var asked diary
+		r := s.run(ok, func(cfg *blaze.Config) {
+			cfg.API = ""
+			cfg.HTTPClient = &http.Client{Transport: roundTripperFunc(func(req *http.Request) (*http.Response, error) {
+				asked.add("%s", req.URL.Host)
+				if req.URL.Host == "api.mixin.one" {
+					return nil, errAny
+				}
+				body := `{"error":{"status":202,"code":401,"description":"Unauthorized"}}`
+				return &http.Response{StatusCode: 202, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+			})}
+		})
+		require.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)
+		assert.EqualValues(t, 1, r.Stats().Connects)
+		assert.Equal(t, []string{"api.mixin.one", "mixin-api.zeromesh.net"}, asked.all()[:2])
+	})
 }

@@ -19,10 +19,12 @@ import (
 )
 
 // errForm is the answer to what cannot be told to be any of the three forms.
-var errForm = errors.New("is none of: 64 hex digits (an ed25519 seed), base64 of 64 bytes (an ed25519 key), an RSA private key in PEM")
+var errForm = errors.New(
+	"is none of: 64 hex digits (an ed25519 seed), base64 of 64 bytes (an ed25519 key), an RSA private key in PEM")
 
-// parseKey tells the three forms apart by their looks. They cannot be confused: 64 hex digits are base64 of 48 bytes, and
-// PEM has characters that neither has. A literal \n around a key is a line end that was escaped. No error of the decoders is passed on, because some quote what they were given.
+// parseKey tells the three forms apart by their looks. They cannot be confused: 64 hex digits are base64 of 48 bytes,
+// and PEM has characters that neither has. A literal \n around a key is a line end that was escaped. No error of the
+// decoders is passed on, because some quote what they were given.
 func parseKey(text string) (jwt.SigningMethod, crypto.Signer, error) {
 	text = strings.TrimSpace(escapedEnds.Replace(text))
 	switch {
@@ -64,8 +66,8 @@ func parseEd25519(text string) (ed25519.PrivateKey, error) {
 	return nil, errForm
 }
 
-// agreementKey returns the X25519 key that belongs to an ed25519 key: RFC 8032, section 5.1.5, makes its scalar of the first half of
-// the seed's SHA-512.
+// agreementKey returns the X25519 key that belongs to an ed25519 key: RFC 8032, section 5.1.5, makes its scalar of the
+// first half of the seed's SHA-512.
 func agreementKey(pair ed25519.PrivateKey) (*ecdh.PrivateKey, error) {
 	h := sha512.Sum512(pair.Seed())
 	key, err := ecdh.X25519().NewPrivateKey(h[:32])

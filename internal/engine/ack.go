@@ -25,9 +25,9 @@ type AckFailure struct {
 	outbox.Outcome
 }
 
-// Ack acknowledges messages with a status, at once, and waits until that is confirmed or ctx ends. Several frames
-// are unanswered at once. With Config.ManualAcks it records the ids first. It returns the frames that were not confirmed; a rejected frame of several
-// ids is tried again id by id before. ErrClosed means that nothing was written.
+// Ack acknowledges messages with a status, at once, and waits until that is confirmed or ctx ends. Several frames are
+// unanswered at once. With Config.ManualAcks it records the ids first. It returns the frames that were not confirmed; a
+// rejected frame of several ids is tried again id by id before. ErrClosed means that nothing was written.
 func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFailure, error) {
 	if !e.acks.begin(len(ids)) {
 		return nil, ErrClosed
@@ -72,8 +72,8 @@ type ackFrame struct {
 	wait func(context.Context) outbox.Outcome
 }
 
-// enter takes a slot for one more frame. Who has slots does not wait for others that may wait for him: he waits for his
-// own oldest frame instead.
+// enter takes a slot for one more frame. A caller that holds slots waits for its own oldest frame, never for a slot: two
+// callers cannot wait for each other.
 func (p *ackPipe) enter(ctx context.Context) error {
 	for {
 		switch {
@@ -123,7 +123,7 @@ func (p *ackPipe) ended(ids []string, o outbox.Outcome) {
 	})
 }
 
-// close gives the slots back where ctx is of the caller's making and ended this goroutine.
+// close gives back the slots of frames that are left if a method of ctx called runtime.Goexit.
 func (p *ackPipe) close() {
 	for range p.frames {
 		p.leave()
@@ -160,8 +160,8 @@ func (a *acks) request(ids []string) (outbox.Request, error) {
 	return ackRequest(a.e.cfg.AckStatus, ids, outbox.Request{Attempts: max(a.e.cfg.SendAttempts, 0), Patient: true})
 }
 
-// ackRequest makes one request, with the patience of like: the singular action for one id, the plural for several, which
-// is split id by id where the service does not take it.
+// ackRequest makes one request, with the patience of like: the singular action for one id, the plural for several,
+// which is split id by id where the service does not take it.
 func ackRequest(status string, ids []string, like outbox.Request) (outbox.Request, error) {
 	id, err := wire.NewID()
 	if err != nil {

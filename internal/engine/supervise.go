@@ -147,7 +147,8 @@ func (e *Engine) dial(ctx context.Context, endpoint string) (*link.Link, error) 
 		return nil, fmt.Errorf("cannot sign in: %w", err)
 	}
 	return link.Dial(ctx, link.Config{
-		URL: endpoint, Token: token, UserAgent: e.cfg.UserAgent, DialContext: e.cfg.DialContext, TLS: e.cfg.TLS, Proxy: e.cfg.Proxy,
+		URL: endpoint, Token: token, UserAgent: e.cfg.UserAgent,
+		DialContext: e.cfg.DialContext, TLS: e.cfg.TLS, Proxy: e.cfg.Proxy,
 		Pong: e.pong.first, Patience: e.cfg.Drain,
 	})
 }

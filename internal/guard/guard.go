@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
+	"unicode"
 )
 
 // ErrGoexit is the result of user code that called runtime.Goexit.
@@ -86,6 +88,22 @@ func Foreign(err error) error {
 // Retold is Foreign with another text, and calls no method of err.
 func Retold(err error, text string) error {
 	return &foreign{text: text, err: err, panicked: Panicked(err)}
+}
+
+// Short returns err as it is if its text fits on a line of so many bytes, and retold on such a line if not: errors of
+// package net/http quote what a peer wrote, of any length. It calls Error.
+func Short(err error, most int) error {
+	text := err.Error()
+	printable := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text[:min(len(text), most)])
+	if printable == text {
+		return err
+	}
+	return Retold(err, strings.ToValidUTF8(printable, "?"))
 }
 
 // ReadError is Foreign for the error of a Reader: io.EOF stays as it is, because it is compared with ==.

@@ -74,7 +74,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	// Once connected, the dialer itself hears of the context's deadline only, not of its cancellation.
+	// Once connected, the websocket library heeds the deadline of the context only, not its cancellation.
 	//mutant:handshake-cancel
 	d.raw, d.stop = &bounded{Conn: c, left: maxHandshake}, context.AfterFunc(d.handshake, func() { _ = c.Close() })
 	if !tunnels {

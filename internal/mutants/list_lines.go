@@ -82,10 +82,6 @@ var lines = []Mutant{
 		Marker: "guarded-key", New: "case int:\n",
 	},
 	{
-		Name: "a connection that exits holds up its HTTP request", By: unit("TestAnHTTPConnectionThatDoesNotReturn"),
-		Marker: "guarded-exit", Old: "guard.Failed(failed)", New: "false",
-	},
-	{
 		Name: "Client.Ack is one frame a round trip", By: unit("TestAckOfManyIDsIsPipelined"),
 		Marker: "ack-window", Old: "len(p.frames) < ackWindow && p.tryEnter()", New: "false",
 	},

@@ -34,4 +34,20 @@ var people = []Mutant{
 		Name: "an id in capitals is another id", By: unit("TestAMessageWithIDsInCapitals"),
 		Marker: "lower-ids", New: "",
 	},
+	{
+		Name: "warnings that differ in an id are not equal", By: unit("TestEqualWarningsAreThinned"),
+		Marker: "thin-varying", New: "text = text[:min(len(text), mostKindText)]",
+	},
+	{
+		Name: "only the first host is asked whether the session is gone", By: unit("TestTheSecondHostSaysWhetherTheSessionIsGone"),
+		Marker: "probe-host", Old: "!again", New: "false",
+	},
+	{
+		Name: "a proxy is not named where it is silent", By: unit("TestAProxyThatIsTheCause"),
+		Marker: "proxy-cause", Old: "u.handshakes.Load() > own", New: "u.handshakes.Load() > own || true",
+	},
+	{
+		Name: "a connection ends a goroutine of net/http", By: unit("TestHooksOfATransportOfTheUsers"),
+		Marker: "guarded-apart", New: "",
+	},
 }

@@ -102,5 +102,5 @@ func Refused(u *url.URL, resp *http.Response) error {
 		return nil
 	}
 	//mutant:proxy-refused
-	return Errorf(u, "it refuses the connection with status %s", strings.TrimSpace(resp.Status))
+	return Errorf(u, "it refuses the connection with status %.100s", strings.TrimSpace(resp.Status))
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/backoff"
+	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/header"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -30,6 +31,12 @@ const mostPause = 5 * time.Minute
 // mostTimeout is up to which the time of a try doubles.
 const mostTimeout = 5 * time.Minute
 
+// mostText is how much is kept of an error, in bytes.
+const mostText = 400
+
+// leastWait is how long a host has to be silent to be at fault where the time of the caller is up.
+const leastWait = 5 * time.Second
+
 // maxAnswer is how many bytes an answer may have.
 const maxAnswer = 4 << 20
 
@@ -39,7 +46,7 @@ type Config struct {
 	HTTP      *http.Client
 	UserAgent string
 	Token     func(method, uri string, body []byte) (token, requestID string, err error)
-	Clock     func(server time.Time) // hears of the server's clock with each answer
+	Clock     func(server time.Time) // is called with the server's time of each answer
 	Timeout   time.Duration          // of one try; it doubles for a patient request
 	Attempts  int                    // until a failure is final; a 401 that is retried uses none; negative: no limit
 	Temporary func(*wire.Error) bool
@@ -215,10 +222,13 @@ func carryUnsure(err error, before bool) bool {
 // another one.
 func (c *Client) try(ctx context.Context, timeout time.Duration, method, path string, body []byte, out any) error {
 	base, failed := c.hosts.present()
+	began := time.Now()
 	err := c.tryAt(ctx, base, timeout, method, path, body, out)
 	var silent *NoAnswerError
+	// A caller who ended it early says nothing about the host.
+	waited := ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(began) >= leastWait
 	//mutant:rest-next-host
-	if errors.As(err, &silent) && !silent.ended && !errors.Is(ctx.Err(), context.Canceled) {
+	if errors.As(err, &silent) && !silent.ended && waited {
 		failed()
 	}
 	return err
@@ -388,5 +398,5 @@ func unwrapURL(err error) error {
 	if strings.Contains(err.Error(), "://") {
 		return errors.New("an answer that leads somewhere else")
 	}
-	return err
+	return guard.Short(err, mostText)
 }

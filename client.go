@@ -93,7 +93,8 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 }
 
 // CloseIdleConnections closes the connections of HTTP requests that wait for another request. They are closed by
-// themselves after five seconds, and at the end of Run. Those of a Config.HTTPClient are left alone.
+// themselves after five seconds, and at the end of Run. Those of a Config.HTTPClient stay open for as long as its
+// Transport, or the copy of it, says. A Transport that is no [http.Transport] is left alone.
 func (c *Client) CloseIdleConnections() { c.closeIdle() }
 
 // Stats returns the present counters. It may be called at any time; the numbers are not of one instant.

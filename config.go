@@ -40,9 +40,10 @@ type Config struct {
 	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
 	// that the proxy caused names it. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
-	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. Zero means one of the
-	// Client's own, with the same dialer, TLS and proxy, whose idle connections are closed after five seconds, by
-	// CloseIdleConnections and when Run ends.
+	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. So is its Transport where it
+	// is an [http.Transport], so that a panic in its hooks is an error of the request. Zero means a client with the
+	// same dialer, TLS and proxy as the websocket, whose idle connections are closed after five seconds. The idle
+	// connections of either are closed by CloseIdleConnections and when Run ends.
 	HTTPClient *http.Client
 	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, a handler or
 	// OnReceipt that has been running for over a minute (once, counted in Stats.SlowHandlers), first decline of a

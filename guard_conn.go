@@ -23,32 +23,14 @@ func guarded(conn net.Conn) net.Conn {
 		return conn
 	}
 	//mutant:guarded-conn
-	return guardedConn{Conn: conn}
-}
-
-// guardedApart returns conn for net/http. In a TLS handshake it waits for a goroutine of its own, without end if a
-// connection of the user's has ended that one.
-func guardedApart(conn net.Conn) net.Conn {
-	if g, ok := conn.(guardedConn); ok {
-		g.apart = true
-		return g
-	}
-	return conn
+	return guardedConn{conn}
 }
 
 // guardedConn is a connection of a type of the user's. The reader and the writer of a link call it in place, once for
 // many frames. Their goroutines may end there; the link is lost then.
-type guardedConn struct {
-	net.Conn
-
-	apart bool // call it on a goroutine of its own each time
-}
+type guardedConn struct{ net.Conn }
 
 func (g guardedConn) call(f func() error) (err error) {
-	if g.apart {
-		//mutant:guarded-apart
-		return named("DialContext", guard.Apart(func() error { return guard.ReadError(f()) }))
-	}
 	guard.Call(func() error { return guard.ReadError(f()) }, func(failed error) {
 		err = named("DialContext", failed)
 	})

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
@@ -153,3 +154,58 @@ func (g guardedBody) Read(p []byte) (n int, err error) {
 
 // Close implements io.Closer.
 func (g guardedBody) Close() error { return apart("HTTPClient.Transport", g.body.Close) }
+
+// guardedApart returns conn for net/http. In a TLS handshake it waits for a goroutine of its own, without end if a
+// connection of the user's has ended that one.
+func guardedApart(conn net.Conn) net.Conn {
+	//mutant:guarded-apart
+	if g, ok := conn.(guardedConn); ok {
+		return apartConn{g}
+	}
+	return conn
+}
+
+// apartConn is a connection of the user's that is called on a goroutine of its own each time.
+type apartConn struct{ guardedConn }
+
+func (a apartConn) call(f func() error) error {
+	return named("DialContext", guard.Apart(func() error { return guard.ReadError(f()) }))
+}
+
+// Read implements net.Conn.
+func (a apartConn) Read(p []byte) (n int, err error) {
+	err = a.call(func() (err error) {
+		n, err = a.Conn.Read(p)
+		n, err = guard.Count(n, len(p), err)
+		return err
+	})
+	return n, err
+}
+
+// Write implements net.Conn.
+func (a apartConn) Write(p []byte) (n int, err error) {
+	err = a.call(func() (err error) {
+		n, err = a.Conn.Write(p)
+		n, err = guard.Count(n, len(p), err)
+		return err
+	})
+	return n, err
+}
+
+// Close implements net.Conn.
+func (a apartConn) Close() error { return a.call(a.Conn.Close) }
+
+// SetDeadline implements net.Conn.
+func (a apartConn) SetDeadline(t time.Time) error {
+	return a.call(func() error { return a.Conn.SetDeadline(t) })
+}
+
+// SetReadDeadline implements net.Conn.
+func (a apartConn) SetReadDeadline(t time.Time) error {
+	return a.call(func() error { return a.Conn.SetReadDeadline(t) })
+}
+
+// SetWriteDeadline implements net.Conn.
+func (a apartConn) SetWriteDeadline(t time.Time) error {
+	return a.call(func() error { return a.Conn.SetWriteDeadline(t) })
+}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -221,13 +222,15 @@ func TestEqualWarningsAreThinned(t *testing.T) {
 		text := func(port int) error {
 			return fmt.Errorf("read tcp 127.0.0.1:%d->10.0.0.1:443: read: connection reset by peer", port)
 		}
-		n := 36900
+		var n atomic.Int32
 		r := prepare(t, func(cfg *blaze.Config) {
-			cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { n++; return nil, text(n) }
+			cfg.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				return nil, text(36900 + int(n.Add(1)))
+			}
 		})
 		r.start(t.Context(), nil)
 		time.Sleep(50 * time.Second)
-		assert.Greater(t, n, 36902)
+		assert.Greater(t, n.Load(), int32(2))
 		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "disconnected"))
 	})
 	bubble(t, "a flood of different ones", func(t *testing.T) {

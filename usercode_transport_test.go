@@ -67,8 +67,9 @@ func TestHooksOfATransportOfTheUsers(t *testing.T) {
 func TestAConnectionWithinTLSOfTheUsers(t *testing.T) {
 	for how, no := range noReturns {
 		t.Run(how, func(t *testing.T) {
-			s := httptest.NewTLSServer(http.NotFoundHandler())
+			s := httptest.NewUnstartedServer(http.NotFoundHandler())
 			s.Config.ErrorLog = log.New(io.Discard, "", 0)
+			s.StartTLS()
 			defer s.Close()
 			c := newClient(t, keyOf(botID), blaze.Config{
 				API: "http" + s.URL[len("https"):], SendAttempts: 1,

@@ -50,7 +50,7 @@ func (p *resyncPlan) done(now time.Time, whole bool) {
 
 // listing watches the request for pending messages of one link. It belongs to the supervisor, but for its flag.
 type listing struct {
-	id       string // of the request; written before the link is started
+	id       []byte // of the request; written before the link is started
 	answered atomic.Bool
 	pushes   uint64 // Engine.pushes at the last look
 }
@@ -64,7 +64,7 @@ func (e *Engine) list(l *link.Link) {
 		l.Fail(err)
 		return
 	}
-	e.listing.id = id
+	e.listing.id = []byte(id)
 	r := outbox.Request{ID: id, Class: outbox.List, Frame: wire.Request(id, wire.ActionListPending, nil)}
 	e.outbox.Go(r, func(o outbox.Outcome) {
 		switch o.Kind {

@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"strings"
+	"bytes"
 	"sync/atomic"
 
 	"github.com/mixin-blaze/blaze/internal/wire"
@@ -50,7 +50,7 @@ func (e *Engine) accepts(f *wire.Received) {
 // give that one and close each connection at once.
 func (e *Engine) answers(f *wire.Received) {
 	e.accepts(f)
-	list := strings.EqualFold(f.ID.String(), e.listing.id)
+	list := bytes.EqualFold(f.ID.Bytes(), e.listing.id)
 	if !e.use.answered.Load() && !ofSession(f.Error) && (f.Error == nil || !list) {
 		e.use.answered.Store(true)
 	}

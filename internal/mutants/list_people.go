@@ -48,6 +48,6 @@ var people = []Mutant{
 	},
 	{
 		Name: "a connection ends a goroutine of net/http", By: unit("TestHooksOfATransportOfTheUsers"),
-		Marker: "guarded-apart", New: "",
+		Marker: "guarded-apart", Old: "ok {", New: "ok && false {",
 	},
 }

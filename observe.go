@@ -184,7 +184,7 @@ func (o *observer) frame(e event) {
 	case engine.ReceiptDropped:
 		o.count.receiptsDropped.Add(1)
 	case engine.ConversationsWaiting:
-		o.tell(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
+		o.tellEach(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
 			"conversations", e.Count, "oldest", e.Age)
 	case engine.HandlerSlow:
 		o.count.slowHandlers.Add(1)

@@ -50,7 +50,7 @@ func (o *observer) record(level slog.Level, text string, args []any) (r slog.Rec
 	return r, hasStack
 }
 
-// tellEach is tell for warnings that are never equal.
+// tellEach is tell for warnings that are never equal, or seldom enough.
 func (o *observer) tellEach(level slog.Level, text string, args ...any) {
 	r, _ := o.record(level, text, args)
 	o.emit(r)

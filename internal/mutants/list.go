@@ -117,7 +117,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "replies get random ids", By: unit("TestRepliesHaveIdsOfTheirOwn"),
-		Marker: "reply-id", New: "a.id, _ = uuid.NewV4()\n _ = strconv.Itoa(a.ordinal)",
+		Marker: "reply-id", Old: "strconv.Itoa(a.ordinal)", New: "strconv.Itoa(a.ordinal), uuid.Must(uuid.NewV4()).String()",
 	},
 	{
 		Name: "a reply without an answer is repeated under another id", By: unit("TestAReplyRepeatedInOneAttempt"),

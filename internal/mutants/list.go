@@ -239,7 +239,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "no jitter", By: fault(54),
-		Marker: "backoff-jitter", New: "return p.Bound(failures)",
+		Marker: "backoff-jitter", New: "_ = rand.N[time.Duration]\n return bound",
 	},
 	{
 		Name: "Retry-After is ignored", By: fault(9),

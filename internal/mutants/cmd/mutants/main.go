@@ -84,12 +84,15 @@ func (r *runner) judge(ctx context.Context, m mutants.Mutant) error {
 	}
 	began := time.Now()
 	passed, out, err := r.test(ctx, m.By, "-overlay="+overlay)
-	if err != nil {
-		return fmt.Errorf("mutant %q: %w", m.Name, err)
+	if ctx.Err() != nil {
+		return err
 	}
 	r.judged++
 	verdict := "caught"
 	switch {
+	case err != nil: // the others are judged all the same
+		verdict = "NOT BUILT"
+		fmt.Fprintln(os.Stderr, err)
 	case passed:
 		verdict = "NOT CAUGHT"
 	case hung.Match(out):

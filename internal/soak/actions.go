@@ -3,7 +3,6 @@ package soak
 import (
 	"encoding/json"
 	"slices"
-	"time"
 )
 
 // reaction is what the server does with a request: an error refuses it, and nothing is carried out.
@@ -104,7 +103,7 @@ func (s *server) reply(c *conn, r *request, re reaction) {
 		return
 	case s.strikes("reply late", 200):
 		s.inTrouble(re.sends)
-		c.answer(f, time.Duration(s.below(int(5*s.times.reply/2))))
+		c.answer(f, s.within(5*s.times.reply/2))
 		return
 	case s.strikes("reply twice", 200):
 		c.answer(f, 0)

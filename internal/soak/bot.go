@@ -127,7 +127,7 @@ func (l limiter) Wait(ctx context.Context) error {
 		return errLimiter
 	}
 	if l.strikes("limiter waited for", 20) {
-		wait(ctx, time.Duration(l.below(int(5*time.Millisecond))))
+		wait(ctx, l.within(5*time.Millisecond))
 	}
 	return ctx.Err()
 }

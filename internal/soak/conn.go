@@ -53,10 +53,10 @@ func newConn(s *server, ws *websocket.Conn) *conn {
 	c.temper.stores = s.below(4) > 0
 	c.temper.fifo = s.strikes("replies behind pushes", 3)
 	if s.strikes("slow pushes", 30) {
-		c.temper.pace = 1 + time.Duration(s.below(int(s.times.pace)))
+		c.temper.pace = 1 + s.within(s.times.pace)
 	}
 	if s.strikes("latency above the reply timeout", 60) {
-		c.temper.latency = s.times.reply + time.Duration(s.below(int(2*s.times.reply)))
+		c.temper.latency = s.times.reply + s.within(2*s.times.reply)
 	}
 	if c.temper.fifo {
 		ws.SetPingHandler(func(data string) error {

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // soon is how many occasions a fault lets pass, at most, before it happens for the first time: a short run has few of
@@ -65,6 +66,13 @@ func (l *luck) below(n int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.r.IntN(n)
+}
+
+// within returns a random time below d. A time.Duration has more bits than an int of a 32-bit machine.
+func (l *luck) within(d time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Duration(l.r.Int64N(int64(d)))
 }
 
 // counts returns how often each fault happened.

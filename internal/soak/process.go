@@ -176,7 +176,7 @@ func (p *process) ackByHand() {
 		case <-p.done.Done():
 			return
 		}
-		wait(p.done, time.Duration(p.below(int(5*time.Millisecond))))
+		wait(p.done, p.within(5*time.Millisecond))
 	more:
 		for len(ids) < 200 {
 			select {

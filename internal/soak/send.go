@@ -80,7 +80,7 @@ func (b *bot) sendOne(ctx context.Context, out blaze.Outgoing, n int) {
 	limit := 24 * time.Hour
 	if b.impatient(n) {
 		b.note("send given up early")
-		limit = time.Duration(b.below(int(b.times.look)))
+		limit = b.within(b.times.look)
 	}
 	p := b.next(ctx, nil)
 	for p != nil {

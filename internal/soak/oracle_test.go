@@ -170,6 +170,9 @@ func TestWrongHistories(t *testing.T) {
 			h.in.finishAll()
 		}},
 		{name: Unexplained, tell: func(h *history) { h.out.sentBack(1, blaze.Sent{}, errUnconfirmed, circumstances{attempts: 5}) }},
+		{name: Unexplained, detail: "cut too seldom", tell: func(h *history) {
+			h.out.sentBack(1, blaze.Sent{}, errUnconfirmed, circumstances{attempts: 1, cuts: 2})
+		}},
 		{name: Unexplained, detail: "in trouble, and there is no limit", tell: func(h *history) {
 			h.out.trouble(1)
 			h.out.sentBack(1, blaze.Sent{}, errUnconfirmed, circumstances{attempts: -1})
@@ -304,7 +307,8 @@ func TestRightHistory(t *testing.T) {
 		case h.refused(n):
 			h.out.sentBack(n, blaze.Sent{}, errRefused, circumstances{})
 		case n%5 == 0:
-			again, id := h.out.sentBack(n, blaze.Sent{}, errUnconfirmed, circumstances{hole: true})
+			why := []circumstances{{hole: true}, {attempts: 1, cuts: 3}}[n/5%2] // two losses to be a suspect, and one alone
+			again, id := h.out.sentBack(n, blaze.Sent{}, errUnconfirmed, why)
 			assert.True(t, again)
 			assert.Equal(t, "id-1", id)
 			again, _ = h.out.sentBack(n, blaze.Sent{}, blaze.ErrClosed, circumstances{})

@@ -179,7 +179,11 @@ func (o *outboundOracle) replied(message, said, attempt int) {
 type circumstances struct {
 	attempts int  // of the process that sent it, or -1
 	hole     bool // bytes of its connection vanished meanwhile, or its process was told to end
+	cuts     int  // of connections meanwhile
 }
+
+// suspectAfter is for how many lost connections a client bears a message that may be at fault, before it is sent alone.
+const suspectAfter = 2
 
 // errLimiter is what the bot's Limiter fails with.
 var errLimiter = errors.New("the limiter fails on purpose")
@@ -243,7 +247,7 @@ func (o *outboundOracle) fail(send int, err error) {
 func (o *outboundOracle) explained(send int, c circumstances) bool {
 	s := &o.sends[send]
 	return c.hole || s.doubted || s.denied || o.refused(send) || o.impatient(send) || o.poison(send) > 0 ||
-		c.attempts > 0 && int(s.trouble) >= c.attempts
+		c.attempts > 0 && (int(s.trouble) >= c.attempts || int(s.trouble)+c.cuts >= suspectAfter+c.attempts)
 }
 
 func (o *outboundOracle) confirmed(send int, got blaze.Sent) {

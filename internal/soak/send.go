@@ -66,13 +66,16 @@ func (b *bot) outgoing(n, stream int) blaze.Outgoing {
 type attempt struct {
 	*process
 	holes uint64
+	cuts  int
 }
 
-func (b *bot) begin(p *process) attempt { return attempt{p, holes(b.net)} }
+func (b *bot) begin(p *process) attempt { return attempt{p, holes(b.net), cuts(b.net)} }
 
 // circumstances returns what may explain that nothing was confirmed.
 func (a attempt) circumstances() circumstances {
-	return circumstances{attempts: a.mode.sendAttempts, hole: holes(a.net) != a.holes || a.told.Load()}
+	return circumstances{
+		attempts: a.mode.sendAttempts, hole: holes(a.net) != a.holes || a.told.Load(), cuts: cuts(a.net) - a.cuts,
+	}
 }
 
 // sendOne sends, and sends again under the same id as long as nobody knows whether it was stored.

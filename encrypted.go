@@ -215,7 +215,7 @@ func (s *sealing) post(ctx context.Context, items []*item, unsure bool) {
 	})
 	switch refusal := httpError(err); {
 	case err == nil:
-		s.c.settleSealed(items, results, unsure)
+		s.c.settleSealed(items, results.All, unsure)
 	case errors.Is(refusal, rest.ErrDenied):
 		s.denied = true
 		for _, m := range items {
@@ -272,9 +272,9 @@ func (c *Client) settleSealed(items []*item, results []sealedResult, unsure bool
 // changedSessions notes that the sessions of a recipient are not those that m was encrypted for.
 func (c *Client) changedSessions(m *item, sessions json.RawMessage) error {
 	m.changed = true
-	var now sessionsList
-	if json.Unmarshal(sessions, &now) == nil && !now.odd && len(now.all) > 0 {
-		c.sessions.set(m.RecipientID, now.all)
+	var now lenient.List[session]
+	if json.Unmarshal(sessions, &now) == nil && !now.Odd && len(now.All) > 0 {
+		c.sessions.set(m.RecipientID, now.All)
 	} else {
 		c.sessions.drop(m.RecipientID)
 	}

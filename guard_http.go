@@ -165,47 +165,37 @@ func guardedApart(conn net.Conn) net.Conn {
 	return conn
 }
 
-// apartConn is a connection of the user's that is called on a goroutine of its own each time.
+// apartConn is a guardedConn that is called on a goroutine of its own each time.
 type apartConn struct{ guardedConn }
 
-func (a apartConn) call(f func() error) error {
-	return named("DialContext", guard.Apart(func() error { return guard.ReadError(f()) }))
-}
+func (apartConn) call(f func() error) error { return named("DialContext", guard.Apart(f)) }
 
 // Read implements net.Conn.
 func (a apartConn) Read(p []byte) (n int, err error) {
-	err = a.call(func() (err error) {
-		n, err = a.Conn.Read(p)
-		n, err = guard.Count(n, len(p), err)
-		return err
-	})
+	err = a.call(func() (err error) { n, err = a.guardedConn.Read(p); return err })
 	return n, err
 }
 
 // Write implements net.Conn.
 func (a apartConn) Write(p []byte) (n int, err error) {
-	err = a.call(func() (err error) {
-		n, err = a.Conn.Write(p)
-		n, err = guard.Count(n, len(p), err)
-		return err
-	})
+	err = a.call(func() (err error) { n, err = a.guardedConn.Write(p); return err })
 	return n, err
 }
 
 // Close implements net.Conn.
-func (a apartConn) Close() error { return a.call(a.Conn.Close) }
+func (a apartConn) Close() error { return a.call(a.guardedConn.Close) }
 
 // SetDeadline implements net.Conn.
 func (a apartConn) SetDeadline(t time.Time) error {
-	return a.call(func() error { return a.Conn.SetDeadline(t) })
+	return a.call(func() error { return a.guardedConn.SetDeadline(t) })
 }
 
 // SetReadDeadline implements net.Conn.
 func (a apartConn) SetReadDeadline(t time.Time) error {
-	return a.call(func() error { return a.Conn.SetReadDeadline(t) })
+	return a.call(func() error { return a.guardedConn.SetReadDeadline(t) })
 }
 
 // SetWriteDeadline implements net.Conn.
 func (a apartConn) SetWriteDeadline(t time.Time) error {
-	return a.call(func() error { return a.Conn.SetWriteDeadline(t) })
+	return a.call(func() error { return a.guardedConn.SetWriteDeadline(t) })
 }

@@ -44,8 +44,11 @@ type session struct {
 // unreadable is the PublicKey of a session that has one of another kind than text.
 const unreadable = "?"
 
-// UnmarshalJSON implements [json.Unmarshaler]. What is odd in a session is "", but for its key: a session without a key
-// cannot open encrypted messages, and one with a key that cannot be read is not known to be such.
+// errNobody is the error of a session that may be anybody's.
+var errNobody = errors.New("blaze: a session without a user")
+
+// UnmarshalJSON implements [json.Unmarshaler]. A session names its user. What else is odd in it is "", but for its key:
+// a session without a key cannot open encrypted messages, and one with a key that cannot be read is not known to be such.
 func (s *session) UnmarshalJSON(p []byte) error {
 	var v struct {
 		UserID    lenient.String  `json:"user_id"`
@@ -57,45 +60,24 @@ func (s *session) UnmarshalJSON(p []byte) error {
 	if len(v.PublicKey) > 0 && string(v.PublicKey) != "null" && json.Unmarshal(v.PublicKey, &s.PublicKey) != nil {
 		s.PublicKey = unreadable
 	}
+	if err == nil && s.UserID == "" {
+		return errNobody
+	}
 	return err
-}
-
-// sessionsList are sessions in an answer. One that is no object, or names no user, is odd: it may be anybody's.
-type sessionsList struct {
-	all []session
-	odd bool
-}
-
-// UnmarshalJSON implements [json.Unmarshaler]. Null is an empty list, as some encoders write one.
-func (l *sessionsList) UnmarshalJSON(p []byte) error {
-	var elements []json.RawMessage
-	if err := json.Unmarshal(p, &elements); err != nil {
-		return err
-	}
-	for _, element := range elements {
-		var s session
-		if json.Unmarshal(element, &s) != nil || s.UserID == "" {
-			l.odd = true
-			continue
-		}
-		l.all = append(l.all, s)
-	}
-	return nil
-}
-
-// has reports whether there is a session of the user, whose id is in lower case.
-func (l *sessionsList) has(user string) bool {
-	return slices.ContainsFunc(l.all, func(s session) bool { return strings.EqualFold(s.UserID, user) })
 }
 
 // errOddSessions means that it is not known whether a user has a session. To take the user for one without any would be
 // to send in plain text what was to be encrypted.
 var errOddSessions = errors.New("POST /sessions/fetch answers with a session that cannot be read")
 
+func hasSession(all []session, user string) bool {
+	return slices.ContainsFunc(all, func(s session) bool { return strings.EqualFold(s.UserID, user) })
+}
+
 // fetchSessions returns a function that asks the service for the sessions of users, until it answers.
 func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session, error) {
 	return func(ctx context.Context, users []string) ([]session, error) {
-		var list sessionsList
+		var list lenient.List[session]
 		err := guard.Apart(func() error {
 			_, err := api.Make(ctx, rest.Request{Method: "POST", Path: "/sessions/fetch", In: users, Out: &list, Patient: true})
 			return err
@@ -104,10 +86,10 @@ func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session,
 			return nil, httpError(err)
 		}
 		//mutant:odd-sessions
-		if list.odd && slices.ContainsFunc(users, func(user string) bool { return !list.has(user) }) {
+		if list.Odd && slices.ContainsFunc(users, func(user string) bool { return !hasSession(list.All, user) }) {
 			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, errOddSessions)
 		}
-		return list.all, nil
+		return list.All, nil
 	}
 }
 

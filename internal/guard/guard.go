@@ -90,8 +90,8 @@ func Retold(err error, text string) error {
 	return &foreign{text: text, err: err, panicked: Panicked(err)}
 }
 
-// Short returns err as it is if its text fits on a line of so many bytes, and retold on such a line if not: errors of
-// package net/http quote what a peer wrote, of any length. It calls Error.
+// Short returns err as it is if its text fits on a line of so many bytes. Otherwise it is retold on such a line, and
+// three dots: errors of package net/http quote what a peer wrote, of any length. It calls Error.
 func Short(err error, most int) error {
 	text := err.Error()
 	printable := strings.Map(func(r rune) rune {
@@ -99,11 +99,14 @@ func Short(err error, most int) error {
 			return '?'
 		}
 		return r
-	}, text[:min(len(text), most)])
+	}, text)
+	if len(printable) > most {
+		printable = strings.ToValidUTF8(printable[:most], "") + "..."
+	}
 	if printable == text {
 		return err
 	}
-	return Retold(err, strings.ToValidUTF8(printable, "?"))
+	return Retold(err, printable)
 }
 
 // ReadError is Foreign for the error of a Reader: io.EOF stays as it is, because it is compared with ==.

@@ -146,3 +146,17 @@ func TestPanickedAndRetold(t *testing.T) {
 	}
 	assert.ErrorIs(t, guard.Retold(io.EOF, "x"), io.EOF)
 }
+
+// What a peer wrote is short and prints; an error that is so already stays itself.
+func TestShort(t *testing.T) {
+	for text, want := range map[string]string{
+		"as it is": "as it is", "0123456789": "0123456789", "0123456789a": "0123456789...", "red \x1b[31m": "red ?[31m",
+		"a\nb": "a?b", "123456789é": "123456789...",
+	} {
+		err := errors.New(text)
+		got := guard.Short(err, 10)
+		assert.EqualError(t, got, want)
+		assert.ErrorIs(t, got, err)
+		assert.Equal(t, text == want, got == err) //nolint:errorlint // the very error
+	}
+}

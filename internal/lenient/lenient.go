@@ -132,9 +132,12 @@ func (f *Flag) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// List is an array. An element that does not fit is left out. Anything else than an array is an error: to take it for
-// an empty one would say something that nobody said.
-type List[T any] []T
+// List is an array without the elements that do not fit. Anything else than an array is an error: to take it for an
+// empty one would say something that nobody said. Null is an empty list, as some encoders write one.
+type List[T any] struct {
+	All []T
+	Odd bool // an element does not fit
+}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (l *List[T]) UnmarshalJSON(raw []byte) error {
@@ -142,12 +145,14 @@ func (l *List[T]) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, &elements); err != nil {
 		return err
 	}
-	*l = nil
+	*l = List[T]{}
 	for _, element := range elements {
 		var v T
-		if kind(element) != 'n' && json.Unmarshal(element, &v) == nil {
-			*l = append(*l, v)
+		if kind(element) == 'n' || json.Unmarshal(element, &v) != nil {
+			l.Odd = true
+			continue
 		}
+		l.All = append(l.All, v)
 	}
 	return nil
 }

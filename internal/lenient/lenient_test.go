@@ -116,7 +116,11 @@ func TestFields(t *testing.T) {
 	}
 	var list lenient.List[int]
 	require.NoError(t, json.Unmarshal([]byte(`[1,"2",null,3.5,4]`), &list))
-	assert.Equal(t, lenient.List[int]{1, 4}, list)
+	assert.Equal(t, lenient.List[int]{All: []int{1, 4}, Odd: true}, list)
+	require.NoError(t, json.Unmarshal([]byte(`[1]`), &list))
+	assert.Equal(t, lenient.List[int]{All: []int{1}}, list)
+	require.NoError(t, json.Unmarshal([]byte(`null`), &list))
+	assert.Equal(t, lenient.List[int]{}, list)
 	require.Error(t, json.Unmarshal([]byte(`{"0":1}`), &list))
 }
 

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/header"
@@ -78,21 +77,8 @@ func redact(s, token string) string {
 // tame makes an error of a handshake safe to keep, and fit for a log: some repeat what the server wrote, of any length.
 func tame(err error, token string) error {
 	text := err.Error()
-	redacted := redact(text, token)
-	if redacted != text {
-		err = nil // it holds the token
+	if redacted := redact(text, token); redacted != text {
+		err = guard.Retold(nil, redacted) // err holds the token
 	}
-	printable := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, redacted)
-	if len(printable) > 2*maxText {
-		printable = strings.ToValidUTF8(printable[:2*maxText], "") + "..."
-	}
-	if printable == text {
-		return guard.Foreign(err)
-	}
-	return guard.Retold(err, printable)
+	return guard.Foreign(guard.Short(err, 2*maxText))
 }

@@ -60,7 +60,7 @@ var answers = []Mutant{
 	},
 	{
 		Name: "a list of sessions that cannot be read is empty", By: unit("TestOddSessionsDoNotOpenAnAnswer"),
-		Marker: "odd-sessions", Old: "list.odd", New: "false",
+		Marker: "odd-sessions", Old: "list.Odd", New: "false",
 	},
 	{
 		Name: "a session whose key cannot be read is none", By: unit("TestOddSessionsDoNotOpenAnAnswer"),

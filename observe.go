@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/engine"
+	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
 // Stats are a Client's counters and gauges at one moment, for health checks and metrics. Counters start at zero with
@@ -89,12 +90,14 @@ type observer struct {
 	mu       sync.Mutex
 	declined map[string]bool      // categories of which the first decline was logged
 	failures map[string]time.Time // when a hook's failure was last logged
-	opened   opened
+	users    recent.Set           // to whom answers to encrypted messages went out in plain text
+	groups   recent.Set           // likewise
 }
 
 func newObserver(log *slog.Logger, trace *Trace) *observer {
 	o := &observer{
 		log: log.Handler(), trace: trace, declined: make(map[string]bool), failures: make(map[string]time.Time),
+		users: recent.Set{Limit: mostOpened}, groups: recent.Set{Limit: mostOpened},
 	}
 	o.hooks.failed = o.hookFailed
 	o.thin.emit = o.emit

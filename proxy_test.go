@@ -112,6 +112,16 @@ func join(a, b net.Conn) {
 // newSOCKS returns the address of a SOCKS5 proxy, written from RFC 1928, that is asked by name or by IPv4 address.
 func newSOCKS(t *testing.T) string {
 	t.Helper()
+	return accepting(t, func(c net.Conn) {
+		if to := socksTarget(c); to != nil {
+			join(c, to)
+		}
+	})
+}
+
+// accepting returns the address of a server that serves each connection on a goroutine of its own, and closes it.
+func accepting(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	var wg sync.WaitGroup
@@ -122,9 +132,7 @@ func newSOCKS(t *testing.T) string {
 				return
 			}
 			wg.Go(func() {
-				if to := socksTarget(c); to != nil {
-					join(c, to)
-				}
+				serve(c)
 				_ = c.Close()
 			})
 		}
@@ -236,25 +244,10 @@ func TestProxiesOfEachKind(t *testing.T) {
 // answering returns the address of a server that writes a text to each connection, once it is spoken to, and ends it.
 func answering(t *testing.T, text string) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Read(make([]byte, 1))
-			_, _ = io.WriteString(c, text)
-			_ = c.Close()
-		}
+	return accepting(t, func(c net.Conn) {
+		_, _ = c.Read(make([]byte, 1))
+		_, _ = io.WriteString(c, text)
 	})
-	t.Cleanup(func() {
-		_ = ln.Close()
-		wg.Wait()
-	})
-	return ln.Addr().String()
 }
 
 // An error that the proxy caused says so, in both halves, and does not tell the password.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/guard"
+	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
 // failuresEvery is how often the failures of one hook are logged.
@@ -167,33 +168,13 @@ func (o *observer) awaitConnected() {
 	}
 }
 
-// mostOpened is for how many users, and for how many groups, plain answers to encrypted messages are logged.
+// mostOpened is for how many users, and for how many groups, it is remembered that plain answers to encrypted messages
+// were logged.
 const mostOpened = 4096
-
-// opened holds the users and the groups that were logged. Observer.mu guards it.
-type opened struct{ users, groups told }
-
-// told holds at most mostOpened ids. Further ones are not logged.
-type told map[string]struct{}
-
-// first reports whether id is new, and remembers it.
-func (t *told) first(id string) bool {
-	if _, known := (*t)[id]; known || len(*t) == mostOpened {
-		return false
-	}
-	if *t == nil {
-		*t = make(told)
-	}
-	(*t)[id] = struct{}{}
-	return true
-}
 
 // opensGroup logs that a reply to an encrypted message goes out in plain text to a group, once for each group.
 func (o *observer) opensGroup(conversationID string) {
-	o.mu.Lock()
-	first := o.opened.groups.first(conversationID)
-	o.mu.Unlock()
-	if first {
+	if o.isFirst(&o.groups, conversationID) {
 		o.tellEach(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members of the "+
 			"group; further ones in this group are not reported", "conversation", conversationID)
 	}
@@ -201,11 +182,17 @@ func (o *observer) opensGroup(conversationID string) {
 
 // opensUser logs that an answer to an encrypted message goes out in plain text to a user, once for each user.
 func (o *observer) opensUser(userID, reason string) {
-	o.mu.Lock()
-	first := o.opened.users.first(userID)
-	o.mu.Unlock()
-	if first {
+	if o.isFirst(&o.users, userID) {
 		o.tellEach(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to this "+
 			"user are not reported", "user", userID, "reason", reason)
 	}
+}
+
+// isFirst reports whether id is not in a set, and adds it.
+func (o *observer) isFirst(set *recent.Set, id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first := !set.Has(id)
+	set.Add(id)
+	return first
 }

@@ -74,7 +74,7 @@ func TestAcksOfManyIDsAtOnce(t *testing.T) {
 	})
 }
 
-// Each id that was not confirmed has its error, those whose frames were not written too.
+// Each id that was not confirmed has an error of its own, also if its frame was not written.
 func TestAnAckOfManyIDsThatIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)

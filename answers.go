@@ -18,13 +18,13 @@ import (
 // before. So a handler that runs again and says the same is stored once by the service. Each call counts, whether or
 // not its result is sent: to send one reply again, pass the same Outgoing to Send. ConversationID stays empty where
 // nothing can be answered: in notices of the system that name no conversation. An invalid payload gets no MessageID;
-// Send returns what is wrong with it. NewReply is safe for concurrent use; but the first reply of a Message made by
+// Send then returns an InvalidError. NewReply is safe for concurrent use; but the first reply of a Message made by
 // hand must not run while the Message is copied or printed.
 //
 // In the conversation of the bot with one user the reply is Encrypted if m was and the payload has an encrypted form
 // (PLAIN_ categories). If the recipient has no session that can open it, it is sent in plain text: see
-// Outgoing.Encrypted. In a group it goes out in plain text, for all members; the Client logs that once for each group. To seal it for one member
-// instead, set RecipientID to the member's id, and Encrypted.
+// Outgoing.Encrypted. In a group it goes out in plain text, for all members; the Client logs that once for each group.
+// To seal it for one member instead, set RecipientID to the member's id, and Encrypted.
 //
 // The payload that arrived with m is sent as it arrived, without validation.
 func (m *Message) NewReply(p Payload) Outgoing { return m.reply(p, false).Outgoing }

@@ -16,15 +16,15 @@ import (
 // sniffed is how much of a file tells its type. Source: the WHATWG's MIME sniffing, which net/http follows.
 const sniffed = 512
 
-// Upload stores a file of exactly size bytes for use in a message: as Attachment of an [Image], [Data], [Audio] or [Video]. It
-// streams: the memory it takes does not depend on size. MimeType is what the first 512 bytes look like, audio/ogg for Opus and other
-// sound in Ogg; set what you know better.
+// Upload stores a file of exactly size bytes for use in a message: as Attachment of an [Image], [Data], [Audio] or
+// [Video]. It streams: the memory it takes does not depend on size. MimeType is detected from the first 512 bytes:
+// audio/ogg for Opus and other sound in Ogg; set what you know better.
 //
-// It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is stored then. An
-// *[Error] is a refusal, of the service or of its storage (403: the address for the upload has expired); a file cannot be
-// written twice from one reader, so after any error call Upload again with a new one. Anything else is [ErrNoAnswer], the error of
-// r, or that of ctx. Only ctx limits the time. After Upload has returned, r is left alone, but for a Read that blocked when
-// ctx ended.
+// It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is
+// stored then. An *[Error] is a refusal, of the service or of its storage (403: the address for the upload has
+// expired); a file cannot be written twice from one reader, so after any error call Upload again with a new one.
+// Anything else is [ErrNoAnswer], the error of r, or that of ctx. Only ctx limits the time. After Upload has returned,
+// r is left alone, but for a Read that blocked when ctx ended.
 //
 // Source: POST /attachments of the service's HTTP API.
 func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
@@ -34,8 +34,8 @@ func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachmen
 	})
 }
 
-// UploadEncrypted is Upload of a file that is encrypted while it is sent. Key and Digest of the Attachment open it; they belong in
-// encrypted messages only. Size is that of the file before it was encrypted.
+// UploadEncrypted is Upload of a file that is encrypted while it is sent. Key and Digest of the Attachment open it;
+// they belong in encrypted messages only. Size is that of the file before it was encrypted.
 func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
 	return c.upload(ctx, r, size, func(file io.Reader) (Attachment, error) {
 		e, err := seal.NewEncrypter(rest.Exactly(file, size)) // whose size says less: it is rounded up to blocks
@@ -89,8 +89,8 @@ func sniff(r io.Reader) (all io.Reader, mimeType string, err error) {
 	return io.MultiReader(bytes.NewReader(head[:n]), r), typeOf(head[:n]), nil
 }
 
-// typeOf returns the MIME type that the beginning of a file looks like. Of Ogg files it looks at the first packet: those
-// that begin with sound are "audio/ogg", which Messenger plays. Source: RFC 3533, section 6; RFC 5334, section 4.
+// typeOf returns the MIME type that the beginning of a file looks like. Of Ogg files it looks at the first packet:
+// those that begin with sound are "audio/ogg", which Messenger plays. Source: RFC 3533, section 6; RFC 5334, section 4.
 func typeOf(head []byte) string {
 	const segments = 26 // of the number of bytes between the head of the page and its data
 	kind := http.DetectContentType(head)
@@ -131,13 +131,13 @@ func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string,
 	return id, httpError(err)
 }
 
-// Download opens the file of a message that was received, or of an Upload. It streams. A file that is shorter or longer than Size,
-// where that is known, and one that does not fit Digest and Key, if there are any, is the error of the last Read, in place of [io.EOF]:
-// what was read before is not proven, and must not be used when such an error comes. Errors of Read are [ErrDamaged]. The caller closes
-// it.
+// Download opens the file of a message that was received, or of an Upload. It streams. A file that is shorter or longer
+// than Size, where that is known, and one that does not fit Digest and Key, if there are any, is the error of the last
+// Read, in place of [io.EOF]: what was read before is not proven, and must not be used when such an error comes. Errors
+// of Read are [ErrDamaged]. The caller closes it.
 //
-// It works before, during and without Run. An *[Error] with [CodeNotFound] means that the file is gone: the service keeps files for
-// some time only.
+// It works before, during and without Run. An *[Error] with [CodeNotFound] means that the file is gone: the service
+// keeps files for some time only.
 func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, error) {
 	id, ok := canonicalUUID(a.ID)
 	switch {

@@ -48,9 +48,9 @@ type Config struct {
 	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, a handler or
 	// OnReceipt that has been running for over a minute (once, counted in Stats.SlowHandlers), first decline of a
 	// category, a request that has waited 5 s because Run was not called, and once a minute that conversations wait for
-	// a message whose handler fails; Error message dropped, a hook failed, and session refused by the websocket alone;
-	// and Warn for what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. The Client logs no secret
-	// and no message body; errors and panics of handlers are logged as they are.
+	// a message whose handler fails; Error message dropped, a hook failed, and a session that only the websocket
+	// refuses; and Warn for what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. The Client
+	// logs no secret and no message body; errors and panics of handlers are logged as they are.
 	//
 	// Of warnings that are equal, but for the message they are about, the first is logged, and then one a minute with
 	// their number as "repeated". The stack of a panic is an attribute "stack", logged once for each place in the code,

@@ -116,7 +116,9 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 		return
 	}
 	after := handlerWait.Near(attempt)
-	v.observer.observe(event{Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m, stack: o.stack})
+	v.observer.observe(event{
+		Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m, stack: o.stack,
+	})
 	d.Retry(&failedAttempt{m, o}, m.counter().ended(), after)
 }
 

@@ -12,10 +12,10 @@ import (
 	"github.com/mixin-blaze/blaze/internal/proxy"
 )
 
-// proxied is a transport whose errors name the proxy that caused them.
+// proxied is an http.Transport. Its errors name the proxy that caused them.
 type proxied struct{ *http.Transport }
 
-// proxyUse is what is known of the way of one request. net/http writes it on goroutines of its own.
+// proxyUse records how far one request got. net/http writes it on goroutines of its own.
 type proxyUse struct {
 	proxy      atomic.Pointer[url.URL] // nil: none
 	reached    atomic.Bool             // there was a connection to the server

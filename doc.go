@@ -1,4 +1,5 @@
-// Package blaze is a client for Blaze, the websocket of Mixin Messenger: it lets a bot receive and send messages. A bot is
+// Package blaze is a client for Blaze, the websocket of Mixin Messenger: it lets a bot receive and send messages.
+// A bot is
 //
 //	key, err := blaze.LoadKeystore("keystore.json")
 //	c, err := blaze.New(key, nil)
@@ -7,35 +8,35 @@
 //	}))
 //
 // [Client.Run] connects, asks for what is pending, hands messages to the handler, acknowledges them, and connects again
-// when the connection is lost. [On] makes a handler for one type of payload, [Command] for texts such as "/price BTC", and
-// [Route] asks several in turn.
+// when the connection is lost. [On] makes a handler for one type of payload, [Command] for texts such as "/price BTC",
+// and [Route] asks several in turn.
 //
 // # Delivery
 //
-// A message is acknowledged after its handler has returned nil, and pushed again by the server until it is acknowledged: at
-// least once. Messages of one conversation are handled one at a time and in order, different conversations at the same
-// time. Within one process a message is not handled again once that has succeeded; across restarts a [Ledger] remembers.
-// A handler that fails or panics is tried again, up to Config.HandlerAttempts.
+// A message is acknowledged after its handler has returned nil, and pushed again by the server until it is
+// acknowledged: at least once. Messages of one conversation are handled one at a time and in order, different
+// conversations at the same time. Within one process a message is not handled again once that has succeeded; across
+// restarts a [Ledger] remembers. A handler that fails or panics is tried again, up to Config.HandlerAttempts.
 //
-// A message that is sent keeps its MessageID on every try, and the server stores an id once. [Message.NewReply] derives that
-// id from what is answered and what is said, so that a handler which runs again and says the same is stored once. For text
-// that differs each time, [DeriveID] pins the id.
+// A message that is sent keeps its MessageID on every try, and the server stores an id once. [Message.NewReply] derives
+// that id from what is answered and what is said, so that a handler which runs again and says the same is stored once.
+// For text that differs each time, [DeriveID] pins the id.
 //
 // # Errors
 //
 // [Client.Send] returns nil once the server has confirmed the message. A refusal is an *[Error], whose [Code] errors.Is
-// finds; when it cannot be known whether the message was stored, it is an *[UnconfirmedError]; a message that cannot be sent
-// is an *[InvalidError], before anything is written.
+// finds; when it cannot be known whether the message was stored, it is an *[UnconfirmedError]; a message that cannot be
+// sent is an *[InvalidError], before anything is written.
 //
-// No error and no log line of this package, and no [Client], [Keystore], [Message] or [Outgoing] that is printed, holds a key,
-// a token or what a message says. What a handler puts into its own errors and panics is logged as it is.
+// No error and no log line of this package, and no [Client], [Keystore], [Message] or [Outgoing] that is printed, holds
+// a key, a token or what a message says. What a handler puts into its own errors and panics is logged as it is.
 //
 // # Files, encryption, first contact
 //
-// [Client.Upload] and [Client.Download] move files of any size; [Client.UploadImage] makes an [Image] of a picture. Messages sealed
-// for the bot arrive like plain ones, their replies are sealed where that can be ([Message.NewReply]), and Outgoing.Encrypted
-// seals anything else. [Client.OpenConversation] lets the bot write
-// first. All of that goes over HTTP and needs no Run.
+// [Client.Upload] and [Client.Download] move files of any size; [Client.UploadImage] makes an [Image] of a picture.
+// Messages sealed for the bot arrive like plain ones, their replies are sealed where that can be ([Message.NewReply]),
+// and Outgoing.Encrypted seals anything else. [Client.OpenConversation] lets the bot write first. All of that goes over
+// HTTP and needs no Run.
 //
 // # Tests
 //

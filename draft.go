@@ -90,7 +90,8 @@ func (p *messageParams) AppendJSON(b []byte) []byte {
 // draft validates out and puts it into the form of the wire. Every error is, or wraps, an [InvalidError].
 func (out Outgoing) draft() (*draft, error) {
 	if out.ConversationID == "" {
-		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a user's; some notices of the system have no conversation to answer in")
+		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a user's; "+
+			"some notices of the system have no conversation to answer in")
 	}
 	d := &draft{messageParams: messageParams{Silent: out.Silent}}
 	ids := idCheck{prefix: "Outgoing."}
@@ -124,8 +125,8 @@ func (out Outgoing) draft() (*draft, error) {
 // batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. One that a Raw has made up of anything else
 // than capitals may need escaping, and then the size of a frame would not be known beforehand.
 func batchable(c Category) bool {
-	return strings.HasPrefix(string(c), plainPrefix) &&
-		!strings.ContainsFunc(string(c), func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') })
+	other := func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') }
+	return strings.HasPrefix(string(c), plainPrefix) && !strings.ContainsFunc(string(c), other)
 }
 
 // fill adds the payload.
@@ -176,7 +177,8 @@ func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed boo
 	a, attached := payloadAttachment(value)
 	switch {
 	case !isPlain:
-		return invalid("Outgoing.Encrypted", "%s cannot be encrypted; to send it in plain text say so with Encrypted = false", value.Category())
+		return invalid("Outgoing.Encrypted",
+			"%s cannot be encrypted; to send it in plain text say so with Encrypted = false", value.Category())
 	case d.RecipientID == "":
 		return invalid("Outgoing.RecipientID", "missing: an encrypted message is sealed for its recipient's sessions")
 	case passed && out.answersEncrypted(): // its file is as it was there
@@ -190,7 +192,8 @@ func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed boo
 	case len(d.Mentions) > 0:
 		return invalid("Outgoing.Mentions", "have no place in an encrypted message")
 	case sealedSize(len(data)) > batchBytes:
-		return invalid("Outgoing.Payload", "%d bytes of data are too many for an encrypted message: the limit is about 95,000", len(data))
+		return invalid("Outgoing.Payload",
+			"%d bytes of data are too many for an encrypted message: the limit is about 95,000", len(data))
 	}
 	d.Category, d.Data, d.way = Category(encryptedPrefix+rest), data, sealed
 	return nil

@@ -21,8 +21,8 @@ import (
 // arms the next one.
 const batchPosts = 16
 
-// refusesRequestsWith puts a gateway before the service that refuses the requests with any of these messages, as long as
-// the function says. It counts the requests.
+// refusesRequestsWith puts a gateway before the service that refuses the requests with any of these messages, as long
+// as the function says. It counts the requests.
 func refusesRequestsWith(r *rig, while func() bool, ids ...string) *atomic.Int32 {
 	var requests atomic.Int32
 	var gateway func(blazetest.Frame) blazetest.Answer

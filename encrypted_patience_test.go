@@ -140,8 +140,8 @@ func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
 	}
 }
 
-// A request that was written, and lost, may have been stored. That nothing can be reached afterwards, so that later tries
-// write nothing, does not change that.
+// A request that was written, and lost, may have been stored. That nothing can be reached afterwards, so that later
+// tries write nothing, does not change that.
 func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool

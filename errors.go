@@ -111,8 +111,8 @@ func (c Code) meaning() string {
 	return ""
 }
 
-// passes reports whether a refusal passes by itself. This is the one place that decides. The service says so in the code
-// or in the status: 429, 7000, 7001, and 500 to 599. What says neither is no reason to give up.
+// passes reports whether a refusal passes by itself. This is the one place that decides. The service says so in the
+// code or in the status: 429, 7000, 7001, and 500 to 599. What says neither is no reason to give up.
 func passes(code, status int) bool {
 	//mutant:temporary-silent
 	return passing(code) || passing(status) || code == 0 && status == 0
@@ -172,8 +172,8 @@ func (e *Error) Unwrap() error {
 	return e.Code
 }
 
-// Temporary reports whether the same request may succeed later: the code or the status is 429, 7000, 7001 or 500 to 599,
-// or there is neither. The Client has already tried Config.SendAttempts times when it returns such an error.
+// Temporary reports whether the same request may succeed later: the code or the status is 429, 7000, 7001 or 500 to
+// 599, or there is neither. The Client has already tried Config.SendAttempts times when it returns such an error.
 func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Status) }
 
 // UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before

@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A link that is cut after every 250 messages works, and is made again soon: with a fixed wait of 3 s, 80 messages would
-// come in a second.
+// A link that is cut after every 250 messages works, and is made again soon: with a fixed wait of 3 s, 80 messages
+// would come in a second.
 func TestALinkThatIsCutAgainAndAgain(t *testing.T) {
 	bubble(t, "after 250 messages", func(t *testing.T) {
 		s := newReplyingServer(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// guardHTTP returns a copy of a transport of the user's with guarded hooks: net/http calls most of them on goroutines of
-// its own, where a panic ends the process.
+// guardHTTP returns a copy of a transport of the user's with guarded hooks: net/http calls most of them on goroutines
+// of its own, where a panic ends the process.
 func guardHTTP(t *http.Transport) *http.Transport {
 	t = t.Clone()
 	if t.DialContext != nil {

@@ -9,15 +9,16 @@ import (
 	"github.com/mixin-blaze/blaze/internal/auth"
 )
 
-// Keystore is one session of a bot: who it is, and the key it signs with. [LoadKeystore] reads one from the file that the
-// dashboard exports; it may be built by hand as well, [New] checks it.
+// Keystore is one session of a bot: who it is, and the key it signs with. [LoadKeystore] reads one from the file that
+// the dashboard exports; it may be built by hand as well, [New] checks it.
 //
-// A Keystore does not show its keys: fmt, log/slog and encoding/json print the ids and "[redacted]", also where it stands in
-// an exported field, a slice or a map. That includes [json.Marshal], so it cannot be used to write a keystore file.
+// A Keystore does not show its keys: fmt, log/slog and encoding/json print the ids and "[redacted]", also where it
+// stands in an exported field, a slice or a map. That includes [json.Marshal], so it cannot be used to write a keystore
+// file.
 //
-// What no type can prevent: its fields are plain strings; fmt shows them where it calls no methods, which is in an unexported
-// field of another struct, even behind a pointer, and for the verbs %w and %p, which go vet reports. So give a Keystore to
-// [New] and keep it nowhere: the Client holds the key in a way that nothing prints.
+// What no type can prevent: its fields are plain strings; fmt shows them where it calls no methods, which is in an
+// unexported field of another struct, even behind a pointer, and for the verbs %w and %p, which go vet reports. So give
+// a Keystore to [New] and keep it nowhere: the Client holds the key in a way that nothing prints.
 type Keystore struct {
 	AppID             string `json:"app_id"`
 	SessionID         string `json:"session_id"`
@@ -51,8 +52,8 @@ func signerOf(k *Keystore, appField, sessionField, keyField string) (*auth.Signe
 	return s, nil
 }
 
-// shown is what everything that prints a Keystore prints: ids, if that is what they are and not a key in the wrong place,
-// and whether there are keys.
+// shown is what everything that prints a Keystore prints: ids, if that is what they are and not a key in the wrong
+// place, and whether there are keys.
 func (k Keystore) shown() Keystore {
 	id := func(s string) string {
 		if u, err := auth.ID(s); err == nil {

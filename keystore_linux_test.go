@@ -12,7 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A keystore on a read-only mount cannot be given another mode: no warning. The kernel's table of mounts tells which are.
+// A keystore on a read-only mount cannot be given another mode: no warning. The kernel's table of mounts tells which
+// are.
 func TestReadOnlyMounts(t *testing.T) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)

@@ -340,7 +340,8 @@ func canaryKeystore() blaze.Keystore {
 	return blaze.Keystore{AppID: keyApp, SessionID: keySession, SessionPrivateKey: keySeed, ServerPublicKey: keyPublic}
 }
 
-// refuseCanary fails if any form of the test key's secret half, as bytes or as text, is in the text, or a good part of one.
+// refuseCanary fails if any form of the test key's secret half, as bytes or as text, is in the text, or a good part of
+// one.
 func refuseCanary(t testing.TB, text string) {
 	t.Helper()
 	for _, form := range append(formsOf(string(unhex(t, keySeed))), formsOf(keySeed)...) {

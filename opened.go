@@ -37,8 +37,8 @@ func (c *Client) opened(d *draft, why string) (*draft, error) {
 	return p, nil
 }
 
-// inPlain gives an item its plain form if it may have one, and it cannot be encrypted for its recipient. Else it reports
-// false and leaves the error.
+// inPlain gives an item its plain form if it may have one, and it cannot be encrypted for its recipient. Else it
+// reports false and leaves the error.
 func (c *Client) inPlain(m *item) bool {
 	var why string
 	switch {

@@ -24,11 +24,12 @@ type Outgoing struct {
 
 	// Encrypted seals the message for the sessions of RecipientID. PLAIN_ payloads only, no ExpireIn, no Mentions.
 	//
-	// An answer that is Encrypted because the message answered was (see [Message.NewReply]) goes out in plain text, with
-	// the same MessageID, where it cannot be sealed: the recipient has no session that can open it, the session of the
-	// bot has an RSA key, or the author has set ExpireIn, Mentions, a payload that is too large to be sealed, or one with
-	// a file that was uploaded in plain text. The Client logs that once for each of the last 4,096
-	// users. To have an error instead, copy the exported fields into an Outgoing of your own: what its author encrypts is never sent in plain text.
+	// An answer that is Encrypted because the message answered was (see [Message.NewReply]) goes out in plain text,
+	// with the same MessageID, where it cannot be sealed: the recipient has no session that can open it, the session of
+	// the bot has an RSA key, or the author has set ExpireIn, Mentions, a payload that is too large to be sealed, or
+	// one with a file that was uploaded in plain text. The Client logs that once for each of the last 4,096 users. To
+	// have an error instead, copy the exported fields into an Outgoing of your own: what its author encrypts is never
+	// sent in plain text.
 	Encrypted bool
 
 	origin *origin // of an answer; nil: nothing to keep

@@ -24,7 +24,8 @@ type limiterFunc func(ctx context.Context) error
 
 func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
 
-// refusedOutgoings break one rule each, and name the field that the error must name. Every text in them holds the canary.
+// refusedOutgoings break one rule each, and name the field that the error must name. Every text in them holds the
+// canary.
 func refusedOutgoings() []struct {
 	field string
 	out   blaze.Outgoing

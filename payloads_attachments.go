@@ -21,8 +21,8 @@ type Attachment struct {
 	Key, Digest []byte
 }
 
-// Format writes the id, the type and the size, and neither the key nor the digest, whatever the verb; it also stands for the types that
-// embed an Attachment.
+// Format writes the id, the type and the size, and neither the key nor the digest, whatever the verb; it also stands
+// for the types that embed an Attachment.
 func (a Attachment) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}", clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)
 }

@@ -74,11 +74,11 @@ func decodeButtonGroup(_ string, data []byte) (Payload, error) {
 	return ButtonGroup(buttons), err
 }
 
-// Card is a title and a text to be opened, in one of two styles. With Action it is a small card with an icon that opens an
-// address: that style is the one of the service's list of websocket messages. With Actions, or CoverURL, or both, it is a
-// larger one, with a cover above and buttons below, for Messenger from 2024 on. To be sent it needs one of the two
-// styles, not both: an app that finds Action ignores all that belongs to the newer style. In a received card the title and
-// the description may be empty.
+// Card is a title and a text to be opened, in one of two styles. With Action it is a small card with an icon that opens
+// an address: that style is the one of the service's list of websocket messages. With Actions, or CoverURL, or both, it
+// is a larger one, with a cover above and buttons below, for Messenger from 2024 on. To be sent it needs one of the two
+// styles, not both: an app that finds Action ignores all that belongs to the newer style. In a received card the title
+// and the description may be empty.
 type Card struct {
 	AppID       string   // the bot the card is from, a UUID; may be empty
 	IconURL     string   // style with Action; may be empty

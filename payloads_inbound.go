@@ -40,8 +40,8 @@ func readSystemConversation(f *fields) SystemConversation {
 	}
 }
 
-// AccountSnapshot says that money moved, in the way of before 2024. Only the service sends it. It is a notice, no proof:
-// check the snapshot over the HTTP API before goods are delivered.
+// AccountSnapshot says that money moved, in the way of before 2024. Only the service sends it. It is a notice, no
+// proof: check the snapshot over the HTTP API before goods are delivered.
 type AccountSnapshot struct {
 	Type       string // "transfer", for example
 	SnapshotID string
@@ -135,8 +135,8 @@ func readDeposit(f *fields) *Deposit {
 	}
 }
 
-// SafeSnapshot says that money, or an inscription, moved. Only the service sends it. It is a notice, no proof: check the
-// snapshot over the HTTP API before goods are delivered.
+// SafeSnapshot says that money, or an inscription, moved. Only the service sends it. It is a notice, no proof: check
+// the snapshot over the HTTP API before goods are delivered.
 type SafeSnapshot struct {
 	Type            string // "snapshot", for example
 	SnapshotID      string

@@ -181,8 +181,8 @@ func (f *fields) bytes(name string) []byte {
 	return b
 }
 
-// secret reads base64 without which an encrypted file cannot be opened, or a damaged one not be told. Anything else is a
-// fault. Absent and empty are nil.
+// secret reads base64 without which an encrypted file cannot be opened, or a damaged one not be told. Anything else is
+// a fault. Absent and empty are nil.
 func (f *fields) secret(name string) []byte {
 	b, err := decodeBase64(f.exact(name))
 	if err != nil {
@@ -217,6 +217,6 @@ func (f *fields) strs(name string) (out []string) {
 	return out
 }
 
-// decoder makes a payload of a message's data, which it gets in two forms, to take the one that needs no copy. Its errors name
-// fields and positions, never content.
+// decoder makes a payload of a message's data, which it gets in two forms, to take the one that needs no copy. Its
+// errors name fields and positions, never content.
 type decoder func(text string, data []byte) (Payload, error)

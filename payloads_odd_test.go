@@ -129,7 +129,8 @@ var accompanying = []struct {
 	{"SYSTEM_SAFE_SNAPSHOT", `"snapshot_id":"s"`, []string{"type", "user_id", "transaction_hash", "memo", "deposit_hash", "inscription_hash", "created_at", "request_id", "deposit"}},
 }
 
-// listed are payloads that are lists of objects, of which none needs any field, and the names of fields that may be odd.
+// listed are payloads that are lists of objects, of which none needs any field, and the names of fields that may be
+// odd.
 var listed = []struct {
 	category blaze.Category
 	beside   []string

@@ -2,8 +2,8 @@ package blaze
 
 import "fmt"
 
-// Sticker is a sticker of Messenger, named in one of two ways. Source: the service's list of websocket messages has Name
-// and AlbumID; StickerID is what today's apps write and the only thing they read.
+// Sticker is a sticker of Messenger, named in one of two ways. Source: the service's list of websocket messages has
+// Name and AlbumID; StickerID is what today's apps write and the only thing they read.
 type Sticker struct {
 	StickerID string // a UUID; may be empty when Name and AlbumID are both set
 	AlbumID   string // a UUID; may be empty when StickerID is set
@@ -76,7 +76,8 @@ func readLive(f *fields) Live {
 	return Live{Width: f.int("width"), Height: f.int("height"), ThumbURL: f.str("thumb_url"), URL: f.need("url")}
 }
 
-// Location is a place on the map. The zero value is a place too, on the equator; Messenger's Android app does not show it.
+// Location is a place on the map. The zero value is a place too, on the equator; Messenger's Android app does not show
+// it.
 type Location struct {
 	Longitude float64 // in degrees, -180 to 180, east positive
 	Latitude  float64 // in degrees, -90 to 90, north positive
@@ -109,7 +110,8 @@ func readLocation(f *fields) Location {
 	return Location{Longitude: longitude, Latitude: latitude, Name: f.str("name"), Address: f.str("address")}
 }
 
-// Recall takes back a message that the sender of the Recall sent earlier. The Recall is a message with an id of its own.
+// Recall takes back a message that the sender of the Recall sent earlier. The Recall is a message with an id of its
+// own.
 type Recall struct {
 	MessageID string // the message to be taken back, a UUID
 }
@@ -157,8 +159,8 @@ func readPin(f *fields) Pin {
 	return p
 }
 
-// Text is a message of plain text, UTF-8; @ and an identity number mention a user. What arrives is kept byte for byte. To be
-// sent it must not be empty.
+// Text is a message of plain text, UTF-8; @ and an identity number mention a user. What arrives is kept byte for byte.
+// To be sent it must not be empty.
 type Text string
 
 // Textf is [fmt.Sprintf] for a Text.
@@ -187,9 +189,9 @@ func (p Post) data() ([]byte, error) {
 	return []byte(p), nil
 }
 
-// Raw is a message whose data is not looked into: one of a category that this package has no type for, one whose data does
-// not fit its category, one that cannot be opened. To send one is to send Data as it is, as a message of category As, with
-// nothing checked; Err is not sent.
+// Raw is a message whose data is not looked into: one of a category that this package has no type for, one whose data
+// does not fit its category, one that cannot be opened. To send one is to send Data as it is, as a message of category
+// As, with nothing checked; Err is not sent.
 type Raw struct {
 	As   Category // must not be empty to be sent
 	Data []byte   // after base64

@@ -95,8 +95,8 @@ func TestAHandMadeMessageRepliesLikeAReceivedOne(t *testing.T) {
 	assert.NotEqual(t, m.NewReply(blaze.Text("a")).MessageID, m.NewReply(blaze.Text("a")).MessageID)
 }
 
-// A reply and a quote of the same content are two messages, also where one attempt replies and the next one quotes: with
-// one id, the service would store the first only.
+// A reply and a quote of the same content are two messages, also where one attempt replies and the next one quotes:
+// with one id, the service would store the first only.
 func TestAQuoteIsNoReply(t *testing.T) {
 	for name, fresh := range map[string]func() *blaze.Message{
 		"received":  func() *blaze.Message { return received(botID, 1, nil) },

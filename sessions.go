@@ -48,7 +48,8 @@ const unreadable = "?"
 var errNobody = errors.New("blaze: a session without a user")
 
 // UnmarshalJSON implements [json.Unmarshaler]. A session names its user. What else is odd in it is "", but for its key:
-// a session without a key cannot open encrypted messages, and one with a key that cannot be read is not known to be such.
+// a session without a key cannot open encrypted messages, and one with a key that cannot be read is not known to be
+// such.
 func (s *session) UnmarshalJSON(p []byte) error {
 	var v struct {
 		UserID    lenient.String  `json:"user_id"`
@@ -239,8 +240,8 @@ func (l *lookup) wait(ctx context.Context) (map[string][]session, error) {
 	return found, r.Err
 }
 
-// usable returns the sessions that a message can be sealed for: those with a key that a secret can be agreed on with. odd
-// says that another one has a key that cannot be used.
+// usable returns the sessions that a message can be sealed for: those with a key that a secret can be agreed on with.
+// odd says that another one has a key that cannot be used.
 func usable(signer *auth.Signer, all []session) (found []seal.Session, odd bool) {
 	for _, s := range all {
 		if s.PublicKey == "" || len(found) == seal.MostSessions {

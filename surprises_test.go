@@ -20,8 +20,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// surprised runs a bot, lets say say something, and then a message that is fine. It returns what the handler got before that
-// message. Whatever was said, the connection stays and the message is handled and acknowledged.
+// surprised runs a bot, lets say say something, and then a message that is fine. It returns what the handler got before
+// that message. Whatever was said, the connection stays and the message is handled and acknowledged.
 func surprised(t *testing.T, edit func(*blaze.Config), say func(c *rawConn)) ([]*blaze.Message, *rig, *rawServer) {
 	t.Helper()
 	var mu sync.Mutex

@@ -310,7 +310,7 @@ func TestRecordedSession(t *testing.T) {
 	require.Equal(t, []string{"DELIVERED", "READ", "DELIVERED", "READ"}, receipts)
 }
 
-// What the service sent to others, and what apps write, is handled like everything else.
+// Frames in the shapes that the service and the apps write are handled.
 func TestRecordedShapes(t *testing.T) {
 	const id = "5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10"
 	var got []blaze.Payload

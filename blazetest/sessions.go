@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// sessionOf returns the one session that each virtual user has: the same for the same user. It writes the user's messages, and
-// opens what is sealed for it.
+// sessionOf returns the one session that each virtual user has: the same for the same user. It writes the user's
+// messages, and opens what is sealed for it.
 func sessionOf(userID string) (*auth.Signer, error) {
 	seed := sha256.Sum256([]byte("blazetest session of " + userID))
 	return auth.New(userID, UserID("session of "+userID), hex.EncodeToString(seed[:]))

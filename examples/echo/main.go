@@ -1,7 +1,7 @@
 // Echo is a bot that says back what it is told, in every category.
 //
-// Without arguments it talks to a virtual user over a server in memory, prints the conversation, and ends. With a keystore
-// it is a bot on Mixin Messenger until it is interrupted:
+// Without arguments it talks to a virtual user over a server in memory, prints the conversation, and ends. With a
+// keystore it is a bot on Mixin Messenger until it is interrupted:
 //
 //	go run ./examples/echo
 //	go run ./examples/echo -keystore keystore.json

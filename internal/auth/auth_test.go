@@ -270,7 +270,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestShortRSAKey makes a key that crypto/rsa refuses unless told otherwise: it must be refused by New, not by each Token.
+// TestShortRSAKey makes a key that crypto/rsa refuses unless told otherwise: it must be refused by New, not by each
+// Token.
 func TestShortRSAKey(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	key := rsaKey(t, 512)

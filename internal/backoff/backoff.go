@@ -1,5 +1,5 @@
-// Package backoff says how long to wait before the next try: a random time whose bound doubles with each failure, so that
-// many clients of one server that restarts do not come back at the same moment.
+// Package backoff says how long to wait before the next try: a random time whose bound doubles with each failure, so
+// that many clients of one server that restarts do not come back at the same moment.
 package backoff
 
 import (
@@ -63,9 +63,9 @@ func (b *Backoff) Next() time.Duration {
 // broke sooner does not, however well its handshake went. The wait counts at its bound: a short one that was drawn by
 // chance must not make a flapping server look healthy.
 //
-// After a connection that worked, the next wait lasts at most twice as long as the connection, or Policy.Base if that is
-// longer, and later waits grow from there: a server that cuts each connection, after it did some work, is left alone for
-// a part of the time only.
+// After a connection that worked, the next wait lasts at most twice as long as the connection, or Policy.Base if that
+// is longer, and later waits grow from there: a server that cuts each connection, after it did some work, is left alone
+// for a part of the time only.
 func (b *Backoff) Lived(d time.Duration, worked bool) {
 	b.limit = 0
 	if d >= min(healthy, 10*b.Policy.Bound(max(b.failures, 1))) {

@@ -72,8 +72,8 @@ type ackFrame struct {
 	wait func(context.Context) outbox.Outcome
 }
 
-// enter takes a slot for one more frame. A caller that holds slots waits for its own oldest frame, never for a slot: two
-// callers cannot wait for each other.
+// enter takes a slot for one more frame. A caller that holds slots waits for its own oldest frame, never for a slot:
+// two callers cannot wait for each other.
 func (p *ackPipe) enter(ctx context.Context) error {
 	for {
 		switch {

@@ -118,8 +118,8 @@ func (e *Engine) push(f *wire.Received) {
 }
 
 // lateReply reports whether what looks like a push is the late reply to a send: a message of the bot's own without a
-// category, or the whole message, which is known by the id of the frame alone. A message that the bot wrote elsewhere is
-// pushed like any other.
+// category, or the whole message, which is known by the id of the frame alone. A message that the bot wrote elsewhere
+// is pushed like any other.
 func (e *Engine) lateReply(f *wire.Received, own bool) bool {
 	//mutant:late-view
 	return own && f.Message.Category == "" || (own || f.Fault != nil) && e.outbox.Late(f.ID.Bytes())

@@ -18,9 +18,9 @@ const (
 
 // dialPlan decides which endpoint to dial next, and when. It belongs to the supervisor and does nothing itself.
 //
-// Endpoints are tried in rounds. After a connection that was of no use, the next endpoint follows almost at once, until each
-// was tried; the waits between rounds grow. An endpoint that has served comes first in the round after its connection
-// was lost.
+// Endpoints are tried in rounds. After a connection that was of no use, the next endpoint follows almost at once, until
+// each was tried; the waits between rounds grow. An endpoint that has served comes first in the round after its
+// connection was lost.
 type dialPlan struct {
 	endpoints []string
 	current   int

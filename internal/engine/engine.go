@@ -175,8 +175,8 @@ func (e *Engine) judge(r *wire.Error) outbox.Verdict {
 func (e *Engine) Over() context.Context { return e.over }
 
 // Offline returns why nothing is written at present, or nil while there is a link: ErrNotRunning, ErrConnecting, a
-// *[ConnectionError], or once Run is over, or is ending because the session was rejected, an error that is ErrClosed and
-// wraps the error of Run.
+// *[ConnectionError], or once Run is over, or is ending because the session was rejected, an error that is ErrClosed
+// and wraps the error of Run.
 func (e *Engine) Offline() error { return e.life.offline() }
 
 // Stopping reports whether the context of Run has ended, or the service has rejected the session for good.

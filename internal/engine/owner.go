@@ -64,7 +64,8 @@ func (d *Delivery) Known() { d.fate = known }
 // Keep says that the message stays pending until Engine.Ack. Until then it is not delivered again.
 func (d *Delivery) Keep() { d.fate = kept }
 
-// Retry says that the attempt failed with err, and that another one is wanted after a while. The next one gets the note.
+// Retry says that the attempt failed with err, and that another one is wanted after a while. The next one gets the
+// note.
 func (d *Delivery) Retry(err error, note any, after time.Duration) {
 	d.fate, d.failure = retried, &failure{err: err, note: note, after: after}
 }
@@ -118,7 +119,7 @@ const (
 	AckUnanswered                    // Count messages; Text: the first id
 	ReceiptDropped                   // a receipt that found no room; Text: its message
 	ConversationsWaiting             // Count conversations wait for a message that fails; Age, since it failed first
-	HandlerSlow                      // an attempt runs for long; Text: the message; Conversation; Age; Count: of those that run
+	HandlerSlow                      // an attempt runs for long; Text: the message; Conversation; Age; Count: that run
 	ReceiptSlow                      // a receipt is handled for long; Text: the message; Age
 	NotRun                           // a request waits for Run; Text: its action; Age
 	Kinds                            // the number of kinds: package blaze counts its own from here

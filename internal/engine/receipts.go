@@ -90,7 +90,8 @@ func (r *receipts) next() (receipt, bool) {
 	return rc, true
 }
 
-// look tells of a receipt that is handled for long, or waits for that. The timer exists only while a receipt is handled.
+// look tells of a receipt that is handled for long, or waits for that. The timer exists only while a receipt is
+// handled.
 func (r *receipts) look() {
 	if id, running := r.slowOne(); id != "" {
 		r.slow(id, running)

@@ -282,7 +282,8 @@ func TestFault26Numbers(t *testing.T) {
 	ignored(t, 26, map[string]string{"code": `{"id":"x","action":"X","error":{"code":1e30}}`})
 }
 
-// Row 27: of a field that is there twice, in whatever case, the last one counts. Nothing depends on it but what is said here.
+// Row 27: of a field that is there twice, in whatever case, the last one counts. Nothing depends on it but what is said
+// here.
 func TestFault27DuplicateKeys(t *testing.T) {
 	got := say(t, nil, binaryOf(pushOfText(`"data":"Zmlyc3Q=","DATA":"c2Vjb25k","Message_ID":"00000000-0000-4000-8000-000000000002"`)))
 	require.Len(t, got.messages, 1)
@@ -299,7 +300,8 @@ func TestFault28UnknownAction(t *testing.T) {
 	})
 }
 
-// Rows 29 and 30: what cannot be understood is handed to the handler as it came, and then acknowledged like everything else.
+// Rows 29 and 30: what cannot be understood is handed to the handler as it came, and then acknowledged like everything
+// else.
 func TestFault29UnknownCategory(t *testing.T) {
 	bubble(t, blaze.On(func(_ context.Context, _ *blaze.Message, p blaze.Raw) error {
 		assert.Equal(t, blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte("hello")}, p)

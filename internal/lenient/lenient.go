@@ -89,7 +89,8 @@ var layouts = []string{
 	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04:05-0700",
 }
 
-// Time returns a moment in UTC. Without a zone it is taken as UTC. ok is false for what is none, which is the zero time.
+// Time returns a moment in UTC. Without a zone it is taken as UTC. ok is false for what is none, which is the zero
+// time.
 func Time(s string) (t time.Time, ok bool) {
 	for _, layout := range layouts {
 		if t, err := time.Parse(layout, s); err == nil {

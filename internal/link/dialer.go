@@ -23,8 +23,8 @@ type dialer struct {
 	reached bool     // the server, or what a tunnel leads to
 }
 
-// dial makes the handshake. The websocket library knows SOCKS5; it has no TLS to HTTP proxies and hides their status, so
-// tunnels through them are made here.
+// dial makes the handshake. The websocket library knows SOCKS5; it has no TLS to HTTP proxies and hides their status,
+// so tunnels through them are made here.
 func (d *dialer) dial() (*websocket.Conn, *http.Response, error) {
 	ws := websocket.Dialer{
 		TLSClientConfig: d.cfg.TLS, Subprotocols: []string{Subprotocol}, ReadBufferSize: 4096, WriteBufferSize: 1024,

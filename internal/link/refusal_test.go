@@ -67,8 +67,8 @@ func TestOtherBodiesAreShortAndEscaped(t *testing.T) {
 	}
 }
 
-// assertPlain requires that an error is fit for a log: short, one line, nothing that a terminal obeys, and no secret in any
-// form of printing.
+// assertPlain requires that an error is fit for a log: short, one line, nothing that a terminal obeys, and no secret in
+// any form of printing.
 func assertPlain(t *testing.T, err error) {
 	t.Helper()
 	text := err.Error()

@@ -115,7 +115,8 @@ func New(cfg Config) *Box {
 	return &Box{
 		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry), proven: make(map[string]bool),
 		maxReply: bounds.Default().MaxReply, listWait: cfg.ReplyTimeout, ready: newReady(), timed: queue{less: byDue},
-		late: recent.Set{Limit: mostLate}, room: room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
+		late: recent.Set{Limit: mostLate},
+		room: room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
 	}
 }
 

@@ -72,8 +72,8 @@ func TestASlowStartWithoutAList(t *testing.T) {
 	})
 }
 
-// No List and no request holds others back for longer than a reply timeout. What had no reply in time holds nobody back,
-// on the next link either.
+// No List and no request holds others back for longer than a reply timeout. What had no reply in time holds nobody
+// back, on the next link either.
 func TestASlowStartGoesOnWithoutAnswers(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		old := names("old", 0, 2)
@@ -158,8 +158,8 @@ func TestAPeerThatAnswersBehindPushes(t *testing.T) {
 	})
 }
 
-// A suspect with nothing else to be written waits for the List as long as others do: beside an unanswered List nobody is
-// blamed.
+// A suspect with nothing else to be written waits for the List as long as others do: beside an unanswered List nobody
+// is blamed.
 func TestASuspectBeforeALateList(t *testing.T) {
 	p := &far{pushes: replyTimeout + replyTimeout/5, bears: func(id string) bool { return id != "poison" }}
 	runFar(t, p, func(t *testing.T, p *far) {

@@ -58,7 +58,9 @@ func Addr(u *url.URL) string {
 
 // Tunnel asks the HTTP proxy at the other end of conn for a tunnel to target, over TLS first if the scheme of u is
 // https, and returns the tunnel. It ends when conn is closed; conn stays open where it fails.
-func Tunnel(ctx context.Context, conn net.Conn, u *url.URL, target string, c *tls.Config, h http.Header) (net.Conn, error) {
+func Tunnel(
+	ctx context.Context, conn net.Conn, u *url.URL, target string, c *tls.Config, h http.Header,
+) (net.Conn, error) {
 	if u.Scheme == "https" {
 		if c = c.Clone(); c == nil {
 			c = new(tls.Config)

@@ -20,10 +20,10 @@ var (
 // errAddress is why a file is not moved.
 var errAddress = errors.New("an address without TLS: it must begin with https://, or the API be on this machine itself")
 
-// Put writes a file of exactly size bytes to an address that the API gave. It is not repeated: the source can be read once. The error
-// is ErrShort or ErrLong where the size is wrong, and then nothing was stored, because the last byte is held back until the
-// source has ended; an [Error] where the storage refuses; else a [NoAnswerError]. No token is sent. After Put the source is left
-// alone, but for a Read that has begun before.
+// Put writes a file of exactly size bytes to an address that the API gave. It is not repeated: the source can be read
+// once. The error is ErrShort or ErrLong where the size is wrong, and then nothing was stored, because the last byte is
+// held back until the source has ended; an [Error] where the storage refuses; else a [NoAnswerError]. No token is sent.
+// After Put the source is left alone, but for a Read that has begun before.
 func (c *Client) Put(ctx context.Context, address string, src io.Reader, size int64) error {
 	const name = "PUT of a file"
 	if err := c.checkAddress(address); err != nil {

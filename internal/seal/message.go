@@ -1,8 +1,8 @@
 // Package seal encrypts and opens what only its recipients may read: messages, for the sessions they are sent to, and
 // attachments, for whoever has their key. It knows no network.
 //
-// A sealed message has this layout (source: the service's documentation of encrypted messages, which all its clients follow
-// byte for byte; that text calls the body AES-CBC, the clients use GCM):
+// A sealed message has this layout (source: the service's documentation of encrypted messages, which all its clients
+// follow byte for byte; that text calls the body AES-CBC, the clients use GCM):
 //
 //	1 byte             version, 1
 //	2 bytes            number of sessions, little endian
@@ -42,7 +42,8 @@ const (
 	tagSize    = 16
 )
 
-// MostSessions is for how many sessions one message can be sealed. Source: the service's documentation, for 256 participants.
+// MostSessions is for how many sessions one message can be sealed. Source: the service's documentation, for 256
+// participants.
 const MostSessions = 510
 
 // Errors of Open. What is damaged says more in its text, and no error holds a part of the message.
@@ -71,8 +72,8 @@ type Session struct {
 	Public []byte // X25519, 32 bytes
 }
 
-// Seal encrypts a message so that each of the sessions can open it. There has to be at least one: a message for none can be read
-// by nobody. The error of a session that nothing can be sealed for wraps [ErrSession].
+// Seal encrypts a message so that each of the sessions can open it. There has to be at least one: a message for none
+// can be read by nobody. The error of a session that nothing can be sealed for wraps [ErrSession].
 func Seal(own Key, sessions []Session, message []byte) ([]byte, error) {
 	if len(own.Public()) != publicSize {
 		return nil, ErrNoKey
@@ -122,8 +123,8 @@ func appendEntry(dst []byte, own Key, s Session, key []byte) ([]byte, error) {
 	return append(dst, wrapped[:]...), nil
 }
 
-// Open decrypts a message that was sealed for a session of ours. It returns ErrNotForUs where it was sealed for others only,
-// and else an error that is ErrDamaged.
+// Open decrypts a message that was sealed for the session with the given id. It returns ErrNotForUs where it was sealed
+// for others only, and else an error that is ErrDamaged.
 func Open(own Key, sessionID string, sealed []byte) ([]byte, error) {
 	id, err := uuid.FromString(sessionID)
 	if err != nil {
@@ -191,8 +192,8 @@ func unwrap(own Key, sender, entry []byte) ([]byte, error) {
 	return key[:keySize], nil
 }
 
-// agree returns AES-256 under the secret shared with another public key. Keys whose secret everybody knows, those of low order,
-// are refused.
+// agree returns AES-256 under the secret shared with another public key. Keys whose secret everybody knows, those of
+// low order, are refused.
 func agree(own Key, public []byte) (cipher.Block, error) {
 	other, err := ecdh.X25519().NewPublicKey(public)
 	if err != nil {
@@ -217,8 +218,8 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 	return gcm, nil
 }
 
-// Checksum is what the service compares a set of sessions by: MD5 over their ids, lower case, in ascending order; "" for none.
-// ids is not changed.
+// Checksum is what the service compares a set of sessions by: MD5 over their ids, lower case, in ascending order; ""
+// for none. ids is not changed.
 func Checksum(ids []string) string {
 	if len(ids) == 0 {
 		return ""

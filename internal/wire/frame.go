@@ -13,7 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
-// The limits of what is read. The service's largest message is 128 KB of data, so all of them are far from any honest frame.
+// The limits of what is read. The service's largest message is 128 KB of data, so all of them are far from any honest
+// frame.
 const (
 	MaxFrame    = 8 << 20  // bytes of a websocket message; a larger one is read to its end and skipped
 	MaxSkipped  = 64 << 20 // bytes of a websocket message that end the link
@@ -32,9 +33,9 @@ const (
 	ActionCreateKraken  = "CREATE_KRAKEN"
 )
 
-// Frame is one frame of either direction. Requests have params; replies and pushes have data or an error. Params and Data
-// stay undecoded, because their shape depends on the action: a reply's params may be a plain string, and data may be an
-// object, an array, null or absent.
+// Frame is one frame of either direction. Requests have params; replies and pushes have data or an error. Params and
+// Data stay undecoded, because their shape depends on the action: a reply's params may be a plain string, and data may
+// be an object, an array, null or absent.
 type Frame struct {
 	ID     string          `json:"id"`
 	Action string          `json:"action"`

@@ -67,7 +67,8 @@ func TestParseFrames(t *testing.T) {
 		{"nulls everywhere", `{"id":null,"action":"A","params":null,"error":null}`, wire.Frame{Action: "A", Params: json.RawMessage("null")}},
 		{"white space", " \t\r\n{ \"id\" : \"x\" } \n", wire.Frame{ID: "x"}},
 		{"escapes", `{"id":"\u0078\/","action":"\ud83d\ude00"}`, wire.Frame{ID: "x/", Action: "😀"}},
-		// The standard library's reading of ambiguous objects: the last one counts, whatever its case, and an error is merged.
+		// The standard library's reading of ambiguous objects: the last one counts, whatever its case, and an error is
+		// merged.
 		{"a key twice", `{"id":"x","id":"y"}`, wire.Frame{ID: "y"}},
 		{"a key in other letters", `{"id":"y","ID":"x","ACTION":"A"}`, wire.Frame{ID: "x", Action: "A"}},
 		{"an error twice", `{"id":"x","error":{"code":1,"status":2},"error":{"code":3}}`, wire.Frame{ID: "x", Error: &wire.Error{Code: 3, Status: 2}}},

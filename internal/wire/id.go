@@ -7,8 +7,8 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// LowerID returns an id in lower case if it has the length of a UUID: the service writes its ids so, and refuses capital
-// letters in those of messages. What is longer or shorter is no id of the service, and stays as it is.
+// LowerID returns an id in lower case if it has the length of a UUID: the service writes its ids so, and refuses
+// capital letters in those of messages. What is longer or shorter is no id of the service, and stays as it is.
 func LowerID(id string) string {
 	if len(id) != 36 {
 		return id

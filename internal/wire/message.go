@@ -24,8 +24,8 @@ type Received struct {
 	UpdatedAt time.Time // of a receipt
 }
 
-// FrameID is the id of a frame, which says what it answers. It is kept in place: pushed frames have one too, of no use to
-// anybody. One of more than MaxID bytes, which nobody waits for, is none.
+// FrameID is the id of a frame, which says what it answers. It is kept in place: pushed frames have one too, of no use
+// to anybody. One of more than MaxID bytes, which nobody waits for, is none.
 type FrameID struct {
 	text [MaxID]byte
 	size uint8
@@ -191,8 +191,8 @@ func common(span []byte) string {
 	return string(span)
 }
 
-// decodeData takes data_base64 if it is there: the service sends the same bytes as data_base64 (raw URL alphabet) and data
-// (standard alphabet), older servers send data only.
+// decodeData takes data_base64 if it is there: the service sends the same bytes as data_base64 (raw URL alphabet) and
+// data (standard alphabet), older servers send data only.
 func (d *Decoder) decodeData(m *Message) {
 	text := d.s.spans[spanDataBase64]
 	if len(text) == 0 {

@@ -6,10 +6,10 @@ import (
 	"math/bits"
 )
 
-// scanner reads the JSON of a frame in one pass, straight into the fields that are wanted. It knows the plain JSON that the
-// service writes; at anything else it gives up, and the standard library reads the frame: an error to be described, text with
-// escapes, names in other letters, numbers that are no short integers, names that count although they come twice. So it never
-// decides that a frame is wrong, and has no opinion on what is unclear in JSON.
+// scanner reads the JSON of a frame in one pass, straight into the fields that are wanted. It knows the plain JSON that
+// the service writes; at anything else it gives up, and the standard library reads the frame: an error to be described,
+// text with escapes, names in other letters, numbers that are no short integers, names that count although they come
+// twice. So it never decides that a frame is wrong, and has no opinion on what is unclear in JSON.
 type scanner struct {
 	p     []byte
 	i     int
@@ -46,7 +46,8 @@ const (
 	maxDepth = 32 // how deep the scanner looks into what it skips
 )
 
-// scan reads a whole frame, with a zero scanner. False says nothing about the frame but that somebody else has to read it.
+// scan reads a whole frame, with a zero scanner. False says nothing about the frame but that somebody else has to read
+// it.
 func (s *scanner) scan(p []byte) bool {
 	s.p = p
 	s.space()
@@ -117,7 +118,8 @@ func (s *scanner) messageField(name []byte) bool {
 	return known(name) && s.skip()
 }
 
-// known reports whether a name that is not wanted can be nothing else: the standard library ignores case, of every alphabet.
+// known reports whether a name that is not wanted can be nothing else: the standard library ignores case, of every
+// alphabet.
 func known(name []byte) bool {
 	for _, c := range name {
 		if c < 'a' && c != '_' && (c < '0' || c > '9') || c > 'z' {
@@ -251,7 +253,8 @@ func (s *scanner) text() ([]byte, bool) {
 	return p[:n:n], true
 }
 
-// plain returns how many characters at the beginning of p are those of base64, or others that need no look, or some less.
+// plain returns how many characters at the beginning of p are those of base64, or others that need no look, or some
+// less.
 func plain(p []byte) (n int) {
 	const most = '#' // below it are the quote, the control characters, and two that text has and base64 has not
 	for ; n+32 <= len(p); n += 32 {
@@ -269,8 +272,8 @@ func plain(p []byte) (n int) {
 
 const ones, high = 0x0101010101010101, 0x8080808080808080
 
-// unusual returns the highest bit of the first of eight characters that is a quote, a backslash, a control character or not
-// ASCII. Higher ones may be wrong: a borrow crosses from one into the next.
+// unusual returns the highest bit of the first of eight characters that is a quote, a backslash, a control character or
+// not ASCII. Higher ones may be wrong: a borrow crosses from one into the next.
 func unusual(x uint64) uint64 {
 	return ((x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones)) & high
 }

@@ -11,11 +11,12 @@ import (
 //
 //   - nil: done; the message is recorded and acknowledged, with [AckManual] once Client.Ack is called.
 //   - [ErrNotHandled]: declined. Declined by all, the message is acknowledged and recorded, in every [AckMode].
-//   - an error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is neither Temporary nor [CodeUnauthorized]: given
-//     up at once. A message given up is recorded and acknowledged too, with AckManual neither. The InvalidError of an answer
-//     to an encrypted message whose file has to be uploaded another way is no such error: see Client.Reply.
-//   - any other error, and a panic whatever its value: tried again, up to Config.HandlerAttempts, ahead of the rest of its
-//     conversation.
+//   - an error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is neither Temporary nor
+//     [CodeUnauthorized]: given up at once. A message given up is recorded and acknowledged too, with AckManual neither.
+//     The InvalidError of an encrypted file in an answer that can only go out in plain text is no such error: see
+//     Client.Reply.
+//   - any other error, and a panic whatever its value: tried again, up to Config.HandlerAttempts, ahead of the rest of
+//     its conversation.
 //
 // Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context
 // but outlives it: it ends when Config.Drain is over. An error returned after Run's context ended counts as no

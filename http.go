@@ -3,6 +3,7 @@ package blaze
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
@@ -15,10 +16,11 @@ import (
 // way for that long, and the service accepts five minutes.
 const clockSlack = time.Minute
 
-// newRest returns the client of the HTTP API, and starts nothing. refused takes each refusal.
-func newRest(cfg *Config, signer *auth.Signer, refused func(*rest.Error)) *rest.Client {
+// newRest returns the client of the HTTP API, and starts nothing. files moves files. refused takes each refusal.
+func newRest(cfg *Config, files *http.Client, signer *auth.Signer, refused func(*rest.Error)) *rest.Client {
 	return rest.New(rest.Config{
-		Bases: cfg.apis(), HTTP: cfg.HTTPClient, UserAgent: cfg.UserAgent, Token: signer.Token,
+		Bases: cfg.apis(), HTTP: cfg.HTTPClient, Files: files, Private: cfg.AllowPrivateStorage,
+		UserAgent: cfg.UserAgent, Token: signer.Token,
 		Clock:   func(server time.Time) { adjustClock(signer, server) },
 		Timeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts, Temporary: transient, Rest: refusalWait.Near,
 		Refused: refused,

@@ -381,7 +381,7 @@ func TestUploadDoesNotWaitForTheBodyOfAnAnswer(t *testing.T) {
 		case <-release:
 		case <-r.Context().Done():
 		}
-	}))
+	}), nil)
 	defer close(release)
 	for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){c.Upload, c.UploadEncrypted} {
 		a, err := upload(t.Context(), strings.NewReader("file"), 4)

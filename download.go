@@ -34,6 +34,7 @@ const mostInMemory = 4 << 20
 // Run. The reader is for one goroutine at a time; Close may be called during a Read. A Read after Close is
 // [fs.ErrClosed].
 func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, error) {
+	//mutant:download-verified
 	open := c.verified
 	if len(a.Key) == 0 && len(a.Digest) == 0 {
 		open = func(ctx context.Context, a Attachment) (*download, error) { return c.fetch(ctx, a, nil) }
@@ -105,7 +106,6 @@ func (c *Client) fetch(ctx context.Context, a Attachment, kept io.Writer) (*down
 		return nil, invalid("Attachment.ID", "is not a UUID")
 	case (len(a.Key) == 0) != (len(a.Digest) == 0):
 		return nil, invalid("Attachment.Key", "Key and Digest come together, or not at all")
-	//mutant:download-size
 	case a.Size > c.cfg.MaxDownload:
 		return nil, invalid("Attachment.Size", "is %d, and Config.MaxDownload is %d bytes", a.Size, c.cfg.MaxDownload)
 	}
@@ -158,7 +158,6 @@ func (d *download) Close() error {
 
 // Read implements [io.Reader].
 func (d *download) Read(p []byte) (int, error) {
-	//mutant:download-closed
 	if d.closed.Load() {
 		return 0, fmt.Errorf("blaze: attachment %s is read after it was closed: %w", d.id, fs.ErrClosed)
 	}

@@ -25,13 +25,11 @@ func (d Data) SafeName() string {
 	name := d.Name
 	//mutant:safe-separators
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
-	//mutant:safe-runes
 	name = strings.Map(safeRune, strings.ToValidUTF8(name, "_"))
 	name = shorten(strings.TrimRight(strings.TrimLeft(name, ". "), ". "))
 	switch {
 	case name == "":
 		return "file"
-	//mutant:safe-reserved
 	case reserved(name): // which a name may be only once it is short
 		return shorten("_" + name)
 	}
@@ -41,7 +39,6 @@ func (d Data) SafeName() string {
 // safeRune returns what stands for a character, -1 for none.
 func safeRune(r rune) rune {
 	switch {
-	//mutant:safe-bidi
 	case unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp), r == '\ufeff':
 		return -1
 	case strings.ContainsRune(`<>:"|?*`, r):

@@ -35,10 +35,8 @@ func CheckHost(host string) error {
 		return &Error{"an empty host"}
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' || r == ':' }):
 		return &Error{"a host with characters that no name has"}
-	//mutant:address-localhost
 	case last == "localhost", last == "localdomain":
 		return &Error{"a name of this machine"}
-	//mutant:address-odd
 	case isNumber(last):
 		return &Error{"an IP address in an unusual form"}
 	}
@@ -73,17 +71,14 @@ var special = []struct {
 func CheckIP(ip netip.Addr) error {
 	ip = ip.WithZone("").Unmap()
 	switch {
-	//mutant:address-loopback
 	case ip.IsLoopback():
 		return &Error{"a loopback address"}
 	case ip.IsUnspecified():
 		return &Error{"an unspecified address"}
-	//mutant:address-link-local
 	case ip.IsLinkLocalUnicast():
 		return &Error{"a link-local address"}
 	case ip.IsMulticast():
 		return &Error{"a multicast address"}
-	//mutant:address-private
 	case ip.IsPrivate():
 		return &Error{"a private address"}
 	}

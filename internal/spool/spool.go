@@ -50,7 +50,6 @@ func New(dir string, most int) *Spool {
 
 // Write implements [io.Writer]. Its errors are an *[Error].
 func (s *Spool) Write(p []byte) (int, error) {
-	//mutant:spool-memory
 	if s.file == nil && len(s.memory)+len(p) <= s.most {
 		s.memory = append(s.memory, p...)
 		return len(p), nil
@@ -71,7 +70,6 @@ func (s *Spool) spill() error {
 		return err
 	}
 	s.file = f
-	//mutant:spool-unlink
 	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) { // Windows removes no file that is open
 		s.left = f.Name()
 	}

@@ -24,8 +24,9 @@ const sniffed = 512
 // It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is
 // stored then. An *[Error] is a refusal, of the service or of its storage (403: the address for the upload has
 // expired); a file cannot be written twice from one reader, so after any error call Upload again with a new one.
-// Anything else is [ErrNoAnswer], the error of r, or that of ctx. Only ctx limits the time. After Upload has returned,
-// r is left alone, but for a Read that blocked when ctx ended.
+// Anything else is [ErrNoAnswer], the error of r, or that of ctx. Only ctx limits the time; the body of the storage's
+// answer is not waited for. A storage at an address that is not public is [ErrNoAnswer], see
+// Config.AllowPrivateStorage. After Upload has returned, r is left alone, but for a Read that blocked when ctx ended.
 //
 // Source: POST /attachments of the service's HTTP API.
 func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
@@ -70,11 +71,8 @@ func (c *Client) upload(ctx context.Context, r io.Reader, size int64, store func
 	return a, nil
 }
 
-// maxUpload keeps sizes far from where their sums would overflow.
-const maxUpload = 1 << 50
-
 func checkSize(size int64) error {
-	if size < 0 || size > maxUpload {
+	if size < 0 || size > mostBytes {
 		return invalid("size", "must be the number of bytes in the reader, and not %d", size)
 	}
 	return nil

@@ -169,6 +169,7 @@ const (
 	defaultReplyTimeout    = 20 * time.Second
 	defaultDrain           = 5 * time.Second
 	defaultMaxDownload     = 1 << 30
+	mostBytes              = 1 << 50 // of a file: its sums are far from an overflow
 	ledgerLen              = 100_000
 )
 
@@ -229,7 +230,7 @@ func (c *Config) numbers() error {
 	orDefault(&c.ReplyTimeout, defaultReplyTimeout)
 	orDefault(&c.Drain, defaultDrain)
 	orDefault(&c.MaxDownload, defaultMaxDownload)
-	c.MaxDownload = min(c.MaxDownload, maxUpload)
+	c.MaxDownload = min(c.MaxDownload, mostBytes)
 	switch {
 	case c.Workers < 0:
 		return invalid("Config.Workers", "must not be negative")

@@ -10,7 +10,6 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/address"
 	"github.com/mixin-blaze/blaze/internal/proxy"
-	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
 // idleHTTP is how long a connection of our own HTTP client waits for another request: a Client that is used for HTTP
@@ -28,26 +27,8 @@ func http1(c *tls.Config) *tls.Config {
 	return c
 }
 
-// httpClients returns the HTTP clients of the API and of files, and a function that closes the idle connections of both.
-// Where the dialer is our own, files have connections of their own, to public addresses only: a connection that a request
-// to the API has made, to whatever address, must not serve a file.
-func (c *Config) httpClients(ownDialer bool) (api, files *http.Client, closeIdle func()) {
-	if c.HTTPClient != nil {
-		closeIdle = func() {}
-		if t, ok := c.HTTPClient.Transport.(guardedTransport); ok {
-			closeIdle = t.closeIdle
-		}
-		return c.HTTPClient, c.HTTPClient, closeIdle
-	}
-	api = newHTTPClient(c.DialContext, c.TLSClientConfig, c.Proxy, c.UserAgent)
-	if !ownDialer || c.AllowPrivateStorage || rest.Local(c.apis()) {
-		return api, api, api.CloseIdleConnections
-	}
-	files = newHTTPClient(dialPublic, c.TLSClientConfig, c.Proxy, c.UserAgent)
-	return api, files, func() { api.CloseIdleConnections(); files.CloseIdleConnections() }
-}
-
-// dialPublic connects to a public address, or to the proxy of the request that it is called for. A proxy may be anywhere.
+// dialPublic connects to a public address, or to the proxy of the request that it is called for. A proxy may be
+// anywhere.
 func dialPublic(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := net.Dialer{ControlContext: address.Control}
 	if use, ok := ctx.Value(proxyKey{}).(*proxyUse); ok && use.proxy.Load() != nil {

@@ -46,6 +46,10 @@ func downloadFile(t *testing.T, c *blaze.Client, a blaze.Attachment) (string, er
 	return string(file), nil
 }
 
+func tempDir(dir string) func(*blaze.Config) {
+	return func(cfg *blaze.Config) { cfg.TempDir = dir }
+}
+
 func namesIn(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -71,16 +75,16 @@ func sealedFile(t *testing.T, c *blaze.Client, file string) (a blaze.Attachment,
 // gives has the storage answer the next GET of a file with a body.
 func gives(s *blazetest.Server, body []byte) {
 	s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
-		return blazetest.Answer{Bytes: fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)}
+		head := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(body))
+		return blazetest.Answer{Bytes: append(head, body...)}
 	})
 }
 
-// A storage that changes a file of any length anywhere has nothing of it handed out: not the changed bytes, and not those
-// before.
+// A storage that changes a file anywhere has nothing of it handed out: not the changed bytes, and not those before.
 func TestAFileThatTheStorageChanged(t *testing.T) {
 	for name, get := range ways {
 		dir := t.TempDir()
-		alone(t, name, func(cfg *blaze.Config) { cfg.TempDir = dir }, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		alone(t, name, tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 			a, ciphertext := sealedFile(t, c, "twenty bytes of file")
 			require.Len(t, ciphertext, 16+32+32)
 			refused := func(change string, body []byte) {
@@ -115,7 +119,7 @@ func TestAFileThatTheStorageChanged(t *testing.T) {
 // Download itself is the error of a file that was changed far behind its beginning.
 func TestADownloadIsVerifiedBeforeItsFirstByte(t *testing.T) {
 	dir := t.TempDir()
-	alone(t, "long", func(cfg *blaze.Config) { cfg.TempDir = dir }, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "long", tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		file := strings.Repeat("a long file ", 600_000)
 		a, ciphertext := sealedFile(t, c, file)
 		for _, at := range []int{0, 15, 16, len(ciphertext) / 2, len(ciphertext) - 33, len(ciphertext) - 1} {
@@ -135,7 +139,7 @@ func TestTemporaryFiles(t *testing.T) {
 	for _, n := range []int{10, 5 << 20} {
 		for _, said := range []bool{true, false} {
 			dir := t.TempDir()
-			alone(t, fmt.Sprint(n, said), func(cfg *blaze.Config) { cfg.TempDir = dir }, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
+			alone(t, fmt.Sprint(n, said), tempDir(dir), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 				file := strings.Repeat("x", n)
 				a, _ := sealedFile(t, c, file)
 				if !said {
@@ -176,7 +180,7 @@ func TestTemporaryFiles(t *testing.T) {
 
 func TestNoDirectoryForTemporaryFiles(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
-	alone(t, "missing", func(cfg *blaze.Config) { cfg.TempDir = missing }, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
+	alone(t, "missing", tempDir(missing), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 		small, _ := sealedFile(t, c, "small")
 		got, err := download(t, c, small)
 		require.NoError(t, err, "it is kept in memory")
@@ -245,18 +249,20 @@ func TestMaxDownload(t *testing.T) {
 				a, err := upload(t.Context(), strings.NewReader("x"), 1)
 				require.NoError(t, err)
 				var wrong *blaze.InvalidError
-				for length, body := range map[string]string{"Content-Length: 1000000": "", "Connection: close": strings.Repeat("x", 1000)} {
-					s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
-						return blazetest.Answer{Bytes: []byte("HTTP/1.1 200 OK\r\n" + length + "\r\n\r\n" + body), Hang: true}
-					})
+				for length, body := range map[string]string{
+					"Content-Length: 1000000": "", "Connection: close": strings.Repeat("x", 1000),
+				} {
+					answer := func(blazetest.Frame) blazetest.Answer {
+						text := "HTTP/1.1 200 OK\r\n" + length + "\r\n\r\n" + body
+						return blazetest.Answer{Bytes: []byte(text), Hang: true}
+					}
+					s.Intercept("GET /files", answer)
 					b := a
 					b.Size = 0
 					_, err := get(t, c, b)
 					require.ErrorAs(t, err, &wrong, "and nothing is waited for")
 					assert.Equal(t, "Config.MaxDownload", wrong.Field)
-					s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
-						return blazetest.Answer{Bytes: []byte("HTTP/1.1 200 OK\r\n" + length + "\r\n\r\n" + body), Hang: true}
-					})
+					s.Intercept("GET /files", answer)
 					_, err = get(t, c, a)
 					require.ErrorIs(t, err, blaze.ErrDamaged, "it was said to have one byte")
 				}
@@ -293,10 +299,11 @@ func TestADownloadThatIsSlow(t *testing.T) {
 		},
 	} {
 		dir := t.TempDir()
-		alone(t, name, func(cfg *blaze.Config) { cfg.TempDir = dir }, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		alone(t, name, tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 			a, ciphertext := sealedFile(t, c, strings.Repeat("x", 5<<20))
 			s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
-				return blazetest.Answer{Bytes: fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(ciphertext), ciphertext[:len(ciphertext)-1]), Hang: true}
+				head := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(ciphertext))
+				return blazetest.Answer{Bytes: append(head, ciphertext[:len(ciphertext)-1]...), Hang: true}
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
@@ -317,7 +324,8 @@ func TestStatusOfADownload(t *testing.T) {
 			a.Size = 0
 			for _, status := range []string{"204 No Content", "206 Partial Content", "203 Whatever", "202 Accepted"} {
 				s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
-					return blazetest.Answer{Bytes: []byte("HTTP/1.1 " + status + "\r\nContent-Range: bytes 0-1/4\r\nConnection: close\r\n\r\nfi")}
+					text := "HTTP/1.1 " + status + "\r\nContent-Range: bytes 0-1/4\r\nConnection: close\r\n\r\nfi"
+					return blazetest.Answer{Bytes: []byte(text)}
 				})
 				got, err := get(t, c, a)
 				require.ErrorIs(t, err, blaze.ErrNoAnswer, status)
@@ -383,7 +391,8 @@ func TestUploadDoesNotWaitForTheBodyOfAnAnswer(t *testing.T) {
 		}
 	}), nil)
 	defer close(release)
-	for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){c.Upload, c.UploadEncrypted} {
+	type way = func(context.Context, io.Reader, int64) (blaze.Attachment, error)
+	for _, upload := range []way{c.Upload, c.UploadEncrypted} {
 		a, err := upload(t.Context(), strings.NewReader("file"), 4)
 		require.NoError(t, err)
 		assert.Equal(t, userA, a.ID)

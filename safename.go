@@ -17,8 +17,8 @@ const (
 // SafeName returns a name for the file that is safe to create in a directory on any operating system: the last element
 // of Name, with / and \ as separators, and never empty, "." or "..". Removed are control characters, characters that
 // change the direction of text, dots and spaces at both ends; replaced by an underscore are <>:"|?* and bytes that are
-// no UTF-8. A name that Windows reserves, such as CON or nul.txt, gets an underscore in front. It has at most 200 bytes:
-// a longer one keeps its extension. Where nothing is left, it is "file".
+// no UTF-8. A name that Windows reserves, such as CON or nul.txt, gets an underscore in front. The result has at most
+// 200 bytes: a longer one keeps its extension. Where nothing is left, it is "file".
 //
 // A user chose Name: two files may have the same SafeName, and it says nothing about their contents.
 func (d Data) SafeName() string {
@@ -61,7 +61,7 @@ func reserved(name string) bool {
 	if !ok {
 		port, ok = strings.CutPrefix(stem, "LPT")
 	}
-	return ok && utf8.RuneCountInString(port) == 1 && strings.Contains("0123456789¹²³", port)
+	return ok && utf8.RuneCountInString(port) == 1 && strings.ContainsAny(port, "0123456789¹²³")
 }
 
 // shorten cuts a name that is too long in front of its extension, between two characters.

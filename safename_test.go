@@ -71,7 +71,9 @@ func TestSafeName(t *testing.T) {
 
 // FuzzSafeName looks for a name that leaves its directory, or that a system or a reader takes for another one.
 func FuzzSafeName(f *testing.F) {
-	for _, name := range []string{"../a", `..\a`, "con.txt", "a\x00b", "\xff", "a\u202eb", strings.Repeat("é", 150) + ".jpg", " . "} {
+	for _, name := range []string{
+		"../a", `..\a`, "con.txt", "a\x00b", "\xff", "a\u202eb", strings.Repeat("é", 150) + ".jpg", " . ",
+	} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
@@ -83,7 +85,9 @@ func FuzzSafeName(f *testing.F) {
 		assert.Equal(t, safe, filepath.Base(safe))
 		assert.NotContains(t, "/\\.", safe[:1])
 		assert.False(t, strings.ContainsAny(safe, `/\<>:"|?*`))
-		assert.False(t, strings.ContainsFunc(safe, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }))
+		assert.False(t, strings.ContainsFunc(safe, func(r rune) bool {
+			return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+		}))
 		assert.Equal(t, strings.Trim(safe, ". "), safe)
 		assert.Equal(t, safe, blaze.Data{Name: safe}.SafeName(), "it is safe already")
 	})

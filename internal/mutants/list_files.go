@@ -9,11 +9,11 @@ var files = []Mutant{
 	},
 	{
 		Name: "a download that fails leaves a file behind", By: in("spool", "TestReplace"),
-		Marker: "replace-remove", Old: "!whole", New: "false",
+		Marker: "replace-remove", Old: "!whole", New: `{{.}} && path == ""`,
 	},
 	{
 		Name: "an upload waits for the body of an answer", By: in("rest", "TestPutDoesNotWaitForABody"),
-		Marker: "put-body", Old: "resp.Body.Close()", New: "io.ReadAll(resp.Body)",
+		Marker: "put-body", New: "_, _ = io.Copy(io.Discard, resp.Body)",
 	},
 	{
 		Name: "a part of a file is taken for all of it", By: in("rest", "TestStatusOfFiles"),

@@ -110,7 +110,8 @@ func (a *atMost) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fileRequest returns a request to the storage. Userinfo in the address is not sent: net/http would make a header of it.
+// fileRequest returns a request to the storage. Userinfo in the address is not sent: net/http would make a header of
+// it.
 func (c *Client) fileRequest(ctx context.Context, method, at string, body io.Reader) (*http.Request, error) {
 	u, err := c.checkAddress(at)
 	if err != nil {

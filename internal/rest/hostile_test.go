@@ -42,7 +42,9 @@ func stored(status int, body io.Reader, asked func(*http.Request)) *http.Client 
 func files(hc *http.Client, edit func(*rest.Config)) *rest.Client {
 	cfg := rest.Config{
 		Bases: []string{"https://api.example.com"}, Files: hc,
-		HTTP: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("for the API only") })},
+		HTTP: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			panic("for the API only")
+		})},
 	}
 	if edit != nil {
 		edit(&cfg)
@@ -111,7 +113,8 @@ func TestGetOfAtMost(t *testing.T) {
 		require.ErrorIs(t, err, want)
 		assert.LessOrEqual(t, len(file), 100)
 
-		_, err = files(stored(200, body, nil), nil).Get(t.Context(), "https://example.com/?length="+strconv.FormatInt(n, 10), 100)
+		said := "https://example.com/?length=" + strconv.FormatInt(n, 10)
+		_, err = files(stored(200, body, nil), nil).Get(t.Context(), said, 100)
 		require.ErrorIs(t, err, want, "the answer says so")
 	}
 	var e endless
@@ -127,8 +130,8 @@ func TestGetOfAtMost(t *testing.T) {
 // An address that is not public is not asked, through whatever HTTP client.
 func TestAddressesThatAreNotPublic(t *testing.T) {
 	for _, host := range []string{
-		"127.0.0.1", "localhost", "localhost.", "[::1]", "[::ffff:10.0.0.1]", "10.0.0.1", "169.254.169.254", "0x7f.1", "127.1",
-		"2130706433", "[fe80::1%25eth0]", "[64:ff9b::7f00:1]", "0.0.0.0", "a.localhost:443", "１２７.0.0.1",
+		"127.0.0.1", "localhost", "localhost.", "[::1]", "[::ffff:10.0.0.1]", "10.0.0.1", "169.254.169.254", "0x7f.1",
+		"127.1", "2130706433", "[fe80::1%25eth0]", "[64:ff9b::7f00:1]", "0.0.0.0", "a.localhost:443", "１２７.0.0.1",
 	} {
 		var asked []string
 		count := func(r *http.Request) { asked = append(asked, r.URL.Host) }

@@ -70,7 +70,8 @@ func (s *Spool) spill() error {
 		return err
 	}
 	s.file = f
-	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) { // Windows removes no file that is open
+	// Windows removes no file that is open.
+	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.left = f.Name()
 	}
 	_, err = f.Write(s.memory)
@@ -122,13 +123,14 @@ func cause(err error) error {
 
 // Replace has write write a new file in the directory of path, which then takes the place of path. If write or anything
 // else fails, the new file is removed, and what was at path stays as it was. The file is readable for this user only
-// (0600), and on the disk when Replace returns. A symbolic link at path is replaced, and not followed. An error that is
-// not one of write is an *[Error].
+// (0600), and on the disk when Replace returns. A symbolic link at path is replaced, and not followed; a directory or a
+// device is an error. An error that is not one of write is an *[Error].
 func Replace(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	fail := func(err error) error { return &Error{Dir: dir, Err: cause(err)} }
-	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		return fail(fmt.Errorf("%s is a directory", filepath.Base(path)))
+	// A rename replaces a device, too.
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0 {
+		return fail(fmt.Errorf("%s is no regular file", filepath.Base(path)))
 	}
 	f, err := os.CreateTemp(dir, ".blaze-*")
 	if err != nil {

@@ -32,19 +32,37 @@ type Config struct {
 	UserAgent string
 	// DialContext makes the network connections. It must return when its context ends: the Client makes no other
 	// connection meanwhile, and Run waits a second for it at its end. A panic in it, in Proxy or in a callback of
-	// TLSClientConfig is an error of that connection. Zero means that of a [net.Dialer].
+	// TLSClientConfig is an error of that connection. The addresses of files are not checked after it has resolved them:
+	// see AllowPrivateStorage. Zero means that of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLSClientConfig is used for wss:// and https://, and for proxies of https://. Zero means the system's roots and
 	// TLS 1.2 or later. NextProtos is not used: the Client speaks HTTP/1.1 only.
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
-	// that the proxy caused names it. Zero means [http.ProxyFromEnvironment].
+	// that the proxy caused names it. The proxy resolves the hosts of files itself, and what it connects to is not
+	// checked: see AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. So is its Transport where it
 	// is an [http.Transport], so that a panic in its hooks is an error of the request. Zero means a client with the
 	// same dialer, TLS and proxy as the websocket, whose idle connections are closed after five seconds. The idle
-	// connections of either are closed by CloseIdleConnections and when Run ends.
+	// connections of either are closed by CloseIdleConnections and when Run ends. What an HTTPClient connects to is not
+	// checked: see AllowPrivateStorage.
 	HTTPClient *http.Client
+	// MaxDownload is how many bytes a file may have that Download, DownloadFile or Reupload fetches. A larger
+	// Attachment.Size is an [InvalidError] before anything is requested, and so is a larger file once it is known to be
+	// larger. Zero means 1 GiB (1 << 30).
+	MaxDownload int64
+	// TempDir is where Download and Reupload keep the encrypted form of files of more than 4 MiB until they are closed,
+	// in files that only this user can read (0600). Where the system allows it, they have no name, and so take no space
+	// after a crash; Windows does not. Zero means [os.TempDir].
+	TempDir string
+	// AllowPrivateStorage accepts files at addresses that are not public. By default the service and its storage cannot
+	// make this machine connect to itself or to its private network: an address of a file whose host is a loopback,
+	// link-local, private, shared (100.64.0.0/10), unspecified or multicast IP address, or "localhost", is refused, and
+	// so are unusual forms of an IP address, such as 127.1. A host name is checked by the address that is connected to,
+	// but only for connections that the Client itself makes: not by DialContext, HTTPClient or a proxy. Set it for a
+	// storage on a private network. Where the API is on a loopback address, it makes no difference.
+	AllowPrivateStorage bool
 	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, a handler or
 	// OnReceipt that has been running for over a minute (once, counted in Stats.SlowHandlers), first decline of a
 	// category, a request that has waited 5 s because Run was not called, and once a minute that conversations wait for
@@ -150,6 +168,8 @@ const (
 	defaultSendAttempts    = 5
 	defaultReplyTimeout    = 20 * time.Second
 	defaultDrain           = 5 * time.Second
+	defaultMaxDownload     = 1 << 30
+	mostBytes              = 1 << 50 // of a file: its sums are far from an overflow
 	ledgerLen              = 100_000
 )
 
@@ -209,6 +229,8 @@ func (c *Config) numbers() error {
 	orDefault(&c.SendAttempts, defaultSendAttempts)
 	orDefault(&c.ReplyTimeout, defaultReplyTimeout)
 	orDefault(&c.Drain, defaultDrain)
+	orDefault(&c.MaxDownload, defaultMaxDownload)
+	c.MaxDownload = min(c.MaxDownload, mostBytes)
 	switch {
 	case c.Workers < 0:
 		return invalid("Config.Workers", "must not be negative")
@@ -218,6 +240,8 @@ func (c *Config) numbers() error {
 		return invalid("Config.OutboxLen", "must not be negative")
 	case c.AckBatch < 0 || c.AckBatch > maxAckBatch:
 		return invalid("Config.AckBatch", "must be between 1 and %d", maxAckBatch)
+	case c.MaxDownload < 0:
+		return invalid("Config.MaxDownload", "must not be negative")
 	case c.Ack < AckHandled || c.Ack > AckManual:
 		return invalid("Config.Ack", "unknown mode %d", c.Ack)
 	case c.AckStatus != StatusRead && c.AckStatus != StatusDelivered:

@@ -40,10 +40,12 @@ const leastWait = 5 * time.Second
 // maxAnswer is how many bytes an answer may have.
 const maxAnswer = 4 << 20
 
-// Config is what a Client needs; all fields but Clock and Refused are needed.
+// Config is what a Client needs; all fields but Files, Private, Clock and Refused are needed.
 type Config struct {
 	Bases     []string // hosts of the same API, for example https://api.mixin.one, without a slash at the end
 	HTTP      *http.Client
+	Files     *http.Client // moves files; nil: HTTP does
+	Private   bool         // files may be at addresses that are not public; those of a Local API may
 	UserAgent string
 	Token     func(method, uri string, body []byte) (token, requestID string, err error)
 	Clock     func(server time.Time) // is called with the server's time of each answer
@@ -56,18 +58,30 @@ type Config struct {
 
 // Client makes requests. Its methods may be called concurrently.
 type Client struct {
-	cfg   Config
-	hosts hosts
-	plain bool // files may be moved without TLS
+	cfg     Config
+	hosts   hosts
+	plain   bool // files may be moved without TLS
+	private bool // files may be at addresses that are not public
 }
 
 // New returns a Client. Redirects are not followed: what was signed is signed for one path.
 func New(cfg Config) *Client {
-	hc := *cfg.HTTP
-	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	cfg.HTTP = &hc
+	if cfg.Files == nil {
+		cfg.Files = cfg.HTTP
+	}
+	cfg.HTTP, cfg.Files = staying(cfg.HTTP), staying(cfg.Files)
 	u, err := url.Parse(cfg.Bases[0])
-	return &Client{cfg: cfg, hosts: hosts{bases: cfg.Bases}, plain: err == nil && u.Scheme == "http"}
+	return &Client{
+		cfg: cfg, hosts: hosts{bases: cfg.Bases}, plain: err == nil && u.Scheme == "http",
+		private: cfg.Private || Local(cfg.Bases),
+	}
+}
+
+// staying returns a copy of hc that follows no redirects.
+func staying(hc *http.Client) *http.Client {
+	stays := *hc
+	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &stays
 }
 
 // Error is the end of a request that was not carried out, as far as the last try says.

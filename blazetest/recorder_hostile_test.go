@@ -1,6 +1,7 @@
 package blazetest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"runtime"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/gofrs/uuid/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/blazetest"
@@ -124,4 +126,106 @@ func TestReplayNamesTheDifference(t *testing.T) {
 		})
 		require.ErrorContains(t, err, "differs in "+c.at+":", strconv.Itoa(i))
 	}
+}
+
+// cleaned is what a recording is to have in place of a frame, by the values that encoding/json reads. Sessions are true.
+func cleaned(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = cleaned(v[i])
+		}
+	case map[string]any:
+		for name, value := range v {
+			v[name] = cleaned(value)
+			switch s, text := value.(string); strings.ToLower(name) {
+			case "key", "digest", "pin", "pin_base64", "pin_token", "token", "access_token", "authorization", "secret",
+				"client_secret", "seed", "password", "private_key", "session_private_key", "session_key", "spend_key",
+				"spend_private_key":
+				v[name] = ""
+			case "session_id":
+				switch value.(type) {
+				case []any, map[string]any:
+					v[name] = ""
+				}
+				if text && s != "" {
+					v[name] = true
+				}
+			}
+		}
+	}
+	return v
+}
+
+func depth(v any) (n int) {
+	switch v := v.(type) {
+	case []any:
+		for _, inner := range v {
+			n = max(n, depth(inner))
+		}
+		return n + 1
+	case map[string]any:
+		for _, inner := range v {
+			n = max(n, depth(inner))
+		}
+		return n + 1
+	}
+	return 0
+}
+
+func decoded(t *testing.T, p []byte) any {
+	t.Helper()
+	var v any
+	dec := json.NewDecoder(bytes.NewReader(p))
+	dec.UseNumber()
+	require.NoError(t, dec.Decode(&v))
+	return v
+}
+
+// A recorded frame is the frame, but for its secrets.
+func FuzzRecorder(f *testing.F) {
+	for _, frame := range []string{
+		`{"b":1.50,"a":{"Key":"s","list":[{"pin":123456},{"token":["s"]}]},"session_id":"` + id1 + `"}`, `{`, `[]`, `"x"`, ` {}`,
+		`{"pi\u006e":"s","a":[true , false,null,[ ],{ }]}`, `{"session_id":["s"],"":-1e+5}`, nested(100), nested(102), `{"a":"\\\""}`,
+		`{"sessions":[{"session_id":"` + id1 + `"},{"session_id":""},{"session_id":{}}],"t":"<&>\u2028"}`,
+	} {
+		f.Add([]byte(frame))
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		var got struct {
+			Frame json.RawMessage
+			Raw   []byte
+		}
+		line := recordOf(string(frame))
+		require.LessOrEqual(t, len(line), 6*len(frame)+200)
+		require.NoError(t, json.Unmarshal([]byte(line), &got))
+		if !json.Valid(frame) || frame[0] != '{' || depth(decoded(t, frame)) > 100 {
+			if got.Frame != nil { // a secret may be nested as deep as it likes, and is not recorded
+				require.LessOrEqual(t, depth(decoded(t, got.Frame)), 100)
+				require.True(t, json.Valid(frame) && frame[0] == '{')
+				return
+			}
+			require.NotEmpty(t, got.Raw)
+			return
+		}
+		require.Equal(t, cleaned(decoded(t, frame)), sessionsOf(decoded(t, got.Frame)))
+	})
+}
+
+// sessionsOf has true for each UUID that stands for a session.
+func sessionsOf(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = sessionsOf(v[i])
+		}
+	case map[string]any:
+		for name, value := range v {
+			v[name] = sessionsOf(value)
+			if s, _ := value.(string); strings.ToLower(name) == "session_id" && s != "" {
+				v[name] = uuid.FromStringOrNil(s).Version() == 5
+			}
+		}
+	}
+	return v
 }

@@ -34,6 +34,5 @@ func webpCost(file []byte, w, h int64) (c cost) {
 // lossless returns the memory for pixels in the lossless coding: they are there twice while indexes become colours, the
 // pictures of its transforms have a sixteenth of the pixels, and its trees are as many as the file has bits for.
 func lossless(w, h, size int64) int64 {
-	//mutant:picture-trees
 	return 9*w*h + tablesOfTrees + min(nodesOfByte*size, nodesOfTrees)
 }

@@ -27,7 +27,10 @@ var layers = Rules{
 		{"blazetest"},
 		{"."},
 		{"internal/engine"},
-		{"internal/link", "internal/outbox", "internal/inbox", "internal/auth", "internal/rest", "internal/seal"},
+		{
+			"internal/link", "internal/outbox", "internal/inbox", "internal/auth", "internal/rest", "internal/seal",
+			"internal/picture",
+		},
 		{"internal/exif", "internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
 		{"internal/address", "internal/fifo", "internal/guard", "internal/lenient", "internal/proxy", "internal/spool"},
 	},

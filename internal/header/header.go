@@ -26,7 +26,8 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 		return time.Duration(min(max(seconds, 0), most)) * time.Second
 	}
 	if at, err := http.ParseTime(s); err == nil && !now.IsZero() {
-		return max(at.Sub(now), 0)
+		//mutant:retry-date
+		return min(max(at.Sub(now), 0), 24*time.Hour)
 	}
 	return 0
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/mixin-blaze/blaze/internal/lenient"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
@@ -107,28 +106,17 @@ func typeOf(head []byte) string {
 	return kind
 }
 
-// place is where a file goes, or is.
-type place struct {
-	ID     lenient.String `json:"attachment_id"`
-	Upload lenient.String `json:"upload_url"` // of a file to come
-	View   lenient.String `json:"view_url"`   // of one that is there
-}
-
 // store uploads a file and returns its id.
 func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string, err error) {
 	var p place
 	if err := c.rest.Do(ctx, "POST", "/attachments", nil, &p); err != nil {
 		return "", httpError(err)
 	}
-	id, ok := canonicalUUID(string(p.ID))
-	if !ok {
-		return "", fmt.Errorf("%w: POST /attachments: an answer without the id of an attachment", ErrNoAnswer)
-	}
-	err = c.rest.Put(ctx, string(p.Upload), r, size)
+	err = c.rest.Put(ctx, p.upload, r, size)
 	if errors.Is(err, rest.ErrShort) || errors.Is(err, rest.ErrLong) {
 		return "", invalid("size", "is not the number of bytes in the reader: nothing was stored")
 	}
-	return id, httpError(err)
+	return p.id, httpError(err)
 }
 
 // Download opens the file of a message that was received, or of an Upload. It streams. A file that is shorter or longer
@@ -146,11 +134,11 @@ func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, err
 	case (len(a.Key) == 0) != (len(a.Digest) == 0):
 		return nil, invalid("Attachment.Key", "Key and Digest come together, or not at all")
 	}
-	var p place
+	p := place{asked: id}
 	if err := c.rest.Do(ctx, "GET", "/attachments/"+id, nil, &p); err != nil {
 		return nil, httpError(err)
 	}
-	body, err := c.rest.Get(ctx, string(p.View))
+	body, err := c.rest.Get(ctx, p.view)
 	if err != nil {
 		return nil, httpError(err)
 	}

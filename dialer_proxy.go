@@ -10,6 +10,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/proxy"
+	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
 // proxied is an http.Transport. Its errors name the proxy that caused them.
@@ -52,8 +53,5 @@ func (u *proxyUse) cause(err error) error {
 	if u.handshakes.Load() > own {
 		return err // in the handshake with the server
 	}
-	return &proxy.Error{Host: by.Host, Err: guard.Short(err, mostProxyText)}
+	return &proxy.Error{Host: by.Host, Err: guard.Short(err, tame.Most)}
 }
-
-// mostProxyText is how much is kept of what a proxy wrote, in bytes.
-const mostProxyText = 200

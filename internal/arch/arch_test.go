@@ -30,6 +30,7 @@ var layers = Rules{
 		{"internal/link", "internal/outbox", "internal/inbox", "internal/auth", "internal/rest", "internal/seal"},
 		{"internal/exif", "internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
 		{"internal/fifo", "internal/guard", "internal/lenient", "internal/proxy"},
+		{"internal/tame"},
 	},
 	// The engine moves messages. The root package logs, encrypts, decodes payloads and uses the HTTP API.
 	Forbidden: map[string][]string{

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
 // Error means that a proxy is the reason why there is no connection.
@@ -76,9 +78,7 @@ func Tunnel(
 	}
 	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: target}, Host: target, Header: h.Clone()}
 	if u.User != nil {
-		password, _ := u.User.Password()
-		credentials := base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))
-		req.Header.Set("Proxy-Authorization", "Basic "+credentials)
+		req.Header.Set("Proxy-Authorization", "Basic "+credentials(u))
 	}
 	if err := req.Write(conn); err != nil {
 		return nil, Errorf(u, "cannot ask it for a tunnel: %w", err)
@@ -98,11 +98,27 @@ func Tunnel(
 	return conn, nil
 }
 
-// Refused returns the error of a proxy that refuses a tunnel, nil if it does not.
+// Refused returns the error of a proxy that refuses a tunnel, nil if it does not. It repeats the proxy's status, without
+// what the proxy was told to let us in.
 func Refused(u *url.URL, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
 	//mutant:proxy-refused
-	return Errorf(u, "it refuses the connection with status %.100s", strings.TrimSpace(resp.Status))
+	status := strings.TrimSpace(resp.Status)
+	if password, has := u.User.Password(); has {
+		for _, secret := range []string{credentials(u), password} {
+			if secret != "" {
+				//mutant:proxy-password
+				status = strings.ReplaceAll(status, secret, "[...]")
+			}
+		}
+	}
+	return Errorf(u, "it refuses the connection with status %s", tame.Text(status))
+}
+
+// credentials returns what basic authentication sends.
+func credentials(u *url.URL) string {
+	password, _ := u.User.Password()
+	return base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))
 }

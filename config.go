@@ -38,7 +38,8 @@ type Config struct {
 	// TLS 1.2 or later. NextProtos is not used: the Client speaks HTTP/1.1 only.
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
-	// that the proxy caused names it. Zero means [http.ProxyFromEnvironment].
+	// that the proxy caused names it by its host. A proxy for a loopback host that is reached without TLS is refused: it
+	// would see the token. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. So is its Transport where it
 	// is an [http.Transport], so that a panic in its hooks is an error of the request. Zero means a client with the
@@ -173,7 +174,7 @@ func (c *Config) withDefaults() (Config, error) {
 	}
 	out.TLSClientConfig = http1(out.TLSClientConfig)
 	if out.Proxy == nil {
-		out.Proxy = http.ProxyFromEnvironment
+		out.Proxy = careful(http.ProxyFromEnvironment)
 	}
 	if out.API != "" {
 		if err := checkAPI(out.API); err != nil {

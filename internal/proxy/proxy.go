@@ -31,7 +31,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Errorf returns an *[Error] of the proxy at u.
 func Errorf(u *url.URL, format string, args ...any) error {
-	return &Error{Host: u.Host, Err: fmt.Errorf(format, args...)}
+	host := u.Host[strings.LastIndex(u.Host, "@")+1:] // of a URL that was put together by hand
+	return &Error{Host: host, Err: fmt.Errorf(format, args...)}
 }
 
 // Tunnels reports whether Tunnel knows the kind of proxy.
@@ -40,6 +41,9 @@ func Tunnels(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https"
 // Check returns an error unless u is a proxy of a kind that both the websocket and HTTP requests can use. A nil u means
 // that there is no proxy.
 func Check(u *url.URL) error {
+	if u != nil && strings.Contains(u.Host, "@") {
+		return Errorf(u, "its URL has a user in the host: use url.UserPassword, or parse it")
+	}
 	if u == nil || Tunnels(u) || u.Scheme == "socks5" || u.Scheme == "socks5h" {
 		return nil
 	}

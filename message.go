@@ -124,8 +124,10 @@ func (m Message) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(m.String())
 
 // LogValue is what log/slog shows: ids, category and size.
 func (m Message) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", m.ID), slog.String("category", clip(string(m.Category))), slog.String("conversation", m.ConversationID),
-		slog.String("user", m.UserID), slog.Int("bytes", len(m.Data)), slog.Int("attempt", m.Attempt))
+	//mutant:log-ids
+	return slog.GroupValue(slog.String("id", clip(m.ID)), slog.String("category", clip(string(m.Category))),
+		slog.String("conversation", clip(m.ConversationID)), slog.String("user", clip(m.UserID)),
+		slog.Int("bytes", len(m.Data)), slog.Int("attempt", m.Attempt))
 }
 
 // MarshalJSON writes ids, category and size. To keep a message, keep Category and Data.

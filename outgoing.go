@@ -58,7 +58,8 @@ func (out Outgoing) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(out.Stri
 
 // LogValue is what log/slog shows: ids and category.
 func (out Outgoing) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", out.MessageID), slog.String("category", string(out.category())), slog.String("conversation", out.ConversationID))
+	return slog.GroupValue(slog.String("id", clip(out.MessageID)), slog.String("category", clip(string(out.category()))),
+		slog.String("conversation", clip(out.ConversationID)))
 }
 
 // MarshalJSON writes ids and category, and nothing to send the message from: for that, keep what EncodePayload returns.

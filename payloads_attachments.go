@@ -29,7 +29,7 @@ func (a Attachment) Format(f fmt.State, _ rune) {
 
 // LogValue is what log/slog shows: no key.
 func (a Attachment) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", a.ID), slog.String("mime_type", a.MimeType), slog.Int64("size", a.Size))
+	return slog.GroupValue(slog.String("id", clip(a.ID)), slog.String("mime_type", clip(a.MimeType)), slog.Int64("size", a.Size))
 }
 
 // attachmentEnd are the fields of an attachment that come last, behind those of its payload.

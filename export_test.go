@@ -7,6 +7,7 @@ var (
 	NewSigner  = newSigner
 	NewMessage = newMessage
 	ReadOnly   = readOnly
+	OpenTo     = openTo
 
 	NewSessionDirectory = newSessionDirectory
 	SessionsOf          = (*sessionDirectory).of

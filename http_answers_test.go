@@ -23,8 +23,8 @@ func foreign(id string) map[string]string {
 		"text": `"log in to the WiFi"`, "nothing": `{}`, "data that is null": `{"data":null}`, "data that is text": `{"data":"welcome"}`,
 		"an empty object": `{"data":{}}`, "a list": `{"data":[]}`, "another field": `{"data":{"id":"` + id + `"}}`,
 		"an id that is none": `{"data":{"conversation_id":"x","user_id":"x","attachment_id":"x","view_url":"https://a.test/","upload_url":"https://a.test/"}}`,
-		"another id": `{"data":{"conversation_id":"` + userB + `","user_id":"` + userB + `","attachment_id":"` + userB + `"}}`,
-		"HTML":       "<html>welcome</html>",
+		"another id":         `{"data":{"conversation_id":"` + userB + `","user_id":"` + userB + `","attachment_id":"` + userB + `"}}`,
+		"HTML":               "<html>welcome</html>",
 	}
 }
 

@@ -40,15 +40,18 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 	}{
 		"Attachment": {a, &a, func() any { return new(blaze.Attachment) }, `{` + shownFile + `}`},
 		"Image": {
-			blaze.Image{Attachment: a, Width: 1, Height: 2, Thumbnail: "t"}, &blaze.Image{Attachment: a, Width: 1, Height: 2, Thumbnail: "t"},
+			blaze.Image{Attachment: a, Width: 1, Height: 2, Thumbnail: "t"},
+			&blaze.Image{Attachment: a, Width: 1, Height: 2, Thumbnail: "t"},
 			func() any { return new(blaze.Image) }, `{` + shownFile + `,"Width":1,"Height":2,"Thumbnail":"t"}`,
 		},
 		"Data": {
-			blaze.Data{Attachment: a, Name: "n"}, &blaze.Data{Attachment: a, Name: "n"},
+			blaze.Data{Attachment: a, Name: "n"},
+			&blaze.Data{Attachment: a, Name: "n"},
 			func() any { return new(blaze.Data) }, `{` + shownFile + `,"Name":"n"}`,
 		},
 		"Audio": {
-			blaze.Audio{Attachment: a, Duration: 5e6, Waveform: []byte{1}}, &blaze.Audio{Attachment: a, Duration: 5e6, Waveform: []byte{1}},
+			blaze.Audio{Attachment: a, Duration: 5e6, Waveform: []byte{1}},
+			&blaze.Audio{Attachment: a, Duration: 5e6, Waveform: []byte{1}},
 			func() any { return new(blaze.Audio) }, `{` + shownFile + `,"Duration":5000000,"Waveform":"AQ=="}`,
 		},
 		"Video": {

@@ -71,7 +71,6 @@ func careful(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (
 	return func(r *http.Request) (*url.URL, error) {
 		u, err := choose(r)
 		switch {
-		//mutant:proxy-url
 		case err != nil && (strings.Contains(err.Error(), "@") || strings.Contains(err.Error(), "://")):
 			return nil, errProxyURL
 		case err != nil:

@@ -31,7 +31,6 @@ func (o *ownProfile) UnmarshalJSON(p []byte) error {
 	var v struct {
 		ID lenient.String `json:"user_id"`
 	}
-	//mutant:answer-me
 	return sameID(json.Unmarshal(p, &v), v.ID, o.appID)
 }
 
@@ -67,7 +66,6 @@ func (l *place) UnmarshalJSON(p []byte) error {
 	if l.asked == "" {
 		address = v.Upload
 	}
-	//mutant:answer-attachment
 	if !ok || l.asked != "" && id != l.asked || address == "" {
 		return rest.ErrMissing
 	}

@@ -20,12 +20,10 @@ func (o *observer) insecure(field string, c *tls.Config) {
 	if c == nil {
 		return
 	}
-	//mutant:insecure-verify
 	if c.InsecureSkipVerify {
 		o.tell(slog.LevelWarn, "blaze: InsecureSkipVerify is set: unless a callback verifies certificates, whoever is between "+
 			"this machine and the service can read and change everything", "field", field)
 	}
-	//mutant:insecure-version
 	if c.MinVersion != 0 && c.MinVersion < tls.VersionTLS12 {
 		o.tell(slog.LevelWarn, "blaze: MinVersion allows versions of TLS that are not secure: use tls.VersionTLS12 or later",
 			"field", field, "version", tls.VersionName(c.MinVersion))

@@ -19,11 +19,11 @@ func TestInsecureTLSIsLoggedOnce(t *testing.T) {
 		verify, versions int
 	}{
 		"none":        {nil, 0, 0},
-		"the default": {&tls.Config{}, 0, 0}, //nolint:gosec // the default is 1.2
+		"the default": {&tls.Config{}, 0, 0},
 		"secure":      {&tls.Config{MinVersion: tls.VersionTLS12}, 0, 0},
-		"unverified":  {&tls.Config{InsecureSkipVerify: true}, 1, 0},                               //nolint:gosec // what is tested
-		"old":         {&tls.Config{MinVersion: tls.VersionTLS11}, 0, 1},                           //nolint:gosec // what is tested
-		"both":        {&tls.Config{MinVersion: tls.VersionTLS10, InsecureSkipVerify: true}, 1, 1}, //nolint:gosec // what is tested
+		"unverified":  {&tls.Config{InsecureSkipVerify: true}, 1, 0},
+		"old":         {&tls.Config{MinVersion: tls.VersionTLS11}, 0, 1},
+		"both":        {&tls.Config{MinVersion: tls.VersionTLS10, InsecureSkipVerify: true}, 1, 1},
 	} {
 		for _, own := range []bool{true, false} {
 			bubble(t, name, func(t *testing.T) {

@@ -111,8 +111,6 @@ func (k Keystore) LogValue() slog.Value {
 var errNotEncoded = errors.New("blaze: a Keystore is not written, because of its keys: keep the file that it was read from")
 
 // MarshalText returns an error: encoders of XML, YAML and other texts would write the keys.
-//
-//mutant:keystore-text
 func (Keystore) MarshalText() ([]byte, error) { return nil, errNotEncoded }
 
 // GobEncode returns an error: encoding/gob would write the keys.

@@ -37,7 +37,6 @@ func LoadKeystore(path string) (Keystore, error) {
 		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
 	}
 	f, err := os.Open(path) //nolint:gosec // G304: opening the file the caller names is what this function is for
-	//mutant:keystore-path
 	if err != nil && looksLikeKey(path) {
 		return Keystore{}, invalid("keystore", "cannot be opened, and its path, which is not shown, looks like a key: "+
 			"LoadKeystore takes the path of a file, and ParseKeystore what a file says")
@@ -265,7 +264,6 @@ func openTo(mode fs.FileMode) string {
 	case perm&0o040 != 0:
 		reads = group + "read"
 	}
-	//mutant:keystore-mode
 	switch perm := mode.Perm(); {
 	case perm&0o002 != 0:
 		writes = all + "change"

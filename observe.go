@@ -219,7 +219,6 @@ func (o *observer) handling(e event) {
 			"message", e.message, "error", failureText{e.Text, e.stack})
 	case messageDropped:
 		o.count.dropped.Add(1)
-		//mutant:log-dropped
 		o.tellEach(slog.LevelError, "blaze: message dropped", "message", e.message, "error", failureText{e.Text, e.stack})
 		o.messageHook("Trace.Dropped", o.trace.Dropped, e)
 	case messageSent:

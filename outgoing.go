@@ -22,7 +22,9 @@ type Outgoing struct {
 	ExpireIn         time.Duration // after reading, in whole seconds; 0: never
 	Silent           bool          // the recipient's client does not notify
 
-	// Encrypted seals the message for the sessions of RecipientID. PLAIN_ payloads only, no ExpireIn, no Mentions.
+	// Encrypted seals the message for the sessions of RecipientID. PLAIN_ payloads only, no ExpireIn, no Mentions. The
+	// service cannot read it, but sees who writes to whom, when, the category and the size. It also tells which sessions
+	// the recipient has, and their public keys.
 	//
 	// An answer that is Encrypted because the message answered was (see [Message.NewReply]) goes out in plain text,
 	// with the same MessageID, where it cannot be sealed: the recipient has no session that can open it, the session of

@@ -45,7 +45,6 @@ func (o *observer) record(level slog.Level, text string, args []any) (r slog.Rec
 		arg := args[i+1]
 		switch v := arg.(type) {
 		case string:
-			//mutant:log-escaped
 			arg = clip(v)
 		case failureText:
 			stack, arg = v.stack, shortError(v)
@@ -57,7 +56,6 @@ func (o *observer) record(level slog.Level, text string, args []any) (r slog.Rec
 		}
 		r.AddAttrs(slog.Attr{Key: key, Value: slog.AnyValue(arg).Resolve()})
 		if len(stack) > 0 && o.stacks.first(stack) {
-			//mutant:log-stack
 			r.AddAttrs(slog.String("stack", string(stack[:min(len(stack), mostStack)])))
 			hasStack = true
 		}

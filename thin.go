@@ -50,6 +50,7 @@ func (t *thinner) add(r slog.Record, stack bool) {
 
 // addEach is add for records that matter each: with one text, the first 60 go through.
 func (t *thinner) addEach(r slog.Record, stack bool) {
+	//mutant:thin-each
 	if t.passes(r.Message, r, mostEach, stack) {
 		t.emit(r)
 	}
@@ -82,7 +83,6 @@ func (t *thinner) kind(kind, text string, now time.Time) *thinned {
 			t.tidied = now
 			t.forget(now)
 		}
-		//mutant:thin-kinds
 		if len(t.kinds) >= mostKinds {
 			kind = text
 		}
@@ -162,7 +162,6 @@ func (t *thinner) due(end bool) []slog.Record {
 		case end || !at.After(now):
 			k.last.AddAttrs(slog.Int("repeated", k.more))
 			all = append(all, k.last)
-			//mutant:thin-wait
 			*k = thinned{told: now, wait: thinEvery}
 		default:
 			t.wake(now, at)

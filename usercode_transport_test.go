@@ -131,7 +131,8 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 	for name, choose := range map[string]func(*http.Request) (*url.URL, error){
 		"an escape": parse("http://user:" + password + "%2@10.0.0.1:3128"), "a slash": parse("http://user:" + password + "/staple@10.0.0.1:3128"),
 		"retold": func(*http.Request) (*url.URL, error) {
-			_, err := url.Parse("http://user:" + password + "%2@10.0.0.1:3128")
+			address := "http://user:" + password + "%2@10.0.0.1:3128"
+			_, err := url.Parse(address)
 			return nil, fmt.Errorf("%v", err) //nolint:errorlint // as net/http does for HTTPS_PROXY
 		},
 		"told": func(*http.Request) (*url.URL, error) {
@@ -144,11 +145,11 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 	} {
 		for what, edit := range map[string]func(*blaze.Config){
 			"": func(cfg *blaze.Config) { cfg.Proxy = choose },
-			" of a transport": func(cfg *blaze.Config) {
+			"of a transport": func(cfg *blaze.Config) {
 				cfg.Proxy, cfg.HTTPClient = choose, &http.Client{Transport: &http.Transport{Proxy: choose}}
 			},
 		} {
-			bubble(t, name+what, func(t *testing.T) {
+			bubble(t, name+" "+what, func(t *testing.T) {
 				r := prepare(t, func(cfg *blaze.Config) {
 					cfg.Endpoints, cfg.API, cfg.SendAttempts = []string{"wss://localhost/"}, "https://localhost", 1
 					cfg.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) { return nil, errors.New("no way to " + addr) }

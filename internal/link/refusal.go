@@ -44,7 +44,6 @@ func refused(resp *http.Response) error {
 	if json.Unmarshal(body, &reply) == nil && reply.Error != nil && reply.Error.Code != 0 {
 		e.Refusal = reply.Error
 	} else {
-		//mutant:tame-body
 		e.Body = tame.Text(string(body))
 	}
 	e.ServerTime, _ = header.ServerTime(resp.Header)

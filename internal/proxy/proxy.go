@@ -113,7 +113,6 @@ func Refused(u *url.URL, resp *http.Response) error {
 	if password, has := u.User.Password(); has {
 		for _, secret := range []string{credentials(u), password} {
 			if secret != "" {
-				//mutant:proxy-password
 				status = strings.ReplaceAll(status, secret, "[...]")
 			}
 		}

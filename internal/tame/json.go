@@ -8,7 +8,6 @@ import (
 // JSON returns a copy of raw in which words that may be keys or tokens are hidden; nil where raw is longer than most
 // bytes, is not JSON, or cannot be copied so.
 func JSON(raw []byte, most int) []byte {
-	//mutant:tame-json
 	if len(raw) == 0 || len(raw) > most {
 		return nil
 	}

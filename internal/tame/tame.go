@@ -60,7 +60,6 @@ func Hide(s string) string {
 			end++
 		}
 		for _, w := range outsideUUIDs(s, i, end) {
-			//mutant:tame-remainder
 			follows := last >= 0 && w.from-last <= len(`\r\`)
 			if follows {
 				last = w.to
@@ -91,7 +90,6 @@ type span struct{ from, to int }
 func outsideUUIDs(s string, from, to int) []span {
 	var all []span
 	for i := from; i+uuidChars <= to; i++ {
-		//mutant:tame-uuid
 		if isUUID(s[i : i+uuidChars]) {
 			all = append(all, span{from, i})
 			from = i + uuidChars

@@ -67,9 +67,10 @@ func (e *Error) UnmarshalJSON(p []byte) error {
 	v.Status, v.Code = lenient.Number(e.Status), lenient.Number(e.Code) // of two, the last that can be read counts
 	v.Description, v.Extra = lenient.String(e.Description), e.Extra
 	_ = json.Unmarshal(p, &v) // what is no object says nothing
+	//mutant:tame-description
+	description := tame.Text(string(v.Description))
 	*e = Error{
-		//mutant:tame-description
-		Status: clampInt32(v.Status), Code: clampInt32(v.Code), Description: tame.Text(string(v.Description)),
+		Status: clampInt32(v.Status), Code: clampInt32(v.Code), Description: description,
 		Extra: tame.JSON(v.Extra, maxExtra),
 	}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"net/http"
 
 	"github.com/mixin-blaze/blaze/internal/address"
-	"github.com/mixin-blaze/blaze/internal/lenient"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
@@ -106,28 +105,17 @@ func typeOf(head []byte) string {
 	return kind
 }
 
-// place is where a file goes, or is.
-type place struct {
-	ID     lenient.String `json:"attachment_id"`
-	Upload lenient.String `json:"upload_url"` // of a file to come
-	View   lenient.String `json:"view_url"`   // of one that is there
-}
-
 // store uploads a file and returns its id.
 func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string, err error) {
 	var p place
 	if err := c.rest.Do(ctx, "POST", "/attachments", nil, &p); err != nil {
 		return "", httpError(err)
 	}
-	id, ok := canonicalUUID(string(p.ID))
-	if !ok {
-		return "", fmt.Errorf("%w: POST /attachments: an answer without the id of an attachment", ErrNoAnswer)
-	}
-	err = c.rest.Put(ctx, string(p.Upload), r, size)
+	err = c.rest.Put(ctx, p.upload, r, size)
 	if errors.Is(err, rest.ErrShort) || errors.Is(err, rest.ErrLong) {
 		return "", invalid("size", "is not the number of bytes in the reader: nothing was stored")
 	}
-	return id, fileError(err)
+	return p.id, fileError(err)
 }
 
 // fileError makes a Client's error of one of the storage.

@@ -39,8 +39,9 @@ type Config struct {
 	// TLS 1.2 or later. NextProtos is not used: the Client speaks HTTP/1.1 only.
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
-	// that the proxy caused names it. The proxy resolves the hosts of files itself, and what it connects to is not
-	// checked: see AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
+	// that the proxy caused names it by its host. A proxy for a loopback host that is reached without TLS is refused: it
+	// would see the token. The proxy resolves the hosts of files itself, and what it connects to is not checked: see
+	// AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. So is its Transport where it
 	// is an [http.Transport], so that a panic in its hooks is an error of the request. Zero means a client with the
@@ -70,9 +71,13 @@ type Config struct {
 	// refuses; and Warn for what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. The Client
 	// logs no secret and no message body; errors and panics of handlers are logged as they are.
 	//
-	// Of warnings that are equal, but for the message they are about, the first is logged, and then one a minute with
-	// their number as "repeated". The stack of a panic is an attribute "stack", logged once for each place in the code,
-	// of 100 places. Records carry the values of Run's context.
+	// Of warnings that are equal, but for the message they are about, the first is logged, then one with their number as
+	// "repeated" after a second, and then one a minute. At most 256 kinds are told apart; of further ones, those with the
+	// same text count as equal. Of records that matter each, such as a message that was dropped or a connection that was
+	// made, the first 60 with the same text are logged before that, and again after a minute without any. An error has
+	// at most 2,000 bytes. The stack of a panic is an attribute "stack" of at most 8 KiB, logged once for each place in
+	// the code, of 100 places. Ids and other texts of a peer are on one line, and short. Records carry the values of
+	// Run's context.
 	//
 	// Records are queued and handled in order, one at a time, with the time of their event. So a Logger may block, and
 	// it may send with this Client. At most 1,024 records and hooks wait: what finds no room is lost and counted in
@@ -193,7 +198,7 @@ func (c *Config) withDefaults() (Config, error) {
 	}
 	out.TLSClientConfig = http1(out.TLSClientConfig)
 	if out.Proxy == nil {
-		out.Proxy = http.ProxyFromEnvironment
+		out.Proxy = careful(http.ProxyFromEnvironment)
 	}
 	if out.API != "" {
 		if err := checkAPI(out.API); err != nil {

@@ -109,7 +109,7 @@ func (c *Client) fetch(ctx context.Context, a Attachment, kept io.Writer) (*down
 	case a.Size > c.cfg.MaxDownload:
 		return nil, invalid("Attachment.Size", "is %d, and Config.MaxDownload is %d bytes", a.Size, c.cfg.MaxDownload)
 	}
-	var p place
+	p := place{asked: id}
 	if err := c.rest.Do(ctx, "GET", "/attachments/"+id, nil, &p); err != nil {
 		return nil, httpError(err)
 	}
@@ -118,7 +118,7 @@ func (c *Client) fetch(ctx context.Context, a Attachment, kept io.Writer) (*down
 	if len(a.Key) > 0 {
 		most = seal.EncryptedSize(most)
 	}
-	body, err := c.rest.Get(ctx, string(p.View), most)
+	body, err := c.rest.Get(ctx, p.view, most)
 	if errors.Is(err, rest.ErrTooLarge) {
 		return nil, d.tooLarge()
 	}

@@ -60,8 +60,8 @@ func namesIn(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// sealedFile uploads an encrypted file and returns what the storage has of it.
-func sealedFile(t *testing.T, c *blaze.Client, file string) (a blaze.Attachment, ciphertext []byte) {
+// storedFile uploads an encrypted file and returns what the storage has of it.
+func storedFile(t *testing.T, c *blaze.Client, file string) (a blaze.Attachment, ciphertext []byte) {
 	t.Helper()
 	a, err := c.UploadEncrypted(t.Context(), strings.NewReader(file), int64(len(file)))
 	require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestAFileThatTheStorageChanged(t *testing.T) {
 	for name, get := range ways {
 		dir := t.TempDir()
 		alone(t, name, tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-			a, ciphertext := sealedFile(t, c, "twenty bytes of file")
+			a, ciphertext := storedFile(t, c, "twenty bytes of file")
 			require.Len(t, ciphertext, 16+32+32)
 			refused := func(change string, body []byte) {
 				for _, size := range []int64{a.Size, 0} {
@@ -121,7 +121,7 @@ func TestADownloadIsVerifiedBeforeItsFirstByte(t *testing.T) {
 	dir := t.TempDir()
 	alone(t, "long", tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		file := strings.Repeat("a long file ", 600_000)
-		a, ciphertext := sealedFile(t, c, file)
+		a, ciphertext := storedFile(t, c, file)
 		for _, at := range []int{0, 15, 16, len(ciphertext) / 2, len(ciphertext) - 33, len(ciphertext) - 1} {
 			flipped := bytes.Clone(ciphertext)
 			flipped[at] ^= 1
@@ -141,7 +141,7 @@ func TestTemporaryFiles(t *testing.T) {
 			dir := t.TempDir()
 			alone(t, fmt.Sprint(n, said), tempDir(dir), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 				file := strings.Repeat("x", n)
-				a, _ := sealedFile(t, c, file)
+				a, _ := storedFile(t, c, file)
 				if !said {
 					a.Size = 0
 				}
@@ -181,12 +181,12 @@ func TestTemporaryFiles(t *testing.T) {
 func TestNoDirectoryForTemporaryFiles(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing")
 	alone(t, "missing", tempDir(missing), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
-		small, _ := sealedFile(t, c, "small")
+		small, _ := storedFile(t, c, "small")
 		got, err := download(t, c, small)
 		require.NoError(t, err, "it is kept in memory")
 		assert.Equal(t, "small", got)
 
-		large, _ := sealedFile(t, c, strings.Repeat("x", 5<<20))
+		large, _ := storedFile(t, c, strings.Repeat("x", 5<<20))
 		for _, fetch := range []func() error{
 			func() error { _, err := download(t, c, large); return err },
 			func() error { _, err := c.Reupload(t.Context(), large); return err },
@@ -300,7 +300,7 @@ func TestADownloadThatIsSlow(t *testing.T) {
 	} {
 		dir := t.TempDir()
 		alone(t, name, tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-			a, ciphertext := sealedFile(t, c, strings.Repeat("x", 5<<20))
+			a, ciphertext := storedFile(t, c, strings.Repeat("x", 5<<20))
 			s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
 				head := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(ciphertext))
 				return blazetest.Answer{Bytes: append(head, ciphertext[:len(ciphertext)-1]...), Hang: true}
@@ -404,7 +404,7 @@ func TestUploadDoesNotWaitForTheBodyOfAnAnswer(t *testing.T) {
 func TestReuploadUploadsNothingUnverified(t *testing.T) {
 	var count countingTransport
 	alone(t, "damaged", counting(&count), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		a, ciphertext := sealedFile(t, c, strings.Repeat("a long file ", 20_000))
+		a, ciphertext := storedFile(t, c, strings.Repeat("a long file ", 20_000))
 		uploads := count.uploads.Load()
 		ciphertext[len(ciphertext)-1] ^= 1
 		gives(s, ciphertext)

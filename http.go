@@ -85,7 +85,7 @@ func (c *Client) probe(ctx context.Context) engine.Probed {
 func (c *Client) askMe(ctx context.Context) engine.Probed {
 	for again := false; ; again = true {
 		offset := c.signer.Offset()
-		err := c.rest.Once(ctx, "GET", "/me", new(struct{}))
+		err := c.rest.Once(ctx, "GET", "/me", &ownProfile{c.appID})
 		var refused *rest.Error
 		var silent *rest.NoAnswerError
 		switch {

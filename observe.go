@@ -136,12 +136,12 @@ func (o *observer) connection(e event) {
 		o.count.connectedAt.Store(time.Now().UnixMilli())
 		o.count.connects.Add(1)
 		o.callConnected(e.Text)
-		o.tell(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
+		o.tellEach(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
 		return
 	}
 	err := connectionError(e.Err)
 	if e.Kind == engine.RejectedHere {
-		o.tell(slog.LevelError, "blaze: the websocket refuses the session, and GET /me accepts it; "+
+		o.tellEach(slog.LevelError, "blaze: the websocket refuses the session, and GET /me accepts it; "+
 			"is the session used by another program?", "error", err)
 		return
 	}
@@ -219,7 +219,7 @@ func (o *observer) handling(e event) {
 			"message", e.message, "error", failureText{e.Text, e.stack})
 	case messageDropped:
 		o.count.dropped.Add(1)
-		o.tell(slog.LevelError, "blaze: message dropped", "message", e.message, "error", failureText{e.Text, e.stack})
+		o.tellEach(slog.LevelError, "blaze: message dropped", "message", e.message, "error", failureText{e.Text, e.stack})
 		o.messageHook("Trace.Dropped", o.trace.Dropped, e)
 	case messageSent:
 		o.count.sent.Add(1)

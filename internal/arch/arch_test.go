@@ -33,6 +33,7 @@ var layers = Rules{
 		},
 		{"internal/exif", "internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
 		{"internal/address", "internal/fifo", "internal/guard", "internal/lenient", "internal/proxy", "internal/spool"},
+		{"internal/tame"},
 	},
 	// The engine moves messages. The root package logs, encrypts, decodes payloads and uses the HTTP API.
 	Forbidden: map[string][]string{

@@ -3,11 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/inbox"
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/tame"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -17,7 +17,7 @@ var errIDs = errors.New("a push without usable ids")
 // unusable returns errIDs, with the id of the message where that one is usable.
 func unusable(m *wire.Message) error {
 	if id := m.MessageID; id != "" && len(id) <= wire.MaxID {
-		return fmt.Errorf("message %s: %w", strconv.Quote(id), errIDs)
+		return fmt.Errorf("message %s: %w", tame.Quote(id), errIDs)
 	}
 	return errIDs
 }

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"strings"
-	"unicode"
+
+	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
 // ErrGoexit is the result of user code that called runtime.Goexit.
@@ -90,23 +90,19 @@ func Retold(err error, text string) error {
 	return &foreign{text: text, err: err, panicked: Panicked(err)}
 }
 
-// Short returns err as it is if its text fits on a line of so many bytes. Otherwise it is retold on such a line, and
-// three dots: errors of package net/http quote what a peer wrote, of any length. It calls Error.
+// Short returns err as it is if its text is tame and has at most so many characters. Otherwise it is retold as package
+// tame does it: errors of package net/http quote what a peer wrote, of any length. An error with a text that may hold a
+// key or a token is not kept. Short calls Error.
 func Short(err error, most int) error {
 	text := err.Error()
-	printable := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
-	if len(printable) > most {
-		printable = strings.ToValidUTF8(printable[:most], "") + "..."
-	}
-	if printable == text {
+	switch line := tame.Line(text, most); {
+	case line == text:
 		return err
+	case tame.Hide(text) != text:
+		return Retold(nil, line)
+	default:
+		return Retold(err, line)
 	}
-	return Retold(err, printable)
 }
 
 // ReadError is Foreign for the error of a Reader: io.EOF stays as it is, because it is compared with ==.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/engine"
@@ -26,11 +27,13 @@ type deliverer struct {
 
 // Handle implements [engine.Owner].
 func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int, note any) {
-	m := v.message(d, attempt, note) // before user code, which may end this goroutine
 	//mutant:ledger-known
 	if attempt > 1 {
-		v.handle(ctx, d, m, attempt)
+		v.handle(ctx, d, attempt, note)
 		return
+	}
+	if d.Category == string(CategorySystemSession) {
+		v.sessions.changed(d.Data) // also where another process with this Ledger handled it
 	}
 	// A message that the Ledger ends this goroutine for is handled all the same.
 	v.known(ctx, d.MessageID, func(known bool) {
@@ -41,13 +44,15 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int,
 			v.observer.Observe(engine.Event{Kind: engine.Duplicate})
 			d.Known()
 		default:
-			v.handle(ctx, d, m, attempt)
+			v.handle(ctx, d, attempt, note)
 		}
 	})
 }
 
-// handle calls the handler.
-func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, m *Message, attempt int) {
+// handle decodes the message, anew for each attempt, because a handler may change what it gets, and calls the handler.
+func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, attempt int, note any) {
+	ended, _ := note.(*endedReplies)
+	m := v.message(d, attempt, ended)
 	guard.Call(func() error {
 		//mutant:ack-received
 		if v.cfg.Ack == AckReceived {
@@ -63,15 +68,12 @@ func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, m *Message, 
 	})
 }
 
-// message makes the Message of one attempt.
-func (v *deliverer) message(d *engine.Delivery, attempt int, note any) *Message {
-	if d.Category == string(CategorySystemSession) {
-		v.sessions.changed(d.Data)
-	}
+// message makes the Message of one attempt, after others in which some replies ended, or none where ended is nil.
+func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies) *Message {
 	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
 	m.LastAttempt = v.lastAttempt(attempt)
 	//mutant:reply-attempts
-	if ended, ok := note.(*endedReplies); ok {
+	if ended != nil {
 		m.replies.made = &madeReplies{ended: ended}
 	}
 	return m
@@ -95,7 +97,7 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcom
 	//mutant:handler-stopping
 	case v.engine.Stopping():
 		v.observe(attemptUndone, m, o)
-		d.Release(&failedAttempt{message: m, outcome: o})
+		d.Release(&failedAttempt{attempt: attempt, ended: m.counter().ended(), outcome: o})
 	default:
 		v.failed(d, m, attempt, o)
 	}
@@ -119,7 +121,10 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 	v.observer.observe(event{
 		Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m, stack: o.stack,
 	})
-	d.Retry(&failedAttempt{m, o}, m.counter().ended(), after)
+	ended := m.counter().ended()
+	text := shortText(o.text)
+	//mutant:failure-short
+	d.Retry(&failedAttempt{attempt, ended, outcome{err: errors.New(text), text: text}}, ended, after)
 }
 
 // finish ends a message: with AckManual it stays pending until Client.Ack.
@@ -135,23 +140,37 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m, stack: o.stack})
 }
 
-// failedAttempt is the error that the engine keeps until the next attempt.
+// failedAttempt is the error of an attempt in the engine, which keeps it until the next one if the message was
+// acknowledged before. It has nothing of the Message, and of an attempt that another one may follow no more than a short
+// text: a handler's error, or the value of its panic, may hold a message.
 type failedAttempt struct {
-	message *Message
+	attempt int
+	ended   *endedReplies
 	outcome outcome
 }
 
 // Error returns the text of the handler's error.
 func (e *failedAttempt) Error() string { return e.outcome.text }
 
+// mostKeptText is how many bytes of an error's text are kept until the next attempt. InboxBytes does not count them.
+const mostKeptText = 200
+
+// shortText returns the beginning of a text, with memory of its own.
+func shortText(s string) string {
+	if len(s) > mostKeptText {
+		return strings.ToValidUTF8(s[:mostKeptText], "") + "..."
+	}
+	return strings.Clone(s)
+}
+
 // Released implements [engine.Owner].
-func (v *deliverer) Released(err error) {
+func (v *deliverer) Released(d *engine.Delivery, err error) {
 	var failed *failedAttempt
 	if errors.As(err, &failed) {
 		o := failed.outcome
 		o.text = "blaze: Run ended before another attempt: " + o.text
 		o.err = &toldError{o.text, o.err}
-		v.observe(messageDropped, failed.message, o)
+		v.observe(messageDropped, v.message(d, failed.attempt, failed.ended), o)
 	}
 }
 

@@ -212,7 +212,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		*v = inbox.Verdict{Then: inbox.Retry, After: d.failure.after, Acked: d.acked, Note: d.failure.note}
 		//mutant:failure-kept
 		if !d.acked {
-			d.failure = nil // only letGo needs it, and it holds the Message of the attempt
+			d.failure = nil // only letGo needs it
 		}
 	case released:
 		//mutant:release-stops
@@ -226,7 +226,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 func (e *Engine) letGo(d *Delivery) {
 	//mutant:accepted-released
 	if d.acked {
-		e.owner.Released(d.failure.err)
+		e.owner.Released(d, d.failure.err)
 	}
 }
 

@@ -71,7 +71,7 @@ func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, attempt int,
 // message makes the Message of one attempt, after others in which some replies ended, or none where ended is nil.
 func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies) *Message {
 	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
-	m.LastAttempt = v.lastAttempt(attempt)
+	m.LastAttempt = v.isLast(attempt)
 	//mutant:reply-attempts
 	if ended != nil {
 		m.replies.made = &madeReplies{ended: ended}
@@ -79,7 +79,7 @@ func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies
 	return m
 }
 
-func (v *deliverer) lastAttempt(attempt int) bool {
+func (v *deliverer) isLast(attempt int) bool {
 	return v.cfg.HandlerAttempts > 0 && attempt >= v.cfg.HandlerAttempts
 }
 
@@ -97,7 +97,7 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcom
 	//mutant:handler-stopping
 	case v.engine.Stopping():
 		v.observe(attemptUndone, m, o)
-		d.Release(&failedAttempt{attempt: attempt, ended: m.counter().ended(), outcome: o})
+		d.Release(&lastAttempt{keptAttempt{attempt: attempt, ended: m.counter().ended()}, o})
 	default:
 		v.failed(d, m, attempt, o)
 	}
@@ -110,7 +110,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 	if v.engine.Abandoned() {
 		return // Run ended while the hook ran
 	}
-	if v.lastAttempt(attempt) || o.hopeless {
+	if v.isLast(attempt) || o.hopeless {
 		//mutant:dropped-first
 		v.observe(messageDropped, m, o)
 		//mutant:manual-dropped
@@ -122,9 +122,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 		Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m, stack: o.stack,
 	})
 	ended := m.counter().ended()
-	text := shortText(o.text)
-	//mutant:failure-short
-	d.Retry(&failedAttempt{attempt, ended, outcome{err: errors.New(text), text: text}}, ended, after)
+	d.Retry(keepAttempt(attempt, ended, o.text), ended, after)
 }
 
 // finish ends a message: with AckManual it stays pending until Client.Ack.
@@ -140,38 +138,50 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m, stack: o.stack})
 }
 
-// failedAttempt is the error of an attempt in the engine, which keeps it until the next one if the message was
-// acknowledged before. It has nothing of the Message, and of an attempt that another one may follow no more than a short
-// text: a handler's error, or the value of its panic, may hold a message.
-type failedAttempt struct {
+// keptAttempt is the error of a failed attempt that another one may follow. The engine keeps it until then if the message
+// was acknowledged before. It has nothing of the Message and no more than a short text of the error: a handler's error,
+// or the value of its panic, may hold a message, and InboxBytes does not count it.
+type keptAttempt struct {
 	attempt int
 	ended   *endedReplies
-	outcome outcome
+	text    string
+}
+
+// mostKeptText is how many bytes of an error's text are kept.
+const mostKeptText = 80
+
+func keepAttempt(attempt int, ended *endedReplies, text string) *keptAttempt {
+	//mutant:failure-short
+	if len(text) > mostKeptText {
+		text = strings.ToValidUTF8(text[:mostKeptText], "") + "..."
+	}
+	return &keptAttempt{attempt, ended, strings.Clone(text)}
 }
 
 // Error returns the text of the handler's error.
-func (e *failedAttempt) Error() string { return e.outcome.text }
+func (e *keptAttempt) Error() string { return e.text }
 
-// mostKeptText is how many bytes of an error's text are kept until the next attempt. InboxBytes does not count them.
-const mostKeptText = 200
-
-// shortText returns the beginning of a text, with memory of its own.
-func shortText(s string) string {
-	if len(s) > mostKeptText {
-		return strings.ToValidUTF8(s[:mostKeptText], "") + "..."
-	}
-	return strings.Clone(s)
+// lastAttempt is the error of an attempt that failed while Run was ending.
+type lastAttempt struct {
+	keptAttempt
+	outcome outcome
 }
 
 // Released implements [engine.Owner].
 func (v *deliverer) Released(d *engine.Delivery, err error) {
-	var failed *failedAttempt
-	if errors.As(err, &failed) {
-		o := failed.outcome
-		o.text = "blaze: Run ended before another attempt: " + o.text
-		o.err = &toldError{o.text, o.err}
-		v.observe(messageDropped, v.message(d, failed.attempt, failed.ended), o)
+	var o outcome
+	var kept *keptAttempt
+	switch failed := err.(type) { //nolint:errorlint // made by failed and settle
+	case *keptAttempt:
+		kept, o = failed, outcome{err: failed, text: failed.text}
+	case *lastAttempt:
+		kept, o = &failed.keptAttempt, failed.outcome
+	default:
+		return
 	}
+	o.text = "blaze: Run ended before another attempt: " + o.text
+	o.err = &toldError{o.text, o.err}
+	v.observe(messageDropped, v.message(d, kept.attempt, kept.ended), o)
 }
 
 // Receipt implements [engine.Owner].

@@ -76,6 +76,11 @@ var fates = map[string]struct {
 	"handled without acks": {blaze.AckManual, func(context.Context, *blaze.Message) error { return nil }},
 }
 
+// forgetful is a Ledger that takes no memory.
+var forgetful = ledgerFuncs{
+	func(context.Context, string) (bool, error) { return false, nil }, func(context.Context, string) error { return nil },
+}
+
 // heldError holds a message and quotes it.
 type heldError struct {
 	error
@@ -95,7 +100,7 @@ func TestAFullInboxTakesInboxBytes(t *testing.T) {
 				bubble(t, fmt.Sprint(content, " ", fate, " ", size), func(t *testing.T) {
 					category, data := of(t, size)
 					c := newQuietConn()
-					stop := runQuietly(t, c, blaze.Config{InboxBytes: fullInbox, Ack: f.ack}, f.handle)
+					stop := runQuietly(t, c, blaze.Config{InboxBytes: fullInbox, Ack: f.ack, Ledger: forgetful}, f.handle)
 					synctest.Wait()
 					before := heap()
 					n := fullInbox/(len(data)+512) + 2

@@ -58,7 +58,8 @@ func (c *Client) engineConfig() engine.Config {
 		AckStatus: string(c.cfg.AckStatus), AckBatch: c.cfg.AckBatch,
 		SendAttempts: c.cfg.SendAttempts, ReplyTimeout: c.cfg.ReplyTimeout, Drain: c.cfg.Drain,
 		Reconnect: reconnectWait, Rest: refusalWait, Transient: transient, Probe: c.probe,
-		Receipts: c.cfg.OnReceipt != nil, ManualAcks: c.cfg.Ack == AckManual, TraceFrames: c.observer.tracesFrames(),
+		Receipts: c.cfg.OnReceipt != nil, ManualAcks: c.cfg.Ack == AckManual, EarlyAcks: c.cfg.Ack == AckReceived,
+		TraceFrames: c.observer.tracesFrames(),
 	}
 }
 

@@ -88,7 +88,10 @@ type Config struct {
 	// Workers is how many conversations are handled at once. Zero means 16. The goroutines exist only while there is
 	// work.
 	Workers int
-	// InboxBytes bounds the messages held, each its data plus 512 bytes. Zero means 64 MiB. One message of more than
+	// InboxBytes bounds the messages held, each its data plus 512 bytes, and plus 160 with AckReceived. Zero means 64
+	// MiB. What handlers of messages with more than 16 KiB of data hold beside that is bounded, too: such messages are
+	// handled at once up to an eighth of InboxBytes together, or one alone. A handler that keeps a Message keeps memory
+	// of its own. One message of more than
 	// half of InboxBytes, even of more than all of it, is taken as soon as half is free. Where a message does not fit,
 	// the conversation that holds most gives way: its newest messages stay on the server, unacknowledged. If that is not
 	// enough, messages that failed and wait for another attempt give way, except those acknowledged before. All come
@@ -123,9 +126,11 @@ type Config struct {
 	// Ledger remembers which messages were handled. Zero means one in memory of the last 100,000 ids, grown as needed.
 	Ledger Ledger
 	// OnReceipt is called when a recipient's client got or read one of our messages: once for each receipt, one at a
-	// time, in order, beside the handlers. A panic is logged, and the receipt is not tried again. Up to 1,024
-	// receipts wait for it; further ones are lost, and counted in Stats.ReceiptsDropped. The service pushes receipts
-	// to clients that ask for messages, so with a nil Handler there are none. Zero means that receipts are ignored.
+	// time, in order, beside the handlers. A panic is logged, and the receipt is not tried again. Up to 16,384 receipts
+	// wait for it; further ones are lost, logged, and counted in Stats.ReceiptsDropped. Each recipient of a broadcast
+	// makes two receipts, delivered and read: a slow OnReceipt hands them to a queue of its own. The service pushes
+	// receipts to clients that ask for messages, so with a nil Handler there are none. Zero means that receipts are
+	// ignored.
 	OnReceipt func(Receipt)
 }
 

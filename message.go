@@ -77,29 +77,34 @@ func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Me
 // decode sets Data and Payload. A panic in a decoder is a fault of this package: the message becomes a Raw, and the
 // process goes on.
 func (m *Message) decode(v *wire.Message, unseal func(*wire.Message) ([]byte, error)) {
-	m.Data = []byte(v.Data)
-	as := m.Category // of Data
+	as, sealed := m.Category, m.Category.Encrypted() && !v.NotBase64 // as: of Data
+	raw := func(err error) {
+		if m.Data == nil {
+			m.Data = []byte(v.Data)
+		}
+		m.Payload = Raw{As: as, Data: m.Data, Err: err}
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			err := fmt.Errorf("blaze: a %s message cannot be decoded: %w", clip(v.Category), decoderPanic(p))
-			m.Payload = Raw{As: as, Data: m.Data, Err: err}
+			raw(fmt.Errorf("blaze: a %s message cannot be decoded: %w", clip(v.Category), decoderPanic(p)))
 		}
 	}()
-	switch {
-	case v.NotBase64:
-		err := fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category))
-		m.Payload = Raw{As: as, Data: m.Data, Err: err}
-	case !m.Category.Encrypted():
-		m.Payload = decodePayload(as, v.Data, m.Data)
-	default:
+	if sealed {
 		data, err := unseal(v)
 		if err != nil {
-			m.Payload = Raw{As: as, Data: m.Data, Err: err}
+			raw(err)
 			return
 		}
 		m.Data, as = data, m.Category.Plain()
 		m.Payload = DecodePayload(as, data)
+		return
 	}
+	m.Data = []byte(v.Data)
+	if v.NotBase64 {
+		raw(fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category)))
+		return
+	}
+	m.Payload = decodePayload(as, v.Data, m.Data)
 }
 
 // decoderPanic makes an error of the value of a panic. Only a runtime error is quoted: another value may hold content.

@@ -120,7 +120,10 @@ func (m TranscriptMessage) json(v *validation, path string) transcriptJSON {
 }
 
 func decodeTranscript(_ string, data []byte) (Payload, error) {
-	messages, err := readObjects("", data, readTranscriptMessage)
+	if err := check(data, '[', "a JSON array"); err != nil {
+		return nil, err
+	}
+	messages, err := readObjects("", data, mostTranscript, readTranscriptMessage)
 	return Transcript(messages), err
 }
 

@@ -62,8 +62,8 @@ func toJSON(t *testing.T, v any) string {
 	return string(p)
 }
 
-// fieldsOf are the texts of a server's in an error.
-func fieldsOf(err error) string {
+// wordsOf are the texts of a server's in an error.
+func wordsOf(err error) string {
 	var e *blaze.Error
 	if !errors.As(err, &e) {
 		return ""
@@ -130,7 +130,7 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 				require.Error(t, err)
 				require.NoError(t, r.stop())
 				require.NotEmpty(t, r.log.lines("disconnected"))
-				assertNotEchoed(t, r.told(err)+fieldsOf(err), repeated)
+				assertNotEchoed(t, r.told(err)+wordsOf(err), repeated)
 			})
 		}
 		for place, write := range frames {
@@ -156,7 +156,7 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 				synctest.Wait()
 				require.NoError(t, r.stop())
 				require.NotEmpty(t, r.log.all())
-				assertNotEchoed(t, r.told(err)+fieldsOf(err), repeated)
+				assertNotEchoed(t, r.told(err)+wordsOf(err), repeated)
 			})
 		}
 	}
@@ -189,7 +189,7 @@ func TestATokenThatTheAPIRepeatsIsNotTold(t *testing.T) {
 					})
 					_, err := r.OpenConversation(t.Context(), userID("alice"))
 					require.Error(t, err)
-					assertNotEchoed(t, r.told(err)+fieldsOf(err), repeated)
+					assertNotEchoed(t, r.told(err)+wordsOf(err), repeated)
 				})
 			}
 		}

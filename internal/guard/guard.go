@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
+	"runtime"
 
 	"github.com/mixin-blaze/blaze/internal/tame"
 )
@@ -18,7 +18,7 @@ var ErrGoexit = errors.New("runtime.Goexit was called")
 type PanicError struct {
 	Value any
 	Text  string // of Value, fixed when the panic was recovered
-	Stack []byte
+	Stack []byte // its innermost functions, up to 8 KiB
 }
 
 // Error returns the text of the value.
@@ -34,10 +34,18 @@ func Call(f func() error, done func(error)) {
 		//mutant:handler-panic
 		if value := recover(); value != nil {
 			err = ErrGoexit // printing the value is user code, too
-			err = &PanicError{Value: value, Text: text(value), Stack: debug.Stack()}
+			err = &PanicError{Value: value, Text: text(value), Stack: stack()}
 		}
 	}()
 	err = f()
+}
+
+// mostStack bounds the stack of a panic, from the innermost function on.
+const mostStack = 8 << 10
+
+func stack() []byte {
+	b := make([]byte, mostStack)
+	return b[:runtime.Stack(b, false)]
 }
 
 // Apart calls f on a goroutine of its own and waits for it. The caller survives a Goexit of f.

@@ -5,27 +5,30 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several
 // ids go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too;
-// in the other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. StatusSent, and an id that
-// is not a UUID, is an [InvalidError], and nothing is written. Errors of single messages are joined; acknowledging a
+// in the other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. An id need not be a UUID: the
+// service decides what it calls a message. StatusSent, and an id that no message has, which is an empty one, one of more
+// than 64 bytes and one that is not UTF-8, is an [InvalidError], and nothing is written. Errors of single messages are joined; acknowledging a
 // message again is harmless. After Run it returns [ErrClosed].
 func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error {
 	if s != StatusDelivered && s != StatusRead {
 		return invalid("Status", "must be StatusDelivered or StatusRead")
 	}
 	ids := make([]string, len(messageIDs))
-	check := idCheck{}
 	for i, id := range messageIDs {
-		ids[i] = check.required("messageIDs["+strconv.Itoa(i)+"]", id)
-	}
-	if check.err != nil {
-		return check.err
+		//mutant:ack-any-id
+		if id == "" || len(id) > wire.MaxID || !utf8.ValidString(id) {
+			return invalid("messageIDs["+strconv.Itoa(i)+"]", "must be 1 to %d bytes of UTF-8, as Message.ID is", wire.MaxID)
+		}
+		ids[i] = wire.LowerID(id) // as that of a message that is received
 	}
 	//mutant:limit-ack
 	failed, err := c.engine.Ack(ctx, string(s), ids)

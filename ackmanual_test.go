@@ -83,13 +83,38 @@ func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
 	})
 }
 
+// What the service calls a message can be acknowledged, be it a UUID or not.
+func TestAckTakesEveryIDThatIsDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		odd := []string{"no uuid", `"quoted" \ <&>`, "\u2028line\n", "\uFFFD", strings.Repeat("ü", 32), "ABC", "AAAAAAAA-0000-4000-8000-00000000000A", "x"}
+		s := newReplyingServer(t)
+		var ids []string
+		r := s.run(func(_ context.Context, m *blaze.Message) error { ids = append(ids, m.ID); return nil }, func(cfg *blaze.Config) {
+			cfg.Ack, cfg.Workers, cfg.AckBatch = blaze.AckManual, 1, 3
+		})
+		synctest.Wait()
+		for _, id := range append(odd, "\xff") {
+			v := message("alice", "hello")
+			v["message_id"] = id
+			s.conn().push(v)
+		}
+		synctest.Wait()
+		require.Len(t, ids, len(odd), "that which is no UTF-8 arrives as U+FFFD, which is known")
+		require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, ids...))
+		assert.Equal(t, ids, s.ackedIDs())
+		odd[6] = strings.ToLower(odd[6])
+		assert.Equal(t, odd, ids)
+	})
+}
+
 func TestAckTakesIDsInAnyCaseAndNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Ack = blaze.AckManual })
 		id := r.say("alice", "x")
 		synctest.Wait()
-		err := r.Ack(t.Context(), blaze.StatusRead, id, "no uuid")
-		requireInvalid(t, err, "messageIDs[1]")
+		for _, no := range []string{"", strings.Repeat("x", 65), "\xff"} {
+			requireInvalid(t, r.Ack(t.Context(), blaze.StatusRead, id, no), "messageIDs[1]")
+		}
 		assert.Empty(t, r.written.of(actionAck))
 		require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, strings.ToUpper(id)))
 		assert.Equal(t, []string{id}, r.Acked())

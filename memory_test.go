@@ -62,18 +62,11 @@ var contents = map[string]func(t *testing.T, size int) (category string, data []
 	},
 }
 
-// outcomes are what handlers do with what an inbox is filled with.
-var fates = map[string]struct {
-	ack    blaze.AckMode
-	handle func(ctx context.Context, m *blaze.Message) error
-}{
-	"blocked":              {blaze.AckHandled, func(ctx context.Context, _ *blaze.Message) error { <-ctx.Done(); return nil }},
-	"failed":               {blaze.AckHandled, func(_ context.Context, m *blaze.Message) error { return failedWith(m) }},
-	"panicked":             {blaze.AckHandled, func(_ context.Context, m *blaze.Message) error { panic(m) }},
-	"blocked when acked":   {blaze.AckReceived, func(ctx context.Context, _ *blaze.Message) error { <-ctx.Done(); return nil }},
-	"failed when acked":    {blaze.AckReceived, func(_ context.Context, m *blaze.Message) error { return failedWith(m) }},
-	"panicked when acked":  {blaze.AckReceived, func(_ context.Context, m *blaze.Message) error { panic(m) }},
-	"handled without acks": {blaze.AckManual, func(context.Context, *blaze.Message) error { return nil }},
+// fates are what handlers do with what an inbox is filled with. They are blocked until done is closed.
+var fates = map[string]func(m *blaze.Message, done <-chan struct{}) error{
+	"blocked":  func(_ *blaze.Message, done <-chan struct{}) error { <-done; return nil },
+	"failed":   func(m *blaze.Message, _ <-chan struct{}) error { return &heldError{errors.New(string(m.Data)), m} },
+	"panicked": func(m *blaze.Message, _ <-chan struct{}) error { panic(m) },
 }
 
 // forgetful is a Ledger that takes no memory.
@@ -87,37 +80,94 @@ type heldError struct {
 	m *blaze.Message
 }
 
-func failedWith(m *blaze.Message) error { return &heldError{errors.New(string(m.Data)), m} }
-
 // What a full inbox takes is what InboxBytes says, whatever is in it.
 func TestAFullInboxTakesInboxBytes(t *testing.T) {
-	for content, of := range contents {
-		for fate, f := range fates {
-			for _, size := range []int{100, 10 << 10, 128 << 10, 3 << 20} {
-				if size < 1<<20 && raced && size != 128<<10 {
-					continue
+	for _, c := range []struct {
+		content, fate string
+		size          int
+	}{
+		{"text", "blocked", 100}, {"text", "failed", 100},
+		{"text", "blocked", 128 << 10}, {"text", "failed", 128 << 10}, {"text", "panicked", 128 << 10},
+		{"JSON", "blocked", 2 << 20}, {"JSON", "failed", 2 << 20}, {"list", "blocked", 60 << 10}, {"unknown", "panicked", 2 << 20},
+		{"sealed", "blocked", 128 << 10}, {"sealed", "blocked", 2 << 20}, {"sealed", "panicked", 2 << 20},
+	} {
+		for mode, ack := range map[string]blaze.AckMode{"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived} {
+			if c.size == 100 && raced { // it takes long
+				continue
+			}
+			bubble(t, fmt.Sprint(c.content, " ", c.fate, " ", c.size, " ", mode), func(t *testing.T) {
+				category, data := contents[c.content](t, c.size)
+				fillInbox(t, ack, category, data, fates[c.fate])
+			})
+		}
+	}
+}
+
+func fillInbox(t *testing.T, ack blaze.AckMode, category string, data []byte, fate func(*blaze.Message, <-chan struct{}) error) {
+	t.Helper()
+	c, done := newQuietConn(), make(chan struct{})
+	cfg := blaze.Config{InboxBytes: fullInbox, Ack: ack, Ledger: forgetful}
+	stop := runQuietly(t, c, cfg, func(_ context.Context, m *blaze.Message) error { return fate(m, done) })
+	synctest.Wait()
+	before := heap()
+	for i := range fullInbox/(len(data)+512) + 2 {
+		c.push(pushedFrame(i, category, data))
+		if i%100 == 0 || len(data) > 1<<20 {
+			synctest.Wait()
+		}
+	}
+	synctest.Wait()
+	c.out, c.in = nil, nil
+	assert.LessOrEqual(t, float64(heap()-before)/fullInbox, 1.5)
+	close(done)
+	stop()
+}
+
+// What becomes of a message on its way to the handler allocates at most eight times its data, sealed or not.
+func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
+	key, err := blaze.NewSigner(keyOf(botID))
+	require.NoError(t, err)
+	unseal := func(m *wire.Message) ([]byte, error) { return seal.Open(key, userB, []byte(m.Data)) }
+	for _, c := range categoriesDecoded {
+		payloads := hostilePayloads(fieldsOf(c)[:1], c == "PLAIN_TRANSCRIPT" || c == "APP_BUTTON_GROUP", 5000)
+		for name, data := range payloads {
+			sealed, err := seal.Seal(key, []seal.Session{{ID: userB, Public: key.Public()}}, []byte(data))
+			require.NoError(t, err)
+			for category, data := range map[string]string{string(c): data, "ENCRYPTED_" + strings.TrimPrefix(string(c), "PLAIN_"): string(sealed)} {
+				m := &wire.Message{Category: category, Data: data}
+				got := allocated(func() { blaze.NewMessage(m, botID, 1, unseal) })
+				// A Message has less than 1 KiB, and what opens it, which is a secret and two ciphers, less than 4.
+				if most := mostAllocated(len(data)) + 5<<10; got > most {
+					t.Errorf("%s of %d bytes allocates %d, more than %d: %s", category, len(data), got, most, name)
 				}
-				bubble(t, fmt.Sprint(content, " ", fate, " ", size), func(t *testing.T) {
-					category, data := of(t, size)
-					c := newQuietConn()
-					stop := runQuietly(t, c, blaze.Config{InboxBytes: fullInbox, Ack: f.ack, Ledger: forgetful}, f.handle)
-					synctest.Wait()
-					before := heap()
-					n := fullInbox/(len(data)+512) + 2
-					for i := range n {
-						c.push(pushedFrame(i, category, data))
-						if i%100 == 0 || size > 1<<20 {
-							synctest.Wait()
-						}
-					}
-					synctest.Wait()
-					c.out, c.in = nil, nil
-					got := heap() - before
-					t.Logf("%s %s %d: %.2f", content, fate, size, float64(got)/fullInbox)
-					assert.LessOrEqual(t, float64(got)/fullInbox, 1.5)
-					stop()
-				})
 			}
 		}
 	}
+}
+
+// A message that the Ledger knows is not decoded.
+func TestWhatTheLedgerKnowsIsNotDecoded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 200
+		data := []byte(`[{"content":"` + strings.Repeat(`\n`, 50<<10) + `"}]`)
+		var taken [2]int64
+		for i, known := range []bool{false, true} {
+			c := newQuietConn()
+			l := ledgerFuncs{func(context.Context, string) (bool, error) { return known, nil }, func(context.Context, string) error { return nil }}
+			stop := runQuietly(t, c, blaze.Config{Ledger: l}, func(context.Context, *blaze.Message) error { return nil })
+			var frames [][]byte
+			for j := range n {
+				frames = append(frames, pushedFrame(j, "PLAIN_TRANSCRIPT", data))
+			}
+			taken[i] = allocated(func() {
+				for _, f := range frames {
+					c.push(f)
+				}
+				synctest.Wait()
+			})
+			stop()
+		}
+		// Its data twice: as Message.Data, and as what was read of it, which is half as long.
+		assert.Less(t, taken[1], taken[0]-n*int64(len(data)))
+	})
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/jellydator/ttlcache/v3"
 	"golang.org/x/sync/singleflight"
@@ -24,8 +25,15 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// mostSessions is the number of users that have remembered sessions; the least recently used is forgotten first.
-const mostSessions = 10_000
+// Bounds of the sessions that are remembered. The least recently used users are forgotten first.
+const (
+	mostSessions = 10_000  // users
+	sessionBytes = 4 << 20 // that all of them take
+	// mostOfUser is how many sessions of one user count, the newest: a message is sealed for each of them.
+	mostOfUser = 256
+	// mostSessionText is how long an id and a key may be; a UUID has 36 characters and an X25519 key 44 at most.
+	mostSessionText = 128
+)
 
 // sessionsTTL is how long the sessions of a user are remembered. Sessions change rarely. The service refuses a message
 // that is encrypted for an outdated list, so a stale list costs a second request.
@@ -39,6 +47,8 @@ type session struct {
 	UserID    string `json:"user_id"`
 	SessionID string `json:"session_id"`
 	PublicKey string `json:"public_key"` // X25519, raw URL base64
+
+	createdAt time.Time // zero: the service did not say
 }
 
 // unreadable is the PublicKey of a session that has one of another kind than text.
@@ -55,11 +65,22 @@ func (s *session) UnmarshalJSON(p []byte) error {
 		UserID    lenient.String  `json:"user_id"`
 		SessionID lenient.String  `json:"session_id"`
 		PublicKey json.RawMessage `json:"public_key"`
+		CreatedAt lenient.String  `json:"created_at"`
 	}
 	err := json.Unmarshal(p, &v)
 	*s = session{UserID: string(v.UserID), SessionID: string(v.SessionID)}
+	s.createdAt, _ = lenient.Time(string(v.CreatedAt))
 	if len(v.PublicKey) > 0 && string(v.PublicKey) != "null" && json.Unmarshal(v.PublicKey, &s.PublicKey) != nil {
 		s.PublicKey = unreadable
+	}
+	if len(s.SessionID) > mostSessionText {
+		s.SessionID = ""
+	}
+	if len(s.PublicKey) > mostSessionText {
+		s.PublicKey = unreadable
+	}
+	if len(s.UserID) > mostSessionText {
+		s.UserID = ""
 	}
 	if err == nil && s.UserID == "" {
 		return errNobody
@@ -70,6 +91,31 @@ func (s *session) UnmarshalJSON(p []byte) error {
 // errOddSessions means that it is not known whether a user has a session. To take the user for one without any would be
 // to send in plain text what was to be encrypted.
 var errOddSessions = errors.New("POST /sessions/fetch answers with a session that cannot be read")
+
+// newest returns the mostOfUser newest sessions of one user, in their order: by the time they were made where the service
+// says that of all, else the last in its list.
+func newest(all []session) []session {
+	//mutant:newest-sessions
+	if len(all) <= mostOfUser {
+		return all
+	}
+	all = slices.Clone(all)
+	if !slices.ContainsFunc(all, func(s session) bool { return s.createdAt.IsZero() }) {
+		slices.SortStableFunc(all, func(a, b session) int { return a.createdAt.Compare(b.createdAt) })
+	}
+	return slices.Clone(all[len(all)-mostOfUser:])
+}
+
+// costOf returns how many bytes a user takes: sizes of strings and of what holds them, in the cache and around it.
+func costOf(item ttlcache.CostItem[string, []session]) uint64 {
+	const entry, text = 400, 16 // measured; the rounding of a small allocation
+	n := entry + len(item.Key)
+	for _, s := range item.Value {
+		//mutant:session-bytes
+		n += int(unsafe.Sizeof(s)) + len(s.UserID) + len(s.SessionID) + len(s.PublicKey) + 3*text
+	}
+	return uint64(n) //nolint:gosec // G115: a size
+}
 
 func hasSession(all []session, user string) bool {
 	return slices.ContainsFunc(all, func(s session) bool { return strings.EqualFold(s.UserID, user) })
@@ -113,6 +159,7 @@ func newSessionDirectory(
 		ttlcache.WithCapacity[string, []session](capacity),
 		ttlcache.WithTTL[string, []session](sessionsTTL),
 		ttlcache.WithDisableTouchOnHit[string, []session](),
+		ttlcache.WithMaxCost(sessionBytes, costOf),
 	)}
 }
 
@@ -187,6 +234,9 @@ func (d *sessionDirectory) ask(ctx context.Context, users []string, changes int)
 			found[user] = append(found[user], s)
 		}
 	}
+	for user, sessions := range found {
+		found[user] = newest(sessions)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if changes == d.changes {
@@ -202,7 +252,7 @@ func (d *sessionDirectory) set(user string, all []session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.changes++
-	d.known.Set(strings.ToLower(user), all, ttlcache.DefaultTTL)
+	d.known.Set(strings.ToLower(user), newest(all), ttlcache.DefaultTTL)
 }
 
 // drop forgets the sessions of users.
@@ -270,8 +320,13 @@ func agrees(signer *auth.Signer, public []byte) bool {
 
 // changed forgets the sessions of the user that a SYSTEM_SESSION message names.
 func (d *sessionDirectory) changed(data string) {
-	var notice session
-	if json.Unmarshal([]byte(data), &notice) == nil {
-		d.drop(notice.UserID)
+	raw := []byte(data)
+	if lenient.Check(raw) != nil {
+		return
+	}
+	var f fields
+	f.read(raw)
+	if user := f.str("user_id"); user != "" {
+		d.drop(user)
 	}
 }

@@ -11,6 +11,8 @@ import (
 type Bounds struct {
 	Ping    time.Duration // between two pings
 	Silence time.Duration // without a frame, a ping or a pong, a link is dead
+	// Message is how long a message may take from its first byte to its last, whatever comes in between.
+	Message time.Duration
 	// Pong is how long a ping may be unanswered while other frames arrive: on a slow line pongs queue behind pushes. It
 	// doubles, up to MaxPong, each time it ends a link, and falls back when a ping is answered.
 	Pong, MaxPong time.Duration
@@ -28,7 +30,7 @@ type Bounds struct {
 // Default returns the bounds of a session.
 func Default() Bounds {
 	return Bounds{
-		Ping: 15 * time.Second, Silence: 35 * time.Second,
+		Ping: 15 * time.Second, Silence: 35 * time.Second, Message: 5 * time.Minute,
 		Pong: 3 * time.Minute, MaxPong: time.Hour,
 		MaxReply: 5 * time.Minute,
 		Resync:   time.Second, MaxResync: time.Minute, Calm: time.Minute,

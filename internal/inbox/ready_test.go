@@ -63,3 +63,34 @@ func TestLargeMessagesThatFail(t *testing.T) {
 		assert.Equal(t, inbox.Left{}, r.Left())
 	})
 }
+
+// One timer wakes all lanes that wait, each when it is due.
+func TestLanesThatWaitAreDueInOrder(t *testing.T) {
+	run(t, 16, 1<<20, func(r *rig) {
+		after := map[string]time.Duration{"a": 30 * time.Second, "b": 10 * time.Second, "c": 20 * time.Second, "d": 10 * time.Second}
+		r.handle = func(_ string, attempt int) error {
+			if attempt == 1 {
+				return errHandler
+			}
+			return nil
+		}
+		r.settle = func(m string, _ int, err error) inbox.Verdict {
+			if err != nil {
+				return inbox.Verdict{Then: inbox.Retry, After: after[m]}
+			}
+			return inbox.Verdict{Then: inbox.Done}
+		}
+		for _, lane := range []string{"a", "b", "c", "d"} {
+			r.offer(lane, lane, 1, taken)
+		}
+		assert.Len(t, take(r, &r.began), 4)
+		r.sleep(10*time.Second - 1)
+		r.handled()
+		r.sleep(1)
+		assert.ElementsMatch(t, []string{"b/2", "d/2"}, take(r, &r.began))
+		r.sleep(10 * time.Second)
+		r.handled("c/2")
+		r.sleep(10 * time.Second)
+		r.handled("a/2")
+	})
+}

@@ -27,6 +27,9 @@ var ErrClosed = errors.New("link closed")
 // ErrSilence is the cause of a link on which nothing arrived for too long.
 var ErrSilence = errors.New("no sign of life")
 
+// ErrEndless is the cause of a link with a message that took too long to arrive.
+var ErrEndless = errors.New("a message did not end")
+
 // ErrPong is the cause of a link on which a ping was not answered in time, while other frames arrived.
 var ErrPong = errors.New("a ping was not answered")
 

@@ -23,9 +23,10 @@ import (
 // came. A link with a frame now and then has no other goroutine than this one.
 type reader struct {
 	l       *Link
-	unit    *unit // nil: nothing was read
-	message bool  // in the middle of one
-	heard   bool  // something came since the connection was last asked for more
+	unit    *unit     // nil: nothing was read
+	message bool      // in the middle of one
+	began   time.Time // when that one did; zero: the connection has not been asked for more of it
+	heard   bool      // something came since the connection was last asked for more
 
 	until time.Time // the deadline of reading
 	taken int64     // of the connection, when the silence was last excused
@@ -84,9 +85,12 @@ func (r *reader) read() error {
 		}
 		r.message = true
 		skip, err := r.readMessage(kind, message)
-		r.message = false
 		if err != nil {
-			return r.l.lost(err)
+			err = r.lost(err)
+		}
+		r.message, r.began = false, time.Time{}
+		if err != nil {
+			return err
 		}
 		r.unit.add(skip)
 		if r.unit.full() || r.l.hooks.Trace != nil {
@@ -125,6 +129,13 @@ func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 // pause is called before the connection is asked for more.
 func (r *reader) pause() error {
 	r.flush()
+	if r.message && r.began.IsZero() {
+		r.began = time.Now()
+		r.heard = true // so that await is called, which heeds it
+	}
+	if r.endless() {
+		return r.tooLong()
+	}
 	//mutant:read-life
 	if r.heard || r.l.raw.came >= lifeBytes {
 		r.heard, r.l.raw.came = false, 0
@@ -142,16 +153,38 @@ const lifeBytes = 16 << 10
 func (r *reader) await(patience time.Duration) {
 	//mutant:read-deadline
 	r.until = time.Now().Add(patience)
+	if ends := r.began.Add(r.l.bounds.Message); r.message && ends.Before(r.until) {
+		r.until = ends
+	}
 	// It fails only on a closed connection, where the read says so.
 	_ = r.l.conn.SetReadDeadline(r.until)
+}
+
+// endless reports whether the message that is being read takes too long. Control frames between its parts, and single
+// bytes, are signs of life: a peer could else hold the link, and the memory of what came, for ever.
+func (r *reader) endless() bool {
+	//mutant:message-endless
+	return r.message && !r.began.IsZero() && time.Since(r.began) >= r.l.bounds.Message
+}
+
+func (r *reader) tooLong() error {
+	return fmt.Errorf("%w within %v of its first byte", ErrEndless, r.l.bounds.Message)
+}
+
+// lost says why reading failed in the middle of a message.
+func (r *reader) lost(err error) error {
+	if r.endless() {
+		return r.tooLong()
+	}
+	return r.l.lost(err)
 }
 
 // silent reports whether the silence is excused: it counts when a ping had its time to be answered. On a slow line none
 // can be written before a large frame was.
 func (r *reader) silent() bool {
 	l := r.l
-	if time.Now().Before(r.until) {
-		return false // the deadline was not that of await
+	if time.Now().Before(r.until) || r.endless() {
+		return false // the deadline was not that of await, or the message is not to be waited for
 	}
 	patience, taken := l.bounds.Silence-l.bounds.Ping, l.raw.taken.Load()
 	if first := l.pinged.Load(); first != 0 {

@@ -61,7 +61,7 @@ if acked := b.stop(); len(acked) > 0 {
 	},
 	{
 		Name: "the timer of a message that gave way makes an empty conversation ready",
-		By:   in("inbox", "TestAMessageGivesWayAsItsTimerFires"), Marker: "unpark-late", New: "",
+		By:   in("inbox", "TestAMessageGivesWayAsItsTimerFires"), Marker: "unpark-late", Old: "l.parkedAt > 0", New: "false",
 	},
 	{
 		Name: "a handler begins after Run", By: unit("TestNoHandlerBeginsAfterRun"),

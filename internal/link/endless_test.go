@@ -1,0 +1,72 @@
+package link_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/mixin-blaze/blaze/internal/link"
+)
+
+// every sends parts, one each ten seconds, and all of them again and again.
+func (r *rig) every(first []byte, parts ...[]byte) {
+	r.readers.Go(func() {
+		for i := 0; ; i++ {
+			if _, err := r.peer.Write(first); err != nil {
+				return
+			}
+			first = parts[i%len(parts)]
+			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
+// A message ends within five minutes of its first byte, whatever comes between its parts.
+func TestAMessageThatDoesNotEnd(t *testing.T) {
+	const after = 5 * time.Minute
+	ping, part := encode(final|opPing, []byte("x")), encode(opContinuation, make([]byte, 20<<10))
+	for name, c := range map[string]struct {
+		first []byte
+		parts [][]byte
+	}{
+		"pongs":             {encode(opBinary, []byte{1}), [][]byte{encode(final|opPong, nil)}},
+		"pings":             {encode(opBinary, nil), [][]byte{ping}},
+		"empty parts":       {encode(opBinary, nil), [][]byte{encode(opContinuation, nil), ping}},
+		"large parts":       {encode(opBinary, nil), [][]byte{part}},
+		"text":              {encode(opText, []byte("x")), [][]byte{ping, encode(opContinuation, []byte("x"))}},
+		"after another one": {append(named("a"), encode(opBinary, nil)...), [][]byte{ping}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				r := connect(t, newSource())
+				r.collect(true)
+				began := time.Now()
+				r.every(c.first, c.parts...)
+				<-r.Done()
+				assert.ErrorIs(t, r.Err(), link.ErrEndless)
+				assert.ErrorContains(t, r.Err(), "within 5m0s of its first byte")
+				assert.WithinRange(t, time.Now(), began.Add(after), began.Add(after+10*time.Second))
+			})
+		})
+	}
+}
+
+// Each message has five minutes of its own.
+func TestMessagesThatTakeLong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource())
+		r.collect(true)
+		p := named("slow")[2:]
+		for range 3 {
+			r.send(encode(opBinary, p[:5]))
+			for range 29 {
+				time.Sleep(10 * time.Second)
+				r.send(encode(final|opPing, nil))
+			}
+			r.send(encode(final|opContinuation, p[5:]))
+		}
+		r.lives()
+		assert.Equal(t, []string{"slow", "slow", "slow", "alive"}, r.ids())
+	})
+}

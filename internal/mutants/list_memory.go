@@ -1,0 +1,73 @@
+package mutants
+
+// memory are the broken builds of what bounds memory: of payloads, of the inbox, of sessions and of one message.
+var memory = []Mutant{
+	{
+		Name: "JSON may be nested without end", By: in("lenient", "TestCheck"),
+		Marker: "json-depth", Old: "depth > MostDepth", New: "false",
+	},
+	{
+		Name: "a text that is not UTF-8 is read as one three times as long", By: in("lenient", "TestTextsThatAreNotUTF8"),
+		Marker: "text-broken", Old: "broken > mostBroken", New: "false",
+	},
+	{
+		Name: "an object may have any number of fields", By: unit("TestListsThatAreTooLong"),
+		Marker: "most-fields", Old: "len(f.members) == mostFields", New: "false",
+	},
+	{
+		Name: "a list may have any number of objects", By: unit("TestListsThatAreTooLong"),
+		Marker: "list-most", Old: "n == most", New: "false",
+	},
+	{
+		Name: "a list may have any number of texts", By: unit("TestListsThatAreTooLong"),
+		Marker: "strs-most", Old: "len(out) == most", New: "false",
+	},
+	{
+		Name: "a list of empty objects is read", By: unit("TestDecodingIsBounded"),
+		Marker: "list-cost", Old: "n*int(unsafe.Sizeof(t)) > listCost*len(raw)+listSlack", New: "false",
+	},
+	{
+		Name: "any number of large messages is handled at once", By: in("inbox", "TestLargeMessagesAreHandledFewAtOnce"),
+		Marker: "large-room", Old: "r.running == 0 ||", New: "r.running >= 0 ||",
+	},
+	{
+		Name: "the room of a large message is lost", By: in("inbox", "TestALargeMessageIsHandledAlone"),
+		Marker: "large-done", New: "",
+	},
+	{
+		Name: "a lane that is due before the others waits for them", By: in("inbox", "TestLanesThatWaitAreDueInOrder"),
+		Marker: "park-first", Old: "b.parked.heap[0] == l", New: "b.parked.heap.Len() == 1",
+	},
+	{
+		Name: "of the lanes that wait, one is woken", By: in("inbox", "TestLanesThatWaitAreDueInOrder"),
+		Marker: "park-next", Old: "b.parked.heap.Len() > 0", New: "false",
+	},
+	{
+		Name: "what is kept of an early acknowledged message is not counted", By: unit("TestAFullInboxTakesInboxBytes"),
+		Marker: "kept-counted", New: "",
+	},
+	{
+		Name: "the whole text of an error is kept", By: unit("TestAFullInboxTakesInboxBytes"),
+		Marker: "failure-short", Old: "len(text) > mostKeptText", New: "false",
+	},
+	{
+		Name: "receipts are lost without a word", By: unit("TestReceiptsTakeNoRoomFromMessages"),
+		Marker: "receipt-lost", New: "",
+	},
+	{
+		Name: "control frames hold a link for ever", By: in("link", "TestAMessageThatDoesNotEnd"),
+		Marker: "message-endless", Old: "r.message &&", New: "false &&",
+	},
+	{
+		Name: "the oldest sessions of a user count", By: unit("TestTheNewestSessionsOfAUserCount"),
+		Marker: "newest-sessions", Old: "return all", New: "return all\n } else if true {\n return all[:mostOfUser]",
+	},
+	{
+		Name: "the sessions that are remembered may have any size", By: unit("TestTheSessionsThatAreRememberedAreBounded"),
+		Marker: "session-bytes", New: "",
+	},
+	{
+		Name: "only a UUID can be acknowledged", By: unit("TestAckTakesEveryIDThatIsDelivered"),
+		Marker: "ack-any-id", Old: `id == "" ||`, New: `len(id) != 36 ||`,
+	},
+}

@@ -2,6 +2,8 @@ package hostile
 
 import (
 	"fmt"
+	"log"
+	"os"
 	"testing"
 	"testing/synctest"
 
@@ -81,6 +83,8 @@ func (a *attack) carryOut(t *testing.T) usage {
 		bytes = a.bytes()
 	}
 	book := new(logbook)
+	log.SetOutput(book) // net/http says there what it makes of a server
+	defer log.SetOutput(os.Stderr)
 	m := startMeter()
 	defer m.stop()
 	synctest.Test(t, func(t *testing.T) {

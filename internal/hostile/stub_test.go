@@ -1,6 +1,5 @@
 package hostile
 
-func secretAttacks() []attack  { return nil }
 func storageAttacks() []attack { return nil }
 func addressAttacks() []attack { return nil }
 func pictureAttacks() []attack { return nil }

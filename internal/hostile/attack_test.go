@@ -83,6 +83,8 @@ func (a *attack) carryOut(t *testing.T) usage {
 		bytes = a.bytes()
 	}
 	book := new(logbook)
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
 	log.SetOutput(book) // net/http says there what it makes of a server
 	defer log.SetOutput(os.Stderr)
 	m := startMeter()
@@ -98,6 +100,9 @@ func (a *attack) carryOut(t *testing.T) usage {
 	})
 	used := m.stop()
 	used.log, used.records = book.size()
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("%d temporary files are left, error %v", len(left), err)
+	}
 	a.judge(t, used)
 	return used
 }

@@ -47,7 +47,7 @@ func local(o outcome) outcome {
 	o.check = func(r *run) {
 		check(r)
 		if hosts := r.hosts(); len(hosts) != 1 || hosts[0] != "localhost:80" {
-			r.t.Errorf("connections were made to %v", hosts)
+			r.t.Errorf("connections were made to %.300q", hosts)
 		}
 	}
 	return o

@@ -20,8 +20,8 @@ type attack struct {
 	arm func(r *run)
 	// config changes the Client's configuration. It may be nil.
 	config func(cfg *blaze.Config)
-	// handler is that of the bot; nil takes a note of each message.
-	handler blaze.Handler
+	// handler makes that of the bot; nil takes a note of each message.
+	handler func(r *run) blaze.Handler
 	// does carries the attack out against a Client that runs. It may be nil.
 	does func(r *run)
 	// outcome is what the library promises.

@@ -66,6 +66,11 @@ func frameAttacks() []attack {
 	return append(append(all, oddIDAttacks()...), refusalAttacks()...)
 }
 
+// always returns a bot that returns an error for each message.
+func always(err error) func(*run) blaze.Handler {
+	return func(*run) blaze.Handler { return func(context.Context, *blaze.Message) error { return err } }
+}
+
 // oddIDAttacks are messages whose ids are no UUIDs: they are handled and acknowledged like any other.
 func oddIDAttacks() (all []attack) {
 	for _, v := range []struct{ name, id string }{
@@ -81,7 +86,7 @@ func oddIDAttacks() (all []attack) {
 		})
 		all = append(all, attack{
 			name:    v.name,
-			handler: func(context.Context, *blaze.Message) error { return fmt.Errorf("no: %w", blaze.ErrDrop) },
+			handler: always(fmt.Errorf("no: %w", blaze.ErrDrop)),
 			does:    func(r *run) { r.deliver(v.id, stored(payload)) },
 			outcome: outcome{text: "the message is acknowledged under its id, and its ids are escaped in the log", check: func(r *run) {
 				if r.ack(v.id) == "" {

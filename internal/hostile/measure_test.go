@@ -93,7 +93,7 @@ func (b *logbook) WithGroup(string) slog.Handler            { return b }
 // Handle implements [slog.Handler].
 func (b *logbook) Handle(ctx context.Context, r slog.Record) error {
 	r.Attrs(func(a slog.Attr) bool {
-		if text := a.Value.Resolve().String(); a.Key != "stack" && (!printable(text) || a.Key != "error" && strings.Contains(text, "\n")) {
+		if text := a.Value.Resolve().String(); a.Key != "stack" && (!printable(text) || a.Key != "error" && strings.ContainsAny(text, "\n\t")) {
 			b.mu.Lock()
 			b.odd = a.Key
 			b.mu.Unlock()
@@ -139,10 +139,11 @@ func (b *logbook) has(text string) (n int) {
 	return n
 }
 
-// printable reports whether text shows on a terminal as what it is. An error that joins others has line ends.
+// printable reports whether text shows on a terminal as what it is. An error that joins others has line ends, and
+// one of a panic is indented.
 func printable(text string) bool {
 	for _, c := range text {
-		if c != '\n' && !unicode.IsPrint(c) {
+		if c != '\n' && c != '\t' && !unicode.IsPrint(c) {
 			return false
 		}
 	}

@@ -50,6 +50,7 @@ type run struct {
 	file    []byte
 	written int64
 	number  int
+	gate    chan struct{} // that the bot waits for
 
 	born   time.Time
 	cancel context.CancelFunc
@@ -82,9 +83,9 @@ func begin(t *testing.T, a *attack, bytes []byte, book *logbook) *run {
 		t.Fatalf("New: %v", err)
 	}
 	r.c = c
-	handler := a.handler
-	if handler == nil {
-		handler = r.take
+	handler := blaze.Handler(r.take)
+	if a.handler != nil {
+		handler = a.handler(r)
 	}
 	go func() {
 		defer close(r.ended)
@@ -94,13 +95,9 @@ func begin(t *testing.T, a *attack, bytes []byte, book *logbook) *run {
 	return r
 }
 
-// trace collects errors.
+// trace collects errors of the Client. Those of handlers say what the bot says.
 func (r *run) trace() *blaze.Trace {
-	return &blaze.Trace{
-		Disconnected: func(err error, _ time.Duration) { r.saw(err) },
-		HandlerError: func(_ *blaze.Message, err error) { r.saw(err) },
-		Dropped:      func(_ *blaze.Message, err error) { r.saw(err) },
-	}
+	return &blaze.Trace{Disconnected: func(err error, _ time.Duration) { r.saw(err) }}
 }
 
 // saw keeps an error of the Client, of the first thousand.
@@ -145,7 +142,7 @@ func (r *run) peer() *peer {
 	eventually(func() bool { return r.links() > 0 })
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.newest()
+	return r.newest
 }
 
 // over reports whether Run has ended.

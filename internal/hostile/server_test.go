@@ -30,11 +30,11 @@ type server struct {
 
 	mu       sync.Mutex // never held during I/O
 	dialed   []string
-	open     []net.Conn
-	peers    []*peer // that have a websocket, oldest first
+	open     map[net.Conn]struct{}
+	newest   *peer // that has a websocket; nil: none yet
+	linked   int   // websockets there have been
 	pending  []push
 	acked    map[string]string // the status, by message
-	requests []request         // but acknowledgements
 	calls    []call
 	tokens   map[string]bool
 	files    map[string][]byte
@@ -60,7 +60,7 @@ type push struct {
 func newServer() *server {
 	s := &server{
 		conns: make(chan net.Conn), done: make(chan struct{}), acked: make(map[string]string),
-		tokens: make(map[string]bool), files: make(map[string][]byte),
+		tokens: make(map[string]bool), files: make(map[string][]byte), open: make(map[net.Conn]struct{}),
 	}
 	s.wg.Go(s.accept)
 	return s
@@ -69,7 +69,9 @@ func newServer() *server {
 // dial is the Client's DialContext, for whatever address.
 func (s *server) dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	s.mu.Lock()
-	s.dialed = append(s.dialed, addr)
+	if len(s.dialed) < mostNoted {
+		s.dialed = append(s.dialed, addr)
+	}
 	s.mu.Unlock()
 	ours, theirs := net.Pipe()
 	select {
@@ -87,7 +89,7 @@ func (s *server) accept() {
 		select {
 		case c := <-s.conns:
 			s.mu.Lock()
-			s.open = append(s.open, c)
+			s.open[c] = struct{}{}
 			s.mu.Unlock()
 			s.wg.Go(func() { s.serve(c) })
 		case <-s.done:
@@ -107,15 +109,14 @@ func (s *server) close() {
 func (s *server) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, c := range s.open {
+	for c := range s.open {
 		_ = c.Close()
 	}
-	s.open = nil
 }
 
 // serve answers the requests of one connection.
 func (s *server) serve(c net.Conn) {
-	defer func() { _ = c.Close() }()
+	defer s.forget(c)
 	if s.wrap != nil {
 		c = s.wrap(c)
 		defer func() { _ = c.Close() }()
@@ -148,6 +149,17 @@ func (s *server) serve(c net.Conn) {
 	}
 }
 
+// forget closes a connection.
+func (s *server) forget(c net.Conn) {
+	_ = c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+}
+
+// mostNoted is how many requests are remembered: an attack may take thousands.
+const mostNoted = 1000
+
 // note remembers a request and its token.
 func (s *server) note(p *peer) {
 	token, _ := strings.CutPrefix(p.auth, "Bearer ")
@@ -156,8 +168,10 @@ func (s *server) note(p *peer) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.calls = append(s.calls, call{p.req.Method, p.req.URL.Path, token})
-	if token != "" {
+	if len(s.calls) < mostNoted {
+		s.calls = append(s.calls, call{p.req.Method, p.req.URL.Path, token})
+	}
+	if token != "" && len(s.tokens) < mostNoted {
 		s.tokens[token] = true
 	}
 }
@@ -208,13 +222,21 @@ func (s *server) answer(p *peer, r request) {
 	if r.Action != "LIST_PENDING_MESSAGES" {
 		return
 	}
+	s.link(p)
 	s.mu.Lock()
-	s.peers = append(s.peers, p)
 	pending := slices.Clone(s.pending)
 	s.mu.Unlock()
 	for _, m := range pending {
 		_ = p.write(m.frame)
 	}
+}
+
+// link takes p for the websocket that pushes.
+func (s *server) link(p *peer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest = p
+	s.linked++
 }
 
 // take notes what a request says.
@@ -238,7 +260,6 @@ func (s *server) take(r request) {
 			s.acked[m.MessageID] = m.Status
 		}
 	default:
-		s.requests = append(s.requests, r)
 		return
 	}
 	s.pending = slices.DeleteFunc(s.pending, func(m push) bool { return s.acked[m.id] != "" })
@@ -248,19 +269,11 @@ func (s *server) take(r request) {
 func (s *server) deliver(id string, frame []byte) {
 	s.mu.Lock()
 	s.pending = append(s.pending, push{id, frame})
-	p := s.newest()
+	p := s.newest
 	s.mu.Unlock()
 	if p != nil {
 		_ = p.write(frame)
 	}
-}
-
-// newest returns the newest websocket, or nil. The caller holds s.mu.
-func (s *server) newest() *peer {
-	if len(s.peers) == 0 {
-		return nil
-	}
-	return s.peers[len(s.peers)-1]
 }
 
 // ack returns the status that a message was acknowledged with.
@@ -274,7 +287,7 @@ func (s *server) ack(id string) string {
 func (s *server) links() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.peers)
+	return s.linked
 }
 
 // called returns the requests over HTTP to a path.

@@ -1,4 +1,0 @@
-package hostile
-
-func payloadAttacks() []attack { return nil }
-func floodAttacks() []attack   { return nil }

@@ -91,6 +91,7 @@ func (a *attack) carryOut(t *testing.T) usage {
 	defer m.stop()
 	synctest.Test(t, func(t *testing.T) {
 		r := begin(t, a, bytes, book)
+		r.meter = m
 		if a.does != nil {
 			a.does(r)
 		}

@@ -76,7 +76,7 @@ func floodAttacks() []attack {
 			handler: slow, heap: 64 * mib, work: 256 * mib,
 		},
 		{
-			name: "one message 100,000 times", outcome: handled(1), heap: 16 * mib, work: 128 * mib,
+			name: "one message 100,000 times", outcome: handled(1), heap: 48 * mib, work: 128 * mib,
 			bytes: func() []byte {
 				return bytes.Repeat(stored(pushed(attackID, alice, "PLAIN_TEXT", []byte("x"))), 100_000)
 			},
@@ -98,7 +98,7 @@ func floodAttacks() []attack {
 				return []byte(`{"action":"PROVISION","user_id":"` + newID(fmt.Sprint("user", i)) + `","session_id":"` + newID("s") + `"}`)
 			}),
 		},
-		receiptFlood(), sessionFlood(10_000), sessionFlood(300), deafSends(), deafAcks(n),
+		receiptFlood(), sessionFlood(10_000), sessionFlood(300), deafSends(), deafAcks(2000),
 	}
 	return append(append(all, fullInboxes()...), logFloods(n)...)
 }
@@ -209,7 +209,7 @@ func sessionFlood(sessions int) attack {
 // deafSends is a server that confirms no message.
 func deafSends() attack {
 	return attack{
-		name: "no message is confirmed, and 3,000 are sent", heap: 48 * mib, work: 256 * mib,
+		name: "no message is confirmed, and 3,000 are sent", heap: 64 * mib, work: 400 * mib,
 		outcome: outcome{text: "each Send ends with its context", check: func(r *run) {
 			if r.number != 3000 {
 				r.t.Errorf("%d sends ended with the error of their context", r.number)
@@ -238,14 +238,19 @@ func deafSends() attack {
 	}
 }
 
-// deafAcks is a server that confirms no acknowledgement for an hour.
+// deafAcks is a server that confirms no acknowledgement for an hour, and then ends the link.
 func deafAcks(n int) attack {
 	return attack{
-		name: "no acknowledgement is confirmed for an hour", heap: 64 * mib, work: 512 * mib,
+		name: "no acknowledgement is confirmed for an hour", heap: 96 * mib, work: 768 * mib, log: 64 * kib, records: 200,
 		bytes: flood(n, 100, "PLAIN_TEXT", hello),
-		outcome: outcome{text: "all messages are acknowledged in the end", check: func(r *run) {
+		outcome: outcome{text: "all messages are handled once, and acknowledged in the end", check: func(r *run) {
 			if !r.flooded(n) {
 				r.t.Errorf("not all messages are acknowledged")
+			}
+			r.lock.Lock()
+			defer r.lock.Unlock()
+			if len(r.got) != n+1 {
+				r.t.Errorf("%d messages were handled", len(r.got))
 			}
 		}},
 		arm: func(r *run) {
@@ -254,7 +259,12 @@ func deafAcks(n int) attack {
 			}
 		},
 		does: func(r *run) {
-			_ = r.peer().write(r.bytes)
+			frame := len(r.bytes) / n
+			for i := range n {
+				r.deliver(newID(fmt.Sprint("flood", i)), r.bytes[i*frame:(i+1)*frame])
+			}
+			time.Sleep(time.Hour)
+			r.cut()
 			eventually(func() bool { return r.flooded(n) })
 		},
 	}

@@ -11,13 +11,13 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A full inbox: many times as much as fits.
+// A full inbox. Messages that failed give way to others, so as many of them as fit hold most.
 const (
-	inboxBytes = 32 * mib
-	fillBytes  = 256 * kib // of one message
-	fillCount  = 200
-	// mostInbox is half as much again for what handlers hold, and for garbage. The wire needs more beside it.
-	mostInbox = inboxBytes*3/2 + inboxBytes*3/8 + 24*mib
+	inboxBytes = 16 * mib
+	fillBytes  = 128 * kib // of one message
+	overfull   = 256       // messages: twice as many as fit
+	justFull   = 120       // sealed ones are a little longer
+	mostInbox  = inboxBytes * 3 / 2
 )
 
 // fullInboxes fill the inbox in each way in which messages may wait. InboxBytes bounds what they take.
@@ -49,46 +49,66 @@ func fullInboxes() []attack {
 	failed := until(func() error { return errors.New("not yet") })
 	panicked := until(func() error { panic(strings.Repeat("not yet ", 1000)) })
 	all := []attack{
-		fills("texts that wait for a handler", "PLAIN_TEXT", words, blocked),
-		fills("texts whose handler fails", "PLAIN_TEXT", words, failed),
-		fills("texts whose handler panics", "PLAIN_TEXT", words, panicked),
-		fills("JSON that waits for a handler", "PLAIN_LIVE", live, blocked),
-		fills("JSON whose handler fails", "PLAIN_LIVE", live, failed),
-		fills("JSON whose handler panics", "PLAIN_LIVE", live, panicked),
-		fills("sealed texts that wait for a handler", "ENCRYPTED_TEXT", sealed, blocked),
-		fills("sealed texts whose handler fails", "ENCRYPTED_TEXT", sealed, failed),
-		fills("unreadable messages that wait for a handler", "PLAIN_IMAGE", words, blocked),
-		fills("unknown messages whose handler fails", "PLAIN_HOLOGRAM", words, failed),
+		fills("texts that wait for a handler", "PLAIN_TEXT", words, overfull, blocked),
+		fills("texts whose handler fails", "PLAIN_TEXT", words, justFull, failed),
+		fills("more texts than fit, whose handler fails", "PLAIN_TEXT", words, overfull, failed),
+		fills("as many texts as fit, that wait", "PLAIN_TEXT", words, justFull, blocked),
+		fills("small texts that wait", "PLAIN_TEXT", words[:5], 40_000, blocked),
+		fills("small texts whose handler fails", "PLAIN_TEXT", words[:5], 15_000, failed),
+		fills("small texts whose handler panics", "PLAIN_TEXT", words[:5], 4000, panicked),
+		fills("texts whose handler panics", "PLAIN_TEXT", words, justFull, panicked),
+		fills("JSON that waits for a handler", "PLAIN_LIVE", live, overfull, blocked),
+		fills("JSON whose handler fails", "PLAIN_LIVE", live, justFull, failed),
+		fills("JSON whose handler panics", "PLAIN_LIVE", live, justFull, panicked),
+		fills("sealed texts that wait for a handler", "ENCRYPTED_TEXT", sealed, overfull, blocked),
+		fills("sealed texts whose handler fails", "ENCRYPTED_TEXT", sealed, justFull, failed),
+		fills("unreadable messages that wait for a handler", "PLAIN_IMAGE", words, overfull, blocked),
+		fills("unknown messages whose handler fails", "PLAIN_HOLOGRAM", words, justFull, failed),
+	}
+	received := func(cfg *blaze.Config) { cfg.Ack = blaze.AckReceived }
+	for _, a := range []attack{
+		fills("texts acknowledged before they fail", "PLAIN_TEXT", words, justFull, failed),
+		fills("JSON acknowledged before its handler panics", "PLAIN_LIVE", live, justFull, panicked),
+	} {
+		configure := a.config
+		a.config = func(cfg *blaze.Config) { configure(cfg); received(cfg) }
+		all = append(all, a)
 	}
 	return all
 }
 
-// fills returns the attack of users who write more than fits, while the bot does not get on for ten minutes.
-func fills(name, category string, payload []byte, handler func(r *run) blaze.Handler) attack {
+// fills returns the attack of users who write more than fits, while the bot does not get on for two minutes. Garbage
+// and the wire need room beside what is held.
+func fills(name, category string, payload []byte, count int, handler func(r *run) blaze.Handler) attack {
 	return attack{
-		name: "a full inbox: " + name, heap: mostInbox, work: 4096 * mib, handler: handler, log: 256 * kib, records: 600,
+		name: "a full inbox: " + name, heap: 2*mostInbox + 40*mib, work: 2048 * mib, handler: handler, log: 128 * kib, records: 300,
 		config: func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = inboxBytes, -1 },
 		bytes: func() []byte {
 			var b bytes.Buffer
-			for i := range fillCount {
+			for i := range count {
 				b.Write(stored(pushed(newID(fmt.Sprint("fill", i)), newID(fmt.Sprint("user", i)), category, payload)))
 			}
 			return b.Bytes()
 		},
-		outcome: outcome{text: "what waits takes half as much again as InboxBytes at most, and all is acknowledged in the end", check: func(r *run) {
-			if !r.flooded(fillCount) {
+		outcome: outcome{text: "what is held takes half as much again as InboxBytes at most, and all is acknowledged in the end", check: func(r *run) {
+			if r.written > mostInbox {
+				r.t.Errorf("%d bytes are held, and InboxBytes is %d", r.written, inboxBytes)
+			}
+			if !r.flooded(count) {
 				r.t.Errorf("not all messages are acknowledged")
 			}
 		}},
 		arm: func(r *run) { r.gate = make(chan struct{}) },
 		does: func(r *run) {
-			frame := len(r.bytes) / fillCount
-			for i := range fillCount {
+			frame := len(r.bytes) / count
+			for i := range count {
 				r.deliver(newID(fmt.Sprint("fill", i)), r.bytes[i*frame:(i+1)*frame])
 			}
-			time.Sleep(10 * time.Minute)
+			time.Sleep(2 * time.Minute)
+			settle()
+			r.written = r.meter.live()
 			close(r.gate)
-			eventually(func() bool { return r.flooded(fillCount) })
+			eventually(func() bool { return r.flooded(count) })
 		},
 	}
 }

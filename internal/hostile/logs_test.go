@@ -74,7 +74,7 @@ func groupFlood() attack {
 func flapping(name string, reason func(i int) string) attack {
 	const day = 24 * time.Hour
 	return attack{
-		name: "each link is ended at once for a day, with " + name, heap: 16 * mib, work: 4096 * mib, log: mib, records: 4500,
+		name: "each link is ended at once for a day, with " + name, heap: 48 * mib, work: 4096 * mib, log: mib, records: 4500,
 		outcome: outcome{text: "the links follow at growing distances, and the log has a few records a minute", check: func(r *run) {
 			if n := r.links(); n > 20_000 {
 				r.t.Errorf("%d links in a day", n)

@@ -67,6 +67,13 @@ func (m *meter) stop() usage {
 	return m.used
 }
 
+// live returns the bytes that are in use above what was there before, without garbage.
+func (m *meter) live() int64 {
+	runtime.GC()
+	heap, _ := readHeap()
+	return heap - m.idle
+}
+
 // readHeap returns the bytes of the objects in the heap, and of all that were ever allocated.
 func readHeap() (now, ever int64) {
 	samples := [...]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/allocs:bytes"}}

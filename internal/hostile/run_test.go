@@ -43,6 +43,7 @@ type run struct {
 	bytes []byte // what attack.bytes made
 	c     *blaze.Client
 	book  *logbook
+	meter *meter
 	ctx   context.Context
 
 	// What the attack notes for its outcome.

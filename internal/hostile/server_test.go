@@ -28,17 +28,17 @@ type server struct {
 	done  chan struct{}
 	wg    sync.WaitGroup
 
-	mu       sync.Mutex // never held during I/O
-	dialed   []string
-	open     map[net.Conn]struct{}
-	newest   *peer // that has a websocket; nil: none yet
-	linked   int   // websockets there have been
-	pending  []push
-	acked    map[string]string // the status, by message
-	calls    []call
-	tokens   map[string]bool
-	files    map[string][]byte
-	stopped  bool
+	mu      sync.Mutex // never held during I/O
+	dialed  []string
+	open    map[net.Conn]struct{}
+	newest  *peer // that has a websocket; nil: none yet
+	linked  int   // websockets there have been
+	pending []push
+	acked   map[string]string // the status, by message
+	calls   []call
+	tokens  map[string]bool
+	files   map[string][]byte
+	stopped bool
 }
 
 // request is a frame of the client.

@@ -166,7 +166,7 @@ func refusalAttacks() []attack {
 		writes("100,000 unknown actions", lives, func() []byte { return many(100_000, `{"id":"%d","action":"DANCE_%[1]d"}`) }).bounded(0, 64*mib),
 		writes("50,000 different errors", lives, func() []byte {
 			return many(50_000, `{"id":"x","action":"ERROR","error":{"code":2%05d,"description":"reason %[1]d"}}`)
-		}).bounded(0, 256*mib).logging(32*kib, 100),
+		}).bounded(0, 256*mib).logging(64*kib, 300),
 		writes("eight errors of a megabyte", lives, func() []byte {
 			return bytes.Repeat(packed(`{"action":"ERROR","error":{"code":500,"description":"`+strings.Repeat("d", mib)+`"}}`), 8)
 		}).bounded(32*mib, 96*mib),

@@ -17,7 +17,7 @@ const (
 	fillBytes  = 128 * kib // of one message
 	overfull   = 256       // messages: twice as many as fit
 	justFull   = 120       // sealed ones are a little longer
-	mostInbox  = inboxBytes * 3 / 2
+	mostInbox  = inboxBytes*3/2 + 4*mib // for what the server holds
 )
 
 // fullInboxes fill the inbox in each way in which messages may wait. InboxBytes bounds what they take.

@@ -33,7 +33,7 @@ func logFloods(n int) []attack {
 		pour("a handler that panics 20,000 times, each time with another text", numbered(func(text string) error { panic(text) })),
 		pour("a handler that declines 20,000 times", always(blaze.ErrNotHandled)),
 		{
-			name: "a handler with an error of 10 MB", heap: 160 * mib, work: 2048 * mib, log: 32 * kib, outcome: steady, does: pours(20),
+			name: "a handler with an error of 10 MB", heap: 160 * mib, work: 2048 * mib, log: 64 * kib, outcome: steady, does: pours(20),
 			config: once, handler: always(errors.New(strings.Repeat("long ", 2*mib))), bytes: flood(20, 20, "PLAIN_TEXT", hello),
 		},
 	}
@@ -45,8 +45,8 @@ func logFloods(n int) []attack {
 		}
 		return []byte(b.String())
 	}
-	return append(all, decline, groupFlood(), flapping("one text", func(int) string { return "going away" }),
-		flapping("another text each time", func(i int) string { return strings.Repeat(fmt.Sprint("reason", i, " "), 8) }))
+	return append(all, decline, groupFlood(), flapping("one text", mib, 4500, func(int) string { return "going away" }),
+		flapping("another text each time", 3*mib, 9000, func(i int) string { return strings.Repeat(fmt.Sprint("reason", i, " "), 8) }))
 }
 
 // groupFlood is an encrypted message in each of many groups. A reply there goes out in plain text, which is logged.
@@ -71,10 +71,10 @@ func groupFlood() attack {
 }
 
 // flapping is a server that ends each link at once, for a day.
-func flapping(name string, reason func(i int) string) attack {
+func flapping(name string, log, records int64, reason func(i int) string) attack {
 	const day = 24 * time.Hour
 	return attack{
-		name: "each link is ended at once for a day, with " + name, heap: 48 * mib, work: 4096 * mib, log: mib, records: 4500,
+		name: "each link is ended at once for a day, with " + name, heap: 48 * mib, work: 4096 * mib, log: log, records: records,
 		outcome: outcome{text: "the links follow at growing distances, and the log has a few records a minute", check: func(r *run) {
 			if n := r.links(); n > 20_000 {
 				r.t.Errorf("%d links in a day", n)

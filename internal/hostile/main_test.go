@@ -14,7 +14,7 @@ import (
 // everything is set to carry out all attacks, not a third of them.
 var everything = os.Getenv("HOSTILE") == "all"
 
-// collectAt is the garbage collector's percentage: little of what is measured is garbage then.
+// collectAt is the percentage by which the heap grows until garbage is collected, which is when it is measured.
 const collectAt = 25
 
 // totals are what the attacks of one area took.

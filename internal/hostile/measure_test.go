@@ -13,13 +13,14 @@ import (
 
 // usage is what an attack took.
 type usage struct {
-	heap    int64 // bytes, at its peak, above what was there before; garbage that is not collected yet counts
+	heap    int64 // bytes in use above what was there before, at the collection that found most
 	work    int64 // bytes allocated
 	log     int64 // bytes
 	records int64
 }
 
-// sampleEvery is how often the heap is looked at. An allocation that a sample misses still counts as work.
+// sampleEvery is how often the last collection is looked at. There is one whenever the heap has grown by a quarter, or
+// by a megabyte. What comes and goes between two of them still counts as work.
 const sampleEvery = time.Millisecond
 
 // meter watches the heap, in real time.
@@ -67,16 +68,16 @@ func (m *meter) stop() usage {
 	return m.used
 }
 
-// live returns the bytes that are in use above what was there before, without garbage.
+// live collects garbage, and returns the bytes that are in use above what was there before.
 func (m *meter) live() int64 {
 	runtime.GC()
 	heap, _ := readHeap()
 	return heap - m.idle
 }
 
-// readHeap returns the bytes of the objects in the heap, and of all that were ever allocated.
-func readHeap() (now, ever int64) {
-	samples := [...]metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
+// readHeap returns the bytes that the last collection found in use, and those of all objects that there ever were.
+func readHeap() (used, ever int64) {
+	samples := [...]metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(samples[:])
 	return int64(samples[0].Value.Uint64()), int64(samples[1].Value.Uint64())
 }

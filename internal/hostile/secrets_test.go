@@ -22,6 +22,7 @@ var silent = outcome{text: "no part of the token is in an error or in the log", 
 // place is where a server repeats what it got.
 type place struct {
 	name string
+	room int // bytes that it has for a token, of which the end is secret; 0: enough
 	arm  func(r *run, echo func(p *peer) string)
 	does func(r *run, echo func(p *peer) string)
 }
@@ -32,7 +33,14 @@ func secretAttacks() (all []attack) {
 			if i > 0 && !strings.HasSuffix(at.name, "*") {
 				break // one form each, and all forms where there is most room
 			}
-			echo := func(p *peer) string { return form.of(strings.TrimPrefix(p.auth, "Bearer ")) }
+			echo := func(p *peer) string {
+				token := strings.TrimPrefix(p.auth, "Bearer ")
+				if at.room == 0 {
+					return form.of(token)
+				}
+				text := form.of(token[max(0, len(token)-at.room):])
+				return text[:min(len(text), at.room)]
+			}
 			a := attack{name: fmt.Sprintf("the token, %s, in %s", form.name, strings.TrimSuffix(at.name, "*")), outcome: silent}
 			if at.arm != nil {
 				a.arm = func(r *run) { at.arm(r, echo) }
@@ -87,8 +95,8 @@ func handshakePlaces() []place {
 
 // framePlaces are on the websocket.
 func framePlaces() []place {
-	frame := func(name string, of func(echo string) []byte) place {
-		return place{name: name, does: func(r *run, echo func(*peer) string) {
+	frame := func(name string, room int, of func(echo string) []byte) place {
+		return place{name: name, room: room, does: func(r *run, echo func(*peer) string) {
 			p := r.peer()
 			_ = p.write(of(echo(p)))
 		}}
@@ -111,16 +119,14 @@ func framePlaces() []place {
 			},
 		}
 	}
-	// The part of a token that is secret, as far as there is room.
-	tail := func(s string, n int) string { return s[max(0, len(s)-n):] }
 	return []place{
-		frame("an ERROR frame*", func(s string) []byte {
+		frame("an ERROR frame*", 0, func(s string) []byte {
 			return stored(`{"action":"ERROR","error":{"status":500,"code":7000,"description":` + quoted(s) + `}}`)
 		}),
-		frame("a close frame*", func(s string) []byte { return closing(4000, tail(s, 120)) }),
-		frame("an action", func(s string) []byte { return stored(`{"id":"1","action":` + quoted(s) + `,"error":{"code":500}}`) }),
-		frame("the action of a broken frame", func(s string) []byte { return stored(`{"action":` + quoted(s) + `,"data":[}`) }),
-		frame("a category", func(s string) []byte { return stored(pushed(newID("category"), alice, tail(s, 60), []byte("x"))) }),
+		frame("a close frame*", 120, func(s string) []byte { return closing(4000, s) }),
+		frame("an action", 0, func(s string) []byte { return stored(`{"id":"1","action":` + quoted(s) + `,"error":{"code":500}}`) }),
+		frame("the action of a broken frame", 0, func(s string) []byte { return stored(`{"action":` + quoted(s) + `,"data":[}`) }),
+		frame("a category", 60, func(s string) []byte { return stored(pushed(newID("category"), alice, s, []byte("x"))) }),
 		reply("the description of a refusal*", func(s string) string { return `{"status":202,"code":403,"description":` + quoted("no: "+s) + `}` }),
 		reply("the details of a refusal", func(s string) string { return `{"status":202,"code":10002,"extra":{"reason":` + quoted(s) + `}}` }),
 		reply("the name of a detail of a refusal", func(s string) string { return `{"status":202,"code":10002,"extra":{` + quoted(s) + `:1}}` }),

@@ -115,7 +115,8 @@ func addressAttacks() (all []attack) {
 			r.t.Errorf("there is no error")
 		}
 		for _, host := range r.hosts() {
-			if name, _, _ := net.SplitHostPort(host); !slices.Contains([]string{blazeHost, apiHost, storageHost}, name) {
+			if name, _, _ := net.SplitHostPort(host); !slices.Contains([]string{blazeHost, apiHost, storageHost},
+				name) {
 				r.t.Errorf("a connection was made to %.100q", host)
 			}
 		}
@@ -155,7 +156,8 @@ func storageAt(url string) func(p *peer, body []byte) bool {
 	return func(p *peer, _ []byte) bool {
 		switch path := p.req.URL.Path; {
 		case strings.HasPrefix(path, "/attachments"):
-			return p.say(data(map[string]any{"attachment_id": newID("file"), "upload_url": url, "view_url": url})) == nil
+			return p.say(data(map[string]any{"attachment_id": newID("file"), "upload_url": url,
+				"view_url": url})) == nil
 		case strings.HasPrefix(path, "/files/") && p.req.Method == "GET":
 			return p.say(response("200 OK", "", string(plain))) == nil
 		}

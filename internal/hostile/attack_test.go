@@ -27,6 +27,9 @@ type attack struct {
 	// outcome is what the library promises.
 	outcome outcome
 
+	// slow says that it takes seconds: go test leaves it out.
+	slow bool
+
 	heap    int64 // bytes of the heap above what was there before; 0: smallHeap
 	work    int64 // bytes that may be allocated altogether; 0: smallWork
 	log     int64 // bytes of the log; 0: smallLog
@@ -57,6 +60,27 @@ const (
 type area struct {
 	name    string
 	attacks []attack
+}
+
+// chosen returns the attacks to be carried out: all, or a third of them, spread evenly over those that are not slow.
+func (a *area) chosen() (chosen []*attack) {
+	const share = 3
+	var quick []*attack
+	for i := range a.attacks {
+		if one := &a.attacks[i]; everything {
+			chosen = append(chosen, one)
+		} else if !one.slow {
+			quick = append(quick, one)
+		}
+	}
+	if everything {
+		return chosen
+	}
+	n := min((len(a.attacks)+share-1)/share, len(quick))
+	for i := range n {
+		chosen = append(chosen, quick[i*len(quick)/n])
+	}
+	return chosen
 }
 
 // areas returns the table.
@@ -164,11 +188,7 @@ func TestTheTable(t *testing.T) {
 func TestAttacks(t *testing.T) {
 	for _, area := range areas() {
 		t.Run(area.name, func(t *testing.T) {
-			for i := range area.attacks {
-				if !everything && i%3 != 0 {
-					continue
-				}
-				a := &area.attacks[i]
+			for _, a := range area.chosen() {
 				t.Run(a.name, func(t *testing.T) { report(area.name, a.carryOut(t)) })
 			}
 		})

@@ -18,7 +18,8 @@ func flood(messages, users int, category string, payload func(i int) []byte) fun
 	return func() []byte {
 		var b bytes.Buffer
 		for i := range messages {
-			b.Write(stored(pushed(newID(fmt.Sprint("flood", i)), newID(fmt.Sprint("user", i%users)), category, payload(i))))
+			b.Write(stored(pushed(newID(fmt.Sprint("flood", i)), newID(fmt.Sprint("user", i%users)), category,
+				payload(i))))
 		}
 		return b.Bytes()
 	}
@@ -26,7 +27,7 @@ func flood(messages, users int, category string, payload func(i int) []byte) fun
 
 func hello(int) []byte { return []byte("hello") }
 
-// floodIDs reports whether all messages of a flood were acknowledged.
+// flooded reports whether so many messages were acknowledged.
 func (r *run) flooded(messages int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -45,14 +46,15 @@ func pours(messages int) func(r *run) {
 
 // handled is the outcome of a flood that fits.
 func handled(messages int) outcome {
-	return outcome{text: fmt.Sprintf("all %d messages are handled once, and acknowledged", messages), check: func(r *run) {
-		lives.check(r)
-		r.lock.Lock()
-		defer r.lock.Unlock()
-		if n := len(r.got); n != messages+1 { // and the one after the attack
-			r.t.Errorf("%d messages were handled", n)
-		}
-	}}
+	return outcome{text: fmt.Sprintf("all %d messages are handled once, and acknowledged", messages),
+		check: func(r *run) {
+			lives.check(r)
+			r.lock.Lock()
+			defer r.lock.Unlock()
+			if n := len(r.got); n != messages+1 { // and the one after the attack
+				r.t.Errorf("%d messages were handled", n)
+			}
+		}}
 }
 
 // steady is the outcome of a flood in which the log is what counts.
@@ -68,11 +70,13 @@ func floodAttacks() []attack {
 	}
 	all := []attack{
 		{
-			name: "20,000 messages of one user", bytes: flood(n, 1, "PLAIN_TEXT", hello), outcome: handled(n), does: pours(n),
+			name: "20,000 messages of one user", bytes: flood(n, 1, "PLAIN_TEXT", hello), outcome: handled(n),
+			does:    pours(n),
 			handler: slow, heap: 64 * mib, work: 256 * mib,
 		},
 		{
-			name: "20,000 messages, each of another user", bytes: flood(n, n, "PLAIN_TEXT", hello), outcome: handled(n), does: pours(n),
+			name: "20,000 messages, each of another user", bytes: flood(n, n, "PLAIN_TEXT", hello),
+			outcome: handled(n), does: pours(n),
 			handler: slow, heap: 64 * mib, work: 256 * mib,
 		},
 		{
@@ -95,7 +99,8 @@ func floodAttacks() []attack {
 		{
 			name: "20,000 notices about sessions", outcome: handled(n), heap: 64 * mib, work: 256 * mib, does: pours(n),
 			bytes: flood(n, n, "SYSTEM_SESSION", func(i int) []byte {
-				return []byte(`{"action":"PROVISION","user_id":"` + newID(fmt.Sprint("user", i)) + `","session_id":"` + newID("s") + `"}`)
+				return []byte(`{"action":"PROVISION","user_id":"` + newID(fmt.Sprint("user", i)) + `","session_id":"` +
+					newID("s") + `"}`)
 			}),
 		},
 		receiptFlood(), sessionFlood(10_000), sessionFlood(300), deafSends(), deafAcks(2000),
@@ -108,19 +113,22 @@ func receiptFlood() attack {
 	const n = 200_000
 	return attack{
 		name: "200,000 receipts, and OnReceipt is slow", heap: 48 * mib, work: 400 * mib,
-		outcome: outcome{text: "each receipt is handed on or counted as dropped, and the log says that some were", check: func(r *run) {
-			dropped := r.c.Stats().ReceiptsDropped
-			if got := uint64(r.number) + dropped; got != n {
-				r.t.Errorf("%d receipts were handed on and %d dropped", r.number, dropped)
-			}
-			if dropped > 0 && r.book.has("receipt") == 0 {
-				r.t.Errorf("the log does not say that receipts were lost")
-			}
-		}},
+		outcome: outcome{text: "each receipt is handed on or counted as dropped, and the log says that some were",
+			check: func(r *run) {
+				dropped := r.c.Stats().ReceiptsDropped
+				if got := uint64(r.number) + dropped; got != n {
+					r.t.Errorf("%d receipts were handed on and %d dropped", r.number, dropped)
+				}
+				if dropped > 0 && r.book.has("receipt") == 0 {
+					r.t.Errorf("the log does not say that receipts were lost")
+				}
+			}},
 		bytes: func() []byte {
 			var b bytes.Buffer
 			for i := range n {
-				fmt.Fprintf(&b, "%s", stored(fmt.Sprintf(`{"id":"r%d","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","data":{"message_id":"2d1e7b3c-a4e5-4f68-9072-%012x","status":"READ","updated_at":"2026-01-02T03:04:05Z"}}`, i, i/2)))
+				fmt.Fprintf(&b, "%s",
+					stored(fmt.Sprintf(`{"id":"r%d","action":"ACKNOWLEDGE_MESSAGE_RECEIPT",`+
+						`"data":{"message_id":"2d1e7b3c-a4e5-4f68-9072-%012x","status":"READ"}}`, i, i/2)))
 			}
 			return b.Bytes()
 		},
@@ -182,7 +190,8 @@ func sessionFlood(sessions int) attack {
 			var b strings.Builder
 			key := base64.RawURLEncoding.EncodeToString(signerOf(alice).Public())
 			for i := range sessions {
-				fmt.Fprintf(&b, `,{"user_id":%q,"session_id":"a11ce000-0000-4000-8000-%012x","public_key":%q,"platform":"Android"}`, alice, i, key)
+				fmt.Fprintf(&b,
+					`,{"user_id":%q,"session_id":"a11ce000-0000-4000-8000-%012x","public_key":%q}`, alice, i, key)
 			}
 			return []byte(`{"data":[` + b.String()[1:] + `]}`)
 		},
@@ -241,8 +250,9 @@ func deafSends() attack {
 // deafAcks is a server that confirms no acknowledgement for an hour, and then ends the link.
 func deafAcks(n int) attack {
 	return attack{
-		name: "no acknowledgement is confirmed for an hour", heap: 96 * mib, work: 768 * mib, log: 64 * kib, records: 200,
-		bytes: flood(n, 100, "PLAIN_TEXT", hello),
+		name: "no acknowledgement is confirmed for an hour", heap: 96 * mib, work: 768 * mib, log: 64 * kib,
+		records: 200,
+		bytes:   flood(n, 100, "PLAIN_TEXT", hello),
 		outcome: outcome{text: "all messages are handled once, and acknowledged in the end", check: func(r *run) {
 			if !r.flooded(n) {
 				r.t.Errorf("not all messages are acknowledged")

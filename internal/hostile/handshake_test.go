@@ -7,7 +7,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// again is the outcome of a handshake that fails.
+// again is the outcome of a handshake that fails: it is made again.
 var again = outcome{text: "another connection is made to the same endpoint, and nowhere else", check: func(r *run) {
 	if n := len(r.called("/")); n < 2 {
 		r.t.Errorf("%d handshakes", n)
@@ -60,7 +60,7 @@ func closed(p *peer) <-chan struct{} {
 	return done
 }
 
-// floods is shakes with bytes that do not end. Reading stops at the limit.
+// shakesEndlessly is shakes with bytes that do not end. Reading stops at the limit.
 func shakesEndlessly(name, first, piece string, most int64) attack {
 	piece = strings.Repeat(piece, max(1, 16*kib/len(piece)))
 	o := outcome{text: "reading stops at the limit of a handshake", check: func(r *run) {
@@ -101,7 +101,8 @@ func handshakeAttacks() []attack {
 		answers("204", "HTTP/1.1 204 No Content\r\n\r\n"),
 		answers("status 999", response("999 Odd", "", "")),
 		answers("status 099", response("099 Odd", "", "")),
-		answers("a captive portal", response("200 OK", "Content-Type: text/html\r\n", "<html>log in to the WiFi</html>")),
+		answers("a captive portal",
+			response("200 OK", "Content-Type: text/html\r\n", "<html>log in to the WiFi</html>")),
 		answers("301 to another host", response("301 Moved", "Location: https://evil.test/\r\n", "")),
 		answers("307 to another host", response("307 Moved", "Location: ws://evil.test/\r\n", "")),
 		answers("308 to this machine", response("308 Moved", "Location: http://127.0.0.1:22/\r\n", "")),
@@ -119,14 +120,16 @@ func handshakeAttacks() []attack {
 		answers("two Content-Lengths", "HTTP/1.1 503 No\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc"),
 		answers("a negative Content-Length", "HTTP/1.1 503 No\r\nContent-Length: -5\r\n\r\nabc"),
 		answers("a header without a colon", status+"Upgrade websocket\r\n\r\n"),
-		accepts("101 with a wrong accept", replace("Sec-WebSocket-Accept", "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
+		accepts("101 with a wrong accept",
+			replace("Sec-WebSocket-Accept", "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
 		accepts("101 without an accept", replace("Sec-WebSocket-Accept", "X-None: 1")),
 		accepts("101 without an upgrade", replace("Upgrade", "X-None: 1")),
 		accepts("101 with another upgrade", replace("Upgrade", "Upgrade: h2c")),
 		accepts("101 without a connection", replace("Connection", "Connection: close")),
 		accepts("a compression that nobody asked for", add("Sec-WebSocket-Extensions: permessage-deflate")),
 		accepts("an extension that nobody knows", add("Sec-WebSocket-Extensions: x-hologram; a=b")),
-		accepts("a subprotocol that nobody asked for", replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: Evil-1")),
+		accepts("a subprotocol that nobody asked for",
+			replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: Evil-1")),
 		shakes("frames of garbage right behind the acceptance", again, func(_ *run, p *peer) {
 			_ = p.say(p.upgrade(nil) + strings.Repeat("\xff", 10_000))
 		}),
@@ -137,7 +140,9 @@ func handshakeAttacks() []attack {
 			_ = p.say(status)
 			p.trickle([]byte("X-A: b\r\n"), time.Second, time.Hour)
 		}),
-		shakes("a byte a second, for an hour", again, func(_ *run, p *peer) { p.trickle([]byte("H"), time.Second, time.Hour) }),
+		shakes("a byte a second, for an hour", again, func(_ *run, p *peer) {
+			p.trickle([]byte("H"), time.Second, time.Hour)
+		}),
 		shakes("a body of a byte a second, for an hour", again, func(_ *run, p *peer) {
 			_ = p.say("HTTP/1.1 503 No\r\nContent-Length: 100000\r\n\r\n")
 			p.trickle([]byte("x"), time.Second, time.Hour)
@@ -147,9 +152,11 @@ func handshakeAttacks() []attack {
 		shakesEndlessly("headers without end", status, "X-Filler: word\r\n", mostHandshake),
 		shakesEndlessly("continuations of a header without end", status+"X-Filler: a\r\n", " b\r\n", mostHandshake),
 		shakesEndlessly("100 Continue without end", "", "HTTP/1.1 100 Continue\r\n\r\n", mostHandshake),
-		shakesEndlessly("103 Early Hints without end", "", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", mostHandshake),
+		shakesEndlessly("103 Early Hints without end", "", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+			mostHandshake),
 		shakesEndlessly("a refusal with a body without end", "HTTP/1.1 503 No\r\n\r\n", "body ", mostHandshake),
-		shakesEndlessly("a refusal with chunks without end", "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", mostHandshake),
+		shakesEndlessly("a refusal with chunks without end", "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+			"1\r\nx\r\n", mostHandshake),
 	}
 	return append(all, sessionAttacks()...)
 }
@@ -190,7 +197,9 @@ func sessionAttacks() []attack {
 			outcome: endsWith("Run ends with CodeUnauthorized", blaze.CodeUnauthorized),
 		},
 		{
-			name: "401, and a Date far from ours", arm: always(refusal("Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n"), refusal("Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n")),
+			name: "401, and a Date far from ours",
+			arm: always(refusal("Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
+				refusal("Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n")),
 			outcome: endsWith("Run ends with CodeUnauthorized, not ErrClockSkew", blaze.CodeUnauthorized),
 		},
 		{
@@ -204,15 +213,19 @@ func sessionAttacks() []attack {
 			_ = p.say(p.upgrade(add(strings.TrimSpace(year2261))))
 			r.frames(p)
 		}),
-		shakes("401 before 1970", dated, func(_ *run, p *peer) { _ = p.say(refusal("X-Server-Time: -99999999999999999999\r\n")) }),
+		shakes("401 before 1970", dated, func(_ *run, p *peer) {
+			_ = p.say(refusal("X-Server-Time: -99999999999999999999\r\n"))
+		}),
 		shakes("101 in the year 9999", dated, func(r *run, p *peer) {
 			_ = p.say(p.upgrade(add(strings.TrimSpace(year9999))))
 			r.frames(p)
 		}),
 		paced("Retry-After of a thousand years", "Retry-After: 31536000000\r\n", 25*time.Hour),
-		paced("Retry-After of more seconds than there are", "Retry-After: 99999999999999999999999999\r\n", 25*time.Hour),
+		paced("Retry-After of more seconds than there are", "Retry-After: 99999999999999999999999999\r\n",
+			25*time.Hour),
 		paced("Retry-After in the year 9999", year9999+"Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n", 25*time.Hour),
-		paced("Retry-After in the year 2262, of a server in 2261", year2261+"Retry-After: Fri, 31 Dec 2262 23:59:59 GMT\r\n", 25*time.Hour),
+		paced("Retry-After in the year 2262, of a server in 2261",
+			year2261+"Retry-After: Fri, 31 Dec 2262 23:59:59 GMT\r\n", 25*time.Hour),
 		paced("a negative Retry-After", "Retry-After: -5\r\n", time.Minute),
 		paced("a Retry-After of words", "Retry-After: soon\r\n", time.Minute),
 	}

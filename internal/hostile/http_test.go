@@ -84,21 +84,25 @@ func httpAttacks() []attack {
 	all := []attack{
 		respondsEndlessly("a body without end", head+"\r\n", "          ", mostBody),
 		respondsEndlessly("a body of a terabyte", head+"Content-Length: 1099511627776\r\n\r\n", "          ", mostBody),
-		respondsEndlessly("chunks without end", head+"Transfer-Encoding: chunked\r\n\r\n", "a\r\n          \r\n", 2*mostBody),
-		respondsEndlessly("chunks of a byte without end", head+"Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n", 7*mostBody),
+		respondsEndlessly("chunks without end", head+"Transfer-Encoding: chunked\r\n\r\n", "a\r\n          \r\n",
+			2*mostBody),
+		respondsEndlessly("chunks of a byte without end", head+"Transfer-Encoding: chunked\r\n\r\n", "1\r\n \r\n",
+			7*mostBody),
 		respondsEndlessly("a chunk extension without end", head+"Transfer-Encoding: chunked\r\n\r\n1;a=", "x", mib),
 		respondsEndlessly("a header without end", head+"X-Filler: ", "x", 11*mib),
 		respondsEndlessly("headers without end", head, "X-Filler: word\r\n", 11*mib),
 		respondsEndlessly("a status line without end", "HTTP/1.1 200 ", "x", 11*mib),
 		respondsEndlessly("100 Continue without end", "", "HTTP/1.1 100 Continue\r\n\r\n", 11*mib),
 		respondsEndlessly("103 Early Hints without end", "", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 11*mib),
-		respondsEndlessly("trailers without end", head+"Transfer-Encoding: chunked\r\nTrailer: X-A\r\n\r\n0\r\n", "X-A: word\r\n", mib),
+		respondsEndlessly("trailers without end", head+"Transfer-Encoding: chunked\r\nTrailer: X-A\r\n\r\n0\r\n",
+			"X-A: word\r\n", mib),
 		respondsWith("a chunk of 2^63 bytes", noAnswer, head+"Transfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\nx"),
 		respondsWith("a chunk size that is no number", noAnswer, head+"Transfer-Encoding: chunked\r\n\r\nzz\r\nx"),
 		respondsWith("a Content-Length that is too large", noAnswer, head+"Content-Length: 1000\r\n\r\n"+good),
 		respondsWith("a Content-Length of 2^64", noAnswer, head+"Content-Length: 18446744073709551616\r\n\r\n"+good),
 		respondsWith("two Content-Lengths", noAnswer, head+"Content-Length: 3\r\nContent-Length: 50\r\n\r\n"+good),
-		respondsWith("both a length and chunks", noAnswer, head+"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+		respondsWith("both a length and chunks", noAnswer,
+			head+"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
 		respondsWith("nothing, and the end of the connection", noAnswer, ""),
 		respondsWith("HTTP/0.9", noAnswer, "hello"),
 		responds("silence", noAnswer, func(_ *run, p *peer) { <-closed(p) }),
@@ -107,13 +111,17 @@ func httpAttacks() []attack {
 			p.trickle([]byte(" "), time.Second, time.Hour)
 			_ = p.conn.Close()
 		}),
-		respondsWith("gzip that nobody asked for", noAnswer, response("200 OK", "Content-Encoding: gzip\r\n", string(gz(`{"data":{}}`)))),
-		respondsWith("a bomb of 2 GB", noAnswer, response("200 OK", "Content-Encoding: gzip\r\n", string(bomb(2000)))).bounded(32*mib, 256*mib),
+		respondsWith("gzip that nobody asked for", noAnswer,
+			response("200 OK", "Content-Encoding: gzip\r\n", string(gz(`{"data":{}}`)))),
+		respondsWith("a bomb of 2 GB", noAnswer,
+			response("200 OK", "Content-Encoding: gzip\r\n", string(bomb(2000)))).bounded(32*mib, 256*mib),
 		respondsWith("301 to another host", noAnswer, response("301 Moved", "Location: https://evil.test/\r\n", "")),
-		respondsWith("307 to another host", noAnswer, response("307 Moved", "Location: https://evil.test/conversations\r\n", "")),
+		respondsWith("307 to another host", noAnswer,
+			response("307 Moved", "Location: https://evil.test/conversations\r\n", "")),
 		respondsWith("308 to this machine", noAnswer, response("308 Moved", "Location: http://127.0.0.1:22/\r\n", "")),
 		respondsWith("307 to a file", noAnswer, response("307 Moved", "Location: file:///etc/passwd\r\n", "")),
-		respondsWith("101", noAnswer, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"),
+		respondsWith("101", noAnswer,
+			"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"),
 		respondsWith("204", noAnswer, "HTTP/1.1 204 No Content\r\n\r\n"),
 		respondsWith("205", noAnswer, response("205 Reset Content", "", "")),
 		respondsWith("206", noAnswer, response("206 Partial Content", "Content-Range: bytes 0-0/1\r\n", "{")),
@@ -162,17 +170,18 @@ func shapeAttacks(good string) (all []attack) {
 func paceAttacks(good string) []attack {
 	const mostTries = 5
 	within := func(most time.Duration, wanted ...error) outcome {
-		return outcome{text: fmt.Sprintf("the request ends within %v, after %d tries at most", most, mostTries), check: func(r *run) {
-			if took := time.Duration(r.written); took > most {
-				r.t.Errorf("it took %v", took)
-			}
-			if r.err != nil && !slices.ContainsFunc(wanted, func(want error) bool { return is(r.err, want) }) {
-				r.t.Errorf("the error is %v", short(r.err))
-			}
-			if n := len(r.called("/conversations")); n > mostTries+1 {
-				r.t.Errorf("%d tries", n)
-			}
-		}}
+		return outcome{text: fmt.Sprintf("the request ends within %v, after %d tries at most", most, mostTries),
+			check: func(r *run) {
+				if took := time.Duration(r.written); took > most {
+					r.t.Errorf("it took %v", took)
+				}
+				if r.err != nil && !slices.ContainsFunc(wanted, func(want error) bool { return is(r.err, want) }) {
+					r.t.Errorf("the error is %v", short(r.err))
+				}
+				if n := len(r.called("/conversations")); n > mostTries+1 {
+					r.t.Errorf("%d tries", n)
+				}
+			}}
 	}
 	timed := func(name string, most time.Duration, text string, wanted ...error) attack {
 		a := respondsWith(name, within(most, wanted...), text)
@@ -189,31 +198,40 @@ func paceAttacks(good string) []attack {
 	lies := func(name, headers string) attack { return respondsWith(name, dated, response("200 OK", headers, good)) }
 	patience := 30 * time.Minute // five tries, each with a pause of five minutes
 	return []attack{
-		timed("Retry-After of a thousand years", patience, busy("Retry-After: 31536000000\r\n"), blaze.CodeTooManyRequests),
-		timed("Retry-After of too many seconds", patience, busy("Retry-After: 99999999999999999999\r\n"), blaze.CodeTooManyRequests),
-		timed("Retry-After in the year 9999", patience, busy("Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n"), blaze.CodeTooManyRequests),
-		timed("Retry-After in the past", patience, busy("Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n"), blaze.CodeTooManyRequests),
+		timed("Retry-After of a thousand years", patience, busy("Retry-After: 31536000000\r\n"),
+			blaze.CodeTooManyRequests),
+		timed("Retry-After of too many seconds", patience, busy("Retry-After: 99999999999999999999\r\n"),
+			blaze.CodeTooManyRequests),
+		timed("Retry-After in the year 9999", patience, busy("Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
+			blaze.CodeTooManyRequests),
+		timed("Retry-After in the past", patience, busy("Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n"),
+			blaze.CodeTooManyRequests),
 		timed("503 without a word", patience, response("503 No", "", ""), blaze.ErrNoAnswer),
 		timed("an error without a code", patience, ok(`{"error":{}}`), blaze.Code(0)),
-		timed("an error with a huge code", patience, ok(`{"error":{"code":1e308,"status":-5}}`), blaze.Code(1<<31-1), blaze.Code(0), blaze.ErrNoAnswer),
+		timed("an error with a huge code", patience, ok(`{"error":{"code":1e308,"status":-5}}`), blaze.Code(1<<31-1),
+			blaze.Code(0), blaze.ErrNoAnswer),
 		lies("a time in the year 2261", "X-Server-Time: 9200000000000000000\r\n"),
 		lies("a time of more than 64 bits", "X-Server-Time: 253402300799000000000\r\n"),
 		lies("a time before 1970", "X-Server-Time: -9200000000000000000\r\n"),
 		lies("a time of words", "X-Server-Time: noon\r\n"),
 		lies("a Date in the year 9999", "Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
 		{
-			name: "two answers to one request", outcome: local(outcome{text: "the second answer is nobody's", check: func(r *run) {
+			name: "two answers to one request",
+			outcome: local(outcome{text: "the second answer is nobody's", check: func(r *run) {
 				if r.err != nil {
 					r.t.Errorf("the error is %v", short(r.err))
 				}
 			}}),
 			arm: func(r *run) {
-				r.http = onPath("/conversations", func(p *peer) { _ = p.say(ok(good) + ok(`{"data":{"conversation_id":"evil"}}`)) })
+				r.http = onPath("/conversations", func(p *peer) {
+					_ = p.say(ok(good) + ok(`{"data":{"conversation_id":"evil"}}`))
+				})
 			},
 			does: opens,
 		},
 		{
-			name: "an answer before the next request", outcome: local(outcome{text: "the early answer is nobody's", check: func(r *run) {
+			name: "an answer before the next request",
+			outcome: local(outcome{text: "the early answer is nobody's", check: func(r *run) {
 				if r.err != nil {
 					r.t.Errorf("the error is %v", short(r.err))
 				}
@@ -233,8 +251,9 @@ func paceAttacks(good string) []attack {
 			},
 		},
 		{
-			name: "silence, and a caller with two seconds", outcome: local(failsWith("the error is that of the context", context.DeadlineExceeded)),
-			arm: func(r *run) { r.http = onPath("/conversations", func(p *peer) { <-closed(p) }) },
+			name:    "silence, and a caller with two seconds",
+			outcome: local(failsWith("the error is that of the context", context.DeadlineExceeded)),
+			arm:     func(r *run) { r.http = onPath("/conversations", func(p *peer) { <-closed(p) }) },
 			does: func(r *run) {
 				ctx, cancel := context.WithTimeout(r.ctx, 2*time.Second)
 				defer cancel()

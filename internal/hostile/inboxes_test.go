@@ -14,16 +14,17 @@ import (
 // A full inbox. Messages that failed give way to others, so as many of them as fit hold most.
 const (
 	inboxBytes = 16 * mib
-	fillBytes  = 128 * kib // of one message
-	overfull   = 256       // messages: twice as many as fit
-	justFull   = 120       // sealed ones are a little longer
+	fillBytes  = 128 * kib              // of one message
+	overfull   = 256                    // messages: twice as many as fit
+	justFull   = 120                    // sealed ones are a little longer
 	mostInbox  = inboxBytes*3/2 + 4*mib // for what the server holds
 )
 
 // fullInboxes fill the inbox in each way in which messages may wait. InboxBytes bounds what they take.
 func fullInboxes() []attack {
 	words := []byte(strings.Repeat("word ", fillBytes/5))
-	live := []byte(`{"width":1,"height":1,"thumb_url":"` + strings.Repeat("t", fillBytes/2) + `","url":"` + strings.Repeat("u", fillBytes/2) + `"}`)
+	live := []byte(`{"width":1,"height":1,"thumb_url":"` + strings.Repeat("t", fillBytes/2) + `","url":"` +
+		strings.Repeat("u", fillBytes/2) + `"}`)
 	sealed := sealedForBot(alice, words)
 	blocked := func(r *run) blaze.Handler {
 		return func(ctx context.Context, m *blaze.Message) error {
@@ -81,8 +82,9 @@ func fullInboxes() []attack {
 // and the wire need room beside what is held.
 func fills(name, category string, payload []byte, count int, handler func(r *run) blaze.Handler) attack {
 	return attack{
-		name: "a full inbox: " + name, heap: 2*mostInbox + 40*mib, work: 2048 * mib, handler: handler, log: 128 * kib, records: 300,
-		config: func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = inboxBytes, -1 },
+		name: "a full inbox: " + name, heap: 2*mostInbox + 40*mib, work: 2048 * mib, handler: handler, log: 128 * kib,
+		records: 300,
+		config:  func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = inboxBytes, -1 },
 		bytes: func() []byte {
 			var b bytes.Buffer
 			for i := range count {
@@ -90,7 +92,7 @@ func fills(name, category string, payload []byte, count int, handler func(r *run
 			}
 			return b.Bytes()
 		},
-		outcome: outcome{text: "what is held takes half as much again as InboxBytes at most, and all is acknowledged in the end", check: func(r *run) {
+		outcome: outcome{text: "at most 1.5 times InboxBytes are held, and all is acknowledged in the end", check: func(r *run) {
 			if r.written > mostInbox {
 				r.t.Errorf("%d bytes are held, and InboxBytes is %d", r.written, inboxBytes)
 			}

@@ -22,19 +22,28 @@ func logFloods(n int) []attack {
 	}
 	pour := func(name string, handler func(*run) blaze.Handler) attack {
 		return attack{
-			name: name, handler: handler, config: once, outcome: steady, does: pours(n), bytes: flood(n, 1000, "PLAIN_TEXT", hello),
-			heap: 96 * mib, work: 1500 * mib, log: 256 * kib, records: 400,
+			name: name, handler: handler, config: once, outcome: steady, does: pours(n),
+			bytes: flood(n, 1000, "PLAIN_TEXT", hello),
+			heap:  96 * mib, work: 1500 * mib, log: 256 * kib, records: 400,
 		}
 	}
 	all := []attack{
 		pour("a handler that fails 20,000 times", always(errors.New("no"))),
-		pour("a handler that fails 20,000 times, each time for another reason", numbered(func(text string) error { return errors.New(text) })),
-		pour("a handler that panics 20,000 times", func(*run) blaze.Handler { return func(context.Context, *blaze.Message) error { panic("no") } }),
-		pour("a handler that panics 20,000 times, each time with another text", numbered(func(text string) error { panic(text) })),
+		pour("a handler that fails 20,000 times, each time for another reason", numbered(func(text string) error {
+			return errors.New(text)
+		})),
+		pour("a handler that panics 20,000 times", func(*run) blaze.Handler {
+			return func(context.Context, *blaze.Message) error { panic("no") }
+		}),
+		pour("a handler that panics 20,000 times, each time with another text", numbered(func(text string) error {
+			panic(text)
+		})),
 		pour("a handler that declines 20,000 times", always(blaze.ErrNotHandled)),
 		{
-			name: "a handler with an error of 10 MB", heap: 160 * mib, work: 2048 * mib, log: 64 * kib, outcome: steady, does: pours(20),
-			config: once, handler: always(errors.New(strings.Repeat("long ", 2*mib))), bytes: flood(20, 20, "PLAIN_TEXT", hello),
+			name: "a handler with an error of 10 MB", heap: 160 * mib, work: 2048 * mib, log: 64 * kib,
+			outcome: steady, does: pours(20),
+			config: once, handler: always(errors.New(strings.Repeat("long ", 2*mib))),
+			bytes: flood(20, 20, "PLAIN_TEXT", hello),
 		},
 	}
 	decline := pour("20,000 categories that nobody knows", always(blaze.ErrNotHandled))
@@ -46,7 +55,9 @@ func logFloods(n int) []attack {
 		return []byte(b.String())
 	}
 	return append(all, decline, groupFlood(), flapping("one text", mib, 4500, func(int) string { return "going away" }),
-		flapping("another text each time", 3*mib, 9000, func(i int) string { return strings.Repeat(fmt.Sprint("reason", i, " "), 8) }))
+		flapping("another text each time", 3*mib, 9000, func(i int) string {
+			return strings.Repeat(fmt.Sprint("reason", i, " "), 8)
+		}))
 }
 
 // groupFlood is an encrypted message in each of many groups. A reply there goes out in plain text, which is logged.
@@ -54,7 +65,8 @@ func groupFlood() attack {
 	const groups = 2000
 	sealed := sealedForBot(alice, []byte("hello"))
 	return attack{
-		name: "encrypted messages in 2,000 groups, all answered", outcome: steady, heap: 64 * mib, work: 256 * mib, log: 256 * kib, records: 400,
+		name: "encrypted messages in 2,000 groups, all answered", outcome: steady, heap: 64 * mib, work: 256 * mib,
+		log: 256 * kib, records: 400,
 		does: pours(groups),
 		bytes: func() []byte {
 			var b strings.Builder
@@ -74,12 +86,14 @@ func groupFlood() attack {
 func flapping(name string, log, records int64, reason func(i int) string) attack {
 	const day = 24 * time.Hour
 	return attack{
-		name: "each link is ended at once for a day, with " + name, heap: 48 * mib, work: 4096 * mib, log: log, records: records,
-		outcome: outcome{text: "the links follow at growing distances, and the log has a few records a minute", check: func(r *run) {
-			if n := r.links(); n > 20_000 {
-				r.t.Errorf("%d links in a day", n)
-			}
-		}},
+		name: "each link is ended at once for a day, with " + name, heap: 48 * mib, work: 4096 * mib, log: log,
+		records: records,
+		outcome: outcome{text: "the links follow at growing distances, and the log has a few records a minute",
+			check: func(r *run) {
+				if n := r.links(); n > 20_000 {
+					r.t.Errorf("%d links in a day", n)
+				}
+			}},
 		arm: func(r *run) {
 			r.request = func(p *peer, f request) bool {
 				if f.Action != "LIST_PENDING_MESSAGES" || r.age() > day {

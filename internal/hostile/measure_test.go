@@ -101,7 +101,8 @@ func (b *logbook) WithGroup(string) slog.Handler            { return b }
 // Handle implements [slog.Handler].
 func (b *logbook) Handle(ctx context.Context, r slog.Record) error {
 	r.Attrs(func(a slog.Attr) bool {
-		if text := a.Value.Resolve().String(); a.Key != "stack" && (!printable(text) || a.Key != "error" && strings.ContainsAny(text, "\n\t")) {
+		if text := a.Value.Resolve().String(); a.Key != "stack" &&
+			(!printable(text) || a.Key != "error" && strings.ContainsAny(text, "\n\t")) {
 			b.mu.Lock()
 			b.odd = a.Key
 			b.mu.Unlock()

@@ -49,7 +49,8 @@ func tells(name string, o outcome, category string, payload func() []byte) attac
 	p := payload()
 	return attack{
 		name: name, outcome: o, bytes: func() []byte { return packed(pushed(attackID, alice, category, p)) },
-		heap: smallHeap + (wireTimes+decodeTimes)*int64(len(p)), work: smallHeap + (wireTimes+decodeTimes)*int64(len(p)),
+		heap: smallHeap + (wireTimes+decodeTimes)*int64(len(p)), work: smallHeap +
+			(wireTimes+decodeTimes)*int64(len(p)),
 		does: func(r *run) { r.deliver(attackID, r.bytes); eventually(func() bool { return r.ack(attackID) != "" }) },
 	}
 }
@@ -73,8 +74,10 @@ func uuids(n int) string {
 
 const (
 	button     = `{"label":"a","color":"#ABABAB","action":"https://mixin.one"}`
-	transcript = `{"transcript_id":"1c0f6a2b-93d4-4e57-8f61-a2b3c4d5e6f7","message_id":"2d1e7b3c-a4e5-4f68-9072-b3c4d5e6f708",` +
-		`"user_id":"89e0bdee-c355-47f2-945a-be48be875606","user_full_name":"A","category":"PLAIN_TEXT","created_at":"2023-04-28T10:01:32Z","content":"x"}`
+	transcript = `{"transcript_id":"1c0f6a2b-93d4-4e57-8f61-a2b3c4d5e6f7",` +
+		`"message_id":"2d1e7b3c-a4e5-4f68-9072-b3c4d5e6f708",` +
+		`"user_id":"89e0bdee-c355-47f2-945a-be48be875606","user_full_name":"A","category":"PLAIN_TEXT",` +
+		`"created_at":"2023-04-28T10:01:32Z","content":"x"}`
 )
 
 // hasList are the payloads with a list in them.
@@ -98,7 +101,8 @@ func payloadAttacks() (all []attack) {
 			tells("empty lists in "+v.category, rawWithErr, v.category, in(list("[]", userSized))),
 			tells("nulls in "+v.category, rawWithErr, v.category, in(list("null", userSized))),
 			tells("lists in lists in "+v.category, rawWithErr, v.category, in([]byte(deep(userSized/2)))),
-			tells("11 MB of zeros in "+v.category, rawWithErr, v.category, in(list("0", 11*mib))).bounded(160*mib, 400*mib),
+			tells("11 MB of zeros in "+v.category, rawWithErr, v.category, in(list("0", 11*mib))).bounded(160*mib,
+				400*mib),
 		)
 	}
 	all = append(all,
@@ -106,27 +110,40 @@ func payloadAttacks() (all []attack) {
 		tells("200 buttons on a card", rawWithErr, "APP_CARD", func() []byte {
 			return []byte(hasList[2].before + string(list(button, 200*len(button))) + "}")
 		}),
-		tells("3,000 pinned messages", rawWithErr, "MESSAGE_PIN", func() []byte { return []byte(`{"action":"PIN","message_ids":[` + uuids(3000) + `]}`) }),
-		tells("10,000 messages in a transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte { return list(transcript, 10_000*len(transcript)) }).bounded(48*mib, 128*mib),
-		tells("a transcript that breaks off", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte { b := list(transcript, userSized); return b[:len(b)-9] }),
+		tells("3,000 pinned messages", rawWithErr, "MESSAGE_PIN", func() []byte {
+			return []byte(`{"action":"PIN","message_ids":[` + uuids(3000) + `]}`)
+		}),
+		tells("10,000 messages in a transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
+			return list(transcript, 10_000*len(transcript))
+		}).bounded(48*mib, 128*mib),
+		tells("a transcript that breaks off", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
+			b := list(transcript, userSized)
+			return b[:len(b)-9]
+		}),
 	)
-	return append(append(append(append(all, fieldAttacks()...), sealedAttacks()...), repeatedAttacks()...), encodingAttacks()...)
+	return append(append(append(append(all, fieldAttacks()...), sealedAttacks()...), repeatedAttacks()...),
+		encodingAttacks()...)
 }
 
 // objects are the categories whose payload is one object, each with what it needs.
 var objects = []struct{ category, good string }{
-	{"PLAIN_IMAGE", `"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"","width":1024,"height":1024,"size":1024`},
+	{"PLAIN_IMAGE",
+		`"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"","width":1024,"height":1024,"size":1024`},
 	{"PLAIN_DATA", `"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","size":1024,"name":"Share"`},
 	{"PLAIN_AUDIO", `"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","size":1024,"duration":60`},
-	{"PLAIN_VIDEO", `"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","width":1,"height":1,"size":1024,"duration":1024`},
-	{"PLAIN_LIVE", `"width":650,"height":366,"thumb_url":"https://mixin.one/logo.png","url":"https://mixin.one/live.m3u8"`},
+	{"PLAIN_VIDEO",
+		`"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","width":1,"height":1,"size":1024,"duration":1024`},
+	{"PLAIN_LIVE",
+		`"width":650,"height":366,"thumb_url":"https://mixin.one/logo.png","url":"https://mixin.one/live.m3u8"`},
 	{"PLAIN_LOCATION", `"longitude":126.5,"latitude":53.4`},
 	{"PLAIN_STICKER", `"sticker_id":"7d4c2a9e-1f38-4b6d-a5c0-e9f817263544"`},
 	{"PLAIN_CONTACT", `"user_id":"53bac64e-e1ff-408a-ad0e-aca20cdc68bd"`},
 	{"MESSAGE_RECALL", `"message_id":"2d1e7b3c-a4e5-4f68-9072-b3c4d5e6f708"`},
 	{"SYSTEM_CONVERSATION", `"action":"ADD","participant_id":"53bac64e-e1ff-408a-ad0e-aca20cdc68bd"`},
-	{"SYSTEM_ACCOUNT_SNAPSHOT", `"type":"transfer","snapshot_id":"5a41ae6f-d718-429b-a3a5-e6f708192a3b","amount":"-10"`},
-	{"SYSTEM_SAFE_SNAPSHOT", `"type":"snapshot","snapshot_id":"5a41ae6f-d718-429b-a3a5-e6f708192a3b","amount":"1","asset_id":"c6d0c728-2624-429b-8e0d-d9d19b6592fa"`},
+	{"SYSTEM_ACCOUNT_SNAPSHOT",
+		`"type":"transfer","snapshot_id":"5a41ae6f-d718-429b-a3a5-e6f708192a3b","amount":"-10"`},
+	{"SYSTEM_SAFE_SNAPSHOT",
+		`"type":"snapshot","snapshot_id":"5a41ae6f-d718-429b-a3a5-e6f708192a3b","asset_id":"c6d0c728-2624-429b-8e0d-d9d19b6592fa"`},
 }
 
 // fieldAttacks are objects with fields that are too many, too long or too deep. Each kind is for other categories in
@@ -142,8 +159,12 @@ func fieldAttacks() (all []attack) {
 			{"numbers with huge exponents", `,"width":1e999999,"duration":-1e99999,"size":1e400`},
 		}[i%6]
 		all = append(all,
-			tells(odd.name+" in "+v.category, arrives, v.category, func() []byte { return []byte("{" + v.good + odd.fields + "}") }),
-			tells("a list of zeros as "+v.category, rawWithErr, v.category, func() []byte { return list("0", userSized) }),
+			tells(odd.name+" in "+v.category, arrives, v.category, func() []byte {
+				return []byte("{" + v.good + odd.fields + "}")
+			}),
+			tells("a list of zeros as "+v.category, rawWithErr, v.category, func() []byte {
+				return list("0", userSized)
+			}),
 		)
 	}
 	return all
@@ -175,15 +196,27 @@ func sealedAttacks() []attack {
 			return append(b, bytes.Repeat([]byte{7}, 65535*64+100)...)
 		}).bounded(96*mib, 200*mib),
 		tells("sealed, of another version", rawWithErr, category, with(func(b []byte) []byte { b[0] = 2; return b })),
-		tells("sealed, with a key of low order", rawWithErr, category, with(func(b []byte) []byte { clear(b[3:35]); return b })),
-		tells("sealed, with a changed message", rawWithErr, category, with(func(b []byte) []byte { b[len(b)-1] ^= 1; return b })),
+		tells("sealed, with a key of low order", rawWithErr, category, with(func(b []byte) []byte {
+			clear(b[3:35])
+			return b
+		})),
+		tells("sealed, with a changed message", rawWithErr, category, with(func(b []byte) []byte {
+			b[len(b)-1] ^= 1
+			return b
+		})),
 		tells("sealed, with a changed key", rawWithErr, category, with(func(b []byte) []byte { b[60] ^= 1; return b })),
 		tells("sealed, and broken off", rawWithErr, category, with(func(b []byte) []byte { return b[:len(b)/2] })),
 		tells("a sealed head alone", rawWithErr, category, with(func(b []byte) []byte { return b[:35] })),
 		tells("nothing, sealed", rawWithErr, category, func() []byte { return nil }),
-		tells("zeros in a sealed transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte { return sealedForBot(alice, list("0", userSized)) }),
-		tells("empty objects in a sealed transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte { return sealedForBot(alice, list("{}", userSized)) }),
-		tells("lists in lists in a sealed image", rawWithErr, "ENCRYPTED_IMAGE", func() []byte { return sealedForBot(alice, []byte(deep(userSized/2))) }),
+		tells("zeros in a sealed transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
+			return sealedForBot(alice, list("0", userSized))
+		}),
+		tells("empty objects in a sealed transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
+			return sealedForBot(alice, list("{}", userSized))
+		}),
+		tells("lists in lists in a sealed image", rawWithErr, "ENCRYPTED_IMAGE", func() []byte {
+			return sealedForBot(alice, []byte(deep(userSized/2)))
+		}),
 	}
 }
 

@@ -127,7 +127,7 @@ func encode(first byte, payload []byte) []byte {
 	return append(header(first, len(payload)), payload...)
 }
 
-// binary frames of the protocol hold gzip.
+// packed returns a frame of the protocol: gzip of JSON.
 func packed(json string) []byte { return encode(final|opBinary, gz(json)) }
 
 // stored is packed for many frames: nothing is compressed. Source: RFC 1951, section 3.2.4, and RFC 1952.

@@ -57,8 +57,8 @@ func zlibBytes(p []byte) []byte {
 	return b.Bytes()
 }
 
-// gifOf returns a GIF with frames of one colour, and no end. Source: the GIF89a specification; each code is the one that
-// clears the table, so the pixels that are claimed are not there.
+// gifOf returns a GIF with frames of two colours. The pixels that they claim are not there: the first code clears the
+// table, and the second one ends the frame. Source: the GIF89a specification.
 func gifOf(w, h, frameW, frameH uint16, frames int) []byte {
 	le := binary.LittleEndian.AppendUint16
 	b := append([]byte("GIF89a"), le(le(nil, w), h)...)

@@ -13,7 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// decoding is how much memory a picture may take: 64 MiB of pixels and coefficients, and what the rest of an upload takes.
+// decoding is how much memory a picture may take: 64 MiB of pixels and coefficients, and what the rest of an upload
+// takes.
 const decoding = 80 * mib
 
 // Outcomes of a picture.
@@ -26,14 +27,15 @@ var (
 			r.t.Errorf("%d uploads", n)
 		}
 	}}
-	noThumbnail = outcome{text: "the picture is not decoded: it has no thumbnail, or the error is InvalidError", check: func(r *run) {
-		if r.err != nil && !is(r.err, blaze.ErrInvalid) {
-			r.t.Errorf("the error is %v", short(r.err))
-		}
-		if r.number > 0 {
-			r.t.Errorf("there is a thumbnail")
-		}
-	}}
+	noThumbnail = outcome{text: "the picture is not decoded: it has no thumbnail, or the error is InvalidError",
+		check: func(r *run) {
+			if r.err != nil && !is(r.err, blaze.ErrInvalid) {
+				r.t.Errorf("the error is %v", short(r.err))
+			}
+			if r.number > 0 {
+				r.t.Errorf("there is a thumbnail")
+			}
+		}}
 	anyPicture = outcome{text: "the picture is uploaded, or the error is InvalidError", check: func(r *run) {
 		if r.err != nil && !is(r.err, blaze.ErrInvalid) {
 			r.t.Errorf("the error is %v", short(r.err))
@@ -55,37 +57,54 @@ func shows(name string, o outcome, picture func() []byte) attack {
 
 func pictureAttacks() []attack {
 	all := []attack{
-		shows("a PNG of 65,535 by 65,535 pixels", noPicture, func() []byte { return pngOf(65535, 65535, 8, 6, zlibZeros(1)) }),
-		shows("a PNG of 2^31 pixels a side", noPicture, func() []byte { return pngOf(1<<31-1, 1<<31-1, 8, 6, zlibZeros(1)) }),
+		shows("a PNG of 65,535 by 65,535 pixels", noPicture, func() []byte {
+			return pngOf(65535, 65535, 8, 6, zlibZeros(1))
+		}),
+		shows("a PNG of 2^31 pixels a side", noPicture, func() []byte {
+			return pngOf(1<<31-1, 1<<31-1, 8, 6, zlibZeros(1))
+		}),
 		shows("a PNG without a width", noPicture, func() []byte { return pngOf(0, 10, 8, 6, zlibZeros(1)) }),
-		shows("a PNG of 16,384 by 1,024 pixels of 8 bytes", noThumbnail, func() []byte { return pngOf(16384, 1024, 16, 6, zlibZeros(129)) }),
+		shows("a PNG of 16,384 by 1,024 pixels of 8 bytes", noThumbnail, func() []byte {
+			return pngOf(16384, 1024, 16, 6, zlibZeros(129))
+		}),
 		shows("a PNG of 4,096 by 4,096 pixels, interlaced", anyPicture, func() []byte {
 			b := pngOf(4096, 4096, 8, 0, zlibZeros(17))
 			b[28] = 1 // before its checksum
 			return fixPNG(b)
 		}),
-		shows("a PNG of one pixel and a gigabyte of data", anyPicture, func() []byte { return pngOf(1, 1, 8, 0, zlibZeros(1000)) }),
+		shows("a PNG of one pixel and a gigabyte of data", anyPicture, func() []byte {
+			return pngOf(1, 1, 8, 0, zlibZeros(1000))
+		}),
 		shows("a PNG with a text of a gigabyte", anyPicture, func() []byte {
-			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))), chunk("zTXt", append([]byte("x\x00\x00"), zlibZeros(1000)...)))
+			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))),
+				chunk("zTXt", append([]byte("x\x00\x00"), zlibZeros(1000)...)))
 		}),
 		shows("a PNG with a profile of a gigabyte", anyPicture, func() []byte {
-			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))), chunk("iCCP", append([]byte("x\x00\x00"), zlibZeros(1000)...)))
+			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))),
+				chunk("iCCP", append([]byte("x\x00\x00"), zlibZeros(1000)...)))
 		}),
 		shows("a PNG of a million chunks", anyPicture, func() []byte {
 			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))), bytes.Repeat(chunk("teXt", nil), 1_000_000))
 		}),
-		shows("a PNG that breaks off", noPicture, func() []byte { b := pngOf(500, 500, 8, 6, zlibZeros(1)); return b[:len(b)/2] }),
+		shows("a PNG that breaks off", noPicture, func() []byte {
+			b := pngOf(500, 500, 8, 6, zlibZeros(1))
+			return b[:len(b)/2]
+		}),
 		shows("a PNG chunk that claims 2 GB", noPicture, func() []byte {
 			return append(pngOf(9, 9, 8, 6, nil)[:33], 0x7f, 0xff, 0xff, 0xff, 'I', 'D', 'A', 'T')
 		}),
 		shows("a GIF of 65,535 by 65,535 pixels", noPicture, func() []byte { return gifOf(65535, 65535, 1, 1, 1) }),
 		shows("a GIF whose frame is larger than it", noPicture, func() []byte { return gifOf(1, 1, 65535, 65535, 1) }),
 		shows("a GIF of 200,000 frames", anyPicture, func() []byte { return gifOf(10, 10, 10, 10, 200_000) }),
-		shows("a GIF of 4,096 by 4,096 pixels in few bytes", anyPicture, func() []byte { return gifOf(4096, 4096, 4096, 4096, 1) }),
+		shows("a GIF of 4,096 by 4,096 pixels in few bytes", anyPicture, func() []byte {
+			return gifOf(4096, 4096, 4096, 4096, 1)
+		}),
 		shows("a progressive JPEG with 500 scans", noThumbnail, func() []byte { return jpegOf(4096, 2048, 500) }),
 		shows("a progressive JPEG with 5,000 small scans", noThumbnail, func() []byte { return jpegOf(64, 64, 5000) }),
 		shows("a progressive JPEG of 16 million pixels", noThumbnail, func() []byte { return jpegOf(4096, 4096, 3) }),
-		shows("a progressive JPEG of 65,535 by 65,535 pixels", noPicture, func() []byte { return jpegHead(65535, 65535) }),
+		shows("a progressive JPEG of 65,535 by 65,535 pixels", noPicture, func() []byte {
+			return jpegHead(65535, 65535)
+		}),
 		shows("a JPEG that is a head alone", anyPicture, func() []byte { return jpegHead(4096, 2048) }),
 		shows("a JPEG with a million comments", anyPicture, func() []byte {
 			b := jpegOf(64, 64, 2)
@@ -96,22 +115,29 @@ func pictureAttacks() []attack {
 			return append(append(bytes.Clone(b[:2]), bytes.Repeat([]byte{0xff}, 1_000_000)...), b[2:]...)
 		}),
 		shows("a WebP that claims 16,384 by 16,384 pixels", noPicture, func() []byte { return webpOf(16384, 16384) }),
-		shows("a WebP of 16,383 by 1,000 pixels in few bytes", anyPicture, func() []byte { return webpOf(16383, 1000) }),
+		shows("a WebP of 16,383 by 1,000 pixels in few bytes", anyPicture, func() []byte {
+			return webpOf(16383, 1000)
+		}),
 		shows("a WebP chunk that claims 4 GB", noPicture, func() []byte {
 			return append([]byte("RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff"), make([]byte, 100)...)
 		}),
 		shows("a page that says it is a picture", noPicture, text2bytes("<html><img src=x></html>")),
-		shows("an SVG of a billion laughs", noPicture, text2bytes(`<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha">]><svg xmlns="http://www.w3.org/2000/svg">&a;</svg>`)),
+		shows("an SVG of a billion laughs", noPicture,
+			text2bytes(`<!DOCTYPE l [<!ENTITY a "ha">]><svg xmlns="http://www.w3.org/2000/svg">&a;</svg>`)),
 		shows("a TIFF", noPicture, text2bytes("II*\x00\x08\x00\x00\x00")),
 		{
-			name: "a picture of 65 MiB", outcome: noPicture, heap: 200 * mib, work: 512 * mib, bytes: func() []byte { return jpegOf(64, 64, 2) },
+			name: "a picture of 65 MiB", outcome: noPicture, heap: 200 * mib, work: 512 * mib, bytes: func() []byte {
+				return jpegOf(64, 64, 2)
+			},
 			does: func(r *run) {
-				_, err := r.c.UploadImage(r.ctx, io.MultiReader(bytes.NewReader(r.bytes), io.LimitReader(zeros{}, 65*mib)))
+				_, err := r.c.UploadImage(r.ctx,
+					io.MultiReader(bytes.NewReader(r.bytes), io.LimitReader(zeros{}, 65*mib)))
 				r.fails(err)
 			},
 		},
 		{
-			name: "a picture that never comes", outcome: failsWith("the error is that of the context", context.DeadlineExceeded),
+			name:    "a picture that never comes",
+			outcome: failsWith("the error is that of the context", context.DeadlineExceeded),
 			does: func(r *run) {
 				ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
 				defer cancel()

@@ -247,7 +247,7 @@ func sealedForBot(user string, payload []byte) []byte {
 	return sealed
 }
 
-// wantErr returns an outcome whose call ends with an error that is one of these.
+// failsWith returns the outcome of a call that ends with one of these errors.
 func failsWith(text string, wanted ...error) outcome {
 	return outcome{text: text, check: func(r *run) {
 		if !slices.ContainsFunc(wanted, func(want error) bool { return is(r.err, want) }) {

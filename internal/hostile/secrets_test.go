@@ -41,7 +41,8 @@ func secretAttacks() (all []attack) {
 				text := form.of(token[max(0, len(token)-at.room):])
 				return text[:min(len(text), at.room)]
 			}
-			a := attack{name: fmt.Sprintf("the token, %s, in %s", form.name, strings.TrimSuffix(at.name, "*")), outcome: silent}
+			a := attack{name: fmt.Sprintf("the token, %s, in %s", form.name, strings.TrimSuffix(at.name, "*")),
+				outcome: silent}
 			if at.arm != nil {
 				a.arm = func(r *run) { at.arm(r, echo) }
 			}
@@ -83,13 +84,22 @@ func handshakePlaces() []place {
 		at("the status line of a handshake*", func(s string) string { return response("503 "+s, "", "") }),
 		at("the body of a handshake*", func(s string) string { return response("503 No", "", "you said "+s) }),
 		at("the description of a handshake*", func(s string) string {
-			return response("403 No", "", `{"error":{"status":403,"code":403,"description":`+quoted(s)+`,"extra":{"a":`+quoted(s)+`}}}`)
+			return response("403 No", "",
+				`{"error":{"status":403,"code":403,"description":`+quoted(s)+`,"extra":{"a":`+quoted(s)+`}}}`)
 		}),
 		at("the protocol of a handshake", func(s string) string { return s + " 200 OK\r\n\r\n" }),
-		at("a header of a handshake without a colon", func(s string) string { return "HTTP/1.1 101 OK\r\n" + s + "\r\n\r\n" }),
-		at("the length of a handshake", func(s string) string { return "HTTP/1.1 503 OK\r\nContent-Length: " + s + "\r\n\r\n" }),
-		at("the encoding of a handshake", func(s string) string { return "HTTP/1.1 503 OK\r\nTransfer-Encoding: " + s + "\r\n\r\n" }),
-		at("the location of a handshake", func(s string) string { return response("301 Moved", "Location: https://evil.test/"+s+"\r\n", "") }),
+		at("a header of a handshake without a colon", func(s string) string {
+			return "HTTP/1.1 101 OK\r\n" + s + "\r\n\r\n"
+		}),
+		at("the length of a handshake", func(s string) string {
+			return "HTTP/1.1 503 OK\r\nContent-Length: " + s + "\r\n\r\n"
+		}),
+		at("the encoding of a handshake", func(s string) string {
+			return "HTTP/1.1 503 OK\r\nTransfer-Encoding: " + s + "\r\n\r\n"
+		}),
+		at("the location of a handshake", func(s string) string {
+			return response("301 Moved", "Location: https://evil.test/"+s+"\r\n", "")
+		}),
 	}
 }
 
@@ -109,7 +119,8 @@ func framePlaces() []place {
 					if f.Action != "CREATE_MESSAGE" {
 						return false
 					}
-					_ = p.write(stored(fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","error":%s}`, f.ID, refusal(echo(p)))))
+					_ = p.write(stored(fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","error":%s}`, f.ID,
+						refusal(echo(p)))))
 					return true
 				}
 			},
@@ -124,12 +135,24 @@ func framePlaces() []place {
 			return stored(`{"action":"ERROR","error":{"status":500,"code":7000,"description":` + quoted(s) + `}}`)
 		}),
 		frame("a close frame*", 120, func(s string) []byte { return closing(4000, s) }),
-		frame("an action", 0, func(s string) []byte { return stored(`{"id":"1","action":` + quoted(s) + `,"error":{"code":500}}`) }),
-		frame("the action of a broken frame", 0, func(s string) []byte { return stored(`{"action":` + quoted(s) + `,"data":[}`) }),
-		frame("a category", 60, func(s string) []byte { return stored(pushed(newID("category"), alice, s, []byte("x"))) }),
-		reply("the description of a refusal*", func(s string) string { return `{"status":202,"code":403,"description":` + quoted("no: "+s) + `}` }),
-		reply("the details of a refusal", func(s string) string { return `{"status":202,"code":10002,"extra":{"reason":` + quoted(s) + `}}` }),
-		reply("the name of a detail of a refusal", func(s string) string { return `{"status":202,"code":10002,"extra":{` + quoted(s) + `:1}}` }),
+		frame("an action", 0, func(s string) []byte {
+			return stored(`{"id":"1","action":` + quoted(s) + `,"error":{"code":500}}`)
+		}),
+		frame("the action of a broken frame", 0, func(s string) []byte {
+			return stored(`{"action":` + quoted(s) + `,"data":[}`)
+		}),
+		frame("a category", 60, func(s string) []byte {
+			return stored(pushed(newID("category"), alice, s, []byte("x")))
+		}),
+		reply("the description of a refusal*", func(s string) string {
+			return `{"status":202,"code":403,"description":` + quoted("no: "+s) + `}`
+		}),
+		reply("the details of a refusal", func(s string) string {
+			return `{"status":202,"code":10002,"extra":{"reason":` + quoted(s) + `}}`
+		}),
+		reply("the name of a detail of a refusal", func(s string) string {
+			return `{"status":202,"code":10002,"extra":{` + quoted(s) + `:1}}`
+		}),
 	}
 }
 
@@ -161,16 +184,27 @@ func httpPlaces() []place {
 	}
 	const conversations = "/conversations"
 	return []place{
-		at("the status line of an answer", conversations, func(s string) string { return response("503 "+s, "", "") }, open),
+		at("the status line of an answer", conversations, func(s string) string {
+			return response("503 "+s, "", "")
+		}, open),
 		at("the body of an answer", conversations, func(s string) string { return ok("you said " + s) }, open),
 		at("the description of an answer*", conversations, func(s string) string {
-			return ok(`{"error":{"status":202,"code":403,"description":` + quoted("no: "+s) + `,"extra":{"a":` + quoted(s) + `}}}`)
+			return ok(`{"error":{"status":202,"code":403,"description":` + quoted("no: "+s) + `,"extra":{"a":` +
+				quoted(s) + `}}}`)
 		}, open),
-		at("a header of an answer", conversations, func(s string) string { return response("200 OK", "X-Request-Id: "+s+"\r\n", "{}") }, open),
-		at("the length of an answer", conversations, func(s string) string { return "HTTP/1.1 200 OK\r\nContent-Length: " + s + "\r\n\r\n" }, open),
-		at("the encoding of an answer", conversations, func(s string) string { return "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + s + "\r\n\r\n" }, open),
+		at("a header of an answer", conversations, func(s string) string {
+			return response("200 OK", "X-Request-Id: "+s+"\r\n", "{}")
+		}, open),
+		at("the length of an answer", conversations, func(s string) string {
+			return "HTTP/1.1 200 OK\r\nContent-Length: " + s + "\r\n\r\n"
+		}, open),
+		at("the encoding of an answer", conversations, func(s string) string {
+			return "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + s + "\r\n\r\n"
+		}, open),
 		at("the protocol of an answer", conversations, func(s string) string { return s + " 200 OK\r\n\r\n" }, open),
-		at("the location of an answer", conversations, func(s string) string { return response("302 Found", "Location: /"+s+"\r\n", "") }, open),
+		at("the location of an answer", conversations, func(s string) string {
+			return response("302 Found", "Location: /"+s+"\r\n", "")
+		}, open),
 		at("a chunk of an answer", conversations, func(s string) string {
 			return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + s + "\r\n"
 		}, open),
@@ -184,7 +218,8 @@ func httpPlaces() []place {
 			return data(map[string]any{"attachment_id": newID("file"), "view_url": "http://[::1" + s + "%zz"})
 		}, fetch),
 		at("the host of a file", "/attachments/", func(s string) string {
-			return data(map[string]any{"attachment_id": newID("file"), "view_url": "https://" + s[len(s)-40:] + ".test/x"})
+			return data(map[string]any{"attachment_id": newID("file"), "view_url": "https://" + s[len(s)-40:] +
+				".test/x"})
 		}, fetch),
 		{
 			name: "an answer that nobody waits for",

@@ -110,7 +110,9 @@ func storageAttacks() []attack {
 		changes("a bit of the last block", flips(-33)),
 		changes("a bit of the MAC", flips(-1)),
 		changes("a file without its last byte", func(f []byte) []byte { return f[:len(f)-1] }),
-		changes("a file without its last block", func(f []byte) []byte { return append(f[:len(f)-48], f[len(f)-32:]...) }),
+		changes("a file without its last block", func(f []byte) []byte {
+			return append(f[:len(f)-48], f[len(f)-32:]...)
+		}),
 		changes("a file without its MAC", func(f []byte) []byte { return f[:len(f)-32] }),
 		changes("half of a file", func(f []byte) []byte { return f[:len(f)/2] }),
 		changes("an IV alone", func(f []byte) []byte { return f[:16] }),
@@ -130,7 +132,9 @@ func storageAttacks() []attack {
 			does: func(r *run) {
 				file, a := sealedFile(plain[:20])
 				for i := range file {
-					r.http = onPath("/files/", func(p *peer) { _ = p.say(response("200 OK", "", string(flips(i)(bytes.Clone(file))))) })
+					r.http = onPath("/files/", func(p *peer) {
+						_ = p.say(response("200 OK", "", string(flips(i)(bytes.Clone(file)))))
+					})
 					if r.fetch(r.ctx, a); !is(r.err, blaze.ErrDamaged) || len(r.file) > 0 {
 						return
 					}
@@ -153,7 +157,9 @@ func storageAttacks() []attack {
 			if encrypted {
 				name = v.name + " in place of an encrypted file"
 			}
-			all = append(all, serves(name, refusedFile, encrypted, func(_ *run, p *peer, _ []byte) { _ = p.say(v.text) }))
+			all = append(all, serves(name, refusedFile, encrypted, func(_ *run, p *peer, _ []byte) {
+				_ = p.say(v.text)
+			}))
 		}
 	}
 	return append(append(append(all, bodyAttacks()...), urlAttacks()...), uploadAttacks()...)
@@ -183,18 +189,25 @@ func bodyAttacks() []attack {
 		serves("206 and all of an encrypted file", refusedFile, true, func(_ *run, p *peer, f []byte) {
 			_ = p.say(response("206 Partial Content", "Content-Range: bytes 0-999/1000\r\n", string(f)))
 		}),
-		serves("203 and all of a plain file", refusedFile, false, func(_ *run, p *peer, f []byte) { _ = p.say(response("203 Other", "", string(f))) }),
+		serves("203 and all of a plain file", refusedFile, false, func(_ *run, p *peer, f []byte) {
+			_ = p.say(response("203 Other", "", string(f)))
+		}),
 		serves("an encrypted file that breaks off", refusedFile, true, func(_ *run, p *peer, f []byte) {
 			_ = p.say(head + "Content-Length: " + "100000\r\n\r\n" + string(f[:500]))
 		}),
 		serves("a plain file that breaks off", broken, false, func(_ *run, p *peer, f []byte) {
 			_ = p.say(head + "Content-Length: 1000\r\n\r\n" + string(f[:500]))
 		}),
-		serves("a plain file that is too short", broken, false, func(_ *run, p *peer, f []byte) { _ = p.say(response("200 OK", "", string(f[1:]))) }),
-		serves("a plain file that is too long", broken, false, func(_ *run, p *peer, f []byte) { _ = p.say(response("200 OK", "", string(f)+"!")) }),
-		serves("gzip of an encrypted file, as it was not asked for", refusedFile, true, func(_ *run, p *peer, f []byte) {
-			_ = p.say(response("200 OK", "Content-Encoding: gzip\r\n", string(gz(string(f)))))
+		serves("a plain file that is too short", broken, false, func(_ *run, p *peer, f []byte) {
+			_ = p.say(response("200 OK", "", string(f[1:])))
 		}),
+		serves("a plain file that is too long", broken, false, func(_ *run, p *peer, f []byte) {
+			_ = p.say(response("200 OK", "", string(f)+"!"))
+		}),
+		serves("gzip of an encrypted file, as it was not asked for", refusedFile, true,
+			func(_ *run, p *peer, f []byte) {
+				_ = p.say(response("200 OK", "Content-Encoding: gzip\r\n", string(gz(string(f)))))
+			}),
 		serves("a bomb in place of a plain file", broken, false, func(_ *run, p *peer, _ []byte) {
 			_ = p.say(response("200 OK", "Content-Encoding: gzip\r\n", string(bomb(500))))
 		}),
@@ -329,8 +342,14 @@ func uploadAttacks() (all []attack) {
 		all = append(all, put(v.name, fails, func(_ *run, p *peer) { _ = p.say(v.text) }))
 	}
 	return append(all,
-		put("200, and a body that stalls", stored, func(_ *run, p *peer) { _ = p.say(head + "Content-Length: 10\r\n\r\n1"); <-closed(p) }),
-		put("200, and chunks that stall", stored, func(_ *run, p *peer) { _ = p.say(head + "Transfer-Encoding: chunked\r\n\r\n"); <-closed(p) }),
+		put("200, and a body that stalls", stored, func(_ *run, p *peer) {
+			_ = p.say(head + "Content-Length: 10\r\n\r\n1")
+			<-closed(p)
+		}),
+		put("200, and chunks that stall", stored, func(_ *run, p *peer) {
+			_ = p.say(head + "Transfer-Encoding: chunked\r\n\r\n")
+			<-closed(p)
+		}),
 		put("200, and a body without end", stored, func(r *run, p *peer) {
 			_ = p.say(head + "\r\n")
 			r.written = p.repeat(slices.Repeat([]byte("x"), 16*kib), 64*mib)
@@ -342,7 +361,9 @@ func uploadAttacks() (all []attack) {
 		attack{
 			name: "a place for a file without an id", outcome: fails,
 			arm: func(r *run) {
-				r.http = onPath("/attachments", func(p *peer) { _ = p.say(data(map[string]any{"upload_url": "http://localhost/files/x"})) })
+				r.http = onPath("/attachments", func(p *peer) {
+					_ = p.say(data(map[string]any{"upload_url": "http://localhost/files/x"}))
+				})
 			},
 			does: func(r *run) {
 				_, err := r.c.Upload(r.ctx, bytes.NewReader(plain), int64(len(plain)))

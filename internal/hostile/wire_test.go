@@ -33,27 +33,31 @@ func writes(name string, o outcome, bytes func() []byte) attack {
 	}
 }
 
-// large is an attack with bounds of its own.
+// bounded is an attack with bounds of its own on the heap and on what it allocates.
 func (a attack) bounded(heap, work int64) attack {
 	a.heap, a.work = heap, work
 	return a
 }
 
-// logging is an attack that may log more than most.
+// logging is an attack with bounds of its own on the log.
 func (a attack) logging(bytes, records int64) attack {
 	a.log, a.records = bytes, records
 	return a
 }
 
-// sized is the bytes of a value that may be computed.
+// of returns a function that returns b.
 func of(b []byte) func() []byte { return func() []byte { return b } }
 
 func wireAttacks() []attack {
 	good := gz(`{"id":"x","action":"X","data":{"a":"` + strings.Repeat("text ", 50) + `"}}`)
 	all := []attack{
 		// The bounds of a bomb are those of the wire: 8 MiB of a frame and 16 MiB of JSON, buffers doubled on the way.
-		writes("a bomb of 17 KB", lives, func() []byte { return encode(final|opBinary, bomb(17)) }).bounded(48*mib, 96*mib),
-		writes("a bomb that inflates to 7 GB", lives, func() []byte { return encode(final|opBinary, bomb(7000)) }).bounded(64*mib, 128*mib),
+		writes("a bomb of 17 KB", lives, func() []byte {
+			return encode(final|opBinary, bomb(17))
+		}).bounded(48*mib, 96*mib),
+		writes("a bomb that inflates to 7 GB", lives, func() []byte {
+			return encode(final|opBinary, bomb(7000))
+		}).bounded(64*mib, 128*mib),
 		writes("twenty bombs in one write", lives, func() []byte {
 			return bytes.Repeat(encode(final|opBinary, bomb(20)), 20)
 		}).bounded(96*mib, 900*mib).logging(smallLog, smallRecords),
@@ -64,7 +68,9 @@ func wireAttacks() []attack {
 			return encode(final|opBinary, make([]byte, 8*mib+1))
 		}).bounded(32*mib, 64*mib),
 		{
-			name: "a frame of 65 MiB", outcome: replaced, heap: 32 * mib, work: 64 * mib, bytes: func() []byte { return make([]byte, mib) },
+			name: "a frame of 65 MiB", outcome: replaced, heap: 32 * mib, work: 64 * mib, bytes: func() []byte {
+				return make([]byte, mib)
+			},
 			does: func(r *run) {
 				p := r.peer()
 				_ = p.write(header(final|opBinary, 65*mib))
@@ -72,7 +78,9 @@ func wireAttacks() []attack {
 			},
 		},
 		{
-			name: "a text frame of 60 MiB", outcome: lives, heap: 8 * mib, work: 16 * mib, bytes: func() []byte { return make([]byte, mib) },
+			name: "a text frame of 60 MiB", outcome: lives, heap: 8 * mib, work: 16 * mib, bytes: func() []byte {
+				return make([]byte, mib)
+			},
 			does: func(r *run) {
 				p := r.peer()
 				_ = p.write(header(final|opText, 60*mib))
@@ -81,18 +89,21 @@ func wireAttacks() []attack {
 		},
 		writes("a frame that claims 2^63-1 bytes", replaced, of(claim(1<<63-1))),
 		writes("a frame that claims 2^64-1 bytes", replaced, of(claim(1<<64-1))),
-		writes("a frame that claims 7 MiB and never comes", replaced, of(header(final|opBinary, 7*mib))).bounded(16*mib, 32*mib),
+		writes("a frame that claims 7 MiB and never comes", replaced,
+			of(header(final|opBinary, 7*mib))).bounded(16*mib, 32*mib),
 		fragments("fragments without end, one byte a second", []byte{0}, time.Second, nil),
 		fragments("fragments without end, with pings between", []byte{0}, 10*time.Second, encode(final|opPing, nil)),
 		fragments("fragments without end, with pongs between", []byte{0}, 10*time.Second, encode(final|opPong, nil)),
 		fragments("empty fragments without end", nil, time.Second, nil),
-		fragments("fragments of 16 KB without end, one a minute", make([]byte, 16*kib), 59*time.Second, encode(final|opPong, nil)),
+		fragments("fragments of 16 KB without end, one a minute", make([]byte, 16*kib), 59*time.Second,
+			encode(final|opPong, nil)),
 		fragments("fragments of 20 KB without end, six a minute", make([]byte, 20*kib), 10*time.Second, nil),
 		writes("a million empty fragments at once", usable, func() []byte {
 			return append(encode(opBinary, nil), bytes.Repeat(encode(opContinuation, nil), 1_000_000)...)
 		}),
 		writes("a ping in the middle of a message", lives, func() []byte {
-			return bytes.Join([][]byte{encode(opBinary, good[:9]), encode(final|opPing, []byte("x")), encode(final|opContinuation, good[9:])}, nil)
+			return bytes.Join([][]byte{encode(opBinary, good[:9]), encode(final|opPing, []byte("x")),
+				encode(final|opContinuation, good[9:])}, nil)
 		}),
 		writes("a message of a fragment for each byte", lives, func() []byte {
 			b := encode(opBinary, good[:1])
@@ -101,8 +112,12 @@ func wireAttacks() []attack {
 			}
 			return append(b, encode(final|opContinuation, good[len(good)-1:])...)
 		}),
-		writes("300,000 pings", lives, func() []byte { return bytes.Repeat(encode(final|opPing, []byte("are you there")), 300_000) }),
-		writes("300,000 pongs that nobody asked for", lives, func() []byte { return bytes.Repeat(encode(final|opPong, []byte("here")), 300_000) }),
+		writes("300,000 pings", lives, func() []byte {
+			return bytes.Repeat(encode(final|opPing, []byte("are you there")), 300_000)
+		}),
+		writes("300,000 pongs that nobody asked for", lives, func() []byte {
+			return bytes.Repeat(encode(final|opPong, []byte("here")), 300_000)
+		}),
 		{
 			name: "pings, and nothing is read any more", outcome: replaced,
 			arm: func(r *run) {
@@ -139,7 +154,8 @@ func wireAttacks() []attack {
 		{"close code 0", closing(0, "")},
 		{"close code 65535", closing(65535, "bye")},
 		{"a close text of escape sequences", closing(4000, "\x1b[2J\x1b]0;owned\x07\r\nlevel=ERROR msg=fake")},
-		{"a close frame, and messages behind it", append(closing(1000, ""), bytes.Repeat(encode(final|opBinary, good), 1000)...)},
+		{"a close frame, and messages behind it",
+			append(closing(1000, ""), bytes.Repeat(encode(final|opBinary, good), 1000)...)},
 		{"10,000 close frames", bytes.Repeat(closing(1001, "going away"), 10_000)},
 	} {
 		all = append(all, writes(v.name, replaced, of(v.bytes)))

@@ -156,8 +156,10 @@ func storageAt(url string) func(p *peer, body []byte) bool {
 	return func(p *peer, _ []byte) bool {
 		switch path := p.req.URL.Path; {
 		case strings.HasPrefix(path, "/attachments"):
-			return p.say(data(map[string]any{"attachment_id": newID("file"), "upload_url": url,
-				"view_url": url})) == nil
+			return p.say(data(map[string]any{
+				"attachment_id": newID("file"), "upload_url": url,
+				"view_url": url,
+			})) == nil
 		case strings.HasPrefix(path, "/files/") && p.req.Method == "GET":
 			return p.say(response("200 OK", "", string(plain))) == nil
 		}

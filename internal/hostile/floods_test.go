@@ -46,7 +46,8 @@ func pours(messages int) func(r *run) {
 
 // handled is the outcome of a flood that fits.
 func handled(messages int) outcome {
-	return outcome{text: fmt.Sprintf("all %d messages are handled once, and acknowledged", messages),
+	return outcome{
+		text: fmt.Sprintf("all %d messages are handled once, and acknowledged", messages),
 		check: func(r *run) {
 			lives.check(r)
 			r.lock.Lock()
@@ -54,7 +55,8 @@ func handled(messages int) outcome {
 			if n := len(r.got); n != messages+1 { // and the one after the attack
 				r.t.Errorf("%d messages were handled", n)
 			}
-		}}
+		},
+	}
 }
 
 // steady is the outcome of a flood in which the log is what counts.
@@ -113,7 +115,8 @@ func receiptFlood() attack {
 	const n = 200_000
 	return attack{
 		name: "200,000 receipts, and OnReceipt is slow", heap: 48 * mib, work: 400 * mib,
-		outcome: outcome{text: "each receipt is handed on or counted as dropped, and the log says that some were",
+		outcome: outcome{
+			text: "each receipt is handed on or counted as dropped, and the log says that some were",
 			check: func(r *run) {
 				dropped := r.c.Stats().ReceiptsDropped
 				if got := uint64(r.number) + dropped; got != n {
@@ -122,7 +125,8 @@ func receiptFlood() attack {
 				if dropped > 0 && r.book.has("receipt") == 0 {
 					r.t.Errorf("the log does not say that receipts were lost")
 				}
-			}},
+			},
+		},
 		bytes: func() []byte {
 			var b bytes.Buffer
 			for i := range n {

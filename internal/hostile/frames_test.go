@@ -104,12 +104,14 @@ func oddIDAttacks() (all []attack) {
 			name:    v.name,
 			handler: always(fmt.Errorf("no: %w", blaze.ErrDrop)),
 			does:    func(r *run) { r.deliver(v.id, stored(payload)) },
-			outcome: outcome{text: "the message is acknowledged under its id, and its ids are escaped in the log",
+			outcome: outcome{
+				text: "the message is acknowledged under its id, and its ids are escaped in the log",
 				check: func(r *run) {
 					if r.ack(v.id) == "" {
 						r.t.Errorf("it is not acknowledged")
 					}
-				}},
+				},
+			},
 		})
 	}
 	return all
@@ -133,7 +135,8 @@ func refusalAttacks() []attack {
 		_, err := r.c.Send(r.ctx, r.c.ToUser(alice, blaze.Text("hello")))
 		r.fails(err)
 	}
-	bounded := outcome{text: "the error is *Error, with at most 200 printable characters of the server's",
+	bounded := outcome{
+		text: "the error is *Error, with at most 200 printable characters of the server's",
 		check: func(r *run) {
 			var refused *blaze.Error
 			if !errors.As(r.err, &refused) {
@@ -146,7 +149,8 @@ func refusalAttacks() []attack {
 			if len(refused.Extra) > 4*kib {
 				r.t.Errorf("%d bytes of details", len(refused.Extra))
 			}
-		}}
+		},
+	}
 	asked := outcome{text: "the session is asked about over HTTP, and the next link works", check: func(r *run) {
 		replaced.check(r)
 		if len(r.called("/me")) == 0 {
@@ -154,24 +158,40 @@ func refusalAttacks() []attack {
 		}
 	}}
 	return []attack{
-		{name: "a refusal with a description of 100 KB", outcome: bounded, does: send,
-			arm: refusing(`{"status":202,"code":403,"description":"` + strings.Repeat("no ", huge/3) + `"}`)},
-		{name: "a refusal of escape sequences", outcome: bounded, does: send,
-			arm: refusing(`{"status":202,"code":403,"description":"\u001b[2J\r\nlevel=ERROR\u202e"}`)},
-		{name: "a refusal with 100 KB of details", outcome: bounded, does: send,
-			arm: refusing(`{"status":202,"code":10002,"extra":{"field":"` + strings.Repeat("f", huge) + `"}}`)},
-		{name: "a refusal with details nested 9,000 times", outcome: bounded, does: send,
-			arm: refusing(`{"status":202,"code":10002,"extra":` + deep(9_000) + `}`)},
-		{name: "a refusal with a code of another kind",
+		{
+			name: "a refusal with a description of 100 KB", outcome: bounded, does: send,
+			arm: refusing(`{"status":202,"code":403,"description":"` + strings.Repeat("no ", huge/3) + `"}`),
+		},
+		{
+			name: "a refusal of escape sequences", outcome: bounded, does: send,
+			arm: refusing(`{"status":202,"code":403,"description":"\u001b[2J\r\nlevel=ERROR\u202e"}`),
+		},
+		{
+			name: "a refusal with 100 KB of details", outcome: bounded, does: send,
+			arm: refusing(`{"status":202,"code":10002,"extra":{"field":"` + strings.Repeat("f", huge) + `"}}`),
+		},
+		{
+			name: "a refusal with details nested 9,000 times", outcome: bounded, does: send,
+			arm: refusing(`{"status":202,"code":10002,"extra":` + deep(9_000) + `}`),
+		},
+		{
+			name:    "a refusal with a code of another kind",
 			outcome: failsWith("the error is *Error without a code, after SendAttempts", blaze.Code(0)), does: send,
-			arm: refusing(`{"code":"forbidden","status":[]}`)},
-		{name: "401 that may be a late reply", outcome: lives,
-			does: sayOnce(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":401}}`)},
-		{name: "401 without an id", outcome: asked,
+			arm: refusing(`{"code":"forbidden","status":[]}`),
+		},
+		{
+			name: "401 that may be a late reply", outcome: lives,
+			does: sayOnce(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":401}}`),
+		},
+		{
+			name: "401 without an id", outcome: asked,
 			does: sayOnce(`{"action":"ERROR","error":{"status":401,"code":401,"description":"` +
-				strings.Repeat("no", 5000) + `"}}`)},
-		{name: "401 under an action of its own", outcome: asked,
-			does: sayOnce(`{"id":"1","action":"DANCE","error":{"code":401}}`)},
+				strings.Repeat("no", 5000) + `"}}`),
+		},
+		{
+			name: "401 under an action of its own", outcome: asked,
+			does: sayOnce(`{"id":"1","action":"DANCE","error":{"code":401}}`),
+		},
 		{
 			name:    "10006 in a push",
 			does:    sayOnce(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":10006}}`),

@@ -170,7 +170,8 @@ func shapeAttacks(good string) (all []attack) {
 func paceAttacks(good string) []attack {
 	const mostTries = 5
 	within := func(most time.Duration, wanted ...error) outcome {
-		return outcome{text: fmt.Sprintf("the request ends within %v, after %d tries at most", most, mostTries),
+		return outcome{
+			text: fmt.Sprintf("the request ends within %v, after %d tries at most", most, mostTries),
 			check: func(r *run) {
 				if took := time.Duration(r.written); took > most {
 					r.t.Errorf("it took %v", took)
@@ -181,7 +182,8 @@ func paceAttacks(good string) []attack {
 				if n := len(r.called("/conversations")); n > mostTries+1 {
 					r.t.Errorf("%d tries", n)
 				}
-			}}
+			},
+		}
 	}
 	timed := func(name string, most time.Duration, text string, wanted ...error) attack {
 		a := respondsWith(name, within(most, wanted...), text)

@@ -92,14 +92,17 @@ func fills(name, category string, payload []byte, count int, handler func(r *run
 			}
 			return b.Bytes()
 		},
-		outcome: outcome{text: "at most 1.5 times InboxBytes are held, and all is acknowledged in the end", check: func(r *run) {
-			if r.written > mostInbox {
-				r.t.Errorf("%d bytes are held, and InboxBytes is %d", r.written, inboxBytes)
-			}
-			if !r.flooded(count) {
-				r.t.Errorf("not all messages are acknowledged")
-			}
-		}},
+		outcome: outcome{
+			text: "at most 1.5 times InboxBytes are held, and all is acknowledged in the end",
+			check: func(r *run) {
+				if r.written > mostInbox {
+					r.t.Errorf("%d bytes are held, and InboxBytes is %d", r.written, inboxBytes)
+				}
+				if !r.flooded(count) {
+					r.t.Errorf("not all messages are acknowledged")
+				}
+			},
+		},
 		arm: func(r *run) { r.gate = make(chan struct{}) },
 		does: func(r *run) {
 			frame := len(r.bytes) / count

@@ -29,9 +29,7 @@ func logFloods(n int) []attack {
 	}
 	all := []attack{
 		pour("a handler that fails 20,000 times", always(errors.New("no"))),
-		pour("a handler that fails 20,000 times, each time for another reason", numbered(func(text string) error {
-			return errors.New(text)
-		})),
+		pour("a handler that fails 20,000 times, each time for another reason", numbered(errors.New)),
 		pour("a handler that panics 20,000 times", func(*run) blaze.Handler {
 			return func(context.Context, *blaze.Message) error { panic("no") }
 		}),
@@ -88,12 +86,14 @@ func flapping(name string, log, records int64, reason func(i int) string) attack
 	return attack{
 		name: "each link is ended at once for a day, with " + name, heap: 48 * mib, work: 4096 * mib, log: log,
 		records: records,
-		outcome: outcome{text: "the links follow at growing distances, and the log has a few records a minute",
+		outcome: outcome{
+			text: "the links follow at growing distances, and the log has a few records a minute",
 			check: func(r *run) {
 				if n := r.links(); n > 20_000 {
 					r.t.Errorf("%d links in a day", n)
 				}
-			}},
+			},
+		},
 		arm: func(r *run) {
 			r.request = func(p *peer, f request) bool {
 				if f.Action != "LIST_PENDING_MESSAGES" || r.age() > day {

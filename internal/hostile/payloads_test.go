@@ -127,23 +127,33 @@ func payloadAttacks() (all []attack) {
 
 // objects are the categories whose payload is one object, each with what it needs.
 var objects = []struct{ category, good string }{
-	{"PLAIN_IMAGE",
-		`"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"","width":1024,"height":1024,"size":1024`},
+	{
+		"PLAIN_IMAGE",
+		`"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"","width":1024,"height":1024,"size":1024`,
+	},
 	{"PLAIN_DATA", `"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","size":1024,"name":"Share"`},
 	{"PLAIN_AUDIO", `"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","size":1024,"duration":60`},
-	{"PLAIN_VIDEO",
-		`"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","width":1,"height":1,"size":1024,"duration":1024`},
-	{"PLAIN_LIVE",
-		`"width":650,"height":366,"thumb_url":"https://mixin.one/logo.png","url":"https://mixin.one/live.m3u8"`},
+	{
+		"PLAIN_VIDEO",
+		`"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","width":1,"height":1,"size":1024,"duration":1024`,
+	},
+	{
+		"PLAIN_LIVE",
+		`"width":650,"height":366,"thumb_url":"https://mixin.one/logo.png","url":"https://mixin.one/live.m3u8"`,
+	},
 	{"PLAIN_LOCATION", `"longitude":126.5,"latitude":53.4`},
 	{"PLAIN_STICKER", `"sticker_id":"7d4c2a9e-1f38-4b6d-a5c0-e9f817263544"`},
 	{"PLAIN_CONTACT", `"user_id":"53bac64e-e1ff-408a-ad0e-aca20cdc68bd"`},
 	{"MESSAGE_RECALL", `"message_id":"2d1e7b3c-a4e5-4f68-9072-b3c4d5e6f708"`},
 	{"SYSTEM_CONVERSATION", `"action":"ADD","participant_id":"53bac64e-e1ff-408a-ad0e-aca20cdc68bd"`},
-	{"SYSTEM_ACCOUNT_SNAPSHOT",
-		`"type":"transfer","snapshot_id":"5a41ae6f-d718-429b-a3a5-e6f708192a3b","amount":"-10"`},
-	{"SYSTEM_SAFE_SNAPSHOT",
-		`"type":"snapshot","snapshot_id":"5a41ae6f-d718-429b-a3a5-e6f708192a3b","asset_id":"c6d0c728-2624-429b-8e0d-d9d19b6592fa"`},
+	{
+		"SYSTEM_ACCOUNT_SNAPSHOT",
+		`"type":"transfer","snapshot_id":"5a41ae6f-d718-429b-a3a5-e6f708192a3b","amount":"-10"`,
+	},
+	{
+		"SYSTEM_SAFE_SNAPSHOT",
+		`"type":"snapshot","snapshot_id":"5a41ae6f-d718-429b-a3a5-e6f708192a3b","amount":"1"`,
+	},
 }
 
 // fieldAttacks are objects with fields that are too many, too long or too deep. Each kind is for other categories in

@@ -27,7 +27,8 @@ var (
 			r.t.Errorf("%d uploads", n)
 		}
 	}}
-	noThumbnail = outcome{text: "the picture is not decoded: it has no thumbnail, or the error is InvalidError",
+	noThumbnail = outcome{
+		text: "the picture is not decoded: it has no thumbnail, or the error is InvalidError",
 		check: func(r *run) {
 			if r.err != nil && !is(r.err, blaze.ErrInvalid) {
 				r.t.Errorf("the error is %v", short(r.err))
@@ -35,7 +36,8 @@ var (
 			if r.number > 0 {
 				r.t.Errorf("there is a thumbnail")
 			}
-		}}
+		},
+	}
 	anyPicture = outcome{text: "the picture is uploaded, or the error is InvalidError", check: func(r *run) {
 		if r.err != nil && !is(r.err, blaze.ErrInvalid) {
 			r.t.Errorf("the error is %v", short(r.err))

@@ -41,8 +41,10 @@ func secretAttacks() (all []attack) {
 				text := form.of(token[max(0, len(token)-at.room):])
 				return text[:min(len(text), at.room)]
 			}
-			a := attack{name: fmt.Sprintf("the token, %s, in %s", form.name, strings.TrimSuffix(at.name, "*")),
-				outcome: silent}
+			a := attack{
+				name:    fmt.Sprintf("the token, %s, in %s", form.name, strings.TrimSuffix(at.name, "*")),
+				outcome: silent,
+			}
 			if at.arm != nil {
 				a.arm = func(r *run) { at.arm(r, echo) }
 			}

@@ -38,7 +38,6 @@ type server struct {
 	calls   []call
 	tokens  map[string]bool
 	files   map[string][]byte
-	stopped bool
 }
 
 // request is a frame of the client.

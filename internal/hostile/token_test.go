@@ -14,8 +14,10 @@ const (
 )
 
 // dated is the outcome of a server that lies about the time.
-var dated = outcome{text: "tokens are dated at most a day from this machine's clock, and live one hour",
-	check: checkDates}
+var dated = outcome{
+	text:  "tokens are dated at most a day from this machine's clock, and live one hour",
+	check: checkDates,
+}
 
 func checkDates(r *run) {
 	r.t.Helper()

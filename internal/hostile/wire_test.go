@@ -102,8 +102,10 @@ func wireAttacks() []attack {
 			return append(encode(opBinary, nil), bytes.Repeat(encode(opContinuation, nil), 1_000_000)...)
 		}),
 		writes("a ping in the middle of a message", lives, func() []byte {
-			return bytes.Join([][]byte{encode(opBinary, good[:9]), encode(final|opPing, []byte("x")),
-				encode(final|opContinuation, good[9:])}, nil)
+			return bytes.Join([][]byte{
+				encode(opBinary, good[:9]), encode(final|opPing, []byte("x")),
+				encode(final|opContinuation, good[9:]),
+			}, nil)
 		}),
 		writes("a message of a fragment for each byte", lives, func() []byte {
 			b := encode(opBinary, good[:1])
@@ -154,8 +156,10 @@ func wireAttacks() []attack {
 		{"close code 0", closing(0, "")},
 		{"close code 65535", closing(65535, "bye")},
 		{"a close text of escape sequences", closing(4000, "\x1b[2J\x1b]0;owned\x07\r\nlevel=ERROR msg=fake")},
-		{"a close frame, and messages behind it",
-			append(closing(1000, ""), bytes.Repeat(encode(final|opBinary, good), 1000)...)},
+		{
+			"a close frame, and messages behind it",
+			append(closing(1000, ""), bytes.Repeat(encode(final|opBinary, good), 1000)...),
+		},
 		{"10,000 close frames", bytes.Repeat(closing(1001, "going away"), 10_000)},
 	} {
 		all = append(all, writes(v.name, replaced, of(v.bytes)))

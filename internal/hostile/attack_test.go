@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"runtime"
 	"testing"
 	"testing/synctest"
 
@@ -119,6 +120,8 @@ func (a *attack) carryOut(t *testing.T) usage {
 		if a.does != nil {
 			a.does(r)
 		}
+		settle()
+		runtime.GC() // what is held now is measured even where little was allocated
 		r.finish()
 		a.outcome.check(r)
 		r.close()
@@ -130,6 +133,12 @@ func (a *attack) carryOut(t *testing.T) usage {
 	}
 	a.judge(t, used)
 	return used
+}
+
+// slowly is an attack that takes seconds.
+func (a attack) slowly() attack {
+	a.slow = true
+	return a
 }
 
 // judge compares what an attack took with its bounds. The race detector keeps more memory alive: twice as much may be

@@ -72,12 +72,12 @@ func floodAttacks() []attack {
 	}
 	all := []attack{
 		{
-			name: "20,000 messages of one user", bytes: flood(n, 1, "PLAIN_TEXT", hello), outcome: handled(n),
+			name: "20,000 messages of one user", slow: true, bytes: flood(n, 1, "PLAIN_TEXT", hello), outcome: handled(n),
 			does:    pours(n),
 			handler: slow, heap: 64 * mib, work: 256 * mib,
 		},
 		{
-			name: "20,000 messages, each of another user", bytes: flood(n, n, "PLAIN_TEXT", hello),
+			name: "20,000 messages, each of another user", slow: true, bytes: flood(n, n, "PLAIN_TEXT", hello),
 			outcome: handled(n), does: pours(n),
 			handler: slow, heap: 64 * mib, work: 256 * mib,
 		},
@@ -89,7 +89,7 @@ func floodAttacks() []attack {
 			does: pours(1),
 		},
 		{
-			name: "20,000 messages of the bot itself", outcome: steady, heap: 32 * mib, work: 128 * mib, does: pours(n),
+			name: "20,000 messages of the bot itself", slow: true, outcome: steady, heap: 32 * mib, work: 128 * mib, does: pours(n),
 			bytes: func() []byte {
 				var b bytes.Buffer
 				for i := range n {
@@ -99,7 +99,7 @@ func floodAttacks() []attack {
 			},
 		},
 		{
-			name: "20,000 notices about sessions", outcome: handled(n), heap: 64 * mib, work: 256 * mib, does: pours(n),
+			name: "20,000 notices about sessions", slow: true, outcome: handled(n), heap: 64 * mib, work: 256 * mib, does: pours(n),
 			bytes: flood(n, n, "SYSTEM_SESSION", func(i int) []byte {
 				return []byte(`{"action":"PROVISION","user_id":"` + newID(fmt.Sprint("user", i)) + `","session_id":"` +
 					newID("s") + `"}`)
@@ -114,7 +114,7 @@ func floodAttacks() []attack {
 func receiptFlood() attack {
 	const n = 200_000
 	return attack{
-		name: "200,000 receipts, and OnReceipt is slow", heap: 48 * mib, work: 400 * mib,
+		name: "200,000 receipts, and OnReceipt is slow", slow: true, heap: 48 * mib, work: 400 * mib,
 		outcome: outcome{
 			text: "each receipt is handed on or counted as dropped, and the log says that some were",
 			check: func(r *run) {

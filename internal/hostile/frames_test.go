@@ -41,10 +41,10 @@ func frameAttacks() []attack {
 				fmt.Fprintf(&b, `,"f%d":0`, i)
 			}
 			return b.String() + "}}"
-		}).bounded(64*mib, 128*mib),
+		}).bounded(64*mib, 128*mib).slowly(),
 		says("the same field a million times", lives,
 			text(`{"id":"1","action":"X","data":{"a":1`+strings.Repeat(`,"message_id":"x"`,
-				800_000)+`}}`)).bounded(64*mib, 128*mib),
+				800_000)+`}}`)).bounded(64*mib, 128*mib).slowly(),
 		says("a number of a million digits", lives,
 			text(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":"m","expire_in":`+strings.Repeat("9",
 				1_000_000)+`}}`)),

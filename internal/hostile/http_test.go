@@ -75,7 +75,7 @@ func respondsEndlessly(name, first, piece string, most int64) attack {
 		r.written = max(r.written, p.repeat([]byte(piece), 1<<28))
 		_ = p.conn.Close()
 	})
-	return a.bounded(32*mib, 256*mib)
+	return a.bounded(32*mib, 256*mib).slowly()
 }
 
 func httpAttacks() []attack {

@@ -22,7 +22,7 @@ func logFloods(n int) []attack {
 	}
 	pour := func(name string, handler func(*run) blaze.Handler) attack {
 		return attack{
-			name: name, handler: handler, config: once, outcome: steady, does: pours(n),
+			name: name, slow: true, handler: handler, config: once, outcome: steady, does: pours(n),
 			bytes: flood(n, 1000, "PLAIN_TEXT", hello),
 			heap:  96 * mib, work: 1500 * mib, log: 256 * kib, records: 400,
 		}
@@ -38,7 +38,7 @@ func logFloods(n int) []attack {
 		})),
 		pour("a handler that declines 20,000 times", always(blaze.ErrNotHandled)),
 		{
-			name: "a handler with an error of 10 MB", heap: 160 * mib, work: 2048 * mib, log: 64 * kib,
+			name: "a handler with an error of 10 MB", slow: true, heap: 160 * mib, work: 2048 * mib, log: 64 * kib,
 			outcome: steady, does: pours(20),
 			config: once, handler: always(errors.New(strings.Repeat("long ", 2*mib))),
 			bytes: flood(20, 20, "PLAIN_TEXT", hello),
@@ -84,7 +84,7 @@ func groupFlood() attack {
 func flapping(name string, log, records int64, reason func(i int) string) attack {
 	const day = 24 * time.Hour
 	return attack{
-		name: "each link is ended at once for a day, with " + name, heap: 48 * mib, work: 4096 * mib, log: log,
+		name: "each link is ended at once for a day, with " + name, slow: true, heap: 48 * mib, work: 4096 * mib, log: log,
 		records: records,
 		outcome: outcome{
 			text: "the links follow at growing distances, and the log has a few records a minute",

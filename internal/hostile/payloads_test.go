@@ -102,7 +102,7 @@ func payloadAttacks() (all []attack) {
 			tells("nulls in "+v.category, rawWithErr, v.category, in(list("null", userSized))),
 			tells("lists in lists in "+v.category, rawWithErr, v.category, in([]byte(deep(userSized/2)))),
 			tells("11 MB of zeros in "+v.category, rawWithErr, v.category, in(list("0", 11*mib))).bounded(160*mib,
-				400*mib),
+				400*mib).slowly(),
 		)
 	}
 	all = append(all,
@@ -253,7 +253,7 @@ func repeatedAttacks() []attack {
 		again("a transcript of empty objects, for a handler that fails", always(errors.New("no"))),
 		again("a transcript of empty objects, for a handler that panics", panicking),
 		{
-			name: "five frames of 11 MB of zeros", heap: 160 * mib, work: 1200 * mib, outcome: arrives,
+			name: "five frames of 11 MB of zeros", slow: true, heap: 160 * mib, work: 1200 * mib, outcome: arrives,
 			bytes: func() []byte { return packed(pushed(attackID, alice, "PLAIN_TRANSCRIPT", list("0", 11*mib))) },
 			does: func(r *run) {
 				p := r.peer()

@@ -150,7 +150,7 @@ func pictureAttacks() []attack {
 			},
 		},
 		{
-			name: "eight pictures at once", outcome: anyPicture, heap: 2 * decoding, work: 800 * mib,
+			name: "eight pictures at once", slow: true, outcome: anyPicture, heap: 2 * decoding, work: 800 * mib,
 			bytes: func() []byte { return jpegOf(4096, 2048, 50) },
 			does: func(r *run) {
 				var wg sync.WaitGroup

@@ -57,10 +57,10 @@ func wireAttacks() []attack {
 		}).bounded(48*mib, 96*mib),
 		writes("a bomb that inflates to 7 GB", lives, func() []byte {
 			return encode(final|opBinary, bomb(7000))
-		}).bounded(64*mib, 128*mib),
+		}).bounded(64*mib, 128*mib).slowly(),
 		writes("twenty bombs in one write", lives, func() []byte {
 			return bytes.Repeat(encode(final|opBinary, bomb(20)), 20)
-		}).bounded(96*mib, 900*mib).logging(smallLog, smallRecords),
+		}).bounded(96*mib, 900*mib).slowly().logging(smallLog, smallRecords),
 		writes("a bomb inside a string of JSON", lives, func() []byte {
 			return packed(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"` + strings.Repeat("A", 17*mib) + `"}}`)
 		}).bounded(48*mib, 96*mib),

@@ -1,6 +1,8 @@
 # Everything here needs Go and make. What else it needs is installed into ./bin, at the version given here.
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
+GOVULNCHECK_VERSION := v1.9.0
+GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 
 # Set RACE to nothing to test without the race detector, where there is no C compiler.
 RACE := -race
@@ -13,7 +15,7 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS) -mod=readonly)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## Run the echo bot against a server of its own; needs no keystore
@@ -35,6 +37,27 @@ test-386: ## Run the tests as they run on 32-bit machines; takes a few minutes
 	GOARCH=386 CGO_ENABLED=0 go vet ./...
 	@GOARCH=386 CGO_ENABLED=0 go test -count=1 ./internal/fifo >/dev/null || { echo "NOT RUN: no 386 programs here"; exit 0; }; \
 	set -x; LIVES=10 GOARCH=386 CGO_ENABLED=0 go test ./...
+
+# The oldest Go is the one that go.mod names. The go command fetches it as a module where it may.
+OLDEST := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
+
+.PHONY: test-oldest
+test-oldest: ## Run the tests with the oldest Go that the library builds with; takes a few minutes
+	@GOTOOLCHAIN=go$(OLDEST) go version || { echo "NOT RUN: go$(OLDEST) cannot be fetched here"; exit 0; }; \
+	set -ex; export LIVES=10 GOTOOLCHAIN=go$(OLDEST); go vet ./...; go test ./...
+
+# The other systems' code is at least compiled and looked through here.
+.PHONY: vet-others
+vet-others: ## Vet the code as it is built for Windows and macOS
+	for system in windows/amd64 darwin/arm64; do \
+		GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0 go vet ./... || exit 1; \
+	done
+
+TIME := 1m
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target, one after the other: make fuzz TIME=10m
+	.ci/fuzz $(TIME)
 
 # Without the race detector, which makes some of these tests do less: only so a connection breaks behind every byte. Of a
 # package in its own directory, go test shows what it has printed although it passed.
@@ -125,10 +148,25 @@ api: ## Write the public API into testdata/api: commit the difference with the c
 	go doc -all . >testdata/api/blaze.txt
 	go doc -all ./blazetest >testdata/api/blazetest.txt
 
+# The library: what users import, and the layers below it. Not counted are the examples, the server for tests, and what is only
+# there to test, measure and check: those are used by the tests and have few of their own.
+TOOLS := arch bench faultproxy faults gauge model mutants soak
+COVERED := . $(filter-out $(TOOLS:%=./internal/%),$(wildcard ./internal/*))
+FLOOR := 90
+
 .PHONY: cover
-cover: ## Show the test coverage; go tool cover -html=cover.out shows it by line
-	go test -coverpkg=./... -coverprofile=cover.out ./...
-	go tool cover -func=cover.out
+cover: ## Show how much of the library all tests together run, and fail where it is little; go tool cover -html=cover.out shows it by line
+	@mkdir -p bin
+	LIVES=10 go test -coverpkg="$$(echo $(COVERED) | tr ' ' ',')" -coverprofile=cover.out ./... >bin/cover.txt 2>&1 || \
+		{ cat bin/cover.txt; exit 1; }
+	@awk -v floor=$(FLOOR) -f .ci/cover.awk cover.out
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## Look for known faults of the dependencies, where Go's vulnerability database can be reached
+	@$(GOVULNCHECK) ./... >bin/vuln.txt 2>&1; status=$$?; cat bin/vuln.txt; \
+	! grep -q 'govulncheck: fetching vulnerabilities' bin/vuln.txt || \
+		{ echo "NOT CHECKED: the vulnerability database cannot be reached here"; exit 0; }; \
+	exit $$status
 
 .PHONY: clean
 clean: ## Remove what this Makefile made
@@ -153,3 +191,10 @@ $(GOLANGCI_LINT):
 	GOBIN="$(CURDIR)/bin/new" GOFLAGS=-mod=readonly go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	@rm -f bin/golangci-lint-*
 	@mv bin/new/golangci-lint $@ && rmdir bin/new
+
+$(GOVULNCHECK):
+	@echo "Building govulncheck $(GOVULNCHECK_VERSION), once."
+	@rm -rf bin/new-vuln && mkdir -p bin/new-vuln
+	GOBIN="$(CURDIR)/bin/new-vuln" GOFLAGS=-mod=readonly go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	@rm -f bin/govulncheck-*
+	@mv bin/new-vuln/govulncheck $@ && rmdir bin/new-vuln

@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/mixin-blaze/blaze/internal/lenient"
+	"github.com/mixin-blaze/blaze/internal/address"
 	"github.com/mixin-blaze/blaze/internal/rest"
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
@@ -23,8 +23,9 @@ const sniffed = 512
 // It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is
 // stored then. An *[Error] is a refusal, of the service or of its storage (403: the address for the upload has
 // expired); a file cannot be written twice from one reader, so after any error call Upload again with a new one.
-// Anything else is [ErrNoAnswer], the error of r, or that of ctx. Only ctx limits the time. After Upload has returned,
-// r is left alone, but for a Read that blocked when ctx ended.
+// Anything else is [ErrNoAnswer], the error of r, or that of ctx. Only ctx limits the time; the body of the storage's
+// answer is not waited for. A storage at an address that is not public is [ErrNoAnswer], see
+// Config.AllowPrivateStorage. After Upload has returned, r is left alone, but for a Read that blocked when ctx ended.
 //
 // Source: POST /attachments of the service's HTTP API.
 func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
@@ -69,11 +70,8 @@ func (c *Client) upload(ctx context.Context, r io.Reader, size int64, store func
 	return a, nil
 }
 
-// maxUpload keeps sizes far from where their sums would overflow.
-const maxUpload = 1 << 50
-
 func checkSize(size int64) error {
-	if size < 0 || size > maxUpload {
+	if size < 0 || size > mostBytes {
 		return invalid("size", "must be the number of bytes in the reader, and not %d", size)
 	}
 	return nil
@@ -107,92 +105,23 @@ func typeOf(head []byte) string {
 	return kind
 }
 
-// place is where a file goes, or is.
-type place struct {
-	ID     lenient.String `json:"attachment_id"`
-	Upload lenient.String `json:"upload_url"` // of a file to come
-	View   lenient.String `json:"view_url"`   // of one that is there
-}
-
 // store uploads a file and returns its id.
 func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string, err error) {
 	var p place
 	if err := c.rest.Do(ctx, "POST", "/attachments", nil, &p); err != nil {
 		return "", httpError(err)
 	}
-	id, ok := canonicalUUID(string(p.ID))
-	if !ok {
-		return "", fmt.Errorf("%w: POST /attachments: an answer without the id of an attachment", ErrNoAnswer)
-	}
-	err = c.rest.Put(ctx, string(p.Upload), r, size)
+	err = c.rest.Put(ctx, p.upload, r, size)
 	if errors.Is(err, rest.ErrShort) || errors.Is(err, rest.ErrLong) {
 		return "", invalid("size", "is not the number of bytes in the reader: nothing was stored")
 	}
-	return id, httpError(err)
+	return p.id, fileError(err)
 }
 
-// Download opens the file of a message that was received, or of an Upload. It streams. A file that is shorter or longer
-// than Size, where that is known, and one that does not fit Digest and Key, if there are any, is the error of the last
-// Read, in place of [io.EOF]: what was read before is not proven, and must not be used when such an error comes. Errors
-// of Read are [ErrDamaged]. The caller closes it.
-//
-// It works before, during and without Run. An *[Error] with [CodeNotFound] means that the file is gone: the service
-// keeps files for some time only.
-func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, error) {
-	id, ok := canonicalUUID(a.ID)
-	switch {
-	case !ok:
-		return nil, invalid("Attachment.ID", "is not a UUID")
-	case (len(a.Key) == 0) != (len(a.Digest) == 0):
-		return nil, invalid("Attachment.Key", "Key and Digest come together, or not at all")
+// fileError makes a Client's error of one of the storage.
+func fileError(err error) error {
+	if errors.As(err, new(*address.Error)) {
+		return fmt.Errorf("%w: set Config.AllowPrivateStorage if it is meant", httpError(err))
 	}
-	var p place
-	if err := c.rest.Do(ctx, "GET", "/attachments/"+id, nil, &p); err != nil {
-		return nil, httpError(err)
-	}
-	body, err := c.rest.Get(ctx, string(p.View))
-	if err != nil {
-		return nil, httpError(err)
-	}
-	d := &download{Closer: body, r: body, size: a.Size}
-	if len(a.Key) > 0 {
-		dec, err := seal.NewDecrypter(body, a.Key, a.Digest)
-		if err != nil {
-			_ = body.Close()
-			return nil, invalid("Attachment.Key", "%v", err)
-		}
-		d.r = dec
-	}
-	return d, nil
-}
-
-// download checks the size of what is read, and says in the Client's words what else is wrong.
-type download struct {
-	io.Closer
-	r    io.Reader
-	size int64 // 0: not known
-	read int64
-	err  error
-}
-
-// Read implements [io.Reader].
-func (d *download) Read(p []byte) (int, error) {
-	if d.err != nil {
-		return 0, d.err
-	}
-	n, err := d.r.Read(p)
-	d.read += int64(n)
-	switch {
-	case d.size > 0 && d.read > d.size:
-		err = fmt.Errorf("%w: it has more than %d bytes", ErrDamaged, d.size)
-		n = 0
-	case errors.Is(err, io.EOF) && d.size > 0 && d.read < d.size:
-		err = fmt.Errorf("%w: it has %d of %d bytes", ErrDamaged, d.read, d.size)
-	case errors.Is(err, seal.ErrDigest), errors.Is(err, seal.ErrMAC), errors.Is(err, seal.ErrDamaged):
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
-	case err != nil && !errors.Is(err, io.EOF):
-		err = fmt.Errorf("blaze: the download broke off: %w", err)
-	}
-	d.err = err
-	return n, err
+	return httpError(err)
 }

@@ -1,13 +1,20 @@
 package blaze_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -58,7 +65,7 @@ func TestFiveGigabytes(t *testing.T) {
 		size = 2e8
 	}
 	s := new(storage)
-	c := onLoopback(t, s)
+	c := onLoopback(t, s, large)
 	before := gauge.Heap()
 	watch := gauge.WatchHeap(5 * time.Millisecond)
 	a, err := c.Upload(t.Context(), io.LimitReader(zeros{}, size), size)
@@ -70,6 +77,78 @@ func TestFiveGigabytes(t *testing.T) {
 	assert.Less(t, peak, before+32<<20)
 }
 
+// sealer encrypts files of zeros as the service's apps do: IV, AES-256-CBC with PKCS #7, HMAC-SHA256 over both.
+type sealer struct{ key [64]byte }
+
+// write writes an encrypted file of size bytes, a multiple of 16, to w.
+func (s *sealer) write(w io.Writer, size int64) error {
+	block, err := aes.NewCipher(s.key[:32])
+	if err != nil {
+		return err
+	}
+	mac := hmac.New(sha256.New, s.key[32:])
+	both := io.MultiWriter(w, mac)
+	if _, err := both.Write(make([]byte, 16)); err != nil {
+		return err
+	}
+	cbc := cipher.NewCBCEncrypter(block, make([]byte, 16))
+	buf := make([]byte, 64<<10)
+	for left := size; left > 0 && err == nil; left -= int64(len(buf)) {
+		buf = buf[:min(left, int64(len(buf)))]
+		clear(buf)
+		cbc.CryptBlocks(buf, buf)
+		_, err = both.Write(buf)
+	}
+	if err != nil {
+		return err
+	}
+	last := bytes.Repeat([]byte{16}, 16)
+	cbc.CryptBlocks(last, last)
+	if _, err := both.Write(last); err != nil {
+		return err
+	}
+	_, err = w.Write(mac.Sum(nil))
+	return err
+}
+
+// An encrypted file of 5 GiB is verified as a whole, on the disk, before its first byte is there, and takes no more
+// memory either.
+func TestFiveGigabytesEncrypted(t *testing.T) {
+	size := int64(5 << 30)
+	if raced || strconv.IntSize == 32 {
+		size = 2e8
+	}
+	var seal sealer
+	digest := sha256.New()
+	require.NoError(t, seal.write(digest, size))
+	dir := t.TempDir()
+	c := onLoopback(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/file" {
+			w.Header().Set("Content-Length", strconv.FormatInt(16+size+16+32, 10))
+			_ = seal.write(w, size) // the client has gone
+			return
+		}
+		_, _ = fmt.Fprintf(w, `{"data":{"attachment_id":%q,"view_url":%q}}`, userA, "http://"+r.Host+"/file")
+	}), func(cfg *blaze.Config) { large(cfg); cfg.TempDir = dir })
+	a := blaze.Attachment{ID: userA, Size: size, Key: seal.key[:], Digest: digest.Sum(nil)}
+
+	before := gauge.Heap()
+	watch := gauge.WatchHeap(5 * time.Millisecond)
+	r, err := c.Download(t.Context(), a)
+	if errors.Is(err, syscall.ENOSPC) {
+		t.Skip("no room for the file: ", err)
+	}
+	require.NoError(t, err)
+	n, err := io.Copy(io.Discard, r)
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	assert.Equal(t, size, n)
+	peak := watch.Stop()
+	t.Logf("%d MiB of heap at most", (peak-min(peak, before))>>20)
+	assert.Less(t, peak, before+16<<20)
+	assert.Empty(t, namesIn(t, dir))
+}
+
 // An encrypted one takes no more. (The file itself is kept by the server in the same process, so it is small.)
 func TestAnEncryptedFileStreams(t *testing.T) {
 	size := int64(200 << 20)
@@ -77,7 +156,7 @@ func TestAnEncryptedFileStreams(t *testing.T) {
 		size /= 10
 	}
 	s := new(storage)
-	c := onLoopback(t, s)
+	c := onLoopback(t, s, nil)
 	before := gauge.Heap()
 	watch := gauge.WatchHeap(5 * time.Millisecond)
 	_, err := c.UploadEncrypted(t.Context(), io.LimitReader(zeros{}, size), size)
@@ -93,11 +172,14 @@ func TestAnEncryptedFileStreams(t *testing.T) {
 	assert.Less(t, watch.Stop(), before+32<<20)
 }
 
-func onLoopback(t *testing.T, h http.Handler) *blaze.Client {
+// large lets a client download what these tests have.
+func large(cfg *blaze.Config) { cfg.MaxDownload = 6 << 30 }
+
+func onLoopback(t *testing.T, h http.Handler, edit func(*blaze.Config)) *blaze.Client {
 	t.Helper()
 	ts := httptest.NewServer(h)
 	t.Cleanup(ts.Close)
-	return newClient(t, keyOf(botID), blaze.Config{API: ts.URL}, nil)
+	return newClient(t, keyOf(botID), blaze.Config{API: ts.URL}, edit)
 }
 
 func readAll(t *testing.T, c *blaze.Client, a blaze.Attachment) int64 {

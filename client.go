@@ -3,6 +3,7 @@ package blaze
 import (
 	"context"
 	"fmt"
+	"net/http"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/engine"
@@ -37,14 +38,10 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	}
 	config.guardUserCode(cfg)
 	appID, _ := canonicalUUID(key.AppID) // newSigner has checked it
-	c := &Client{cfg: config, appID: appID, signer: signer, closeIdle: func() {}}
-	if config.HTTPClient == nil {
-		own := newHTTPClient(config.DialContext, config.TLSClientConfig, config.Proxy, config.UserAgent)
-		c.cfg.HTTPClient, c.closeIdle = own, own.CloseIdleConnections
-	} else if t, ok := config.HTTPClient.Transport.(guardedTransport); ok {
-		c.closeIdle = t.closeIdle
-	}
-	c.rest = newRest(&c.cfg, signer, c.refused)
+	c := &Client{cfg: config, appID: appID, signer: signer}
+	var files *http.Client
+	c.cfg.HTTPClient, files, c.closeIdle = config.httpClients(cfg == nil || cfg.DialContext == nil)
+	c.rest = newRest(&c.cfg, files, signer, c.refused)
 	c.sessions = newSessionDirectory(mostSessions, fetchSessions(c.rest))
 	c.observer = newObserver(config.Logger, config.Trace)
 	c.deliverer = &deliverer{cfg: &c.cfg, appID: appID, signer: signer, sessions: c.sessions, observer: c.observer}
@@ -61,7 +58,8 @@ func (c *Client) engineConfig() engine.Config {
 		AckStatus: string(c.cfg.AckStatus), AckBatch: c.cfg.AckBatch,
 		SendAttempts: c.cfg.SendAttempts, ReplyTimeout: c.cfg.ReplyTimeout, Drain: c.cfg.Drain,
 		Reconnect: reconnectWait, Rest: refusalWait, Transient: transient, Probe: c.probe,
-		Receipts: c.cfg.OnReceipt != nil, ManualAcks: c.cfg.Ack == AckManual, TraceFrames: c.observer.tracesFrames(),
+		Receipts: c.cfg.OnReceipt != nil, ManualAcks: c.cfg.Ack == AckManual, EarlyAcks: c.cfg.Ack == AckReceived,
+		TraceFrames: c.observer.tracesFrames(),
 	}
 }
 
@@ -83,6 +81,7 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	}
 	c.deliverer.handler = h
 	c.observer.began(ctx)
+	c.warnOfTLS()
 	since := sinceEnd(ctx)
 	err := c.engine.Run(ctx, h != nil)
 	c.closeIdle()

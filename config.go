@@ -32,19 +32,38 @@ type Config struct {
 	UserAgent string
 	// DialContext makes the network connections. It must return when its context ends: the Client makes no other
 	// connection meanwhile, and Run waits a second for it at its end. A panic in it, in Proxy or in a callback of
-	// TLSClientConfig is an error of that connection. Zero means that of a [net.Dialer].
+	// TLSClientConfig is an error of that connection. The addresses of files are not checked after it has resolved them:
+	// see AllowPrivateStorage. Zero means that of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLSClientConfig is used for wss:// and https://, and for proxies of https://. Zero means the system's roots and
 	// TLS 1.2 or later. NextProtos is not used: the Client speaks HTTP/1.1 only.
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
-	// that the proxy caused names it. Zero means [http.ProxyFromEnvironment].
+	// that the proxy caused names it by its host. A proxy for a loopback host that is reached without TLS is refused: it
+	// would see the token. The proxy resolves the hosts of files itself, and what it connects to is not checked: see
+	// AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. So is its Transport where it
 	// is an [http.Transport], so that a panic in its hooks is an error of the request. Zero means a client with the
 	// same dialer, TLS and proxy as the websocket, whose idle connections are closed after five seconds. The idle
-	// connections of either are closed by CloseIdleConnections and when Run ends.
+	// connections of either are closed by CloseIdleConnections and when Run ends. What an HTTPClient connects to is not
+	// checked: see AllowPrivateStorage.
 	HTTPClient *http.Client
+	// MaxDownload is how many bytes a file may have that Download, DownloadFile or Reupload fetches. A larger
+	// Attachment.Size is an [InvalidError] before anything is requested, and so is a larger file once it is known to be
+	// larger. Zero means 1 GiB (1 << 30).
+	MaxDownload int64
+	// TempDir is where Download and Reupload keep the encrypted form of files of more than 4 MiB until they are closed,
+	// in files that only this user can read (0600). Where the system allows it, they have no name, and so take no space
+	// after a crash; Windows does not. Zero means [os.TempDir].
+	TempDir string
+	// AllowPrivateStorage accepts files at addresses that are not public. By default the service and its storage cannot
+	// make this machine connect to itself or to its private network: an address of a file whose host is a loopback,
+	// link-local, private, shared (100.64.0.0/10), unspecified or multicast IP address, or "localhost", is refused, and
+	// so are unusual forms of an IP address, such as 127.1. A host name is checked by the address that is connected to,
+	// but only for connections that the Client itself makes: not by DialContext, HTTPClient or a proxy. Set it for a
+	// storage on a private network. Where the API is on a loopback address, it makes no difference.
+	AllowPrivateStorage bool
 	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, a handler or
 	// OnReceipt that has been running for over a minute (once, counted in Stats.SlowHandlers), first decline of a
 	// category, a request that has waited 5 s because Run was not called, and once a minute that conversations wait for
@@ -52,9 +71,13 @@ type Config struct {
 	// refuses; and Warn for what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. The Client
 	// logs no secret and no message body; errors and panics of handlers are logged as they are.
 	//
-	// Of warnings that are equal, but for the message they are about, the first is logged, and then one a minute with
-	// their number as "repeated". The stack of a panic is an attribute "stack", logged once for each place in the code,
-	// of 100 places. Records carry the values of Run's context.
+	// Of warnings that are equal, but for the message they are about, the first is logged, then one with their number as
+	// "repeated" after a second, and then one a minute. At most 256 kinds are told apart; of further ones, those with the
+	// same text count as equal. Of records that matter each, such as a message that was dropped or a connection that was
+	// made, the first 60 with the same text are logged before that, and again after a minute without any. An error has
+	// at most 2,000 bytes. The stack of a panic is an attribute "stack" of at most 8 KiB, logged once for each place in
+	// the code, of 100 places. Ids and other texts of a peer are on one line, and short. Records carry the values of
+	// Run's context.
 	//
 	// Records are queued and handled in order, one at a time, with the time of their event. So a Logger may block, and
 	// it may send with this Client. At most 1,024 records and hooks wait: what finds no room is lost and counted in
@@ -65,7 +88,10 @@ type Config struct {
 	// Workers is how many conversations are handled at once. Zero means 16. The goroutines exist only while there is
 	// work.
 	Workers int
-	// InboxBytes bounds the messages held, each its data plus 512 bytes. Zero means 64 MiB. One message of more than
+	// InboxBytes bounds the messages held, each its data plus 512 bytes, and plus 160 with AckReceived. Zero means 64
+	// MiB. What handlers of messages with more than 16 KiB of data hold beside that is bounded, too: such messages are
+	// handled at once up to an eighth of InboxBytes together, or one alone. A handler that keeps a Message keeps memory
+	// of its own. One message of more than
 	// half of InboxBytes, even of more than all of it, is taken as soon as half is free. Where a message does not fit,
 	// the conversation that holds most gives way: its newest messages stay on the server, unacknowledged. If that is not
 	// enough, messages that failed and wait for another attempt give way, except those acknowledged before. All come
@@ -100,9 +126,11 @@ type Config struct {
 	// Ledger remembers which messages were handled. Zero means one in memory of the last 100,000 ids, grown as needed.
 	Ledger Ledger
 	// OnReceipt is called when a recipient's client got or read one of our messages: once for each receipt, one at a
-	// time, in order, beside the handlers. A panic is logged, and the receipt is not tried again. Up to 1,024
-	// receipts wait for it; further ones are lost, and counted in Stats.ReceiptsDropped. The service pushes receipts
-	// to clients that ask for messages, so with a nil Handler there are none. Zero means that receipts are ignored.
+	// time, in order, beside the handlers. A panic is logged, and the receipt is not tried again. Up to 16,384 receipts
+	// wait for it; further ones are lost, logged, and counted in Stats.ReceiptsDropped. Each recipient of a broadcast
+	// makes two receipts, delivered and read: a slow OnReceipt hands them to a queue of its own. The service pushes
+	// receipts to clients that ask for messages, so with a nil Handler there are none. Zero means that receipts are
+	// ignored.
 	OnReceipt func(Receipt)
 }
 
@@ -150,6 +178,8 @@ const (
 	defaultSendAttempts    = 5
 	defaultReplyTimeout    = 20 * time.Second
 	defaultDrain           = 5 * time.Second
+	defaultMaxDownload     = 1 << 30
+	mostBytes              = 1 << 50 // of a file: its sums are far from an overflow
 	ledgerLen              = 100_000
 )
 
@@ -173,7 +203,7 @@ func (c *Config) withDefaults() (Config, error) {
 	}
 	out.TLSClientConfig = http1(out.TLSClientConfig)
 	if out.Proxy == nil {
-		out.Proxy = http.ProxyFromEnvironment
+		out.Proxy = careful(http.ProxyFromEnvironment)
 	}
 	if out.API != "" {
 		if err := checkAPI(out.API); err != nil {
@@ -209,6 +239,8 @@ func (c *Config) numbers() error {
 	orDefault(&c.SendAttempts, defaultSendAttempts)
 	orDefault(&c.ReplyTimeout, defaultReplyTimeout)
 	orDefault(&c.Drain, defaultDrain)
+	orDefault(&c.MaxDownload, defaultMaxDownload)
+	c.MaxDownload = min(c.MaxDownload, mostBytes)
 	switch {
 	case c.Workers < 0:
 		return invalid("Config.Workers", "must not be negative")
@@ -218,6 +250,8 @@ func (c *Config) numbers() error {
 		return invalid("Config.OutboxLen", "must not be negative")
 	case c.AckBatch < 0 || c.AckBatch > maxAckBatch:
 		return invalid("Config.AckBatch", "must be between 1 and %d", maxAckBatch)
+	case c.MaxDownload < 0:
+		return invalid("Config.MaxDownload", "must not be negative")
 	case c.Ack < AckHandled || c.Ack > AckManual:
 		return invalid("Config.Ack", "unknown mode %d", c.Ack)
 	case c.AckStatus != StatusRead && c.AckStatus != StatusDelivered:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/engine"
@@ -26,11 +27,13 @@ type deliverer struct {
 
 // Handle implements [engine.Owner].
 func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int, note any) {
-	m := v.message(d, attempt, note) // before user code, which may end this goroutine
 	//mutant:ledger-known
 	if attempt > 1 {
-		v.handle(ctx, d, m, attempt)
+		v.handle(ctx, d, attempt, note)
 		return
+	}
+	if d.Category == string(CategorySystemSession) {
+		v.sessions.changed(d.Data) // also where another process with this Ledger handled it
 	}
 	// A message that the Ledger ends this goroutine for is handled all the same.
 	v.known(ctx, d.MessageID, func(known bool) {
@@ -41,13 +44,15 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int,
 			v.observer.Observe(engine.Event{Kind: engine.Duplicate})
 			d.Known()
 		default:
-			v.handle(ctx, d, m, attempt)
+			v.handle(ctx, d, attempt, note)
 		}
 	})
 }
 
-// handle calls the handler.
-func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, m *Message, attempt int) {
+// handle decodes the message, anew for each attempt, because a handler may change what it gets, and calls the handler.
+func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, attempt int, note any) {
+	ended, _ := note.(*endedReplies)
+	m := v.message(d, attempt, ended)
 	guard.Call(func() error {
 		//mutant:ack-received
 		if v.cfg.Ack == AckReceived {
@@ -63,21 +68,18 @@ func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, m *Message, 
 	})
 }
 
-// message makes the Message of one attempt.
-func (v *deliverer) message(d *engine.Delivery, attempt int, note any) *Message {
-	if d.Category == string(CategorySystemSession) {
-		v.sessions.changed(d.Data)
-	}
+// message makes the Message of one attempt, after others in which some replies ended, or none where ended is nil.
+func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies) *Message {
 	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
-	m.LastAttempt = v.lastAttempt(attempt)
+	m.LastAttempt = v.isLast(attempt)
 	//mutant:reply-attempts
-	if ended, ok := note.(*endedReplies); ok {
+	if ended != nil {
 		m.replies.made = &madeReplies{ended: ended}
 	}
 	return m
 }
 
-func (v *deliverer) lastAttempt(attempt int) bool {
+func (v *deliverer) isLast(attempt int) bool {
 	return v.cfg.HandlerAttempts > 0 && attempt >= v.cfg.HandlerAttempts
 }
 
@@ -95,7 +97,7 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcom
 	//mutant:handler-stopping
 	case v.engine.Stopping():
 		v.observe(attemptUndone, m, o)
-		d.Release(&failedAttempt{message: m, outcome: o})
+		d.Release(&lastAttempt{keptAttempt{attempt: attempt, ended: m.counter().ended()}, o})
 	default:
 		v.failed(d, m, attempt, o)
 	}
@@ -108,7 +110,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 	if v.engine.Abandoned() {
 		return // Run ended while the hook ran
 	}
-	if v.lastAttempt(attempt) || o.hopeless {
+	if v.isLast(attempt) || o.hopeless {
 		//mutant:dropped-first
 		v.observe(messageDropped, m, o)
 		//mutant:manual-dropped
@@ -119,7 +121,8 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 	v.observer.observe(event{
 		Event: engine.Event{Kind: attemptScheduled, Text: o.text, RetryIn: after}, message: m, stack: o.stack,
 	})
-	d.Retry(&failedAttempt{m, o}, m.counter().ended(), after)
+	ended := m.counter().ended()
+	d.Retry(keepAttempt(attempt, ended, o.text), ended, after)
 }
 
 // finish ends a message: with AckManual it stays pending until Client.Ack.
@@ -135,24 +138,50 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m, stack: o.stack})
 }
 
-// failedAttempt is the error that the engine keeps until the next attempt.
-type failedAttempt struct {
-	message *Message
-	outcome outcome
+// keptAttempt is the error of a failed attempt that another one may follow. The engine keeps it until then if the message
+// was acknowledged before. It has nothing of the Message and no more than a short text of the error: a handler's error,
+// or the value of its panic, may hold a message, and InboxBytes does not count it.
+type keptAttempt struct {
+	attempt int
+	ended   *endedReplies
+	text    string
+}
+
+// mostKeptText is how many bytes of an error's text are kept.
+const mostKeptText = 80
+
+func keepAttempt(attempt int, ended *endedReplies, text string) *keptAttempt {
+	//mutant:failure-short
+	if len(text) > mostKeptText {
+		text = strings.ToValidUTF8(text[:mostKeptText], "") + "..."
+	}
+	return &keptAttempt{attempt, ended, strings.Clone(text)}
 }
 
 // Error returns the text of the handler's error.
-func (e *failedAttempt) Error() string { return e.outcome.text }
+func (e *keptAttempt) Error() string { return e.text }
+
+// lastAttempt is the error of an attempt that failed while Run was ending.
+type lastAttempt struct {
+	keptAttempt
+	outcome outcome
+}
 
 // Released implements [engine.Owner].
-func (v *deliverer) Released(err error) {
-	var failed *failedAttempt
-	if errors.As(err, &failed) {
-		o := failed.outcome
-		o.text = "blaze: Run ended before another attempt: " + o.text
-		o.err = &toldError{o.text, o.err}
-		v.observe(messageDropped, failed.message, o)
+func (v *deliverer) Released(d *engine.Delivery, err error) {
+	var o outcome
+	var kept *keptAttempt
+	switch failed := err.(type) { //nolint:errorlint // made by failed and settle
+	case *keptAttempt:
+		kept, o = failed, outcome{err: failed, text: failed.text}
+	case *lastAttempt:
+		kept, o = &failed.keptAttempt, failed.outcome
+	default:
+		return
 	}
+	o.text = "blaze: Run ended before another attempt: " + o.text
+	o.err = &toldError{o.text, o.err}
+	v.observe(messageDropped, v.message(d, kept.attempt, kept.ended), o)
 }
 
 // Receipt implements [engine.Owner].

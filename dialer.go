@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/address"
 	"github.com/mixin-blaze/blaze/internal/proxy"
 )
 
@@ -24,6 +25,17 @@ func http1(c *tls.Config) *tls.Config {
 	//mutant:dial-alpn
 	c.NextProtos = []string{"http/1.1"}
 	return c
+}
+
+// dialPublic connects to a public address, or to the proxy of the request that it is called for. A proxy may be
+// anywhere.
+func dialPublic(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{ControlContext: address.Control}
+	if use, ok := ctx.Value(proxyKey{}).(*proxyUse); ok && use.proxy.Load() != nil {
+		d.ControlContext = nil
+	}
+	//mutant:dial-public
+	return d.DialContext(ctx, network, addr)
 }
 
 // newHTTPClient returns a client with a dialer, a TLS configuration and proxies that it shares with the websocket.

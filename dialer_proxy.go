@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 
 	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/proxy"
+	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
 // proxied is an http.Transport. Its errors name the proxy that caused them.
@@ -52,8 +54,31 @@ func (u *proxyUse) cause(err error) error {
 	if u.handshakes.Load() > own {
 		return err // in the handshake with the server
 	}
-	return &proxy.Error{Host: by.Host, Err: guard.Short(err, mostProxyText)}
+	return &proxy.Error{Host: by.Host, Err: guard.Short(err, tame.Most)}
 }
 
-// mostProxyText is how much is kept of what a proxy wrote, in bytes.
-const mostProxyText = 200
+// errProxyURL is in place of an error that quotes the URL of a proxy, which may have a password.
+var errProxyURL = errors.New("the URL of the proxy that Config.Proxy returns cannot be used, or cannot be parsed; " +
+	"it is not shown, because it may have a password")
+
+// errPlainProxy keeps tokens off the network between a proxy and this machine.
+var errPlainProxy = errors.New("blaze: Config.Proxy returns a proxy for a request without TLS, which would show it the " +
+	"token: return nil for loopback hosts, or use TLS")
+
+// careful returns a function that chooses proxies. It has no proxy for what goes without TLS, which is allowed to this
+// machine only, and its errors do not quote URLs.
+func careful(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		u, err := choose(r)
+		switch {
+		case err != nil && (strings.Contains(err.Error(), "@") || strings.Contains(err.Error(), "://")):
+			return nil, errProxyURL
+		case err != nil:
+			return nil, err
+		//mutant:plain-proxy
+		case u != nil && r.URL.Scheme == "http":
+			return nil, errPlainProxy
+		}
+		return u, nil
+	}
+}

@@ -33,9 +33,11 @@
 //
 // # Files, encryption, first contact
 //
-// [Client.Upload] and [Client.Download] move files of any size; [Client.UploadImage] makes an [Image] of a picture.
+// [Client.Upload], [Client.Download] and [Client.DownloadFile] move files of any size, up to Config.MaxDownload;
+// [Client.UploadImage] makes an [Image] of a picture.
 // Messages sealed for the bot arrive like plain ones, their replies are sealed where that can be ([Message.NewReply]),
-// and Outgoing.Encrypted seals anything else. [Client.OpenConversation] lets the bot write first. All of that goes over
+// and Outgoing.Encrypted seals anything else. Encryption hides what a message says from the service, and not who writes
+// to whom; that a sealed message is by its sender is the service's word. [Client.OpenConversation] lets the bot write first. All of that goes over
 // HTTP and needs no Run.
 //
 // # Tests

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/engine"
 	"github.com/mixin-blaze/blaze/internal/rest"
+	"github.com/mixin-blaze/blaze/internal/tame"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -130,12 +131,16 @@ func passing(n int) bool {
 // Error is an error response of the service: the message was not stored. If an earlier attempt may have been, it is
 // wrapped in an [UnconfirmedError].
 type Error struct {
-	Code        Code            // what the service calls it
-	Status      int             // the HTTP status it belongs to; the service uses 202 for refusals of the request itself
-	Description string          // the service's own words
-	Extra       json.RawMessage // details, for CodeInvalidField the field and the reason; nil if there were none
-	Action      string          // the request's action, for example CREATE_MESSAGE; "" for a refusal of the connection
-	MessageID   string          // the message concerned, "" if the request was not about one
+	Code   Code // what the service calls it
+	Status int  // the HTTP status it belongs to; the service uses 202 for refusals of the request itself
+	// Description is the service's own text, of at most 200 printable characters. What may be a key or a token in it
+	// is replaced by "[...]".
+	Description string
+	// Extra has details as JSON, for CodeInvalidField the field and the reason. Nil means that there were none, or more
+	// than 4 KiB. What may be a key or a token is replaced as in Description.
+	Extra     json.RawMessage
+	Action    string // the request's action, for example CREATE_MESSAGE; "" for a refusal of the connection
+	MessageID string // the message concerned, "" if the request was not about one
 }
 
 // Error names the request, the message and the service's reason. What the server wrote is shortened and escaped.
@@ -146,7 +151,7 @@ func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("blaze: ")
 	if e.Action != "" {
-		b.WriteString(e.Action + " ")
+		b.WriteString(clip(e.Action) + " ")
 	}
 	if e.MessageID != "" {
 		b.WriteString("of message " + clip(e.MessageID) + " ")
@@ -221,16 +226,8 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// clip makes text from the network safe to print: short, on one line, without control characters.
-func clip(s string) string {
-	const most = 200
-	tail := ""
-	if len(s) > most {
-		s, tail = s[:most], "..."
-	}
-	q := strconv.Quote(s)
-	return q[1:len(q)-1] + tail
-}
+// clip makes text from the network safe to print: short, on one line, without control characters, keys and tokens.
+func clip(s string) string { return tame.Text(s) }
 
 // BatchError is the error of a SendBatch in which at least one message was not confirmed.
 type BatchError struct {
@@ -270,7 +267,10 @@ func (e *BatchError) Unwrap() []error {
 
 // newError makes an Error of a refusal as the wire has it.
 func newError(e *wire.Error, action, messageID string) *Error {
-	return &Error{Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra, Action: action, MessageID: messageID}
+	return &Error{
+		Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra,
+		Action: clip(action), MessageID: messageID, // of a frame that answers nothing, the server wrote the action
+	}
 }
 
 // transient reports whether the request may succeed later.

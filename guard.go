@@ -15,7 +15,7 @@ func (c *Config) guardUserCode(given *Config) {
 		c.DialContext = guardedDial(given.DialContext)
 	}
 	if given.Proxy != nil {
-		c.Proxy = guardedProxy(given.Proxy)
+		c.Proxy = careful(guardedProxy(given.Proxy))
 	}
 	if c.TLSClientConfig != nil {
 		guardTLS(c.TLSClientConfig)

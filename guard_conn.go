@@ -110,8 +110,8 @@ func guardedProxy(proxy func(*http.Request) (*url.URL, error)) func(*http.Reques
 	return func(r *http.Request) (u *url.URL, err error) {
 		err = apart("Proxy", func() (err error) {
 			u, err = proxy(r)
-			if wrong := new(url.Error); errors.As(err, &wrong) { // it quotes the URL, with its password
-				err = errors.New("the URL of the proxy that Config.Proxy returns cannot be parsed")
+			if errors.As(err, new(*url.Error)) {
+				err = errProxyURL
 			}
 			return err
 		})

@@ -38,7 +38,7 @@ func guardHTTP(t *http.Transport) *http.Transport {
 		guardTLS(t.TLSClientConfig)
 	}
 	if t.Proxy != nil {
-		t.Proxy = guardedProxy(t.Proxy)
+		t.Proxy = careful(guardedProxy(t.Proxy))
 	}
 	guardProxyHooks(t)
 	return t

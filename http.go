@@ -3,6 +3,7 @@ package blaze
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/auth"
@@ -15,10 +16,30 @@ import (
 // way for that long, and the service accepts five minutes.
 const clockSlack = time.Minute
 
-// newRest returns the client of the HTTP API, and starts nothing. refused takes each refusal.
-func newRest(cfg *Config, signer *auth.Signer, refused func(*rest.Error)) *rest.Client {
+// httpClients returns the HTTP clients of the API and of files, and a function that closes the idle connections of
+// both. Where the dialer is our own, files have connections of their own, to public addresses only: a connection that a
+// request to the API has made, to whatever address, must not serve a file.
+func (c *Config) httpClients(ownDialer bool) (api, files *http.Client, closeIdle func()) {
+	if c.HTTPClient != nil {
+		closeIdle = func() {}
+		if t, ok := c.HTTPClient.Transport.(guardedTransport); ok {
+			closeIdle = t.closeIdle
+		}
+		return c.HTTPClient, c.HTTPClient, closeIdle
+	}
+	api = newHTTPClient(c.DialContext, c.TLSClientConfig, c.Proxy, c.UserAgent)
+	if !ownDialer || c.AllowPrivateStorage || rest.Local(c.apis()) {
+		return api, api, api.CloseIdleConnections
+	}
+	files = newHTTPClient(dialPublic, c.TLSClientConfig, c.Proxy, c.UserAgent)
+	return api, files, func() { api.CloseIdleConnections(); files.CloseIdleConnections() }
+}
+
+// newRest returns the client of the HTTP API, and starts nothing. files moves files. refused takes each refusal.
+func newRest(cfg *Config, files *http.Client, signer *auth.Signer, refused func(*rest.Error)) *rest.Client {
 	return rest.New(rest.Config{
-		Bases: cfg.apis(), HTTP: cfg.HTTPClient, UserAgent: cfg.UserAgent, Token: signer.Token,
+		Bases: cfg.apis(), HTTP: cfg.HTTPClient, Files: files, Private: cfg.AllowPrivateStorage,
+		UserAgent: cfg.UserAgent, Token: signer.Token,
 		Clock:   func(server time.Time) { adjustClock(signer, server) },
 		Timeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts, Temporary: transient, Rest: refusalWait.Near,
 		Refused: refused,
@@ -64,7 +85,7 @@ func (c *Client) probe(ctx context.Context) engine.Probed {
 func (c *Client) askMe(ctx context.Context) engine.Probed {
 	for again := false; ; again = true {
 		offset := c.signer.Offset()
-		err := c.rest.Once(ctx, "GET", "/me", new(struct{}))
+		err := c.rest.Once(ctx, "GET", "/me", &ownProfile{c.appID})
 		var refused *rest.Error
 		var silent *rest.NoAnswerError
 		switch {

@@ -2,6 +2,7 @@ package blaze
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,7 +15,7 @@ import (
 //
 // A Keystore does not show its keys: fmt, log/slog and encoding/json print the ids and "[redacted]", also where it
 // stands in an exported field, a slice or a map. That includes [json.Marshal], so it cannot be used to write a keystore
-// file.
+// file. Encoders of texts, such as encoding/xml, and encoding/gob get an error.
 //
 // What no type can prevent: its fields are plain strings; fmt shows them where it calls no methods, which is in an
 // unexported field of another struct, even behind a pointer, and for the verbs %w and %p, which go vet reports. So give
@@ -105,6 +106,15 @@ func (k Keystore) LogValue() slog.Value {
 		slog.String("session_private_key", k.SessionPrivateKey),
 	)
 }
+
+// errNotEncoded is why a Keystore is not encoded other than as JSON, in which a redacted key can be told.
+var errNotEncoded = errors.New("blaze: a Keystore is not written, because of its keys: keep the file that it was read from")
+
+// MarshalText returns an error: encoders of XML, YAML and other texts would write the keys.
+func (Keystore) MarshalText() ([]byte, error) { return nil, errNotEncoded }
+
+// GobEncode returns an error: encoding/gob would write the keys.
+func (Keystore) GobEncode() ([]byte, error) { return nil, errNotEncoded }
 
 // MarshalJSON writes the ids and not the keys.
 func (k Keystore) MarshalJSON() ([]byte, error) {

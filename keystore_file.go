@@ -28,14 +28,19 @@ var (
 // mostKeystore is how many bytes a keystore file may have; a real one has less than 4096.
 const mostKeystore = 1 << 20
 
-// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path. A file that other users of the
-// machine may read is used, with a warning to [slog.Default], once a process. There is none where the file is mounted
-// read-only, as secrets are in containers (Linux).
+// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path, unless that looks like a key. A
+// file that other users of the machine may read or change, its group among them, is used, with a warning to
+// [slog.Default], once a process. There is none where the file is mounted read-only, as secrets are in containers
+// (Linux).
 func LoadKeystore(path string) (Keystore, error) {
 	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // or the error would show all of it as the path
 		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
 	}
 	f, err := os.Open(path) //nolint:gosec // G304: opening the file the caller names is what this function is for
+	if err != nil && looksLikeKey(path) {
+		return Keystore{}, invalid("keystore", "cannot be opened, and its path, which is not shown, looks like a key: "+
+			"LoadKeystore takes the path of a file, and ParseKeystore what a file says")
+	}
 	if err != nil {
 		return Keystore{}, fmt.Errorf("blaze: cannot open the keystore: %w", err)
 	}
@@ -214,6 +219,24 @@ func fieldName(name string) bool {
 	return len(name) <= most && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.") == ""
 }
 
+// looksLikeKey reports whether a path may be a key, or what a keystore file says. It is asked about paths that cannot be
+// opened.
+func looksLikeKey(path string) bool {
+	const least = 40 // characters of hex or base64; each form of a key has more
+	text := strings.TrimSpace(path)
+	switch {
+	case strings.ContainsAny(text, "\r\n{") || strings.Contains(text, `\n`) || strings.Contains(text, "PRIVATE KEY"):
+		return true
+	case len(text) < least || strings.Trim(text, base64Chars) != "":
+		return false
+	}
+	isHex := strings.Trim(text, "0123456789abcdefABCDEF") == ""
+	return isHex || strings.ContainsAny(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") && strings.ContainsAny(text, "0123456789")
+}
+
+// base64Chars are those of both alphabets. No dot is among them, which names of files have.
+const base64Chars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/-_="
+
 // keystoreWarned is set with the first warning of an open keystore: one is enough for a process.
 var keystoreWarned atomic.Bool
 
@@ -221,12 +244,34 @@ var keystoreWarned atomic.Bool
 // read-only, as the secrets of a Kubernetes pod are, its mode cannot be changed.
 func warnIfOpen(f *os.File, path string) {
 	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() || !openToAll(info.Mode()) || readOnly(path) || keystoreWarned.Swap(true) {
+	if err != nil || !info.Mode().IsRegular() || runtime.GOOS == "windows" {
 		return
 	}
-	slog.Warn("blaze: every user of this machine can read the keystore; chmod 600 keeps it to yourself",
-		"path", path, "mode", info.Mode().Perm().String())
+	who := openTo(info.Mode())
+	if who == "" || readOnly(path) || keystoreWarned.Swap(true) {
+		return
+	}
+	slog.Warn("blaze: "+who+" the keystore; chmod 600 keeps it to yourself", "path", path, "mode", info.Mode().Perm().String())
 }
 
-// openToAll reports whether everybody may read a file with that mode.
-func openToAll(mode fs.FileMode) bool { return mode.Perm()&0o004 != 0 && runtime.GOOS != "windows" }
+// openTo says what other users than its owner can do with a file of that mode; "" for nothing.
+func openTo(mode fs.FileMode) string {
+	const all, group = "every user of this machine can ", "the group of the file can "
+	reads, writes := "", ""
+	switch perm := mode.Perm(); {
+	case perm&0o004 != 0:
+		reads = all + "read"
+	case perm&0o040 != 0:
+		reads = group + "read"
+	}
+	switch perm := mode.Perm(); {
+	case perm&0o002 != 0:
+		writes = all + "change"
+	case perm&0o020 != 0:
+		writes = group + "change"
+	}
+	if reads != "" && writes != "" {
+		return reads + ", and " + writes
+	}
+	return reads + writes
+}

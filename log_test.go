@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +29,19 @@ func (l *logbook) lines(text string) (all []string) {
 		}
 	}
 	return all
+}
+
+// repeated sums up how many records the lines stand for.
+func repeated(t *testing.T, lines []string) (n int) {
+	t.Helper()
+	for _, line := range lines {
+		if _, count, ok := strings.Cut(line, " repeated="); ok {
+			more, err := strconv.Atoi(count)
+			require.NoError(t, err)
+			n += more
+		}
+	}
+	return n
 }
 
 func TestSlowHandlersAreReportedOnce(t *testing.T) {
@@ -163,27 +177,38 @@ func (f failingLedger) Record(context.Context, string) error               { ret
 
 func TestEqualWarningsAreThinned(t *testing.T) {
 	const about = "the ledger cannot tell"
-	bubble(t, "one a minute", func(t *testing.T) {
+	bubble(t, "a count after a second, and one a minute", func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Ledger = failingLedger(func(string) error { return errAny }) })
 		synctest.Wait()
 		ids := r.crowdSays(10)
-		time.Sleep(time.Minute - 1)
+		time.Sleep(time.Second - 1)
 		lines := r.log.lines(about)
 		require.Len(t, lines, 1)
 		assert.NotContains(t, lines[0], "repeated")
-		time.Sleep(time.Second)
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
 		lines = r.log.lines(about)
 		require.Len(t, lines, 2)
 		assert.Contains(t, lines[1], "repeated=9")
 		_, id, _ := strings.Cut(lines[1], " message=")
 		assert.Contains(t, ids, strings.Fields(id)[0])
+		r.crowdSays(1)
+		time.Sleep(30 * time.Second)
+		r.crowdSays(1)
+		time.Sleep(30*time.Second - 1)
+		assert.Len(t, r.log.lines(about), 2, "a minute after the first count")
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		lines = r.log.lines(about)
+		require.Len(t, lines, 3)
+		assert.Contains(t, lines[2], "repeated=2")
 		time.Sleep(time.Hour)
-		assert.Len(t, r.log.lines(about), 2, "nothing is said of nothing")
+		assert.Len(t, r.log.lines(about), 3, "nothing is said of nothing")
 		r.crowdSays(1)
 		time.Sleep(time.Second)
 		lines = r.log.lines(about)
-		require.Len(t, lines, 3)
-		assert.NotContains(t, lines[2], "repeated")
+		require.Len(t, lines, 4)
+		assert.NotContains(t, lines[3], "repeated")
 	})
 	bubble(t, "what is left comes at the end", func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Ledger = failingLedger(func(string) error { return errAny }) })
@@ -201,7 +226,7 @@ func TestEqualWarningsAreThinned(t *testing.T) {
 			cfg.Ledger = failingLedger(func(string) error { n++; return errors.New(fmt.Sprint("error ", n%2)) })
 		})
 		r.crowdSays(4)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second - 1)
 		assert.Len(t, r.log.lines(about), 2)
 	})
 	bubble(t, "errors that differ in ids", func(t *testing.T) {
@@ -231,7 +256,9 @@ func TestEqualWarningsAreThinned(t *testing.T) {
 		r.start(t.Context(), nil)
 		time.Sleep(50 * time.Second)
 		assert.Greater(t, n.Load(), int32(2))
-		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "disconnected"))
+		lines := r.log.lines("disconnected")
+		assert.Len(t, lines, 2)
+		assert.Positive(t, repeated(t, lines))
 	})
 	bubble(t, "a flood of different ones", func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) {
@@ -263,10 +290,10 @@ func TestStacksAreLoggedOnce(t *testing.T) {
 		require.NoError(t, r.stop())
 		assert.Len(t, r.drops.all(), 4)
 		failed := r.log.lines("handler failed")
-		require.Len(t, failed, 3, "one for each stack, and the number of the others")
+		require.Greater(t, len(failed), 2, "one for each stack, and the number of the others")
 		assert.Contains(t, failed[0], "log_test.go")
 		assert.Contains(t, failed[1], "log_test.go")
-		assert.Contains(t, failed[2], "repeated=2")
+		assert.Equal(t, 2, repeated(t, failed))
 		for i, line := range append(failed, r.log.lines("message dropped")...) {
 			assert.Equal(t, i < 2, strings.Contains(line, " stack="), line)
 			assert.Contains(t, line, `error="the handler panicked: boom"`)

@@ -16,11 +16,15 @@ import (
 // change. Printed, logged or written as JSON it shows its ids, its category and its size, never its content. A
 // Message made by hand, for a test of a handler or out of a queue, makes the same replies as the received one if its
 // ID, BotID, ConversationID, UserID, Category, Group and Data are the same.
+//
+// All fields but Data and Payload of an encrypted message are the service's word, the sender among them: the encryption
+// protects Data from changes and from being read, and signs nothing. Whoever knows the bot's public key can make such a
+// message.
 type Message struct {
 	ID               string
 	BotID            string // the bot that received it; its replies get their ids from it
 	ConversationID   string
-	UserID           string // who wrote it, as the wire says
+	UserID           string // who wrote it, as the service says
 	SessionID        string // the session it was written on, or ""
 	RepresentativeID string // on whose behalf UserID wrote it, or ""
 	QuoteID          string // the message it quotes, or ""
@@ -73,29 +77,34 @@ func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Me
 // decode sets Data and Payload. A panic in a decoder is a fault of this package: the message becomes a Raw, and the
 // process goes on.
 func (m *Message) decode(v *wire.Message, unseal func(*wire.Message) ([]byte, error)) {
-	m.Data = []byte(v.Data)
-	as := m.Category // of Data
+	as, sealed := m.Category, m.Category.Encrypted() && !v.NotBase64 // as: of Data
+	raw := func(err error) {
+		if m.Data == nil {
+			m.Data = []byte(v.Data)
+		}
+		m.Payload = Raw{As: as, Data: m.Data, Err: err}
+	}
 	defer func() {
 		if p := recover(); p != nil {
-			err := fmt.Errorf("blaze: a %s message cannot be decoded: %w", clip(v.Category), decoderPanic(p))
-			m.Payload = Raw{As: as, Data: m.Data, Err: err}
+			raw(fmt.Errorf("blaze: a %s message cannot be decoded: %w", clip(v.Category), decoderPanic(p)))
 		}
 	}()
-	switch {
-	case v.NotBase64:
-		err := fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category))
-		m.Payload = Raw{As: as, Data: m.Data, Err: err}
-	case !m.Category.Encrypted():
-		m.Payload = decodePayload(as, v.Data, m.Data)
-	default:
+	if sealed {
 		data, err := unseal(v)
 		if err != nil {
-			m.Payload = Raw{As: as, Data: m.Data, Err: err}
+			raw(err)
 			return
 		}
 		m.Data, as = data, m.Category.Plain()
 		m.Payload = DecodePayload(as, data)
+		return
 	}
+	m.Data = []byte(v.Data)
+	if v.NotBase64 {
+		raw(fmt.Errorf("blaze: the data of a %s message is not base64", clip(v.Category)))
+		return
+	}
+	m.Payload = decodePayload(as, v.Data, m.Data)
 }
 
 // decoderPanic makes an error of the value of a panic. Only a runtime error is quoted: another value may hold content.
@@ -124,8 +133,9 @@ func (m Message) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(m.String())
 
 // LogValue is what log/slog shows: ids, category and size.
 func (m Message) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", m.ID), slog.String("category", clip(string(m.Category))), slog.String("conversation", m.ConversationID),
-		slog.String("user", m.UserID), slog.Int("bytes", len(m.Data)), slog.Int("attempt", m.Attempt))
+	return slog.GroupValue(slog.String("id", clip(m.ID)), slog.String("category", clip(string(m.Category))),
+		slog.String("conversation", clip(m.ConversationID)), slog.String("user", clip(m.UserID)),
+		slog.Int("bytes", len(m.Data)), slog.Int("attempt", m.Attempt))
 }
 
 // MarshalJSON writes ids, category and size. To keep a message, keep Category and Data.

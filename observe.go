@@ -31,7 +31,7 @@ type Stats struct {
 	AcksForgotten             uint64 // messages whose acknowledgement was refused for good
 	Sent                      uint64 // messages confirmed by the server
 	Resent                    uint64 // frames written again, with the same ids
-	ReceiptsDropped           uint64 // receipts lost because 1,024 others waited for OnReceipt
+	ReceiptsDropped           uint64 // receipts lost because 16,384 others waited for OnReceipt
 	TraceDropped              uint64 // log records and calls of Trace that were lost: see Config.Logger
 
 	HandlersRunning, InboxMessages, OutboxRequests, AcksWaiting int
@@ -136,12 +136,12 @@ func (o *observer) connection(e event) {
 		o.count.connectedAt.Store(time.Now().UnixMilli())
 		o.count.connects.Add(1)
 		o.callConnected(e.Text)
-		o.tell(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
+		o.tellEach(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
 		return
 	}
 	err := connectionError(e.Err)
 	if e.Kind == engine.RejectedHere {
-		o.tell(slog.LevelError, "blaze: the websocket refuses the session, and GET /me accepts it; "+
+		o.tellEach(slog.LevelError, "blaze: the websocket refuses the session, and GET /me accepts it; "+
 			"is the session used by another program?", "error", err)
 		return
 	}
@@ -186,6 +186,8 @@ func (o *observer) frame(e event) {
 		o.tell(slog.LevelWarn, "blaze: acknowledgement not answered", "message", e.Text)
 	case engine.ReceiptDropped:
 		o.count.receiptsDropped.Add(1)
+		//mutant:receipt-lost
+		o.tell(slog.LevelWarn, "blaze: a receipt was lost: too many wait for OnReceipt, which is too slow", "message", e.Text)
 	case engine.ConversationsWaiting:
 		o.tellEach(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
 			"conversations", e.Count, "oldest", e.Age)
@@ -219,7 +221,7 @@ func (o *observer) handling(e event) {
 			"message", e.message, "error", failureText{e.Text, e.stack})
 	case messageDropped:
 		o.count.dropped.Add(1)
-		o.tell(slog.LevelError, "blaze: message dropped", "message", e.message, "error", failureText{e.Text, e.stack})
+		o.tellEach(slog.LevelError, "blaze: message dropped", "message", e.message, "error", failureText{e.Text, e.stack})
 		o.messageHook("Trace.Dropped", o.trace.Dropped, e)
 	case messageSent:
 		o.count.sent.Add(1)

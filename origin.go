@@ -1,9 +1,11 @@
 package blaze
 
 import (
-	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
+
+	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
 // origin is the part of an Outgoing that its author does not set: facts about the message that it answers. It never
@@ -57,21 +59,30 @@ func hasKey(value Payload) bool {
 
 // namesKey reports whether data is a JSON object with a key or a digest, or a list with such an object.
 func namesKey(data []byte) bool {
-	var list []json.RawMessage
-	if json.Unmarshal(data, &list) != nil {
-		list = []json.RawMessage{data}
+	if lenient.Check(data) != nil {
+		return false
 	}
-	for _, element := range list {
-		var fields map[string]json.RawMessage
-		_ = json.Unmarshal(element, &fields)
-		for _, name := range []string{"key", "digest", "media_key", "media_digest"} {
-			if v := string(fields[name]); v != "" && v != "null" && v != `""` {
-				return true
-			}
+	for element := range lenient.Elements(data) {
+		if objectNamesKey(element) {
+			return true
+		}
+	}
+	return objectNamesKey(data)
+}
+
+func objectNamesKey(raw []byte) bool {
+	for name, value := range lenient.Members(raw) {
+		if text, _ := lenient.Text(slices.Concat([]byte(`"`), name, []byte(`"`))); !slices.Contains(keyNames, text) {
+			continue
+		}
+		if v := string(value); v != "null" && v != `""` {
+			return true
 		}
 	}
 	return false
 }
+
+var keyNames = []string{"key", "digest", "media_key", "media_digest"}
 
 // defaultError is an [InvalidError] that the author of a message did not cause alone: the file of an answer was
 // encrypted, because the message answered was, and the answer can only go out in plain text. A handler that returns it

@@ -22,7 +22,9 @@ type Outgoing struct {
 	ExpireIn         time.Duration // after reading, in whole seconds; 0: never
 	Silent           bool          // the recipient's client does not notify
 
-	// Encrypted seals the message for the sessions of RecipientID. PLAIN_ payloads only, no ExpireIn, no Mentions.
+	// Encrypted seals the message for the sessions of RecipientID. PLAIN_ payloads only, no ExpireIn, no Mentions. The
+	// service cannot read it, but sees who writes to whom, when, the category and the size. It also tells which sessions
+	// the recipient has, and their public keys.
 	//
 	// An answer that is Encrypted because the message answered was (see [Message.NewReply]) goes out in plain text,
 	// with the same MessageID, where it cannot be sealed: the recipient has no session that can open it, the session of
@@ -58,7 +60,8 @@ func (out Outgoing) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(out.Stri
 
 // LogValue is what log/slog shows: ids and category.
 func (out Outgoing) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", out.MessageID), slog.String("category", string(out.category())), slog.String("conversation", out.ConversationID))
+	return slog.GroupValue(slog.String("id", clip(out.MessageID)), slog.String("category", clip(string(out.category()))),
+		slog.String("conversation", clip(out.ConversationID)))
 }
 
 // MarshalJSON writes ids and category, and nothing to send the message from: for that, keep what EncodePayload returns.

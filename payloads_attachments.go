@@ -1,15 +1,12 @@
 package blaze
 
-import (
-	"fmt"
-	"log/slog"
-	"time"
-)
+import "time"
 
 // maxAudio is the longest recording the service takes. Source: its list of websocket messages.
 const maxAudio = 60 * time.Second
 
-// Attachment is a file that was uploaded to the service, in the messages that show it.
+// Attachment is a file that was uploaded to the service, in the messages that show it. Printed, logged or written as
+// JSON, it does not show Key and Digest; nor does a payload that embeds it.
 type Attachment struct {
 	ID        string    // what the service called the upload, a UUID
 	MimeType  string    // for example image/jpeg; may be empty
@@ -19,17 +16,6 @@ type Attachment struct {
 	// Key and Digest belong to a file that was encrypted before the upload: 64 bytes that open it, and the SHA-256 of what
 	// was uploaded. Both are nil for a plain file. They are sent in encrypted messages only, and there always.
 	Key, Digest []byte
-}
-
-// Format writes the id, the type and the size, and neither the key nor the digest, whatever the verb; it also stands
-// for the types that embed an Attachment.
-func (a Attachment) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}", clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)
-}
-
-// LogValue is what log/slog shows: no key.
-func (a Attachment) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", a.ID), slog.String("mime_type", a.MimeType), slog.Int64("size", a.Size))
 }
 
 // attachmentEnd are the fields of an attachment that come last, behind those of its payload.

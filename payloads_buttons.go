@@ -1,6 +1,9 @@
 package blaze
 
-import "strconv"
+import (
+	"errors"
+	"strconv"
+)
 
 const (
 	maxLabel   = 36 // bytes; a label must be shorter. Source: the service's list of websocket messages
@@ -70,7 +73,10 @@ func (g ButtonGroup) data() ([]byte, error) {
 }
 
 func decodeButtonGroup(_ string, data []byte) (Payload, error) {
-	buttons, err := readObjects("", data, readButton)
+	if err := check(data, '[', "a JSON array"); err != nil {
+		return nil, err
+	}
+	buttons, err := readObjects("", data, maxButtons, readButton)
 	return ButtonGroup(buttons), err
 }
 
@@ -125,10 +131,12 @@ func readCard(f *fields) Card {
 		Shareable:   f.boolean("shareable"),
 	}
 	if c.CoverURL == "" {
-		c.CoverURL = readObject("cover.", f.values["cover"]).str("url")
+		c.CoverURL = f.nested("cover").str("url")
 	}
-	if buttons, _ := readObjects("actions", f.values["actions"], readButton); len(buttons) > 0 {
+	if buttons, err := readObjects("actions", f.raw("actions"), maxButtons, readButton); len(buttons) > 0 {
 		c.Actions = buttons
+	} else if errors.Is(err, errLong) && f.err == nil {
+		f.err = err
 	}
 	//mutant:odd-card
 	if c.Title == "" && c.CoverURL == "" && c.Description == "" && c.Action == "" && len(c.Actions) == 0 {

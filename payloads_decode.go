@@ -8,8 +8,8 @@ import (
 // decoders is the one table that says how each category is read. A category that is not in it is delivered as Raw. It is
 // never written to.
 var decoders = map[Category]decoder{
-	CategoryPlainText:             func(text string, _ []byte) (Payload, error) { return Text(text), nil },
-	CategoryPlainPost:             func(text string, _ []byte) (Payload, error) { return Post(text), nil },
+	CategoryPlainText:             func(text string, data []byte) (Payload, error) { return Text(textOf(text, data)), nil },
+	CategoryPlainPost:             func(text string, data []byte) (Payload, error) { return Post(textOf(text, data)), nil },
 	CategoryPlainImage:            object(readImage),
 	CategoryPlainData:             object(readData),
 	CategoryPlainSticker:          object(readSticker),
@@ -32,9 +32,21 @@ var decoders = map[Category]decoder{
 // DecodePayload returns what data says in a message of category c. It never fails: a category without a type of its own
 // gives a [Raw], and so does data that does not fit its category, with Err saying why. Fields that are not known are
 // ignored; limits that are checked before sending are not checked here. A Raw keeps data itself, no copy; all else is copied.
-func DecodePayload(c Category, data []byte) Payload { return decodePayload(c, string(data), data) }
+//
+// What apps do not make is data that does not fit: more than 18 buttons, 300 pinned messages or 300 messages of a
+// transcript, 64 fields in one object, 64 objects and arrays within each other. Decoding allocates at most 8 times the
+// size of data and 4 KiB.
+func DecodePayload(c Category, data []byte) Payload { return decodePayload(c, "", data) }
 
-// decodePayload is DecodePayload of data that is there as text, too.
+// textOf returns data as text; text is the same, or "".
+func textOf(text string, data []byte) string {
+	if text == "" {
+		return string(data)
+	}
+	return text
+}
+
+// decodePayload is DecodePayload of data that may be there as text, too; else text is "".
 func decodePayload(c Category, text string, data []byte) Payload {
 	if c.Encrypted() {
 		return Raw{As: c, Data: data, Err: errSealed}

@@ -2,7 +2,10 @@ package blaze
 
 import (
 	"encoding/hex"
+	"slices"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
 // SystemConversation says that a conversation changed. Only the service sends it.
@@ -125,7 +128,11 @@ type depositJSON struct {
 	Tag         string `json:"tag"`
 }
 
-func readDeposit(f *fields) *Deposit {
+func readDeposit(s *fields) *Deposit {
+	if lenient.Kind(s.raw("deposit")) != '{' {
+		return nil
+	}
+	f := s.nested("deposit")
 	if f.err != nil {
 		return nil
 	}
@@ -201,12 +208,12 @@ func readSafeSnapshot(f *fields) SafeSnapshot {
 		TransactionHash: f.str("transaction_hash"),
 		AssetID:         f.exact("asset_id"),
 		Amount:          f.amount("amount"),
-		Memo:            hexMemo(f.str("memo")),
+		Memo:            f.memo("memo"),
 		DepositHash:     f.str("deposit_hash"),
 		InscriptionHash: f.str("inscription_hash"),
 		CreatedAt:       f.time("created_at"),
 		RequestID:       f.str("request_id"),
-		Deposit:         readDeposit(readObject("deposit.", f.values["deposit"])),
+		Deposit:         readDeposit(f),
 	}
 	if s.DepositHash == "" && s.Deposit != nil {
 		s.DepositHash = s.Deposit.Hash
@@ -214,12 +221,15 @@ func readSafeSnapshot(f *fields) SafeSnapshot {
 	return s
 }
 
-func hexMemo(s string) []byte {
-	if s == "" {
+// memo reads hexadecimal, or else the bytes of the text themselves.
+func (f *fields) memo(name string) []byte {
+	text := []byte(f.str(name))
+	if len(text) == 0 {
 		return nil
 	}
-	if memo, err := hex.DecodeString(s); err == nil {
-		return memo
+	if len(text)%2 == 0 && !slices.ContainsFunc(text, func(c byte) bool { return hexDigit[c] == 0 }) {
+		n, _ := hex.Decode(text, text) // in place: it writes behind what it reads
+		return text[:n]
 	}
-	return []byte(s)
+	return text
 }

@@ -1,11 +1,9 @@
 package blaze_test
 
 import (
-	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
-	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -46,7 +44,7 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 		{"PLAIN_LOCATION", `{"longitude":"12.5","latitude":null}`, blaze.Location{Longitude: 12.5}},
 		{"PLAIN_LOCATION", `{"longitude":"far","latitude":1}`, blaze.Location{Latitude: 1}},
 		// Cards and buttons.
-		{"APP_BUTTON_GROUP", `[null,7,{"label":1,"color":null,"action":"a"},{}]`, blaze.ButtonGroup{{Label: "1", Action: "a"}, {}}},
+		{"APP_BUTTON_GROUP", `[{"label":1,"color":null,"action":"a"},{}]`, blaze.ButtonGroup{{Label: "1", Action: "a"}, {}}},
 		{"APP_CARD", `{"title":"t","cover":7,"actions":{"buttons":[{"label":"l"}]},"shareable":"maybe"}`, blaze.Card{Title: "t"}},
 		{"APP_CARD", `{"title":"t","cover":{"url":{}},"actions":[null],"shareable":"true"}`, blaze.Card{Title: "t", Shareable: ptr(true)}},
 		{"APP_CARD", `{"cover":{"url":"u"},"actions":[{"label":"l","color":"#46B8DA","action":"a"}]}`, blaze.Card{CoverURL: "u", Actions: []blaze.Button{{"l", "#46B8DA", "a"}}}},
@@ -58,8 +56,8 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 		{"SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","created_at":"2024-01-01"}`, blaze.SafeSnapshot{SnapshotID: "s"}},
 		{"SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","created_at":1704067200}`, blaze.AccountSnapshot{SnapshotID: "s"}},
 		// Lists.
-		{"MESSAGE_PIN", `{"action":"PIN","message_ids":["m",null,{},5]}`, blaze.Pin{Action: "PIN", MessageIDs: []string{"m", "5"}}},
-		{"PLAIN_TRANSCRIPT", `[5,{"message_id":"m"},{"category":"X","created_at":"then","media_size":"1e3"}]`, blaze.Transcript{{MessageID: "m"}, {Category: "X", MediaSize: 1000}}},
+		{"MESSAGE_PIN", `{"action":"PIN","message_ids":["m",5]}`, blaze.Pin{Action: "PIN", MessageIDs: []string{"m", "5"}}},
+		{"PLAIN_TRANSCRIPT", `[{"message_id":"m"},{"category":"X","created_at":"then","media_size":"1e3"}]`, blaze.Transcript{{MessageID: "m"}, {Category: "X", MediaSize: 1000}}},
 		// Money: the digits of the wire.
 		{"SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","amount":-0.10,"memo":7,"trace_id":null}`, blaze.AccountSnapshot{SnapshotID: "s", Amount: "-0.10", Memo: "7"}},
 		{"SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","amount":100000000000000000000.00000001,"memo":{}}`, blaze.SafeSnapshot{SnapshotID: "s", Amount: "100000000000000000000.00000001"}},
@@ -68,19 +66,6 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 	} {
 		assert.Equal(t, c.want, blaze.DecodePayload(c.category, []byte(c.data)), c.data)
 	}
-}
-
-// What is left out of a list takes no room.
-func TestAListOfOddElementsTakesNoRoom(t *testing.T) {
-	const elements = 100_000
-	data := []byte(`[{"message_id":"m"}` + strings.Repeat(",1", elements) + `]`)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	p := blaze.DecodePayload("PLAIN_TRANSCRIPT", data)
-	runtime.ReadMemStats(&after)
-	assert.Equal(t, blaze.Transcript{{MessageID: "m"}}, p)
-	// A json.RawMessage has 24 bytes, and the list of them doubles on its way; a TranscriptMessage has more than 400.
-	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)/elements, uint64(250))
 }
 
 // What today's services and apps say beside the rest has a place, and is written where it is read.
@@ -171,11 +156,13 @@ func FuzzAccompanyingFields(f *testing.F) {
 				fits(p.category, `[{"`+name+`":`+string(odd)+`}]`)
 			}
 		}
-		fits("MESSAGE_PIN", `{"action":"PIN","message_ids":["m",`+string(odd)+`]}`)
-		// An element of a transcript that is an object may have a key that cannot be read, which is a fault.
-		fits("APP_BUTTON_GROUP", `[{},`+string(odd)+`]`)
-		if bytes.TrimSpace(odd)[0] != '{' {
-			fits("PLAIN_TRANSCRIPT", `[{},`+string(odd)+`]`)
+		// An element of a list fits, or it is why the payload does not.
+		for category, data := range map[blaze.Category]string{
+			"MESSAGE_PIN": `{"action":"PIN","message_ids":["m",%s]}`, "APP_BUTTON_GROUP": `[{},%s]`, "PLAIN_TRANSCRIPT": `[{},%s]`,
+		} {
+			if raw, ok := blaze.DecodePayload(category, fmt.Appendf(nil, data, odd)).(blaze.Raw); ok && raw.Err == nil {
+				t.Fatalf("%s: %s", category, odd)
+			}
 		}
 	})
 }

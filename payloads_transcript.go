@@ -6,7 +6,8 @@ import "time"
 type Transcript []TranscriptMessage
 
 // TranscriptMessage is one message of a [Transcript]. Which fields are set depends on its Category; what is zero is not
-// written. Source: the fields that Messenger's apps write.
+// written. Printed, logged or written as JSON, it does not show MediaKey and MediaDigest. Source: the fields that
+// Messenger's apps write.
 type TranscriptMessage struct {
 	TranscriptID   string // the message that carries the transcript, a UUID
 	MessageID      string // a UUID
@@ -119,7 +120,10 @@ func (m TranscriptMessage) json(v *validation, path string) transcriptJSON {
 }
 
 func decodeTranscript(_ string, data []byte) (Payload, error) {
-	messages, err := readObjects("", data, readTranscriptMessage)
+	if err := check(data, '[', "a JSON array"); err != nil {
+		return nil, err
+	}
+	messages, err := readObjects("", data, mostTranscript, readTranscriptMessage)
 	return Transcript(messages), err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/guard"
@@ -14,19 +15,26 @@ import (
 // failuresEvery is how often the failures of one hook are logged.
 const failuresEvery = time.Minute
 
-// tell has the Logger handle a record, soon; of equal warnings the first, and then a count each minute. The record
+// The most of a record that somebody else wrote, in bytes.
+const (
+	mostErrorText = 2000
+	mostStack     = 8 << 10
+)
+
+// tell has the Logger handle a record, soon; of equal ones the first, and then their number: see thinner. The record
 // carries resolved values: the ids of a message, not the message. An error in args is one of this package's or the text
 // of a user's.
 func (o *observer) tell(level slog.Level, text string, args ...any) {
-	r, stack := o.record(level, text, args)
-	if level == slog.LevelWarn {
-		o.thin.add(r, stack)
-		return
-	}
-	o.emit(r)
+	o.thin.add(o.record(level, text, args))
 }
 
-// record makes the record of an event that the caller's caller tells. hasStack says that it carries a stack.
+// tellEach is tell for what matters each time, such as a message that was dropped.
+func (o *observer) tellEach(level slog.Level, text string, args ...any) {
+	o.thin.addEach(o.record(level, text, args))
+}
+
+// record makes the record of an event that the caller's caller tells. hasStack says that it carries a stack. Texts of
+// args may come from the network.
 func (o *observer) record(level slog.Level, text string, args []any) (r slog.Record, hasStack bool) {
 	var caller [1]uintptr
 	runtime.Callers(3, caller[:])
@@ -34,27 +42,35 @@ func (o *observer) record(level slog.Level, text string, args []any) (r slog.Rec
 	for i := 0; i+1 < len(args); i += 2 {
 		key, _ := args[i].(string)
 		var stack []byte
-		switch v := args[i+1].(type) {
+		arg := args[i+1]
+		switch v := arg.(type) {
+		case string:
+			arg = clip(v)
 		case failureText:
-			stack = v.stack
+			stack, arg = v.stack, shortError(v)
 		case error:
 			if p := panicked(v); p != nil {
 				stack = p.Stack
 			}
+			arg = shortError(v)
 		}
-		r.AddAttrs(slog.Attr{Key: key, Value: slog.AnyValue(args[i+1]).Resolve()})
+		r.AddAttrs(slog.Attr{Key: key, Value: slog.AnyValue(arg).Resolve()})
 		if len(stack) > 0 && o.stacks.first(stack) {
-			r.AddAttrs(slog.String("stack", string(stack)))
+			r.AddAttrs(slog.String("stack", string(stack[:min(len(stack), mostStack)])))
 			hasStack = true
 		}
 	}
 	return r, hasStack
 }
 
-// tellEach is tell for warnings that are never equal, or seldom enough.
-func (o *observer) tellEach(level slog.Level, text string, args ...any) {
-	r, _ := o.record(level, text, args)
-	o.emit(r)
+// shortError returns err, or the beginning of its text where that is long.
+func shortError(err error) error {
+	text := err.Error()
+	//mutant:log-error
+	if len(text) <= mostErrorText {
+		return err
+	}
+	return failureText{text: strings.ToValidUTF8(text[:mostErrorText], "") + "..."}
 }
 
 // emit queues a record for the Logger, with the context of Run.
@@ -103,7 +119,7 @@ func (o *observer) hookFailed(name string, err error) {
 	}
 	o.mu.Unlock()
 	if again {
-		o.tell(slog.LevelError, "blaze: a hook failed", "hook", name, "error", err)
+		o.tellEach(slog.LevelError, "blaze: a hook failed", "hook", name, "error", err)
 	}
 }
 

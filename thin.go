@@ -12,71 +12,106 @@ import (
 
 // Bounds of a thinner.
 const (
-	thinEvery = time.Minute
-	mostKinds = 256 // of warnings that are told apart: their errors come from the network
+	thinFirst = time.Second // from the first of equal records until a count
+	thinEvery = time.Minute // between counts. A kind that is quiet for that long begins anew
+	mostKinds = 256         // of records that are told apart: their errors come from the network
+	mostEach  = 60          // records that matter each, until they are counted
 )
 
-// thinner lets the first of equal warnings through, and then one a minute that tells how many there were. Its timer
-// exists only while there are some to be told of. Its methods are safe for concurrent use and never block.
+// thinner bounds what is logged. It lets the first of equal records through, then one with their number after a second,
+// and then one a minute. Its timer exists only while there are some to be told of. Its methods are safe for concurrent
+// use and never block.
 type thinner struct {
 	emit func(slog.Record)
 
 	mu     sync.Mutex
 	kinds  map[string]*thinned
-	timer  *time.Timer // nil: no warning waits
+	timer  *time.Timer // nil: no record waits
+	next   time.Time   // when timer fires
+	tidied time.Time   // when kinds were forgotten last for want of room
 	closed bool
 }
 
-// thinned are equal warnings.
+// thinned are equal records.
 type thinned struct {
-	told time.Time // when one was let through last
-	more int       // since then
+	told time.Time     // when one was let through last
+	wait time.Duration // from then until the next one
+	left int           // that are let through at once
+	more int           // since told
 	last slog.Record
 }
 
 // add lets a record through, or keeps it. One with a stack goes through: it is the only one that has it.
 func (t *thinner) add(r slog.Record, stack bool) {
-	if t.passes(kindOf(r), r, stack) {
+	if t.passes(kindOf(r), r, 1, stack) {
 		t.emit(r)
 	}
 }
 
-// passes reports whether a record goes through, because no equal one did within a minute, or because it must. It keeps
+// addEach is add for records that matter each: with one text, the first 60 go through.
+func (t *thinner) addEach(r slog.Record, stack bool) {
+	//mutant:thin-each
+	if t.passes(r.Message, r, mostEach, stack) {
+		t.emit(r)
+	}
+}
+
+// passes reports whether a record goes through, because few enough of its kind did lately, or because it must. It keeps
 // the record otherwise.
-func (t *thinner) passes(kind string, r slog.Record, must bool) bool {
+func (t *thinner) passes(kind string, r slog.Record, most int, must bool) bool {
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return true
 	}
-	if len(t.kinds) >= mostKinds && t.kinds[kind] == nil {
-		t.forget(now)
-		if len(t.kinds) >= mostKinds {
-			kind = r.Message // all of one text count as equal
-		}
-	}
-	k := t.kinds[kind]
+	k := t.kind(kind, r.Message, now)
 	//mutant:thin-warnings
-	if k == nil || k.more == 0 && now.Sub(k.told) >= thinEvery {
-		if t.kinds == nil {
-			t.kinds = make(map[string]*thinned)
-		}
-		t.kinds[kind] = &thinned{told: now}
-		return true
-	}
-	if must {
+	if k.passes(now, most) || must {
 		return true
 	}
 	k.more++
 	k.last = r
-	if t.timer == nil {
-		t.timer = time.AfterFunc(max(thinEvery-now.Sub(k.told), 0), t.tick)
-	}
+	t.wake(now, k.told.Add(k.wait))
 	return false
 }
 
-// forget drops the kinds that would be let through.
+// kind returns the records that are equal to one. Where there are too many kinds, all of one text count as equal.
+func (t *thinner) kind(kind, text string, now time.Time) *thinned {
+	if len(t.kinds) >= mostKinds && t.kinds[kind] == nil {
+		if now.Sub(t.tidied) >= thinFirst {
+			t.tidied = now
+			t.forget(now)
+		}
+		if len(t.kinds) >= mostKinds {
+			kind = text
+		}
+	}
+	k := t.kinds[kind]
+	if k == nil {
+		if t.kinds == nil {
+			t.kinds = make(map[string]*thinned)
+		}
+		k = new(thinned)
+		t.kinds[kind] = k
+	}
+	return k
+}
+
+// passes reports whether the next one goes through now.
+func (k *thinned) passes(now time.Time, most int) bool {
+	if k.more == 0 && now.Sub(k.told) >= thinEvery { // told is zero before the first
+		k.wait, k.left = thinFirst, most
+	}
+	if k.left == 0 {
+		return false
+	}
+	k.left--
+	k.told = now
+	return true
+}
+
+// forget drops the kinds that would begin anew.
 func (t *thinner) forget(now time.Time) {
 	for kind, k := range t.kinds {
 		if k.more == 0 && now.Sub(k.told) >= thinEvery {
@@ -85,7 +120,18 @@ func (t *thinner) forget(now time.Time) {
 	}
 }
 
-// tick tells of the warnings that were kept for a minute.
+// wake makes the timer fire at a time, or earlier.
+func (t *thinner) wake(now, at time.Time) {
+	if t.timer != nil && !at.Before(t.next) {
+		return
+	}
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.next, t.timer = at, time.AfterFunc(max(at.Sub(now), 0), t.tick)
+}
+
+// tick tells of the records that were kept for long enough.
 func (t *thinner) tick() {
 	for _, r := range t.due(false) {
 		t.emit(r)
@@ -99,7 +145,7 @@ func (t *thinner) close() {
 	}
 }
 
-// due takes the records of the warnings that were kept, for a minute or, at the end, for any time.
+// due takes the records that were kept for long enough or, at the end, for any time.
 func (t *thinner) due(end bool) []slog.Record {
 	now := time.Now()
 	t.mu.Lock()
@@ -110,22 +156,16 @@ func (t *thinner) due(end bool) []slog.Record {
 		t.timer = nil
 	}
 	var all []slog.Record
-	wait := time.Duration(0) // of the next tick
 	for _, k := range t.kinds {
-		switch age := now.Sub(k.told); {
+		switch at := k.told.Add(k.wait); {
 		case k.more == 0:
-		case end || age >= thinEvery:
+		case end || !at.After(now):
 			k.last.AddAttrs(slog.Int("repeated", k.more))
 			all = append(all, k.last)
-			*k = thinned{told: now}
+			*k = thinned{told: now, wait: thinEvery}
 		default:
-			if left := thinEvery - age; wait == 0 || left < wait {
-				wait = left
-			}
+			t.wake(now, at)
 		}
-	}
-	if wait > 0 {
-		t.timer = time.AfterFunc(wait, t.tick)
 	}
 	t.forget(now)
 	slices.SortFunc(all, func(a, b slog.Record) int {
@@ -149,11 +189,20 @@ func kindOf(r slog.Record) string {
 		case "message", "messages", "conversations", "oldest", "retry_in", "stack":
 		default:
 			text := a.Value.String()
+			text = text[:min(len(text), mostKindText)]
 			//mutant:thin-varying
-			text = varying.ReplaceAllString(text[:min(len(text), mostKindText)], "#")
+			if mayVary(text) {
+				text = varying.ReplaceAllString(text, "#")
+			}
 			b.WriteString("\x00" + a.Key + "\x00" + text)
 		}
 		return true
 	})
 	return b.String()
+}
+
+// mayVary reports whether a text may have what varying finds, which takes longer to say.
+func mayVary(text string) bool {
+	return strings.Contains(text, "->") || strings.Contains(text, `message "`) || strings.Contains(text, "byte ") ||
+		strings.Count(text, "-") >= 4
 }

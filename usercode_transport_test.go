@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -11,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -119,18 +122,74 @@ func TestTLSCallbacksThatReturnNothing(t *testing.T) {
 	}
 }
 
-// The error of url.Parse quotes the URL, and that of a proxy has a password.
+// The error of url.Parse quotes the URL, and that of a proxy has a password. So do errors of those who repeat it.
 func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
-	for _, address := range []string{"http://user:correcthorsebattery%2@10.0.0.1:3128", "http://user:correcthorsebattery/staple@10.0.0.1:3128"} {
-		bubble(t, address, func(t *testing.T) {
+	const password = "correcthorsebattery"
+	parse := func(address string) func(*http.Request) (*url.URL, error) {
+		return func(*http.Request) (*url.URL, error) { return url.Parse(address) }
+	}
+	for name, choose := range map[string]func(*http.Request) (*url.URL, error){
+		"an escape": parse("http://user:" + password + "%2@10.0.0.1:3128"), "a slash": parse("http://user:" + password + "/staple@10.0.0.1:3128"),
+		"retold": func(*http.Request) (*url.URL, error) {
+			address := "http://user:" + password + "%2@10.0.0.1:3128"
+			_, err := url.Parse(address)
+			return nil, fmt.Errorf("%v", err) //nolint:errorlint // as net/http does for HTTPS_PROXY
+		},
+		"told": func(*http.Request) (*url.URL, error) {
+			return nil, errors.New("no scheme in user:" + password + "@10.0.0.1:3128")
+		},
+		"a panic": func(*http.Request) (*url.URL, error) { panic("bad user:" + password + "@10.0.0.1:3128") },
+		"by hand": func(*http.Request) (*url.URL, error) {
+			return &url.URL{Scheme: "http", Host: "user:" + password + "@10.0.0.1:3128"}, nil
+		},
+	} {
+		for what, edit := range map[string]func(*blaze.Config){
+			"": func(cfg *blaze.Config) { cfg.Proxy = choose },
+			"of a transport": func(cfg *blaze.Config) {
+				cfg.Proxy, cfg.HTTPClient = choose, &http.Client{Transport: &http.Transport{Proxy: choose}}
+			},
+		} {
+			bubble(t, name+" "+what, func(t *testing.T) {
+				r := prepare(t, func(cfg *blaze.Config) {
+					cfg.Endpoints, cfg.API, cfg.SendAttempts = []string{"wss://localhost/"}, "https://localhost", 1
+					cfg.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) { return nil, errors.New("no way to " + addr) }
+					edit(cfg)
+				})
+				r.start(t.Context(), nil)
+				_, err := r.OpenConversation(t.Context(), userA)
+				require.Error(t, err)
+				synctest.Wait()
+				if name != "by hand" || what == "" {
+					assertSilent(t, "the client", r.told(err), password)
+				}
+				if name != "by hand" {
+					require.ErrorContains(t, err, "the URL of the proxy")
+				}
+				assert.NotEmpty(t, r.disconnects.all())
+			})
+		}
+	}
+}
+
+// A token goes to this machine without TLS, and not by way of another one.
+func TestAProxyForPlainLoopbackIsRefused(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		bubble(t, fmt.Sprint("our HTTP client: ", own), func(t *testing.T) {
+			dialled := 0
+			choose := func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.test:3128") }
 			r := prepare(t, func(cfg *blaze.Config) {
-				cfg.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(address) }
+				cfg.SendAttempts, cfg.Proxy = 1, choose
+				cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { dialled++; return nil, errAny }
+				if !own {
+					cfg.HTTPClient = &http.Client{Transport: &http.Transport{Proxy: choose, DialContext: cfg.DialContext}}
+				}
 			})
 			r.start(t.Context(), nil)
 			_, err := r.OpenConversation(t.Context(), userA)
-			require.ErrorContains(t, err, "the URL of the proxy")
-			assertSilent(t, "the client", r.told(err), "correcthorsebattery")
-			assert.NotEmpty(t, r.disconnects.all())
+			require.ErrorContains(t, err, "return nil for loopback hosts")
+			synctest.Wait()
+			assert.Contains(t, r.disconnects.String(), "return nil for loopback hosts")
+			assert.Zero(t, dialled)
 		})
 	}
 }

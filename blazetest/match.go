@@ -31,9 +31,9 @@ func (b *ids) bind(recorded, live string) bool {
 
 // toLive returns a recorded frame with the client's ids in it.
 func (b *ids) toLive(frame json.RawMessage) json.RawMessage {
-	return rewrite(frame, "", func(_ string, v json.RawMessage) json.RawMessage {
+	live, _ := rewrite(frame, mostNested, func(_, v []byte) []byte {
 		var s string
-		if v[0] != '"' || json.Unmarshal(v, &s) != nil {
+		if v == nil || v[0] != '"' || json.Unmarshal(v, &s) != nil {
 			return nil
 		}
 		live, ok := b.live[s]
@@ -43,80 +43,86 @@ func (b *ids) toLive(frame json.RawMessage) json.RawMessage {
 		quoted, _ := wire.Marshal(live)
 		return quoted
 	})
+	return live
 }
 
 // match reports where a frame of the client differs from the recorded one: "" means nowhere, and its ids are then bound.
 func (b *ids) match(l *line, a *arrival) string {
 	m := matching{ids: b, action: l.out.Action}
-	diff := m.compare(l.value, a.value, "")
-	if diff != "" {
-		for _, recorded := range m.bound {
-			delete(b.recorded, b.live[recorded])
-			delete(b.live, recorded)
-		}
+	if m.same(l.value, a.value) {
+		return ""
 	}
-	return diff
+	for _, recorded := range m.bound {
+		delete(b.recorded, b.live[recorded])
+		delete(b.live, recorded)
+	}
+	return strings.TrimPrefix(strings.Join(m.path, ""), ".")
 }
 
 // matching compares one frame with another one.
 type matching struct {
 	*ids
 	action string
+	path   []string // where it is, and after a difference where that is: ".params", ".messages", "[0]", ".message_id"
 	bound  []string // recorded ids that this comparison has bound
 }
 
-// compare returns the path of the first difference.
-func (m *matching) compare(want, got any, path string) string {
+// same compares until the first difference.
+func (m *matching) same(want, got any) bool {
 	switch want := want.(type) {
 	case map[string]any:
-		if got, ok := got.(map[string]any); ok {
-			return m.compareObjects(want, got, path)
-		}
-		return path
+		got, ok := got.(map[string]any)
+		return ok && m.sameObjects(want, got)
 	case []any:
 		got, ok := got.([]any)
 		if !ok || len(got) != len(want) {
-			return path
+			return false
 		}
 		for i := range want {
-			if diff := m.compare(want[i], got[i], path+"["+strconv.Itoa(i)+"]"); diff != "" {
-				return diff
+			if !m.sameWithin("["+strconv.Itoa(i)+"]", want[i], got[i]) {
+				return false
 			}
 		}
-		return ""
+		return true
 	case string:
-		if got, ok := got.(string); ok && m.sameString(want, got, path) {
-			return ""
-		}
-		return path
+		got, ok := got.(string)
+		return ok && m.sameString(want, got)
 	}
-	if want == got { // a number, true, false or null
-		return ""
-	}
-	return path
+	return want == got // a number, true, false or null
 }
 
-func (m *matching) compareObjects(want, got map[string]any, path string) string {
+// sameWithin compares what is one step further.
+func (m *matching) sameWithin(step string, want, got any) bool {
+	m.path = append(m.path, step)
+	if !m.same(want, got) {
+		return false
+	}
+	m.path = m.path[:len(m.path)-1]
+	return true
+}
+
+func (m *matching) sameObjects(want, got map[string]any) bool {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
-		inner := strings.TrimPrefix(path+"."+name, ".")
 		g, ok := got[name]
 		if !ok {
-			return inner
+			m.path = append(m.path, "."+name)
+			return false
 		}
-		if diff := m.compare(want[name], g, inner); diff != "" {
-			return diff
+		if !m.sameWithin("."+name, want[name], g) {
+			return false
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		if _, ok := want[name]; !ok {
-			return strings.TrimPrefix(path+"."+name, ".")
+			m.path = append(m.path, "."+name)
+			return false
 		}
 	}
-	return ""
+	return true
 }
 
-func (m *matching) sameString(want, got, path string) bool {
-	if m.madeUp(path) {
+func (m *matching) sameString(want, got string) bool {
+	if m.madeUp() {
 		_, known := m.live[want]
 		ok := m.bind(want, got)
 		if ok && !known {
@@ -131,16 +137,17 @@ func (m *matching) sameString(want, got, path string) bool {
 }
 
 // madeUp reports whether clients make up the id at this path.
-func (m *matching) madeUp(path string) bool {
+func (m *matching) madeUp() bool {
+	p := m.path
 	switch m.action {
 	case wire.ActionCreateMessage:
-		if path == "params.message_id" {
+		if slices.Equal(p, []string{".params", ".message_id"}) {
 			return true
 		}
 	case wire.ActionCreatePlain:
-		if strings.HasPrefix(path, "params.messages[") && strings.HasSuffix(path, "].message_id") {
+		if len(p) == 4 && p[0] == ".params" && p[1] == ".messages" && p[2][0] == '[' && p[3] == ".message_id" {
 			return true
 		}
 	}
-	return path == "id"
+	return slices.Equal(p, []string{".id"})
 }

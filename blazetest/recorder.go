@@ -1,9 +1,9 @@
 package blazetest
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -14,26 +14,28 @@ import (
 
 // secretFields are the names of fields whose values are never recorded.
 var secretFields = map[string]bool{
-	"key": true, "digest": true, "pin": true, "pin_base64": true, "pin_token": true, "token": true, "access_token": true, "authorization": true,
-	"secret": true, "client_secret": true, "seed": true, "password": true, "private_key": true, "session_private_key": true, "session_key": true,
-	"spend_key": true, "spend_private_key": true,
+	"key": true, "digest": true, "pin": true, "pin_base64": true, "pin_token": true, "token": true,
+	"access_token": true, "authorization": true, "secret": true, "client_secret": true, "seed": true, "password": true,
+	"private_key": true, "session_private_key": true, "session_key": true, "spend_key": true, "spend_private_key": true,
 }
 
-// Recorder returns a Trace that writes a recording of a session to w, one line for each frame, and then calls the same hook of
-// next. next may be nil; its other hooks are passed on as they are. Use it as Config.Trace of one Client, for one
-// connection: Replay plays one. It is safe for concurrent use. The first error of w ends the recording; the hooks of next
-// are called all the same. Wrap w to hear of it.
+// Recorder returns a Trace that writes a recording of a session to w, one line for each frame, and then calls the same
+// hook of next. next may be nil; its other hooks are passed on as they are. Use it as Config.Trace of one Client, for
+// one connection: Replay plays one. It is safe for concurrent use. The first error of w ends the recording; the hooks
+// of next are called all the same. Wrap w to see that error.
 //
-// Secrets are removed. Tokens are no part of any frame. The values of fields named key, digest, pin, token, private_key and the
-// like become "", wherever in the frame they are, and each session_id becomes a random UUID, the same one for the same
-// session throughout the recording. What messages say, in the base64 of data and data_base64, is not looked into: record
-// only what may be read. JSON that is no object cannot be cleaned; a broken frame without content takes its place.
+// Secrets are removed. Tokens are no part of any frame. The values of fields named key, digest, pin, token, private_key
+// and the like become "", wherever in the frame they are, and each session_id becomes a random UUID, the same one for
+// the same session throughout the recording. A session_id that is an array or an object becomes "". What messages say,
+// in the base64 of data and data_base64, is not looked into: record only what may be read. JSON that is no object
+// cannot be cleaned, and objects and arrays nested deeper than 100 are not: a broken frame without content takes the
+// place of such a frame. Cleaning takes memory in proportion to the frame.
 func Recorder(w io.Writer, next *blaze.Trace) *blaze.Trace {
 	var t blaze.Trace
 	if next != nil {
 		t = *next
 	}
-	r := &recorder{w: w, lock: make(chan struct{}, 1), sessions: newID()}
+	r := &recorder{w: w, lock: make(chan struct{}, 1), sessions: uuid.FromStringOrNil(newID())}
 	read, written := t.FrameRead, t.FrameWritten
 	t.FrameRead = func(frame []byte) {
 		r.record("in", frame)
@@ -52,9 +54,9 @@ func Recorder(w io.Writer, next *blaze.Trace) *blaze.Trace {
 
 type recorder struct {
 	w        io.Writer
-	lock     chan struct{} // held while it is full. No mutex: w may block, and testing/synctest does not see through a mutex
+	lock     chan struct{} // full while held; no mutex, for w may block and synctest sees through none
 	failed   bool
-	sessions string // the namespace of this recording's session ids
+	sessions uuid.UUID // the namespace of this recording's session ids
 }
 
 func (r *recorder) record(dir string, frame []byte) {
@@ -76,22 +78,53 @@ func (r *recorder) record(dir string, frame []byte) {
 	r.failed = err != nil
 }
 
-// clean returns a frame without its secrets. False means that the frame is no JSON object.
+// clean returns a frame without its secrets. False means that the frame is no JSON object, or nested too deeply.
 func (r *recorder) clean(frame []byte) (json.RawMessage, bool) {
 	if !json.Valid(frame) || frame[0] != '{' {
 		return nil, false
 	}
-	return rewrite(frame, "", func(name string, v json.RawMessage) json.RawMessage {
-		name = strings.ToLower(name)
-		if secretFields[name] {
-			return json.RawMessage(`""`)
+	return rewrite(frame, mostRecorded, func(name, v []byte) []byte {
+		name = folded(name)
+		if secretFields[string(name)] {
+			return emptyText
 		}
-		var id string
-		if name != "session_id" || json.Unmarshal(v, &id) != nil || id == "" {
+		if string(name) != "session_id" || v != nil && v[0] != '"' {
 			return nil
 		}
-		// Two ids are never the same, and nobody can guess a random one from what is derived of it and a random namespace.
-		quoted, _ := wire.Marshal(uuid.NewV5(uuid.FromStringOrNil(r.sessions), id).String())
-		return quoted
-	}), true
+		if v == nil { // a session has one id
+			return emptyText
+		}
+		var id string
+		if json.Unmarshal(v, &id) != nil || id == "" {
+			return nil
+		}
+		return r.session(id)
+	})
+}
+
+var emptyText = []byte(`""`)
+
+// longestName is that of the names in secretFields, in JSON with each letter escaped.
+const longestName = len(`""`) + len("session_private_key")*len(`\u0073`)
+
+// folded returns a name in small letters, nil for one that is none of those that matter.
+func folded(quoted []byte) []byte {
+	if len(quoted) < 2 || len(quoted) > longestName {
+		return nil
+	}
+	name := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		var s string
+		// It is valid JSON.
+		_ = json.Unmarshal(quoted, &s)
+		name = []byte(s)
+	}
+	return bytes.ToLower(name)
+}
+
+// session returns the JSON of the id that stands for a session's. Two ids are never the same, and nobody can guess a
+// random one from what is derived of it and a random namespace.
+func (r *recorder) session(id string) []byte {
+	made := uuid.NewV5(r.sessions, id).String()
+	return []byte(`"` + made + `"`)
 }

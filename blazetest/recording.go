@@ -128,39 +128,3 @@ func decode(p []byte) (v any, err error) {
 	err = dec.Decode(&v)
 	return v, err
 }
-
-// rewrite returns the JSON p in which every value that change returns something for is replaced by it. change gets the name of
-// the field that holds the value, for an element of an array that of the array. Order, names and numbers stay as they are.
-func rewrite(p json.RawMessage, name string, change func(name string, value json.RawMessage) json.RawMessage) json.RawMessage {
-	if v := change(name, p); v != nil {
-		return v
-	}
-	dec := json.NewDecoder(bytes.NewReader(p))
-	dec.UseNumber()
-	first, err := dec.Token()
-	open, ok := first.(json.Delim)
-	if err != nil || !ok {
-		return p
-	}
-	b := []byte(open.String())
-	for n := 0; dec.More(); n++ {
-		if n > 0 {
-			b = append(b, ',')
-		}
-		if open == '{' {
-			key, _ := dec.Token() // p is valid JSON: it can only be a string
-			name, _ = key.(string)
-			quoted, _ := wire.Marshal(name)
-			b = append(append(b, quoted...), ':')
-		}
-		var v json.RawMessage
-		if dec.Decode(&v) != nil {
-			return p
-		}
-		b = append(b, rewrite(v, name, change)...)
-	}
-	if open == '{' {
-		return append(b, '}')
-	}
-	return append(b, ']')
-}

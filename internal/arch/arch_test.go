@@ -27,9 +27,13 @@ var layers = Rules{
 		{"blazetest"},
 		{"."},
 		{"internal/engine"},
-		{"internal/link", "internal/outbox", "internal/inbox", "internal/auth", "internal/rest", "internal/seal"},
+		{
+			"internal/link", "internal/outbox", "internal/inbox", "internal/auth", "internal/rest", "internal/seal",
+			"internal/picture",
+		},
 		{"internal/exif", "internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
-		{"internal/fifo", "internal/guard", "internal/lenient", "internal/proxy"},
+		{"internal/address", "internal/fifo", "internal/guard", "internal/lenient", "internal/proxy", "internal/spool"},
+		{"internal/tame"},
 	},
 	// The engine moves messages. The root package logs, encrypts, decodes payloads and uses the HTTP API.
 	Forbidden: map[string][]string{

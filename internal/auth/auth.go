@@ -111,11 +111,18 @@ func (s *Signer) Token(method, uri string, body []byte) (token, requestID string
 	return token, id.String(), nil
 }
 
-// SetOffset says how far the server's clock is ahead of this machine's; negative if it is behind. Later tokens are dated
-// by the server's clock.
-func (s *Signer) SetOffset(d time.Duration) { s.offset.Store(int64(d)) }
+// maxOffset is how far tokens are dated away from the clock of this machine, whatever a server says its time is. A token
+// dated years ahead would be good for years.
+const maxOffset = 24 * time.Hour
 
-// Offset returns what SetOffset was told last, 0 at first.
+// SetOffset says how far the server's clock is ahead of this machine's; negative if it is behind. Later tokens are dated
+// by the server's clock, within a day of this machine's.
+func (s *Signer) SetOffset(d time.Duration) {
+	//mutant:offset-clamp
+	s.offset.Store(int64(min(max(d, -maxOffset), maxOffset)))
+}
+
+// Offset returns what SetOffset was told last, within a day; 0 at first.
 func (s *Signer) Offset() time.Duration { return time.Duration(s.offset.Load()) }
 
 // String names the session and not the key.

@@ -52,7 +52,7 @@ func newSigner(t *testing.T, key string) *auth.Signer {
 	return s
 }
 
-func rsaKey(t *testing.T, bits int) *rsa.PrivateKey {
+func rsaKey(t testing.TB, bits int) *rsa.PrivateKey {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
@@ -314,4 +314,34 @@ func TestSignerDoesNotPrintItsKey(t *testing.T) {
 	if !strings.Contains(out.String(), session) {
 		t.Error("the session is not printed")
 	}
+}
+
+// Whatever a server says its time is, tokens are dated within a day of this machine's clock, and good for an hour.
+func TestOffsetsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSigner(t, testSeed)
+		const day, most = 24 * time.Hour, time.Duration(1<<63 - 1)
+		for given, want := range map[time.Duration]time.Duration{
+			day: day, day + 1: day, 100 * 365 * day: day, most: day, -day: -day, -day - 1: -day, -most: -day, -most - 1: -day,
+		} {
+			s.SetOffset(given)
+			if s.Offset() != want {
+				t.Errorf("offset %v became %v", given, s.Offset())
+			}
+			token, _, err := s.Token("GET", "/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var claims struct{ jwt.RegisteredClaims }
+			if _, _, err := jwt.NewParser().ParseUnverified(token, &claims); err != nil {
+				t.Fatal(err)
+			}
+			if life := claims.ExpiresAt.Sub(claims.IssuedAt.Time); life != time.Hour {
+				t.Errorf("a token for %v", life)
+			}
+			if off := time.Until(claims.IssuedAt.Time); off != want {
+				t.Errorf("dated by %v, want %v", off, want)
+			}
+		}
+	})
 }

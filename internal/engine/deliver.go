@@ -3,11 +3,12 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/inbox"
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/tame"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -17,7 +18,7 @@ var errIDs = errors.New("a push without usable ids")
 // unusable returns errIDs, with the id of the message where that one is usable.
 func unusable(m *wire.Message) error {
 	if id := m.MessageID; id != "" && len(id) <= wire.MaxID {
-		return fmt.Errorf("message %s: %w", strconv.Quote(id), errIDs)
+		return fmt.Errorf("message %s: %w", tame.Quote(id), errIDs)
 	}
 	return errIDs
 }
@@ -87,6 +88,10 @@ func rejectsSession(f *wire.Received) bool {
 // empty reports whether a frame has no data, as replies have none.
 func empty(f *wire.Received) bool { return f.Error != nil || !f.Data }
 
+// keptBytes is what is kept of a failed attempt until the next one, where the message was acknowledged before: why it
+// failed, in case there is none.
+const keptBytes = 160
+
 // push offers a message to the inbox.
 func (e *Engine) push(f *wire.Received) {
 	if empty(f) || !e.listen {
@@ -110,6 +115,10 @@ func (e *Engine) push(f *wire.Received) {
 	}
 	// The size counts all that may be long: the ids were checked.
 	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
+	if e.cfg.EarlyAcks {
+		//mutant:kept-counted
+		size += keptBytes
+	}
 	e.pushes.Add(1)
 	d := &Delivery{Message: *m, own: own, link: e.use.link.Load()}
 	if e.inbox.Offer(m.ConversationID, m.MessageID, size, d) == inbox.Duplicate {
@@ -155,7 +164,8 @@ func (e *Engine) receipt(f *wire.Received) {
 		e.skip(unusable(&f.Message))
 		return
 	}
-	taken, full := e.receipts.add(receipt{id: id, status: f.Status, at: f.UpdatedAt})
+	// The id is copied: it may be a small part of the frame.
+	taken, full := e.receipts.add(receipt{id: strings.Clone(id), status: f.Status, at: f.UpdatedAt})
 	switch {
 	case full:
 		e.observer.Observe(Event{Kind: ReceiptDropped, Text: id})
@@ -212,7 +222,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		*v = inbox.Verdict{Then: inbox.Retry, After: d.failure.after, Acked: d.acked, Note: d.failure.note}
 		//mutant:failure-kept
 		if !d.acked {
-			d.failure = nil // only letGo needs it, and it holds the Message of the attempt
+			d.failure = nil // only letGo needs it
 		}
 	case released:
 		//mutant:release-stops
@@ -226,7 +236,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 func (e *Engine) letGo(d *Delivery) {
 	//mutant:accepted-released
 	if d.acked {
-		e.owner.Released(d.failure.err)
+		e.owner.Released(d, d.failure.err)
 	}
 }
 

@@ -51,6 +51,7 @@ type Config struct {
 
 	Receipts    bool // receipts are delivered, not ignored
 	ManualAcks  bool // Ack records the messages
+	EarlyAcks   bool // the Owner calls Accept
 	TraceFrames bool // the Observer gets the JSON of received frames; they are inflated one at a time then
 }
 

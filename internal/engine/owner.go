@@ -16,9 +16,9 @@ type Owner interface {
 	Handle(ctx context.Context, d *Delivery, attempt int, note any)
 	// Receipt handles a receipt: MessageID, CreatedAt for when, Category for the status. It must not panic.
 	Receipt(m *wire.Message)
-	// Released takes a message that failed, was acknowledged before its handler ran, and is not retried because Run
+	// Released takes d, which failed, was acknowledged before its handler ran, and is not retried because Run
 	// ends: the service does not redeliver it. err is the error of Retry or Release.
-	Released(err error)
+	Released(d *Delivery, err error)
 	// Record notes that a message is finished. It may end its goroutine (runtime.Goexit).
 	Record(ctx context.Context, id string)
 	// RecordApart is Record for a goroutine that must not end: the user's code runs on another one.
@@ -33,7 +33,7 @@ type Delivery struct {
 	own     bool   // written by the bot itself
 	acked   bool   // before its handler ran
 	fate    fate
-	failure *failure // of an attempt that failed; kept until the next one if the message was acknowledged before
+	failure *failure // of an attempt that failed; kept until the next one if d.acked
 }
 
 // fate is what becomes of a delivery after an attempt.

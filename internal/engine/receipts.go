@@ -9,8 +9,9 @@ import (
 )
 
 // receiptsLen bounds the receipts that wait for Owner.Receipt. The service does not push them again: those that find no
-// room are lost, and counted.
-const receiptsLen = 1024
+// room are lost, counted and logged. A message to many users makes two for each of them, within minutes. All of them
+// take 4 MiB at most: an id and a status have 64 bytes at most.
+const receiptsLen = 16 << 10
 
 // receipt is what is kept of a frame.
 type receipt struct {

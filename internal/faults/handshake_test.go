@@ -263,7 +263,10 @@ func answerWith(t *testing.T, row int, header, says string) {
 }
 
 // validMe is an answer to GET /me that does not tell the time.
-const validMe = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 11\r\n\r\n{\"data\":{}}"
+func validMe(b *bench) string {
+	body := `{"data":{"user_id":"` + b.s.Key.AppID + `"}}`
+	return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
+}
 
 // Row 55: the clock of this machine is wrong. The first 401 tells by how much, and the next token is dated by that.
 func TestFault55ClockSkew(t *testing.T) {
@@ -277,7 +280,7 @@ func TestFault55ClockSkew(t *testing.T) {
 					b.dials = onlyFirst(3, func(n int, c *wireConn) {
 						switch {
 						case n == 1:
-							c.refuse(validMe)
+							c.refuse(validMe(b))
 							return
 						case n == 2 && c.accept():
 							c.drain()
@@ -304,7 +307,7 @@ func TestFault55ClockSkew(t *testing.T) {
 		bubble(t, blaze.On(nothing), func(b *bench) {
 			b.dials = onlyFirst(6, func(n int, c *wireConn) {
 				if n%3 == 1 {
-					c.refuse(validMe)
+					c.refuse(validMe(b))
 					return
 				}
 				if n%3 == 0 { // the token is dated by a clock that is wrong now

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
-	"strings"
-	"unicode"
+	"runtime"
+
+	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
 // ErrGoexit is the result of user code that called runtime.Goexit.
@@ -18,7 +18,7 @@ var ErrGoexit = errors.New("runtime.Goexit was called")
 type PanicError struct {
 	Value any
 	Text  string // of Value, fixed when the panic was recovered
-	Stack []byte
+	Stack []byte // its innermost functions, up to 8 KiB
 }
 
 // Error returns the text of the value.
@@ -34,10 +34,18 @@ func Call(f func() error, done func(error)) {
 		//mutant:handler-panic
 		if value := recover(); value != nil {
 			err = ErrGoexit // printing the value is user code, too
-			err = &PanicError{Value: value, Text: text(value), Stack: debug.Stack()}
+			err = &PanicError{Value: value, Text: text(value), Stack: stack()}
 		}
 	}()
 	err = f()
+}
+
+// mostStack bounds the stack of a panic, from the innermost function on.
+const mostStack = 8 << 10
+
+func stack() []byte {
+	b := make([]byte, mostStack)
+	return b[:runtime.Stack(b, false)]
 }
 
 // Apart calls f on a goroutine of its own and waits for it. The caller survives a Goexit of f.
@@ -90,23 +98,19 @@ func Retold(err error, text string) error {
 	return &foreign{text: text, err: err, panicked: Panicked(err)}
 }
 
-// Short returns err as it is if its text fits on a line of so many bytes. Otherwise it is retold on such a line, and
-// three dots: errors of package net/http quote what a peer wrote, of any length. It calls Error.
+// Short returns err as it is if its text is tame and has at most so many characters. Otherwise it is retold as package
+// tame does it: errors of package net/http quote what a peer wrote, of any length. An error with a text that may hold a
+// key or a token is not kept. Short calls Error.
 func Short(err error, most int) error {
 	text := err.Error()
-	printable := strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text)
-	if len(printable) > most {
-		printable = strings.ToValidUTF8(printable[:most], "") + "..."
-	}
-	if printable == text {
+	switch line := tame.Line(text, most); {
+	case line == text:
 		return err
+	case tame.Hide(text) != text:
+		return Retold(nil, line)
+	default:
+		return Retold(err, line)
 	}
-	return Retold(err, printable)
 }
 
 // ReadError is Foreign for the error of a Reader: io.EOF stays as it is, because it is compared with ==.

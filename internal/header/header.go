@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// ServerTime returns the time by the server's clock: X-Server-Time, in unix nanoseconds, or else Date; the zero time where it says
-// neither.
-func ServerTime(h http.Header) time.Time {
+// ServerTime returns the time by the server's clock: X-Server-Time, in unix nanoseconds, or else Date; the zero time
+// where it says neither. own is set for X-Server-Time, which only the service writes. Whatever answers in its place has
+// a Date.
+func ServerTime(h http.Header) (at time.Time, own bool) {
 	if ns, err := strconv.ParseInt(h.Get("X-Server-Time"), 10, 64); err == nil && ns > 0 {
-		return time.Unix(0, ns)
+		return time.Unix(0, ns), true
 	}
-	at, _ := http.ParseTime(h.Get("Date"))
-	return at
+	at, _ = http.ParseTime(h.Get("Date"))
+	return at, false
 }
 
 // RetryAfter returns how long the server asks to wait: seconds, or until a date by its own clock, which is now; at most a day.
@@ -26,7 +27,8 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 		return time.Duration(min(max(seconds, 0), most)) * time.Second
 	}
 	if at, err := http.ParseTime(s); err == nil && !now.IsZero() {
-		return max(at.Sub(now), 0)
+		//mutant:retry-date
+		return min(max(at.Sub(now), 0), 24*time.Hour)
 	}
 	return 0
 }

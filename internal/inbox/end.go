@@ -40,7 +40,8 @@ func (b *Box[M]) stop() (acked []M) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
-	b.ready.Keep(0)
+	b.ready.clear()
+	b.unparkAll()
 	for key, l := range b.lanes {
 		stay := 0
 		if l.stage == handling {
@@ -56,9 +57,6 @@ func (b *Box[M]) stop() (acked []M) {
 			b.remove(l, &gone[i], false)
 		}
 		l.items.Keep(stay)
-		if l.park != nil {
-			l.park.Stop()
-		}
 	}
 	if len(acked) > 0 {
 		b.workers++

@@ -75,7 +75,8 @@ type Box[M any] struct {
 	mu       sync.Mutex
 	lanes    map[string]*lane[M]
 	spare    []*lane[M] // empty ones
-	ready    fifo.Queue[*lane[M]]
+	ready    ready[M]
+	parked   parked[M]
 	ids      ids
 	used     int64 // by messages, and by ids that only an acknowledgement holds
 	inLanes  int64 // by messages alone
@@ -107,12 +108,15 @@ func (it *item[M]) cost() int64 { return int64(it.size) + Overhead }
 type lane[M any] struct {
 	key     string
 	items   fifo.Queue[item[M]]
-	bytes   int64       // what its messages count
-	stage   stage       // of the first one
-	closed  bool        // until Reopen
-	half    int64       // of what it held when it closed
-	verdict Verdict     // of the present attempt: in the lane, so that it is not allocated for each attempt
-	park    *time.Timer // runs while the first message is backing off
+	bytes   int64   // what its messages count
+	stage   stage   // of the first one
+	turn    uint64  // since when it has been ready
+	closed  bool    // until Reopen
+	half    int64   // of what it held when it closed
+	verdict Verdict // of the present attempt: in the lane, so that it is not allocated for each attempt
+
+	wakes    time.Duration // when another attempt of the first message is due
+	parkedAt int           // among the lanes that wait for that, from 1; 0: the lane is not
 
 	began  time.Duration // when the present attempt did
 	slow   bool          // the present attempt was told of
@@ -132,7 +136,7 @@ const (
 // New returns an empty Box that takes messages of every lane.
 func New[M any](cfg Config[M]) *Box[M] {
 	return &Box[M]{
-		cfg: cfg, born: time.Now().Add(-time.Nanosecond),
+		cfg: cfg, born: time.Now().Add(-time.Nanosecond), ready: ready[M]{room: cfg.Bytes / 8},
 		lanes: make(map[string]*lane[M]), ids: ids{states: make(map[string]state)},
 		closing: closing{empty: make(map[string]time.Duration)}, away: make(away),
 	}
@@ -172,7 +176,7 @@ func (b *Box[M]) offer(key string, it item[M]) (Fate, due) {
 	l.items.Push(it)
 	//mutant:lane-ready
 	if l.items.Len() == 1 {
-		b.ready.Push(l)
+		b.ready.push(l)
 		b.hire()
 	}
 	return Taken, b.nowDue()
@@ -222,7 +226,7 @@ func (b *Box[M]) discard(l *lane[M]) {
 // hire starts a worker if a lane is ready and one more may be started. They come one after the other: each hires the
 // next once it has something to do itself. So handlers that return at once do not cost a goroutine for each message.
 func (b *Box[M]) hire() {
-	if b.ready.Len() > 0 && !b.starting && b.workers < b.cfg.Workers {
+	if b.ready.any() && !b.starting && b.workers < b.cfg.Workers {
 		b.workers++
 		b.starting = true
 		go b.work(true)

@@ -196,16 +196,3 @@ func (b *Box[M]) giveWay(g giver[M]) {
 		b.discard(l)
 	}
 }
-
-// unpark ends the wait for another attempt.
-func (b *Box[M]) unpark(l *lane[M]) {
-	if l.park != nil {
-		l.park.Stop()
-		//mutant:unpark-late
-		l.park = nil // the timer may have fired: its function finds that it is not wanted any more
-		return
-	}
-	if i := slices.Index(b.ready.All(), l); i >= 0 {
-		b.ready.Remove(i)
-	}
-}

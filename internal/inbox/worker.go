@@ -18,8 +18,8 @@ func (b *Box[M]) work(hired bool) {
 	exits = false
 }
 
-// next takes the lane that has been ready for longest, and its first message; without one, the worker is no longer
-// counted.
+// next takes the lane that has been ready for longest, and its first message; without one, or only with large ones
+// while others are being handled, the worker is no longer counted.
 func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	now := b.now()
 	b.mu.Lock()
@@ -27,7 +27,7 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	if hired {
 		b.starting = false
 	}
-	if b.ready.Len() == 0 {
+	if !b.ready.any() {
 		b.workers--
 		if b.workers == 0 {
 			b.unwatch()
@@ -35,7 +35,7 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 		b.tellIdle()
 		return nil, item[M]{}
 	}
-	l := b.ready.Pop()
+	l := b.ready.pop()
 	it := l.head()
 	if l.stage == queued && it.attempt > 0 {
 		//mutant:away-recall
@@ -86,6 +86,7 @@ func (b *Box[M]) pop(l *lane[M], keep bool) due {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.handling--
+	b.ready.done(l)
 	it := l.items.Pop()
 	b.remove(l, &it, keep)
 	if l.closed && l.bytes <= l.half {
@@ -95,7 +96,7 @@ func (b *Box[M]) pop(l *lane[M], keep bool) due {
 	l.failed, l.verdict = 0, Verdict{}
 	if l.items.Len() > 0 {
 		l.stage = queued
-		b.ready.Push(l) // for this worker, which goes on
+		b.ready.push(l) // for this worker, which goes on
 	} else {
 		b.discard(l)
 	}
@@ -115,18 +116,8 @@ func (b *Box[M]) parkLane(l *lane[M], after time.Duration) bool {
 	}
 	//mutant:lane-park
 	b.handling--
+	b.ready.done(l)
 	l.stage = backingOff
-	var park *time.Timer
-	park = time.AfterFunc(after, func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if l.park != park || b.stopped {
-			return // the lane gave way, and may be another one by now
-		}
-		l.park = nil
-		b.ready.Push(l)
-		b.hire()
-	})
-	l.park = park
+	b.park(l, now+after, now)
 	return true
 }

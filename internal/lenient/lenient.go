@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// kind is the first byte of a JSON value, 0 if there is none.
-func kind(raw []byte) byte {
+// Kind returns the first byte of a JSON value, 0 if there is none.
+func Kind(raw []byte) byte {
 	if raw = bytes.TrimLeft(raw, " \t\r\n"); len(raw) > 0 {
 		return raw[0]
 	}
@@ -24,27 +24,64 @@ func kind(raw []byte) byte {
 func isNumber(first byte) bool { return first == '-' || first >= '0' && first <= '9' }
 
 // Text returns a string, or a number as the very characters of the wire. ok is false for any other value, which is "".
+// It is false, too, for a string with more than 32 bytes that are no UTF-8.
 func Text(raw []byte) (s string, ok bool) {
-	switch first := kind(raw); {
+	switch first := Kind(raw); {
 	case first == '"':
-		ok = json.Unmarshal(raw, &s) == nil
+		s, ok = unquote(bytes.TrimSpace(raw))
 	case isNumber(first):
 		s, ok = string(bytes.TrimSpace(raw)), true
 	}
 	return s, ok
 }
 
+// mostDigits is how long a number may be. An error of package strconv holds a copy of what it is about.
+const mostDigits = 1 << 10
+
+// number returns the characters of a number, or of a string that may be one; else nothing.
+func number(raw []byte) []byte {
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case len(raw) == 0 || len(raw) > mostDigits:
+		return nil
+	case isNumber(raw[0]):
+		return raw
+	case raw[0] != '"':
+		return nil
+	}
+	if bytes.IndexByte(raw, '\\') >= 0 {
+		s, _ := unquote(raw)
+		raw = []byte(s)
+	} else {
+		raw = bytes.Trim(raw, `"`)
+	}
+	return bytes.TrimSpace(raw)
+}
+
+// whole reports whether text is what strconv.ParseInt reads. Its errors have memory of their own.
+func whole(text []byte) bool {
+	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
+		text = text[1:]
+	}
+	for _, c := range text {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(text) > 0
+}
+
 // Int returns a whole number between least and most. A fraction is rounded, half away from zero; a number out of range
-// is the nearest one within. ok is false for what is no number, which is the one of the range that is nearest to 0.
+// is the nearest one within. ok is false for what is no number, which is the one of the range that is nearest to 0, and
+// for one of more than 1,024 characters.
 func Int(raw []byte, least, most int64) (n int64, ok bool) {
-	text, _ := Text(raw)
-	text = strings.TrimSpace(text)
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err == nil || errors.Is(err, strconv.ErrRange) { // then n is the nearest
+	text := number(raw)
+	if whole(text) {
+		n, _ = strconv.ParseInt(string(text), 10, 64) // out of range it is the nearest
 		return min(max(n, least), most), true
 	}
 	//mutant:odd-number
-	f, ok := Float(raw)
+	f, ok := float(text)
 	switch f = math.Round(f); {
 	case f >= math.MaxInt64: // as a float it is one more
 		n = math.MaxInt64
@@ -56,14 +93,19 @@ func Int(raw []byte, least, most int64) (n int64, ok bool) {
 	return min(max(n, least), most), ok
 }
 
-// Float returns a finite number. ok is false for anything else, which is 0.
-func Float(raw []byte) (f float64, ok bool) {
-	text, _ := Text(raw)
-	text = strings.TrimSpace(text)
-	if text == "" || !isNumber(text[0]) || strings.ContainsAny(text, "xXpP_iInN") {
-		return 0, false // ParseFloat reads more than JSON has
+// Float returns a finite number. ok is false for anything else, which is 0, and for one of more than 1,024 characters.
+func Float(raw []byte) (f float64, ok bool) { return float(number(raw)) }
+
+func float(text []byte) (f float64, ok bool) {
+	if len(text) == 0 || !isNumber(text[0]) {
+		return 0, false
 	}
-	f, err := strconv.ParseFloat(text, 64)
+	for _, c := range text { // ParseFloat reads more than JSON has, and its errors have memory of their own
+		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(string(text), 64)
 	if errors.Is(err, strconv.ErrRange) {
 		f, err = math.Copysign(math.MaxFloat64, f), nil
 	}
@@ -82,22 +124,62 @@ func Bool(raw []byte) (b, ok bool) {
 	return text == "true", text == "true" || text == "false"
 }
 
-// layouts are those of RFC 3339, the same without the colon in the zone, and what is left without the zone. Go reads a
-// fraction where none is asked for.
-var layouts = []string{
-	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04:05-0700",
-	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04:05-0700",
+// mostTime is how long the text of a moment may be. Nine digits of a second make 35.
+const mostTime = 64
+
+// Time returns a moment in UTC: that of RFC 3339, the same with a space for the T, without the colon in the zone, or
+// without the zone, which is UTC then. Go reads a fraction where none is asked for. ok is false for what is none, which
+// is the zero time.
+func Time(s string) (t time.Time, ok bool) {
+	const date = len("2006-01-02")
+	if len(s) <= date || len(s) > mostTime {
+		return time.Time{}, false
+	}
+	// One layout is tried: each that does not fit makes an error with copies of the text.
+	t, err := time.Time{}, error(nil)
+	switch rest, offset, zone := cutZone(s); {
+	case s[date] == 'T' && zone == 'Z': // as the service writes it, which takes a third of the time
+		t, err = time.Parse(time.RFC3339, s)
+	case s[date] == 'T':
+		t, err = time.Parse("2006-01-02T15:04:05", rest)
+		t = t.Add(-offset)
+	default:
+		t, err = time.Parse("2006-01-02 15:04:05", rest)
+		t = t.Add(-offset)
+	}
+	if err != nil {
+		return time.Time{}, false
+	}
+	return t.UTC(), true
 }
 
-// Time returns a moment in UTC. Without a zone it is taken as UTC. ok is false for what is none, which is the zero
-// time.
-func Time(s string) (t time.Time, ok bool) {
-	for _, layout := range layouts {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), true
-		}
+// cutZone takes Z, +08:00 or +0800 off a time. zone is its first character, 0 if there is none. A zone that
+// package time reads has memory of its own.
+func cutZone(s string) (rest string, offset time.Duration, zone byte) {
+	if rest, ok := strings.CutSuffix(s, "Z"); ok {
+		return rest, 0, 'Z'
 	}
-	return time.Time{}, false
+	i := strings.LastIndexAny(s, "+-")
+	if i <= len("2006-01-02") {
+		return s, 0, 0
+	}
+	digits := s[i+1:]
+	if len(digits) == len("08:00") && digits[2] == ':' {
+		digits = digits[:2] + digits[3:]
+	}
+	if len(digits) != len("0800") || !whole([]byte(digits)) {
+		return s, 0, 0
+	}
+	n, _ := strconv.Atoi(digits)
+	hours, minutes := n/100, n%100
+	if hours > 24 || minutes > 60 { // as package time has it
+		return s, 0, 0
+	}
+	offset = time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
+	if s[i] == '-' {
+		offset = -offset
+	}
+	return s[:i], offset, s[i]
 }
 
 // String is a field that is read by [Text].
@@ -142,14 +224,17 @@ type List[T any] struct {
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (l *List[T]) UnmarshalJSON(raw []byte) error {
-	var elements []json.RawMessage
-	if err := json.Unmarshal(raw, &elements); err != nil {
-		return err
-	}
 	*l = List[T]{}
-	for _, element := range elements {
+	switch Kind(raw) {
+	case '[':
+	case 'n':
+		return nil
+	default:
+		return errNoArray
+	}
+	for element := range Elements(raw) {
 		var v T
-		if kind(element) == 'n' || json.Unmarshal(element, &v) != nil {
+		if Kind(element) == 'n' || json.Unmarshal(element, &v) != nil {
 			l.Odd = true
 			continue
 		}
@@ -157,3 +242,5 @@ func (l *List[T]) UnmarshalJSON(raw []byte) error {
 	}
 	return nil
 }
+
+var errNoArray = errors.New("not a JSON array")

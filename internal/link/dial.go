@@ -70,13 +70,13 @@ func connect(ctx context.Context, cfg Config) (*Link, error) {
 		if d.raw != nil {
 			_ = d.raw.Close()
 		}
-		return nil, d.late(ctx, explain(ctx, handshake, cfg.Token, resp, err))
+		return nil, d.late(ctx, explain(ctx, handshake, resp, err))
 	}
 	l := newLink(ctx, ws, d.raw)
 	if cfg.Pong > 0 {
 		l.patience.Store(int64(cfg.Pong))
 	}
-	l.serverTime = header.ServerTime(resp.Header)
+	l.serverTime, _ = header.ServerTime(resp.Header)
 	return l, nil
 }
 
@@ -96,7 +96,7 @@ func check(resp *http.Response, ws *websocket.Conn) error {
 }
 
 // explain says why there is no link. A refusal is one even where the end of its body was not waited for.
-func explain(ctx, handshake context.Context, token string, resp *http.Response, err error) error {
+func explain(ctx, handshake context.Context, resp *http.Response, err error) error {
 	if deadline, _ := handshake.Deadline(); !time.Now().Before(deadline) {
 		<-handshake.Done() // the connection has the same deadline, and may be the first to notice
 	}
@@ -104,9 +104,9 @@ func explain(ctx, handshake context.Context, token string, resp *http.Response, 
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err == websocket.ErrBadHandshake && resp != nil: //nolint:errorlint // errors.Is would ask an error of user code
-		return refused(resp, token)
+		return refused(resp)
 	case handshake.Err() != nil:
 		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
 	}
-	return tame(err, token) // it may be an error of the caller's functions
+	return safe(err) // it may be an error of the caller's functions
 }

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"github.com/mixin-blaze/blaze/internal/tame"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -213,9 +213,9 @@ func (l *Link) lost(err error) error {
 			return ErrClosed
 		}
 		if closed.Code == websocket.CloseAbnormalClosure { // the library's code for no close frame
-			return fmt.Errorf("the connection broke: %s", strconv.Quote(closed.Text))
+			return fmt.Errorf("the connection broke: %s", tame.Quote(closed.Text))
 		}
-		return fmt.Errorf("the server closed the connection with code %d %s", closed.Code, strconv.Quote(closed.Text))
+		return fmt.Errorf("the server closed the connection with code %d %s", closed.Code, tame.Quote(closed.Text))
 	}
 	if timedOut(err) {
 		return fmt.Errorf("%w for %v: %w", ErrSilence, l.bounds.Silence, err)

@@ -55,12 +55,15 @@ func TestAnOddRefusal(t *testing.T) {
 }
 
 func TestOtherBodiesAreShortAndEscaped(t *testing.T) {
-	for _, body := range []string{
-		"<html>\r\n\x1b[31m\x00\xFF\u202e login", strings.Repeat("long ", 1_000_000), `{"error":null}`, `{"error":"text"}`, `{"error":{"status":401}}`, `{"data":1}`, "null",
+	for body, shown := range map[string]string{
+		"<html>\r\n\x1b[31m\x00\xFF\u202e login": `<html>\r\n\x1b[31m\x00\xff\u202e login`,
+		strings.Repeat("long ", 1_000_000):       strings.Repeat("long ", 40)[:197] + "...",
+		`{"error":null}`:                         `{"error":null}`, `{"error":"text"}`: `{"error":"text"}`,
+		`{"error":{"status":401}}`: `{"error":{"status":401}}`, `{"data":1}`: `{"data":1}`, "null": "null",
 	} {
 		bubble(t, func(t *testing.T) {
 			e := refuse(t, "HTTP/1.1 200 OK\r\n\r\n"+body)
-			assert.Equal(t, body[:min(len(body), 200)], e.Body)
+			assert.Equal(t, shown, e.Body)
 			assert.Nil(t, e.Refusal)
 			assertPlain(t, e)
 		})

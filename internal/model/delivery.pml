@@ -206,7 +206,7 @@ end:	do
 		z = FIRST(c);
 		if :: !ALWAYS_FAILS(c) -> fails-- :: else fi;
 		st[z] = BACKOFF; tried = tried | BIT(z); took(T_retry) }
-	/* wake: inbox.Box.parkLane */
+	/* wake: inbox.Box.wake */
 	:: d_step { !stopped && own[c] > 0 && st[FIRST(c)] == BACKOFF && ON(T_wake, FIRST(c)) ->
 		z = FIRST(c); attempt(z); took(T_wake) }
 	/* release: engine.Engine.letGo */

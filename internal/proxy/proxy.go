@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
 // Error means that a proxy is the reason why there is no connection.
@@ -29,7 +31,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Errorf returns an *[Error] of the proxy at u.
 func Errorf(u *url.URL, format string, args ...any) error {
-	return &Error{Host: u.Host, Err: fmt.Errorf(format, args...)}
+	host := u.Host[strings.LastIndex(u.Host, "@")+1:] // of a URL that was put together by hand
+	return &Error{Host: host, Err: fmt.Errorf(format, args...)}
 }
 
 // Tunnels reports whether Tunnel knows the kind of proxy.
@@ -38,6 +41,9 @@ func Tunnels(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https"
 // Check returns an error unless u is a proxy of a kind that both the websocket and HTTP requests can use. A nil u means
 // that there is no proxy.
 func Check(u *url.URL) error {
+	if u != nil && strings.Contains(u.Host, "@") {
+		return Errorf(u, "its URL has a user in the host: use url.UserPassword, or parse it")
+	}
 	if u == nil || Tunnels(u) || u.Scheme == "socks5" || u.Scheme == "socks5h" {
 		return nil
 	}
@@ -76,9 +82,7 @@ func Tunnel(
 	}
 	req := &http.Request{Method: http.MethodConnect, URL: &url.URL{Opaque: target}, Host: target, Header: h.Clone()}
 	if u.User != nil {
-		password, _ := u.User.Password()
-		credentials := base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))
-		req.Header.Set("Proxy-Authorization", "Basic "+credentials)
+		req.Header.Set("Proxy-Authorization", "Basic "+credentials(u))
 	}
 	if err := req.Write(conn); err != nil {
 		return nil, Errorf(u, "cannot ask it for a tunnel: %w", err)
@@ -98,11 +102,26 @@ func Tunnel(
 	return conn, nil
 }
 
-// Refused returns the error of a proxy that refuses a tunnel, nil if it does not.
+// Refused returns the error of a proxy that refuses a tunnel, nil if it does not. It repeats the proxy's status, without
+// what the proxy was told to let us in.
 func Refused(u *url.URL, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
 	//mutant:proxy-refused
-	return Errorf(u, "it refuses the connection with status %.100s", strings.TrimSpace(resp.Status))
+	status := strings.TrimSpace(resp.Status)
+	if password, has := u.User.Password(); has {
+		for _, secret := range []string{credentials(u), password} {
+			if secret != "" {
+				status = strings.ReplaceAll(status, secret, "[...]")
+			}
+		}
+	}
+	return Errorf(u, "it refuses the connection with status %s", tame.Text(status))
+}
+
+// credentials returns what basic authentication sends.
+func credentials(u *url.URL) string {
+	password, _ := u.User.Password()
+	return base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))
 }

@@ -132,7 +132,7 @@ func TestBodiesAreClosed(t *testing.T) {
 		_ = c.Put(t.Context(), s.URL, strings.NewReader("x"), 1)
 		assert.True(t, body.closed)
 		body.closed = false
-		_, err := c.Get(t.Context(), s.URL)
+		_, err := c.Get(t.Context(), s.URL, 100)
 		assert.Equal(t, err != nil, body.closed)
 		s.Close()
 	}
@@ -166,7 +166,7 @@ func TestGet(t *testing.T) {
 		assert.Equal(t, "identity", r.Header.Get("Accept-Encoding"))
 		_, _ = io.WriteString(w, "file")
 	})
-	body, err := s.client(nil).Get(t.Context(), s.URL+"/file")
+	body, err := s.client(nil).Get(t.Context(), s.URL+"/file", 100)
 	require.NoError(t, err)
 	file, err := io.ReadAll(body)
 	require.NoError(t, err)
@@ -175,7 +175,7 @@ func TestGet(t *testing.T) {
 
 	for _, status := range []int{404, 403, 302} {
 		s := serve(t, answers(status, "no"))
-		_, err := s.client(nil).Get(t.Context(), s.URL)
+		_, err := s.client(nil).Get(t.Context(), s.URL, 100)
 		var refused *rest.Error
 		require.ErrorAs(t, err, &refused)
 		assert.Equal(t, status, refused.Refusal.Code)
@@ -195,7 +195,7 @@ func TestAddresses(t *testing.T) {
 		ts.URL: {true, true}, plain.URL: {false, true}, "http://example.com/": {}, "ftp://localhost/": {}, "": {}, "file:///etc/passwd": {}, "://": {},
 	} {
 		for i, c := range []*rest.Client{overTLS, withoutTLS} {
-			_, err := c.Get(t.Context(), address)
+			_, err := c.Get(t.Context(), address, 100)
 			assert.Equal(t, want[i], err == nil, "%s, %d: %v", address, i, err)
 			err = c.Put(t.Context(), address, strings.NewReader("x"), 1)
 			assert.Equal(t, want[i], err == nil, "%s, %d: %v", address, i, err)

@@ -170,7 +170,7 @@ func TestUserAgent(t *testing.T) {
 	c := s.client(func(cfg *rest.Config) { cfg.UserAgent = "bot/1" })
 	require.NoError(t, c.Do(t.Context(), "GET", "/x", nil, nil))
 	require.NoError(t, c.Put(t.Context(), s.URL+"/file", http.NoBody, 0))
-	body, err := c.Get(t.Context(), s.URL+"/file")
+	body, err := c.Get(t.Context(), s.URL+"/file", 100)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
 	assert.Equal(t, []string{"bot/1", "bot/1", "bot/1"}, said)

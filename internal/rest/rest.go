@@ -22,6 +22,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/guard"
 	"github.com/mixin-blaze/blaze/internal/header"
+	"github.com/mixin-blaze/blaze/internal/tame"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -31,19 +32,18 @@ const mostPause = 5 * time.Minute
 // mostTimeout is up to which the time of a try doubles.
 const mostTimeout = 5 * time.Minute
 
-// mostText is how much is kept of an error, in bytes.
-const mostText = 400
-
 // leastWait is how long a host has to be silent to be at fault where the time of the caller is up.
 const leastWait = 5 * time.Second
 
 // maxAnswer is how many bytes an answer may have.
 const maxAnswer = 4 << 20
 
-// Config is what a Client needs; all fields but Clock and Refused are needed.
+// Config is what a Client needs; all fields but Files, Private, Clock and Refused are needed.
 type Config struct {
 	Bases     []string // hosts of the same API, for example https://api.mixin.one, without a slash at the end
 	HTTP      *http.Client
+	Files     *http.Client // moves files; nil: HTTP does
+	Private   bool         // files may be at addresses that are not public; those of a Local API may
 	UserAgent string
 	Token     func(method, uri string, body []byte) (token, requestID string, err error)
 	Clock     func(server time.Time) // is called with the server's time of each answer
@@ -56,18 +56,30 @@ type Config struct {
 
 // Client makes requests. Its methods may be called concurrently.
 type Client struct {
-	cfg   Config
-	hosts hosts
-	plain bool // files may be moved without TLS
+	cfg     Config
+	hosts   hosts
+	plain   bool // files may be moved without TLS
+	private bool // files may be at addresses that are not public
 }
 
 // New returns a Client. Redirects are not followed: what was signed is signed for one path.
 func New(cfg Config) *Client {
-	hc := *cfg.HTTP
-	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	cfg.HTTP = &hc
+	if cfg.Files == nil {
+		cfg.Files = cfg.HTTP
+	}
+	cfg.HTTP, cfg.Files = staying(cfg.HTTP), staying(cfg.Files)
 	u, err := url.Parse(cfg.Bases[0])
-	return &Client{cfg: cfg, hosts: hosts{bases: cfg.Bases}, plain: err == nil && u.Scheme == "http"}
+	return &Client{
+		cfg: cfg, hosts: hosts{bases: cfg.Bases}, plain: err == nil && u.Scheme == "http",
+		private: cfg.Private || Local(cfg.Bases),
+	}
+}
+
+// staying returns a copy of hc that follows no redirects.
+func staying(hc *http.Client) *http.Client {
+	stays := *hc
+	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &stays
 }
 
 // Error is the end of a request that was not carried out, as far as the last try says.
@@ -75,7 +87,7 @@ type Error struct {
 	Request string // method and path
 	Refusal *wire.Error
 	Unsure  bool      // some try ended without an answer: it may have been carried out
-	At      time.Time // of the answer, by the service's clock; zero if it told none
+	At      time.Time // of the answer, by X-Server-Time; zero without one
 
 	retryAfter time.Duration // what the server asked for
 }
@@ -107,6 +119,9 @@ func (e *NoAnswerError) Unwrap() error { return e.Err }
 
 // ErrDenied is why a request ended that something before the service did not pass on: see Request.Denials.
 var ErrDenied = errors.New("rest: something before the service answers in its place")
+
+// ErrMissing is the error of an Out that does not find in an answer what was asked for. The answer counts as none.
+var ErrMissing = errors.New("an answer without what was asked for, which is not the service's")
 
 // EndedError means that a request was given up between two tries.
 type EndedError struct {
@@ -270,7 +285,7 @@ func (c *Client) tryAt(
 		return silent(err, w.written())
 	}
 	defer func() { _ = resp.Body.Close() }() // only read
-	at := header.ServerTime(resp.Header)
+	at, own := header.ServerTime(resp.Header)
 	if !at.IsZero() && c.cfg.Clock != nil {
 		c.cfg.Clock(at)
 	}
@@ -286,17 +301,22 @@ func (c *Client) tryAt(
 		return noAnswer(name, fmt.Errorf("an answer of more than %d bytes", maxAnswer))
 	}
 	err = read(name, resp.StatusCode, text, out)
-	c.note(err, resp.Header, at)
+	c.note(err, resp.Header, at, own)
 	return err
 }
 
-// note notes in the error of an answer when it came, and what the server asked for.
-func (c *Client) note(err error, h http.Header, at time.Time) {
+// note notes in the error of an answer when it came, if own says that the service told its time, and what the server
+// asked for.
+func (c *Client) note(err error, h http.Header, at time.Time, own bool) {
 	var refused *Error
 	var silent *NoAnswerError
 	switch {
 	case errors.As(err, &refused):
-		refused.At, refused.retryAfter = at, header.RetryAfter(h, at)
+		//mutant:clock-own
+		if own {
+			refused.At = at
+		}
+		refused.retryAfter = header.RetryAfter(h, at)
 		if c.cfg.Refused != nil {
 			c.cfg.Refused(refused)
 		}
@@ -354,7 +374,10 @@ func read(name string, status int, text []byte, out any) error {
 	case !isJSON:
 		return noAnswer(name, errors.New("an answer that is not JSON"))
 	}
-	if err := json.Unmarshal(answer.Data, out); err != nil {
+	switch err := json.Unmarshal(answer.Data, out); {
+	case errors.Is(err, ErrMissing):
+		return noAnswer(name, ErrMissing)
+	case err != nil:
 		return noAnswer(name, errors.New("an answer whose data has another shape"))
 	}
 	return nil
@@ -398,5 +421,5 @@ func unwrapURL(err error) error {
 	if strings.Contains(err.Error(), "://") {
 		return errors.New("an answer that leads somewhere else")
 	}
-	return guard.Short(err, mostText)
+	return guard.Short(err, tame.Most)
 }

@@ -8,9 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 
 	"github.com/mixin-blaze/blaze/internal/lenient"
+	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
 // The limits of what is read. The service's largest message is 128 KB of data, so all of them are far from any honest
@@ -44,7 +44,11 @@ type Frame struct {
 	Error  *Error          `json:"error,omitempty"`
 }
 
-// Error is a refusal as the wire has it. What cannot be read of one is zero: a request is answered by any.
+// maxExtra is how many bytes of details a refusal may have; the service's have less than 200.
+const maxExtra = 4 << 10
+
+// Error is a refusal as the wire has it. What cannot be read of one is zero: a request is answered by any. Decoded, its
+// texts are tame: see package tame. Details of more than 4 KiB are left out.
 type Error struct {
 	Status      int             `json:"status"`
 	Code        int             `json:"code"`
@@ -63,8 +67,11 @@ func (e *Error) UnmarshalJSON(p []byte) error {
 	v.Status, v.Code = lenient.Number(e.Status), lenient.Number(e.Code) // of two, the last that can be read counts
 	v.Description, v.Extra = lenient.String(e.Description), e.Extra
 	_ = json.Unmarshal(p, &v) // what is no object says nothing
+	//mutant:tame-description
+	description := tame.Text(string(v.Description))
 	*e = Error{
-		Status: clampInt32(v.Status), Code: clampInt32(v.Code), Description: string(v.Description), Extra: v.Extra,
+		Status: clampInt32(v.Status), Code: clampInt32(v.Code), Description: description,
+		Extra: tame.JSON(v.Extra, maxExtra),
 	}
 	return nil
 }
@@ -114,7 +121,7 @@ func ofMessage(frame []byte, err error) error {
 	if m.MessageID == "" || len(m.MessageID) > MaxID {
 		return err
 	}
-	return fmt.Errorf("message %s: %w", strconv.Quote(string(m.MessageID)), err)
+	return fmt.Errorf("message %s: %w", tame.Quote(string(m.MessageID)), err)
 }
 
 // Marshal returns the JSON of v as this protocol's peers write it: on one line, with <, > and & as they are.

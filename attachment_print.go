@@ -1,0 +1,200 @@
+package blaze
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Whoever has the key of a file can open it, and the storage serves it to everybody who knows its id. So nothing that
+// prints an attachment shows Key or Digest. Messages are encoded by EncodePayload, which does not call these methods.
+
+// hiddenBytes are a key or a digest in JSON.
+type hiddenBytes []byte
+
+// MarshalJSON tells only whether there is something.
+func (h hiddenBytes) MarshalJSON() ([]byte, error) {
+	//mutant:attachment-json
+	if len(h) == 0 {
+		return []byte("null"), nil
+	}
+	return json.Marshal(redacted)
+}
+
+// UnmarshalJSON reads base64, as encoding/json does, and refuses what MarshalJSON wrote: without the key, the file would
+// be lost.
+func (h *hiddenBytes) UnmarshalJSON(p []byte) error {
+	var text string
+	//mutant:attachment-redacted
+	if json.Unmarshal(p, &text) == nil && text == redacted {
+		return invalid("Key", "was redacted when it was written as JSON: to keep a payload with its keys, keep "+
+			"what EncodePayload returns, and read it with DecodePayload")
+	}
+	return json.Unmarshal(p, (*[]byte)(h))
+}
+
+// attachmentJSON is an Attachment in JSON, with the names of its fields.
+type attachmentJSON struct {
+	ID          string
+	MimeType    string
+	Size        int64
+	CreatedAt   time.Time
+	Shareable   *bool
+	Key, Digest hiddenBytes
+}
+
+func (a Attachment) json() attachmentJSON {
+	return attachmentJSON{a.ID, a.MimeType, a.Size, a.CreatedAt, a.Shareable, a.Key, a.Digest}
+}
+
+func (j attachmentJSON) attachment() Attachment {
+	return Attachment{
+		ID: j.ID, MimeType: j.MimeType, Size: j.Size, CreatedAt: j.CreatedAt, Shareable: j.Shareable, Key: j.Key, Digest: j.Digest,
+	}
+}
+
+// Format writes the id, the type and the size, and neither the key nor the digest, whatever the verb; it also stands
+// for the types that embed an Attachment. What no method can prevent: fmt shows all fields of an Attachment in an
+// unexported field of another struct.
+func (a Attachment) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}", clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)
+}
+
+// LogValue is what log/slog shows: no key.
+func (a Attachment) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", clip(a.ID)), slog.String("mime_type", clip(a.MimeType)), slog.Int64("size", a.Size))
+}
+
+// MarshalJSON writes the fields under their Go names, and "[redacted]" for Key and Digest. To keep a payload with its
+// keys, keep what [EncodePayload] returns.
+func (a Attachment) MarshalJSON() ([]byte, error) { return json.Marshal(a.json()) }
+
+// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+func (a *Attachment) UnmarshalJSON(p []byte) error {
+	j := a.json()
+	if err := json.Unmarshal(p, &j); err != nil {
+		return err
+	}
+	*a = j.attachment()
+	return nil
+}
+
+type imageJSON struct {
+	attachmentJSON
+	Width, Height int
+	Thumbnail     string
+}
+
+// MarshalJSON is that of the [Attachment], with the other fields.
+func (i Image) MarshalJSON() ([]byte, error) {
+	return json.Marshal(imageJSON{i.json(), i.Width, i.Height, i.Thumbnail})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+func (i *Image) UnmarshalJSON(p []byte) error {
+	j := imageJSON{i.json(), i.Width, i.Height, i.Thumbnail}
+	if err := json.Unmarshal(p, &j); err != nil {
+		return err
+	}
+	*i = Image{j.attachment(), j.Width, j.Height, j.Thumbnail}
+	return nil
+}
+
+type dataJSON struct {
+	attachmentJSON
+	Name string
+}
+
+// MarshalJSON is that of the [Attachment], with the other fields.
+func (d Data) MarshalJSON() ([]byte, error) { return json.Marshal(dataJSON{d.json(), d.Name}) }
+
+// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+func (d *Data) UnmarshalJSON(p []byte) error {
+	j := dataJSON{d.json(), d.Name}
+	if err := json.Unmarshal(p, &j); err != nil {
+		return err
+	}
+	*d = Data{j.attachment(), j.Name}
+	return nil
+}
+
+type audioJSON struct {
+	attachmentJSON
+	Duration time.Duration
+	Waveform []byte
+}
+
+// MarshalJSON is that of the [Attachment], with the other fields.
+func (a Audio) MarshalJSON() ([]byte, error) {
+	return json.Marshal(audioJSON{a.json(), a.Duration, a.Waveform})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+func (a *Audio) UnmarshalJSON(p []byte) error {
+	j := audioJSON{a.json(), a.Duration, a.Waveform}
+	if err := json.Unmarshal(p, &j); err != nil {
+		return err
+	}
+	*a = Audio{j.attachment(), j.Duration, j.Waveform}
+	return nil
+}
+
+type videoJSON struct {
+	attachmentJSON
+	Width, Height int
+	Duration      time.Duration
+	Thumbnail     string
+}
+
+// MarshalJSON is that of the [Attachment], with the other fields.
+func (p Video) MarshalJSON() ([]byte, error) {
+	return json.Marshal(videoJSON{p.json(), p.Width, p.Height, p.Duration, p.Thumbnail})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+func (p *Video) UnmarshalJSON(data []byte) error {
+	j := videoJSON{p.json(), p.Width, p.Height, p.Duration, p.Thumbnail}
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*p = Video{j.attachment(), j.Width, j.Height, j.Duration, j.Thumbnail}
+	return nil
+}
+
+// transcriptPlain has no methods, and its keys are in front of those of the message.
+type transcriptPlain struct {
+	bareTranscriptMessage
+	MediaKey, MediaDigest hiddenBytes
+}
+
+type bareTranscriptMessage TranscriptMessage
+
+// Format writes the ids, the category and the size of the media, and neither content nor keys, whatever the verb.
+func (m TranscriptMessage) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "TranscriptMessage{%s %s from %s, %d bytes of media, encrypted: %t}",
+		clip(string(m.Category)), clip(m.MessageID), clip(m.UserID), m.MediaSize, len(m.MediaKey) > 0)
+}
+
+// LogValue is what log/slog shows: ids, the category and the size of the media.
+func (m TranscriptMessage) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", clip(m.MessageID)), slog.String("category", clip(string(m.Category))),
+		slog.String("user", clip(m.UserID)), slog.Int64("media_size", m.MediaSize))
+}
+
+// MarshalJSON writes the fields under their Go names, and "[redacted]" for MediaKey and MediaDigest. To keep a
+// transcript with its keys, keep what [EncodePayload] returns.
+func (m TranscriptMessage) MarshalJSON() ([]byte, error) {
+	return json.Marshal(transcriptPlain{bareTranscriptMessage(m), m.MediaKey, m.MediaDigest})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+func (m *TranscriptMessage) UnmarshalJSON(p []byte) error {
+	j := transcriptPlain{bareTranscriptMessage(*m), m.MediaKey, m.MediaDigest}
+	if err := json.Unmarshal(p, &j); err != nil {
+		return err
+	}
+	*m = TranscriptMessage(j.bareTranscriptMessage)
+	m.MediaKey, m.MediaDigest = j.MediaKey, j.MediaDigest
+	return nil
+}

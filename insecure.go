@@ -1,0 +1,31 @@
+package blaze
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+)
+
+// warnOfTLS logs, once, what the TLS configurations of a Config leave open.
+func (c *Client) warnOfTLS() {
+	c.observer.insecure("Config.TLSClientConfig", c.cfg.TLSClientConfig)
+	if g, ok := c.cfg.HTTPClient.Transport.(guardedTransport); ok {
+		if t, ok := g.next.(*http.Transport); ok {
+			c.observer.insecure("Config.HTTPClient", t.TLSClientConfig)
+		}
+	}
+}
+
+func (o *observer) insecure(field string, c *tls.Config) {
+	if c == nil {
+		return
+	}
+	if c.InsecureSkipVerify {
+		o.tell(slog.LevelWarn, "blaze: InsecureSkipVerify is set: unless a callback verifies certificates, whoever is between "+
+			"this machine and the service can read and change everything", "field", field)
+	}
+	if c.MinVersion != 0 && c.MinVersion < tls.VersionTLS12 {
+		o.tell(slog.LevelWarn, "blaze: MinVersion allows versions of TLS that are not secure: use tls.VersionTLS12 or later",
+			"field", field, "version", tls.VersionName(c.MinVersion))
+	}
+}

@@ -1,0 +1,99 @@
+package inbox
+
+import (
+	"container/heap"
+	"time"
+)
+
+// parked holds the lanes that wait for another attempt. One timer wakes them all: there may be a hundred thousand, and
+// a timer for each would take a third of what a short message counts.
+type parked[M any] struct {
+	heap  byWake[M]
+	timer *time.Timer // runs while lanes wait; nil: none has yet
+}
+
+// byWake is a heap of lanes, the one that is due first in front.
+type byWake[M any] []*lane[M]
+
+// Len implements [heap.Interface].
+func (h byWake[M]) Len() int { return len(h) }
+
+// Less implements [heap.Interface].
+func (h byWake[M]) Less(i, j int) bool { return h[i].wakes < h[j].wakes }
+
+// Swap implements [heap.Interface].
+func (h byWake[M]) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].parkedAt, h[j].parkedAt = i+1, j+1
+}
+
+// Push implements [heap.Interface].
+func (h *byWake[M]) Push(x any) {
+	l, _ := x.(*lane[M])
+	*h = append(*h, l)
+	l.parkedAt = len(*h)
+}
+
+// Pop implements [heap.Interface].
+func (h *byWake[M]) Pop() any {
+	last := len(*h) - 1
+	l := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	l.parkedAt = 0
+	return l
+}
+
+// park makes l ready at a moment.
+func (b *Box[M]) park(l *lane[M], wakes, now time.Duration) {
+	l.wakes = wakes
+	heap.Push(&b.parked.heap, l)
+	//mutant:park-first
+	if b.parked.heap[0] == l {
+		b.setWake(now)
+	}
+}
+
+// setWake sets the timer for the lane that is due first.
+func (b *Box[M]) setWake(now time.Duration) {
+	after := b.parked.heap[0].wakes - now
+	if b.parked.timer == nil {
+		b.parked.timer = time.AfterFunc(after, b.wake)
+	} else {
+		b.parked.timer.Reset(after)
+	}
+}
+
+// wake makes the lanes ready that are due. It may be called early: a lane may have given way meanwhile.
+func (b *Box[M]) wake() {
+	now := b.now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for b.parked.heap.Len() > 0 && b.parked.heap[0].wakes <= now {
+		l, _ := heap.Pop(&b.parked.heap).(*lane[M])
+		b.ready.push(l)
+	}
+	b.hire()
+	//mutant:park-next
+	if b.parked.heap.Len() > 0 {
+		b.setWake(now)
+	}
+}
+
+// unpark ends the wait of a lane for another attempt, also where that is over and the lane is ready.
+func (b *Box[M]) unpark(l *lane[M]) {
+	//mutant:unpark-late
+	if l.parkedAt > 0 {
+		heap.Remove(&b.parked.heap, l.parkedAt-1)
+		return
+	}
+	b.ready.remove(l)
+}
+
+// unparkAll forgets all lanes that wait.
+func (b *Box[M]) unparkAll() {
+	b.parked.heap = nil
+	if b.parked.timer != nil {
+		b.parked.timer.Stop()
+	}
+}

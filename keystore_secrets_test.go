@@ -1,0 +1,83 @@
+package blaze_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/gob"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+type holder struct{ Keystore blaze.Keystore }
+
+// Encoders that know nothing of JSON would write the key.
+func TestKeystoreIsNotEncoded(t *testing.T) {
+	k := canaryKeystore()
+	for name, encode := range map[string]func(w io.Writer, v any) error{
+		"xml": func(w io.Writer, v any) error { return xml.NewEncoder(w).Encode(v) },
+		"gob": func(w io.Writer, v any) error { return gob.NewEncoder(w).Encode(v) },
+		"text": func(w io.Writer, v any) error {
+			p, err := k.MarshalText()
+			_, _ = w.Write(p)
+			return err
+		},
+	} {
+		for _, v := range []any{k, &k, []blaze.Keystore{k}, holder{k}, &holder{k}} {
+			var b bytes.Buffer
+			err := encode(&b, v)
+			if err == nil || !strings.Contains(err.Error(), "keep the file") {
+				t.Errorf("%s of a %T: %v", name, v, err)
+			}
+			refuseCanary(t, b.String()+fmt.Sprint(err))
+		}
+	}
+}
+
+// A key in place of a path is not repeated, and no path is hidden that is one.
+func TestLoadKeystoreOfAKey(t *testing.T) {
+	_, pkcs1, pkcs8 := rsaPEM(t)
+	pair := base64.StdEncoding.EncodeToString(ed25519.NewKeyFromSeed(unhex(t, keySeed)))
+	for _, key := range []string{
+		keySeed, strings.ToUpper(keySeed), " " + keySeed + "\n", keySeed[:50], pair, strings.TrimRight(pair, "="),
+		strings.NewReplacer("+", "-", "/", "_").Replace(pair), pkcs1, pkcs8, strings.ReplaceAll(pkcs8, "\n", `\n`),
+		strings.Split(pkcs8, "\n")[1], `{"session_private_key":"` + keySeed + `"}`, "{'session_private_key': '" + keySeed + "'}",
+		"session_private_key: " + keySeed + "\napp_id: x",
+	} {
+		_, err := blaze.LoadKeystore(key)
+		requireInvalid(t, err, "keystore")
+		for i := 0; i+16 <= len(key); i++ {
+			if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), key[i:i+16]) {
+				t.Fatalf("%q is repeated: %v", key[i:i+16], err)
+			}
+		}
+	}
+	dir := "/none/of/these/Directories/is/There/1/2/3/4/5/6/7/8/9/keystore-of-a-bot"
+	for _, path := range []string{"keystore.json", dir + ".json", "/run/secrets/keystore", "none/keystore"} {
+		_, err := blaze.LoadKeystore(path)
+		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
+			t.Errorf("a missing file gives %v", err)
+		}
+	}
+}
+
+func TestModesOfKeystores(t *testing.T) {
+	const all, group = "every user of this machine can ", "the group of the file can "
+	for mode, want := range map[fs.FileMode]string{
+		0o600: "", 0o400: "", 0o700: "", 0o611: "", 0o644: all + "read", 0o604: all + "read", 0o640: group + "read", 0o440: group + "read",
+		0o622: all + "change", 0o620: group + "change", 0o602: all + "change",
+		0o664: all + "read, and " + group + "change", 0o660: group + "read, and " + group + "change",
+		0o642: group + "read, and " + all + "change", 0o666: all + "read, and " + all + "change",
+	} {
+		if got := blaze.OpenTo(mode); got != want {
+			t.Errorf("%o: %q, want %q", mode, got, want)
+		}
+	}
+}

@@ -93,6 +93,11 @@ soak-race: race-works
 soak-table: ## Write the runs in internal/soak/reports into the table in the README
 	go run ./internal/soak/cmd/soak -table README.md internal/soak/reports/*.json
 
+# go test ./... carries out a third of the attacks. Memory is measured without the race detector.
+.PHONY: hostile
+hostile: ## Carry out all attacks of a hostile server, storage host, user or file; takes three minutes
+	cd internal/hostile && HOSTILE=all go test -count=1
+
 # How much make bench runs. SCALE multiplies counts and times. Give REPORT=internal/bench/reports/DATE.json to keep a report.
 ROUNDS := 5
 SCALE := 1

@@ -46,6 +46,7 @@ var layers = Rules{
 		"internal/faultproxy",
 		"internal/faults",
 		"internal/gauge",
+		"internal/hostile",
 		"internal/model",
 		"internal/mutants",
 		"internal/soak",

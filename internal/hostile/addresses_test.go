@@ -1,0 +1,168 @@
+package hostile
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// The hosts of a service that is not on this machine. With one on this machine, files may be here too.
+const (
+	blazeHost   = "blaze.hostile.test"
+	apiHost     = "api.hostile.test"
+	storageHost = "storage.hostile.test"
+)
+
+// certificate returns a certificate for all of them, and what trusts it.
+var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: []string{blazeHost, apiHost, storageHost},
+		NotBefore: time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
+})
+
+// remote has the Client use a service that is not on this machine.
+func remote(cfg *blaze.Config) {
+	_, roots := certificate()
+	cfg.Endpoints, cfg.API = []string{"wss://" + blazeHost + "/"}, "https://"+apiHost
+	cfg.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+}
+
+// secure has the server speak TLS.
+func (s *server) secure() {
+	cert, _ := certificate()
+	s.wrap = func(c net.Conn) net.Conn {
+		return tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
+	}
+}
+
+// inside are hosts that lead into the network or the machine of the Client, written in many ways.
+var inside = []struct{ name, host string }{
+	{"loopback", "127.0.0.1"},
+	{"another loopback", "127.255.255.254"},
+	{"loopback with a port", "127.0.0.1:8443"},
+	{"loopback in two parts", "127.1"},
+	{"loopback as one number", "2130706433"},
+	{"loopback as one hexadecimal number", "0x7f000001"},
+	{"loopback as an octal number", "0177.0.0.1"},
+	{"loopback in mixed numbers", "0x7f.1"},
+	{"loopback with a dot at its end", "127.0.0.1."},
+	{"loopback in percent", "%31%32%37.0.0.1"},
+	{"loopback in wide digits", "１２７.0.0.1"},
+	{"loopback with wide dots", "127。0。0。1"},
+	{"loopback of IPv6", "[::1]"},
+	{"loopback of IPv6 in full", "[0:0:0:0:0:0:0:1]"},
+	{"loopback within IPv6", "[::ffff:127.0.0.1]"},
+	{"loopback within IPv6, hexadecimal", "[::ffff:7f00:1]"},
+	{"loopback in the old form of IPv6", "[::127.0.0.1]"},
+	{"loopback behind NAT64", "[64:ff9b::7f00:1]"},
+	{"loopback behind 6to4", "[2002:7f00:1::]"},
+	{"localhost", "localhost"},
+	{"localhost in capitals", "LOCALHOST"},
+	{"localhost with a dot", "localhost."},
+	{"a name below localhost", "metadata.localhost"},
+	{"no address", "0.0.0.0"},
+	{"zero", "0"},
+	{"no address of IPv6", "[::]"},
+	{"the metadata of a cloud", "169.254.169.254"},
+	{"the metadata of a cloud as one number", "2852039166"},
+	{"the metadata of a cloud within IPv6", "[::ffff:a9fe:a9fe]"},
+	{"the metadata of a cloud by IPv6", "[fd00:ec2::254]"},
+	{"link-local IPv6", "[fe80::1]"},
+	{"link-local IPv6 with a zone", "[fe80::1%25eth0]"},
+	{"a private network of class A", "10.1.2.3"},
+	{"a private network of class B", "172.31.255.255"},
+	{"a private network of class C", "192.168.1.1"},
+	{"a private network behind NAT64", "[64:ff9b::a01:203]"},
+	{"unique local IPv6", "[fc00::1]"},
+	{"the network of a carrier", "100.64.0.1"},
+	{"multicast", "224.0.0.1"},
+	{"multicast of IPv6", "[ff02::1]"},
+	{"broadcast", "255.255.255.255"},
+}
+
+// addressAttacks are addresses of files that lead inside. They are refused before any connection.
+func addressAttacks() (all []attack) {
+	o := outcome{text: "the file is refused, no connection is made, and a file outside is found", check: func(r *run) {
+		if r.err == nil {
+			r.t.Errorf("there is no error")
+		}
+		for _, host := range r.hosts() {
+			if name, _, _ := net.SplitHostPort(host); !slices.Contains([]string{blazeHost, apiHost, storageHost},
+				name) {
+				r.t.Errorf("a connection was made to %.100q", host)
+			}
+		}
+	}}
+	for i, v := range inside {
+		up := i%4 == 3 // the same check stands before both
+		name := "a download from " + v.name
+		if up {
+			name = "an upload to " + v.name
+		}
+		all = append(all, attack{
+			name: name, outcome: o, config: remote,
+			arm: func(r *run) {
+				r.secure()
+				r.http = storageAt("https://" + v.host + "/files/x")
+			},
+			does: func(r *run) {
+				if up {
+					_, err := r.c.Upload(r.ctx, bytes.NewReader(plain), int64(len(plain)))
+					r.fails(err)
+				} else {
+					r.fetch(r.ctx, blaze.Attachment{ID: newID("file"), Size: int64(len(plain))})
+				}
+				r.http = storageAt("https://" + storageHost + "/files/x")
+				file, err := download(r, blaze.Attachment{ID: newID("file"), Size: int64(len(plain))})
+				if err != nil || !bytes.Equal(file, plain) {
+					r.t.Errorf("a file outside: %v", short(err))
+				}
+			},
+		})
+	}
+	return all
+}
+
+// storageAt returns a hook that serves a file, and says that files are at an address.
+func storageAt(url string) func(p *peer, body []byte) bool {
+	return func(p *peer, _ []byte) bool {
+		switch path := p.req.URL.Path; {
+		case strings.HasPrefix(path, "/attachments"):
+			return p.say(data(map[string]any{
+				"attachment_id": newID("file"), "upload_url": url,
+				"view_url": url,
+			})) == nil
+		case strings.HasPrefix(path, "/files/") && p.req.Method == "GET":
+			return p.say(response("200 OK", "", string(plain))) == nil
+		}
+		return false
+	}
+}

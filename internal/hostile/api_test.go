@@ -1,0 +1,121 @@
+package hostile
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// response returns an answer over HTTP, with more headers, each with its line end.
+func response(status, headers, body string) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s", status, headers, len(body), body)
+}
+
+// ok returns an answer of the service.
+func ok(body string) string { return response("200 OK", "Content-Type: application/json\r\n", body) }
+
+// data returns an answer of the service with data.
+func data(v any) string {
+	text, _ := json.Marshal(map[string]any{"data": v})
+	return ok(string(text))
+}
+
+// api answers as the service and its storage do.
+func (s *server) api(p *peer, body []byte) error {
+	path := p.req.URL.Path
+	switch {
+	case path == "/me":
+		return p.say(data(map[string]any{"user_id": botID}))
+	case path == "/conversations":
+		return p.say(data(conversationOf(body)))
+	case path == "/attachments":
+		return p.say(s.place(newID("file")))
+	case strings.HasPrefix(path, "/attachments/"):
+		return p.say(s.place(path[len("/attachments/"):]))
+	case path == "/sessions/fetch":
+		return p.say(data(sessionsOf(body)))
+	case path == "/encrypted_messages":
+		return p.say(data(stateOf(body)))
+	case strings.HasPrefix(path, "/files/") && p.req.Method == "PUT":
+		s.mu.Lock()
+		s.files[path] = body
+		s.mu.Unlock()
+		return p.say(ok(""))
+	case strings.HasPrefix(path, "/files/"):
+		s.mu.Lock()
+		file := s.files[path]
+		s.mu.Unlock()
+		return p.say(response("200 OK", "", string(file)))
+	}
+	return p.say(response("404 Not Found", "", ""))
+}
+
+// place says where a file is.
+func (s *server) place(id string) string {
+	url := "http://localhost/files/" + id
+	return data(map[string]any{"attachment_id": id, "upload_url": url, "view_url": url})
+}
+
+func conversationOf(body []byte) map[string]any {
+	var asked struct {
+		ID string `json:"conversation_id"`
+	}
+	_ = json.Unmarshal(body, &asked)
+	return map[string]any{"conversation_id": asked.ID, "category": "CONTACT"}
+}
+
+// sessionsOf lists one session of each user.
+func sessionsOf(body []byte) any {
+	var users []string
+	_ = json.Unmarshal(body, &users)
+	all := []map[string]any{}
+	for _, user := range users {
+		own := signerOf(user)
+		all = append(all, map[string]any{
+			"user_id": user, "session_id": own.SessionID(), "platform": "Android",
+			"public_key": base64.RawURLEncoding.EncodeToString(own.Public()),
+		})
+	}
+	return all
+}
+
+// stateOf says that each message was stored.
+func stateOf(body []byte) any {
+	var messages []struct {
+		ID        string `json:"message_id"`
+		Recipient string `json:"recipient_id"`
+	}
+	_ = json.Unmarshal(body, &messages)
+	all := []map[string]any{}
+	for _, m := range messages {
+		all = append(all, map[string]any{"message_id": m.ID, "recipient_id": m.Recipient, "state": "SUCCESS"})
+	}
+	return all
+}
+
+// onPath returns a hook that answers the requests of one path, or of those below it where it ends with a slash.
+func onPath(path string, answer func(p *peer)) func(*peer, []byte) bool {
+	return func(p *peer, _ []byte) bool {
+		at := p.req.URL.Path
+		if at != path && (!strings.HasSuffix(path, "/") || !strings.HasPrefix(at, path)) {
+			return false
+		}
+		answer(p)
+		return true
+	}
+}
+
+// download reads a whole file.
+func download(r *run, a blaze.Attachment) ([]byte, error) {
+	body, err := r.c.Download(r.ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	file, err := io.ReadAll(body)
+	_ = body.Close()
+	return file, err
+}

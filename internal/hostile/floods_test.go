@@ -1,0 +1,285 @@
+package hostile
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// flood is bytes of so many messages, each from one of so many users.
+func flood(messages, users int, category string, payload func(i int) []byte) func() []byte {
+	return func() []byte {
+		var b bytes.Buffer
+		for i := range messages {
+			b.Write(stored(pushed(newID(fmt.Sprint("flood", i)), newID(fmt.Sprint("user", i%users)), category,
+				payload(i))))
+		}
+		return b.Bytes()
+	}
+}
+
+func hello(int) []byte { return []byte("hello") }
+
+// flooded reports whether so many messages were acknowledged.
+func (r *run) flooded(messages int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.acked) >= messages
+}
+
+// pours writes a flood, and waits until all of it is acknowledged.
+func pours(messages int) func(r *run) {
+	return func(r *run) {
+		_ = r.peer().write(r.bytes)
+		if !eventually(func() bool { return r.flooded(messages) }) {
+			r.t.Errorf("not all %d messages are acknowledged", messages)
+		}
+	}
+}
+
+// handled is the outcome of a flood that fits.
+func handled(messages int) outcome {
+	return outcome{
+		text: fmt.Sprintf("all %d messages are handled once, and acknowledged", messages),
+		check: func(r *run) {
+			lives.check(r)
+			r.lock.Lock()
+			defer r.lock.Unlock()
+			if n := len(r.got); n != messages+1 { // and the one after the attack
+				r.t.Errorf("%d messages were handled", n)
+			}
+		},
+	}
+}
+
+// steady is the outcome of a flood in which the log is what counts.
+var steady = outcome{text: "all is acknowledged, and the log stays small", check: func(*run) {}}
+
+func floodAttacks() []attack {
+	const n = 20_000
+	slow := func(r *run) blaze.Handler {
+		return func(ctx context.Context, m *blaze.Message) error {
+			time.Sleep(10 * time.Millisecond)
+			return r.take(ctx, m)
+		}
+	}
+	all := []attack{
+		{
+			name: "20,000 messages of one user", slow: true, bytes: flood(n, 1, "PLAIN_TEXT", hello), outcome: handled(n),
+			does:    pours(n),
+			handler: slow, heap: 64 * mib, work: 256 * mib,
+		},
+		{
+			name: "20,000 messages, each of another user", slow: true, bytes: flood(n, n, "PLAIN_TEXT", hello),
+			outcome: handled(n), does: pours(n),
+			handler: slow, heap: 64 * mib, work: 256 * mib,
+		},
+		{
+			name: "one message 100,000 times", outcome: handled(1), heap: 48 * mib, work: 128 * mib,
+			bytes: func() []byte {
+				return bytes.Repeat(stored(pushed(attackID, alice, "PLAIN_TEXT", []byte("x"))), 100_000)
+			},
+			does: pours(1),
+		},
+		{
+			name: "20,000 messages of the bot itself", slow: true, outcome: steady, heap: 32 * mib, work: 128 * mib, does: pours(n),
+			bytes: func() []byte {
+				var b bytes.Buffer
+				for i := range n {
+					b.Write(stored(pushed(newID(fmt.Sprint("flood", i)), botID, "PLAIN_TEXT", []byte("x"))))
+				}
+				return b.Bytes()
+			},
+		},
+		{
+			name: "20,000 notices about sessions", slow: true, outcome: handled(n), heap: 64 * mib, work: 256 * mib, does: pours(n),
+			bytes: flood(n, n, "SYSTEM_SESSION", func(i int) []byte {
+				return []byte(`{"action":"PROVISION","user_id":"` + newID(fmt.Sprint("user", i)) + `","session_id":"` +
+					newID("s") + `"}`)
+			}),
+		},
+		receiptFlood(), sessionFlood(10_000), sessionFlood(300), deafSends(), deafAcks(2000),
+	}
+	return append(append(all, fullInboxes()...), logFloods(n)...)
+}
+
+// receiptFlood is what a broadcast to 100,000 recipients makes.
+func receiptFlood() attack {
+	const n = 200_000
+	return attack{
+		name: "200,000 receipts, and OnReceipt is slow", slow: true, heap: 48 * mib, work: 400 * mib,
+		outcome: outcome{
+			text: "each receipt is handed on or counted as dropped, and the log says that some were",
+			check: func(r *run) {
+				dropped := r.c.Stats().ReceiptsDropped
+				if got := uint64(r.number) + dropped; got != n {
+					r.t.Errorf("%d receipts were handed on and %d dropped", r.number, dropped)
+				}
+				if dropped > 0 && r.book.has("receipt") == 0 {
+					r.t.Errorf("the log does not say that receipts were lost")
+				}
+			},
+		},
+		bytes: func() []byte {
+			var b bytes.Buffer
+			for i := range n {
+				fmt.Fprintf(&b, "%s",
+					stored(fmt.Sprintf(`{"id":"r%d","action":"ACKNOWLEDGE_MESSAGE_RECEIPT",`+
+						`"data":{"message_id":"2d1e7b3c-a4e5-4f68-9072-%012x","status":"READ"}}`, i, i/2)))
+			}
+			return b.Bytes()
+		},
+		config: func(cfg *blaze.Config) {
+			cfg.OnReceipt = func(blaze.Receipt) { receipts.add() }
+		},
+		does: func(r *run) {
+			receipts.reset()
+			_ = r.peer().write(r.bytes)
+			eventually(func() bool {
+				r.number = receipts.count()
+				return uint64(r.number)+r.c.Stats().ReceiptsDropped >= n
+			})
+		},
+	}
+}
+
+// receipts counts what OnReceipt gets, which is slow.
+var receipts counter
+
+type counter struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (c *counter) add() {
+	time.Sleep(10 * time.Millisecond)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+}
+
+func (c *counter) reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n = 0
+}
+
+func (c *counter) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+// sessionFlood is a user with too many sessions. A message is sealed for 256 at most.
+func sessionFlood(sessions int) attack {
+	const most = 256
+	return attack{
+		name: fmt.Sprintf("a user with %d sessions", sessions), heap: 48 * mib, work: 128 * mib,
+		outcome: outcome{text: "the message is sealed for 256 sessions at most", check: func(r *run) {
+			if r.err != nil {
+				r.t.Errorf("the error is %v", short(r.err))
+			}
+			if r.number == 0 || r.number > most {
+				r.t.Errorf("sealed for %d sessions", r.number)
+			}
+		}},
+		bytes: func() []byte {
+			var b strings.Builder
+			key := base64.RawURLEncoding.EncodeToString(signerOf(alice).Public())
+			for i := range sessions {
+				fmt.Fprintf(&b,
+					`,{"user_id":%q,"session_id":"a11ce000-0000-4000-8000-%012x","public_key":%q}`, alice, i, key)
+			}
+			return []byte(`{"data":[` + b.String()[1:] + `]}`)
+		},
+		arm: func(r *run) {
+			r.http = func(p *peer, body []byte) bool {
+				switch p.req.URL.Path {
+				case "/sessions/fetch":
+					return p.say(ok(string(r.bytes))) == nil
+				case "/encrypted_messages":
+					r.number = bytes.Count(body, []byte(`{"session_id":`))
+				}
+				return false
+			}
+		},
+		does: func(r *run) {
+			out := r.c.ToUser(alice, blaze.Text("hello"))
+			out.Encrypted = true
+			_, err := r.c.Send(r.ctx, out)
+			r.fails(err)
+		},
+	}
+}
+
+// deafSends is a server that confirms no message.
+func deafSends() attack {
+	return attack{
+		name: "no message is confirmed, and 3,000 are sent", heap: 64 * mib, work: 400 * mib,
+		outcome: outcome{text: "each Send ends with its context", check: func(r *run) {
+			if r.number != 3000 {
+				r.t.Errorf("%d sends ended with the error of their context", r.number)
+			}
+		}},
+		arm: func(r *run) {
+			r.request = func(_ *peer, f request) bool { return f.Action == "CREATE_MESSAGE" }
+		},
+		does: func(r *run) {
+			ctx, cancel := context.WithTimeout(r.ctx, 10*time.Minute)
+			defer cancel()
+			var wg sync.WaitGroup
+			for range 3000 {
+				wg.Go(func() {
+					_, err := r.c.Send(ctx, r.c.ToUser(alice, blaze.Text(strings.Repeat("x", 1000))))
+					r.saw(err)
+					r.lock.Lock()
+					defer r.lock.Unlock()
+					if errors.Is(err, context.DeadlineExceeded) {
+						r.number++
+					}
+				})
+			}
+			wg.Wait()
+		},
+	}
+}
+
+// deafAcks is a server that confirms no acknowledgement for an hour, and then ends the link.
+func deafAcks(n int) attack {
+	return attack{
+		name: "no acknowledgement is confirmed for an hour", heap: 96 * mib, work: 768 * mib, log: 64 * kib,
+		records: 200,
+		bytes:   flood(n, 100, "PLAIN_TEXT", hello),
+		outcome: outcome{text: "all messages are handled once, and acknowledged in the end", check: func(r *run) {
+			if !r.flooded(n) {
+				r.t.Errorf("not all messages are acknowledged")
+			}
+			r.lock.Lock()
+			defer r.lock.Unlock()
+			if len(r.got) != n+1 {
+				r.t.Errorf("%d messages were handled", len(r.got))
+			}
+		}},
+		arm: func(r *run) {
+			r.request = func(_ *peer, f request) bool {
+				return strings.HasPrefix(f.Action, "ACKNOWLEDGE") && r.age() < time.Hour
+			}
+		},
+		does: func(r *run) {
+			frame := len(r.bytes) / n
+			for i := range n {
+				r.deliver(newID(fmt.Sprint("flood", i)), r.bytes[i*frame:(i+1)*frame])
+			}
+			time.Sleep(time.Hour)
+			r.cut()
+			eventually(func() bool { return r.flooded(n) })
+		},
+	}
+}

@@ -1,0 +1,257 @@
+package hostile
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// says returns the attack of a server that writes one frame of JSON.
+func says(name string, o outcome, json func() string) attack {
+	return writes(name, o, func() []byte { return packed(json()) })
+}
+
+func text(s string) func() string { return func() string { return s } }
+
+// deep returns JSON of so many arrays in each other.
+func deep(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+
+// frameAttacks are frames that are gzip of JSON, and are odd.
+func frameAttacks() []attack {
+	const reply = `{"id":"00000000-0000-4000-8000-000000000000","action":"CREATE_MESSAGE"`
+	all := []attack{
+		says("data nested 9,000 times", lives,
+			text(`{"id":"1","action":"CREATE_MESSAGE","data":{"x":`+deep(9_000)+`}}`)),
+		says("data nested a million times", lives,
+			text(`{"id":"1","action":"CREATE_MESSAGE","data":`+deep(1_000_000)+`}`)).bounded(24*mib, 64*mib),
+		says("an error nested a million times", lives,
+			text(`{"id":"1","action":"ERROR","error":{"code":1,"extra":`+deep(1_000_000)+`}}`)).bounded(24*mib, 64*mib),
+		says("objects nested 100,000 times", lives,
+			text(`{"id":"1","action":"X","data":`+strings.Repeat(`{"a":`, 100_000)+"1"+strings.Repeat("}",
+				100_000)+`}`)),
+		says("a million fields", lives, func() string {
+			var b strings.Builder
+			b.WriteString(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":"m"`)
+			for i := range 1_000_000 {
+				fmt.Fprintf(&b, `,"f%d":0`, i)
+			}
+			return b.String() + "}}"
+		}).bounded(64*mib, 128*mib).slowly(),
+		says("the same field a million times", lives,
+			text(`{"id":"1","action":"X","data":{"a":1`+strings.Repeat(`,"message_id":"x"`,
+				800_000)+`}}`)).bounded(64*mib, 128*mib).slowly(),
+		says("a number of a million digits", lives,
+			text(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":"m","expire_in":`+strings.Repeat("9",
+				1_000_000)+`}}`)),
+		says("a number with a huge exponent", lives,
+			text(reply+`,"error":{"code":1e999999999,"status":-1e999999999}}`)),
+		says("an id of a megabyte", lives, text(`{"id":"`+strings.Repeat("i", mib)+`","action":"CREATE_MESSAGE"}`)),
+		says("an action of a megabyte", lives, text(`{"id":"1","action":"`+strings.Repeat("A", mib)+`"}`)),
+		says("a string of a million escapes", lives,
+			text(`{"id":"1","action":"`+strings.Repeat(`\u0000`, 1_000_000)+`"}`)).bounded(32*mib, 64*mib),
+		says("lone surrogates", lives, text(`{"id":"\ud800","action":"\udfff\ud800","data":{"message_id":"\ud800"}}`)),
+		writes("strings that are no UTF-8", lives,
+			of(packed("{\"id\":\"\xff\xfe\",\"action\":\"\x80\xc0\",\"data\":{\"message_id\":\"\xff\"}}"))),
+		writes("UTF-16", lives, of(packed("\xff\xfe{\x00\"\x00i\x00d\x00\"\x00"))),
+		writes("a byte order mark", lives, of(packed("\xef\xbb\xbf{\"id\":\"1\",\"action\":\"X\"}"))),
+		says("JSON with a value behind it", lives, text(reply+`}{"id":"2","action":"X"}`)),
+		says("keys in capitals", lives, text(`{"ID":"1","ACTION":"CREATE_MESSAGE","DATA":{"MESSAGE_ID":5}}`)),
+		says("an ERROR of a megabyte", lives,
+			text(`{"action":"ERROR","error":{"code":500,"description":"`+strings.Repeat("d", mib)+`"}}`)),
+		says("JSON of another kind in every field", lives, text(`{"id":{},"action":[],"data":5,"error":"no"}`)),
+	}
+	for _, v := range []struct{ name, fields string }{
+		{"no message_id", `"x":1`},
+		{"message_id null", `"message_id":null`},
+		{"message_id a number", `"message_id":5`},
+		{"message_id an object", `"message_id":{"a":1}`},
+		{"a message_id of 65 bytes", `"message_id":"` + strings.Repeat("m", 65) + `"`},
+		{"a message_id of a megabyte", `"message_id":"` + strings.Repeat("m", mib) + `"`},
+		{"a conversation_id of a megabyte", `"message_id":"m","conversation_id":"` + strings.Repeat("c", mib) + `"`},
+	} {
+		all = append(all,
+			says(v.name, lives,
+				text(`{"action":"CREATE_MESSAGE","data":{`+v.fields+`,"category":"PLAIN_TEXT","data":"aGk="}}`)))
+	}
+	return append(append(all, oddIDAttacks()...), refusalAttacks()...)
+}
+
+// always returns a bot that returns an error for each message.
+func always(err error) func(*run) blaze.Handler {
+	return func(*run) blaze.Handler { return func(context.Context, *blaze.Message) error { return err } }
+}
+
+// oddIDAttacks are messages whose ids are no UUIDs: they are handled and acknowledged like any other.
+func oddIDAttacks() (all []attack) {
+	for _, v := range []struct{ name, id string }{
+		{"an id with a line end", "a\nlevel=ERROR msg=fake"},
+		{"an id of escape sequences", "\x1b[2J\x1b]0;x\x07"},
+		{"an id with quotes", `","message_id":"other`},
+		{"an id written from right to left", "\u202egnp.exe\u2066"},
+		{"an id of zeros", "\x00\x00\x00"},
+		{"an id that is a path", "../../../etc/passwd"},
+	} {
+		payload := pushedWith(v.id, alice, "PLAIN_IMAGE", []byte("no image"), map[string]any{
+			"conversation_id": v.id, "user_id": v.id, "session_id": v.id, "quote_message_id": v.id,
+			"representative_id": v.id,
+		})
+		all = append(all, attack{
+			name:    v.name,
+			handler: always(fmt.Errorf("no: %w", blaze.ErrDrop)),
+			does:    func(r *run) { r.deliver(v.id, stored(payload)) },
+			outcome: outcome{
+				text: "the message is acknowledged under its id, and its ids are escaped in the log",
+				check: func(r *run) {
+					if r.ack(v.id) == "" {
+						r.t.Errorf("it is not acknowledged")
+					}
+				},
+			},
+		})
+	}
+	return all
+}
+
+// refusalAttacks are frames that say that something was refused.
+func refusalAttacks() []attack {
+	const huge = 100_000
+	refusing := func(refusal string) func(r *run) {
+		return func(r *run) {
+			r.request = func(p *peer, f request) bool {
+				if f.Action != "CREATE_MESSAGE" {
+					return false
+				}
+				_ = p.write(stored(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":%s}`, f.ID, refusal)))
+				return true
+			}
+		}
+	}
+	send := func(r *run) {
+		_, err := r.c.Send(r.ctx, r.c.ToUser(alice, blaze.Text("hello")))
+		r.fails(err)
+	}
+	bounded := outcome{
+		text: "the error is *Error, with at most 200 printable characters of the server's",
+		check: func(r *run) {
+			var refused *blaze.Error
+			if !errors.As(r.err, &refused) {
+				r.t.Errorf("the error is %v", short(r.err))
+				return
+			}
+			if n := len([]rune(refused.Description)); n > 203 || !printable(refused.Description) {
+				r.t.Errorf("a description of %d characters", n)
+			}
+			if len(refused.Extra) > 4*kib {
+				r.t.Errorf("%d bytes of details", len(refused.Extra))
+			}
+		},
+	}
+	asked := outcome{text: "the session is asked about over HTTP, and the next link works", check: func(r *run) {
+		replaced.check(r)
+		if len(r.called("/me")) == 0 {
+			r.t.Errorf("GET /me was not asked")
+		}
+	}}
+	return []attack{
+		{
+			name: "a refusal with a description of 100 KB", outcome: bounded, does: send,
+			arm: refusing(`{"status":202,"code":403,"description":"` + strings.Repeat("no ", huge/3) + `"}`),
+		},
+		{
+			name: "a refusal of escape sequences", outcome: bounded, does: send,
+			arm: refusing(`{"status":202,"code":403,"description":"\u001b[2J\r\nlevel=ERROR\u202e"}`),
+		},
+		{
+			name: "a refusal with 100 KB of details", outcome: bounded, does: send,
+			arm: refusing(`{"status":202,"code":10002,"extra":{"field":"` + strings.Repeat("f", huge) + `"}}`),
+		},
+		{
+			name: "a refusal with details nested 9,000 times", outcome: bounded, does: send,
+			arm: refusing(`{"status":202,"code":10002,"extra":` + deep(9_000) + `}`),
+		},
+		{
+			name:    "a refusal with a code of another kind",
+			outcome: failsWith("the error is *Error without a code, after SendAttempts", blaze.Code(0)), does: send,
+			arm: refusing(`{"code":"forbidden","status":[]}`),
+		},
+		{
+			name: "401 that may be a late reply", outcome: lives,
+			does: sayOnce(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":401}}`),
+		},
+		{
+			name: "401 without an id", outcome: asked,
+			does: sayOnce(`{"action":"ERROR","error":{"status":401,"code":401,"description":"` +
+				strings.Repeat("no", 5000) + `"}}`),
+		},
+		{
+			name: "401 under an action of its own", outcome: asked,
+			does: sayOnce(`{"id":"1","action":"DANCE","error":{"code":401}}`),
+		},
+		{
+			name:    "10006 in a push",
+			does:    sayOnce(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":10006}}`),
+			outcome: endsWith("Run ends with CodeUpdateRequired", blaze.CodeUpdateRequired),
+		},
+		{
+			name: "401 on each link for an hour", records: 400, log: 128 * kib, work: 96 * mib,
+			outcome: outcome{text: "Run goes on, and reports it once a minute", check: func(r *run) {
+				if n := r.book.has(`"level":"ERROR"`); n > 70 {
+					r.t.Errorf("%d errors were logged", n)
+				}
+			}},
+			does: func(r *run) {
+				for began := time.Now(); time.Since(began) < time.Hour; time.Sleep(time.Second) {
+					settle()
+					_ = r.peer().write(stored(`{"action":"ERROR","error":{"code":401}}`))
+				}
+			},
+		},
+		writes("100,000 replies to nothing", lives, func() []byte {
+			return many(100_000, `{"id":"%d","action":"CREATE_MESSAGE"}`)
+		}).bounded(0, 64*mib),
+		writes("100,000 unknown actions", lives, func() []byte {
+			return many(100_000, `{"id":"%d","action":"DANCE_%[1]d"}`)
+		}).bounded(0, 64*mib),
+		writes("50,000 different errors", lives, func() []byte {
+			return many(50_000, `{"id":"x","action":"ERROR","error":{"code":2%05d,"description":"reason %[1]d"}}`)
+		}).bounded(0, 256*mib).logging(64*kib, 300),
+		writes("eight errors of a megabyte", lives, func() []byte {
+			return bytes.Repeat(packed(`{"action":"ERROR","error":{"code":500,"description":"`+strings.Repeat("d",
+				mib)+`"}}`), 8)
+		}).bounded(32*mib, 96*mib),
+		writes("2 MB of empty frames", lives, func() []byte {
+			return bytes.Repeat(encode(final|opBinary, nil), 1_000_000)
+		}).bounded(0, 900*mib),
+		writes("100,000 frames of broken JSON", lives, func() []byte {
+			return many(100_000, `{"id":"%d",`)
+		}).bounded(0, 256*mib),
+		writes("100,000 frames that say null", lives, func() []byte {
+			return bytes.Repeat(stored("null"), 100_000)
+		}).bounded(0, 128*mib),
+		writes("100,000 text frames", lives, func() []byte {
+			return bytes.Repeat(encode(final|opText, []byte("{}")), 100_000)
+		}).bounded(0, 128*mib),
+		writes("20,000 broken messages, each with its own id", lives, func() []byte {
+			return many(20_000, `{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":"m%d","category":5}}`)
+		}).bounded(0, 128*mib),
+	}
+}
+
+// sayOnce writes a frame to the first link.
+func sayOnce(json string) func(r *run) {
+	return func(r *run) { _ = r.peer().write(stored(json)) }
+}
+
+// endsWith returns the outcome of a Run that ends by itself.
+func endsWith(text string, want error) outcome {
+	return outcome{text: text, ends: true, check: func(r *run) {
+		if !is(r.runErr, want) {
+			r.t.Errorf("Run ends with %v", short(r.runErr))
+		}
+	}}
+}

@@ -1,0 +1,85 @@
+package hostile
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"testing"
+	"text/tabwriter"
+	"time"
+)
+
+// everything is set to carry out all attacks, not a third of them.
+var everything = os.Getenv("HOSTILE") == "all"
+
+// collectAt is the percentage by which the heap grows until garbage is collected, which is when it is measured.
+const collectAt = 25
+
+// totals are what the attacks of one area took.
+type totals struct {
+	area    string
+	attacks int
+	most    usage // the largest of each
+}
+
+// reported has the areas in the order in which they ran.
+var reported []*totals
+
+// report takes a note of what an attack took.
+func report(area string, u usage) {
+	if n := len(reported); n == 0 || reported[n-1].area != area {
+		reported = append(reported, &totals{area: area})
+	}
+	sum := reported[len(reported)-1]
+	sum.attacks++
+	sum.most.heap = max(sum.most.heap, u.heap)
+	sum.most.work = max(sum.most.work, u.work)
+	sum.most.log = max(sum.most.log, u.log)
+	sum.most.records = max(sum.most.records, u.records)
+}
+
+// TestMain prints what the attacks took, and fails if a goroutine is left.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(collectAt)
+	code := m.Run()
+	if len(reported) > 0 {
+		printTable()
+	}
+	if code == 0 && leaked() {
+		fmt.Fprintln(os.Stderr, "goroutines are left:")
+		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// printTable prints the largest of everything, by area.
+func printTable() {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "area\tattacks\tpeak heap, KiB\tallocated, KiB\tlog, bytes\trecords\t")
+	n := 0
+	for _, a := range reported {
+		n += a.attacks
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t\n", a.area, a.attacks, a.most.heap/kib, a.most.work/kib, a.most.log,
+			a.most.records)
+	}
+	_ = w.Flush()
+	fmt.Printf("%d attacks; each number is that of the attack with the most\n", n)
+}
+
+// leaked reports whether goroutines are left after a while: one that was joined may still be on its way out.
+func leaked() bool {
+	patience := time.After(10 * time.Second)
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for runtime.NumGoroutine() > 1 {
+		select {
+		case <-again.C:
+		case <-patience:
+			return true
+		}
+	}
+	return false
+}

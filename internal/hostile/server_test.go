@@ -1,0 +1,341 @@
+package hostile
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// server is a server of the service and its storage, in memory. It is written from the protocol and shares no code with
+// the Client. It is honest where no hook says otherwise.
+type server struct {
+	// Hooks, each nil or the attack. True means that nothing is left to do. They are called on the goroutine of a
+	// connection.
+	handshake func(p *peer) bool
+	http      func(p *peer, body []byte) bool
+	request   func(p *peer, f request) bool
+	wrap      func(net.Conn) net.Conn // of TLS
+
+	conns chan net.Conn
+	done  chan struct{}
+	wg    sync.WaitGroup
+
+	mu      sync.Mutex // never held during I/O
+	dialed  []string
+	open    map[net.Conn]struct{}
+	newest  *peer // that has a websocket; nil: none yet
+	linked  int   // websockets there have been
+	pending []push
+	acked   map[string]string // the status, by message
+	calls   []call
+	tokens  map[string]bool
+	files   map[string][]byte
+}
+
+// request is a frame of the client.
+type request struct {
+	ID     string          `json:"id"`
+	Action string          `json:"action"`
+	Params json.RawMessage `json:"params"`
+}
+
+// call is a request over HTTP.
+type call struct{ method, path, token string }
+
+// push is a message that waits for its acknowledgement.
+type push struct {
+	id    string
+	frame []byte
+}
+
+func newServer() *server {
+	s := &server{
+		conns: make(chan net.Conn), done: make(chan struct{}), acked: make(map[string]string),
+		tokens: make(map[string]bool), files: make(map[string][]byte), open: make(map[net.Conn]struct{}),
+	}
+	s.wg.Go(s.accept)
+	return s
+}
+
+// dial is the Client's DialContext, for whatever address.
+func (s *server) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+	s.mu.Lock()
+	if len(s.dialed) < mostNoted {
+		s.dialed = append(s.dialed, addr)
+	}
+	s.mu.Unlock()
+	ours, theirs := net.Pipe()
+	select {
+	case s.conns <- turns(ours):
+		return turns(theirs), nil
+	case <-s.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *server) accept() {
+	for {
+		select {
+		case c := <-s.conns:
+			s.mu.Lock()
+			s.open[c] = struct{}{}
+			s.mu.Unlock()
+			s.wg.Go(func() { s.serve(c) })
+		case <-s.done:
+			return
+		}
+	}
+}
+
+// close ends everything, and waits for it.
+func (s *server) close() {
+	close(s.done)
+	s.cut()
+	s.wg.Wait()
+}
+
+// cut ends all connections.
+func (s *server) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		_ = c.Close()
+	}
+}
+
+// serve answers the requests of one connection.
+func (s *server) serve(c net.Conn) {
+	defer s.forget(c)
+	if s.wrap != nil {
+		c = s.wrap(c)
+		defer func() { _ = c.Close() }()
+	}
+	p := &peer{conn: c, br: bufio.NewReader(c)}
+	for {
+		req, err := http.ReadRequest(p.br)
+		if err != nil {
+			return
+		}
+		p.req, p.auth = req, req.Header.Get("Authorization")
+		s.note(p)
+		if strings.EqualFold(req.Header.Get("Upgrade"), "websocket") {
+			s.websocket(p)
+			return
+		}
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return
+		}
+		if hook := s.http; hook != nil && hook(p, body) {
+			if req.Close {
+				return
+			}
+			continue
+		}
+		if s.api(p, body) != nil {
+			return
+		}
+	}
+}
+
+// forget closes a connection.
+func (s *server) forget(c net.Conn) {
+	_ = c.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+}
+
+// mostNoted is how many requests are remembered: an attack may take thousands.
+const mostNoted = 1000
+
+// note remembers a request and its token.
+func (s *server) note(p *peer) {
+	token, _ := strings.CutPrefix(p.auth, "Bearer ")
+	if strings.Count(token, ".") != 2 {
+		token = "" // none of ours
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.calls) < mostNoted {
+		s.calls = append(s.calls, call{p.req.Method, p.req.URL.Path, token})
+	}
+	if token != "" && len(s.tokens) < mostNoted {
+		s.tokens[token] = true
+	}
+}
+
+// websocket accepts one and answers what comes on it.
+func (s *server) websocket(p *peer) {
+	if hook := s.handshake; hook != nil && hook(p) {
+		return
+	}
+	if p.say(p.upgrade(nil)) == nil {
+		s.frames(p)
+	}
+}
+
+// frames answers the frames of a client.
+func (s *server) frames(p *peer) {
+	for {
+		op, payload, err := p.readMessage()
+		if err != nil {
+			return
+		}
+		switch op {
+		case opPing:
+			_ = p.write(encode(final|opPong, payload))
+		case opClose:
+			_ = p.write(encode(final|opClose, payload))
+			return
+		case opBinary:
+			text, err := gunzip(payload)
+			var r request
+			if err == nil && json.Unmarshal(text, &r) == nil {
+				s.answer(p, r)
+			}
+		}
+		if p.deaf != nil {
+			<-p.deaf
+		}
+	}
+}
+
+// answer confirms a request.
+func (s *server) answer(p *peer, r request) {
+	if hook := s.request; hook != nil && hook(p, r) {
+		return
+	}
+	s.take(r)
+	_ = p.write(stored(fmt.Sprintf(`{"id":%q,"action":%q}`, r.ID, r.Action)))
+	if r.Action != "LIST_PENDING_MESSAGES" {
+		return
+	}
+	s.link(p)
+	s.mu.Lock()
+	pending := slices.Clone(s.pending)
+	s.mu.Unlock()
+	for _, m := range pending {
+		_ = p.write(m.frame)
+	}
+}
+
+// link takes p for the websocket that pushes.
+func (s *server) link(p *peer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.newest = p
+	s.linked++
+}
+
+// take notes what a request says.
+func (s *server) take(r request) {
+	var one struct {
+		MessageID string `json:"message_id"`
+		Status    string `json:"status"`
+		Messages  []struct {
+			MessageID string `json:"message_id"`
+			Status    string `json:"status"`
+		} `json:"messages"`
+	}
+	_ = json.Unmarshal(r.Params, &one)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch r.Action {
+	case "ACKNOWLEDGE_MESSAGE_RECEIPT":
+		s.acked[one.MessageID] = one.Status
+	case "ACKNOWLEDGE_MESSAGE_RECEIPTS":
+		for _, m := range one.Messages {
+			s.acked[m.MessageID] = m.Status
+		}
+	default:
+		return
+	}
+	s.pending = slices.DeleteFunc(s.pending, func(m push) bool { return s.acked[m.id] != "" })
+}
+
+// deliver has the server push a message until it is acknowledged.
+func (s *server) deliver(id string, frame []byte) {
+	s.mu.Lock()
+	s.pending = append(s.pending, push{id, frame})
+	p := s.newest
+	s.mu.Unlock()
+	if p != nil {
+		_ = p.write(frame)
+	}
+}
+
+// ack returns the status that a message was acknowledged with.
+func (s *server) ack(id string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acked[id]
+}
+
+// links returns how many websockets there have been.
+func (s *server) links() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.linked
+}
+
+// called returns the requests over HTTP to a path.
+func (s *server) called(path string) (all []call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.calls {
+		if c.path == path {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// hosts returns the addresses that were dialed, each once.
+func (s *server) hosts() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := slices.Clone(s.dialed)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// turns returns a connection on which writes take turns by a channel: time in a bubble stands still while a goroutine
+// waits for the mutex of a net.Pipe.
+func turns(c net.Conn) net.Conn { return &turned{Conn: c, turn: make(chan struct{}, 1)} }
+
+type turned struct {
+	net.Conn
+	turn chan struct{}
+}
+
+func (c *turned) Write(p []byte) (int, error) {
+	c.turn <- struct{}{}
+	defer func() { <-c.turn }()
+	return c.Conn.Write(p)
+}
+
+// eventually waits until cond holds, for a day at most.
+func eventually(cond func() bool) bool {
+	const most = 24 * time.Hour
+	pause := time.Millisecond
+	for began := time.Now(); time.Since(began) < most; {
+		settle()
+		if cond() {
+			return true
+		}
+		time.Sleep(pause)
+		pause = min(2*pause, time.Second)
+	}
+	return false
+}

@@ -1,0 +1,258 @@
+package hostile
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"strings"
+	"time"
+)
+
+// Outcomes of what a server writes on a websocket.
+var (
+	lives = outcome{text: "the link stays, and the next message is handled", check: func(r *run) {
+		if n := r.links(); n != 1 {
+			r.t.Errorf("%d links, and the first should have stayed", n)
+		}
+	}}
+	replaced = outcome{text: "the link is replaced, and the next message is handled", check: func(r *run) {
+		if n := r.links(); n < 2 || n > 3 {
+			r.t.Errorf("%d links, and there should be a second one", n)
+		}
+	}}
+	usable = outcome{text: "the next message is handled, on this link or on the next", check: func(*run) {}}
+)
+
+// writes returns the attack of a server that writes bytes to the first link.
+func writes(name string, o outcome, bytes func() []byte) attack {
+	return attack{
+		name: name, outcome: o, bytes: bytes,
+		does: func(r *run) { _ = r.peer().write(r.bytes) },
+	}
+}
+
+// bounded is an attack with bounds of its own on the heap and on what it allocates.
+func (a attack) bounded(heap, work int64) attack {
+	a.heap, a.work = heap, work
+	return a
+}
+
+// logging is an attack with bounds of its own on the log.
+func (a attack) logging(bytes, records int64) attack {
+	a.log, a.records = bytes, records
+	return a
+}
+
+// of returns a function that returns b.
+func of(b []byte) func() []byte { return func() []byte { return b } }
+
+func wireAttacks() []attack {
+	good := gz(`{"id":"x","action":"X","data":{"a":"` + strings.Repeat("text ", 50) + `"}}`)
+	all := []attack{
+		// The bounds of a bomb are those of the wire: 8 MiB of a frame and 16 MiB of JSON, buffers doubled on the way.
+		writes("a bomb of 17 KB", lives, func() []byte {
+			return encode(final|opBinary, bomb(17))
+		}).bounded(48*mib, 96*mib),
+		writes("a bomb that inflates to 7 GB", lives, func() []byte {
+			return encode(final|opBinary, bomb(7000))
+		}).bounded(64*mib, 128*mib).slowly(),
+		writes("twenty bombs in one write", lives, func() []byte {
+			return bytes.Repeat(encode(final|opBinary, bomb(20)), 20)
+		}).bounded(96*mib, 900*mib).slowly().logging(smallLog, smallRecords),
+		writes("a bomb inside a string of JSON", lives, func() []byte {
+			return packed(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"` + strings.Repeat("A", 17*mib) + `"}}`)
+		}).bounded(48*mib, 96*mib),
+		writes("a frame of 8 MiB and one byte", lives, func() []byte {
+			return encode(final|opBinary, make([]byte, 8*mib+1))
+		}).bounded(32*mib, 64*mib),
+		{
+			name: "a frame of 65 MiB", outcome: replaced, heap: 32 * mib, work: 64 * mib, bytes: func() []byte {
+				return make([]byte, mib)
+			},
+			does: func(r *run) {
+				p := r.peer()
+				_ = p.write(header(final|opBinary, 65*mib))
+				r.written = p.repeat(r.bytes, 65*mib)
+			},
+		},
+		{
+			name: "a text frame of 60 MiB", outcome: lives, heap: 8 * mib, work: 16 * mib, bytes: func() []byte {
+				return make([]byte, mib)
+			},
+			does: func(r *run) {
+				p := r.peer()
+				_ = p.write(header(final|opText, 60*mib))
+				r.written = p.repeat(r.bytes, 60*mib)
+			},
+		},
+		writes("a frame that claims 2^63-1 bytes", replaced, of(claim(1<<63-1))),
+		writes("a frame that claims 2^64-1 bytes", replaced, of(claim(1<<64-1))),
+		writes("a frame that claims 7 MiB and never comes", replaced,
+			of(header(final|opBinary, 7*mib))).bounded(16*mib, 32*mib),
+		fragments("fragments without end, one byte a second", []byte{0}, time.Second, nil),
+		fragments("fragments without end, with pings between", []byte{0}, 10*time.Second, encode(final|opPing, nil)),
+		fragments("fragments without end, with pongs between", []byte{0}, 10*time.Second, encode(final|opPong, nil)),
+		fragments("empty fragments without end", nil, time.Second, nil),
+		fragments("fragments of 16 KB without end, one a minute", make([]byte, 16*kib), 59*time.Second,
+			encode(final|opPong, nil)),
+		fragments("fragments of 20 KB without end, six a minute", make([]byte, 20*kib), 10*time.Second, nil),
+		writes("a million empty fragments at once", usable, func() []byte {
+			return append(encode(opBinary, nil), bytes.Repeat(encode(opContinuation, nil), 1_000_000)...)
+		}),
+		writes("a ping in the middle of a message", lives, func() []byte {
+			return bytes.Join([][]byte{
+				encode(opBinary, good[:9]), encode(final|opPing, []byte("x")),
+				encode(final|opContinuation, good[9:]),
+			}, nil)
+		}),
+		writes("a message of a fragment for each byte", lives, func() []byte {
+			b := encode(opBinary, good[:1])
+			for _, c := range good[1 : len(good)-1] {
+				b = append(b, encode(opContinuation, []byte{c})...)
+			}
+			return append(b, encode(final|opContinuation, good[len(good)-1:])...)
+		}),
+		writes("300,000 pings", lives, func() []byte {
+			return bytes.Repeat(encode(final|opPing, []byte("are you there")), 300_000)
+		}),
+		writes("300,000 pongs that nobody asked for", lives, func() []byte {
+			return bytes.Repeat(encode(final|opPong, []byte("here")), 300_000)
+		}),
+		{
+			name: "pings, and nothing is read any more", outcome: replaced,
+			arm: func(r *run) {
+				r.request = func(p *peer, _ request) bool {
+					if p.deaf == nil && r.number == 0 {
+						r.number, p.deaf = 1, r.done
+					}
+					return false
+				}
+			},
+			bytes: func() []byte { return bytes.Repeat(encode(final|opPing, make([]byte, 125)), 50_000) },
+			does:  func(r *run) { _ = r.peer().write(r.bytes) },
+		},
+	}
+	for _, v := range []struct {
+		name  string
+		bytes []byte
+	}{
+		{"a frame that is masked", append([]byte{final | opBinary, masked | 2, 1, 2, 3, 4}, 'h', 'i')},
+		{"the first reserved bit", encode(final|0x40|opBinary, good)},
+		{"the second reserved bit", encode(final|0x20|opBinary, good)},
+		{"the third reserved bit", encode(final|0x10|opBinary, good)},
+		{"an unknown opcode of data", encode(final|0x3, good)},
+		{"an unknown opcode of control", encode(final|0xB, nil)},
+		{"a ping of 126 bytes", encode(final|opPing, make([]byte, 126))},
+		{"a ping of 64 KB", encode(final|opPing, make([]byte, 64*kib))},
+		{"a ping in fragments", encode(opPing, []byte("x"))},
+		{"a continuation of nothing", encode(final|opContinuation, good)},
+		{"a message within a message", append(encode(opBinary, good[:5]), encode(final|opBinary, good)...)},
+		{"a close frame of one byte", encode(final|opClose, []byte{3})},
+		{"a close frame that is no UTF-8", closing(1000, "\xff\xfe\x80")},
+		{"a close frame of 126 bytes", closing(1000, strings.Repeat("x", 124))},
+		{"a close code that must not be sent", closing(1005, "")},
+		{"close code 0", closing(0, "")},
+		{"close code 65535", closing(65535, "bye")},
+		{"a close text of escape sequences", closing(4000, "\x1b[2J\x1b]0;owned\x07\r\nlevel=ERROR msg=fake")},
+		{
+			"a close frame, and messages behind it",
+			append(closing(1000, ""), bytes.Repeat(encode(final|opBinary, good), 1000)...),
+		},
+		{"10,000 close frames", bytes.Repeat(closing(1001, "going away"), 10_000)},
+	} {
+		all = append(all, writes(v.name, replaced, of(v.bytes)))
+	}
+	return append(all, gzipAttacks(good)...)
+}
+
+// gzipAttacks are frames whose gzip is odd. Source: RFC 1952, section 2.3.
+func gzipAttacks(good []byte) (all []attack) {
+	changed := func(at int, to byte) []byte {
+		b := bytes.Clone(good)
+		b[(at+len(b))%len(b)] ^= to
+		return b
+	}
+	head := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
+	flagged := func(flags byte, rest []byte) []byte {
+		b := append(bytes.Clone(head), rest...)
+		b[3] = flags
+		return append(b, good[len(head):]...)
+	}
+	for _, v := range []struct {
+		name  string
+		bytes []byte
+	}{
+		{"gzip without its trailer", good[:len(good)-8]},
+		{"half of a gzip stream", good[:len(good)/2]},
+		{"a gzip head alone", good[:10]},
+		{"gzip with a wrong checksum", changed(-6, 1)},
+		{"gzip with a wrong length", changed(-1, 0x7f)},
+		{"gzip with bytes behind it", append(bytes.Clone(good), "more"...)},
+		{"two gzip streams in one frame", append(bytes.Clone(good), good...)},
+		{"gzip with a name of a megabyte", flagged(0x08, append(bytes.Repeat([]byte("n"), mib), 0))},
+		{"gzip with a name that does not end", append(bytes.Clone(head[:3]), bytes.Repeat([]byte{0x08}, 100_000)...)},
+		{"gzip with 64 KB of extra fields", flagged(0x04, append([]byte{0xff, 0xff}, make([]byte, 0xffff)...))},
+		{"gzip with a wrong checksum of its head", flagged(0x02, []byte{1, 2})},
+		{"gzip with an unknown method", changed(2, 1)},
+		{"deflate with a reserved block", append(bytes.Clone(head), 0x07, 0, 0, 0)},
+		{"deflate that refers to before its beginning", append(bytes.Clone(head), 0x63, 0x00, 0x02, 0x00, 0x41)},
+		{"an empty frame", nil},
+		{"JSON without gzip", []byte(`{"id":"x","action":"CREATE_MESSAGE"}`)},
+	} {
+		all = append(all, writes(v.name, lives, of(encode(final|opBinary, v.bytes))))
+	}
+	return all
+}
+
+// bomb returns gzip of so many megabytes of zeros: one deflate block of a megabyte, again and again.
+func bomb(megabytes int) []byte {
+	var block bytes.Buffer
+	zw, _ := flate.NewWriter(&block, flate.BestCompression)
+	zeros := make([]byte, mib)
+	_, _ = zw.Write(zeros)
+	_ = zw.Flush() // ends on a byte
+	b := append([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}, bytes.Repeat(block.Bytes(), megabytes)...)
+	b = append(b, 0x03, 0x00) // an empty last block
+	sum := crc32.NewIEEE()
+	for range min(megabytes, 20) { // the checksum of a larger one is never reached
+		_, _ = sum.Write(zeros)
+	}
+	b = binary.LittleEndian.AppendUint32(b, sum.Sum32())
+	return binary.LittleEndian.AppendUint32(b, uint32(megabytes*mib))
+}
+
+// claim returns the head of a frame and a little of its payload.
+func claim(n uint64) []byte {
+	return append(binary.BigEndian.AppendUint64([]byte{final | opBinary, 127}, n), "so long"...)
+}
+
+// fragments returns the attack of a server that never ends a message. A message has to end within five minutes.
+func fragments(name string, piece []byte, pause time.Duration, between []byte) attack {
+	const most = 5*time.Minute + 10*time.Second
+	return attack{
+		name: name,
+		outcome: outcome{text: "the link is replaced within five minutes", check: func(r *run) {
+			replaced.check(r)
+			if took := time.Duration(r.written); took > most {
+				r.t.Errorf("it took %v", took)
+			}
+		}},
+		does: func(r *run) {
+			p, began := r.peer(), time.Now()
+			_ = p.write(encode(opBinary, piece))
+			p.trickle(append(encode(opContinuation, piece), between...), pause, time.Hour)
+			r.written = int64(time.Since(began))
+		},
+	}
+}
+
+// many returns a text with numbers in it, again and again.
+func many(n int, format string) []byte {
+	var b bytes.Buffer
+	for i := range n {
+		b.Write(stored(fmt.Sprintf(format, i)))
+	}
+	return b.Bytes()
+}

@@ -135,7 +135,7 @@ func TestFilesThroughAProxyOnThisMachine(t *testing.T) {
 		// What the URL itself says is checked nevertheless.
 		for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:169.254.169.254]", "0x7f.1", "2130706433"} {
 			s.Intercept("GET /attachments/"+a.ID, func(blazetest.Frame) blazetest.Answer {
-				at := `{"view_url":"https://` + host + `/file?signature=secret"}`
+				at := `{"attachment_id":"` + a.ID + `","view_url":"https://` + host + `/file?signature=secret"}`
 				return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(at)}}
 			})
 			_, err := c.Download(t.Context(), a)

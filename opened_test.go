@@ -139,7 +139,7 @@ func TestManyGroups(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		time.Sleep(time.Second)
+		time.Sleep(2 * time.Second)
 		lines := r.log.lines(opens)
 		assert.Len(t, lines, 60+1)
 		assert.Equal(t, 5001, len(lines[1:])+repeated(t, lines), "the first one was forgotten")

@@ -35,11 +35,16 @@ func (s *stacks) first(stack []byte) bool {
 // guardedCall is the function below those of the user in a stack.
 const guardedCall = "github.com/mixin-blaze/blaze/internal/guard.Call("
 
+// comparedPlaces is how many lines of code of a stack are compared. The end of a long stack is cut off, and where
+// differs each time.
+const comparedPlaces = 16
+
 // sum is that of the user's lines of code in a stack, the innermost first. The rest differs each time: the goroutine,
 // the arguments, and which of this package's functions called.
 func (s *stacks) sum(stack []byte) uint64 {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
+	places := 0
 	for line := range bytes.Lines(stack) {
 		//mutant:stack-user
 		if bytes.HasPrefix(line, []byte(guardedCall)) {
@@ -48,6 +53,9 @@ func (s *stacks) sum(stack []byte) uint64 {
 		if bytes.HasPrefix(line, []byte("\t")) { // file:line +offset
 			place, _, _ := bytes.Cut(line, []byte(" "))
 			_, _ = h.Write(place) // which never fails
+			if places++; places == comparedPlaces {
+				break
+			}
 		}
 	}
 	return h.Sum64()

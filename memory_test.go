@@ -148,7 +148,7 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 // A message that the Ledger knows is not decoded.
 func TestWhatTheLedgerKnowsIsNotDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const n = 200
+		const n = 20
 		data := []byte(`[{"content":"` + strings.Repeat(`\n`, 50<<10) + `"}]`)
 		var taken [2]int64
 		for i, known := range []bool{false, true} {

@@ -86,10 +86,18 @@ func TestAFullInboxTakesInboxBytes(t *testing.T) {
 		content, fate string
 		size          int
 	}{
-		{"text", "blocked", 100}, {"text", "failed", 100},
-		{"text", "blocked", 128 << 10}, {"text", "failed", 128 << 10}, {"text", "panicked", 128 << 10},
-		{"JSON", "blocked", 2 << 20}, {"JSON", "failed", 2 << 20}, {"list", "blocked", 60 << 10}, {"unknown", "panicked", 2 << 20},
-		{"sealed", "blocked", 128 << 10}, {"sealed", "blocked", 2 << 20}, {"sealed", "panicked", 2 << 20},
+		{"text", "blocked", 100},
+		{"text", "failed", 100},
+		{"text", "blocked", 128 << 10},
+		{"text", "failed", 128 << 10},
+		{"text", "panicked", 128 << 10},
+		{"JSON", "blocked", 2 << 20},
+		{"JSON", "failed", 2 << 20},
+		{"list", "blocked", 60 << 10},
+		{"unknown", "panicked", 2 << 20},
+		{"sealed", "blocked", 128 << 10},
+		{"sealed", "blocked", 2 << 20},
+		{"sealed", "panicked", 2 << 20},
 	} {
 		for mode, ack := range map[string]blaze.AckMode{"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived} {
 			if c.size == 100 && raced { // it takes long

@@ -114,7 +114,7 @@ func costOf(item ttlcache.CostItem[string, []session]) uint64 {
 		//mutant:session-bytes
 		n += int(unsafe.Sizeof(s)) + len(s.UserID) + len(s.SessionID) + len(s.PublicKey) + 3*text
 	}
-	return uint64(n) //nolint:gosec // G115: a size
+	return uint64(n)
 }
 
 func hasSession(all []session, user string) bool {

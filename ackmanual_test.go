@@ -86,10 +86,16 @@ func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
 // What the service calls a message can be acknowledged, be it a UUID or not.
 func TestAckTakesEveryIDThatIsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		odd := []string{"no uuid", `"quoted" \ <&>`, "\u2028line\n", "\uFFFD", strings.Repeat("ü", 32), "ABC", "AAAAAAAA-0000-4000-8000-00000000000A", "x"}
+		odd := []string{
+			"no uuid", `"quoted" \ <&>`, "\u2028line\n", "\uFFFD", strings.Repeat("ü", 32), "ABC",
+			"AAAAAAAA-0000-4000-8000-00000000000A", "x",
+		}
 		s := newReplyingServer(t)
 		var ids []string
-		r := s.run(func(_ context.Context, m *blaze.Message) error { ids = append(ids, m.ID); return nil }, func(cfg *blaze.Config) {
+		r := s.run(func(_ context.Context, m *blaze.Message) error {
+			ids = append(ids, m.ID)
+			return nil
+		}, func(cfg *blaze.Config) {
 			cfg.Ack, cfg.Workers, cfg.AckBatch = blaze.AckManual, 1, 3
 		})
 		synctest.Wait()

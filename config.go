@@ -163,6 +163,7 @@ type Trace struct {
 	// Dropped gets each message that was given up: no handler succeeded, and it is acknowledged unless Config.Ack is
 	// AckManual. It returns before the message is recorded and, unless Config.Ack is AckReceived, acknowledged. Keep m
 	// if you want it back.
+	// With AckReceived err may have the first 80 bytes of its text only, where Run ends before another attempt.
 	Dropped func(m *Message, err error)
 }
 

@@ -138,9 +138,9 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m, stack: o.stack})
 }
 
-// keptAttempt is the error of a failed attempt that another one may follow. The engine keeps it until then if the message
-// was acknowledged before. It has nothing of the Message and no more than a short text of the error: a handler's error,
-// or the value of its panic, may hold a message, and InboxBytes does not count it.
+// keptAttempt is the error of a failed attempt that another one may follow. The engine keeps it until then if the
+// message was acknowledged before. It has nothing of the Message and no more than a short text of the error: a handler's
+// error, or the value of its panic, may hold a message, and InboxBytes does not count it.
 type keptAttempt struct {
 	attempt int
 	ended   *endedReplies

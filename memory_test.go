@@ -86,10 +86,18 @@ func TestAFullInboxTakesInboxBytes(t *testing.T) {
 		content, fate string
 		size          int
 	}{
-		{"text", "blocked", 100}, {"text", "failed", 100},
-		{"text", "blocked", 128 << 10}, {"text", "failed", 128 << 10}, {"text", "panicked", 128 << 10},
-		{"JSON", "blocked", 2 << 20}, {"JSON", "failed", 2 << 20}, {"list", "blocked", 60 << 10}, {"unknown", "panicked", 2 << 20},
-		{"sealed", "blocked", 128 << 10}, {"sealed", "blocked", 2 << 20}, {"sealed", "panicked", 2 << 20},
+		{"text", "blocked", 100},
+		{"text", "failed", 100},
+		{"text", "blocked", 128 << 10},
+		{"text", "failed", 128 << 10},
+		{"text", "panicked", 128 << 10},
+		{"JSON", "blocked", 2 << 20},
+		{"JSON", "failed", 2 << 20},
+		{"list", "blocked", 60 << 10},
+		{"unknown", "panicked", 2 << 20},
+		{"sealed", "blocked", 128 << 10},
+		{"sealed", "blocked", 2 << 20},
+		{"sealed", "panicked", 2 << 20},
 	} {
 		for mode, ack := range map[string]blaze.AckMode{"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived} {
 			if c.size == 100 && raced { // it takes long
@@ -148,7 +156,7 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 // A message that the Ledger knows is not decoded.
 func TestWhatTheLedgerKnowsIsNotDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const n = 200
+		const n = 20
 		data := []byte(`[{"content":"` + strings.Repeat(`\n`, 50<<10) + `"}]`)
 		var taken [2]int64
 		for i, known := range []bool{false, true} {

@@ -355,5 +355,6 @@ func (f *fields) strs(name string, most int) (out []string) {
 	return out
 }
 
-// decoder makes a payload of a message's data, which it may get as text, too: that one needs no copy. Its errors name fields and positions, never content.
+// decoder makes a payload of a message's data, which it may get as text, too: that one needs no copy. Its errors name
+// fields and positions, never content.
 type decoder func(text string, data []byte) (Payload, error)

@@ -92,8 +92,8 @@ func (s *session) UnmarshalJSON(p []byte) error {
 // to send in plain text what was to be encrypted.
 var errOddSessions = errors.New("POST /sessions/fetch answers with a session that cannot be read")
 
-// newest returns the mostOfUser newest sessions of one user, in their order: by the time they were made where the service
-// says that of all, else the last in its list.
+// newest returns the mostOfUser newest sessions of one user: by the time they were made where the service says that of
+// all, else the last in its list.
 func newest(all []session) []session {
 	//mutant:newest-sessions
 	if len(all) <= mostOfUser {
@@ -114,7 +114,7 @@ func costOf(item ttlcache.CostItem[string, []session]) uint64 {
 		//mutant:session-bytes
 		n += int(unsafe.Sizeof(s)) + len(s.UserID) + len(s.SessionID) + len(s.PublicKey) + 3*text
 	}
-	return uint64(n) //nolint:gosec // G115: a size
+	return uint64(n)
 }
 
 func hasSession(all []session, user string) bool {

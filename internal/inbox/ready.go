@@ -64,8 +64,8 @@ func (r *ready[M]) largeFits() bool {
 	return r.running == 0 || r.running+int64(r.large.All()[0].head().size) <= r.room
 }
 
-// pop takes off the lane that has been ready for longest, of those with a message that may be handled now. There is one.
-// Its message counts until done.
+// pop takes off the lane that has been ready for longest, of those with a message that may be handled now. There has to
+// be one. Its message counts until done.
 func (r *ready[M]) pop() *lane[M] {
 	if !r.largeFits() || r.small.Len() > 0 && r.small.All()[0].turn < r.large.All()[0].turn {
 		return r.small.Pop()

@@ -37,8 +37,8 @@
 // [Client.UploadImage] makes an [Image] of a picture.
 // Messages sealed for the bot arrive like plain ones, their replies are sealed where that can be ([Message.NewReply]),
 // and Outgoing.Encrypted seals anything else. Encryption hides what a message says from the service, and not who writes
-// to whom; that a sealed message is by its sender is the service's word. [Client.OpenConversation] lets the bot write first. All of that goes over
-// HTTP and needs no Run.
+// to whom; that a sealed message is by its sender is the service's word. [Client.OpenConversation] lets the bot write
+// first. All of that goes over HTTP and needs no Run.
 //
 // # Tests
 //

@@ -107,7 +107,7 @@ func newBatch(c *Client, outs []Outgoing) *batch {
 
 // measure sets the size of m. A plain message that fills a frame goes out alone.
 func (m *item) measure() {
-	switch m.way {
+	switch m.way { //nolint:exhaustive // one that goes alone is not packed
 	case sealed:
 		m.size = sealedSize(len(m.Data))
 	case plain:
@@ -268,7 +268,7 @@ func (b *batch) pack(w way) *request {
 
 // most returns how many items a request may have.
 func (b *batch) most(w way) int {
-	switch w {
+	switch w { //nolint:exhaustive // the end of the function is for the others
 	case single:
 		return 1
 	case plain:

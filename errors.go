@@ -348,7 +348,7 @@ func runError(err error) error {
 // sessionError makes the error of a session that was rejected for good.
 func sessionError(r *engine.RejectedError) error {
 	e := newError(r.Rejection, r.Action, "")
-	switch r.Reason {
+	switch r.Reason { //nolint:exhaustive // the end of the function is for the others
 	case engine.ClockSkew:
 		return fmt.Errorf("%w: it is %v off: %w", ErrClockSkew, r.Skew.Round(time.Second), e)
 	case engine.Unauthorized:

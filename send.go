@@ -161,7 +161,7 @@ func (c *Client) sendError(o outbox.Outcome, action, messageID string) error {
 	if o.Rejection != nil {
 		rejected = newError(o.Rejection, action, messageID)
 	}
-	switch o.Kind {
+	switch o.Kind { //nolint:exhaustive // what was not answered is told apart below
 	case outbox.Confirmed:
 		return nil
 	case outbox.Rejected, outbox.TransientExhausted:

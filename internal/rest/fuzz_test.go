@@ -27,11 +27,22 @@ func FuzzAnswer(f *testing.F) {
 		status int
 		body   string
 	}{
-		{200, `{"data":{"name":"x"}}`}, {202, `{"error":{"status":202,"code":403,"description":"no"}}`}, {200, `{}`},
-		{200, `{"data":null}`}, {200, `{"data":[]}`}, {200, `"log in to the WiFi"`}, {502, `<html>bad gateway</html>`},
-		{401, `{"error":{"code":401}}`}, {429, `{"error":{"code":429}}`}, {500, `{"error":"oops"}`}, {204, ``},
-		{200, `{"data":{"name":"x"},"error":{}}`}, {301, `{"data":{"name":"x"}}`}, {200, `{"error":[1],"data":{}}`},
-		{200, `{"data":{"name":5}}`}, {200, `{"Data":{"name":"x"},"data":{}}`},
+		{200, `{"data":{"name":"x"}}`},
+		{202, `{"error":{"status":202,"code":403,"description":"no"}}`},
+		{200, `{}`},
+		{200, `{"data":null}`},
+		{200, `{"data":[]}`},
+		{200, `"log in to the WiFi"`},
+		{502, `<html>bad gateway</html>`},
+		{401, `{"error":{"code":401}}`},
+		{429, `{"error":{"code":429}}`},
+		{500, `{"error":"oops"}`},
+		{204, ``},
+		{200, `{"data":{"name":"x"},"error":{}}`},
+		{301, `{"data":{"name":"x"}}`},
+		{200, `{"error":[1],"data":{}}`},
+		{200, `{"data":{"name":5}}`},
+		{200, `{"Data":{"name":"x"},"data":{}}`},
 	} {
 		f.Add(a.status, []byte(a.body), "7", "1772366400000000007")
 	}

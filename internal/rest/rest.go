@@ -173,7 +173,7 @@ func (c *Client) Make(ctx context.Context, r Request) (unsure bool, err error) {
 	for {
 		err := c.try(ctx, p.timeout, r.Method, r.Path, body, r.Out)
 		unsure = carryUnsure(err, unsure)
-		switch p.after(err) {
+		switch p.after(err) { //nolint:exhaustive // what is not named rests first, below
 		case giveUp:
 			return unsure, err
 		case giveUpDenied:

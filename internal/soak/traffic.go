@@ -31,7 +31,7 @@ const replyEvery = 8
 
 // answers is how many answers a message of this kind gets.
 func (k kind) answers() int {
-	switch k {
+	switch k { //nolint:exhaustive // the others get none
 	case reply, failing:
 		return 1
 	case replyTwo:

@@ -3,7 +3,7 @@ package mutants
 import "slices"
 
 // All are the broken builds.
-var All = slices.Concat(delivery, shares, requests, modes, answers, people, lines, odd, files, pictures, secrets)
+var All = slices.Concat(delivery, shares, requests, modes, answers, people, lines, odd, files, pictures, secrets, hostile)
 
 // delivery are those of what every bot needs, by the way of a message: in, out, and the connection.
 var delivery = []Mutant{

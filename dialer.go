@@ -38,6 +38,9 @@ func dialPublic(ctx context.Context, network, addr string) (net.Conn, error) {
 	return d.DialContext(ctx, network, addr)
 }
 
+// maxHeaders is how many bytes the headers of an HTTP answer may have.
+const maxHeaders = 1 << 20
+
 // newHTTPClient returns a client with a dialer, a TLS configuration and proxies that it shares with the websocket.
 func newHTTPClient(
 	dial func(ctx context.Context, network, addr string) (net.Conn, error), secure *tls.Config,
@@ -56,6 +59,8 @@ func newHTTPClient(
 			return u, err
 		},
 		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: idleHTTP, MaxIdleConnsPerHost: 16,
+		//mutant:http-headers
+		MaxResponseHeaderBytes: maxHeaders,
 		ProxyConnectHeader: http.Header{"User-Agent": {agent}},
 		OnProxyConnectResponse: func(_ context.Context, u *url.URL, _ *http.Request, resp *http.Response) error {
 			return proxy.Refused(u, resp)

@@ -94,6 +94,7 @@ func areas() []area {
 		{"secrets", secretAttacks()},
 		{"storage", storageAttacks()},
 		{"addresses", addressAttacks()},
+		{"verified", verifiedAttacks()},
 		{"pictures", pictureAttacks()},
 		{"payloads", payloadAttacks()},
 		{"floods", floodAttacks()},

@@ -1,18 +1,20 @@
 package hostile
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
+	"strings"
 	"testing"
 	"text/tabwriter"
 	"time"
 )
 
-// everything is set to carry out all attacks, not a third of them.
-var everything = os.Getenv("HOSTILE") == "all"
+// everything is set to carry out all attacks, and not a third of them: by make hostile, and where attacks are named.
+var everything bool
 
 // collectAt is the percentage by which the heap grows until garbage is collected, which is when it is measured.
 const collectAt = 25
@@ -42,6 +44,8 @@ func report(area string, u usage) {
 
 // TestMain prints what the attacks took, and fails if a goroutine is left.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	everything = os.Getenv("HOSTILE") == "all" || strings.Contains(flag.Lookup("test.run").Value.String(), "/")
 	debug.SetGCPercent(collectAt)
 	code := m.Run()
 	if len(reported) > 0 {

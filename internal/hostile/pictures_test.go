@@ -85,7 +85,7 @@ func pictureAttacks() []attack {
 			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))),
 				chunk("iCCP", append([]byte("x\x00\x00"), zlibZeros(1000)...)))
 		}),
-		shows("a PNG of a million chunks", anyPicture, func() []byte {
+		shows("a PNG of a million chunks", noThumbnail, func() []byte {
 			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))), bytes.Repeat(chunk("teXt", nil), 1_000_000))
 		}),
 		shows("a PNG that breaks off", noPicture, func() []byte {

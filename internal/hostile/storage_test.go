@@ -223,7 +223,7 @@ func bodyAttacks() []attack {
 		endless("an encrypted file of a terabyte", refusedFile, true, head+"Content-Length: 1099511627776\r\n\r\n"),
 		endless("a plain file without end", broken, false, head+"\r\n"),
 		endless("a plain file of a terabyte", broken, false, head+"Content-Length: 1099511627776\r\n\r\n"),
-		endless("headers of a file without end", refusedFile, true, head+"X-Filler: "),
+		endless("headers of a file without end", refusedFile, true, head+"X-Filler: ").bounded(smallHeap, 64*mib),
 		serves("silence", refusedFile, true, func(_ *run, p *peer, _ []byte) { <-closed(p) }),
 		serves("an encrypted file, a byte a second", refusedFile, true, func(_ *run, p *peer, _ []byte) {
 			_ = p.say(head + "Content-Length: 1072\r\n\r\n")
@@ -286,7 +286,7 @@ func urlAttacks() (all []attack) {
 					}
 					return p.say(response("200 OK", "", string(plain))) == nil
 				case strings.HasPrefix(p.req.URL.Path, "/attachments/"):
-					return p.say(data(map[string]any{"view_url": user})) == nil
+					return p.say(data(map[string]any{"attachment_id": newID("file"), "view_url": user})) == nil
 				}
 				return false
 			}

@@ -4,7 +4,7 @@ import "slices"
 
 // All are the broken builds.
 var All = slices.Concat(
-	delivery, shares, requests, modes, answers, people, lines, odd, files, pictures, secrets, memory)
+	delivery, shares, requests, modes, answers, people, lines, odd, files, pictures, secrets, memory, hostile)
 
 // delivery are those of what every bot needs, by the way of a message: in, out, and the connection.
 var delivery = []Mutant{

@@ -1,0 +1,152 @@
+package hostile
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// maxDownload is the bound of these attacks, so that they need not last for a gigabyte.
+const maxDownload = 8 * mib
+
+// bound sets it.
+func bound(cfg *blaze.Config) { cfg.MaxDownload = maxDownload }
+
+// verifiedAttacks are downloads into files, and downloads of too much.
+func verifiedAttacks() []attack {
+	all := limitAttacks()
+	for _, v := range []struct {
+		name      string
+		encrypted bool
+		change    func(file []byte) []byte
+	}{
+		{"a bit of the IV", true, flips(0)},
+		{"a bit in the middle", true, flips(500)},
+		{"a bit of the MAC", true, flips(-1)},
+		{"half of an encrypted file", true, func(f []byte) []byte { return f[:len(f)/2] }},
+		{"an encrypted file and a byte", true, func(f []byte) []byte { return append(f, 0) }},
+		{"half of a plain file", false, func(f []byte) []byte { return f[:len(f)/2] }},
+		{"a plain file and a byte", false, func(f []byte) []byte { return append(f, 0) }},
+		{"no plain file", false, func([]byte) []byte { return nil }},
+	} {
+		all = append(all, intoFile(v.name+", into a new file", v.encrypted, "", v.change),
+			intoFile(v.name+", in place of an old file", v.encrypted, "the old file", v.change))
+	}
+	return all
+}
+
+// intoFile has the bot download a changed file to a path, where there may be one already.
+func intoFile(name string, encrypted bool, old string, change func(file []byte) []byte) attack {
+	a := serves(name, outcome{}, encrypted, func(_ *run, p *peer, file []byte) {
+		_ = p.say(response("200 OK", "", string(change(bytes.Clone(file)))))
+	})
+	_, sealed := sealedFile(plain)
+	attachment := blaze.Attachment{ID: newID("file"), Size: int64(len(plain))}
+	if encrypted {
+		attachment = sealed
+	}
+	a.does = func(r *run) {
+		dir := r.t.TempDir()
+		path := filepath.Join(dir, "file")
+		if old != "" {
+			if err := os.WriteFile(path, []byte(old), 0o600); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		r.fails(r.c.DownloadFile(r.ctx, attachment, path))
+		r.file, _ = os.ReadFile(path)
+		left, err := os.ReadDir(dir)
+		if err != nil {
+			r.t.Error(err)
+		}
+		r.number = len(left)
+		r.calm()
+	}
+	a.outcome = local(outcome{text: "the error is ErrDamaged, and the directory is as it was", check: func(r *run) {
+		if !is(r.err, blaze.ErrDamaged) {
+			r.t.Errorf("the error is %v", short(r.err))
+		}
+		if string(r.file) != old || r.number > 1 || r.number > 0 && old == "" {
+			r.t.Errorf("%d bytes in the file, %d files in the directory", len(r.file), r.number)
+		}
+	}})
+	return a
+}
+
+// limitAttacks are files of more than Config.MaxDownload.
+func limitAttacks() []attack {
+	const head = "HTTP/1.1 200 OK\r\n"
+	limited := outcome{text: "the download ends at MaxDownload, which the error names", check: func(r *run) {
+		if r.err == nil || !strings.Contains(r.err.Error(), "MaxDownload") {
+			r.t.Errorf("the error is %v", short(r.err))
+		}
+		if r.written > maxDownload+mib {
+			r.t.Errorf("%d bytes were read", r.written)
+		}
+	}}
+	endless := func(name string, encrypted bool, first string) attack {
+		a := serves(name, local(limited), encrypted, func(r *run, p *peer, _ []byte) {
+			_ = p.say(first)
+			r.written = p.repeat(make([]byte, 64*kib), 64*mib)
+		})
+		a.config = bound
+		a.does = func(r *run) {
+			_, attachment := sealedFile(plain)
+			if attachment.Size = 0; !encrypted {
+				attachment = blaze.Attachment{ID: newID("file")}
+			}
+			body, err := r.c.Download(r.ctx, attachment)
+			if err == nil {
+				_, err = io.Copy(io.Discard, body)
+				_ = body.Close()
+			}
+			r.fails(err)
+			r.calm()
+		}
+		return a
+	}
+	large := func(name string, size int64) attack {
+		return attack{
+			name: name, config: bound,
+			outcome: outcome{text: "the error is InvalidError, and nothing is requested", check: func(r *run) {
+				if !is(r.err, blaze.ErrInvalid) {
+					r.t.Errorf("the error is %v", short(r.err))
+				}
+				if n := len(r.called("/attachments/" + newID("file"))); n > 0 {
+					r.t.Errorf("%d requests", n)
+				}
+			}},
+			does: func(r *run) { r.fetch(r.ctx, blaze.Attachment{ID: newID("file"), Size: size}) },
+		}
+	}
+	return []attack{
+		endless("an encrypted file of an unknown size, without end", true, head+"\r\n"),
+		endless("a plain file of an unknown size, without end", false, head+"\r\n"),
+		endless("an encrypted file of an unknown size that claims a terabyte", true, head+"Content-Length: 1099511627776\r\n\r\n"),
+		endless("a plain file of an unknown size that claims a terabyte", false, head+"Content-Length: 1099511627776\r\n\r\n"),
+		large("a message with a file of one byte more than MaxDownload", maxDownload+1),
+		large("a message with a file of 8 exabytes", 1<<63-1),
+		{
+			name: "a name of a file that leads elsewhere",
+			outcome: outcome{text: "SafeName is a plain name", check: func(r *run) {
+				m := r.message(attackID)
+				if m == nil {
+					r.t.Errorf("the message does not arrive")
+					return
+				}
+				d, is := m.Payload.(blaze.Data)
+				if name := d.SafeName(); !is || name == "" || strings.ContainsAny(name, "/\\:\x00") || strings.HasPrefix(name, ".") {
+					r.t.Errorf("%T with the name %q", m.Payload, name)
+				}
+			}},
+			does: func(r *run) {
+				r.deliver(attackID, stored(pushed(attackID, alice, "PLAIN_DATA",
+					[]byte(`{"attachment_id":"`+newID("file")+`","size":1,"name":"..\\..\/..\/etc\/passwd\u0000.png"}`))))
+			},
+		},
+	}
+}

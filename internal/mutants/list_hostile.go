@@ -1,0 +1,14 @@
+package mutants
+
+// hostile are the broken builds that an attack in internal/hostile finds.
+var hostile = []Mutant{
+	{
+		Name:   "the headers of an HTTP answer have no bound of ours",
+		By:     in("hostile", "TestAttacks/storage/headers_of_a_file_without_end"),
+		Marker: "http-headers", New: "",
+	},
+	{
+		Name: "the chunks of a PNG cost nothing", By: in("hostile", "TestAttacks/pictures/a_PNG_of_a_million_chunks"),
+		Marker: "picture-chunks", New: "",
+	},
+}

@@ -34,6 +34,7 @@ var noLimits = map[string]string{
 	"internal/link.worthBytes":     "from this size on a helper decodes",
 	"internal/outbox.splitAfter":   "silent attempts until a plural request is split",
 	"internal/outbox.suspectAfter": "lost connections until a request is written alone",
+	"internal/picture.pieceBytes":  "how much a decoder gets at once",
 	"internal/rest.leastWait":      "silence after which the next host is tried",
 	"internal/rest.sourceBytes":    "the size of a read buffer",
 	"internal/wire.maxDepth":       "from this depth on encoding/json checks what the scanner skips",

@@ -36,7 +36,7 @@ func nested(n int) string {
 	return strings.Repeat(`{"a":[`, n/2) + strings.Repeat(`]}`, n/2)
 }
 
-// Cleaning takes at most 64 bytes for each byte of the frame: the copy, the line, what its buffers held while they grew,
+// Cleaning takes at most 64 bytes for each byte of a frame: the copy, the line, what its buffers held while they grew,
 // and an id for each of the sessions. With the race detector encoding/json reuses fewer of its buffers.
 func TestRecorderOfHostileFrames(t *testing.T) {
 	const size = 1 << 18
@@ -128,7 +128,7 @@ func TestReplayNamesTheDifference(t *testing.T) {
 	}
 }
 
-// cleaned is what a recording is to have in place of a frame, by the values that encoding/json reads. Sessions are true.
+// cleaned is what a recording has in place of a frame, by the values that encoding/json reads. Sessions are true.
 func cleaned(v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -185,8 +185,10 @@ func decoded(t *testing.T, p []byte) any {
 // A recorded frame is the frame, but for its secrets.
 func FuzzRecorder(f *testing.F) {
 	for _, frame := range []string{
-		`{"b":1.50,"a":{"Key":"s","list":[{"pin":123456},{"token":["s"]}]},"session_id":"` + id1 + `"}`, `{`, `[]`, `"x"`, ` {}`,
-		`{"pi\u006e":"s","a":[true , false,null,[ ],{ }]}`, `{"session_id":["s"],"":-1e+5}`, nested(100), nested(102), `{"a":"\\\""}`,
+		`{"b":1.50,"a":{"Key":"s","list":[{"pin":123456},{"token":["s"]}]},"session_id":"` + id1 + `"}`,
+		`{`, `[]`, `"x"`, ` {}`,
+		`{"pi\u006e":"s","a":[true , false,null,[ ],{ }]}`, `{"session_id":["s"],"":-1e+5}`, nested(100), nested(102),
+		`{"a":"\\\""}`,
 		`{"sessions":[{"session_id":"` + id1 + `"},{"session_id":""},{"session_id":{}}],"t":"<&>\u2028"}`,
 	} {
 		f.Add([]byte(frame))

@@ -13,9 +13,9 @@ const (
 	mostNested = 10_000
 )
 
-// change returns what replaces a value, nil if it stays. name is the JSON of the name of the field that holds the value,
-// for an element of an array that of the array, and nil for the whole. value is the JSON of a string, a number, true,
-// false or null; it is nil for an object or an array.
+// change returns what replaces a value, nil if it stays. name is the JSON of the field's name, for an element of an
+// array that of the array, and nil for the whole. value is the JSON of a string, a number, true, false or null; it is
+// nil for an object or an array.
 type change func(name, value []byte) []byte
 
 // rewrite returns the valid JSON p in which values are replaced. Order, names and numbers stay as they are. It goes

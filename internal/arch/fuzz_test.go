@@ -14,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leastFuzzTargets is how many there are at least: for each kind of bytes that a server, a user, a storage host or a file
-// may make up.
+// leastFuzzTargets is how many there are at least: for each kind of bytes that a server, a user, a storage host or a
+// file may make up.
 const leastFuzzTargets = 16
 
-// Each fuzz target has a corpus for go test to replay, and each corpus belongs to a target: one that was renamed leaves
-// files behind that nothing reads.
+// Each fuzz target has a corpus for go test to replay, and each corpus belongs to a target: one that was renamed
+// leaves files behind that nothing reads.
 func TestFuzzTargetsHaveCorpora(t *testing.T) {
 	var targets, corpora []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

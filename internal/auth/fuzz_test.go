@@ -19,8 +19,10 @@ func FuzzNew(f *testing.F) {
 	pair := unhex(f, testSeed+testPublic)
 	small := pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey(f, 1024)))
 	for _, key := range []string{
-		testSeed, strings.ToUpper(testSeed), base64.StdEncoding.EncodeToString(pair), base64.RawURLEncoding.EncodeToString(pair),
-		testSeed[:63], `\n` + testSeed + `\r\n`, small, strings.ReplaceAll(small, "\n", `\n`), strings.ReplaceAll(small, "\n", " "),
+		testSeed, strings.ToUpper(testSeed), base64.StdEncoding.EncodeToString(pair),
+		base64.RawURLEncoding.EncodeToString(pair),
+		testSeed[:63], `\n` + testSeed + `\r\n`, small, strings.ReplaceAll(small, "\n", `\n`),
+		strings.ReplaceAll(small, "\n", " "),
 		small[:len(small)/2], strings.Replace(small, "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\n\n", 1),
 		pemOf("PRIVATE KEY", []byte("no key")), "-----BEGIN", "",
 	} {

@@ -18,9 +18,9 @@ func (c cost) tooMuch() bool {
 	return c.memory > maxMemory || c.scans > maxScans
 }
 
-// scaling is the cost of making a picture small: golang.org/x/image/draw makes it narrow first, with four numbers of 64
-// bits for each pixel, and has a weight for each row and column, two at most. The rest is for tables and buffers, of the
-// decoders too.
+// scaling is the cost of making a picture small: golang.org/x/image/draw makes it narrow first, with four numbers of
+// 64 bits for each pixel, and has a weight for each row and column, two at most. The rest is for tables and buffers, of
+// the decoders too.
 func scaling(w, h int) cost {
 	narrow, _ := fit(w, h)
 	return cost{memory: 32*int64(narrow)*int64(h) + 64*int64(w+h) + 256<<10}
@@ -65,7 +65,7 @@ func skippedChunks(file []byte) (memory int64) {
 // gifCost follows image/gif: an interlaced picture is put in order in a copy.
 func gifCost(_ []byte, w, h int64) cost { return cost{memory: 2 * w * h} }
 
-// jpegCost follows image/jpeg, whose main loop finds segments in this way. Source: ITU T.81, B.1.1 and B.2.2.
+// jpegCost follows image/jpeg: its main loop finds segments in this way. Source: ITU T.81, B.1.1 and B.2.2.
 func jpegCost(file []byte, w, h int64) (c cost) {
 	const soi, first, last, restart, restarted, eoi, sos, adobe = 0xd8, 0xc0, 0xc2, 0xd0, 0xd7, 0xd9, 0xda, 0xee
 	rgb := false
@@ -115,7 +115,7 @@ func frameMemory(segment []byte, progressive bool, w, h int64) int64 {
 	components := segment[6:]
 	factors := func(i int) (int64, int64) { return int64(components[i+1] >> 4), int64(components[i+1] & 15) }
 	h0, v0 := factors(0)
-	if len(components) < 9 { // one component, whose factors mean nothing
+	if len(components) < 9 { // the factors of a single component mean nothing
 		h0, v0 = 1, 1
 	}
 	if h0 == 0 || v0 == 0 {

@@ -130,6 +130,7 @@ func pictures(t testing.TB) map[string][]byte {
 	return map[string][]byte{
 		"PNG": asPNG.Bytes(), "JPEG": asJPEG.Bytes(), "GIF": asGIF.Bytes(), "grey": grey.Bytes(),
 		"progressive": scans(70, 50, 5),
-		"WebP":        []byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"),
+		"WebP": []byte("RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00" +
+			"\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"),
 	}
 }

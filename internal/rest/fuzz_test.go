@@ -56,9 +56,11 @@ func FuzzAnswer(f *testing.F) {
 			HTTP: &http.Client{Transport: direct(func(r *http.Request) (*http.Response, error) {
 				asked++
 				return &http.Response{
-					StatusCode: status, Body: io.NopCloser(bytes.NewReader(body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
+					StatusCode: status, Body: io.NopCloser(bytes.NewReader(body)), Request: r,
+					ProtoMajor: 1, ProtoMinor: 1,
 					Header: http.Header{
-						"Retry-After": {retryAfter}, "X-Server-Time": {serverTime}, "Location": {"https://elsewhere.example.org/"},
+						"Retry-After": {retryAfter}, "X-Server-Time": {serverTime},
+						"Location":     {"https://elsewhere.example.org/"},
 						"X-Request-Id": {r.Header.Get("X-Request-Id")},
 					},
 				}, nil

@@ -12,8 +12,10 @@ import (
 // A refusal says what encoding/json makes of it, and the same after it was written and read again.
 func FuzzError(f *testing.F) {
 	for _, s := range []string{
-		`{"status":202,"code":403,"description":"Forbidden"}`, `{"status":"202","code":4.03e2,"description":{"en":"no"}}`,
-		`{"code":1e999,"code":7}`, `{"extra":{"field":"x","reason":[1]}}`, `{"Code":-0,"STATUS":" 5 "}`, `{"description":5e1}`,
+		`{"status":202,"code":403,"description":"Forbidden"}`,
+		`{"status":"202","code":4.03e2,"description":{"en":"no"}}`,
+		`{"code":1e999,"code":7}`, `{"extra":{"field":"x","reason":[1]}}`,
+		`{"Code":-0,"STATUS":" 5 "}`, `{"description":5e1}`,
 		`[]`, `null`, `"no"`, `{"code":99999999999}`, `{"description":"\ud800"}`, `{}`,
 	} {
 		f.Add([]byte(s))

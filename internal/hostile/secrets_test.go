@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/mixin-blaze/blaze"
 )
@@ -223,20 +222,5 @@ func httpPlaces() []place {
 			return data(map[string]any{"attachment_id": newID("file"), "view_url": "https://" + s[len(s)-40:] +
 				".test/x"})
 		}, fetch),
-		{
-			name: "an answer that nobody waits for",
-			arm: func(r *run, echo func(*peer) string) {
-				r.http = onPath(conversations, func(p *peer) {
-					_ = p.say(data(map[string]any{"conversation_id": blaze.ConversationID(botID, alice)}))
-					time.Sleep(time.Second)
-					_ = p.say("HTTP/1.1 200 " + echo(p) + "\r\n\r\n")
-				})
-			},
-			does: func(r *run, _ func(*peer) string) {
-				r.fails(open(r))
-				time.Sleep(2 * time.Second)
-				r.calm()
-			},
-		},
 	}
 }

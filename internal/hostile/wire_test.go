@@ -230,7 +230,7 @@ func claim(n uint64) []byte {
 
 // fragments returns the attack of a server that never ends a message. A message has to end within five minutes.
 func fragments(name string, piece []byte, pause time.Duration, between []byte) attack {
-	const most = 5*time.Minute + 10*time.Second
+	most := 5*time.Minute + pause + 10*time.Second // the server notices it at its next write
 	return attack{
 		name: name,
 		outcome: outcome{text: "the link is replaced within five minutes", check: func(r *run) {

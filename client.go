@@ -83,7 +83,7 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	}
 	c.deliverer.handler = h
 	c.observer.began(ctx)
-	c.warnOfTLS()
+	c.observer.warnOfTLS(&c.cfg)
 	since := sinceEnd(ctx)
 	err := c.engine.Run(ctx, h != nil)
 	c.closeIdle()

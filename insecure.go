@@ -6,12 +6,12 @@ import (
 	"net/http"
 )
 
-// warnOfTLS logs, once, what the TLS configurations of a Config leave open.
-func (c *Client) warnOfTLS() {
-	c.observer.insecure("Config.TLSClientConfig", c.cfg.TLSClientConfig)
-	if g, ok := c.cfg.HTTPClient.Transport.(guardedTransport); ok {
+// warnOfTLS logs what the TLS configurations of a Config leave open.
+func (o *observer) warnOfTLS(c *Config) {
+	o.insecure("Config.TLSClientConfig", c.TLSClientConfig)
+	if g, ok := c.HTTPClient.Transport.(guardedTransport); ok {
 		if t, ok := g.next.(*http.Transport); ok {
-			c.observer.insecure("Config.HTTPClient", t.TLSClientConfig)
+			o.insecure("Config.HTTPClient", t.TLSClientConfig)
 		}
 	}
 }

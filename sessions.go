@@ -111,9 +111,9 @@ func costOf(item ttlcache.CostItem[string, []session]) uint64 {
 	const entry, text = 400, 16 // measured; the rounding of a small allocation
 	n := entry + len(item.Key)
 	for _, s := range item.Value {
-		//mutant:session-bytes
 		n += int(unsafe.Sizeof(s)) + len(s.UserID) + len(s.SessionID) + len(s.PublicKey) + 3*text
 	}
+	//mutant:session-bytes
 	return uint64(n)
 }
 

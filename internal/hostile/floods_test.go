@@ -72,7 +72,8 @@ func floodAttacks() []attack {
 	}
 	all := []attack{
 		{
-			name: "20,000 messages of one user", slow: true, bytes: flood(n, 1, "PLAIN_TEXT", hello), outcome: handled(n),
+			name: "20,000 messages of one user", slow: true, bytes: flood(n, 1, "PLAIN_TEXT", hello),
+			outcome: handled(n),
 			does:    pours(n),
 			handler: slow, heap: 64 * mib, work: 256 * mib,
 		},
@@ -89,7 +90,8 @@ func floodAttacks() []attack {
 			does: pours(1),
 		},
 		{
-			name: "20,000 messages of the bot itself", slow: true, outcome: steady, heap: 32 * mib, work: 128 * mib, does: pours(n),
+			name: "20,000 messages of the bot itself", slow: true, outcome: steady, heap: 32 * mib, work: 128 * mib,
+			does: pours(n),
 			bytes: func() []byte {
 				var b bytes.Buffer
 				for i := range n {
@@ -99,7 +101,8 @@ func floodAttacks() []attack {
 			},
 		},
 		{
-			name: "20,000 notices about sessions", slow: true, outcome: handled(n), heap: 64 * mib, work: 256 * mib, does: pours(n),
+			name: "20,000 notices about sessions", slow: true, outcome: handled(n), heap: 64 * mib, work: 256 * mib,
+			does: pours(n),
 			bytes: flood(n, n, "SYSTEM_SESSION", func(i int) []byte {
 				return []byte(`{"action":"PROVISION","user_id":"` + newID(fmt.Sprint("user", i)) + `","session_id":"` +
 					newID("s") + `"}`)

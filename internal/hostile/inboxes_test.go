@@ -82,7 +82,8 @@ func fullInboxes() []attack {
 // and the wire need room beside what is held.
 func fills(name, category string, payload []byte, count int, handler func(r *run) blaze.Handler) attack {
 	return attack{
-		name: "a full inbox: " + name, slow: count != justFull || category != "PLAIN_TEXT", heap: 2*mostInbox + 40*mib, work: 2048 * mib, handler: handler, log: 128 * kib,
+		name: "a full inbox: " + name, slow: count != justFull || category != "PLAIN_TEXT", heap: 2*mostInbox + 40*mib,
+		work: 2048 * mib, handler: handler, log: 128 * kib,
 		records: 300,
 		config:  func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = inboxBytes, -1 },
 		bytes: func() []byte {

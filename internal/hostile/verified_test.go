@@ -148,7 +148,7 @@ func limitAttacks() []attack {
 			}},
 			does: func(r *run) {
 				r.deliver(attackID, stored(pushed(attackID, alice, "PLAIN_DATA",
-					[]byte(`{"attachment_id":"`+newID("file")+`","size":1,"name":"..\\..\/..\/etc\/passwd\u0000.png"}`))))
+					[]byte(`{"attachment_id":"`+newID("file")+`","size":1,"name":"..\\..\/..\/etc\/pw\u0000.png"}`))))
 			},
 		},
 	}

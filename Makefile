@@ -95,7 +95,7 @@ soak-table: ## Write the runs in internal/soak/reports into the table in the REA
 
 # go test ./... carries out a third of the attacks. Memory is measured without the race detector.
 .PHONY: hostile
-hostile: ## Carry out all attacks of a hostile server, storage host, user or file; takes three minutes
+hostile: ## Carry out all attacks of a hostile server, storage host, user or file; takes two minutes
 	cd internal/hostile && HOSTILE=all go test -count=1
 
 # How much make bench runs. SCALE multiplies counts and times. Give REPORT=internal/bench/reports/DATE.json to keep a report.

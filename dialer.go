@@ -61,7 +61,7 @@ func newHTTPClient(
 		TLSHandshakeTimeout: 10 * time.Second, IdleConnTimeout: idleHTTP, MaxIdleConnsPerHost: 16,
 		//mutant:http-headers
 		MaxResponseHeaderBytes: maxHeaders,
-		ProxyConnectHeader: http.Header{"User-Agent": {agent}},
+		ProxyConnectHeader:     http.Header{"User-Agent": {agent}},
 		OnProxyConnectResponse: func(_ context.Context, u *url.URL, _ *http.Request, resp *http.Response) error {
 			return proxy.Refused(u, resp)
 		},

@@ -5,6 +5,7 @@ import (
 	"log"
 	"os"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -85,7 +86,7 @@ func (a *area) chosen() (chosen []*attack) {
 }
 
 // areas returns the table.
-func areas() []area {
+var areas = sync.OnceValue(func() []area {
 	return []area{
 		{"wire", wireAttacks()},
 		{"frames", frameAttacks()},
@@ -99,7 +100,7 @@ func areas() []area {
 		{"payloads", payloadAttacks()},
 		{"floods", floodAttacks()},
 	}
-}
+})
 
 // carryOut runs an attack in a bubble, and compares what it took with its bounds.
 func (a *attack) carryOut(t *testing.T) usage {

@@ -53,7 +53,7 @@ func frameAttacks() []attack {
 		says("an id of a megabyte", lives, text(`{"id":"`+strings.Repeat("i", mib)+`","action":"CREATE_MESSAGE"}`)),
 		says("an action of a megabyte", lives, text(`{"id":"1","action":"`+strings.Repeat("A", mib)+`"}`)),
 		says("a string of a million escapes", lives,
-			text(`{"id":"1","action":"`+strings.Repeat(`\u0000`, 1_000_000)+`"}`)).bounded(32*mib, 64*mib),
+			text(`{"id":"1","action":"`+strings.Repeat(`\u0000`, 1_000_000)+`"}`)).bounded(32*mib, 64*mib).slowly(),
 		says("lone surrogates", lives, text(`{"id":"\ud800","action":"\udfff\ud800","data":{"message_id":"\ud800"}}`)),
 		writes("strings that are no UTF-8", lives,
 			of(packed("{\"id\":\"\xff\xfe\",\"action\":\"\x80\xc0\",\"data\":{\"message_id\":\"\xff\"}}"))),
@@ -213,29 +213,29 @@ func refusalAttacks() []attack {
 		},
 		writes("100,000 replies to nothing", lives, func() []byte {
 			return many(100_000, `{"id":"%d","action":"CREATE_MESSAGE"}`)
-		}).bounded(0, 64*mib),
+		}).bounded(0, 64*mib).slowly(),
 		writes("100,000 unknown actions", lives, func() []byte {
 			return many(100_000, `{"id":"%d","action":"DANCE_%[1]d"}`)
-		}).bounded(0, 64*mib),
+		}).bounded(0, 64*mib).slowly(),
 		writes("50,000 different errors", lives, func() []byte {
 			return many(50_000, `{"id":"x","action":"ERROR","error":{"code":2%05d,"description":"reason %[1]d"}}`)
-		}).bounded(0, 256*mib).logging(64*kib, 300),
+		}).bounded(0, 256*mib).slowly().logging(64*kib, 300),
 		writes("eight errors of a megabyte", lives, func() []byte {
 			return bytes.Repeat(packed(`{"action":"ERROR","error":{"code":500,"description":"`+strings.Repeat("d",
 				mib)+`"}}`), 8)
-		}).bounded(32*mib, 96*mib),
+		}).bounded(32*mib, 96*mib).slowly(),
 		writes("2 MB of empty frames", lives, func() []byte {
 			return bytes.Repeat(encode(final|opBinary, nil), 1_000_000)
-		}).bounded(0, 900*mib),
+		}).bounded(0, 900*mib).slowly(),
 		writes("100,000 frames of broken JSON", lives, func() []byte {
 			return many(100_000, `{"id":"%d",`)
-		}).bounded(0, 256*mib),
+		}).bounded(0, 256*mib).slowly(),
 		writes("100,000 frames that say null", lives, func() []byte {
 			return bytes.Repeat(stored("null"), 100_000)
-		}).bounded(0, 128*mib),
+		}).bounded(0, 128*mib).slowly(),
 		writes("100,000 text frames", lives, func() []byte {
 			return bytes.Repeat(encode(final|opText, []byte("{}")), 100_000)
-		}).bounded(0, 128*mib),
+		}).bounded(0, 128*mib).slowly(),
 		writes("20,000 broken messages, each with its own id", lives, func() []byte {
 			return many(20_000, `{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":"m%d","category":5}}`)
 		}).bounded(0, 128*mib),

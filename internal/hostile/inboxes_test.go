@@ -13,11 +13,11 @@ import (
 
 // A full inbox. Messages that failed give way to others, so as many of them as fit hold most.
 const (
-	inboxBytes = 16 * mib
+	inboxBytes = 8 * mib
 	fillBytes  = 128 * kib              // of one message
-	overfull   = 256                    // messages: twice as many as fit
-	justFull   = 120                    // sealed ones are a little longer
-	mostInbox  = inboxBytes*3/2 + 4*mib // for what the server holds
+	overfull   = 128                    // messages: twice as many as fit
+	justFull   = 60                     // sealed ones are a little longer
+	mostInbox  = inboxBytes*3/2 + 2*mib // for what the server holds
 )
 
 // fullInboxes fill the inbox in each way in which messages may wait. InboxBytes bounds what they take.
@@ -54,9 +54,9 @@ func fullInboxes() []attack {
 		fills("texts whose handler fails", "PLAIN_TEXT", words, justFull, failed),
 		fills("more texts than fit, whose handler fails", "PLAIN_TEXT", words, overfull, failed),
 		fills("as many texts as fit, that wait", "PLAIN_TEXT", words, justFull, blocked),
-		fills("small texts that wait", "PLAIN_TEXT", words[:5], 40_000, blocked),
-		fills("small texts whose handler fails", "PLAIN_TEXT", words[:5], 15_000, failed),
-		fills("small texts whose handler panics", "PLAIN_TEXT", words[:5], 4000, panicked),
+		fills("small texts that wait", "PLAIN_TEXT", words[:5], 20_000, blocked),
+		fills("small texts whose handler fails", "PLAIN_TEXT", words[:5], 7500, failed),
+		fills("small texts whose handler panics", "PLAIN_TEXT", words[:5], 2000, panicked),
 		fills("texts whose handler panics", "PLAIN_TEXT", words, justFull, panicked),
 		fills("JSON that waits for a handler", "PLAIN_LIVE", live, overfull, blocked),
 		fills("JSON whose handler fails", "PLAIN_LIVE", live, justFull, failed),
@@ -82,7 +82,8 @@ func fullInboxes() []attack {
 // and the wire need room beside what is held.
 func fills(name, category string, payload []byte, count int, handler func(r *run) blaze.Handler) attack {
 	return attack{
-		name: "a full inbox: " + name, slow: count != justFull, heap: 2*mostInbox + 40*mib, work: 2048 * mib, handler: handler, log: 128 * kib,
+		name: "a full inbox: " + name, slow: count != justFull || category != "PLAIN_TEXT", heap: 2*mostInbox + 40*mib,
+		work: 2048 * mib, handler: handler, log: 128 * kib,
 		records: 300,
 		config:  func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = inboxBytes, -1 },
 		bytes: func() []byte {

@@ -84,7 +84,8 @@ func groupFlood() attack {
 func flapping(name string, log, records int64, reason func(i int) string) attack {
 	const day = 24 * time.Hour
 	return attack{
-		name: "each link is ended at once for a day, with " + name, slow: true, heap: 48 * mib, work: 4096 * mib, log: log,
+		name: "each link is ended at once for a day, with " + name, slow: true, heap: 48 * mib, work: 4096 * mib,
+		log:     log,
 		records: records,
 		outcome: outcome{
 			text: "the links follow at growing distances, and the log has a few records a minute",

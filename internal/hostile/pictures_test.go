@@ -87,7 +87,7 @@ func pictureAttacks() []attack {
 		}),
 		shows("a PNG of a million chunks", noThumbnail, func() []byte {
 			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))), bytes.Repeat(chunk("teXt", nil), 1_000_000))
-		}),
+		}).slowly(),
 		shows("a PNG that breaks off", noPicture, func() []byte {
 			b := pngOf(500, 500, 8, 6, zlibZeros(1))
 			return b[:len(b)/2]
@@ -128,7 +128,8 @@ func pictureAttacks() []attack {
 			text2bytes(`<!DOCTYPE l [<!ENTITY a "ha">]><svg xmlns="http://www.w3.org/2000/svg">&a;</svg>`)),
 		shows("a TIFF", noPicture, text2bytes("II*\x00\x08\x00\x00\x00")),
 		{
-			name: "a picture of 65 MiB", outcome: noPicture, heap: 200 * mib, work: 512 * mib, bytes: func() []byte {
+			name: "a picture of 65 MiB", slow: true, outcome: noPicture, heap: 200 * mib, work: 512 * mib,
+			bytes: func() []byte {
 				return jpegOf(64, 64, 2)
 			},
 			does: func(r *run) {

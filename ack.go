@@ -15,9 +15,9 @@ import (
 // Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several
 // ids go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too;
 // in the other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. An id need not be a UUID.
-// StatusSent, and an id that no message has, which is an empty one, one of more than 64 bytes and one that is not UTF-8,
-// is an [InvalidError], and nothing is written. Errors of single messages are joined; acknowledging a message again is
-// harmless. After Run it returns [ErrClosed].
+// StatusSent and an id that no message has (empty, more than 64 bytes, or not UTF-8) are an [InvalidError]; nothing is
+// written then. Errors of single messages are joined; acknowledging a message again is harmless. After Run it returns
+// [ErrClosed].
 func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error {
 	if s != StatusDelivered && s != StatusRead {
 		return invalid("Status", "must be StatusDelivered or StatusRead")

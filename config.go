@@ -85,19 +85,20 @@ type Config struct {
 	Logger *slog.Logger
 	// Trace has hooks for what happens inside. Zero means none.
 	Trace *Trace
-	// Workers is how many conversations are handled at once. Zero means 16. The goroutines exist only while there is
-	// work.
+	// Workers is how many conversations are handled at once, fewer where their messages have more than 16 KiB of data:
+	// see InboxBytes. Zero means 16. The goroutines exist only while there is work.
 	Workers int
 	// InboxBytes bounds the messages held, each its data plus 512 bytes, and plus 160 with AckReceived. Zero means 64
 	// MiB. What handlers of messages with more than 16 KiB of data hold beside that is bounded, too: such messages are
-	// handled at once up to an eighth of InboxBytes together, or one alone. A handler that keeps a Message keeps memory
-	// of its own. One message of more than
-	// half of InboxBytes, even of more than all of it, is taken as soon as half is free. Where a message does not fit,
-	// the conversation that holds most gives way: its newest messages stay on the server, unacknowledged. If that is not
-	// enough, messages that failed and wait for another attempt give way, except those acknowledged before. All come
-	// again, with everything pending, once half of what was held then is handled, or after a minute, and their attempts
-	// go on being counted. A backlog larger than InboxBytes is pushed several times: about 25 times where it is 40 times
-	// as large.
+	// handled at once up to an eighth of InboxBytes together, or one alone. Not counted are the ids of the replies to a
+	// message that failed: 17 bytes for each of the first 256. A handler that keeps a Message keeps memory of its own.
+	//
+	// One message of more than half of InboxBytes, even of more than all of it, is taken as soon as half is free. Where
+	// a message does not fit, the conversation that holds most gives way: its newest messages stay on the server,
+	// unacknowledged. If that is not enough, messages that failed and wait for another attempt give way, except those
+	// acknowledged before. All come again, with everything pending, once half of what was held then is handled, or after
+	// a minute, and their attempts go on being counted. A backlog larger than InboxBytes is pushed several times: about
+	// 25 times where it is 40 times as large.
 	InboxBytes int64
 	// OutboxLen bounds the sends and the requests of batches that are written or waiting, those over HTTP included.
 	// Zero means 1024. They are bounded to 32 MiB as well. Send blocks beyond either.
@@ -162,8 +163,8 @@ type Trace struct {
 	HandlerError func(m *Message, err error) // a handler failed, panics included
 	// Dropped gets each message that was given up: no handler succeeded, and it is acknowledged unless Config.Ack is
 	// AckManual. It returns before the message is recorded and, unless Config.Ack is AckReceived, acknowledged. Keep m
-	// if you want it back.
-	// With AckReceived err may have the first 80 bytes of its text only, where Run ends before another attempt.
+	// if you want it back. With AckReceived, where Run ends before another attempt, err has the first 80 bytes of the
+	// text of the handler's error, and does not wrap it.
 	Dropped func(m *Message, err error)
 }
 

@@ -139,8 +139,8 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 }
 
 // keptAttempt is the error of a failed attempt that another one may follow. The engine keeps it until then if the
-// message was acknowledged before. It has nothing of the Message and no more than a short text of the error: a handler's
-// error, or the value of its panic, may hold a message, and InboxBytes does not count it.
+// message was acknowledged before. It has nothing of the Message and no more than a short text of the error: the error
+// of a handler, or the value of its panic, may hold a message, and InboxBytes does not count it.
 type keptAttempt struct {
 	attempt int
 	ended   *endedReplies

@@ -8,8 +8,8 @@ import (
 )
 
 // The data of answers of the HTTP API. Whoever answers in the service's place, such as the sign-in page of a network,
-// may answer JSON with a status of success. So an answer counts only if it says what the service says: [rest.ErrMissing]
-// makes it none.
+// may answer JSON with a status of success. So an answer counts only if the field that matters is there. Otherwise its
+// error is [rest.ErrMissing], which counts as no answer.
 
 // openedConversation is the answer to POST /conversations.
 type openedConversation struct{ asked string } // the conversation's id

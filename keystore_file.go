@@ -13,7 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"unicode/utf16"
 )
 
@@ -30,8 +30,8 @@ const mostKeystore = 1 << 20
 
 // LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path, unless that looks like a key. A
 // file that other users of the machine may read or change, its group among them, is used, with a warning to
-// [slog.Default], once a process. There is none where the file is mounted read-only, as secrets are in containers
-// (Linux).
+// [slog.Default], once a process for each of these cases. There is none where the file is mounted read-only, as secrets
+// are in containers (Linux).
 func LoadKeystore(path string) (Keystore, error) {
 	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // or the error would show all of it as the path
 		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
@@ -237,8 +237,8 @@ func looksLikeKey(path string) bool {
 // base64Chars are those of both alphabets. No dot is among them, which names of files have.
 const base64Chars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/-_="
 
-// keystoreWarned is set with the first warning of an open keystore: one is enough for a process.
-var keystoreWarned atomic.Bool
+// keystoreWarned has what was warned of: one warning of a kind is enough for a process.
+var keystoreWarned sync.Map
 
 // warnIfOpen warns of a keystore that is not its owner's alone. Windows has no such bits. Where the file is mounted
 // read-only, as the secrets of a Kubernetes pod are, its mode cannot be changed.
@@ -248,7 +248,10 @@ func warnIfOpen(f *os.File, path string) {
 		return
 	}
 	who := openTo(info.Mode())
-	if who == "" || readOnly(path) || keystoreWarned.Swap(true) {
+	if who == "" || readOnly(path) {
+		return
+	}
+	if _, known := keystoreWarned.LoadOrStore(who, true); known {
 		return
 	}
 	slog.Warn("blaze: "+who+" the keystore; chmod 600 keeps it to yourself", "path", path, "mode", info.Mode().Perm().String())

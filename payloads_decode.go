@@ -33,7 +33,7 @@ var decoders = map[Category]decoder{
 // gives a [Raw], and so does data that does not fit its category, with Err saying why. Fields that are not known are
 // ignored; limits that are checked before sending are not checked here. A Raw keeps data itself, no copy; all else is copied.
 //
-// What apps do not make is data that does not fit: more than 18 buttons, 300 pinned messages or 300 messages of a
+// Data beyond what apps make does not fit: more than 18 buttons, 300 pinned messages or 300 messages of a
 // transcript, 64 fields in one object, 64 objects and arrays within each other. Decoding allocates at most 8 times the
 // size of data and 4 KiB.
 func DecodePayload(c Category, data []byte) Payload { return decodePayload(c, "", data) }

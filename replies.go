@@ -109,6 +109,10 @@ func (r *endedReplies) of(id uuid.UUID) replyEnd {
 	return unknownEnd
 }
 
+// mostEnded is for how many replies to one message it is remembered how they ended, the first ones: attempts make them
+// in the same order. The others are written again by each attempt, with the same ids.
+const mostEnded = 256
+
 // note notes how a reply ended. A reply that was stored stays so.
 func (r *endedReplies) note(id uuid.UUID, end replyEnd) {
 	r.mu.Lock()
@@ -119,6 +123,10 @@ func (r *endedReplies) note(id uuid.UUID, end replyEnd) {
 	}
 	if r.all == nil {
 		r.all = r.first[:0]
+	}
+	//mutant:replies-bound
+	if len(r.all) >= mostEnded {
+		return
 	}
 	r.all = append(r.all, endedReply{id, end})
 }

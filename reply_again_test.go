@@ -69,6 +69,30 @@ func (s *strictServer) assertWritten(written, stored int) {
 	assert.Len(s.t, s.stored, stored, "stored")
 }
 
+// Of a handler that fails after very many replies, the first 256 are remembered. The others are written again.
+func TestTheRepliesThatAreRememberedAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const replies = 300
+		var r *rig
+		r = run(t, func(ctx context.Context, m *blaze.Message) error {
+			for i := range replies {
+				if err := r.Reply(ctx, m, blaze.Textf("part %d", i)); err != nil {
+					return err
+				}
+			}
+			if m.Attempt == 1 {
+				return errAny
+			}
+			return nil
+		}, nil)
+		synctest.Wait()
+		r.say("alice", "all of it")
+		r.idle()
+		assert.Len(t, r.written.of(actionSend), replies+replies-256)
+		assert.Len(t, r.Sent(), replies)
+	})
+}
+
 // replyFunc is Client.Reply or something like it.
 type replyFunc func(ctx context.Context, c *blaze.Client, m *blaze.Message) error
 

@@ -131,8 +131,7 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 	for name, choose := range map[string]func(*http.Request) (*url.URL, error){
 		"an escape": parse("http://user:" + password + "%2@10.0.0.1:3128"), "a slash": parse("http://user:" + password + "/staple@10.0.0.1:3128"),
 		"retold": func(*http.Request) (*url.URL, error) {
-			address := "http://user:" + password + "%2@10.0.0.1:3128"
-			_, err := url.Parse(address)
+			_, err := parse("http://user:" + password + "%2@10.0.0.1:3128")(nil)
 			return nil, fmt.Errorf("%v", err) //nolint:errorlint // as net/http does for HTTPS_PROXY
 		},
 		"told": func(*http.Request) (*url.URL, error) {

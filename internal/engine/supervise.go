@@ -156,7 +156,9 @@ func (e *Engine) dial(ctx context.Context, endpoint string) (*link.Link, error) 
 // peerEnded reports whether the peer or the network ended a link, by the error of the link: not this side, because of a
 // frame, a hook, a silence or a clock.
 func (e *Engine) peerEnded(err error) bool {
-	for _, ours := range []error{link.ErrClosed, link.ErrExited, link.ErrPong, link.ErrSilence, link.ErrJump, errList} {
+	for _, ours := range []error{
+		link.ErrClosed, link.ErrExited, link.ErrPong, link.ErrSilence, link.ErrEndless, link.ErrJump, errList,
+	} {
 		if errors.Is(err, ours) {
 			return false
 		}

@@ -274,7 +274,7 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 	for _, c := range []struct {
 		mode     fs.FileMode
 		warnings int
-	}{{0o600, 0}, {0o640, 0}, {0o644, first}, {0o644, 0}} {
+	}{{0o600, 0}, {0o640, first}, {0o644, first}, {0o640, 0}, {0o644, 0}, {0o622, first}} {
 		mode, warnings := c.mode, c.warnings
 		logs.Reset()
 		require.NoError(t, os.Chmod(path, mode))

@@ -55,6 +55,25 @@ func TestAMessageThatDoesNotEnd(t *testing.T) {
 	}
 }
 
+// A message that ended in time takes nothing from the time of the next one.
+func TestAMessageThatEndedInTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := connect(t, newSource())
+		r.collect(true)
+		p := named("slow")[2:]
+		r.send(encode(opBinary, p[:5]))
+		for range 29 {
+			time.Sleep(10 * time.Second)
+			r.send(encode(final|opPing, nil))
+		}
+		time.Sleep(4 * time.Second)
+		r.send(encode(final|opContinuation, p[5:]))
+		time.Sleep(30 * time.Second)
+		r.lives()
+		assert.Equal(t, []string{"slow", "alive"}, r.ids())
+	})
+}
+
 // Each message has five minutes of its own.
 func TestMessagesThatTakeLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -88,6 +88,8 @@ func (r *reader) read() error {
 		if err != nil {
 			err = r.lost(err)
 		}
+		//mutant:message-deadline
+		r.heard = r.heard || !r.began.IsZero() // the deadline may be that of this message
 		r.message, r.began = false, time.Time{}
 		if err != nil {
 			return err
@@ -146,7 +148,7 @@ func (r *reader) pause() error {
 }
 
 // lifeBytes is how many bytes of a message are a sign of life, in either direction. A large message on a slow line may
-// take longer than Silence. Fewer bytes are none: a peer could else hold a link for ever with a byte now and then.
+// take longer than Silence. Fewer bytes are none: otherwise a peer could hold a link for ever with a byte now and then.
 const lifeBytes = 16 << 10
 
 // await sets how long reading may wait.

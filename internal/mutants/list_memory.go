@@ -67,6 +67,14 @@ var memory = []Mutant{
 		Marker: "session-bytes", Old: "uint64(n)", New: "uint64(n) / 100",
 	},
 	{
+		Name: "a message takes time from the next one", By: in("link", "TestAMessageThatEndedInTime"),
+		Marker: "message-deadline", New: "",
+	},
+	{
+		Name: "the replies to a failed message are all remembered", By: unit("TestTheRepliesThatAreRememberedAreBounded"),
+		Marker: "replies-bound", Old: "len(r.all) >= mostEnded", New: "false",
+	},
+	{
 		Name: "only a UUID can be acknowledged", By: unit("TestAckTakesEveryIDThatIsDelivered"),
 		Marker: "ack-any-id", Old: `id == "" ||`, New: `len(id) != 36 ||`,
 	},

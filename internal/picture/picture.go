@@ -64,8 +64,9 @@ var formats = map[string]format{
 // errOverflow is how image/png refuses a size that does not fit an int of 32 bits.
 var errOverflow error = png.UnsupportedError("dimension overflow")
 
-// Read reads the file of a PNG, JPEG, GIF or WebP. Its error is an [*Error], or wraps that of ctx, which ends waiting
-// and decoding.
+// Read reads the file of a PNG, JPEG, GIF or WebP. Its error is an [*Error], or wraps that of ctx. The end of ctx ends
+// waiting, and decoding between two pieces of the file. Scaling, and the pixels of a lossy WebP, are finished first:
+// maxPixels bounds them.
 func Read(ctx context.Context, file []byte) (Picture, error) {
 	out := Picture{MIMEType: http.DetectContentType(file)}
 	f, known := formats[out.MIMEType]
@@ -110,6 +111,9 @@ func (f format) thumbnail(ctx context.Context, file []byte, turn exif.Orientatio
 	picture, err := f.pixels(ctx, file)
 	if err != nil {
 		return nil, err
+	}
+	if ctx.Err() != nil { // no piece was read at the end
+		return nil, ended(ctx)
 	}
 	return small(picture, turn)
 }

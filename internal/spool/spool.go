@@ -123,8 +123,8 @@ func cause(err error) error {
 
 // Replace has write write a new file in the directory of path, which then takes the place of path. If write or anything
 // else fails, the new file is removed, and what was at path stays as it was. The file is readable for this user only
-// (0600), and on the disk when Replace returns. A symbolic link at path is replaced, and not followed; a directory or a
-// device is an error. An error that is not one of write is an *[Error].
+// (0600), and its content is on the disk before the rename. A symbolic link at path is replaced, and not followed; a
+// directory or a device is an error. An error that is not one of write is an *[Error].
 func Replace(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	fail := func(err error) error { return &Error{Dir: dir, Err: cause(err)} }

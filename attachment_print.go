@@ -22,13 +22,13 @@ func (h hiddenBytes) MarshalJSON() ([]byte, error) {
 	return json.Marshal(redacted)
 }
 
-// UnmarshalJSON reads base64, as encoding/json does, and refuses what MarshalJSON wrote: without the key, the file would
-// be lost.
+// UnmarshalJSON reads base64, as encoding/json does, and refuses what MarshalJSON wrote: without the key, the file
+// would be lost.
 func (h *hiddenBytes) UnmarshalJSON(p []byte) error {
 	var text string
 	//mutant:attachment-redacted
 	if json.Unmarshal(p, &text) == nil && text == redacted {
-		return invalid("Key", "was redacted when it was written as JSON: to keep a payload with its keys, keep "+
+		return invalid("Key or Digest", "was redacted when it was written as JSON: to keep a payload with its keys, keep "+
 			"what EncodePayload returns, and read it with DecodePayload")
 	}
 	return json.Unmarshal(p, (*[]byte)(h))
@@ -50,7 +50,8 @@ func (a Attachment) json() attachmentJSON {
 
 func (j attachmentJSON) attachment() Attachment {
 	return Attachment{
-		ID: j.ID, MimeType: j.MimeType, Size: j.Size, CreatedAt: j.CreatedAt, Shareable: j.Shareable, Key: j.Key, Digest: j.Digest,
+		ID: j.ID, MimeType: j.MimeType, Size: j.Size, CreatedAt: j.CreatedAt, Shareable: j.Shareable,
+		Key: j.Key, Digest: j.Digest,
 	}
 }
 
@@ -58,12 +59,14 @@ func (j attachmentJSON) attachment() Attachment {
 // for the types that embed an Attachment. What no method can prevent: fmt shows all fields of an Attachment in an
 // unexported field of another struct.
 func (a Attachment) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}", clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)
+	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}",
+		clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)
 }
 
 // LogValue is what log/slog shows: no key.
 func (a Attachment) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", clip(a.ID)), slog.String("mime_type", clip(a.MimeType)), slog.Int64("size", a.Size))
+	return slog.GroupValue(
+		slog.String("id", clip(a.ID)), slog.String("mime_type", clip(a.MimeType)), slog.Int64("size", a.Size))
 }
 
 // MarshalJSON writes the fields under their Go names, and "[redacted]" for Key and Digest. To keep a payload with its

@@ -41,7 +41,7 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	c := &Client{cfg: config, appID: appID, signer: signer}
 	var files *http.Client
 	c.cfg.HTTPClient, files, c.closeIdle = config.httpClients(cfg == nil || cfg.DialContext == nil)
-	c.rest = newRest(&c.cfg, files, signer, c.refused)
+	c.rest = newRest(&c.cfg, files, signer, c.refused, func() { c.observer.warnOfTLS(&c.cfg) })
 	c.sessions = newSessionDirectory(mostSessions, fetchSessions(c.rest))
 	c.observer = newObserver(config.Logger, config.Trace)
 	c.deliverer = &deliverer{cfg: &c.cfg, appID: appID, signer: signer, sessions: c.sessions, observer: c.observer}
@@ -81,7 +81,7 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	}
 	c.deliverer.handler = h
 	c.observer.began(ctx)
-	c.observer.warnOfTLS(&c.cfg)
+	c.observer.warnOfTLS(&c.cfg) // also where no request was made over HTTP
 	since := sinceEnd(ctx)
 	err := c.engine.Run(ctx, h != nil)
 	c.closeIdle()

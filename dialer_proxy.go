@@ -62,8 +62,8 @@ var errProxyURL = errors.New("the URL of the proxy that Config.Proxy returns can
 	"it is not shown, because it may have a password")
 
 // errPlainProxy keeps tokens off the network between a proxy and this machine.
-var errPlainProxy = errors.New("blaze: Config.Proxy returns a proxy for a request without TLS, which would show it the " +
-	"token: return nil for loopback hosts, or use TLS")
+var errPlainProxy = errors.New("blaze: Config.Proxy returns a proxy for a request without TLS, which would show it " +
+	"the token: return nil for loopback hosts, or use TLS")
 
 // careful returns a function that chooses proxies. It has no proxy for what goes without TLS, which is allowed to this
 // machine only, and its errors do not quote URLs.

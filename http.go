@@ -36,10 +36,16 @@ func (c *Config) httpClients(ownDialer bool) (api, files *http.Client, closeIdle
 }
 
 // newRest returns the client of the HTTP API, and starts nothing. files moves files. refused takes each refusal.
-func newRest(cfg *Config, files *http.Client, signer *auth.Signer, refused func(*rest.Error)) *rest.Client {
+func newRest(
+	cfg *Config, files *http.Client, signer *auth.Signer, refused func(*rest.Error), before func(),
+) *rest.Client {
 	return rest.New(rest.Config{
 		Bases: cfg.apis(), HTTP: cfg.HTTPClient, Files: files, Private: cfg.AllowPrivateStorage,
-		UserAgent: cfg.UserAgent, Token: signer.Token,
+		UserAgent: cfg.UserAgent,
+		Token: func(method, uri string, body []byte) (token, requestID string, err error) {
+			before()
+			return signer.Token(method, uri, body)
+		},
 		Clock:   func(server time.Time) { adjustClock(signer, server) },
 		Timeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts, Temporary: transient, Rest: refusalWait.Near,
 		Refused: refused,

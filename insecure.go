@@ -6,14 +6,16 @@ import (
 	"net/http"
 )
 
-// warnOfTLS logs what the TLS configurations of a Config leave open.
+// warnOfTLS logs, once, what the TLS configurations of a Config leave open.
 func (o *observer) warnOfTLS(cfg *Config) {
-	o.insecure("Config.TLSClientConfig", cfg.TLSClientConfig)
-	if g, ok := cfg.HTTPClient.Transport.(guardedTransport); ok {
-		if t, ok := g.next.(*http.Transport); ok {
-			o.insecure("Config.HTTPClient", t.TLSClientConfig)
+	o.tls.Do(func() {
+		o.insecure("Config.TLSClientConfig", cfg.TLSClientConfig)
+		if g, ok := cfg.HTTPClient.Transport.(guardedTransport); ok {
+			if t, ok := g.next.(*http.Transport); ok {
+				o.insecure("Config.HTTPClient", t.TLSClientConfig)
+			}
 		}
-	}
+	})
 }
 
 func (o *observer) insecure(field string, c *tls.Config) {
@@ -21,8 +23,8 @@ func (o *observer) insecure(field string, c *tls.Config) {
 		return
 	}
 	if c.InsecureSkipVerify {
-		o.tell(slog.LevelWarn, "blaze: InsecureSkipVerify is set: unless a callback verifies certificates, whoever is between "+
-			"this machine and the service can read and change everything", "field", field)
+		o.tell(slog.LevelWarn, "blaze: InsecureSkipVerify is set: unless a callback verifies certificates, whoever is "+
+			"between this machine and the service can read and change everything", "field", field)
 	}
 	if c.MinVersion != 0 && c.MinVersion < tls.VersionTLS12 {
 		o.tell(slog.LevelWarn, "blaze: MinVersion allows versions of TLS that are not secure: use tls.VersionTLS12 or later",

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 )
@@ -34,6 +35,12 @@ func TestInsecureTLSIsLoggedOnce(t *testing.T) {
 						cfg.HTTPClient = &http.Client{Transport: &http.Transport{TLSClientConfig: tt.tls}}
 					}
 				})
+				if own {
+					_, err := r.OpenConversation(t.Context(), userID("alice"))
+					require.NoError(t, err)
+					synctest.Wait()
+					assert.Len(t, r.log.lines(verify), tt.verify, "a client that does not run warns, too")
+				}
 				r.start(t.Context(), nil)
 				for range 3 {
 					synctest.Wait()

@@ -108,7 +108,8 @@ func (k Keystore) LogValue() slog.Value {
 }
 
 // errNotEncoded is why a Keystore is not encoded other than as JSON, in which a redacted key can be told.
-var errNotEncoded = errors.New("blaze: a Keystore is not written, because of its keys: keep the file that it was read from")
+var errNotEncoded = errors.New("blaze: a Keystore is not written, because of its keys: keep the file that it was " +
+	"read from")
 
 // MarshalText returns an error: encoders of XML, YAML and other texts would write the keys.
 func (Keystore) MarshalText() ([]byte, error) { return nil, errNotEncoded }

@@ -219,19 +219,36 @@ func fieldName(name string) bool {
 	return len(name) <= most && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.") == ""
 }
 
-// looksLikeKey reports whether a path may be a key, or what a keystore file says. It is asked about paths that cannot be
-// opened.
+// looksLikeKey reports whether a path may have a key in it, or what a keystore file says. It is asked about paths that
+// cannot be opened.
 func looksLikeKey(path string) bool {
-	const least = 40 // characters of hex or base64; each form of a key has more
 	text := strings.TrimSpace(path)
-	switch {
-	case strings.ContainsAny(text, "\r\n{") || strings.Contains(text, `\n`) || strings.Contains(text, "PRIVATE KEY"):
+	if strings.ContainsAny(text, "\r\n{") || strings.Contains(text, `\n`) || strings.Contains(text, "PRIVATE KEY") {
 		return true
-	case len(text) < least || strings.Trim(text, base64Chars) != "":
-		return false
 	}
-	isHex := strings.Trim(text, "0123456789abcdefABCDEF") == ""
-	return isHex || strings.ContainsAny(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") && strings.ContainsAny(text, "0123456789")
+	words := strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune(base64Chars, r) })
+	return slices.ContainsFunc(words, keyWord)
+}
+
+// keyWord reports whether a word may be a key. A slash is a character of base64, and stands in paths. In base64 letters
+// and digits alternate, and in the parts of a path they seldom do.
+func keyWord(word string) bool {
+	const least, leastPart, leastTurns = 40, 24, 4 // characters of a key in hex or base64, of a long part of it, and turns
+	return len(word) >= least && slices.ContainsFunc(strings.Split(word, "/"), func(part string) bool {
+		isHex := len(part) >= least && strings.Trim(part, "0123456789abcdefABCDEF") == ""
+		return isHex || len(part) >= leastPart && turns(part) >= leastTurns
+	})
+}
+
+// turns counts where a digit follows a letter, or a letter a digit.
+func turns(s string) (n int) {
+	isDigit := func(c byte) bool { return c >= '0' && c <= '9' }
+	for i := 1; i < len(s); i++ {
+		if isDigit(s[i]) != isDigit(s[i-1]) {
+			n++
+		}
+	}
+	return n
 }
 
 // base64Chars are those of both alphabets. No dot is among them, which names of files have.
@@ -254,7 +271,8 @@ func warnIfOpen(f *os.File, path string) {
 	if _, known := keystoreWarned.LoadOrStore(who, true); known {
 		return
 	}
-	slog.Warn("blaze: "+who+" the keystore; chmod 600 keeps it to yourself", "path", path, "mode", info.Mode().Perm().String())
+	slog.Warn("blaze: "+who+" the keystore; chmod 600 keeps it to yourself",
+		"path", path, "mode", info.Mode().Perm().String())
 }
 
 // openTo says what other users than its owner can do with a file of that mode; "" for nothing.

@@ -49,7 +49,8 @@ func TestLoadKeystoreOfAKey(t *testing.T) {
 		keySeed, strings.ToUpper(keySeed), " " + keySeed + "\n", keySeed[:50], pair, strings.TrimRight(pair, "="),
 		strings.NewReplacer("+", "-", "/", "_").Replace(pair), pkcs1, pkcs8, strings.ReplaceAll(pkcs8, "\n", `\n`),
 		strings.Split(pkcs8, "\n")[1], `{"session_private_key":"` + keySeed + `"}`, "{'session_private_key': '" + keySeed + "'}",
-		"session_private_key: " + keySeed + "\napp_id: x",
+		"session_private_key: " + keySeed + "\napp_id: x", `"` + keySeed + `"`, "'" + pair + "'", keySeed + ",", "key: " + pair,
+		"./" + keySeed, keySeed + ".json", "/keys/" + keySeed + "/" + keySeed + ".txt",
 	} {
 		_, err := blaze.LoadKeystore(key)
 		requireInvalid(t, err, "keystore")

@@ -82,6 +82,7 @@ type observer struct {
 	count counters
 
 	stacks  stacks
+	tls     sync.Once                       // warns of TLS configurations
 	running atomic.Pointer[context.Context] // with the values of Run's; nil: Run was not called
 
 	connected atomic.Pointer[turn] // Trace.Connected of the present link; nil: no frame waits for it

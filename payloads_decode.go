@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// decoders is the one table that says how each category is read. A category that is not in it is delivered as Raw. It is
-// never written to.
+// decoders is the one table that says how each category is read. A category that is not in it is delivered as Raw. It
+// is never written to.
 var decoders = map[Category]decoder{
-	CategoryPlainText:             func(text string, data []byte) (Payload, error) { return Text(textOf(text, data)), nil },
-	CategoryPlainPost:             func(text string, data []byte) (Payload, error) { return Post(textOf(text, data)), nil },
+	CategoryPlainText:             func(s string, data []byte) (Payload, error) { return Text(textOf(s, data)), nil },
+	CategoryPlainPost:             func(s string, data []byte) (Payload, error) { return Post(textOf(s, data)), nil },
 	CategoryPlainImage:            object(readImage),
 	CategoryPlainData:             object(readData),
 	CategoryPlainSticker:          object(readSticker),
@@ -31,7 +31,8 @@ var decoders = map[Category]decoder{
 
 // DecodePayload returns what data says in a message of category c. It never fails: a category without a type of its own
 // gives a [Raw], and so does data that does not fit its category, with Err saying why. Fields that are not known are
-// ignored; limits that are checked before sending are not checked here. A Raw keeps data itself, no copy; all else is copied.
+// ignored; limits that are checked before sending are not checked here. A Raw keeps data itself, no copy; all else is
+// copied.
 //
 // Data beyond what apps make does not fit: more than 18 buttons, 300 pinned messages or 300 messages of a
 // transcript, 64 fields in one object, 64 objects and arrays within each other. Decoding allocates at most 8 times the

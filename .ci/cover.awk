@@ -15,6 +15,10 @@ END {
 	}
 	for (package in all) printf "%6.1f %%  %s\n", 100 * hit[package] / all[package], package | "sort -n"
 	close("sort -n")
+	if (!("root" in total) || !("internal" in total)) {
+		print "the profile lacks root or internal"
+		failed = 1
+	}
 	for (whole in total) {
 		share = 100 * covered[whole] / total[whole]
 		printf "%6.1f %%  of %s%s\n", share, whole, share < floor ? ": below the floor of " floor " %" : ""

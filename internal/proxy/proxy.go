@@ -110,7 +110,11 @@ func Refused(u *url.URL, resp *http.Response) error {
 	}
 	//mutant:proxy-refused
 	status := strings.TrimSpace(resp.Status)
-	if password, has := u.User.Password(); has {
+	if u.User != nil {
+		password, has := u.User.Password()
+		if !has {
+			password = u.User.Username() // a token stands there where there is no password
+		}
 		for _, secret := range []string{credentials(u), password} {
 			if secret != "" {
 				status = strings.ReplaceAll(status, secret, "[...]")

@@ -1,5 +1,7 @@
 // Package tame makes text that a peer wrote fit for errors and logs: short, printable, and without keys and tokens.
-// Peers repeat what they were sent, a signed token among it. It knows no token: it hides what looks like one.
+// Peers repeat what they were sent, a signed token among it. It knows no token: it hides words that look like one, or
+// like a part of one. A peer that cuts a token into words of less than 24 characters, without a longer one beside them,
+// is not found out.
 package tame
 
 import (
@@ -171,10 +173,20 @@ func cut(s string, most int) string {
 			end = i
 		}
 		if count++; count > most {
-			return s[:end] + dots
+			return s[:wholeUUIDs(s, end)] + dots
 		}
 	}
 	return s
+}
+
+// wholeUUIDs returns end, or where the UUID begins that would be cut there: a part of one looks like a secret.
+func wholeUUIDs(s string, end int) int {
+	for i := max(end-uuidChars+1, 0); i < end; i++ {
+		if i+uuidChars <= len(s) && isUUID(s[i:i+uuidChars]) {
+			return i
+		}
+	}
+	return end
 }
 
 // plain reports whether s is printable ASCII.

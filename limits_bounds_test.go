@@ -68,7 +68,7 @@ func panicAt(n, bits int) {
 	if bits == 0 {
 		panic("boom")
 	}
-	if n%2 == 0 {
+	if n%2 == 0 { //nolint:gocritic // dupBranchBody: the lines differ
 		panicAt(n/2, bits-1)
 	} else {
 		panicAt(n/2, bits-1)

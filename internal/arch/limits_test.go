@@ -211,8 +211,10 @@ func TestReadLimits(t *testing.T) {
 
 func TestRepeated(t *testing.T) {
 	limits := []Limit{
-		{What: "a", Names: []string{"x.one", "x.two"}}, {What: "b", Names: []string{"x.three"}},
-		{What: "c", Names: []string{"x.two"}}, {What: "b", Names: []string{"x.four"}},
+		{What: "a", Names: []string{"x.one", "x.two"}},
+		{What: "b", Names: []string{"x.three"}},
+		{What: "c", Names: []string{"x.two"}},
+		{What: "b", Names: []string{"x.four"}},
 	}
 	assert.Equal(t, []string{`2 rows list x.two, want 1`, `2 rows are described as "b"`}, Repeated(limits, nil))
 	two := map[string]string{"x.two": "why"}

@@ -1,4 +1,4 @@
-// Package header reads what the service says in the headers of its HTTP responses, those of a websocket's handshake too.
+// Package header reads what the service says in the headers of its HTTP responses, those of a handshake too.
 package header
 
 import (

@@ -236,12 +236,14 @@ func (o *observer) handling(e event) {
 	}
 }
 
-// logDecline logs the first decline of each category, of the first 100 categories: they come from the network.
+// mostDeclined is for how many categories a decline is logged: categories come from the network.
+const mostDeclined = 100
+
+// logDecline logs the first decline of each category, of the first mostDeclined categories.
 func (o *observer) logDecline(category Category) {
-	const most = 100
 	name := clip(string(category))
 	o.mu.Lock()
-	first := !o.declined[name] && len(o.declined) < most
+	first := !o.declined[name] && len(o.declined) < mostDeclined
 	if first {
 		o.declined[name] = true
 	}

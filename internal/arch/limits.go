@@ -6,6 +6,7 @@ import (
 	"go/constant"
 	"go/types"
 	"io"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -55,6 +56,37 @@ func inQuotes(cell string) []string {
 		names = append(names, m[1])
 	}
 	return names
+}
+
+// Repeated returns the faults of limits with the name or the description of another one. A name in twice, which holds
+// the reason for each, must be in two limits.
+func Repeated(limits []Limit, twice map[string]string) []string {
+	names, whats := make(map[string]int), make(map[string]int)
+	for name := range twice {
+		names[name] = 0
+	}
+	for _, l := range limits {
+		whats[l.What]++
+		for _, name := range l.Names {
+			names[name]++
+		}
+	}
+	var faults []string
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		want := 1
+		if _, ok := twice[name]; ok {
+			want = 2
+		}
+		if names[name] != want {
+			faults = append(faults, fmt.Sprintf("%d rows list %s, want %d", names[name], name, want))
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(whats)) {
+		if whats[what] > 1 {
+			faults = append(faults, fmt.Sprintf("%d rows are described as %q", whats[what], what))
+		}
+	}
+	return faults
 }
 
 // units are the factors of the units in docs/limits.md: of bytes, and of nanoseconds.

@@ -42,11 +42,19 @@ var noLimits = map[string]string{
 	"internal/wire.mostStored":     "the format of gzip",
 }
 
+// listedTwice are constants that hold the limits of two rows on purpose.
+var listedTwice = map[string]string{
+	"blaze.maxButtons": "bounds groups that are sent, and lists that are received",
+}
+
 // Each row of docs/limits.md agrees with the code: the names exist, constants have the documented value, and there are
 // tests of these names.
 func TestLimitsAreDocumented(t *testing.T) {
 	limits := readLimits(t)
 	tests := testNames(t)
+	for _, fault := range Repeated(limits, listedTwice) {
+		t.Error("docs/limits.md: " + fault)
+	}
 	listed := make(map[string]bool)
 	for _, l := range limits {
 		for _, name := range l.Names {
@@ -199,4 +207,20 @@ func TestReadLimits(t *testing.T) {
 		_, err := ReadLimits(strings.NewReader(table + row))
 		assert.Error(t, err, row)
 	}
+}
+
+func TestRepeated(t *testing.T) {
+	limits := []Limit{
+		{What: "a", Names: []string{"x.one", "x.two"}},
+		{What: "b", Names: []string{"x.three"}},
+		{What: "c", Names: []string{"x.two"}},
+		{What: "b", Names: []string{"x.four"}},
+	}
+	assert.Equal(t, []string{`2 rows list x.two, want 1`, `2 rows are described as "b"`}, Repeated(limits, nil))
+	two := map[string]string{"x.two": "why"}
+	assert.Equal(t, []string{`2 rows are described as "b"`}, Repeated(limits, two))
+	assert.Equal(t, []string{`1 rows list x.two, want 2`}, Repeated(limits[:2], two))
+	three := append(limits[:3:3], Limit{What: "d", Names: []string{"x.two"}})
+	assert.Equal(t, []string{`3 rows list x.two, want 2`}, Repeated(three, two))
+	assert.Equal(t, []string{`0 rows list x.five, want 2`}, Repeated(limits[:1], map[string]string{"x.five": "why"}))
 }

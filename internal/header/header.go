@@ -1,4 +1,4 @@
-// Package header reads what the service says in the headers of its HTTP responses, those of a websocket's handshake too.
+// Package header reads what the service says in the headers of its HTTP responses, those of a handshake too.
 package header
 
 import (
@@ -19,16 +19,20 @@ func ServerTime(h http.Header) (at time.Time, own bool) {
 	return at, false
 }
 
-// RetryAfter returns how long the server asks to wait: seconds, or until a date by its own clock, which is now; at most a day.
+// mostRetryAfter is the longest wait that RetryAfter returns. It keeps a number of seconds from overflowing a
+// [time.Duration].
+const mostRetryAfter = 24 * time.Hour
+
+// RetryAfter returns how long the server asks to wait: seconds, or until a date by its own clock, which is now; at most
+// a day.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	s := h.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		const most = 24 * 60 * 60 // more would say no more, and overflow in the end
-		return time.Duration(min(max(seconds, 0), most)) * time.Second
+		return time.Duration(min(max(seconds, 0), int64(mostRetryAfter/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(s); err == nil && !now.IsZero() {
 		//mutant:retry-date
-		return min(max(at.Sub(now), 0), 24*time.Hour)
+		return min(max(at.Sub(now), 0), mostRetryAfter)
 	}
 	return 0
 }

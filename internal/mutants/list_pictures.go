@@ -24,6 +24,6 @@ var pictures = []Mutant{
 	},
 	{
 		Name: "a date to retry after may be far away", By: in("header", "FuzzHeaders"),
-		Marker: "retry-date", Old: "24*time.Hour", New: "1<<62",
+		Marker: "retry-date", Old: "mostRetryAfter", New: "1<<62",
 	},
 }

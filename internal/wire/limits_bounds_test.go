@@ -1,0 +1,25 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// The details of a refusal are kept up to 4 KiB. The quotes of the JSON string count.
+func TestExtraIsBounded(t *testing.T) {
+	extra := `"` + strings.Repeat("a ", 2047) + `"`
+	require.Len(t, extra, 4<<10)
+	var e wire.Error
+	require.NoError(t, json.Unmarshal([]byte(`{"code":10002,"extra":`+extra+`}`), &e))
+	assert.Equal(t, extra, string(e.Extra))
+	e = wire.Error{}
+	require.NoError(t, json.Unmarshal([]byte(`{"code":10002,"extra":"a`+extra[1:]+`}`), &e))
+	assert.Nil(t, e.Extra)
+	assert.Equal(t, 10002, e.Code)
+}

@@ -175,7 +175,7 @@ func orElse(n, instead int64) int64 {
 
 // TestTheTable checks the table itself.
 func TestTheTable(t *testing.T) {
-	const least = 120
+	const least = 600
 	seen, n := make(map[string]bool), 0
 	for _, area := range areas() {
 		for i := range area.attacks {

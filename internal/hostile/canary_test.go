@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -130,10 +132,50 @@ func (c canary) lookAt(t *testing.T, err error) {
 		t.Errorf("an error that is not printable: %q", text[:min(len(text), 300)])
 	}
 	asJSON, _ := json.Marshal(err)
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if c.found(fmt.Sprintf("%v\n%+v\n%#v\n%q\n%s", e, e, e, e, asJSON)) {
-			t.Errorf("a secret is in an error")
-			return
+	if c.within(err, asJSON) {
+		t.Errorf("a secret is in an error")
+	}
+}
+
+// within reports whether a secret is in an error, in what it wraps, or in asJSON.
+func (c canary) within(err error, asJSON []byte) bool {
+	if err == nil {
+		return false
+	}
+	if c.found(fmt.Sprintf("%v\n%+v\n%#v\n%q\n%s", err, err, err, err, asJSON)) {
+		return true
+	}
+	if joined, is := err.(interface{ Unwrap() []error }); is { //nolint:errorlint // one step of the tree at a time
+		return slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return c.within(e, nil) })
+	}
+	return c.within(errors.Unwrap(err), nil)
+}
+
+// hidden is an error that does not show what it wraps.
+type hidden struct{ wrapped []error }
+
+func (hidden) Error() string              { return "hidden" }
+func (hidden) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "hidden") }
+func (h hidden) Unwrap() []error          { return h.wrapped }
+
+// TestCanary has the canary look into all that an error wraps.
+func TestCanary(t *testing.T) {
+	const secret = "a secret of many characters"
+	c := make(canary)
+	c.add(secret)
+	told := hidden{[]error{errors.New(secret)}}
+	for name, err := range map[string]error{
+		"alone":             errors.New(secret),
+		"the second of two": hidden{[]error{io.EOF, errors.New(secret)}},
+		"below one":         fmt.Errorf("outer: %w", told),
+		"below two":         fmt.Errorf("outer: %w: %w", io.EOF, told),
+		"joined":            errors.Join(io.EOF, told),
+	} {
+		if !c.within(err, nil) {
+			t.Errorf("%s: not found", name)
 		}
+	}
+	if c.within(errors.Join(io.EOF, hidden{[]error{io.ErrUnexpectedEOF}}), nil) {
+		t.Errorf("found where there is none")
 	}
 }

@@ -71,6 +71,7 @@ func (m *meter) stop() usage {
 // live collects garbage, and returns the bytes that are in use above what was there before.
 func (m *meter) live() int64 {
 	runtime.GC()
+	runtime.GC() // frees what the first one left in pools
 	heap, _ := readHeap()
 	return heap - m.idle
 }
@@ -87,11 +88,12 @@ const keptLog = 4 * mib
 
 // logbook is a [slog.Handler] that counts records and bytes, as a [slog.JSONHandler] writes them.
 type logbook struct {
-	mu      sync.Mutex
-	bytes   int64
-	records int64
-	text    strings.Builder
-	odd     string // an attribute that could mislead the reader of a log
+	mu       sync.Mutex
+	bytes    int64
+	records  int64
+	warnings int64 // records of at least that level
+	text     strings.Builder
+	odd      string // an attribute that could mislead the reader of a log
 }
 
 func (b *logbook) Enabled(context.Context, slog.Level) bool { return true }
@@ -111,6 +113,9 @@ func (b *logbook) Handle(ctx context.Context, r slog.Record) error {
 	})
 	b.mu.Lock()
 	b.records++
+	if r.Level >= slog.LevelWarn {
+		b.warnings++
+	}
 	b.mu.Unlock()
 	return slog.NewJSONHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}).Handle(ctx, r)
 }
@@ -130,6 +135,13 @@ func (b *logbook) size() (bytes, records int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.bytes, b.records
+}
+
+// warned returns how many records are warnings or errors.
+func (b *logbook) warned() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.warnings
 }
 
 func (b *logbook) String() string {

@@ -161,7 +161,7 @@ var objects = []struct{ category, good string }{
 func fieldAttacks() (all []attack) {
 	for i, v := range objects {
 		odd := []struct{ name, fields string }{
-			{"30,000 unknown fields", manyFields(10_000)},
+			{"10,000 unknown fields", manyFields(10_000)},
 			{"one field 10,000 times", strings.Repeat(`,"size":1`, 10_000)},
 			{"an unknown field nested 60,000 times", `,"x":` + deep(60_000)},
 			{"a string of 20,000 escapes", `,"name":"` + strings.Repeat(`\u0001`, 20_000) + `"`},

@@ -3,6 +3,7 @@ package hostile
 import (
 	"bytes"
 	"compress/flate"
+	"compress/lzw"
 	"compress/zlib"
 	"encoding/binary"
 	"hash/crc32"
@@ -57,19 +58,35 @@ func zlibBytes(p []byte) []byte {
 	return b.Bytes()
 }
 
-// gifOf returns a GIF with frames of two colours. The pixels that they claim are not there: the first code clears the
-// table, and the second one ends the frame. Source: the GIF89a specification.
+// gifOf returns a GIF with frames of two colours, that are all of the first one. Source: the GIF89a specification.
 func gifOf(w, h, frameW, frameH uint16, frames int) []byte {
 	le := binary.LittleEndian.AppendUint16
 	b := append([]byte("GIF89a"), le(le(nil, w), h)...)
 	b = append(b, 0x80, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff) // two colours
 	frame := append([]byte{0x2c, 0, 0, 0, 0}, le(le(nil, frameW), frameH)...)
-	frame = append(frame, 0, 2, 1, 0x2c, 0) // nothing local, codes of 3 bits, one byte: clear and end
-	return append(append(b, bytes.Repeat(frame, frames)...), 0x3b)
+	frame = append(frame, 0, gifLiteral) // nothing local
+	for data := gifZeros(int(frameW) * int(frameH)); len(data) > 0; {
+		n := min(len(data), 0xff)
+		frame = append(append(frame, byte(n)), data[:n]...)
+		data = data[n:]
+	}
+	return append(append(b, bytes.Repeat(append(frame, 0), frames)...), 0x3b)
 }
 
-// jpegHead returns the beginning of a progressive JPEG of one colour: tables and size. Source: ITU-T T.81, annexes B
-// and G.
+// gifLiteral is the fewest bits of a pixel that a GIF may have.
+const gifLiteral = 2
+
+// gifZeros returns so many pixels of the first colour as a GIF packs them.
+func gifZeros(pixels int) []byte {
+	var b bytes.Buffer
+	zw := lzw.NewWriter(&b, lzw.LSB, gifLiteral)
+	_, _ = zw.Write(make([]byte, pixels))
+	_ = zw.Close()
+	return b.Bytes()
+}
+
+// jpegHead returns the beginning of a progressive JPEG of one colour: tables, size, and the head of the first scan.
+// Source: ITU-T T.81, annexes B and G.
 func jpegHead(w, h uint16) []byte {
 	b := []byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}
 	b = append(b, bytes.Repeat([]byte{1}, 64)...)
@@ -80,8 +97,9 @@ func jpegHead(w, h uint16) []byte {
 		t := append([]byte{0xff, 0xc4, 0, 20, class << 4, 1}, make([]byte, 15)...)
 		return append(t, symbol)
 	}
-	b = append(b, table(0, 0)...)       // a difference of nothing
-	return append(b, table(1, 0xe0)...) // a run of 16,384 blocks of nothing, and 14 bits more
+	b = append(b, table(0, 0)...)    // a difference of nothing
+	b = append(b, table(1, 0xe0)...) // a run of 16,384 blocks of nothing, and 14 bits more
+	return append(b, 0xff, 0xda, 0, 8, 1, 1, 0x00, 0, 0, 0)
 }
 
 // jpegOf returns a progressive JPEG with so many scans. Each but the first says in a few bytes that all blocks stay as
@@ -89,7 +107,6 @@ func jpegHead(w, h uint16) []byte {
 func jpegOf(w, h uint16, scans int) []byte {
 	b := jpegHead(w, h)
 	blocks := (int(w) + 7) / 8 * ((int(h) + 7) / 8)
-	b = append(b, 0xff, 0xda, 0, 8, 1, 1, 0x00, 0, 0, 0)
 	b = append(b, make([]byte, (blocks+7)/8)...)
 	const run = 1 << 14
 	var data bits

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mixin-blaze/blaze"
@@ -17,33 +18,47 @@ import (
 // takes.
 const decoding = 80 * mib
 
-// Outcomes of a picture.
-var (
-	noPicture = outcome{text: "the error is InvalidError, and nothing is uploaded", check: func(r *run) {
-		if !is(r.err, blaze.ErrInvalid) {
-			r.t.Errorf("the error is %v", short(r.err))
-		}
-		if n := len(r.called("/attachments")); n > 0 {
-			r.t.Errorf("%d uploads", n)
-		}
-	}}
-	noThumbnail = outcome{
-		text: "the picture is not decoded: it has no thumbnail, or the error is InvalidError",
+// noPicture returns the outcome of a picture that is refused for a reason.
+func noPicture(reason string) outcome {
+	return outcome{
+		text: "the error is InvalidError and says: " + reason + "; nothing is uploaded",
 		check: func(r *run) {
-			if r.err != nil && !is(r.err, blaze.ErrInvalid) {
+			if !is(r.err, blaze.ErrInvalid) || !strings.Contains(r.err.Error(), reason) {
 				r.t.Errorf("the error is %v", short(r.err))
 			}
-			if r.number > 0 {
-				r.t.Errorf("there is a thumbnail")
+			if n := len(r.called("/attachments")); n > 0 {
+				r.t.Errorf("%d uploads", n)
 			}
 		},
 	}
-	anyPicture = outcome{text: "the picture is uploaded, or the error is InvalidError", check: func(r *run) {
-		if r.err != nil && !is(r.err, blaze.ErrInvalid) {
-			r.t.Errorf("the error is %v", short(r.err))
+}
+
+// What becomes of other pictures.
+var (
+	noThumbnail = outcome{text: "the picture is uploaded and not decoded: it has no thumbnail", check: func(r *run) {
+		uploads(r, 1)
+		if r.number > 0 {
+			r.t.Errorf("there is a thumbnail")
+		}
+	}}
+	uploaded = outcome{text: "the picture is uploaded, with a thumbnail", check: func(r *run) {
+		uploads(r, 1)
+		if r.number == 0 {
+			r.t.Errorf("there is no thumbnail")
 		}
 	}}
 )
+
+// uploads checks that no call failed, and that so many pictures were uploaded.
+func uploads(r *run, want int) {
+	r.t.Helper()
+	if r.err != nil {
+		r.t.Errorf("the error is %v", short(r.err))
+	}
+	if n := len(r.called("/attachments")); n != want {
+		r.t.Errorf("%d uploads", n)
+	}
+}
 
 // shows returns the attack of a user who has the bot upload a picture.
 func shows(name string, o outcome, picture func() []byte) attack {
@@ -59,76 +74,88 @@ func shows(name string, o outcome, picture func() []byte) attack {
 
 func pictureAttacks() []attack {
 	all := []attack{
-		shows("a PNG of 65,535 by 65,535 pixels", noPicture, func() []byte {
+		shows("a PNG of 65,535 by 65,535 pixels", noPicture("too large"), func() []byte {
 			return pngOf(65535, 65535, 8, 6, zlibZeros(1))
 		}),
-		shows("a PNG of 2^31 pixels a side", noPicture, func() []byte {
+		shows("a PNG of 2^31 pixels a side", noPicture("too large"), func() []byte {
 			return pngOf(1<<31-1, 1<<31-1, 8, 6, zlibZeros(1))
 		}),
-		shows("a PNG without a width", noPicture, func() []byte { return pngOf(0, 10, 8, 6, zlibZeros(1)) }),
+		shows("a PNG without a width", noPicture("its header is damaged"), func() []byte {
+			return pngOf(0, 10, 8, 6, zlibZeros(1))
+		}),
 		shows("a PNG of 16,384 by 1,024 pixels of 8 bytes", noThumbnail, func() []byte {
 			return pngOf(16384, 1024, 16, 6, zlibZeros(129))
 		}),
-		shows("a PNG of 4,096 by 4,096 pixels, interlaced", anyPicture, func() []byte {
+		shows("a PNG of 4,096 by 4,096 pixels, interlaced", noThumbnail, func() []byte {
 			b := pngOf(4096, 4096, 8, 0, zlibZeros(17))
 			b[28] = 1 // before its checksum
 			return fixPNG(b)
 		}),
-		shows("a PNG of one pixel and a gigabyte of data", anyPicture, func() []byte {
+		shows("a PNG of one pixel and a gigabyte of data", noPicture("too much pixel data"), func() []byte {
 			return pngOf(1, 1, 8, 0, zlibZeros(1000))
 		}),
-		shows("a PNG with a text of a gigabyte", anyPicture, func() []byte {
+		shows("a PNG with a text of a gigabyte", uploaded, func() []byte {
 			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))),
 				chunk("zTXt", append([]byte("x\x00\x00"), zlibZeros(1000)...)))
 		}),
-		shows("a PNG with a profile of a gigabyte", anyPicture, func() []byte {
+		shows("a PNG with a profile of a gigabyte", uploaded, func() []byte {
 			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))),
 				chunk("iCCP", append([]byte("x\x00\x00"), zlibZeros(1000)...)))
 		}),
 		shows("a PNG of a million chunks", noThumbnail, func() []byte {
 			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))), bytes.Repeat(chunk("teXt", nil), 1_000_000))
 		}).slowly(),
-		shows("a PNG that breaks off", noPicture, func() []byte {
+		shows("a PNG that breaks off", noPicture("it is damaged"), func() []byte {
 			b := pngOf(500, 500, 8, 6, zlibZeros(1))
 			return b[:len(b)/2]
 		}),
-		shows("a PNG chunk that claims 2 GB", noPicture, func() []byte {
+		shows("a PNG chunk that claims 2 GB", noPicture("it is damaged"), func() []byte {
 			return append(pngOf(9, 9, 8, 6, nil)[:33], 0x7f, 0xff, 0xff, 0xff, 'I', 'D', 'A', 'T')
 		}),
-		shows("a GIF of 65,535 by 65,535 pixels", noPicture, func() []byte { return gifOf(65535, 65535, 1, 1, 1) }),
-		shows("a GIF whose frame is larger than it", noPicture, func() []byte { return gifOf(1, 1, 65535, 65535, 1) }),
-		shows("a GIF of 200,000 frames", anyPicture, func() []byte { return gifOf(10, 10, 10, 10, 200_000) }),
-		shows("a GIF of 4,096 by 4,096 pixels in few bytes", anyPicture, func() []byte {
+		shows("a GIF of 65,535 by 65,535 pixels", noPicture("too large"), func() []byte {
+			return gifOf(65535, 65535, 1, 1, 1)
+		}),
+		shows("a GIF whose frame is larger than it", noPicture("frame bounds larger than image bounds"), func() []byte {
+			b := gifOf(1, 1, 1, 1, 1)
+			copy(b[24:], "\xff\xff\xff\xff") // the width and the height of its frame
+			return b
+		}),
+		shows("a GIF of 200,000 frames", uploaded, func() []byte { return gifOf(10, 10, 10, 10, 200_000) }),
+		shows("a GIF of 4,096 by 4,096 pixels in few bytes", uploaded, func() []byte {
 			return gifOf(4096, 4096, 4096, 4096, 1)
 		}),
 		shows("a progressive JPEG with 500 scans", noThumbnail, func() []byte { return jpegOf(4096, 2048, 500) }),
 		shows("a progressive JPEG with 5,000 small scans", noThumbnail, func() []byte { return jpegOf(64, 64, 5000) }),
 		shows("a progressive JPEG of 16 million pixels", noThumbnail, func() []byte { return jpegOf(4096, 4096, 3) }),
-		shows("a progressive JPEG of 65,535 by 65,535 pixels", noPicture, func() []byte {
+		shows("a progressive JPEG of 65,535 by 65,535 pixels", noPicture("too large"), func() []byte {
 			return jpegHead(65535, 65535)
 		}),
-		shows("a JPEG that is a head alone", anyPicture, func() []byte { return jpegHead(4096, 2048) }),
-		shows("a JPEG with a million comments", anyPicture, func() []byte {
+		shows("a JPEG that is a head alone", noPicture("it is damaged"), func() []byte { return jpegHead(4096, 2048) }),
+		shows("a JPEG with a million comments", uploaded, func() []byte {
 			b := jpegOf(64, 64, 2)
 			return append(append(bytes.Clone(b[:2]), bytes.Repeat([]byte{0xff, 0xfe, 0, 2}, 1_000_000)...), b[2:]...)
 		}),
-		shows("a JPEG with a million fill bytes", anyPicture, func() []byte {
+		shows("a JPEG with a million fill bytes", uploaded, func() []byte {
 			b := jpegOf(64, 64, 2)
 			return append(append(bytes.Clone(b[:2]), bytes.Repeat([]byte{0xff}, 1_000_000)...), b[2:]...)
 		}),
-		shows("a WebP that claims 16,384 by 16,384 pixels", noPicture, func() []byte { return webpOf(16384, 16384) }),
-		shows("a WebP of 16,383 by 1,000 pixels in few bytes", anyPicture, func() []byte {
+		shows("a WebP that claims 16,384 by 16,384 pixels", noPicture("too large"), func() []byte {
+			return webpOf(16384, 16384)
+		}),
+		shows("a WebP of 16,383 by 1,000 pixels in few bytes", noThumbnail, func() []byte {
 			return webpOf(16383, 1000)
 		}),
-		shows("a WebP chunk that claims 4 GB", noPicture, func() []byte {
+		shows("a WebP chunk that claims 4 GB", noPicture("its header is damaged"), func() []byte {
 			return append([]byte("RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff"), make([]byte, 100)...)
 		}),
-		shows("a page that says it is a picture", noPicture, text2bytes("<html><img src=x></html>")),
-		shows("an SVG of a billion laughs", noPicture,
+		shows("a page that says it is a picture", noPicture("looks like text/html"),
+			text2bytes("<html><img src=x></html>")),
+		shows("an SVG of a billion laughs", noPicture("looks like text/plain"),
 			text2bytes(`<!DOCTYPE l [<!ENTITY a "ha">]><svg xmlns="http://www.w3.org/2000/svg">&a;</svg>`)),
-		shows("a TIFF", noPicture, text2bytes("II*\x00\x08\x00\x00\x00")),
+		shows("a TIFF", noPicture("looks like application/octet-stream"), text2bytes("II*\x00\x08\x00\x00\x00")),
 		{
-			name: "a picture of 65 MiB", slow: true, outcome: noPicture, heap: 200 * mib, work: 512 * mib,
+			name: "a picture of 65 MiB", slow: true, heap: 200 * mib, work: 512 * mib,
+			outcome: noPicture("its file has more than"),
 			bytes: func() []byte {
 				return jpegOf(64, 64, 2)
 			},
@@ -151,28 +178,36 @@ func pictureAttacks() []attack {
 			},
 		},
 		{
-			name: "eight pictures at once", slow: true, outcome: anyPicture, heap: 2 * decoding, work: 800 * mib,
+			name: "eight pictures at once", slow: true, heap: 2 * decoding, work: 800 * mib,
+			outcome: outcome{text: "all are uploaded, with their thumbnails", check: func(r *run) {
+				uploads(r, 8)
+				if r.number != 8 {
+					r.t.Errorf("%d thumbnails", r.number)
+				}
+			}},
 			bytes: func() []byte { return jpegOf(4096, 2048, 50) },
 			does: func(r *run) {
-				var wg sync.WaitGroup
+				var (
+					wg         sync.WaitGroup
+					thumbnails atomic.Int64
+				)
 				for range 8 {
 					wg.Go(func() {
-						if _, err := r.c.UploadImage(r.ctx, bytes.NewReader(r.bytes)); err != nil {
-							r.saw(err)
+						image, err := r.c.UploadImage(r.ctx, bytes.NewReader(r.bytes))
+						r.saw(err)
+						if err == nil && image.Thumbnail != "" {
+							thumbnails.Add(1)
 						}
 					})
 				}
 				wg.Wait()
+				r.number = int(thumbnails.Load())
 			},
 		},
 		{
-			name: "a picture of many scans, and a context that has ended",
-			outcome: outcome{text: "the error is that of the context, or InvalidError", check: func(r *run) {
-				if !is(r.err, context.Canceled) && !is(r.err, blaze.ErrInvalid) {
-					r.t.Errorf("the error is %v", short(r.err))
-				}
-			}},
-			heap: decoding, work: 256 * mib, bytes: func() []byte { return jpegOf(4096, 2048, 90) },
+			name:    "a picture of many scans, and a context that has ended",
+			outcome: failsWith("the error is that of the context", context.Canceled),
+			heap:    decoding, work: 256 * mib, bytes: func() []byte { return jpegOf(4096, 2048, 90) },
 			does: func(r *run) {
 				ctx, cancel := context.WithCancel(r.ctx)
 				src := &ending{Reader: bytes.NewReader(r.bytes), end: cancel}
@@ -199,11 +234,6 @@ func exifAttacks() (all []attack) {
 	tiff := func(offset uint32, rest []byte) []byte {
 		return append(binary.BigEndian.AppendUint32([]byte("MM\x00*"), offset), rest...)
 	}
-	uploaded := outcome{text: "the picture is uploaded", check: func(r *run) {
-		if r.err != nil || r.number == 0 {
-			r.t.Errorf("the error is %v, the thumbnail has %d bytes", short(r.err), r.number)
-		}
-	}}
 	for _, v := range []struct {
 		name string
 		tiff []byte

@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,12 +10,12 @@ import (
 )
 
 // silent is the outcome of a server that repeats the token that it got. Every attack looks for secrets in all errors
-// and in the log; this one also wants an error to look into.
+// and in the log; this one also wants an error or a warning to look into.
 var silent = outcome{text: "no part of the token is in an error or in the log", check: func(r *run) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
-	if len(r.errors) == 0 && r.book.records == 0 {
-		r.t.Errorf("there is no error and no log record to look into")
+	if len(r.errors) == 0 && r.book.warned() == 0 {
+		r.t.Errorf("there is no error and no warning to look into")
 	}
 }}
 
@@ -23,6 +24,7 @@ type place struct {
 	name string
 	room int // bytes that it has for a token, of which the end is secret; 0: enough
 	arm  func(r *run, echo func(p *peer) string)
+	bot  blaze.Handler // nil: one that takes a note
 	does func(r *run, echo func(p *peer) string)
 }
 
@@ -43,6 +45,9 @@ func secretAttacks() (all []attack) {
 			a := attack{
 				name:    fmt.Sprintf("the token, %s, in %s", form.name, strings.TrimSuffix(at.name, "*")),
 				outcome: silent,
+			}
+			if at.bot != nil {
+				a.handler = func(*run) blaze.Handler { return at.bot }
 			}
 			if at.arm != nil {
 				a.arm = func(r *run) { at.arm(r, echo) }
@@ -82,13 +87,13 @@ func handshakePlaces() []place {
 		}}
 	}
 	return []place{
-		at("the status line of a handshake*", func(s string) string { return response("503 "+s, "", "") }),
+		at("the status line of a handshake", func(s string) string { return response("503 "+s, "", "") }),
 		at("the body of a handshake*", func(s string) string { return response("503 No", "", "you said "+s) }),
 		at("the description of a handshake*", func(s string) string {
 			return response("403 No", "",
 				`{"error":{"status":403,"code":403,"description":`+quoted(s)+`,"extra":{"a":`+quoted(s)+`}}}`)
 		}),
-		at("the protocol of a handshake", func(s string) string { return s + " 200 OK\r\n\r\n" }),
+		at("the protocol of a handshake*", func(s string) string { return s + " 200 OK\r\n\r\n" }),
 		at("a header of a handshake without a colon", func(s string) string {
 			return "HTTP/1.1 101 OK\r\n" + s + "\r\n\r\n"
 		}),
@@ -131,7 +136,12 @@ func framePlaces() []place {
 			},
 		}
 	}
+	category := frame("a category", 60, func(s string) []byte {
+		return stored(pushed(newID("category"), alice, s, []byte("x")))
+	})
+	category.bot = func(context.Context, *blaze.Message) error { return blaze.ErrNotHandled } // which is logged
 	return []place{
+		category,
 		frame("an ERROR frame*", 0, func(s string) []byte {
 			return stored(`{"action":"ERROR","error":{"status":500,"code":7000,"description":` + quoted(s) + `}}`)
 		}),
@@ -141,9 +151,6 @@ func framePlaces() []place {
 		}),
 		frame("the action of a broken frame", 0, func(s string) []byte {
 			return stored(`{"action":` + quoted(s) + `,"data":[}`)
-		}),
-		frame("a category", 60, func(s string) []byte {
-			return stored(pushed(newID("category"), alice, s, []byte("x")))
 		}),
 		reply("the description of a refusal*", func(s string) string {
 			return `{"status":202,"code":403,"description":` + quoted("no: "+s) + `}`

@@ -131,6 +131,7 @@ func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 // pause is called before the connection is asked for more.
 func (r *reader) pause() error {
 	r.flush()
+	//mutant:message-endless
 	if r.message && r.began.IsZero() {
 		r.began = time.Now()
 		r.heard = true // so that await is called, which heeds it
@@ -165,7 +166,6 @@ func (r *reader) await(patience time.Duration) {
 // endless reports whether the message that is being read takes too long. Control frames between its parts, and single
 // bytes, are signs of life: a peer could else hold the link, and the memory of what came, for ever.
 func (r *reader) endless() bool {
-	//mutant:message-endless
 	return r.message && !r.began.IsZero() && time.Since(r.began) >= r.l.bounds.Message
 }
 

@@ -26,8 +26,8 @@ const maxPicture = 64 << 20 // bytes of a picture's file
 // million with colours of half the size does, and so does a PNG of 15 million. At most two pictures are decoded at the
 // same time, in the whole process: others wait.
 //
-// The end of ctx ends reading, waiting, and decoding between two pieces of the file; scaling is finished first. What is no such picture is an [InvalidError]; other errors are
-// those of Upload. It is safe for concurrent use.
+// The end of ctx ends reading, waiting, and decoding between two pieces of the file; scaling is finished first. What is
+// no such picture is an [InvalidError]; other errors are those of Upload. It is safe for concurrent use.
 func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
 	return uploadImage(ctx, r, c.Upload)
 }

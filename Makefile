@@ -26,9 +26,13 @@ test: race-works ## Everything that must pass: vet, all tests with the race dete
 	go vet ./...
 	go vet -tags soak ./internal/soak
 	go test $(RACE) ./...
-	go test -count=1 -run TestFiveGigabytes .
+	go test -count=1 -run TestAFullInboxTakesInboxBytes .
 	cd examples/image && go test ./...
 	@$(MAKE) --no-print-directory -j2 -Otarget faults soak-short
+
+.PHONY: test-large
+test-large: ## Test files of 5 GiB, which takes a minute, and 5 GiB in the directory for temporary files
+	go test -count=1 -run TestFiveGigabytes .
 
 # int has 32 bits there, and 64-bit atomics need an alignment that only their types have. It runs where the kernel runs
 # programs for 386; the race detector has no such build.

@@ -283,8 +283,8 @@ func encodingAttacks() (all []attack) {
 		{"a category of 100 KB", arrives, map[string]any{"category": strings.Repeat("C", 100_000)}},
 		{"a category of escape sequences", arrives, map[string]any{"category": "\x1b[2J\r\nX"}},
 		{"a date in the year 99999", arrives, map[string]any{"created_at": "99999-01-01T00:00:00Z"}},
-		{"a message that expires in a billion years", arrives, map[string]any{"expire_in": 1 << 62}},
-		{"a message that expired before it was written", arrives, map[string]any{"expire_in": -1 << 62}},
+		{"a message that expires in a billion years", arrives, map[string]any{"expire_in": int64(1 << 62)}},
+		{"a message that expired before it was written", arrives, map[string]any{"expire_in": int64(-1 << 62)}},
 		{"a quote of 100 KB", arrives, map[string]any{"quote_message_id": strings.Repeat("q", 100_000)}},
 		{"a status of 100 KB", arrives, map[string]any{"status": strings.Repeat("s", 100_000)}},
 	} {

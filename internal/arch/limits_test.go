@@ -220,7 +220,7 @@ func TestRepeated(t *testing.T) {
 	two := map[string]string{"x.two": "why"}
 	assert.Equal(t, []string{`2 rows are described as "b"`}, Repeated(limits, two))
 	assert.Equal(t, []string{`1 rows list x.two, want 2`}, Repeated(limits[:2], two))
-	three := append(limits[:3:3], Limit{What: "d", Names: []string{"x.two"}})
+	three := slices.Concat(limits[:3], []Limit{{What: "d", Names: []string{"x.two"}}})
 	assert.Equal(t, []string{`3 rows list x.two, want 2`}, Repeated(three, two))
 	assert.Equal(t, []string{`0 rows list x.five, want 2`}, Repeated(limits[:1], map[string]string{"x.five": "why"}))
 }

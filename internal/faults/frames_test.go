@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,7 +83,7 @@ func TestFault20Violations(t *testing.T) {
 			encode(opBinary, whole[:5]), encode(final|opPing, []byte("1")), encode(0, whole[5:9]), encode(0, nil),
 			encode(final|opPong, nil), encode(final, whole[9:]),
 		}
-		got := say(t, nil, parts...)
+		got := say(t, nil, slices.Concat(parts...)) // in one write: a reply must not come between them
 		require.Len(t, got.messages, 1)
 		assert.Equal(t, blaze.Text("hello"), got.messages[0].Payload)
 		fired(t, 20)

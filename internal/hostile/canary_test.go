@@ -145,7 +145,7 @@ func (c canary) within(err error, asJSON []byte) bool {
 	if c.found(fmt.Sprintf("%v\n%+v\n%#v\n%q\n%s", err, err, err, err, asJSON)) {
 		return true
 	}
-	if joined, is := err.(interface{ Unwrap() []error }); is { //nolint:errorlint // one step of the tree at a time
+	if joined, is := err.(interface{ Unwrap() []error }); is {
 		return slices.ContainsFunc(joined.Unwrap(), func(e error) bool { return c.within(e, nil) })
 	}
 	return c.within(errors.Unwrap(err), nil)

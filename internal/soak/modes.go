@@ -93,7 +93,7 @@ type times struct {
 var fast = times{
 	reconnects: backoff.Policy{Base: 5 * time.Millisecond, Cap: 20 * time.Millisecond},
 	bounds: bounds.Bounds{
-		Ping: 100 * time.Millisecond, Silence: 300 * time.Millisecond,
+		Ping: 100 * time.Millisecond, Silence: 300 * time.Millisecond, Message: 10 * time.Second,
 		Pong: 2 * time.Second, MaxPong: 8 * time.Second,
 		MaxReply: 3 * time.Second,
 		Resync:   10 * time.Millisecond, MaxResync: 300 * time.Millisecond, Calm: 300 * time.Millisecond,

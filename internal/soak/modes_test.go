@@ -1,0 +1,16 @@
+package soak
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// A bound that a soak leaves out is zero, and ends every connection at once.
+func TestBoundsOfASoakAreComplete(t *testing.T) {
+	v := reflect.ValueOf(fast.bounds)
+	for i := range v.NumField() {
+		assert.Positive(t, v.Field(i).Int(), v.Type().Field(i).Name)
+	}
+}

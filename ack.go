@@ -26,7 +26,8 @@ func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error 
 	for i, id := range messageIDs {
 		//mutant:ack-any-id
 		if id == "" || len(id) > wire.MaxID || !utf8.ValidString(id) {
-			return invalid("messageIDs["+strconv.Itoa(i)+"]", "must be 1 to %d bytes of UTF-8, as Message.ID is", wire.MaxID)
+			field := "messageIDs[" + strconv.Itoa(i) + "]"
+			return invalid(field, "must be 1 to %d bytes of UTF-8, as Message.ID is", wire.MaxID)
 		}
 		ids[i] = wire.LowerID(id) // as that of a message that is received
 	}

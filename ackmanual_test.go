@@ -83,7 +83,7 @@ func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
 	})
 }
 
-// What the service calls a message can be acknowledged, be it a UUID or not.
+// Ack accepts the id of every delivered message, UUID or not.
 func TestAckTakesEveryIDThatIsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		odd := []string{

@@ -107,7 +107,7 @@ func TestANameThatLeadsToThisMachine(t *testing.T) {
 	c.CloseIdleConnections()
 }
 
-// A proxy on this machine may be used, and connects to what it likes. So does a dialer of the user's.
+// Connections through a proxy, or made by a dialer or HTTP client of the user's, are not checked.
 func TestFilesThroughAProxyOnThisMachine(t *testing.T) {
 	s := named(t)
 	p := newTunnels(t, false)
@@ -132,7 +132,7 @@ func TestFilesThroughAProxyOnThisMachine(t *testing.T) {
 		assert.Equal(t, "hello", got)
 		c.CloseIdleConnections()
 
-		// What the URL itself says is checked nevertheless.
+		// The host in the URL is checked in each case.
 		for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:169.254.169.254]", "0x7f.1", "2130706433"} {
 			s.Intercept("GET /attachments/"+a.ID, func(blazetest.Frame) blazetest.Answer {
 				at := `{"attachment_id":"` + a.ID + `","view_url":"https://` + host + `/file?signature=secret"}`

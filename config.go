@@ -40,7 +40,7 @@ type Config struct {
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
 	// that the proxy caused names it by its host. A proxy for a loopback host that is reached without TLS is refused: it
-	// would see the token. The proxy resolves the hosts of files itself, and what it connects to is not checked: see
+	// would see the token. The proxy resolves the hosts of files, and the addresses it connects to are not checked: see
 	// AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. So is its Transport where it
@@ -57,12 +57,11 @@ type Config struct {
 	// in files that only this user can read (0600). Where the system allows it, they have no name, and so take no space
 	// after a crash; Windows does not. Zero means [os.TempDir].
 	TempDir string
-	// AllowPrivateStorage accepts files at addresses that are not public. By default the service and its storage cannot
-	// make this machine connect to itself or to its private network: an address of a file whose host is a loopback,
-	// link-local, private, shared (100.64.0.0/10), unspecified or multicast IP address, or "localhost", is refused, and
-	// so are unusual forms of an IP address, such as 127.1. A host name is checked by the address that is connected to,
-	// but only for connections that the Client itself makes: not by DialContext, HTTPClient or a proxy. Set it for a
-	// storage on a private network. Where the API is on a loopback address, it makes no difference.
+	// AllowPrivateStorage accepts files at addresses that are not public. By default a URL of a file is refused if its
+	// host is "localhost" or a loopback, link-local, private, shared (100.64.0.0/10), unspecified or multicast IP
+	// address, unusual forms such as 127.1 included. The address that a host name resolves to is checked when the
+	// Client connects to it; connections made by DialContext, HTTPClient or a proxy are not checked. Set it for a
+	// storage on a private network. It has no effect if the API is on a loopback address.
 	AllowPrivateStorage bool
 	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, a handler or
 	// OnReceipt that has been running for over a minute (once, counted in Stats.SlowHandlers), first decline of a
@@ -89,9 +88,9 @@ type Config struct {
 	// see InboxBytes. Zero means 16. The goroutines exist only while there is work.
 	Workers int
 	// InboxBytes bounds the messages held, each its data plus 512 bytes, and plus 160 with AckReceived. Zero means 64
-	// MiB. What handlers of messages with more than 16 KiB of data hold beside that is bounded, too: such messages are
-	// handled at once up to an eighth of InboxBytes together, or one alone. Not counted are the ids of the replies to a
-	// message that failed: 17 bytes for each of the first 256. A handler that keeps a Message keeps memory of its own.
+	// MiB. Messages of more than 16 KiB that are being handled share an eighth of InboxBytes; one alone is always
+	// handled. Not counted are the ids of the replies to a message that failed: 17 bytes for each of the first 256. A
+	// handler that keeps a Message keeps memory of its own.
 	//
 	// One message of more than half of InboxBytes, even of more than all of it, is taken as soon as half is free. Where
 	// a message does not fit, the conversation that holds most gives way: its newest messages stay on the server,

@@ -1,7 +1,6 @@
 package blaze_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -21,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
 // Warnings whose errors agree in their first 500 bytes are equal.
@@ -39,28 +37,6 @@ func TestTheBeginningOfAnErrorTellsItsKind(t *testing.T) {
 			assert.Equal(t, tt.want, r.log.count(slog.LevelWarn, "frame skipped"))
 		})
 	}
-}
-
-// A record has the first 8 KiB of a stack, however long the stack is.
-func TestALoggedStackIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const most = 8 << 10
-		var stack string
-		r := prepare(t, func(cfg *blaze.Config) {
-			cfg.Logger = slog.New(logFunc(func(r slog.Record) {
-				r.Attrs(func(a slog.Attr) bool {
-					if a.Key == "stack" {
-						stack = a.Value.String()
-					}
-					return true
-				})
-			}))
-		})
-		long := bytes.Repeat([]byte("0123456789abcdef"), most/16+1)
-		blaze.ObserveBadFrame(r.Client, &guard.PanicError{Text: "boom", Stack: long})
-		synctest.Wait()
-		assert.Equal(t, string(long[:most]), stack)
-	})
 }
 
 // panicAt panics with a stack of its own for each number below 128: each bit chooses one of two lines.

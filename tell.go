@@ -15,11 +15,8 @@ import (
 // failuresEvery is how often the failures of one hook are logged.
 const failuresEvery = time.Minute
 
-// The most of a record that somebody else wrote, in bytes.
-const (
-	mostErrorText = 2000
-	mostStack     = 8 << 10
-)
+// mostErrorText is how many bytes of the text of an error are logged.
+const mostErrorText = 2000
 
 // tell has the Logger handle a record, soon; of equal ones the first, and then their number: see thinner. The record
 // carries resolved values: the ids of a message, not the message. An error in args is one of this package's or the text
@@ -56,7 +53,7 @@ func (o *observer) record(level slog.Level, text string, args []any) (r slog.Rec
 		}
 		r.AddAttrs(slog.Attr{Key: key, Value: slog.AnyValue(arg).Resolve()})
 		if len(stack) > 0 && o.stacks.first(stack) {
-			r.AddAttrs(slog.String("stack", string(stack[:min(len(stack), mostStack)])))
+			r.AddAttrs(slog.String("stack", string(stack)))
 			hasStack = true
 		}
 	}

@@ -91,7 +91,7 @@ func (m *matching) same(want, got any) bool {
 	return want == got // a number, true, false or null
 }
 
-// sameWithin compares what is one step further.
+// sameWithin compares two elements or members. step is their place, for the report of a difference.
 func (m *matching) sameWithin(step string, want, got any) bool {
 	m.path = append(m.path, step)
 	if !m.same(want, got) {

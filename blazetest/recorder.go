@@ -122,8 +122,8 @@ func folded(quoted []byte) []byte {
 	return bytes.ToLower(name)
 }
 
-// session returns the JSON of the id that stands for a session's. Two ids are never the same, and nobody can guess a
-// random one from what is derived of it and a random namespace.
+// session returns the JSON of the id that replaces the id of a session. Different sessions get different ids. The
+// namespace is random and not recorded, so the original id cannot be computed from the new one.
 func (r *recorder) session(id string) []byte {
 	made := uuid.NewV5(r.sessions, id).String()
 	return []byte(`"` + made + `"`)

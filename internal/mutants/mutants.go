@@ -68,6 +68,11 @@ func (m Mutant) Apply(root string) (path string, text []byte, err error) {
 	if err != nil {
 		return "", nil, err
 	}
+	return m.applyTo(root, markers)
+}
+
+// applyTo is Apply to a module whose markers are known.
+func (m Mutant) applyTo(root string, markers []marker) (path string, text []byte, err error) {
 	mk, err := m.marker(markers)
 	if err != nil {
 		return "", nil, err

@@ -14,12 +14,14 @@ import (
 
 // A change of the code that a mutant does not fit any more fails here, before anyone runs all mutants.
 func TestEachMutantAppliesToTheCode(t *testing.T) {
+	markers, err := scan("../..")
+	require.NoError(t, err)
 	seen := make(map[string]bool)
 	for _, m := range All {
 		t.Run(m.Name, func(t *testing.T) {
 			assert.False(t, seen[m.Name], "two have this name")
 			seen[m.Name] = true
-			path, text, err := m.Apply("../..")
+			path, text, err := m.applyTo("../..", markers)
 			require.NoError(t, err)
 			_, err = format.Source(text)
 			require.NoError(t, err)

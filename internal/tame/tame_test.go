@@ -97,7 +97,7 @@ func TestKeysAndTokensAreHidden(t *testing.T) {
 		"cut":           func(s string) string { return s[:len(s)-len(s)/3] },
 	}
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 300 {
+	for range 60 {
 		b64 := func(n int) string { return base64.RawURLEncoding.EncodeToString(random(r, n)) }
 		token := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","typ":"JWT"}`)) + "." + b64(280) + "." + b64(64)
 		for _, secret := range []string{token, token[strings.LastIndex(token, ".")+1:], hex.EncodeToString(random(r, 32)), b64(64)} {

@@ -215,7 +215,7 @@ func TestMessagesBesideAList(t *testing.T) {
 		bubble(t, every.String(), func(t *testing.T) {
 			s := &streams{rawServer: newReplyingServer(t), every: every, said: make(map[string][]string)}
 			s.answer = s.take
-			for i := range 200 {
+			for i := range 100 {
 				s.say(fmt.Sprint("user", i%5))
 			}
 			var mu sync.Mutex
@@ -227,7 +227,7 @@ func TestMessagesBesideAList(t *testing.T) {
 				got[m.UserID] = append(got[m.UserID], textOf(m))
 				return nil
 			}, func(cfg *blaze.Config) { cfg.InboxBytes = 32 << 10 })
-			for i := range 600 {
+			for i := range 300 {
 				time.Sleep(3 * time.Millisecond)
 				s.say(fmt.Sprint("user", i%15))
 			}

@@ -23,13 +23,13 @@ import (
 // same.
 func TestConversationsThatOnlyFailStarveNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const users, posts, size = 100, 6, 120_000
+		const users, posts, size = 100, 6, 20_000
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
 			if _, post := m.Payload.(blaze.Post); post {
 				return errAny
 			}
 			return nil
-		}, func(cfg *blaze.Config) { cfg.HandlerAttempts = -1 })
+		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = 10<<20, -1 })
 		synctest.Wait()
 		long := blaze.Post(strings.Repeat("x", size))
 		for range posts {
@@ -51,14 +51,14 @@ func TestConversationsThatOnlyFailStarveNobody(t *testing.T) {
 // answered all the same; and once the handler is mended, all of them are.
 func TestMessagesThatOnlyFailStarveNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const users, size = 80, 120_000
+		const users, size = 80, 20_000
 		var mended atomic.Bool
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
 			if _, post := m.Payload.(blaze.Post); post && !mended.Load() {
 				return errAny
 			}
 			return nil
-		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = 8<<20, -1 })
+		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts = 1400<<10, -1 })
 		synctest.Wait()
 		long := blaze.Post(strings.Repeat("x", size))
 		for i := range users {

@@ -82,16 +82,17 @@ soak: ## Check for an hour or so that nothing is lost: make soak MESSAGES=100000
 	bin/soak-test -messages $(MESSAGES) -seed $(SEED) -json $(REPORT)
 
 # Each run leaves its report there.
-SOAK_SHORT := cd internal/soak && SOAK_JSON="$(CURDIR)/bin/soak-short" go test -count=1 -v -tags soak -run '^TestSoak'
+SOAK_SHORT := cd internal/soak && SOAK_JSON="$(CURDIR)/bin/soak-short" go test -count=1 -tags soak
 
 .PHONY: soak-short soak-plain soak-race
 soak-short: soak-plain $(if $(RACE),soak-race) ## The same for a minute or two, with the race detector and without
 
-soak-plain:
-	$(SOAK_SHORT)
+soak-plain: # a hundred lives among them, of which the race detector watches some in go test ./...
+	$(SOAK_SHORT) -run '^TestLives$$'
+	$(SOAK_SHORT) -v -run '^TestSoak'
 
 soak-race: race-works
-	$(SOAK_SHORT) $(RACE)
+	$(SOAK_SHORT) $(RACE) -v -run '^TestSoak'
 
 .PHONY: soak-table
 soak-table: ## Write the runs in internal/soak/reports into the table in the README

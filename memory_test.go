@@ -100,7 +100,7 @@ func TestAFullInboxTakesInboxBytes(t *testing.T) {
 		{"sealed", "panicked", 2 << 20},
 	} {
 		for mode, ack := range map[string]blaze.AckMode{"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived} {
-			if raced && (c.size != 128<<10 || ack != blaze.AckHandled) { // the others take long
+			if raced && (c.content != "text" || c.size != 128<<10 || ack != blaze.AckHandled) { // the others take long
 				continue
 			}
 			bubble(t, fmt.Sprint(c.content, " ", c.fate, " ", c.size, " ", mode), func(t *testing.T) {

@@ -49,6 +49,9 @@ func live(t *testing.T, seed uint64) (rep *Report) {
 // TestLives lets many bots live. LIFE_SEED=7 lets one of them live again; LIVES=2000 makes them more.
 func TestLives(t *testing.T) {
 	first, lives := 1, 100
+	if Race { // takes nine times as long
+		lives = 25
+	}
 	if text := os.Getenv("LIVES"); text != "" {
 		n, err := strconv.Atoi(text)
 		require.NoError(t, err, "LIVES")

@@ -28,7 +28,7 @@ test: race-works ## Everything that must pass: vet, all tests with the race dete
 	go test $(RACE) ./...
 	go test -count=1 -run TestAFullInboxTakesInboxBytes .
 	cd examples/image && go test ./...
-	@$(MAKE) --no-print-directory -j2 -Otarget faults soak-short
+	@$(MAKE) --no-print-directory -j3 -Otarget faults soak-short
 
 .PHONY: test-large
 test-large: ## Test files of 5 GiB, which takes a minute, and 5 GiB in the directory for temporary files

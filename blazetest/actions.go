@@ -3,9 +3,11 @@ package blazetest
 import (
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
+	"strings"
+	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -22,9 +24,9 @@ func (c *conn) serve(f *wire.Frame, size int) bool {
 	}
 	switch {
 	case a.Bytes != nil:
-		c.enqueue(item{message: a.Bytes, answers: true, cut: a.Cut})
+		c.reply(serve.Item{Message: a.Bytes, Cut: a.Cut})
 	case a.Reply != nil:
-		c.reply(f, a)
+		c.reply(serve.Item{Frame: replyTo(f, a.Reply), Cut: a.Cut})
 	case a.Hang:
 		c.carryOut(f, size, false)
 		c.leave()
@@ -47,24 +49,32 @@ func (c *conn) leave() {
 	s.changed()
 }
 
-// reply sends the reply of an interception.
-func (c *conn) reply(f *wire.Frame, a Answer) {
-	r := wire.Frame{ID: a.Reply.ID, Action: a.Reply.Action, Params: a.Reply.Params, Data: a.Reply.Data, Error: toWire(a.Reply.Error)}
+// reply answers a request in another way than usual.
+func (c *conn) reply(it serve.Item) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.answer(it)
+}
+
+// replyTo returns the reply of an interception.
+func replyTo(f *wire.Frame, reply *Frame) *wire.Frame {
+	r := wire.Frame{ID: reply.ID, Action: reply.Action, Params: reply.Params, Data: reply.Data, Error: toWire(reply.Error)}
 	if r.ID == "" {
 		r.ID = f.ID
 	}
 	if r.Action == "" {
 		r.Action = f.Action
 	}
-	c.enqueue(item{frame: &r, answers: true, cut: a.Cut})
+	return &r
 }
 
 // deed is what a valid request asks for.
 type deed struct {
 	list   bool
 	send   []blaze.Outgoing
-	acks   []string
+	acks   []serve.Ack
 	params json.RawMessage // of the reply
+	stub   bool            // the reply has the stub of the message sent as its data
 }
 
 // carryOut checks a request, does what it asks for, and answers it, if it is to be answered. The answer and what the request
@@ -75,23 +85,26 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 		d, refused = d.unless(c.s.misdirected(d.send))
 	}
 	if refused != nil {
-		c.s.fault("%s: %s: %s", f.Action, refused.field, refused.reason)
+		c.s.fault("%s: %s: %s", f.Action, refused.Field, refused.Reason)
 	}
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if answer {
-		r := wire.Frame{ID: f.ID, Action: f.Action, Params: d.params}
+		r := &wire.Frame{ID: f.ID, Action: f.Action, Params: d.params}
 		if refused != nil {
-			r.Error = refused.wire()
+			r.Error = refused.Error()
 		}
-		c.enqueueLocked(item{frame: &r, answers: true})
+		if d.stub {
+			r.Data, _ = wire.Marshal(serve.Stub(appID, d.send[0].MessageID, time.Now())) // texts are always JSON
+		}
+		c.answer(serve.Item{Frame: r})
 	}
 	for _, out := range d.send {
 		s.store(out)
 	}
-	for _, id := range d.acks {
-		s.acknowledge(id)
+	for _, a := range d.acks {
+		s.acknowledge(a.MessageID)
 	}
 	if d.list {
 		c.list()
@@ -100,64 +113,67 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 }
 
 // misdirected finds the usual mistake: a user's id in the place of a conversation's, which no other test would show.
-func (s *Server) misdirected(send []blaze.Outgoing) *refusal {
+func (s *Server) misdirected(send []blaze.Outgoing) *serve.Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, out := range send {
 		if _, user := s.users[out.ConversationID]; user {
-			return invalidField("params.conversation_id", "the id of a user; Client.ToUser writes to one")
+			return serve.Invalid("params.conversation_id", "the id of a user; Client.ToUser writes to one")
 		}
 	}
 	return nil
 }
 
-// refusal is why a request cannot be carried out.
-type refusal struct {
-	code          blaze.Code
-	field, reason string
-}
-
-func invalidField(field, format string, args ...any) *refusal {
-	return &refusal{blaze.CodeInvalidField, field, fmt.Sprintf(format, args...)}
-}
-
-func (r *refusal) wire() *wire.Error {
-	e := toWire(Refuse(r.code).Reply.Error)
-	if r.code == blaze.CodeInvalidField {
-		// Two strings are always JSON.
-		e.Extra, _ = wire.Marshal(map[string]string{"field": r.field, "reason": r.reason})
-	}
-	return e
-}
-
 // read checks a request and says what it asks for. size is that of the frame's JSON.
-func read(f *wire.Frame, size int) (deed, *refusal) {
-	if !isUUID(f.ID) {
-		return deed{}, invalidField("id", "not a lowercase UUID")
+func read(f *wire.Frame, size int) (deed, *serve.Refusal) {
+	if !serve.IsUUID(strings.ToLower(f.ID)) {
+		return deed{}, serve.Invalid("id", "not a UUID")
 	}
 	switch f.Action {
 	case wire.ActionListPending:
 		return deed{list: true}, nil
 	case wire.ActionCreateMessage:
-		out, refused := readMessage(f.Params)
-		return deed{send: []blaze.Outgoing{out}}.unless(refused)
+		m, refused := serve.ReadMessage(f.Params)
+		return deed{send: outgoing(m), stub: true}.unless(refused)
 	case wire.ActionCreatePlain:
-		outs, refused := readBatch(f.Params, size)
+		all, refused := serve.ReadBatch(f.Params, size)
 		// The specification's sample shows such a string and does not say what it is.
 		opaque, _ := wire.Marshal(rand.Text())
-		return deed{send: outs, params: opaque}.unless(refused)
+		return deed{send: outgoing(all...), params: opaque}.unless(refused)
 	case wire.ActionAck:
-		id, refused := readAck("params", f.Params)
-		return deed{acks: []string{id}}.unless(refused)
+		a, refused := serve.ReadAck(f.Params)
+		return deed{acks: []serve.Ack{a}}.unless(refused)
 	case wire.ActionAcks:
-		ids, refused := readAcks(f.Params)
-		return deed{acks: ids}.unless(refused)
+		all, refused := serve.ReadAcks(f.Params)
+		return deed{acks: all}.unless(refused)
+	case actionPing:
+		return deed{}, nil
 	}
-	return deed{}, &refusal{blaze.CodeNotFound, "action", "the specification has no such action"}
+	return deed{}, &serve.Refusal{Code: serve.CodeNotFound, Field: "action", Reason: "the specification has no such action"}
+}
+
+// actionPing is what Mixin's desktop app asks every 15 s, to see whether the service answers.
+const actionPing = "PING"
+
+// outgoing returns messages as the client's user had them.
+func outgoing(all ...serve.Message) []blaze.Outgoing {
+	outs := make([]blaze.Outgoing, len(all))
+	for i, m := range all {
+		category := blaze.Category(m.Category)
+		outs[i] = blaze.Outgoing{
+			ConversationID: m.ConversationID, Payload: blaze.DecodePayload(category, m.Data), MessageID: m.MessageID,
+			RecipientID: m.RecipientID, QuoteID: m.QuoteMessageID, RepresentativeID: m.RepresentativeID,
+			ExpireIn: time.Duration(m.ExpireIn) * time.Second, Silent: m.Silent, Encrypted: category.Encrypted(),
+		}
+		if len(m.Mentions) > 0 {
+			outs[i].Mentions = m.Mentions
+		}
+	}
+	return outs
 }
 
 // unless returns d, or the refusal and nothing to do.
-func (d deed) unless(refused *refusal) (deed, *refusal) {
+func (d deed) unless(refused *serve.Refusal) (deed, *serve.Refusal) {
 	if refused != nil {
 		return deed{}, refused
 	}

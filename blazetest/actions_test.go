@@ -48,9 +48,10 @@ func TestCreateMessageInvalid(t *testing.T) {
 		"params.conversation_id":   {"conversation_id": nil},
 		"params.message_id":        {"message_id": "1"},
 		"params.category":          {"category": "plain text"},
-		"params.status":            {"status": nil},
-		"params.data":              {"data": "aGk"},
-		"params.recipient_id":      {"recipient_id": "AAAAAAAA-1111-4111-8111-111111111111"},
+		"params.status":            {"status": "READ"},
+		"params.data":              {"data": "aGk!"},
+		"params.data_base64":       {"data_base64": "a"},
+		"params.recipient_id":      {"recipient_id": "11111111111141118111111111111111"},
 		"params.quote_message_id":  {"quote_message_id": id1, "category": "MESSAGE_RECALL"},
 		"params.representative_id": {"representative_id": "x"},
 		"params.mentions[1]":       {"mentions": []string{id1, "x"}},
@@ -64,7 +65,7 @@ func TestCreateMessageInvalid(t *testing.T) {
 			require.Equal(t, name, field(t, c.call(wire.ActionCreateMessage, textMessage(edit))))
 			require.Len(t, f.take(), 1, name)
 		}
-		for _, data := range []string{"-_-_", "aGk=\n", strings.Repeat("A", 200<<10)} {
+		for _, data := range []string{"-+-+", "aGk==", strings.Repeat("A", 200<<10)} {
 			require.Equal(t, "params.data", field(t, c.call(wire.ActionCreateMessage, textMessage(object{"data": data}))))
 			require.Len(t, f.take(), 1)
 		}
@@ -92,7 +93,7 @@ func TestCreatePlainMessages(t *testing.T) {
 		require.Equal(t, "params.messages", field(t, batch()))
 		require.Equal(t, "params.messages", field(t, batch(make([]object, 101)...)))
 		long := textMessage(object{"recipient_id": id3, "data": strings.Repeat("A", 128<<10)})
-		require.Equal(t, "params", field(t, batch(long)))
+		require.Equal(t, "params.messages", field(t, batch(long)))
 		require.Equal(t, "params", field(t, c.call(wire.ActionCreatePlain, []int{})))
 		require.Len(t, f.take(), 7)
 		require.Len(t, s.Sent(), 2)

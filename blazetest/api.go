@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // endpoint answers one request of the HTTP API with the data of its answer, or refuses it.
-type endpoint func(s *Server, r *http.Request, body []byte) (data any, refused *refusal)
+type endpoint func(s *Server, r *http.Request, body []byte) (data any, refused *serve.Refusal)
 
 // endpoints are the requests that are served, by method and path; what stands behind a slash at the end is an id.
 var endpoints = map[string]endpoint{
@@ -27,20 +28,19 @@ var endpoints = map[string]endpoint{
 // api answers a request whose token was checked. False means that there is no such request.
 func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) bool {
 	path := r.URL.Path
-	serve := endpoints[r.Method+" "+path]
-	if serve == nil {
-		serve = endpoints[r.Method+" "+path[:strings.LastIndexByte(path, '/')+1]]
+	answer := endpoints[r.Method+" "+path]
+	if answer == nil {
+		answer = endpoints[r.Method+" "+path[:strings.LastIndexByte(path, '/')+1]]
 	}
-	if serve == nil {
+	if answer == nil {
 		return false
 	}
-	data, refused := serve(s, r, body)
+	data, refused := answer(s, r, body)
 	if refused != nil {
-		if refused.code == blaze.CodeInvalidField {
-			s.fault("%s %s: %s: %s", r.Method, path, refused.field, refused.reason)
+		if refused.Code == serve.CodeInvalidField {
+			s.fault("%s %s: %s: %s", r.Method, path, refused.Field, refused.Reason)
 		}
-		e := refused.wire()
-		refuseHTTP(w, &blaze.Error{Code: blaze.Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra})
+		refuseHTTP(w, refused.Error())
 		return true
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"data": data})
@@ -48,7 +48,7 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) bool {
 }
 
 // openConversation lets the bot write to a user who has not written.
-func (s *Server) openConversation(_ *http.Request, body []byte) (any, *refusal) {
+func (s *Server) openConversation(_ *http.Request, body []byte) (any, *serve.Refusal) {
 	var req struct {
 		Category       string `json:"category"`
 		ConversationID string `json:"conversation_id"`
@@ -57,13 +57,13 @@ func (s *Server) openConversation(_ *http.Request, body []byte) (any, *refusal) 
 		} `json:"participants"`
 	}
 	if json.Unmarshal(body, &req) != nil {
-		return nil, invalidField("body", "not a conversation")
+		return nil, serve.Invalid("body", "not a conversation")
 	}
 	if req.Category != "CONTACT" || len(req.Participants) != 1 {
-		return nil, invalidField("category", "only conversations of category CONTACT are served, with one participant")
+		return nil, serve.Invalid("category", "only conversations of category CONTACT are served, with one participant")
 	}
-	if user := req.Participants[0].UserID; !isUUID(user) || req.ConversationID != blaze.ConversationID(appID, user) {
-		return nil, invalidField("conversation_id", "not the one between the bot and the participant")
+	if user := req.Participants[0].UserID; !serve.IsUUID(user) || req.ConversationID != blaze.ConversationID(appID, user) {
+		return nil, serve.Invalid("conversation_id", "not the one between the bot and the participant")
 	}
 	s.mu.Lock()
 	s.users[req.Participants[0].UserID] = struct{}{}
@@ -76,7 +76,7 @@ func (s *Server) openConversation(_ *http.Request, body []byte) (any, *refusal) 
 
 // showMe returns the bot's profile. A client that was refused at the websocket asks for it, to know whether its session
 // is valid.
-func (s *Server) showMe(*http.Request, []byte) (any, *refusal) {
+func (s *Server) showMe(*http.Request, []byte) (any, *serve.Refusal) {
 	return map[string]any{
 		"type": "user", "user_id": appID, "session_id": sessionID, "identity_number": "7000000001",
 		"full_name": "Bot", "avatar_url": "", "biography": "", "is_verified": false, "created_at": "2024-01-01T00:00:00Z",

@@ -190,7 +190,7 @@ func (c *raw) pushed() *view {
 func (c *raw) acknowledge() {
 	f := c.read()
 	m, err := readView(f.Data)
-	if err != nil {
+	if err != nil || m.Category == "" {
 		return // a reply
 	}
 	c.write(wire.ActionAck, object{"message_id": m.MessageID, "status": "READ"})

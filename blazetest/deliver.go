@@ -8,7 +8,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // users is the namespace of UserID.
@@ -20,35 +20,8 @@ func UserID(name string) string { return uuid.NewV5(users, name).String() }
 
 // stored is a message for the bot. It does not change once it is made.
 type stored struct {
-	view pushed
+	view serve.View
 	at   time.Time
-}
-
-// pushed is the data of a pushed frame, with every field that the service sends.
-type pushed struct {
-	Type             string `json:"type"`
-	RepresentativeID string `json:"representative_id"`
-	QuoteMessageID   string `json:"quote_message_id"`
-	ConversationID   string `json:"conversation_id"`
-	UserID           string `json:"user_id"`
-	SessionID        string `json:"session_id"`
-	MessageID        string `json:"message_id"`
-	Category         string `json:"category"`
-	Data             string `json:"data"`
-	DataBase64       string `json:"data_base64"`
-	Status           string `json:"status"`
-	Source           string `json:"source"`
-	Silent           bool   `json:"silent"`
-	ExpireIn         int64  `json:"expire_in"`
-	CreatedAt        string `json:"created_at"`
-	UpdatedAt        string `json:"updated_at"`
-}
-
-// push is a pushed frame.
-type push struct {
-	ID     string  `json:"id"`
-	Action string  `json:"action"`
-	Data   *pushed `json:"data"`
 }
 
 // Deliver gives the bot a message of the user: at once on every connection that has asked for messages, and again on each
@@ -75,7 +48,7 @@ func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	m := s.keep(view)
 	for _, c := range s.conns {
 		if c.listed {
-			c.push(m, wire.ActionCreateMessage)
+			c.push(m, false)
 		}
 	}
 	s.changed()
@@ -83,12 +56,12 @@ func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 }
 
 // viewOf returns the message as it is pushed, or what is wrong with it.
-func (s *Server) viewOf(userID string, out blaze.Outgoing) (v pushed, reason string) {
+func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason string) {
 	if out.ConversationID == "" {
 		out.ConversationID = blaze.ConversationID(appID, userID)
 	}
 	if out.MessageID == "" {
-		out.MessageID = newID()
+		out.MessageID = serve.NewID()
 	}
 	for _, id := range []struct {
 		name, value string
@@ -100,7 +73,7 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v pushed, reason str
 		{"QuoteID", out.QuoteID, false},
 		{"RepresentativeID", out.RepresentativeID, false},
 	} {
-		if (id.needed || id.value != "") && !isUUID(id.value) {
+		if (id.needed || id.value != "") && !serve.IsUUID(id.value) {
 			return v, id.name + " is not a UUID in lowercase"
 		}
 	}
@@ -122,7 +95,7 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v pushed, reason str
 			return v, err.Error()
 		}
 	}
-	return pushed{
+	return serve.View{
 		Type: "message", RepresentativeID: out.RepresentativeID, QuoteMessageID: out.QuoteID, ConversationID: out.ConversationID,
 		UserID: userID, SessionID: UserID("session of " + userID), MessageID: out.MessageID, Category: string(category),
 		Data: base64.StdEncoding.EncodeToString(data), DataBase64: base64.RawURLEncoding.EncodeToString(data),
@@ -131,13 +104,13 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v pushed, reason str
 }
 
 // keep makes a message pending. The caller holds s.mu.
-func (s *Server) keep(v pushed) *stored {
+func (s *Server) keep(v serve.View) *stored {
 	e, again := s.pendingBy[v.MessageID]
 	m := &stored{view: v, at: s.now()}
 	if again {
 		m.at = e.Value.(*stored).at
 	}
-	m.view.CreatedAt = stamp(m.at)
+	m.view.CreatedAt = serve.Stamp(m.at)
 	m.view.UpdatedAt = m.view.CreatedAt
 	if again {
 		e.Value = m
@@ -157,23 +130,19 @@ func (s *Server) now() time.Time {
 	return at
 }
 
-func stamp(at time.Time) string { return at.Format(time.RFC3339Nano) }
-
 // push queues a message. The caller holds s.mu.
-func (c *conn) push(m *stored, source string) {
-	v := m.view
-	v.Source = source
-	c.enqueueLocked(item{frame: &push{ID: newID(), Action: wire.ActionCreateMessage, Data: &v}})
+func (c *conn) push(m *stored, pending bool) {
+	c.Enqueue(serve.Item{Frame: serve.PushMessage(m.view, pending)})
 }
 
 // list begins pushing: what is pending now, oldest first, and what comes from now on. The caller holds s.mu.
 func (c *conn) list() {
 	c.listed = true
 	for e := c.s.pending.Front(); e != nil; e = e.Next() {
-		c.push(e.Value.(*stored), wire.ActionListPending)
+		c.push(e.Value.(*stored), true)
 	}
-	for _, v := range c.s.receipts {
-		c.pushReceipt(v)
+	for _, p := range c.s.receipts {
+		c.Enqueue(serve.Item{Frame: p})
 	}
 	c.s.receipts = nil
 }
@@ -194,28 +163,19 @@ func (s *Server) Receipt(messageID string, st blaze.Status) {
 func (s *Server) receipt(messageID string, st blaze.Status) (sent bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i, ok := s.sentIDs[messageID]
-	if !ok {
+	if _, ok := s.sentIDs[messageID]; !ok {
 		return false
 	}
-	at := stamp(s.now())
-	v := &pushed{
-		Type: "message", UserID: s.sent[i].RecipientID, MessageID: messageID, Status: string(st), Source: wire.ActionAck,
-		CreatedAt: at, UpdatedAt: at,
-	}
+	p := serve.PushReceipt(messageID, string(st), s.now())
 	listening := false
 	for _, c := range s.conns {
 		if c.listed {
-			c.pushReceipt(v)
+			c.Enqueue(serve.Item{Frame: p})
 			listening = true
 		}
 	}
 	if !listening {
-		s.receipts = append(s.receipts, v)
+		s.receipts = append(s.receipts, p)
 	}
 	return true
-}
-
-func (c *conn) pushReceipt(v *pushed) {
-	c.enqueueLocked(item{frame: &push{ID: newID(), Action: wire.ActionAck, Data: v}})
 }

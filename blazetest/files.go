@@ -9,7 +9,7 @@ import (
 
 	"github.com/gofrs/uuid/v5"
 
-	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 const (
@@ -24,7 +24,7 @@ type attachment struct {
 }
 
 // createAttachment makes a place for a file.
-func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *refusal) {
+func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Refusal) {
 	id := uuid.Must(uuid.NewV4()).String()
 	s.mu.Lock()
 	s.files[id] = &attachment{}
@@ -36,14 +36,14 @@ func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *refusal) {
 }
 
 // showAttachment tells where a file is.
-func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *refusal) {
+func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Refusal) {
 	id := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	s.mu.Lock()
 	a := s.files[id]
 	stored := a != nil && a.stored
 	s.mu.Unlock()
 	if !stored {
-		return nil, &refusal{blaze.CodeNotFound, "id", "no file was uploaded"}
+		return nil, &serve.Refusal{Code: serve.CodeNotFound, Field: "id", Reason: "no file was uploaded"}
 	}
 	return map[string]any{"type": "attachment", "attachment_id": id, "view_url": fileURL(r, id)}, nil
 }

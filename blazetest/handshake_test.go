@@ -21,6 +21,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 const unauthorized = `{"error":{"status":202,"code":401,"description":"Unauthorized"}}`
@@ -37,14 +38,14 @@ func TestHandshakeAccepted(t *testing.T) {
 	})
 }
 
-func TestHandshakeWithoutSubprotocolIsAFault(t *testing.T) {
+// The Kotlin SDK asks for another subprotocol, and Mixin's Android app for none.
+func TestHandshakeWithAnotherSubprotocol(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
+		s, _ := newServer(t)
 		ws, _, err := handshake(s, http.Header{"Authorization": {"Bearer " + token(t, s, nil)}}, "MixinBot-Blaze-1")
 		require.NoError(t, err)
 		defer func() { _ = ws.Close() }()
 		require.Empty(t, ws.Subprotocol())
-		require.Len(t, f.take(), 1)
 	})
 }
 
@@ -88,16 +89,29 @@ func TestHandshakeRefusedWithoutAToken(t *testing.T) {
 	})
 }
 
-// refused expects the service's 401, and exactly one fault that does not show the token.
+// refused expects a websocket whose first frame says 401 and that answers nothing, as the service's, and exactly one fault
+// that does not show the token.
 func refused(t *testing.T, s *blazetest.Server, f *faults, h http.Header) {
 	t.Helper()
-	_, resp, err := handshake(s, h, "Mixin-Blaze-1")
-	require.Error(t, err)
-	require.Equal(t, http.StatusUnauthorized, resp.StatusCode)
-	require.NotEmpty(t, resp.Header.Get("X-Server-Time"))
-	body, err := io.ReadAll(resp.Body)
+	ws, resp, err := handshake(s, h, "Mixin-Blaze-1")
 	require.NoError(t, err)
-	require.JSONEq(t, unauthorized, string(body))
+	require.NotEmpty(t, resp.Header.Get("X-Server-Time"))
+	c := &raw{t: t, ws: ws, d: new(wire.Deflater)}
+	require.Equal(t, wire.Frame{
+		Action: "ERROR", Error: &wire.Error{Status: 202, Code: 401, Description: "Unauthorized"},
+	}, c.read())
+	c.write(wire.ActionListPending, nil)
+	alice := blazetest.UserID("alice")
+	s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("not for you")})
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := ws.ReadMessage()
+		ended <- err
+	}()
+	synctest.Wait()
+	require.Empty(t, ended)
+	require.NoError(t, ws.Close())
+	require.Error(t, <-ended, "no frame")
 	reported := f.take()
 	require.Len(t, reported, 1)
 	if auth := h.Get("Authorization"); len(auth) > 20 {
@@ -190,7 +204,7 @@ func TestMe(t *testing.T) {
 			func(c jwt.MapClaims) { c["iat"] = time.Now().Add(-6 * time.Minute).Unix() },
 		} {
 			status, data = get(edit)
-			require.Equal(t, 401, status)
+			require.Equal(t, 202, status)
 			require.Nil(t, data)
 			require.Len(t, f.take(), 1)
 		}
@@ -210,7 +224,7 @@ func TestOtherHTTPRequestsAreRefused(t *testing.T) {
 			return resp.StatusCode, string(p)
 		}
 		status, body := get()
-		require.Equal(t, 401, status)
+		require.Equal(t, 202, status)
 		require.JSONEq(t, unauthorized, body)
 		require.Len(t, f.take(), 1)
 		s.Intercept("GET /me", answer(blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`{"type":"user"}`)}}))

@@ -2,24 +2,18 @@ package blazetest
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
-	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
-	"github.com/gorilla/websocket"
-
-	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 const (
-	subprotocol = "Mixin-Blaze-1"
-	maxBody     = 1 << 20 // of an HTTP request
-	handshake   = "GET /"
+	maxBody   = 1 << 20 // of an HTTP request
+	handshake = "GET /"
 )
 
 // handle serves the websocket handshake, the HTTP API and the storage, and refuses what else a client asks for.
@@ -49,20 +43,23 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	if s.special(w, r, a) {
 		return
 	}
-	if err := checkToken(r.Header, s.public, r.Method+r.URL.RequestURI()+string(body), now); err != nil {
-		s.fault("%s: %v", action, err)
-		refuseHTTP(w, Refuse(blaze.CodeUnauthorized).Reply.Error)
-		return
+	refused := s.session.Check(r.Header, r.Method+r.URL.RequestURI()+string(body), now)
+	if refused != nil {
+		s.fault("%s: %v", action, refused)
 	}
 	if action == handshake {
-		s.upgrade(w, r)
+		s.upgrade(w, r, refused)
+		return
+	}
+	if refused != nil {
+		refuseHTTP(w, (&serve.Refusal{Code: serve.CodeUnauthorized}).Error())
 		return
 	}
 	if s.api(w, r, body) {
 		return
 	}
 	s.fault("%s is not served here", action)
-	refuseHTTP(w, Refuse(blaze.CodeNotFound).Reply.Error)
+	refuseHTTP(w, (&serve.Refusal{Code: serve.CodeNotFound}).Error())
 }
 
 // special gives the answer that an interception asks for. False means that there is none.
@@ -73,7 +70,11 @@ func (s *Server) special(w http.ResponseWriter, r *http.Request, a Answer) bool 
 	case a.Reply == nil:
 		return false
 	case a.Reply.Error != nil:
-		refuseHTTP(w, a.Reply.Error)
+		e := toWire(a.Reply.Error)
+		if (r.URL.Path == "/" || isFile(r)) && e.Code >= 400 && e.Code <= 599 {
+			e.Status = e.Code // neither a handshake nor the storage is part of the API
+		}
+		refuseHTTP(w, e)
 	case r.URL.Path == "/":
 		s.misuse("Intercept: a handshake can be refused with Reply.Error; it has no other reply")
 		return false
@@ -100,16 +101,13 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, a Answer) {
 	}
 }
 
-// refuseHTTP answers with an error in the form of the service's HTTP API.
-func refuseHTTP(w http.ResponseWriter, e *blaze.Error) {
+// refuseHTTP answers with an error as the service's HTTP API does, whose status is 202 unless the service itself failed.
+func refuseHTTP(w http.ResponseWriter, e *wire.Error) {
 	status := e.Status
-	if code := int(e.Code); code >= 400 && code <= 599 {
-		status = code
-	}
 	if status < 200 || status > 599 {
-		status = http.StatusAccepted
+		status = serve.StatusOf(e.Code)
 	}
-	writeJSON(w, status, map[string]any{"error": toWire(e)})
+	writeJSON(w, status, map[string]any{"error": e})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -120,24 +118,4 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(p)
-}
-
-// upgrade makes a websocket of the request. It asks for no compression and accepts none, as the service does.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
-	if !slices.Contains(websocket.Subprotocols(r), subprotocol) {
-		s.fault("the handshake does not ask for the subprotocol %s", subprotocol)
-	}
-	raw, _ := r.Context().Value(connKey{}).(net.Conn)
-	up := websocket.Upgrader{Subprotocols: []string{subprotocol}, CheckOrigin: func(*http.Request) bool { return true }}
-	ws, err := up.Upgrade(w, r, http.Header{"X-Server-Time": w.Header()["X-Server-Time"]})
-	if err != nil {
-		var refusal websocket.HandshakeError
-		if errors.As(err, &refusal) {
-			s.fault("the handshake: %v", err)
-			return
-		}
-		s.forget(raw) // net/http has let go of it
-		return
-	}
-	s.adopt(&conn{s: s, ws: ws, raw: raw, wake: make(chan struct{}, 1), gone: make(chan struct{})})
 }

@@ -2,10 +2,10 @@ package blazetest
 
 import (
 	"encoding/json"
-	"net/http"
 	"strings"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -44,7 +44,7 @@ type Answer struct {
 // Refuse returns the Answer that refuses a request with code, as the service would: with status 500 for its own
 // failures (500, 7000, 7001), and 202 for everything else.
 func Refuse(code blaze.Code) Answer {
-	return Answer{Reply: &Frame{Error: &blaze.Error{Code: code, Status: statusOf(code), Description: describe(code)}}}
+	return Answer{Reply: &Frame{Error: &blaze.Error{Code: code, Status: serve.StatusOf(int(code)), Description: serve.Describe(int(code))}}}
 }
 
 // Intercept arms one interception: fn gets the next request of the action and decides how it is answered. Several
@@ -104,35 +104,6 @@ func (s *Server) intercept(req Frame) (Answer, bool) {
 	case <-s.done:
 		return Answer{}, false
 	}
-}
-
-func statusOf(code blaze.Code) int {
-	switch code {
-	case blaze.CodeServer, blaze.CodeBlazeServer, blaze.CodeBlazeTimeout:
-		return http.StatusInternalServerError
-	}
-	return http.StatusAccepted
-}
-
-func describe(code blaze.Code) string {
-	switch code {
-	case blaze.CodeBlazeServer:
-		return "Blaze server error"
-	case blaze.CodeBlazeTimeout:
-		return "Blaze operation timeout"
-	case blaze.CodeInvalidField:
-		return "Invalid field"
-	case blaze.CodeUpdateRequired:
-		return "Update required"
-	case blaze.CodeGroupFull:
-		return "The group is full"
-	case blaze.CodeChecksum:
-		return "Conversation checksum is not valid"
-	}
-	if text := http.StatusText(int(code)); text != "" {
-		return text
-	}
-	return "Refused"
 }
 
 // toWire returns e as frames and HTTP bodies have it.

@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // NewServer returns a Server in memory: Config.DialContext leads to it, and no port is opened. Made inside a testing/synctest
@@ -23,7 +25,7 @@ func NewServer() *Server {
 	s.Config.API = "http://localhost"
 	s.Config.DialContext = ln.dial
 	s.common()
-	s.serve(ln)
+	s.listen(ln)
 	return s
 }
 
@@ -34,7 +36,7 @@ func NewServer() *Server {
 func NewServerOn(ln net.Listener) *Server {
 	s := newServer()
 	s.common()
-	s.serve(ln)
+	s.listen(ln)
 	host := s.dialable(ln.Addr())
 	ws, web := "ws://", "http://"
 	if cert := certificateOf(ln.Addr()); cert != nil {
@@ -107,8 +109,8 @@ func trust(cert *x509.Certificate, hostport string) *tls.Config {
 	return cfg
 }
 
-// serve starts the goroutine that accepts connections.
-func (s *Server) serve(ln net.Listener) {
+// listen starts the goroutine that accepts connections.
+func (s *Server) listen(ln net.Listener) {
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.handle),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -150,14 +152,14 @@ func (t *tracked) Accept() (net.Conn, error) {
 	closed := s.closed
 	s.mu.Unlock()
 	if closed {
-		cut(c)
+		serve.Cut(c)
 	}
 	return c, nil
 }
 
 // forget closes a network connection for good and counts its goroutine as ended. Only the first call counts.
 func (s *Server) forget(c net.Conn) {
-	cut(c)
+	serve.Cut(c)
 	s.mu.Lock()
 	_, known := s.accepted[c]
 	delete(s.accepted, c)
@@ -165,14 +167,6 @@ func (s *Server) forget(c net.Conn) {
 	if known {
 		s.wg.Done()
 	}
-}
-
-// cut closes c without a word, not even that of TLS, which might have to wait for the peer.
-func cut(c net.Conn) {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	_ = c.Close()
 }
 
 // pipeListener accepts what is dialled in this process.

@@ -9,6 +9,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -35,7 +36,7 @@ func Recorder(w io.Writer, next *blaze.Trace) *blaze.Trace {
 	if next != nil {
 		t = *next
 	}
-	r := &recorder{w: w, lock: make(chan struct{}, 1), sessions: uuid.FromStringOrNil(newID())}
+	r := &recorder{w: w, lock: make(chan struct{}, 1), sessions: uuid.FromStringOrNil(serve.NewID())}
 	read, written := t.FrameRead, t.FrameWritten
 	t.FrameRead = func(frame []byte) {
 		r.record("in", frame)
@@ -64,7 +65,7 @@ func (r *recorder) record(dir string, frame []byte) {
 	if clean, ok := r.clean(frame); ok {
 		l.Frame = clean
 	} else {
-		l.Raw = deflate([]byte("{"))
+		l.Raw = serve.Deflate([]byte("{"))
 	}
 	r.lock <- struct{}{}
 	defer func() { <-r.lock }()

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/serve"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -118,7 +119,7 @@ func (p *replay) play() error {
 	// The frames that the client is to see have reached it, or it has gone.
 	err := p.wait(func() bool {
 		c := p.conn()
-		return c == nil || len(c.queue) == 0 && !c.writing
+		return c == nil || c.Flushed()
 	})
 	p.sort()
 	return errors.Join(err, p.leftOver())
@@ -134,12 +135,12 @@ func (p *replay) send(l *line) error {
 		if json.Unmarshal(l.Frame, &reply) == nil && p.answered[reply.ID] {
 			return nil
 		}
-		message = deflate(p.ids.toLive(l.Frame))
+		message = serve.Deflate(p.ids.toLive(l.Frame))
 	}
 	return p.wait(func() bool {
 		c := p.conn()
 		if c != nil {
-			c.enqueueLocked(item{message: message})
+			c.Enqueue(serve.Item{Message: message})
 		}
 		return c != nil
 	})
@@ -220,7 +221,7 @@ func (p *replay) sortAcks(a *arrival, acks []ack) {
 	for _, one := range acks {
 		p.acked[one]++
 	}
-	a.conn.enqueue(item{frame: &wire.Frame{ID: a.frame.ID, Action: a.frame.Action}})
+	a.conn.Enqueue(serve.Item{Frame: &wire.Frame{ID: a.frame.ID, Action: a.frame.Action}})
 }
 
 // sameAcks compares without regard to order: the handlers of several messages end in any order.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/auth"
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // The session of every Server. The ids are always the same, so that a recording can name them; the key is always new.
@@ -41,8 +42,8 @@ type Server struct {
 	// goroutines at once. Nil means that it is printed to standard error. Set it before the first connection.
 	Errorf func(format string, args ...any)
 
-	public    ed25519.PublicKey
-	agreement []byte // the bot's X25519 public key
+	session   serve.Session // that of the bot
+	agreement []byte        // the bot's X25519 public key
 	http      *http.Server
 	done      chan struct{}  // closed by Close
 	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
@@ -60,8 +61,8 @@ type state struct {
 
 	pending   *list.List // of *stored: not acknowledged, oldest first
 	pendingBy map[string]*list.Element
-	lastAt    time.Time // when the newest message was stored
-	receipts  []*pushed // not pushed yet
+	lastAt    time.Time     // when the newest message was stored
+	receipts  []*serve.Push // not pushed yet
 
 	users    map[string]struct{} // who wrote to the bot, or has a conversation that it opened
 	files    map[string]*attachment
@@ -84,7 +85,7 @@ func newServer() *Server {
 		s.misuse("no key: %v", err) // crypto/rand does not fail
 		return s
 	}
-	s.public = public
+	s.session = serve.Session{AppID: appID, ID: sessionID, Key: public}
 	s.Key = blaze.Keystore{AppID: appID, SessionID: sessionID, SessionPrivateKey: hex.EncodeToString(private.Seed())}
 	if signer, err := auth.New(appID, sessionID, s.Key.SessionPrivateKey); err == nil { // it is the form of a key
 		s.agreement = signer.Public()
@@ -113,7 +114,7 @@ func (s *Server) Close() {
 	// Its error is that of closing the listener, which is all we want of it.
 	_ = s.http.Close()
 	for _, c := range open {
-		cut(c)
+		serve.Cut(c)
 	}
 	s.wg.Wait()
 }
@@ -125,7 +126,7 @@ func (s *Server) Cut() {
 	conns := slices.Clone(s.conns)
 	s.mu.Unlock()
 	for _, c := range conns {
-		c.cut()
+		c.Cut()
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/seal"
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // sessionOf returns the one session that each virtual user has: the same for the same user. It writes the user's
@@ -47,10 +48,10 @@ func sessionsOf(userID string) []userSession {
 }
 
 // fetchSessions tells the sessions of users.
-func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *refusal) {
+func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Refusal) {
 	var users []string
 	if json.Unmarshal(body, &users) != nil || len(users) == 0 {
-		return nil, invalidField("body", "not a list of user ids")
+		return nil, serve.Invalid("body", "not a list of user ids")
 	}
 	all := []userSession{}
 	for _, user := range users {
@@ -85,13 +86,13 @@ type sealedResult struct {
 }
 
 // storeSealed stores encrypted messages, those that were sealed for the sessions that their recipients have.
-func (s *Server) storeSealed(_ *http.Request, body []byte) (any, *refusal) {
+func (s *Server) storeSealed(_ *http.Request, body []byte) (any, *serve.Refusal) {
 	var messages []sealedMessage
-	if len(body) > maxBytes {
-		return nil, invalidField("body", "%d bytes, and at most %d", len(body), maxBytes)
+	if len(body) > serve.MaxBytes {
+		return nil, serve.Invalid("body", "%d bytes, and at most %d", len(body), serve.MaxBytes)
 	}
 	if json.Unmarshal(body, &messages) != nil || len(messages) == 0 || len(messages) > 100 {
-		return nil, invalidField("body", "not a list of 1 to 100 messages")
+		return nil, serve.Invalid("body", "not a list of 1 to 100 messages")
 	}
 	results := []sealedResult{}
 	var outs []blaze.Outgoing
@@ -133,23 +134,23 @@ func (m *sealedMessage) isFor(sessions []userSession) bool {
 }
 
 // open checks a message, and returns it as its recipient reads it.
-func (m *sealedMessage) open() (out blaze.Outgoing, refused *refusal) {
+func (m *sealedMessage) open() (out blaze.Outgoing, refused *serve.Refusal) {
 	category := blaze.Category(m.Category)
 	data, err := base64.RawURLEncoding.DecodeString(m.DataBase64)
 	switch {
 	case err != nil || len(data) == 0:
-		return out, invalidField("data_base64", "not raw URL base64")
+		return out, serve.Invalid("data_base64", "not raw URL base64")
 	case !category.Encrypted():
-		return out, invalidField("category", "not an encrypted one")
-	case !isUUID(m.ConversationID) || !isUUID(m.MessageID) || !isUUID(m.RecipientID):
-		return out, invalidField("message_id", "conversation, message and recipient need UUIDs in lowercase")
+		return out, serve.Invalid("category", "not an encrypted one")
+	case !serve.IsUUID(m.ConversationID) || !serve.IsUUID(m.MessageID) || !serve.IsUUID(m.RecipientID):
+		return out, serve.Invalid("message_id", "conversation, message and recipient need UUIDs in lowercase")
 	}
 	own, err := sessionOf(m.RecipientID)
 	if err == nil {
 		data, err = seal.Open(own, own.SessionID(), data)
 	}
 	if err != nil {
-		return out, invalidField("data_base64", "the recipient cannot open it: %v", err)
+		return out, serve.Invalid("data_base64", "the recipient cannot open it: %v", err)
 	}
 	return blaze.Outgoing{
 		ConversationID: m.ConversationID, Payload: blaze.DecodePayload(category.Plain(), data), MessageID: m.MessageID, RecipientID: m.RecipientID,

@@ -29,7 +29,7 @@ var layers = Rules{
 		{"internal/engine"},
 		{
 			"internal/link", "internal/outbox", "internal/inbox", "internal/auth", "internal/rest", "internal/seal",
-			"internal/picture",
+			"internal/picture", "internal/serve",
 		},
 		{"internal/exif", "internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
 		{"internal/address", "internal/fifo", "internal/guard", "internal/lenient", "internal/proxy", "internal/spool"},

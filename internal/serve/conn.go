@@ -173,10 +173,7 @@ func (c *Conn) read() (closing bool) {
 			c.fault("a message that is no frame: %v", err)
 			continue
 		}
-		c.setBusy(true)
-		goOn := c.hooks.Frame(f, text)
-		c.setBusy(false)
-		if !goOn {
+		if !c.take(f, text) {
 			return false
 		}
 	}
@@ -195,14 +192,26 @@ func (c *Conn) lost(err error) (closing bool) {
 	return false
 }
 
-// setBusy notes that no pong can be noticed now. Afterwards the client has its time anew.
-func (c *Conn) setBusy(busy bool) {
+// take hands a frame on. As long as that takes, no pong can be noticed, and none is missed.
+func (c *Conn) take(f *wire.Frame, text []byte) bool {
+	c.mu.Lock()
+	began := time.Now()
+	c.busy = true
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.busy = false
+		c.ponged = c.ponged.Add(time.Since(began))
+	}()
+	return c.hooks.Frame(f, text)
+}
+
+func (c *Conn) pong(string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.busy = busy
-	if !busy {
-		c.ponged = time.Now()
-	}
+	c.ponged = time.Now()
+	return nil
 }
 
 // ping pings until the connection ends, and ends it where no pong comes.

@@ -57,6 +57,14 @@ vet-others: ## Vet the code as it is built for Windows and macOS
 		GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0 go vet ./... || exit 1; \
 	done
 
+# The clients are installed at the versions of package-lock.json.
+.PHONY: test-peers
+test-peers: ## Test the server for tests with Mixin's SDK for Node, which this installs with npm
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "NOT RUN: npm and node are not here"; exit 0; }; \
+	set -ex; mkdir -p bin/peers; cp internal/peers/node/* internal/peers/node/.npmrc bin/peers; \
+	(cd bin/peers && npm ci --no-audit --no-fund --ignore-scripts); \
+	NODE_PEER="$(CURDIR)/bin/peers" go test -count=1 -v -run TestNodeSDK ./internal/peers
+
 TIME := 1m
 
 .PHONY: fuzz

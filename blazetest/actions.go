@@ -117,7 +117,7 @@ func (s *Server) misdirected(send []blaze.Outgoing) *serve.Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, out := range send {
-		if _, user := s.users[out.ConversationID]; user {
+		if s.people[out.ConversationID] != nil {
 			return serve.Invalid("params.conversation_id", "the id of a user; Client.ToUser writes to one")
 		}
 	}

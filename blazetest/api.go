@@ -66,7 +66,7 @@ func (s *Server) openConversation(_ *http.Request, body []byte) (any, *serve.Ref
 		return nil, serve.Invalid("conversation_id", "not the one between the bot and the participant")
 	}
 	s.mu.Lock()
-	s.users[req.Participants[0].UserID] = struct{}{}
+	s.contact(req.Participants[0].UserID)
 	s.mu.Unlock()
 	return map[string]any{
 		"conversation_id": req.ConversationID, "category": req.Category, "creator_id": appID, "created_at": s.stamp(),

@@ -43,16 +43,27 @@ func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 		return ""
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.users[userID] = struct{}{}
-	m := s.keep(view)
+	in := s.enter(userID, view.ConversationID)
+	if in {
+		s.post(view)
+	}
+	s.mu.Unlock()
+	if !in {
+		s.misuse("Deliver: the bot is not in the conversation %s", view.ConversationID)
+		return ""
+	}
+	return view.MessageID
+}
+
+// post makes a message pending, and pushes it. The caller holds s.mu.
+func (s *Server) post(v serve.View) {
+	m := s.keep(v)
 	for _, c := range s.conns {
 		if c.listed {
 			c.push(m, false)
 		}
 	}
 	s.changed()
-	return view.MessageID
 }
 
 // viewOf returns the message as it is pushed, or what is wrong with it.

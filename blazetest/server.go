@@ -64,7 +64,7 @@ type state struct {
 	lastAt    time.Time     // when the newest message was stored
 	receipts  []*serve.Push // not pushed yet
 
-	users    map[string]struct{} // who wrote to the bot, or has a conversation that it opened
+	directory
 	files    map[string]*attachment
 	acked    []string // in order, each once
 	ackedIDs map[string]struct{}
@@ -91,7 +91,7 @@ func newServer() *Server {
 		s.agreement = signer.Public()
 	}
 	s.state = state{
-		users: map[string]struct{}{}, files: map[string]*attachment{},
+		directory: newDirectory(), files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
 		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string][]func(Frame) Answer{},
 	}

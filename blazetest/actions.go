@@ -96,7 +96,7 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 			r.Error = refused.Error()
 		}
 		if d.stub {
-			r.Data, _ = wire.Marshal(serve.Stub(appID, d.send[0].MessageID, time.Now())) // texts are always JSON
+			r.Data, _ = wire.Marshal(serve.Stub(s.session.AppID, d.send[0].MessageID, s.clock())) // texts are always JSON
 		}
 		c.answer(serve.Item{Frame: r})
 	}

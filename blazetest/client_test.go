@@ -52,7 +52,12 @@ func (f *faults) take() []string {
 // newServer returns a Server in memory and what it reports. What is not taken fails the test.
 func newServer(t *testing.T) (*blazetest.Server, *faults) {
 	t.Helper()
-	s, f := blazetest.NewServer(), new(faults)
+	return newServerWith(t, blazetest.Options{})
+}
+
+func newServerWith(t *testing.T, o blazetest.Options) (*blazetest.Server, *faults) {
+	t.Helper()
+	s, f := blazetest.NewServerWith(o), new(faults)
 	s.Errorf = f.add
 	t.Cleanup(func() {
 		s.Close()

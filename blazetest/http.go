@@ -58,11 +58,7 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 		refuseHTTP(w, (&serve.Refusal{Code: serve.CodeUnauthorized}).Error())
 		return
 	}
-	if s.api(w, r, body) {
-		return
-	}
-	s.fault("%s is not served here", action)
-	refuseHTTP(w, (&serve.Refusal{Code: serve.CodeNotFound}).Error())
+	s.api(w, r, body)
 }
 
 // special gives the answer that an interception asks for. False means that there is none.

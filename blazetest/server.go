@@ -50,6 +50,9 @@ type Server struct {
 	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
 	watching  sync.WaitGroup // the goroutines of watchers
 
+	controlOnce sync.Once
+	control     *controller // made by the first call of controls
+
 	mu sync.Mutex // guards all below; never held during I/O or while a function of the test runs
 	state
 }
@@ -63,6 +66,8 @@ type state struct {
 
 	lines
 	observers
+	scriptState
+	controlState
 
 	pending   *list.List // of *stored: not acknowledged, oldest first
 	pendingBy map[string]*list.Element
@@ -149,6 +154,7 @@ func (s *Server) fault(format string, args ...any) {
 
 // misuse reports what the test did wrong. The caller does not hold s.mu.
 func (s *Server) misuse(format string, args ...any) {
+	s.attend(format, args)
 	s.watched(EventMisuse, format, args)
 	s.report(format, args)
 }

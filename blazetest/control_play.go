@@ -22,11 +22,17 @@ func (r *request) script() (any, *controlError) {
 	if err != nil {
 		return nil, invalidBody("%v", err)
 	}
-	r.s.mu.Lock()
-	r.s.scripted = len(r.s.sent) // the script is a talk that begins now
-	r.s.mu.Unlock()
 	failed := []failureJSON{}
-	newPlayer(r.s, "", lines, func(line int, text string) { failed = append(failed, failureJSON{line, text}) }).play()
+	p := &player{ctx: r.http.Context(), s: r.s, lines: lines}
+	p.report = func(line int, text string) { failed = append(failed, failureJSON{line, text}) }
+	if err := p.begin(); err != nil {
+		return nil, problem(http.StatusConflict, "%v", err)
+	}
+	defer p.end()
+	for _, m := range p.unread() {
+		p.read[m.index] = true // the script is a talk that begins now
+	}
+	p.play()
 	return scriptJSON{failed}, nil
 }
 

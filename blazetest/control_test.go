@@ -43,7 +43,8 @@ func (c *controls) open(method, path, body string, values ...string) *http.Respo
 	for _, v := range values {
 		path = path[:strings.IndexByte(path, '{')] + v + path[strings.IndexByte(path, '}')+1:]
 	}
-	req, err := http.NewRequestWithContext(c.t.Context(), method, c.s.Config.API+"/blazetest"+path, strings.NewReader(body))
+	url := c.s.Config.API + "/blazetest" + path
+	req, err := http.NewRequestWithContext(c.t.Context(), method, url, strings.NewReader(body))
 	require.NoError(c.t, err)
 	res, err := c.http.Do(req)
 	require.NoError(c.t, err)
@@ -93,8 +94,9 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 
 		require.Equal(t, `[]`, c.call("GET", "/users", ""))
 		alice := s.User("alice")
-		require.JSONEq(t, `{"name":"alice","id":"`+blazetest.UserID("alice")+`","identity_number":"`+alice.IdentityNumber()+
-			`","conversation_id":"`+alice.ConversationID()+`"}`, c.call("POST", "/users", `{"name":"alice"}`))
+		require.JSONEq(t, `{"name":"alice","id":"`+blazetest.UserID("alice")+
+			`","identity_number":"`+alice.IdentityNumber()+`","conversation_id":"`+alice.ConversationID()+`"}`,
+			c.call("POST", "/users", `{"name":"alice"}`))
 		id := member(t, c.call("POST", "/users/{user}/say", `{"text":"/price BTC"}`, "alice"), "message_id")
 		text := c.call("POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice")
 		require.Equal(t, "BTC is 3", member(t, text, "data"))
@@ -103,7 +105,8 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		require.Equal(t, "[buttons: BTC, ETH]", member(t, buttons, "text"))
 		require.Equal(t, "APP_BUTTON_GROUP", member(t, buttons, "category"))
 		message := `{"message_id":"` + member(t, buttons, "message_id") + `"`
-		require.NotEmpty(t, member(t, c.call("POST", "/users/{user}/tap", message+`,"label":"ETH"}`, "alice"), "message_id"))
+		tapped := c.call("POST", "/users/{user}/tap", message+`,"label":"ETH"}`, "alice")
+		require.NotEmpty(t, member(t, tapped, "message_id"))
 		require.Equal(t, "ETH is 3", member(t, c.call("POST", "/users/{user}/next", `{}`, "alice"), "text"))
 		c.call("POST", "/users/{user}/reads", message+"}", "alice")
 		c.call("POST", "/receipts", message+`,"status":"READ"}`)
@@ -118,36 +121,42 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		c.call("POST", "/users/{user}/transfer", `{"amount":"0.5","asset":"BTC","memo":"thanks"}`, "alice")
 
 		require.Contains(t, c.call("POST", "/groups", `{"name":"staff","members":["alice"]}`), `"members":["alice"]`)
-		require.Contains(t, c.call("POST", "/groups/{group}/add", `{"name":"bob"}`, "staff"), `"members":["alice","bob"]`)
-		require.Contains(t, c.call("POST", "/groups/{group}/remove", `{"name":"bob"}`, "staff"), `"members":["alice"]`)
+		two := c.call("POST", "/groups/{group}/add", `{"name":"bob"}`, "staff")
+		require.Contains(t, two, `"members":["alice","bob"]`)
+		one := c.call("POST", "/groups/{group}/remove", `{"name":"bob"}`, "staff")
+		require.Contains(t, one, `"members":["alice"]`)
 		require.Contains(t, c.call("GET", "/groups", ""), s.Group("staff").ID())
 		c.call("POST", "/users/{user}/say", `{"text":"hi","group":"staff"}`, "alice")
 		inGroup := c.call("POST", "/groups/{group}/next", ``, "staff")
 		require.Equal(t, "what is hi?", member(t, inGroup, "text"))
 		require.Equal(t, "staff", member(t, inGroup, "group"))
 
-		c.call("POST", "/deliver", `{"user_id":"`+id1+`","message_id":"`+id2+`","category":"PLAIN_TEXT","data_base64":"eA=="}`)
+		c.call("POST", "/deliver", `{"user_id":"`+id1+`","category":"PLAIN_TEXT","data_base64":"eA=="}`)
 		c.call("POST", "/idle", ``)
 		require.Equal(t, "BTC is 3", member(t, c.call("POST", "/next", ``), "text"), "its cursor is its own")
 		require.Contains(t, c.call("GET", "/sent", ""), "what is x?")
 		require.Contains(t, c.call("GET", "/state", ""), `"connections":[{"link":1,"listed":true}],"pending":0,`)
 		require.Equal(t, s.Key.SessionPrivateKey, member(t, c.call("GET", "/keystore", ""), "session_private_key"))
 
-		require.JSONEq(t, `{"fault":1,"action":"GET /me","always":true}`, c.call("POST", "/faults", `{"action":"GET /me","code":500,"always":true}`))
+		require.JSONEq(t, `{"fault":1,"action":"GET /me","always":true}`,
+			c.call("POST", "/faults", `{"action":"GET /me","code":500,"always":true}`))
 		require.Contains(t, c.call("GET", "/faults", ""), `"armed":["GET /me always"]`)
 		c.call("DELETE", "/faults/{fault}", "", "1")
 		c.call("POST", "/slow", `{"latency":"1s","bytes_per_second":100}`)
 		c.call("POST", "/clock", `{"offset":"-1m"}`)
-		require.JSONEq(t, `{"faults":[],"armed":[],"latency":"1s","bytes_per_second":100,"clock_offset":"-1m0s"}`, c.call("GET", "/faults", ""))
+		require.JSONEq(t, `{"faults":[],"armed":[],"latency":"1s","bytes_per_second":100,"clock_offset":"-1m0s"}`,
+			c.call("GET", "/faults", ""))
 		c.call("DELETE", "/faults", "")
-		require.JSONEq(t, `{"faults":[],"armed":[],"latency":"0s","bytes_per_second":0,"clock_offset":"0s"}`, c.call("GET", "/faults", ""))
+		require.JSONEq(t, `{"faults":[],"armed":[],"latency":"0s","bytes_per_second":0,"clock_offset":"0s"}`,
+			c.call("GET", "/faults", ""))
 		c.call("POST", "/push-again", "")
 		c.call("POST", "/cut", "{}")
 		c.call("POST", "/restart", "")
 
 		require.JSONEq(t, `{"failed":[]}`, c.call("POST", "/scripts", "alice: recorded\nbot> what is recorded?\n"))
-		c.call("POST", "/replay", `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":{"id":"`+id1+`","action":"LIST_PENDING_MESSAGES"}}`+"\n"+
-			`{"at":"2023-04-28T10:01:32.387507Z","dir":"in","frame":{"id":"`+id1+`","action":"LIST_PENDING_MESSAGES"}}`+"\n")
+		const at = `{"at":"2023-04-28T10:01:32Z","dir":`
+		const list = `,"frame":{"id":"` + id1 + `","action":"LIST_PENDING_MESSAGES"}}` + "\n"
+		c.call("POST", "/replay", at+`"out"`+list+at+`"in"`+list)
 		require.NoError(t, c.open("GET", "/events?last_event_id=0", "").Body.Close())
 		c.used["get /blazetest/events"] = true
 		delete(c.used, "get /blazetest/events?last_event_id=0")
@@ -216,7 +225,9 @@ func TestTheOpenAPIFile(t *testing.T) {
 }
 
 // request sends one request to Control.
-func request(t *testing.T, s *blazetest.Server, method, path, body string, header ...string) *httptest.ResponseRecorder {
+func request(
+	t *testing.T, s *blazetest.Server, method, path, body string, header ...string,
+) *httptest.ResponseRecorder {
 	t.Helper()
 	t.Cleanup(s.Close)
 	req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
@@ -236,9 +247,9 @@ func request(t *testing.T, s *blazetest.Server, method, path, body string, heade
 func TestControlAnswersThisMachineOnly(t *testing.T) {
 	s := blazetest.NewServer()
 	for host, allowed := range map[string]bool{
-		"localhost": true, "LocalHost:8834": true, "127.0.0.1": true, "127.3.2.1:80": true, "[::1]:8834": true, "[::1]": true,
-		"": false, "example.com": false, "localhost.example.com": false, "example.com:80": false, "192.168.0.1": false,
-		"127.0.0.1.example.com": false, "[fe80::1]:80": false, "0.0.0.0": false, "127.1": false,
+		"localhost": true, "LocalHost:8834": true, "127.0.0.1": true, "127.3.2.1:80": true, "[::1]:8834": true,
+		"[::1]": true, "": false, "example.com": false, "localhost.example.com": false, "example.com:80": false,
+		"192.168.0.1": false, "127.0.0.1.example.com": false, "[fe80::1]:80": false, "0.0.0.0": false, "127.1": false,
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			w := request(t, s, method, "/blazetest/users", `{"name":"alice"}`, "Host", host)
@@ -339,7 +350,8 @@ func TestControlTellsOfMisuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
 		c := newControls(t, s)
-		require.Contains(t, c.refused(400, "POST", "/deliver", `{"user_id":"x","category":"PLAIN_TEXT","data":"x"}`), "not a UUID")
+		reason := c.refused(400, "POST", "/deliver", `{"user_id":"x","category":"PLAIN_TEXT","data":"x"}`)
+		require.Contains(t, reason, "not a UUID")
 		require.Len(t, f.take(), 1)
 		require.Contains(t, c.refused(400, "POST", "/slow", `{"latency":"-1s"}`), "negative")
 		require.Len(t, f.take(), 1)
@@ -358,7 +370,8 @@ func TestControlAndMethodsAreOne(t *testing.T) {
 		out, err := s.User("alice").Next(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, blaze.Text("what is from HTTP?"), out.Payload)
-		require.Contains(t, c.refused(504, "POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice"), "waited", "one cursor")
+		reason := c.refused(504, "POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice")
+		require.Contains(t, reason, "waited in vain", "one cursor")
 		s.User("alice").Say("from Go")
 		require.Equal(t, "what is from Go?", member(t, c.call("POST", "/users/{user}/next", ``, "alice"), "text"))
 		undo := s.InterceptAll("GET /me", answer(blazetest.Refuse(500)))
@@ -376,12 +389,14 @@ func TestFaultsOverHTTP(t *testing.T) {
 		c.call("POST", "/users/{user}/say", `{"text":"hi"}`, "alice")
 		c.refused(504, "POST", "/users/{user}/next", `{"timeout":"10s"}`, "alice")
 		c.call("DELETE", "/faults/{fault}", "", "1")
-		require.Equal(t, "what is hi?", member(t, c.call("POST", "/users/{user}/next", `{"timeout":"1m"}`, "alice"), "text"))
+		next := c.call("POST", "/users/{user}/next", `{"timeout":"1m"}`, "alice")
+		require.Equal(t, "what is hi?", member(t, next, "text"))
 
 		c.call("POST", "/faults", `{"action":"CREATE_MESSAGE","cut":true}`)
 		require.Contains(t, c.call("GET", "/faults", ""), `"fault":2`)
 		c.call("POST", "/users/{user}/say", `{"text":"ho"}`, "alice")
-		require.Equal(t, "what is ho?", member(t, c.call("POST", "/users/{user}/next", `{"timeout":"1m"}`, "alice"), "text"))
+		next = c.call("POST", "/users/{user}/next", `{"timeout":"1m"}`, "alice")
+		require.Equal(t, "what is ho?", member(t, next, "text"))
 		require.NotContains(t, c.call("GET", "/faults", ""), `"fault":2`, "used up")
 		require.EqualValues(t, 2, bot.Stats().Connects)
 	})

@@ -63,7 +63,10 @@ func ExampleServer_Control() {
 	s, _ := blazetest.Start(t, shop, nil)
 	page := httptest.NewServer(s.Control())
 	defer page.Close()
-	for _, request := range [][2]string{{"/users/alice/say", `{"text":"/price BTC"}`}, {"/users/alice/next", `{"timeout":"5s"}`}} {
+	for _, request := range [][2]string{
+		{"/users/alice/say", `{"text":"/price BTC"}`},
+		{"/users/alice/next", `{"timeout":"5s"}`},
+	} {
 		res, err := http.Post(page.URL+"/blazetest"+request[0], "application/json", strings.NewReader(request[1]))
 		if err != nil {
 			fmt.Println(err)

@@ -1,6 +1,7 @@
 package blazetest
 
 import (
+	"context"
 	"flag"
 	"os"
 	"path/filepath"
@@ -53,7 +54,7 @@ import (
 // do, or else with BLAZE_UPDATE=1 in the environment. Lines that still match stay as they are, with their *; others are
 // replaced, and missing ones are added. The ends of lines within a text become *.
 //
-// One Script at a time can play on a Server.
+// One Script at a time can be played on a Server.
 func Script(tb TB, s *Server, path string) {
 	tb.Helper()
 	text, err := os.ReadFile(path) //nolint:gosec // the author of the test names it
@@ -68,10 +69,17 @@ func Script(tb TB, s *Server, path string) {
 		}
 		return
 	}
-	p := newPlayer(s, filepath.Dir(path), lines, func(line int, text string) {
+	// A TB has no context. Each line ends by itself.
+	p := &player{ctx: context.Background(), s: s, dir: filepath.Dir(path), lines: lines}
+	p.report = func(line int, text string) {
 		tb.Helper()
 		tb.Errorf("%s:%d: %s", path, line, text)
-	})
+	}
+	if err := p.begin(); err != nil {
+		tb.Errorf("%s: %v", path, err)
+		return
+	}
+	defer p.end()
 	if !updating() {
 		p.play()
 		return

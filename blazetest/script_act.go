@@ -19,8 +19,7 @@ func (p *player) do(l *scriptLine) (reason string) {
 		}
 		return ""
 	case stepWait:
-		time.Sleep(l.wait)
-		return ""
+		return p.wait(l.wait)
 	}
 	u := p.s.User(l.who)
 	id := ""
@@ -107,4 +106,18 @@ func (s *Server) groupName(conversation string) string {
 		return c.name
 	}
 	return ""
+}
+
+// wait waits as time.Sleep does, but no longer than the server and whoever plays the script.
+func (p *player) wait(d time.Duration) (reason string) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ""
+	case <-p.ctx.Done():
+		return p.ctx.Err().Error()
+	case <-p.s.done:
+		return errClosed.Error()
+	}
 }

@@ -32,8 +32,8 @@ func like(pattern, text string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// lineText returns a payload as scripts have it: what a text or a post says, the labels of buttons, and the category and
-// the data of everything else.
+// lineText returns a payload as scripts have it: what a text or a post says, the labels of buttons, and the category
+// and the data of everything else.
 func lineText(p blaze.Payload) string {
 	switch p := p.(type) {
 	case blaze.Text:

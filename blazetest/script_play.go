@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,11 +20,13 @@ const (
 
 // scriptState is what a Server knows of scripts.
 type scriptState struct {
-	scripted int // of sent: what scripts have read
+	scripted int  // of sent: what scripts have read
+	playing  bool // a script is being played
 }
 
 // player plays a script on a server.
 type player struct {
+	ctx    context.Context // of whoever plays it
 	s      *Server
 	dir    string // of the files that are sent; "" allows none
 	lines  []scriptLine
@@ -31,6 +34,7 @@ type player struct {
 
 	groups map[string]*Group
 	read   map[int]bool // those of s.sent that it has read, or may not read
+	from   int          // all of s.sent before it is read; guarded by s.mu
 	heard  []said       // in the order in which they were read
 	before []string     // the lines so far, with what the bot really said
 }
@@ -42,22 +46,29 @@ type said struct {
 	out   blaze.Outgoing
 }
 
-func newPlayer(s *Server, dir string, lines []scriptLine, report func(line int, text string)) *player {
-	p := &player{s: s, dir: dir, lines: lines, report: report, groups: map[string]*Group{}, read: map[int]bool{}}
+// begin makes the player the one of the server, and notes what it may not read. An error means that there is another.
+func (p *player) begin() error {
+	p.groups, p.read = map[string]*Group{}, map[int]bool{}
+	s := p.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.playing {
+		return errors.New("blazetest: another script is being played")
+	}
+	s.playing = true
 	for i := range s.sent {
 		if s.wasTaken(i) {
 			p.read[i] = true
 		}
 	}
-	return p
+	return nil
 }
 
 // end lets the next script begin behind what this one has read.
 func (p *player) end() {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
+	p.s.playing = false
 	for i := range p.read {
 		p.s.scripted = max(p.s.scripted, i+1)
 	}
@@ -66,7 +77,6 @@ func (p *player) end() {
 // play plays the lines one after the other. It goes on after a message that is not the expected one, and stops where
 // one is missing, since all that follows would be missing too.
 func (p *player) play() {
-	defer p.end()
 	for i := range p.lines {
 		l := &p.lines[i]
 		ok := true
@@ -130,7 +140,7 @@ func (p *player) expectNothing(l *scriptLine) {
 
 // next waits for the next message that the script has not read in one of the groups, and takes it.
 func (p *player) next(in func(group string) bool) (said, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), saysWithin)
+	ctx, cancel := context.WithTimeout(p.ctx, saysWithin)
 	defer cancel()
 	var m said
 	err := p.s.await(ctx, func() bool {
@@ -162,8 +172,11 @@ func (p *player) unread() []said {
 // unreadLocked is unread for a caller that holds s.mu.
 func (p *player) unreadLocked() []said {
 	var all []said
-	for i, out := range p.s.sent {
-		if !p.read[i] {
+	for p.read[p.from] {
+		p.from++
+	}
+	for i := p.from; i < len(p.s.sent); i++ {
+		if out := p.s.sent[i]; !p.read[i] {
 			all = append(all, said{i, p.s.groupName(out.ConversationID), opened(out, p.s.readers(out.ConversationID))})
 		}
 	}
@@ -208,7 +221,7 @@ func (s *Server) wasTaken(i int) bool {
 }
 
 func (p *player) idle() error {
-	ctx, cancel := context.WithTimeout(context.Background(), saysWithin)
+	ctx, cancel := context.WithTimeout(p.ctx, saysWithin)
 	defer cancel()
 	return p.s.Idle(ctx)
 }

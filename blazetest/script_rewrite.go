@@ -8,7 +8,6 @@ import (
 // rewrite plays the script and returns it with what the bot said. False means that a line cannot be carried out, which
 // is reported.
 func (p *player) rewrite() (text string, ok bool) {
-	defer p.end()
 	var out []string
 	for i := 0; i < len(p.lines); {
 		end := i

@@ -31,14 +31,15 @@ func rewritten(t *testing.T, script string) string {
 }
 
 func TestUpdate(t *testing.T) {
+	const quiet = "\r\n# b\r\nalice: /quiet\r\nbot> (nothing)"
 	for name, test := range map[string]struct{ before, after string }{
 		"writes what is missing": {
 			"alice: /price BTC\nalice@g: hi\n",
 			"alice: /price BTC\nbot> BTC is 3\nbot> [buttons: BTC, ETH]\nalice@g: hi\nbot@g> what is hi?\n",
 		},
 		"keeps what matches": {
-			"# a\r\nalice: /price BTC\r\nbot> * is *\r\nbot>   [buttons: *]\r\n\r\n# b\r\nalice: /quiet\r\nbot> (nothing)",
-			"# a\r\nalice: /price BTC\r\nbot> * is *\r\nbot>   [buttons: *]\r\n\r\n# b\r\nalice: /quiet\r\nbot> (nothing)",
+			"# a\r\nalice: /price BTC\r\nbot> * is *\r\nbot>   [buttons: *]\r\n" + quiet,
+			"# a\r\nalice: /price BTC\r\nbot> * is *\r\nbot>   [buttons: *]\r\n" + quiet,
 		},
 		"replaces what does not match": {
 			"alice: /price BTC\nbot> cheap\n# buttons\nbot> [buttons: *]\n\n# next\nalice: /poem\n",
@@ -52,11 +53,26 @@ func TestUpdate(t *testing.T) {
 			"alice: /price A\nalice: hi\nbot> what is *?\n",
 			"alice: /price A\nbot> A is 1\nbot> [buttons: BTC, ETH]\nalice: hi\nbot> what is *?\n",
 		},
-		"replaces a wrong nothing":                  {"alice: hi\nbot> (nothing)\n", "alice: hi\nbot> what is hi?\n"},
-		"keeps a right nothing":                     {"alice: hi\nbot> (nothing)\ncut\nwait 1m\n", "alice: hi\nbot> what is hi?\ncut\nwait 1m\n"},
-		"keeps nothing behind a message":            {"alice: hi\nbot> x\nbot> (nothing)\n", "alice: hi\nbot> what is hi?\nbot> (nothing)\n"},
-		"keeps the order of different groups":       {"alice: 1\nalice@g: 2\nbot@g> *2?\n", "alice: 1\nbot> what is 1?\nalice@g: 2\nbot@g> *2?\n"},
-		"writes with the ends of lines of the file": {"alice: hi\r\nwait 1m\r\n", "alice: hi\r\nbot> what is hi?\r\nwait 1m\r\n"},
+		"replaces a wrong nothing": {
+			"alice: hi\nbot> (nothing)\n",
+			"alice: hi\nbot> what is hi?\n",
+		},
+		"writes before what follows": {
+			"alice: hi\nbot> (nothing)\ncut\nwait 1m\n",
+			"alice: hi\nbot> what is hi?\ncut\nwait 1m\n",
+		},
+		"keeps nothing behind a message": {
+			"alice: hi\nbot> x\nbot> (nothing)\n",
+			"alice: hi\nbot> what is hi?\nbot> (nothing)\n",
+		},
+		"keeps the order of different groups": {
+			"alice: 1\nalice@g: 2\nbot@g> *2?\n",
+			"alice: 1\nbot> what is 1?\nalice@g: 2\nbot@g> *2?\n",
+		},
+		"writes with the ends of lines of the file": {
+			"alice: hi\r\nwait 1m\r\n",
+			"alice: hi\r\nbot> what is hi?\r\nwait 1m\r\n",
+		},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, test.after, rewritten(t, test.before)) })
 	}

@@ -3,6 +3,7 @@ package blazetest_test
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,8 @@ func (r *reports) Errorf(format string, args ...any) { r.add(format, args...) }
 // prices is a bot that knows what coins cost, in groups and to everybody.
 func prices(c *blaze.Client) blaze.Handler {
 	buttons := blaze.ButtonGroup{
-		{Label: "BTC", Color: "#ABABAB", Action: "input:/price BTC"}, {Label: "ETH", Color: "#ABABAB", Action: "input:/price ETH"},
+		{Label: "BTC", Color: "#ABABAB", Action: "input:/price BTC"},
+		{Label: "ETH", Color: "#ABABAB", Action: "input:/price ETH"},
 	}
 	return blaze.Route(
 		blaze.Command("/price", func(ctx context.Context, m *blaze.Message, coin string) error {
@@ -106,7 +108,13 @@ bot> (nothing)
 
 // Each group is read for itself, whatever the order in which the bot wrote to the two.
 func TestScriptReadsConversationsForThemselves(t *testing.T) {
-	require.Empty(t, playScript(t, prices, "alice: one\nalice: two\nbot> what is one?\nalice@g: three\nbot@g> what is three?\nbot> what is two?\n"))
+	require.Empty(t, playScript(t, prices, `alice: one
+alice: two
+bot> what is one?
+alice@g: three
+bot@g> what is three?
+bot> what is two?
+`))
 }
 
 func TestFailedLinesShowBothSides(t *testing.T) {
@@ -121,8 +129,8 @@ func TestFailedLinesShowBothSides(t *testing.T) {
 func TestAMessageThatIsMissing(t *testing.T) {
 	got := playScript(t, prices, "alice: hi\nbot@staff> what is hi?\nalice: not played\n")
 	require.Len(t, got, 1)
-	require.Contains(t, got[0], "talk.txt:2: the bot said nothing within 5s\n\tscript: bot@staff> what is hi?\n\tbot:    (nothing)\n"+
-		"\telsewhere: bot> what is hi?\n")
+	require.Contains(t, got[0], "talk.txt:2: the bot said nothing within 5s\n\tscript: bot@staff> what is hi?\n"+
+		"\tbot:    (nothing)\n\telsewhere: bot> what is hi?\n")
 	require.Contains(t, got[0], "\n\tbefore:\n\t\talice: hi")
 }
 
@@ -153,10 +161,16 @@ func TestScriptsThatCannotBePlayed(t *testing.T) {
 		`blazetest: talk.txt: line 1: "says" is none of sealed:, sends, taps and transfers`,
 		"blazetest: talk.txt: line 3: no text behind the colon",
 	}, playScript(t, prices, "alice says hi\n\nalice:\n"))
-	require.Contains(t, playScript(t, prices, "alice: x\nbot> *\nalice taps BTC\n")[0], "talk.txt:3: the bot has sent no button BTC")
-	require.Contains(t, playScript(t, prices, "alice: /price X\nbot> *\nbot> *\nbob taps BTC\n")[0], "talk.txt:4: the bot has sent no button")
-	require.Contains(t, playScript(t, prices, "alice sends no.png\n")[0], "talk.txt:1: open")
-	require.Contains(t, playScript(t, prices, "alice sends ../x.png\n")[0], "talk.txt:1: the file is to be beside the script")
+	for script, report := range map[string]string{
+		"alice: x\nbot> *\nalice taps BTC\n":              "talk.txt:3: the bot has sent no button BTC",
+		"alice: /price X\nbot> *\nbot> *\nbob taps BTC\n": "talk.txt:4: the bot has sent no button",
+		"alice sends no.png\n":                            "talk.txt:1: open",
+		"alice sends ../x.png\n":                          "talk.txt:1: the file is to be beside the script",
+	} {
+		got := playScript(t, prices, script)
+		require.Len(t, got, 1)
+		require.Contains(t, got[0], report)
+	}
 	r := new(reports)
 	blazetest.Script(r, blazetest.NewServer(), "testdata/none.txt")
 	require.Len(t, r.take(), 1)
@@ -167,7 +181,10 @@ func TestScriptsReadOnWhereOthersStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
 		alice, dir := s.User("alice"), t.TempDir()
-		for i, text := range []string{"bot> what is b?\nalice: c\nbot> what is c?\nalice: d\n", "bot> what is d?\nbot> (nothing)\n"} {
+		for i, text := range []string{
+			"bot> what is b?\nalice: c\nbot> what is c?\nalice: d\n",
+			"bot> what is d?\nbot> (nothing)\n",
+		} {
 			if i == 0 {
 				alice.Say("a")
 				_, err := alice.Next(t.Context())
@@ -186,13 +203,14 @@ func TestScriptsReadOnWhereOthersStopped(t *testing.T) {
 
 func TestFilesOfScripts(t *testing.T) {
 	dir := t.TempDir()
-	gif := "GIF89a\x02\x00\x03\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x02\x00\x03\x00\x00\x02\x02\x84\x51\x00;"
+	gif := "GIF89a\x02\x00\x03\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff" + // of 2 by 3 pixels
+		",\x00\x00\x00\x00\x02\x00\x03\x00\x00\x02\x02\x84\x51\x00;"
 	script := ""
 	for _, f := range []struct{ name, file, want string }{
 		{"my cat.gif", gif, `PLAIN_IMAGE {"attachment_id":"*","mime_type":"image/gif","width":2,"height":3,"size":%d}`},
-		{"no.png", "not a picture", `PLAIN_DATA {"attachment_id":"*","mime_type":"text/plain; charset=utf-8","size":%d,"name":"no.png"}`},
+		{"no.png", "not a picture", `PLAIN_DATA {"attachment_id":"*",*"text/plain*","size":%d,"name":"no.png"}`},
 		{"song.ogg", "OggS\x00", `PLAIN_AUDIO {"attachment_id":"*","mime_type":"audio/ogg","size":%d,"duration":1000}`},
-		{"film.mp4", "film", `PLAIN_VIDEO {"attachment_id":"*","mime_type":"video/mp4","width":640,"height":360,"size":%d,"duration":1000}`},
+		{"film.mp4", "film", `PLAIN_VIDEO *"video/mp4","width":640,"height":360,"size":%d,"duration":1000}`},
 		{"paper.csv", "a,b", `PLAIN_DATA {"attachment_id":"*","mime_type":"text/csv","size":%d,"name":"paper.csv"}`},
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, f.name), []byte(f.file), 0o600))
@@ -221,7 +239,14 @@ func TestScriptsRestartBots(t *testing.T) {
 			return c.Reply(ctx, m, blaze.Textf("%s %d", t, life))
 		})
 	}
-	require.Empty(t, playScript(t, counting, "alice: a\nbot> a 1\nrestart bot\nalice: b\nbot> b 2\nrestart bot\nbot> (nothing)\n"))
+	require.Empty(t, playScript(t, counting, `alice: a
+bot> a 1
+restart bot
+alice: b
+bot> b 2
+restart bot
+bot> (nothing)
+`))
 	require.Equal(t, 3, lives)
 }
 
@@ -233,4 +258,35 @@ func TestScriptsRestartOnlyBotsThatRun(t *testing.T) {
 	got := r.take()
 	require.Len(t, got, 1)
 	require.Contains(t, got[0], "talk.txt:1: blazetest: no bot was started")
+}
+
+func TestOneScriptAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t)
+		c := newControls(t, s)
+		ended := make(chan string)
+		go func() { ended <- c.call("POST", "/scripts", "wait 10h\n") }()
+		synctest.Wait()
+		require.Contains(t, c.refused(409, "POST", "/scripts", "cut\n"), "another script")
+		began := time.Now()
+		require.JSONEq(t, `{"failed":[]}`, <-ended)
+		require.Equal(t, 10*time.Hour, time.Since(began))
+		require.JSONEq(t, `{"failed":[]}`, c.call("POST", "/scripts", "cut\n"))
+	})
+}
+
+// A client that goes leaves no script behind.
+func TestAScriptEndsWithItsRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		req := httptest.NewRequestWithContext(ctx, "POST", "/blazetest/scripts", strings.NewReader("wait 10h\n"))
+		req.Host = "localhost"
+		w := httptest.NewRecorder()
+		s.Control().ServeHTTP(w, req)
+		require.Equal(t, time.Minute, time.Since(began))
+		require.Contains(t, w.Body.String(), `{"line":1,"reason":"context deadline exceeded"}`)
+	})
 }

@@ -32,7 +32,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 	c := &conn{s: s, refused: refused != nil}
 	var err error
 	c.Conn, err = serve.Upgrade(w, r, raw, http.Header{"X-Server-Time": w.Header()["X-Server-Time"]}, serve.Hooks{
-		Frame: c.take, Done: c.done, Fault: s.fault, Misuse: s.misuse,
+		Frame: c.take, Sending: c.sending, Ping: c.ping, Pong: c.pong, Done: c.done, Fault: s.fault, Misuse: s.misuse,
 	})
 	if err != nil {
 		var refusal websocket.HandshakeError
@@ -43,23 +43,39 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 		s.forget(raw) // net/http has let go of it
 		return
 	}
+	others := c.register(refused)
 	go c.run(raw)
+	for _, other := range others {
+		other.PingNow()
+	}
+}
+
+// register numbers the connection and lists it. It returns those that there were.
+func (c *conn) register(refused error) (others []*conn) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := Event{Kind: EventConnected}
+	if c.refused {
+		e.Text = refused.Error()
+	} else {
+		c.replay = s.replay
+	}
+	s.links++
+	c.link = s.links
+	e.Link = c.link
+	c.SetPace(s.pace)
+	others = slices.Clone(s.conns)
+	s.conns = append(s.conns, c)
+	s.emit(e)
+	s.changed()
+	return others
 }
 
 // run serves the connection until it ends.
 func (c *conn) run(raw net.Conn) {
 	s := c.s
 	defer s.forget(raw)
-	s.mu.Lock()
-	if !c.refused {
-		c.replay = s.replay
-	}
-	s.links++
-	c.link = s.links
-	c.SetPace(s.pace)
-	s.conns = append(s.conns, c)
-	s.changed()
-	s.mu.Unlock()
 	if c.refused {
 		c.Enqueue(serve.Item{Frame: &wire.Frame{Action: actionError, Error: (&serve.Refusal{Code: serve.CodeUnauthorized}).Error()}})
 	}
@@ -67,6 +83,7 @@ func (c *conn) run(raw net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conns = slices.DeleteFunc(s.conns, func(other *conn) bool { return other == c })
+	s.emit(Event{Kind: EventDisconnected, Link: c.link})
 	s.changed()
 }
 
@@ -75,11 +92,15 @@ const actionError = "ERROR"
 
 // take carries out a frame of the client. False ends the connection.
 func (c *conn) take(f *wire.Frame, text []byte) bool {
+	c.watched(EventOut, f.Action, text)
 	if c.refused {
 		return true
 	}
 	return c.s.replayed(c, f, bytes.Clone(text)) || c.serve(f, len(text))
 }
+
+// sending notes a frame of the server before it is written.
+func (c *conn) sending(text []byte) { c.watched(EventIn, "", text) }
 
 // done notes that an item is written, or never will be.
 func (c *conn) done(it serve.Item) {
@@ -88,6 +109,9 @@ func (c *conn) done(it serve.Item) {
 	defer s.mu.Unlock()
 	if it.Answers {
 		s.unanswered--
+	}
+	if it.Message != nil && it.Control == 0 {
+		s.emit(Event{Kind: EventIn, Link: c.link, Size: len(it.Message)})
 	}
 	if it.Answers || c.Flushed() {
 		s.changed()

@@ -8,6 +8,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
+// lines is what a Server knows of its connections, those that there were and those to come. It is guarded by Server.mu.
+type lines struct {
+	links  int        // websocket connections so far
+	pace   serve.Pace // of every connection
+	twice  bool       // two connections at once were reported
+	runner *running   // the one that Run was called for last
+}
+
 // Cut ends every websocket connection at once, without a close frame, as a failing network does. The client may connect
 // again.
 func (s *Server) Cut() {

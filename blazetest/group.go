@@ -48,11 +48,11 @@ func (s *Server) newGroup(name string, members []*User) *Group {
 	c.name = name
 	for _, u := range members {
 		if c.member(u.id) == nil {
-			c.join(u.id, "")
+			s.join(c, u.id, "")
 		}
 	}
 	if c.member(s.bot()) == nil {
-		c.join(s.bot(), "")
+		s.join(c, s.bot(), "")
 	}
 	s.announce(c, blaze.SystemConversation{Action: "CREATE", UserID: owner})
 	return g
@@ -72,8 +72,15 @@ func (g *Group) Add(u *User) {
 	if c.member(u.id) != nil {
 		return
 	}
-	c.join(u.id, "")
-	g.s.announce(c, blaze.SystemConversation{Action: "ADD", ParticipantID: u.id, UserID: c.creator})
+	g.s.join(c, u.id, "")
+	g.tell(c, blaze.SystemConversation{Action: "ADD", ParticipantID: u.id, UserID: c.creator})
+}
+
+// tell tells the bot of a change, if it is in the group. The caller holds s.mu.
+func (g *Group) tell(c *conversation, change blaze.SystemConversation) {
+	if c.member(g.s.bot()) != nil {
+		g.s.announce(c, change)
+	}
 }
 
 // Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there until
@@ -84,7 +91,7 @@ func (g *Group) Remove(u *User) {
 	was := c.member(u.id) != nil
 	if was {
 		c.leave(u.id)
-		g.s.announce(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: u.id, UserID: c.creator})
+		g.tell(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: u.id, UserID: c.creator})
 	}
 	g.s.mu.Unlock()
 	if !was {

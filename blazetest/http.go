@@ -16,7 +16,14 @@ const (
 )
 
 // handle serves the websocket handshake, the HTTP API and the storage, and refuses what else a client asks for.
-func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
+	if isControl(r) {
+		s.controls().ServeHTTP(rw, r)
+		return
+	}
+	w := s.pacedResponse(rw, r)
+	defer w.report()
+	w.await(0)
 	now := s.clock()
 	w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
 	if isFile(r) {
@@ -47,6 +54,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		s.fault("%s: %v", action, refused)
 	}
 	if action == handshake {
+		w.upgrading = true
 		s.upgrade(w, r, refused)
 		return
 	}
@@ -54,11 +62,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		refuseHTTP(w, (&serve.Refusal{Code: serve.CodeUnauthorized}).Error())
 		return
 	}
-	if s.api(w, r, body) {
-		return
-	}
-	s.fault("%s is not served here", action)
-	refuseHTTP(w, (&serve.Refusal{Code: serve.CodeNotFound}).Error())
+	s.api(w, r, body)
 }
 
 // special gives the answer that an interception asks for. False means that there is none.

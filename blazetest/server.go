@@ -45,8 +45,13 @@ type Server struct {
 	perMinute int           // Options.PerMinute
 	offset    atomic.Int64  // nanoseconds that the server's clock is ahead
 	http      *http.Server
+	routes    *http.ServeMux // of the HTTP API
 	done      chan struct{}  // closed by Close
 	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
+	watching  sync.WaitGroup // the goroutines of watchers
+
+	controlOnce sync.Once
+	control     *controller // made by the first call of controls
 
 	mu sync.Mutex // guards all below; never held during I/O or while a function of the test runs
 	state
@@ -57,9 +62,12 @@ type state struct {
 	closed   bool
 	accepted map[net.Conn]struct{} // network connections, whatever they are used for
 	conns    []*conn               // websocket connections, oldest first
-	links    int                   // websocket connections so far
-	pace     serve.Pace            // of every connection
 	waiting  chan struct{}         // closed at the next change; nil while nobody waits
+
+	lines
+	observers
+	scriptState
+	controlState
 
 	pending   *list.List // of *stored: not acknowledged, oldest first
 	pendingBy map[string]*list.Element
@@ -83,6 +91,7 @@ type state struct {
 func newServer(o Options) *Server {
 	s := &Server{done: make(chan struct{}), lenient: o.Lenient, perMinute: o.PerMinute}
 	s.useKey(o.Key)
+	s.routes = s.newRoutes()
 	s.state = state{
 		directory: newDirectory(), files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
@@ -91,8 +100,8 @@ func newServer(o Options) *Server {
 	return s
 }
 
-// Close ends every connection, without a close frame, and waits until the server's goroutines have ended. Functions given to
-// Intercept that still run are not waited for. Messages stay readable with Next, Sent, Acked and Pending. A second Close
+// Close ends every connection, without a close frame, and waits until the server's goroutines have ended, and functions given
+// to Watch have got every event. Functions given to Intercept that still run are not waited for. Messages stay readable with Next, Sent, Acked and Pending. A second Close
 // does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
@@ -110,6 +119,7 @@ func (s *Server) Close() {
 		serve.Cut(c)
 	}
 	s.wg.Wait()
+	s.endWatchers()
 }
 
 func (s *Server) openConns() []net.Conn {
@@ -137,10 +147,17 @@ func (s *Server) change() <-chan struct{} {
 }
 
 // fault reports what the client did wrong. The caller does not hold s.mu.
-func (s *Server) fault(format string, args ...any) { s.report("the client: "+format, args) }
+func (s *Server) fault(format string, args ...any) {
+	s.watched(EventFault, format, args)
+	s.report("the client: "+format, args)
+}
 
 // misuse reports what the test did wrong. The caller does not hold s.mu.
-func (s *Server) misuse(format string, args ...any) { s.report(format, args) }
+func (s *Server) misuse(format string, args ...any) {
+	s.attend(format, args)
+	s.watched(EventMisuse, format, args)
+	s.report(format, args)
+}
 
 func (s *Server) report(format string, args []any) {
 	if s.Errorf != nil {

@@ -2,8 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 func TestDemo(t *testing.T) {
@@ -17,4 +22,23 @@ func TestDemo(t *testing.T) {
 	if !strings.Contains(bar.String(), "100%") {
 		t.Errorf("the bar did not come to its end: %q", bar.String())
 	}
+}
+
+func TestPicture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
+			return blaze.Command("/draw", func(ctx context.Context, m *blaze.Message, _ string) error {
+				picture, err := draw()
+				if err != nil {
+					return err
+				}
+				out, err := c.UploadImage(ctx, bytes.NewReader(picture))
+				if err != nil {
+					return err
+				}
+				return c.Reply(ctx, m, out)
+			})
+		}, nil)
+		blazetest.Script(t, s, "testdata/picture.txt")
+	})
 }

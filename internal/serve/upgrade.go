@@ -28,6 +28,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, raw net.Conn, header http.H
 	c := &Conn{
 		ws: ws, raw: raw, hooks: h, ponged: time.Now(),
 		wake: make(chan struct{}, 1), gone: make(chan struct{}), over: make(chan struct{}),
+		paced: make(chan struct{}),
 	}
 	ws.SetReadLimit(wire.MaxFrame)
 	ws.SetPingHandler(func(payload string) error {

@@ -1,0 +1,150 @@
+package blazetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	keptEvents = 10_000
+	keptBytes  = 64 << 20
+	heartbeat  = 15 * time.Second // of a stream of events
+)
+
+type eventJSON struct {
+	At      time.Time       `json:"at"`
+	Kind    string          `json:"kind"`
+	Method  string          `json:"method,omitempty"`
+	Path    string          `json:"path,omitempty"`
+	Text    string          `json:"text,omitempty"`
+	Link    int             `json:"link,omitempty"`
+	Status  int             `json:"status,omitempty"`
+	Size    int             `json:"size,omitempty"`
+	Frame   json.RawMessage `json:"frame,omitempty"`
+	Message *messageJSON    `json:"message,omitempty"`
+}
+
+// events keeps the last events for all who listen.
+type events struct {
+	s *Server
+
+	mu    sync.Mutex
+	kept  []string      // as they are written, oldest first
+	first int           // the id of kept[0]
+	bytes int           // of all that are kept
+	more  chan struct{} // closed with the next event
+}
+
+// newEvents begins to keep the events of a Server.
+func newEvents(s *Server) *events {
+	e := &events{s: s, first: 1, more: make(chan struct{})}
+	s.Watch(e.add)
+	return e
+}
+
+// add keeps an event, and forgets the oldest ones if need be.
+func (e *events) add(ev Event) {
+	j := eventJSON{
+		At: ev.At, Kind: ev.Kind, Method: ev.Method, Path: ev.Path, Text: ev.Text, Link: ev.Link, Status: ev.Status,
+		Size: ev.Size, Frame: ev.Frame,
+	}
+	if ev.Message != nil {
+		m := e.s.messageJSON(*ev.Message)
+		j.Message = &m
+	}
+	data := string(raw(j))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	text := fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.first+len(e.kept), ev.Kind, data)
+	e.kept = append(e.kept, text)
+	e.bytes += len(text)
+	for len(e.kept) > keptEvents || e.bytes > keptBytes && len(e.kept) > 1 {
+		e.bytes -= len(e.kept[0])
+		e.kept[0] = ""
+		e.kept = e.kept[1:]
+		e.first++
+	}
+	close(e.more)
+	e.more = make(chan struct{})
+}
+
+// last returns the id of the newest event.
+func (e *events) last() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.first + len(e.kept) - 1
+}
+
+// after returns the events behind an id that are kept, how many behind it are not, and what is closed when there are
+// more.
+func (e *events) after(id int) (all []string, lost int, more <-chan struct{}) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	lost = max(0, e.first-1-id)
+	from := min(max(0, id+1-e.first), len(e.kept))
+	return append(all, e.kept[from:]...), lost, e.more
+}
+
+// streamEvents writes events until the client goes or the server is closed.
+func (c *controller) streamEvents(w http.ResponseWriter, r *http.Request) {
+	id, problem := c.events.begin(r)
+	if problem != nil {
+		refuseControl(w, problem)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	flusher := http.NewResponseController(w)
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		all, lost, more := c.events.after(id)
+		if lost > 0 {
+			all = append([]string{fmt.Sprintf("event: lost\ndata: {\"lost\":%d}\n\n", lost)}, all...)
+			id += lost - 1
+		}
+		id += len(all)
+		for _, text := range all {
+			if _, err := w.Write([]byte(text)); err != nil {
+				return
+			}
+		}
+		if flusher.Flush() != nil {
+			return
+		}
+		select {
+		case <-more:
+		case <-beat.C:
+			if _, err := w.Write([]byte(":\n\n")); err != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		case <-c.s.done:
+			return
+		}
+	}
+}
+
+// begin returns the id of the event behind which a stream begins.
+func (e *events) begin(r *http.Request) (int, *controlError) {
+	from := r.Header.Get("Last-Event-ID")
+	if from == "" {
+		from = r.URL.Query().Get("last_event_id")
+	}
+	if from == "" {
+		return e.last(), nil
+	}
+	id, err := strconv.Atoi(from)
+	if err != nil || id < 0 {
+		return 0, invalidBody("%q is not the id of an event", from)
+	}
+	if id > e.last() {
+		id = 0 // that of another server, which was here before this one
+	}
+	return id, nil
+}

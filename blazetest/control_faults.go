@@ -1,0 +1,173 @@
+package blazetest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+type faultIn struct {
+	Action      string          `json:"action" doc:"CREATE_MESSAGE and so on, POST /attachments, or handshake."`
+	Always      bool            `json:"always,omitempty" doc:"For every request, not only for the next one."`
+	Code        int             `json:"code,omitempty" doc:"Refuses the request with this code."`
+	Hang        bool            `json:"hang,omitempty" doc:"Carries the request out, and never answers it."`
+	Cut         bool            `json:"cut,omitempty" doc:"Cuts the connection; with hang, after carrying it out."`
+	Data        json.RawMessage `json:"data,omitempty" doc:"Answers with this data, and does nothing."`
+	BytesBase64 string          `json:"bytes_base64,omitempty" doc:"Answers with these bytes, in base64."`
+}
+
+type faultJSON struct {
+	Fault  int    `json:"fault" doc:"The number by which it is undone."`
+	Action string `json:"action"`
+	Always bool   `json:"always"`
+}
+
+type faultsJSON struct {
+	Faults         []faultJSON `json:"faults" doc:"What was armed here."`
+	Armed          []string    `json:"armed" doc:"Everything that is armed: the action, and once or always."`
+	Latency        duration    `json:"latency"`
+	BytesPerSecond int         `json:"bytes_per_second"`
+	ClockOffset    duration    `json:"clock_offset"`
+}
+
+type slowIn struct {
+	Latency        duration `json:"latency,omitempty"`
+	BytesPerSecond int      `json:"bytes_per_second,omitempty"`
+}
+
+type cutIn struct {
+	Link int `json:"link,omitempty" doc:"The number of a connection, from 1; without it, all."`
+}
+
+type clockIn struct {
+	Offset duration `json:"offset"`
+}
+
+// armedFault is an interception that was armed over HTTP.
+type armedFault struct {
+	faultJSON
+	undo func()
+}
+
+// answer returns the answer that a fault stands for.
+func (in *faultIn) answer() (Answer, *controlError) {
+	a := Answer{Hang: in.Hang, Cut: in.Cut}
+	switch {
+	case in.Code != 0 && (in.Data != nil || in.BytesBase64 != "") || in.Data != nil && in.BytesBase64 != "":
+		return a, invalidBody("only one of code, data and bytes_base64 can answer")
+	case in.Code != 0:
+		a.Reply = Refuse(blaze.Code(in.Code)).Reply
+	case in.Data != nil:
+		a.Reply = &Frame{Data: in.Data}
+	case in.BytesBase64 != "":
+		p, err := base64.StdEncoding.DecodeString(in.BytesBase64)
+		if err != nil || len(p) == 0 {
+			return a, invalidBody("bytes_base64 is not base64")
+		}
+		a.Bytes = p
+	case !in.Hang && !in.Cut:
+		return a, invalidBody("a fault needs code, hang, cut, data or bytes_base64")
+	}
+	return a, nil
+}
+
+func (r *request) arm(in faultIn) (any, *controlError) {
+	a, problem := in.answer()
+	if problem != nil {
+		return nil, problem
+	}
+	if in.Action != "handshake" && !interceptable(in.Action) || strings.HasPrefix(in.Action, " ") {
+		return nil, invalidBody("no client writes the action %q", in.Action)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last++
+	n := r.last
+	f := &armedFault{faultJSON: faultJSON{Fault: n, Action: in.Action, Always: in.Always}}
+	arm := r.s.Intercept
+	if in.Always {
+		arm = r.s.InterceptAll
+	}
+	r.faults[n] = f
+	f.undo = arm(in.Action, func(Frame) Answer {
+		if !in.Always {
+			r.disarm(n)
+		}
+		return a
+	})
+	return f.faultJSON, nil
+}
+
+// disarm forgets a fault. Nil means that there is none of this number.
+func (c *controller) disarm(n int) *armedFault {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.faults[n]
+	delete(c.faults, n)
+	return f
+}
+
+func (r *request) undo() (any, *controlError) {
+	n, err := strconv.Atoi(r.http.PathValue("fault"))
+	if err != nil {
+		return nil, problem(http.StatusNotFound, "%q is not the number of a fault", r.http.PathValue("fault"))
+	}
+	f := r.disarm(n)
+	if f == nil {
+		return nil, problem(http.StatusNotFound, "there is no fault %d; it is undone or used up", n)
+	}
+	f.undo()
+	return nil, nil
+}
+
+func (r *request) undoAll() (any, *controlError) {
+	r.mu.Lock()
+	all := r.faults
+	r.faults = map[int]*armedFault{}
+	r.mu.Unlock()
+	for _, f := range all {
+		f.undo()
+	}
+	r.s.Slow(0, 0)
+	r.s.Clock(0)
+	return nil, nil
+}
+
+func (r *request) listFaults() (any, *controlError) {
+	j := faultsJSON{Faults: []faultJSON{}, Armed: listed(r.s.Armed()), ClockOffset: duration(r.s.offset.Load())}
+	r.s.mu.Lock()
+	j.Latency, j.BytesPerSecond = duration(r.s.pace.Latency), r.s.pace.BytesPerSecond
+	r.s.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range slices.Sorted(maps.Keys(r.faults)) {
+		j.Faults = append(j.Faults, r.faults[n].faultJSON)
+	}
+	return j, nil
+}
+
+func (r *request) slow(in slowIn) (any, *controlError) {
+	r.s.Slow(time.Duration(in.Latency), in.BytesPerSecond)
+	return nil, nil
+}
+
+func (r *request) cut(in cutIn) (any, *controlError) {
+	if in.Link == 0 {
+		r.s.Cut()
+	} else {
+		r.s.CutLink(in.Link)
+	}
+	return nil, nil
+}
+
+func (r *request) clock(in clockIn) (any, *controlError) {
+	r.s.Clock(time.Duration(in.Offset))
+	return nil, nil
+}

@@ -1,0 +1,184 @@
+package blazetest
+
+import (
+	"encoding/json"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// openAPI is a description of HTTP requests, as the OpenAPI Specification 3.1 has it.
+type openAPI map[string]any
+
+// pathParams say what the parameters in paths are.
+var pathParams = map[string]string{
+	"user":  "The name of a person. A new name is a new person.",
+	"group": "The name of a group.",
+	"file":  "The id of an attachment.",
+	"fault": "The number of a fault.",
+}
+
+var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+
+// describeControl returns the description of the control interface.
+func describeControl() openAPI {
+	d := &describer{schemas: map[string]any{}}
+	paths := map[string]any{}
+	for _, rt := range routes() {
+		path := strings.TrimSuffix(controlPath, "/") + rt.path
+		item, ok := paths[path].(map[string]any)
+		if !ok {
+			item = map[string]any{}
+			paths[path] = item
+		}
+		item[strings.ToLower(rt.method)] = d.operation(rt)
+	}
+	d.schema(reflect.TypeFor[eventJSON]())
+	return openAPI{
+		"openapi": "3.1.0",
+		"info": map[string]any{
+			"title": "The control interface of blazetest", "version": "1",
+			"description": "What a test can do with a Blaze server for tests. Requests need a Host that is localhost " +
+				"or a loopback address; those that a browser sends for another origin are refused. Other members " +
+				"than those here are refused too.",
+		},
+		"paths":      paths,
+		"components": map[string]any{"schemas": d.schemas},
+	}
+}
+
+// describer collects the schemas that are referred to.
+type describer struct{ schemas map[string]any }
+
+func (d *describer) operation(rt *route) map[string]any {
+	op := map[string]any{
+		"operationId": rt.name, "summary": rt.summary,
+		"responses": map[string]any{
+			"200": map[string]any{"description": "It was carried out.", "content": d.answer(rt)},
+			"default": map[string]any{
+				"description": "It was not carried out.",
+				"content":     content("application/json", d.schema(reflect.TypeFor[controlError]()), nil),
+			},
+		},
+	}
+	if params := parameters(rt); len(params) > 0 {
+		op["parameters"] = params
+	}
+	switch {
+	case rt.takesType != "":
+		var example any
+		if rt.takesType != "application/octet-stream" {
+			example = rt.example
+		}
+		body := content(rt.takesType, map[string]any{"type": "string"}, example)
+		op["requestBody"] = map[string]any{"required": true, "content": body}
+	case rt.in != nil:
+		schema := d.schema(reflect.TypeOf(rt.in))
+		body := content("application/json", schema, json.RawMessage(rt.example))
+		op["requestBody"] = map[string]any{"content": body}
+	}
+	return op
+}
+
+func (d *describer) answer(rt *route) map[string]any {
+	switch {
+	case rt.answersType != "":
+		return content(rt.answersType, map[string]any{"type": "string"}, nil)
+	case rt.out == nil:
+		return content("application/json", map[string]any{"type": "object"}, nil)
+	}
+	return content("application/json", d.schema(reflect.TypeOf(rt.out)), nil)
+}
+
+func content(mimeType string, schema, example any) map[string]any {
+	c := map[string]any{"schema": schema}
+	if example != nil {
+		c["example"] = example
+	}
+	return map[string]any{mimeType: c}
+}
+
+func parameters(rt *route) []any {
+	var all []any
+	for _, m := range pathParam.FindAllStringSubmatch(rt.path, -1) {
+		all = append(all, parameter("path", m[1], pathParams[m[1]]))
+	}
+	for _, q := range rt.query {
+		all = append(all, parameter("query", q.name, q.about))
+	}
+	return all
+}
+
+func parameter(in, name, about string) map[string]any {
+	return map[string]any{
+		"in": in, "name": name, "description": about, "required": in == "path",
+		"schema": map[string]any{"type": "string"},
+	}
+}
+
+// schema returns the schema of a type. That of a struct is a reference to one that all share.
+func (d *describer) schema(t reflect.Type) map[string]any {
+	switch t {
+	case reflect.TypeFor[json.RawMessage]():
+		return map[string]any{} // anything
+	case reflect.TypeFor[duration]():
+		return map[string]any{"type": "string", "examples": []string{"1m30s"}}
+	case reflect.TypeFor[time.Time]():
+		return map[string]any{"type": "string", "format": "date-time"}
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return d.schema(t.Elem())
+	case reflect.Slice:
+		return map[string]any{"type": "array", "items": d.schema(t.Elem())}
+	case reflect.Struct:
+		name := schemaName(t)
+		if d.schemas[name] == nil {
+			d.schemas[name] = d.object(t)
+		}
+		return map[string]any{"$ref": "#/components/schemas/" + name}
+	case reflect.Map:
+		return map[string]any{"type": "object"}
+	case reflect.Bool:
+		return map[string]any{"type": "boolean"}
+	case reflect.Int, reflect.Int64:
+		return map[string]any{"type": "integer"}
+	default:
+		return map[string]any{"type": "string"}
+	}
+}
+
+// schemaName returns the name of a schema: User of userJSON, and SayRequest of sayIn.
+func schemaName(t reflect.Type) string {
+	name := strings.TrimSuffix(strings.TrimPrefix(t.Name(), "control"), "JSON")
+	if in, ok := strings.CutSuffix(name, "In"); ok {
+		name = in + "Request"
+	}
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// object returns the schema of a struct. A member that is never left out is required.
+func (d *describer) object(t reflect.Type) map[string]any {
+	properties, required := map[string]any{}, []string{}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, options, tagged := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "" {
+			continue
+		}
+		p := d.schema(f.Type)
+		if about := f.Tag.Get("doc"); about != "" {
+			p["description"] = about
+		}
+		properties[name] = p
+		if !tagged || options != "omitempty" {
+			required = append(required, name)
+		}
+	}
+	o := map[string]any{"type": "object", "properties": properties}
+	if len(required) > 0 {
+		o["required"] = required
+	}
+	return o
+}

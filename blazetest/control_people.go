@@ -1,0 +1,354 @@
+package blazetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+type nameIn struct {
+	Name string `json:"name" doc:"Of a person or a group."`
+}
+
+type userJSON struct {
+	Name           string `json:"name"`
+	ID             string `json:"id" doc:"A UUID, the same for the same name."`
+	IdentityNumber string `json:"identity_number"`
+	ConversationID string `json:"conversation_id" doc:"Of the conversation with the bot."`
+}
+
+type groupIn struct {
+	Name    string   `json:"name"`
+	Members []string `json:"members,omitempty" doc:"The names of people."`
+}
+
+type groupJSON struct {
+	Name    string   `json:"name"`
+	ID      string   `json:"id" doc:"Of the group's conversation, a UUID."`
+	Members []string `json:"members" doc:"The names of the people in it, the bot aside."`
+}
+
+type sayIn struct {
+	Text      string `json:"text"`
+	Group     string `json:"group,omitempty" doc:"The name of a group that the person is in."`
+	Encrypted bool   `json:"encrypted,omitempty" doc:"Seals the text for the bot."`
+}
+
+type sendIn struct {
+	Category   string          `json:"category" doc:"For example PLAIN_IMAGE."`
+	Data       json.RawMessage `json:"data,omitempty" doc:"Before base64: JSON, or a string for texts and posts."`
+	DataBase64 string          `json:"data_base64,omitempty" doc:"The data in base64, in place of data."`
+	Group      string          `json:"group,omitempty" doc:"The name of a group that the person is in."`
+	Encrypted  bool            `json:"encrypted,omitempty" doc:"Seals a message of a PLAIN_ category for the bot."`
+}
+
+type tapIn struct {
+	MessageID string `json:"message_id" doc:"Of a message that the bot sent."`
+	Label     string `json:"label"`
+}
+
+type transferIn struct {
+	Amount string `json:"amount" doc:"A decimal number."`
+	Asset  string `json:"asset" doc:"The id of an asset, or one of BTC, ETH and XIN."`
+	Memo   string `json:"memo,omitempty"`
+}
+
+type waitIn struct {
+	Timeout duration `json:"timeout,omitempty" doc:"For example 500ms or 5s; 5s without it, at most 10m."`
+}
+
+type messageIDJSON struct {
+	MessageID string `json:"message_id"`
+}
+
+type attachmentJSON struct {
+	ID       string `json:"attachment_id"`
+	MimeType string `json:"mime_type"`
+	Size     int64  `json:"size"`
+}
+
+// duration is a time.Duration, in JSON as 1m30s.
+type duration time.Duration
+
+func (d *duration) UnmarshalJSON(p []byte) error {
+	var text string
+	if json.Unmarshal(p, &text) != nil {
+		return errors.New("a duration is a string such as 500ms or 5m")
+	}
+	parsed, err := time.ParseDuration(text)
+	if err != nil {
+		return errors.New("a duration is a string such as 500ms or 5m")
+	}
+	*d = duration(parsed)
+	return nil
+}
+
+func (d duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+
+func (r *request) users() (any, *controlError) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	all := []userJSON{}
+	for _, u := range r.s.named {
+		all = append(all, u.json())
+	}
+	slices.SortFunc(all, func(a, b userJSON) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func (u *User) json() userJSON { return userJSON{u.name, u.id, u.number, u.conversation} }
+
+func (r *request) user(in nameIn) (any, *controlError) {
+	if problem := checkName(in.Name); problem != nil {
+		return nil, problem
+	}
+	return r.s.User(in.Name).json(), nil
+}
+
+// checkName wants a name that scripts can have too.
+func checkName(name string) *controlError {
+	if cut, rest := cutName(name); cut == "" || rest != "" {
+		return invalidBody("a name has letters, digits and the characters - _ . and not %q", name)
+	}
+	return nil
+}
+
+// named returns the person whose name is in the path.
+func (r *request) named() (*User, *controlError) {
+	name := r.http.PathValue("user")
+	if problem := checkName(name); problem != nil {
+		return nil, problem
+	}
+	return r.s.User(name), nil
+}
+
+// namedGroup returns the group with this name.
+func (r *request) namedGroup(name string) (*Group, *controlError) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	g := r.s.groups[name]
+	if g == nil {
+		return nil, problem(http.StatusNotFound, "there is no group %q; POST %sgroups makes one", name, controlPath)
+	}
+	return g, nil
+}
+
+func (r *request) say(in sayIn) (any, *controlError) {
+	if in.Text == "" {
+		return nil, invalidBody("text is missing")
+	}
+	return r.sends(blaze.Text(in.Text), in.Group, in.Encrypted)
+}
+
+func (r *request) send(in sendIn) (any, *controlError) {
+	p, problem := payloadIn(in.Category, in.Data, in.DataBase64)
+	if problem != nil {
+		return nil, problem
+	}
+	return r.sends(p, in.Group, in.Encrypted)
+}
+
+// payloadIn returns a payload with the data as it is.
+func payloadIn(category string, data json.RawMessage, inBase64 string) (blaze.Payload, *controlError) {
+	if !isCategory(category) {
+		return nil, invalidBody("category is missing, or not one")
+	}
+	if (data == nil) == (inBase64 == "") {
+		return nil, invalidBody("one of data and data_base64 is needed")
+	}
+	if data == nil {
+		p, err := base64.StdEncoding.DecodeString(inBase64)
+		if err != nil {
+			return nil, invalidBody("data_base64: %v", err)
+		}
+		return blaze.Raw{As: blaze.Category(category), Data: p}, nil
+	}
+	p, reason := jsonData(string(data))
+	if reason != "" {
+		return nil, invalidBody("data: %s", reason)
+	}
+	return blaze.Raw{As: blaze.Category(category), Data: p}, nil
+}
+
+// sends sends a payload of the person in the path, alone or in a group.
+func (r *request) sends(p blaze.Payload, group string, encrypted bool) (any, *controlError) {
+	u, problem := r.named()
+	if problem != nil {
+		return nil, problem
+	}
+	send, seal := u.Send, u.SendEncrypted
+	if group != "" {
+		g, problem := r.namedGroup(group)
+		if problem != nil {
+			return nil, problem
+		}
+		m := g.As(u)
+		send, seal = m.Send, m.SendEncrypted
+	}
+	if encrypted {
+		send = seal
+	}
+	return messageIDJSON{send(p)}, nil
+}
+
+// message returns a message that the bot sent.
+func (r *request) message(id string) (blaze.Outgoing, *controlError) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	i, ok := r.s.sentIDs[id]
+	if !ok {
+		return blaze.Outgoing{}, problem(http.StatusNotFound, "the bot has sent no message %q", id)
+	}
+	out := r.s.sent[i]
+	return opened(out, r.s.readers(out.ConversationID)), nil
+}
+
+func (r *request) tap(in tapIn) (any, *controlError) {
+	u, problem := r.named()
+	if problem != nil {
+		return nil, problem
+	}
+	out, problem := r.message(in.MessageID)
+	if problem != nil {
+		return nil, problem
+	}
+	return messageIDJSON{u.Tap(out, in.Label)}, nil
+}
+
+func (r *request) reads(in messageIDJSON) (any, *controlError) {
+	u, problem := r.named()
+	if problem != nil {
+		return nil, problem
+	}
+	out, problem := r.message(in.MessageID)
+	if problem != nil {
+		return nil, problem
+	}
+	u.Reads(out)
+	return nil, nil
+}
+
+func (r *request) upload() (any, *controlError) {
+	u, problem := r.named()
+	if problem != nil {
+		return nil, problem
+	}
+	a := u.Upload(bytes.NewReader(r.body))
+	return attachmentJSON{a.ID, a.MimeType, a.Size}, nil
+}
+
+func (r *request) transfer(in transferIn) (any, *controlError) {
+	u, problem := r.named()
+	if problem != nil {
+		return nil, problem
+	}
+	asset, reason := assetID(in.Asset)
+	if reason == "" {
+		reason = checkAmount(in.Amount)
+	}
+	if reason != "" {
+		return nil, invalidBody("%s", reason)
+	}
+	return messageIDJSON{r.s.Transfer(u.id, in.Amount, asset, in.Memo)}, nil
+}
+
+func (r *request) groups() (any, *controlError) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	all := []groupJSON{}
+	for _, g := range r.s.groups {
+		all = append(all, g.json())
+	}
+	slices.SortFunc(all, func(a, b groupJSON) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// json returns the group as JSON has it. The caller holds s.mu.
+func (g *Group) json() groupJSON {
+	j := groupJSON{Name: g.name, ID: g.id, Members: []string{}}
+	for _, id := range g.s.readers(g.id) {
+		if p := g.s.people[id]; p != nil && id != g.s.bot() {
+			j.Members = append(j.Members, cmp.Or(p.name, id))
+		}
+	}
+	return j
+}
+
+func (r *request) shown(g *Group) (any, *controlError) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	return g.json(), nil
+}
+
+func (r *request) group(in groupIn) (any, *controlError) {
+	var members []*User
+	for _, name := range append([]string{in.Name}, in.Members...) {
+		if problem := checkName(name); problem != nil {
+			return nil, problem
+		}
+	}
+	for _, name := range in.Members {
+		members = append(members, r.s.User(name))
+	}
+	return r.shown(r.s.Group(in.Name, members...))
+}
+
+func (r *request) addMember(in nameIn) (any, *controlError) { return r.change(in.Name, (*Group).Add) }
+
+func (r *request) removeMember(in nameIn) (any, *controlError) {
+	return r.change(in.Name, (*Group).Remove)
+}
+
+// change changes who is in the group of the path.
+func (r *request) change(name string, how func(*Group, *User)) (any, *controlError) {
+	if problem := checkName(name); problem != nil {
+		return nil, problem
+	}
+	g, problem := r.namedGroup(r.http.PathValue("group"))
+	if problem != nil {
+		return nil, problem
+	}
+	how(g, r.s.User(name))
+	return r.shown(g)
+}
+
+func (r *request) nextForUser(in waitIn) (any, *controlError) {
+	u, problem := r.named()
+	if problem != nil {
+		return nil, problem
+	}
+	return r.nextOf(in, u.Next)
+}
+
+func (r *request) nextInGroup(in waitIn) (any, *controlError) {
+	g, problem := r.namedGroup(r.http.PathValue("group"))
+	if problem != nil {
+		return nil, problem
+	}
+	return r.nextOf(in, g.Next)
+}
+
+// isText reports whether data can be shown as a string.
+func isText(data []byte) bool { return utf8.Valid(data) }
+
+// nextOf waits with one of the Next methods.
+func (r *request) nextOf(in waitIn, next func(context.Context) (blaze.Outgoing, error)) (any, *controlError) {
+	var out blaze.Outgoing
+	problem := r.wait(in, func(ctx context.Context) (err error) {
+		out, err = next(ctx)
+		return err
+	})
+	if problem != nil {
+		return nil, problem
+	}
+	return r.s.messageJSON(out), nil
+}

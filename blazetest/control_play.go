@@ -1,0 +1,44 @@
+package blazetest
+
+import (
+	"bytes"
+	"net/http"
+)
+
+// maxTape is how many bytes a recording has at most, on its way in or out.
+const maxTape = 64 << 20
+
+type scriptJSON struct {
+	Failed []failureJSON `json:"failed" doc:"The lines that failed; none if the bot says what the script says."`
+}
+
+type failureJSON struct {
+	Line   int    `json:"line" doc:"From 1; 0 if no line is to blame."`
+	Reason string `json:"reason"`
+}
+
+func (r *request) script() (any, *controlError) {
+	lines, err := parseScript(string(r.body))
+	if err != nil {
+		return nil, invalidBody("%v", err)
+	}
+	failed := []failureJSON{}
+	p := &player{ctx: r.http.Context(), s: r.s, lines: lines}
+	p.report = func(line int, text string) { failed = append(failed, failureJSON{line, text}) }
+	if err := p.begin(); err != nil {
+		return nil, problem(http.StatusConflict, "%v", err)
+	}
+	defer p.end()
+	for _, m := range p.unread() {
+		p.read[m.index] = true // the script is a talk that begins now
+	}
+	p.play()
+	return scriptJSON{failed}, nil
+}
+
+func (r *request) replay() (any, *controlError) {
+	if err := r.s.Replay(bytes.NewReader(r.body)); err != nil {
+		return nil, problem(http.StatusConflict, "%v", err)
+	}
+	return nil, nil
+}

@@ -1,0 +1,107 @@
+package blazetest
+
+func messageRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/next", name: "next", in: waitIn{}, out: messageJSON{}, example: `{"timeout":"5s"}`,
+			summary: "Waits for the next message that the bot sent to anybody, and takes it.",
+			do:      with((*request).next),
+		},
+		{
+			method: "POST", path: "/idle", name: "idle", in: waitIn{}, example: `{"timeout":"5s"}`,
+			do:      with((*request).idle),
+			summary: "Waits until the bot has acknowledged every message and every request is answered.",
+		},
+		{
+			method: "GET", path: "/sent", name: "sent", out: []messageJSON{}, do: (*request).sent,
+			summary: "All messages that the bot sent, in order.",
+		},
+		{
+			method: "GET", path: "/acked", name: "acked", out: []string{},
+			summary: "The ids of the messages that the bot acknowledged.",
+			do:      func(r *request) (any, *controlError) { return listed(r.s.Acked()), nil },
+		},
+		{
+			method: "GET", path: "/pending", name: "pending", out: []string{},
+			summary: "The ids of the messages that it did not, oldest first.",
+			do:      func(r *request) (any, *controlError) { return listed(r.s.Pending()), nil },
+		},
+		{
+			method: "POST", path: "/deliver", name: "deliver", in: deliverIn{}, out: messageIDJSON{},
+			example: `{"user_id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","category":"PLAIN_TEXT","data":"hello"}`,
+			summary: "Gives the bot a message of any user id, with any ids.", do: with((*request).deliver),
+		},
+		{
+			method: "POST", path: "/receipts", name: "receipt", in: receiptIn{},
+			example: `{"message_id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","status":"READ"}`,
+			summary: "Tells the bot that the recipient has got or read a message.", do: with((*request).receipt),
+		},
+		{
+			method: "GET", path: "/files/{file}", name: "file", answersType: "application/octet-stream",
+			do:      (*request).file,
+			summary: "A file that was uploaded, as the storage has it.",
+		},
+	}
+}
+
+func faultRoutes() []*route {
+	return []*route{
+		{
+			method: "GET", path: "/faults", name: "faults", out: faultsJSON{}, do: (*request).listFaults,
+			summary: "What is armed, how slow the connections are, and how far the clock is off.",
+		},
+		{
+			method: "POST", path: "/faults", name: "arm", in: faultIn{}, out: faultJSON{}, do: with((*request).arm),
+			example: `{"action":"CREATE_MESSAGE","code":429,"always":true}`,
+			summary: "Decides how the next request of an action is answered, or every one until it is undone.",
+		},
+		{
+			method: "DELETE", path: "/faults", name: "undoAll", do: (*request).undoAll,
+			summary: "Undoes all that was armed here, and makes the connections fast and the clock right again.",
+		},
+		{
+			method: "DELETE", path: "/faults/{fault}", name: "undo", do: (*request).undo, summary: "Undoes one.",
+		},
+		{
+			method: "POST", path: "/slow", name: "slow", in: slowIn{},
+			example: `{"latency":"200ms","bytes_per_second":10000}`,
+			summary: "Makes every connection slow. Without latency and bytes_per_second they are fast again.",
+			do:      with((*request).slow),
+		},
+		{
+			method: "POST", path: "/cut", name: "cut", in: cutIn{}, example: `{}`,
+			summary: "Ends every websocket connection as a failing network does, or the one with the number link.",
+			do:      with((*request).cut),
+		},
+		{
+			method: "POST", path: "/push-again", name: "pushAgain", summary: "Pushes every pending message once more.",
+			do: func(r *request) (any, *controlError) {
+				r.s.PushAgain()
+				return nil, nil
+			},
+		},
+		{
+			method: "POST", path: "/clock", name: "clock", in: clockIn{}, example: `{"offset":"-1m"}`,
+			summary: "Sets the server's clock off from that of the machine.", do: with((*request).clock),
+		},
+	}
+}
+
+func playRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/scripts", name: "script", takesType: "text/plain", out: scriptJSON{},
+			do:      (*request).script,
+			example: "alice: hello\nbot> *hello\n",
+			summary: "Plays a script, which sends no files and begins now, and returns the lines that failed.",
+		},
+		{
+			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", most: 64 << 20,
+			do: (*request).replay,
+			example: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
+				`{"id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","action":"LIST_PENDING_MESSAGES"}}` + "\n",
+			summary: "Plays a recording with the bot, and answers once that is done. A frame that the bot does not " +
+				"write in time is an error.",
+		},
+	}
+}

@@ -1,0 +1,192 @@
+package blazetest
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// How long a request of the control interface waits.
+const (
+	usualWait   = 5 * time.Second
+	longestWait = 10 * time.Minute
+)
+
+type stateJSON struct {
+	Connections []connectionJSON `json:"connections" doc:"The websockets, oldest first."`
+	Pending     int              `json:"pending" doc:"Messages that the bot has not acknowledged."`
+	Sent        int              `json:"sent" doc:"Messages of the bot."`
+	Acked       int              `json:"acked" doc:"Messages that the bot has acknowledged."`
+	Unanswered  int              `json:"unanswered" doc:"Requests that were read and are not answered."`
+	Users       int              `json:"users"`
+	Groups      int              `json:"groups"`
+}
+
+type connectionJSON struct {
+	Link   int  `json:"link" doc:"Its number, from 1."`
+	Listed bool `json:"listed" doc:"It has asked for messages, and gets them."`
+}
+
+type keystoreJSON struct {
+	AppID             string   `json:"app_id"`
+	SessionID         string   `json:"session_id"`
+	SessionPrivateKey string   `json:"session_private_key"`
+	ServerPublicKey   string   `json:"server_public_key,omitempty"`
+	Endpoints         []string `json:"endpoints" doc:"Of the websocket."`
+	API               string   `json:"api" doc:"The base of the URLs of the HTTP API."`
+}
+
+type messageJSON struct {
+	MessageID        string          `json:"message_id"`
+	ConversationID   string          `json:"conversation_id"`
+	Group            string          `json:"group,omitempty" doc:"The name of the group that the message is in."`
+	RecipientID      string          `json:"recipient_id,omitempty"`
+	QuoteID          string          `json:"quote_message_id,omitempty"`
+	RepresentativeID string          `json:"representative_id,omitempty"`
+	Mentions         []string        `json:"mentions,omitempty"`
+	Category         string          `json:"category" doc:"That of the plain message, where it was opened."`
+	Data             json.RawMessage `json:"data,omitempty" doc:"JSON, or a string; missing where it is no UTF-8."`
+	DataBase64       string          `json:"data_base64"`
+	Text             string          `json:"text" doc:"The message as a line of a script has it."`
+	Encrypted        bool            `json:"encrypted,omitempty"`
+	Silent           bool            `json:"silent,omitempty"`
+	ExpireIn         int64           `json:"expire_in,omitempty" doc:"Seconds."`
+}
+
+type deliverIn struct {
+	UserID           string          `json:"user_id"`
+	ConversationID   string          `json:"conversation_id,omitempty" doc:"Without it, that of the user and the bot."`
+	MessageID        string          `json:"message_id,omitempty" doc:"Without it, a random one."`
+	QuoteID          string          `json:"quote_message_id,omitempty"`
+	RepresentativeID string          `json:"representative_id,omitempty"`
+	Category         string          `json:"category"`
+	Data             json.RawMessage `json:"data,omitempty" doc:"Before base64: JSON, or a string for texts and posts."`
+	DataBase64       string          `json:"data_base64,omitempty" doc:"The data in base64, in place of data."`
+	Encrypted        bool            `json:"encrypted,omitempty"`
+	Silent           bool            `json:"silent,omitempty"`
+	ExpireIn         int64           `json:"expire_in,omitempty" doc:"Seconds."`
+}
+
+type receiptIn struct {
+	MessageID string `json:"message_id"`
+	Status    string `json:"status" doc:"DELIVERED or READ."`
+}
+
+func (r *request) state() stateJSON {
+	s := r.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := stateJSON{
+		Connections: []connectionJSON{}, Pending: s.pending.Len(), Sent: len(s.sent), Acked: len(s.acked),
+		Unanswered: s.unanswered, Users: len(s.named), Groups: len(s.groups),
+	}
+	for _, c := range s.conns {
+		j.Connections = append(j.Connections, connectionJSON{c.link, c.listed})
+	}
+	return j
+}
+
+func (r *request) keystore() keystoreJSON {
+	k, cfg := r.s.Key, r.s.Config
+	return keystoreJSON{k.AppID, k.SessionID, k.SessionPrivateKey, k.ServerPublicKey, listed(cfg.Endpoints), cfg.API}
+}
+
+// listed returns a list that is one in JSON too where it is empty.
+func listed(all []string) []string {
+	if all == nil {
+		return []string{}
+	}
+	return all
+}
+
+// messageJSON returns a message of the bot.
+func (s *Server) messageJSON(out blaze.Outgoing) messageJSON {
+	s.mu.Lock()
+	group := s.groupName(out.ConversationID)
+	s.mu.Unlock()
+	j := messageJSON{
+		MessageID: out.MessageID, ConversationID: out.ConversationID, Group: group, RecipientID: out.RecipientID,
+		QuoteID: out.QuoteID, RepresentativeID: out.RepresentativeID, Mentions: out.Mentions, Encrypted: out.Encrypted,
+		Silent: out.Silent, ExpireIn: int64(out.ExpireIn / time.Second),
+	}
+	if out.Payload == nil {
+		return j
+	}
+	j.Category, j.Text = string(out.Payload.Category()), lineText(out.Payload)
+	data, err := blaze.EncodePayload(out.Payload)
+	if err != nil { // what a client may send and this package may not
+		return j
+	}
+	j.DataBase64 = base64.StdEncoding.EncodeToString(data)
+	switch {
+	case len(data) > 0 && (data[0] == '{' || data[0] == '[') && json.Valid(data):
+		j.Data = data
+	case isText(data):
+		j.Data = raw(string(data))
+	}
+	return j
+}
+
+func (r *request) sent() (any, *controlError) {
+	all := []messageJSON{}
+	for _, out := range r.s.Sent() {
+		all = append(all, r.s.messageJSON(out))
+	}
+	return all, nil
+}
+
+// wait waits for something that the bot is to do, as long as the client says and is there.
+func (r *request) wait(in waitIn, until func(context.Context) error) *controlError {
+	d := time.Duration(in.Timeout)
+	if d < 0 || d > longestWait {
+		return invalidBody("timeout is not between 0 and %v", longestWait)
+	}
+	if d == 0 {
+		d = usualWait
+	}
+	ctx, cancel := context.WithTimeout(r.http.Context(), d)
+	defer cancel()
+	err := until(ctx)
+	switch {
+	case errors.Is(err, errClosed):
+		return problem(http.StatusServiceUnavailable, "%v", err)
+	case err != nil:
+		return problem(http.StatusGatewayTimeout, "%v", err)
+	}
+	return nil
+}
+
+func (r *request) next(in waitIn) (any, *controlError) { return r.nextOf(in, r.s.Next) }
+
+func (r *request) idle(in waitIn) (any, *controlError) { return nil, r.wait(in, r.s.Idle) }
+
+func (r *request) deliver(in deliverIn) (any, *controlError) {
+	p, problem := payloadIn(in.Category, in.Data, in.DataBase64)
+	if problem != nil {
+		return nil, problem
+	}
+	id := r.s.Deliver(in.UserID, blaze.Outgoing{
+		ConversationID: in.ConversationID, Payload: p, MessageID: in.MessageID, QuoteID: in.QuoteID,
+		RepresentativeID: in.RepresentativeID, ExpireIn: time.Duration(in.ExpireIn) * time.Second, Silent: in.Silent,
+		Encrypted: in.Encrypted,
+	})
+	return messageIDJSON{id}, nil
+}
+
+func (r *request) receipt(in receiptIn) (any, *controlError) {
+	r.s.Receipt(in.MessageID, blaze.Status(in.Status))
+	return nil, nil
+}
+
+func (r *request) file() (any, *controlError) {
+	file, ok := r.s.File(r.http.PathValue("file"))
+	if !ok {
+		return nil, problem(http.StatusNotFound, "no file %q was uploaded", r.http.PathValue("file"))
+	}
+	return file, nil
+}

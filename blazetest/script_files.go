@@ -1,0 +1,66 @@
+package blazetest
+
+import (
+	"bytes"
+	"image"
+	_ "image/gif"  // the pictures that people send
+	_ "image/jpeg" //
+	_ "image/png"  //
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// What is said of sound and films, which nobody plays here.
+const (
+	filmWidth, filmHeight = 640, 360
+	playTime              = time.Second
+)
+
+// file uploads a file as a person would, and returns the message that sends it, or why there is none.
+func (p *player) file(u *User, name string) (payload blaze.Payload, reason string) {
+	if p.dir == "" {
+		return nil, "files can be sent only by a script that is a file"
+	}
+	if !filepath.IsLocal(name) {
+		return nil, "the file is to be beside the script: " + name
+	}
+	file, err := os.ReadFile(filepath.Join(p.dir, name))
+	if err != nil {
+		return nil, err.Error()
+	}
+	if len(file) > maxFile {
+		return nil, name + " is too large"
+	}
+	a := u.Upload(bytes.NewReader(file))
+	return payloadOf(a, filepath.Base(name), file), ""
+}
+
+// payloadOf returns the message that sends a file, by its type: a picture, a sound, a film, or any file.
+func payloadOf(a blaze.Attachment, name string, file []byte) blaze.Payload {
+	if t, ok := typesByName[strings.ToLower(filepath.Ext(name))]; ok {
+		a.MimeType = t
+	}
+	kind, _, _ := strings.Cut(a.MimeType, "/")
+	switch kind {
+	case "image":
+		if c, _, err := image.DecodeConfig(bytes.NewReader(file)); err == nil {
+			return blaze.Image{Attachment: a, Width: c.Width, Height: c.Height}
+		}
+	case "audio":
+		return blaze.Audio{Attachment: a, Duration: playTime}
+	case "video":
+		return blaze.Video{Attachment: a, Width: filmWidth, Height: filmHeight, Duration: playTime}
+	}
+	return blaze.Data{Attachment: a, Name: name}
+}
+
+// typesByName are the types that the first bytes of a file do not tell.
+var typesByName = map[string]string{
+	".ogg": "audio/ogg", ".oga": "audio/ogg", ".opus": "audio/ogg", ".m4a": "audio/mp4", ".mp3": "audio/mpeg",
+	".wav": "audio/wav", ".mp4": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm",
+	".csv": "text/csv", ".md": "text/markdown", ".json": "application/json",
+}

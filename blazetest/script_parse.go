@@ -1,0 +1,250 @@
+package blazetest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxScript is how many bytes a script may have.
+const maxScript = 1 << 20
+
+// step is the kind of a line.
+type step int
+
+const (
+	stepComment step = iota // or an empty line
+	stepSays
+	stepSealed
+	stepSendsFile
+	stepSendsJSON
+	stepTaps
+	stepTransfers
+	stepBotSays
+	stepBotButtons
+	stepBotNothing
+	stepCut
+	stepRestart
+	stepWait
+)
+
+// scriptLine is one line of a script.
+type scriptLine struct {
+	number int    // from 1
+	raw    string // as it is in the file, without its end
+	step   step
+	who    string // who acts; "" where the bot or nobody does
+	group  string // the group's name; "" outside groups
+	arg    string // the text, pattern, file, label or memo
+	kind   string // the category or the asset
+	amount string
+	wait   time.Duration
+}
+
+// text is the line as it is shown in reports.
+func (l *scriptLine) text() string { return strings.TrimSpace(l.raw) }
+
+// bot reports whether the line is about a message of the bot.
+func (l *scriptLine) bot() bool { return l.step == stepBotSays || l.step == stepBotButtons }
+
+// scriptError is why a line cannot be read.
+type scriptError struct {
+	line   int
+	reason string
+}
+
+func (e *scriptError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.reason) }
+
+// parseScript reads a script. The error holds a *scriptError for each line that cannot be read.
+func parseScript(text string) ([]scriptLine, error) {
+	if len(text) > maxScript {
+		return nil, fmt.Errorf("%d bytes, and a script has at most %d", len(text), maxScript)
+	}
+	var lines []scriptLine
+	var errs []error
+	for i, raw := range strings.Split(text, "\n") {
+		l := scriptLine{number: i + 1, raw: raw}
+		if reason := l.parse(); reason != "" {
+			errs = append(errs, &scriptError{l.number, reason})
+		}
+		lines = append(lines, l)
+	}
+	return lines, errors.Join(errs...)
+}
+
+// parse reads the line, or returns what is wrong with it.
+func (l *scriptLine) parse() (reason string) {
+	text := l.text()
+	first, rest, _ := strings.Cut(text, " ")
+	switch {
+	case !utf8.ValidString(text):
+		return "not UTF-8"
+	case text == "" || text[0] == '#':
+		return ""
+	case text == "cut":
+		l.step = stepCut
+		return ""
+	case text == "restart bot":
+		l.step = stepRestart
+		return ""
+	case first == "wait":
+		return l.parseWait(strings.TrimSpace(rest))
+	}
+	name, rest := cutName(text)
+	if name == "" {
+		return fmt.Sprintf("%q begins with no name, and is neither cut, restart bot, wait nor a comment", text)
+	}
+	if after, ok := strings.CutPrefix(rest, "@"); ok {
+		if l.group, rest = cutName(after); l.group == "" {
+			return "no group's name behind the @"
+		}
+	}
+	if name == "bot" {
+		return l.parseBot(rest)
+	}
+	l.who = name
+	return l.parseAct(rest)
+}
+
+// cutName cuts the name off the beginning of text: letters, digits and - _ .
+func cutName(text string) (name, rest string) {
+	end := strings.IndexFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+	})
+	if end < 0 {
+		return text, ""
+	}
+	return text[:end], text[end:]
+}
+
+func (l *scriptLine) parseWait(arg string) (reason string) {
+	d, err := time.ParseDuration(arg)
+	if err != nil || d <= 0 {
+		return fmt.Sprintf("wait needs a duration such as 5m or 1.5s, not %q", arg)
+	}
+	l.step, l.wait = stepWait, d
+	return ""
+}
+
+// parseBot reads what follows the bot's name.
+func (l *scriptLine) parseBot(rest string) (reason string) {
+	rest, ok := strings.CutPrefix(rest, ">")
+	if !ok {
+		return "the bot's lines are bot> TEXT or bot@GROUP> TEXT"
+	}
+	l.arg = strings.TrimSpace(rest)
+	switch labels, buttons := strings.CutPrefix(l.arg, buttonsBegin); {
+	case l.arg == "":
+		return "no text behind bot>; * is any text"
+	case l.arg == nothing && l.group != "":
+		return "bot> " + nothing + " is about all conversations, and takes no group"
+	case l.arg == nothing:
+		l.step = stepBotNothing
+	case !buttons:
+		l.step = stepBotSays
+	case !strings.HasSuffix(labels, "]"):
+		return "no ] at the end of the buttons"
+	default:
+		l.step, l.arg = stepBotButtons, normalLabels(strings.TrimSuffix(labels, "]"))
+	}
+	return ""
+}
+
+const (
+	nothing      = "(nothing)"
+	buttonsBegin = "[buttons:"
+)
+
+// normalLabels returns labels with one space behind each comma.
+func normalLabels(labels string) string {
+	all := strings.Split(labels, ",")
+	for i := range all {
+		all[i] = strings.TrimSpace(all[i])
+	}
+	return strings.Join(all, ", ")
+}
+
+// parseAct reads what a person does.
+func (l *scriptLine) parseAct(rest string) (reason string) {
+	if text, ok := strings.CutPrefix(rest, ":"); ok {
+		l.step, l.arg = stepSays, strings.TrimSpace(text)
+		return needed(l.arg, "no text behind the colon")
+	}
+	verb, arg, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	if !strings.HasPrefix(rest, " ") {
+		return "no colon, and no space behind the name"
+	}
+	if before, text, ok := strings.Cut(verb, ":"); ok { // as in sealed:text
+		verb, arg = before+":", text+" "+arg
+	}
+	l.arg = strings.TrimSpace(arg)
+	switch verb {
+	case "sealed:":
+		l.step, reason = stepSealed, needed(l.arg, "no text behind the colon")
+	case "sends":
+		reason = l.parseSends()
+	case "taps":
+		l.step, reason = stepTaps, needed(l.arg, "taps needs the label of a button")
+	case "transfers":
+		reason = l.parseTransfer()
+	default:
+		return fmt.Sprintf("%q is none of sealed:, sends, taps and transfers", verb)
+	}
+	if reason == "" && l.group != "" {
+		reason = "in a group, people can only say a text: " + l.who + "@" + l.group + ": TEXT"
+	}
+	return reason
+}
+
+func needed(s, otherwise string) (reason string) {
+	if s == "" {
+		return otherwise
+	}
+	return ""
+}
+
+// parseSends tells the category of a message from the name of a file.
+func (l *scriptLine) parseSends() (reason string) {
+	first, rest, more := strings.Cut(l.arg, " ")
+	switch {
+	case l.arg == "":
+		return "sends needs a file, or a category and JSON"
+	case isCategory(first) && !more:
+		return "sends " + first + " needs JSON behind the category"
+	case isCategory(first):
+		l.step, l.kind, l.arg = stepSendsJSON, first, strings.TrimSpace(rest)
+		_, reason = jsonData(l.arg)
+		return reason
+	}
+	l.step = stepSendsFile
+	return ""
+}
+
+// isCategory reports whether s is written like PLAIN_TEXT.
+func isCategory(s string) bool {
+	return strings.Contains(s, "_") && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
+}
+
+func (l *scriptLine) parseTransfer() (reason string) {
+	fields := strings.Fields(l.arg)
+	if len(fields) < 2 {
+		return "transfers needs an amount and an asset"
+	}
+	l.step, l.amount = stepTransfers, fields[0]
+	if l.kind, reason = assetID(fields[1]); reason != "" {
+		return reason
+	}
+	l.arg = strings.Join(fields[2:], " ")
+	return checkAmount(l.amount)
+}
+
+// checkAmount wants an amount that Transfer takes.
+func checkAmount(amount string) (reason string) {
+	if !amounts.MatchString(amount) || strings.Trim(amount, "0.") == "" {
+		return fmt.Sprintf("%q is no amount above zero with up to eight digits behind the point", amount)
+	}
+	return ""
+}

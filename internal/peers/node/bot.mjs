@@ -21,7 +21,7 @@ const answer = async (message) => {
     },
   });
   await client.message.sendText(message.user_id, 'over HTTP');
-  const file = await client.attachment.upload(new File(['a file'], 'file.txt', { type: 'text/plain' }));
+  const file = await client.attachment.upload(new File(['a file'], 'file.txt'));
   await client.message.sendFile(message.user_id, {
     attachment_id: file.attachment_id, mime_type: 'text/plain', size: 6, name: 'file.txt',
   });

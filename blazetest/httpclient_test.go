@@ -3,6 +3,7 @@ package blazetest_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"io"
@@ -86,3 +87,24 @@ func (c *restClient) refused(method, path string, body any) (code int, field str
 	}
 	return refused.Code, extra.Field
 }
+
+// list returns the data of an answer as a list of objects.
+func (c *restClient) list(method, path string, body any) []object {
+	c.t.Helper()
+	data, refused := c.ask(method, path, body)
+	require.Nil(c.t, refused)
+	var list []object
+	require.NoError(c.t, json.Unmarshal(data, &list))
+	return list
+}
+
+func decode(t *testing.T, text string) []byte {
+	t.Helper()
+	p, err := base64.RawURLEncoding.DecodeString(text)
+	require.NoError(t, err)
+	return p
+}
+
+func encode(p []byte) string { return base64.RawURLEncoding.EncodeToString(p) }
+
+func encodeStd(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }

@@ -26,16 +26,18 @@ type stored struct {
 
 // Deliver gives the bot a message of the user: at once on every connection that has asked for messages, and again on each
 // LIST_PENDING_MESSAGES, until it is acknowledged. It returns the message's id, which is out.MessageID or else a random one.
-// An empty out.ConversationID means the conversation of the user and the bot. Payloads that only ever arrive and
-// [blaze.Raw] are allowed; so is an ENCRYPTED_ category, as Raw. With Encrypted the message is sealed for the
-// bot, by the one session that each user has. RecipientID and Mentions have no place in a message that is
-// pushed and are ignored.
+// An empty out.ConversationID means the conversation of the user and the bot. One that the server does not know becomes
+// a group of the two, and a user who writes in a group becomes a member; the bot is told nothing of either. Payloads that
+// only ever arrive and [blaze.Raw] are allowed; so is an ENCRYPTED_ category, as Raw. With Encrypted the message is sealed
+// for the bot, by the one session that each user has. RecipientID and Mentions have no place in a message that is pushed
+// and are ignored. [User] and [Group] deliver what people do.
 //
 // Delivering the id of a message again simulates the service pushing it twice: while it is pending it is pushed once more, in
 // its place with what it says now; after it was acknowledged it is pending again, as the newest.
 //
-// A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
-// that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be Encrypted.
+// A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in
+// lowercase, a payload that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be
+// Encrypted, a conversation that the bot has left.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	view, reason := s.viewOf(userID, out)
 	if reason != "" {

@@ -24,7 +24,8 @@ func newGroup(c *restClient) (id string) {
 	return id
 }
 
-// The fields are those that developers.mixin.one documents, and participant_sessions and circles, as the apps read them.
+// The fields are those that developers.mixin.one documents, and participant_sessions and circles, as the apps read
+// them.
 func TestConversationOverHTTP(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -70,7 +71,8 @@ func TestContactOverHTTP(t *testing.T) {
 	c := newRESTClient(t, s)
 	alice := s.User("alice")
 	contact := object{
-		"category": "CONTACT", "conversation_id": alice.ConversationID(), "participants": []object{{"user_id": alice.ID()}},
+		"category": "CONTACT", "conversation_id": alice.ConversationID(),
+		"participants": []object{{"user_id": alice.ID()}},
 	}
 	opened := c.get("POST", "/conversations", contact)
 	require.Equal(t, "CONTACT", opened["category"])
@@ -107,7 +109,8 @@ func TestConversationsThatCannotBe(t *testing.T) {
 		"two":      {"conversation_id": alice.ConversationID(), "participants": many[:2]},
 		"other id": {"conversation_id": id1, "participants": many[:1]},
 		"bot": {
-			"conversation_id": blaze.ConversationID(s.Key.AppID, s.Key.AppID), "participants": []object{{"user_id": s.Key.AppID}},
+			"conversation_id": blaze.ConversationID(s.Key.AppID, s.Key.AppID),
+			"participants":    []object{{"user_id": s.Key.AppID}},
 		},
 	} {
 		request["category"] = "CONTACT"
@@ -115,10 +118,12 @@ func TestConversationsThatCannotBe(t *testing.T) {
 		require.Equal(t, 10002, code, name)
 		require.Len(t, f.take(), 1)
 	}
-	code, _ := c.refused("POST", "/conversations", object{"category": "GROUP", "conversation_id": id1, "participants": many[:256]})
+	group := object{"category": "GROUP", "conversation_id": id1, "participants": many[:256]}
+	code, _ := c.refused("POST", "/conversations", group)
 	require.Equal(t, 20116, code, "with the bot it would be 257")
 	require.Len(t, f.take(), 1)
-	c.get("POST", "/conversations", object{"category": "GROUP", "conversation_id": id1, "participants": many[:255]})
+	group["participants"] = many[:255]
+	c.get("POST", "/conversations", group)
 	code, _ = c.refused("POST", "/conversations/"+id1+"/participants/ADD", many[255:256])
 	require.Equal(t, 20116, code)
 	require.Len(t, f.take(), 1)
@@ -138,7 +143,8 @@ func TestParticipants(t *testing.T) {
 		require.Equal(t, []string{bot, alice, bob, carol}, users(group))
 		require.Equal(t, blaze.SystemConversation{Action: "ADD", ParticipantID: carol, UserID: bot}, ws.change(id))
 		c.get("POST", path+"/participants/ROLE", []object{{"user_id": carol, "role": "ADMIN"}})
-		require.Equal(t, blaze.SystemConversation{Action: "ROLE", ParticipantID: carol, UserID: bot, Role: "ADMIN"}, ws.change(id))
+		role := blaze.SystemConversation{Action: "ROLE", ParticipantID: carol, UserID: bot, Role: "ADMIN"}
+		require.Equal(t, role, ws.change(id))
 		group = c.get("POST", path+"/participants/REMOVE", []object{{"user_id": alice}})
 		require.Equal(t, []string{bot, bob, carol}, users(group))
 		require.Equal(t, blaze.SystemConversation{Action: "REMOVE", ParticipantID: alice, UserID: bot}, ws.change(id))

@@ -20,9 +20,9 @@
 // conversation of several and the bot. Each of them, and the Server, has a cursor of its own over what the bot sent.
 // [Server.Deliver] and [Server.Next] are what these are made of, for messages that no person would write.
 //
-// A bot's mistakes are answered as the service answers them, and reported: a user's id where a conversation's belongs, a
-// conversation that does not exist or that the bot is not in, a user who never wrote and to whom the bot has opened no
-// conversation, a recipient who is not in the conversation. Options.Lenient turns that off.
+// A bot's mistakes are answered as the service answers them, and reported: a user's id where a conversation's belongs,
+// a conversation that does not exist or that the bot is not in, a user who never wrote and to whom the bot has opened
+// no conversation, a recipient who is not in the conversation. Options.Lenient turns that off.
 //
 // The HTTP API serves the bot's profile, users, messages, acknowledgements, encrypted messages, sessions, attachments,
 // conversations, groups and their participants. Any other path is answered with 404.

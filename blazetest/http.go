@@ -108,7 +108,8 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, a Answer) {
 	}
 }
 
-// refuseHTTP answers with an error as the service's HTTP API does, whose status is 202 unless the service itself failed.
+// refuseHTTP answers with an error as the service's HTTP API does, whose status is 202 unless the service itself
+// failed.
 func refuseHTTP(w http.ResponseWriter, e *wire.Error) {
 	status := e.Status
 	if status < 200 || status > 599 {

@@ -30,8 +30,8 @@ func TestOneMessageOverHTTP(t *testing.T) {
 		require.NoError(t, json.Unmarshal(data, &v))
 		require.Equal(t, view{
 			ConversationID: alice.ConversationID(), UserID: s.Key.AppID, SessionID: s.Key.SessionID, MessageID: id2,
-			Category: "PLAIN_TEXT", Data: "Pz8/", DataBase64: "Pz8_", Status: "SENT", Source: "API", QuoteMessageID: id1,
-			Silent: true, ExpireIn: 60, CreatedAt: time.Now().UTC(), UpdatedAt: time.Now().UTC(),
+			Category: "PLAIN_TEXT", Data: "Pz8/", DataBase64: "Pz8_", Status: "SENT", Source: "API",
+			QuoteMessageID: id1, Silent: true, ExpireIn: 60, CreatedAt: time.Now().UTC(), UpdatedAt: time.Now().UTC(),
 		}, v)
 		require.Equal(t, blaze.Text("???"), nextOf(t, alice).Payload)
 
@@ -98,7 +98,8 @@ func TestAcknowledgementsOverHTTP(t *testing.T) {
 	acks := []object{{"message_id": second, "status": "DELIVERED"}, {"message_id": first, "status": "READ"}}
 	data, refused := c.ask("POST", "/acknowledgements", acks)
 	require.Nil(t, refused)
-	require.JSONEq(t, `[{"message_id":"`+second+`","status":"DELIVERED"},{"message_id":"`+first+`","status":"READ"}]`, string(data))
+	echoed := `[{"message_id":"` + second + `","status":"DELIVERED"},{"message_id":"` + first + `","status":"READ"}]`
+	require.JSONEq(t, echoed, string(data))
 	require.Empty(t, s.Pending())
 	require.Equal(t, []string{second, first}, s.Acked())
 	require.NoError(t, s.Idle(t.Context()))
@@ -110,8 +111,8 @@ func TestAcknowledgementsOverHTTP(t *testing.T) {
 	}
 }
 
-// A client that writes nothing on the websocket but LIST_PENDING_MESSAGES, as fox-one's SDK does: it acknowledges and sends
-// over HTTP.
+// A client that writes nothing on the websocket but LIST_PENDING_MESSAGES, as fox-one's SDK does: it acknowledges and
+// sends over HTTP.
 func TestAClientThatSendsOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

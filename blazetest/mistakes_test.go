@@ -39,23 +39,28 @@ func misdirected(s *blazetest.Server) map[string]struct {
 	alice, bob := s.User("alice"), s.User("bob")
 	alice.Say("hi")
 	staff := s.Group("staff", alice)
+	stranger := blaze.ConversationID(s.Key.AppID, id1)
 	to := func(conversation, recipient string) object {
 		return object{"conversation_id": conversation, "recipient_id": recipient}
 	}
-	const silent = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
+	const (
+		silent    = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
+		person    = "conversation_id: the id of a user; Client.ToUser writes to one"
+		elsewhere = "recipient_id: the user is not in the conversation"
+	)
 	return map[string]struct {
 		edit   object
 		code   int
 		report string
 	}{
-		"a user":              {to(bob.ID(), bob.ID()), 10002, "conversation_id: the id of a user; Client.ToUser writes to one"},
-		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, "conversation_id: the id of a user; Client.ToUser writes to one"},
+		"a user":              {to(bob.ID(), bob.ID()), 10002, person},
+		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, person},
 		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: there is no such conversation"},
 		"a silent user":       {to(bob.ConversationID(), bob.ID()), 403, "conversation_id: bob" + silent},
-		"a stranger":          {to(blaze.ConversationID(s.Key.AppID, id1), id1), 403, "conversation_id: the user " + id1 + silent},
+		"a stranger":          {to(stranger, id1), 403, "conversation_id: the user " + id1 + silent},
 		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: the bot itself"},
-		"another user":        {to(alice.ConversationID(), bob.ID()), 403, "recipient_id: the user is not in the conversation"},
-		"a user not in there": {to(staff.ID(), bob.ID()), 403, "recipient_id: the user is not in the conversation"},
+		"another user":        {to(alice.ConversationID(), bob.ID()), 403, elsewhere},
+		"a user not in there": {to(staff.ID(), bob.ID()), 403, elsewhere},
 	}
 }
 
@@ -68,15 +73,18 @@ func TestMisdirectedMessages(t *testing.T) {
 			message := textMessage(m.edit)
 			require.Equal(t, m.code, ws.call(wire.ActionCreateMessage, message).Error.Code, name)
 			require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params." + m.report}, f.take(), name)
-			require.Equal(t, m.code, ws.call(wire.ActionCreatePlain, object{"messages": []object{message}}).Error.Code, name)
-			require.Equal(t, []string{"blazetest: the client: CREATE_PLAIN_MESSAGES: params.messages[0]." + m.report}, f.take(), name)
+			reply := ws.call(wire.ActionCreatePlain, object{"messages": []object{message}})
+			require.Equal(t, m.code, reply.Error.Code, name)
+			report := "blazetest: the client: CREATE_PLAIN_MESSAGES: params.messages[0]." + m.report
+			require.Equal(t, []string{report}, f.take(), name)
 			code, _ := api.refused("POST", "/messages", message)
 			require.Equal(t, m.code, code, name)
 			require.Equal(t, []string{"blazetest: the client: POST /messages: " + m.report}, f.take(), name)
 			message["category"] = "ENCRYPTED_TEXT"
 			code, _ = api.refused("POST", "/encrypted_messages", []object{message})
 			require.Equal(t, m.code, code, name)
-			require.Equal(t, []string{"blazetest: the client: POST /encrypted_messages: body[0]." + m.report}, f.take(), name)
+			report = "blazetest: the client: POST /encrypted_messages: body[0]." + m.report
+			require.Equal(t, []string{report}, f.take(), name)
 		}
 		require.Empty(t, s.Sent())
 	})
@@ -139,8 +147,14 @@ func TestMentions(t *testing.T) {
 				staff.ID(), "PLAIN_TEXT", "hello", []string{bob.ID(), alice.ID()},
 				[]string{"the user " + bob.ID() + " is not in the group", notSeen},
 			},
-			{staff.ID(), "PLAIN_IMAGE", number, []string{alice.ID()}, []string{"only texts and posts mention somebody"}},
-			{alice.ConversationID(), "PLAIN_TEXT", number, []string{alice.ID()}, []string{"only messages in groups mention somebody"}},
+			{
+				staff.ID(), "PLAIN_IMAGE", number, []string{alice.ID()},
+				[]string{"only texts and posts mention somebody"},
+			},
+			{
+				alice.ConversationID(), "PLAIN_TEXT", number, []string{alice.ID()},
+				[]string{"only messages in groups mention somebody"},
+			},
 		} {
 			reply := ws.call(wire.ActionCreateMessage, textMessage(object{
 				"conversation_id": m.where, "category": m.category, "data": encodeStd(m.text), "mentions": m.who,
@@ -163,7 +177,9 @@ func TestPerMinute(t *testing.T) {
 		alice := s.User("alice")
 		alice.Say("hi")
 		message := func(id string) object {
-			return textMessage(object{"conversation_id": alice.ConversationID(), "recipient_id": alice.ID(), "message_id": id})
+			return textMessage(object{
+				"conversation_id": alice.ConversationID(), "message_id": id, "recipient_id": alice.ID(),
+			})
 		}
 		call := func(action string, params object) int {
 			ws := connect(t, s) // one that answers no pings does not live long

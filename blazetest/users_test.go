@@ -33,7 +33,9 @@ func TestUsersOverHTTP(t *testing.T) {
 	require.Equal(t, byID, c.get("GET", "/users/"+number, nil), "the SDKs ask by either")
 	require.Equal(t, byID, c.get("GET", "/search/"+number, nil))
 
-	for _, path := range []string{"/users/" + id1, "/search/" + id1, "/search/" + alice.ID(), "/search/7000", "/users/x"} {
+	for _, path := range []string{
+		"/users/" + id1, "/users/x", "/search/" + id1, "/search/" + alice.ID(), "/search/7000",
+	} {
 		code, _ := c.refused("GET", path, nil)
 		require.Equal(t, 404, code, path)
 	}
@@ -81,7 +83,9 @@ func TestTheProfileOfTheBot(t *testing.T) {
 	require.Equal(t, s.Key.AppID, app["app_id"])
 	require.Equal(t, "7000000001", app["app_number"])
 	require.Contains(t, app["capabilities"], "ENCRYPTED")
-	for _, key := range []string{"full_name", "avatar_url", "biography", "code_url", "created_at", "has_pin", "fiat_currency"} {
+	for _, key := range []string{
+		"full_name", "avatar_url", "biography", "code_url", "created_at", "has_pin", "fiat_currency",
+	} {
 		require.Contains(t, me, key)
 	}
 	other := c.get("GET", "/users/7000000001", nil)
@@ -109,7 +113,9 @@ func TestIdentityNumbers(t *testing.T) {
 func TestUnknownPaths(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)
-	for _, path := range []string{"/assets", "/me/", "//me", "/conversations/" + id1 + "/mute", "/users", "/attachments/"} {
+	for _, path := range []string{
+		"/assets", "/me/", "//me", "/conversations/" + id1 + "/mute", "/users", "/attachments/",
+	} {
 		for range 3 {
 			_, refused := c.ask("GET", path, nil)
 			require.NotNil(t, refused)

@@ -129,6 +129,24 @@ func TestConversationsThatCannotBe(t *testing.T) {
 	require.Len(t, f.take(), 1)
 }
 
+// The service makes the letters of ids small.
+func TestCapitalsInConversations(t *testing.T) {
+	s, _ := newServer(t)
+	c := newRESTClient(t, s)
+	alice := s.User("alice")
+	contact := c.get("POST", "/conversations", object{
+		"category": "CONTACT", "conversation_id": strings.ToUpper(alice.ConversationID()),
+		"participants": []object{{"user_id": strings.ToUpper(alice.ID())}},
+	})
+	require.Equal(t, alice.ConversationID(), contact["conversation_id"])
+	require.Equal(t, contact, c.get("GET", "/conversations/"+strings.ToUpper(alice.ConversationID()), nil))
+	path := "/conversations/" + strings.ToUpper(newGroup(c)) + "/participants/REMOVE"
+	group := c.get("POST", path, []object{{"user_id": strings.ToUpper(alice.ID())}})
+	require.Equal(t, []string{s.Key.AppID, s.User("bob").ID()}, users(group))
+	require.Equal(t, alice.ID(), c.get("GET", "/users/"+strings.ToUpper(alice.ID()), nil)["user_id"])
+	require.Len(t, c.list("POST", "/users/fetch", []string{strings.ToUpper(alice.ID())}), 1)
+}
+
 // Whoever is named twice is one member, and the bot is one in any case.
 func TestParticipantsNamedTwice(t *testing.T) {
 	s, _ := newServer(t)

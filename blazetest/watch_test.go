@@ -83,6 +83,7 @@ func TestWatchHTTP(t *testing.T) {
 		s.Intercept("GET /me", answer(blazetest.Answer{Cut: true}))
 		_, err = client.Get(s.Config.API + "/me")
 		require.Error(t, err)
+		synctest.Wait()
 		_, _, err = handshake(s, nil)
 		require.NoError(t, err)
 		synctest.Wait()

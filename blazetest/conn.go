@@ -46,9 +46,9 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 		s.forget(raw) // net/http has let go of it
 		return
 	}
-	others := c.register(refused)
+	older := c.register(refused)
 	go c.run(raw)
-	for _, other := range others {
+	for _, other := range older {
 		other.PingNow()
 	}
 }
@@ -73,8 +73,8 @@ func (c *conn) abandon() {
 	delete(c.s.coming, c.link)
 }
 
-// register lists the connection. It returns those that there were, and cuts it if it was to be cut before.
-func (c *conn) register(refused error) (others []*conn) {
+// register lists the connection. It returns all but the newest, and cuts this one if it was to be cut before.
+func (c *conn) register(refused error) (older []*conn) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +85,6 @@ func (c *conn) register(refused error) (others []*conn) {
 		c.replay = s.replay
 	}
 	c.SetPace(s.pace)
-	others = slices.Clone(s.conns)
 	delete(s.coming, c.link)
 	s.conns = append(s.conns, c)
 	slices.SortFunc(s.conns, func(a, b *conn) int { return a.link - b.link })
@@ -94,7 +93,7 @@ func (c *conn) register(refused error) (others []*conn) {
 	if c.unwanted {
 		c.Enqueue(serve.Item{Cut: true})
 	}
-	return others
+	return slices.Clone(s.conns[:len(s.conns)-1])
 }
 
 // run serves the connection until it ends.

@@ -356,11 +356,13 @@ func TestTwoConnectionsAreReportedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
 		first, second := connect(t, s), connect(t, s)
+		synctest.Wait()
 		for _, c := range []*raw{first, second, first} {
 			require.Nil(t, c.call("PING", nil).Error, "both are served")
 		}
 		synctest.Wait()
 		third := connect(t, s)
+		synctest.Wait()
 		require.Nil(t, second.call("PING", nil).Error)
 		require.Nil(t, third.call("PING", nil).Error)
 		reports := f.take()

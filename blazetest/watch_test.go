@@ -48,16 +48,17 @@ func TestWatchASession(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, f.Action, e.Text)
 			}
-			got = append(got, e.Kind+" "+e.Text)
+			if e.Kind != "http" { // the handshake's comes at any time after the connection's
+				got = append(got, e.Kind+" "+e.Text)
+			}
 		}
-		// The handshake is answered when the connection is there already.
-		require.ElementsMatch(t, []string{"connected ", "http "}, got[:2])
+		require.Len(t, *events, len(got)+1)
 		require.Equal(t, []string{
-			"out LIST_PENDING_MESSAGES", "in LIST_PENDING_MESSAGES", "in CREATE_MESSAGE",
+			"connected ", "out LIST_PENDING_MESSAGES", "in LIST_PENDING_MESSAGES", "in CREATE_MESSAGE",
 			"out ACKNOWLEDGE_MESSAGE_RECEIPT", "ack READ", "in ACKNOWLEDGE_MESSAGE_RECEIPT",
 			"out CREATE_MESSAGE", "message ", "in CREATE_MESSAGE", "out CREATE_MESSAGE", "in CREATE_MESSAGE",
 			"disconnected ",
-		}, got[2:])
+		}, got)
 		for _, e := range *events {
 			switch e.Kind {
 			case "message":

@@ -3,6 +3,7 @@ package blazetest
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/serve"
@@ -95,8 +96,8 @@ func (s *Server) profileOfBot() profile {
 // is valid.
 func (s *Server) showMe(*http.Request, []byte) (any, *serve.Refusal) {
 	return me{
-		profile: s.profileOfBot(), SessionID: s.session.ID, HasPIN: true, Messages: "EVERYBODY", Conversations: "EVERYBODY",
-		Currency: "USD",
+		profile: s.profileOfBot(), SessionID: s.session.ID, HasPIN: true,
+		Messages: "EVERYBODY", Conversations: "EVERYBODY", Currency: "USD",
 	}, nil
 }
 
@@ -117,7 +118,7 @@ func (s *Server) find(idOrNumber string) (profile, bool) {
 
 // showUser returns the user with an id, or with an identity number: the SDKs ask by either.
 func (s *Server) showUser(r *http.Request, _ []byte) (any, *serve.Refusal) {
-	return s.show(r.PathValue("id"))
+	return s.show(pathID(r))
 }
 
 // searchUser returns the user with an identity number.
@@ -149,7 +150,7 @@ func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Refusal) 
 	defer s.mu.Unlock()
 	found := []profile{}
 	for _, id := range ids {
-		if p, known := s.find(id); known {
+		if p, known := s.find(strings.ToLower(id)); known {
 			found = append(found, p)
 		}
 	}

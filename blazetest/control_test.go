@@ -154,6 +154,7 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		c.call("POST", "/restart", "")
 
 		require.JSONEq(t, `{"failed":[]}`, c.call("POST", "/scripts", "alice: recorded\nbot> what is recorded?\n"))
+		c.call("POST", "/idle", ``)
 		const at = `{"at":"2023-04-28T10:01:32Z","dir":`
 		const list = `,"frame":{"id":"` + id1 + `","action":"LIST_PENDING_MESSAGES"}}` + "\n"
 		c.call("POST", "/replay", at+`"out"`+list+at+`"in"`+list)

@@ -132,8 +132,8 @@ func (s *Server) contact(userID string) *conversation {
 func (s *Server) bot() string { return s.session.AppID }
 
 // enter makes the conversation of a message that is delivered, and a member of who writes in it. A conversation that
-// nobody knows is a group of that user and the bot. False means that the bot has left the conversation. The caller holds
-// s.mu.
+// nobody knows is a group of that user and the bot. False means that the bot has left the conversation. The caller
+// holds s.mu.
 func (s *Server) enter(userID, conversationID string) bool {
 	if conversationID == systemUser || conversationID == s.bot() {
 		return true // that of messages about no conversation

@@ -83,8 +83,8 @@ func (g *Group) tell(c *conversation, change blaze.SystemConversation) {
 	}
 }
 
-// Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there until
-// added again. Somebody who is no member is misuse.
+// Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there
+// until added again. Somebody who is no member is misuse.
 func (g *Group) Remove(u *User) {
 	g.s.mu.Lock()
 	c := g.conversation()
@@ -136,8 +136,8 @@ type Member struct {
 // User returns who the member is.
 func (m *Member) User() *User { return m.user }
 
-// Say delivers a text to the bot, in the group, and returns its id. A mention of somebody is @ and the identity number in
-// the text. Somebody who is not in the group, or a group that the bot has left, is misuse, and the id is "".
+// Say delivers a text to the bot, in the group, and returns its id. A mention of somebody is @ and the identity number
+// in the text. Somebody who is not in the group, or a group that the bot has left, is misuse, and the id is "".
 func (m *Member) Say(text string) (messageID string) { return m.Send(blaze.Text(text)) }
 
 // Send delivers any payload to the bot, like Say.

@@ -130,7 +130,8 @@ func (s *Server) mentions(out *blaze.Outgoing) (remarks []string) {
 			number = s.meet(id).number
 		}
 		if !mentioned(text, number) {
-			remarks = append(remarks, fmt.Sprintf("the text does not mention the user %s, which would be @%s", id, number))
+			remark := fmt.Sprintf("the text does not mention the user %s, which would be @%s", id, number)
+			remarks = append(remarks, remark)
 		}
 	}
 	return remarks

@@ -143,8 +143,8 @@ func (c *conversation) leave(id string) {
 	c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.id == id })
 }
 
-// announce tells the bot what changed in a conversation, by a message that nobody wrote. The bot is in the conversation,
-// or was until this change. The caller holds s.mu.
+// announce tells the bot what changed in a conversation, by a message that nobody wrote. The bot is in the
+// conversation, or was until this change. The caller holds s.mu.
 func (s *Server) announce(c *conversation, change blaze.SystemConversation) {
 	// Ids and constants can always be encoded.
 	data, _ := blaze.EncodePayload(change)

@@ -66,10 +66,10 @@ func (u *User) SendEncrypted(p blaze.Payload) (messageID string) { return u.send
 // closed and no message is left.
 func (u *User) Next(ctx context.Context) (blaze.Outgoing, error) { return u.next(ctx) }
 
-// Tap taps the button with the label, of a [blaze.ButtonGroup] or among the Actions of a [blaze.Card] that the bot sent.
-// A button with the action "input:TEXT" makes the user say TEXT in the conversation of out, and Tap returns the id of
-// that message. Any other action opens something on the user's phone: nothing is delivered, and the id is "". A label
-// that out does not have is misuse, and so is a conversation that the user is not in.
+// Tap taps the button with the label, of a [blaze.ButtonGroup] or among the Actions of a [blaze.Card] that the bot
+// sent. A button with the action "input:TEXT" makes the user say TEXT in the conversation of out, and Tap returns the
+// id of that message. Any other action opens something on the user's phone: nothing is delivered, and the id is "". A
+// label that out does not have is misuse, and so is a conversation that the user is not in.
 func (u *User) Tap(out blaze.Outgoing, label string) (messageID string) {
 	action, ok := tapped(out.Payload, label)
 	if !ok {

@@ -95,8 +95,8 @@ func (s *Server) profileOfBot() profile {
 // is valid.
 func (s *Server) showMe(*http.Request, []byte) (any, *serve.Refusal) {
 	return me{
-		profile: s.profileOfBot(), SessionID: s.session.ID, HasPIN: true, Messages: "EVERYBODY", Conversations: "EVERYBODY",
-		Currency: "USD",
+		profile: s.profileOfBot(), SessionID: s.session.ID, HasPIN: true,
+		Messages: "EVERYBODY", Conversations: "EVERYBODY", Currency: "USD",
 	}, nil
 }
 

@@ -20,9 +20,10 @@ type conn struct {
 	refused bool // its token was refused: nothing is carried out
 
 	// Guarded by s.mu.
-	link   int     // counts the server's connections, from 1
-	listed bool    // LIST_PENDING_MESSAGES was asked for: messages may be pushed
-	replay *replay // gets what the client writes, while it is there
+	link     int     // counts the server's connections, from 1
+	unwanted bool    // it was cut before it was registered
+	listed   bool    // LIST_PENDING_MESSAGES was asked for: messages may be pushed
+	replay   *replay // gets what the client writes, while it is there
 }
 
 // upgrade makes a websocket of the request and serves it. refused is what is wrong with its token: a client learns it
@@ -30,11 +31,13 @@ type conn struct {
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) {
 	raw, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &conn{s: s, refused: refused != nil}
+	c.number(r)
 	var err error
 	c.Conn, err = serve.Upgrade(w, r, raw, http.Header{"X-Server-Time": w.Header()["X-Server-Time"]}, serve.Hooks{
 		Frame: c.take, Sending: c.sending, Ping: c.ping, Pong: c.pong, Done: c.done, Fault: s.fault, Misuse: s.misuse,
 	})
 	if err != nil {
+		c.abandon()
 		var refusal websocket.HandshakeError
 		if errors.As(err, &refusal) {
 			s.fault("the handshake: %v", err)
@@ -43,33 +46,54 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 		s.forget(raw) // net/http has let go of it
 		return
 	}
-	others := c.register(refused)
+	older := c.register(refused)
 	go c.run(raw)
-	for _, other := range others {
+	for _, other := range older {
 		other.PingNow()
 	}
 }
 
-// register numbers the connection and lists it. It returns those that there were.
-func (c *conn) register(refused error) (others []*conn) {
+// number counts the connection before the client can know of it, so that numbers are in the order of connections.
+func (c *conn) number(r *http.Request) {
+	if !websocket.IsWebSocketUpgrade(r) {
+		return
+	}
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := Event{Kind: EventConnected}
+	s.links++
+	c.link = s.links
+	s.coming[c.link] = c
+}
+
+// abandon forgets a connection that has not come.
+func (c *conn) abandon() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	delete(c.s.coming, c.link)
+}
+
+// register lists the connection. It returns all but the newest, and cuts this one if it was to be cut before.
+func (c *conn) register(refused error) (older []*conn) {
+	s := c.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := Event{Kind: EventConnected, Link: c.link}
 	if c.refused {
 		e.Text = refused.Error()
 	} else {
 		c.replay = s.replay
 	}
-	s.links++
-	c.link = s.links
-	e.Link = c.link
 	c.SetPace(s.pace)
-	others = slices.Clone(s.conns)
+	delete(s.coming, c.link)
 	s.conns = append(s.conns, c)
+	slices.SortFunc(s.conns, func(a, b *conn) int { return a.link - b.link })
 	s.emit(e)
 	s.changed()
-	return others
+	if c.unwanted {
+		c.Enqueue(serve.Item{Cut: true})
+	}
+	return slices.Clone(s.conns[:len(s.conns)-1])
 }
 
 // run serves the connection until it ends.

@@ -2,7 +2,6 @@ package blazetest
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/serve"
@@ -10,22 +9,16 @@ import (
 
 // lines is what a Server knows of its connections, those that there were and those to come. It is guarded by Server.mu.
 type lines struct {
-	links  int        // websocket connections so far
-	pace   serve.Pace // of every connection
-	twice  bool       // two connections at once were reported
-	runner *running   // the one that Run was called for last
+	links  int           // websocket connections so far
+	coming map[int]*conn // those of links whose handshake is being answered
+	pace   serve.Pace    // of every connection
+	twice  bool          // two connections at once were reported
+	runner *running      // the one that Run was called for last
 }
 
 // Cut ends every websocket connection at once, without a close frame, as a failing network does. The client may connect
 // again.
-func (s *Server) Cut() {
-	s.mu.Lock()
-	conns := slices.Clone(s.conns)
-	s.mu.Unlock()
-	for _, c := range conns {
-		c.Cut()
-	}
-}
+func (s *Server) Cut() { s.cutLinks(func(*conn) bool { return true }) }
 
 // CutLink ends one websocket connection as Cut does. n counts all connections that the Server has had, from 1, in the
 // order in which they came, as Event.Link does. A connection that has ended is left alone; a number that none has had
@@ -33,17 +26,29 @@ func (s *Server) Cut() {
 func (s *Server) CutLink(n int) {
 	s.mu.Lock()
 	links := s.links
-	i := slices.IndexFunc(s.conns, func(c *conn) bool { return c.link == n })
-	var found *conn
-	if i >= 0 {
-		found = s.conns[i]
+	s.mu.Unlock()
+	if n < 1 || n > links {
+		s.misuse("CutLink(%d): there were %d connections", n, links)
+		return
+	}
+	s.cutLinks(func(c *conn) bool { return c.link == n })
+}
+
+// cutLinks ends connections. Those whose handshake is being answered end once it is.
+func (s *Server) cutLinks(which func(*conn) bool) {
+	s.mu.Lock()
+	var conns []*conn
+	for _, c := range s.conns {
+		if which(c) {
+			conns = append(conns, c)
+		}
+	}
+	for _, c := range s.coming {
+		c.unwanted = c.unwanted || which(c)
 	}
 	s.mu.Unlock()
-	switch {
-	case found != nil:
-		found.Cut()
-	case n < 1 || n > links:
-		s.misuse("CutLink(%d): there were %d connections", n, links)
+	for _, c := range conns {
+		c.Cut()
 	}
 }
 

@@ -96,6 +96,7 @@ func newServer(o Options) *Server {
 		directory: newDirectory(), files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
 		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string]*interceptions{},
+		lines: lines{coming: map[int]*conn{}},
 	}
 	return s
 }

@@ -27,7 +27,7 @@ func watch(s *blazetest.Server, kinds ...string) *[]blazetest.Event {
 
 func TestWatchASession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		events := watch(s)
 		c := connectAndList(t, s)
 		s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("x"), MessageID: id1})

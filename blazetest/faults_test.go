@@ -311,7 +311,7 @@ func TestSlowBytes(t *testing.T) {
 // A frame that takes longer than a pong may does not end its connection.
 func TestSlowFramesEndNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "PLAIN_TEXT", Data: noise(10_000)}})
 		c := connect(t, s)
 		s.Slow(0, 100)

@@ -167,6 +167,19 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 	})
 }
 
+// The page shows each request.
+func TestThePageOfTheControlInterface(t *testing.T) {
+	page, err := os.ReadFile("../docs/blazetest-http.md")
+	require.NoError(t, err)
+	file, err := os.ReadFile(openAPIFile)
+	require.NoError(t, err)
+	for operation := range operations(t, string(file)) {
+		_, path, _ := strings.Cut(operation, " /blazetest")
+		shown := regexp.MustCompile(`\{\w+\}`).ReplaceAllString(path, `\w+`)
+		require.Regexp(t, "(\\$B|`/blazetest)"+shown+"[\\s;`]", string(page), path)
+	}
+}
+
 // operations returns the requests that an OpenAPI document describes.
 func operations(t *testing.T, document string) map[string]bool {
 	t.Helper()

@@ -142,7 +142,7 @@ func peopleRoutes() []*route {
 			do: with((*request).transfer),
 		},
 		{
-			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: waitIn{}, out: messageJSON{},
+			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: nextIn{}, out: messageJSON{},
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent to the person, and takes it for this person.",
 			do:      with((*request).nextForUser),

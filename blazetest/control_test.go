@@ -130,6 +130,7 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		inGroup := c.call("POST", "/groups/{group}/next", ``, "staff")
 		require.Equal(t, "what is hi?", member(t, inGroup, "text"))
 		require.Equal(t, "staff", member(t, inGroup, "group"))
+		require.Equal(t, inGroup, c.call("POST", "/users/{user}/next", `{"group":"staff"}`, "alice"), "a cursor of her own")
 
 		c.call("POST", "/deliver", `{"user_id":"`+id1+`","category":"PLAIN_TEXT","data_base64":"eA=="}`)
 		c.call("POST", "/idle", ``)
@@ -337,6 +338,7 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			{400, "POST", "/next", `{"timeout":"5"}`, "", "a duration is"},
 			{400, "POST", "/next", `{"timeout":5}`, "", "a duration is"},
 			{404, "POST", "/groups/{group}/next", ``, "none", "no group"},
+			{404, "POST", "/users/{user}/next", `{"group":"none"}`, "alice", "no group"},
 			{404, "GET", "/files/{file}", ``, id1, "no file"},
 			{400, "POST", "/faults", `{"action":"GET /me"}`, "", "a fault needs"},
 			{400, "POST", "/faults", `{"action":"GET /me","code":1,"data":{}}`, "", "only one of"},

@@ -31,7 +31,7 @@ type queryParam struct{ name, about string }
 func with[In any](do func(r *request, in In) (any, *controlError)) func(r *request) (any, *controlError) {
 	return func(r *request) (any, *controlError) {
 		var in In
-		if problem := decodeBody(r.body, &in); problem != nil {
+		if problem := readJSON(r.body, &in); problem != nil {
 			return nil, problem
 		}
 		return do(r, in)

@@ -154,8 +154,11 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		c.call("POST", "/cut", "{}")
 		c.call("POST", "/restart", "")
 
+		c.call("POST", "/recording", "")
 		require.JSONEq(t, `{"failed":[]}`, c.call("POST", "/scripts", "alice: recorded\nbot> what is recorded?\n"))
 		c.call("POST", "/idle", ``)
+		synctest.Wait()
+		require.Contains(t, c.call("GET", "/recording", ""), `"dir":"out"`)
 		const at = `{"at":"2023-04-28T10:01:32Z","dir":`
 		const list = `,"frame":{"id":"` + id1 + `","action":"LIST_PENDING_MESSAGES"}}` + "\n"
 		c.call("POST", "/replay", at+`"out"`+list+at+`"in"`+list)
@@ -346,6 +349,7 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			{404, "DELETE", "/faults/{fault}", ``, "1", "no fault 1"},
 			{404, "DELETE", "/faults/{fault}", ``, "x", "not the number"},
 			{409, "POST", "/restart", ``, "", "started"},
+			{404, "GET", "/recording", ``, "", "begins one"},
 			{400, "POST", "/scripts", "alice says hi", "", "line 1:"},
 			{409, "POST", "/replay", "x", "", "line 1"},
 			{400, "GET", "/events?last_event_id=x", "", "", "not the id"},
@@ -415,6 +419,32 @@ func TestFaultsOverHTTP(t *testing.T) {
 		require.Equal(t, "what is ho?", member(t, next, "text"))
 		require.NotContains(t, c.call("GET", "/faults", ""), `"fault":2`, "used up")
 		require.EqualValues(t, 2, bot.Stats().Connects)
+	})
+}
+
+// A recording of one server is played on another.
+func TestRecordingsOverHTTP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := blazetest.Start(t, prices, nil)
+		c := newControls(t, s)
+		recorded := func(options string) string {
+			c.call("POST", "/cut", "")
+			c.call("POST", "/recording", options)
+			c.call("POST", "/users/{user}/say", `{"text":"secret"}`, "alice")
+			c.call("POST", "/idle", "")
+			synctest.Wait()
+			return c.call("GET", "/recording", "")
+		}
+		const secret = "c2VjcmV0" // in base64
+		require.NotContains(t, recorded(`{"omit_bodies":true}`), secret)
+		tape := recorded("")
+		require.Contains(t, tape, secret)
+		c.call("POST", "/recording", "")
+		require.Empty(t, c.call("GET", "/recording", ""), "a new one")
+
+		other, _ := blazetest.Start(t, prices, nil)
+		synctest.Wait()
+		newControls(t, other).call("POST", "/replay", tape)
 	})
 }
 

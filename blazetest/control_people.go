@@ -68,7 +68,7 @@ type waitIn struct {
 
 type nextIn struct {
 	waitIn
-	Group string `json:"group,omitempty" doc:"The name of a group: what the bot sends there, with a cursor of the person."`
+	Group string `json:"group,omitempty" doc:"The name of a group: what the bot sends there."`
 }
 
 type messageIDJSON struct {

@@ -11,14 +11,15 @@ import (
 
 // secretFields are the names of fields whose values are never recorded.
 var secretFields = map[string]bool{
-	"key": true, "digest": true, "media_key": true, "media_digest": true, "pin": true, "pin_base64": true, "pin_token": true, "pin_token_base64": true,
+	"key": true, "digest": true, "media_key": true, "media_digest": true,
+	"pin": true, "pin_base64": true, "pin_token": true, "pin_token_base64": true,
 	"token":        true,
 	"access_token": true, "authorization": true, "secret": true, "client_secret": true, "seed": true, "password": true,
 	"private_key": true, "session_private_key": true, "session_key": true, "spend_key": true, "spend_private_key": true,
 }
 
-// clean returns a frame without its secrets, and whether a body in it has changed. False means that the frame is no JSON
-// object, or nested too deeply.
+// clean returns a frame without its secrets, and whether a body in it has changed. False means that the frame is no
+// JSON object, or nested too deeply.
 func (r *recorder) clean(frame []byte) (clean json.RawMessage, changed, ok bool) {
 	if !json.Valid(frame) || frame[0] != '{' {
 		return nil, false, false

@@ -101,7 +101,8 @@ func (c *conn) run(raw net.Conn) {
 	s := c.s
 	defer s.forget(raw)
 	if c.refused {
-		c.Enqueue(serve.Item{Frame: &wire.Frame{Action: actionError, Error: (&serve.Refusal{Code: serve.CodeUnauthorized}).Error()}})
+		unauthorized := &serve.Refusal{Code: serve.CodeUnauthorized}
+		c.Enqueue(serve.Item{Frame: &wire.Frame{Action: actionError, Error: unauthorized.Error()}})
 	}
 	c.Serve()
 	s.mu.Lock()

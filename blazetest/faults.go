@@ -52,10 +52,11 @@ func (s *Server) cutLinks(which func(*conn) bool) {
 	}
 }
 
-// Slow makes every connection slow, those there are and those to come, until it is called again; Slow(0, 0) makes them as
-// fast as the machine, at once. latency passes before each frame of the server and before each HTTP request is carried
-// out. bytesPerSecond bounds each way of a connection, counting compressed frames and the bodies of HTTP requests and
-// answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative values are misuse.
+// Slow makes every connection slow, those there are and those to come, until it is called again; Slow(0, 0) makes them
+// as fast as the machine, at once. latency passes before each frame of the server and before each HTTP request is
+// carried out. bytesPerSecond bounds each way of a connection, counting compressed frames and the bodies of HTTP
+// requests and answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative
+// values are misuse.
 func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
 	if latency < 0 || bytesPerSecond < 0 {
 		s.misuse("Slow(%v, %d): neither can be negative", latency, bytesPerSecond)
@@ -83,9 +84,9 @@ func (s *Server) PushAgain() {
 }
 
 // Clock sets the server's clock off from that of the machine: ahead by offset, or behind if it is negative, until it is
-// called again. X-Server-Time and the times of messages follow it, and tokens are checked by it: those of a client whose
-// clock differs by more than five minutes are refused. Messages are pushed in the order in which they were delivered,
-// whatever the clock was.
+// called again. X-Server-Time and the times of messages follow it, and tokens are checked by it: those of a client
+// whose clock differs by more than five minutes are refused. Messages are pushed in the order in which they were
+// delivered, whatever the clock was.
 func (s *Server) Clock(offset time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,8 +94,8 @@ func (s *Server) Clock(offset time.Duration) {
 	s.lastAt = time.Time{}
 }
 
-// File returns a copy of a file that was uploaded, by the attachment's id, as the storage has it: encrypted, if a client
-// encrypted it. False means that there is none.
+// File returns a copy of a file that was uploaded, by the attachment's id, as the storage has it: encrypted, if a
+// client encrypted it. False means that there is none.
 func (s *Server) File(id string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

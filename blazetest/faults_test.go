@@ -58,7 +58,8 @@ func TestInterceptAllStaysUntilUndone(t *testing.T) {
 		newer := s.InterceptAll(wire.ActionCreateMessage, answer(blazetest.Refuse(429)))
 		s.Intercept(wire.ActionCreateMessage, answer(blazetest.Refuse(7000)))
 		s.Intercept(wire.ActionCreateMessage, answer(blazetest.Refuse(7001)))
-		require.Equal(t, []int{7000, 7001, 429, 429}, []int{code(), code(), code(), code()}, "those of one request first")
+		got := []int{code(), code(), code(), code()}
+		require.Equal(t, []int{7000, 7001, 429, 429}, got, "those of one request first")
 		newer()
 		require.Equal(t, 403, code(), "the one before it is asked again")
 		newer()
@@ -238,6 +239,11 @@ func TestSlowLatency(t *testing.T) {
 	})
 }
 
+// httpClient returns a client that keeps no connections.
+func httpClient(s *blazetest.Server) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: s.Config.DialContext, DisableKeepAlives: true}}
+}
+
 // connectNothing makes a handshake that is refused.
 func connectNothing(t *testing.T, s *blazetest.Server) {
 	t.Helper()
@@ -263,10 +269,7 @@ func TestSlowEndsAtOnce(t *testing.T) {
 		}()
 		fetched := make(chan error, 1)
 		go func() {
-			_, err := s.Config.DialContext(t.Context(), "", "")
-			require.NoError(t, err)
-			client := &http.Client{Transport: &http.Transport{DialContext: s.Config.DialContext, DisableKeepAlives: true}}
-			resp, err := client.Get(s.Config.API + "/files/" + id1)
+			resp, err := httpClient(s).Get(s.Config.API + "/files/" + id1)
 			if err == nil {
 				err = resp.Body.Close()
 			}
@@ -320,7 +323,7 @@ func TestSlowFramesEndNoConnection(t *testing.T) {
 		began := time.Now()
 		require.NotEmpty(t, c.pushed().MessageID)
 		require.Greater(t, time.Since(began), 100*time.Second)
-		c.write(wire.ActionCreateMessage, textMessage(object{"data": string(bytes.Repeat([]byte("A"), 40)), "category": "PLAIN_TEXT"}))
+		c.write(wire.ActionCreateMessage, textMessage(object{"data": strings.Repeat("A", 40)}))
 		s.Slow(0, 0)
 		require.Nil(t, c.read().Error)
 	})

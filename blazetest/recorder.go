@@ -30,22 +30,22 @@ func Recorder(w io.Writer, next *blaze.Trace) *blaze.Trace {
 }
 
 // RecorderWith returns a Trace that writes a recording of a session to w, one line for each frame, and then calls the
-// same hook of next. next may be nil; its other hooks are passed on as they are. Use it as Config.Trace of one Client. It
-// is safe for concurrent use. The first error of w ends the recording; the hooks of next are called all the same. Wrap w
-// to see that error.
+// same hook of next. next may be nil; its other hooks are passed on as they are. Use it as Config.Trace of one Client.
+// It is safe for concurrent use. The first error of w ends the recording; the hooks of next are called all the same.
+// Wrap w to see that error.
 //
-// A line is a JSON object of "at", the time; "dir", "in" to the client or "out" from it; "frame", or "raw" for bytes that
-// are no frame; and where they are needed "link", which counts the connections from 1; "bot", the id of the bot; and
-// "changed", if bodies are not as they were. A connection begins where the client asks for messages anew; those of a
-// client that only sends count as one.
+// A line is a JSON object of "at", the time; "dir", "in" to the client or "out" from it; "frame", or "raw" for bytes
+// that are no frame; and where they are needed "link", which counts the connections from 1; "bot", the id of the bot;
+// and "changed", if bodies are not as they were. A connection begins where the client asks for messages anew; those of
+// a client that only sends count as one.
 //
-// Keys and tokens are never recorded. Tokens are no part of any frame. The values of fields named key, digest, pin, token,
-// private_key and the like become "", wherever in the frame they are, and in the JSON of data and data_base64 too; each
-// session_id becomes a random UUID, the same one for the same session throughout the recording. A session_id that is an
-// array or an object becomes "". What else messages say is recorded unless OmitBodies is set, and so are the ids of
-// users, conversations and messages. JSON that is no object cannot be cleaned, and objects and arrays nested deeper than
-// 100 are not: a broken frame without content takes the place of such a frame. Cleaning takes memory in proportion to the
-// frame.
+// Keys and tokens are never recorded. Tokens are no part of any frame. The values of fields named key, digest, pin,
+// token, private_key and the like become "", wherever in the frame they are, and in the JSON of data and data_base64
+// too; each session_id becomes a random UUID, the same one for the same session throughout the recording. A session_id
+// that is an array or an object becomes "". What else messages say is recorded unless OmitBodies is set, and so are the
+// ids of users, conversations and messages. JSON that is no object cannot be cleaned, and objects and arrays nested
+// deeper than 100 are not: a broken frame without content takes the place of such a frame. Cleaning takes memory in
+// proportion to the frame.
 func RecorderWith(w io.Writer, next *blaze.Trace, o RecorderOptions) *blaze.Trace {
 	var t blaze.Trace
 	if next != nil {

@@ -58,7 +58,8 @@ func TestReplayExpectsAgainWhatWasLost(t *testing.T) {
 	recording := in(`{"id":"`+push1+`","action":"CREATE_MESSAGE","data":{"message_id":"`+id1+`"}}`) +
 		onLink("2", out(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`)+
 			in(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`)+
-			out(`{"id":"`+ack1+`","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","params":{"message_id":"`+id1+`","status":"READ"}}`)+
+			out(`{"id":"`+ack1+`","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","params":`+
+				`{"message_id":"`+id1+`","status":"READ"}}`)+
 			in(`{"id":"`+ack1+`","action":"ACKNOWLEDGE_MESSAGE_RECEIPT"}`))
 	err := play(t, recording, func(t *testing.T, s *blazetest.Server) {
 		c := connect(t, s)
@@ -169,7 +170,8 @@ func TestKeysInBodiesAreRemoved(t *testing.T) {
 	} {
 		var w bytes.Buffer
 		trace := blazetest.Recorder(&w, nil)
-		trace.FrameRead([]byte(`{"id":"1","action":"CREATE_MESSAGE","data":{"` + field + `":"` + encoding.EncodeToString([]byte(body)) + `"}}`))
+		encoded := encoding.EncodeToString([]byte(body))
+		trace.FrameRead([]byte(`{"id":"1","action":"CREATE_MESSAGE","data":{"` + field + `":"` + encoded + `"}}`))
 		var l struct {
 			Changed bool
 			Frame   struct{ Data map[string]string }
@@ -200,9 +202,8 @@ func TestBodiesStay(t *testing.T) {
 func TestDeepBodiesAreLeftOut(t *testing.T) {
 	var w bytes.Buffer
 	body := strings.Repeat("[", 101) + `{"key":"s3cret"}` + strings.Repeat("]", 101)
-	blazetest.Recorder(&w, nil).FrameRead([]byte(`{"data":{"data":"` + base64.StdEncoding.EncodeToString([]byte(body)) + `"}}`))
-	xs := bytes.Repeat([]byte("x"), len(body))
-	require.Contains(t, w.String(), `"data":"`+base64.StdEncoding.EncodeToString(xs)+`"`)
+	blazetest.Recorder(&w, nil).FrameRead([]byte(`{"data":{"data":"` + std(body) + `"}}`))
+	require.Contains(t, w.String(), `"data":"`+std(strings.Repeat("x", len(body)))+`"`)
 }
 
 // A recording of another bot reaches this one under its own ids.
@@ -227,12 +228,14 @@ func TestReplayOfAnotherBot(t *testing.T) {
 }
 
 // ofAnotherBot is a recording in which alice adds a bot to a group, which then speaks to it, alice and the bot itself.
-var ofAnotherBot = strings.Replace(in(`{"id":"`+push1+`","action":"CREATE_MESSAGE","data":{"conversation_id":"`+id3+`","user_id":"`+
-	id1+`","message_id":"`+id2+`","category":"SYSTEM_CONVERSATION","data":"`+
-	base64.StdEncoding.EncodeToString([]byte(`{"action":"ADD","participant_id":"`+anotherBot+`","user_id":"`+id1+`"}`))+`"}}`),
+var ofAnotherBot = strings.Replace(in(`{"id":"`+push1+`","action":"CREATE_MESSAGE","data":{"conversation_id":"`+
+	id3+`","user_id":"`+id1+`","message_id":"`+id2+`","category":"SYSTEM_CONVERSATION","data":"`+
+	std(`{"action":"ADD","participant_id":"`+anotherBot+`","user_id":"`+id1+`"}`)+`"}}`),
 	`"dir"`, `"bot":"`+anotherBot+`","dir"`, 1) +
-	out(`{"id":"`+send+`","action":"CREATE_MESSAGE","params":{"message_id":"`+made+`","conversation_id":"`+id3+`","data":"`+
-		base64.StdEncoding.EncodeToString([]byte(`{"user_id":"`+anotherBot+`"}`))+`"}}`)
+	out(`{"id":"`+send+`","action":"CREATE_MESSAGE","params":{"message_id":"`+made+`","conversation_id":"`+id3+
+		`","data":"`+std(`{"user_id":"`+anotherBot+`"}`)+`"}}`)
+
+func std(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
 const anotherBot = "53bac64e-e1ff-408a-ad0e-aca20cdc68bd"
 
@@ -246,7 +249,7 @@ func TestReplayOfAnotherBotTranslatesBodies(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, `{"action":"ADD","participant_id":"`+own+`","user_id":"`+id1+`"}`, string(body))
 		c.write(wire.ActionCreateMessage, object{
-			"message_id": id1, "conversation_id": id3, "data": base64.StdEncoding.EncodeToString([]byte(`{"user_id":"` + own + `"}`)),
+			"message_id": id1, "conversation_id": id3, "data": std(`{"user_id":"` + own + `"}`),
 		})
 	})
 	require.NoError(t, err)

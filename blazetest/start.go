@@ -7,17 +7,17 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// TB is what [Start] and [Run] need of a test. *testing.T is one; a demo, which should not import package testing, brings its own.
-// Errorf may be called by several goroutines at once.
+// TB is what [Start] and [Run] need of a test. *testing.T is one; a demo, which should not import package testing,
+// brings its own. Errorf may be called by several goroutines at once.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Cleanup(func())
 }
 
-// Start runs a bot against a new Server in memory until the test ends: [NewServer], closed in the end, and [Run]. A test
-// of a Client that is refused for good needs NewServer alone. If the configuration is not valid, the test fails and the
-// Client is nil.
+// Start runs a bot against a new Server in memory until the test ends: [NewServer], closed in the end, and [Run]. A
+// test of a Client that is refused for good needs NewServer alone. If the configuration is not valid, the test fails
+// and the Client is nil.
 func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config)) (*Server, *blaze.Client) {
 	tb.Helper()
 	s := NewServer()

@@ -43,15 +43,15 @@ type Event struct {
 	Text         string
 	Link         int             // the websocket connection, counted from 1; 0: none
 	Status       int             // of HTTP
-	Size         int             // bytes of the frame's JSON, of the message that is no frame, or of the body of the answer
+	Size         int             // bytes of the frame's JSON, the message that is no frame, or the answer's body
 	Frame        []byte          // JSON; not to be changed
 	Message      *blaze.Outgoing // not to be changed
 }
 
 // Watch tells fn of what happens at the Server from now on, in the order in which it happened, one event after the
 // other, on a goroutine of its own. fn may call any method of the Server but Close. No call begins once stop has
-// returned, and stop does not wait for one that runs, so fn may call it. Events wait in memory for fn: it should be fast.
-// Close returns when fn has got every event. A nil fn is misuse.
+// returned, and stop does not wait for one that runs, so fn may call it. Events wait in memory for fn: it should be
+// fast. Close returns when fn has got every event. A nil fn is misuse.
 func (s *Server) Watch(fn func(Event)) (stop func()) {
 	if fn == nil {
 		s.misuse("Watch: the function is nil")

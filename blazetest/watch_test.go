@@ -76,7 +76,7 @@ func TestWatchHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
 		events := watch(s, "http", "fault", "misuse", "connected")
-		client := &http.Client{Transport: &http.Transport{DialContext: s.Config.DialContext, DisableKeepAlives: true}}
+		client := httpClient(s)
 		resp, err := client.Get(s.Config.API + "/me?x=y")
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
@@ -92,7 +92,8 @@ func TestWatchHTTP(t *testing.T) {
 		synctest.Wait()
 		var got []string
 		for _, e := range *events {
-			got = append(got, strings.TrimSpace(strings.Join([]string{e.Kind, e.Method, e.Path, http.StatusText(e.Status)}, " ")))
+			told := strings.Join([]string{e.Kind, e.Method, e.Path, http.StatusText(e.Status)}, " ")
+			got = append(got, strings.TrimSpace(told))
 		}
 		require.Equal(t, []string{
 			"fault", "http GET /me Accepted", "http GET / Internal Server Error", "http GET /me",

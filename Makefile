@@ -154,12 +154,13 @@ fmt: $(GOLANGCI_LINT) ## Format the code
 fmt-check: $(GOLANGCI_LINT) ## Show what fmt would change, and fail if it is anything
 	$(GOLANGCI_LINT) fmt --diff
 
-# A test in internal/arch compares these files with the code.
+# Tests in internal/arch and blazetest compare these files with the code.
 .PHONY: api
-api: ## Write the public API into testdata/api: commit the difference with the change that makes it
+api: ## Write the public API into testdata/api, and that of blazetest over HTTP into docs: commit the difference with its change
 	mkdir -p testdata/api
 	go doc -all . >testdata/api/blaze.txt
 	go doc -all ./blazetest >testdata/api/blazetest.txt
+	BLAZE_UPDATE=1 go test -count=1 -run '^TestTheOpenAPIFile$$' ./blazetest
 
 # The library: what users import, and the layers below it. Not counted are the examples, the server for tests, and what is only
 # there to test, measure and check: those are used by the tests and have few of their own.

@@ -41,6 +41,7 @@ type controller struct {
 	mu     sync.Mutex // guards all below; taken before Server.mu, never while a function of the test runs
 	faults map[int]*armedFault
 	last   int // number of a fault
+	tape   *tape
 }
 
 // controls returns the controller, and makes it for the first call.
@@ -201,8 +202,8 @@ func (rt *route) write(w http.ResponseWriter, answer any) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// decodeBody reads the body of a request. Unknown members are an error, since they would be forgotten without a word.
-func decodeBody(body []byte, v any) *controlError {
+// readJSON reads the body of a request. Unknown members are an error, since they would be forgotten without a word.
+func readJSON(body []byte, v any) *controlError {
 	if len(body) == 0 {
 		body = []byte("{}")
 	}

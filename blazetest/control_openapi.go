@@ -161,8 +161,7 @@ func schemaName(t reflect.Type) string {
 // object returns the schema of a struct. A member that is never left out is required.
 func (d *describer) object(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		name, options, tagged := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" {
 			continue

@@ -66,6 +66,11 @@ type waitIn struct {
 	Timeout duration `json:"timeout,omitempty" doc:"For example 500ms or 5s; 5s without it, at most 10m."`
 }
 
+type nextIn struct {
+	waitIn
+	Group string `json:"group,omitempty" doc:"The name of a group: what the bot sends there."`
+}
+
 type messageIDJSON struct {
 	MessageID string `json:"message_id"`
 }
@@ -321,12 +326,20 @@ func (r *request) change(name string, how func(*Group, *User)) (any, *controlErr
 	return r.shown(g)
 }
 
-func (r *request) nextForUser(in waitIn) (any, *controlError) {
+func (r *request) nextForUser(in nextIn) (any, *controlError) {
 	u, problem := r.named()
 	if problem != nil {
 		return nil, problem
 	}
-	return r.nextOf(in, u.Next)
+	next := u.Next
+	if in.Group != "" {
+		g, problem := r.namedGroup(in.Group)
+		if problem != nil {
+			return nil, problem
+		}
+		next = g.As(u).Next
+	}
+	return r.nextOf(in.waitIn, next)
 }
 
 func (r *request) nextInGroup(in waitIn) (any, *controlError) {

@@ -5,9 +5,6 @@ import (
 	"net/http"
 )
 
-// maxTape is how many bytes a recording has at most, on its way in or out.
-const maxTape = 64 << 20
-
 type scriptJSON struct {
 	Failed []failureJSON `json:"failed" doc:"The lines that failed; none if the bot says what the script says."`
 }

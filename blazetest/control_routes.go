@@ -31,7 +31,7 @@ type queryParam struct{ name, about string }
 func with[In any](do func(r *request, in In) (any, *controlError)) func(r *request) (any, *controlError) {
 	return func(r *request) (any, *controlError) {
 		var in In
-		if problem := decodeBody(r.body, &in); problem != nil {
+		if problem := readJSON(r.body, &in); problem != nil {
 			return nil, problem
 		}
 		return do(r, in)
@@ -142,7 +142,7 @@ func peopleRoutes() []*route {
 			do: with((*request).transfer),
 		},
 		{
-			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: waitIn{}, out: messageJSON{},
+			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: nextIn{}, out: messageJSON{},
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent to the person, and takes it for this person.",
 			do:      with((*request).nextForUser),

@@ -96,7 +96,16 @@ func playRoutes() []*route {
 			summary: "Plays a script, which sends no files and begins now, and returns the lines that failed.",
 		},
 		{
-			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", most: 64 << 20,
+			method: "POST", path: "/recording", name: "record", in: recordIn{}, example: `{"omit_bodies":true}`,
+			summary: "Begins a recording of what passes over the websockets, and ends the one before.",
+			do:      with((*request).record),
+		},
+		{
+			method: "GET", path: "/recording", name: "recording", answersType: "application/jsonl",
+			summary: "The recording so far, without keys and tokens, up to 64 MiB.", do: (*request).recording,
+		},
+		{
+			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", most: maxTape,
 			do: (*request).replay,
 			example: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
 				`{"id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","action":"LIST_PENDING_MESSAGES"}}` + "\n",

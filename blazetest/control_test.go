@@ -1,14 +1,11 @@
 package blazetest_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,8 +16,6 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 )
-
-const openAPIFile = "../docs/blazetest.openapi.json"
 
 // controls is a client of the control interface on a Server's own listener.
 type controls struct {
@@ -130,6 +125,8 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		inGroup := c.call("POST", "/groups/{group}/next", ``, "staff")
 		require.Equal(t, "what is hi?", member(t, inGroup, "text"))
 		require.Equal(t, "staff", member(t, inGroup, "group"))
+		forAlice := c.call("POST", "/users/{user}/next", `{"group":"staff"}`, "alice")
+		require.Equal(t, inGroup, forAlice, "a cursor of her own")
 
 		c.call("POST", "/deliver", `{"user_id":"`+id1+`","category":"PLAIN_TEXT","data_base64":"eA=="}`)
 		c.call("POST", "/idle", ``)
@@ -153,7 +150,11 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		c.call("POST", "/cut", "{}")
 		c.call("POST", "/restart", "")
 
+		c.call("POST", "/recording", "")
 		require.JSONEq(t, `{"failed":[]}`, c.call("POST", "/scripts", "alice: recorded\nbot> what is recorded?\n"))
+		c.call("POST", "/idle", ``)
+		synctest.Wait()
+		require.Contains(t, c.call("GET", "/recording", ""), `"dir":"out"`)
 		const at = `{"at":"2023-04-28T10:01:32Z","dir":`
 		const list = `,"frame":{"id":"` + id1 + `","action":"LIST_PENDING_MESSAGES"}}` + "\n"
 		c.call("POST", "/replay", at+`"out"`+list+at+`"in"`+list)
@@ -164,64 +165,6 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		served := c.call("GET", "/openapi.json", "")
 		require.Equal(t, operations(t, served), c.used)
 	})
-}
-
-// operations returns the requests that an OpenAPI document describes.
-func operations(t *testing.T, document string) map[string]bool {
-	t.Helper()
-	var d struct {
-		Paths map[string]map[string]any `json:"paths"`
-	}
-	require.NoError(t, json.Unmarshal([]byte(document), &d))
-	all := map[string]bool{}
-	for path, methods := range d.Paths {
-		for method := range methods {
-			all[method+" "+path] = true
-		}
-	}
-	return all
-}
-
-// BLAZE_UPDATE=1 writes the file.
-func TestTheOpenAPIFile(t *testing.T) {
-	served := request(t, blazetest.NewServer(), http.MethodGet, "/blazetest/openapi.json", "").Body.Bytes()
-	var want bytes.Buffer
-	require.NoError(t, json.Indent(&want, served, "", "  "))
-	want.WriteByte('\n')
-	if os.Getenv("BLAZE_UPDATE") == "1" {
-		require.NoError(t, os.WriteFile(openAPIFile, want.Bytes(), 0o600))
-	}
-	got, err := os.ReadFile(openAPIFile)
-	require.NoError(t, err)
-	require.Equal(t, want.String(), string(got), "run BLAZE_UPDATE=1 go test -run TestTheOpenAPIFile ./blazetest")
-
-	var d struct {
-		OpenAPI string
-		Paths   map[string]map[string]struct {
-			OperationID, Summary string
-			Parameters           []struct{ In, Name, Description string }
-		}
-		Components struct{ Schemas map[string]any }
-	}
-	require.NoError(t, json.Unmarshal(got, &d))
-	require.Equal(t, "3.1.0", d.OpenAPI)
-	for _, m := range regexp.MustCompile(`"\$ref": "#/components/schemas/(\w+)"`).FindAllSubmatch(got, -1) {
-		require.Contains(t, d.Components.Schemas, string(m[1]))
-	}
-	ids := map[string]bool{}
-	for path, item := range d.Paths {
-		for method, op := range item {
-			require.False(t, ids[op.OperationID], op.OperationID)
-			ids[op.OperationID] = true
-			require.NotEmpty(t, op.Summary, "%s %s", method, path)
-			for _, m := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(path, -1) {
-				require.Len(t, op.Parameters, 1)
-				require.Equal(t, m[1], op.Parameters[0].Name)
-				require.NotEmpty(t, op.Parameters[0].Description)
-			}
-		}
-	}
-	require.Len(t, ids, len(operations(t, string(got))))
 }
 
 // request sends one request to Control.
@@ -323,6 +266,7 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			{400, "POST", "/next", `{"timeout":"5"}`, "", "a duration is"},
 			{400, "POST", "/next", `{"timeout":5}`, "", "a duration is"},
 			{404, "POST", "/groups/{group}/next", ``, "none", "no group"},
+			{404, "POST", "/users/{user}/next", `{"group":"none"}`, "alice", "no group"},
 			{404, "GET", "/files/{file}", ``, id1, "no file"},
 			{400, "POST", "/faults", `{"action":"GET /me"}`, "", "a fault needs"},
 			{400, "POST", "/faults", `{"action":"GET /me","code":1,"data":{}}`, "", "only one of"},
@@ -330,6 +274,7 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			{404, "DELETE", "/faults/{fault}", ``, "1", "no fault 1"},
 			{404, "DELETE", "/faults/{fault}", ``, "x", "not the number"},
 			{409, "POST", "/restart", ``, "", "started"},
+			{404, "GET", "/recording", ``, "", "begins one"},
 			{400, "POST", "/scripts", "alice says hi", "", "line 1:"},
 			{409, "POST", "/replay", "x", "", "line 1"},
 			{400, "GET", "/events?last_event_id=x", "", "", "not the id"},
@@ -399,6 +344,32 @@ func TestFaultsOverHTTP(t *testing.T) {
 		require.Equal(t, "what is ho?", member(t, next, "text"))
 		require.NotContains(t, c.call("GET", "/faults", ""), `"fault":2`, "used up")
 		require.EqualValues(t, 2, bot.Stats().Connects)
+	})
+}
+
+// A recording of one server is played on another.
+func TestRecordingsOverHTTP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := blazetest.Start(t, prices, nil)
+		c := newControls(t, s)
+		recorded := func(options string) string {
+			c.call("POST", "/cut", "")
+			c.call("POST", "/recording", options)
+			c.call("POST", "/users/{user}/say", `{"text":"secret"}`, "alice")
+			c.call("POST", "/idle", "")
+			synctest.Wait()
+			return c.call("GET", "/recording", "")
+		}
+		const secret = "c2VjcmV0" // in base64
+		require.NotContains(t, recorded(`{"omit_bodies":true}`), secret)
+		tape := recorded("")
+		require.Contains(t, tape, secret)
+		c.call("POST", "/recording", "")
+		require.Empty(t, c.call("GET", "/recording", ""), "a new one")
+
+		other, _ := blazetest.Start(t, prices, nil)
+		synctest.Wait()
+		newControls(t, other).call("POST", "/replay", tape)
 	})
 }
 

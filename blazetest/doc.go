@@ -27,6 +27,10 @@
 // The HTTP API serves the bot's profile, users, messages, acknowledgements, encrypted messages, sessions, attachments,
 // conversations, groups and their participants. Any other path is answered with 404.
 //
+// [Script] plays a talk that is written down in a file, one step on each line, and writes it from what the bot says.
+// [Server.Control] is all of this over HTTP, for tests in any language: under /blazetest/ on a Server's listener, for
+// this machine only.
+//
 // What a client does wrong is reported to Server.Errorf, which [Start] connects to the test. [NewServerWith] takes
 // options, such as a bot's own keystore. [Run] starts a bot against a Server that stands: stop and Run are a restart.
 //

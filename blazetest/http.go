@@ -133,5 +133,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(p)
+	_, _ = w.Write(p) //nolint:gosec // its type is JSON
 }

@@ -76,9 +76,15 @@ func (s *Server) RecordTo(w io.Writer) {
 		s.misuse("RecordTo: the writer is nil")
 		return
 	}
-	r := newRecorder(w, RecorderOptions{AppID: s.session.AppID})
+	s.recordTo(w, RecorderOptions{})
+}
+
+// recordTo is RecordTo with options, but for AppID, which is the Server's, and with an end.
+func (s *Server) recordTo(w io.Writer, o RecorderOptions) (stop func()) {
+	o.AppID = s.session.AppID
+	r := newRecorder(w, o)
 	links := map[int]int{}
-	s.Watch(func(e Event) {
+	return s.Watch(func(e Event) {
 		if e.Kind != EventIn && e.Kind != EventOut {
 			return
 		}

@@ -20,8 +20,13 @@ func (p *player) do(l *scriptLine) (reason string) {
 		return ""
 	case stepWait:
 		return p.wait(l.wait)
+	default:
+		return p.lets(p.s.User(l.who), l)
 	}
-	u := p.s.User(l.who)
+}
+
+// lets lets a person do what a line says.
+func (p *player) lets(u *User, l *scriptLine) (reason string) {
 	id := ""
 	switch l.step {
 	case stepSays:
@@ -44,6 +49,8 @@ func (p *player) do(l *scriptLine) (reason string) {
 		return p.taps(u, l.arg)
 	case stepTransfers:
 		id = p.s.Transfer(u.id, l.amount, l.kind, l.arg)
+	default:
+		return "this is nothing that somebody does"
 	}
 	if id == "" {
 		return "the server refused it"

@@ -185,8 +185,10 @@ func FuzzScript(f *testing.F) {
 			require.Equal(t, text, strings.Join(raws(lines), "\n"))
 		}
 		for _, p := range []blaze.Payload{
-			blaze.Text(text), blaze.Post(text), blaze.Raw{As: "X_Y", Data: []byte(text)},
-			blaze.ButtonGroup{{Label: text}, {Label: text}}, blaze.ButtonGroup{},
+			blaze.Text(text), blaze.Post(text),
+			blaze.Raw{As: "X_Y", Data: []byte(text)},
+			blaze.ButtonGroup{{Label: text}, {Label: text}},
+			blaze.ButtonGroup{},
 		} {
 			for _, group := range []string{"", "g"} {
 				line := written(group, p)

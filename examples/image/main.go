@@ -73,14 +73,18 @@ func write(ctx context.Context, keystore, user, file string) error {
 	return send(ctx, c, user, f)
 }
 
-// send uploads a picture and sends it, while the client runs.
+// send uploads a picture and sends it, while the client runs, to a user who need not have written to the bot before.
 func send(ctx context.Context, c *blaze.Client, user string, picture io.Reader) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(running, nil) }() // nil: it only sends
-	out, err := c.UploadImage(ctx, picture)
+	_, err := c.OpenConversation(ctx, user)
+	var out blaze.Image
+	if err == nil {
+		out, err = c.UploadImage(ctx, picture)
+	}
 	if err == nil {
 		_, err = c.Send(ctx, c.ToUser(user, out))
 	}

@@ -131,6 +131,34 @@ func fillInbox(t *testing.T, ack blaze.AckMode, category string, data []byte, fa
 	stop()
 }
 
+// The text of a failure is not kept until the next attempt, unless the message was acknowledged before, whose room counts
+// it.
+func TestTextsOfFailuresAreNotKept(t *testing.T) {
+	const n = 5000
+	taken := make(map[int]int64)
+	for i, size := range []int{1, 1, 80} { // the first fills what is filled once
+		bubble(t, fmt.Sprint(i, " of ", size, " bytes"), func(t *testing.T) {
+			c := newQuietConn()
+			stop := runQuietly(t, c, blaze.Config{HandlerAttempts: -1}, func(context.Context, *blaze.Message) error {
+				return errors.New(strings.Repeat("x", size))
+			})
+			synctest.Wait()
+			before := heap()
+			for i := range n {
+				c.push(pushedFrame(i, "PLAIN_TEXT", []byte("hello")))
+				if i%100 == 0 {
+					synctest.Wait()
+				}
+			}
+			synctest.Wait()
+			c.out, c.in = nil, nil
+			taken[size] = heap() - before
+			stop()
+		})
+	}
+	assert.Less(t, taken[80]-taken[1], int64(n*40))
+}
+
 // What becomes of a message on its way to the handler allocates at most eight times its data, sealed or not.
 func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 	key, err := blaze.NewSigner(keyOf(botID))

@@ -49,7 +49,10 @@ func (c *conn) leave() {
 
 // reply sends the reply of an interception.
 func (c *conn) reply(f *wire.Frame, a Answer) {
-	r := wire.Frame{ID: a.Reply.ID, Action: a.Reply.Action, Params: a.Reply.Params, Data: a.Reply.Data, Error: toWire(a.Reply.Error)}
+	r := wire.Frame{
+		ID: a.Reply.ID, Action: a.Reply.Action,
+		Params: a.Reply.Params, Data: a.Reply.Data, Error: toWire(a.Reply.Error),
+	}
 	if r.ID == "" {
 		r.ID = f.ID
 	}
@@ -67,8 +70,8 @@ type deed struct {
 	params json.RawMessage // of the reply
 }
 
-// carryOut checks a request, does what it asks for, and answers it, if it is to be answered. The answer and what the request
-// makes the server push are queued at once, in this order.
+// carryOut checks a request, does what it asks for, and answers it, if it is to be answered. The answer and what the
+// request makes the server push are queued at once, in this order.
 func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 	d, refused := read(f, size)
 	if refused == nil {

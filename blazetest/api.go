@@ -40,7 +40,8 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) bool {
 			s.fault("%s %s: %s: %s", r.Method, path, refused.field, refused.reason)
 		}
 		e := refused.wire()
-		refuseHTTP(w, &blaze.Error{Code: blaze.Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra})
+		refuseHTTP(w,
+			&blaze.Error{Code: blaze.Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra})
 		return true
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"data": data})
@@ -79,7 +80,8 @@ func (s *Server) openConversation(_ *http.Request, body []byte) (any, *refusal) 
 func (s *Server) showMe(*http.Request, []byte) (any, *refusal) {
 	return map[string]any{
 		"type": "user", "user_id": appID, "session_id": sessionID, "identity_number": "7000000001",
-		"full_name": "Bot", "avatar_url": "", "biography": "", "is_verified": false, "created_at": "2024-01-01T00:00:00Z",
+		"full_name": "Bot", "avatar_url": "", "biography": "",
+		"is_verified": false, "created_at": "2024-01-01T00:00:00Z",
 	}, nil
 }
 

@@ -13,7 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// deflaters are those that nobody uses. They are shared by all connections, because each is large and few are in use at once.
+// deflaters are those that nobody uses. They are shared by all connections, because each is large and few are in use at
+// once.
 var deflaters = make(chan *wire.Deflater, 8)
 
 // deflate returns the gzip of p.
@@ -32,9 +33,9 @@ func deflate(p []byte) []byte {
 	return p
 }
 
-// conn is one websocket connection. Its reader goroutine carries out what the client asks for; its writer goroutine is the
-// only one that writes. Between them is a queue without a bound: a pipe in memory has no buffer at all, so a reader that
-// waited for the writer would wait for a client that waits for the reader.
+// conn is one websocket connection. Its reader goroutine carries out what the client asks for; its writer goroutine is
+// the only one that writes. Between them is a queue without a bound: a pipe in memory has no buffer at all, so a reader
+// that waited for the writer would wait for a client that waits for the reader.
 type conn struct {
 	s    *Server
 	ws   *websocket.Conn
@@ -114,8 +115,8 @@ func (c *conn) end() {
 	s.changed()
 }
 
-// read serves one request after the other until the connection ends. True means that the client has asked to close it, and
-// that the answer to that is in the queue.
+// read serves one request after the other until the connection ends. True means that the client has asked to close it,
+// and that the answer to that is in the queue.
 func (c *conn) read() (closing bool) {
 	var inflater wire.Inflater
 	for {
@@ -143,7 +144,8 @@ func (c *conn) read() (closing bool) {
 	}
 }
 
-// lost says whether reading ended with the client's close frame, and reports an end that breaks the rules of websockets.
+// lost says whether reading ended with the client's close frame, and reports an end that breaks the rules of
+// websockets.
 func (c *conn) lost(err error) (closing bool) {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) {

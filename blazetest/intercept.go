@@ -23,11 +23,11 @@ type Frame struct {
 //   - Reply is sent in place of the usual reply, and the request is not carried out: a message is not stored, an
 //     acknowledgement does not count. Its ID and Action are filled in from the request where they are empty.
 //   - Hang: the request is carried out, but never answered.
-//   - Cut: the request is not carried out, and the connection is cut without a close frame. Cut with a Reply or with Bytes cuts
-//     once these are written.
+//   - Cut: the request is not carried out, and the connection is cut without a close frame. Cut with a Reply or with
+//     Bytes cuts once these are written.
 //   - Hang and Cut: the request is carried out, and the connection is cut in place of an answer.
-//   - Bytes is written as it is, as one binary message of the websocket, in place of the reply, and the request is not carried
-//     out. It need not be a frame. Bytes wins over Reply.
+//   - Bytes is written as it is, as one binary message of the websocket, in place of the reply, and the request is not
+//     carried out. It need not be a frame. Bytes wins over Reply.
 //
 // For HTTP requests, the handshake included, a Reply with an Error is a refusal: its body is the error, and its
 // status the error's Code if that is between 400 and 599, else its Status. A Reply without an Error answers 200 with
@@ -52,8 +52,8 @@ func Refuse(code blaze.Code) Answer {
 // those of the websocket,
 //
 //   - LIST_PENDING_MESSAGES, first on every connection;
-//   - CREATE_MESSAGE, and CREATE_PLAIN_MESSAGES for the frames of a batch, whose messages follow as CREATE_MESSAGE, one by
-//     one, if it is refused;
+//   - CREATE_MESSAGE, and CREATE_PLAIN_MESSAGES for the frames of a batch, whose messages follow as CREATE_MESSAGE, one
+//     by one, if it is refused;
 //   - ACKNOWLEDGE_MESSAGE_RECEIPT for one message, and ACKNOWLEDGE_MESSAGE_RECEIPTS for several;
 //
 // and of HTTP, for example "GET /" for the handshake, and "GET /me", which a client asks whether its session is valid

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// NewServer returns a Server in memory: Config.DialContext leads to it, and no port is opened. Made inside a testing/synctest
-// bubble, it belongs to it; close it before the bubble ends.
+// NewServer returns a Server in memory: Config.DialContext leads to it, and no port is opened. Made inside a
+// testing/synctest bubble, it belongs to it; close it before the bubble ends.
 func NewServer() *Server {
 	s := newServer()
 	ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -27,10 +27,10 @@ func NewServer() *Server {
 	return s
 }
 
-// NewServerOn returns a Server that serves ln and closes it in the end. Whether ln speaks TLS it finds out by connecting to
-// it; if so, the addresses in Config begin with wss:// and https://, and Config trusts the certificate that ln showed. A
-// listener that cannot be reached under its own address counts as one without TLS. Without TLS, clients accept loopback
-// addresses only.
+// NewServerOn returns a Server that serves ln and closes it in the end. Whether ln speaks TLS it finds out by
+// connecting to it; if so, the addresses in Config begin with wss:// and https://, and Config trusts the certificate
+// that ln showed. A listener that cannot be reached under its own address counts as one without TLS. Without TLS,
+// clients accept loopback addresses only.
 func NewServerOn(ln net.Listener) *Server {
 	s := newServer()
 	s.common()
@@ -71,8 +71,8 @@ func (s *Server) dialable(addr net.Addr) string {
 	return tcp.String()
 }
 
-// certificateOf connects to a listener that is being served, and returns the certificate that it shows. Nil means that it
-// does not speak TLS. A TLS listener cannot be told by its type: the type is not exported, and wrappers hide it.
+// certificateOf connects to a listener that is being served, and returns the certificate that it shows. Nil means that
+// it does not speak TLS. A TLS listener cannot be told by its type: the type is not exported, and wrappers hide it.
 func certificateOf(addr net.Addr) *x509.Certificate {
 	var seen *x509.Certificate
 	cfg := &tls.Config{
@@ -113,7 +113,9 @@ func (s *Server) serve(ln net.Listener) {
 		Handler:           http.HandlerFunc(s.handle),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
 		ConnState: func(c net.Conn, st http.ConnState) {
 			if st == http.StateClosed {
 				s.forget(c)
@@ -131,8 +133,8 @@ func (s *Server) serve(ln net.Listener) {
 // connKey is the context key of a request's network connection.
 type connKey struct{}
 
-// tracked tells the server of each connection before net/http does, which forgets those that it accepts while it closes,
-// and those that become websockets.
+// tracked tells the server of each connection before net/http does, which forgets those that it accepts while it
+// closes, and those that become websockets.
 type tracked struct {
 	net.Listener
 	s *Server

@@ -46,7 +46,8 @@ func (b *ids) toLive(frame json.RawMessage) json.RawMessage {
 	return live
 }
 
-// match reports where a frame of the client differs from the recorded one: "" means nowhere, and its ids are then bound.
+// match reports where a frame of the client differs from the recorded one: "" means nowhere, and its ids are then
+// bound.
 func (b *ids) match(l *line, a *arrival) string {
 	m := matching{ids: b, action: l.out.Action}
 	if m.same(l.value, a.value) {

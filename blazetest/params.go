@@ -165,7 +165,8 @@ func readAcks(params json.RawMessage) ([]string, *refusal) {
 	case json.Unmarshal(params, &b) != nil:
 		return nil, invalidField("params", "not those of acknowledgements")
 	case len(b.Messages) == 0 || len(b.Messages) > maxBatch:
-		return nil, invalidField("params.messages", "%d acknowledgements: a frame has 1 to %d", len(b.Messages), maxBatch)
+		return nil, invalidField("params.messages", "%d acknowledgements: a frame has 1 to %d",
+			len(b.Messages), maxBatch)
 	}
 	ids := make([]string, len(b.Messages))
 	for i, raw := range b.Messages {

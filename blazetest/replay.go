@@ -12,24 +12,26 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// patience is how long a replay waits for the frame of one line. A client that waits for an answer is never silent: it pings,
-// writes again what was not answered, and connects again.
+// patience is how long a replay waits for the frame of one line. A client that waits for an answer is never silent: it
+// pings, writes again what was not answered, and connects again.
 const patience = time.Minute
 
-// Replay plays a recording, as [Recorder] writes them, on one connection of a client: it sends the server's frames ("in") in
-// order, and for each of the client's ("out") waits until the client has written it. It returns when everything was
-// written and everything expected has come; until then the server answers nothing by itself. A connection that is already
-// there is cut, so that the recording begins where a connection does. Call it before the client is to send anything.
+// Replay plays a recording, as [Recorder] writes them, on one connection of a client: it sends the server's frames
+// ("in") in order, and for each of the client's ("out") waits until the client has written it. It returns when
+// everything was written and everything expected has come; until then the server answers nothing by itself. A
+// connection that is already there is cut, so that the recording begins where a connection does. Call it before the
+// client is to send anything.
 //
 // A frame is expected if it is the same JSON as the recorded one but for the ids that clients make up: those of
 // requests and of the messages they create. Whatever the client uses in place of a recorded id is put into the server's
-// frames in its place, so that recorded replies and receipts reach what they belong to. Ids inside of data, where messages
-// speak of other messages, are compared as they are, and so are those of the bot and its conversations: the recording must be
-// of the bot of Server.Key. The client may write in another order than was recorded, and may
+// frames in its place, so that recorded replies and receipts reach what they belong to. Ids inside of data, where
+// messages speak of other messages, are compared as they are, and so are those of the bot and its conversations: the
+// recording must be of the bot of Server.Key. The client may write in another order than was recorded, and may
 // divide its acknowledgements among frames in another way: Replay then answers these itself.
 //
-// The error names the line: of a recording that cannot be read, or of the frame that did not come within a minute. It also tells of frames that the recording does not have. Afterwards the server answers as
-// usual again; for messages to be pushed, the client has to ask for them again.
+// The error names the line: of a recording that cannot be read, or of the frame that did not come within a minute. It
+// also tells of frames that the recording does not have. Afterwards the server answers as usual again; for messages to
+// be pushed, the client has to ask for them again.
 func (s *Server) Replay(r io.Reader) error {
 	lines, err := readRecording(r)
 	if err != nil {
@@ -189,8 +191,8 @@ func (p *replay) cameApart(l *line) bool {
 	return true
 }
 
-// sort takes what has arrived: acknowledgements find their lines or are answered, everything else is kept until a line asks
-// for it.
+// sort takes what has arrived: acknowledgements find their lines or are answered, everything else is kept until a line
+// asks for it.
 func (p *replay) sort() {
 	p.s.mu.Lock()
 	inbox := p.inbox
@@ -209,7 +211,8 @@ func (p *replay) sort() {
 
 func (p *replay) sortAcks(a *arrival, acks []ack) {
 	for _, l := range p.lines {
-		if l.done || l.acks == nil || p.answered[l.out.ID] || l.out.Action != a.frame.Action || !sameAcks(l.acks, acks) {
+		if l.done || l.acks == nil || p.answered[l.out.ID] ||
+			l.out.Action != a.frame.Action || !sameAcks(l.acks, acks) {
 			continue
 		}
 		if p.ids.bind(l.out.ID, a.frame.ID) {

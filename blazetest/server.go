@@ -34,11 +34,11 @@ type Server struct {
 	// Key is the session that the server accepts, with a new key for each Server. Its AppID is always
 	// b1a2e000-0000-4000-8000-000000000001 and its SessionID b1a2e000-0000-4000-8000-000000000002.
 	Key blaze.Keystore
-	// Config is how a client reaches the server: Endpoints, API, DialContext, Proxy and TLSClientConfig, as far as they are
-	// needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
+	// Config is how a client reaches the server: Endpoints, API, DialContext, Proxy and TLSClientConfig, as far as they
+	// are needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
 	Config blaze.Config
-	// Errorf is told of what the client wrote against the protocol, and of misuse of the Server. It may be called by several
-	// goroutines at once. Nil means that it is printed to standard error. Set it before the first connection.
+	// Errorf is told of what the client wrote against the protocol, and of misuse of the Server. It may be called by
+	// several goroutines at once. Nil means that it is printed to standard error. Set it before the first connection.
 	Errorf func(format string, args ...any)
 
 	public    ed25519.PublicKey
@@ -97,9 +97,9 @@ func newServer() *Server {
 	return s
 }
 
-// Close ends every connection, without a close frame, and waits until the server's goroutines have ended. Functions given to
-// Intercept that still run are not waited for. Messages stay readable with Next, Sent, Acked and Pending. A second Close
-// does nothing.
+// Close ends every connection, without a close frame, and waits until the server's goroutines have ended. Functions
+// given to Intercept that still run are not waited for. Messages stay readable with Next, Sent, Acked and Pending. A
+// second Close does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
 	first := !s.closed

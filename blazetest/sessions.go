@@ -43,7 +43,9 @@ func sessionsOf(userID string) []userSession {
 	if err != nil {
 		return []userSession{}
 	}
-	return []userSession{{"session", userID, s.SessionID(), base64.RawURLEncoding.EncodeToString(s.Public()), "Android"}}
+	return []userSession{{
+		"session", userID, s.SessionID(), base64.RawURLEncoding.EncodeToString(s.Public()), "Android",
+	}}
 }
 
 // fetchSessions tells the sessions of users.
@@ -152,7 +154,8 @@ func (m *sealedMessage) open() (out blaze.Outgoing, refused *refusal) {
 		return out, invalidField("data_base64", "the recipient cannot open it: %v", err)
 	}
 	return blaze.Outgoing{
-		ConversationID: m.ConversationID, Payload: blaze.DecodePayload(category.Plain(), data), MessageID: m.MessageID, RecipientID: m.RecipientID,
+		ConversationID: m.ConversationID, Payload: blaze.DecodePayload(category.Plain(), data),
+		MessageID: m.MessageID, RecipientID: m.RecipientID,
 		QuoteID: m.QuoteMessageID, RepresentativeID: m.RepresentativeID, Silent: m.Silent, Encrypted: true,
 	}, nil
 }

@@ -9,22 +9,22 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// TB is what [Start] needs of a test. *testing.T is one; a demo, which should not import package testing, brings its own.
-// Errorf may be called by several goroutines at once.
+// TB is what [Start] needs of a test. *testing.T is one; a demo, which should not import package testing, brings its
+// own. Errorf may be called by several goroutines at once.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Cleanup(func())
 }
 
-// Start runs a bot against a new Server in memory until the test ends. What the Client logs as a warning or an error, failing
-// handlers among it, goes to the test's log if tb has a Logf, as *testing.T has. bot makes the handler, and gets the Client that the
-// handler answers with; a nil bot and a nil handler run a Client that only sends. edit, which may be nil, changes the Client's
-// configuration before it is made.
+// Start runs a bot against a new Server in memory until the test ends. What the Client logs as a warning or an error,
+// failing handlers among it, goes to the test's log if tb has a Logf, as *testing.T has. bot makes the handler, and
+// gets the Client that the handler answers with; a nil bot and a nil handler run a Client that only sends. edit, which
+// may be nil, changes the Client's configuration before it is made.
 //
-// When the test ends, the Client's context is cancelled, Run is waited for, and the Server is closed. The test fails if Run
-// returns an error, and if the Client breaks the protocol. A test of a Client that is refused for good needs [NewServer]
-// instead. If the configuration is not valid, the test fails and the Client is nil.
+// When the test ends, the Client's context is cancelled, Run is waited for, and the Server is closed. The test fails if
+// Run returns an error, and if the Client breaks the protocol. A test of a Client that is refused for good needs
+// [NewServer] instead. If the configuration is not valid, the test fails and the Client is nil.
 func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config)) (*Server, *blaze.Client) {
 	tb.Helper()
 	s := NewServer()

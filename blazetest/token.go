@@ -24,8 +24,8 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
-// checkToken verifies the headers of a request: the token's key, whose it is, when, and that it is for this very request. The
-// error does not repeat the token. A handshake has no X-Request-Id.
+// checkToken verifies the headers of a request: the token's key, whose it is, when, and that it is for this very
+// request. The error does not repeat the token. A handshake has no X-Request-Id.
 func checkToken(h http.Header, key ed25519.PublicKey, request string, now time.Time) error {
 	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 	if !ok {

@@ -82,7 +82,8 @@ func token(t *testing.T, s *blazetest.Server, edit func(jwt.MapClaims)) string {
 // handshake dials the server with a bare websocket library.
 func handshake(s *blazetest.Server, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
 	d := websocket.Dialer{
-		NetDialContext: s.Config.DialContext, TLSClientConfig: s.Config.TLSClientConfig, Subprotocols: protocols, EnableCompression: true,
+		NetDialContext: s.Config.DialContext, TLSClientConfig: s.Config.TLSClientConfig,
+		Subprotocols: protocols, EnableCompression: true,
 	}
 	return d.Dial(s.Config.Endpoints[0], header)
 }

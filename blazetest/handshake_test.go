@@ -32,7 +32,8 @@ func TestHandshakeAccepted(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { _ = ws.Close() }()
 		require.Equal(t, "Mixin-Blaze-1", ws.Subprotocol())
-		require.Empty(t, resp.Header.Get("Sec-Websocket-Extensions"), "compression was offered and must not be accepted")
+		require.Empty(t, resp.Header.Get("Sec-Websocket-Extensions"),
+			"compression was offered and must not be accepted")
 		require.Equal(t, strconv.FormatInt(time.Now().UnixNano(), 10), resp.Header.Get("X-Server-Time"))
 	})
 }
@@ -78,7 +79,8 @@ func TestHandshakeRefusedWithoutAToken(t *testing.T) {
 		s, f := newServer(t)
 		other := blazetest.NewServer()
 		defer other.Close()
-		unsigned, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"uid": s.Key.AppID}).SignedString(jwt.UnsafeAllowNoneSignatureType)
+		claims := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"uid": s.Key.AppID})
+		unsigned, err := claims.SignedString(jwt.UnsafeAllowNoneSignatureType)
 		require.NoError(t, err)
 		refused(t, s, f, nil)
 		refused(t, s, f, http.Header{"Authorization": {token(t, s, nil)}})
@@ -125,7 +127,8 @@ func TestHandshakeIntercepted(t *testing.T) {
 		_, resp, err := handshake(s, header, "Mixin-Blaze-1")
 		require.Error(t, err)
 		require.Nil(t, resp)
-		s.Intercept("GET /", answer(blazetest.Answer{Bytes: []byte("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n")}))
+		s.Intercept("GET /",
+			answer(blazetest.Answer{Bytes: []byte("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n")}))
 		_, resp, err = handshake(s, header, "Mixin-Blaze-1")
 		require.Error(t, err)
 		require.Equal(t, http.StatusFound, resp.StatusCode)
@@ -268,7 +271,9 @@ func TestServerOnTLSListener(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	// Behind a wrapper, nothing but a connection tells that the listener speaks TLS.
-	s := blazetest.NewServerOn(struct{ net.Listener }{tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}})})
+	s := blazetest.NewServerOn(struct{ net.Listener }{
+		tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}}),
+	})
 	defer s.Close()
 	require.Equal(t, []string{"wss://" + ln.Addr().String() + "/"}, s.Config.Endpoints)
 	require.Equal(t, "https://"+ln.Addr().String(), s.Config.API)

@@ -34,7 +34,8 @@ func TestStartLogsWhyABotSaysNothing(t *testing.T) {
 		defer stop()
 		_, err := s.Next(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "1 connections, 1 of which get messages; 1 messages pending, 0 sent, 0 requests unanswered")
+		require.ErrorContains(t, err,
+			"1 connections, 1 of which get messages; 1 messages pending, 0 sent, 0 requests unanswered")
 		require.Contains(t, strings.Join(l.take(), "\n"), "the database is down")
 	})
 }
@@ -42,9 +43,11 @@ func TestStartLogsWhyABotSaysNothing(t *testing.T) {
 // A client that does not write what is expected is not silent: it pings, and it connects again.
 func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 	const list = "b5ddaa00-3a1c-4732-99c8-daac36c8475c"
-	lines := fmt.Sprintf(`{"at":"2026-11-23T04:19:52Z","dir":"out","frame":{"id":%[1]q,"action":"LIST_PENDING_MESSAGES"}}
+	lines := fmt.Sprintf(`
+{"at":"2026-11-23T04:19:52Z","dir":"out","frame":{"id":%[1]q,"action":"LIST_PENDING_MESSAGES"}}
 {"at":"2026-11-23T04:19:52Z","dir":"in","frame":{"id":%[1]q,"action":"LIST_PENDING_MESSAGES"}}
-{"at":"2026-11-23T04:19:52Z","dir":"out","frame":{"id":%[2]q,"action":"CREATE_MESSAGE","params":{"message_id":%[2]q,"data":"eA=="}}}
+{"at":"2026-11-23T04:19:52Z","dir":"out","frame":{"id":%[2]q,"action":"CREATE_MESSAGE",`[1:]+
+		`"params":{"message_id":%[2]q,"data":"eA=="}}}
 `, list, id1)
 	for name, speaks := range map[string]bool{"silent": false, "says something else": true} {
 		t.Run(name, func(t *testing.T) {
@@ -59,7 +62,8 @@ func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 						sent <- err
 					}()
 				}
-				require.ErrorContains(t, s.Replay(strings.NewReader(lines)), "line 3 of the recording: waiting for CREATE_MESSAGE")
+				require.ErrorContains(t, s.Replay(strings.NewReader(lines)),
+					"line 3 of the recording: waiting for CREATE_MESSAGE")
 				stop()
 				if speaks {
 					require.Error(t, <-sent)

@@ -2,7 +2,6 @@ package blazetest
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -34,9 +33,8 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	if id := r.Header.Get("X-Request-Id"); id != "" {
 		w.Header().Set("X-Request-Id", id)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		s.refuseBody(w, r, err)
+	body, ok := s.body(w, r)
+	if !ok {
 		return
 	}
 	action := actionOf(r)
@@ -44,8 +42,8 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	if json.Valid(body) {
 		req.Params = body
 	}
-	a, ok := s.intercept(req)
-	if !ok {
+	a, open := s.intercept(req)
+	if !open {
 		return // the server is closing
 	}
 	if s.special(w, r, a) {
@@ -67,14 +65,21 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	s.api(w, r, body)
 }
 
-// refuseBody answers a request whose body cannot be read: it is too large, unless the client has gone.
-func (s *Server) refuseBody(w http.ResponseWriter, r *http.Request, err error) {
-	var large *http.MaxBytesError
-	if errors.As(err, &large) {
-		refused := serve.Invalid("body", "more than %d bytes", large.Limit)
-		s.blame(actionOf(r), refused)
-		refuseHTTP(w, refused.Error())
+// body reads the body of a request. False means that the client has gone, or was refused since it said too much. What is
+// too much is read all the same, up to 16 MiB: a client that is still writing may not see an answer.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, false
 	}
+	if len(body) <= maxBody {
+		return body, true
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16<<20)) // its error is that of a client that has gone
+	refused := serve.Invalid("body", "more than %d bytes", maxBody)
+	s.blame(actionOf(r), refused)
+	refuseHTTP(w, refused.Error())
+	return nil, false
 }
 
 // special gives the answer that an interception asks for. False means that there is none.

@@ -49,6 +49,7 @@ var layers = Rules{
 		"internal/hostile",
 		"internal/model",
 		"internal/mutants",
+		"internal/peers",
 		"internal/soak",
 	},
 }

@@ -282,16 +282,18 @@ var bearer = regexp.MustCompile(`Authorization: Bearer (\S+)`)
 type tap struct {
 	net.Conn
 	b    *bench
-	once sync.Once
+	hole net.Conn // is as silent as a black hole; it has the deadlines of the connection
 
 	mu       sync.Mutex
-	deadUp   bool          // what the client writes vanishes
-	deadDown bool          // what the server writes vanishes
-	up, down int64         // bytes
-	closed   chan struct{} // by the client
+	deadUp   bool  // what the client writes vanishes
+	deadDown bool  // what the server writes vanishes
+	up, down int64 // bytes
 }
 
-func newTap(b *bench, c net.Conn) *tap { return &tap{Conn: c, b: b, closed: make(chan struct{})} }
+func newTap(b *bench, c net.Conn) *tap {
+	hole, _ := net.Pipe()
+	return &tap{Conn: c, b: b, hole: hole}
+}
 
 // vanish makes black holes of the directions.
 func (c *tap) vanish(up, down bool) {
@@ -332,14 +334,23 @@ func (c *tap) Read(p []byte) (int, error) {
 			return n, err
 		}
 		if err != nil { // a FIN or RST would vanish as well
-			<-c.closed
-			return 0, net.ErrClosed
+			return c.hole.Read(p)
 		}
 	}
 }
 
+func (c *tap) SetDeadline(at time.Time) error {
+	_ = c.hole.SetDeadline(at) // it fails only once it is closed, together with the connection
+	return c.Conn.SetDeadline(at)
+}
+
+func (c *tap) SetReadDeadline(at time.Time) error {
+	_ = c.hole.SetReadDeadline(at)
+	return c.Conn.SetReadDeadline(at)
+}
+
 func (c *tap) Close() error {
-	c.once.Do(func() { close(c.closed) })
+	_ = c.hole.Close()
 	return c.Conn.Close()
 }
 

@@ -25,7 +25,8 @@
 //	13  RST behind every byte         comes back; no part of a message is handled; each is handled, answered, acknowledged once
 //	14  FIN behind every byte         the same
 //	15  silence                       noticed within 35 s; sends keep their ids
-//	16  silence in one direction      the same; where only our bytes vanish, when a ping is unanswered for 3 minutes
+//	16  silence in one direction      the same; where only our bytes vanish, and the server does not end it, when a
+//	                                 ping is unanswered for 3 minutes
 //	17  the server does not read      a write lasts 10 s at most; the number of requests is bounded; callers heed their ctx
 //	18  the server writes too slowly  a message that does not end is no sign of life
 //	19  close frames of any code      comes back; their text is escaped

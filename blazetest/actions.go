@@ -96,7 +96,7 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 			r.Error = refused.Error()
 		}
 		if d.stub {
-			r.Data, _ = wire.Marshal(serve.Stub(appID, d.send[0].MessageID, time.Now())) // texts are always JSON
+			r.Data, _ = wire.Marshal(serve.Stub(s.session.AppID, d.send[0].MessageID, s.clock())) // texts are always JSON
 		}
 		c.answer(serve.Item{Frame: r})
 	}
@@ -117,7 +117,7 @@ func (s *Server) misdirected(send []blaze.Outgoing) *serve.Refusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, out := range send {
-		if _, user := s.users[out.ConversationID]; user {
+		if s.people[out.ConversationID] != nil {
 			return serve.Invalid("params.conversation_id", "the id of a user; Client.ToUser writes to one")
 		}
 	}

@@ -62,15 +62,15 @@ func (s *Server) openConversation(_ *http.Request, body []byte) (any, *serve.Ref
 	if req.Category != "CONTACT" || len(req.Participants) != 1 {
 		return nil, serve.Invalid("category", "only conversations of category CONTACT are served, with one participant")
 	}
-	if user := req.Participants[0].UserID; !serve.IsUUID(user) || req.ConversationID != blaze.ConversationID(appID, user) {
+	if user := req.Participants[0].UserID; !serve.IsUUID(user) || req.ConversationID != blaze.ConversationID(s.session.AppID, user) {
 		return nil, serve.Invalid("conversation_id", "not the one between the bot and the participant")
 	}
 	s.mu.Lock()
-	s.users[req.Participants[0].UserID] = struct{}{}
+	s.contact(req.Participants[0].UserID)
 	s.mu.Unlock()
 	return map[string]any{
-		"conversation_id": req.ConversationID, "category": req.Category, "creator_id": appID, "created_at": s.stamp(),
-		"participants": []map[string]string{{"user_id": appID}, {"user_id": req.Participants[0].UserID}},
+		"conversation_id": req.ConversationID, "category": req.Category, "creator_id": s.session.AppID, "created_at": s.stamp(),
+		"participants": []map[string]string{{"user_id": s.session.AppID}, {"user_id": req.Participants[0].UserID}},
 	}, nil
 }
 
@@ -78,9 +78,9 @@ func (s *Server) openConversation(_ *http.Request, body []byte) (any, *serve.Ref
 // is valid.
 func (s *Server) showMe(*http.Request, []byte) (any, *serve.Refusal) {
 	return map[string]any{
-		"type": "user", "user_id": appID, "session_id": sessionID, "identity_number": "7000000001",
+		"type": "user", "user_id": s.session.AppID, "session_id": s.session.ID, "identity_number": "7000000001",
 		"full_name": "Bot", "avatar_url": "", "biography": "", "is_verified": false, "created_at": "2024-01-01T00:00:00Z",
 	}, nil
 }
 
-func (s *Server) stamp() string { return time.Now().UTC().Format(time.RFC3339Nano) }
+func (s *Server) stamp() string { return s.clock().UTC().Format(time.RFC3339Nano) }

@@ -20,6 +20,7 @@ type conn struct {
 	refused bool // its token was refused: nothing is carried out
 
 	// Guarded by s.mu.
+	link   int     // counts the server's connections, from 1
 	listed bool    // LIST_PENDING_MESSAGES was asked for: messages may be pushed
 	replay *replay // gets what the client writes, while it is there
 }
@@ -53,6 +54,9 @@ func (c *conn) run(raw net.Conn) {
 	if !c.refused {
 		c.replay = s.replay
 	}
+	s.links++
+	c.link = s.links
+	c.SetPace(s.pace)
 	s.conns = append(s.conns, c)
 	s.changed()
 	s.mu.Unlock()

@@ -43,22 +43,33 @@ func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 		return ""
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.users[userID] = struct{}{}
-	m := s.keep(view)
+	in := s.enter(userID, view.ConversationID)
+	if in {
+		s.post(view)
+	}
+	s.mu.Unlock()
+	if !in {
+		s.misuse("Deliver: the bot is not in the conversation %s", view.ConversationID)
+		return ""
+	}
+	return view.MessageID
+}
+
+// post makes a message pending, and pushes it. The caller holds s.mu.
+func (s *Server) post(v serve.View) {
+	m := s.keep(v)
 	for _, c := range s.conns {
 		if c.listed {
 			c.push(m, false)
 		}
 	}
 	s.changed()
-	return view.MessageID
 }
 
 // viewOf returns the message as it is pushed, or what is wrong with it.
 func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason string) {
 	if out.ConversationID == "" {
-		out.ConversationID = blaze.ConversationID(appID, userID)
+		out.ConversationID = blaze.ConversationID(s.session.AppID, userID)
 	}
 	if out.MessageID == "" {
 		out.MessageID = serve.NewID()
@@ -122,7 +133,7 @@ func (s *Server) keep(v serve.View) *stored {
 
 // now is the time of the next message: later than that of all before, in microseconds, as the service has it.
 func (s *Server) now() time.Time {
-	at := time.Now().UTC().Truncate(time.Microsecond)
+	at := s.clock().UTC().Truncate(time.Microsecond)
 	if !at.After(s.lastAt) {
 		at = s.lastAt.Add(time.Microsecond)
 	}
@@ -135,12 +146,17 @@ func (c *conn) push(m *stored, pending bool) {
 	c.Enqueue(serve.Item{Frame: serve.PushMessage(m.view, pending)})
 }
 
-// list begins pushing: what is pending now, oldest first, and what comes from now on. The caller holds s.mu.
-func (c *conn) list() {
-	c.listed = true
+// pushPending queues what is pending now, oldest first. The caller holds s.mu.
+func (c *conn) pushPending() {
 	for e := c.s.pending.Front(); e != nil; e = e.Next() {
 		c.push(e.Value.(*stored), true)
 	}
+}
+
+// list begins pushing: what is pending now, oldest first, and what comes from now on. The caller holds s.mu.
+func (c *conn) list() {
+	c.listed = true
+	c.pushPending()
 	for _, p := range c.s.receipts {
 		c.Enqueue(serve.Item{Frame: p})
 	}

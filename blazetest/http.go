@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/mixin-blaze/blaze/internal/serve"
 	"github.com/mixin-blaze/blaze/internal/wire"
@@ -18,7 +17,7 @@ const (
 
 // handle serves the websocket handshake, the HTTP API and the storage, and refuses what else a client asks for.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
-	now := time.Now()
+	now := s.clock()
 	w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
 	if isFile(r) {
 		s.storage(w, r)

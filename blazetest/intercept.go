@@ -2,6 +2,8 @@ package blazetest
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/mixin-blaze/blaze"
@@ -47,56 +49,128 @@ func Refuse(code blaze.Code) Answer {
 	return Answer{Reply: &Frame{Error: &blaze.Error{Code: code, Status: serve.StatusOf(int(code)), Description: serve.Describe(int(code))}}}
 }
 
+// interceptions are those armed for one action.
+type interceptions struct {
+	once   []*interception // in the order in which they are used up
+	always []*interception // the last one is asked
+}
+
+type interception struct{ fn func(Frame) Answer }
+
 // Intercept arms one interception: fn gets the next request of the action and decides how it is answered. Several
-// interceptions of an action are used up in the order in which they were armed, one for each request. Actions are
-// those of the websocket,
+// interceptions of an action are used up in the order in which they were armed, one for each request, before those of
+// InterceptAll are asked. undo disarms this one; it does nothing once fn has got its request. Actions are those of the
+// websocket,
 //
 //   - LIST_PENDING_MESSAGES, first on every connection;
 //   - CREATE_MESSAGE, and CREATE_PLAIN_MESSAGES for the frames of a batch, whose messages follow as CREATE_MESSAGE, one by
 //     one, if it is refused;
 //   - ACKNOWLEDGE_MESSAGE_RECEIPT for one message, and ACKNOWLEDGE_MESSAGE_RECEIPTS for several;
+//   - PING, which some clients ask;
 //
-// and of HTTP, for example "GET /" for the handshake, and "GET /me", which a client asks whether its session is valid
-// after a 401 at the websocket: a session is gone only if both are refused. Any other action is misuse.
+// and of HTTP, for example "GET /" or "handshake" for the handshake, and "GET /me", which a client asks whether its
+// session is valid after a 401 at the websocket: a session is gone only if both are refused. Any other action is misuse.
 //
 // fn runs in a goroutine of its own while its connection waits; other connections go on. The server holds no lock
 // meanwhile: fn may call any method of the Server, Intercept too, so as to be armed again. The request is not checked
 // before fn gets it, and is checked afterwards only if it is carried out.
-func (s *Server) Intercept(action string, fn func(req Frame) Answer) {
-	if fn == nil {
-		s.misuse("Intercept(%q): the function is nil", action)
-		return
-	}
-	switch action {
-	case wire.ActionListPending, wire.ActionCreateMessage, wire.ActionCreatePlain, wire.ActionAck, wire.ActionAcks:
-	default:
-		if !strings.Contains(action, " ") {
-			s.misuse("Intercept(%q): no client writes that action", action)
-		}
-	}
+func (s *Server) Intercept(action string, fn func(req Frame) Answer) (undo func()) {
+	return s.arm("Intercept", action, fn, func(a *interceptions) *[]*interception { return &a.once })
+}
+
+// InterceptAll arms an interception as Intercept does, for every request of the action until undo is called. Of several
+// for one action only the newest is asked; after its undo, the one before it is again. undo may be called by fn, and
+// more than once. fn may be called by several goroutines at once, one for each connection.
+func (s *Server) InterceptAll(action string, fn func(req Frame) Answer) (undo func()) {
+	return s.arm("InterceptAll", action, fn, func(a *interceptions) *[]*interception { return &a.always })
+}
+
+// Armed lists the interceptions that are armed, as the action and "once" or "always" with a space between, for example
+// "POST /attachments once". It is sorted by action, and for one action in the order in which they take effect.
+func (s *Server) Armed() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.intercepts[action] = append(s.intercepts[action], fn)
+	var armed []string
+	for _, action := range slices.Sorted(maps.Keys(s.intercepts)) {
+		for range s.intercepts[action].once {
+			armed = append(armed, action+" once")
+		}
+		for range s.intercepts[action].always {
+			armed = append(armed, action+" always")
+		}
+	}
+	return armed
+}
+
+// arm adds an interception to one of the lists of its action.
+func (s *Server) arm(method, action string, fn func(Frame) Answer, of func(*interceptions) *[]*interception) (undo func()) {
+	if fn == nil {
+		s.misuse("%s(%q): the function is nil", method, action)
+		return func() {}
+	}
+	if action == "handshake" {
+		action = handshake
+	}
+	if !interceptable(action) {
+		s.misuse("%s(%q): no client writes that action", method, action)
+	}
+	armed := &interception{fn}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.intercepts[action]
+	if all == nil {
+		all = new(interceptions)
+		s.intercepts[action] = all
+	}
+	list := of(all)
+	*list = append(*list, armed)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		*list = slices.DeleteFunc(*list, func(other *interception) bool { return other == armed })
+	}
+}
+
+// interceptable reports whether a client writes an action, as far as the specification says; any HTTP request may be.
+func interceptable(action string) bool {
+	switch action {
+	case wire.ActionListPending, wire.ActionCreateMessage, wire.ActionCreatePlain, wire.ActionAck, wire.ActionAcks, actionPing:
+		return true
+	}
+	return strings.Contains(action, " ")
+}
+
+// armedFor takes the interception that a request of an action belongs to, nil if there is none.
+func (s *Server) armedFor(action string) *interception {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.intercepts[action]
+	switch {
+	case all == nil:
+		return nil
+	case len(all.once) > 0:
+		next := all.once[0]
+		all.once = slices.Delete(all.once, 0, 1)
+		return next
+	case len(all.always) > 0:
+		return all.always[len(all.always)-1]
+	}
+	return nil
 }
 
 // intercept asks the function armed for the request's action, if there is one. False means that the server was closed
 // meanwhile.
 func (s *Server) intercept(req Frame) (Answer, bool) {
-	s.mu.Lock()
-	armed := s.intercepts[req.Action]
-	if len(armed) == 0 {
-		s.mu.Unlock()
+	armed := s.armedFor(req.Action)
+	if armed == nil {
 		return Answer{}, true
 	}
-	s.intercepts[req.Action] = armed[1:]
-	s.mu.Unlock()
-
 	// A goroutine of its own, so that Close need not wait for fn, a panic is not swallowed by net/http, and t.FailNow
 	// ends nothing but fn.
 	answer := make(chan Answer, 1)
 	go func() {
 		defer close(answer)
-		answer <- armed[0](req)
+		answer <- armed.fn(req)
 	}()
 	select {
 	case a := <-answer:

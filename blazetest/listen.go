@@ -16,25 +16,18 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// NewServer returns a Server in memory: Config.DialContext leads to it, and no port is opened. Made inside a testing/synctest
-// bubble, it belongs to it; close it before the bubble ends.
-func NewServer() *Server {
-	s := newServer()
+// serveMemory serves connections in this process.
+func (s *Server) serveMemory() {
 	ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	s.Config.Endpoints = []string{"ws://localhost/"}
 	s.Config.API = "http://localhost"
 	s.Config.DialContext = ln.dial
 	s.common()
 	s.listen(ln)
-	return s
 }
 
-// NewServerOn returns a Server that serves ln and closes it in the end. Whether ln speaks TLS it finds out by connecting to
-// it; if so, the addresses in Config begin with wss:// and https://, and Config trusts the certificate that ln showed. A
-// listener that cannot be reached under its own address counts as one without TLS. Without TLS, clients accept loopback
-// addresses only.
-func NewServerOn(ln net.Listener) *Server {
-	s := newServer()
+// serveOn serves a listener.
+func (s *Server) serveOn(ln net.Listener) {
 	s.common()
 	s.listen(ln)
 	host := s.dialable(ln.Addr())
@@ -45,7 +38,6 @@ func NewServerOn(ln net.Listener) *Server {
 	}
 	s.Config.Endpoints = []string{ws + host + "/"}
 	s.Config.API = web + host
-	return s
 }
 
 func (s *Server) common() {

@@ -2,38 +2,35 @@ package blazetest
 
 import (
 	"container/list"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// The session of every Server. The ids are always the same, so that a recording can name them; the key is always new.
+// The session of a Server unless Options.Key has another one. The ids are always the same, so that a recording can name
+// them; the key is always new.
 const (
-	appID     = "b1a2e000-0000-4000-8000-000000000001"
-	sessionID = "b1a2e000-0000-4000-8000-000000000002"
+	usualAppID     = "b1a2e000-0000-4000-8000-000000000001"
+	usualSessionID = "b1a2e000-0000-4000-8000-000000000002"
 )
 
 // errClosed is what waiting on a closed Server returns.
 var errClosed = errors.New("blazetest: the server is closed")
 
-// Server is a Blaze server with one session, that of the bot under test. It is made by [NewServer], [NewServerOn] or
-// [Start]; its zero value is of no use. All methods are safe for concurrent use. None of them panics: what a test does
+// Server is a Blaze server with one session, that of the bot under test. It is made by [NewServer], [NewServerOn],
+// [NewServerWith] or [Start]; its zero value is not usable. All methods are safe for concurrent use. None of them panics: what a test does
 // wrong is reported to Errorf.
 type Server struct {
-	// Key is the session that the server accepts, with a new key for each Server. Its AppID is always
-	// b1a2e000-0000-4000-8000-000000000001 and its SessionID b1a2e000-0000-4000-8000-000000000002.
+	// Key is the session that the server accepts: that of Options.Key, or one with a new key for each Server, the AppID
+	// b1a2e000-0000-4000-8000-000000000001 and the SessionID b1a2e000-0000-4000-8000-000000000002.
 	Key blaze.Keystore
 	// Config is how a client reaches the server: Endpoints, API, DialContext, Proxy and TLSClientConfig, as far as they are
 	// needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
@@ -43,7 +40,10 @@ type Server struct {
 	Errorf func(format string, args ...any)
 
 	session   serve.Session // that of the bot
-	agreement []byte        // the bot's X25519 public key
+	agreement []byte        // the bot's X25519 public key; nil for an RSA key
+	lenient   bool          // Options.Lenient
+	perMinute int           // Options.PerMinute
+	offset    atomic.Int64  // nanoseconds that the server's clock is ahead
 	http      *http.Server
 	done      chan struct{}  // closed by Close
 	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
@@ -57,6 +57,8 @@ type state struct {
 	closed   bool
 	accepted map[net.Conn]struct{} // network connections, whatever they are used for
 	conns    []*conn               // websocket connections, oldest first
+	links    int                   // websocket connections so far
+	pace     serve.Pace            // of every connection
 	waiting  chan struct{}         // closed at the next change; nil while nobody waits
 
 	pending   *list.List // of *stored: not acknowledged, oldest first
@@ -64,7 +66,7 @@ type state struct {
 	lastAt    time.Time     // when the newest message was stored
 	receipts  []*serve.Push // not pushed yet
 
-	users    map[string]struct{} // who wrote to the bot, or has a conversation that it opened
+	directory
 	files    map[string]*attachment
 	acked    []string // in order, each once
 	ackedIDs map[string]struct{}
@@ -72,28 +74,19 @@ type state struct {
 	sentIDs  map[string]int   // index into sent
 	taken    int              // of sent, by Next
 
-	intercepts map[string][]func(Frame) Answer
-	unanswered int     // requests read whose answer is not written
-	replay     *replay // takes over new connections, while it is there
+	intercepts map[string]*interceptions // by action
+	unanswered int                       // requests read whose answer is not written
+	replay     *replay                   // takes over new connections, while it is there
 }
 
 // newServer returns a Server that serves nothing yet.
-func newServer() *Server {
-	s := &Server{done: make(chan struct{})}
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		s.misuse("no key: %v", err) // crypto/rand does not fail
-		return s
-	}
-	s.session = serve.Session{AppID: appID, ID: sessionID, Key: public}
-	s.Key = blaze.Keystore{AppID: appID, SessionID: sessionID, SessionPrivateKey: hex.EncodeToString(private.Seed())}
-	if signer, err := auth.New(appID, sessionID, s.Key.SessionPrivateKey); err == nil { // it is the form of a key
-		s.agreement = signer.Public()
-	}
+func newServer(o Options) *Server {
+	s := &Server{done: make(chan struct{}), lenient: o.Lenient, perMinute: o.PerMinute}
+	s.useKey(o.Key)
 	s.state = state{
-		users: map[string]struct{}{}, files: map[string]*attachment{},
+		directory: newDirectory(), files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
-		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string][]func(Frame) Answer{},
+		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string]*interceptions{},
 	}
 	return s
 }
@@ -117,17 +110,6 @@ func (s *Server) Close() {
 		serve.Cut(c)
 	}
 	s.wg.Wait()
-}
-
-// Cut ends every websocket connection at once, without a close frame, as a failing network does. The client may connect
-// again.
-func (s *Server) Cut() {
-	s.mu.Lock()
-	conns := slices.Clone(s.conns)
-	s.mu.Unlock()
-	for _, c := range conns {
-		c.Cut()
-	}
 }
 
 func (s *Server) openConns() []net.Conn {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -23,11 +24,14 @@ func sessionOf(userID string) (*auth.Signer, error) {
 
 // sealFor seals what a user says for the bot.
 func (s *Server) sealFor(userID string, data []byte) ([]byte, error) {
+	if s.agreement == nil {
+		return nil, errors.New("the bot has an RSA key, and nothing can be sealed for it")
+	}
 	own, err := sessionOf(userID)
 	if err != nil {
 		return nil, err
 	}
-	return seal.Seal(own, []seal.Session{{ID: sessionID, Public: s.agreement}}, data)
+	return seal.Seal(own, []seal.Session{{ID: s.session.ID, Public: s.agreement}}, data)
 }
 
 // userSession is a session as the API tells it.

@@ -2,6 +2,7 @@
 package auth
 
 import (
+	"crypto"
 	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -30,6 +31,7 @@ type Signer struct {
 	method           jwt.SigningMethod
 	signed           func(*jwt.Token) (string, error) // knows the key
 	shared           func(*ecdh.PublicKey) ([]byte, error)
+	verifying        crypto.PublicKey
 	public           []byte       // of X25519; nil for an RSA key
 	offset           atomic.Int64 // nanoseconds the server's clock is ahead of ours
 }
@@ -53,6 +55,7 @@ func New(appID, sessionID, privateKey string) (*Signer, error) {
 		appID:     app,
 		sessionID: session,
 		method:    method,
+		verifying: key.Public(),
 		signed:    func(t *jwt.Token) (string, error) { return t.SignedString(key) },
 	}
 	if pair, ok := key.(ed25519.PrivateKey); ok {
@@ -64,6 +67,9 @@ func New(appID, sessionID, privateKey string) (*Signer, error) {
 	}
 	return s, nil
 }
+
+// VerifyingKey returns the key that verifies the tokens: an ed25519.PublicKey or an *rsa.PublicKey.
+func (s *Signer) VerifyingKey() crypto.PublicKey { return s.verifying }
 
 // Public returns the X25519 public key that others seal messages for, nil with an RSA key. It is not to be changed.
 func (s *Signer) Public() []byte { return s.public }

@@ -1,0 +1,93 @@
+package blazetest
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/mixin-blaze/blaze/internal/serve"
+)
+
+// Cut ends every websocket connection at once, without a close frame, as a failing network does. The client may connect
+// again.
+func (s *Server) Cut() {
+	s.mu.Lock()
+	conns := slices.Clone(s.conns)
+	s.mu.Unlock()
+	for _, c := range conns {
+		c.Cut()
+	}
+}
+
+// CutLink ends one websocket connection as Cut does. n counts all connections that the Server has had, from 1, in the
+// order in which they came, as Event.Link does. A connection that has ended is left alone; a number that none has had
+// is misuse.
+func (s *Server) CutLink(n int) {
+	s.mu.Lock()
+	links := s.links
+	i := slices.IndexFunc(s.conns, func(c *conn) bool { return c.link == n })
+	var found *conn
+	if i >= 0 {
+		found = s.conns[i]
+	}
+	s.mu.Unlock()
+	switch {
+	case found != nil:
+		found.Cut()
+	case n < 1 || n > links:
+		s.misuse("CutLink(%d): there were %d connections", n, links)
+	}
+}
+
+// Slow makes every connection slow, those there are and those to come, until it is called again; Slow(0, 0) makes them as
+// fast as the machine, at once. latency passes before each frame of the server and before each HTTP request is carried
+// out. bytesPerSecond bounds each way of a connection, counting compressed frames and the bodies of HTTP requests and
+// answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative values are misuse.
+func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
+	if latency < 0 || bytesPerSecond < 0 {
+		s.misuse("Slow(%v, %d): neither can be negative", latency, bytesPerSecond)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pace = serve.Pace{Latency: latency, BytesPerSecond: bytesPerSecond}
+	for _, c := range s.conns {
+		c.SetPace(s.pace)
+	}
+	s.changed()
+}
+
+// PushAgain pushes every pending message again, oldest first, on each connection that has asked for messages, as a
+// service that repeats itself does. The client gets duplicates of what it is handling.
+func (s *Server) PushAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conns {
+		if c.listed {
+			c.pushPending()
+		}
+	}
+}
+
+// Clock sets the server's clock off from that of the machine: ahead by offset, or behind if it is negative, until it is
+// called again. X-Server-Time and the times of messages follow it, and tokens are checked by it: those of a client whose
+// clock differs by more than five minutes are refused. Messages are pushed in the order in which they were delivered,
+// whatever the clock was.
+func (s *Server) Clock(offset time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offset.Store(int64(offset))
+	s.lastAt = time.Time{}
+}
+
+// File returns a copy of a file that was uploaded, by the attachment's id, as the storage has it: encrypted, if a client
+// encrypted it. False means that there is none.
+func (s *Server) File(id string) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.files[id]
+	if a == nil || !a.stored {
+		return nil, false
+	}
+	return bytes.Clone(a.file), true
+}

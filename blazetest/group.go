@@ -1,0 +1,168 @@
+package blazetest
+
+import (
+	"context"
+
+	"github.com/gofrs/uuid/v5"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// Group is a group conversation that the bot is in. [Server.Group] makes one. All methods are safe for concurrent use.
+type Group struct {
+	s        *Server
+	id, name string
+	seats    map[*User]*Member // guarded by Server.mu
+	cursor   int               // into Server.sent; guarded by Server.mu
+}
+
+// Group returns the group of that name: the same one for the same name, in which members who are not in it yet are
+// added. The first member of a new group owns it, and the bot is in it. The bot is told of a new group, and of
+// everybody who comes and goes, by a SYSTEM_CONVERSATION message in the group's conversation.
+func (s *Server) Group(name string, members ...*User) *Group {
+	s.mu.Lock()
+	g := s.groups[name]
+	if g == nil {
+		g = s.newGroup(name, members)
+		members = nil
+	}
+	s.mu.Unlock()
+	for _, u := range members {
+		g.Add(u)
+	}
+	return g
+}
+
+// newGroup makes a group. The caller holds s.mu.
+func (s *Server) newGroup(name string, members []*User) *Group {
+	g := &Group{s: s, id: uuid.NewV5(users, "group\x00"+name).String(), name: name, seats: map[*User]*Member{}}
+	s.groups[name] = g
+	owner := s.bot()
+	if len(members) > 0 {
+		owner = members[0].id
+	}
+	c := s.conversations[g.id]
+	if c == nil {
+		c = s.newConversation(g.id, categoryGroup, owner)
+	}
+	c.name = name
+	for _, u := range members {
+		if c.member(u.id) == nil {
+			c.join(u.id, "")
+		}
+	}
+	if c.member(s.bot()) == nil {
+		c.join(s.bot(), "")
+	}
+	s.announce(c, blaze.SystemConversation{Action: "CREATE", UserID: owner})
+	return g
+}
+
+// ID returns the id of the group's conversation, a UUID: the same for the same name, in every process.
+func (g *Group) ID() string { return g.id }
+
+// Name returns the group's name.
+func (g *Group) Name() string { return g.name }
+
+// Add makes a user a member, as the group's creator would, and tells the bot. A member stays one.
+func (g *Group) Add(u *User) {
+	g.s.mu.Lock()
+	defer g.s.mu.Unlock()
+	c := g.conversation()
+	if c.member(u.id) != nil {
+		return
+	}
+	c.join(u.id, "")
+	g.s.announce(c, blaze.SystemConversation{Action: "ADD", ParticipantID: u.id, UserID: c.creator})
+}
+
+// Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there until
+// added again. Somebody who is no member is misuse.
+func (g *Group) Remove(u *User) {
+	g.s.mu.Lock()
+	c := g.conversation()
+	was := c.member(u.id) != nil
+	if was {
+		c.leave(u.id)
+		g.s.announce(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: u.id, UserID: c.creator})
+	}
+	g.s.mu.Unlock()
+	if !was {
+		g.s.misuse("Remove: %s is not in the group %s", u.name, g.name)
+	}
+}
+
+// Next waits for the next message that the bot sent into the group, and takes it for the group only: Server.Next and
+// the members' cursors return it as well. What was sealed for one of the members is opened. The error is that of
+// [User.Next].
+func (g *Group) Next(ctx context.Context) (blaze.Outgoing, error) {
+	return g.s.nextIn(ctx, g.id, &g.cursor, func() []string {
+		var ids []string
+		for _, m := range g.conversation().members {
+			ids = append(ids, m.id)
+		}
+		return ids
+	})
+}
+
+// conversation returns the group's conversation. The caller holds s.mu.
+func (g *Group) conversation() *conversation { return g.s.conversations[g.id] }
+
+// As returns the user as a member of the group: the same Member for the same user. It makes nobody a member.
+func (g *Group) As(u *User) *Member {
+	g.s.mu.Lock()
+	defer g.s.mu.Unlock()
+	m := g.seats[u]
+	if m == nil {
+		m = &Member{seat: seat{s: g.s, user: u, conversation: g.id}, group: g}
+		g.seats[u] = m
+	}
+	return m
+}
+
+// Member is a user in a group. [Group.As] makes one. All methods are safe for concurrent use.
+type Member struct {
+	seat
+	group *Group
+}
+
+// User returns who the member is.
+func (m *Member) User() *User { return m.user }
+
+// Say delivers a text to the bot, in the group, and returns its id. A mention of somebody is @ and the identity number in
+// the text. Somebody who is not in the group, or a group that the bot has left, is misuse, and the id is "".
+func (m *Member) Say(text string) (messageID string) { return m.Send(blaze.Text(text)) }
+
+// Send delivers any payload to the bot, like Say.
+func (m *Member) Send(p blaze.Payload) (messageID string) {
+	if !m.present() {
+		return ""
+	}
+	return m.send(p)
+}
+
+// SendEncrypted delivers a payload sealed for the bot's session, like Send: the apps do so where a text begins with a
+// mention of a bot that can open it.
+func (m *Member) SendEncrypted(p blaze.Payload) (messageID string) {
+	if !m.present() {
+		return ""
+	}
+	return m.sendEncrypted(p)
+}
+
+func (m *Member) present() bool {
+	m.s.mu.Lock()
+	c := m.group.conversation()
+	in, bot := c.member(m.user.id) != nil, c.member(m.s.bot()) != nil
+	m.s.mu.Unlock()
+	if !in {
+		m.s.misuse("%s is not in the group %s", m.user.name, m.group.name)
+	} else if !bot {
+		m.s.misuse("the bot is not in the group %s", m.group.name)
+	}
+	return in && bot
+}
+
+// Next waits for the next message that the bot sent into the group, and takes it for this member only. What was sealed
+// for the member is opened. The error is that of [User.Next].
+func (m *Member) Next(ctx context.Context) (blaze.Outgoing, error) { return m.next(ctx) }

@@ -1,0 +1,84 @@
+package blazetest
+
+import (
+	"context"
+	"strings"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/seal"
+)
+
+// seat is the place of a user in a conversation with the bot.
+type seat struct {
+	s            *Server
+	user         *User
+	conversation string
+	cursor       int // into Server.sent; guarded by Server.mu
+}
+
+func (t *seat) say(text string) string { return t.send(blaze.Text(text)) }
+
+func (t *seat) send(p blaze.Payload) string { return t.deliver(blaze.Outgoing{Payload: p}) }
+
+func (t *seat) sendEncrypted(p blaze.Payload) string {
+	return t.deliver(blaze.Outgoing{Payload: p, Encrypted: true})
+}
+
+func (t *seat) deliver(out blaze.Outgoing) string {
+	out.ConversationID = t.conversation
+	return t.s.Deliver(t.user.id, out)
+}
+
+func (t *seat) next(ctx context.Context) (blaze.Outgoing, error) {
+	return t.s.nextIn(ctx, t.conversation, &t.cursor, func() []string { return []string{t.user.id} })
+}
+
+// nextIn waits for the next message in a conversation behind a cursor, and opens it as one of its readers does. readers is
+// called with s.mu held.
+func (s *Server) nextIn(ctx context.Context, conversation string, cursor *int, readers func() []string) (blaze.Outgoing, error) {
+	var out blaze.Outgoing
+	var who []string
+	err := s.await(ctx, func() bool {
+		for *cursor < len(s.sent) {
+			out = s.sent[*cursor]
+			*cursor++
+			if out.ConversationID == conversation {
+				who = readers()
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return blaze.Outgoing{}, err
+	}
+	return opened(out, who), nil
+}
+
+// opened returns a message as the first of its readers sees it who can open it.
+func opened(out blaze.Outgoing, readers []string) blaze.Outgoing {
+	raw, sealed := out.Payload.(blaze.Raw)
+	if !sealed || !raw.As.Encrypted() {
+		return out
+	}
+	for _, id := range readers {
+		own, err := sessionOf(id)
+		if err != nil {
+			raw.Err = err
+			continue
+		}
+		data, err := seal.Open(own, own.SessionID(), raw.Data)
+		if err == nil {
+			out.Payload = blaze.DecodePayload(plain(raw.As), data)
+			return out
+		}
+		raw.Err = err
+	}
+	out.Payload = raw
+	return out
+}
+
+// plain returns the category of what is inside of an encrypted message.
+func plain(c blaze.Category) blaze.Category {
+	return "PLAIN_" + blaze.Category(strings.TrimPrefix(string(c), "ENCRYPTED_"))
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/backoff"
+	"github.com/mixin-blaze/blaze/internal/memnet"
 )
 
 var alice = blazetest.UserID("alice")
@@ -108,7 +109,7 @@ func (b *bench) dial(ctx context.Context, network, addr string) (net.Conn, error
 	var conn net.Conn
 	if b.dials != nil {
 		if answer := b.dials(n, addr); answer != nil {
-			ours, theirs := net.Pipe()
+			ours, theirs := memnet.Pipe()
 			b.peers.Go(func() {
 				defer func() { _ = theirs.Close() }()
 				answer(&wireConn{Conn: theirs})

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/memnet"
 )
 
 // server is a server of the service and its storage, in memory. It is written from the protocol and shares no code with
@@ -24,9 +26,9 @@ type server struct {
 	request   func(p *peer, f request) bool
 	wrap      func(net.Conn) net.Conn // of TLS
 
-	conns chan net.Conn
-	done  chan struct{}
-	wg    sync.WaitGroup
+	ln   *memnet.Listener
+	done chan struct{} // closed by close
+	wg   sync.WaitGroup
 
 	mu      sync.Mutex // never held during I/O
 	dialed  []string
@@ -58,7 +60,7 @@ type push struct {
 
 func newServer() *server {
 	s := &server{
-		conns: make(chan net.Conn), done: make(chan struct{}), acked: make(map[string]string),
+		ln: memnet.Listen(), done: make(chan struct{}), acked: make(map[string]string),
 		tokens: make(map[string]bool), files: make(map[string][]byte), open: make(map[net.Conn]struct{}),
 	}
 	s.wg.Go(s.accept)
@@ -66,40 +68,32 @@ func newServer() *server {
 }
 
 // dial is the Client's DialContext, for whatever address.
-func (s *server) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+func (s *server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	s.mu.Lock()
 	if len(s.dialed) < mostNoted {
 		s.dialed = append(s.dialed, addr)
 	}
 	s.mu.Unlock()
-	ours, theirs := net.Pipe()
-	select {
-	case s.conns <- turns(ours):
-		return turns(theirs), nil
-	case <-s.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return s.ln.Dial(ctx, network, addr)
 }
 
 func (s *server) accept() {
 	for {
-		select {
-		case c := <-s.conns:
-			s.mu.Lock()
-			s.open[c] = struct{}{}
-			s.mu.Unlock()
-			s.wg.Go(func() { s.serve(c) })
-		case <-s.done:
-			return
+		c, err := s.ln.Accept()
+		if err != nil {
+			return // closed
 		}
+		s.mu.Lock()
+		s.open[c] = struct{}{}
+		s.mu.Unlock()
+		s.wg.Go(func() { s.serve(c) })
 	}
 }
 
 // close ends everything, and waits for it.
 func (s *server) close() {
 	close(s.done)
+	_ = s.ln.Close()
 	s.cut()
 	s.wg.Wait()
 }
@@ -308,21 +302,6 @@ func (s *server) hosts() []string {
 	all := slices.Clone(s.dialed)
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// turns returns a connection on which writes take turns by a channel: time in a bubble stands still while a goroutine
-// waits for the mutex of a net.Pipe.
-func turns(c net.Conn) net.Conn { return &turned{Conn: c, turn: make(chan struct{}, 1)} }
-
-type turned struct {
-	net.Conn
-	turn chan struct{}
-}
-
-func (c *turned) Write(p []byte) (int, error) {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
-	return c.Conn.Write(p)
 }
 
 // eventually waits until cond holds, for a day at most.

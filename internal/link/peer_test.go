@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/memnet"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -394,21 +395,17 @@ func give(c net.Conn) func(context.Context, string, string) (net.Conn, error) {
 
 // pipe returns both ends of a connection in memory.
 func pipe() (client *pipeEnd, server *line) {
-	c, s := net.Pipe()
-	return &pipeEnd{Conn: c, turn: make(chan struct{}, 1)}, &line{Conn: s}
+	c, s := memnet.Pipe()
+	return &pipeEnd{Conn: c}, &line{Conn: s}
 }
 
-// pipeEnd is the client's end. Writes take turns by a channel: the clock of a bubble stands still while a goroutine
-// waits for the mutex inside a net.Pipe.
+// pipeEnd is the client's end.
 type pipeEnd struct {
 	net.Conn
-	turn   chan struct{}
 	writes atomic.Int64
 }
 
 func (c *pipeEnd) Write(p []byte) (int, error) {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
 	c.writes.Add(1)
 	return c.Conn.Write(p)
 }

@@ -36,8 +36,8 @@ func TestFault15HalfOpen(t *testing.T) {
 	})
 }
 
-// Row 16: only one direction is dead. Where ours is, the server gets no pong and ends the connection, unless it does not
-// care or that is lost too.
+// Row 16: only one direction is dead. Where ours is, the server gets no pong and ends the connection, unless it does
+// not care or that is lost too.
 func TestFault16HalfOpenOneWay(t *testing.T) {
 	t.Run("up", func(t *testing.T) { oneWay(t, true, "the connection broke") })
 	t.Run("down", func(t *testing.T) { oneWay(t, false, "no sign of life") })

@@ -22,8 +22,8 @@ func Check(code int) int {
 	return code
 }
 
-// left reports whether more than most goroutines are left after a while, and writes their stacks. One that was joined may
-// still be on its way out.
+// left reports whether more than most goroutines are left after a while, and writes their stacks. One that was joined
+// may still be on its way out.
 func left(most int, patience time.Duration, w io.Writer) bool {
 	late := time.NewTimer(patience)
 	defer late.Stop()

@@ -1,5 +1,5 @@
-// Package memnet is a network inside this process. Its connections have no buffer: a write lasts until the peer has read
-// it. It works inside bubbles of testing/synctest.
+// Package memnet is a network inside this process. Its connections have no buffer: a write lasts until the peer has
+// read it. It works inside bubbles of testing/synctest.
 package memnet
 
 import (
@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Pipe returns both ends of a connection, as [net.Pipe] does. Writes to one end take turns by a channel: time in a bubble
-// stands still while a goroutine waits for a mutex, such as that inside a net.Pipe.
+// Pipe returns both ends of a connection, as [net.Pipe] does. Writes to one end take turns by a channel: time in a
+// bubble stands still while a goroutine waits for a mutex, such as that inside a net.Pipe.
 func Pipe() (net.Conn, net.Conn) {
 	a, b := net.Pipe()
 	return turns(a), turns(b)
@@ -28,8 +28,8 @@ func (c *turned) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Listener accepts what is dialled with its Dial. [Listen] makes one; the zero value is not usable. All methods are safe
-// for concurrent use.
+// Listener accepts what is dialled with its Dial. [Listen] makes one; the zero value is not usable. All methods are
+// safe for concurrent use.
 type Listener struct {
 	conns chan net.Conn
 	done  chan struct{}

@@ -155,7 +155,7 @@ api: ## Write the public API into testdata/api: commit the difference with the c
 
 # The library: what users import, and the layers below it. Not counted are the examples, the server for tests, and what is only
 # there to test, measure and check: those are used by the tests and have few of their own.
-TOOLS := arch bench faultproxy faults gauge leak model mutants soak
+TOOLS := arch bench faultproxy faults gauge leak model mutants soak wspeer
 COVERED := . $(filter-out $(TOOLS:%=./internal/%),$(wildcard ./internal/*))
 FLOOR := 90
 

@@ -54,6 +54,7 @@ var layers = Rules{
 		"internal/model",
 		"internal/mutants",
 		"internal/soak",
+		"internal/wspeer",
 	},
 }
 

@@ -38,10 +38,12 @@ func TestWhatIsAbandonedIsNotRecorded(t *testing.T) {
 	})
 }
 
-// A message that was acknowledged when it was received does not come again: that Run ends before its handler succeeded must not
-// go by without a word.
+// A message that was acknowledged when it was received does not come again: that Run ends before its handler succeeded
+// must not go by without a word.
 func TestAnEarlyAckIsGivenUpAtTheEnd(t *testing.T) {
-	for name, last := range map[string]time.Duration{"it waits for another attempt": 0, "it is being handled": time.Second} {
+	for name, last := range map[string]time.Duration{
+		"it waits for another attempt": 0, "it is being handled": time.Second,
+	} {
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, func(context.Context, *blaze.Message) error {
 				time.Sleep(last)

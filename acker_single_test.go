@@ -19,7 +19,9 @@ func TestSingleAcknowledgementsDoNotWait(t *testing.T) {
 		s, _ := blazetest.Start(t, func(*blaze.Client) blaze.Handler {
 			return blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil })
 		}, nil)
-		s.Intercept("ACKNOWLEDGE_MESSAGE_RECEIPTS", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
+		s.Intercept("ACKNOWLEDGE_MESSAGE_RECEIPTS", func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Refuse(blaze.CodeInvalidField)
+		})
 		deliver := func() {
 			for range 20 {
 				s.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hi")})

@@ -68,7 +68,9 @@ func TestAckManualInsideTheHandler(t *testing.T) {
 func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
-		r := run(t, func(context.Context, *blaze.Message) error { return errors.Join(blaze.ErrDrop, errAny) }, func(cfg *blaze.Config) {
+		r := run(t, func(context.Context, *blaze.Message) error {
+			return errors.Join(blaze.ErrDrop, errAny)
+		}, func(cfg *blaze.Config) {
 			cfg.Ack, cfg.Ledger = blaze.AckManual, &l
 		})
 		id := r.say("alice", "hello")
@@ -130,7 +132,9 @@ func TestAckTakesIDsInAnyCaseAndNothingElse(t *testing.T) {
 // Acknowledgements have few places, and none of them waits for a Ledger.
 func TestASlowLedgerHoldsUpNoOtherAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrNotHandled }, func(cfg *blaze.Config) {
+		r := run(t, func(context.Context, *blaze.Message) error {
+			return blaze.ErrNotHandled
+		}, func(cfg *blaze.Config) {
 			cfg.Ack = blaze.AckManual
 			cfg.Ledger = ledgerFuncs{
 				handled: func(context.Context, string) (bool, error) { return false, nil },

@@ -39,7 +39,8 @@ func TestAnAckWaitsWhileThePluralTurnsOutUnusable(t *testing.T) {
 		var confirmed atomic.Int32
 		for i := range 5 {
 			go func() {
-				assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead, userID(fmt.Sprint(i, "a")), userID(fmt.Sprint(i, "b"))))
+				assert.NoError(t,
+					r.Ack(t.Context(), blaze.StatusRead, userID(fmt.Sprint(i, "a")), userID(fmt.Sprint(i, "b"))))
 				confirmed.Add(1)
 			}()
 		}

@@ -71,7 +71,9 @@ func TestAcksShareFrames(t *testing.T) {
 }
 
 func TestAckStatus(t *testing.T) {
-	for status, want := range map[blaze.Status]string{"": "READ", blaze.StatusRead: "READ", blaze.StatusDelivered: "DELIVERED"} {
+	for status, want := range map[blaze.Status]string{
+		"": "READ", blaze.StatusRead: "READ", blaze.StatusDelivered: "DELIVERED",
+	} {
 		bubble(t, want+" for "+string(status), func(t *testing.T) {
 			r := run(t, ok, func(cfg *blaze.Config) { cfg.AckStatus = status })
 			r.say("alice", "hello")
@@ -170,7 +172,9 @@ func TestATemporarilyRefusedAckIsSentAgain(t *testing.T) {
 }
 
 func TestAnAckLostWithItsConnectionIsConfirmedOnTheNext(t *testing.T) {
-	for name, answer := range map[string]blazetest.Answer{"before it counted": {Cut: true}, "after it counted": {Cut: true, Hang: true}} {
+	for name, answer := range map[string]blazetest.Answer{
+		"before it counted": {Cut: true}, "after it counted": {Cut: true, Hang: true},
+	} {
 		bubble(t, name, func(t *testing.T) {
 			var handled diary
 			r := run(t, handled.texts(), nil)
@@ -220,7 +224,11 @@ func TestAnAckRefusedForGoodIsForgotten(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer func(blazetest.Frame) blazetest.Answer
 		tries  int
-	}{"refused": {refused(blaze.CodeForbidden), 1}, "always temporarily": {refused(blaze.CodeServer), 3}, "never answered": {ignored, 3}} { // 20 s, 40 s and 80 s
+	}{
+		"refused":            {refused(blaze.CodeForbidden), 1},
+		"always temporarily": {refused(blaze.CodeServer), 3},
+		"never answered":     {ignored, 3}, // 20 s, 40 s and 80 s
+	} {
 		bubble(t, name, func(t *testing.T) {
 			var handled diary
 			r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.SendAttempts = 3 })
@@ -260,7 +268,8 @@ func TestAckReceivedAcknowledgesFirst(t *testing.T) {
 		assert.Equal(t, []string{id}, r.Acked(), "while the handler runs")
 		r.Cut()
 		time.Sleep(5 * time.Minute)
-		assert.Equal(t, []string{"attempt 1, recorded 1", "attempt 2, recorded 1", "attempt 3, recorded 1"}, order.all())
+		assert.Equal(t,
+			[]string{"attempt 1, recorded 1", "attempt 2, recorded 1", "attempt 3, recorded 1"}, order.all())
 		assert.Equal(t, []string{id}, l.all())
 		assert.EqualValues(t, 1, r.Stats().Acked)
 		assert.EqualValues(t, 1, r.Stats().Handled)
@@ -396,7 +405,9 @@ func TestAckBeforeAndAfterRun(t *testing.T) {
 func TestAcksGoOutWhileClientAcksToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *rig
-		r = run(t, func(ctx context.Context, m *blaze.Message) error { return r.Ack(ctx, blaze.StatusRead, m.ID) }, func(cfg *blaze.Config) {
+		r = run(t, func(ctx context.Context, m *blaze.Message) error {
+			return r.Ack(ctx, blaze.StatusRead, m.ID)
+		}, func(cfg *blaze.Config) {
 			cfg.AckStatus = blaze.StatusDelivered
 		})
 		ids := r.crowdSays(100)

@@ -120,9 +120,11 @@ func runClient(t *testing.T, r *blaze.Client, h blaze.Handler) (stop func()) {
 // pushedText is the websocket message of a text in one of several conversations.
 func pushedText(id string, conversation int) []byte {
 	data := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte("text "), 16))
-	return binaryMessage(zipped(fmt.Appendf(nil, `{"id":%q,"action":"CREATE_MESSAGE","data":{"type":"message","conversation_id":"7404c815-0393-3ea3-b9f2-%012d",`+
-		`"user_id":%q,"session_id":%q,"message_id":%q,"category":"PLAIN_TEXT","data_base64":%q,"status":"SENT","source":"CREATE_MESSAGE",`+
-		`"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T10:01:32.387507Z"}}`, id, conversation, userA, userB, id, data)))
+	return binaryMessage(zipped(fmt.Appendf(nil, `{"id":%q,"action":"CREATE_MESSAGE","data":{"type":"message",`+
+		`"conversation_id":"7404c815-0393-3ea3-b9f2-%012d",`+
+		`"user_id":%q,"session_id":%q,"message_id":%q,"category":"PLAIN_TEXT","data_base64":%q,"status":"SENT",`+
+		`"source":"CREATE_MESSAGE","created_at":"2023-04-28T10:01:32.387507Z",`+
+		`"updated_at":"2023-04-28T10:01:32.387507Z"}}`, id, conversation, userA, userB, id, data)))
 }
 
 // zipped is gzip that stores p.
@@ -220,7 +222,8 @@ func (c *quietConn) upgrade() {
 	_, key, _ := bytes.Cut(head, []byte("Sec-WebSocket-Key: "))
 	key, _, _ = bytes.Cut(key, []byte("\r\n"))
 	sum := sha1.Sum(append(bytes.Clone(key), "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"...))
-	c.out = fmt.Appendf(c.out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+	c.out = fmt.Appendf(c.out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Accept: %s\r\n\r\n",
 		base64.StdEncoding.EncodeToString(sum[:]))
 	c.in = append(c.in[:0], rest...)
 	c.open = true

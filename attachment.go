@@ -52,7 +52,9 @@ func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (
 }
 
 // upload checks and sniffs a file, has store store it, and adds what is known.
-func (c *Client) upload(ctx context.Context, r io.Reader, size int64, store func(io.Reader) (Attachment, error)) (Attachment, error) {
+func (c *Client) upload(
+	ctx context.Context, r io.Reader, size int64, store func(io.Reader) (Attachment, error),
+) (Attachment, error) {
 	if err := checkSize(size); err != nil {
 		return Attachment{}, err
 	}

@@ -28,8 +28,8 @@ func (h *hiddenBytes) UnmarshalJSON(p []byte) error {
 	var text string
 	//mutant:attachment-redacted
 	if json.Unmarshal(p, &text) == nil && text == redacted {
-		return invalid("Key or Digest", "was redacted when it was written as JSON: to keep a payload with its keys, keep "+
-			"what EncodePayload returns, and read it with DecodePayload")
+		return invalid("Key or Digest", "was redacted when it was written as JSON: to keep a payload with its keys, "+
+			"keep what EncodePayload returns, and read it with DecodePayload")
 	}
 	return json.Unmarshal(p, (*[]byte)(h))
 }

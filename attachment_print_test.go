@@ -20,18 +20,20 @@ const (
 func sealedFile() blaze.Attachment {
 	yes := true
 	return blaze.Attachment{
-		ID: userA, MimeType: "image/png", Size: 7, CreatedAt: time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC), Shareable: &yes,
+		ID: userA, MimeType: "image/png", Size: 7,
+		CreatedAt: time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC), Shareable: &yes,
 		Key: []byte(fileKey), Digest: []byte(fileDigest),
 	}
 }
 
-const shownFile = `"ID":"` + userA + `","MimeType":"image/png","Size":7,"CreatedAt":"2024-01-02T03:04:05Z","Shareable":true,` +
-	`"Key":"[redacted]","Digest":"[redacted]"`
+const shownFile = `"ID":"` + userA + `","MimeType":"image/png","Size":7,"CreatedAt":"2024-01-02T03:04:05Z",` +
+	`"Shareable":true,"Key":"[redacted]","Digest":"[redacted]"`
 
 func TestKeysOfFilesDoNotPrint(t *testing.T) {
 	a := sealedFile()
 	piece := blaze.TranscriptMessage{
-		TranscriptID: userA, MessageID: userB, Category: "PLAIN_IMAGE", MediaURL: userA, MediaKey: []byte(fileKey), MediaDigest: []byte(fileDigest),
+		TranscriptID: userA, MessageID: userB, Category: "PLAIN_IMAGE",
+		MediaURL: userA, MediaKey: []byte(fileKey), MediaDigest: []byte(fileDigest),
 	}
 	for name, tt := range map[string]struct {
 		value, pointer any
@@ -57,10 +59,15 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 		"Video": {
 			blaze.Video{Attachment: a, Width: 1, Height: 2, Duration: 5e6, Thumbnail: "t"},
 			&blaze.Video{Attachment: a, Width: 1, Height: 2, Duration: 5e6, Thumbnail: "t"},
-			func() any { return new(blaze.Video) }, `{` + shownFile + `,"Width":1,"Height":2,"Duration":5000000,"Thumbnail":"t"}`,
+			func() any { return new(blaze.Video) },
+			`{` + shownFile + `,"Width":1,"Height":2,"Duration":5000000,"Thumbnail":"t"}`,
 		},
 		"TranscriptMessage": {piece, &piece, func() any { return new(blaze.TranscriptMessage) }, ""},
-		"Transcript":        {blaze.Transcript{piece}, []*blaze.TranscriptMessage{&piece}, func() any { return new(blaze.Transcript) }, ""},
+		"Transcript": {
+			blaze.Transcript{piece},
+			[]*blaze.TranscriptMessage{&piece},
+			func() any { return new(blaze.Transcript) }, "",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := blaze.To(conversationA, blaze.Text("x"))
@@ -70,7 +77,13 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, p, blaze.DecodePayload(p.Category(), data), "encoded for the wire, nothing is lost")
 			}
-			for _, v := range []any{tt.value, tt.pointer, map[string]any{"a": tt.value}, []any{tt.value}, out, blaze.Message{Payload: out.Payload}} {
+			for _, v := range []any{
+				tt.value, tt.pointer,
+				map[string]any{"a": tt.value},
+				[]any{tt.value},
+				out,
+				blaze.Message{Payload: out.Payload},
+			} {
 				for how, text := range shows(t, v) {
 					assertSilent(t, how, text, fileKey, fileDigest)
 				}
@@ -95,11 +108,15 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 func TestFilesInJSON(t *testing.T) {
 	plain := sealedFile()
 	plain.Key, plain.Digest = nil, nil
-	piece := blaze.TranscriptMessage{MessageID: userB, Category: "PLAIN_IMAGE", MediaSize: 5, Content: "c", MediaDuration: 3}
+	piece := blaze.TranscriptMessage{
+		MessageID: userB, Category: "PLAIN_IMAGE", MediaSize: 5, Content: "c", MediaDuration: 3,
+	}
 	for _, v := range []any{
-		&plain, &blaze.Image{Attachment: plain, Width: 1, Height: 2, Thumbnail: "t"}, &blaze.Data{Attachment: plain, Name: "n"},
+		&plain, &blaze.Image{Attachment: plain, Width: 1, Height: 2, Thumbnail: "t"},
+		&blaze.Data{Attachment: plain, Name: "n"},
 		&blaze.Audio{Attachment: plain, Duration: 5, Waveform: []byte{1}},
-		&blaze.Video{Attachment: plain, Width: 1, Height: 2, Duration: 5, Thumbnail: "t"}, &piece, &blaze.Transcript{piece},
+		&blaze.Video{Attachment: plain, Width: 1, Height: 2, Duration: 5, Thumbnail: "t"},
+		&piece, &blaze.Transcript{piece},
 	} {
 		p, err := json.Marshal(v)
 		require.NoError(t, err)

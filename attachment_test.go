@@ -22,7 +22,9 @@ import (
 )
 
 // alone runs a test with a client that Run was never called on: files need no websocket.
-func alone(t *testing.T, name string, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client)) {
+func alone(
+	t *testing.T, name string, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client),
+) {
 	t.Helper()
 	bubble(t, name, func(t *testing.T) {
 		s := blazetest.NewServer()
@@ -45,7 +47,8 @@ func download(t *testing.T, c *blaze.Client, a blaze.Attachment) (string, error)
 
 func TestUploadAndDownload(t *testing.T) {
 	for name, file := range map[string]string{
-		"empty": "", "short": "hello", "longer than what is sniffed": strings.Repeat("long ", 1000), "PNG": "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 100),
+		"empty": "", "short": "hello", "longer than what is sniffed": strings.Repeat("long ", 1000),
+		"PNG": "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 100),
 	} {
 		alone(t, name, nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 			for _, encrypt := range []bool{false, true} {
@@ -83,7 +86,10 @@ func TestUploadAndDownload(t *testing.T) {
 
 func TestAttachmentsArePrintedWithoutTheirKeys(t *testing.T) {
 	key := bytes.Repeat([]byte{'K'}, 64)
-	image := blaze.Image{Attachment: blaze.Attachment{ID: userA, MimeType: "image/png", Size: 7, Key: key, Digest: key[:32]}, Width: 1, Height: 1}
+	image := blaze.Image{
+		Attachment: blaze.Attachment{ID: userA, MimeType: "image/png", Size: 7, Key: key, Digest: key[:32]},
+		Width:      1, Height: 1,
+	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
 		for _, v := range []any{image, &image, image.Attachment, []blaze.Payload{image}} {
 			text := fmt.Sprintf(verb, v)
@@ -101,7 +107,9 @@ func TestAttachmentsArePrintedWithoutTheirKeys(t *testing.T) {
 func TestUploadOfAnotherSize(t *testing.T) {
 	alone(t, "size", nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 		for _, size := range []int64{-1, 4, 6, 0, 1 << 60} {
-			for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){c.Upload, c.UploadEncrypted} {
+			for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){
+				c.Upload, c.UploadEncrypted,
+			} {
 				a, err := upload(t.Context(), strings.NewReader("hello"), size)
 				require.ErrorIs(t, err, blaze.ErrInvalid, size)
 				assert.Zero(t, a)
@@ -145,10 +153,15 @@ func (slow) Read(p []byte) (int, error) {
 // A storage may refuse before it has the file, while net/http still reads from it.
 func TestUploadRefusedEarly(t *testing.T) {
 	alone(t, "early", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){c.Upload, c.UploadEncrypted} {
+		for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){
+			c.Upload, c.UploadEncrypted,
+		} {
 			for range 20 {
 				s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer {
-					return blazetest.Answer{Bytes: []byte("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"), Hang: true}
+					return blazetest.Answer{
+						Bytes: []byte("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"),
+						Hang:  true,
+					}
 				})
 				_, err := upload(t.Context(), slow{}, 1<<30)
 				require.ErrorIs(t, err, blaze.CodeForbidden)
@@ -165,29 +178,38 @@ func TestUploadRefused(t *testing.T) {
 			return err
 		}
 		var refused *blaze.Error
-		s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		s.Intercept("PUT /files",
+			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
 		require.ErrorAs(t, upload(), &refused)
 		require.ErrorIs(t, refused, blaze.CodeForbidden, "the address has expired")
 
 		s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
 		require.ErrorIs(t, upload(), blaze.ErrNoAnswer)
 
-		s.Intercept("POST /attachments", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
+		s.Intercept("POST /attachments",
+			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
 		require.ErrorIs(t, upload(), blaze.CodeInvalidField)
 
 		// What passes is tried again, and so is what broke.
-		for _, a := range []blazetest.Answer{blazetest.Refuse(blaze.CodeTooManyRequests), {Cut: true}, {Bytes: []byte("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>")}, {Bytes: []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")}} {
+		for _, a := range []blazetest.Answer{
+			blazetest.Refuse(blaze.CodeTooManyRequests),
+			{Cut: true},
+			{Bytes: []byte("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>")},
+			{Bytes: []byte("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")},
+		} {
 			s.Intercept("POST /attachments", func(blazetest.Frame) blazetest.Answer { return a })
 			require.NoError(t, upload())
 		}
 		for range 5 {
-			s.Intercept("POST /attachments", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeServer) })
+			s.Intercept("POST /attachments",
+				func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeServer) })
 		}
 		require.ErrorIs(t, upload(), blaze.CodeServer, "SendAttempts are used up")
 
 		_, err := c.Upload(t.Context(), iotest.ErrReader(assert.AnError), 5)
 		require.ErrorIs(t, err, assert.AnError)
-		_, err = c.Upload(t.Context(), io.MultiReader(bytes.NewReader(make([]byte, 1000)), iotest.ErrReader(assert.AnError)), 5000)
+		_, err = c.Upload(t.Context(),
+			io.MultiReader(bytes.NewReader(make([]byte, 1000)), iotest.ErrReader(assert.AnError)), 5000)
 		require.ErrorIs(t, err, assert.AnError)
 	})
 }
@@ -196,7 +218,9 @@ func TestDownloadRefused(t *testing.T) {
 	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		_, err := download(t, c, blaze.Attachment{ID: userA})
 		require.ErrorIs(t, err, blaze.CodeNotFound)
-		for _, a := range []blaze.Attachment{{}, {ID: "x"}, {ID: userA, Key: make([]byte, 64)}, {ID: userA, Digest: make([]byte, 32)}} {
+		for _, a := range []blaze.Attachment{
+			{}, {ID: "x"}, {ID: userA, Key: make([]byte, 64)}, {ID: userA, Digest: make([]byte, 32)},
+		} {
 			_, err := download(t, c, a)
 			require.ErrorIs(t, err, blaze.ErrInvalid)
 		}
@@ -218,7 +242,8 @@ func TestDownloadRefused(t *testing.T) {
 		_, err = download(t, c, b)
 		require.ErrorIs(t, err, blaze.ErrInvalid)
 
-		s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeNotFound) })
+		s.Intercept("GET /files",
+			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeNotFound) })
 		_, err = download(t, c, a)
 		require.ErrorIs(t, err, blaze.CodeNotFound)
 		s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
@@ -227,7 +252,9 @@ func TestDownloadRefused(t *testing.T) {
 		_, err = download(t, c, a)
 		require.ErrorContains(t, err, "broke off")
 		s.Intercept("GET /attachments/"+a.ID, func(blazetest.Frame) blazetest.Answer {
-			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`{"attachment_id":"` + a.ID + `","view_url":"http://example.com/"}`)}}
+			return blazetest.Answer{Reply: &blazetest.Frame{
+				Data: []byte(`{"attachment_id":"` + a.ID + `","view_url":"http://example.com/"}`),
+			}}
 		})
 		_, err = download(t, c, a)
 		require.ErrorContains(t, err, "without TLS")
@@ -244,7 +271,9 @@ func TestTheClockOfAnHTTPRequest(t *testing.T) {
 		c := newClient(t, s.Key, s.Config, nil)
 		s.Intercept("POST /attachments", func(blazetest.Frame) blazetest.Answer {
 			at := time.Now().Add(time.Hour)
-			return blazetest.Answer{Bytes: []byte("HTTP/1.1 202 Accepted\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) + "\r\nContent-Length: 39\r\n\r\n" + `{"error":{"status":202,"code":401}}    `)}
+			return blazetest.Answer{Bytes: []byte("HTTP/1.1 202 Accepted\r\n" +
+				"X-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) + "\r\nContent-Length: 39\r\n\r\n" +
+				`{"error":{"status":202,"code":401}}    `)}
 		})
 		_, err := c.Upload(t.Context(), strings.NewReader("x"), 1)
 		require.ErrorIs(t, err, blaze.CodeUnauthorized, "once more, dated an hour ahead, and no third time")
@@ -265,7 +294,8 @@ func TestOpenConversation(t *testing.T) {
 		_, err := c.OpenConversation(t.Context(), "alice")
 		require.ErrorIs(t, err, blaze.ErrInvalid)
 		s.Intercept("POST /conversations", func(req blazetest.Frame) blazetest.Answer {
-			assert.JSONEq(t, `{"category":"CONTACT","conversation_id":"`+c.ConversationWith(userA)+`","participants":[{"user_id":"`+userA+`"}]}`, string(req.Params))
+			assert.JSONEq(t, `{"category":"CONTACT","conversation_id":"`+c.ConversationWith(userA)+
+				`","participants":[{"user_id":"`+userA+`"}]}`, string(req.Params))
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		_, err = c.OpenConversation(t.Context(), userA)

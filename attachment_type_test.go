@@ -13,7 +13,8 @@ import (
 
 // ogg is the first page of an Ogg file with that packet. Source: RFC 3533, section 6.
 func ogg(packet string) string {
-	return "OggS\x00\x02" + strings.Repeat("\x00", 8) + "sernseq.sum." + "\x01" + string([]byte{byte(len(packet))}) + packet
+	return "OggS\x00\x02" + strings.Repeat("\x00", 8) +
+		"sernseq.sum." + "\x01" + string([]byte{byte(len(packet))}) + packet
 }
 
 func TestTheTypeOfOggFiles(t *testing.T) {

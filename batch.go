@@ -434,8 +434,8 @@ func appendPlain(b []byte, m *item) []byte {
 // plainSize returns how many bytes of JSON the message takes inside a frame, or a few more. None of its values, checked
 // as they are, needs escaping.
 func (d *draft) plainSize() int {
-	const keys = len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"","quote_message_id":"",` +
-		`"category":"","data":""},`)
+	const keys = len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"",` +
+		`"quote_message_id":"","category":"","data":""},`)
 	return keys + len(d.ConversationID) + len(d.RecipientID) + len(d.MessageID) + len(d.RepresentativeID) +
 		len(d.QuoteID) + len(d.Category) + base64.StdEncoding.EncodedLen(len(d.Data))
 }

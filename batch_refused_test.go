@@ -84,7 +84,9 @@ func keepTalking(t *testing.T, c *blaze.Client) (stop func()) {
 
 // without returns the messages that are not to a user.
 func without(c *blaze.Client, user string, outs []blaze.Outgoing) []blaze.Outgoing {
-	return slices.DeleteFunc(outs, func(out blaze.Outgoing) bool { return out.ConversationID == c.ConversationWith(userID(user)) })
+	return slices.DeleteFunc(outs, func(out blaze.Outgoing) bool {
+		return out.ConversationID == c.ConversationWith(userID(user))
+	})
 }
 
 // A server may also ignore an action that it does not know. It is given up after three tries, if something else was
@@ -137,7 +139,8 @@ func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
 		assert.Equal(t, outs[1].MessageID, unsure.MessageID)
 		assert.ErrorIs(t, failed.Errs[1], blaze.CodeForbidden)
 		assert.ErrorIs(t, failed.Errs[2], blaze.CodeInvalidField)
-		assert.Equal(t, []blaze.Sent{{MessageID: outs[0].MessageID, ConversationID: outs[0].ConversationID}, {}, {}}, sent)
+		assert.Equal(t,
+			[]blaze.Sent{{MessageID: outs[0].MessageID, ConversationID: outs[0].ConversationID}, {}, {}}, sent)
 	})
 }
 

@@ -82,7 +82,8 @@ func TestFramesOfManyAreNotCompressed(t *testing.T) {
 			r.say("alice", "hello")
 		}
 		r.idle()
-		assert.Greater(t, up.written.Load()-before, int64(80*len(`{"message_id":"89e0bdee-c355-47f2-945a-be48be875606","status":"READ"}`)))
+		assert.Greater(t, up.written.Load()-before,
+			int64(80*len(`{"message_id":"89e0bdee-c355-47f2-945a-be48be875606","status":"READ"}`)))
 	})
 }
 
@@ -314,7 +315,9 @@ func TestBatchPipelinesConversations(t *testing.T) {
 // Connections are lost, requests refused for a while and left unanswered: each message is stored once, in order.
 func TestBatchKeepsOrderThroughFaults(t *testing.T) {
 	for seed := range 3 {
-		inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+		inBubble(t, func(cfg *blaze.Config) {
+			cfg.SendAttempts = -1
+		}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 			faults := []blazetest.Answer{serverFailed, slowDown, cutUnstored, cutStored, hang, {}, {}}
 			rng := rand.New(rand.NewPCG(uint64(seed), 7))
 			var mu sync.Mutex

@@ -2,13 +2,13 @@ package blaze
 
 import "strings"
 
-// Category says what a message is, as the wire spells it. It is an open set: a category without a constant here is delivered
-// as [Raw] like any other. Among those are calls (WEBRTC_*, KRAKEN_*) and messages that only people's own devices can open
-// (SIGNAL_*).
+// Category says what a message is, as the wire spells it. It is an open set: a category without a constant here is
+// delivered as [Raw] like any other. Among those are calls (WEBRTC_*, KRAKEN_*) and messages that only people's own
+// devices can open (SIGNAL_*).
 type Category string
 
-// Plain categories: the server can read the message. Source: the service's list of websocket messages; PLAIN_TRANSCRIPT and
-// PLAIN_JSON came later, with Messenger.
+// Plain categories: the server can read the message. Source: the service's list of websocket messages; PLAIN_TRANSCRIPT
+// and PLAIN_JSON came later, with Messenger.
 const (
 	CategoryPlainText       Category = "PLAIN_TEXT"       // Text
 	CategoryPlainPost       Category = "PLAIN_POST"       // Post
@@ -21,7 +21,8 @@ const (
 	CategoryPlainLive       Category = "PLAIN_LIVE"       // Live
 	CategoryPlainLocation   Category = "PLAIN_LOCATION"   // Location
 	CategoryPlainTranscript Category = "PLAIN_TRANSCRIPT" // Transcript
-	CategoryPlainJSON       Category = "PLAIN_JSON"       // Raw: how the devices of one account talk to each other; nothing for a bot to do
+	// Raw: how the devices of one account talk to each other; nothing for a bot to do
+	CategoryPlainJSON Category = "PLAIN_JSON"
 )
 
 // Categories that only bots send. Source: the service's list of websocket messages.
@@ -36,8 +37,9 @@ const (
 	CategoryMessagePin    Category = "MESSAGE_PIN"    // Pin
 )
 
-// Encrypted categories: what a plain category carries, sealed for the sessions of the recipients. What was sealed for ours arrives as
-// the payload of the plain category, with the Category still telling; what cannot be opened is a [Raw] with Err set.
+// Encrypted categories: what a plain category carries, sealed for the sessions of the recipients. What was sealed for
+// ours arrives as the payload of the plain category, with the Category still telling; what cannot be opened is a [Raw]
+// with Err set.
 const (
 	CategoryEncryptedText       Category = "ENCRYPTED_TEXT"
 	CategoryEncryptedPost       Category = "ENCRYPTED_POST"
@@ -72,14 +74,14 @@ const (
 // Encrypted reports whether the message is sealed for its recipients' sessions: ENCRYPTED_*.
 func (c Category) Encrypted() bool { return strings.HasPrefix(string(c), encryptedPrefix) }
 
-// System reports whether no person wrote the message: SYSTEM_*, and the notices MESSAGE_RECALL and MESSAGE_PIN. A handler
-// that answers everything should not answer these.
+// System reports whether no person wrote the message: SYSTEM_*, and the notices MESSAGE_RECALL and MESSAGE_PIN. A
+// handler that answers everything should not answer these.
 func (c Category) System() bool {
 	return strings.HasPrefix(string(c), systemPrefix) || c == CategoryMessageRecall || c == CategoryMessagePin
 }
 
-// Plain returns the category of the same content when it is not sealed: PLAIN_X for ENCRYPTED_X, and every other category
-// as it is.
+// Plain returns the category of the same content when it is not sealed: PLAIN_X for ENCRYPTED_X, and every other
+// category as it is.
 func (c Category) Plain() Category {
 	if rest, ok := strings.CutPrefix(string(c), encryptedPrefix); ok {
 		return Category(plainPrefix + rest)

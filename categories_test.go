@@ -62,7 +62,8 @@ func TestCategoriesHaveFiles(t *testing.T) {
 		blaze.CategoryPlainSticker, blaze.CategoryPlainContact, blaze.CategoryPlainAudio, blaze.CategoryPlainVideo,
 		blaze.CategoryPlainLive, blaze.CategoryPlainLocation, blaze.CategoryPlainTranscript, blaze.CategoryPlainJSON,
 		blaze.CategoryAppButtonGroup, blaze.CategoryAppCard, blaze.CategoryMessageRecall, blaze.CategoryMessagePin,
-		blaze.CategorySystemConversation, blaze.CategorySystemUser, blaze.CategorySystemCircle, blaze.CategorySystemSession,
+		blaze.CategorySystemConversation, blaze.CategorySystemUser,
+		blaze.CategorySystemCircle, blaze.CategorySystemSession,
 		blaze.CategorySystemAccountSnapshot, blaze.CategorySystemSafeSnapshot, blaze.CategorySystemSafeInscription,
 	} {
 		assert.Contains(t, goldens, string(c))

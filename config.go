@@ -32,16 +32,16 @@ type Config struct {
 	UserAgent string
 	// DialContext makes the network connections. It must return when its context ends: the Client makes no other
 	// connection meanwhile, and Run waits a second for it at its end. A panic in it, in Proxy or in a callback of
-	// TLSClientConfig is an error of that connection. The addresses of files are not checked after it has resolved them:
-	// see AllowPrivateStorage. Zero means that of a [net.Dialer].
+	// TLSClientConfig is an error of that connection. The addresses of files are not checked after it has resolved
+	// them: see AllowPrivateStorage. Zero means that of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLSClientConfig is used for wss:// and https://, and for proxies of https://. Zero means the system's roots and
 	// TLS 1.2 or later. NextProtos is not used: the Client speaks HTTP/1.1 only.
 	TLSClientConfig *tls.Config
 	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
-	// that the proxy caused names it by its host. A proxy for a loopback host that is reached without TLS is refused: it
-	// would see the token. The proxy resolves the hosts of files, and the addresses it connects to are not checked: see
-	// AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
+	// that the proxy caused names it by its host. A proxy for a loopback host that is reached without TLS is refused:
+	// it would see the token. The proxy resolves the hosts of files, and the addresses it connects to are not checked:
+	// see AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. So is its Transport where it
 	// is an [http.Transport], so that a panic in its hooks is an error of the request. Zero means a client with the
@@ -70,13 +70,13 @@ type Config struct {
 	// refuses; and Warn for what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. The Client
 	// logs no secret and no message body; errors and panics of handlers are logged as they are.
 	//
-	// Of warnings that are equal, but for the message they are about, the first is logged, then one with their number as
-	// "repeated" after a second, and then one a minute. At most 256 kinds are told apart; of further ones, those with the
-	// same text count as equal. Of records that matter each, such as a message that was dropped or a connection that was
-	// made, the first 60 with the same text are logged before that, and again after a minute without any. An error has
-	// at most 2,000 bytes. The stack of a panic is an attribute "stack" of at most 8 KiB, logged once for each place in
-	// the code, of 100 places. Ids and other texts of a peer are on one line, and short. Records carry the values of
-	// Run's context.
+	// Of warnings that are equal, but for the message they are about, the first is logged, then one with their number
+	// as "repeated" after a second, and then one a minute. At most 256 kinds are told apart; of further ones, those
+	// with the same text count as equal. Of records that matter each, such as a message that was dropped or a
+	// connection that was made, the first 60 with the same text are logged before that, and again after a minute
+	// without any. An error has at most 2,000 bytes. The stack of a panic is an attribute "stack" of at most 8 KiB,
+	// logged once for each place in the code, of 100 places. Ids and other texts of a peer are on one line, and short.
+	// Records carry the values of Run's context.
 	//
 	// Records are queued and handled in order, one at a time, with the time of their event. So a Logger may block, and
 	// it may send with this Client. At most 1,024 records and hooks wait: what finds no room is lost and counted in
@@ -95,9 +95,9 @@ type Config struct {
 	// One message of more than half of InboxBytes, even of more than all of it, is taken as soon as half is free. Where
 	// a message does not fit, the conversation that holds most gives way: its newest messages stay on the server,
 	// unacknowledged. If that is not enough, messages that failed and wait for another attempt give way, except those
-	// acknowledged before. All come again, with everything pending, once half of what was held then is handled, or after
-	// a minute, and their attempts go on being counted. A backlog larger than InboxBytes is pushed several times: about
-	// 25 times where it is 40 times as large.
+	// acknowledged before. All come again, with everything pending, once half of what was held then is handled, or
+	// after a minute, and their attempts go on being counted. A backlog larger than InboxBytes is pushed several times:
+	// about 25 times where it is 40 times as large.
 	InboxBytes int64
 	// OutboxLen bounds the sends and the requests of batches that are written or waiting, those over HTTP included.
 	// Zero means 1024. They are bounded to 32 MiB as well. Send blocks beyond either.
@@ -157,7 +157,8 @@ type Limiter interface {
 type Trace struct {
 	Connected    func(endpoint string)
 	Disconnected func(err error, retryIn time.Duration)
-	FrameRead    func(frame []byte)          // JSON after gunzip, valid during the call only; set, frames are inflated one at a time
+	// JSON after gunzip, valid during the call only; set, frames are inflated one at a time
+	FrameRead    func(frame []byte)
 	FrameWritten func(frame []byte)          // JSON before gzip, valid during the call only
 	HandlerError func(m *Message, err error) // a handler failed, panics included
 	// Dropped gets each message that was given up: no handler succeeded, and it is acknowledged unless Config.Ack is
@@ -327,7 +328,8 @@ func checkAPI(api string) error {
 	case err != nil || u.Host == "":
 		return errors.New("must be a URL such as https://api.mixin.one")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "":
-		return errors.New("must have no user, path, query or fragment, and no slash at its end: requests are signed with their whole path")
+		return errors.New("must have no user, path, query or fragment, and no slash at its end: requests are signed " +
+			"with their whole path")
 	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	}

@@ -24,15 +24,20 @@ func TestConfigRefusesWhatCannotBeMeant(t *testing.T) {
 		"Config.Drain":        func(c *blaze.Config) { c.Drain = 5 }, // nanoseconds
 		"Config.ReplyTimeout": func(c *blaze.Config) { c.ReplyTimeout = 20 },
 		"Config.Endpoints[0]": func(c *blaze.Config) { c.Endpoints = []string{"ws://blaze.mixin.one/"} },
-		"Config.Endpoints[1]": func(c *blaze.Config) { c.Endpoints = []string{"wss://blaze.mixin.one", "wss://blaze.mixin.one/path"} },
-		"Config.API":          func(c *blaze.Config) { c.API = "http://api.mixin.one" },
+		"Config.Endpoints[1]": func(c *blaze.Config) {
+			c.Endpoints = []string{"wss://blaze.mixin.one", "wss://blaze.mixin.one/path"}
+		},
+		"Config.API": func(c *blaze.Config) { c.API = "http://api.mixin.one" },
 	} {
 		cfg := s.Config
 		edit(&cfg)
 		_, err := blaze.New(s.Key, &cfg)
 		requireInvalid(t, err, field)
 	}
-	for _, api := range []string{"api.mixin.one", "https://api.mixin.one/", "https://api.mixin.one/v1", "https://x@api.mixin.one", "https://api.mixin.one?x", "ftp://localhost"} {
+	for _, api := range []string{
+		"api.mixin.one", "https://api.mixin.one/", "https://api.mixin.one/v1",
+		"https://x@api.mixin.one", "https://api.mixin.one?x", "ftp://localhost",
+	} {
 		_, err := blaze.New(s.Key, &blaze.Config{API: api})
 		requireInvalid(t, err, "Config.API")
 	}

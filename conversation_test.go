@@ -20,7 +20,10 @@ const (
 func TestConversationID(t *testing.T) {
 	for _, c := range []struct{ name, a, b, want string }{
 		{"two users", userA, userB, "dbe0952e-cc54-38f5-8e7e-c575aeda1ca8"},
-		{"vector of another client", "965e5c6e-434c-3fa9-b780-c50f43cd955c", "d1e9ec7e-199d-4578-91a0-a69d9a7ba048", "60478c27-1052-3df5-b938-b96a8b907e76"},
+		{
+			"vector of another client", "965e5c6e-434c-3fa9-b780-c50f43cd955c",
+			"d1e9ec7e-199d-4578-91a0-a69d9a7ba048", "60478c27-1052-3df5-b938-b96a8b907e76",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			assert.Equal(t, c.want, blaze.ConversationID(c.a, c.b))
@@ -33,8 +36,9 @@ func TestConversationID(t *testing.T) {
 
 func TestGroupConversationID(t *testing.T) {
 	rocks := []string{
-		"f937ca18-d1ff-46f5-99e8-e23fbd6fd5f2", "0e0a20c8-31b8-4093-81b8-9cebd9bc8afc", "8391e472-cdbe-4704-be1f-7d184635b885",
-		"831fdb67-13ed-4dc5-ac64-dda89aeda2bb", "f7ff9dde-18c2-4375-8097-b364068b120e", "088c1e3e-1f07-4065-85b5-6b49b4370d32",
+		"f937ca18-d1ff-46f5-99e8-e23fbd6fd5f2", "0e0a20c8-31b8-4093-81b8-9cebd9bc8afc",
+		"8391e472-cdbe-4704-be1f-7d184635b885", "831fdb67-13ed-4dc5-ac64-dda89aeda2bb",
+		"f7ff9dde-18c2-4375-8097-b364068b120e", "088c1e3e-1f07-4065-85b5-6b49b4370d32",
 	}
 	const rocksOwner, rocksRandom = "c8cb0ac7-d456-4341-be66-0b143aa09922", "01d21e2c-76f5-4940-8ea0-9b7f21728674"
 	const random = "6f1c2b2e-6a0b-4d7c-9c59-0f3b8d7f6a11"
@@ -43,8 +47,15 @@ func TestGroupConversationID(t *testing.T) {
 		participants               []string
 		want                       string
 	}{
-		{"vector of another client", rocksOwner, "Mixin Rocks", rocksRandom, rocks, "5dac944e-2037-31b4-bbd9-e5fd3ffe571e"},
-		{"two participants", userA, "Example Group", random, []string{userB, "8dcf823d-9eb3-4da2-8734-f0aad50c0da6"}, "8ddf294c-0524-34c1-b8f0-e41a1f650f19"},
+		{
+			"vector of another client", rocksOwner, "Mixin Rocks",
+			rocksRandom, rocks, "5dac944e-2037-31b4-bbd9-e5fd3ffe571e",
+		},
+		{
+			"two participants", userA, "Example Group", random,
+			[]string{userB, "8dcf823d-9eb3-4da2-8734-f0aad50c0da6"},
+			"8ddf294c-0524-34c1-b8f0-e41a1f650f19",
+		},
 		{"one participant", userA, "Example Group", random, []string{userB}, "d545bd79-68fc-3d78-8b88-ba4e78afd769"},
 		{"nobody else", userA, "Example Group", random, nil, "b6c2515e-a141-37ec-8109-2255d46dfec7"},
 	} {
@@ -58,7 +69,8 @@ func TestGroupConversationID(t *testing.T) {
 			assert.Equal(t, c.want, blaze.GroupConversationID(c.owner, c.group, c.random, reversed), "in another order")
 
 			withOwner := append(slices.Clone(c.participants), strings.ToUpper(c.owner))
-			assert.Equal(t, c.want, blaze.GroupConversationID(c.owner, c.group, c.random, withOwner), "with the owner among them")
+			assert.Equal(t, c.want, blaze.GroupConversationID(c.owner, c.group, c.random, withOwner),
+				"with the owner among them")
 
 			upper := slices.Clone(c.participants)
 			for i := range upper {

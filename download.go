@@ -28,11 +28,11 @@ const mostInMemory = 4 << 20
 // [Client.DownloadFile] checks that first.
 //
 // A file of more than Config.MaxDownload bytes is an [InvalidError], or [ErrDamaged] where Size says less: of Download
-// if Size or the storage says so, else at the latest of the Read that would exceed it. An *[Error] with [CodeNotFound] means that the file is gone: the
-// service keeps files for some time only. A storage at an address that is not public is [ErrNoAnswer], see
-// Config.AllowPrivateStorage; so is an answer that does not have the whole file. It works before, during and without
-// Run. The reader is for one goroutine at a time; Close may be called during a Read. A Read after Close is
-// [fs.ErrClosed].
+// if Size or the storage says so, else at the latest of the Read that would exceed it. An *[Error] with [CodeNotFound]
+// means that the file is gone: the service keeps files for some time only. A storage at an address that is not public
+// is [ErrNoAnswer], see Config.AllowPrivateStorage; so is an answer that does not have the whole file. It works before,
+// during and without Run. The reader is for one goroutine at a time; Close may be called during a Read. A Read after
+// Close is [fs.ErrClosed].
 func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, error) {
 	//mutant:download-verified
 	open := c.verified

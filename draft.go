@@ -67,8 +67,8 @@ type messageParams struct {
 
 // SizeJSON implements [wire.Params].
 func (p *messageParams) SizeJSON() int {
-	const most = len(`{"conversation_id":"","category":"","status":"SENT","message_id":"","data":"","recipient_id":"","quote_message_id":"",`+
-		`"representative_id":"","silent":true,"expire_in":}`) + 6*36
+	const most = len(`{"conversation_id":"","category":"","status":"SENT","message_id":"","data":"",`+
+		`"recipient_id":"","quote_message_id":"","representative_id":"","silent":true,"expire_in":}`) + 6*36
 	return most + len(p.Category) + base64.StdEncoding.EncodedLen(len(p.Data)) + len(p.Mentions)*40
 }
 
@@ -90,8 +90,8 @@ func (p *messageParams) AppendJSON(b []byte) []byte {
 // draft validates out and puts it into the form of the wire. Every error is, or wraps, an [InvalidError].
 func (out Outgoing) draft() (*draft, error) {
 	if out.ConversationID == "" {
-		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a user's; "+
-			"some notices of the system have no conversation to answer in")
+		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a "+
+			"user's; some notices of the system have no conversation to answer in")
 	}
 	d := &draft{messageParams: messageParams{Silent: out.Silent}}
 	ids := idCheck{prefix: "Outgoing."}
@@ -151,8 +151,9 @@ func (d *draft) fillPlain(out *Outgoing, value Payload, data []byte, passed bool
 	switch {
 	//mutant:opened-key
 	case out.answersEncrypted() && hasKey(value):
-		return &defaultError{invalid("Attachment.Key", "the message answered was encrypted, and in plain text the key of "+
-			"its file would be readable: make a plain file of it with Reupload, or upload with Upload or UploadImage")}
+		return &defaultError{invalid("Attachment.Key", "the message answered was encrypted, and in plain text the "+
+			"key of its file would be readable: make a plain file of it with Reupload, or upload with Upload "+
+			"or UploadImage")}
 	case passed: // it was readable as it is, with a key or without
 	case attached && len(a.Key) > 0:
 		return invalid("Attachment.Key",

@@ -279,7 +279,8 @@ func (c *Client) changedSessions(m *item, sessions json.RawMessage) error {
 		c.sessions.drop(m.RecipientID)
 	}
 	return &Error{
-		Code: CodeChecksum, Action: sealedAction, MessageID: m.MessageID, Description: "the recipient's sessions have changed",
+		Code: CodeChecksum, Action: sealedAction, MessageID: m.MessageID,
+		Description: "the recipient's sessions have changed",
 	}
 }
 

@@ -77,7 +77,8 @@ func TestAGatewayThatRefusesOneMessage(t *testing.T) {
 				}
 				require.ErrorIs(t, failed.Errs[i], context.DeadlineExceeded)
 				var unconfirmed *blaze.UnconfirmedError
-				require.ErrorAs(t, failed.Errs[i], &unconfirmed, "it was in a request that the gateway may have passed on")
+				require.ErrorAs(t, failed.Errs[i], &unconfirmed,
+					"it was in a request that the gateway may have passed on")
 			}
 			others := notOf(outs, outs[at].ConversationID)
 			requireInOrder(t, others, notOf(r.Sent(), outs[at].ConversationID))
@@ -91,7 +92,8 @@ func TestAGatewayThatChangesItsMind(t *testing.T) {
 		r := run(t, ok, nil)
 		outs := encrypted(toCrowd(r.Client, 100, 10))
 		began := time.Now()
-		refusesRequestsWith(r, func() bool { return time.Since(began) < time.Hour }, outs[3].MessageID, outs[30].MessageID, outs[31].MessageID)
+		refusesRequestsWith(r, func() bool { return time.Since(began) < time.Hour },
+			outs[3].MessageID, outs[30].MessageID, outs[31].MessageID)
 		_, err := r.SendBatch(t.Context(), outs...)
 		require.NoError(t, err)
 		requireInOrder(t, outs, r.Sent())

@@ -58,7 +58,9 @@ func TestAnEncryptedMessageOutlivesAnOutage(t *testing.T) {
 		}
 		bubble(t, name+", in a handler", func(t *testing.T) {
 			r := prepare(t, once)
-			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error { return r.Reply(ctx, m, blaze.Text("yes")) })
+			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
+				return r.Reply(ctx, m, blaze.Text("yes"))
+			})
 			answers(r.Server, sealedAction, as...)
 			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), Encrypted: true})
 			r.idle()

@@ -89,7 +89,9 @@ func TestSendEncryptedInvalid(t *testing.T) {
 			"Outgoing.ExpireIn":    func(out *blaze.Outgoing) { out.ExpireIn = 60e9 },
 			"Outgoing.Mentions":    func(out *blaze.Outgoing) { out.Mentions = []string{userA} },
 			"Attachment.Key":       func(out *blaze.Outgoing) { out.Payload = blaze.Data{Attachment: file} },
-			"Outgoing.Payload":     func(out *blaze.Outgoing) { out.Payload = blaze.Text(strings.Repeat("x", 128<<10+1)) },
+			"Outgoing.Payload": func(out *blaze.Outgoing) {
+				out.Payload = blaze.Text(strings.Repeat("x", 128<<10+1))
+			},
 		} {
 			out := sealed(c, "alice", "x")
 			edit(&out)
@@ -105,13 +107,16 @@ func TestSendEncryptedInvalid(t *testing.T) {
 func TestNoUsableSession(t *testing.T) {
 	for name, data := range map[string]string{
 		"none": `[]`, "no key": `[{"user_id":%q,"session_id":"` + userA + `","public_key":""}]`,
-		"31 bytes":  `[{"user_id":%q,"session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 42) + `"}]`,
-		"no id":     `[{"user_id":%q,"public_key":"` + strings.Repeat("A", 43) + `"}]`,
-		"of others": `[{"user_id":"` + userB + `","session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 43) + `"}]`,
+		"31 bytes": `[{"user_id":%q,"session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 42) + `"}]`,
+		"no id":    `[{"user_id":%q,"public_key":"` + strings.Repeat("A", 43) + `"}]`,
+		"of others": `[{"user_id":"` + userB + `","session_id":"` + userA +
+			`","public_key":"` + strings.Repeat("A", 43) + `"}]`,
 	} {
 		alone(t, name, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 			s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
-				return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(strings.Replace(data, "%q", `"`+userID("alice")+`"`, 1))}}
+				return blazetest.Answer{
+					Reply: &blazetest.Frame{Data: []byte(strings.Replace(data, "%q", `"`+userID("alice")+`"`, 1))},
+				}
 			})
 			_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
 			require.ErrorIs(t, err, blaze.ErrNoSession)
@@ -120,7 +125,8 @@ func TestNoUsableSession(t *testing.T) {
 	}
 	alone(t, "low order", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
-			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID("alice") + `","session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 43) + `"}]`)}}
+			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID("alice") +
+				`","session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 43) + `"}]`)}}
 		})
 		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.ErrNoSession)
@@ -131,8 +137,8 @@ func TestNoUsableSession(t *testing.T) {
 // stale has the client believe in a session that is gone.
 func stale(s *blazetest.Server, user string) {
 	s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
-		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID(user) + `","session_id":"` + userA +
-			`","public_key":"5cLHDvQ0oPZ5DXkD3hKVTGXYKEEBJ1ckvNdnn1hHRHM"}]`)}}
+		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID(user) +
+			`","session_id":"` + userA + `","public_key":"5cLHDvQ0oPZ5DXkD3hKVTGXYKEEBJ1ckvNdnn1hHRHM"}]`)}}
 	})
 }
 
@@ -149,7 +155,9 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 	})
 	alone(t, "20140", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		stale(s, "alice")
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeChecksum) })
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Refuse(blaze.CodeChecksum)
+		})
 		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
@@ -178,7 +186,9 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 		_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
 		require.ErrorIs(t, err, blaze.CodeForbidden)
 		// The notice of the service makes the client ask again: no message fails for it.
-		r.Deliver(userID("service"), blaze.Outgoing{Payload: blaze.Raw{As: "SYSTEM_SESSION", Data: []byte(`{"action":"DESTROY","user_id":"` + userID("alice") + `"}`)}})
+		r.Deliver(userID("service"), blaze.Outgoing{Payload: blaze.Raw{
+			As: "SYSTEM_SESSION", Data: []byte(`{"action":"DESTROY","user_id":"` + userID("alice") + `"}`),
+		}})
 		r.idle()
 		tries := 0
 		for range 2 {
@@ -196,9 +206,11 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 // A session that nothing can be sealed for counts in the checksum, and others of the user are sealed for.
 func TestSomeUsableSessions(t *testing.T) {
 	alone(t, "some", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		const good = `{"user_id":%q,"session_id":"` + userA + `","public_key":"5cLHDvQ0oPZ5DXkD3hKVTGXYKEEBJ1ckvNdnn1hHRHM"}`
+		const good = `{"user_id":%q,"session_id":"` + userA +
+			`","public_key":"5cLHDvQ0oPZ5DXkD3hKVTGXYKEEBJ1ckvNdnn1hHRHM"}`
 		const none = `{"user_id":%q,"session_id":"` + userB + `","public_key":""}`
-		const low = `{"user_id":%q,"session_id":"` + messageA + `","public_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`
+		const low = `{"user_id":%q,"session_id":"` + messageA +
+			`","public_key":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`
 		s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
 			data := strings.ReplaceAll("["+good+","+none+","+low+"]", "%q", `"`+strings.ToUpper(userID("alice"))+`"`)
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(data)}}
@@ -228,7 +240,9 @@ func TestSomeUsableSessions(t *testing.T) {
 // What may have been stored in the first try stays so, whatever the second says.
 func TestUnsureOverTwoTries(t *testing.T) {
 	alone(t, "unsure", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		for _, a := range []blazetest.Answer{{Cut: true}, blazetest.Refuse(blaze.CodeChecksum), blazetest.Refuse(blaze.CodeForbidden)} {
+		for _, a := range []blazetest.Answer{
+			{Cut: true}, blazetest.Refuse(blaze.CodeChecksum), blazetest.Refuse(blaze.CodeForbidden),
+		} {
 			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
 		}
 		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
@@ -249,7 +263,9 @@ func TestUnsureOverTwoTries(t *testing.T) {
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Answer{Bytes: []byte("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 6\r\n\r\n<html>")}
 		})
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Refuse(blaze.CodeForbidden)
+		})
 		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
 		var unsure *blaze.UnconfirmedError
 		require.ErrorAs(t, err, &unsure)
@@ -270,12 +286,14 @@ func TestNothingWasWritten(t *testing.T) {
 	edit := func(cfg *blaze.Config) {
 		cfg.SendAttempts = 2
 		dial := cfg.DialContext
-		cfg.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		transport := &http.Transport{DisableKeepAlives: true}
+		transport.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			if down.Load() {
 				return nil, syscall.ECONNREFUSED
 			}
 			return dial(ctx, network, addr)
-		}}}
+		}
+		cfg.HTTPClient = &http.Client{Transport: transport}
 	}
 	alone(t, "written", edit, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		_, err := c.Send(t.Context(), sealed(c, "alice", "the sessions are known"))
@@ -330,7 +348,9 @@ func TestSendEncryptedRefused(t *testing.T) {
 			_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
 			return err
 		}
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Refuse(blaze.CodeForbidden)
+		})
 		var refused *blaze.Error
 		require.ErrorAs(t, send(), &refused)
 		assert.Equal(t, sealedAction, refused.Action)
@@ -338,7 +358,9 @@ func TestSendEncryptedRefused(t *testing.T) {
 
 		// Lost, and then refused: it may have been stored.
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Refuse(blaze.CodeForbidden)
+		})
 		var unconfirmed *blaze.UnconfirmedError
 		require.ErrorAs(t, send(), &unconfirmed)
 
@@ -348,11 +370,14 @@ func TestSendEncryptedRefused(t *testing.T) {
 		require.ErrorAs(t, send(), &unconfirmed)
 
 		// What passes is tried again.
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeBlazeServer) })
+		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Refuse(blaze.CodeBlazeServer)
+		})
 		require.NoError(t, send())
 
 		ctx, cancel := context.WithCancel(t.Context())
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { cancel(); return blazetest.Answer{Hang: true} })
+		s.Intercept(sealedAction,
+			func(blazetest.Frame) blazetest.Answer { cancel(); return blazetest.Answer{Hang: true} })
 		_, err := c.Send(ctx, sealed(c, "alice", "x"))
 		require.ErrorAs(t, err, &unconfirmed)
 		require.ErrorIs(t, err, context.Canceled)
@@ -377,7 +402,8 @@ func TestSendBatchEncrypted(t *testing.T) {
 			assert.Equal(t, i == 7, failed.Errs[i] != nil, i)
 			assert.Equal(t, i == 7, sent[i].MessageID == "", i)
 		}
-		assert.ElementsMatch(t, []int{100, 100, 49, 1}, posts.sizes(), "those of different conversations go out side by side")
+		assert.ElementsMatch(t, []int{100, 100, 49, 1}, posts.sizes(),
+			"those of different conversations go out side by side")
 		var texts []string
 		for _, out := range r.Sent() {
 			if out.RecipientID == userID("user 0") {

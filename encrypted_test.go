@@ -33,8 +33,11 @@ func TestEncryptedMessagesAreOpened(t *testing.T) {
 		var got kept
 		r := run(t, got.handle, nil)
 		image := blaze.Image{
-			Attachment: blaze.Attachment{ID: userA, MimeType: "image/png", Size: 7, Key: bytes.Repeat([]byte{1}, 64), Digest: bytes.Repeat([]byte{2}, 32)},
-			Width:      3, Height: 4,
+			Attachment: blaze.Attachment{
+				ID: userA, MimeType: "image/png", Size: 7,
+				Key: bytes.Repeat([]byte{1}, 64), Digest: bytes.Repeat([]byte{2}, 32),
+			},
+			Width: 3, Height: 4,
 		}
 		payloads := []blaze.Payload{blaze.Text("hello"), image, blaze.Post("# post"), blaze.Contact{UserID: userB}}
 		for _, p := range payloads {
@@ -65,7 +68,10 @@ func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
 		lowOrder = append(lowOrder, 0xb1, 0xa2, 0xe0, 0, 0, 0, 0x40, 0, 0x80, 0, 0, 0, 0, 0, 0, 2) // our session
 		lowOrder = append(lowOrder, make([]byte, 48+12+16)...)
 		others := append([]byte{1, 1, 0}, make([]byte, 32+64+12+16)...)
-		blobs := map[string][]byte{"damaged": []byte("x"), "too few for the 65535": claims, "low order": lowOrder, "sealed for other sessions": others, "0 bytes": {}}
+		blobs := map[string][]byte{
+			"damaged": []byte("x"), "too few for the 65535": claims,
+			"low order": lowOrder, "sealed for other sessions": others, "0 bytes": {},
+		}
 		for _, blob := range blobs {
 			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: blaze.CategoryEncryptedText, Data: blob}})
 		}
@@ -119,7 +125,9 @@ func TestAnRSASessionCannotOpen(t *testing.T) {
 }
 
 func TestAPanicOfADecoderCostsOnePayload(t *testing.T) {
-	v := &wire.Message{MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "ENCRYPTED_TEXT", Data: "sealed"}
+	v := &wire.Message{
+		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "ENCRYPTED_TEXT", Data: "sealed",
+	}
 	for want, panics := range map[string]func(){
 		"index out of range [0] with length 0": func() { _ = []int{}[len(v.SessionID)] },
 		"panic with a string":                  func() { panic(canary) },

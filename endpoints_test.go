@@ -17,7 +17,8 @@ import (
 
 // twoEndpoints starts a bot that knows two endpoints; bad dials the first one.
 func twoEndpoints(
-	t *testing.T, good *rawServer, bad func(context.Context, string, string) (net.Conn, error), edit func(*blaze.Config),
+	t *testing.T, good *rawServer,
+	bad func(context.Context, string, string) (net.Conn, error), edit func(*blaze.Config),
 ) *rig {
 	t.Helper()
 	return good.run(ok, func(cfg *blaze.Config) {

@@ -194,7 +194,8 @@ func (e *UnconfirmedError) Error() string {
 	if e == nil {
 		return "blaze: a nil *UnconfirmedError"
 	}
-	return fmt.Sprintf("blaze: message %s was written but not confirmed; send it again with the same MessageID: %v", clip(e.MessageID), e.Err)
+	return fmt.Sprintf("blaze: message %s was written but not confirmed; send it again with the same MessageID: %v",
+		clip(e.MessageID), e.Err)
 }
 
 // Unwrap returns Err.
@@ -352,8 +353,8 @@ func sessionError(r *engine.RejectedError) error {
 	case engine.ClockSkew:
 		return fmt.Errorf("%w: it is %v off: %w", ErrClockSkew, r.Skew.Round(time.Second), e)
 	case engine.Unauthorized:
-		const what = "blaze: the service rejects the session: are app_id and session_id swapped, was the session replaced" +
-			" by a newer keystore, or is the clock wrong? %w"
+		const what = "blaze: the service rejects the session: are app_id and session_id swapped, was the session " +
+			"replaced by a newer keystore, or is the clock wrong? %w"
 		return fmt.Errorf(what, e)
 	case engine.UpdateRequired:
 		return fmt.Errorf("blaze: the service rejects this client as outdated: update the package,"+

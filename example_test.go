@@ -12,8 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// A bot that says back what it is told. Here it talks to a server in memory; on Mixin the keystore comes from LoadKeystore
-// and the configuration is nil.
+// A bot that says back what it is told. Here it talks to a server in memory; on Mixin the keystore comes from
+// LoadKeystore and the configuration is nil.
 func Example() {
 	s := blazetest.NewServer()
 	defer s.Close()
@@ -117,13 +117,17 @@ func ExampleClient_SendBatch() {
 
 // What a message says never reaches a log by accident.
 func ExampleMessage_LogValue() {
-	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
-	}}))
-	m := &blaze.Message{ID: "m1", Category: blaze.CategoryPlainText, Payload: blaze.Text("a secret"), Data: []byte("a secret"), Attempt: 1}
+	}
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	m := &blaze.Message{
+		ID: "m1", Category: blaze.CategoryPlainText,
+		Payload: blaze.Text("a secret"), Data: []byte("a secret"), Attempt: 1,
+	}
 	log.Info("got", "message", m)
 	fmt.Fprintln(io.Discard, m)
 	// Output:

@@ -24,8 +24,8 @@ func (c slowUp) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A backlog takes its acknowledgements a while on a slow connection. Who sends meanwhile waits for what is being written, and
-// not for all of them.
+// A backlog takes its acknowledgements a while on a slow connection. Who sends meanwhile waits for what is being
+// written, and not for all of them.
 func TestASendDoesNotWaitBehindAcknowledgements(t *testing.T) {
 	for _, batch := range []int{1, 80} {
 		bubble(t, fmt.Sprint("AckBatch=", batch), func(t *testing.T) {

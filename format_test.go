@@ -51,10 +51,13 @@ func shows(t *testing.T, v any) map[string]string {
 
 func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
-		"text": blaze.Text(canary), "post": blaze.Post(canary), "data": blaze.Data{Attachment: plain(1, canary), Name: canary},
-		"card": blaze.Card{Title: canary, Description: canary, Action: canary}, "location": blaze.Location{Name: canary},
-		"raw": blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte(canary)}, "broken": blaze.Raw{As: "PLAIN_CONTACT", Data: []byte(`{"x":"` + canary + `"}`)},
-		"sealed": blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)},
+		"text": blaze.Text(canary), "post": blaze.Post(canary),
+		"data":     blaze.Data{Attachment: plain(1, canary), Name: canary},
+		"card":     blaze.Card{Title: canary, Description: canary, Action: canary},
+		"location": blaze.Location{Name: canary},
+		"raw":      blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte(canary)},
+		"broken":   blaze.Raw{As: "PLAIN_CONTACT", Data: []byte(`{"x":"` + canary + `"}`)},
+		"sealed":   blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)},
 	} {
 		data, err := blaze.EncodePayload(p)
 		require.NoError(t, err)
@@ -92,7 +95,9 @@ func TestMessagesPrintWhateverIsInThem(t *testing.T) {
 	assert.Contains(t, blaze.Outgoing{}.String(), "Outgoing")
 	assert.Contains(t, blaze.Message{}.String(), "Message")
 	evil := "\x1b[2J\nlevel=ERROR\u202e" + strings.Repeat("x", 10_000)
-	m := received(botID, 1, func(v *wire.Message) { v.MessageID, v.UserID, v.ConversationID, v.Category = evil, evil, evil, evil })
+	m := received(botID, 1, func(v *wire.Message) {
+		v.MessageID, v.UserID, v.ConversationID, v.Category = evil, evil, evil, evil
+	})
 	out := blaze.Outgoing{ConversationID: evil, MessageID: evil, Payload: blaze.Raw{As: blaze.Category(evil)}}
 	for _, text := range []string{m.String(), out.String(), fmt.Sprintf("%v %v", m, out)} {
 		requireTame(t, text, 4000)
@@ -112,7 +117,9 @@ func TestErrorsShowTheServersWordsSafely(t *testing.T) {
 	extra := json.RawMessage(`{"field":"` + canary + `"}`)
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
 		refuse := func(code blaze.Code) blazetest.Answer {
-			return blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: evil, Extra: extra}}}
+			return blazetest.Answer{
+				Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: evil, Extra: extra}},
+			}
 		}
 		out := blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: blaze.Text(canary)}
 		answers(s, actionSend, refuse(10002), cutStored, refuse(403))
@@ -122,7 +129,10 @@ func TestErrorsShowTheServersWordsSafely(t *testing.T) {
 		_, batch := c.SendBatch(t.Context(), out, blaze.To("", blaze.Text(canary)))
 		for _, err := range []error{refused, unsure, batch} {
 			require.Error(t, err)
-			for how, text := range map[string]string{"%v": fmt.Sprintf("%v", err), "Error": err.Error(), "%+v": fmt.Sprintf("%+v", err), "%s": fmt.Sprintf("%s", err)} {
+			for how, text := range map[string]string{
+				"%v": fmt.Sprintf("%v", err), "Error": err.Error(),
+				"%+v": fmt.Sprintf("%+v", err), "%s": fmt.Sprintf("%s", err),
+			} {
 				requireTame(t, text, 1500)
 				assertSilent(t, how, text, canary)
 				assert.Contains(t, text, messageA)
@@ -145,13 +155,15 @@ func TestErrorsShowTheServersWordsSafely(t *testing.T) {
 
 func TestErrorTexts(t *testing.T) {
 	for want, err := range map[string]error{
-		"blaze: CREATE_MESSAGE of message " + messageA + " refused: code 10002 (invalid field), status 202: Wrong.": &blaze.Error{
+		"blaze: CREATE_MESSAGE of message " + messageA +
+			" refused: code 10002 (invalid field), status 202: Wrong.": &blaze.Error{
 			Code: 10002, Status: 202, Description: "Wrong.", Action: actionSend, MessageID: messageA,
 		},
 		"blaze: refused: code 401 (unauthorized)": &blaze.Error{Code: 401, Status: 401},
 		"blaze: refused: code 77777":              &blaze.Error{Code: 77777},
 		"blaze: invalid Outgoing.QuoteID: no":     &blaze.InvalidError{Field: "Outgoing.QuoteID", Reason: "no"},
-		"blaze: message " + messageA + " was written but not confirmed; send it again with the same MessageID: blaze: the client is closed": &blaze.UnconfirmedError{
+		"blaze: message " + messageA + " was written but not confirmed; send it again with the same MessageID: " +
+			"blaze: the client is closed": &blaze.UnconfirmedError{
 			MessageID: messageA, Err: blaze.ErrClosed,
 		},
 		"blaze: 2 of 3 messages were not sent, the first because: code 403 (forbidden)": &blaze.BatchError{

@@ -128,7 +128,8 @@ func (fs *frames) actions() (out []string) {
 // message is the data of a pushed text, with an id that follows from what it says.
 func message(user, text string) map[string]any {
 	return map[string]any{
-		"type": "message", "representative_id": "", "quote_message_id": "", "user_id": userID(user), "session_id": userID("session"),
+		"type": "message", "representative_id": "", "quote_message_id": "",
+		"user_id": userID(user), "session_id": userID("session"),
 		"conversation_id": blaze.ConversationID(botID, userID(user)), "message_id": blaze.DeriveID(user, text),
 		"category": "PLAIN_TEXT", "data": b64(text), "data_base64": base64.RawURLEncoding.EncodeToString([]byte(text)),
 		"status": "SENT", "source": "CREATE_MESSAGE", "silent": false, "expire_in": 0,
@@ -150,7 +151,9 @@ func with(v map[string]any, fields map[string]any) map[string]any {
 func pushOf(v map[string]any) string { return frameOf(actionSend, v) }
 
 func frameOf(action string, data map[string]any) string {
-	p, err := json.Marshal(map[string]any{"id": blaze.DeriveID("frame", fmt.Sprint(data)), "action": action, "data": data})
+	p, err := json.Marshal(map[string]any{
+		"id": blaze.DeriveID("frame", fmt.Sprint(data)), "action": action, "data": data,
+	})
 	if err != nil {
 		panic(err)
 	}

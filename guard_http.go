@@ -69,8 +69,12 @@ func guardProxyHooks(t *http.Transport) {
 		}
 	}
 	if tell := t.OnProxyConnectResponse; tell != nil {
-		t.OnProxyConnectResponse = func(ctx context.Context, proxy *url.URL, r *http.Request, resp *http.Response) error {
-			return apart("HTTPClient.Transport.OnProxyConnectResponse", func() error { return tell(ctx, proxy, r, resp) })
+		t.OnProxyConnectResponse = func(
+			ctx context.Context, proxy *url.URL, r *http.Request, resp *http.Response,
+		) error {
+			return apart("HTTPClient.Transport.OnProxyConnectResponse", func() error {
+				return tell(ctx, proxy, r, resp)
+			})
 		}
 	}
 }

@@ -12,9 +12,9 @@ import (
 //   - nil: done; the message is recorded and acknowledged, with [AckManual] once Client.Ack is called.
 //   - [ErrNotHandled]: declined. Declined by all, the message is acknowledged and recorded, in every [AckMode].
 //   - an error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is neither Temporary nor
-//     [CodeUnauthorized]: given up at once. A message given up is recorded and acknowledged too, with AckManual neither.
-//     The InvalidError of an encrypted file in an answer that can only go out in plain text is no such error: see
-//     Client.Reply.
+//     [CodeUnauthorized]: given up at once. A message given up is recorded and acknowledged too, with AckManual
+//     neither. The InvalidError of an encrypted file in an answer that can only go out in plain text is no such error:
+//     see Client.Reply.
 //   - any other error, and a panic whatever its value: tried again, up to Config.HandlerAttempts, ahead of the rest of
 //     its conversation.
 //

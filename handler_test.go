@@ -117,10 +117,22 @@ func TestRouteAsksInOrder(t *testing.T) {
 		{"nobody", blaze.Route(), blaze.ErrNotHandled, nil},
 		{"only nil", blaze.Route(nil, nil), blaze.ErrNotHandled, nil},
 		{"first takes", blaze.Route(says("a", nil), says("b", nil)), nil, []string{"a"}},
-		{"first declines", blaze.Route(says("a", blaze.ErrNotHandled), nil, says("b", nil), says("c", nil)), nil, []string{"a", "b"}},
+		{
+			"first declines", blaze.Route(says("a", blaze.ErrNotHandled), nil, says("b", nil), says("c", nil)),
+			nil,
+			[]string{"a", "b"},
+		},
 		{"wrapped decline", blaze.Route(says("a", declined), says("b", nil)), nil, []string{"a", "b"}},
-		{"all decline", blaze.Route(says("a", declined), says("b", blaze.ErrNotHandled)), blaze.ErrNotHandled, []string{"a", "b"}},
-		{"failure ends it", blaze.Route(says("a", blaze.ErrNotHandled), says("b", failure), says("c", nil)), failure, []string{"a", "b"}},
+		{
+			"all decline", blaze.Route(says("a", declined), says("b", blaze.ErrNotHandled)),
+			blaze.ErrNotHandled,
+			[]string{"a", "b"},
+		},
+		{
+			"failure ends it", blaze.Route(says("a", blaze.ErrNotHandled), says("b", failure), says("c", nil)),
+			failure,
+			[]string{"a", "b"},
+		},
 		{"routes nest", blaze.Route(blaze.Route(says("a", declined)), says("b", nil)), nil, []string{"a", "b"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -212,17 +224,22 @@ func TestHandlersThatCouldNeverWork(t *testing.T) {
 
 func TestCommandDeclinesWhatIsNoText(t *testing.T) {
 	h := blaze.Command("/price", func(context.Context, *blaze.Message, string) error { return nil })
-	for _, p := range []blaze.Payload{blaze.Post("/price"), blaze.Raw{As: blaze.CategoryPlainText, Data: []byte("/price")}} {
+	for _, p := range []blaze.Payload{
+		blaze.Post("/price"), blaze.Raw{As: blaze.CategoryPlainText, Data: []byte("/price")},
+	} {
 		assert.ErrorIs(t, h(t.Context(), &blaze.Message{Payload: p}), blaze.ErrNotHandled)
 	}
 }
 
 func FuzzCommand(f *testing.F) {
-	for _, text := range []string{"/price BTC", "@7000101488/price@1 BTC", "\u2068／price\u2069", "@", "/", "@/", "\xff\u200b"} {
+	for _, text := range []string{
+		"/price BTC", "@7000101488/price@1 BTC", "\u2068／price\u2069", "@", "/", "@/", "\xff\u200b",
+	} {
 		f.Add("/price", text)
 	}
 	f.Fuzz(func(t *testing.T, name, text string) {
-		if p := strings.TrimSpace(name); p == "" || strings.ContainsFunc(p, func(r rune) bool { return r < '!' || r > '~' }) || p == "/" {
+		if p := strings.TrimSpace(name); p == "" ||
+			strings.ContainsFunc(p, func(r rune) bool { return r < '!' || r > '~' }) || p == "/" {
 			name = "/price" // Command stops a program that gives it no name
 		}
 		called := false

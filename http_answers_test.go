@@ -20,11 +20,14 @@ import (
 // foreign are answers with a status of success of something that is not the service.
 func foreign(id string) map[string]string {
 	return map[string]string{
-		"text": `"log in to the WiFi"`, "nothing": `{}`, "data that is null": `{"data":null}`, "data that is text": `{"data":"welcome"}`,
+		"text": `"log in to the WiFi"`, "nothing": `{}`,
+		"data that is null": `{"data":null}`, "data that is text": `{"data":"welcome"}`,
 		"an empty object": `{"data":{}}`, "a list": `{"data":[]}`, "another field": `{"data":{"id":"` + id + `"}}`,
-		"an id that is none": `{"data":{"conversation_id":"x","user_id":"x","attachment_id":"x","view_url":"https://a.test/","upload_url":"https://a.test/"}}`,
-		"another id":         `{"data":{"conversation_id":"` + userB + `","user_id":"` + userB + `","attachment_id":"` + userB + `"}}`,
-		"HTML":               "<html>welcome</html>",
+		"an id that is none": `{"data":{"conversation_id":"x","user_id":"x","attachment_id":"x",` +
+			`"view_url":"https://a.test/","upload_url":"https://a.test/"}}`,
+		"another id": `{"data":{"conversation_id":"` + userB +
+			`","user_id":"` + userB + `","attachment_id":"` + userB + `"}}`,
+		"HTML": "<html>welcome</html>",
 	}
 }
 
@@ -58,7 +61,9 @@ func TestAnswersOfSomethingElseAreNone(t *testing.T) {
 		for name, body := range foreign(userA) {
 			bubble(t, call+" "+name, func(t *testing.T) {
 				asked := 0
-				r := prepare(t, func(cfg *blaze.Config) { cfg.HTTPClient, cfg.SendAttempts = answersAll(body, &asked), 3 })
+				r := prepare(t, func(cfg *blaze.Config) {
+					cfg.HTTPClient, cfg.SendAttempts = answersAll(body, &asked), 3
+				})
 				err := do(t.Context(), r.Client)
 				require.ErrorIs(t, err, blaze.ErrNoAnswer)
 				assert.Equal(t, 3, asked)

@@ -50,7 +50,9 @@ func TestHTTPOverTLSAndTheProxy(t *testing.T) {
 	assert.Positive(t, dialled.Load())
 	assert.EqualValues(t, 4, proxied.Load(), "each request")
 
-	stranger := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) { cfg.TLSClientConfig, cfg.SendAttempts = nil, 1 })
+	stranger := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) {
+		cfg.TLSClientConfig, cfg.SendAttempts = nil, 1
+	})
 	_, err = stranger.Upload(t.Context(), strings.NewReader("hello"), 5)
 	require.ErrorContains(t, err, "certificate")
 }
@@ -128,7 +130,9 @@ func TestRunClosesIdleHTTPConnections(t *testing.T) {
 func TestWritingFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
-		r.Intercept("CREATE_MESSAGE", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		r.Intercept("CREATE_MESSAGE", func(blazetest.Frame) blazetest.Answer {
+			return blazetest.Refuse(blaze.CodeForbidden)
+		})
 		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		require.ErrorIs(t, err, blaze.CodeForbidden)
 		assert.ErrorContains(t, err, "ToUser")

@@ -122,7 +122,8 @@ func TestAnAnswerWithItsIDInCapitals(t *testing.T) {
 
 func TestAHandMadeMessageWithItsIDInCapitals(t *testing.T) {
 	m := handMade(botID)
-	m.ID, m.ConversationID, m.UserID = strings.ToUpper(m.ID), strings.ToUpper(m.ConversationID), strings.ToUpper(m.UserID)
+	m.ID, m.ConversationID, m.UserID =
+		strings.ToUpper(m.ID), strings.ToUpper(m.ConversationID), strings.ToUpper(m.UserID)
 	assert.Equal(t, say(received(botID, 1, nil)), say(m))
 }
 
@@ -131,7 +132,8 @@ func TestAnEncryptedMessageIsAnsweredInCapitals(t *testing.T) {
 		out := sealed(c, "alice", "hello")
 		out.MessageID = blaze.DeriveID("sealed")
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
-			data := fmt.Sprintf(`[{"type":"message","message_id":%q,"state":"SUCCESS"}]`, strings.ToUpper(out.MessageID))
+			data := fmt.Sprintf(`[{"type":"message","message_id":%q,"state":"SUCCESS"}]`,
+				strings.ToUpper(out.MessageID))
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(data)}}
 		})
 		_, err := c.Send(t.Context(), out)

@@ -42,7 +42,8 @@ func quarters() image.Image {
 
 // exifOf is Exif data with an orientation, as cameras write it.
 func exifOf(orientation byte) string {
-	return "MM\x00*\x00\x00\x00\x08" + "\x00\x01" + "\x01\x12\x00\x03\x00\x00\x00\x01\x00" + string(orientation) + "\x00\x00" + "\x00\x00\x00\x00"
+	return "MM\x00*\x00\x00\x00\x08" + "\x00\x01" +
+		"\x01\x12\x00\x03\x00\x00\x00\x01\x00" + string(orientation) + "\x00\x00" + "\x00\x00\x00\x00"
 }
 
 func turnedJPEG(t *testing.T, orientation byte) []byte {
@@ -103,7 +104,9 @@ func TestUploadImageIsTurned(t *testing.T) {
 					return
 				}
 				var colours string
-				for _, at := range []image.Point{{w / 4, h / 4}, {w * 3 / 4, h / 4}, {w / 4, h * 3 / 4}, {w * 3 / 4, h * 3 / 4}} {
+				for _, at := range []image.Point{
+					{w / 4, h / 4}, {w * 3 / 4, h / 4}, {w / 4, h * 3 / 4}, {w * 3 / 4, h * 3 / 4},
+				} {
 					colours += colourOf(thumb.At(at.X, at.Y))
 				}
 				assert.Equal(t, want, colours)

@@ -90,7 +90,8 @@ func TestUploadImage(t *testing.T) {
 // What is transparent shows the white of the chat.
 func TestTransparentThumbnail(t *testing.T) {
 	alone(t, "transparent", nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
-		got, err := c.UploadImage(t.Context(), bytes.NewReader(picture(t, png.Encode, image.NewNRGBA(image.Rect(0, 0, 10, 10)))))
+		got, err := c.UploadImage(t.Context(),
+			bytes.NewReader(picture(t, png.Encode, image.NewNRGBA(image.Rect(0, 0, 10, 10)))))
 		require.NoError(t, err)
 		small, err := base64.StdEncoding.DecodeString(got.Thumbnail)
 		require.NoError(t, err)
@@ -111,7 +112,10 @@ func claiming(file []byte, w, h uint32) []byte {
 
 // progressive is the head of a JPEG whose decoder takes 20 bytes a pixel before it looks at any.
 func progressive(w, h uint16) []byte {
-	b := []byte{0xff, 0xd8, 0xff, 0xc2, 0, 17, 8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0}
+	b := []byte{
+		0xff, 0xd8, 0xff, 0xc2, 0, 17, 8, byte(h >> 8), byte(h),
+		byte(w >> 8), byte(w), 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0,
+	}
 	return append(b, 0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0, 0xff, 0xd9)
 }
 
@@ -120,8 +124,10 @@ func TestUploadImageRefuses(t *testing.T) {
 	deep := picture(t, png.Encode, image.NewNRGBA64(image.Rect(0, 0, 20, 20)))
 	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for name, file := range map[string][]byte{
-			"nothing": nil, "text": []byte("hello"), "SVG": []byte("<svg/>"), "cut in the header": good[:20], "cut": good[:len(good)-20],
-			"a bomb": claiming(good, 50_000, 50_000), "a long line": claiming(good, 1<<30, 1), "a high line": claiming(good, 1, 16385), "16 bits": claiming(deep, 4097, 4097),
+			"nothing": nil, "text": []byte("hello"), "SVG": []byte("<svg/>"),
+			"cut in the header": good[:20], "cut": good[:len(good)-20],
+			"a bomb": claiming(good, 50_000, 50_000), "a long line": claiming(good, 1<<30, 1),
+			"a high line": claiming(good, 1, 16385), "16 bits": claiming(deep, 4097, 4097),
 			"a progressive JPEG": progressive(8191, 8191),
 		} {
 			watch := gauge.WatchHeap(time.Millisecond)
@@ -139,7 +145,8 @@ func TestUploadImageRefuses(t *testing.T) {
 		require.ErrorIs(t, err, blaze.ErrInvalid)
 		_, err = c.UploadImage(t.Context(), iotest.ErrReader(assert.AnError))
 		require.ErrorIs(t, err, assert.AnError)
-		s.Intercept("POST /attachments", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		s.Intercept("POST /attachments",
+			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
 		_, err = c.UploadImage(t.Context(), bytes.NewReader(good))
 		require.ErrorIs(t, err, blaze.CodeForbidden)
 	})

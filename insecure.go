@@ -27,7 +27,8 @@ func (o *observer) insecure(field string, c *tls.Config) {
 			"between this machine and the service can read and change everything", "field", field)
 	}
 	if c.MinVersion != 0 && c.MinVersion < tls.VersionTLS12 {
-		o.tell(slog.LevelWarn, "blaze: MinVersion allows versions of TLS that are not secure: use tls.VersionTLS12 or later",
+		o.tell(slog.LevelWarn,
+			"blaze: MinVersion allows versions of TLS that are not secure: use tls.VersionTLS12 or later",
 			"field", field, "version", tls.VersionName(c.MinVersion))
 	}
 }

@@ -21,9 +21,10 @@ import (
 // unexported field of another struct, even behind a pointer, and for the verbs %w and %p, which go vet reports. So give
 // a Keystore to [New] and keep it nowhere: the Client holds the key in a way that nothing prints.
 type Keystore struct {
-	AppID             string `json:"app_id"`
-	SessionID         string `json:"session_id"`
-	SessionPrivateKey string `json:"session_private_key"`         // 64 hex digits (ed25519 seed), base64 of 64 bytes, or an RSA key in PEM
+	AppID     string `json:"app_id"`
+	SessionID string `json:"session_id"`
+	// 64 hex digits (ed25519 seed), base64 of 64 bytes, or an RSA key in PEM
+	SessionPrivateKey string `json:"session_private_key"`
 	ServerPublicKey   string `json:"server_public_key,omitempty"` // hex, as in the file; the websocket does not need it
 }
 

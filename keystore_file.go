@@ -51,7 +51,8 @@ func LoadKeystore(path string) (Keystore, error) {
 		return Keystore{}, fmt.Errorf("blaze: cannot read the keystore: %w", err)
 	}
 	if len(data) > mostKeystore {
-		return Keystore{}, invalid("keystore", "is over %d bytes, so it is something else (file %q)", mostKeystore, path)
+		return Keystore{}, invalid("keystore", "is over %d bytes, so it is something else (file %q)",
+			mostKeystore, path)
 	}
 	k, err := ParseKeystore(data)
 	if err != nil {
@@ -233,7 +234,8 @@ func looksLikeKey(path string) bool {
 // keyWord reports whether a word may be a key. A slash is a character of base64, and stands in paths. In base64 letters
 // and digits alternate, and in the parts of a path they seldom do.
 func keyWord(word string) bool {
-	const least, leastPart, leastTurns = 40, 24, 4 // characters of a key in hex or base64, of a long part of it, and turns
+	// characters of a key in hex or base64, of a long part of it, and turns
+	const least, leastPart, leastTurns = 40, 24, 4
 	return len(word) >= least && slices.ContainsFunc(strings.Split(word, "/"), func(part string) bool {
 		isHex := len(part) >= least && strings.Trim(part, "0123456789abcdefABCDEF") == ""
 		return isHex || len(part) >= leastPart && turns(part) >= leastTurns

@@ -27,7 +27,8 @@ func TestReadOnlyMounts(t *testing.T) {
 				delete(readOnly, below) // hidden by this one
 			}
 		}
-		readOnly[at[4]] = slices.Contains(strings.Split(at[5], ","), "ro") || slices.Contains(strings.Split(sb[2], ","), "ro")
+		readOnly[at[4]] = slices.Contains(strings.Split(at[5], ","), "ro") ||
+			slices.Contains(strings.Split(sb[2], ","), "ro")
 	}
 	for path, want := range readOnly {
 		if _, err := os.Stat(path); err == nil {

@@ -48,8 +48,10 @@ func TestLoadKeystoreOfAKey(t *testing.T) {
 	for _, key := range []string{
 		keySeed, strings.ToUpper(keySeed), " " + keySeed + "\n", keySeed[:50], pair, strings.TrimRight(pair, "="),
 		strings.NewReplacer("+", "-", "/", "_").Replace(pair), pkcs1, pkcs8, strings.ReplaceAll(pkcs8, "\n", `\n`),
-		strings.Split(pkcs8, "\n")[1], `{"session_private_key":"` + keySeed + `"}`, "{'session_private_key': '" + keySeed + "'}",
-		"session_private_key: " + keySeed + "\napp_id: x", `"` + keySeed + `"`, "'" + pair + "'", keySeed + ",", "key: " + pair,
+		strings.Split(pkcs8, "\n")[1], `{"session_private_key":"` + keySeed + `"}`,
+		"{'session_private_key': '" + keySeed + "'}",
+		"session_private_key: " + keySeed + "\napp_id: x",
+		`"` + keySeed + `"`, "'" + pair + "'", keySeed + ",", "key: " + pair,
 		"./" + keySeed, keySeed + ".json", "/keys/" + keySeed + "/" + keySeed + ".txt",
 	} {
 		_, err := blaze.LoadKeystore(key)
@@ -72,7 +74,8 @@ func TestLoadKeystoreOfAKey(t *testing.T) {
 func TestModesOfKeystores(t *testing.T) {
 	const all, group = "every user of this machine can ", "the group of the file can "
 	for mode, want := range map[fs.FileMode]string{
-		0o600: "", 0o400: "", 0o700: "", 0o611: "", 0o644: all + "read", 0o604: all + "read", 0o640: group + "read", 0o440: group + "read",
+		0o600: "", 0o400: "", 0o700: "", 0o611: "", 0o644: all + "read",
+		0o604: all + "read", 0o640: group + "read", 0o440: group + "read",
 		0o622: all + "change", 0o620: group + "change", 0o602: all + "change",
 		0o664: all + "read, and " + group + "change", 0o660: group + "read, and " + group + "change",
 		0o642: group + "read, and " + all + "change", 0o666: all + "read, and " + all + "change",

@@ -70,11 +70,20 @@ func file(fields ...any) string {
 	return string(b)
 }
 
+// safeFile and oldFile are file with the ids, as either kind of keystore names them; fields that are given count more.
+func safeFile(more ...any) string {
+	return file(append([]any{"app_id", keyApp, "session_id", keySession}, more...)...)
+}
+
+func oldFile(more ...any) string {
+	return file(append([]any{"client_id", keyApp, "session_id", keySession}, more...)...)
+}
+
 func TestParseKeystore(t *testing.T) {
 	ed := ed25519.PublicKey(unhex(t, keyPublic))
 	legacy := base64.RawURLEncoding.EncodeToString(unhex(t, keySeed+keyPublic))
 	public, pkcs1, pkcs8 := rsaPEM(t)
-	safe := file("app_id", keyApp, "session_id", keySession, "session_private_key", keySeed, "server_public_key", keyPublic)
+	safe := safeFile("session_private_key", keySeed, "server_public_key", keyPublic)
 	for name, c := range map[string]struct {
 		json   string
 		key    string
@@ -83,35 +92,22 @@ func TestParseKeystore(t *testing.T) {
 	}{
 		"safe": {safe, keySeed, keyPublic, ed},
 		"safe, upper case ids, no server key": {
-			file("app_id", strings.ToUpper(keyApp), "session_id", strings.ToUpper(keySession), "session_private_key", keySeed),
-			keySeed, "", ed,
+			file("app_id", strings.ToUpper(keyApp),
+				"session_id", strings.ToUpper(keySession), "session_private_key", keySeed), keySeed, "", ed,
 		},
 		"byte order mark and white space": {"\xef\xbb\xbf\r\n " + safe + "\n\n", keySeed, keyPublic, ed},
 		"unknown fields": {
-			file("app_id", keyApp, "session_id", keySession, "session_private_key", keySeed,
-				"version", 3, "pin", nil, "scope", []string{"FULL"}, "client_id", "", "private_key", nil, "spend_key", map[string]any{}),
-			keySeed, "", ed,
+			safeFile("session_private_key", keySeed, "version", 3, "pin", nil, "scope", []string{"FULL"},
+				"client_id", "", "private_key", nil, "spend_key", map[string]any{}), keySeed, "", ed,
 		},
-		"network user": {
-			file("app_id", keyApp, "session_id", keySession, "session_private_key", keySeed, "pin_token_base64", legacy[:43]),
-			keySeed, "", ed,
-		},
-		"legacy ed25519": {
-			file("client_id", keyApp, "session_id", keySession, "private_key", legacy, "pin_token", legacy[:43], "pin", "123456"),
-			legacy, "", ed,
-		},
-		"legacy RSA, PKCS#1": {
-			file("client_id", keyApp, "session_id", keySession, "private_key", pkcs1, "pin_token", "AAAA"), pkcs1, "", public,
-		},
-		"legacy RSA, session_key": {
-			file("client_id", keyApp, "session_id", keySession, "session_key", pkcs1, "pin_token", 5), pkcs1, "", public,
-		},
+		"network user":   {safeFile("session_private_key", keySeed, "pin_token_base64", legacy[:43]), keySeed, "", ed},
+		"legacy ed25519": {oldFile("private_key", legacy, "pin_token", legacy[:43], "pin", "123456"), legacy, "", ed},
 		"user_id of older Node SDKs": {
 			file("user_id", keyApp, "session_id", keySession, "private_key", legacy), legacy, "", ed,
 		},
-		"client_id counts before user_id": {
-			file("user_id", keySession, "client_id", keyApp, "session_id", keySession, "private_key", legacy), legacy, "", ed,
-		},
+		"client_id counts before user_id": {oldFile("user_id", keySession, "private_key", legacy), legacy, "", ed},
+		"legacy RSA, PKCS#1":              {oldFile("private_key", pkcs1, "pin_token", "AAAA"), pkcs1, "", public},
+		"legacy RSA, session_key":         {oldFile("session_key", pkcs1, "pin_token", 5), pkcs1, "", public},
 		"PEM on one line": {
 			file("client_id", keyApp, "session_id", keySession, "private_key", strings.ReplaceAll(pkcs1, "\r\n", "")),
 			strings.ReplaceAll(pkcs1, "\r\n", ""), "", public,
@@ -122,14 +118,15 @@ func TestParseKeystore(t *testing.T) {
 		},
 		"UTF-16, little endian": {utf16Of(binary.LittleEndian, safe), keySeed, keyPublic, ed},
 		"UTF-16, big endian":    {utf16Of(binary.BigEndian, "\r\n"+safe+"\r\n"), keySeed, keyPublic, ed},
-		"legacy RSA, PKCS#8":    {file("client_id", keyApp, "session_id", keySession, "private_key", pkcs8), pkcs8, "", public},
+		"legacy RSA, PKCS#8":    {oldFile("private_key", pkcs8), pkcs8, "", public},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k, err := blaze.ParseKeystore([]byte(c.json))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if k.AppID != keyApp || k.SessionID != keySession || k.SessionPrivateKey != c.key || k.ServerPublicKey != c.server {
+			if k.AppID != keyApp || k.SessionID != keySession ||
+				k.SessionPrivateKey != c.key || k.ServerPublicKey != c.server {
 				t.Errorf("got %v", k)
 			}
 			s, err := blaze.NewSigner(k)
@@ -141,7 +138,8 @@ func TestParseKeystore(t *testing.T) {
 				t.Fatal(err)
 			}
 			claims := jwt.MapClaims{}
-			if _, err := jwt.ParseWithClaims(token, claims, func(*jwt.Token) (any, error) { return c.public, nil }); err != nil {
+			key := func(*jwt.Token) (any, error) { return c.public, nil }
+			if _, err := jwt.ParseWithClaims(token, claims, key); err != nil {
 				t.Fatal(err)
 			}
 			if claims["uid"] != keyApp || claims["sid"] != keySession {
@@ -165,10 +163,8 @@ func TestParseKeystoreRefuses(t *testing.T) {
 	pair := unhex(t, keySeed+keyPublic)
 	pair[40] ^= 1
 	mismatch := base64.RawURLEncoding.EncodeToString(pair)
-	safe := func(key any) string {
-		return file("app_id", keyApp, "session_id", keySession, "session_private_key", key)
-	}
-	legacy := func(key any) string { return file("client_id", keyApp, "session_id", keySession, "private_key", key) }
+	safe := func(key any) string { return safeFile("session_private_key", key) }
+	legacy := func(key any) string { return oldFile("private_key", key) }
 	public := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: unhex(t, keySeed)}))
 	for name, c := range map[string]struct{ json, field string }{
 		"empty":                {"", "keystore"},
@@ -187,27 +183,29 @@ func TestParseKeystoreRefuses(t *testing.T) {
 		"nothing in it":        {"{}", "app_id"},
 		"no app id":            {file("session_id", keySession, "session_private_key", keySeed), "app_id"},
 		"app id is a number":   {file("app_id", 5, "session_id", keySession, "session_private_key", keySeed), "app_id"},
-		"app id is no UUID":    {file("app_id", keySeed, "session_id", keySession, "session_private_key", keySeed), "app_id"},
-		"client id is no UUID": {file("client_id", keySeed[:36], "session_id", keySession, "private_key", keySeed), "client_id"},
+		"app id is no UUID":    {safeFile("app_id", keySeed, "session_private_key", keySeed), "app_id"},
+		"client id is no UUID": {oldFile("client_id", keySeed[:36], "private_key", keySeed), "client_id"},
 		"no session id":        {file("app_id", keyApp, "session_private_key", keySeed), "session_id"},
-		"session id no UUID":   {file("app_id", keyApp, "session_id", keySeed, "session_private_key", keySeed), "session_id"},
-		"OAuth":                {file("app_id", keyApp, "authorization_id", keySession, "session_private_key", keySeed), "authorization_id"},
-		"no key":               {file("app_id", keyApp, "session_id", keySession), "session_private_key"},
-		"key is null":          {safe(nil), "session_private_key"},
-		"key is empty":         {safe(""), "session_private_key"},
-		"key is an object":     {safe(map[string]string{"hex": keySeed}), "session_private_key"},
-		"key is a list":        {legacy([]string{keySeed}), "private_key"},
-		"odd hex":              {safe(keySeed[:63]), "session_private_key"},
-		"short hex":            {safe(keySeed[:62]), "session_private_key"},
-		"long hex":             {safe(keySeed + "00"), "session_private_key"},
-		"hex with a typo":      {safe(keySeed[:63] + "x"), "session_private_key"},
-		"not even base64":      {safe(keySeed[:63] + "\x00"), "session_private_key"},
-		"mismatch":             {legacy(mismatch), "private_key"},
-		"PEM cut short":        {legacy(pkcs1[:400]), "private_key"},
-		"PEM of a public key":  {file("client_id", keyApp, "session_id", keySession, "session_key", public), "session_key"},
-		"a redacted keystore":  {blazeJSON(t), "session_private_key"},
+		"session id no UUID":   {safeFile("session_id", keySeed, "session_private_key", keySeed), "session_id"},
+		"OAuth": {
+			file("app_id", keyApp, "authorization_id", keySession, "session_private_key", keySeed), "authorization_id",
+		},
+		"no key":              {file("app_id", keyApp, "session_id", keySession), "session_private_key"},
+		"key is null":         {safe(nil), "session_private_key"},
+		"key is empty":        {safe(""), "session_private_key"},
+		"key is an object":    {safe(map[string]string{"hex": keySeed}), "session_private_key"},
+		"key is a list":       {legacy([]string{keySeed}), "private_key"},
+		"odd hex":             {safe(keySeed[:63]), "session_private_key"},
+		"short hex":           {safe(keySeed[:62]), "session_private_key"},
+		"long hex":            {safe(keySeed + "00"), "session_private_key"},
+		"hex with a typo":     {safe(keySeed[:63] + "x"), "session_private_key"},
+		"not even base64":     {safe(keySeed[:63] + "\x00"), "session_private_key"},
+		"mismatch":            {legacy(mismatch), "private_key"},
+		"PEM cut short":       {legacy(pkcs1[:400]), "private_key"},
+		"PEM of a public key": {oldFile("session_key", public), "session_key"},
+		"a redacted keystore": {blazeJSON(t), "session_private_key"},
 		"server key is a list": {
-			file("app_id", keyApp, "session_id", keySession, "session_private_key", keySeed, "server_public_key", []int{1}), "server_public_key",
+			safeFile("session_private_key", keySeed, "server_public_key", []int{1}), "server_public_key",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,8 +242,8 @@ func TestKeystoreErrorsNameTheFields(t *testing.T) {
 		},
 		"no key": {
 			file("user_id", keyApp, "session_id", keySession, keySeed, "x", keySeed[:16], "x", "123456", 1),
-			"blaze: invalid session_private_key: is missing: a keystore has it as session_private_key or private_key or session_key; " +
-				"this one has session_id, user_id, 3 more",
+			"blaze: invalid session_private_key: is missing: a keystore has it as session_private_key or private_key " +
+				"or session_key; this one has session_id, user_id, 3 more",
 		},
 		"nothing": {
 			`{"app_id":"","key":null}`,
@@ -402,14 +400,16 @@ func TestKeystoreDoesNotPrintItsKeys(t *testing.T) {
 
 func TestKeystoreShowsWhoItIs(t *testing.T) {
 	k := canaryKeystore()
-	const want = `Keystore{AppID: "` + keyApp + `", SessionID: "` + keySession + `", SessionPrivateKey: "[redacted]", ServerPublicKey: "[redacted]"}`
+	const want = `Keystore{AppID: "` + keyApp + `", SessionID: "` + keySession +
+		`", SessionPrivateKey: "[redacted]", ServerPublicKey: "[redacted]"}`
 	if got := fmt.Sprint(k); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	if got := fmt.Sprintf("%#v", &k); got != "blaze."+want {
 		t.Errorf("got %s", got)
 	}
-	if got := fmt.Sprint(blaze.Keystore{}); got != `Keystore{AppID: "", SessionID: "", SessionPrivateKey: "", ServerPublicKey: ""}` {
+	const empty = `Keystore{AppID: "", SessionID: "", SessionPrivateKey: "", ServerPublicKey: ""}`
+	if got := fmt.Sprint(blaze.Keystore{}); got != empty {
 		t.Errorf("got %s", got)
 	}
 	b, err := json.Marshal(k)

@@ -95,7 +95,9 @@ func TestEmptyDataIsNoBadFrame(t *testing.T) {
 		r := s.run(ok, func(cfg *blaze.Config) { cfg.OnReceipt = func(blaze.Receipt) {} })
 		synctest.Wait()
 		n := uint64(0)
-		for _, action := range []string{actionSend, actionAck, actionAcks, actionList, "CREATE_PLAIN_MESSAGES", "CREATE_CALL"} {
+		for _, action := range []string{
+			actionSend, actionAck, actionAcks, actionList, "CREATE_PLAIN_MESSAGES", "CREATE_CALL",
+		} {
 			for _, data := range []string{`{}`, `[]`, ` { } `, "[\n]", `null`} {
 				s.conn().json(`{"id":"` + userA + `","action":"` + action + `","data":` + data + `}`)
 				n++

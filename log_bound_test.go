@@ -176,7 +176,8 @@ func TestWhatAPeerWroteIsEscapedInLogs(t *testing.T) {
 		}
 		evilJSON := toJSON(t, evil)
 		s.conn().json(`{"id":"x","action":` + evilJSON + `,"error":{"code":500,"description":` + evilJSON + `}}`)
-		s.conn().json(`{"id":"y","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","data":{"message_id":` + evilJSON + `,"status":"READ"}}`)
+		s.conn().json(`{"id":"y","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","data":{"message_id":` + evilJSON +
+			`,"status":"READ"}}`)
 		time.Sleep(time.Minute)
 		require.NoError(t, r.stop())
 		synctest.Wait()

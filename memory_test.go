@@ -33,9 +33,11 @@ func heap() int64 {
 
 // pushedFrame is the websocket message of a message in a conversation of its own.
 func pushedFrame(n int, category string, data []byte) []byte {
-	p := fmt.Appendf(nil, `{"id":"%08x-0000-4000-8000-000000000000","action":"CREATE_MESSAGE","data":{"type":"message",`+
-		`"conversation_id":"%08x-0393-3ea3-b9f2-000000000000","user_id":%q,"session_id":%q,"message_id":"%08x-0000-4000-8000-000000000001",`+
-		`"category":%q,"data_base64":%q,"status":"SENT","source":"CREATE_MESSAGE","created_at":"2023-04-28T10:01:32.387507Z"}}`,
+	p := fmt.Appendf(nil, `{"id":"%08x-0000-4000-8000-000000000000","action":"CREATE_MESSAGE",`+
+		`"data":{"type":"message","conversation_id":"%08x-0393-3ea3-b9f2-000000000000",`+
+		`"user_id":%q,"session_id":%q,"message_id":"%08x-0000-4000-8000-000000000001",`+
+		`"category":%q,"data_base64":%q,"status":"SENT","source":"CREATE_MESSAGE",`+
+		`"created_at":"2023-04-28T10:01:32.387507Z"}}`,
 		n, n, userA, userB, n, category, base64.RawURLEncoding.EncodeToString(data))
 	p = wire.AppendStored(nil, p)
 	return append(binary.BigEndian.AppendUint64([]byte{0x82, 127}, uint64(len(p))), p...)
@@ -45,7 +47,8 @@ func pushedFrame(n int, category string, data []byte) []byte {
 var contents = map[string]func(t *testing.T, size int) (category string, data []byte){
 	"text": func(_ *testing.T, size int) (string, []byte) { return "PLAIN_TEXT", []byte(strings.Repeat("x", size)) },
 	"JSON": func(_ *testing.T, size int) (string, []byte) {
-		return "PLAIN_TRANSCRIPT", fmt.Appendf(nil, `[{"transcript_id":%q,"content":%q}]`, userA, strings.Repeat("x", size))
+		return "PLAIN_TRANSCRIPT", fmt.Appendf(nil, `[{"transcript_id":%q,"content":%q}]`,
+			userA, strings.Repeat("x", size))
 	},
 	"list": func(_ *testing.T, size int) (string, []byte) {
 		each := fmt.Sprintf(`{"transcript_id":%q,"category":"PLAIN_TEXT","content":"xx"},`, userA)
@@ -56,7 +59,8 @@ var contents = map[string]func(t *testing.T, size int) (category string, data []
 	"sealed": func(t *testing.T, size int) (string, []byte) {
 		key, err := blaze.NewSigner(keyOf(botID))
 		require.NoError(t, err)
-		data, err := seal.Seal(key, []seal.Session{{ID: userB, Public: key.Public()}}, []byte(strings.Repeat("x", size)))
+		data, err := seal.Seal(key, []seal.Session{{ID: userB, Public: key.Public()}},
+			[]byte(strings.Repeat("x", size)))
 		require.NoError(t, err)
 		return "ENCRYPTED_TEXT", data
 	},
@@ -71,7 +75,8 @@ var fates = map[string]func(m *blaze.Message, done <-chan struct{}) error{
 
 // forgetful is a Ledger that takes no memory.
 var forgetful = ledgerFuncs{
-	func(context.Context, string) (bool, error) { return false, nil }, func(context.Context, string) error { return nil },
+	func(context.Context, string) (bool, error) { return false, nil },
+	func(context.Context, string) error { return nil },
 }
 
 // heldError holds a message and quotes it.
@@ -99,7 +104,9 @@ func TestAFullInboxTakesInboxBytes(t *testing.T) {
 		{"sealed", "blocked", 2 << 20},
 		{"sealed", "panicked", 2 << 20},
 	} {
-		for mode, ack := range map[string]blaze.AckMode{"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived} {
+		for mode, ack := range map[string]blaze.AckMode{
+			"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived,
+		} {
 			if raced && (c.content != "text" || c.size != 128<<10 || ack != blaze.AckHandled) { // the others take long
 				continue
 			}
@@ -111,7 +118,9 @@ func TestAFullInboxTakesInboxBytes(t *testing.T) {
 	}
 }
 
-func fillInbox(t *testing.T, ack blaze.AckMode, category string, data []byte, fate func(*blaze.Message, <-chan struct{}) error) {
+func fillInbox(
+	t *testing.T, ack blaze.AckMode, category string, data []byte, fate func(*blaze.Message, <-chan struct{}) error,
+) {
 	t.Helper()
 	c, done := newQuietConn(), make(chan struct{})
 	cfg := blaze.Config{InboxBytes: fullInbox, Ack: ack, Ledger: forgetful}
@@ -131,6 +140,34 @@ func fillInbox(t *testing.T, ack blaze.AckMode, category string, data []byte, fa
 	stop()
 }
 
+// The text of a failure is not kept until the next attempt, unless the message was acknowledged before, whose room counts
+// it.
+func TestTextsOfFailuresAreNotKept(t *testing.T) {
+	const n = 5000
+	taken := make(map[int]int64)
+	for i, size := range []int{1, 1, 80} { // the first fills what is filled once
+		bubble(t, fmt.Sprint(i, " of ", size, " bytes"), func(t *testing.T) {
+			c := newQuietConn()
+			stop := runQuietly(t, c, blaze.Config{HandlerAttempts: -1}, func(context.Context, *blaze.Message) error {
+				return errors.New(strings.Repeat("x", size))
+			})
+			synctest.Wait()
+			before := heap()
+			for i := range n {
+				c.push(pushedFrame(i, "PLAIN_TEXT", []byte("hello")))
+				if i%100 == 0 {
+					synctest.Wait()
+				}
+			}
+			synctest.Wait()
+			c.out, c.in = nil, nil
+			taken[size] = heap() - before
+			stop()
+		})
+	}
+	assert.Less(t, taken[80]-taken[1], int64(n*40))
+}
+
 // What becomes of a message on its way to the handler allocates at most eight times its data, sealed or not.
 func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 	key, err := blaze.NewSigner(keyOf(botID))
@@ -141,7 +178,9 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 		for name, data := range payloads {
 			sealed, err := seal.Seal(key, []seal.Session{{ID: userB, Public: key.Public()}}, []byte(data))
 			require.NoError(t, err)
-			for category, data := range map[string]string{string(c): data, "ENCRYPTED_" + strings.TrimPrefix(string(c), "PLAIN_"): string(sealed)} {
+			for category, data := range map[string]string{
+				string(c): data, "ENCRYPTED_" + strings.TrimPrefix(string(c), "PLAIN_"): string(sealed),
+			} {
 				m := &wire.Message{Category: category, Data: data}
 				got := allocated(func() { blaze.NewMessage(m, botID, 1, unseal) })
 				// A Message has less than 1 KiB, and what opens it, which is a secret and two ciphers, less than 4.
@@ -156,14 +195,20 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 // A message that the Ledger knows is not decoded.
 func TestWhatTheLedgerKnowsIsNotDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// A list of 100 objects takes 44 KB beside its data. Were the data shorter, such a list would not be read at all.
+		// A list of 100 objects takes 44 KB beside its data. Were the data shorter, such a list would not be read at
+		// all.
 		const n, decoded = 50, 20 << 10
 		data := []byte(`[` + strings.Repeat(`{},`, 99) + `{"content":"` + strings.Repeat(`x`, 16<<10) + `"}]`)
 		var taken [2]int64
 		for i, known := range []bool{false, true} {
 			c := newQuietConn()
-			l := ledgerFuncs{func(context.Context, string) (bool, error) { return known, nil }, func(context.Context, string) error { return nil }}
-			stop := runQuietly(t, c, blaze.Config{Ledger: l}, func(context.Context, *blaze.Message) error { return nil })
+			l := ledgerFuncs{
+				func(context.Context, string) (bool, error) { return known, nil },
+				func(context.Context, string) error { return nil },
+			}
+			stop := runQuietly(t, c, blaze.Config{Ledger: l}, func(context.Context, *blaze.Message) error {
+				return nil
+			})
 			var frames [][]byte
 			for j := range n {
 				frames = append(frames, pushedFrame(j, "PLAIN_TRANSCRIPT", data))

@@ -29,15 +29,16 @@ type Message struct {
 	RepresentativeID string // on whose behalf UserID wrote it, or ""
 	QuoteID          string // the message it quotes, or ""
 	Category         Category
-	Payload          Payload       // never nil, always a value, never a pointer; Raw for what could not be decoded
-	Data             []byte        // the bytes Payload was decoded from, opened if they were sealed; the wire's own text where that is not base64
-	ExpireIn         time.Duration // how long after reading it disappears; 0: never
-	CreatedAt        time.Time     // by the server's clock, in UTC
-	Attempt          int           // of the handler, in this process: 1, 2, ...
-	LastAttempt      bool          // an error now drops the message
-	Group            bool          // ConversationID is not the one between the bot and UserID; false for SYSTEM_*
-	Silent           bool          // the recipient's client does not notify
-	Backlog          bool          // the server pushed it from what was pending, as it does after each connect
+	Payload          Payload // never nil, always a value, never a pointer; Raw for what could not be decoded
+	// the bytes Payload was decoded from, opened if they were sealed; the wire's own text where that is not base64
+	Data        []byte
+	ExpireIn    time.Duration // how long after reading it disappears; 0: never
+	CreatedAt   time.Time     // by the server's clock, in UTC
+	Attempt     int           // of the handler, in this process: 1, 2, ...
+	LastAttempt bool          // an error now drops the message
+	Group       bool          // ConversationID is not the one between the bot and UserID; false for SYSTEM_*
+	Silent      bool          // the recipient's client does not notify
+	Backlog     bool          // the server pushed it from what was pending, as it does after each connect
 
 	replies *replyCounter // nil in a Message made by hand, until its first reply
 }
@@ -125,7 +126,8 @@ func (m *Message) Sender() string {
 
 // String shows the message without its body.
 func (m Message) String() string {
-	return fmt.Sprintf("Message{%s %s from %s in %s, %d bytes, attempt %d}", clip(string(m.Category)), clip(m.ID), clip(m.UserID), clip(m.ConversationID), len(m.Data), m.Attempt)
+	return fmt.Sprintf("Message{%s %s from %s in %s, %d bytes, attempt %d}",
+		clip(string(m.Category)), clip(m.ID), clip(m.UserID), clip(m.ConversationID), len(m.Data), m.Attempt)
 }
 
 // Format writes String, whatever the verb.
@@ -141,6 +143,7 @@ func (m Message) LogValue() slog.Value {
 // MarshalJSON writes ids, category and size. To keep a message, keep Category and Data.
 func (m Message) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
-		"id": m.ID, "category": m.Category, "conversation_id": m.ConversationID, "user_id": m.UserID, "bytes": len(m.Data), "attempt": m.Attempt,
+		"id": m.ID, "category": m.Category, "conversation_id": m.ConversationID,
+		"user_id": m.UserID, "bytes": len(m.Data), "attempt": m.Attempt,
 	})
 }

@@ -188,7 +188,8 @@ func (o *observer) frame(e event) {
 	case engine.ReceiptDropped:
 		o.count.receiptsDropped.Add(1)
 		//mutant:receipt-lost
-		o.tell(slog.LevelWarn, "blaze: a receipt was lost: too many wait for OnReceipt, which is too slow", "message", e.Text)
+		o.tell(slog.LevelWarn, "blaze: a receipt was lost: too many wait for OnReceipt, which is too slow",
+			"message", e.Text)
 	case engine.ConversationsWaiting:
 		o.tellEach(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
 			"conversations", e.Count, "oldest", e.Age)
@@ -198,9 +199,11 @@ func (o *observer) frame(e event) {
 			"message", e.Text, "conversation", e.Conversation, "running", e.Age, "workers_busy", e.Count)
 	case engine.ReceiptSlow:
 		o.count.slowHandlers.Add(1)
-		o.tellEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute", "message", e.Text, "running", e.Age)
+		o.tellEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute",
+			"message", e.Text, "running", e.Age)
 	case engine.NotRun:
-		o.tell(slog.LevelWarn, "blaze: a request waits for Run, which was not called", "action", e.Text, "waiting", e.Age)
+		o.tell(slog.LevelWarn, "blaze: a request waits for Run, which was not called",
+			"action", e.Text, "waiting", e.Age)
 	}
 }
 
@@ -222,12 +225,14 @@ func (o *observer) handling(e event) {
 			"message", e.message, "error", failureText{e.Text, e.stack})
 	case messageDropped:
 		o.count.dropped.Add(1)
-		o.tellEach(slog.LevelError, "blaze: message dropped", "message", e.message, "error", failureText{e.Text, e.stack})
+		o.tellEach(slog.LevelError, "blaze: message dropped",
+			"message", e.message, "error", failureText{e.Text, e.stack})
 		o.messageHook("Trace.Dropped", o.trace.Dropped, e)
 	case messageSent:
 		o.count.sent.Add(1)
 	case receiptFailed:
-		o.tell(slog.LevelWarn, "blaze: OnReceipt failed", "message", e.Text, "error", failureText{e.Err.Error(), e.stack})
+		o.tell(slog.LevelWarn, "blaze: OnReceipt failed",
+			"message", e.Text, "error", failureText{e.Err.Error(), e.stack})
 	case ledgerNotAsked:
 		o.tell(slog.LevelWarn, "blaze: the ledger cannot tell whether a message was handled",
 			"message", e.Text, "error", e.Err)

@@ -22,37 +22,49 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 	sealed.Key, sealed.Digest = sealedKey, sealedDigest
 	raw := blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(`{"attachment_id":1,"key":"c2VjcmV0"}`)}
 	escaped := blaze.Raw{As: "PLAIN_DATA", Data: []byte(`[{},{"digest":"c2VjcmV0","k\u0065y":"c2VjcmV0"}]`)}
-	transcript := blaze.Transcript{{TranscriptID: messageA, MessageID: messageB, Category: "PLAIN_IMAGE", MediaKey: sealedKey}}
+	transcript := blaze.Transcript{{
+		TranscriptID: messageA, MessageID: messageB, Category: "PLAIN_IMAGE", MediaKey: sealedKey,
+	}}
 	for name, c := range map[string]struct {
 		conversation string
 		nobody       bool
 		send         func(context.Context, *blaze.Client, *blaze.Message) error
 		says         string
 	}{
-		"an encrypted picture to a group": {conversationA, false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			return c.Reply(ctx, m, sealed)
-		}, "Reupload"},
-		"an encrypted picture forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			_, err := c.Send(ctx, m.NewForward(conversationB, sealed))
-			return err
-		}, "Reupload"},
+		"an encrypted picture to a group": {
+			conversationA, false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+				return c.Reply(ctx, m, sealed)
+			}, "Reupload",
+		},
+		"an encrypted picture forwarded": {
+			"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+				_, err := c.Send(ctx, m.NewForward(conversationB, sealed))
+				return err
+			}, "Reupload",
+		},
 		"a transcript forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
 			_, err := c.Send(ctx, m.NewForward(conversationB, transcript))
 			return err
 		}, "Reupload"},
-		"a picture that cannot be read forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			_, err := c.Send(ctx, m.NewForward(conversationB, raw))
-			return err
-		}, "Reupload"},
-		"one with an odd spelling forwarded": {"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			_, err := c.Send(ctx, m.NewForward(conversationB, escaped))
-			return err
-		}, "Reupload"},
-		"an encrypted picture that nobody can open": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			err := c.Reply(ctx, m, sealed)
-			assert.ErrorIs(t, err, blaze.ErrNoSession)
-			return err
-		}, "Reupload"},
+		"a picture that cannot be read forwarded": {
+			"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+				_, err := c.Send(ctx, m.NewForward(conversationB, raw))
+				return err
+			}, "Reupload",
+		},
+		"one with an odd spelling forwarded": {
+			"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+				_, err := c.Send(ctx, m.NewForward(conversationB, escaped))
+				return err
+			}, "Reupload",
+		},
+		"an encrypted picture that nobody can open": {
+			"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
+				err := c.Reply(ctx, m, sealed)
+				assert.ErrorIs(t, err, blaze.ErrNoSession)
+				return err
+			}, "Reupload",
+		},
 		"in a batch": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
 			_, err := c.SendBatch(ctx, m.NewReply(sealed))
 			return err

@@ -25,7 +25,8 @@ const opens = "goes out in plain text"
 
 // secret delivers an encrypted text of a user; an empty conversation is the one with the bot.
 func (r *rig) secret(user, conversation, text string) string {
-	return r.Deliver(userID(user), blaze.Outgoing{ConversationID: conversation, Payload: blaze.Text(text), Encrypted: true})
+	return r.Deliver(userID(user),
+		blaze.Outgoing{ConversationID: conversation, Payload: blaze.Text(text), Encrypted: true})
 }
 
 // nobodyCanOpen has the service know no session of anybody.
@@ -193,7 +194,9 @@ func TestAReplyIsSealedAgain(t *testing.T) {
 			return r.Reply(ctx, m, text)
 		}))
 		r.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
-			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID("alice") + `","session_id":"` + userA + `"}]`)}}
+			return blazetest.Answer{Reply: &blazetest.Frame{
+				Data: []byte(`[{"user_id":"` + userID("alice") + `","session_id":"` + userA + `"}]`),
+			}}
 		})
 		for _, text := range []string{"one", "two"} {
 			r.secret("alice", "", text)
@@ -222,7 +225,9 @@ func TestWhatItsAuthorEncrypts(t *testing.T) {
 			out.RecipientID, out.Encrypted = userID("bob"), true
 			return out
 		},
-		"copied": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing { return exported(m.NewReply(blaze.Text("a"))) },
+		"copied": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
+			return exported(m.NewReply(blaze.Text("a")))
+		},
 		"sealed in a group": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
 			out := m.NewReply(blaze.Text("a"))
 			out.ConversationID, out.Encrypted = conversationA, true
@@ -352,7 +357,9 @@ func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
 				})
 			}
 			for _, action := range []string{actionSend, "CREATE_PLAIN_MESSAGES", actionSend} {
-				r.Intercept(action, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+				r.Intercept(action, func(blazetest.Frame) blazetest.Answer {
+					return blazetest.Refuse(blaze.CodeForbidden)
+				})
 			}
 			r.secret("alice", "", "question")
 			r.idle()

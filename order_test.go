@@ -162,7 +162,8 @@ func TestMessagesArriveWhole(t *testing.T) {
 		r.idle()
 		r.Cut()
 		second := r.Deliver(userID("alice"), blaze.Outgoing{
-			ConversationID: group, Payload: blaze.Text("quote"), QuoteID: quoted, RepresentativeID: boss, Silent: true, ExpireIn: time.Hour,
+			ConversationID: group, Payload: blaze.Text("quote"), QuoteID: quoted,
+			RepresentativeID: boss, Silent: true, ExpireIn: time.Hour,
 		})
 		r.idle()
 		require.Len(t, got, 2)
@@ -177,7 +178,8 @@ func TestMessagesArriveWhole(t *testing.T) {
 		assert.WithinDuration(t, time.Now(), m.CreatedAt, time.Minute)
 		m = got[1]
 		assert.Equal(t, second, m.ID)
-		assert.Equal(t, []string{group, quoted, boss, boss}, []string{m.ConversationID, m.QuoteID, m.RepresentativeID, m.Sender()})
+		assert.Equal(t, []string{group, quoted, boss, boss},
+			[]string{m.ConversationID, m.QuoteID, m.RepresentativeID, m.Sender()})
 		assert.True(t, m.Group && m.Silent && m.Backlog)
 		assert.Equal(t, time.Hour, m.ExpireIn)
 	})

@@ -78,8 +78,8 @@ func hopeless(err error) bool {
 	if errors.Is(err, ErrInvalid) {
 		return true
 	}
-	// Of several refusals joined, one that is temporary is enough for another attempt. A 401 is about the session or the
-	// sign-in, and not about the message.
+	// Of several refusals joined, one that is temporary is enough for another attempt. A 401 is about the session or
+	// the sign-in, and not about the message.
 	var refused *Error
 	//mutant:handler-401
 	return errors.As(err, &refused) && refused != nil && !errors.Is(err, CodeUnauthorized) && !temporary(err)

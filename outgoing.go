@@ -12,10 +12,11 @@ import (
 // Compare with [reflect.DeepEqual]. An answer to an encrypted message, or one that passes on what arrived, also has
 // an unexported field, so it differs from one made by hand.
 type Outgoing struct {
-	ConversationID   string
-	Payload          Payload       // at most 128 KB of data
-	MessageID        string        // idempotency key, a UUID; "" means a new random one
-	RecipientID      string        // set by NewReply, NewQuote and ToUser in contact conversations; needed when Encrypted
+	ConversationID string
+	Payload        Payload // at most 128 KB of data
+	MessageID      string  // idempotency key, a UUID; "" means a new random one
+	// set by NewReply, NewQuote and ToUser in contact conversations; needed when Encrypted
+	RecipientID      string
 	QuoteID          string        // the message quoted; not with Recall and Pin
 	RepresentativeID string        // on whose behalf the bot writes; contact conversations only
 	Mentions         []string      // user ids, with their @identity_number in the text; groups only
@@ -23,8 +24,8 @@ type Outgoing struct {
 	Silent           bool          // the recipient's client does not notify
 
 	// Encrypted seals the message for the sessions of RecipientID. PLAIN_ payloads only, no ExpireIn, no Mentions. The
-	// service cannot read it, but sees who writes to whom, when, the category and the size. It also tells which sessions
-	// the recipient has, and their public keys.
+	// service cannot read it, but sees who writes to whom, when, the category and the size. It also tells which
+	// sessions the recipient has, and their public keys.
 	//
 	// An answer that is Encrypted because the message answered was (see [Message.NewReply]) goes out in plain text,
 	// with the same MessageID, where it cannot be sealed: the recipient has no session that can open it, the session of
@@ -52,7 +53,8 @@ func (out Outgoing) category() Category {
 
 // String shows the message without its body.
 func (out Outgoing) String() string {
-	return fmt.Sprintf("Outgoing{%s %s to %s}", clip(string(out.category())), clip(out.MessageID), clip(out.ConversationID))
+	return fmt.Sprintf("Outgoing{%s %s to %s}",
+		clip(string(out.category())), clip(out.MessageID), clip(out.ConversationID))
 }
 
 // Format writes String, whatever the verb.
@@ -60,13 +62,16 @@ func (out Outgoing) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(out.Stri
 
 // LogValue is what log/slog shows: ids and category.
 func (out Outgoing) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("id", clip(out.MessageID)), slog.String("category", clip(string(out.category()))),
+	return slog.GroupValue(slog.String("id", clip(out.MessageID)),
+		slog.String("category", clip(string(out.category()))),
 		slog.String("conversation", clip(out.ConversationID)))
 }
 
 // MarshalJSON writes ids and category, and nothing to send the message from: for that, keep what EncodePayload returns.
 func (out Outgoing) MarshalJSON() ([]byte, error) {
-	return json.Marshal(map[string]any{"id": out.MessageID, "category": out.category(), "conversation_id": out.ConversationID})
+	return json.Marshal(map[string]any{
+		"id": out.MessageID, "category": out.category(), "conversation_id": out.ConversationID,
+	})
 }
 
 // Sent says what was stored.

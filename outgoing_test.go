@@ -75,7 +75,10 @@ func refusedOutgoings() []struct {
 		{"Outgoing.Payload", payload(blaze.AccountSnapshot{SnapshotID: snapshotID, Memo: canary})},
 		{"Outgoing.Payload", payload(blaze.SafeSnapshot{SnapshotID: snapshotID, Memo: []byte(canary)})},
 		{"Outgoing.Payload", payload(&blaze.SafeSnapshot{SnapshotID: snapshotID, InscriptionHash: canary})},
-		{"Outgoing.Encrypted", with(func(o *blaze.Outgoing) { o.Encrypted, o.Payload = true, blaze.Recall{MessageID: messageA} })},
+		{
+			"Outgoing.Encrypted",
+			with(func(o *blaze.Outgoing) { o.Encrypted, o.Payload = true, blaze.Recall{MessageID: messageA} }),
+		},
 		{"Attachment.Key", payload(blaze.Image{Attachment: keyed, Width: 1, Height: 1, Thumbnail: canary})},
 		{"Attachment.Key", payload(blaze.Data{Attachment: keyed, Name: canary})},
 		{"Attachment.Key", payload(&blaze.Audio{Attachment: keyed})},
@@ -88,7 +91,10 @@ func refusedOutgoings() []struct {
 
 		// One for each kind of payload; their own tests have the rest.
 		{"ButtonGroup", payload(blaze.ButtonGroup{})},
-		{"ButtonGroup[0].Label", payload(blaze.ButtonGroup{{Label: canary + strings.Repeat("x", 36), Color: "#000000", Action: "a"}})},
+		{
+			"ButtonGroup[0].Label",
+			payload(blaze.ButtonGroup{{Label: canary + strings.Repeat("x", 36), Color: "#000000", Action: "a"}}),
+		},
 		{"ButtonGroup[0].Color", payload(blaze.ButtonGroup{{Label: canary, Color: "red", Action: "a"}})},
 		{"ButtonGroup", payload(blaze.ButtonGroup(buttons(19)))},
 		{"Card.Actions", payload(blaze.Card{Title: canary, Description: canary, Action: "a", Actions: buttons(1)})},
@@ -142,7 +148,8 @@ func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 		s, c := blazetest.Start(t, nil, nil)
 		var outs []blaze.Outgoing
 		for i, r := range refusedOutgoings() {
-			outs = append(outs, r.out, blaze.Outgoing{ConversationID: conversationA, RecipientID: userA, Payload: blaze.Textf("%d", i)})
+			outs = append(outs, r.out,
+				blaze.Outgoing{ConversationID: conversationA, RecipientID: userA, Payload: blaze.Textf("%d", i)})
 		}
 		sent, err := c.SendBatch(t.Context(), outs...)
 		require.Len(t, sent, len(outs))
@@ -171,12 +178,14 @@ func TestLimitsAreSent(t *testing.T) {
 		s, c := blazetest.Start(t, nil, nil)
 		text := blaze.Text(strings.Repeat("x", 128<<10))
 		for name, out := range map[string]blaze.Outgoing{
-			"128 KB":               blaze.To(conversationA, text),
-			"a pointer":            blaze.To(conversationA, &text),
-			"a second":             {ConversationID: conversationA, Payload: text, ExpireIn: time.Second},
-			"a text that quotes":   {ConversationID: conversationA, Payload: blaze.Text("x"), QuoteID: messageA},
-			"a post that quotes":   {ConversationID: conversationA, Payload: blaze.Post("x"), QuoteID: messageA},
-			"a mention":            {ConversationID: conversationA, Payload: blaze.Text("@7000"), Mentions: []string{userA}},
+			"128 KB":             blaze.To(conversationA, text),
+			"a pointer":          blaze.To(conversationA, &text),
+			"a second":           {ConversationID: conversationA, Payload: text, ExpireIn: time.Second},
+			"a text that quotes": {ConversationID: conversationA, Payload: blaze.Text("x"), QuoteID: messageA},
+			"a post that quotes": {ConversationID: conversationA, Payload: blaze.Post("x"), QuoteID: messageA},
+			"a mention": {
+				ConversationID: conversationA, Payload: blaze.Text("@7000"), Mentions: []string{userA},
+			},
 			"an unknown category":  blaze.To(conversationA, blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte{0, 1, 255}}),
 			"raw data without any": blaze.To(conversationA, blaze.Raw{As: "PLAIN_HOLOGRAM"}),
 		} {
@@ -201,8 +210,11 @@ func TestConversationsAndUsers(t *testing.T) {
 		s, c := blazetest.Start(t, nil, nil)
 		user := userID("alice")
 		assert.Equal(t, blaze.ConversationID(s.Key.AppID, user), c.ConversationWith(strings.ToUpper(user)))
-		assert.Equal(t, blaze.Outgoing{ConversationID: c.ConversationWith(user), RecipientID: user, Payload: blaze.Text("x")}, c.ToUser(user, blaze.Text("x")))
-		assert.Equal(t, blaze.Outgoing{ConversationID: conversationA, Payload: blaze.Text("x")}, blaze.To(conversationA, blaze.Text("x")))
+		assert.Equal(t,
+			blaze.Outgoing{ConversationID: c.ConversationWith(user), RecipientID: user, Payload: blaze.Text("x")},
+			c.ToUser(user, blaze.Text("x")))
+		assert.Equal(t, blaze.Outgoing{ConversationID: conversationA, Payload: blaze.Text("x")},
+			blaze.To(conversationA, blaze.Text("x")))
 		// What is no user's id becomes an error, not a conversation with nobody.
 		_, err := c.Send(t.Context(), c.ToUser("alice", blaze.Text("x")))
 		requireInvalid(t, err, "Outgoing.RecipientID")

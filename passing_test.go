@@ -22,31 +22,63 @@ var passedOn = map[string]struct {
 	data     string
 	field    string // of the error, if the author of a bot writes it; "": none
 }{
-	"a recording of 60.4 s": {"PLAIN_AUDIO", `{"attachment_id":"` + attachmentID + `","mime_type":"audio/ogg","size":9,"duration":60400,"waveform":"AAE="}`, "Audio.Duration"},
-	"a picture of 0 by 0":   {"PLAIN_IMAGE", `{"attachment_id":"` + attachmentID + `","mime_type":"image/png","width":0,"height":0,"size":9}`, "Image.Width"},
-	"a film of 0 by 0":      {"PLAIN_VIDEO", `{"attachment_id":"` + attachmentID + `","mime_type":"video/mp4","width":0,"height":0,"size":9,"duration":0}`, "Video.Width"},
-	"a stream of 0 by 0":    {"PLAIN_LIVE", `{"width":0,"height":0,"thumb_url":"","url":"https://example.com/a.m3u8"}`, "Live.Width"},
-	"a card with a cover and no buttons": {"APP_CARD", `{"app_id":"` + userA + `","cover":{"url":"https://example.com/c.jpg","mime_type":"image/jpeg","width":640,"height":320},` +
+	"a recording of 60.4 s": {
+		"PLAIN_AUDIO",
+		`{"attachment_id":"` + attachmentID + `","mime_type":"audio/ogg","size":9,"duration":60400,"waveform":"AAE="}`,
+		"Audio.Duration",
+	},
+	"a picture of 0 by 0": {
+		"PLAIN_IMAGE",
+		`{"attachment_id":"` + attachmentID + `","mime_type":"image/png","width":0,"height":0,"size":9}`, "Image.Width",
+	},
+	"a film of 0 by 0": {
+		"PLAIN_VIDEO",
+		`{"attachment_id":"` + attachmentID + `","mime_type":"video/mp4","width":0,"height":0,"size":9,"duration":0}`,
+		"Video.Width",
+	},
+	"a stream of 0 by 0": {
+		"PLAIN_LIVE", `{"width":0,"height":0,"thumb_url":"","url":"https://example.com/a.m3u8"}`, "Live.Width",
+	},
+	"a card with a cover and no buttons": {"APP_CARD", `{"app_id":"` + userA +
+		`","cover":{"url":"https://example.com/c.jpg","mime_type":"image/jpeg","width":640,"height":320},` +
 		`"title":"T","description":"D"}`, ""},
-	"a card with a cover alone": {"APP_CARD", `{"cover":{"url":"https://example.com/c.jpg"},"shareable":false}`, "Card.Title"},
-	"a card with neither":       {"APP_CARD", `{"title":"T","description":"D"}`, "Card.Action"},
-	"a card without a title":    {"APP_CARD", `{"app_id":"` + userA + `","title":"","description":"D","action":"https://example.com"}`, "Card.Title"},
-	"a card of both styles":     {"APP_CARD", `{"title":"T","description":"D","action":"https://example.com","actions":[{"label":"L","color":"#000000","action":"a"}]}`, "Card.Actions"},
-	"a colour of three digits":  {"APP_BUTTON_GROUP", `[{"label":"L","color":"#abc","action":"https://example.com"}]`, "ButtonGroup[0].Color"},
-	"a label of 40 bytes":       {"APP_BUTTON_GROUP", `[{"label":"0123456789012345678901234567890123456789","color":"#abcdef","action":"a"}]`, "ButtonGroup[0].Label"},
-	"a place off the map":       {"PLAIN_LOCATION", `{"longitude":200,"latitude":95.5,"name":"N"}`, "Location.Longitude"},
+	"a card with a cover alone": {
+		"APP_CARD", `{"cover":{"url":"https://example.com/c.jpg"},"shareable":false}`, "Card.Title",
+	},
+	"a card with neither": {"APP_CARD", `{"title":"T","description":"D"}`, "Card.Action"},
+	"a card without a title": {
+		"APP_CARD",
+		`{"app_id":"` + userA + `","title":"","description":"D","action":"https://example.com"}`, "Card.Title",
+	},
+	"a card of both styles": {"APP_CARD", `{"title":"T","description":"D","action":"https://example.com",` +
+		`"actions":[{"label":"L","color":"#000000","action":"a"}]}`, "Card.Actions"},
+	"a colour of three digits": {
+		"APP_BUTTON_GROUP", `[{"label":"L","color":"#abc","action":"https://example.com"}]`, "ButtonGroup[0].Color",
+	},
+	"a label of 40 bytes": {
+		"APP_BUTTON_GROUP", `[{"label":"0123456789012345678901234567890123456789","color":"#abcdef","action":"a"}]`,
+		"ButtonGroup[0].Label",
+	},
+	"a place off the map": {
+		"PLAIN_LOCATION", `{"longitude":200,"latitude":95.5,"name":"N"}`, "Location.Longitude",
+	},
 	"a contact that is no UUID": {"PLAIN_CONTACT", `{"user_id":"7000101488"}`, "Contact.UserID"},
 	"fields that are not known": {"PLAIN_STICKER", `{"sticker_id":"` + stickerID + `","asset_type":"LOTTIE"}`, ""},
 	"an empty text":             {"PLAIN_TEXT", ``, "Text"},
 	"an empty post":             {"PLAIN_POST", ``, "Post"},
 	"a text":                    {"PLAIN_TEXT", "hi", ""},
-	"a plain file with its key": {"PLAIN_DATA", `{"attachment_id":"` + attachmentID + `","size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
+	"a plain file with its key": {"PLAIN_DATA", `{"attachment_id":"` + attachmentID +
+		`","size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
 	// In the order in which this package writes it, too.
-	"a plain picture with its key": {"PLAIN_IMAGE", `{"attachment_id":"` + attachmentID + `","mime_type":"","width":1,"height":1,"size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
-	"a plain film":                 {"PLAIN_VIDEO", `{"attachment_id":"` + attachmentID + `","mime_type":"","width":1,"height":1,"size":9,"duration":0}`, ""},
-	"an empty list of pieces":      {"PLAIN_TRANSCRIPT", `[]`, "Transcript"},
-	"what is not known":            {"PLAIN_HOLOGRAM", `{`, ""},
-	"what does not fit":            {"PLAIN_IMAGE", `{"attachment_id":[]}`, ""},
+	"a plain picture with its key": {"PLAIN_IMAGE", `{"attachment_id":"` + attachmentID +
+		`","mime_type":"","width":1,"height":1,"size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
+	"a plain film": {
+		"PLAIN_VIDEO",
+		`{"attachment_id":"` + attachmentID + `","mime_type":"","width":1,"height":1,"size":9,"duration":0}`, "",
+	},
+	"an empty list of pieces": {"PLAIN_TRANSCRIPT", `[]`, "Transcript"},
+	"what is not known":       {"PLAIN_HOLOGRAM", `{`, ""},
+	"what does not fit":       {"PLAIN_IMAGE", `{"attachment_id":[]}`, ""},
 }
 
 // What arrived can be passed on, whichever way, and goes out byte for byte.
@@ -119,7 +151,8 @@ func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
 				}
 				return errors.Join(err, r.Reply(ctx, m, m.Payload))
 			})
-			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: c.category, Data: []byte(c.data)}, Encrypted: true})
+			r.Deliver(userID("alice"),
+				blaze.Outgoing{Payload: blaze.Raw{As: c.category, Data: []byte(c.data)}, Encrypted: true})
 			r.idle()
 			assert.Empty(t, r.failures.all())
 			want := blaze.DecodePayload(c.category, []byte(c.data))
@@ -152,12 +185,14 @@ func TestWhatItsAuthorWritesIsChecked(t *testing.T) {
 			changed := m.NewForward(conversationB, m.Payload)
 			changed.Payload = change(m.Payload)
 			for i, out := range []blaze.Outgoing{
-				blaze.To(conversationB, m.Payload), m.NewForward(conversationB, change(m.Payload)), m.NewReply(change(m.Payload)), late, changed,
+				blaze.To(conversationB, m.Payload), m.NewForward(conversationB, change(m.Payload)),
+				m.NewReply(change(m.Payload)), late, changed,
 				received(botID, 1, nil).NewForward(conversationB, m.Payload), exported(m.NewReply(m.Payload)),
 			} {
 				_, err := r.Send(t.Context(), out)
 				var invalid *blaze.InvalidError
-				if _, text := out.Payload.(blaze.Text); text && out.Payload != blaze.Text("") || out.Payload == blaze.Post(" ") {
+				if _, text := out.Payload.(blaze.Text); text && out.Payload != blaze.Text("") ||
+					out.Payload == blaze.Post(" ") {
 					continue // there is nothing to change in an empty text
 				}
 				require.ErrorAs(t, err, &invalid, fmt.Sprint(i))
@@ -219,7 +254,8 @@ func TestIdsOfWhatIsPassedOn(t *testing.T) {
 	again := of(`{"sticker_id":"` + stickerID + `","x":1}`)
 	assert.Equal(t, of(`{"sticker_id":"`+stickerID+`","x":1}`).NewReply(a.Payload), again.NewReply(again.Payload))
 	raw := blaze.Raw{As: "PLAIN_STICKER", Data: a.Data}
-	assert.Equal(t, again.NewForward(conversationB, raw).MessageID, of(string(a.Data)).NewForward(conversationB, a.Payload).MessageID)
+	assert.Equal(t, again.NewForward(conversationB, raw).MessageID,
+		of(string(a.Data)).NewForward(conversationB, a.Payload).MessageID)
 }
 
 // What only the service writes is not passed on.

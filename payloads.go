@@ -15,9 +15,10 @@ type Payload interface {
 	data() ([]byte, error)
 }
 
-// EncodePayload validates p and returns the bytes that go base64-encoded into the field `data` of a frame: compact JSON with
-// the field order of the service's samples, or the text itself. Every error is an [InvalidError]. Payloads that only the
-// service sends can be encoded too, which tests need; Client.Send refuses them. Of a Raw it returns Data itself, no copy.
+// EncodePayload validates p and returns the bytes that go base64-encoded into the field `data` of a frame: compact JSON
+// with the field order of the service's samples, or the text itself. Every error is an [InvalidError]. Payloads that
+// only the service sends can be encoded too, which tests need; Client.Send refuses them. Of a Raw it returns Data
+// itself, no copy.
 func EncodePayload(p Payload) ([]byte, error) {
 	_, data, err := encodePayload(p)
 	return data, err
@@ -46,8 +47,8 @@ func payloadValue(p Payload) (Payload, error) {
 	switch p.(type) {
 	case nil:
 		return nil, invalid("Payload", "missing")
-	case Text, Post, Image, Data, Sticker, Contact, ButtonGroup, Card, Audio, Video, Live, Location, Transcript, Recall, Pin,
-		SystemConversation, AccountSnapshot, SafeSnapshot, Raw:
+	case Text, Post, Image, Data, Sticker, Contact, ButtonGroup, Card, Audio, Video, Live, Location, Transcript, Recall,
+		Pin, SystemConversation, AccountSnapshot, SafeSnapshot, Raw:
 		return p, nil
 	}
 	return nil, invalid("Payload", "must be one of the payload types of package blaze, not a type that embeds one")

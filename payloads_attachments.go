@@ -13,8 +13,8 @@ type Attachment struct {
 	Size      int64     // in bytes, not negative
 	CreatedAt time.Time // when it was uploaded, as today's apps say; zero: not said
 	Shareable *bool     // whether users may pass it on; nil leaves it to the app
-	// Key and Digest belong to a file that was encrypted before the upload: 64 bytes that open it, and the SHA-256 of what
-	// was uploaded. Both are nil for a plain file. They are sent in encrypted messages only, and there always.
+	// Key and Digest belong to a file that was encrypted before the upload: 64 bytes that open it, and the SHA-256 of
+	// what was uploaded. Both are nil for a plain file. They are sent in encrypted messages only, and there always.
 	Key, Digest []byte
 }
 

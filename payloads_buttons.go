@@ -117,7 +117,10 @@ func (c Card) data() ([]byte, error) {
 		Action      string       `json:"action,omitempty"`
 		Actions     []buttonJSON `json:"actions,omitempty"`
 		Shareable   *bool        `json:"shareable,omitempty"`
-	}{appID, c.IconURL, c.CoverURL, c.Title, c.Description, c.Action, v.buttonsJSON("Card.Actions", c.Actions), c.Shareable})
+	}{
+		appID, c.IconURL, c.CoverURL, c.Title, c.Description,
+		c.Action, v.buttonsJSON("Card.Actions", c.Actions), c.Shareable,
+	})
 }
 
 func readCard(f *fields) Card {

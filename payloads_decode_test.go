@@ -31,37 +31,103 @@ func TestDecodePayloadIsLenient(t *testing.T) {
 		{"a text that is JSON", "PLAIN_TEXT", "null", blaze.Text("null")},
 		{"a post of any bytes", "PLAIN_POST", "\xfe", blaze.Post("\xfe")},
 		{
-			"numbers in strings", "PLAIN_VIDEO", `{` + id + `,"width":"640","height":"480","size":"9000000000","duration":"1500"}`,
+			"numbers in strings", "PLAIN_VIDEO",
+			`{` + id + `,"width":"640","height":"480","size":"9000000000","duration":"1500"}`,
 			blaze.Video{Attachment: plain(9000000000, ""), Width: 640, Height: 480, Duration: 1500 * time.Millisecond},
 		},
-		{"seconds in a string", "SYSTEM_CONVERSATION", `{"action":"EXPIRE","expire_in":"60"}`, blaze.SystemConversation{Action: "EXPIRE", ExpireIn: time.Minute}},
-		{"null is absent", "PLAIN_DATA", `{` + id + `,"mime_type":null,"size":null,"name":null,"key":null,"digest":null}`, blaze.Data{Attachment: plain(0, "")}},
-		{"unknown fields", "PLAIN_CONTACT", `{"user_id":"` + userB + `","since":[{}],"Key":1}`, blaze.Contact{UserID: userB}},
+		{
+			"seconds in a string", "SYSTEM_CONVERSATION", `{"action":"EXPIRE","expire_in":"60"}`,
+			blaze.SystemConversation{Action: "EXPIRE", ExpireIn: time.Minute},
+		},
+		{
+			"null is absent", "PLAIN_DATA",
+			`{` + id + `,"mime_type":null,"size":null,"name":null,"key":null,"digest":null}`,
+			blaze.Data{Attachment: plain(0, "")},
+		},
+		{
+			"unknown fields", "PLAIN_CONTACT",
+			`{"user_id":"` + userB + `","since":[{}],"Key":1}`,
+			blaze.Contact{UserID: userB},
+		},
 		{"names are exact", "PLAIN_CONTACT", `{"user_id":"` + userB + `","USER_ID":"x"}`, blaze.Contact{UserID: userB}},
 		{"space around", "PLAIN_CONTACT", " \n{ \"user_id\" : \"u\" }\n", blaze.Contact{UserID: "u"}},
-		{"nothing is less than nothing", "PLAIN_IMAGE", `{"attachment_id":"x","width":-1,"size":-2}`, blaze.Image{Attachment: blaze.Attachment{ID: "x"}}},
+		{
+			"nothing is less than nothing", "PLAIN_IMAGE", `{"attachment_id":"x","width":-1,"size":-2}`,
+			blaze.Image{Attachment: blaze.Attachment{ID: "x"}},
+		},
 		{"a place at 0, 0", "PLAIN_LOCATION", `{"longitude":0,"latitude":0.0}`, blaze.Location{}},
 		{"no buttons", "APP_BUTTON_GROUP", `[]`, blaze.ButtonGroup{}},
-		{"a cover that is an object", "APP_CARD", `{"title":"t","cover":{"url":"u","width":64}}`, blaze.Card{Title: "t", CoverURL: "u"}},
-		{"cover_url before cover", "APP_CARD", `{"title":"t","cover_url":"v","cover":{"url":"u"}}`, blaze.Card{Title: "t", CoverURL: "v"}},
+		{
+			"a cover that is an object", "APP_CARD",
+			`{"title":"t","cover":{"url":"u","width":64}}`,
+			blaze.Card{Title: "t", CoverURL: "u"},
+		},
+		{
+			"cover_url before cover", "APP_CARD",
+			`{"title":"t","cover_url":"v","cover":{"url":"u"}}`,
+			blaze.Card{Title: "t", CoverURL: "v"},
+		},
 		{"empty actions", "APP_CARD", `{"title":"t","action":"a","actions":[]}`, blaze.Card{Title: "t", Action: "a"}},
 		{
-			"both styles", "APP_CARD", `{"title":"t","action":"a","actions":[{"label":"l","color":"red","action":"b"}]}`,
+			"both styles", "APP_CARD",
+			`{"title":"t","action":"a","actions":[{"label":"l","color":"red","action":"b"}]}`,
 			blaze.Card{Title: "t", Action: "a", Actions: []blaze.Button{{"l", "red", "b"}}},
 		},
-		{"counter_user_id", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","counter_user_id":"u"}`, blaze.AccountSnapshot{SnapshotID: "s", OpponentID: "u"}},
-		{"opponent_id before counter_user_id", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","opponent_id":"o","counter_user_id":"u"}`, blaze.AccountSnapshot{SnapshotID: "s", OpponentID: "o"}},
-		{"a memo that is not hexadecimal", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","memo":"thanks!"}`, blaze.SafeSnapshot{SnapshotID: "s", Memo: []byte("thanks!")}},
-		{"a memo with half a byte", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","memo":"abc"}`, blaze.SafeSnapshot{SnapshotID: "s", Memo: []byte("abc")}},
-		{"a time with a zone", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","created_at":"2024-01-01T08:00:00+08:00"}`, blaze.SafeSnapshot{SnapshotID: "s", CreatedAt: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)}},
-		{"an empty time", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","created_at":""}`, blaze.SafeSnapshot{SnapshotID: "s"}},
-		{"base64, standard", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + std.EncodeToString(unruly) + `"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
-		{"base64, standard, bare", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + std.WithPadding(-1).EncodeToString(unruly) + `"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
-		{"base64, URL", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + url.EncodeToString(unruly) + `"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
-		{"base64, URL, bare", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + url.WithPadding(-1).EncodeToString(unruly) + `"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
-		{"base64 in lines", "PLAIN_AUDIO", `{` + id + `,"waveform":"+/+/\r\n/g==\n"}`, blaze.Audio{Attachment: plain(0, ""), Waveform: unruly}},
+		{
+			"counter_user_id", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","counter_user_id":"u"}`,
+			blaze.AccountSnapshot{SnapshotID: "s", OpponentID: "u"},
+		},
+		{
+			"opponent_id before counter_user_id", "SYSTEM_ACCOUNT_SNAPSHOT",
+			`{"snapshot_id":"s","opponent_id":"o","counter_user_id":"u"}`,
+			blaze.AccountSnapshot{SnapshotID: "s", OpponentID: "o"},
+		},
+		{
+			"a memo that is not hexadecimal", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","memo":"thanks!"}`,
+			blaze.SafeSnapshot{SnapshotID: "s", Memo: []byte("thanks!")},
+		},
+		{
+			"a memo with half a byte", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","memo":"abc"}`,
+			blaze.SafeSnapshot{SnapshotID: "s", Memo: []byte("abc")},
+		},
+		{
+			"a time with a zone", "SYSTEM_SAFE_SNAPSHOT",
+			`{"snapshot_id":"s","created_at":"2024-01-01T08:00:00+08:00"}`,
+			blaze.SafeSnapshot{SnapshotID: "s", CreatedAt: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)},
+		},
+		{
+			"an empty time", "SYSTEM_SAFE_SNAPSHOT",
+			`{"snapshot_id":"s","created_at":""}`,
+			blaze.SafeSnapshot{SnapshotID: "s"},
+		},
+		{
+			"base64, standard", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + std.EncodeToString(unruly) + `"}`,
+			blaze.Audio{Attachment: plain(0, ""), Waveform: unruly},
+		},
+		{
+			"base64, standard, bare", "PLAIN_AUDIO",
+			`{` + id + `,"waveform":"` + std.WithPadding(-1).EncodeToString(unruly) + `"}`,
+			blaze.Audio{Attachment: plain(0, ""), Waveform: unruly},
+		},
+		{
+			"base64, URL", "PLAIN_AUDIO", `{` + id + `,"waveform":"` + url.EncodeToString(unruly) + `"}`,
+			blaze.Audio{Attachment: plain(0, ""), Waveform: unruly},
+		},
+		{
+			"base64, URL, bare", "PLAIN_AUDIO",
+			`{` + id + `,"waveform":"` + url.WithPadding(-1).EncodeToString(unruly) + `"}`,
+			blaze.Audio{Attachment: plain(0, ""), Waveform: unruly},
+		},
+		{
+			"base64 in lines", "PLAIN_AUDIO", `{` + id + `,"waveform":"+/+/\r\n/g==\n"}`,
+			blaze.Audio{Attachment: plain(0, ""), Waveform: unruly},
+		},
 		{"an empty waveform", "PLAIN_AUDIO", `{` + id + `,"waveform":""}`, blaze.Audio{Attachment: plain(0, "")}},
-		{"the other style of waveform is not read", "PLAIN_AUDIO", `{` + id + `,"wave_form":"AAEC"}`, blaze.Audio{Attachment: plain(0, "")}},
+		{
+			"the other style of waveform is not read", "PLAIN_AUDIO",
+			`{` + id + `,"wave_form":"AAEC"}`,
+			blaze.Audio{Attachment: plain(0, "")},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			assert.Equal(t, c.want, blaze.DecodePayload(c.category, []byte(c.data)))
@@ -98,31 +164,67 @@ func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
 		{"no user", "PLAIN_CONTACT", `{}`, "user_id: missing"},
 		{"no stream", "PLAIN_LIVE", `{"width":1,"height":1}`, "url: missing"},
 		{"no place", "PLAIN_LOCATION", `{"longitude":null,"latitude":"` + secret + `"}`, "longitude: missing"},
-		{"an empty card", "APP_CARD", `{"app_id":"` + secret + `","icon_url":"` + secret + `","action":""}`, "title: missing"},
+		{
+			"an empty card", "APP_CARD",
+			`{"app_id":"` + secret + `","icon_url":"` + secret + `","action":""}`, "title: missing",
+		},
 		{"a group of no buttons", "APP_BUTTON_GROUP", `["` + secret + `",5]`, "an array without any object"},
 		{"a group of nulls", "APP_BUTTON_GROUP", `[null]`, "an array without any object"},
 		{"a transcript of no messages", "PLAIN_TRANSCRIPT", `["` + secret + `",5]`, "an array without any object"},
 		{"a group with a null", "APP_BUTTON_GROUP", `[{"label":"` + secret + `"},null]`, "[1]: not a JSON object"},
-		{"a transcript with a number", "PLAIN_TRANSCRIPT", `[8675309,{"content":"` + secret + `"}]`, "[0]: not a JSON object"},
-		{"a pin of odd things", "MESSAGE_PIN", `{"action":"PIN","message_ids":["` + secret + `",null]}`, "message_ids[1]: not a string"},
+		{
+			"a transcript with a number", "PLAIN_TRANSCRIPT",
+			`[8675309,{"content":"` + secret + `"}]`, "[0]: not a JSON object",
+		},
+		{
+			"a pin of odd things", "MESSAGE_PIN",
+			`{"action":"PIN","message_ids":["` + secret + `",null]}`, "message_ids[1]: not a string",
+		},
 		{"a group that is none", "APP_BUTTON_GROUP", `{}`, "not a JSON array"},
 		{"a null group", "APP_BUTTON_GROUP", `null`, "null where a JSON array should be"},
 		{"a transcript that is none", "PLAIN_TRANSCRIPT", `{}`, "not a JSON array"},
-		{"a transcript with a broken key", "PLAIN_TRANSCRIPT", `[{},{"media_key":"` + secret + `!"}]`, "[1].media_key: not base64"},
-		{"a transcript with a broken digest", "PLAIN_TRANSCRIPT", `[{"media_digest":{}}]`, "[0].media_digest: not a string"},
+		{
+			"a transcript with a broken key", "PLAIN_TRANSCRIPT",
+			`[{},{"media_key":"` + secret + `!"}]`, "[1].media_key: not base64",
+		},
+		{
+			"a transcript with a broken digest", "PLAIN_TRANSCRIPT",
+			`[{"media_digest":{}}]`, "[0].media_digest: not a string",
+		},
 		{"a recall of nothing", "MESSAGE_RECALL", `{}`, "message_id: missing"},
 		{"a pin of nothing", "MESSAGE_PIN", `{"action":"PIN","message_ids":[]}`, "message_ids: missing"},
 		{"a pin without action", "MESSAGE_PIN", `{"message_ids":["x"]}`, "action: missing"},
 		{"a change of nothing", "SYSTEM_CONVERSATION", `{"user_id":"` + secret + `"}`, "action: missing"},
 		{"no snapshot", "SYSTEM_ACCOUNT_SNAPSHOT", `{"amount":"8675309"}`, "snapshot_id: missing"},
 		{"a pin of one", "MESSAGE_PIN", `{"action":"PIN","message_ids":"` + secret + `"}`, "message_ids: missing"},
-		{"a snapshot id that is a number", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":8675309}`, "snapshot_id: not a string"},
-		{"a trace id that is a number", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","trace_id":8675309}`, "trace_id: not a string"},
-		{"an asset id that is a list", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","asset_id":["` + secret + `"]}`, "asset_id: not a string"},
-		{"an opponent that is a number", "SYSTEM_SAFE_SNAPSHOT", `{"snapshot_id":"s","opponent_id":8675309}`, "opponent_id: not a string"},
-		{"a counter user that is a number", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","counter_user_id":8675309}`, "counter_user_id: not a string"},
-		{"an amount that is none", "SYSTEM_SAFE_INSCRIPTION", `{"snapshot_id":"s","amount":{"` + secret + `":1}}`, "amount: neither a string nor a number"},
-		{"an amount that is true", "SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","amount":true}`, "amount: neither a string nor a number"},
+		{
+			"a snapshot id that is a number", "SYSTEM_ACCOUNT_SNAPSHOT",
+			`{"snapshot_id":8675309}`, "snapshot_id: not a string",
+		},
+		{
+			"a trace id that is a number", "SYSTEM_ACCOUNT_SNAPSHOT",
+			`{"snapshot_id":"s","trace_id":8675309}`, "trace_id: not a string",
+		},
+		{
+			"an asset id that is a list", "SYSTEM_SAFE_SNAPSHOT",
+			`{"snapshot_id":"s","asset_id":["` + secret + `"]}`, "asset_id: not a string",
+		},
+		{
+			"an opponent that is a number", "SYSTEM_SAFE_SNAPSHOT",
+			`{"snapshot_id":"s","opponent_id":8675309}`, "opponent_id: not a string",
+		},
+		{
+			"a counter user that is a number", "SYSTEM_ACCOUNT_SNAPSHOT",
+			`{"snapshot_id":"s","counter_user_id":8675309}`, "counter_user_id: not a string",
+		},
+		{
+			"an amount that is none", "SYSTEM_SAFE_INSCRIPTION",
+			`{"snapshot_id":"s","amount":{"` + secret + `":1}}`, "amount: neither a string nor a number",
+		},
+		{
+			"an amount that is true", "SYSTEM_ACCOUNT_SNAPSHOT",
+			`{"snapshot_id":"s","amount":true}`, "amount: neither a string nor a number",
+		},
 		{"no safe snapshot", "SYSTEM_SAFE_SNAPSHOT", `{"amount":"8675309"}`, "snapshot_id: missing"},
 		{"sealed", "ENCRYPTED_TEXT", secret, "cannot be opened"},
 		{"sealed, of a new kind", "ENCRYPTED_SOMETHING_NEW", secret, "cannot be opened"},
@@ -141,7 +243,9 @@ func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
 }
 
 func TestDecodePayloadOfUnknownCategories(t *testing.T) {
-	for _, c := range []blaze.Category{"", "plain_text", "SIGNAL_TEXT", "SYSTEM_USER", "WEBRTC_AUDIO_OFFER", "PLAIN_SOMETHING_NEW"} {
+	for _, c := range []blaze.Category{
+		"", "plain_text", "SIGNAL_TEXT", "SYSTEM_USER", "WEBRTC_AUDIO_OFFER", "PLAIN_SOMETHING_NEW",
+	} {
 		assert.Equal(t, blaze.Raw{As: c, Data: []byte("{")}, blaze.DecodePayload(c, []byte("{")))
 	}
 }

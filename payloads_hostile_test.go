@@ -28,8 +28,8 @@ func mostAllocated(size int) int64 { return 8*int64(size) + 4<<10 }
 
 // fieldsOf returns the names that the decoder of a category asks for.
 func fieldsOf(c blaze.Category) []string {
-	names := strings.Fields("attachment_id key digest media_key media_digest sticker_id user_id url message_id message_ids action snapshot_id " +
-		"opponent_id asset_id trace_id amount deposit_hash deposit_index")
+	names := strings.Fields("attachment_id key digest media_key media_digest sticker_id user_id url message_id " +
+		"message_ids action snapshot_id opponent_id asset_id trace_id amount deposit_hash deposit_index")
 	for _, p := range accompanying {
 		if p.category == c {
 			names = append(names, p.beside...)
@@ -52,21 +52,32 @@ func hostilePayloads(names []string, list bool, size int) map[string]string {
 	}
 	text := func(of string) string { return `"` + strings.Repeat(of, size/len(of)) + `"` }
 	found := map[string]string{
-		"zeros": fill(`[`, `0`, `]`), "objects": fill(`[`, `{}`, `]`), "a zero at the end": fill(`[`, `{}`, `,0]`), "texts": fill(`[`, `""`, `]`),
-		"nested": strings.Repeat(`[`, size), "closed": strings.Repeat(`[`, size/2) + strings.Repeat(`]`, size/2), "nested objects": strings.Repeat(`{"a":`, size/5),
-		"in a field": `{"x":` + strings.Repeat(`[`, size/2) + strings.Repeat(`]`, size/2) + `}`, "fields": fill(`{`, `"a":1`, `}`),
-		"escaped names": fill(`{`, `"\u0061":1`, `}`), "text": text(`x`), "escapes": text(`\n`), "not UTF-8": text("\xff"), "brackets in a text": text(`[`),
+		"zeros": fill(`[`, `0`, `]`), "objects": fill(`[`, `{}`, `]`),
+		"a zero at the end": fill(`[`, `{}`, `,0]`), "texts": fill(`[`, `""`, `]`),
+		"nested": strings.Repeat(`[`, size), "closed": strings.Repeat(`[`, size/2) + strings.Repeat(`]`, size/2),
+		"nested objects": strings.Repeat(`{"a":`, size/5),
+		"in a field":     `{"x":` + strings.Repeat(`[`, size/2) + strings.Repeat(`]`, size/2) + `}`,
+		"fields":         fill(`{`, `"a":1`, `}`),
+		"escaped names":  fill(`{`, `"\u0061":1`, `}`), "text": text(`x`),
+		"escapes": text(`\n`), "not UTF-8": text("\xff"), "brackets in a text": text(`[`),
 		"odd elements": fill(`[{"message_id":"m"},`, `1`, `]`), "cut off": fill(`[`, `{}`, `,`), "empty": "",
 	}
 	values := map[string]string{
-		"zeros": fill(`[`, `0`, `]`), "objects": fill(`[`, `{}`, `]`), "digits": strings.Repeat("9", size), "text": text(`x`), "text of digits": text(`9`),
-		"escapes": text(`\n`), "long escapes": text(`\u0041`), "not UTF-8": text("\xff"), "some not UTF-8": text("\xff" + strings.Repeat("x", 40)),
-		"base64": text(`AAAA`), "escaped base64": text(`\/AAA`), "hexadecimal": text(`00`), "a long time": `"2024-02-29T10:01:32.` + strings.Repeat("0", size) + `Z"`,
+		"zeros": fill(`[`, `0`, `]`), "objects": fill(`[`, `{}`, `]`),
+		"digits": strings.Repeat("9", size), "text": text(`x`), "text of digits": text(`9`),
+		"escapes": text(`\n`), "long escapes": text(`\u0041`), "not UTF-8": text("\xff"),
+		"some not UTF-8": text("\xff" + strings.Repeat("x", 40)),
+		"base64":         text(`AAAA`), "escaped base64": text(`\/AAA`), "hexadecimal": text(`00`),
+		"a long time": `"2024-02-29T10:01:32.` + strings.Repeat("0", size) + `Z"`,
 	}
-	small := []string{`"x"`, `"xx"`, `1e999`, `"1e999"`, `99999999999999999999`, `"2024-02-29T10:01:32+05:45"`, `"0000000000000000000"`, `"\u0078"`, `"\xff"`, `{}`, `[]`}
+	small := []string{
+		`"x"`, `"xx"`, `1e999`, `"1e999"`, `99999999999999999999`,
+		`"2024-02-29T10:01:32+05:45"`, `"0000000000000000000"`, `"\u0078"`, `"\xff"`, `{}`, `[]`,
+	}
 	for _, name := range names {
 		for kind, value := range values {
-			object := fmt.Sprintf(`{"attachment_id":"a","user_id":"u","action":"a","snapshot_id":"s","url":"u",%q:%s}`, name, value)
+			object := fmt.Sprintf(`{"attachment_id":"a","user_id":"u","action":"a","snapshot_id":"s","url":"u",%q:%s}`,
+				name, value)
 			if list {
 				object = "[" + object + "]"
 			}
@@ -81,12 +92,15 @@ func hostilePayloads(names []string, list bool, size int) map[string]string {
 				continue
 			}
 			found["many "+name+" of "+value] = fill(`[`, fmt.Sprintf(`{%q:%s}`, name, value), `]`)
-			found["some "+name+" of "+value] = `[` + strings.TrimSuffix(strings.Repeat(fmt.Sprintf(`{%q:%s,"x":%q},`, name, value, strings.Repeat("x", 100)), 300), ",") + `]`
+			one := fmt.Sprintf(`{%q:%s,"x":%q},`, name, value, strings.Repeat("x", 100))
+			found["some "+name+" of "+value] = `[` + strings.TrimSuffix(strings.Repeat(one, 300), ",") + `]`
 		}
 		found["fields of "+value] = `{` + strings.Join(all, ",") + `}`
 		found["a list with fields of "+value] = fill(`[`, `{`+strings.Join(all, ",")+`}`, `]`)
 		found["equal fields of "+value] = fill(`{`, `"user_id":`+value, `}`)
-		listed := slices.DeleteFunc(all, func(s string) bool { return !strings.HasPrefix(s, `"media_`) && !strings.HasPrefix(s, `"created`) })
+		listed := slices.DeleteFunc(all, func(s string) bool {
+			return !strings.HasPrefix(s, `"media_`) && !strings.HasPrefix(s, `"created`)
+		})
 		found["media of "+value] = fill(`[`, `{`+strings.Join(listed, ",")+`}`, `]`)
 	}
 	return found
@@ -94,9 +108,10 @@ func hostilePayloads(names []string, list bool, size int) map[string]string {
 
 // categoriesDecoded are those that have a decoder, and one that has none.
 var categoriesDecoded = []blaze.Category{
-	"PLAIN_TEXT", "PLAIN_POST", "PLAIN_IMAGE", "PLAIN_DATA", "PLAIN_STICKER", "PLAIN_CONTACT", "PLAIN_AUDIO", "PLAIN_VIDEO", "PLAIN_LIVE",
-	"PLAIN_LOCATION", "PLAIN_TRANSCRIPT", "APP_BUTTON_GROUP", "APP_CARD", "MESSAGE_RECALL", "MESSAGE_PIN", "SYSTEM_CONVERSATION",
-	"SYSTEM_ACCOUNT_SNAPSHOT", "SYSTEM_SAFE_SNAPSHOT", "SYSTEM_SAFE_INSCRIPTION", "PLAIN_JSON",
+	"PLAIN_TEXT", "PLAIN_POST", "PLAIN_IMAGE", "PLAIN_DATA", "PLAIN_STICKER", "PLAIN_CONTACT", "PLAIN_AUDIO",
+	"PLAIN_VIDEO", "PLAIN_LIVE", "PLAIN_LOCATION", "PLAIN_TRANSCRIPT", "APP_BUTTON_GROUP", "APP_CARD", "MESSAGE_RECALL",
+	"MESSAGE_PIN", "SYSTEM_CONVERSATION", "SYSTEM_ACCOUNT_SNAPSHOT", "SYSTEM_SAFE_SNAPSHOT", "SYSTEM_SAFE_INSCRIPTION",
+	"PLAIN_JSON",
 }
 
 // Whatever a payload says, it is decoded within eight times its size.
@@ -123,7 +138,8 @@ func TestListsThatAreTooLong(t *testing.T) {
 	list := func(head, each string, n int, tail string) []byte {
 		return []byte(head + strings.TrimSuffix(strings.Repeat(each+",", n), ",") + tail)
 	}
-	const button, quoted = `{"label":"l","color":"#000000","action":"a"}`, `{"message_id":"` + userA + `","transcript_id":"` + userB + `","category":"PLAIN_TEXT"}`
+	const button, quoted = `{"label":"l","color":"#000000","action":"a"}`, `{"message_id":"` + userA +
+		`","transcript_id":"` + userB + `","category":"PLAIN_TEXT"}`
 	for _, c := range []struct {
 		category         blaze.Category
 		head, each, tail string

@@ -153,8 +153,8 @@ type SafeSnapshot struct {
 	TransactionHash string
 	AssetID         string
 	Amount          string // decimal; "-10" is a debit
-	// Memo is decoded from hexadecimal. A memo that is not hexadecimal is kept as the bytes that came: money is not to be
-	// overlooked because of its memo.
+	// Memo is decoded from hexadecimal. A memo that is not hexadecimal is kept as the bytes that came: money is not to
+	// be overlooked because of its memo.
 	Memo            []byte
 	DepositHash     string // of the deposit, or ""
 	InscriptionHash string // set when an inscription moved

@@ -52,9 +52,10 @@ func readContact(f *fields) Contact { return Contact{UserID: f.need("user_id")} 
 
 // Live is a live stream.
 type Live struct {
-	Width, Height int    // in pixels, above 0
-	ThumbURL      string // of a picture shown before the stream plays; may be empty, and is written even then: apps expect it
-	URL           string // of the stream, for example an .m3u8
+	Width, Height int // in pixels, above 0
+	// of a picture shown before the stream plays; may be empty, and is written even then: apps expect it
+	ThumbURL string
+	URL      string // of the stream, for example an .m3u8
 }
 
 // Category returns [CategoryPlainLive].

@@ -50,36 +50,44 @@ func plain(size int64, mime string) blaze.Attachment {
 	return blaze.Attachment{ID: attachmentID, MimeType: mime, Size: size}
 }
 
-// goldens are the payloads of testdata/payloads as Go has them, file by file. The files are written by hand, as the wire has
-// each payload (see wireBytes for the two that are not JSON); the first twelve are the samples of the service's list of
-// websocket messages, in its field order.
+// goldens are the payloads of testdata/payloads as Go has them, file by file. The files are written by hand, as the
+// wire has each payload (see wireBytes for the two that are not JSON); the first twelve are the samples of the
+// service's list of websocket messages, in its field order.
 var goldens = map[string]blaze.Payload{
-	"PLAIN_TEXT":       blaze.Text("Hi, Mixin <3 & 你好"),
-	"PLAIN_POST":       blaze.Post("# Title\n\n- one\n- two & *three*\n"),
-	"PLAIN_IMAGE":      blaze.Image{Attachment: plain(1024, ""), Width: 1024, Height: 1024, Thumbnail: thumbnail},
-	"PLAIN_DATA":       blaze.Data{Attachment: plain(1024, ""), Name: "Share"},
-	"PLAIN_STICKER":    blaze.Sticker{Name: "hello", AlbumID: albumID},
-	"PLAIN_CONTACT":    blaze.Contact{UserID: userB},
-	"APP_BUTTON_GROUP": blaze.ButtonGroup{{"Mixin Website", "#ABABAB", "https://mixin.one"}, {"价格", "#1f7aeb", "input:/price BTC & ETH"}},
+	"PLAIN_TEXT":    blaze.Text("Hi, Mixin <3 & 你好"),
+	"PLAIN_POST":    blaze.Post("# Title\n\n- one\n- two & *three*\n"),
+	"PLAIN_IMAGE":   blaze.Image{Attachment: plain(1024, ""), Width: 1024, Height: 1024, Thumbnail: thumbnail},
+	"PLAIN_DATA":    blaze.Data{Attachment: plain(1024, ""), Name: "Share"},
+	"PLAIN_STICKER": blaze.Sticker{Name: "hello", AlbumID: albumID},
+	"PLAIN_CONTACT": blaze.Contact{UserID: userB},
+	"APP_BUTTON_GROUP": blaze.ButtonGroup{
+		{"Mixin Website", "#ABABAB", "https://mixin.one"}, {"价格", "#1f7aeb", "input:/price BTC & ETH"},
+	},
 	"APP_CARD": blaze.Card{
 		IconURL: "https://mixin.one/assets/98b586edb270556d1972112bd7985e9e.png", Title: "Mixin",
-		Description: "A free and lightning fast peer-to-peer transactional network for digital assets.", Action: "https://mixin.one",
+		Description: "A free and lightning fast peer-to-peer transactional network for digital assets.",
+		Action:      "https://mixin.one",
 	},
 	"PLAIN_AUDIO": blaze.Audio{
-		Attachment: plain(1024, "audio/ogg"), Duration: 60 * time.Millisecond, Waveform: append(counted(62, 37, 64), '\n'),
+		Attachment: plain(1024, "audio/ogg"), Duration: 60 * time.Millisecond,
+		Waveform: append(counted(62, 37, 64), '\n'),
 	},
 	"PLAIN_VIDEO": blaze.Video{
 		Attachment: plain(1024, ""), Width: 1024, Height: 1024, Duration: 1024 * time.Millisecond, Thumbnail: thumbnail,
 	},
-	"PLAIN_LIVE": blaze.Live{Width: 650, Height: 366, ThumbURL: "https://mixin.one/logo.png", URL: "https://mixin.one/live.m3u8"},
+	"PLAIN_LIVE": blaze.Live{
+		Width: 650, Height: 366, ThumbURL: "https://mixin.one/logo.png", URL: "https://mixin.one/live.m3u8",
+	},
 	"PLAIN_LOCATION": blaze.Location{
 		Longitude: 126.5893955829421, Latitude: 53.478451778240661, Name: "China", Address: "中国北京市",
 	},
 
 	"PLAIN_LOCATION.zero": blaze.Location{Latitude: -0.5},
 	"PLAIN_IMAGE.encrypted": blaze.Image{
-		Attachment: blaze.Attachment{ID: attachmentID, MimeType: "image/jpeg", Size: 70000, Key: sealedKey, Digest: sealedDigest},
-		Width:      640, Height: 480, Thumbnail: thumbnail,
+		Attachment: blaze.Attachment{
+			ID: attachmentID, MimeType: "image/jpeg", Size: 70000, Key: sealedKey, Digest: sealedDigest,
+		},
+		Width: 640, Height: 480, Thumbnail: thumbnail,
 	},
 	"PLAIN_STICKER.sticker_id": blaze.Sticker{StickerID: stickerID},
 	"APP_CARD.app_id": blaze.Card{
@@ -100,25 +108,33 @@ var goldens = map[string]blaze.Payload{
 		TranscriptID: transcriptID, MessageID: messageB, UserID: userB, UserFullName: "Bob", Category: "PLAIN_VIDEO",
 		CreatedAt: time.Date(2023, 4, 28, 10, 2, 0, 0, time.UTC),
 		MediaURL:  attachmentID, MediaName: "film.mp4", MediaSize: 123456, MediaWidth: 640, MediaHeight: 480,
-		MediaMimeType: "video/mp4", MediaDuration: 12345 * time.Millisecond, MediaStatus: "DONE", MediaWaveform: []byte{0, 1, 2},
+		MediaMimeType: "video/mp4", MediaDuration: 12345 * time.Millisecond,
+		MediaStatus: "DONE", MediaWaveform: []byte{0, 1, 2},
 		ThumbImage: thumbnail, ThumbURL: "https://mixin.one/thumb.png", MediaKey: sealedKey, MediaDigest: sealedDigest,
 		MediaCreatedAt: time.Date(2023, 4, 28, 10, 1, 59, 500000000, time.UTC),
 		StickerID:      stickerID, SharedUserID: userB, Caption: "the film",
 	}},
-	"MESSAGE_RECALL":             blaze.Recall{MessageID: messageA},
-	"MESSAGE_PIN":                blaze.Pin{Action: "PIN", MessageIDs: []string{messageA, messageB}},
-	"SYSTEM_CONVERSATION":        blaze.SystemConversation{Action: "ADD", ParticipantID: userB, UserID: userA, Role: "ADMIN"},
-	"SYSTEM_CONVERSATION.expire": blaze.SystemConversation{Action: "EXPIRE", UserID: userA, ExpireIn: 7 * 24 * time.Hour},
+	"MESSAGE_RECALL": blaze.Recall{MessageID: messageA},
+	"MESSAGE_PIN":    blaze.Pin{Action: "PIN", MessageIDs: []string{messageA, messageB}},
+	"SYSTEM_CONVERSATION": blaze.SystemConversation{
+		Action: "ADD", ParticipantID: userB, UserID: userA, Role: "ADMIN",
+	},
+	"SYSTEM_CONVERSATION.expire": blaze.SystemConversation{
+		Action: "EXPIRE", UserID: userA, ExpireIn: 7 * 24 * time.Hour,
+	},
 	"SYSTEM_ACCOUNT_SNAPSHOT": blaze.AccountSnapshot{
 		Type: "transfer", SnapshotID: snapshotID, OpponentID: userB, AssetID: assetID, Amount: "-10", TraceID: traceID,
 		Memo: "two coffees", CreatedAt: time.Date(2020, 7, 1, 8, 9, 10, 123456789, time.UTC),
 	},
 	"SYSTEM_SAFE_SNAPSHOT": blaze.SafeSnapshot{
-		Type: "snapshot", SnapshotID: snapshotID, UserID: userA, OpponentID: userB, TransactionHash: txHash, AssetID: assetID,
-		Amount: "0.00000001", Memo: []byte("two coffees"), CreatedAt: time.Date(2024, 2, 3, 4, 5, 6, 789000000, time.UTC),
+		Type: "snapshot", SnapshotID: snapshotID, UserID: userA,
+		OpponentID: userB, TransactionHash: txHash, AssetID: assetID,
+		Amount: "0.00000001", Memo: []byte("two coffees"),
+		CreatedAt: time.Date(2024, 2, 3, 4, 5, 6, 789000000, time.UTC),
 	},
 	"SYSTEM_SAFE_INSCRIPTION": blaze.SafeSnapshot{
-		Type: "snapshot", SnapshotID: snapshotID, UserID: userA, TraceID: traceID, TransactionHash: txHash, AssetID: assetID,
+		Type: "snapshot", SnapshotID: snapshotID, UserID: userA,
+		TraceID: traceID, TransactionHash: txHash, AssetID: assetID,
 		Amount: "1", CreatedAt: time.Date(2024, 9, 1, 0, 0, 0, 0, time.UTC),
 		DepositHash:     "0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6",
 		InscriptionHash: "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100",
@@ -140,8 +156,8 @@ func readGolden(t testing.TB, name string) (blaze.Category, []byte) {
 	return blaze.Category(category), wireBytes(t, blaze.Category(category), file)
 }
 
-// wireBytes returns what the wire has for a file. Texts and posts are bare text there, which the file has as a JSON string.
-// Everything else is compacted.
+// wireBytes returns what the wire has for a file. Texts and posts are bare text there, which the file has as a JSON
+// string. Everything else is compacted.
 func wireBytes(t testing.TB, c blaze.Category, file []byte) []byte {
 	t.Helper()
 	if c == blaze.CategoryPlainText || c == blaze.CategoryPlainPost {
@@ -173,8 +189,8 @@ func TestPayloadsOfTheWire(t *testing.T) {
 			again, err := blaze.EncodePayload(got)
 			require.NoError(t, err)
 			if name == "PLAIN_LOCATION" {
-				// The latitude of the sample, 53.478451778240661, has more digits than a float64 can hold. It is written
-				// with as many as make the same number again.
+				// The latitude of the sample, 53.478451778240661, has more digits than a float64 can hold. It is
+				// written with as many as make the same number again.
 				assert.JSONEq(t, string(wire), string(again))
 				wire = bytes.Replace(wire, []byte("53.478451778240661"), []byte("53.47845177824066"), 1)
 			}
@@ -228,30 +244,61 @@ func TestEncodePayloadDetails(t *testing.T) {
 		p    blaze.Payload
 		want string
 	}{
-		{"zeros of an attachment are written", blaze.Data{Attachment: plain(0, "")}, `{` + id + `,"mime_type":"","size":0}`},
-		{"an audio without a waveform", blaze.Audio{Attachment: plain(0, "")}, `{` + id + `,"mime_type":"","size":0,"duration":0}`},
+		{
+			"zeros of an attachment are written",
+			blaze.Data{Attachment: plain(0, "")},
+			`{` + id + `,"mime_type":"","size":0}`,
+		},
+		{
+			"an audio without a waveform",
+			blaze.Audio{Attachment: plain(0, "")},
+			`{` + id + `,"mime_type":"","size":0,"duration":0}`,
+		},
 		{
 			"milliseconds are cut",
 			blaze.Video{Attachment: plain(7, ""), Width: 1, Height: 2, Duration: 1999999 * time.Nanosecond},
 			`{` + id + `,"mime_type":"","width":1,"height":2,"size":7,"duration":1}`,
 		},
-		{"60 s are allowed", blaze.Audio{Attachment: plain(0, ""), Duration: time.Minute}, `{` + id + `,"mime_type":"","size":0,"duration":60000}`},
+		{
+			"60 s are allowed",
+			blaze.Audio{Attachment: plain(0, ""), Duration: time.Minute},
+			`{` + id + `,"mime_type":"","size":0,"duration":60000}`,
+		},
 		{"0, 0 is a place", blaze.Location{}, `{"longitude":0,"latitude":0}`},
 		{"the edge of the map", blaze.Location{Longitude: -180, Latitude: 90}, `{"longitude":-180,"latitude":90}`},
 		{"ids in lower case", blaze.Contact{UserID: strings.ToUpper(userB)}, `{"user_id":"` + userB + `"}`},
-		{"a recalled id in lower case", blaze.Recall{MessageID: strings.ToUpper(messageA)}, `{"message_id":"` + messageA + `"}`},
+		{
+			"a recalled id in lower case",
+			blaze.Recall{MessageID: strings.ToUpper(messageA)},
+			`{"message_id":"` + messageA + `"}`,
+		},
 		{
 			"both names of a sticker",
 			blaze.Sticker{StickerID: stickerID, AlbumID: albumID, Name: "x"},
 			`{"name":"x","album_id":"` + albumID + `","sticker_id":"` + stickerID + `"}`,
 		},
-		{"a live without a picture", blaze.Live{Width: 1, Height: 1, URL: "u"}, `{"width":1,"height":1,"thumb_url":"","url":"u"}`},
-		{"a label of 35 bytes", blaze.ButtonGroup{{strings.Repeat("x", 35), "#000000", "a"}}, `[{"label":"` + strings.Repeat("x", 35) + `","color":"#000000","action":"a"}]`},
-		{"no HTML escapes", blaze.ButtonGroup{{"<&>", "#000000", "a"}}, `[{"label":"<&>","color":"#000000","action":"a"}]`},
+		{
+			"a live without a picture",
+			blaze.Live{Width: 1, Height: 1, URL: "u"},
+			`{"width":1,"height":1,"thumb_url":"","url":"u"}`,
+		},
+		{
+			"a label of 35 bytes",
+			blaze.ButtonGroup{{strings.Repeat("x", 35), "#000000", "a"}},
+			`[{"label":"` + strings.Repeat("x", 35) + `","color":"#000000","action":"a"}]`,
+		},
+		{
+			"no HTML escapes",
+			blaze.ButtonGroup{{"<&>", "#000000", "a"}},
+			`[{"label":"<&>","color":"#000000","action":"a"}]`,
+		},
 		{
 			"a time in UTC",
-			blaze.AccountSnapshot{SnapshotID: "s", CreatedAt: time.Date(2020, 1, 1, 8, 0, 0, 0, time.FixedZone("", 8*3600))},
-			`{"type":"","snapshot_id":"s","opponent_id":"","asset_id":"","amount":"","trace_id":"","memo":"","created_at":"2020-01-01T00:00:00Z"}`,
+			blaze.AccountSnapshot{
+				SnapshotID: "s", CreatedAt: time.Date(2020, 1, 1, 8, 0, 0, 0, time.FixedZone("", 8*3600)),
+			},
+			`{"type":"","snapshot_id":"s","opponent_id":"","asset_id":"","amount":"","trace_id":"","memo":"",` +
+				`"created_at":"2020-01-01T00:00:00Z"}`,
 		},
 		{"raw bytes", blaze.Raw{As: "NEW", Data: []byte{0, 1, 0xff}, Err: errors.New("x")}, "\x00\x01\xff"},
 		{"raw without bytes", blaze.Raw{As: "NEW"}, ""},

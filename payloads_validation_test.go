@@ -103,7 +103,10 @@ func TestValidation(t *testing.T) {
 		{"ButtonGroup", blaze.ButtonGroup{}},
 		{"ButtonGroup", blaze.ButtonGroup(buttons(19))},
 		{"ButtonGroup[2].Label", third(func(b *blaze.Button) { b.Label = "" })},
-		{"ButtonGroup[2].Label", third(func(b *blaze.Button) { b.Label = secret + strings.Repeat("x", 36-len(secret)) })},
+		{
+			"ButtonGroup[2].Label",
+			third(func(b *blaze.Button) { b.Label = secret + strings.Repeat("x", 36-len(secret)) }),
+		},
 		{"ButtonGroup[2].Label", third(func(b *blaze.Button) { b.Label = strings.Repeat("价", 12) })}, // 36 bytes
 		{"ButtonGroup[2].Color", third(func(b *blaze.Button) { b.Color = "" })},
 		{"ButtonGroup[2].Color", third(func(b *blaze.Button) { b.Color = "#abc" })},
@@ -119,9 +122,18 @@ func TestValidation(t *testing.T) {
 		{"Card.Action", card(func(p *blaze.Card) { p.Action = "" })},
 		{"Card.Action", card(func(p *blaze.Card) { p.Action, p.Actions = "", []blaze.Button{} })},
 		{"Card.Actions", card(func(p *blaze.Card) { p.Actions = buttons(1) })},
-		{"Card.Actions[1].Label", card(func(p *blaze.Card) { p.Action, p.Actions = "", buttons(2); p.Actions[1].Label = "" })},
-		{"Card.Actions[0].Color", card(func(p *blaze.Card) { p.Action, p.Actions = "", buttons(2); p.Actions[0].Color = secret })},
-		{"Card.Actions[0].Action", card(func(p *blaze.Card) { p.Action, p.Actions = "", buttons(1); p.Actions[0].Action = "" })},
+		{
+			"Card.Actions[1].Label",
+			card(func(p *blaze.Card) { p.Action, p.Actions = "", buttons(2); p.Actions[1].Label = "" }),
+		},
+		{
+			"Card.Actions[0].Color",
+			card(func(p *blaze.Card) { p.Action, p.Actions = "", buttons(2); p.Actions[0].Color = secret }),
+		},
+		{
+			"Card.Actions[0].Action",
+			card(func(p *blaze.Card) { p.Action, p.Actions = "", buttons(1); p.Actions[0].Action = "" }),
+		},
 
 		{"Live.Width", live(func(p *blaze.Live) { p.Width = 0 })},
 		{"Live.Height", live(func(p *blaze.Live) { p.Height = -1 })},
@@ -144,7 +156,10 @@ func TestValidation(t *testing.T) {
 		{"Transcript[0].MediaWidth", transcript(func(m *blaze.TranscriptMessage) { m.MediaWidth = -1 })},
 		{"Transcript[0].MediaHeight", transcript(func(m *blaze.TranscriptMessage) { m.MediaHeight = -1 })},
 		{"Transcript[0].MediaDuration", transcript(func(m *blaze.TranscriptMessage) { m.MediaDuration = -1 })},
-		{"Transcript[0].MediaCreatedAt", transcript(func(m *blaze.TranscriptMessage) { m.MediaCreatedAt = time.Unix(-1<<40, 0) })},
+		{
+			"Transcript[0].MediaCreatedAt",
+			transcript(func(m *blaze.TranscriptMessage) { m.MediaCreatedAt = time.Unix(-1<<40, 0) }),
+		},
 		{"Transcript[0].StickerID", transcript(func(m *blaze.TranscriptMessage) { m.StickerID = secret })},
 		{"Transcript[0].SharedUserID", transcript(func(m *blaze.TranscriptMessage) { m.SharedUserID = secret })},
 		{"Transcript[0].QuoteID", transcript(func(m *blaze.TranscriptMessage) { m.QuoteID = secret })},
@@ -180,14 +195,16 @@ func TestValidation(t *testing.T) {
 // The limits themselves are allowed.
 func TestValidationLimits(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
-		"18 buttons":           blaze.ButtonGroup(buttons(18)),
-		"35 bytes of label":    blaze.ButtonGroup{{strings.Repeat("价", 11) + "xx", "#ffFF00", "a"}},
-		"an empty icon":        golden("APP_CARD", func(p *blaze.Card) { p.IconURL = "" }),
-		"no actions, not nil":  golden("APP_CARD", func(p *blaze.Card) { p.Actions = []blaze.Button{} }),
-		"a picture of 1 x 1":   golden("PLAIN_IMAGE", func(p *blaze.Image) { p.Width, p.Height = 1, 1 }),
-		"the nil UUID":         blaze.Contact{UserID: "00000000-0000-0000-0000-000000000000"},
-		"unpinning":            blaze.Pin{Action: "UNPIN", MessageIDs: []string{messageA}},
-		"a time with a zone":   blaze.Transcript{{TranscriptID: transcriptID, MessageID: messageA, Category: "X", CreatedAt: time.Unix(0, 0)}},
+		"18 buttons":          blaze.ButtonGroup(buttons(18)),
+		"35 bytes of label":   blaze.ButtonGroup{{strings.Repeat("价", 11) + "xx", "#ffFF00", "a"}},
+		"an empty icon":       golden("APP_CARD", func(p *blaze.Card) { p.IconURL = "" }),
+		"no actions, not nil": golden("APP_CARD", func(p *blaze.Card) { p.Actions = []blaze.Button{} }),
+		"a picture of 1 x 1":  golden("PLAIN_IMAGE", func(p *blaze.Image) { p.Width, p.Height = 1, 1 }),
+		"the nil UUID":        blaze.Contact{UserID: "00000000-0000-0000-0000-000000000000"},
+		"unpinning":           blaze.Pin{Action: "UNPIN", MessageIDs: []string{messageA}},
+		"a time with a zone": blaze.Transcript{{
+			TranscriptID: transcriptID, MessageID: messageA, Category: "X", CreatedAt: time.Unix(0, 0),
+		}},
 		"the corner of a map":  blaze.Location{Longitude: 180, Latitude: -90},
 		"a key and no digest":  golden("PLAIN_DATA", func(p *blaze.Data) { p.Key = sealedKey }),
 		"a text that is bytes": blaze.Text("\xff\x00"),

@@ -46,7 +46,8 @@ func TestAFrameAtWhichTheServiceHangsUp(t *testing.T) {
 			}
 			var poisoned error
 			all.Go(func() {
-				_, poisoned = c.Send(ctx, blaze.Outgoing{ConversationID: conversationA, Payload: blaze.Text("x"), MessageID: poison})
+				_, poisoned = c.Send(ctx,
+					blaze.Outgoing{ConversationID: conversationA, Payload: blaze.Text("x"), MessageID: poison})
 			})
 			synctest.Wait()
 			began := time.Now()

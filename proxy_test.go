@@ -269,10 +269,12 @@ func TestAProxyThatIsTheCause(t *testing.T) {
 		"no TLS":       {strings.Replace(plain.URL, "http", "https", 1), "TLS"},
 		"unknown kind": {"gopher://127.0.0.1:70", "gopher"},
 		// What a hostile one writes is short, and prints.
-		"garbage":       {"http://" + answering(t, "garbage \x1b[31m"+strings.Repeat("x", 100_000)+"\r\n\r\n"), ""},
-		"a long status": {"http://" + answering(t, "HTTP/1.1 403 \x1b[31m"+strings.Repeat("x", 100_000)+"\r\n\r\n"), "403"},
-		"nothing":       {"http://" + answering(t, ""), ""},
-		"no SOCKS":      {"socks5://" + answering(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), ""},
+		"garbage": {"http://" + answering(t, "garbage \x1b[31m"+strings.Repeat("x", 100_000)+"\r\n\r\n"), ""},
+		"a long status": {
+			"http://" + answering(t, "HTTP/1.1 403 \x1b[31m"+strings.Repeat("x", 100_000)+"\r\n\r\n"), "403",
+		},
+		"nothing":  {"http://" + answering(t, ""), ""},
+		"no SOCKS": {"socks5://" + answering(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := secureServer(t)
@@ -390,7 +392,9 @@ func TestTheSecondHostSaysWhetherTheSessionIsGone(t *testing.T) {
 					return nil, errAny
 				}
 				body := `{"error":{"status":202,"code":401,"description":"Unauthorized"}}`
-				return &http.Response{StatusCode: 202, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}, nil
+				return &http.Response{
+					StatusCode: 202, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)),
+				}, nil
 			})}
 		})
 		require.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)

@@ -140,9 +140,11 @@ func TestRetryAfter(t *testing.T) {
 			waits := r.waits.durations(t)
 			require.Len(t, waits, 1)
 			assert.GreaterOrEqual(t, waits[0], tt.least)
-			assert.LessOrEqual(t, waits[0], tt.least+1500*time.Millisecond, "the usual wait on top, and a second for the date")
+			assert.LessOrEqual(t, waits[0], tt.least+1500*time.Millisecond,
+				"the usual wait on top, and a second for the date")
 			start := r.Stats().ConnectedAt
-			assert.WithinDuration(t, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(waits[0]), start, 2*time.Millisecond)
+			assert.WithinDuration(t, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(waits[0]),
+				start, 2*time.Millisecond)
 		})
 	}
 }
@@ -208,7 +210,9 @@ func TestAListThatIsNeverAnswered(t *testing.T) {
 		s.answer = func(r request) bool { return r.Action == actionList }
 		r := s.run(ok, nil)
 		connects := uint64(1)
-		for _, patience := range []time.Duration{20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute} {
+		for _, patience := range []time.Duration{
+			20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute,
+		} {
 			time.Sleep(patience - time.Millisecond)
 			assert.Equal(t, connects, r.Stats().Connects)
 			time.Sleep(time.Millisecond)
@@ -251,7 +255,10 @@ func TestStatsOfAConnection(t *testing.T) {
 		assert.True(t, s.Connected)
 		assert.Equal(t, time.Hour, s.ConnectedAt.Sub(start))
 		assert.Equal(t, time.Hour, s.LastRead.Sub(start))
-		assert.Equal(t, blaze.Stats{Connected: true, ConnectedAt: s.ConnectedAt, LastRead: s.LastRead, Connects: 1, FramesRead: 1, FramesWritten: 1}, s)
+		assert.Equal(t, blaze.Stats{
+			Connected: true, ConnectedAt: s.ConnectedAt,
+			LastRead: s.LastRead, Connects: 1, FramesRead: 1, FramesWritten: 1,
+		}, s)
 		r.say("alice", "hello")
 		r.idle()
 		s = r.Stats()
@@ -293,7 +300,8 @@ func TestTraceAndLogTellOfConnectionsAndFrames(t *testing.T) {
 				seen.add("%s", text)
 			}
 			cfg.Trace = &blaze.Trace{
-				FrameRead: frame, FrameWritten: frame, Connected: func(endpoint string) { connections.add("to %s", endpoint) },
+				FrameRead: frame, FrameWritten: frame,
+				Connected:    func(endpoint string) { connections.add("to %s", endpoint) },
 				Disconnected: func(error, time.Duration) { connections.add("lost") },
 			}
 		})
@@ -312,7 +320,9 @@ func TestTraceAndLogTellOfConnectionsAndFrames(t *testing.T) {
 // A client without hooks works as well.
 func TestHooksMayBeMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrDrop }, func(cfg *blaze.Config) { cfg.Trace = nil })
+		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrDrop }, func(cfg *blaze.Config) {
+			cfg.Trace = nil
+		})
 		id := r.say("alice", "hello")
 		r.idle()
 		r.Cut()

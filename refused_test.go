@@ -177,7 +177,9 @@ func TestA401OfTheHTTPAPITooEndsRun(t *testing.T) {
 
 // One 401 that passed, whatever GET /me said to it, is no reason to try a session for ever that is over.
 func TestASessionThatIsOverAfterA401ThatPassed(t *testing.T) {
-	for name, answer := range map[string]blazetest.Answer{"accepted": {}, "silent": blazetest.Refuse(blaze.CodeServer)} {
+	for name, answer := range map[string]blazetest.Answer{
+		"accepted": {}, "silent": blazetest.Refuse(blaze.CodeServer),
+	} {
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, nil)
 			r.Intercept(handshake, refused(blaze.CodeUnauthorized))
@@ -200,7 +202,9 @@ func TestASessionThatIsOverAfterA401ThatPassed(t *testing.T) {
 
 func TestAWrongClockIsCorrected(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute, 23 * time.Hour} {
-		for name, g := range map[string]*gatekeeper{"nanoseconds": {}, "date": {date: true}, "only over HTTP": {mute: true}} {
+		for name, g := range map[string]*gatekeeper{
+			"nanoseconds": {}, "date": {date: true}, "only over HTTP": {mute: true},
+		} {
 			bubble(t, fmt.Sprint(ahead, " ", name), func(t *testing.T) {
 				s := newReplyingServer(t)
 				g.ahead, g.strict = ahead, true
@@ -267,7 +271,10 @@ func TestAWrongClockIsCorrectedAfterAFrame(t *testing.T) {
 
 // The status alone says it, whatever the body does.
 func TestA401StatusWithAnotherError(t *testing.T) {
-	for _, body := range []string{`{"error":{"status":401,"description":"no"}}`, `{"error":{"message":"no"}}`, `{"error":{"status":202,"code":10002}}`} {
+	for _, body := range []string{
+		`{"error":{"status":401,"description":"no"}}`,
+		`{"error":{"message":"no"}}`, `{"error":{"status":202,"code":10002}}`,
+	} {
 		bubble(t, body, func(t *testing.T) {
 			dials := 0
 			s := newReplyingServer(t)
@@ -293,7 +300,8 @@ func refusing(action string, code blaze.Code, id bool) func(r request) bool {
 		if !id {
 			r.ID = ""
 		}
-		r.conn.json(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":{"status":202,"code":%d,"description":"no"}}`, r.ID, code))
+		r.conn.json(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":{"status":202,"code":%d,"description":"no"}}`,
+			r.ID, code))
 		return true
 	}
 }

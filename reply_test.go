@@ -34,9 +34,11 @@ func inContact(v *wire.Message) { v.ConversationID = blaze.ConversationID(botID,
 func say(m *blaze.Message) []string {
 	var ids []string
 	for _, out := range []blaze.Outgoing{
-		m.NewReply(blaze.Text("a")), m.NewReply(blaze.Text("b")), m.NewReply(blaze.Post("a")), m.NewReply(blaze.Text("a")), m.NewReply(blaze.Text("a")),
+		m.NewReply(blaze.Text("a")), m.NewReply(blaze.Text("b")),
+		m.NewReply(blaze.Post("a")), m.NewReply(blaze.Text("a")), m.NewReply(blaze.Text("a")),
 		m.NewQuote(blaze.Text("a")), m.NewQuote(blaze.Text("a")), m.NewForward(conversationA, blaze.Text("a")),
-		m.NewForward(conversationB, blaze.Text("a")), m.NewForward(conversationB, blaze.Text("a")), m.NewReply(blaze.Raw{As: "PLAIN_TEXT", Data: []byte("c")}),
+		m.NewForward(conversationB, blaze.Text("a")), m.NewForward(conversationB, blaze.Text("a")),
+		m.NewReply(blaze.Raw{As: "PLAIN_TEXT", Data: []byte("c")}),
 		m.NewReply(blaze.Contact{UserID: userA}), m.NewForward("", blaze.Text("a")),
 	} {
 		ids = append(ids, out.MessageID)
@@ -82,7 +84,8 @@ func TestRepliesHaveIdsOfTheirOwn(t *testing.T) {
 // handMade is the Message of received, made by hand as a test of a handler does.
 func handMade(bot string) *blaze.Message {
 	return &blaze.Message{
-		ID: messageA, BotID: bot, ConversationID: conversationA, UserID: userA, Category: blaze.CategoryPlainText, Group: true,
+		ID: messageA, BotID: bot, ConversationID: conversationA,
+		UserID: userA, Category: blaze.CategoryPlainText, Group: true,
 	}
 }
 
@@ -163,29 +166,60 @@ func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
 			v.UserID = "89E0BDEE-C355-47F2-945A-BE48BE875606"
 			v.ConversationID = "1B58790A-3C0C-32D1-876C-D4A87FBBD64C"
 		}, false, "1B58790A-3C0C-32D1-876C-D4A87FBBD64C", "89E0BDEE-C355-47F2-945A-BE48BE875606", false},
-		"on behalf of another":    {func(v *wire.Message) { inContact(v); v.RepresentativeID = userB }, false, direct, userA, false},
-		"encrypted":               {func(v *wire.Message) { inContact(v); v.Category = "ENCRYPTED_TEXT" }, false, direct, userA, true},
-		"encrypted, in a group":   {func(v *wire.Message) { v.Category = "ENCRYPTED_IMAGE" }, true, conversationA, "", false},
-		"unknown category":        {func(v *wire.Message) { v.Category = "PLAIN_HOLOGRAM" }, true, conversationA, "", false},
-		"recall":                  {func(v *wire.Message) { v.Category = "MESSAGE_RECALL" }, true, conversationA, "", false},
-		"a group changed":         {func(v *wire.Message) { v.Category = "SYSTEM_CONVERSATION" }, false, conversationA, "", false},
-		"transfer":                {func(v *wire.Message) { inContact(v); v.Category = "SYSTEM_ACCOUNT_SNAPSHOT" }, false, direct, userA, false},
-		"safe transfer":           {func(v *wire.Message) { v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", botID }, false, "", "", false},
-		"inscription":             {func(v *wire.Message) { inContact(v); v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, direct, userA, false},
-		"inscription, in a group": {func(v *wire.Message) { v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, conversationA, "", false},
+		"on behalf of another": {
+			func(v *wire.Message) { inContact(v); v.RepresentativeID = userB }, false, direct, userA, false,
+		},
+		"encrypted": {
+			func(v *wire.Message) { inContact(v); v.Category = "ENCRYPTED_TEXT" }, false, direct, userA, true,
+		},
+		"encrypted, in a group": {
+			func(v *wire.Message) { v.Category = "ENCRYPTED_IMAGE" }, true, conversationA, "", false,
+		},
+		"unknown category": {
+			func(v *wire.Message) { v.Category = "PLAIN_HOLOGRAM" }, true, conversationA, "", false,
+		},
+		"recall": {
+			func(v *wire.Message) { v.Category = "MESSAGE_RECALL" }, true, conversationA, "", false,
+		},
+		"a group changed": {
+			func(v *wire.Message) { v.Category = "SYSTEM_CONVERSATION" }, false, conversationA, "", false,
+		},
+		"transfer": {
+			func(v *wire.Message) { inContact(v); v.Category = "SYSTEM_ACCOUNT_SNAPSHOT" }, false, direct, userA, false,
+		},
+		"safe transfer": {func(v *wire.Message) {
+			v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", botID
+		}, false, "", "", false},
+		"inscription": {
+			func(v *wire.Message) { inContact(v); v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, direct, userA, false,
+		},
+		"inscription, in a group": {
+			func(v *wire.Message) { v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, conversationA, "", false,
+		},
 		"transfer to nobody": {func(v *wire.Message) {
 			v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", "00000000-0000-0000-0000-000000000000"
 		}, false, "", "", false},
-		"a notice about a user":    {func(v *wire.Message) { v.Category = "SYSTEM_USER" }, false, conversationA, "", false},
-		"a notice without a place": {func(v *wire.Message) { v.Category, v.ConversationID = "SYSTEM_USER", "" }, false, "", "", false},
-		"the bot's own id":         {func(v *wire.Message) { v.ConversationID = "8DCF823D-9EB3-4DA2-8734-F0AAD50C0DA6" }, true, "", "", false},
-		"the nil id":               {func(v *wire.Message) { v.ConversationID = "00000000-0000-0000-0000-000000000000" }, true, "", "", false},
-		"no id":                    {func(v *wire.Message) { v.ConversationID = "" }, true, "", "", false},
+		"a notice about a user": {
+			func(v *wire.Message) { v.Category = "SYSTEM_USER" }, false, conversationA, "", false,
+		},
+		"a notice without a place": {
+			func(v *wire.Message) { v.Category, v.ConversationID = "SYSTEM_USER", "" }, false, "", "", false,
+		},
+		"the bot's own id": {
+			func(v *wire.Message) { v.ConversationID = "8DCF823D-9EB3-4DA2-8734-F0AAD50C0DA6" }, true, "", "", false,
+		},
+		"the nil id": {
+			func(v *wire.Message) { v.ConversationID = "00000000-0000-0000-0000-000000000000" }, true, "", "", false,
+		},
+		"no id": {func(v *wire.Message) { v.ConversationID = "" }, true, "", "", false},
 	} {
 		m := received(botID, 1, c.edit)
 		assert.Equal(t, c.group, m.Group, name)
 		out := m.NewReply(blaze.Text("a"))
-		want := blaze.Outgoing{ConversationID: c.to, RecipientID: c.recipient, Payload: blaze.Text("a"), Encrypted: c.encrypted, MessageID: out.MessageID}
+		want := blaze.Outgoing{
+			ConversationID: c.to, RecipientID: c.recipient,
+			Payload: blaze.Text("a"), Encrypted: c.encrypted, MessageID: out.MessageID,
+		}
 		assert.Equal(t, want, exported(out), name)
 
 		out = m.NewQuote(blaze.Text("a"))
@@ -199,7 +233,8 @@ func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
 
 		out = m.NewForward(m.ConversationID, blaze.Text("a"))
 		assert.Equal(t, blaze.Outgoing{
-			ConversationID: m.ConversationID, RecipientID: c.recipient, Payload: blaze.Text("a"), Encrypted: c.encrypted,
+			ConversationID: m.ConversationID, RecipientID: c.recipient,
+			Payload: blaze.Text("a"), Encrypted: c.encrypted,
 			MessageID: out.MessageID,
 		}, exported(out), "%s: forwarded to where it came from", name)
 	}
@@ -208,7 +243,8 @@ func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
 // exported is a copy of the exported fields, as another author would write it.
 func exported(out blaze.Outgoing) blaze.Outgoing {
 	return blaze.Outgoing{
-		ConversationID: out.ConversationID, Payload: out.Payload, MessageID: out.MessageID, RecipientID: out.RecipientID,
+		ConversationID: out.ConversationID, Payload: out.Payload,
+		MessageID: out.MessageID, RecipientID: out.RecipientID,
 		QuoteID: out.QuoteID, RepresentativeID: out.RepresentativeID, Mentions: out.Mentions, ExpireIn: out.ExpireIn,
 		Silent: out.Silent, Encrypted: out.Encrypted,
 	}
@@ -222,7 +258,9 @@ func TestSender(t *testing.T) {
 // A transfer is in the conversation with its payer, who gets the answer.
 func TestReplyToATransfer(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
-		"transfer":      blaze.AccountSnapshot{Type: "transfer", SnapshotID: snapshotID, OpponentID: userID("alice"), Amount: "1"},
+		"transfer": blaze.AccountSnapshot{
+			Type: "transfer", SnapshotID: snapshotID, OpponentID: userID("alice"), Amount: "1",
+		},
 		"safe transfer": blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: userID("alice"), Amount: "1"},
 	} {
 		bubble(t, name, func(t *testing.T) {
@@ -310,7 +348,8 @@ func TestReplyToATransferWithoutAConversation(t *testing.T) {
 				if err := c.Reply(ctx, m, blaze.Text(canary)); !errors.Is(err, blaze.ErrInvalid) {
 					return fmt.Errorf("not refused: %w", err)
 				}
-				if _, err := c.Send(ctx, c.ToUser(m.Payload.(blaze.SafeSnapshot).OpponentID, blaze.Text("thanks"))); err != nil {
+				thanks := c.ToUser(m.Payload.(blaze.SafeSnapshot).OpponentID, blaze.Text("thanks"))
+				if _, err := c.Send(ctx, thanks); err != nil {
 					return err
 				}
 				return c.Reply(ctx, m, blaze.Text(canary))
@@ -320,7 +359,8 @@ func TestReplyToATransferWithoutAConversation(t *testing.T) {
 		})
 		alice := userID("alice")
 		s.Deliver(alice, blaze.Outgoing{
-			ConversationID: s.Key.AppID, Payload: blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: alice, Amount: "1"},
+			ConversationID: s.Key.AppID,
+			Payload:        blaze.SafeSnapshot{SnapshotID: snapshotID, OpponentID: alice, Amount: "1"},
 		})
 		require.NoError(t, s.Idle(t.Context()))
 		err := <-dropped
@@ -361,7 +401,8 @@ func TestRepliesOfAHandlerThatRunsAgain(t *testing.T) {
 			assert.Equal(t, alice, out.RecipientID)
 			assert.Equal(t, blaze.ConversationID(s.Key.AppID, alice), out.ConversationID)
 		}
-		assert.Equal(t, []string{"echo: hi ", "echo: hi ", "attempt 1 ", "echo: hi " + id, "attempt 2 ", "attempt 3 "}, said)
+		assert.Equal(t,
+			[]string{"echo: hi ", "echo: hi ", "attempt 1 ", "echo: hi " + id, "attempt 2 ", "attempt 3 "}, said)
 	})
 }
 

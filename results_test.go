@@ -42,8 +42,14 @@ var results = []struct {
 	{"ErrNotHandled wrapped", func() error { return fmt.Errorf("no: %w", blaze.ErrNotHandled) }, declined},
 	{"ErrDrop", func() error { return blaze.ErrDrop }, dropped},
 	{"ErrDrop wrapped", func() error { return fmt.Errorf("useless: %w", blaze.ErrDrop) }, dropped},
-	{"InvalidError", func() error { return fmt.Errorf("send: %w", &blaze.InvalidError{Field: "Outgoing.ConversationID"}) }, dropped},
-	{"permanent Error", func() error { return fmt.Errorf("send: %w", &blaze.Error{Code: blaze.CodeForbidden}) }, dropped},
+	{
+		"InvalidError",
+		func() error { return fmt.Errorf("send: %w", &blaze.InvalidError{Field: "Outgoing.ConversationID"}) }, dropped,
+	},
+	{
+		"permanent Error",
+		func() error { return fmt.Errorf("send: %w", &blaze.Error{Code: blaze.CodeForbidden}) }, dropped,
+	},
 	{"temporary Error", func() error { return &blaze.Error{Code: blaze.CodeTooManyRequests} }, retried},
 	{"a temporary status", func() error { return &blaze.Error{Code: 10001, Status: 503} }, retried},
 	{"a code of another kind", func() error { return &blaze.Error{Code: 10001, Status: 202} }, dropped},
@@ -65,7 +71,9 @@ var results = []struct {
 	{"Goexit", func() error { runtime.Goexit(); return nil }, retried},
 }
 
-var ackModes = map[string]blaze.AckMode{"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived, "AckManual": blaze.AckManual}
+var ackModes = map[string]blaze.AckMode{
+	"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived, "AckManual": blaze.AckManual,
+}
 
 func TestWhatAHandlerReturnsDecides(t *testing.T) {
 	for mode, ack := range ackModes {
@@ -112,7 +120,9 @@ func TestWhatAHandlerReturnsDecides(t *testing.T) {
 				assert.EqualValues(t, len(want), s.Acked, "Acked")
 				assert.Zero(t, s.InboxMessages+s.HandlersRunning+s.AcksWaiting)
 
-				assert.Equal(t, min(wantFailed-wantDropped, 1), r.log.count(slog.LevelWarn, "handler failed")-r.log.count(slog.LevelWarn, "repeated="), "equal ones are thinned")
+				assert.Equal(t, min(wantFailed-wantDropped, 1),
+					r.log.count(slog.LevelWarn, "handler failed")-r.log.count(slog.LevelWarn, "repeated="),
+					"equal ones are thinned")
 				assert.Equal(t, wantDropped, r.log.count(slog.LevelError, "message dropped"))
 				assert.Equal(t, tt.want == declined, r.log.count(slog.LevelWarn, "every handler declined") == 1)
 			})
@@ -124,7 +134,9 @@ func TestAPanicIsAnErrorWithItsStack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []error
 		values := []any{errAny, "boom"}
-		r := run(t, func(_ context.Context, m *blaze.Message) error { panic(values[m.Attempt-1]) }, func(cfg *blaze.Config) {
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			panic(values[m.Attempt-1])
+		}, func(cfg *blaze.Config) {
 			cfg.HandlerAttempts = 2
 			cfg.Trace = &blaze.Trace{HandlerError: func(_ *blaze.Message, err error) { got = append(got, err) }}
 		})
@@ -196,7 +208,8 @@ func TestAttemptsAreFurtherAndFurtherApart(t *testing.T) {
 					continue
 				}
 				want := min(time.Second<<min(i-1, 6), time.Minute)
-				assert.InDelta(t, want.Seconds(), (a.at - got[i-1].at).Seconds(), want.Seconds()/10, "before attempt %d", i+1)
+				assert.InDelta(t, want.Seconds(), (a.at - got[i-1].at).Seconds(),
+					want.Seconds()/10, "before attempt %d", i+1)
 			}
 		})
 	}
@@ -244,7 +257,8 @@ func TestAFailingMessageHoldsItsOwnConversationOnly(t *testing.T) {
 		r.say("alice", "a3")
 		r.say("bob", "b2")
 		r.idle()
-		assert.Equal(t, []string{"a1 at 0s", "b1 at 0s", "b2 at 1s", "a1 at 1s", "a1 at 3s", "a2 at 3s", "a3 at 3s"}, got.all())
+		assert.Equal(t,
+			[]string{"a1 at 0s", "b1 at 0s", "b2 at 1s", "a1 at 1s", "a1 at 3s", "a2 at 3s", "a3 at 3s"}, got.all())
 	})
 }
 
@@ -272,7 +286,8 @@ func TestSeveralErrorsAreHopelessTogether(t *testing.T) {
 		errs  []error
 		drops int
 	}{
-		"403, 500": {[]error{forbidden, busy}, 0}, "500, 403": {[]error{busy, forbidden}, 0}, "403, 403": {[]error{forbidden, forbidden}, 1},
+		"403, 500": {[]error{forbidden, busy}, 0}, "500, 403": {[]error{busy, forbidden}, 0},
+		"403, 403":     {[]error{forbidden, forbidden}, 1},
 		"invalid, 500": {[]error{nil, invalid, busy}, 0}, "invalid, 403": {[]error{invalid, forbidden}, 1},
 	} {
 		bubble(t, name, func(t *testing.T) {

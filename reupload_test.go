@@ -54,7 +54,8 @@ func counting(count *countingTransport) func(*blaze.Config) {
 
 func TestReupload(t *testing.T) {
 	for name, file := range map[string]string{
-		"empty": "", "one byte": "x", "a block": strings.Repeat("x", 16), "long": strings.Repeat("a long file ", 20_000),
+		"empty": "", "one byte": "x", "a block": strings.Repeat("x", 16),
+		"long": strings.Repeat("a long file ", 20_000),
 	} {
 		var count countingTransport
 		alone(t, name, counting(&count), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
@@ -62,14 +63,16 @@ func TestReupload(t *testing.T) {
 			require.NoError(t, err)
 			sealed.MimeType = "application/x-of-the-sender"
 			for _, edit := range []func(*blaze.Attachment){
-				func(*blaze.Attachment) {}, func(a *blaze.Attachment) { a.Size = 0 }, func(a *blaze.Attachment) { a.Size = -1 },
+				func(*blaze.Attachment) {}, func(a *blaze.Attachment) { a.Size = 0 },
+				func(a *blaze.Attachment) { a.Size = -1 },
 			} {
 				a := sealed
 				edit(&a)
 				plain, err := c.Reupload(t.Context(), a)
 				require.NoError(t, err)
 				assert.NotEqual(t, sealed.ID, plain.ID)
-				assert.Equal(t, blaze.Attachment{ID: plain.ID, MimeType: sealed.MimeType, Size: int64(len(file))}, plain)
+				assert.Equal(t,
+					blaze.Attachment{ID: plain.ID, MimeType: sealed.MimeType, Size: int64(len(file))}, plain)
 				got, err := download(t, c, plain)
 				require.NoError(t, err)
 				assert.Equal(t, file, got)
@@ -119,7 +122,8 @@ func TestReuploadRefused(t *testing.T) {
 		a, err := c.UploadEncrypted(t.Context(), strings.NewReader("hello"), 5)
 		require.NoError(t, err)
 		for _, edit := range []func(*blaze.Attachment){
-			func(a *blaze.Attachment) { a.Key = nil }, func(a *blaze.Attachment) { a.Digest = nil }, func(a *blaze.Attachment) { a.ID = "x" },
+			func(a *blaze.Attachment) { a.Key = nil },
+			func(a *blaze.Attachment) { a.Digest = nil }, func(a *blaze.Attachment) { a.ID = "x" },
 			func(a *blaze.Attachment) { a.Key = a.Key[:63] },
 		} {
 			b := a
@@ -130,11 +134,13 @@ func TestReuploadRefused(t *testing.T) {
 		for _, size := range []int64{5, 0} {
 			b := a
 			b.Size = size
-			s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeNotFound) })
+			s.Intercept("GET /files",
+				func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeNotFound) })
 			_, err = c.Reupload(t.Context(), b)
 			require.ErrorIs(t, err, blaze.CodeNotFound)
 		}
-		s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
+		s.Intercept("PUT /files",
+			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
 		_, err = c.Reupload(t.Context(), a)
 		require.ErrorIs(t, err, blaze.CodeForbidden)
 		ctx, cancel := context.WithCancel(t.Context())

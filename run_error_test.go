@@ -12,7 +12,9 @@ import (
 // What ends Run says what to look at.
 func TestWhatEndsRunSaysWhatToDo(t *testing.T) {
 	for code, says := range map[blaze.Code][]string{
-		blaze.CodeUnauthorized:   {"are app_id and session_id swapped", "was the session replaced", "is the clock wrong"},
+		blaze.CodeUnauthorized: {
+			"are app_id and session_id swapped", "was the session replaced", "is the clock wrong",
+		},
 		blaze.CodeUpdateRequired: {"outdated", "update the package", "Config.UserAgent"},
 	} {
 		bubble(t, code.Error(), func(t *testing.T) {

@@ -73,9 +73,10 @@ func wordsOf(err error) string {
 
 func refusalWith(t *testing.T, echo string) string {
 	t.Helper()
-	return toJSON(t, map[string]any{"status": 202, "code": 403, "description": "you sent " + echo, "extra": map[string]any{
-		"field": "x", "reason": echo, "list": []string{echo},
-	}})
+	return toJSON(t, map[string]any{
+		"status": 202, "code": 403, "description": "you sent " + echo,
+		"extra": map[string]any{"field": "x", "reason": echo, "list": []string{echo}},
+	})
 }
 
 // A server gets a token with each request, and may repeat it wherever it writes text.
@@ -95,21 +96,26 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(w, `{"error":`+refusalWith(t, echo)+`}`)
 		},
-		"status line": raw("HTTP/1.1 403 %\r\n\r\n"), "no status line": raw("HTTP/1.1 % x\r\n\r\n"), "no HTTP": raw("%\r\n\r\n"),
-		"header": raw("HTTP/1.1 200 OK\r\nX-Echo %\r\n\r\n"), "encoding": raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: %\r\n\r\n"),
+		"status line":    raw("HTTP/1.1 403 %\r\n\r\n"),
+		"no status line": raw("HTTP/1.1 % x\r\n\r\n"), "no HTTP": raw("%\r\n\r\n"),
+		"header":   raw("HTTP/1.1 200 OK\r\nX-Echo %\r\n\r\n"),
+		"encoding": raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: %\r\n\r\n"),
 	}
 	frames := map[string]func(c *rawConn, echo string){
 		"an error": func(c *rawConn, echo string) {
-			c.json(`{"id":` + toJSON(t, echo) + `,"action":` + toJSON(t, echo) + `,"error":` + refusalWith(t, echo) + `}`)
+			c.json(`{"id":` + toJSON(t, echo) + `,"action":` + toJSON(t, echo) +
+				`,"error":` + refusalWith(t, echo) + `}`)
 		},
 		"an id": func(c *rawConn, echo string) {
 			c.push(with(message("alice", "x"), map[string]any{"message_id": echo[:min(len(echo), 64)], "user_id": 5}))
 		},
 		"a 401": func(c *rawConn, echo string) {
-			c.json(`{"id":"x","action":` + toJSON(t, echo) + `,"error":` + strings.Replace(refusalWith(t, echo), "403", "401", 1) + `}`)
+			c.json(`{"id":"x","action":` + toJSON(t, echo) +
+				`,"error":` + strings.Replace(refusalWith(t, echo), "403", "401", 1) + `}`)
 		},
 		"close": func(c *rawConn, echo string) {
-			_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1008, echo[:min(len(echo), 120)]), time.Time{})
+			_ = c.ws.WriteControl(websocket.CloseMessage,
+				websocket.FormatCloseMessage(1008, echo[:min(len(echo), 120)]), time.Time{})
 		},
 	}
 	for form, echo := range echoes {
@@ -179,13 +185,18 @@ func TestATokenThatTheAPIRepeatsIsNotTold(t *testing.T) {
 					var repeated string
 					r := prepare(t, func(cfg *blaze.Config) {
 						cfg.SendAttempts = 1
-						cfg.HTTPClient = &http.Client{Transport: roundTrips(func(r *http.Request) (*http.Response, error) {
+						transport := roundTrips(func(r *http.Request) (*http.Response, error) {
 							repeated = echo(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 							return &http.Response{
-								StatusCode: status, Status: fmt.Sprint(status, " ", repeated), Request: r, Body: io.NopCloser(strings.NewReader(body(repeated))),
-								Header: http.Header{"Location": {"https://elsewhere.test/" + repeated}, "Retry-After": {repeated}, "Date": {repeated}},
+								StatusCode: status, Status: fmt.Sprint(status, " ", repeated),
+								Request: r, Body: io.NopCloser(strings.NewReader(body(repeated))),
+								Header: http.Header{
+									"Location":    {"https://elsewhere.test/" + repeated},
+									"Retry-After": {repeated}, "Date": {repeated},
+								},
 							}, nil
-						})}
+						})
+						cfg.HTTPClient = &http.Client{Transport: transport}
 					})
 					_, err := r.OpenConversation(t.Context(), userID("alice"))
 					require.Error(t, err)

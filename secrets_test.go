@@ -24,9 +24,11 @@ func formsOf(secret string) []string {
 	decimal := strings.Trim(fmt.Sprint(p), "[]")
 	lower := hex.EncodeToString(p)
 	forms := []string{
-		secret, lower, strings.ToUpper(lower), decimal, strings.ReplaceAll(decimal, " ", ","), strings.ReplaceAll(decimal, " ", ", "),
+		secret, lower, strings.ToUpper(lower), decimal,
+		strings.ReplaceAll(decimal, " ", ","), strings.ReplaceAll(decimal, " ", ", "),
 	}
-	for before := range 3 { // base64 depends on where its groups of three bytes begin, and at both ends on what is there
+	// base64 depends on where its groups of three bytes begin, and at both ends on what is there
+	for before := range 3 {
 		whole := p[(3-before)%3:]
 		whole = whole[:len(whole)/3*3]
 		forms = append(forms, base64.StdEncoding.EncodeToString(whole), base64.URLEncoding.EncodeToString(whole))
@@ -83,7 +85,8 @@ func TestNoMessageIsLogged(t *testing.T) {
 		defer cancel()
 		_, unconfirmed := r.Send(ctx, out)
 		assert.NotEmpty(t, r.log.all())
-		assertSilent(t, "the client", r.told(refusal, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out), canary, r.Key.SessionPrivateKey)
+		assertSilent(t, "the client", r.told(refusal, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out),
+			canary, r.Key.SessionPrivateKey)
 	})
 }
 
@@ -108,8 +111,9 @@ func TestNoBadFrameIsLogged(t *testing.T) {
 // A proxy, or a page that helps with finding faults, may repeat what it was sent.
 func TestNoTokenIsLogged(t *testing.T) {
 	for name, body := range map[string]string{
-		"plain": "%s", "a page": "<html>you sent: Authorization: %s</html>", "an error": `{"error":{"code":403,"description":"%s"}}`,
-		"a 401": `{"error":{"code":401,"description":"%s"}}`,
+		"plain": "%s", "a page": "<html>you sent: Authorization: %s</html>",
+		"an error": `{"error":{"code":403,"description":"%s"}}`,
+		"a 401":    `{"error":{"code":401,"description":"%s"}}`,
 	} {
 		bubble(t, name, func(t *testing.T) {
 			var mu sync.Mutex

@@ -16,9 +16,10 @@ import (
 //
 //   - [InvalidError] when the message cannot be sent: nothing was written;
 //   - *[Error] when the server rejected the message; it was not stored;
-//   - [UnconfirmedError] when it was written and ctx or the Client ended before an answer, or a refusal came only after a try
-//     without one: Send again with its MessageID;
-//   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection error);
+//   - [UnconfirmedError] when it was written and ctx or the Client ended before an answer, or a refusal came only after
+//     a try without one: Send again with its MessageID;
+//   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection
+//     error);
 //   - [ErrClosed] after Run.
 //
 // An Encrypted message is encrypted for each session of its recipient and goes over HTTP: it does not wait for a
@@ -67,14 +68,16 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 //   - A 403 may be the answer to a MessageID that the server has stored. Reply returns it as an UnconfirmedError, so
 //     that the handler is tried again, if the reply was written before without an answer, or if this is the first
 //     attempt at a message of the Backlog, which an earlier process may have answered. Any other 403 is an *[Error]. So
-//     such a message is dropped when its reply is refused in two attempts: the server has the reply, or will not take it.
+//     such a message is dropped when its reply is refused in two attempts: the server has the reply, or will not take
+//     it.
 //
 // Send with m.NewReply(p) does none of that, because Send does not know the message.
 //
 // A reply to an encrypted message is encrypted where that can be: see [Message.NewReply]. Upload a picture for it with
 // [Client.UploadEncryptedImage], and another file with [Client.UploadEncrypted]. With a file that was uploaded in plain
 // text the reply goes out in plain text, and the log says so once for each user. An encrypted file in a reply that can
-// only go out in plain text is an [InvalidError] that names [Client.Reupload]; a handler that returns it is tried again.
+// only go out in plain text is an [InvalidError] that names [Client.Reupload]; a handler that returns it is tried
+// again.
 func (c *Client) Reply(ctx context.Context, m *Message, p Payload) error {
 	return c.answer(ctx, m, m.reply(p, true))
 }

@@ -343,12 +343,15 @@ func TestSendsWhenRunEnds(t *testing.T) {
 func TestStoredAndThenRefused(t *testing.T) {
 	for code, stored := range map[blaze.Code]bool{
 		blaze.CodeForbidden: true, blaze.CodeNotFound: true, blaze.CodeGroupFull: true,
-		blaze.CodeInvalidField: false, blaze.CodeBadRequest: false, // about the request itself: the first try was refused alike
+		// about the request itself: the first try was refused alike
+		blaze.CodeInvalidField: false, blaze.CodeBadRequest: false,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := run(t, nil, nil)
 			synctest.Wait()
-			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true, Hang: true} })
+			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer {
+				return blazetest.Answer{Cut: true, Hang: true}
+			})
 			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(code) })
 			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("x")))
 			require.ErrorIs(t, err, code)

@@ -14,8 +14,8 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// While a connection was refused, a send that cannot wait fails. That is no refusal of the message, for which a handler's
-// message would be given up at once.
+// While a connection was refused, a send that cannot wait fails. That is no refusal of the message, for which a
+// handler's message would be given up at once.
 func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()

@@ -21,7 +21,9 @@ import (
 var textA = blaze.To(conversationA, blaze.Text("x"))
 
 // inBubble runs a client without a handler against a server in memory and records what it writes.
-func inBubble(t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames)) {
+func inBubble(
+	t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames),
+) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var w frames
@@ -59,7 +61,8 @@ func TestSendIsConfirmed(t *testing.T) {
 		assert.Equal(t, conversationA, sent.ConversationID)
 		out, err := s.Next(t.Context())
 		require.NoError(t, err)
-		assert.Equal(t, blaze.Outgoing{ConversationID: conversationA, MessageID: sent.MessageID, Payload: blaze.Text("x")}, out)
+		assert.Equal(t,
+			blaze.Outgoing{ConversationID: conversationA, MessageID: sent.MessageID, Payload: blaze.Text("x")}, out)
 		again, err := c.Send(t.Context(), textA)
 		require.NoError(t, err)
 		assert.NotEqual(t, sent.MessageID, again.MessageID)
@@ -73,12 +76,15 @@ func TestSendIsConfirmed(t *testing.T) {
 // 403 is success, and 10002 is repeated without end.
 func TestSendRefusedForGood(t *testing.T) {
 	for _, code := range []blaze.Code{
-		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound, blaze.CodeInvalidField, blaze.CodeGroupFull, blaze.CodeChecksum, 20121, 99999,
+		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound,
+		blaze.CodeInvalidField, blaze.CodeGroupFull, blaze.CodeChecksum, 20121, 99999,
 	} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 				extra := json.RawMessage(`{"field":"data","reason":"too long"}`)
-				answers(s, actionSend, blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra}}})
+				answers(s, actionSend, blazetest.Answer{Reply: &blazetest.Frame{
+					Error: &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra},
+				}})
 				began := time.Now()
 				out := textA
 				out.MessageID = messageA
@@ -87,7 +93,9 @@ func TestSendRefusedForGood(t *testing.T) {
 				assert.Zero(t, time.Since(began))
 				var refused *blaze.Error
 				require.ErrorAs(t, err, &refused)
-				assert.Equal(t, &blaze.Error{Code: code, Status: 202, Description: "No.", Extra: extra, Action: actionSend, MessageID: messageA}, refused)
+				assert.Equal(t, &blaze.Error{
+					Code: code, Status: 202, Description: "No.", Extra: extra, Action: actionSend, MessageID: messageA,
+				}, refused)
 				assert.ErrorIs(t, err, code)
 				assert.False(t, refused.Temporary())
 				assert.Contains(t, err.Error(), messageA)
@@ -104,7 +112,8 @@ func TestSendRefusedForGood(t *testing.T) {
 // A reply is matched by its id, whatever action it claims to answer.
 func TestSendRefusedByAnErrorFrame(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
-		answers(s, actionSend, blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
+		answers(s, actionSend,
+			blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
 		_, err := c.Send(t.Context(), textA)
 		var refused *blaze.Error
 		require.ErrorAs(t, err, &refused)
@@ -117,7 +126,9 @@ func TestSendRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		for attempts, want := range map[int]int{0: 5, 1: 1, 3: 3} {
 			t.Run(fmt.Sprintf("%d, %d attempts", code, attempts), func(t *testing.T) {
-				inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = attempts }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+				inBubble(t, func(cfg *blaze.Config) {
+					cfg.SendAttempts = attempts
+				}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 					for range want {
 						answers(s, actionSend, blazetest.Refuse(code))
 					}
@@ -153,7 +164,9 @@ func TestSendRefusedForAWhile(t *testing.T) {
 }
 
 func TestSendAttemptsWithoutLimit(t *testing.T) {
-	inBubble(t, func(cfg *blaze.Config) { cfg.SendAttempts = -1 }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+	inBubble(t, func(cfg *blaze.Config) {
+		cfg.SendAttempts = -1
+	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		for range 50 {
 			answers(s, actionSend, serverFailed)
 		}
@@ -169,7 +182,8 @@ func TestSendAttemptsWithoutLimit(t *testing.T) {
 func TestSendAnsweredByAStub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
-		c := s.start(botID, func(context.Context, *blaze.Message) error { assert.Fail(t, "a reply was handled"); return nil }, nil)
+		c := s.start(botID,
+			func(context.Context, *blaze.Message) error { assert.Fail(t, "a reply was handled"); return nil }, nil)
 		s.next().confirm()
 		sent := make(chan error, 1)
 		go func() {
@@ -178,8 +192,9 @@ func TestSendAnsweredByAStub(t *testing.T) {
 		}()
 		r := s.next()
 		for range 3 {
-			r.reply(`,"data":{"type":"message","conversation_id":"","user_id":"` + botID + `","message_id":"` + messageA +
-				`","category":"","data":"","status":"SENT","source":"","created_at":"2024-01-01T00:00:00Z"}`)
+			r.reply(`,"data":{"type":"message","conversation_id":"","user_id":"` + botID +
+				`","message_id":"` + messageA + `","category":"","data":"","status":"SENT","source":"",` +
+				`"created_at":"2024-01-01T00:00:00Z"}`)
 		}
 		require.NoError(t, <-sent)
 		time.Sleep(time.Minute)
@@ -200,7 +215,8 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 		for i := range n {
 			id := blaze.DeriveID("send", fmt.Sprint(i))
 			wg.Go(func() {
-				sent, err := c.Send(t.Context(), blaze.Outgoing{ConversationID: conversationA, MessageID: id, Payload: blaze.Textf("%d", i)})
+				sent, err := c.Send(t.Context(),
+					blaze.Outgoing{ConversationID: conversationA, MessageID: id, Payload: blaze.Textf("%d", i)})
 				if i%2 == 0 {
 					assert.NoError(t, err)
 					assert.Equal(t, blaze.Sent{MessageID: id, ConversationID: conversationA}, sent)
@@ -238,7 +254,9 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 // A request whose reply never comes is written again, with the same ids, after ReplyTimeout and then twice that. What
 // the server stored the first time it does not store again.
 func TestSendIsRepeatedWithoutReply(t *testing.T) {
-	inBubble(t, func(cfg *blaze.Config) { cfg.ReplyTimeout = 7 * time.Second }, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
+	inBubble(t, func(cfg *blaze.Config) {
+		cfg.ReplyTimeout = 7 * time.Second
+	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		answers(s, actionSend, hang)
 		began := time.Now()
 		sent, err := c.Send(t.Context(), textA)
@@ -304,7 +322,9 @@ func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 			sent <- err
 		}()
 		first := s.next()
-		for _, timeout := range []time.Duration{20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute} {
+		for _, timeout := range []time.Duration{
+			20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute,
+		} {
 			began := time.Now()
 			again := s.next()
 			assert.Equal(t, timeout, time.Since(began))
@@ -344,7 +364,9 @@ func TestSendTakesALateReply(t *testing.T) {
 }
 
 func TestSendSurvivesALostConnection(t *testing.T) {
-	for name, cut := range map[string]blazetest.Answer{"before it was stored": cutUnstored, "after it was stored": cutStored} {
+	for name, cut := range map[string]blazetest.Answer{
+		"before it was stored": cutUnstored, "after it was stored": cutStored,
+	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 				answers(s, actionSend, cut, cut, cut)

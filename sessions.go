@@ -126,7 +126,8 @@ func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session,
 	return func(ctx context.Context, users []string) ([]session, error) {
 		var list lenient.List[session]
 		err := guard.Apart(func() error {
-			_, err := api.Make(ctx, rest.Request{Method: "POST", Path: "/sessions/fetch", In: users, Out: &list, Patient: true})
+			_, err := api.Make(ctx,
+				rest.Request{Method: "POST", Path: "/sessions/fetch", In: users, Out: &list, Patient: true})
 			return err
 		})
 		if err != nil {

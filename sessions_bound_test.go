@@ -35,7 +35,9 @@ func TestTheNewestSessionsOfAUserCount(t *testing.T) {
 	made := func(created func(i int) string) (all []blaze.Session) {
 		for i := range 300 {
 			var s blaze.Session
-			require.NoError(t, json.Unmarshal(fmt.Appendf(nil, `{"user_id":"alice","session_id":"%d","created_at":%q}`, i, created(i)), &s))
+			require.NoError(t, json.Unmarshal(
+				fmt.Appendf(nil, `{"user_id":"alice","session_id":"%d","created_at":%q}`, i, created(i)), &s,
+			))
 			all = append(all, s)
 		}
 		return all
@@ -51,7 +53,9 @@ func TestTheNewestSessionsOfAUserCount(t *testing.T) {
 	require.Len(t, listed, 256)
 	assert.Equal(t, "44", listed[0])
 	assert.Equal(t, "299", listed[255])
-	dated := ids(sessionsOf(t, made(func(i int) string { return at.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339) })))
+	dated := ids(sessionsOf(t, made(func(i int) string {
+		return at.Add(-time.Duration(i) * time.Hour).Format(time.RFC3339)
+	})))
 	require.Len(t, dated, 256)
 	assert.Equal(t, "255", dated[0])
 	assert.Equal(t, "0", dated[255])
@@ -65,10 +69,13 @@ func TestTheSessionsThatAreRememberedAreBounded(t *testing.T) {
 		users, sessions int
 		text            string
 	}{
-		"many users": {9000, 1, "x"}, "many sessions": {100, 256, strings.Repeat("x", 40)}, "long texts": {120, 256, strings.Repeat("x", 300)},
+		"many users": {9000, 1, "x"}, "many sessions": {100, 256, strings.Repeat("x", 40)},
+		"long texts": {120, 256, strings.Repeat("x", 300)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := blaze.NewSessionDirectory(10_000, func(_ context.Context, users []string) ([]blaze.Session, error) { return nil, assert.AnError })
+			d := blaze.NewSessionDirectory(10_000, func(_ context.Context, users []string) ([]blaze.Session, error) {
+				return nil, assert.AnError
+			})
 			before := heap()
 			for i := range c.users {
 				user := fmt.Sprintf("user-%032d", i)

@@ -105,7 +105,8 @@ func TestALongCategoryTakesRoom(t *testing.T) {
 		}, func(cfg *blaze.Config) { cfg.InboxBytes = 64 << 10 })
 		synctest.Wait()
 		for i := range 10 {
-			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: blaze.Category(fmt.Sprint(i, strings.Repeat("X", 30<<10)))}})
+			r.Deliver(userID("alice"),
+				blaze.Outgoing{Payload: blaze.Raw{As: blaze.Category(fmt.Sprint(i, strings.Repeat("X", 30<<10)))}})
 		}
 		synctest.Wait()
 		assert.Equal(t, 2, r.Stats().InboxMessages)
@@ -250,7 +251,8 @@ func TestCloseCodes(t *testing.T) {
 			}
 			r.conn.ws.SetCloseHandler(func(code int, _ string) error {
 				codes.add("%d", code)
-				return r.conn.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), time.Now().Add(time.Second))
+				return r.conn.ws.WriteControl(websocket.CloseMessage,
+					websocket.FormatCloseMessage(code, ""), time.Now().Add(time.Second))
 			})
 			r.confirm()
 			for i := range 20 {

@@ -32,8 +32,8 @@ func requireFrame(t *testing.T, want string, got request) {
 	require.Equal(t, strings.Replace(want, "ID", got.ID, 1), got.text)
 }
 
-// samples are the categories of the service's list of websocket messages, each with the Data Format of that list. Where a
-// sample says only what a value is, there is a value of that kind here.
+// samples are the categories of the service's list of websocket messages, each with the Data Format of that list. Where
+// a sample says only what a value is, there is a value of that kind here.
 var samples = []struct {
 	category string
 	payload  blaze.Payload
@@ -43,8 +43,12 @@ var samples = []struct {
 	{"PLAIN_POST", blaze.Post("# Title\n\n- one & two\n"), "# Title\n\n- one & two\n"},
 	{
 		"PLAIN_IMAGE",
-		blaze.Image{Attachment: blaze.Attachment{ID: attachmentID, Size: 1024}, Width: 1024, Height: 1024, Thumbnail: "base64+/encoded=="},
-		`{"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"","width":1024,"height":1024,"size":1024,"thumbnail":"base64+/encoded=="}`,
+		blaze.Image{
+			Attachment: blaze.Attachment{ID: attachmentID, Size: 1024},
+			Width:      1024, Height: 1024, Thumbnail: "base64+/encoded==",
+		},
+		`{"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"",` +
+			`"width":1024,"height":1024,"size":1024,"thumbnail":"base64+/encoded=="}`,
 	},
 	{
 		"PLAIN_DATA",
@@ -59,33 +63,43 @@ var samples = []struct {
 	{"PLAIN_CONTACT", blaze.Contact{UserID: userB}, `{"user_id":"53bac64e-e1ff-408a-ad0e-aca20cdc68bd"}`},
 	{
 		"APP_BUTTON_GROUP",
-		blaze.ButtonGroup{{Label: "Mixin Website", Color: "#ABABAB", Action: "https://mixin.one"}, {Label: "B", Color: "#000000", Action: "input:b&c"}},
-		`[{"label":"Mixin Website","color":"#ABABAB","action":"https://mixin.one"},{"label":"B","color":"#000000","action":"input:b&c"}]`,
+		blaze.ButtonGroup{
+			{Label: "Mixin Website", Color: "#ABABAB", Action: "https://mixin.one"},
+			{Label: "B", Color: "#000000", Action: "input:b&c"},
+		},
+		`[{"label":"Mixin Website","color":"#ABABAB","action":"https://mixin.one"},` +
+			`{"label":"B","color":"#000000","action":"input:b&c"}]`,
 	},
 	{
 		"APP_CARD",
 		blaze.Card{
 			IconURL: "https://mixin.one/assets/98b586edb270556d1972112bd7985e9e.png", Title: "Mixin",
-			Description: "A free and lightning fast peer-to-peer transactional network for digital assets.", Action: "https://mixin.one",
+			Description: "A free and lightning fast peer-to-peer transactional network for digital assets.",
+			Action:      "https://mixin.one",
 		},
 		`{"icon_url":"https://mixin.one/assets/98b586edb270556d1972112bd7985e9e.png","title":"Mixin",` +
-			`"description":"A free and lightning fast peer-to-peer transactional network for digital assets.","action":"https://mixin.one"}`,
+			`"description":"A free and lightning fast peer-to-peer transactional network for digital assets.",` +
+			`"action":"https://mixin.one"}`,
 	},
 	{
 		"PLAIN_AUDIO",
 		blaze.Audio{
-			Attachment: blaze.Attachment{ID: attachmentID, MimeType: "audio/ogg", Size: 1024}, Duration: 60 * time.Millisecond,
-			Waveform: []byte{0x40, 0x84, 0x10, 0x48, 0x00, 0x02, 0x00, 0x02},
+			Attachment: blaze.Attachment{ID: attachmentID, MimeType: "audio/ogg", Size: 1024},
+			Duration:   60 * time.Millisecond,
+			Waveform:   []byte{0x40, 0x84, 0x10, 0x48, 0x00, 0x02, 0x00, 0x02},
 		},
-		`{"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"audio/ogg","waveform":"QIQQSAACAAI=","size":1024,"duration":60}`,
+		`{"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"audio/ogg","waveform":"QIQQSAACAAI=",` +
+			`"size":1024,"duration":60}`,
 	},
 	{
 		"PLAIN_VIDEO",
 		blaze.Video{
-			Attachment: blaze.Attachment{ID: attachmentID, Size: 1024}, Width: 1024, Height: 1024, Duration: 1024 * time.Millisecond,
+			Attachment: blaze.Attachment{ID: attachmentID, Size: 1024},
+			Width:      1024, Height: 1024, Duration: 1024 * time.Millisecond,
 			Thumbnail: "base64+/encoded==",
 		},
-		`{"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"","width":1024,"height":1024,"size":1024,"duration":1024,"thumbnail":"base64+/encoded=="}`,
+		`{"attachment_id":"5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10","mime_type":"",` +
+			`"width":1024,"height":1024,"size":1024,"duration":1024,"thumbnail":"base64+/encoded=="}`,
 	},
 	{
 		"PLAIN_LIVE",
@@ -95,7 +109,9 @@ var samples = []struct {
 	{
 		// The list has ...8240661: one digit more than a double holds.
 		"PLAIN_LOCATION",
-		blaze.Location{Longitude: 126.5893955829421, Latitude: 53.478451778240661, Name: "China", Address: "中国北京市"},
+		blaze.Location{
+			Longitude: 126.5893955829421, Latitude: 53.478451778240661, Name: "China", Address: "中国北京市",
+		},
 		`{"longitude":126.5893955829421,"latitude":53.47845177824066,"name":"China","address":"中国北京市"}`,
 	},
 }
@@ -109,12 +125,14 @@ func TestSpecificationCategories(t *testing.T) {
 			sent := make(chan error, 1)
 			go func() {
 				var err error
-				got, err = c.Send(t.Context(), blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: sample.payload})
+				got, err = c.Send(t.Context(),
+					blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: sample.payload})
 				sent <- err
 			}()
 			r := s.next()
-			requireFrame(t, `{"id":"ID","action":"CREATE_MESSAGE","params":{"conversation_id":"`+conversationA+`","category":"`+sample.category+
-				`","status":"SENT","message_id":"`+messageA+`","data":"`+b64(sample.data)+`"}}`, r)
+			requireFrame(t, `{"id":"ID","action":"CREATE_MESSAGE","params":{"conversation_id":"`+conversationA+
+				`","category":"`+sample.category+`","status":"SENT","message_id":"`+messageA+
+				`","data":"`+b64(sample.data)+`"}}`, r)
 			r.confirm()
 			require.NoError(t, <-sent)
 			assert.Equal(t, blaze.Sent{MessageID: messageA, ConversationID: conversationA}, got)
@@ -140,15 +158,20 @@ func TestSpecificationOptionalFields(t *testing.T) {
 		{with(func(o *blaze.Outgoing) { o.RecipientID = userA }), `,"recipient_id":"` + userA + `"`},
 		{with(func(o *blaze.Outgoing) { o.QuoteID = messageB }), `,"quote_message_id":"` + messageB + `"`},
 		{with(func(o *blaze.Outgoing) { o.RepresentativeID = userB }), `,"representative_id":"` + userB + `"`},
-		{with(func(o *blaze.Outgoing) { o.Mentions = []string{userB, userA} }), `,"mentions":["` + userB + `","` + userA + `"]`},
+		{
+			with(func(o *blaze.Outgoing) { o.Mentions = []string{userB, userA} }),
+			`,"mentions":["` + userB + `","` + userA + `"]`,
+		},
 		{with(func(o *blaze.Outgoing) { o.Mentions = []string{} }), ``},
 		{with(func(o *blaze.Outgoing) { o.Silent = true }), `,"silent":true`},
 		{with(func(o *blaze.Outgoing) { o.ExpireIn = 90 * time.Second }), `,"expire_in":90`},
 		{
 			with(func(o *blaze.Outgoing) {
-				o.ExpireIn, o.Silent, o.RecipientID, o.QuoteID, o.RepresentativeID = time.Hour, true, userA, messageB, userB
+				o.ExpireIn, o.Silent = time.Hour, true
+				o.RecipientID, o.QuoteID, o.RepresentativeID = userA, messageB, userB
 			}),
-			`,"recipient_id":"` + userA + `","quote_message_id":"` + messageB + `","representative_id":"` + userB + `","silent":true,"expire_in":3600`,
+			`,"recipient_id":"` + userA + `","quote_message_id":"` + messageB +
+				`","representative_id":"` + userB + `","silent":true,"expire_in":3600`,
 		},
 	} {
 		sent := make(chan error, 1)
@@ -193,8 +216,10 @@ func TestSpecificationLowercase(t *testing.T) {
 	}()
 	r = s.next()
 	// The conversation is the MD5 of both ids in lower case.
-	requireFrame(t, `{"id":"ID","action":"CREATE_PLAIN_MESSAGES","params":{"messages":[{"conversation_id":"1b58790a-3c0c-32d1-876c-d4a87fbbd64c","recipient_id":"`+
-		userA+`","message_id":"`+messageA+`","category":"PLAIN_CONTACT","data":"`+b64(`{"user_id":"`+userB+`"}`)+`"}]}}`, r)
+	requireFrame(t, `{"id":"ID","action":"CREATE_PLAIN_MESSAGES",`+
+		`"params":{"messages":[{"conversation_id":"1b58790a-3c0c-32d1-876c-d4a87fbbd64c","recipient_id":"`+
+		userA+`","message_id":"`+messageA+
+		`","category":"PLAIN_CONTACT","data":"`+b64(`{"user_id":"`+userB+`"}`)+`"}]}}`, r)
 	r.confirm()
 	require.NoError(t, <-sent)
 }
@@ -207,17 +232,22 @@ func TestSpecificationBatch(t *testing.T) {
 	go func() {
 		got, err := c.SendBatch(t.Context(),
 			blaze.Outgoing{
-				ConversationID: conversationA, RecipientID: userA, MessageID: messageA, RepresentativeID: userB, QuoteID: messageB,
+				ConversationID: conversationA, RecipientID: userA,
+				MessageID: messageA, RepresentativeID: userB, QuoteID: messageB,
 				Payload: blaze.Text("quoted"),
 			},
-			blaze.Outgoing{ConversationID: conversationB, RecipientID: userB, MessageID: messageC, Payload: blaze.Sticker{Name: "hello", AlbumID: albumID}},
+			blaze.Outgoing{
+				ConversationID: conversationB, RecipientID: userB, MessageID: messageC,
+				Payload: blaze.Sticker{Name: "hello", AlbumID: albumID},
+			},
 		)
 		assert.Equal(t, []blaze.Sent{{messageA, conversationA}, {messageC, conversationB}}, got)
 		sent <- err
 	}()
 	r := s.next()
 	requireFrame(t, `{"id":"ID","action":"CREATE_PLAIN_MESSAGES","params":{"messages":[`+
-		`{"conversation_id":"`+conversationA+`","recipient_id":"`+userA+`","message_id":"`+messageA+`","representative_id":"`+userB+
+		`{"conversation_id":"`+conversationA+`","recipient_id":"`+userA+
+		`","message_id":"`+messageA+`","representative_id":"`+userB+
 		`","quote_message_id":"`+messageB+`","category":"PLAIN_TEXT","data":"`+b64("quoted")+`"},`+
 		`{"conversation_id":"`+conversationB+`","recipient_id":"`+userB+`","message_id":"`+messageC+
 		`","category":"PLAIN_STICKER","data":"`+b64(`{"name":"hello","album_id":"`+albumID+`"}`)+`"}]}}`, r)
@@ -262,7 +292,8 @@ func TestSpecificationAcks(t *testing.T) {
 	for _, status := range []blaze.Status{blaze.StatusRead, blaze.StatusDelivered} {
 		go func() { acked <- c.Ack(t.Context(), status, messageA) }()
 		r := s.next()
-		requireFrame(t, fmt.Sprintf(`{"id":"ID","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","params":{"message_id":%q,"status":%q}}`, messageA, status), r)
+		requireFrame(t, fmt.Sprintf(`{"id":"ID","action":"ACKNOWLEDGE_MESSAGE_RECEIPT",`+
+			`"params":{"message_id":%q,"status":%q}}`, messageA, status), r)
 		r.confirm()
 		require.NoError(t, <-acked)
 

@@ -93,7 +93,10 @@ func TestFramesThatAreSkipped(t *testing.T) {
 		{"long user_id", func(c *rawConn) {
 			c.push(with(message("alice", "x"), map[string]any{"user_id": strings.Repeat("x", 65)}))
 		}},
-		{"message_id is a number", func(c *rawConn) { c.push(with(message("alice", "x"), map[string]any{"message_id": 7})) }},
+		{
+			"message_id is a number",
+			func(c *rawConn) { c.push(with(message("alice", "x"), map[string]any{"message_id": 7})) },
+		},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
 			before, r, s := surprised(t, nil, tt.say)
@@ -106,7 +109,10 @@ func TestFramesThatAreSkipped(t *testing.T) {
 }
 
 func TestFramesThatAreOfNoUse(t *testing.T) {
-	stub := map[string]any{"type": "message", "message_id": userID("stub"), "user_id": botID, "status": "SENT", "category": "", "conversation_id": ""}
+	stub := map[string]any{
+		"type": "message", "message_id": userID("stub"), "user_id": botID,
+		"status": "SENT", "category": "", "conversation_id": "",
+	}
 	for _, tt := range []struct {
 		name, frame string
 	}{
@@ -115,15 +121,25 @@ func TestFramesThatAreOfNoUse(t *testing.T) {
 		{"late reply", `{"id":"1","action":"CREATE_MESSAGE"}`},
 		{"late reply without data", `{"id":"1","action":"CREATE_MESSAGE","data":null}`},
 		{"late stub", frameOf(actionSend, stub)},
-		{"late stub, id in capitals", frameOf(actionSend, with(stub, map[string]any{"user_id": strings.ToUpper(botID)}))},
+		{
+			"late stub, id in capitals",
+			frameOf(actionSend, with(stub, map[string]any{"user_id": strings.ToUpper(botID)})),
+		},
 		{"late ack", `{"id":"1","action":"ACKNOWLEDGE_MESSAGE_RECEIPT"}`},
 		{"late acks", `{"id":"1","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS"}`},
 		{"late list", `{"id":"1","action":"LIST_PENDING_MESSAGES"}`},
-		{"late batch with a string", `{"id":"1","action":"CREATE_PLAIN_MESSAGES","params":"mRm5rm9bkQztvpsaTyz1Rib0BEM0S1FKl"}`},
-		{"late refusal", `{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":403,"description":"Forbidden"}}`},
+		{
+			"late batch with a string",
+			`{"id":"1","action":"CREATE_PLAIN_MESSAGES","params":"mRm5rm9bkQztvpsaTyz1Rib0BEM0S1FKl"}`,
+		},
+		{
+			"late refusal",
+			`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":403,"description":"Forbidden"}}`,
+		},
 		{"error without id", `{"action":"ERROR","error":{"status":202,"code":500,"description":"oops"}}`},
 		{"error of nothing we know", `{"id":"1","action":"ERROR","error":{"status":202,"code":20121}}`},
-		{"error with a message in it", `{"id":"1","action":"CREATE_MESSAGE","error":{"code":10002},"data":{"message_id":"x","category":"PLAIN_TEXT"}}`},
+		{"error with a message in it", `{"id":"1","action":"CREATE_MESSAGE","error":{"code":10002},` +
+			`"data":{"message_id":"x","category":"PLAIN_TEXT"}}`},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
 			before, r, s := surprised(t, nil, func(c *rawConn) { c.json(tt.frame) })
@@ -142,24 +158,58 @@ func TestMessagesThatAreOdd(t *testing.T) {
 		want   blaze.Payload
 		err    bool
 	}{
-		{"unknown category", map[string]any{"category": "PLAIN_HOLOGRAM"}, blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte("odd")}, false},
+		{
+			"unknown category",
+			map[string]any{"category": "PLAIN_HOLOGRAM"},
+			blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte("odd")},
+			false,
+		},
 		{"no category", map[string]any{"category": nil}, blaze.Raw{Data: []byte("odd")}, false},
-		{"encrypted", map[string]any{"category": "ENCRYPTED_TEXT"}, blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte("odd")}, true},
-		{"not base64", map[string]any{"data_base64": "*odd*"}, blaze.Raw{As: "PLAIN_TEXT", Data: []byte("*odd*")}, true},
-		{"another shape", map[string]any{"category": "PLAIN_IMAGE"}, blaze.Raw{As: "PLAIN_IMAGE", Data: []byte("odd")}, true},
+		{
+			"encrypted",
+			map[string]any{"category": "ENCRYPTED_TEXT"},
+			blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte("odd")},
+			true,
+		},
+		{
+			"not base64",
+			map[string]any{"data_base64": "*odd*"},
+			blaze.Raw{As: "PLAIN_TEXT", Data: []byte("*odd*")},
+			true,
+		},
+		{
+			"another shape",
+			map[string]any{"category": "PLAIN_IMAGE"},
+			blaze.Raw{As: "PLAIN_IMAGE", Data: []byte("odd")},
+			true,
+		},
 		{"data_base64 is preferred", map[string]any{"data": b64("other")}, blaze.Text("odd"), false},
 		{"data only", map[string]any{"data_base64": nil}, blaze.Text("odd"), false},
-		{"data only, raw URL", map[string]any{"data_base64": "", "data": base64.RawURLEncoding.EncodeToString([]byte("\xf0\x9f\x98\x80>?"))}, blaze.Text("😀>?"), false},
+		{"data only, raw URL", map[string]any{
+			"data_base64": "", "data": base64.RawURLEncoding.EncodeToString([]byte("\xf0\x9f\x98\x80>?")),
+		}, blaze.Text("😀>?"), false},
 		{"data only, line breaks", map[string]any{"data_base64": "", "data": "b2\nRk\r\n"}, blaze.Text("odd"), false},
-		{"standard alphabet in data_base64", map[string]any{"data_base64": b64("\xf0\x9f\x98\x80>?")}, blaze.Text("😀>?"), false},
+		{
+			"standard alphabet in data_base64",
+			map[string]any{"data_base64": b64("\xf0\x9f\x98\x80>?")},
+			blaze.Text("😀>?"), false,
+		},
 		{"no data", map[string]any{"data_base64": nil, "data": nil}, blaze.Text(""), false},
 		{"created_at is nonsense", map[string]any{"created_at": "yesterday"}, blaze.Text("odd"), false},
 		{"created_at is a number", map[string]any{"created_at": 5}, blaze.Text("odd"), false},
 		{"expire_in as a string", map[string]any{"expire_in": "60"}, blaze.Text("odd"), false},
-		{"nulls", map[string]any{"representative_id": []byte(nil), "expire_in": []byte(nil), "silent": []byte(nil)}, blaze.Text("odd"), false},
+		{
+			"nulls",
+			map[string]any{"representative_id": []byte(nil), "expire_in": []byte(nil), "silent": []byte(nil)},
+			blaze.Text("odd"), false,
+		},
 		{"unknown fields", map[string]any{"hologram": map[string]any{"a": []int{1}}}, blaze.Text("odd"), false},
 		{"no conversation", map[string]any{"conversation_id": ""}, blaze.Text("odd"), false},
-		{"ids that are no UUIDs", map[string]any{"user_id": "me", "conversation_id": "here", "session_id": "s"}, blaze.Text("odd"), false},
+		{
+			"ids that are no UUIDs",
+			map[string]any{"user_id": "me", "conversation_id": "here", "session_id": "s"},
+			blaze.Text("odd"), false,
+		},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
 			v := with(message("alice", "odd"), tt.fields)
@@ -233,7 +283,8 @@ func TestMessagesPushedTwice(t *testing.T) {
 func TestRepliesThatComeTwiceOrLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
-		stub := `,"data":{"type":"message","message_id":"x","user_id":"` + botID + `","status":"SENT","category":"","conversation_id":""}`
+		stub := `,"data":{"type":"message","message_id":"x","user_id":"` + botID +
+			`","status":"SENT","category":"","conversation_id":""}`
 		s.answer = func(r request) bool {
 			if r.Action == actionSend {
 				r.reply(stub)
@@ -258,7 +309,8 @@ func TestAnErrorFrameThatIsAReply(t *testing.T) {
 		s := newReplyingServer(t)
 		s.answer = func(r request) bool {
 			if r.Action == actionSend {
-				r.conn.json(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":{"status":202,"code":20116,"description":"full"}}`, r.ID))
+				const full = `{"id":%q,"action":"ERROR","error":{"status":202,"code":20116,"description":"full"}}`
+				r.conn.json(fmt.Sprintf(full, r.ID))
 			}
 			return r.Action == actionSend
 		}
@@ -298,7 +350,9 @@ func TestFieldsThatNobodyCountsAreNotHeld(t *testing.T) {
 		s := newReplyingServer(t)
 		stuck := make(chan struct{})
 		defer close(stuck)
-		r := s.run(func(context.Context, *blaze.Message) error { <-stuck; return nil }, func(cfg *blaze.Config) { cfg.InboxBytes = 64 << 10 })
+		r := s.run(func(context.Context, *blaze.Message) error { <-stuck; return nil }, func(cfg *blaze.Config) {
+			cfg.InboxBytes = 64 << 10
+		})
 		synctest.Wait()
 		heap := func() uint64 {
 			runtime.GC()

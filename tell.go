@@ -188,16 +188,16 @@ const mostOpened = 4096
 // opensGroup logs that a reply to an encrypted message goes out in plain text to a group, once for each group.
 func (o *observer) opensGroup(conversationID string) {
 	if o.isFirst(&o.groups, conversationID) {
-		o.tellEach(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members of the "+
-			"group; further ones in this group are not reported", "conversation", conversationID)
+		o.tellEach(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members "+
+			"of the group; further ones in this group are not reported", "conversation", conversationID)
 	}
 }
 
 // opensUser logs that an answer to an encrypted message goes out in plain text to a user, once for each user.
 func (o *observer) opensUser(userID, reason string) {
 	if o.isFirst(&o.users, userID) {
-		o.tellEach(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to this "+
-			"user are not reported", "user", userID, "reason", reason)
+		o.tellEach(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to "+
+			"this user are not reported", "user", userID, "reason", reason)
 	}
 }
 

@@ -48,9 +48,16 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			_, err := r.SendBatch(ctx, r.ToUser(userID("a"), blaze.Text("1")), r.ToUser(userID("b"), blaze.Text("2")))
 			return err
 		},
-		actionAck:             func(ctx context.Context, r *rig) error { return r.Ack(ctx, blaze.StatusRead, messageA) },
-		actionAcks:            func(ctx context.Context, r *rig) error { return r.Ack(ctx, blaze.StatusRead, messageA, messageB) },
-		"POST /conversations": func(ctx context.Context, r *rig) error { _, err := r.OpenConversation(ctx, userID("a")); return err },
+		actionAck: func(ctx context.Context, r *rig) error {
+			return r.Ack(ctx, blaze.StatusRead, messageA)
+		},
+		actionAcks: func(ctx context.Context, r *rig) error {
+			return r.Ack(ctx, blaze.StatusRead, messageA, messageB)
+		},
+		"POST /conversations": func(ctx context.Context, r *rig) error {
+			_, err := r.OpenConversation(ctx, userID("a"))
+			return err
+		},
 		sealedAction: func(ctx context.Context, r *rig) error {
 			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), Encrypted: true})
 			out := r.ToUser(userID("alice"), blaze.Text("hello"))
@@ -75,8 +82,11 @@ func TestWhatPassesByItself(t *testing.T) {
 		0: false, 428: false, 429: true, 430: false, 499: false, 500: true, 501: true, 503: true, 599: true, 600: false,
 		6999: false, 7000: true, 7001: true, 7002: false,
 	} {
-		for _, refusal := range []blaze.Error{{Code: blaze.Code(number), Status: 202}, {Code: 10001, Status: number}, {Status: number}} {
-			tries, passes := 1, passes || refusal.Code == 0 && refusal.Status == 0 // who says neither says nothing against it
+		for _, refusal := range []blaze.Error{
+			{Code: blaze.Code(number), Status: 202}, {Code: 10001, Status: number}, {Status: number},
+		} {
+			// who says neither says nothing against it
+			tries, passes := 1, passes || refusal.Code == 0 && refusal.Status == 0
 			if passes {
 				tries = 2
 			}
@@ -117,7 +127,9 @@ func openRefused(t *testing.T, text string) (written int, err error) {
 		cfg.SendAttempts = 2
 		cfg.HTTPClient = &http.Client{Transport: roundTripper(func() (*http.Response, error) {
 			written++
-			return &http.Response{StatusCode: http.StatusAccepted, Body: io.NopCloser(strings.NewReader("{" + text + "}"))}, nil
+			return &http.Response{
+				StatusCode: http.StatusAccepted, Body: io.NopCloser(strings.NewReader("{" + text + "}")),
+			}, nil
 		})}
 	})
 	_, err = c.OpenConversation(t.Context(), userID("a"))

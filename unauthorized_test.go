@@ -93,14 +93,18 @@ func TestWhichFramesWith401EndTheLink(t *testing.T) {
 		ends  bool
 		sent  bool // the Send keeps waiting
 	}{
-		"the request's own":          {`{"id":%q,"action":"CREATE_MESSAGE","error":{"code":401}}`, false, false},
-		"ERROR with its id":          {`{"id":%q,"action":"ERROR","error":{"code":401}}`, true, true},
-		"ERROR with another id":      {`{"id":"x%.0s","action":"ERROR","error":{"code":401}}`, true, true},
-		"ERROR without an id":        {`{"x":%q,"action":"ERROR","error":{"code":401}}`, true, true},
-		"no id":                      {`{"x":%q,"action":"CREATE_MESSAGE","error":{"code":401}}`, true, true},
-		"a list with another id":     {`{"id":"x%.0s","action":"LIST_PENDING_MESSAGES","error":{"code":401}}`, true, true},
+		"the request's own":     {`{"id":%q,"action":"CREATE_MESSAGE","error":{"code":401}}`, false, false},
+		"ERROR with its id":     {`{"id":%q,"action":"ERROR","error":{"code":401}}`, true, true},
+		"ERROR with another id": {`{"id":"x%.0s","action":"ERROR","error":{"code":401}}`, true, true},
+		"ERROR without an id":   {`{"x":%q,"action":"ERROR","error":{"code":401}}`, true, true},
+		"no id":                 {`{"x":%q,"action":"CREATE_MESSAGE","error":{"code":401}}`, true, true},
+		"a list with another id": {
+			`{"id":"x%.0s","action":"LIST_PENDING_MESSAGES","error":{"code":401}}`, true, true,
+		},
 		"a request that nobody made": {`{"id":"x%.0s","action":"CREATE_MESSAGE","error":{"code":401}}`, false, true},
-		"an ack that nobody made":    {`{"id":"x%.0s","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS","error":{"code":401}}`, false, true},
+		"an ack that nobody made": {
+			`{"id":"x%.0s","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS","error":{"code":401}}`, false, true,
+		},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			s := newReplyingServer(t)

@@ -122,7 +122,8 @@ func TestABatchWithAContextThatExits(t *testing.T) {
 				returned := make(chan struct{})
 				go func() {
 					defer close(returned)
-					_, _ = r.SendBatch(ctx, r.ToUser(userID("alice"), blaze.Text("a")), r.ToUser(userID("bob"), blaze.Text("b")))
+					_, _ = r.SendBatch(ctx, r.ToUser(userID("alice"), blaze.Text("a")),
+						r.ToUser(userID("bob"), blaze.Text("b")))
 				}()
 				select {
 				case <-returned:

@@ -160,7 +160,9 @@ func TestAHookThatFailsIsLoggedAndCalledAgain(t *testing.T) {
 	for how, no := range noReturns {
 		bubble(t, how, func(t *testing.T) {
 			var calls atomic.Int32
-			r := run(t, func(_ context.Context, m *blaze.Message) error { return blaze.ErrDrop }, func(cfg *blaze.Config) {
+			r := run(t, func(_ context.Context, m *blaze.Message) error {
+				return blaze.ErrDrop
+			}, func(cfg *blaze.Config) {
 				cfg.Trace.Dropped = func(*blaze.Message, error) {
 					calls.Add(1)
 					no.end()

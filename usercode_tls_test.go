@@ -141,7 +141,8 @@ func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 		says string
 	}
 	readers := map[string]reader{
-		"more than there is room for": {miscounts{1 << 20}, "impossible"}, "less than nothing": {miscounts{-1}, "impossible"},
+		"more than there is room for": {miscounts{1 << 20}, "impossible"},
+		"less than nothing":           {miscounts{-1}, "impossible"},
 	}
 	for how, no := range noReturns {
 		readers[how] = reader{brokenBody{no.end}, no.says}
@@ -165,7 +166,8 @@ func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 				bubble(t, fmt.Sprint(name, " ", upload, " ", before), func(t *testing.T) {
 					r := prepare(t, nil)
 					r.Server.Errorf = func(string, ...any) {} // half a file is a fault of its own
-					err := call(r.Client, t.Context(), io.MultiReader(strings.NewReader(strings.Repeat("x", before)), tt.r))
+					err := call(r.Client, t.Context(),
+						io.MultiReader(strings.NewReader(strings.Repeat("x", before)), tt.r))
 					require.ErrorContains(t, err, tt.says)
 					r.CloseIdleConnections()
 				})

@@ -36,7 +36,9 @@ func (b brokenWrites) Write([]byte) (int, error) {
 func TestHooksOfATransportOfTheUsers(t *testing.T) {
 	for how, no := range noReturns {
 		for name, transport := range map[string]*http.Transport{
-			"DialContext": {DialContext: func(context.Context, string, string) (net.Conn, error) { no.end(); return nil, nil }},
+			"DialContext": {
+				DialContext: func(context.Context, string, string) (net.Conn, error) { no.end(); return nil, nil },
+			},
 			"DialTLSContext": {DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 				no.end()
 				return nil, nil
@@ -129,7 +131,8 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 		return func(*http.Request) (*url.URL, error) { return url.Parse(address) }
 	}
 	for name, choose := range map[string]func(*http.Request) (*url.URL, error){
-		"an escape": parse("http://user:" + password + "%2@10.0.0.1:3128"), "a slash": parse("http://user:" + password + "/staple@10.0.0.1:3128"),
+		"an escape": parse("http://user:" + password + "%2@10.0.0.1:3128"),
+		"a slash":   parse("http://user:" + password + "/staple@10.0.0.1:3128"),
 		"retold": func(*http.Request) (*url.URL, error) {
 			_, err := parse("http://user:" + password + "%2@10.0.0.1:3128")(nil)
 			return nil, fmt.Errorf("%v", err) //nolint:errorlint // as net/http does for HTTPS_PROXY
@@ -151,7 +154,9 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 			bubble(t, name+" "+what, func(t *testing.T) {
 				r := prepare(t, func(cfg *blaze.Config) {
 					cfg.Endpoints, cfg.API, cfg.SendAttempts = []string{"wss://localhost/"}, "https://localhost", 1
-					cfg.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) { return nil, errors.New("no way to " + addr) }
+					cfg.DialContext = func(_ context.Context, _, addr string) (net.Conn, error) {
+						return nil, errors.New("no way to " + addr)
+					}
 					edit(cfg)
 				})
 				r.start(t.Context(), nil)
@@ -178,9 +183,14 @@ func TestAProxyForPlainLoopbackIsRefused(t *testing.T) {
 			choose := func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.test:3128") }
 			r := prepare(t, func(cfg *blaze.Config) {
 				cfg.SendAttempts, cfg.Proxy = 1, choose
-				cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { dialled++; return nil, errAny }
+				cfg.DialContext = func(context.Context, string, string) (net.Conn, error) {
+					dialled++
+					return nil, errAny
+				}
 				if !own {
-					cfg.HTTPClient = &http.Client{Transport: &http.Transport{Proxy: choose, DialContext: cfg.DialContext}}
+					cfg.HTTPClient = &http.Client{
+						Transport: &http.Transport{Proxy: choose, DialContext: cfg.DialContext},
+					}
 				}
 			})
 			r.start(t.Context(), nil)

@@ -6,9 +6,9 @@ const (
 	waveformQuiet = 2500 // magnitudes are drawn relative to at least this, so that silence looks silent
 )
 
-// Waveform returns the picture of a recording that Messenger shows for [Audio.Waveform]: 100 peaks of 5 bits each, least
-// significant bit first, in 63 bytes. It is computed as Messenger's own apps do it, from samples of one channel, 16 bits,
-// linear; the sample rate does not matter. No samples give 63 zero bytes.
+// Waveform returns the picture of a recording that Messenger shows for [Audio.Waveform]: 100 peaks of 5 bits each,
+// least significant bit first, in 63 bytes. It is computed as Messenger's own apps do it, from samples of one channel,
+// 16 bits, linear; the sample rate does not matter. No samples give 63 zero bytes.
 func Waveform(samples []int16) []byte {
 	peaks := waveformMagnitudes(samples)
 	var sum int64

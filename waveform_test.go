@@ -11,8 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// naiveWaveform computes the same picture the slow way: every peak from all samples, in exact fractions, and each bit put
-// into a list of bits before any byte is made.
+// naiveWaveform computes the same picture the slow way: every peak from all samples, in exact fractions, and each bit
+// put into a list of bits before any byte is made.
 func naiveWaveform(samples []int16) []byte {
 	n := len(samples)
 	stride := max(n/100, 1)

@@ -22,8 +22,8 @@ func TestPublicAPI(t *testing.T) {
 			want, err := os.ReadFile(filepath.Join(root, "testdata", "api", name))
 			require.NoError(t, err, "run make api")
 			if diff := firstDifference(string(want), string(got)); diff != "" {
-				t.Errorf("the public API differs from testdata/api/%s, first in %s\nIf that is intended, run make api and commit "+
-					"the file.", name, diff)
+				t.Errorf("the public API differs from testdata/api/%s, first in %s\nIf that is intended, run make "+
+					"api and commit the file.", name, diff)
 			}
 		})
 	}

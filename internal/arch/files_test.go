@@ -39,7 +39,10 @@ func TestReferences(t *testing.T) {
 			"a method in another file", "type X int; func f(x X) { x.m() }", "func (x X) m() {}",
 			graph("a.go>b.go b.go>a.go"),
 		},
-		{"a field", "func f() int { return y().n }", "type Y struct{ n int }; func y() Y { return Y{} }", graph("a.go>b.go")},
+		{
+			"a field", "func f() int { return y().n }",
+			"type Y struct{ n int }; func y() Y { return Y{} }", graph("a.go>b.go"),
+		},
 		{"a field of a generic type", "var x = y.n", "type Y[T any] struct{ n T }; var y Y[int]", graph("a.go>b.go")},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -28,8 +28,8 @@ func (r Rules) Check(module string, imports map[string][]string) []string {
 		switch {
 		case r.tool(name):
 		case row < 0:
-			found = append(found, name+" is in no layer: add it to the row of the table that is below all its importers and "+
-				"above all its imports, or to the tools if the library does not need it")
+			found = append(found, name+" is in no layer: add it to the row of the table that is below all its "+
+				"importers and above all its imports, or to the tools if the library does not need it")
 		default:
 			found = append(found, r.checkLayer(module, name, row, imports[path])...)
 		}
@@ -47,7 +47,8 @@ func (r Rules) checkLayer(module, name string, row int, imports []string) []stri
 			found = append(found, fmt.Sprintf("%s imports %s, which the rules forbid for it", name, imported))
 		case !ours || to > row:
 		case r.tool(imported):
-			found = append(found, fmt.Sprintf("%s imports the tool %s: move the shared code to a layer", name, imported))
+			found = append(found,
+				fmt.Sprintf("%s imports the tool %s: move the shared code to a layer", name, imported))
 		case to >= 0:
 			found = append(found, fmt.Sprintf("%s imports %s, which is not in a lower row: imports go only downwards",
 				name, imported))

@@ -22,8 +22,14 @@ func TestRulesFindViolations(t *testing.T) {
 		{"another module", "m/internal/low", `import "mm"; import "other/m/internal/top"`, ""},
 		{"a tool", "m/internal/tool", `import "m"; import "m/internal/top"`, ""},
 		{"below a tool", "m/internal/tool/cmd/x", `import "m/internal/tool"`, ""},
-		{"upwards", "m/internal/low", `import "m/internal/left"`, "internal/low imports internal/left, which is not in a"},
-		{"sideways", "m/internal/left", `import "m/internal/right"`, "internal/left imports internal/right, which is not in"},
+		{
+			"upwards", "m/internal/low", `import "m/internal/left"`,
+			"internal/low imports internal/left, which is not in a",
+		},
+		{
+			"sideways", "m/internal/left", `import "m/internal/right"`,
+			"internal/left imports internal/right, which is not in",
+		},
 		{"the root", "m/internal/top", `import . "m"`, "internal/top imports ., which is not in a lower row"},
 		{"forbidden", "m/internal/top", `import _ "log"`, "internal/top imports log, which the rules forbid"},
 		{"forbidden below", "m/internal/top", `import "m/internal/low"`, "internal/top imports internal/low, which"},

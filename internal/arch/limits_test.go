@@ -202,8 +202,11 @@ func TestReadLimits(t *testing.T) {
 	const table = "text\n\n| what | limit | set by | in the code | proven by |\n|---|---|---|---|---|\n"
 	limits, err := ReadLimits(strings.NewReader(table + "| a thing | 1 | – | `x.y`, `blaze.z` | `TestA` |\n"))
 	require.NoError(t, err)
-	assert.Equal(t, []Limit{{What: "a thing", Value: "1", Names: []string{"x.y", "blaze.z"}, Tests: []string{"TestA"}}}, limits)
-	for _, row := range []string{"| a | 1 | – | `x.y` |", "| a | 1 | – | x.y | `TestA` |", "| a | 1 | – | `x.y` | none |"} {
+	assert.Equal(t,
+		[]Limit{{What: "a thing", Value: "1", Names: []string{"x.y", "blaze.z"}, Tests: []string{"TestA"}}}, limits)
+	for _, row := range []string{
+		"| a | 1 | – | `x.y` |", "| a | 1 | – | x.y | `TestA` |", "| a | 1 | – | `x.y` | none |",
+	} {
 		_, err := ReadLimits(strings.NewReader(table + row))
 		assert.Error(t, err, row)
 	}

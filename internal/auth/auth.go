@@ -24,8 +24,8 @@ const lifetime = time.Hour
 
 // Signer makes the tokens of one session. Its methods may be called concurrently.
 //
-// The private key is inside a func value, which fmt prints as an address: neither the Signer nor anything that holds it,
-// whatever the verb and whether or not the field is exported, can print the key.
+// The private key is inside a func value, which fmt prints as an address: neither the Signer nor anything that holds
+// it, whatever the verb and whether or not the field is exported, can print the key.
 type Signer struct {
 	appID, sessionID string
 	method           jwt.SigningMethod
@@ -36,8 +36,8 @@ type Signer struct {
 	offset           atomic.Int64 // nanoseconds the server's clock is ahead of ours
 }
 
-// New returns a Signer for a session. The private key is an ed25519 seed as 64 hex digits, an ed25519 key as base64 of 64
-// bytes, or an RSA key in PEM. Its errors say what is wrong and never show any of what was given.
+// New returns a Signer for a session. The private key is an ed25519 seed as 64 hex digits, an ed25519 key as base64 of
+// 64 bytes, or an RSA key in PEM. Its errors say what is wrong and never show any of what was given.
 func New(appID, sessionID, privateKey string) (*Signer, error) {
 	app, err := ID(appID)
 	if err != nil {
@@ -74,8 +74,8 @@ func (s *Signer) VerifyingKey() crypto.PublicKey { return s.verifying }
 // Public returns the X25519 public key that others seal messages for, nil with an RSA key. It is not to be changed.
 func (s *Signer) Public() []byte { return s.public }
 
-// Shared returns the secret that this session and the owner of another X25519 key have in common. It fails where everybody could
-// know it, because the other key is of low order.
+// Shared returns the secret that this session and the owner of another X25519 key have in common. It fails where
+// everybody could know it, because the other key is of low order.
 func (s *Signer) Shared(public *ecdh.PublicKey) ([]byte, error) {
 	if s.shared == nil {
 		return nil, errors.New("an RSA key can sign, and not agree on a secret")
@@ -117,12 +117,12 @@ func (s *Signer) Token(method, uri string, body []byte) (token, requestID string
 	return token, id.String(), nil
 }
 
-// maxOffset is how far tokens are dated away from the clock of this machine, whatever a server says its time is. A token
-// dated years ahead would be good for years.
+// maxOffset is how far tokens are dated away from the clock of this machine, whatever a server says its time is. A
+// token dated years ahead would be good for years.
 const maxOffset = 24 * time.Hour
 
-// SetOffset says how far the server's clock is ahead of this machine's; negative if it is behind. Later tokens are dated
-// by the server's clock, within a day of this machine's.
+// SetOffset says how far the server's clock is ahead of this machine's; negative if it is behind. Later tokens are
+// dated by the server's clock, within a day of this machine's.
 func (s *Signer) SetOffset(d time.Duration) {
 	//mutant:offset-clamp
 	s.offset.Store(int64(min(max(d, -maxOffset), maxOffset)))

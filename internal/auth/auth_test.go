@@ -114,7 +114,9 @@ func TestTokenOfEachKey(t *testing.T) {
 		"indented":          {strings.ReplaceAll(small1, "\n", "\n\t    "), "RS512", small.Public()},
 		"blank lines":       {strings.ReplaceAll(small1, "\n", "\n\n"), "RS512", small.Public()},
 		"seed, literal \\n": {testSeed + `\n`, "EdDSA", ed},
-		"PKCS#8, one line":  {strings.ReplaceAll(pemOf("PRIVATE KEY", pkcs8(t, small)), "\n", ""), "RS512", small.Public()},
+		"PKCS#8, one line": {
+			strings.ReplaceAll(pemOf("PRIVATE KEY", pkcs8(t, small)), "\n", ""), "RS512", small.Public(),
+		},
 		"PKCS#8, 1024 bits": {pemOf("PRIVATE KEY", pkcs8(t, small)), "RS512", small.Public()},
 		"PKCS#8, 2048 bits": {pemOf("PRIVATE KEY", pkcs8(t, large)), "RS512", large.Public()},
 	} {
@@ -188,7 +190,8 @@ func TestSigBindsTheRequest(t *testing.T) {
 		}
 		return verify(t, token, "EdDSA", ed25519.PublicKey(unhex(t, testPublic)))["sig"]
 	}
-	if got := sig("POST", "/acknowledgements", `[{"message_id":"928c5c40-769c-3e97-8387-fb1ae0645311","status":"READ"}]`); got !=
+	const acks = `[{"message_id":"928c5c40-769c-3e97-8387-fb1ae0645311","status":"READ"}]`
+	if got := sig("POST", "/acknowledgements", acks); got !=
 		"b8b126d65f8e2516d2b282cd9576852fb543a94bfe7809851f145f5ff68c92f6" {
 		t.Errorf("sig is %v", got)
 	}
@@ -227,7 +230,8 @@ func TestNewRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	protected := strings.Replace(rsa1, "KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1)
+	protected := strings.Replace(rsa1, "KEY-----\n",
+		"KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1)
 	std := base64.StdEncoding
 	for name, c := range map[string]struct{ app, session, key, want string }{
 		"no app id":           {"", session, testSeed, "app id: is missing"},
@@ -240,14 +244,20 @@ func TestNewRefuses(t *testing.T) {
 		"short hex":           {app, session, testSeed[:62], "has 62 hex digits, and an ed25519 seed has 64"},
 		"long hex":            {app, session, testSeed + testPublic, "has 128 hex digits, and an ed25519 seed has 64"},
 		"not hex":             {app, session, testSeed[:63] + "g", "is base64 of 48 bytes, and an ed25519 key has 64"},
-		"seed in base64":      {app, session, std.EncodeToString(pair[:32]), "is base64 of 32 bytes, and an ed25519 key has 64"},
-		"not base64":          {app, session, std.EncodeToString(pair)[:80] + "!", "is none of"},
-		"mismatch":            {app, session, std.EncodeToString(mismatch), "its last 32 bytes are not the public key of its first 32"},
+		"seed in base64": {
+			app, session, std.EncodeToString(pair[:32]), "is base64 of 32 bytes, and an ed25519 key has 64",
+		},
+		"not base64": {app, session, std.EncodeToString(pair)[:80] + "!", "is none of"},
+		"mismatch": {
+			app, session, std.EncodeToString(mismatch), "its last 32 bytes are not the public key of its first 32",
+		},
 		"PEM cut short":       {app, session, rsa1[:len(rsa1)/2], "damaged or cut short"},
 		"PEM end missing":     {app, session, strings.TrimSpace(rsa1)[:len(rsa1)-10], "damaged or cut short"},
 		"PEM of nothing":      {app, session, pemOf("RSA PRIVATE KEY", []byte("no key")), "without an RSA private key"},
 		"PEM of a public key": {app, session, pemOf("PUBLIC KEY", public), "something else than a private key"},
-		"PEM of ed25519":      {app, session, pemOf("PRIVATE KEY", pkcs8(t, ed25519.NewKeyFromSeed(pair[:32]))), "not RSA"},
+		"PEM of ed25519": {
+			app, session, pemOf("PRIVATE KEY", pkcs8(t, ed25519.NewKeyFromSeed(pair[:32]))), "not RSA",
+		},
 		"PEM with a password": {app, session, protected, "password"},
 		"password, one line":  {app, session, strings.ReplaceAll(protected, "\n", " "), "password"},
 		"one line, cut short": {app, session, strings.ReplaceAll(rsa1, "\n", "")[:400], "damaged or cut short"},
@@ -322,7 +332,8 @@ func TestOffsetsAreBounded(t *testing.T) {
 		s := newSigner(t, testSeed)
 		const day, most = 24 * time.Hour, time.Duration(1<<63 - 1)
 		for given, want := range map[time.Duration]time.Duration{
-			day: day, day + 1: day, 100 * 365 * day: day, most: day, -day: -day, -day - 1: -day, -most: -day, -most - 1: -day,
+			day: day, day + 1: day, 100 * 365 * day: day, most: day,
+			-day: -day, -day - 1: -day, -most: -day, -most - 1: -day,
 		} {
 			s.SetOffset(given)
 			if s.Offset() != want {

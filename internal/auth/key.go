@@ -126,7 +126,8 @@ func parseRSA(text string) (*rsa.PrivateKey, error) {
 	// The sizes that can sign are crypto/rsa's affair. Better to hear of it now than at each dial.
 	digest := sha512.Sum512(nil)
 	if _, err := rsa.SignPKCS1v15(nil, key, crypto.SHA512, digest[:]); err != nil {
-		return nil, fmt.Errorf("is an RSA key of %d bits that cannot sign; at least 1024 bits are needed", key.N.BitLen())
+		return nil, fmt.Errorf("is an RSA key of %d bits that cannot sign; at least 1024 bits are needed",
+			key.N.BitLen())
 	}
 	return key, nil
 }

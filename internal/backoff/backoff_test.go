@@ -137,6 +137,7 @@ func TestALinkThatWorkedBoundsTheWaits(t *testing.T) {
 		assert.InDelta(t, c.first, next(b), float64(c.first/10), "%d failures, worked for %v", c.failures, c.lived)
 		b.Next()
 		b.Lived(0, false)
-		assert.InDelta(t, c.later, next(b), float64(c.later/10), "%d failures, worked for %v, failed", c.failures, c.lived)
+		assert.InDelta(t, c.later, next(b), float64(c.later/10), "%d failures, worked for %v, failed",
+			c.failures, c.lived)
 	}
 }

@@ -4,8 +4,8 @@ import "context"
 
 type policyKey struct{}
 
-// With returns a context under which a Client waits by p between its connections. The soak cuts hundreds of connections a
-// minute, which the real policy answers with waits of 30 seconds. Users cannot reach this package.
+// With returns a context under which a Client waits by p between its connections. The soak cuts hundreds of connections
+// a minute, which the real policy answers with waits of 30 seconds. Users cannot reach this package.
 func With(ctx context.Context, p Policy) context.Context {
 	return context.WithValue(ctx, policyKey{}, p)
 }

@@ -1,6 +1,6 @@
-// Package bench measures what the client costs, side by side in one run with how such clients are built today (naive), and with
-// what is the limit: frames that are inflated and nothing else. Each contender runs in a process of its own, one after the
-// other, against a server in yet another process, over TLS on the loopback interface; cmd/bench runs it.
+// Package bench measures what the client costs, side by side in one run with how such clients are built today (naive),
+// and with what is the limit: frames that are inflated and nothing else. Each contender runs in a process of its own,
+// one after the other, against a server in yet another process, over TLS on the loopback interface; cmd/bench runs it.
 package bench
 
 import (
@@ -99,8 +99,8 @@ type scenario struct {
 	contests []contest
 }
 
-// scenarios returns everything that is measured. Rates are for each message, so counts are such that each run takes seconds.
-// Inflate and Frames get the same messages again and again.
+// scenarios returns everything that is measured. Rates are for each message, so counts are such that each run takes
+// seconds. Inflate and Frames get the same messages again and again.
 func scenarios() []scenario {
 	return []scenario{
 		{Receive80, small, 0, []contest{{Ours, 350_000}, {Naive, 60_000}, {Inflate, 300_000}, {Frames, 4_000_000}}},
@@ -148,7 +148,8 @@ func plan(scale float64) [][]cell {
 		for _, c := range s.contests {
 			count := scaled(c.count, scale)
 			t := Task{
-				Scenario: s.name, Contender: c.contender, Size: s.size, Count: count, Before: before(c.contender, s.size, count), Callers: s.callers,
+				Scenario: s.name, Contender: c.contender, Size: s.size, Count: count,
+				Before: before(c.contender, s.size, count), Callers: s.callers,
 				Warm: time.Duration(scale * float64(sendWarm)), For: time.Duration(scale * float64(sendFor)),
 			}
 			script := Script{Size: s.size}
@@ -162,8 +163,8 @@ func plan(scale float64) [][]cell {
 	return rows
 }
 
-// before returns how many messages are received before it counts: a twentieth, and of small ones, of which the memory is looked
-// at, so many that the ledger has grown to its full size.
+// before returns how many messages are received before it counts: a twentieth, and of small ones, of which the memory
+// is looked at, so many that the ledger has grown to its full size.
 func before(contender string, size, count int) int {
 	if contender == Ours && size == small {
 		return count * 4 / 7

@@ -51,11 +51,12 @@ func TestEveryContenderInEveryScenario(t *testing.T) {
 	}
 }
 
-// sample is the report of a run of two rounds in which ours is as many times as fast as naive as the round's number says, plus
-// three, and everything is a multiple of something that can be checked in the head.
+// sample is the report of a run of two rounds in which ours is as many times as fast as naive as the round's number
+// says, plus three, and everything is a multiple of something that can be checked in the head.
 func sample() *Report {
 	r := &Report{
-		Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8", OS: "linux", Arch: "amd64", CPUs: 2, CPU: "Fast", Rounds: 2, Scale: 1,
+		Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8",
+		OS: "linux", Arch: "amd64", CPUs: 2, CPU: "Fast", Rounds: 2, Scale: 1,
 	}
 	for round := range 2 {
 		for _, s := range scenarios() {
@@ -63,7 +64,8 @@ func sample() *Report {
 				times := map[string]float64{Ours: float64(4 + round), Naive: 1, Inflate: 5, Frames: 100}[c.contender]
 				machine := float64(1000 * (1 + round)) // the second round is on a machine of twice the speed
 				r.Results = append(r.Results, Result{
-					Round: round, Scenario: s.name, Contender: c.contender, PerSecond: times * machine, CPUMicros: 8 / times, Allocs: 7, Bytes: 1000,
+					Round: round, Scenario: s.name, Contender: c.contender,
+					PerSecond: times * machine, CPUMicros: 8 / times, Allocs: 7, Bytes: 1000,
 					P50Micros: 10 / times, P99Micros: 400 / times / times, IdleKB: 40, Goroutines: 3, HeapMiB: 95,
 				})
 			}
@@ -123,7 +125,8 @@ func TestNothingMeasuredMeetsNoGoal(t *testing.T) {
 
 func TestNumber(t *testing.T) {
 	for v, want := range map[float64]string{
-		0: "–", -1: "–", 0.012: "0.012", 0.25: "0.2", 4.44: "4.4", 9.96: "10", 99.5: "100", 999: "999", 1234: "1,230", 99_999: "100,000", 3_040_000: "3,040,000",
+		0: "–", -1: "–", 0.012: "0.012", 0.25: "0.2", 4.44: "4.4", 9.96: "10",
+		99.5: "100", 999: "999", 1234: "1,230", 99_999: "100,000", 3_040_000: "3,040,000",
 	} {
 		assert.Equal(t, want, number(v))
 	}
@@ -188,7 +191,9 @@ func TestWriteTables(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, sample().Chart(), string(text))
 	}
-	for _, text := range []string{"", tableBegin, tableEnd, tableEnd + tableBegin, tableBegin + tableEnd + tableBegin + tableEnd} {
+	for _, text := range []string{
+		"", tableBegin, tableEnd, tableEnd + tableBegin, tableBegin + tableEnd + tableBegin + tableEnd,
+	} {
 		_, err := ReplaceTables(text, "x")
 		assert.Error(t, err, "%q", text)
 	}

@@ -43,10 +43,12 @@ func (r *Report) Chart() string {
 		groups []group
 	}{
 		{"Messages received a second, relative to naive", []group{
-			r.group("80 B", Receive80, Ours, Naive, Inflate), r.group("1 KB", Receive1K, Ours, Naive, Inflate), r.group("100 KB", Receive100K, Ours, Naive, Inflate),
+			r.group("80 B", Receive80, Ours, Naive, Inflate), r.group("1 KB", Receive1K, Ours, Naive, Inflate),
+			r.group("100 KB", Receive100K, Ours, Naive, Inflate),
 		}},
 		{"Messages sent and confirmed a second, relative to naive", []group{
-			r.group("1 caller", Send1, Ours, Naive), r.group("16 callers", Send16, Ours, Naive), r.group("256 callers", Send256, Ours, Naive),
+			r.group("1 caller", Send1, Ours, Naive), r.group("16 callers", Send16, Ours, Naive),
+			r.group("256 callers", Send256, Ours, Naive),
 		}},
 	}
 	var b strings.Builder
@@ -56,9 +58,11 @@ func (r *Report) Chart() string {
 		y = drawPanel(&b, p.groups, y+groupGap) + panelGap
 	}
 	height := y - panelGap + chartMargin
-	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="13" fill="#111827" role="img">`+"\n"+
+	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" `+
+		`font-family="sans-serif" font-size="13" fill="#111827" role="img">`+"\n"+
 		"<title>How fast, relative to naive</title>\n"+
-		`<rect width="%d" height="%d" rx="6" fill="#ffffff" stroke="#d1d5db"/>`+"\n%s</svg>\n", chartWidth, height, chartWidth, height, chartWidth, height, b.String())
+		`<rect width="%d" height="%d" rx="6" fill="#ffffff" stroke="#d1d5db"/>`+"\n%s</svg>\n",
+		chartWidth, height, chartWidth, height, chartWidth, height, b.String())
 }
 
 // group returns the bars of some contenders.
@@ -84,8 +88,10 @@ func drawPanel(b *strings.Builder, groups []group, y int) int {
 		fmt.Fprintf(b, `<text x="%d" y="%d">%s</text>`+"\n", chartMargin, y+barHeight-4, g.label)
 		for _, bar := range g.bars {
 			width := bar.times * scale
-			fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`, labelWidth, y, width, barHeight, colors[bar.contender])
-			fmt.Fprintf(b, `<text x="%.1f" y="%d" font-size="11">%s %s × (%s/s)</text>`+"\n", labelWidth+width+6, y+barHeight-4, names[bar.contender], number(bar.times), number(bar.perSecond))
+			fmt.Fprintf(b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>`,
+				labelWidth, y, width, barHeight, colors[bar.contender])
+			fmt.Fprintf(b, `<text x="%.1f" y="%d" font-size="11">%s %s × (%s/s)</text>`+"\n",
+				labelWidth+width+6, y+barHeight-4, names[bar.contender], number(bar.times), number(bar.perSecond))
 			y += barHeight + barGap
 		}
 		y += groupGap

@@ -28,8 +28,8 @@ const (
 // IsChild reports whether this process was started by Run.
 func IsChild() bool { return os.Getenv(roleVariable) != "" }
 
-// Child does what this process was started for by Run: it reads from the standard input what that is, and writes one line to
-// the standard output. When the standard input ends, the parent has, or wants it to: then the process exits.
+// Child does what this process was started for by Run: it reads from the standard input what that is, and writes one
+// line to the standard output. When the standard input ends, the parent has, or wants it to: then the process exits.
 func Child(ctx context.Context) error {
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
@@ -137,7 +137,9 @@ func spawn(ctx context.Context, program, role string, task any) (*process, error
 	p.cmd = exec.CommandContext(ctx, program)
 	p.cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	p.cmd.Stderr = &p.stderr
-	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGQUIT) } // which shows what every goroutine does
+	p.cmd.Cancel = func() error {
+		return p.cmd.Process.Signal(syscall.SIGQUIT) // which shows what every goroutine does
+	}
 	p.cmd.WaitDelay = 5 * time.Second
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {

@@ -24,8 +24,9 @@ const (
 	mostInflated = 64 << 20
 )
 
-// conn is one connection of the server. One goroutine reads and answers, and another one, once something was asked for, pushes.
-// Both write: that is safe, because each writes whole frames, and a TLS connection writes what it is given in one piece.
+// conn is one connection of the server. One goroutine reads and answers, and another one, once something was asked for,
+// pushes. Both write: that is safe, because each writes whole frames, and a TLS connection writes what it is given in
+// one piece.
 type conn struct {
 	net.Conn
 	set   *frameSet
@@ -222,8 +223,8 @@ func appendAll(dst []byte, r io.Reader) ([]byte, error) {
 	}
 }
 
-// field returns what stands behind the first key, which is given with the quote of its value. Requests are of our own making:
-// their ids and actions have no escapes, and there is no white space around the colon.
+// field returns what stands behind the first key, which is given with the quote of its value. Requests are of our own
+// making: their ids and actions have no escapes, and there is no white space around the colon.
 func field(text []byte, key string) []byte {
 	_, rest, ok := bytes.Cut(text, []byte(key))
 	end := bytes.IndexByte(rest, '"')

@@ -50,8 +50,8 @@ type message struct {
 	UpdatedAt        time.Time `json:"updated_at"`
 }
 
-// frameSet is many encoded websocket messages, one behind the other in one piece of memory: any run of them is one slice, and
-// the garbage collector finds nothing to look at.
+// frameSet is many encoded websocket messages, one behind the other in one piece of memory: any run of them is one
+// slice, and the garbage collector finds nothing to look at.
 type frameSet struct {
 	buf  []byte
 	ends []int // of each message in buf
@@ -78,8 +78,11 @@ type maker struct {
 }
 
 func newMaker(seed uint64) *maker {
-	m := &maker{rng: rand.New(rand.NewPCG(seed, seed)), created: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)} //nolint:gosec // G404: the same ones each time are wanted
-	m.zw, _ = gzip.NewWriterLevel(nil, 3)                                                                      // a level that exists
+	m := &maker{
+		rng:     rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // G404: the same ones each time are wanted
+		created: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+	}
+	m.zw, _ = gzip.NewWriterLevel(nil, 3) // a level that exists
 	for range 2000 {
 		m.words = append(m.words, m.word())
 	}
@@ -91,8 +94,9 @@ func newMaker(seed uint64) *maker {
 
 // syllables are what the words are made of.
 var syllables = []string{
-	"a", "ter", "ing", "con", "de", "re", "the", "mes", "sa", "ge", "ver", "ti", "on", "er", "al", "ed", "in", "to", "ly", "es",
-	"com", "per", "or", "ment", "ca", "be", "lo", "wor", "k", "out", "st", "ny", "so", "me", "how", "at", "is", "was", "ex", "un",
+	"a", "ter", "ing", "con", "de", "re", "the", "mes", "sa", "ge", "ver", "ti", "on", "er", "al", "ed", "in", "to",
+	"ly", "es", "com", "per", "or", "ment", "ca", "be", "lo", "wor", "k", "out", "st", "ny", "so", "me", "how", "at",
+	"is", "was", "ex", "un",
 }
 
 func (m *maker) word() string {
@@ -119,14 +123,15 @@ func (m *maker) text(size int) []byte {
 
 // id returns a random id of the generator's.
 func (m *maker) id() string {
-	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", m.rng.Uint32(), m.rng.IntN(1<<16), m.rng.IntN(1<<12), m.rng.IntN(1<<12), m.rng.Int64N(1<<48))
+	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x",
+		m.rng.Uint32(), m.rng.IntN(1<<16), m.rng.IntN(1<<12), m.rng.IntN(1<<12), m.rng.Int64N(1<<48))
 }
 
 // idMask makes the last part of a message's id, which is its number, look like any other.
 const idMask = 0x5bd1_e995_1d7a
 
-// messageID returns an id that tells the number of its message, so that the server finds out which one is acknowledged without
-// a table.
+// messageID returns an id that tells the number of its message, so that the server finds out which one is acknowledged
+// without a table.
 func (m *maker) messageID(i int) string {
 	id := m.id()
 	return fmt.Sprintf("%s%012x", id[:24], uint64(i)^idMask) //nolint:gosec // G115: not negative

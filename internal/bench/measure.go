@@ -56,7 +56,8 @@ func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsec
 // meter counts messages as they are handled. The clock starts when warm of them were, and stops with the last.
 type meter struct {
 	warm, count int64
-	read        func() int // how many were read by now, some of which may wait to be handled; nil: as many as were handled
+	// how many were read by now, some of which may wait to be handled; nil: as many as were handled
+	read        func() int
 	n           atomic.Int64
 	ahead       int
 	first, last mark

@@ -15,8 +15,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// naiveClient is built as clients for this protocol usually are: a new decompressor for each frame, JSON read in two steps, a
-// map for the params, a goroutine that writes, a new compressor for each frame, and a table of who waits.
+// naiveClient is built as clients for this protocol usually are: a new decompressor for each frame, JSON read in two
+// steps, a map for the params, a goroutine that writes, a new compressor for each frame, and a table of who waits.
 type naiveClient struct {
 	ws      *websocket.Conn
 	handler func(m *message, data []byte)
@@ -49,7 +49,8 @@ func (t Task) dialNaive(ctx context.Context, handler func(m *message, data []byt
 		return nil, err
 	}
 	c := &naiveClient{
-		ws: ws, handler: handler, writes: make(chan []byte, 1024), ended: make(chan struct{}), waiting: make(map[string]chan *naiveFrame),
+		ws: ws, handler: handler, writes: make(chan []byte, 1024),
+		ended: make(chan struct{}), waiting: make(map[string]chan *naiveFrame),
 	}
 	c.wg.Go(c.reader)
 	c.wg.Go(c.writer)

@@ -30,14 +30,17 @@ type ourClient struct {
 
 // newOurs makes a client with the default Config, but for what makes it find the server.
 func (t Task) newOurs(edit func(*blaze.Config)) (*blaze.Client, error) {
-	cfg := &blaze.Config{Endpoints: []string{"wss://" + t.Address + "/"}, TLSClientConfig: t.tls, Logger: slog.New(slog.DiscardHandler)}
+	cfg := &blaze.Config{
+		Endpoints: []string{"wss://" + t.Address + "/"}, TLSClientConfig: t.tls, Logger: slog.New(slog.DiscardHandler),
+	}
 	if edit != nil {
 		edit(cfg)
 	}
 	seed := make([]byte, 32)
 	_, _ = rand.Read(seed) // never fails
 	return blaze.New(blaze.Keystore{
-		AppID: uuid.Must(uuid.NewV4()).String(), SessionID: uuid.Must(uuid.NewV4()).String(), SessionPrivateKey: hex.EncodeToString(seed),
+		AppID: uuid.Must(uuid.NewV4()).String(), SessionID: uuid.Must(uuid.NewV4()).String(),
+		SessionPrivateKey: hex.EncodeToString(seed),
 	}, cfg)
 }
 
@@ -144,11 +147,13 @@ func (t Task) oursReceive(ctx context.Context, edit func(*blaze.Config), work fu
 	return r, nil
 }
 
-// acked waits until all is acknowledged. The last acknowledgements wait a while for company before they go out, which is no
-// work: the clock stops when no more are left than go into one frame.
+// acked waits until all is acknowledged. The last acknowledgements wait a while for company before they go out, which
+// is no work: the clock stops when no more are left than go into one frame.
 func (t Task) acked(run *ourClient, m *meter) error {
 	missing := func(n int) func() bool {
-		return func() bool { return run.Stats().Acked+uint64(n) >= uint64(t.Count) } //nolint:gosec // G115: not negative
+		return func() bool {
+			return run.Stats().Acked+uint64(n) >= uint64(t.Count) //nolint:gosec // G115: not negative
+		}
 	}
 	if err := until(run.lost, missing(min(ackFrame, t.Count))); err != nil {
 		return err

@@ -54,7 +54,8 @@ func (r *Report) Write(path string) error {
 
 // Read reads the report of a whole run.
 func Read(path string) (*Report, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // G304: reading the file that the caller names is what this function is for
+	//nolint:gosec // G304: reading the file that the caller names is what this function is for
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
@@ -140,7 +141,8 @@ func (r *Report) median(scenario, contender string, of metric) float64 {
 // key names a contender in a scenario.
 type key struct{ scenario, contender string }
 
-// ratio returns the median of the ratios within each round: what disturbs a round disturbs both. It is 0 if there is none.
+// ratio returns the median of the ratios within each round: what disturbs a round disturbs both. It is 0 if there is
+// none.
 func (r *Report) ratio(a, b key, of metric) float64 {
 	var values []float64
 	for round := range r.Rounds {

@@ -43,7 +43,8 @@ func Run(ctx context.Context, o Options) (rep *Report, err error) {
 		return nil, fmt.Errorf("bench: the server does not start: %w", err)
 	}
 	rep = &Report{
-		Date: time.Now().UTC().Truncate(time.Second), Commit: gauge.Commit(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Date: time.Now().UTC().Truncate(time.Second), Commit: gauge.Commit(),
+		GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		CPUs: runtime.NumCPU(), CPU: cpuModel(), Rounds: o.Rounds, Scale: o.Scale,
 	}
 	for round := range o.Rounds {

@@ -27,9 +27,9 @@ type Script struct {
 	Made  int `json:"made"`  // of them different ones, then these again; 0: all
 }
 
-// Server is the peer of everything that is measured. It shares the processor with what is measured, and it is not what is
-// measured: so it pushes from memory what it has compressed beforehand, many messages in one write, and it answers with gzip
-// that stores instead of compressing, several answers in one write. All clients get the same bytes.
+// Server is the peer of everything that is measured. It shares the processor with what is measured, and it is not what
+// is measured: so it pushes from memory what it has compressed beforehand, many messages in one write, and it answers
+// with gzip that stores instead of compressing, several answers in one write. All clients get the same bytes.
 type Server struct {
 	Addresses map[string]string `json:"addresses"` // of each script
 	Roots     string            `json:"roots"`     // PEM of the certificate
@@ -46,7 +46,10 @@ type Server struct {
 
 // Serve starts a server that listens for each script on a port of its own.
 func Serve(scripts map[string]Script) (*Server, error) {
-	s := &Server{Addresses: make(map[string]string), scripts: scripts, sets: make(map[int]*frameSet), conns: make(map[net.Conn]struct{})}
+	s := &Server{
+		Addresses: make(map[string]string), scripts: scripts,
+		sets: make(map[int]*frameSet), conns: make(map[net.Conn]struct{}),
+	}
 	if err := s.make(); err != nil {
 		return nil, err
 	}
@@ -113,7 +116,9 @@ func (s *Server) listen(name string, script Script, cert tls.Certificate) error 
 		return fmt.Errorf("bench: %w", err)
 	}
 	s.Addresses[name] = ln.Addr().String()
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true}
+	config := &tls.Config{
+		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, DynamicRecordSizingDisabled: true,
+	}
 	server := &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.upgrade(w, r, script) }),
 		ErrorLog:          log.New(io.Discard, "", 0), // of handshakes; the client tells of those

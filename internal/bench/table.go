@@ -45,7 +45,8 @@ func (r Result) String() string {
 // Details returns everything there is as one table, medians of all rounds.
 func (r *Report) Details() string {
 	var b strings.Builder
-	b.WriteString("| scenario | contender | messages/s | × naive | of inflate | CPU µs | allocs | bytes | p50 µs | p99 µs | idle KB | goroutines | heap MiB | RSS MiB |\n")
+	b.WriteString("| scenario | contender | messages/s | × naive | of inflate | CPU µs | allocs | bytes | p50 µs " +
+		"| p99 µs | idle KB | goroutines | heap MiB | RSS MiB |\n")
 	b.WriteString("|---|---|" + strings.Repeat("---:|", 12) + "\n")
 	for _, s := range scenarios() {
 		for _, c := range s.contests {
@@ -54,7 +55,8 @@ func (r *Report) Details() string {
 			}
 			k := key{s.name, c.contender}
 			values := []float64{
-				r.median(s.name, c.contender, perSecond), r.ratio(k, key{s.name, Naive}, perSecond), r.ratio(k, key{s.name, Inflate}, perSecond),
+				r.median(s.name, c.contender, perSecond), r.ratio(k, key{s.name, Naive}, perSecond),
+				r.ratio(k, key{s.name, Inflate}, perSecond),
 			}
 			for _, m := range []metric{cpuMicros, allocs, bytesEach, p50, p99, idleKB, goroutines, heapMiB, rssMiB} {
 				values = append(values, r.median(s.name, c.contender, m))
@@ -88,27 +90,38 @@ func (r *Report) heading() string {
 	if r.Commit != "" {
 		commit = ", commit " + r.Commit
 	}
-	return fmt.Sprintf("%s, %s%s: %s. Medians of %d rounds; ratios are those within a round. Where two numbers stand, the second is naive's.\n",
+	return fmt.Sprintf("%s, %s%s: %s. Medians of %d rounds; ratios are those within a round. Where two numbers "+
+		"stand, the second is naive's.\n",
 		r.Date.Format("2006-01-02"), machine, commit, run, r.Rounds)
 }
 
 func (r *Report) receiving() string {
-	b := "| receive | messages/s | × naive | inflating only | of that | frames only | CPU µs | allocs | bytes | peak RSS MiB |\n|---|" +
+	b := "| receive | messages/s | × naive | inflating only | of that | frames only | CPU µs | allocs | bytes | " +
+		"peak RSS MiB |\n|---|" +
 		strings.Repeat("---:|", 9) + "\n"
-	for _, s := range []struct{ name, label string }{{Receive80, "80 B"}, {Receive1K, "1 KB"}, {Receive100K, "100 KB"}} {
+	for _, s := range []struct{ name, label string }{
+		{Receive80, "80 B"}, {Receive1K, "1 KB"}, {Receive100K, "100 KB"},
+	} {
 		b += row(
-			s.label, r.both(s.name, perSecond), number(r.timesNaive(s.name)), number(r.median(s.name, Inflate, perSecond)), percent(r.ofInflate(s.name)),
-			number(r.median(s.name, Frames, perSecond)), r.both(s.name, cpuMicros), r.both(s.name, allocs), r.both(s.name, bytesEach), r.both(s.name, rssMiB),
+			s.label, r.both(s.name, perSecond), number(r.timesNaive(s.name)),
+			number(r.median(s.name, Inflate, perSecond)), percent(r.ofInflate(s.name)),
+			number(r.median(s.name, Frames, perSecond)), r.both(s.name, cpuMicros),
+			r.both(s.name, allocs), r.both(s.name, bytesEach), r.both(s.name, rssMiB),
 		)
 	}
 	one := func(m metric) string { return number(r.median(ReceiveNoAck80, Ours, m)) }
-	return b + row("80 B, no acks", one(perSecond), "", "", "", "", one(cpuMicros), one(allocs), one(bytesEach), one(rssMiB))
+	return b + row("80 B, no acks",
+		one(perSecond), "", "", "", "", one(cpuMicros), one(allocs), one(bytesEach), one(rssMiB))
 }
 
 func (r *Report) sending() string {
-	b := "| send 80 B | messages/s | × naive | p50 µs | p99 µs | CPU µs | allocs | bytes |\n|---|" + strings.Repeat("---:|", 7) + "\n"
-	for _, s := range []struct{ name, label string }{{Send1, "1 caller"}, {Send16, "16 callers"}, {Send256, "256 callers"}} {
-		b += row(s.label, r.both(s.name, perSecond), number(r.timesNaive(s.name)), r.both(s.name, p50), r.both(s.name, p99), r.both(s.name, cpuMicros),
+	b := "| send 80 B | messages/s | × naive | p50 µs | p99 µs | CPU µs | allocs | bytes |\n|---|" +
+		strings.Repeat("---:|", 7) + "\n"
+	for _, s := range []struct{ name, label string }{
+		{Send1, "1 caller"}, {Send16, "16 callers"}, {Send256, "256 callers"},
+	} {
+		b += row(s.label, r.both(s.name, perSecond), number(r.timesNaive(s.name)),
+			r.both(s.name, p50), r.both(s.name, p99), r.both(s.name, cpuMicros),
 			r.both(s.name, allocs), r.both(s.name, bytesEach))
 	}
 	one := func(m metric) string { return number(r.median(Batch, Ours, m)) }
@@ -157,7 +170,8 @@ func ReplaceTables(document, tables string) (string, error) {
 	before, rest, ok := strings.Cut(document, tableBegin)
 	_, after, closed := strings.Cut(rest, tableEnd)
 	if !ok || !closed || strings.Count(document, tableBegin) != 1 || strings.Count(document, tableEnd) != 1 {
-		return "", errors.New("bench: the document must have the lines " + tableBegin + " and " + tableEnd + " once each, in this order")
+		return "", errors.New("bench: the document must have the lines " + tableBegin +
+			" and " + tableEnd + " once each, in this order")
 	}
 	return before + tableBegin + "\n" + tables + tableEnd + after, nil
 }
@@ -182,7 +196,8 @@ func WriteTables(document, chart string, paths []string) error {
 		return err
 	}
 	for path, text := range map[string]string{document: text, chart: r.Chart()} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // G306: documents that everybody may read
+		//nolint:gosec // G306: documents that everybody may read
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			return fmt.Errorf("bench: %w", err)
 		}
 	}

@@ -20,7 +20,9 @@ func TestAuthPolicy(t *testing.T) {
 	var (
 		silent   = engine.Probed{Answer: engine.ProbeSilent}
 		accepted = engine.Probed{Answer: engine.ProbeAccepted}
-		refused  = func(skew time.Duration) engine.Probed { return engine.Probed{Answer: engine.ProbeRefused, Skew: skew} }
+		refused  = func(skew time.Duration) engine.Probed {
+			return engine.Probed{Answer: engine.ProbeRefused, Skew: skew}
+		}
 		tried    = engine.Decision{Reason: engine.NotFinal}
 		alarmed  = engine.Decision{Reason: engine.NotFinal, Alarm: true}
 		over     = engine.Decision{Reason: engine.Unauthorized}
@@ -29,16 +31,18 @@ func TestAuthPolicy(t *testing.T) {
 	)
 	const s, day = time.Second, 24 * time.Hour
 	for name, rejections := range map[string][]rejection{
-		"an outdated client":                  {{0, 10006, false, silent, outdated}},
-		"an outdated client that worked":      {{0, 10006, true, silent, outdated}},
-		"GET /me refuses":                     {{0, 401, false, refused(0), over}},
-		"GET /me refuses what worked":         {{0, 401, true, refused(0), over}},
-		"GET /me refuses after a while":       {{0, 401, true, silent, tried}, {day, 401, false, refused(0), over}},
-		"GET /me refuses after it accepted":   {{0, 401, false, accepted, alarmed}, {s, 401, false, refused(0), over}},
-		"five minutes are accepted":           {{0, 401, false, refused(5 * time.Minute), over}},
-		"five minutes behind are accepted":    {{0, 401, false, refused(-5 * time.Minute), over}},
-		"more is a wrong clock":               {{0, 401, false, refused(5*time.Minute + 1), skewed(5*time.Minute + 1)}},
-		"more behind is a wrong clock":        {{0, 401, false, refused(-5*time.Minute - 1), skewed(-5*time.Minute - 1)}},
+		"an outdated client":                {{0, 10006, false, silent, outdated}},
+		"an outdated client that worked":    {{0, 10006, true, silent, outdated}},
+		"GET /me refuses":                   {{0, 401, false, refused(0), over}},
+		"GET /me refuses what worked":       {{0, 401, true, refused(0), over}},
+		"GET /me refuses after a while":     {{0, 401, true, silent, tried}, {day, 401, false, refused(0), over}},
+		"GET /me refuses after it accepted": {{0, 401, false, accepted, alarmed}, {s, 401, false, refused(0), over}},
+		"five minutes are accepted":         {{0, 401, false, refused(5 * time.Minute), over}},
+		"five minutes behind are accepted":  {{0, 401, false, refused(-5 * time.Minute), over}},
+		"more is a wrong clock":             {{0, 401, false, refused(5*time.Minute + 1), skewed(5*time.Minute + 1)}},
+		"more behind is a wrong clock": {
+			{0, 401, false, refused(-5*time.Minute - 1), skewed(-5*time.Minute - 1)},
+		},
 		"a wrong clock of a session that was": {{0, 401, true, refused(time.Hour), skewed(time.Hour)}},
 		"silence before anything worked": {
 			{0, 401, false, silent, tried}, {29 * s, 401, false, silent, tried}, {30 * s, 401, false, silent, over},

@@ -48,12 +48,16 @@ func TestDialPlan(t *testing.T) {
 		dials     string // first and after each end
 		waits     string // of each end: none, next endpoint, round
 	}{
-		"one endpoint":                         {"a", []engine.End{failed, failed, useless}, "aaaa", "WWW"},
-		"a round of two":                       {"ab", []engine.End{failed, failed, failed, failed}, "ababa", "tWtW"},
-		"a round of three":                     {"abc", []engine.End{failed, useless, failed, failed}, "abcab", "ttWt"},
-		"a link that was lost":                 {"ab", []engine.End{lost, lost}, "aaa", "WW"},
-		"the one that served comes first":      {"ab", []engine.End{failed, lost, failed, failed, lost}, "abbabb", "tWtWW"},
-		"served in the middle of a round":      {"abc", []engine.End{failed, lost, failed, failed, failed}, "abbcab", "tWttW"},
+		"one endpoint":         {"a", []engine.End{failed, failed, useless}, "aaaa", "WWW"},
+		"a round of two":       {"ab", []engine.End{failed, failed, failed, failed}, "ababa", "tWtW"},
+		"a round of three":     {"abc", []engine.End{failed, useless, failed, failed}, "abcab", "ttWt"},
+		"a link that was lost": {"ab", []engine.End{lost, lost}, "aaa", "WW"},
+		"the one that served comes first": {
+			"ab", []engine.End{failed, lost, failed, failed, lost}, "abbabb", "tWtWW",
+		},
+		"served in the middle of a round": {
+			"abc", []engine.End{failed, lost, failed, failed, failed}, "abbcab", "tWttW",
+		},
 		"a quiet link":                         {"ab", []engine.End{quiet, quiet}, "aaa", "WW"},
 		"a link that answers nothing":          {"ab", []engine.End{mute, mute, mute}, "abab", "tWt"},
 		"a message was handled, no answer yet": {"ab", []engine.End{handled, handled}, "aaa", "WW"},

@@ -267,7 +267,8 @@ func (e *Engine) Load() Load {
 	in, out := e.inbox.Len(), e.outbox.Len()
 	receipts, age := e.receipts.handling()
 	return Load{
-		Connected: e.life.offline() == nil, Handling: in.Handling + receipts, Messages: in.Messages, Waiting: in.Delayed,
+		Connected: e.life.offline() == nil, Handling: in.Handling + receipts,
+		Messages: in.Messages, Waiting: in.Delayed,
 		OldestHandler: max(in.OldestHandler, age), OldestWaiting: in.OldestWaiting,
 		Requests: out.Requests, AcksWaiting: e.acks.waitingIDs(), Resent: out.Resent,
 	}

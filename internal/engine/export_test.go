@@ -73,7 +73,8 @@ func (p *Plan) Endpoint() string { return p.endpoint() }
 
 func (p *Plan) After(e End) time.Duration {
 	end := ending{
-		lived: e.Lived, answered: e.Answered, worked: e.Worked, asked: e.Asked, redated: e.Redated, throttled: e.Throttled,
+		lived: e.Lived, answered: e.Answered, worked: e.Worked,
+		asked: e.Asked, redated: e.Redated, throttled: e.Throttled,
 		retryAfter: e.RetryAfter, resync: e.Resync,
 	}
 	if e.Rejected {

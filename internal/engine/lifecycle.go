@@ -13,8 +13,9 @@ const (
 	connecting              // dials
 	online                  // has a link
 	offline                 // waits before it dials again
-	draining                // the context of Run has ended, or the service has rejected the session; with or without a link
-	closed                  // Run has ended
+	// the context of Run has ended, or the service has rejected the session; with or without a link
+	draining
+	closed // Run has ended
 )
 
 // transitions has the phases that may follow each phase.

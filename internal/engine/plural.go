@@ -82,8 +82,8 @@ func (p *Plural) Observe(o outbox.Outcome) {
 	}
 }
 
-// explained reports whether a frame was split for a reason that is not the action: the service was busy, or rejected one
-// of the messages for good.
+// explained reports whether a frame was split for a reason that is not the action: the service was busy, or rejected
+// one of the messages for good.
 func explained(o outbox.Outcome) bool {
 	return o.Rejection != nil || slices.ContainsFunc(o.Parts, func(part outbox.Outcome) bool {
 		return part.Kind == outbox.Rejected

@@ -25,7 +25,8 @@ func add(t *testing.T, r *engine.Receipts, ids ...string) {
 // goroutinesOfReceipts counts the goroutines that handle receipts. Others, of tests before, may end at any time.
 func goroutinesOfReceipts() int {
 	b := make([]byte, 1<<20)
-	return bytes.Count(b[:runtime.Stack(b, true)], []byte("created by github.com/mixin-blaze/blaze/internal/engine.(*receipts)"))
+	return bytes.Count(b[:runtime.Stack(b, true)],
+		[]byte("created by github.com/mixin-blaze/blaze/internal/engine.(*receipts)"))
 }
 
 func TestReceiptsAreHandledInOrderByOneGoroutine(t *testing.T) {

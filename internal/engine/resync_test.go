@@ -19,8 +19,13 @@ func TestResyncs(t *testing.T) {
 	}
 	const conversations, whole = false, true
 	for name, steps := range map[string][]step{
-		"the first one":   {{0, conversations, 0}},
-		"a backlog flows": {{0, whole, 0}, {0, whole, time.Second}, {300 * time.Millisecond, whole, 700 * time.Millisecond}, {time.Hour, whole, 0}},
+		"the first one": {{0, conversations, 0}},
+		"a backlog flows": {
+			{0, whole, 0},
+			{0, whole, time.Second},
+			{300 * time.Millisecond, whole, 700 * time.Millisecond},
+			{time.Hour, whole, 0},
+		},
 		"conversations that only fail": {
 			{0, conversations, 0},
 			{0, conversations, 2 * time.Second},

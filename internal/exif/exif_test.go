@@ -47,18 +47,22 @@ func TestOf(t *testing.T) {
 		file string
 		want exif.Orientation
 	}{
-		"JPEG":                       {jpegOf(segment("Exif\x00\x00" + orient6)), 6},
-		"JPEG, behind others":        {jpegOf(app0, segment("http://ns.adobe.com/xap/1.0/\x00x"), segment("Exif\x00\x00"+orient6)), 6},
+		"JPEG": {jpegOf(segment("Exif\x00\x00" + orient6)), 6},
+		"JPEG, behind others": {
+			jpegOf(app0, segment("http://ns.adobe.com/xap/1.0/\x00x"), segment("Exif\x00\x00"+orient6)), 6,
+		},
 		"JPEG, filled":               {jpegOf(app0, "\xff\xff", segment("Exif\x00\x00"+orient6)), 6},
 		"JPEG, little endian":        {jpegOf(segment("Exif\x00\x00" + little + "\x01\x00" + sixLE)), 6},
 		"JPEG, behind other entries": {jpegOf(segment("Exif\x00\x00" + big + "\x00\x03" + other + other + six)), 6},
 		"JPEG, a directory elsewhere": {
 			jpegOf(segment("Exif\x00\x00" + "MM\x00*\x00\x00\x00\x0a" + "xx\x00\x01" + six)), 6,
 		},
-		"JPEG, a long": {jpegOf(segment("Exif\x00\x00" + big + "\x00\x01" + "\x01\x12\x00\x04\x00\x00\x00\x01\x00\x00\x00\x08")), 8},
-		"PNG":          {pngOf(chunk("eXIf", orient6)), 6},
-		"PNG, at end":  {pngOf(chunk("IDAT", "x"), chunk("eXIf", orient6)), 6},
-		"WebP":         {webpOf(riff("VP8X", "0123456789"), riff("VP8L", "odd"), riff("EXIF", orient6)), 6},
+		"JPEG, a long": {
+			jpegOf(segment("Exif\x00\x00" + big + "\x00\x01" + "\x01\x12\x00\x04\x00\x00\x00\x01\x00\x00\x00\x08")), 8,
+		},
+		"PNG":         {pngOf(chunk("eXIf", orient6)), 6},
+		"PNG, at end": {pngOf(chunk("IDAT", "x"), chunk("eXIf", orient6)), 6},
+		"WebP":        {webpOf(riff("VP8X", "0123456789"), riff("VP8L", "odd"), riff("EXIF", orient6)), 6},
 		"WebP, as in a JPEG": {
 			webpOf(riff("VP8L", "odd"), riff("EXIF", "Exif\x00\x00"+orient6)), 6,
 		},
@@ -78,11 +82,13 @@ func TestOf(t *testing.T) {
 		"no byte order":            {jpegOf(segment("Exif\x00\x00" + "MI" + orient6[2:])), 1},
 		"0":                        {jpegOf(segment("Exif\x00\x00" + big + "\x00\x01" + six[:9] + "\x00\x00\x00")), 1},
 		"9":                        {jpegOf(segment("Exif\x00\x00" + big + "\x00\x01" + six[:9] + "\x09\x00\x00")), 1},
-		"262":                      {jpegOf(segment("Exif\x00\x00" + big + "\x00\x01" + six[:8] + "\x01\x06\x00\x00")), 1},
-		"of another type":          {jpegOf(segment("Exif\x00\x00" + big + "\x00\x01" + "\x01\x12\x00\x02" + six[4:])), 1},
-		"a PNG chunk too long":     {pngStart + "\xff\xff\xff\xffeXIf" + orient6, 1},
-		"a WebP chunk too long":    {"RIFF\x00\x00\x00\x00WEBPEXIF\xff\xff\xff\xff" + orient6, 1},
-		"a WebP without a pad":     {"RIFF\x00\x00\x00\x00WEBPVP8L\x01\x00\x00\x00x", 1},
+		"262": {
+			jpegOf(segment("Exif\x00\x00" + big + "\x00\x01" + six[:8] + "\x01\x06\x00\x00")), 1,
+		},
+		"of another type":       {jpegOf(segment("Exif\x00\x00" + big + "\x00\x01" + "\x01\x12\x00\x02" + six[4:])), 1},
+		"a PNG chunk too long":  {pngStart + "\xff\xff\xff\xffeXIf" + orient6, 1},
+		"a WebP chunk too long": {"RIFF\x00\x00\x00\x00WEBPEXIF\xff\xff\xff\xff" + orient6, 1},
+		"a WebP without a pad":  {"RIFF\x00\x00\x00\x00WEBPVP8L\x01\x00\x00\x00x", 1},
 	} {
 		assert.Equal(t, tt.want, exif.Of([]byte(tt.file)), name)
 	}

@@ -13,11 +13,12 @@ type Kind uint8
 
 // The kinds. Reset, Finish and Vanish end a connection sooner or later; the others only make it worse.
 const (
-	Reset  Kind = iota // both sides get an RST as soon as At bytes were passed on
-	Finish             // the receiver gets a FIN as soon as At bytes were passed on; what the sender still writes vanishes
-	Vanish             // the bytes from At on vanish, and the connection stays: a black hole
-	Slice              // the Length bytes from At on are passed on in writes of at most Size
-	Delay              // the bytes from At on wait for Wait, once
+	Reset Kind = iota // both sides get an RST as soon as At bytes were passed on
+	// the receiver gets a FIN as soon as At bytes were passed on; what the sender still writes vanishes
+	Finish
+	Vanish // the bytes from At on vanish, and the connection stays: a black hole
+	Slice  // the Length bytes from At on are passed on in writes of at most Size
+	Delay  // the bytes from At on wait for Wait, once
 	kinds
 )
 
@@ -71,11 +72,12 @@ const handshake = 1 << 10
 type Volume struct{ Up, Down int64 }
 
 // Random returns plans drawn from seed: that of connection n is the same whenever it is asked for. Most connections are
-// reset or finished in either direction, one in twenty ends in a black hole, and two in twenty have an end of another's making.
-// One in eight is cut within its first kilobyte, where the handshake is; black holes open behind it.
+// reset or finished in either direction, one in twenty ends in a black hole, and two in twenty have an end of another's
+// making. One in eight is cut within its first kilobyte, where the handshake is; black holes open behind it.
 func Random(seed uint64, mean Volume) func(conn int) Plan {
 	return func(conn int) Plan {
-		r := rand.New(rand.NewPCG(seed, uint64(conn))) //nolint:gosec // G404, G115: chance that can be repeated is the point
+		//nolint:gosec // G404, G115: chance that can be repeated is the point
+		r := rand.New(rand.NewPCG(seed, uint64(conn)))
 		var p Plan
 		for range r.IntN(3) {
 			p = append(p, hindrance(r, mean))
@@ -107,7 +109,9 @@ func cut(r *rand.Rand, mean Volume, k Kind, d Direction) Fault {
 // hindrance draws a fault that a connection survives.
 func hindrance(r *rand.Rand, mean Volume) Fault {
 	d := either(r)
-	f := Fault{Kind: Delay, Direction: d, At: place(r, mean, d) / 2, Wait: time.Duration(1+r.IntN(30)) * time.Millisecond}
+	f := Fault{
+		Kind: Delay, Direction: d, At: place(r, mean, d) / 2, Wait: time.Duration(1+r.IntN(30)) * time.Millisecond,
+	}
 	if r.IntN(2) == 0 {
 		f = Fault{Kind: Slice, Direction: d, At: f.At, Size: 1 + r.IntN(32), Length: 1 + r.Int64N(4<<10)}
 	}

@@ -1,6 +1,6 @@
-// Package faultproxy is a TCP proxy for tests that breaks connections at an exact byte: by reset, by end of file, or by a
-// silence in which bytes vanish. It also cuts what it passes on into small pieces, and delays it. What happens to which
-// connection is decided by a function of the connection's number, so that a seed says all.
+// Package faultproxy is a TCP proxy for tests that breaks connections at an exact byte: by reset, by end of file, or by
+// a silence in which bytes vanish. It also cuts what it passes on into small pieces, and delays it. What happens to
+// which connection is decided by a function of the connection's number, so that a seed says all.
 package faultproxy
 
 import (
@@ -28,8 +28,8 @@ type Proxy struct {
 	next  int // number of the next connection
 }
 
-// New starts a proxy on a loopback port that passes connections on to target. plan says what happens to each, counted from
-// 0; it is called by one goroutine.
+// New starts a proxy on a loopback port that passes connections on to target. plan says what happens to each, counted
+// from 0; it is called by one goroutine.
 func New(target string, plan func(conn int) Plan) (*Proxy, error) {
 	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

@@ -196,7 +196,10 @@ func TestSliceKeepsTheBytes(t *testing.T) {
 
 // What a pump writes at once is decided by reach, which is tested without a network, where reads may join slices again.
 func TestSliceSizes(t *testing.T) {
-	u := &pump{pair: &pair{proxy: &Proxy{ctx: t.Context()}}, faults: []Fault{{Kind: Slice, At: 10, Size: 4, Length: 9}, {Kind: Delay, At: 25}}}
+	u := &pump{
+		pair:   &pair{proxy: &Proxy{ctx: t.Context()}},
+		faults: []Fault{{Kind: Slice, At: 10, Size: 4, Length: 9}, {Kind: Delay, At: 25}},
+	}
 	var writes []int
 	for left := 40; left > 0; {
 		require.NoError(t, u.happen(true))

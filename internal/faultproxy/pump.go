@@ -79,8 +79,8 @@ func (u *pump) copy() error {
 	}
 }
 
-// happen lets everything happen whose place has come. Cuts happen as soon as the byte before them was passed on; the others
-// need a byte to happen to.
+// happen lets everything happen whose place has come. Cuts happen as soon as the byte before them was passed on; the
+// others need a byte to happen to.
 func (u *pump) happen(haveByte bool) error {
 	for len(u.faults) > 0 && u.faults[0].At <= u.passed && !u.pair.proxy.calm.Load() {
 		f := u.faults[0]

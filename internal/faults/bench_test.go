@@ -36,10 +36,11 @@ type bench struct {
 
 	cancel context.CancelFunc
 	ended  chan struct{}
-	err    error                                      // of Run, once ended
-	dials  func(n int, addr string) func(c *wireConn) // who answers the nth connection instead of the server; nil: the server
-	events chan string                                // "connected" or "disconnected"; nil: nobody listens
-	quiet  chan struct{}                              // closed when nobody listens any more
+	err    error // of Run, once ended
+	// who answers the nth connection instead of the server; nil: the server
+	dials  func(n int, addr string) func(c *wireConn)
+	events chan string   // "connected" or "disconnected"; nil: nobody listens
+	quiet  chan struct{} // closed when nobody listens any more
 
 	mu      sync.Mutex
 	dialled int

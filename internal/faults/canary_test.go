@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// tokenHead is how every token of an ed25519 key begins: {"alg":"EdDSA","typ":"JWT"} as base64. The signer's tests do not
-// matter here; that real tokens begin like this is checked on each one that goes over the wire.
+// tokenHead is how every token of an ed25519 key begins: {"alg":"EdDSA","typ":"JWT"} as base64. The signer's tests do
+// not matter here; that real tokens begin like this is checked on each one that goes over the wire.
 const tokenHead = "eyJhbGciOiJFZERTQSIs"
 
 // scanned counts what was looked at, by kind.
@@ -39,8 +39,8 @@ func newCanary(key blaze.Keystore) canary {
 	return c
 }
 
-// forms returns a secret as it is, and as it looks when something encodes or prints it. Of base64 it takes what does not
-// depend on what stands before or behind.
+// forms returns a secret as it is, and as it looks when something encodes or prints it. Of base64 it takes what does
+// not depend on what stands before or behind.
 func forms(secret []byte) []string {
 	out := []string{string(secret), hex.EncodeToString(secret), strings.ToUpper(hex.EncodeToString(secret))}
 	for shift := range 3 {

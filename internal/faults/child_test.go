@@ -62,8 +62,8 @@ func child() int {
 	return 0
 }
 
-// A process that is killed between its answers and the acknowledgement gives the same answers when it is started again, and
-// the server holds each of them once.
+// A process that is killed between its answers and the acknowledgement gives the same answers when it is started again,
+// and the server holds each of them once.
 func TestKilledBetweenReplyAndAck(t *testing.T) {
 	b, _ := overTCP(t)
 	id := b.deliver("hello")
@@ -104,7 +104,8 @@ func (b *bench) spawn(env ...string) *process {
 	})
 	require.NoError(b.t, err)
 	p := &process{cmd: exec.CommandContext(b.t.Context(), os.Args[0], "-test.run=^$"), stderr: new(bytes.Buffer)}
-	p.cmd.Env = append(append(os.Environ(), childEndpoint+"="+b.s.Config.Endpoints[0], childKey+"="+string(key)), env...)
+	p.cmd.Env = append(append(os.Environ(), childEndpoint+"="+b.s.Config.Endpoints[0], childKey+"="+string(key)),
+		env...)
 	p.cmd.Stderr = p.stderr
 	p.stdin, err = p.cmd.StdinPipe()
 	require.NoError(b.t, err)

@@ -115,14 +115,17 @@ func TestFault03TLSRefused(t *testing.T) {
 		"unknown authority": {&tls.Config{Certificates: []tls.Certificate{unknown}}, as[x509.UnknownAuthorityError]},
 		"expired":           {&tls.Config{Certificates: []tls.Certificate{expired}}, as[x509.CertificateInvalidError]},
 		"another host":      {&tls.Config{Certificates: []tls.Certificate{other}}, as[x509.HostnameError]},
-		"TLS 1.1": {&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, func(err error) bool {
+		"TLS 1.1": {&tls.Config{
+			Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11,
+		}, func(err error) bool {
 			return strings.Contains(err.Error(), "protocol version")
 		}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			bad, handshakes := badTLS(t, test.cfg)
-			ln, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS12})
+			ln, err := tls.Listen("tcp", "127.0.0.1:0",
+				&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS12})
 			require.NoError(t, err)
 			s := blazetest.NewServerOn(ln)
 			defer s.Close()
@@ -228,9 +231,12 @@ func TestFault57KeyInvalid(t *testing.T) {
 	require.NoError(t, err)
 	odd := "-----BEGIN PRIVATE KEY-----\n" + base64.StdEncoding.EncodeToString(pkcs8) + "\n-----END PRIVATE KEY-----\n"
 	for name, key := range map[string]string{
-		"missing": "", "odd hex": s.Key.SessionPrivateKey[1:], "no hex": "canaryzz" + s.Key.SessionPrivateKey[8:], "short": s.Key.SessionPrivateKey[:62],
-		"long": s.Key.SessionPrivateKey + "00", "PEM": pem, "PEM of nothing": pem[:40], "base64 of too little": "Y2FuYXJ5",
-		"PKCS#8 that is not RSA": odd, "two keys that do not fit": base64.StdEncoding.EncodeToString(append(seed, seed...)),
+		"missing": "", "odd hex": s.Key.SessionPrivateKey[1:],
+		"no hex": "canaryzz" + s.Key.SessionPrivateKey[8:], "short": s.Key.SessionPrivateKey[:62],
+		"long": s.Key.SessionPrivateKey + "00", "PEM": pem,
+		"PEM of nothing": pem[:40], "base64 of too little": "Y2FuYXJ5",
+		"PKCS#8 that is not RSA":   odd,
+		"two keys that do not fit": base64.StdEncoding.EncodeToString(append(seed, seed...)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, s)

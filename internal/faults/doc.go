@@ -22,12 +22,14 @@
 //
 // The connection breaks:
 //
-//	13  RST behind every byte         comes back; no part of a message is handled; each is handled, answered, acknowledged once
+//	13  RST behind every byte         comes back; no part of a message is handled; each is handled, answered,
+//	                                  acknowledged once
 //	14  FIN behind every byte         the same
 //	15  silence                       noticed within 35 s; sends keep their ids
-//	16  silence in one direction      the same; where only our bytes vanish, and the server does not end it, when a
-//	                                 ping is unanswered for 3 minutes
-//	17  the server does not read      a write lasts 10 s at most; the number of requests is bounded; callers heed their ctx
+//	16  silence in one direction      the same; where only our bytes vanish, when the server ends it, or when a ping is
+//	                                  unanswered for 3 minutes
+//	17  the server does not read      a write lasts 10 s at most; the number of requests is bounded; callers heed
+//	                                  their ctx
 //	18  the server writes too slowly  a message that does not end is no sign of life
 //	19  close frames of any code      comes back; their text is escaped
 //	20  violations of RFC 6455        close frame, comes back; fragments with pings between them are no violation
@@ -53,7 +55,8 @@
 //	34  an ack or its reply is lost   sent again; refused for good: forgotten, and met by the ledger
 //	35  acks that fill no frame       sent after 200 ms
 //	36  lost between handler and ack  acknowledged on the next connection; after a restart the ledger decides
-//	43  the handler fails             tried again with growing waits, then given up; other conversations go on, their order stays
+//	43  the handler fails             tried again with growing waits, then given up; other conversations go on,
+//	                                  their order stays
 //	44  the handler panics            the same
 //	45  the handler calls Goexit      the same
 //	46  the handler blocks            memory bounded, pings and sends go on, nothing lost
@@ -86,7 +89,8 @@
 // Secrets:
 //
 //	57  a key that cannot be one      the error names the field, not the value
-//	58  secrets in any text           neither key nor token, in any encoding, in any log line, error, frame or value of all tests
+//	58  secrets in any text           neither key nor token, in any encoding, in any log line, error, frame or value
+//	                                  of all tests
 //	62  a keystore not to be read     an error without its content; one that all can read, a warning
 //
 // Beyond the list: thirty days of pings and lost connections, and a process that is killed between its answer and the

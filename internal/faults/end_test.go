@@ -81,7 +81,8 @@ func phases() map[string]phase {
 	connected := func(written, read uint64) func(b *bench) bool {
 		return func(b *bench) bool {
 			stats := b.c.Stats()
-			return b.connects() == 1 && len(b.failures()) == 0 && stats.FramesWritten == written && stats.FramesRead == read
+			return b.connects() == 1 && len(b.failures()) == 0 &&
+				stats.FramesWritten == written && stats.FramesRead == read
 		}
 	}
 	const (
@@ -102,7 +103,9 @@ func phases() map[string]phase {
 		"dial": {edit: func(b *bench) {
 			b.cfg.Endpoints, b.s.Config.DialContext = []string{"ws://127.0.0.1:1/"}, hangUp
 		}, reached: connecting(false)},
-		"TLS":       {edit: func(b *bench) { b.cfg.Endpoints = []string{"wss://localhost/"}; mute(b) }, reached: connecting(true)},
+		"TLS": {
+			edit: func(b *bench) { b.cfg.Endpoints = []string{"wss://localhost/"}; mute(b) }, reached: connecting(true),
+		},
 		"handshake": {edit: mute, reached: connecting(true)},
 		"list":      {edit: hung(list), reached: connected(1, 0)},
 		"idle":      {reached: connected(1, 1)},
@@ -110,10 +113,15 @@ func phases() map[string]phase {
 			b.deliver("wait")
 			synctest.Wait()
 		}, reached: func(b *bench) bool { return b.c.Stats().HandlersRunning == 1 }, left: handler},
-		"queued send": {edit: func(b *bench) { b.s.Config.DialContext = hangUp }, during: sendInBackground, reached: func(b *bench) bool {
+		"queued send": {edit: func(b *bench) {
+			b.s.Config.DialContext = hangUp
+		}, during: sendInBackground, reached: func(b *bench) bool {
 			return connecting(false)(b) && b.c.Stats().OutboxRequests == 1
 		}, left: request},
-		"send waits for room": {edit: func(b *bench) { b.cfg.OutboxLen = 1; hung(create)(b) }, during: func(t *testing.T, b *bench) {
+		"send waits for room": {edit: func(b *bench) {
+			b.cfg.OutboxLen = 1
+			hung(create)(b)
+		}, during: func(t *testing.T, b *bench) {
 			sendInBackground(t, b)
 			sendInBackground(t, b)
 		}, reached: connected(2, 1), left: request},
@@ -123,8 +131,12 @@ func phases() map[string]phase {
 			time.Sleep(time.Second)
 		}, reached: connected(2, 2), left: ackLeft},
 		"backoff": {edit: func(b *bench) {
-			b.s.Config.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
-		}, during: func(*testing.T, *bench) { time.Sleep(10 * time.Minute) }, reached: func(b *bench) bool { return len(b.failures()) > 10 }},
+			b.s.Config.DialContext = func(context.Context, string, string) (net.Conn, error) {
+				return nil, errors.New("no route")
+			}
+		}, during: func(*testing.T, *bench) {
+			time.Sleep(10 * time.Minute)
+		}, reached: func(b *bench) bool { return len(b.failures()) > 10 }},
 		"resting": {edit: func(b *bench) {
 			for range 5 {
 				b.s.Intercept(create, always(blazetest.Refuse(500)))
@@ -149,8 +161,8 @@ func phases() map[string]phase {
 	}
 }
 
-// Row 51: whatever the client is doing when its context ends, Run returns within 250 ms if Drain is negative, and nothing of it
-// is left.
+// Row 51: whatever the client is doing when its context ends, Run returns within 250 ms if Drain is negative, and
+// nothing of it is left.
 func TestFault51Cancelled(t *testing.T) {
 	for name, p := range phases() {
 		t.Run(name, func(t *testing.T) {
@@ -162,7 +174,7 @@ func TestFault51Cancelled(t *testing.T) {
 				if p.edit != nil {
 					p.edit(b)
 				}
-				b.run(context.Background(), blaze.On(func(ctx context.Context, _ *blaze.Message, text blaze.Text) error {
+				bot := blaze.On(func(ctx context.Context, _ *blaze.Message, text blaze.Text) error {
 					switch text {
 					case "wait":
 						<-ctx.Done()
@@ -171,7 +183,8 @@ func TestFault51Cancelled(t *testing.T) {
 						return assert.AnError
 					}
 					return nil
-				}))
+				})
+				b.run(context.Background(), bot)
 				synctest.Wait()
 				if p.during != nil {
 					p.during(t, b)
@@ -216,7 +229,8 @@ func TestFault52Interleavings(t *testing.T) {
 	}
 	t.Log(met.times)
 	for _, what := range []string{
-		"Run twice", "ended before a connection", "ended while connected", "ended while reconnecting", "ended by a handler", "sent", "sent in vain",
+		"Run twice", "ended before a connection", "ended while connected", "ended while reconnecting",
+		"ended by a handler", "sent", "sent in vain",
 	} {
 		firedN(t, 52, met.times[what])
 	}
@@ -319,14 +333,15 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 // knownEnd checks an error of something that was interrupted.
 func knownEnd(t *testing.T, err error) {
 	var unsure *blaze.UnconfirmedError
-	if err == nil || errors.As(err, &unsure) || errors.Is(err, blaze.ErrClosed) || errors.Is(err, blaze.ErrDrain) || errors.Is(err, context.Canceled) {
+	if err == nil || errors.As(err, &unsure) || errors.Is(err, blaze.ErrClosed) ||
+		errors.Is(err, blaze.ErrDrain) || errors.Is(err, context.Canceled) {
 		return
 	}
 	assert.NoError(t, err)
 }
 
-// Row 59: after a client that was everywhere at once, no goroutine is left. The bubbles of the other tests, and TestMain, insist
-// on the same.
+// Row 59: after a client that was everywhere at once, no goroutine is left. The bubbles of the other tests, and
+// TestMain, insist on the same.
 func TestFault59Goroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 10 {

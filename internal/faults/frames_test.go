@@ -23,7 +23,9 @@ import (
 // Row 19: whatever the server closes with, the client comes back. The text of the close frame is not trusted.
 func TestFault19Closed(t *testing.T) {
 	text := "go\x1b[2J\naway " + strings.Repeat("\u202e", 30)
-	for _, code := range []int{1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4401, 4999} {
+	for _, code := range []int{
+		1000, 1001, 1002, 1003, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 3000, 3999, 4000, 4401, 4999,
+	} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			bubble(t, nil, func(b *bench) {
 				b.dials = onlyFirst(1, func(_ int, c *wireConn) {
@@ -136,7 +138,8 @@ func say(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (
 }
 
 // last is a good message behind bad ones.
-var last = encode(final|opBinary, zip(pushOf("00000000-0000-4000-8000-00000000000f", "PLAIN_TEXT", `"data":"bGFzdA=="`)))
+var last = encode(final|opBinary,
+	zip(pushOf("00000000-0000-4000-8000-00000000000f", "PLAIN_TEXT", `"data":"bGFzdA=="`)))
 
 // skipped checks that a frame is counted as bad, that nothing of it is logged, and that the next one is handled.
 func skipped(t *testing.T, row int, frames map[string][]byte) {
@@ -187,8 +190,10 @@ func TestFault22BadGzip(t *testing.T) {
 	size[len(size)-1] ^= 1
 	frames := map[string][]byte{
 		"two members": append(zip(text[:50]), zip(text[50:])...), "an empty member": append(zip(text), zip("")...),
-		"not gzip": []byte(`{"id":"x","action":"X"}`), "empty": nil, "truncated": good[:len(good)/2], "without a trailer": good[:len(good)-8],
-		"bad CRC": flip, "bad length": size, "trailing junk": append(bytes.Clone(good), 'x'), "second member": append(bytes.Clone(good), good...),
+		"not gzip": []byte(`{"id":"x","action":"X"}`), "empty": nil,
+		"truncated": good[:len(good)/2], "without a trailer": good[:len(good)-8],
+		"bad CRC": flip, "bad length": size, "trailing junk": append(bytes.Clone(good), 'x'),
+		"second member": append(bytes.Clone(good), good...),
 	}
 	for name, f := range frames {
 		frames[name] = encode(final|opBinary, f)
@@ -215,15 +220,18 @@ func TestFault23GzipBomb(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	skipped(t, 23, map[string][]byte{"zeros": f})
 	runtime.ReadMemStats(&after)
-	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(150), "of 16 MiB that may be inflated, doubling on the way")
+	assert.Less(t, (after.TotalAlloc-before.TotalAlloc)>>20, uint64(150),
+		"of 16 MiB that may be inflated, doubling on the way")
 }
 
 func TestFault24BrokenJSON(t *testing.T) {
 	frames := map[string][]byte{}
 	for name, text := range map[string]string{
-		"nothing": "", "null": "null", "array": "[]", "string": `"x"`, "number": "1", "half": `{"id":"x","act`, "empty object": "{}",
-		"id as number": `{"id":5,"action":"CREATE_MESSAGE"}`,
-		"two values":   `{"id":"x","action":"X"}{}`, "action as object": `{"id":"x","action":{}}`, "NUL": "\x00", "NaN": `{"id":NaN}`,
+		"nothing": "", "null": "null", "array": "[]", "string": `"x"`,
+		"number": "1", "half": `{"id":"x","act`, "empty object": "{}",
+		"id as number":     `{"id":5,"action":"CREATE_MESSAGE"}`,
+		"two values":       `{"id":"x","action":"X"}{}`,
+		"action as object": `{"id":"x","action":{}}`, "NUL": "\x00", "NaN": `{"id":NaN}`,
 		"data as text":            `{"id":"x","action":"CREATE_MESSAGE","data":"aGVsbG8="}`,
 		"data as array":           `{"id":"x","action":"CREATE_MESSAGE","data":[1]}`,
 		"message id as number":    pushOfText(`"message_id":7`),
@@ -240,7 +248,9 @@ func TestFault24BrokenJSON(t *testing.T) {
 		"code as object": `{"id":"x","action":"X","error":{"code":{}}}`,
 		"error as array": `{"id":"x","action":"X","error":[]}`,
 	})
-	for name, odd := range map[string]string{"silent": `"silent":0`, "expire_in": `"expire_in":""`, "status": `"status":{}`, "session": `"session_id":7`} {
+	for name, odd := range map[string]string{
+		"silent": `"silent":0`, "expire_in": `"expire_in":""`, "status": `"status":{}`, "session": `"session_id":7`,
+	} {
 		t.Run(name, func(t *testing.T) {
 			got := say(t, nil, binaryOf(pushOfText(odd)), last)
 			assert.Zero(t, got.stats.BadFrames)
@@ -268,8 +278,9 @@ func TestFault25Nesting(t *testing.T) {
 // Row 26: numbers are rounded, and clamped to what their field can hold; what is none counts as absent.
 func TestFault26Numbers(t *testing.T) {
 	for number, want := range map[string]time.Duration{
-		"1e3": 1000 * time.Second, "1.5": 2 * time.Second, `"60"`: time.Minute, "123456789012345678901234567890": 9223372036 * time.Second,
-		"1e17": 9223372036 * time.Second, "-1e999": 0, `"many"`: 0,
+		"1e3": 1000 * time.Second, "1.5": 2 * time.Second, `"60"`: time.Minute,
+		"123456789012345678901234567890": 9223372036 * time.Second,
+		"1e17":                           9223372036 * time.Second, "-1e999": 0, `"many"`: 0,
 	} {
 		t.Run(number, func(t *testing.T) {
 			got := say(t, nil, binaryOf(pushOfText(`"expire_in":`+number)), last)
@@ -286,7 +297,8 @@ func TestFault26Numbers(t *testing.T) {
 // Row 27: of a field that is there twice, in whatever case, the last one counts. Nothing depends on it but what is said
 // here.
 func TestFault27DuplicateKeys(t *testing.T) {
-	got := say(t, nil, binaryOf(pushOfText(`"data":"Zmlyc3Q=","DATA":"c2Vjb25k","Message_ID":"00000000-0000-4000-8000-000000000002"`)))
+	got := say(t, nil,
+		binaryOf(pushOfText(`"data":"Zmlyc3Q=","DATA":"c2Vjb25k","Message_ID":"00000000-0000-4000-8000-000000000002"`)))
 	require.Len(t, got.messages, 1)
 	assert.Equal(t, blaze.Text("second"), got.messages[0].Payload)
 	assert.Equal(t, "00000000-0000-4000-8000-000000000002", got.messages[0].ID)
@@ -329,7 +341,8 @@ func TestFault30Base64(t *testing.T) {
 		"too much padding": {"aGVsbG8====", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := say(t, nil, binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+test.data+`"`)))
+			got := say(t, nil,
+				binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+test.data+`"`)))
 			require.Len(t, got.messages, 1)
 			if test.want != nil {
 				assert.Equal(t, test.want, got.messages[0].Payload)
@@ -347,14 +360,16 @@ func TestFault30Base64(t *testing.T) {
 // Row 31: text is delivered as it came, whatever is in it, and not logged.
 func TestFault31StrangeText(t *testing.T) {
 	for name, text := range map[string]string{
-		"NUL": "be\x00fore", "bidi": "a\u202egnp.exe", "escape": "\x1b[2Jclear", "line": "one\nlevel=ERROR two", "tag": "\U000E0041", "replacement": "\uFFFD",
+		"NUL": "be\x00fore", "bidi": "a\u202egnp.exe", "escape": "\x1b[2Jclear",
+		"line": "one\nlevel=ERROR two", "tag": "\U000E0041", "replacement": "\uFFFD",
 		"invalid UTF-8": "half \xe4\xbd", "surrogate": "\xed\xa0\x80",
 	} {
 		t.Run(name, func(t *testing.T) {
 			text = "spoken " + text // a log would escape the rest, which no search would find then
 			data := base64.StdEncoding.EncodeToString([]byte(text))
 			failing := func(*blaze.Message) error { return blaze.ErrDrop }
-			got := say(t, failing, binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+data+`"`)))
+			got := say(t, failing,
+				binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+data+`"`)))
 			require.Len(t, got.messages, 1)
 			assert.Equal(t, []byte(text), got.messages[0].Data)
 			assert.NotContains(t, got.log, "spoken")
@@ -372,7 +387,8 @@ func TestFault38StrayReplies(t *testing.T) {
 		"with null":  `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE","data":null}`,
 		"of a list":  `{"id":"00000000-0000-4000-8000-000000000009","action":"LIST_PENDING_MESSAGES"}`,
 		"error":      `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE","error":{"code":10002}}`,
-		"like a message": `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE","data":{"user_id":"b1a2e000-0000-4000-8000-000000000001",` +
+		"like a message": `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE",` +
+			`"data":{"user_id":"b1a2e000-0000-4000-8000-000000000001",` +
 			`"message_id":"00000000-0000-4000-8000-000000000008","category":""}}`,
 	})
 }

@@ -48,9 +48,11 @@ var unauthorized = map[string]struct {
 	"status": {6, func(s *blazetest.Server) {
 		s.Intercept(handshake, raw("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"))
 	}},
-	"error in 202": {6, func(s *blazetest.Server) { s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 401))) }},
-	"refused":      {6, func(s *blazetest.Server) { s.Intercept(handshake, always(blazetest.Refuse(401))) }},
-	"reply":        {7, func(s *blazetest.Server) { s.Intercept(list, always(blazetest.Refuse(401))) }},
+	"error in 202": {
+		6, func(s *blazetest.Server) { s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 401))) },
+	},
+	"refused": {6, func(s *blazetest.Server) { s.Intercept(handshake, always(blazetest.Refuse(401))) }},
+	"reply":   {7, func(s *blazetest.Server) { s.Intercept(list, always(blazetest.Refuse(401))) }},
 	"ERROR frame": {7, func(s *blazetest.Server) {
 		s.Intercept(list, frame(`{"id":"0","action":"ERROR","error":{"code":401}}`))
 	}},
@@ -117,11 +119,14 @@ func unauthorizedRow(t *testing.T, row int) {
 
 // Row 8: refusals that might pass are tried again. A redirection is not followed: the token is for this host.
 func TestFault08Refused(t *testing.T) {
-	for _, status := range []string{"403 Forbidden", "404 Not Found", "426 Upgrade Required", "302 Found", "301 Moved", "400 Bad Request"} {
+	for _, status := range []string{
+		"403 Forbidden", "404 Not Found", "426 Upgrade Required", "302 Found", "301 Moved", "400 Bad Request",
+	} {
 		t.Run(status, func(t *testing.T) {
 			var hosts []string
 			bubble(t, nil, func(b *bench) {
-				b.refuseHandshake("HTTP/1.1 " + status + "\r\nLocation: ws://elsewhere.test/\r\nX-Header: canary\r\nContent-Length: 0\r\n\r\n")
+				b.refuseHandshake("HTTP/1.1 " + status +
+					"\r\nLocation: ws://elsewhere.test/\r\nX-Header: canary\r\nContent-Length: 0\r\n\r\n")
 				b.dials = func(_ int, addr string) func(*wireConn) {
 					hosts = append(hosts, addr)
 					return nil
@@ -164,7 +169,8 @@ func TestFault09RetryAfter(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.status+" "+test.after, func(t *testing.T) {
 			bubble(t, nil, func(b *bench) {
-				b.refuseHandshake("HTTP/1.1 " + test.status + "\r\nRetry-After: " + test.after + "\r\nContent-Length: 0\r\n\r\n")
+				b.refuseHandshake("HTTP/1.1 " + test.status +
+					"\r\nRetry-After: " + test.after + "\r\nContent-Length: 0\r\n\r\n")
 			}, func(t *testing.T, b *bench) {
 				_, err := b.send(t.Context(), "hello")
 				require.NoError(t, err)
@@ -186,12 +192,14 @@ func TestFault09RetryAfter(t *testing.T) {
 func TestFault10NoAnswer(t *testing.T) {
 	page := "<html>\x1b[2J\n" + strings.Repeat("sign in here ", 1000)
 	tests := map[string]string{
-		"captive portal": "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: " + strconv.Itoa(len(page)) + "\r\n\r\n" + page,
-		"garbage":        "\x00\x01\x02 SSH-2.0 \x1b[31m" + strings.Repeat("x", 10000),
-		"headers":        "HTTP/1.1 101 Switching Protocols\r\n" + strings.Repeat("X-Header: "+strings.Repeat("x", 1000)+"\r\n", 10_000),
-		"one header":     "HTTP/1.1 101 " + strings.Repeat("x", 10<<20),
-		"no key":         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
-		"nothing":        "\r\n",
+		"captive portal": "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: " + strconv.Itoa(len(page)) +
+			"\r\n\r\n" + page,
+		"garbage": "\x00\x01\x02 SSH-2.0 \x1b[31m" + strings.Repeat("x", 10000),
+		"headers": "HTTP/1.1 101 Switching Protocols\r\n" +
+			strings.Repeat("X-Header: "+strings.Repeat("x", 1000)+"\r\n", 10_000),
+		"one header": "HTTP/1.1 101 " + strings.Repeat("x", 10<<20),
+		"no key":     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+		"nothing":    "\r\n",
 	}
 	for name, answer := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -286,7 +294,8 @@ func TestFault55ClockSkew(t *testing.T) {
 							c.drain()
 							return
 						}
-						c.refuse("HTTP/1.1 401 Unauthorized\r\n" + header + ": " + stamp(time.Now().Add(skew)) + "\r\nContent-Length: 0\r\n\r\n")
+						c.refuse("HTTP/1.1 401 Unauthorized\r\n" + header + ": " + stamp(time.Now().Add(skew)) +
+							"\r\nContent-Length: 0\r\n\r\n")
 					})
 				}, func(t *testing.T, b *bench) {
 					time.Sleep(5 * time.Second)
@@ -294,7 +303,8 @@ func TestFault55ClockSkew(t *testing.T) {
 					tokens := b.allTokens()
 					require.Len(t, tokens, 3)
 					for n, skew := range []time.Duration{0, skew, skew} {
-						assert.InDelta(t, float64(skew), float64(time.Until(issued(t, tokens[n]))), float64(10*time.Second), "token %d", n)
+						assert.InDelta(t, float64(skew), float64(time.Until(issued(t, tokens[n]))),
+							float64(10*time.Second), "token %d", n)
 					}
 					fired(t, 55)
 					_ = b.allTaps()[2].Close()
@@ -312,7 +322,8 @@ func TestFault55ClockSkew(t *testing.T) {
 				}
 				if n%3 == 0 { // the token is dated by a clock that is wrong now
 					at := time.Now().Add(skews[n/3])
-					c.refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) + "\r\nContent-Length: 0\r\n\r\n")
+					c.refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) +
+						"\r\nContent-Length: 0\r\n\r\n")
 					return
 				}
 				if !c.accept() {
@@ -328,7 +339,8 @@ func TestFault55ClockSkew(t *testing.T) {
 			tokens := b.allTokens()
 			require.Len(t, tokens, 6)
 			for n, skew := range []time.Duration{0, skews[0], skews[0], skews[0], 0, 0} {
-				assert.InDelta(t, float64(skew), float64(issued(t, tokens[n]).Sub(b.born)), float64(10*time.Second), "token %d", n)
+				assert.InDelta(t, float64(skew), float64(issued(t, tokens[n]).Sub(b.born)),
+					float64(10*time.Second), "token %d", n)
 			}
 			require.Len(t, b.failures(), 3, "a refusal, a connection lost, a refusal")
 			firedN(t, 55, 2)
@@ -339,7 +351,8 @@ func TestFault55ClockSkew(t *testing.T) {
 		_, err := untilEnd(t, func(b *bench) {
 			b.dials = onlyFirst(3, func(n int, c *wireConn) { // a handshake, and GET /me twice
 				at := time.Now().Add(time.Duration(n+1) * time.Hour) // another time each time
-				c.refuse(inJSON("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nX-Server-Time: "+strconv.FormatInt(at.UnixNano(), 10), 401))
+				c.refuse(inJSON("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n"+
+					"X-Server-Time: "+strconv.FormatInt(at.UnixNano(), 10), 401))
 			})
 		})
 		assert.ErrorIs(t, err, blaze.ErrClockSkew)

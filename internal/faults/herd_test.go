@@ -49,8 +49,8 @@ func TestFault53Flapping(t *testing.T) {
 func TestFault54ThunderingHerd(t *testing.T) {
 	// One wait between nothing and 500 ms: as many in each interval.
 	first := func(x float64) float64 { return x }
-	// Many waits between nothing and 30 s, one of which the outage's end falls into: what is left of such a wait is shorter
-	// than x of the longest with the probability 1-(1-x)².
+	// Many waits between nothing and 30 s, one of which the outage's end falls into: what is left of such a wait is
+	// shorter than x of the longest with the probability 1-(1-x)².
 	left := func(x float64) float64 { return 1 - (1-x)*(1-x) }
 	clients, interval := 1000, time.Second
 	if raced {
@@ -105,10 +105,12 @@ func herd(t *testing.T, clients int, outage, most, interval time.Duration, law f
 	})
 }
 
-// assertSpread allows each interval seven standard deviations, and three for the nearly empty ones, whose numbers are far
-// from a bell curve; and what has come so far, the distance that the Dvoretzky-Kiefer-Wolfowitz inequality gives chance once
-// in 10⁹ runs. Waits that bunch break the first, waits of another length the second.
-func assertSpread(t *testing.T, back []time.Duration, clients int, most, interval time.Duration, law func(x float64) float64) {
+// assertSpread allows each interval seven standard deviations, and three for the nearly empty ones, whose numbers are
+// far from a bell curve; and what has come so far, the distance that the Dvoretzky-Kiefer-Wolfowitz inequality gives
+// chance once in 10⁹ runs. Waits that bunch break the first, waits of another length the second.
+func assertSpread(
+	t *testing.T, back []time.Duration, clients int, most, interval time.Duration, law func(x float64) float64,
+) {
 	require.Len(t, back, clients, "each comes back once")
 	intervals := int(most / interval)
 	counts := make([]int, intervals)
@@ -139,7 +141,9 @@ func TestThirtyDays(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(30, 24))
 	var b *bench
-	bubble(t, blaze.Handler(func(ctx context.Context, m *blaze.Message) error { return echo(&b)(ctx, m) }), nil, func(t *testing.T, bench *bench) {
+	bubble(t, blaze.Handler(func(ctx context.Context, m *blaze.Message) error {
+		return echo(&b)(ctx, m)
+	}), nil, func(t *testing.T, bench *bench) {
 		b = bench
 		breaks := 0
 		for hour := range days * 24 {

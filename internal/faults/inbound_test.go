@@ -90,7 +90,8 @@ func TestFault33Redelivery(t *testing.T) {
 // Row 34: an acknowledgement, or what answers it, is lost or is an error. It is sent again; nothing else happens.
 func TestFault34AckLost(t *testing.T) {
 	for name, a := range map[string]blazetest.Answer{
-		"ack lost": {Cut: true}, "reply lost": {Hang: true, Cut: true}, "no reply": {Hang: true}, "busy": blazetest.Refuse(429), "failing": blazetest.Refuse(7001),
+		"ack lost": {Cut: true}, "reply lost": {Hang: true, Cut: true}, "no reply": {Hang: true},
+		"busy": blazetest.Refuse(429), "failing": blazetest.Refuse(7001),
 	} {
 		for _, messages := range []int{1, 10} {
 			t.Run(fmt.Sprint(name, " ", messages), func(t *testing.T) {
@@ -171,10 +172,14 @@ func TestFault36LostBeforeAck(t *testing.T) {
 			firedN(t, 36, len(b.failures()))
 		})
 	})
-	for name, ledger := range map[string]blaze.Ledger{"restart without a ledger": nil, "restart with a ledger": &ledger{}} {
+	for name, ledger := range map[string]blaze.Ledger{
+		"restart without a ledger": nil, "restart with a ledger": &ledger{},
+	} {
 		t.Run(name, func(t *testing.T) {
 			var c counter
-			bubble(t, c.handle, func(b *bench) { b.cfg.Drain, b.cfg.Ledger = -1, ledger }, func(t *testing.T, b *bench) {
+			bubble(t, c.handle, func(b *bench) {
+				b.cfg.Drain, b.cfg.Ledger = -1, ledger
+			}, func(t *testing.T, b *bench) {
 				id := b.deliver("hello")
 				synctest.Wait()
 				require.Equal(t, []string{id}, c.all())
@@ -304,7 +309,9 @@ func TestFault46HandlerBlocked(t *testing.T) {
 // Row 47: handlers send, all of them at once, on the only worker and with hardly any room.
 func TestFault47HandlerSends(t *testing.T) {
 	var b *bench
-	c := counter{after: func(ctx context.Context, m *blaze.Message) error { return b.c.Reply(ctx, m, blaze.Text("answer")) }}
+	c := counter{after: func(ctx context.Context, m *blaze.Message) error {
+		return b.c.Reply(ctx, m, blaze.Text("answer"))
+	}}
 	bubble(t, c.handle, func(bench *bench) {
 		b = bench
 		b.cfg.Workers, b.cfg.OutboxLen = 1, 1

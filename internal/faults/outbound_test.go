@@ -263,7 +263,9 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 	s := blazetest.NewServer()
 	defer s.Close()
 	key := s.Key
-	text, err := json.Marshal(map[string]string{"app_id": key.AppID, "session_id": key.SessionID, "session_private_key": key.SessionPrivateKey})
+	text, err := json.Marshal(map[string]string{
+		"app_id": key.AppID, "session_id": key.SessionID, "session_private_key": key.SessionPrivateKey,
+	})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(path, text, 0o600))
 	first := 1
@@ -301,7 +303,9 @@ func TestFault58Secrets(t *testing.T) {
 		assert.True(t, c.found(fmt.Sprintf("%v %+v %#v %x", v, v, v, v)), "%T", v)
 	}
 	assert.False(t, c.found(s.Key.AppID+s.Key.SessionID+blaze.DeriveID(key)))
-	for _, v := range []any{s.Key, &s.Key, pair{s.Key, &s.Key}, []blaze.Keystore{s.Key}, map[string]blaze.Keystore{"x": s.Key}} {
+	for _, v := range []any{
+		s.Key, &s.Key, pair{s.Key, &s.Key}, []blaze.Keystore{s.Key}, map[string]blaze.Keystore{"x": s.Key},
+	} {
 		c.lookAt(t, "keystores", v)
 	}
 	b := newBench(t, s)

@@ -144,8 +144,8 @@ func TestFault17SlowReader(t *testing.T) {
 // pushOf is the text of a pushed message of alice.
 func pushOf(id, category, rest string) string {
 	return `{"id":"` + blaze.DeriveID(id) + `","action":"CREATE_MESSAGE","data":{"type":"message","user_id":"` + alice +
-		`","session_id":"` + alice + `","conversation_id":"` + blazetest.UserID("a conversation") + `","message_id":"` + id +
-		`","category":"` + category + `","created_at":"2026-01-02T03:04:05Z",` + rest + `}}`
+		`","session_id":"` + alice + `","conversation_id":"` + blazetest.UserID("a conversation") +
+		`","message_id":"` + id + `","category":"` + category + `","created_at":"2026-01-02T03:04:05Z",` + rest + `}}`
 }
 
 // Row 18: a byte every now and then is no sign of life: 16 KiB have to come within the bound.
@@ -168,7 +168,8 @@ func TestFault18SlowWriter(t *testing.T) {
 		began := time.Now()
 		_, err := b.send(t.Context(), "hello")
 		require.NoError(t, err)
-		assert.LessOrEqual(t, time.Since(began), 40*time.Second, "the first bytes are a header, and the rest is nothing")
+		assert.LessOrEqual(t, time.Since(began), 40*time.Second,
+			"the first bytes are a header, and the rest is nothing")
 		assert.ErrorContains(t, b.failures()[0], "no sign of life")
 		time.Sleep(time.Second)
 	})

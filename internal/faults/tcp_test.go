@@ -42,7 +42,9 @@ func TestFault18Slices(t *testing.T) {
 	slice := func(d faultproxy.Direction) faultproxy.Fault {
 		return faultproxy.Fault{Kind: faultproxy.Slice, Direction: d, Size: 1, Length: 1 << 20}
 	}
-	v, proxy := converse(t, func(int) faultproxy.Plan { return faultproxy.Plan{slice(faultproxy.Up), slice(faultproxy.Down)} })
+	v, proxy := converse(t, func(int) faultproxy.Plan {
+		return faultproxy.Plan{slice(faultproxy.Up), slice(faultproxy.Down)}
+	})
 	const many = 10
 	for n := range many {
 		v.tell(n)
@@ -50,5 +52,6 @@ func TestFault18Slices(t *testing.T) {
 	require.NoError(t, v.b.s.Idle(t.Context()))
 	require.NoError(t, v.b.stop())
 	v.verify(many)
-	firedN(t, 18, int(min(proxy.Count(faultproxy.Slice, faultproxy.Up), proxy.Count(faultproxy.Slice, faultproxy.Down))))
+	firedN(t, 18,
+		int(min(proxy.Count(faultproxy.Slice, faultproxy.Up), proxy.Count(faultproxy.Slice, faultproxy.Down))))
 }

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Commit is the revision this program was built from, if the build noted it; a plus behind it says that the tree had changes.
+// Commit is the revision this program was built from, if the build noted it; a plus behind it says that the tree had
+// changes.
 func Commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -141,7 +141,9 @@ func TestPanickedAndRetold(t *testing.T) {
 	assert.EqualError(t, retold, "calling it: panic: boom")
 	assert.Same(t, p, guard.Panicked(retold))
 	assert.Same(t, p, guard.Panicked(guard.Retold(guard.Foreign(retold), "again")))
-	for _, err := range []error{nil, io.EOF, guard.ErrGoexit, nasty{ends["panics"]}, guard.Retold(nasty{ends["panics"]}, "x")} {
+	for _, err := range []error{
+		nil, io.EOF, guard.ErrGoexit, nasty{ends["panics"]}, guard.Retold(nasty{ends["panics"]}, "x"),
+	} {
 		assert.Nil(t, guard.Panicked(err))
 	}
 	assert.ErrorIs(t, guard.Retold(io.EOF, "x"), io.EOF)

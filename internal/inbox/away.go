@@ -19,8 +19,8 @@ type memory struct {
 // acknowledged it, stays until there are too many.
 type away map[string]memory
 
-// add remembers a message. Beyond mostAway, any other one is forgotten: it is tried as if it were new. The id is copied:
-// it may be a small part of a large message.
+// add remembers a message. Beyond mostAway, any other one is forgotten: it is tried as if it were new. The id is
+// copied: it may be a small part of a large message.
 func (a away) add(id string, m memory) {
 	for other := range a {
 		//mutant:away-bound

@@ -58,12 +58,12 @@ type Config[M any] struct {
 	Due func(whole bool)
 	// Parked tells that a lane began to wait for another attempt. It is called under no lock.
 	Parked func()
-	// Slow tells, once for each attempt, that one has been running for SlowAfter; busy is how many run. It is called under
-	// no lock, and must not block. Nil: nobody is to be told.
+	// Slow tells, once for each attempt, that one has been running for SlowAfter; busy is how many run. It is called
+	// under no lock, and must not block. Nil: nobody is to be told.
 	SlowAfter time.Duration
 	Slow      func(key, id string, running time.Duration, busy int)
-	// LetGo takes a message with a verdict of Retry and Acked that Stop keeps from another attempt. It is called under no
-	// lock, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
+	// LetGo takes a message with a verdict of Retry and Acked that Stop keeps from another attempt. It is called under
+	// no lock, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
 	LetGo func(m M)
 }
 
@@ -278,7 +278,8 @@ type Len struct {
 	Delayed int // lanes that are one of the two
 
 	OldestHandler time.Duration // since the longest attempt of those that run began
-	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest, let go or not
+	// since the first failure of the message that has been waited for longest, let go or not
+	OldestWaiting time.Duration
 }
 
 // Len returns the present numbers. It looks at every lane.

@@ -333,7 +333,8 @@ func TestRetryParksTheLaneWithoutAWorker(t *testing.T) {
 		r.offer("a", "a2", 1, taken)
 		r.offer("b", "b1", 1, taken)
 		r.handled("a1", "b1")
-		assert.Equal(t, inbox.Left{Used: 2 * (overhead + 1), IDs: 2, Lanes: 1, Messages: 2}, r.Left(), "no worker waits")
+		assert.Equal(t, inbox.Left{Used: 2 * (overhead + 1), IDs: 2, Lanes: 1, Messages: 2},
+			r.Left(), "no worker waits")
 		r.offer("a", "a3", 1, taken)
 		r.offer("b", "b2", 1, taken)
 		r.sleep(10*time.Second - 1)

@@ -67,7 +67,9 @@ func TestLargeMessagesThatFail(t *testing.T) {
 // One timer wakes all lanes that wait, each when it is due.
 func TestLanesThatWaitAreDueInOrder(t *testing.T) {
 	run(t, 16, 1<<20, func(r *rig) {
-		after := map[string]time.Duration{"a": 30 * time.Second, "b": 10 * time.Second, "c": 20 * time.Second, "d": 10 * time.Second}
+		after := map[string]time.Duration{
+			"a": 30 * time.Second, "b": 10 * time.Second, "c": 20 * time.Second, "d": 10 * time.Second,
+		}
 		r.handle = func(_ string, attempt int) error {
 			if attempt == 1 {
 				return errHandler

@@ -138,7 +138,8 @@ type life struct {
 func begin(t *testing.T, s *server, cfg inbox.Config[message], seed uint64) *life {
 	t.Helper()
 	c := &life{
-		t: t, s: s, rng: rand.New(rand.NewPCG(seed, 1)), pushEvery: 100 * time.Microsecond, ackEvery: 200 * time.Millisecond,
+		t: t, s: s, rng: rand.New(rand.NewPCG(seed, 1)),
+		pushEvery: 100 * time.Microsecond, ackEvery: 200 * time.Millisecond,
 		due: make(chan struct{}, 1), stop: make(chan struct{}),
 		acks: map[string]bool{}, confirmed: map[string]bool{}, running: map[int]bool{}, arrived: map[int][]string{},
 	}

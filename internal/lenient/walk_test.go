@@ -19,7 +19,8 @@ func TestCheck(t *testing.T) {
 	require.NoError(t, lenient.Check(nested(lenient.MostDepth)))
 	require.ErrorIs(t, lenient.Check(nested(lenient.MostDepth+1)), lenient.ErrDepth)
 	require.NoError(t, lenient.Check([]byte(`["`+strings.Repeat(`[\"`, 1000)+`"]`)), "a bracket in a text")
-	require.NoError(t, lenient.Check([]byte(strings.Repeat(`[`, 9)+strings.Repeat(`{},`, 1000)+`1`+strings.Repeat(`]`, 9))))
+	require.NoError(t,
+		lenient.Check([]byte(strings.Repeat(`[`, 9)+strings.Repeat(`{},`, 1000)+`1`+strings.Repeat(`]`, 9))))
 	var syntax *json.SyntaxError
 	require.ErrorAs(t, lenient.Check([]byte(`[1,`)), &syntax)
 	assert.EqualValues(t, 3, syntax.Offset)
@@ -41,8 +42,10 @@ func TestMembers(t *testing.T) {
 }
 
 var someJSON = []string{
-	`[]`, `[1]`, `[ "a" , {"b":[1,2,"]"]} ,null,true,-1.5e3,[[],[{}]] ]`, `{}`, `{"a":{"b":"\"}"},"\u0061":[1],"c\\":null}`, `"\ud83d\ude00"`,
-	`"\ud83d"`, `"\ud83dx\ude00\u00e9"`, "\"\xff\xc3\"", `"\b\f\n\r\t\/\\\""`, `[1,2 , 3]`, `"é"`, `{"":""}`, "\t[\"x\"\n]", `"\uDBFF\uDFFF"`,
+	`[]`, `[1]`, `[ "a" , {"b":[1,2,"]"]} ,null,true,-1.5e3,[[],[{}]] ]`,
+	`{}`, `{"a":{"b":"\"}"},"\u0061":[1],"c\\":null}`, `"\ud83d\ude00"`,
+	`"\ud83d"`, `"\ud83dx\ude00\u00e9"`, "\"\xff\xc3\"", `"\b\f\n\r\t\/\\\""`,
+	`[1,2 , 3]`, `"é"`, `{"":""}`, "\t[\"x\"\n]", `"\uDBFF\uDFFF"`,
 }
 
 // FuzzWalk compares with the standard library.
@@ -58,7 +61,8 @@ func FuzzWalk(f *testing.F) {
 		_ = json.Unmarshal(raw, &members)
 		isText := json.Unmarshal(raw, &text) == nil && lenient.Kind(raw) == '"'
 		if err := lenient.Check(raw); (err == nil) != json.Valid(raw) {
-			if err == nil || bytes.Count(raw, []byte("[")) < lenient.MostDepth && bytes.Count(raw, []byte("{")) < lenient.MostDepth {
+			if err == nil ||
+				bytes.Count(raw, []byte("[")) < lenient.MostDepth && bytes.Count(raw, []byte("{")) < lenient.MostDepth {
 				t.Fatal(err)
 			}
 		}
@@ -78,7 +82,8 @@ func FuzzWalk(f *testing.F) {
 		if len(elements)+len(got) > 0 {
 			assert.Equal(t, elements, got)
 		}
-		if len(members)+len(found) > 0 && bytes.Count(raw, []byte(`\`)) < 20 && !strings.ContainsRune(string(raw), '\uFFFD') {
+		if len(members)+len(found) > 0 && bytes.Count(raw, []byte(`\`)) < 20 &&
+			!strings.ContainsRune(string(raw), '\uFFFD') {
 			assert.Equal(t, members, found)
 		}
 		if isText && (ok || strings.Count(text, "\uFFFD") <= 32) {
@@ -102,7 +107,8 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 func TestReadingAllocatesLittle(t *testing.T) {
 	const long = 1 << 20
 	for name, raw := range map[string]string{
-		"digits": strings.Repeat("9", long), "text of digits": `"` + strings.Repeat("9", long) + `"`, "escapes": `"` + strings.Repeat(`\u0039`, long/6) + `"`,
+		"digits": strings.Repeat("9", long), "text of digits": `"` + strings.Repeat("9", long) + `"`,
+		"escapes": `"` + strings.Repeat(`\u0039`, long/6) + `"`,
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -124,8 +130,9 @@ var oldLayouts = []string{
 // FuzzTime compares with the layouts, one after the other.
 func FuzzTime(f *testing.F) {
 	for _, s := range []string{
-		"2024-02-29T10:01:32.387507Z", "2024-02-29T18:01:32.387507+08:00", "2024-02-29T10:01:32", "2024-02-29 10:01:32-0700", "2024-02-29T10:01:32-24:60",
-		"2024-02-29 10:01:32Z", "2024-02-29T10:01:32-25:00", "2024-02-29T10:01:32-00:61", "2024-02-29T10:01:32,5+0545", "2024-02-29T9:01:32Z", "2024-02-29T10:01:32-",
+		"2024-02-29T10:01:32.387507Z", "2024-02-29T18:01:32.387507+08:00", "2024-02-29T10:01:32",
+		"2024-02-29 10:01:32-0700", "2024-02-29T10:01:32-24:60", "2024-02-29 10:01:32Z", "2024-02-29T10:01:32-25:00",
+		"2024-02-29T10:01:32-00:61", "2024-02-29T10:01:32,5+0545", "2024-02-29T9:01:32Z", "2024-02-29T10:01:32-",
 	} {
 		f.Add(s)
 	}

@@ -28,15 +28,17 @@ func sizes(b *testing.B, run func(b *testing.B, payload []byte)) {
 	}
 }
 
-// BenchmarkReadFrame measures from the connection to the hook that hears of a message: of one that is not gzip, which ends there.
+// BenchmarkReadFrame measures from the connection to the hook that hears of a message: of one that is not gzip, which
+// ends there.
 func BenchmarkReadFrame(b *testing.B) {
 	sizes(b, func(b *testing.B, payload []byte) {
 		read(b, runtime.GOMAXPROCS(0), slices.Repeat([][]byte{encode(final|opBinary, payload)}, 1+1<<20/len(payload)))
 	})
 }
 
-// BenchmarkReceive measures from the connection to the hook that gets a pushed text, inflated and decoded by the reader alone
-// and by all the helpers that this machine's cores allow, on a connection where the next frame is always there and costs nothing.
+// BenchmarkReceive measures from the connection to the hook that gets a pushed text, inflated and decoded by the reader
+// alone and by all the helpers that this machine's cores allow, on a connection where the next frame is always there
+// and costs nothing.
 func BenchmarkReceive(b *testing.B) {
 	for _, cores := range []int{1, runtime.GOMAXPROCS(0)} {
 		b.Run(fmt.Sprintf("helpers=%d", link.Helpers(cores)), func(b *testing.B) {
@@ -59,10 +61,12 @@ func pushed(n uint64, size int) string {
 		text = fmt.Appendf(text, "%x ", (rng.Uint64N(1000)+1)*7919)
 	}
 	id := func() string { return uuid.NewV5(uuid.NamespaceURL, fmt.Sprint(rng.Uint64())).String() }
-	return fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","data":{"conversation_id":%q,"user_id":%q,"session_id":%q,"message_id":%q,`+
-		`"category":"PLAIN_TEXT","data":%q,"data_base64":%q,"status":"SENT","source":"LIST_PENDING_MESSAGES",`+
-		`"created_at":"2026-03-01T12:00:00.123456789Z","updated_at":"2026-03-01T12:00:00.123456789Z"}}`,
-		id(), id(), id(), id(), id(), base64.StdEncoding.EncodeToString(text[:size]), base64.RawURLEncoding.EncodeToString(text[:size]))
+	return fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","data":{"conversation_id":%q,"user_id":%q,"session_id":%q,`+
+		`"message_id":%q,"category":"PLAIN_TEXT","data":%q,"data_base64":%q,"status":"SENT",`+
+		`"source":"LIST_PENDING_MESSAGES","created_at":"2026-03-01T12:00:00.123456789Z",`+
+		`"updated_at":"2026-03-01T12:00:00.123456789Z"}}`,
+		id(), id(), id(), id(), id(), base64.StdEncoding.EncodeToString(text[:size]),
+		base64.RawURLEncoding.EncodeToString(text[:size]))
 }
 
 // read reads b.N frames, these again and again, on a link that believes in so many cores.
@@ -107,8 +111,8 @@ func read(b *testing.B, cores int, frames [][]byte) {
 	_ = p.Close()
 }
 
-// replay is a connection on which, after the handshake, so many bytes come as soon as they are asked for: the same ones again
-// and again.
+// replay is a connection on which, after the handshake, so many bytes come as soon as they are asked for: the same ones
+// again and again.
 type replay struct {
 	net.Conn
 	stream []byte

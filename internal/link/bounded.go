@@ -13,11 +13,11 @@ const aheadBytes = 32 << 10
 // aheads holds the buffers that nobody uses. It is bounded, unlike a pool, which would grow with the number of links.
 var aheads = make(chan *[aheadBytes]byte, 4)
 
-// bounded is a connection that reads no more of a handshake than left bytes. Whoever answers one could else fill the memory
-// with headers: neither the dialer nor net/http has a limit there.
+// bounded is a connection that reads no more of a handshake than left bytes. Whoever answers one could else fill the
+// memory with headers: neither the dialer nor net/http has a limit there.
 //
-// Once the link was started, it reads ahead under load: TLS and the websocket library ask for a few kilobytes at a time. One
-// system call then brings many frames, and they are one unit. An idle link has no buffer for that.
+// Once the link was started, it reads ahead under load: TLS and the websocket library ask for a few kilobytes at a
+// time. One system call then brings many frames, and they are one unit. An idle link has no buffer for that.
 //
 // Timeouts that do not end the link stop here: TLS does not survive one.
 type bounded struct {

@@ -16,8 +16,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/link"
 )
 
-// flood is a connection on which, once it is open, all that is left is there at once, and the end comes with the last of it,
-// and only once.
+// flood is a connection on which, once it is open, all that is left is there at once, and the end comes with the last
+// of it, and only once.
 type flood struct {
 	net.Conn
 	open  chan struct{}

@@ -9,8 +9,8 @@ import (
 // maxJump is how far the wall clock may move away from the monotonic one between two pings.
 const maxJump = 30 * time.Second
 
-// ErrJump ends a link after a jump of the wall clock. The usual reason is that the machine was asleep: the monotonic clock,
-// which all timers follow, stood still, so that a peer that has long given us up would still be waited for.
+// ErrJump ends a link after a jump of the wall clock. The usual reason is that the machine was asleep: the monotonic
+// clock, which all timers follow, stood still, so that a peer that has long given us up would still be waited for.
 var ErrJump = errors.New("the clock jumped, as it does when a machine wakes up")
 
 // jumped reports whether the clocks moved apart between two moments: wall and monotonic are how far each of them moved.

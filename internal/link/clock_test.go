@@ -46,7 +46,9 @@ func TestAJumpOfTheWallClockEndsTheLink(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				var ahead atomic.Int64
-				ctx := link.WithWall(t.Context(), func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+				ctx := link.WithWall(t.Context(), func() time.Time {
+					return time.Now().Add(time.Duration(ahead.Load()))
+				})
 				client, server := pipe()
 				r := &rig{t: t, conn: client, peer: newPeer(server), log: new(log)}
 				go func() {
@@ -55,7 +57,8 @@ func TestAJumpOfTheWallClockEndsTheLink(t *testing.T) {
 					}
 				}()
 				var err error
-				r.Link, err = link.Dial(ctx, link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
+				r.Link, err = link.Dial(ctx,
+					link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
 				require.NoError(t, err)
 				var src link.Source = newSource()
 				if test.busy {

@@ -85,7 +85,9 @@ func TestCloseLosesItsPatience(t *testing.T) {
 
 // The peer hangs up instead of answering, or has its own reason: the link was closed by its owner all the same.
 func TestCloseIsAnsweredInAnotherWay(t *testing.T) {
-	for name, answer := range map[string][]byte{"hangs up": nil, "code 4000": encode(final|opClose, closing(4000, "own reason"))} {
+	for name, answer := range map[string][]byte{
+		"hangs up": nil, "code 4000": encode(final|opClose, closing(4000, "own reason")),
+	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := connect(t, newSource())
@@ -221,7 +223,8 @@ func overTLS(t *testing.T, src link.Source, serverTLS, clientTLS *tls.Config) *r
 		}
 	}()
 	var err error
-	r.Link, err = link.Dial(t.Context(), link.Config{URL: "wss://blaze.test/", Token: token, DialContext: give(client), TLS: clientTLS})
+	r.Link, err = link.Dial(t.Context(),
+		link.Config{URL: "wss://blaze.test/", Token: token, DialContext: give(client), TLS: clientTLS})
 	require.NoError(t, err)
 	r.start(src)
 	return r
@@ -302,7 +305,8 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		<-l.Done()
 		<-served
 	}
-	// Whoever has closed Done may still be on the way out; such a goroutine has nothing of the package left but its last line.
+	// Whoever has closed Done may still be on the way out; such a goroutine has nothing of the package left but its
+	// last line.
 	stacks := make([]byte, 1<<20)
 	for range 1_000_000 {
 		stacks = stacks[:cap(stacks)]

@@ -103,7 +103,8 @@ func explain(ctx, handshake context.Context, resp *http.Response, err error) err
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err == websocket.ErrBadHandshake && resp != nil: //nolint:errorlint // errors.Is would ask an error of user code
+	//nolint:errorlint // errors.Is would ask an error of user code
+	case err == websocket.ErrBadHandshake && resp != nil:
 		return refused(resp)
 	case handshake.Err() != nil:
 		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())

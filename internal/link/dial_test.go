@@ -204,7 +204,10 @@ func TestExtensionsAreRefused(t *testing.T) {
 		{"Sec-WebSocket-Extensions: permessage-deflate"},
 		{"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
 		{"Sec-WebSocket-Extensions: x-unknown"},
-		{"Sec-WebSocket-Extensions:", "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
+		{
+			"Sec-WebSocket-Extensions:",
+			"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+		},
 	} {
 		bubble(t, func(t *testing.T) {
 			_, err := answer(t, func(p *peer) { _, _ = io.WriteString(p, p.upgrade(lines...)) })
@@ -265,7 +268,8 @@ func TestAnUnknownAuthorityIsRefused(t *testing.T) {
 
 func TestErrorsOfTheDialerComeThrough(t *testing.T) {
 	_, err := link.Dial(t.Context(), link.Config{
-		URL: "ws://blaze.test/", DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, assert.AnError },
+		URL:         "ws://blaze.test/",
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, assert.AnError },
 	})
 	assert.ErrorIs(t, err, assert.AnError)
 	_, err = link.Dial(t.Context(), link.Config{

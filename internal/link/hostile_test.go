@@ -69,8 +69,10 @@ func proxied(t *testing.T, text string) (head string, err error) {
 
 func TestAProxyThatRefuses(t *testing.T) {
 	for _, text := range []string{
-		"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 407\r\n\r\n", "HTTP/1.1 407 \r\n\r\n", "HTTP/1.1 502 \x1b[31m\r\n\r\n", "",
-		"HTTP/1.1 502 " + strings.Repeat("x", 5000) + "\r\n\r\n", "HTTP/1.1 502 x\r\n" + strings.Repeat("X-Filler: x\r\n", 1<<20),
+		"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 407\r\n\r\n",
+		"HTTP/1.1 407 \r\n\r\n", "HTTP/1.1 502 \x1b[31m\r\n\r\n", "",
+		"HTTP/1.1 502 " + strings.Repeat("x", 5000) + "\r\n\r\n",
+		"HTTP/1.1 502 x\r\n" + strings.Repeat("X-Filler: x\r\n", 1<<20),
 	} {
 		bubble(t, func(t *testing.T) {
 			head, err := proxied(t, text)

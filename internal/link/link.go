@@ -49,10 +49,11 @@ type Source interface {
 // which tell of what was read, one is called at a time, in order, but for Alive. Trace and Wrote may call
 // runtime.Goexit, which ends the link.
 type Hooks struct {
-	Alive func()                                // a frame, a ping or a pong came
-	Pong  func()                                // a ping was answered
-	Read  func()                                // a message was inflated
-	Trace func(json []byte)                     // its JSON, valid during the call; where it is set, one is inflated at a time
+	Alive func() // a frame, a ping or a pong came
+	Pong  func() // a ping was answered
+	Read  func() // a message was inflated
+	// its JSON, valid during the call; where it is set, one is inflated at a time
+	Trace func(json []byte)
 	Frame func(l *Link, f *wire.Received) error // valid during the call; an error ends the link
 	Bad   func(err error)                       // a message was skipped
 	Wrote func(json []byte)                     // a frame is about to be written; valid during the call

@@ -45,7 +45,9 @@ func TestTheContextEndsInTheProxy(t *testing.T) {
 						began := time.Now()
 						_, err := link.Dial(ctx, link.Config{
 							URL: target, Token: "x.y.z", DialContext: silentProxy(beginning),
-							Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(scheme + "://proxy.test:1080") },
+							Proxy: func(*http.Request) (*url.URL, error) {
+								return url.Parse(scheme + "://proxy.test:1080")
+							},
 						})
 						assert.ErrorIs(t, err, context.Canceled)
 						assert.Equal(t, time.Second, time.Since(began))
@@ -65,7 +67,9 @@ func TestAProxyThatIsSilent(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					_, err := link.Dial(t.Context(), link.Config{
 						URL: "ws://blaze.test/", Token: "x.y.z", DialContext: silentProxy(beginning),
-						Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(scheme + "://proxy.test:1080") },
+						Proxy: func(*http.Request) (*url.URL, error) {
+							return url.Parse(scheme + "://proxy.test:1080")
+						},
 					})
 					assert.ErrorContains(t, err, "no handshake within 10s")
 					if beginning == "" {

@@ -51,25 +51,30 @@ func TestMessagesThatAreNoFramesAreSkipped(t *testing.T) {
 		"text":               {message: encode(final|opText, good), want: link.ErrText},
 		"empty text":         {message: encode(final|opText, nil), want: link.ErrText},
 		"invalid UTF-8 text": {message: encode(final|opText, []byte{0xFF}), want: link.ErrText},
-		"text in parts":      {message: append(encode(opText, good), encode(final|opContinuation, good)...), want: link.ErrText},
-		"empty":              {message: encode(final|opBinary, nil), want: wire.ErrNotGzip},
-		"not gzip":           {message: encode(final|opBinary, []byte(`{"id":"x","action":"X"}`)), want: wire.ErrNotGzip},
-		"truncated gzip":     {message: encode(final|opBinary, good[:len(good)/2]), text: "damaged gzip"},
-		"no trailer":         {message: encode(final|opBinary, good[:len(good)-8]), text: "damaged gzip"},
-		"bad CRC":            {message: encode(final|opBinary, crc), text: "damaged gzip"},
-		"bad size":           {message: encode(final|opBinary, size), text: "damaged gzip"},
-		"trailing byte":      {message: encode(final|opBinary, append(bytes.Clone(good), 0)), want: wire.ErrClaim},
-		"second member":      {message: encode(final|opBinary, append(bytes.Clone(good), good...)), want: wire.ErrTrailing},
-		"bomb":               {message: encode(final|opBinary, bomb), want: wire.ErrInflated},
-		"broken JSON":        {message: encode(final|opBinary, compress(`{"id":"x",`)), text: "broken JSON"},
-		"no JSON":            {message: encode(final|opBinary, compress(``)), text: "broken JSON"},
-		"array":              {message: encode(final|opBinary, compress(`[]`)), text: "is not a"},
-		"null":               {message: encode(final|opBinary, compress(`null`)), text: "without id and action"},
-		"neither":            {message: encode(final|opBinary, compress(`{"data":1}`)), text: "without id and action"},
-		"wrong type":         {message: encode(final|opBinary, compress(`{"id":5}`)), text: "is not a string"},
-		"too deep":           {message: encode(final|opBinary, compress(strings.Repeat("[", 10_001))), text: "JSON"},
-		"too large":          {message: encode(final|opBinary, make([]byte, wire.MaxFrame+1)), want: link.ErrLarge},
-		"large in parts":     {message: append(encode(opBinary, make([]byte, wire.MaxFrame)), encode(final|opContinuation, []byte{1})...), want: link.ErrLarge},
+		"text in parts": {
+			message: append(encode(opText, good), encode(final|opContinuation, good)...), want: link.ErrText,
+		},
+		"empty":          {message: encode(final|opBinary, nil), want: wire.ErrNotGzip},
+		"not gzip":       {message: encode(final|opBinary, []byte(`{"id":"x","action":"X"}`)), want: wire.ErrNotGzip},
+		"truncated gzip": {message: encode(final|opBinary, good[:len(good)/2]), text: "damaged gzip"},
+		"no trailer":     {message: encode(final|opBinary, good[:len(good)-8]), text: "damaged gzip"},
+		"bad CRC":        {message: encode(final|opBinary, crc), text: "damaged gzip"},
+		"bad size":       {message: encode(final|opBinary, size), text: "damaged gzip"},
+		"trailing byte":  {message: encode(final|opBinary, append(bytes.Clone(good), 0)), want: wire.ErrClaim},
+		"second member":  {message: encode(final|opBinary, append(bytes.Clone(good), good...)), want: wire.ErrTrailing},
+		"bomb":           {message: encode(final|opBinary, bomb), want: wire.ErrInflated},
+		"broken JSON":    {message: encode(final|opBinary, compress(`{"id":"x",`)), text: "broken JSON"},
+		"no JSON":        {message: encode(final|opBinary, compress(``)), text: "broken JSON"},
+		"array":          {message: encode(final|opBinary, compress(`[]`)), text: "is not a"},
+		"null":           {message: encode(final|opBinary, compress(`null`)), text: "without id and action"},
+		"neither":        {message: encode(final|opBinary, compress(`{"data":1}`)), text: "without id and action"},
+		"wrong type":     {message: encode(final|opBinary, compress(`{"id":5}`)), text: "is not a string"},
+		"too deep":       {message: encode(final|opBinary, compress(strings.Repeat("[", 10_001))), text: "JSON"},
+		"too large":      {message: encode(final|opBinary, make([]byte, wire.MaxFrame+1)), want: link.ErrLarge},
+		"large in parts": {
+			message: append(encode(opBinary, make([]byte, wire.MaxFrame)), encode(final|opContinuation, []byte{1})...),
+			want:    link.ErrLarge,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -93,7 +98,8 @@ func TestMessagesThatAreNoFramesAreSkipped(t *testing.T) {
 	}
 }
 
-// A message of exactly the largest size is read. It is made of one stored block after the other, so that its size is known.
+// A message of exactly the largest size is read. It is made of one stored block after the other, so that its size is
+// known.
 func TestTheLargestFrameIsRead(t *testing.T) {
 	json := append([]byte(`{"id":"large","action":"X"}`), bytes.Repeat([]byte(" "), wire.MaxFrame)...)
 	const block = 0xFFFF
@@ -125,19 +131,20 @@ func TestViolationsEndTheLink(t *testing.T) {
 	ok := compress(`{"id":"x","action":"X"}`)
 	masked := append([]byte{final | opBinary, 0x80 | 3, 1, 2, 3, 4}, 1, 2, 3)
 	tests := map[string][]byte{
-		"RSV1":                   encode(final|0x40|opBinary, ok),
-		"RSV2":                   encode(final|0x20|opBinary, ok),
-		"RSV3":                   encode(final|0x10|opBinary, ok),
-		"opcode 3":               encode(final|0x3, ok),
-		"opcode B":               encode(final|0xB, nil),
-		"masked":                 masked,
-		"continuation of none":   encode(final|opContinuation, ok),
-		"message in a message":   append(encode(opBinary, ok), encode(final|opBinary, ok)...),
-		"fragmented ping":        encode(opPing, nil),
-		"long ping":              encode(final|opPing, make([]byte, 126)),
-		"2^63 bytes":             {final | opBinary, 127, 0x80, 0, 0, 0, 0, 0, 0, 0},
-		"2^63-1 bytes":           {final | opBinary, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF},
-		"2^63-1 bytes in parts":  append(encode(opBinary, ok), opContinuation, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF),
+		"RSV1":                 encode(final|0x40|opBinary, ok),
+		"RSV2":                 encode(final|0x20|opBinary, ok),
+		"RSV3":                 encode(final|0x10|opBinary, ok),
+		"opcode 3":             encode(final|0x3, ok),
+		"opcode B":             encode(final|0xB, nil),
+		"masked":               masked,
+		"continuation of none": encode(final|opContinuation, ok),
+		"message in a message": append(encode(opBinary, ok), encode(final|opBinary, ok)...),
+		"fragmented ping":      encode(opPing, nil),
+		"long ping":            encode(final|opPing, make([]byte, 126)),
+		"2^63 bytes":           {final | opBinary, 127, 0x80, 0, 0, 0, 0, 0, 0, 0},
+		"2^63-1 bytes":         {final | opBinary, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF},
+		"2^63-1 bytes in parts": append(encode(opBinary, ok), opContinuation,
+			127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF),
 		"more than 64 MiB":       {final | opBinary, 127, 0, 0, 0, 0, 0x04, 0, 0, 1},
 		"64 MiB and a byte more": append([]byte{opBinary, 1, 0}, opContinuation, 127, 0, 0, 0, 0, 0x04, 0, 0, 0),
 		"close code 1005":        encode(final|opClose, closing(1005, "")),
@@ -179,10 +186,13 @@ func TestTheServersCloseIsAnswered(t *testing.T) {
 		payload, echo []byte
 		text          string
 	}{
-		"1000":         {closing(1000, "bye"), closing(1000, ""), `code 1000 "bye"`},
-		"1001":         {closing(1001, ""), closing(1001, ""), `code 1001`},
-		"1008":         {closing(1008, "policy"), closing(1008, ""), `code 1008 "policy"`},
-		"1011":         {closing(1011, "tab\tline\nescape\x1b[31m\u202e"), closing(1011, ""), `code 1011 "tab\tline\nescape\x1b[31m\u202e"`},
+		"1000": {closing(1000, "bye"), closing(1000, ""), `code 1000 "bye"`},
+		"1001": {closing(1001, ""), closing(1001, ""), `code 1001`},
+		"1008": {closing(1008, "policy"), closing(1008, ""), `code 1008 "policy"`},
+		"1011": {
+			closing(1011, "tab\tline\nescape\x1b[31m\u202e"),
+			closing(1011, ""), `code 1011 "tab\tline\nescape\x1b[31m\u202e"`,
+		},
 		"4000":         {closing(4000, strings.Repeat("x", 123)), closing(4000, ""), `code 4000 "xxx`},
 		"without code": {nil, nil, "code 1005"},
 	}
@@ -256,7 +266,8 @@ func TestARefusedFrameEndsTheLink(t *testing.T) {
 func TestCutAtEveryByte(t *testing.T) {
 	parts := compress(`{"id":"c","action":"X"}`)
 	script := [][]byte{
-		named("a"), encode(final|opPing, []byte("ping")), named("b"), encode(opBinary, parts[:9]), encode(final|opPong, nil),
+		named("a"), encode(final|opPing, []byte("ping")), named("b"),
+		encode(opBinary, parts[:9]), encode(final|opPong, nil),
 		encode(final|opContinuation, parts[9:]), encode(final|opText, []byte("text")), named("d"),
 	}
 	arrives := map[int]string{0: "a", 2: "b", 5: "c", 7: "d"}

@@ -25,7 +25,8 @@ func refuse(t *testing.T, text string) *link.HandshakeError {
 }
 
 func TestRefusals(t *testing.T) {
-	const json = `{"error":{"status":202,"code":401,"description":"Unauthorized, maybe invalid token.","extra":{"x":1}}}`
+	const json = `{"error":{"status":202,"code":401,"description":"Unauthorized, maybe invalid token.",` +
+		`"extra":{"x":1}}}`
 	for _, status := range []int{200, 202, 301, 302, 400, 401, 403, 404, 426, 429, 500, 503} {
 		bubble(t, func(t *testing.T) {
 			head := fmt.Sprintf("HTTP/1.1 %d %s\r\nLocation: ws://elsewhere.test/\r\n", status, http.StatusText(status))
@@ -48,7 +49,8 @@ func TestRefusals(t *testing.T) {
 
 func TestAnOddRefusal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		e := refuse(t, "HTTP/1.1 403 Forbidden\r\n\r\n"+`{"error":{"status":"202","code":401.0,"description":{"en":"no"}}}`)
+		e := refuse(t,
+			"HTTP/1.1 403 Forbidden\r\n\r\n"+`{"error":{"status":"202","code":401.0,"description":{"en":"no"}}}`)
 		require.NotNil(t, e.Refusal)
 		assert.Equal(t, wire.Error{Status: 202, Code: 401}, *e.Refusal)
 	})
@@ -134,9 +136,12 @@ func TestTheServersClock(t *testing.T) {
 
 func TestGarbage(t *testing.T) {
 	for _, text := range []string{
-		"", "\r\n", "\x00\x01\x02", "SSH-2.0-OpenSSH_9.6\r\n", "HTTP/9.9.9 101 x\r\n\r\n", "HTTP/1.1 abc x\r\n\r\n", "HTTP/1.1 101\r\n", "HTTP/1.1\r\n\r\n",
-		"HTTP/1.1 200 OK\r\nno colon\x1b[31m\u202e\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 200 OK\r\n: empty\r\n\r\n",
-		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: wrong\r\n\r\n",
+		"", "\r\n", "\x00\x01\x02", "SSH-2.0-OpenSSH_9.6\r\n", "HTTP/9.9.9 101 x\r\n\r\n",
+		"HTTP/1.1 abc x\r\n\r\n", "HTTP/1.1 101\r\n", "HTTP/1.1\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nno colon\x1b[31m\u202e\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "HTTP/1.1 200 OK\r\n: empty\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Accept: wrong\r\n\r\n",
 		strings.Repeat("x", 100_000) + "\r\n", "HTTP/1.1 200 OK\r\n" + strings.Repeat("y", 100_000) + "\r\n\r\n",
 	} {
 		bubble(t, func(t *testing.T) {
@@ -154,7 +159,8 @@ func TestTheTokenIsNotRepeated(t *testing.T) {
 		for _, text := range []string{
 			"HTTP/1.1 400 Bad Request\r\n\r\nAuthorization: Bearer " + token + "\r\n",
 			"HTTP/1.1 400 Bad Request\r\n\r\n" + strings.Repeat(" ", 150) + token + token,
-			"HTTP/1.1 200 OK\r\n\r\n" + `{"error":{"status":202,"code":401,"description":"bad token ` + token + `","extra":"` + token + `"}}`,
+			"HTTP/1.1 200 OK\r\n\r\n" + `{"error":{"status":202,"code":401,"description":"bad token ` + token +
+				`","extra":"` + token + `"}}`,
 			"HTTP/1.1 200 OK\r\nno colon Bearer " + token + "\r\n\r\n",
 			"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + token + "\r\n\r\n",
 			"HTTP/1.1 " + token + "\r\n\r\n",
@@ -170,7 +176,8 @@ func TestTheTokenIsNotRepeated(t *testing.T) {
 					}
 					_ = p.Close()
 				}()
-				_, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
+				_, err := link.Dial(t.Context(),
+					link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
 				require.Error(t, err)
 				assertPlain(t, err)
 				if e, ok := err.(*link.HandshakeError); ok { //nolint:errorlint // it is not wrapped

@@ -103,14 +103,16 @@ func TestAPeerThatStopsReading(t *testing.T) {
 		r.lives()
 		<-r.Done()
 		assert.ErrorContains(t, r.Err(), "write: ")
-		assert.LessOrEqual(t, time.Since(r.born), 21*time.Second, "it looks every ten seconds, and has one for the last words")
+		assert.LessOrEqual(t, time.Since(r.born), 21*time.Second,
+			"it looks every ten seconds, and has one for the last words")
 	})
 }
 
 // While a write makes progress, the link still ends within a second for another reason.
 func TestASlowWriteEndsWithTheLink(t *testing.T) {
 	for name, message := range map[string][]byte{
-		"refused": named("refused"), "violation": encode(final|0x3, nil), "close": encode(final|opClose, closing(1001, "")),
+		"refused": named("refused"), "violation": encode(final|0x3, nil),
+		"close": encode(final|opClose, closing(1001, "")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -213,7 +215,8 @@ func TestAFailedWriteLetsTheReaderFinish(t *testing.T) {
 		last []byte // what the peer says after its answers; nil: it hangs up
 		want time.Duration
 	}{
-		"the end": {nil, 500 * time.Millisecond}, "close": {encode(final|opClose, closing(1001, "")), 500 * time.Millisecond},
+		"the end": {nil, 500 * time.Millisecond},
+		"close":   {encode(final|opClose, closing(1001, "")), 500 * time.Millisecond},
 		"silence": {named("last"), time.Second}, "violation": {encode(final|0x3, nil), 500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,8 +2,8 @@ package link
 
 import "github.com/mixin-blaze/blaze/internal/wire"
 
-// unit is some messages that were read one after the other, from reading them until they are handed on. An idle link has none:
-// what it takes to inflate is large, and few links do at the same moment.
+// unit is some messages that were read one after the other, from reading them until they are handed on. An idle link
+// has none: what it takes to inflate is large, and few links do at the same moment.
 type unit struct {
 	message []byte // the one that is being read
 	raw     []byte // those that were, one after the other
@@ -29,14 +29,15 @@ const (
 	fullFrames = 128
 	// From here on another core may inflate it: it takes tens of microseconds, and handing it over one or two.
 	worthBytes = 2 << 10
-	// What becomes so much is looked into by the reader, that is one unit at a time: else memory would grow with the cores.
+	// What becomes so much is looked into by the reader, that is one unit at a time: else memory would grow with the
+	// cores.
 	hugeBytes = 1 << 20
 	// keepBytes is how large a buffer may be that is kept: enough for the service's largest message.
 	keepBytes = 512 << 10
 )
 
-// units holds those that nobody uses: enough for one busy link. It is bounded, unlike a pool, which would grow with the number
-// of links.
+// units holds those that nobody uses: enough for one busy link. It is bounded, unlike a pool, which would grow with the
+// number of links.
 var units = make(chan *unit, mostHelpers+1)
 
 func borrowUnit() *unit {

@@ -168,7 +168,8 @@ func TestAnIdleLinkHasNoHelper(t *testing.T) {
 	})
 }
 
-// Where frames come faster than they are handed on, the reader waits: neither goroutines nor what was read grow with them.
+// Where frames come faster than they are handed on, the reader waits: neither goroutines nor what was read grow with
+// them.
 func TestHelpersAreAsManyAsCores(t *testing.T) {
 	frame := large("x", 20_000)
 	for _, cores := range []int{1, 2, 4, 100} {
@@ -197,12 +198,15 @@ func TestHelpersAreAsManyAsCores(t *testing.T) {
 	}
 }
 
-// huge is a frame of more than 2 KiB on the wire that becomes so many bytes, and at most a thousand times of what it was.
+// huge is a frame of more than 2 KiB on the wire that becomes so many bytes, and at most a thousand times of what it
+// was.
 func huge(id string, n int) []byte {
-	return encode(final|opBinary, compress(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(3000), strings.Repeat("x", n))))
+	return encode(final|opBinary,
+		compress(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(3000), strings.Repeat("x", n))))
 }
 
-// What is small on the wire and huge after it is inflated one at a time, in its turn: memory does not grow with the cores.
+// What is small on the wire and huge after it is inflated one at a time, in its turn: memory does not grow with the
+// cores.
 func TestHugeFramesGetNoHelper(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
 	for n, helpers := range map[int]int{1<<20 - 10_000: 3, 1 << 20: 0, 5 << 20: 0} {
@@ -262,7 +266,8 @@ func TestAUnitThatIsHugeInAllGetsNoHelper(t *testing.T) {
 
 // short is a frame of about a kilobyte on the wire that becomes so many bytes.
 func short(id string, n int) []byte {
-	return encode(final|opBinary, compress(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(200), strings.Repeat("x", n))))
+	return encode(final|opBinary,
+		compress(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(200), strings.Repeat("x", n))))
 }
 
 func TestLargeFramesLeaveNothingBehind(t *testing.T) {
@@ -274,7 +279,8 @@ func TestLargeFramesLeaveNothingBehind(t *testing.T) {
 	for name, frame := range map[string][]byte{
 		"on the wire":  large("x", 4<<20),
 		"after gunzip": huge("x", 15<<20),
-		"in base64": encode(final|opBinary, compress(fmt.Sprintf(`{"id":"x","action":"CREATE_MESSAGE","data":{"message_id":"m","data_base64":%q}}`,
+		"in base64": encode(final|opBinary, compress(fmt.Sprintf(`{"id":"x","action":"CREATE_MESSAGE",`+
+			`"data":{"message_id":"m","data_base64":%q}}`,
 			strings.Repeat("AAAA", 3<<20)))),
 		"very many": bytes.Repeat(encode(final|opBinary, []byte{0}), 1<<18),
 	} {

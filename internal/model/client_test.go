@@ -342,7 +342,8 @@ func (c *client) write(r int) {
 
 // canWriteAlone reports whether the suspect that has its turn may be written.
 func (c *client) canWriteAlone() bool {
-	return c.solo != none && !c.soloWritten && !c.listOwed && (len(c.owed) == 0 || len(c.owed) == 1 && c.owed[0] == c.solo)
+	return c.solo != none && !c.soloWritten && !c.listOwed &&
+		(len(c.owed) == 0 || len(c.owed) == 1 && c.owed[0] == c.solo)
 }
 
 // listed is the answer to the list.

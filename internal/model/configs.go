@@ -89,7 +89,10 @@ var sound = []Config{
 	{Name: "fifo server", Set: "N=4 LOSSES=1", Eventually: true},
 	{Name: "two conversations, lost links, failing handlers", Set: "N=3 CONVS=2 LOSSES=1 FAILS=1", Eventually: true},
 	{Name: "streaming server", Set: "N=3 STREAMS LOSSES=1", Eventually: true},
-	{Name: "a conversation that only fails, and another one", Set: "N=5 START=3 CAP=3 GREEDY LOSSES=1", Eventually: true},
+	{
+		Name: "a conversation that only fails, and another one",
+		Set:  "N=5 START=3 CAP=3 GREEDY LOSSES=1", Eventually: true,
+	},
 	{Name: "server that hangs up at the first send", Set: "N=1 S=3 POISON_SEND=0", Eventually: true},
 	{Name: "server that hangs up at the second send", Set: "N=1 S=3 POISON_SEND=1 LOSSES=1", Eventually: true},
 	{Name: "the same, earlier replies are lost with the link", Set: "N=1 S=3 POISON_SEND=1 LATE", Eventually: true},
@@ -103,7 +106,10 @@ var sound = []Config{
 		Name: "server that hangs up at several ids", Set: "N=4 CAP=4 ACKBATCH=2 ACKFRAMES=4 ONE_ID LATE S=1",
 		Eventually: true,
 	},
-	{Name: "server that hangs up at an acknowledgement", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 S=1", Eventually: true},
+	{
+		Name: "server that hangs up at an acknowledgement",
+		Set:  "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 S=1", Eventually: true,
+	},
 	{Name: "server that closes six links at once", Set: "N=1 S=3 CLOSES=6", Eventually: true},
 }
 
@@ -159,6 +165,12 @@ var broken = []Config{
 		Name: "an acknowledgement is given up as a whole", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 BUG_GIVEN_UP_WHOLE",
 		Breaks: OnlyPoisonGivenUp,
 	},
-	{Name: "what is let go at the end is acknowledged", Set: "N=3 LIVES=2 BUG_STOP_ACKNOWLEDGES", Breaks: AckedIsFinished},
-	{Name: "the end does not wait for acknowledgements", Set: "N=3 LIVES=2 BUG_END_WITHOUT_ACKS", Breaks: DrainedIsAcked},
+	{
+		Name: "what is let go at the end is acknowledged",
+		Set:  "N=3 LIVES=2 BUG_STOP_ACKNOWLEDGES", Breaks: AckedIsFinished,
+	},
+	{
+		Name: "the end does not wait for acknowledgements",
+		Set:  "N=3 LIVES=2 BUG_END_WITHOUT_ACKS", Breaks: DrainedIsAcked,
+	},
 }

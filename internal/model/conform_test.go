@@ -251,7 +251,8 @@ func (s *schedule) write() {
 		s.c.list()
 		s.note("list", 0)
 	case kind == "":
-		require.False(s.t, ack != none || send != none || s.c.canWriteAlone(), "nothing is written, but something may be")
+		require.False(s.t, ack != none || send != none || s.c.canWriteAlone(),
+			"nothing is written, but something may be")
 	case s.c.solo != none:
 		require.True(s.t, r == s.c.solo && s.c.canWriteAlone(), "%s %d beside a suspect", kind, r)
 		s.c.writeAlone(r)

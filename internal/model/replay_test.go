@@ -44,8 +44,10 @@ func replay(t *testing.T, steps []step, c *client) string {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "trace.pml"), []byte(trace(steps)), 0o600))
 	args := []string{
 		"-DREPLAY", fmt.Sprint("-DN=", messages), fmt.Sprint("-DS=", sends),
-		fmt.Sprint("-DACKFRAMES=", ackFrames), fmt.Sprint("-DSUSPECT=", suspectFrom), fmt.Sprint("-DATTEMPTS=", attempts),
-		fmt.Sprint("-DCAP=", c.capacity), "-DLOSSES=255", "-DFAILS=255", "-DTIMEOUTS=100", "-DLIVES=2", "-n1", "delivery.pml",
+		fmt.Sprint("-DACKFRAMES=", ackFrames),
+		fmt.Sprint("-DSUSPECT=", suspectFrom), fmt.Sprint("-DATTEMPTS=", attempts),
+		fmt.Sprint("-DCAP=", c.capacity), "-DLOSSES=255", "-DFAILS=255",
+		"-DTIMEOUTS=100", "-DLIVES=2", "-n1", "delivery.pml",
 	}
 	if c.sendOnly {
 		args = append([]string{"-DSEND_ONLY"}, args...)
@@ -150,7 +152,8 @@ func state(c *client) string {
 	is("window", c.window)
 	for name, value := range map[string]bool{
 		"up": c.up, "closedAll": c.closedAll, "low": c.low, "due": c.due, "soloWritten": c.soloWritten,
-		"listWritten": c.listWritten, "listOwed": c.listOwed, "answered": c.answered, "quiet": c.quiet, "stopped": c.stopped,
+		"listWritten": c.listWritten, "listOwed": c.listOwed,
+		"answered": c.answered, "quiet": c.quiet, "stopped": c.stopped,
 		"cautious": c.cautious, "proven": c.proven, "listPassed": c.listPassed,
 	} {
 		is(name, value)

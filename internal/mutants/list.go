@@ -68,7 +68,7 @@ var delivery = []Mutant{
 		b.lanes[key] = l
 		l.items.Push(it)
 	}
-	b.ready.Push(l)
+	b.ready.push(l)
 	b.hire()`,
 	},
 	{

@@ -68,8 +68,8 @@ if acked := b.stop(); len(acked) > 0 {
 		Marker: "ledger-late", Old: "v.engine.Abandoned()", New: "false",
 	},
 	{
-		Name:   "a message that backs off holds its data twice",
-		By:     unit("TestAMessageThatBacksOffHoldsItsDataOnce"),
+		Name:   "the text of a failure is kept though nothing counts it",
+		By:     unit("TestTextsOfFailuresAreNotKept"),
 		Marker: "failure-kept", Old: "!d.acked", New: "false",
 	},
 	{

@@ -56,8 +56,8 @@ type Request struct {
 	Attempts int
 	// Patient is set for a request that is written again after a rejection whose reason is not in its content.
 	Patient bool
-	// Family, if not "", names an action that the service may not have. Of the requests of one Family, none of which was
-	// confirmed, all are split with the first that is a suspect.
+	// Family, if not "", names an action that the service may not have. Of the requests of one Family, none of which
+	// was confirmed, all are split with the first that is a suspect.
 	Family string
 	// Split, if not nil, returns the requests that replace this one where the service does not take it as a whole:
 	// when it is rejected for good, gets no reply, or is a suspect. Its error ends the request; without parts, the

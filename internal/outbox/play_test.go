@@ -343,7 +343,8 @@ func TestModel(t *testing.T) {
 	}
 	t.Log(seen)
 	for _, what := range []string{
-		"split: no", "split: silence", "split: suspicion", "late", "no reply", "turn", "alone", "not alone", "link lost",
+		"split: no", "split: silence", "split: suspicion", "late",
+		"no reply", "turn", "alone", "not alone", "link lost",
 		"slow start", "slow start over", "held by the list", "held by the window", "held for too long",
 		"split: family", "patient with the list", "a pong before pushes",
 	} {

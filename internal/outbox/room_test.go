@@ -126,7 +126,8 @@ func TestContextEndsInEachState(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
-		assert.Equal(t, outcome{Err: context.Canceled}, b.Do(over, t, request("s", outbox.Send), nil), "before it began")
+		assert.Equal(t, outcome{Err: context.Canceled},
+			b.Do(over, t, request("s", outbox.Send), nil), "before it began")
 		assert.Equal(t, outcome{Err: context.Canceled}, b.Do(over, t, request("s", outbox.Ack), nil))
 
 		ends := func(e end, cancel context.CancelCauseFunc, want outcome) {

@@ -102,8 +102,8 @@ func Tunnel(
 	return conn, nil
 }
 
-// Refused returns the error of a proxy that refuses a tunnel, nil if it does not. It repeats the proxy's status, without
-// what the proxy was told to let us in.
+// Refused returns the error of a proxy that refuses a tunnel, nil if it does not. It repeats the proxy's status,
+// without what the proxy was told to let us in.
 func Refused(u *url.URL, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil

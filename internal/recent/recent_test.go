@@ -57,8 +57,10 @@ func TestSetForALongTime(t *testing.T) {
 func TestSetTellsAllIDsApart(t *testing.T) {
 	s := recent.Set{Limit: 100}
 	ids := []string{
-		"c9a5d4e2-0b1f-4e7a-9a3d-5f6e7d8c9b0a", "C9A5D4E2-0B1F-4E7A-9A3D-5F6E7D8C9B0A", "c9a5d4e2-0b1f-4e7a-9a3d-5f6e7d8c9b0b",
-		"c9a5d4e20b1f4e7a9a3d5f6e7d8c9b0a", "{c9a5d4e2-0b1f-4e7a-9a3d-5f6e7d8c9b0a}", "c9a5d4e2-0b1f-4e7a-9a3d-5f6e7d8c9b0g",
+		"c9a5d4e2-0b1f-4e7a-9a3d-5f6e7d8c9b0a",
+		"C9A5D4E2-0B1F-4E7A-9A3D-5F6E7D8C9B0A", "c9a5d4e2-0b1f-4e7a-9a3d-5f6e7d8c9b0b",
+		"c9a5d4e20b1f4e7a9a3d5f6e7d8c9b0a", "{c9a5d4e2-0b1f-4e7a-9a3d-5f6e7d8c9b0a}",
+		"c9a5d4e2-0b1f-4e7a-9a3d-5f6e7d8c9b0g",
 		"", " ", "00000000-0000-0000-0000-000000000000", strings.Repeat("x", 36), strings.Repeat("x", 10_000),
 	}
 	for i, id := range ids {

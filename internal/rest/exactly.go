@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// Exactly returns a Reader of the size bytes of src. Its last byte comes only once src has ended, and where src has another size,
-// its error is [ErrShort] or [ErrLong].
+// Exactly returns a Reader of the size bytes of src. Its last byte comes only once src has ended, and where src has
+// another size, its error is [ErrShort] or [ErrLong].
 func Exactly(src io.Reader, size int64) io.Reader { return &exactly{src: src, left: size} }
 
-// exactly reads left bytes of a source, and is an error where it has more or fewer. The last of them comes only once the source has
-// ended: whoever gets them all knows that there are no more.
+// exactly reads left bytes of a source, and is an error where it has more or fewer. The last of them comes only once
+// the source has ended: whoever gets them all knows that there are no more.
 type exactly struct {
 	src   io.Reader
 	left  int64

@@ -21,7 +21,8 @@ func TestPut(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 100, 100_000} {
 		file := strings.Repeat("x", n)
 		for name, src := range map[string]io.Reader{
-			"at once": strings.NewReader(file), "byte by byte": iotest.OneByteReader(strings.NewReader(file)), "end with the last": iotest.DataErrReader(strings.NewReader(file)),
+			"at once": strings.NewReader(file), "byte by byte": iotest.OneByteReader(strings.NewReader(file)),
+			"end with the last": iotest.DataErrReader(strings.NewReader(file)),
 		} {
 			s := serve(t, func(w http.ResponseWriter, r *http.Request) {
 				assert.EqualValues(t, n, r.ContentLength, name)
@@ -44,9 +45,13 @@ func TestPutOfAnotherSize(t *testing.T) {
 		want error
 	}{
 		"nothing": {0, 1, rest.ErrShort}, "one less": {99, 100, rest.ErrShort}, "one more": {101, 100, rest.ErrLong},
-		"more than nothing": {1, 0, rest.ErrLong}, "much less": {1000, 1_000_000, rest.ErrShort}, "much more": {1_000_000, 1000, rest.ErrLong},
+		"more than nothing": {1, 0, rest.ErrLong}, "much less": {1000, 1_000_000, rest.ErrShort},
+		"much more": {1_000_000, 1000, rest.ErrLong},
 	} {
-		for way, as := range map[string]func(io.Reader) io.Reader{"at once": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader, "end with the last": iotest.DataErrReader} {
+		for way, as := range map[string]func(io.Reader) io.Reader{
+			"at once":      func(r io.Reader) io.Reader { return r },
+			"byte by byte": iotest.OneByteReader, "end with the last": iotest.DataErrReader,
+		} {
 			t.Run(name+", "+way, func(t *testing.T) {
 				stored := make(chan bool, 1)
 				ts := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -189,10 +194,13 @@ func TestAddresses(t *testing.T) {
 	plain := serve(t, answers(200, ""))
 	overTLS := (&server{Server: ts}).client(nil)
 	withoutTLS := plain.client(func(cfg *rest.Config) {
-		cfg.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ts.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}}}
+		cfg.HTTP = &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: ts.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs},
+		}}
 	})
 	for address, want := range map[string][2]bool{
-		ts.URL: {true, true}, plain.URL: {false, true}, "http://example.com/": {}, "ftp://localhost/": {}, "": {}, "file:///etc/passwd": {}, "://": {},
+		ts.URL: {true, true}, plain.URL: {false, true}, "http://example.com/": {},
+		"ftp://localhost/": {}, "": {}, "file:///etc/passwd": {}, "://": {},
 	} {
 		for i, c := range []*rest.Client{overTLS, withoutTLS} {
 			_, err := c.Get(t.Context(), address, 100)

@@ -185,7 +185,9 @@ func TestARetryAfterBindsBothHosts(t *testing.T) {
 			Bases: []string{"https://one", "https://two"}, Timeout: 20 * time.Second, Attempts: 2,
 			HTTP: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
 				asked = append(asked, fmt.Sprint(r.URL.Host, " ", time.Since(began)))
-				return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"60"}}, Body: http.NoBody}, nil
+				return &http.Response{
+					StatusCode: 503, Header: http.Header{"Retry-After": {"60"}}, Body: http.NoBody,
+				}, nil
 			})},
 			Token: func(string, string, []byte) (string, string, error) { return "token", "id", nil },
 			Rest:  func(int) time.Duration { return time.Second },

@@ -29,7 +29,8 @@ func TestOnce(t *testing.T) {
 func TestWhoRefused(t *testing.T) {
 	at := time.Unix(1_700_000_000, 5)
 	for body, stated := range map[string]bool{
-		`{"error":{"code":401}}`: true, `{"error":"denied"}`: false, `{"message":"denied"}`: false, "<html>": false, "": false,
+		`{"error":{"code":401}}`: true, `{"error":"denied"}`: false,
+		`{"message":"denied"}`: false, "<html>": false, "": false,
 	} {
 		for _, status := range []int{401, 503} {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request) {

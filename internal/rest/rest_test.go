@@ -135,20 +135,25 @@ func TestRefusals(t *testing.T) {
 		want   wire.Error
 		tries  int
 	}{
-		"with status 202": {202, `{"error":{"status":202,"code":403,"description":"no"}}`, wire.Error{Status: 202, Code: 403, Description: "no"}, 1},
-		"with status 200": {200, `{"error":{"code":10002,"extra":{"field":"x"}}}`, wire.Error{Status: 200, Code: 10002, Extra: []byte(`{"field":"x"}`)}, 1},
-		"odd":             {200, `{"error":{"status":"202","code":4.03e2,"description":{"en":"no"}}}`, wire.Error{Status: 202, Code: 403}, 1},
-		"data beside it":  {200, `{"data":{"name":"x"},"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
-		"too many":        {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
-		"a server error":  {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},
+		"with status 202": {202, `{"error":{"status":202,"code":403,` +
+			`"description":"no"}}`, wire.Error{Status: 202, Code: 403, Description: "no"}, 1},
+		"with status 200": {200, `{"error":{"code":10002,` +
+			`"extra":{"field":"x"}}}`, wire.Error{Status: 200, Code: 10002, Extra: []byte(`{"field":"x"}`)}, 1},
+		"odd": {200, `{"error":{"status":"202","code":4.03e2,` +
+			`"description":{"en":"no"}}}`, wire.Error{Status: 202, Code: 403}, 1},
+		"data beside it": {200, `{"data":{"name":"x"},` +
+			`"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
+		"too many":       {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
+		"a server error": {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},
 		// The service's errors have a status or a code; with neither they say nothing against another try.
 		"a status, final":                 {403, `{"error":{"status":403}}`, wire.Error{Status: 403}, 1},
 		"a status, final, in another":     {202, `{"error":{"status":"403","code":{}}}`, wire.Error{Status: 403}, 1},
 		"a status, final, of a gateway's": {502, `{"error":{"status":403}}`, wire.Error{Status: 403}, 1},
 		"a status, temporary":             {202, `{"error":{"status":503}}`, wire.Error{Status: 503}, 3},
 		"neither":                         {202, `{"error":{}}`, wire.Error{}, 3},
-		"neither, of status 200":          {200, `{"error":{"description":"no","code":[]}}`, wire.Error{Description: "no"}, 3},
-		"unauthorized":                    {202, `{"error":{"status":202,"code":401}}`, wire.Error{Status: 202, Code: 401}, 2},
+		"neither, of status 200": {200, `{"error":{"description":"no",` +
+			`"code":[]}}`, wire.Error{Description: "no"}, 3},
+		"unauthorized": {202, `{"error":{"status":202,"code":401}}`, wire.Error{Status: 202, Code: 401}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, answers(c.status, c.body))
@@ -228,7 +233,8 @@ func TestATryIsNotWaitedForForEver(t *testing.T) {
 	assert.GreaterOrEqual(t, len(s.all()), 2, "a busy machine may need more")
 
 	s = serve(t, func(http.ResponseWriter, *http.Request) { <-release })
-	err := s.client(func(cfg *rest.Config) { cfg.Timeout, cfg.Attempts = time.Millisecond, 1 }).Do(t.Context(), "GET", "/x", nil, nil)
+	c = s.client(func(cfg *rest.Config) { cfg.Timeout, cfg.Attempts = time.Millisecond, 1 })
+	err := c.Do(t.Context(), "GET", "/x", nil, nil)
 	require.ErrorContains(t, err, "nothing came for 1ms")
 	require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's context lives")
 }
@@ -312,9 +318,8 @@ func TestTheContextEndsIt(t *testing.T) {
 // A patient request is ended by the service, or by the context. Nothing else uses an attempt, of which there is one
 // here.
 func TestAPatientRequest(t *testing.T) {
-	no := answers(202, `{"error":{"status":202,"code":401}}`)
-	busy := answers(500, `{"error":{"status":500,"code":500}}`)
-	gateway, done := answers(403, `<h1>denied</h1>`), answers(200, `{}`)
+	no, busy := answers(202, `{"error":{"status":202,"code":401}}`), answers(500, `{"error":{"status":500,"code":500}}`)
+	gateway, never, done := answers(403, `<h1>denied</h1>`), answers(202, `{"error":{"code":403}}`), answers(200, `{}`)
 	for name, c := range map[string]struct {
 		steps  []http.HandlerFunc
 		code   int // of the error; 0: none
@@ -326,7 +331,7 @@ func TestAPatientRequest(t *testing.T) {
 		"all of it":                   {[]http.HandlerFunc{cuts, no, gateway, no, gateway, done}, 0, true},
 		"a temporary refusal":         {[]http.HandlerFunc{no, no, busy, done}, 500, false},
 		"a temporary refusal, unsure": {[]http.HandlerFunc{gateway, busy, done}, 500, true},
-		"a refusal for good":          {[]http.HandlerFunc{no, answers(202, `{"error":{"code":403}}`), done}, 403, false},
+		"a refusal for good":          {[]http.HandlerFunc{no, never, done}, 403, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, c.steps...)

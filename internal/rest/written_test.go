@@ -28,7 +28,8 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // over returns a client over a transport, for requests that need no server.
 func over(rt http.RoundTripper) *rest.Client {
 	return rest.New(rest.Config{
-		Bases: []string{"http://127.0.0.1:1"}, HTTP: &http.Client{Transport: rt}, Timeout: 20 * time.Second, Attempts: 1,
+		Bases: []string{"http://127.0.0.1:1"},
+		HTTP:  &http.Client{Transport: rt}, Timeout: 20 * time.Second, Attempts: 1,
 		Token:     func(string, string, []byte) (string, string, error) { return "token", "id", nil },
 		Temporary: func(*wire.Error) bool { return false },
 		Rest:      func(int) time.Duration { return 0 },
@@ -40,15 +41,18 @@ func over(rt http.RoundTripper) *rest.Client {
 func TestWritten(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	lost := errors.New("the answer was lost")
-	dials := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, refused }}
-	hangsUp := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+	dials := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return nil, refused
+	}}
+	hangsUp := &http.Transport{DisableKeepAlives: true}
+	hangsUp.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		go func() {
 			_, _ = theirs.Read(make([]byte, 1))
 			_ = theirs.Close()
 		}()
 		return ours, nil
-	}}
+	}
 	ended, end := context.WithCancel(t.Context())
 	end()
 	for name, c := range map[string]struct {
@@ -59,7 +63,9 @@ func TestWritten(t *testing.T) {
 		"net/http cannot dial": {t.Context(), dials, false},
 		"net/http is cut off":  {t.Context(), hangsUp, true},
 		"a wrapper of net/http": {
-			t.Context(), transport(func(r *http.Request) (*http.Response, error) { return dials.RoundTrip(r.Clone(r.Context())) }), false,
+			t.Context(), transport(func(r *http.Request) (*http.Response, error) {
+				return dials.RoundTrip(r.Clone(r.Context()))
+			}), false,
 		},
 		"a wrapper that lost an answer before": {
 			t.Context(), transport(func(r *http.Request) (*http.Response, error) {
@@ -67,11 +73,15 @@ func TestWritten(t *testing.T) {
 				return dials.RoundTrip(r)
 			}), true,
 		},
-		"another transport": {t.Context(), transport(func(*http.Request) (*http.Response, error) { return nil, lost }), true},
+		"another transport": {
+			t.Context(), transport(func(*http.Request) (*http.Response, error) { return nil, lost }), true,
+		},
 		"another transport that dials once more": {
 			t.Context(), transport(func(*http.Request) (*http.Response, error) { return nil, refused }), true,
 		},
-		"nothing was called": {ended, transport(func(*http.Request) (*http.Response, error) { return nil, lost }), false},
+		"nothing was called": {
+			ended, transport(func(*http.Request) (*http.Response, error) { return nil, lost }), false,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := over(c.rt).Do(c.ctx, "GET", "/x", nil, nil)

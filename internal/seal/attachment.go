@@ -13,8 +13,8 @@ import (
 	"io"
 )
 
-// An encrypted attachment is IV, AES-256-CBC with PKCS #7, HMAC-SHA256 over both. Its key has 64 bytes, 32 for each. Its digest is the
-// SHA-256 of all of it. Source: the service's clients, which have this from Signal.
+// An encrypted attachment is IV, AES-256-CBC with PKCS #7, HMAC-SHA256 over both. Its key has 64 bytes, 32 for each.
+// Its digest is the SHA-256 of all of it. Source: the service's clients, which have this from Signal.
 const (
 	AttachmentKeySize = 2 * halfKey
 	halfKey           = 32
@@ -55,7 +55,8 @@ func newEncrypter(src io.Reader, key, iv []byte) (*Encrypter, error) {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	e := &Encrypter{
-		src: src, key: key, cbc: cipher.NewCBCEncrypter(block, iv), mac: hmac.New(sha256.New, key[halfKey:]), digest: sha256.New(),
+		src: src, key: key, cbc: cipher.NewCBCEncrypter(block, iv),
+		mac: hmac.New(sha256.New, key[halfKey:]), digest: sha256.New(),
 		buf: make([]byte, chunk+aes.BlockSize+macSize),
 	}
 	e.give(iv)
@@ -128,8 +129,9 @@ var (
 	ErrMAC    = errors.New("seal: what came was not encrypted with this key, or was changed")
 )
 
-// Decrypter decrypts an attachment while it is read from a Reader. What it gives is not proven before its last Read: that one
-// returns io.EOF only if digest and MAC fit, and else ErrDigest, ErrMAC, or ErrDamaged where the length cannot be.
+// Decrypter decrypts an attachment while it is read from a Reader. What it gives is not proven before its last Read:
+// that one returns io.EOF only if digest and MAC fit, and else ErrDigest, ErrMAC, or ErrDamaged where the length cannot
+// be.
 type Decrypter struct {
 	src    io.Reader
 	want   []byte // the digest
@@ -143,8 +145,8 @@ type Decrypter struct {
 	err    error  // comes after out
 }
 
-// NewDecrypter takes the key and the digest that came with the attachment. The memory it takes does not depend on how much there
-// is to read.
+// NewDecrypter takes the key and the digest that came with the attachment. The memory it takes does not depend on how
+// much there is to read.
 func NewDecrypter(src io.Reader, key, digest []byte) (*Decrypter, error) {
 	if len(key) != AttachmentKeySize {
 		return nil, fmt.Errorf("seal: a key of %d bytes, and an attachment's has %d", len(key), AttachmentKeySize)
@@ -157,7 +159,8 @@ func NewDecrypter(src io.Reader, key, digest []byte) (*Decrypter, error) {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	return &Decrypter{
-		src: src, want: bytes.Clone(digest), block: block, mac: hmac.New(sha256.New, key[halfKey:]), digest: sha256.New(),
+		src: src, want: bytes.Clone(digest), block: block,
+		mac: hmac.New(sha256.New, key[halfKey:]), digest: sha256.New(),
 		buf: make([]byte, chunk+lastSize),
 	}, nil
 }
@@ -226,7 +229,8 @@ func (d *Decrypter) last(b []byte) {
 	}
 	d.cbc.CryptBlocks(b, b)
 	padding := int(b[len(b)-1])
-	if padding == 0 || padding > aes.BlockSize || !bytes.Equal(b[len(b)-padding:], bytes.Repeat([]byte{byte(padding)}, padding)) {
+	if padding == 0 || padding > aes.BlockSize ||
+		!bytes.Equal(b[len(b)-padding:], bytes.Repeat([]byte{byte(padding)}, padding)) {
 		d.err = fmt.Errorf("%w: an attachment without its padding", ErrDamaged)
 		return
 	}

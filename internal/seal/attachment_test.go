@@ -61,7 +61,9 @@ var readers = map[string]func(io.Reader) io.Reader{
 }
 
 func TestAttachmentThereAndBack(t *testing.T) {
-	for _, n := range []int{0, 1, 15, 16, 17, 31, 32, 33, 32<<10 - 17, 32<<10 - 16, 32 << 10, 32<<10 + 1, 32<<10 + 48, 100_000} {
+	for _, n := range []int{
+		0, 1, 15, 16, 17, 31, 32, 33, 32<<10 - 17, 32<<10 - 16, 32 << 10, 32<<10 + 1, 32<<10 + 48, 100_000,
+	} {
 		for name, as := range readers {
 			t.Run(fmt.Sprint(n, " bytes ", name), func(t *testing.T) {
 				plain := noise(n)
@@ -148,7 +150,8 @@ func TestErrorsOfTheSourceArePassedOn(t *testing.T) {
 	}
 }
 
-// FuzzDecrypter changes an encrypted file: what does not end in an error is the file that was encrypted, however it is read.
+// FuzzDecrypter changes an encrypted file: what does not end in an error is the file that was encrypted, however it is
+// read.
 func FuzzDecrypter(f *testing.F) {
 	plain := noise(100)
 	e, err := seal.NewEncrypter(bytes.NewReader(plain))

@@ -86,7 +86,8 @@ func Seal(own Key, sessions []Session, message []byte) ([]byte, error) {
 	key, nonce := secrets[:keySize], secrets[keySize:]
 	sealed := make([]byte, 0, headSize+len(sessions)*entrySize+nonceSize+len(message)+tagSize)
 	sealed = append(sealed, version)
-	sealed = binary.LittleEndian.AppendUint16(sealed, uint16(len(sessions))) //nolint:gosec // G115: at most MostSessions
+	//nolint:gosec // G115: at most MostSessions
+	sealed = binary.LittleEndian.AppendUint16(sealed, uint16(len(sessions)))
 	sealed = append(sealed, own.Public()...)
 	for _, s := range sessions {
 		var err error
@@ -169,7 +170,8 @@ func split(sealed []byte) (sender, entries, body []byte, err error) {
 	n := int(binary.LittleEndian.Uint16(sealed[1:]))
 	sender, rest := sealed[3:headSize], sealed[headSize:]
 	if len(rest) < n*entrySize+nonceSize+tagSize {
-		return nil, nil, nil, fmt.Errorf("%w: %d bytes, too few for the %d sessions it claims", ErrDamaged, len(sealed), n)
+		return nil, nil, nil, fmt.Errorf("%w: %d bytes, too few for the %d sessions it claims",
+			ErrDamaged, len(sealed), n)
 	}
 	return sender, rest[:n*entrySize], rest[n*entrySize:], nil
 }

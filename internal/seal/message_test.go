@@ -25,8 +25,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// What follows is the layout once more, from its description and with nothing of this package: X25519 by RFC 7748 in big
-// integers, and every part at the offset where it stands.
+// What follows is the layout once more, from its description and with nothing of this package: X25519 by RFC 7748 in
+// big integers, and every part at the offset where it stands.
 
 var (
 	prime = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
@@ -119,7 +119,8 @@ func (v *vector) seal(t testing.TB) []byte {
 		copy(entry[16:32], unhex(t, v.IVs[i]))
 		block, err := aes.NewCipher(x25519(scalarOf(sender), publicOf(unhex(t, v.Seeds[i]))))
 		require.NoError(t, err)
-		cipher.NewCBCEncrypter(block, entry[16:32]).CryptBlocks(entry[32:64], append(bytes.Clone(key), bytes.Repeat([]byte{16}, 16)...))
+		cipher.NewCBCEncrypter(block, entry[16:32]).CryptBlocks(entry[32:64],
+			append(bytes.Clone(key), bytes.Repeat([]byte{16}, 16)...))
 	}
 	block, err := aes.NewCipher(key)
 	require.NoError(t, err)
@@ -128,7 +129,8 @@ func (v *vector) seal(t testing.TB) []byte {
 	return append(append(b, nonce...), gcm.Seal(nil, nonce, unhex(t, v.Message), nil)...)
 }
 
-var update = flag.Bool("update", false, "write the sealed messages of testdata/seal anew, by the implementation in this test")
+var update = flag.Bool("update", false,
+	"write the sealed messages of testdata/seal anew, by the implementation in this test")
 
 func vectors(t testing.TB) map[string]vector {
 	t.Helper()
@@ -279,7 +281,10 @@ func TestOpenRefuses(t *testing.T) {
 	require.NoError(t, err)
 	claims := make([]byte, 111)
 	claims[0], claims[1], claims[2] = 1, 0xff, 0xff
-	damaged := map[string][]byte{"nothing": nil, "version 0": append([]byte{0}, good[1:]...), "version 2": append([]byte{2}, good[1:]...), "65,535 sessions": claims}
+	damaged := map[string][]byte{
+		"nothing": nil, "version 0": append([]byte{0}, good[1:]...),
+		"version 2": append([]byte{2}, good[1:]...), "65,535 sessions": claims,
+	}
 	for n := range good {
 		damaged[fmt.Sprint("cut at ", n)] = good[:n]
 	}
@@ -299,7 +304,8 @@ func TestOpenRefuses(t *testing.T) {
 	for name, p := range damaged {
 		got, err := seal.Open(ownB, idB, p)
 		require.Error(t, err, name)
-		assert.True(t, errors.Is(err, seal.ErrDamaged) || errors.Is(err, seal.ErrNotForUs) && name == "changed at 1", "%s: %v", name, err)
+		assert.True(t, errors.Is(err, seal.ErrDamaged) || errors.Is(err, seal.ErrNotForUs) && name == "changed at 1",
+			"%s: %v", name, err)
 		assert.Nil(t, got)
 		assert.NotContains(t, err.Error(), "secret")
 	}

@@ -210,7 +210,8 @@ func (s *server) acknowledge(a ack) {
 // takeLetter stores one message.
 func (s *server) takeLetter(c *conn, r *request, repeated bool) reaction {
 	var l letter
-	if err := json.Unmarshal(r.Params, &l); err != nil || l.ConversationID == "" || l.MessageID == "" || l.Category != "PLAIN_TEXT" {
+	if err := json.Unmarshal(r.Params, &l); err != nil ||
+		l.ConversationID == "" || l.MessageID == "" || l.Category != "PLAIN_TEXT" {
 		s.add(Protocol, "message: %v", err)
 		return s.refuse(invalid)
 	}

@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// Everything here is the server's own reading of the protocol: it shares no code with the client, so that an error of the
-// client is not repeated by who is to notice it.
+// Everything here is the server's own reading of the protocol: it shares no code with the client, so that an error of
+// the client is not repeated by who is to notice it.
 
 // request is what the client sends.
 type request struct {
@@ -67,9 +67,9 @@ type ack struct {
 	Status    string `json:"status"`
 }
 
-// compressors and wrappers are shared by the connections. Channels keep them: a sync.Pool drops what it holds at random under
-// the race detector, and a compressor is about a megabyte. Wrappers do not compress, which a peer cannot see; messages are
-// pushed with them, for the soak is not about compression, and that takes most of its time.
+// compressors and wrappers are shared by the connections. Channels keep them: a sync.Pool drops what it holds at random
+// under the race detector, and a compressor is about a megabyte. Wrappers do not compress, which a peer cannot see;
+// messages are pushed with them, for the soak is not about compression, and that takes most of its time.
 var (
 	compressors = make(chan *gzip.Writer, 4)
 	wrappers    = make(chan *gzip.Writer, 4)

@@ -27,7 +27,8 @@ func life(seed uint64) Options {
 	messages := 80 + s.draw(forMode, 1, 200)
 	window := 20 + s.draw(forMode, 2, 200)
 	return Options{
-		Messages: messages, Sends: 80 + s.draw(forMode, 3, 120), Batch: 5, Often: 10, Seed: seed, Cuts: 1 + s.draw(forMode, 4, 30),
+		Messages: messages, Sends: 80 + s.draw(forMode, 3, 120),
+		Batch: 5, Often: 10, Seed: seed, Cuts: 1 + s.draw(forMode, 4, 30),
 		Conversations: 1 + s.draw(forMode, 5, 20), SickEvery: messages/2 + 1, Processes: 2 + s.draw(forMode, 6, 4),
 		Window: window, InboxBytes: int64(window) * 400, Patience: 3 * time.Hour,
 	}

@@ -64,7 +64,8 @@ type lane struct {
 
 func newInboundOracle(v *verdicts, s script, messages int) *inboundOracle {
 	o := &inboundOracle{
-		verdicts: v, script: s, state: make([]uint8, messages), tries: make(map[int]int), hurried: make(map[int]struct{}),
+		verdicts: v, script: s, state: make([]uint8, messages),
+		tries: make(map[int]int), hurried: make(map[int]struct{}),
 		left: messages,
 	}
 	o.lanes = make([]lane, s.lanes(messages))
@@ -210,7 +211,8 @@ func (o *inboundOracle) dropped(process, message int, err error) {
 	last := o.mode.handlerAttempts > 0 && o.tries[message] >= o.mode.handlerAttempts
 	undone := o.ending && o.mode.ack == blaze.AckReceived
 	if !last && !undone && !o.refusedAgain(message, err) && o.kind(message) != dropped {
-		o.add(GivenUpEarly, "message %d, after %d attempts of %d: %v", message, o.tries[message], o.mode.handlerAttempts, err)
+		o.add(GivenUpEarly, "message %d, after %d attempts of %d: %v",
+			message, o.tries[message], o.mode.handlerAttempts, err)
 	}
 	o.state[message] |= givenUp
 	o.finish(message)
@@ -269,7 +271,8 @@ func (o *inboundOracle) settled(message int, what string) {
 		*s |= early
 		o.hurried[message] = struct{}{}
 	default:
-		o.add(AckBeforeHandled, "message %d is %s at event %d, after %d attempts", message, what, o.now, o.tries[message])
+		o.add(AckBeforeHandled, "message %d is %s at event %d, after %d attempts",
+			message, what, o.now, o.tries[message])
 	}
 }
 

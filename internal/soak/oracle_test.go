@@ -29,7 +29,9 @@ const (
 func newHistory(t *testing.T) *history {
 	v := &verdicts{seed: 7}
 	s := script{seed: 7, conversations: 1, sends: historySends, batch: 60, often: 1}
-	h := &history{t, s, v, newInboundOracle(v, s, historyMessages), newOutboundOracle(v, s, historyMessages, historySends)}
+	h := &history{
+		t, s, v, newInboundOracle(v, s, historyMessages), newOutboundOracle(v, s, historyMessages, historySends),
+	}
 	h.out.givenUp = h.in.isGivenUp
 	h.in.restart(0, mode{handlerAttempts: 8}, nil)
 	return h
@@ -169,7 +171,10 @@ func TestWrongHistories(t *testing.T) {
 			h.in.acknowledged(3)
 			h.in.finishAll()
 		}},
-		{name: Unexplained, tell: func(h *history) { h.out.sentBack(1, blaze.Sent{}, errUnconfirmed, circumstances{attempts: 5}) }},
+		{
+			name: Unexplained,
+			tell: func(h *history) { h.out.sentBack(1, blaze.Sent{}, errUnconfirmed, circumstances{attempts: 5}) },
+		},
 		{name: Unexplained, detail: "cut too seldom", tell: func(h *history) {
 			h.out.sentBack(1, blaze.Sent{}, errUnconfirmed, circumstances{attempts: 1, cuts: 2})
 		}},
@@ -195,7 +200,10 @@ func TestWrongHistories(t *testing.T) {
 		{name: NotHandled, tell: func(h *history) { h.in.finishAll() }},
 		{name: NotAcknowledged, tell: func(h *history) { h.handled(3); h.in.finishAll() }},
 
-		{name: NotStored, tell: func(h *history) { h.out.sentBack(1, blaze.Sent{MessageID: h.id(1)}, nil, circumstances{}) }},
+		{
+			name: NotStored,
+			tell: func(h *history) { h.out.sentBack(1, blaze.Sent{MessageID: h.id(1)}, nil, circumstances{}) },
+		},
 		{name: StoredTwice, tell: func(h *history) { h.store(1, 0, h.id(1)); h.store(1, 0, h.id(2)) }},
 		{name: StoredTwice, detail: "an answer", tell: func(h *history) {
 			n := h.answered(reply)
@@ -237,7 +245,10 @@ func TestWrongHistories(t *testing.T) {
 			h.out.replied(n, 2, 1)
 		}},
 		{name: ReplyMissing, detail: "at the end", tell: func(h *history) { h.out.finish() }},
-		{name: SendFailed, tell: func(h *history) { h.out.sentBack(1, blaze.Sent{}, errors.New("no"), circumstances{}) }},
+		{
+			name: SendFailed,
+			tell: func(h *history) { h.out.sentBack(1, blaze.Sent{}, errors.New("no"), circumstances{}) },
+		},
 		{name: SendFailed, detail: "patient, and its context ended", tell: func(h *history) {
 			n := h.find(func(n int) bool { return !h.impatient(n) })
 			h.out.sentBack(n, blaze.Sent{}, context.DeadlineExceeded, circumstances{})
@@ -307,7 +318,8 @@ func TestRightHistory(t *testing.T) {
 		case h.refused(n):
 			h.out.sentBack(n, blaze.Sent{}, errRefused, circumstances{})
 		case n%5 == 0:
-			why := []circumstances{{hole: true}, {attempts: 1, cuts: 3}}[n/5%2] // two losses to be a suspect, and one alone
+			// two losses to be a suspect, and one alone
+			why := []circumstances{{hole: true}, {attempts: 1, cuts: 3}}[n/5%2]
 			again, id := h.out.sentBack(n, blaze.Sent{}, errUnconfirmed, why)
 			assert.True(t, again)
 			assert.Equal(t, "id-1", id)

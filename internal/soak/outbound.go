@@ -52,8 +52,9 @@ type outboundOracle struct {
 
 func newOutboundOracle(v *verdicts, s script, messages, sends int) *outboundOracle {
 	return &outboundOracle{
-		verdicts: v, script: s, messages: messages, sends: make([]sent, sends), replies: make([][2]uint64, messages/replyEvery+1),
-		last: make(map[int]int), receipts: make(map[uint64]int), givenUp: func(int) bool { return false },
+		verdicts: v, script: s, messages: messages, sends: make([]sent, sends),
+		replies: make([][2]uint64, messages/replyEvery+1),
+		last:    make(map[int]int), receipts: make(map[uint64]int), givenUp: func(int) bool { return false },
 	}
 }
 

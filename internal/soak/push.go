@@ -66,7 +66,8 @@ func (c *conn) flood() (frames []answer) {
 // receipt is the frame that says that a message was read.
 func receipt(frameID, messageID string) replyFrame {
 	return replyFrame{ID: frameID, Action: "ACKNOWLEDGE_MESSAGE_RECEIPT", Data: view{
-		MessageID: messageID, Status: "READ", Source: "ACKNOWLEDGE_MESSAGE_RECEIPT", UpdatedAt: "2026-01-02T03:04:05.678901Z",
+		MessageID: messageID, Status: "READ", Source: "ACKNOWLEDGE_MESSAGE_RECEIPT",
+		UpdatedAt: "2026-01-02T03:04:05.678901Z",
 	}}
 }
 
@@ -104,10 +105,12 @@ func (c *conn) view(message int, live bool) replyFrame {
 	s := c.server
 	text := s.text(message)
 	v := view{
-		Type: "message", ConversationID: s.conversationID(s.conversation(message)), UserID: s.userID(s.conversation(message)),
+		Type: "message", ConversationID: s.conversationID(s.conversation(message)),
+		UserID:    s.userID(s.conversation(message)),
 		SessionID: s.userID(1), MessageID: s.messageID(message), Category: "PLAIN_TEXT", Status: "SENT",
-		Source: "LIST_PENDING_MESSAGES", CreatedAt: "2026-01-02T03:04:05.678901Z", UpdatedAt: "2026-01-02T03:04:05.678901Z",
-		Data: base64.StdEncoding.EncodeToString([]byte(text)),
+		Source: "LIST_PENDING_MESSAGES", CreatedAt: "2026-01-02T03:04:05.678901Z",
+		UpdatedAt: "2026-01-02T03:04:05.678901Z",
+		Data:      base64.StdEncoding.EncodeToString([]byte(text)),
 	}
 	if message%2 == 0 {
 		v.DataBase64 = base64.RawURLEncoding.EncodeToString([]byte(text))

@@ -55,12 +55,14 @@ type Report struct {
 
 // allFaults are the faults of the server and of the handlers; the proxy counts its own.
 var allFaults = []string{
-	"handshake refused", "closed by the server", "ping", "pushed twice", "pushed again later", "pushed live beside the list",
+	"handshake refused", "closed by the server", "ping",
+	"pushed twice", "pushed again later", "pushed live beside the list",
 	"replies behind pushes", "slow pushes", "latency above the reply timeout", "list answered behind its messages",
 	"reply lost", "reply late", "reply twice", "list lost", "list refused for now", "list refused",
 	"acknowledgement lost", "acknowledgement refused for now", "acknowledgement refused",
 	"acknowledgements lost", "acknowledgements refused for now", "acknowledgements refused",
-	"message lost", "message refused for now", "message refused", "repetition refused", "repetition refused under a new frame id",
+	"message lost", "message refused for now", "message refused",
+	"repetition refused", "repetition refused under a new frame id",
 	"batch lost", "batch refused for now", "batch refused", "batch refused for one message",
 	"hung up at a send", "hung up at an acknowledgement", "receipt flood",
 	"401 at the handshake", "401 in an ERROR frame", "401 to a list", "401 to a message", "401 to a batch",
@@ -78,12 +80,16 @@ func (r *run) report() *Report {
 	stored, _, reads := r.out.totals()
 	ended, _, _ := r.in.attempts()
 	rep := &Report{
-		Date: r.began.UTC().Truncate(time.Second), Commit: gauge.Commit(), GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		Date: r.began.UTC().Truncate(time.Second), Commit: gauge.Commit(),
+		GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		CPUs: runtime.NumCPU(), Race: Race, Seed: r.Seed, Plain: r.Plain, Messages: r.Messages, Sends: r.Sends,
-		Seconds: took, PerSecond: int(float64(r.Messages) / took), Reconnects: r.times.reconnects.Cap.String() + " at most",
+		Seconds: took, PerSecond: int(float64(r.Messages) / took),
+		Reconnects:  r.times.reconnects.Cap.String() + " at most",
 		Connections: r.server.handshakes.Load(), Cuts: cuts(r.net), Pushes: r.server.pushes.Load(),
-		Requests: r.server.requests.Load(), Resends: r.totals.Resent, Repeats: r.server.repeats.Load(), Refusals: r.server.refusals.Load(),
-		Lists: r.server.lists.Load(), Stored: stored, Receipts: reads, Failures: ended[failure], Processes: r.Processes, Faults: fired(r.net),
+		Requests: r.server.requests.Load(), Resends: r.totals.Resent,
+		Repeats: r.server.repeats.Load(), Refusals: r.server.refusals.Load(),
+		Lists: r.server.lists.Load(), Stored: stored, Receipts: reads,
+		Failures: ended[failure], Processes: r.Processes, Faults: fired(r.net),
 	}
 	rep.Duplicates = rep.Pushes - min(rep.Pushes, uint64(r.Messages)) //nolint:gosec // G115: not negative
 	for _, name := range allFaults {
@@ -113,8 +119,10 @@ func (rep *Report) Write(path string) error {
 // String is the report for people.
 func (rep *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d messages in %.1f s (%d/s) over %d connections, %d of them cut; %d duplicates, %d refusals, %d resends, %d stored, heap %d MiB at most\n",
-		rep.Messages, rep.Seconds, rep.PerSecond, rep.Connections, rep.Cuts, rep.Duplicates, rep.Refusals, rep.Resends, rep.Stored, rep.PeakHeap>>20)
+	fmt.Fprintf(&b, "%d messages in %.1f s (%d/s) over %d connections, %d of them cut; %d duplicates, %d refusals, "+
+		"%d resends, %d stored, heap %d MiB at most\n",
+		rep.Messages, rep.Seconds, rep.PerSecond, rep.Connections, rep.Cuts,
+		rep.Duplicates, rep.Refusals, rep.Resends, rep.Stored, rep.PeakHeap>>20)
 	for _, name := range slices.Sorted(maps.Keys(rep.Faults)) {
 		fmt.Fprintf(&b, "  %-34s %d\n", name, rep.Faults[name])
 	}

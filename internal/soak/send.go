@@ -57,7 +57,8 @@ func (b *bot) send(ctx context.Context, known <-chan struct{}) {
 
 func (b *bot) outgoing(n, stream int) blaze.Outgoing {
 	return blaze.Outgoing{
-		ConversationID: b.conversationID(b.conversations + stream), RecipientID: b.userID(stream), Payload: blaze.Text(sendText(n, stream)),
+		ConversationID: b.conversationID(b.conversations + stream),
+		RecipientID:    b.userID(stream), Payload: blaze.Text(sendText(n, stream)),
 		MessageID: b.givenID(n), Encrypted: b.sealed(n),
 	}
 }

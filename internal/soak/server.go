@@ -118,7 +118,9 @@ func (s *server) hangUp() {
 	}
 }
 
-var upgrader = websocket.Upgrader{Subprotocols: []string{"Mixin-Blaze-1"}, ReadBufferSize: 16 << 10, WriteBufferSize: 16 << 10}
+var upgrader = websocket.Upgrader{
+	Subprotocols: []string{"Mixin-Blaze-1"}, ReadBufferSize: 16 << 10, WriteBufferSize: 16 << 10,
+}
 
 // accept takes a handshake, or refuses it.
 func (s *server) accept(w http.ResponseWriter, r *http.Request) {
@@ -127,7 +129,8 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.isKnown() && s.strikes("handshake refused", 30) {
 		status := []int{500, 503, 429, 404}[s.below(4)]
-		http.Error(w, `{"error":{"status":`+fmt.Sprint(status)+`,"code":`+fmt.Sprint(status)+`,"description":"not now"}}`, status)
+		http.Error(w,
+			`{"error":{"status":`+fmt.Sprint(status)+`,"code":`+fmt.Sprint(status)+`,"description":"not now"}}`, status)
 		return
 	}
 	if s.worked.Load() && s.strikes("401 at the handshake", 60) {

@@ -16,21 +16,22 @@ import (
 
 // Options say how much is run. The zero value of a field is its default.
 type Options struct {
-	Messages      int           // pushed to the bot: 200,000
-	Sends         int           // of the bot, half of them in batches: 20,000
-	Batch         int           // of these in one batch, at most: 60
-	Seed          uint64        // decides which fault comes where
-	Cuts          int           // connections to be cut, about: one for 4000 messages, 300 at least
-	Conversations int           // the messages are in: 400
-	SickEvery     int           // messages from one sick conversation to the next: 100,000, an eighth of all at most
-	Processes     int           // of the bot, one after the other: one for 100,000 messages, 8 at least
-	Window        int           // messages unacknowledged at once, at most: 2000
-	InboxBytes    int64         // of most clients: what two thirds of a window take, so that it overflows again and again
-	Patience      time.Duration // without any progress, the run is given up: 30 s
-	Plain         bool          // the server has no plural actions
-	FailFast      bool          // ends at the first broken promise, and then waits for nothing
-	Without       []string      // faults that do not happen
-	Often         int           // what is rare comes so many times as often: 1
+	Messages      int    // pushed to the bot: 200,000
+	Sends         int    // of the bot, half of them in batches: 20,000
+	Batch         int    // of these in one batch, at most: 60
+	Seed          uint64 // decides which fault comes where
+	Cuts          int    // connections to be cut, about: one for 4000 messages, 300 at least
+	Conversations int    // the messages are in: 400
+	SickEvery     int    // messages from one sick conversation to the next: 100,000, an eighth of all at most
+	Processes     int    // of the bot, one after the other: one for 100,000 messages, 8 at least
+	Window        int    // messages unacknowledged at once, at most: 2000
+	// of most clients: what two thirds of a window take, so that it overflows again and again
+	InboxBytes int64
+	Patience   time.Duration // without any progress, the run is given up: 30 s
+	Plain      bool          // the server has no plural actions
+	FailFast   bool          // ends at the first broken promise, and then waits for nothing
+	Without    []string      // faults that do not happen
+	Often      int           // what is rare comes so many times as often: 1
 
 	Progress func(Progress) // called once a second; nil: not at all
 }
@@ -112,9 +113,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // start starts the server and the network.
 func start(o Options, t times, n network) (*run, error) {
 	r := &run{
-		Options: o, times: t, net: n, verdicts: &verdicts{seed: o.Seed}, luck: newLuck(o.Seed, o.Without), began: time.Now(),
+		Options: o, times: t, net: n, verdicts: &verdicts{seed: o.Seed},
+		luck: newLuck(o.Seed, o.Without), began: time.Now(),
 		script: script{
-			seed: o.Seed, conversations: o.Conversations, sends: o.Sends, sickEvery: o.SickEvery, batch: o.Batch, often: o.Often,
+			seed: o.Seed, conversations: o.Conversations, sends: o.Sends,
+			sickEvery: o.SickEvery, batch: o.Batch, often: o.Often,
 		},
 	}
 	r.script.openRefusals = r.luck.off["encrypted message refused"]
@@ -292,8 +295,10 @@ func (w *watch) stalled() bool {
 		return false
 	}
 	left, refused, unacked := w.in.unfinished()
-	w.add(Stalled, "nothing happened for %v in process %d (%+v): %d messages left, %d only not acknowledged, %d of these refused; all sent: %v; %+v; %s",
-		w.Patience, w.process.number, w.process.mode, left, unacked, refused, w.sent, w.process.client.Stats(), stacks())
+	w.add(Stalled, "nothing happened for %v in process %d (%+v): %d messages left, %d only not acknowledged, %d of "+
+		"these refused; all sent: %v; %+v; %s",
+		w.Patience, w.process.number, w.process.mode, left,
+		unacked, refused, w.sent, w.process.client.Stats(), stacks())
 	return true
 }
 
@@ -305,7 +310,9 @@ func (w *watch) tell() {
 	left, _, _ := w.in.unfinished()
 	stored, _, _ := w.out.totals()
 	_, violations := w.list()
-	w.Progress(Progress{Elapsed: time.Since(w.began), Left: left, Stored: stored, Cuts: cuts(w.net), Violations: violations})
+	w.Progress(Progress{
+		Elapsed: time.Since(w.began), Left: left, Stored: stored, Cuts: cuts(w.net), Violations: violations,
+	})
 }
 
 // finish checks what has to hold at the end, and closes everything.

@@ -36,8 +36,8 @@ func (r *run) addStats() {
 	}
 	left := s.HandlersRunning + s.InboxMessages + s.OutboxRequests + s.AcksWaiting
 	if p.clean && left > 0 {
-		r.add(StatsWrong, "after Run of process %d: %d handlers, %d messages, %d requests, %d acknowledgements", p.number,
-			s.HandlersRunning, s.InboxMessages, s.OutboxRequests, s.AcksWaiting)
+		r.add(StatsWrong, "after Run of process %d: %d handlers, %d messages, %d requests, %d acknowledgements",
+			p.number, s.HandlersRunning, s.InboxMessages, s.OutboxRequests, s.AcksWaiting)
 	}
 }
 

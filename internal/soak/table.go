@@ -18,7 +18,8 @@ const (
 
 // Read reads the report of one run.
 func Read(path string) (*Report, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // G304: reading the file that the caller names is what this function is for
+	//nolint:gosec // G304: reading the file that the caller names is what this function is for
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("soak: %w", err)
 	}
@@ -39,7 +40,8 @@ func Tables(reports []*Report) string { return Table(reports) + FaultTable(repor
 func Table(reports []*Report) string {
 	sorted := slices.SortedStableFunc(slices.Values(reports), func(a, b *Report) int { return a.Date.Compare(b.Date) })
 	var b strings.Builder
-	b.WriteString("| date | machine | messages in | sent | connections cut | pushed again | refusals | resends | kinds of fault | heap at most | time | broken promises | seed |\n")
+	b.WriteString("| date | machine | messages in | sent | connections cut | pushed again | refusals | resends | " +
+		"kinds of fault | heap at most | time | broken promises | seed |\n")
 	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, r := range sorted {
 		machine := fmt.Sprintf("%s, %s/%s, %d CPUs", r.GoVersion, r.OS, r.Arch, r.CPUs)
@@ -52,9 +54,12 @@ func Table(reports []*Report) string {
 				kinds++
 			}
 		}
+		//nolint:gosec // G115: counts
 		cells := []string{
-			r.Date.Format("2006-01-02"), machine, grouped(uint64(r.Messages)), grouped(uint64(r.Stored)), grouped(uint64(r.Cuts)), //nolint:gosec // G115: counts
-			grouped(r.Duplicates), grouped(r.Refusals), grouped(r.Resends), fmt.Sprint(kinds), fmt.Sprintf("%d MiB", r.PeakHeap>>20),
+			r.Date.Format("2006-01-02"), machine,
+			grouped(uint64(r.Messages)), grouped(uint64(r.Stored)), grouped(uint64(r.Cuts)),
+			grouped(r.Duplicates), grouped(r.Refusals), grouped(r.Resends),
+			fmt.Sprint(kinds), fmt.Sprintf("%d MiB", r.PeakHeap>>20),
 			fmt.Sprintf("%d s", int(r.Seconds+0.5)), fmt.Sprint(r.ViolationCount), fmt.Sprint(r.Seed),
 		}
 		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
@@ -96,7 +101,8 @@ func ReplaceTable(document, table string) (string, error) {
 	before, rest, ok := strings.Cut(document, tableBegin)
 	_, after, closed := strings.Cut(rest, tableEnd)
 	if !ok || !closed || strings.Count(document, tableBegin) != 1 || strings.Count(document, tableEnd) != 1 {
-		return "", errors.New("soak: the document must have the lines " + tableBegin + " and " + tableEnd + " once each, in this order")
+		return "", errors.New("soak: the document must have the lines " + tableBegin +
+			" and " + tableEnd + " once each, in this order")
 	}
 	return before + tableBegin + "\n" + table + tableEnd + after, nil
 }
@@ -122,7 +128,8 @@ func WriteTable(document string, paths []string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(document, []byte(text), 0o644); err != nil { //nolint:gosec // G306: a document that everybody may read
+	//nolint:gosec // G306: a document that everybody may read
+	if err := os.WriteFile(document, []byte(text), 0o644); err != nil {
 		return fmt.Errorf("soak: %w", err)
 	}
 	return nil

@@ -13,8 +13,10 @@ import (
 
 func sample() *Report {
 	return &Report{
-		Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8", OS: "linux", Arch: "amd64", CPUs: 2, Seed: 42,
-		Messages: 20_000_000, Stored: 4_712_345, Seconds: 4199.6, PeakHeap: 99 << 20, Cuts: 25_000, Duplicates: 999, Refusals: 1000, Resends: 12,
+		Date:      time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
+		GoVersion: "go1.26.8", OS: "linux", Arch: "amd64", CPUs: 2, Seed: 42,
+		Messages: 20_000_000, Stored: 4_712_345, Seconds: 4199.6, PeakHeap: 99 << 20,
+		Cuts: 25_000, Duplicates: 999, Refusals: 1000, Resends: 12,
 		Faults: map[string]uint64{"reset up": 3, "reset down": 2, "never": 0},
 	}
 }
@@ -49,7 +51,8 @@ func TestWriteTable(t *testing.T) {
 		require.NoError(t, WriteTable(document, paths))
 		got, err := os.ReadFile(document)
 		require.NoError(t, err)
-		assert.Equal(t, "# Title\n\n"+tableBegin+"\n"+strings.Replace(sampleTable, "| 12 | 2 | 99 MiB | 4200 s | 0 |", "| 12 | 3 | 99 MiB | 4200 s | 0 |", 1)+sampleFaults+tableEnd+"\n\nmore\n", string(got))
+		table := strings.Replace(sampleTable, "| 12 | 2 | 99 MiB | 4200 s | 0 |", "| 12 | 3 | 99 MiB | 4200 s | 0 |", 1)
+		assert.Equal(t, "# Title\n\n"+tableBegin+"\n"+table+sampleFaults+tableEnd+"\n\nmore\n", string(got))
 	}
 }
 
@@ -66,7 +69,8 @@ func TestReportSurvivesItsFile(t *testing.T) {
 
 func TestTableNeedsItsMarks(t *testing.T) {
 	for _, document := range []string{
-		"", tableBegin, tableEnd, tableEnd + tableBegin, tableBegin + tableEnd + tableBegin + tableEnd, tableBegin + tableBegin + tableEnd,
+		"", tableBegin, tableEnd, tableEnd + tableBegin,
+		tableBegin + tableEnd + tableBegin + tableEnd, tableBegin + tableBegin + tableEnd,
 	} {
 		_, err := ReplaceTable(document, sampleTable)
 		assert.Error(t, err, "%q", document)
@@ -86,7 +90,9 @@ func TestReadRefusesOtherFiles(t *testing.T) {
 }
 
 func TestGrouped(t *testing.T) {
-	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 20_000_000: "20,000,000"} {
+	for n, want := range map[uint64]string{
+		0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 20_000_000: "20,000,000",
+	} {
 		assert.Equal(t, want, grouped(n))
 	}
 }

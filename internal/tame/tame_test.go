@@ -23,7 +23,8 @@ func TestOrdinaryTextStays(t *testing.T) {
 		"", "Unauthorized, maybe invalid token.", "The request body can't be parsed as valid data.", "Forbidden",
 		"Invalid field conversation_id.", `the field "participants" is not valid`, "GET /attachments/" + id,
 		"of message " + id + " in " + strings.ToUpper(id), "CREATE_PLAIN_MESSAGES", "ACKNOWLEDGE_MESSAGE_RECEIPTS",
-		"dial tcp: lookup mixin-blaze.zeromesh.net on 10.96.0.10:53: read udp 10.244.1.7:51234->10.96.0.10:53: i/o timeout",
+		"dial tcp: lookup mixin-blaze.zeromesh.net on 10.96.0.10:53: read udp " +
+			"10.244.1.7:51234->10.96.0.10:53: i/o timeout",
 		"dial tcp [2001:db8::8a2e:370:7334]:443: connect: connection refused", "2026-11-27T01:38:50.123456789Z",
 		"tls: failed to verify certificate: x509: certificate is valid for *.mixin.one, not api.mixin.one",
 		"502 Bad Gateway", "407 Proxy Authentication Required", "用户不存在", "naïve – text",
@@ -54,7 +55,8 @@ func TestTextIsShortAndPrintable(t *testing.T) {
 		}
 		got := tame.Text(string(p))
 		assert.LessOrEqual(t, utf8.RuneCountInString(got), 200)
-		assert.Equal(t, -1, strings.IndexFunc(got, func(c rune) bool { return !unicode.IsPrint(c) || c == utf8.RuneError }))
+		assert.Equal(t, -1,
+			strings.IndexFunc(got, func(c rune) bool { return !unicode.IsPrint(c) || c == utf8.RuneError }))
 		assert.Equal(t, got, tame.Text(got), "%q", p)
 	}
 }
@@ -91,19 +93,26 @@ func TestKeysAndTokensAreHidden(t *testing.T) {
 	forms := map[string]func(string) string{
 		"raw": func(s string) string { return s }, "upper": strings.ToUpper, "lower": strings.ToLower,
 		"base64":  func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) },
-		"percent": percent, "query": url.QueryEscape, "hex": func(s string) string { return hex.EncodeToString([]byte(s)) },
-		"lines of 64": func(s string) string { return lines(s, 64, "\n") }, "lines of 40": func(s string) string { return lines(s, 40, "\r\n") },
+		"percent": percent, "query": url.QueryEscape,
+		"hex":           func(s string) string { return hex.EncodeToString([]byte(s)) },
+		"lines of 64":   func(s string) string { return lines(s, 64, "\n") },
+		"lines of 40":   func(s string) string { return lines(s, 40, "\r\n") },
 		"lines in JSON": func(s string) string { return lines(s, 76, `\n`) },
 		"cut":           func(s string) string { return s[:len(s)-len(s)/3] },
 	}
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 60 {
 		b64 := func(n int) string { return base64.RawURLEncoding.EncodeToString(random(r, n)) }
-		token := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","typ":"JWT"}`)) + "." + b64(280) + "." + b64(64)
-		for _, secret := range []string{token, token[strings.LastIndex(token, ".")+1:], hex.EncodeToString(random(r, 32)), b64(64)} {
+		header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","typ":"JWT"}`))
+		token := header + "." + b64(280) + "." + b64(64)
+		for _, secret := range []string{
+			token, token[strings.LastIndex(token, ".")+1:], hex.EncodeToString(random(r, 32)), b64(64),
+		} {
 			for name, form := range forms {
 				shown := form(secret)
-				for _, around := range []string{"%", "Authorization: Bearer %", "<p>you sent %, and it is wrong</p>", `{"token":"%"}`} {
+				for _, around := range []string{
+					"%", "Authorization: Bearer %", "<p>you sent %, and it is wrong</p>", `{"token":"%"}`,
+				} {
 					got := tame.Text(strings.Replace(around, "%", shown, 1))
 					for _, window := range windows(shown, 16) {
 						if !assert.False(t, strings.Contains(got, window), "%s: %s in %s", name, window, got) {

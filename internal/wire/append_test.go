@@ -18,7 +18,8 @@ func (p params) AppendJSON(dst []byte) []byte { return p(dst) }
 func (p params) SizeJSON() int                { return 10 }
 
 func TestRequest(t *testing.T) {
-	assert.Equal(t, `{"id":"i","action":"LIST_PENDING_MESSAGES"}`, string(wire.Request("i", wire.ActionListPending, nil)))
+	assert.Equal(t, `{"id":"i","action":"LIST_PENDING_MESSAGES"}`,
+		string(wire.Request("i", wire.ActionListPending, nil)))
 	all := params(func(b []byte) []byte {
 		b = wire.AppendField(append(b, '{'), "text", "a<b>&c, \"d\"\n\x00\u2028\xff😀")
 		b = wire.AppendField(b, "empty", "")
@@ -32,8 +33,8 @@ func TestRequest(t *testing.T) {
 		b = wire.AppendList(b, "list", []string{"a", ",", ""}, wire.AppendText)
 		return wire.AppendEnd(wire.AppendTrue(b, "true", true), '}')
 	})
-	assert.Equal(t, `{"id":"i","action":"A","params":{"text":"a<b>&c, \"d\"\n\u0000\u2028\ufffd😀","empty":"","given":",","data":"+/8=",`+
-		`"number":-7,"list":["a",",",""],"true":true}}`, string(wire.Request("i", "A", all)))
+	assert.Equal(t, `{"id":"i","action":"A","params":{"text":"a<b>&c, \"d\"\n\u0000\u2028\ufffd😀","empty":"",`+
+		`"given":",","data":"+/8=","number":-7,"list":["a",",",""],"true":true}}`, string(wire.Request("i", "A", all)))
 }
 
 // A string of any bytes is what the standard library makes of it.

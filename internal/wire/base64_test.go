@@ -18,7 +18,9 @@ func TestAppendBase64(t *testing.T) {
 	}
 	for n := range len(all) {
 		in := all[len(all)-n:]
-		for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		for _, enc := range []*base64.Encoding{
+			base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding,
+		} {
 			s := enc.EncodeToString(in)
 			got, err := wire.AppendBase64([]byte("before"), []byte(s))
 			require.NoError(t, err, s)
@@ -26,8 +28,10 @@ func TestAppendBase64(t *testing.T) {
 		}
 	}
 	for in, want := range map[string]string{
-		"": "", "\r\n": "", "aGVsbG8=\n": "hello", "aGVs\r\nbG8=": "hello", "aGVs\nbG8": "hello", "aGVsbG8\n=\r": "hello",
-		"aGk\n=\n": "hi", "aA=\n=": "h", "aB": "h", // the bits that are left over are not looked at, as in the standard library
+		"": "", "\r\n": "", "aGVsbG8=\n": "hello", "aGVs\r\nbG8=": "hello",
+		"aGVs\nbG8": "hello", "aGVsbG8\n=\r": "hello",
+		"aGk\n=\n": "hi", "aA=\n=": "h",
+		"aB": "h", // the bits that are left over are not looked at, as in the standard library
 	} {
 		text := []byte(in)
 		got, err := wire.AppendBase64(nil, text)
@@ -39,7 +43,8 @@ func TestAppendBase64(t *testing.T) {
 
 func TestAppendBase64Refuses(t *testing.T) {
 	for _, in := range []string{
-		"a", "aGVsb", "=", "==", "a===", "aA=", "aGk==", "aGVs=", "aGVsbG8====", "aG=k", "a Gk", "aGk\t", "aGk=aGk=", "+_aa", "-/aa",
+		"a", "aGVsb", "=", "==", "a===", "aA=", "aGk==", "aGVs=",
+		"aGVsbG8====", "aG=k", "a Gk", "aGk\t", "aGk=aGk=", "+_aa", "-/aa",
 		"*" + secret, "aGk\u00a0", "\x00", "YWJj\x00",
 	} {
 		got, err := wire.AppendBase64(nil, []byte(in))
@@ -55,7 +60,9 @@ func FuzzAppendBase64(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		got, err := wire.AppendBase64(nil, []byte(s))
-		for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		for _, enc := range []*base64.Encoding{
+			base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding,
+		} {
 			if want, no := enc.DecodeString(s); no == nil {
 				require.NoError(t, err)
 				require.Equal(t, string(want), string(got))

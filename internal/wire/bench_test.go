@@ -30,11 +30,13 @@ func words(n int) string {
 // text is the JSON of a text message, as the service writes it.
 func text(n int) []byte {
 	data := []byte(words(n))
-	return fmt.Appendf(nil, `{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"CREATE_MESSAGE","data":{"type":"message",`+
-		`"representative_id":"","quote_message_id":"","conversation_id":"7404c815-0393-3ea3-b9f2-b08efb4c72da",`+
-		`"user_id":"773e5e77-4107-45c2-b648-8fc722ed77f5","session_id":"8dcf823d-9eb3-4da2-8734-f0aad50c0da6",`+
-		`"message_id":"3eb16a1f-78b4-4e70-a1c8-0ec3a1c1a1c1","category":"PLAIN_TEXT","data":%q,"data_base64":%q,"status":"SENT",`+
-		`"source":"CREATE_MESSAGE","silent":false,"expire_in":0,"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T10:01:32.387507Z"}}`,
+	return fmt.Appendf(nil, `{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"CREATE_MESSAGE",`+
+		`"data":{"type":"message","representative_id":"","quote_message_id":"",`+
+		`"conversation_id":"7404c815-0393-3ea3-b9f2-b08efb4c72da","user_id":"773e5e77-4107-45c2-b648-8fc722ed77f5",`+
+		`"session_id":"8dcf823d-9eb3-4da2-8734-f0aad50c0da6","message_id":"3eb16a1f-78b4-4e70-a1c8-0ec3a1c1a1c1",`+
+		`"category":"PLAIN_TEXT","data":%q,"data_base64":%q,"status":"SENT","source":"CREATE_MESSAGE",`+
+		`"silent":false,"expire_in":0,"created_at":"2023-04-28T10:01:32.387507Z",`+
+		`"updated_at":"2023-04-28T10:01:32.387507Z"}}`,
 		base64.StdEncoding.EncodeToString(data), base64.RawURLEncoding.EncodeToString(data))
 }
 
@@ -95,7 +97,8 @@ func BenchmarkDecode(b *testing.B) {
 	})
 }
 
-// BenchmarkScan measures the scanner alone: where in the text each field is. Decode copies them and reads base64 and times.
+// BenchmarkScan measures the scanner alone: where in the text each field is. Decode copies them and reads base64 and
+// times.
 func BenchmarkScan(b *testing.B) {
 	sizes(b, func(b *testing.B, p []byte) {
 		for b.Loop() {
@@ -137,7 +140,9 @@ func BenchmarkBase64(b *testing.B) {
 
 func BenchmarkDeflate(b *testing.B) {
 	d := new(wire.Deflater)
-	for name, appendTo := range map[string]func(dst, p []byte) []byte{"default": d.Append, "stored": wire.AppendStored} {
+	for name, appendTo := range map[string]func(dst, p []byte) []byte{
+		"default": d.Append, "stored": wire.AppendStored,
+	} {
 		for _, n := range []int{300, 1000, 1100, 2000, 6000, 45_000, 100_000} {
 			b.Run(fmt.Sprintf("%s/%dB", name, n), func(b *testing.B) {
 				p := text(n)[:n]

@@ -16,8 +16,8 @@ import (
 const secret = "attack at dawn"
 
 // said are all the things an error about JSON may say. Of the input, only the id of the message is in them.
-var said = regexp.MustCompile(`^(message "(\\.|[^"\\])+": )?wire: (broken JSON at byte \d+|JSON field "[a-z_0-9.]*" is not a [A-Za-z0-9.]+|JSON of another shape|` +
-	`a frame without id and action|a push without data)$`)
+var said = regexp.MustCompile(`^(message "(\\.|[^"\\])+": )?wire: (broken JSON at byte \d+|JSON field "[a-z_0-9.]*" ` +
+	`is not a [A-Za-z0-9.]+|JSON of another shape|a frame without id and action|a push without data)$`)
 
 func TestParseFrames(t *testing.T) {
 	const id = "89e0bdee-c355-47f2-945a-be48be875606"
@@ -28,7 +28,9 @@ func TestParseFrames(t *testing.T) {
 		{
 			"the sample reply to a batch, whose params are a string",
 			`{"id": "` + id + `", "action": "CREATE_PLAIN_MESSAGES", "params": "mRm5rm9bkQztvpsaTyz1Rib0BEM0S1FKl"}`,
-			wire.Frame{ID: id, Action: "CREATE_PLAIN_MESSAGES", Params: json.RawMessage(`"mRm5rm9bkQztvpsaTyz1Rib0BEM0S1FKl"`)},
+			wire.Frame{
+				ID: id, Action: "CREATE_PLAIN_MESSAGES", Params: json.RawMessage(`"mRm5rm9bkQztvpsaTyz1Rib0BEM0S1FKl"`),
+			},
 		},
 		{
 			"a bare reply",
@@ -52,7 +54,8 @@ func TestParseFrames(t *testing.T) {
 		},
 		{
 			"an error reply",
-			`{"id":"` + id + `","action":"CREATE_MESSAGE","error":{"status":202,"code":10002,"description":"invalid","extra":{"field":"data"}}}`,
+			`{"id":"` + id + `","action":"CREATE_MESSAGE","error":{"status":202,"code":10002,"description":"invalid",` +
+				`"extra":{"field":"data"}}}`,
 			wire.Frame{ID: id, Action: "CREATE_MESSAGE", Error: &wire.Error{
 				Status: 202, Code: 10002, Description: "invalid", Extra: json.RawMessage(`{"field":"data"}`),
 			}},
@@ -64,14 +67,20 @@ func TestParseFrames(t *testing.T) {
 		},
 		{"an id alone", `{"id":"x"}`, wire.Frame{ID: "x"}},
 		{"unknown fields", `{"id":"x","new":{"deep":[[]]},"newer":null}`, wire.Frame{ID: "x"}},
-		{"nulls everywhere", `{"id":null,"action":"A","params":null,"error":null}`, wire.Frame{Action: "A", Params: json.RawMessage("null")}},
+		{
+			"nulls everywhere", `{"id":null,"action":"A","params":null,"error":null}`,
+			wire.Frame{Action: "A", Params: json.RawMessage("null")},
+		},
 		{"white space", " \t\r\n{ \"id\" : \"x\" } \n", wire.Frame{ID: "x"}},
 		{"escapes", `{"id":"\u0078\/","action":"\ud83d\ude00"}`, wire.Frame{ID: "x/", Action: "😀"}},
 		// The standard library's reading of ambiguous objects: the last one counts, whatever its case, and an error is
 		// merged.
 		{"a key twice", `{"id":"x","id":"y"}`, wire.Frame{ID: "y"}},
 		{"a key in other letters", `{"id":"y","ID":"x","ACTION":"A"}`, wire.Frame{ID: "x", Action: "A"}},
-		{"an error twice", `{"id":"x","error":{"code":1,"status":2},"error":{"code":3}}`, wire.Frame{ID: "x", Error: &wire.Error{Code: 3, Status: 2}}},
+		{
+			"an error twice", `{"id":"x","error":{"code":1,"status":2},"error":{"code":3}}`,
+			wire.Frame{ID: "x", Error: &wire.Error{Code: 3, Status: 2}},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, err := wire.Parse([]byte(c.in))
@@ -98,7 +107,10 @@ func TestParseRefuses(t *testing.T) {
 		{"true", `true`, "is not a wire.Frame"},
 		{"a numeric id", `{"id":5,"action":"` + secret + `"}`, `field "id" is not a string`},
 		{"an action that is an object", `{"id":"x","action":{"` + secret + `":1}}`, `field "action" is not a string`},
-		{"a numeric id with a message", `{"id":5,"data":{"message_id":"m"}}`, `message "m": wire: JSON field "id" is not a string`},
+		{
+			"a numeric id with a message", `{"id":5,"data":{"message_id":"m"}}`,
+			`message "m": wire: JSON field "id" is not a string`,
+		},
 		{"half an object", `{"id":"` + secret + `"`, "broken JSON at byte 22"},
 		{"half a string", `{"id":"` + secret, "broken JSON"},
 		{"single quotes", `{'` + secret + `':1}`, "broken JSON at byte 2"},
@@ -148,8 +160,10 @@ func TestMarshal(t *testing.T) {
 // FuzzParse compares Parse with the standard library's reading of a plain struct.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
-		`{"id":"x","action":"A","params":"p","data":[1],"error":{"status":202,"code":401,"description":"d","extra":{}}}`,
-		`{"id":"y","ID":"x"}`, `{"id":5}`, `null`, `{}`, `[]`, `"x"`, `{"id":"x"} {}`, `{"error":{"code":"401"},"id":"x"}`,
+		`{"id":"x","action":"A","params":"p","data":[1],"error":{"status":202,"code":401,"description":"d",` +
+			`"extra":{}}}`,
+		`{"id":"y","ID":"x"}`, `{"id":5}`, `null`, `{}`, `[]`,
+		`"x"`, `{"id":"x"} {}`, `{"error":{"code":"401"},"id":"x"}`,
 		`{"id":"x","error":null,"data":null}`, `{"id":"\ud800","data":1e999}`,
 	} {
 		f.Add([]byte(s))

@@ -12,8 +12,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// keep is the largest buffer that is kept from one frame to the next, so that a huge one does not stay for ever. It is enough
-// for the service's largest message.
+// keep is the largest buffer that is kept from one frame to the next, so that a huge one does not stay for ever. It is
+// enough for the service's largest message.
 const keep = 512 << 10
 
 // Errors of bytes that are not a frame.
@@ -31,8 +31,8 @@ type Inflater struct {
 	buf []byte
 }
 
-// Inflate returns the JSON inside p, valid until the next call. It reads to the end of the stream, so that the checksum and
-// the length are verified, and refuses a second member and anything else behind it.
+// Inflate returns the JSON inside p, valid until the next call. It reads to the end of the stream, so that the checksum
+// and the length are verified, and refuses a second member and anything else behind it.
 func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 	z.src.Reset(p)
 	defer z.src.Reset(nil)
@@ -60,8 +60,8 @@ func (z *Inflater) Trim() {
 	}
 }
 
-// Claimed returns how many bytes p says that it becomes, and never more than deflate can make of it, or than Inflate returns.
-// Inflate refuses what becomes more.
+// Claimed returns how many bytes p says that it becomes, and never more than deflate can make of it, or than Inflate
+// returns. Inflate refuses what becomes more.
 func Claimed(p []byte) int {
 	const ratio = 1032
 	if len(p) < 4 {
@@ -91,13 +91,13 @@ func (z *Inflater) readAll(claimed int) error {
 	}
 }
 
-// storeBelow is from how many bytes on a frame is compressed. Measured with Go 1.26 on two cores, BenchmarkDeflate: to store 1000
-// bytes takes 0.06 µs; to compress 1100 takes 6 and saves 285 bytes, 6000 takes 20 and saves 1800 of text, two thirds of a
-// frame of acknowledgements.
+// storeBelow is from how many bytes on a frame is compressed. Measured with Go 1.26 on two cores, BenchmarkDeflate: to
+// store 1000 bytes takes 0.06 µs; to compress 1100 takes 6 and saves 285 bytes, 6000 takes 20 and saves 1800 of text,
+// two thirds of a frame of acknowledgements.
 const storeBelow = 1 << 10
 
-// Deflater compresses one frame after the other. It belongs to one goroutine at a time. Once it has compressed something it is
-// large: share it. The zero value is ready.
+// Deflater compresses one frame after the other. It belongs to one goroutine at a time. Once it has compressed
+// something it is large: share it. The zero value is ready.
 type Deflater struct {
 	zw  *gzip.Writer
 	dst []byte
@@ -130,7 +130,8 @@ func (d *Deflater) Write(p []byte) (int, error) {
 // mostStored is how many bytes one stored block of deflate has at most.
 const mostStored = 1<<16 - 1
 
-// AppendStored appends the gzip of p (RFC 1952) in stored blocks (RFC 1951, section 3.2.4), which is p itself and little more.
+// AppendStored appends the gzip of p (RFC 1952) in stored blocks (RFC 1951, section 3.2.4), which is p itself and
+// little more.
 func AppendStored(dst, p []byte) []byte {
 	const header = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff" // deflate, no time, the fastest, an unknown system
 	sum, size := crc32.ChecksumIEEE(p), uint32(len(p))        //nolint:gosec // G115: by RFC 1952 its lowest 32 bits

@@ -163,7 +163,8 @@ func TestInflateBomb(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.ErrorIs(t, err, wire.ErrInflated)
 	assert.Nil(t, got)
-	// The buffer grows by a quarter each time: all of its sizes together are five times the last, which may be a quarter too large.
+	// The buffer grows by a quarter each time: all of its sizes together are five times the last, which may be a
+	// quarter too large.
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(7*wire.MaxInflated))
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -243,7 +244,9 @@ func TestFromOneKilobyteOnFramesAreCompressed(t *testing.T) {
 
 func TestAppendStored(t *testing.T) {
 	text := bytes.Repeat([]byte("0123456789"), 20_000)
-	for n, blocks := range map[int]int{0: 1, 1: 1, 65_534: 1, 65_535: 1, 65_536: 2, 131_070: 2, 131_071: 3, 200_000: 4} {
+	for n, blocks := range map[int]int{
+		0: 1, 1: 1, 65_534: 1, 65_535: 1, 65_536: 2, 131_070: 2, 131_071: 3, 200_000: 4,
+	} {
 		p := wire.AppendStored([]byte("before"), text[:n])
 		require.True(t, bytes.HasPrefix(p, []byte("before")))
 		p = p[len("before"):]
@@ -252,8 +255,8 @@ func TestAppendStored(t *testing.T) {
 	}
 }
 
-// FuzzInflate looks for input that makes the decoders panic, pass something that the standard library does not, or refuse
-// what it reads.
+// FuzzInflate looks for input that makes the decoders panic, pass something that the standard library does not, or
+// refuse what it reads.
 func FuzzInflate(f *testing.F) {
 	good := zip(f, []byte(frame))
 	f.Add(good)

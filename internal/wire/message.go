@@ -136,7 +136,8 @@ func (d *Decoder) fill(r *Received) {
 	r.ID = FrameIDOf(s.spans[spanID])
 	m := &r.Message
 	// In the order of the spans.
-	m.ConversationID, m.UserID, m.SessionID, m.MessageID = next(spanConversationID), next(spanUserID), next(spanSessionID), next(spanMessageID)
+	m.ConversationID, m.UserID, m.SessionID, m.MessageID =
+		next(spanConversationID), next(spanUserID), next(spanSessionID), next(spanMessageID)
 	m.QuoteMessageID, m.RepresentativeID = next(spanQuoteMessageID), next(spanRepresentativeID)
 	m.Category = common(s.spans[spanCategory])
 	m.Pending = string(s.spans[spanSource]) == ActionListPending

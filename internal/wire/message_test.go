@@ -51,14 +51,16 @@ func id(text string) wire.FrameID { return wire.FrameIDOf([]byte(text)) }
 
 func TestDecode(t *testing.T) {
 	at := time.Date(2023, 4, 28, 10, 1, 32, 387507000, time.UTC)
-	r := both(t, `{"id":"f","action":"CREATE_MESSAGE","data":{"type":"message","representative_id":"r","quote_message_id":"q",
-		"conversation_id":"c","user_id":"u","session_id":"s","message_id":"m","category":"PLAIN_TEXT","data":"YWJj",
-		"data_base64":"YWJj","status":"SENT","source":"LIST_PENDING_MESSAGES","silent":true,"expire_in":60,
-		"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T12:01:33.000000001+02:00","new":[{"a":[]},1,-2,true,false,null,"x"]}}`)
+	r := both(t, `{"id":"f","action":"CREATE_MESSAGE","data":{"type":"message","representative_id":"r",
+		"quote_message_id":"q","conversation_id":"c","user_id":"u","session_id":"s","message_id":"m",
+		"category":"PLAIN_TEXT","data":"YWJj","data_base64":"YWJj","status":"SENT","source":"LIST_PENDING_MESSAGES",
+		"silent":true,"expire_in":60,"created_at":"2023-04-28T10:01:32.387507Z",
+		"updated_at":"2023-04-28T12:01:33.000000001+02:00","new":[{"a":[]},1,-2,true,false,null,"x"]}}`)
 	assert.Equal(t, wire.Received{
 		ID: id("f"), Action: "CREATE_MESSAGE", Data: true, Status: "SENT",
 		Message: wire.Message{
-			ConversationID: "c", UserID: "u", SessionID: "s", MessageID: "m", QuoteMessageID: "q", RepresentativeID: "r",
+			ConversationID: "c", UserID: "u", SessionID: "s",
+			MessageID: "m", QuoteMessageID: "q", RepresentativeID: "r",
 			Category: "PLAIN_TEXT", Data: "abc", CreatedAt: at, ExpireIn: 60, Pending: true, Silent: true,
 		},
 	}, *r)
@@ -96,10 +98,13 @@ func TestDecodeTheEnvelope(t *testing.T) {
 			ID: id("j"), Action: "A", Data: true, Message: wire.Message{UserID: "v", MessageID: "m"},
 		},
 		`{"id":"\u0078\/","action":"\ud83d\ude00","error":{"code":403,"status":202,"description":"d","extra":[1]}}`: {
-			ID: id("x/"), Action: "😀", Error: &wire.Error{Code: 403, Status: 202, Description: "d", Extra: json.RawMessage("[1]")},
+			ID: id("x/"), Action: "😀",
+			Error: &wire.Error{Code: 403, Status: 202, Description: "d", Extra: json.RawMessage("[1]")},
 		},
-		`{"id":"é","data":{"message_id":"m"},"data":{"user_id":"u"}}`: {ID: id("é"), Data: true, Message: wire.Message{UserID: "u"}},
-		`{"id":"i","data":{"message_id":"m"},"data":null}`:            {ID: id("i")},
+		`{"id":"é","data":{"message_id":"m"},"data":{"user_id":"u"}}`: {
+			ID: id("é"), Data: true, Message: wire.Message{UserID: "u"},
+		},
+		`{"id":"i","data":{"message_id":"m"},"data":null}`: {ID: id("i")},
 	} {
 		assert.False(t, wire.Scans([]byte(in)), in)
 		assert.Equal(t, want, *decode(t, in), in)
@@ -109,8 +114,8 @@ func TestDecodeTheEnvelope(t *testing.T) {
 func TestDataThatIsNoMessage(t *testing.T) {
 	for _, data := range []string{
 		`[{}]`, `[{"message_id":"` + secret + `"}]`, `"` + secret + `"`, `7`, `true`,
-		`{"message_id":5}`, `{"message_id":["` + secret + `"]}`, `{"user_id":["` + secret + `"]}`, `{"conversation_id":5}`,
-		`{"category":5}`, `{"representative_id":5}`, `{"data_base64":7}`, `{"data":{"` + secret + `":1}}`,
+		`{"message_id":5}`, `{"message_id":["` + secret + `"]}`, `{"user_id":["` + secret + `"]}`, `{"category":5}`,
+		`{"conversation_id":5}`, `{"representative_id":5}`, `{"data_base64":7}`, `{"data":{"` + secret + `":1}}`,
 	} {
 		r := decode(t, push(data))
 		require.Error(t, r.Fault, data)
@@ -125,9 +130,10 @@ func TestDataThatIsNoMessage(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	var d wire.Decoder
 	for _, in := range []string{
-		``, `null`, `{}`, `[]`, `{"id":""}`, `{"data":{"message_id":"m"}}`, `{"id":"` + secret, `{"id":"x"} ` + secret, `{"id":"x"}{"id":"y"}`,
-		`{"id":"x","new":01}`, `{"id":"x","new":-}`, `{"id":"x","new":tru}`, `{"id":"x","new":{[1]}}`, `{"id":"x","new":[1,]}`, `{"id":"x","new":}`,
-		`{"id":"x","data":{"data":"` + "\x1f" + `"}}`, `{"id":"x","data":{"silent":truee}}`, `{"id":"x","data":{"expire_in":1-}}`, `{"id" "x"}`,
+		``, `null`, `{}`, `[]`, `{"id":""}`, `{"data":{"message_id":"m"}}`, `{"id":"` + secret, `{"id":"x"} ` + secret,
+		`{"id":"x"}{"id":"y"}`, `{"id":"x","new":01}`, `{"id":"x","new":-}`, `{"id":"x","new":tru}`,
+		`{"id":"x","new":{[1]}}`, `{"id":"x","new":[1,]}`, `{"id":"x","new":}`, `{"id":"x","data":{"expire_in":1-}}`,
+		`{"id":"x","data":{"data":"` + "\x1f" + `"}}`, `{"id":"x","data":{"silent":truee}}`, `{"id" "x"}`,
 		`{"id":"x","new":"\` + `x"}`, `{"id":"x",}`, `{,"id":"x"}`, `{"id":5}`, `{"id":"x","data":{"a":1}`,
 	} {
 		r := new(wire.Received)
@@ -231,10 +237,11 @@ func TestAFrameIDOfMoreThan64BytesIsNone(t *testing.T) {
 // The longest that a time.Duration can hold are 9,223,372,036 s.
 func TestExpireIn(t *testing.T) {
 	for in, want := range map[string]int64{
-		`0`: 0, `7`: 7, `-7`: 0, `-0`: 0, `"7"`: 7, `"-7"`: 0, `null`: 0, `9223372036`: 9223372036, `9223372037`: 9223372036,
-		`999999999999999999`: 9223372036, `1000000000000000000`: 9223372036, `1e17`: 9223372036, `9223372036854775808`: 9223372036,
-		`"-9223372036854775808"`: 0, `-1e99`: 0, `7.0`: 7, `7.5`: 8, `7.4`: 7, `1e3`: 1000, `"1e3"`: 1000, `"7.6"`: 8, `" 7 "`: 7,
-		`"\u0037"`: 7, `""`: 0, `"0x7"`: 0, `"7_0"`: 0, `true`: 0, `{}`: 0, `[7]`: 0, `"null"`: 0, `"Inf"`: 0, `1e999`: 9223372036,
+		`0`: 0, `7`: 7, `-7`: 0, `-0`: 0, `"7"`: 7, `"-7"`: 0, `null`: 0, `9223372036`: 9223372036,
+		`9223372037`: 9223372036, `999999999999999999`: 9223372036, `1000000000000000000`: 9223372036,
+		`1e17`: 9223372036, `9223372036854775808`: 9223372036, `"-9223372036854775808"`: 0, `-1e99`: 0,
+		`7.0`: 7, `7.5`: 8, `7.4`: 7, `1e3`: 1000, `"1e3"`: 1000, `"7.6"`: 8, `" 7 "`: 7, `"\u0037"`: 7, `""`: 0,
+		`"0x7"`: 0, `"7_0"`: 0, `true`: 0, `{}`: 0, `[7]`: 0, `"null"`: 0, `"Inf"`: 0, `1e999`: 9223372036,
 	} {
 		r := decode(t, push(`{"message_id":"m","expire_in":`+in+`}`))
 		require.NoError(t, r.Fault, in)
@@ -272,11 +279,12 @@ func TestOddFieldsBesideAMessage(t *testing.T) {
 // The id of a message that is lost can be looked up.
 func TestTheFaultNamesTheMessage(t *testing.T) {
 	for in, want := range map[string]string{
-		`{"message_id":"m","user_id":5}`:                               `message "m": wire: JSON field "user_id" is not a string`,
-		`{"user_id":5,"message_id":"m\n"}`:                             `message "m\n": wire: JSON field "user_id" is not a string`,
-		`{"message_id":{},"user_id":5}`:                                `wire: JSON field "message_id" is not a string`,
-		`{"user_id":5}`:                                                `wire: JSON field "user_id" is not a string`,
-		`{"user_id":5,"message_id":"` + strings.Repeat("m", 65) + `"}`: `wire: JSON field "user_id" is not a string`,
+		`{"message_id":"m","user_id":5}`:   `message "m": wire: JSON field "user_id" is not a string`,
+		`{"user_id":5,"message_id":"m\n"}`: `message "m\n": wire: JSON field "user_id" is not a string`,
+		`{"message_id":{},"user_id":5}`:    `wire: JSON field "message_id" is not a string`,
+		`{"user_id":5}`:                    `wire: JSON field "user_id" is not a string`,
+		`{"user_id":5,"message_id":"` + strings.Repeat("m", 65) +
+			`"}`: `wire: JSON field "user_id" is not a string`,
 	} {
 		r := decode(t, push(in))
 		require.EqualError(t, r.Fault, want)
@@ -314,10 +322,12 @@ func TestTimes(t *testing.T) {
 		assert.True(t, want.Equal(got.Message.CreatedAt), "%s: %v", in, got.Message.CreatedAt)
 		assert.True(t, want.Equal(got.UpdatedAt), "%s: %v", in, got.UpdatedAt)
 	}
-	assert.True(t, decode(t, receipt(`{"updated_at":"2022-04-28T10:01:32Z","updated_at":"0001-01-01T00:00:00Z"}`)).UpdatedAt.IsZero())
+	r := decode(t, receipt(`{"updated_at":"2022-04-28T10:01:32Z","updated_at":"0001-01-01T00:00:00Z"}`))
+	assert.True(t, r.UpdatedAt.IsZero())
 	// The last one that is a time counts.
 	for _, in := range []string{
-		`{"updated_at":"2023-04-28T10:01:32Z","updated_at":"x"}`, `{"updated_at":"x","updated_at":"2023-04-28T10:01:32Z"}`,
+		`{"updated_at":"2023-04-28T10:01:32Z","updated_at":"x"}`,
+		`{"updated_at":"x","updated_at":"2023-04-28T10:01:32Z"}`,
 		`{"updated_at":"2022-04-28T10:01:32Z","updated_at":"2023-04-28T10:01:32Z","updated_at":null,"updated_at":7}`,
 	} {
 		assert.True(t, decode(t, receipt(in)).UpdatedAt.Equal(time.Date(2023, 4, 28, 10, 1, 32, 0, time.UTC)), in)
@@ -382,9 +392,10 @@ func reference(in []byte) *wire.Received {
 	}
 	r.Message = wire.Message{
 		ConversationID: v.ConversationID, UserID: v.UserID, SessionID: short(v.SessionID), MessageID: v.MessageID,
-		QuoteMessageID: short(v.QuoteMessageID), RepresentativeID: v.RepresentativeID, Category: v.Category, Data: string(data),
-		CreatedAt: v.CreatedAt.Time, NotBase64: err != nil,
-		ExpireIn: int64(max(0, min(v.ExpireIn, 9223372036))), Pending: v.Source == "LIST_PENDING_MESSAGES", Silent: bool(v.Silent),
+		QuoteMessageID: short(v.QuoteMessageID), RepresentativeID: v.RepresentativeID, Category: v.Category,
+		Data: string(data), NotBase64: err != nil, CreatedAt: v.CreatedAt.Time,
+		ExpireIn: int64(max(0, min(v.ExpireIn, 9223372036))), Silent: bool(v.Silent),
+		Pending: v.Source == "LIST_PENDING_MESSAGES",
 	}
 	return r
 }
@@ -393,20 +404,27 @@ func reference(in []byte) *wire.Received {
 func empty(text []byte) bool {
 	var list []json.RawMessage
 	var object map[string]json.RawMessage
-	return json.Unmarshal(text, &list) == nil && len(list) == 0 || json.Unmarshal(text, &object) == nil && len(object) == 0
+	return json.Unmarshal(text, &list) == nil && len(list) == 0 ||
+		json.Unmarshal(text, &object) == nil && len(object) == 0
 }
 
 // FuzzDecode compares with the standard library: the same frames are read, and the same values, whoever reads them.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		receipt(`{"status":"READ","updated_at":"2023-04-28T10:01:32.387507Z","updated_at":""}`),
-		push(`{"type":"message","message_id":"m","data":"YWJj","data_base64":"YWJj","silent":true,"expire_in":60,"created_at":"2023-04-28T10:01:32.387507Z"}`),
-		`{"id":"x","action":"A","params":"p","data":[1],"error":{"status":202,"code":401,"description":"d","extra":{}}}`,
-		`{"id":"y","ID":"x"}`, `{"id":5}`, `null`, `{}`, `[]`, `"x"`, `{"id":"x"} {}`, `{"error":{"code":"401"},"id":"x"}`,
-		`{"id":"x","error":null,"data":null}`, `{"id":"\ud800","data":1e999}`, `{"id":"x","data":{},"data":{"silent":true}}`,
-		push(`{"silent":true,"silent":null,"expire_in":-0,"created_at":[],"created_at":"x"}`), push(`{"USER_ID":"u","K":"ſ","a":{"b":[1.5e-3]}}`),
-		`{"id":"x","new":{[1]}}`, `{"id":"x","new":[[],{}],"a":-1}`, " { \"id\"\t:\r\"\" \n} ", push(`{"status":"READ","updated_at":"0001-01-01T00:00:00+01:00"}`),
-		`{"ACtion":"0","dAtA":{"updAted_At":"0000000000"}}`, push(`{"message_id":"\"\\","user_id":5}`), `{"id":5,"data":{"message_id":"\n"}}`,
+		push(`{"type":"message","message_id":"m","data":"YWJj","data_base64":"YWJj",` +
+			`"silent":true,"expire_in":60,"created_at":"2023-04-28T10:01:32.387507Z"}`),
+		`{"id":"x","action":"A","params":"p","data":[1],` +
+			`"error":{"status":202,"code":401,"description":"d","extra":{}}}`,
+		`{"id":"y","ID":"x"}`, `{"id":5}`, `null`, `{}`, `[]`, `"x"`, `{"id":"x"} {}`,
+		`{"error":{"code":"401"},"id":"x"}`, `{"id":"x","error":null,"data":null}`,
+		`{"id":"\ud800","data":1e999}`, `{"id":"x","data":{},"data":{"silent":true}}`,
+		push(`{"silent":true,"silent":null,"expire_in":-0,"created_at":[],"created_at":"x"}`),
+		push(`{"USER_ID":"u","K":"ſ","a":{"b":[1.5e-3]}}`),
+		`{"id":"x","new":{[1]}}`, `{"id":"x","new":[[],{}],"a":-1}`, " { \"id\"\t:\r\"\" \n} ",
+		push(`{"status":"READ","updated_at":"0001-01-01T00:00:00+01:00"}`),
+		`{"ACtion":"0","dAtA":{"updAted_At":"0000000000"}}`,
+		push(`{"message_id":"\"\\","user_id":5}`), `{"id":5,"data":{"message_id":"\n"}}`,
 		push(`{"created_at":"2023-04-28T10:01:32.387507-0700","updated_at":"2023-04-28 10:01:32+0545"}`),
 		`{"id":"0","data":{ }}`, `{"id":"0","data":[]}`,
 	} {

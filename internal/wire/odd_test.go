@@ -19,12 +19,13 @@ import (
 // An error answers a request, whatever it looks like.
 func TestOddErrors(t *testing.T) {
 	for in, want := range map[string]wire.Error{
-		`{"code":403,"status":202}`:                                 {Code: 403, Status: 202},
-		`{"code":"403","status":"202"}`:                             {Code: 403, Status: 202},
-		`{"code":403.0,"status":2.02e2}`:                            {Code: 403, Status: 202},
-		`{"code":{},"status":[403]}`:                                {},
-		`{"code":"forbidden","status":503}`:                         {Status: 503},
-		`{"status":202,"code":20121,"status":"SENT"}`:               {Code: 20121, Status: 202}, // as the Chinese guide has it
+		`{"code":403,"status":202}`:         {Code: 403, Status: 202},
+		`{"code":"403","status":"202"}`:     {Code: 403, Status: 202},
+		`{"code":403.0,"status":2.02e2}`:    {Code: 403, Status: 202},
+		`{"code":{},"status":[403]}`:        {},
+		`{"code":"forbidden","status":503}`: {Status: 503},
+		// as the Chinese guide has it
+		`{"status":202,"code":20121,"status":"SENT"}`:               {Code: 20121, Status: 202},
 		`{"code":403,"description":{"en":"no"},"extra":{"a":1}}`:    {Code: 403, Extra: json.RawMessage(`{"a":1}`)},
 		`{"code":403,"description":7}`:                              {Code: 403, Description: "7"},
 		`{"code":20121,"desciption":"Authorization code expired."}`: {Code: 20121},

@@ -262,7 +262,8 @@ func plain(p []byte) (n int) {
 		x0, x1 := binary.LittleEndian.Uint64(w), binary.LittleEndian.Uint64(w[8:])
 		x2, x3 := binary.LittleEndian.Uint64(w[16:]), binary.LittleEndian.Uint64(w[24:])
 		below := (x0 - most*ones) | (x1 - most*ones) | (x2 - most*ones) | (x3 - most*ones)
-		backslash := (x0 ^ '\\'*ones - ones) | (x1 ^ '\\'*ones - ones) | (x2 ^ '\\'*ones - ones) | (x3 ^ '\\'*ones - ones)
+		backslash := (x0 ^ '\\'*ones - ones) | (x1 ^ '\\'*ones - ones) |
+			(x2 ^ '\\'*ones - ones) | (x3 ^ '\\'*ones - ones)
 		if (below|backslash)&high != 0 { // what is not ASCII is one of both, too
 			break
 		}

@@ -20,7 +20,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// What the strings of a decoded frame refer to is its own in all of these: the buffer of a frame is used for the next one.
+// What the strings of a decoded frame refer to is its own in all of these: the buffer of a frame is used for the next
+// one.
 var decoders = []struct {
 	name   string
 	decode func() func(p []byte, f *Frame) error // made anew for each benchmark, with the memory that it uses again
@@ -52,8 +53,10 @@ func fast() func(p []byte, f *Frame) error {
 		d := v.Get("data")
 		text := func(name string) string { return string(d.GetStringBytes(name)) }
 		f.Data = Message{
-			text("conversation_id"), text("user_id"), text("session_id"), text("message_id"), text("category"), text("data_base64"), text("status"),
-			text("source"), text("quote_message_id"), text("representative_id"), d.GetBool("silent"), d.GetInt64("expire_in"),
+			text("conversation_id"), text("user_id"), text("session_id"),
+			text("message_id"), text("category"), text("data_base64"), text("status"),
+			text("source"), text("quote_message_id"), text("representative_id"),
+			d.GetBool("silent"), d.GetInt64("expire_in"),
 			text("created_at"), text("updated_at"),
 		}
 		return nil
@@ -111,15 +114,17 @@ func parseField(m *Message, name, value []byte) (err error) {
 	return err
 }
 
-// frame is the JSON of a text message of n bytes, as the service writes it. Its data is no base64, which nobody has to decode
-// then: it is the same for all, and would hide how long the JSON takes.
+// frame is the JSON of a text message of n bytes, as the service writes it. Its data is no base64, which nobody has to
+// decode then: it is the same for all, and would hide how long the JSON takes.
 func frame(n int) []byte {
 	data := "!" + strings.Repeat("Base64", n*4/3/6)
-	return fmt.Appendf(nil, `{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"CREATE_MESSAGE","data":{"type":"message",`+
-		`"representative_id":"","quote_message_id":"","conversation_id":"7404c815-0393-3ea3-b9f2-b08efb4c72da",`+
-		`"user_id":"773e5e77-4107-45c2-b648-8fc722ed77f5","session_id":"8dcf823d-9eb3-4da2-8734-f0aad50c0da6",`+
-		`"message_id":"3eb16a1f-78b4-4e70-a1c8-0ec3a1c1a1c1","category":"PLAIN_TEXT","data":%q,"data_base64":%q,"status":"SENT",`+
-		`"source":"CREATE_MESSAGE","silent":true,"expire_in":60,"created_at":"2023-04-28T10:01:32.387507Z","updated_at":"2023-04-28T10:01:33.387507Z"}}`,
+	return fmt.Appendf(nil, `{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"CREATE_MESSAGE",`+
+		`"data":{"type":"message","representative_id":"","quote_message_id":"",`+
+		`"conversation_id":"7404c815-0393-3ea3-b9f2-b08efb4c72da","user_id":"773e5e77-4107-45c2-b648-8fc722ed77f5",`+
+		`"session_id":"8dcf823d-9eb3-4da2-8734-f0aad50c0da6","message_id":"3eb16a1f-78b4-4e70-a1c8-0ec3a1c1a1c1",`+
+		`"category":"PLAIN_TEXT","data":%q,"data_base64":%q,"status":"SENT","source":"CREATE_MESSAGE",`+
+		`"silent":true,"expire_in":60,"created_at":"2023-04-28T10:01:32.387507Z",`+
+		`"updated_at":"2023-04-28T10:01:33.387507Z"}}`,
 		data, data)
 }
 
@@ -144,11 +149,15 @@ func TestSame(t *testing.T) {
 			t.Fatal(d.name, err)
 		}
 		m := f.Data
-		got := wire.Received{ID: wire.FrameIDOf([]byte(f.ID)), Action: f.Action, Data: true, Status: m.Status, Message: wire.Message{
-			ConversationID: m.ConversationID, UserID: m.UserID, SessionID: m.SessionID, MessageID: m.MessageID, QuoteMessageID: m.QuoteMessageID,
-			RepresentativeID: m.RepresentativeID, Category: m.Category, Data: m.DataBase64, CreatedAt: at, ExpireIn: m.ExpireIn,
-			NotBase64: true, Silent: m.Silent,
-		}}
+		got := wire.Received{
+			ID: wire.FrameIDOf([]byte(f.ID)), Action: f.Action, Data: true, Status: m.Status,
+			Message: wire.Message{
+				ConversationID: m.ConversationID, UserID: m.UserID, SessionID: m.SessionID,
+				MessageID: m.MessageID, QuoteMessageID: m.QuoteMessageID, RepresentativeID: m.RepresentativeID,
+				Category: m.Category, Data: m.DataBase64, CreatedAt: at, ExpireIn: m.ExpireIn,
+				NotBase64: true, Silent: m.Silent,
+			},
+		}
 		if got != r {
 			t.Errorf("%s: %+v, want %+v", d.name, got, r)
 		}

@@ -1,5 +1,5 @@
-// Package decoders measures the JSON decoder of this library beside the fastest ones there are for Go. It is a module of its
-// own, so that nobody who uses the library downloads them.
+// Package decoders measures the JSON decoder of this library beside the fastest ones there are for Go. It is a module
+// of its own, so that nobody who uses the library downloads them.
 package decoders
 
 // Frame is a frame of the service with what a client needs of it; data is left out, for data_base64 has the same.

@@ -91,7 +91,8 @@ func (t *table) search(ctx context.Context, c model.Config) error {
 	if c.Eventually {
 		kind = "runs"
 	}
-	fmt.Printf("%-12s %-6s %9d states %5.1f s  %s  [%s]\n", verdict, kind, r.States, time.Since(began).Seconds(), c.Name, c.Set)
+	fmt.Printf("%-12s %-6s %9d states %5.1f s  %s  [%s]\n",
+		verdict, kind, r.States, time.Since(began).Seconds(), c.Name, c.Set)
 	if r.Broken != model.None {
 		fmt.Printf("%-12s broken: %v\n", "", r.Broken)
 	}

@@ -34,7 +34,8 @@ func run(ctx context.Context) error {
 	flag.Uint64Var(&o.Seed, "seed", 0, "decides which fault comes where; 0: another one each time")
 	flag.IntVar(&o.Cuts, "cuts", 0, "connections to be cut, about; 0: one for 4000 messages, 300 at least")
 	flag.BoolVar(&o.Plain, "plain", false, "the server has no plural actions")
-	flag.IntVar(&o.Processes, "processes", 0, "of the bot, one after the other; 0: one for 100,000 messages, 8 at least")
+	flag.IntVar(&o.Processes, "processes", 0,
+		"of the bot, one after the other; 0: one for 100,000 messages, 8 at least")
 	without := flag.String("without", "", "faults that do not happen, with commas between them")
 	jsonPath := flag.String("json", "", "file to write the report to")
 	flag.IntVar(&o.Window, "window", 0, "messages unacknowledged at once, at most; 0: 2000")
@@ -57,7 +58,8 @@ func run(ctx context.Context) error {
 	o.Progress = func(p soak.Progress) {
 		if time.Since(began) > 10*time.Second {
 			began = time.Now()
-			fmt.Printf("%8v  %d messages left, %d stored, %d cuts, %d violations\n", p.Elapsed.Round(time.Second), p.Left, p.Stored, p.Cuts, p.Violations)
+			fmt.Printf("%8v  %d messages left, %d stored, %d cuts, %d violations\n",
+				p.Elapsed.Round(time.Second), p.Left, p.Stored, p.Cuts, p.Violations)
 		}
 	}
 	rep, err := soak.Run(ctx, o)

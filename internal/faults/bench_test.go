@@ -21,6 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/memnet"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 var alice = blazetest.UserID("alice")
@@ -38,7 +39,7 @@ type bench struct {
 	ended  chan struct{}
 	err    error // of Run, once ended
 	// who answers the nth connection instead of the server; nil: the server
-	dials  func(n int, addr string) func(c *wireConn)
+	dials  func(n int, addr string) func(c *wspeer.Peer)
 	events chan string   // "connected" or "disconnected"; nil: nobody listens
 	quiet  chan struct{} // closed when nobody listens any more
 
@@ -113,7 +114,7 @@ func (b *bench) dial(ctx context.Context, network, addr string) (net.Conn, error
 			ours, theirs := memnet.Pipe()
 			b.peers.Go(func() {
 				defer func() { _ = theirs.Close() }()
-				answer(&wireConn{Conn: theirs})
+				answer(wspeer.New(theirs))
 			})
 			conn = ours
 		}
@@ -380,3 +381,13 @@ const (
 	ack       = "ACKNOWLEDGE_MESSAGE_RECEIPT"
 	acks      = "ACKNOWLEDGE_MESSAGE_RECEIPTS"
 )
+
+// onlyFirst has the first n connections answered by fn, and the others by the server.
+func onlyFirst(n int, fn func(n int, c *wspeer.Peer)) func(int, string) func(*wspeer.Peer) {
+	return func(i int, _ string) func(*wspeer.Peer) {
+		if i >= n {
+			return nil
+		}
+		return func(c *wspeer.Peer) { fn(i, c) }
+	}
+}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Nothing listens at the first address: the client goes on to the second, and says why.
@@ -179,7 +180,7 @@ func badTLS(t *testing.T, cfg *tls.Config) (addr string, failed <-chan struct{})
 }
 
 func TestFault04TLSStalls(t *testing.T) {
-	stall(t, 4, "wss://localhost/", func(c *wireConn) error {
+	stall(t, 4, "wss://localhost/", func(c *wspeer.Peer) error {
 		hello := make([]byte, 1<<16)
 		if _, err := c.Read(hello); err != nil {
 			return err
@@ -191,15 +192,15 @@ func TestFault04TLSStalls(t *testing.T) {
 }
 
 func TestFault05HandshakeStalls(t *testing.T) {
-	stall(t, 5, "ws://localhost/", (*wireConn).readHead)
+	stall(t, 5, "ws://localhost/", (*wspeer.Peer).ReadHead)
 }
 
 // stall checks that a handshake that never ends is given up after 10 seconds, and at once when Run's context ends.
-func stall(t *testing.T, row int, endpoint string, serve func(c *wireConn) error) {
+func stall(t *testing.T, row int, endpoint string, serve func(c *wspeer.Peer) error) {
 	bubble(t, nil, func(b *bench) {
 		b.cfg.Endpoints = []string{endpoint}
-		b.dials = func(int, string) func(*wireConn) {
-			return func(c *wireConn) {
+		b.dials = func(int, string) func(*wspeer.Peer) {
+			return func(c *wspeer.Peer) {
 				if assert.NoError(t, serve(c)) {
 					fired(t, row)
 				}

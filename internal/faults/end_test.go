@@ -19,6 +19,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Row 48: a handler that does not heed its context is left behind after Drain, and counted.
@@ -65,8 +66,8 @@ func hangUp(ctx context.Context, _, _ string) (net.Conn, error) {
 
 func phases() map[string]phase {
 	mute := func(b *bench) {
-		b.dials = func(int, string) func(*wireConn) {
-			return func(c *wireConn) { _, _ = io.Copy(io.Discard, c) } // until the client has gone
+		b.dials = func(int, string) func(*wspeer.Peer) {
+			return func(c *wspeer.Peer) { _, _ = io.Copy(io.Discard, c) } // until the client has gone
 		}
 	}
 	// The first connection is being made, and the client has said something on it or not.
@@ -151,10 +152,11 @@ func phases() map[string]phase {
 		}},
 		// The server says goodbye and does not read the answer.
 		"closing": {edit: func(b *bench) {
-			b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-				if c.accept() && c.say(encode(final|opClose, nil)) == nil {
+			b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+				if c.Accept() == nil && c.Send(wspeer.Encode(wspeer.Final|wspeer.Close, nil)) == nil {
 					closing.Store(true)
-					_ = c.say(encode(final|opPing, nil)) // until the client has gone, which reads no more
+					// Until the client has gone, which reads no more.
+					_ = c.Send(wspeer.Encode(wspeer.Final|wspeer.Ping, nil))
 				}
 			})
 		}, reached: func(b *bench) bool { return closing.Load() && b.connects() == 1 && len(b.failures()) == 0 }},

@@ -15,6 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func nothing(context.Context, *blaze.Message, blaze.Payload) error { return nil }
@@ -58,12 +59,12 @@ func oneWay(t *testing.T, up bool, says string) {
 // deaf has a peer that answers the first request and nothing else, not even pings, and pushes messages or not.
 func deaf(t *testing.T, pushes bool, most time.Duration, says string) {
 	bubble(t, blaze.On(nothing), func(b *bench) {
-		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-			if !c.accept() {
+		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+			if c.Accept() != nil {
 				return
 			}
-			r, err := c.next()
-			if err != nil || c.reply(r, "") != nil {
+			r, err := c.Next()
+			if err != nil || c.Reply(r, "") != nil {
 				return
 			}
 			var gone sync.WaitGroup
@@ -71,7 +72,7 @@ func deaf(t *testing.T, pushes bool, most time.Duration, says string) {
 			over := make(chan struct{})
 			gone.Go(func() {
 				defer close(over)
-				c.drain()
+				c.Drain()
 			})
 			for n := 0; ; n++ {
 				select {
@@ -79,7 +80,7 @@ func deaf(t *testing.T, pushes bool, most time.Duration, says string) {
 				case <-over:
 					return
 				}
-				if pushes && c.write(pushOf(blaze.DeriveID(fmt.Sprint(n)), "PLAIN_TEXT", `"data":"aGVsbG8="`)) != nil {
+				if pushes && c.Push(pushOf(blaze.DeriveID(fmt.Sprint(n)), "PLAIN_TEXT", `"data":"aGVsbG8="`)) != nil {
 					return
 				}
 			}
@@ -109,15 +110,15 @@ func TestFault17SlowReader(t *testing.T) {
 		return nil
 	})
 	bubble(t, handler, func(b *bench) {
-		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-			if !c.accept() {
+		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+			if c.Accept() != nil {
 				return
 			}
-			if _, err := c.next(); err != nil {
+			if _, err := c.Next(); err != nil {
 				return
 			}
 			time.Sleep(2 * time.Second) // and reads no more
-			_ = c.write(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
+			_ = c.Push(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
 			time.Sleep(time.Minute)
 		})
 	}, func(t *testing.T, b *bench) {
@@ -151,13 +152,13 @@ func pushOf(id, category, rest string) string {
 // Row 18: a byte every now and then is no sign of life: 16 KiB have to come within the bound.
 func TestFault18SlowWriter(t *testing.T) {
 	bubble(t, nil, func(b *bench) {
-		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-			if !c.accept() {
+		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+			if c.Accept() != nil {
 				return
 			}
-			go c.drain()
-			for _, p := range encode(final|opBinary, zip(noise(4<<10))) {
-				if c.say([]byte{p}) != nil {
+			go c.Drain()
+			for _, p := range wspeer.Encode(wspeer.Final|wspeer.Binary, wspeer.Gzip(noise(4<<10))) {
+				if c.Send([]byte{p}) != nil {
 					fired(t, 18)
 					return
 				}

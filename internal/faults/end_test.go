@@ -153,10 +153,10 @@ func phases() map[string]phase {
 		// The server says goodbye and does not read the answer.
 		"closing": {edit: func(b *bench) {
 			b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
-				if c.Accept() == nil && c.Send(wspeer.Encode(wspeer.Final|wspeer.Close, nil)) == nil {
+				if c.Accept() == nil && c.Send(wspeer.Whole(wspeer.Close, nil)) == nil {
 					closing.Store(true)
 					// Until the client has gone, which reads no more.
-					_ = c.Send(wspeer.Encode(wspeer.Final|wspeer.Ping, nil))
+					_ = c.Send(wspeer.Whole(wspeer.Ping, nil))
 				}
 			})
 		}, reached: func(b *bench) bool { return closing.Load() && b.connects() == 1 && len(b.failures()) == 0 }},

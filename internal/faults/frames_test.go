@@ -83,9 +83,9 @@ func TestFault20Violations(t *testing.T) {
 	t.Run("fragments and pings are allowed", func(t *testing.T) {
 		whole := wspeer.Gzip(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
 		parts := [][]byte{
-			wspeer.Encode(wspeer.Binary, whole[:5]), wspeer.Encode(wspeer.Final|wspeer.Ping, []byte("1")),
+			wspeer.Encode(wspeer.Binary, whole[:5]), wspeer.Whole(wspeer.Ping, []byte("1")),
 			wspeer.Encode(0, whole[5:9]), wspeer.Encode(0, nil),
-			wspeer.Encode(wspeer.Final|wspeer.Pong, nil), wspeer.Encode(wspeer.Final, whole[9:]),
+			wspeer.Whole(wspeer.Pong, nil), wspeer.Encode(wspeer.Final, whole[9:]),
 		}
 		got := say(t, nil, slices.Concat(parts...)) // in one write: a reply must not come between them
 		require.Len(t, got.messages, 1)
@@ -140,7 +140,7 @@ func say(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (
 }
 
 // last is a good message behind bad ones.
-var last = wspeer.Encode(wspeer.Final|wspeer.Binary,
+var last = wspeer.Whole(wspeer.Binary,
 	wspeer.Gzip(pushOf("00000000-0000-4000-8000-00000000000f", "PLAIN_TEXT", `"data":"bGFzdA=="`)))
 
 // skipped checks that a frame is counted as bad, that nothing of it is logged, and that the next one is handled.
@@ -173,15 +173,15 @@ func ignored(t *testing.T, row int, frames map[string]string) {
 }
 
 func binaryOf(text string) []byte {
-	return wspeer.Encode(wspeer.Final|wspeer.Binary, wspeer.Gzip(text))
+	return wspeer.Pack(text)
 }
 
 func TestFault21TextFrame(t *testing.T) {
 	skipped(t, 21, map[string][]byte{
-		"empty": wspeer.Encode(wspeer.Final|wspeer.Text, nil),
-		"JSON":  wspeer.Encode(wspeer.Final|wspeer.Text, []byte(`{"id":"x","action":"X"}`)),
-		"gzip":  wspeer.Encode(wspeer.Final|wspeer.Text, wspeer.Gzip("{}")),
-		"bytes": wspeer.Encode(wspeer.Final|wspeer.Text, []byte{0xFF, 0xFE, 0}),
+		"empty": wspeer.Whole(wspeer.Text, nil),
+		"JSON":  wspeer.Whole(wspeer.Text, []byte(`{"id":"x","action":"X"}`)),
+		"gzip":  wspeer.Whole(wspeer.Text, wspeer.Gzip("{}")),
+		"bytes": wspeer.Whole(wspeer.Text, []byte{0xFF, 0xFE, 0}),
 	})
 }
 
@@ -201,7 +201,7 @@ func TestFault22BadGzip(t *testing.T) {
 		"second member": append(bytes.Clone(good), good...),
 	}
 	for name, f := range frames {
-		frames[name] = wspeer.Encode(wspeer.Final|wspeer.Binary, f)
+		frames[name] = wspeer.Whole(wspeer.Binary, f)
 	}
 	skipped(t, 22, frames)
 }
@@ -220,7 +220,7 @@ func TestFault23GzipBomb(t *testing.T) {
 		_, _ = w.Write(zeros)
 	}
 	require.NoError(t, w.Close())
-	f := wspeer.Encode(wspeer.Final|wspeer.Binary, bomb.Bytes())
+	f := wspeer.Whole(wspeer.Binary, bomb.Bytes())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	skipped(t, 23, map[string][]byte{"zeros": f})

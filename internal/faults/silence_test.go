@@ -157,7 +157,7 @@ func TestFault18SlowWriter(t *testing.T) {
 				return
 			}
 			go c.Drain()
-			for _, p := range wspeer.Encode(wspeer.Final|wspeer.Binary, wspeer.Gzip(noise(4<<10))) {
+			for _, p := range wspeer.Pack(noise(4 << 10)) {
 				if c.Send([]byte{p}) != nil {
 					fired(t, 18)
 					return

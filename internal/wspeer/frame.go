@@ -46,13 +46,16 @@ func AppendHead(b []byte, first byte, n int) []byte {
 // Encode returns one frame of a server.
 func Encode(first byte, payload []byte) []byte { return append(Head(first, len(payload)), payload...) }
 
+// Whole returns a frame of a server that is a whole message, or a control frame.
+func Whole(op byte, payload []byte) []byte { return Encode(Final|op, payload) }
+
 // ClosePayload returns what a close frame says.
 func ClosePayload(code int, text string) []byte {
 	return append([]byte{byte(code >> 8), byte(code)}, text...)
 }
 
 // CloseFrame returns a close frame.
-func CloseFrame(code int, text string) []byte { return Encode(Final|Close, ClosePayload(code, text)) }
+func CloseFrame(code int, text string) []byte { return Whole(Close, ClosePayload(code, text)) }
 
 // AcceptKey returns the Sec-WebSocket-Accept that belongs to a Sec-WebSocket-Key.
 func AcceptKey(key string) string {

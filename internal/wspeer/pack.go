@@ -9,10 +9,10 @@ import (
 )
 
 // Pack returns a frame of the protocol: a binary message that is gzip of a text.
-func Pack(text string) []byte { return Encode(Final|Binary, Gzip(text)) }
+func Pack(text string) []byte { return Whole(Binary, Gzip(text)) }
 
 // PackStored is Pack for many or large frames: nothing is compressed.
-func PackStored(text string) []byte { return Encode(Final|Binary, AppendStored(nil, []byte(text))) }
+func PackStored(text string) []byte { return Whole(Binary, AppendStored(nil, []byte(text))) }
 
 // spare holds compressors that nobody uses: each has a megabyte.
 var spare = make(chan *gzip.Writer, 8)

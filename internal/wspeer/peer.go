@@ -175,11 +175,11 @@ func (p *Peer) Next() (r Request, err error) {
 			}
 			return r, err
 		case Ping:
-			if err := p.Send(Encode(Final|Pong, f.Payload)); err != nil {
+			if err := p.Send(Whole(Pong, f.Payload)); err != nil {
 				return r, err
 			}
 		case Close:
-			_ = p.Send(Encode(Final|Close, f.Payload)) // it ends either way
+			_ = p.Send(Whole(Close, f.Payload)) // it ends either way
 			return r, errClosed
 		}
 	}

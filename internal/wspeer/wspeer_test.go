@@ -19,10 +19,10 @@ import (
 func TestTheExamplesOfTheRFC(t *testing.T) {
 	assert.Equal(t, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", wspeer.AcceptKey("dGhlIHNhbXBsZSBub25jZQ=="))
 
-	assert.Equal(t, "\x81\x05Hello", string(wspeer.Encode(wspeer.Final|wspeer.Text, []byte("Hello"))))
+	assert.Equal(t, "\x81\x05Hello", string(wspeer.Whole(wspeer.Text, []byte("Hello"))))
 	assert.Equal(t, "\x01\x03Hel", string(wspeer.Encode(wspeer.Text, []byte("Hel"))))
-	assert.Equal(t, "\x80\x02lo", string(wspeer.Encode(wspeer.Final|wspeer.Continuation, []byte("lo"))))
-	assert.Equal(t, "\x89\x05Hello", string(wspeer.Encode(wspeer.Final|wspeer.Ping, []byte("Hello"))))
+	assert.Equal(t, "\x80\x02lo", string(wspeer.Whole(wspeer.Continuation, []byte("lo"))))
+	assert.Equal(t, "\x89\x05Hello", string(wspeer.Whole(wspeer.Ping, []byte("Hello"))))
 	assert.Equal(t, "\x82\x7E\x01\x00", string(wspeer.Head(wspeer.Final|wspeer.Binary, 256)))
 	assert.Equal(t, "\x82\x7F\x00\x00\x00\x00\x00\x01\x00\x00", string(wspeer.Head(wspeer.Final|wspeer.Binary, 65536)))
 	assert.Equal(t, "\x88\x05\x03\xE9bye", string(wspeer.CloseFrame(1001, "bye")))
@@ -64,7 +64,7 @@ func TestFramesThatNoClientMayWrite(t *testing.T) {
 func TestLengths(t *testing.T) {
 	for _, n := range []int{0, 125, 126, 0xFFFF, 0x10000} {
 		payload := bytes.Repeat([]byte{7}, n)
-		frame := wspeer.Encode(wspeer.Final|wspeer.Binary, payload)
+		frame := wspeer.Whole(wspeer.Binary, payload)
 		head := frame[:len(frame)-n]
 		frame = append(append(append([]byte{head[0], head[1] | wspeer.Masked}, head[2:]...), 0, 0, 0, 0), payload...)
 		f, size, err := wspeer.Cut(bytes.Clone(frame))

@@ -1,19 +1,18 @@
 package hostile
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/memnet"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // server is a server of the service and its storage, in memory. It is written from the protocol and shares no code with
@@ -23,7 +22,7 @@ type server struct {
 	// connection.
 	handshake func(p *peer) bool
 	http      func(p *peer, body []byte) bool
-	request   func(p *peer, f request) bool
+	request   func(p *peer, f wspeer.Request) bool
 	wrap      func(net.Conn) net.Conn // of TLS
 
 	ln   *memnet.Listener
@@ -40,13 +39,6 @@ type server struct {
 	calls   []call
 	tokens  map[string]bool
 	files   map[string][]byte
-}
-
-// request is a frame of the client.
-type request struct {
-	ID     string          `json:"id"`
-	Action string          `json:"action"`
-	Params json.RawMessage `json:"params"`
 }
 
 // call is a request over HTTP.
@@ -114,13 +106,13 @@ func (s *server) serve(c net.Conn) {
 		c = s.wrap(c)
 		defer func() { _ = c.Close() }()
 	}
-	p := &peer{conn: c, br: bufio.NewReader(c)}
+	p := &peer{Peer: wspeer.New(c)}
 	for {
-		req, err := http.ReadRequest(p.br)
-		if err != nil {
+		if p.ReadHead() != nil {
 			return
 		}
-		p.req, p.auth = req, req.Header.Get("Authorization")
+		req := p.Request
+		p.auth = req.Header.Get("Authorization")
 		s.note(p)
 		if strings.EqualFold(req.Header.Get("Upgrade"), "websocket") {
 			s.websocket(p)
@@ -162,7 +154,7 @@ func (s *server) note(p *peer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.calls) < mostNoted {
-		s.calls = append(s.calls, call{p.req.Method, p.req.URL.Path, token})
+		s.calls = append(s.calls, call{p.Request.Method, p.Request.URL.Path, token})
 	}
 	if token != "" && len(s.tokens) < mostNoted {
 		s.tokens[token] = true
@@ -174,7 +166,7 @@ func (s *server) websocket(p *peer) {
 	if hook := s.handshake; hook != nil && hook(p) {
 		return
 	}
-	if p.say(p.upgrade(nil)) == nil {
+	if p.Say(p.upgrade(nil)) == nil {
 		s.frames(p)
 	}
 }
@@ -182,19 +174,19 @@ func (s *server) websocket(p *peer) {
 // frames answers the frames of a client.
 func (s *server) frames(p *peer) {
 	for {
-		op, payload, err := p.readMessage()
+		f, err := p.ReadFrame()
 		if err != nil {
 			return
 		}
-		switch op {
-		case opPing:
-			_ = p.write(encode(final|opPong, payload))
-		case opClose:
-			_ = p.write(encode(final|opClose, payload))
+		switch f.Op() {
+		case wspeer.Ping:
+			_ = p.Send(wspeer.Whole(wspeer.Pong, f.Payload))
+		case wspeer.Close:
+			_ = p.Send(wspeer.Whole(wspeer.Close, f.Payload))
 			return
-		case opBinary:
-			text, err := gunzip(payload)
-			var r request
+		case wspeer.Binary:
+			text, err := wspeer.Gunzip(f.Payload)
+			var r wspeer.Request
 			if err == nil && json.Unmarshal(text, &r) == nil {
 				s.answer(p, r)
 			}
@@ -206,12 +198,12 @@ func (s *server) frames(p *peer) {
 }
 
 // answer confirms a request.
-func (s *server) answer(p *peer, r request) {
+func (s *server) answer(p *peer, r wspeer.Request) {
 	if hook := s.request; hook != nil && hook(p, r) {
 		return
 	}
 	s.take(r)
-	_ = p.write(stored(fmt.Sprintf(`{"id":%q,"action":%q}`, r.ID, r.Action)))
+	_ = p.Send(wspeer.PackStored(fmt.Sprintf(`{"id":%q,"action":%q}`, r.ID, r.Action)))
 	if r.Action != "LIST_PENDING_MESSAGES" {
 		return
 	}
@@ -220,7 +212,7 @@ func (s *server) answer(p *peer, r request) {
 	pending := slices.Clone(s.pending)
 	s.mu.Unlock()
 	for _, m := range pending {
-		_ = p.write(m.frame)
+		_ = p.Send(m.frame)
 	}
 }
 
@@ -233,7 +225,7 @@ func (s *server) link(p *peer) {
 }
 
 // take notes what a request says.
-func (s *server) take(r request) {
+func (s *server) take(r wspeer.Request) {
 	var one struct {
 		MessageID string `json:"message_id"`
 		Status    string `json:"status"`
@@ -265,7 +257,7 @@ func (s *server) deliver(id string, frame []byte) {
 	p := s.newest
 	s.mu.Unlock()
 	if p != nil {
-		_ = p.write(frame)
+		_ = p.Send(frame)
 	}
 }
 

@@ -71,7 +71,7 @@ func replyTo(f *wire.Frame, reply *Frame) *wire.Frame {
 // deed is what a valid request asks for.
 type deed struct {
 	list   bool
-	send   []blaze.Outgoing
+	send   batch
 	acks   []serve.Ack
 	params json.RawMessage // of the reply
 	stub   bool            // the reply has the stub of the message sent as its data
@@ -82,10 +82,10 @@ type deed struct {
 func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 	d, refused := read(f, size)
 	if refused == nil {
-		d, refused = d.unless(c.s.misdirected(d.send))
+		d, refused = d.unless(c.s.admit(f.Action, d.send))
 	}
 	if refused != nil {
-		c.s.fault("%s: %s: %s", f.Action, refused.Field, refused.Reason)
+		c.s.blame(f.Action, refused)
 	}
 	s := c.s
 	s.mu.Lock()
@@ -96,11 +96,11 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 			r.Error = refused.Error()
 		}
 		if d.stub {
-			r.Data, _ = wire.Marshal(serve.Stub(s.session.AppID, d.send[0].MessageID, s.clock())) // texts are always JSON
+			r.Data, _ = wire.Marshal(serve.Stub(s.session.AppID, d.send.outs[0].MessageID, s.clock())) // texts are always JSON
 		}
 		c.answer(serve.Item{Frame: r})
 	}
-	for _, out := range d.send {
+	for _, out := range d.send.outs {
 		s.store(out)
 	}
 	for _, a := range d.acks {
@@ -110,18 +110,6 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 		c.list()
 	}
 	s.changed()
-}
-
-// misdirected finds the usual mistake: a user's id in the place of a conversation's, which no other test would show.
-func (s *Server) misdirected(send []blaze.Outgoing) *serve.Refusal {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, out := range send {
-		if s.people[out.ConversationID] != nil {
-			return serve.Invalid("params.conversation_id", "the id of a user; Client.ToUser writes to one")
-		}
-	}
-	return nil
 }
 
 // read checks a request and says what it asks for. size is that of the frame's JSON.
@@ -134,12 +122,12 @@ func read(f *wire.Frame, size int) (deed, *serve.Refusal) {
 		return deed{list: true}, nil
 	case wire.ActionCreateMessage:
 		m, refused := serve.ReadMessage(f.Params)
-		return deed{send: outgoing(m), stub: true}.unless(refused)
+		return deed{send: batch{outs: outgoing(m), path: "params"}, stub: true}.unless(refused)
 	case wire.ActionCreatePlain:
 		all, refused := serve.ReadBatch(f.Params, size)
 		// The specification's sample shows such a string and does not say what it is.
 		opaque, _ := wire.Marshal(rand.Text())
-		return deed{send: outgoing(all...), params: opaque}.unless(refused)
+		return deed{send: batch{outs: outgoing(all...), path: "params.messages", list: true}, params: opaque}.unless(refused)
 	case wire.ActionAck:
 		a, refused := serve.ReadAck(f.Params)
 		return deed{acks: []serve.Ack{a}}.unless(refused)

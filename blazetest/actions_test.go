@@ -17,7 +17,7 @@ import (
 
 func TestCreateMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		c := connect(t, s)
 		reply := c.call(wire.ActionCreateMessage, textMessage(object{
 			"recipient_id": id3, "quote_message_id": id1, "representative_id": id3, "mentions": []string{id1}, "silent": true, "expire_in": 60,
@@ -77,7 +77,7 @@ func TestCreateMessageInvalid(t *testing.T) {
 
 func TestCreatePlainMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
+		s, f := newLenientServer(t)
 		c := connect(t, s)
 		batch := func(ms ...object) wire.Frame { return c.call(wire.ActionCreatePlain, object{"messages": ms}) }
 		good := textMessage(object{"recipient_id": id3, "status": nil})
@@ -198,7 +198,7 @@ func TestUnknownActionsAndBadFrames(t *testing.T) {
 
 func TestReceipts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
+		s, f := newLenientServer(t)
 		c := connect(t, s)
 		c.call(wire.ActionCreateMessage, textMessage(object{"recipient_id": id3}))
 		s.Receipt(id2, blaze.StatusDelivered)
@@ -259,7 +259,7 @@ func TestPingAndClose(t *testing.T) {
 
 func TestLargeQueueDoesNotBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		c := connectAndList(t, s)
 		data := base64.StdEncoding.EncodeToString(make([]byte, 1000))
 		for range 50 {

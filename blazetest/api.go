@@ -1,86 +1,89 @@
 package blazetest
 
 import (
-	"encoding/json"
+	"bytes"
+	"io"
 	"net/http"
-	"strings"
+	"path"
 	"time"
 
-	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // endpoint answers one request of the HTTP API with the data of its answer, or refuses it.
 type endpoint func(s *Server, r *http.Request, body []byte) (data any, refused *serve.Refusal)
 
-// endpoints are the requests that are served, by method and path; what stands behind a slash at the end is an id.
+// endpoints are the requests that are served, by the pattern of net/http.
 var endpoints = map[string]endpoint{
-	"GET /me": (*Server).showMe,
+	"GET /me":              (*Server).showMe,
+	"GET /users/{id}":      (*Server).showUser,
+	"POST /users/fetch":    (*Server).fetchUsers,
+	"GET /search/{number}": (*Server).searchUser,
 
-	"POST /attachments":   (*Server).createAttachment,
-	"GET /attachments/":   (*Server).showAttachment,
-	"POST /conversations": (*Server).openConversation,
-
+	"POST /messages":           (*Server).createMessages,
+	"POST /acknowledgements":   (*Server).acknowledgeMessages,
 	"POST /sessions/fetch":     (*Server).fetchSessions,
 	"POST /encrypted_messages": (*Server).storeSealed,
+
+	"POST /attachments":     (*Server).createAttachment,
+	"GET /attachments/{id}": (*Server).showAttachment,
+
+	"POST /conversations":                            (*Server).createConversation,
+	"GET /conversations/{id}":                        (*Server).showConversation,
+	"POST /conversations/{id}":                       (*Server).updateConversation,
+	"POST /conversations/{id}/participants/{action}": (*Server).changeParticipants,
+	"POST /conversations/{code}/join":                (*Server).joinConversation,
+	"POST /conversations/{id}/exit":                  (*Server).exitConversation,
+	"POST /conversations/{id}/rotate":                (*Server).rotateConversation,
 }
 
-// api answers a request whose token was checked. False means that there is no such request.
-func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) bool {
-	path := r.URL.Path
-	answer := endpoints[r.Method+" "+path]
-	if answer == nil {
-		answer = endpoints[r.Method+" "+path[:strings.LastIndexByte(path, '/')+1]]
+// newRoutes returns the handler of the HTTP API.
+func (s *Server) newRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	for pattern, answer := range endpoints {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, answer) })
 	}
-	if answer == nil {
-		return false
-	}
-	data, refused := answer(s, r, body)
-	if refused != nil {
-		if refused.Code == serve.CodeInvalidField {
-			s.fault("%s %s: %s: %s", r.Method, path, refused.Field, refused.Reason)
-		}
-		refuseHTTP(w, refused.Error())
-		return true
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"data": data})
-	return true
+	mux.HandleFunc("/", s.answerUnknown)
+	return mux
 }
 
-// openConversation lets the bot write to a user who has not written.
-func (s *Server) openConversation(_ *http.Request, body []byte) (any, *serve.Refusal) {
-	var req struct {
-		Category       string `json:"category"`
-		ConversationID string `json:"conversation_id"`
-		Participants   []struct {
-			UserID string `json:"user_id"`
-		} `json:"participants"`
+// api answers a request whose token was checked.
+func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) {
+	if path.Clean(r.URL.Path) != r.URL.Path {
+		s.answerUnknown(w, r) // ServeMux would redirect it
+		return
 	}
-	if json.Unmarshal(body, &req) != nil {
-		return nil, serve.Invalid("body", "not a conversation")
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	s.routes.ServeHTTP(w, r)
+}
+
+// answer answers a request by an endpoint.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
+	body, _ := io.ReadAll(r.Body) // it is in memory
+	data, refused := e(s, r, body)
+	if refused == nil {
+		writeJSON(w, http.StatusOK, map[string]any{"data": data})
+		return
 	}
-	if req.Category != "CONTACT" || len(req.Participants) != 1 {
-		return nil, serve.Invalid("category", "only conversations of category CONTACT are served, with one participant")
+	if refused.Code != serve.CodeNotFound { // what a client looks for need not be there
+		s.blame(actionOf(r), refused)
 	}
-	if user := req.Participants[0].UserID; !serve.IsUUID(user) || req.ConversationID != blaze.ConversationID(s.session.AppID, user) {
-		return nil, serve.Invalid("conversation_id", "not the one between the bot and the participant")
-	}
+	refuseHTTP(w, refused.Error())
+}
+
+// answerUnknown refuses a request that is not served. It is reported once for each method and path.
+func (s *Server) answerUnknown(w http.ResponseWriter, r *http.Request) {
+	action := actionOf(r)
 	s.mu.Lock()
-	s.contact(req.Participants[0].UserID)
+	_, known := s.unknownPaths[action]
+	s.unknownPaths[action] = struct{}{}
 	s.mu.Unlock()
-	return map[string]any{
-		"conversation_id": req.ConversationID, "category": req.Category, "creator_id": s.session.AppID, "created_at": s.stamp(),
-		"participants": []map[string]string{{"user_id": s.session.AppID}, {"user_id": req.Participants[0].UserID}},
-	}, nil
+	if !known {
+		s.fault("%s is not served here", action)
+	}
+	refuseHTTP(w, (&serve.Refusal{Code: serve.CodeNotFound}).Error())
 }
 
-// showMe returns the bot's profile. A client that was refused at the websocket asks for it, to know whether its session
-// is valid.
-func (s *Server) showMe(*http.Request, []byte) (any, *serve.Refusal) {
-	return map[string]any{
-		"type": "user", "user_id": s.session.AppID, "session_id": s.session.ID, "identity_number": "7000000001",
-		"full_name": "Bot", "avatar_url": "", "biography": "", "is_verified": false, "created_at": "2024-01-01T00:00:00Z",
-	}, nil
-}
+func actionOf(r *http.Request) string { return r.Method + " " + r.URL.Path }
 
 func (s *Server) stamp() string { return s.clock().UTC().Format(time.RFC3339Nano) }

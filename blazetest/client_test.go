@@ -52,7 +52,19 @@ func (f *faults) take() []string {
 // newServer returns a Server in memory and what it reports. What is not taken fails the test.
 func newServer(t *testing.T) (*blazetest.Server, *faults) {
 	t.Helper()
-	s, f := blazetest.NewServer(), new(faults)
+	return collecting(t, blazetest.NewServer())
+}
+
+// newLenientServer returns one like newServer for tests of the form of requests, which takes messages to any conversation.
+func newLenientServer(t *testing.T) (*blazetest.Server, *faults) {
+	t.Helper()
+	return collecting(t, blazetest.NewServerWith(blazetest.Options{Lenient: true}))
+}
+
+// collecting collects what a Server reports, and closes it in the end.
+func collecting(t *testing.T, s *blazetest.Server) (*blazetest.Server, *faults) {
+	t.Helper()
+	f := new(faults)
 	s.Errorf = f.add
 	t.Cleanup(func() {
 		s.Close()

@@ -1,28 +1,268 @@
 package blazetest
 
 import (
-	"encoding/base64"
+	"encoding/json"
+	"net/http"
 	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gofrs/uuid/v5"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// leave ends a membership.
-func (c *conversation) leave(id string) {
-	c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.id == id })
+// The limits of a group.
+const (
+	maxName         = 512  // characters
+	maxAnnouncement = 1024 // characters
+	maxMembers      = 256
+	codeGroupFull   = 20116
+)
+
+// participant is somebody in the body of a request.
+type participant struct {
+	UserID string `json:"user_id"`
+	Role   string `json:"role"`
 }
 
-// announce tells the bot what changed in a conversation, by a message that nobody wrote. The caller holds s.mu, and has
-// checked that the bot is in the conversation, or was until now.
-func (s *Server) announce(c *conversation, change blaze.SystemConversation) {
-	data, err := blaze.EncodePayload(change)
-	if err != nil {
-		return // it is made of ids and constants
+// newConversationRequest is the body of POST /conversations.
+type newConversationRequest struct {
+	Category       string        `json:"category"`
+	ConversationID string        `json:"conversation_id"`
+	Name           string        `json:"name"`
+	Announcement   string        `json:"announcement"`
+	RandomID       string        `json:"random_id"`
+	Participants   []participant `json:"participants"`
+}
+
+// createConversation makes a group of the bot's, or lets the bot write to a user who has not written. A conversation
+// that exists is left as it is.
+func (s *Server) createConversation(_ *http.Request, body []byte) (any, *serve.Refusal) {
+	var req newConversationRequest
+	if json.Unmarshal(body, &req) != nil {
+		return nil, serve.Invalid("body", "not a conversation")
 	}
-	s.post(serve.View{
-		Type: "message", ConversationID: c.id, UserID: systemUser, MessageID: serve.NewID(),
-		Category: string(blaze.CategorySystemConversation), Status: string(blaze.StatusSent),
-		Data: base64.StdEncoding.EncodeToString(data), DataBase64: base64.RawURLEncoding.EncodeToString(data),
-	})
+	if refused := s.checkConversation(&req); refused != nil {
+		return nil, refused
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if req.Category == categoryContact {
+		return s.viewOfConversation(s.contact(req.Participants[0].UserID)), nil
+	}
+	if c := s.conversations[req.ConversationID]; c != nil {
+		if c.member(s.bot()) == nil {
+			return nil, forbidden("conversation_id", "a conversation that the bot is not in")
+		}
+		return s.viewOfConversation(c), nil
+	}
+	return s.viewOfConversation(s.createGroup(&req)), nil
+}
+
+// createGroup makes a group that the bot owns. The caller holds s.mu.
+func (s *Server) createGroup(req *newConversationRequest) *conversation {
+	c := s.newConversation(req.ConversationID, categoryGroup, s.bot())
+	c.name, c.announcement = req.Name, req.Announcement
+	for _, p := range req.Participants {
+		if c.member(p.UserID) == nil {
+			s.meet(p.UserID)
+			s.join(c, p.UserID, p.Role)
+		}
+	}
+	s.announce(c, blaze.SystemConversation{Action: "CREATE", UserID: s.bot()})
+	return c
+}
+
+// checkConversation checks the request for a new conversation.
+func (s *Server) checkConversation(req *newConversationRequest) *serve.Refusal {
+	for _, p := range req.Participants {
+		if !serve.IsUUID(p.UserID) {
+			return serve.Invalid("participants", "a user_id is not a UUID in lowercase")
+		}
+	}
+	switch req.Category {
+	case categoryContact:
+		return s.checkContact(req)
+	case categoryGroup:
+		return s.checkGroup(req)
+	}
+	return serve.Invalid("category", "neither CONTACT nor GROUP")
+}
+
+func (s *Server) checkContact(req *newConversationRequest) *serve.Refusal {
+	if len(req.Participants) != 1 {
+		return serve.Invalid("participants", "a conversation of category CONTACT has one participant")
+	}
+	user := req.Participants[0].UserID
+	if user == s.bot() {
+		return serve.Invalid("participants", "the bot itself")
+	}
+	if req.ConversationID != blaze.ConversationID(s.bot(), user) {
+		return serve.Invalid("conversation_id", "not the one between the bot and the participant")
+	}
+	return nil
+}
+
+func (s *Server) checkGroup(req *newConversationRequest) *serve.Refusal {
+	var others []string
+	for _, p := range req.Participants {
+		if p.Role != "" && p.Role != roleAdmin {
+			return serve.Invalid("participants", "a role is neither ADMIN nor empty")
+		}
+		if p.UserID != s.bot() && !slices.Contains(others, p.UserID) {
+			others = append(others, p.UserID)
+		}
+	}
+	switch {
+	case !serve.IsUUID(req.ConversationID):
+		return serve.Invalid("conversation_id", "not a UUID in lowercase")
+	case len(others)+1 > maxMembers:
+		return full()
+	case req.RandomID != "" && req.ConversationID != blaze.GroupConversationID(s.bot(), req.Name, req.RandomID, others):
+		return serve.Invalid("conversation_id", "not the one of the bot, name, random_id and participants")
+	}
+	return checkNames(req.Name, req.Announcement)
+}
+
+func full() *serve.Refusal {
+	return &serve.Refusal{Code: codeGroupFull, Field: "participants", Reason: "a group has up to 256 members"}
+}
+
+func checkNames(name, announcement string) *serve.Refusal {
+	if utf8.RuneCountInString(name) > maxName {
+		return serve.Invalid("name", "longer than %d characters", maxName)
+	}
+	if utf8.RuneCountInString(announcement) > maxAnnouncement {
+		return serve.Invalid("announcement", "longer than %d characters", maxAnnouncement)
+	}
+	return nil
+}
+
+// group returns a group that the bot is in, with one of the roles, if there are any. The caller holds s.mu.
+func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusal) {
+	c := s.conversations[id]
+	if c == nil {
+		return nil, forbidden("id", "there is no such conversation")
+	}
+	m := c.member(s.bot())
+	switch {
+	case m == nil:
+		return nil, forbidden("id", "the bot is not in the conversation")
+	case c.category != categoryGroup:
+		return nil, forbidden("id", "the conversation is no group")
+	case len(roles) > 0 && !slices.Contains(roles, m.role):
+		return nil, forbidden("id", "the bot has not the role for it in the group")
+	}
+	return c, nil
+}
+
+// showConversation returns a conversation that the bot is in.
+func (s *Server) showConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.conversations[r.PathValue("id")]
+	if c == nil || c.member(s.bot()) == nil {
+		return nil, notFound("id", "no conversation that the bot is in")
+	}
+	return s.viewOfConversation(c), nil
+}
+
+// updateConversation changes what a group says of itself. What is empty stays.
+func (s *Server) updateConversation(r *http.Request, body []byte) (any, *serve.Refusal) {
+	var req struct {
+		Name         string `json:"name"`
+		Announcement string `json:"announcement"`
+	}
+	if json.Unmarshal(body, &req) != nil {
+		return nil, serve.Invalid("body", "not a conversation's name and announcement")
+	}
+	if refused := checkNames(req.Name, req.Announcement); refused != nil {
+		return nil, refused
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, refused := s.group(r.PathValue("id"), roleOwner, roleAdmin)
+	if refused != nil {
+		return nil, refused
+	}
+	if req.Name != "" {
+		c.name = req.Name
+	}
+	if req.Announcement != "" {
+		c.announcement = req.Announcement
+	}
+	s.announce(c, blaze.SystemConversation{Action: "UPDATE", UserID: s.bot()})
+	return s.viewOfConversation(c), nil
+}
+
+// rotateConversation gives a group a new code to join it by.
+func (s *Server) rotateConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, refused := s.group(r.PathValue("id"), roleOwner, roleAdmin)
+	if refused != nil {
+		return nil, refused
+	}
+	c.code = newCode()
+	return s.viewOfConversation(c), nil
+}
+
+func newCode() string { return uuid.Must(uuid.NewV4()).String() }
+
+// conversationView is a conversation as the API tells it.
+type conversationView struct {
+	Type           string            `json:"type"`
+	ConversationID string            `json:"conversation_id"`
+	CreatorID      string            `json:"creator_id"`
+	Category       string            `json:"category"`
+	Name           string            `json:"name"`
+	IconURL        string            `json:"icon_url"`
+	Announcement   string            `json:"announcement"`
+	CreatedAt      string            `json:"created_at"`
+	CodeID         string            `json:"code_id"`
+	CodeURL        string            `json:"code_url"`
+	MuteUntil      string            `json:"mute_until"`
+	ExpireIn       int64             `json:"expire_in"`
+	Participants   []participantView `json:"participants"`
+	Sessions       []userSession     `json:"participant_sessions"`
+	Circles        []struct{}        `json:"circles"`
+}
+
+type participantView struct {
+	Type      string `json:"type"`
+	UserID    string `json:"user_id"`
+	Role      string `json:"role"`
+	CreatedAt string `json:"created_at"`
+}
+
+// viewOfConversation returns a conversation as the API tells it. The caller holds s.mu.
+func (s *Server) viewOfConversation(c *conversation) conversationView {
+	v := conversationView{
+		Type: "conversation", ConversationID: c.id, CreatorID: c.creator, Category: c.category, Name: c.name,
+		Announcement: c.announcement, CreatedAt: inNanoseconds(c.since), CodeID: c.code, CodeURL: codes + c.code,
+		MuteUntil: noTime, Sessions: []userSession{}, Circles: []struct{}{},
+	}
+	for _, m := range c.members {
+		v.Participants = append(v.Participants, participantView{"participant", m.id, m.role, inNanoseconds(m.since)})
+		v.Sessions = append(v.Sessions, s.participantSessions(m.id)...)
+	}
+	return v
+}
+
+func inNanoseconds(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+
+// participantSessions returns the sessions of somebody in a conversation, the bot's among them.
+func (s *Server) participantSessions(id string) []userSession {
+	var all []userSession
+	if id == s.bot() {
+		all = []userSession{s.ownSession()}
+	} else {
+		all = sessionsOf(id)
+	}
+	for i := range all {
+		all[i].Type, all[i].Platform = "participant_session", ""
+	}
+	return all
 }

@@ -14,8 +14,8 @@ import (
 // users is the namespace of UserID.
 var users = uuid.Must(uuid.FromString("5c9b1d0e-7f43-4b57-9d6a-2b1c5f0a8e11"))
 
-// UserID returns the id of a virtual user: the same for the same name, in every process. It is the UUID v5 of the name in the
-// namespace 5c9b1d0e-7f43-4b57-9d6a-2b1c5f0a8e11.
+// UserID returns the id of a virtual user: the same for the same name, in every process. It is the UUID v5 of the name
+// in the namespace 5c9b1d0e-7f43-4b57-9d6a-2b1c5f0a8e11.
 func UserID(name string) string { return uuid.NewV5(users, name).String() }
 
 // stored is a message for the bot. It does not change once it is made.
@@ -24,18 +24,20 @@ type stored struct {
 	at   time.Time
 }
 
-// Deliver gives the bot a message of the user: at once on every connection that has asked for messages, and again on each
-// LIST_PENDING_MESSAGES, until it is acknowledged. It returns the message's id, which is out.MessageID or else a random one.
-// An empty out.ConversationID means the conversation of the user and the bot. Payloads that only ever arrive and
-// [blaze.Raw] are allowed; so is an ENCRYPTED_ category, as Raw. With Encrypted the message is sealed for the
-// bot, by the one session that each user has. RecipientID and Mentions have no place in a message that is
-// pushed and are ignored.
+// Deliver gives the bot a message of the user: at once on every connection that has asked for messages, and again on
+// each LIST_PENDING_MESSAGES, until it is acknowledged. It returns the message's id, which is out.MessageID or else a
+// random one. An empty out.ConversationID means the conversation of the user and the bot. One that the server does not
+// know becomes a group of the two, and a user who writes in a group becomes a member; the bot is told nothing of
+// either. Payloads that only ever arrive and [blaze.Raw] are allowed; so is an ENCRYPTED_ category, as Raw. With
+// Encrypted the message is sealed for the bot, by the one session that each user has. RecipientID and Mentions have no
+// place in a message that is pushed and are ignored. [User] and [Group] deliver what people do.
 //
-// Delivering the id of a message again simulates the service pushing it twice: while it is pending it is pushed once more, in
-// its place with what it says now; after it was acknowledged it is pending again, as the newest.
+// Delivering the id of a message again simulates the service pushing it twice: while it is pending it is pushed once
+// more, in its place with what it says now; after it was acknowledged it is pending again, as the newest.
 //
-// A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in lowercase, a payload
-// that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be Encrypted.
+// A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in
+// lowercase, a payload that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be
+// Encrypted, a conversation that the bot has left.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	view, reason := s.viewOf(userID, out)
 	if reason != "" {
@@ -163,9 +165,9 @@ func (c *conn) list() {
 	c.s.receipts = nil
 }
 
-// Receipt tells the bot that the recipient of a message that it sent has got or read it. st is StatusDelivered or StatusRead. It
-// is pushed once, on every connection that has asked for messages; while there is none, it is kept for the next one. The
-// id of a message that no client sent, and any other status, is misuse.
+// Receipt tells the bot that the recipient of a message that it sent has got or read it. st is StatusDelivered or
+// StatusRead. It is pushed once, on every connection that has asked for messages; while there is none, it is kept for
+// the next one. The id of a message that no client sent, and any other status, is misuse.
 func (s *Server) Receipt(messageID string, st blaze.Status) {
 	if st != blaze.StatusDelivered && st != blaze.StatusRead {
 		s.misuse("Receipt: the status is neither DELIVERED nor READ")

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gofrs/uuid/v5"
-
 	"github.com/mixin-blaze/blaze"
 )
 
@@ -24,19 +22,21 @@ const (
 	systemUser      = "00000000-0000-0000-0000-000000000000" // the sender of what nobody wrote
 )
 
-// directory is what a Server knows of people and conversations.
+// directory is what a Server knows of people and conversations, and what it counts of the bot's messages to them.
 type directory struct {
+	quota         quota
 	people        map[string]*person // by id
 	numbers       map[string]*person // by identity number
 	conversations map[string]*conversation
 	named         map[string]*User
 	groups        map[string]*Group
+	unknownPaths  map[string]struct{} // reported already
 }
 
 func newDirectory() directory {
 	return directory{
 		people: map[string]*person{}, numbers: map[string]*person{}, conversations: map[string]*conversation{},
-		named: map[string]*User{}, groups: map[string]*Group{},
+		named: map[string]*User{}, groups: map[string]*Group{}, unknownPaths: map[string]struct{}{},
 	}
 }
 
@@ -52,7 +52,7 @@ func (s *Server) meet(id string) *person {
 	if p := s.people[id]; p != nil {
 		return p
 	}
-	p := &person{id: id, number: s.number(id), since: time.Now()}
+	p := &person{id: id, number: s.number(id), since: s.clock()}
 	s.people[id], s.numbers[p.number] = p, p
 	return p
 }
@@ -99,9 +99,9 @@ func (c *conversation) member(id string) *member {
 
 // newConversation makes a conversation with one member. The caller holds s.mu.
 func (s *Server) newConversation(id, category, creator string) *conversation {
-	now := time.Now()
+	now := s.clock()
 	c := &conversation{
-		id: id, category: category, creator: creator, since: now, code: uuid.Must(uuid.NewV4()).String(),
+		id: id, category: category, creator: creator, since: now, code: newCode(),
 		members: []member{{id: creator, since: now}},
 	}
 	if category == categoryGroup {
@@ -112,8 +112,8 @@ func (s *Server) newConversation(id, category, creator string) *conversation {
 }
 
 // join makes somebody a member. The caller holds s.mu.
-func (c *conversation) join(id, role string) {
-	c.members = append(c.members, member{id: id, role: role, since: time.Now()})
+func (s *Server) join(c *conversation, id, role string) {
+	c.members = append(c.members, member{id: id, role: role, since: s.clock()})
 }
 
 // contact returns the conversation of the bot and a user, and makes it if need be. The caller holds s.mu.
@@ -124,7 +124,7 @@ func (s *Server) contact(userID string) *conversation {
 	}
 	s.meet(userID)
 	c := s.newConversation(id, categoryContact, userID)
-	c.join(s.bot(), "")
+	s.join(c, s.bot(), "")
 	return c
 }
 
@@ -132,8 +132,8 @@ func (s *Server) contact(userID string) *conversation {
 func (s *Server) bot() string { return s.session.AppID }
 
 // enter makes the conversation of a message that is delivered, and a member of who writes in it. A conversation that
-// nobody knows is a group of that user and the bot. False means that the bot has left the conversation. The caller holds
-// s.mu.
+// nobody knows is a group of that user and the bot. False means that the bot has left the conversation. The caller
+// holds s.mu.
 func (s *Server) enter(userID, conversationID string) bool {
 	if conversationID == systemUser || conversationID == s.bot() {
 		return true // that of messages about no conversation
@@ -150,13 +150,13 @@ func (s *Server) enter(userID, conversationID string) bool {
 		return true
 	case c == nil:
 		c = s.newConversation(conversationID, categoryGroup, userID)
-		c.join(s.bot(), "")
+		s.join(c, s.bot(), "")
 	case c.member(s.bot()) == nil:
 		return false
 	}
 	s.meet(userID)
 	if c.category == categoryGroup && c.member(userID) == nil {
-		c.join(userID, "")
+		s.join(c, userID, "")
 	}
 	return true
 }

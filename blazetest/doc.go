@@ -5,9 +5,9 @@
 //
 //	func TestEcho(t *testing.T) {
 //		s, _ := blazetest.Start(t, newBot, nil)
-//		alice := blazetest.UserID("alice")
-//		s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("hello")})
-//		answer, err := s.Next(t.Context())
+//		alice := s.User("alice")
+//		alice.Say("hello")
+//		answer, err := alice.Next(t.Context())
 //		if err != nil || answer.Payload != blaze.Text("echo: hello") {
 //			t.Fatal(answer, err)
 //		}
@@ -16,7 +16,16 @@
 // A [Server] made by [NewServer] lives in memory: it opens no port, and works inside testing/synctest, so that a test
 // of an hour's reconnecting takes milliseconds. [NewServerOn] serves a real listener.
 //
-// Its HTTP API serves GET /me, attachments, conversations, sessions and encrypted messages.
+// A [User] is a virtual person, who says things, taps buttons, uploads files and reads answers; a [Group] is a
+// conversation of several and the bot. Each of them, and the Server, has a cursor of its own over what the bot sent.
+// [Server.Deliver] and [Server.Next] are what these are made of, for messages that no person would write.
+//
+// A bot's mistakes are answered as the service answers them, and reported: a user's id where a conversation's belongs,
+// a conversation that does not exist or that the bot is not in, a user who never wrote and to whom the bot has opened
+// no conversation, a recipient who is not in the conversation. Options.Lenient turns that off.
+//
+// The HTTP API serves the bot's profile, users, messages, acknowledgements, encrypted messages, sessions, attachments,
+// conversations, groups and their participants. Any other path is answered with 404.
 //
 // What a client does wrong is reported to Server.Errorf, which [Start] connects to the test. [Server.Intercept]
 // decides how a single request is answered; [Recorder] and [Server.Replay] write down real sessions and play them

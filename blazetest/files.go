@@ -37,13 +37,13 @@ func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Refusa
 
 // showAttachment tells where a file is.
 func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Refusal) {
-	id := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	id := r.PathValue("id")
 	s.mu.Lock()
 	a := s.files[id]
 	stored := a != nil && a.stored
 	s.mu.Unlock()
 	if !stored {
-		return nil, &serve.Refusal{Code: serve.CodeNotFound, Field: "id", Reason: "no file was uploaded"}
+		return nil, notFound("id", "no file was uploaded")
 	}
 	return map[string]any{"type": "attachment", "attachment_id": id, "view_url": fileURL(r, id)}, nil
 }

@@ -48,11 +48,11 @@ func (s *Server) newGroup(name string, members []*User) *Group {
 	c.name = name
 	for _, u := range members {
 		if c.member(u.id) == nil {
-			c.join(u.id, "")
+			s.join(c, u.id, "")
 		}
 	}
 	if c.member(s.bot()) == nil {
-		c.join(s.bot(), "")
+		s.join(c, s.bot(), "")
 	}
 	s.announce(c, blaze.SystemConversation{Action: "CREATE", UserID: owner})
 	return g
@@ -72,19 +72,26 @@ func (g *Group) Add(u *User) {
 	if c.member(u.id) != nil {
 		return
 	}
-	c.join(u.id, "")
-	g.s.announce(c, blaze.SystemConversation{Action: "ADD", ParticipantID: u.id, UserID: c.creator})
+	g.s.join(c, u.id, "")
+	g.tell(c, blaze.SystemConversation{Action: "ADD", ParticipantID: u.id, UserID: c.creator})
 }
 
-// Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there until
-// added again. Somebody who is no member is misuse.
+// tell tells the bot of a change, if it is in the group. The caller holds s.mu.
+func (g *Group) tell(c *conversation, change blaze.SystemConversation) {
+	if c.member(g.s.bot()) != nil {
+		g.s.announce(c, change)
+	}
+}
+
+// Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there
+// until added again. Somebody who is no member is misuse.
 func (g *Group) Remove(u *User) {
 	g.s.mu.Lock()
 	c := g.conversation()
 	was := c.member(u.id) != nil
 	if was {
 		c.leave(u.id)
-		g.s.announce(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: u.id, UserID: c.creator})
+		g.tell(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: u.id, UserID: c.creator})
 	}
 	g.s.mu.Unlock()
 	if !was {
@@ -129,8 +136,8 @@ type Member struct {
 // User returns who the member is.
 func (m *Member) User() *User { return m.user }
 
-// Say delivers a text to the bot, in the group, and returns its id. A mention of somebody is @ and the identity number in
-// the text. Somebody who is not in the group, or a group that the bot has left, is misuse, and the id is "".
+// Say delivers a text to the bot, in the group, and returns its id. A mention of somebody is @ and the identity number
+// in the text. Somebody who is not in the group, or a group that the bot has left, is misuse, and the id is "".
 func (m *Member) Say(text string) (messageID string) { return m.Send(blaze.Text(text)) }
 
 // Send delivers any payload to the bot, like Say.

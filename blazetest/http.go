@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -28,9 +29,10 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
-		return // the client has gone, or says too much
+		s.refuseBody(w, r, err)
+		return
 	}
-	action := r.Method + " " + r.URL.Path
+	action := actionOf(r)
 	req := Frame{Action: action}
 	if json.Valid(body) {
 		req.Params = body
@@ -54,11 +56,17 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		refuseHTTP(w, (&serve.Refusal{Code: serve.CodeUnauthorized}).Error())
 		return
 	}
-	if s.api(w, r, body) {
-		return
+	s.api(w, r, body)
+}
+
+// refuseBody answers a request whose body cannot be read: it is too large, unless the client has gone.
+func (s *Server) refuseBody(w http.ResponseWriter, r *http.Request, err error) {
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		refused := serve.Invalid("body", "more than %d bytes", large.Limit)
+		s.blame(actionOf(r), refused)
+		refuseHTTP(w, refused.Error())
 	}
-	s.fault("%s is not served here", action)
-	refuseHTTP(w, (&serve.Refusal{Code: serve.CodeNotFound}).Error())
 }
 
 // special gives the answer that an interception asks for. False means that there is none.
@@ -100,7 +108,8 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, a Answer) {
 	}
 }
 
-// refuseHTTP answers with an error as the service's HTTP API does, whose status is 202 unless the service itself failed.
+// refuseHTTP answers with an error as the service's HTTP API does, whose status is 202 unless the service itself
+// failed.
 func refuseHTTP(w http.ResponseWriter, e *wire.Error) {
 	status := e.Status
 	if status < 200 || status > 599 {

@@ -18,7 +18,7 @@ import (
 
 func TestInterceptReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		c := connect(t, s)
 		s.Intercept(wire.ActionCreateMessage, func(req blazetest.Frame) blazetest.Answer {
 			require.Contains(t, string(req.Params), id2)
@@ -59,7 +59,7 @@ func TestInterceptHang(t *testing.T) {
 
 func TestInterceptCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		for _, a := range []blazetest.Answer{{Cut: true}, {Cut: true, Hang: true}} {
 			c := connect(t, s)
 			s.Intercept(wire.ActionCreateMessage, answer(a))
@@ -179,7 +179,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 }
 
 func TestManyClientsAtOnce(t *testing.T) {
-	s, _ := newServer(t)
+	s, _ := newLenientServer(t)
 	const most, each = 4, 25
 	var clients []*raw
 	for range most {

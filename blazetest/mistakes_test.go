@@ -2,12 +2,15 @@ package blazetest_test
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 func TestAUserIsNoConversation(t *testing.T) {
@@ -25,6 +28,188 @@ func TestAUserIsNoConversation(t *testing.T) {
 	_, err = c.Send(t.Context(), c.ToUser(alice, blaze.Text("hi")))
 	require.NoError(t, err)
 	assert.Len(t, s.Sent(), 1)
+}
+
+// misdirected returns messages that go nowhere, the code that each is refused with, and what is reported.
+func misdirected(s *blazetest.Server) map[string]struct {
+	edit   object
+	code   int
+	report string
+} {
+	alice, bob := s.User("alice"), s.User("bob")
+	alice.Say("hi")
+	staff := s.Group("staff", alice)
+	stranger := blaze.ConversationID(s.Key.AppID, id1)
+	to := func(conversation, recipient string) object {
+		return object{"conversation_id": conversation, "recipient_id": recipient}
+	}
+	const (
+		silent    = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
+		person    = "conversation_id: the id of a user; Client.ToUser writes to one"
+		elsewhere = "recipient_id: the user is not in the conversation"
+	)
+	return map[string]struct {
+		edit   object
+		code   int
+		report string
+	}{
+		"a user":              {to(bob.ID(), bob.ID()), 10002, person},
+		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, person},
+		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: there is no such conversation"},
+		"a silent user":       {to(bob.ConversationID(), bob.ID()), 403, "conversation_id: bob" + silent},
+		"a stranger":          {to(stranger, id1), 403, "conversation_id: the user " + id1 + silent},
+		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: the bot itself"},
+		"another user":        {to(alice.ConversationID(), bob.ID()), 403, elsewhere},
+		"a user not in there": {to(staff.ID(), bob.ID()), 403, elsewhere},
+	}
+}
+
+// Whatever way a message takes, it is refused where it cannot go.
+func TestMisdirectedMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		ws, api := connect(t, s), newRESTClient(t, s)
+		for name, m := range misdirected(s) {
+			message := textMessage(m.edit)
+			require.Equal(t, m.code, ws.call(wire.ActionCreateMessage, message).Error.Code, name)
+			require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params." + m.report}, f.take(), name)
+			reply := ws.call(wire.ActionCreatePlain, object{"messages": []object{message}})
+			require.Equal(t, m.code, reply.Error.Code, name)
+			report := "blazetest: the client: CREATE_PLAIN_MESSAGES: params.messages[0]." + m.report
+			require.Equal(t, []string{report}, f.take(), name)
+			code, _ := api.refused("POST", "/messages", message)
+			require.Equal(t, m.code, code, name)
+			require.Equal(t, []string{"blazetest: the client: POST /messages: " + m.report}, f.take(), name)
+			message["category"] = "ENCRYPTED_TEXT"
+			code, _ = api.refused("POST", "/encrypted_messages", []object{message})
+			require.Equal(t, m.code, code, name)
+			report = "blazetest: the client: POST /encrypted_messages: body[0]." + m.report
+			require.Equal(t, []string{report}, f.take(), name)
+		}
+		require.Empty(t, s.Sent())
+	})
+}
+
+// A lenient server takes all of them.
+func TestLenientTakesAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newLenientServer(t)
+		ws := connect(t, s)
+		for name, m := range misdirected(s) {
+			require.Nil(t, ws.call(wire.ActionCreateMessage, textMessage(m.edit)).Error, name)
+		}
+		mention := textMessage(object{"message_id": id3, "mentions": []string{id1}})
+		require.Nil(t, ws.call(wire.ActionCreateMessage, mention).Error)
+		require.Len(t, s.Sent(), 2)
+	})
+}
+
+// Whoever wrote to the bot can be written to, and so can somebody to whom the bot has opened the conversation.
+func TestWhoCanBeWrittenTo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := blazetest.Start(t, nil, nil)
+		alice, bob, carol := s.User("alice"), s.User("bob"), s.User("carol")
+		alice.Say("hi")
+		_, err := c.OpenConversation(t.Context(), bob.ID())
+		require.NoError(t, err)
+		s.Transfer(carol.ID(), "1", id1, "")
+		for _, u := range []*blazetest.User{alice, bob, carol} {
+			_, err := c.Send(t.Context(), c.ToUser(u.ID(), blaze.Text("hi "+u.Name())))
+			require.NoError(t, err)
+			require.Equal(t, blaze.Text("hi "+u.Name()), nextOf(t, u).Payload)
+		}
+	})
+}
+
+// A mention that nobody sees is reported. The service stores the message.
+func TestMentions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		ws := connect(t, s)
+		alice, bob := s.User("alice"), s.User("bob")
+		alice.Say("hi")
+		staff := s.Group("staff", alice)
+		number := "@" + alice.IdentityNumber()
+		notSeen := "the text does not mention the user " + alice.ID() + ", which would be " + number
+		for _, m := range []struct {
+			where, category, text string
+			who                   []string
+			reports               []string
+		}{
+			{staff.ID(), "PLAIN_TEXT", number + " hello", []string{alice.ID()}, nil},
+			{staff.ID(), "PLAIN_POST", "hello " + number, []string{alice.ID()}, nil},
+			{staff.ID(), "PLAIN_TEXT", number + "1, " + number, []string{alice.ID()}, nil},
+			{staff.ID(), "PLAIN_TEXT", "@7000000001", []string{s.Key.AppID}, nil},
+			{staff.ID(), "PLAIN_TEXT", "hello", []string{alice.ID()}, []string{notSeen}},
+			{staff.ID(), "PLAIN_TEXT", number + "1", []string{alice.ID()}, []string{notSeen}},
+			{staff.ID(), "PLAIN_TEXT", alice.IdentityNumber(), []string{alice.ID()}, []string{notSeen}},
+			{
+				staff.ID(), "PLAIN_TEXT", "hello", []string{bob.ID(), alice.ID()},
+				[]string{"the user " + bob.ID() + " is not in the group", notSeen},
+			},
+			{
+				staff.ID(), "PLAIN_IMAGE", number, []string{alice.ID()},
+				[]string{"only texts and posts mention somebody"},
+			},
+			{
+				alice.ConversationID(), "PLAIN_TEXT", number, []string{alice.ID()},
+				[]string{"only messages in groups mention somebody"},
+			},
+		} {
+			reply := ws.call(wire.ActionCreateMessage, textMessage(object{
+				"conversation_id": m.where, "category": m.category, "data": encodeStd(m.text), "mentions": m.who,
+			}))
+			require.Nil(t, reply.Error)
+			var want []string
+			for _, report := range m.reports {
+				want = append(want, "blazetest: the client: CREATE_MESSAGE: params.mentions: "+report)
+			}
+			require.Equal(t, want, f.take())
+		}
+	})
+}
+
+// A minute begins with its first message. Refused messages do not count, and are nobody's mistake.
+func TestPerMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := collecting(t, blazetest.NewServerWith(blazetest.Options{PerMinute: 3}))
+		api := newRESTClient(t, s)
+		alice := s.User("alice")
+		alice.Say("hi")
+		message := func(id string) object {
+			return textMessage(object{
+				"conversation_id": alice.ConversationID(), "message_id": id, "recipient_id": alice.ID(),
+			})
+		}
+		call := func(action string, params object) int {
+			ws := connect(t, s) // one that answers no pings does not live long
+			reply := ws.call(action, params)
+			require.NoError(t, ws.ws.Close())
+			synctest.Wait()
+			if reply.Error != nil {
+				return reply.Error.Code
+			}
+			return 0
+		}
+		send := func(id string) int { return call(wire.ActionCreateMessage, message(id)) }
+		time.Sleep(50 * time.Second)
+		require.Zero(t, send(id1))
+		time.Sleep(20 * time.Second)
+		require.Zero(t, send(id2))
+		list := []object{message(id1), message(id3)}
+		code, _ := api.refused("POST", "/messages", list)
+		require.Equal(t, 429, code)
+		require.Equal(t, 429, call(wire.ActionCreatePlain, object{"messages": list}))
+		require.Zero(t, send(id3))
+		require.Equal(t, 429, send(id3))
+		time.Sleep(40*time.Second - time.Nanosecond)
+		require.Equal(t, 429, send(id3))
+		time.Sleep(time.Nanosecond)
+		_, refused := api.ask("POST", "/messages", list)
+		require.Nil(t, refused)
+		require.Zero(t, send(id1))
+		require.Equal(t, 429, send(id1))
+	})
 }
 
 func TestInterceptKnowsItsActions(t *testing.T) {

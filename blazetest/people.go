@@ -66,12 +66,12 @@ func (u *User) SendEncrypted(p blaze.Payload) (messageID string) { return u.send
 // closed and no message is left.
 func (u *User) Next(ctx context.Context) (blaze.Outgoing, error) { return u.next(ctx) }
 
-// Tap taps the button with the label, of a [blaze.ButtonGroup] or among the Actions of a [blaze.Card] that the bot sent.
-// A button with the action "input:TEXT" makes the user say TEXT in the conversation of out, and Tap returns the id of
-// that message. Any other action opens something on the user's phone: nothing is delivered, and the id is "". A label
-// that out does not have is misuse, and so is a conversation that the user is not in.
+// Tap taps the button with the label, of a [blaze.ButtonGroup] or among the Actions of a [blaze.Card] that the bot
+// sent. A button with the action "input:TEXT" makes the user say TEXT in the conversation of out, and Tap returns the
+// id of that message. Any other action opens something on the user's phone: nothing is delivered, and the id is "". A
+// label that out does not have is misuse, and so is a conversation that the user is not in.
 func (u *User) Tap(out blaze.Outgoing, label string) (messageID string) {
-	action, ok := actionOf(out.Payload, label)
+	action, ok := tapped(out.Payload, label)
 	if !ok {
 		u.s.misuse("Tap: the message has no button %q", label)
 		return ""
@@ -86,8 +86,8 @@ func (u *User) Tap(out blaze.Outgoing, label string) (messageID string) {
 	return u.s.Deliver(u.id, blaze.Outgoing{ConversationID: out.ConversationID, Payload: blaze.Text(text)})
 }
 
-// actionOf returns the action of a button.
-func actionOf(p blaze.Payload, label string) (action string, ok bool) {
+// tapped returns the action of a button.
+func tapped(p blaze.Payload, label string) (action string, ok bool) {
 	var buttons []blaze.Button
 	switch p := p.(type) {
 	case blaze.ButtonGroup:

@@ -33,9 +33,11 @@ func (t *seat) next(ctx context.Context) (blaze.Outgoing, error) {
 	return t.s.nextIn(ctx, t.conversation, &t.cursor, func() []string { return []string{t.user.id} })
 }
 
-// nextIn waits for the next message in a conversation behind a cursor, and opens it as one of its readers does. readers is
-// called with s.mu held.
-func (s *Server) nextIn(ctx context.Context, conversation string, cursor *int, readers func() []string) (blaze.Outgoing, error) {
+// nextIn waits for the next message in a conversation behind a cursor, and opens it as one of its readers does. readers
+// is called with s.mu held.
+func (s *Server) nextIn(
+	ctx context.Context, conversation string, cursor *int, readers func() []string,
+) (blaze.Outgoing, error) {
 	var out blaze.Outgoing
 	var who []string
 	err := s.await(ctx, func() bool {

@@ -45,6 +45,7 @@ type Server struct {
 	perMinute int           // Options.PerMinute
 	offset    atomic.Int64  // nanoseconds that the server's clock is ahead
 	http      *http.Server
+	routes    *http.ServeMux // of the HTTP API
 	done      chan struct{}  // closed by Close
 	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
 
@@ -83,6 +84,7 @@ type state struct {
 func newServer(o Options) *Server {
 	s := &Server{done: make(chan struct{}), lenient: o.Lenient, perMinute: o.PerMinute}
 	s.useKey(o.Key)
+	s.routes = s.newRoutes()
 	s.state = state{
 		directory: newDirectory(), files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},

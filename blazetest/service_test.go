@@ -19,7 +19,7 @@ import (
 // conversation.
 func TestTheReplyToAMessageIsAStub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		c := connect(t, s)
 		time.Sleep(1234567891 * time.Nanosecond)
 		now := time.Now().UTC().Format(time.RFC3339Nano)
@@ -35,7 +35,7 @@ func TestTheReplyToAMessageIsAStub(t *testing.T) {
 // A receipt says next to nothing, as in a frame recorded in 2019.
 func TestAReceiptSaysLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		c := connectAndList(t, s)
 		c.call(wire.ActionCreateMessage, textMessage(nil))
 		now, err := json.Marshal(time.Now().UTC())
@@ -62,7 +62,7 @@ func TestMessagesAsDifferentClientsWriteThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, _ := newServer(t)
+				s, _ := newLenientServer(t)
 				c := connect(t, s)
 				require.Nil(t, c.call(wire.ActionCreateMessage, textMessage(edit)).Error)
 				out, err := s.Next(t.Context())
@@ -76,7 +76,7 @@ func TestMessagesAsDifferentClientsWriteThem(t *testing.T) {
 // The service makes the letters of ids small, but for those of the message's own id, which it refuses.
 func TestCapitalsInIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
+		s, f := newLenientServer(t)
 		c := connect(t, s)
 		capital := "AAAAAAAA-1111-4111-8111-111111111111"
 		require.Equal(t, "params.message_id", field(t, c.call(wire.ActionCreateMessage, textMessage(object{"message_id": capital}))))
@@ -114,7 +114,7 @@ func TestTheServerPings(t *testing.T) {
 // A client whose goroutine is busy with an interception is not dead.
 func TestAnInterceptionThatTakesLongEndsNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := newServer(t)
+		s, _ := newLenientServer(t)
 		c := connect(t, s)
 		s.Intercept(wire.ActionCreateMessage, func(blazetest.Frame) blazetest.Answer {
 			time.Sleep(10 * time.Minute)

@@ -40,7 +40,7 @@ type userSession struct {
 	UserID    string `json:"user_id"`
 	SessionID string `json:"session_id"`
 	PublicKey string `json:"public_key"`
-	Platform  string `json:"platform"`
+	Platform  string `json:"platform,omitempty"`
 }
 
 func sessionsOf(userID string) []userSession {
@@ -51,6 +51,11 @@ func sessionsOf(userID string) []userSession {
 	return []userSession{{"session", userID, s.SessionID(), base64.RawURLEncoding.EncodeToString(s.Public()), "Android"}}
 }
 
+// ownSession returns the bot's.
+func (s *Server) ownSession() userSession {
+	return userSession{"session", s.bot(), s.session.ID, base64.RawURLEncoding.EncodeToString(s.agreement), ""}
+}
+
 // fetchSessions tells the sessions of users.
 func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Refusal) {
 	var users []string
@@ -59,7 +64,11 @@ func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Refusa
 	}
 	all := []userSession{}
 	for _, user := range users {
-		all = append(all, sessionsOf(user)...)
+		if user == s.bot() {
+			all = append(all, s.ownSession())
+		} else {
+			all = append(all, sessionsOf(user)...)
+		}
 	}
 	return all, nil
 }
@@ -90,7 +99,7 @@ type sealedResult struct {
 }
 
 // storeSealed stores encrypted messages, those that were sealed for the sessions that their recipients have.
-func (s *Server) storeSealed(_ *http.Request, body []byte) (any, *serve.Refusal) {
+func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Refusal) {
 	var messages []sealedMessage
 	if len(body) > serve.MaxBytes {
 		return nil, serve.Invalid("body", "%d bytes, and at most %d", len(body), serve.MaxBytes)
@@ -100,20 +109,25 @@ func (s *Server) storeSealed(_ *http.Request, body []byte) (any, *serve.Refusal)
 	}
 	results := []sealedResult{}
 	var outs []blaze.Outgoing
+	all := batch{path: "body", list: true}
 	for i := range messages {
 		m := &messages[i]
+		all.outs = append(all.outs, blaze.Outgoing{ConversationID: m.ConversationID, RecipientID: m.RecipientID})
 		current := sessionsOf(m.RecipientID)
-		r := sealedResult{"message", m.MessageID, m.RecipientID, "SUCCESS", current}
+		result := sealedResult{"message", m.MessageID, m.RecipientID, "SUCCESS", current}
 		if !m.isFor(current) {
-			r.State = "FAILED"
-			results = append(results, r)
+			result.State = "FAILED"
+			results = append(results, result)
 			continue
 		}
 		out, refused := m.open()
 		if refused != nil {
 			return nil, refused
 		}
-		outs, results = append(outs, out), append(results, r)
+		outs, results = append(outs, out), append(results, result)
+	}
+	if refused := s.admit(actionOf(r), all); refused != nil {
+		return nil, refused
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -48,11 +48,13 @@ func TestStartSurvivesCuts(t *testing.T) {
 func TestStartSendOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := blazetest.Start(t, nil, func(cfg *blaze.Config) { cfg.SendAttempts = 1 })
+		_, err := c.OpenConversation(t.Context(), id1)
+		require.NoError(t, err)
 		want := blaze.Outgoing{
-			ConversationID: id1, Payload: blaze.Sticker{StickerID: id2}, MessageID: id3, RecipientID: id1, ExpireIn: time.Hour, Silent: true,
+			ConversationID: c.ConversationWith(id1), Payload: blaze.Sticker{StickerID: id2}, MessageID: id3, RecipientID: id1, ExpireIn: time.Hour, Silent: true,
 			Mentions: nil,
 		}
-		_, err := c.Send(t.Context(), want)
+		_, err = c.Send(t.Context(), want)
 		require.NoError(t, err)
 		got, err := s.Next(t.Context())
 		require.NoError(t, err)

@@ -50,6 +50,8 @@ func StatusOf(code int) int {
 // Describe returns the description of an error with a code.
 func Describe(code int) string {
 	switch code {
+	case CodeNotFound:
+		return "The endpoint is not found." // whatever was not found
 	case 7000:
 		return "Blaze server error"
 	case 7001:

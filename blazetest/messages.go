@@ -1,0 +1,83 @@
+package blazetest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
+)
+
+// createMessages stores what the bot sends over HTTP: one message, of which the service returns all, or a list.
+func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Refusal) {
+	var all []serve.Message
+	var refused *serve.Refusal
+	list := !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
+	path := ""
+	if list {
+		path = "body"
+		all, refused = serve.ReadMessages(path, body, len(body))
+	} else {
+		var m serve.Message
+		m, refused = serve.ReadMessage(body)
+		all = []serve.Message{m}
+	}
+	if refused != nil {
+		return nil, inBody(refused)
+	}
+	outs := outgoing(all...)
+	if refused := s.admit(actionOf(r), batch{outs: outs, path: path, list: list}); refused != nil {
+		return nil, refused
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, out := range outs {
+		s.store(out)
+	}
+	s.changed()
+	if list {
+		return struct{}{}, nil
+	}
+	return s.viewOfSent(&all[0]), nil
+}
+
+// inBody names the fields of a body as they are, where a frame has them in its params.
+func inBody(refused *serve.Refusal) *serve.Refusal {
+	if field, inParams := strings.CutPrefix(refused.Field, "params"); inParams {
+		refused.Field = strings.TrimPrefix(field, ".")
+		if refused.Field == "" {
+			refused.Field = "body"
+		}
+	}
+	return refused
+}
+
+// viewOfSent returns a message of the bot as the service keeps it.
+func (s *Server) viewOfSent(m *serve.Message) serve.View {
+	stamp := serve.Stamp(s.clock())
+	return serve.View{
+		Type: "message", RepresentativeID: m.RepresentativeID, QuoteMessageID: m.QuoteMessageID,
+		ConversationID: m.ConversationID, UserID: s.bot(), SessionID: s.session.ID, MessageID: m.MessageID,
+		Category: m.Category, Data: base64.StdEncoding.EncodeToString(m.Data),
+		DataBase64: base64.RawURLEncoding.EncodeToString(m.Data), Status: string(blaze.StatusSent), Source: "API",
+		Silent: m.Silent, ExpireIn: m.ExpireIn, CreatedAt: stamp, UpdatedAt: stamp,
+	}
+}
+
+// acknowledgeMessages counts acknowledgements that come over HTTP, and returns them.
+func (s *Server) acknowledgeMessages(_ *http.Request, body []byte) (any, *serve.Refusal) {
+	all, refused := serve.ReadAckList("body", json.RawMessage(body))
+	if refused != nil {
+		return nil, refused
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range all {
+		s.acknowledge(a.MessageID)
+	}
+	s.changed()
+	return all, nil
+}

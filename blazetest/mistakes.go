@@ -1,0 +1,185 @@
+package blazetest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
+)
+
+// batch is what one request wants to send.
+type batch struct {
+	outs []blaze.Outgoing
+	path string // of its messages, in refusals
+	list bool   // the request has a list of them
+}
+
+// field names a field of the message at an index.
+func (b *batch) field(i int, name string) string {
+	switch {
+	case b.list:
+		return b.path + "[" + strconv.Itoa(i) + "]." + name
+	case b.path != "":
+		return b.path + "." + name
+	}
+	return name
+}
+
+// admit checks whether the bot may send messages, and reports what is wrong with them although they are stored. The
+// caller reports the refusal.
+func (s *Server) admit(action string, b batch) *serve.Refusal {
+	s.mu.Lock()
+	refused, remarks := s.mistakes(&b)
+	if refused == nil && !s.withinQuota(len(b.outs)) {
+		refused = &serve.Refusal{Code: serve.CodeTooMany}
+	}
+	s.mu.Unlock()
+	for _, remark := range remarks {
+		s.fault("%s: %s", action, remark)
+	}
+	return refused
+}
+
+// blame reports a refusal, but for that of too many messages, which are no mistake.
+func (s *Server) blame(action string, refused *serve.Refusal) {
+	if refused.Code != serve.CodeTooMany {
+		s.fault("%s: %s: %s", action, refused.Field, refused.Reason)
+	}
+}
+
+// mistakes returns why messages are refused, or what is wrong with them although they are not. The caller holds s.mu.
+func (s *Server) mistakes(b *batch) (refused *serve.Refusal, remarks []string) {
+	if s.lenient {
+		return nil, nil
+	}
+	for i := range b.outs {
+		if refused := s.misdirected(b, i); refused != nil {
+			return refused, nil
+		}
+		for _, remark := range s.mentions(&b.outs[i]) {
+			remarks = append(remarks, b.field(i, "mentions")+": "+remark)
+		}
+	}
+	return nil, remarks
+}
+
+// misdirected returns why a message cannot go where it is sent. The caller holds s.mu.
+func (s *Server) misdirected(b *batch, i int) *serve.Refusal {
+	out := &b.outs[i]
+	conversation, recipient := b.field(i, "conversation_id"), b.field(i, "recipient_id")
+	if out.ConversationID == s.bot() || s.people[out.ConversationID] != nil {
+		return serve.Invalid(conversation, "the id of a user; Client.ToUser writes to one")
+	}
+	if out.RecipientID == s.bot() {
+		return serve.Invalid(recipient, "the bot itself")
+	}
+	c := s.conversations[out.ConversationID]
+	switch {
+	case c == nil:
+		return forbidden(conversation, s.unknown(out))
+	case c.member(s.bot()) == nil:
+		return forbidden(conversation, "the bot is not in the conversation")
+	case out.RecipientID != "" && c.member(out.RecipientID) == nil:
+		return forbidden(recipient, "the user is not in the conversation")
+	}
+	return nil
+}
+
+func forbidden(field, reason string) *serve.Refusal {
+	return &serve.Refusal{Code: serve.CodeForbidden, Field: field, Reason: reason}
+}
+
+// unknown says what is wrong with a conversation that does not exist. The caller holds s.mu.
+func (s *Server) unknown(out *blaze.Outgoing) string {
+	const silent = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
+	for id, p := range s.people {
+		if out.ConversationID == blaze.ConversationID(s.bot(), id) {
+			return p.called() + silent
+		}
+	}
+	if out.RecipientID != "" && out.ConversationID == blaze.ConversationID(s.bot(), out.RecipientID) {
+		return "the user " + out.RecipientID + silent
+	}
+	return "there is no such conversation"
+}
+
+// mentions returns what is wrong with the mentions of a message. The service stores it all the same. The caller holds
+// s.mu.
+func (s *Server) mentions(out *blaze.Outgoing) (remarks []string) {
+	if len(out.Mentions) == 0 {
+		return nil
+	}
+	c := s.conversations[out.ConversationID]
+	if c.category != categoryGroup {
+		return []string{"only messages in groups mention somebody"}
+	}
+	text, ok := textOf(out.Payload)
+	if !ok {
+		return []string{"only texts and posts mention somebody"}
+	}
+	for _, id := range out.Mentions {
+		if c.member(id) == nil {
+			remarks = append(remarks, "the user "+id+" is not in the group")
+			continue
+		}
+		number := botNumber
+		if id != s.bot() {
+			number = s.meet(id).number
+		}
+		if !mentioned(text, number) {
+			remark := fmt.Sprintf("the text does not mention the user %s, which would be @%s", id, number)
+			remarks = append(remarks, remark)
+		}
+	}
+	return remarks
+}
+
+// mentioned reports whether a text has @ and a number, and no longer number.
+func mentioned(text, number string) bool {
+	for {
+		_, after, found := strings.Cut(text, "@"+number)
+		if !found {
+			return false
+		}
+		if after == "" || after[0] < '0' || after[0] > '9' {
+			return true
+		}
+		text = after
+	}
+}
+
+// textOf returns the text of a payload that has one in which somebody can be mentioned.
+func textOf(p blaze.Payload) (string, bool) {
+	switch p := p.(type) {
+	case blaze.Text:
+		return string(p), true
+	case blaze.Post:
+		return string(p), true
+	}
+	return "", false
+}
+
+// quota counts the messages of a minute, which begins with the first one after the last minute.
+type quota struct {
+	since time.Time
+	count int
+}
+
+// withinQuota counts messages, unless they are too many. The caller holds s.mu.
+func (s *Server) withinQuota(n int) bool {
+	if s.perMinute <= 0 {
+		return true
+	}
+	now := time.Now()
+	if now.Sub(s.quota.since) >= time.Minute {
+		s.quota = quota{since: now}
+	}
+	if s.quota.count+n > s.perMinute {
+		return false
+	}
+	s.quota.count += n
+	return true
+}

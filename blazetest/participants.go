@@ -1,0 +1,156 @@
+package blazetest
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
+)
+
+// changeParticipants adds members to a group, removes some, or changes their roles. The bot needs a role for it, and
+// that of the owner to change others'.
+func (s *Server) changeParticipants(r *http.Request, body []byte) (any, *serve.Refusal) {
+	var who []participant
+	if json.Unmarshal(body, &who) != nil || len(who) == 0 {
+		return nil, serve.Invalid("body", "not a list of participants")
+	}
+	for _, p := range who {
+		if !serve.IsUUID(p.UserID) {
+			return nil, serve.Invalid("user_id", "not a UUID in lowercase")
+		}
+		if p.Role != "" && p.Role != roleAdmin {
+			return nil, serve.Invalid("role", "neither ADMIN nor empty")
+		}
+	}
+	change, roles := s.addParticipants, []string{roleOwner, roleAdmin}
+	switch r.PathValue("action") {
+	case "ADD":
+	case "REMOVE":
+		change = s.removeParticipants
+	case "ROLE":
+		change, roles = s.changeRoles, []string{roleOwner}
+	default:
+		return nil, serve.Invalid("action", "neither ADD nor REMOVE nor ROLE")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, refused := s.group(r.PathValue("id"), roles...)
+	if refused == nil {
+		refused = change(c, who)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return s.viewOfConversation(c), nil
+}
+
+// addParticipants adds members. Those who are in the group stay as they are. The caller holds s.mu.
+func (s *Server) addParticipants(c *conversation, who []participant) *serve.Refusal {
+	who = slices.DeleteFunc(who, func(p participant) bool { return c.member(p.UserID) != nil })
+	if len(c.members)+len(who) > maxMembers {
+		return full()
+	}
+	for _, p := range who {
+		if c.member(p.UserID) == nil {
+			s.meet(p.UserID)
+			s.join(c, p.UserID, p.Role)
+			s.announce(c, blaze.SystemConversation{
+				Action: "ADD", ParticipantID: p.UserID, UserID: s.bot(), Role: p.Role,
+			})
+		}
+	}
+	return nil
+}
+
+// removeParticipants ends memberships. The caller holds s.mu.
+func (s *Server) removeParticipants(c *conversation, who []participant) *serve.Refusal {
+	for _, p := range who {
+		if p.UserID == s.bot() {
+			return serve.Invalid("user_id", "the bot itself, which leaves by exit")
+		}
+		m := c.member(p.UserID)
+		if m != nil && m.role == roleOwner {
+			return forbidden("user_id", "the owner of the group")
+		}
+	}
+	for _, p := range who {
+		if c.member(p.UserID) != nil {
+			c.leave(p.UserID)
+			s.announce(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: p.UserID, UserID: s.bot()})
+		}
+	}
+	return nil
+}
+
+// changeRoles makes administrators of members, or ends that. The caller holds s.mu.
+func (s *Server) changeRoles(c *conversation, who []participant) *serve.Refusal {
+	for _, p := range who {
+		m := c.member(p.UserID)
+		if m == nil {
+			return serve.Invalid("user_id", "not in the group")
+		}
+		if m.role == roleOwner {
+			return forbidden("user_id", "the owner of the group")
+		}
+	}
+	for _, p := range who {
+		c.member(p.UserID).role = p.Role
+		s.announce(c, blaze.SystemConversation{
+			Action: "ROLE", ParticipantID: p.UserID, UserID: s.bot(), Role: p.Role,
+		})
+	}
+	return nil
+}
+
+// joinConversation makes the bot a member of the group with a code.
+func (s *Server) joinConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.conversations {
+		if c.category != categoryGroup || c.code != r.PathValue("code") {
+			continue
+		}
+		if c.member(s.bot()) == nil {
+			if len(c.members) >= maxMembers {
+				return nil, full()
+			}
+			s.join(c, s.bot(), "")
+			s.announce(c, blaze.SystemConversation{Action: "JOIN", ParticipantID: s.bot(), UserID: s.bot()})
+		}
+		return s.viewOfConversation(c), nil
+	}
+	return nil, notFound("code", "no group has it")
+}
+
+// exitConversation ends the bot's membership of a group.
+func (s *Server) exitConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, refused := s.group(r.PathValue("id"))
+	if refused != nil {
+		return nil, refused
+	}
+	c.leave(s.bot())
+	s.announce(c, blaze.SystemConversation{Action: "EXIT", ParticipantID: s.bot(), UserID: s.bot()})
+	return s.viewOfConversation(c), nil
+}
+
+// leave ends a membership.
+func (c *conversation) leave(id string) {
+	c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.id == id })
+}
+
+// announce tells the bot what changed in a conversation, by a message that nobody wrote. The bot is in the
+// conversation, or was until this change. The caller holds s.mu.
+func (s *Server) announce(c *conversation, change blaze.SystemConversation) {
+	// Ids and constants can always be encoded.
+	data, _ := blaze.EncodePayload(change)
+	s.post(serve.View{
+		Type: "message", ConversationID: c.id, UserID: systemUser, MessageID: serve.NewID(),
+		Category: string(blaze.CategorySystemConversation), Status: string(blaze.StatusSent),
+		Data: base64.StdEncoding.EncodeToString(data), DataBase64: base64.RawURLEncoding.EncodeToString(data),
+	})
+}

@@ -52,7 +52,7 @@ func (o *oddAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 // What is odd in an answer costs itself, and not the answer.
 func TestOddAnswersOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		s.Errorf = t.Errorf
 		defer s.Close()
 		var o oddAnswers

@@ -34,6 +34,14 @@ type rig struct {
 	written                                       frames
 }
 
+// newServer returns a server in memory that lets a bot write to whomever it wants: these tests are about the client.
+func newServer() *blazetest.Server { return newServerOn(nil) }
+
+// newServerOn is newServer on a listener.
+func newServerOn(ln net.Listener) *blazetest.Server {
+	return blazetest.NewServerWith(blazetest.Options{Listener: ln, Lenient: true})
+}
+
 // run starts a bot. Unless the test ends it with stop or wait, it is stopped at the end, and has to end well.
 func run(t *testing.T, h blaze.Handler, edit func(*blaze.Config)) *rig {
 	t.Helper()
@@ -45,7 +53,7 @@ func run(t *testing.T, h blaze.Handler, edit func(*blaze.Config)) *rig {
 // prepare makes the client of a rig and does not run it.
 func prepare(t *testing.T, edit func(*blaze.Config)) *rig {
 	t.Helper()
-	s := blazetest.NewServer()
+	s := newServer()
 	s.Errorf = t.Errorf
 	t.Cleanup(s.Close)
 	return prepareFor(t, s, edit)

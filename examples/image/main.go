@@ -80,12 +80,21 @@ func send(ctx context.Context, c *blaze.Client, user string, picture io.Reader) 
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(running, nil) }() // nil: it only sends
+	err := upload(ctx, c, user, picture)
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+// upload uploads a picture and sends it to a user, who may never have written to the bot.
+func upload(ctx context.Context, c *blaze.Client, user string, picture io.Reader) error {
+	if _, err := c.OpenConversation(ctx, user); err != nil {
+		return err
+	}
 	out, err := c.UploadImage(ctx, picture)
 	if err == nil {
 		_, err = c.Send(ctx, c.ToUser(user, out))
 	}
-	stop()
-	return errors.Join(err, <-ended)
+	return err
 }
 
 // withBar returns an HTTP client that shows how much of a file is uploaded.

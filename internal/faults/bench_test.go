@@ -55,6 +55,14 @@ type bench struct {
 	peers   sync.WaitGroup
 }
 
+// newServer returns a server in memory that lets a bot write to whomever it wants: these tests are about the client.
+func newServer() *blazetest.Server { return newServerOn(nil) }
+
+// newServerOn is newServer on a listener.
+func newServerOn(ln net.Listener) *blazetest.Server {
+	return blazetest.NewServerWith(blazetest.Options{Listener: ln, Lenient: true})
+}
+
 // newBench returns a bench around a server, not running yet.
 func newBench(t *testing.T, s *blazetest.Server) *bench {
 	b := &bench{t: t, s: s, cfg: s.Config, canary: newCanary(s.Key), born: time.Now(), ended: make(chan struct{})}
@@ -173,7 +181,7 @@ func (b *bench) look() {
 func bubble(t *testing.T, h blaze.Handler, edit func(b *bench), fn func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		b := newBench(t, s)
 		if edit != nil {
 			edit(b)
@@ -197,7 +205,7 @@ func overTCP(t *testing.T) (*bench, context.Context) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := blazetest.NewServerOn(ln)
+	s := newServerOn(ln)
 	t.Cleanup(s.Close)
 	b := newBench(t, s)
 	b.events, b.quiet = make(chan string, 1<<10), make(chan struct{})

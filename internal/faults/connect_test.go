@@ -24,7 +24,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
@@ -128,7 +127,7 @@ func TestFault03TLSRefused(t *testing.T) {
 			ln, err := tls.Listen("tcp", "127.0.0.1:0",
 				&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS12})
 			require.NoError(t, err)
-			s := blazetest.NewServerOn(ln)
+			s := newServerOn(ln)
 			defer s.Close()
 			b := newBench(t, s)
 			b.cfg.Endpoints = append([]string{"wss://" + bad + "/"}, s.Config.Endpoints...)
@@ -223,7 +222,7 @@ func stall(t *testing.T, row int, endpoint string, serve func(c *wspeer.Peer) er
 
 // Row 57: a key that cannot be one is refused by New, which names the field and not the value.
 func TestFault57KeyInvalid(t *testing.T) {
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	const pem = "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n"
 	seed, err := hex.DecodeString(s.Key.SessionPrivateKey)

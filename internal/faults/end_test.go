@@ -27,7 +27,7 @@ func TestFault48HandlerIgnoresContext(t *testing.T) {
 	for _, drain := range []time.Duration{-1, time.Second, time.Minute} {
 		t.Run(drain.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := blazetest.NewServer()
+				s := newServer()
 				defer s.Close()
 				b := newBench(t, s)
 				b.cfg.Drain = drain
@@ -169,7 +169,7 @@ func TestFault51Cancelled(t *testing.T) {
 	for name, p := range phases() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := blazetest.NewServer()
+				s := newServer()
 				defer s.Close()
 				b := newBench(t, s)
 				b.cfg.Drain = -1
@@ -255,7 +255,7 @@ func (m *tally) add(what string) {
 
 // interleave starts everything at once, each a moment later or not at all.
 func interleave(t *testing.T, r *rand.Rand, met *tally) {
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	b := newBench(t, s)
 	b.cfg.Drain = []time.Duration{-1, 0, time.Millisecond}[r.IntN(3)]

@@ -23,7 +23,7 @@ import (
 // untilEnd runs a client in a bubble until Run ends by itself, for a day at most, and returns its error.
 func untilEnd(t *testing.T, edit func(b *bench)) (b *bench, err error) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		b = newBench(t, s)
 		edit(b)
 		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))

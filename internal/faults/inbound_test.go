@@ -333,7 +333,7 @@ func TestFault49Backlog(t *testing.T) {
 		messages, room = 3_000, 1<<20
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		b := newBench(t, s)
 		b.cfg.Trace = nil

@@ -261,7 +261,7 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 	t.Cleanup(func() { slog.SetDefault(before) })
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&logs, nil)))
 	path := filepath.Join(t.TempDir(), "keystore.json")
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	key := s.Key
 	text, err := json.Marshal(map[string]string{
@@ -292,7 +292,7 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 
 // Row 58: the canary would be found. All other tests look for it in every log line, error, frame and value they meet.
 func TestFault58Secrets(t *testing.T) {
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	c := newCanary(s.Key)
 	key := s.Key.SessionPrivateKey

@@ -192,7 +192,7 @@ func jump(t *testing.T, row int, by time.Duration) {
 	var ahead atomic.Int64
 	ctx := link.WithWall(context.Background(), func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		b := newBench(t, s)
 		b.run(ctx, blaze.On(nothing))

@@ -50,6 +50,20 @@ func run(t *testing.T, h blaze.Handler, edit func(*blaze.Config)) *rig {
 	return r
 }
 
+// begin starts a bot whose handler needs its client, as blazetest.Start does, but against a server of newServer.
+func begin(
+	t *testing.T, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config),
+) (*blazetest.Server, *blaze.Client) {
+	t.Helper()
+	r := prepare(t, edit)
+	var h blaze.Handler
+	if bot != nil {
+		h = bot(r.Client)
+	}
+	r.start(t.Context(), h)
+	return r.Server, r.Client
+}
+
 // prepare makes the client of a rig and does not run it.
 func prepare(t *testing.T, edit func(*blaze.Config)) *rig {
 	t.Helper()

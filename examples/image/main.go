@@ -73,28 +73,23 @@ func write(ctx context.Context, keystore, user, file string) error {
 	return send(ctx, c, user, f)
 }
 
-// send uploads a picture and sends it, while the client runs.
+// send uploads a picture and sends it, while the client runs, to a user who need not have written to the bot before.
 func send(ctx context.Context, c *blaze.Client, user string, picture io.Reader) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(running, nil) }() // nil: it only sends
-	err := upload(ctx, c, user, picture)
-	stop()
-	return errors.Join(err, <-ended)
-}
-
-// upload uploads a picture and sends it to a user, who may never have written to the bot.
-func upload(ctx context.Context, c *blaze.Client, user string, picture io.Reader) error {
-	if _, err := c.OpenConversation(ctx, user); err != nil {
-		return err
+	_, err := c.OpenConversation(ctx, user)
+	var out blaze.Image
+	if err == nil {
+		out, err = c.UploadImage(ctx, picture)
 	}
-	out, err := c.UploadImage(ctx, picture)
 	if err == nil {
 		_, err = c.Send(ctx, c.ToUser(user, out))
 	}
-	return err
+	stop()
+	return errors.Join(err, <-ended)
 }
 
 // withBar returns an HTTP client that shows how much of a file is uploaded.

@@ -104,7 +104,7 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 		s.store(out)
 	}
 	for _, a := range d.acks {
-		s.acknowledge(a.MessageID)
+		s.acknowledge(a)
 	}
 	if d.list {
 		c.list()

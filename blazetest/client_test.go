@@ -52,13 +52,19 @@ func (f *faults) take() []string {
 // newServer returns a Server in memory and what it reports. What is not taken fails the test.
 func newServer(t *testing.T) (*blazetest.Server, *faults) {
 	t.Helper()
-	return collecting(t, blazetest.NewServer())
+	return newServerWith(t, blazetest.Options{})
 }
 
 // newLenientServer returns one like newServer for tests of the form of requests, which takes messages to any conversation.
 func newLenientServer(t *testing.T) (*blazetest.Server, *faults) {
 	t.Helper()
-	return collecting(t, blazetest.NewServerWith(blazetest.Options{Lenient: true}))
+	return newServerWith(t, blazetest.Options{Lenient: true})
+}
+
+// newServerWith is newServer with options.
+func newServerWith(t *testing.T, o blazetest.Options) (*blazetest.Server, *faults) {
+	t.Helper()
+	return collecting(t, blazetest.NewServerWith(o))
 }
 
 // collecting collects what a Server reports, and closes it in the end.

@@ -27,7 +27,14 @@
 // The HTTP API serves the bot's profile, users, messages, acknowledgements, encrypted messages, sessions, attachments,
 // conversations, groups and their participants. Any other path is answered with 404.
 //
-// What a client does wrong is reported to Server.Errorf, which [Start] connects to the test. [Server.Intercept]
-// decides how a single request is answered; [Recorder] and [Server.Replay] write down real sessions and play them
-// again.
+// What a client does wrong is reported to Server.Errorf, which [Start] connects to the test. [NewServerWith] takes
+// options, such as a bot's own keystore. [Run] starts a bot against a Server that stands: stop and Run are a restart.
+//
+// Faults are made on demand, and some stay until they are undone. [Server.Intercept] decides how a single request is
+// answered, [Server.InterceptAll] how all of a kind are, the handshake among them. [Server.Slow], [Server.Cut],
+// [Server.CutLink], [Server.PushAgain] and [Server.Clock] are those of lines and of the service. A session that has two
+// connections at once is served on both, and reported once. [Server.Watch] tells what happens.
+//
+// [Recorder], [RecorderWith] and [Server.RecordTo] write down real sessions, without keys and tokens, and without what
+// messages say if that is wanted; [Server.Replay] plays them again, to any bot.
 package blazetest

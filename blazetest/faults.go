@@ -2,22 +2,23 @@ package blazetest
 
 import (
 	"bytes"
-	"slices"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
+// lines is what a Server knows of its connections, those that there were and those to come. It is guarded by Server.mu.
+type lines struct {
+	links  int           // websocket connections so far
+	coming map[int]*conn // those of links whose handshake is being answered
+	pace   serve.Pace    // of every connection
+	twice  bool          // two connections at once were reported
+	runner *running      // the one that Run was called for last
+}
+
 // Cut ends every websocket connection at once, without a close frame, as a failing network does. The client may connect
 // again.
-func (s *Server) Cut() {
-	s.mu.Lock()
-	conns := slices.Clone(s.conns)
-	s.mu.Unlock()
-	for _, c := range conns {
-		c.Cut()
-	}
-}
+func (s *Server) Cut() { s.cutLinks(func(*conn) bool { return true }) }
 
 // CutLink ends one websocket connection as Cut does. n counts all connections that the Server has had, from 1, in the
 // order in which they came, as Event.Link does. A connection that has ended is left alone; a number that none has had
@@ -25,24 +26,37 @@ func (s *Server) Cut() {
 func (s *Server) CutLink(n int) {
 	s.mu.Lock()
 	links := s.links
-	i := slices.IndexFunc(s.conns, func(c *conn) bool { return c.link == n })
-	var found *conn
-	if i >= 0 {
-		found = s.conns[i]
+	s.mu.Unlock()
+	if n < 1 || n > links {
+		s.misuse("CutLink(%d): there were %d connections", n, links)
+		return
+	}
+	s.cutLinks(func(c *conn) bool { return c.link == n })
+}
+
+// cutLinks ends connections. Those whose handshake is being answered end once it is.
+func (s *Server) cutLinks(which func(*conn) bool) {
+	s.mu.Lock()
+	var conns []*conn
+	for _, c := range s.conns {
+		if which(c) {
+			conns = append(conns, c)
+		}
+	}
+	for _, c := range s.coming {
+		c.unwanted = c.unwanted || which(c)
 	}
 	s.mu.Unlock()
-	switch {
-	case found != nil:
-		found.Cut()
-	case n < 1 || n > links:
-		s.misuse("CutLink(%d): there were %d connections", n, links)
+	for _, c := range conns {
+		c.Cut()
 	}
 }
 
-// Slow makes every connection slow, those there are and those to come, until it is called again; Slow(0, 0) makes them as
-// fast as the machine, at once. latency passes before each frame of the server and before each HTTP request is carried
-// out. bytesPerSecond bounds each way of a connection, counting compressed frames and the bodies of HTTP requests and
-// answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative values are misuse.
+// Slow makes every connection slow, those there are and those to come, until it is called again; Slow(0, 0) makes them
+// as fast as the machine, at once. latency passes before each frame of the server and before each HTTP request is
+// carried out. bytesPerSecond bounds each way of a connection, counting compressed frames and the bodies of HTTP
+// requests and answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative
+// values are misuse.
 func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
 	if latency < 0 || bytesPerSecond < 0 {
 		s.misuse("Slow(%v, %d): neither can be negative", latency, bytesPerSecond)
@@ -70,9 +84,9 @@ func (s *Server) PushAgain() {
 }
 
 // Clock sets the server's clock off from that of the machine: ahead by offset, or behind if it is negative, until it is
-// called again. X-Server-Time and the times of messages follow it, and tokens are checked by it: those of a client whose
-// clock differs by more than five minutes are refused. Messages are pushed in the order in which they were delivered,
-// whatever the clock was.
+// called again. X-Server-Time and the times of messages follow it, and tokens are checked by it: those of a client
+// whose clock differs by more than five minutes are refused. Messages are pushed in the order in which they were
+// delivered, whatever the clock was.
 func (s *Server) Clock(offset time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,8 +94,8 @@ func (s *Server) Clock(offset time.Duration) {
 	s.lastAt = time.Time{}
 }
 
-// File returns a copy of a file that was uploaded, by the attachment's id, as the storage has it: encrypted, if a client
-// encrypted it. False means that there is none.
+// File returns a copy of a file that was uploaded, by the attachment's id, as the storage has it: encrypted, if a
+// client encrypted it. False means that there is none.
 func (s *Server) File(id string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

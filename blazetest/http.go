@@ -17,7 +17,10 @@ const (
 )
 
 // handle serves the websocket handshake, the HTTP API and the storage, and refuses what else a client asks for.
-func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
+func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
+	w := s.pacedResponse(rw, r)
+	defer w.report()
+	w.await(0)
 	now := s.clock()
 	w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
 	if isFile(r) {
@@ -49,6 +52,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		s.fault("%s: %v", action, refused)
 	}
 	if action == handshake {
+		w.upgrading = true
 		s.upgrade(w, r, refused)
 		return
 	}

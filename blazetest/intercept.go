@@ -25,11 +25,11 @@ type Frame struct {
 //   - Reply is sent in place of the usual reply, and the request is not carried out: a message is not stored, an
 //     acknowledgement does not count. Its ID and Action are filled in from the request where they are empty.
 //   - Hang: the request is carried out, but never answered.
-//   - Cut: the request is not carried out, and the connection is cut without a close frame. Cut with a Reply or with Bytes cuts
-//     once these are written.
+//   - Cut: the request is not carried out, and the connection is cut without a close frame. Cut with a Reply or with
+//     Bytes cuts once these are written.
 //   - Hang and Cut: the request is carried out, and the connection is cut in place of an answer.
-//   - Bytes is written as it is, as one binary message of the websocket, in place of the reply, and the request is not carried
-//     out. It need not be a frame. Bytes wins over Reply.
+//   - Bytes is written as it is, as one binary message of the websocket, in place of the reply, and the request is not
+//     carried out. It need not be a frame. Bytes wins over Reply.
 //
 // For HTTP requests, the handshake included, a Reply with an Error is a refusal: its body is the error, and its
 // status the error's Code if that is between 400 and 599, else its Status. A Reply without an Error answers 200 with
@@ -46,7 +46,9 @@ type Answer struct {
 // Refuse returns the Answer that refuses a request with code, as the service would: with status 500 for its own
 // failures (500, 7000, 7001), and 202 for everything else.
 func Refuse(code blaze.Code) Answer {
-	return Answer{Reply: &Frame{Error: &blaze.Error{Code: code, Status: serve.StatusOf(int(code)), Description: serve.Describe(int(code))}}}
+	return Answer{Reply: &Frame{Error: &blaze.Error{
+		Code: code, Status: serve.StatusOf(int(code)), Description: serve.Describe(int(code)),
+	}}}
 }
 
 // interceptions are those armed for one action.
@@ -63,13 +65,14 @@ type interception struct{ fn func(Frame) Answer }
 // websocket,
 //
 //   - LIST_PENDING_MESSAGES, first on every connection;
-//   - CREATE_MESSAGE, and CREATE_PLAIN_MESSAGES for the frames of a batch, whose messages follow as CREATE_MESSAGE, one by
-//     one, if it is refused;
+//   - CREATE_MESSAGE, and CREATE_PLAIN_MESSAGES for the frames of a batch, whose messages follow as CREATE_MESSAGE, one
+//     by one, if it is refused;
 //   - ACKNOWLEDGE_MESSAGE_RECEIPT for one message, and ACKNOWLEDGE_MESSAGE_RECEIPTS for several;
 //   - PING, which some clients ask;
 //
 // and of HTTP, for example "GET /" or "handshake" for the handshake, and "GET /me", which a client asks whether its
-// session is valid after a 401 at the websocket: a session is gone only if both are refused. Any other action is misuse.
+// session is valid after a 401 at the websocket: a session is gone only if both are refused. Any other action is
+// misuse.
 //
 // fn runs in a goroutine of its own while its connection waits; other connections go on. The server holds no lock
 // meanwhile: fn may call any method of the Server, Intercept too, so as to be armed again. The request is not checked
@@ -103,7 +106,9 @@ func (s *Server) Armed() []string {
 }
 
 // arm adds an interception to one of the lists of its action.
-func (s *Server) arm(method, action string, fn func(Frame) Answer, of func(*interceptions) *[]*interception) (undo func()) {
+func (s *Server) arm(
+	method, action string, fn func(Frame) Answer, of func(*interceptions) *[]*interception,
+) (undo func()) {
 	if fn == nil {
 		s.misuse("%s(%q): the function is nil", method, action)
 		return func() {}
@@ -134,7 +139,8 @@ func (s *Server) arm(method, action string, fn func(Frame) Answer, of func(*inte
 // interceptable reports whether a client writes an action, as far as the specification says; any HTTP request may be.
 func interceptable(action string) bool {
 	switch action {
-	case wire.ActionListPending, wire.ActionCreateMessage, wire.ActionCreatePlain, wire.ActionAck, wire.ActionAcks, actionPing:
+	case wire.ActionListPending, wire.ActionCreateMessage, wire.ActionCreatePlain, wire.ActionAck, wire.ActionAcks,
+		actionPing:
 		return true
 	}
 	return strings.Contains(action, " ")

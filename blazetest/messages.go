@@ -76,7 +76,7 @@ func (s *Server) acknowledgeMessages(_ *http.Request, body []byte) (any, *serve.
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range all {
-		s.acknowledge(a.MessageID)
+		s.acknowledge(a)
 	}
 	s.changed()
 	return all, nil

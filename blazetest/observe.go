@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // store keeps a message that a client sent, once for each id. The caller holds s.mu.
@@ -15,10 +16,12 @@ func (s *Server) store(out blaze.Outgoing) {
 	}
 	s.sentIDs[out.MessageID] = len(s.sent)
 	s.sent = append(s.sent, out)
+	s.emit(Event{Kind: EventMessage, Message: &out})
 }
 
 // acknowledge notes that the bot is finished with a message. The caller holds s.mu.
-func (s *Server) acknowledge(id string) {
+func (s *Server) acknowledge(a serve.Ack) {
+	id := a.MessageID
 	if e, ok := s.pendingBy[id]; ok {
 		s.pending.Remove(e)
 		delete(s.pendingBy, id)
@@ -26,6 +29,7 @@ func (s *Server) acknowledge(id string) {
 	if _, known := s.ackedIDs[id]; !known {
 		s.ackedIDs[id] = struct{}{}
 		s.acked = append(s.acked, id)
+		s.emit(Event{Kind: EventAck, Text: a.Status, Message: &blaze.Outgoing{MessageID: id}})
 	}
 }
 

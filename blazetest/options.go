@@ -19,12 +19,12 @@ type Options struct {
 	// listener that cannot be reached under its own address counts as one without TLS. Without TLS, clients accept
 	// loopback addresses only. Nil: the Server lives in memory.
 	Listener net.Listener
-	// Key is the session that the server accepts, in any form of keystore, so that a bot's keystore outlives the Server.
-	// What is empty of AppID, SessionID and SessionPrivateKey is made up. With an RSA key nothing can be sealed for the
-	// bot. A key that is not valid is misuse, and its Server refuses every token.
+	// Key is the session that the server accepts, in any form of keystore, so that a bot's keystore outlives the
+	// Server. What is empty of AppID, SessionID and SessionPrivateKey is made up. With an RSA key nothing can be sealed
+	// for the bot. A key that is not valid is misuse, and its Server refuses every token.
 	Key blaze.Keystore
-	// Lenient turns off what the Server checks beyond the form of requests: whether the bot may write to a conversation,
-	// and whether its session has one connection.
+	// Lenient turns off what the Server checks beyond the form of requests: whether the bot may write to a
+	// conversation, and whether its session has one connection.
 	Lenient bool
 	// PerMinute is how many messages the bot may send within a minute. Those beyond are refused with 429. 0 or less: no
 	// limit.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/serve"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -17,10 +18,13 @@ const maxLine = 32 << 20
 
 // line is one line of a recording: a frame, or bytes that are none.
 type line struct {
-	At    string          `json:"at"`
-	Dir   string          `json:"dir"`             // "in" is from the server to the client, "out" the other way
-	Frame json.RawMessage `json:"frame,omitempty"` // the JSON of the frame
-	Raw   []byte          `json:"raw,omitempty"`   // a binary message of the websocket as it is; only "in"
+	At      string          `json:"at"`
+	Dir     string          `json:"dir"`               // "in" is from the server to the client, "out" the other way
+	Link    int             `json:"link,omitempty"`    // the connection, counted from 1; 0 is the first one too
+	Bot     string          `json:"bot,omitempty"`     // the AppID of the bot
+	Changed bool            `json:"changed,omitempty"` // bodies in the frame are not as they were
+	Frame   json.RawMessage `json:"frame,omitempty"`   // the JSON of the frame
+	Raw     []byte          `json:"raw,omitempty"`     // a binary message of the websocket as it is; only "in"
 
 	number int         // in the file, from 1
 	out    *wire.Frame // of an "out" line
@@ -67,7 +71,7 @@ func readLine(p []byte) (*line, error) {
 	dec := json.NewDecoder(bytes.NewReader(p))
 	dec.DisallowUnknownFields()
 	if dec.Decode(l) != nil {
-		return nil, errors.New(`not an object of "at", "dir", and "frame" or "raw"`)
+		return nil, errors.New(`not an object of "at", "dir", "link", "bot", "changed", and "frame" or "raw"`)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the object")
@@ -78,6 +82,10 @@ func readLine(p []byte) (*line, error) {
 	switch {
 	case l.Dir != "in" && l.Dir != "out":
 		return nil, errors.New(`"dir" is neither "in" nor "out"`)
+	case l.Link < 0:
+		return nil, errors.New(`"link" counts from 1`)
+	case l.Bot != "" && !serve.IsUUID(l.Bot):
+		return nil, errors.New(`"bot" is not a UUID in lowercase`)
 	case (l.Frame == nil) == (l.Raw == nil):
 		return nil, errors.New(`needs one of "frame" and "raw"`)
 	case l.Frame != nil && l.Frame[0] != '{':
@@ -87,6 +95,9 @@ func readLine(p []byte) (*line, error) {
 	}
 	return l, nil
 }
+
+// link returns the number of the line's connection.
+func (l *line) link() int { return max(l.Link, 1) }
 
 // readOut reads the frame that a client is to write.
 func (l *line) readOut() error {

@@ -13,35 +13,45 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// patience is how long a replay waits for the frame of one line. A client that waits for an answer is never silent: it pings,
-// writes again what was not answered, and connects again.
+// patience is how long a replay waits for the frame of one line. A client that waits for an answer is never silent: it
+// pings, writes again what was not answered, and connects again.
 const patience = time.Minute
 
-// Replay plays a recording, as [Recorder] writes them, on one connection of a client: it sends the server's frames ("in") in
-// order, and for each of the client's ("out") waits until the client has written it. It returns when everything was
-// written and everything expected has come; until then the server answers nothing by itself. A connection that is already
-// there is cut, so that the recording begins where a connection does. Call it before the client is to send anything.
+// Replay plays a recording, as [Recorder] and RecordTo write them: it sends the server's frames ("in") in order, and
+// for each of the client's ("out") waits until the client has written it. It returns when everything was written and
+// everything expected has come; until then the server answers nothing by itself. A connection that is already there is
+// cut, so that the recording begins where a connection does. Where the recording goes on on another connection, the
+// present one is cut and the client's next one is waited for; what the client wrote on the old one in vain is expected
+// again. Call it before the client is to send anything.
 //
 // A frame is expected if it is the same JSON as the recorded one but for the ids that clients make up: those of
 // requests and of the messages they create. Whatever the client uses in place of a recorded id is put into the server's
-// frames in its place, so that recorded replies and receipts reach what they belong to. Ids inside of data, where messages
-// speak of other messages, are compared as they are, and so are those of the bot and its conversations: the recording must be
-// of the bot of Server.Key. The client may write in another order than was recorded, and may
-// divide its acknowledgements among frames in another way: Replay then answers these itself.
+// frames in its place, so that recorded replies and receipts reach what they belong to. Ids inside of data, where
+// messages speak of other messages, are compared as they are. The client may write in another order than was recorded,
+// and may divide its acknowledgements among frames in another way: Replay then answers these itself. Bodies that the
+// recorder has changed are not compared.
 //
-// The error names the line: of a recording that cannot be read, or of the frame that did not come within a minute. It also tells of frames that the recording does not have. Afterwards the server answers as
-// usual again; for messages to be pushed, the client has to ask for them again.
+// A recording of another bot is played as one of the bot of Server.Key: the id of that bot, of its session, and of the
+// conversations that it has with the users in the recording are replaced, in bodies too. Which bot that is, the
+// recording says, or the reply to a message that it sent; without either it is taken for this bot.
+//
+// The error names the line: of a recording that cannot be read, or of the frame that did not come within a minute. It
+// also tells of frames that the recording does not have. Afterwards the server answers as usual again; for messages to
+// be pushed, the client has to ask for them again.
 func (s *Server) Replay(r io.Reader) error {
 	lines, err := readRecording(r)
 	if err != nil {
 		return err
 	}
-	p := &replay{s: s, lines: lines, ids: newIDs(), acked: map[ack]int{}, answered: map[string]bool{}}
+	if err := adopt(lines, s.session); err != nil {
+		return err
+	}
+	p := &replay{s: s, lines: lines, link: 1, ids: newIDs(), acked: map[ack]int{}, answered: map[string]bool{}}
 	if err := s.beginReplay(p); err != nil {
 		return err
 	}
 	defer s.endReplay()
-	s.Cut()
+	s.cutLinks(func(c *conn) bool { return c.link <= p.above })
 	return p.play()
 }
 
@@ -54,7 +64,7 @@ func (s *Server) beginReplay(p *replay) error {
 	case s.replay != nil:
 		return errors.New("blazetest: another replay is under way")
 	}
-	s.replay = p
+	s.replay, p.above = p, s.links
 	return nil
 }
 
@@ -96,6 +106,9 @@ type replay struct {
 	acked    map[ack]int     // acknowledged in frames unlike the recorded ones, and no line has asked for them yet
 	answered map[string]bool // recorded ids of requests whose replies were given otherwise
 	late     *time.Timer     // runs for the present line
+	link     int             // the recorded connection that is played
+	used     int             // the number of the connection that was used last
+	above    int             // connections up to this number belong to what was played before
 
 	inbox []*arrival // guarded by s.mu
 }
@@ -106,9 +119,16 @@ func (p *replay) play() error {
 	for _, l := range p.lines {
 		p.late.Reset(patience)
 		var err error
-		if l.Dir == "in" {
+		if l.link() > p.link {
+			err = p.reconnect(l.link())
+		}
+		switch {
+		case err != nil:
+		case l.Dir == EventIn && l.link() < p.link:
+			// Its connection has ended, and nobody could get it.
+		case l.Dir == EventIn:
 			err = p.send(l)
-		} else {
+		default:
 			err = p.expect(l)
 		}
 		if err != nil {
@@ -116,18 +136,34 @@ func (p *replay) play() error {
 		}
 	}
 	p.late.Reset(patience)
-	// The frames that the client is to see have reached it, or it has gone.
-	err := p.wait(func() bool {
-		c := p.conn()
-		return c == nil || c.Flushed()
-	})
+	err := p.flush()
 	p.sort()
 	return errors.Join(err, p.leftOver())
 }
 
+// reconnect goes on with the client's next connection, or with the one that has come already.
+func (p *replay) reconnect(link int) error {
+	if err := p.flush(); err != nil {
+		return err
+	}
+	p.sort()
+	p.link, p.above = link, max(p.above, p.used)
+	p.s.cutLinks(func(c *conn) bool { return c.replay == p && c.link <= p.above })
+	p.kept = slices.DeleteFunc(p.kept, func(a *arrival) bool { return a.conn.link <= p.above })
+	return nil
+}
+
+// flush waits until the frames that the client is to see have reached it, or it has gone.
+func (p *replay) flush() error {
+	return p.wait(func() bool {
+		c := p.conn()
+		return c == nil || c.Flushed()
+	})
+}
+
 // send writes a frame of the server.
 func (p *replay) send(l *line) error {
-	message := l.Raw
+	item := serve.Item{Message: l.Raw}
 	if l.Frame != nil {
 		var reply struct {
 			ID string `json:"id"`
@@ -135,12 +171,13 @@ func (p *replay) send(l *line) error {
 		if json.Unmarshal(l.Frame, &reply) == nil && p.answered[reply.ID] {
 			return nil
 		}
-		message = serve.Deflate(p.ids.toLive(l.Frame))
+		item = serve.Item{Frame: p.ids.toLive(l.Frame)}
 	}
 	return p.wait(func() bool {
 		c := p.conn()
 		if c != nil {
-			c.Enqueue(serve.Item{Message: message})
+			c.Enqueue(item)
+			p.used = c.link
 		}
 		return c != nil
 	})
@@ -170,6 +207,7 @@ func (p *replay) came(l *line) bool {
 	for i, a := range p.kept {
 		if p.ids.match(l, a) == "" {
 			p.kept = slices.Delete(p.kept, i, i+1)
+			p.used = max(p.used, a.conn.link)
 			return true
 		}
 	}
@@ -190,8 +228,8 @@ func (p *replay) cameApart(l *line) bool {
 	return true
 }
 
-// sort takes what has arrived: acknowledgements find their lines or are answered, everything else is kept until a line asks
-// for it.
+// sort takes what has arrived: acknowledgements find their lines or are answered, everything else is kept until a line
+// asks for it.
 func (p *replay) sort() {
 	p.s.mu.Lock()
 	inbox := p.inbox
@@ -200,23 +238,39 @@ func (p *replay) sort() {
 	for _, a := range inbox {
 		// It was parsed when it was read.
 		a.value, _ = decode(a.text)
-		if acks := acksOf(a.frame); acks != nil {
+		switch acks := acksOf(a.frame); {
+		case acks != nil:
 			p.sortAcks(a, acks)
-		} else {
+		case a.conn.link > p.above:
 			p.kept = append(p.kept, a)
 		}
 	}
 }
 
+// sortAcks finds the line of a frame that acknowledges. What the recording has on a later connection only, and what came
+// on one that was cut too late for its lines, the client is to write again, and gets no answer before.
 func (p *replay) sortAcks(a *arrival, acks []ack) {
+	link := p.link
+	again := a.conn.link <= p.above
+	if again {
+		link--
+	}
 	for _, l := range p.lines {
-		if l.done || l.acks == nil || p.answered[l.out.ID] || l.out.Action != a.frame.Action || !sameAcks(l.acks, acks) {
+		if l.done || l.acks == nil || p.answered[l.out.ID] ||
+			l.out.Action != a.frame.Action || !sameAcks(l.acks, acks) {
+			continue
+		}
+		if l.link() > link {
+			again = true
 			continue
 		}
 		if p.ids.bind(l.out.ID, a.frame.ID) {
 			l.done = true
 			return
 		}
+	}
+	if again {
+		return
 	}
 	for _, one := range acks {
 		p.acked[one]++
@@ -236,7 +290,7 @@ func sameAcks(a, b []ack) bool {
 // conn returns the newest connection. The caller holds s.mu.
 func (p *replay) conn() *conn {
 	for _, c := range slices.Backward(p.s.conns) {
-		if c.replay == p {
+		if c.replay == p && c.link > p.above {
 			return c
 		}
 	}

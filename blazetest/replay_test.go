@@ -186,6 +186,8 @@ func TestReplayBrokenRecordings(t *testing.T) {
 		"unknown":      `{"at":"2026-01-02T03:04:05Z","dir":"in","frames":{}}`,
 		"base64":       `{"at":"2026-01-02T03:04:05Z","dir":"in","raw":"*"}`,
 		"frame array":  `{"at":"2026-01-02T03:04:05Z","dir":"in","frame":[]}`,
+		"link":         `{"at":"2026-01-02T03:04:05Z","dir":"in","link":-1,"frame":{}}`,
+		"bot":          `{"at":"2026-01-02T03:04:05Z","dir":"in","bot":"me","frame":{}}`,
 		"raw out":      `{"at":"2026-01-02T03:04:05Z","dir":"out","raw":"AA=="}`,
 		"empty out":    `{"at":"2026-01-02T03:04:05Z","dir":"out","frame":{}}`,
 		"out no frame": `{"at":"2026-01-02T03:04:05Z","dir":"out","frame":{"id":1}}`,
@@ -209,6 +211,8 @@ func FuzzReplay(f *testing.F) {
 	}
 	f.Add([]byte(sending))
 	f.Add([]byte(acking))
+	f.Add([]byte(twoLinks))
+	f.Add([]byte(ofAnotherBot))
 	s := blazetest.NewServer()
 	s.Close()
 	f.Fuzz(func(t *testing.T, p []byte) {

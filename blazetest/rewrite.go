@@ -18,8 +18,8 @@ const (
 // nil for an object or an array.
 type change func(name, value []byte) []byte
 
-// rewrite returns the valid JSON p with some values replaced. Order, names and numbers stay as they are. It reads p once
-// and allocates only its result. False means that p is nested deeper than most.
+// rewrite returns the valid JSON p with some values replaced. Order, names and numbers stay as they are. It reads p
+// once and allocates only its result. False means that p is nested deeper than most.
 func rewrite(p []byte, most int, change change) (json.RawMessage, bool) {
 	w := rewriter{left: p, out: make([]byte, 0, len(p)), room: most, change: change}
 	ok := w.value(nil)

@@ -48,6 +48,7 @@ type Server struct {
 	routes    *http.ServeMux // of the HTTP API
 	done      chan struct{}  // closed by Close
 	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
+	watching  sync.WaitGroup // the goroutines of watchers
 
 	mu sync.Mutex // guards all below; never held during I/O or while a function of the test runs
 	state
@@ -58,9 +59,10 @@ type state struct {
 	closed   bool
 	accepted map[net.Conn]struct{} // network connections, whatever they are used for
 	conns    []*conn               // websocket connections, oldest first
-	links    int                   // websocket connections so far
-	pace     serve.Pace            // of every connection
 	waiting  chan struct{}         // closed at the next change; nil while nobody waits
+
+	lines
+	observers
 
 	pending   *list.List // of *stored: not acknowledged, oldest first
 	pendingBy map[string]*list.Element
@@ -89,12 +91,13 @@ func newServer(o Options) *Server {
 		directory: newDirectory(), files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
 		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string]*interceptions{},
+		lines: lines{coming: map[int]*conn{}},
 	}
 	return s
 }
 
-// Close ends every connection, without a close frame, and waits until the server's goroutines have ended. Functions given to
-// Intercept that still run are not waited for. Messages stay readable with Next, Sent, Acked and Pending. A second Close
+// Close ends every connection, without a close frame, and waits until the server's goroutines have ended, and functions given
+// to Watch have got every event. Functions given to Intercept that still run are not waited for. Messages stay readable with Next, Sent, Acked and Pending. A second Close
 // does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
@@ -112,6 +115,7 @@ func (s *Server) Close() {
 		serve.Cut(c)
 	}
 	s.wg.Wait()
+	s.endWatchers()
 }
 
 func (s *Server) openConns() []net.Conn {
@@ -139,10 +143,16 @@ func (s *Server) change() <-chan struct{} {
 }
 
 // fault reports what the client did wrong. The caller does not hold s.mu.
-func (s *Server) fault(format string, args ...any) { s.report("the client: "+format, args) }
+func (s *Server) fault(format string, args ...any) {
+	s.watched(EventFault, format, args)
+	s.report("the client: "+format, args)
+}
 
 // misuse reports what the test did wrong. The caller does not hold s.mu.
-func (s *Server) misuse(format string, args ...any) { s.report(format, args) }
+func (s *Server) misuse(format string, args ...any) {
+	s.watched(EventMisuse, format, args)
+	s.report(format, args)
+}
 
 func (s *Server) report(format string, args []any) {
 	if s.Errorf != nil {

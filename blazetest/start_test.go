@@ -82,6 +82,7 @@ func TestStartFailsTheTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tb := new(fakeTB)
 		s, _ := blazetest.Start(tb, func(*blaze.Client) blaze.Handler { return nil }, nil)
+		synctest.Wait()
 		// Twice, because the client asks over HTTP whether the session is gone.
 		second := make(chan struct{})
 		s.Intercept("GET /", answer(blazetest.Refuse(blaze.CodeUnauthorized)))

@@ -27,6 +27,10 @@ type Hooks struct {
 	// Sending gets the JSON of each frame before it is written, on the writer's goroutine. It is not called for an Item
 	// that is a finished message.
 	Sending func(text []byte)
+	// Ping returns the payload of the next ping.
+	Ping func() []byte
+	// Pong gets the payload of each pong, on the goroutine that called Serve.
+	Pong func(payload []byte)
 	// Done is called for each Item that Enqueue took: once it is written, or dropped since the connection ended.
 	Done func(Item)
 	// Fault gets what the client did against the protocol, and Misuse a frame of ours that is no JSON.
@@ -61,17 +65,14 @@ type Conn struct {
 	queue   []Item
 	writing bool // the writer has an item that is not written
 	ended   bool // nothing is queued any more
-	busy    bool // the reader is in Hooks.Frame, where no pong is noticed
+	busy    bool // the reader is in Hooks.Frame, or waits for a slow line, where no pong is noticed
+	sending bool // the writer waits for a slow line, and a ping waits behind it
 	pinged  bool // a ping is queued
 	ponged  time.Time
 	cut     sync.Once
 	pace    Pace
-}
-
-// Pace is how slow a line is. The zero value is as fast as the machine.
-type Pace struct {
-	Latency        time.Duration // between a frame of the service, and its way to the client
-	BytesPerSecond int           // each way, of compressed frames; 0: no limit
+	paced   chan struct{} // closed when pace changes
+	closing bool          // a close frame came, or is queued, or a cut is
 }
 
 // Enqueue hands items to the writer, which writes them in this order, without others between them. False means that the
@@ -85,6 +86,7 @@ func (c *Conn) Enqueue(items ...Item) bool {
 	now := time.Now()
 	for _, it := range items {
 		it.at = now
+		c.closing = c.closing || it.Cut || it.Control == websocket.CloseMessage
 		c.queue = append(c.queue, it)
 	}
 	select {
@@ -101,21 +103,19 @@ func (c *Conn) Flushed() bool {
 	return len(c.queue) == 0 && !c.writing
 }
 
-// SetPace makes the connection as slow as p from now on.
-func (c *Conn) SetPace(p Pace) {
+// Ending reports whether the connection has ended or is about to: it was cut or will be once the queue is written, or a
+// close frame came or is queued.
+func (c *Conn) Ending() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pace = p
-}
-
-func (c *Conn) paceNow() Pace {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pace
+	return c.closing || c.ended
 }
 
 // Cut ends the connection without a close frame.
 func (c *Conn) Cut() {
+	c.mu.Lock()
+	c.closing = true
+	c.mu.Unlock()
 	c.cut.Do(func() {
 		close(c.over)
 		Cut(c.raw)
@@ -158,7 +158,7 @@ func (c *Conn) read() (closing bool) {
 		if err != nil {
 			return c.lost(err)
 		}
-		c.wait(onTheWire(len(p), c.paceNow()))
+		c.receive(len(p))
 		if kind != websocket.BinaryMessage {
 			c.fault("a text message; frames are binary")
 			continue
@@ -222,11 +222,14 @@ func (c *Conn) ping() {
 	}
 }
 
+// PingNow queues a ping, unless one is queued or could not be answered now.
+func (c *Conn) PingNow() { c.alive() }
+
 // alive queues the next ping. False means that the client has let too many go without a pong. While the reader is busy it
 // could take no pong, which would block a client whose connection has no buffer.
 func (c *Conn) alive() bool {
 	c.mu.Lock()
-	busy, late := c.busy, time.Since(c.ponged) >= PongWithin
+	busy, late := c.busy || c.sending, time.Since(c.ponged) >= PongWithin+c.pace.Latency
 	again := c.pinged
 	c.pinged = c.pinged || !busy
 	c.mu.Unlock()
@@ -236,7 +239,11 @@ func (c *Conn) alive() bool {
 	case late:
 		return false
 	case !again:
-		c.Enqueue(Item{Control: websocket.PingMessage})
+		ping := Item{Control: websocket.PingMessage}
+		if c.hooks.Ping != nil {
+			ping.Message = c.hooks.Ping()
+		}
+		c.Enqueue(ping)
 	}
 	return true
 }
@@ -312,45 +319,6 @@ func (c *Conn) writeItem(it Item, free *time.Time) error {
 		return c.ws.WriteMessage(websocket.BinaryMessage, message)
 	}
 	return nil
-}
-
-// waitFor waits until a slow line has carried an item of n bytes. Items share the line's bytes, not its latency.
-func (c *Conn) waitFor(it Item, n int, free *time.Time) {
-	p := c.paceNow()
-	if p == (Pace{}) {
-		return
-	}
-	now := time.Now()
-	if free.Before(now) {
-		*free = now
-	}
-	*free = free.Add(onTheWire(n, p))
-	due := it.at.Add(p.Latency)
-	if due.Before(*free) {
-		due = *free
-	}
-	c.wait(due.Sub(now))
-}
-
-// onTheWire is how long n bytes take.
-func onTheWire(n int, p Pace) time.Duration {
-	if p.BytesPerSecond <= 0 {
-		return 0
-	}
-	return time.Duration(float64(n) / float64(p.BytesPerSecond) * float64(time.Second))
-}
-
-// wait waits for d, or until the connection ends.
-func (c *Conn) wait(d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-c.over:
-	}
 }
 
 func (c *Conn) done(it Item) {

@@ -28,14 +28,18 @@ func Upgrade(w http.ResponseWriter, r *http.Request, raw net.Conn, header http.H
 	c := &Conn{
 		ws: ws, raw: raw, hooks: h, ponged: time.Now(),
 		wake: make(chan struct{}, 1), gone: make(chan struct{}), over: make(chan struct{}),
+		paced: make(chan struct{}),
 	}
 	ws.SetReadLimit(wire.MaxFrame)
 	ws.SetPingHandler(func(payload string) error {
 		c.Enqueue(Item{Control: websocket.PongMessage, Message: []byte(payload)})
 		return nil
 	})
-	ws.SetPongHandler(func(string) error {
+	ws.SetPongHandler(func(payload string) error {
 		c.setBusy(false)
+		if h.Pong != nil {
+			h.Pong([]byte(payload))
+		}
 		return nil
 	})
 	ws.SetCloseHandler(func(code int, _ string) error {

@@ -1,0 +1,131 @@
+package blazetest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+
+	"github.com/gofrs/uuid/v5"
+)
+
+// secretFields are the names of fields whose values are never recorded.
+var secretFields = map[string]bool{
+	"key": true, "digest": true, "media_key": true, "media_digest": true,
+	"pin": true, "pin_base64": true, "pin_token": true, "pin_token_base64": true,
+	"token":        true,
+	"access_token": true, "authorization": true, "secret": true, "client_secret": true, "seed": true, "password": true,
+	"private_key": true, "session_private_key": true, "session_key": true, "spend_key": true, "spend_private_key": true,
+}
+
+// clean returns a frame without its secrets, and whether a body in it has changed. False means that the frame is no
+// JSON object, or nested too deeply.
+func (r *recorder) clean(frame []byte) (clean json.RawMessage, changed, ok bool) {
+	if !json.Valid(frame) || frame[0] != '{' {
+		return nil, false, false
+	}
+	clean, ok = rewrite(frame, mostRecorded, func(name, v []byte) []byte {
+		name = folded(name)
+		if field := string(name); (field == "data" || field == "data_base64") && len(v) > 0 && v[0] == '"' {
+			body := r.cleanBody(field, v)
+			changed = changed || body != nil
+			return body
+		}
+		return r.cleanValue(name, v)
+	})
+	return clean, changed, ok
+}
+
+// cleanValue returns what replaces a value, nil if it stays.
+func (r *recorder) cleanValue(name, v []byte) []byte {
+	if secretFields[string(name)] {
+		return emptyText
+	}
+	if string(name) != "session_id" || v != nil && v[0] != '"' {
+		return nil
+	}
+	if v == nil { // a session has one id
+		return emptyText
+	}
+	var id string
+	if json.Unmarshal(v, &id) != nil || id == "" {
+		return nil
+	}
+	return r.session(id)
+}
+
+// cleanBody returns what replaces the base64 of a message's body, nil if it stays.
+func (r *recorder) cleanBody(field string, v []byte) []byte {
+	var text string
+	if json.Unmarshal(v, &text) != nil || text == "" {
+		return nil
+	}
+	body, ok := decodeBody(text)
+	if r.o.OmitBodies {
+		if !ok {
+			body = []byte(text)
+		}
+		return encodeBody(field, bytes.Repeat([]byte("x"), len(body)))
+	}
+	if !ok || !json.Valid(body) {
+		return nil
+	}
+	secret := false
+	clean, ok := rewrite(body, mostRecorded, func(name, v []byte) []byte {
+		with := r.cleanValue(folded(name), v)
+		secret = secret || with != nil
+		return with
+	})
+	switch {
+	case !ok:
+		return encodeBody(field, bytes.Repeat([]byte("x"), len(body)))
+	case !secret:
+		return nil
+	}
+	return encodeBody(field, clean)
+}
+
+// alphabet makes one of the other alphabets of base64, and of text broken into lines.
+var alphabet = strings.NewReplacer("-", "+", "_", "/", "\n", "", "\r", "")
+
+// decodeBody returns what the base64 of a message says, in whichever form. False means that it is none.
+func decodeBody(text string) ([]byte, bool) {
+	body, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(alphabet.Replace(text), "="))
+	return body, err == nil
+}
+
+// encodeBody returns the JSON of a body's base64, in the form that the field has.
+func encodeBody(field string, body []byte) []byte {
+	text := base64.StdEncoding.EncodeToString(body)
+	if field == "data_base64" {
+		text = base64.RawURLEncoding.EncodeToString(body)
+	}
+	return []byte(`"` + text + `"`)
+}
+
+var emptyText = []byte(`""`)
+
+// longestName is that of the names in secretFields, in JSON with each letter escaped.
+const longestName = len(`""`) + len("session_private_key")*len(`\u0073`)
+
+// folded returns a name in small letters, nil for one that is none of those that matter.
+func folded(quoted []byte) []byte {
+	if len(quoted) < 2 || len(quoted) > longestName {
+		return nil
+	}
+	name := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		var s string
+		// It is valid JSON.
+		_ = json.Unmarshal(quoted, &s)
+		name = []byte(s)
+	}
+	return bytes.ToLower(name)
+}
+
+// session returns the JSON of the id that replaces the id of a session. Different sessions get different ids. The
+// namespace is random and not recorded, so the original id cannot be computed from the new one.
+func (r *recorder) session(id string) []byte {
+	made := uuid.NewV5(r.sessions, id).String()
+	return []byte(`"` + made + `"`)
+}

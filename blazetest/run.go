@@ -1,0 +1,117 @@
+package blazetest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+// Run runs a bot against a Server that stands. bot makes the handler, and gets the Client that the handler answers
+// with; a nil bot and a nil handler run a Client that only sends. edit, which may be nil, changes the Client's
+// configuration before it is made. What the Client logs as a warning or an error, failing handlers among it, goes to
+// the test's log if tb has a Logf, as *testing.T has. If s.Errorf is nil, it becomes tb.Errorf.
+//
+// stop cancels the context of the Client's Run and waits for it. It may be called more than once, and is called when
+// the test ends. The test fails if Run returns an error, and, by s.Errorf, if the Client breaks the protocol. stop and
+// then Run again is a restart of the bot: what it did not acknowledge is pushed again. The Server has to outlive the
+// bot: register s.Close with tb.Cleanup before Run, since those functions are called last first.
+//
+// If the configuration is not valid, the test fails, the Client is nil, and stop does nothing.
+func Run(
+	tb TB, s *Server, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config),
+) (c *blaze.Client, stop func()) {
+	tb.Helper()
+	if s.Errorf == nil {
+		s.Errorf = tb.Errorf
+	}
+	b := &running{tb: tb, s: s, bot: bot, edit: edit}
+	if l, ok := tb.(logger); ok {
+		w := &testLog{t: l}
+		tb.Cleanup(w.close)
+		b.log = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	if c = b.start(); c == nil {
+		return nil, func() {}
+	}
+	tb.Cleanup(b.stop)
+	s.mu.Lock()
+	s.runner = b
+	s.mu.Unlock()
+	return c, b.stop
+}
+
+// restartBot stops the bot that Run was called for last, and starts another of its kind, which the same stop ends.
+func (s *Server) restartBot() error {
+	s.mu.Lock()
+	b := s.runner
+	s.mu.Unlock()
+	if b == nil {
+		return errors.New("blazetest: no bot was started by Run or Start")
+	}
+	b.stop()
+	if b.start() == nil {
+		return errors.New("blazetest: the bot cannot be started again")
+	}
+	return nil
+}
+
+// running is a bot that runs, one life after the other.
+type running struct {
+	tb   TB
+	s    *Server
+	bot  func(*blaze.Client) blaze.Handler
+	edit func(*blaze.Config)
+	log  *slog.Logger // nil: that of the Server's Config
+
+	mu  sync.Mutex
+	end func() // of the present life, waits for it
+}
+
+// start begins a life. Nil means that the configuration is not valid.
+func (b *running) start() *blaze.Client {
+	b.tb.Helper()
+	cfg := b.s.Config
+	if b.log != nil {
+		cfg.Logger = b.log
+	}
+	if b.edit != nil {
+		b.edit(&cfg)
+	}
+	c, err := blaze.New(b.s.Key, &cfg)
+	if err != nil {
+		b.tb.Errorf("blazetest: %v", err)
+		return nil
+	}
+	var h blaze.Handler
+	if b.bot != nil {
+		h = b.bot(c)
+	}
+	// Cleanup functions run after the context of a test has ended, and Run is to end in one of them.
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := c.Run(ctx, h); err != nil {
+			b.tb.Errorf("blazetest: Run: %v", err)
+		}
+	}()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end = func() {
+		cancel()
+		<-ended
+	}
+	return c
+}
+
+func (b *running) stop() {
+	b.mu.Lock()
+	end := b.end
+	b.mu.Unlock()
+	if end != nil {
+		end()
+	}
+}

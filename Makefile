@@ -164,7 +164,7 @@ api: ## Write the public API into testdata/api, and that of blazetest over HTTP 
 
 # The library: what users import, and the layers below it. Not counted are the examples, the server for tests, and what is only
 # there to test, measure and check: those are used by the tests and have few of their own.
-TOOLS := arch bench faultproxy faults gauge model mutants peers soak wspeer
+TOOLS := arch bench faultproxy faults gauge leak model mutants peers soak wspeer
 COVERED := . $(filter-out $(TOOLS:%=./internal/%),$(wildcard ./internal/*))
 FLOOR := 90
 

@@ -27,7 +27,7 @@ func alone(
 ) {
 	t.Helper()
 	bubble(t, name, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		s.Errorf = t.Errorf
 		defer s.Close()
 		test(t, s, newClient(t, s.Key, s.Config, edit))
@@ -264,7 +264,7 @@ func TestDownloadRefused(t *testing.T) {
 // A clock that is off is put right by the first answer, for the websocket as well.
 func TestTheClockOfAnHTTPRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		faults := 0
 		s.Errorf = func(string, ...any) { faults++ }

@@ -8,11 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 func TestConfigRefusesWhatCannotBeMeant(t *testing.T) {
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	for field, edit := range map[string]func(*blaze.Config){
 		"Config.Workers":      func(c *blaze.Config) { c.Workers = -1 },

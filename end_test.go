@@ -22,7 +22,7 @@ func TestWhatWasDoneWithoutALinkIsRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
 		var done diary
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		edit := func(cfg *blaze.Config) { cfg.Drain, cfg.Ledger = time.Minute, &l }
 		bot := func() *rig {

@@ -86,6 +86,9 @@ func ExampleClient_SendBatch() {
 	go func() { ended <- c.Run(ctx, nil) }() // sends only
 
 	users := []string{blazetest.UserID("alice"), blazetest.UserID("bob"), "nobody"}
+	for _, user := range users[:2] { // a bot may write to who has written to it
+		s.Deliver(user, blaze.Outgoing{Payload: blaze.Text("tell me about sales")})
+	}
 	for range 2 {
 		var outs []blaze.Outgoing
 		for _, user := range users {

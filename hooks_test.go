@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 // logFunc is an slog.Handler that is one function.
@@ -288,7 +287,7 @@ func TestALoggerThatSends(t *testing.T) {
 // No goroutine is left for hooks once they were called.
 func TestHooksTakeNoGoroutineWhileNothingHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		bare := prepareFor(t, s, func(cfg *blaze.Config) { cfg.Logger, cfg.Trace = slog.New(slog.DiscardHandler), nil })
 		bare.start(t.Context(), ok)

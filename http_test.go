@@ -27,7 +27,7 @@ func TestHTTPOverTLSAndTheProxy(t *testing.T) {
 	defer ts.Close()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := blazetest.NewServerOn(tls.NewListener(ln, &tls.Config{Certificates: ts.TLS.Certificates}))
+	s := newServerOn(tls.NewListener(ln, &tls.Config{Certificates: ts.TLS.Certificates}))
 	defer s.Close()
 	s.Errorf = t.Errorf
 	var dialled, proxied atomic.Int64

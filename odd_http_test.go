@@ -52,7 +52,7 @@ func (o *oddAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 // What is odd in an answer costs itself, and not the answer.
 func TestOddAnswersOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		s.Errorf = t.Errorf
 		defer s.Close()
 		var o oddAnswers
@@ -72,7 +72,7 @@ func TestOddAnswersOverHTTP(t *testing.T) {
 // A list that is none says nothing about anybody's sessions.
 func TestSessionsThatAreNoList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c := blazetest.Start(t, nil, nil)
+		s, c := begin(t, nil, nil)
 		answers(s, fetchAction, blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`{}`)}})
 		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
 		require.NoError(t, err, "asked again")

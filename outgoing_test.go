@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 // canary stands in what messages say, and must not be seen anywhere else.
@@ -113,7 +112,7 @@ func TestInvalidMessagesAreNotWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w frames
 		limited := 0
-		s, c := blazetest.Start(t, nil, func(cfg *blaze.Config) {
+		s, c := begin(t, nil, func(cfg *blaze.Config) {
 			w.tap(cfg)
 			cfg.Limiter = limiterFunc(func(context.Context) error { limited++; return nil })
 		})
@@ -145,7 +144,7 @@ func TestInvalidMessagesAreNotWritten(t *testing.T) {
 // An invalid message of a batch fails alone, and the others go out in order.
 func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c := blazetest.Start(t, nil, nil)
+		s, c := begin(t, nil, nil)
 		var outs []blaze.Outgoing
 		for i, r := range refusedOutgoings() {
 			outs = append(outs, r.out,
@@ -175,7 +174,7 @@ func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 // What is at the limits of the rules goes out.
 func TestLimitsAreSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c := blazetest.Start(t, nil, nil)
+		s, c := begin(t, nil, nil)
 		text := blaze.Text(strings.Repeat("x", 128<<10))
 		for name, out := range map[string]blaze.Outgoing{
 			"128 KB":             blaze.To(conversationA, text),
@@ -207,7 +206,7 @@ func TestLimitsAreSent(t *testing.T) {
 
 func TestConversationsAndUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, c := blazetest.Start(t, nil, nil)
+		s, c := begin(t, nil, nil)
 		user := userID("alice")
 		assert.Equal(t, blaze.ConversationID(s.Key.AppID, user), c.ConversationWith(strings.ToUpper(user)))
 		assert.Equal(t,

@@ -33,7 +33,7 @@ func secureServer(t *testing.T) *blazetest.Server {
 	t.Cleanup(ts.Close)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := blazetest.NewServerOn(tls.NewListener(ln, &tls.Config{
+	s := newServerOn(tls.NewListener(ln, &tls.Config{
 		Certificates: ts.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"},
 		VerifyConnection: func(state tls.ConnectionState) error {
 			if state.NegotiatedProtocol == "h2" { // the rest of the connection would be HTTP/2

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/memnet"
 )
 
 // rawServer is a websocket server that shares no code with the Client. It checks that what it reads are frames, and
@@ -55,8 +56,8 @@ type rawServer struct {
 // test ends.
 func newRawServer(t *testing.T) *rawServer {
 	t.Helper()
-	ln := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
-	return serveRaw(t, ln, ln.dial)
+	ln := memnet.Listen()
+	return serveRaw(t, ln, ln.Dial)
 }
 
 // newReplyingServer returns a server in memory that confirms what answer leaves.
@@ -279,42 +280,3 @@ func (c *rawConn) json(text string) { c.write(websocket.BinaryMessage, gzipped(t
 
 // push pushes a message.
 func (c *rawConn) push(v map[string]any) { c.json(pushOf(v)) }
-
-// pipes is a listener in memory.
-type pipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	select {
-	case l.conns <- ours:
-		return theirs, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipes) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (*pipes) Addr() net.Addr    { return pipeAddr{} }
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "localhost" }
-
-type pipeAddr struct{}

@@ -343,7 +343,7 @@ func withoutKey(p blaze.Payload) blaze.Payload {
 func TestReplyToATransferWithoutAConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dropped := make(chan error, 1)
-		s, _ := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
+		s, _ := begin(t, func(c *blaze.Client) blaze.Handler {
 			return func(ctx context.Context, m *blaze.Message) error {
 				if err := c.Reply(ctx, m, blaze.Text(canary)); !errors.Is(err, blaze.ErrInvalid) {
 					return fmt.Errorf("not refused: %w", err)

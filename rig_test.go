@@ -34,6 +34,14 @@ type rig struct {
 	written                                       frames
 }
 
+// newServer returns a server in memory that lets a bot write to whomever it wants: these tests are about the client.
+func newServer() *blazetest.Server { return newServerOn(nil) }
+
+// newServerOn is newServer on a listener.
+func newServerOn(ln net.Listener) *blazetest.Server {
+	return blazetest.NewServerWith(blazetest.Options{Listener: ln, Lenient: true})
+}
+
 // run starts a bot. Unless the test ends it with stop or wait, it is stopped at the end, and has to end well.
 func run(t *testing.T, h blaze.Handler, edit func(*blaze.Config)) *rig {
 	t.Helper()
@@ -42,10 +50,24 @@ func run(t *testing.T, h blaze.Handler, edit func(*blaze.Config)) *rig {
 	return r
 }
 
+// begin starts a bot whose handler needs its client, as blazetest.Start does, but against a server of newServer.
+func begin(
+	t *testing.T, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config),
+) (*blazetest.Server, *blaze.Client) {
+	t.Helper()
+	r := prepare(t, edit)
+	var h blaze.Handler
+	if bot != nil {
+		h = bot(r.Client)
+	}
+	r.start(t.Context(), h)
+	return r.Server, r.Client
+}
+
 // prepare makes the client of a rig and does not run it.
 func prepare(t *testing.T, edit func(*blaze.Config)) *rig {
 	t.Helper()
-	s := blazetest.NewServer()
+	s := newServer()
 	s.Errorf = t.Errorf
 	t.Cleanup(s.Close)
 	return prepareFor(t, s, edit)

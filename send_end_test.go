@@ -55,7 +55,7 @@ func requireUnconfirmed(t *testing.T, err error) {
 
 func TestSendBeforeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		c, err := blaze.New(s.Key, &s.Config)
 		require.NoError(t, err)

@@ -11,14 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 // While a connection was refused, a send that cannot wait fails. That is no refusal of the message, for which a
 // handler's message would be given up at once.
 func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		s.Intercept(actionList, refused(blaze.CodeInvalidField))
 		lost := make(chan struct{}, 1)
@@ -53,7 +52,7 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 // A second Run is refused whatever the first one does: while it waits for another try, too.
 func TestASecondRunWhileThereIsNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		lost := make(chan struct{}, 100)
 		cfg := s.Config

@@ -27,7 +27,7 @@ func inBubble(
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var w frames
-		s, c := blazetest.Start(t, nil, func(cfg *blaze.Config) {
+		s, c := begin(t, nil, func(cfg *blaze.Config) {
 			w.tap(cfg)
 			if edit != nil {
 				edit(cfg)
@@ -420,7 +420,7 @@ func TestSendUnsureAndRefused(t *testing.T) {
 
 func TestSendInsideAHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
+		s, _ := begin(t, func(c *blaze.Client) blaze.Handler {
 			return func(ctx context.Context, m *blaze.Message) error {
 				for i := range 3 {
 					if _, err := c.Send(ctx, blaze.To(m.ConversationID, blaze.Textf("%d", i))); err != nil {

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/blazetest"
 )
 
 // fetches are the requests of a directory of sessions. The test answers each of them.
@@ -265,7 +264,7 @@ func (g *gatedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gatedTransport{asked: make(chan struct{}, 10), open: make(chan struct{})}
-		s := blazetest.NewServer()
+		s := newServer()
 		s.Errorf = t.Errorf
 		defer s.Close()
 		c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) {
@@ -299,7 +298,7 @@ func TestALookUpSurvivesTheUsersRoundTripper(t *testing.T) {
 		"runtime.Goexit": func() (*http.Response, error) { runtime.Goexit(); return nil, nil },
 	} {
 		bubble(t, name, func(t *testing.T) {
-			s := blazetest.NewServer()
+			s := newServer()
 			defer s.Close()
 			c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) { cfg.HTTPClient = &http.Client{Transport: f} })
 			for range 2 {

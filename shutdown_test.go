@@ -33,7 +33,7 @@ func TestRunRunsOnce(t *testing.T) {
 
 func TestNoGoroutineButBetweenRunAndItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		synctest.Wait()
 		before := runtime.NumGoroutine()

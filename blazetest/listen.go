@@ -10,18 +10,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/memnet"
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // serveMemory serves connections in this process.
 func (s *Server) serveMemory() {
-	ln := &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	ln := memnet.Listen()
 	s.Config.Endpoints = []string{"ws://localhost/"}
 	s.Config.API = "http://localhost"
-	s.Config.DialContext = ln.dial
+	s.Config.DialContext = ln.Dial
 	s.common()
 	s.listen(ln)
 }
@@ -160,49 +160,3 @@ func (s *Server) forget(c net.Conn) {
 		s.wg.Done()
 	}
 }
-
-// pipeListener accepts what is dialled in this process.
-type pipeListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   atomic.Bool
-}
-
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	var err error
-	select {
-	case l.conns <- ours:
-		return theirs, nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-l.closed:
-		err = errClosed
-	}
-	_ = ours.Close()
-	_ = theirs.Close()
-	return nil, &net.OpError{Op: "dial", Net: "pipe", Addr: pipeAddr{}, Err: err}
-}
-
-func (l *pipeListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *pipeListener) Close() error {
-	if l.once.CompareAndSwap(false, true) {
-		close(l.closed)
-	}
-	return nil
-}
-
-func (l *pipeListener) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return "localhost" }

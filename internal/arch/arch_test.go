@@ -32,7 +32,10 @@ var layers = Rules{
 			"internal/picture", "internal/serve",
 		},
 		{"internal/exif", "internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
-		{"internal/address", "internal/fifo", "internal/guard", "internal/lenient", "internal/proxy", "internal/spool"},
+		{
+			"internal/address", "internal/fifo", "internal/guard", "internal/lenient", "internal/memnet", "internal/proxy",
+			"internal/spool",
+		},
 		{"internal/tame"},
 	},
 	// The engine moves messages. The root package logs, encrypts, decodes payloads and uses the HTTP API.
@@ -47,10 +50,12 @@ var layers = Rules{
 		"internal/faults",
 		"internal/gauge",
 		"internal/hostile",
+		"internal/leak",
 		"internal/model",
 		"internal/mutants",
 		"internal/peers",
 		"internal/soak",
+		"internal/wspeer",
 	},
 }
 

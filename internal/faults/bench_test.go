@@ -20,6 +20,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/backoff"
+	"github.com/mixin-blaze/blaze/internal/memnet"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 var alice = blazetest.UserID("alice")
@@ -37,7 +39,7 @@ type bench struct {
 	ended  chan struct{}
 	err    error // of Run, once ended
 	// who answers the nth connection instead of the server; nil: the server
-	dials  func(n int, addr string) func(c *wireConn)
+	dials  func(n int, addr string) func(c *wspeer.Peer)
 	events chan string   // "connected" or "disconnected"; nil: nobody listens
 	quiet  chan struct{} // closed when nobody listens any more
 
@@ -51,6 +53,14 @@ type bench struct {
 	logs    bytes.Buffer
 	taps    []*tap
 	peers   sync.WaitGroup
+}
+
+// newServer returns a server in memory that lets a bot write to whomever it wants: these tests are about the client.
+func newServer() *blazetest.Server { return newServerOn(nil) }
+
+// newServerOn is newServer on a listener.
+func newServerOn(ln net.Listener) *blazetest.Server {
+	return blazetest.NewServerWith(blazetest.Options{Listener: ln, Lenient: true})
 }
 
 // newBench returns a bench around a server, not running yet.
@@ -109,10 +119,10 @@ func (b *bench) dial(ctx context.Context, network, addr string) (net.Conn, error
 	var conn net.Conn
 	if b.dials != nil {
 		if answer := b.dials(n, addr); answer != nil {
-			ours, theirs := net.Pipe()
+			ours, theirs := memnet.Pipe()
 			b.peers.Go(func() {
 				defer func() { _ = theirs.Close() }()
-				answer(&wireConn{Conn: theirs})
+				answer(wspeer.New(theirs))
 			})
 			conn = ours
 		}
@@ -171,7 +181,7 @@ func (b *bench) look() {
 func bubble(t *testing.T, h blaze.Handler, edit func(b *bench), fn func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		b := newBench(t, s)
 		if edit != nil {
 			edit(b)
@@ -195,7 +205,7 @@ func overTCP(t *testing.T) (*bench, context.Context) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := blazetest.NewServerOn(ln)
+	s := newServerOn(ln)
 	t.Cleanup(s.Close)
 	b := newBench(t, s)
 	b.events, b.quiet = make(chan string, 1<<10), make(chan struct{})
@@ -283,16 +293,18 @@ var bearer = regexp.MustCompile(`Authorization: Bearer (\S+)`)
 type tap struct {
 	net.Conn
 	b    *bench
-	once sync.Once
+	hole net.Conn // is as silent as a black hole; it has the deadlines of the connection
 
 	mu       sync.Mutex
-	deadUp   bool          // what the client writes vanishes
-	deadDown bool          // what the server writes vanishes
-	up, down int64         // bytes
-	closed   chan struct{} // by the client
+	deadUp   bool  // what the client writes vanishes
+	deadDown bool  // what the server writes vanishes
+	up, down int64 // bytes
 }
 
-func newTap(b *bench, c net.Conn) *tap { return &tap{Conn: c, b: b, closed: make(chan struct{})} }
+func newTap(b *bench, c net.Conn) *tap {
+	hole, _ := net.Pipe()
+	return &tap{Conn: c, b: b, hole: hole}
+}
 
 // vanish makes black holes of the directions.
 func (c *tap) vanish(up, down bool) {
@@ -333,14 +345,23 @@ func (c *tap) Read(p []byte) (int, error) {
 			return n, err
 		}
 		if err != nil { // a FIN or RST would vanish as well
-			<-c.closed
-			return 0, net.ErrClosed
+			return c.hole.Read(p)
 		}
 	}
 }
 
+func (c *tap) SetDeadline(at time.Time) error {
+	_ = c.hole.SetDeadline(at) // it fails only once it is closed, together with the connection
+	return c.Conn.SetDeadline(at)
+}
+
+func (c *tap) SetReadDeadline(at time.Time) error {
+	_ = c.hole.SetReadDeadline(at)
+	return c.Conn.SetReadDeadline(at)
+}
+
 func (c *tap) Close() error {
-	c.once.Do(func() { close(c.closed) })
+	_ = c.hole.Close()
 	return c.Conn.Close()
 }
 
@@ -368,3 +389,13 @@ const (
 	ack       = "ACKNOWLEDGE_MESSAGE_RECEIPT"
 	acks      = "ACKNOWLEDGE_MESSAGE_RECEIPTS"
 )
+
+// onlyFirst has the first n connections answered by fn, and the others by the server.
+func onlyFirst(n int, fn func(n int, c *wspeer.Peer)) func(int, string) func(*wspeer.Peer) {
+	return func(i int, _ string) func(*wspeer.Peer) {
+		if i >= n {
+			return nil
+		}
+		return func(c *wspeer.Peer) { fn(i, c) }
+	}
+}

@@ -24,7 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
-	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Nothing listens at the first address: the client goes on to the second, and says why.
@@ -127,7 +127,7 @@ func TestFault03TLSRefused(t *testing.T) {
 			ln, err := tls.Listen("tcp", "127.0.0.1:0",
 				&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS12})
 			require.NoError(t, err)
-			s := blazetest.NewServerOn(ln)
+			s := newServerOn(ln)
 			defer s.Close()
 			b := newBench(t, s)
 			b.cfg.Endpoints = append([]string{"wss://" + bad + "/"}, s.Config.Endpoints...)
@@ -179,7 +179,7 @@ func badTLS(t *testing.T, cfg *tls.Config) (addr string, failed <-chan struct{})
 }
 
 func TestFault04TLSStalls(t *testing.T) {
-	stall(t, 4, "wss://localhost/", func(c *wireConn) error {
+	stall(t, 4, "wss://localhost/", func(c *wspeer.Peer) error {
 		hello := make([]byte, 1<<16)
 		if _, err := c.Read(hello); err != nil {
 			return err
@@ -191,15 +191,15 @@ func TestFault04TLSStalls(t *testing.T) {
 }
 
 func TestFault05HandshakeStalls(t *testing.T) {
-	stall(t, 5, "ws://localhost/", (*wireConn).readHead)
+	stall(t, 5, "ws://localhost/", (*wspeer.Peer).ReadHead)
 }
 
 // stall checks that a handshake that never ends is given up after 10 seconds, and at once when Run's context ends.
-func stall(t *testing.T, row int, endpoint string, serve func(c *wireConn) error) {
+func stall(t *testing.T, row int, endpoint string, serve func(c *wspeer.Peer) error) {
 	bubble(t, nil, func(b *bench) {
 		b.cfg.Endpoints = []string{endpoint}
-		b.dials = func(int, string) func(*wireConn) {
-			return func(c *wireConn) {
+		b.dials = func(int, string) func(*wspeer.Peer) {
+			return func(c *wspeer.Peer) {
 				if assert.NoError(t, serve(c)) {
 					fired(t, row)
 				}
@@ -222,7 +222,7 @@ func stall(t *testing.T, row int, endpoint string, serve func(c *wireConn) error
 
 // Row 57: a key that cannot be one is refused by New, which names the field and not the value.
 func TestFault57KeyInvalid(t *testing.T) {
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	const pem = "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n"
 	seed, err := hex.DecodeString(s.Key.SessionPrivateKey)

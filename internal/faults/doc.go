@@ -26,7 +26,8 @@
 //	                                  acknowledged once
 //	14  FIN behind every byte         the same
 //	15  silence                       noticed within 35 s; sends keep their ids
-//	16  silence in one direction      the same; where only our bytes vanish, when a ping is unanswered for 3 minutes
+//	16  silence in one direction      the same; where only our bytes vanish, when the server ends it, or when a
+//	                                  ping is unanswered for 3 minutes
 //	17  the server does not read      a write lasts 10 s at most; the number of requests is bounded; callers heed
 //	                                  their ctx
 //	18  the server writes too slowly  a message that does not end is no sign of life

@@ -19,6 +19,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Row 48: a handler that does not heed its context is left behind after Drain, and counted.
@@ -26,7 +27,7 @@ func TestFault48HandlerIgnoresContext(t *testing.T) {
 	for _, drain := range []time.Duration{-1, time.Second, time.Minute} {
 		t.Run(drain.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := blazetest.NewServer()
+				s := newServer()
 				defer s.Close()
 				b := newBench(t, s)
 				b.cfg.Drain = drain
@@ -65,8 +66,8 @@ func hangUp(ctx context.Context, _, _ string) (net.Conn, error) {
 
 func phases() map[string]phase {
 	mute := func(b *bench) {
-		b.dials = func(int, string) func(*wireConn) {
-			return func(c *wireConn) { _, _ = io.Copy(io.Discard, c) } // until the client has gone
+		b.dials = func(int, string) func(*wspeer.Peer) {
+			return func(c *wspeer.Peer) { _, _ = io.Copy(io.Discard, c) } // until the client has gone
 		}
 	}
 	// The first connection is being made, and the client has said something on it or not.
@@ -151,10 +152,11 @@ func phases() map[string]phase {
 		}},
 		// The server says goodbye and does not read the answer.
 		"closing": {edit: func(b *bench) {
-			b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-				if c.accept() && c.say(encode(final|opClose, nil)) == nil {
+			b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+				if c.Accept() == nil && c.Send(wspeer.Whole(wspeer.Close, nil)) == nil {
 					closing.Store(true)
-					_ = c.say(encode(final|opPing, nil)) // until the client has gone, which reads no more
+					// Until the client has gone, which reads no more.
+					_ = c.Send(wspeer.Whole(wspeer.Ping, nil))
 				}
 			})
 		}, reached: func(b *bench) bool { return closing.Load() && b.connects() == 1 && len(b.failures()) == 0 }},
@@ -167,7 +169,7 @@ func TestFault51Cancelled(t *testing.T) {
 	for name, p := range phases() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := blazetest.NewServer()
+				s := newServer()
 				defer s.Close()
 				b := newBench(t, s)
 				b.cfg.Drain = -1
@@ -253,7 +255,7 @@ func (m *tally) add(what string) {
 
 // interleave starts everything at once, each a moment later or not at all.
 func interleave(t *testing.T, r *rand.Rand, met *tally) {
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	b := newBench(t, s)
 	b.cfg.Drain = []time.Duration{-1, 0, time.Millisecond}[r.IntN(3)]

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Row 19: whatever the server closes with, the client comes back. The text of the close frame is not trusted.
@@ -28,9 +29,9 @@ func TestFault19Closed(t *testing.T) {
 	} {
 		t.Run(strconv.Itoa(code), func(t *testing.T) {
 			bubble(t, nil, func(b *bench) {
-				b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-					if c.accept() && c.say(closing(code, text)) == nil {
-						c.drain()
+				b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+					if c.Accept() == nil && c.Send(wspeer.CloseFrame(code, text)) == nil {
+						c.Drain()
 						fired(t, 19)
 					}
 				})
@@ -46,26 +47,26 @@ func TestFault19Closed(t *testing.T) {
 
 // Row 20: what breaks the rules of websockets ends the connection, with a close frame and without a panic.
 func TestFault20Violations(t *testing.T) {
-	ok := zip(`{"id":"x","action":"X"}`)
+	ok := wspeer.Gzip(`{"id":"x","action":"X"}`)
 	tests := map[string][]byte{
-		"opcode 3":             encode(final|0x3, ok),
-		"opcode F":             encode(final|0xF, nil),
-		"masked":               {final | opBinary, 0x80 | 1, 1, 2, 3, 4, 5},
-		"RSV1":                 encode(final|0x40|opBinary, ok),
-		"RSV2":                 encode(final|0x20|opBinary, ok),
-		"RSV3":                 encode(final|0x10|opBinary, ok),
-		"2^63 bytes":           {final | opBinary, 127, 0x80, 0, 0, 0, 0, 0, 0, 0},
-		"2^63-1 bytes":         {final | opBinary, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF},
-		"continuation of none": encode(final, ok),
-		"fragmented ping":      encode(opPing, nil),
+		"opcode 3":             wspeer.Encode(wspeer.Final|0x3, ok),
+		"opcode F":             wspeer.Encode(wspeer.Final|0xF, nil),
+		"masked":               {wspeer.Final | wspeer.Binary, 0x80 | 1, 1, 2, 3, 4, 5},
+		"RSV1":                 wspeer.Encode(wspeer.Final|0x40|wspeer.Binary, ok),
+		"RSV2":                 wspeer.Encode(wspeer.Final|0x20|wspeer.Binary, ok),
+		"RSV3":                 wspeer.Encode(wspeer.Final|0x10|wspeer.Binary, ok),
+		"2^63 bytes":           {wspeer.Final | wspeer.Binary, 127, 0x80, 0, 0, 0, 0, 0, 0, 0},
+		"2^63-1 bytes":         {wspeer.Final | wspeer.Binary, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF},
+		"continuation of none": wspeer.Encode(wspeer.Final, ok),
+		"fragmented ping":      wspeer.Encode(wspeer.Ping, nil),
 	}
 	for name, frame := range tests {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, nil, func(b *bench) {
-				b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-					if c.accept() && c.say(frame) == nil {
+				b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+					if c.Accept() == nil && c.Send(frame) == nil {
 						// A length that no number can hold ends it without a word.
-						if code := c.drain(); name != "2^63 bytes" && assert.NotEmpty(t, code) {
+						if code := c.Drain(); name != "2^63 bytes" && assert.NotEmpty(t, code) {
 							assert.Contains(t, []uint16{1002, 1009}, binary.BigEndian.Uint16(code))
 						}
 						fired(t, 20)
@@ -80,10 +81,11 @@ func TestFault20Violations(t *testing.T) {
 		})
 	}
 	t.Run("fragments and pings are allowed", func(t *testing.T) {
-		whole := zip(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
+		whole := wspeer.Gzip(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
 		parts := [][]byte{
-			encode(opBinary, whole[:5]), encode(final|opPing, []byte("1")), encode(0, whole[5:9]), encode(0, nil),
-			encode(final|opPong, nil), encode(final, whole[9:]),
+			wspeer.Encode(wspeer.Binary, whole[:5]), wspeer.Whole(wspeer.Ping, []byte("1")),
+			wspeer.Encode(0, whole[5:9]), wspeer.Encode(0, nil),
+			wspeer.Whole(wspeer.Pong, nil), wspeer.Encode(wspeer.Final, whole[9:]),
 		}
 		got := say(t, nil, slices.Concat(parts...)) // in one write: a reply must not come between them
 		require.Len(t, got.messages, 1)
@@ -113,18 +115,18 @@ func say(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (
 		return nil
 	})
 	bubble(t, h, func(b *bench) {
-		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-			if !c.accept() {
+		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+			if c.Accept() != nil {
 				return
 			}
 			go func() {
 				for _, f := range frames {
-					_ = c.say(f)
+					_ = c.Send(f)
 				}
 			}()
 			for {
-				r, err := c.next()
-				if err != nil || c.reply(r, "") != nil {
+				r, err := c.Next()
+				if err != nil || c.Reply(r, "") != nil {
 					return
 				}
 			}
@@ -138,8 +140,8 @@ func say(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (
 }
 
 // last is a good message behind bad ones.
-var last = encode(final|opBinary,
-	zip(pushOf("00000000-0000-4000-8000-00000000000f", "PLAIN_TEXT", `"data":"bGFzdA=="`)))
+var last = wspeer.Whole(wspeer.Binary,
+	wspeer.Gzip(pushOf("00000000-0000-4000-8000-00000000000f", "PLAIN_TEXT", `"data":"bGFzdA=="`)))
 
 // skipped checks that a frame is counted as bad, that nothing of it is logged, and that the next one is handled.
 func skipped(t *testing.T, row int, frames map[string][]byte) {
@@ -170,33 +172,36 @@ func ignored(t *testing.T, row int, frames map[string]string) {
 	}
 }
 
-func binaryOf(text string) []byte { return encode(final|opBinary, zip(text)) }
+func binaryOf(text string) []byte {
+	return wspeer.Pack(text)
+}
 
 func TestFault21TextFrame(t *testing.T) {
 	skipped(t, 21, map[string][]byte{
-		"empty": encode(final|opText, nil),
-		"JSON":  encode(final|opText, []byte(`{"id":"x","action":"X"}`)),
-		"gzip":  encode(final|opText, zip("{}")),
-		"bytes": encode(final|opText, []byte{0xFF, 0xFE, 0}),
+		"empty": wspeer.Whole(wspeer.Text, nil),
+		"JSON":  wspeer.Whole(wspeer.Text, []byte(`{"id":"x","action":"X"}`)),
+		"gzip":  wspeer.Whole(wspeer.Text, wspeer.Gzip("{}")),
+		"bytes": wspeer.Whole(wspeer.Text, []byte{0xFF, 0xFE, 0}),
 	})
 }
 
 func TestFault22BadGzip(t *testing.T) {
 	text := pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`)
-	good := zip(text)
+	good := wspeer.Gzip(text)
 	flip := bytes.Clone(good)
 	flip[len(flip)-5] ^= 1
 	size := bytes.Clone(good)
 	size[len(size)-1] ^= 1
 	frames := map[string][]byte{
-		"two members": append(zip(text[:50]), zip(text[50:])...), "an empty member": append(zip(text), zip("")...),
-		"not gzip": []byte(`{"id":"x","action":"X"}`), "empty": nil,
+		"two members":     append(wspeer.Gzip(text[:50]), wspeer.Gzip(text[50:])...),
+		"an empty member": append(wspeer.Gzip(text), wspeer.Gzip("")...),
+		"not gzip":        []byte(`{"id":"x","action":"X"}`), "empty": nil,
 		"truncated": good[:len(good)/2], "without a trailer": good[:len(good)-8],
 		"bad CRC": flip, "bad length": size, "trailing junk": append(bytes.Clone(good), 'x'),
 		"second member": append(bytes.Clone(good), good...),
 	}
 	for name, f := range frames {
-		frames[name] = encode(final|opBinary, f)
+		frames[name] = wspeer.Whole(wspeer.Binary, f)
 	}
 	skipped(t, 22, frames)
 }
@@ -215,7 +220,7 @@ func TestFault23GzipBomb(t *testing.T) {
 		_, _ = w.Write(zeros)
 	}
 	require.NoError(t, w.Close())
-	f := encode(final|opBinary, bomb.Bytes())
+	f := wspeer.Whole(wspeer.Binary, bomb.Bytes())
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	skipped(t, 23, map[string][]byte{"zeros": f})

@@ -17,12 +17,13 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // untilEnd runs a client in a bubble until Run ends by itself, for a day at most, and returns its error.
 func untilEnd(t *testing.T, edit func(b *bench)) (b *bench, err error) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		b = newBench(t, s)
 		edit(b)
 		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
@@ -70,7 +71,7 @@ func raw(text string) func(blazetest.Frame) blazetest.Answer {
 }
 
 func frame(text string) func(blazetest.Frame) blazetest.Answer {
-	return always(blazetest.Answer{Bytes: zip(text)})
+	return always(blazetest.Answer{Bytes: wspeer.Gzip(text)})
 }
 
 func inJSON(status string, code int) string {
@@ -127,7 +128,7 @@ func TestFault08Refused(t *testing.T) {
 			bubble(t, nil, func(b *bench) {
 				b.refuseHandshake("HTTP/1.1 " + status +
 					"\r\nLocation: ws://elsewhere.test/\r\nX-Header: canary\r\nContent-Length: 0\r\n\r\n")
-				b.dials = func(_ int, addr string) func(*wireConn) {
+				b.dials = func(_ int, addr string) func(*wspeer.Peer) {
 					hosts = append(hosts, addr)
 					return nil
 				}
@@ -204,7 +205,7 @@ func TestFault10NoAnswer(t *testing.T) {
 	for name, answer := range tests {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, nil, func(b *bench) {
-				b.dials = onlyFirst(1, func(_ int, c *wireConn) { c.refuse(answer) })
+				b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) { _ = c.Refuse(answer) })
 			}, func(t *testing.T, b *bench) {
 				_, err := b.send(t.Context(), "hello")
 				require.NoError(t, err)
@@ -232,9 +233,9 @@ func TestFault11Subprotocol(t *testing.T) {
 	answerWith(t, 11, "Sec-WebSocket-Protocol: Mixin-Blaze-2", "another subprotocol")
 	t.Run("none", func(t *testing.T) {
 		bubble(t, nil, func(b *bench) {
-			b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-				if c.accept() {
-					c.drain()
+			b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+				if c.Accept() == nil {
+					c.Drain()
 				}
 			})
 		}, func(t *testing.T, b *bench) {
@@ -254,9 +255,9 @@ func TestFault12UnaskedCompression(t *testing.T) {
 func answerWith(t *testing.T, row int, header, says string) {
 	t.Run(header, func(t *testing.T) {
 		bubble(t, nil, func(b *bench) {
-			b.dials = onlyFirst(3, func(_ int, c *wireConn) {
-				if c.accept(header) {
-					c.drain()
+			b.dials = onlyFirst(3, func(_ int, c *wspeer.Peer) {
+				if c.Accept(header) == nil {
+					c.Drain()
 					fired(t, row)
 				}
 			})
@@ -285,16 +286,16 @@ func TestFault55ClockSkew(t *testing.T) {
 		} {
 			t.Run(skew.String()+" "+header, func(t *testing.T) {
 				bubble(t, nil, func(b *bench) {
-					b.dials = onlyFirst(3, func(n int, c *wireConn) {
+					b.dials = onlyFirst(3, func(n int, c *wspeer.Peer) {
 						switch {
 						case n == 1:
-							c.refuse(validMe(b))
+							_ = c.Refuse(validMe(b))
 							return
-						case n == 2 && c.accept():
-							c.drain()
+						case n == 2 && c.Accept() == nil:
+							c.Drain()
 							return
 						}
-						c.refuse("HTTP/1.1 401 Unauthorized\r\n" + header + ": " + stamp(time.Now().Add(skew)) +
+						_ = c.Refuse("HTTP/1.1 401 Unauthorized\r\n" + header + ": " + stamp(time.Now().Add(skew)) +
 							"\r\nContent-Length: 0\r\n\r\n")
 					})
 				}, func(t *testing.T, b *bench) {
@@ -315,22 +316,22 @@ func TestFault55ClockSkew(t *testing.T) {
 	t.Run("which is put right", func(t *testing.T) {
 		skews := []time.Duration{10 * time.Minute, 0} // of the server's clock, as it looks from here
 		bubble(t, blaze.On(nothing), func(b *bench) {
-			b.dials = onlyFirst(6, func(n int, c *wireConn) {
+			b.dials = onlyFirst(6, func(n int, c *wspeer.Peer) {
 				if n%3 == 1 {
-					c.refuse(validMe(b))
+					_ = c.Refuse(validMe(b))
 					return
 				}
 				if n%3 == 0 { // the token is dated by a clock that is wrong now
 					at := time.Now().Add(skews[n/3])
-					c.refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) +
+					_ = c.Refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) +
 						"\r\nContent-Length: 0\r\n\r\n")
 					return
 				}
-				if !c.accept() {
+				if c.Accept() != nil {
 					return
 				}
-				if r, err := c.next(); err == nil && c.reply(r, "") == nil && n == 5 {
-					c.drain()
+				if r, err := c.Next(); err == nil && c.Reply(r, "") == nil && n == 5 {
+					c.Drain()
 				}
 			})
 		}, func(t *testing.T, b *bench) {
@@ -349,9 +350,9 @@ func TestFault55ClockSkew(t *testing.T) {
 	})
 	t.Run("which does not help", func(t *testing.T) {
 		_, err := untilEnd(t, func(b *bench) {
-			b.dials = onlyFirst(3, func(n int, c *wireConn) { // a handshake, and GET /me twice
+			b.dials = onlyFirst(3, func(n int, c *wspeer.Peer) { // a handshake, and GET /me twice
 				at := time.Now().Add(time.Duration(n+1) * time.Hour) // another time each time
-				c.refuse(inJSON("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n"+
+				_ = c.Refuse(inJSON("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n"+
 					"X-Server-Time: "+strconv.FormatInt(at.UnixNano(), 10), 401))
 			})
 		})

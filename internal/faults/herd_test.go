@@ -64,7 +64,7 @@ func TestFault54ThunderingHerd(t *testing.T) {
 // law is the share of them that should be back when x of that time is over.
 func herd(t *testing.T, clients int, outage, most, interval time.Duration, law func(x float64) float64) {
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		var mu sync.Mutex
 		var up time.Time

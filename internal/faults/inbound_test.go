@@ -18,6 +18,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // counter is a handler that counts.
@@ -332,7 +333,7 @@ func TestFault49Backlog(t *testing.T) {
 		messages, room = 3_000, 1<<20
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := blazetest.NewServer()
+		s := newServer()
 		defer s.Close()
 		b := newBench(t, s)
 		b.cfg.Trace = nil
@@ -388,7 +389,7 @@ func TestFault50ListFails(t *testing.T) {
 		links  int
 	}{
 		"failing": {blazetest.Refuse(blaze.CodeServer), 4, 5}, "lost": {blazetest.Answer{Cut: true}, 3, 4},
-		"no reply": {blazetest.Answer{Bytes: zip(`{"id":"x","action":"X"}`)}, 1, 2},
+		"no reply": {blazetest.Answer{Bytes: wspeer.Gzip(`{"id":"x","action":"X"}`)}, 1, 2},
 		"refused":  {blazetest.Refuse(blaze.CodeForbidden), 2, 3},
 	} {
 		t.Run(name, func(t *testing.T) {

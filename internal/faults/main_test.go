@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime"
-	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/mixin-blaze/blaze/internal/leak"
 )
 
 // lastRow is the number of the last fault of the matrix.
@@ -48,12 +47,7 @@ func TestMain(m *testing.M) {
 	if code == 0 && whole() && !report() {
 		code = 1
 	}
-	if code == 0 && leaked() {
-		fmt.Fprintln(os.Stderr, "goroutines are left:")
-		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(leak.Check(code))
 }
 
 // whole reports whether every test was asked for.
@@ -100,19 +94,4 @@ func describeScans() map[string]string {
 		m[kind] = fmt.Sprintf("%d %s", n, kind)
 	}
 	return m
-}
-
-// leaked reports whether goroutines are left after a while: one that was joined may still be on its way out.
-func leaked() bool {
-	patience := time.After(10 * time.Second)
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for runtime.NumGoroutine() > 1 {
-		select {
-		case <-again.C:
-		case <-patience:
-			return true
-		}
-	}
-	return false
 }

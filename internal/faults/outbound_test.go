@@ -23,6 +23,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Row 37: the connection is lost between a send and its reply, before or after the server has stored the message.
@@ -33,7 +34,7 @@ func TestFault37LostBeforeReply(t *testing.T) {
 				var ids []string
 				for range 5 {
 					b.s.Intercept(create, func(req blazetest.Frame) blazetest.Answer {
-						ids = append(ids, req.ID+request{Params: req.Params}.messageID())
+						ids = append(ids, req.ID+wspeer.Request{Params: req.Params}.MessageID())
 						return a
 					})
 				}
@@ -71,12 +72,12 @@ func TestFault37LostBeforeReply(t *testing.T) {
 // Row 38: the same reply twice, and a late one after the request was sent again, wake one caller once.
 func TestFault38DuplicateAndLateReply(t *testing.T) {
 	bubble(t, blaze.On(nothing), func(b *bench) {
-		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-			if !c.accept() {
+		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+			if c.Accept() != nil {
 				return
 			}
 			for silent := true; ; {
-				r, err := c.next()
+				r, err := c.Next()
 				if err != nil {
 					return
 				}
@@ -85,7 +86,7 @@ func TestFault38DuplicateAndLateReply(t *testing.T) {
 					continue
 				}
 				for range 3 {
-					_ = c.reply(r, "")
+					_ = c.Reply(r, "")
 				}
 			}
 		})
@@ -142,13 +143,13 @@ func TestFault40ShuffledReplies(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	bubble(t, nil, func(b *bench) {
-		b.dials = onlyFirst(1, func(_ int, c *wireConn) {
-			if !c.accept() {
+		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
+			if c.Accept() != nil {
 				return
 			}
-			var all []request
+			var all []wspeer.Request
 			for len(all) < many {
-				r, err := c.next()
+				r, err := c.Next()
 				if err != nil {
 					return
 				}
@@ -156,10 +157,10 @@ func TestFault40ShuffledReplies(t *testing.T) {
 			}
 			rand.New(rand.NewPCG(seed, 0)).Shuffle(many, func(i, j int) { all[i], all[j] = all[j], all[i] })
 			for _, r := range all {
-				_ = c.reply(r, `,"error":{"status":202,"code":10002,"description":"`+r.messageID()+`"}`)
+				_ = c.Reply(r, `,"error":{"status":202,"code":10002,"description":"`+r.MessageID()+`"}`)
 				fired(t, 40)
 			}
-			c.drain()
+			c.Drain()
 		})
 	}, func(t *testing.T, b *bench) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
@@ -260,7 +261,7 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 	t.Cleanup(func() { slog.SetDefault(before) })
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&logs, nil)))
 	path := filepath.Join(t.TempDir(), "keystore.json")
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	key := s.Key
 	text, err := json.Marshal(map[string]string{
@@ -291,7 +292,7 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 
 // Row 58: the canary would be found. All other tests look for it in every log line, error, frame and value they meet.
 func TestFault58Secrets(t *testing.T) {
-	s := blazetest.NewServer()
+	s := newServer()
 	defer s.Close()
 	c := newCanary(s.Key)
 	key := s.Key.SessionPrivateKey

@@ -154,14 +154,14 @@ func addressAttacks() (all []attack) {
 // storageAt returns a hook that serves a file, and says that files are at an address.
 func storageAt(url string) func(p *peer, body []byte) bool {
 	return func(p *peer, _ []byte) bool {
-		switch path := p.req.URL.Path; {
+		switch path := p.Request.URL.Path; {
 		case strings.HasPrefix(path, "/attachments"):
-			return p.say(data(map[string]any{
+			return p.Say(data(map[string]any{
 				"attachment_id": newID("file"), "upload_url": url,
 				"view_url": url,
 			})) == nil
-		case strings.HasPrefix(path, "/files/") && p.req.Method == "GET":
-			return p.say(response("200 OK", "", string(plain))) == nil
+		case strings.HasPrefix(path, "/files/") && p.Request.Method == "GET":
+			return p.Say(response("200 OK", "", string(plain))) == nil
 		}
 		return false
 	}

@@ -26,32 +26,32 @@ func data(v any) string {
 
 // api answers as the service and its storage do.
 func (s *server) api(p *peer, body []byte) error {
-	path := p.req.URL.Path
+	path := p.Request.URL.Path
 	switch {
 	case path == "/me":
-		return p.say(data(map[string]any{"user_id": botID}))
+		return p.Say(data(map[string]any{"user_id": botID}))
 	case path == "/conversations":
-		return p.say(data(conversationOf(body)))
+		return p.Say(data(conversationOf(body)))
 	case path == "/attachments":
-		return p.say(s.place(newID("file")))
+		return p.Say(s.place(newID("file")))
 	case strings.HasPrefix(path, "/attachments/"):
-		return p.say(s.place(path[len("/attachments/"):]))
+		return p.Say(s.place(path[len("/attachments/"):]))
 	case path == "/sessions/fetch":
-		return p.say(data(sessionsOf(body)))
+		return p.Say(data(sessionsOf(body)))
 	case path == "/encrypted_messages":
-		return p.say(data(stateOf(body)))
-	case strings.HasPrefix(path, "/files/") && p.req.Method == "PUT":
+		return p.Say(data(stateOf(body)))
+	case strings.HasPrefix(path, "/files/") && p.Request.Method == "PUT":
 		s.mu.Lock()
 		s.files[path] = body
 		s.mu.Unlock()
-		return p.say(ok(""))
+		return p.Say(ok(""))
 	case strings.HasPrefix(path, "/files/"):
 		s.mu.Lock()
 		file := s.files[path]
 		s.mu.Unlock()
-		return p.say(response("200 OK", "", string(file)))
+		return p.Say(response("200 OK", "", string(file)))
 	}
-	return p.say(response("404 Not Found", "", ""))
+	return p.Say(response("404 Not Found", "", ""))
 }
 
 // place says where a file is.
@@ -100,7 +100,7 @@ func stateOf(body []byte) any {
 // onPath returns a hook that answers the requests of one path, or of those below it where it ends with a slash.
 func onPath(path string, answer func(p *peer)) func(*peer, []byte) bool {
 	return func(p *peer, _ []byte) bool {
-		at := p.req.URL.Path
+		at := p.Request.URL.Path
 		if at != path && (!strings.HasSuffix(path, "/") || !strings.HasPrefix(at, path)) {
 			return false
 		}

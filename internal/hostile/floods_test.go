@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // flood is bytes of so many messages, each from one of so many users.
@@ -18,8 +19,8 @@ func flood(messages, users int, category string, payload func(i int) []byte) fun
 	return func() []byte {
 		var b bytes.Buffer
 		for i := range messages {
-			b.Write(stored(pushed(newID(fmt.Sprint("flood", i)), newID(fmt.Sprint("user", i%users)), category,
-				payload(i))))
+			id, user := newID(fmt.Sprint("flood", i)), newID(fmt.Sprint("user", i%users))
+			b.Write(wspeer.PackStored(pushed(id, user, category, payload(i))))
 		}
 		return b.Bytes()
 	}
@@ -37,7 +38,7 @@ func (r *run) flooded(messages int) bool {
 // pours writes a flood, and waits until all of it is acknowledged.
 func pours(messages int) func(r *run) {
 	return func(r *run) {
-		_ = r.peer().write(r.bytes)
+		_ = r.peer().Send(r.bytes)
 		if !eventually(func() bool { return r.flooded(messages) }) {
 			r.t.Errorf("not all %d messages are acknowledged", messages)
 		}
@@ -85,7 +86,7 @@ func floodAttacks() []attack {
 		{
 			name: "one message 20,000 times", outcome: handled(1), heap: 48 * mib, work: 128 * mib,
 			bytes: func() []byte {
-				return bytes.Repeat(stored(pushed(attackID, alice, "PLAIN_TEXT", []byte("x"))), 20_000)
+				return bytes.Repeat(wspeer.PackStored(pushed(attackID, alice, "PLAIN_TEXT", []byte("x"))), 20_000)
 			},
 			does: pours(1),
 		},
@@ -95,7 +96,7 @@ func floodAttacks() []attack {
 			bytes: func() []byte {
 				var b bytes.Buffer
 				for i := range n {
-					b.Write(stored(pushed(newID(fmt.Sprint("flood", i)), botID, "PLAIN_TEXT", []byte("x"))))
+					b.Write(wspeer.PackStored(pushed(newID(fmt.Sprint("flood", i)), botID, "PLAIN_TEXT", []byte("x"))))
 				}
 				return b.Bytes()
 			},
@@ -134,7 +135,7 @@ func receiptFlood() attack {
 			var b bytes.Buffer
 			for i := range n {
 				fmt.Fprintf(&b, "%s",
-					stored(fmt.Sprintf(`{"id":"r%d","action":"ACKNOWLEDGE_MESSAGE_RECEIPT",`+
+					wspeer.PackStored(fmt.Sprintf(`{"id":"r%d","action":"ACKNOWLEDGE_MESSAGE_RECEIPT",`+
 						`"data":{"message_id":"2d1e7b3c-a4e5-4f68-9072-%012x","status":"READ"}}`, i, i/2)))
 			}
 			return b.Bytes()
@@ -144,7 +145,7 @@ func receiptFlood() attack {
 		},
 		does: func(r *run) {
 			receipts.reset()
-			_ = r.peer().write(r.bytes)
+			_ = r.peer().Send(r.bytes)
 			eventually(func() bool {
 				r.number = receipts.count()
 				return uint64(r.number)+r.c.Stats().ReceiptsDropped >= n
@@ -204,9 +205,9 @@ func sessionFlood(sessions int) attack {
 		},
 		arm: func(r *run) {
 			r.http = func(p *peer, body []byte) bool {
-				switch p.req.URL.Path {
+				switch p.Request.URL.Path {
 				case "/sessions/fetch":
-					return p.say(ok(string(r.bytes))) == nil
+					return p.Say(ok(string(r.bytes))) == nil
 				case "/encrypted_messages":
 					r.number = bytes.Count(body, []byte(`{"session_id":`))
 				}
@@ -232,7 +233,7 @@ func deafSends() attack {
 			}
 		}},
 		arm: func(r *run) {
-			r.request = func(_ *peer, f request) bool { return f.Action == "CREATE_MESSAGE" }
+			r.request = func(_ *peer, f wspeer.Request) bool { return f.Action == "CREATE_MESSAGE" }
 		},
 		does: func(r *run) {
 			ctx, cancel := context.WithTimeout(r.ctx, 10*time.Minute)
@@ -271,7 +272,7 @@ func deafAcks(n int) attack {
 			}
 		}},
 		arm: func(r *run) {
-			r.request = func(_ *peer, f request) bool {
+			r.request = func(_ *peer, f wspeer.Request) bool {
 				return strings.HasPrefix(f.Action, "ACKNOWLEDGE") && r.age() < time.Hour
 			}
 		},

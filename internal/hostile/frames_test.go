@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // says returns the attack of a server that writes one frame of JSON.
 func says(name string, o outcome, json func() string) attack {
-	return writes(name, o, func() []byte { return packed(json()) })
+	return writes(name, o, func() []byte { return wspeer.Pack(json()) })
 }
 
 func text(s string) func() string { return func() string { return s } }
@@ -56,9 +57,9 @@ func frameAttacks() []attack {
 			text(`{"id":"1","action":"`+strings.Repeat(`\u0000`, 1_000_000)+`"}`)).bounded(32*mib, 64*mib).slowly(),
 		says("lone surrogates", lives, text(`{"id":"\ud800","action":"\udfff\ud800","data":{"message_id":"\ud800"}}`)),
 		writes("strings that are no UTF-8", lives,
-			of(packed("{\"id\":\"\xff\xfe\",\"action\":\"\x80\xc0\",\"data\":{\"message_id\":\"\xff\"}}"))),
-		writes("UTF-16", lives, of(packed("\xff\xfe{\x00\"\x00i\x00d\x00\"\x00"))),
-		writes("a byte order mark", lives, of(packed("\xef\xbb\xbf{\"id\":\"1\",\"action\":\"X\"}"))),
+			of(wspeer.Pack("{\"id\":\"\xff\xfe\",\"action\":\"\x80\xc0\",\"data\":{\"message_id\":\"\xff\"}}"))),
+		writes("UTF-16", lives, of(wspeer.Pack("\xff\xfe{\x00\"\x00i\x00d\x00\"\x00"))),
+		writes("a byte order mark", lives, of(wspeer.Pack("\xef\xbb\xbf{\"id\":\"1\",\"action\":\"X\"}"))),
 		says("JSON with a value behind it", lives, text(reply+`}{"id":"2","action":"X"}`)),
 		says("keys in capitals", lives, text(`{"ID":"1","ACTION":"CREATE_MESSAGE","DATA":{"MESSAGE_ID":5}}`)),
 		says("an ERROR of a megabyte", lives,
@@ -103,7 +104,7 @@ func oddIDAttacks() (all []attack) {
 		all = append(all, attack{
 			name:    v.name,
 			handler: always(fmt.Errorf("no: %w", blaze.ErrDrop)),
-			does:    func(r *run) { r.deliver(v.id, stored(payload)) },
+			does:    func(r *run) { r.deliver(v.id, wspeer.PackStored(payload)) },
 			outcome: outcome{
 				text: "the message is acknowledged under its id, and its ids are escaped in the log",
 				check: func(r *run) {
@@ -122,11 +123,11 @@ func refusalAttacks() []attack {
 	const huge = 100_000
 	refusing := func(refusal string) func(r *run) {
 		return func(r *run) {
-			r.request = func(p *peer, f request) bool {
+			r.request = func(p *peer, f wspeer.Request) bool {
 				if f.Action != "CREATE_MESSAGE" {
 					return false
 				}
-				_ = p.write(stored(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":%s}`, f.ID, refusal)))
+				_ = p.Send(wspeer.PackStored(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":%s}`, f.ID, refusal)))
 				return true
 			}
 		}
@@ -207,7 +208,7 @@ func refusalAttacks() []attack {
 			does: func(r *run) {
 				for began := time.Now(); time.Since(began) < time.Hour; time.Sleep(time.Second) {
 					settle()
-					_ = r.peer().write(stored(`{"action":"ERROR","error":{"code":401}}`))
+					_ = r.peer().Send(wspeer.PackStored(`{"action":"ERROR","error":{"code":401}}`))
 				}
 			},
 		},
@@ -221,20 +222,20 @@ func refusalAttacks() []attack {
 			return many(50_000, `{"id":"x","action":"ERROR","error":{"code":2%05d,"description":"reason %[1]d"}}`)
 		}).bounded(0, 256*mib).slowly().logging(64*kib, 300),
 		writes("eight errors of a megabyte", lives, func() []byte {
-			return bytes.Repeat(packed(`{"action":"ERROR","error":{"code":500,"description":"`+strings.Repeat("d",
+			return bytes.Repeat(wspeer.Pack(`{"action":"ERROR","error":{"code":500,"description":"`+strings.Repeat("d",
 				mib)+`"}}`), 8)
 		}).bounded(32*mib, 96*mib).slowly(),
 		writes("2 MB of empty frames", lives, func() []byte {
-			return bytes.Repeat(encode(final|opBinary, nil), 1_000_000)
+			return bytes.Repeat(wspeer.Whole(wspeer.Binary, nil), 1_000_000)
 		}).bounded(0, 900*mib).slowly(),
 		writes("100,000 frames of broken JSON", lives, func() []byte {
 			return many(100_000, `{"id":"%d",`)
 		}).bounded(0, 256*mib).slowly(),
 		writes("100,000 frames that say null", lives, func() []byte {
-			return bytes.Repeat(stored("null"), 100_000)
+			return bytes.Repeat(wspeer.PackStored("null"), 100_000)
 		}).bounded(0, 128*mib).slowly(),
 		writes("100,000 text frames", lives, func() []byte {
-			return bytes.Repeat(encode(final|opText, []byte("{}")), 100_000)
+			return bytes.Repeat(wspeer.Whole(wspeer.Text, []byte("{}")), 100_000)
 		}).bounded(0, 128*mib).slowly(),
 		writes("20,000 broken messages, each with its own id", lives, func() []byte {
 			return many(20_000, `{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":"m%d","category":5}}`)
@@ -244,7 +245,7 @@ func refusalAttacks() []attack {
 
 // sayOnce writes a frame to the first link.
 func sayOnce(json string) func(r *run) {
-	return func(r *run) { _ = r.peer().write(stored(json)) }
+	return func(r *run) { _ = r.peer().Send(wspeer.PackStored(json)) }
 }
 
 // endsWith returns the outcome of a Run that ends by itself.

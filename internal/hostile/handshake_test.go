@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // again is the outcome of a handshake that fails: it is made again.
@@ -38,12 +39,12 @@ func shakes(name string, o outcome, answer func(r *run, p *peer)) attack {
 
 // answers is shakes with a text.
 func answers(name, text string) attack {
-	return shakes(name, again, func(_ *run, p *peer) { _ = p.say(text) })
+	return shakes(name, again, func(_ *run, p *peer) { _ = p.Say(text) })
 }
 
 // accepts is shakes with the lines of an acceptance, changed.
 func accepts(name string, edit func(lines []string) []string) attack {
-	return shakes(name, again, func(r *run, p *peer) { _ = p.say(p.upgrade(edit)); <-closed(p) })
+	return shakes(name, again, func(r *run, p *peer) { _ = p.Say(p.upgrade(edit)); <-closed(p) })
 }
 
 // closed returns a channel that is closed once the client has hung up.
@@ -52,7 +53,7 @@ func closed(p *peer) <-chan struct{} {
 	go func() {
 		defer close(done)
 		for {
-			if _, err := p.br.ReadByte(); err != nil {
+			if _, err := p.In.ReadByte(); err != nil {
 				return
 			}
 		}
@@ -70,7 +71,7 @@ func shakesEndlessly(name, first, piece string, most int64) attack {
 		}
 	}}
 	return shakes(name, o, func(r *run, p *peer) {
-		_ = p.say(first)
+		_ = p.Say(first)
 		r.written = p.repeat([]byte(piece), 1<<30)
 	})
 }
@@ -131,20 +132,20 @@ func handshakeAttacks() []attack {
 		accepts("a subprotocol that nobody asked for",
 			replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: Evil-1")),
 		shakes("frames of garbage right behind the acceptance", again, func(_ *run, p *peer) {
-			_ = p.say(p.upgrade(nil) + strings.Repeat("\xff", 10_000))
+			_ = p.Say(p.upgrade(nil) + strings.Repeat("\xff", 10_000))
 		}),
 		shakes("a close frame right behind the acceptance", again, func(_ *run, p *peer) {
-			_ = p.say(p.upgrade(nil) + string(closing(1002, "no")))
+			_ = p.Say(p.upgrade(nil) + string(wspeer.CloseFrame(1002, "no")))
 		}),
 		shakes("a header a second, for an hour", again, func(_ *run, p *peer) {
-			_ = p.say(status)
+			_ = p.Say(status)
 			p.trickle([]byte("X-A: b\r\n"), time.Second, time.Hour)
 		}),
 		shakes("a byte a second, for an hour", again, func(_ *run, p *peer) {
 			p.trickle([]byte("H"), time.Second, time.Hour)
 		}),
 		shakes("a body of a byte a second, for an hour", again, func(_ *run, p *peer) {
-			_ = p.say("HTTP/1.1 503 No\r\nContent-Length: 100000\r\n\r\n")
+			_ = p.Say("HTTP/1.1 503 No\r\nContent-Length: 100000\r\n\r\n")
 			p.trickle([]byte("x"), time.Second, time.Hour)
 		}),
 		shakesEndlessly("a status line without end", "HTTP/1.1 101 ", "x", mostHandshake),
@@ -168,8 +169,8 @@ func sessionAttacks() []attack {
 	}
 	always := func(handshake, me string) func(r *run) {
 		return func(r *run) {
-			r.handshake = func(p *peer) bool { _ = p.say(handshake); return true }
-			r.http = onPath("/me", func(p *peer) { _ = p.say(me) })
+			r.handshake = func(p *peer) bool { _ = p.Say(handshake); return true }
+			r.http = onPath("/me", func(p *peer) { _ = p.Say(me) })
 		}
 	}
 	soon := func(most time.Duration) outcome {
@@ -181,7 +182,7 @@ func sessionAttacks() []attack {
 		}}
 	}
 	paced := func(name, headers string, most time.Duration) attack {
-		a := shakes(name, soon(most), func(r *run, p *peer) { _ = p.say(response("503 Busy", headers, "")) })
+		a := shakes(name, soon(most), func(r *run, p *peer) { _ = p.Say(response("503 Busy", headers, "")) })
 		a.does = func(r *run) {
 			began := time.Now()
 			r.peer()
@@ -208,18 +209,18 @@ func sessionAttacks() []attack {
 			name: "10006", arm: always(response("202 Accepted", "", `{"error":{"status":202,"code":10006}}`), ""),
 			outcome: endsWith("Run ends with CodeUpdateRequired", blaze.CodeUpdateRequired),
 		},
-		shakes("401 once, and GET /me accepts", again, func(_ *run, p *peer) { _ = p.say(refusal("")) }),
-		shakes("401 in the year 9999", dated, func(_ *run, p *peer) { _ = p.say(refusal(year9999)) }),
-		shakes("401 in the year 2261", dated, func(_ *run, p *peer) { _ = p.say(refusal(year2261)) }),
+		shakes("401 once, and GET /me accepts", again, func(_ *run, p *peer) { _ = p.Say(refusal("")) }),
+		shakes("401 in the year 9999", dated, func(_ *run, p *peer) { _ = p.Say(refusal(year9999)) }),
+		shakes("401 in the year 2261", dated, func(_ *run, p *peer) { _ = p.Say(refusal(year2261)) }),
 		shakes("101 in the year 2261", dated, func(r *run, p *peer) {
-			_ = p.say(p.upgrade(add(strings.TrimSpace(year2261))))
+			_ = p.Say(p.upgrade(add(strings.TrimSpace(year2261))))
 			r.frames(p)
 		}),
 		shakes("401 before 1970", dated, func(_ *run, p *peer) {
-			_ = p.say(refusal("X-Server-Time: -99999999999999999999\r\n"))
+			_ = p.Say(refusal("X-Server-Time: -99999999999999999999\r\n"))
 		}),
 		shakes("101 in the year 9999", dated, func(r *run, p *peer) {
-			_ = p.say(p.upgrade(add(strings.TrimSpace(year9999))))
+			_ = p.Say(p.upgrade(add(strings.TrimSpace(year9999))))
 			r.frames(p)
 		}),
 		paced("Retry-After of a thousand years", "Retry-After: 31536000000\r\n", longest),

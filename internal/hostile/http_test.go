@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // noAnswer is the outcome of a request that nobody answers in a way that can be used.
@@ -55,7 +56,7 @@ func local(o outcome) outcome {
 
 // respondsWith is responds with a text, after which the server hangs up.
 func respondsWith(name string, o outcome, text string) attack {
-	return responds(name, o, func(_ *run, p *peer) { _ = p.say(text); _ = p.conn.Close() })
+	return responds(name, o, func(_ *run, p *peer) { _ = p.Say(text); _ = p.Conn.Close() })
 }
 
 // mostBody is how much of an answer is read, and what buffers add.
@@ -71,9 +72,9 @@ func respondsEndlessly(name, first, piece string, most int64) attack {
 		}
 	}}
 	a := responds(name, o, func(r *run, p *peer) {
-		_ = p.say(first)
+		_ = p.Say(first)
 		r.written = max(r.written, p.repeat([]byte(piece), 1<<28))
-		_ = p.conn.Close()
+		_ = p.Conn.Close()
 	})
 	return a.bounded(32*mib, 256*mib).slowly()
 }
@@ -107,12 +108,12 @@ func httpAttacks() []attack {
 		respondsWith("HTTP/0.9", noAnswer, "hello"),
 		responds("silence", noAnswer, func(_ *run, p *peer) { <-closed(p) }),
 		responds("a byte a second, for ever", noAnswer, func(_ *run, p *peer) {
-			_ = p.say(head + "Content-Length: 1000000\r\n\r\n")
+			_ = p.Say(head + "Content-Length: 1000000\r\n\r\n")
 			p.trickle([]byte(" "), time.Second, time.Hour)
-			_ = p.conn.Close()
+			_ = p.Conn.Close()
 		}),
 		respondsWith("gzip that nobody asked for", noAnswer,
-			response("200 OK", "Content-Encoding: gzip\r\n", string(gz(`{"data":{}}`)))),
+			response("200 OK", "Content-Encoding: gzip\r\n", string(wspeer.Gzip(`{"data":{}}`)))),
 		respondsWith("a bomb of 2 GB", noAnswer,
 			response("200 OK", "Content-Encoding: gzip\r\n", string(bomb(2000)))).bounded(32*mib, 256*mib),
 		respondsWith("301 to another host", noAnswer, response("301 Moved", "Location: https://evil.test/\r\n", "")),
@@ -226,7 +227,7 @@ func paceAttacks(good string) []attack {
 			}}),
 			arm: func(r *run) {
 				r.http = onPath("/conversations", func(p *peer) {
-					_ = p.say(ok(good) + ok(`{"data":{"conversation_id":"evil"}}`))
+					_ = p.Say(ok(good) + ok(`{"data":{"conversation_id":"evil"}}`))
 				})
 			},
 			does: opens,
@@ -240,9 +241,9 @@ func paceAttacks(good string) []attack {
 			}}),
 			arm: func(r *run) {
 				r.http = onPath("/conversations", func(p *peer) {
-					_ = p.say(ok(good))
+					_ = p.Say(ok(good))
 					time.Sleep(time.Second)
-					_ = p.say(ok(`{"data":{"conversation_id":"evil"}}`))
+					_ = p.Say(ok(`{"data":{"conversation_id":"evil"}}`))
 				})
 			},
 			does: func(r *run) {

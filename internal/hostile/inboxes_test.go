@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // A full inbox. Messages that failed give way to others, so as many of them as fit hold most.
@@ -90,7 +91,8 @@ func fills(name, category string, payload []byte, count int, handler func(r *run
 		bytes: func() []byte {
 			var b bytes.Buffer
 			for i := range count {
-				b.Write(stored(pushed(newID(fmt.Sprint("fill", i)), newID(fmt.Sprint("user", i)), category, payload)))
+				message := pushed(newID(fmt.Sprint("fill", i)), newID(fmt.Sprint("user", i)), category, payload)
+				b.Write(wspeer.PackStored(message))
 			}
 			return b.Bytes()
 		},

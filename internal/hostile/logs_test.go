@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // logFloods have the bot log as much as they can.
@@ -48,7 +49,8 @@ func logFloods(n int) []attack {
 	decline.bytes = func() []byte {
 		var b strings.Builder
 		for i := range n {
-			b.Write(stored(pushed(newID(fmt.Sprint("flood", i)), alice, fmt.Sprint("PLAIN_", i), []byte("x"))))
+			message := pushed(newID(fmt.Sprint("flood", i)), alice, fmt.Sprint("PLAIN_", i), []byte("x"))
+			b.Write(wspeer.PackStored(message))
 		}
 		return []byte(b.String())
 	}
@@ -70,7 +72,8 @@ func groupFlood() attack {
 			var b strings.Builder
 			for i := range groups {
 				fields := map[string]any{"conversation_id": newID(fmt.Sprint("group", i))}
-				b.Write(stored(pushedWith(newID(fmt.Sprint("flood", i)), alice, "ENCRYPTED_TEXT", sealed, fields)))
+				message := pushedWith(newID(fmt.Sprint("flood", i)), alice, "ENCRYPTED_TEXT", sealed, fields)
+				b.Write(wspeer.PackStored(message))
 			}
 			return []byte(b.String())
 		},
@@ -96,13 +99,13 @@ func flapping(name string, log, records int64, reason func(i int) string) attack
 			},
 		},
 		arm: func(r *run) {
-			r.request = func(p *peer, f request) bool {
+			r.request = func(p *peer, f wspeer.Request) bool {
 				if f.Action != "LIST_PENDING_MESSAGES" || r.age() > day {
 					return false
 				}
 				r.link(p)
 				text := reason(r.links())
-				_ = p.write(closing(4000, text[:min(len(text), 120)]))
+				_ = p.Send(wspeer.CloseFrame(4000, text[:min(len(text), 120)]))
 				return true
 			}
 		},

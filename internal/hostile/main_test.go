@@ -4,13 +4,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"runtime"
 	"runtime/debug"
-	"runtime/pprof"
 	"strings"
 	"testing"
 	"text/tabwriter"
-	"time"
+
+	"github.com/mixin-blaze/blaze/internal/leak"
 )
 
 // everything is set to carry out all attacks, and not a third of them: by make hostile, and where attacks are named.
@@ -51,12 +50,7 @@ func TestMain(m *testing.M) {
 	if len(reported) > 0 {
 		printTable()
 	}
-	if code == 0 && leaked() {
-		fmt.Fprintln(os.Stderr, "goroutines are left:")
-		_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(leak.Check(code))
 }
 
 // printTable prints the largest of everything, by area.
@@ -71,19 +65,4 @@ func printTable() {
 	}
 	_ = w.Flush()
 	fmt.Printf("%d attacks; each number is that of the attack with the most\n", n)
-}
-
-// leaked reports whether goroutines are left after a while: one that was joined may still be on its way out.
-func leaked() bool {
-	patience := time.After(10 * time.Second)
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for runtime.NumGoroutine() > 1 {
-		select {
-		case <-again.C:
-		case <-patience:
-			return true
-		}
-	}
-	return false
 }

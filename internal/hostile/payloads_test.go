@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Outcomes of a message.
@@ -48,7 +49,7 @@ const (
 func tells(name string, o outcome, category string, payload func() []byte) attack {
 	p := payload()
 	return attack{
-		name: name, outcome: o, bytes: func() []byte { return packed(pushed(attackID, alice, category, p)) },
+		name: name, outcome: o, bytes: func() []byte { return wspeer.Pack(pushed(attackID, alice, category, p)) },
 		heap: smallHeap + (wireTimes+decodeTimes)*int64(len(p)), work: smallHeap +
 			(wireTimes+decodeTimes)*int64(len(p)),
 		does: func(r *run) { r.deliver(attackID, r.bytes); eventually(func() bool { return r.ack(attackID) != "" }) },
@@ -237,7 +238,7 @@ func repeatedAttacks() []attack {
 	again := func(name string, handler func(*run) blaze.Handler) attack {
 		return attack{
 			name: name, handler: handler, heap: smallHeap, work: 48 * mib, records: 60,
-			bytes: func() []byte { return packed(pushed(attackID, alice, "PLAIN_TRANSCRIPT", payload)) },
+			bytes: func() []byte { return wspeer.Pack(pushed(attackID, alice, "PLAIN_TRANSCRIPT", payload)) },
 			outcome: outcome{text: "the message is given up after its attempts, and acknowledged", check: func(r *run) {
 				acknowledged(r)
 			}},
@@ -254,12 +255,12 @@ func repeatedAttacks() []attack {
 		again("a transcript of empty objects, for a handler that panics", panicking),
 		{
 			name: "five frames of 11 MB of zeros", slow: true, heap: 160 * mib, work: 1200 * mib, outcome: arrives,
-			bytes: func() []byte { return packed(pushed(attackID, alice, "PLAIN_TRANSCRIPT", list("0", 11*mib))) },
+			bytes: func() []byte { return wspeer.Pack(pushed(attackID, alice, "PLAIN_TRANSCRIPT", list("0", 11*mib))) },
 			does: func(r *run) {
 				p := r.peer()
 				r.deliver(attackID, r.bytes)
 				for i := range 4 {
-					_ = p.write(r.bytes)
+					_ = p.Send(r.bytes)
 					time.Sleep(time.Duration(i) * time.Second)
 				}
 				eventually(func() bool { return r.ack(attackID) != "" })
@@ -289,7 +290,7 @@ func encodingAttacks() (all []attack) {
 		{"a status of 100 KB", arrives, map[string]any{"status": strings.Repeat("s", 100_000)}},
 	} {
 		a := tells(v.name, v.o, "PLAIN_TEXT", func() []byte { return nil })
-		a.bytes = func() []byte { return packed(pushedWith(attackID, alice, "PLAIN_TEXT", nil, v.fields)) }
+		a.bytes = func() []byte { return wspeer.Pack(pushedWith(attackID, alice, "PLAIN_TEXT", nil, v.fields)) }
 		all = append(all, a)
 	}
 	return all

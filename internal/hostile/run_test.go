@@ -20,6 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/seal"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // The bot and a user.
@@ -166,7 +167,7 @@ func (r *run) finish() {
 		return
 	}
 	id := newID("honest")
-	r.deliver(id, stored(pushed(id, alice, "PLAIN_TEXT", []byte("honest"))))
+	r.deliver(id, wspeer.PackStored(pushed(id, alice, "PLAIN_TEXT", []byte("honest"))))
 	if !eventually(func() bool { return r.ack(id) != "" || r.over() }) || r.over() {
 		r.t.Errorf("a message after the attack is not acknowledged; Run over: %v", r.over())
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // silent is the outcome of a server that repeats the token that it got. Every attack looks for secrets in all errors
@@ -81,7 +82,7 @@ func handshakePlaces() []place {
 					return false
 				}
 				first = false
-				_ = p.say(answer(echo(p)))
+				_ = p.Say(answer(echo(p)))
 				return true
 			}
 		}}
@@ -114,18 +115,18 @@ func framePlaces() []place {
 	frame := func(name string, room int, of func(echo string) []byte) place {
 		return place{name: name, room: room, does: func(r *run, echo func(*peer) string) {
 			p := r.peer()
-			_ = p.write(of(echo(p)))
+			_ = p.Send(of(echo(p)))
 		}}
 	}
 	reply := func(name string, refusal func(echo string) string) place {
 		return place{
 			name: name,
 			arm: func(r *run, echo func(*peer) string) {
-				r.request = func(p *peer, f request) bool {
+				r.request = func(p *peer, f wspeer.Request) bool {
 					if f.Action != "CREATE_MESSAGE" {
 						return false
 					}
-					_ = p.write(stored(fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","error":%s}`, f.ID,
+					_ = p.Send(wspeer.PackStored(fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","error":%s}`, f.ID,
 						refusal(echo(p)))))
 					return true
 				}
@@ -137,20 +138,21 @@ func framePlaces() []place {
 		}
 	}
 	category := frame("a category", 60, func(s string) []byte {
-		return stored(pushed(newID("category"), alice, s, []byte("x")))
+		return wspeer.PackStored(pushed(newID("category"), alice, s, []byte("x")))
 	})
 	category.bot = func(context.Context, *blaze.Message) error { return blaze.ErrNotHandled } // which is logged
 	return []place{
 		category,
 		frame("an ERROR frame*", 0, func(s string) []byte {
-			return stored(`{"action":"ERROR","error":{"status":500,"code":7000,"description":` + quoted(s) + `}}`)
+			text := `{"action":"ERROR","error":{"status":500,"code":7000,"description":` + quoted(s) + `}}`
+			return wspeer.PackStored(text)
 		}),
-		frame("a close frame*", 120, func(s string) []byte { return closing(4000, s) }),
+		frame("a close frame*", 120, func(s string) []byte { return wspeer.CloseFrame(4000, s) }),
 		frame("an action", 0, func(s string) []byte {
-			return stored(`{"id":"1","action":` + quoted(s) + `,"error":{"code":500}}`)
+			return wspeer.PackStored(`{"id":"1","action":` + quoted(s) + `,"error":{"code":500}}`)
 		}),
 		frame("the action of a broken frame", 0, func(s string) []byte {
-			return stored(`{"action":` + quoted(s) + `,"data":[}`)
+			return wspeer.PackStored(`{"action":` + quoted(s) + `,"data":[}`)
 		}),
 		reply("the description of a refusal*", func(s string) string {
 			return `{"status":202,"code":403,"description":` + quoted("no: "+s) + `}`
@@ -170,7 +172,7 @@ func httpPlaces() []place {
 		return place{
 			name: name,
 			arm: func(r *run, echo func(*peer) string) {
-				r.http = onPath(path, func(p *peer) { _ = p.say(answer(echo(p))); _ = p.conn.Close() })
+				r.http = onPath(path, func(p *peer) { _ = p.Say(answer(echo(p))); _ = p.Conn.Close() })
 			},
 			does: func(r *run, _ func(*peer) string) {
 				r.fails(call(r))

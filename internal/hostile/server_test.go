@@ -1,17 +1,18 @@
 package hostile
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/memnet"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // server is a server of the service and its storage, in memory. It is written from the protocol and shares no code with
@@ -21,12 +22,12 @@ type server struct {
 	// connection.
 	handshake func(p *peer) bool
 	http      func(p *peer, body []byte) bool
-	request   func(p *peer, f request) bool
+	request   func(p *peer, f wspeer.Request) bool
 	wrap      func(net.Conn) net.Conn // of TLS
 
-	conns chan net.Conn
-	done  chan struct{}
-	wg    sync.WaitGroup
+	ln   *memnet.Listener
+	done chan struct{} // closed by close
+	wg   sync.WaitGroup
 
 	mu      sync.Mutex // never held during I/O
 	dialed  []string
@@ -40,13 +41,6 @@ type server struct {
 	files   map[string][]byte
 }
 
-// request is a frame of the client.
-type request struct {
-	ID     string          `json:"id"`
-	Action string          `json:"action"`
-	Params json.RawMessage `json:"params"`
-}
-
 // call is a request over HTTP.
 type call struct{ method, path, token string }
 
@@ -58,7 +52,7 @@ type push struct {
 
 func newServer() *server {
 	s := &server{
-		conns: make(chan net.Conn), done: make(chan struct{}), acked: make(map[string]string),
+		ln: memnet.Listen(), done: make(chan struct{}), acked: make(map[string]string),
 		tokens: make(map[string]bool), files: make(map[string][]byte), open: make(map[net.Conn]struct{}),
 	}
 	s.wg.Go(s.accept)
@@ -66,40 +60,32 @@ func newServer() *server {
 }
 
 // dial is the Client's DialContext, for whatever address.
-func (s *server) dial(ctx context.Context, _, addr string) (net.Conn, error) {
+func (s *server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	s.mu.Lock()
 	if len(s.dialed) < mostNoted {
 		s.dialed = append(s.dialed, addr)
 	}
 	s.mu.Unlock()
-	ours, theirs := net.Pipe()
-	select {
-	case s.conns <- turns(ours):
-		return turns(theirs), nil
-	case <-s.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return s.ln.Dial(ctx, network, addr)
 }
 
 func (s *server) accept() {
 	for {
-		select {
-		case c := <-s.conns:
-			s.mu.Lock()
-			s.open[c] = struct{}{}
-			s.mu.Unlock()
-			s.wg.Go(func() { s.serve(c) })
-		case <-s.done:
-			return
+		c, err := s.ln.Accept()
+		if err != nil {
+			return // closed
 		}
+		s.mu.Lock()
+		s.open[c] = struct{}{}
+		s.mu.Unlock()
+		s.wg.Go(func() { s.serve(c) })
 	}
 }
 
 // close ends everything, and waits for it.
 func (s *server) close() {
 	close(s.done)
+	_ = s.ln.Close()
 	s.cut()
 	s.wg.Wait()
 }
@@ -120,13 +106,13 @@ func (s *server) serve(c net.Conn) {
 		c = s.wrap(c)
 		defer func() { _ = c.Close() }()
 	}
-	p := &peer{conn: c, br: bufio.NewReader(c)}
+	p := &peer{Peer: wspeer.New(c)}
 	for {
-		req, err := http.ReadRequest(p.br)
-		if err != nil {
+		if p.ReadHead() != nil {
 			return
 		}
-		p.req, p.auth = req, req.Header.Get("Authorization")
+		req := p.Request
+		p.auth = req.Header.Get("Authorization")
 		s.note(p)
 		if strings.EqualFold(req.Header.Get("Upgrade"), "websocket") {
 			s.websocket(p)
@@ -168,7 +154,7 @@ func (s *server) note(p *peer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.calls) < mostNoted {
-		s.calls = append(s.calls, call{p.req.Method, p.req.URL.Path, token})
+		s.calls = append(s.calls, call{p.Request.Method, p.Request.URL.Path, token})
 	}
 	if token != "" && len(s.tokens) < mostNoted {
 		s.tokens[token] = true
@@ -180,7 +166,7 @@ func (s *server) websocket(p *peer) {
 	if hook := s.handshake; hook != nil && hook(p) {
 		return
 	}
-	if p.say(p.upgrade(nil)) == nil {
+	if p.Say(p.upgrade(nil)) == nil {
 		s.frames(p)
 	}
 }
@@ -188,19 +174,19 @@ func (s *server) websocket(p *peer) {
 // frames answers the frames of a client.
 func (s *server) frames(p *peer) {
 	for {
-		op, payload, err := p.readMessage()
+		f, err := p.ReadFrame()
 		if err != nil {
 			return
 		}
-		switch op {
-		case opPing:
-			_ = p.write(encode(final|opPong, payload))
-		case opClose:
-			_ = p.write(encode(final|opClose, payload))
+		switch f.Op() {
+		case wspeer.Ping:
+			_ = p.Send(wspeer.Whole(wspeer.Pong, f.Payload))
+		case wspeer.Close:
+			_ = p.Send(wspeer.Whole(wspeer.Close, f.Payload))
 			return
-		case opBinary:
-			text, err := gunzip(payload)
-			var r request
+		case wspeer.Binary:
+			text, err := wspeer.Gunzip(f.Payload)
+			var r wspeer.Request
 			if err == nil && json.Unmarshal(text, &r) == nil {
 				s.answer(p, r)
 			}
@@ -212,12 +198,12 @@ func (s *server) frames(p *peer) {
 }
 
 // answer confirms a request.
-func (s *server) answer(p *peer, r request) {
+func (s *server) answer(p *peer, r wspeer.Request) {
 	if hook := s.request; hook != nil && hook(p, r) {
 		return
 	}
 	s.take(r)
-	_ = p.write(stored(fmt.Sprintf(`{"id":%q,"action":%q}`, r.ID, r.Action)))
+	_ = p.Send(wspeer.PackStored(fmt.Sprintf(`{"id":%q,"action":%q}`, r.ID, r.Action)))
 	if r.Action != "LIST_PENDING_MESSAGES" {
 		return
 	}
@@ -226,7 +212,7 @@ func (s *server) answer(p *peer, r request) {
 	pending := slices.Clone(s.pending)
 	s.mu.Unlock()
 	for _, m := range pending {
-		_ = p.write(m.frame)
+		_ = p.Send(m.frame)
 	}
 }
 
@@ -239,7 +225,7 @@ func (s *server) link(p *peer) {
 }
 
 // take notes what a request says.
-func (s *server) take(r request) {
+func (s *server) take(r wspeer.Request) {
 	var one struct {
 		MessageID string `json:"message_id"`
 		Status    string `json:"status"`
@@ -271,7 +257,7 @@ func (s *server) deliver(id string, frame []byte) {
 	p := s.newest
 	s.mu.Unlock()
 	if p != nil {
-		_ = p.write(frame)
+		_ = p.Send(frame)
 	}
 }
 
@@ -308,21 +294,6 @@ func (s *server) hosts() []string {
 	all := slices.Clone(s.dialed)
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// turns returns a connection on which writes take turns by a channel: time in a bubble stands still while a goroutine
-// waits for the mutex of a net.Pipe.
-func turns(c net.Conn) net.Conn { return &turned{Conn: c, turn: make(chan struct{}, 1)} }
-
-type turned struct {
-	net.Conn
-	turn chan struct{}
-}
-
-func (c *turned) Write(p []byte) (int, error) {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
-	return c.Conn.Write(p)
 }
 
 // eventually waits until cond holds, for a day at most.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/seal"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // plain is what a file says: it must come out whole or not at all.
@@ -65,7 +66,7 @@ func serves(name string, o outcome, encrypted bool, answer func(r *run, p *peer,
 	return attack{
 		name: name, outcome: local(o),
 		arm: func(r *run) {
-			r.http = onPath("/files/", func(p *peer) { answer(r, p, file); _ = p.conn.Close() })
+			r.http = onPath("/files/", func(p *peer) { answer(r, p, file); _ = p.Conn.Close() })
 		},
 		does: func(r *run) {
 			ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
@@ -89,7 +90,7 @@ func (r *run) fetch(ctx context.Context, a blaze.Attachment) {
 // changes is serves of an encrypted file that is changed on the way.
 func changes(name string, change func(file []byte) []byte) attack {
 	return serves(name, damaged, true, func(_ *run, p *peer, file []byte) {
-		_ = p.say(response("200 OK", "", string(change(bytes.Clone(file)))))
+		_ = p.Say(response("200 OK", "", string(change(bytes.Clone(file)))))
 	})
 }
 
@@ -133,7 +134,7 @@ func storageAttacks() []attack {
 				file, a := sealedFile(plain[:20])
 				for i := range file {
 					r.http = onPath("/files/", func(p *peer) {
-						_ = p.say(response("200 OK", "", string(flips(i)(bytes.Clone(file)))))
+						_ = p.Say(response("200 OK", "", string(flips(i)(bytes.Clone(file)))))
 					})
 					if r.fetch(r.ctx, a); !is(r.err, blaze.ErrDamaged) || len(r.file) > 0 {
 						return
@@ -158,7 +159,7 @@ func storageAttacks() []attack {
 				name = v.name + " in place of an encrypted file"
 			}
 			all = append(all, serves(name, refusedFile, encrypted, func(_ *run, p *peer, _ []byte) {
-				_ = p.say(v.text)
+				_ = p.Say(v.text)
 			}))
 		}
 	}
@@ -178,38 +179,38 @@ func bodyAttacks() []attack {
 			}
 		}
 		return serves(name, o, encrypted, func(r *run, p *peer, _ []byte) {
-			_ = p.say(first)
+			_ = p.Say(first)
 			r.written = p.repeat([]byte(zeros), 256*mib)
 		})
 	}
 	return []attack{
 		serves("206 and all of a plain file", refusedFile, false, func(_ *run, p *peer, f []byte) {
-			_ = p.say(response("206 Partial Content", "Content-Range: bytes 0-999/1000\r\n", string(f)))
+			_ = p.Say(response("206 Partial Content", "Content-Range: bytes 0-999/1000\r\n", string(f)))
 		}),
 		serves("206 and all of an encrypted file", refusedFile, true, func(_ *run, p *peer, f []byte) {
-			_ = p.say(response("206 Partial Content", "Content-Range: bytes 0-999/1000\r\n", string(f)))
+			_ = p.Say(response("206 Partial Content", "Content-Range: bytes 0-999/1000\r\n", string(f)))
 		}),
 		serves("203 and all of a plain file", refusedFile, false, func(_ *run, p *peer, f []byte) {
-			_ = p.say(response("203 Other", "", string(f)))
+			_ = p.Say(response("203 Other", "", string(f)))
 		}),
 		serves("an encrypted file that breaks off", refusedFile, true, func(_ *run, p *peer, f []byte) {
-			_ = p.say(head + "Content-Length: " + "100000\r\n\r\n" + string(f[:500]))
+			_ = p.Say(head + "Content-Length: " + "100000\r\n\r\n" + string(f[:500]))
 		}),
 		serves("a plain file that breaks off", broken, false, func(_ *run, p *peer, f []byte) {
-			_ = p.say(head + "Content-Length: 1000\r\n\r\n" + string(f[:500]))
+			_ = p.Say(head + "Content-Length: 1000\r\n\r\n" + string(f[:500]))
 		}),
 		serves("a plain file that is too short", broken, false, func(_ *run, p *peer, f []byte) {
-			_ = p.say(response("200 OK", "", string(f[1:])))
+			_ = p.Say(response("200 OK", "", string(f[1:])))
 		}),
 		serves("a plain file that is too long", broken, false, func(_ *run, p *peer, f []byte) {
-			_ = p.say(response("200 OK", "", string(f)+"!"))
+			_ = p.Say(response("200 OK", "", string(f)+"!"))
 		}),
 		serves("gzip of an encrypted file, as it was not asked for", refusedFile, true,
 			func(_ *run, p *peer, f []byte) {
-				_ = p.say(response("200 OK", "Content-Encoding: gzip\r\n", string(gz(string(f)))))
+				_ = p.Say(response("200 OK", "Content-Encoding: gzip\r\n", string(wspeer.Gzip(string(f)))))
 			}),
 		serves("a bomb in place of a plain file", broken, false, func(_ *run, p *peer, _ []byte) {
-			_ = p.say(response("200 OK", "Content-Encoding: gzip\r\n", string(bomb(500))))
+			_ = p.Say(response("200 OK", "Content-Encoding: gzip\r\n", string(bomb(500))))
 		}),
 		serves("an encrypted file in chunks of a byte", whole, true, func(_ *run, p *peer, f []byte) {
 			var b bytes.Buffer
@@ -217,7 +218,7 @@ func bodyAttacks() []attack {
 			for _, c := range f {
 				b.WriteString("1\r\n" + string([]byte{c}) + "\r\n")
 			}
-			_ = p.say(b.String() + "0\r\n\r\n")
+			_ = p.Say(b.String() + "0\r\n\r\n")
 		}),
 		endless("an encrypted file without end", refusedFile, true, head+"\r\n"),
 		endless("an encrypted file of a terabyte", refusedFile, true, head+"Content-Length: 1099511627776\r\n\r\n"),
@@ -226,7 +227,7 @@ func bodyAttacks() []attack {
 		endless("headers of a file without end", refusedFile, true, head+"X-Filler: ").bounded(smallHeap, 64*mib),
 		serves("silence", refusedFile, true, func(_ *run, p *peer, _ []byte) { <-closed(p) }),
 		serves("an encrypted file, a byte a second", refusedFile, true, func(_ *run, p *peer, _ []byte) {
-			_ = p.say(head + "Content-Length: 1072\r\n\r\n")
+			_ = p.Say(head + "Content-Length: 1072\r\n\r\n")
 			p.trickle([]byte("x"), time.Second, time.Hour)
 		}),
 	}
@@ -254,7 +255,7 @@ func urlAttacks() (all []attack) {
 				name: v.name + ", for " + call, outcome: local(refusedFile), heap: 48 * mib, work: 128 * mib,
 				arm: func(r *run) {
 					r.http = func(p *peer, _ []byte) bool {
-						return strings.HasPrefix(p.req.URL.Path, "/attachments") && p.say(answer) == nil
+						return strings.HasPrefix(p.Request.URL.Path, "/attachments") && p.Say(answer) == nil
 					}
 				},
 				does: func(r *run) {
@@ -280,13 +281,13 @@ func urlAttacks() (all []attack) {
 		arm: func(r *run) {
 			r.http = func(p *peer, _ []byte) bool {
 				switch {
-				case strings.HasPrefix(p.req.URL.Path, "/files/"):
+				case strings.HasPrefix(p.Request.URL.Path, "/files/"):
 					if p.auth == "" {
 						r.number++
 					}
-					return p.say(response("200 OK", "", string(plain))) == nil
-				case strings.HasPrefix(p.req.URL.Path, "/attachments/"):
-					return p.say(data(map[string]any{"attachment_id": newID("file"), "view_url": user})) == nil
+					return p.Say(response("200 OK", "", string(plain))) == nil
+				case strings.HasPrefix(p.Request.URL.Path, "/attachments/"):
+					return p.Say(data(map[string]any{"attachment_id": newID("file"), "view_url": user})) == nil
 				}
 				return false
 			}
@@ -313,11 +314,11 @@ func uploadAttacks() (all []attack) {
 			name: name, outcome: local(o),
 			arm: func(r *run) {
 				r.http = func(p *peer, _ []byte) bool {
-					if p.req.Method != "PUT" {
+					if p.Request.Method != "PUT" {
 						return false
 					}
 					answer(r, p)
-					_ = p.conn.Close()
+					_ = p.Conn.Close()
 					return true
 				}
 			},
@@ -339,19 +340,19 @@ func uploadAttacks() (all []attack) {
 		{"an upload is answered with nothing", ""},
 		{"an upload is answered with 101", "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
 	} {
-		all = append(all, put(v.name, fails, func(_ *run, p *peer) { _ = p.say(v.text) }))
+		all = append(all, put(v.name, fails, func(_ *run, p *peer) { _ = p.Say(v.text) }))
 	}
 	return append(all,
 		put("200, and a body that stalls", stored, func(_ *run, p *peer) {
-			_ = p.say(head + "Content-Length: 10\r\n\r\n1")
+			_ = p.Say(head + "Content-Length: 10\r\n\r\n1")
 			<-closed(p)
 		}),
 		put("200, and chunks that stall", stored, func(_ *run, p *peer) {
-			_ = p.say(head + "Transfer-Encoding: chunked\r\n\r\n")
+			_ = p.Say(head + "Transfer-Encoding: chunked\r\n\r\n")
 			<-closed(p)
 		}),
 		put("200, and a body without end", stored, func(r *run, p *peer) {
-			_ = p.say(head + "\r\n")
+			_ = p.Say(head + "\r\n")
 			r.written = p.repeat(slices.Repeat([]byte("x"), 16*kib), 64*mib)
 		}),
 		put("silence after an upload", fails, func(_ *run, p *peer) { <-closed(p) }),
@@ -362,7 +363,7 @@ func uploadAttacks() (all []attack) {
 			name: "a place for a file without an id", outcome: fails,
 			arm: func(r *run) {
 				r.http = onPath("/attachments", func(p *peer) {
-					_ = p.say(data(map[string]any{"upload_url": "http://localhost/files/x"}))
+					_ = p.Say(data(map[string]any{"upload_url": "http://localhost/files/x"}))
 				})
 			},
 			does: func(r *run) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // maxDownload is the bound of these attacks, so that they need not last for a gigabyte.
@@ -42,7 +43,7 @@ func verifiedAttacks() []attack {
 // intoFile has the bot download a changed file to a path, where there may be one already.
 func intoFile(name string, encrypted bool, old string, change func(file []byte) []byte) attack {
 	a := serves(name, outcome{}, encrypted, func(_ *run, p *peer, file []byte) {
-		_ = p.say(response("200 OK", "", string(change(bytes.Clone(file)))))
+		_ = p.Say(response("200 OK", "", string(change(bytes.Clone(file)))))
 	})
 	_, sealed := sealedFile(plain)
 	attachment := blaze.Attachment{ID: newID("file"), Size: int64(len(plain))}
@@ -90,7 +91,7 @@ func limitAttacks() []attack {
 	}}
 	endless := func(name string, encrypted bool, first string) attack {
 		a := serves(name, local(limited), encrypted, func(r *run, p *peer, _ []byte) {
-			_ = p.say(first)
+			_ = p.Say(first)
 			r.written = p.repeat(make([]byte, 64*kib), 64*mib)
 		})
 		a.config = bound
@@ -147,7 +148,7 @@ func limitAttacks() []attack {
 				}
 			}},
 			does: func(r *run) {
-				r.deliver(attackID, stored(pushed(attackID, alice, "PLAIN_DATA",
+				r.deliver(attackID, wspeer.PackStored(pushed(attackID, alice, "PLAIN_DATA",
 					[]byte(`{"attachment_id":"`+newID("file")+`","size":1,"name":"..\\..\/..\/etc\/pw\u0000.png"}`))))
 			},
 		},

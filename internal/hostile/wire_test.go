@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"strings"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Outcomes of what a server writes on a websocket.
@@ -29,7 +31,7 @@ var (
 func writes(name string, o outcome, bytes func() []byte) attack {
 	return attack{
 		name: name, outcome: o, bytes: bytes,
-		does: func(r *run) { _ = r.peer().write(r.bytes) },
+		does: func(r *run) { _ = r.peer().Send(r.bytes) },
 	}
 }
 
@@ -49,23 +51,24 @@ func (a attack) logging(bytes, records int64) attack {
 func of(b []byte) func() []byte { return func() []byte { return b } }
 
 func wireAttacks() []attack {
-	good := gz(`{"id":"x","action":"X","data":{"a":"` + strings.Repeat("text ", 50) + `"}}`)
+	good := wspeer.Gzip(`{"id":"x","action":"X","data":{"a":"` + strings.Repeat("text ", 50) + `"}}`)
 	all := []attack{
 		// The bounds of a bomb are those of the wire: 8 MiB of a frame and 16 MiB of JSON, buffers doubled on the way.
 		writes("a bomb of 17 KB", lives, func() []byte {
-			return encode(final|opBinary, bomb(17))
+			return wspeer.Whole(wspeer.Binary, bomb(17))
 		}).bounded(48*mib, 96*mib),
 		writes("a bomb that inflates to 7 GB", lives, func() []byte {
-			return encode(final|opBinary, bomb(7000))
+			return wspeer.Whole(wspeer.Binary, bomb(7000))
 		}).bounded(64*mib, 128*mib).slowly(),
 		writes("twenty bombs in one write", lives, func() []byte {
-			return bytes.Repeat(encode(final|opBinary, bomb(20)), 20)
+			return bytes.Repeat(wspeer.Whole(wspeer.Binary, bomb(20)), 20)
 		}).bounded(96*mib, 900*mib).slowly().logging(smallLog, smallRecords),
 		writes("a bomb inside a string of JSON", lives, func() []byte {
-			return packed(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"` + strings.Repeat("A", 17*mib) + `"}}`)
+			data := strings.Repeat("A", 17*mib)
+			return wspeer.Pack(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"` + data + `"}}`)
 		}).bounded(48*mib, 96*mib),
 		writes("a frame of 8 MiB and one byte", lives, func() []byte {
-			return encode(final|opBinary, make([]byte, 8*mib+1))
+			return wspeer.Whole(wspeer.Binary, make([]byte, 8*mib+1))
 		}).bounded(32*mib, 64*mib),
 		{
 			name: "a frame of 65 MiB", outcome: replaced, heap: 32 * mib, work: 64 * mib, bytes: func() []byte {
@@ -73,7 +76,7 @@ func wireAttacks() []attack {
 			},
 			does: func(r *run) {
 				p := r.peer()
-				_ = p.write(header(final|opBinary, 65*mib))
+				_ = p.Send(wspeer.Head(wspeer.Final|wspeer.Binary, 65*mib))
 				r.written = p.repeat(r.bytes, 65*mib)
 			},
 		},
@@ -83,84 +86,93 @@ func wireAttacks() []attack {
 			},
 			does: func(r *run) {
 				p := r.peer()
-				_ = p.write(header(final|opText, 60*mib))
+				_ = p.Send(wspeer.Head(wspeer.Final|wspeer.Text, 60*mib))
 				r.written = p.repeat(r.bytes, 60*mib)
 			},
 		},
 		writes("a frame that claims 2^63-1 bytes", replaced, of(claim(1<<63-1))),
 		writes("a frame that claims 2^64-1 bytes", replaced, of(claim(1<<64-1))),
 		writes("a frame that claims 7 MiB and never comes", replaced,
-			of(header(final|opBinary, 7*mib))).bounded(16*mib, 32*mib),
+			of(wspeer.Head(wspeer.Final|wspeer.Binary, 7*mib))).bounded(16*mib, 32*mib),
 		fragments("fragments without end, one byte a second", []byte{0}, time.Second, nil),
-		fragments("fragments without end, with pings between", []byte{0}, 10*time.Second, encode(final|opPing, nil)),
-		fragments("fragments without end, with pongs between", []byte{0}, 10*time.Second, encode(final|opPong, nil)),
+		fragments("fragments without end, with pings between", []byte{0}, 10*time.Second,
+			wspeer.Whole(wspeer.Ping, nil)),
+		fragments("fragments without end, with pongs between", []byte{0}, 10*time.Second,
+			wspeer.Whole(wspeer.Pong, nil)),
 		fragments("empty fragments without end", nil, time.Second, nil),
 		fragments("fragments of 16 KB without end, one a minute", make([]byte, 16*kib), 59*time.Second,
-			encode(final|opPong, nil)),
+			wspeer.Whole(wspeer.Pong, nil)),
 		fragments("fragments of 20 KB without end, six a minute", make([]byte, 20*kib), 10*time.Second, nil),
 		writes("a million empty fragments at once", usable, func() []byte {
-			return append(encode(opBinary, nil), bytes.Repeat(encode(opContinuation, nil), 1_000_000)...)
+			more := bytes.Repeat(wspeer.Encode(wspeer.Continuation, nil), 1_000_000)
+			return append(wspeer.Encode(wspeer.Binary, nil), more...)
 		}),
 		writes("a ping in the middle of a message", lives, func() []byte {
 			return bytes.Join([][]byte{
-				encode(opBinary, good[:9]), encode(final|opPing, []byte("x")),
-				encode(final|opContinuation, good[9:]),
+				wspeer.Encode(wspeer.Binary, good[:9]), wspeer.Whole(wspeer.Ping, []byte("x")),
+				wspeer.Whole(wspeer.Continuation, good[9:]),
 			}, nil)
 		}),
 		writes("a message of a fragment for each byte", lives, func() []byte {
-			b := encode(opBinary, good[:1])
+			b := wspeer.Encode(wspeer.Binary, good[:1])
 			for _, c := range good[1 : len(good)-1] {
-				b = append(b, encode(opContinuation, []byte{c})...)
+				b = append(b, wspeer.Encode(wspeer.Continuation, []byte{c})...)
 			}
-			return append(b, encode(final|opContinuation, good[len(good)-1:])...)
+			return append(b, wspeer.Whole(wspeer.Continuation, good[len(good)-1:])...)
 		}),
 		writes("300,000 pings", lives, func() []byte {
-			return bytes.Repeat(encode(final|opPing, []byte("are you there")), 300_000)
+			return bytes.Repeat(wspeer.Whole(wspeer.Ping, []byte("are you there")), 300_000)
 		}),
 		writes("300,000 pongs that nobody asked for", lives, func() []byte {
-			return bytes.Repeat(encode(final|opPong, []byte("here")), 300_000)
+			return bytes.Repeat(wspeer.Whole(wspeer.Pong, []byte("here")), 300_000)
 		}),
 		{
 			name: "pings, and nothing is read any more", outcome: replaced,
 			arm: func(r *run) {
-				r.request = func(p *peer, _ request) bool {
+				r.request = func(p *peer, _ wspeer.Request) bool {
 					if p.deaf == nil && r.number == 0 {
 						r.number, p.deaf = 1, r.done
 					}
 					return false
 				}
 			},
-			bytes: func() []byte { return bytes.Repeat(encode(final|opPing, make([]byte, 125)), 50_000) },
-			does:  func(r *run) { _ = r.peer().write(r.bytes) },
+			bytes: func() []byte { return bytes.Repeat(wspeer.Whole(wspeer.Ping, make([]byte, 125)), 50_000) },
+			does:  func(r *run) { _ = r.peer().Send(r.bytes) },
 		},
 	}
 	for _, v := range []struct {
 		name  string
 		bytes []byte
 	}{
-		{"a frame that is masked", append([]byte{final | opBinary, masked | 2, 1, 2, 3, 4}, 'h', 'i')},
-		{"the first reserved bit", encode(final|0x40|opBinary, good)},
-		{"the second reserved bit", encode(final|0x20|opBinary, good)},
-		{"the third reserved bit", encode(final|0x10|opBinary, good)},
-		{"an unknown opcode of data", encode(final|0x3, good)},
-		{"an unknown opcode of control", encode(final|0xB, nil)},
-		{"a ping of 126 bytes", encode(final|opPing, make([]byte, 126))},
-		{"a ping of 64 KB", encode(final|opPing, make([]byte, 64*kib))},
-		{"a ping in fragments", encode(opPing, []byte("x"))},
-		{"a continuation of nothing", encode(final|opContinuation, good)},
-		{"a message within a message", append(encode(opBinary, good[:5]), encode(final|opBinary, good)...)},
-		{"a close frame of one byte", encode(final|opClose, []byte{3})},
-		{"a close frame that is no UTF-8", closing(1000, "\xff\xfe\x80")},
-		{"a close frame of 126 bytes", closing(1000, strings.Repeat("x", 124))},
-		{"a close code that must not be sent", closing(1005, "")},
-		{"close code 0", closing(0, "")},
-		{"close code 65535", closing(65535, "bye")},
-		{"a close text of escape sequences", closing(4000, "\x1b[2J\x1b]0;owned\x07\r\nlevel=ERROR msg=fake")},
+		{"a frame that is masked", []byte{wspeer.Final | wspeer.Binary, wspeer.Masked | 2, 1, 2, 3, 4, 'h', 'i'}},
+		{"the first reserved bit", wspeer.Encode(wspeer.Final|0x40|wspeer.Binary, good)},
+		{"the second reserved bit", wspeer.Encode(wspeer.Final|0x20|wspeer.Binary, good)},
+		{"the third reserved bit", wspeer.Encode(wspeer.Final|0x10|wspeer.Binary, good)},
+		{"an unknown opcode of data", wspeer.Encode(wspeer.Final|0x3, good)},
+		{"an unknown opcode of control", wspeer.Encode(wspeer.Final|0xB, nil)},
+		{"a ping of 126 bytes", wspeer.Whole(wspeer.Ping, make([]byte, 126))},
+		{"a ping of 64 KB", wspeer.Whole(wspeer.Ping, make([]byte, 64*kib))},
+		{"a ping in fragments", wspeer.Encode(wspeer.Ping, []byte("x"))},
+		{"a continuation of nothing", wspeer.Whole(wspeer.Continuation, good)},
+		{
+			"a message within a message",
+			append(wspeer.Encode(wspeer.Binary, good[:5]), wspeer.Whole(wspeer.Binary, good)...),
+		},
+		{"a close frame of one byte", wspeer.Whole(wspeer.Close, []byte{3})},
+		{"a close frame that is no UTF-8", wspeer.CloseFrame(1000, "\xff\xfe\x80")},
+		{"a close frame of 126 bytes", wspeer.CloseFrame(1000, strings.Repeat("x", 124))},
+		{"a close code that must not be sent", wspeer.CloseFrame(1005, "")},
+		{"close code 0", wspeer.CloseFrame(0, "")},
+		{"close code 65535", wspeer.CloseFrame(65535, "bye")},
+		{
+			"a close text of escape sequences",
+			wspeer.CloseFrame(4000, "\x1b[2J\x1b]0;owned\x07\r\nlevel=ERROR msg=fake"),
+		},
 		{
 			"a close frame, and messages behind it",
-			append(closing(1000, ""), bytes.Repeat(encode(final|opBinary, good), 1000)...),
+			append(wspeer.CloseFrame(1000, ""), bytes.Repeat(wspeer.Whole(wspeer.Binary, good), 1000)...),
 		},
-		{"10,000 close frames", bytes.Repeat(closing(1001, "going away"), 10_000)},
+		{"10,000 close frames", bytes.Repeat(wspeer.CloseFrame(1001, "going away"), 10_000)},
 	} {
 		all = append(all, writes(v.name, replaced, of(v.bytes)))
 	}
@@ -201,7 +213,7 @@ func gzipAttacks(good []byte) (all []attack) {
 		{"an empty frame", nil},
 		{"JSON without gzip", []byte(`{"id":"x","action":"CREATE_MESSAGE"}`)},
 	} {
-		all = append(all, writes(v.name, lives, of(encode(final|opBinary, v.bytes))))
+		all = append(all, writes(v.name, lives, of(wspeer.Whole(wspeer.Binary, v.bytes))))
 	}
 	return all
 }
@@ -225,7 +237,7 @@ func bomb(megabytes int) []byte {
 
 // claim returns the head of a frame and a little of its payload.
 func claim(n uint64) []byte {
-	return append(binary.BigEndian.AppendUint64([]byte{final | opBinary, 127}, n), "so long"...)
+	return append(binary.BigEndian.AppendUint64([]byte{wspeer.Final | wspeer.Binary, 127}, n), "so long"...)
 }
 
 // fragments returns the attack of a server that never ends a message. A message has to end within five minutes.
@@ -241,8 +253,8 @@ func fragments(name string, piece []byte, pause time.Duration, between []byte) a
 		}},
 		does: func(r *run) {
 			p, began := r.peer(), time.Now()
-			_ = p.write(encode(opBinary, piece))
-			p.trickle(append(encode(opContinuation, piece), between...), pause, time.Hour)
+			_ = p.Send(wspeer.Encode(wspeer.Binary, piece))
+			p.trickle(append(wspeer.Encode(wspeer.Continuation, piece), between...), pause, time.Hour)
 			r.written = int64(time.Since(began))
 		},
 	}
@@ -252,7 +264,7 @@ func fragments(name string, piece []byte, pause time.Duration, between []byte) a
 func many(n int, format string) []byte {
 	var b bytes.Buffer
 	for i := range n {
-		b.Write(stored(fmt.Sprintf(format, i)))
+		b.Write(wspeer.PackStored(fmt.Sprintf(format, i)))
 	}
 	return b.Bytes()
 }

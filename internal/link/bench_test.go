@@ -16,6 +16,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func sizes(b *testing.B, run func(b *testing.B, payload []byte)) {
@@ -32,7 +33,8 @@ func sizes(b *testing.B, run func(b *testing.B, payload []byte)) {
 // ends there.
 func BenchmarkReadFrame(b *testing.B) {
 	sizes(b, func(b *testing.B, payload []byte) {
-		read(b, runtime.GOMAXPROCS(0), slices.Repeat([][]byte{encode(final|opBinary, payload)}, 1+1<<20/len(payload)))
+		frame := wspeer.Whole(wspeer.Binary, payload)
+		read(b, runtime.GOMAXPROCS(0), slices.Repeat([][]byte{frame}, 1+1<<20/len(payload)))
 	})
 }
 
@@ -45,7 +47,7 @@ func BenchmarkReceive(b *testing.B) {
 			sizes(b, func(b *testing.B, payload []byte) {
 				var frames [][]byte
 				for n := range uint64(max(1, 500_000/len(payload))) {
-					frames = append(frames, encode(final|opBinary, compress(pushed(n, len(payload)))))
+					frames = append(frames, wspeer.Pack(pushed(n, len(payload))))
 				}
 				read(b, cores, frames)
 			})
@@ -72,10 +74,10 @@ func pushed(n uint64, size int) string {
 // read reads b.N frames, these again and again, on a link that believes in so many cores.
 func read(b *testing.B, cores int, frames [][]byte) {
 	client, server := pipe()
-	p := newPeer(server)
+	p := wspeer.New(server)
 	go func() {
-		if p.readHead() == nil {
-			_, _ = io.WriteString(p, p.upgrade())
+		if p.ReadHead() == nil {
+			_, _ = io.WriteString(p, p.Upgrade())
 		}
 	}()
 	stream := bytes.Join(frames, nil)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // flood is a connection on which, once it is open, all that is left is there at once, and the end comes with the last
@@ -55,10 +56,10 @@ func startOn(t *testing.T, g *log, left []byte) (*link.Link, *flood) {
 func dialFlood(t *testing.T, left []byte) (*link.Link, *flood) {
 	t.Helper()
 	client, server := pipe()
-	p := newPeer(server)
+	p := wspeer.New(server)
 	go func() {
-		if p.readHead() == nil {
-			_, _ = io.WriteString(p, p.upgrade())
+		if p.ReadHead() == nil {
+			_, _ = io.WriteString(p, p.Upgrade())
 		}
 	}()
 	c := &flood{Conn: client, open: make(chan struct{}), left: left}
@@ -123,10 +124,10 @@ func TestAWaitingLinkHasNoBuffer(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := new(log)
 			client, server := pipe()
-			p := newPeer(server)
+			p := wspeer.New(server)
 			go func() {
-				if p.readHead() == nil {
-					_, _ = io.WriteString(p, p.upgrade())
+				if p.ReadHead() == nil {
+					_, _ = io.WriteString(p, p.Upgrade())
 				}
 			}()
 			c := &watched{Conn: client}

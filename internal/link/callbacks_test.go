@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // ends are the ways in which a function of the caller does not return, with the error of the dial.
@@ -104,8 +105,8 @@ func TestADialerThatIgnoresTheEnd(t *testing.T) {
 func TestAHookThatExits(t *testing.T) {
 	for _, name := range []string{"Trace", "Wrote"} {
 		bubble(t, func(t *testing.T) {
-			l, err := answer(t, func(p *peer) {
-				_, _ = io.WriteString(p, p.upgrade())
+			l, err := answer(t, func(p *wspeer.Peer) {
+				_, _ = io.WriteString(p, p.Upgrade())
 				_, _ = p.Write(named("a"))
 				_, _ = io.Copy(io.Discard, p.Conn)
 			})

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestJumped(t *testing.T) {
@@ -50,10 +51,10 @@ func TestAJumpOfTheWallClockEndsTheLink(t *testing.T) {
 					return time.Now().Add(time.Duration(ahead.Load()))
 				})
 				client, server := pipe()
-				r := &rig{t: t, conn: client, peer: newPeer(server), log: new(log)}
+				r := &rig{t: t, conn: client, peer: wspeer.New(server), log: new(log)}
 				go func() {
-					if r.peer.readHead() == nil {
-						_, _ = io.WriteString(r.peer, r.peer.upgrade())
+					if r.peer.ReadHead() == nil {
+						_, _ = io.WriteString(r.peer, r.peer.Upgrade())
 					}
 				}()
 				var err error

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestCloseWaitsForThePeersClose(t *testing.T) {
@@ -29,18 +30,18 @@ func TestCloseWaitsForThePeersClose(t *testing.T) {
 			r.Close(time.Minute)
 			close(closed)
 		}()
-		f, err := r.peer.readFrame()
+		f, err := r.peer.ReadFrame()
 		require.NoError(t, err)
-		assert.Equal(t, final|opClose, f.first)
-		assert.Equal(t, "\x03\xE8", string(f.payload))
+		assert.Equal(t, wspeer.Final|wspeer.Close, f.First)
+		assert.Equal(t, "\x03\xE8", string(f.Payload))
 		time.Sleep(time.Second - 1)
 		r.send(named("late")) // what the peer says before its close still counts
 		assert.Equal(t, []string{"late"}, r.ids())
-		r.send(encode(final|opClose, closing(1000, "")))
+		r.send(wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1000, "")))
 		assert.Equal(t, link.ErrClosed, r.ended())
 		<-closed
 		assert.Equal(t, time.Second-1, time.Since(r.born))
-		_, err = r.peer.readFrame()
+		_, err = r.peer.ReadFrame()
 		assert.ErrorIs(t, err, io.EOF, "nothing follows a close frame")
 	})
 }
@@ -86,13 +87,13 @@ func TestCloseLosesItsPatience(t *testing.T) {
 // The peer hangs up instead of answering, or has its own reason: the link was closed by its owner all the same.
 func TestCloseIsAnsweredInAnotherWay(t *testing.T) {
 	for name, answer := range map[string][]byte{
-		"hangs up": nil, "code 4000": encode(final|opClose, closing(4000, "own reason")),
+		"hangs up": nil, "code 4000": wspeer.Whole(wspeer.Close, wspeer.ClosePayload(4000, "own reason")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := connect(t, newSource())
 				r.readers.Go(func() {
-					_, _ = r.peer.readFrame()
+					_, _ = r.peer.ReadFrame()
 					_, _ = r.peer.Write(answer)
 					_ = r.peer.Close()
 				})
@@ -111,12 +112,12 @@ func TestBothClose(t *testing.T) {
 		synctest.Wait()
 		r.readers.Go(func() { r.Close(time.Minute) })
 		synctest.Wait()
-		r.send(encode(final|opClose, closing(4000, "")))
+		r.send(wspeer.Whole(wspeer.Close, wspeer.ClosePayload(4000, "")))
 		r.collect(false)
 		frames := r.collected()
 		require.Len(t, frames, 2)
-		assert.Equal(t, "busy", decompress(t, frames[0].payload))
-		assert.Equal(t, closing(1000, ""), frames[1].payload)
+		assert.Equal(t, "busy", decompress(t, frames[0].Payload))
+		assert.Equal(t, wspeer.ClosePayload(1000, ""), frames[1].Payload)
 		assert.Equal(t, link.ErrClosed, r.ended())
 	})
 }
@@ -192,7 +193,7 @@ func TestCloseAndFailAtTheSameTime(t *testing.T) {
 				wg.Go(func() { r.Close(time.Minute) })
 				wg.Go(func() { r.Close(0) })
 				wg.Go(func() { r.Fail(assert.AnError) })
-				wg.Go(func() { _, _ = r.peer.Write(encode(final|opClose, closing(1001, ""))) })
+				wg.Go(func() { _, _ = r.peer.Write(wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1001, ""))) })
 			}
 			<-r.Done()
 			assert.Equal(t, r.born, time.Now())
@@ -216,10 +217,10 @@ func certificates(t *testing.T) (server, client *tls.Config) {
 func overTLS(t *testing.T, src link.Source, serverTLS, clientTLS *tls.Config) *rig {
 	t.Helper()
 	client, server := pipe()
-	r := &rig{t: t, conn: client, line: server, peer: newPeer(tls.Server(server, serverTLS)), log: new(log)}
+	r := &rig{t: t, conn: client, line: server, peer: wspeer.New(tls.Server(server, serverTLS)), log: new(log)}
 	go func() {
-		if r.peer.readHead() == nil {
-			_, _ = io.WriteString(r.peer, r.peer.upgrade())
+		if r.peer.ReadHead() == nil {
+			_, _ = io.WriteString(r.peer, r.peer.Upgrade())
 		}
 	}()
 	var err error
@@ -256,7 +257,7 @@ func TestTheEndOfATLSLink(t *testing.T) {
 		serverTLS, clientTLS := certificates(t)
 		bubble(t, func(t *testing.T) {
 			r := overTLS(t, newSource(), serverTLS, clientTLS)
-			r.readers.Go(func() { _, _ = r.peer.readFrame() })
+			r.readers.Go(func() { _, _ = r.peer.ReadFrame() })
 			r.Close(time.Minute)
 			assert.Equal(t, time.Second, time.Since(r.born))
 		})
@@ -285,14 +286,14 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 			if err != nil {
 				return
 			}
-			p := newPeer(c)
+			p := wspeer.New(c)
 			defer func() { _ = p.Close() }()
-			if p.readHead() == nil {
-				_, _ = io.WriteString(p, p.upgrade())
+			if p.ReadHead() == nil {
+				_, _ = io.WriteString(p, p.Upgrade())
 				_, _ = p.Write(named("hello"))
 			}
-			f, _ := p.readFrame()
-			_, _ = p.Write(encode(f.first, f.payload))
+			f, _ := p.ReadFrame()
+			_, _ = p.Write(wspeer.Encode(f.First, f.Payload))
 		}()
 		l, err := link.Dial(context.Background(), tcp("http://"+ln.Addr().String()))
 		require.NoError(t, err)

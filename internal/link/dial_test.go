@@ -19,16 +19,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestTheRequest(t *testing.T) {
 	for _, endpoint := range []string{"ws://blaze.test/", "ws://blaze.test", "ws://blaze.test:8080/"} {
 		bubble(t, func(t *testing.T) {
 			client, server := pipe()
-			p := newPeer(server)
+			p := wspeer.New(server)
 			go func() {
-				if p.readHead() == nil {
-					_, _ = io.WriteString(p, p.upgrade("Sec-WebSocket-Protocol: Mixin-Blaze-1"))
+				if p.ReadHead() == nil {
+					_, _ = io.WriteString(p, p.Upgrade("Sec-WebSocket-Protocol: Mixin-Blaze-1"))
 				}
 			}()
 			var dialled string
@@ -43,17 +44,17 @@ func TestTheRequest(t *testing.T) {
 			l.Start(newSource(), new(log).hooks())
 			l.Fail(io.EOF)
 			<-l.Done()
-			assert.True(t, strings.HasPrefix(p.head, "GET / HTTP/1.1\r\n"), p.head)
-			assert.Equal(t, []string{"Bearer " + token}, p.header("Authorization"))
-			assert.Equal(t, []string{"Mixin-Blaze-1"}, p.header("Sec-WebSocket-Protocol"))
-			assert.Equal(t, []string{"13"}, p.header("Sec-WebSocket-Version"))
-			assert.Equal(t, []string{"websocket"}, p.header("Upgrade"))
-			assert.Equal(t, []string{"Upgrade"}, p.header("Connection"))
-			assert.Len(t, p.header("Sec-WebSocket-Key"), 1)
-			assert.Empty(t, p.header("Sec-WebSocket-Extensions"))
-			assert.Empty(t, p.header("Cookie"))
+			assert.True(t, strings.HasPrefix(p.Head, "GET / HTTP/1.1\r\n"), p.Head)
+			assert.Equal(t, []string{"Bearer " + token}, p.Header("Authorization"))
+			assert.Equal(t, []string{"Mixin-Blaze-1"}, p.Header("Sec-WebSocket-Protocol"))
+			assert.Equal(t, []string{"13"}, p.Header("Sec-WebSocket-Version"))
+			assert.Equal(t, []string{"websocket"}, p.Header("Upgrade"))
+			assert.Equal(t, []string{"Upgrade"}, p.Header("Connection"))
+			assert.Len(t, p.Header("Sec-WebSocket-Key"), 1)
+			assert.Empty(t, p.Header("Sec-WebSocket-Extensions"))
+			assert.Empty(t, p.Header("Cookie"))
 			host := strings.TrimSuffix(strings.TrimPrefix(endpoint, "ws://"), "/")
-			assert.Equal(t, []string{host}, p.header("Host"))
+			assert.Equal(t, []string{host}, p.Header("Host"))
 			if !strings.Contains(host, ":") {
 				host += ":80"
 			}
@@ -70,9 +71,9 @@ func TestFramesBehindTheAnswer(t *testing.T) {
 			behind = append(behind, named("early")...)
 		}
 		g := new(log)
-		l, err := answer(t, func(p *peer) {
-			_, _ = p.Write(append([]byte(p.upgrade()), behind...))
-			_, _ = p.Write(encode(final|opText, make([]byte, 3<<20)))
+		l, err := answer(t, func(p *wspeer.Peer) {
+			_, _ = p.Write(append([]byte(p.Upgrade()), behind...))
+			_, _ = p.Write(wspeer.Whole(wspeer.Text, make([]byte, 3<<20)))
 			_, _ = p.Write(named("late"))
 		})
 		require.NoError(t, err)
@@ -87,34 +88,34 @@ func TestFramesBehindTheAnswer(t *testing.T) {
 // stalls are the ways in which a handshake does not go on.
 var stalls = map[string]struct {
 	url   string
-	serve func(p *peer)
+	serve func(p *wspeer.Peer)
 }{
-	"before it is read": {"ws://blaze.test/", func(*peer) {}},
-	"before the answer": {"ws://blaze.test/", func(p *peer) { _ = p.readHead() }},
-	"in the answer": {"ws://blaze.test/", func(p *peer) {
-		_ = p.readHead()
-		up := p.upgrade()
+	"before it is read": {"ws://blaze.test/", func(*wspeer.Peer) {}},
+	"before the answer": {"ws://blaze.test/", func(p *wspeer.Peer) { _ = p.ReadHead() }},
+	"in the answer": {"ws://blaze.test/", func(p *wspeer.Peer) {
+		_ = p.ReadHead()
+		up := p.Upgrade()
 		_, _ = io.WriteString(p, up[:len(up)-1])
 	}},
-	"before TLS is read":  {"wss://blaze.test/", func(*peer) {}},
-	"before TLS's answer": {"wss://blaze.test/", func(p *peer) { _, _ = p.Read(make([]byte, 4096)) }},
-	"in TLS": {"wss://blaze.test/", func(p *peer) {
+	"before TLS is read":  {"wss://blaze.test/", func(*wspeer.Peer) {}},
+	"before TLS's answer": {"wss://blaze.test/", func(p *wspeer.Peer) { _, _ = p.Read(make([]byte, 4096)) }},
+	"in TLS": {"wss://blaze.test/", func(p *wspeer.Peer) {
 		_, _ = p.Read(make([]byte, 4096))
 		_, _ = p.Write([]byte{22, 3, 3, 0})
 	}},
-	"in a refusal": {"ws://blaze.test/", func(p *peer) {
-		_ = p.readHead()
+	"in a refusal": {"ws://blaze.test/", func(p *wspeer.Peer) {
+		_ = p.ReadHead()
 		_, _ = io.WriteString(p, "HTTP/1.1 401 Unauthorized\r\n\r\nno end")
 	}},
 }
 
 // stall dials a peer that stalls, and returns Dial's error. It requires that Dial returns after that time, with the
 // connection closed.
-func stall(ctx context.Context, t *testing.T, url string, serve func(p *peer), after time.Duration) error {
+func stall(ctx context.Context, t *testing.T, url string, serve func(p *wspeer.Peer), after time.Duration) error {
 	t.Helper()
 	began := time.Now()
 	client, server := pipe()
-	p := newPeer(server)
+	p := wspeer.New(server)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -210,7 +211,7 @@ func TestExtensionsAreRefused(t *testing.T) {
 		},
 	} {
 		bubble(t, func(t *testing.T) {
-			_, err := answer(t, func(p *peer) { _, _ = io.WriteString(p, p.upgrade(lines...)) })
+			_, err := answer(t, func(p *wspeer.Peer) { _, _ = io.WriteString(p, p.Upgrade(lines...)) })
 			assert.ErrorContains(t, err, "compression")
 		})
 	}
@@ -219,14 +220,14 @@ func TestExtensionsAreRefused(t *testing.T) {
 func TestSubprotocols(t *testing.T) {
 	for _, line := range []string{"evil", "mixin-blaze-1", "Mixin-Blaze-1, evil", "Mixin-Blaze-2"} {
 		bubble(t, func(t *testing.T) {
-			_, err := answer(t, func(p *peer) { _, _ = io.WriteString(p, p.upgrade("Sec-WebSocket-Protocol: "+line)) })
+			_, err := answer(t, func(p *wspeer.Peer) { _ = p.Say(p.Upgrade("Sec-WebSocket-Protocol: " + line)) })
 			assert.ErrorContains(t, err, "subprotocol")
 		})
 	}
 	for _, lines := range [][]string{nil, {"Sec-WebSocket-Protocol:"}, {"Sec-WebSocket-Protocol: Mixin-Blaze-1"}} {
 		bubble(t, func(t *testing.T) {
-			l, err := answer(t, func(p *peer) {
-				_, _ = io.WriteString(p, p.upgrade(lines...))
+			l, err := answer(t, func(p *wspeer.Peer) {
+				_, _ = io.WriteString(p, p.Upgrade(lines...))
 				_, _ = p.Read(make([]byte, 1))
 			})
 			require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // every sends parts, one each ten seconds, and all of them again and again.
@@ -25,17 +26,18 @@ func (r *rig) every(first []byte, parts ...[]byte) {
 // A message ends within five minutes of its first byte, whatever comes between its parts.
 func TestAMessageThatDoesNotEnd(t *testing.T) {
 	const after = 5 * time.Minute
-	ping, part := encode(final|opPing, []byte("x")), encode(opContinuation, make([]byte, 20<<10))
+	empty, x := wspeer.Encode(wspeer.Continuation, nil), wspeer.Encode(wspeer.Continuation, []byte("x"))
+	ping, part := wspeer.Whole(wspeer.Ping, []byte("x")), wspeer.Encode(wspeer.Continuation, make([]byte, 20<<10))
 	for name, c := range map[string]struct {
 		first []byte
 		parts [][]byte
 	}{
-		"pongs":             {encode(opBinary, []byte{1}), [][]byte{encode(final|opPong, nil)}},
-		"pings":             {encode(opBinary, nil), [][]byte{ping}},
-		"empty parts":       {encode(opBinary, nil), [][]byte{encode(opContinuation, nil), ping}},
-		"large parts":       {encode(opBinary, nil), [][]byte{part}},
-		"text":              {encode(opText, []byte("x")), [][]byte{ping, encode(opContinuation, []byte("x"))}},
-		"after another one": {append(named("a"), encode(opBinary, nil)...), [][]byte{ping}},
+		"pongs":             {wspeer.Encode(wspeer.Binary, []byte{1}), [][]byte{wspeer.Whole(wspeer.Pong, nil)}},
+		"pings":             {wspeer.Encode(wspeer.Binary, nil), [][]byte{ping}},
+		"empty parts":       {wspeer.Encode(wspeer.Binary, nil), [][]byte{empty, ping}},
+		"large parts":       {wspeer.Encode(wspeer.Binary, nil), [][]byte{part}},
+		"text":              {wspeer.Encode(wspeer.Text, []byte("x")), [][]byte{ping, x}},
+		"after another one": {append(named("a"), wspeer.Encode(wspeer.Binary, nil)...), [][]byte{ping}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -62,13 +64,13 @@ func TestAMessageThatEndedInTime(t *testing.T) {
 		r.collect(true)
 		p := named("slow")[2:]
 		time.Sleep(7 * time.Second) // so that no pong comes between its end and the end of its time
-		r.send(encode(opBinary, p[:5]))
+		r.send(wspeer.Encode(wspeer.Binary, p[:5]))
 		for range 29 {
 			time.Sleep(10 * time.Second)
-			r.send(encode(final|opPing, nil))
+			r.send(wspeer.Whole(wspeer.Ping, nil))
 		}
 		time.Sleep(4 * time.Second)
-		r.send(encode(final|opContinuation, p[5:]))
+		r.send(wspeer.Whole(wspeer.Continuation, p[5:]))
 		time.Sleep(30 * time.Second)
 		r.lives()
 		assert.Equal(t, []string{"slow", "alive"}, r.ids())
@@ -82,12 +84,12 @@ func TestMessagesThatTakeLong(t *testing.T) {
 		r.collect(true)
 		p := named("slow")[2:]
 		for range 3 {
-			r.send(encode(opBinary, p[:5]))
+			r.send(wspeer.Encode(wspeer.Binary, p[:5]))
 			for range 29 {
 				time.Sleep(10 * time.Second)
-				r.send(encode(final|opPing, nil))
+				r.send(wspeer.Whole(wspeer.Ping, nil))
 			}
-			r.send(encode(final|opContinuation, p[5:]))
+			r.send(wspeer.Whole(wspeer.Continuation, p[5:]))
 		}
 		r.lives()
 		assert.Equal(t, []string{"slow", "slow", "slow", "alive"}, r.ids())

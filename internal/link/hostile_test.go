@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // A handshake reads no more than it may, however fast the server writes.
@@ -26,8 +27,8 @@ func TestHeadersAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				written := 0
-				_, err := answer(t, func(p *peer) {
-					up := p.upgrade()
+				_, err := answer(t, func(p *wspeer.Peer) {
+					up := p.Upgrade()
 					status, rest, _ := strings.Cut(up, "\r\n")
 					if text == "" {
 						status += strings.Repeat("x", 10<<20)
@@ -46,9 +47,9 @@ func TestHeadersAreBounded(t *testing.T) {
 func proxied(t *testing.T, text string) (head string, err error) {
 	t.Helper()
 	client, server := pipe()
-	p := newPeer(server)
+	p := wspeer.New(server)
 	go func() {
-		if p.readHead() == nil {
+		if p.ReadHead() == nil {
 			_, _ = io.WriteString(p, text)
 		}
 		_ = p.Close()
@@ -64,7 +65,7 @@ func proxied(t *testing.T, text string) (head string, err error) {
 	require.Error(t, err)
 	_, closed := client.Read(make([]byte, 1))
 	assert.ErrorIs(t, closed, io.ErrClosedPipe)
-	return p.head, err
+	return p.Head, err
 }
 
 func TestAProxyThatRefuses(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestPingsEvery15Seconds(t *testing.T) {
@@ -18,8 +20,8 @@ func TestPingsEvery15Seconds(t *testing.T) {
 		require.Len(t, r.times, hours*240)
 		for i, at := range r.times {
 			require.Equal(t, time.Duration(i+1)*15*time.Second, at)
-			require.Equal(t, final|opPing, r.frames[i].first)
-			require.Empty(t, r.frames[i].payload)
+			require.Equal(t, wspeer.Final|wspeer.Ping, r.frames[i].First)
+			require.Empty(t, r.frames[i].Payload)
 		}
 		r.mu.Unlock()
 		r.lives()
@@ -28,20 +30,22 @@ func TestPingsEvery15Seconds(t *testing.T) {
 }
 
 func TestASilentPeerIsDeadAfter35Seconds(t *testing.T) {
-	parts := compress(`{"id":"parts","action":"X"}`)
+	parts := wspeer.Gzip(`{"id":"parts","action":"X"}`)
 	tests := map[string]struct {
 		last  []byte // what it says after 30 s
 		after time.Duration
 	}{
-		"nothing":          {nil, 35 * time.Second},
-		"ping":             {encode(final|opPing, nil), 65 * time.Second},
-		"pong":             {encode(final|opPong, nil), 65 * time.Second},
-		"frame":            {named("x"), 65 * time.Second},
-		"text":             {encode(final|opText, nil), 65 * time.Second},
-		"no frame":         {encode(final|opBinary, nil), 65 * time.Second},
-		"part of a frame":  {encode(opBinary, parts[:5]), 65 * time.Second},
-		"ping in a frame":  {append(encode(opBinary, parts[:5]), encode(final|opPing, nil)...), 65 * time.Second},
-		"half a ping":      {encode(final|opPing, []byte("ping"))[:3], 35 * time.Second},
+		"nothing":         {nil, 35 * time.Second},
+		"ping":            {wspeer.Whole(wspeer.Ping, nil), 65 * time.Second},
+		"pong":            {wspeer.Whole(wspeer.Pong, nil), 65 * time.Second},
+		"frame":           {named("x"), 65 * time.Second},
+		"text":            {wspeer.Whole(wspeer.Text, nil), 65 * time.Second},
+		"no frame":        {wspeer.Whole(wspeer.Binary, nil), 65 * time.Second},
+		"part of a frame": {wspeer.Encode(wspeer.Binary, parts[:5]), 65 * time.Second},
+		"ping in a frame": {
+			append(wspeer.Encode(wspeer.Binary, parts[:5]), wspeer.Whole(wspeer.Ping, nil)...), 65 * time.Second,
+		},
+		"half a ping":      {wspeer.Whole(wspeer.Ping, []byte("ping"))[:3], 35 * time.Second},
 		"half of a header": {named("x")[:1], 35 * time.Second},
 	}
 	for name, test := range tests {

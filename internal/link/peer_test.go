@@ -1,14 +1,8 @@
 package link_test
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -22,147 +16,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/memnet"
 	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // token is what no error may contain.
 const token = "eyJhbGciOiJFZERTQSJ9.eyJjYW5hcnkiOiJjYW5hcnkifQ.Y2FuYXJ5LXNpZ25hdHVyZS1jYW5hcnk"
 
-// Opcodes of RFC 6455, section 5.2.
-const (
-	opText, opBinary             = 0x1, 0x2
-	opClose, opPing, opPong      = 0x8, 0x9, 0xA
-	opContinuation          byte = 0x0
-	final                   byte = 0x80
-)
-
-// peer is the server's end of a connection. It is written by hand from RFC 6455 and knows nothing of the code under
-// test.
-type peer struct {
-	net.Conn
-	br   *bufio.Reader
-	head string // of the client's request
-}
-
-func newPeer(c net.Conn) *peer { return &peer{Conn: c, br: bufio.NewReader(c)} }
-
-func (p *peer) readHead() error {
-	var head strings.Builder
-	for {
-		line, err := p.br.ReadString('\n')
-		head.WriteString(line)
-		if err != nil || line == "\r\n" {
-			p.head = head.String()
-			return err
-		}
-	}
-}
-
-// header returns the values of all header lines of that name, as they came.
-func (p *peer) header(name string) (values []string) {
-	for _, line := range strings.Split(p.head, "\r\n")[1:] {
-		if key, value, ok := strings.Cut(line, ": "); ok && strings.EqualFold(key, name) {
-			values = append(values, value)
-		}
-	}
-	return values
-}
-
-// upgrade is the answer that accepts the client's request, with more header lines.
-func (p *peer) upgrade(headers ...string) string {
-	sum := sha1.Sum([]byte(p.header("Sec-WebSocket-Key")[0] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	lines := append([]string{
-		"HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
-		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(sum[:]),
-	}, headers...)
-	return strings.Join(lines, "\r\n") + "\r\n\r\n"
-}
-
-// frame is one frame of the client.
-type frame struct {
-	first   byte // FIN, RSV, opcode
-	key     [4]byte
-	payload []byte
-}
-
-// readFrame reads one frame and insists that it is masked and that its length is written in the shortest way.
-func (p *peer) readFrame() (f frame, err error) {
-	var head [2]byte
-	if _, err := io.ReadFull(p.br, head[:]); err != nil {
-		return f, err
-	}
-	f.first = head[0]
-	if head[1]&0x80 == 0 {
-		return f, errors.New("the client's frame is not masked")
-	}
-	n := uint64(head[1] & 0x7F)
-	switch n {
-	case 126:
-		var b [2]byte
-		_, err = io.ReadFull(p.br, b[:])
-		if n = uint64(binary.BigEndian.Uint16(b[:])); err == nil && n < 126 {
-			err = errors.New("16 bits for a length that fits 7")
-		}
-	case 127:
-		var b [8]byte
-		_, err = io.ReadFull(p.br, b[:])
-		if n = binary.BigEndian.Uint64(b[:]); err == nil && n < 1<<16 {
-			err = errors.New("64 bits for a length that fits 16")
-		}
-	}
-	if err != nil {
-		return f, err
-	}
-	if _, err := io.ReadFull(p.br, f.key[:]); err != nil {
-		return f, err
-	}
-	f.payload = make([]byte, n)
-	_, err = io.ReadFull(p.br, f.payload)
-	for i := range f.payload {
-		f.payload[i] ^= f.key[i%4]
-	}
-	return f, err
-}
-
-// encode returns one frame of the server.
-func encode(first byte, payload []byte) []byte {
-	b := []byte{first}
-	switch n := len(payload); {
-	case n <= 125:
-		b = append(b, byte(n))
-	case n <= 0xFFFF:
-		b = append(b, 126, byte(n>>8), byte(n))
-	default:
-		b = append(b, 127, 0, 0, 0, 0, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-	}
-	return append(b, payload...)
-}
-
-// closing returns the payload of a close frame.
-func closing(code int, text string) []byte {
-	return append([]byte{byte(code >> 8), byte(code)}, text...)
-}
-
-func compress(s string) []byte {
-	var b bytes.Buffer
-	zw := gzip.NewWriter(&b)
-	_, _ = io.WriteString(zw, s)
-	_ = zw.Close()
-	return b.Bytes()
-}
-
 func decompress(t *testing.T, p []byte) string {
 	t.Helper()
-	zr, err := gzip.NewReader(bytes.NewReader(p))
-	require.NoError(t, err)
-	s, err := io.ReadAll(zr)
+	s, err := wspeer.Gunzip(p)
 	require.NoError(t, err)
 	return string(s)
 }
 
 // named is a whole message of the server whose frame has that id.
 func named(id string) []byte {
-	return encode(final|opBinary, compress(fmt.Sprintf(`{"id":%q,"action":"X"}`, id)))
+	return wspeer.Pack(fmt.Sprintf(`{"id":%q,"action":"X"}`, id))
 }
 
 // source is a scripted link.Source.
@@ -251,14 +122,14 @@ type rig struct {
 	*link.Link
 	conn *pipeEnd
 	line *line
-	peer *peer
+	peer *wspeer.Peer
 	log  *log
 	born time.Time
 
 	readers sync.WaitGroup // of the peer
 
 	mu     sync.Mutex
-	frames []frame // that were collected
+	frames []wspeer.Frame // that were collected
 	times  []time.Duration
 }
 
@@ -278,10 +149,10 @@ func connectTo(t *testing.T, src link.Source, log *log) *rig {
 func connectIn(ctx context.Context, t *testing.T, src link.Source, log *log, patience time.Duration) *rig {
 	t.Helper()
 	client, server := pipe()
-	r := &rig{t: t, conn: client, line: server, peer: newPeer(server), log: log}
+	r := &rig{t: t, conn: client, line: server, peer: wspeer.New(server), log: log}
 	go func() {
-		if r.peer.readHead() == nil {
-			_, _ = io.WriteString(r.peer, r.peer.upgrade())
+		if r.peer.ReadHead() == nil {
+			_, _ = io.WriteString(r.peer, r.peer.Upgrade())
 		}
 	}()
 	var err error
@@ -313,22 +184,22 @@ func (r *rig) collectEvery(pause time.Duration, pong bool) {
 	r.readers.Go(func() {
 		for {
 			time.Sleep(pause)
-			f, err := r.peer.readFrame()
+			f, err := r.peer.ReadFrame()
 			if err != nil {
 				return
 			}
 			r.mu.Lock()
 			r.frames, r.times = append(r.frames, f), append(r.times, time.Since(r.born))
 			r.mu.Unlock()
-			if pong && f.first == final|opPing {
-				_, _ = r.peer.Write(encode(final|opPong, f.payload))
+			if pong && f.First == wspeer.Final|wspeer.Ping {
+				_, _ = r.peer.Write(wspeer.Whole(wspeer.Pong, f.Payload))
 			}
 		}
 	})
 }
 
 // collected returns what the peer has read, and forgets it.
-func (r *rig) collected() []frame {
+func (r *rig) collected() []wspeer.Frame {
 	synctest.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -394,21 +265,17 @@ func give(c net.Conn) func(context.Context, string, string) (net.Conn, error) {
 
 // pipe returns both ends of a connection in memory.
 func pipe() (client *pipeEnd, server *line) {
-	c, s := net.Pipe()
-	return &pipeEnd{Conn: c, turn: make(chan struct{}, 1)}, &line{Conn: s}
+	c, s := memnet.Pipe()
+	return &pipeEnd{Conn: c}, &line{Conn: s}
 }
 
-// pipeEnd is the client's end. Writes take turns by a channel: the clock of a bubble stands still while a goroutine
-// waits for the mutex inside a net.Pipe.
+// pipeEnd is the client's end.
 type pipeEnd struct {
 	net.Conn
-	turn   chan struct{}
 	writes atomic.Int64
 }
 
 func (c *pipeEnd) Write(p []byte) (int, error) {
-	c.turn <- struct{}{}
-	defer func() { <-c.turn }()
 	c.writes.Add(1)
 	return c.Conn.Write(p)
 }
@@ -420,14 +287,14 @@ func bubble(t *testing.T, fn func(t *testing.T)) {
 }
 
 // answer dials a peer that reads the request and then answers as serve says; when serve returns, the peer hangs up.
-func answer(t *testing.T, serve func(p *peer)) (*link.Link, error) {
+func answer(t *testing.T, serve func(p *wspeer.Peer)) (*link.Link, error) {
 	t.Helper()
 	client, server := pipe()
-	p := newPeer(server)
+	p := wspeer.New(server)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if p.readHead() == nil {
+		if p.ReadHead() == nil {
 			serve(p)
 		}
 		_ = p.Close()
@@ -444,5 +311,5 @@ func answer(t *testing.T, serve func(p *peer)) (*link.Link, error) {
 // reply is answer with a fixed text.
 func reply(t *testing.T, text string) (*link.Link, error) {
 	t.Helper()
-	return answer(t, func(p *peer) { _, _ = io.WriteString(p, text) })
+	return answer(t, func(p *wspeer.Peer) { _, _ = io.WriteString(p, text) })
 }

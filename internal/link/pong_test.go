@@ -9,6 +9,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/bounds"
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // feed sends a frame every ten seconds until the link has ended.
@@ -62,7 +63,7 @@ func TestAPongEndsPatience(t *testing.T) {
 		r.feed()
 		time.Sleep(10*time.Minute + time.Second)
 		r.lives()
-		r.send(encode(final|opPong, nil))
+		r.send(wspeer.Whole(wspeer.Pong, nil))
 		assert.True(t, r.Ponged())
 		assert.Equal(t, 1, r.log.pongs)
 		r.gone()
@@ -78,7 +79,7 @@ func TestAPeerThatAnswersLateLives(t *testing.T) {
 		r.feed()
 		for range 100 {
 			time.Sleep(2*time.Minute + 59*time.Second)
-			r.send(encode(final|opPong, nil))
+			r.send(wspeer.Whole(wspeer.Pong, nil))
 		}
 		r.lives()
 	})

@@ -13,16 +13,18 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestFragmentsMakeOneMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
 		r.collect(false)
-		p := compress(`{"id":"parts","action":"X"}`)
+		p := wspeer.Gzip(`{"id":"parts","action":"X"}`)
 		for _, part := range [][]byte{
-			encode(opBinary, p[:5]), encode(final|opPing, []byte("between")), encode(opContinuation, nil),
-			encode(final|opPong, nil), encode(opContinuation, p[5:6]), encode(final|opContinuation, p[6:]),
+			wspeer.Encode(wspeer.Binary, p[:5]), wspeer.Whole(wspeer.Ping, []byte("between")),
+			wspeer.Encode(wspeer.Continuation, nil), wspeer.Whole(wspeer.Pong, nil),
+			wspeer.Encode(wspeer.Continuation, p[5:6]), wspeer.Whole(wspeer.Continuation, p[6:]),
 		} {
 			assert.Empty(t, r.ids())
 			r.send(part)
@@ -30,50 +32,52 @@ func TestFragmentsMakeOneMessage(t *testing.T) {
 		assert.Equal(t, []string{"parts"}, r.ids())
 		frames := r.collected()
 		require.Len(t, frames, 1)
-		assert.Equal(t, final|opPong, frames[0].first)
-		assert.Equal(t, "between", string(frames[0].payload))
+		assert.Equal(t, wspeer.Final|wspeer.Pong, frames[0].First)
+		assert.Equal(t, "between", string(frames[0].Payload))
 		assert.Equal(t, 1, r.log.read)
 	})
 }
 
 func TestMessagesThatAreNoFramesAreSkipped(t *testing.T) {
-	good := compress(`{"id":"x","action":"X"}`)
+	good := wspeer.Gzip(`{"id":"x","action":"X"}`)
 	crc := bytes.Clone(good)
 	crc[len(crc)-8] ^= 1
 	size := bytes.Clone(good)
 	size[len(size)-1] ^= 1
-	bomb := compress(strings.Repeat(" ", wire.MaxInflated+1))
+	bomb := wspeer.Gzip(strings.Repeat(" ", wire.MaxInflated+1))
 	tests := map[string]struct {
 		message []byte
 		want    error  // or
 		text    string // in the error
 	}{
-		"text":               {message: encode(final|opText, good), want: link.ErrText},
-		"empty text":         {message: encode(final|opText, nil), want: link.ErrText},
-		"invalid UTF-8 text": {message: encode(final|opText, []byte{0xFF}), want: link.ErrText},
+		"text":               {message: wspeer.Whole(wspeer.Text, good), want: link.ErrText},
+		"empty text":         {message: wspeer.Whole(wspeer.Text, nil), want: link.ErrText},
+		"invalid UTF-8 text": {message: wspeer.Whole(wspeer.Text, []byte{0xFF}), want: link.ErrText},
 		"text in parts": {
-			message: append(encode(opText, good), encode(final|opContinuation, good)...), want: link.ErrText,
+			message: append(wspeer.Encode(wspeer.Text, good), wspeer.Whole(wspeer.Continuation, good)...),
+			want:    link.ErrText,
 		},
-		"empty":          {message: encode(final|opBinary, nil), want: wire.ErrNotGzip},
-		"not gzip":       {message: encode(final|opBinary, []byte(`{"id":"x","action":"X"}`)), want: wire.ErrNotGzip},
-		"truncated gzip": {message: encode(final|opBinary, good[:len(good)/2]), text: "damaged gzip"},
-		"no trailer":     {message: encode(final|opBinary, good[:len(good)-8]), text: "damaged gzip"},
-		"bad CRC":        {message: encode(final|opBinary, crc), text: "damaged gzip"},
-		"bad size":       {message: encode(final|opBinary, size), text: "damaged gzip"},
-		"trailing byte":  {message: encode(final|opBinary, append(bytes.Clone(good), 0)), want: wire.ErrClaim},
-		"second member":  {message: encode(final|opBinary, append(bytes.Clone(good), good...)), want: wire.ErrTrailing},
-		"bomb":           {message: encode(final|opBinary, bomb), want: wire.ErrInflated},
-		"broken JSON":    {message: encode(final|opBinary, compress(`{"id":"x",`)), text: "broken JSON"},
-		"no JSON":        {message: encode(final|opBinary, compress(``)), text: "broken JSON"},
-		"array":          {message: encode(final|opBinary, compress(`[]`)), text: "is not a"},
-		"null":           {message: encode(final|opBinary, compress(`null`)), text: "without id and action"},
-		"neither":        {message: encode(final|opBinary, compress(`{"data":1}`)), text: "without id and action"},
-		"wrong type":     {message: encode(final|opBinary, compress(`{"id":5}`)), text: "is not a string"},
-		"too deep":       {message: encode(final|opBinary, compress(strings.Repeat("[", 10_001))), text: "JSON"},
-		"too large":      {message: encode(final|opBinary, make([]byte, wire.MaxFrame+1)), want: link.ErrLarge},
+		"empty":          {message: wspeer.Whole(wspeer.Binary, nil), want: wire.ErrNotGzip},
+		"not gzip":       {message: wspeer.Whole(wspeer.Binary, []byte(`{"id":"x"}`)), want: wire.ErrNotGzip},
+		"truncated gzip": {message: wspeer.Whole(wspeer.Binary, good[:len(good)/2]), text: "damaged gzip"},
+		"no trailer":     {message: wspeer.Whole(wspeer.Binary, good[:len(good)-8]), text: "damaged gzip"},
+		"bad CRC":        {message: wspeer.Whole(wspeer.Binary, crc), text: "damaged gzip"},
+		"bad size":       {message: wspeer.Whole(wspeer.Binary, size), text: "damaged gzip"},
+		"trailing byte":  {message: wspeer.Whole(wspeer.Binary, append(bytes.Clone(good), 0)), want: wire.ErrClaim},
+		"second member":  {message: wspeer.Whole(wspeer.Binary, bytes.Repeat(good, 2)), want: wire.ErrTrailing},
+		"bomb":           {message: wspeer.Whole(wspeer.Binary, bomb), want: wire.ErrInflated},
+		"broken JSON":    {message: wspeer.Pack(`{"id":"x",`), text: "broken JSON"},
+		"no JSON":        {message: wspeer.Pack(``), text: "broken JSON"},
+		"array":          {message: wspeer.Pack(`[]`), text: "is not a"},
+		"null":           {message: wspeer.Pack(`null`), text: "without id and action"},
+		"neither":        {message: wspeer.Pack(`{"data":1}`), text: "without id and action"},
+		"wrong type":     {message: wspeer.Pack(`{"id":5}`), text: "is not a string"},
+		"too deep":       {message: wspeer.Pack(strings.Repeat("[", 10_001)), text: "JSON"},
+		"too large":      {message: wspeer.Whole(wspeer.Binary, make([]byte, wire.MaxFrame+1)), want: link.ErrLarge},
 		"large in parts": {
-			message: append(encode(opBinary, make([]byte, wire.MaxFrame)), encode(final|opContinuation, []byte{1})...),
-			want:    link.ErrLarge,
+			message: append(wspeer.Encode(wspeer.Binary, make([]byte, wire.MaxFrame)),
+				wspeer.Whole(wspeer.Continuation, []byte{1})...),
+			want: link.ErrLarge,
 		},
 	}
 	for name, test := range tests {
@@ -122,33 +126,33 @@ func TestTheLargestFrameIsRead(t *testing.T) {
 	require.Len(t, b, wire.MaxFrame)
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
-		r.send(encode(final|opBinary, b))
+		r.send(wspeer.Whole(wspeer.Binary, b))
 		assert.Equal(t, []string{"large"}, r.ids())
 	})
 }
 
 func TestViolationsEndTheLink(t *testing.T) {
-	ok := compress(`{"id":"x","action":"X"}`)
-	masked := append([]byte{final | opBinary, 0x80 | 3, 1, 2, 3, 4}, 1, 2, 3)
+	ok := wspeer.Gzip(`{"id":"x","action":"X"}`)
+	masked := append([]byte{wspeer.Final | wspeer.Binary, 0x80 | 3, 1, 2, 3, 4}, 1, 2, 3)
 	tests := map[string][]byte{
-		"RSV1":                 encode(final|0x40|opBinary, ok),
-		"RSV2":                 encode(final|0x20|opBinary, ok),
-		"RSV3":                 encode(final|0x10|opBinary, ok),
-		"opcode 3":             encode(final|0x3, ok),
-		"opcode B":             encode(final|0xB, nil),
+		"RSV1":                 wspeer.Encode(wspeer.Final|0x40|wspeer.Binary, ok),
+		"RSV2":                 wspeer.Encode(wspeer.Final|0x20|wspeer.Binary, ok),
+		"RSV3":                 wspeer.Encode(wspeer.Final|0x10|wspeer.Binary, ok),
+		"opcode 3":             wspeer.Encode(wspeer.Final|0x3, ok),
+		"opcode B":             wspeer.Encode(wspeer.Final|0xB, nil),
 		"masked":               masked,
-		"continuation of none": encode(final|opContinuation, ok),
-		"message in a message": append(encode(opBinary, ok), encode(final|opBinary, ok)...),
-		"fragmented ping":      encode(opPing, nil),
-		"long ping":            encode(final|opPing, make([]byte, 126)),
-		"2^63 bytes":           {final | opBinary, 127, 0x80, 0, 0, 0, 0, 0, 0, 0},
-		"2^63-1 bytes":         {final | opBinary, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF},
-		"2^63-1 bytes in parts": append(encode(opBinary, ok), opContinuation,
+		"continuation of none": wspeer.Whole(wspeer.Continuation, ok),
+		"message in a message": append(wspeer.Encode(wspeer.Binary, ok), wspeer.Whole(wspeer.Binary, ok)...),
+		"fragmented ping":      wspeer.Encode(wspeer.Ping, nil),
+		"long ping":            wspeer.Whole(wspeer.Ping, make([]byte, 126)),
+		"2^63 bytes":           {wspeer.Final | wspeer.Binary, 127, 0x80, 0, 0, 0, 0, 0, 0, 0},
+		"2^63-1 bytes":         {wspeer.Final | wspeer.Binary, 127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF},
+		"2^63-1 bytes in parts": append(wspeer.Encode(wspeer.Binary, ok), wspeer.Continuation,
 			127, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF),
-		"more than 64 MiB":       {final | opBinary, 127, 0, 0, 0, 0, 0x04, 0, 0, 1},
-		"64 MiB and a byte more": append([]byte{opBinary, 1, 0}, opContinuation, 127, 0, 0, 0, 0, 0x04, 0, 0, 0),
-		"close code 1005":        encode(final|opClose, closing(1005, "")),
-		"close text not UTF-8":   encode(final|opClose, closing(1000, "\xFF")),
+		"more than 64 MiB":       {wspeer.Final | wspeer.Binary, 127, 0, 0, 0, 0, 0x04, 0, 0, 1},
+		"64 MiB and a byte more": {wspeer.Binary, 1, 0, wspeer.Continuation, 127, 0, 0, 0, 0, 0x04, 0, 0, 0},
+		"close code 1005":        wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1005, "")),
+		"close text not UTF-8":   wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1000, "\xFF")),
 	}
 	for name, message := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -162,7 +166,7 @@ func TestViolationsEndTheLink(t *testing.T) {
 				assert.Equal(t, []string{"before"}, r.ids())
 				assert.Equal(t, r.born, time.Now())
 				for _, f := range r.collected() {
-					assert.Equal(t, final|opClose, f.first)
+					assert.Equal(t, wspeer.Final|wspeer.Close, f.First)
 				}
 			})
 		})
@@ -174,7 +178,7 @@ func TestViolationOfAPeerThatDoesNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource("stuck"))
 		synctest.Wait()
-		r.send(encode(final|0x3, nil))
+		r.send(wspeer.Encode(wspeer.Final|0x3, nil))
 		<-r.Done()
 		assert.Equal(t, time.Second, time.Since(r.born))
 		assert.Error(t, r.Err())
@@ -186,14 +190,16 @@ func TestTheServersCloseIsAnswered(t *testing.T) {
 		payload, echo []byte
 		text          string
 	}{
-		"1000": {closing(1000, "bye"), closing(1000, ""), `code 1000 "bye"`},
-		"1001": {closing(1001, ""), closing(1001, ""), `code 1001`},
-		"1008": {closing(1008, "policy"), closing(1008, ""), `code 1008 "policy"`},
+		"1000": {wspeer.ClosePayload(1000, "bye"), wspeer.ClosePayload(1000, ""), `code 1000 "bye"`},
+		"1001": {wspeer.ClosePayload(1001, ""), wspeer.ClosePayload(1001, ""), `code 1001`},
+		"1008": {wspeer.ClosePayload(1008, "policy"), wspeer.ClosePayload(1008, ""), `code 1008 "policy"`},
 		"1011": {
-			closing(1011, "tab\tline\nescape\x1b[31m\u202e"),
-			closing(1011, ""), `code 1011 "tab\tline\nescape\x1b[31m\u202e"`,
+			wspeer.ClosePayload(1011, "tab\tline\nescape\x1b[31m\u202e"),
+			wspeer.ClosePayload(1011, ""), `code 1011 "tab\tline\nescape\x1b[31m\u202e"`,
 		},
-		"4000":         {closing(4000, strings.Repeat("x", 123)), closing(4000, ""), `code 4000 "xxx`},
+		"4000": {
+			wspeer.ClosePayload(4000, strings.Repeat("x", 123)), wspeer.ClosePayload(4000, ""), `code 4000 "xxx`,
+		},
 		"without code": {nil, nil, "code 1005"},
 	}
 	for name, test := range tests {
@@ -201,15 +207,15 @@ func TestTheServersCloseIsAnswered(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				r := connect(t, newSource())
 				r.collect(false)
-				r.send(named("before"), encode(final|opClose, test.payload))
+				r.send(named("before"), wspeer.Whole(wspeer.Close, test.payload))
 				err := r.ended()
 				assert.ErrorContains(t, err, test.text)
 				assert.NotErrorIs(t, err, link.ErrClosed)
 				assert.Equal(t, []string{"before"}, r.ids())
 				frames := r.collected()
 				require.Len(t, frames, 1)
-				assert.Equal(t, final|opClose, frames[0].first)
-				assert.Equal(t, string(test.echo), string(frames[0].payload))
+				assert.Equal(t, wspeer.Final|wspeer.Close, frames[0].First)
+				assert.Equal(t, string(test.echo), string(frames[0].Payload))
 			})
 		})
 	}
@@ -220,7 +226,7 @@ func TestTheServersCloseWhileItDoesNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource("stuck"))
 		synctest.Wait()
-		r.send(encode(final|opClose, closing(1001, "")))
+		r.send(wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1001, "")))
 		<-r.Done()
 		assert.Equal(t, time.Second, time.Since(r.born))
 		assert.ErrorContains(t, r.Err(), "code 1001")
@@ -243,11 +249,11 @@ func TestTheServersCloseWhileTheWriterIsBusy(t *testing.T) {
 			r := connect(t, slowSource{})
 			r.collect(false)
 			synctest.Wait()
-			r.send(encode(final|opClose, closing(1001, "")))
+			r.send(wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1001, "")))
 			<-r.Done()
 			frames := r.collected()
 			require.Len(t, frames, 1)
-			assert.Equal(t, closing(1001, ""), frames[0].payload)
+			assert.Equal(t, wspeer.ClosePayload(1001, ""), frames[0].Payload)
 		})
 	}
 }
@@ -264,11 +270,11 @@ func TestARefusedFrameEndsTheLink(t *testing.T) {
 
 // Wherever the connection is cut, exactly the messages before the cut arrive, and no part of one.
 func TestCutAtEveryByte(t *testing.T) {
-	parts := compress(`{"id":"c","action":"X"}`)
+	parts := wspeer.Gzip(`{"id":"c","action":"X"}`)
 	script := [][]byte{
-		named("a"), encode(final|opPing, []byte("ping")), named("b"),
-		encode(opBinary, parts[:9]), encode(final|opPong, nil),
-		encode(final|opContinuation, parts[9:]), encode(final|opText, []byte("text")), named("d"),
+		named("a"), wspeer.Whole(wspeer.Ping, []byte("ping")), named("b"),
+		wspeer.Encode(wspeer.Binary, parts[:9]), wspeer.Whole(wspeer.Pong, nil),
+		wspeer.Whole(wspeer.Continuation, parts[9:]), wspeer.Whole(wspeer.Text, []byte("text")), named("d"),
 	}
 	arrives := map[int]string{0: "a", 2: "b", 5: "c", 7: "d"}
 	all := bytes.Join(script, nil)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // refuse dials a peer that answers text, and returns the refusal.
@@ -169,9 +170,9 @@ func TestTheTokenIsNotRepeated(t *testing.T) {
 		} {
 			bubble(t, func(t *testing.T) {
 				client, server := pipe()
-				p := newPeer(server)
+				p := wspeer.New(server)
 				go func() {
-					if p.readHead() == nil {
+					if p.ReadHead() == nil {
 						_, _ = io.WriteString(p, text)
 					}
 					_ = p.Close()

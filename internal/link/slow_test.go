@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // line is the server's end of a pipe, over which only so many bytes a second pass to the server, unless rate is 0.
@@ -36,8 +37,8 @@ func (c *line) Read(p []byte) (int, error) {
 // messages returns what the collected frames hold, without control frames.
 func (r *rig) messages() (all []string) {
 	for _, f := range r.collected() {
-		if f.first == final|opBinary {
-			all = append(all, decompress(r.t, f.payload))
+		if f.First == wspeer.Final|wspeer.Binary {
+			all = append(all, decompress(r.t, f.Payload))
 		}
 	}
 	return all
@@ -111,8 +112,8 @@ func TestAPeerThatStopsReading(t *testing.T) {
 // While a write makes progress, the link still ends within a second for another reason.
 func TestASlowWriteEndsWithTheLink(t *testing.T) {
 	for name, message := range map[string][]byte{
-		"refused": named("refused"), "violation": encode(final|0x3, nil),
-		"close": encode(final|opClose, closing(1001, "")),
+		"refused": named("refused"), "violation": wspeer.Encode(wspeer.Final|0x3, nil),
+		"close": wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1001, "")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestATrickleInIsNoLife(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			r := connect(t, newSource())
 			r.collect(false)
-			r.trickle(encode(final|opBinary, make([]byte, 60<<10)), rate)
+			r.trickle(wspeer.Whole(wspeer.Binary, make([]byte, 60<<10)), rate)
 			<-r.Done()
 			assert.ErrorContains(t, r.Err(), "no sign of life for 35s")
 			assert.LessOrEqual(t, time.Since(r.born), 40*time.Second)
@@ -194,10 +195,10 @@ func (c failing) Write(p []byte) (int, error) {
 func connectFailing(t *testing.T, src link.Source) *rig {
 	t.Helper()
 	client, server := pipe()
-	r := &rig{t: t, conn: client, line: server, peer: newPeer(server), log: new(log)}
+	r := &rig{t: t, conn: client, line: server, peer: wspeer.New(server), log: new(log)}
 	go func() {
-		if r.peer.readHead() == nil {
-			_, _ = io.WriteString(r.peer, r.peer.upgrade())
+		if r.peer.ReadHead() == nil {
+			_, _ = io.WriteString(r.peer, r.peer.Upgrade())
 		}
 	}()
 	c := failing{client, make(chan struct{})}
@@ -215,9 +216,10 @@ func TestAFailedWriteLetsTheReaderFinish(t *testing.T) {
 		last []byte // what the peer says after its answers; nil: it hangs up
 		want time.Duration
 	}{
-		"the end": {nil, 500 * time.Millisecond},
-		"close":   {encode(final|opClose, closing(1001, "")), 500 * time.Millisecond},
-		"silence": {named("last"), time.Second}, "violation": {encode(final|0x3, nil), 500 * time.Millisecond},
+		"the end":   {nil, 500 * time.Millisecond},
+		"close":     {wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1001, "")), 500 * time.Millisecond},
+		"silence":   {named("last"), time.Second},
+		"violation": {wspeer.Encode(wspeer.Final|0x3, nil), 500 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -298,9 +300,9 @@ func TestAnswersBeforeAResetAreRead(t *testing.T) {
 		if err != nil {
 			return
 		}
-		p := newPeer(c)
-		if p.readHead() == nil {
-			_, _ = io.WriteString(p, p.upgrade())
+		p := wspeer.New(c)
+		if p.ReadHead() == nil {
+			_, _ = io.WriteString(p, p.Upgrade())
 			for _, id := range want {
 				_, _ = p.Write(large(id, 1000))
 			}

@@ -17,11 +17,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/gauge"
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // large is a frame with an id that is about n bytes on the wire.
 func large(id string, n int) []byte {
-	return encode(final|opBinary, compress(fmt.Sprintf(`{"id":%q,"new":"%x"}`, id, noise(n))))
+	return wspeer.Pack(fmt.Sprintf(`{"id":%q,"new":"%x"}`, id, noise(n)))
 }
 
 // However many frames come at once, and however large they are, they are handed on in order, one at a time.
@@ -43,20 +44,20 @@ func TestManyFramesAtOnceKeepTheirOrder(t *testing.T) {
 						case 0:
 							stream = append(stream, large(id, rng.IntN(40_000))...)
 						case 1:
-							stream = append(stream, encode(final|opText, []byte(id))...)
+							stream = append(stream, wspeer.Whole(wspeer.Text, []byte(id))...)
 							bad++
 							continue
 						case 2:
-							stream = append(stream, encode(final|opBinary, []byte(id))...)
+							stream = append(stream, wspeer.Whole(wspeer.Binary, []byte(id))...)
 							bad++
 							continue
 						case 3:
-							stream = append(stream, encode(final|opPing, []byte(id))...)
+							stream = append(stream, wspeer.Whole(wspeer.Ping, []byte(id))...)
 							stream = append(stream, named(id)...)
 						case 4:
-							p := compress(fmt.Sprintf(`{"id":%q,"new":%q}`, id, strings.Repeat("parts", 1000)))
-							stream = append(stream, encode(opBinary, p[:20])...)
-							stream = append(stream, encode(final|opContinuation, p[20:])...)
+							p := wspeer.Gzip(fmt.Sprintf(`{"id":%q,"new":%q}`, id, strings.Repeat("parts", 1000)))
+							stream = append(stream, wspeer.Encode(wspeer.Binary, p[:20])...)
+							stream = append(stream, wspeer.Whole(wspeer.Continuation, p[20:])...)
 						default:
 							stream = append(stream, named(id)...)
 						}
@@ -108,10 +109,10 @@ func TestATracedLinkShowsEachFrameBeforeItIsHandedOn(t *testing.T) {
 		var want, count []string
 		for i := range 50 {
 			json := fmt.Sprintf(`{"id":"%d","new":"%s"}`, i, strings.Repeat("x", i*100))
-			stream = append(stream, encode(final|opBinary, compress(json))...)
+			stream = append(stream, wspeer.Pack(json)...)
 			want, count = append(want, json), append(count, fmt.Sprint(i))
 		}
-		stream = append(stream, encode(final|opBinary, compress("no JSON"))...)
+		stream = append(stream, wspeer.Pack("no JSON")...)
 		r.send(stream)
 		assert.Equal(t, count, r.ids())
 		assert.Equal(t, append(want, "no JSON"), seen)
@@ -148,7 +149,7 @@ func TestTheLastFramesAreHandedOn(t *testing.T) {
 			want = append(want, fmt.Sprint(i))
 		}
 		r.readers.Go(func() {
-			_, _ = r.peer.Write(append(stream, encode(final|opClose, closing(4000, ""))...))
+			_, _ = r.peer.Write(append(stream, wspeer.Whole(wspeer.Close, wspeer.ClosePayload(4000, ""))...))
 		})
 		r.collect(false)
 		<-r.Done()
@@ -201,8 +202,8 @@ func TestHelpersAreAsManyAsCores(t *testing.T) {
 // huge is a frame of more than 2 KiB on the wire that becomes so many bytes, and at most a thousand times of what it
 // was.
 func huge(id string, n int) []byte {
-	return encode(final|opBinary,
-		compress(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(3000), strings.Repeat("x", n))))
+	return wspeer.Whole(wspeer.Binary,
+		wspeer.Gzip(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(3000), strings.Repeat("x", n))))
 }
 
 // What is small on the wire and huge after it is inflated one at a time, in its turn: memory does not grow with the
@@ -230,9 +231,9 @@ func TestHugeFramesGetNoHelper(t *testing.T) {
 // Who lies about the length gets neither a helper's memory nor the reader's.
 func TestAFrameThatClaimsToBeShort(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
-	lying := compress(fmt.Sprintf(`{"id":"x","new":"%x","long":%q}`, noise(3000), strings.Repeat("x", 15<<20)))
+	lying := wspeer.Gzip(fmt.Sprintf(`{"id":"x","new":"%x","long":%q}`, noise(3000), strings.Repeat("x", 15<<20)))
 	clear(lying[len(lying)-4:])
-	frame := encode(final|opBinary, lying)
+	frame := wspeer.Whole(wspeer.Binary, lying)
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
 		before := gauge.Heap()
@@ -266,8 +267,8 @@ func TestAUnitThatIsHugeInAllGetsNoHelper(t *testing.T) {
 
 // short is a frame of about a kilobyte on the wire that becomes so many bytes.
 func short(id string, n int) []byte {
-	return encode(final|opBinary,
-		compress(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(200), strings.Repeat("x", n))))
+	return wspeer.Whole(wspeer.Binary,
+		wspeer.Gzip(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(200), strings.Repeat("x", n))))
 }
 
 func TestLargeFramesLeaveNothingBehind(t *testing.T) {
@@ -279,10 +280,10 @@ func TestLargeFramesLeaveNothingBehind(t *testing.T) {
 	for name, frame := range map[string][]byte{
 		"on the wire":  large("x", 4<<20),
 		"after gunzip": huge("x", 15<<20),
-		"in base64": encode(final|opBinary, compress(fmt.Sprintf(`{"id":"x","action":"CREATE_MESSAGE",`+
+		"in base64": wspeer.Pack(fmt.Sprintf(`{"id":"x","action":"CREATE_MESSAGE",`+
 			`"data":{"message_id":"m","data_base64":%q}}`,
-			strings.Repeat("AAAA", 3<<20)))),
-		"very many": bytes.Repeat(encode(final|opBinary, []byte{0}), 1<<18),
+			strings.Repeat("AAAA", 3<<20))),
+		"very many": bytes.Repeat(wspeer.Whole(wspeer.Binary, []byte{0}), 1<<18),
 	} {
 		t.Run(name, func(t *testing.T) {
 			before := heap()
@@ -328,10 +329,10 @@ func TestHooksAreCalledOneAtATime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		busy, got := 0, 0
 		client, server := pipe()
-		p := newPeer(server)
+		p := wspeer.New(server)
 		go func() {
-			if p.readHead() == nil {
-				_, _ = p.Write([]byte(p.upgrade()))
+			if p.ReadHead() == nil {
+				_, _ = p.Write([]byte(p.Upgrade()))
 			}
 		}()
 		l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})

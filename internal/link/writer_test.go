@@ -17,6 +17,7 @@ import (
 
 	"github.com/mixin-blaze/blaze/internal/link"
 	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // noise returns text that no compressor makes smaller, the same for each size.
@@ -50,8 +51,8 @@ func TestAFrameIsCompressedUnlessItIsToBeStored(t *testing.T) {
 			r.collect(false)
 			frames := r.collected()
 			require.Len(t, frames, 1)
-			assert.True(t, decompress(t, frames[0].payload) == message)
-			assert.Equal(t, store, len(frames[0].payload) > len(message))
+			assert.True(t, decompress(t, frames[0].Payload) == message)
+			assert.Equal(t, store, len(frames[0].Payload) > len(message))
 		})
 	}
 }
@@ -72,9 +73,9 @@ func TestEachMessageIsOneFrame(t *testing.T) {
 			require.Len(t, frames, len(messages))
 			keys := make(map[[4]byte]bool)
 			for i, f := range frames {
-				assert.Equal(t, final|opBinary, f.first)
-				assert.True(t, decompress(t, f.payload) == messages[i], "message %d", i)
-				keys[f.key] = true
+				assert.Equal(t, wspeer.Final|wspeer.Binary, f.First)
+				assert.True(t, decompress(t, f.Payload) == messages[i], "message %d", i)
+				keys[f.Key] = true
 			}
 			assert.Len(t, keys, len(messages), "every frame has a key of its own")
 			require.Len(t, r.log.events, len(messages))
@@ -126,7 +127,7 @@ func TestManySmallFramesAreOneWrite(t *testing.T) {
 		frames := r.collected()
 		require.Len(t, frames, len(messages))
 		for i, f := range frames {
-			assert.Equal(t, messages[i], decompress(t, f.payload))
+			assert.Equal(t, messages[i], decompress(t, f.Payload))
 		}
 		assert.Equal(t, int64(1), r.conn.writes.Load())
 	})
@@ -151,11 +152,11 @@ func TestAPongRepeatsThePayload(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			r := connect(t, newSource())
 			r.collect(false)
-			r.send(encode(final|opPing, []byte(payload)))
+			r.send(wspeer.Whole(wspeer.Ping, []byte(payload)))
 			frames := r.collected()
 			require.Len(t, frames, 1)
-			assert.Equal(t, final|opPong, frames[0].first)
-			assert.Equal(t, payload, string(frames[0].payload))
+			assert.Equal(t, wspeer.Final|wspeer.Pong, frames[0].First)
+			assert.Equal(t, payload, string(frames[0].Payload))
 		})
 	}
 }
@@ -166,14 +167,14 @@ func TestTheNewestPingIsAnswered(t *testing.T) {
 		r := connect(t, newSource("busy"))
 		synctest.Wait()
 		for _, s := range []string{"a", "b", "c"} {
-			r.send(encode(final|opPing, []byte(s)))
+			r.send(wspeer.Whole(wspeer.Ping, []byte(s)))
 		}
 		r.collect(false)
 		frames := r.collected()
 		require.Len(t, frames, 2)
-		assert.Equal(t, final|opBinary, frames[0].first)
-		assert.Equal(t, final|opPong, frames[1].first)
-		assert.Equal(t, "c", string(frames[1].payload))
+		assert.Equal(t, wspeer.Final|wspeer.Binary, frames[0].First)
+		assert.Equal(t, wspeer.Final|wspeer.Pong, frames[1].First)
+		assert.Equal(t, "c", string(frames[1].Payload))
 	})
 }
 
@@ -181,7 +182,7 @@ func TestTheNewestPingIsAnswered(t *testing.T) {
 func TestAFloodOfPings(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
-		r.send(bytes.Repeat(encode(final|opPing, []byte("flood")), 10_000))
+		r.send(bytes.Repeat(wspeer.Whole(wspeer.Ping, []byte("flood")), 10_000))
 		r.collect(false)
 		assert.LessOrEqual(t, len(r.collected()), 2)
 		r.lives()

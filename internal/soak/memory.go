@@ -8,16 +8,15 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
+	"github.com/mixin-blaze/blaze/internal/memnet"
 )
 
 // memory is the network of a life: pipes in this process, which belong to a testing/synctest bubble.
 type memory struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-	plan   func(conn int) faultproxy.Plan
-	quiet  atomic.Bool
-	hits   [faultproxy.Delay + 1][2]atomic.Uint64
+	ln    *memnet.Listener
+	plan  func(conn int) faultproxy.Plan
+	quiet atomic.Bool
+	hits  [faultproxy.Delay + 1][2]atomic.Uint64
 
 	mu   sync.Mutex
 	next int
@@ -25,10 +24,10 @@ type memory struct {
 }
 
 func newMemory() *memory {
-	return &memory{conns: make(chan net.Conn), closed: make(chan struct{}), live: make(map[*faultyConn]struct{})}
+	return &memory{ln: memnet.Listen(), live: make(map[*faultyConn]struct{})}
 }
 
-func (m *memory) listener() net.Listener { return m }
+func (m *memory) listener() net.Listener { return m.ln }
 
 func (m *memory) open(plan func(conn int) faultproxy.Plan) error {
 	m.plan = plan
@@ -45,23 +44,10 @@ func (m *memory) endpoint() string { return "ws://" + memoryEndpoint }
 
 func (m *memory) api() string { return "http://" + memoryAPI }
 
-func (m *memory) dial(ctx context.Context, _, addr string) (net.Conn, error) {
-	ours, theirs := net.Pipe()
-	var err error
-	select {
-	case m.conns <- theirs:
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-m.closed:
-		err = net.ErrClosed
-	}
-	switch {
-	case err != nil:
-		_ = ours.Close()
-		_ = theirs.Close()
-		return nil, &net.OpError{Op: "dial", Net: "pipe", Addr: m.Addr(), Err: err}
-	case addr != memoryEndpoint:
-		return ours, nil
+func (m *memory) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	ours, err := m.ln.Dial(ctx, network, addr)
+	if err != nil || addr != memoryEndpoint {
+		return ours, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,31 +74,7 @@ func (m *memory) calm() {
 	}
 }
 
-func (m *memory) close() { _ = m.Close() }
-
-// Accept implements [net.Listener].
-func (m *memory) Accept() (net.Conn, error) {
-	select {
-	case c := <-m.conns:
-		return c, nil
-	case <-m.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-// Close implements [net.Listener].
-func (m *memory) Close() error {
-	m.once.Do(func() { close(m.closed) })
-	return nil
-}
-
-// Addr implements [net.Listener].
-func (m *memory) Addr() net.Addr { return pipeAddr{} }
-
-type pipeAddr struct{}
-
-func (pipeAddr) Network() string { return "pipe" }
-func (pipeAddr) String() string  { return memoryEndpoint }
+func (m *memory) close() { _ = m.ln.Close() }
 
 // faultyConn is the client's end of a connection, with the faults of its plan.
 type faultyConn struct {

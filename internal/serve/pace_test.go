@@ -1,0 +1,98 @@
+package serve_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/internal/serve"
+)
+
+// arrivals enqueues messages of so many bytes at once, and returns when each has arrived.
+func arrivals(t *testing.T, l *line, sizes ...int) (all []time.Duration) {
+	t.Helper()
+	began := time.Now()
+	for _, n := range sizes {
+		require.True(t, l.Enqueue(serve.Item{Message: make([]byte, n)}))
+	}
+	for _, n := range sizes {
+		_, p, err := l.client.ReadMessage()
+		require.NoError(t, err)
+		require.Len(t, p, n)
+		all = append(all, time.Since(began))
+	}
+	return all
+}
+
+func TestPace(t *testing.T) {
+	for name, test := range map[string]struct {
+		pace  serve.Pace
+		sizes []int
+		want  []time.Duration
+	}{
+		"none": {serve.Pace{}, []int{1000, 1000}, []time.Duration{0, 0}},
+		"latency": {
+			serve.Pace{Latency: 2 * time.Second}, []int{1000, 1000}, []time.Duration{2 * time.Second, 2 * time.Second},
+		},
+		"bandwidth": {
+			serve.Pace{BytesPerSecond: 100}, []int{200, 300, 100},
+			[]time.Duration{2 * time.Second, 5 * time.Second, 6 * time.Second},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				l := connect(t, nil)
+				l.SetPace(test.pace)
+				assert.Equal(t, test.want, arrivals(t, l, test.sizes...))
+				l.SetPace(serve.Pace{})
+				assert.Equal(t, []time.Duration{0}, arrivals(t, l, 1000), "as fast as ever")
+			})
+		})
+	}
+}
+
+// With both, a message takes what either takes at the least, and what both take one after the other at the most.
+func TestLatencyAndBandwidth(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := connect(t, nil)
+		l.SetPace(serve.Pace{Latency: 3 * time.Second, BytesPerSecond: 100})
+		bytes := time.Duration(0)
+		for i, got := range arrivals(t, l, 100, 200, 300) {
+			bytes += time.Duration(i+1) * time.Second
+			assert.GreaterOrEqual(t, got, max(bytes, 3*time.Second))
+			assert.LessOrEqual(t, got, bytes+3*time.Second)
+		}
+	})
+}
+
+func TestTheClientIsSlowToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := connect(t, nil)
+		l.SetPace(serve.Pace{BytesPerSecond: 10})
+		n := l.write(t, `{"id":"1","action":"X"}`)
+		time.Sleep(time.Duration(n)*time.Second/10 - time.Millisecond)
+		synctest.Wait()
+		assert.Empty(t, noted(l, &l.frames), "%d bytes take %d tenths of a second", n, n)
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		assert.Len(t, noted(l, &l.frames), 1)
+	})
+}
+
+// Whoever ends a connection does not wait for a line that takes an hour.
+func TestASlowLineEndsAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := connect(t, nil)
+		l.SetPace(serve.Pace{Latency: time.Hour})
+		require.True(t, l.Enqueue(serve.Item{Message: []byte("x")}))
+		synctest.Wait()
+		began := time.Now()
+		l.Cut()
+		<-l.ended
+		assert.Zero(t, time.Since(began))
+		assert.Equal(t, map[string]int{"x": 1}, l.finished())
+	})
+}

@@ -1,0 +1,121 @@
+package wspeer
+
+import (
+	"crypto/sha1" //nolint:gosec // RFC 6455 asks for it
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+)
+
+// Opcodes and bits of RFC 6455, section 5.2.
+const (
+	Continuation byte = 0x0
+	Text         byte = 0x1
+	Binary       byte = 0x2
+	Close        byte = 0x8
+	Ping         byte = 0x9
+	Pong         byte = 0xA
+	Final        byte = 0x80 // of the first byte: the last fragment
+	Masked       byte = 0x80 // of the second byte
+)
+
+// Frame is one frame of a client.
+type Frame struct {
+	First   byte // Final, the reserved bits and the opcode
+	Key     [4]byte
+	Payload []byte // without its mask
+}
+
+// Op returns the opcode.
+func (f Frame) Op() byte { return f.First & 0x0F }
+
+// Head returns the head of a server's frame with n bytes of payload.
+func Head(first byte, n int) []byte { return AppendHead(nil, first, n) }
+
+// AppendHead appends the head of a server's frame with n bytes of payload.
+func AppendHead(b []byte, first byte, n int) []byte {
+	switch {
+	case n <= 125:
+		return append(b, first, byte(n))
+	case n <= 0xFFFF:
+		return binary.BigEndian.AppendUint16(append(b, first, 126), uint16(n))
+	}
+	return binary.BigEndian.AppendUint64(append(b, first, 127), uint64(n))
+}
+
+// Encode returns one frame of a server.
+func Encode(first byte, payload []byte) []byte { return append(Head(first, len(payload)), payload...) }
+
+// Whole returns a frame of a server that is a whole message, or a control frame.
+func Whole(op byte, payload []byte) []byte { return Encode(Final|op, payload) }
+
+// ClosePayload returns what a close frame says.
+func ClosePayload(code int, text string) []byte {
+	return append([]byte{byte(code >> 8), byte(code)}, text...)
+}
+
+// CloseFrame returns a close frame.
+func CloseFrame(code int, text string) []byte { return Whole(Close, ClosePayload(code, text)) }
+
+// AcceptKey returns the Sec-WebSocket-Accept that belongs to a Sec-WebSocket-Key.
+func AcceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) //nolint:gosec // see above
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// maxHead is the length of the longest head of a client's frame.
+const maxHead = 2 + 8 + 4
+
+// headLen returns the length of the head of a client's frame, by its second byte.
+func headLen(second byte) int {
+	switch second &^ Masked {
+	case 126:
+		return 2 + 2 + 4
+	case 127:
+		return 2 + 8 + 4
+	}
+	return 2 + 4
+}
+
+// readHead reads the complete head of a client's frame. It insists on a mask, and on the shortest form of the length.
+func readHead(b []byte) (f Frame, n uint64, err error) {
+	f.First = b[0]
+	copy(f.Key[:], b[len(b)-4:])
+	switch n = uint64(b[1] &^ Masked); n {
+	case 126:
+		if n = uint64(binary.BigEndian.Uint16(b[2:])); n < 126 {
+			err = errors.New("16 bits for a length that fits 7")
+		}
+	case 127:
+		if n = binary.BigEndian.Uint64(b[2:]); n < 1<<16 {
+			err = errors.New("64 bits for a length that fits 16")
+		}
+	}
+	if b[1]&Masked == 0 {
+		err = errors.New("the client's frame is not masked")
+	}
+	return f, n, err
+}
+
+// unmask removes the mask of the payload in place.
+func (f *Frame) unmask() {
+	for i := range f.Payload {
+		f.Payload[i] ^= f.Key[i&3]
+	}
+}
+
+// Cut reads the client's frame that b begins with, and returns how many bytes it has: 0 if it is not complete. It
+// allocates nothing: the payload is a part of b, where it loses its mask.
+func Cut(b []byte) (f Frame, n int, err error) {
+	if len(b) < 2 || len(b) < headLen(b[1]) {
+		return f, 0, nil
+	}
+	from := headLen(b[1])
+	f, size, err := readHead(b[:from])
+	if err != nil || uint64(len(b)-from) < size {
+		return f, 0, err
+	}
+	f.Payload = b[from : from+int(size)]
+	f.unmask()
+	return f, from + int(size), nil
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/serve"
@@ -83,6 +84,9 @@ func (s *Server) answerUnknown(w http.ResponseWriter, r *http.Request) {
 	}
 	refuseHTTP(w, (&serve.Refusal{Code: serve.CodeNotFound}).Error())
 }
+
+// pathID returns an id in the path of a request, in lowercase, as the service reads it.
+func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }
 
 func actionOf(r *http.Request) string { return r.Method + " " + r.URL.Path }
 

@@ -47,6 +47,9 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 		return
 	}
 	older := c.register(refused)
+	if c.unwanted {
+		c.Cut()
+	}
 	go c.run(raw)
 	for _, other := range older {
 		other.PingNow()
@@ -73,7 +76,7 @@ func (c *conn) abandon() {
 	delete(c.s.coming, c.link)
 }
 
-// register lists the connection. It returns all but the newest, and cuts this one if it was to be cut before.
+// register lists the connection. It returns all but the newest. unwanted does not change any more.
 func (c *conn) register(refused error) (older []*conn) {
 	s := c.s
 	s.mu.Lock()
@@ -90,9 +93,6 @@ func (c *conn) register(refused error) (older []*conn) {
 	slices.SortFunc(s.conns, func(a, b *conn) int { return a.link - b.link })
 	s.emit(e)
 	s.changed()
-	if c.unwanted {
-		c.Enqueue(serve.Item{Cut: true})
-	}
 	return slices.Clone(s.conns[:len(s.conns)-1])
 }
 

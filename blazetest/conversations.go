@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -27,6 +28,13 @@ type participant struct {
 	Role   string `json:"role"`
 }
 
+// lowercase makes the letters of ids small, as the service does.
+func lowercase(all []participant) {
+	for i := range all {
+		all[i].UserID = strings.ToLower(all[i].UserID)
+	}
+}
+
 // newConversationRequest is the body of POST /conversations.
 type newConversationRequest struct {
 	Category       string        `json:"category"`
@@ -44,6 +52,8 @@ func (s *Server) createConversation(_ *http.Request, body []byte) (any, *serve.R
 	if json.Unmarshal(body, &req) != nil {
 		return nil, serve.Invalid("body", "not a conversation")
 	}
+	req.ConversationID, req.RandomID = strings.ToLower(req.ConversationID), strings.ToLower(req.RandomID)
+	lowercase(req.Participants)
 	if refused := s.checkConversation(&req); refused != nil {
 		return nil, refused
 	}
@@ -79,7 +89,7 @@ func (s *Server) createGroup(req *newConversationRequest) *conversation {
 func (s *Server) checkConversation(req *newConversationRequest) *serve.Refusal {
 	for _, p := range req.Participants {
 		if !serve.IsUUID(p.UserID) {
-			return serve.Invalid("participants", "a user_id is not a UUID in lowercase")
+			return serve.Invalid("participants", "a user_id is not a UUID")
 		}
 	}
 	switch req.Category {
@@ -117,7 +127,7 @@ func (s *Server) checkGroup(req *newConversationRequest) *serve.Refusal {
 	}
 	switch {
 	case !serve.IsUUID(req.ConversationID):
-		return serve.Invalid("conversation_id", "not a UUID in lowercase")
+		return serve.Invalid("conversation_id", "not a UUID")
 	case len(others)+1 > maxMembers:
 		return full()
 	case req.RandomID != "" && req.ConversationID != blaze.GroupConversationID(s.bot(), req.Name, req.RandomID, others):
@@ -162,7 +172,7 @@ func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusa
 func (s *Server) showConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := s.conversations[r.PathValue("id")]
+	c := s.conversations[pathID(r)]
 	if c == nil || c.member(s.bot()) == nil {
 		return nil, notFound("id", "no conversation that the bot is in")
 	}
@@ -183,7 +193,7 @@ func (s *Server) updateConversation(r *http.Request, body []byte) (any, *serve.R
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(r.PathValue("id"), roleOwner, roleAdmin)
+	c, refused := s.group(pathID(r), roleOwner, roleAdmin)
 	if refused != nil {
 		return nil, refused
 	}
@@ -201,7 +211,7 @@ func (s *Server) updateConversation(r *http.Request, body []byte) (any, *serve.R
 func (s *Server) rotateConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(r.PathValue("id"), roleOwner, roleAdmin)
+	c, refused := s.group(pathID(r), roleOwner, roleAdmin)
 	if refused != nil {
 		return nil, refused
 	}

@@ -129,6 +129,64 @@ func TestConversationsThatCannotBe(t *testing.T) {
 	require.Len(t, f.take(), 1)
 }
 
+// The service makes the letters of ids small.
+func TestCapitalsInConversations(t *testing.T) {
+	s, _ := newServer(t)
+	c := newRESTClient(t, s)
+	alice := s.User("alice")
+	contact := c.get("POST", "/conversations", object{
+		"category": "CONTACT", "conversation_id": strings.ToUpper(alice.ConversationID()),
+		"participants": []object{{"user_id": strings.ToUpper(alice.ID())}},
+	})
+	require.Equal(t, alice.ConversationID(), contact["conversation_id"])
+	require.Equal(t, contact, c.get("GET", "/conversations/"+strings.ToUpper(alice.ConversationID()), nil))
+	path := "/conversations/" + strings.ToUpper(newGroup(c)) + "/participants/REMOVE"
+	group := c.get("POST", path, []object{{"user_id": strings.ToUpper(alice.ID())}})
+	require.Equal(t, []string{s.Key.AppID, s.User("bob").ID()}, users(group))
+	require.Equal(t, alice.ID(), c.get("GET", "/users/"+strings.ToUpper(alice.ID()), nil)["user_id"])
+	require.Len(t, c.list("POST", "/users/fetch", []string{strings.ToUpper(alice.ID())}), 1)
+}
+
+// Whoever is named twice is one member, and the bot is one in any case.
+func TestParticipantsNamedTwice(t *testing.T) {
+	s, _ := newServer(t)
+	c := newRESTClient(t, s)
+	alice, bob := s.User("alice").ID(), s.User("bob").ID()
+	group := c.get("POST", "/conversations", object{
+		"category": "GROUP", "name": "x", "random_id": id1,
+		"conversation_id": blaze.GroupConversationID(s.Key.AppID, "x", id1, []string{alice, bob}),
+		"participants":    []object{{"user_id": alice}, {"user_id": s.Key.AppID}, {"user_id": bob}, {"user_id": alice}},
+	})
+	require.Equal(t, []string{s.Key.AppID, alice, bob}, users(group))
+}
+
+func TestJoin(t *testing.T) {
+	s, f := newServer(t)
+	c := newRESTClient(t, s)
+	alice := s.User("alice")
+	alice.Say("hi")
+	contact := c.get("GET", "/conversations/"+alice.ConversationID(), nil)
+	code, _ := c.refused("POST", "/conversations/"+contact["code_id"].(string)+"/join", nil)
+	require.Equal(t, 404, code, "no group")
+
+	id := newGroup(c)
+	group := c.get("GET", "/conversations/"+id, nil)
+	join := "/conversations/" + group["code_id"].(string) + "/join"
+	require.Equal(t, group, c.get("POST", join, nil), "the bot is in it")
+	c.get("POST", "/conversations/"+id+"/exit", nil)
+	for i := range 254 {
+		s.Group("full", s.User("member"+strings.Repeat("x", i)))
+	}
+	full := s.Group("full", alice)
+	group = c.get("GET", "/conversations/"+full.ID(), nil)
+	require.Len(t, users(group), 256)
+	c.get("POST", "/conversations/"+full.ID()+"/exit", nil)
+	full.Add(s.User("bob"))
+	code, _ = c.refused("POST", "/conversations/"+group["code_id"].(string)+"/join", nil)
+	require.Equal(t, 20116, code)
+	require.Len(t, f.take(), 1)
+}
+
 // What the bot changes in a group it is told too, like every member.
 func TestParticipants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Refusa
 
 // showAttachment tells where a file is.
 func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Refusal) {
-	id := r.PathValue("id")
+	id := pathID(r)
 	s.mu.Lock()
 	a := s.files[id]
 	stored := a != nil && a.stored

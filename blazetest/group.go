@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"context"
+	"io"
 
 	"github.com/gofrs/uuid/v5"
 
@@ -136,8 +137,20 @@ type Member struct {
 // User returns who the member is.
 func (m *Member) User() *User { return m.user }
 
+// Tap is [User.Tap] of the member.
+func (m *Member) Tap(out blaze.Outgoing, label string) (messageID string) {
+	return m.user.Tap(out, label)
+}
+
+// Upload is [User.Upload] of the member.
+func (m *Member) Upload(r io.Reader) blaze.Attachment { return m.user.Upload(r) }
+
+// Reads is [User.Reads] of the member.
+func (m *Member) Reads(out blaze.Outgoing) { m.user.Reads(out) }
+
 // Say delivers a text to the bot, in the group, and returns its id. A mention of somebody is @ and the identity number
-// in the text. Somebody who is not in the group, or a group that the bot has left, is misuse, and the id is "".
+// in the text; that of the bot is @7000000001. Somebody who is not in the group, or a group that the bot has left, is
+// misuse, and the id is "".
 func (m *Member) Say(text string) (messageID string) { return m.Send(blaze.Text(text)) }
 
 // Send delivers any payload to the bot, like Say.

@@ -66,6 +66,26 @@ func TestGroupTellsTheBot(t *testing.T) {
 	})
 }
 
+// A bot that has left a group is told nothing more of it, and nobody can talk to it there.
+func TestGroupWithoutTheBot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		ws, api := connectAndList(t, s), newRESTClient(t, s)
+		alice, bob := s.User("alice"), s.User("bob")
+		staff := s.Group("staff", alice, alice, bob)
+		require.Equal(t, "CREATE", ws.change(staff.ID()).Action)
+		left := api.get("POST", "/conversations/"+staff.ID()+"/exit", nil)
+		require.Equal(t, []string{alice.ID(), bob.ID()}, users(left))
+		require.Equal(t, "EXIT", ws.change(staff.ID()).Action)
+		before := len(s.Pending())
+		staff.Remove(bob)
+		staff.Add(s.User("carol"))
+		require.Empty(t, staff.As(alice).Say("is it gone?"))
+		require.Equal(t, []string{"blazetest: the bot is not in the group staff"}, f.take())
+		require.Len(t, s.Pending(), before)
+	})
+}
+
 // A bot sees that a message is one of a group, whoever writes, and answers there.
 func TestTalkInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -172,7 +172,7 @@ func TestMentions(t *testing.T) {
 // A minute begins with its first message. Refused messages do not count, and are nobody's mistake.
 func TestPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := collecting(t, blazetest.NewServerWith(blazetest.Options{PerMinute: 3}))
+		s, _ := newServerWith(t, blazetest.Options{PerMinute: 3})
 		api := newRESTClient(t, s)
 		alice := s.User("alice")
 		alice.Say("hi")

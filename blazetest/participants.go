@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/serve"
@@ -17,9 +18,10 @@ func (s *Server) changeParticipants(r *http.Request, body []byte) (any, *serve.R
 	if json.Unmarshal(body, &who) != nil || len(who) == 0 {
 		return nil, serve.Invalid("body", "not a list of participants")
 	}
+	lowercase(who)
 	for _, p := range who {
 		if !serve.IsUUID(p.UserID) {
-			return nil, serve.Invalid("user_id", "not a UUID in lowercase")
+			return nil, serve.Invalid("user_id", "not a UUID")
 		}
 		if p.Role != "" && p.Role != roleAdmin {
 			return nil, serve.Invalid("role", "neither ADMIN nor empty")
@@ -37,7 +39,7 @@ func (s *Server) changeParticipants(r *http.Request, body []byte) (any, *serve.R
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(r.PathValue("id"), roles...)
+	c, refused := s.group(pathID(r), roles...)
 	if refused == nil {
 		refused = change(c, who)
 	}
@@ -110,7 +112,7 @@ func (s *Server) joinConversation(r *http.Request, _ []byte) (any, *serve.Refusa
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conversations {
-		if c.category != categoryGroup || c.code != r.PathValue("code") {
+		if c.category != categoryGroup || c.code != strings.ToLower(r.PathValue("code")) {
 			continue
 		}
 		if c.member(s.bot()) == nil {
@@ -129,7 +131,7 @@ func (s *Server) joinConversation(r *http.Request, _ []byte) (any, *serve.Refusa
 func (s *Server) exitConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(r.PathValue("id"))
+	c, refused := s.group(pathID(r))
 	if refused != nil {
 		return nil, refused
 	}

@@ -193,6 +193,9 @@ func TestTap(t *testing.T) {
 		require.Empty(t, bob.Tap(card, "Go"))
 		require.Len(t, f.take(), 2, "bob does not see either")
 		require.Len(t, s.Pending(), 3)
+
+		staff.As(alice).Tap(card, "Go")
+		require.Equal(t, encodeStd("go"), c.pushed().Data, "a member taps as well")
 	})
 }
 

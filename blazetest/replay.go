@@ -51,7 +51,7 @@ func (s *Server) Replay(r io.Reader) error {
 		return err
 	}
 	defer s.endReplay()
-	s.Cut()
+	s.cutLinks(func(c *conn) bool { return c.link <= p.above })
 	return p.play()
 }
 
@@ -64,7 +64,7 @@ func (s *Server) beginReplay(p *replay) error {
 	case s.replay != nil:
 		return errors.New("blazetest: another replay is under way")
 	}
-	s.replay = p
+	s.replay, p.above = p, s.links
 	return nil
 }
 
@@ -147,7 +147,7 @@ func (p *replay) reconnect(link int) error {
 		return err
 	}
 	p.sort()
-	p.link, p.above = link, p.used
+	p.link, p.above = link, max(p.above, p.used)
 	p.s.cutLinks(func(c *conn) bool { return c.replay == p && c.link <= p.above })
 	p.kept = slices.DeleteFunc(p.kept, func(a *arrival) bool { return a.conn.link <= p.above })
 	return nil
@@ -247,17 +247,21 @@ func (p *replay) sort() {
 	}
 }
 
-// sortAcks finds the line of a frame that acknowledges. What the recording has on a later connection only, the client
-// is to write again there, and gets no answer before.
+// sortAcks finds the line of a frame that acknowledges. What the recording has on a later connection only, and what came
+// on one that was cut too late for its lines, the client is to write again, and gets no answer before.
 func (p *replay) sortAcks(a *arrival, acks []ack) {
-	later := false
+	link := p.link
+	again := a.conn.link <= p.above
+	if again {
+		link--
+	}
 	for _, l := range p.lines {
 		if l.done || l.acks == nil || p.answered[l.out.ID] ||
 			l.out.Action != a.frame.Action || !sameAcks(l.acks, acks) {
 			continue
 		}
-		if l.link() > p.link {
-			later = true
+		if l.link() > link {
+			again = true
 			continue
 		}
 		if p.ids.bind(l.out.ID, a.frame.ID) {
@@ -265,7 +269,7 @@ func (p *replay) sortAcks(a *arrival, acks []ack) {
 			return
 		}
 	}
-	if later {
+	if again {
 		return
 	}
 	for _, one := range acks {

@@ -3,6 +3,7 @@ package blazetest
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/serve"
@@ -117,7 +118,7 @@ func (s *Server) find(idOrNumber string) (profile, bool) {
 
 // showUser returns the user with an id, or with an identity number: the SDKs ask by either.
 func (s *Server) showUser(r *http.Request, _ []byte) (any, *serve.Refusal) {
-	return s.show(r.PathValue("id"))
+	return s.show(pathID(r))
 }
 
 // searchUser returns the user with an identity number.
@@ -149,7 +150,7 @@ func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Refusal) 
 	defer s.mu.Unlock()
 	found := []profile{}
 	for _, id := range ids {
-		if p, known := s.find(id); known {
+		if p, known := s.find(strings.ToLower(id)); known {
 			found = append(found, p)
 		}
 	}

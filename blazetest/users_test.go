@@ -107,6 +107,10 @@ func TestIdentityNumbers(t *testing.T) {
 	again, _ := newServer(t)
 	require.Equal(t, alice.IdentityNumber(), again.User("alice").IdentityNumber(), "the same in every process")
 	require.NotEqual(t, alice.IdentityNumber(), again.User("bob").IdentityNumber())
+
+	one, other := s.User("user 14304"), s.User("user 40830") // their numbers would be the same
+	require.NotEqual(t, one.IdentityNumber(), other.IdentityNumber())
+	require.Equal(t, other.ID(), c.get("GET", "/search/"+other.IdentityNumber(), nil)["user_id"])
 }
 
 // Everything that is not served is 404, and reported once.

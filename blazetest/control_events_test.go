@@ -123,5 +123,9 @@ func TestEventsThatAreNotKept(t *testing.T) {
 			id, kind, _ := late.next()
 			require.Equal(t, []string{fmt.Sprint(want), "misuse"}, []string{id, kind})
 		}
+		s.CutLink(1)
+		id, _, _ = late.next()
+		require.Equal(t, "10006", id)
+		require.Len(t, f.take(), 1)
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Script plays a conversation that is written down in a file, and reports to tb where the bot says something else. The
-// bot is one that talks to s already, see [Start] and [Run]. A script is UTF-8 with a step on each line:
+// Script plays the conversation in a file, and reports to tb where the bot says something else. The bot is connected
+// to s already, see [Start] and [Run]. A script is UTF-8 text with one step on each line:
 //
 //	# the price of a coin
 //	alice: /price BTC
@@ -40,13 +40,13 @@ import (
 //	wait 5m                            waits that long; in a testing/synctest bubble that takes no time
 //	# ...                              a comment
 //
-// The TEXT of a bot's line is the whole text of the message, with * for any run of characters. White space at the ends
-// of a line does not count. The text of a [blaze.Text] or [blaze.Post] is what it says. That of every other message is
-// its category, a space and its data, as in PLAIN_STICKER {"sticker_id":"..."}. Encrypted messages are opened. A line
-// waits up to five seconds for its message. A script reads the messages of each group, and those outside groups, in the
-// order in which they were sent, without those that a Next method or an earlier script has read. At the end of the
-// script there may be messages left. Nothing looks into sound and films: they are sent as lasting a second, and films
-// as 640 by 360 pixels.
+// The TEXT of a bot's line is the whole text of the message, with * for any run of characters. White space at the
+// ends of a line does not count. A [blaze.Text] or [blaze.Post] is its own text. That of every other message is its
+// category, a space and its data, as in PLAIN_STICKER {"sticker_id":"..."}. Encrypted messages are opened. A line
+// waits up to five seconds for its message. A script reads the messages of each group, and those outside groups, in
+// the order in which they were sent, without those that a Next method or an earlier script has read. At the end of
+// the script there may be messages left. Nothing looks into sound and films: they are sent as lasting a second, and
+// films as 640 by 360 pixels.
 //
 // A failed line is reported with the message, and with the lines before it. The script goes on after a message that is
 // not the expected one, and ends where one is missing. A script with a line that cannot be read is not played.

@@ -69,6 +69,10 @@ func TestUpdate(t *testing.T) {
 			"alice: 1\nalice@g: 2\nbot@g> *2?\n",
 			"alice: 1\nbot> what is 1?\nalice@g: 2\nbot@g> *2?\n",
 		},
+		"keeps conversations in another order than they were in": {
+			"alice: hi\nbot> *\nalice@g: /both x\nbot@g> *\nbot> *\n",
+			"alice: hi\nbot> *\nalice@g: /both x\nbot@g> *\nbot> *\n",
+		},
 		"writes with the ends of lines of the file": {
 			"alice: hi\r\nwait 1m\r\n",
 			"alice: hi\r\nbot> what is hi?\r\nwait 1m\r\n",

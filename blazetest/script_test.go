@@ -41,6 +41,16 @@ func prices(c *blaze.Client) blaze.Handler {
 		blaze.Command("/poem", func(ctx context.Context, m *blaze.Message, _ string) error {
 			return c.Reply(ctx, m, blaze.Text("one\ntwo"))
 		}),
+		blaze.Command("/both", func(ctx context.Context, m *blaze.Message, text string) error {
+			_, err := c.Send(ctx, c.ToUser(m.UserID, blaze.Text(text)))
+			if err != nil {
+				return err
+			}
+			return c.Reply(ctx, m, blaze.Text(text))
+		}),
+		blaze.Command("/button", func(ctx context.Context, m *blaze.Message, text string) error {
+			return c.Reply(ctx, m, blaze.ButtonGroup{{Label: "go", Color: "#ABABAB", Action: "input:" + text}})
+		}),
 		blaze.Command("/quiet", func(context.Context, *blaze.Message, string) error { return nil }),
 		blaze.On(func(ctx context.Context, m *blaze.Message, t blaze.Text) error {
 			return c.Reply(ctx, m, "what is "+t+"?")
@@ -104,6 +114,20 @@ alice: /quiet
 bot> (nothing)
 `))
 	require.Less(t, time.Since(began), time.Minute, "five minutes take no time")
+}
+
+func TestTapsMeanTheNewestButton(t *testing.T) {
+	require.Empty(t, playScript(t, prices, `alice: /button 1
+bot> [buttons: go]
+bob: /button 3
+bot> [buttons: go]
+alice: /button 2
+bot> [buttons: go]
+bob taps go
+bot> what is 3?
+alice taps go
+bot> what is 2?
+`))
 }
 
 // Each group is read for itself, whatever the order in which the bot wrote to the two.

@@ -2,7 +2,6 @@ package blazetest_test
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"strconv"
@@ -352,84 +351,5 @@ func TestSlowConnectionsAreCut(t *testing.T) {
 		s.Cut()
 		require.Error(t, c.ended())
 		s.Close()
-	})
-}
-
-func TestTwoConnectionsAreReportedOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
-		first, second := connect(t, s), connect(t, s)
-		synctest.Wait()
-		for _, c := range []*raw{first, second, first} {
-			require.Nil(t, c.call("PING", nil).Error, "both are served")
-		}
-		synctest.Wait()
-		third := connect(t, s)
-		synctest.Wait()
-		require.Nil(t, second.call("PING", nil).Error)
-		require.Nil(t, third.call("PING", nil).Error)
-		reports := f.take()
-		require.Len(t, reports, 1)
-		require.Contains(t, reports[0], "two connections at once, 1 and 2")
-	})
-}
-
-func TestTwoConnectionsThatAreNotReported(t *testing.T) {
-	for name, end := range map[string]func(*blazetest.Server, *raw){
-		"cut":     func(s *blazetest.Server, _ *raw) { s.Cut() },
-		"dropped": func(_ *blazetest.Server, c *raw) { _ = c.ws.NetConn().Close() },
-		"closed": func(_ *blazetest.Server, c *raw) {
-			_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1001, ""), time.Time{})
-		},
-		"silent": func(*blazetest.Server, *raw) {}, // as one that a dead line has taken away
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s, _ := newServer(t)
-				older := connect(t, s)
-				end(s, older)
-				newer := connect(t, s)
-				for range 5 {
-					require.Nil(t, newer.call("PING", nil).Error)
-				}
-			})
-		})
-	}
-}
-
-// A refused connection is none of the session's.
-func TestARefusedConnectionIsNoSecondOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
-		for range 2 {
-			ws, _, err := handshake(s, nil)
-			require.NoError(t, err)
-			refused := &raw{t: t, ws: ws}
-			require.Equal(t, 401, refused.read().Error.Code)
-			go func() { _ = refused.ended() }()
-			t.Cleanup(func() { _ = ws.Close() })
-		}
-		c := connect(t, s)
-		require.Nil(t, c.call("PING", nil).Error)
-		time.Sleep(time.Second)
-		require.Len(t, f.take(), 2, "their tokens, and no more")
-	})
-}
-
-// A client that replaces its connection has one session, also while the old connection is on its way out.
-func TestAReplacedConnectionIsNoSecondOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, c := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
-			return blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
-				time.Sleep(time.Second)
-				return c.Reply(ctx, m, text[:1])
-			})
-		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.Workers = 8<<10, 1 })
-		text := blaze.Text(strings.Repeat("x", 2<<10))
-		for range 20 {
-			s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: text})
-		}
-		require.NoError(t, s.Idle(t.Context()))
-		require.Greater(t, c.Stats().Connects, uint64(1), "it has listed again, on another connection")
 	})
 }

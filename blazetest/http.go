@@ -23,7 +23,7 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	}
 	w := s.pacedResponse(rw, r)
 	defer w.report()
-	w.await(0)
+	s.carry(r.Context(), 0)
 	now := s.clock()
 	w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
 	if isFile(r) {

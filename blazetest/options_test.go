@@ -30,7 +30,7 @@ func keys(t *testing.T) map[string]blaze.Keystore {
 	t.Helper()
 	pair, err := hex.DecodeString(seedHex + publicHex)
 	require.NoError(t, err)
-	private, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // the size of keys that the service gave out
+	private, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
 	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)}
 	all := map[string]blaze.Keystore{}

@@ -255,6 +255,34 @@ func TestReplayOfAnotherBotTranslatesBodies(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// The session of the recorded bot becomes that of this one. The reply to a message tells who the bot is.
+func TestReplayOfAnotherBotTranslatesItsSession(t *testing.T) {
+	recording := out(`{"id":"`+send+`","action":"CREATE_MESSAGE","params":{"message_id":"`+made+`"}}`) +
+		in(`{"id":"`+send+`","action":"CREATE_MESSAGE","data":{"user_id":"`+anotherBot+`","session_id":"`+id3+
+			`","category":"","message_id":"`+made+`"}}`)
+	err := play(t, recording, func(t *testing.T, s *blazetest.Server) {
+		c := connect(t, s)
+		c.write(wire.ActionCreateMessage, object{"message_id": id1})
+		m := c.pushed()
+		require.Equal(t, s.Key.AppID, m.UserID)
+		require.Equal(t, s.Key.SessionID, m.SessionID)
+	})
+	require.NoError(t, err)
+}
+
+// A client that asks for messages again with the same request is still on its first connection.
+func TestARequestThatIsRepeatedIsNoConnection(t *testing.T) {
+	var w bytes.Buffer
+	trace := blazetest.Recorder(&w, nil)
+	for range 2 {
+		trace.FrameWritten([]byte(`{"id":"` + list + `","action":"LIST_PENDING_MESSAGES"}`))
+	}
+	require.NotContains(t, w.String(), "link")
+	trace.FrameWritten([]byte(`{"id":"` + send + `","action":"LIST_PENDING_MESSAGES"}`))
+	trace.FrameRead([]byte(`{"id":"` + send + `","action":"LIST_PENDING_MESSAGES"}`))
+	require.Equal(t, 2, strings.Count(w.String(), `"link":2`))
+}
+
 // Recordings of the bot that every Server has can be played to a bot with a keystore of its own.
 func TestReplayToAnotherBot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

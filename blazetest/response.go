@@ -61,7 +61,7 @@ func (p *response) Write(data []byte) (n int, err error) {
 	}
 }
 
-// await waits until a slow line has carried n bytes, or for its latency if n is 0.
+// await waits until a slow line has carried n bytes.
 func (p *response) await(n int) { p.s.carry(p.r.Context(), n) }
 
 // report tells what became of the request.

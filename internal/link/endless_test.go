@@ -63,6 +63,7 @@ func TestAMessageThatEndedInTime(t *testing.T) {
 		r := connect(t, newSource())
 		r.collect(true)
 		p := named("slow")[2:]
+		time.Sleep(7 * time.Second) // so that no pong comes between its end and the end of its time
 		r.send(wspeer.Encode(wspeer.Binary, p[:5]))
 		for range 29 {
 			time.Sleep(10 * time.Second)

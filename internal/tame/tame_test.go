@@ -125,6 +125,12 @@ func TestKeysAndTokensAreHidden(t *testing.T) {
 	}
 }
 
+// A word that is long enough needs no digits to be hidden.
+func TestALongWordIsHidden(t *testing.T) {
+	got := tame.Text("you sent kJhgfdsaqwertyuiopzxcvbnmkJhgfdsaqwertyuiopzxcvbnm today")
+	assert.Equal(t, "you sent [...] today", got)
+}
+
 func windows(s string, n int) (all []string) {
 	for i := 0; i+n <= len(s); i++ {
 		all = append(all, s[i:i+n])

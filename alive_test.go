@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // slowLine is a service at the end of a slow line. It pushes what is pending one message after the other, with a pause
@@ -46,11 +46,11 @@ func (s *slowLine) take(r request) bool {
 	if r.Action == actionList {
 		q = make(chan func(), 1<<16)
 		s.queues[r.conn] = q
-		r.conn.ws.SetPingHandler(func(payload string) error {
-			q <- func() {
-				_ = r.conn.ws.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(time.Second))
+		r.conn.onControl(func(f wspeer.Frame) bool {
+			if f.Op() == wspeer.Ping {
+				q <- func() { r.conn.write(wspeer.Pong, f.Payload) }
 			}
-			return nil
+			return f.Op() == wspeer.Ping
 		})
 		s.wg.Go(func() { s.speak(r.conn, q) })
 	}

@@ -3,11 +3,8 @@ package blaze_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"log/slog"
 	"net"
@@ -20,6 +17,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/wire"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // How many allocations a text message may take: received, from the socket to the handler's return and the
@@ -120,33 +118,11 @@ func runClient(t *testing.T, r *blaze.Client, h blaze.Handler) (stop func()) {
 // pushedText is the websocket message of a text in one of several conversations.
 func pushedText(id string, conversation int) []byte {
 	data := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte("text "), 16))
-	return binaryMessage(zipped(fmt.Appendf(nil, `{"id":%q,"action":"CREATE_MESSAGE","data":{"type":"message",`+
+	return wspeer.PackStored(fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","data":{"type":"message",`+
 		`"conversation_id":"7404c815-0393-3ea3-b9f2-%012d",`+
 		`"user_id":%q,"session_id":%q,"message_id":%q,"category":"PLAIN_TEXT","data_base64":%q,"status":"SENT",`+
 		`"source":"CREATE_MESSAGE","created_at":"2023-04-28T10:01:32.387507Z",`+
-		`"updated_at":"2023-04-28T10:01:32.387507Z"}}`, id, conversation, userA, userB, id, data)))
-}
-
-// zipped is gzip that stores p.
-func zipped(p []byte) []byte {
-	b := append(make([]byte, 0, len(p)+23), 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1)
-	return appendStored(b, p)
-}
-
-func appendStored(b, p []byte) []byte {
-	n := uint16(len(p))
-	b = binary.LittleEndian.AppendUint16(b, n)
-	b = binary.LittleEndian.AppendUint16(b, ^n)
-	b = append(b, p...)
-	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(p))
-	return binary.LittleEndian.AppendUint32(b, uint32(n))
-}
-
-func binaryMessage(p []byte) []byte {
-	if len(p) < 126 {
-		return append([]byte{0x82, byte(len(p))}, p...)
-	}
-	return append(binary.BigEndian.AppendUint16([]byte{0x82, 126}, uint16(len(p))), p...)
+		`"updated_at":"2023-04-28T10:01:32.387507Z"}}`, id, conversation, userA, userB, id, data))
 }
 
 // quietConn is a connection to a server that allocates nothing once it has done everything once: it confirms each
@@ -221,35 +197,25 @@ func (c *quietConn) upgrade() {
 	}
 	_, key, _ := bytes.Cut(head, []byte("Sec-WebSocket-Key: "))
 	key, _, _ = bytes.Cut(key, []byte("\r\n"))
-	sum := sha1.Sum(append(bytes.Clone(key), "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"...))
 	c.out = fmt.Appendf(c.out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Accept: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]))
+		"Sec-WebSocket-Accept: %s\r\n\r\n", wspeer.AcceptKey(string(key)))
 	c.in = append(c.in[:0], rest...)
 	c.open = true
 }
 
 // frame answers one frame of the client's: a request that begins with id and action.
 func (c *quietConn) frame() bool {
-	if len(c.in) < 8 {
+	f, n, err := wspeer.Cut(c.in)
+	if err != nil {
+		panic(err)
+	}
+	switch {
+	case n == 0:
 		return false
-	}
-	n, from := int(c.in[1]&0x7f), 2
-	if n == 126 {
-		n, from = int(binary.BigEndian.Uint16(c.in[2:])), 4
-	}
-	if len(c.in) < from+4+n {
-		return false
-	}
-	key, p := c.in[from:from+4], c.in[from+4:from+4+n]
-	for i := range p {
-		p[i] ^= key[i&3]
-	}
-	switch c.in[0] & 0xf {
-	case 0x8:
-		c.out = append(append(c.out, 0x88, byte(n)), p...)
-	case 0x2:
-		json, err := c.inflater.Inflate(p)
+	case f.Op() == wspeer.Close:
+		c.out = append(wspeer.AppendHead(c.out, f.First, len(f.Payload)), f.Payload...)
+	case f.Op() == wspeer.Binary:
+		json, err := c.inflater.Inflate(f.Payload)
 		if err != nil {
 			panic(err)
 		}
@@ -257,11 +223,10 @@ func (c *quietConn) frame() bool {
 		const before = len(`{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"`)
 		end := before + bytes.IndexByte(json[before:], '"') + 1
 		c.reply = append(append(c.reply[:0], json[:end]...), '}')
-		c.out = append(c.out, 0x82, byte(len(c.reply)+23))
-		c.out = append(c.out, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1)
-		c.out = appendStored(c.out, c.reply)
+		c.out = wspeer.AppendHead(c.out, wspeer.Final|wspeer.Binary, wspeer.LenStored(len(c.reply)))
+		c.out = wspeer.AppendStored(c.out, c.reply)
 	}
-	c.in = c.in[:copy(c.in, c.in[from+4+n:])]
+	c.in = c.in[:copy(c.in, c.in[n:])]
 	return true
 }
 

@@ -103,16 +103,16 @@ func TestTheOtherEndpointAfterAnAnswerThatIsNoWebsocket(t *testing.T) {
 // A websocket that answers nothing is of no use either, whatever it pushes.
 func TestTheOtherEndpointAfterAConnectionWithoutAnAnswer(t *testing.T) {
 	for name, serve := range map[string]func(c *rawConn){
-		"closed at once": func(c *rawConn) { _ = c.ws.NetConn().Close() },
+		"closed at once": func(c *rawConn) { _ = c.Close() },
 		"a message, and closed": func(c *rawConn) {
 			v := message("alice", "hello")
 			delete(v, "message_id")
 			c.push(v)
-			_ = c.ws.NetConn().Close()
+			_ = c.Close()
 		},
 		"an error, and closed": func(c *rawConn) {
 			c.json(`{"id":"","action":"ERROR","error":{"status":500,"code":500}}`)
-			_ = c.ws.NetConn().Close()
+			_ = c.Close()
 		},
 		"silent": func(*rawConn) {},
 	} {

@@ -30,7 +30,7 @@ func TestALinkThatIsCutAgainAndAgain(t *testing.T) {
 					time.Sleep(500 * time.Microsecond)
 					r.conn.push(message("alice", fmt.Sprintf("%d %d", link, i)))
 				}
-				_ = r.conn.ws.NetConn().Close()
+				_ = r.conn.Close()
 			})
 			return true
 		}
@@ -65,7 +65,7 @@ func TestALinkThatIsCutAtOnce(t *testing.T) {
 			s := newReplyingServer(t)
 			cut := func(r request) {
 				time.Sleep(time.Millisecond)
-				_ = r.conn.ws.NetConn().Close()
+				_ = r.conn.Close()
 			}
 			s.answer = func(r request) bool {
 				if r.Action != actionList {

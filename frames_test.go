@@ -1,8 +1,6 @@
 package blaze_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -158,27 +156,6 @@ func frameOf(action string, data map[string]any) string {
 		panic(err)
 	}
 	return string(p)
-}
-
-// gzips holds compressors that nobody uses. Each has a megabyte, and the race detector empties a sync.Pool at random.
-var gzips = make(chan *gzip.Writer, 8)
-
-func gzipped(text string) []byte {
-	var b bytes.Buffer
-	var zw *gzip.Writer
-	select {
-	case zw = <-gzips:
-		zw.Reset(&b)
-	default:
-		zw = gzip.NewWriter(&b)
-	}
-	_, _ = zw.Write([]byte(text))
-	_ = zw.Close()
-	select {
-	case gzips <- zw:
-	default:
-	}
-	return b.Bytes()
 }
 
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }

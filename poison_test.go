@@ -21,7 +21,7 @@ import (
 func hangsUpAt(text string) func(request) bool {
 	return func(r request) bool {
 		if strings.Contains(r.text, text) {
-			_ = r.conn.ws.NetConn().Close()
+			_ = r.conn.Close()
 			return true
 		}
 		return false
@@ -101,7 +101,7 @@ func TestAnHourOfAcceptAndClose(t *testing.T) {
 		var broken atomic.Bool
 		s.answer = func(r request) bool {
 			if broken.Load() {
-				_ = r.conn.ws.NetConn().Close()
+				_ = r.conn.Close()
 			}
 			return broken.Load()
 		}

@@ -1,10 +1,7 @@
 package blaze_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -17,12 +14,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/memnet"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // rawServer is a websocket server that shares no code with the Client. It checks that what it reads are frames, and
@@ -109,7 +106,7 @@ func (s *rawServer) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
-		_ = c.ws.NetConn().Close()
+		_ = c.Close()
 	}
 }
 
@@ -123,42 +120,61 @@ func (s *rawServer) handle(w http.ResponseWriter, r *http.Request) {
 	if !assert.Equal(s.t, "/", r.URL.Path) || s.handshake != nil && s.handshake(w, r) {
 		return
 	}
-	up := websocket.Upgrader{Subprotocols: []string{"Mixin-Blaze-1"}}
-	ws, err := up.Upgrade(w, r, w.Header())
-	if err != nil {
-		assert.False(s.t, errors.As(err, new(websocket.HandshakeError)), "the client asked for no websocket: %v", err)
+	c := s.upgrade(w, r)
+	if c == nil {
 		return
 	}
-	defer func() { _ = ws.NetConn().Close() }()
-	c := &rawConn{ws: ws}
+	defer func() { _ = c.Close() }()
 	s.mu.Lock()
 	s.conns = append(s.conns, c)
 	closed := s.closed
 	s.mu.Unlock()
 	for !closed {
-		kind, p, err := ws.ReadMessage()
-		if err != nil {
+		f, err := c.ReadFrame()
+		if err != nil || !s.take(c, f) {
 			return
 		}
-		s.take(c, kind, p)
 	}
 }
 
-// take reads a message, one gzip stream and nothing behind it, and passes it on.
-func (s *rawServer) take(c *rawConn, kind int, p []byte) {
-	assert.Equal(s.t, websocket.BinaryMessage, kind)
-	src := bytes.NewReader(p)
-	zr, err := gzip.NewReader(src)
+// upgrade makes a websocket of a request. Nil means that the client has gone.
+func (s *rawServer) upgrade(w http.ResponseWriter, r *http.Request) *rawConn {
+	assert.Equal(s.t, "websocket", strings.ToLower(r.Header.Get("Upgrade")), "the client asked for no websocket")
+	assert.Equal(s.t, "13", r.Header.Get("Sec-WebSocket-Version"))
+	raw, rw, err := http.NewResponseController(w).Hijack()
 	if !assert.NoError(s.t, err) {
-		return
+		return nil
 	}
-	zr.Multistream(false)
-	text, err := io.ReadAll(zr)
-	assert.NoError(s.t, err)
-	assert.Zero(s.t, src.Len(), "bytes behind the gzip stream")
+	c := &rawConn{Peer: wspeer.Adopt(raw, rw.Reader, r)}
+	var headers []string
+	if r.Header.Get("Sec-WebSocket-Protocol") == "Mixin-Blaze-1" {
+		headers = append(headers, "Sec-WebSocket-Protocol: Mixin-Blaze-1")
+	}
+	for name, values := range w.Header() {
+		for _, value := range values {
+			headers = append(headers, name+": "+value)
+		}
+	}
+	if c.Say(c.Upgrade(headers...)) != nil {
+		_ = c.Close()
+		return nil
+	}
+	return c
+}
+
+// take reads a message, one gzip stream and nothing behind it, and passes it on. False means that the client closes.
+func (s *rawServer) take(c *rawConn, m wspeer.Frame) (goOn bool) {
+	if m.Op() >= wspeer.Close {
+		return c.takeControl(m)
+	}
+	assert.Equal(s.t, wspeer.Final|wspeer.Binary, m.First)
+	text, err := wspeer.Gunzip(m.Payload)
+	if !assert.NoError(s.t, err) {
+		return true
+	}
 	f, err := readFrame(text)
 	if !assert.NoError(s.t, err) {
-		return
+		return true
 	}
 	r := request{f, c}
 	switch {
@@ -173,6 +189,7 @@ func (s *rawServer) take(c *rawConn, kind int, p []byte) {
 		}
 		r.confirm()
 	}
+	return true
 }
 
 // next waits for the next request.
@@ -262,21 +279,46 @@ func (r request) reply(more string) {
 	r.conn.json(fmt.Sprintf(`{"id":%q,"action":%q%s}`, r.ID, r.Action, more))
 }
 
-// rawConn is a connection of a rawServer. That the client has gone is no fault of what it writes.
+// rawConn is a connection of a rawServer. That the client has gone is no fault of what it writes. A frame is one Write,
+// so that frames written at the same time do not mix.
 type rawConn struct {
-	ws *websocket.Conn
-	mu sync.Mutex // of the writing side
+	*wspeer.Peer
+
+	mu      sync.Mutex
+	control func(f wspeer.Frame) (done bool)
 }
 
-// write writes bytes as one message.
-func (c *rawConn) write(kind int, p []byte) {
+// onControl has fn called for each ping, pong and close frame, on the goroutine that reads. False means that it is to
+// be answered as usual. Nothing is read after a close frame.
+func (c *rawConn) onControl(fn func(f wspeer.Frame) (done bool)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_ = c.ws.WriteMessage(kind, p)
+	c.control = fn
 }
 
+// takeControl answers a control frame. False means that the client closes.
+func (c *rawConn) takeControl(f wspeer.Frame) (goOn bool) {
+	c.mu.Lock()
+	fn := c.control
+	c.mu.Unlock()
+	done := fn != nil && fn(f)
+	switch op := f.Op(); {
+	case op == wspeer.Close:
+		if !done {
+			c.write(op, f.Payload[:min(len(f.Payload), 2)]) // the code
+		}
+		return false
+	case op == wspeer.Ping && !done:
+		c.write(wspeer.Pong, f.Payload)
+	}
+	return true
+}
+
+// write writes bytes as one message, or a control frame.
+func (c *rawConn) write(op byte, p []byte) { _ = c.Send(wspeer.Whole(op, p)) }
+
 // json writes a frame.
-func (c *rawConn) json(text string) { c.write(websocket.BinaryMessage, gzipped(text)) }
+func (c *rawConn) json(text string) { _ = c.Send(wspeer.Pack(text)) }
 
 // push pushes a message.
 func (c *rawConn) push(v map[string]any) { c.json(pushOf(v)) }

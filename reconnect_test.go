@@ -12,12 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestALostLinkIsReplaced(t *testing.T) {
@@ -70,7 +70,7 @@ func TestAServerThatClosesIsComeBackTo(t *testing.T) {
 			s := newReplyingServer(t)
 			r := s.run(ok, nil)
 			synctest.Wait()
-			s.conn().write(websocket.CloseMessage, websocket.FormatCloseMessage(code, "bye\n"))
+			_ = s.conn().Send(wspeer.CloseFrame(code, "bye\n"))
 			time.Sleep(time.Second)
 			assert.EqualValues(t, 2, r.Stats().Connects)
 			assert.Contains(t, r.disconnects.String(), fmt.Sprintf(`code %d "bye\n"`, code))

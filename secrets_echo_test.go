@@ -14,11 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // echoes are the forms in which a server may repeat a token.
@@ -114,8 +114,7 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 				`,"error":` + strings.Replace(refusalWith(t, echo), "403", "401", 1) + `}`)
 		},
 		"close": func(c *rawConn, echo string) {
-			_ = c.ws.WriteControl(websocket.CloseMessage,
-				websocket.FormatCloseMessage(1008, echo[:min(len(echo), 120)]), time.Time{})
+			_ = c.Send(wspeer.CloseFrame(1008, echo[:min(len(echo), 120)]))
 		},
 	}
 	for form, echo := range echoes {

@@ -2,6 +2,7 @@ package blaze_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,10 +11,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestAFullInboxLosesNothing(t *testing.T) {
@@ -249,10 +250,11 @@ func TestCloseCodes(t *testing.T) {
 			if r.Action != actionList {
 				return false
 			}
-			r.conn.ws.SetCloseHandler(func(code int, _ string) error {
-				codes.add("%d", code)
-				return r.conn.ws.WriteControl(websocket.CloseMessage,
-					websocket.FormatCloseMessage(code, ""), time.Now().Add(time.Second))
+			r.conn.onControl(func(f wspeer.Frame) bool {
+				if f.Op() == wspeer.Close {
+					codes.add("%d", binary.BigEndian.Uint16(f.Payload))
+				}
+				return false
 			})
 			r.confirm()
 			for i := range 20 {
@@ -280,10 +282,12 @@ func TestTheEndDuringAResync(t *testing.T) {
 			if r.Action != actionList {
 				return false
 			}
-			r.conn.ws.SetCloseHandler(func(int, string) error {
-				close(left)
-				<-release
-				return nil
+			r.conn.onControl(func(f wspeer.Frame) bool {
+				if f.Op() == wspeer.Close {
+					close(left)
+					<-release
+				}
+				return f.Op() == wspeer.Close
 			})
 			r.confirm()
 			for i := range 20 {

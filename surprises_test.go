@@ -13,11 +13,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // surprised runs a bot, lets say say something, and then a message that is fine. It returns what the handler got before
@@ -52,27 +52,27 @@ func surprised(t *testing.T, edit func(*blaze.Config), say func(c *rawConn)) ([]
 
 // bomb is a frame that inflates to a thousand times its size and more than the limit.
 func bomb() []byte {
-	return gzipped(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"` + strings.Repeat("A", 17<<20) + `"}}`)
+	return wspeer.Gzip(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"` + strings.Repeat("A", 17<<20) + `"}}`)
 }
 
 func TestFramesThatAreSkipped(t *testing.T) {
-	whole := gzipped(pushOf(message("alice", "damaged")))
+	whole := wspeer.Gzip(pushOf(message("alice", "damaged")))
 	flipped := slices.Clone(whole)
 	flipped[len(flipped)-6] ^= 1 // in the checksum
 	for _, tt := range []struct {
 		name string
 		say  func(c *rawConn)
 	}{
-		{"text", func(c *rawConn) { c.write(websocket.TextMessage, []byte(pushOf(message("alice", "text")))) }},
-		{"text of gzip", func(c *rawConn) { c.write(websocket.TextMessage, whole) }},
-		{"empty", func(c *rawConn) { c.write(websocket.BinaryMessage, nil) }},
-		{"not gzip", func(c *rawConn) { c.write(websocket.BinaryMessage, []byte(pushOf(message("alice", "plain")))) }},
-		{"truncated", func(c *rawConn) { c.write(websocket.BinaryMessage, whole[:len(whole)/2]) }},
-		{"without its trailer", func(c *rawConn) { c.write(websocket.BinaryMessage, whole[:len(whole)-8]) }},
-		{"wrong checksum", func(c *rawConn) { c.write(websocket.BinaryMessage, flipped) }},
-		{"two in one", func(c *rawConn) { c.write(websocket.BinaryMessage, append(slices.Clone(whole), whole...)) }},
-		{"bomb", func(c *rawConn) { c.write(websocket.BinaryMessage, bomb()) }},
-		{"more than 8 MiB", func(c *rawConn) { c.write(websocket.BinaryMessage, make([]byte, 9<<20)) }},
+		{"text", func(c *rawConn) { c.write(wspeer.Text, []byte(pushOf(message("alice", "text")))) }},
+		{"text of gzip", func(c *rawConn) { c.write(wspeer.Text, whole) }},
+		{"empty", func(c *rawConn) { c.write(wspeer.Binary, nil) }},
+		{"not gzip", func(c *rawConn) { c.write(wspeer.Binary, []byte(pushOf(message("alice", "plain")))) }},
+		{"truncated", func(c *rawConn) { c.write(wspeer.Binary, whole[:len(whole)/2]) }},
+		{"without its trailer", func(c *rawConn) { c.write(wspeer.Binary, whole[:len(whole)-8]) }},
+		{"wrong checksum", func(c *rawConn) { c.write(wspeer.Binary, flipped) }},
+		{"two in one", func(c *rawConn) { c.write(wspeer.Binary, append(slices.Clone(whole), whole...)) }},
+		{"bomb", func(c *rawConn) { c.write(wspeer.Binary, bomb()) }},
+		{"more than 8 MiB", func(c *rawConn) { c.write(wspeer.Binary, make([]byte, 9<<20)) }},
 		{"broken JSON", func(c *rawConn) { c.json(pushOf(message("alice", "broken"))[1:]) }},
 		{"no JSON", func(c *rawConn) { c.json("") }},
 		{"null", func(c *rawConn) { c.json("null") }},
@@ -329,12 +329,14 @@ func TestPingsAreAnswered(t *testing.T) {
 		}, func(cfg *blaze.Config) { cfg.Workers = 1 })
 		synctest.Wait()
 		pongs := make(chan string, 1)
-		s.conn().ws.SetPongHandler(func(payload string) error {
-			pongs <- payload
-			return nil
+		s.conn().onControl(func(f wspeer.Frame) bool {
+			if f.Op() == wspeer.Pong {
+				pongs <- string(f.Payload)
+			}
+			return false
 		})
 		s.conn().push(message("alice", "busy"))
-		s.conn().write(websocket.PingMessage, []byte("are you there"))
+		s.conn().write(wspeer.Ping, []byte("are you there"))
 		start := time.Now()
 		assert.Equal(t, "are you there", <-pongs)
 		assert.Zero(t, time.Since(start))

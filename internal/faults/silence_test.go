@@ -41,7 +41,8 @@ func TestFault15HalfOpen(t *testing.T) {
 // not care or that is lost too.
 func TestFault16HalfOpenOneWay(t *testing.T) {
 	t.Run("up", func(t *testing.T) { oneWay(t, true, "the connection broke") })
-	t.Run("down", func(t *testing.T) { oneWay(t, false, "no sign of life") })
+	// Here the server gets no pong either: what it does after 30 s may be noticed before the silence.
+	t.Run("down", func(t *testing.T) { oneWay(t, false, "no sign of life|closed pipe") })
 	t.Run("up, quiet", func(t *testing.T) { deaf(t, false, 36*time.Second, "no sign of life") })
 	t.Run("up, while messages come", func(t *testing.T) {
 		deaf(t, true, 3*time.Minute+15*time.Second, "a ping was not answered")
@@ -88,14 +89,15 @@ func deaf(t *testing.T, pushes bool, most time.Duration, says string) {
 	}, func(t *testing.T, b *bench) { b.replaced(t, most, says) })
 }
 
-// replaced sends a text over a connection that is half dead, and expects that it is replaced in time.
+// replaced sends a text over a connection that is half dead, and expects that it is replaced in time, for a reason that
+// matches says.
 func (b *bench) replaced(t *testing.T, most time.Duration, says string) {
 	began := time.Now()
 	_, err := b.send(t.Context(), "hello")
 	require.NoError(t, err)
 	assert.LessOrEqual(t, time.Since(began), most+5*time.Second)
 	require.Len(t, b.failures(), 1)
-	assert.ErrorContains(t, b.failures()[0], says)
+	assert.Regexp(t, says, b.failures()[0].Error())
 	assert.Len(t, b.s.Sent(), 1)
 	b.settled()
 	fired(t, 16)

@@ -144,15 +144,18 @@ func TestMentions(t *testing.T) {
 			{staff.ID(), "PLAIN_TEXT", number + "1", []string{alice.ID()}, []string{notSeen}},
 			{staff.ID(), "PLAIN_TEXT", alice.IdentityNumber(), []string{alice.ID()}, []string{notSeen}},
 			{
-				staff.ID(), "PLAIN_TEXT", "hello", []string{bob.ID(), alice.ID()},
+				staff.ID(), "PLAIN_TEXT", "hello",
+				[]string{bob.ID(), alice.ID()},
 				[]string{"the user " + bob.ID() + " is not in the group", notSeen},
 			},
 			{
-				staff.ID(), "PLAIN_IMAGE", number, []string{alice.ID()},
+				staff.ID(), "PLAIN_IMAGE", number,
+				[]string{alice.ID()},
 				[]string{"only texts and posts mention somebody"},
 			},
 			{
-				alice.ConversationID(), "PLAIN_TEXT", number, []string{alice.ID()},
+				alice.ConversationID(), "PLAIN_TEXT", number,
+				[]string{alice.ID()},
 				[]string{"only messages in groups mention somebody"},
 			},
 		} {

@@ -61,9 +61,17 @@ func TestTransfersThatCannotBe(t *testing.T) {
 	s, f := newServer(t)
 	alice := s.User("alice").ID()
 	for _, c := range [][4]string{
-		{"alice", "1", asset, ""}, {alice, "1", "BTC", ""}, {alice, "1", asset, strings.Repeat("x", 201)},
-		{alice, "0", asset, ""}, {alice, "0.0", asset, ""}, {alice, "-1", asset, ""}, {alice, "1e3", asset, ""},
-		{alice, "", asset, ""}, {alice, "01", asset, ""}, {alice, "1.", asset, ""}, {alice, "0.000000001", asset, ""},
+		{"alice", "1", asset, ""},
+		{alice, "1", "BTC", ""},
+		{alice, "1", asset, strings.Repeat("x", 201)},
+		{alice, "0", asset, ""},
+		{alice, "0.0", asset, ""},
+		{alice, "-1", asset, ""},
+		{alice, "1e3", asset, ""},
+		{alice, "", asset, ""},
+		{alice, "01", asset, ""},
+		{alice, "1.", asset, ""},
+		{alice, "0.000000001", asset, ""},
 	} {
 		require.Empty(t, s.Transfer(c[0], c[1], c[2], c[3]), c)
 		require.Len(t, f.take(), 1, c)

@@ -38,7 +38,8 @@ func TestPace(t *testing.T) {
 			serve.Pace{Latency: 2 * time.Second}, []int{1000, 1000}, []time.Duration{2 * time.Second, 2 * time.Second},
 		},
 		"bandwidth": {
-			serve.Pace{BytesPerSecond: 100}, []int{200, 300, 100},
+			serve.Pace{BytesPerSecond: 100},
+			[]int{200, 300, 100},
 			[]time.Duration{2 * time.Second, 5 * time.Second, 6 * time.Second},
 		},
 	} {

@@ -3,6 +3,7 @@ package blazetest_test
 import (
 	"encoding/json"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,26 @@ func TestAClientWithoutPongsIsEnded(t *testing.T) {
 		time.Sleep(31 * time.Second)
 		synctest.Wait()
 		require.Error(t, c.ws.WriteControl(websocket.PingMessage, nil, time.Time{}))
+	})
+}
+
+// Frames are no pongs.
+func TestAClientThatOnlyWritesIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t)
+		c := connect(t, s)
+		c.ws.SetPingHandler(func(string) error { return nil })
+		began := time.Now()
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			ping := c.d.Append(nil, []byte(`{"id":"`+id1+`","action":"PING"}`))
+			for c.ws.WriteMessage(websocket.BinaryMessage, ping) == nil {
+				time.Sleep(time.Second)
+			}
+		})
+		require.Error(t, c.ended())
+		writer.Wait()
+		require.Less(t, time.Since(began), 32*time.Second)
 	})
 }
 

@@ -173,10 +173,7 @@ func (c *Conn) read() (closing bool) {
 			c.fault("a message that is no frame: %v", err)
 			continue
 		}
-		c.setBusy(true)
-		goOn := c.hooks.Frame(f, text)
-		c.setBusy(false)
-		if !goOn {
+		if !c.take(f, text) {
 			return false
 		}
 	}
@@ -195,14 +192,38 @@ func (c *Conn) lost(err error) (closing bool) {
 	return false
 }
 
-// setBusy notes that no pong can be noticed now. Afterwards the client has its time anew.
-func (c *Conn) setBusy(busy bool) {
+// take hands a frame on.
+func (c *Conn) take(f *wire.Frame, text []byte) bool {
+	defer c.excuse(&c.busy)()
+	return c.hooks.Frame(f, text)
+}
+
+// excuse sets one of the flags of what keeps pongs from being noticed, until the function that it returns is called. As
+// long as that takes, none is missed.
+func (c *Conn) excuse(flag *bool) (end func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.busy = busy
-	if !busy {
-		c.ponged = time.Now()
+	began := time.Now()
+	*flag = true
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		*flag = false
+		now := time.Now()
+		if c.ponged = c.ponged.Add(now.Sub(began)); c.ponged.After(now) {
+			c.ponged = now
+		}
 	}
+}
+
+func (c *Conn) pong(payload string) error {
+	c.mu.Lock()
+	c.ponged = time.Now()
+	c.mu.Unlock()
+	if c.hooks.Pong != nil {
+		c.hooks.Pong([]byte(payload))
+	}
+	return nil
 }
 
 // ping pings until the connection ends, and ends it where no pong comes.

@@ -33,8 +33,7 @@ func (c *Conn) waitFor(it Item, n int, free *time.Time) {
 		return
 	}
 	if p.BytesPerSecond > 0 {
-		c.setSending(true)
-		defer c.setSending(false)
+		defer c.excuse(&c.sending)()
 	}
 	began := time.Now()
 	if free.After(began) {
@@ -53,24 +52,13 @@ func (c *Conn) waitFor(it Item, n int, free *time.Time) {
 	}
 }
 
-// setSending notes whether the writer waits for a slow line. Afterwards the client has its time anew.
-func (c *Conn) setSending(sending bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sending = sending
-	if !sending {
-		c.ponged = time.Now()
-	}
-}
-
 // receive waits until a slow line has carried n bytes of the client.
 func (c *Conn) receive(n int) {
 	p, changed := c.paceNow()
 	if p.BytesPerSecond <= 0 {
 		return
 	}
-	c.setBusy(true)
-	defer c.setBusy(false)
+	defer c.excuse(&c.busy)()
 	began := time.Now()
 	for !c.wait(time.Until(began.Add(p.OnTheWire(n))), changed) {
 		p, changed = c.paceNow()

@@ -35,13 +35,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, raw net.Conn, header http.H
 		c.Enqueue(Item{Control: websocket.PongMessage, Message: []byte(payload)})
 		return nil
 	})
-	ws.SetPongHandler(func(payload string) error {
-		c.setBusy(false)
-		if h.Pong != nil {
-			h.Pong([]byte(payload))
-		}
-		return nil
-	})
+	ws.SetPongHandler(c.pong)
 	ws.SetCloseHandler(func(code int, _ string) error {
 		c.Enqueue(Item{Control: websocket.CloseMessage, Message: websocket.FormatCloseMessage(code, ""), Cut: true})
 		return nil

@@ -44,7 +44,7 @@ func Child(ctx context.Context) error {
 			_, _ = io.Copy(io.Discard, in)
 			cancel()
 		}()
-		return serve(ctx, line)
+		return host(ctx, line)
 	case roleContender:
 		go func() {
 			_, _ = io.Copy(io.Discard, in)
@@ -56,8 +56,8 @@ func Child(ctx context.Context) error {
 	}
 }
 
-// serve is a server until ctx ends.
-func serve(ctx context.Context, line []byte) error {
+// host is a server until ctx ends.
+func host(ctx context.Context, line []byte) error {
 	var scripts map[string]Script
 	if err := json.Unmarshal(line, &scripts); err != nil {
 		return fmt.Errorf("bench: scripts: %w", err)

@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // users is how many people write to the bot, each in a conversation of its own.
@@ -30,24 +32,11 @@ type pushFrame struct {
 	Data   message `json:"data"`
 }
 
-// message is the data of a pushed frame, with every field there is.
+// message is the data of a pushed frame, with its times as a client reads them.
 type message struct {
-	Type             string    `json:"type"`
-	RepresentativeID string    `json:"representative_id"`
-	QuoteMessageID   string    `json:"quote_message_id"`
-	ConversationID   string    `json:"conversation_id"`
-	UserID           string    `json:"user_id"`
-	SessionID        string    `json:"session_id"`
-	MessageID        string    `json:"message_id"`
-	Category         string    `json:"category"`
-	Data             string    `json:"data"`
-	DataBase64       string    `json:"data_base64"`
-	Status           string    `json:"status"`
-	Source           string    `json:"source"`
-	Silent           bool      `json:"silent"`
-	ExpireIn         int64     `json:"expire_in"`
-	CreatedAt        time.Time `json:"created_at"`
-	UpdatedAt        time.Time `json:"updated_at"`
+	serve.View
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
 }
 
 // frameSet is many encoded websocket messages, one behind the other in one piece of memory: any run of them is one
@@ -87,7 +76,8 @@ func newMaker(seed uint64) *maker {
 		m.words = append(m.words, m.word())
 	}
 	for range users {
-		m.people = append(m.people, message{ConversationID: m.id(), UserID: m.id(), SessionID: m.id()})
+		who := serve.View{ConversationID: m.id(), UserID: m.id(), SessionID: m.id()}
+		m.people = append(m.people, message{View: who})
 	}
 	return m
 }

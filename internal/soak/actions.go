@@ -3,6 +3,8 @@ package soak
 import (
 	"encoding/json"
 	"slices"
+
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // reaction is what the server does with a request: an error refuses it, and nothing is carried out.
@@ -226,7 +228,7 @@ func (s *server) takeLetter(c *conn, r *request, repeated bool) reaction {
 		re = &reaction{}
 		if n%3 == 0 {
 			// This form of a reply looks like a message of the bot's own, and must not be handled as one.
-			re.data = view{Type: "message", UserID: s.botID(), MessageID: l.MessageID, Status: "SENT"}
+			re.data = serve.View{Type: "message", UserID: s.botID(), MessageID: l.MessageID, Status: "SENT"}
 		}
 	}
 	re.sends = sends

@@ -9,7 +9,8 @@ import (
 )
 
 // Everything here is the server's own reading of the protocol: it shares no code with the client, so that an error of
-// the client is not repeated by who is to notice it.
+// the client is not repeated by who is to notice it. Only the layout of a pushed message is that of internal/serve,
+// which no client uses.
 
 // request is what the client sends.
 type request struct {
@@ -30,26 +31,6 @@ type refusal struct {
 	Status      int    `json:"status"`
 	Code        int    `json:"code"`
 	Description string `json:"description"`
-}
-
-// view is a message as it is pushed.
-type view struct {
-	Type             string `json:"type"`
-	RepresentativeID string `json:"representative_id"`
-	QuoteMessageID   string `json:"quote_message_id"`
-	ConversationID   string `json:"conversation_id"`
-	UserID           string `json:"user_id"`
-	SessionID        string `json:"session_id"`
-	MessageID        string `json:"message_id"`
-	Category         string `json:"category"`
-	Data             string `json:"data"`
-	DataBase64       string `json:"data_base64"`
-	Status           string `json:"status"`
-	Source           string `json:"source"`
-	Silent           bool   `json:"silent"`
-	ExpireIn         int    `json:"expire_in"`
-	CreatedAt        string `json:"created_at"`
-	UpdatedAt        string `json:"updated_at"`
 }
 
 // letter is a message as it is sent, alone or in a batch.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 // push returns the next message, now and then twice, or with an older one behind it, or something else.
@@ -65,7 +67,7 @@ func (c *conn) flood() (frames []answer) {
 
 // receipt is the frame that says that a message was read.
 func receipt(frameID, messageID string) replyFrame {
-	return replyFrame{ID: frameID, Action: "ACKNOWLEDGE_MESSAGE_RECEIPT", Data: view{
+	return replyFrame{ID: frameID, Action: "ACKNOWLEDGE_MESSAGE_RECEIPT", Data: serve.View{
 		MessageID: messageID, Status: "READ", Source: "ACKNOWLEDGE_MESSAGE_RECEIPT",
 		UpdatedAt: "2026-01-02T03:04:05.678901Z",
 	}}
@@ -104,7 +106,7 @@ func (c *conn) listedUpTo(message int) int {
 func (c *conn) view(message int, live bool) replyFrame {
 	s := c.server
 	text := s.text(message)
-	v := view{
+	v := serve.View{
 		Type: "message", ConversationID: s.conversationID(s.conversation(message)),
 		UserID:    s.userID(s.conversation(message)),
 		SessionID: s.userID(1), MessageID: s.messageID(message), Category: "PLAIN_TEXT", Status: "SENT",

@@ -247,8 +247,8 @@ func (p *replay) sort() {
 	}
 }
 
-// sortAcks finds the line of a frame that acknowledges. What the recording has on a later connection only, and what came
-// on one that was cut too late for its lines, the client is to write again, and gets no answer before.
+// sortAcks finds the line of a frame that acknowledges. What the recording has on a later connection only, and what
+// came on one that was cut too late for its lines, the client is to write again, and gets no answer before.
 func (p *replay) sortAcks(a *arrival, acks []ack) {
 	link := p.link
 	again := a.conn.link <= p.above

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -295,6 +296,8 @@ type tap struct {
 	b    *bench
 	hole net.Conn // is as silent as a black hole; it has the deadlines of the connection
 
+	closed atomic.Bool // by the client
+
 	mu       sync.Mutex
 	deadUp   bool  // what the client writes vanishes
 	deadDown bool  // what the server writes vanishes
@@ -323,12 +326,16 @@ func (c *tap) Write(p []byte) (int, error) {
 	}
 	c.mu.Lock()
 	c.up += int64(len(p))
-	dead := c.deadUp
+	dead, deaf := c.deadUp, c.deadDown
 	c.mu.Unlock()
 	if dead {
 		return len(p), nil
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if err != nil && deaf && !c.closed.Load() && !isTimeout(err) {
+		return len(p), nil // the RST of a server that has ended the connection would vanish as well
+	}
+	return n, err
 }
 
 // Read throws away what comes through a black hole, and waits on, until the deadline.
@@ -361,6 +368,7 @@ func (c *tap) SetReadDeadline(at time.Time) error {
 }
 
 func (c *tap) Close() error {
+	c.closed.Store(true)
 	_ = c.hole.Close()
 	return c.Conn.Close()
 }

@@ -14,6 +14,7 @@ type lines struct {
 	pace   serve.Pace    // of every connection
 	twice  bool          // two connections at once were reported
 	runner *running      // the one that Run was called for last
+	test   TB            // of Run, until it ends: reports faults while Errorf is nil
 }
 
 // Cut ends every websocket connection at once, without a close frame, as a failing network does. The client may connect

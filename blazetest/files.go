@@ -107,12 +107,12 @@ func (s *Server) putFile(w http.ResponseWriter, r *http.Request, id string) {
 func (s *Server) getFile(w http.ResponseWriter, id string) {
 	s.mu.Lock()
 	a := s.files[id]
-	var file []byte
-	if a != nil {
+	stored, file := a != nil && a.stored, []byte(nil)
+	if stored {
 		file = a.file
 	}
 	s.mu.Unlock()
-	if a == nil || !a.stored {
+	if !stored {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}

@@ -12,10 +12,10 @@ import (
 // Run runs a bot against a Server that stands. bot makes the handler, and gets the Client that the handler answers
 // with; a nil bot and a nil handler run a Client that only sends. edit, which may be nil, changes the Client's
 // configuration before it is made. What the Client logs as a warning or an error, failing handlers among it, goes to
-// the test's log if tb has a Logf, as *testing.T has. If s.Errorf is nil, it becomes tb.Errorf.
+// the test's log if tb has a Logf, as *testing.T has. While s.Errorf is nil, tb.Errorf gets its reports until the test ends.
 //
-// stop cancels the context of the Client's Run and waits for it. It may be called more than once, and is called when
-// the test ends. The test fails if Run returns an error, and, by s.Errorf, if the Client breaks the protocol. stop and
+// stop cancels the context of the Client's Run and waits for it. It may be called more than once, but not by the bot, and
+// is called when the test ends. After a script's "restart bot" the Client is another one, and c has ended. The test fails if Run returns an error, and, by s.Errorf, if the Client breaks the protocol. stop and
 // then Run again is a restart of the bot: what it did not acknowledge is pushed again. The Server has to outlive the
 // bot: register s.Close with tb.Cleanup before Run, since those functions are called last first.
 //
@@ -24,16 +24,17 @@ func Run(
 	tb TB, s *Server, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config),
 ) (c *blaze.Client, stop func()) {
 	tb.Helper()
-	if s.Errorf == nil {
-		s.Errorf = tb.Errorf
-	}
+	s.reportTo(tb)
 	b := &running{tb: tb, s: s, bot: bot, edit: edit}
 	if l, ok := tb.(logger); ok {
 		w := &testLog{t: l}
 		tb.Cleanup(w.close)
 		b.log = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	if c = b.start(); c == nil {
+	b.mu.Lock()
+	c = b.start()
+	b.mu.Unlock()
+	if c == nil {
 		return nil, func() {}
 	}
 	tb.Cleanup(b.stop)
@@ -41,6 +42,20 @@ func Run(
 	s.runner = b
 	s.mu.Unlock()
 	return c, b.stop
+}
+
+// reportTo lets faults and misuse fail a test until it ends, for as long as the Server has no Errorf.
+func (s *Server) reportTo(tb TB) {
+	s.mu.Lock()
+	s.test = tb
+	s.mu.Unlock()
+	tb.Cleanup(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.test == tb {
+			s.test = nil
+		}
+	})
 }
 
 // restartBot stops the bot that Run was called for last, and starts another of its kind, which the same stop ends.
@@ -51,11 +66,7 @@ func (s *Server) restartBot() error {
 	if b == nil {
 		return errors.New("blazetest: no bot was started by Run or Start")
 	}
-	b.stop()
-	if b.start() == nil {
-		return errors.New("blazetest: the bot cannot be started again")
-	}
-	return nil
+	return b.restart()
 }
 
 // running is a bot that runs, one life after the other.
@@ -66,11 +77,13 @@ type running struct {
 	edit func(*blaze.Config)
 	log  *slog.Logger // nil: that of the Server's Config
 
-	mu  sync.Mutex
-	end func() // of the present life, waits for it
+	mu   sync.Mutex // held from the end of one life to the beginning of the next
+	end  func()     // of the present life, waits for it
+	over bool       // no life begins any more
 }
 
-// start begins a life. Nil means that the configuration is not valid.
+// start begins a life, unless stop was called. Nil means that there is none, and that the configuration is not valid if
+// it is the first one. The caller holds b.mu.
 func (b *running) start() *blaze.Client {
 	b.tb.Helper()
 	cfg := b.s.Config
@@ -98,8 +111,6 @@ func (b *running) start() *blaze.Client {
 			b.tb.Errorf("blazetest: Run: %v", err)
 		}
 	}()
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.end = func() {
 		cancel()
 		<-ended
@@ -107,11 +118,24 @@ func (b *running) start() *blaze.Client {
 	return c
 }
 
+// restart ends the present life and begins another.
+func (b *running) restart() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return errors.New("blazetest: the bot was stopped for good")
+	}
+	b.end()
+	if b.start() == nil {
+		return errors.New("blazetest: the bot cannot be started again")
+	}
+	return nil
+}
+
+// stop ends the present life, and every one to come.
 func (b *running) stop() {
 	b.mu.Lock()
-	end := b.end
-	b.mu.Unlock()
-	if end != nil {
-		end()
-	}
+	defer b.mu.Unlock()
+	b.over = true
+	b.end()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,8 +21,8 @@ const (
 
 // scriptState is what a Server knows of scripts.
 type scriptState struct {
-	scripted int  // of sent: what scripts have read
-	playing  bool // a script is being played
+	scripted map[int]bool // of sent: what scripts have read
+	playing  bool         // a script is being played
 }
 
 // player plays a script on a server.
@@ -69,9 +70,10 @@ func (p *player) end() {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
 	p.s.playing = false
-	for i := range p.read {
-		p.s.scripted = max(p.s.scripted, i+1)
+	if p.s.scripted == nil {
+		p.s.scripted = make(map[int]bool)
 	}
+	maps.Copy(p.s.scripted, p.read)
 }
 
 // play plays the lines one after the other. It goes on after a message that is not the expected one, and stops where
@@ -197,7 +199,7 @@ func (s *Server) readers(conversation string) []string {
 // wasTaken reports whether a message that was sent was returned by one of the Next methods, or read by a script. The
 // caller holds s.mu.
 func (s *Server) wasTaken(i int) bool {
-	if i < s.taken || i < s.scripted {
+	if i < s.taken || s.scripted[i] {
 		return true
 	}
 	conversation := s.sent[i].ConversationID

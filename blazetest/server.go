@@ -101,9 +101,9 @@ func newServer(o Options) *Server {
 	return s
 }
 
-// Close ends every connection, without a close frame, and waits until the server's goroutines have ended, and functions given
-// to Watch have got every event. Functions given to Intercept that still run are not waited for. Messages stay readable with Next, Sent, Acked and Pending. A second Close
-// does nothing.
+// Close ends every connection, without a close frame, and waits until the server's goroutines have ended, and functions
+// given to Watch have got every event. Functions given to Intercept that still run are not waited for. Messages stay
+// readable with Next, Sent, Acked and Pending. A second Close does nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
 	first := !s.closed
@@ -116,6 +116,7 @@ func (s *Server) Close() {
 	s.mu.Unlock()
 	// Its error is that of closing the listener, which is all we want of it.
 	_ = s.http.Close()
+	s.Cut() // also what waits for a slow line
 	for _, c := range open {
 		serve.Cut(c)
 	}
@@ -163,6 +164,13 @@ func (s *Server) misuse(format string, args ...any) {
 func (s *Server) report(format string, args []any) {
 	if s.Errorf != nil {
 		s.Errorf("blazetest: "+format, args...)
+		return
+	}
+	s.mu.Lock()
+	tb := s.test
+	s.mu.Unlock()
+	if tb != nil {
+		tb.Errorf("blazetest: "+format, args...)
 		return
 	}
 	_, _ = fmt.Fprintf(os.Stderr, "blazetest: "+format+"\n", args...)

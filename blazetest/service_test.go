@@ -112,6 +112,25 @@ func TestTheServerPings(t *testing.T) {
 	})
 }
 
+// A pong that took a while counts from when it came.
+func TestTheTimeOfAPongBeginsWithThePong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t)
+		c := connect(t, s)
+		began, pongs := time.Now(), 0
+		pong := c.ws.PingHandler()
+		c.ws.SetPingHandler(func(text string) error {
+			time.Sleep(time.Second)
+			if pongs++; pongs > 2 {
+				return nil
+			}
+			return pong(text)
+		})
+		require.Error(t, c.ended())
+		require.Equal(t, (31+30)*time.Second, time.Since(began))
+	})
+}
+
 // A client whose goroutine is busy with an interception is not dead.
 func TestAnInterceptionThatTakesLongEndsNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -48,9 +48,9 @@ type Event struct {
 	Message      *blaze.Outgoing // not to be changed
 }
 
-// Watch tells fn of what happens at the Server from now on, in the order in which it happened, one event after the
-// other, on a goroutine of its own. fn may call any method of the Server but Close. No call begins once stop has
-// returned, and stop does not wait for one that runs, so fn may call it. Events wait in memory for fn: it should be
+// Watch calls fn for each event from now on, in the order in which they happened, one after the other, on a goroutine of
+// its own. fn may call any method of the Server but Close. stop does not wait for fn, so fn may call it: one more call may
+// run, or begin, when stop returns. Events wait in memory for fn: it should be
 // fast. Close returns when fn has got every event. A nil fn is misuse.
 func (s *Server) Watch(fn func(Event)) (stop func()) {
 	if fn == nil {

@@ -230,45 +230,58 @@ func (c *Conn) pong(payload string) error {
 
 // ping pings until the connection ends, and ends it where no pong comes.
 func (c *Conn) ping() {
-	t := time.NewTicker(PingEvery)
-	defer t.Stop()
+	next := time.Now().Add(PingEvery)
 	for {
+		t := time.NewTimer(time.Until(c.wakes(next)))
 		select {
 		case <-t.C:
 		case <-c.over:
+			t.Stop()
 			return
 		}
-		if !c.alive() {
+		if c.late() {
 			c.Cut()
 			return
+		}
+		if !time.Now().Before(next) {
+			next = next.Add(PingEvery)
+			c.PingNow()
 		}
 	}
 }
 
-// PingNow queues a ping, unless one is queued or could not be answered now.
-func (c *Conn) PingNow() { c.alive() }
-
-// alive queues the next ping. False means that the client has let too many go without a pong. While the reader is busy it
-// could take no pong, which would block a client whose connection has no buffer.
-func (c *Conn) alive() bool {
+// wakes returns when the next pong is due, or when the next ping is, if that is earlier or no pong can be expected now.
+func (c *Conn) wakes(next time.Time) time.Time {
 	c.mu.Lock()
-	busy, late := c.excused > 0, time.Since(c.ponged) >= PongWithin+c.pace.Latency
-	again := c.pinged
-	c.pinged = c.pinged || !busy
-	c.mu.Unlock()
-	switch {
-	case busy:
-		return true
-	case late:
-		return false
-	case !again:
-		ping := Item{Control: websocket.PingMessage}
-		if c.hooks.Ping != nil {
-			ping.Message = c.hooks.Ping()
-		}
-		c.Enqueue(ping)
+	defer c.mu.Unlock()
+	if due := c.ponged.Add(PongWithin + c.pace.Latency); c.excused == 0 && due.Before(next) {
+		return due
 	}
-	return true
+	return next
+}
+
+// late reports whether the client owes a pong for too long.
+func (c *Conn) late() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.excused == 0 && time.Since(c.ponged) >= PongWithin+c.pace.Latency
+}
+
+// PingNow queues a ping, unless one is queued, or no pong can be noticed now: it would block a client whose connection has
+// no buffer.
+func (c *Conn) PingNow() {
+	c.mu.Lock()
+	not := c.excused > 0 || c.pinged
+	c.pinged = c.pinged || !not
+	c.mu.Unlock()
+	if not {
+		return
+	}
+	ping := Item{Control: websocket.PingMessage}
+	if c.hooks.Ping != nil {
+		ping.Message = c.hooks.Ping()
+	}
+	c.Enqueue(ping)
 }
 
 // write is the writer's goroutine.

@@ -27,10 +27,6 @@ type Message struct {
 	Mentions         []string `json:"mentions"`
 	Silent           bool     `json:"silent"`
 	ExpireIn         int64    `json:"expire_in"` // seconds
-	Checksum         string   `json:"checksum"`  // of POST /encrypted_messages
-	Sessions         []struct {
-		SessionID string `json:"session_id"`
-	} `json:"recipient_sessions"`
 
 	Text   string `json:"data"`
 	Base64 string `json:"data_base64"`

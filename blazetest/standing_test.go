@@ -1,0 +1,92 @@
+package blazetest_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
+
+// tester is a TB whose test ends when end is called.
+type tester struct {
+	*testing.T
+	faults
+	cleanups []func()
+}
+
+func (b *tester) Errorf(format string, args ...any) { b.add(format, args...) }
+func (b *tester) Cleanup(f func())                  { b.cleanups = append(b.cleanups, f) }
+
+func (b *tester) end() {
+	for i := range b.cleanups {
+		b.cleanups[len(b.cleanups)-1-i]()
+	}
+}
+
+// What a slow line holds back does not hold Close back.
+func TestASlowServerIsClosedAtOnce(t *testing.T) {
+	for name, slow := range map[string]func(*blazetest.Server){
+		"few bytes": func(s *blazetest.Server) { s.Slow(0, 1) },
+		"latency":   func(s *blazetest.Server) { s.Slow(time.Hour, 0) },
+	} {
+		for how, end := range map[string]func(*raw){
+			"a request": func(c *raw) { c.write(wire.ActionListPending, nil) },
+			"a goodbye": func(c *raw) {
+				bye := websocket.FormatCloseMessage(1000, "bye")
+				require.NoError(c.t, c.ws.WriteControl(websocket.CloseMessage, bye, time.Time{}))
+			},
+		} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s, _ := newServer(t)
+					c := connect(t, s)
+					slow(s)
+					end(c)
+					synctest.Wait()
+					began := time.Now()
+					s.Close()
+					require.Zero(t, time.Since(began))
+				})
+			})
+		}
+	}
+}
+
+// A Server that outlives a test reports nothing to it any more.
+func TestAServerOutlivesTheTestsOfRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		defer s.Close()
+		first, second := &tester{T: t}, &tester{T: t}
+		for _, b := range []*tester{first, second} {
+			blazetest.Run(b, s, nil, nil)
+			s.Receipt(id1, blaze.StatusRead)
+			require.Len(t, b.take(), 1)
+			b.end()
+		}
+		require.Empty(t, first.take())
+	})
+}
+
+// A bot that was stopped stays so, whatever a script or a request wants.
+func TestAStoppedBotIsNotRestarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t)
+		_, stop := blazetest.Run(t, s, nil, nil)
+		stop()
+		stop()
+		require.ErrorContains(t, blazetest.RestartBot(s), "stopped for good")
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := s.Next(ctx)
+		require.ErrorContains(t, err, "0 connections")
+	})
+}

@@ -52,9 +52,9 @@ func TestFault54ThunderingHerd(t *testing.T) {
 	// Many waits between nothing and 30 s, one of which the outage's end falls into: what is left of such a wait is
 	// shorter than x of the longest with the probability 1-(1-x)².
 	left := func(x float64) float64 { return 1 - (1-x)*(1-x) }
-	clients, interval := 1000, time.Second
+	clients, interval := 1000, 3*time.Second
 	if raced {
-		clients, interval = 120, 3*time.Second
+		clients = 120
 	}
 	t.Run("short outage", func(t *testing.T) { herd(t, clients, 0, 500*time.Millisecond, 100*time.Millisecond, first) })
 	t.Run("long outage", func(t *testing.T) { herd(t, min(clients, 250), 3*time.Minute, 30*time.Second, interval, left) })

@@ -179,7 +179,7 @@ func (s *Server) showConversation(r *http.Request, _ []byte) (any, *serve.Refusa
 	return s.viewOfConversation(c), nil
 }
 
-// updateConversation changes what a group says of itself. What is empty stays.
+// updateConversation changes the name and the announcement of a group. Empty fields are ignored.
 func (s *Server) updateConversation(r *http.Request, body []byte) (any, *serve.Refusal) {
 	var req struct {
 		Name         string `json:"name"`

@@ -21,7 +21,7 @@ const patience = time.Minute
 // for each of the client's ("out") waits until the client has written it. It returns when everything was written and
 // everything expected has come; until then the server answers nothing by itself. A connection that is already there is
 // cut, so that the recording begins where a connection does. Where the recording goes on on another connection, the
-// present one is cut and the client's next one is waited for; what the client wrote on the old one in vain is expected
+// present one is cut and the client's next one is waited for; frames that were lost with the old one are expected
 // again. Call it before the client is to send anything.
 //
 // A frame is expected if it is the same JSON as the recorded one but for the ids that clients make up: those of

@@ -33,7 +33,7 @@ func adopt(lines []*line, own serve.Session) error {
 	return nil
 }
 
-// told is what the data of a frame says of those who take part.
+// told holds the ids of a frame's data.
 type told struct {
 	ID   string `json:"id"`
 	Data struct {

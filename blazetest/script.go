@@ -45,8 +45,8 @@ import (
 // category, a space and its data, as in PLAIN_STICKER {"sticker_id":"..."}. Encrypted messages are opened. A line
 // waits up to five seconds for its message. A script reads the messages of each group, and those outside groups, in
 // the order in which they were sent, without those that a Next method or an earlier script has read. At the end of
-// the script there may be messages left. Nothing looks into sound and films: they are sent as lasting a second, and
-// films as 640 by 360 pixels.
+// the script there may be messages left. Audio and video files are not parsed: they are sent as lasting a second,
+// and videos as 640 by 360 pixels.
 //
 // A failed line is reported with the message, and with the lines before it. The script goes on after a message that is
 // not the expected one, and ends where one is missing. A script with a line that cannot be read is not played.

@@ -35,8 +35,9 @@ type Server struct {
 	// Config is how a client reaches the server: Endpoints, API, DialContext, Proxy and TLSClientConfig, as far as they are
 	// needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
 	Config blaze.Config
-	// Errorf is told of what the client wrote against the protocol, and of misuse of the Server. It may be called by several
-	// goroutines at once. Nil means that it is printed to standard error. Set it before the first connection.
+	// Errorf reports the client's violations of the protocol, and misuse of the Server. It may be called by several
+	// goroutines at once. Nil means the test that Run was called for, and without one standard error. Set it before the
+	// first connection.
 	Errorf func(format string, args ...any)
 
 	session   serve.Session // that of the bot

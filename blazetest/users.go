@@ -44,7 +44,7 @@ type app struct {
 	UpdatedAt        string   `json:"updated_at"`
 }
 
-// me is the bot as the API tells it to the bot.
+// me is the answer to GET /me.
 type me struct {
 	profile
 	SessionID     string `json:"session_id"`

@@ -43,7 +43,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, raw net.Conn, header http.H
 	return c, nil
 }
 
-// Cut closes c without a word, not even that of TLS, which might have to wait for the peer.
+// Cut closes c without the close_notify of TLS, which might have to wait for the peer.
 func Cut(c net.Conn) {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()

@@ -104,7 +104,7 @@ func trust(cert *x509.Certificate, hostport string) *tls.Config {
 // listen starts the goroutine that accepts connections.
 func (s *Server) listen(ln net.Listener) {
 	s.http = &http.Server{
-		Handler:           http.HandlerFunc(s.handle),
+		Handler:           http.HandlerFunc(s.handleLater),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
@@ -120,6 +120,15 @@ func (s *Server) listen(ln net.Listener) {
 		// It ends with the listener, whose error says nothing that Close does not know.
 		_ = s.http.Serve(&tracked{Listener: ln, s: s})
 	}()
+}
+
+// handleLater handles a request once the Server is complete: a listener takes connections before.
+func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-s.ready:
+		s.handle(w, r)
+	case <-s.done:
+	}
 }
 
 // connKey is the context key of a request's network connection.

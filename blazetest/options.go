@@ -46,6 +46,7 @@ func NewServerWith(o Options) *Server {
 	} else {
 		s.serveOn(o.Listener)
 	}
+	close(s.ready)
 	return s
 }
 

@@ -48,6 +48,7 @@ type Server struct {
 	http      *http.Server
 	routes    *http.ServeMux // of the HTTP API
 	done      chan struct{}  // closed by Close
+	ready     chan struct{}  // closed when Config is complete, which requests wait for
 	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
 	watching  sync.WaitGroup // the goroutines of watchers
 
@@ -90,7 +91,7 @@ type state struct {
 
 // newServer returns a Server that serves nothing yet.
 func newServer(o Options) *Server {
-	s := &Server{done: make(chan struct{}), lenient: o.Lenient, perMinute: o.PerMinute}
+	s := &Server{done: make(chan struct{}), ready: make(chan struct{}), lenient: o.Lenient, perMinute: o.PerMinute}
 	s.useKey(o.Key)
 	s.routes = s.newRoutes()
 	s.state = state{

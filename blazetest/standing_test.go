@@ -2,11 +2,15 @@ package blazetest_test
 
 import (
 	"context"
+	"io"
+	"net"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
@@ -57,6 +61,27 @@ func TestASlowServerIsClosedAtOnce(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A client may connect before the Server is complete.
+func TestARequestWaitsForTheServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	got := make(chan string)
+	go func() {
+		defer close(got)
+		resp, err := http.Get("http://" + ln.Addr().String() + "/blazetest/keystore")
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer func() { _ = resp.Body.Close() }()
+		text, err := io.ReadAll(resp.Body)
+		assert.NoError(t, err)
+		got <- string(text)
+	}()
+	s := blazetest.NewServerOn(ln)
+	defer s.Close()
+	require.Contains(t, <-got, s.Config.Endpoints[0])
 }
 
 // A Server that outlives a test reports nothing to it any more.

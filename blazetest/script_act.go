@@ -107,12 +107,17 @@ func (s *Server) sees(u *User, conversation string) bool {
 	return conversation == u.conversation || c != nil && c.member(u.id) != nil
 }
 
-// groupName returns the name of a group, and "" for any other conversation. The caller holds s.mu.
+// groupName returns how a script names a group: by its name, or by its id if its name cannot stand in a script. It returns
+// "" for any other conversation. The caller holds s.mu.
 func (s *Server) groupName(conversation string) string {
-	if c := s.conversations[conversation]; c != nil && c.category == categoryGroup {
-		return c.name
+	c := s.conversations[conversation]
+	if c == nil || c.category != categoryGroup {
+		return ""
 	}
-	return ""
+	if _, rest := cutName(c.name); rest != "" || c.name == "" {
+		return conversation
+	}
+	return c.name
 }
 
 // wait waits as time.Sleep does, but no longer than the server and whoever plays the script.

@@ -1,0 +1,43 @@
+package blazetest_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/blazetest"
+)
+
+// What a script has not read is there for the next one, whatever came after it.
+func TestAScriptLeavesWhatItDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := blazetest.Start(t, prices, nil)
+		path := filepath.Join(t.TempDir(), "talk.txt")
+		for _, text := range []string{
+			"alice@g: a\nwait 1s\nalice: b\nbot> what is b?\n",
+			"bot@g> what is a?\nbot> (nothing)\n",
+		} {
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+			blazetest.Script(t, s, path)
+		}
+	})
+}
+
+// A group whose name cannot stand in a script is written with its id.
+func TestUpdateNamesGroups(t *testing.T) {
+	t.Setenv("BLAZE_UPDATE", "1")
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := blazetest.Start(t, prices, nil)
+		g := s.Group("a group of two words", s.User("alice"))
+		g.As(s.User("alice")).Say("a")
+		path := filepath.Join(t.TempDir(), "talk.txt")
+		require.NoError(t, os.WriteFile(path, []byte("wait 1s\n"), 0o600))
+		blazetest.Script(t, s, path)
+		got, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, "bot@"+g.ID()+"> what is a?\nwait 1s\n", string(got))
+	})
+}

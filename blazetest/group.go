@@ -66,15 +66,20 @@ func (g *Group) ID() string { return g.id }
 func (g *Group) Name() string { return g.name }
 
 // Add makes a user a member, as the group's creator would, and tells the bot. A member stays one.
-func (g *Group) Add(u *User) {
+func (g *Group) Add(u *User) { g.add(u.id) }
+
+// AddBot makes the bot a member again, as the group's creator would, and tells it. A new group has it.
+func (g *Group) AddBot() { g.add(g.s.bot()) }
+
+func (g *Group) add(id string) {
 	g.s.mu.Lock()
 	defer g.s.mu.Unlock()
 	c := g.conversation()
-	if c.member(u.id) != nil {
+	if c.member(id) != nil {
 		return
 	}
-	g.s.join(c, u.id, "")
-	g.tell(c, blaze.SystemConversation{Action: "ADD", ParticipantID: u.id, UserID: c.creator})
+	g.s.join(c, id, "")
+	g.tell(c, blaze.SystemConversation{Action: "ADD", ParticipantID: id, UserID: c.creator})
 }
 
 // tell tells the bot of a change, if it is in the group. The caller holds s.mu.
@@ -86,17 +91,23 @@ func (g *Group) tell(c *conversation, change blaze.SystemConversation) {
 
 // Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there
 // until added again. Somebody who is no member is misuse.
-func (g *Group) Remove(u *User) {
+func (g *Group) Remove(u *User) { g.remove("Remove", u.id, u.name) }
+
+// RemoveBot ends the bot's membership, as the group's creator would, and tells it. What it sends there is refused with
+// 403 until AddBot. A bot that is no member is misuse.
+func (g *Group) RemoveBot() { g.remove("RemoveBot", g.s.bot(), "the bot") }
+
+func (g *Group) remove(method, id, name string) {
 	g.s.mu.Lock()
 	c := g.conversation()
-	was := c.member(u.id) != nil
+	was := c.member(id) != nil
 	if was {
-		c.leave(u.id)
-		g.tell(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: u.id, UserID: c.creator})
+		g.tell(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: id, UserID: c.creator})
+		c.leave(id)
 	}
 	g.s.mu.Unlock()
 	if !was {
-		g.s.misuse("Remove: %s is not in the group %s", u.name, g.name)
+		g.s.misuse("%s: %s is not in the group %s", method, name, g.name)
 	}
 }
 

@@ -1,6 +1,7 @@
 package blazetest_test
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
 // What a script has not read is there for the next one, whatever came after it.
@@ -39,5 +41,35 @@ func TestUpdateNamesGroups(t *testing.T) {
 		got, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Equal(t, "bot@"+g.ID()+"> what is a?\nwait 1s\n", string(got))
+	})
+}
+
+// Somebody may remove the bot from a group. It is told, and what it says there then is refused and reported.
+func TestTheBotIsRemovedFromAGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		alice := s.User("alice")
+		g := s.Group("g", alice)
+		c := connectAndList(t, s)
+		c.pushed() // CREATE
+		for _, action := range []string{"REMOVE", "ADD"} {
+			if action == "REMOVE" {
+				g.RemoveBot()
+			} else {
+				g.AddBot()
+			}
+			data, err := base64.StdEncoding.DecodeString(c.pushed().Data)
+			require.NoError(t, err)
+			require.JSONEq(t, `{"action":"`+action+`","participant_id":"`+s.Key.AppID+`","user_id":"`+alice.ID()+`"}`, string(data))
+			said := c.call(wire.ActionCreateMessage, textMessage(object{"conversation_id": g.ID()}))
+			if action == "REMOVE" {
+				require.Equal(t, 403, said.Error.Code)
+				require.Len(t, f.take(), 1)
+				g.RemoveBot()
+				require.Len(t, f.take(), 1, "it is gone")
+			} else {
+				require.Nil(t, said.Error)
+			}
+		}
 	})
 }

@@ -58,7 +58,9 @@ func (c *conn) reply(it serve.Item) {
 
 // replyTo returns the reply of an interception.
 func replyTo(f *wire.Frame, reply *Frame) *wire.Frame {
-	r := wire.Frame{ID: reply.ID, Action: reply.Action, Params: reply.Params, Data: reply.Data, Error: toWire(reply.Error)}
+	r := wire.Frame{
+		ID: reply.ID, Action: reply.Action, Params: reply.Params, Data: reply.Data, Error: toWire(reply.Error),
+	}
 	if r.ID == "" {
 		r.ID = f.ID
 	}
@@ -77,8 +79,8 @@ type deed struct {
 	stub   bool            // the reply has the stub of the message sent as its data
 }
 
-// carryOut checks a request, does what it asks for, and answers it, if it is to be answered. The answer and what the request
-// makes the server push are queued at once, in this order.
+// carryOut checks a request, does what it asks for, and answers it, if it is to be answered. The answer and what the
+// request makes the server push are queued at once, in this order.
 func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 	d, refused := read(f, size)
 	if refused == nil {
@@ -96,7 +98,8 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 			r.Error = refused.Error()
 		}
 		if d.stub {
-			r.Data, _ = wire.Marshal(serve.Stub(s.session.AppID, d.send.outs[0].MessageID, s.clock())) // texts are always JSON
+			// Texts are always JSON.
+			r.Data, _ = wire.Marshal(serve.Stub(s.session.AppID, d.send.outs[0].MessageID, s.clock()))
 		}
 		c.answer(serve.Item{Frame: r})
 	}
@@ -127,7 +130,8 @@ func read(f *wire.Frame, size int) (deed, *serve.Refusal) {
 		all, refused := serve.ReadBatch(f.Params, size)
 		// The specification's sample shows such a string and does not say what it is.
 		opaque, _ := wire.Marshal(rand.Text())
-		return deed{send: batch{outs: outgoing(all...), path: "params.messages", list: true}, params: opaque}.unless(refused)
+		send := batch{outs: outgoing(all...), path: "params.messages", list: true}
+		return deed{send: send, params: opaque}.unless(refused)
 	case wire.ActionAck:
 		a, refused := serve.ReadAck(f.Params)
 		return deed{acks: []serve.Ack{a}}.unless(refused)
@@ -137,7 +141,9 @@ func read(f *wire.Frame, size int) (deed, *serve.Refusal) {
 	case actionPing:
 		return deed{}, nil
 	}
-	return deed{}, &serve.Refusal{Code: serve.CodeNotFound, Field: "action", Reason: "the specification has no such action"}
+	return deed{}, &serve.Refusal{
+		Code: serve.CodeNotFound, Field: "action", Reason: "the specification has no such action",
+	}
 }
 
 // actionPing is what Mixin's desktop app asks every 15 s, to see whether the service answers.

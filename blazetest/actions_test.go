@@ -20,11 +20,13 @@ func TestCreateMessage(t *testing.T) {
 		s, _ := newLenientServer(t)
 		c := connect(t, s)
 		reply := c.call(wire.ActionCreateMessage, textMessage(object{
-			"recipient_id": id3, "quote_message_id": id1, "representative_id": id3, "mentions": []string{id1}, "silent": true, "expire_in": 60,
+			"recipient_id": id3, "quote_message_id": id1, "representative_id": id3,
+			"mentions": []string{id1}, "silent": true, "expire_in": 60,
 		}))
 		require.Nil(t, reply.Error)
 		want := blaze.Outgoing{
-			ConversationID: id1, Payload: blaze.Text("hi"), MessageID: id2, RecipientID: id3, QuoteID: id1, RepresentativeID: id3,
+			ConversationID: id1, Payload: blaze.Text("hi"), MessageID: id2,
+			RecipientID: id3, QuoteID: id1, RepresentativeID: id3,
 			Mentions: []string{id1}, Silent: true, ExpireIn: time.Minute,
 		}
 		got, err := s.Next(ctx(t))
@@ -66,7 +68,8 @@ func TestCreateMessageInvalid(t *testing.T) {
 			require.Len(t, f.take(), 1, name)
 		}
 		for _, data := range []string{"-+-+", "aGk==", strings.Repeat("A", 200<<10)} {
-			require.Equal(t, "params.data", field(t, c.call(wire.ActionCreateMessage, textMessage(object{"data": data}))))
+			reply := c.call(wire.ActionCreateMessage, textMessage(object{"data": data}))
+			require.Equal(t, "params.data", field(t, reply))
 			require.Len(t, f.take(), 1)
 		}
 		require.Equal(t, "params", field(t, c.call(wire.ActionCreateMessage, nil)))
@@ -86,7 +89,8 @@ func TestCreatePlainMessages(t *testing.T) {
 		require.Regexp(t, `^"[A-Za-z0-9]+"$`, string(reply.Params))
 		require.Len(t, s.Sent(), 2)
 
-		require.Equal(t, "params.messages[1].category", field(t, batch(good, textMessage(object{"recipient_id": id3, "category": "APP_CARD"}))))
+		card := object{"recipient_id": id3, "category": "APP_CARD"}
+		require.Equal(t, "params.messages[1].category", field(t, batch(good, textMessage(card))))
 		quote := object{"recipient_id": id3, "quote_message_id": id1, "category": "PLAIN_IMAGE"}
 		require.Equal(t, "params.messages[0].quote_message_id", field(t, batch(textMessage(quote))))
 		require.Equal(t, "params.messages[0].recipient_id", field(t, batch(textMessage(nil))))
@@ -105,7 +109,9 @@ func TestPushUntilAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServerWith(t, blazetest.Options{Lenient: true})
 		alice := blazetest.UserID("alice")
-		first := s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("one?"), Silent: true, ExpireIn: time.Minute, QuoteID: id1, RepresentativeID: id2})
+		first := s.Deliver(alice, blaze.Outgoing{
+			Payload: blaze.Text("one?"), Silent: true, ExpireIn: time.Minute, QuoteID: id1, RepresentativeID: id2,
+		})
 		c := connectAndList(t, s)
 		m := c.pushed()
 		require.Equal(t, first, m.MessageID)
@@ -131,7 +137,8 @@ func TestPushUntilAcknowledged(t *testing.T) {
 		require.Equal(t, second, again.pushed().MessageID)
 		require.Equal(t, []string{first, second}, s.Pending())
 
-		require.Nil(t, c.call(wire.ActionAcks, object{"messages": []object{{"message_id": second, "status": "DELIVERED"}}}).Error)
+		delivered := object{"messages": []object{{"message_id": second, "status": "DELIVERED"}}}
+		require.Nil(t, c.call(wire.ActionAcks, delivered).Error)
 		c.write(wire.ActionListPending, object{})
 		c.read()
 		require.Equal(t, first, c.pushed().MessageID)
@@ -168,13 +175,15 @@ func TestAcknowledgeInvalid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
 		c := connect(t, s)
-		require.Equal(t, "params.message_id", field(t, c.call(wire.ActionAck, object{"message_id": "x", "status": "READ"})))
+		badID := object{"message_id": "x", "status": "READ"}
+		require.Equal(t, "params.message_id", field(t, c.call(wire.ActionAck, badID)))
 		require.Equal(t, "params.status", field(t, c.call(wire.ActionAck, object{"message_id": id1, "status": "SENT"})))
 		require.Equal(t, "params", field(t, c.call(wire.ActionAck, "x")))
 		require.Equal(t, "params", field(t, c.call(wire.ActionAcks, "x")))
 		require.Equal(t, "params.messages", field(t, c.call(wire.ActionAcks, object{})))
 		require.Equal(t, "params.messages", field(t, c.call(wire.ActionAcks, object{"messages": make([]object, 101)})))
-		require.Equal(t, "params.messages[0].status", field(t, c.call(wire.ActionAcks, object{"messages": []object{{"message_id": id1}}})))
+		noStatus := object{"messages": []object{{"message_id": id1}}}
+		require.Equal(t, "params.messages[0].status", field(t, c.call(wire.ActionAcks, noStatus)))
 		require.Len(t, f.take(), 7)
 		require.Empty(t, s.Acked())
 	})
@@ -239,7 +248,8 @@ func TestDeliverMisuse(t *testing.T) {
 	require.Len(t, f.take(), 9)
 	require.Empty(t, s.Pending())
 	require.NotEmpty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.Raw{As: "NEW_THING", Data: []byte{0xff}}}))
-	require.NotEmpty(t, s.Deliver(alice, blaze.Outgoing{Payload: blaze.SystemConversation{Action: "JOIN", ParticipantID: alice}}))
+	join := blaze.SystemConversation{Action: "JOIN", ParticipantID: alice}
+	require.NotEmpty(t, s.Deliver(alice, blaze.Outgoing{Payload: join}))
 }
 
 func TestPingAndClose(t *testing.T) {
@@ -250,7 +260,8 @@ func TestPingAndClose(t *testing.T) {
 		c.ws.SetPongHandler(func(p string) error { pong = p; return nil })
 		require.NoError(t, c.ws.WriteControl(websocket.PingMessage, []byte("are you there"), time.Time{}))
 		c.write(wire.ActionListPending, nil)
-		require.NoError(t, c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, "bye"), time.Time{}))
+		bye := websocket.FormatCloseMessage(1000, "bye")
+		require.NoError(t, c.ws.WriteControl(websocket.CloseMessage, bye, time.Time{}))
 		c.read()
 		require.True(t, websocket.IsCloseError(c.ended(), 1000))
 		require.Equal(t, "are you there", pong)

@@ -55,7 +55,8 @@ func newServer(t *testing.T) (*blazetest.Server, *faults) {
 	return newServerWith(t, blazetest.Options{})
 }
 
-// newLenientServer returns one like newServer for tests of the form of requests, which takes messages to any conversation.
+// newLenientServer returns one like newServer for tests of the form of requests, which takes messages to any
+// conversation.
 func newLenientServer(t *testing.T) (*blazetest.Server, *faults) {
 	t.Helper()
 	return newServerWith(t, blazetest.Options{Lenient: true})
@@ -100,7 +101,8 @@ func token(t *testing.T, s *blazetest.Server, edit func(jwt.MapClaims)) string {
 // handshake dials the server with a bare websocket library.
 func handshake(s *blazetest.Server, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
 	d := websocket.Dialer{
-		NetDialContext: s.Config.DialContext, TLSClientConfig: s.Config.TLSClientConfig, Subprotocols: protocols, EnableCompression: true,
+		NetDialContext: s.Config.DialContext, TLSClientConfig: s.Config.TLSClientConfig,
+		Subprotocols: protocols, EnableCompression: true,
 	}
 	return d.Dial(s.Config.Endpoints[0], header)
 }

@@ -109,8 +109,9 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason
 		}
 	}
 	return serve.View{
-		Type: "message", RepresentativeID: out.RepresentativeID, QuoteMessageID: out.QuoteID, ConversationID: out.ConversationID,
-		UserID: userID, SessionID: UserID("session of " + userID), MessageID: out.MessageID, Category: string(category),
+		Type: "message", RepresentativeID: out.RepresentativeID, QuoteMessageID: out.QuoteID,
+		ConversationID: out.ConversationID, UserID: userID, SessionID: UserID("session of " + userID),
+		MessageID: out.MessageID, Category: string(category),
 		Data: base64.StdEncoding.EncodeToString(data), DataBase64: base64.RawURLEncoding.EncodeToString(data),
 		Status: string(blaze.StatusSent), Silent: out.Silent, ExpireIn: int64(out.ExpireIn / time.Second),
 	}, ""

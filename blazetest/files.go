@@ -81,8 +81,10 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) putFile(w http.ResponseWriter, r *http.Request, id string) {
-	if r.ContentLength < 0 || r.Header.Get("Content-Type") != "application/octet-stream" || r.Header.Get("X-Amz-Acl") != "public-read" {
-		s.fault("PUT of a file: it needs Content-Length, Content-Type: application/octet-stream and x-amz-acl: public-read")
+	if r.ContentLength < 0 || r.Header.Get("Content-Type") != "application/octet-stream" ||
+		r.Header.Get("X-Amz-Acl") != "public-read" {
+		s.fault("PUT of a file: it needs Content-Length, " +
+			"Content-Type: application/octet-stream and x-amz-acl: public-read")
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}

@@ -33,7 +33,8 @@ func TestHandshakeAccepted(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { _ = ws.Close() }()
 		require.Equal(t, "Mixin-Blaze-1", ws.Subprotocol())
-		require.Empty(t, resp.Header.Get("Sec-Websocket-Extensions"), "compression was offered and must not be accepted")
+		extensions := resp.Header.Get("Sec-Websocket-Extensions")
+		require.Empty(t, extensions, "compression was offered and must not be accepted")
 		require.Equal(t, strconv.FormatInt(time.Now().UnixNano(), 10), resp.Header.Get("X-Server-Time"))
 	})
 }
@@ -79,7 +80,8 @@ func TestHandshakeRefusedWithoutAToken(t *testing.T) {
 		s, f := newServer(t)
 		other := blazetest.NewServer()
 		defer other.Close()
-		unsigned, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"uid": s.Key.AppID}).SignedString(jwt.UnsafeAllowNoneSignatureType)
+		unsigned, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"uid": s.Key.AppID}).
+			SignedString(jwt.UnsafeAllowNoneSignatureType)
 		require.NoError(t, err)
 		refused(t, s, f, nil)
 		refused(t, s, f, http.Header{"Authorization": {token(t, s, nil)}})
@@ -89,8 +91,8 @@ func TestHandshakeRefusedWithoutAToken(t *testing.T) {
 	})
 }
 
-// refused expects a websocket whose first frame says 401 and that answers nothing, as the service's, and exactly one fault
-// that does not show the token.
+// refused expects a websocket whose first frame says 401 and that answers nothing, as the service's, and exactly one
+// fault that does not show the token.
 func refused(t *testing.T, s *blazetest.Server, f *faults, h http.Header) {
 	t.Helper()
 	ws, resp, err := handshake(s, h, "Mixin-Blaze-1")
@@ -139,7 +141,8 @@ func TestHandshakeIntercepted(t *testing.T) {
 		_, resp, err := handshake(s, header, "Mixin-Blaze-1")
 		require.Error(t, err)
 		require.Nil(t, resp)
-		s.Intercept("GET /", answer(blazetest.Answer{Bytes: []byte("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n")}))
+		redirect := []byte("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\n\r\n")
+		s.Intercept("GET /", answer(blazetest.Answer{Bytes: redirect}))
 		_, resp, err = handshake(s, header, "Mixin-Blaze-1")
 		require.Error(t, err)
 		require.Equal(t, http.StatusFound, resp.StatusCode)
@@ -281,8 +284,9 @@ func TestServerOnTLSListener(t *testing.T) {
 	cert := certificate(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
+	secure := tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}})
 	// Behind a wrapper, nothing but a connection tells that the listener speaks TLS.
-	s := blazetest.NewServerOn(struct{ net.Listener }{tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}})})
+	s := blazetest.NewServerOn(struct{ net.Listener }{secure})
 	defer s.Close()
 	require.Equal(t, []string{"wss://" + ln.Addr().String() + "/"}, s.Config.Endpoints)
 	require.Equal(t, "https://"+ln.Addr().String(), s.Config.API)

@@ -65,8 +65,8 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	s.api(w, r, body)
 }
 
-// body reads the body of a request. False means that the client has gone, or was refused since it said too much. What is
-// too much is read all the same, up to 16 MiB: a client that is still writing may not see an answer.
+// body reads the body of a request. False means that the client has gone, or was refused since it said too much. What
+// is too much is read all the same, up to 16 MiB: a client that is still writing may not see an answer.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {

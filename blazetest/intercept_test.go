@@ -22,7 +22,8 @@ func TestInterceptReply(t *testing.T) {
 		c := connect(t, s)
 		s.Intercept(wire.ActionCreateMessage, func(req blazetest.Frame) blazetest.Answer {
 			require.Contains(t, string(req.Params), id2)
-			s.Intercept(wire.ActionCreateMessage, answer(blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`{"category":""}`)}}))
+			next := &blazetest.Frame{Data: []byte(`{"category":""}`)}
+			s.Intercept(wire.ActionCreateMessage, answer(blazetest.Answer{Reply: next}))
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		reply := c.call(wire.ActionCreateMessage, textMessage(nil))
@@ -34,7 +35,8 @@ func TestInterceptReply(t *testing.T) {
 		require.Nil(t, c.call(wire.ActionCreateMessage, textMessage(nil)).Error)
 		require.Len(t, s.Sent(), 1)
 
-		s.Intercept(wire.ActionCreateMessage, answer(blazetest.Answer{Reply: &blazetest.Frame{ID: id3, Action: "ERROR", Error: &blaze.Error{Code: 401}}}))
+		failure := &blazetest.Frame{ID: id3, Action: "ERROR", Error: &blaze.Error{Code: 401}}
+		s.Intercept(wire.ActionCreateMessage, answer(blazetest.Answer{Reply: failure}))
 		c.write(wire.ActionCreateMessage, textMessage(nil))
 		require.Equal(t, wire.Frame{ID: id3, Action: "ERROR", Error: &wire.Error{Code: 401}}, c.read())
 		require.NoError(t, s.Idle(ctx(t)))

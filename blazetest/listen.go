@@ -65,8 +65,8 @@ func (s *Server) dialable(addr net.Addr) string {
 	return tcp.String()
 }
 
-// certificateOf connects to a listener that is being served, and returns the certificate that it shows. Nil means that it
-// does not speak TLS. A TLS listener cannot be told by its type: the type is not exported, and wrappers hide it.
+// certificateOf connects to a listener that is being served, and returns the certificate that it shows. Nil means that
+// it does not speak TLS. A TLS listener cannot be told by its type: the type is not exported, and wrappers hide it.
 func certificateOf(addr net.Addr) *x509.Certificate {
 	var seen *x509.Certificate
 	cfg := &tls.Config{
@@ -107,7 +107,9 @@ func (s *Server) listen(ln net.Listener) {
 		Handler:           http.HandlerFunc(s.handleLater),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          log.New(io.Discard, "", 0),
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
 		ConnState: func(c net.Conn, st http.ConnState) {
 			if st == http.StateClosed {
 				s.forget(c)
@@ -134,8 +136,8 @@ func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
 // connKey is the context key of a request's network connection.
 type connKey struct{}
 
-// tracked tells the server of each connection before net/http does, which forgets those that it accepts while it closes,
-// and those that become websockets.
+// tracked tells the server of each connection before net/http does, which forgets those that it accepts while it
+// closes, and those that become websockets.
 type tracked struct {
 	net.Listener
 	s *Server

@@ -33,9 +33,9 @@ func (s *Server) acknowledge(a serve.Ack) {
 	}
 }
 
-// Next waits for the next message that a client sent, and takes it: each is returned once, in the order in which they were
-// stored. Its payload is what [blaze.DecodePayload] makes of what was sent; encrypted ones are [blaze.Raw]. The error is that
-// of ctx with the state of the server, or says that the server was closed and no message is left.
+// Next waits for the next message that a client sent, and takes it: each is returned once, in the order in which they
+// were stored. Its payload is what [blaze.DecodePayload] makes of what was sent; encrypted ones are [blaze.Raw]. The
+// error is that of ctx with the state of the server, or says that the server was closed and no message is left.
 func (s *Server) Next(ctx context.Context) (blaze.Outgoing, error) {
 	var out blaze.Outgoing
 	err := s.await(ctx, func() bool {
@@ -49,9 +49,9 @@ func (s *Server) Next(ctx context.Context) (blaze.Outgoing, error) {
 	return out, err
 }
 
-// Idle waits until every delivered message is acknowledged and every request that was read is answered: what Sent lacks then
-// was not sent in answer to a message. Requests that an interception left hanging are not waited for, and what a client has
-// not written yet the server cannot know. The error is that of ctx with the state of the server, or says
+// Idle waits until every delivered message is acknowledged and every request that was read is answered: what Sent lacks
+// then was not sent in answer to a message. Requests that an interception left hanging are not waited for, and what a
+// client has not written yet the server cannot know. The error is that of ctx with the state of the server, or says
 // that the server was closed before.
 func (s *Server) Idle(ctx context.Context) error {
 	return s.await(ctx, func() bool { return s.pending.Len() == 0 && s.unanswered == 0 })
@@ -92,8 +92,8 @@ func (s *Server) describe() string {
 		len(s.conns), listed, s.pending.Len(), len(s.sent), s.unanswered)
 }
 
-// Sent returns the messages that clients sent, each MessageID once, in the order in which they were stored, those that Next
-// took too.
+// Sent returns the messages that clients sent, each MessageID once, in the order in which they were stored, those that
+// Next took too.
 func (s *Server) Sent() []blaze.Outgoing {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -46,21 +46,25 @@ func TestRecorderRoundTrip(t *testing.T) {
 func TestRecorderRemovesSecrets(t *testing.T) {
 	var w bytes.Buffer
 	trace := blazetest.Recorder(&w, nil)
-	trace.FrameRead([]byte(`{"b":1.50,"a":{"Key":"s3cret","list":[{"pin":123456},{"token":["s3cret"]}]},"session_id":"` + id1 + `","private_key":{"x":"s3cret"}}`))
-	trace.FrameWritten([]byte(`{"sessions":[{"session_id":"` + id1 + `"},{"session_id":""},{"session_id":"` + id2 + `"}],"t":"<&>"}`))
+	trace.FrameRead([]byte(`{"b":1.50,"a":{"Key":"s3cret","list":[{"pin":123456},{"token":["s3cret"]}]},` +
+		`"session_id":"` + id1 + `","private_key":{"x":"s3cret"}}`))
+	trace.FrameWritten([]byte(`{"sessions":[{"session_id":"` + id1 + `"},{"session_id":""},` +
+		`{"session_id":"` + id2 + `"}],"t":"<&>"}`))
 	require.NotContains(t, w.String(), "s3cret")
 	require.NotContains(t, w.String(), "123456")
 	require.NotContains(t, w.String(), id1)
 	lines := strings.Split(w.String(), "\n")
 	require.Len(t, lines, 3)
-	require.Contains(t, lines[0], `"dir":"in","frame":{"b":1.50,"a":{"Key":"","list":[{"pin":""},{"token":""}]},"session_id":"`)
+	require.Contains(t, lines[0],
+		`"dir":"in","frame":{"b":1.50,"a":{"Key":"","list":[{"pin":""},{"token":""}]},"session_id":"`)
 	var read struct {
 		Frame struct {
 			SessionID string `json:"session_id"`
 		} `json:"frame"`
 	}
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &read))
-	require.Contains(t, lines[1], `"dir":"out","frame":{"sessions":[{"session_id":"`+read.Frame.SessionID+`"},{"session_id":""},{"session_id":"`)
+	require.Contains(t, lines[1], `"dir":"out","frame":{"sessions":[`+
+		`{"session_id":"`+read.Frame.SessionID+`"},{"session_id":""},{"session_id":"`)
 	require.Contains(t, lines[1], `"t":"<&>"`)
 
 	w.Reset()

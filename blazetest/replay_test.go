@@ -42,11 +42,14 @@ func out(frame string) string {
 // sending is a recording of a client that lists, sends a message, and gets a receipt for it.
 var sending = out(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`) +
 	in(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`) +
-	out(`{"id":"`+send+`","action":"CREATE_MESSAGE","params":{"message_id":"`+made+`","category":"PLAIN_TEXT","silent":true,"expire_in":1.50}}`) +
+	out(`{"id":"`+send+`","action":"CREATE_MESSAGE",`+
+		`"params":{"message_id":"`+made+`","category":"PLAIN_TEXT","silent":true,"expire_in":1.50}}`) +
 	in(`{"id":"`+send+`","action":"CREATE_MESSAGE","data":{"message_id":"`+made+`"}}`) +
-	in(`{"id":"x","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","data":{"message_id":"`+made+`","other":["`+made+`",1.50,null]}}`) +
+	in(`{"id":"x","action":"ACKNOWLEDGE_MESSAGE_RECEIPT",`+
+		`"data":{"message_id":"`+made+`","other":["`+made+`",1.50,null]}}`) +
 	"\n" +
-	out(`{"id":"`+send[:35]+`9","action":"CREATE_MESSAGE","params":{"message_id":"`+made[:35]+`8","quote_message_id":"`+made+`"}}`)
+	out(`{"id":"`+send[:35]+`9","action":"CREATE_MESSAGE",`+
+		`"params":{"message_id":"`+made[:35]+`8","quote_message_id":"`+made+`"}}`)
 
 // play replays a recording while client runs.
 func play(t *testing.T, recording string, client func(*testing.T, *blazetest.Server)) error {
@@ -67,7 +70,9 @@ func TestReplayTranslatesIDs(t *testing.T) {
 	err := play(t, sending, func(t *testing.T, s *blazetest.Server) {
 		c := connect(t, s)
 		// In another order than recorded: the server waits for the one and keeps the other.
-		create := c.write(wire.ActionCreateMessage, object{"message_id": id1, "category": "PLAIN_TEXT", "silent": true, "expire_in": json.Number("1.50")})
+		create := c.write(wire.ActionCreateMessage, object{
+			"message_id": id1, "category": "PLAIN_TEXT", "silent": true, "expire_in": json.Number("1.50"),
+		})
 		listed := c.write(wire.ActionListPending, nil)
 		require.Equal(t, listed, c.read().ID)
 		reply := c.read()
@@ -85,7 +90,9 @@ func TestReplayNamesWhatIsMissing(t *testing.T) {
 	err := play(t, sending, func(t *testing.T, s *blazetest.Server) {
 		c := connect(t, s)
 		c.call(wire.ActionListPending, nil)
-		c.write(wire.ActionCreateMessage, object{"message_id": id1, "category": "PLAIN_POST", "silent": true, "expire_in": json.Number("1.50")})
+		c.write(wire.ActionCreateMessage, object{
+			"message_id": id1, "category": "PLAIN_POST", "silent": true, "expire_in": json.Number("1.50"),
+		})
 	})
 	require.ErrorContains(t, err, "line 3 of the recording: waiting for CREATE_MESSAGE")
 	require.ErrorContains(t, err, "differs in params.category")
@@ -103,7 +110,8 @@ func TestReplayDifferences(t *testing.T) {
 		`{"a":{"b":[1,3]},"c":1}`: "params.c",
 		`{"a":{"b":[1,"3"]}}`:     "params.a.b[1]",
 	} {
-		err := play(t, out(`{"id":"`+send+`","action":"X","params":{"a":{"b":[1,3]}}}`), func(t *testing.T, s *blazetest.Server) {
+		recording := out(`{"id":"` + send + `","action":"X","params":{"a":{"b":[1,3]}}}`)
+		err := play(t, recording, func(t *testing.T, s *blazetest.Server) {
 			connect(t, s).write("X", json.RawMessage(params))
 		})
 		require.ErrorContains(t, err, "differs in "+path+":", params)
@@ -140,8 +148,10 @@ func TestReplayTakesOver(t *testing.T) {
 
 // acking is a recording of two messages acknowledged in one frame, whose reply is an error.
 var acking = in(`{"id":"`+push1+`","action":"CREATE_MESSAGE","data":{"message_id":"`+id1+`"}}`) +
-	out(`{"id":"`+ack1+`","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS","params":{"messages":[{"message_id":"`+id1+`","status":"READ"},{"message_id":"`+id2+`","status":"READ"}]}}`) +
-	in(`{"id":"`+ack1+`","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS","error":{"status":202,"code":404,"description":"Not Found"}}`)
+	out(`{"id":"`+ack1+`","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS","params":{"messages":[`+
+		`{"message_id":"`+id1+`","status":"READ"},{"message_id":"`+id2+`","status":"READ"}]}}`) +
+	in(`{"id":"`+ack1+`","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS",`+
+		`"error":{"status":202,"code":404,"description":"Not Found"}}`)
 
 func TestReplayAcknowledgements(t *testing.T) {
 	read := func(id string) object { return object{"message_id": id, "status": "READ"} }
@@ -243,7 +253,10 @@ func recorded(t *testing.T, name string) string {
 }
 
 // replayTo plays a recording to a real client.
-func replayTo(t *testing.T, recording string, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config), sends func(context.Context, *blaze.Client)) {
+func replayTo(
+	t *testing.T, recording string,
+	bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config), sends func(context.Context, *blaze.Client),
+) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s, c := blazetest.Start(t, bot, edit)
@@ -271,8 +284,8 @@ func TestRecordedSpecificationSent(t *testing.T) {
 }
 
 // specification is the categories of the specification, in its order.
-var specification = strings.Fields(`PLAIN_TEXT PLAIN_POST PLAIN_IMAGE PLAIN_DATA PLAIN_STICKER PLAIN_CONTACT APP_BUTTON_GROUP APP_CARD PLAIN_AUDIO
-	PLAIN_VIDEO PLAIN_LIVE PLAIN_LOCATION`)
+var specification = strings.Fields(`PLAIN_TEXT PLAIN_POST PLAIN_IMAGE PLAIN_DATA PLAIN_STICKER PLAIN_CONTACT
+	APP_BUTTON_GROUP APP_CARD PLAIN_AUDIO PLAIN_VIDEO PLAIN_LIVE PLAIN_LOCATION`)
 
 // sample returns the specification's sample of a category.
 func sample(t *testing.T, category string) blaze.Payload {
@@ -335,15 +348,19 @@ func TestRecordedShapes(t *testing.T) {
 		}
 	}, func(cfg *blaze.Config) { cfg.OnReceipt = func(r blaze.Receipt) { receipts = append(receipts, r) } }, nil)
 	require.Equal(t, []blaze.Payload{
-		blaze.Text("good evening"), blaze.Text("is anybody there?"), blaze.Text("it seems so"), blaze.Text("gone in a minute"),
+		blaze.Text("good evening"), blaze.Text("is anybody there?"),
+		blaze.Text("it seems so"), blaze.Text("gone in a minute"),
 		blaze.AccountSnapshot{
 			Type: "transfer", SnapshotID: "5a41ae6f-d718-429b-a3a5-e6f708192a3b", OpponentID: blazetest.UserID("alice"),
-			AssetID: "c6d0c728-2624-429b-8e0d-d9d19b6592fa", Amount: "5", TraceID: "6b52bf70-e829-43ac-84b6-f708192a3b4c",
-			Memo: "two pots of tea", CreatedAt: time.Date(2018, 8, 20, 9, 11, 36, 241180813, time.UTC),
+			AssetID: "c6d0c728-2624-429b-8e0d-d9d19b6592fa", Amount: "5",
+			TraceID: "6b52bf70-e829-43ac-84b6-f708192a3b4c", Memo: "two pots of tea",
+			CreatedAt: time.Date(2018, 8, 20, 9, 11, 36, 241180813, time.UTC),
 		},
 		blaze.Video{
-			Attachment: blaze.Attachment{ID: id, MimeType: "video/mp4", Size: 2048, CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
-			Width:      720, Height: 406, Duration: 4100 * time.Millisecond, Thumbnail: "AAAA",
+			Attachment: blaze.Attachment{
+				ID: id, MimeType: "video/mp4", Size: 2048, CreatedAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+			},
+			Width: 720, Height: 406, Duration: 4100 * time.Millisecond, Thumbnail: "AAAA",
 		},
 		blaze.Audio{
 			Attachment: blaze.Attachment{ID: id, MimeType: "audio/ogg", Size: 512},
@@ -351,11 +368,13 @@ func TestRecordedShapes(t *testing.T) {
 		},
 		blaze.Location{Name: "Tema", Latitude: 5.6698},
 		blaze.Card{
-			AppID: "b1a2e000-0000-4000-8000-000000000001", CoverURL: "https://example.org/tea.jpg", Shareable: new(bool),
-			Actions: []blaze.Button{{Label: "Tea", Color: "#46B8DA", Action: "input:tea"}},
+			AppID: "b1a2e000-0000-4000-8000-000000000001", CoverURL: "https://example.org/tea.jpg",
+			Shareable: new(bool), Actions: []blaze.Button{{Label: "Tea", Color: "#46B8DA", Action: "input:tea"}},
 		},
 		blaze.Card{Title: "Tea", Description: "hot", CoverURL: "https://example.org/tea.jpg"},
-		blaze.SystemConversation{Action: "ADD", ParticipantID: blazetest.UserID("alice"), UserID: "b1a2e000-0000-4000-8000-000000000001"},
+		blaze.SystemConversation{
+			Action: "ADD", ParticipantID: blazetest.UserID("alice"), UserID: "b1a2e000-0000-4000-8000-000000000001",
+		},
 	}, got)
 	require.Len(t, receipts, 2)
 	require.Equal(t, blaze.StatusDelivered, receipts[0].Status)
@@ -369,7 +388,8 @@ func TestRecordedErrors(t *testing.T) {
 			text blaze.Text
 			want error
 		}{
-			{"forbidden", blaze.CodeForbidden}, {"invalid", blaze.CodeInvalidField}, {"action error", blaze.Code(20121)}, {"slow down", nil}, {"fine", nil},
+			{"forbidden", blaze.CodeForbidden}, {"invalid", blaze.CodeInvalidField},
+			{"action error", blaze.Code(20121)}, {"slow down", nil}, {"fine", nil},
 		} {
 			_, err := c.Send(ctx, c.ToUser(alice, send.text))
 			if send.want == nil {
@@ -393,15 +413,17 @@ func TestRecordedUnknown(t *testing.T) {
 		}
 	}, func(cfg *blaze.Config) { cfg.Workers = 1 }, nil)
 	require.ElementsMatch(t, []string{
-		"PLAIN_HOLOGRAM blaze.Raw", "PLAIN_TEXT blaze.Text", "PLAIN_TEXT blaze.Text", "PLAIN_TEXT blaze.Raw", "PLAIN_IMAGE blaze.Raw",
-		"ENCRYPTED_TEXT blaze.Raw", "WEBRTC_AUDIO_OFFER blaze.Raw", "KRAKEN_INVITE blaze.Raw", "SYSTEM_SESSION blaze.Raw",
+		"PLAIN_HOLOGRAM blaze.Raw", "PLAIN_TEXT blaze.Text", "PLAIN_TEXT blaze.Text",
+		"PLAIN_TEXT blaze.Raw", "PLAIN_IMAGE blaze.Raw", "ENCRYPTED_TEXT blaze.Raw",
+		"WEBRTC_AUDIO_OFFER blaze.Raw", "KRAKEN_INVITE blaze.Raw", "SYSTEM_SESSION blaze.Raw",
 	}, got)
 }
 
 func TestRecordedGarbage(t *testing.T) {
 	// A bomb is too large for a file that is to be read: it comes before all the rest.
 	lines := strings.SplitAfterN(recorded(t, "garbage"), "\n", 3)
-	lines[1] += `{"at":"2026-01-02T03:04:05Z","dir":"in","raw":"` + base64.StdEncoding.EncodeToString(bomb(t)) + `"}` + "\n"
+	large := base64.StdEncoding.EncodeToString(bomb(t))
+	lines[1] += `{"at":"2026-01-02T03:04:05Z","dir":"in","raw":"` + large + `"}` + "\n"
 	var got []string
 	var stats blaze.Stats
 	var client *blaze.Client

@@ -12,12 +12,14 @@ import (
 // Run runs a bot against a Server that stands. bot makes the handler, and gets the Client that the handler answers
 // with; a nil bot and a nil handler run a Client that only sends. edit, which may be nil, changes the Client's
 // configuration before it is made. What the Client logs as a warning or an error, failing handlers among it, goes to
-// the test's log if tb has a Logf, as *testing.T has. While s.Errorf is nil, tb.Errorf gets its reports until the test ends.
+// the test's log if tb has a Logf, as *testing.T has. While s.Errorf is nil, tb.Errorf gets its reports until the test
+// ends.
 //
-// stop cancels the context of the Client's Run and waits for it. It may be called more than once, but not by the bot, and
-// is called when the test ends. After a script's "restart bot" the Client is another one, and c has ended. The test fails if Run returns an error, and, by s.Errorf, if the Client breaks the protocol. stop and
-// then Run again is a restart of the bot: what it did not acknowledge is pushed again. The Server has to outlive the
-// bot: register s.Close with tb.Cleanup before Run, since those functions are called last first.
+// stop cancels the context of the Client's Run and waits for it. It may be called more than once, but not by the bot,
+// and is called when the test ends. After a script's "restart bot" the Client is another one, and c has ended. The test
+// fails if Run returns an error, and, by s.Errorf, if the Client breaks the protocol. stop and then Run again is a
+// restart of the bot: what it did not acknowledge is pushed again. The Server has to outlive the bot: register s.Close
+// with tb.Cleanup before Run, since those functions are called last first.
 //
 // If the configuration is not valid, the test fails, the Client is nil, and stop does nothing.
 func Run(

@@ -76,8 +76,9 @@ func TestTheOfficialGoSDK(t *testing.T) {
 		require.Empty(t, s.Pending())
 		conversation := blaze.ConversationID(s.Key.AppID, alice.ID())
 		reply := c.call(wire.ActionCreateMessage, object{
-			"conversation_id": conversation, "recipient_id": alice.ID(), "message_id": id1, "category": "PLAIN_TEXT",
-			"data_base64": base64.RawURLEncoding.EncodeToString([]byte("answer?")), "representative_id": "", "quote_message_id": first,
+			"conversation_id": conversation, "recipient_id": alice.ID(), "message_id": id1,
+			"category": "PLAIN_TEXT", "data_base64": base64.RawURLEncoding.EncodeToString([]byte("answer?")),
+			"representative_id": "", "quote_message_id": first,
 		})
 		require.Nil(t, reply.Error)
 		out, err := alice.Next(t.Context())
@@ -108,10 +109,12 @@ func TestFoxOneSDK(t *testing.T) {
 		c.call(wire.ActionListPending, nil)
 		require.Equal(t, "b25l", c.pushed().Data)
 		require.Equal(t, "dHdv", c.pushed().Data)
-		c.post("/acknowledgements", `[{"message_id":"`+first+`","status":"READ"},{"message_id":"`+second+`","status":"READ"}]`, id1)
+		c.post("/acknowledgements", `[{"message_id":"`+first+`","status":"READ"},`+
+			`{"message_id":"`+second+`","status":"READ"}]`, id1)
 		require.Equal(t, []string{first, second}, s.Acked())
 		require.Empty(t, s.Pending())
-		one := `{"conversation_id":"` + blaze.ConversationID(s.Key.AppID, alice.ID()) + `","recipient_id":"` + alice.ID() + `",`
+		conversation := blaze.ConversationID(s.Key.AppID, alice.ID())
+		one := `{"conversation_id":"` + conversation + `","recipient_id":"` + alice.ID() + `",`
 		c.post("/messages", `[`+one+`"message_id":"`+id1+`","category":"PLAIN_TEXT","data":"aGVsbG8="},`+
 			one+`"message_id":"`+id2+`","category":"PLAIN_POST","data":"IyBoaQ=="}]`, id2)
 		var got []blaze.Payload
@@ -124,8 +127,8 @@ func TestFoxOneSDK(t *testing.T) {
 	})
 }
 
-// The Node SDK ends a connection on which it was not pinged for 30 s, and acknowledges everything that has data: receipts
-// and the replies to its own messages, too.
+// The Node SDK ends a connection on which it was not pinged for 30 s, and acknowledges everything that has data:
+// receipts and the replies to its own messages, too.
 func TestNodeSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

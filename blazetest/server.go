@@ -26,14 +26,14 @@ const (
 var errClosed = errors.New("blazetest: the server is closed")
 
 // Server is a Blaze server with one session, that of the bot under test. It is made by [NewServer], [NewServerOn],
-// [NewServerWith] or [Start]; its zero value is not usable. All methods are safe for concurrent use. None of them panics: what a test does
-// wrong is reported to Errorf.
+// [NewServerWith] or [Start]; its zero value is not usable. All methods are safe for concurrent use. None of them
+// panics: what a test does wrong is reported to Errorf.
 type Server struct {
 	// Key is the session that the server accepts: that of Options.Key, or one with a new key for each Server, the AppID
 	// b1a2e000-0000-4000-8000-000000000001 and the SessionID b1a2e000-0000-4000-8000-000000000002.
 	Key blaze.Keystore
-	// Config is how a client reaches the server: Endpoints, API, DialContext, Proxy and TLSClientConfig, as far as they are
-	// needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
+	// Config is how a client reaches the server: Endpoints, API, DialContext, Proxy and TLSClientConfig, as far as they
+	// are needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
 	Config blaze.Config
 	// Errorf reports the client's violations of the protocol, and misuse of the Server. It may be called by several
 	// goroutines at once. Nil means the test that Run was called for, and without one standard error. Set it before the

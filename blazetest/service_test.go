@@ -25,9 +25,9 @@ func TestTheReplyToAMessageIsAStub(t *testing.T) {
 		time.Sleep(1234567891 * time.Nanosecond)
 		now := time.Now().UTC().Format(time.RFC3339Nano)
 		reply := c.call(wire.ActionCreateMessage, textMessage(nil))
-		require.JSONEq(t, `{"type":"message","representative_id":"","quote_message_id":"","conversation_id":"","user_id":"`+s.Key.AppID+
-			`","message_id":"`+id2+`","category":"","data":"","status":"SENT","source":"CREATE_MESSAGE","created_at":"`+now+
-			`","updated_at":"`+now+`"}`, string(reply.Data))
+		require.JSONEq(t, `{"type":"message","representative_id":"","quote_message_id":"","conversation_id":"",`+
+			`"user_id":"`+s.Key.AppID+`","message_id":"`+id2+`","category":"","data":"","status":"SENT",`+
+			`"source":"CREATE_MESSAGE","created_at":"`+now+`","updated_at":"`+now+`"}`, string(reply.Data))
 		require.Empty(t, c.call(wire.ActionAck, object{"message_id": id1, "status": "READ"}).Data, "bare")
 		require.Empty(t, c.call(wire.ActionListPending, nil).Data, "bare")
 	})
@@ -44,8 +44,9 @@ func TestAReceiptSaysLittle(t *testing.T) {
 		s.Receipt(id2, blaze.StatusRead)
 		f := c.read()
 		require.Equal(t, "ACKNOWLEDGE_MESSAGE_RECEIPT", f.Action)
-		require.JSONEq(t, `{"type":"message","representative_id":"","quote_message_id":"","conversation_id":"","user_id":"","message_id":"`+
-			id2+`","category":"","data":"","status":"READ","source":"ACKNOWLEDGE_MESSAGE_RECEIPT","created_at":"0001-01-01T00:00:00Z",`+
+		require.JSONEq(t, `{"type":"message","representative_id":"","quote_message_id":"","conversation_id":"",`+
+			`"user_id":"","message_id":"`+id2+`","category":"","data":"","status":"READ",`+
+			`"source":"ACKNOWLEDGE_MESSAGE_RECEIPT","created_at":"0001-01-01T00:00:00Z",`+
 			`"updated_at":`+string(now)+`}`, string(f.Data))
 	})
 }
@@ -80,9 +81,11 @@ func TestCapitalsInIDs(t *testing.T) {
 		s, f := newLenientServer(t)
 		c := connect(t, s)
 		capital := "AAAAAAAA-1111-4111-8111-111111111111"
-		require.Equal(t, "params.message_id", field(t, c.call(wire.ActionCreateMessage, textMessage(object{"message_id": capital}))))
+		reply := c.call(wire.ActionCreateMessage, textMessage(object{"message_id": capital}))
+		require.Equal(t, "params.message_id", field(t, reply))
 		require.Len(t, f.take(), 1)
-		require.Nil(t, c.call(wire.ActionCreateMessage, textMessage(object{"conversation_id": capital, "recipient_id": capital})).Error)
+		taken := textMessage(object{"conversation_id": capital, "recipient_id": capital})
+		require.Nil(t, c.call(wire.ActionCreateMessage, taken).Error)
 		out, err := s.Next(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "aaaaaaaa-1111-4111-8111-111111111111", out.ConversationID)

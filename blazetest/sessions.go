@@ -48,7 +48,8 @@ func sessionsOf(userID string) []userSession {
 	if err != nil {
 		return []userSession{}
 	}
-	return []userSession{{"session", userID, s.SessionID(), base64.RawURLEncoding.EncodeToString(s.Public()), "Android"}}
+	public := base64.RawURLEncoding.EncodeToString(s.Public())
+	return []userSession{{"session", userID, s.SessionID(), public, "Android"}}
 }
 
 // ownSession returns the bot's.
@@ -171,7 +172,8 @@ func (m *sealedMessage) open() (out blaze.Outgoing, refused *serve.Refusal) {
 		return out, serve.Invalid("data_base64", "the recipient cannot open it: %v", err)
 	}
 	return blaze.Outgoing{
-		ConversationID: m.ConversationID, Payload: blaze.DecodePayload(category.Plain(), data), MessageID: m.MessageID, RecipientID: m.RecipientID,
+		ConversationID: m.ConversationID, Payload: blaze.DecodePayload(category.Plain(), data),
+		MessageID: m.MessageID, RecipientID: m.RecipientID,
 		QuoteID: m.QuoteMessageID, RepresentativeID: m.RepresentativeID, Silent: m.Silent, Encrypted: true,
 	}, nil
 }

@@ -3,7 +3,6 @@ package blazetest_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -34,7 +33,8 @@ func TestStartLogsWhyABotSaysNothing(t *testing.T) {
 		defer stop()
 		_, err := s.Next(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "1 connections, 1 of which get messages; 1 messages pending, 0 sent, 0 requests unanswered")
+		require.ErrorContains(t, err,
+			"1 connections, 1 of which get messages; 1 messages pending, 0 sent, 0 requests unanswered")
 		require.Contains(t, strings.Join(l.take(), "\n"), "the database is down")
 	})
 }
@@ -42,10 +42,11 @@ func TestStartLogsWhyABotSaysNothing(t *testing.T) {
 // A client that does not write what is expected is not silent: it pings, and it connects again.
 func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 	const list = "b5ddaa00-3a1c-4732-99c8-daac36c8475c"
-	lines := fmt.Sprintf(`{"at":"2026-11-23T04:19:52Z","dir":"out","frame":{"id":%[1]q,"action":"LIST_PENDING_MESSAGES"}}
-{"at":"2026-11-23T04:19:52Z","dir":"in","frame":{"id":%[1]q,"action":"LIST_PENDING_MESSAGES"}}
-{"at":"2026-11-23T04:19:52Z","dir":"out","frame":{"id":%[2]q,"action":"CREATE_MESSAGE","params":{"message_id":%[2]q,"data":"eA=="}}}
-`, list, id1)
+	const at = `{"at":"2026-11-23T04:19:52Z",`
+	lines := at + `"dir":"out","frame":{"id":"` + list + `","action":"LIST_PENDING_MESSAGES"}}` + "\n" +
+		at + `"dir":"in","frame":{"id":"` + list + `","action":"LIST_PENDING_MESSAGES"}}` + "\n" +
+		at + `"dir":"out","frame":{"id":"` + id1 + `","action":"CREATE_MESSAGE",` +
+		`"params":{"message_id":"` + id1 + `","data":"eA=="}}}` + "\n"
 	for name, speaks := range map[string]bool{"silent": false, "says something else": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -59,7 +60,8 @@ func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 						sent <- err
 					}()
 				}
-				require.ErrorContains(t, s.Replay(strings.NewReader(lines)), "line 3 of the recording: waiting for CREATE_MESSAGE")
+				err := s.Replay(strings.NewReader(lines))
+				require.ErrorContains(t, err, "line 3 of the recording: waiting for CREATE_MESSAGE")
 				stop()
 				if speaks {
 					require.Error(t, <-sent)

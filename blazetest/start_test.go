@@ -22,7 +22,8 @@ func TestStartEcho(t *testing.T) {
 		got, err := s.Next(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, blaze.Outgoing{
-			ConversationID: c.ConversationWith(alice), Payload: blaze.Text("echo: hello"), MessageID: got.MessageID, RecipientID: alice,
+			ConversationID: c.ConversationWith(alice), Payload: blaze.Text("echo: hello"),
+			MessageID: got.MessageID, RecipientID: alice,
 		}, got)
 		require.NoError(t, s.Idle(t.Context()))
 		require.Equal(t, []string{id}, s.Acked())
@@ -34,7 +35,9 @@ func TestStartSurvivesCuts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := blazetest.Start(t, echo, nil)
 		alice := blazetest.UserID("alice")
-		for _, a := range []blazetest.Answer{{Cut: true}, {Cut: true, Hang: true}, {Hang: true}, {Bytes: []byte("x")}, blazetest.Refuse(429)} {
+		for _, a := range []blazetest.Answer{
+			{Cut: true}, {Cut: true, Hang: true}, {Hang: true}, {Bytes: []byte("x")}, blazetest.Refuse(429),
+		} {
 			s.Intercept(wire.ActionCreateMessage, answer(a))
 			s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("hello")})
 			require.NoError(t, s.Idle(t.Context()))
@@ -51,8 +54,8 @@ func TestStartSendOnly(t *testing.T) {
 		_, err := c.OpenConversation(t.Context(), id1)
 		require.NoError(t, err)
 		want := blaze.Outgoing{
-			ConversationID: c.ConversationWith(id1), Payload: blaze.Sticker{StickerID: id2}, MessageID: id3, RecipientID: id1, ExpireIn: time.Hour, Silent: true,
-			Mentions: nil,
+			ConversationID: c.ConversationWith(id1), Payload: blaze.Sticker{StickerID: id2},
+			MessageID: id3, RecipientID: id1, ExpireIn: time.Hour, Silent: true, Mentions: nil,
 		}
 		_, err = c.Send(t.Context(), want)
 		require.NoError(t, err)

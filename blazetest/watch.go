@@ -48,10 +48,10 @@ type Event struct {
 	Message      *blaze.Outgoing // not to be changed
 }
 
-// Watch calls fn for each event from now on, in the order in which they happened, one after the other, on a goroutine of
-// its own. fn may call any method of the Server but Close. stop does not wait for fn, so fn may call it: one more call may
-// run, or begin, when stop returns. Events wait in memory for fn: it should be
-// fast. Close returns when fn has got every event. A nil fn is misuse.
+// Watch calls fn for each event from now on, in the order in which they happened, one after the other, on a goroutine
+// of its own. fn may call any method of the Server but Close. stop does not wait for fn, so fn may call it: one more
+// call may run, or begin, when stop returns. Events wait in memory for fn: it should be fast. Close
+// returns when fn has got every event. A nil fn is misuse.
 func (s *Server) Watch(fn func(Event)) (stop func()) {
 	if fn == nil {
 		s.misuse("Watch: the function is nil")

@@ -81,7 +81,8 @@ func serve(ctx context.Context, file string) error {
 	return c.Run(ctx, bot(c))
 }
 
-const id = "d9c1e4a0-6c0e-4b6e-9b53-8f0f5c1a7e21" // of an attachment, an album, a user: the server in memory asks no further
+// Of an attachment, an album, a user: the server in memory asks no further.
+const id = "d9c1e4a0-6c0e-4b6e-9b53-8f0f5c1a7e21"
 
 // samples holds a payload of each category a user can send.
 func samples() []blaze.Payload {
@@ -101,10 +102,14 @@ func samples() []blaze.Payload {
 			IconURL: "https://mixin.one/assets/98b586edb270556d1972112bd7985e9e.png", Title: "Mixin",
 			Description: "A network for digital assets", Action: "https://mixin.one",
 		},
-		blaze.Audio{Attachment: sound, Duration: 2 * time.Second, Waveform: blaze.Waveform([]int16{0, 1200, -2400, 3600})},
+		blaze.Audio{
+			Attachment: sound, Duration: 2 * time.Second, Waveform: blaze.Waveform([]int16{0, 1200, -2400, 3600}),
+		},
 		blaze.Video{Attachment: film, Width: 640, Height: 360, Duration: 3 * time.Second},
 		blaze.Live{Width: 650, Height: 366, ThumbURL: "https://mixin.one/logo.png", URL: "https://mixin.one/live.m3u8"},
-		blaze.Location{Longitude: 126.5893955829421, Latitude: 53.47845177824066, Name: "China", Address: "中国北京市"},
+		blaze.Location{
+			Longitude: 126.5893955829421, Latitude: 53.47845177824066, Name: "China", Address: "中国北京市",
+		},
 	}
 }
 
@@ -144,7 +149,8 @@ func demo(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	acked := s.Acked()
-	fmt.Fprintf(w, "\nThe server's view: %d messages delivered and acknowledged, %d pending, %d received.\n", len(acked), len(s.Pending()), len(s.Sent()))
+	fmt.Fprintf(w, "\nThe server's view: %d messages delivered and acknowledged, %d pending, %d received.\n",
+		len(acked), len(s.Pending()), len(s.Sent()))
 	for i, id := range acked {
 		fmt.Fprintf(w, "  acknowledged %2d  %s  %s\n", i+1, id, said[id])
 	}

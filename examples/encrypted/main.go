@@ -1,7 +1,7 @@
 // Encrypted sends a text that only its recipient can read.
 //
-// Without arguments it sends it to a virtual user of a server in memory, and prints what passes over the wire and what arrives.
-// With a keystore it writes to a user of Mixin Messenger:
+// Without arguments it sends it to a virtual user of a server in memory, and prints what passes over the wire and what
+// arrives. With a keystore it writes to a user of Mixin Messenger:
 //
 //	go run ./examples/encrypted
 //	go run ./examples/encrypted -keystore keystore.json -to USER_ID -text "between us"

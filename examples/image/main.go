@@ -1,7 +1,8 @@
-// Image sends a picture, with a bar that shows how much of it is uploaded. It is a module of its own, because of the bar.
+// Image sends a picture, with a bar that shows how much of it is uploaded. It is a module of its own,
+// because of the bar.
 //
-// Without arguments it draws a picture and sends it to a virtual user of a server in memory. With a keystore it sends a file to a
-// user of Mixin Messenger:
+// Without arguments it draws a picture and sends it to a virtual user of a server in memory. With a keystore it sends a
+// file to a user of Mixin Messenger:
 //
 //	cd examples/image
 //	go run .
@@ -98,7 +99,8 @@ func withBar(base http.RoundTripper, w io.Writer) *http.Client {
 		if req.Method != http.MethodPut {
 			return base.RoundTrip(req)
 		}
-		bar := progressbar.NewOptions64(req.ContentLength, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
+		bar := progressbar.NewOptions64(req.ContentLength,
+			progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
 			progressbar.OptionSetDescription("uploading"), progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }))
 		shown := req.Clone(req.Context())
 		reader := progressbar.NewReader(req.Body, bar)

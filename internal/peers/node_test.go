@@ -124,8 +124,8 @@ func next(ctx context.Context, t *testing.T, u *blazetest.User) blaze.Outgoing {
 	return out
 }
 
-// everyCategory returns a payload of each of the twelve categories of the specification. The text is the last one, since
-// the bot answers it.
+// everyCategory returns a payload of each of the twelve categories of the specification. The text is the last one,
+// since the bot answers it.
 func everyCategory(s *blazetest.Server) []blaze.Payload {
 	file := blaze.Attachment{ID: blazetest.UserID("file"), MimeType: "image/jpeg", Size: 100}
 	yes := true

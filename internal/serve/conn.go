@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// PingEvery is the time between two pings of the service. The Node SDK ends a connection that was not pinged for 30 s.
+	// PingEvery is the time between two pings of the service. The Node SDK ends a connection that was not pinged for
+	// 30 s.
 	PingEvery = 15 * time.Second
 	// PongWithin is how long a connection may go without a pong.
 	PongWithin = 30 * time.Second
@@ -21,8 +22,8 @@ const (
 
 // Hooks are what a Conn calls. Each may be nil but Frame. None is called with a lock of the Conn held.
 type Hooks struct {
-	// Frame gets each frame of the client, one after the other, on the goroutine that called Serve. text is its JSON, which
-	// is valid during the call. False ends the connection without a close frame.
+	// Frame gets each frame of the client, one after the other, on the goroutine that called Serve. text is its JSON,
+	// which is valid during the call. False ends the connection without a close frame.
 	Frame func(f *wire.Frame, text []byte) bool
 	// Sending gets the JSON of each frame before it is written, on the writer's goroutine. It is not called for an Item
 	// that is a finished message.
@@ -49,10 +50,10 @@ type Item struct {
 	at time.Time // when it was enqueued
 }
 
-// Conn is one websocket connection of a client. The goroutine that calls Serve reads; one of its own is the only one that
-// writes, and another one pings. Between reader and writer is a queue without a bound: a pipe in memory has no buffer
-// at all, so that a reader that waited for the writer would wait for a client that waits for the reader. All methods
-// are safe for concurrent use, except that Serve is called once.
+// Conn is one websocket connection of a client. The goroutine that calls Serve reads; one of its own is the only one
+// that writes, and another one pings. Between reader and writer is a queue without a bound: a pipe in memory has no
+// buffer at all, so that a reader that waited for the writer would wait for a client that waits for the reader. All
+// methods are safe for concurrent use, except that Serve is called once.
 type Conn struct {
 	ws    *websocket.Conn
 	raw   net.Conn
@@ -149,8 +150,8 @@ func (c *Conn) end() {
 	}
 }
 
-// read serves one request after the other until the connection ends. True means that the client has asked to close it, and
-// that the answer to that is in the queue.
+// read serves one request after the other until the connection ends. True means that the client has asked to close it,
+// and that the answer to that is in the queue.
 func (c *Conn) read() (closing bool) {
 	var inflater wire.Inflater
 	for {
@@ -179,7 +180,8 @@ func (c *Conn) read() (closing bool) {
 	}
 }
 
-// lost says whether reading ended with the client's close frame, and reports an end that breaks the rules of websockets.
+// lost says whether reading ended with the client's close frame, and reports an end that breaks the rules of
+// websockets.
 func (c *Conn) lost(err error) (closing bool) {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) {
@@ -267,8 +269,8 @@ func (c *Conn) late() bool {
 	return c.excused == 0 && time.Since(c.ponged) >= PongWithin+c.pace.Latency
 }
 
-// PingNow queues a ping, unless one is queued, or no pong can be noticed now: it would block a client whose connection has
-// no buffer.
+// PingNow queues a ping, unless one is queued, or no pong can be noticed now: it would block a client whose connection
+// has no buffer.
 func (c *Conn) PingNow() {
 	c.mu.Lock()
 	not := c.excused > 0 || c.pinged

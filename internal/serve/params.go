@@ -109,9 +109,9 @@ func (m *Message) check(path string) *Refusal {
 	return m.readData(path)
 }
 
-// readData reads the data in the one field or the other. The apps write data, in the standard alphabet; the Go, Node and
-// Ruby SDKs write data_base64, in that of URLs. Like the service, it takes either alphabet in either field, with padding
-// or without, on one line or on several.
+// readData reads the data in the one field or the other. The apps write data, in the standard alphabet; the Go, Node
+// and Ruby SDKs write data_base64, in that of URLs. Like the service, it takes either alphabet in either field, with
+// padding or without, on one line or on several.
 func (m *Message) readData(path string) *Refusal {
 	text, field := m.Base64, ".data_base64"
 	if text == "" {

@@ -23,7 +23,9 @@ type object map[string]any
 
 // with returns the fields of a good message, with some replaced; nil takes one out.
 func with(fields object) object {
-	o := object{"conversation_id": id1, "recipient_id": id2, "message_id": id3, "category": "PLAIN_TEXT", "data": "aGVsbG8="}
+	o := object{
+		"conversation_id": id1, "recipient_id": id2, "message_id": id3, "category": "PLAIN_TEXT", "data": "aGVsbG8=",
+	}
 	for k, v := range fields {
 		if o[k] = v; v == nil {
 			delete(o, k)
@@ -171,7 +173,8 @@ func TestReadBatch(t *testing.T) {
 		"a quote in a text": {list(2, object{"quote_message_id": id1}), 100, ""},
 		"a quote in a post": {list(2, object{"quote_message_id": id1, "category": "PLAIN_POST"}), 100, ""},
 		"a quote in a picture": {
-			list(2, object{"quote_message_id": id1, "category": "PLAIN_IMAGE"}), 100, "params.messages[1].quote_message_id",
+			list(2, object{"quote_message_id": id1, "category": "PLAIN_IMAGE"}), 100,
+			"params.messages[1].quote_message_id",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,8 +37,8 @@ func (r *Refusal) Error() *wire.Error {
 	return e
 }
 
-// StatusOf returns the status of an error with a code: 500 for failures of the service itself (500, 7000, 7001), and 202
-// for everything else.
+// StatusOf returns the status of an error with a code: 500 for failures of the service itself (500, 7000, 7001), and
+// 202 for everything else.
 func StatusOf(code int) int {
 	switch code {
 	case 500, 7000, 7001:

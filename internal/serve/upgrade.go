@@ -11,8 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Subprotocol is what clients ask for, and what the service confirms. Some apps ask for another one or for none, and are
-// served all the same.
+// Subprotocol is what clients ask for, and what the service confirms. Some apps ask for another one or for none, and
+// are served all the same.
 const Subprotocol = "Mixin-Blaze-1"
 
 // Upgrade makes a websocket of a handshake. raw is the network connection of the request, which the Conn owns from then

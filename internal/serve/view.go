@@ -60,8 +60,8 @@ func PushMessage(v View, pending bool) *Push {
 	return &Push{ID: NewID(), Action: wire.ActionCreateMessage, Data: &v}
 }
 
-// PushReceipt returns the frame that says what became of a message that the bot sent. Only its message_id, status, source
-// and updated_at say something, as in a frame that was recorded in 2019.
+// PushReceipt returns the frame that says what became of a message that the bot sent. Only its message_id, status,
+// source and updated_at say something, as in a frame that was recorded in 2019.
 func PushReceipt(messageID, status string, at time.Time) *Push {
 	return &Push{ID: NewID(), Action: wire.ActionAck, Data: &note{
 		Type: "message", MessageID: messageID, Status: status, Source: wire.ActionAck,

@@ -20,11 +20,13 @@ func TestViews(t *testing.T) {
 	assert.JSONEq(t, `{
 		"type": "message", "representative_id": "", "quote_message_id": "", "conversation_id": "", "user_id": "",
 		"message_id": "`+id1+`", "category": "", "data": "", "status": "DELIVERED",
-		"source": "ACKNOWLEDGE_MESSAGE_RECEIPT", "created_at": "0001-01-01T00:00:00Z", "updated_at": "2019-01-10T02:19:36.805026Z"
+		"source": "ACKNOWLEDGE_MESSAGE_RECEIPT",
+		"created_at": "0001-01-01T00:00:00Z", "updated_at": "2019-01-10T02:19:36.805026Z"
 	}`, string(encoded(t, receipt.Data)))
 
 	assert.JSONEq(t, `{
-		"type": "message", "representative_id": "", "quote_message_id": "", "conversation_id": "", "category": "", "data": "",
+		"type": "message", "representative_id": "", "quote_message_id": "", "conversation_id": "",
+		"category": "", "data": "",
 		"user_id": "`+botID+`", "message_id": "`+id1+`", "status": "SENT", "source": "CREATE_MESSAGE",
 		"created_at": "2019-01-10T02:19:36.805026123Z", "updated_at": "2019-01-10T02:19:36.805026123Z"
 	}`, string(encoded(t, serve.Stub(botID, id1, at))))

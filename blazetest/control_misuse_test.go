@@ -91,6 +91,7 @@ func TestMisuseIsThatOfOneRequest(t *testing.T) {
 		two := c.beside("/cut", `{"link":99}`)
 		three := c.beside("/users", `{"name":"alice"}`)
 		synctest.Wait()
+		require.Empty(t, three, "they take turns")
 		close(goOn)
 		for link, got := range map[int]answered{98: <-one, 99: <-two} {
 			require.Equal(t, 400, got.status)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A recording that has reached its size says so.
+// A recording has what was emitted before the request for it, and says so if it has reached its size.
 func TestAFullRecording(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewServer()
@@ -29,6 +29,13 @@ func TestAFullRecording(t *testing.T) {
 			defer s.mu.Unlock()
 			s.emit(Event{Kind: EventIn, Link: 1, Frame: []byte(frame)})
 		}
+		c.tape = newTape(s, maxTape, RecorderOptions{})
+		large := strings.Repeat("x", 8<<20) // takes long to record
+		emit(`{"id":"` + large + `"}`)
+		require.Greater(t, get().Body.Len(), len(large))
+		c.tape.stop()
+		require.Greater(t, get().Body.Len(), len(large), "one that has ended")
+
 		c.tape = newTape(s, 250, RecorderOptions{})
 		emit(`{"id":"1"}`)
 		w := get()

@@ -144,7 +144,8 @@ func peopleRoutes() []*route {
 			do: with((*request).transfer),
 		},
 		{
-			method: "POST", path: "/users/{user}/next", name: "nextForUser", waits: true, in: nextIn{}, out: messageJSON{},
+			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: nextIn{}, out: messageJSON{},
+			waits:   true,
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent to the person, and takes it for this person.",
 			do:      with((*request).nextForUser),
@@ -170,7 +171,8 @@ func peopleRoutes() []*route {
 			summary: "Ends a membership.", do: with((*request).removeMember),
 		},
 		{
-			method: "POST", path: "/groups/{group}/next", name: "nextInGroup", waits: true, in: waitIn{}, out: messageJSON{},
+			method: "POST", path: "/groups/{group}/next", name: "nextInGroup", in: waitIn{}, out: messageJSON{},
+			waits:   true,
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent into the group, and takes it for the group.",
 			do:      with((*request).nextInGroup),

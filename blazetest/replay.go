@@ -58,7 +58,9 @@ func (s *Server) readOwn(r io.Reader) ([]*line, error) {
 
 // playRecording is Replay of a recording that was read, until ctx ends.
 func (s *Server) playRecording(ctx context.Context, lines []*line) error {
-	p := &replay{ctx: ctx, s: s, lines: lines, link: 1, ids: newIDs(), acked: map[ack]int{}, answered: map[string]bool{}}
+	p := &replay{
+		ctx: ctx, s: s, lines: lines, link: 1, ids: newIDs(), acked: map[ack]int{}, answered: map[string]bool{},
+	}
 	if err := s.beginReplay(p); err != nil {
 		return err
 	}

@@ -1,12 +1,16 @@
 package blazetest
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -21,22 +25,26 @@ const controlPath = "/blazetest/"
 // page needs it. It takes and returns JSON; an error is an object with a reason. GET /blazetest/openapi.json describes
 // all of it, and docs/blazetest-http.md is its page.
 //
-// It asks for no token, so it answers only requests whose Host is localhost or a loopback address, and refuses those
-// that a browser sends for a page of another origin.
+// It asks for no token. Instead a request must fulfil all of this, wherever the handler is mounted: it comes over TCP
+// from a loopback address (by its RemoteAddr), over a unix socket or from memory; its Host is localhost or a loopback
+// address; and no browser sends it for a page of another origin. Other requests are refused with 403.
 //
-// GET /blazetest/events tells the events of [Server.Watch] from the first call of Control on, or the first request, as
-// server-sent events with ids. The last 10,000 are kept, and at most 64 MiB, for clients that come back with
-// Last-Event-ID.
+// GET /blazetest/events sends the events of [Server.Watch] from the first call of Control on, or from the first request
+// that is not refused, as server-sent events with ids. The last 10,000 are kept, and at most 64 MiB, for clients that
+// connect again with Last-Event-ID.
 //
-// What the Server calls misuse is reported to Errorf here too, and answered with the reason.
-func (s *Server) Control() http.Handler { return s.controls() }
+// Misuse is reported to Errorf here too, and the request that caused it is answered with the reason.
+func (s *Server) Control() http.Handler {
+	s.controls()
+	return http.HandlerFunc(s.serveControl)
+}
 
 // controller is the control interface of one Server.
 type controller struct {
 	s      *Server
 	mux    *http.ServeMux
-	origin *http.CrossOriginProtection
 	events *events
+	turn   chan struct{} // holds one while a request is carried out whose misuse counts; no mutex, for synctest
 
 	mu     sync.Mutex // guards all below; taken before Server.mu, never while a function of the test runs
 	faults map[int]*armedFault
@@ -48,7 +56,7 @@ type controller struct {
 func (s *Server) controls() *controller {
 	s.controlOnce.Do(func() {
 		c := &controller{
-			s: s, mux: http.NewServeMux(), origin: http.NewCrossOriginProtection(), events: newEvents(s),
+			s: s, mux: http.NewServeMux(), events: newEvents(s), turn: make(chan struct{}, 1),
 			faults: map[int]*armedFault{},
 		}
 		allowed := map[string][]string{}
@@ -78,29 +86,47 @@ func (s *Server) controls() *controller {
 // isControl reports whether a request is for the control interface.
 func isControl(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, controlPath) }
 
-func (c *controller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := c.guard(r); err != nil {
+// serveControl answers a request for the control interface. A refused one makes no controller, which keeps events.
+func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
+	if err := guardControl(r); err != nil {
 		refuseControl(w, err)
 		return
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	c.mux.ServeHTTP(w, r)
+	s.controls().mux.ServeHTTP(w, r)
 }
 
-// guard refuses what a page in a browser could send behind its user's back: with the name of another host that leads to
-// this machine, or from another origin. The protection of net/http lets safe methods pass, whose answers tell too much
-// here.
-func (c *controller) guard(r *http.Request) *controlError {
+// guardControl refuses requests of other machines, and those that a page in a browser can make: with the name of
+// another host that resolves to this machine, or from another origin. The protection of net/http allows safe methods,
+// whose answers hold secrets here.
+func guardControl(r *http.Request) *controlError {
+	if !isLocalPeer(r.RemoteAddr) {
+		return problem(http.StatusForbidden, "the client's address %q is no loopback address", r.RemoteAddr)
+	}
 	if !isLoopback(r.Host) {
 		return problem(http.StatusForbidden, "the host %q is neither localhost nor a loopback address", r.Host)
 	}
 	unsafe := *r
 	unsafe.Method = http.MethodPost
-	if err := c.origin.Check(&unsafe); err != nil {
+	if err := new(http.CrossOriginProtection).Check(&unsafe); err != nil {
 		return problem(http.StatusForbidden, "%v", err)
 	}
 	return nil
+}
+
+// isLocalPeer reports whether a connection's remote address is on this machine. An address that is neither an IP nor a
+// host and port is that of a unix socket or of a connection in memory.
+func isLocalPeer(remote string) bool {
+	host, _, err := net.SplitHostPort(remote)
+	if err != nil {
+		host = strings.TrimSuffix(strings.TrimPrefix(remote, "["), "]")
+	}
+	ip, notIP := netip.ParseAddr(host)
+	if notIP != nil {
+		return err != nil
+	}
+	return ip.Unmap().IsLoopback()
 }
 
 // isLoopback reports whether a Host header names this machine.
@@ -135,8 +161,9 @@ func refuseControl(w http.ResponseWriter, e *controlError) { writeJSON(w, e.stat
 // request is a request of the control interface whose body was read.
 type request struct {
 	*controller
-	http *http.Request
-	body []byte
+	http   *http.Request
+	body   []byte
+	misuse []string // reported while it is carried out; guarded by Server.mu
 }
 
 // serve answers a request of a route.
@@ -150,51 +177,73 @@ func (rt *route) serve(c *controller, w http.ResponseWriter, r *http.Request) {
 		refuseControl(w, problem)
 		return
 	}
-	answer, misuse, problem := rt.carryOut(&request{c, r, body})
-	switch {
-	case problem != nil:
+	answer, problem := rt.carryOut(&request{controller: c, http: r, body: body})
+	if problem != nil {
 		refuseControl(w, problem)
-	case len(misuse) > 0:
-		refuseControl(w, invalidBody("%s", strings.Join(misuse, "; ")))
-	default:
-		rt.write(w, answer)
+		return
 	}
+	rt.write(w, answer)
 }
 
-// carryOut does what a request asks for. misuse is what was reported meanwhile.
-func (rt *route) carryOut(r *request) (answer any, misuse []string, problem *controlError) {
-	s := r.s
-	heard := new([]string)
-	s.mu.Lock()
-	s.attending = append(s.attending, heard)
-	s.mu.Unlock()
+// carryOut does what a request asks for. Misuse refuses a request that has no answer. Only requests that return at once
+// are refused so, one at a time: misuse during a request that waits has other causes.
+func (rt *route) carryOut(r *request) (answer any, problem *controlError) {
+	if rt.waits {
+		return rt.do(r)
+	}
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	r.s.attendTo(r)
+	defer r.s.attendTo(nil)
 	answer, problem = rt.do(r)
+	if misuse := r.misused(); problem == nil && answer == nil && len(misuse) > 0 {
+		problem = invalidBody("%s", strings.Join(misuse, "; "))
+	}
+	return answer, problem
+}
+
+// misused returns the misuse that was reported so far.
+func (r *request) misused() []string {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	return slices.Clone(r.misuse)
+}
+
+// controlState is the part of a Server's state that belongs to its control interface.
+type controlState struct {
+	attending *request // the request that is carried out and returns at once; nil: none
+}
+
+func (s *Server) attendTo(r *request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.attending = slices.DeleteFunc(s.attending, func(other *[]string) bool { return other == heard })
-	return answer, *heard, problem
+	s.attending = r
 }
 
-// controlState is what a Server knows of its control interface.
-type controlState struct {
-	attending []*[]string // requests that are carried out: each notes the misuse that is reported
-}
-
-// attend notes misuse for the requests that are carried out. The caller does not hold s.mu.
+// attend notes misuse for the request that is carried out. The caller does not hold s.mu.
 func (s *Server) attend(format string, args []any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, heard := range s.attending {
-		*heard = append(*heard, fmt.Sprintf(format, args...))
+	if s.attending != nil {
+		s.attending.misuse = append(s.attending.misuse, fmt.Sprintf(format, args...))
 	}
 }
 
-// write writes the answer of a request that was carried out.
+// write writes the answer of a request that was carried out. Nil is the zero value of the route's answer.
 func (rt *route) write(w http.ResponseWriter, answer any) {
-	if file, ok := answer.([]byte); ok {
+	switch file := answer.(type) {
+	case []byte:
 		w.Header().Set("Content-Type", rt.answersType)
 		_, _ = w.Write(file)
 		return
+	case recordingSoFar:
+		w.Header().Set("Content-Type", rt.answersType)
+		w.Header().Set(fullHeader, strconv.FormatBool(file.full))
+		_, _ = w.Write(file.text)
+		return
+	}
+	if answer == nil {
+		answer = rt.out
 	}
 	if answer == nil {
 		answer = struct{}{}
@@ -202,18 +251,18 @@ func (rt *route) write(w http.ResponseWriter, answer any) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// readJSON reads the body of a request. Unknown members are an error, since they would be forgotten without a word.
+// readJSON reads the body of a request. Unknown fields are errors, so that typing mistakes are not ignored.
 func readJSON(body []byte, v any) *controlError {
 	if len(body) == 0 {
 		body = []byte("{}")
 	}
-	d := json.NewDecoder(strings.NewReader(string(body)))
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
 		return invalidBody("the body: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
-	if d.More() {
-		return invalidBody("the body: more than one value")
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return invalidBody("the body: something follows the value")
 	}
 	return nil
 }

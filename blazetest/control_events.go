@@ -28,7 +28,7 @@ type eventJSON struct {
 	Message *messageJSON    `json:"message,omitempty"`
 }
 
-// events keeps the last events for all who listen.
+// events holds the newest events for all streams.
 type events struct {
 	s *Server
 
@@ -39,14 +39,14 @@ type events struct {
 	more  chan struct{} // closed with the next event
 }
 
-// newEvents begins to keep the events of a Server.
+// newEvents watches a Server.
 func newEvents(s *Server) *events {
 	e := &events{s: s, first: 1, more: make(chan struct{})}
 	s.Watch(e.add)
 	return e
 }
 
-// add keeps an event, and forgets the oldest ones if need be.
+// add appends an event, and drops the oldest ones above the limits.
 func (e *events) add(ev Event) {
 	j := eventJSON{
 		At: ev.At, Kind: ev.Kind, Method: ev.Method, Path: ev.Path, Text: ev.Text, Link: ev.Link, Status: ev.Status,
@@ -79,8 +79,8 @@ func (e *events) last() int {
 	return e.first + len(e.kept) - 1
 }
 
-// after returns the events behind an id that are kept, how many behind it are not, and what is closed when there are
-// more.
+// after returns the events behind an id, the number of those that were dropped, and a channel that the next event
+// closes.
 func (e *events) after(id int) (all []string, lost int, more <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -89,7 +89,7 @@ func (e *events) after(id int) (all []string, lost int, more <-chan struct{}) {
 	return append(all, e.kept[from:]...), lost, e.more
 }
 
-// streamEvents writes events until the client goes or the server is closed.
+// streamEvents writes events until the request ends or the server is closed.
 func (c *controller) streamEvents(w http.ResponseWriter, r *http.Request) {
 	id, problem := c.events.begin(r)
 	if problem != nil {
@@ -144,7 +144,7 @@ func (e *events) begin(r *http.Request) (int, *controlError) {
 		return 0, invalidBody("%q is not the id of an event", from)
 	}
 	if id > e.last() {
-		id = 0 // that of another server, which was here before this one
+		id = 0 // of an earlier server at this address
 	}
 	return id, nil
 }

@@ -30,7 +30,7 @@ type faultJSON struct {
 }
 
 type faultsJSON struct {
-	Faults         []faultJSON `json:"faults" doc:"What was armed here."`
+	Faults         []faultJSON `json:"faults" doc:"Faults that were armed over HTTP."`
 	Armed          []string    `json:"armed" doc:"Everything that is armed: the action, and once or always."`
 	Latency        duration    `json:"latency"`
 	BytesPerSecond int         `json:"bytes_per_second"`
@@ -86,6 +86,9 @@ func (r *request) arm(in faultIn) (any, *controlError) {
 	if in.Action != "handshake" && !interceptable(in.Action) || strings.HasPrefix(in.Action, " ") {
 		return nil, invalidBody("no client writes the action %q", in.Action)
 	}
+	if (in.Action == "handshake" || in.Action == handshake) && in.Data != nil {
+		return nil, invalidBody("a handshake has no data: code refuses it, and bytes_base64 answers something else")
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last++
@@ -105,7 +108,7 @@ func (r *request) arm(in faultIn) (any, *controlError) {
 	return f.faultJSON, nil
 }
 
-// disarm forgets a fault. Nil means that there is none of this number.
+// disarm removes a fault from the list. Nil means that no fault has this number.
 func (c *controller) disarm(n int) *armedFault {
 	c.mu.Lock()
 	defer c.mu.Unlock()

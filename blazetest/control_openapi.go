@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// openAPI is a description of HTTP requests, as the OpenAPI Specification 3.1 has it.
+// openAPI is a document of the OpenAPI Specification 3.1.
 type openAPI map[string]any
 
-// pathParams say what the parameters in paths are.
+// pathParams describe the parameters in paths.
 var pathParams = map[string]string{
 	"user":  "The name of a person. A new name is a new person.",
 	"group": "The name of a group.",
@@ -39,9 +39,9 @@ func describeControl() openAPI {
 		"openapi": "3.1.0",
 		"info": map[string]any{
 			"title": "The control interface of blazetest", "version": "1",
-			"description": "What a test can do with a Blaze server for tests. Requests need a Host that is localhost " +
-				"or a loopback address; those that a browser sends for another origin are refused. Other members " +
-				"than those here are refused too.",
+			"description": "What a test can do with a Blaze server for tests. Requests over TCP must come from a " +
+				"loopback address. Their Host must be localhost or a loopback address. Requests that a browser sends " +
+				"for a page of another origin are refused, and so are bodies with other members than those here.",
 		},
 		"paths":      paths,
 		"components": map[string]any{"schemas": d.schemas},
@@ -52,10 +52,14 @@ func describeControl() openAPI {
 type describer struct{ schemas map[string]any }
 
 func (d *describer) operation(rt *route) map[string]any {
+	done := map[string]any{"description": "It was carried out.", "content": d.answer(rt)}
+	if len(rt.headers) > 0 {
+		done["headers"] = headers(rt)
+	}
 	op := map[string]any{
 		"operationId": rt.name, "summary": rt.summary,
 		"responses": map[string]any{
-			"200": map[string]any{"description": "It was carried out.", "content": d.answer(rt)},
+			"200": done,
 			"default": map[string]any{
 				"description": "It was not carried out.",
 				"content":     content("application/json", d.schema(reflect.TypeFor[controlError]()), nil),
@@ -106,6 +110,15 @@ func parameters(rt *route) []any {
 	}
 	for _, q := range rt.query {
 		all = append(all, parameter("query", q.name, q.about))
+	}
+	return all
+}
+
+// headers returns the description of the headers of an answer.
+func headers(rt *route) map[string]any {
+	all := map[string]any{}
+	for _, h := range rt.headers {
+		all[h.name] = map[string]any{"description": h.about, "schema": map[string]any{"type": "string"}}
 	}
 	return all
 }

@@ -68,7 +68,7 @@ type waitIn struct {
 
 type nextIn struct {
 	waitIn
-	Group string `json:"group,omitempty" doc:"The name of a group: what the bot sends there."`
+	Group string `json:"group,omitempty" doc:"The name of a group, to wait for messages there."`
 }
 
 type messageIDJSON struct {
@@ -119,7 +119,7 @@ func (r *request) user(in nameIn) (any, *controlError) {
 	return r.s.User(in.Name).json(), nil
 }
 
-// checkName wants a name that scripts can have too.
+// checkName refuses names that scripts cannot have.
 func checkName(name string) *controlError {
 	if cut, rest := cutName(name); cut == "" || rest != "" {
 		return invalidBody("a name has letters, digits and the characters - _ . and not %q", name)
@@ -162,7 +162,7 @@ func (r *request) send(in sendIn) (any, *controlError) {
 	return r.sends(p, in.Group, in.Encrypted)
 }
 
-// payloadIn returns a payload with the data as it is.
+// payloadIn returns a payload with unchanged data.
 func payloadIn(category string, data json.RawMessage, inBase64 string) (blaze.Payload, *controlError) {
 	if !isCategory(category) {
 		return nil, invalidBody("category is missing, or not one")
@@ -202,7 +202,15 @@ func (r *request) sends(p blaze.Payload, group string, encrypted bool) (any, *co
 	if encrypted {
 		send = seal
 	}
-	return messageIDJSON{send(p)}, nil
+	return delivered(send(p))
+}
+
+// delivered is the answer to a request that delivers a message. An empty id means that there is none.
+func delivered(id string) (any, *controlError) {
+	if id == "" {
+		return nil, nil
+	}
+	return messageIDJSON{id}, nil
 }
 
 // message returns a message that the bot sent.
@@ -226,7 +234,7 @@ func (r *request) tap(in tapIn) (any, *controlError) {
 	if problem != nil {
 		return nil, problem
 	}
-	return messageIDJSON{u.Tap(out, in.Label)}, nil
+	return delivered(u.Tap(out, in.Label))
 }
 
 func (r *request) reads(in messageIDJSON) (any, *controlError) {
@@ -248,6 +256,9 @@ func (r *request) upload() (any, *controlError) {
 		return nil, problem
 	}
 	a := u.Upload(bytes.NewReader(r.body))
+	if a.ID == "" {
+		return nil, nil
+	}
 	return attachmentJSON{a.ID, a.MimeType, a.Size}, nil
 }
 
@@ -263,7 +274,7 @@ func (r *request) transfer(in transferIn) (any, *controlError) {
 	if reason != "" {
 		return nil, invalidBody("%s", reason)
 	}
-	return messageIDJSON{r.s.Transfer(u.id, in.Amount, asset, in.Memo)}, nil
+	return delivered(r.s.Transfer(u.id, in.Amount, asset, in.Memo))
 }
 
 func (r *request) groups() (any, *controlError) {
@@ -323,6 +334,9 @@ func (r *request) change(name string, how func(*Group, *User)) (any, *controlErr
 		return nil, problem
 	}
 	how(g, r.s.User(name))
+	if len(r.misused()) > 0 {
+		return nil, nil
+	}
 	return r.shown(g)
 }
 

@@ -2,15 +2,16 @@ package blazetest
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 )
 
 type scriptJSON struct {
-	Failed []failureJSON `json:"failed" doc:"The lines that failed; none if the bot says what the script says."`
+	Failed []failureJSON `json:"failed" doc:"The lines that failed."`
 }
 
 type failureJSON struct {
-	Line   int    `json:"line" doc:"From 1; 0 if no line is to blame."`
+	Line   int    `json:"line" doc:"From 1; 0 for the whole script."`
 	Reason string `json:"reason"`
 }
 
@@ -34,7 +35,15 @@ func (r *request) script() (any, *controlError) {
 }
 
 func (r *request) replay() (any, *controlError) {
-	if err := r.s.Replay(bytes.NewReader(r.body)); err != nil {
+	lines, err := r.s.readOwn(bytes.NewReader(r.body))
+	if err != nil {
+		return nil, invalidBody("%v", err)
+	}
+	err = r.s.playRecording(r.http.Context(), lines)
+	switch {
+	case errors.Is(err, errClosed):
+		return nil, problem(http.StatusServiceUnavailable, "%v", err)
+	case err != nil:
 		return nil, problem(http.StatusConflict, "%v", err)
 	}
 	return nil, nil

@@ -16,16 +16,18 @@ type route struct {
 	summary      string
 	in, out      any    // values of the types of the bodies; nil: an empty object
 	example      string // of the body
-	query        []queryParam
-	takesType    string // of the body; "": JSON
-	answersType  string // of the answer; "": JSON
-	most         int64  // bytes of the body; 0: maxControl
+	query        []param
+	takesType    string  // of the body; "": JSON
+	answersType  string  // of the answer; "": JSON
+	headers      []param // of the answer
+	most         int64   // bytes of the body; 0: maxControl
+	waits        bool    // it may not return at once
 	do           func(r *request) (any, *controlError)
 	stream       func(c *controller, w http.ResponseWriter, r *http.Request) // in place of do
 }
 
-// queryParam is a parameter of the URL's query.
-type queryParam struct{ name, about string }
+// param is a parameter of the URL's query, or a header.
+type param struct{ name, about string }
 
 // with makes a request's function of one that takes a decoded body.
 func with[In any](do func(r *request, in In) (any, *controlError)) func(r *request) (any, *controlError) {
@@ -82,13 +84,13 @@ func stateRoutes() []*route {
 		},
 		{
 			method: "GET", path: "/events", name: "events", answersType: "text/event-stream",
-			summary: "What happens, as server-sent events: from now on, or behind the event of Last-Event-ID. The " +
-				"event 0 is before the first one.",
-			query:  []queryParam{{"last_event_id", "In place of the header Last-Event-ID."}},
+			summary: "The events of the server, as server-sent events: from now on, or behind the event of " +
+				"Last-Event-ID. The event 0 is before the first one.",
+			query:  []param{{"last_event_id", "In place of the header Last-Event-ID."}},
 			stream: (*controller).streamEvents,
 		},
 		{
-			method: "POST", path: "/restart", name: "restart",
+			method: "POST", path: "/restart", name: "restart", waits: true,
 			summary: "Stops the bot that Start or Run started, and starts it again.",
 			do: func(r *request) (any, *controlError) {
 				if err := r.s.restartBot(); err != nil {
@@ -143,6 +145,7 @@ func peopleRoutes() []*route {
 		},
 		{
 			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: nextIn{}, out: messageJSON{},
+			waits:   true,
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent to the person, and takes it for this person.",
 			do:      with((*request).nextForUser),
@@ -169,6 +172,7 @@ func peopleRoutes() []*route {
 		},
 		{
 			method: "POST", path: "/groups/{group}/next", name: "nextInGroup", in: waitIn{}, out: messageJSON{},
+			waits:   true,
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent into the group, and takes it for the group.",
 			do:      with((*request).nextInGroup),

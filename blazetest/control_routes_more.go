@@ -4,11 +4,12 @@ func messageRoutes() []*route {
 	return []*route{
 		{
 			method: "POST", path: "/next", name: "next", in: waitIn{}, out: messageJSON{}, example: `{"timeout":"5s"}`,
+			waits:   true,
 			summary: "Waits for the next message that the bot sent to anybody, and takes it.",
 			do:      with((*request).next),
 		},
 		{
-			method: "POST", path: "/idle", name: "idle", in: waitIn{}, example: `{"timeout":"5s"}`,
+			method: "POST", path: "/idle", name: "idle", waits: true, in: waitIn{}, example: `{"timeout":"5s"}`,
 			do:      with((*request).idle),
 			summary: "Waits until the bot has acknowledged every message and every request is answered.",
 		},
@@ -48,7 +49,7 @@ func faultRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/faults", name: "faults", out: faultsJSON{}, do: (*request).listFaults,
-			summary: "What is armed, how slow the connections are, and how far the clock is off.",
+			summary: "The armed faults, the slowness of the connections, and the offset of the clock.",
 		},
 		{
 			method: "POST", path: "/faults", name: "arm", in: faultIn{}, out: faultJSON{}, do: with((*request).arm),
@@ -90,23 +91,25 @@ func faultRoutes() []*route {
 func playRoutes() []*route {
 	return []*route{
 		{
-			method: "POST", path: "/scripts", name: "script", takesType: "text/plain", out: scriptJSON{},
+			method: "POST", path: "/scripts", name: "script", waits: true, takesType: "text/plain", out: scriptJSON{},
 			do:      (*request).script,
 			example: "alice: hello\nbot> *hello\n",
 			summary: "Plays a script, which sends no files and begins now, and returns the lines that failed.",
 		},
 		{
 			method: "POST", path: "/recording", name: "record", in: recordIn{}, example: `{"omit_bodies":true}`,
-			summary: "Begins a recording of what passes over the websockets, and ends the one before.",
+			summary: "Begins a recording of the websockets, and ends the one before.",
 			do:      with((*request).record),
 		},
 		{
 			method: "GET", path: "/recording", name: "recording", answersType: "application/jsonl",
-			summary: "The recording so far, without keys and tokens, up to 64 MiB.", do: (*request).recording,
+			waits: true, do: (*request).recording,
+			summary: "The recording so far, without keys and tokens, up to 64 MiB.",
+			headers: []param{{fullHeader, "true if frames are missing in the end, since they would exceed 64 MiB."}},
 		},
 		{
 			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", most: maxTape,
-			do: (*request).replay,
+			waits: true, do: (*request).replay,
 			example: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
 				`{"id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","action":"LIST_PENDING_MESSAGES"}}` + "\n",
 			summary: "Plays a recording with the bot, and answers once that is done. A frame that the bot does not " +

@@ -140,7 +140,7 @@ func (r *request) sent() (any, *controlError) {
 	return all, nil
 }
 
-// wait waits for something that the bot is to do, as long as the client says and is there.
+// wait waits for something that the bot is to do, until the timeout of the request or the end of its connection.
 func (r *request) wait(in waitIn, until func(context.Context) error) *controlError {
 	d := time.Duration(in.Timeout)
 	if d < 0 || d > longestWait {
@@ -175,7 +175,7 @@ func (r *request) deliver(in deliverIn) (any, *controlError) {
 		RepresentativeID: in.RepresentativeID, ExpireIn: time.Duration(in.ExpireIn) * time.Second, Silent: in.Silent,
 		Encrypted: in.Encrypted,
 	})
-	return messageIDJSON{id}, nil
+	return delivered(id)
 }
 
 func (r *request) receipt(in receiptIn) (any, *controlError) {

@@ -10,36 +10,87 @@ import (
 const maxTape = 64 << 20
 
 type recordIn struct {
-	OmitBodies bool `json:"omit_bodies,omitempty" doc:"Leaves out what messages say."`
+	OmitBodies bool `json:"omit_bodies,omitempty" doc:"Leaves out the content of messages."`
+}
+
+// fullHeader says of a recording whether it has reached maxTape.
+const fullHeader = "Recording-Full"
+
+// eventMark is the kind of an event that only a tape gets, from itself.
+const eventMark = "mark"
+
+// recordingSoFar is the answer to a request for a recording.
+type recordingSoFar struct {
+	text []byte
+	full bool // later frames are missing
 }
 
 // tape is a recording in memory. It keeps whole lines.
 type tape struct {
-	stop func()
+	watcher *watcher
+	most    int           // bytes
+	end     func()        // of the watcher
+	ended   chan struct{} // closed by stop
 
-	mu   sync.Mutex
-	text bytes.Buffer
-	full bool
+	mu    sync.Mutex // taken before watcher.mu
+	text  bytes.Buffer
+	full  bool
+	marks []chan struct{} // of the events in the queue of the watcher, oldest first
+}
+
+// newTape begins a recording of at most this many bytes.
+func newTape(s *Server, most int, o RecorderOptions) *tape {
+	t := &tape{most: most, ended: make(chan struct{})}
+	record := s.recorderOf(t, o)
+	t.watcher, t.end = s.watch(func(e Event) {
+		if e.Kind == eventMark {
+			t.passMark()
+			return
+		}
+		record(e)
+	})
+	return t
+}
+
+func (t *tape) stop() {
+	t.end()
+	close(t.ended)
+}
+
+// mark returns a channel that is closed once all events so far are recorded.
+func (t *tape) mark() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	passed := make(chan struct{})
+	t.marks = append(t.marks, passed)
+	t.watcher.add(Event{Kind: eventMark})
+	return passed
+}
+
+func (t *tape) passMark() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.marks[0])
+	t.marks = t.marks[1:]
 }
 
 func (t *tape) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.full = t.full || t.text.Len()+len(p) > maxTape; !t.full {
+	if t.full = t.full || t.text.Len()+len(p) > t.most; !t.full {
 		t.text.Write(p)
 	}
 	return len(p), nil
 }
 
-func (t *tape) bytes() []byte {
+func (t *tape) soFar() recordingSoFar {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return bytes.Clone(t.text.Bytes())
+	return recordingSoFar{bytes.Clone(t.text.Bytes()), t.full}
 }
 
 func (r *request) record(in recordIn) (any, *controlError) {
-	t := new(tape)
-	t.stop = r.s.recordTo(t, RecorderOptions{OmitBodies: in.OmitBodies})
+	t := newTape(r.s, maxTape, RecorderOptions{OmitBodies: in.OmitBodies})
 	r.mu.Lock()
 	before := r.tape
 	r.tape = t
@@ -52,9 +103,16 @@ func (r *request) record(in recordIn) (any, *controlError) {
 
 func (r *request) recording() (any, *controlError) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.tape == nil {
+	t := r.tape
+	r.mu.Unlock()
+	if t == nil {
 		return nil, problem(http.StatusNotFound, "there is no recording; POST %srecording begins one", controlPath)
 	}
-	return r.tape.bytes(), nil
+	select {
+	case <-t.mark():
+	case <-t.ended:
+	case <-r.s.done:
+	case <-r.http.Context().Done():
+	}
+	return t.soFar(), nil
 }

@@ -153,7 +153,6 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		c.call("POST", "/recording", "")
 		require.JSONEq(t, `{"failed":[]}`, c.call("POST", "/scripts", "alice: recorded\nbot> what is recorded?\n"))
 		c.call("POST", "/idle", ``)
-		synctest.Wait()
 		require.Contains(t, c.call("GET", "/recording", ""), `"dir":"out"`)
 		const at = `{"at":"2023-04-28T10:01:32Z","dir":`
 		const list = `,"frame":{"id":"` + id1 + `","action":"LIST_PENDING_MESSAGES"}}` + "\n"
@@ -174,11 +173,14 @@ func request(
 	t.Helper()
 	t.Cleanup(s.Close)
 	req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
-	req.Host = "localhost:8833"
+	req.Host, req.RemoteAddr = "localhost:8833", "127.0.0.1:40000"
 	for i := 0; i < len(header); i += 2 {
-		if header[i] == "Host" {
+		switch header[i] {
+		case "Host":
 			req.Host = header[i+1]
-		} else {
+		case "RemoteAddr":
+			req.RemoteAddr = header[i+1]
+		default:
 			req.Header.Set(header[i], header[i+1])
 		}
 	}
@@ -203,6 +205,26 @@ func TestControlAnswersThisMachineOnly(t *testing.T) {
 			require.Equal(t, http.StatusForbidden, w.Code, host)
 			require.Contains(t, member(t, w.Body.String(), "reason"), "loopback", host)
 		}
+	}
+}
+
+func TestControlRefusesOtherMachines(t *testing.T) {
+	s := blazetest.NewServer()
+	for remote, allowed := range map[string]bool{
+		"127.0.0.1:4": true, "127.9.9.9:4": true, "[::1]:4": true, "[::ffff:127.0.0.1]:4": true, // TCP
+		"": true, "@": true, "@bot": true, "/run/bot.sock": true, // unix sockets
+		"pipe":        true,
+		"192.0.2.1:4": false, "10.0.0.1:4": false, "0.0.0.0:4": false, "[::]:4": false, "[2001:db8::1]:4": false,
+		"[fe80::1%eth0]:4": false, "[::ffff:192.0.2.1]:4": false, "192.0.2.1": false, "2001:db8::1": false,
+		"localhost:4": false, "example.com:4": false, ":4": false,
+	} {
+		w := request(t, s, "GET", "/blazetest/keystore", "", "RemoteAddr", remote)
+		if allowed {
+			require.Equal(t, http.StatusOK, w.Code, remote)
+			continue
+		}
+		require.Equal(t, http.StatusForbidden, w.Code, remote)
+		require.NotContains(t, w.Body.String(), s.Key.SessionPrivateKey)
 	}
 }
 
@@ -247,7 +269,9 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			{400, "POST", "/users", `{"name":""}`, "", "a name has"},
 			{400, "POST", "/users", `{"name":"a b"}`, "", "a name has"},
 			{400, "POST", "/users", `{"name":"a","age":3}`, "", `unknown field "age"`},
-			{400, "POST", "/users", `{"name":"a"} {}`, "", "more than one value"},
+			{400, "POST", "/users", `{"name":"a"} {}`, "", "something follows"},
+			{400, "POST", "/users", `{"name":"a"}]`, "", "something follows"},
+			{400, "POST", "/users", `{"name":"a"}}`, "", "something follows"},
 			{400, "POST", "/users", `name=a`, "", "the body: invalid character"},
 			{400, "POST", "/users", `{"name":3}`, "", "the body: cannot unmarshal"},
 			{413, "POST", "/users", strings.Repeat(" ", 1<<20+1), "", "1048576 bytes"},
@@ -271,12 +295,14 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			{400, "POST", "/faults", `{"action":"GET /me"}`, "", "a fault needs"},
 			{400, "POST", "/faults", `{"action":"GET /me","code":1,"data":{}}`, "", "only one of"},
 			{400, "POST", "/faults", `{"action":"SING","code":500}`, "", "no client writes"},
+			{400, "POST", "/faults", `{"action":"handshake","data":{}}`, "", "a handshake has no data"},
+			{400, "POST", "/faults", `{"action":"GET /","data":{},"cut":true}`, "", "a handshake has no data"},
 			{404, "DELETE", "/faults/{fault}", ``, "1", "no fault 1"},
 			{404, "DELETE", "/faults/{fault}", ``, "x", "not the number"},
 			{409, "POST", "/restart", ``, "", "started"},
 			{404, "GET", "/recording", ``, "", "begins one"},
 			{400, "POST", "/scripts", "alice says hi", "", "line 1:"},
-			{409, "POST", "/replay", "x", "", "line 1"},
+			{400, "POST", "/replay", "x", "", "line 1"},
 			{400, "GET", "/events?last_event_id=x", "", "", "not the id"},
 		} {
 			var values []string
@@ -357,7 +383,6 @@ func TestRecordingsOverHTTP(t *testing.T) {
 			c.call("POST", "/recording", options)
 			c.call("POST", "/users/{user}/say", `{"text":"secret"}`, "alice")
 			c.call("POST", "/idle", "")
-			synctest.Wait()
 			return c.call("GET", "/recording", "")
 		}
 		const secret = "c2VjcmV0" // in base64
@@ -387,7 +412,7 @@ func TestCloseEndsControl(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				req := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(`{"timeout":"10m"}`))
-				req.Host = "localhost"
+				req.Host, req.RemoteAddr = "localhost", "[::1]:40000"
 				w := httptest.NewRecorder()
 				s.Control().ServeHTTP(w, req)
 				ended <- w.Code

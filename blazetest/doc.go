@@ -28,8 +28,9 @@
 // conversations, groups and their participants. Any other path is answered with 404.
 //
 // [Script] plays a talk that is written down in a file, one step on each line, and writes it from what the bot says.
-// [Server.Control] is all of this over HTTP, for tests in any language: under /blazetest/ on a Server's listener, for
-// this machine only.
+// [Server.Control] is all of this over HTTP, for tests in any language: under /blazetest/ on a Server's listener. It
+// answers only clients with a loopback address, on a unix socket or in memory, whose Host is localhost or a loopback
+// address, and no page of another origin.
 //
 // What a client does wrong is reported to Server.Errorf, which [Start] connects to the test. [NewServerWith] takes
 // options, such as a bot's own keystore. [Run] starts a bot against a Server that stands: stop and Run are a restart.

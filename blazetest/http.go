@@ -18,7 +18,7 @@ const (
 // handle serves the websocket handshake, the HTTP API and the storage, and refuses what else a client asks for.
 func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	if isControl(r) {
-		s.controls().ServeHTTP(rw, r)
+		s.serveControl(rw, r)
 		return
 	}
 	w := s.pacedResponse(rw, r)

@@ -76,15 +76,15 @@ func (s *Server) RecordTo(w io.Writer) {
 		s.misuse("RecordTo: the writer is nil")
 		return
 	}
-	s.recordTo(w, RecorderOptions{})
+	s.Watch(s.recorderOf(w, RecorderOptions{}))
 }
 
-// recordTo is RecordTo with options, but for AppID, which is the Server's, and with an end.
-func (s *Server) recordTo(w io.Writer, o RecorderOptions) (stop func()) {
+// recorderOf returns the function for Watch that writes a recording with these options. AppID is the Server's.
+func (s *Server) recorderOf(w io.Writer, o RecorderOptions) func(Event) {
 	o.AppID = s.session.AppID
 	r := newRecorder(w, o)
 	links := map[int]int{}
-	return s.Watch(func(e Event) {
+	return func(e Event) {
 		if e.Kind != EventIn && e.Kind != EventOut {
 			return
 		}
@@ -92,7 +92,7 @@ func (s *Server) recordTo(w io.Writer, o RecorderOptions) (stop func()) {
 			links[e.Link] = len(links) + 1
 		}
 		r.record(e.Kind, links[e.Link], e.Frame)
-	})
+	}
 }
 
 type recorder struct {

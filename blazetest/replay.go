@@ -1,6 +1,7 @@
 package blazetest
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,14 +40,27 @@ const patience = time.Minute
 // also tells of frames that the recording does not have. Afterwards the server answers as usual again; for messages to
 // be pushed, the client has to ask for them again.
 func (s *Server) Replay(r io.Reader) error {
-	lines, err := readRecording(r)
+	lines, err := s.readOwn(r)
 	if err != nil {
 		return err
 	}
-	if err := adopt(lines, s.session); err != nil {
-		return err
+	return s.playRecording(context.Background(), lines) // each line ends by itself
+}
+
+// readOwn reads a recording as one of the Server's bot.
+func (s *Server) readOwn(r io.Reader) ([]*line, error) {
+	lines, err := readRecording(r)
+	if err != nil {
+		return nil, err
 	}
-	p := &replay{s: s, lines: lines, link: 1, ids: newIDs(), acked: map[ack]int{}, answered: map[string]bool{}}
+	return lines, adopt(lines, s.session)
+}
+
+// playRecording is Replay of a recording that was read, until ctx ends.
+func (s *Server) playRecording(ctx context.Context, lines []*line) error {
+	p := &replay{
+		ctx: ctx, s: s, lines: lines, link: 1, ids: newIDs(), acked: map[ack]int{}, answered: map[string]bool{},
+	}
 	if err := s.beginReplay(p); err != nil {
 		return err
 	}
@@ -99,6 +113,7 @@ type arrival struct {
 
 // replay is a recording that is being played. All but inbox belongs to the goroutine that plays it.
 type replay struct {
+	ctx      context.Context // of whoever plays it
 	s        *Server
 	lines    []*line
 	ids      *ids
@@ -312,6 +327,8 @@ func (p *replay) wait(cond func() bool) error {
 		case <-change:
 		case <-s.done:
 			return errClosed
+		case <-p.ctx.Done():
+			return p.ctx.Err()
 		case <-p.late.C:
 			return fmt.Errorf("it did not come within %v", patience)
 		}

@@ -307,7 +307,7 @@ func TestAScriptEndsWithItsRequest(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		req := httptest.NewRequestWithContext(ctx, "POST", "/blazetest/scripts", strings.NewReader("wait 10h\n"))
-		req.Host = "localhost"
+		req.Host, req.RemoteAddr = "localhost", "127.0.0.1:40000"
 		w := httptest.NewRecorder()
 		s.Control().ServeHTTP(w, req)
 		require.Equal(t, time.Minute, time.Since(began))

@@ -57,15 +57,21 @@ func (s *Server) Watch(fn func(Event)) (stop func()) {
 		s.misuse("Watch: the function is nil")
 		return func() {}
 	}
-	w := &watcher{fn: fn, wake: make(chan struct{}, 1)}
+	_, stop = s.watch(fn)
+	return stop
+}
+
+// watch is Watch, and returns the watcher too.
+func (s *Server) watch(fn func(Event)) (w *watcher, stop func()) {
+	w = &watcher{fn: fn, wake: make(chan struct{}, 1)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.unwatched {
-		return func() {}
+		return w, func() {}
 	}
 	s.watchers = append(s.watchers, w)
 	s.watching.Go(w.run)
-	return func() {
+	return w, func() {
 		w.stop()
 		s.mu.Lock()
 		defer s.mu.Unlock()

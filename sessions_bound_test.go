@@ -70,7 +70,7 @@ func TestTheSessionsThatAreRememberedAreBounded(t *testing.T) {
 		text            string
 	}{
 		"many users": {9000, 1, "x"}, "many sessions": {100, 256, strings.Repeat("x", 40)},
-		"long texts": {120, 256, strings.Repeat("x", 300)},
+		"long texts": {160, 256, strings.Repeat("x", 300)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := blaze.NewSessionDirectory(10_000, func(_ context.Context, users []string) ([]blaze.Session, error) {

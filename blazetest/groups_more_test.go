@@ -60,7 +60,8 @@ func TestTheBotIsRemovedFromAGroup(t *testing.T) {
 			}
 			data, err := base64.StdEncoding.DecodeString(c.pushed().Data)
 			require.NoError(t, err)
-			require.JSONEq(t, `{"action":"`+action+`","participant_id":"`+s.Key.AppID+`","user_id":"`+alice.ID()+`"}`, string(data))
+			want := `{"action":"` + action + `","participant_id":"` + s.Key.AppID + `","user_id":"` + alice.ID() + `"}`
+			require.JSONEq(t, want, string(data))
 			said := c.call(wire.ActionCreateMessage, textMessage(object{"conversation_id": g.ID()}))
 			if action == "REMOVE" {
 				require.Equal(t, 403, said.Error.Code)

@@ -107,8 +107,8 @@ func (s *Server) sees(u *User, conversation string) bool {
 	return conversation == u.conversation || c != nil && c.member(u.id) != nil
 }
 
-// groupName returns how a script names a group: by its name, or by its id if its name cannot stand in a script. It returns
-// "" for any other conversation. The caller holds s.mu.
+// groupName returns how a script names a group: by its name, or by its id if its name cannot stand in a script. It
+// returns "" for any other conversation. The caller holds s.mu.
 func (s *Server) groupName(conversation string) string {
 	c := s.conversations[conversation]
 	if c == nil || c.category != categoryGroup {

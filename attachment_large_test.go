@@ -62,7 +62,7 @@ func (s *storage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestFiveGigabytes(t *testing.T) {
 	size := int64(5e9)
 	if raced {
-		size = 2e8
+		size = 6e7
 	}
 	s := new(storage)
 	c := onLoopback(t, s, large)
@@ -116,7 +116,7 @@ func (s *sealer) write(w io.Writer, size int64) error {
 func TestFiveGigabytesEncrypted(t *testing.T) {
 	size := int64(5 << 30)
 	if raced || strconv.IntSize == 32 {
-		size = 2e8
+		size = 6e7
 	}
 	var seal sealer
 	digest := sha256.New()

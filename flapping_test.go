@@ -35,11 +35,11 @@ func TestALinkThatIsCutAgainAndAgain(t *testing.T) {
 			return true
 		}
 		r := s.run(ok, nil)
-		time.Sleep(8 * time.Second)
+		time.Sleep(5 * time.Second)
 		for _, wait := range r.waits.durations(t) {
 			assert.LessOrEqual(t, wait, 500*time.Millisecond)
 		}
-		assert.Greater(t, r.Stats().Handled, uint64(8*80))
+		assert.Greater(t, r.Stats().Handled, uint64(5*80))
 		_ = r.stop() // some acknowledgements may be unconfirmed
 	})
 }

@@ -51,7 +51,7 @@ func live(t *testing.T, seed uint64) (rep *Report) {
 func TestLives(t *testing.T) {
 	first, lives := 1, 100
 	if Race { // takes nine times as long
-		lives = 25
+		lives = 15
 	}
 	if text := os.Getenv("LIVES"); text != "" {
 		n, err := strconv.Atoi(text)

@@ -33,7 +33,7 @@ func TestTheListenerControlsOnlyForThisMachine(t *testing.T) {
 		network, address string
 		remote           bool
 	}{{"tcp", "127.0.0.1:0", false}, {"tcp", "127.0.0.1:0", true}, {"unix", t.TempDir() + "/socket", false}} {
-		ln, err := net.Listen(test.network, test.address) //nolint:noctx // it returns at once
+		ln, err := net.Listen(test.network, test.address)
 		require.NoError(t, err)
 		if test.remote {
 			ln = remote{ln}

@@ -388,8 +388,11 @@ func TestRecordedErrors(t *testing.T) {
 			text blaze.Text
 			want error
 		}{
-			{"forbidden", blaze.CodeForbidden}, {"invalid", blaze.CodeInvalidField},
-			{"action error", blaze.Code(20121)}, {"slow down", nil}, {"fine", nil},
+			{"forbidden", blaze.CodeForbidden},
+			{"invalid", blaze.CodeInvalidField},
+			{"action error", blaze.Code(20121)},
+			{"slow down", nil},
+			{"fine", nil},
 		} {
 			_, err := c.Send(ctx, c.ToUser(alice, send.text))
 			if send.want == nil {

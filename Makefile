@@ -85,7 +85,7 @@ REPORT := bin/soak/$(shell date -u +%Y%m%dT%H%M%SZ).json
 
 .PHONY: soak
 soak: ## Check for an hour or so that nothing is lost: make soak MESSAGES=1000000 SEED=7 LIVES=100
-	LIVES=$(LIVES) go test -count=1 -run '^TestLives$$' ./internal/soak
+	LIVES=$(LIVES) go test -count=1 -timeout=1h -run '^TestLives$$' ./internal/soak
 	go build -buildvcs=auto -o bin/soak-test ./internal/soak/cmd/soak
 	bin/soak-test -messages $(MESSAGES) -seed $(SEED) -json $(REPORT)
 

@@ -79,8 +79,8 @@ type deed struct {
 	stub   bool            // the reply has the stub of the message sent as its data
 }
 
-// carryOut checks a request, does what it asks for, and answers it, if it is to be answered. The answer and what the
-// request makes the server push are queued at once, in this order.
+// carryOut validates and executes a request, and answers it if answer is set. The answer is queued first, then the
+// frames that the request makes the server push, without others between them.
 func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 	d, refused := read(f, size)
 	if refused == nil {

@@ -48,7 +48,7 @@ func (s *Server) newRoutes() *http.ServeMux {
 	return mux
 }
 
-// api answers a request whose token was checked.
+// api answers a request after its token was checked.
 func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) {
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		s.answerUnknown(w, r) // ServeMux would redirect it

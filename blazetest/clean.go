@@ -9,7 +9,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// secretFields are the names of fields whose values are never recorded.
+// secretFields are the fields that a recording leaves empty.
 var secretFields = map[string]bool{
 	"key": true, "digest": true, "media_key": true, "media_digest": true,
 	"pin": true, "pin_base64": true, "pin_token": true, "pin_token_base64": true,
@@ -88,7 +88,8 @@ func (r *recorder) cleanBody(field string, v []byte) []byte {
 // alphabet makes one of the other alphabets of base64, and of text broken into lines.
 var alphabet = strings.NewReplacer("-", "+", "_", "/", "\n", "", "\r", "")
 
-// decodeBody returns what the base64 of a message says, in whichever form. False means that it is none.
+// decodeBody decodes the base64 of a message. It takes more than the wire does, the two alphabets in one text too, so
+// that no form of a key is overlooked. False means that it is not base64.
 func decodeBody(text string) ([]byte, bool) {
 	body, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(alphabet.Replace(text), "="))
 	return body, err == nil

@@ -26,8 +26,8 @@ type conn struct {
 	replay   *replay // gets what the client writes, while it is there
 }
 
-// upgrade makes a websocket of the request and serves it. refused is what is wrong with its token: a client learns it
-// from the first frame, as from the service.
+// upgrade makes a websocket of the request and serves it. If refused is not nil, the token was refused: the first frame
+// says so, as on the service.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) {
 	raw, _ := r.Context().Value(connKey{}).(net.Conn)
 	c := &conn{s: s, refused: refused != nil}

@@ -99,7 +99,7 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 
 // guardControl refuses requests of other machines, and those that a page in a browser can make: with the name of
 // another host that resolves to this machine, or from another origin. The protection of net/http allows safe methods,
-// whose answers hold secrets here.
+// but here their answers hold secrets.
 func guardControl(r *http.Request) *controlError {
 	if !isLocalPeer(r.RemoteAddr) {
 		return problem(http.StatusForbidden, "the client's address %q is no loopback address", r.RemoteAddr)
@@ -158,7 +158,7 @@ func invalidBody(format string, args ...any) *controlError {
 
 func refuseControl(w http.ResponseWriter, e *controlError) { writeJSON(w, e.status, e) }
 
-// request is a request of the control interface whose body was read.
+// request is a request of the control interface, with its body.
 type request struct {
 	*controller
 	http   *http.Request

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// remote is a listener whose clients have the address of another machine.
+// remote is a listener that gives its clients the address of another machine.
 type remote struct{ net.Listener }
 
 type remoteConn struct{ net.Conn }

@@ -127,7 +127,7 @@ func checkName(name string) *controlError {
 	return nil
 }
 
-// named returns the person whose name is in the path.
+// named returns the person that the path names.
 func (r *request) named() (*User, *controlError) {
 	name := r.http.PathValue("user")
 	if problem := checkName(name); problem != nil {

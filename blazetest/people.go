@@ -120,14 +120,19 @@ func (u *User) Reads(out blaze.Outgoing) {
 
 // sees reports whether the user is in the conversation of a message.
 func (u *User) sees(method string, out blaze.Outgoing) bool {
-	u.s.mu.Lock()
-	c := u.s.conversations[out.ConversationID]
-	in := out.ConversationID == u.conversation || c != nil && c.member(u.id) != nil
-	u.s.mu.Unlock()
+	in := u.isIn(out.ConversationID)
 	if !in {
 		u.s.misuse("%s: %s is not in the conversation %q", method, u.name, out.ConversationID)
 	}
 	return in
+}
+
+// isIn reports whether the user is in a conversation.
+func (u *User) isIn(conversation string) bool {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	c := u.s.conversations[conversation]
+	return conversation == u.conversation || c != nil && c.member(u.id) != nil
 }
 
 // Upload stores a file, up to 64 MiB, and returns it as the user's app would send it in a plain message: with its id,

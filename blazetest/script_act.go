@@ -87,7 +87,7 @@ func (p *player) group(name string) *Group {
 // taps taps the newest button with this label that the bot has sent to the person, alone or in a group.
 func (p *player) taps(u *User, label string) (reason string) {
 	for _, m := range slices.Backward(p.heard) {
-		if !p.s.sees(u, m.out.ConversationID) {
+		if !u.isIn(m.out.ConversationID) {
 			continue
 		}
 		has := func(b blaze.Button) bool { return b.Label == label }
@@ -97,14 +97,6 @@ func (p *player) taps(u *User, label string) (reason string) {
 		}
 	}
 	return "the bot has sent no button " + label + " in a line before; bot> [buttons: " + label + "] reads one"
-}
-
-// sees reports whether a person is in a conversation.
-func (s *Server) sees(u *User, conversation string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c := s.conversations[conversation]
-	return conversation == u.conversation || c != nil && c.member(u.id) != nil
 }
 
 // groupName returns how a script names a group: by its name, or by its id if its name cannot stand in a script. It

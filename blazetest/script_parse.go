@@ -243,7 +243,7 @@ func (l *scriptLine) parseTransfer() (reason string) {
 
 // checkAmount wants an amount that Transfer takes.
 func checkAmount(amount string) (reason string) {
-	if !amounts.MatchString(amount) || strings.Trim(amount, "0.") == "" {
+	if !isAmount(amount) {
 		return fmt.Sprintf("%q is no amount above zero with up to eight digits behind the point", amount)
 	}
 	return ""

@@ -34,12 +34,15 @@ func (s *Server) Transfer(userID, amount, assetID, memo string) (messageID strin
 
 const maxMemo = 200 // bytes
 
+// isAmount reports whether a text is a decimal number above zero, with up to eight digits behind the point.
+func isAmount(text string) bool { return amounts.MatchString(text) && strings.Trim(text, "0.") != "" }
+
 // untransferable returns why there can be no such transfer.
 func untransferable(userID, amount, assetID, memo string) string {
 	switch {
 	case !serve.IsUUID(userID):
 		return "the user's id is not a UUID in lowercase"
-	case !amounts.MatchString(amount) || strings.Trim(amount, "0.") == "":
+	case !isAmount(amount):
 		return "the amount is not a positive decimal number with up to eight digits behind the point"
 	case !serve.IsUUID(assetID):
 		return "the asset's id is not a UUID in lowercase"

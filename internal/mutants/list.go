@@ -17,7 +17,8 @@ var delivery = []Mutant{
 		Marker: "lane-close", New: "",
 	},
 	{
-		Name: "a conversation that let messages go takes later ones", By: in("inbox", "TestALaneThatGaveWayTakesNothing"),
+		Name:   "a conversation that let messages go takes later ones",
+		By:     in("inbox", "TestALaneThatGaveWayTakesNothing"),
 		Marker: "lane-refuses", Old: "|| l.closed", New: "",
 	},
 	{
@@ -46,7 +47,8 @@ var delivery = []Mutant{
 		Marker: "receipts-replace", New: "",
 	},
 	{
-		Name: "waiting conversations are logged at each attempt", By: unit("TestWaitingConversationsAreLoggedOnceAMinute"),
+		Name:   "waiting conversations are logged at each attempt",
+		By:     unit("TestWaitingConversationsAreLoggedOnceAMinute"),
 		Marker: "waiting-log", Old: "last != 0 &&", New: "false &&",
 	},
 	{
@@ -109,7 +111,8 @@ var delivery = []Mutant{
 		Marker: "ack-parts", New: "",
 	},
 	{
-		Name: "plural actions are used although the server has none", By: in("engine", "TestPluralIsPutOffAfterItWasSplit"),
+		Name:   "plural actions are used although the server has none",
+		By:     in("engine", "TestPluralIsPutOffAfterItWasSplit"),
 		Marker: "ack-unusable", Old: "min(b.Plural<<min(p.failed, 16), b.MaxPlural)", New: "0",
 	},
 	{
@@ -118,7 +121,8 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "replies get random ids", By: unit("TestRepliesHaveIdsOfTheirOwn"),
-		Marker: "reply-id", Old: "strconv.Itoa(a.ordinal)", New: "strconv.Itoa(a.ordinal), uuid.Must(uuid.NewV4()).String()",
+		Marker: "reply-id", Old: "strconv.Itoa(a.ordinal)",
+		New: "strconv.Itoa(a.ordinal), uuid.Must(uuid.NewV4()).String()",
 	},
 	{
 		Name: "a reply without an answer is repeated under another id", By: unit("TestAReplyRepeatedInOneAttempt"),
@@ -137,7 +141,8 @@ var delivery = []Mutant{
 		Marker: "reply-forbidden", Old: "end == unanswered", New: "false",
 	},
 	{
-		Name: "a 403 is final for a reply that a former process may have sent", By: unit("TestARefusedReplyThatMayBeStored"),
+		Name:   "a 403 is final for a reply that a former process may have sent",
+		By:     unit("TestARefusedReplyThatMayBeStored"),
 		Marker: "reply-forbidden", Old: "m.Backlog", New: "false",
 	},
 	{
@@ -155,7 +160,8 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "another message id outside of a refused batch", By: unit("TestBatchWithoutPluralAction"),
-		Marker: "batch-singly", New: "{{.}}\n other := m.messageParams\n other.MessageID, _ = wire.NewID()\n parts[i].Params = &other",
+		Marker: "batch-singly",
+		New:    "{{.}}\n other := m.messageParams\n other.MessageID, _ = wire.NewID()\n parts[i].Params = &other",
 	},
 	{
 		Name: "a message without an answer counts as not stored", By: in("outbox", "TestContextEndsInEachState"),
@@ -182,7 +188,8 @@ var delivery = []Mutant{
 		Marker: "batch-given-id", Old: "given[id]", New: "false",
 	},
 	{
-		Name: "what a slow limiter lets through waits for a full request", By: unit("TestBatchDoesNotKeepWhatTheLimiterLetThrough"),
+		Name:   "what a slow limiter lets through waits for a full request",
+		By:     unit("TestBatchDoesNotKeepWhatTheLimiterLetThrough"),
 		Marker: "batch-linger", Old: "batchLinger-", New: "time.Hour-",
 	},
 	{
@@ -190,7 +197,8 @@ var delivery = []Mutant{
 		Marker: "sealed-hold", Old: "c.engine.Hold(ctx, sizeOf(items))", New: "func() {}, c.engine.Over().Err()",
 	},
 	{
-		Name: "encrypted messages are packed by what they are expected to take", By: unit("TestEncryptedRequestsOfManySessions"),
+		Name:   "encrypted messages are packed by what they are expected to take",
+		By:     unit("TestEncryptedRequestsOfManySessions"),
 		Marker: "sealed-size", Old: "> batchBytes", New: "> 10*batchBytes",
 	},
 	{
@@ -198,11 +206,13 @@ var delivery = []Mutant{
 		Marker: "sealed-singly", Old: "mayBeOfOne(refusal)", New: "false",
 	},
 	{
-		Name: "a second 401 over HTTP is final for an encrypted message", By: unit("TestAnEncryptedMessageOutlivesAnOutage"),
+		Name:   "a second 401 over HTTP is final for an encrypted message",
+		By:     unit("TestAnEncryptedMessageOutlivesAnOutage"),
 		Marker: "rest-401", Old: "p.endless", New: "false",
 	},
 	{
-		Name: "an outage of the HTTP API uses up the attempts of an encrypted message", By: unit("TestAnEncryptedMessageOutlivesAnOutage"),
+		Name:   "an outage of the HTTP API uses up the attempts of an encrypted message",
+		By:     unit("TestAnEncryptedMessageOutlivesAnOutage"),
 		Marker: "rest-silent", Old: "p.endless ||", New: "",
 	},
 	{
@@ -259,7 +269,8 @@ var delivery = []Mutant{
 		Marker: "key-refused", Old: "probed.Answer == ProbeRefused", New: "true",
 	},
 	{
-		Name: "a session that GET /me accepted once is tried for ever", By: unit("TestASessionThatIsOverAfterA401ThatPassed"),
+		Name:   "a session that GET /me accepted once is tried for ever",
+		By:     unit("TestASessionThatIsOverAfterA401ThatPassed"),
 		Marker: "key-refused", Old: "probed.Answer == ProbeRefused", New: "{{.}} && p.reported.IsZero()",
 	},
 	{
@@ -395,7 +406,8 @@ var delivery = []Mutant{
 		Marker: "suspect-alone", New: "alone := true",
 	},
 	{
-		Name: "a suspect is written before those that wait", By: in("outbox", "TestAPoisonedRequestDoesNotStarveTheOthers"),
+		Name:   "a suspect is written before those that wait",
+		By:     in("outbox", "TestAPoisonedRequestDoesNotStarveTheOthers"),
 		Marker: "suspect-last", New: "",
 	},
 	{
@@ -411,7 +423,8 @@ var delivery = []Mutant{
 		Marker: "blame-links", Old: "e.blame.links < suspectAfter", New: "true",
 	},
 	{
-		Name: "a suspect is given up for links lost before it was alone", By: in("outbox", "TestASuspectEndsAfterLinksLostAlone"),
+		Name:   "a suspect is given up for links lost before it was alone",
+		By:     in("outbox", "TestASuspectEndsAfterLinksLostAlone"),
 		Marker: "blame-alone", Old: "if alone", New: "if true",
 	},
 	{
@@ -419,7 +432,8 @@ var delivery = []Mutant{
 		Marker: "quiet-resume", New: "",
 	},
 	{
-		Name: "sends are written on a connection that is to be replaced", By: in("outbox", "TestQuiesceLetsNoSendBeWritten"),
+		Name:   "sends are written on a connection that is to be replaced",
+		By:     in("outbox", "TestQuiesceLetsNoSendBeWritten"),
 		Marker: "quiesce-sends", Old: "|| class == Send && paused", New: "",
 	},
 	{

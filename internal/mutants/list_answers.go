@@ -7,7 +7,8 @@ var answers = []Mutant{
 		Marker: "answer-recipient", Old: "m.inContact()", New: "!m.Group && !m.Category.System()",
 	},
 	{
-		Name: "an answer into any conversation has the recipient of the message", By: unit("TestReplyGoesWhereTheMessageCameFrom"),
+		Name:   "an answer into any conversation has the recipient of the message",
+		By:     unit("TestReplyGoesWhereTheMessageCameFrom"),
 		Marker: "answer-recipient", Old: "strings.EqualFold(conversationID, m.ConversationID)", New: "true",
 	},
 	{
@@ -43,7 +44,8 @@ var answers = []Mutant{
 		Marker: "batch-opens", Old: "m.again || c.inPlain(m)", New: "m.again",
 	},
 	{
-		Name: "a message is given up for what a default did to its reply", By: unit("TestFilesOfAnswersToAnEncryptedMessage"),
+		Name:   "a message is given up for what a default did to its reply",
+		By:     unit("TestFilesOfAnswersToAnEncryptedMessage"),
 		Marker: "default-hopeless", Old: "errors.As(err, &byDefault)", New: "byDefault != nil",
 	},
 	{
@@ -67,11 +69,13 @@ var answers = []Mutant{
 		Marker: "odd-key", Old: "if odd", New: "if false && odd",
 	},
 	{
-		Name: "an answer is encrypted for more sessions than a request has room for", By: unit("TestAnAnswerTooLargeForManySessions"),
+		Name:   "an answer is encrypted for more sessions than a request has room for",
+		By:     unit("TestAnAnswerTooLargeForManySessions"),
 		Marker: "many-sessions", Old: "m.reply != nil", New: "false",
 	},
 	{
-		Name: "a plain file does not answer an encrypted message", By: unit("TestAPlainPictureAnswersAnEncryptedMessage"),
+		Name:   "a plain file does not answer an encrypted message",
+		By:     unit("TestAPlainPictureAnswersAnEncryptedMessage"),
 		Marker: "plain-file", Old: "!passed && plainFile(value)", New: "false",
 	},
 	{
@@ -79,7 +83,8 @@ var answers = []Mutant{
 		Marker: "passed-file", Old: "attached, nil", New: "attached && false, nil",
 	},
 	{
-		Name: "the key of a file that cannot be read goes out in plain text", By: unit("TestFilesOfAnswersToAnEncryptedMessage"),
+		Name:   "the key of a file that cannot be read goes out in plain text",
+		By:     unit("TestFilesOfAnswersToAnEncryptedMessage"),
 		Marker: "raw-key", Old: "namesKey(v.Data)", New: "false",
 	},
 }

@@ -46,7 +46,8 @@ var lines = []Mutant{
 		Marker: "work-list", Old: "&& !list", New: "",
 	},
 	{
-		Name: "a message of an earlier connection is work of the present one", By: in("engine", "TestWorkIsOfTheLinkItCameOn"),
+		Name:   "a message of an earlier connection is work of the present one",
+		By:     in("engine", "TestWorkIsOfTheLinkItCameOn"),
 		Marker: "work-link", Old: "link == u.link.Load() &&", New: "",
 	},
 	{
@@ -70,7 +71,8 @@ var lines = []Mutant{
 		Marker: "rest-next-host", Old: "!silent.ended", New: "false",
 	},
 	{
-		Name: "requests that fail together change the host twice", By: in("rest", "TestRequestsThatFailTogetherChangeTheHostOnce"),
+		Name:   "requests that fail together change the host twice",
+		By:     in("rest", "TestRequestsThatFailTogetherChangeTheHostOnce"),
 		Marker: "rest-one-change", Old: "h.failed.CompareAndSwap(n, n+1)", New: "h.failed.Add(1)",
 	},
 	{

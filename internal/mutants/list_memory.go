@@ -7,7 +7,8 @@ var memory = []Mutant{
 		Marker: "json-depth", Old: "depth > MostDepth", New: "false",
 	},
 	{
-		Name: "a text that is not UTF-8 is read as one three times as long", By: in("lenient", "TestTextsThatAreNotUTF8"),
+		Name:   "a text that is not UTF-8 is read as one three times as long",
+		By:     in("lenient", "TestTextsThatAreNotUTF8"),
 		Marker: "text-broken", Old: "broken > mostBroken", New: "false",
 	},
 	{
@@ -27,7 +28,8 @@ var memory = []Mutant{
 		Marker: "list-cost", Old: "> listCost*", New: "> 1000*listCost*",
 	},
 	{
-		Name: "any number of large messages is handled at once", By: in("inbox", "TestLargeMessagesAreHandledFewAtOnce"),
+		Name:   "any number of large messages is handled at once",
+		By:     in("inbox", "TestLargeMessagesAreHandledFewAtOnce"),
 		Marker: "large-room", Old: "r.running == 0 ||", New: "r.running >= 0 ||",
 	},
 	{
@@ -63,7 +65,8 @@ var memory = []Mutant{
 		Marker: "newest-sessions", Old: "return all", New: "return all\n } else if true {\n return all[:mostOfUser]",
 	},
 	{
-		Name: "the sessions that are remembered may have any size", By: unit("TestTheSessionsThatAreRememberedAreBounded"),
+		Name:   "the sessions that are remembered may have any size",
+		By:     unit("TestTheSessionsThatAreRememberedAreBounded"),
 		Marker: "session-bytes", Old: "uint64(n)", New: "uint64(n) / 100",
 	},
 	{
@@ -71,7 +74,8 @@ var memory = []Mutant{
 		Marker: "message-deadline", New: "",
 	},
 	{
-		Name: "the replies to a failed message are all remembered", By: unit("TestTheRepliesThatAreRememberedAreBounded"),
+		Name:   "the replies to a failed message are all remembered",
+		By:     unit("TestTheRepliesThatAreRememberedAreBounded"),
 		Marker: "replies-bound", Old: "len(r.all) >= mostEnded", New: "false",
 	},
 	{

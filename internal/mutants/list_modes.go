@@ -50,7 +50,8 @@ var modes = []Mutant{
 		Marker: "accepted-released", Old: "d.acked", New: "true",
 	},
 	{
-		Name: "a message overtakes one that failed after the end", By: unit("TestAnErrorAfterTheEndHoldsItsConversation"),
+		Name:   "a message overtakes one that failed after the end",
+		By:     unit("TestAnErrorAfterTheEndHoldsItsConversation"),
 		Marker: "release-stops", New: "",
 	},
 	{
@@ -195,10 +196,12 @@ var modes = []Mutant{
 	},
 	{
 		Name: "the supervisor asks an error of a dialer", By: unit("TestADialersErrorThatBlocksWhenItIsAsked"),
-		Marker: "connection-asks", New: "var rejected *engine.RejectedError\n ok = errors.As(connection.Err, &rejected)",
+		Marker: "connection-asks",
+		New:    "var rejected *engine.RejectedError\n ok = errors.As(connection.Err, &rejected)",
 	},
 	{
-		Name: "a request that a gateway refuses stays as large as it was", By: unit("TestAGatewayThatRefusesOneMessage"),
+		Name:   "a request that a gateway refuses stays as large as it was",
+		By:     unit("TestAGatewayThatRefusesOneMessage"),
 		Marker: "denied-halves", New: "",
 	},
 	{
@@ -206,7 +209,8 @@ var modes = []Mutant{
 		Marker: "denied-order", New: "",
 	},
 	{
-		Name: "a message that a gateway refused and then finds no room counts as not sent", By: unit("TestAMessageOfADeniedRequest"),
+		Name:   "a message that a gateway refused and then finds no room counts as not sent",
+		By:     unit("TestAMessageOfADeniedRequest"),
 		Marker: "denied-unconfirmed", Old: "= true", New: "= m.unconfirmed",
 	},
 	{

@@ -39,7 +39,8 @@ var people = []Mutant{
 		Marker: "thin-varying", Old: "mayVary(text)", New: "false",
 	},
 	{
-		Name: "only the first host is asked whether the session is gone", By: unit("TestTheSecondHostSaysWhetherTheSessionIsGone"),
+		Name:   "only the first host is asked whether the session is gone",
+		By:     unit("TestTheSecondHostSaysWhetherTheSessionIsGone"),
 		Marker: "probe-host", Old: "!again", New: "false",
 	},
 	{

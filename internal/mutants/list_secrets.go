@@ -36,7 +36,8 @@ var secrets = []Mutant{
 	},
 	{
 		Name: "a key of a file is written as JSON", By: unit("TestKeysOfFilesDoNotPrint"),
-		Marker: "attachment-json", Old: "len(h) == 0", New: "len(h) > 0 { return json.Marshal([]byte(h)) }; if len(h) == 0",
+		Marker: "attachment-json", Old: "len(h) == 0",
+		New: "len(h) > 0 { return json.Marshal([]byte(h)) }; if len(h) == 0",
 	},
 	{
 		Name: "a redacted key is read as a key", By: unit("TestKeysOfFilesDoNotPrint"),

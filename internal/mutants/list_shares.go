@@ -17,7 +17,8 @@ var shares = []Mutant{
 	},
 	{
 		Name: "any number of messages that gave way is remembered",
-		By:   in("inbox", "TestThoseThatGaveWayAreBounded"), Marker: "away-bound", Old: "len(a) < mostAway", New: "true",
+		By:   in("inbox", "TestThoseThatGaveWayAreBounded"), Marker: "away-bound", Old: "len(a) < mostAway",
+		New: "true",
 	},
 	{
 		Name: "the replies to a message that gave way are forgotten",
@@ -52,7 +53,8 @@ if acked := b.stop(); len(acked) > 0 {
 }`,
 	},
 	{
-		Name: "what Trace.Dropped is to be told at the end is not counted", By: in("inbox", "TestStopDoesNotWaitForLetGo"),
+		Name:   "what Trace.Dropped is to be told at the end is not counted",
+		By:     in("inbox", "TestStopDoesNotWaitForLetGo"),
 		Marker: "stop-counts", New: "",
 	},
 	{
@@ -61,7 +63,8 @@ if acked := b.stop(); len(acked) > 0 {
 	},
 	{
 		Name: "the timer of a message that gave way makes an empty conversation ready",
-		By:   in("inbox", "TestAMessageGivesWayAsItsTimerFires"), Marker: "unpark-late", Old: "l.parkedAt > 0", New: "false",
+		By:   in("inbox", "TestAMessageGivesWayAsItsTimerFires"), Marker: "unpark-late", Old: "l.parkedAt > 0",
+		New: "false",
 	},
 	{
 		Name: "a handler begins after Run", By: unit("TestNoHandlerBeginsAfterRun"),

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -119,10 +120,43 @@ func TestAttachmentThatWasChanged(t *testing.T) {
 	wrong[63] ^= 1
 	_, err = read(file, wrong, digest)
 	require.ErrorIs(t, err, seal.ErrMAC)
-	wrong = bytes.Clone(key)
-	wrong[0] ^= 1
-	_, err = read(file, wrong, digest)
-	require.ErrorIs(t, err, seal.ErrDamaged, "the MAC fits, and the padding does not")
+}
+
+// Whoever has the key may have encrypted anything: the MAC fits, and the last block need not end in a padding.
+func TestAttachmentsWithoutTheirPadding(t *testing.T) {
+	key := noise(64)
+	block, err := aes.NewCipher(key[:32])
+	require.NoError(t, err)
+	for last, plain := range map[string]int{
+		"\x01":                              15,
+		"\x02\x02":                          14,
+		strings.Repeat("\x10", 16):          0,
+		"\x00":                              -1,
+		"\x11":                              -1,
+		"\xff":                              -1,
+		"\x01\x02":                          -1,
+		"\x01" + strings.Repeat("\x10", 15): -1,
+	} {
+		file := noise(16 + 48)
+		copy(file[len(file)-len(last):], last)
+		want := bytes.Clone(file[16:])
+		cipher.NewCBCEncrypter(block, file[:16]).CryptBlocks(file[16:], file[16:])
+		mac := hmac.New(sha256.New, key[32:])
+		mac.Write(file)
+		file = mac.Sum(file)
+		digest := sha256.Sum256(file)
+		d, err := seal.NewDecrypter(bytes.NewReader(file), key, digest[:])
+		require.NoError(t, err)
+		got, err := io.ReadAll(d)
+		if plain >= 0 {
+			require.NoError(t, err, "%q", last)
+			require.Equal(t, want[:32+plain], got, "%q", last)
+			continue
+		}
+		require.ErrorIs(t, err, seal.ErrDamaged, "%q", last)
+		_, again := d.Read(make([]byte, 1))
+		require.Equal(t, err, again, "the error stays")
+	}
 }
 
 func TestDecrypterRefuses(t *testing.T) {

@@ -12,12 +12,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Ack acknowledges messages with a status, at once, and waits until the server has confirmed it or ctx ends. Several
-// ids go out in frames of Config.AckBatch. It is what AckManual needs, where it records the messages in the Ledger too;
-// in the other modes it can say StatusRead later than Config.AckStatus said StatusDelivered. An id need not be a UUID.
-// StatusSent and an id that no message has (empty, more than 64 bytes, or not UTF-8) are an [InvalidError]; nothing is
-// written then. Errors of single messages are joined; acknowledging a message again is harmless. After Run it returns
-// [ErrClosed].
+// Ack acknowledges messages with status s and waits until the server has confirmed it or ctx ends. Several ids are sent
+// in frames of Config.AckBatch. With AckManual, Ack also records the messages in the Ledger. With the other modes it
+// can report StatusRead after an automatic StatusDelivered. Acknowledging a message again is harmless.
+//
+// An id need not be a UUID. StatusSent, and an id that no message can have (empty, over 64 bytes, or not UTF-8), is an
+// [InvalidError], and nothing is written. Errors of single messages are joined. After Run, Ack returns [ErrClosed].
 func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error {
 	if s != StatusDelivered && s != StatusRead {
 		return invalid("Status", "must be StatusDelivered or StatusRead")
@@ -29,7 +29,7 @@ func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error 
 			field := "messageIDs[" + strconv.Itoa(i) + "]"
 			return invalid(field, "must be 1 to %d bytes of UTF-8, as Message.ID is", wire.MaxID)
 		}
-		ids[i] = wire.LowerID(id) // as that of a message that is received
+		ids[i] = wire.LowerID(id) // incoming messages have lower-case ids too
 	}
 	//mutant:limit-ack
 	failed, err := c.engine.Ack(ctx, string(s), ids)
@@ -43,7 +43,7 @@ func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error 
 	return errors.Join(errs...)
 }
 
-// ackError makes the error of a frame of acknowledgements that was not confirmed.
+// ackError returns the error for an acknowledgement frame that was not confirmed.
 func (c *Client) ackError(f engine.AckFailure) error {
 	if f.Kind != outbox.Unanswered {
 		return ackRejected(f.Rejection, f.IDs[0])

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// version is that of this package, as it stands in CHANGELOG.md.
+// version is the version of this package, as in CHANGELOG.md.
 const version = "0.1.0"
 
 // userAgent returns the default of Config.UserAgent.
@@ -15,7 +15,7 @@ func userAgent() string {
 	return "mixin-blaze/" + version + " (" + goVersion + ")"
 }
 
-// checkUserAgent refuses what cannot be the value of a header.
+// checkUserAgent returns an error if s is not a valid header value.
 func checkUserAgent(s string) error {
 	for _, c := range []byte(s) {
 		if c < ' ' || c > '~' {

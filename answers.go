@@ -12,37 +12,37 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// NewReply returns a message to the conversation of m. It sends nothing: Client.Send does, and Client.Reply does both.
+// NewReply returns a message to the conversation of m. It does not send it: pass it to Client.Send, or use Client.Reply
+// for both. It is safe for concurrent use, except for the first reply to a Message that was constructed by hand and is
+// copied or printed at the same time.
 //
-// Its MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies that were made from m
-// before. So a handler that runs again and says the same is stored once by the service. Each call counts, whether or
-// not its result is sent: to send one reply again, pass the same Outgoing to Send. ConversationID stays empty where
-// nothing can be answered: in notices of the system that name no conversation. An invalid payload gets no MessageID;
-// Send then returns an InvalidError. NewReply is safe for concurrent use; but the first reply of a Message made by
-// hand must not run while the Message is copied or printed.
+// The MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies made from m before. The
+// service therefore stores the reply of a handler that runs again once. Each call counts, whether or not its result is
+// sent: to send one reply again, pass the same Outgoing to Send. If m cannot be answered, as a system notice without a
+// conversation, ConversationID stays empty. An invalid payload gets no MessageID, and Send returns an InvalidError.
 //
-// In the conversation of the bot with one user the reply is Encrypted if m was and the payload has an encrypted form
-// (PLAIN_ categories). If the recipient has no session that can open it, it is sent in plain text: see
-// Outgoing.Encrypted. In a group it goes out in plain text, for all members; the Client logs that once for each group.
-// To seal it for one member instead, set RecipientID to the member's id, and Encrypted.
-//
-// The payload that arrived with m is sent as it arrived, without validation.
+// In the conversation between the bot and one user, the reply is encrypted if m was and the payload has an encrypted
+// form (PLAIN_ categories). If no session of the recipient can decrypt it, it is sent unencrypted; see
+// Outgoing.Encrypted. In a group it is sent unencrypted, and the Client logs that once per group. To encrypt it for one
+// member, set RecipientID to the member's id, and Encrypted. The payload that arrived with m is sent unchanged and
+// without validation.
 func (m *Message) NewReply(p Payload) Outgoing { return m.reply(p, false).Outgoing }
 
-// NewQuote is NewReply, quoting m. Every payload can quote but Recall and Pin.
+// NewQuote is like NewReply, and quotes m. Recall and Pin cannot quote.
 func (m *Message) NewQuote(p Payload) Outgoing { return m.quote(p, false).Outgoing }
 
-// NewForward is NewReply into any conversation, with an id of its own for each. RecipientID is set where that is the
-// conversation of m and of one user; set it where it is needed.
+// NewForward is like NewReply, into any conversation. The MessageID depends on the conversation. RecipientID is set if
+// m came from the conversation with one user and conversationID is that conversation; otherwise set it where it is
+// needed.
 //
-// Into another conversation an encrypted message goes out in plain text. To seal it there, set RecipientID and
-// Encrypted. The key of an encrypted file must not go out in plain text: an attachment with a key is an
-// [InvalidError] then, and [Client.Reupload] makes a plain file of it.
+// An encrypted message is forwarded to another conversation unencrypted. To encrypt it, set RecipientID and Encrypted.
+// The key of an encrypted file must not be sent unencrypted: an attachment with a key is an [InvalidError] then.
+// [Client.Reupload] stores the file unencrypted.
 func (m *Message) NewForward(conversationID string, p Payload) Outgoing {
 	return m.answer(kindForward, conversationID, p, false).Outgoing
 }
 
-// The kinds of answers. They are part of what ids are derived from.
+// Kinds of answers. They are part of the input of derived ids.
 const (
 	kindReply   = "reply"
 	kindQuote   = "quote"
@@ -53,8 +53,8 @@ const (
 type answer struct {
 	Outgoing
 	id      uuid.UUID // the MessageID; zero if the payload is invalid
-	key     string    // of the content: equal ones have the same
-	ordinal int       // among equal ones
+	key     string    // identifies the content
+	ordinal int       // number of equal answers before this one
 }
 
 func (m *Message) reply(p Payload, mayRepeat bool) answer {
@@ -68,7 +68,7 @@ func (m *Message) quote(p Payload, mayRepeat bool) answer {
 	return a
 }
 
-// answer makes an answer. One that may repeat an equal one which was not confirmed gets the id of that one.
+// answer returns an answer to m. With mayRepeat, it reuses the id of an equal answer that was not confirmed.
 func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool) answer {
 	a := answer{Outgoing: Outgoing{Payload: p}}
 	if kind == kindForward || m.answerable() {
@@ -94,14 +94,14 @@ func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool)
 	return a
 }
 
-// answerable reports whether m's conversation can be written to. Notices of the system may name none, the bot, or
-// nobody. A transfer is in the conversation with its payer.
+// answerable reports whether the bot can write to m's conversation. System notices may name no conversation, or have
+// the bot or nobody as sender. A transfer belongs to the conversation with its payer.
 func (m *Message) answerable() bool {
 	id := m.ConversationID
 	return id != "" && id != uuid.Nil.String() && !strings.EqualFold(id, m.BotID)
 }
 
-// inContact reports whether m's conversation is the one between the bot and UserID.
+// inContact reports whether m's conversation is the one between the bot and m.UserID.
 func (m *Message) inContact() bool {
 	if strings.HasPrefix(string(m.Category), systemPrefix) {
 		return isContact(m.ConversationID, strings.ToLower(m.BotID), m.UserID)
@@ -109,8 +109,8 @@ func (m *Message) inContact() bool {
 	return !m.Group
 }
 
-// encode is encodePayload; but of the payload that arrived with m it returns the data that arrived, unchecked, if that
-// is not the same. passed reports this.
+// encode is like encodePayload, except for the payload that arrived with m: if encoding would change its data, encode
+// returns the original data unchecked and sets passed.
 func (m *Message) encode(p Payload) (value Payload, data []byte, passed bool, err error) {
 	value, err = payloadValue(p)
 	if err != nil {
@@ -120,7 +120,7 @@ func (m *Message) encode(p Payload) (value Payload, data []byte, passed bool, er
 	if err == nil && bytes.Equal(data, m.Data) {
 		_, attached := payloadAttachment(value)
 		//mutant:passed-file
-		return value, data, attached, nil // a file goes on with its key, or without, as it came
+		return value, data, attached, nil // a file keeps its key, or the lack of one
 	}
 	//mutant:passed-on
 	if m.Data != nil && value.Category() == m.Category.Plain() && arrivedAs(value, m.Data) {
@@ -129,7 +129,7 @@ func (m *Message) encode(p Payload) (value Payload, data []byte, passed bool, er
 	return value, data, false, err
 }
 
-// originOf returns the origin of an answer; nil where there is nothing to keep.
+// originOf returns the origin of an answer, or nil if there is nothing to keep.
 func (m *Message) originOf(out *Outgoing, data []byte, passed bool) *origin {
 	encrypted := m.Category.Encrypted()
 	if !encrypted && !passed {

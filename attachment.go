@@ -13,19 +13,19 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// sniffed is how much of a file tells its type. Source: the WHATWG's MIME sniffing, which net/http follows.
+// sniffed is the number of bytes that determine a file's type. Source: the WHATWG's MIME sniffing, which net/http
+// implements.
 const sniffed = 512
 
-// Upload stores a file of exactly size bytes for use in a message: as Attachment of an [Image], [Data], [Audio] or
-// [Video]. It streams: the memory it takes does not depend on size. MimeType is detected from the first 512 bytes:
-// audio/ogg for Opus and other sound in Ogg; set what you know better.
+// Upload stores a file of exactly size bytes for use in a message: as the Attachment of an [Image], [Data], [Audio] or
+// [Video]. It streams, so memory use does not depend on size. MimeType is detected from the first 512 bytes; sound in
+// Ogg, Opus included, is audio/ogg. Upload works before, during and without Run. Only ctx limits its duration.
 //
-// It works before, during and without Run. A reader with more or fewer bytes is an [InvalidError], and nothing is
-// stored then. An *[Error] is a refusal, of the service or of its storage (403: the address for the upload has
-// expired); a file cannot be written twice from one reader, so after any error call Upload again with a new one.
-// Anything else is [ErrNoAnswer], the error of r, or that of ctx. Only ctx limits the time; the body of the storage's
-// answer is not waited for. A storage at an address that is not public is [ErrNoAnswer], see
-// Config.AllowPrivateStorage. After Upload has returned, r is left alone, but for a Read that blocked when ctx ended.
+// A reader with more or fewer bytes is an [InvalidError], and nothing is stored. An *[Error] means that the service or
+// its storage rejected the upload (403: the upload address has expired). Any other error is [ErrNoAnswer], the error of
+// r, or the error of ctx. A storage at a private address is [ErrNoAnswer]; see Config.AllowPrivateStorage. After any
+// error, call Upload again with a new reader. Upload does not use r after it has returned, except for a Read that was
+// blocked when ctx ended. The body of the storage's response is not awaited.
 //
 // Source: POST /attachments of the service's HTTP API.
 func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
@@ -35,11 +35,11 @@ func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachmen
 	})
 }
 
-// UploadEncrypted is Upload of a file that is encrypted while it is sent. Key and Digest of the Attachment open it;
-// they belong in encrypted messages only. Size is that of the file before it was encrypted.
+// UploadEncrypted is like Upload, and encrypts the file while it is sent. Key and Digest of the returned Attachment
+// decrypt it and belong in encrypted messages only. Size is the size before encryption.
 func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
 	return c.upload(ctx, r, size, func(file io.Reader) (Attachment, error) {
-		e, err := seal.NewEncrypter(rest.Exactly(file, size)) // whose size says less: it is rounded up to blocks
+		e, err := seal.NewEncrypter(rest.Exactly(file, size)) // counted before encryption, which rounds up to blocks
 		if err != nil {
 			return Attachment{}, fmt.Errorf("blaze: cannot encrypt the file: %w", err)
 		}
@@ -51,7 +51,7 @@ func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (
 	})
 }
 
-// upload checks and sniffs a file, has store store it, and adds what is known.
+// upload validates and sniffs a file, stores it with store, and fills in the Attachment.
 func (c *Client) upload(
 	ctx context.Context, r io.Reader, size int64, store func(io.Reader) (Attachment, error),
 ) (Attachment, error) {
@@ -79,7 +79,7 @@ func checkSize(size int64) error {
 	return nil
 }
 
-// sniff tells the type of a file, and returns a Reader of all of it.
+// sniff detects the type of a file, and returns a Reader of the whole file.
 func sniff(r io.Reader) (all io.Reader, mimeType string, err error) {
 	head := make([]byte, sniffed)
 	n, err := io.ReadFull(r, head)
@@ -89,10 +89,10 @@ func sniff(r io.Reader) (all io.Reader, mimeType string, err error) {
 	return io.MultiReader(bytes.NewReader(head[:n]), r), typeOf(head[:n]), nil
 }
 
-// typeOf returns the MIME type that the beginning of a file looks like. Of Ogg files it looks at the first packet:
-// those that begin with sound are "audio/ogg", which Messenger plays. Source: RFC 3533, section 6; RFC 5334, section 4.
+// typeOf returns the MIME type for the beginning of a file. An Ogg file that begins with a packet of sound is
+// "audio/ogg", which Messenger plays. Source: RFC 3533, section 6; RFC 5334, section 4.
 func typeOf(head []byte) string {
-	const segments = 26 // of the number of bytes between the head of the page and its data
+	const segments = 26 // offset of the number of segments in a page header
 	kind := http.DetectContentType(head)
 	if kind != "application/ogg" || len(head) <= segments {
 		return kind
@@ -120,7 +120,7 @@ func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string,
 	return p.id, fileError(err)
 }
 
-// fileError makes a Client's error of one of the storage.
+// fileError converts an error of the storage.
 func fileError(err error) error {
 	if errors.As(err, new(*address.Error)) {
 		return fmt.Errorf("%w: set Config.AllowPrivateStorage if it is meant", httpError(err))

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// Whoever has the key of a file can open it, and the storage serves it to everybody who knows its id. So nothing that
-// prints an attachment shows Key or Digest. Messages are encoded by EncodePayload, which does not call these methods.
+// The key of a file decrypts it, and the storage serves the file to everybody who knows its id. So no printed form of
+// an attachment contains Key or Digest. EncodePayload encodes messages without calling these methods.
 
-// hiddenBytes are a key or a digest in JSON.
+// hiddenBytes is a key or a digest in JSON.
 type hiddenBytes []byte
 
-// MarshalJSON tells only whether there is something.
+// MarshalJSON shows only whether h is empty.
 func (h hiddenBytes) MarshalJSON() ([]byte, error) {
 	//mutant:attachment-json
 	if len(h) == 0 {
@@ -22,8 +22,8 @@ func (h hiddenBytes) MarshalJSON() ([]byte, error) {
 	return json.Marshal(redacted)
 }
 
-// UnmarshalJSON reads base64, as encoding/json does, and refuses what MarshalJSON wrote: without the key, the file
-// would be lost.
+// UnmarshalJSON reads base64, as encoding/json does. It rejects the output of MarshalJSON, because the file could not
+// be decrypted without the key.
 func (h *hiddenBytes) UnmarshalJSON(p []byte) error {
 	var text string
 	//mutant:attachment-redacted
@@ -34,7 +34,7 @@ func (h *hiddenBytes) UnmarshalJSON(p []byte) error {
 	return json.Unmarshal(p, (*[]byte)(h))
 }
 
-// attachmentJSON is an Attachment in JSON, with the names of its fields.
+// attachmentJSON is an Attachment in JSON, under its Go field names.
 type attachmentJSON struct {
 	ID          string
 	MimeType    string
@@ -55,25 +55,25 @@ func (j attachmentJSON) attachment() Attachment {
 	}
 }
 
-// Format writes the id, the type and the size, and neither the key nor the digest, whatever the verb; it also stands
-// for the types that embed an Attachment. What no method can prevent: fmt shows all fields of an Attachment in an
-// unexported field of another struct.
+// Format writes the id, the type and the size, and omits the key and the digest, for every verb and for the types that
+// embed an Attachment. A method cannot cover one case: fmt prints all fields of an Attachment in an unexported field of
+// another struct.
 func (a Attachment) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}",
 		clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)
 }
 
-// LogValue is what log/slog shows: no key.
+// LogValue implements [slog.LogValuer]. It omits the key.
 func (a Attachment) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("id", clip(a.ID)), slog.String("mime_type", clip(a.MimeType)), slog.Int64("size", a.Size))
 }
 
-// MarshalJSON writes the fields under their Go names, and "[redacted]" for Key and Digest. To keep a payload with its
-// keys, keep what [EncodePayload] returns.
+// MarshalJSON writes the fields under their Go names, with "[redacted]" for Key and Digest. To keep a payload with its
+// keys, store the result of [EncodePayload].
 func (a Attachment) MarshalJSON() ([]byte, error) { return json.Marshal(a.json()) }
 
-// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+// UnmarshalJSON reads the output of MarshalJSON. A redacted key is an [InvalidError].
 func (a *Attachment) UnmarshalJSON(p []byte) error {
 	j := a.json()
 	if err := json.Unmarshal(p, &j); err != nil {
@@ -89,12 +89,12 @@ type imageJSON struct {
 	Thumbnail     string
 }
 
-// MarshalJSON is that of the [Attachment], with the other fields.
+// MarshalJSON is like [Attachment.MarshalJSON], with the other fields.
 func (i Image) MarshalJSON() ([]byte, error) {
 	return json.Marshal(imageJSON{i.json(), i.Width, i.Height, i.Thumbnail})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+// UnmarshalJSON reads the output of MarshalJSON. A redacted key is an [InvalidError].
 func (i *Image) UnmarshalJSON(p []byte) error {
 	j := imageJSON{i.json(), i.Width, i.Height, i.Thumbnail}
 	if err := json.Unmarshal(p, &j); err != nil {
@@ -109,10 +109,10 @@ type dataJSON struct {
 	Name string
 }
 
-// MarshalJSON is that of the [Attachment], with the other fields.
+// MarshalJSON is like [Attachment.MarshalJSON], with the other fields.
 func (d Data) MarshalJSON() ([]byte, error) { return json.Marshal(dataJSON{d.json(), d.Name}) }
 
-// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+// UnmarshalJSON reads the output of MarshalJSON. A redacted key is an [InvalidError].
 func (d *Data) UnmarshalJSON(p []byte) error {
 	j := dataJSON{d.json(), d.Name}
 	if err := json.Unmarshal(p, &j); err != nil {
@@ -128,12 +128,12 @@ type audioJSON struct {
 	Waveform []byte
 }
 
-// MarshalJSON is that of the [Attachment], with the other fields.
+// MarshalJSON is like [Attachment.MarshalJSON], with the other fields.
 func (a Audio) MarshalJSON() ([]byte, error) {
 	return json.Marshal(audioJSON{a.json(), a.Duration, a.Waveform})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+// UnmarshalJSON reads the output of MarshalJSON. A redacted key is an [InvalidError].
 func (a *Audio) UnmarshalJSON(p []byte) error {
 	j := audioJSON{a.json(), a.Duration, a.Waveform}
 	if err := json.Unmarshal(p, &j); err != nil {
@@ -150,12 +150,12 @@ type videoJSON struct {
 	Thumbnail     string
 }
 
-// MarshalJSON is that of the [Attachment], with the other fields.
+// MarshalJSON is like [Attachment.MarshalJSON], with the other fields.
 func (p Video) MarshalJSON() ([]byte, error) {
 	return json.Marshal(videoJSON{p.json(), p.Width, p.Height, p.Duration, p.Thumbnail})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+// UnmarshalJSON reads the output of MarshalJSON. A redacted key is an [InvalidError].
 func (p *Video) UnmarshalJSON(data []byte) error {
 	j := videoJSON{p.json(), p.Width, p.Height, p.Duration, p.Thumbnail}
 	if err := json.Unmarshal(data, &j); err != nil {
@@ -165,7 +165,7 @@ func (p *Video) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// transcriptPlain has no methods, and its keys are in front of those of the message.
+// transcriptPlain is a TranscriptMessage without its methods. Its redacted fields shadow those of the message.
 type transcriptPlain struct {
 	bareTranscriptMessage
 	MediaKey, MediaDigest hiddenBytes
@@ -173,25 +173,25 @@ type transcriptPlain struct {
 
 type bareTranscriptMessage TranscriptMessage
 
-// Format writes the ids, the category and the size of the media, and neither content nor keys, whatever the verb.
+// Format writes the ids, the category and the media size, and omits content and keys, for every verb.
 func (m TranscriptMessage) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "TranscriptMessage{%s %s from %s, %d bytes of media, encrypted: %t}",
 		clip(string(m.Category)), clip(m.MessageID), clip(m.UserID), m.MediaSize, len(m.MediaKey) > 0)
 }
 
-// LogValue is what log/slog shows: ids, the category and the size of the media.
+// LogValue implements [slog.LogValuer]. It shows the ids, the category and the media size.
 func (m TranscriptMessage) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", clip(m.MessageID)), slog.String("category", clip(string(m.Category))),
 		slog.String("user", clip(m.UserID)), slog.Int64("media_size", m.MediaSize))
 }
 
-// MarshalJSON writes the fields under their Go names, and "[redacted]" for MediaKey and MediaDigest. To keep a
-// transcript with its keys, keep what [EncodePayload] returns.
+// MarshalJSON writes the fields under their Go names, with "[redacted]" for MediaKey and MediaDigest. To keep a
+// transcript with its keys, store the result of [EncodePayload].
 func (m TranscriptMessage) MarshalJSON() ([]byte, error) {
 	return json.Marshal(transcriptPlain{bareTranscriptMessage(m), m.MediaKey, m.MediaDigest})
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote. An [InvalidError] refuses a redacted key.
+// UnmarshalJSON reads the output of MarshalJSON. A redacted key is an [InvalidError].
 func (m *TranscriptMessage) UnmarshalJSON(p []byte) error {
 	j := transcriptPlain{bareTranscriptMessage(*m), m.MediaKey, m.MediaDigest}
 	if err := json.Unmarshal(p, &j); err != nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// Client is a bot's connection to the service. Make one with [New], start it with Run, and use its other methods from
-// any goroutine, handlers included, before and while it runs: they wait until it is connected. The zero Client is of
-// no use.
+// Client is a bot's connection to the service. Create it with [New] and start it with Run. All other methods may be
+// called from any goroutine, handlers included, before and during Run; they wait for the connection. The zero value is
+// not usable.
 type Client struct {
 	cfg       Config
 	appID     string
@@ -21,12 +21,12 @@ type Client struct {
 	deliverer *deliverer
 	engine    *engine.Engine
 	rest      *rest.Client
-	closeIdle func()            // closes the idle connections of our own HTTP client
+	closeIdle func()            // closes the idle connections of the Client's own HTTP client
 	sessions  *sessionDirectory // of the recipients of encrypted messages
 }
 
-// New returns a Client for the session of key. It connects nothing and starts no goroutine. cfg may be nil; it is
-// copied. The error is an [InvalidError] that names the field and shows no secret.
+// New returns a Client for the session of key. It opens no connection and starts no goroutine. cfg may be nil; New
+// copies it. The error is an [InvalidError] that names the invalid field and contains no secret.
 func New(key Keystore, cfg *Config) (*Client, error) {
 	signer, err := newSigner(key)
 	if err != nil {
@@ -63,25 +63,29 @@ func (c *Client) engineConfig() engine.Config {
 	}
 }
 
-// Run connects, hands what arrives to h, and connects again whenever the connection is lost, until ctx ends or the
-// service refuses for good. It may be called once. A nil h makes a client that only sends: nothing is asked for, so
-// nothing arrives.
+// Run connects, passes incoming messages to h, and reconnects whenever the connection is lost, until ctx ends or the
+// service rejects the client for good. It may be called once. With a nil h the Client is send-only: it does not request
+// pending messages and receives none.
 //
-// It returns nil only when ctx ended and everything under way was drained: handlers returned, sends answered,
-// acknowledgements confirmed; otherwise an error that is [ErrDrain]. An outdated client ends it with
-// [CodeUpdateRequired], whether the websocket or the HTTP API says so.
+// Run returns nil only if ctx ended and everything in progress was drained: handlers returned, sends answered,
+// acknowledgements confirmed. If that takes longer than Config.Drain, the error wraps [ErrDrain]. If the websocket or
+// the HTTP API reports that the client is outdated, Run returns [CodeUpdateRequired].
 //
-// When the websocket refuses the session with 401, Run asks GET /me. A 401 there too ends Run with [CodeUnauthorized],
-// or with [ErrClockSkew] if the clock is wrong. If GET /me accepts the session, Run connects again, and logs an error
-// once a minute. Without an answer, Run connects again too: for 30 seconds if the session never worked in this process,
-// otherwise for as long as it takes. A 401 that answers one request is the error of that request.
+// If the websocket rejects the session with 401, Run checks it with GET /me:
+//
+//   - 401 again: Run returns [CodeUnauthorized], or [ErrClockSkew] if the clock is wrong.
+//   - Accepted: Run reconnects, and logs an error once a minute.
+//   - No response: Run reconnects, for 30 seconds if the session never worked in this process, otherwise without
+//     limit.
+//
+// A 401 in response to a single request is returned by that request only.
 func (c *Client) Run(ctx context.Context, h Handler) error {
 	if !c.engine.Start() {
 		return fmt.Errorf("blaze: Run was called before, and a Client runs once: %w", ErrClosed)
 	}
 	c.deliverer.handler = h
 	c.observer.began(ctx)
-	c.observer.warnOfTLS(&c.cfg) // also where no request was made over HTTP
+	c.observer.warnOfTLS(&c.cfg) // here for a Client that makes no HTTP request
 	since := sinceEnd(ctx)
 	err := c.engine.Run(ctx, h != nil)
 	c.closeIdle()
@@ -91,12 +95,12 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	return runError(err)
 }
 
-// CloseIdleConnections closes the connections of HTTP requests that wait for another request. They are closed by
-// themselves after five seconds, and at the end of Run. Those of a Config.HTTPClient stay open for as long as its
-// Transport, or the copy of it, says. A Transport that is no [http.Transport] is left alone.
+// CloseIdleConnections closes idle HTTP connections. They also close on their own after five seconds and when Run ends.
+// The idle connections of a Config.HTTPClient stay open as long as its Transport, or the copy of it, keeps them. A
+// Transport that is not an [http.Transport] is left alone.
 func (c *Client) CloseIdleConnections() { c.closeIdle() }
 
-// Stats returns the present counters. It may be called at any time; the numbers are not of one instant.
+// Stats returns the current counters. It may be called at any time. The counters are not read at one instant.
 func (c *Client) Stats() Stats {
 	s := c.observer.stats()
 	load := c.engine.Load()
@@ -107,5 +111,5 @@ func (c *Client) Stats() Stats {
 	return s
 }
 
-// closed returns ErrClosed, wrapped with how Run ended once that is known.
+// closed returns ErrClosed, wrapped with the result of Run once that is known.
 func (c *Client) closed() error { return closedError(c.engine.Offline()) }

@@ -17,158 +17,163 @@ import (
 )
 
 // Config holds the options of a [Client]. The zero value of every field is its default, and a nil *Config is the zero
-// Config. [New] copies it: later changes have no effect.
+// Config. [New] copies it; later changes have no effect.
 type Config struct {
-	// Endpoints are the websocket addresses, tried in turn until one serves. Zero means
-	// wss://blaze.mixin.one/ and wss://mixin-blaze.zeromesh.net/. Plain ws:// is accepted for loopback hosts only.
+	// Endpoints are the websocket addresses. They are tried in turn until one connects. Zero means
+	// wss://blaze.mixin.one/ and wss://mixin-blaze.zeromesh.net/. ws:// is accepted for loopback hosts only.
 	Endpoints []string
-	// API is the base of the HTTP API, and then the only one. Zero means https://api.mixin.one and
-	// https://mixin-api.zeromesh.net: the other host is used once one gives no answer that is the service's own. Plain
-	// http:// is accepted for loopback hosts only.
+	// API is the base URL of the HTTP API. If it is set, no other is used. Zero means https://api.mixin.one and
+	// https://mixin-api.zeromesh.net; when one of them gives no response of the service, the other is used. http:// is
+	// accepted for loopback hosts only.
 	API string
-	// UserAgent is the User-Agent header of the websocket and of HTTP requests. Zero means
-	// "mixin-blaze/VERSION (go1.x)", with the versions of this package and of Go. By this header the service decides
-	// whether a client is outdated, which is [CodeUpdateRequired]. It must be printable ASCII.
+	// UserAgent is the User-Agent header of the websocket and of HTTP requests. The service uses it to decide whether a
+	// client is outdated ([CodeUpdateRequired]). It must be printable ASCII. Zero means "mixin-blaze/VERSION (go1.x)",
+	// with the versions of this package and of Go.
 	UserAgent string
-	// DialContext makes the network connections. It must return when its context ends: the Client makes no other
-	// connection meanwhile, and Run waits a second for it at its end. A panic in it, in Proxy or in a callback of
-	// TLSClientConfig is an error of that connection. The addresses of files are not checked after it has resolved
-	// them: see AllowPrivateStorage. Zero means that of a [net.Dialer].
+	// DialContext opens network connections. It must return when its context ends: the Client opens no other connection
+	// until then, and at its end Run waits one second for it. A panic in DialContext, in Proxy or in a callback of
+	// TLSClientConfig becomes an error of that connection. The addresses it resolves file hosts to are not checked; see
+	// AllowPrivateStorage. Zero means the DialContext of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	// TLSClientConfig is used for wss:// and https://, and for proxies of https://. Zero means the system's roots and
-	// TLS 1.2 or later. NextProtos is not used: the Client speaks HTTP/1.1 only.
+	// TLSClientConfig is used for wss:// and https://, and for https:// proxies. Zero means the system's roots and TLS
+	// 1.2 or later. NextProtos is ignored: the Client speaks HTTP/1.1 only.
 	TLSClientConfig *tls.Config
-	// Proxy chooses a proxy for each request and each websocket: http://, https://, socks5:// or socks5h://. An error
-	// that the proxy caused names it by its host. A proxy for a loopback host that is reached without TLS is refused:
-	// it would see the token. The proxy resolves the hosts of files, and the addresses it connects to are not checked:
-	// see AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
+	// Proxy returns the proxy for a request or a websocket: http://, https://, socks5:// or socks5h://. An error caused
+	// by the proxy names the proxy's host. A proxy for a loopback host without TLS is an error, because it would see
+	// the token. The proxy resolves the hosts of files, and the resulting addresses are not checked; see
+	// AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
-	// HTTPClient makes the HTTP requests; it is copied, and the copy follows no redirects. So is its Transport where it
-	// is an [http.Transport], so that a panic in its hooks is an error of the request. Zero means a client with the
-	// same dialer, TLS and proxy as the websocket, whose idle connections are closed after five seconds. The idle
-	// connections of either are closed by CloseIdleConnections and when Run ends. What an HTTPClient connects to is not
-	// checked: see AllowPrivateStorage.
+	// HTTPClient makes the HTTP requests. The Client copies it and follows no redirects. It also copies the Transport
+	// if that is an [http.Transport], so that a panic in its hooks becomes an error of the request. Idle connections
+	// are closed by CloseIdleConnections and when Run ends. The addresses it connects to are not checked; see
+	// AllowPrivateStorage. Zero means a client with the dialer, TLS configuration and proxy of the websocket and an
+	// idle timeout of five seconds.
 	HTTPClient *http.Client
-	// MaxDownload is how many bytes a file may have that Download, DownloadFile or Reupload fetches. A larger
-	// Attachment.Size is an [InvalidError] before anything is requested, and so is a larger file once it is known to be
-	// larger. Zero means 1 GiB (1 << 30).
+	// MaxDownload is the largest file, in bytes, that Download, DownloadFile or Reupload fetches. A larger
+	// Attachment.Size is an [InvalidError] before the first request. A file that turns out to be larger is an
+	// [InvalidError] too. Zero means 1 GiB (1 << 30).
 	MaxDownload int64
-	// TempDir is where Download and Reupload keep the encrypted form of files of more than 4 MiB until they are closed,
-	// in files that only this user can read (0600). Where the system allows it, they have no name, and so take no space
-	// after a crash; Windows does not. Zero means [os.TempDir].
+	// TempDir is the directory in which Download and Reupload keep the encrypted form of files over 4 MiB until they
+	// are closed. The files are readable by the current user only (0600). Except on Windows they are unlinked at once,
+	// so that a crash leaves none behind. Zero means [os.TempDir].
 	TempDir string
-	// AllowPrivateStorage accepts files at addresses that are not public. By default a URL of a file is refused if its
-	// host is "localhost" or a loopback, link-local, private, shared (100.64.0.0/10), unspecified or multicast IP
-	// address, unusual forms such as 127.1 included. The address that a host name resolves to is checked when the
-	// Client connects to it; connections made by DialContext, HTTPClient or a proxy are not checked. Set it for a
-	// storage on a private network. It has no effect if the API is on a loopback address.
+	// AllowPrivateStorage accepts files at addresses that are not public. Set it for a storage on a private network. By
+	// default a file URL is rejected if its host is "localhost" or a loopback, link-local, private, shared
+	// (100.64.0.0/10), unspecified or multicast IP address, including unusual forms such as 127.1. The Client also
+	// checks the address that a host name resolves to when it connects. Connections made by DialContext, HTTPClient or
+	// a proxy are not checked. The field has no effect if the API is on a loopback address.
 	AllowPrivateStorage bool
-	// Logger gets the events that an operator needs: Info connected; Warn disconnected, handler failed, a handler or
-	// OnReceipt that has been running for over a minute (once, counted in Stats.SlowHandlers), first decline of a
-	// category, a request that has waited 5 s because Run was not called, and once a minute that conversations wait for
-	// a message whose handler fails; Error message dropped, a hook failed, and a session that only the websocket
-	// refuses; and Warn for what the Ledger, OnReceipt or the server reports. Zero means [slog.Default]. The Client
-	// logs no secret and no message body; errors and panics of handlers are logged as they are.
+	// Logger receives operational events. Zero means [slog.Default]. The Client logs no secrets and no message bodies;
+	// errors and panics of handlers are logged verbatim.
 	//
-	// Of warnings that are equal, but for the message they are about, the first is logged, then one with their number
-	// as "repeated" after a second, and then one a minute. At most 256 kinds are told apart; of further ones, those
-	// with the same text count as equal. Of records that matter each, such as a message that was dropped or a
-	// connection that was made, the first 60 with the same text are logged before that, and again after a minute
-	// without any. An error has at most 2,000 bytes. The stack of a panic is an attribute "stack" of at most 8 KiB,
-	// logged once for each place in the code, of 100 places. Ids and other texts of a peer are on one line, and short.
-	// Records carry the values of Run's context.
+	//   - Info: connected.
+	//   - Warn: disconnected; a handler failed; a handler or OnReceipt has been running for over a minute (once,
+	//     counted in Stats.SlowHandlers); the first decline of a category; a request has waited 5 s because Run was
+	//     not called; conversations wait for a message whose handler fails (once a minute); errors of the Ledger or
+	//     the server.
+	//   - Error: a message was dropped; a hook failed; the websocket alone rejects the session.
 	//
-	// Records are queued and handled in order, one at a time, with the time of their event. So a Logger may block, and
-	// it may send with this Client. At most 1,024 records and hooks wait: what finds no room is lost and counted in
-	// Stats.TraceDropped. At its end Run waits for them for a second, within Drain; those left come after Run returned.
+	// Repeated records are limited. The first of equal warnings is logged at once, then a record with their number as
+	// "repeated" after a second, and then one a minute; the message concerned is not part of the comparison. 256 kinds
+	// of warnings are told apart. Records that each matter, such as a dropped message or a new connection, are limited
+	// the same way after the first 60 with the same text. An error is cut at 2,000 bytes, a panic's stack at 8 KiB. A
+	// stack is logged once for each place in the code, for the first 100 places.
+	//
+	// Records carry the values of Run's context and the time of their event. They are queued and written in order, one
+	// at a time, so a Logger may block and may send with this Client. The queue holds 1,024 records and hooks; what
+	// does not fit is counted in Stats.TraceDropped. When Run ends it waits up to a second for the queue, within Drain;
+	// the rest is written after Run has returned.
 	Logger *slog.Logger
-	// Trace has hooks for what happens inside. Zero means none.
+	// Trace has hooks for events inside the Client. Zero means none.
 	Trace *Trace
-	// Workers is how many conversations are handled at once, fewer where their messages have more than 16 KiB of data:
-	// see InboxBytes. Zero means 16. The goroutines exist only while there is work.
+	// Workers is how many conversations are handled at once. Messages with more than 16 KiB of data lower that number;
+	// see InboxBytes. Zero means 16. A worker goroutine exists only while it has work.
 	Workers int
-	// InboxBytes bounds the messages held, each its data plus 512 bytes, and plus 160 with AckReceived. Zero means 64
-	// MiB. Messages of more than 16 KiB that are being handled share an eighth of InboxBytes; one alone is always
-	// handled. Not counted are the ids of the replies to a message that failed: 17 bytes for each of the first 256. A
-	// handler that keeps a Message keeps memory of its own.
+	// InboxBytes bounds the messages in memory. Each counts as its data plus 512 bytes, with AckReceived plus 160 more.
+	// Zero means 64 MiB. Running messages of more than 16 KiB share an eighth of InboxBytes; a single one is always
+	// handled. Not counted: the ids of replies to a failed message (17 bytes each, for the first 256), and a Message
+	// kept by a handler.
 	//
-	// One message of more than half of InboxBytes, even of more than all of it, is taken as soon as half is free. Where
-	// a message does not fit, the conversation that holds most gives way: its newest messages stay on the server,
-	// unacknowledged. If that is not enough, messages that failed and wait for another attempt give way, except those
-	// acknowledged before. All come again, with everything pending, once half of what was held then is handled, or
-	// after a minute, and their attempts go on being counted. A backlog larger than InboxBytes is pushed several times:
-	// about 25 times where it is 40 times as large.
+	// If a message does not fit, the conversation with the most bytes gives up its newest messages: they stay
+	// unacknowledged on the server. If that is not enough, messages in backoff are released too, unless they were
+	// acknowledged before. A single message of more than half of InboxBytes is accepted as soon as half is free.
+	// Released messages are redelivered with all other pending ones when half of the inbox has been handled, or after a
+	// minute. Their attempts keep counting. A backlog larger than InboxBytes is therefore transferred several times:
+	// about 25 times if it is 40 times as large.
 	InboxBytes int64
-	// OutboxLen bounds the sends and the requests of batches that are written or waiting, those over HTTP included.
-	// Zero means 1024. They are bounded to 32 MiB as well. Send blocks beyond either.
+	// OutboxLen bounds the sends and batch requests that are in flight or queued, including those over HTTP. Zero means
+	// 1024. Their total size is bounded to 32 MiB. Send blocks while either bound is reached.
 	OutboxLen int
-	// Ack says when a message is acknowledged. Zero means AckHandled.
+	// Ack selects when a message is acknowledged. Zero means AckHandled.
 	Ack AckMode
-	// AckStatus is the status of automatic acknowledgements. Zero means StatusRead: the sender sees "read".
-	// StatusDelivered leaves "read" to Client.Ack.
+	// AckStatus is the status of automatic acknowledgements. Zero means StatusRead: the sender sees "read". With
+	// StatusDelivered, the bot reports "read" with Client.Ack.
 	AckStatus Status
-	// AckBatch is how many acknowledgements go into one frame. Zero means 80; 1 uses ACKNOWLEDGE_MESSAGE_RECEIPT only.
+	// AckBatch is the maximum number of acknowledgements in a frame, at most 100. Zero means 80. With 1, the Client
+	// sends ACKNOWLEDGE_MESSAGE_RECEIPT only.
 	AckBatch int
-	// HandlerAttempts is how often a message's handler is tried, 1 s apart, doubling to a minute. Zero means 8, about
-	// two minutes. Negative means no limit: a message that always fails then holds up its conversation for ever.
+	// HandlerAttempts is the maximum number of attempts per message. The backoff starts at 1 s and doubles up to a
+	// minute. Zero means 8, which takes about two minutes. Negative means no limit: a message that always fails then
+	// blocks its conversation for ever.
 	HandlerAttempts int
-	// SendAttempts is how often a request that is refused for a passing reason is tried. Zero means 5; negative, no
-	// limit.
+	// SendAttempts is the maximum number of attempts of a request that is rejected for a transient reason. Zero means
+	// 5; negative means no limit.
 	SendAttempts int
-	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids, doubling with
-	// each silence of a send. Zero means 20 seconds; at most an hour.
+	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids. For a send it
+	// doubles with each timeout. Zero means 20 seconds. The maximum is an hour.
 	ReplyTimeout time.Duration
-	// Drain is how long Run waits for handlers, replies and acknowledgements once its context has ended. Raise it above
-	// your slowest handler. Zero means 5 seconds; negative, not at all.
+	// Drain is how long Run waits for handlers, replies and acknowledgements after its context has ended. Make it
+	// longer than the slowest handler takes. Zero means 5 seconds; negative means that Run does not wait.
 	Drain time.Duration
-	// Limiter is waited for before each message that is sent. Zero means none.
+	// Limiter rate-limits sends: its Wait is called before each message. Zero means none.
 	Limiter Limiter
-	// Ledger remembers which messages were handled. Zero means one in memory of the last 100,000 ids, grown as needed.
+	// Ledger records which messages were handled. Zero means an in-memory Ledger of the last 100,000 ids. Its memory
+	// grows with the number of ids.
 	Ledger Ledger
-	// OnReceipt is called when a recipient's client got or read one of our messages: once for each receipt, one at a
-	// time, in order, beside the handlers. A panic is logged, and the receipt is not tried again. Up to 16,384 receipts
-	// wait for it; further ones are lost, logged, and counted in Stats.ReceiptsDropped. Each recipient of a broadcast
-	// makes two receipts, delivered and read: a slow OnReceipt hands them to a queue of its own. The service pushes
-	// receipts to clients that ask for messages, so with a nil Handler there are none. Zero means that receipts are
-	// ignored.
+	// OnReceipt is called when a recipient's client received or read a message of the bot: once per receipt, serially
+	// and in order, concurrently with the handlers. A panic is logged and the receipt is not retried. Up to 16,384
+	// receipts are queued. Further ones are discarded, logged, and counted in Stats.ReceiptsDropped. Each recipient of
+	// a broadcast causes two receipts, delivered and read, so a slow OnReceipt should pass them to a queue of its own.
+	// The service sends receipts only to clients that request messages: with a nil Handler there are none. Zero means
+	// that receipts are ignored.
 	OnReceipt func(Receipt)
 }
 
-// Limiter slows sending down. *rate.Limiter of golang.org/x/time/rate is one, with any burst. Wait is called once for
-// each message of Send and SendBatch, and once more after a 429; not for messages sent again after a lost connection,
-// and not for acknowledgements. An error of Wait ends that send with nothing written. So does a panic or a Goexit.
-// Wait must return when its context ends.
+// Limiter rate-limits sends. *rate.Limiter of golang.org/x/time/rate implements it, with any burst. Wait is called once
+// for each message of Send and SendBatch, and again after a 429. It is not called for acknowledgements, nor for
+// messages sent again after a lost connection. If Wait returns an error, panics or calls [runtime.Goexit], that send
+// fails and nothing is written. Wait must return when its context ends.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }
 
-// Trace has hooks for what happens inside a Client. Each may be nil. None is called under a lock. A hook that panics
-// or calls [runtime.Goexit] is logged, at most once a minute, and called again for the next event.
+// Trace has hooks for events inside a Client. Each may be nil. None is called with a lock held. A hook that panics or
+// calls [runtime.Goexit] is logged, at most once a minute, and called again for the next event.
 //
-// Connected and Disconnected are queued with the records of Config.Logger: they are called one at a time, in order,
-// and are lost when the queue is full. They may block and use the Client.
+// Connected and Disconnected share a queue with the records of Config.Logger. They are called serially and in order,
+// and are dropped if the queue is full. They may block and use the Client.
 //
-// FrameRead and FrameWritten are called by the goroutines that read and write a connection. They must be fast and
-// must not call into the Client. A Goexit in them ends the connection, once. FrameRead of a connection is called only
-// after Connected; where Connected waits in the queue for more than a second, it is dropped.
+// FrameRead and FrameWritten are called by the goroutines that read and write a connection. They must be fast and must
+// not call into the Client. A Goexit in one of them ends the connection. FrameRead is called only after Connected of
+// its connection. If Connected has waited in the queue for more than a second, it is dropped.
 //
-// HandlerError and Dropped are called for each failure, and never lost. The conversation of the message waits for
+// HandlerError and Dropped are called for each failure and never dropped. The conversation of the message waits for
 // them.
 type Trace struct {
 	Connected    func(endpoint string)
 	Disconnected func(err error, retryIn time.Duration)
-	// JSON after gunzip, valid during the call only; set, frames are inflated one at a time
+	// JSON after gunzip, valid during the call only; setting it turns off parallel decompression
 	FrameRead    func(frame []byte)
 	FrameWritten func(frame []byte)          // JSON before gzip, valid during the call only
 	HandlerError func(m *Message, err error) // a handler failed, panics included
-	// Dropped gets each message that was given up: no handler succeeded, and it is acknowledged unless Config.Ack is
-	// AckManual. It returns before the message is recorded and, unless Config.Ack is AckReceived, acknowledged. Keep m
-	// if you want it back. With AckReceived, where Run ends before another attempt, err has the first 80 bytes of the
-	// text of the handler's error, and does not wrap it.
+	// Dropped is called for each dropped message: every attempt failed. The message is acknowledged unless Config.Ack
+	// is AckManual. Dropped returns before the message is recorded in the Ledger and, except with AckReceived, before
+	// it is acknowledged. Keep m to process it elsewhere. With AckReceived, if Run ends before another attempt, err
+	// contains the first 80 bytes of the handler's error and does not wrap it.
 	Dropped func(m *Message, err error)
 }
 
-// The defaults of Config, where they are more than a zero value.
+// Defaults of Config that are not the zero value.
 const (
 	defaultWorkers         = 16
 	defaultInboxBytes      = 64 << 20
@@ -181,11 +186,11 @@ const (
 	defaultReplyTimeout    = 20 * time.Second
 	defaultDrain           = 5 * time.Second
 	defaultMaxDownload     = 1 << 30
-	mostBytes              = 1 << 50 // of a file: its sums are far from an overflow
+	mostBytes              = 1 << 50 // of a file, so that sums of sizes cannot overflow
 	ledgerLen              = 100_000
 )
 
-// withDefaults returns a copy of c, which may be nil, in which every zero is its default.
+// withDefaults returns a copy of c with every zero value replaced by its default. c may be nil.
 func (c *Config) withDefaults() (Config, error) {
 	var out Config
 	if c != nil {
@@ -230,7 +235,7 @@ func (c *Config) withDefaults() (Config, error) {
 	return out, out.numbers()
 }
 
-// numbers checks and fills in everything that counts or chooses.
+// numbers validates the numeric and enumerated fields and sets their defaults.
 func (c *Config) numbers() error {
 	orDefault(&c.Workers, defaultWorkers)
 	orDefault(&c.InboxBytes, defaultInboxBytes)
@@ -277,7 +282,7 @@ func orDefault[T comparable](v *T, value T) {
 	}
 }
 
-// checkEndpoint keeps tokens off the open network: wss, or ws to this machine.
+// checkEndpoint accepts wss://, and ws:// for loopback hosts only, so that no token is sent unencrypted over a network.
 func checkEndpoint(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	switch {
@@ -296,24 +301,25 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// AckMode says when a message is acknowledged. Until then the server pushes it again on every connection.
+// AckMode selects when a message is acknowledged. Until then the server redelivers it on every connection.
 type AckMode int
 
-// The acknowledgement modes.
+// Acknowledgement modes.
 const (
-	// AckHandled acknowledges a message when its handler returned nil and the Ledger recorded it: at least once.
+	// AckHandled acknowledges a message when its handler has returned nil and the Ledger has recorded it: at least
+	// once.
 	AckHandled AckMode = iota
-	// AckReceived acknowledges a message when a worker takes it, before the handler runs. The handler is still tried
-	// again in this process: at most once over a crash. What fails and is not tried again before Run ends is given up
-	// then.
+	// AckReceived acknowledges a message when a worker takes it, before its handler runs. Failed handlers are still
+	// retried in this process. At most once if the process crashes. Messages still failing when Run ends are dropped.
 	AckReceived
-	// AckManual leaves acknowledging and recording to Client.Ack. Until then this process does not handle the message
-	// again (of the last 100,000 such messages), and the next start does. A message that is given up is reported and
-	// stays pending; one that every handler declined is acknowledged, for nobody is left who would do it.
+	// AckManual leaves acknowledging and recording to Client.Ack. Until Ack, the message stays pending and is
+	// redelivered on the next start; this process remembers the last 100,000 and does not handle them again. A dropped
+	// message is reported and stays pending. A message that every handler declined is acknowledged, because no handler
+	// will call Ack for it.
 	AckManual
 )
 
-// apis returns the hosts of the HTTP API.
+// apis returns the base URLs of the HTTP API.
 func (c *Config) apis() []string {
 	if c.API != "" {
 		return []string{c.API}
@@ -321,7 +327,7 @@ func (c *Config) apis() []string {
 	return []string{"https://api.mixin.one", "https://mixin-api.zeromesh.net"}
 }
 
-// checkAPI keeps tokens off the open network: https, or http to this machine.
+// checkAPI accepts https://, and http:// for loopback hosts only, so that no token is sent unencrypted over a network.
 func checkAPI(api string) error {
 	u, err := url.Parse(api)
 	switch {
@@ -336,7 +342,7 @@ func checkAPI(api string) error {
 	return errors.New("must begin with https://, or http:// for a loopback host")
 }
 
-// The waits of a Client.
+// Backoff policies.
 var (
 	reconnectWait = backoff.Policy{Base: 500 * time.Millisecond, Cap: 30 * time.Second}
 	refusalWait   = backoff.Policy{Base: time.Second, Cap: 30 * time.Second}

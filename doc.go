@@ -1,5 +1,6 @@
-// Package blaze is a client for Blaze, the websocket of Mixin Messenger: it lets a bot receive and send messages.
-// A bot is
+// Package blaze is a client for Blaze, the websocket API of Mixin Messenger. Bots use it to receive and send messages.
+//
+// A minimal bot:
 //
 //	key, err := blaze.LoadKeystore("keystore.json")
 //	c, err := blaze.New(key, nil)
@@ -7,40 +8,45 @@
 //		return c.Reply(ctx, m, "echo: "+t)
 //	}))
 //
-// [Client.Run] connects, asks for what is pending, hands messages to the handler, acknowledges them, and connects again
-// when the connection is lost. [On] makes a handler for one type of payload, [Command] for texts such as "/price BTC",
-// and [Route] asks several in turn.
+// [Client.Run] connects, requests pending messages, passes each message to the handler, acknowledges it, and reconnects
+// when the connection is lost. [On] makes a handler for one payload type, [Command] one for texts such as "/price BTC",
+// and [Route] tries several handlers in turn.
 //
 // # Delivery
 //
-// A message is acknowledged after its handler has returned nil, and pushed again by the server until it is
-// acknowledged: at least once. Messages of one conversation are handled one at a time and in order, different
-// conversations at the same time. Within one process a message is not handled again once that has succeeded; across
-// restarts a [Ledger] remembers. A handler that fails or panics is tried again, up to Config.HandlerAttempts.
+// Delivery is at least once: the server redelivers a message until it is acknowledged, and the client acknowledges it
+// after its handler has returned nil. Messages of one conversation are handled one at a time and in order. Different
+// conversations are handled concurrently. Within one process, a message is not handled again after its handler
+// succeeded. Across restarts, a [Ledger] remembers it. A handler that fails or panics is retried, up to
+// Config.HandlerAttempts.
 //
-// A message that is sent keeps its MessageID on every try, and the server stores an id once. [Message.NewReply] derives
-// that id from what is answered and what is said, so that a handler which runs again and says the same is stored once.
-// For text that differs each time, [DeriveID] pins the id.
+// A sent message keeps its MessageID on every attempt, and the server stores each id once. [Message.NewReply] derives
+// the id from the message answered and the reply's content. A handler that runs again and sends the same reply
+// therefore never creates a duplicate. If the text differs each time, set the id with [DeriveID].
 //
 // # Errors
 //
-// [Client.Send] returns nil once the server has confirmed the message. A refusal is an *[Error], whose [Code] errors.Is
-// finds; when it cannot be known whether the message was stored, it is an *[UnconfirmedError]; a message that cannot be
-// sent is an *[InvalidError], before anything is written.
+// [Client.Send] returns nil once the server has confirmed the message. Otherwise it returns one of these:
 //
-// No error and no log line of this package, and no [Client], [Keystore], [Message] or [Outgoing] that is printed, holds
-// a key, a token or what a message says. What a handler puts into its own errors and panics is logged as it is.
+//   - *[Error]: the server rejected the message. Test for a [Code] with errors.Is.
+//   - *[UnconfirmedError]: the message may or may not have been stored.
+//   - *[InvalidError]: the message is invalid. Nothing was written.
+//
+// The errors and log records of this package never contain a key, a token or a message body. Neither does the printed
+// form of a [Client], [Keystore], [Message] or [Outgoing]. Errors and panics of handlers are logged verbatim.
 //
 // # Files, encryption, first contact
 //
-// [Client.Upload], [Client.Download] and [Client.DownloadFile] move files of any size, up to Config.MaxDownload;
-// [Client.UploadImage] makes an [Image] of a picture.
-// Messages sealed for the bot arrive like plain ones, their replies are sealed where that can be ([Message.NewReply]),
-// and Outgoing.Encrypted seals anything else. Encryption hides what a message says from the service, and not who writes
-// to whom; that a sealed message is by its sender is the service's word. [Client.OpenConversation] lets the bot write
-// first. All of that goes over HTTP and needs no Run.
+// [Client.Upload], [Client.Download] and [Client.DownloadFile] transfer files of any size, up to Config.MaxDownload.
+// [Client.UploadImage] uploads a picture and returns its [Image].
+//
+// Encrypted messages are decrypted and arrive like plain ones. Replies to them are encrypted where possible (see
+// [Message.NewReply]). Outgoing.Encrypted encrypts any other message. Encryption hides the content from the service. It
+// does not hide who writes to whom, and the sender of an encrypted message is vouched for by the service only.
+//
+// [Client.OpenConversation] lets the bot write to a user first. These methods use HTTP and work without Run.
 //
 // # Tests
 //
-// Package blazetest is a server in memory: it delivers messages to a bot and shows what the bot sent.
+// Package blazetest is an in-memory server for tests. It delivers messages to a bot and records what the bot sends.
 package blaze

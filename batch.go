@@ -12,62 +12,64 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Bounds of a batch, beside those of a request.
+// Bounds of a batch, in addition to those of a request.
 const (
-	batchFrames   = 64 // of one SendBatch that are unanswered at once
-	batchPosts    = 16 // HTTP requests of one SendBatch that are unanswered at once; so many connections are kept
+	batchFrames   = 64 // unanswered frames of one SendBatch
+	batchPosts    = 16 // unanswered HTTP requests of one SendBatch; as many connections are kept
 	batchLinger   = 100 * time.Millisecond
-	envelopeBytes = 128 // more than a frame's JSON takes around its messages
+	envelopeBytes = 128 // upper bound of a frame's JSON around its messages
 )
 
-// SendBatch sends messages, many in a request where that is possible, and waits until each is confirmed or has failed.
-// Messages of one conversation are sent in the order given, encrypted and plain ones alike. The result has one Sent for
-// each of outs, in their order; it is zero where the message was not sent. The error is nil or a *[BatchError] with
-// errors as those of Send. An invalid message fails alone, and so does one that the server refuses. A MessageID may be
-// given once: a second message with it is an [InvalidError]. For progress, call it with slices.Chunk.
+// SendBatch sends messages, several per request where possible, and waits until each is confirmed or has failed.
+// Encrypted and plain messages of one conversation are sent in the order given. The result has one Sent for each of
+// outs, in the same order. It is zero for a message that was not sent.
+//
+// The error is nil or a *[BatchError] with errors as those of Send. An invalid message, or one that the server rejects,
+// does not affect the others. A MessageID may occur once: a second message with it is an [InvalidError]. To report
+// progress, call SendBatch with slices.Chunk.
 //
 // Plain messages with a RecipientID share frames (CREATE_PLAIN_MESSAGES) of at most 100 messages and 128 KB. Encrypted
-// messages share HTTP requests with the same limits; while something before the service refuses one of these, such as a
-// firewall, its messages go out in smaller ones. Everything else goes out alone.
+// messages share HTTP requests with the same limits; if a firewall or gateway rejects such a request, its messages are
+// sent in smaller ones. All other messages are sent in a frame of their own.
 func (c *Client) SendBatch(ctx context.Context, outs ...Outgoing) ([]Sent, error) {
 	b := newBatch(c, outs)
 	b.run(ctx)
 	return b.results()
 }
 
-// batch is one SendBatch. The goroutine that called it owns everything; requests, and the wait for the Limiter, run on
+// batch is one call of SendBatch. The calling goroutine owns all state. Requests and the Limiter's Wait run on
 // goroutines that it joins.
 type batch struct {
 	c       *Client
-	items   []*item            // one for each message given
+	items   []*item // one for each message
 	threads map[string]*thread // by conversation
 	ready   [ways]fifo.Queue[*thread]
-	last    way // of the request that was made last
-	left    int // items that have not ended
+	last    way // of the latest request
+	left    int // items in progress
 
-	// With a Limiter:
-	next    int        // the item that the Limiter is asked about next
-	asking  bool       // it is asked
-	waiting int        // items that were let through, and are in no request yet
-	allowed chan error // takes what the Limiter says
+	// Only with a Limiter:
+	next    int // item of the next Wait
+	asking  bool // Wait is running
+	waiting int // items allowed and not in a request yet
+	allowed chan error // receives the result of Wait
 
-	frames, posts int           // requests that are unanswered
-	ended         chan *request // takes those that have ended
+	frames, posts int // unanswered requests
+	ended         chan *request // receives finished requests
 }
 
-// thread is the items of one conversation that were let through and are in no request yet, in order.
+// thread holds the items of one conversation that are allowed and not in a request yet, in order.
 type thread struct {
 	items []*item
-	taken bool // it is in a queue, or some of its items are in a request
+	taken bool // it is in a ready queue, or some of its items are in a request
 }
 
-// request is the items that go out together.
+// request holds the items that are sent together.
 type request struct {
 	way     way
 	items   []*item
 	threads []*thread
 	size    int
-	most    int // items that it may have
+	most    int // maximum number of items
 }
 
 func newBatch(c *Client, outs []Outgoing) *batch {
@@ -75,7 +77,7 @@ func newBatch(c *Client, outs []Outgoing) *batch {
 		c: c, items: make([]*item, len(outs)), threads: make(map[string]*thread),
 		allowed: make(chan error), ended: make(chan *request),
 	}
-	given := make(map[string]bool) // ids of messages
+	given := make(map[string]bool) // message ids
 	for i, out := range outs {
 		m := new(item)
 		b.items[i] = m
@@ -105,7 +107,7 @@ func newBatch(c *Client, outs []Outgoing) *batch {
 	return b
 }
 
-// measure sets the size of m. A plain message that fills a frame goes out alone.
+// measure sets the size of m. A plain message that fills a frame is sent alone.
 func (m *item) measure() {
 	switch m.way { //nolint:exhaustive // one that goes alone is not packed
 	case sealed:
@@ -117,7 +119,7 @@ func (m *item) measure() {
 	}
 }
 
-// place puts an item that may be sent behind those of its conversation.
+// place appends an allowed item to the queue of its conversation.
 func (b *batch) place(m *item) {
 	t := b.threads[m.ConversationID]
 	if t == nil {
@@ -131,14 +133,14 @@ func (b *batch) place(m *item) {
 	}
 }
 
-// enqueue makes a thread ready for a request on the way of its first item, if it has one.
+// enqueue makes a thread available for a request of the way of its first item, if it has one.
 func (b *batch) enqueue(t *thread) {
 	if t.taken = len(t.items) > 0; t.taken {
 		b.ready[t.items[0].way].Push(t)
 	}
 }
 
-// run makes requests until every item has ended.
+// run makes requests until every item has finished.
 func (b *batch) run(ctx context.Context) {
 	linger := time.NewTimer(batchLinger)
 	defer linger.Stop()
@@ -155,7 +157,7 @@ func (b *batch) run(ctx context.Context) {
 	}
 }
 
-// ask asks the Limiter about the next item, unless it is being asked, or a request could be filled already.
+// ask starts the Limiter's Wait for the next item, unless it is running or a request could be filled already.
 func (b *batch) ask(ctx context.Context) {
 	for b.next < len(b.items) && b.items[b.next].err != nil {
 		b.next++
@@ -166,11 +168,11 @@ func (b *batch) ask(ctx context.Context) {
 	b.asking = true
 	//mutant:limit-batch
 	go guard.Call(func() error { return b.c.limit(ctx) }, func(err error) {
-		b.allowed <- err // run takes it: the item has not ended
+		b.allowed <- err // run receives it, because the item has not finished
 	})
 }
 
-// answered takes the answer of the Limiter about the next item.
+// answered handles the result of the Limiter's Wait for the next item.
 func (b *batch) answered(err error) {
 	m := b.items[b.next]
 	b.next++
@@ -183,7 +185,7 @@ func (b *batch) answered(err error) {
 	b.place(m)
 }
 
-// dispatch makes the requests that are due. It sets linger to when the next one is.
+// dispatch makes the requests that are due and sets linger to the time of the next one.
 func (b *batch) dispatch(ctx context.Context, linger *time.Timer) {
 	now := time.Now()
 	w, wait := b.due(now)
@@ -193,7 +195,7 @@ func (b *batch) dispatch(ctx context.Context, linger *time.Timer) {
 		//mutant:batch-guard
 		go guard.Call(func() error { b.c.send(ctx, r); return nil }, func(err error) {
 			r.failed(err)
-			b.ended <- r // run takes it: its items have not ended
+			b.ended <- r // run receives it, because its items have not finished
 		})
 	}
 	if wait > 0 {
@@ -201,7 +203,7 @@ func (b *batch) dispatch(ctx context.Context, linger *time.Timer) {
 	}
 }
 
-// open counts n more requests of a way that are unanswered.
+// open adds n to the unanswered requests of a way.
 func (b *batch) open(w way, n int) {
 	if w == sealed {
 		b.posts += n
@@ -210,7 +212,7 @@ func (b *batch) open(w way, n int) {
 	}
 }
 
-// full reports whether no more requests of a way may be unanswered.
+// full reports whether the unanswered requests of a way have reached their bound.
 func (b *batch) full(w way) bool {
 	if w == sealed {
 		return b.posts == batchPosts
@@ -218,8 +220,8 @@ func (b *batch) full(w way) bool {
 	return b.frames == batchFrames
 }
 
-// due returns the way of the next request, and how long to wait before it is made; a negative time: none may be made.
-// The ways take turns. While a slow Limiter lets one item through after the other, a request waits batchLinger for
+// due returns the way of the next request, and how long to wait before making it. A negative time means that no request
+// may be made. The ways take turns. While a slow Limiter allows one item at a time, a request waits batchLinger for
 // more.
 func (b *batch) due(now time.Time) (way, time.Duration) {
 	next, shortest := single, time.Duration(-1)
@@ -240,8 +242,8 @@ func (b *batch) due(now time.Time) (way, time.Duration) {
 	return next, shortest
 }
 
-// pack takes the items of the next request from the threads that are ready. A thread that gave one is not ready again
-// until the request has ended, so that no two requests have items of one conversation at the same time.
+// pack takes the items of the next request from the ready threads. A thread that contributed is not ready again until
+// the request has finished. So no two concurrent requests contain items of one conversation.
 func (b *batch) pack(w way) *request {
 	b.last = w
 	r := &request{way: w, size: envelopeBytes, most: b.most(w)}
@@ -266,7 +268,7 @@ func (b *batch) pack(w way) *request {
 	return r
 }
 
-// most returns how many items a request may have.
+// most returns the maximum number of items in a request.
 func (b *batch) most(w way) int {
 	switch w { //nolint:exhaustive // the end of the function is for the others
 	case single:
@@ -277,8 +279,8 @@ func (b *batch) most(w way) int {
 	return batchMessages
 }
 
-// failed takes the error of user code that ended the request: methods of its context are some. What had not ended may
-// have been sent.
+// failed records an error of user code, such as a method of its context, that ended the request. The items that have
+// not finished may have been sent.
 func (r *request) failed(err error) {
 	if err == nil {
 		return
@@ -290,7 +292,7 @@ func (r *request) failed(err error) {
 	}
 }
 
-// fits reports whether m has room in r. The first item always has.
+// fits reports whether r has capacity for m. The first item always fits.
 func (r *request) fits(m *item) bool {
 	n := len(r.items)
 	return n == 0 || n < r.most && (m.most == 0 || n < m.most) && r.size+m.size <= batchBytes
@@ -304,8 +306,8 @@ func (r *request) add(m *item) {
 	}
 }
 
-// complete takes a request that has ended, and makes its conversations ready again. What is to be in a smaller request
-// goes before the rest of its conversation.
+// complete processes a finished request and makes its conversations ready again. Items that must be sent again in a
+// smaller request go to the front of their conversation.
 func (b *batch) complete(r *request) {
 	b.open(r.way, -1)
 	back := make(map[string][]*item)
@@ -314,7 +316,7 @@ func (b *batch) complete(r *request) {
 			b.end(m, m.err)
 			continue
 		}
-		if m.way == r.way { // else it goes out in plain text now
+		if m.way == r.way { // otherwise it is sent unencrypted now
 			//mutant:denied-halves
 			m.most = max(len(r.items)/2, 1)
 		}
@@ -338,7 +340,7 @@ func (b *batch) end(m *item, err error) {
 	}
 }
 
-// results returns what SendBatch does.
+// results returns the results of SendBatch.
 func (b *batch) results() ([]Sent, error) {
 	sent, errs := make([]Sent, len(b.items)), make([]error, len(b.items))
 	failed := false
@@ -355,7 +357,7 @@ func (b *batch) results() ([]Sent, error) {
 	return sent, nil
 }
 
-// send makes a request and waits for its end.
+// send makes a request and waits until it has finished.
 func (c *Client) send(ctx context.Context, r *request) {
 	switch r.way {
 	case sealed:
@@ -373,12 +375,12 @@ func (c *Client) send(ctx context.Context, r *request) {
 	}
 }
 
-// sendPlain sends items in one frame. If the service does not take the frame, they are sent one by one.
+// sendPlain sends items in one frame. If the service does not accept that action, it sends them one at a time.
 func (c *Client) sendPlain(ctx context.Context, items []*item) {
-	// Compressed, the frames would be a quarter as long, and of 849,000 messages a second 381,000 would be left (make
-	// bench, two cores, with the server's share): SendBatch is for many messages.
+	// Not compressed: compression makes the frames a quarter as long, but reduces throughput from 849,000 to 381,000
+	// messages a second (make bench, two cores shared with the server), and SendBatch is for many messages.
 	var o outbox.Outcome
-	defer func() { c.engine.Plain().Observe(o) }() // also where a method of ctx ends this goroutine
+	defer func() { c.engine.Plain().Observe(o) }() // deferred, because a method of ctx may end this goroutine
 	//mutant:batch-split
 	o = c.do(ctx, engine.Request{
 		Action: wire.ActionCreatePlain, Params: plainParams(items), Store: true,
@@ -393,7 +395,7 @@ func (c *Client) sendPlain(ctx context.Context, items []*item) {
 	}
 }
 
-// singly returns the requests that send items one by one, those of a conversation in their order.
+// singly returns requests that send items one at a time, those of a conversation in order.
 func singly(items []*item) []engine.Part {
 	parts := make([]engine.Part, len(items))
 	for i, m := range items {
@@ -420,7 +422,7 @@ func (p plainParams) AppendJSON(b []byte) []byte {
 	return wire.AppendEnd(wire.AppendList(append(b, '{'), "messages", p, appendPlain), '}')
 }
 
-// appendPlain appends one message, in the order of the protocol's sample.
+// appendPlain appends one message, with the fields in the order of the protocol's sample.
 func appendPlain(b []byte, m *item) []byte {
 	b = wire.AppendField(append(b, '{'), "conversation_id", m.ConversationID)
 	b = wire.AppendField(b, "recipient_id", m.RecipientID)
@@ -431,8 +433,8 @@ func appendPlain(b []byte, m *item) []byte {
 	return wire.AppendEnd(wire.AppendData(b, "data", m.Data), '}')
 }
 
-// plainSize returns how many bytes of JSON the message takes inside a frame, or a few more. None of its values, checked
-// as they are, needs escaping.
+// plainSize returns an upper bound of the message's JSON in a frame, at most a few bytes too large. None of its
+// validated values needs escaping.
 func (d *draft) plainSize() int {
 	const keys = len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"",` +
 		`"quote_message_id":"","category":"","data":""},`)

@@ -2,13 +2,13 @@ package blaze
 
 import "strings"
 
-// Category says what a message is, as the wire spells it. It is an open set: a category without a constant here is
-// delivered as [Raw] like any other. Among those are calls (WEBRTC_*, KRAKEN_*) and messages that only people's own
-// devices can open (SIGNAL_*).
+// Category is the kind of a message, as spelled on the wire. The set is open: a message of a category without a
+// constant here arrives as [Raw]. Examples are calls (WEBRTC_*, KRAKEN_*) and messages that only the devices of people
+// can decrypt (SIGNAL_*).
 type Category string
 
-// Plain categories: the server can read the message. Source: the service's list of websocket messages; PLAIN_TRANSCRIPT
-// and PLAIN_JSON came later, with Messenger.
+// Plain categories: the server can read these messages. Source: the service's list of websocket messages;
+// PLAIN_TRANSCRIPT and PLAIN_JSON were added by Messenger later.
 const (
 	CategoryPlainText       Category = "PLAIN_TEXT"       // Text
 	CategoryPlainPost       Category = "PLAIN_POST"       // Post
@@ -21,7 +21,7 @@ const (
 	CategoryPlainLive       Category = "PLAIN_LIVE"       // Live
 	CategoryPlainLocation   Category = "PLAIN_LOCATION"   // Location
 	CategoryPlainTranscript Category = "PLAIN_TRANSCRIPT" // Transcript
-	// Raw: how the devices of one account talk to each other; nothing for a bot to do
+	// Raw: used between the devices of one account; bots can ignore it
 	CategoryPlainJSON Category = "PLAIN_JSON"
 )
 
@@ -31,15 +31,15 @@ const (
 	CategoryAppCard        Category = "APP_CARD"         // Card
 )
 
-// Categories that change an earlier message.
+// Categories that refer to an earlier message.
 const (
 	CategoryMessageRecall Category = "MESSAGE_RECALL" // Recall
 	CategoryMessagePin    Category = "MESSAGE_PIN"    // Pin
 )
 
-// Encrypted categories: what a plain category carries, sealed for the sessions of the recipients. What was sealed for
-// ours arrives as the payload of the plain category, with the Category still telling; what cannot be opened is a [Raw]
-// with Err set.
+// Encrypted categories: the content of a plain category, encrypted for the sessions of the recipients. A decrypted
+// message has the payload type of the plain category, and keeps its Category. A message that cannot be decrypted is a
+// [Raw] with Err set.
 const (
 	CategoryEncryptedText       Category = "ENCRYPTED_TEXT"
 	CategoryEncryptedPost       Category = "ENCRYPTED_POST"
@@ -54,7 +54,7 @@ const (
 	CategoryEncryptedTranscript Category = "ENCRYPTED_TRANSCRIPT"
 )
 
-// Categories that the service itself writes.
+// Categories written by the service itself.
 const (
 	CategorySystemConversation    Category = "SYSTEM_CONVERSATION"     // SystemConversation
 	CategorySystemUser            Category = "SYSTEM_USER"             // Raw: a user's profile changed
@@ -71,17 +71,17 @@ const (
 	systemPrefix    = "SYSTEM_"
 )
 
-// Encrypted reports whether the message is sealed for its recipients' sessions: ENCRYPTED_*.
+// Encrypted reports whether the message is encrypted for its recipients' sessions: ENCRYPTED_*.
 func (c Category) Encrypted() bool { return strings.HasPrefix(string(c), encryptedPrefix) }
 
-// System reports whether no person wrote the message: SYSTEM_*, and the notices MESSAGE_RECALL and MESSAGE_PIN. A
-// handler that answers everything should not answer these.
+// System reports whether the message was not written by a person: SYSTEM_*, MESSAGE_RECALL and MESSAGE_PIN. A handler
+// that answers every message should skip these.
 func (c Category) System() bool {
 	return strings.HasPrefix(string(c), systemPrefix) || c == CategoryMessageRecall || c == CategoryMessagePin
 }
 
-// Plain returns the category of the same content when it is not sealed: PLAIN_X for ENCRYPTED_X, and every other
-// category as it is.
+// Plain returns the unencrypted category of the same content: PLAIN_X for ENCRYPTED_X. It returns every other category
+// unchanged.
 func (c Category) Plain() Category {
 	if rest, ok := strings.CutPrefix(string(c), encryptedPrefix); ok {
 		return Category(plainPrefix + rest)

@@ -6,13 +6,13 @@ import (
 	"unicode"
 )
 
-// Command returns a Handler for texts that begin with a word such as "/price", and declines all others. Name may be
-// given with or without the slash, which the text must have; case and full width ("／price") do not matter, nor do
-// marks that show nothing, such as U+200B or U+2068, in the word and around it.
+// Command returns a Handler for texts that begin with a word such as "/price". It declines all others. name may include
+// the slash; the text must. Case, full-width characters ("／price") and invisible characters such as U+200B or U+2068 in
+// and around the word are ignored.
 //
-// One @mention before or behind the word is skipped, as people write in groups: "@7000101488 /price BTC",
-// "@7000101488/price BTC" and "/price@7000101488 BTC". It may be a mention of anybody. What follows is args, without
-// the white space and the marks around it.
+// One @mention before or after the word is skipped, as people write in groups: "@7000101488 /price BTC",
+// "@7000101488/price BTC" and "/price@7000101488 BTC". The mention may name anybody. args is the rest of the text,
+// without surrounding white space and invisible characters.
 func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
 	plain := strings.TrimPrefix(plainWord(strings.TrimFunc(name, blank)), "/")
 	if plain == "" || strings.ContainsFunc(plain, unicode.IsSpace) {
@@ -34,8 +34,8 @@ func Command(name string, fn func(ctx context.Context, m *Message, args string) 
 	}
 }
 
-// cutCommand returns the word that follows the slash at the beginning of a text, as plainWord does, and the rest. It
-// skips a mention before the slash. The word is empty if there is none.
+// cutCommand returns the word after the slash at the beginning of a text, normalized by plainWord, and the rest. It
+// skips a mention before the slash. word is empty if there is none.
 func cutCommand(text string) (word, args string) {
 	word, args = cutWord(text)
 	if strings.HasPrefix(word, "@") {
@@ -52,7 +52,7 @@ func cutCommand(text string) (word, args string) {
 	return word, args
 }
 
-// withoutMention returns a word without the mention at its end.
+// withoutMention removes a mention from the end of a word.
 func withoutMention(word string) string {
 	if at := strings.LastIndexByte(word, '@'); at >= 0 {
 		return word[:at]
@@ -60,7 +60,7 @@ func withoutMention(word string) string {
 	return word
 }
 
-// cutWord returns the first word of s, as plainWord does, and the rest without the blanks around it.
+// cutWord returns the first word of s, normalized by plainWord, and the rest without surrounding blanks.
 func cutWord(s string) (word, rest string) {
 	s = strings.TrimFunc(s, blank)
 	if i := strings.IndexFunc(s, unicode.IsSpace); i >= 0 {
@@ -69,10 +69,10 @@ func cutWord(s string) (word, rest string) {
 	return plainWord(s), ""
 }
 
-// plainWord returns a word without its invisible marks, and with characters of full width as those of ASCII.
+// plainWord removes invisible characters from a word and replaces full-width characters with ASCII.
 func plainWord(s string) string {
 	return strings.Map(func(r rune) rune {
-		const first, last = '！', '～' // U+FF01 to U+FF5E are those of ASCII, in order
+		const first, last = '！', '～' // U+FF01 to U+FF5E correspond to ASCII, in order
 		switch {
 		case invisible(r):
 			return -1
@@ -83,11 +83,11 @@ func plainWord(s string) string {
 	}, s)
 }
 
-// blank reports whether a character shows nothing.
+// blank reports whether a character is white space or invisible.
 func blank(r rune) bool { return unicode.IsSpace(r) || invisible(r) }
 
-// invisible reports whether a character is a mark that shows nothing: those of zero width, of direction, and the like.
-// Some format characters are none: signs before numbers are visible, and tags end the emoji of a flag.
+// invisible reports whether a character is invisible, such as those of zero width or direction. Two kinds of format
+// characters do not count: signs before numbers are visible, and tags end the emoji of a flag.
 func invisible(r rune) bool {
 	const firstTag, lastTag = 0xE0020, 0xE007F
 	const joiner = 0x034F // the combining grapheme joiner, which joins nothing

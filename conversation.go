@@ -4,12 +4,13 @@ import (
 	"context"
 )
 
-// OpenConversation makes the conversation between the bot and a user, so that the bot can write first: before that,
-// [Client.Send] to a user who never wrote to the bot is refused. It returns the conversation's id, which is also
-// [Client.ConversationWith]. A conversation that exists is left as it is. It works before, during and without Run.
+// OpenConversation creates the conversation between the bot and a user, so that the bot can write first. Without it,
+// [Client.Send] to a user who never wrote to the bot is rejected. It returns the conversation's id, which equals
+// [Client.ConversationWith]. An existing conversation is left unchanged. OpenConversation works before, during and
+// without Run.
 //
-// Its error is an [InvalidError], an *[Error], that of ctx, or [ErrNoAnswer]; it may be called again after each. An
-// answer without the id of this conversation is none of the service's, and counts as no answer.
+// The error is an [InvalidError], an *[Error], [ErrNoAnswer] or the error of ctx. After each it may be called again. A
+// response without the id of this conversation is [ErrNoAnswer].
 //
 // Source: POST /conversations of the service's HTTP API.
 func (c *Client) OpenConversation(ctx context.Context, userID string) (conversationID string, err error) {

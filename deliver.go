@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// deliverer implements [engine.Owner]. It makes a Message of each delivery, asks the Ledger and the Handler, and
-// decides by their answers what becomes of the message.
+// deliverer implements [engine.Owner]. It converts each delivery to a Message, calls the Ledger and the Handler, and
+// acknowledges, retries or drops the message according to their results.
 type deliverer struct {
 	cfg      *Config
 	appID    string
@@ -33,13 +33,13 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int,
 		return
 	}
 	if d.Category == string(CategorySystemSession) {
-		v.sessions.changed(d.Data) // also where another process with this Ledger handled it
+		v.sessions.changed(d.Data) // also if another process with this Ledger handled it
 	}
-	// A message that the Ledger ends this goroutine for is handled all the same.
+	// The message is handled even if the Ledger ends this goroutine.
 	v.known(ctx, d.MessageID, func(known bool) {
 		switch {
 		//mutant:ledger-late
-		case v.engine.Abandoned(): // Run ended while the Ledger was asked, which may be why it does not know
+		case v.engine.Abandoned(): // Run ended during the call of the Ledger, which may explain the result
 		case known:
 			v.observer.Observe(engine.Event{Kind: engine.Duplicate})
 			d.Known()
@@ -49,7 +49,7 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int,
 	})
 }
 
-// handle decodes the message, anew for each attempt, because a handler may change what it gets, and calls the handler.
+// handle decodes the message and calls the handler. Each attempt decodes it anew, because a handler may modify it.
 func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, attempt int, note any) {
 	ended, _ := note.(*endedReplies)
 	m := v.message(d, attempt, ended)
@@ -68,7 +68,7 @@ func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, attempt int,
 	})
 }
 
-// message makes the Message of one attempt, after others in which some replies ended, or none where ended is nil.
+// message returns the Message for an attempt. ended has the replies of earlier attempts; it may be nil.
 func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies) *Message {
 	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
 	m.LastAttempt = v.isLast(attempt)
@@ -83,8 +83,8 @@ func (v *deliverer) isLast(attempt int) bool {
 	return v.cfg.HandlerAttempts > 0 && attempt >= v.cfg.HandlerAttempts
 }
 
-// settle decides what becomes of a message after an attempt. Its decision does not depend on m, which the
-// handler may have changed.
+// settle acknowledges, retries or drops a message after an attempt. It does not read m, which the handler may have
+// modified.
 func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcome) {
 	switch {
 	case o.err == nil:
@@ -93,7 +93,7 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcom
 	case o.declined:
 		v.observer.observe(event{Event: engine.Event{Kind: messageDeclined, Text: d.Category}})
 		//mutant:declined-finish
-		d.Finish() // in every mode: nobody is left who would call Ack
+		d.Finish() // in every mode, because no handler will call Ack
 	//mutant:handler-stopping
 	case v.engine.Stopping():
 		v.observe(attemptUndone, m, o)
@@ -103,7 +103,7 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcom
 	}
 }
 
-// failed lets a message be tried again, or drops it. Trace.Dropped has returned before the message is recorded or
+// failed schedules another attempt or drops the message. Trace.Dropped returns before the message is recorded or
 // acknowledged.
 func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcome) {
 	v.observe(attemptFailed, m, o)
@@ -125,7 +125,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 	d.Retry(keepAttempt(attempt, ended, o.text), ended, after)
 }
 
-// finish ends a message: with AckManual it stays pending until Client.Ack.
+// finish ends a message. With AckManual it stays pending until Client.Ack.
 func (v *deliverer) finish(d *engine.Delivery) {
 	if v.cfg.Ack == AckManual {
 		d.Keep()
@@ -138,16 +138,16 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m, stack: o.stack})
 }
 
-// keptAttempt is the error of a failed attempt that another one may follow. The engine keeps it until then if the
-// message was acknowledged before. It has nothing of the Message and no more than a short text of the error: the error
-// of a handler, or the value of its panic, may hold a message, and InboxBytes does not count it.
+// keptAttempt is the error of a failed attempt that may be retried. The engine keeps it until the next attempt if the
+// message was acknowledged early. It holds a short text only, and not the Message: a handler's error or panic value may
+// reference the message, which InboxBytes would not count.
 type keptAttempt struct {
 	attempt int
 	ended   *endedReplies
 	text    string
 }
 
-// mostKeptText is how many bytes of an error's text are kept.
+// mostKeptText is the number of bytes kept of an error's text.
 const mostKeptText = 80
 
 func keepAttempt(attempt int, ended *endedReplies, text string) *keptAttempt {
@@ -171,7 +171,7 @@ type lastAttempt struct {
 func (v *deliverer) Released(d *engine.Delivery, err error) {
 	var o outcome
 	var kept *keptAttempt
-	switch failed := err.(type) { //nolint:errorlint // made by failed and settle
+	switch failed := err.(type) { //nolint:errorlint // returned by failed and settle, unwrapped
 	case *keptAttempt:
 		kept, o = failed, outcome{err: failed, text: failed.text}
 	case *lastAttempt:
@@ -200,7 +200,7 @@ func (v *deliverer) Receipt(m *wire.Message) {
 	})
 }
 
-// known calls then, once, with whether the Ledger has the message. A Ledger that fails does not have it.
+// known calls then once, with whether the Ledger has the message. An error of the Ledger counts as no.
 func (v *deliverer) known(ctx context.Context, id string, then func(known bool)) {
 	known := false
 	inPlace("Ledger", func() (err error) {
@@ -214,7 +214,7 @@ func (v *deliverer) known(ctx context.Context, id string, then func(known bool))
 	})
 }
 
-// Record implements [engine.Owner]. A message that the Ledger cannot record is acknowledged all the same.
+// Record implements [engine.Owner]. A message that the Ledger fails to record is acknowledged nevertheless.
 func (v *deliverer) Record(ctx context.Context, id string) {
 	inPlace("Ledger", func() error { return v.cfg.Ledger.Record(ctx, id) }, func(err error) { v.recorded(id, err) })
 }
@@ -234,9 +234,9 @@ func (v *deliverer) recorded(id string, err error) {
 	}
 }
 
-// unseal opens the data of an encrypted message that was sealed for this session, so that it is decoded like a plain
-// one. Data that was sealed for others, damaged data, and all data where the session's key is RSA, stays as it is,
-// with the reason.
+// unseal decrypts the data of a message that was encrypted for this session, so that it is decoded like a plain one.
+// Data that cannot be decrypted is returned unchanged with the reason: it was encrypted for others, it is damaged, or
+// the session's key is RSA.
 func (v *deliverer) unseal(m *wire.Message) ([]byte, error) {
 	data, err := seal.Open(v.signer, v.signer.SessionID(), []byte(m.Data))
 	switch {

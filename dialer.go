@@ -12,12 +12,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/proxy"
 )
 
-// idleHTTP is how long a connection of our own HTTP client waits for another request: a Client that is used for HTTP
-// only has no end at which to close it.
+// idleHTTP is the idle timeout of the Client's own HTTP client. A Client that is used without Run is never closed, so
+// its connections must close on their own.
 const idleHTTP = 5 * time.Second
 
-// http1 returns a copy of c, which may be nil, for HTTP/1.1 and websockets. A configuration that net/http has used
-// offers HTTP/2 as well, which neither half of the Client speaks.
+// http1 returns a copy of c for HTTP/1.1 and websockets. c may be nil. A configuration used by net/http before also
+// offers HTTP/2, which the Client does not speak.
 func http1(c *tls.Config) *tls.Config {
 	if c = c.Clone(); c == nil {
 		c = new(tls.Config)
@@ -27,8 +27,7 @@ func http1(c *tls.Config) *tls.Config {
 	return c
 }
 
-// dialPublic connects to a public address, or to the proxy of the request that it is called for. A proxy may be
-// anywhere.
+// dialPublic connects to a public address or to the proxy of the request. The address of a proxy is not restricted.
 func dialPublic(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := net.Dialer{ControlContext: address.Control}
 	if use, ok := ctx.Value(proxyKey{}).(*proxyUse); ok && use.proxy.Load() != nil {
@@ -38,10 +37,10 @@ func dialPublic(ctx context.Context, network, addr string) (net.Conn, error) {
 	return d.DialContext(ctx, network, addr)
 }
 
-// maxHeaders is how many bytes the headers of an HTTP answer may have.
+// maxHeaders is the maximum size, in bytes, of the headers of an HTTP response.
 const maxHeaders = 1 << 20
 
-// newHTTPClient returns a client with a dialer, a TLS configuration and proxies that it shares with the websocket.
+// newHTTPClient returns a client that shares its dialer, TLS configuration and proxy function with the websocket.
 func newHTTPClient(
 	dial func(ctx context.Context, network, addr string) (net.Conn, error), secure *tls.Config,
 	choose func(*http.Request) (*url.URL, error), agent string,

@@ -14,14 +14,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
-// proxied is an http.Transport. Its errors name the proxy that caused them.
+// proxied is an http.Transport with errors that name the proxy that caused them.
 type proxied struct{ *http.Transport }
 
-// proxyUse records how far one request got. net/http writes it on goroutines of its own.
+// proxyUse records the progress of one request. net/http writes it from its own goroutines.
 type proxyUse struct {
 	proxy      atomic.Pointer[url.URL] // nil: none
-	reached    atomic.Bool             // there was a connection to the server
-	handshakes atomic.Int32            // of TLS, that began
+	reached    atomic.Bool // a connection to the server was established
+	handshakes atomic.Int32 // TLS handshakes started
 }
 
 type proxyKey struct{}
@@ -40,7 +40,7 @@ func (p proxied) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// cause returns an error that names the proxy, if there was one and it did not get as far as the server.
+// cause wraps err with the proxy's name if the request used a proxy and failed before it reached the server.
 func (u *proxyUse) cause(err error) error {
 	by := u.proxy.Load()
 	if by == nil || u.reached.Load() || errors.As(err, new(*proxy.Error)) {
@@ -57,16 +57,16 @@ func (u *proxyUse) cause(err error) error {
 	return &proxy.Error{Host: by.Host, Err: guard.Short(err, tame.Most)}
 }
 
-// errProxyURL is in place of an error that quotes the URL of a proxy, which may have a password.
+// errProxyURL replaces errors that quote the URL of a proxy, which may contain a password.
 var errProxyURL = errors.New("the URL of the proxy that Config.Proxy returns cannot be used, or cannot be parsed; " +
 	"it is not shown, because it may have a password")
 
-// errPlainProxy keeps tokens off the network between a proxy and this machine.
+// errPlainProxy prevents a token from being sent unencrypted to a proxy.
 var errPlainProxy = errors.New("blaze: Config.Proxy returns a proxy for a request without TLS, which would show it " +
 	"the token: return nil for loopback hosts, or use TLS")
 
-// careful returns a function that chooses proxies. It has no proxy for what goes without TLS, which is allowed to this
-// machine only, and its errors do not quote URLs.
+// careful wraps a proxy function. Requests without TLS, which are allowed to loopback hosts only, must not use a proxy.
+// Errors do not quote URLs.
 func careful(choose func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(r *http.Request) (*url.URL, error) {
 		u, err := choose(r)

@@ -13,26 +13,30 @@ import (
 	"github.com/mixin-blaze/blaze/internal/spool"
 )
 
-// mostInMemory is how many bytes of an encrypted file are kept in memory until it is verified.
+// mostInMemory is the size, in bytes, up to which an encrypted file is kept in memory until it is verified.
 const mostInMemory = 4 << 20
 
-// Download opens the file of a message that was received, or of an Upload. The caller closes it.
+// Download opens the file of an incoming message or of an Upload. The caller must close it. Download works before,
+// during and without Run.
 //
-// An encrypted file is verified before Download returns: it fits Key, Digest and, where that is above 0, Size. Until
-// Close its encrypted form is kept, up to 4 MiB of it in memory, a larger one in a temporary file in Config.TempDir. It
-// is decrypted while it is read, and ctx limits the download only. A file that does not fit is [ErrDamaged], and
-// nothing of it can be read. If the temporary file cannot be written, the error names its directory.
+// An encrypted file is verified before Download returns: Key, Digest and, if above 0, Size. A file that does not match
+// is [ErrDamaged], and no byte of it is returned. The encrypted form is kept until Close: up to 4 MiB in memory, a
+// larger file as a temporary file in Config.TempDir. It is decrypted while it is read. ctx limits the download only.
 //
-// Of a plain file only the size can be checked, so it streams: ctx limits the reading, too, and a file that is shorter
-// or longer than Size, where that is above 0, is the error [ErrDamaged] of the last Read, in place of [io.EOF].
-// [Client.DownloadFile] checks that first.
+// An unencrypted file has no digest and is streamed. ctx also limits the reading. If Size is above 0 and the file is
+// shorter or longer, the last Read returns [ErrDamaged] instead of [io.EOF]. [Client.DownloadFile] checks before it
+// returns.
 //
-// A file of more than Config.MaxDownload bytes is an [InvalidError], or [ErrDamaged] where Size says less: of Download
-// if Size or the storage says so, else at the latest of the Read that would exceed it. An *[Error] with [CodeNotFound]
-// means that the file is gone: the service keeps files for some time only. A storage at an address that is not public
-// is [ErrNoAnswer], see Config.AllowPrivateStorage; so is an answer that does not have the whole file. It works before,
-// during and without Run. The reader is for one goroutine at a time; Close may be called during a Read. A Read after
-// Close is [fs.ErrClosed].
+// Errors:
+//
+//   - [InvalidError]: the file has more than Config.MaxDownload bytes. [ErrDamaged] if Size is smaller. Download
+//     returns it if Size or the storage reports the size, otherwise the Read that exceeds the limit.
+//   - *[Error] with [CodeNotFound]: the file is gone; the service keeps files for a limited time.
+//   - [ErrNoAnswer]: an incomplete response, or a storage at a private address (see Config.AllowPrivateStorage).
+//   - An error that names Config.TempDir: the temporary file cannot be written.
+//   - [fs.ErrClosed]: Read after Close.
+//
+// The reader is for one goroutine at a time, except that Close may be called during a Read.
 func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, error) {
 	//mutant:download-verified
 	open := c.verified
@@ -46,13 +50,13 @@ func (c *Client) Download(ctx context.Context, a Attachment) (io.ReadCloser, err
 	return d, nil
 }
 
-// DownloadFile saves the file of a message that was received, or of an Upload, at path. It writes a temporary file
-// ".blaze-*" in the directory of path, verifies Size, Key and Digest as [Client.Download] does, and renames it to path.
-// After any error nothing of it remains, and what was at path stays as it was. A process that is killed may leave the
-// temporary file. A symbolic link at path is replaced.
+// DownloadFile saves the file of an incoming message or of an Upload at path. It writes a temporary file ".blaze-*" in
+// the directory of path, verifies it like [Client.Download], and renames it to path. A symbolic link at path is
+// replaced. After an error the temporary file is removed and path is unchanged. A killed process may leave the
+// temporary file behind.
 //
-// Only this user can read and write the file (0600). Its errors are those of Download, and those of the file system,
-// which name the directory. [Data.SafeName] makes a name for path of one that a user chose.
+// The file is readable and writable by the current user only (0600). The errors are those of Download and of the file
+// system; the latter name the directory. [Data.SafeName] returns a safe file name for path.
 func (c *Client) DownloadFile(ctx context.Context, a Attachment, path string) error {
 	if path == "" {
 		return invalid("path", "must not be empty")
@@ -73,7 +77,7 @@ func (c *Client) DownloadFile(ctx context.Context, a Attachment, path string) er
 	return err
 }
 
-// verified downloads an encrypted file and verifies it. The size of what it returns is that of the file.
+// verified downloads and verifies an encrypted file. The result has the file's actual size.
 func (c *Client) verified(ctx context.Context, a Attachment) (*download, error) {
 	most := mostInMemory
 	if a.Size > mostInMemory {
@@ -85,20 +89,20 @@ func (c *Client) verified(ctx context.Context, a Attachment) (*download, error) 
 		return nil, err
 	}
 	_, err = io.Copy(io.Discard, stream) // its last Read verifies
-	_ = stream.Close()                   // only read
+	_ = stream.Close() // only read
 	var decrypted io.Reader
 	if err == nil {
 		decrypted, err = seal.NewDecrypter(kept, a.Key, a.Digest)
 	}
 	if err != nil {
-		_ = kept.Close() // the file is worthless
+		_ = kept.Close() // the file is discarded
 		return nil, err
 	}
 	return &download{r: decrypted, from: kept, id: stream.id, size: stream.read, most: stream.most}, nil
 }
 
-// fetch opens a file, and decrypts it if it is encrypted. What it gives is not verified before [io.EOF]. What comes
-// from the storage is written to kept, unless that is nil.
+// fetch opens a file, and decrypts it if it is encrypted. The result is not verified before [io.EOF]. fetch writes the
+// bytes from the storage to kept, unless that is nil.
 func (c *Client) fetch(ctx context.Context, a Attachment, kept io.Writer) (*download, error) {
 	id, ok := canonicalUUID(a.ID)
 	switch {
@@ -138,13 +142,13 @@ func (c *Client) fetch(ctx context.Context, a Attachment, kept io.Writer) (*down
 	return d, nil
 }
 
-// download checks the size of what is read, and says in the Client's words what else is wrong.
+// download checks the number of bytes read and converts errors.
 type download struct {
 	r      io.Reader
 	from   io.Closer
 	id     string // of the attachment
-	size   int64  // not above 0: not known
-	most   int64  // bytes that it may have
+	size   int64 // not above 0: unknown
+	most   int64 // maximum number of bytes
 	read   int64
 	err    error
 	closed atomic.Bool
@@ -174,13 +178,13 @@ func (d *download) Read(p []byte) (int, error) {
 
 func (d *download) tooMany() bool { return d.read > d.most || d.size > 0 && d.read > d.size }
 
-// check returns the error of a Read that got err.
+// check converts the error of a Read.
 func (d *download) check(err error) error {
 	var full *spool.Error
 	switch {
 	case errors.Is(err, rest.ErrTooLarge), d.tooMany():
 		return d.tooLarge()
-	case err == io.EOF && d.read < d.size: //nolint:errorlint // whoever reads compares it with ==, too
+	case err == io.EOF && d.read < d.size: //nolint:errorlint // readers compare io.EOF with ==
 		return fmt.Errorf("%w: attachment %s has %d of %d bytes", ErrDamaged, d.id, d.read, d.size)
 	case err == nil, err == io.EOF: //nolint:errorlint // see above
 		return err
@@ -192,7 +196,7 @@ func (d *download) check(err error) error {
 	return fmt.Errorf("blaze: the download of attachment %s broke off: %w", d.id, err)
 }
 
-// tooLarge is the error of a file that is larger than it was said to be, or than is accepted.
+// tooLarge returns the error for a file that is larger than its Size or than MaxDownload.
 func (d *download) tooLarge() error {
 	if d.size > 0 {
 		return fmt.Errorf("%w: attachment %s has more than %d bytes", ErrDamaged, d.id, d.size)

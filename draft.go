@@ -10,48 +10,47 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// The limits of the service for requests.
+// Limits of the service for requests.
 const (
 	maxData       = 128 << 10 // bytes of data of one message, before base64
-	batchMessages = 100       // messages of one request
+	batchMessages = 100 // messages in one request
 	batchBytes    = 128 << 10 // bytes of its JSON
 )
 
-// draft is a message that was found valid, in the form of the wire.
+// draft is a validated message in wire form.
 type draft struct {
 	messageParams
 	way way
 
-	reply *Outgoing // the message, if it is encrypted and may go out in plain text; else nil
+	reply *Outgoing // the original message, if it is encrypted and may be sent unencrypted; otherwise nil
 	open  string    // to be logged: why it goes out in plain text, although the message answered was encrypted; or ""
-	group bool      // to be logged: it goes out in plain text to a group, and answers an encrypted message
+	group bool // to be logged: an unencrypted answer in a group to an encrypted message
 }
 
-// way is how a message goes out.
+// way is how a message is sent.
 type way uint8
 
 const (
 	single way = iota // as CREATE_MESSAGE
-	plain             // in CREATE_PLAIN_MESSAGES, beside others, or as CREATE_MESSAGE
-	sealed            // over HTTP; Data is not encrypted yet
-	ways              // their number
+	plain // in CREATE_PLAIN_MESSAGES with others, or as CREATE_MESSAGE
+	sealed // over HTTP; Data is not encrypted yet
+	ways // number of ways
 )
 
-// item is a draft on its way, and how it ended.
+// item is a draft being sent, and its result.
 type item struct {
 	*draft
-	size        int             // about, of its JSON in a request of several
+	size        int // estimate of its JSON in a request with several messages
 	json        json.RawMessage // of the encrypted message, while it is sent
-	unconfirmed bool            // an earlier request may have stored it
-	changed     bool            // the recipient's sessions were not those that it was encrypted for
-	again       bool            // it is to be in a smaller request
-	most        int             // messages in the next request; 0: as many as usual
-	allowed     time.Time       // when the Limiter let it through
+	unconfirmed bool // an earlier request may have stored it
+	changed     bool // the recipient's sessions differed from those it was encrypted for
+	again       bool // to be sent again in a smaller request
+	most        int // maximum number of messages in its next request; 0: the default
+	allowed     time.Time // when the Limiter allowed it
 	err         error
 }
 
-// messageParams are the params of CREATE_MESSAGE, in the order of the protocol's samples; what they do not show
-// follows.
+// messageParams are the params of CREATE_MESSAGE. Fields that the protocol's samples show come first, in their order.
 type messageParams struct {
 	ConversationID   string
 	Category         Category
@@ -87,7 +86,7 @@ func (p *messageParams) AppendJSON(b []byte) []byte {
 	return wire.AppendEnd(wire.AppendInt(b, "expire_in", p.ExpireIn), '}')
 }
 
-// draft validates out and puts it into the form of the wire. Every error is, or wraps, an [InvalidError].
+// draft validates out and converts it to wire form. Every error is or wraps an [InvalidError].
 func (out Outgoing) draft() (*draft, error) {
 	if out.ConversationID == "" {
 		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a "+
@@ -113,7 +112,7 @@ func (out Outgoing) draft() (*draft, error) {
 	if err := d.fill(out); err != nil {
 		return nil, err
 	}
-	// What CREATE_PLAIN_MESSAGES has no key for goes out alone, and so do quotes of other categories.
+	// Messages with fields that CREATE_PLAIN_MESSAGES lacks are sent alone, and so are quotes of other categories.
 	//mutant:quote-frame
 	shares := d.QuoteID == "" || d.Category == CategoryPlainText || d.Category == CategoryPlainPost
 	if shares && batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil {
@@ -122,8 +121,8 @@ func (out Outgoing) draft() (*draft, error) {
 	return d, nil
 }
 
-// batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. One that a Raw has made up of anything else
-// than capitals may need escaping, and then the size of a frame would not be known beforehand.
+// batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. The category of a Raw with anything but
+// capitals may need escaping, so the size of its frame would not be known in advance.
 func batchable(c Category) bool {
 	other := func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') }
 	return strings.HasPrefix(string(c), plainPrefix) && !strings.ContainsFunc(string(c), other)
@@ -145,7 +144,7 @@ func (d *draft) fill(out Outgoing) error {
 	return d.fillPlain(&out, value, data, passed)
 }
 
-// fillPlain adds the payload of a message in plain text.
+// fillPlain adds the payload of an unencrypted message.
 func (d *draft) fillPlain(out *Outgoing, value Payload, data []byte, passed bool) error {
 	a, attached := payloadAttachment(value)
 	switch {
@@ -154,7 +153,7 @@ func (d *draft) fillPlain(out *Outgoing, value Payload, data []byte, passed bool
 		return &defaultError{invalid("Attachment.Key", "the message answered was encrypted, and in plain text the "+
 			"key of its file would be readable: make a plain file of it with Reupload, or upload with Upload "+
 			"or UploadImage")}
-	case passed: // it was readable as it is, with a key or without
+	case passed: // the recipient could read the original, with or without a key
 	case attached && len(a.Key) > 0:
 		return invalid("Attachment.Key",
 			"a key belongs to attachments of encrypted messages only: Reupload makes a plain file of an encrypted one")
@@ -172,7 +171,7 @@ func (d *draft) fillPlain(out *Outgoing, value Payload, data []byte, passed bool
 	return nil
 }
 
-// fillSealed adds the payload of a message that is to be encrypted.
+// fillSealed adds the payload of a message to encrypt.
 func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed bool) error {
 	rest, isPlain := strings.CutPrefix(string(value.Category()), plainPrefix)
 	a, attached := payloadAttachment(value)
@@ -182,7 +181,7 @@ func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed boo
 			"%s cannot be encrypted; to send it in plain text say so with Encrypted = false", value.Category())
 	case d.RecipientID == "":
 		return invalid("Outgoing.RecipientID", "missing: an encrypted message is sealed for its recipient's sessions")
-	case passed && out.answersEncrypted(): // its file is as it was there
+	case passed && out.answersEncrypted(): // its file is as in the original
 	case attached && (len(a.Key) == 0 || len(a.Digest) == 0):
 		return invalid("Attachment.Key", "the file of an encrypted message has to be encrypted itself: upload it with "+
 			"UploadEncryptedImage or UploadEncrypted, or send it in plain text with Encrypted = false")
@@ -200,12 +199,12 @@ func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed boo
 	return nil
 }
 
-// fillAnswer adds the payload of an answer that is encrypted by default. What cannot be encrypted goes out in plain
-// text, so that it reaches its reader.
+// fillAnswer adds the payload of an answer that is encrypted by default. A payload that cannot be encrypted is sent
+// unencrypted, so that the recipient gets it.
 func (d *draft) fillAnswer(out Outgoing, value Payload, data []byte, passed bool) error {
 	open := true
 	switch {
-	case !sealable(value): // as the apps send it
+	case !sealable(value): // the apps send it unencrypted too
 	case d.ExpireIn > 0:
 		d.open = "it expires, and encrypted messages cannot"
 	case len(d.Mentions) > 0:
@@ -226,13 +225,14 @@ func (d *draft) fillAnswer(out Outgoing, value Payload, data []byte, passed bool
 	return d.fillSealed(&out, value, data, passed)
 }
 
-// plainFile reports whether a payload value shows a file that is not encrypted. An encrypted message cannot.
+// plainFile reports whether a payload refers to an unencrypted file, which encrypted messages must not.
 func plainFile(value Payload) bool {
 	a, attached := payloadAttachment(value)
 	return attached && len(a.Key) == 0 && len(a.Digest) == 0
 }
 
-// encode is encodePayload of out's payload; but of one that is passed on it returns the data that arrived, unchecked.
+// encode encodes out's payload. If it is the payload of an incoming message, encode returns the original data
+// unchecked.
 func (out *Outgoing) encode() (value Payload, data []byte, passed bool, err error) {
 	if o := out.origin; o != nil && o.passed {
 		data = []byte(o.data)
@@ -248,7 +248,7 @@ func (out *Outgoing) encode() (value Payload, data []byte, passed bool, err erro
 // answersEncrypted reports whether out answers an encrypted message.
 func (out *Outgoing) answersEncrypted() bool { return out.origin != nil && out.origin.encrypted }
 
-// sealedByDefault reports whether out is encrypted because the message it answers was, and not by its author.
+// sealedByDefault reports whether out is encrypted only because the message it answers was.
 func (out *Outgoing) sealedByDefault() bool {
 	//mutant:sealed-default
 	return out.Encrypted && out.origin != nil && out.origin.recipient != "" &&

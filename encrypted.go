@@ -32,33 +32,34 @@ type sessionID struct {
 	SessionID string `json:"session_id"`
 }
 
-// The states of a result.
+// States of a result.
 const (
 	sealedStored = "SUCCESS"
 	sealedFailed = "FAILED"
 )
 
-// sealedResult is what became of one.
+// sealedResult is the result for one message.
 type sealedResult struct {
 	MessageID string          `json:"message_id"`
 	State     string          `json:"state"`
-	Sessions  json.RawMessage `json:"sessions"` // of a failed one: those that there are now
+	Sessions  json.RawMessage `json:"sessions"` // of a failed one: the current sessions
 }
 
-// sealedDenials is how often in a row something before the service may refuse a request for several messages. It may
-// not like what one of them says, and the others would wait for that one until the context ends.
+// sealedDenials is how often in a row a gateway or firewall may reject a request with several messages before it is
+// split. The content of one message may be the reason, and the others would wait for it until the context ends.
 const sealedDenials = 3
 
 // sealing is one call of sendSealed.
 type sealing struct {
 	c       *Client
 	denials int  // see rest.Request
-	denied  bool // a request was denied: what is left keeps its order, and is to be in smaller requests
+	denied  bool // a request was denied: the remaining items keep their order, for smaller requests
 }
 
-// sendSealed sends encrypted messages, at most batchMessages, and notes in each how it ended. They take room in the
-// outbox like one frame, so that the limits of Config count them and the end of Run waits for them. Those whose
-// recipients' sessions have changed are encrypted and sent once more. Of several, some may be left to be sent again.
+// sendSealed sends at most batchMessages encrypted messages and stores the result in each item. They use outbox
+// capacity like one frame, so that they count towards Config's limits and Run waits for them at its end. Messages of
+// recipients with changed sessions are encrypted and sent once more. Some of several items may be marked to be sent
+// again.
 func (c *Client) sendSealed(ctx context.Context, items []*item) {
 	//mutant:sealed-hold
 	release, err := c.engine.Hold(ctx, sizeOf(items))
@@ -103,7 +104,7 @@ func sizeOf(items []*item) (bytes int64) {
 	return bytes
 }
 
-// unsealedError returns the error of a message that found no room in the outbox.
+// unsealedError returns the error of a message that got no capacity in the outbox.
 func (c *Client) unsealedError(m *item, err error) error {
 	closed := errors.Is(err, engine.ErrClosed)
 	if closed {
@@ -127,7 +128,7 @@ func (c *Client) sealedEnd(m *item) error {
 	return err
 }
 
-// unsure returns the error of a request for m. One of an earlier request that may have stored m stays unconfirmed.
+// unsure returns the error of a request for m. If an earlier request may have stored m, it stays unconfirmed.
 func (m *item) unsure(err error) error {
 	if err != nil && m.unconfirmed && !unconfirmed(err) && !atFault(err) {
 		return &UnconfirmedError{MessageID: m.MessageID, Err: err}
@@ -140,11 +141,11 @@ func unconfirmed(err error) bool {
 	return errors.As(err, &u)
 }
 
-// errManySessions is why an answer is not encrypted that may go out in plain text.
+// errManySessions is the reason for sending an answer unencrypted.
 var errManySessions = errors.New("blaze: too large to be encrypted for all sessions of the recipient")
 
-// try encrypts items for the sessions that their recipients have now, and sends them. With many sessions an
-// encrypted message is longer than expected, so there may be several requests, one after the other.
+// try encrypts items for the current sessions of their recipients and sends them. With many sessions an encrypted
+// message is longer than estimated, so try may make several requests in sequence.
 func (s *sealing) try(ctx context.Context, items []*item) {
 	sessions, err := s.c.sessions.of(ctx, recipients(items))
 	if err != nil && len(items) > 1 && mayBeOfOne(err) {
@@ -189,14 +190,14 @@ func recipients(items []*item) []string {
 	return users
 }
 
-// mayBeOfOne reports whether one message, or one user, of several may be the reason of a refusal.
+// mayBeOfOne reports whether a request may have been rejected because of one of its messages or users.
 func mayBeOfOne(err error) bool {
 	var refused *Error
 	return errors.As(err, &refused) && !errors.Is(err, CodeUnauthorized) && !errors.Is(err, CodeUpdateRequired) &&
 		!refused.Temporary()
 }
 
-// post makes one request. If the service refuses it for good, it is made again message by message. unsure says that
+// post makes one request. If the service rejects it permanently, post makes one request per message. unsure means that
 // an earlier request of the same messages may have stored them.
 func (s *sealing) post(ctx context.Context, items []*item, unsure bool) {
 	//mutant:denied-order
@@ -240,14 +241,15 @@ func (s *sealing) post(ctx context.Context, items []*item, unsure bool) {
 	}
 }
 
-// putBack leaves items to be sent again, in smaller requests.
+// putBack marks items to be sent again in smaller requests.
 func putBack(items []*item) {
 	for _, m := range items {
 		m.again, m.err = true, nil
 	}
 }
 
-// settleSealed notes how each message of a request ended. unsure says that an earlier try may have stored them.
+// settleSealed stores the result of each message of a request. unsure means that an earlier attempt may have stored
+// them.
 func (c *Client) settleSealed(items []*item, results []sealedResult, unsure bool) {
 	by := make(map[string]sealedResult, len(results))
 	for _, r := range results {
@@ -269,7 +271,7 @@ func (c *Client) settleSealed(items []*item, results []sealedResult, unsure bool
 	}
 }
 
-// changedSessions notes that the sessions of a recipient are not those that m was encrypted for.
+// changedSessions records that the sessions of a recipient differ from those m was encrypted for.
 func (c *Client) changedSessions(m *item, sessions json.RawMessage) error {
 	m.changed = true
 	var now lenient.List[session]
@@ -284,12 +286,12 @@ func (c *Client) changedSessions(m *item, sessions json.RawMessage) error {
 	}
 }
 
-// sealMessage makes the JSON of one message of the request. The checksum is over all sessions that are known, as the
-// service counts them, those that nothing can be sealed for too.
+// sealMessage returns the JSON of one message. As the service requires, the checksum covers all known sessions,
+// including those that nothing can be encrypted for.
 func (c *Client) sealMessage(d *draft, all []session) (json.RawMessage, error) {
 	sessions, odd := usable(c.signer, all)
 	if len(sessions) == 0 {
-		c.sessions.drop(d.RecipientID) // so that the next message finds a new one at once
+		c.sessions.drop(d.RecipientID) // so that the next message finds a new session at once
 		err := fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
 		//mutant:odd-key
 		if odd {

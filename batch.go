@@ -41,19 +41,19 @@ func (c *Client) SendBatch(ctx context.Context, outs ...Outgoing) ([]Sent, error
 // goroutines that it joins.
 type batch struct {
 	c       *Client
-	items   []*item // one for each message
+	items   []*item            // one for each message
 	threads map[string]*thread // by conversation
 	ready   [ways]fifo.Queue[*thread]
 	last    way // of the latest request
 	left    int // items in progress
 
 	// Only with a Limiter:
-	next    int // item of the next Wait
-	asking  bool // Wait is running
-	waiting int // items allowed and not in a request yet
+	next    int        // item of the next Wait
+	asking  bool       // Wait is running
+	waiting int        // items allowed and not in a request yet
 	allowed chan error // receives the result of Wait
 
-	frames, posts int // unanswered requests
+	frames, posts int           // unanswered requests
 	ended         chan *request // receives finished requests
 }
 

@@ -20,8 +20,8 @@ type proxied struct{ *http.Transport }
 // proxyUse records the progress of one request. net/http writes it from its own goroutines.
 type proxyUse struct {
 	proxy      atomic.Pointer[url.URL] // nil: none
-	reached    atomic.Bool // a connection to the server was established
-	handshakes atomic.Int32 // TLS handshakes started
+	reached    atomic.Bool             // a connection to the server was established
+	handshakes atomic.Int32            // TLS handshakes started
 }
 
 type proxyKey struct{}

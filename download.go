@@ -89,7 +89,7 @@ func (c *Client) verified(ctx context.Context, a Attachment) (*download, error) 
 		return nil, err
 	}
 	_, err = io.Copy(io.Discard, stream) // its last Read verifies
-	_ = stream.Close() // only read
+	_ = stream.Close()                   // only read
 	var decrypted io.Reader
 	if err == nil {
 		decrypted, err = seal.NewDecrypter(kept, a.Key, a.Digest)
@@ -147,8 +147,8 @@ type download struct {
 	r      io.Reader
 	from   io.Closer
 	id     string // of the attachment
-	size   int64 // not above 0: unknown
-	most   int64 // maximum number of bytes
+	size   int64  // not above 0: unknown
+	most   int64  // maximum number of bytes
 	read   int64
 	err    error
 	closed atomic.Bool

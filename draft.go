@@ -13,7 +13,7 @@ import (
 // Limits of the service for requests.
 const (
 	maxData       = 128 << 10 // bytes of data of one message, before base64
-	batchMessages = 100 // messages in one request
+	batchMessages = 100       // messages in one request
 	batchBytes    = 128 << 10 // bytes of its JSON
 )
 
@@ -24,7 +24,7 @@ type draft struct {
 
 	reply *Outgoing // the original message, if it is encrypted and may be sent unencrypted; otherwise nil
 	open  string    // to be logged: why it goes out in plain text, although the message answered was encrypted; or ""
-	group bool // to be logged: an unencrypted answer in a group to an encrypted message
+	group bool      // to be logged: an unencrypted answer in a group to an encrypted message
 }
 
 // way is how a message is sent.
@@ -32,21 +32,21 @@ type way uint8
 
 const (
 	single way = iota // as CREATE_MESSAGE
-	plain // in CREATE_PLAIN_MESSAGES with others, or as CREATE_MESSAGE
-	sealed // over HTTP; Data is not encrypted yet
-	ways // number of ways
+	plain             // in CREATE_PLAIN_MESSAGES with others, or as CREATE_MESSAGE
+	sealed            // over HTTP; Data is not encrypted yet
+	ways              // number of ways
 )
 
 // item is a draft being sent, and its result.
 type item struct {
 	*draft
-	size        int // estimate of its JSON in a request with several messages
+	size        int             // estimate of its JSON in a request with several messages
 	json        json.RawMessage // of the encrypted message, while it is sent
-	unconfirmed bool // an earlier request may have stored it
-	changed     bool // the recipient's sessions differed from those it was encrypted for
-	again       bool // to be sent again in a smaller request
-	most        int // maximum number of messages in its next request; 0: the default
-	allowed     time.Time // when the Limiter allowed it
+	unconfirmed bool            // an earlier request may have stored it
+	changed     bool            // the recipient's sessions differed from those it was encrypted for
+	again       bool            // to be sent again in a smaller request
+	most        int             // maximum number of messages in its next request; 0: the default
+	allowed     time.Time       // when the Limiter allowed it
 	err         error
 }
 

@@ -16,46 +16,46 @@ import (
 
 // Errors that a Client returns, alone or wrapped; compare with [errors.Is].
 var (
-	// ErrClosed means that the Client's Run has ended, or is past the point where it accepts requests: nothing was
-	// sent. A second Run returns it too.
+	// ErrClosed means that Run has ended, or is ending and accepts no more requests. Nothing was sent. A second Run
+	// returns it too.
 	ErrClosed = errors.New("blaze: the client is closed")
-	// ErrNotRunning means that the context ended while no Run was there to send the request: nothing was sent.
+	// ErrNotRunning means that the context ended before Run was called. Nothing was sent.
 	ErrNotRunning = errors.New("blaze: the client is not running")
-	// ErrInvalid is what every [InvalidError] is: the value given cannot be sent, and trying again will not help.
+	// ErrInvalid matches every [InvalidError]: the value cannot be sent, and a retry will not help.
 	ErrInvalid = errors.New("blaze: invalid")
-	// ErrNotHandled is returned by a [Handler] that declines a message, so that [Route] asks the next one. A message
-	// that every handler declines is acknowledged and never seen again.
+	// ErrNotHandled is returned by a [Handler] that declines a message. [Route] then tries the next handler. A message
+	// that every handler declines is acknowledged and not redelivered.
 	ErrNotHandled = errors.New("blaze: not handled")
-	// ErrDrop is wrapped by a [Handler] that gives a message up for good: it is not tried again, and acknowledged
-	// unless Config.Ack is AckManual.
+	// ErrDrop is returned, usually wrapped, by a [Handler] that drops a message: it is not retried, and it is
+	// acknowledged unless Config.Ack is AckManual.
 	ErrDrop = errors.New("blaze: message dropped")
-	// ErrClockSkew ends Run when the server refuses the token, this machine's clock is more than five minutes off,
-	// and the client could not compensate, because one of the clocks was set meanwhile.
+	// ErrClockSkew ends Run if the server rejects the token, this machine's clock is more than five minutes off, and
+	// the client could not compensate: a clock changed in the meantime.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
-	// ErrNoAnswer reports that no usable answer came from the HTTP API, or that the storage did not take an upload.
-	// What a gateway answers, and not the service, is no usable answer, whatever its status.
+	// ErrNoAnswer means that no usable HTTP response was received, or that the storage did not accept an upload. A
+	// response of a gateway is not usable, whatever its status.
 	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
-	// ErrDrain means that Run ended before everything under way was finished; its text says how much was left.
+	// ErrDrain means that Run ended before everything in progress had finished. Its text says how much was left.
 	ErrDrain = errors.New("blaze: not everything was drained")
-	// ErrNoSession reports that no session of the recipient can open encrypted messages, as with a user of an old
-	// client. Nothing was sent: what its author encrypts is not sent in plain text instead. That may change when the
-	// user signs in, so a handler that returns it is tried again.
+	// ErrNoSession means that no session of the recipient can decrypt messages, as for a user of an old client. Nothing
+	// was sent: the Client does not fall back to plain text. A new session may appear when the user signs in, so a
+	// handler that returns ErrNoSession is retried.
 	ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
-	// ErrNotForUs reports that an encrypted message was sealed for other sessions. It arrives as a [Raw].
+	// ErrNotForUs is the Err of a [Raw] for an encrypted message that was encrypted for other sessions.
 	ErrNotForUs = errors.New("blaze: sealed for other sessions")
-	// ErrDamaged reports that a file or an encrypted message does not match its digest. A damaged message arrives as
-	// a [Raw].
+	// ErrDamaged reports a failed integrity check: wrong size, digest or key of a file, or a corrupt encrypted message.
+	// Such a message arrives as a [Raw].
 	ErrDamaged = errors.New("blaze: damaged, or not what was sent")
 )
 
-// Code is an error code of the service. It is an error itself, so that
+// Code is an error code of the service. It implements error, so that
 //
 //	errors.Is(err, blaze.CodeForbidden)
 //
-// holds for every error that carries it. Codes without a constant here are passed on as they came.
+// matches every error with that code. Codes without a constant are passed through unchanged.
 type Code int
 
-// The codes a bot meets on the websocket. Source: the service's list of error codes.
+// Codes that concern bots. Source: the service's list of error codes.
 const (
 	CodeBadRequest      Code = 400   // the request could not be read
 	CodeUnauthorized    Code = 401   // wrong key, session gone, or clock more than five minutes off
@@ -66,12 +66,12 @@ const (
 	CodeBlazeServer     Code = 7000  // the websocket server failed; temporary
 	CodeBlazeTimeout    Code = 7001  // an operation of the websocket server timed out; temporary
 	CodeInvalidField    Code = 10002 // a field of the request is invalid; Error.Extra says which
-	CodeUpdateRequired  Code = 10006 // the service no longer speaks to this client; Run ends
-	CodeGroupFull       Code = 20116 // the group has no room for another participant
-	CodeChecksum        Code = 20140 // the set of sessions an encrypted message was made for has changed
+	CodeUpdateRequired  Code = 10006 // the service no longer accepts this client; Run ends
+	CodeGroupFull       Code = 20116 // the group cannot have more participants
+	CodeChecksum        Code = 20140 // the sessions of the recipient have changed since the message was encrypted
 )
 
-// Error returns the code and, where it is known, what it means. Zero is no code.
+// Error returns the code and, if known, its meaning. Zero means no code.
 func (c Code) Error() string {
 	if c == 0 {
 		return "no code"
@@ -112,8 +112,8 @@ func (c Code) meaning() string {
 	return ""
 }
 
-// passes reports whether a refusal passes by itself. This is the one place that decides. The service says so in the
-// code or in the status: 429, 7000, 7001, and 500 to 599. What says neither is no reason to give up.
+// passes reports whether a rejection is transient, by its code or status: 429, 7000, 7001, and 500 to 599. An error
+// with neither counts as transient. This function alone decides.
 func passes(code, status int) bool {
 	//mutant:temporary-silent
 	return passing(code) || passing(status) || code == 0 && status == 0
@@ -131,19 +131,19 @@ func passing(n int) bool {
 // Error is an error response of the service: the message was not stored. If an earlier attempt may have been, it is
 // wrapped in an [UnconfirmedError].
 type Error struct {
-	Code   Code // what the service calls it
-	Status int  // the HTTP status it belongs to; the service uses 202 for refusals of the request itself
-	// Description is the service's own text, of at most 200 printable characters. What may be a key or a token in it
-	// is replaced by "[...]".
+	Code   Code // as the service numbers it
+	Status int  // the HTTP status; the service uses 202 for invalid requests
+	// Description is the service's text, at most 200 printable characters. Possible keys and tokens in it are replaced
+	// by "[...]".
 	Description string
-	// Extra has details as JSON, for CodeInvalidField the field and the reason. Nil means that there were none, or more
-	// than 4 KiB. What may be a key or a token is replaced as in Description.
+	// Extra has details as JSON, for CodeInvalidField the field and the reason. It is nil if there were none, or more
+	// than 4 KiB. Possible keys and tokens in it are replaced as in Description.
 	Extra     json.RawMessage
 	Action    string // the request's action, for example CREATE_MESSAGE; "" for a refusal of the connection
 	MessageID string // the message concerned, "" if the request was not about one
 }
 
-// Error names the request, the message and the service's reason. What the server wrote is shortened and escaped.
+// Error names the request, the message and the service's reason. Text from the server is shortened and escaped.
 func (e *Error) Error() string {
 	if e == nil {
 		return "blaze: a nil *Error"
@@ -177,19 +177,20 @@ func (e *Error) Unwrap() error {
 	return e.Code
 }
 
-// Temporary reports whether the same request may succeed later: the code or the status is 429, 7000, 7001 or 500 to
-// 599, or there is neither. The Client has already tried Config.SendAttempts times when it returns such an error.
+// Temporary reports whether the same request may succeed later: the code or status is 429, 7000, 7001 or 500 to 599, or
+// both are zero. The Client has already made Config.SendAttempts attempts when it returns such an error.
 func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Status) }
 
-// UnconfirmedError means that a message may or may not have been stored: it was written, and no answer came before
-// the context or the Client ended, or it was written again and then refused. A reply refused with 403 may be one too:
-// see [Client.Reply]. Sending it again with the same MessageID is safe: the server stores an id once.
+// UnconfirmedError means that a message may or may not have been stored. It was written, and no answer arrived before
+// the context or the Client ended, or it was rejected after an earlier attempt without an answer. A reply rejected with
+// 403 may be unconfirmed too; see [Client.Reply]. Sending it again with the same MessageID is safe, because the server
+// stores an id once.
 type UnconfirmedError struct {
 	MessageID string
-	Err       error // why no answer came
+	Err       error // why no answer arrived
 }
 
-// Error says which message it was and how to try again.
+// Error names the message and says how to retry.
 func (e *UnconfirmedError) Error() string {
 	if e == nil {
 		return "blaze: a nil *UnconfirmedError"
@@ -206,10 +207,10 @@ func (e *UnconfirmedError) Unwrap() error {
 	return e.Err
 }
 
-// InvalidError means that a value was refused before anything was written. [errors.Is] finds it as [ErrInvalid].
+// InvalidError reports an invalid value. Nothing was written. It matches [ErrInvalid].
 type InvalidError struct {
 	Field  string // as the Go type names it, for example "Image.Width" or "Outgoing.ConversationID"
-	Reason string // what is wrong and what would be right; never the value of a secret or a text
+	Reason string // the fault and the remedy; never a secret or a text of the message
 }
 
 // Error names the field and the reason.
@@ -227,15 +228,15 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Reason: fmt.Sprintf(format, args...)}
 }
 
-// clip makes text from the network safe to print: short, on one line, without control characters, keys and tokens.
+// clip sanitizes text from the network for printing: short, one line, no control characters, keys or tokens.
 func clip(s string) string { return tame.Text(s) }
 
 // BatchError is the error of a SendBatch in which at least one message was not confirmed.
 type BatchError struct {
-	Errs []error // length and order of the messages given; nil where the message was sent
+	Errs []error // one for each message, in their order; nil if it was sent
 }
 
-// Error counts the failures and repeats the first.
+// Error returns the number of failures and the text of the first.
 func (e *BatchError) Error() string {
 	if e == nil {
 		return "blaze: a nil *BatchError"
@@ -266,18 +267,18 @@ func (e *BatchError) Unwrap() []error {
 	return errs
 }
 
-// newError makes an Error of a refusal as the wire has it.
+// newError converts a rejection from its wire form.
 func newError(e *wire.Error, action, messageID string) *Error {
 	return &Error{
 		Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra,
-		Action: clip(action), MessageID: messageID, // of a frame that answers nothing, the server wrote the action
+		Action: clip(action), MessageID: messageID, // an ERROR frame that answers no request has an action chosen by the server
 	}
 }
 
 // transient reports whether the request may succeed later.
 func transient(r *wire.Error) bool { return passes(r.Code, r.Status) }
 
-// connectionError makes an error for users of the reason why the engine is offline, or why Run ends.
+// connectionError converts the engine's reason for being offline, or for the end of Run.
 func connectionError(err error) error {
 	connection, ok := err.(*engine.ConnectionError) //nolint:errorlint // see refusedConnection
 	switch {
@@ -302,8 +303,8 @@ func connectionCause(e *engine.ConnectionError) error {
 	return e.Err
 }
 
-// refusedConnection returns the refusal in an error of a connection, or nil. It asks nothing of other errors: they may
-// be those of user code, which may block, and the supervisor calls it.
+// refusedConnection returns the rejection in an error of a connection, or nil. It must not call methods of other
+// errors: they may be user code, which may block the supervisor.
 func refusedConnection(err error) *Error {
 	connection, ok := err.(*engine.ConnectionError) //nolint:errorlint // made by the engine
 	if !ok {
@@ -317,7 +318,7 @@ func refusedConnection(err error) *Error {
 	return newError(rejected.Rejection, rejected.Action, "")
 }
 
-// closedError makes an error for users of one that is engine.ErrClosed and may wrap the error of Run.
+// closedError converts an error that is engine.ErrClosed and may wrap the error of Run.
 func closedError(err error) error {
 	_, lives := err.(*engine.ConnectionError) //nolint:errorlint // errors.Is would ask an error of user code
 	if lives || !errors.Is(err, engine.ErrClosed) {
@@ -329,7 +330,7 @@ func closedError(err error) error {
 	return ErrClosed
 }
 
-// runError makes the error of Run from that of the engine; nil if Run ended well.
+// runError converts the engine's error to that of Run. It is nil if Run ended without an error.
 func runError(err error) error {
 	var rejected *engine.RejectedError
 	var left *engine.DrainError
@@ -346,7 +347,7 @@ func runError(err error) error {
 	return fmt.Errorf("%w; %w: %w", end, ErrDrain, left)
 }
 
-// sessionError makes the error of a session that was rejected for good.
+// sessionError returns the error for a session that was rejected permanently.
 func sessionError(r *engine.RejectedError) error {
 	e := newError(r.Rejection, r.Action, "")
 	switch r.Reason { //nolint:exhaustive // the end of the function is for the others
@@ -363,11 +364,11 @@ func sessionError(r *engine.RejectedError) error {
 	return e
 }
 
-// errConnecting is why nothing is written until the first connection is there, or has failed.
+// errConnecting is the state before the first connection is established or has failed.
 var errConnecting = errors.New("blaze: not connected yet")
 
-// unwrittenError makes the error of a request that ended without an answer. It names the request, the reason, and why
-// nothing was written meanwhile.
+// unwrittenError returns the error of a request that ended without an answer. It names the request, the reason, and the
+// state of the connection.
 func unwrittenError(what string, err, offline error) error {
 	if errors.Is(err, engine.ErrClosed) {
 		return closedError(offline)
@@ -377,18 +378,18 @@ func unwrittenError(what string, err, offline error) error {
 	}
 	why := connectionError(offline)
 	if refusedConnection(offline) != nil {
-		// A refusal of the connection is none of the message, and no reason to give up what a handler was working on.
+		// The rejection concerns the connection and not the message. Its code must not make a handler drop the message.
 		why = errors.New(why.Error())
 	}
 	return fmt.Errorf("blaze: %s: %w: %w", what, err, why)
 }
 
-// ackRejected makes the error of an acknowledgement that was rejected.
+// ackRejected converts the rejection of an acknowledgement.
 func ackRejected(r *wire.Error, messageID string) *Error {
 	return newError(r, wire.ActionAck, messageID)
 }
 
-// httpError makes a Client's error of one of the HTTP API.
+// httpError converts an error of the HTTP API.
 func httpError(err error) error {
 	if err == nil {
 		return nil
@@ -404,7 +405,7 @@ func httpError(err error) error {
 	return withEnd(err, newError(refused.Refusal, refused.Request, ""))
 }
 
-// withEnd returns e, joined with the reason why err was not tried again, if it has one.
+// withEnd joins e with the reason why err was not retried, if there is one.
 func withEnd(err, e error) error {
 	var ended *rest.EndedError
 	if errors.As(err, &ended) {
@@ -413,12 +414,10 @@ func withEnd(err, e error) error {
 	return e
 }
 
-// sealedAction is the request that stores encrypted messages. Over the websocket only the service's own apps write
-// them.
+// sealedAction is the request that stores encrypted messages. Only the service's own apps send them over the websocket.
 const sealedAction = "POST /encrypted_messages"
 
-// sealedError makes the error of one message of a request that has ended. It always tells whether the message may be
-// stored.
+// sealedError returns the error of one message of a finished request. It always says whether the message may be stored.
 func sealedError(err error, messageID string) error {
 	var refused *rest.Error
 	var silent *rest.NoAnswerError
@@ -436,7 +435,7 @@ func sealedError(err error, messageID string) error {
 	return e
 }
 
-// atFault reports whether the service refused a request for a fault of its own. It was in earlier requests, too.
+// atFault reports whether the service rejected a request as invalid. Earlier attempts then were invalid too.
 func atFault(err error) bool {
 	return errors.Is(err, CodeBadRequest) || errors.Is(err, CodeInvalidField)
 }

@@ -2,11 +2,12 @@ package blaze
 
 import "context"
 
-// Everything that a Config brings is user code. What runs on a goroutine that must survive runtime.Goexit is wrapped
-// here, once, and called apart. The Handler, the Ledger, OnReceipt and the hooks of frames run on goroutines that are
-// replaced: they are called in place in deliver.go and tell.go, which allocates nothing.
+// Every function and interface in a Config is user code. User code that runs on a goroutine that must survive
+// runtime.Goexit is wrapped here, once, and called on another goroutine. The Handler, the Ledger, OnReceipt and the
+// frame hooks run on goroutines that are replaced after a Goexit; deliver.go and tell.go call them directly, without
+// allocating.
 
-// guardUserCode wraps what given brought into c. The defaults are not wrapped.
+// guardUserCode wraps the fields of c that were set in given. Defaults are not wrapped.
 func (c *Config) guardUserCode(given *Config) {
 	if given == nil {
 		return

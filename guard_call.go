@@ -2,14 +2,14 @@ package blaze
 
 import "github.com/mixin-blaze/blaze/internal/guard"
 
-// apart calls user code on a goroutine of its own and waits for it. The error is safe to keep; that of a panic or a
-// Goexit names the field of Config.
+// apart calls user code on a new goroutine and waits for it. The error is safe to keep. After a panic or a Goexit it
+// names the field of Config.
 func apart(field string, f func() error) error {
 	return named(field, guard.Apart(func() error { return guard.Foreign(f()) }))
 }
 
-// inPlace calls user code on this goroutine, and then done with its error, as that of apart. After a Goexit this
-// goroutine ends once done has returned.
+// inPlace calls user code on this goroutine, and then done with an error like that of apart. After a Goexit, this
+// goroutine ends when done has returned.
 func inPlace(field string, f func() error, done func(error)) {
 	guard.Call(func() error { return guard.Foreign(f()) }, func(err error) { done(named(field, err)) })
 }

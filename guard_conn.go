@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// guarded returns conn, guarded if it is of a type of the user's.
+// guarded wraps conn if its type is user code.
 func guarded(conn net.Conn) net.Conn {
 	inner := conn
 	if secure, ok := conn.(*tls.Conn); ok {
@@ -26,8 +26,8 @@ func guarded(conn net.Conn) net.Conn {
 	return guardedConn{conn}
 }
 
-// guardedConn is a connection of a type of the user's. The reader and the writer of a link call it in place, once for
-// many frames. Their goroutines may end there; the link is lost then.
+// guardedConn is a connection of a user-defined type. The reader and writer of a link call it directly. If it ends
+// their goroutine, the link is lost.
 type guardedConn struct{ net.Conn }
 
 func (g guardedConn) call(f func() error) (err error) {
@@ -37,7 +37,7 @@ func (g guardedConn) call(f func() error) (err error) {
 	return err
 }
 
-// LocalAddr implements net.Conn. A connection that fails has none that is known.
+// LocalAddr implements net.Conn. It returns an unknown address if the connection fails.
 func (g guardedConn) LocalAddr() net.Addr { return g.addr(g.Conn.LocalAddr) }
 
 // RemoteAddr implements net.Conn.

@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// guardHTTP returns a copy of a transport of the user's with guarded hooks: net/http calls most of them on goroutines
-// of its own, where a panic ends the process.
+// guardHTTP returns a copy of a user's transport with guarded hooks. net/http calls most hooks on its own goroutines,
+// where a panic would end the process.
 func guardHTTP(t *http.Transport) *http.Transport {
 	t = t.Clone()
 	if t.DialContext != nil {
@@ -28,7 +28,7 @@ func guardHTTP(t *http.Transport) *http.Transport {
 				}
 				return err
 			})
-			if _, secure := conn.(*tls.Conn); err != nil || secure { // net/http asks one for its protocol
+			if _, secure := conn.(*tls.Conn); err != nil || secure { // net/http asks a *tls.Conn for its protocol
 				return conn, err
 			}
 			return guardedApart(guarded(conn)), nil
@@ -44,7 +44,7 @@ func guardHTTP(t *http.Transport) *http.Transport {
 	return t
 }
 
-// apartDial is dial for net/http: see guardedApart.
+// apartDial adapts dial for net/http; see guardedApart.
 func apartDial(
 	dial func(ctx context.Context, network, addr string) (net.Conn, error),
 ) func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -57,7 +57,7 @@ func apartDial(
 	}
 }
 
-// guardProxyHooks guards what net/http calls when it asks a proxy for a tunnel.
+// guardProxyHooks guards the hooks that net/http calls to open a tunnel through a proxy.
 func guardProxyHooks(t *http.Transport) {
 	if ask := t.GetProxyConnectHeader; ask != nil {
 		t.GetProxyConnectHeader = func(ctx context.Context, proxy *url.URL, target string) (h http.Header, err error) {
@@ -79,7 +79,7 @@ func guardProxyHooks(t *http.Transport) {
 	}
 }
 
-// guardedClient returns an HTTP client with the Transport and the Jar of a user's.
+// guardedClient returns an HTTP client with the guarded Transport and Jar of a user's client.
 func guardedClient(hc http.Client) *http.Client {
 	if t, ok := hc.Transport.(*http.Transport); ok && t != nil {
 		hc.Transport = guardHTTP(t)
@@ -99,14 +99,14 @@ type guardedJar struct{ jar http.CookieJar }
 
 // SetCookies implements http.CookieJar.
 func (g guardedJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
-	// The service needs no cookies.
+	// Errors are ignored: the service needs no cookies.
 	_ = apart("HTTPClient.Jar", func() error {
 		g.jar.SetCookies(u, cookies)
 		return nil
 	})
 }
 
-// Cookies implements http.CookieJar. A jar that fails has no cookies.
+// Cookies implements http.CookieJar. It returns none if the jar fails.
 func (g guardedJar) Cookies(u *url.URL) (cookies []*http.Cookie) {
 	err := apart("HTTPClient.Jar", func() error {
 		cookies = g.jar.Cookies(u)
@@ -121,7 +121,7 @@ func (g guardedJar) Cookies(u *url.URL) (cookies []*http.Cookie) {
 // guardedTransport is the Transport of a user's HTTPClient.
 type guardedTransport struct{ next http.RoundTripper }
 
-// closeIdle closes the idle connections of the copy of a user's http.Transport. Those of other transports are theirs.
+// closeIdle closes the idle connections of the copy of a user's http.Transport. Other transports are left alone.
 func (g guardedTransport) closeIdle() {
 	if t, ok := g.next.(*http.Transport); ok {
 		t.CloseIdleConnections()
@@ -143,7 +143,7 @@ func (g guardedTransport) RoundTrip(r *http.Request) (resp *http.Response, err e
 	return resp, nil
 }
 
-// guardedBody is the body of a response that a user's transport made.
+// guardedBody is a response body made by a user's transport.
 type guardedBody struct{ body io.ReadCloser }
 
 // Read implements io.Reader.
@@ -159,8 +159,8 @@ func (g guardedBody) Read(p []byte) (n int, err error) {
 // Close implements io.Closer.
 func (g guardedBody) Close() error { return apart("HTTPClient.Transport", g.body.Close) }
 
-// guardedApart returns conn for net/http. In a TLS handshake it waits for a goroutine of its own, without end if a
-// connection of the user's has ended that one.
+// guardedApart wraps conn for net/http. During a TLS handshake, net/http waits without limit for a goroutine that a
+// user's connection may end.
 func guardedApart(conn net.Conn) net.Conn {
 	//mutant:guarded-apart
 	if g, ok := conn.(guardedConn); ok {
@@ -169,7 +169,7 @@ func guardedApart(conn net.Conn) net.Conn {
 	return conn
 }
 
-// apartConn is a guardedConn that is called on a goroutine of its own each time.
+// apartConn is a guardedConn with each call on a goroutine of its own.
 type apartConn struct{ guardedConn }
 
 func (apartConn) call(f func() error) error { return named("DialContext", guard.Apart(f)) }

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// guardTLS wraps the callbacks of a client, and its keys. net/http calls them on goroutines of its own.
+// guardTLS wraps the callbacks and private keys of a TLS configuration. net/http calls them on its own goroutines.
 func guardTLS(c *tls.Config) {
 	c.Certificates = slices.Clone(c.Certificates)
 	for i := range c.Certificates {
@@ -68,10 +68,10 @@ func guardedVerify(name string, verify func(tls.ConnectionState) error) func(tls
 	}
 }
 
-// guardedCache is a cache of TLS sessions. The reader of a connection calls it, too.
+// guardedCache is a cache of TLS sessions. The reader of a connection also calls it.
 type guardedCache struct{ cache tls.ClientSessionCache }
 
-// Get implements tls.ClientSessionCache. A cache that fails has no session.
+// Get implements tls.ClientSessionCache. It returns no session if the cache fails.
 func (g guardedCache) Get(key string) (session *tls.ClientSessionState, ok bool) {
 	err := apart("TLSClientConfig.ClientSessionCache", func() error {
 		session, ok = g.cache.Get(key)
@@ -80,7 +80,7 @@ func (g guardedCache) Get(key string) (session *tls.ClientSessionState, ok bool)
 	return session, ok && err == nil && holdsState(session)
 }
 
-// holdsState reports whether a session was made by package tls, which panics at an empty one.
+// holdsState reports whether a session was made by package tls, which panics on an empty one.
 func holdsState(session *tls.ClientSessionState) bool {
 	if session == nil {
 		return false
@@ -91,7 +91,7 @@ func holdsState(session *tls.ClientSessionState) bool {
 
 // Put implements tls.ClientSessionCache.
 func (g guardedCache) Put(key string, session *tls.ClientSessionState) {
-	// Without the session, the next handshake is a full one.
+	// The error is ignored: without the session, the next handshake is a full one.
 	_ = apart("TLSClientConfig.ClientSessionCache", func() error {
 		g.cache.Put(key, session)
 		return nil
@@ -122,8 +122,8 @@ func (g guardedRand) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// guardedCertificate returns a copy of a certificate, with its key guarded if that is of a type of the user's, as those
-// are that ask a device.
+// guardedCertificate returns a copy of a certificate. Its private key is guarded if its type is user code, such as the
+// client of a hardware token.
 func guardedCertificate(cert *tls.Certificate) *tls.Certificate {
 	if cert == nil {
 		return nil
@@ -140,10 +140,10 @@ func guardedCertificate(cert *tls.Certificate) *tls.Certificate {
 	return &out
 }
 
-// guardedSigner is the key of a certificate.
+// guardedSigner is the private key of a certificate.
 type guardedSigner struct{ key crypto.Signer }
 
-// Public implements crypto.Signer. A key that fails has no public one, which ends the handshake.
+// Public implements crypto.Signer. It returns nil if the key fails, which ends the handshake.
 func (g guardedSigner) Public() (public crypto.PublicKey) {
 	if apart(certificates, func() error { public = g.key.Public(); return nil }) != nil {
 		return nil
@@ -160,7 +160,7 @@ func (g guardedSigner) Sign(random io.Reader, digest []byte, opts crypto.SignerO
 	return signature, err
 }
 
-// guardedMessageSigner is a key that hashes by itself.
+// guardedMessageSigner is a private key that hashes the message itself.
 type guardedMessageSigner struct {
 	guardedSigner
 	messages crypto.MessageSigner

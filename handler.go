@@ -7,32 +7,34 @@ import (
 	"reflect"
 )
 
-// Handler handles one message. What it returns decides what becomes of it:
+// Handler handles one message. Its result decides how the message continues:
 //
-//   - nil: done; the message is recorded and acknowledged, with [AckManual] once Client.Ack is called.
-//   - [ErrNotHandled]: declined. Declined by all, the message is acknowledged and recorded, in every [AckMode].
-//   - an error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is neither Temporary nor
-//     [CodeUnauthorized]: given up at once. A message given up is recorded and acknowledged too, with AckManual
-//     neither. The InvalidError of an encrypted file in an answer that can only go out in plain text is no such error:
-//     see Client.Reply.
-//   - any other error, and a panic whatever its value: tried again, up to Config.HandlerAttempts, ahead of the rest of
-//     its conversation.
+//   - nil: done. The message is recorded and acknowledged, with [AckManual] when Client.Ack is called.
+//   - [ErrNotHandled]: declined. If every handler declines, the message is acknowledged and recorded, in every
+//     [AckMode].
+//   - An error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is neither Temporary nor
+//     [CodeUnauthorized]: dropped at once. A dropped message is recorded and acknowledged, except with AckManual.
+//     Exception: the InvalidError of an encrypted file in an answer that must be sent unencrypted (see Client.Reply)
+//     is retried.
+//   - Any other error, and a panic with any value: retried, up to Config.HandlerAttempts, before the rest of its
+//     conversation.
 //
-// Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context
-// but outlives it: it ends when Config.Drain is over. An error returned after Run's context ended counts as no
-// attempt: the message is neither recorded nor acknowledged and comes again on the next start (with AckReceived,
-// where it was before, it is given up). A handler that should stop at once watches the context that was given to Run.
+// Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context and
+// ends when Config.Drain has passed after Run's context ended. A handler that should stop sooner must watch Run's
+// context itself. An error returned after Run's context ended does not count as an attempt: the message is neither
+// recorded nor acknowledged, and is redelivered on the next start. With AckReceived it was acknowledged already, and is
+// dropped.
+//
 // Middleware is func(Handler) Handler.
 type Handler func(ctx context.Context, m *Message) error
 
-// mistake stops a program that could never do what it says, when it is first run.
+// mistake panics. It reports errors in the program that show when it first runs.
 func mistake(format string, args ...any) {
-	panic("blaze: " + fmt.Sprintf(format, args...)) //nolint:forbidigo // a mistake in the program, not in what it meets
+	panic("blaze: " + fmt.Sprintf(format, args...)) //nolint:forbidigo // a programming error, independent of input
 }
 
-// On returns a Handler for messages whose payload is a P, and declines all others. On[Payload] takes every message. P
-// is a payload type, never a pointer to one: On panics at once if it is, because it would wait for ever, and if fn is
-// nil.
+// On returns a Handler for messages with a payload of type P. It declines all others. On[Payload] handles every
+// message. On panics if fn is nil or if P is a pointer type, because payloads are never pointers.
 func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler {
 	t := reflect.TypeFor[P]()
 	if t.Kind() == reflect.Pointer {
@@ -50,8 +52,8 @@ func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler 
 	}
 }
 
-// Route returns a Handler that asks one handler after the other and returns what the first says that does not
-// decline. It declines when all do, and skips nil handlers.
+// Route returns a Handler that tries handlers in order and returns the first result that is not ErrNotHandled. It
+// declines if all do. Nil handlers are skipped.
 func Route(hs ...Handler) Handler {
 	return func(ctx context.Context, m *Message) error {
 		for _, h := range hs {

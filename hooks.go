@@ -12,21 +12,21 @@ import (
 
 // Bounds of a hookQueue.
 const (
-	mostHooks = 1024        // calls that wait
-	hooksWait = time.Second // of the end of Run, and of the first frame of a link for Trace.Connected
+	mostHooks = 1024        // queued calls
+	hooksWait = time.Second // wait of Run at its end, and of the first frame of a link for Trace.Connected
 )
 
-// hookQueue calls the Logger and the hooks that no other goroutine may wait for: one call at a time, in order, on a
-// goroutine that exists only while there are calls. A call that finds no room is dropped and counted. The methods of a
-// hookQueue never block, wait aside, and are safe for concurrent use.
+// hookQueue calls the Logger and the hooks that must not block other goroutines: serially, in order, on a goroutine
+// that exists only while there are calls. A call is dropped and counted if the queue is full. All methods are safe for
+// concurrent use. Only wait blocks.
 type hookQueue struct {
-	failed  func(name string, err error) // is told of a call that panicked or called runtime.Goexit
+	failed  func(name string, err error) // called when a call panicked or called runtime.Goexit
 	dropped atomic.Uint64
 
 	mu      sync.Mutex
 	calls   fifo.Queue[hookCall]
 	running bool
-	idle    chan struct{} // closed when there is nothing left to call; nil: nobody waits
+	idle    chan struct{} // closed when the queue is empty; nil: nobody waits
 }
 
 // hookCall is one call of user code.
@@ -35,7 +35,7 @@ type hookCall struct {
 	call func()
 }
 
-// add calls user code soon, and reports whether there was room.
+// add queues a call of user code. It returns false if the queue is full.
 func (q *hookQueue) add(name string, call func()) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -52,7 +52,7 @@ func (q *hookQueue) add(name string, call func()) bool {
 	return true
 }
 
-// run makes calls until there are none. A call that ends this goroutine is followed by another goroutine.
+// run makes calls until the queue is empty. If a call ends this goroutine, another one continues.
 func (q *hookQueue) run() {
 	exits := true
 	defer func() {
@@ -78,7 +78,7 @@ func (q *hookQueue) run() {
 	}
 }
 
-// next takes the oldest call; without one, the goroutine is no longer counted.
+// next removes the oldest call. If there is none, it marks the goroutine as finished.
 func (q *hookQueue) next() (hookCall, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -93,7 +93,7 @@ func (q *hookQueue) next() (hookCall, bool) {
 	return hookCall{}, false
 }
 
-// wait waits until there is nothing left to call, for so long at most.
+// wait waits until the queue is empty, but not longer than most.
 func (q *hookQueue) wait(most time.Duration) {
 	if most <= 0 {
 		return
@@ -116,15 +116,15 @@ func (q *hookQueue) wait(most time.Duration) {
 	}
 }
 
-// turn is a call in a hookQueue that something else must come after.
+// turn is a queued call that another action must follow.
 type turn struct {
-	begun    atomic.Bool // or given up
+	begun    atomic.Bool // or abandoned
 	returned chan struct{}
 }
 
 func newTurn() *turn { return &turn{returned: make(chan struct{})} }
 
-// take makes the call, unless it was given up.
+// take makes the call unless it was abandoned.
 func (t *turn) take(call func()) {
 	if t.begun.CompareAndSwap(false, true) {
 		defer close(t.returned)
@@ -132,8 +132,8 @@ func (t *turn) take(call func()) {
 	}
 }
 
-// await waits for the call to return, for so long at most. It reports false where the call had not begun by then: it is
-// given up.
+// await waits for the call to return, but not longer than most. If the call has not begun by then, await abandons it
+// and returns false.
 func (t *turn) await(most time.Duration) bool {
 	late := time.NewTimer(most)
 	defer late.Stop()
@@ -145,7 +145,7 @@ func (t *turn) await(most time.Duration) bool {
 	}
 }
 
-// sinceEnd returns a function that says how long ago ctx ended; 0 if it has not.
+// sinceEnd returns a function that returns the time since ctx ended, or 0 if it has not.
 func sinceEnd(ctx context.Context) func() time.Duration {
 	var end atomic.Pointer[time.Time]
 	stop := context.AfterFunc(ctx, func() {

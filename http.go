@@ -12,13 +12,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// clockSlack is how far the clocks may differ before tokens are dated by the server's: an answer may have been on its
-// way for that long, and the service accepts five minutes.
+// clockSlack is the clock difference from which tokens are dated by the server's clock. The service accepts five
+// minutes, and a response may have been in transit for up to a minute.
 const clockSlack = time.Minute
 
-// httpClients returns the HTTP clients of the API and of files, and a function that closes the idle connections of
-// both. Where the dialer is our own, files have connections of their own, to public addresses only: a connection that a
-// request to the API has made, to whatever address, must not serve a file.
+// httpClients returns the HTTP clients for the API and for files, and a function that closes the idle connections of
+// both. With the Client's own dialer, files use separate connections, to public addresses only. A connection opened for
+// the API may go to any address and must not be reused for a file.
 func (c *Config) httpClients(ownDialer bool) (api, files *http.Client, closeIdle func()) {
 	if c.HTTPClient != nil {
 		closeIdle = func() {}
@@ -35,7 +35,7 @@ func (c *Config) httpClients(ownDialer bool) (api, files *http.Client, closeIdle
 	return api, files, func() { api.CloseIdleConnections(); files.CloseIdleConnections() }
 }
 
-// newRest returns the client of the HTTP API, and starts nothing. files moves files. refused takes each refusal.
+// newRest returns the client of the HTTP API. files transfers files. refused is called for each rejection.
 func newRest(
 	cfg *Config, files *http.Client, signer *auth.Signer, refused func(*rest.Error), before func(),
 ) *rest.Client {
@@ -52,14 +52,14 @@ func newRest(
 	})
 }
 
-// adjustClock dates later tokens by the server's clock, if the difference matters.
+// adjustClock dates later tokens by the server's clock if the difference is large.
 func adjustClock(signer *auth.Signer, server time.Time) {
 	if ahead := time.Until(server); (ahead - signer.Offset()).Abs() > clockSlack {
 		signer.SetOffset(ahead)
 	}
 }
 
-// refused ends Run where the service no longer speaks to this client.
+// refused ends Run if the service no longer accepts this client.
 func (c *Client) refused(e *rest.Error) {
 	if Code(e.Refusal.Code) == CodeUpdateRequired {
 		//mutant:outdated-http
@@ -67,14 +67,14 @@ func (c *Client) refused(e *rest.Error) {
 	}
 }
 
-// probe asks GET /me whether the service accepts the session. It does not wait for a RoundTripper that ignores the end
-// of its context.
+// probe checks with GET /me whether the service accepts the session. It does not wait for a RoundTripper that ignores
+// the end of its context.
 func (c *Client) probe(ctx context.Context) engine.Probed {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.ReplyTimeout)
 	defer cancel()
 	result := make(chan engine.Probed, 1)
 	go func() {
-		var p engine.Probed // silent, should user code panic
+		var p engine.Probed // the zero value, no response, stands if user code panics
 		_ = guard.Apart(func() error { p = c.askMe(ctx); return nil })
 		result <- p
 	}()
@@ -86,8 +86,8 @@ func (c *Client) probe(ctx context.Context) engine.Probed {
 	}
 }
 
-// askMe requests GET /me once, and once more if the answer to a 401 changes the date of tokens, or if there was none:
-// the API may have another host.
+// askMe requests GET /me. It tries again once if a 401 changed the clock offset, or if there was no response and the
+// API has another host.
 func (c *Client) askMe(ctx context.Context) engine.Probed {
 	for again := false; ; again = true {
 		offset := c.signer.Offset()

@@ -7,11 +7,11 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// The data of answers of the HTTP API. Whoever answers in the service's place, such as the sign-in page of a network,
-// may answer JSON with a status of success. So an answer counts only if the field that matters is there. Otherwise its
-// error is [rest.ErrMissing], which counts as no answer.
+// Response data of the HTTP API. Another server may respond in place of the service, such as the sign-in page of a
+// network, with JSON and a status of success. A response is therefore valid only if it contains the field that matters.
+// Otherwise the error is [rest.ErrMissing], which counts as no response.
 
-// openedConversation is the answer to POST /conversations.
+// openedConversation is the response to POST /conversations.
 type openedConversation struct{ asked string } // the conversation's id
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -23,7 +23,7 @@ func (o *openedConversation) UnmarshalJSON(p []byte) error {
 	return sameID(json.Unmarshal(p, &v), v.ID, o.asked)
 }
 
-// ownProfile is the answer to GET /me.
+// ownProfile is the response to GET /me.
 type ownProfile struct{ appID string }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -34,7 +34,7 @@ func (o *ownProfile) UnmarshalJSON(p []byte) error {
 	return sameID(json.Unmarshal(p, &v), v.ID, o.appID)
 }
 
-// sameID returns an error unless id, which was decoded with err, is the one asked for.
+// sameID returns an error unless id, decoded with err, equals asked.
 func sameID(err error, id lenient.String, asked string) error {
 	if got, ok := canonicalUUID(string(id)); err != nil || !ok || got != asked {
 		return rest.ErrMissing
@@ -42,13 +42,13 @@ func sameID(err error, id lenient.String, asked string) error {
 	return nil
 }
 
-// place is the answer to POST /attachments, and to GET of one: where a file goes, or is.
+// place is the response to POST /attachments and GET /attachments/:id: the addresses of a file.
 type place struct {
 	asked string // the attachment's id; "": a new one
 	id    string // in lower case
 
-	upload string // the address of a file to come
-	view   string // the address of one that is there
+	upload string // for an upload
+	view   string // for a download
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].

@@ -9,19 +9,18 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// derivedNamespace is the namespace of every id that DeriveID makes. It was drawn at random for this package and must
-// never change: an id derived today has to be the same id next year.
+// derivedNamespace is the namespace of DeriveID. It is a random UUID and must never change, because derived ids must be
+// the same in every release.
 var derivedNamespace = uuid.Must(uuid.FromString("d099817e-9878-49df-90ce-2150687d0c89"))
 
-// ConversationID returns the id of the contact conversation between two users, a bot being a user. The order of the two
-// does not matter, and neither does their case: the service writes ids in lower case and derives from that form.
-// It is the version-3 shape of the MD5 of both ids, the smaller first. The arguments should be UUIDs; nothing checks
-// that, and of anything else the result names no conversation.
+// ConversationID returns the id of the contact conversation between two users. A bot is a user too. The order and case
+// of the arguments do not matter. The id is the MD5 of both ids in lower case, smaller first, in the form of a
+// version-3 UUID. The arguments are not validated: for anything but UUIDs the result names no conversation.
 func ConversationID(userA, userB string) string {
 	return pairID(strings.ToLower(userA), strings.ToLower(userB))
 }
 
-// isContact reports whether id is ConversationID(bot, user), in whatever case. The bot's id is in lower case.
+// isContact reports whether id is ConversationID(bot, user), in any case. bot must be in lower case.
 func isContact(id, bot, user string) bool {
 	if len(id) != 36 {
 		return false
@@ -30,11 +29,10 @@ func isContact(id, bot, user string) bool {
 	return err == nil && got == pair(bot, strings.ToLower(user))
 }
 
-// GroupConversationID returns the id of the group that ownerID creates with the given name, random id and first
-// participants, for a request to the service that carries the same values. Ids are taken in lower case; the name
-// counts exactly as it is, case included. The owner is left out of participantIDs if present there, in whatever case;
-// the others are taken in ascending order of their lower-case form, each as often as it is given. participantIDs is
-// not changed, and may be nil. Nothing checks that the ids are UUIDs.
+// GroupConversationID returns the id of a group that ownerID creates with the given name, random id and first
+// participants. The request that creates the group must carry the same values. Ids are used in lower case, name exactly
+// as given. participantIDs may be nil and is not modified. The owner is removed from it, and the others are sorted by
+// their lower-case form, duplicates included. The ids are not validated.
 func GroupConversationID(ownerID, name, randomID string, participantIDs []string) string {
 	owner := strings.ToLower(ownerID)
 	others := make([]string, 0, len(participantIDs))
@@ -52,14 +50,15 @@ func GroupConversationID(ownerID, name, randomID string, participantIDs []string
 	return group
 }
 
-// DeriveID returns a UUID (version 5) that depends on the parts and on nothing else: the same parts give the same id
-// on every machine and in every release. As an Outgoing.MessageID it makes a send that can be run again, for example
-// DeriveID("sale-2026", userID) for a broadcast. Where one part ends and the next begins counts, so ("a", "bc") and
-// ("ab", "c") differ; case counts too. No parts at all, and empty parts, are parts like any others. A message sent
-// under an id that is stored already is confirmed and changes nothing, even if it says something else.
+// DeriveID returns a version-5 UUID derived from the parts. Equal parts give the same id on every machine and in every
+// release. Case and the boundaries between parts matter: ("a", "bc") and ("ab", "c") differ.
+//
+// Use it as Outgoing.MessageID for a send that may run again, for example DeriveID("sale-2026", userID) for a
+// broadcast. If a message with that id is stored already, the send is confirmed and changes nothing, even if the
+// content differs.
 func DeriveID(parts ...string) string { return derive(parts...).String() }
 
-// derive is DeriveID, before its result is text.
+// derive is DeriveID with a binary result.
 func derive(parts ...string) uuid.UUID {
 	size := 0
 	for _, part := range parts {
@@ -75,8 +74,8 @@ func derive(parts ...string) uuid.UUID {
 	return uuid.NewV5(derivedNamespace, b.String())
 }
 
-// pairID is the service's way to make one id of two strings: their MD5, smaller string first, in the shape of a
-// version-3 UUID. There is no namespace in it.
+// pairID derives an id from two strings as the service does: their MD5, smaller string first, in the form of a
+// version-3 UUID without a namespace.
 func pairID(a, b string) string { return pair(a, b).String() }
 
 func pair(a, b string) uuid.UUID {
@@ -88,9 +87,8 @@ func pair(a, b string) uuid.UUID {
 	return id
 }
 
-// canonicalUUID returns s in lower case if it is a UUID in the only form the service knows: 36 characters,
-// hexadecimal with four hyphens, any case. Braces, URNs and forms without hyphens are refused. Version and variant do
-// not matter.
+// canonicalUUID returns s in lower case if it is a UUID in the form that the service uses: 36 characters, hexadecimal
+// with four hyphens, any case. It rejects braces, URNs and UUIDs without hyphens. Version and variant are not checked.
 func canonicalUUID(s string) (string, bool) {
 	if len(s) != 36 || s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
 		return "", false
@@ -108,7 +106,7 @@ func canonicalUUID(s string) (string, bool) {
 	return s, true
 }
 
-// hexDigit has 1 for each hexadecimal digit, and 0x100 more for one in upper case.
+// hexDigit is 1 for each hexadecimal digit, plus 0x100 for those in upper case.
 var hexDigit = func() (is [256]uint16) {
 	for _, c := range "0123456789abcdef" {
 		is[c] = 1
@@ -119,7 +117,7 @@ var hexDigit = func() (is [256]uint16) {
 	return is
 }()
 
-// idCheck checks one id after the other and keeps the first error.
+// idCheck validates ids and keeps the first error.
 type idCheck struct {
 	prefix string
 	err    error

@@ -14,32 +14,32 @@ import (
 
 const maxPicture = 64 << 20 // bytes of a picture's file
 
-// UploadImage stores a picture, PNG, JPEG, GIF or WebP, and returns a message that shows it: MIME type and size are
-// those of the file, and the thumbnail is a JPEG of at most 48 by 48 pixels. Width, height and thumbnail are those of
-// the picture as it is seen: turned and mirrored as the orientation in its Exif data says. The file itself stays as it
-// is.
+// UploadImage uploads a PNG, JPEG, GIF or WebP picture and returns an [Image] for a message. MIME type and size are
+// those of the file. Width, Height and the thumbnail, a JPEG of at most 48 by 48 pixels, follow the Exif orientation.
+// The file itself is not changed.
 //
-// Unlike Upload it has the file in memory, at most 64 MiB, and its pixels, at most 16 million: a file that claims more
-// of them, or a side of more than 16,384, is refused by its header, before any is decoded. A picture has no thumbnail
-// if decoding it would take more than 64 MiB of memory by an estimate from its header, or if it is a JPEG of more than
-// 100 scans; it is stored without a look at its pixels. A JPEG with all of its pixels fits, a progressive one of 8
-// million with colours of half the size does, and so does a PNG of 15 million. At most two pictures are decoded at the
-// same time, in the whole process: others wait.
+// Unlike Upload, it holds the file in memory. Limits:
 //
-// The end of ctx ends reading, waiting, and decoding between two pieces of the file; scaling is finished first. What is
-// no such picture is an [InvalidError]; other errors are those of Upload. It is safe for concurrent use.
+//   - The file has at most 64 MiB, 16 million pixels and 16,384 pixels a side. The header is checked before decoding.
+//   - There is no thumbnail if decoding would need more than 64 MiB of memory, by an estimate from the header, or for
+//     a JPEG with more than 100 scans. Such a file is uploaded without being decoded. A baseline JPEG of 16 million
+//     pixels fits, a progressive one of 8 million with subsampled colours, and a PNG of 15 million.
+//   - At most two pictures in the process are decoded at the same time. Others wait.
+//
+// The end of ctx ends reading, waiting and decoding. Scaling is completed first. An invalid picture is an
+// [InvalidError]; other errors are those of Upload. UploadImage is safe for concurrent use.
 func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
 	return uploadImage(ctx, r, c.Upload)
 }
 
-// UploadEncryptedImage is UploadImage of a picture that is encrypted while it is sent, for an encrypted message: such
-// as the reply to one. The thumbnail goes out within the message.
+// UploadEncryptedImage is like UploadImage, and encrypts the picture for an encrypted message, such as the reply to
+// one. The thumbnail is part of the message.
 func (c *Client) UploadEncryptedImage(ctx context.Context, r io.Reader) (Image, error) {
 	//mutant:encrypted-image
 	return uploadImage(ctx, r, c.UploadEncrypted)
 }
 
-// uploadImage reads a picture and has upload store its file.
+// uploadImage reads a picture and stores its file with upload.
 func uploadImage(
 	ctx context.Context, r io.Reader, upload func(context.Context, io.Reader, int64) (Attachment, error),
 ) (Image, error) {

@@ -6,7 +6,7 @@ import (
 	"net/http"
 )
 
-// warnOfTLS logs, once, what the TLS configurations of a Config leave open.
+// warnOfTLS logs, once, the weaknesses of a Config's TLS configurations.
 func (o *observer) warnOfTLS(cfg *Config) {
 	o.tls.Do(func() {
 		o.insecure("Config.TLSClientConfig", cfg.TLSClientConfig)

@@ -10,16 +10,16 @@ import (
 	"github.com/mixin-blaze/blaze/internal/auth"
 )
 
-// Keystore is one session of a bot: who it is, and the key it signs with. [LoadKeystore] reads one from the file that
-// the dashboard exports; it may be built by hand as well, [New] checks it.
+// Keystore identifies a session of a bot and holds its private key. [LoadKeystore] reads the file that the dashboard
+// exports. A Keystore may also be built by hand; [New] validates it.
 //
-// A Keystore does not show its keys: fmt, log/slog and encoding/json print the ids and "[redacted]", also where it
-// stands in an exported field, a slice or a map. That includes [json.Marshal], so it cannot be used to write a keystore
-// file. Encoders of texts, such as encoding/xml, and encoding/gob get an error.
+// A Keystore does not print its keys: fmt, log/slog and encoding/json write the ids and "[redacted]", also for a
+// Keystore in an exported field, a slice or a map. [json.Marshal] therefore cannot write a keystore file. Text
+// encoders, such as encoding/xml, and encoding/gob return an error.
 //
-// What no type can prevent: its fields are plain strings; fmt shows them where it calls no methods, which is in an
-// unexported field of another struct, even behind a pointer, and for the verbs %w and %p, which go vet reports. So give
-// a Keystore to [New] and keep it nowhere: the Client holds the key in a way that nothing prints.
+// The fields are plain strings, and some cases cannot be prevented: fmt prints them in an unexported field of another
+// struct, even behind a pointer, and for the verbs %w and %p, which go vet reports. So pass a Keystore to [New] and do
+// not store it. The Client keeps the key in a form that nothing prints.
 type Keystore struct {
 	AppID     string `json:"app_id"`
 	SessionID string `json:"session_id"`
@@ -30,12 +30,12 @@ type Keystore struct {
 
 const redacted = "[redacted]"
 
-// newSigner is what a Client keeps of a Keystore: it cannot be printed. The Keystore may have been built by hand.
+// newSigner returns the signer for a Keystore, which may have been built by hand. A signer cannot be printed.
 func newSigner(k Keystore) (*auth.Signer, error) {
 	return signerOf(&k, "Keystore.AppID", "Keystore.SessionID", "Keystore.SessionPrivateKey")
 }
 
-// signerOf checks k and makes its ids lower case. Its errors use the names given.
+// signerOf validates k and changes its ids to lower case. Errors use the given field names.
 func signerOf(k *Keystore, appField, sessionField, keyField string) (*auth.Signer, error) {
 	var err error
 	if k.AppID, err = auth.ID(k.AppID); err != nil {
@@ -54,8 +54,8 @@ func signerOf(k *Keystore, appField, sessionField, keyField string) (*auth.Signe
 	return s, nil
 }
 
-// shown is what everything that prints a Keystore prints: ids, if that is what they are and not a key in the wrong
-// place, and whether there are keys.
+// shown returns the printable form of a Keystore: ids, unless the value is not an id and may be a misplaced key, and
+// whether keys are present.
 func (k Keystore) shown() Keystore {
 	id := func(s string) string {
 		if u, err := auth.ID(s); err == nil {
@@ -71,7 +71,7 @@ func (k Keystore) shown() Keystore {
 	}
 }
 
-// secret tells only whether there is something.
+// secret redacts s unless it is empty.
 func secret(s string) string {
 	if s == "" {
 		return ""
@@ -79,17 +79,17 @@ func secret(s string) string {
 	return redacted
 }
 
-// String shows the ids and not the keys.
+// String returns the ids without the keys.
 func (k Keystore) String() string {
 	k = k.shown()
 	return fmt.Sprintf("Keystore{AppID: %q, SessionID: %q, SessionPrivateKey: %q, ServerPublicKey: %q}",
 		k.AppID, k.SessionID, k.SessionPrivateKey, k.ServerPublicKey)
 }
 
-// GoString is String.
+// GoString is like String.
 func (k Keystore) GoString() string { return "blaze." + k.String() }
 
-// Format writes String, whatever the verb.
+// Format writes String for every verb.
 func (k Keystore) Format(f fmt.State, verb rune) {
 	s := k.String()
 	if verb == 'v' && f.Flag('#') {
@@ -98,7 +98,7 @@ func (k Keystore) Format(f fmt.State, verb rune) {
 	_, _ = io.WriteString(f, s)
 }
 
-// LogValue is what log/slog shows: the ids and not the keys.
+// LogValue implements [slog.LogValuer]. It shows the ids without the keys.
 func (k Keystore) LogValue() slog.Value {
 	k = k.shown()
 	return slog.GroupValue(
@@ -108,17 +108,17 @@ func (k Keystore) LogValue() slog.Value {
 	)
 }
 
-// errNotEncoded is why a Keystore is not encoded other than as JSON, in which a redacted key can be told.
+// errNotEncoded is returned by all encodings but JSON, because only JSON can be recognized as redacted when it is read.
 var errNotEncoded = errors.New("blaze: a Keystore is not written, because of its keys: keep the file that it was " +
 	"read from")
 
-// MarshalText returns an error: encoders of XML, YAML and other texts would write the keys.
+// MarshalText returns an error, because encoders of XML, YAML and other texts would write the keys.
 func (Keystore) MarshalText() ([]byte, error) { return nil, errNotEncoded }
 
-// GobEncode returns an error: encoding/gob would write the keys.
+// GobEncode returns an error, because encoding/gob would write the keys.
 func (Keystore) GobEncode() ([]byte, error) { return nil, errNotEncoded }
 
-// MarshalJSON writes the ids and not the keys.
+// MarshalJSON writes the ids without the keys.
 func (k Keystore) MarshalJSON() ([]byte, error) {
 	type plain Keystore // without this method
 	return json.Marshal(plain(k.shown()))

@@ -17,7 +17,7 @@ import (
 	"unicode/utf16"
 )
 
-// The names that a keystore file may have for each field; the first one that says something counts.
+// Names of each field in a keystore file. The first one with a value is used.
 var (
 	namesOfAppID     = []string{"app_id", "client_id", "user_id"}
 	namesOfSessionID = []string{"session_id"}
@@ -25,18 +25,18 @@ var (
 	namesOfServerKey = []string{"server_public_key"}
 )
 
-// mostKeystore is how many bytes a keystore file may have; a real one has less than 4096.
+// mostKeystore is the maximum size of a keystore file in bytes. Real ones have less than 4096.
 const mostKeystore = 1 << 20
 
-// LoadKeystore reads a keystore file; see [ParseKeystore]. Its errors name the path, unless that looks like a key. A
-// file that other users of the machine may read or change, its group among them, is used, with a warning to
-// [slog.Default], once a process for each of these cases. There is none where the file is mounted read-only, as secrets
-// are in containers (Linux).
+// LoadKeystore reads a keystore file; see [ParseKeystore]. It takes the path of the file, not its content. Errors name
+// the path, unless it looks like a key. If other users of the machine, or the file's group, may read or change the
+// file, LoadKeystore logs a warning to [slog.Default], once per process for each of these cases. On Linux it does not
+// warn for files that are mounted read-only, such as secrets in containers.
 func LoadKeystore(path string) (Keystore, error) {
-	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // or the error would show all of it as the path
+	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // the file's content: the error would quote it as the path
 		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
 	}
-	f, err := os.Open(path) //nolint:gosec // G304: opening the file the caller names is what this function is for
+	f, err := os.Open(path) //nolint:gosec // G304: the caller names the file to open
 	if err != nil && looksLikeKey(path) {
 		return Keystore{}, invalid("keystore", "cannot be opened, and its path, which is not shown, looks like a key: "+
 			"LoadKeystore takes the path of a file, and ParseKeystore what a file says")
@@ -61,20 +61,19 @@ func LoadKeystore(path string) (Keystore, error) {
 	return k, nil
 }
 
-// ParseKeystore reads the JSON of a keystore, of any of the generations there have been:
+// ParseKeystore parses the JSON of a keystore, in any of these forms:
 //
 //   - app_id, session_id, session_private_key (64 hex digits), server_public_key
 //   - client_id, session_id, private_key (base64 of 64 bytes: an ed25519 seed and its public key)
-//   - client_id, or user_id as older SDKs for Node.js write it, session_id, private_key or session_key (an RSA key in
-//     PEM, PKCS#1 or PKCS#8)
+//   - client_id (user_id in older SDKs for Node.js), session_id, private_key or session_key (an RSA key in PEM,
+//     PKCS#1 or PKCS#8)
 //
-// The names may be mixed, and a key may have any of the three forms under any of its names. PEM may be on one line,
-// have \n in place of line ends, or be indented. The JSON is UTF-8, or UTF-16 with a byte order mark. The ids become
-// lower case, the key stays as it is. Other fields are ignored, and so is pin_token: for an RSA session it is a secret
-// and no key, for an ed25519 session it is a key for X25519, which does not tell the ed25519 key it was made from.
+// The field names may be mixed, and each name may hold a key of any of the three formats. PEM may be on one line,
+// contain \n instead of line breaks, or be indented. The JSON is UTF-8, or UTF-16 with a byte order mark. Ids are
+// changed to lower case. Other fields are ignored, including pin_token.
 //
-// An error is an [InvalidError] with the field as the file names it, or "keystore" for the whole. It shows names of
-// fields, and nothing else that the file says.
+// The error is an [InvalidError] that names the field as in the file, or "keystore". It contains no other part of the
+// file.
 func ParseKeystore(data []byte) (Keystore, error) {
 	file, err := parseKeystoreFile(data)
 	if err != nil {
@@ -106,7 +105,7 @@ func ParseKeystore(data []byte) (Keystore, error) {
 // keystoreFile is the top level of a keystore file.
 type keystoreFile map[string]json.RawMessage
 
-// parseKeystoreFile passes no error of encoding/json on: some quote what they could not read.
+// parseKeystoreFile hides errors of encoding/json, because some quote the input.
 func parseKeystoreFile(data []byte) (keystoreFile, error) {
 	data = bytes.TrimSpace(utf8Of(data))
 	if len(data) == 0 {
@@ -122,8 +121,8 @@ func parseKeystoreFile(data []byte) (keystoreFile, error) {
 	return file, nil
 }
 
-// utf8Of returns the text of a file without its byte order mark, which some editors and shells write. With one of
-// UTF-16, a byte left over at the end stays a character that is not JSON.
+// utf8Of removes the byte order mark, which some editors and shells write, and converts UTF-16. An odd last byte
+// becomes a character that is not valid JSON.
 func utf8Of(data []byte) []byte {
 	var order binary.ByteOrder
 	switch {
@@ -144,8 +143,7 @@ func utf8Of(data []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-// first returns the first of the names that the file has with something to it, and its value; the first name and "" if
-// it has none.
+// first returns the first of names with a value, and that value. If there is none, it returns the first name and "".
 func (f keystoreFile) first(names []string) (name, value string, err error) {
 	for _, name := range names {
 		if !f.has(name) {
@@ -159,7 +157,7 @@ func (f keystoreFile) first(names []string) (name, value string, err error) {
 	return names[0], "", nil
 }
 
-// has reports whether the file says something under the name.
+// has reports whether the file has a value under name.
 func (f keystoreFile) has(name string) bool {
 	switch string(f[name]) {
 	case "", "null", `""`:
@@ -168,7 +166,7 @@ func (f keystoreFile) has(name string) bool {
 	return true
 }
 
-// complete reports what the file does not have.
+// complete returns an error if a required field is missing.
 func (f keystoreFile) complete(k *Keystore) error {
 	switch {
 	case k.AppID == "":
@@ -184,13 +182,12 @@ func (f keystoreFile) complete(k *Keystore) error {
 	return nil
 }
 
-// lacks is the error of a file that says nothing under any of the names.
+// lacks returns the error for a file without a value under any of names.
 func (f keystoreFile) lacks(names []string) error {
 	return invalid(names[0], "is missing: a keystore has it as %s; %s", strings.Join(names, " or "), f.fields())
 }
 
-// fields tells the names of the fields of the file that say something. What may be a value in the wrong place is
-// counted only.
+// fields lists the names of the fields with a value. Names that may be misplaced values are only counted.
 func (f keystoreFile) fields() string {
 	const most = 20
 	var names []string
@@ -213,14 +210,13 @@ func (f keystoreFile) fields() string {
 	return "this one has " + strings.Join(names, ", ")
 }
 
-// fieldName reports whether a name looks like one of a field: short words of letters, without a digit, which every id
-// and key has.
+// fieldName reports whether name looks like a field name: a few words of letters. Every id and key contains a digit.
 func fieldName(name string) bool {
 	const most = 32
 	return len(name) <= most && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.") == ""
 }
 
-// looksLikeKey reports whether a path may have a key in it, or what a keystore file says. It is asked about paths that
+// looksLikeKey reports whether a path may contain a key or the content of a keystore file. It is called for paths that
 // cannot be opened.
 func looksLikeKey(path string) bool {
 	text := strings.TrimSpace(path)
@@ -231,10 +227,10 @@ func looksLikeKey(path string) bool {
 	return slices.ContainsFunc(words, keyWord)
 }
 
-// keyWord reports whether a word may be a key. A slash is a character of base64, and stands in paths. In base64 letters
-// and digits alternate, and in the parts of a path they seldom do.
+// keyWord reports whether a word may be a key. The slash is a base64 character and also part of paths. Letters and
+// digits alternate often in base64 and rarely in paths.
 func keyWord(word string) bool {
-	// characters of a key in hex or base64, of a long part of it, and turns
+	// length of a key in hex or base64, of a long part of it, and number of changes between letters and digits
 	const least, leastPart, leastTurns = 40, 24, 4
 	return len(word) >= least && slices.ContainsFunc(strings.Split(word, "/"), func(part string) bool {
 		isHex := len(part) >= least && strings.Trim(part, "0123456789abcdefABCDEF") == ""
@@ -242,7 +238,7 @@ func keyWord(word string) bool {
 	})
 }
 
-// turns counts where a digit follows a letter, or a letter a digit.
+// turns counts the changes between letters and digits.
 func turns(s string) (n int) {
 	isDigit := func(c byte) bool { return c >= '0' && c <= '9' }
 	for i := 1; i < len(s); i++ {
@@ -253,14 +249,14 @@ func turns(s string) (n int) {
 	return n
 }
 
-// base64Chars are those of both alphabets. No dot is among them, which names of files have.
+// base64Chars are the characters of both alphabets. They do not include the dot, which file names contain.
 const base64Chars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/-_="
 
-// keystoreWarned has what was warned of: one warning of a kind is enough for a process.
+// keystoreWarned holds the warnings that were logged. Each is logged once per process.
 var keystoreWarned sync.Map
 
-// warnIfOpen warns of a keystore that is not its owner's alone. Windows has no such bits. Where the file is mounted
-// read-only, as the secrets of a Kubernetes pod are, its mode cannot be changed.
+// warnIfOpen warns if others have access to a keystore file. Windows has no such mode bits. The mode of a file that is
+// mounted read-only, such as a secret of a Kubernetes pod, cannot be changed.
 func warnIfOpen(f *os.File, path string) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() || runtime.GOOS == "windows" {
@@ -277,7 +273,7 @@ func warnIfOpen(f *os.File, path string) {
 		"path", path, "mode", info.Mode().Perm().String())
 }
 
-// openTo says what other users than its owner can do with a file of that mode; "" for nothing.
+// openTo describes the access that a mode gives to users other than the owner. It returns "" if there is none.
 func openTo(mode fs.FileMode) string {
 	const all, group = "every user of this machine can ", "the group of the file can "
 	reads, writes := "", ""

@@ -7,18 +7,18 @@ import (
 	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
-// Ledger remembers which messages were handled, so that a message pushed again is acknowledged and not handled again.
-// It belongs to one bot: in a store shared by bots, key by AppID and id. It remembers; it is no lock between
-// processes. Its methods are called concurrently.
+// Ledger records which messages were handled, so that a redelivered message is acknowledged without being handled
+// again. Message ids are unique per bot only: in a store shared by bots, use AppID and id as the key. A Ledger is not a
+// lock between processes. Its methods are called concurrently.
 type Ledger interface {
-	// Handled reports whether the message was recorded. An error means: not known. The handler is then tried.
+	// Handled reports whether the message was recorded. After an error the handler is called.
 	Handled(ctx context.Context, messageID string) (bool, error)
-	// Record notes that the message is finished with. It may come twice for one id. When it fails, the error is
-	// logged, and the message is acknowledged all the same.
+	// Record records a handled message. It may be called twice for one id. An error is logged, and the message is
+	// acknowledged nevertheless.
 	Record(ctx context.Context, messageID string) error
 }
 
-// memoryLedger is the Ledger of a Client that was given none.
+// memoryLedger is the default Ledger.
 type memoryLedger struct {
 	mu  sync.Mutex
 	ids recent.Set

@@ -7,7 +7,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// limit waits for the Limiter, if there is one, until ctx or Run has ended.
+// limit calls the Limiter, if there is one, and waits until it returns or ctx or Run has ended.
 func (c *Client) limit(ctx context.Context) error {
 	if c.cfg.Limiter == nil {
 		return nil
@@ -27,7 +27,7 @@ func (c *Client) limit(ctx context.Context) error {
 	return nil
 }
 
-// pace waits for the Limiter once more after a 429.
+// pace calls the Limiter again after a 429.
 func (c *Client) pace(ctx context.Context, rejection *wire.Error) error {
 	//mutant:limit-429
 	if Code(rejection.Code) == CodeTooManyRequests || Code(rejection.Status) == CodeTooManyRequests {

@@ -12,42 +12,41 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Message is one message as it arrived. Each attempt to handle it gets a fresh value, which the handler may keep and
-// change. Printed, logged or written as JSON it shows its ids, its category and its size, never its content. A
-// Message made by hand, for a test of a handler or out of a queue, makes the same replies as the received one if its
-// ID, BotID, ConversationID, UserID, Category, Group and Data are the same.
+// Message is an incoming message. Each attempt to handle it gets a new value, which the handler may keep and modify.
+// Its printed and JSON forms have its ids, category and size, without its content. A Message constructed by hand, in a
+// test or from a queue, makes the same replies as the original if ID, BotID, ConversationID, UserID, Category, Group
+// and Data are equal.
 //
-// All fields but Data and Payload of an encrypted message are the service's word, the sender among them: the encryption
-// protects Data from changes and from being read, and signs nothing. Whoever knows the bot's public key can make such a
-// message.
+// In an encrypted message, only Data and Payload are protected by encryption. All other fields, including the sender,
+// are vouched for by the service only. Messages are not signed: whoever knows the bot's public key can make one.
 type Message struct {
 	ID               string
-	BotID            string // the bot that received it; its replies get their ids from it
+	BotID            string // the bot that received it; reply ids are derived from it
 	ConversationID   string
-	UserID           string // who wrote it, as the service says
+	UserID           string // the author, as stated by the service
 	SessionID        string // the session it was written on, or ""
 	RepresentativeID string // on whose behalf UserID wrote it, or ""
 	QuoteID          string // the message it quotes, or ""
 	Category         Category
-	Payload          Payload // never nil, always a value, never a pointer; Raw for what could not be decoded
-	// the bytes Payload was decoded from, opened if they were sealed; the wire's own text where that is not base64
+	Payload          Payload // never nil and never a pointer; Raw if it could not be decoded
+	// the decrypted bytes that Payload was decoded from; the raw text if the wire value is not valid base64
 	Data        []byte
-	ExpireIn    time.Duration // how long after reading it disappears; 0: never
-	CreatedAt   time.Time     // by the server's clock, in UTC
-	Attempt     int           // of the handler, in this process: 1, 2, ...
-	LastAttempt bool          // an error now drops the message
+	ExpireIn    time.Duration // time until it disappears after it was read; 0: never
+	CreatedAt   time.Time     // server time, in UTC
+	Attempt     int           // of the handler in this process: 1, 2, ...
+	LastAttempt bool          // an error drops the message
 	Group       bool          // ConversationID is not the one between the bot and UserID; false for SYSTEM_*
 	Silent      bool          // the recipient's client does not notify
-	Backlog     bool          // the server pushed it from what was pending, as it does after each connect
+	Backlog     bool          // pushed in response to the request for pending messages, as after each connect
 
-	replies *replyCounter // nil in a Message made by hand, until its first reply
+	replies *replyCounter // nil in a Message constructed by hand, until its first reply
 }
 
-// handMade guards Message.replies, which is set late in a Message made by hand. A mutex in the Message would forbid
-// to copy it.
+// handMade guards Message.replies of Messages constructed by hand, which is set on first use. A mutex in Message would
+// prevent copying.
 var handMade sync.Mutex
 
-// counter returns the counter of m, and makes one for a Message made by hand.
+// counter returns the reply counter of m. It creates one for a Message constructed by hand.
 func (m *Message) counter() *replyCounter {
 	handMade.Lock()
 	defer handMade.Unlock()
@@ -57,7 +56,7 @@ func (m *Message) counter() *replyCounter {
 	return m.replies
 }
 
-// newMessage makes the Message of one attempt. It never fails: what cannot be read becomes Raw.
+// newMessage returns the Message of one attempt. It never fails: a message that cannot be decoded gets a Raw payload.
 func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Message) ([]byte, error)) *Message {
 	a := new(struct { // one allocation for both
 		message Message
@@ -75,10 +74,9 @@ func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Me
 	return m
 }
 
-// decode sets Data and Payload. A panic in a decoder is a fault of this package: the message becomes a Raw, and the
-// process goes on.
+// decode sets Data and Payload. If a decoder panics, which is a bug in this package, the payload is a Raw.
 func (m *Message) decode(v *wire.Message, unseal func(*wire.Message) ([]byte, error)) {
-	as, sealed := m.Category, m.Category.Encrypted() && !v.NotBase64 // as: of Data
+	as, sealed := m.Category, m.Category.Encrypted() && !v.NotBase64 // as: the category of Data
 	raw := func(err error) {
 		if m.Data == nil {
 			m.Data = []byte(v.Data)
@@ -108,7 +106,7 @@ func (m *Message) decode(v *wire.Message, unseal func(*wire.Message) ([]byte, er
 	m.Payload = decodePayload(as, v.Data, m.Data)
 }
 
-// decoderPanic makes an error of the value of a panic. Only a runtime error is quoted: another value may hold content.
+// decoderPanic converts the value of a panic. It quotes runtime errors only: other values may hold content.
 func decoderPanic(value any) error {
 	if err, ok := value.(runtime.Error); ok {
 		return err
@@ -116,7 +114,7 @@ func decoderPanic(value any) error {
 	return fmt.Errorf("panic with a %T", value)
 }
 
-// Sender returns who speaks: RepresentativeID if it is set, else UserID.
+// Sender returns the visible author: RepresentativeID if set, otherwise UserID.
 func (m *Message) Sender() string {
 	if m.RepresentativeID != "" {
 		return m.RepresentativeID
@@ -124,23 +122,23 @@ func (m *Message) Sender() string {
 	return m.UserID
 }
 
-// String shows the message without its body.
+// String returns a description without the body.
 func (m Message) String() string {
 	return fmt.Sprintf("Message{%s %s from %s in %s, %d bytes, attempt %d}",
 		clip(string(m.Category)), clip(m.ID), clip(m.UserID), clip(m.ConversationID), len(m.Data), m.Attempt)
 }
 
-// Format writes String, whatever the verb.
+// Format writes String for every verb.
 func (m Message) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(m.String())) }
 
-// LogValue is what log/slog shows: ids, category and size.
+// LogValue implements [slog.LogValuer]. It shows the ids, the category and the size.
 func (m Message) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", clip(m.ID)), slog.String("category", clip(string(m.Category))),
 		slog.String("conversation", clip(m.ConversationID)), slog.String("user", clip(m.UserID)),
 		slog.Int("bytes", len(m.Data)), slog.Int("attempt", m.Attempt))
 }
 
-// MarshalJSON writes ids, category and size. To keep a message, keep Category and Data.
+// MarshalJSON writes the ids, the category and the size. To store a message, store Category and Data.
 func (m Message) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"id": m.ID, "category": m.Category, "conversation_id": m.ConversationID,

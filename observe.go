@@ -11,38 +11,37 @@ import (
 	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
-// Stats are a Client's counters and gauges at one moment, for health checks and metrics. Counters start at zero with
-// [New].
+// Stats holds counters and gauges of a Client, for health checks and metrics. Counters start at zero with [New].
 type Stats struct {
 	Connected             bool
 	ConnectedAt, LastRead time.Time // LastRead: last frame, ping or pong. Zero before the first connection
 
 	Connects                  uint64
 	FramesRead, FramesWritten uint64
-	BadFrames                 uint64 // skipped: not a frame, or a push that cannot be read
-	Ignored                   uint64 // well-formed, but of no use: late replies, unknown actions
-	Handled                   uint64 // messages whose handler succeeded
-	Declined                  uint64 // messages that every handler declined
-	Failed                    uint64 // attempts of a handler that failed
-	Dropped                   uint64 // messages given up
-	Duplicates                uint64 // pushes of messages that were held or handled already
-	Acked                     uint64 // messages whose acknowledgement was confirmed
-	SlowHandlers              uint64 // attempts of a handler, and calls of OnReceipt, that ran for over a minute
-	AcksForgotten             uint64 // messages whose acknowledgement was refused for good
+	BadFrames                 uint64 // skipped: not a frame, or a malformed push
+	Ignored                   uint64 // well-formed but discarded: late replies, unknown actions
+	Handled                   uint64 // messages handled successfully
+	Declined                  uint64 // messages declined by every handler
+	Failed                    uint64 // failed attempts of handlers
+	Dropped                   uint64 // messages dropped
+	Duplicates                uint64 // redelivered messages that were in flight or handled already
+	Acked                     uint64 // messages with a confirmed acknowledgement
+	SlowHandlers              uint64 // handler attempts and calls of OnReceipt that ran for over a minute
+	AcksForgotten             uint64 // messages with a permanently rejected acknowledgement
 	Sent                      uint64 // messages confirmed by the server
-	Resent                    uint64 // frames written again, with the same ids
-	ReceiptsDropped           uint64 // receipts lost because 16,384 others waited for OnReceipt
-	TraceDropped              uint64 // log records and calls of Trace that were lost: see Config.Logger
+	Resent                    uint64 // frames written again with the same ids
+	ReceiptsDropped           uint64 // receipts discarded because the queue of 16,384 for OnReceipt was full
+	TraceDropped              uint64 // log records and calls of Trace discarded: see Config.Logger
 
 	HandlersRunning, InboxMessages, OutboxRequests, AcksWaiting int
 
-	Waiting int // conversations that wait for another attempt, or take no messages until InboxBytes has room again
+	Waiting int // conversations that are backing off, or closed until InboxBytes has capacity again
 
-	OldestHandler time.Duration // since the longest of the running handlers began; 0: none runs
-	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest; 0: none is
+	OldestHandler time.Duration // running time of the longest-running handler; 0: none is running
+	OldestWaiting time.Duration // time since the first failure of the message that has been waiting longest; 0: none
 }
 
-// The kinds of events in this package, beside those of the engine.
+// Kinds of events of this package, in addition to those of the engine.
 const (
 	messageHandled   = engine.Kinds + iota
 	messageDeclined  // Text: the category
@@ -56,11 +55,11 @@ const (
 	ledgerNotTold  // Text: the id, Err
 )
 
-// event is something that happened, in the engine or in this package.
+// event is an event of the engine or of this package.
 type event struct {
 	engine.Event
 	message *Message
-	stack   []byte // of the panic that Text tells of
+	stack   []byte // of a panic in Text
 }
 
 type counters struct {
@@ -72,8 +71,9 @@ type counters struct {
 	acked, acksForgotten, sent, receiptsDropped             atomic.Uint64
 }
 
-// observer turns events into counters, log records and calls of Trace. Nothing else counts, logs or traces. It decides
-// nothing. Its methods are safe for concurrent use, and block on the hooks of frames, HandlerError and Dropped only.
+// observer converts events to counters, log records and calls of Trace. Nothing else counts, logs or traces, and
+// observer makes no decisions. Its methods are safe for concurrent use. They block only in frame hooks, HandlerError
+// and Dropped.
 type observer struct {
 	log   slog.Handler
 	trace *Trace
@@ -82,17 +82,17 @@ type observer struct {
 	count counters
 
 	stacks  stacks
-	tls     sync.Once                       // warns of TLS configurations
-	running atomic.Pointer[context.Context] // with the values of Run's; nil: Run was not called
+	tls     sync.Once                       // warns about TLS configurations
+	running atomic.Pointer[context.Context] // with the values of Run's context; nil: Run was not called
 
-	connected atomic.Pointer[turn] // Trace.Connected of the present link; nil: no frame waits for it
-	apart     atomic.Bool          // a hook of frames called runtime.Goexit: they are called apart from now on
+	connected atomic.Pointer[turn] // Trace.Connected of the current link; nil: no frame waits for it
+	apart     atomic.Bool          // a frame hook called runtime.Goexit: from now on they run on goroutines of their own
 
 	mu       sync.Mutex
-	declined map[string]bool      // categories of which the first decline was logged
-	failures map[string]time.Time // when a hook's failure was last logged
-	users    recent.Set           // to whom answers to encrypted messages went out in plain text
-	groups   recent.Set           // likewise
+	declined map[string]bool      // categories with a logged decline
+	failures map[string]time.Time // time of the last logged failure of each hook
+	users    recent.Set           // recipients of unencrypted answers to encrypted messages
+	groups   recent.Set           // the same for groups
 }
 
 func newObserver(log *slog.Logger, trace *Trace) *observer {
@@ -105,12 +105,12 @@ func newObserver(log *slog.Logger, trace *Trace) *observer {
 	return o
 }
 
-// tracesFrames reports whether Trace wants the JSON of received frames.
+// tracesFrames reports whether Trace.FrameRead is set.
 func (o *observer) tracesFrames() bool { return o.trace.FrameRead != nil }
 
 // Observe implements [engine.Observer].
 func (o *observer) Observe(e engine.Event) {
-	switch e.Kind { // first those of each frame
+	switch e.Kind { // the events of each frame first
 	case engine.Alive:
 		o.count.lastRead.Store(time.Now().UnixMilli())
 	case engine.FrameRead:
@@ -120,7 +120,7 @@ func (o *observer) Observe(e engine.Event) {
 	}
 }
 
-// observe takes every event.
+// observe handles every event.
 func (o *observer) observe(e event) {
 	switch {
 	case e.Kind <= engine.SessionEnded:
@@ -241,10 +241,10 @@ func (o *observer) handling(e event) {
 	}
 }
 
-// mostDeclined is for how many categories a decline is logged: categories come from the network.
+// mostDeclined bounds the categories with a logged decline, because categories come from the network.
 const mostDeclined = 100
 
-// logDecline logs the first decline of each category, of the first mostDeclined categories.
+// logDecline logs the first decline of each category, for at most mostDeclined categories.
 func (o *observer) logDecline(category Category) {
 	name := clip(string(category))
 	o.mu.Lock()

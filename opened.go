@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// draft is [Outgoing.draft] for the session of this Client. It logs an answer that goes out in plain text although the
-// message answered was encrypted.
+// draft is [Outgoing.draft] for the session of this Client. It logs unencrypted answers to encrypted messages.
 func (c *Client) draft(out *Outgoing) (*draft, error) {
 	d, err := out.draft()
 	if err != nil {
@@ -24,7 +23,8 @@ func (c *Client) draft(out *Outgoing) (*draft, error) {
 	return d, nil
 }
 
-// opened returns the plain form of an encrypted message that may go out in plain text. why says why it does.
+// opened returns the unencrypted form of an encrypted message that may be sent unencrypted. why is the reason, for the
+// log.
 func (c *Client) opened(d *draft, why string) (*draft, error) {
 	out := *d.reply
 	out.Encrypted, out.MessageID = false, d.MessageID
@@ -37,12 +37,12 @@ func (c *Client) opened(d *draft, why string) (*draft, error) {
 	return p, nil
 }
 
-// inPlain gives an item its plain form if it may have one, and it cannot be encrypted for its recipient. Else it
-// reports false and leaves the error.
+// inPlain changes an item to its unencrypted form if that is allowed and the item cannot be encrypted for its
+// recipient. Otherwise it returns false and keeps the error.
 func (c *Client) inPlain(m *item) bool {
 	var why string
 	switch {
-	case errors.Is(m.err, errOddSessions): // nobody knows whether the recipient has one
+	case errors.Is(m.err, errOddSessions): // the recipient may have a session
 	//mutant:no-session-opens
 	case errors.Is(m.err, ErrNoSession):
 		why = "the recipient has no session that can open encrypted messages"
@@ -61,7 +61,7 @@ func (c *Client) inPlain(m *item) bool {
 	return true
 }
 
-// tellOpen logs that an answer to an encrypted message goes out in plain text, if it does.
+// tellOpen logs an unencrypted answer to an encrypted message.
 func (c *Client) tellOpen(d *draft) {
 	if d.group {
 		c.observer.opensGroup(d.ConversationID)

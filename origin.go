@@ -8,22 +8,22 @@ import (
 	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
-// origin is the part of an Outgoing that its author does not set: facts about the message that it answers. It never
-// changes, so copies of the Outgoing share it.
+// origin is the part of an Outgoing that its author does not set: facts about the message that it answers. It is
+// immutable and shared by copies of the Outgoing.
 type origin struct {
-	encrypted bool // the message was
-	// The conversation that the answer was made for, where it is a group or the answer was encrypted for its recipient
-	// by default. An author who changes one of them decides alone.
+	encrypted bool // the message was encrypted
+	// The conversation of the answer, if it is a group or the answer was encrypted for its recipient by default. An
+	// author who changes either field takes over the decision.
 	conversation, recipient string
 
 	passed bool   // the payload is unchanged from the message
 	data   string // with passed: the data of the message
 }
 
-// arrivedAs reports whether value is what data decodes to, and may be passed on.
+// arrivedAs reports whether value is the result of decoding data, and may be passed on.
 func arrivedAs(value Payload, data []byte) bool {
 	switch v := value.(type) {
-	case Raw: // sends its data as it is anyhow
+	case Raw: // its data is sent unchanged in any case
 		return false
 	case Text:
 		return string(v) == string(data)
@@ -33,12 +33,12 @@ func arrivedAs(value Payload, data []byte) bool {
 	return !inboundOnly(value) && reflect.DeepEqual(DecodePayload(value.Category(), data), value)
 }
 
-// sealable reports whether a payload value has an encrypted form.
+// sealable reports whether a payload has an encrypted form.
 func sealable(value Payload) bool {
 	return value != nil && strings.HasPrefix(string(value.Category()), plainPrefix)
 }
 
-// hasKey reports whether a payload value tells how to open an encrypted file.
+// hasKey reports whether a payload contains the key of an encrypted file.
 func hasKey(value Payload) bool {
 	if a, ok := payloadAttachment(value); ok {
 		return len(a.Key) > 0 || len(a.Digest) > 0
@@ -84,9 +84,9 @@ func objectNamesKey(raw []byte) bool {
 
 var keyNames = []string{"key", "digest", "media_key", "media_digest"}
 
-// defaultError is an [InvalidError] that the author of a message did not cause alone: the file of an answer was
-// encrypted, because the message answered was, and the answer can only go out in plain text. A handler that returns it
-// is tried again: a text would have been sent.
+// defaultError is an [InvalidError] not caused by the author alone: the file of an answer was encrypted because the
+// message answered was, and the answer can only be sent unencrypted. A handler that returns it is retried, because a
+// text would have been sent.
 type defaultError struct{ invalid error }
 
 // Error returns the text of the InvalidError.

@@ -8,17 +8,18 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// outcome is how an attempt ended. A handler's error is user code: it is asked here, once, under the guard.
+// outcome is the result of an attempt. A handler's error is user code, so its methods are called here, once, under
+// guard.
 type outcome struct {
-	err      error  // nil: handled. Trace gets it; nobody else asks it anything
+	err      error  // nil: handled. Passed to Trace; no other code calls its methods
 	text     string // of err, for the log
-	stack    []byte // of the panic that err is
+	stack    []byte // if err is a panic
 	declined bool
-	hopeless bool // no further attempt can succeed
+	hopeless bool // another attempt cannot succeed
 }
 
-// judge makes the outcome of err, the result of guard.Call, and calls done with it once. An error that fails when it
-// is asked is that of an ordinary failed attempt. Where it calls runtime.Goexit, done runs as a deferred function.
+// judge converts err, a result of guard.Call, to an outcome and calls done with it once. An error with methods that
+// panic counts as an ordinary failure. If a method calls runtime.Goexit, done runs deferred.
 func judge(err error, done func(outcome)) {
 	switch {
 	case err == nil:
@@ -42,8 +43,8 @@ func judge(err error, done func(outcome)) {
 	})
 }
 
-// failedOutcome is that of a handler that panicked or called runtime.Goexit. A panic is no decision, whatever its
-// value: it is tried again.
+// failedOutcome returns the outcome of a handler that panicked or called runtime.Goexit. A panic is retried, whatever
+// its value.
 func failedOutcome(err error) outcome {
 	if p, ok := err.(*guard.PanicError); ok { //nolint:errorlint // made by guard.Call
 		return outcome{err: &panicError{p}, text: "the handler panicked: " + p.Text, stack: p.Stack}
@@ -51,9 +52,9 @@ func failedOutcome(err error) outcome {
 	return outcome{err: err, text: err.Error()}
 }
 
-// hopeless reports whether a handler's error says that no further attempt can succeed. A send that may have been
-// stored is never hopeless: the next attempt finds out. Nor is a nil pointer to an error type, which says nothing.
-// It asks the error of a user: judge guards it.
+// hopeless reports whether an error of a handler means that no further attempt can succeed. An unconfirmed send is
+// never hopeless, because the next attempt resolves it. Neither is a nil pointer to an error type. hopeless calls
+// methods of the user's error and must run under guard.
 func hopeless(err error) bool {
 	var unconfirmed *UnconfirmedError
 	if errors.As(err, &unconfirmed) {
@@ -63,11 +64,11 @@ func hopeless(err error) bool {
 		return true
 	}
 	//mutant:closed-hopeless
-	if errors.Is(err, ErrClosed) { // it wraps the error of Run, which is none of the message
+	if errors.Is(err, ErrClosed) { // it wraps the error of Run, which does not concern the message
 		return false
 	}
 	var batch *BatchError
-	if errors.As(err, &batch) && batch != nil { // one message that another attempt may get through is enough
+	if errors.As(err, &batch) && batch != nil { // another attempt may succeed for one message
 		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })
 	}
 	var byDefault *defaultError
@@ -78,16 +79,16 @@ func hopeless(err error) bool {
 	if errors.Is(err, ErrInvalid) {
 		return true
 	}
-	// Of several refusals joined, one that is temporary is enough for another attempt. A 401 is about the session or
-	// the sign-in, and not about the message.
+	// If one of several joined rejections is temporary, another attempt may succeed. A 401 concerns the session and not
+	// the message.
 	var refused *Error
 	//mutant:handler-401
 	return errors.As(err, &refused) && refused != nil && !errors.Is(err, CodeUnauthorized) && !temporary(err)
 }
 
-// temporary reports whether err is, wraps or joins a refusal that passes by itself.
+// temporary reports whether err is, wraps or joins a transient rejection.
 func temporary(err error) bool {
-	switch e := err.(type) { //nolint:errorlint // it looks at all of the tree; errors.As stops at the first
+	switch e := err.(type) { //nolint:errorlint // errors.As would stop at the first match
 	case *Error:
 		return e.Temporary()
 	case Code:
@@ -104,18 +105,18 @@ func temporary(err error) bool {
 // panicError is the error of a handler, or of OnReceipt, that panicked.
 type panicError struct{ panicked *guard.PanicError }
 
-// Error returns the text of the panic and the stack.
+// Error returns the panic's text and stack.
 func (e *panicError) Error() string {
 	return fmt.Sprintf("the handler panicked: %s\n%s", e.panicked.Text, e.panicked.Stack)
 }
 
-// Unwrap returns the value of the panic if it is an error.
+// Unwrap returns the panic's value if it is an error.
 func (e *panicError) Unwrap() error {
 	err, _ := e.panicked.Value.(error)
 	return err
 }
 
-// toldError is an error with a text of its own.
+// toldError is an error with another text.
 type toldError struct {
 	text string
 	err  error
@@ -124,10 +125,10 @@ type toldError struct {
 // Error returns the text.
 func (e *toldError) Error() string { return e.text }
 
-// Unwrap returns the error that the text is about.
+// Unwrap returns the original error.
 func (e *toldError) Unwrap() error { return e.err }
 
-// failureText is the text of an error of user code, as it is logged, and the stack if it is a panic.
+// failureText is the text of a user's error, as logged, and the stack if it is a panic.
 type failureText struct {
 	text  string
 	stack []byte

@@ -7,38 +7,37 @@ import (
 	"time"
 )
 
-// Outgoing is a message to be sent: a plain value, tied to no Client. Printed, logged or written as JSON it shows its
-// ids and its category, never what it says (in an unexported field of another struct, package fmt prints it whole).
-// Compare with [reflect.DeepEqual]. An answer to an encrypted message, or one that passes on what arrived, also has
-// an unexported field, so it differs from one made by hand.
+// Outgoing is a message to send. It is a plain value and not tied to a Client. Its printed and JSON forms have its ids
+// and category, without its content, except that fmt prints an Outgoing in an unexported field of another struct whole.
+// Compare values with [reflect.DeepEqual]. An answer to an encrypted message, or one that passes on the incoming
+// payload, also has an unexported field and differs from one constructed by hand.
 type Outgoing struct {
 	ConversationID string
 	Payload        Payload // at most 128 KB of data
 	MessageID      string  // idempotency key, a UUID; "" means a new random one
-	// set by NewReply, NewQuote and ToUser in contact conversations; needed when Encrypted
+	// set by NewReply, NewQuote and ToUser in contact conversations; required with Encrypted
 	RecipientID      string
-	QuoteID          string        // the message quoted; not with Recall and Pin
-	RepresentativeID string        // on whose behalf the bot writes; contact conversations only
+	QuoteID          string        // the quoted message; not with Recall and Pin
+	RepresentativeID string        // the user on whose behalf the bot writes; contact conversations only
 	Mentions         []string      // user ids, with their @identity_number in the text; groups only
 	ExpireIn         time.Duration // after reading, in whole seconds; 0: never
 	Silent           bool          // the recipient's client does not notify
 
-	// Encrypted seals the message for the sessions of RecipientID. PLAIN_ payloads only, no ExpireIn, no Mentions. The
-	// service cannot read it, but sees who writes to whom, when, the category and the size. It also tells which
-	// sessions the recipient has, and their public keys.
+	// Encrypted encrypts the message for the sessions of RecipientID. It requires a PLAIN_ payload without ExpireIn and
+	// Mentions. The service cannot read the message. It sees sender, recipient, time, category and size, and supplies
+	// the recipient's sessions and public keys.
 	//
-	// An answer that is Encrypted because the message answered was (see [Message.NewReply]) goes out in plain text,
-	// with the same MessageID, where it cannot be sealed: the recipient has no session that can open it, the session of
-	// the bot has an RSA key, or the author has set ExpireIn, Mentions, a payload that is too large to be sealed, or
-	// one with a file that was uploaded in plain text. The Client logs that once for each of the last 4,096 users. To
-	// have an error instead, copy the exported fields into an Outgoing of your own: what its author encrypts is never
-	// sent in plain text.
+	// An answer is encrypted by default if the message answered was (see [Message.NewReply]). If it cannot be
+	// encrypted, it is sent unencrypted with the same MessageID: the recipient has no suitable session, the bot's
+	// session has an RSA key, or the author has set ExpireIn, Mentions, too large a payload or an unencrypted file. The
+	// Client logs that once for each of the last 4,096 users. To get an error instead, copy the exported fields to a
+	// new Outgoing: a message that its author encrypts is never sent unencrypted.
 	Encrypted bool
 
 	origin *origin // of an answer; nil: nothing to keep
 }
 
-// To returns a message to a conversation. It takes a conversation's id, not a user's: for a user, Client.ToUser.
+// To returns a message to the conversation with the given id. For a user's id, use Client.ToUser.
 func To(conversationID string, p Payload) Outgoing {
 	return Outgoing{ConversationID: conversationID, Payload: p}
 }
@@ -51,28 +50,28 @@ func (out Outgoing) category() Category {
 	return p.Category()
 }
 
-// String shows the message without its body.
+// String returns a description without the body.
 func (out Outgoing) String() string {
 	return fmt.Sprintf("Outgoing{%s %s to %s}",
 		clip(string(out.category())), clip(out.MessageID), clip(out.ConversationID))
 }
 
-// Format writes String, whatever the verb.
+// Format writes String for every verb.
 func (out Outgoing) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(out.String())) }
 
-// LogValue is what log/slog shows: ids and category.
+// LogValue implements [slog.LogValuer]. It shows the ids and the category.
 func (out Outgoing) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("id", clip(out.MessageID)),
 		slog.String("category", clip(string(out.category()))),
 		slog.String("conversation", clip(out.ConversationID)))
 }
 
-// MarshalJSON writes ids and category, and nothing to send the message from: for that, keep what EncodePayload returns.
+// MarshalJSON writes the ids and the category only. To store a message, store the result of EncodePayload.
 func (out Outgoing) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]any{
 		"id": out.MessageID, "category": out.category(), "conversation_id": out.ConversationID,
 	})
 }
 
-// Sent says what was stored.
+// Sent identifies a stored message.
 type Sent struct{ MessageID, ConversationID string }

@@ -4,27 +4,25 @@ import (
 	"reflect"
 )
 
-// Payload is what a message says: one of the types of this package that name it, for each category a type. The set is
-// closed, so that a type switch over it is complete with [Raw] as the door for everything else. Received payloads are
-// values, never pointers; a pointer to one may be sent as well, a nil pointer may not.
+// Payload is the content of a message: one of this package's payload types, one for each category. The set is closed,
+// so that a type switch can be complete; [Raw] covers all other categories. Incoming payloads are values, never
+// pointers. A non-nil pointer may be sent too.
 type Payload interface {
-	// Category is the category the payload is sent as. It is a plain one: whether a message is sealed is up to
-	// Outgoing.Encrypted.
+	// Category returns the plain category of the payload. Outgoing.Encrypted selects its encrypted form.
 	Category() Category
-	// data validates the payload and returns the bytes that go base64-encoded into the frame.
+	// data validates the payload and returns its bytes before base64 encoding.
 	data() ([]byte, error)
 }
 
-// EncodePayload validates p and returns the bytes that go base64-encoded into the field `data` of a frame: compact JSON
-// with the field order of the service's samples, or the text itself. Every error is an [InvalidError]. Payloads that
-// only the service sends can be encoded too, which tests need; Client.Send refuses them. Of a Raw it returns Data
-// itself, no copy.
+// EncodePayload validates p and returns the bytes that are base64-encoded in the field `data` of a frame: compact JSON
+// in the field order of the service's samples, or the text itself. Every error is an [InvalidError]. Tests may also
+// encode payloads that only the service sends; Client.Send rejects them. For a Raw it returns Data without copying.
 func EncodePayload(p Payload) ([]byte, error) {
 	_, data, err := encodePayload(p)
 	return data, err
 }
 
-// encodePayload is EncodePayload that also returns the payload as a value.
+// encodePayload is like EncodePayload, and also returns the payload as a value.
 func encodePayload(p Payload) (value Payload, data []byte, err error) {
 	if value, err = payloadValue(p); err != nil {
 		return nil, nil, err
@@ -35,8 +33,8 @@ func encodePayload(p Payload) (value Payload, data []byte, err error) {
 	return value, data, nil
 }
 
-// payloadValue takes a payload out of the pointer it may come in. It refuses what only looks like a payload: a nil, and
-// another package's type that embeds one of ours, whose own fields would be lost without a word.
+// payloadValue dereferences a payload. It rejects nil, and a type of another package that embeds a payload type,
+// because its own fields would be lost silently.
 func payloadValue(p Payload) (Payload, error) {
 	if v := reflect.ValueOf(p); v.Kind() == reflect.Pointer {
 		if v.IsNil() {
@@ -54,7 +52,7 @@ func payloadValue(p Payload) (Payload, error) {
 	return nil, invalid("Payload", "must be one of the payload types of package blaze, not a type that embeds one")
 }
 
-// payloadAttachment returns the attachment of a payload value that has one.
+// payloadAttachment returns the attachment of a payload that has one.
 func payloadAttachment(p Payload) (Attachment, bool) {
 	switch p := p.(type) {
 	case Image:
@@ -69,7 +67,7 @@ func payloadAttachment(p Payload) (Attachment, bool) {
 	return Attachment{}, false
 }
 
-// inboundOnly reports whether a payload value is one that only the service may send.
+// inboundOnly reports whether only the service may send a payload.
 func inboundOnly(p Payload) bool {
 	switch p.(type) {
 	case SystemConversation, AccountSnapshot, SafeSnapshot:

@@ -2,23 +2,23 @@ package blaze
 
 import "time"
 
-// maxAudio is the longest recording the service takes. Source: its list of websocket messages.
+// maxAudio is the longest recording that the service accepts. Source: its list of websocket messages.
 const maxAudio = 60 * time.Second
 
-// Attachment is a file that was uploaded to the service, in the messages that show it. Printed, logged or written as
-// JSON, it does not show Key and Digest; nor does a payload that embeds it.
+// Attachment is an uploaded file in the messages that refer to it. Its printed, logged and JSON forms omit Key and
+// Digest. So do those of payloads that embed it.
 type Attachment struct {
-	ID        string    // what the service called the upload, a UUID
+	ID        string    // the id of the upload, a UUID
 	MimeType  string    // for example image/jpeg; may be empty
 	Size      int64     // in bytes, not negative
-	CreatedAt time.Time // when it was uploaded, as today's apps say; zero: not said
-	Shareable *bool     // whether users may pass it on; nil leaves it to the app
-	// Key and Digest belong to a file that was encrypted before the upload: 64 bytes that open it, and the SHA-256 of
-	// what was uploaded. Both are nil for a plain file. They are sent in encrypted messages only, and there always.
+	CreatedAt time.Time // time of the upload, set by today's apps; zero: not given
+	Shareable *bool     // whether users may forward it; nil: decided by the app
+	// Key (64 bytes) decrypts a file that was encrypted before the upload, and Digest is the SHA-256 of the uploaded
+	// bytes. Both are nil for an unencrypted file. They are required in encrypted messages and rejected in plain ones.
 	Key, Digest []byte
 }
 
-// attachmentEnd are the fields of an attachment that come last, behind those of its payload.
+// attachmentEnd has the fields of an attachment that follow those of its payload.
 type attachmentEnd struct {
 	Key       []byte `json:"key,omitempty"`
 	Digest    []byte `json:"digest,omitempty"`
@@ -26,8 +26,7 @@ type attachmentEnd struct {
 	Shareable *bool  `json:"shareable,omitempty"`
 }
 
-// wire checks the attachment of a payload of the given type and returns its id in lower case, and the fields that come
-// last.
+// wire validates the attachment of a payload and returns its id in lower case and the trailing fields.
 func (a Attachment) wire(v *validation, kind string) (id string, end attachmentEnd) {
 	id = v.id(kind+".ID", a.ID)
 	v.check(a.Size >= 0, kind+".Size", "must not be negative")
@@ -46,11 +45,11 @@ func (f *fields) attachment() Attachment {
 	}
 }
 
-// Image is a picture. Source of its fields: the service's list of websocket messages, as for all attachments.
+// Image is a picture. Source for all attachment payloads: the service's list of websocket messages.
 type Image struct {
 	Attachment
 	Width, Height int    // in pixels, above 0
-	Thumbnail     string // a small JPEG in base64, shown until the picture is there; may be empty
+	Thumbnail     string // a small JPEG in base64, shown until the picture is loaded; may be empty
 }
 
 // Category returns [CategoryPlainImage].
@@ -109,7 +108,7 @@ func readData(f *fields) Data {
 type Audio struct {
 	Attachment
 	Duration time.Duration // 0, or 1 ms to 60 s; fractions of a millisecond are cut off
-	Waveform []byte        // the picture of the sound, see the function Waveform; may be nil
+	Waveform []byte        // loudness over time, see the function Waveform; may be nil
 }
 
 // Category returns [CategoryPlainAudio].
@@ -138,12 +137,12 @@ func readAudio(f *fields) Audio {
 	}
 }
 
-// Video is a film.
+// Video is a video file.
 type Video struct {
 	Attachment
 	Width, Height int           // in pixels, above 0
 	Duration      time.Duration // 0, or 1 ms and more; fractions of a millisecond are cut off
-	Thumbnail     string        // a small JPEG in base64, shown until the film is there; may be empty
+	Thumbnail     string        // a small JPEG in base64, shown until the video is loaded; may be empty
 }
 
 // Category returns [CategoryPlainVideo].

@@ -7,17 +7,17 @@ import (
 
 const (
 	maxLabel   = 36 // bytes; a label must be shorter. Source: the service's list of websocket messages
-	maxButtons = 18 // of a group; it was 6 until 2024. Source: the service's own client for Go
+	maxButtons = 18 // in a group; 6 until 2024. Source: the service's own client for Go
 )
 
 // Button is one button of a [ButtonGroup] or a [Card].
 type Button struct {
-	Label  string // 1 to 35 bytes; a Chinese character has three
+	Label  string // 1 to 35 bytes; a Chinese character takes three
 	Color  string // "#RRGGBB", hexadecimal: Messenger drops the whole message over a colour it cannot read
 	Action string // an address to open (https:, mixin:), or "input:TEXT" to let the user say TEXT to the bot
 }
 
-// Buttons are written as they are read: the wire has these names, always all three.
+// buttonJSON is a button on the wire, in both directions. All three fields are always present.
 type buttonJSON struct {
 	Label  string `json:"label"`
 	Color  string `json:"color"`
@@ -43,7 +43,7 @@ func isColor(s string) bool {
 	return true
 }
 
-// buttonsJSON checks each button and returns them for the wire; no buttons are nil.
+// buttonsJSON validates buttons and converts them to wire form. It returns nil if there are none.
 func (v *validation) buttonsJSON(path string, buttons []Button) []buttonJSON {
 	var out []buttonJSON
 	for i, b := range buttons {
@@ -80,20 +80,19 @@ func decodeButtonGroup(_ string, data []byte) (Payload, error) {
 	return ButtonGroup(buttons), err
 }
 
-// Card is a title and a text to be opened, in one of two styles. With Action it is a small card with an icon that opens
-// an address: that style is the one of the service's list of websocket messages. With Actions, or CoverURL, or both, it
-// is a larger one, with a cover above and buttons below, for Messenger from 2024 on. To be sent it needs one of the two
-// styles, not both: an app that finds Action ignores all that belongs to the newer style. In a received card the title
-// and the description may be empty.
+// Card is a title and a text in one of two styles. With Action it is a small card with an icon that opens an address,
+// as in the service's list of websocket messages. With Actions, CoverURL or both it is a larger card with a cover above
+// and buttons below, for Messenger since 2024. A sent card needs exactly one style, because apps that find Action
+// ignore the fields of the newer style. In an incoming card, Title and Description may be empty.
 type Card struct {
-	AppID       string   // the bot the card is from, a UUID; may be empty
-	IconURL     string   // style with Action; may be empty
-	CoverURL    string   // style with Actions; may be empty
-	Title       string   // must not be empty to be sent; apps show about 36 characters
-	Description string   // must not be empty to be sent; apps take up to 1024 characters
+	AppID       string   // the bot that the card belongs to, a UUID; may be empty
+	IconURL     string   // with Action; may be empty
+	CoverURL    string   // with Actions; may be empty
+	Title       string   // required to send; apps show about 36 characters
+	Description string   // required to send; apps accept up to 1024 characters
 	Action      string   // the address the card opens
-	Actions     []Button // below the card
-	Shareable   *bool    // whether users may pass the card on; nil leaves it to the app
+	Actions     []Button // buttons below the card
+	Shareable   *bool    // whether users may forward the card; nil: decided by the app
 }
 
 // Category returns [CategoryAppCard].

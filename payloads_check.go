@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// validation collects the first fault of a payload on its way out. Faults name the field as the Go type does.
+// validation keeps the first error of an outgoing payload. Errors name the field as in the Go type.
 type validation struct{ err error }
 
-// check records a fault unless ok.
+// check records an error unless ok.
 func (v *validation) check(ok bool, field, format string, args ...any) {
 	if !ok && v.err == nil {
 		v.err = invalid(field, format, args...)
 	}
 }
 
-// duration checks what goes out in milliseconds. Less than one is a number that somebody forgot to multiply.
+// duration validates a duration that is sent in milliseconds. A value below 1 ms usually lacks a unit.
 func (v *validation) duration(field string, d time.Duration) {
 	v.check(d >= 0, field, "must not be negative")
 	v.check(d == 0 || d >= time.Millisecond, field, "%v is less than a millisecond: multiply by time.Second", d)
 }
 
-// id returns a UUID that must be there in lower case.
+// id validates a required UUID and returns it in lower case.
 func (v *validation) id(field, s string) string {
 	v.check(s != "", field, "missing")
 	return v.optionalID(field, s)
 }
 
-// optionalID returns a UUID in lower case, or "".
+// optionalID validates a UUID or "" and returns it in lower case.
 func (v *validation) optionalID(field, s string) string {
 	if s == "" {
 		return ""
@@ -38,13 +38,13 @@ func (v *validation) optionalID(field, s string) string {
 	return id
 }
 
-// dimensions checks a width and a height in pixels: Messenger's apps refuse to show a picture without them.
+// dimensions validates a width and a height in pixels. Messenger's apps do not show a picture without them.
 func (v *validation) dimensions(kind string, width, height int) {
 	v.check(width > 0, kind+".Width", "must be above 0")
 	v.check(height > 0, kind+".Height", "must be above 0")
 }
 
-// time returns t as the wire has it, in UTC; the zero time is "".
+// time formats t for the wire, in UTC. It returns "" for the zero time.
 func (v *validation) time(field string, t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -54,7 +54,7 @@ func (v *validation) time(field string, t time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// marshal returns w as compact JSON if everything was in order. Addresses keep their & as it is.
+// marshal returns w as compact JSON unless validation failed. It does not escape & in addresses.
 func (v *validation) marshal(w any) ([]byte, error) {
 	if v.err != nil {
 		return nil, v.err

@@ -5,8 +5,7 @@ import (
 	"fmt"
 )
 
-// decoders is the one table that says how each category is read. A category that is not in it is delivered as Raw. It
-// is never written to.
+// decoders maps each category to its decoder. Other categories are delivered as Raw. The map is never written to.
 var decoders = map[Category]decoder{
 	CategoryPlainText:             func(s string, data []byte) (Payload, error) { return Text(textOf(s, data)), nil },
 	CategoryPlainPost:             func(s string, data []byte) (Payload, error) { return Post(textOf(s, data)), nil },
@@ -29,17 +28,16 @@ var decoders = map[Category]decoder{
 	CategorySystemSafeInscription: object(readSafeSnapshot),
 }
 
-// DecodePayload returns what data says in a message of category c. It never fails: a category without a type of its own
-// gives a [Raw], and so does data that does not fit its category, with Err saying why. Fields that are not known are
-// ignored; limits that are checked before sending are not checked here. A Raw keeps data itself, no copy; all else is
-// copied.
+// DecodePayload decodes data of a message of category c. It never fails: for a category without a payload type, or data
+// that does not match the category, it returns a [Raw], in the latter case with Err set. Unknown fields are ignored.
+// The limits for outgoing messages are not checked. A Raw refers to data itself; everything else is copied.
 //
-// Data beyond what apps make does not fit: more than 18 buttons, 300 pinned messages or 300 messages of a
-// transcript, 64 fields in one object, 64 objects and arrays within each other. Decoding allocates at most 8 times the
-// size of data and 4 KiB.
+// Larger data than the apps make does not match: more than 18 buttons, 300 pinned messages, 300 messages in a
+// transcript, 64 fields in an object, or 64 levels of nesting. Decoding allocates at most 8 times the size of data plus
+// 4 KiB.
 func DecodePayload(c Category, data []byte) Payload { return decodePayload(c, "", data) }
 
-// textOf returns data as text; text is the same, or "".
+// textOf returns data as a string. text is the same as data, or "".
 func textOf(text string, data []byte) string {
 	if text == "" {
 		return string(data)
@@ -47,7 +45,7 @@ func textOf(text string, data []byte) string {
 	return text
 }
 
-// decodePayload is DecodePayload of data that may be there as text, too; else text is "".
+// decodePayload is DecodePayload for data that may also be given as a string, or "".
 func decodePayload(c Category, text string, data []byte) Payload {
 	if c.Encrypted() {
 		return Raw{As: c, Data: data, Err: errSealed}

@@ -8,13 +8,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
-// SystemConversation says that a conversation changed. Only the service sends it.
+// SystemConversation reports a change of a conversation. Only the service sends it.
 type SystemConversation struct {
 	Action        string        // JOIN, EXIT, ADD, REMOVE, CREATE, UPDATE, ROLE or EXPIRE; an open set
 	ParticipantID string        // whom the change is about, or ""
 	UserID        string        // who made it, or ""
 	Role          string        // the participant's new role, or ""
-	ExpireIn      time.Duration // how long messages last from now on, in whole seconds on the wire; 0: for ever
+	ExpireIn      time.Duration // lifetime of new messages, in whole seconds on the wire; 0: unlimited
 }
 
 // Category returns [CategorySystemConversation].
@@ -43,18 +43,18 @@ func readSystemConversation(f *fields) SystemConversation {
 	}
 }
 
-// AccountSnapshot says that money moved, in the way of before 2024. Only the service sends it. It is a notice, no
-// proof: check the snapshot over the HTTP API before goods are delivered.
+// AccountSnapshot reports a payment in the form used before 2024. Only the service sends it. It proves nothing: check
+// the snapshot with the HTTP API before you deliver goods.
 type AccountSnapshot struct {
 	Type       string // "transfer", for example
 	SnapshotID string
-	OpponentID string // the other side; the wire has it as opponent_id or counter_user_id
+	OpponentID string // the other party; opponent_id or counter_user_id on the wire
 	AssetID    string
 	Amount     string // decimal; "-10" is a debit
 	TraceID    string
-	Memo       string // as it came
+	Memo       string // unmodified
 	CreatedAt  time.Time
-	// The balance of the account before and after, decimal; "" where the service did not say.
+	// The balance before and after, decimal; "" if the service did not send it.
 	OpeningBalance, ClosingBalance string
 }
 
@@ -101,7 +101,7 @@ func readAccountSnapshot(f *fields) AccountSnapshot {
 	return s
 }
 
-// snapshotID reads the id without which a notice of money cannot be checked.
+// snapshotID reads the required id, without which a payment cannot be checked.
 func (f *fields) snapshotID() string {
 	id := f.exact("snapshot_id")
 	if id == "" {
@@ -110,7 +110,7 @@ func (f *fields) snapshotID() string {
 	return id
 }
 
-// Deposit is where the money of a [SafeSnapshot] came from, if it came from outside.
+// Deposit is the origin of a [SafeSnapshot] that came from outside the service.
 type Deposit struct {
 	Hash        string // of the transaction
 	Index       int64  // of its output, not negative
@@ -119,7 +119,7 @@ type Deposit struct {
 	Tag         string // or memo of the destination; may be empty
 }
 
-// depositJSON has the wire's names.
+// depositJSON has the names used on the wire.
 type depositJSON struct {
 	Hash        string `json:"deposit_hash"`
 	Index       int64  `json:"deposit_index"`
@@ -142,29 +142,29 @@ func readDeposit(s *fields) *Deposit {
 	}
 }
 
-// SafeSnapshot says that money, or an inscription, moved. Only the service sends it. It is a notice, no proof: check
-// the snapshot over the HTTP API before goods are delivered.
+// SafeSnapshot reports a payment or the transfer of an inscription. Only the service sends it. It proves nothing: check
+// the snapshot with the HTTP API before you deliver goods.
 type SafeSnapshot struct {
 	Type            string // "snapshot", for example
 	SnapshotID      string
-	UserID          string // whose account this is about
+	UserID          string // owner of the account
 	OpponentID      string // the other side, or ""
 	TraceID         string // or ""
 	TransactionHash string
 	AssetID         string
 	Amount          string // decimal; "-10" is a debit
-	// Memo is decoded from hexadecimal. A memo that is not hexadecimal is kept as the bytes that came: money is not to
-	// be overlooked because of its memo.
+	// Memo is decoded from hexadecimal. Any other text is kept as it is, so that no payment is lost because of its
+	// memo.
 	Memo            []byte
 	DepositHash     string // of the deposit, or ""
-	InscriptionHash string // set when an inscription moved
+	InscriptionHash string // set for the transfer of an inscription
 	CreatedAt       time.Time
 	RequestID       string   // of the request that moved it, or ""
 	Deposit         *Deposit // nil: none, or only DepositHash is known
 }
 
-// Category returns [CategorySystemSafeInscription] if InscriptionHash is set, else [CategorySystemSafeSnapshot]. Of a
-// received message Message.Category is what the service said.
+// Category returns [CategorySystemSafeInscription] if InscriptionHash is set, otherwise [CategorySystemSafeSnapshot].
+// Message.Category has the category that the service sent.
 func (s SafeSnapshot) Category() Category {
 	if s.InscriptionHash != "" {
 		return CategorySystemSafeInscription
@@ -221,14 +221,14 @@ func readSafeSnapshot(f *fields) SafeSnapshot {
 	return s
 }
 
-// memo reads hexadecimal, or else the bytes of the text themselves.
+// memo decodes hexadecimal. It returns any other text unchanged.
 func (f *fields) memo(name string) []byte {
 	text := []byte(f.str(name))
 	if len(text) == 0 {
 		return nil
 	}
 	if len(text)%2 == 0 && !slices.ContainsFunc(text, func(c byte) bool { return hexDigit[c] == 0 }) {
-		n, _ := hex.Decode(text, text) // in place: it writes behind what it reads
+		n, _ := hex.Decode(text, text) // in place: the output is never ahead of the input
 		return text[:n]
 	}
 	return text

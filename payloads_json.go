@@ -16,40 +16,39 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// What apps put into the lists of payloads, and more. A longer list makes its message a Raw: it has an author who wants
-// the memory of others.
+// Bounds of lists in payloads, above what the apps produce. A message with a longer list becomes a Raw, because it may
+// be an attempt to exhaust memory.
 const (
 	mostTranscript = 300
 	mostPinned     = 300
-	mostFields     = 64 // of one object; a TranscriptMessage has 27
+	mostFields     = 64 // in one object; a TranscriptMessage has 27
 )
 
-// listCost is how many bytes the objects of a list may take for each byte of its JSON, beside listSlack. A list of {}
-// would else take a hundred times as much as its message.
+// listCost bounds the size of the decoded objects per byte of the list's JSON, in addition to listSlack. Without it, a
+// list of {} would take a hundred times the size of its message.
 const (
 	listCost  = 4
 	listSlack = 2 << 10
 )
 
-// fields reads one JSON object of a payload, name by name, and keeps the first thing that does not fit. A payload needs
-// only a few of its fields; one beside them that is odd is read as what it most likely means, or as its zero value: see
-// package lenient. A field that is null counts as absent, names are compared exactly, of equal names the last counts,
-// and a name nobody asks for is ignored. The errors say which field and what is wrong with it, never what it holds:
-// messages are private, and errors end up in logs.
+// fields reads one JSON object of a payload and keeps the first error. A payload requires only a few of its fields. An
+// odd value in another field is read as its most likely meaning or as its zero value; see package lenient. null counts
+// as absent, names are compared exactly, the last of equal names counts, and unknown names are ignored. Errors name the
+// field and the fault, never the value, because messages are private and errors are logged.
 //
-// A payload may be hostile: reading one allocates at most eight times its size, and a few kilobytes. Each value is read
-// where it is in the data, and copied once.
+// Payloads may be hostile: decoding allocates at most eight times the size of the payload plus a few kilobytes. Each
+// value is read in place and copied once.
 type fields struct {
 	path    string // of the object within the payload, "" or ending in a dot; of a list, its path
-	element int    // of the list, from 1; 0: the object is in no list
+	element int    // index in the list, from 1; 0: not in a list
 	members []member
 	err     error
 }
 
-// member is one field of an object, within the data.
+// member is one field of an object. It refers to the data.
 type member struct{ name, value []byte }
 
-// object makes a decoder of a function that reads one object.
+// object returns a decoder that reads one object.
 func object[P Payload](read func(*fields) P) decoder {
 	return func(_ string, data []byte) (Payload, error) {
 		f := new(fields)
@@ -61,7 +60,7 @@ func object[P Payload](read func(*fields) P) decoder {
 	}
 }
 
-// check reports why data is not JSON of the kind that is wanted.
+// check returns an error unless data is valid JSON that begins with kind.
 func check(data []byte, kind byte, want string) error {
 	if err := lenient.Check(data); err != nil {
 		return jsonFault(err)
@@ -75,7 +74,7 @@ func check(data []byte, kind byte, want string) error {
 	return errors.New("not " + want)
 }
 
-// read takes the fields of an object in place of those of f.
+// read replaces the fields of f with those of another object.
 func (f *fields) read(raw []byte) {
 	if f.members == nil {
 		f.members = make([]member, 0, 16)
@@ -95,16 +94,15 @@ func (f *fields) read(raw []byte) {
 	}
 }
 
-// nested returns the fields of the object in a field; none where it is no object. What does not fit in there costs f
-// nothing.
+// nested returns the fields of an object in a field, or no fields if it is not an object. Errors in the object do not
+// count as errors of f.
 func (f *fields) nested(name string) *fields {
 	in := &fields{path: f.path + name + "."}
 	in.read(f.raw(name))
 	return in
 }
 
-// readObjects reads an array of objects with at most so many elements. It stops at the first one that does not fit.
-// raw is part of data that was checked.
+// readObjects reads an array of at most most objects. It stops at the first error. raw is part of validated data.
 func readObjects[T any](path string, raw []byte, most int, read func(*fields) T) ([]T, error) {
 	n, err := countObjects(path, raw, most)
 	if err != nil {
@@ -128,10 +126,10 @@ func readObjects[T any](path string, raw []byte, most int, read func(*fields) T)
 	return out, nil
 }
 
-// errLong is the error of a list that is longer than any app makes it.
+// errLong is the error of a list above its bound.
 var errLong = errors.New("too many elements")
 
-// countObjects returns how many elements an array has, and the error of one that is no object, or one too many.
+// countObjects returns the number of elements of an array. It fails if one is not an object, or if there are too many.
 func countObjects(path string, raw []byte, most int) (n int, err error) {
 	odd, objects := -1, 0
 	for element := range lenient.Elements(raw) {
@@ -156,7 +154,7 @@ func countObjects(path string, raw []byte, most int) (n int, err error) {
 	return 0, errors.New(indexed(path, odd) + ": not a JSON object")
 }
 
-// jsonFault keeps of an error of encoding/json what is not content: those errors quote characters and numbers.
+// jsonFault removes content from an error of encoding/json, which quotes characters and numbers.
 func jsonFault(err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -165,7 +163,7 @@ func jsonFault(err error) error {
 	return err
 }
 
-// at turns the path of an object into the start of a sentence about it.
+// at formats the path of an object for the beginning of an error.
 func at(path string) string {
 	if path = strings.TrimSuffix(path, "."); path == "" {
 		return ""
@@ -179,14 +177,14 @@ func (f *fields) fail(name, reason string) {
 	}
 }
 
-// failObject is fail for the object as a whole.
+// failObject records an error of the object as a whole.
 func (f *fields) failObject(reason string) {
 	if f.err == nil {
 		f.err = errors.New(at(f.where()) + reason)
 	}
 }
 
-// where returns the path of the object, "" or ending in a dot.
+// where returns the path of the object: "", or a path that ends in a dot.
 func (f *fields) where() string {
 	if f.element > 0 {
 		return indexed(f.path, f.element-1) + "."
@@ -194,7 +192,7 @@ func (f *fields) where() string {
 	return f.path
 }
 
-// raw returns the field's JSON, nil if the field is absent.
+// raw returns the JSON of a field, or nil if it is absent.
 func (f *fields) raw(name string) []byte {
 	for i := len(f.members) - 1; i >= 0; i-- {
 		if string(f.members[i].name) == name {
@@ -204,7 +202,7 @@ func (f *fields) raw(name string) []byte {
 	return nil
 }
 
-// value is raw, and nil for null as well.
+// value is like raw, and returns nil for null.
 func (f *fields) value(name string) []byte {
 	if raw := f.raw(name); string(raw) != "null" {
 		return raw
@@ -212,13 +210,13 @@ func (f *fields) value(name string) []byte {
 	return nil
 }
 
-// str reads a string, or a number as its characters; "" for anything else.
+// str reads a string, or a number as text. It returns "" for other values.
 func (f *fields) str(name string) string {
 	s, _ := lenient.Text(f.raw(name))
 	return s
 }
 
-// need reads a string without which the payload means nothing.
+// need reads a required string.
 func (f *fields) need(name string) string {
 	s := f.str(name)
 	if s == "" {
@@ -227,8 +225,8 @@ func (f *fields) need(name string) string {
 	return s
 }
 
-// exact reads a string that must not be guessed: another kind of value, and text that lenient.Text does not read, are
-// faults. Absent is "".
+// exact reads a string that must not be guessed: another type, or text that lenient.Text rejects, is an error. It
+// returns "" for an absent field.
 func (f *fields) exact(name string) string {
 	raw := f.value(name)
 	if raw == nil {
@@ -245,8 +243,8 @@ func (f *fields) exact(name string) string {
 	return s
 }
 
-// amount reads an amount of money, a number as the very characters of the wire. Another kind of value is a fault.
-// Absent is "".
+// amount reads an amount of money. A number is returned exactly as written. Another type is an error. It returns "" for
+// an absent field.
 func (f *fields) amount(name string) string {
 	s, ok := lenient.Text(f.raw(name))
 	//mutant:odd-amount
@@ -256,7 +254,7 @@ func (f *fields) amount(name string) string {
 	return s
 }
 
-// int64 reads a size or a count, which is not negative.
+// int64 reads a size or count, which must not be negative.
 func (f *fields) int64(name string) int64 {
 	n, _ := lenient.Int(f.raw(name), 0, math.MaxInt64)
 	return n
@@ -276,7 +274,7 @@ func (f *fields) duration(name string, unit time.Duration) time.Duration {
 // number reads a number. ok is false if there is none.
 func (f *fields) number(name string) (n float64, ok bool) { return lenient.Float(f.raw(name)) }
 
-// boolean reads true or false; nil for anything else.
+// boolean reads true or false. It returns nil for other values.
 func (f *fields) boolean(name string) *bool {
 	b, ok := lenient.Bool(f.raw(name))
 	if !ok {
@@ -285,14 +283,14 @@ func (f *fields) boolean(name string) *bool {
 	return &b
 }
 
-// bytes reads base64 of any alphabet; nil for anything else.
+// bytes reads base64 of any alphabet. It returns nil for other values.
 func (f *fields) bytes(name string) []byte {
 	b, _ := f.base64(name)
 	return b
 }
 
-// secret reads base64 without which an encrypted file cannot be opened, or a damaged one not be told. Anything else is
-// a fault. Absent and empty are nil.
+// secret reads a key or digest in base64. Another value is an error, because the file could not be decrypted or
+// verified. It returns nil if the field is absent or empty.
 func (f *fields) secret(name string) []byte {
 	raw := f.value(name)
 	if raw == nil {
@@ -310,7 +308,7 @@ func (f *fields) secret(name string) []byte {
 	return b
 }
 
-// base64 reads base64 of any alphabet from where it is. Empty text is nil.
+// base64 decodes base64 of any alphabet in place. It returns nil for empty text.
 func (f *fields) base64(name string) (b []byte, ok bool) {
 	raw := f.raw(name)
 	if len(raw) < 2 || raw[0] != '"' {
@@ -331,13 +329,13 @@ func (f *fields) base64(name string) (b []byte, ok bool) {
 	return b, err == nil
 }
 
-// time reads a time into UTC; the zero time for anything else.
+// time reads a time as UTC. It returns the zero time for other values.
 func (f *fields) time(name string) time.Time {
 	t, _ := lenient.Time(f.str(name))
 	return t
 }
 
-// strs reads an array of at most so many strings. An element that is neither a string nor a number is a fault.
+// strs reads an array of at most most strings. An element that is neither a string nor a number is an error.
 func (f *fields) strs(name string, most int) (out []string) {
 	for element := range lenient.Elements(f.raw(name)) {
 		//mutant:strs-most
@@ -355,6 +353,6 @@ func (f *fields) strs(name string, most int) (out []string) {
 	return out
 }
 
-// decoder makes a payload of a message's data, which it may get as text, too: that one needs no copy. Its errors name
-// fields and positions, never content.
+// decoder decodes a message's data. text is data as a string, or "" if there is none; using it saves a copy. Errors
+// contain field names and positions, never content.
 type decoder func(text string, data []byte) (Payload, error)

@@ -2,12 +2,12 @@ package blaze
 
 import "fmt"
 
-// Sticker is a sticker of Messenger, named in one of two ways. Source: the service's list of websocket messages has
-// Name and AlbumID; StickerID is what today's apps write and the only thing they read.
+// Sticker is a sticker of Messenger. It is identified by StickerID, which today's apps write and require, or by Name
+// and AlbumID, as in the service's list of websocket messages.
 type Sticker struct {
-	StickerID string // a UUID; may be empty when Name and AlbumID are both set
-	AlbumID   string // a UUID; may be empty when StickerID is set
-	Name      string // within the album; may be empty when StickerID is set
+	StickerID string // a UUID; may be empty if Name and AlbumID are set
+	AlbumID   string // a UUID; may be empty if StickerID is set
+	Name      string // within the album; may be empty if StickerID is set
 }
 
 // Category returns [CategoryPlainSticker].
@@ -33,7 +33,7 @@ func readSticker(f *fields) Sticker {
 	return s
 }
 
-// Contact shares a user's, or a bot's, profile.
+// Contact shares the profile of a user or bot.
 type Contact struct {
 	UserID string // a UUID
 }
@@ -53,7 +53,7 @@ func readContact(f *fields) Contact { return Contact{UserID: f.need("user_id")} 
 // Live is a live stream.
 type Live struct {
 	Width, Height int // in pixels, above 0
-	// of a picture shown before the stream plays; may be empty, and is written even then: apps expect it
+	// of a picture shown before the stream plays; may be empty, and is always written because apps expect it
 	ThumbURL string
 	URL      string // of the stream, for example an .m3u8
 }
@@ -77,7 +77,7 @@ func readLive(f *fields) Live {
 	return Live{Width: f.int("width"), Height: f.int("height"), ThumbURL: f.str("thumb_url"), URL: f.need("url")}
 }
 
-// Location is a place on the map. The zero value is a place too, on the equator; Messenger's Android app does not show
+// Location is a place on the map. The zero value is a valid place on the equator; Messenger's Android app does not show
 // it.
 type Location struct {
 	Longitude float64 // in degrees, -180 to 180, east positive
@@ -91,7 +91,7 @@ func (Location) Category() Category { return CategoryPlainLocation }
 
 func (l Location) data() ([]byte, error) {
 	var v validation
-	// Comparisons with NaN are false, so NaN is refused here too.
+	// Comparisons with NaN are false, so these checks reject NaN.
 	v.check(l.Longitude >= -180 && l.Longitude <= 180, "Location.Longitude", "must be within -180 and 180")
 	v.check(l.Latitude >= -90 && l.Latitude <= 90, "Location.Latitude", "must be within -90 and 90")
 	return v.marshal(struct {
@@ -105,16 +105,15 @@ func (l Location) data() ([]byte, error) {
 func readLocation(f *fields) Location {
 	longitude, east := f.number("longitude")
 	latitude, north := f.number("latitude")
-	if !east && !north { // some clients leave out one that is 0
+	if !east && !north { // some clients omit a coordinate of 0
 		f.fail("longitude", "missing, and so is latitude")
 	}
 	return Location{Longitude: longitude, Latitude: latitude, Name: f.str("name"), Address: f.str("address")}
 }
 
-// Recall takes back a message that the sender of the Recall sent earlier. The Recall is a message with an id of its
-// own.
+// Recall deletes a message that the sender of the Recall sent earlier. A Recall has a message id of its own.
 type Recall struct {
-	MessageID string // the message to be taken back, a UUID
+	MessageID string // the message to delete, a UUID
 }
 
 // Category returns [CategoryMessageRecall].
@@ -129,7 +128,7 @@ func (r Recall) data() ([]byte, error) {
 
 func readRecall(f *fields) Recall { return Recall{MessageID: f.need("message_id")} }
 
-// Pin pins messages to the top of a conversation, or takes them off.
+// Pin pins messages to the top of a conversation, or unpins them.
 type Pin struct {
 	Action     string   // "PIN" or "UNPIN"
 	MessageIDs []string // UUIDs, at least one
@@ -160,11 +159,11 @@ func readPin(f *fields) Pin {
 	return p
 }
 
-// Text is a message of plain text, UTF-8; @ and an identity number mention a user. What arrives is kept byte for byte.
-// To be sent it must not be empty.
+// Text is a plain text message in UTF-8. An @ followed by an identity number mentions a user. Incoming texts are kept
+// byte for byte. It must not be empty to be sent.
 type Text string
 
-// Textf is [fmt.Sprintf] for a Text.
+// Textf formats a Text like [fmt.Sprintf].
 func Textf(format string, args ...any) Text { return Text(fmt.Sprintf(format, args...)) }
 
 // Category returns [CategoryPlainText].
@@ -177,7 +176,7 @@ func (t Text) data() ([]byte, error) {
 	return []byte(t), nil
 }
 
-// Post is an article in Markdown, UTF-8. To be sent it must not be empty.
+// Post is an article in Markdown, UTF-8. It must not be empty to be sent.
 type Post string
 
 // Category returns [CategoryPlainPost].
@@ -190,13 +189,12 @@ func (p Post) data() ([]byte, error) {
 	return []byte(p), nil
 }
 
-// Raw is a message whose data is not looked into: one of a category that this package has no type for, one whose data
-// does not fit its category, one that cannot be opened. To send one is to send Data as it is, as a message of category
-// As, with nothing checked; Err is not sent.
+// Raw is a message that was not decoded: its category has no payload type, its data does not match the category, or it
+// cannot be decrypted. A Raw that is sent goes out unchanged and unchecked, as category As. Err is not sent.
 type Raw struct {
-	As   Category // must not be empty to be sent
+	As   Category // required to send
 	Data []byte   // after base64
-	Err  error    // why it was not decoded; nil where the category is not known. It never quotes Data
+	Err  error    // why it was not decoded; nil if the category is unknown. It never quotes Data
 }
 
 // Category returns As.

@@ -2,21 +2,21 @@ package blaze
 
 import "time"
 
-// Transcript is a piece of another conversation, passed on as one message.
+// Transcript is an excerpt of another conversation, forwarded as one message.
 type Transcript []TranscriptMessage
 
-// TranscriptMessage is one message of a [Transcript]. Which fields are set depends on its Category; what is zero is not
-// written. Printed, logged or written as JSON, it does not show MediaKey and MediaDigest. Source: the fields that
-// Messenger's apps write.
+// TranscriptMessage is one message of a [Transcript]. The fields in use depend on Category. Zero fields are not
+// written. Its printed, logged and JSON forms omit MediaKey and MediaDigest. Source: the fields that Messenger's apps
+// write.
 type TranscriptMessage struct {
-	TranscriptID   string // the message that carries the transcript, a UUID
+	TranscriptID   string // the message with the transcript, a UUID
 	MessageID      string // a UUID
-	UserID         string // who wrote it, a UUID; may be empty
+	UserID         string // the author, a UUID; may be empty
 	UserFullName   string
 	Category       Category // must not be empty
 	CreatedAt      time.Time
-	Content        string // the text, or what the category has instead, as the app that made the transcript wrote it
-	MediaURL       string // for an attachment its id
+	Content        string // the text, or the category's data as written by the app
+	MediaURL       string // the id of an attachment
 	MediaName      string
 	MediaSize      int64 // in bytes
 	MediaWidth     int   // in pixels
@@ -27,18 +27,18 @@ type TranscriptMessage struct {
 	MediaWaveform  []byte
 	ThumbImage     string // a small JPEG in base64
 	ThumbURL       string
-	MediaKey       []byte // of an attachment that was encrypted before the upload
-	MediaDigest    []byte // likewise
+	MediaKey       []byte // of an encrypted attachment
+	MediaDigest    []byte // of an encrypted attachment
 	MediaCreatedAt time.Time
 	StickerID      string // a UUID
-	SharedUserID   string // whom a contact shows, a UUID
-	Mentions       string // JSON as the apps write it, within a string
-	QuoteID        string // the message quoted, a UUID
+	SharedUserID   string // the shared contact, a UUID
+	Mentions       string // JSON in a string, as the apps write it
+	QuoteID        string // the quoted message, a UUID
 	QuoteContent   string
 	Caption        string
 }
 
-// transcriptJSON has the wire's names; times are text, so that a zero one can be left out.
+// transcriptJSON has the names used on the wire. Times are strings, so that zero times can be omitted.
 type transcriptJSON struct {
 	TranscriptID   string   `json:"transcript_id"`
 	MessageID      string   `json:"message_id"`

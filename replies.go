@@ -7,23 +7,23 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// replyCounter numbers the equal replies of one attempt, so that each has an id of its own. It has two words only,
-// because every Message that is received is allocated with one.
+// replyCounter numbers the equal replies of one attempt, so that each has its own id. It has only two words, because it
+// is allocated with every incoming Message.
 type replyCounter struct {
 	mu   sync.Mutex
 	made *madeReplies // nil until the first reply
 }
 
-// madeReplies are the replies of one attempt.
+// madeReplies holds the replies of one attempt.
 type madeReplies struct {
-	equal map[string]ordinals // by their content
-	ended *endedReplies       // nil until the first one ended
+	equal map[string]ordinals // by content
+	ended *endedReplies       // nil until the first reply has ended
 }
 
-// ordinals are those of equal replies.
+// ordinals are the ordinals of equal replies.
 type ordinals struct {
 	next  int
-	again []int // of replies that were not confirmed, in ascending order
+	again []int // of unconfirmed replies, in ascending order
 }
 
 // replies returns c.made. The caller holds c.mu.
@@ -34,8 +34,8 @@ func (c *replyCounter) replies() *madeReplies {
 	return c.made
 }
 
-// ordinal returns the ordinal of a reply: how many equal ones were counted before. A reply that may repeat another one
-// gets the ordinal of the first that was given back, if there is one.
+// ordinal returns the ordinal of a reply: the number of equal ones before it. With mayRepeat, it reuses the lowest
+// ordinal that was given back.
 func (c *replyCounter) ordinal(key string, mayRepeat bool) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +56,7 @@ func (c *replyCounter) ordinal(key string, mayRepeat bool) int {
 	return n
 }
 
-// giveBack lets the next equal reply that may repeat another one have the ordinal n.
+// giveBack makes ordinal n available to the next equal reply that may repeat.
 func (c *replyCounter) giveBack(key string, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +66,7 @@ func (c *replyCounter) giveBack(key string, n int) {
 	c.made.equal[key] = o
 }
 
-// ended returns the replies that ended. The next attempt shares them.
+// ended returns the replies that have ended. It is shared with the next attempt.
 func (c *replyCounter) ended() *endedReplies {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,21 +77,21 @@ func (c *replyCounter) ended() *endedReplies {
 	return made.ended
 }
 
-// replyEnd is how a reply ended so far.
+// replyEnd is the result of a reply so far.
 type replyEnd uint8
 
 const (
 	unknownEnd replyEnd = iota
-	unanswered          // it was written, and may have been stored
+	unanswered          // it was written and may have been stored
 	stored
 )
 
-// endedReplies are the ids of the replies to one message that were confirmed, or may have been stored, in all of its
-// attempts.
+// endedReplies holds the ids of the replies to one message, in all attempts, that were confirmed or may have been
+// stored.
 type endedReplies struct {
 	mu    sync.Mutex
 	all   []endedReply
-	first [1]endedReply // the beginning of all: most handlers reply once
+	first [1]endedReply // first elements of all: most handlers reply once
 }
 
 type endedReply struct {
@@ -99,7 +99,7 @@ type endedReply struct {
 	end replyEnd
 }
 
-// of returns how the reply with an id ended.
+// of returns the result of the reply with the given id.
 func (r *endedReplies) of(id uuid.UUID) replyEnd {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,11 +109,11 @@ func (r *endedReplies) of(id uuid.UUID) replyEnd {
 	return unknownEnd
 }
 
-// mostEnded is for how many replies to one message it is remembered how they ended, the first ones: attempts make them
-// in the same order. The others are written again by each attempt, with the same ids.
+// mostEnded bounds the remembered replies to one message. The first ones are kept, because attempts make replies in the
+// same order. Each attempt writes the others again, with the same ids.
 const mostEnded = 256
 
-// note notes how a reply ended. A reply that was stored stays so.
+// note records the result of a reply. A stored reply stays stored.
 func (r *endedReplies) note(id uuid.UUID, end replyEnd) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,7 +131,7 @@ func (r *endedReplies) note(id uuid.UUID, end replyEnd) {
 	r.all = append(r.all, endedReply{id, end})
 }
 
-// index returns where the reply with an id is in r.all, or -1. The caller holds r.mu.
+// index returns the index in r.all of the reply with the given id, or -1. The caller holds r.mu.
 func (r *endedReplies) index(id uuid.UUID) int {
 	return slices.IndexFunc(r.all, func(one endedReply) bool { return one.id == id })
 }

@@ -8,19 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of a safe file name, in bytes. File systems take 255, some of them less for names in other scripts.
+// Bounds of a safe file name, in bytes. File systems accept 255, some of them less for other scripts.
 const (
 	mostName      = 200
-	mostExtension = 20 // with its dot; what is longer is cut like the rest
+	mostExtension = 20 // with its dot; a longer one is cut like the rest
 )
 
-// SafeName returns a name for the file that is safe to create in a directory on any operating system: the last element
-// of Name, with / and \ as separators, and never empty, "." or "..". Removed are control characters, characters that
-// change the direction of text, dots and spaces at both ends; replaced by an underscore are <>:"|?* and bytes that are
-// no UTF-8. A name that Windows reserves, such as CON or nul.txt, gets an underscore in front. The result has at most
-// 200 bytes: a longer one keeps its extension. Where nothing is left, it is "file".
+// SafeName returns a file name that is safe on any operating system: the last element of Name, with / and \ as
+// separators. It is never empty, "." or "..", and has at most 200 bytes; a longer name keeps its extension. An empty
+// result becomes "file".
 //
-// A user chose Name: two files may have the same SafeName, and it says nothing about their contents.
+//   - Removed: control characters, characters that change the text direction, dots and spaces at both ends.
+//   - Replaced by an underscore: <>:"|?* and invalid UTF-8.
+//   - Prefixed with an underscore: names that Windows reserves, such as CON or nul.txt.
+//
+// Name is chosen by a user. Two files may have the same SafeName, and it says nothing about their content.
 func (d Data) SafeName() string {
 	name := d.Name
 	//mutant:safe-separators
@@ -30,13 +32,13 @@ func (d Data) SafeName() string {
 	switch {
 	case name == "":
 		return "file"
-	case reserved(name): // which a name may be only once it is short
+	case reserved(name): // shortening may produce a reserved name
 		return shorten("_" + name)
 	}
 	return name
 }
 
-// safeRune returns what stands for a character, -1 for none.
+// safeRune returns the replacement of a character, or -1 to remove it.
 func safeRune(r rune) rune {
 	switch {
 	case unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control, unicode.Zl, unicode.Zp), r == '\ufeff':
@@ -47,8 +49,8 @@ func safeRune(r rune) rune {
 	return r
 }
 
-// devices are the names that Windows opens a device for, whatever their extension.
-// Source: Microsoft's "Naming Files, Paths, and Namespaces".
+// devices are names that Windows reserves for devices, with any extension. Source: Microsoft's "Naming Files, Paths,
+// and Namespaces".
 var devices = []string{"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$"}
 
 func reserved(name string) bool {
@@ -64,7 +66,7 @@ func reserved(name string) bool {
 	return ok && utf8.RuneCountInString(port) == 1 && strings.ContainsAny(port, "0123456789¹²³")
 }
 
-// shorten cuts a name that is too long in front of its extension, between two characters.
+// shorten cuts a long name before its extension, between two characters.
 func shorten(name string) string {
 	if len(name) <= mostName {
 		return name

@@ -10,24 +10,23 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Send sends a message and waits until the server has confirmed it, with the same MessageID on every try. Lost
-// connections, missing replies and temporary refusals are tried again; before Run, and while there is no connection,
-// it waits. The error is an
+// Send sends a message and waits until the server has confirmed it. Before Run, and while there is no connection, it
+// waits. After a lost connection, a missing reply or a transient rejection it retries with the same MessageID. The
+// error is one of
 //
-//   - [InvalidError] when the message cannot be sent: nothing was written;
-//   - *[Error] when the server rejected the message; it was not stored;
-//   - [UnconfirmedError] when it was written and ctx or the Client ended before an answer, or a refusal came only after
-//     a try without one: Send again with its MessageID;
-//   - the error of ctx, joined with what kept the message from being written ([ErrNotRunning], the last connection
-//     error);
-//   - [ErrClosed] after Run.
+//   - [InvalidError]: the message cannot be sent; nothing was written.
+//   - *[Error]: the server rejected the message; it was not stored.
+//   - [UnconfirmedError]: the message was written, and ctx or the Client ended before an answer, or an attempt
+//     without an answer was followed by a rejection. Send it again with the same MessageID.
+//   - The error of ctx: nothing was written. It is joined with the reason: [ErrNotRunning], or the last connection
+//     error.
+//   - [ErrClosed]: Run has ended.
 //
-// An Encrypted message is encrypted for each session of its recipient and goes over HTTP: it does not wait for a
-// connection, nor for the messages before it. It takes room in the outbox like any other (Config.OutboxLen). While
-// the HTTP API does not answer, answers 401, or something before it answers, it is tried again until ctx or the
-// Client ends. The error then wraps [ErrNoAnswer] or [CodeUnauthorized] too. If the recipient has no session that can
-// open the message, the error is [ErrNoSession]; an answer that is Encrypted because the message answered was goes out
-// in plain text then.
+// An Encrypted message is encrypted for each session of its recipient and sent over HTTP. It waits neither for a
+// connection nor for earlier messages, and uses outbox capacity like any other (Config.OutboxLen). If the HTTP API does
+// not respond, responds with 401, or a gateway responds in its place, Send retries until ctx or the Client ends. The
+// error then also wraps [ErrNoAnswer] or [CodeUnauthorized]. If no session of the recipient can decrypt the message,
+// the error is [ErrNoSession], except that an answer encrypted by default is then sent unencrypted.
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	d, err := c.draft(&out)
 	if err != nil {
@@ -59,30 +58,27 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	return Sent{MessageID: d.MessageID, ConversationID: d.ConversationID}, nil
 }
 
-// Reply sends m.NewReply(p). It is for handlers, and safe to call again, in the same attempt and in the next one:
+// Reply sends m.NewReply(p). It is for handlers, and safe to call again in the same attempt and in the next one:
 //
-//   - After any error but a refusal the next Reply in the same attempt with the same content has the same MessageID.
-//     Only after that one is confirmed does another Reply with this content get a new MessageID.
-//   - A reply that was confirmed in an earlier attempt is not written again while this process handles the message:
-//     Reply returns nil.
-//   - A 403 may be the answer to a MessageID that the server has stored. Reply returns it as an UnconfirmedError, so
-//     that the handler is tried again, if the reply was written before without an answer, or if this is the first
-//     attempt at a message of the Backlog, which an earlier process may have answered. Any other 403 is an *[Error]. So
-//     such a message is dropped when its reply is refused in two attempts: the server has the reply, or will not take
-//     it.
+//   - After any error except a rejection, the next Reply with equal content in the same attempt has the same
+//     MessageID. A new MessageID is used only after that one is confirmed.
+//   - A reply that was confirmed in an earlier attempt is not written again: Reply returns nil.
+//   - The server may respond with 403 to a MessageID that it has stored. If the reply was written before without an
+//     answer, or this is the first attempt at a Backlog message, which an earlier process may have answered, Reply
+//     returns an UnconfirmedError and the handler is retried. Any other 403 is an *[Error]. A message is therefore
+//     dropped after its reply was rejected with 403 in two attempts.
 //
-// Send with m.NewReply(p) does none of that, because Send does not know the message.
+// Send with m.NewReply(p) does none of this, because it does not know the message.
 //
-// A reply to an encrypted message is encrypted where that can be: see [Message.NewReply]. Upload a picture for it with
-// [Client.UploadEncryptedImage], and another file with [Client.UploadEncrypted]. With a file that was uploaded in plain
-// text the reply goes out in plain text, and the log says so once for each user. An encrypted file in a reply that can
-// only go out in plain text is an [InvalidError] that names [Client.Reupload]; a handler that returns it is tried
-// again.
+// A reply to an encrypted message is encrypted where possible; see [Message.NewReply]. Upload files for it with
+// [Client.UploadEncrypted] and pictures with [Client.UploadEncryptedImage]. A reply with an unencrypted file is sent
+// unencrypted, which is logged once per user. An encrypted file in a reply that can only be sent unencrypted is an
+// [InvalidError] that names [Client.Reupload]; a handler that returns it is retried.
 func (c *Client) Reply(ctx context.Context, m *Message, p Payload) error {
 	return c.answer(ctx, m, m.reply(p, true))
 }
 
-// Quote sends m.NewQuote(p). It is for handlers, and as safe to call again as Reply.
+// Quote sends m.NewQuote(p). Like Reply, it is for handlers and safe to call again.
 func (c *Client) Quote(ctx context.Context, m *Message, p Payload) error {
 	return c.answer(ctx, m, m.quote(p, true))
 }
@@ -107,28 +103,28 @@ func (c *Client) answer(ctx context.Context, m *Message, a answer) error {
 		err = &UnconfirmedError{MessageID: a.MessageID, Err: err}
 	}
 	if err != nil && a.key != "" && (unconfirmed(err) || !refused(err)) {
-		replies.giveBack(a.key, a.ordinal) // not confirmed, and not refused: the next equal reply is this one
+		replies.giveBack(a.key, a.ordinal) // neither confirmed nor rejected: the next equal reply reuses it
 	}
 	return err
 }
 
-// refused reports whether the server refused a request.
+// refused reports whether the server rejected a request.
 func refused(err error) bool {
 	var e *Error
 	return errors.As(err, &e)
 }
 
-// forbidden reports whether err is a 403 of the message with that id. The server may answer so to an id that it has.
+// forbidden reports whether err is a 403 for the given message. The server may respond so to an id that it has stored.
 func forbidden(err error, messageID string) bool {
 	var refused *Error
 	return errors.As(err, &refused) && refused.Code == CodeForbidden && refused.MessageID == messageID
 }
 
-// ToUser returns a message to a user, in the conversation between the user and the bot. The service takes it only if
-// the user has written to the bot, or added it, before.
+// ToUser returns a message to the conversation between the bot and a user. The service accepts it only if the user has
+// written to the bot or added it, or after [Client.OpenConversation].
 func (c *Client) ToUser(userID string, p Payload) Outgoing {
 	if userID == "" {
-		return Outgoing{Payload: p} // which Send refuses: there is no conversation with nobody
+		return Outgoing{Payload: p} // Send rejects it, because it has no conversation
 	}
 	return Outgoing{ConversationID: c.ConversationWith(userID), RecipientID: userID, Payload: p}
 }
@@ -136,7 +132,7 @@ func (c *Client) ToUser(userID string, p Payload) Outgoing {
 // ConversationWith returns the id of the conversation between the bot and a user.
 func (c *Client) ConversationWith(userID string) string { return ConversationID(c.appID, userID) }
 
-// sendInPlain sends the plain form of a message that could not be sealed, if it may have one.
+// sendInPlain sends the unencrypted form of a message that could not be encrypted, if it may have one.
 func (c *Client) sendInPlain(ctx context.Context, m *item) {
 	if c.inPlain(m) {
 		c.sendSingle(ctx, m)
@@ -150,7 +146,7 @@ func (c *Client) sendSingle(ctx context.Context, m *item) {
 	m.err = c.sendError(o, wire.ActionCreateMessage, m.MessageID)
 }
 
-// do makes one request and waits for its end.
+// do makes one request and waits for its outcome.
 func (c *Client) do(ctx context.Context, r engine.Request) outbox.Outcome {
 	if c.cfg.Limiter != nil {
 		r.Pace = c.pace
@@ -158,19 +154,19 @@ func (c *Client) do(ctx context.Context, r engine.Request) outbox.Outcome {
 	return c.engine.Do(ctx, r)
 }
 
-// sendError returns the error of a message whose request has ended. It always tells whether the message may be stored.
+// sendError returns the error of a message with a finished request. It always says whether the message may be stored.
 func (c *Client) sendError(o outbox.Outcome, action, messageID string) error {
 	var rejected *Error
 	if o.Rejection != nil {
 		rejected = newError(o.Rejection, action, messageID)
 	}
-	switch o.Kind { //nolint:exhaustive // what was not answered is told apart below
+	switch o.Kind { //nolint:exhaustive // an unanswered request is handled below
 	case outbox.Confirmed:
 		return nil
 	case outbox.Rejected, outbox.TransientExhausted:
 		if o.Unconfirmed && rejected.Code != CodeBadRequest && rejected.Code != CodeInvalidField {
-			// An earlier attempt may have been stored, and something else have changed since: a 403 may even be the
-			// answer to its repetition. A fault of the request itself was in the earlier attempts too.
+			// An earlier attempt may have been stored, and circumstances may have changed since: a 403 may even be the
+			// answer to its repetition. An invalid request was invalid in earlier attempts too.
 			return &UnconfirmedError{MessageID: messageID, Err: rejected}
 		}
 		return rejected

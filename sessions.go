@@ -25,41 +25,40 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Bounds of the sessions that are remembered. The least recently used users are forgotten first.
+// Bounds of the session cache. The least recently used users are evicted first.
 const (
 	mostSessions = 10_000  // users
-	sessionBytes = 4 << 20 // that all of them take
-	// mostOfUser is how many sessions of one user count, the newest: a message is sealed for each of them.
+	sessionBytes = 4 << 20 // total size of all sessions
+	// mostOfUser bounds the sessions used per user, the newest ones: a message is encrypted for each of them.
 	mostOfUser = 256
-	// mostSessionText is how long an id and a key may be; a UUID has 36 characters and an X25519 key 44 at most.
+	// mostSessionText bounds the length of an id or a key. A UUID has 36 characters, an X25519 key at most 44.
 	mostSessionText = 128
 )
 
-// sessionsTTL is how long the sessions of a user are remembered. Sessions change rarely. The service refuses a message
-// that is encrypted for an outdated list, so a stale list costs a second request.
+// sessionsTTL is the lifetime of cached sessions. Sessions change rarely. The service rejects a message encrypted for
+// an outdated list, so a stale entry costs a second request.
 const sessionsTTL = time.Hour
 
-// errAbandoned is the result of a look-up that ended with the context of the caller that made it.
+// errAbandoned is the result of a lookup that ended with the context of the caller that started it.
 var errAbandoned = errors.New("blaze: a look-up of sessions was abandoned")
 
-// session is one session of a user, as the service reports it.
+// session is one session of a user, as reported by the service.
 type session struct {
 	UserID    string `json:"user_id"`
 	SessionID string `json:"session_id"`
 	PublicKey string `json:"public_key"` // X25519, raw URL base64
 
-	createdAt time.Time // zero: the service did not say
+	createdAt time.Time // zero: unknown
 }
 
-// unreadable is the PublicKey of a session that has one of another kind than text.
+// unreadable is the PublicKey of a session with a key that is not a string.
 const unreadable = "?"
 
-// errNobody is the error of a session that may be anybody's.
+// errNobody is the error of a session without a user.
 var errNobody = errors.New("blaze: a session without a user")
 
-// UnmarshalJSON implements [json.Unmarshaler]. A session names its user. What else is odd in it is "", but for its key:
-// a session without a key cannot open encrypted messages, and one with a key that cannot be read is not known to be
-// such.
+// UnmarshalJSON implements [json.Unmarshaler]. The user is required. Other odd values are read as "", except for the
+// key: a session without a key cannot decrypt messages, while one with an unreadable key may be able to.
 func (s *session) UnmarshalJSON(p []byte) error {
 	var v struct {
 		UserID    lenient.String  `json:"user_id"`
@@ -88,12 +87,12 @@ func (s *session) UnmarshalJSON(p []byte) error {
 	return err
 }
 
-// errOddSessions means that it is not known whether a user has a session. To take the user for one without any would be
-// to send in plain text what was to be encrypted.
+// errOddSessions means that it is unknown whether a user has a suitable session. Treating it as no session would send a
+// message unencrypted that should be encrypted.
 var errOddSessions = errors.New("POST /sessions/fetch answers with a session that cannot be read")
 
-// newest returns the mostOfUser newest sessions of one user: by the time they were made where the service says that of
-// all, else the last in its list.
+// newest returns the mostOfUser newest sessions of one user: by creation time if the service sent it for all of them,
+// otherwise the last ones of the list.
 func newest(all []session) []session {
 	//mutant:newest-sessions
 	if len(all) <= mostOfUser {
@@ -106,7 +105,7 @@ func newest(all []session) []session {
 	return slices.Clone(all[len(all)-mostOfUser:])
 }
 
-// costOf returns how many bytes a user takes: sizes of strings and of what holds them, in the cache and around it.
+// costOf returns the size of a cache entry in bytes, including strings and overhead.
 func costOf(item ttlcache.CostItem[string, []session]) uint64 {
 	const entry, text = 400, 16 // measured; the rounding of a small allocation
 	n := entry + len(item.Key)
@@ -121,7 +120,7 @@ func hasSession(all []session, user string) bool {
 	return slices.ContainsFunc(all, func(s session) bool { return strings.EqualFold(s.UserID, user) })
 }
 
-// fetchSessions returns a function that asks the service for the sessions of users, until it answers.
+// fetchSessions returns a function that requests the sessions of users, and retries until there is a response.
 func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session, error) {
 	return func(ctx context.Context, users []string) ([]session, error) {
 		var list lenient.List[session]
@@ -141,18 +140,18 @@ func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session,
 	}
 }
 
-// sessionDirectory finds the sessions of users and remembers them. Concurrent look-ups of the same users share one
-// request. Each request runs in a goroutine of its own.
+// sessionDirectory looks up and caches the sessions of users. Concurrent lookups of the same users share one request.
+// Each request runs on a goroutine of its own.
 type sessionDirectory struct {
 	fetch   func(ctx context.Context, users []string) ([]session, error)
 	lookups singleflight.Group
 
 	mu      sync.Mutex                         // not held during a request
 	known   *ttlcache.Cache[string, []session] // by user, in lower case
-	changes int                                // calls of set and drop; a look-up that began before one is outdated
+	changes int                                // calls of set and drop; a lookup that began before one is outdated
 }
 
-// newSessionDirectory returns an empty directory that remembers the sessions of up to capacity users.
+// newSessionDirectory returns an empty directory that caches the sessions of up to capacity users.
 func newSessionDirectory(
 	capacity uint64, fetch func(ctx context.Context, users []string) ([]session, error),
 ) *sessionDirectory {
@@ -164,7 +163,7 @@ func newSessionDirectory(
 	)}
 }
 
-// of returns the sessions of users by user, and looks up the missing ones. The users are in lower case.
+// of returns the sessions of users, by user. It looks up those that are not cached. users are in lower case.
 func (d *sessionDirectory) of(ctx context.Context, users []string) (map[string][]session, error) {
 	for {
 		found, l := d.begin(ctx, users)
@@ -183,9 +182,9 @@ func (d *sessionDirectory) of(ctx context.Context, users []string) (map[string][
 	}
 }
 
-// begin returns the sessions that are remembered, and a look-up of the missing ones, nil if none are missing. It joins
-// a look-up of the same users that is under way, or starts one. The mutex is held throughout: no look-up can end
-// between the two steps and be made again.
+// begin returns the cached sessions, and a lookup of the missing ones, or nil if none are missing. It joins a running
+// lookup of the same users or starts one. It holds the mutex throughout, so that no lookup can finish between the two
+// steps and be repeated.
 func (d *sessionDirectory) begin(ctx context.Context, users []string) (map[string][]session, *lookup) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -204,7 +203,7 @@ func (d *sessionDirectory) begin(ctx context.Context, users []string) (map[strin
 	slices.Sort(missing)
 	missing = slices.Compact(missing)
 	changes := d.changes
-	key := fmt.Sprint(changes, missing) // with changes, because an outdated look-up is not to be joined
+	key := fmt.Sprint(changes, missing) // with changes, so that no outdated lookup is joined
 	l := &lookup{}
 	l.result = d.lookups.DoChan(key, func() (any, error) {
 		l.leads.Store(true)
@@ -222,7 +221,7 @@ func (d *sessionDirectory) begin(ctx context.Context, users []string) (map[strin
 	return found, l
 }
 
-// ask requests the sessions of users, which are sorted, and remembers them unless set or drop was called meanwhile.
+// ask requests the sessions of users, which are sorted, and caches them unless set or drop was called in the meantime.
 func (d *sessionDirectory) ask(ctx context.Context, users []string, changes int) (map[string][]session, error) {
 	all, err := d.fetch(ctx, users)
 	if err != nil {
@@ -248,7 +247,7 @@ func (d *sessionDirectory) ask(ctx context.Context, users []string, changes int)
 	return found, nil
 }
 
-// set replaces the sessions of a user.
+// set replaces the cached sessions of a user.
 func (d *sessionDirectory) set(user string, all []session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -256,7 +255,7 @@ func (d *sessionDirectory) set(user string, all []session) {
 	d.known.Set(strings.ToLower(user), newest(all), ttlcache.DefaultTTL)
 }
 
-// drop forgets the sessions of users.
+// drop removes the cached sessions of users.
 func (d *sessionDirectory) drop(users ...string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -266,14 +265,14 @@ func (d *sessionDirectory) drop(users ...string) {
 	}
 }
 
-// lookup is one caller's part in a request for sessions. The leader made the request, and its context ends it.
+// lookup is one caller's share of a request for sessions. The leader started the request, and its context ends it.
 type lookup struct {
 	leads  atomic.Bool
 	result <-chan singleflight.Result
-	err    error // of a leader whose context has ended; written before the result
+	err    error // of a leader after the end of its context; written before the result
 }
 
-// wait returns the sessions that were found. The error is errAbandoned if another caller's context ended the request.
+// wait returns the sessions found. The error is errAbandoned if another caller's context ended the request.
 func (l *lookup) wait(ctx context.Context) (map[string][]session, error) {
 	var r singleflight.Result
 	select {
@@ -282,7 +281,7 @@ func (l *lookup) wait(ctx context.Context) (map[string][]session, error) {
 		if !l.leads.Load() {
 			return nil, fmt.Errorf("blaze: cannot look up sessions: %w", ctx.Err())
 		}
-		r = <-l.result // soon: ctx has ended the request
+		r = <-l.result // soon, because the end of ctx ended the request
 	}
 	if l.err != nil {
 		return nil, l.err
@@ -291,8 +290,8 @@ func (l *lookup) wait(ctx context.Context) (map[string][]session, error) {
 	return found, r.Err
 }
 
-// usable returns the sessions that a message can be sealed for: those with a key that a secret can be agreed on with.
-// odd says that another one has a key that cannot be used.
+// usable returns the sessions that a message can be encrypted for: those with a valid public key. odd means that
+// another session has an invalid key.
 func usable(signer *auth.Signer, all []session) (found []seal.Session, odd bool) {
 	for _, s := range all {
 		if s.PublicKey == "" || len(found) == seal.MostSessions {
@@ -309,7 +308,7 @@ func usable(signer *auth.Signer, all []session) (found []seal.Session, odd bool)
 	return found, odd
 }
 
-// agrees reports whether a secret can be agreed on with the owner of an X25519 key. With a key of low order it cannot.
+// agrees reports whether X25519 with this public key gives a secret. A key of low order does not.
 func agrees(signer *auth.Signer, public []byte) bool {
 	key, err := ecdh.X25519().NewPublicKey(public)
 	if err != nil {
@@ -319,7 +318,7 @@ func agrees(signer *auth.Signer, public []byte) bool {
 	return err == nil
 }
 
-// changed forgets the sessions of the user that a SYSTEM_SESSION message names.
+// changed drops the cached sessions of the user named in a SYSTEM_SESSION message.
 func (d *sessionDirectory) changed(data string) {
 	raw := []byte(data)
 	if lenient.Check(raw) != nil {

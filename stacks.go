@@ -6,17 +6,17 @@ import (
 	"sync"
 )
 
-// mostStacks is how many different stacks are logged.
+// mostStacks bounds the number of different stacks that are logged.
 const mostStacks = 100
 
-// stacks are the stacks of panics that were logged. Its methods are safe for concurrent use.
+// stacks records the logged stacks. Its methods are safe for concurrent use.
 type stacks struct {
 	mu   sync.Mutex
 	seed maphash.Seed
 	seen map[uint64]bool
 }
 
-// first reports whether a stack is to be logged: none of the same lines of code was, nor mostStacks others.
+// first reports whether a stack should be logged: it is new, and fewer than mostStacks others were logged.
 func (s *stacks) first(stack []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -32,15 +32,14 @@ func (s *stacks) first(stack []byte) bool {
 	return true
 }
 
-// guardedCall is the function below those of the user in a stack.
+// guardedCall is the stack frame below those of user code.
 const guardedCall = "github.com/mixin-blaze/blaze/internal/guard.Call("
 
-// comparedPlaces is how many lines of code of a stack are compared. The end of a long stack is cut off, and where
-// differs each time.
+// comparedPlaces is the number of stack frames compared. The end of a long stack is cut off at varying places.
 const comparedPlaces = 16
 
-// sum is that of the user's lines of code in a stack, the innermost first. The rest differs each time: the goroutine,
-// the arguments, and which of this package's functions called.
+// sum hashes the source positions of user code in a stack, innermost first. Goroutine, arguments and the calling
+// functions of this package differ each time and are ignored.
 func (s *stacks) sum(stack []byte) uint64 {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
@@ -52,7 +51,7 @@ func (s *stacks) sum(stack []byte) uint64 {
 		}
 		if bytes.HasPrefix(line, []byte("\t")) { // file:line +offset
 			place, _, _ := bytes.Cut(line, []byte(" "))
-			_, _ = h.Write(place) // which never fails
+			_, _ = h.Write(place) // never fails
 			if places++; places == comparedPlaces {
 				break
 			}

@@ -12,25 +12,24 @@ import (
 	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
-// failuresEvery is how often the failures of one hook are logged.
+// failuresEvery is the interval at which failures of one hook are logged.
 const failuresEvery = time.Minute
 
-// mostErrorText is how many bytes of the text of an error are logged.
+// mostErrorText is the maximum length, in bytes, of a logged error.
 const mostErrorText = 2000
 
-// tell has the Logger handle a record, soon; of equal ones the first, and then their number: see thinner. The record
-// carries resolved values: the ids of a message, not the message. An error in args is one of this package's or the text
-// of a user's.
+// tell queues a log record; repeated ones are counted (see thinner). The attributes are resolved values, such as the
+// ids of a message and not the message. An error in args belongs to this package, or is the text of a user's error.
 func (o *observer) tell(level slog.Level, text string, args ...any) {
 	o.thin.add(o.record(level, text, args))
 }
 
-// tellEach is tell for what matters each time, such as a message that was dropped.
+// tellEach is like tell, for records that each matter, such as a dropped message.
 func (o *observer) tellEach(level slog.Level, text string, args ...any) {
 	o.thin.addEach(o.record(level, text, args))
 }
 
-// record makes the record of an event that the caller's caller tells. hasStack says that it carries a stack. Texts of
+// record returns the log record of an event reported by the caller's caller, and whether it has a stack. Strings in
 // args may come from the network.
 func (o *observer) record(level slog.Level, text string, args []any) (r slog.Record, hasStack bool) {
 	var caller [1]uintptr
@@ -60,7 +59,7 @@ func (o *observer) record(level slog.Level, text string, args []any) (r slog.Rec
 	return r, hasStack
 }
 
-// shortError returns err, or the beginning of its text where that is long.
+// shortError returns err, or the beginning of its text if it is long.
 func shortError(err error) error {
 	text := err.Error()
 	//mutant:log-error
@@ -70,27 +69,26 @@ func shortError(err error) error {
 	return failureText{text: strings.ToValidUTF8(text[:mostErrorText], "") + "..."}
 }
 
-// emit queues a record for the Logger, with the context of Run.
+// emit queues a record for the Logger, with the values of Run's context.
 func (o *observer) emit(r slog.Record) {
-	ctx := context.Background() //nolint:forbidigo // as slog.Logger.Info passes on; there was no Run yet
+	ctx := context.Background() //nolint:forbidigo // as in slog.Logger.Info; Run was not called yet
 	if running := o.running.Load(); running != nil {
 		ctx = *running
 	}
 	o.hooks.add(hookLogger, func() {
 		if o.log.Enabled(ctx, r.Level) {
-			_ = o.log.Handle(ctx, r) // there is nobody to tell
+			_ = o.log.Handle(ctx, r) // the error cannot be reported
 		}
 	})
 }
 
-// began has later records carry the values of Run's context. Its end is none of theirs: what is logged last matters
-// most.
+// began makes later records carry the values of Run's context, but not its cancellation: the last records matter most.
 func (o *observer) began(ctx context.Context) {
 	ctx = context.WithoutCancel(ctx)
 	o.running.Store(&ctx)
 }
 
-// panicked returns the panic that is err or the error in it, or nil. err is one of this package's.
+// panicked returns the panic that err is or wraps, or nil. err belongs to this package.
 func panicked(err error) *guard.PanicError {
 	if p := guard.Panicked(err); p != nil {
 		return p
@@ -98,14 +96,13 @@ func panicked(err error) *guard.PanicError {
 	return guard.Panicked(errors.Unwrap(err))
 }
 
-// hookLogger names the Logger among the hooks.
+// hookLogger is the name of the Logger among the hooks.
 const hookLogger = "Logger"
 
-// hookFailed logs that a hook panicked or called runtime.Goexit, once a minute for each. It is called again all the
-// same.
+// hookFailed logs that a hook panicked or called runtime.Goexit, once a minute per hook. The hook is called again.
 func (o *observer) hookFailed(name string, err error) {
 	if name == hookLogger {
-		o.hooks.dropped.Add(1) // its record is lost, and there is nobody else to tell
+		o.hooks.dropped.Add(1) // its record is lost and cannot be reported
 		return
 	}
 	o.mu.Lock()
@@ -134,8 +131,8 @@ func (o *observer) messageHook(name string, hook func(*Message, error), e event)
 	}
 }
 
-// frameHook calls a hook on the reader or the writer. One that calls runtime.Goexit ends the link; it gets a
-// goroutine for each later call, so that this happens once.
+// frameHook calls a hook on the reader or writer. A hook that calls runtime.Goexit ends the link. Later calls then use
+// a goroutine of their own, so that it happens once.
 func (o *observer) frameHook(name string, hook func([]byte), json []byte) {
 	if o.apart.Load() {
 		if err := guard.Apart(func() error { hook(json); return nil }); err != nil {
@@ -154,7 +151,7 @@ func (o *observer) frameHook(name string, hook func([]byte), json []byte) {
 	})
 }
 
-// callConnected calls Trace.Connected. With FrameRead, the first frame of the link waits for it.
+// callConnected calls Trace.Connected. If FrameRead is set, the first frame of the link waits for it.
 func (o *observer) callConnected(endpoint string) {
 	hook := o.trace.Connected
 	if hook == nil {
@@ -169,8 +166,8 @@ func (o *observer) callConnected(endpoint string) {
 	}
 }
 
-// awaitConnected keeps the order of Trace.Connected and the first FrameRead of its link. Where the calls before
-// Connected take more than a second, Connected is dropped: the reader of the link waits no longer.
+// awaitConnected ensures that Trace.Connected precedes the first FrameRead of its link. If the calls before Connected
+// take more than a second, Connected is dropped, so that the reader does not wait longer.
 func (o *observer) awaitConnected() {
 	if t := o.connected.Load(); t != nil {
 		o.connected.Store(nil)
@@ -181,11 +178,10 @@ func (o *observer) awaitConnected() {
 	}
 }
 
-// mostOpened is for how many users, and for how many groups, it is remembered that plain answers to encrypted messages
-// were logged.
+// mostOpened bounds the users, and the groups, for which a logged unencrypted answer is remembered.
 const mostOpened = 4096
 
-// opensGroup logs that a reply to an encrypted message goes out in plain text to a group, once for each group.
+// opensGroup logs an unencrypted reply to an encrypted message in a group, once per group.
 func (o *observer) opensGroup(conversationID string) {
 	if o.isFirst(&o.groups, conversationID) {
 		o.tellEach(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members "+
@@ -193,7 +189,7 @@ func (o *observer) opensGroup(conversationID string) {
 	}
 }
 
-// opensUser logs that an answer to an encrypted message goes out in plain text to a user, once for each user.
+// opensUser logs an unencrypted answer to an encrypted message of a user, once per user.
 func (o *observer) opensUser(userID, reason string) {
 	if o.isFirst(&o.users, userID) {
 		o.tellEach(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to "+
@@ -201,7 +197,7 @@ func (o *observer) opensUser(userID, reason string) {
 	}
 }
 
-// isFirst reports whether id is not in a set, and adds it.
+// isFirst adds id to a set and reports whether it was missing.
 func (o *observer) isFirst(set *recent.Set, id string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -12,43 +12,43 @@ import (
 
 // Bounds of a thinner.
 const (
-	thinFirst = time.Second // from the first of equal records until a count
-	thinEvery = time.Minute // between counts. A kind that is quiet for that long begins anew
-	mostKinds = 256         // of records that are told apart: their errors come from the network
-	mostEach  = 60          // records that matter each, until they are counted
+	thinFirst = time.Second // from the first of equal records to a count
+	thinEvery = time.Minute // between counts. A kind without records for that long starts again
+	mostKinds = 256         // kinds of records that are told apart: their errors come from the network
+	mostEach  = 60          // records that each matter, before they are counted
 )
 
-// thinner bounds what is logged. It lets the first of equal records through, then one with their number after a second,
-// and then one a minute. Its timer exists only while there are some to be told of. Its methods are safe for concurrent
-// use and never block.
+// thinner limits repeated log records. The first of equal records is logged, then one with their number after a second,
+// and then one a minute. Its timer exists only while records are held back. Its methods are safe for concurrent use and
+// never block.
 type thinner struct {
 	emit func(slog.Record)
 
 	mu     sync.Mutex
 	kinds  map[string]*thinned
-	timer  *time.Timer // nil: no record waits
-	next   time.Time   // when timer fires
-	tidied time.Time   // when kinds were forgotten last for want of room
+	timer  *time.Timer // nil: no record is held back
+	next   time.Time   // when the timer fires
+	tidied time.Time   // last time that kinds were removed to make space
 	closed bool
 }
 
-// thinned are equal records.
+// thinned is the state of equal records.
 type thinned struct {
-	told time.Time     // when one was let through last
-	wait time.Duration // from then until the next one
-	left int           // that are let through at once
-	more int           // since told
+	told time.Time     // when one was last logged
+	wait time.Duration // time from then to the next one
+	left int           // number that may be logged at once
+	more int           // number held back since told
 	last slog.Record
 }
 
-// add lets a record through, or keeps it. One with a stack goes through: it is the only one that has it.
+// add logs a record or holds it back. A record with a stack is always logged, because no other has that stack.
 func (t *thinner) add(r slog.Record, stack bool) {
 	if t.passes(kindOf(r), r, 1, stack) {
 		t.emit(r)
 	}
 }
 
-// addEach is add for records that matter each: with one text, the first 60 go through.
+// addEach is like add, for records that each matter: the first 60 with the same text are logged.
 func (t *thinner) addEach(r slog.Record, stack bool) {
 	//mutant:thin-each
 	if t.passes(r.Message, r, mostEach, stack) {
@@ -56,8 +56,8 @@ func (t *thinner) addEach(r slog.Record, stack bool) {
 	}
 }
 
-// passes reports whether a record goes through, because few enough of its kind did lately, or because it must. It keeps
-// the record otherwise.
+// passes reports whether a record is logged: if must is set, or its kind is below its limit. Otherwise it holds it
+// back.
 func (t *thinner) passes(kind string, r slog.Record, most int, must bool) bool {
 	now := time.Now()
 	t.mu.Lock()
@@ -76,7 +76,7 @@ func (t *thinner) passes(kind string, r slog.Record, most int, must bool) bool {
 	return false
 }
 
-// kind returns the records that are equal to one. Where there are too many kinds, all of one text count as equal.
+// kind returns the state of a record's kind. If there are too many kinds, records with the same text share one.
 func (t *thinner) kind(kind, text string, now time.Time) *thinned {
 	if len(t.kinds) >= mostKinds && t.kinds[kind] == nil {
 		if now.Sub(t.tidied) >= thinFirst {
@@ -98,7 +98,7 @@ func (t *thinner) kind(kind, text string, now time.Time) *thinned {
 	return k
 }
 
-// passes reports whether the next one goes through now.
+// passes reports whether the next record is logged now.
 func (k *thinned) passes(now time.Time, most int) bool {
 	if k.more == 0 && now.Sub(k.told) >= thinEvery { // told is zero before the first
 		k.wait, k.left = thinFirst, most
@@ -111,7 +111,7 @@ func (k *thinned) passes(now time.Time, most int) bool {
 	return true
 }
 
-// forget drops the kinds that would begin anew.
+// forget removes the kinds that would start again.
 func (t *thinner) forget(now time.Time) {
 	for kind, k := range t.kinds {
 		if k.more == 0 && now.Sub(k.told) >= thinEvery {
@@ -120,7 +120,7 @@ func (t *thinner) forget(now time.Time) {
 	}
 }
 
-// wake makes the timer fire at a time, or earlier.
+// wake sets the timer to a time, or leaves it if it fires earlier.
 func (t *thinner) wake(now, at time.Time) {
 	if t.timer != nil && !at.Before(t.next) {
 		return
@@ -131,21 +131,21 @@ func (t *thinner) wake(now, at time.Time) {
 	t.next, t.timer = at, time.AfterFunc(max(at.Sub(now), 0), t.tick)
 }
 
-// tick tells of the records that were kept for long enough.
+// tick logs the records that are due.
 func (t *thinner) tick() {
 	for _, r := range t.due(false) {
 		t.emit(r)
 	}
 }
 
-// close tells of all that were kept, and keeps none any more.
+// close logs all records held back and stops the thinner.
 func (t *thinner) close() {
 	for _, r := range t.due(true) {
 		t.emit(r)
 	}
 }
 
-// due takes the records that were kept for long enough or, at the end, for any time.
+// due removes and returns the records that are due, or all of them at the end.
 func (t *thinner) due(end bool) []slog.Record {
 	now := time.Now()
 	t.mu.Lock()
@@ -174,13 +174,13 @@ func (t *thinner) due(end bool) []slog.Record {
 	return all
 }
 
-// mostKindText is how much of an error tells its kind, in bytes.
+// mostKindText is the number of bytes of an error that belong to its kind.
 const mostKindText = 500
 
-// varying is what differs between errors of one kind: ids, the port of this side, and where JSON is broken.
+// varying matches the parts in which errors of one kind differ: ids, the local port, and positions in JSON.
 var varying = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|:[0-9]+->|message "[^"]*"|byte [0-9]+`)
 
-// kindOf returns what equal warnings have in common: all but the message they are about, and what grows with time.
+// kindOf returns the part that equal warnings share: all except the message concerned and growing numbers.
 func kindOf(r slog.Record) string {
 	var b strings.Builder
 	b.WriteString(r.Message)
@@ -201,7 +201,7 @@ func kindOf(r slog.Record) string {
 	return b.String()
 }
 
-// mayVary reports whether a text may have what varying finds, which takes longer to say.
+// mayVary is a fast check for text without a match of varying.
 func mayVary(text string) bool {
 	return strings.Contains(text, "->") || strings.Contains(text, `message "`) || strings.Contains(text, "byte ") ||
 		strings.Count(text, "-") >= 4

@@ -1,14 +1,14 @@
 package blaze
 
 const (
-	waveformPeaks = 100  // what an audio message shows, whatever its length
-	waveformBits  = 5    // of each peak
-	waveformQuiet = 2500 // magnitudes are drawn relative to at least this, so that silence looks silent
+	waveformPeaks = 100  // as in an audio message of any length
+	waveformBits  = 5    // per peak
+	waveformQuiet = 2500 // magnitudes are scaled to at least this value, so that silence looks silent
 )
 
-// Waveform returns the picture of a recording that Messenger shows for [Audio.Waveform]: 100 peaks of 5 bits each,
-// least significant bit first, in 63 bytes. It is computed as Messenger's own apps do it, from samples of one channel,
-// 16 bits, linear; the sample rate does not matter. No samples give 63 zero bytes.
+// Waveform returns the value for [Audio.Waveform]: 100 peaks of 5 bits, least significant bit first, in 63 bytes. The
+// samples are linear 16-bit mono at any rate. The algorithm is that of Messenger's own apps. Without samples all bytes
+// are zero.
 func Waveform(samples []int16) []byte {
 	peaks := waveformMagnitudes(samples)
 	var sum int64
@@ -29,9 +29,9 @@ func Waveform(samples []int16) []byte {
 	return packed
 }
 
-// waveformMagnitudes reduces the samples to 100 magnitudes: the first is that of sample 0 alone, each further one the
-// largest of its stride of n/100 samples (at least one). Strides past the end stay 0; what is left over after the last
-// stride is not looked at.
+// waveformMagnitudes reduces the samples to 100 magnitudes. The first is that of sample 0, each other one the largest
+// of its stride of n/100 samples (at least one). Strides past the end stay 0, and samples after the last stride are
+// ignored.
 func waveformMagnitudes(samples []int16) [waveformPeaks]int64 {
 	var peaks [waveformPeaks]int64
 	if len(samples) == 0 {
@@ -48,7 +48,7 @@ func waveformMagnitudes(samples []int16) [waveformPeaks]int64 {
 	return peaks
 }
 
-// magnitude is |s| in more bits than an int16 has: that of -32768 is 32768.
+// magnitude returns |s|. It does not fit in an int16 for -32768.
 func magnitude(s int16) int64 {
 	if s < 0 {
 		return -int64(s)

@@ -10,24 +10,25 @@ import (
 
 // Timing and bounds of acknowledgements.
 const (
-	ackDelay = 200 * time.Millisecond // how long the first id of a frame waits for others
-	// ackFrames is how many frames are unanswered at once. Their answers come behind all that the service has pushed
-	// meanwhile: at 100,000 messages a second, 4 frames would confirm 3,000 acknowledgements a second, and the ids of
-	// the rest fill the inbox. Sends do not wait behind them: the outbox lets both take turns.
+	ackDelay = 200 * time.Millisecond // time that the first id of a frame waits for others
+	// ackFrames is the maximum number of unanswered frames. Replies arrive after all messages that the service pushed
+	// before them. At 100,000 messages a second, 4 frames would confirm only 3,000 acknowledgements a second, and the
+	// unconfirmed ids would fill the inbox. Sends do not wait behind acknowledgements: the outbox alternates between
+	// both.
 	ackFrames = 512
-	// ackWindow is how many of them one Ack has.
+	// ackWindow is the maximum number of unanswered frames of one Ack.
 	ackWindow = 32
 )
 
-// AckFailure is the outcome of a frame of Ack that was not confirmed.
+// AckFailure is the outcome of an unconfirmed frame of Ack.
 type AckFailure struct {
 	IDs []string
 	outbox.Outcome
 }
 
-// Ack acknowledges messages with a status, at once, and waits until that is confirmed or ctx ends. Several frames are
-// unanswered at once. With Config.ManualAcks it records the ids first. It returns the frames that were not confirmed; a
-// rejected frame of several ids is tried again id by id before. ErrClosed means that nothing was written.
+// Ack acknowledges messages with a status and waits until the service has confirmed it or ctx ends. Several frames may
+// be unanswered at once. With Config.ManualAcks it records the ids first. It returns the unconfirmed frames; a rejected
+// frame with several ids was retried id by id. ErrClosed means that nothing was written.
 func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFailure, error) {
 	if !e.acks.begin(len(ids)) {
 		return nil, ErrClosed
@@ -36,7 +37,7 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 	//mutant:manual-record
 	if e.cfg.ManualAcks {
 		for _, id := range ids {
-			e.owner.RecordApart(ctx, id) // with the context of the caller: there may be no Run yet
+			e.owner.RecordApart(ctx, id) // with the caller's context: Run may not have been called
 		}
 	}
 	defer e.watchRun(wire.ActionAck)()
@@ -58,12 +59,12 @@ func (e *Engine) Ack(ctx context.Context, status string, ids []string) ([]AckFai
 	return p.failed, nil
 }
 
-// ackPipe is the frames of one Ack, several of which are unanswered at once. They are written in order.
+// ackPipe holds the frames of one Ack. Several may be unanswered at once. They are written in order.
 type ackPipe struct {
 	*acks
 
 	status string
-	frames []ackFrame // unanswered, from the oldest; each has a slot
+	frames []ackFrame // unanswered, oldest first; each has a slot
 	failed []AckFailure
 }
 
@@ -72,8 +73,8 @@ type ackFrame struct {
 	wait func(context.Context) outbox.Outcome
 }
 
-// enter takes a slot for one more frame. A caller that holds slots waits for its own oldest frame, never for a slot:
-// two callers cannot wait for each other.
+// enter acquires a slot for one more frame. A caller with slots waits for its own oldest frame and never for a slot, so
+// that two callers cannot deadlock.
 func (p *ackPipe) enter(ctx context.Context) error {
 	for {
 		switch {
@@ -91,7 +92,7 @@ func (p *ackPipe) enter(ctx context.Context) error {
 
 // write writes a frame, after enter.
 func (p *ackPipe) write(ids []string) {
-	// A caller who waits until ctx ends has no limit of attempts, and is told of a 401.
+	// A caller that waits until ctx ends has no limit of attempts, and gets a 401 as an error.
 	r, err := ackRequest(p.status, ids, outbox.Request{})
 	if err != nil {
 		p.leave()
@@ -110,7 +111,7 @@ func (p *ackPipe) wait(ctx context.Context) {
 	p.ended(f.ids, o)
 }
 
-// ended takes the outcome of a frame.
+// ended handles the outcome of a frame.
 func (p *ackPipe) ended(ids []string, o outbox.Outcome) {
 	p.each(ids, o, func(ids []string, o outbox.Outcome) {
 		if o.Kind != outbox.Confirmed {
@@ -123,7 +124,7 @@ func (p *ackPipe) ended(ids []string, o outbox.Outcome) {
 	})
 }
 
-// close gives back the slots of frames that are left if a method of ctx called runtime.Goexit.
+// close releases the slots of the remaining frames if a method of ctx called runtime.Goexit.
 func (p *ackPipe) close() {
 	for range p.frames {
 		p.leave()
@@ -155,21 +156,21 @@ func (p ackParams) appendOne(b []byte, id string) []byte {
 	return wire.AppendEnd(wire.AppendField(b, "status", p.status), '}')
 }
 
-// request makes a request of the background. A 401 is no reason to forget an acknowledgement.
+// request returns a background request. An acknowledgement survives a 401.
 func (a *acks) request(ids []string) (outbox.Request, error) {
 	return ackRequest(a.e.cfg.AckStatus, ids, outbox.Request{Attempts: max(a.e.cfg.SendAttempts, 0), Patient: true})
 }
 
-// ackRequest makes one request, with the patience of like: the singular action for one id, the plural for several,
-// which is split id by id where the service does not take it.
+// ackRequest returns one request, with the attempts and patience of like. One id uses the singular action, several use
+// the plural, which is split into single ids if the service does not accept it.
 func ackRequest(status string, ids []string, like outbox.Request) (outbox.Request, error) {
 	id, err := wire.NewID()
 	if err != nil {
 		return outbox.Request{}, err
 	}
-	// Compressed, a frame of 80 ids would be a third as long, which is little beside the 80 messages; and
-	// acknowledgements would leave 87 % and not 98 % of the rate of receiving (make bench, two cores, with the
-	// server's share).
+	// Not compressed: compression saves two thirds of a frame of 80 ids, which is little compared to the 80 messages,
+	// and acknowledgements would reduce the receive rate to 87 % instead of 98 % (make bench, two cores shared with the
+	// server).
 	r := outbox.Request{ID: id, Class: outbox.Ack, Store: true, Attempts: like.Attempts, Patient: like.Patient}
 	if len(ids) == 1 {
 		r.Frame = wire.Request(id, wire.ActionAck, ackParams{status, ids})

@@ -11,8 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// acks acknowledges handled messages, many in a frame. Its goroutine lives while acknowledgements wait to be written;
-// those that were written live in the outbox, across links, until they are confirmed.
+// acks acknowledges handled messages, several per frame. Its goroutine exists while acknowledgements wait to be
+// written. Written ones are in the outbox, across links, until they are confirmed.
 type acks struct {
 	e      *Engine
 	plural Plural
@@ -23,10 +23,10 @@ type acks struct {
 
 	mu       sync.Mutex
 	queue    fifo.Queue[string]
-	waiting  int // ids that are not confirmed, written ones and those of Client.Ack included
+	waiting  int // unconfirmed ids, including written ones and those of Client.Ack
 	running  bool
 	flushing bool // does not wait for full frames
-	sealed   bool // takes nothing from Client.Ack any more
+	sealed   bool // rejects calls of begin
 	closed   bool
 	idlers   []chan struct{}
 }
@@ -35,7 +35,8 @@ func newAcks(e *Engine) *acks {
 	return &acks{e: e, slots: make(chan struct{}, ackFrames), wakeup: make(chan struct{}, 1), stop: make(chan struct{})}
 }
 
-// add acknowledges a message soon. The inbox holds its id until that is confirmed. add never blocks.
+// add queues the acknowledgement of a message. The inbox keeps the id in flight until it is confirmed. add never
+// blocks.
 func (a *acks) add(id string) {
 	a.e.inbox.Hold(id)
 	a.mu.Lock()
@@ -48,7 +49,7 @@ func (a *acks) add(id string) {
 	}
 }
 
-// full returns how many ids fill a frame.
+// full returns the number of ids in a full frame.
 func (a *acks) full() int { return a.plural.Size(a.e.cfg.AckBatch) }
 
 func (a *acks) startLocked() {
@@ -66,7 +67,7 @@ func (a *acks) wake() {
 	}
 }
 
-// run writes frames until nothing waits.
+// run writes frames until the queue is empty.
 func (a *acks) run() {
 	defer a.ended.Done()
 	for a.gather() {
@@ -79,7 +80,7 @@ func (a *acks) run() {
 	}
 }
 
-// gather waits until there is a frame worth writing. It returns false, and the goroutine ends, when nothing waits.
+// gather waits until a frame should be written. If the queue is empty it returns false, and the goroutine ends.
 func (a *acks) gather() bool {
 	t := time.NewTimer(ackDelay)
 	defer t.Stop()
@@ -105,7 +106,7 @@ func (a *acks) gather() bool {
 	}
 }
 
-// take returns the ids of the next frame.
+// take removes and returns the ids of the next frame.
 func (a *acks) take() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -115,7 +116,7 @@ func (a *acks) take() []string {
 	return ids
 }
 
-// send hands a frame to the outbox, which tells settle how it ended.
+// send passes a frame to the outbox, which calls settle with the outcome.
 func (a *acks) send(ids []string) {
 	r, err := a.request(ids)
 	if err != nil {
@@ -125,7 +126,7 @@ func (a *acks) send(ids []string) {
 	a.e.outbox.Go(r, func(o outbox.Outcome) { a.settle(ids, o) })
 }
 
-// each calls f with the outcome of a frame: once for all ids, or once for each where the frame was split.
+// each calls f with the outcome of a frame: once for all ids, or once per id if the frame was split.
 func (a *acks) each(ids []string, o outbox.Outcome, f func([]string, outbox.Outcome)) {
 	if len(ids) > 1 {
 		a.plural.Observe(o)
@@ -140,7 +141,7 @@ func (a *acks) each(ids []string, o outbox.Outcome, f func([]string, outbox.Outc
 	}
 }
 
-// settle takes the outcome of a frame. The goroutine that ended the frame calls it, and it does not block.
+// settle handles the outcome of a frame. It runs on the goroutine that ended the frame and must not block.
 func (a *acks) settle(ids []string, o outbox.Outcome) {
 	a.leave()
 	a.each(ids, o, a.settled)
@@ -155,14 +156,13 @@ func (a *acks) settled(ids []string, o outbox.Outcome) {
 	case errors.Is(o.Err, outbox.ErrNoReply) || errors.Is(o.Err, outbox.ErrLinkLost):
 		a.e.observer.Observe(Event{Kind: AckUnanswered, Count: len(ids), Text: ids[0]})
 	default:
-		return // the outbox was closed; the number of those left is reported by Run
+		return // the outbox was closed; Run reports the number of unconfirmed ids
 	}
 	a.e.inbox.Release(ids...)
 	a.end(len(ids))
 }
 
-// begin counts the ids of a Client.Ack until end, so that the end of Run waits for them. It returns false when
-// nothing is taken any more.
+// begin counts the ids of a Client.Ack until end, so that Run waits for them when it ends. It returns false after seal.
 func (a *acks) begin(n int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -173,7 +173,7 @@ func (a *acks) begin(n int) bool {
 	return true
 }
 
-// seal turns away who calls begin.
+// seal makes begin return false.
 func (a *acks) seal() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -187,7 +187,7 @@ func (a *acks) end(n int) {
 	a.tellIdle()
 }
 
-// enter waits for one of the frames that may be unanswered at once; leave gives it back.
+// enter acquires one of the slots for unanswered frames. leave releases it.
 func (a *acks) enter(ctx context.Context) error {
 	select {
 	case a.slots <- struct{}{}:
@@ -211,7 +211,7 @@ func (a *acks) tryEnter() bool {
 
 func (a *acks) leave() { <-a.slots }
 
-// flush sends the waiting ids at once, and later ones without waiting for full frames.
+// flush writes the queued ids at once, and later ones without waiting for full frames.
 func (a *acks) flush() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -219,7 +219,7 @@ func (a *acks) flush() {
 	a.wake()
 }
 
-// idle returns a channel that is closed as soon as nothing waits.
+// idle returns a channel that is closed when nothing is unconfirmed.
 func (a *acks) idle() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -239,7 +239,7 @@ func (a *acks) tellIdle() {
 	a.idlers = nil
 }
 
-// close stops the goroutine and returns how many acknowledgements were left unconfirmed.
+// close stops the goroutine and returns the number of unconfirmed acknowledgements.
 func (a *acks) close() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -3,60 +3,59 @@ package engine
 import "time"
 
 const (
-	// maxSkew is how wrong a token may be dated: the service accepts five minutes.
+	// maxSkew is the clock difference at which the service rejects a token.
 	maxSkew = 5 * time.Minute
-	// clockSlack is how far apart the dates of two tokens must be for the second one to have a better chance.
+	// clockSlack is the minimum change of a token's date for which another attempt is worthwhile.
 	clockSlack = time.Minute
-	// patience is how long a session that never worked is tried after a 401 while GET /me gives no answer.
+	// patience is how long a session that never worked is retried after a 401 while GET /me gets no response.
 	patience = 30 * time.Second
-	// alarmInterval is the least time between two reports that the websocket rejects a session that GET /me accepts.
+	// alarmInterval is the minimum interval between reports of a session that is rejected by the websocket only.
 	alarmInterval = time.Minute
 )
 
-// Reason is why a rejection ends Run.
+// Reason is the reason why a rejection ends Run.
 type Reason uint8
 
-// The reasons.
+// Reasons.
 const (
-	NotFinal       Reason = iota // the session is tried again
-	UpdateRequired               // the service does not speak to this client any more
-	ClockSkew                    // tokens are dated wrong, and the service's time did not put that right
-	Unauthorized                 // GET /me rejects the session too, or does not answer for a session that never worked
+	NotFinal       Reason = iota // the session is retried
+	UpdateRequired               // the service no longer accepts this client
+	ClockSkew                    // the token's date was wrong, and the service's time did not correct it
+	Unauthorized                 // GET /me rejects the session too, or gets no response for a session that never worked
 )
 
-// ProbeAnswer is the service's answer to GET /me.
+// ProbeAnswer is the service's response to GET /me.
 type ProbeAnswer uint8
 
-// The answers.
+// Responses.
 const (
-	ProbeSilent   ProbeAnswer = iota // none, or none that is the service's own
+	ProbeSilent   ProbeAnswer = iota // none, or not from the service
 	ProbeAccepted                    // the session is valid
 	ProbeRefused                     // 401
 )
 
-// Probed is what GET /me says about the session.
+// Probed is the result of GET /me.
 type Probed struct {
 	Answer ProbeAnswer
-	Skew   time.Duration // ProbeRefused: by which the token was dated wrong, 0 if the service told no time
+	Skew   time.Duration // ProbeRefused: error of the token's date, 0 if the service sent no time
 }
 
-// authPolicy decides what a 401 or a 10006 about the session means. It belongs to the supervisor, and depends on its
-// arguments alone.
+// authPolicy interprets a 401 or a 10006 about the session. The supervisor owns it. It depends on its arguments only.
 type authPolicy struct {
-	worked   bool      // the service accepted the session once, over the websocket or over HTTP; never reset
+	worked   bool      // the service accepted the session before, over the websocket or HTTP; never reset
 	since    time.Time // the first 401 of a session that never worked; zero: none
 	reported time.Time // the last alarm; zero: none
 }
 
-// authDecision is the decision about a rejection.
+// authDecision is the result for one rejection.
 type authDecision struct {
 	reason Reason
-	skew   time.Duration // ClockSkew: by which the rejected token was dated wrong
-	alarm  bool          // GET /me accepts the session, which is to be reported now
+	skew   time.Duration // ClockSkew: error of the rejected token's date
+	alarm  bool          // report that GET /me accepts the session
 }
 
-// onRejected takes a rejection. probed is the answer of GET /me, which is asked after each 401: it alone knows whether
-// the session is gone. A failure of the sign-in, which looks the same at the websocket, passes.
+// onRejected decides about a rejection. probed is the result of GET /me, which is requested after each 401. Only GET
+// /me shows whether the session is gone: at the websocket, a transient failure of the sign-in looks the same.
 func (p *authPolicy) onRejected(code int, now time.Time, probed Probed) authDecision {
 	switch {
 	case code == codeUpdateRequired:
@@ -80,7 +79,7 @@ func (p *authPolicy) onRejected(code int, now time.Time, probed Probed) authDeci
 	return authDecision{}
 }
 
-// finalRefusal names the reason why GET /me rejects a token that was dated wrong by skew.
+// finalRefusal returns the reason for which GET /me rejected a token with a date wrong by skew.
 func finalRefusal(skew time.Duration) authDecision {
 	if skew.Abs() > maxSkew {
 		return authDecision{reason: ClockSkew, skew: skew}

@@ -12,10 +12,10 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// errIDs is the error of a push without usable ids.
+// errIDs is the error of a push without valid ids.
 var errIDs = errors.New("a push without usable ids")
 
-// unusable returns errIDs, with the id of the message where that one is usable.
+// unusable returns errIDs, with the id of the message if that is valid.
 func unusable(m *wire.Message) error {
 	if id := m.MessageID; id != "" && len(id) <= wire.MaxID {
 		return fmt.Errorf("message %s: %w", tame.Quote(id), errIDs)
@@ -23,7 +23,7 @@ func unusable(m *wire.Message) error {
 	return errIDs
 }
 
-// hooks returns the functions that the reader and the writer of a link call.
+// hooks returns the callbacks for the reader and writer of a link.
 func (e *Engine) hooks() link.Hooks {
 	h := link.Hooks{
 		Alive: func() { e.observer.Observe(Event{Kind: Alive}) },
@@ -44,15 +44,15 @@ func (e *Engine) hooks() link.Hooks {
 
 func (e *Engine) skip(err error) { e.observer.Observe(Event{Kind: FrameSkipped, Err: err}) }
 
-// ignore reports a frame of no use: an unknown action, or a reply that nobody waits for any more.
+// ignore reports a discarded frame: an unknown action, or a reply without a waiting request.
 func (e *Engine) ignore(f *wire.Received) {
 	e.observer.Observe(Event{Kind: Ignored, Text: f.Action, Rejection: f.Error})
 }
 
-// frame takes one frame from the reader. It never blocks. An error ends the link.
+// frame handles one frame. It is called by the reader and never blocks. An error ends the link.
 func (e *Engine) frame(_ *link.Link, f *wire.Received) error {
 	if rejectsSession(f) {
-		return &RejectedError{Rejection: f.Error, Action: f.Action} // a request with its id keeps waiting
+		return &RejectedError{Rejection: f.Error, Action: f.Action} // a request with its id stays in flight
 	}
 	//mutant:answer-by-id
 	if e.outbox.Answer(f.ID.Bytes(), f.Error) {
@@ -71,8 +71,8 @@ func (e *Engine) frame(_ *link.Link, f *wire.Received) error {
 	return nil
 }
 
-// rejectsSession reports whether a frame is about the session: one with code 10006 is, and one with 401 unless it
-// answers a request by id and under the request's own action. LIST_PENDING_MESSAGES concerns the session as a whole.
+// rejectsSession reports whether a frame rejects the session. Code 10006 always does. Code 401 does unless the frame
+// answers a request by id with the request's own action. LIST_PENDING_MESSAGES concerns the session as a whole.
 func rejectsSession(f *wire.Received) bool {
 	if !ofSession(f.Error) {
 		return false
@@ -85,11 +85,11 @@ func rejectsSession(f *wire.Received) bool {
 	return true
 }
 
-// empty reports whether a frame has no data, as replies have none.
+// empty reports whether a frame has no data, like a reply.
 func empty(f *wire.Received) bool { return f.Error != nil || !f.Data }
 
-// keptBytes is what is kept of a failed attempt until the next one, where the message was acknowledged before: why it
-// failed, in case there is none.
+// keptBytes is the memory for a failed attempt of a message that was acknowledged early. Its error is kept until the
+// next attempt, for the case that there is none.
 const keptBytes = 160
 
 // push offers a message to the inbox.
@@ -113,7 +113,7 @@ func (e *Engine) push(f *wire.Received) {
 		e.skip(unusable(m))
 		return
 	}
-	// The size counts all that may be long: the ids were checked.
+	// The size counts the parts of variable length. The ids were checked.
 	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
 	if e.cfg.EarlyAcks {
 		//mutant:kept-counted
@@ -126,16 +126,16 @@ func (e *Engine) push(f *wire.Received) {
 	}
 }
 
-// lateReply reports whether what looks like a push is the late reply to a send: a message of the bot's own without a
-// category, or the whole message, which is known by the id of the frame alone. A message that the bot wrote elsewhere
-// is pushed like any other.
+// lateReply reports whether a frame that looks like a push is the late reply to a send: a message by the bot itself
+// without a category, or a whole message with the frame id of a send. A message that the bot sent elsewhere is pushed
+// like any other.
 func (e *Engine) lateReply(f *wire.Received, own bool) bool {
 	//mutant:late-view
 	return own && f.Message.Category == "" || (own || f.Fault != nil) && e.outbox.Late(f.ID.Bytes())
 }
 
-// lowerIDs writes the ids of a message in lower case, as the service does. Ids that differ in case are the same: a
-// message that is pushed with other letters is known, and its acknowledgement is not refused for capitals.
+// lowerIDs changes the ids of a message to lower case, as the service does. Ids that differ in case only are equal, so
+// a redelivered message is recognized, and an acknowledgement is not rejected for capitals.
 func lowerIDs(m *wire.Message) {
 	//mutant:lower-ids
 	for _, id := range []*string{
@@ -164,7 +164,7 @@ func (e *Engine) receipt(f *wire.Received) {
 		e.skip(unusable(&f.Message))
 		return
 	}
-	// The id is copied: it may be a small part of the frame.
+	// The id is copied, because it may be a small part of the frame.
 	taken, full := e.receipts.add(receipt{id: strings.Clone(id), status: f.Status, at: f.UpdatedAt})
 	switch {
 	case full:
@@ -176,9 +176,9 @@ func (e *Engine) receipt(f *wire.Received) {
 
 // handle runs one attempt on a worker.
 func (e *Engine) handle(d *Delivery, attempt int, v *inbox.Verdict) {
-	defer e.settle(d, v) // also where the handler ends this goroutine
+	defer e.settle(d, v) // deferred, because the handler may end this goroutine
 	if d.own {
-		d.Known() // pushed back to the bot that wrote it
+		d.Known() // pushed to the bot that wrote it
 		return
 	}
 	d.fate = undecided
@@ -196,7 +196,7 @@ func (e *Engine) Accept(d *Delivery) {
 	}
 }
 
-// settle carries out the fate of a message after an attempt.
+// settle carries out the result of an attempt.
 func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	if e.inbox.Abandoned() {
 		return
@@ -207,7 +207,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		e.use.works(d.link)
 		//mutant:finish-once
 		if !d.acked {
-			defer e.acks.add(d.MessageID) // also where Record ends this goroutine
+			defer e.acks.add(d.MessageID) // deferred, because Record may end this goroutine
 			//mutant:ledger-record
 			e.owner.Record(e.handlerCtx, d.MessageID)
 		}
@@ -222,7 +222,7 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		*v = inbox.Verdict{Then: inbox.Retry, After: d.failure.after, Acked: d.acked, Note: d.failure.note}
 		//mutant:failure-kept
 		if !d.acked {
-			d.failure = nil // only letGo needs it
+			d.failure = nil // only letGo reads it
 		}
 	case released:
 		//mutant:release-stops
@@ -231,8 +231,8 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	}
 }
 
-// letGo reports a message that failed and is not retried before Run ends. One that was acknowledged before its
-// handler ran does not come again: that is said even where Run has not waited for it. It runs on a worker.
+// letGo reports a failed message that is not retried because Run is ending, if it was acknowledged early and will not
+// be redelivered. The report is made even if Run does not wait for it. letGo runs on a worker.
 func (e *Engine) letGo(d *Delivery) {
 	//mutant:accepted-released
 	if d.acked {
@@ -240,11 +240,11 @@ func (e *Engine) letGo(d *Delivery) {
 	}
 }
 
-// waitingLog is how often waiting conversations are reported, and how long one has to have waited for it.
+// waitingLog is the interval of reports about waiting conversations, and the minimum wait to be reported.
 const waitingLog = time.Minute
 
-// parked reports that conversations wait for a message that fails. It is called when one begins to wait, so that
-// nothing has to run while none does.
+// parked reports conversations that wait for a failing message. It is called when one starts to wait, so that no timer
+// runs while none waits.
 func (e *Engine) parked() {
 	now, last := time.Since(e.made), e.looked.Load()
 	//mutant:waiting-log

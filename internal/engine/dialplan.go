@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	// mostRetryAfter bounds how long a server's Retry-After is obeyed.
+	// mostRetryAfter bounds the wait for a server's Retry-After.
 	mostRetryAfter = 5 * time.Minute
-	// longLife is how long a connection lives at least that was not silent: silence ends one earlier.
+	// longLife is the minimum life of a connection that proves its endpoint useful. A silent connection ends sooner.
 	longLife = time.Minute
 	// leastTurn and mostTurn bound the wait for the next endpoint of a round.
 	leastTurn, mostTurn = 50 * time.Millisecond, 250 * time.Millisecond
 )
 
-// dialPlan decides which endpoint to dial next, and when. It belongs to the supervisor and does nothing itself.
+// dialPlan decides which endpoint to dial next, and when. The supervisor owns it. It does no I/O.
 //
-// Endpoints are tried in rounds. After a connection that was of no use, the next endpoint follows almost at once, until
-// each was tried; the waits between rounds grow. An endpoint that has served comes first in the round after its
-// connection was lost.
+// Endpoints are dialed in rounds. After a useless connection the next endpoint follows almost at once, until each was
+// dialed. The waits between rounds grow. After the loss of a useful connection, its endpoint comes first in the next
+// round.
 type dialPlan struct {
 	endpoints []string
 	current   int
-	tried     int // endpoints of this round that were of no use
+	tried     int // useless endpoints of this round
 	backoff   backoff.Backoff
 	rejected  bool // the last connection ended with a 401 or a 10006
 }
@@ -32,14 +32,14 @@ type dialPlan struct {
 // endpoint returns the endpoint to dial.
 func (p *dialPlan) endpoint() string { return p.endpoints[p.current%len(p.endpoints)] }
 
-// after takes how the last connection ended, and returns how long to wait before the next one.
+// after returns the wait before the next connection, given the end of the last one.
 func (p *dialPlan) after(end ending) time.Duration {
 	//mutant:backoff-lived
 	p.backoff.Lived(end.lived, end.worked)
 	firstRejection := end.rejection != nil && !p.rejected
 	p.rejected = end.rejection != nil
 	if firstRejection && end.redated || end.resync {
-		// The next token is dated otherwise. A resync is no fault of the server's health.
+		// The next token has another date. A resync does not indicate an unhealthy server.
 		return 0
 	}
 	if !end.useful() {
@@ -53,25 +53,25 @@ func (p *dialPlan) after(end ending) time.Duration {
 	p.tried = 0
 	wait := p.backoff.Next()
 	//mutant:retry-after
-	wait += min(end.retryAfter, mostRetryAfter) // on top of a random wait, so that clients do not come all at once
+	wait += min(end.retryAfter, mostRetryAfter) // in addition to a random wait, so that clients spread out
 	return wait
 }
 
-// turn returns the wait for the next endpoint of a round: short, and random, because the endpoint that failed may have
-// had many clients. It is never longer than the first wait between rounds.
+// turn returns the wait for the next endpoint of a round. It is short, and random because many clients may leave a
+// failed endpoint together. It is at most the first wait between rounds.
 func (p *dialPlan) turn() time.Duration {
 	wait := leastTurn + rand.N(mostTurn-leastTurn+1) //nolint:gosec // spreads load
 	return min(wait, p.backoff.Policy.Base)
 }
 
-// useful reports whether the endpoint serves: it answered a request, or a message that it pushed was handled. A client
-// that only sends may have nothing to send for a week, so a connection on which nothing was written counts too if it
-// lived for long.
+// useful reports whether the endpoint works: it answered a request, or a message that it pushed was handled. A
+// send-only client may have nothing to send for a week, so a connection without any request also counts if it lived for
+// longLife.
 func (e *ending) useful() bool {
 	//mutant:useful-quiet
 	return e.answered || e.worked || !e.asked && e.lived >= longLife
 }
 
-// ofAll reports whether the other endpoints would give the same answer: about the session, or to leave the service
-// alone for a while.
+// ofAll reports whether the other endpoints would respond the same: the session was rejected, or the client must slow
+// down.
 func (e *ending) ofAll() bool { return e.rejection != nil || e.throttled || e.retryAfter > 0 }

@@ -7,18 +7,17 @@ import (
 	"github.com/mixin-blaze/blaze/internal/link"
 )
 
-// drainer waits for what is under way at the end of a session. It belongs to the supervisor.
+// drainer waits for work in progress at the end of a session. The supervisor owns it.
 type drainer struct {
 	e     *Engine
-	gone  <-chan struct{} // closed once there is no link
-	lost  bool            // gone was noticed
+	gone  <-chan struct{} // closed when there is no link
+	lost  bool            // the end of the link was handled
 	timer *time.Timer
 }
 
-// drain ends what is under way once the session ends: handlers first, because they still send; then sends and
-// acknowledgements; then the link, which may be nil. Without a link, sends end at once, so that the handlers that
-// wait for them can return: a message that a handler is done with must be recorded, or it is handled again by the
-// next process.
+// drain finishes the work in progress: first handlers, because they still send, then sends and acknowledgements, then
+// the link. l may be nil. Without a link, sends end at once so that handlers can return. A message with a finished
+// handler must be recorded, otherwise the next process handles it again.
 func (e *Engine) drain(l *link.Link) {
 	e.drained = true
 	//mutant:drain-stop
@@ -53,8 +52,8 @@ func (e *Engine) drain(l *link.Link) {
 	}
 }
 
-// await waits until done is closed, and reports whether it was before the time was up. With a lost link it goes on
-// only if that is wanted.
+// await waits for done and reports whether it was closed in time. After the loss of the link it continues only if
+// withoutLink is set.
 func (d *drainer) await(done <-chan struct{}, withoutLink bool) bool {
 	for {
 		if d.lost && !withoutLink {
@@ -71,35 +70,35 @@ func (d *drainer) await(done <-chan struct{}, withoutLink bool) bool {
 	}
 }
 
-// linkLost ends all sends: no link follows.
+// linkLost ends all sends, because no other link follows.
 func (d *drainer) linkLost() {
 	d.lost, d.gone = true, nil
 	d.e.outbox.Down(false)
 	d.e.cut = d.e.outbox.Len().Requests
 	//mutant:drain-lost
 	d.e.outbox.Close(ErrClosed)
-	d.e.cut -= d.e.outbox.Len().Requests // those that do not need the link
+	d.e.cut -= d.e.outbox.Len().Requests // those over HTTP
 }
 
-// stopIntake takes nothing that is pushed any more.
+// stopIntake makes the engine discard further pushes.
 func (e *Engine) stopIntake() {
 	e.inbox.Stop()
 	e.receipts.stop()
 }
 
-// refuse turns new requests away.
+// refuse rejects new requests.
 func (e *Engine) refuse() {
 	e.acks.seal()
 	e.outbox.Seal(ErrClosed)
 }
 
-// finish ends everything that is left, and returns the error of Run. rejected is the error that ended it, or nil if its
-// context did.
+// finish ends all remaining work and returns the error of Run. rejected is the rejection that ended Run, or nil if its
+// context ended.
 func (e *Engine) finish(rejected error) error {
 	if !e.drained {
 		why := e.life.offline()
 		if rejected != nil {
-			why = errors.Join(ErrClosed, rejected) // the sends that end now tell it
+			why = errors.Join(ErrClosed, rejected) // for the sends that end now
 		}
 		e.life.to(draining, why)
 		e.drain(nil)
@@ -120,14 +119,14 @@ func (e *Engine) finish(rejected error) error {
 	e.end()
 	e.acks.join()
 	if left.Handlers == 0 {
-		<-e.inbox.Idle() // its workers are on their way out
+		<-e.inbox.Idle() // its workers are about to end
 		<-e.receipts.idle()
 	}
 	return err
 }
 
-// runError joins the rejection that ended Run with the counts of what was left. After a rejection it counts handlers
-// only: the requests cannot have been answered.
+// runError joins the rejection that ended Run with the counts of unfinished work. After a rejection it counts handlers
+// only, because requests could not be answered.
 func runError(rejected error, left DrainError) error {
 	switch {
 	case rejected != nil && left.Handlers > 0:

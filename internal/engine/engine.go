@@ -1,7 +1,6 @@
-// Package engine runs one session of a bot. It connects, and connects again when the connection is lost; it delivers
-// the messages that arrive and acknowledges them; it writes requests until they are answered; and it drains at the
-// end. It handles frames and messages in the form of the wire. Payloads, handlers, logs and the errors of package
-// blaze are above it, behind the interfaces Owner and Observer.
+// Package engine runs one session of a bot. It connects and reconnects, delivers and acknowledges incoming messages,
+// writes requests until they are answered, and drains at the end. It works with frames and messages in wire form.
+// Payloads, handlers, logs and user-visible errors belong to package blaze, behind the interfaces Owner and Observer.
 package engine
 
 import (
@@ -22,7 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Config has the options of an Engine. All fields are needed, but for TLS and those of type bool.
+// Config has the options of an Engine. All fields are required, except TLS and those of type bool.
 type Config struct {
 	AppID       string // in lower case
 	Signer      *auth.Signer
@@ -38,21 +37,21 @@ type Config struct {
 	OutboxBytes  int64
 	AckStatus    string // of automatic acknowledgements
 	AckBatch     int    // ids in one frame
-	SendAttempts int    // transient rejections until one is final; negative: no limit
+	SendAttempts int    // maximum number of transient rejections; negative: no limit
 	ReplyTimeout time.Duration
 	Drain        time.Duration // negative: none
 
 	Reconnect backoff.Policy         // waits between connections
-	Rest      backoff.Policy         // waits after rejections that pass
-	Transient func(*wire.Error) bool // whether a rejection passes by itself
-	// Probe asks GET /me, which tells whether the session is valid. It returns when ctx ends, at the latest, and does
-	// not panic. It may set the offset of Signer.
+	Rest      backoff.Policy         // waits after transient rejections
+	Transient func(*wire.Error) bool // reports whether a rejection is transient
+	// Probe checks the session with GET /me. It returns no later than the end of ctx and does not panic. It may set the
+	// offset of Signer.
 	Probe func(ctx context.Context) Probed
 
-	Receipts    bool // receipts are delivered, not ignored
+	Receipts    bool // deliver receipts
 	ManualAcks  bool // Ack records the messages
 	EarlyAcks   bool // the Owner calls Accept
-	TraceFrames bool // the Observer gets the JSON of received frames; they are inflated one at a time then
+	TraceFrames bool // the Observer gets the JSON of received frames, which turns off parallel decompression
 }
 
 // Engine is one session. Its methods are safe for concurrent use.
@@ -67,16 +66,16 @@ type Engine struct {
 	receipts receipts
 	acks     *acks
 	plain    Plural        // of CREATE_PLAIN_MESSAGES
-	due      chan struct{} // tells the supervisor that a resync is due
+	due      chan struct{} // signals to the supervisor that a resync is due
 
 	made   time.Time
-	looked atomic.Int64 // when waiting conversations were counted last, since made; 0: never
+	looked atomic.Int64 // last report of waiting conversations, since made; 0: never
 
-	// Owned by the supervisor, but for the flag of listing, and pushes.
+	// Owned by the supervisor, except for pushes and the flag of listing.
 	bounds    bounds.Bounds
 	resync    resyncPlan
 	listing   listing
-	pushes    atomic.Uint64 // messages that were pushed; the reader counts
+	pushes    atomic.Uint64 // pushed messages, counted by the reader
 	listsLost int           // links lost in a row because their list was not answered
 	drained   bool          // drain was called
 	cut       int           // requests that ended because the link was lost while draining
@@ -86,25 +85,25 @@ type Engine struct {
 	timed bool          // skew is known; owned by the supervisor
 	use   linkUse
 
-	rejection context.Context // ends when the session is rejected, its cause is a *RejectedError then; or with over
+	rejection context.Context // ends when the session is rejected, with a *RejectedError as cause; or with over
 	reject    context.CancelCauseFunc
 
-	// Set by Run, before it starts the goroutines that read them.
-	listen      bool // messages are asked for
+	// Set by Run before it starts the goroutines that read them.
+	listen      bool // request pending messages
 	runCtx      context.Context
 	handlerCtx  context.Context // outlives runCtx until everything is drained
 	endHandlers context.CancelFunc
 
-	over context.Context // ends after Run has answered everything
+	over context.Context // ends when Run has ended all requests
 	end  context.CancelFunc
 }
 
-// New returns an Engine. It connects nothing and starts no goroutine.
+// New returns an Engine. It opens no connection and starts no goroutine.
 func New(cfg Config, owner Owner, observer Observer) *Engine {
 	e := &Engine{
 		cfg: cfg, owner: owner, observer: observer, life: newLifecycle(), made: time.Now(), due: make(chan struct{}, 1),
 	}
-	e.over, e.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Run, whatever callers want
+	e.over, e.end = context.WithCancel(context.Background()) //nolint:forbidigo // ends with Run, independent of callers
 	e.outbox = outbox.New(outbox.Config{
 		Len: cfg.OutboxLen, Bytes: cfg.OutboxBytes, ReplyTimeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts,
 		Judge: e.judge, Rest: cfg.Rest.Near, Pushes: e.pushes.Load,
@@ -119,11 +118,11 @@ func New(cfg Config, owner Owner, observer Observer) *Engine {
 	return e
 }
 
-// Start reports whether Run is to be called: a session runs once.
+// Start reports whether Run may be called. A session runs once.
 func (e *Engine) Start() bool { return e.life.start(ErrConnecting) }
 
-// Run runs the session, after Start, until ctx ends or the service rejects it for good. listen says whether messages
-// are asked for. It returns nil only if ctx ended and everything under way was drained. Else the error is a
+// Run runs the session, after Start, until ctx ends or the service rejects it permanently. listen requests pending
+// messages. It returns nil only if ctx ended and all work in progress was drained. Otherwise the error is a
 // *[RejectedError], a *[DrainError], or both joined.
 func (e *Engine) Run(ctx context.Context, listen bool) error {
 	e.listen, e.runCtx = listen, ctx
@@ -136,8 +135,7 @@ func (e *Engine) Run(ctx context.Context, listen bool) error {
 	return e.finish(e.supervise(ctx))
 }
 
-// serve runs one link to its end. When ctx ends first, it drains. It reports whether it has replaced the link to list
-// pending messages again.
+// serve runs one link until it ends. If ctx ends first, it drains. It reports whether it ended the link for a resync.
 func (e *Engine) serve(ctx context.Context, l *link.Link, endpoint string) (resync bool) {
 	e.inbox.Reopen()
 	e.outbox.Up()
@@ -161,7 +159,7 @@ func (e *Engine) serve(ctx context.Context, l *link.Link, endpoint string) (resy
 	return resync
 }
 
-// judge says what a rejection means for a request.
+// judge decides what a rejection means for a request.
 func (e *Engine) judge(r *wire.Error) outbox.Verdict {
 	switch {
 	case r.Code == codeUnauthorized:
@@ -172,18 +170,18 @@ func (e *Engine) judge(r *wire.Error) outbox.Verdict {
 	return outbox.Final
 }
 
-// Over returns a context that ends after Run has answered everything.
+// Over returns a context that ends when Run has ended all requests.
 func (e *Engine) Over() context.Context { return e.over }
 
-// Offline returns why nothing is written at present, or nil while there is a link: ErrNotRunning, ErrConnecting, a
-// *[ConnectionError], or once Run is over, or is ending because the session was rejected, an error that is ErrClosed
-// and wraps the error of Run.
+// Offline returns the reason why nothing is written, or nil while there is a link: ErrNotRunning, ErrConnecting, a
+// *[ConnectionError], or, when Run has ended or the session was rejected, an error that is ErrClosed and wraps the
+// error of Run.
 func (e *Engine) Offline() error { return e.life.offline() }
 
-// Stopping reports whether the context of Run has ended, or the service has rejected the session for good.
+// Stopping reports whether the context of Run has ended, or the service has rejected the session permanently.
 func (e *Engine) Stopping() bool { return e.runCtx.Err() != nil || e.rejection.Err() != nil }
 
-// Abandoned reports whether Run has ended without waiting for handlers: their results are discarded.
+// Abandoned reports whether Run has ended without waiting for handlers. Their results are discarded.
 func (e *Engine) Abandoned() bool { return e.inbox.Abandoned() }
 
 // Request is a request of package blaze.
@@ -191,7 +189,7 @@ type Request struct {
 	Action string
 	Params wire.Params
 	Store  bool // the frame is not compressed
-	// Split, if not nil, returns the requests that replace this one where the service does not take it as a whole.
+	// Split, if not nil, returns replacements for this request if the service does not accept it as a whole.
 	Split func() []Part
 	// Pace, if not nil, is called after each transient rejection, on the goroutine that called Do.
 	Pace func(ctx context.Context, rejection *wire.Error) error
@@ -201,10 +199,10 @@ type Request struct {
 type Part struct {
 	Action string
 	Params wire.Params
-	Order  string // parts of one Order are unanswered one at a time
+	Order  string // parts with the same Order are in flight one at a time
 }
 
-// Do makes a request and waits until it or ctx has ended. Until there is room for it, it waits too.
+// Do makes a request and waits until it or ctx has ended. It also waits for outbox capacity.
 func (e *Engine) Do(ctx context.Context, r Request) outbox.Outcome {
 	req, err := request(r.Action, r.Params)
 	if err != nil {
@@ -239,30 +237,30 @@ func parts(from []Part) ([]outbox.Part, error) {
 	return all, nil
 }
 
-// Hold takes room for a request that does not go over the link, as Do does, and waits for it until ctx ends. The end of
-// Run waits for release.
+// Hold acquires outbox capacity for a request that does not use the link. It waits until ctx ends. Run waits for
+// release when it ends.
 func (e *Engine) Hold(ctx context.Context, bytes int64) (release func(), err error) {
 	return e.outbox.Hold(ctx, bytes)
 }
 
-// Plain records whether the service has CREATE_PLAIN_MESSAGES.
+// Plain records whether the service accepts CREATE_PLAIN_MESSAGES.
 func (e *Engine) Plain() *Plural { return &e.plain }
 
-// Load is the work that an Engine holds.
+// Load is the current work of an Engine.
 type Load struct {
 	Connected   bool
-	Handling    int    // messages and receipts that are being handled
-	Messages    int    // messages that are being handled, queued, or wait for another attempt
-	Waiting     int    // conversations that wait for another attempt, or take nothing until the next list
-	Requests    int    // written or waiting
-	AcksWaiting int    // ids whose acknowledgement is not confirmed
+	Handling    int    // running handlers, and receipts being handled
+	Messages    int    // running, queued or backing off
+	Waiting     int    // conversations that are backing off, or closed until the next list
+	Requests    int    // in flight or queued
+	AcksWaiting int    // ids with an unconfirmed acknowledgement
 	Resent      uint64 // frames written again
 
-	OldestHandler time.Duration // since the longest of those that run began
-	OldestWaiting time.Duration // since the first failure of the message that has been waited for longest
+	OldestHandler time.Duration // running time of the longest-running handler
+	OldestWaiting time.Duration // time since the first failure of the message that has been waiting longest
 }
 
-// Load returns the present numbers.
+// Load returns the current numbers.
 func (e *Engine) Load() Load {
 	in, out := e.inbox.Len(), e.outbox.Len()
 	receipts, age := e.receipts.handling()

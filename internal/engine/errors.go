@@ -9,27 +9,27 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Reasons why nothing is written. Package blaze has its own errors in their place.
+// Reasons why nothing is written. Package blaze replaces them with its own errors.
 var (
 	ErrNotRunning = errors.New("engine: not running")
 	ErrConnecting = errors.New("engine: not connected yet")
 	ErrClosed     = errors.New("engine: closed")
 )
 
-// The codes that may reject the session, and not one request.
+// Codes that may reject the session and not only one request.
 const (
 	codeUnauthorized   = 401
 	codeUpdateRequired = 10006
 )
 
-// ConnectionError says that a connection could not be made, or was lost.
+// ConnectionError means that a connection could not be established, or was lost.
 type ConnectionError struct {
 	Endpoint string
-	Lost     bool // it was there before
+	Lost     bool // the connection was established before
 	Err      error
 }
 
-// Error says what happened to which endpoint.
+// Error names the endpoint and the cause.
 func (e *ConnectionError) Error() string {
 	if e.Lost {
 		return fmt.Sprintf("connection to %s lost: %v", e.Endpoint, e.Err)
@@ -40,21 +40,21 @@ func (e *ConnectionError) Error() string {
 // Unwrap returns Err.
 func (e *ConnectionError) Unwrap() error { return e.Err }
 
-// RejectedError says that the service rejected a link, or the session for good.
+// RejectedError means that the service rejected a link, or the session permanently.
 type RejectedError struct {
 	Rejection *wire.Error
 	Action    string        // of the frame or of the HTTP request; "" for the handshake
-	Reason    Reason        // why it is final, in an error of Run
-	Skew      time.Duration // with ClockSkew: by which the token was dated wrong
+	Reason    Reason        // in an error of Run
+	Skew      time.Duration // with ClockSkew: error of the token's date
 }
 
 // Error names the code.
 func (e *RejectedError) Error() string { return fmt.Sprintf("rejected with code %d", e.Rejection.Code) }
 
-// DrainError counts the handlers, requests and acknowledgements that were left when Run ended.
+// DrainError counts the handlers, requests and acknowledgements that were unfinished when Run ended.
 type DrainError struct{ Handlers, Requests, Acks int }
 
-// Error lists the counts that are not 0.
+// Error lists the counts above 0.
 func (e *DrainError) Error() string {
 	var parts []string
 	for _, p := range []struct {

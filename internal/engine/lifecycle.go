@@ -5,20 +5,20 @@ import (
 	"sync"
 )
 
-// phase is where a session stands. ARCHITECTURE.md has the diagram.
+// phase is the state of a session. ARCHITECTURE.md has the diagram.
 type phase uint8
 
 const (
 	idle       phase = iota // Run was not called
-	connecting              // dials
+	connecting              // dialing
 	online                  // has a link
-	offline                 // waits before it dials again
+	offline                 // waiting before the next dial
 	// the context of Run has ended, or the service has rejected the session; with or without a link
 	draining
 	closed // Run has ended
 )
 
-// transitions has the phases that may follow each phase.
+// transitions lists the phases that may follow each phase.
 var transitions = map[phase][]phase{
 	idle:       {}, // left by start
 	connecting: {online, offline, draining},
@@ -28,16 +28,16 @@ var transitions = map[phase][]phase{
 	closed:     {},
 }
 
-// lifecycle is the phase of a session and why it is not online. Its methods are safe for concurrent use.
+// lifecycle is the phase of a session and the reason why it is not online. Its methods are safe for concurrent use.
 type lifecycle struct {
 	mu    sync.Mutex
 	phase phase
-	why   error // why nothing is written; nil while there is a link
+	why   error // nil while there is a link
 }
 
 func newLifecycle() lifecycle { return lifecycle{why: ErrNotRunning} }
 
-// start enters connecting for the first time, and reports whether it was: later, connecting follows offline as well.
+// start enters connecting from idle. It returns false if the session was started before.
 func (l *lifecycle) start(why error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -56,8 +56,8 @@ func (l *lifecycle) begun() bool {
 	return l.phase != idle
 }
 
-// to enters a phase, and reports whether it may follow the present one; if not, nothing changes. why is the reason why
-// nothing is written from now on. A nil why leaves the reason as it is where the new phase has no link.
+// to enters a phase. It returns false, without a change, if the phase may not follow the current one. why is the reason
+// why nothing is written. A nil why keeps the current reason if the new phase has no link.
 func (l *lifecycle) to(p phase, why error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +71,7 @@ func (l *lifecycle) to(p phase, why error) bool {
 	return true
 }
 
-// offline returns why nothing is written, nil while there is a link.
+// offline returns the reason why nothing is written, or nil while there is a link.
 func (l *lifecycle) offline() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

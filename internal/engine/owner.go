@@ -7,36 +7,35 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Owner handles what an Engine delivers. Its methods run user code.
+// Owner handles the deliveries of an Engine. Its methods run user code.
 type Owner interface {
-	// Handle makes one attempt, counted from 1, to handle d, and calls one method of d that says what becomes of it.
-	// Without such a call d is neither recorded nor acknowledged. note is that of the last Retry, nil in the first
-	// attempt; attempts and note stay with the message where it gave way and is pushed again. Handle must not panic. It
-	// may end its goroutine (runtime.Goexit), after that call: this is why it has no result.
+	// Handle makes one attempt to handle d. attempt counts from 1. Handle calls one method of d with the result;
+	// without that call, d is neither recorded nor acknowledged. note is the note of the last Retry, nil in the first
+	// attempt. Attempts and note survive if the message is released and redelivered. Handle must not panic. It may end
+	// its goroutine (runtime.Goexit) after that call, which is why it returns nothing.
 	Handle(ctx context.Context, d *Delivery, attempt int, note any)
-	// Receipt handles a receipt: MessageID, CreatedAt for when, Category for the status. It must not panic.
+	// Receipt handles a receipt. MessageID, CreatedAt (the time) and Category (the status) are set. It must not panic.
 	Receipt(m *wire.Message)
-	// Released takes d, which failed, was acknowledged before its handler ran, and is not retried because Run
-	// ends: the service does not redeliver it. err is the error of Retry or Release.
+	// Released is called for a failed message that was acknowledged early and is not retried because Run is ending. The
+	// service does not redeliver it. err is the error of Retry or Release.
 	Released(d *Delivery, err error)
-	// Record notes that a message is finished. It may end its goroutine (runtime.Goexit).
+	// Record records a finished message. It may end its goroutine (runtime.Goexit).
 	Record(ctx context.Context, id string)
-	// RecordApart is Record for a goroutine that must not end: the user's code runs on another one.
+	// RecordApart is like Record, for a goroutine that must not end: user code runs on another one.
 	RecordApart(ctx context.Context, id string)
 }
 
-// Delivery is a message on its way to the Owner. Up to its outcome it belongs to one worker. There may
-// be a hundred thousand of them.
+// Delivery is a message for the Owner. One worker owns it at a time. There may be a hundred thousand of them.
 type Delivery struct {
 	wire.Message
-	link    uint32 // that it came on
+	link    uint32 // that it was received on
 	own     bool   // written by the bot itself
-	acked   bool   // before its handler ran
+	acked   bool   // acknowledged early
 	fate    fate
-	failure *failure // of an attempt that failed; kept until the next one if d.acked
+	failure *failure // of the last attempt; kept until the next one if d.acked
 }
 
-// fate is what becomes of a delivery after an attempt.
+// fate is the result of an attempt.
 type fate uint8
 
 const (
@@ -45,51 +44,50 @@ const (
 	known          // acknowledged; it was recorded before
 	kept           // neither, until Engine.Ack
 	retried
-	released // neither, because Run ends
+	released // neither, because Run is ending
 )
 
-// failure is why an attempt failed, and how long to wait for the next one.
+// failure is the error of an attempt, and the wait before the next one.
 type failure struct {
 	err   error
 	note  any
 	after time.Duration
 }
 
-// Finish says that the message is done with: it is recorded and acknowledged.
+// Finish records and acknowledges the message.
 func (d *Delivery) Finish() { d.fate = finished }
 
-// Known says that the message was handled and recorded before: it is acknowledged.
+// Known acknowledges a message that was handled and recorded before.
 func (d *Delivery) Known() { d.fate = known }
 
-// Keep says that the message stays pending until Engine.Ack. Until then it is not delivered again.
+// Keep leaves the message pending until Engine.Ack. Until then it is not delivered again.
 func (d *Delivery) Keep() { d.fate = kept }
 
-// Retry says that the attempt failed with err, and that another one is wanted after a while. The next one gets the
-// note.
+// Retry schedules another attempt after a failure. The next attempt gets note.
 func (d *Delivery) Retry(err error, note any, after time.Duration) {
 	d.fate, d.failure = retried, &failure{err: err, note: note, after: after}
 }
 
-// Release says that the attempt failed with err while Run was ending. The service redelivers the message on the next
-// start, and the rest of its conversation is not handled before it.
+// Release ends the attempt with err while Run is ending. The service redelivers the message on the next start. Later
+// messages of its conversation are not handled before it.
 func (d *Delivery) Release(err error) {
 	d.fate, d.failure = released, &failure{err: err}
 }
 
-// Observer takes the events of an Engine.
+// Observer receives the events of an Engine.
 type Observer interface {
-	// Observe runs on the goroutine that brings the event about, under no lock. It must not call into the Engine. For
-	// FrameTraced and FrameWritten it may run user code, which may end the goroutine (runtime.Goexit); for the other
-	// kinds it must not block.
+	// Observe is called on the goroutine that causes the event, without locks. It must not call into the Engine. For
+	// FrameTraced and FrameWritten it may run user code, which may end the goroutine (runtime.Goexit). For other kinds
+	// it must not block.
 	Observe(Event)
 }
 
-// Event is something that happened. The zero value of a field means that the Kind has none.
+// Event is an event of an Engine. Fields that its Kind does not use are zero.
 type Event struct {
 	Kind      Kind
 	Count     int           // of messages
 	Text      string        // endpoint, action of a frame, or id of a message
-	Err       error         // why
+	Err       error         // the cause
 	RetryIn   time.Duration // until the next connection
 	Age       time.Duration // of the oldest of Count
 	JSON      []byte        // of a frame, valid during the call
@@ -101,26 +99,26 @@ type Event struct {
 // Kind is the kind of an Event.
 type Kind uint8
 
-// The kinds, with the fields that they have. Those of connections come first, and Kinds last.
+// Kinds, with the fields that they use. Those of connections come first, Kinds last.
 const (
 	Connected            Kind = iota // Text: the endpoint
 	Disconnected                     // Err: a *ConnectionError; RetryIn
-	RejectedHere                     // Err: a *ConnectionError with a 401, of a session that GET /me accepts; thinned
+	RejectedHere                     // Err: a *ConnectionError with a 401, of a session that GET /me accepts; at most one a minute
 	SessionEnded                     // Err: the *RejectedError that ends Run
-	Alive                            // a frame, a ping or a pong came
-	FrameRead                        // a frame was inflated
+	Alive                            // a frame, a ping or a pong was received
+	FrameRead                        // a frame was decompressed
 	FrameTraced                      // JSON, with Config.TraceFrames
 	FrameWritten                     // JSON, before it is compressed
 	FrameSkipped                     // Err
-	Ignored                          // a frame of no use; Text: its action; Rejection, if it is one
-	Duplicate                        // a message that is held already was pushed
+	Ignored                          // a discarded frame; Text: its action; Rejection, if it is one
+	Duplicate                        // a message that is in flight was redelivered
 	Acked                            // Count messages, confirmed by the service
-	AckRejected                      // Count messages, for good; Text: the first id; Rejection
+	AckRejected                      // Count messages, permanently; Text: the first id; Rejection
 	AckUnanswered                    // Count messages; Text: the first id
-	ReceiptDropped                   // a receipt that found no room; Text: its message
-	ConversationsWaiting             // Count conversations wait for a message that fails; Age, since it failed first
-	HandlerSlow                      // an attempt runs for long; Text: the message; Conversation; Age; Count: that run
-	ReceiptSlow                      // a receipt is handled for long; Text: the message; Age
+	ReceiptDropped                   // a receipt was discarded because the queue is full; Text: its message
+	ConversationsWaiting             // Count conversations wait for a failing message; Age, since its first failure
+	HandlerSlow                      // an attempt is running for long; Text: the message; Conversation; Age; Count: running attempts
+	ReceiptSlow                      // a receipt is being handled for long; Text: the message; Age
 	NotRun                           // a request waits for Run; Text: its action; Age
-	Kinds                            // the number of kinds: package blaze counts its own from here
+	Kinds                            // number of kinds; package blaze continues from here
 )

@@ -8,11 +8,11 @@ import (
 	"github.com/mixin-blaze/blaze/internal/link"
 )
 
-// pongPatience is how long the first ping of the next link may be unanswered; 0: as the bounds say. On a slow line the
-// answer may be behind all that is pending, so it doubles with each link that ended for want of one.
+// pongPatience is how long the first ping of the next link may be unanswered; 0 means the default. On a slow line the
+// pong may arrive after all pending messages, so the value doubles with each link that ended without a pong.
 type pongPatience struct{ first time.Duration }
 
-// ended takes how a link ended.
+// ended adapts to the end of a link.
 func (p *pongPatience) ended(l *link.Link, b bounds.Bounds) {
 	if l.Ponged() {
 		p.first = 0

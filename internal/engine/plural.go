@@ -10,27 +10,27 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// Plural records whether the service takes an action for several messages in one frame. A frame that had to be split,
-// before any was confirmed, shows that it may not: the action is not used for a while, and then tried with two
-// messages. Once a frame was confirmed, the action stays in use. Its methods are safe for concurrent use.
+// Plural records whether the service accepts an action for several messages in one frame. If a frame had to be split
+// before any was confirmed, the action is not used for a while, and then tested with two messages. After a confirmed
+// frame the action stays in use. Its methods are safe for concurrent use.
 type Plural struct {
 	proven atomic.Bool // a frame was confirmed
 
 	mu     sync.Mutex
 	bounds bounds.Bounds
-	failed int // frames that were split, each after the pause of the one before
+	failed int // split frames, each after the pause of the one before
 	until  time.Time
-	trial  bool // a frame of two is under way
+	trial  bool // a test frame is in flight
 }
 
-// bound sets the bounds. Without them, those of package bounds count.
+// bound sets the bounds. The default is those of package bounds.
 func (p *Plural) bound(b bounds.Bounds) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.bounds = b
 }
 
-// Size returns how many messages a frame may have now, at most most; 1: the action is not to be used.
+// Size returns how many messages a frame may have now, at most most. 1 means that the action must not be used.
 func (p *Plural) Size(most int) int {
 	if p.proven.Load() {
 		return most
@@ -50,8 +50,8 @@ func (p *Plural) size(most int) int {
 	return min(most, 2)
 }
 
-// Take is Size for a frame that is about to be written, of most messages. If the result is more than 1, Observe must be
-// told the outcome: there is one trial at a time.
+// Take is like Size, for a frame of most messages that is about to be written. If the result is above 1, the caller
+// must call Observe with the outcome: only one test frame is in flight at a time.
 func (p *Plural) Take(most int) int {
 	if p.proven.Load() {
 		return most
@@ -65,7 +65,7 @@ func (p *Plural) Take(most int) int {
 	return n
 }
 
-// Observe takes the outcome of a frame of several messages.
+// Observe records the outcome of a frame with several messages.
 func (p *Plural) Observe(o outbox.Outcome) {
 	if p.proven.Load() {
 		return
@@ -82,15 +82,15 @@ func (p *Plural) Observe(o outbox.Outcome) {
 	}
 }
 
-// explained reports whether a frame was split for a reason that is not the action: the service was busy, or rejected
-// one of the messages for good.
+// explained reports whether a frame was split for a reason other than the action: the service was busy, or rejected one
+// of the messages permanently.
 func explained(o outbox.Outcome) bool {
 	return o.Rejection != nil || slices.ContainsFunc(o.Parts, func(part outbox.Outcome) bool {
 		return part.Kind == outbox.Rejected
 	})
 }
 
-// split stops the use of the action, unless it is stopped.
+// split stops the use of the action, unless it is stopped already.
 func (p *Plural) split(now time.Time) {
 	if p.failed > 0 && now.Before(p.until) {
 		return

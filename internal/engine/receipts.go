@@ -8,36 +8,36 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// receiptsLen bounds the receipts that wait for Owner.Receipt. The service does not push them again: those that find no
-// room are lost, counted and logged. A message to many users makes two for each of them, within minutes. All of them
-// take 4 MiB at most: an id and a status have 64 bytes at most.
+// receiptsLen bounds the receipts that wait for Owner.Receipt. The service does not redeliver them: further ones are
+// discarded, counted and logged. A message to many users causes two receipts per user within minutes. The queue takes
+// at most 4 MiB, because an id and a status have at most 64 bytes each.
 const receiptsLen = 16 << 10
 
-// receipt is what is kept of a frame.
+// receipt is the part of a frame that is queued.
 type receipt struct {
 	id, status string
 	at         time.Time
 }
 
-// receipts hands receipts to the owner, one at a time and in order. They are apart from the inbox, so that a flood of
-// them takes no room from messages. The goroutine exists only while there are receipts.
+// receipts passes receipts to the owner, serially and in order. It is separate from the inbox, so that a flood of
+// receipts uses no capacity for messages. The goroutine exists only while there are receipts.
 type receipts struct {
 	handle func(*wire.Message)                    // may end its goroutine, but must not panic
-	slow   func(id string, running time.Duration) // once for each receipt that is handled for slowHandler
+	slow   func(id string, running time.Duration) // called once for each receipt that is being handled for slowHandler
 
 	mu      sync.Mutex
 	queue   fifo.Queue[receipt]
 	running bool
-	busy    bool      // handle runs
-	began   time.Time // when it did
-	id      string    // that it runs for
+	busy    bool      // handle is running
+	began   time.Time // its start
+	id      string    // its receipt
 	watch   *time.Timer
-	told    bool // slow was called for the present one
+	told    bool // slow was called for the current one
 	stopped bool
 	idlers  []chan struct{}
 }
 
-// add takes a receipt. full says why it did not: there is no room, or else stop was called. add never blocks.
+// add queues a receipt. If taken is false, full tells a full queue from a call of stop. add never blocks.
 func (r *receipts) add(rc receipt) (taken, full bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,7 +57,7 @@ func (r *receipts) add(rc receipt) (taken, full bool) {
 	return true, false
 }
 
-// run handles receipts until there are none. Where handle ends this goroutine, another one goes on.
+// run handles receipts until the queue is empty. If handle ends this goroutine, another one continues.
 func (r *receipts) run() {
 	exits := true
 	defer func() {
@@ -72,7 +72,7 @@ func (r *receipts) run() {
 	exits = false
 }
 
-// next takes the oldest receipt. Without one, the goroutine is no longer counted.
+// next removes the oldest receipt. If there is none, it marks the goroutine as finished.
 func (r *receipts) next() (receipt, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -91,8 +91,8 @@ func (r *receipts) next() (receipt, bool) {
 	return rc, true
 }
 
-// look tells of a receipt that is handled for long, or waits for that. The timer exists only while a receipt is
-// handled.
+// look reports a receipt that is being handled for long, or schedules the next look. The timer exists only while a
+// receipt is being handled.
 func (r *receipts) look() {
 	if id, running := r.slowOne(); id != "" {
 		r.slow(id, running)
@@ -122,7 +122,7 @@ func (r *receipts) unwatch() {
 	}
 }
 
-// abandon returns how many receipts are being handled, and does not watch them any more.
+// abandon returns how many receipts are being handled and stops watching them.
 func (r *receipts) abandon() int {
 	n, _ := r.handling()
 	r.mu.Lock()
@@ -131,7 +131,7 @@ func (r *receipts) abandon() int {
 	return n
 }
 
-// stop takes nothing any more, and drops what waits.
+// stop discards the queue and all further receipts.
 func (r *receipts) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,7 +140,7 @@ func (r *receipts) stop() {
 	r.queue.Keep(0)
 }
 
-// idle returns a channel that is closed as soon as the goroutine has ended; of use after stop.
+// idle returns a channel that is closed when the goroutine has ended. It is for use after stop.
 func (r *receipts) idle() <-chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -160,7 +160,7 @@ func (r *receipts) tellIdle() {
 	r.idlers = nil
 }
 
-// handling returns how many receipts are being handled, which is 0 or 1, and since when.
+// handling returns the number of receipts being handled, 0 or 1, and the running time.
 func (r *receipts) handling() (int, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,22 +12,22 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Causes of the end of a link.
+// Reasons for ending a link.
 var (
 	errResync = errors.New("the connection was replaced, to list the messages that had found no room")
 	errList   = errors.New("the request for pending messages was not answered, and no message came")
 )
 
-// resyncPlan decides when a link is replaced so that pending messages are listed again. No link lists twice: what a
-// second list does beside the first is not documented. The plan belongs to the supervisor.
+// resyncPlan decides when a link is replaced in order to list pending messages again. No link lists twice, because the
+// effect of a second list is not documented. The supervisor owns it.
 type resyncPlan struct {
 	bounds bounds.Bounds
-	last   time.Time     // of the last resync
-	step   time.Duration // between two resyncs for conversations
+	last   time.Time     // time of the last resync
+	step   time.Duration // minimum interval for conversations
 }
 
-// after returns how long to wait with a resync that is due. whole says that the whole inbox has room again, and not
-// only conversations that were closed.
+// after returns the wait before a resync that is due. whole means that the whole inbox has capacity again, and not only
+// closed conversations.
 func (p *resyncPlan) after(now time.Time, whole bool) time.Duration {
 	since := now.Sub(p.last)
 	if p.step == 0 || since >= p.bounds.Calm {
@@ -39,7 +39,7 @@ func (p *resyncPlan) after(now time.Time, whole bool) time.Duration {
 	return max(p.step-since, 0)
 }
 
-// done notes a resync.
+// done records a resync.
 func (p *resyncPlan) done(now time.Time, whole bool) {
 	p.last = now
 	if !whole {
@@ -48,14 +48,14 @@ func (p *resyncPlan) done(now time.Time, whole bool) {
 	}
 }
 
-// listing watches the request for pending messages of one link. It belongs to the supervisor, but for its flag.
+// listing watches the request for pending messages of one link. The supervisor owns it, except for the flag.
 type listing struct {
 	id       []byte // of the request; written before the link is started
 	answered atomic.Bool
-	pushes   uint64 // Engine.pushes at the last look
+	pushes   uint64 // Engine.pushes at the last check
 }
 
-// list asks the service to push everything pending, oldest first.
+// list requests all pending messages, oldest first.
 func (e *Engine) list(l *link.Link) {
 	e.listing.answered.Store(false)
 	e.listing.pushes = e.pushes.Load()
@@ -70,29 +70,28 @@ func (e *Engine) list(l *link.Link) {
 		switch o.Kind {
 		case outbox.Confirmed:
 			e.listing.answered.Store(true)
-		case outbox.Unanswered: // the link is gone
+		case outbox.Unanswered: // the link has ended
 		default:
 			l.Fail(&RejectedError{Rejection: o.Rejection, Action: wire.ActionListPending})
 		}
 	})
 }
 
-// tending is the supervisor's work on one link while it lives.
+// tending is the supervisor's state for one live link.
 type tending struct {
 	e    *Engine
 	link *link.Link
 	list *time.Timer // until the list is overdue
 
-	stuck *time.Ticker // until it is asked whether something is closed that may not become due by itself
+	stuck *time.Ticker // checks for closed conversations that may not become due on their own
 
 	resync *time.Timer     // until the link is replaced; stopped: no resync is due
 	whole  bool            // the resync is due for the whole inbox
-	quiet  <-chan struct{} // closed when nothing is unanswered, once the link is about to be replaced
+	quiet  <-chan struct{} // closed when no request is in flight, once the link is about to be replaced
 	late   <-chan time.Time
 }
 
-// tend watches a link until it has ended, or the context of Run has. It reports whether it has replaced the link to
-// list pending messages again.
+// tend watches a link until it or the context of Run has ended. It reports whether it ended the link for a resync.
 func (e *Engine) tend(stop <-chan struct{}, l *link.Link) (resync bool) {
 	t := &tending{
 		e: e, link: l, list: time.NewTimer(e.listPatience()), resync: time.NewTimer(time.Hour),
@@ -129,13 +128,13 @@ func (e *Engine) tend(stop <-chan struct{}, l *link.Link) (resync bool) {
 	}
 }
 
-// listPatience returns how long a list may be unanswered while no message comes. It doubles with each link that is lost
-// for that.
+// listPatience returns how long a list may be unanswered while no message arrives. It doubles with each link that is
+// lost for this reason.
 func (e *Engine) listPatience() time.Duration {
 	return max(e.cfg.ReplyTimeout, min(e.cfg.ReplyTimeout<<min(e.listsLost, 16), e.bounds.MaxReply))
 }
 
-// lookAtList ends the link if its list is overdue. While messages come, the answer may be behind them.
+// lookAtList ends the link if its list is overdue. While messages arrive, the reply may follow them.
 func (t *tending) lookAtList() {
 	e := t.e
 	pushes := e.pushes.Load()
@@ -151,7 +150,7 @@ func (t *tending) lookAtList() {
 	}
 }
 
-// resyncDue tells the supervisor that a resync is due. It does not block.
+// resyncDue signals to the supervisor that a resync is due. It does not block.
 func (e *Engine) resyncDue(bool) {
 	select {
 	case e.due <- struct{}{}:
@@ -159,7 +158,7 @@ func (e *Engine) resyncDue(bool) {
 	}
 }
 
-// due takes whether a resync is due, and whether for the whole inbox.
+// due records whether a resync is due, and whether for the whole inbox.
 func (t *tending) due(due, whole bool) {
 	if !due || t.quiet != nil || t.whole {
 		return
@@ -177,7 +176,7 @@ func (t *tending) replace(stop <-chan struct{}) bool {
 	}
 	t.e.resync.done(time.Now(), t.whole)
 	//mutant:leave-ends
-	defer context.AfterFunc(t.e.runCtx, func() { t.link.Fail(errResync) })() // the end does not wait for the peer
+	defer context.AfterFunc(t.e.runCtx, func() { t.link.Fail(errResync) })() // do not wait for the peer then
 	t.link.Leave(t.e.cfg.ReplyTimeout)
 	return true
 }

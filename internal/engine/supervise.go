@@ -12,8 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// supervise dials, serves and waits, until ctx ends or the service rejects the session for good. The error is nil or a
-// *RejectedError.
+// supervise dials, serves and waits until ctx ends or the service rejects the session permanently. The error is nil or
+// a *RejectedError.
 func (e *Engine) supervise(ctx context.Context) error {
 	plan := dialPlan{endpoints: e.cfg.Endpoints, backoff: backoff.Backoff{Policy: backoff.From(ctx, e.cfg.Reconnect)}}
 	var auth authPolicy
@@ -22,12 +22,12 @@ func (e *Engine) supervise(ctx context.Context) error {
 	for {
 		end := e.connect(ctx, idle, plan.endpoint())
 		if ctx.Err() != nil {
-			return nil // the end that was asked for; what it cut short does not matter
+			return nil // a requested end; the error of the interrupted dial does not matter
 		}
 		e.life.to(offline, end.err)
 		if err := e.rejected(idle, &auth, &end); err != nil {
 			//mutant:rejected-stops
-			e.reject(err) // handlers that fail from now on fail because Run ends
+			e.reject(err) // from now on handlers fail because Run ends
 			e.observer.Observe(Event{Kind: SessionEnded, Err: err})
 			return err
 		}
@@ -36,18 +36,17 @@ func (e *Engine) supervise(ctx context.Context) error {
 		if !backoff.Sleep(idle, wait) && ctx.Err() != nil {
 			return nil
 		}
-		e.life.to(connecting, nil) // after a Reject too: the dial fails at once
+		e.life.to(connecting, nil) // after a Reject the dial fails at once
 	}
 }
 
-// Reject ends Run because the service answered a request over HTTP with a rejection of this client. Before Run it ends
-// the Run to come, and after Run it does nothing. It never blocks.
+// Reject ends Run because an HTTP response rejected this client. Called before Run, it ends the following Run; after
+// Run it has no effect. It never blocks.
 func (e *Engine) Reject(rejection *wire.Error, action string) {
 	e.reject(&RejectedError{Rejection: rejection, Action: action, Reason: UpdateRequired})
 }
 
-// untilRejected returns a context that ends with ctx, or with a call of Reject, for what the supervisor does without a
-// link.
+// untilRejected returns a context that ends with ctx or with a call of Reject. The supervisor uses it without a link.
 func (e *Engine) untilRejected(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(e.rejection, cancel)
@@ -57,15 +56,15 @@ func (e *Engine) untilRejected(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// rejected returns the error that ends Run if the service rejected the session for good. After a 401, later tokens are
-// dated by the service's clock, and GET /me is asked.
+// rejected returns the error that ends Run if the service rejected the session permanently. After a 401, later tokens
+// are dated by the service's clock, and GET /me is requested.
 func (e *Engine) rejected(ctx context.Context, policy *authPolicy, end *ending) error {
 	//mutant:session-served
 	policy.worked = policy.worked || end.accepted || end.lived >= longLife
 	if end.rejection == nil || ctx.Err() != nil {
 		return context.Cause(e.rejection)
 	}
-	at := time.Now() // GET /me may take its time
+	at := time.Now() // before GET /me, which may take long
 	var probed Probed
 	if end.rejection.Rejection.Code == codeUnauthorized {
 		dated := e.cfg.Signer.Offset()
@@ -86,29 +85,29 @@ func (e *Engine) rejected(ctx context.Context, policy *authPolicy, end *ending) 
 	if d.reason == NotFinal {
 		return nil
 	}
-	final := *end.rejection // a copy: others may read the one in end.err
+	final := *end.rejection // a copy, because others may read the one in end.err
 	final.Reason, final.Skew = d.reason, d.skew
 	return &final
 }
 
-// ending is how a connection ended, or why there was none.
+// ending describes the end of a connection, or a failed dial.
 type ending struct {
 	err        error          // a *ConnectionError
 	lived      time.Duration  // 0: there was no connection
-	rejection  *RejectedError // with the code 401 or 10006; nil: it ended otherwise
+	rejection  *RejectedError // with code 401 or 10006; nil: another end
 	skew       time.Duration  // with timed: by which the service's clock is ahead
-	timed      bool           // the service told its time
-	redated    bool           // after rejection: later tokens are dated otherwise
+	timed      bool           // the service sent its time
+	redated    bool           // after rejection: later tokens have another date
 	accepted   bool           // a request was answered, or a message pushed
 	asked      bool           // a frame was written
 	answered   bool           // a request was answered
 	worked     bool           // a send or an acknowledgement was confirmed, or a new message handled
-	throttled  bool           // a server answered the handshake or the list with 429
-	retryAfter time.Duration  // that a server asked for
-	resync     bool           // it was replaced, to list pending messages again
+	throttled  bool           // the server responded to the handshake or the list with 429
+	retryAfter time.Duration  // requested by the server
+	resync     bool           // it was ended for a resync
 }
 
-// connect makes one connection and serves it until it ends. The context idle ends the dial only.
+// connect makes one connection and serves it until it ends. idle ends the dial only.
 func (e *Engine) connect(ctx, idle context.Context, endpoint string) ending {
 	e.use.begin()
 	l, err := e.dial(idle, endpoint)
@@ -116,9 +115,9 @@ func (e *Engine) connect(ctx, idle context.Context, endpoint string) ending {
 		return e.describe(&ConnectionError{Endpoint: endpoint, Err: err}, 0)
 	}
 	began := time.Now()
-	e.heardTime(l.ServerTime()) // a 401 in a frame does not tell the time
+	e.heardTime(l.ServerTime()) // a 401 in a frame does not contain the time
 	stop := context.AfterFunc(e.rejection, func() {
-		if ctx.Err() == nil { // else it drains
+		if ctx.Err() == nil { // otherwise it is draining
 			l.Fail(context.Cause(e.rejection))
 		}
 	})
@@ -134,7 +133,7 @@ func (e *Engine) connect(ctx, idle context.Context, endpoint string) ending {
 	return end
 }
 
-// heardTime takes the time by the service's clock, zero if it told none.
+// heardTime records the service's time, unless it is zero.
 func (e *Engine) heardTime(at time.Time) {
 	if !at.IsZero() {
 		e.skew, e.timed = time.Until(at), true
@@ -153,8 +152,8 @@ func (e *Engine) dial(ctx context.Context, endpoint string) (*link.Link, error) 
 	})
 }
 
-// peerEnded reports whether the peer or the network ended a link, by the error of the link: not this side, because of a
-// frame, a hook, a silence or a clock.
+// peerEnded reports whether the peer or the network ended a link, by its error. The other causes are on this side: a
+// frame, a hook, a timeout or a resync.
 func (e *Engine) peerEnded(err error) bool {
 	for _, ours := range []error{
 		link.ErrClosed, link.ErrExited, link.ErrPong, link.ErrSilence, link.ErrEndless, link.ErrJump, errList,
@@ -166,7 +165,7 @@ func (e *Engine) peerEnded(err error) bool {
 	return !errors.As(err, new(*RejectedError))
 }
 
-// describe takes the error of a connection apart.
+// describe returns the ending for the error of a connection.
 func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
 	end := ending{
 		err: err, lived: lived, accepted: e.use.accepted.Load(), asked: e.use.asked.Load(),
@@ -174,7 +173,7 @@ func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
 	}
 	var rejected *RejectedError
 	var at time.Time
-	switch cause := err.Err.(type) { //nolint:errorlint // errors.As would ask an error of user code, and wait for it
+	switch cause := err.Err.(type) { //nolint:errorlint // errors.As would call methods of a user's error, which may block
 	case *link.HandshakeError:
 		rejected, at = rejectionOf(cause), cause.ServerTime
 		end.retryAfter = cause.RetryAfter
@@ -194,17 +193,18 @@ func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
 	return end
 }
 
-// throttles reports whether a rejection asks to be left alone for a while.
+// throttles reports whether a rejection requests the client to slow down.
 func throttles(r *wire.Error) bool {
 	return r != nil && (r.Code == http.StatusTooManyRequests || r.Status == http.StatusTooManyRequests)
 }
 
-// ofSession reports whether a rejection of a connection is about the session.
+// ofSession reports whether a rejection of a connection concerns the session.
 func ofSession(r *wire.Error) bool {
 	return r != nil && (r.Code == codeUnauthorized || r.Code == codeUpdateRequired)
 }
 
-// rejectionOf returns the rejection in the answer to a handshake. Its status counts more than the code of its body.
+// rejectionOf returns the rejection in the response to a handshake. The status takes precedence over the code in the
+// body.
 func rejectionOf(answer *link.HandshakeError) *RejectedError {
 	r := wire.Error{Code: answer.Status, Status: answer.Status}
 	if answer.Refusal != nil {

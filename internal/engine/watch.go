@@ -2,24 +2,24 @@ package engine
 
 import "time"
 
-// When something that takes long is reported.
+// Delays before slow work is reported.
 const (
 	slowHandler = time.Minute
-	runWait     = 5 * time.Second // of a request for the call of Run
+	runWait     = 5 * time.Second // of a request, for the call of Run
 )
 
-// slow reports an attempt that runs for long.
+// slow reports an attempt that has been running for long.
 func (e *Engine) slow(conversation, id string, running time.Duration, busy int) {
 	e.observer.Observe(Event{Kind: HandlerSlow, Text: id, Conversation: conversation, Age: running, Count: busy})
 }
 
-// slowReceipt reports a receipt that is handled for long. It has no conversation.
+// slowReceipt reports a receipt that has been handled for long. It has no conversation.
 func (e *Engine) slowReceipt(id string, running time.Duration) {
 	e.observer.Observe(Event{Kind: ReceiptSlow, Text: id, Age: running})
 }
 
-// watchRun reports a request that waits because Run was not called: it might wait for ever. There is a timer only
-// where Run was not called yet, until the request calls done.
+// watchRun reports a request that waits because Run was not called, and may wait for ever. It starts a timer only if
+// Run was not called yet; done stops it.
 func (e *Engine) watchRun(action string) (done func()) {
 	if e.life.begun() {
 		return func() {}

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// mostAway bounds the messages that are remembered after they gave way.
+// mostAway bounds the remembered messages that were released.
 const mostAway = 4 * mostClosed
 
-// memory is what is remembered of a message that failed and gave way, until the server pushes it again.
+// memory is the state of a failed message that was released, kept until the server redelivers it.
 type memory struct {
 	tried  int32         // attempts
-	failed time.Duration // when the first one failed
-	note   any           // Verdict.Note of the last one
+	failed time.Duration // time of the first failure
+	note   any           // Verdict.Note of the last attempt
 }
 
-// away remembers messages by id. Their ids are not held. A message that never comes again, because another process has
-// acknowledged it, stays until there are too many.
+// away remembers released messages by id. Their ids are not in flight. A message that is never redelivered, because
+// another process has acknowledged it, stays until it is evicted.
 type away map[string]memory
 
-// add remembers a message. Beyond mostAway, any other one is forgotten: it is tried as if it were new. The id is
-// copied: it may be a small part of a large message.
+// add remembers a message. Beyond mostAway it evicts any other one, which then counts as new. The id is copied, because
+// it may be a small part of a large message.
 func (a away) add(id string, m memory) {
 	for other := range a {
 		//mutant:away-bound

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// mostClosed bounds the lanes that are closed at once and hold nothing. The others are bounded by what they hold.
+// mostClosed bounds the closed empty lanes. The number of closed lanes with messages is bounded by the messages.
 const mostClosed = 1000
 
-// closing is what is refused until Reopen. Where a lane has refused or let go a message, it takes no later one, so that
-// none overtakes it: the server has to push all of them again, the oldest first. A closed lane that holds messages says
-// so itself.
+// closing is what the box rejects until Reopen. A lane that has rejected or released a message accepts no later one, so
+// that order holds. The server must redeliver all of them, oldest first. The flag of a closed lane with messages is in
+// the lane.
 type closing struct {
-	empty map[string]time.Duration // closed lanes that hold nothing: when what gave way failed first, 0 if it did not
+	empty map[string]time.Duration // closed empty lanes, with the first failure of the released message, 0 if it did not fail
 	all   bool                     // every lane is closed
-	most  int64                    // that the box held when something closed; 0: nothing did
-	low   bool                     // a closed lane is down to half of what it held
+	most  int64                    // maximum usage since something closed; 0: nothing is closed
+	low   bool                     // a closed lane has shrunk to half of its size
 	told  due
 }
 
-// due is what Config.Due is to be told.
+// due is the argument for Config.Due.
 type due uint8
 
 const (
@@ -28,7 +28,7 @@ const (
 	wholeDue
 )
 
-// refuses reports whether a lane is closed. l is nil where the lane is empty.
+// refuses reports whether a lane is closed. l is nil if the lane is empty.
 func (b *Box[M]) refuses(key string, l *lane[M]) bool {
 	if b.closing.most == 0 {
 		return false
@@ -42,24 +42,23 @@ func (b *Box[M]) refuses(key string, l *lane[M]) bool {
 	return b.closing.all || closed
 }
 
-// close notes that a lane is closed.
+// close closes a lane.
 func (b *Box[M]) close(l *lane[M]) {
 	//mutant:lane-close
 	l.closed, l.half = true, l.bytes/2
 	b.closed()
 }
 
-// closeEmpty notes that a lane that holds nothing is closed. The key is copied: it may be a small part of a large
-// message.
+// closeEmpty closes an empty lane. The key is copied, because it may be a small part of a large message.
 func (b *Box[M]) closeEmpty(key string, failed time.Duration) {
 	b.closing.empty[strings.Clone(key)] = failed
 	b.closed()
 }
 
-// closed notes that something closed.
+// closed updates the state after something was closed.
 func (b *Box[M]) closed() {
 	//mutant:close-empty
-	b.closing.most = max(b.closing.most, b.used, 1) // nothing is in use where the only message gave way
+	b.closing.most = max(b.closing.most, b.used, 1) // usage is 0 after the only message was released
 }
 
 // closeAll closes every lane.
@@ -68,7 +67,7 @@ func (b *Box[M]) closeAll() {
 	b.closed()
 }
 
-// nowDue returns what became due and was not told since Reopen.
+// nowDue returns what became due and was not reported since Reopen.
 func (b *Box[M]) nowDue() due {
 	c := &b.closing
 	switch {
@@ -91,22 +90,22 @@ func (b *Box[M]) tell(d due) {
 	}
 }
 
-// Stuck reports whether something is closed that may never become due: every lane, or lanes that hold nothing. A closed
-// lane that holds messages is due when it is down to half.
+// Stuck reports whether something is closed that may never become due: every lane, or empty lanes. A closed lane with
+// messages becomes due when it has shrunk to half.
 func (b *Box[M]) Stuck() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.closing.all || len(b.closing.empty) > 0
 }
 
-// Due reports whether Config.Due was called since Reopen, and whether that was for the whole box.
+// Due reports whether Config.Due was called since Reopen, and whether it was called for the whole box.
 func (b *Box[M]) Due() (due, whole bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.closing.told != notDue, b.closing.told == wholeDue
 }
 
-// Reopen opens everything that is closed: the server is about to push everything that is pending, the oldest first.
+// Reopen opens all lanes. The server is about to push all pending messages, oldest first.
 func (b *Box[M]) Reopen() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,6 +1,6 @@
 package inbox
 
-// Stop takes nothing any more, and lets go of everything that is not being handled at this moment. It does not block.
+// Stop closes intake and releases every message whose handler is not running. It does not block.
 func (b *Box[M]) Stop() {
 	//mutant:stop-tells
 	if acked := b.stop(); len(acked) > 0 {
@@ -8,8 +8,8 @@ func (b *Box[M]) Stop() {
 	}
 }
 
-// letGo tells of messages that waited for another attempt and do not come again. It counts as a worker, and each
-// message as being handled, until that is done. Where LetGo ends this goroutine, another one goes on.
+// letGo calls Config.LetGo for messages in backoff that will not be redelivered. Until it is done it counts as a
+// worker, and each message as running. If LetGo ends this goroutine, another one continues.
 func (b *Box[M]) letGo(acked []M) {
 	exits := true
 	defer func() {
@@ -35,7 +35,7 @@ func (b *Box[M]) toldOne() {
 	b.handling--
 }
 
-// stop returns those that were acknowledged. They are counted until letGo has told of them.
+// stop returns the acknowledged messages. They count as running until letGo has reported them.
 func (b *Box[M]) stop() (acked []M) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,7 +66,7 @@ func (b *Box[M]) stop() (acked []M) {
 	return acked
 }
 
-// Idle returns a channel that is closed as soon as no worker runs; of use after Stop.
+// Idle returns a channel that is closed when no worker is running. It is for use after Stop.
 func (b *Box[M]) Idle() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -86,8 +86,8 @@ func (b *Box[M]) tellIdle() {
 	b.idle = nil
 }
 
-// Abandon returns how many messages are still being handled, or to be told of by LetGo. Handle is expected to ask
-// Abandoned, and to discard their results.
+// Abandon returns how many messages are running, or waiting for LetGo. Handle must then check Abandoned and discard its
+// results.
 func (b *Box[M]) Abandon() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

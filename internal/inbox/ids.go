@@ -6,42 +6,42 @@ import (
 	"github.com/mixin-blaze/blaze/internal/fifo"
 )
 
-// manualIDs bounds the ids whose acknowledgement is left to the user; the oldest are forgotten.
+// manualIDs bounds the ids that the user acknowledges. The oldest are evicted.
 const manualIDs = 100_000
 
-// ids has the state of every id that is held: from the moment its message is taken until nobody holds it any more.
+// ids has the state of every id in flight: from the acceptance of its message until its acknowledgement is confirmed.
 type ids struct {
 	states map[string]state
 
-	manual int               // how many are manual
-	order  fifo.Queue[entry] // of the manual ones from the oldest, among some that are manual no more
+	manual int               // number of manual ids
+	order  fifo.Queue[entry] // manual ids, oldest first, mixed with outdated entries
 	turns  uint32
 }
 
-// state says who holds an id.
+// state is the state of an id.
 type state struct {
-	acks  int32  // acknowledgements under way
-	turn  uint32 // of a manual id: that of its entry
+	acks  int32  // acknowledgements in flight
+	turn  uint32 // of a manual id: the turn of its current entry
 	place place
-	acked bool // the user's own acknowledgement was confirmed while its message was in a lane
+	acked bool // the user's own acknowledgement was confirmed while the message was in a lane
 }
 
-// place is where the message of an id is.
+// place is the location of an id's message.
 type place uint8
 
 const (
-	acking place = iota // handled: an acknowledgement alone holds the id
-	inLane              // queued, being handled, or backing off
-	manual              // handled: the id is held until Forget
+	acking place = iota // handled: only an acknowledgement is in flight
+	inLane              // queued, running or backing off
+	manual              // handled: the id stays in flight until Forget
 )
 
-// entry is the turn of a manual id. An id that became manual twice may have two, of which one is over.
+// entry is one turn of a manual id. An id that became manual twice may have two, of which one is outdated.
 type entry struct {
 	id   string
 	turn uint32
 }
 
-// counted reports whether the id counts Overhead. A manual one does not: there is another bound to those.
+// counted reports whether the id counts as Overhead. A manual id does not, because manualIDs bounds those.
 func (s state) counted() bool { return s.place == inLane || s.acks > 0 }
 
 func (s *ids) has(id string) bool {
@@ -49,16 +49,16 @@ func (s *ids) has(id string) bool {
 	return ok
 }
 
-// acked reports whether an id is acknowledged, or is about to be, whatever becomes of its message.
+// acked reports whether an id is acknowledged or about to be, whatever happens to its message.
 func (s *ids) acked(id string) bool {
 	st := s.states[id]
 	return st.acks > 0 || st.acked
 }
 
-// enter takes an id that is not held.
+// enter adds an id that is not in flight.
 func (s *ids) enter(id string) { s.states[id] = state{place: inLane} }
 
-// hold adds an acknowledgement, and reports whether the id counts from now on.
+// hold adds an acknowledgement. It reports whether the id starts to count.
 func (s *ids) hold(id string) bool {
 	st := s.states[id]
 	counted := st.counted()
@@ -67,7 +67,7 @@ func (s *ids) hold(id string) bool {
 	return !counted
 }
 
-// release takes an acknowledgement off, and reports whether the id has ceased to count.
+// release removes an acknowledgement. It reports whether the id stops counting.
 func (s *ids) release(id string) bool {
 	st := s.states[id]
 	if st.acks == 0 {
@@ -78,7 +78,7 @@ func (s *ids) release(id string) bool {
 	return !st.counted()
 }
 
-// leave takes the message of an id out of its lane, and reports whether the id still counts.
+// leave removes the message of an id from its lane. It reports whether the id still counts.
 func (s *ids) leave(id string, keep bool) bool {
 	st := s.states[id]
 	keep = keep && !st.acked
@@ -90,7 +90,7 @@ func (s *ids) leave(id string, keep bool) bool {
 	return st.acks > 0
 }
 
-// put stores a state, or forgets the id if nobody holds it.
+// put stores a state, or removes the id if it is no longer in flight.
 func (s *ids) put(id string, st state) {
 	if st.place == acking && st.acks == 0 {
 		delete(s.states, id)
@@ -99,7 +99,7 @@ func (s *ids) put(id string, st state) {
 	s.states[id] = st
 }
 
-// keep makes an id manual. Its text is copied: it may be a small part of a large message.
+// keep makes an id manual. Its text is copied, because it may be a small part of a large message.
 func (s *ids) keep(id string, st state) {
 	delete(s.states, id)
 	id = strings.Clone(id)
@@ -120,8 +120,7 @@ func (s *ids) current(e entry) bool {
 	return st.place == manual && st.turn == e.turn
 }
 
-// forget makes a manual id one that only its acknowledgements hold. An id with its message in a lane will not become
-// manual.
+// forget ends the manual state of an id. If its message is in a lane, the id will not become manual.
 func (s *ids) forget(id string) {
 	st := s.states[id]
 	switch st.place {
@@ -138,7 +137,7 @@ func (s *ids) forget(id string) {
 	}
 }
 
-// tidy drops the entries that are over once they are the most, which costs each of them the same on average.
+// tidy removes outdated entries when they are the majority, which has constant amortized cost.
 func (s *ids) tidy() {
 	const few = 64
 	//mutant:manual-tidy

@@ -1,6 +1,6 @@
-// Package inbox holds messages from the moment they are pushed until their acknowledgement is confirmed. Messages of
-// one lane are handled one at a time and in order, different lanes at the same time, by workers that exist only while
-// there is work. It is bounded by bytes, which the lanes share, knows no socket, and never reads what it carries.
+// Package inbox holds messages from their arrival until their acknowledgement is confirmed. Messages of one lane are
+// handled one at a time and in order, different lanes concurrently. Worker goroutines exist only while there is work.
+// The inbox is bounded in bytes, which the lanes share. It does no I/O and never reads the messages.
 package inbox
 
 import (
@@ -11,66 +11,66 @@ import (
 	"github.com/mixin-blaze/blaze/internal/fifo"
 )
 
-// Overhead is what a message counts beside its data, and what its id counts alone while an acknowledgement waits.
+// Overhead is the size of a message without its data, and of an id while only an acknowledgement is in flight.
 const Overhead = 512
 
-// spareLanes is how many empty lanes are kept to be used again.
+// spareLanes is the number of empty lanes kept for reuse.
 const spareLanes = 32
 
-// Fate is what became of a message that was offered.
+// Fate is the result of Offer.
 type Fate uint8
 
-// The fates.
+// Fates.
 const (
-	Taken     Fate = iota // it is handled, and again after a Retry, unless its lane gives way: then as Refused
-	Duplicate             // its id is held already
-	Refused               // no room, or not its turn: the server has to push it again
+	Taken     Fate = iota // accepted; handled until it succeeds, unless it is released later, and then as if Refused
+	Duplicate             // its id is in flight already
+	Refused               // rejected, for capacity or order; the server must redeliver it
 )
 
-// Verdict is what becomes of a message after an attempt to handle it.
+// Verdict is the result of an attempt to handle a message.
 type Verdict struct {
 	Then  Then
-	After time.Duration // for Retry
-	Acked bool          // for Retry: the message was acknowledged, so that the server does not push it again
-	Note  any           // for Retry; Handle finds that of the last attempt here, also of a message that gave way
+	After time.Duration // wait before a Retry
+	Acked bool          // for Retry: the message was acknowledged, so the server does not redeliver it
+	Note  any           // for Retry; passed to the next attempt, also if the message was released in between
 }
 
 // Then is the kind of a Verdict.
 type Then uint8
 
-// The verdicts.
+// Kinds of Verdicts.
 const (
-	Done  Then = iota // finished; its id is held as long as an acknowledgement holds it
-	Keep              // finished, but its id is held until Forget
-	Retry             // again, ahead of the rest of its lane
+	Done  Then = iota // finished; its id is in flight while an acknowledgement is
+	Keep              // finished, but its id stays in flight until Forget
+	Retry             // another attempt, before the rest of its lane
 )
 
-// Config has what a Box needs; all fields do.
+// Config has the options of a Box. All fields are required unless stated otherwise.
 type Config[M any] struct {
 	Workers int
 	Bytes   int64
-	// Handle runs one attempt, counted from 1, and stores its result in v. It must not panic, but may end its
-	// goroutine: with a result to return, it could not.
+	// Handle makes one attempt, counted from 1, and stores its result in v. It must not panic. It may end its
+	// goroutine, which is why it does not return the result.
 	Handle func(m M, attempt int, v *Verdict)
-	// Due tells that what was refused may be pushed again: something closed, and the whole box or one closed lane is
-	// down to half of what it held then. It is called at most once for each of the two until Reopen, under no lock, and
-	// must not block. Where Reopen comes at the same time, it may be called late: Box.Due knows.
+	// Due is called when the server should redeliver rejected messages: the whole box, or one closed lane, has shrunk
+	// to half of its size when it closed. It is called at most once for each of the two until Reopen, without locks,
+	// and must not block. During a concurrent Reopen it may be called late; Box.Due has the current state.
 	Due func(whole bool)
-	// Parked tells that a lane began to wait for another attempt. It is called under no lock.
+	// Parked is called when a lane starts to back off, without locks.
 	Parked func()
-	// Slow tells, once for each attempt, that one has been running for SlowAfter; busy is how many run. It is called
-	// under no lock, and must not block. Nil: nobody is to be told.
+	// Slow is called once for each attempt that has been running for SlowAfter. busy is the number of running attempts.
+	// It is called without locks and must not block. It may be nil.
 	SlowAfter time.Duration
 	Slow      func(key, id string, running time.Duration, busy int)
-	// LetGo takes a message with a verdict of Retry and Acked that Stop keeps from another attempt. It is called under
-	// no lock, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
+	// LetGo is called for a message with the verdict Retry and Acked if Stop prevents another attempt. It is called
+	// without locks, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
 	LetGo func(m M)
 }
 
 // Box holds messages by lane. Its methods are safe for concurrent use.
 type Box[M any] struct {
 	cfg  Config[M]
-	born time.Time // moments are counted from it, and none is 0
+	born time.Time // times are measured from it, and none is 0
 
 	mu       sync.Mutex
 	lanes    map[string]*lane[M]
@@ -78,23 +78,23 @@ type Box[M any] struct {
 	ready    ready[M]
 	parked   parked[M]
 	ids      ids
-	used     int64 // by messages, and by ids that only an acknowledgement holds
-	inLanes  int64 // by messages alone
+	used     int64 // by messages, and by ids with only an acknowledgement in flight
+	inLanes  int64 // by messages only
 	messages int
 	workers  int
-	starting bool // a worker that has not taken its first lane
+	starting bool // a worker has not taken its first lane yet
 	handling int
 	closing  closing
 	away     away
-	watch    *time.Timer // looks for slow attempts; nil: none has begun yet
-	watching bool        // watch runs: an attempt does that was not told of
+	watch    *time.Timer // finds slow attempts; nil before the first attempt
+	watching bool        // watch is running, because an unreported attempt is
 
-	stopped   bool        // takes nothing and starts nothing any more
-	abandoned atomic.Bool // does not hear results any more
+	stopped   bool        // accepts and starts nothing
+	abandoned atomic.Bool // discards results
 	idle      []chan struct{}
 }
 
-// item is a message in a lane. Under load there are many: it is as small as it can be.
+// item is a message in a lane. It is kept small because there are many under load.
 type item[M any] struct {
 	id      string
 	m       M
@@ -102,29 +102,29 @@ type item[M any] struct {
 	attempt int32
 }
 
-// cost is what a message counts.
+// cost is the size that a message counts.
 func (it *item[M]) cost() int64 { return int64(it.size) + Overhead }
 
 type lane[M any] struct {
 	key     string
 	items   fifo.Queue[item[M]]
-	bytes   int64   // what its messages count
-	stage   stage   // of the first one
+	bytes   int64   // cost of its messages
+	stage   stage   // of the first message
 	turn    uint64  // since when it has been ready
 	closed  bool    // until Reopen
-	half    int64   // of what it held when it closed
-	verdict Verdict // of the present attempt: in the lane, so that it is not allocated for each attempt
+	half    int64   // half of its bytes when it closed
+	verdict Verdict // of the current attempt; stored here to save an allocation per attempt
 
-	wakes    time.Duration // when another attempt of the first message is due
-	parkedAt int           // among the lanes that wait for that, from 1; 0: the lane is not
+	wakes    time.Duration // time of the next attempt of the first message
+	parkedAt int           // index among the lanes in backoff, from 1; 0: not in backoff
 
-	began  time.Duration // when the present attempt did
-	slow   bool          // the present attempt was told of
-	failed time.Duration // when the first message failed for the first time; 0: it did not, or the lane is empty
+	began  time.Duration // start of the current attempt
+	slow   bool          // the current attempt was reported as slow
+	failed time.Duration // first failure of the first message; 0: none, or the lane is empty
 }
 
-// stage is how far the first message of a lane is. All others are queued. It is kept here, and not with the id, so
-// that an attempt does not have to look the id up.
+// stage is the state of the first message of a lane. All others are queued. It is stored in the lane and not with the
+// id, so that an attempt needs no lookup of the id.
 type stage uint8
 
 const (
@@ -133,7 +133,7 @@ const (
 	backingOff // or ready for the next attempt
 )
 
-// New returns an empty Box that takes messages of every lane.
+// New returns an empty Box with all lanes open.
 func New[M any](cfg Config[M]) *Box[M] {
 	return &Box[M]{
 		cfg: cfg, born: time.Now().Add(-time.Nanosecond), ready: ready[M]{room: cfg.Bytes / 8},
@@ -142,7 +142,7 @@ func New[M any](cfg Config[M]) *Box[M] {
 	}
 }
 
-// now returns the time since the Box was made, which costs half of time.Now.
+// now returns the time since the Box was made. It costs half as much as time.Now.
 func (b *Box[M]) now() time.Duration { return time.Since(b.born) }
 
 // Offer adds a message with size bytes of data to a lane. It never blocks.
@@ -182,14 +182,14 @@ func (b *Box[M]) offer(key string, it item[M]) (Fate, due) {
 	return Taken, b.nowDue()
 }
 
-// add counts bytes of messages of l.
+// add adds n to the bytes of l.
 func (b *Box[M]) add(l *lane[M], n int64) {
 	b.used += n
 	b.inLanes += n
 	l.bytes += n
 }
 
-// remove takes a message of l out of the count. Its id stays in it as long as an acknowledgement holds it.
+// remove subtracts a message of l. Its id counts on while an acknowledgement is in flight.
 func (b *Box[M]) remove(l *lane[M], it *item[M], keep bool) {
 	b.messages--
 	b.add(l, -it.cost())
@@ -198,7 +198,7 @@ func (b *Box[M]) remove(l *lane[M], it *item[M], keep bool) {
 	}
 }
 
-// open makes a lane.
+// open returns a new lane.
 func (b *Box[M]) open(key string) *lane[M] {
 	var l *lane[M]
 	if last := len(b.spare) - 1; last >= 0 {
@@ -211,7 +211,7 @@ func (b *Box[M]) open(key string) *lane[M] {
 	return l
 }
 
-// discard forgets an empty lane.
+// discard removes an empty lane.
 func (b *Box[M]) discard(l *lane[M]) {
 	delete(b.lanes, l.key)
 	if l.closed {
@@ -223,8 +223,8 @@ func (b *Box[M]) discard(l *lane[M]) {
 	}
 }
 
-// hire starts a worker if a lane is ready and one more may be started. They come one after the other: each hires the
-// next once it has something to do itself. So handlers that return at once do not cost a goroutine for each message.
+// hire starts a worker if a lane is ready and the limit allows it. Workers start one after the other: each hires the
+// next when it has work itself. So handlers that return at once do not cost a goroutine per message.
 func (b *Box[M]) hire() {
 	if b.ready.any() && !b.starting && b.workers < b.cfg.Workers {
 		b.workers++
@@ -233,7 +233,7 @@ func (b *Box[M]) hire() {
 	}
 }
 
-// Hold keeps an id for one acknowledgement, until Release.
+// Hold keeps an id in flight for one acknowledgement, until Release.
 func (b *Box[M]) Hold(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -257,7 +257,7 @@ func (b *Box[M]) release(ids []string) due {
 	return b.nowDue()
 }
 
-// Forget undoes a verdict of Keep, also one that is yet to come.
+// Forget undoes a verdict of Keep, including a future one.
 func (b *Box[M]) Forget(ids ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -268,21 +268,21 @@ func (b *Box[M]) Forget(ids ...string) {
 	}
 }
 
-// Len is what a Box holds.
+// Len is the content of a Box.
 type Len struct {
-	Messages int // queued, being handled, and backing off
-	Handling int // being handled
+	Messages int // queued, running, and backing off
+	Handling int // running
 
-	Closed  int // lanes that take nothing until Reopen
-	Waiting int // lanes that wait for another attempt of their first message
-	Delayed int // lanes that are one of the two
+	Closed  int // lanes that are closed until Reopen
+	Waiting int // lanes in backoff
+	Delayed int // lanes that are closed or in backoff
 
-	OldestHandler time.Duration // since the longest attempt of those that run began
-	// since the first failure of the message that has been waited for longest, let go or not
+	OldestHandler time.Duration // running time of the longest-running attempt
+	// time since the first failure of the message that has been waiting longest, including released ones
 	OldestWaiting time.Duration
 }
 
-// Len returns the present numbers. It looks at every lane.
+// Len returns the current numbers. It iterates over all lanes.
 func (b *Box[M]) Len() Len {
 	now := b.now()
 	b.mu.Lock()
@@ -299,7 +299,7 @@ func (b *Box[M]) Len() Len {
 	return n
 }
 
-// add counts a lane that holds something.
+// add counts a lane that is not empty.
 func (n *Len) add(now time.Duration, closed bool, first stage, began, failed time.Duration) {
 	if closed {
 		n.Closed++

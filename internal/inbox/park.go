@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// parked holds the lanes that wait for another attempt. One timer wakes them all: there may be a hundred thousand, and
-// a timer for each would take a third of what a short message counts.
+// parked holds the lanes in backoff. They share one timer: there may be a hundred thousand, and a timer for each would
+// take a third of the size of a short message.
 type parked[M any] struct {
 	heap  byWake[M]
-	timer *time.Timer // runs while lanes wait; nil: none has yet
+	timer *time.Timer // runs while lanes are in backoff; nil before the first
 }
 
-// byWake is a heap of lanes, the one that is due first in front.
+// byWake is a heap of lanes, ordered by their next attempt.
 type byWake[M any] []*lane[M]
 
 // Len implements [heap.Interface].
@@ -44,7 +44,7 @@ func (h *byWake[M]) Pop() any {
 	return l
 }
 
-// park makes l ready at a moment.
+// park makes l ready at the given time.
 func (b *Box[M]) park(l *lane[M], wakes, now time.Duration) {
 	l.wakes = wakes
 	heap.Push(&b.parked.heap, l)
@@ -64,7 +64,7 @@ func (b *Box[M]) setWake(now time.Duration) {
 	}
 }
 
-// wake makes the lanes ready that are due. It may be called early: a lane may have given way meanwhile.
+// wake makes the lanes ready that are due. It may be called early, because a lane may have been released in between.
 func (b *Box[M]) wake() {
 	now := b.now()
 	b.mu.Lock()
@@ -80,7 +80,7 @@ func (b *Box[M]) wake() {
 	}
 }
 
-// unpark ends the wait of a lane for another attempt, also where that is over and the lane is ready.
+// unpark removes a lane from the lanes in backoff, or from the ready lanes if its wait is over.
 func (b *Box[M]) unpark(l *lane[M]) {
 	//mutant:unpark-late
 	if l.parkedAt > 0 {
@@ -90,7 +90,7 @@ func (b *Box[M]) unpark(l *lane[M]) {
 	b.ready.remove(l)
 }
 
-// unparkAll forgets all lanes that wait.
+// unparkAll removes all lanes in backoff.
 func (b *Box[M]) unparkAll() {
 	b.parked.heap = nil
 	if b.parked.timer != nil {

@@ -6,18 +6,18 @@ import (
 	"github.com/mixin-blaze/blaze/internal/fifo"
 )
 
-// largeBytes is from how many bytes of data on a message is large. A handler gets the data once more, and what was read
-// of it: what is being handled takes up to three times as much as what waits. So large messages that are handled at the
-// same time share a part of the box. Of the others, Workers times this many bytes are handled at once.
+// largeBytes is the data size above which a message is large. A handler gets a copy of the data and a decoded payload,
+// so a running message takes up to three times the memory of a queued one. Running large messages therefore share a
+// part of the box. Running small ones take at most Workers times largeBytes.
 const largeBytes = 16 << 10
 
-// ready holds the lanes whose first message may be handled.
+// ready holds the lanes with a first message that may be handled.
 type ready[M any] struct {
 	small, large fifo.Queue[*lane[M]] // by the size of the first message
-	turns        uint64               // of the lane that came last
+	turns        uint64               // of the lane that was added last
 
-	room    int64 // for large messages that are being handled
-	running int64 // bytes of those
+	room    int64 // capacity for running large messages
+	running int64 // bytes of running large messages
 }
 
 func (r *ready[M]) Len() int { return r.small.Len() + r.large.Len() }
@@ -39,7 +39,7 @@ func (r *ready[M]) queue(l *lane[M]) *fifo.Queue[*lane[M]] {
 	return &r.small
 }
 
-// remove takes a lane off, wherever it is.
+// remove removes a lane from either queue.
 func (r *ready[M]) remove(l *lane[M]) {
 	q := r.queue(l)
 	if i := slices.Index(q.All(), l); i >= 0 {
@@ -52,10 +52,10 @@ func (r *ready[M]) clear() {
 	r.large.Keep(0)
 }
 
-// any reports whether the first message of a lane may be handled now.
+// any reports whether a message may be handled now.
 func (r *ready[M]) any() bool { return r.small.Len() > 0 || r.largeFits() }
 
-// largeFits reports whether the large message that is next may be handled. One always may, however large it is.
+// largeFits reports whether the next large message may be handled. A single one always may.
 func (r *ready[M]) largeFits() bool {
 	if r.large.Len() == 0 {
 		return false
@@ -64,8 +64,8 @@ func (r *ready[M]) largeFits() bool {
 	return r.running == 0 || r.running+int64(r.large.All()[0].head().size) <= r.room
 }
 
-// pop takes off the lane that has been ready for longest, of those with a message that may be handled now. There has to
-// be one. Its message counts until done.
+// pop removes the lane that has been ready for longest and has a message that may be handled now. There must be one.
+// Its message counts as running until done.
 func (r *ready[M]) pop() *lane[M] {
 	if !r.largeFits() || r.small.Len() > 0 && r.small.All()[0].turn < r.large.All()[0].turn {
 		return r.small.Pop()
@@ -75,7 +75,7 @@ func (r *ready[M]) pop() *lane[M] {
 	return l
 }
 
-// done is called when the first message of l is not being handled any more, before it leaves the lane.
+// done ends the count of the first message of l as running. It is called before the message leaves the lane.
 func (r *ready[M]) done(l *lane[M]) {
 	if isLarge(l) {
 		//mutant:large-done

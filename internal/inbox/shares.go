@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// fewHeads bounds the lanes that give way as a whole beyond what is needed.
+// fewHeads bounds the lanes that are released entirely beyond the need.
 const fewHeads = 16
 
-// limit returns how much may be in use where a message of that cost is taken. One of more than half of the box is taken
-// on top of half of it: to wait for more room might be to wait for ever.
+// limit returns the maximum usage at which a message of that cost is accepted. A message of more than half of the box
+// is accepted when half is free, because waiting for more could take forever.
 func (b *Box[M]) limit(cost int64) int64 { return b.cfg.Bytes - min(cost, b.cfg.Bytes/2) }
 
-// fits reports whether there is room.
+// fits reports whether there is capacity.
 func (b *Box[M]) fits(cost int64) bool { return b.used <= b.limit(cost) }
 
-// makeRoom lets lanes give way to a message of c, and reports whether it fits now. If they cannot, c closes. Where c is
-// nil, which is an empty lane, no lane is to blame, and everything closes; but not for a message of more than half of
-// the box, or one that gave way before: its own lane closes. Everything closes as well where acknowledgements fill the
-// box, and where more than mostClosed lanes would be closed and hold nothing.
+// makeRoom releases messages of other lanes for a message of lane c, and reports whether it fits now. If that is
+// impossible, it closes c. If c is nil, the message's lane is empty and not the cause, and makeRoom closes everything.
+// It closes only the message's own lane if the message is larger than half of the box or was released before. It also
+// closes everything if acknowledgements fill the box, or if more than mostClosed empty lanes would be closed.
 func (b *Box[M]) makeRoom(key string, c *lane[M], it *item[M]) bool {
 	large := it.cost() > b.cfg.Bytes/2
 	//mutant:close-all
@@ -59,16 +59,16 @@ func (b *Box[M]) makeRoom(key string, c *lane[M], it *item[M]) bool {
 	return fits
 }
 
-// giver is a lane that gives way, how many of its messages stay, and what those that do not count.
+// giver is a lane that releases messages, the number that stay, and the cost of the others.
 type giver[M any] struct {
 	lane  *lane[M]
 	stay  int
 	freed int64
 }
 
-// givers returns the lanes that are to give way to a message of c, or nil where that would not make room for it. Those
-// that hold more than c would with it let queued messages go, the largest first. If that is not enough and the message
-// would be the first of its lane, others give way with a message that is backing off.
+// givers returns the lanes that must release messages for a message of c, or nil if that would not suffice. Lanes that
+// are larger than c would become release queued messages, largest lanes first. If that is not enough and the message
+// would be the first of its lane, other lanes release a message in backoff.
 func (b *Box[M]) givers(c *lane[M], it *item[M]) []giver[M] {
 	share := it.cost()
 	if c != nil {
@@ -85,7 +85,7 @@ func (b *Box[M]) givers(c *lane[M], it *item[M]) []giver[M] {
 	return givers
 }
 
-// givesQueued returns the lanes whose queued messages are to give way, and what is needed beside.
+// givesQueued returns the lanes that release queued messages, and the bytes still needed.
 func (b *Box[M]) givesQueued(c *lane[M], share, need int64) (givers []giver[M], left int64) {
 	var larger []*lane[M]
 	for _, l := range b.lanes {
@@ -102,10 +102,10 @@ func (b *Box[M]) givesQueued(c *lane[M], share, need int64) (givers []giver[M], 
 	return givers, need
 }
 
-// givesHeads adds lanes that are to give way as a whole, because their first message is backing off, and returns what
-// is needed beside. It has to have been tried more often than the newcomer, so that messages that only fail take turns.
-// The largest lanes give way first; of equal ones, the one that was tried most. Where they are small, some more do, so
-// that this happens seldom.
+// givesHeads adds lanes to release entirely, because their first message is backing off, and returns the bytes still
+// needed. That message must have had more attempts than the new one, so that failing messages take turns. The largest
+// lanes come first, and of equal ones the one with most attempts. If they are small, a few more are released, so that
+// this happens rarely.
 func (b *Box[M]) givesHeads(givers []giver[M], need int64, tried int32) ([]giver[M], int64) {
 	var waiting []*lane[M]
 	for _, l := range b.lanes {
@@ -140,14 +140,14 @@ func (b *Box[M]) givesHeads(givers []giver[M], need int64, tried int32) ([]giver
 // head returns the first message of a lane that is not empty.
 func (l *lane[M]) head() *item[M] { return &l.items.All()[0] }
 
-// acked reports whether the first message of a lane is backing off although it was acknowledged. The server would not
-// push it again.
+// acked reports whether the first message of a lane is backing off and was acknowledged. The server would not redeliver
+// it.
 func (b *Box[M]) acked(l *lane[M]) bool {
 	//mutant:acked-stays
 	return l.verdict.Acked || b.ids.acked(l.head().id)
 }
 
-// takeLargest takes the lane that holds most off a list; of several, one that is closed already.
+// takeLargest removes the largest lane from a list; of equal ones, one that is closed already.
 func takeLargest[M any](list *[]*lane[M]) *lane[M] {
 	lanes := *list
 	at := 0
@@ -161,9 +161,9 @@ func takeLargest[M any](list *[]*lane[M]) *lane[M] {
 	return l
 }
 
-// gives returns how many of a lane's messages stay when its newest are let go, and what that frees: what is needed, as
-// long as the lane holds more than share; and up to plenty, as long as share is left to it, so that this happens
-// seldom. The first message stays: it may be being handled, and a lane that is never empty is never starved.
+// gives returns how many of a lane's messages stay if the newest are released, and the bytes that frees: need, while
+// the lane is larger than share, and up to plenty, while it keeps share, so that this happens rarely. The first message
+// stays: it may be running, and a lane that is never empty is never starved.
 func (l *lane[M]) gives(need, plenty, share int64) (stay int, freed int64) {
 	items := l.items.All()
 	for stay = len(items); stay > 1; stay-- {
@@ -178,7 +178,7 @@ func (l *lane[M]) gives(need, plenty, share int64) (stay int, freed int64) {
 	return stay, freed
 }
 
-// giveWay lets the newest messages of a lane go, and closes it.
+// giveWay releases the newest messages of a lane and closes it.
 func (b *Box[M]) giveWay(g giver[M]) {
 	l := g.lane
 	if g.stay == 0 {

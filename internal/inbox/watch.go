@@ -2,8 +2,8 @@ package inbox
 
 import "time"
 
-// watchFrom has the timer look at an attempt that began then. Where the timer runs already, it looks at one that began
-// before, and goes on with this one.
+// watchFrom schedules the check of an attempt. If the timer is running, it checks an earlier attempt first and
+// continues with this one.
 func (b *Box[M]) watchFrom(began, now time.Duration) {
 	if b.watching || b.cfg.Slow == nil || b.abandoned.Load() {
 		return
@@ -17,7 +17,7 @@ func (b *Box[M]) watchFrom(began, now time.Duration) {
 	}
 }
 
-// unwatch stops the timer. It is called when no attempt runs, or none is to be told of any more.
+// unwatch stops the timer. It is called when no attempt is running, or none is to be reported any more.
 func (b *Box[M]) unwatch() {
 	if b.watching {
 		b.watching = false
@@ -31,7 +31,7 @@ type slowOne struct {
 	running time.Duration
 }
 
-// look tells of the attempts that have been running for long.
+// look reports attempts that have been running for long.
 func (b *Box[M]) look() {
 	found, busy := b.slowOnes()
 	for _, s := range found {
@@ -39,7 +39,7 @@ func (b *Box[M]) look() {
 	}
 }
 
-// slowOnes returns those that were not told of, and has the timer wait for the next one.
+// slowOnes returns the unreported slow attempts and schedules the next check.
 func (b *Box[M]) slowOnes() (found []slowOne, busy int) {
 	now := b.now()
 	b.mu.Lock()
@@ -48,7 +48,7 @@ func (b *Box[M]) slowOnes() (found []slowOne, busy int) {
 	if b.abandoned.Load() {
 		return nil, 0
 	}
-	var next time.Duration // when the oldest of the others began; 0: there is none
+	var next time.Duration // start of the oldest other attempt; 0: none
 	for key, l := range b.lanes {
 		switch {
 		case l.stage != handling || l.slow:

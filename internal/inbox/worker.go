@@ -3,7 +3,7 @@ package inbox
 import "time"
 
 // work handles messages until no lane is ready. Handle and LetGo run user code, which may end this goroutine
-// (runtime.Goexit): another worker takes its place then.
+// (runtime.Goexit). Then another worker continues.
 func (b *Box[M]) work(hired bool) {
 	exits := true
 	defer func() {
@@ -18,8 +18,8 @@ func (b *Box[M]) work(hired bool) {
 	exits = false
 }
 
-// next takes the lane that has been ready for longest, and its first message; without one, or only with large ones
-// while others are being handled, the worker is no longer counted.
+// next returns the lane that has been ready for longest, and its first message. If there is none that may be handled
+// now, the worker no longer counts.
 func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	now := b.now()
 	b.mu.Lock()
@@ -49,7 +49,7 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	return l, *it
 }
 
-// recall takes what is remembered of the first message of l, which gave way before.
+// recall restores the state of the first message of l if it was released before.
 func (b *Box[M]) recall(l *lane[M], id string) {
 	m := b.away[id]
 	l.failed, l.verdict.Note = m.failed, m.note
@@ -59,7 +59,7 @@ func (b *Box[M]) recall(l *lane[M], id string) {
 // attempt handles the first message of l once.
 func (b *Box[M]) attempt(l *lane[M], it item[M]) {
 	l.verdict = Verdict{Note: l.verdict.Note}
-	defer b.conclude(l, it.m) // also where Handle ends this goroutine
+	defer b.conclude(l, it.m) // deferred, because Handle may end this goroutine
 	b.cfg.Handle(it.m, int(it.attempt), &l.verdict)
 }
 
@@ -70,16 +70,16 @@ func (b *Box[M]) conclude(l *lane[M], m M) {
 		b.cfg.Parked()
 		return
 	}
-	defer b.finish(l, v.Then == Keep) // also where LetGo ends this goroutine
+	defer b.finish(l, v.Then == Keep) // deferred, because LetGo may end this goroutine
 	if v.Then == Retry && v.Acked {
-		b.cfg.LetGo(m) // Stop was called meanwhile
+		b.cfg.LetGo(m) // Stop was called in the meantime
 	}
 }
 
 // Abandoned reports whether Abandon was called.
 func (b *Box[M]) Abandoned() bool { return b.abandoned.Load() }
 
-// finish takes the first message of l away.
+// finish removes the first message of l.
 func (b *Box[M]) finish(l *lane[M], keep bool) { b.tell(b.pop(l, keep)) }
 
 func (b *Box[M]) pop(l *lane[M], keep bool) due {
@@ -96,14 +96,14 @@ func (b *Box[M]) pop(l *lane[M], keep bool) due {
 	l.failed, l.verdict = 0, Verdict{}
 	if l.items.Len() > 0 {
 		l.stage = queued
-		b.ready.push(l) // for this worker, which goes on
+		b.ready.push(l) // for this worker, which continues
 	} else {
 		b.discard(l)
 	}
 	return b.nowDue()
 }
 
-// parkLane makes l ready again later, unless Stop was called. No goroutine waits for that.
+// parkLane makes l ready again later, unless Stop was called. No goroutine waits for it.
 func (b *Box[M]) parkLane(l *lane[M], after time.Duration) bool {
 	now := b.now()
 	b.mu.Lock()

@@ -12,7 +12,7 @@ import (
 // splitAfter is the number of attempts without a reply after which a request is split.
 const splitAfter = 3
 
-// written notes that e is written now. A List has no timeout: it is written once.
+// written records that e is written now. A List has no timeout, because it is written once.
 func (b *Box) written(e *entry, now time.Time) {
 	l := &b.link
 	l.writes++
@@ -33,7 +33,7 @@ func (b *Box) written(e *entry, now time.Time) {
 	}
 }
 
-// expire moves the requests that are due back to waiting. It splits or ends those without attempts left.
+// expire makes requests that are due wait for another write. It splits or ends those without attempts left.
 func (b *Box) expire(now time.Time, ends *endings) {
 	for b.timed.Len() > 0 && !b.timed.items[0].due.After(now) {
 		e := b.timed.items[0]
@@ -47,7 +47,7 @@ func (b *Box) expire(now time.Time, ends *endings) {
 	}
 }
 
-// silence notes that an attempt got no reply in time, and reports whether it was the last one of e as it is.
+// silence records an attempt without a reply in time, and reports whether it was the last one.
 func (b *Box) silence(e *entry, ends *endings) (last bool) {
 	e.unconfirmed, e.late = true, true
 	//mutant:slow-borne
@@ -72,8 +72,8 @@ func (b *Box) silence(e *entry, ends *endings) (last bool) {
 	return false
 }
 
-// overdue reports whether a reply to the attempt could have come: something else was answered meanwhile. A ping tells
-// so only where no message was pushed: replies may queue behind pushes, and pongs may not.
+// overdue reports whether a reply could have arrived: another request was answered since. A pong counts only if no
+// message was pushed, because replies may queue behind pushes while pongs do not.
 func (b *Box) overdue(e *entry) bool {
 	//mutant:overdue-pushes
 	pong := b.link.pongs > e.pongs && b.cfg.Pushes() == e.pushes
@@ -81,9 +81,8 @@ func (b *Box) overdue(e *entry) bool {
 	return pong || b.link.answers > e.answers
 }
 
-// Answer ends the request with that frame id, or lets it rest where the answer is a rejection that is not final.
-// rejection is nil where the request was accepted. Answer reports whether a request waited for the answer, and never
-// blocks.
+// Answer ends the request with that frame id, or puts it in backoff if the rejection is not final. rejection is nil if
+// the request was accepted. Answer reports whether a request was waiting for the reply. It never blocks.
 func (b *Box) Answer(id []byte, rejection *wire.Error) bool {
 	var ends endings
 	b.mu.Lock()
@@ -97,8 +96,8 @@ func (b *Box) Answer(id []byte, rejection *wire.Error) bool {
 	return took
 }
 
-// Late reports whether a frame id is that of a request that has ended while a reply to it could still come, because it
-// was given up, or written more often than answered.
+// Late reports whether a frame id belongs to a finished request that may still get a reply, because it was abandoned,
+// or written more often than answered.
 func (b *Box) Late(id []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,7 +106,7 @@ func (b *Box) Late(id []byte) bool {
 
 func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	e := b.byID[string(id)]
-	if e == nil && bytes.ContainsFunc(id, unicode.IsUpper) { // or each push would allocate a string
+	if e == nil && bytes.ContainsFunc(id, unicode.IsUpper) { // otherwise each push would allocate a string
 		e = b.byID[wire.LowerID(string(id))]
 	}
 	if e == nil {
@@ -115,7 +114,7 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	}
 	verdict := Final
 	//mutant:list-once
-	if rejection != nil && e.Class != List { // which is not written again
+	if rejection != nil && e.Class != List { // a List is not written again
 		//mutant:patient
 		if verdict = b.cfg.Judge(rejection); verdict == Whole && e.Patient {
 			verdict = Passing
@@ -133,13 +132,13 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	}
 	b.offLink(e)
 	e.unqueue()
-	e.blame, e.late = blame{}, false // the service has taken it
+	e.blame, e.late = blame{}, false // the service has accepted it
 	//mutant:family-proven
 	if rejection == nil && e.Family != "" {
 		b.proven[e.Family] = true
 	}
 	switch {
-	case e.state == split && rejection != nil: // its parts find out
+	case e.state == split && rejection != nil: // its parts get replies of their own
 	case e.state == split:
 		b.confirmRest(e, ends)
 	case again && b.again(e, verdict, rejection):
@@ -149,7 +148,7 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	return true
 }
 
-// again lets e rest after a rejection that was not final, and reports whether it has attempts left.
+// again puts e in backoff after a rejection that is not final, and reports whether it has attempts left.
 func (b *Box) again(e *entry, verdict Verdict, rejection *wire.Error) bool {
 	e.rejection = rejection
 	e.rests++
@@ -165,7 +164,7 @@ func (b *Box) again(e *entry, verdict Verdict, rejection *wire.Error) bool {
 	return true
 }
 
-// askPace lets Do call Pace for e, and reports whether there is one.
+// askPace makes Do call Pace for e, and reports whether there is one.
 func (e *entry) askPace() bool {
 	asks := e
 	if e.whole != nil {
@@ -188,8 +187,8 @@ func (b *Box) rest(e *entry) {
 	heap.Push(&b.timed, e)
 }
 
-// final ends e with an answer, or splits it. An acknowledgement that the service was too busy for is tried id by id as
-// well; a message would fare no better alone.
+// final ends e with a reply, or splits it. An acknowledgement that failed because the service was busy is split too.
+// For a message, a split would not help.
 func (b *Box) final(e *entry, verdict Verdict, rejection *wire.Error, ends *endings) {
 	o := e.answered(rejection, verdict)
 	splits := o.Kind == Rejected && verdict == Final || o.Kind == TransientExhausted && e.Class == Ack

@@ -6,7 +6,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Do adds a request and waits until it has ended, or until ctx has. A request of class Send first waits for room.
+// Do adds a request and waits until it or ctx has ended. A request of class Send first waits for capacity.
 func (b *Box) Do(ctx context.Context, req Request) Outcome {
 	if err := ctx.Err(); err != nil {
 		return Outcome{Err: err}
@@ -27,7 +27,8 @@ func (b *Box) Do(ctx context.Context, req Request) Outcome {
 	return b.wait(ctx, e)
 }
 
-// Start adds a request that takes no room, and returns a function that waits for it as Do does. It must be called once.
+// Start adds a request without using capacity, and returns a function that waits for it like Do. It must be called
+// once.
 func (b *Box) Start(req Request) (wait func(ctx context.Context) Outcome) {
 	e := &entry{Request: req, ended: make(chan Outcome, 1)}
 	b.add(e)
@@ -43,7 +44,7 @@ func (b *Box) wait(ctx context.Context, e *entry) Outcome {
 	}
 }
 
-// waitPacing waits for the end of e, and runs Pace after each rejection of e or of a part that is not final.
+// waitPacing waits until e has ended. It runs Pace after each rejection of e or of a part that is not final.
 func (b *Box) waitPacing(ctx context.Context, e *entry) Outcome {
 	for {
 		select {
@@ -59,7 +60,8 @@ func (b *Box) waitPacing(ctx context.Context, e *entry) Outcome {
 	}
 }
 
-// toPace returns the next one of e and its parts to be paced, and its rejection; nil: there is none.
+// toPace returns the next of e and its parts that needs a call of Pace, and its rejection. It returns nil if there is
+// none.
 func (b *Box) toPace(e *entry) (*entry, *wire.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +80,7 @@ func (b *Box) pace(ctx context.Context, e, p *entry, rejection *wire.Error) {
 	returned := false
 	defer func() {
 		//mutant:pace-returns
-		if !returned { // it panicked, or has ended this goroutine: the request must not keep its room
+		if !returned { // it panicked or ended this goroutine: release the request's capacity
 			b.abandon(e, context.Canceled)
 		}
 	}()
@@ -87,7 +89,7 @@ func (b *Box) pace(ctx context.Context, e, p *entry, rejection *wire.Error) {
 	b.resume(p, err)
 }
 
-// resume lets e rest, or ends it with the error of its Pace, unless something else has ended it meanwhile.
+// resume puts e in backoff, or ends it with the error of its Pace, unless it has ended.
 func (b *Box) resume(e *entry, err error) {
 	var ends endings
 	b.mu.Lock()
@@ -103,7 +105,7 @@ func (b *Box) resume(e *entry, err error) {
 	b.signal()
 }
 
-// abandon ends e with err, unless something else has ended it meanwhile.
+// abandon ends e with err, unless it has ended.
 func (b *Box) abandon(e *entry, err error) Outcome {
 	var ends endings
 	b.mu.Lock()

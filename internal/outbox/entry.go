@@ -13,41 +13,41 @@ const (
 	waiting state = iota
 	written
 	resting
-	pacing // its caller runs Request.Pace; it rests after that
-	split  // stands for its parts
-	behind // a part that waits for one before it
+	pacing // its caller is running Request.Pace; backoff follows
+	split  // replaced by its parts
+	behind // a part that waits for an earlier one
 )
 
 type entry struct {
 	Request
-	done        func(Outcome) // gets the outcome of a request of Go
-	ended       chan Outcome  // gets the outcome of a request of Do
-	paces       chan struct{} // tells Do that there is something in pacing; nil: it has no Pace
-	pacing      []*entry      // it and its parts, to be paced; not in parts
-	group       *group        // of its parts, while it is split
-	whole       *entry        // that it is a part of; nil: none
-	part        int           // its place in the whole
-	seq         uint64        // its place among the requests that wait
+	done        func(Outcome) // called with the outcome of a request of Go
+	ended       chan Outcome  // receives the outcome of a request of Do
+	paces       chan struct{} // signals a non-empty pacing to Do; nil without Pace
+	pacing      []*entry      // it and its parts that need a call of Pace; not in parts
+	group       *group        // its parts, while it is split
+	whole       *entry        // the request that it is a part of; nil: none
+	part        int           // its index in the whole
+	seq         uint64        // its position among the waiting requests
 	state       state
-	queue       *queue // that it is in; nil: none
+	queue       *queue // nil: in none
 	pos         int    // in queue
 	due         time.Time
 	timeout     time.Duration
-	onLink      bool   // the present link owes an answer to it
-	write       uint64 // its place among the writes of the link, while onLink
+	onLink      bool   // written and not answered on the current link
+	write       uint64 // its position among the writes of the link, while onLink
 	awaited     bool   // by Quiesce
-	late        bool   // its last attempt had no reply in time, on whatever link
+	late        bool   // its last attempt had no reply in time, on any link
 	open        bool   // it counts in slow.open
-	answers     uint64 // Box.link.answers when it was last written
-	pongs       uint64 // Box.link.pongs then
-	pushes      uint64 // Config.Pushes then
+	answers     uint64 // Box.link.answers at the last write
+	pongs       uint64 // Box.link.pongs at the last write
+	pushes      uint64 // Config.Pushes at the last write
 	attempts    int
-	replies     int // that were taken
-	silent      int // attempts without a reply, while others got one
-	rejections  int // that were transient
+	replies     int // processed replies
+	silent      int // attempts without a reply while another request got one
+	rejections  int // transient ones
 	rests       int // rejections that were not final
 	unconfirmed bool
-	rejection   *wire.Error // the last that was not final
+	rejection   *wire.Error // the last one that was not final
 	blame       blame
 }
 
@@ -58,14 +58,14 @@ func (b *Box) requeue(e *entry) {
 	b.ready.push(e)
 }
 
-// unqueue takes e out of the queue it is in.
+// unqueue removes e from its queue.
 func (e *entry) unqueue() {
 	if e.queue != nil {
 		heap.Remove(e.queue, e.pos)
 	}
 }
 
-// offLink notes that the present link owes no answer to e any more.
+// offLink records that e is no longer in flight on the current link.
 func (b *Box) offLink(e *entry) {
 	if !e.onLink {
 		return
@@ -79,7 +79,7 @@ func (b *Box) offLink(e *entry) {
 	}
 }
 
-// remove forgets e. Its state stays as it was, for unanswered.
+// remove removes e. It keeps its state for unanswered.
 func (b *Box) remove(e *entry) {
 	e.unqueue()
 	b.offLink(e)
@@ -92,7 +92,7 @@ func (b *Box) remove(e *entry) {
 	}
 }
 
-// leave gives the room of a request back.
+// leave releases the capacity of a request.
 func (b *Box) leave(bytes int64) {
 	b.room.release(bytes)
 	b.tellDrained()

@@ -2,21 +2,22 @@ package outbox
 
 import "time"
 
-// linkState is what belongs to the present link.
+// linkState is the state of the current link.
 type linkState struct {
 	up       bool
 	listed   bool   // a List was written on it
 	owed     int    // entries written on it and not answered
 	writes   uint64 // frames written on it
-	answered bool   // a request
-	answers  uint64 // to requests
+	answered bool   // a request was answered
+	answers  uint64 // number of answered requests
 	pongs    uint64
 	solo     solo
 	quiet    quiet
 	slow     slow
 }
 
-// Up tells that a link is there, before its writer calls Next. Without one, requests of class List are not taken.
+// Up starts a link. It must be called before the link's writer calls Next. Without a link, requests of class List are
+// rejected.
 func (b *Box) Up() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -27,16 +28,16 @@ func (b *Box) Up() {
 	b.ready.before = b.seq
 }
 
-// Heard tells that the peer has answered a ping.
+// Heard records that the peer has answered a ping.
 func (b *Box) Heard() {
 	b.mu.Lock()
 	b.link.pongs++
 	b.mu.Unlock()
 }
 
-// Down tells that the link is gone, and whether it was lost: the peer ended it, or the network. Requests that were
-// written on it wait for the next one, unconfirmed and in their first order, but for suspects. Requests of class List
-// are forgotten, and their done is not called.
+// Down ends the link. lost means that the peer or the network ended it. Requests written on it wait for the next link,
+// unconfirmed and in their original order, except for suspects. Requests of class List are discarded without a call of
+// done.
 func (b *Box) Down(lost bool) {
 	var ends endings
 	b.mu.Lock()
@@ -66,16 +67,15 @@ func (b *Box) Down(lost bool) {
 	ends.run()
 }
 
-// quiet is a pause of requests of class Send, at the end of a link.
+// quiet is a pause of requests of class Send at the end of a link.
 type quiet struct {
 	paused  bool
-	awaited int // requests that were unanswered when it began, and still are
+	awaited int // requests in flight since it began
 	done    chan struct{}
 }
 
-// Quiesce lets no request of class Send be written until Resume or the next Up. It returns a channel that is closed
-// as soon as the requests that are unanswered now are answered or given up. Those that had no reply in time are not
-// awaited.
+// Quiesce stops the writing of requests of class Send until Resume or the next Up. It returns a channel that is closed
+// when the requests now in flight have ended. It does not wait for those without a reply in time.
 func (b *Box) Quiesce() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,7 +96,7 @@ func (b *Box) Quiesce() <-chan struct{} {
 	return q.done
 }
 
-// Resume undoes Quiesce: the link is not to be replaced after all.
+// Resume undoes Quiesce, because the link is not replaced.
 func (b *Box) Resume() {
 	b.mu.Lock()
 	//mutant:quiet-resume
@@ -108,7 +108,7 @@ func (b *Box) Resume() {
 	b.signal()
 }
 
-// ended notes that a request is not awaited any more.
+// ended records that a request is no longer awaited.
 func (q *quiet) ended() {
 	q.awaited--
 	q.tell()

@@ -1,15 +1,14 @@
-// Package outbox holds requests from the moment they are made until they are answered. It outlives every connection,
-// uses no socket and starts no goroutine. The writer of a link takes frames from Next; the reader of a link hands
-// answers to Answer.
+// Package outbox holds requests from the call until the reply. It outlives every connection, does no I/O and starts no
+// goroutine. The writer of a link takes frames from Next; its reader passes replies to Answer.
 //
-// A request is in one of these states until it has ended, and then no longer here:
+// A request is in one of these states until it has ended:
 //
-//	waiting    to be written: new, written on a link that was lost, or unanswered for too long
-//	written    on the present link, its reply timeout running
-//	resting    rejected for a transient reason, until it may be written again
+//	waiting    to be written: new, written on a lost link, or without a reply in time
+//	written    in flight on the current link, its reply timeout running
+//	resting    in backoff after a transient rejection
 //	split      replaced by its parts, which are requests of their own
 //
-// An attempt that ended without an answer makes the request unconfirmed, for good: it may have been carried out.
+// An attempt that ended without a reply makes the request unconfirmed for good: it may have been carried out.
 package outbox
 
 import (
@@ -23,88 +22,86 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Class says what a request is for. List is written first. Then Ack and Send take turns, Ack first: an
-// acknowledgement frees what it is for, but a thousand of them must not stand before a message that somebody waits
-// for.
+// Class is the kind of a request. List is written first. Then Ack and Send alternate, Ack first: acknowledgements free
+// memory, but a thousand of them must not delay a message that a caller waits for.
 type Class uint8
 
-// The classes.
+// Classes.
 const (
-	List Class = iota // asks for pending messages: belongs to one link, is written once, and is forgotten with the link
-	Ack               // acknowledges; takes no room
-	Send              // takes room: see Config.Len and Config.Bytes
+	List Class = iota // requests pending messages: written once, on one link, and discarded with it
+	Ack               // acknowledges; uses no capacity
+	Send              // uses capacity: see Config.Len and Config.Bytes
 	classes
 )
 
-// Errors that end a request without an answer.
+// Errors that end a request without a reply.
 var (
-	// ErrNoReply means that Request.Attempts attempts got no reply, while something else did.
+	// ErrNoReply means that Request.Attempts attempts got no reply while another request did.
 	ErrNoReply = errors.New("outbox: no reply")
-	// ErrLinkLost means that Config.Attempts links were lost while nothing but the request was unanswered on them.
+	// ErrLinkLost means that Config.Attempts links were lost while only this request was in flight.
 	ErrLinkLost = errors.New("outbox: the connection was lost each time the request was written")
 )
 
-// Request is a frame to be written. Every attempt writes the same bytes.
+// Request is a frame to write. Every attempt writes the same bytes.
 type Request struct {
-	ID    string // of the frame; the reply carries it
+	ID    string // of the frame and its reply
 	Class Class
 	Frame []byte
-	Store bool // the frame is written without being compressed
-	// Attempts is the number of attempts without a reply after which the request ends with ErrNoReply; 0: no limit.
-	// Only attempts during which a reply could have come count: the link answered something else, or a ping while no
-	// message was pushed.
+	Store bool // do not compress the frame
+	// Attempts is the number of attempts without a reply after which the request ends with ErrNoReply; 0: no limit. An
+	// attempt counts only if a reply could have arrived: another request was answered, or a ping while no message was
+	// pushed.
 	Attempts int
-	// Patient is set for a request that is written again after a rejection whose reason is not in its content.
+	// Patient requests are written again after a rejection that does not concern their content.
 	Patient bool
-	// Family, if not "", names an action that the service may not have. Of the requests of one Family, none of which
-	// was confirmed, all are split with the first that is a suspect.
+	// Family, if not "", names an action that the service may not accept. If no request of a Family was confirmed, all
+	// are split with the first suspect.
 	Family string
-	// Split, if not nil, returns the requests that replace this one where the service does not take it as a whole:
-	// when it is rejected for good, gets no reply, or is a suspect. Its error ends the request; without parts, the
-	// request goes on as one that cannot be split. It is called under the lock of the Box, at most once, and must not
-	// use the Box.
+	// Split, if not nil, returns replacements for this request if the service does not accept it as a whole: it is
+	// rejected permanently, gets no reply, or is a suspect. An error ends the request. Without parts the request
+	// continues unsplit. Split is called at most once, with the lock of the Box held, and must not use the Box.
 	Split func() ([]Part, error)
-	// Pace, if not nil, is called by Do after each rejection that is not final, before the request rests. Its error
-	// ends the request. The parts of a request have its Pace.
+	// Pace, if not nil, is called by Do after each rejection that is not final, before the backoff. An error ends the
+	// request. Parts share the Pace of their request.
 	Pace func(ctx context.Context, rejection *wire.Error) error
 }
 
-// Config has the limits and the rules of a Box; all fields but Pushes are needed.
+// Config has the limits and rules of a Box. All fields but Pushes are required.
 type Config struct {
 	Len          int           // requests of class Send
 	Bytes        int64         // of their frames
-	ReplyTimeout time.Duration // doubles with each attempt that got no reply, up to bounds.Bounds.MaxReply
-	// Attempts is the number of transient rejections of which the last one is final, and of links after which a suspect
-	// ends with ErrLinkLost; negative: no limit.
+	ReplyTimeout time.Duration // doubles with each attempt without a reply, up to bounds.Bounds.MaxReply
+	// Attempts is the number of transient rejections after which the last one is final, and of lost links after which a
+	// suspect ends with ErrLinkLost; negative: no limit.
 	Attempts int
-	Judge    func(*wire.Error) Verdict          // is called under the lock of the Box, and not for a List
-	Rest     func(rejections int) time.Duration // the wait after that many rejections that were not final
-	Pushes   func() uint64                      // counts the messages that were pushed; nil: none ever is
+	Judge    func(*wire.Error) Verdict          // called with the lock of the Box held, not for a List
+	Rest     func(rejections int) time.Duration // returns the backoff after that many rejections that were not final
+	Pushes   func() uint64                      // returns the number of pushed messages; may be nil
 }
 
 // Box holds requests. Its methods are safe for concurrent use.
 type Box struct {
 	cfg  Config
-	wake chan struct{} // tells the writer to call Next again
+	wake chan struct{} // signals the writer to call Next again
 
 	mu       sync.Mutex
 	maxReply time.Duration
 	byID     map[string]*entry
 	ready    ready
-	timed    queue // written and resting, by when they are due
+	timed    queue // written and resting, by due time
 	seq      uint64
 	closed   error
 	link     linkState
 	cautious bool            // the next link starts slowly
-	listWait time.Duration   // for which a slow start awaits the List
-	proven   map[string]bool // families of which a request was confirmed
+	listWait time.Duration   // how long a slow start waits for the reply to the List
+	proven   map[string]bool // families with a confirmed request
 	room     room
 	drained  []chan struct{}
 	resent   uint64
-	late     recent.Set // requests that may still be answered, though they have ended
+	late     recent.Set // finished requests that may still get a reply
 }
 
-// mostLate is how many of them are remembered.
+// mostLate bounds them.
 const mostLate = 4096
 
 // New returns an empty Box without a link.
@@ -120,14 +117,14 @@ func New(cfg Config) *Box {
 	}
 }
 
-// Bound replaces the bounds that a Box begins with.
+// Bound replaces the default bounds.
 func (b *Box) Bound(to bounds.Bounds) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.maxReply = to.MaxReply
 }
 
-// Wake is readable when Next may have something new to say.
+// Wake returns a channel that is readable when the result of Next may have changed.
 func (b *Box) Wake() <-chan struct{} { return b.wake }
 
 func (b *Box) signal() {
@@ -137,8 +134,8 @@ func (b *Box) signal() {
 	}
 }
 
-// Go adds a request that takes no room. done is called once with its outcome, by the goroutine that ends the request
-// and under no lock; it must not block. A closed Box calls done with its error.
+// Go adds a request without using capacity. done is called once with its outcome, without locks, by the goroutine that
+// ends the request. It must not block. A closed Box calls done with its error.
 func (b *Box) Go(req Request, done func(Outcome)) {
 	b.add(&entry{Request: req, done: done})
 }
@@ -165,8 +162,8 @@ func (b *Box) add(e *entry) {
 	b.signal()
 }
 
-// Next returns the next frame to write and whether to store it, and counts it as written. Without one, it returns how
-// long until there may be one again unless Wake says so earlier, or a negative duration for ever.
+// Next returns the next frame to write and whether it must not be compressed, and counts it as written. If there is
+// none, it returns how long to wait unless Wake signals earlier. A negative duration means without limit.
 func (b *Box) Next() (frame []byte, store bool, wait time.Duration, err error) {
 	now := time.Now()
 	var ends endings
@@ -195,7 +192,7 @@ func (b *Box) next(now time.Time) (*entry, time.Duration) {
 	return nil, wait
 }
 
-// Close ends every request with err, and all that come later.
+// Close ends every request with err, including later ones.
 func (b *Box) Close(err error) {
 	var ends endings
 	b.mu.Lock()
@@ -210,27 +207,27 @@ func (b *Box) Close(err error) {
 	ends.run()
 }
 
-// Seal refuses new requests of class Send with err, those that wait for room too, and leaves the others be.
+// Seal rejects new requests of class Send with err, including those waiting for capacity. Others continue.
 func (b *Box) Seal(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.room.seal(err)
 }
 
-// Len is what a Box holds and has done.
+// Len is the content of a Box, and a counter.
 type Len struct {
-	Requests int    // that have room
-	Resent   uint64 // how often any request was written again, parts of class Send included
+	Requests int    // those with capacity
+	Resent   uint64 // repeated writes of requests, including parts of class Send
 }
 
-// Len returns the present numbers.
+// Len returns the current numbers.
 func (b *Box) Len() Len {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return Len{Requests: b.room.taken(), Resent: b.resent}
 }
 
-// Drained returns a channel that is closed as soon as no request of class Send is here, or on its way in.
+// Drained returns a channel that is closed when no request of class Send is in the Box or waiting to enter.
 func (b *Box) Drained() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -2,53 +2,53 @@ package outbox
 
 import "github.com/mixin-blaze/blaze/internal/wire"
 
-// Kind is the way in which a request ended.
+// Kind is the kind of an Outcome.
 type Kind uint8
 
-// The ways in which a request ends.
+// Kinds of Outcomes.
 const (
-	Unanswered         Kind = iota // no final answer came: Outcome.Err says why
+	Unanswered         Kind = iota // no final reply; Outcome.Err has the reason
 	Confirmed                      // the service accepted it
-	Rejected                       // the service rejected it, for good
+	Rejected                       // the service rejected it permanently
 	TransientExhausted             // the service rejected it Config.Attempts times for transient reasons
-	Split                          // it was split: Outcome.Parts has the outcomes
+	Split                          // it was split; Outcome.Parts has the outcomes
 )
 
-// Outcome says how a request ended.
+// Outcome is the result of a request.
 type Outcome struct {
 	Kind Kind
-	// Rejection is the answer of a request that was Rejected or TransientExhausted. Of an Unanswered one it is the last
-	// rejection that was not final, or nil; of one that was split, the rejection that used up its attempts, or nil.
+	// Rejection is the reply to a request that was Rejected or TransientExhausted. If it is Unanswered, Rejection is
+	// the last one that was not final, or nil. If it was split, Rejection is the one that used up its attempts, or nil.
 	Rejection   *wire.Error
-	Unconfirmed bool  // an attempt got no answer: it may have been carried out, whatever a later attempt was answered
-	Err         error // why the request is Unanswered; nil for the other kinds
-	Attempts    int   // how often it was written
-	// Parts are the outcomes of the parts, in their order, of a request that was split; nil: it was not. If the service
-	// confirmed the whole after that, Kind is Confirmed, and so are the parts that had no outcome yet.
+	Unconfirmed bool  // an attempt got no reply: it may have been carried out, whatever the reply to a later attempt
+	Err         error // the reason for Unanswered; nil for the other kinds
+	Attempts    int   // number of writes
+	// Parts are the outcomes of the parts of a split request, in order; nil: it was not split. If the service confirmed
+	// the whole later, Kind is Confirmed, and so are the parts without an outcome.
 	Parts []Outcome
 }
 
-// Verdict says what a rejection means for the request.
+// Verdict is the consequence of a rejection.
 type Verdict uint8
 
-// The verdicts.
+// Verdicts.
 const (
-	Final     Verdict = iota // the request ends, or is split
-	Whole                    // the request ends, and is not split: the reason is not in its content
+	Final     Verdict = iota // the request ends or is split
+	Whole                    // the request ends without being split: the reason is not its content
 	Transient                // it is written again, until Config.Attempts rejections
-	Passing                  // it is written again: the reason is not the request's, and no attempt is used
+	Passing                  // it is written again without using up an attempt: the request is not the reason
 )
 
-// end delivers the outcome to the caller of Go or Do. It is called once, under no lock, after e was removed.
+// end delivers the outcome to the caller of Go or Do. It is called once, without locks, after e was removed.
 func (e *entry) end(o Outcome) {
 	if e.done != nil {
 		e.done(o)
 		return
 	}
-	e.ended <- o // has room for one
+	e.ended <- o // buffered
 }
 
-// endings are requests that have ended, whose callers are told once the lock is free. Mostly it is one.
+// endings are finished requests that are reported after the lock is released. Usually there is one.
 type endings struct {
 	first ending
 	more  []ending
@@ -87,7 +87,7 @@ func (b *Box) finish(e *entry, o Outcome, ends *endings) {
 	ends.add(e, o)
 }
 
-// answered returns the outcome of a request that has its final answer.
+// answered returns the outcome for a final reply.
 func (e *entry) answered(rejection *wire.Error, verdict Verdict) Outcome {
 	o := Outcome{Kind: Rejected, Rejection: rejection, Unconfirmed: e.unconfirmed, Attempts: e.attempts}
 	switch {
@@ -99,7 +99,7 @@ func (e *entry) answered(rejection *wire.Error, verdict Verdict) Outcome {
 	return o
 }
 
-// unanswered returns the outcome of a request that err ended.
+// unanswered returns the outcome of a request ended by err.
 func (e *entry) unanswered(err error) Outcome {
 	//mutant:outcome-unsure
 	return Outcome{

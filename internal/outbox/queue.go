@@ -2,12 +2,12 @@ package outbox
 
 import "container/heap"
 
-// ready are the requests that wait to be written.
+// ready holds the requests that wait to be written.
 type ready struct {
 	queues   [classes]queue // by age
-	suspects queue          // of all classes, by age; they are in no other
-	acked    bool           // an Ack was the last of Ack and Send
-	before   uint64         // requests that came up to here are written before the next suspect
+	suspects queue          // of all classes, by age; they are in no other queue
+	acked    bool           // the last of Ack and Send was an Ack
+	before   uint64         // requests up to this seq are written before the next suspect
 }
 
 func newReady() ready {
@@ -35,12 +35,12 @@ func (r *ready) empty() bool {
 	return r.suspects.Len() == 0
 }
 
-// any reports whether there is an Ack or a Send to be written that is no suspect. paused says that no Send is.
+// any reports whether an Ack or Send that is not a suspect is ready. paused excludes Sends.
 func (r *ready) any(paused bool) bool {
 	return r.queues[Ack].Len() > 0 || r.queues[Send].Len() > 0 && !paused
 }
 
-// pop takes the next one that is no suspect; nil: there is none. paused says that none of class Send is.
+// pop removes and returns the next request that is not a suspect, or nil. paused excludes Sends.
 func (r *ready) pop(paused bool) *entry {
 	order := [...]Class{List, Ack, Send}
 	//mutant:class-order
@@ -61,7 +61,7 @@ func (r *ready) pop(paused bool) *entry {
 	return nil
 }
 
-// suspect returns the suspect that may have its turn; nil: there is none, or others are before it.
+// suspect returns the suspect that may be written now, or nil.
 func (r *ready) suspect(paused bool) *entry {
 	if r.suspects.Len() == 0 || paused && r.suspects.items[0].Class == Send || r.queues[List].Len() > 0 {
 		return nil
@@ -76,7 +76,7 @@ func (r *ready) suspect(paused bool) *entry {
 	return r.suspects.items[0]
 }
 
-// byAge puts the parts of a request in its place.
+// byAge sorts parts to the position of their request.
 func byAge(a, b *entry) bool { return a.seq < b.seq || a.seq == b.seq && a.part < b.part }
 
 func byDue(a, b *entry) bool {
@@ -84,7 +84,7 @@ func byDue(a, b *entry) bool {
 	return order < 0 || order == 0 && byAge(a, b)
 }
 
-// queue is a heap of entries that know where they are. An entry is in one queue at a time.
+// queue is a heap of entries with their positions. An entry is in one queue at a time.
 type queue struct {
 	items []*entry
 	less  func(a, b *entry) bool

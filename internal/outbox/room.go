@@ -5,8 +5,7 @@ import (
 	"slices"
 )
 
-// room is the part of the limits that is free, and the callers who wait for some, in order. The lock of the Box
-// guards it.
+// room is the free capacity, and the callers that wait for it, in order. The lock of the Box guards it.
 type room struct {
 	slots, maxSlots int
 	bytes, maxBytes int64
@@ -19,7 +18,7 @@ type waiter struct {
 	granted chan error
 }
 
-// enter takes room for a request of class Send, and waits for it until ctx ends.
+// enter acquires capacity for a request of class Send. It waits until ctx ends.
 func (b *Box) enter(ctx context.Context, bytes int64) error {
 	b.mu.Lock()
 	w, err := b.room.ask(bytes)
@@ -43,8 +42,8 @@ func (b *Box) enter(ctx context.Context, bytes int64) error {
 	return ctx.Err()
 }
 
-// ask takes room at once where there is some and nobody waits; w is nil then, or where err says that the Box takes
-// nothing. Else it returns the waiter to wait on.
+// ask acquires capacity at once if there is some and no other caller waits. It then returns nil, or an error if the Box
+// accepts nothing. Otherwise it returns a waiter.
 func (r *room) ask(bytes int64) (w *waiter, err error) {
 	switch {
 	case r.shut != nil:
@@ -58,7 +57,7 @@ func (r *room) ask(bytes int64) (w *waiter, err error) {
 	return w, nil
 }
 
-// fits reports whether a request of that size may enter. An empty Box takes any one request, whatever its size.
+// fits reports whether a request of that size may enter. An empty Box accepts any single request.
 func (r *room) fits(bytes int64) bool {
 	return r.slots > 0 && (r.bytes >= bytes || r.bytes == r.maxBytes)
 }
@@ -68,7 +67,7 @@ func (r *room) take(bytes int64) {
 	r.bytes -= bytes
 }
 
-// grant lets waiters in as long as they fit, first come first served: small requests never overtake a large one.
+// grant admits waiters while they fit, in order: small requests never overtake a large one.
 func (r *room) grant() {
 	for len(r.waiters) > 0 && r.fits(r.waiters[0].bytes) {
 		w := r.waiters[0]
@@ -85,10 +84,10 @@ func (r *room) release(bytes int64) {
 	r.grant()
 }
 
-// taken returns the number of requests that have room.
+// taken returns the number of requests with capacity.
 func (r *room) taken() int { return r.maxSlots - r.slots }
 
-// seal turns away all waiters, and all callers that follow.
+// seal rejects all waiters and all later callers.
 func (r *room) seal(err error) {
 	if r.shut == nil {
 		r.shut = err
@@ -99,8 +98,8 @@ func (r *room) seal(err error) {
 	r.waiters = nil
 }
 
-// Hold takes room for a request of class Send that does not go over the link, and waits for it until ctx ends. release
-// gives it back; it is called once.
+// Hold acquires capacity for a request of class Send that does not use the link. It waits until ctx ends. release must
+// be called once.
 func (b *Box) Hold(ctx context.Context, bytes int64) (release func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

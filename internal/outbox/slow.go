@@ -2,24 +2,24 @@ package outbox
 
 import "time"
 
-// A link that was lost with unanswered requests may have been lost because of one of them. Written all at once, the
-// next link would tell no more: the peer may hang up before it has answered any. So that link starts slowly: first the
-// List, then one request, and twice as many with each answer. A request that has no answer after a reply timeout counts
-// as one that has: the peer did not hang up at it, and its answer may be behind pushes.
+// A link that was lost with requests in flight may have been lost because of one of them. If the next link wrote them
+// all at once, the cause would stay unknown, because the peer may hang up before it answers any. So that link starts
+// slowly: the List first, then one request, and twice as many after each reply. A request without a reply after a reply
+// timeout counts as answered: the peer did not hang up, and its reply may be behind pushes.
 //
-// So a request holds others back for a reply timeout at most. A List does, too, but for twice as long after each slow
-// start that was lost while it was unanswered: the peer may be slow to answer it, and hang up at what comes next. A
-// suspect does not count: its turn waits for the List as long, and has a bound of its own.
+// A request therefore delays others for a reply timeout at most. So does a List, with a timeout that doubles after each
+// slow start that was lost before its reply: the peer may be slow to answer it and hang up at the next request. A
+// suspect does not count. Its turn waits for the List equally long, and has a bound of its own.
 
-// wideOpen is the number of unanswered requests from which on a slow start is over.
+// wideOpen is the number of requests in flight that ends a slow start.
 const wideOpen = 1024
 
 // slow is the slow start of a link.
 type slow struct {
-	window int       // requests that may be unanswered; 0: any number
-	since  time.Time // when the link began
-	last   time.Time // when a request was written that counts in open
-	open   int       // unanswered requests, but for suspects and those that had no reply in time
+	window int       // maximum number of requests in flight; 0: no limit
+	since  time.Time // start of the link
+	last   time.Time // last write of a request that counts in open
+	open   int       // requests in flight, except suspects and those without a reply in time
 }
 
 // beCautious decides whether the next link starts slowly.
@@ -45,7 +45,7 @@ func (b *Box) beCautious(lost bool) {
 	}
 }
 
-// holds returns for how long only a List may be written, unless something is answered.
+// holds returns how long only a List may be written, unless a reply arrives earlier.
 func (b *Box) holds(now time.Time) time.Duration {
 	s := &b.link.slow
 	if s.window == 0 {
@@ -68,7 +68,7 @@ func (b *Box) holds(now time.Time) time.Duration {
 	return 0
 }
 
-// holdsForList returns for how long a slow start awaits the List.
+// holdsForList returns how long a slow start still waits for the reply to the List.
 func (b *Box) holdsForList(now time.Time) time.Duration {
 	l := &b.link
 	if l.slow.window == 0 || !l.listed || l.answered {
@@ -78,7 +78,7 @@ func (b *Box) holdsForList(now time.Time) time.Duration {
 	return b.listWait - now.Sub(l.slow.since)
 }
 
-// enter counts e, which is written for the first time on the link.
+// enter counts e when it is first written on the link.
 func (s *slow) enter(e *entry, now time.Time) {
 	//mutant:slow-suspect
 	if e.Class != List && !e.blame.suspect && !e.late {
@@ -88,7 +88,7 @@ func (s *slow) enter(e *entry, now time.Time) {
 	}
 }
 
-// leave counts e no more: it was answered, or what is not answered must not hold others back.
+// leave ends the count of e: it was answered, or must not delay others any longer.
 func (s *slow) leave(e *entry) {
 	if e.open {
 		e.open = false
@@ -96,7 +96,7 @@ func (s *slow) leave(e *entry) {
 	}
 }
 
-// widen lets more requests be unanswered.
+// widen allows more requests in flight.
 func (s *slow) widen() {
 	//mutant:slow-window
 	if s.window *= 2; s.window >= wideOpen {

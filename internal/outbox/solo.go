@@ -2,31 +2,31 @@ package outbox
 
 import "time"
 
-// A peer may hang up at a frame, each time. Written first on every link, such a frame would keep all others from being
-// answered. So the oldest unanswered request is blamed for the loss of a link. After suspectAfter such losses it is a
-// suspect: it is split, or else it is written while nothing else is unanswered, after all that waited when it became
-// one, when its last turn ended, or when the link began.
+// A peer may hang up at a certain frame each time. If that frame were written first on every link, no other request
+// would get a reply. So the oldest request in flight is blamed for the loss of a link. After suspectAfter losses it is
+// a suspect. A suspect is split, or otherwise written while nothing else is in flight, after all requests that were
+// waiting when it became a suspect, when its last turn ended, or when the link began.
 
-// suspectAfter is the number of links for which a request is blamed until it is a suspect.
+// suspectAfter is the number of lost links that makes a request a suspect.
 const suspectAfter = 2
 
-// blame is what is held against a request. An answer to it, of any kind, clears it.
+// blame is the record of lost links of a request. A reply of any kind clears it.
 type blame struct {
-	links   int  // lost while it was the oldest that was unanswered
+	links   int  // links lost while it was the oldest in flight
 	suspect bool // it is written alone
-	alone   int  // links lost while it was written alone, and something else had been answered
+	alone   int  // links lost while it was written alone, after another reply
 }
 
-// solo is the turn of a suspect. Nothing else is written meanwhile. It ends with an answer, or after a reply
-// timeout, or when a slow start does not wait for the List any more, if that is later.
+// solo is the turn of a suspect. Nothing else is written during it. It ends with a reply, or after a reply timeout, or
+// when a slow start stops waiting for the List, if that is later.
 type solo struct {
-	e     *entry // nil: no suspect has its turn
+	e     *entry // nil: no turn
 	until time.Time
-	wrote bool // e was written while nothing else was unanswered
+	wrote bool // e was written while nothing else was in flight
 }
 
-// choose returns the entry to be written now. Without one, it returns how long the turn of a suspect lasts, or a
-// negative duration.
+// choose returns the entry to write now. If there is none, it returns the rest of a suspect's turn, or a negative
+// duration.
 func (b *Box) choose(now time.Time) (*entry, time.Duration) {
 	s, paused := &b.link.solo, b.link.quiet.paused
 	if s.e != nil && s.over(now, paused) {
@@ -48,15 +48,15 @@ func (b *Box) choose(now time.Time) (*entry, time.Duration) {
 		s.wrote = true
 	case now.Before(s.until):
 		return nil, s.until.Sub(now)
-	default: // the others get no answer either
+	default: // the others get no reply either
 		b.endTurn()
 	}
 	e.unqueue()
 	return e, 0
 }
 
-// pop takes the next entry that is no suspect. Without one, it returns how long a slow start holds them back, or a
-// negative duration.
+// pop removes and returns the next entry that is not a suspect. If there is none, it returns how long a slow start
+// delays them, or a negative duration.
 func (b *Box) pop(now time.Time, paused bool) (*entry, time.Duration) {
 	if b.ready.queues[List].Len() == 0 && b.ready.any(paused) {
 		if wait := b.holds(now); wait > 0 {
@@ -66,14 +66,14 @@ func (b *Box) pop(now time.Time, paused bool) (*entry, time.Duration) {
 	return b.ready.pop(paused), -1
 }
 
-// endTurn ends the turn of a suspect. All that wait are written before the next one.
+// endTurn ends the turn of a suspect. All waiting requests are written before the next turn.
 func (b *Box) endTurn() {
 	b.link.solo = solo{}
 	b.ready.before = b.seq
 }
 
-// over reports whether the turn has ended: its entry was answered or given up, took too long, or is not written any
-// more on this link.
+// over reports whether the turn has ended: its entry was answered or has ended, took too long, or is no longer written
+// on this link.
 func (s *solo) over(now time.Time, paused bool) bool {
 	if s.wrote {
 		return !s.e.onLink || !now.Before(s.until)
@@ -81,9 +81,8 @@ func (s *solo) over(now time.Time, paused bool) bool {
 	return !s.e.blame.suspect || s.e.queue == nil || paused && s.e.Class == Send
 }
 
-// blamed returns the request that is blamed for the loss of the link, and whether it was alone on a link that had
-// answered something else; nil: none. A link that did not even answer its List is no request's fault, nor is one that
-// was to be replaced.
+// blamed returns the request to blame for the loss of the link, or nil, and whether it was alone on a link with another
+// reply. No request is blamed if the link did not answer its List, or was about to be replaced.
 func (b *Box) blamed() (e *entry, alone bool) {
 	l := &b.link
 	//mutant:blame-answered
@@ -101,7 +100,7 @@ func (b *Box) blamed() (e *entry, alone bool) {
 	return e, false
 }
 
-// blame blames e, which waits again, for the loss of a link.
+// blame blames e, which is waiting again, for the loss of a link.
 func (b *Box) blame(e *entry, alone bool, ends *endings) {
 	//mutant:blame-alone
 	if alone {
@@ -118,7 +117,7 @@ func (b *Box) blame(e *entry, alone bool, ends *endings) {
 	b.putLast(e)
 }
 
-// putLast moves a suspect to the requests to be written, behind all others.
+// putLast queues a suspect behind all other requests.
 func (b *Box) putLast(e *entry) {
 	e.unqueue()
 	b.seq++

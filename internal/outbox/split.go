@@ -6,27 +6,27 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Part is a request that replaces a part of another one. Its Split and its Pace are not used.
+// Part is a request that replaces a part of another one. Its Split and Pace are ignored.
 type Part struct {
 	Request
-	// Order is the conversation of the part. Of the parts of one conversation, one is unanswered at a time, in their
-	// order. Parts with an empty Order do not wait for each other.
+	// Order is the conversation of the part. Parts of one conversation are in flight one at a time, in order. Parts
+	// with an empty Order do not wait for each other.
 	Order string
 }
 
-// group is the parts of a request that was split.
+// group holds the parts of a split request.
 type group struct {
 	parts    []*entry
 	orders   []string
 	outcomes []Outcome
 	left     int
 
-	kind      Kind        // of the whole: Split, or Confirmed after all
-	rejection *wire.Error // that used up the attempts of the whole; nil: it was split for another reason
+	kind      Kind        // of the whole: Split, or Confirmed if it was confirmed later
+	rejection *wire.Error // that used up the attempts of the whole; nil: another reason
 }
 
-// split replaces e by its parts, which take its place, and reports whether it did, or ended e. The room of e is theirs
-// until the last one has ended.
+// split replaces e by its parts, in its position. It reports whether it did so or ended e. The parts keep the capacity
+// of e until the last one has ended.
 func (b *Box) split(e *entry, ends *endings) bool {
 	if e.Split == nil {
 		return false
@@ -63,8 +63,8 @@ func (b *Box) split(e *entry, ends *endings) bool {
 	return true
 }
 
-// splitFamily splits e, and reports whether it did. Where no request of its family was confirmed, all of them are
-// split: the peer may hang up at the action.
+// splitFamily splits e and reports whether it did. If no request of its family was confirmed, it splits all of them,
+// because the peer may hang up at the action.
 func (b *Box) splitFamily(e *entry, ends *endings) bool {
 	if e.Family != "" && !b.proven[e.Family] {
 		for _, x := range b.byID {
@@ -93,7 +93,7 @@ func (b *Box) partEnded(e *entry, o Outcome, ends *endings) {
 	}
 }
 
-// startNext lets the first part of a conversation be written, unless it is under way.
+// startNext makes the first part of a conversation ready, unless it is in flight.
 func (b *Box) startNext(g *group, order string) {
 	for i, p := range g.parts {
 		if g.orders[i] == order && b.byID[p.ID] == p {
@@ -105,7 +105,7 @@ func (b *Box) startNext(g *group, order string) {
 	}
 }
 
-// abort ends e, and its parts, with err.
+// abort ends e and its parts with err.
 func (b *Box) abort(e *entry, err error, ends *endings) {
 	if e.group == nil {
 		b.finish(e, e.unanswered(err), ends)
@@ -118,7 +118,7 @@ func (b *Box) abort(e *entry, err error, ends *endings) {
 	}
 }
 
-// confirmRest confirms all parts of e that have not ended: the service confirmed e after it was split.
+// confirmRest confirms all unfinished parts of e, because the service confirmed e after the split.
 func (b *Box) confirmRest(e *entry, ends *endings) {
 	e.group.kind, e.group.rejection = Confirmed, nil
 	//mutant:split-late

@@ -7,33 +7,35 @@ import (
 	"time"
 )
 
-// aheadBytes is how much is read at once while more is there than was asked for.
+// aheadBytes is the size of a read while more data is available than was requested.
 const aheadBytes = 32 << 10
 
-// aheads holds the buffers that nobody uses. It is bounded, unlike a pool, which would grow with the number of links.
+// aheads holds unused buffers. Unlike a pool, it is bounded and does not grow with the number of links.
 var aheads = make(chan *[aheadBytes]byte, 4)
 
-// bounded is a connection that reads no more of a handshake than left bytes. Whoever answers one could else fill the
-// memory with headers: neither the dialer nor net/http has a limit there.
+// bounded is a network connection with three additions.
 //
-// Once the link was started, it reads ahead under load: TLS and the websocket library ask for a few kilobytes at a
-// time. One system call then brings many frames, and they are one unit. An idle link has no buffer for that.
+// It reads at most left bytes during the handshake. Otherwise a server could fill the memory with headers, because
+// neither the dialer nor net/http limits them.
 //
-// Timeouts that do not end the link stop here: TLS does not survive one.
+// After the start of the link it reads ahead under load, because TLS and the websocket library read a few kilobytes at
+// a time. One system call then returns many frames, which form one unit. An idle link has no such buffer.
+//
+// It hides timeouts that must not end the link, because TLS does not survive a timeout.
 type bounded struct {
 	net.Conn
 	left   int64
-	before func() error // called before each read from the network, once the link was started
-	silent func() bool  // says whether a read that has timed out is tried again
+	before func() error // called before each read from the network, after the start of the link
+	silent func() bool // reports whether to retry a read after a timeout
 
-	came  int64                     // bytes that were read since before noticed them; owned by the reader
-	taken atomic.Int64              // bytes that the peer has taken
-	last  atomic.Pointer[time.Time] // the deadline of all writes; nil: there is none yet
+	came  int64 // bytes read since the last call of before that counted them; owned by the reader
+	taken atomic.Int64 // bytes accepted by the peer
+	last  atomic.Pointer[time.Time] // deadline of all writes; nil: none yet
 
-	more  bool // the last read filled what there was room for
+	more  bool // the last read filled its buffer
 	ahead []byte
-	buf   *[aheadBytes]byte // what ahead is in; nil: nothing is ahead
-	err   error             // of the last read ahead; comes after what it brought
+	buf   *[aheadBytes]byte // buffer of ahead; nil: nothing is ahead
+	err   error // of the last read ahead; returned after its data
 }
 
 func (c *bounded) Read(p []byte) (int, error) {
@@ -73,8 +75,8 @@ func (c *bounded) read(p []byte) (n int, err error) {
 	}
 }
 
-// Write goes on for as long as the peer takes bytes: a slow line is not a dead one. It gives up where nothing was taken
-// for writeTimeout, and at the deadline that SetWriteDeadline has set. A write that succeeds at once is one call.
+// Write continues while the peer accepts bytes, because a slow line is not a dead one. It fails if no byte was accepted
+// for writeTimeout, and at the deadline of SetWriteDeadline. A write that succeeds at once is one call.
 func (c *bounded) Write(p []byte) (int, error) {
 	if c.before == nil {
 		return c.Conn.Write(p)
@@ -82,7 +84,7 @@ func (c *bounded) Write(p []byte) (int, error) {
 	for written := 0; ; {
 		deadline := time.Now().Add(writeTimeout)
 		_ = c.Conn.SetWriteDeadline(deadline)
-		// SetWriteDeadline may have been called just before the line above.
+		// SetWriteDeadline may have been called just before the previous line.
 		if last := c.last.Load(); last != nil && last.Before(deadline) {
 			_ = c.Conn.SetWriteDeadline(*last)
 		}
@@ -96,7 +98,7 @@ func (c *bounded) Write(p []byte) (int, error) {
 	}
 }
 
-// SetWriteDeadline bounds the write that goes on and all that follow, once the link was started.
+// SetWriteDeadline bounds the current write and all later ones, after the start of the link.
 func (c *bounded) SetWriteDeadline(t time.Time) error {
 	if c.before != nil {
 		//mutant:write-last
@@ -126,7 +128,7 @@ func (c *bounded) readHandshake(p []byte) (int, error) {
 	return n, err
 }
 
-// take reads from what is ahead.
+// take reads from the buffered data.
 func (c *bounded) take(p []byte) int {
 	n := copy(p, c.ahead)
 	if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {

@@ -1,5 +1,5 @@
-// Package link is one connection to the service, from the handshake to the close handshake. It never connects again:
-// that is its owner's business. One goroutine reads, another one writes, and neither ever waits for the other.
+// Package link is one connection to the service, from the handshake to the close handshake. It never reconnects. One
+// goroutine reads, another one writes, and neither waits for the other.
 package link
 
 import (
@@ -17,44 +17,42 @@ import (
 	"github.com/mixin-blaze/blaze/internal/header"
 )
 
-// Subprotocol is what the client asks for. A server may leave it unanswered, as the service may; it must not choose
-// another.
+// Subprotocol is requested by the client. A server may ignore it, and must not choose another.
 const Subprotocol = "Mixin-Blaze-1"
 
 // Timing of a link.
 const (
 	handshakeTimeout = 10 * time.Second
-	writeTimeout     = 10 * time.Second // since the peer took a byte
-	closeTimeout     = time.Second      // for the peer's close frame
+	writeTimeout     = 10 * time.Second // without progress
+	closeTimeout     = time.Second // wait for the peer's close frame
 )
 
-// maxHandshake is how many bytes a handshake may take, certificates and the answer of a proxy among them.
+// maxHandshake is the maximum size of a handshake in bytes, including certificates and the response of a proxy.
 const maxHandshake = 1 << 20
 
-// Config says where and how to connect.
+// Config has the options of a connection.
 type Config struct {
 	URL         string
-	Token       string // goes into the Authorization header, and nowhere else
+	Token       string // sent in the Authorization header only
 	UserAgent   string // header; "": none
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
-	TLS         *tls.Config // for servers and proxies; it must not offer HTTP/2; nil: the defaults
+	TLS         *tls.Config // for servers and proxies; must not offer HTTP/2; nil: the defaults
 	Proxy       func(*http.Request) (*url.URL, error)
-	// Pong is how long the first ping may be unanswered; 0: as the bounds of the context say. They say it for the pings
-	// after the first pong.
+	// Pong is how long the first ping may be unanswered; 0: the bound in the context, which applies to all later pings.
 	Pong time.Duration
-	// Patience is how long Dial waits, once its context has ended, for functions of the caller that ignore this. It
-	// waits for a second at most: zero means a second, negative not at all.
+	// Patience is how long Dial waits after the end of its context for functions of the caller that ignore it. The
+	// maximum is a second: zero means a second, negative not at all.
 	Patience time.Duration
 }
 
-// Errors of a handshake that goes on for too long, or succeeded in a way we cannot use.
+// Errors of a handshake that takes too long, or succeeds with an unusable result.
 var (
 	errHandshake   = fmt.Errorf("a handshake of more than %d bytes", maxHandshake)
 	errCompression = errors.New("the server uses a compression that was not asked for")
 	errSubprotocol = errors.New("the server chose another subprotocol")
 )
 
-// connect does what Dial says, and waits for the functions of the caller.
+// connect implements Dial, and waits for the functions of the caller.
 func connect(ctx context.Context, cfg Config) (*Link, error) {
 	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
@@ -80,8 +78,8 @@ func connect(ctx context.Context, cfg Config) (*Link, error) {
 	return l, nil
 }
 
-// check refuses what the dialer lets through: a compression under which the read limit would count the wrong bytes, and
-// another protocol.
+// check rejects results that the dialer accepts: another subprotocol, and compression, with which the read limit would
+// count the wrong bytes.
 func check(resp *http.Response, ws *websocket.Conn) error {
 	for _, extension := range resp.Header.Values("Sec-Websocket-Extensions") {
 		if extension != "" {
@@ -95,10 +93,10 @@ func check(resp *http.Response, ws *websocket.Conn) error {
 	return nil
 }
 
-// explain says why there is no link. A refusal is one even where the end of its body was not waited for.
+// explain returns the error of a failed dial. A rejection is reported even if the end of its body was not awaited.
 func explain(ctx, handshake context.Context, resp *http.Response, err error) error {
 	if deadline, _ := handshake.Deadline(); !time.Now().Before(deadline) {
-		<-handshake.Done() // the connection has the same deadline, and may be the first to notice
+		<-handshake.Done() // the connection has the same deadline and may fail first
 	}
 	switch {
 	case ctx.Err() != nil:

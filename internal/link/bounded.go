@@ -26,16 +26,16 @@ type bounded struct {
 	net.Conn
 	left   int64
 	before func() error // called before each read from the network, after the start of the link
-	silent func() bool // reports whether to retry a read after a timeout
+	silent func() bool  // reports whether to retry a read after a timeout
 
-	came  int64 // bytes read since the last call of before that counted them; owned by the reader
-	taken atomic.Int64 // bytes accepted by the peer
+	came  int64                     // bytes read since the last call of before that counted them; owned by the reader
+	taken atomic.Int64              // bytes accepted by the peer
 	last  atomic.Pointer[time.Time] // deadline of all writes; nil: none yet
 
 	more  bool // the last read filled its buffer
 	ahead []byte
 	buf   *[aheadBytes]byte // buffer of ahead; nil: nothing is ahead
-	err   error // of the last read ahead; returned after its data
+	err   error             // of the last read ahead; returned after its data
 }
 
 func (c *bounded) Read(p []byte) (int, error) {

@@ -24,7 +24,7 @@ const Subprotocol = "Mixin-Blaze-1"
 const (
 	handshakeTimeout = 10 * time.Second
 	writeTimeout     = 10 * time.Second // without progress
-	closeTimeout     = time.Second // wait for the peer's close frame
+	closeTimeout     = time.Second      // wait for the peer's close frame
 )
 
 // maxHandshake is the maximum size of a handshake in bytes, including certificates and the response of a proxy.

@@ -12,19 +12,19 @@ import (
 	"github.com/mixin-blaze/blaze/internal/proxy"
 )
 
-// dialer makes the connection of one link: TCP, then the proxy, then TLS, then the websocket.
+// dialer establishes the connection of one link: TCP, proxy, TLS, websocket.
 type dialer struct {
 	cfg       *Config
 	handshake context.Context
-	raw       *bounded    // nil: there is none yet
-	stop      func() bool // ends the watch over handshake; false: raw was closed for it
+	raw       *bounded    // nil: none yet
+	stop      func() bool // stops watching handshake; false: raw was closed by it
 
 	proxy   *url.URL // nil: none
-	reached bool     // the server, or what a tunnel leads to
+	reached bool     // the server, or the end of a tunnel, was reached
 }
 
-// dial makes the handshake. The websocket library knows SOCKS5; it has no TLS to HTTP proxies and hides their status,
-// so tunnels through them are made here.
+// dial performs the handshake. The websocket library supports SOCKS5 only: it does not speak TLS to HTTP proxies and
+// hides their status. So tunnels through HTTP proxies are opened here.
 func (d *dialer) dial() (*websocket.Conn, *http.Response, error) {
 	ws := websocket.Dialer{
 		TLSClientConfig: d.cfg.TLS, Subprotocols: []string{Subprotocol}, ReadBufferSize: 4096, WriteBufferSize: 1024,
@@ -47,7 +47,7 @@ func (d *dialer) dial() (*websocket.Conn, *http.Response, error) {
 	return conn, resp, err
 }
 
-// choose asks for the proxy, and returns it if it is left to the websocket library.
+// choose determines the proxy. It returns it if the websocket library should use it.
 func (d *dialer) choose(r *http.Request) (*url.URL, error) {
 	u, err := d.cfg.Proxy(r)
 	if err != nil || u == nil {
@@ -57,13 +57,13 @@ func (d *dialer) choose(r *http.Request) (*url.URL, error) {
 	if err := proxy.Check(u); err != nil || proxy.Tunnels(u) {
 		return nil, err
 	}
-	// Names are resolved by the proxy with either scheme, as net/http does it.
+	// The proxy resolves names with either scheme, as in net/http.
 	socks := *u
 	socks.Scheme, socks.Host = "socks5", proxy.Addr(u)
 	return &socks, nil
 }
 
-// connect connects to addr, through the proxy if there is one that makes tunnels.
+// connect connects to addr, through a tunnel if there is an HTTP proxy.
 func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, error) {
 	tunnels := d.proxy != nil && proxy.Tunnels(d.proxy)
 	target := addr
@@ -74,7 +74,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	// Once connected, the websocket library heeds the deadline of the context only, not its cancellation.
+	// After the connect, the websocket library respects the deadline of the context, but not its cancellation.
 	//mutant:handshake-cancel
 	d.raw, d.stop = &bounded{Conn: c, left: maxHandshake}, context.AfterFunc(d.handshake, func() { _ = c.Close() })
 	if !tunnels {
@@ -87,7 +87,7 @@ func (d *dialer) connect(ctx context.Context, network, addr string) (net.Conn, e
 	return proxy.Tunnel(ctx, d.raw, d.proxy, target, d.cfg.TLS, h)
 }
 
-// late names the proxy in the error of a handshake that took too long before the proxy had made a connection.
+// late names the proxy in the error of a handshake that timed out before the proxy had connected.
 func (d *dialer) late(ctx context.Context, err error) error {
 	if d.proxy != nil && !d.reached && d.handshake.Err() != nil && ctx.Err() == nil {
 		return &proxy.Error{Host: d.proxy.Host, Err: err}
@@ -95,7 +95,7 @@ func (d *dialer) late(ctx context.Context, err error) error {
 	return err
 }
 
-// byProxy says that an error is that of a proxy.
+// byProxy marks an error as caused by a proxy.
 func byProxy(u *url.URL, err error) error {
 	if _, said := err.(*proxy.Error); said { //nolint:errorlint // errors.As would ask an error of user code
 		return err

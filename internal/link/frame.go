@@ -15,9 +15,9 @@ const (
 	maskBit  = 0x80
 )
 
-// appendFrame appends one unfragmented client frame. The websocket library would split a message that is larger than
-// its write buffer, keep a buffer of that size for each link, and make a system call for each frame; written here, a
-// message is one frame whatever its size, and many frames go out in one call.
+// appendFrame appends one unfragmented client frame. The websocket library would split messages larger than its write
+// buffer, keep a buffer per link, and make a system call per frame. Here a message of any size is one frame, and many
+// frames share a system call.
 func appendFrame(dst []byte, opcode byte, payload []byte) []byte {
 	n := len(payload)
 	dst = append(dst, finalBit|opcode)

@@ -15,81 +15,82 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Errors of messages that are skipped.
+// Errors of skipped messages.
 var (
 	ErrText  = errors.New("a text message: frames are binary")
 	ErrLarge = fmt.Errorf("a frame of more than %d bytes", wire.MaxFrame)
 )
 
-// ErrClosed is the cause of a link that was closed by its owner, with a close handshake.
+// ErrClosed is the error of a link that its owner closed with a close handshake.
 var ErrClosed = errors.New("link closed")
 
-// ErrSilence is the cause of a link on which nothing arrived for too long.
+// ErrSilence is the error of a link on which nothing arrived for too long.
 var ErrSilence = errors.New("no sign of life")
 
-// ErrEndless is the cause of a link with a message that took too long to arrive.
+// ErrEndless is the error of a link with a message that took too long to arrive.
 var ErrEndless = errors.New("a message did not end")
 
-// ErrPong is the cause of a link on which a ping was not answered in time, while other frames arrived.
+// ErrPong is the error of a link without a pong in time, while other frames arrived.
 var ErrPong = errors.New("a ping was not answered")
 
-// ErrExited ends a link after Trace or Wrote has ended its reader or its writer.
+// ErrExited is the error of a link after Trace or Wrote has ended its reader or writer.
 var ErrExited = errors.New("a hook called runtime.Goexit")
 
-// Source is where the writer gets its frames.
+// Source supplies frames to the writer.
 type Source interface {
-	// Next returns the JSON of the next frame and whether it is to be stored as it is, or nil and how long until
-	// there may be one, negative for ever. An error ends the link. It must not block.
+	// Next returns the JSON of the next frame and whether it must not be compressed. Without a frame it returns how
+	// long until there may be one; negative means unlimited. An error ends the link. Next must not block.
 	Next() (frame []byte, store bool, wait time.Duration, err error)
-	// Wake is readable when Next may have something new to say.
+	// Wake returns a channel that is readable when the result of Next may have changed.
 	Wake() <-chan struct{}
 }
 
-// Hooks is what a link tells its owner. All but Trace are set; none may block. The writer calls Wrote. Of the others,
-// which tell of what was read, one is called at a time, in order, but for Alive. Trace and Wrote may call
-// runtime.Goexit, which ends the link.
+// Hooks are the callbacks of a link. All but Trace are required. None may block. The writer calls Wrote. The others
+// concern received data and are called serially and in order, except Alive. Trace and Wrote may call runtime.Goexit,
+// which ends the link.
 type Hooks struct {
-	Alive func() // a frame, a ping or a pong came
-	Pong  func() // a ping was answered
-	Read  func() // a message was inflated
-	// its JSON, valid during the call; where it is set, one is inflated at a time
+	Alive func() // a frame, a ping or a pong arrived
+	Pong  func() // a pong arrived
+	Read  func() // a message was decompressed
+	// the JSON of a message, valid during the call; setting it turns off parallel decompression
 	Trace func(json []byte)
 	Frame func(l *Link, f *wire.Received) error // valid during the call; an error ends the link
 	Bad   func(err error)                       // a message was skipped
 	Wrote func(json []byte)                     // a frame is about to be written; valid during the call
 }
 
-// Link is one connection. Its methods are safe for concurrent use. It has to be started, also to be ended.
+// Link is one connection. Its methods are safe for concurrent use. Start must be called, even if the link is only to be
+// ended.
 type Link struct {
 	ws    *websocket.Conn
-	conn  net.Conn // what frames are written to: raw, or the TLS over it
+	conn  net.Conn // frames are written to it: raw, or TLS over raw
 	raw   *bounded
 	hooks Hooks
 	src   Source
 
 	bounds     bounds.Bounds
-	pinged     atomic.Int64 // when the oldest unanswered ping was written, in nanoseconds since born; 0: there is none
-	patience   atomic.Int64 // how long that one may be unanswered, in nanoseconds
+	pinged     atomic.Int64 // write of the oldest unanswered ping, in nanoseconds since born; 0: none
+	patience   atomic.Int64 // how long that ping may be unanswered, in nanoseconds
 	ponged     atomic.Bool
 	born       time.Time
 	clocks     *clocks   // owned by the writer
-	serverTime time.Time // of the handshake
+	serverTime time.Time // at the handshake
 
-	ctx context.Context         // ends with the link; its cause is why
+	ctx context.Context         // ends with the link, with the reason as its cause
 	end context.CancelCauseFunc // stop calls it
-	// failed is why a write failed while the link had not ended. It becomes the cause, when the reader has ended.
+	// failed is the error of a write that failed on a live link. It becomes the cause when the reader has ended.
 	failed atomic.Pointer[error]
 
-	// Control frames that are due. The newest pong wins: the answer to an older ping is of no use.
+	// Control frames to write. A newer pong replaces an older one, which the peer no longer needs.
 	nudge    chan struct{}
 	pong     atomic.Pointer[[]byte]
 	farewell atomic.Pointer[[]byte] // payload of the close frame
-	ours     atomic.Bool            // the close handshake was begun by Close
+	ours     atomic.Bool            // Close began the close handshake
 	read     chan struct{}          // closed when the reader has ended
-	done     chan struct{}          // closed when both have
+	done     chan struct{}          // closed when reader and writer have ended
 }
 
-// newLink makes a link that keeps the values of ctx, not its end.
+// newLink returns a link with the values of ctx, but not its cancellation.
 func newLink(ctx context.Context, ws *websocket.Conn, raw *bounded) *Link {
 	ctx, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	l := &Link{
@@ -119,7 +120,7 @@ func (l *Link) Start(src Source, hooks Hooks) {
 		return nil
 	})
 	l.ws.SetCloseHandler(func(code int, _ string) error {
-		// The answer repeats the code and not the text; 1005 means that there was none and is never written.
+		// The reply repeats the code without the text. 1005 stands for no code and is never written.
 		l.sayFarewell(code)
 		return nil
 	})
@@ -127,13 +128,13 @@ func (l *Link) Start(src Source, hooks Hooks) {
 	go l.writer()
 }
 
-// ServerTime returns when the handshake was by the server's clock, or zero if it did not say.
+// ServerTime returns the server's time at the handshake, or zero if it sent none.
 func (l *Link) ServerTime() time.Time { return l.serverTime }
 
-// Done is closed when the link has ended and both of its goroutines have.
+// Done returns a channel that is closed when the link and both of its goroutines have ended.
 func (l *Link) Done() <-chan struct{} { return l.done }
 
-// Err returns why the link ended, after Done.
+// Err returns the reason for the end of the link, after Done.
 func (l *Link) Err() error { return context.Cause(l.ctx) }
 
 // Fail ends the link at once, without a close frame.
@@ -142,13 +143,13 @@ func (l *Link) Fail(err error) {
 	_ = l.raw.Close()
 }
 
-// Close writes a close frame, waits for the peer's, and ends the link, all within patience and never more than a
-// second. It says that the session is over.
+// Close performs the close handshake and ends the link, within patience and at most a second. The close code says that
+// the session is over.
 //
 //mutant:close-end
 func (l *Link) Close(patience time.Duration) { l.close(websocket.CloseNormalClosure, patience) }
 
-// Leave is Close for a link that another one follows.
+// Leave is like Close, for a link that is replaced by another.
 //
 //mutant:close-leave
 func (l *Link) Leave(patience time.Duration) { l.close(websocket.CloseGoingAway, patience) }
@@ -161,7 +162,7 @@ func (l *Link) close(code int, patience time.Duration) {
 	<-l.done
 }
 
-// stop ends the link for err, or for the write that had failed by then. The first reason counts.
+// stop ends the link with err, or with the error of a write that failed before. The first error counts.
 func (l *Link) stop(err error) {
 	//mutant:write-reason
 	if failed := l.failed.Load(); failed != nil {
@@ -172,7 +173,7 @@ func (l *Link) stop(err error) {
 
 func (l *Link) sayFarewell(code int) {
 	payload := websocket.FormatCloseMessage(code, "")
-	// The first one counts: who answers a close frame has nothing to add.
+	// The first one counts, because nothing may follow a close frame.
 	if l.farewell.CompareAndSwap(nil, &payload) {
 		l.poke()
 	}

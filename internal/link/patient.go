@@ -7,7 +7,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// dialPatience bounds how long the functions of the caller may ignore the end of their context.
+// dialPatience bounds the wait for functions of the caller that ignore the end of their context.
 const dialPatience = time.Second
 
 // dialled is the result of connect.
@@ -16,9 +16,9 @@ type dialled struct {
 	err  error
 }
 
-// Dial connects. It returns within moments of ctx's end, with the error of ctx, in whatever phase it is. The functions
-// of cfg are called on a goroutine of the dial, and their panics are errors. Where one of them ignores the end of ctx,
-// Dial returns after cfg.Patience. The goroutine then closes what it gets, and ends when that function returns.
+// Dial connects. In every phase it returns soon after the end of ctx, with the error of ctx. The functions of cfg run
+// on a goroutine of the dial, and their panics become errors. If one of them ignores the end of ctx, Dial returns after
+// cfg.Patience. The goroutine then closes the connection and ends when that function returns.
 func Dial(ctx context.Context, cfg Config) (*Link, error) {
 	results, left := make(chan dialled), make(chan struct{})
 	defer close(left)
@@ -33,7 +33,7 @@ func Dial(ctx context.Context, cfg Config) (*Link, error) {
 			case results <- d:
 			case <-left:
 				if d.link != nil {
-					_ = d.link.raw.Close() // nobody has started it
+					_ = d.link.raw.Close() // it was never started
 				}
 			}
 		})

@@ -12,28 +12,27 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// reader hands on one frame after the other until the connection ends. It never writes and never waits for anything
-// but the network and its helpers. (On a violation of RFC 6455 the websocket library itself writes a close frame from
-// here; the connection is finished then.)
+// reader passes frames to the hooks until the connection ends. It never writes. It waits only for the network and its
+// helpers. (On a violation of RFC 6455 the websocket library writes a close frame from here. The connection is finished
+// then.)
 //
-// What is there already it reads at once, as a unit, and looks into it before it asks the connection for more, which
-// may be the end for a long time: what was read ahead, what the buffers of TLS and of the websocket library hold, and
-// the message that began before it. A unit that is worth it is looked into by a goroutine of its own, while the
-// reader reads the next; so several cores inflate under load, and units are handed on in the order in which they
-// came. A link with a frame now and then has no other goroutine than this one.
+// The reader drains the data that is already buffered, in the read-ahead buffer, in TLS and in the websocket library,
+// into one unit and decodes it before it blocks on the network. A message that began before is part of it. A unit of
+// some size is decoded by a helper goroutine while the reader reads the next one. So several cores decompress under
+// load, and units are delivered in the order of arrival. A link with few frames has no helper.
 type reader struct {
 	l       *Link
-	unit    *unit     // nil: nothing was read
+	unit    *unit     // nil: empty
 	message bool      // in the middle of one
-	began   time.Time // when that one did; zero: the connection has not been asked for more of it
-	heard   bool      // something came since the connection was last asked for more
+	began   time.Time // its start; zero: no blocking read since
+	heard   bool      // data arrived since the last blocking read
 
-	until time.Time // the deadline of reading
-	taken int64     // of the connection, when the silence was last excused
+	until time.Time // read deadline
+	taken int64     // bytes accepted by the peer at the last extension for silence
 
-	most    int             // helpers
-	helpers chan struct{}   // one element for each that there is; nil before the first
-	last    <-chan struct{} // closed when the last unit of a helper was handed on; nil: nothing to wait for
+	most    int             // maximum number of helpers
+	helpers chan struct{}   // one element per helper; nil before the first
+	last    <-chan struct{} // closed when the last helper's unit was delivered; nil: nothing to wait for
 }
 
 func (r *reader) run() {
@@ -41,7 +40,7 @@ func (r *reader) run() {
 	err := ErrExited
 	defer func() {
 		l.stop(err)
-		// The writer may be in the middle of a write that will never end. It still gets a moment for the close frame.
+		// The writer may be blocked in a write that never ends. Leave it a moment for the close frame.
 		_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
 		close(l.read)
 	}()
@@ -56,8 +55,8 @@ func (r *reader) run() {
 // mostHelpers bounds the helpers of one link.
 const mostHelpers = 8
 
-// helpers returns how many helpers a link has at most. On two cores, two decode 1.8 times as many frames as none
-// (BenchmarkReceive; 1.9 where a text has 100 KB), and more no more.
+// helpers returns the maximum number of helpers. On two cores, two helpers decode 1.8 times as many frames as none
+// (BenchmarkReceive; 1.9 times with texts of 100 KB). More helpers do not increase that.
 func helpers(cores int) int {
 	if cores == 1 {
 		return 0
@@ -65,7 +64,7 @@ func helpers(cores int) int {
 	return min(cores, mostHelpers)
 }
 
-// endReading ends the link for a reason that was found in a frame.
+// endReading ends the link with an error found in a frame.
 func (l *Link) endReading(err error) {
 	l.stop(err)
 	_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
@@ -101,8 +100,8 @@ func (r *reader) read() error {
 	}
 }
 
-// readMessage reads one message. Where it cannot be a frame, it is read to its end, and skip says why. Reading may
-// call pause, which goes on with another unit, and the same message in it.
+// readMessage reads one message. If it cannot be a frame, it reads it to the end and returns the reason as skip. Reads
+// may call pause, which continues with another unit that contains the same message.
 func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 	if kind != websocket.BinaryMessage {
 		_, err := io.Copy(io.Discard, message)
@@ -128,13 +127,13 @@ func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 	}
 }
 
-// pause is called before the connection is asked for more.
+// pause is called before each blocking read.
 func (r *reader) pause() error {
 	r.flush()
 	//mutant:message-endless
 	if r.message && r.began.IsZero() {
 		r.began = time.Now()
-		r.heard = true // so that await is called, which heeds it
+		r.heard = true // makes await run, which respects it
 	}
 	if r.endless() {
 		return r.tooLong()
@@ -144,27 +143,28 @@ func (r *reader) pause() error {
 		r.heard, r.l.raw.came = false, 0
 		r.await(r.l.bounds.Silence)
 	}
-	// A helper may have ended the link, just before the line above.
+	// A helper may have ended the link just before the previous line.
 	return r.l.Err()
 }
 
-// lifeBytes is how many bytes of a message are a sign of life, in either direction. A large message on a slow line may
-// take longer than Silence. Fewer bytes are none: otherwise a peer could hold a link for ever with a byte now and then.
+// lifeBytes is how many bytes of a message count as a sign of life, in either direction. A large message on a slow line
+// may take longer than Silence. Fewer bytes do not count, because a peer could hold a link open forever with single
+// bytes.
 const lifeBytes = 16 << 10
 
-// await sets how long reading may wait.
+// await sets the read deadline.
 func (r *reader) await(patience time.Duration) {
 	//mutant:read-deadline
 	r.until = time.Now().Add(patience)
 	if ends := r.began.Add(r.l.bounds.Message); r.message && ends.Before(r.until) {
 		r.until = ends
 	}
-	// It fails only on a closed connection, where the read says so.
+	// It fails only on a closed connection, and then the read fails too.
 	_ = r.l.conn.SetReadDeadline(r.until)
 }
 
-// endless reports whether the message that is being read takes too long. Control frames between its parts, and single
-// bytes, are signs of life: a peer could else hold the link, and the memory of what came, for ever.
+// endless reports whether the current message takes too long. Control frames between its fragments, and single bytes,
+// are signs of life, so without this check a peer could hold the link and the memory of the message forever.
 func (r *reader) endless() bool {
 	return r.message && !r.began.IsZero() && time.Since(r.began) >= r.l.bounds.Message
 }
@@ -173,7 +173,7 @@ func (r *reader) tooLong() error {
 	return fmt.Errorf("%w within %v of its first byte", ErrEndless, r.l.bounds.Message)
 }
 
-// lost says why reading failed in the middle of a message.
+// lost returns the error for a read that failed in the middle of a message.
 func (r *reader) lost(err error) error {
 	if r.endless() {
 		return r.tooLong()
@@ -181,12 +181,12 @@ func (r *reader) lost(err error) error {
 	return r.l.lost(err)
 }
 
-// silent reports whether the silence is excused: it counts when a ping had its time to be answered. On a slow line none
-// can be written before a large frame was.
+// silent reports whether silence is acceptable: it counts only after a ping had enough time to be answered. On a slow
+// line a ping waits until a large frame has been written.
 func (r *reader) silent() bool {
 	l := r.l
 	if time.Now().Before(r.until) || r.endless() {
-		return false // the deadline was not that of await, or the message is not to be waited for
+		return false // it was not the deadline of await, or the message takes too long
 	}
 	patience, taken := l.bounds.Silence-l.bounds.Ping, l.raw.taken.Load()
 	if first := l.pinged.Load(); first != 0 {
@@ -201,11 +201,11 @@ func (r *reader) silent() bool {
 	}
 	r.taken = taken
 	r.await(patience)
-	// A helper may have ended the link, just before the line above.
+	// A helper may have ended the link just before the previous line.
 	return l.Err() == nil
 }
 
-// flush looks into what was read, and notes that the peer lives.
+// flush decodes and delivers the data read so far, and records a sign of life.
 func (r *reader) flush() {
 	if r.heard {
 		r.l.hooks.Alive()
@@ -231,8 +231,8 @@ func (r *reader) flush() {
 	if r.helpers == nil {
 		r.helpers = make(chan struct{}, r.most)
 	}
-	r.helpers <- struct{}{} // waits where all are busy: then there is nothing else to do
-	// The reader waits for it in the end, or for a later one, which does.
+	r.helpers <- struct{}{} // blocks while all helpers are busy
+	// The reader finally waits for this goroutine, or for a later one, which waits for it.
 	go func() {
 		r.l.run(u)
 		<-r.helpers
@@ -240,14 +240,14 @@ func (r *reader) flush() {
 	}()
 }
 
-// lost says in words why reading ended.
+// lost converts the error that ended reading.
 func (l *Link) lost(err error) error {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) {
 		if l.ours.Load() {
 			return ErrClosed
 		}
-		if closed.Code == websocket.CloseAbnormalClosure { // the library's code for no close frame
+		if closed.Code == websocket.CloseAbnormalClosure { // the library's code for a missing close frame
 			return fmt.Errorf("the connection broke: %s", tame.Quote(closed.Text))
 		}
 		return fmt.Errorf("the server closed the connection with code %d %s", closed.Code, tame.Quote(closed.Text))

@@ -13,16 +13,16 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// HandshakeError means that the server answered the handshake with something else than a websocket.
+// HandshakeError means that the server's response to the handshake was not a websocket.
 type HandshakeError struct {
 	Status     int         // HTTP status
 	Refusal    *wire.Error // from a JSON body, or nil
-	Body       string      // any other body, as package tame shows it
-	ServerTime time.Time   // by the server's clock; zero if it did not say
+	Body       string      // any other body, sanitized by package tame
+	ServerTime time.Time   // server time; zero if there was none
 	RetryAfter time.Duration
 }
 
-// Error says what the server answered.
+// Error describes the response.
 func (e *HandshakeError) Error() string {
 	s := "handshake refused with status " + strconv.Itoa(e.Status)
 	switch {
@@ -36,7 +36,7 @@ func (e *HandshakeError) Error() string {
 
 func refused(resp *http.Response) error {
 	e := &HandshakeError{Status: resp.StatusCode}
-	// The dialer has already cut the body to 1 KiB.
+	// The dialer has cut the body to 1 KiB.
 	body, _ := io.ReadAll(resp.Body)
 	var reply struct {
 		Error *wire.Error `json:"error"`
@@ -51,5 +51,5 @@ func refused(resp *http.Response) error {
 	return e
 }
 
-// safe makes an error of a handshake safe to keep, and fit for a log: some repeat what the server wrote.
+// safe sanitizes an error of a handshake for logs, because some repeat text of the server.
 func safe(err error) error { return guard.Foreign(guard.Short(err, tame.Most)) }

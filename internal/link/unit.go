@@ -2,42 +2,42 @@ package link
 
 import "github.com/mixin-blaze/blaze/internal/wire"
 
-// unit is some messages that were read one after the other, from reading them until they are handed on. An idle link
-// has none: what it takes to inflate is large, and few links do at the same moment.
+// unit is a sequence of messages from their reading to their delivery. An idle link has none, because the memory for
+// decompression is large and few links need it at the same time.
 type unit struct {
-	message []byte // the one that is being read
-	raw     []byte // those that were, one after the other
-	claimed int    // what they become after gunzip, as far as they say it
+	message []byte // the one being read
+	raw     []byte // the complete ones, concatenated
+	claimed int    // their size after gunzip, as far as they declare it
 	frames  []arrival
 
 	inflater wire.Inflater
 	decoder  wire.Decoder
-	after    <-chan struct{} // closed when the unit before it was handed on; nil: it was
+	after    <-chan struct{} // closed when the previous unit was delivered; nil: it was
 }
 
-// arrival is one message of a unit, and what became of it.
+// arrival is one message of a unit, and its result.
 type arrival struct {
 	size     int // in raw
 	inflated bool
-	skip     error // why it is not handed on
+	skip     error // why it is not delivered
 	received wire.Received
 }
 
-// Sizes of units and of what they keep.
+// Sizes of units and of retained buffers.
 const (
-	// fullFrames is how many frames a unit has at most, however small they are.
+	// fullFrames is the maximum number of frames in a unit.
 	fullFrames = 128
-	// From here on another core may inflate it: it takes tens of microseconds, and handing it over one or two.
+	// From this size on, a helper decodes the unit: decompression takes tens of microseconds, the handover one or two.
 	worthBytes = 2 << 10
-	// What becomes so much is looked into by the reader, that is one unit at a time: else memory would grow with the
-	// cores.
+	// From this decompressed size on, the reader decodes the unit itself, one at a time. Otherwise memory would grow
+	// with the number of cores.
 	hugeBytes = 1 << 20
-	// keepBytes is how large a buffer may be that is kept: enough for the service's largest message.
+	// keepBytes is the maximum size of a retained buffer, enough for the service's largest message.
 	keepBytes = 512 << 10
 )
 
-// units holds those that nobody uses: enough for one busy link. It is bounded, unlike a pool, which would grow with the
-// number of links.
+// units holds unused units, enough for one busy link. Unlike a pool, it is bounded and does not grow with the number of
+// links.
 var units = make(chan *unit, mostHelpers+1)
 
 func borrowUnit() *unit {
@@ -55,7 +55,7 @@ func (u *unit) giveBack() {
 	}
 	u.inflater.Trim()
 	u.claimed = 0
-	clear(u.frames) // what was received belongs to others now
+	clear(u.frames) // the frames belong to their receivers now
 	u.message, u.raw, u.frames, u.after = u.message[:0], u.raw[:0], u.frames[:0], nil
 	select {
 	case units <- u:
@@ -63,7 +63,7 @@ func (u *unit) giveBack() {
 	}
 }
 
-// add ends the message that was being read. With skip it is not looked at.
+// add completes the message being read. A message with skip is not decoded.
 func (u *unit) add(skip error) {
 	if skip != nil {
 		u.message = u.message[:0]
@@ -81,7 +81,7 @@ func (u *unit) add(skip error) {
 func (u *unit) full() bool  { return len(u.frames) >= fullFrames }
 func (u *unit) worth() bool { return len(u.raw) >= worthBytes && u.claimed < hugeBytes }
 
-// decode inflates and reads all messages. trace may be nil.
+// decode decompresses and parses all messages. trace may be nil.
 func (u *unit) decode(trace func(json []byte)) {
 	raw := u.raw
 	for i := range u.frames {
@@ -101,7 +101,7 @@ func (u *unit) decode(trace func(json []byte)) {
 	}
 }
 
-// run decodes u and hands it on when it is its turn.
+// run decodes u and delivers it after the previous unit.
 func (l *Link) run(u *unit) {
 	u.decode(l.hooks.Trace)
 	//mutant:unit-order
@@ -113,7 +113,7 @@ func (l *Link) run(u *unit) {
 	u.giveBack()
 }
 
-// handOn tells the owner of each frame, in order, until the link ends.
+// handOn calls the hooks for each frame, in order, until the link ends.
 func (l *Link) handOn(u *unit) {
 	for i := range u.frames {
 		f := &u.frames[i]

@@ -7,17 +7,18 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// flushAt is how many bytes are collected before a system call.
+// flushAt is how many bytes are collected for a system call.
 const flushAt = 64 << 10
 
-// scratch is what writing takes. An idle link has none: compressors are large, and few links write at the same moment.
+// scratch is the memory for writing. An idle link has none, because compressors are large and few links write at the
+// same time.
 type scratch struct {
 	deflater *wire.Deflater
 	gzip     []byte
 	out      []byte
 }
 
-// spare holds what nobody uses. It is bounded, unlike a pool, which would grow with the number of links.
+// spare holds unused scratches. Unlike a pool, it is bounded and does not grow with the number of links.
 var spare = make(chan *scratch, 4)
 
 func borrow() *scratch {
@@ -40,7 +41,7 @@ func (s *scratch) giveBack() {
 	}
 }
 
-// writer is the only goroutine that writes. It ends the connection, and with it the reader.
+// writer is the only goroutine that writes. It closes the connection, which ends the reader.
 func (l *Link) writer() {
 	err := ErrExited
 	defer func() {
@@ -55,8 +56,8 @@ func (l *Link) writer() {
 	}
 }
 
-// drain lets the reader come to the end of what is there already, after a write has failed: it may answer what was
-// written before.
+// drain lets the reader consume the data that has arrived, after a failed write: it may contain replies to earlier
+// frames.
 func (l *Link) drain() {
 	impatient := time.NewTimer(closeTimeout)
 	defer impatient.Stop()
@@ -80,11 +81,11 @@ func (l *Link) writeFrames() error {
 			return err
 		}
 		if closing {
-			<-l.read // until the peer's close frame has come, or Close has lost its patience
+			<-l.read // until the peer's close frame has arrived, or Close times out
 			return ErrClosed
 		}
 		if wait < 0 {
-			wait = l.bounds.Ping // nothing is due; the ticker comes first
+			wait = l.bounds.Ping // nothing is due; the ticker fires first
 		}
 		due.Reset(wait)
 		pingNow = false
@@ -101,16 +102,16 @@ func (l *Link) writeFrames() error {
 	}
 }
 
-// lastWords answers the peer's close frame, if that is what ended the link.
+// lastWords answers the peer's close frame, if that ended the link.
 func (l *Link) lastWords() {
 	if farewell := l.farewell.Load(); farewell != nil {
-		// The link has ended for a reason of its own; this one would add nothing.
+		// The link has its reason already; an error here adds nothing.
 		_ = l.write(&scratch{out: appendFrame(nil, opClose, *farewell)})
 	}
 }
 
-// flush writes all that is due. It reports whether a close frame was among it, after which nothing may follow. The
-// source may never run dry, so pings and the end of the link are looked for between frames.
+// flush writes everything that is due. closing means that a close frame was written, after which nothing may follow.
+// The source may never run dry, so flush checks for pings and the end of the link between frames.
 func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, closing bool, err error) {
 	s := borrow()
 	defer s.giveBack()
@@ -162,13 +163,13 @@ func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, c
 	}
 }
 
-// write makes one system call for all that was collected.
+// write makes one system call for all collected frames.
 func (l *Link) write(s *scratch) error {
 	if len(s.out) == 0 {
 		return nil
 	}
 	if l.ctx.Err() != nil {
-		_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout)) // for last words
+		_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout)) // for the close frame
 	}
 	_, err := l.conn.Write(s.out)
 	s.out = s.out[:0]
@@ -178,8 +179,8 @@ func (l *Link) write(s *scratch) error {
 	return nil
 }
 
-// fail keeps why a write failed, unless the link had ended for another reason. Its pointer costs a write that succeeds
-// no allocation here.
+// fail records the error of a write, unless the link has ended for another reason. The pointer is stored here so that a
+// successful write does not allocate.
 func (l *Link) fail(err error) error {
 	if l.ctx.Err() == nil {
 		l.failed.Store(&err)

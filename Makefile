@@ -3,6 +3,8 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK_VERSION := v1.9.0
 GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
+APIDIFF_VERSION := v0.0.0-20261113113407-e3970619a1a4
+APIDIFF := bin/apidiff-$(APIDIFF_VERSION)
 
 # Set RACE to nothing to test without the race detector, where there is no C compiler.
 RACE := -race
@@ -162,6 +164,17 @@ api: ## Write the public API into testdata/api, and that of blazetest over HTTP 
 	go doc -all ./blazetest >testdata/api/blazetest.txt
 	BLAZE_UPDATE=1 go test -count=1 -run '^TestTheOpenAPIFile$$' ./blazetest
 
+BASE = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null)
+
+.PHONY: apidiff
+apidiff: $(APIDIFF) ## Show how the public API differs from another commit: make apidiff BASE=v0.1.0
+	@test -n "$(BASE)" || { echo "there is no tag yet: make apidiff BASE=COMMIT" >&2; exit 1; }
+	@rm -rf bin/base && mkdir -p bin/base && git archive $(BASE) | tar -x -C bin/base
+	@for package in . ./blazetest; do \
+		(cd bin/base && "$(CURDIR)/$(APIDIFF)" -w "$(CURDIR)/bin/base.api" $$package) && \
+		echo "$$package since $(BASE):" && $(APIDIFF) bin/base.api $$package || exit 1; \
+	done; rm -rf bin/base bin/base.api
+
 # The library: what users import, and the layers below it. Not counted are the examples, the server for tests, and what is only
 # there to test, measure and check: those are used by the tests and have few of their own.
 TOOLS := arch bench faultproxy faults gauge leak model mutants peers soak wspeer
@@ -212,3 +225,10 @@ $(GOVULNCHECK):
 	GOBIN="$(CURDIR)/bin/new-vuln" GOFLAGS=-mod=readonly go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
 	@rm -f bin/govulncheck-*
 	@mv bin/new-vuln/govulncheck $@ && rmdir bin/new-vuln
+
+$(APIDIFF):
+	@echo "Building apidiff $(APIDIFF_VERSION), once."
+	@rm -rf bin/new-apidiff && mkdir -p bin/new-apidiff
+	GOBIN="$(CURDIR)/bin/new-apidiff" GOFLAGS=-mod=readonly go install golang.org/x/exp/cmd/apidiff@$(APIDIFF_VERSION)
+	@rm -f bin/apidiff-*
+	@mv bin/new-apidiff/apidiff $@ && rmdir bin/new-apidiff

@@ -106,7 +106,7 @@ func (c *Client) askMe(ctx context.Context) engine.Probed {
 		case !again && c.signer.Offset() != offset:
 			continue
 		}
-		p := engine.Probed{Answer: engine.ProbeRefused}
+		p := engine.Probed{Answer: engine.ProbeRejected}
 		if !refused.At.IsZero() {
 			p.Skew = time.Until(refused.At) - offset
 		}

@@ -31,7 +31,7 @@ var noLimits = map[string]string{
 	"internal/inbox.spareLanes":    "empty ones that are used again",
 	"internal/link.aheadBytes":     "the size of a read buffer",
 	"internal/link.lifeBytes":      "how much of a frame counts as a sign of life",
-	"internal/link.worthBytes":     "from this size on a helper decodes",
+	"internal/link.helperBytes":    "from this size on a helper decodes",
 	"internal/outbox.splitAfter":   "silent attempts until a plural request is split",
 	"internal/outbox.suspectAfter": "lost connections until a request is written alone",
 	"internal/picture.pieceBytes":  "how much a decoder gets at once",

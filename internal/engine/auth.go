@@ -31,13 +31,13 @@ type ProbeAnswer uint8
 const (
 	ProbeSilent   ProbeAnswer = iota // none, or not from the service
 	ProbeAccepted                    // the session is valid
-	ProbeRefused                     // 401
+	ProbeRejected                     // 401
 )
 
 // Probed is the result of GET /me.
 type Probed struct {
 	Answer ProbeAnswer
-	Skew   time.Duration // ProbeRefused: error of the token's date, 0 if the service sent no time
+	Skew   time.Duration // ProbeRejected: error of the token's date, 0 if the service sent no time
 }
 
 // authPolicy interprets a 401 or a 10006 about the session. The supervisor owns it. It depends on its arguments only.
@@ -61,8 +61,8 @@ func (p *authPolicy) onRejected(code int, now time.Time, probed Probed) authDeci
 	case code == codeUpdateRequired:
 		return authDecision{reason: UpdateRequired}
 	//mutant:key-refused
-	case probed.Answer == ProbeRefused:
-		return finalRefusal(probed.Skew)
+	case probed.Answer == ProbeRejected:
+		return finalRejection(probed.Skew)
 	case probed.Answer == ProbeAccepted:
 		//mutant:probe-accepted
 		p.worked = true
@@ -79,8 +79,8 @@ func (p *authPolicy) onRejected(code int, now time.Time, probed Probed) authDeci
 	return authDecision{}
 }
 
-// finalRefusal returns the reason for which GET /me rejected a token with a date wrong by skew.
-func finalRefusal(skew time.Duration) authDecision {
+// finalRejection returns the reason for which GET /me rejected a token with a date wrong by skew.
+func finalRejection(skew time.Duration) authDecision {
 	if skew.Abs() > maxSkew {
 		return authDecision{reason: ClockSkew, skew: skew}
 	}

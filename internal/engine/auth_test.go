@@ -21,7 +21,7 @@ func TestAuthPolicy(t *testing.T) {
 		silent   = engine.Probed{Answer: engine.ProbeSilent}
 		accepted = engine.Probed{Answer: engine.ProbeAccepted}
 		refused  = func(skew time.Duration) engine.Probed {
-			return engine.Probed{Answer: engine.ProbeRefused, Skew: skew}
+			return engine.Probed{Answer: engine.ProbeRejected, Skew: skew}
 		}
 		tried    = engine.Decision{Reason: engine.NotFinal}
 		alarmed  = engine.Decision{Reason: engine.NotFinal, Alarm: true}

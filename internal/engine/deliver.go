@@ -15,8 +15,8 @@ import (
 // errIDs is the error of a push without valid ids.
 var errIDs = errors.New("a push without usable ids")
 
-// unusable returns errIDs, with the id of the message if that is valid.
-func unusable(m *wire.Message) error {
+// withoutIDs returns errIDs, with the id of the message if that is valid.
+func withoutIDs(m *wire.Message) error {
 	if id := m.MessageID; id != "" && len(id) <= wire.MaxID {
 		return fmt.Errorf("message %s: %w", tame.Quote(id), errIDs)
 	}
@@ -110,7 +110,7 @@ func (e *Engine) push(f *wire.Received) {
 		return
 	}
 	if m.MessageID == "" || longestID(m) > wire.MaxID {
-		e.skip(unusable(m))
+		e.skip(withoutIDs(m))
 		return
 	}
 	// The size counts the parts of variable length. The ids were checked.
@@ -161,7 +161,7 @@ func (e *Engine) receipt(f *wire.Received) {
 	}
 	id := wire.LowerID(f.Message.MessageID)
 	if id == "" || max(len(id), len(f.Status)) > wire.MaxID {
-		e.skip(unusable(&f.Message))
+		e.skip(withoutIDs(&f.Message))
 		return
 	}
 	// The id is copied, because it may be a small part of the frame.
@@ -222,18 +222,18 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 		*v = inbox.Verdict{Then: inbox.Retry, After: d.failure.after, Acked: d.acked, Note: d.failure.note}
 		//mutant:failure-kept
 		if !d.acked {
-			d.failure = nil // only letGo reads it
+			d.failure = nil // only reportReleased reads it
 		}
 	case released:
 		//mutant:release-stops
 		e.stopIntake()
-		e.letGo(d)
+		e.reportReleased(d)
 	}
 }
 
-// letGo reports a failed message that is not retried because Run is ending, if it was acknowledged early and will not
-// be redelivered. The report is made even if Run does not wait for it. letGo runs on a worker.
-func (e *Engine) letGo(d *Delivery) {
+// reportReleased reports a failed message that is not retried because Run is ending, if it was acknowledged early and will not
+// be redelivered. The report is made even if Run does not wait for it. reportReleased runs on a worker.
+func (e *Engine) reportReleased(d *Delivery) {
 	//mutant:accepted-released
 	if d.acked {
 		e.owner.Released(d, d.failure.err)
@@ -243,12 +243,12 @@ func (e *Engine) letGo(d *Delivery) {
 // waitingLog is the interval of reports about waiting conversations, and the minimum wait to be reported.
 const waitingLog = time.Minute
 
-// parked reports conversations that wait for a failing message. It is called when one starts to wait, so that no timer
+// reportWaiting reports conversations that wait for a failing message. It is called when one starts to wait, so that no timer
 // runs while none waits.
-func (e *Engine) parked() {
-	now, last := time.Since(e.made), e.looked.Load()
+func (e *Engine) reportWaiting() {
+	now, last := time.Since(e.made), e.lastWaiting.Load()
 	//mutant:waiting-log
-	if last != 0 && now-time.Duration(last) < waitingLog || !e.looked.CompareAndSwap(last, int64(max(now, 1))) {
+	if last != 0 && now-time.Duration(last) < waitingLog || !e.lastWaiting.CompareAndSwap(last, int64(max(now, 1))) {
 		return
 	}
 	if in := e.inbox.Len(); in.OldestWaiting > waitingLog {

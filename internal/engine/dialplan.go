@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	// mostRetryAfter bounds the wait for a server's Retry-After.
-	mostRetryAfter = 5 * time.Minute
+	// maxRetryAfter bounds the wait for a server's Retry-After.
+	maxRetryAfter = 5 * time.Minute
 	// longLife is the minimum life of a connection that proves its endpoint useful. A silent connection ends sooner.
 	longLife = time.Minute
-	// leastTurn and mostTurn bound the wait for the next endpoint of a round.
-	leastTurn, mostTurn = 50 * time.Millisecond, 250 * time.Millisecond
+	// minTurn and maxTurn bound the wait for the next endpoint of a round.
+	minTurn, maxTurn = 50 * time.Millisecond, 250 * time.Millisecond
 )
 
 // dialPlan decides which endpoint to dial next, and when. The supervisor owns it. It does no I/O.
@@ -53,14 +53,14 @@ func (p *dialPlan) after(end ending) time.Duration {
 	p.tried = 0
 	wait := p.backoff.Next()
 	//mutant:retry-after
-	wait += min(end.retryAfter, mostRetryAfter) // in addition to a random wait, so that clients spread out
+	wait += min(end.retryAfter, maxRetryAfter) // in addition to a random wait, so that clients spread out
 	return wait
 }
 
 // turn returns the wait for the next endpoint of a round. It is short, and random because many clients may leave a
 // failed endpoint together. It is at most the first wait between rounds.
 func (p *dialPlan) turn() time.Duration {
-	wait := leastTurn + rand.N(mostTurn-leastTurn+1) //nolint:gosec // spreads load
+	wait := minTurn + rand.N(maxTurn-minTurn+1) //nolint:gosec // spreads load
 	return min(wait, p.backoff.Policy.Base)
 }
 

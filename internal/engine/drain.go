@@ -41,7 +41,7 @@ func (e *Engine) drain(l *link.Link) {
 	//mutant:drain-handlers
 	if d.await(e.inbox.Idle(), true) && d.await(e.receipts.idle(), true) {
 		//mutant:drain-refuse
-		e.refuse()
+		e.rejectNew()
 		//mutant:drain-flush
 		e.acks.flush()
 		//mutant:drain-sends
@@ -86,8 +86,8 @@ func (e *Engine) stopIntake() {
 	e.receipts.stop()
 }
 
-// refuse rejects new requests.
-func (e *Engine) refuse() {
+// rejectNew rejects new requests.
+func (e *Engine) rejectNew() {
 	e.acks.seal()
 	e.outbox.Seal(ErrClosed)
 }
@@ -106,7 +106,7 @@ func (e *Engine) finish(rejected error) error {
 	left := DrainError{Handlers: e.inbox.Abandon()}
 	left.Handlers += e.receipts.abandon()
 	e.endHandlers()
-	e.refuse()
+	e.rejectNew()
 	left.Requests = e.cut + e.outbox.Len().Requests
 	left.Acks = e.acks.close()
 	err := runError(rejected, left)

@@ -69,7 +69,7 @@ type Engine struct {
 	due      chan struct{} // signals to the supervisor that a resync is due
 
 	made   time.Time
-	looked atomic.Int64 // last report of waiting conversations, since made; 0: never
+	lastWaiting atomic.Int64 // last report of waiting conversations, since made; 0: never
 
 	// Owned by the supervisor, except for pushes and the flag of listing.
 	bounds    bounds.Bounds
@@ -109,8 +109,8 @@ func New(cfg Config, owner Owner, observer Observer) *Engine {
 		Judge: e.judge, Rest: cfg.Rest.Near, Pushes: e.pushes.Load,
 	})
 	e.inbox = inbox.New(inbox.Config[*Delivery]{
-		Workers: cfg.Workers, Bytes: cfg.InboxBytes, Handle: e.handle, Due: e.resyncDue, Parked: e.parked,
-		LetGo: e.letGo, SlowAfter: slowHandler, Slow: e.slow,
+		Workers: cfg.Workers, Bytes: cfg.InboxBytes, Handle: e.handle, Due: e.resyncDue, OnBackoff: e.reportWaiting,
+		OnReleased: e.reportReleased, SlowAfter: slowHandler, Slow: e.slow,
 	})
 	e.receipts.handle, e.receipts.slow = owner.Receipt, e.slowReceipt
 	e.acks = newAcks(e)

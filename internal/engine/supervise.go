@@ -115,7 +115,7 @@ func (e *Engine) connect(ctx, idle context.Context, endpoint string) ending {
 		return e.describe(&ConnectionError{Endpoint: endpoint, Err: err}, 0)
 	}
 	began := time.Now()
-	e.heardTime(l.ServerTime()) // a 401 in a frame does not contain the time
+	e.setSkew(l.ServerTime()) // a 401 in a frame does not contain the time
 	stop := context.AfterFunc(e.rejection, func() {
 		if ctx.Err() == nil { // otherwise it is draining
 			l.Fail(context.Cause(e.rejection))
@@ -133,8 +133,8 @@ func (e *Engine) connect(ctx, idle context.Context, endpoint string) ending {
 	return end
 }
 
-// heardTime records the service's time, unless it is zero.
-func (e *Engine) heardTime(at time.Time) {
+// setSkew records the service's time, unless it is zero.
+func (e *Engine) setSkew(at time.Time) {
 	if !at.IsZero() {
 		e.skew, e.timed = time.Until(at), true
 	}
@@ -188,7 +188,7 @@ func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
 	if !ofSession(rejected.Rejection) {
 		return end
 	}
-	e.heardTime(at)
+	e.setSkew(at)
 	end.rejection, end.skew, end.timed = rejected, e.skew, e.timed
 	return end
 }

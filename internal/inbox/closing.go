@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// mostClosed bounds the closed empty lanes. The number of closed lanes with messages is bounded by the messages.
-const mostClosed = 1000
+// maxClosed bounds the closed empty lanes. The number of closed lanes with messages is bounded by the messages.
+const maxClosed = 1000
 
 // closing is what the box rejects until Reopen. A lane that has rejected or released a message accepts no later one, so
 // that order holds. The server must redeliver all of them, oldest first. The flag of a closed lane with messages is in
@@ -28,8 +28,8 @@ const (
 	wholeDue
 )
 
-// refuses reports whether a lane is closed. l is nil if the lane is empty.
-func (b *Box[M]) refuses(key string, l *lane[M]) bool {
+// rejects reports whether a lane is closed. l is nil if the lane is empty.
+func (b *Box[M]) rejects(key string, l *lane[M]) bool {
 	if b.closing.most == 0 {
 		return false
 	}
@@ -84,7 +84,7 @@ func (b *Box[M]) nowDue() due {
 	return notDue
 }
 
-func (b *Box[M]) tell(d due) {
+func (b *Box[M]) signalDue(d due) {
 	if d != notDue {
 		b.cfg.Due(d == wholeDue)
 	}

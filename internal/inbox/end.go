@@ -4,44 +4,44 @@ package inbox
 func (b *Box[M]) Stop() {
 	//mutant:stop-tells
 	if acked := b.stop(); len(acked) > 0 {
-		go b.letGo(acked)
+		go b.reportReleased(acked)
 	}
 }
 
-// letGo calls Config.LetGo for messages in backoff that will not be redelivered. Until it is done it counts as a
-// worker, and each message as running. If LetGo ends this goroutine, another one continues.
-func (b *Box[M]) letGo(acked []M) {
+// reportReleased calls Config.OnReleased for messages in backoff that will not be redelivered. Until it is done it counts as a
+// worker, and each message as running. If OnReleased ends this goroutine, another one continues.
+func (b *Box[M]) reportReleased(acked []M) {
 	exits := true
 	defer func() {
 		if exits {
-			b.toldOne()
-			go b.letGo(acked[1:])
+			b.reportedOne()
+			go b.reportReleased(acked[1:])
 		}
 	}()
 	for ; len(acked) > 0; acked = acked[1:] {
-		b.cfg.LetGo(acked[0])
-		b.toldOne()
+		b.cfg.OnReleased(acked[0])
+		b.reportedOne()
 	}
 	exits = false
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.workers--
-	b.tellIdle()
+	b.signalIdle()
 }
 
-func (b *Box[M]) toldOne() {
+func (b *Box[M]) reportedOne() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.handling--
 }
 
-// stop returns the acknowledged messages. They count as running until letGo has reported them.
+// stop returns the acknowledged messages. They count as running until reportReleased has reported them.
 func (b *Box[M]) stop() (acked []M) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopped = true
 	b.ready.clear()
-	b.unparkAll()
+	b.endBackoffs()
 	for key, l := range b.lanes {
 		stay := 0
 		if l.stage == handling {
@@ -72,11 +72,11 @@ func (b *Box[M]) Idle() <-chan struct{} {
 	defer b.mu.Unlock()
 	ch := make(chan struct{})
 	b.idle = append(b.idle, ch)
-	b.tellIdle()
+	b.signalIdle()
 	return ch
 }
 
-func (b *Box[M]) tellIdle() {
+func (b *Box[M]) signalIdle() {
 	if b.workers > 0 {
 		return
 	}
@@ -86,7 +86,7 @@ func (b *Box[M]) tellIdle() {
 	b.idle = nil
 }
 
-// Abandon returns how many messages are running, or waiting for LetGo. Handle must then check Abandoned and discard its
+// Abandon returns how many messages are running, or waiting for OnReleased. Handle must then check Abandoned and discard its
 // results.
 func (b *Box[M]) Abandon() int {
 	b.mu.Lock()

@@ -31,11 +31,11 @@ func (b *Box[M]) closedLanes() int {
 func (b *Box[M]) Away() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.away)
+	return len(b.released)
 }
 
 // MostAway bounds them.
-const MostAway = mostAway
+const MostAway = maxReleased
 
 // Entries returns how many entries the order of manual ids has.
 func (b *Box[M]) Entries() int {

@@ -225,7 +225,7 @@ func TestAMessageThatWaitsForAWorkerGivesWay(t *testing.T) {
 func TestWhatIsKeptOfThoseThatGaveWay(t *testing.T) {
 	run(t, 4, 10_000, func(r *rig) {
 		r.failing()
-		letGo := func(id string) {
+		reportReleased := func(id string) {
 			t.Helper()
 			r.offer("f", id, 9000-overhead, taken)
 			r.sleep(0)
@@ -234,19 +234,19 @@ func TestWhatIsKeptOfThoseThatGaveWay(t *testing.T) {
 			assert.Equal(t, 1, r.Away())
 			assert.False(t, r.Held(id), "the server pushes it again")
 		}
-		letGo("f")
+		reportReleased("f")
 		r.Forget("f")
 		assert.Zero(t, r.Away())
 		r.Reopen()
-		letGo("f")
+		reportReleased("f")
 		r.Hold("f")
 		assert.Zero(t, r.Away())
 		r.Release("f")
 		r.Reopen()
 		take(r, &r.began)
-		letGo("f")
+		reportReleased("f")
 		r.Reopen()
-		letGo("f")
+		reportReleased("f")
 		r.handled("f", "m", "f/2", "m")
 		r.Reopen()
 		r.Reopen()

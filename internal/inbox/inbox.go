@@ -24,7 +24,7 @@ type Fate uint8
 const (
 	Taken     Fate = iota // accepted; handled until it succeeds, unless it is released later, and then as if Refused
 	Duplicate             // its id is in flight already
-	Refused               // rejected, for capacity or order; the server must redeliver it
+	Rejected              // rejected, for capacity or order; the server must redeliver it
 )
 
 // Verdict is the result of an attempt to handle a message.
@@ -56,15 +56,15 @@ type Config[M any] struct {
 	// to half of its size when it closed. It is called at most once for each of the two until Reopen, without locks,
 	// and must not block. During a concurrent Reopen it may be called late; Box.Due has the current state.
 	Due func(whole bool)
-	// Parked is called when a lane starts to back off, without locks.
-	Parked func()
+	// OnBackoff is called when a lane starts to back off, without locks.
+	OnBackoff func()
 	// Slow is called once for each attempt that has been running for SlowAfter. busy is the number of running attempts.
 	// It is called without locks and must not block. It may be nil.
 	SlowAfter time.Duration
 	Slow      func(key, id string, running time.Duration, busy int)
-	// LetGo is called for a message with the verdict Retry and Acked if Stop prevents another attempt. It is called
+	// OnReleased is called for a message with the verdict Retry and Acked if Stop prevents another attempt. It is called
 	// without locks, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
-	LetGo func(m M)
+	OnReleased func(m M)
 }
 
 // Box holds messages by lane. Its methods are safe for concurrent use.
@@ -76,7 +76,7 @@ type Box[M any] struct {
 	lanes    map[string]*lane[M]
 	spare    []*lane[M] // empty ones
 	ready    ready[M]
-	parked   parked[M]
+	backoffs backoffs[M]
 	ids      ids
 	used     int64 // by messages, and by ids with only an acknowledgement in flight
 	inLanes  int64 // by messages only
@@ -85,7 +85,7 @@ type Box[M any] struct {
 	starting bool // a worker has not taken its first lane yet
 	handling int
 	closing  closing
-	away     away
+	released released
 	watch    *time.Timer // finds slow attempts; nil before the first attempt
 	watching bool        // watch is running, because an unreported attempt is
 
@@ -115,8 +115,8 @@ type lane[M any] struct {
 	half    int64   // half of its bytes when it closed
 	verdict Verdict // of the current attempt; stored here to save an allocation per attempt
 
-	wakes    time.Duration // time of the next attempt of the first message
-	parkedAt int           // index among the lanes in backoff, from 1; 0: not in backoff
+	wakes     time.Duration // time of the next attempt of the first message
+	backoffAt int           // index among the lanes in backoff, from 1; 0: not in backoff
 
 	began  time.Duration // start of the current attempt
 	slow   bool          // the current attempt was reported as slow
@@ -136,9 +136,9 @@ const (
 // New returns an empty Box with all lanes open.
 func New[M any](cfg Config[M]) *Box[M] {
 	return &Box[M]{
-		cfg: cfg, born: time.Now().Add(-time.Nanosecond), ready: ready[M]{room: cfg.Bytes / 8},
+		cfg: cfg, born: time.Now().Add(-time.Nanosecond), ready: ready[M]{capacity: cfg.Bytes / 8},
 		lanes: make(map[string]*lane[M]), ids: ids{states: make(map[string]state)},
-		closing: closing{empty: make(map[string]time.Duration)}, away: make(away),
+		closing: closing{empty: make(map[string]time.Duration)}, released: make(released),
 	}
 }
 
@@ -148,7 +148,7 @@ func (b *Box[M]) now() time.Duration { return time.Since(b.born) }
 // Offer adds a message with size bytes of data to a lane. It never blocks.
 func (b *Box[M]) Offer(key, id string, size int32, m M) Fate {
 	fate, due := b.offer(key, item[M]{id: id, m: m, size: size})
-	b.tell(due)
+	b.signalDue(due)
 	return fate
 }
 
@@ -160,12 +160,12 @@ func (b *Box[M]) offer(key string, it item[M]) (Fate, due) {
 		return Duplicate, notDue
 	}
 	l := b.lanes[key]
-	if b.stopped || b.refuses(key, l) {
-		return Refused, notDue
+	if b.stopped || b.rejects(key, l) {
+		return Rejected, notDue
 	}
-	it.attempt = b.away[it.id].tried
-	if !b.fits(it.cost()) && !b.makeRoom(key, l, &it) {
-		return Refused, b.nowDue()
+	it.attempt = b.released[it.id].tried
+	if !b.fits(it.cost()) && !b.makeCapacity(key, l, &it) {
+		return Rejected, b.nowDue()
 	}
 	if l == nil {
 		l = b.open(key)
@@ -237,14 +237,14 @@ func (b *Box[M]) hire() {
 func (b *Box[M]) Hold(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	delete(b.away, id)
+	delete(b.released, id)
 	if b.ids.hold(id) {
 		b.used += Overhead
 	}
 }
 
 // Release undoes Hold for each id.
-func (b *Box[M]) Release(ids ...string) { b.tell(b.release(ids)) }
+func (b *Box[M]) Release(ids ...string) { b.signalDue(b.release(ids)) }
 
 func (b *Box[M]) release(ids []string) due {
 	b.mu.Lock()
@@ -263,7 +263,7 @@ func (b *Box[M]) Forget(ids ...string) {
 	defer b.mu.Unlock()
 	for _, id := range ids {
 		//mutant:away-acked
-		delete(b.away, id)
+		delete(b.released, id)
 		b.ids.forget(id)
 	}
 }

@@ -17,7 +17,7 @@ import (
 const (
 	taken     = inbox.Taken
 	duplicate = inbox.Duplicate
-	refused   = inbox.Refused
+	refused   = inbox.Rejected
 	overhead  = inbox.Overhead
 )
 
@@ -31,14 +31,14 @@ type rig struct {
 	*inbox.Box[string]
 	t *testing.T
 
-	mu      sync.Mutex
-	began   []string // handled, with the attempt where it is not the first
-	settled []string
-	dues    []string // what was due: a lane, or the whole box
-	parked  int
-	letGo   []string
-	onLetGo func()
-	most    int // handled at once
+	mu             sync.Mutex
+	began          []string // handled, with the attempt where it is not the first
+	settled        []string
+	dues           []string // what was due: a lane, or the whole box
+	backoffs       int
+	reportReleased []string
+	onLetGo        func()
+	most           int // handled at once
 
 	handle func(m string, attempt int) error
 	settle func(m string, attempt int, err error) inbox.Verdict
@@ -84,14 +84,14 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 				defer r.mu.Unlock()
 				r.dues = append(r.dues, map[bool]string{false: "lane", true: "whole"}[whole])
 			},
-			Parked: func() {
+			OnBackoff: func() {
 				r.mu.Lock()
 				defer r.mu.Unlock()
-				r.parked++
+				r.backoffs++
 			},
-			LetGo: func(m string) {
+			OnReleased: func(m string) {
 				r.mu.Lock()
-				r.letGo = append(r.letGo, m)
+				r.reportReleased = append(r.reportReleased, m)
 				r.mu.Unlock()
 				if r.onLetGo != nil {
 					r.onLetGo()

@@ -58,9 +58,9 @@ func TestManyLanesThatFail(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 7))
-				room := 12_000 + int64(rng.IntN(30_000))
+				capacity := 12_000 + int64(rng.IntN(30_000))
 				s := &server{}
-				c := begin(t, s, inbox.Config[message]{Workers: 40, Bytes: room}, seed)
+				c := begin(t, s, inbox.Config[message]{Workers: 40, Bytes: capacity}, seed)
 				c.attempt = mostlyFailing
 				c.connect()
 				c.run()
@@ -69,7 +69,7 @@ func TestManyLanesThatFail(t *testing.T) {
 				for i := range messages {
 					m := message{id: fmt.Sprint("m", i), number: i, lane: rng.IntN(lanes), size: int64(rng.IntN(1000))}
 					if rng.IntN(60) == 0 {
-						m.size = room/2 + rng.Int64N(room)
+						m.size = capacity/2 + rng.Int64N(capacity)
 					}
 					sent[m.lane] = append(sent[m.lane], m)
 					s.say(m)
@@ -80,7 +80,7 @@ func TestManyLanesThatFail(t *testing.T) {
 						time.Sleep(time.Duration(rng.IntN(20)) * 100 * time.Millisecond)
 					}
 					used, inLanes, sum, larger := c.box.Sum()
-					assert.True(t, used <= room || larger == 1, "%d bytes", used)
+					assert.True(t, used <= capacity || larger == 1, "%d bytes", used)
 					assert.Equal(t, sum, inLanes)
 				}
 				c.finish()
@@ -109,10 +109,10 @@ func TestEveryMessageIsHandledOnceAndInOrder(t *testing.T) {
 }
 
 func live(t *testing.T, streams bool, seed uint64) {
-	const lanes, room, messages = 5, 6000, 300
+	const lanes, capacity, messages = 5, 6000, 300
 	rng := rand.New(rand.NewPCG(seed, 0))
 	s := &server{streams: streams}
-	c := begin(t, s, inbox.Config[message]{Workers: 3, Bytes: room}, seed)
+	c := begin(t, s, inbox.Config[message]{Workers: 3, Bytes: capacity}, seed)
 	c.attempt = randomly
 	c.connect()
 	c.run()
@@ -128,7 +128,7 @@ func live(t *testing.T, streams bool, seed uint64) {
 		case 0:
 			m.size = 4000 // more than half of the box
 		case 1:
-			m.size = 3 * room
+			m.size = 3 * capacity
 		}
 		sent[m.lane] = append(sent[m.lane], m)
 		s.say(m)
@@ -140,8 +140,8 @@ func live(t *testing.T, streams bool, seed uint64) {
 		}
 		used, inLanes, sum, larger := c.box.Sum()
 		assert.LessOrEqual(t, larger, 1)
-		assert.LessOrEqual(t, used, int64(room/2+3*room+inbox.Overhead))
-		assert.True(t, used <= room || larger == 1, "%d bytes", used)
+		assert.LessOrEqual(t, used, int64(capacity/2+3*capacity+inbox.Overhead))
+		assert.True(t, used <= capacity || larger == 1, "%d bytes", used)
 		assert.Equal(t, sum, inLanes)
 		assert.LessOrEqual(t, inLanes, used)
 	}
@@ -171,27 +171,27 @@ func ids(messages []message) (ids []string) {
 // A backlog of many times the room is pushed again and again. It must not be pushed more often than it was when the
 // second list went out on the same link.
 func TestABacklogIsNotPushedTooOften(t *testing.T) {
-	const room, times, most = 64, 40, 25
+	const capacity, times, most = 64, 40, 25
 	for _, lanes := range []int{1, 8, 200} {
 		t.Run(fmt.Sprint(lanes, " lanes"), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &server{}
-				c := begin(t, s, inbox.Config[message]{Workers: 16, Bytes: room * inbox.Overhead}, 0)
+				c := begin(t, s, inbox.Config[message]{Workers: 16, Bytes: capacity * inbox.Overhead}, 0)
 				c.attempt = func(c *life, m message, _ int) inbox.Verdict {
 					time.Sleep(10 * time.Millisecond)
 					c.ack(m, false)
 					return inbox.Verdict{Then: inbox.Done}
 				}
-				for i := range room * times {
+				for i := range capacity * times {
 					s.say(message{id: fmt.Sprint("m", i), lane: i % lanes})
 				}
 				c.connect()
 				c.run()
 				defer c.end()
 				c.finish()
-				assert.Len(t, c.done, room*times)
-				assert.LessOrEqual(t, s.pushes, most*room*times)
-				t.Logf("%d pushes for each message, %d lists", s.pushes/room/times, c.resyncs+1)
+				assert.Len(t, c.done, capacity*times)
+				assert.LessOrEqual(t, s.pushes, most*capacity*times)
+				t.Logf("%d pushes for each message, %d lists", s.pushes/capacity/times, c.resyncs+1)
 			})
 		})
 	}

@@ -15,7 +15,7 @@ import (
 func manual(t *testing.T) (b *inbox.Box[string], handle func(ids ...string)) {
 	t.Helper()
 	b = inbox.New(inbox.Config[string]{
-		Workers: 1, Bytes: 1 << 30, Due: func(bool) {}, Parked: func() {}, LetGo: func(string) {},
+		Workers: 1, Bytes: 1 << 30, Due: func(bool) {}, OnBackoff: func() {}, OnReleased: func(string) {},
 		Handle: func(_ string, _ int, v *inbox.Verdict) { v.Then = inbox.Keep },
 	})
 	t.Cleanup(func() {

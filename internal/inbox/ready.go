@@ -16,8 +16,8 @@ type ready[M any] struct {
 	small, large fifo.Queue[*lane[M]] // by the size of the first message
 	turns        uint64               // of the lane that was added last
 
-	room    int64 // capacity for running large messages
-	running int64 // bytes of running large messages
+	capacity int64 // capacity for running large messages
+	running  int64 // bytes of running large messages
 }
 
 func (r *ready[M]) Len() int { return r.small.Len() + r.large.Len() }
@@ -61,7 +61,7 @@ func (r *ready[M]) largeFits() bool {
 		return false
 	}
 	//mutant:large-room
-	return r.running == 0 || r.running+int64(r.large.All()[0].head().size) <= r.room
+	return r.running == 0 || r.running+int64(r.large.All()[0].head().size) <= r.capacity
 }
 
 // pop removes the lane that has been ready for longest and has a message that may be handled now. There must be one.

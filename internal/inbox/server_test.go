@@ -143,7 +143,7 @@ func begin(t *testing.T, s *server, cfg inbox.Config[message], seed uint64) *lif
 		due: make(chan struct{}, 1), stop: make(chan struct{}),
 		acks: map[string]bool{}, confirmed: map[string]bool{}, running: map[int]bool{}, arrived: map[int][]string{},
 	}
-	cfg.Handle, cfg.LetGo, cfg.Parked = c.handle, func(message) {}, func() {}
+	cfg.Handle, cfg.OnReleased, cfg.OnBackoff = c.handle, func(message) {}, func() {}
 	s.wake = make(chan struct{}, 1)
 	cfg.Due = func(bool) {
 		select {

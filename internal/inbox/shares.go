@@ -15,20 +15,20 @@ func (b *Box[M]) limit(cost int64) int64 { return b.cfg.Bytes - min(cost, b.cfg.
 // fits reports whether there is capacity.
 func (b *Box[M]) fits(cost int64) bool { return b.used <= b.limit(cost) }
 
-// makeRoom releases messages of other lanes for a message of lane c, and reports whether it fits now. If that is
-// impossible, it closes c. If c is nil, the message's lane is empty and not the cause, and makeRoom closes everything.
+// makeCapacity releases messages of other lanes for a message of lane c, and reports whether it fits now. If that is
+// impossible, it closes c. If c is nil, the message's lane is empty and not the cause, and makeCapacity closes everything.
 // It closes only the message's own lane if the message is larger than half of the box or was released before. It also
-// closes everything if acknowledgements fill the box, or if more than mostClosed empty lanes would be closed.
-func (b *Box[M]) makeRoom(key string, c *lane[M], it *item[M]) bool {
+// closes everything if acknowledgements fill the box, or if more than maxClosed empty lanes would be closed.
+func (b *Box[M]) makeCapacity(key string, c *lane[M], it *item[M]) bool {
 	large := it.cost() > b.cfg.Bytes/2
 	//mutant:close-all
 	if !large && b.inLanes < b.used/2 { // acknowledgements fill the box
 		b.closeAll()
 		return false
 	}
-	givers := b.givers(c, it)
-	fits, emptied := givers != nil, 0
-	for _, g := range givers {
+	releases := b.releases(c, it)
+	fits, emptied := releases != nil, 0
+	for _, g := range releases {
 		if g.stay == 0 {
 			emptied++
 		}
@@ -46,47 +46,47 @@ func (b *Box[M]) makeRoom(key string, c *lane[M], it *item[M]) bool {
 	default:
 		emptied = 1
 	}
-	if len(b.closing.empty)+emptied > mostClosed {
+	if len(b.closing.empty)+emptied > maxClosed {
 		b.closeAll()
 		return false
 	}
 	if !fits {
-		b.closeEmpty(key, b.away[it.id].failed)
+		b.closeEmpty(key, b.released[it.id].failed)
 	}
-	for _, g := range givers {
-		b.giveWay(g)
+	for _, g := range releases {
+		b.releaseNewest(g)
 	}
 	return fits
 }
 
-// giver is a lane that releases messages, the number that stay, and the cost of the others.
-type giver[M any] struct {
+// laneRelease is a lane that releases messages, the number that stay, and the cost of the others.
+type laneRelease[M any] struct {
 	lane  *lane[M]
 	stay  int
 	freed int64
 }
 
-// givers returns the lanes that must release messages for a message of c, or nil if that would not suffice. Lanes that
+// releases returns the lanes that must release messages for a message of c, or nil if that would not suffice. Lanes that
 // are larger than c would become release queued messages, largest lanes first. If that is not enough and the message
 // would be the first of its lane, other lanes release a message in backoff.
-func (b *Box[M]) givers(c *lane[M], it *item[M]) []giver[M] {
+func (b *Box[M]) releases(c *lane[M], it *item[M]) []laneRelease[M] {
 	share := it.cost()
 	if c != nil {
 		share += c.bytes
 	}
-	givers, need := b.givesQueued(c, share, b.used-b.limit(it.cost()))
+	releases, need := b.releaseQueued(c, share, b.used-b.limit(it.cost()))
 	//mutant:heads-give
 	if need > 0 && c == nil {
-		givers, need = b.givesHeads(givers, need, it.attempt)
+		releases, need = b.releaseHeads(releases, need, it.attempt)
 	}
 	if need > 0 {
 		return nil
 	}
-	return givers
+	return releases
 }
 
-// givesQueued returns the lanes that release queued messages, and the bytes still needed.
-func (b *Box[M]) givesQueued(c *lane[M], share, need int64) (givers []giver[M], left int64) {
+// releaseQueued returns the lanes that release queued messages, and the bytes still needed.
+func (b *Box[M]) releaseQueued(c *lane[M], share, need int64) (releases []laneRelease[M], left int64) {
 	var larger []*lane[M]
 	for _, l := range b.lanes {
 		if l != c && l.bytes > share && l.items.Len() > 1 {
@@ -95,18 +95,18 @@ func (b *Box[M]) givesQueued(c *lane[M], share, need int64) (givers []giver[M], 
 	}
 	for need > 0 && len(larger) > 0 {
 		l := takeLargest(&larger)
-		stay, freed := l.gives(need, max(need, b.cfg.Bytes/16), share)
-		givers = append(givers, giver[M]{l, stay, freed})
+		stay, freed := l.releasable(need, max(need, b.cfg.Bytes/16), share)
+		releases = append(releases, laneRelease[M]{l, stay, freed})
 		need -= freed
 	}
-	return givers, need
+	return releases, need
 }
 
-// givesHeads adds lanes to release entirely, because their first message is backing off, and returns the bytes still
+// releaseHeads adds lanes to release entirely, because their first message is backing off, and returns the bytes still
 // needed. That message must have had more attempts than the new one, so that failing messages take turns. The largest
 // lanes come first, and of equal ones the one with most attempts. If they are small, a few more are released, so that
 // this happens rarely.
-func (b *Box[M]) givesHeads(givers []giver[M], need int64, tried int32) ([]giver[M], int64) {
+func (b *Box[M]) releaseHeads(releases []laneRelease[M], need int64, tried int32) ([]laneRelease[M], int64) {
 	var waiting []*lane[M]
 	for _, l := range b.lanes {
 		if l.stage == backingOff && l.head().attempt > tried {
@@ -118,23 +118,23 @@ func (b *Box[M]) givesHeads(givers []giver[M], need int64, tried int32) ([]giver
 	})
 	n, plenty := 0, need-b.cfg.Bytes/16
 	for _, l := range waiting {
-		if n > mostClosed || need <= 0 && (n >= fewHeads || need <= plenty) {
+		if n > maxClosed || need <= 0 && (n >= fewHeads || need <= plenty) {
 			break
 		}
 		if b.acked(l) {
 			continue
 		}
 		n++
-		g := giver[M]{lane: l, freed: l.bytes}
+		g := laneRelease[M]{lane: l, freed: l.bytes}
 		need -= g.freed
-		if i := slices.IndexFunc(givers, func(g giver[M]) bool { return g.lane == l }); i >= 0 {
-			need += givers[i].freed
-			givers[i] = g
+		if i := slices.IndexFunc(releases, func(g laneRelease[M]) bool { return g.lane == l }); i >= 0 {
+			need += releases[i].freed
+			releases[i] = g
 			continue
 		}
-		givers = append(givers, g)
+		releases = append(releases, g)
 	}
-	return givers, need
+	return releases, need
 }
 
 // head returns the first message of a lane that is not empty.
@@ -161,10 +161,10 @@ func takeLargest[M any](list *[]*lane[M]) *lane[M] {
 	return l
 }
 
-// gives returns how many of a lane's messages stay if the newest are released, and the bytes that frees: need, while
+// releasable returns how many of a lane's messages stay if the newest are released, and the bytes that frees: need, while
 // the lane is larger than share, and up to plenty, while it keeps share, so that this happens rarely. The first message
 // stays: it may be running, and a lane that is never empty is never starved.
-func (l *lane[M]) gives(need, plenty, share int64) (stay int, freed int64) {
+func (l *lane[M]) releasable(need, plenty, share int64) (stay int, freed int64) {
 	items := l.items.All()
 	for stay = len(items); stay > 1; stay-- {
 		cost := items[stay-1].cost()
@@ -178,13 +178,13 @@ func (l *lane[M]) gives(need, plenty, share int64) (stay int, freed int64) {
 	return stay, freed
 }
 
-// giveWay releases the newest messages of a lane and closes it.
-func (b *Box[M]) giveWay(g giver[M]) {
+// releaseNewest releases the newest messages of a lane and closes it.
+func (b *Box[M]) releaseNewest(g laneRelease[M]) {
 	l := g.lane
 	if g.stay == 0 {
 		//mutant:away-count
-		b.away.add(l.head().id, memory{tried: l.head().attempt, failed: l.failed, note: l.verdict.Note})
-		b.unpark(l)
+		b.released.add(l.head().id, memory{tried: l.head().attempt, failed: l.failed, note: l.verdict.Note})
+		b.endBackoff(l)
 	}
 	gone := l.items.All()[g.stay:]
 	for i := range gone {

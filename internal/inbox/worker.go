@@ -2,7 +2,7 @@ package inbox
 
 import "time"
 
-// work handles messages until no lane is ready. Handle and LetGo run user code, which may end this goroutine
+// work handles messages until no lane is ready. Handle and OnReleased run user code, which may end this goroutine
 // (runtime.Goexit). Then another worker continues.
 func (b *Box[M]) work(hired bool) {
 	exits := true
@@ -32,7 +32,7 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 		if b.workers == 0 {
 			b.unwatch()
 		}
-		b.tellIdle()
+		b.signalIdle()
 		return nil, item[M]{}
 	}
 	l := b.ready.pop()
@@ -51,9 +51,9 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 
 // recall restores the state of the first message of l if it was released before.
 func (b *Box[M]) recall(l *lane[M], id string) {
-	m := b.away[id]
+	m := b.released[id]
 	l.failed, l.verdict.Note = m.failed, m.note
-	delete(b.away, id)
+	delete(b.released, id)
 }
 
 // attempt handles the first message of l once.
@@ -66,13 +66,13 @@ func (b *Box[M]) attempt(l *lane[M], it item[M]) {
 // conclude carries out the verdict of an attempt.
 func (b *Box[M]) conclude(l *lane[M], m M) {
 	v := l.verdict
-	if v.Then == Retry && b.parkLane(l, v.After) {
-		b.cfg.Parked()
+	if v.Then == Retry && b.backOffLane(l, v.After) {
+		b.cfg.OnBackoff()
 		return
 	}
-	defer b.finish(l, v.Then == Keep) // deferred, because LetGo may end this goroutine
+	defer b.finish(l, v.Then == Keep) // deferred, because OnReleased may end this goroutine
 	if v.Then == Retry && v.Acked {
-		b.cfg.LetGo(m) // Stop was called in the meantime
+		b.cfg.OnReleased(m) // Stop was called in the meantime
 	}
 }
 
@@ -80,7 +80,7 @@ func (b *Box[M]) conclude(l *lane[M], m M) {
 func (b *Box[M]) Abandoned() bool { return b.abandoned.Load() }
 
 // finish removes the first message of l.
-func (b *Box[M]) finish(l *lane[M], keep bool) { b.tell(b.pop(l, keep)) }
+func (b *Box[M]) finish(l *lane[M], keep bool) { b.signalDue(b.pop(l, keep)) }
 
 func (b *Box[M]) pop(l *lane[M], keep bool) due {
 	b.mu.Lock()
@@ -103,8 +103,8 @@ func (b *Box[M]) pop(l *lane[M], keep bool) due {
 	return b.nowDue()
 }
 
-// parkLane makes l ready again later, unless Stop was called. No goroutine waits for it.
-func (b *Box[M]) parkLane(l *lane[M], after time.Duration) bool {
+// backOffLane makes l ready again later, unless Stop was called. No goroutine waits for it.
+func (b *Box[M]) backOffLane(l *lane[M], after time.Duration) bool {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -118,6 +118,6 @@ func (b *Box[M]) parkLane(l *lane[M], after time.Duration) bool {
 	b.handling--
 	b.ready.done(l)
 	l.stage = backingOff
-	b.park(l, now+after, now)
+	b.backOff(l, now+after, now)
 	return true
 }

@@ -19,7 +19,7 @@ var aheads = make(chan *[aheadBytes]byte, 4)
 // neither the dialer nor net/http limits them.
 //
 // After the start of the link it reads ahead under load, because TLS and the websocket library read a few kilobytes at
-// a time. One system call then returns many frames, which form one unit. An idle link has no such buffer.
+// a time. One system call then returns many frames, which form one chunk. An idle link has no such buffer.
 //
 // It hides timeouts that must not end the link, because TLS does not survive a timeout.
 type bounded struct {

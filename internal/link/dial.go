@@ -103,7 +103,7 @@ func explain(ctx, handshake context.Context, resp *http.Response, err error) err
 		return ctx.Err()
 	//nolint:errorlint // errors.Is would ask an error of user code
 	case err == websocket.ErrBadHandshake && resp != nil:
-		return refused(resp)
+		return rejection(resp)
 	case handshake.Err() != nil:
 		return fmt.Errorf("no handshake within %v: %w", handshakeTimeout, handshake.Err())
 	}

@@ -97,7 +97,7 @@ func (d *dialer) late(ctx context.Context, err error) error {
 
 // byProxy marks an error as caused by a proxy.
 func byProxy(u *url.URL, err error) error {
-	if _, said := err.(*proxy.Error); said { //nolint:errorlint // errors.As would ask an error of user code
+	if _, named := err.(*proxy.Error); named { //nolint:errorlint // errors.As would ask an error of user code
 		return err
 	}
 	return proxy.Errorf(u, "cannot be reached, or does not connect: %w", err)

@@ -6,8 +6,8 @@ var (
 	Helpers = helpers
 )
 
-// UnitsKept is how many units nobody uses.
-func UnitsKept() int { return len(units) }
+// UnitsKept is how many chunks nobody uses.
+func UnitsKept() int { return len(chunks) }
 
 // AppendFrame appends a binary frame.
 func AppendFrame(dst, payload []byte) []byte { return appendFrame(dst, opBinary, payload) }

@@ -82,12 +82,12 @@ type Link struct {
 	failed atomic.Pointer[error]
 
 	// Control frames to write. A newer pong replaces an older one, which the peer no longer needs.
-	nudge    chan struct{}
-	pong     atomic.Pointer[[]byte]
-	farewell atomic.Pointer[[]byte] // payload of the close frame
-	ours     atomic.Bool            // Close began the close handshake
-	read     chan struct{}          // closed when the reader has ended
-	done     chan struct{}          // closed when reader and writer have ended
+	control    chan struct{}
+	pong       atomic.Pointer[[]byte]
+	closeFrame atomic.Pointer[[]byte] // payload of the close frame
+	ours       atomic.Bool            // Close began the close handshake
+	read       chan struct{}          // closed when the reader has ended
+	done       chan struct{}          // closed when reader and writer have ended
 }
 
 // newLink returns a link with the values of ctx, but not its cancellation.
@@ -95,7 +95,7 @@ func newLink(ctx context.Context, ws *websocket.Conn, raw *bounded) *Link {
 	ctx, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	l := &Link{
 		ws: ws, conn: ws.NetConn(), raw: raw, ctx: ctx, end: end, bounds: bounds.From(ctx), born: time.Now(),
-		nudge: make(chan struct{}, 1), read: make(chan struct{}), done: make(chan struct{}),
+		control: make(chan struct{}, 1), read: make(chan struct{}), done: make(chan struct{}),
 	}
 	l.patience.Store(int64(l.bounds.Pong))
 	return l
@@ -105,13 +105,13 @@ func newLink(ctx context.Context, ws *websocket.Conn, raw *bounded) *Link {
 func (l *Link) Start(src Source, hooks Hooks) {
 	l.src, l.hooks = src, hooks
 	l.ws.SetReadLimit(wire.MaxSkipped)
-	r := &reader{l: l, most: helpers(runtime.GOMAXPROCS(0))}
+	r := &reader{l: l, limit: helpers(runtime.GOMAXPROCS(0))}
 	l.raw.before, l.raw.silent = r.pause, r.silent
 	l.ws.SetPingHandler(func(payload string) error {
 		r.heard = true
 		p := []byte(payload)
 		l.pong.Store(&p)
-		l.poke()
+		l.signal()
 		return nil
 	})
 	l.ws.SetPongHandler(func(string) error {
@@ -121,7 +121,7 @@ func (l *Link) Start(src Source, hooks Hooks) {
 	})
 	l.ws.SetCloseHandler(func(code int, _ string) error {
 		// The reply repeats the code without the text. 1005 stands for no code and is never written.
-		l.sayFarewell(code)
+		l.queueClose(code)
 		return nil
 	})
 	go r.run()
@@ -156,7 +156,7 @@ func (l *Link) Leave(patience time.Duration) { l.close(websocket.CloseGoingAway,
 
 func (l *Link) close(code int, patience time.Duration) {
 	l.ours.Store(true)
-	l.sayFarewell(code)
+	l.queueClose(code)
 	impatient := time.AfterFunc(min(patience, closeTimeout), func() { l.Fail(ErrClosed) })
 	defer impatient.Stop()
 	<-l.done
@@ -171,17 +171,17 @@ func (l *Link) stop(err error) {
 	l.end(err)
 }
 
-func (l *Link) sayFarewell(code int) {
+func (l *Link) queueClose(code int) {
 	payload := websocket.FormatCloseMessage(code, "")
 	// The first one counts, because nothing may follow a close frame.
-	if l.farewell.CompareAndSwap(nil, &payload) {
-		l.poke()
+	if l.closeFrame.CompareAndSwap(nil, &payload) {
+		l.signal()
 	}
 }
 
-func (l *Link) poke() {
+func (l *Link) signal() {
 	select {
-	case l.nudge <- struct{}{}:
+	case l.control <- struct{}{}:
 	default:
 	}
 }

@@ -17,12 +17,12 @@ import (
 // then.)
 //
 // The reader drains the data that is already buffered, in the read-ahead buffer, in TLS and in the websocket library,
-// into one unit and decodes it before it blocks on the network. A message that began before is part of it. A unit of
+// into one chunk and decodes it before it blocks on the network. A message that began before is part of it. A chunk of
 // some size is decoded by a helper goroutine while the reader reads the next one. So several cores decompress under
-// load, and units are delivered in the order of arrival. A link with few frames has no helper.
+// load, and chunks are delivered in the order of arrival. A link with few frames has no helper.
 type reader struct {
 	l       *Link
-	unit    *unit     // nil: empty
+	chunk   *chunk    // nil: empty
 	message bool      // in the middle of one
 	began   time.Time // its start; zero: no blocking read since
 	heard   bool      // data arrived since the last blocking read
@@ -30,9 +30,9 @@ type reader struct {
 	until time.Time // read deadline
 	taken int64     // bytes accepted by the peer at the last extension for silence
 
-	most    int             // maximum number of helpers
+	limit   int             // maximum number of helpers
 	helpers chan struct{}   // one element per helper; nil before the first
-	last    <-chan struct{} // closed when the last helper's unit was delivered; nil: nothing to wait for
+	last    <-chan struct{} // closed when the last helper's chunk was delivered; nil: nothing to wait for
 }
 
 func (r *reader) run() {
@@ -52,8 +52,8 @@ func (r *reader) run() {
 	err = reason
 }
 
-// mostHelpers bounds the helpers of one link.
-const mostHelpers = 8
+// maxHelpers bounds the helpers of one link.
+const maxHelpers = 8
 
 // helpers returns the maximum number of helpers. On two cores, two helpers decode 1.8 times as many frames as none
 // (BenchmarkReceive; 1.9 times with texts of 100 KB). More helpers do not increase that.
@@ -61,7 +61,7 @@ func helpers(cores int) int {
 	if cores == 1 {
 		return 0
 	}
-	return min(cores, mostHelpers)
+	return min(cores, maxHelpers)
 }
 
 // endReading ends the link with an error found in a frame.
@@ -79,8 +79,8 @@ func (r *reader) read() error {
 			return r.l.lost(err)
 		}
 		r.heard = true
-		if r.unit == nil {
-			r.unit = borrowUnit()
+		if r.chunk == nil {
+			r.chunk = borrowChunk()
 		}
 		r.message = true
 		skip, err := r.readMessage(kind, message)
@@ -93,34 +93,34 @@ func (r *reader) read() error {
 		if err != nil {
 			return err
 		}
-		r.unit.add(skip)
-		if r.unit.full() || r.l.hooks.Trace != nil {
+		r.chunk.add(skip)
+		if r.chunk.full() || r.l.hooks.Trace != nil {
 			r.flush()
 		}
 	}
 }
 
 // readMessage reads one message. If it cannot be a frame, it reads it to the end and returns the reason as skip. Reads
-// may call pause, which continues with another unit that contains the same message.
+// may call pause, which continues with another chunk that contains the same message.
 func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 	if kind != websocket.BinaryMessage {
 		_, err := io.Copy(io.Discard, message)
 		return ErrText, err
 	}
 	for {
-		b := r.unit.message
+		b := r.chunk.message
 		if len(b) == cap(b) {
 			b = append(b, 0)[:len(b)]
-			r.unit.message = b
+			r.chunk.message = b
 		}
 		n, err := message.Read(b[len(b):cap(b)])
-		r.unit.message = b[:len(b)+n]
+		r.chunk.message = b[:len(b)+n]
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil, nil
 		case err != nil:
 			return nil, err
-		case len(r.unit.message) > wire.MaxFrame:
+		case len(r.chunk.message) > wire.MaxFrame:
 			_, err := io.Copy(io.Discard, message)
 			return ErrLarge, err
 		}
@@ -210,18 +210,18 @@ func (r *reader) flush() {
 	if r.heard {
 		r.l.hooks.Alive()
 	}
-	u := r.unit
+	u := r.chunk
 	if u == nil || len(u.frames) == 0 {
 		return
 	}
-	r.unit = nil
+	r.chunk = nil
 	if r.message {
-		r.unit = borrowUnit()
+		r.chunk = borrowChunk()
 		//mutant:unit-message
-		r.unit.message, u.message = u.message, r.unit.message
+		r.chunk.message, u.message = u.message, r.chunk.message
 	}
 	u.after = r.last
-	if !u.worth() || r.l.hooks.Trace != nil || r.most == 0 {
+	if !u.worth() || r.l.hooks.Trace != nil || r.limit == 0 {
 		r.l.run(u)
 		r.last = nil
 		return
@@ -229,7 +229,7 @@ func (r *reader) flush() {
 	done := make(chan struct{})
 	r.last = done
 	if r.helpers == nil {
-		r.helpers = make(chan struct{}, r.most)
+		r.helpers = make(chan struct{}, r.limit)
 	}
 	r.helpers <- struct{}{} // blocks while all helpers are busy
 	// The reader finally waits for this goroutine, or for a later one, which waits for it.

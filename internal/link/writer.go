@@ -91,22 +91,22 @@ func (l *Link) writeFrames() error {
 		pingNow = false
 		select {
 		case <-l.src.Wake():
-		case <-l.nudge:
+		case <-l.control:
 		case <-due.C:
 		case <-ping.C:
 			pingNow = true
 		case <-l.ctx.Done():
-			l.lastWords()
+			l.answerClose()
 			return l.Err()
 		}
 	}
 }
 
-// lastWords answers the peer's close frame, if that ended the link.
-func (l *Link) lastWords() {
-	if farewell := l.farewell.Load(); farewell != nil {
+// answerClose answers the peer's close frame, if that ended the link.
+func (l *Link) answerClose() {
+	if closeFrame := l.closeFrame.Load(); closeFrame != nil {
 		// The link has its reason already; an error here adds nothing.
-		_ = l.write(&scratch{out: appendFrame(nil, opClose, *farewell)})
+		_ = l.write(&scratch{out: appendFrame(nil, opClose, *closeFrame)})
 	}
 }
 
@@ -134,8 +134,8 @@ func (l *Link) flush(ping <-chan time.Time, pingNow bool) (wait time.Duration, c
 		if pong := l.pong.Swap(nil); pong != nil {
 			s.out = appendFrame(s.out, opPong, *pong)
 		}
-		if farewell := l.farewell.Load(); farewell != nil {
-			s.out = appendFrame(s.out, opClose, *farewell)
+		if closeFrame := l.closeFrame.Load(); closeFrame != nil {
+			s.out = appendFrame(s.out, opClose, *closeFrame)
 			return 0, true, l.write(s)
 		}
 		if l.ctx.Err() != nil {

@@ -160,7 +160,7 @@ func (s *schedule) push(i int) {
 	if closes {
 		giver = closesOwn
 	}
-	want := inbox.Refused
+	want := inbox.Rejected
 	switch {
 	case held:
 		want = inbox.Duplicate
@@ -176,7 +176,7 @@ func (s *schedule) push(i int) {
 func (s *schedule) gaveWay(candidates []int) int {
 	for _, l := range candidates {
 		newest := s.c.lane[l][len(s.c.lane[l])-1]
-		if s.b.in.Offer(fmt.Sprint(l), fmt.Sprint(newest), 0, newest) == inbox.Refused {
+		if s.b.in.Offer(fmt.Sprint(l), fmt.Sprint(newest), 0, newest) == inbox.Rejected {
 			return l
 		}
 	}

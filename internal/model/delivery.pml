@@ -201,7 +201,7 @@ end:	do
 		done = done | BIT(z);
 		st[z] = FINISHED;
 		took(T_finish) }
-	/* retry: inbox.Box.parkLane */
+	/* retry: inbox.Box.backOffLane */
 	:: d_step { own[c] > 0 && st[FIRST(c)] == HANDLING && !stopped && MAY_FAIL(c) && ON(T_retry, FIRST(c)) ->
 		z = FIRST(c);
 		if :: !ALWAYS_FAILS(c) -> fails-- :: else fi;
@@ -209,7 +209,7 @@ end:	do
 	/* wake: inbox.Box.wake */
 	:: d_step { !stopped && own[c] > 0 && st[FIRST(c)] == BACKOFF && ON(T_wake, FIRST(c)) ->
 		z = FIRST(c); attempt(z); took(T_wake) }
-	/* release: engine.Engine.letGo */
+	/* release: engine.Engine.reportReleased */
 	:: d_step { own[c] > 0 && st[FIRST(c)] == HANDLING && stopped && MAY_FAIL(c) && ON(T_release, FIRST(c)) ->
 		z = FIRST(c); pop(c); st[z] = ABSENT; used--; took(T_release) }
 	od
@@ -272,7 +272,7 @@ end:	do
 	/* writeNotAlone: outbox.Box.choose */
 	:: d_step { timeouts > 0 && solo != NONE && !soloWritten && nfull(toServer) && ON(T_writeNotAlone, 0) ->
 		timeouts--; z = solo; endTurn(); write(z); took(T_writeNotAlone) }
-	/* listLate: outbox.Box.holds */
+	/* listLate: outbox.Box.delay */
 	:: d_step { up && timeouts > 0 && LIST_HOLDS && ON(T_listLate, 0) ->
 		timeouts--; listPassed = 1; took(T_listLate) }
 #ifndef REPLAY

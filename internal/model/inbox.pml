@@ -11,7 +11,7 @@ inline offer(i) {
 	fi
 }
 
-/* makeRoom: inbox.Box.makeRoom */
+/* makeRoom: inbox.Box.makeCapacity */
 inline makeRoom(i) {
 	v = NONE; y = own[CONV(i)] + 1; x = 0;
 	do
@@ -49,7 +49,7 @@ inline makeRoom(i) {
 
 /* heads: a conversation gives way as a whole: its one message is backing off. Which one depends on how often the messages
  * were tried. That is not in the state: where the newcomer was tried, too, it may be that none gives way.
- * inbox.Box.givesHeads */
+ * inbox.Box.releaseHeads */
 inline heads() {
 	x = 0;
 	do
@@ -61,7 +61,7 @@ inline heads() {
 	TIE
 }
 
-/* letGo: conversation v lets its newest message go, and closes. inbox.Box.giveWay */
+/* letGo: conversation v lets its newest message go, and closes. inbox.Box.releaseNewest */
 inline letGo() {
 	own[v]--; used--;
 #ifdef BUG_LET_GO_OLDEST

@@ -32,7 +32,7 @@ inline choose() {
 	holds()
 }
 
-/* holds: a slow start may hold requests back. outbox.Box.holds */
+/* holds: a slow start may hold requests back. outbox.Box.delay */
 inline holds() {
 	if
 	:: window > 0 ->

@@ -48,7 +48,7 @@ func newBoxes(t *testing.T, workers, capacity int) *boxes {
 	}
 	b.in = inbox.New(inbox.Config[int]{
 		Workers: workers, Bytes: int64(capacity) * inbox.Overhead,
-		Handle: b.handle, Due: func(bool) {}, Parked: func() {}, LetGo: func(int) {},
+		Handle: b.handle, Due: func(bool) {}, OnBackoff: func() {}, OnReleased: func(int) {},
 	})
 	b.out = outbox.New(outbox.Config{
 		Len: sends, Bytes: 1 << 20, ReplyTimeout: never, Attempts: attempts,

@@ -266,12 +266,12 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "the first refusal of a key is the last", By: fault(7),
-		Marker: "key-refused", Old: "probed.Answer == ProbeRefused", New: "true",
+		Marker: "key-refused", Old: "probed.Answer == ProbeRejected", New: "true",
 	},
 	{
 		Name:   "a session that GET /me accepted once is tried for ever",
 		By:     unit("TestASessionThatIsOverAfterA401ThatPassed"),
-		Marker: "key-refused", Old: "probed.Answer == ProbeRefused", New: "{{.}} && p.reported.IsZero()",
+		Marker: "key-refused", Old: "probed.Answer == ProbeRejected", New: "{{.}} && p.reported.IsZero()",
 	},
 	{
 		Name: "a session that worked is given up when GET /me is silent", By: unit("TestA401WithoutAnAnswerOverHTTP"),

@@ -38,11 +38,11 @@ var memory = []Mutant{
 	},
 	{
 		Name: "a lane that is due before the others waits for them", By: in("inbox", "TestLanesThatWaitAreDueInOrder"),
-		Marker: "park-first", Old: "b.parked.heap[0] == l", New: "b.parked.heap.Len() == 1",
+		Marker: "park-first", Old: "b.backoffs.heap[0] == l", New: "b.backoffs.heap.Len() == 1",
 	},
 	{
 		Name: "of the lanes that wait, one is woken", By: in("inbox", "TestLanesThatWaitAreDueInOrder"),
-		Marker: "park-next", Old: "b.parked.heap.Len() > 0", New: "false",
+		Marker: "park-next", Old: "b.backoffs.heap.Len() > 0", New: "false",
 	},
 	{
 		Name: "what is kept of an early acknowledged message is not counted", By: unit("TestAFullInboxTakesInboxBytes"),

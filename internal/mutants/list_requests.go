@@ -12,7 +12,7 @@ var requests = []Mutant{
 	},
 	{
 		Name: "a suspect does not await the list", By: in("outbox", "TestASuspectBeforeALateList"),
-		Marker: "suspect-list", Old: "max(b.cfg.ReplyTimeout, b.holdsForList(now))", New: "b.cfg.ReplyTimeout",
+		Marker: "suspect-list", Old: "max(b.cfg.ReplyTimeout, b.listDelay(now))", New: "b.cfg.ReplyTimeout",
 	},
 	{
 		Name: "a request without an answer opens no window", By: in("outbox", "TestAPeerThatAnswersBehindPushes"),

@@ -17,7 +17,7 @@ var shares = []Mutant{
 	},
 	{
 		Name: "any number of messages that gave way is remembered",
-		By:   in("inbox", "TestThoseThatGaveWayAreBounded"), Marker: "away-bound", Old: "len(a) < mostAway",
+		By:   in("inbox", "TestThoseThatGaveWayAreBounded"), Marker: "away-bound", Old: "len(a) < maxReleased",
 		New: "true",
 	},
 	{
@@ -49,7 +49,7 @@ var shares = []Mutant{
 		Name: "the end waits for Trace.Dropped without a bound", By: in("inbox", "TestStopDoesNotWaitForLetGo"),
 		Marker: "stop-tells", New: `
 if acked := b.stop(); len(acked) > 0 {
-	b.letGo(acked)
+	b.reportReleased(acked)
 }`,
 	},
 	{
@@ -63,7 +63,7 @@ if acked := b.stop(); len(acked) > 0 {
 	},
 	{
 		Name: "the timer of a message that gave way makes an empty conversation ready",
-		By:   in("inbox", "TestAMessageGivesWayAsItsTimerFires"), Marker: "unpark-late", Old: "l.parkedAt > 0",
+		By:   in("inbox", "TestAMessageGivesWayAsItsTimerFires"), Marker: "unpark-late", Old: "l.backoffAt > 0",
 		New: "false",
 	},
 	{

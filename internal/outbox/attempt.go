@@ -38,7 +38,7 @@ func (b *Box) expire(now time.Time, ends *endings) {
 	for b.timed.Len() > 0 && !b.timed.items[0].due.After(now) {
 		e := b.timed.items[0]
 		switch {
-		case e.state == written && b.silence(e, ends):
+		case e.state == written && b.noReply(e, ends):
 		case e.blame.suspect:
 			b.putLast(e)
 		default:
@@ -47,8 +47,8 @@ func (b *Box) expire(now time.Time, ends *endings) {
 	}
 }
 
-// silence records an attempt without a reply in time, and reports whether it was the last one.
-func (b *Box) silence(e *entry, ends *endings) (last bool) {
+// noReply records an attempt without a reply in time, and reports whether it was the last one.
+func (b *Box) noReply(e *entry, ends *endings) (last bool) {
 	e.unconfirmed, e.late = true, true
 	//mutant:slow-borne
 	if e.open {
@@ -121,7 +121,7 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 		}
 	}
 	again := verdict == Transient || verdict == Passing
-	if again && (e.state == resting || e.state == pacing) {
+	if again && (e.state == backingOff || e.state == limiting) {
 		return false
 	}
 	e.replies++
@@ -151,39 +151,39 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 // again puts e in backoff after a rejection that is not final, and reports whether it has attempts left.
 func (b *Box) again(e *entry, verdict Verdict, rejection *wire.Error) bool {
 	e.rejection = rejection
-	e.rests++
+	e.backoffs++
 	if verdict == Transient {
 		e.rejections++
 		if b.cfg.Attempts >= 0 && e.rejections >= b.cfg.Attempts {
 			return false
 		}
 	}
-	if !e.askPace() {
+	if !e.requestPace() {
 		b.rest(e)
 	}
 	return true
 }
 
-// askPace makes Do call Pace for e, and reports whether there is one.
-func (e *entry) askPace() bool {
+// requestPace makes Do call Pace for e, and reports whether there is one.
+func (e *entry) requestPace() bool {
 	asks := e
 	if e.whole != nil {
 		asks = e.whole
 	}
-	if asks.paces == nil {
+	if asks.limitings == nil {
 		return false
 	}
-	e.state = pacing
-	asks.pacing = append(asks.pacing, e)
+	e.state = limiting
+	asks.limiting = append(asks.limiting, e)
 	select {
-	case asks.paces <- struct{}{}:
+	case asks.limitings <- struct{}{}:
 	default:
 	}
 	return true
 }
 
 func (b *Box) rest(e *entry) {
-	e.state, e.due = resting, time.Now().Add(b.cfg.Rest(e.rests))
+	e.state, e.due = backingOff, time.Now().Add(b.cfg.Rest(e.backoffs))
 	heap.Push(&b.timed, e)
 }
 

@@ -18,10 +18,10 @@ func (b *Box) Do(ctx context.Context, req Request) Outcome {
 	}
 	e := &entry{Request: req, ended: make(chan Outcome, 1)}
 	if req.Pace != nil {
-		e.paces = make(chan struct{}, 1)
+		e.limitings = make(chan struct{}, 1)
 	}
 	b.add(e)
-	if e.paces != nil {
+	if e.limitings != nil {
 		return b.waitPacing(ctx, e)
 	}
 	return b.wait(ctx, e)
@@ -50,7 +50,7 @@ func (b *Box) waitPacing(ctx context.Context, e *entry) Outcome {
 		select {
 		case o := <-e.ended:
 			return o
-		case <-e.paces:
+		case <-e.limitings:
 			for p, rejection := b.toPace(e); p != nil; p, rejection = b.toPace(e) {
 				b.pace(ctx, e, p, rejection)
 			}
@@ -65,10 +65,10 @@ func (b *Box) waitPacing(ctx context.Context, e *entry) Outcome {
 func (b *Box) toPace(e *entry) (*entry, *wire.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(e.pacing) > 0 {
-		p := e.pacing[0]
-		e.pacing = e.pacing[1:]
-		if b.byID[p.ID] == p && p.state == pacing {
+	for len(e.limiting) > 0 {
+		p := e.limiting[0]
+		e.limiting = e.limiting[1:]
+		if b.byID[p.ID] == p && p.state == limiting {
 			return p, p.rejection
 		}
 	}
@@ -94,7 +94,7 @@ func (b *Box) resume(e *entry, err error) {
 	var ends endings
 	b.mu.Lock()
 	switch {
-	case b.byID[e.ID] != e || e.state != pacing:
+	case b.byID[e.ID] != e || e.state != limiting:
 	case err != nil:
 		b.abort(e, err, &ends)
 	default:

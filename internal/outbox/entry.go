@@ -12,18 +12,18 @@ type state uint8
 const (
 	waiting state = iota
 	written
-	resting
-	pacing // its caller is running Request.Pace; backoff follows
-	split  // replaced by its parts
-	behind // a part that waits for an earlier one
+	backingOff
+	limiting // its caller is running Request.Pace; backoff follows
+	split    // replaced by its parts
+	behind   // a part that waits for an earlier one
 )
 
 type entry struct {
 	Request
 	done        func(Outcome) // called with the outcome of a request of Go
 	ended       chan Outcome  // receives the outcome of a request of Do
-	paces       chan struct{} // signals a non-empty pacing to Do; nil without Pace
-	pacing      []*entry      // it and its parts that need a call of Pace; not in parts
+	limitings   chan struct{} // signals a non-empty pacing to Do; nil without Pace
+	limiting    []*entry      // it and its parts that need a call of Pace; not in parts
 	group       *group        // its parts, while it is split
 	whole       *entry        // the request that it is a part of; nil: none
 	part        int           // its index in the whole
@@ -45,7 +45,7 @@ type entry struct {
 	replies     int // processed replies
 	silent      int // attempts without a reply while another request got one
 	rejections  int // transient ones
-	rests       int // rejections that were not final
+	backoffs    int // rejections that were not final
 	unconfirmed bool
 	rejection   *wire.Error // the last one that was not final
 	blame       blame
@@ -94,12 +94,12 @@ func (b *Box) remove(e *entry) {
 
 // leave releases the capacity of a request.
 func (b *Box) leave(bytes int64) {
-	b.room.release(bytes)
-	b.tellDrained()
+	b.capacity.release(bytes)
+	b.signalDrained()
 }
 
-func (b *Box) tellDrained() {
-	if b.room.taken() > 0 {
+func (b *Box) signalDrained() {
+	if b.capacity.taken() > 0 {
 		return
 	}
 	for _, ch := range b.drained {

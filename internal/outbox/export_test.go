@@ -36,7 +36,7 @@ func (b *Box) Left() Left {
 		open = -1
 	}
 	return Left{
-		Entries: len(b.byID), Queued: queued, OnLink: b.link.owed, Open: open, Waiters: len(b.room.waiters),
-		TakenSlots: b.room.maxSlots - b.room.slots, TakenBytes: int(b.room.maxBytes - b.room.bytes),
+		Entries: len(b.byID), Queued: queued, OnLink: b.link.owed, Open: open, Waiters: len(b.capacity.waiters),
+		TakenSlots: b.capacity.maxSlots - b.capacity.slots, TakenBytes: int(b.capacity.maxBytes - b.capacity.bytes),
 	}
 }

@@ -91,7 +91,7 @@ func (b *Box) Quiesce() <-chan struct{} {
 			q.awaited++
 		}
 	}
-	q.tell()
+	q.signalQuiet()
 	b.signal() // others may have waited for a suspect of class Send
 	return q.done
 }
@@ -111,10 +111,10 @@ func (b *Box) Resume() {
 // ended records that a request is no longer awaited.
 func (q *quiet) ended() {
 	q.awaited--
-	q.tell()
+	q.signalQuiet()
 }
 
-func (q *quiet) tell() {
+func (q *quiet) signalQuiet() {
 	if q.awaited == 0 {
 		close(q.done)
 	}

@@ -52,7 +52,7 @@ func (m *model) answer(id, word string) bool {
 // mayRest lets e rest, unless it has no attempts left.
 func (m *model) mayRest(e *modelEntry, word string) bool {
 	e.busy = word
-	e.rests++
+	e.backoffs++
 	if busy(word) {
 		if e.refusals++; e.refusals >= m.cfg.Attempts {
 			return false
@@ -68,7 +68,7 @@ func (m *model) mayRest(e *modelEntry, word string) bool {
 }
 
 func (m *model) rest(e *modelEntry) {
-	e.state, e.due = "resting", time.Now().Add(m.cfg.Rest(e.rests))
+	e.state, e.due = "resting", time.Now().Add(m.cfg.Rest(e.backoffs))
 }
 
 // blamed returns which request has cost the link, and whether it was alone on it.
@@ -207,11 +207,11 @@ func (m *model) quiesce() {
 }
 
 func (m *model) seal(err error) {
-	if m.shut == nil {
-		m.shut = err
+	if m.sealed == nil {
+		m.sealed = err
 	}
 	for _, e := range m.all(in("no room")) {
-		m.give(e, m.shut)
+		m.give(e, m.sealed)
 	}
 }
 

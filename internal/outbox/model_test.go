@@ -22,7 +22,7 @@ var errSplit = errors.New("no split")
 type model struct {
 	cfg     outbox.Config
 	up      bool
-	shut    error
+	sealed  error
 	entries []*modelEntry // not ended; with who waits for room and who holds some
 	latent  []*modelEntry // ended, and their caller does not know, because it paces
 	split   map[string][]outbox.Part
@@ -77,7 +77,7 @@ type modelEntry struct {
 	pushes   uint64
 	silent   int
 	refusals int
-	rests    int
+	backoffs int
 	links    int
 	alone    int
 	suspect  bool
@@ -227,13 +227,13 @@ func (m *model) letIn() {
 	}
 }
 
-func (m *model) add(r outbox.Request, paces bool) {
-	e := &modelEntry{Request: r, state: "arriving", timeout: m.cfg.ReplyTimeout, caller: paces}
+func (m *model) add(r outbox.Request, limitings bool) {
+	e := &modelEntry{Request: r, state: "arriving", timeout: m.cfg.ReplyTimeout, caller: limitings}
 	switch {
 	case r.Class == outbox.List && !m.up:
 		return
-	case r.Class == outbox.Send && m.shut != nil:
-		m.outcomes[r.ID] = outcome{Err: m.shut}
+	case r.Class == outbox.Send && m.sealed != nil:
+		m.outcomes[r.ID] = outcome{Err: m.sealed}
 		return
 	case r.Class == outbox.Send:
 		e.state = "no room"

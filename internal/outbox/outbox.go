@@ -5,7 +5,7 @@
 //
 //	waiting    to be written: new, written on a lost link, or without a reply in time
 //	written    in flight on the current link, its reply timeout running
-//	resting    in backoff after a transient rejection
+//	backingOff in backoff after a transient rejection
 //	split      replaced by its parts, which are requests of their own
 //
 // An attempt that ended without a reply makes the request unconfirmed for good: it may have been carried out.
@@ -88,21 +88,21 @@ type Box struct {
 	maxReply time.Duration
 	byID     map[string]*entry
 	ready    ready
-	timed    queue // written and resting, by due time
+	timed    queue // written and backingOff, by due time
 	seq      uint64
 	closed   error
 	link     linkState
 	cautious bool            // the next link starts slowly
 	listWait time.Duration   // how long a slow start waits for the reply to the List
 	proven   map[string]bool // families with a confirmed request
-	room     room
+	capacity capacity
 	drained  []chan struct{}
 	resent   uint64
 	late     recent.Set // finished requests that may still get a reply
 }
 
-// mostLate bounds them.
-const mostLate = 4096
+// maxLate bounds them.
+const maxLate = 4096
 
 // New returns an empty Box without a link.
 func New(cfg Config) *Box {
@@ -112,8 +112,8 @@ func New(cfg Config) *Box {
 	return &Box{
 		cfg: cfg, wake: make(chan struct{}, 1), byID: make(map[string]*entry), proven: make(map[string]bool),
 		maxReply: bounds.Default().MaxReply, listWait: cfg.ReplyTimeout, ready: newReady(), timed: queue{less: byDue},
-		late: recent.Set{Limit: mostLate},
-		room: room{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
+		late:     recent.Set{Limit: maxLate},
+		capacity: capacity{slots: cfg.Len, bytes: cfg.Bytes, maxSlots: cfg.Len, maxBytes: cfg.Bytes},
 	}
 }
 
@@ -196,8 +196,8 @@ func (b *Box) next(now time.Time) (*entry, time.Duration) {
 func (b *Box) Close(err error) {
 	var ends endings
 	b.mu.Lock()
-	b.closed, b.room.shut = err, err
-	b.room.seal(err)
+	b.closed, b.capacity.sealed = err, err
+	b.capacity.seal(err)
 	for _, e := range b.byID {
 		if e.whole == nil {
 			b.abort(e, err, &ends)
@@ -211,7 +211,7 @@ func (b *Box) Close(err error) {
 func (b *Box) Seal(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.room.seal(err)
+	b.capacity.seal(err)
 }
 
 // Len is the content of a Box, and a counter.
@@ -224,7 +224,7 @@ type Len struct {
 func (b *Box) Len() Len {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return Len{Requests: b.room.taken(), Resent: b.resent}
+	return Len{Requests: b.capacity.taken(), Resent: b.resent}
 }
 
 // Drained returns a channel that is closed when no request of class Send is in the Box or waiting to enter.
@@ -233,6 +233,6 @@ func (b *Box) Drained() <-chan struct{} {
 	defer b.mu.Unlock()
 	ch := make(chan struct{})
 	b.drained = append(b.drained, ch)
-	b.tellDrained()
+	b.signalDrained()
 	return ch
 }

@@ -192,7 +192,7 @@ func TestCloseInEachState(t *testing.T) {
 			b.Down(false)
 			b.Up()
 		}
-		unsure, resting, again := send(t, b, "unsure"), send(t, b, "resting"), send(t, b, "again")
+		unsure, backingOff, again := send(t, b, "unsure"), send(t, b, "resting"), send(t, b, "again")
 		writes(t, b, replyTimeout, "unsure", "resting", "again")
 		b.Answer("resting", "busy")
 		b.Answer("again", "busy")
@@ -218,7 +218,7 @@ func TestCloseInEachState(t *testing.T) {
 
 		b.Close(errEnd)
 		unsure.is(outcome{Unconfirmed: true, Err: errEnd, Attempts: 3})
-		resting.is(outcome{Answer: "busy", Err: errEnd, Attempts: 2})
+		backingOff.is(outcome{Answer: "busy", Err: errEnd, Attempts: 2})
 		again.is(outcome{Answer: "busy", Unconfirmed: true, Err: errEnd, Attempts: 3})
 		written.is(outcome{Unconfirmed: true, Err: errEnd, Attempts: 1})
 		paced.pending()

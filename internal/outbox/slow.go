@@ -45,13 +45,13 @@ func (b *Box) beCautious(lost bool) {
 	}
 }
 
-// holds returns how long only a List may be written, unless a reply arrives earlier.
-func (b *Box) holds(now time.Time) time.Duration {
+// delay returns how long only a List may be written, unless a reply arrives earlier.
+func (b *Box) delay(now time.Time) time.Duration {
 	s := &b.link.slow
 	if s.window == 0 {
 		return 0
 	}
-	if wait := b.holdsForList(now); wait > 0 {
+	if wait := b.listDelay(now); wait > 0 {
 		return wait
 	}
 	if s.open < s.window {
@@ -68,8 +68,8 @@ func (b *Box) holds(now time.Time) time.Duration {
 	return 0
 }
 
-// holdsForList returns how long a slow start still waits for the reply to the List.
-func (b *Box) holdsForList(now time.Time) time.Duration {
+// listDelay returns how long a slow start still waits for the reply to the List.
+func (b *Box) listDelay(now time.Time) time.Duration {
 	l := &b.link
 	if l.slow.window == 0 || !l.listed || l.answered {
 		return 0

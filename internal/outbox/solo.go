@@ -38,7 +38,7 @@ func (b *Box) choose(now time.Time) (*entry, time.Duration) {
 			return b.pop(now, paused)
 		}
 		//mutant:suspect-list
-		*s = solo{e: e, until: now.Add(max(b.cfg.ReplyTimeout, b.holdsForList(now)))}
+		*s = solo{e: e, until: now.Add(max(b.cfg.ReplyTimeout, b.listDelay(now)))}
 	}
 	e := s.e
 	//mutant:suspect-alone
@@ -59,7 +59,7 @@ func (b *Box) choose(now time.Time) (*entry, time.Duration) {
 // delays them, or a negative duration.
 func (b *Box) pop(now time.Time, paused bool) (*entry, time.Duration) {
 	if b.ready.queues[List].Len() == 0 && b.ready.any(paused) {
-		if wait := b.holds(now); wait > 0 {
+		if wait := b.delay(now); wait > 0 {
 			return nil, wait
 		}
 	}

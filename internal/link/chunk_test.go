@@ -299,7 +299,7 @@ func TestLargeFramesLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// However many links were busy at once, and however many units they had, few are kept.
+// However many links were busy at once, and however many chunks they had, few are kept.
 func TestFewUnitsAreKept(t *testing.T) {
 	frame := large("x", 3000)
 	bubble(t, func(t *testing.T) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// mostAway bounds the remembered messages that were released.
-const mostAway = 4 * mostClosed
+// maxReleased bounds the remembered messages that were released.
+const maxReleased = 4 * maxClosed
 
 // memory is the state of a failed message that was released, kept until the server redelivers it.
 type memory struct {
@@ -15,16 +15,16 @@ type memory struct {
 	note   any           // Verdict.Note of the last attempt
 }
 
-// away remembers released messages by id. Their ids are not in flight. A message that is never redelivered, because
+// released remembers released messages by id. Their ids are not in flight. A message that is never redelivered, because
 // another process has acknowledged it, stays until it is evicted.
-type away map[string]memory
+type released map[string]memory
 
-// add remembers a message. Beyond mostAway it evicts any other one, which then counts as new. The id is copied, because
+// add remembers a message. Beyond maxReleased it evicts any other one, which then counts as new. The id is copied, because
 // it may be a small part of a large message.
-func (a away) add(id string, m memory) {
+func (a released) add(id string, m memory) {
 	for other := range a {
 		//mutant:away-bound
-		if len(a) < mostAway {
+		if len(a) < maxReleased {
 			break
 		}
 		delete(a, other)

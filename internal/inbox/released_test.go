@@ -14,7 +14,7 @@ func (r *rig) told(want ...string) {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	assert.Equal(r.t, want, r.letGo)
+	assert.Equal(r.t, want, r.reportReleased)
 }
 
 // acked lets every message be acknowledged before its handler runs.
@@ -90,12 +90,12 @@ func TestStopDoesNotWaitForLetGo(t *testing.T) {
 				assert.Zero(t, time.Since(began))
 				idle := r.Idle()
 				r.sleep(90 * time.Minute)
-				assert.Len(t, take(r, &r.letGo), 2)
+				assert.Len(t, take(r, &r.reportReleased), 2)
 				assert.Equal(t, inbox.Left{Workers: 1, Handling: 2}, r.Left())
 				assert.Equal(t, 2, r.Abandon())
 				<-idle
 				assert.Equal(t, 3*time.Hour, time.Since(began))
-				assert.Len(t, take(r, &r.letGo), 1)
+				assert.Len(t, take(r, &r.reportReleased), 1)
 			})
 		})
 	}

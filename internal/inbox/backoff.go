@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// parked holds the lanes in backoff. They share one timer: there may be a hundred thousand, and a timer for each would
+// backoffs holds the lanes in backoff. They share one timer: there may be a hundred thousand, and a timer for each would
 // take a third of the size of a short message.
-type parked[M any] struct {
+type backoffs[M any] struct {
 	heap  byWake[M]
 	timer *time.Timer // runs while lanes are in backoff; nil before the first
 }
@@ -24,14 +24,14 @@ func (h byWake[M]) Less(i, j int) bool { return h[i].wakes < h[j].wakes }
 // Swap implements [heap.Interface].
 func (h byWake[M]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].parkedAt, h[j].parkedAt = i+1, j+1
+	h[i].backoffAt, h[j].backoffAt = i+1, j+1
 }
 
 // Push implements [heap.Interface].
 func (h *byWake[M]) Push(x any) {
 	l, _ := x.(*lane[M])
 	*h = append(*h, l)
-	l.parkedAt = len(*h)
+	l.backoffAt = len(*h)
 }
 
 // Pop implements [heap.Interface].
@@ -40,27 +40,27 @@ func (h *byWake[M]) Pop() any {
 	l := (*h)[last]
 	(*h)[last] = nil
 	*h = (*h)[:last]
-	l.parkedAt = 0
+	l.backoffAt = 0
 	return l
 }
 
-// park makes l ready at the given time.
-func (b *Box[M]) park(l *lane[M], wakes, now time.Duration) {
+// backOff makes l ready at the given time.
+func (b *Box[M]) backOff(l *lane[M], wakes, now time.Duration) {
 	l.wakes = wakes
-	heap.Push(&b.parked.heap, l)
+	heap.Push(&b.backoffs.heap, l)
 	//mutant:park-first
-	if b.parked.heap[0] == l {
+	if b.backoffs.heap[0] == l {
 		b.setWake(now)
 	}
 }
 
 // setWake sets the timer for the lane that is due first.
 func (b *Box[M]) setWake(now time.Duration) {
-	after := b.parked.heap[0].wakes - now
-	if b.parked.timer == nil {
-		b.parked.timer = time.AfterFunc(after, b.wake)
+	after := b.backoffs.heap[0].wakes - now
+	if b.backoffs.timer == nil {
+		b.backoffs.timer = time.AfterFunc(after, b.wake)
 	} else {
-		b.parked.timer.Reset(after)
+		b.backoffs.timer.Reset(after)
 	}
 }
 
@@ -69,31 +69,31 @@ func (b *Box[M]) wake() {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for b.parked.heap.Len() > 0 && b.parked.heap[0].wakes <= now {
-		l, _ := heap.Pop(&b.parked.heap).(*lane[M])
+	for b.backoffs.heap.Len() > 0 && b.backoffs.heap[0].wakes <= now {
+		l, _ := heap.Pop(&b.backoffs.heap).(*lane[M])
 		b.ready.push(l)
 	}
 	b.hire()
 	//mutant:park-next
-	if b.parked.heap.Len() > 0 {
+	if b.backoffs.heap.Len() > 0 {
 		b.setWake(now)
 	}
 }
 
-// unpark removes a lane from the lanes in backoff, or from the ready lanes if its wait is over.
-func (b *Box[M]) unpark(l *lane[M]) {
+// endBackoff removes a lane from the lanes in backoff, or from the ready lanes if its wait is over.
+func (b *Box[M]) endBackoff(l *lane[M]) {
 	//mutant:unpark-late
-	if l.parkedAt > 0 {
-		heap.Remove(&b.parked.heap, l.parkedAt-1)
+	if l.backoffAt > 0 {
+		heap.Remove(&b.backoffs.heap, l.backoffAt-1)
 		return
 	}
 	b.ready.remove(l)
 }
 
-// unparkAll removes all lanes in backoff.
-func (b *Box[M]) unparkAll() {
-	b.parked.heap = nil
-	if b.parked.timer != nil {
-		b.parked.timer.Stop()
+// endBackoffs removes all lanes in backoff.
+func (b *Box[M]) endBackoffs() {
+	b.backoffs.heap = nil
+	if b.backoffs.timer != nil {
+		b.backoffs.timer.Stop()
 	}
 }

@@ -34,7 +34,7 @@ func (e *HandshakeError) Error() string {
 	return s
 }
 
-func refused(resp *http.Response) error {
+func rejection(resp *http.Response) error {
 	e := &HandshakeError{Status: resp.StatusCode}
 	// The dialer has cut the body to 1 KiB.
 	body, _ := io.ReadAll(resp.Body)

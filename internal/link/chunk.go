@@ -2,20 +2,20 @@ package link
 
 import "github.com/mixin-blaze/blaze/internal/wire"
 
-// unit is a sequence of messages from their reading to their delivery. An idle link has none, because the memory for
+// chunk is a sequence of messages from their reading to their delivery. An idle link has none, because the memory for
 // decompression is large and few links need it at the same time.
-type unit struct {
-	message []byte // the one being read
-	raw     []byte // the complete ones, concatenated
-	claimed int    // their size after gunzip, as far as they declare it
-	frames  []arrival
+type chunk struct {
+	message  []byte // the one being read
+	raw      []byte // the complete ones, concatenated
+	declared int    // their size after gunzip, as far as they declare it
+	frames   []arrival
 
 	inflater wire.Inflater
 	decoder  wire.Decoder
-	after    <-chan struct{} // closed when the previous unit was delivered; nil: it was
+	after    <-chan struct{} // closed when the previous chunk was delivered; nil: it was
 }
 
-// arrival is one message of a unit, and its result.
+// arrival is one message of a chunk, and its result.
 type arrival struct {
 	size     int // in raw
 	inflated bool
@@ -23,52 +23,52 @@ type arrival struct {
 	received wire.Received
 }
 
-// Sizes of units and of retained buffers.
+// Sizes of chunks and of retained buffers.
 const (
-	// fullFrames is the maximum number of frames in a unit.
+	// fullFrames is the maximum number of frames in a chunk.
 	fullFrames = 128
-	// From this size on, a helper decodes the unit: decompression takes tens of microseconds, the handover one or two.
-	worthBytes = 2 << 10
-	// From this decompressed size on, the reader decodes the unit itself, one at a time. Otherwise memory would grow
+	// From this size on, a helper decodes the chunk: decompression takes tens of microseconds, the handover one or two.
+	helperBytes = 2 << 10
+	// From this decompressed size on, the reader decodes the chunk itself, one at a time. Otherwise memory would grow
 	// with the number of cores.
 	hugeBytes = 1 << 20
 	// keepBytes is the maximum size of a retained buffer, enough for the service's largest message.
 	keepBytes = 512 << 10
 )
 
-// units holds unused units, enough for one busy link. Unlike a pool, it is bounded and does not grow with the number of
+// chunks holds unused chunks, enough for one busy link. Unlike a pool, it is bounded and does not grow with the number of
 // links.
-var units = make(chan *unit, mostHelpers+1)
+var chunks = make(chan *chunk, maxHelpers+1)
 
-func borrowUnit() *unit {
+func borrowChunk() *chunk {
 	select {
-	case u := <-units:
+	case u := <-chunks:
 		return u
 	default:
-		return new(unit)
+		return new(chunk)
 	}
 }
 
-func (u *unit) giveBack() {
+func (u *chunk) giveBack() {
 	if cap(u.message)+cap(u.raw) > keepBytes {
 		u.message, u.raw = nil, nil
 	}
 	u.inflater.Trim()
-	u.claimed = 0
+	u.declared = 0
 	clear(u.frames) // the frames belong to their receivers now
 	u.message, u.raw, u.frames, u.after = u.message[:0], u.raw[:0], u.frames[:0], nil
 	select {
-	case units <- u:
+	case chunks <- u:
 	default:
 	}
 }
 
 // add completes the message being read. A message with skip is not decoded.
-func (u *unit) add(skip error) {
+func (u *chunk) add(skip error) {
 	if skip != nil {
 		u.message = u.message[:0]
 	}
-	u.claimed += wire.Claimed(u.message)
+	u.declared += wire.Claimed(u.message)
 	u.frames = append(u.frames, arrival{size: len(u.message), skip: skip})
 	if len(u.raw) == 0 {
 		u.message, u.raw = u.raw, u.message
@@ -78,11 +78,11 @@ func (u *unit) add(skip error) {
 	u.message = u.message[:0]
 }
 
-func (u *unit) full() bool  { return len(u.frames) >= fullFrames }
-func (u *unit) worth() bool { return len(u.raw) >= worthBytes && u.claimed < hugeBytes }
+func (u *chunk) full() bool  { return len(u.frames) >= fullFrames }
+func (u *chunk) worth() bool { return len(u.raw) >= helperBytes && u.declared < hugeBytes }
 
 // decode decompresses and parses all messages. trace may be nil.
-func (u *unit) decode(trace func(json []byte)) {
+func (u *chunk) decode(trace func(json []byte)) {
 	raw := u.raw
 	for i := range u.frames {
 		f := &u.frames[i]
@@ -101,20 +101,20 @@ func (u *unit) decode(trace func(json []byte)) {
 	}
 }
 
-// run decodes u and delivers it after the previous unit.
-func (l *Link) run(u *unit) {
+// run decodes u and delivers it after the previous chunk.
+func (l *Link) run(u *chunk) {
 	u.decode(l.hooks.Trace)
 	//mutant:unit-order
 	if u.after != nil {
 		<-u.after
 	}
 	//mutant:unit-give-back
-	l.handOn(u)
+	l.deliver(u)
 	u.giveBack()
 }
 
-// handOn calls the hooks for each frame, in order, until the link ends.
-func (l *Link) handOn(u *unit) {
+// deliver calls the hooks for each frame, in order, until the link ends.
+func (l *Link) deliver(u *chunk) {
 	for i := range u.frames {
 		f := &u.frames[i]
 		if l.ctx.Err() != nil {

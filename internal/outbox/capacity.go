@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// room is the free capacity, and the callers that wait for it, in order. The lock of the Box guards it.
-type room struct {
+// capacity is the free capacity, and the callers that wait for it, in order. The lock of the Box guards it.
+type capacity struct {
 	slots, maxSlots int
 	bytes, maxBytes int64
 	waiters         []*waiter
-	shut            error
+	sealed          error
 }
 
 type waiter struct {
@@ -21,7 +21,7 @@ type waiter struct {
 // enter acquires capacity for a request of class Send. It waits until ctx ends.
 func (b *Box) enter(ctx context.Context, bytes int64) error {
 	b.mu.Lock()
-	w, err := b.room.ask(bytes)
+	w, err := b.capacity.ask(bytes)
 	b.mu.Unlock()
 	if w == nil {
 		return err
@@ -33,9 +33,9 @@ func (b *Box) enter(ctx context.Context, bytes int64) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if i := slices.Index(b.room.waiters, w); i >= 0 {
-		b.room.waiters = slices.Delete(b.room.waiters, i, i+1)
-		b.room.grant() // a smaller one behind it may fit
+	if i := slices.Index(b.capacity.waiters, w); i >= 0 {
+		b.capacity.waiters = slices.Delete(b.capacity.waiters, i, i+1)
+		b.capacity.grant() // a smaller one behind it may fit
 	} else if err := <-w.granted; err == nil {
 		b.leave(bytes)
 	}
@@ -44,10 +44,10 @@ func (b *Box) enter(ctx context.Context, bytes int64) error {
 
 // ask acquires capacity at once if there is some and no other caller waits. It then returns nil, or an error if the Box
 // accepts nothing. Otherwise it returns a waiter.
-func (r *room) ask(bytes int64) (w *waiter, err error) {
+func (r *capacity) ask(bytes int64) (w *waiter, err error) {
 	switch {
-	case r.shut != nil:
-		return nil, r.shut
+	case r.sealed != nil:
+		return nil, r.sealed
 	case len(r.waiters) == 0 && r.fits(bytes):
 		r.take(bytes)
 		return nil, nil
@@ -58,17 +58,17 @@ func (r *room) ask(bytes int64) (w *waiter, err error) {
 }
 
 // fits reports whether a request of that size may enter. An empty Box accepts any single request.
-func (r *room) fits(bytes int64) bool {
+func (r *capacity) fits(bytes int64) bool {
 	return r.slots > 0 && (r.bytes >= bytes || r.bytes == r.maxBytes)
 }
 
-func (r *room) take(bytes int64) {
+func (r *capacity) take(bytes int64) {
 	r.slots--
 	r.bytes -= bytes
 }
 
 // grant admits waiters while they fit, in order: small requests never overtake a large one.
-func (r *room) grant() {
+func (r *capacity) grant() {
 	for len(r.waiters) > 0 && r.fits(r.waiters[0].bytes) {
 		w := r.waiters[0]
 		r.take(w.bytes)
@@ -78,22 +78,22 @@ func (r *room) grant() {
 	}
 }
 
-func (r *room) release(bytes int64) {
+func (r *capacity) release(bytes int64) {
 	r.slots++
 	r.bytes += bytes
 	r.grant()
 }
 
 // taken returns the number of requests with capacity.
-func (r *room) taken() int { return r.maxSlots - r.slots }
+func (r *capacity) taken() int { return r.maxSlots - r.slots }
 
 // seal rejects all waiters and all later callers.
-func (r *room) seal(err error) {
-	if r.shut == nil {
-		r.shut = err
+func (r *capacity) seal(err error) {
+	if r.sealed == nil {
+		r.sealed = err
 	}
 	for _, w := range r.waiters {
-		w.granted <- r.shut
+		w.granted <- r.sealed
 	}
 	r.waiters = nil
 }

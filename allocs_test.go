@@ -23,8 +23,8 @@ import (
 // How many allocations a text message may take: received, from the socket to the handler's return and the
 // acknowledgement; sent, from Send to the server's confirmation. Who saves some lowers the bound.
 const (
-	mostReceived = 7.5
-	mostSent     = 11.0
+	maxReceived = 7.5
+	maxSent     = 11.0
 )
 
 func TestAllocationsOfAReceivedText(t *testing.T) {
@@ -68,7 +68,7 @@ func allocationsOfAReceivedText(t *testing.T, cfg blaze.Config) {
 	}
 	got := testing.AllocsPerRun(runs, receive) / each
 	t.Logf("%.2f allocations", got)
-	assert.LessOrEqual(t, got, mostReceived)
+	assert.LessOrEqual(t, got, maxReceived)
 }
 
 func TestAllocationsOfASentText(t *testing.T) {
@@ -87,7 +87,7 @@ func TestAllocationsOfASentText(t *testing.T) {
 	if raced {
 		got-- // the race detector's own
 	}
-	assert.LessOrEqual(t, got, mostSent)
+	assert.LessOrEqual(t, got, maxSent)
 }
 
 func newQuietClient(t *testing.T, c *quietConn, cfg blaze.Config) *blaze.Client {

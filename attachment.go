@@ -73,7 +73,7 @@ func (c *Client) upload(
 }
 
 func checkSize(size int64) error {
-	if size < 0 || size > mostBytes {
+	if size < 0 || size > maxBytes {
 		return invalid("size", "must be the number of bytes in the reader, and not %d", size)
 	}
 	return nil

@@ -42,8 +42,8 @@ func (c *Client) SendBatch(ctx context.Context, outs ...Outgoing) ([]Sent, error
 type batch struct {
 	c       *Client
 	items   []*item            // one for each message
-	threads map[string]*thread // by conversation
-	ready   [ways]fifo.Queue[*thread]
+	lanes map[string]*lane // by conversation
+	ready   [ways]fifo.Queue[*lane]
 	last    way // of the latest request
 	left    int // items in progress
 
@@ -57,8 +57,8 @@ type batch struct {
 	ended         chan *request // receives finished requests
 }
 
-// thread holds the items of one conversation that are allowed and not in a request yet, in order.
-type thread struct {
+// lane holds the items of one conversation that are allowed and not in a request yet, in order.
+type lane struct {
 	items []*item
 	taken bool // it is in a ready queue, or some of its items are in a request
 }
@@ -67,21 +67,21 @@ type thread struct {
 type request struct {
 	way     way
 	items   []*item
-	threads []*thread
+	lanes []*lane
 	size    int
 	most    int // maximum number of items
 }
 
 func newBatch(c *Client, outs []Outgoing) *batch {
 	b := &batch{
-		c: c, items: make([]*item, len(outs)), threads: make(map[string]*thread),
+		c: c, items: make([]*item, len(outs)), lanes: make(map[string]*lane),
 		allowed: make(chan error), ended: make(chan *request),
 	}
 	given := make(map[string]bool) // message ids
 	for i, out := range outs {
 		m := new(item)
 		b.items[i] = m
-		if m.draft, m.err = c.draft(&out); m.err != nil {
+		if m.prepared, m.err = c.prepare(&out); m.err != nil {
 			continue
 		}
 		if id := m.MessageID; id != "" {
@@ -121,10 +121,10 @@ func (m *item) measure() {
 
 // place appends an allowed item to the queue of its conversation.
 func (b *batch) place(m *item) {
-	t := b.threads[m.ConversationID]
+	t := b.lanes[m.ConversationID]
 	if t == nil {
-		t = new(thread)
-		b.threads[m.ConversationID] = t
+		t = new(lane)
+		b.lanes[m.ConversationID] = t
 	}
 	t.items = append(t.items, m)
 	b.waiting++
@@ -134,7 +134,7 @@ func (b *batch) place(m *item) {
 }
 
 // enqueue makes a thread available for a request of the way of its first item, if it has one.
-func (b *batch) enqueue(t *thread) {
+func (b *batch) enqueue(t *lane) {
 	if t.taken = len(t.items) > 0; t.taken {
 		b.ready[t.items[0].way].Push(t)
 	}
@@ -262,7 +262,7 @@ func (b *batch) pack(w way) *request {
 		}
 		b.ready[w].Pop()
 		//mutant:batch-thread
-		r.threads = append(r.threads, t)
+		r.lanes = append(r.lanes, t)
 	}
 	b.waiting -= len(r.items)
 	return r
@@ -325,17 +325,17 @@ func (b *batch) complete(r *request) {
 		b.waiting++
 	}
 	for id, items := range back {
-		t := b.threads[id]
+		t := b.lanes[id]
 		t.items = append(items, t.items...)
 	}
-	for _, t := range r.threads {
+	for _, t := range r.lanes {
 		b.enqueue(t)
 	}
 }
 
 func (b *batch) end(m *item, err error) {
 	b.left--
-	if m.err = m.unsure(err); err == nil {
+	if m.err = m.keepUnconfirmed(err); err == nil {
 		b.c.observer.Observe(engine.Event{Kind: messageSent})
 	}
 }
@@ -364,7 +364,7 @@ func (c *Client) send(ctx context.Context, r *request) {
 		c.sendSealed(ctx, r.items)
 		for _, m := range r.items {
 			//mutant:batch-opens
-			if m.again = m.again || c.inPlain(m); m.way != sealed {
+			if m.again = m.again || c.asPlain(m); m.way != sealed {
 				m.measure()
 			}
 		}
@@ -435,7 +435,7 @@ func appendPlain(b []byte, m *item) []byte {
 
 // plainSize returns an upper bound of the message's JSON in a frame, at most a few bytes too large. None of its
 // validated values needs escaping.
-func (d *draft) plainSize() int {
+func (d *prepared) plainSize() int {
 	const keys = len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"",` +
 		`"quote_message_id":"","category":"","data":""},`)
 	return keys + len(d.ConversationID) + len(d.RecipientID) + len(d.MessageID) + len(d.RepresentativeID) +

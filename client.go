@@ -41,8 +41,8 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	c := &Client{cfg: config, appID: appID, signer: signer}
 	var files *http.Client
 	c.cfg.HTTPClient, files, c.closeIdle = config.httpClients(cfg == nil || cfg.DialContext == nil)
-	c.rest = newRest(&c.cfg, files, signer, c.refused, func() { c.observer.warnOfTLS(&c.cfg) })
-	c.sessions = newSessionDirectory(mostSessions, fetchSessions(c.rest))
+	c.rest = newRest(&c.cfg, files, signer, c.onRejection, func() { c.observer.warnOfTLS(&c.cfg) })
+	c.sessions = newSessionDirectory(maxSessions, fetchSessions(c.rest))
 	c.observer = newObserver(config.Logger, config.Trace)
 	c.deliverer = &deliverer{cfg: &c.cfg, appID: appID, signer: signer, sessions: c.sessions, observer: c.observer}
 	c.engine = engine.New(c.engineConfig(), c.deliverer, c.observer)
@@ -57,7 +57,7 @@ func (c *Client) engineConfig() engine.Config {
 		Workers: c.cfg.Workers, InboxBytes: c.cfg.InboxBytes, OutboxLen: c.cfg.OutboxLen, OutboxBytes: outboxBytes,
 		AckStatus: string(c.cfg.AckStatus), AckBatch: c.cfg.AckBatch,
 		SendAttempts: c.cfg.SendAttempts, ReplyTimeout: c.cfg.ReplyTimeout, Drain: c.cfg.Drain,
-		Reconnect: reconnectWait, Rest: refusalWait, Transient: transient, Probe: c.probe,
+		Reconnect: reconnectWait, Rest: rejectionWait, Transient: transient, Probe: c.probe,
 		Receipts: c.cfg.OnReceipt != nil, ManualAcks: c.cfg.Ack == AckManual, EarlyAcks: c.cfg.Ack == AckReceived,
 		TraceFrames: c.observer.tracesFrames(),
 	}

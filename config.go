@@ -186,7 +186,7 @@ const (
 	defaultReplyTimeout    = 20 * time.Second
 	defaultDrain           = 5 * time.Second
 	defaultMaxDownload     = 1 << 30
-	mostBytes              = 1 << 50 // of a file, so that sums of sizes cannot overflow
+	maxBytes              = 1 << 50 // of a file, so that sums of sizes cannot overflow
 	ledgerLen              = 100_000
 )
 
@@ -247,7 +247,7 @@ func (c *Config) numbers() error {
 	orDefault(&c.ReplyTimeout, defaultReplyTimeout)
 	orDefault(&c.Drain, defaultDrain)
 	orDefault(&c.MaxDownload, defaultMaxDownload)
-	c.MaxDownload = min(c.MaxDownload, mostBytes)
+	c.MaxDownload = min(c.MaxDownload, maxBytes)
 	switch {
 	case c.Workers < 0:
 		return invalid("Config.Workers", "must not be negative")
@@ -345,6 +345,6 @@ func checkAPI(api string) error {
 // Backoff policies.
 var (
 	reconnectWait = backoff.Policy{Base: 500 * time.Millisecond, Cap: 30 * time.Second}
-	refusalWait   = backoff.Policy{Base: time.Second, Cap: 30 * time.Second}
+	rejectionWait   = backoff.Policy{Base: time.Second, Cap: 30 * time.Second}
 	handlerWait   = backoff.Policy{Base: time.Second, Cap: time.Minute}
 )

@@ -110,7 +110,7 @@ func (v *deliverer) failed(d *engine.Delivery, m *Message, attempt int, o outcom
 	if v.engine.Abandoned() {
 		return // Run ended while the hook ran
 	}
-	if v.isLast(attempt) || o.hopeless {
+	if v.isLast(attempt) || o.permanent {
 		//mutant:dropped-first
 		v.observe(messageDropped, m, o)
 		//mutant:manual-dropped
@@ -147,13 +147,13 @@ type keptAttempt struct {
 	text    string
 }
 
-// mostKeptText is the number of bytes kept of an error's text.
-const mostKeptText = 80
+// maxKeptText is the number of bytes kept of an error's text.
+const maxKeptText = 80
 
 func keepAttempt(attempt int, ended *endedReplies, text string) *keptAttempt {
 	//mutant:failure-short
-	if len(text) > mostKeptText {
-		text = strings.ToValidUTF8(text[:mostKeptText], "") + "..."
+	if len(text) > maxKeptText {
+		text = strings.ToValidUTF8(text[:maxKeptText], "") + "..."
 	}
 	return &keptAttempt{attempt, ended, strings.Clone(text)}
 }

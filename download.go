@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/spool"
 )
 
-// mostInMemory is the size, in bytes, up to which an encrypted file is kept in memory until it is verified.
-const mostInMemory = 4 << 20
+// maxInMemory is the size, in bytes, up to which an encrypted file is kept in memory until it is verified.
+const maxInMemory = 4 << 20
 
 // Download opens the file of an incoming message or of an Upload. The caller must close it. Download works before,
 // during and without Run.
@@ -79,8 +79,8 @@ func (c *Client) DownloadFile(ctx context.Context, a Attachment, path string) er
 
 // verified downloads and verifies an encrypted file. The result has the file's actual size.
 func (c *Client) verified(ctx context.Context, a Attachment) (*download, error) {
-	most := mostInMemory
-	if a.Size > mostInMemory {
+	most := maxInMemory
+	if a.Size > maxInMemory {
 		most = 0
 	}
 	kept := spool.New(c.cfg.TempDir, most)

@@ -121,15 +121,15 @@ func (c *Client) unsealedError(m *item, err error) error {
 
 // sealedEnd returns the final error of m.
 func (c *Client) sealedEnd(m *item) error {
-	err := m.unsure(m.err)
+	err := m.keepUnconfirmed(m.err)
 	if err != nil && c.engine.Over().Err() != nil {
 		err = errors.Join(err, c.closed())
 	}
 	return err
 }
 
-// unsure returns the error of a request for m. If an earlier request may have stored m, it stays unconfirmed.
-func (m *item) unsure(err error) error {
+// keepUnconfirmed returns the error of a request for m. If an earlier request may have stored m, it stays unconfirmed.
+func (m *item) keepUnconfirmed(err error) error {
 	if err != nil && m.unconfirmed && !unconfirmed(err) && !atFault(err) {
 		return &UnconfirmedError{MessageID: m.MessageID, Err: err}
 	}
@@ -161,7 +161,7 @@ func (s *sealing) try(ctx context.Context, items []*item) {
 			m.err = fmt.Errorf("blaze: message %s was not sent: %w", clip(m.MessageID), err)
 			continue
 		}
-		if m.json, m.err = s.c.sealMessage(m.draft, sessions[m.RecipientID]); m.err != nil {
+		if m.json, m.err = s.c.sealMessage(m.prepared, sessions[m.RecipientID]); m.err != nil {
 			continue
 		}
 		//mutant:many-sessions
@@ -192,14 +192,14 @@ func recipients(items []*item) []string {
 
 // mayBeOfOne reports whether a request may have been rejected because of one of its messages or users.
 func mayBeOfOne(err error) bool {
-	var refused *Error
-	return errors.As(err, &refused) && !errors.Is(err, CodeUnauthorized) && !errors.Is(err, CodeUpdateRequired) &&
-		!refused.Temporary()
+	var rejection *Error
+	return errors.As(err, &rejection) && !errors.Is(err, CodeUnauthorized) && !errors.Is(err, CodeUpdateRequired) &&
+		!rejection.Temporary()
 }
 
-// post makes one request. If the service rejects it permanently, post makes one request per message. unsure means that
+// post makes one request. If the service rejects it permanently, post makes one request per message. maybeStored means that
 // an earlier request of the same messages may have stored them.
-func (s *sealing) post(ctx context.Context, items []*item, unsure bool) {
+func (s *sealing) post(ctx context.Context, items []*item, maybeStored bool) {
 	//mutant:denied-order
 	if s.denied {
 		putBack(items)
@@ -210,29 +210,29 @@ func (s *sealing) post(ctx context.Context, items []*item, unsure bool) {
 		request[i] = m.json
 	}
 	var results lenient.List[sealedResult]
-	unsure, err := s.c.rest.Make(ctx, rest.Request{
+	maybeStored, err := s.c.rest.Make(ctx, rest.Request{
 		Method: "POST", Path: "/encrypted_messages", In: request, Out: &results,
-		Patient: true, Denials: s.denials, Unsure: unsure, Pace: s.c.pace,
+		Patient: true, Denials: s.denials, Unsure: maybeStored, Pace: s.c.pace,
 	})
-	switch refusal := httpError(err); {
+	switch rejection := httpError(err); {
 	case err == nil:
-		s.c.settleSealed(items, results.All, unsure)
-	case errors.Is(refusal, rest.ErrDenied):
+		s.c.settleSealed(items, results.All, maybeStored)
+	case errors.Is(rejection, rest.ErrDenied):
 		s.denied = true
 		for _, m := range items {
 			//mutant:denied-unconfirmed
 			m.unconfirmed = true
 		}
 		putBack(items)
-	case errors.Is(refusal, CodeChecksum) && !items[0].changed:
+	case errors.Is(rejection, CodeChecksum) && !items[0].changed:
 		s.c.sessions.drop(recipients(items)...)
 		for _, m := range items {
 			m.changed, m.err = true, sealedError(err, m.MessageID)
 		}
 	//mutant:sealed-singly
-	case len(items) > 1 && mayBeOfOne(refusal):
+	case len(items) > 1 && mayBeOfOne(rejection):
 		for _, m := range items {
-			s.post(ctx, []*item{m}, unsure)
+			s.post(ctx, []*item{m}, maybeStored)
 		}
 	default:
 		for _, m := range items {
@@ -248,9 +248,9 @@ func putBack(items []*item) {
 	}
 }
 
-// settleSealed stores the result of each message of a request. unsure means that an earlier attempt may have stored
+// settleSealed stores the result of each message of a request. maybeStored means that an earlier attempt may have stored
 // them.
-func (c *Client) settleSealed(items []*item, results []sealedResult, unsure bool) {
+func (c *Client) settleSealed(items []*item, results []sealedResult, maybeStored bool) {
 	by := make(map[string]sealedResult, len(results))
 	for _, r := range results {
 		by[wire.LowerID(r.MessageID)] = r
@@ -263,7 +263,7 @@ func (c *Client) settleSealed(items []*item, results []sealedResult, unsure bool
 		case r.State != sealedFailed:
 			err := fmt.Errorf("blaze: %s: an answer that does not say what became of the message", sealedAction)
 			m.err = &UnconfirmedError{MessageID: m.MessageID, Err: err}
-		case unsure:
+		case maybeStored:
 			m.err = &UnconfirmedError{MessageID: m.MessageID, Err: c.changedSessions(m, r.Sessions)}
 		default:
 			m.err = c.changedSessions(m, r.Sessions)
@@ -288,7 +288,7 @@ func (c *Client) changedSessions(m *item, sessions json.RawMessage) error {
 
 // sealMessage returns the JSON of one message. As the service requires, the checksum covers all known sessions,
 // including those that nothing can be encrypted for.
-func (c *Client) sealMessage(d *draft, all []session) (json.RawMessage, error) {
+func (c *Client) sealMessage(d *prepared, all []session) (json.RawMessage, error) {
 	sessions, odd := usable(c.signer, all)
 	if len(sessions) == 0 {
 		c.sessions.drop(d.RecipientID) // so that the next message finds a new session at once

@@ -139,7 +139,7 @@ type Error struct {
 	// Extra has details as JSON, for CodeInvalidField the field and the reason. It is nil if there were none, or more
 	// than 4 KiB. Possible keys and tokens in it are replaced as in Description.
 	Extra     json.RawMessage
-	Action    string // the request's action, for example CREATE_MESSAGE; "" for a refusal of the connection
+	Action    string // the request's action, for example CREATE_MESSAGE; "" for a rejected connection
 	MessageID string // the message concerned, "" if the request was not about one
 }
 
@@ -280,7 +280,7 @@ func transient(r *wire.Error) bool { return passes(r.Code, r.Status) }
 
 // connectionError converts the engine's reason for being offline, or for the end of Run.
 func connectionError(err error) error {
-	connection, ok := err.(*engine.ConnectionError) //nolint:errorlint // see refusedConnection
+	connection, ok := err.(*engine.ConnectionError) //nolint:errorlint // see rejectedConnection
 	switch {
 	case ok && connection.Lost:
 		return fmt.Errorf("blaze: connection to %s lost: %w", connection.Endpoint, connectionCause(connection))
@@ -297,15 +297,15 @@ func connectionError(err error) error {
 }
 
 func connectionCause(e *engine.ConnectionError) error {
-	if refused := refusedConnection(e); refused != nil {
-		return refused
+	if rejection := rejectedConnection(e); rejection != nil {
+		return rejection
 	}
 	return e.Err
 }
 
-// refusedConnection returns the rejection in an error of a connection, or nil. It must not call methods of other
+// rejectedConnection returns the rejection in an error of a connection, or nil. It must not call methods of other
 // errors: they may be user code, which may block the supervisor.
-func refusedConnection(err error) *Error {
+func rejectedConnection(err error) *Error {
 	connection, ok := err.(*engine.ConnectionError) //nolint:errorlint // made by the engine
 	if !ok {
 		return nil
@@ -377,7 +377,7 @@ func unwrittenError(what string, err, offline error) error {
 		return fmt.Errorf("blaze: %s: %w", what, err)
 	}
 	why := connectionError(offline)
-	if refusedConnection(offline) != nil {
+	if rejectedConnection(offline) != nil {
 		// The rejection concerns the connection and not the message. Its code must not make a handler drop the message.
 		why = errors.New(why.Error())
 	}
@@ -394,15 +394,15 @@ func httpError(err error) error {
 	if err == nil {
 		return nil
 	}
-	var refused *rest.Error
-	if !errors.As(err, &refused) {
+	var rejection *rest.Error
+	if !errors.As(err, &rejection) {
 		var silent *rest.NoAnswerError
 		if errors.As(err, &silent) {
 			return fmt.Errorf("%w: %w", ErrNoAnswer, err)
 		}
 		return fmt.Errorf("blaze: %w", err)
 	}
-	return withEnd(err, newError(refused.Refusal, refused.Request, ""))
+	return withEnd(err, newError(rejection.Refusal, rejection.Request, ""))
 }
 
 // withEnd joins e with the reason why err was not retried, if there is one.
@@ -419,17 +419,17 @@ const sealedAction = "POST /encrypted_messages"
 
 // sealedError returns the error of one message of a finished request. It always says whether the message may be stored.
 func sealedError(err error, messageID string) error {
-	var refused *rest.Error
+	var rejection *rest.Error
 	var silent *rest.NoAnswerError
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &rejection):
 	case errors.As(err, &silent) && silent.Written:
 		return &UnconfirmedError{MessageID: messageID, Err: httpError(err)}
 	default:
 		return fmt.Errorf("blaze: message %s was not sent: %w", clip(messageID), httpError(err))
 	}
-	e := withEnd(err, newError(refused.Refusal, sealedAction, messageID))
-	if refused.Unsure && !atFault(e) {
+	e := withEnd(err, newError(rejection.Refusal, sealedAction, messageID))
+	if rejection.Unsure && !atFault(e) {
 		return &UnconfirmedError{MessageID: messageID, Err: e}
 	}
 	return e

@@ -12,7 +12,7 @@ import (
 
 // Bounds of a hookQueue.
 const (
-	mostHooks = 1024        // queued calls
+	maxHooks = 1024        // queued calls
 	hooksWait = time.Second // wait of Run at its end, and of the first frame of a link for Trace.Connected
 )
 
@@ -40,7 +40,7 @@ func (q *hookQueue) add(name string, call func()) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	//mutant:hooks-dropped
-	if q.calls.Len() >= mostHooks {
+	if q.calls.Len() >= maxHooks {
 		q.dropped.Add(1)
 		return false
 	}

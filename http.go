@@ -35,9 +35,9 @@ func (c *Config) httpClients(ownDialer bool) (api, files *http.Client, closeIdle
 	return api, files, func() { api.CloseIdleConnections(); files.CloseIdleConnections() }
 }
 
-// newRest returns the client of the HTTP API. files transfers files. refused is called for each rejection.
+// newRest returns the client of the HTTP API. files transfers files. onRejection is called for each rejection.
 func newRest(
-	cfg *Config, files *http.Client, signer *auth.Signer, refused func(*rest.Error), before func(),
+	cfg *Config, files *http.Client, signer *auth.Signer, onRejection func(*rest.Error), before func(),
 ) *rest.Client {
 	return rest.New(rest.Config{
 		Bases: cfg.apis(), HTTP: cfg.HTTPClient, Files: files, Private: cfg.AllowPrivateStorage,
@@ -47,8 +47,8 @@ func newRest(
 			return signer.Token(method, uri, body)
 		},
 		Clock:   func(server time.Time) { adjustClock(signer, server) },
-		Timeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts, Temporary: transient, Rest: refusalWait.Near,
-		Refused: refused,
+		Timeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts, Temporary: transient, Rest: rejectionWait.Near,
+		Refused: onRejection,
 	})
 }
 
@@ -59,8 +59,8 @@ func adjustClock(signer *auth.Signer, server time.Time) {
 	}
 }
 
-// refused ends Run if the service no longer accepts this client.
-func (c *Client) refused(e *rest.Error) {
+// onRejection ends Run if the service no longer accepts this client.
+func (c *Client) onRejection(e *rest.Error) {
 	if Code(e.Refusal.Code) == CodeUpdateRequired {
 		//mutant:outdated-http
 		c.engine.Reject(e.Refusal, e.Request)
@@ -92,7 +92,7 @@ func (c *Client) askMe(ctx context.Context) engine.Probed {
 	for again := false; ; again = true {
 		offset := c.signer.Offset()
 		err := c.rest.Once(ctx, "GET", "/me", &ownProfile{c.appID})
-		var refused *rest.Error
+		var rejection *rest.Error
 		var silent *rest.NoAnswerError
 		switch {
 		//mutant:probe-host
@@ -100,15 +100,15 @@ func (c *Client) askMe(ctx context.Context) engine.Probed {
 			continue
 		case err == nil:
 			return engine.Probed{Answer: engine.ProbeAccepted}
-		case !errors.As(err, &refused), Code(refused.Refusal.Code) != CodeUnauthorized:
+		case !errors.As(err, &rejection), Code(rejection.Refusal.Code) != CodeUnauthorized:
 			return engine.Probed{}
 		//mutant:probe-again
 		case !again && c.signer.Offset() != offset:
 			continue
 		}
 		p := engine.Probed{Answer: engine.ProbeRejected}
-		if !refused.At.IsZero() {
-			p.Skew = time.Until(refused.At) - offset
+		if !rejection.At.IsZero() {
+			p.Skew = time.Until(rejection.At) - offset
 		}
 		return p
 	}

@@ -23,11 +23,11 @@ func (o *observer) insecure(field string, c *tls.Config) {
 		return
 	}
 	if c.InsecureSkipVerify {
-		o.tell(slog.LevelWarn, "blaze: InsecureSkipVerify is set: unless a callback verifies certificates, whoever is "+
+		o.report(slog.LevelWarn, "blaze: InsecureSkipVerify is set: unless a callback verifies certificates, whoever is "+
 			"between this machine and the service can read and change everything", "field", field)
 	}
 	if c.MinVersion != 0 && c.MinVersion < tls.VersionTLS12 {
-		o.tell(slog.LevelWarn,
+		o.report(slog.LevelWarn,
 			"blaze: MinVersion allows versions of TLS that are not secure: use tls.VersionTLS12 or later",
 			"field", field, "version", tls.VersionName(c.MinVersion))
 	}

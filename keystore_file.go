@@ -25,8 +25,8 @@ var (
 	namesOfServerKey = []string{"server_public_key"}
 )
 
-// mostKeystore is the maximum size of a keystore file in bytes. Real ones have less than 4096.
-const mostKeystore = 1 << 20
+// maxKeystore is the maximum size of a keystore file in bytes. Real ones have less than 4096.
+const maxKeystore = 1 << 20
 
 // LoadKeystore reads a keystore file; see [ParseKeystore]. It takes the path of the file, not its content. Errors name
 // the path, unless it looks like a key. If other users of the machine, or the file's group, may read or change the
@@ -46,13 +46,13 @@ func LoadKeystore(path string) (Keystore, error) {
 	}
 	defer func() { _ = f.Close() }() // only read
 	warnIfOpen(f, path)
-	data, err := io.ReadAll(io.LimitReader(f, mostKeystore+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxKeystore+1))
 	if err != nil {
 		return Keystore{}, fmt.Errorf("blaze: cannot read the keystore: %w", err)
 	}
-	if len(data) > mostKeystore {
+	if len(data) > maxKeystore {
 		return Keystore{}, invalid("keystore", "is over %d bytes, so it is something else (file %q)",
-			mostKeystore, path)
+			maxKeystore, path)
 	}
 	k, err := ParseKeystore(data)
 	if err != nil {

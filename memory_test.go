@@ -184,7 +184,7 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 				m := &wire.Message{Category: category, Data: data}
 				got := allocated(func() { blaze.NewMessage(m, botID, 1, unseal) })
 				// A Message has less than 1 KiB, and what opens it, which is a secret and two ciphers, less than 4.
-				if most := mostAllocated(len(data)) + 5<<10; got > most {
+				if most := maxAllocated(len(data)) + 5<<10; got > most {
 					t.Errorf("%s of %d bytes allocates %d, more than %d: %s", category, len(data), got, most, name)
 				}
 			}

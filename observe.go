@@ -98,7 +98,7 @@ type observer struct {
 func newObserver(log *slog.Logger, trace *Trace) *observer {
 	o := &observer{
 		log: log.Handler(), trace: trace, declined: make(map[string]bool), failures: make(map[string]time.Time),
-		users: recent.Set{Limit: mostOpened}, groups: recent.Set{Limit: mostOpened},
+		users: recent.Set{Limit: maxOpened}, groups: recent.Set{Limit: maxOpened},
 	}
 	o.hooks.failed = o.hookFailed
 	o.thin.emit = o.emit
@@ -137,12 +137,12 @@ func (o *observer) connection(e event) {
 		o.count.connectedAt.Store(time.Now().UnixMilli())
 		o.count.connects.Add(1)
 		o.callConnected(e.Text)
-		o.tellEach(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
+		o.reportEach(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
 		return
 	}
 	err := connectionError(e.Err)
 	if e.Kind == engine.RejectedHere {
-		o.tellEach(slog.LevelError, "blaze: the websocket refuses the session, and GET /me accepts it; "+
+		o.reportEach(slog.LevelError, "blaze: the websocket refuses the session, and GET /me accepts it; "+
 			"is the session used by another program?", "error", err)
 		return
 	}
@@ -150,9 +150,9 @@ func (o *observer) connection(e event) {
 		o.hooks.add("Trace.Disconnected", func() { hook(err, e.RetryIn) })
 	}
 	if e.Kind == engine.SessionEnded {
-		o.tell(slog.LevelWarn, "blaze: refused for good", "error", err)
+		o.report(slog.LevelWarn, "blaze: refused for good", "error", err)
 	} else {
-		o.tell(slog.LevelWarn, "blaze: disconnected", "error", err, "retry_in", e.RetryIn)
+		o.report(slog.LevelWarn, "blaze: disconnected", "error", err, "retry_in", e.RetryIn)
 	}
 }
 
@@ -168,11 +168,11 @@ func (o *observer) frame(e event) {
 		}
 	case engine.FrameSkipped:
 		o.count.badFrames.Add(1)
-		o.tell(slog.LevelWarn, "blaze: frame skipped", "error", e.Err)
+		o.report(slog.LevelWarn, "blaze: frame skipped", "error", e.Err)
 	case engine.Ignored:
 		o.count.ignored.Add(1)
 		if e.Rejection != nil {
-			o.tell(slog.LevelWarn, "blaze: the server reported an error", "error", newError(e.Rejection, e.Text, ""))
+			o.report(slog.LevelWarn, "blaze: the server reported an error", "error", newError(e.Rejection, e.Text, ""))
 		}
 	case engine.Duplicate:
 		o.count.duplicates.Add(1)
@@ -180,29 +180,29 @@ func (o *observer) frame(e event) {
 		o.count.acked.Add(uint64(e.Count)) //nolint:gosec // G115: a length
 	case engine.AckRejected:
 		o.count.acksForgotten.Add(uint64(e.Count)) //nolint:gosec // G115: a length
-		o.tell(slog.LevelWarn, "blaze: acknowledgement refused",
+		o.report(slog.LevelWarn, "blaze: acknowledgement refused",
 			"messages", e.Count, "error", ackRejected(e.Rejection, e.Text))
 	case engine.AckUnanswered:
 		o.count.acksForgotten.Add(uint64(e.Count)) //nolint:gosec // G115: a length
-		o.tell(slog.LevelWarn, "blaze: acknowledgement not answered", "message", e.Text)
+		o.report(slog.LevelWarn, "blaze: acknowledgement not answered", "message", e.Text)
 	case engine.ReceiptDropped:
 		o.count.receiptsDropped.Add(1)
 		//mutant:receipt-lost
-		o.tell(slog.LevelWarn, "blaze: a receipt was lost: too many wait for OnReceipt, which is too slow",
+		o.report(slog.LevelWarn, "blaze: a receipt was lost: too many wait for OnReceipt, which is too slow",
 			"message", e.Text)
 	case engine.ConversationsWaiting:
-		o.tellEach(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
+		o.reportEach(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
 			"conversations", e.Count, "oldest", e.Age)
 	case engine.HandlerSlow:
 		o.count.slowHandlers.Add(1)
-		o.tellEach(slog.LevelWarn, "blaze: a handler has been running for over a minute",
+		o.reportEach(slog.LevelWarn, "blaze: a handler has been running for over a minute",
 			"message", e.Text, "conversation", e.Conversation, "running", e.Age, "workers_busy", e.Count)
 	case engine.ReceiptSlow:
 		o.count.slowHandlers.Add(1)
-		o.tellEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute",
+		o.reportEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute",
 			"message", e.Text, "running", e.Age)
 	case engine.NotRun:
-		o.tell(slog.LevelWarn, "blaze: a request waits for Run, which was not called",
+		o.report(slog.LevelWarn, "blaze: a request waits for Run, which was not called",
 			"action", e.Text, "waiting", e.Age)
 	}
 }
@@ -218,43 +218,43 @@ func (o *observer) handling(e event) {
 		o.count.failed.Add(1)
 		o.messageHook("Trace.HandlerError", o.trace.HandlerError, e)
 	case attemptScheduled:
-		o.tell(slog.LevelWarn, "blaze: handler failed",
+		o.report(slog.LevelWarn, "blaze: handler failed",
 			"message", e.message, "error", failureText{e.Text, e.stack}, "retry_in", e.RetryIn)
 	case attemptUndone:
-		o.tell(slog.LevelWarn, "blaze: handler failed while Run was ending",
+		o.report(slog.LevelWarn, "blaze: handler failed while Run was ending",
 			"message", e.message, "error", failureText{e.Text, e.stack})
 	case messageDropped:
 		o.count.dropped.Add(1)
-		o.tellEach(slog.LevelError, "blaze: message dropped",
+		o.reportEach(slog.LevelError, "blaze: message dropped",
 			"message", e.message, "error", failureText{e.Text, e.stack})
 		o.messageHook("Trace.Dropped", o.trace.Dropped, e)
 	case messageSent:
 		o.count.sent.Add(1)
 	case receiptFailed:
-		o.tell(slog.LevelWarn, "blaze: OnReceipt failed",
+		o.report(slog.LevelWarn, "blaze: OnReceipt failed",
 			"message", e.Text, "error", failureText{e.Err.Error(), e.stack})
 	case ledgerNotAsked:
-		o.tell(slog.LevelWarn, "blaze: the ledger cannot tell whether a message was handled",
+		o.report(slog.LevelWarn, "blaze: the ledger cannot tell whether a message was handled",
 			"message", e.Text, "error", e.Err)
 	case ledgerNotTold:
-		o.tell(slog.LevelWarn, "blaze: the ledger cannot record a message", "message", e.Text, "error", e.Err)
+		o.report(slog.LevelWarn, "blaze: the ledger cannot record a message", "message", e.Text, "error", e.Err)
 	}
 }
 
-// mostDeclined bounds the categories with a logged decline, because categories come from the network.
-const mostDeclined = 100
+// maxDeclined bounds the categories with a logged decline, because categories come from the network.
+const maxDeclined = 100
 
-// logDecline logs the first decline of each category, for at most mostDeclined categories.
+// logDecline logs the first decline of each category, for at most maxDeclined categories.
 func (o *observer) logDecline(category Category) {
 	name := clip(string(category))
 	o.mu.Lock()
-	first := !o.declined[name] && len(o.declined) < mostDeclined
+	first := !o.declined[name] && len(o.declined) < maxDeclined
 	if first {
 		o.declined[name] = true
 	}
 	o.mu.Unlock()
 	if first {
-		o.tell(slog.LevelWarn, "blaze: every handler declined a message; it is acknowledged, "+
+		o.report(slog.LevelWarn, "blaze: every handler declined a message; it is acknowledged, "+
 			"and further ones of its category are not reported", "category", name)
 	}
 }

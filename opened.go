@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// draft is [Outgoing.draft] for the session of this Client. It logs unencrypted answers to encrypted messages.
-func (c *Client) draft(out *Outgoing) (*draft, error) {
-	d, err := out.draft()
+// prepared is [Outgoing.draft] for the session of this Client. It logs unencrypted answers to encrypted messages.
+func (c *Client) prepare(out *Outgoing) (*prepared, error) {
+	d, err := out.prepare()
 	if err != nil {
 		return nil, err
 	}
@@ -19,27 +19,27 @@ func (c *Client) draft(out *Outgoing) (*draft, error) {
 		}
 		return c.opened(d, "the bot's session has an RSA key, which cannot agree on secrets")
 	}
-	c.tellOpen(d)
+	c.logUnencrypted(d)
 	return d, nil
 }
 
 // opened returns the unencrypted form of an encrypted message that may be sent unencrypted. why is the reason, for the
 // log.
-func (c *Client) opened(d *draft, why string) (*draft, error) {
+func (c *Client) opened(d *prepared, why string) (*prepared, error) {
 	out := *d.reply
 	out.Encrypted, out.MessageID = false, d.MessageID
-	p, err := out.draft()
+	p, err := out.prepare()
 	if err != nil {
 		return nil, err
 	}
 	p.open = why
-	c.tellOpen(p)
+	c.logUnencrypted(p)
 	return p, nil
 }
 
-// inPlain changes an item to its unencrypted form if that is allowed and the item cannot be encrypted for its
+// asPlain changes an item to its unencrypted form if that is allowed and the item cannot be encrypted for its
 // recipient. Otherwise it returns false and keeps the error.
-func (c *Client) inPlain(m *item) bool {
+func (c *Client) asPlain(m *item) bool {
 	var why string
 	switch {
 	case errors.Is(m.err, errOddSessions): // the recipient may have a session
@@ -52,21 +52,21 @@ func (c *Client) inPlain(m *item) bool {
 	if m.reply == nil || why == "" {
 		return false
 	}
-	p, err := c.opened(m.draft, why)
+	p, err := c.opened(m.prepared, why)
 	if err != nil {
 		m.err = fmt.Errorf("%w; it cannot be sent in plain text either: %w", m.err, err)
 		return false
 	}
-	m.draft, m.err = p, nil
+	m.prepared, m.err = p, nil
 	return true
 }
 
-// tellOpen logs an unencrypted answer to an encrypted message.
-func (c *Client) tellOpen(d *draft) {
+// logUnencrypted logs an unencrypted answer to an encrypted message.
+func (c *Client) logUnencrypted(d *prepared) {
 	if d.group {
-		c.observer.opensGroup(d.ConversationID)
+		c.observer.logGroupOnce(d.ConversationID)
 	}
 	if d.open != "" {
-		c.observer.opensUser(d.RecipientID, d.open)
+		c.observer.logUserOnce(d.RecipientID, d.open)
 	}
 }

@@ -20,7 +20,7 @@ type crowd struct {
 	mu           sync.Mutex
 	now, most    int
 	inside       map[string]int
-	mostTogether int // in one conversation
+	maxTogether int // in one conversation
 }
 
 func (c *crowd) enter(conversation string) (leave func()) {
@@ -31,7 +31,7 @@ func (c *crowd) enter(conversation string) (leave func()) {
 	}
 	c.now++
 	c.inside[conversation]++
-	c.most, c.mostTogether = max(c.most, c.now), max(c.mostTogether, c.inside[conversation])
+	c.most, c.maxTogether = max(c.most, c.now), max(c.maxTogether, c.inside[conversation])
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -73,7 +73,7 @@ func TestConversationsAreHandledInOrderAndInParallel(t *testing.T) {
 			assert.Equal(t, conversations*each, r.Stats().InboxMessages)
 			r.idle()
 			assert.Equal(t, most, c.most)
-			assert.Equal(t, 1, c.mostTogether)
+			assert.Equal(t, 1, c.maxTogether)
 			rounds := (conversations*each + most - 1) / most
 			assert.WithinDuration(t, start.Add(time.Duration(rounds)*time.Second), time.Now(), 2*time.Second)
 			require.Len(t, got, conversations)

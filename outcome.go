@@ -15,7 +15,7 @@ type outcome struct {
 	text     string // of err, for the log
 	stack    []byte // if err is a panic
 	declined bool
-	hopeless bool // another attempt cannot succeed
+	permanent bool // another attempt cannot succeed
 }
 
 // judge converts err, a result of guard.Call, to an outcome and calls done with it once. An error with methods that
@@ -32,7 +32,7 @@ func judge(err error, done func(outcome)) {
 	var o outcome
 	//mutant:judge-guard
 	guard.Call(func() error {
-		o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), hopeless: hopeless(err), text: err.Error()}
+		o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), permanent: permanent(err), text: err.Error()}
 		return nil
 	}, func(failed error) {
 		if failed != nil {
@@ -52,10 +52,10 @@ func failedOutcome(err error) outcome {
 	return outcome{err: err, text: err.Error()}
 }
 
-// hopeless reports whether an error of a handler means that no further attempt can succeed. An unconfirmed send is
+// permanent reports whether an error of a handler means that no further attempt can succeed. An unconfirmed send is
 // never hopeless, because the next attempt resolves it. Neither is a nil pointer to an error type. hopeless calls
 // methods of the user's error and must run under guard.
-func hopeless(err error) bool {
+func permanent(err error) bool {
 	var unconfirmed *UnconfirmedError
 	if errors.As(err, &unconfirmed) {
 		return false
@@ -69,7 +69,7 @@ func hopeless(err error) bool {
 	}
 	var batch *BatchError
 	if errors.As(err, &batch) && batch != nil { // another attempt may succeed for one message
-		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !hopeless(err) })
+		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !permanent(err) })
 	}
 	var byDefault *defaultError
 	//mutant:default-hopeless
@@ -81,9 +81,9 @@ func hopeless(err error) bool {
 	}
 	// If one of several joined rejections is temporary, another attempt may succeed. A 401 concerns the session and not
 	// the message.
-	var refused *Error
+	var rejection *Error
 	//mutant:handler-401
-	return errors.As(err, &refused) && refused != nil && !errors.Is(err, CodeUnauthorized) && !temporary(err)
+	return errors.As(err, &rejection) && rejection != nil && !errors.Is(err, CodeUnauthorized) && !temporary(err)
 }
 
 // temporary reports whether err is, wraps or joins a transient rejection.

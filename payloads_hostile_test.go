@@ -23,8 +23,8 @@ func allocated(f func()) int64 {
 	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
-// mostAllocated is how many bytes decoding a payload of a size may allocate.
-func mostAllocated(size int) int64 { return 8*int64(size) + 4<<10 }
+// maxAllocated is how many bytes decoding a payload of a size may allocate.
+func maxAllocated(size int) int64 { return 8*int64(size) + 4<<10 }
 
 // fieldsOf returns the names that the decoder of a category asks for.
 func fieldsOf(c blaze.Category) []string {
@@ -125,7 +125,7 @@ func TestDecodingIsBounded(t *testing.T) {
 				}
 				data := []byte(payloads[name])
 				got := allocated(func() { blaze.DecodePayload(c, data) })
-				if most := mostAllocated(len(data)); got > most {
+				if most := maxAllocated(len(data)); got > most {
 					t.Errorf("%s of %d bytes allocates %d, more than %d: %s", c, len(data), got, most, name)
 				}
 			}

@@ -19,9 +19,9 @@ import (
 // Bounds of lists in payloads, above what the apps produce. A message with a longer list becomes a Raw, because it may
 // be an attempt to exhaust memory.
 const (
-	mostTranscript = 300
-	mostPinned     = 300
-	mostFields     = 64 // in one object; a TranscriptMessage has 27
+	maxTranscript = 300
+	maxPinned     = 300
+	maxFields     = 64 // in one object; a TranscriptMessage has 27
 )
 
 // listCost bounds the size of the decoded objects per byte of the list's JSON, in addition to listSlack. Without it, a
@@ -82,8 +82,8 @@ func (f *fields) read(raw []byte) {
 	f.members = f.members[:0]
 	for name, value := range lenient.Members(raw) {
 		//mutant:most-fields
-		if len(f.members) == mostFields {
-			f.failObject("more than " + strconv.Itoa(mostFields) + " fields")
+		if len(f.members) == maxFields {
+			f.failObject("more than " + strconv.Itoa(maxFields) + " fields")
 			return
 		}
 		if bytes.IndexByte(name, '\\') >= 0 {

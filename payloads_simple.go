@@ -152,7 +152,7 @@ func (p Pin) data() ([]byte, error) {
 }
 
 func readPin(f *fields) Pin {
-	p := Pin{Action: f.need("action"), MessageIDs: f.strs("message_ids", mostPinned)}
+	p := Pin{Action: f.need("action"), MessageIDs: f.strs("message_ids", maxPinned)}
 	if len(p.MessageIDs) == 0 {
 		f.fail("message_ids", "missing")
 	}

@@ -123,7 +123,7 @@ func decodeTranscript(_ string, data []byte) (Payload, error) {
 	if err := check(data, '[', "a JSON array"); err != nil {
 		return nil, err
 	}
-	messages, err := readObjects("", data, mostTranscript, readTranscriptMessage)
+	messages, err := readObjects("", data, maxTranscript, readTranscriptMessage)
 	return Transcript(messages), err
 }
 

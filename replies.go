@@ -109,9 +109,9 @@ func (r *endedReplies) of(id uuid.UUID) replyEnd {
 	return unknownEnd
 }
 
-// mostEnded bounds the remembered replies to one message. The first ones are kept, because attempts make replies in the
+// maxEnded bounds the remembered replies to one message. The first ones are kept, because attempts make replies in the
 // same order. Each attempt writes the others again, with the same ids.
-const mostEnded = 256
+const maxEnded = 256
 
 // note records the result of a reply. A stored reply stays stored.
 func (r *endedReplies) note(id uuid.UUID, end replyEnd) {
@@ -125,7 +125,7 @@ func (r *endedReplies) note(id uuid.UUID, end replyEnd) {
 		r.all = r.first[:0]
 	}
 	//mutant:replies-bound
-	if len(r.all) >= mostEnded {
+	if len(r.all) >= maxEnded {
 		return
 	}
 	r.all = append(r.all, endedReply{id, end})

@@ -10,8 +10,8 @@ import (
 
 // Bounds of a safe file name, in bytes. File systems accept 255, some of them less for other scripts.
 const (
-	mostName      = 200
-	mostExtension = 20 // with its dot; a longer one is cut like the rest
+	maxName      = 200
+	maxExtension = 20 // with its dot; a longer one is cut like the rest
 )
 
 // SafeName returns a file name that is safe on any operating system: the last element of Name, with / and \ as
@@ -68,14 +68,14 @@ func reserved(name string) bool {
 
 // shorten cuts a long name before its extension, between two characters.
 func shorten(name string) string {
-	if len(name) <= mostName {
+	if len(name) <= maxName {
 		return name
 	}
 	extension := path.Ext(name)
-	if len(extension) > mostExtension {
+	if len(extension) > maxExtension {
 		extension = ""
 	}
-	stem := name[:mostName-len(extension)]
+	stem := name[:maxName-len(extension)]
 	for !utf8.ValidString(stem) { // the whole name is valid
 		stem = stem[:len(stem)-1]
 	}

@@ -28,7 +28,7 @@ import (
 // error then also wraps [ErrNoAnswer] or [CodeUnauthorized]. If no session of the recipient can decrypt the message,
 // the error is [ErrNoSession], except that an answer encrypted by default is then sent unencrypted.
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
-	d, err := c.draft(&out)
+	d, err := c.prepare(&out)
 	if err != nil {
 		return Sent{}, err
 	}
@@ -42,7 +42,7 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 		}
 	}
 	if d.way == sealed {
-		m := &item{draft: d, size: sealedSize(len(d.Data))}
+		m := &item{prepared: d, size: sealedSize(len(d.Data))}
 		c.sendSealed(ctx, []*item{m})
 		c.sendInPlain(ctx, m)
 		err = m.err
@@ -102,22 +102,22 @@ func (c *Client) answer(ctx context.Context, m *Message, a answer) error {
 	case forbidden(err, a.MessageID) && (end == unanswered || m.Backlog && m.Attempt <= 1):
 		err = &UnconfirmedError{MessageID: a.MessageID, Err: err}
 	}
-	if err != nil && a.key != "" && (unconfirmed(err) || !refused(err)) {
+	if err != nil && a.key != "" && (unconfirmed(err) || !rejected(err)) {
 		replies.giveBack(a.key, a.ordinal) // neither confirmed nor rejected: the next equal reply reuses it
 	}
 	return err
 }
 
-// refused reports whether the server rejected a request.
-func refused(err error) bool {
+// rejected reports whether the server rejected a request.
+func rejected(err error) bool {
 	var e *Error
 	return errors.As(err, &e)
 }
 
 // forbidden reports whether err is a 403 for the given message. The server may respond so to an id that it has stored.
 func forbidden(err error, messageID string) bool {
-	var refused *Error
-	return errors.As(err, &refused) && refused.Code == CodeForbidden && refused.MessageID == messageID
+	var rejection *Error
+	return errors.As(err, &rejection) && rejection.Code == CodeForbidden && rejection.MessageID == messageID
 }
 
 // ToUser returns a message to the conversation between the bot and a user. The service accepts it only if the user has
@@ -134,9 +134,9 @@ func (c *Client) ConversationWith(userID string) string { return ConversationID(
 
 // sendInPlain sends the unencrypted form of a message that could not be encrypted, if it may have one.
 func (c *Client) sendInPlain(ctx context.Context, m *item) {
-	if c.inPlain(m) {
+	if c.asPlain(m) {
 		c.sendSingle(ctx, m)
-		m.err = m.unsure(m.err)
+		m.err = m.keepUnconfirmed(m.err)
 	}
 }
 

@@ -27,12 +27,12 @@ import (
 
 // Bounds of the session cache. The least recently used users are evicted first.
 const (
-	mostSessions = 10_000  // users
+	maxSessions = 10_000  // users
 	sessionBytes = 4 << 20 // total size of all sessions
-	// mostOfUser bounds the sessions used per user, the newest ones: a message is encrypted for each of them.
-	mostOfUser = 256
-	// mostSessionText bounds the length of an id or a key. A UUID has 36 characters, an X25519 key at most 44.
-	mostSessionText = 128
+	// maxOfUser bounds the sessions used per user, the newest ones: a message is encrypted for each of them.
+	maxOfUser = 256
+	// maxSessionText bounds the length of an id or a key. A UUID has 36 characters, an X25519 key at most 44.
+	maxSessionText = 128
 )
 
 // sessionsTTL is the lifetime of cached sessions. Sessions change rarely. The service rejects a message encrypted for
@@ -72,13 +72,13 @@ func (s *session) UnmarshalJSON(p []byte) error {
 	if len(v.PublicKey) > 0 && string(v.PublicKey) != "null" && json.Unmarshal(v.PublicKey, &s.PublicKey) != nil {
 		s.PublicKey = unreadable
 	}
-	if len(s.SessionID) > mostSessionText {
+	if len(s.SessionID) > maxSessionText {
 		s.SessionID = ""
 	}
-	if len(s.PublicKey) > mostSessionText {
+	if len(s.PublicKey) > maxSessionText {
 		s.PublicKey = unreadable
 	}
-	if len(s.UserID) > mostSessionText {
+	if len(s.UserID) > maxSessionText {
 		s.UserID = ""
 	}
 	if err == nil && s.UserID == "" {
@@ -91,18 +91,18 @@ func (s *session) UnmarshalJSON(p []byte) error {
 // message unencrypted that should be encrypted.
 var errOddSessions = errors.New("POST /sessions/fetch answers with a session that cannot be read")
 
-// newest returns the mostOfUser newest sessions of one user: by creation time if the service sent it for all of them,
+// newest returns the maxOfUser newest sessions of one user: by creation time if the service sent it for all of them,
 // otherwise the last ones of the list.
 func newest(all []session) []session {
 	//mutant:newest-sessions
-	if len(all) <= mostOfUser {
+	if len(all) <= maxOfUser {
 		return all
 	}
 	all = slices.Clone(all)
 	if !slices.ContainsFunc(all, func(s session) bool { return s.createdAt.IsZero() }) {
 		slices.SortStableFunc(all, func(a, b session) int { return a.createdAt.Compare(b.createdAt) })
 	}
-	return slices.Clone(all[len(all)-mostOfUser:])
+	return slices.Clone(all[len(all)-maxOfUser:])
 }
 
 // costOf returns the size of a cache entry in bytes, including strings and overhead.

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// mostStacks bounds the number of different stacks that are logged.
-const mostStacks = 100
+// maxStacks bounds the number of different stacks that are logged.
+const maxStacks = 100
 
 // stacks records the logged stacks. Its methods are safe for concurrent use.
 type stacks struct {
@@ -16,7 +16,7 @@ type stacks struct {
 	seen map[uint64]bool
 }
 
-// first reports whether a stack should be logged: it is new, and fewer than mostStacks others were logged.
+// first reports whether a stack should be logged: it is new, and fewer than maxStacks others were logged.
 func (s *stacks) first(stack []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -25,7 +25,7 @@ func (s *stacks) first(stack []byte) bool {
 	}
 	sum := s.sum(stack)
 	//mutant:stack-once
-	if s.seen[sum] || len(s.seen) >= mostStacks {
+	if s.seen[sum] || len(s.seen) >= maxStacks {
 		return false
 	}
 	s.seen[sum] = true

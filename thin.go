@@ -14,8 +14,8 @@ import (
 const (
 	thinFirst = time.Second // from the first of equal records to a count
 	thinEvery = time.Minute // between counts. A kind without records for that long starts again
-	mostKinds = 256         // kinds of records that are told apart: their errors come from the network
-	mostEach  = 60          // records that each matter, before they are counted
+	maxKinds = 256         // kinds of records that are told apart: their errors come from the network
+	maxEach  = 60          // records that each matter, before they are counted
 )
 
 // thinner limits repeated log records. The first of equal records is logged, then one with their number after a second,
@@ -51,7 +51,7 @@ func (t *thinner) add(r slog.Record, stack bool) {
 // addEach is like add, for records that each matter: the first 60 with the same text are logged.
 func (t *thinner) addEach(r slog.Record, stack bool) {
 	//mutant:thin-each
-	if t.passes(r.Message, r, mostEach, stack) {
+	if t.passes(r.Message, r, maxEach, stack) {
 		t.emit(r)
 	}
 }
@@ -78,12 +78,12 @@ func (t *thinner) passes(kind string, r slog.Record, most int, must bool) bool {
 
 // kind returns the state of a record's kind. If there are too many kinds, records with the same text share one.
 func (t *thinner) kind(kind, text string, now time.Time) *thinned {
-	if len(t.kinds) >= mostKinds && t.kinds[kind] == nil {
+	if len(t.kinds) >= maxKinds && t.kinds[kind] == nil {
 		if now.Sub(t.tidied) >= thinFirst {
 			t.tidied = now
 			t.forget(now)
 		}
-		if len(t.kinds) >= mostKinds {
+		if len(t.kinds) >= maxKinds {
 			kind = text
 		}
 	}
@@ -174,8 +174,8 @@ func (t *thinner) due(end bool) []slog.Record {
 	return all
 }
 
-// mostKindText is the number of bytes of an error that belong to its kind.
-const mostKindText = 500
+// maxKindText is the number of bytes of an error that belong to its kind.
+const maxKindText = 500
 
 // varying matches the parts in which errors of one kind differ: ids, the local port, and positions in JSON.
 var varying = regexp.MustCompile(`[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|:[0-9]+->|message "[^"]*"|byte [0-9]+`)
@@ -189,7 +189,7 @@ func kindOf(r slog.Record) string {
 		case "message", "messages", "conversations", "oldest", "retry_in", "stack":
 		default:
 			text := a.Value.String()
-			text = text[:min(len(text), mostKindText)]
+			text = text[:min(len(text), maxKindText)]
 			//mutant:thin-varying
 			if mayVary(text) {
 				text = varying.ReplaceAllString(text, "#")

@@ -203,7 +203,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "a refused encrypted message takes others with it", By: unit("TestAnEncryptedMessageIsRefusedAlone"),
-		Marker: "sealed-singly", Old: "mayBeOfOne(refusal)", New: "false",
+		Marker: "sealed-singly", Old: "mayBeOfOne(rejection)", New: "false",
 	},
 	{
 		Name:   "a second 401 over HTTP is final for an encrypted message",

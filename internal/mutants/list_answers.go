@@ -41,7 +41,7 @@ var answers = []Mutant{
 	},
 	{
 		Name: "a batch does not answer whoever has no session", By: unit("TestAReplyThatNobodyCouldOpen"),
-		Marker: "batch-opens", Old: "m.again || c.inPlain(m)", New: "m.again",
+		Marker: "batch-opens", Old: "m.again || c.asPlain(m)", New: "m.again",
 	},
 	{
 		Name:   "a message is given up for what a default did to its reply",

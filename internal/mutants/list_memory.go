@@ -13,7 +13,7 @@ var memory = []Mutant{
 	},
 	{
 		Name: "an object may have any number of fields", By: unit("TestListsThatAreTooLong"),
-		Marker: "most-fields", Old: "len(f.members) == mostFields", New: "false",
+		Marker: "most-fields", Old: "len(f.members) == maxFields", New: "false",
 	},
 	{
 		Name: "a list may have any number of objects", By: unit("TestListsThatAreTooLong"),
@@ -50,7 +50,7 @@ var memory = []Mutant{
 	},
 	{
 		Name: "the whole text of an error is kept", By: unit("TestAFullInboxTakesInboxBytes"),
-		Marker: "failure-short", Old: "len(text) > mostKeptText", New: "false",
+		Marker: "failure-short", Old: "len(text) > maxKeptText", New: "false",
 	},
 	{
 		Name: "receipts are lost without a word", By: unit("TestReceiptsTakeNoRoomFromMessages"),
@@ -62,7 +62,7 @@ var memory = []Mutant{
 	},
 	{
 		Name: "the oldest sessions of a user count", By: unit("TestTheNewestSessionsOfAUserCount"),
-		Marker: "newest-sessions", Old: "return all", New: "return all\n } else if true {\n return all[:mostOfUser]",
+		Marker: "newest-sessions", Old: "return all", New: "return all\n } else if true {\n return all[:maxOfUser]",
 	},
 	{
 		Name:   "the sessions that are remembered may have any size",
@@ -76,7 +76,7 @@ var memory = []Mutant{
 	{
 		Name:   "the replies to a failed message are all remembered",
 		By:     unit("TestTheRepliesThatAreRememberedAreBounded"),
-		Marker: "replies-bound", Old: "len(r.all) >= mostEnded", New: "false",
+		Marker: "replies-bound", Old: "len(r.all) >= maxEnded", New: "false",
 	},
 	{
 		Name: "only a UUID can be acknowledged", By: unit("TestAckTakesEveryIDThatIsDelivered"),

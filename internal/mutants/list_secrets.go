@@ -28,11 +28,11 @@ var secrets = []Mutant{
 	},
 	{
 		Name: "each dropped message is logged", By: unit("TestDroppedMessagesAreCounted"),
-		Marker: "thin-each", Old: "t.passes(r.Message, r, mostEach, stack)", New: "true",
+		Marker: "thin-each", Old: "t.passes(r.Message, r, maxEach, stack)", New: "true",
 	},
 	{
 		Name: "an error of any length is logged", By: unit("TestLogsAreBoundedWhateverHappens"),
-		Marker: "log-error", Old: "len(text) <= mostErrorText", New: "true",
+		Marker: "log-error", Old: "len(text) <= maxErrorText", New: "true",
 	},
 	{
 		Name: "a key of a file is written as JSON", By: unit("TestKeysOfFilesDoNotPrint"),

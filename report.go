@@ -15,17 +15,17 @@ import (
 // failuresEvery is the interval at which failures of one hook are logged.
 const failuresEvery = time.Minute
 
-// mostErrorText is the maximum length, in bytes, of a logged error.
-const mostErrorText = 2000
+// maxErrorText is the maximum length, in bytes, of a logged error.
+const maxErrorText = 2000
 
-// tell queues a log record; repeated ones are counted (see thinner). The attributes are resolved values, such as the
+// report queues a log record; repeated ones are counted (see thinner). The attributes are resolved values, such as the
 // ids of a message and not the message. An error in args belongs to this package, or is the text of a user's error.
-func (o *observer) tell(level slog.Level, text string, args ...any) {
+func (o *observer) report(level slog.Level, text string, args ...any) {
 	o.thin.add(o.record(level, text, args))
 }
 
-// tellEach is like tell, for records that each matter, such as a dropped message.
-func (o *observer) tellEach(level slog.Level, text string, args ...any) {
+// reportEach is like report, for records that each matter, such as a dropped message.
+func (o *observer) reportEach(level slog.Level, text string, args ...any) {
 	o.thin.addEach(o.record(level, text, args))
 }
 
@@ -63,10 +63,10 @@ func (o *observer) record(level slog.Level, text string, args []any) (r slog.Rec
 func shortError(err error) error {
 	text := err.Error()
 	//mutant:log-error
-	if len(text) <= mostErrorText {
+	if len(text) <= maxErrorText {
 		return err
 	}
-	return failureText{text: strings.ToValidUTF8(text[:mostErrorText], "") + "..."}
+	return failureText{text: strings.ToValidUTF8(text[:maxErrorText], "") + "..."}
 }
 
 // emit queues a record for the Logger, with the values of Run's context.
@@ -113,7 +113,7 @@ func (o *observer) hookFailed(name string, err error) {
 	}
 	o.mu.Unlock()
 	if again {
-		o.tellEach(slog.LevelError, "blaze: a hook failed", "hook", name, "error", err)
+		o.reportEach(slog.LevelError, "blaze: a hook failed", "hook", name, "error", err)
 	}
 }
 
@@ -178,21 +178,21 @@ func (o *observer) awaitConnected() {
 	}
 }
 
-// mostOpened bounds the users, and the groups, for which a logged unencrypted answer is remembered.
-const mostOpened = 4096
+// maxOpened bounds the users, and the groups, for which a logged unencrypted answer is remembered.
+const maxOpened = 4096
 
-// opensGroup logs an unencrypted reply to an encrypted message in a group, once per group.
-func (o *observer) opensGroup(conversationID string) {
+// logGroupOnce logs an unencrypted reply to an encrypted message in a group, once per group.
+func (o *observer) logGroupOnce(conversationID string) {
 	if o.isFirst(&o.groups, conversationID) {
-		o.tellEach(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members "+
+		o.reportEach(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members "+
 			"of the group; further ones in this group are not reported", "conversation", conversationID)
 	}
 }
 
-// opensUser logs an unencrypted answer to an encrypted message of a user, once per user.
-func (o *observer) opensUser(userID, reason string) {
+// logUserOnce logs an unencrypted answer to an encrypted message of a user, once per user.
+func (o *observer) logUserOnce(userID, reason string) {
 	if o.isFirst(&o.users, userID) {
-		o.tellEach(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to "+
+		o.reportEach(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to "+
 			"this user are not reported", "user", userID, "reason", reason)
 	}
 }

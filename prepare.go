@@ -17,8 +17,8 @@ const (
 	batchBytes    = 128 << 10 // bytes of its JSON
 )
 
-// draft is a validated message in wire form.
-type draft struct {
+// prepared is a validated message in wire form.
+type prepared struct {
 	messageParams
 	way way
 
@@ -39,7 +39,7 @@ const (
 
 // item is a draft being sent, and its result.
 type item struct {
-	*draft
+	*prepared
 	size        int             // estimate of its JSON in a request with several messages
 	json        json.RawMessage // of the encrypted message, while it is sent
 	unconfirmed bool            // an earlier request may have stored it
@@ -86,13 +86,13 @@ func (p *messageParams) AppendJSON(b []byte) []byte {
 	return wire.AppendEnd(wire.AppendInt(b, "expire_in", p.ExpireIn), '}')
 }
 
-// draft validates out and converts it to wire form. Every error is or wraps an [InvalidError].
-func (out Outgoing) draft() (*draft, error) {
+// prepared validates out and converts it to wire form. Every error is or wraps an [InvalidError].
+func (out Outgoing) prepare() (*prepared, error) {
 	if out.ConversationID == "" {
 		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a "+
 			"user's; some notices of the system have no conversation to answer in")
 	}
-	d := &draft{messageParams: messageParams{Silent: out.Silent}}
+	d := &prepared{messageParams: messageParams{Silent: out.Silent}}
 	ids := idCheck{prefix: "Outgoing."}
 	d.ConversationID = ids.required("ConversationID", out.ConversationID)
 	d.MessageID = ids.optional("MessageID", out.MessageID)
@@ -129,7 +129,7 @@ func batchable(c Category) bool {
 }
 
 // fill adds the payload.
-func (d *draft) fill(out Outgoing) error {
+func (d *prepared) fill(out Outgoing) error {
 	value, data, passed, err := out.encode()
 	switch {
 	case err != nil:
@@ -145,7 +145,7 @@ func (d *draft) fill(out Outgoing) error {
 }
 
 // fillPlain adds the payload of an unencrypted message.
-func (d *draft) fillPlain(out *Outgoing, value Payload, data []byte, passed bool) error {
+func (d *prepared) fillPlain(out *Outgoing, value Payload, data []byte, passed bool) error {
 	a, attached := payloadAttachment(value)
 	switch {
 	//mutant:opened-key
@@ -167,12 +167,12 @@ func (d *draft) fillPlain(out *Outgoing, value Payload, data []byte, passed bool
 		return invalid("Outgoing.Payload", "%d bytes of data, more than %d", len(data), maxData)
 	}
 	d.Category, d.Data = value.Category(), data
-	d.group = out.opensGroup() && sealable(value)
+	d.group = out.logGroupOnce() && sealable(value)
 	return nil
 }
 
 // fillSealed adds the payload of a message to encrypt.
-func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed bool) error {
+func (d *prepared) fillSealed(out *Outgoing, value Payload, data []byte, passed bool) error {
 	rest, isPlain := strings.CutPrefix(string(value.Category()), plainPrefix)
 	a, attached := payloadAttachment(value)
 	switch {
@@ -201,7 +201,7 @@ func (d *draft) fillSealed(out *Outgoing, value Payload, data []byte, passed boo
 
 // fillAnswer adds the payload of an answer that is encrypted by default. A payload that cannot be encrypted is sent
 // unencrypted, so that the recipient gets it.
-func (d *draft) fillAnswer(out Outgoing, value Payload, data []byte, passed bool) error {
+func (d *prepared) fillAnswer(out Outgoing, value Payload, data []byte, passed bool) error {
 	open := true
 	switch {
 	case !sealable(value): // the apps send it unencrypted too
@@ -255,8 +255,8 @@ func (out *Outgoing) sealedByDefault() bool {
 		out.origin.recipient == out.RecipientID && out.origin.conversation == out.ConversationID
 }
 
-// opensGroup reports whether out is a plain answer to an encrypted message, for all members of its group.
-func (out *Outgoing) opensGroup() bool {
+// logGroupOnce reports whether out is a plain answer to an encrypted message, for all members of its group.
+func (out *Outgoing) logGroupOnce() bool {
 	return !out.Encrypted && out.origin != nil && out.origin.conversation != "" && out.origin.recipient == "" &&
 		out.origin.conversation == out.ConversationID
 }

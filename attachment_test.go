@@ -250,7 +250,7 @@ func TestDownloadRefused(t *testing.T) {
 			return blazetest.Answer{Bytes: []byte("HTTP/1.1 200 OK\r\nContent-Length: 80\r\n\r\nhello")}
 		})
 		_, err = download(t, c, a)
-		require.ErrorContains(t, err, "broke off")
+		require.ErrorContains(t, err, "failed: ")
 		s.Intercept("GET /attachments/"+a.ID, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Answer{Reply: &blazetest.Frame{
 				Data: []byte(`{"attachment_id":"` + a.ID + `","view_url":"http://example.com/"}`),

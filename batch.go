@@ -40,12 +40,12 @@ func (c *Client) SendBatch(ctx context.Context, outs ...Outgoing) ([]Sent, error
 // batch is one call of SendBatch. The calling goroutine owns all state. Requests and the Limiter's Wait run on
 // goroutines that it joins.
 type batch struct {
-	c       *Client
-	items   []*item            // one for each message
+	c     *Client
+	items []*item          // one for each message
 	lanes map[string]*lane // by conversation
-	ready   [ways]fifo.Queue[*lane]
-	last    way // of the latest request
-	left    int // items in progress
+	ready [ways]fifo.Queue[*lane]
+	last  way // of the latest request
+	left  int // items in progress
 
 	// Only with a Limiter:
 	next    int        // item of the next Wait
@@ -65,11 +65,11 @@ type lane struct {
 
 // request holds the items that are sent together.
 type request struct {
-	way     way
-	items   []*item
+	way   way
+	items []*item
 	lanes []*lane
-	size    int
-	most    int // maximum number of items
+	size  int
+	most  int // maximum number of items
 }
 
 func newBatch(c *Client, outs []Outgoing) *batch {

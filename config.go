@@ -186,7 +186,7 @@ const (
 	defaultReplyTimeout    = 20 * time.Second
 	defaultDrain           = 5 * time.Second
 	defaultMaxDownload     = 1 << 30
-	maxBytes              = 1 << 50 // of a file, so that sums of sizes cannot overflow
+	maxBytes               = 1 << 50 // of a file, so that sums of sizes cannot overflow
 	ledgerLen              = 100_000
 )
 
@@ -345,6 +345,6 @@ func checkAPI(api string) error {
 // Backoff policies.
 var (
 	reconnectWait = backoff.Policy{Base: 500 * time.Millisecond, Cap: 30 * time.Second}
-	rejectionWait   = backoff.Policy{Base: time.Second, Cap: 30 * time.Second}
+	rejectionWait = backoff.Policy{Base: time.Second, Cap: 30 * time.Second}
 	handlerWait   = backoff.Policy{Base: time.Second, Cap: time.Minute}
 )

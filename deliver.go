@@ -245,7 +245,7 @@ func (v *deliverer) unseal(m *wire.Message) ([]byte, error) {
 	case errors.Is(err, seal.ErrDamaged):
 		return nil, fmt.Errorf("%w: a %s message: %w", ErrDamaged, clip(m.Category), err)
 	case err != nil:
-		return nil, fmt.Errorf("blaze: a %s message cannot be opened: %w", clip(m.Category), err)
+		return nil, fmt.Errorf("blaze: a %s message cannot be decrypted: %w", clip(m.Category), err)
 	}
 	return data, nil
 }

@@ -163,7 +163,7 @@ func (d *download) Close() error {
 // Read implements [io.Reader].
 func (d *download) Read(p []byte) (int, error) {
 	if d.closed.Load() {
-		return 0, fmt.Errorf("blaze: attachment %s is read after it was closed: %w", d.id, fs.ErrClosed)
+		return 0, fmt.Errorf("blaze: attachment %s was read after Close: %w", d.id, fs.ErrClosed)
 	}
 	if d.err != nil {
 		return 0, d.err
@@ -191,9 +191,9 @@ func (d *download) check(err error) error {
 	case errors.Is(err, seal.ErrDigest), errors.Is(err, seal.ErrMAC), errors.Is(err, seal.ErrDamaged):
 		return fmt.Errorf("%w: attachment %s: %w", ErrDamaged, d.id, err)
 	case errors.As(err, &full):
-		return fmt.Errorf("blaze: attachment %s cannot be kept, see Config.TempDir: %w", d.id, err)
+		return fmt.Errorf("blaze: attachment %s cannot be stored in Config.TempDir: %w", d.id, err)
 	}
-	return fmt.Errorf("blaze: the download of attachment %s broke off: %w", d.id, err)
+	return fmt.Errorf("blaze: the download of attachment %s failed: %w", d.id, err)
 }
 
 // tooLarge returns the error for a file that is larger than its Size or than MaxDownload.

@@ -261,7 +261,7 @@ func (c *Client) settleSealed(items []*item, results []sealedResult, maybeStored
 		case r.State == sealedStored:
 			m.err = nil
 		case r.State != sealedFailed:
-			err := fmt.Errorf("blaze: %s: an answer that does not say what became of the message", sealedAction)
+			err := fmt.Errorf("blaze: %s: a response without the state of the message", sealedAction)
 			m.err = &UnconfirmedError{MessageID: m.MessageID, Err: err}
 		case maybeStored:
 			m.err = &UnconfirmedError{MessageID: m.MessageID, Err: c.changedSessions(m, r.Sessions)}

@@ -70,7 +70,7 @@ func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
 		others := append([]byte{1, 1, 0}, make([]byte, 32+64+12+16)...)
 		blobs := map[string][]byte{
 			"damaged": []byte("x"), "too few for the 65535": claims,
-			"low order": lowOrder, "sealed for other sessions": others, "0 bytes": {},
+			"low order": lowOrder, "encrypted for other sessions": others, "0 bytes": {},
 		}
 		for _, blob := range blobs {
 			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: blaze.CategoryEncryptedText, Data: blob}})

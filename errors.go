@@ -34,18 +34,18 @@ var (
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
 	// ErrNoAnswer means that no usable HTTP response was received, or that the storage did not accept an upload. A
 	// response of a gateway is not usable, whatever its status.
-	ErrNoAnswer = errors.New("blaze: no answer over HTTP")
+	ErrNoAnswer = errors.New("blaze: no usable HTTP response")
 	// ErrDrain means that Run ended before everything in progress had finished. Its text says how much was left.
-	ErrDrain = errors.New("blaze: not everything was drained")
+	ErrDrain = errors.New("blaze: not drained")
 	// ErrNoSession means that no session of the recipient can decrypt messages, as for a user of an old client. Nothing
 	// was sent: the Client does not fall back to plain text. A new session may appear when the user signs in, so a
 	// handler that returns ErrNoSession is retried.
-	ErrNoSession = errors.New("blaze: the recipient has no session that can open encrypted messages")
+	ErrNoSession = errors.New("blaze: the recipient has no session that can decrypt messages")
 	// ErrNotForUs is the Err of a [Raw] for an encrypted message that was encrypted for other sessions.
-	ErrNotForUs = errors.New("blaze: sealed for other sessions")
+	ErrNotForUs = errors.New("blaze: encrypted for other sessions")
 	// ErrDamaged reports a failed integrity check: wrong size, digest or key of a file, or a corrupt encrypted message.
 	// Such a message arrives as a [Raw].
-	ErrDamaged = errors.New("blaze: damaged, or not what was sent")
+	ErrDamaged = errors.New("blaze: integrity check failed")
 )
 
 // Code is an error code of the service. It implements error, so that
@@ -156,7 +156,7 @@ func (e *Error) Error() string {
 	if e.MessageID != "" {
 		b.WriteString("of message " + clip(e.MessageID) + " ")
 	}
-	b.WriteString("refused: " + e.Code.Error())
+	b.WriteString("rejected: " + e.Code.Error())
 	if e.Status != 0 && e.Status != int(e.Code) {
 		b.WriteString(", status " + strconv.Itoa(e.Status))
 	}
@@ -164,7 +164,7 @@ func (e *Error) Error() string {
 		b.WriteString(": " + clip(e.Description))
 	}
 	if e.Code == CodeForbidden && (e.Action == wire.ActionCreateMessage || e.Action == sealedAction) {
-		b.WriteString(" (a user who never wrote to the bot is reached with ToUser, after OpenConversation)")
+		b.WriteString(" (to write to a user first, call OpenConversation, then send with ToUser)")
 	}
 	return b.String()
 }

@@ -156,11 +156,11 @@ func TestErrorsShowTheServersWordsSafely(t *testing.T) {
 func TestErrorTexts(t *testing.T) {
 	for want, err := range map[string]error{
 		"blaze: CREATE_MESSAGE of message " + messageA +
-			" refused: code 10002 (invalid field), status 202: Wrong.": &blaze.Error{
+			" rejected: code 10002 (invalid field), status 202: Wrong.": &blaze.Error{
 			Code: 10002, Status: 202, Description: "Wrong.", Action: actionSend, MessageID: messageA,
 		},
-		"blaze: refused: code 401 (unauthorized)": &blaze.Error{Code: 401, Status: 401},
-		"blaze: refused: code 77777":              &blaze.Error{Code: 77777},
+		"blaze: rejected: code 401 (unauthorized)": &blaze.Error{Code: 401, Status: 401},
+		"blaze: rejected: code 77777":              &blaze.Error{Code: 77777},
 		"blaze: invalid Outgoing.QuoteID: no":     &blaze.InvalidError{Field: "Outgoing.QuoteID", Reason: "no"},
 		"blaze: message " + messageA + " was written but not confirmed; send it again with the same MessageID: " +
 			"blaze: the client is closed": &blaze.UnconfirmedError{

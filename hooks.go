@@ -12,7 +12,7 @@ import (
 
 // Bounds of a hookQueue.
 const (
-	maxHooks = 1024        // queued calls
+	maxHooks  = 1024        // queued calls
 	hooksWait = time.Second // wait of Run at its end, and of the first frame of a link for Trace.Connected
 )
 

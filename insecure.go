@@ -23,12 +23,12 @@ func (o *observer) insecure(field string, c *tls.Config) {
 		return
 	}
 	if c.InsecureSkipVerify {
-		o.report(slog.LevelWarn, "blaze: InsecureSkipVerify is set: unless a callback verifies certificates, whoever is "+
-			"between this machine and the service can read and change everything", "field", field)
+		o.report(slog.LevelWarn, "blaze: InsecureSkipVerify is set", "field", field,
+			"hint", "without a callback that verifies certificates, the network can read and change everything")
 	}
 	if c.MinVersion != 0 && c.MinVersion < tls.VersionTLS12 {
 		o.report(slog.LevelWarn,
-			"blaze: MinVersion allows versions of TLS that are not secure: use tls.VersionTLS12 or later",
-			"field", field, "version", tls.VersionName(c.MinVersion))
+			"blaze: MinVersion allows insecure TLS", "field", field, "version", tls.VersionName(c.MinVersion),
+			"hint", "use tls.VersionTLS12 or later")
 	}
 }

@@ -45,7 +45,7 @@ func signerOf(k *Keystore, appField, sessionField, keyField string) (*auth.Signe
 		return nil, invalid(sessionField, "%v", err)
 	}
 	if k.SessionPrivateKey == redacted {
-		return nil, invalid(keyField, "is what a Keystore prints instead of its key")
+		return nil, invalid(keyField, "is the printed form of a Keystore, without the key")
 	}
 	s, err := auth.New(k.AppID, k.SessionID, k.SessionPrivateKey)
 	if err != nil {

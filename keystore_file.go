@@ -34,7 +34,7 @@ const maxKeystore = 1 << 20
 // warn for files that are mounted read-only, such as secrets in containers.
 func LoadKeystore(path string) (Keystore, error) {
 	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // the file's content: the error would quote it as the path
-		return Keystore{}, invalid("keystore", "is given where its path belongs; ParseKeystore takes what a file says")
+		return Keystore{}, invalid("keystore", "is not a path but the content of a file: use ParseKeystore")
 	}
 	f, err := os.Open(path) //nolint:gosec // G304: the caller names the file to open
 	if err != nil && looksLikeKey(path) {
@@ -269,8 +269,8 @@ func warnIfOpen(f *os.File, path string) {
 	if _, known := keystoreWarned.LoadOrStore(who, true); known {
 		return
 	}
-	slog.Warn("blaze: "+who+" the keystore; chmod 600 keeps it to yourself",
-		"path", path, "mode", info.Mode().Perm().String())
+	slog.Warn("blaze: keystore file is not private",
+		"path", path, "mode", info.Mode().Perm().String(), "access", who, "hint", "chmod 600")
 }
 
 // openTo describes the access that a mode gives to users other than the owner. It returns "" if there is none.

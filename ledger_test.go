@@ -84,8 +84,8 @@ func TestALedgerThatDoesNotWork(t *testing.T) {
 			assert.Equal(t, []string{"hello"}, handled.all(), "the handler is tried")
 			assert.Equal(t, []string{id}, r.Acked(), "and the message acknowledged")
 			assert.Zero(t, r.failures.len())
-			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "cannot tell"))
-			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "cannot record"))
+			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "Ledger.Handled failed"))
+			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "Ledger.Record failed"))
 		})
 	}
 }
@@ -228,6 +228,6 @@ func TestALedgerThatExitsInAck(t *testing.T) {
 		require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id))
 		synctest.Wait()
 		assert.Equal(t, []string{id}, r.Acked())
-		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "cannot record"))
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "Ledger.Record failed"))
 	})
 }

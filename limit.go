@@ -22,7 +22,7 @@ func (c *Client) limit(ctx context.Context) error {
 	case over.Err() != nil:
 		return c.closed()
 	case err != nil:
-		return fmt.Errorf("blaze: the limiter let no message through: %w", err)
+		return fmt.Errorf("blaze: Limiter.Wait failed: %w", err)
 	}
 	return nil
 }

@@ -142,15 +142,15 @@ func (o *observer) connection(e event) {
 	}
 	err := connectionError(e.Err)
 	if e.Kind == engine.RejectedHere {
-		o.reportEach(slog.LevelError, "blaze: the websocket refuses the session, and GET /me accepts it; "+
-			"is the session used by another program?", "error", err)
+		o.reportEach(slog.LevelError, "blaze: session rejected by the websocket only",
+			"error", err, "hint", "GET /me accepts it; another program may be using the session")
 		return
 	}
 	if hook := o.trace.Disconnected; hook != nil {
 		o.hooks.add("Trace.Disconnected", func() { hook(err, e.RetryIn) })
 	}
 	if e.Kind == engine.SessionEnded {
-		o.report(slog.LevelWarn, "blaze: refused for good", "error", err)
+		o.report(slog.LevelWarn, "blaze: rejected permanently", "error", err)
 	} else {
 		o.report(slog.LevelWarn, "blaze: disconnected", "error", err, "retry_in", e.RetryIn)
 	}
@@ -180,18 +180,18 @@ func (o *observer) frame(e event) {
 		o.count.acked.Add(uint64(e.Count)) //nolint:gosec // G115: a length
 	case engine.AckRejected:
 		o.count.acksForgotten.Add(uint64(e.Count)) //nolint:gosec // G115: a length
-		o.report(slog.LevelWarn, "blaze: acknowledgement refused",
+		o.report(slog.LevelWarn, "blaze: acknowledgement rejected",
 			"messages", e.Count, "error", ackRejected(e.Rejection, e.Text))
 	case engine.AckUnanswered:
 		o.count.acksForgotten.Add(uint64(e.Count)) //nolint:gosec // G115: a length
-		o.report(slog.LevelWarn, "blaze: acknowledgement not answered", "message", e.Text)
+		o.report(slog.LevelWarn, "blaze: acknowledgement unanswered", "message", e.Text)
 	case engine.ReceiptDropped:
 		o.count.receiptsDropped.Add(1)
 		//mutant:receipt-lost
-		o.report(slog.LevelWarn, "blaze: a receipt was lost: too many wait for OnReceipt, which is too slow",
+		o.report(slog.LevelWarn, "blaze: receipt discarded, OnReceipt is too slow",
 			"message", e.Text)
 	case engine.ConversationsWaiting:
-		o.reportEach(slog.LevelWarn, "blaze: conversations wait for a message whose handler fails",
+		o.reportEach(slog.LevelWarn, "blaze: conversations wait for a failing message",
 			"conversations", e.Count, "oldest", e.Age)
 	case engine.HandlerSlow:
 		o.count.slowHandlers.Add(1)
@@ -202,7 +202,7 @@ func (o *observer) frame(e event) {
 		o.reportEach(slog.LevelWarn, "blaze: OnReceipt has been running for over a minute",
 			"message", e.Text, "running", e.Age)
 	case engine.NotRun:
-		o.report(slog.LevelWarn, "blaze: a request waits for Run, which was not called",
+		o.report(slog.LevelWarn, "blaze: a request waits, but Run was not called",
 			"action", e.Text, "waiting", e.Age)
 	}
 }
@@ -234,10 +234,10 @@ func (o *observer) handling(e event) {
 		o.report(slog.LevelWarn, "blaze: OnReceipt failed",
 			"message", e.Text, "error", failureText{e.Err.Error(), e.stack})
 	case ledgerNotAsked:
-		o.report(slog.LevelWarn, "blaze: the ledger cannot tell whether a message was handled",
+		o.report(slog.LevelWarn, "blaze: Ledger.Handled failed",
 			"message", e.Text, "error", e.Err)
 	case ledgerNotTold:
-		o.report(slog.LevelWarn, "blaze: the ledger cannot record a message", "message", e.Text, "error", e.Err)
+		o.report(slog.LevelWarn, "blaze: Ledger.Record failed", "message", e.Text, "error", e.Err)
 	}
 }
 
@@ -254,8 +254,8 @@ func (o *observer) logDecline(category Category) {
 	}
 	o.mu.Unlock()
 	if first {
-		o.report(slog.LevelWarn, "blaze: every handler declined a message; it is acknowledged, "+
-			"and further ones of its category are not reported", "category", name)
+		o.report(slog.LevelWarn, "blaze: every handler declined a message", "category", name,
+			"hint", "it is acknowledged; further ones of this category are not logged")
 	}
 }
 

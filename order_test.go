@@ -17,9 +17,9 @@ import (
 
 // crowd counts who is inside of a handler at once.
 type crowd struct {
-	mu           sync.Mutex
-	now, most    int
-	inside       map[string]int
+	mu          sync.Mutex
+	now, most   int
+	inside      map[string]int
 	maxTogether int // in one conversation
 }
 

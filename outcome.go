@@ -11,10 +11,10 @@ import (
 // outcome is the result of an attempt. A handler's error is user code, so its methods are called here, once, under
 // guard.
 type outcome struct {
-	err      error  // nil: handled. Passed to Trace; no other code calls its methods
-	text     string // of err, for the log
-	stack    []byte // if err is a panic
-	declined bool
+	err       error  // nil: handled. Passed to Trace; no other code calls its methods
+	text      string // of err, for the log
+	stack     []byte // if err is a panic
+	declined  bool
 	permanent bool // another attempt cannot succeed
 }
 

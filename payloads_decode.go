@@ -56,9 +56,9 @@ func decodePayload(c Category, text string, data []byte) Payload {
 	}
 	p, err := decode(text, data)
 	if err != nil {
-		return Raw{As: c, Data: data, Err: fmt.Errorf("blaze: the data of a %s message does not fit: %w", c, err)}
+		return Raw{As: c, Data: data, Err: fmt.Errorf("blaze: the data of a %s message does not match its category: %w", c, err)}
 	}
 	return p
 }
 
-var errSealed = errors.New("blaze: encrypted data cannot be opened without the session's key, as a Client does")
+var errSealed = errors.New("blaze: encrypted data; only a Client with the session's key can decrypt it")

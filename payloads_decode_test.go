@@ -226,8 +226,8 @@ func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
 			`{"snapshot_id":"s","amount":true}`, "amount: neither a string nor a number",
 		},
 		{"no safe snapshot", "SYSTEM_SAFE_SNAPSHOT", `{"amount":"8675309"}`, "snapshot_id: missing"},
-		{"sealed", "ENCRYPTED_TEXT", secret, "cannot be opened"},
-		{"sealed, of a new kind", "ENCRYPTED_SOMETHING_NEW", secret, "cannot be opened"},
+		{"sealed", "ENCRYPTED_TEXT", secret, "encrypted data"},
+		{"sealed, of a new kind", "ENCRYPTED_SOMETHING_NEW", secret, "encrypted data"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, ok := blaze.DecodePayload(c.category, []byte(c.data)).(blaze.Raw)

@@ -159,5 +159,5 @@ func TestListsThatAreTooLong(t *testing.T) {
 	}
 	raw, ok := blaze.DecodePayload("PLAIN_TRANSCRIPT", list(`[`, `{}`, 100, `]`)).(blaze.Raw)
 	require.True(t, ok)
-	require.ErrorContains(t, raw.Err, "next to nothing")
+	require.ErrorContains(t, raw.Err, "nearly empty objects")
 }

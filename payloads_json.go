@@ -111,7 +111,7 @@ func readObjects[T any](path string, raw []byte, most int, read func(*fields) T)
 	var t T
 	//mutant:list-cost
 	if n*int(unsafe.Sizeof(t)) > listCost*len(raw)+listSlack {
-		return nil, errors.New(at(path) + "a list of objects that say next to nothing")
+		return nil, errors.New(at(path) + "a list of nearly empty objects")
 	}
 	out := make([]T, 0, n)
 	f := &fields{path: path}

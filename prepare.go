@@ -22,9 +22,9 @@ type prepared struct {
 	messageParams
 	way way
 
-	reply *Outgoing // the original message, if it is encrypted and may be sent unencrypted; otherwise nil
-	open  string    // to be logged: why it goes out in plain text, although the message answered was encrypted; or ""
-	group bool      // to be logged: an unencrypted answer in a group to an encrypted message
+	reply       *Outgoing // the original message, if it is encrypted and may be sent unencrypted; otherwise nil
+	plainReason string    // to be logged: why an answer to an encrypted message is sent unencrypted; or ""
+	group       bool      // to be logged: an unencrypted answer in a group to an encrypted message
 }
 
 // way is how a message is sent.
@@ -135,7 +135,7 @@ func (d *prepared) fill(out Outgoing) error {
 	case err != nil:
 		return err
 	case inboundOnly(value):
-		return invalid("Outgoing.Payload", "%s is written by the service only", value.Category())
+		return invalid("Outgoing.Payload", "only the service sends %s", value.Category())
 	case out.sealedByDefault():
 		return d.fillAnswer(out, value, data, passed)
 	case out.Encrypted:
@@ -162,7 +162,7 @@ func (d *prepared) fillPlain(out *Outgoing, value Payload, data []byte, passed b
 	}
 	switch category := value.Category(); {
 	case out.QuoteID != "" && (category == CategoryMessageRecall || category == CategoryMessagePin):
-		return invalid("Outgoing.QuoteID", "%s shows no message that could quote", category)
+		return invalid("Outgoing.QuoteID", "%s cannot quote a message", category)
 	case len(data) > maxData:
 		return invalid("Outgoing.Payload", "%d bytes of data, more than %d", len(data), maxData)
 	}
@@ -180,7 +180,7 @@ func (d *prepared) fillSealed(out *Outgoing, value Payload, data []byte, passed 
 		return invalid("Outgoing.Encrypted",
 			"%s cannot be encrypted; to send it in plain text say so with Encrypted = false", value.Category())
 	case d.RecipientID == "":
-		return invalid("Outgoing.RecipientID", "missing: an encrypted message is sealed for its recipient's sessions")
+		return invalid("Outgoing.RecipientID", "missing: it is needed to encrypt the message")
 	case passed && out.answersEncrypted(): // its file is as in the original
 	case attached && (len(a.Key) == 0 || len(a.Digest) == 0):
 		return invalid("Attachment.Key", "the file of an encrypted message has to be encrypted itself: upload it with "+
@@ -188,9 +188,9 @@ func (d *prepared) fillSealed(out *Outgoing, value Payload, data []byte, passed 
 	}
 	switch {
 	case d.ExpireIn > 0:
-		return invalid("Outgoing.ExpireIn", "has no place in an encrypted message")
+		return invalid("Outgoing.ExpireIn", "is not supported in encrypted messages")
 	case len(d.Mentions) > 0:
-		return invalid("Outgoing.Mentions", "have no place in an encrypted message")
+		return invalid("Outgoing.Mentions", "are not supported in encrypted messages")
 	case sealedSize(len(data)) > batchBytes:
 		return invalid("Outgoing.Payload",
 			"%d bytes of data are too many for an encrypted message: the limit is about 95,000", len(data))
@@ -206,14 +206,14 @@ func (d *prepared) fillAnswer(out Outgoing, value Payload, data []byte, passed b
 	switch {
 	case !sealable(value): // the apps send it unencrypted too
 	case d.ExpireIn > 0:
-		d.open = "it expires, and encrypted messages cannot"
+		d.plainReason = "it expires, and encrypted messages cannot"
 	case len(d.Mentions) > 0:
-		d.open = "it has Mentions, and encrypted messages have none"
+		d.plainReason = "it has Mentions, and encrypted messages have none"
 	case sealedSize(len(data)) > batchBytes && len(data) <= maxData:
-		d.open = "it is too large to be encrypted"
+		d.plainReason = "it is too large to be encrypted"
 	//mutant:plain-file
 	case !passed && plainFile(value):
-		d.open = "its file was uploaded in plain text: UploadEncryptedImage and UploadEncrypted encrypt it"
+		d.plainReason = "its file was uploaded in plain text: UploadEncryptedImage and UploadEncrypted encrypt it"
 	default:
 		open = false
 	}

@@ -184,16 +184,16 @@ const maxOpened = 4096
 // logGroupOnce logs an unencrypted reply to an encrypted message in a group, once per group.
 func (o *observer) logGroupOnce(conversationID string) {
 	if o.isFirst(&o.groups, conversationID) {
-		o.reportEach(slog.LevelWarn, "blaze: a reply to an encrypted message goes out in plain text, for all members "+
-			"of the group; further ones in this group are not reported", "conversation", conversationID)
+		o.reportEach(slog.LevelWarn, "blaze: reply to an encrypted message sent unencrypted to a group",
+			"conversation", conversationID, "hint", "further ones in this group are not logged")
 	}
 }
 
 // logUserOnce logs an unencrypted answer to an encrypted message of a user, once per user.
 func (o *observer) logUserOnce(userID, reason string) {
 	if o.isFirst(&o.users, userID) {
-		o.reportEach(slog.LevelWarn, "blaze: an answer to an encrypted message goes out in plain text; further ones to "+
-			"this user are not reported", "user", userID, "reason", reason)
+		o.reportEach(slog.LevelWarn, "blaze: answer to an encrypted message sent unencrypted",
+			"user", userID, "reason", reason, "hint", "further ones to this user are not logged")
 	}
 }
 

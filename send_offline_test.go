@@ -41,7 +41,7 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 		cancel()
 		_, err = c.Send(hurried, c.ToUser(userID("alice"), blaze.Text("hi")))
 		require.ErrorIs(t, err, context.Canceled)
-		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES refused")
+		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES rejected")
 		var refused *blaze.Error
 		assert.NotErrorAs(t, err, &refused)
 		stop()

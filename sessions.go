@@ -27,7 +27,7 @@ import (
 
 // Bounds of the session cache. The least recently used users are evicted first.
 const (
-	maxSessions = 10_000  // users
+	maxSessions  = 10_000  // users
 	sessionBytes = 4 << 20 // total size of all sessions
 	// maxOfUser bounds the sessions used per user, the newest ones: a message is encrypted for each of them.
 	maxOfUser = 256
@@ -40,7 +40,7 @@ const (
 const sessionsTTL = time.Hour
 
 // errAbandoned is the result of a lookup that ended with the context of the caller that started it.
-var errAbandoned = errors.New("blaze: a look-up of sessions was abandoned")
+var errAbandoned = errors.New("blaze: a lookup of sessions was abandoned")
 
 // session is one session of a user, as reported by the service.
 type session struct {
@@ -89,7 +89,7 @@ func (s *session) UnmarshalJSON(p []byte) error {
 
 // errOddSessions means that it is unknown whether a user has a suitable session. Treating it as no session would send a
 // message unencrypted that should be encrypted.
-var errOddSessions = errors.New("POST /sessions/fetch answers with a session that cannot be read")
+var errOddSessions = errors.New("POST /sessions/fetch returned an unreadable session")
 
 // newest returns the maxOfUser newest sessions of one user: by creation time if the service sent it for all of them,
 // otherwise the last ones of the list.

@@ -14,8 +14,8 @@ import (
 const (
 	thinFirst = time.Second // from the first of equal records to a count
 	thinEvery = time.Minute // between counts. A kind without records for that long starts again
-	maxKinds = 256         // kinds of records that are told apart: their errors come from the network
-	maxEach  = 60          // records that each matter, before they are counted
+	maxKinds  = 256         // kinds of records that are told apart: their errors come from the network
+	maxEach   = 60          // records that each matter, before they are counted
 )
 
 // thinner limits repeated log records. The first of equal records is logged, then one with their number after a second,

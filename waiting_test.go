@@ -173,7 +173,7 @@ func TestAMessageLargerThanTheInboxStarvesNobody(t *testing.T) {
 
 func TestWaitingConversationsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const warning = "conversations wait for a message whose handler fails"
+		const warning = "conversations wait for a failing message"
 		var mended atomic.Bool
 		r := run(t, func(context.Context, *blaze.Message) error {
 			if mended.Load() {
@@ -249,7 +249,7 @@ func TestReceiptsTakeNoRoomFromMessages(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		assert.Equal(t, []string{id}, r.Acked())
 		assert.EqualValues(t, 5, r.Stats().ReceiptsDropped, "one is handled, and 16,384 wait")
-		assert.Equal(t, 2, r.log.count(slog.LevelWarn, "a receipt was lost"), "the others are a count, a second later")
+		assert.Equal(t, 2, r.log.count(slog.LevelWarn, "receipt discarded"), "the others are a count, a second later")
 		assert.Equal(t, 1, r.Stats().HandlersRunning)
 		close(blocked)
 		synctest.Wait()

@@ -24,7 +24,7 @@ type HandshakeError struct {
 
 // Error describes the response.
 func (e *HandshakeError) Error() string {
-	s := "handshake refused with status " + strconv.Itoa(e.Status)
+	s := "handshake rejected with status " + strconv.Itoa(e.Status)
 	switch {
 	case e.Refusal != nil:
 		s += ", code " + strconv.Itoa(e.Refusal.Code)

@@ -39,11 +39,11 @@ func TestRefusals(t *testing.T) {
 			assert.Equal(t, "Unauthorized, maybe invalid token.", e.Refusal.Description)
 			assert.JSONEq(t, `{"x":1}`, string(e.Refusal.Extra))
 			assert.Empty(t, e.Body)
-			assert.EqualError(t, e, fmt.Sprintf("handshake refused with status %d, code 401", status))
+			assert.EqualError(t, e, fmt.Sprintf("handshake rejected with status %d, code 401", status))
 
 			e = refuse(t, head+"\r\n")
 			assert.Equal(t, link.HandshakeError{Status: status}, *e)
-			assert.EqualError(t, e, fmt.Sprintf("handshake refused with status %d", status))
+			assert.EqualError(t, e, fmt.Sprintf("handshake rejected with status %d", status))
 		})
 	}
 }

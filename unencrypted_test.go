@@ -21,7 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-const opens = "goes out in plain text"
+const opens = "encrypted message sent unencrypted"
 
 // secret delivers an encrypted text of a user; an empty conversation is the one with the bot.
 func (r *rig) secret(user, conversation, text string) string {

@@ -17,22 +17,22 @@ func (c *Client) prepare(out *Outgoing) (*prepared, error) {
 			return nil, invalid("Outgoing.Encrypted",
 				"this session's key is RSA, which cannot agree on secrets: an ed25519 session is needed")
 		}
-		return c.opened(d, "the bot's session has an RSA key, which cannot agree on secrets")
+		return c.unencrypted(d, "the bot's session has an RSA key, which cannot agree on secrets")
 	}
 	c.logUnencrypted(d)
 	return d, nil
 }
 
-// opened returns the unencrypted form of an encrypted message that may be sent unencrypted. why is the reason, for the
+// unencrypted returns the unencrypted form of an encrypted message that may be sent unencrypted. why is the reason, for the
 // log.
-func (c *Client) opened(d *prepared, why string) (*prepared, error) {
+func (c *Client) unencrypted(d *prepared, why string) (*prepared, error) {
 	out := *d.reply
 	out.Encrypted, out.MessageID = false, d.MessageID
 	p, err := out.prepare()
 	if err != nil {
 		return nil, err
 	}
-	p.open = why
+	p.plainReason = why
 	c.logUnencrypted(p)
 	return p, nil
 }
@@ -45,14 +45,14 @@ func (c *Client) asPlain(m *item) bool {
 	case errors.Is(m.err, errOddSessions): // the recipient may have a session
 	//mutant:no-session-opens
 	case errors.Is(m.err, ErrNoSession):
-		why = "the recipient has no session that can open encrypted messages"
+		why = "the recipient has no session that can decrypt messages"
 	case errors.Is(m.err, errManySessions):
 		why = "it is too large to be encrypted for all sessions of the recipient"
 	}
 	if m.reply == nil || why == "" {
 		return false
 	}
-	p, err := c.opened(m.prepared, why)
+	p, err := c.unencrypted(m.prepared, why)
 	if err != nil {
 		m.err = fmt.Errorf("%w; it cannot be sent in plain text either: %w", m.err, err)
 		return false
@@ -66,7 +66,7 @@ func (c *Client) logUnencrypted(d *prepared) {
 	if d.group {
 		c.observer.logGroupOnce(d.ConversationID)
 	}
-	if d.open != "" {
-		c.observer.logUserOnce(d.RecipientID, d.open)
+	if d.plainReason != "" {
+		c.observer.logUserOnce(d.RecipientID, d.plainReason)
 	}
 }

@@ -56,12 +56,15 @@ func (m *Message) counter() *replyCounter {
 	return m.replies
 }
 
+// receivedMessage is a Message with its reply counter, in one allocation.
+type receivedMessage struct {
+	message Message
+	replies replyCounter
+}
+
 // newMessage returns the Message of one attempt. It never fails: a message that cannot be decoded gets a Raw payload.
 func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Message) ([]byte, error)) *Message {
-	a := new(struct { // one allocation for both
-		message Message
-		replies replyCounter
-	})
+	a := new(receivedMessage)
 	m := &a.message
 	*m = Message{
 		ID: v.MessageID, ConversationID: v.ConversationID, UserID: v.UserID, SessionID: v.SessionID,

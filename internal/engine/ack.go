@@ -158,7 +158,9 @@ func (p ackParams) appendOne(b []byte, id string) []byte {
 
 // request returns a background request. An acknowledgement survives a 401.
 func (a *acks) request(ids []string) (outbox.Request, error) {
-	return ackRequest(a.e.cfg.AckStatus, ids, outbox.Request{Attempts: max(a.e.cfg.SendAttempts, 0), Patient: true})
+	const noLimit = 0                              // of outbox.Request.Attempts
+	attempts := max(a.e.cfg.SendAttempts, noLimit) // negative means no limit
+	return ackRequest(a.e.cfg.AckStatus, ids, outbox.Request{Attempts: attempts, Patient: true})
 }
 
 // ackRequest returns one request, with the attempts and patience of like. One id uses the singular action, several use

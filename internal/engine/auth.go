@@ -31,7 +31,7 @@ type ProbeAnswer uint8
 const (
 	ProbeSilent   ProbeAnswer = iota // none, or not from the service
 	ProbeAccepted                    // the session is valid
-	ProbeRejected                     // 401
+	ProbeRejected                    // 401
 )
 
 // Probed is the result of GET /me.

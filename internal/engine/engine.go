@@ -68,7 +68,7 @@ type Engine struct {
 	plain    Plural        // of CREATE_PLAIN_MESSAGES
 	due      chan struct{} // signals to the supervisor that a resync is due
 
-	made   time.Time
+	made        time.Time
 	lastWaiting atomic.Int64 // last report of waiting conversations, since made; 0: never
 
 	// Owned by the supervisor, except for pushes and the flag of listing.

@@ -106,7 +106,7 @@ func (l *Link) Start(src Source, hooks Hooks) {
 	l.src, l.hooks = src, hooks
 	l.ws.SetReadLimit(wire.MaxSkipped)
 	r := &reader{l: l, limit: helpers(runtime.GOMAXPROCS(0))}
-	l.raw.before, l.raw.silent = r.pause, r.silent
+	l.raw.before, l.raw.silent = r.beforeBlocking, r.silent
 	l.ws.SetPingHandler(func(payload string) error {
 		r.heard = true
 		p := []byte(payload)

@@ -21,11 +21,11 @@ import (
 // some size is decoded by a helper goroutine while the reader reads the next one. So several cores decompress under
 // load, and chunks are delivered in the order of arrival. A link with few frames has no helper.
 type reader struct {
-	l       *Link
-	chunk   *chunk    // nil: empty
-	message bool      // in the middle of one
-	began   time.Time // its start; zero: no blocking read since
-	heard   bool      // data arrived since the last blocking read
+	l         *Link
+	chunk     *chunk    // nil: empty
+	inMessage bool      // reading one; a chunk that starts now contains it too
+	began     time.Time // its start; zero: no blocking read since
+	heard     bool      // data arrived since the last blocking read
 
 	until time.Time // read deadline
 	taken int64     // bytes accepted by the peer at the last extension for silence
@@ -82,14 +82,14 @@ func (r *reader) read() error {
 		if r.chunk == nil {
 			r.chunk = borrowChunk()
 		}
-		r.message = true
+		r.inMessage = true
 		skip, err := r.readMessage(kind, message)
 		if err != nil {
 			err = r.lost(err)
 		}
 		//mutant:message-deadline
 		r.heard = r.heard || !r.began.IsZero() // the deadline may be that of this message
-		r.message, r.began = false, time.Time{}
+		r.inMessage, r.began = false, time.Time{}
 		if err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func (r *reader) read() error {
 }
 
 // readMessage reads one message. If it cannot be a frame, it reads it to the end and returns the reason as skip. Reads
-// may call pause, which continues with another chunk that contains the same message.
+// may call beforeBlocking, which continues with another chunk that contains the same message.
 func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 	if kind != websocket.BinaryMessage {
 		_, err := io.Copy(io.Discard, message)
@@ -127,11 +127,11 @@ func (r *reader) readMessage(kind int, message io.Reader) (skip, err error) {
 	}
 }
 
-// pause is called before each blocking read.
-func (r *reader) pause() error {
+// beforeBlocking is called before each blocking read.
+func (r *reader) beforeBlocking() error {
 	r.flush()
 	//mutant:message-endless
-	if r.message && r.began.IsZero() {
+	if r.inMessage && r.began.IsZero() {
 		r.began = time.Now()
 		r.heard = true // makes await run, which respects it
 	}
@@ -156,7 +156,7 @@ const lifeBytes = 16 << 10
 func (r *reader) await(patience time.Duration) {
 	//mutant:read-deadline
 	r.until = time.Now().Add(patience)
-	if ends := r.began.Add(r.l.bounds.Message); r.message && ends.Before(r.until) {
+	if ends := r.began.Add(r.l.bounds.Message); r.inMessage && ends.Before(r.until) {
 		r.until = ends
 	}
 	// It fails only on a closed connection, and then the read fails too.
@@ -166,7 +166,7 @@ func (r *reader) await(patience time.Duration) {
 // endless reports whether the current message takes too long. Control frames between its fragments, and single bytes,
 // are signs of life, so without this check a peer could hold the link and the memory of the message forever.
 func (r *reader) endless() bool {
-	return r.message && !r.began.IsZero() && time.Since(r.began) >= r.l.bounds.Message
+	return r.inMessage && !r.began.IsZero() && time.Since(r.began) >= r.l.bounds.Message
 }
 
 func (r *reader) tooLong() error {
@@ -215,7 +215,7 @@ func (r *reader) flush() {
 		return
 	}
 	r.chunk = nil
-	if r.message {
+	if r.inMessage {
 		r.chunk = borrowChunk()
 		//mutant:unit-message
 		r.chunk.message, u.message = u.message, r.chunk.message

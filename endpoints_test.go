@@ -195,7 +195,7 @@ func TestTheOtherEndpointAfterTLSOrAProxyThatRefuses(t *testing.T) {
 		"no TLS": {first: "wss://localhost:1/", bad: says("HTTP/1.1 400 Bad Request\r\n\r\n"), says: "tls"},
 		"a proxy's 403": {
 			first: "wss://localhost:1/", proxy: "http://localhost:1", bad: says("HTTP/1.1 403 Forbidden\r\n\r\n"),
-			says: "the proxy localhost:1: it refuses the connection with status 403 Forbidden",
+			says: "the proxy localhost:1: it rejects the connection with status 403 Forbidden",
 		},
 		"a proxy without an answer": {
 			first: "wss://localhost:1/", proxy: "http://localhost:1", bad: says(""), says: "the proxy localhost:1",

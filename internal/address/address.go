@@ -1,5 +1,5 @@
-// Package address tells public addresses from those of a machine itself and of private networks. A server that chooses
-// an address must not choose what this machine reaches and the server does not.
+// Package address distinguishes public addresses from those of this machine and of private networks. A server that
+// chooses an address must not be able to choose one that only this machine can reach.
 package address
 
 import (
@@ -17,13 +17,13 @@ type Error struct {
 	Kind string // for example "a loopback address"
 }
 
-// Error names the kind of the address.
-func (e *Error) Error() string { return e.Kind + ", and not a public one" }
+// Error names the kind of address.
+func (e *Error) Error() string { return e.Kind + ", not a public address" }
 
-// CheckHost returns an *[Error] for the host of a URL that is not a public address. A name passes, except "localhost"
-// and names below it: only [Control] sees the address of a name. Everything that some resolver reads as an IPv4
-// address, as 127.1 and 0x7f000001, and every name with characters other than ASCII, which net/http converts, is
-// refused as well.
+// CheckHost returns an *[Error] if the host of a URL is not a public address. A name is accepted, except "localhost"
+// and names below it: only [Control] can check the address of a name. CheckHost also rejects every text that some
+// resolver reads as an IPv4 address, such as 127.1 and 0x7f000001, and every name with non-ASCII characters, which
+// net/http converts.
 func CheckHost(host string) error {
 	name := strings.ToLower(strings.TrimRight(host, "."))
 	if ip, err := netip.ParseAddr(name); err == nil {
@@ -34,7 +34,7 @@ func CheckHost(host string) error {
 	case name == "":
 		return &Error{"an empty host"}
 	case strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' || r == ':' }):
-		return &Error{"a host with characters that no name has"}
+		return &Error{"a host with invalid characters"}
 	case last == "localhost", last == "localdomain":
 		return &Error{"a name of this machine"}
 	case isNumber(last):
@@ -43,8 +43,8 @@ func CheckHost(host string) error {
 	return nil
 }
 
-// isNumber reports whether the last label of a host makes the host an IPv4 address.
-// Source: the WHATWG's URL standard, "ends in a number".
+// isNumber reports whether the last label of a host makes the host an IPv4 address. Source: the WHATWG's URL standard,
+// "ends in a number".
 func isNumber(label string) bool {
 	digits, base := label, "0123456789"
 	if hex, ok := strings.CutPrefix(label, "0x"); ok {
@@ -53,7 +53,7 @@ func isNumber(label string) bool {
 	return strings.Trim(digits, base) == ""
 }
 
-// special are the networks that are not public and that netip has no method for.
+// special lists the networks that are not public and that netip has no method for.
 var special = []struct {
 	network netip.Prefix
 	kind    string
@@ -67,7 +67,8 @@ var special = []struct {
 	{netip.MustParsePrefix("100::/64"), "an address that leads nowhere"}, // RFC 6666
 }
 
-// CheckIP returns an *[Error] unless ip is public. An IPv6 address that stands for an IPv4 address is judged by that.
+// CheckIP returns an *[Error] unless ip is public. If an IPv6 address contains an IPv4 address, that must be public,
+// too.
 func CheckIP(ip netip.Addr) error {
 	ip = ip.WithZone("").Unmap()
 	switch {
@@ -96,11 +97,11 @@ func CheckIP(ip netip.Addr) error {
 	return nil
 }
 
-// The networks of IPv6 addresses that hold an IPv4 address, and the index of its first byte.
+// carriers lists the networks of IPv6 addresses that contain an IPv4 address, with the index of its first byte.
 var carriers = []struct {
 	network netip.Prefix
 	at      int
-	flip    byte // the bytes are inverted where it is 0xff
+	flip    byte // 0xff if the bytes are inverted
 }{
 	{netip.MustParsePrefix("::/96"), 12, 0},           // RFC 4291: IPv4-compatible
 	{netip.MustParsePrefix("::ffff:0:0:0/96"), 12, 0}, // RFC 2765: IPv4-translated
@@ -129,8 +130,8 @@ func embedded(ip netip.Addr) (inner []netip.Addr) {
 	return inner
 }
 
-// Control is the ControlContext of a [net.Dialer] that connects to public addresses only. It sees the address that is
-// connected to, after names were resolved: a name that is resolved again cannot lead to another one.
+// Control is the ControlContext of a [net.Dialer] that connects to public addresses only. It checks the address after
+// name resolution, so that a second resolution cannot return a different one.
 func Control(_ context.Context, network, addr string, _ syscall.RawConn) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -138,7 +139,7 @@ func Control(_ context.Context, network, addr string, _ syscall.RawConn) error {
 	}
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
-		return errors.New("address: a dialer that connects to something other than an IP address")
+		return errors.New("address: the dialer does not connect to an IP address")
 	}
 	return CheckIP(ip)
 }

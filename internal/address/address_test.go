@@ -37,7 +37,7 @@ func TestHosts(t *testing.T) {
 			"8.8.8.8.8", "0x", "10.0.0.1.2", "127.1.", "a.1", "300.1.1.1",
 		},
 		"an empty host": {"", ".", ".."},
-		"a host with characters that no name has": {
+		"a host with invalid characters": {
 			"１２７.０.０.１", "127。0。0。1", "ⓛocalhost", "local\thost", "a b", "%31", "fe80::1::2",
 			"::1::", "lo\u00adcalhost",
 		},
@@ -62,7 +62,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// A dialer sees the address that a name has, and the one that it is connected to.
+// The check of a dialer applies to the resolved address, and to the address connected to.
 func TestControl(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

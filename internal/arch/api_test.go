@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A change of the public API is visible in the difference of the golden files. They hold the output of go doc -all.
+// A change of the public API is visible in the diff of the golden files. They contain the output of go doc -all.
 func TestPublicAPI(t *testing.T) {
 	require.NoError(t, readTree())
 	for pattern, name := range map[string]string{".": "blaze.txt", "./blazetest": "blazetest.txt"} {
@@ -29,7 +29,7 @@ func TestPublicAPI(t *testing.T) {
 	}
 }
 
-// firstDifference describes the first line that is not the same in two texts. It returns an empty string if all are.
+// firstDifference describes the first line that differs in two texts. It returns an empty string if there is none.
 func firstDifference(want, got string) string {
 	if want == got {
 		return ""

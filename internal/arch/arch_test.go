@@ -21,7 +21,7 @@ const (
 // root is the directory of the module.
 const root = "../.."
 
-// layers is the order of the packages that the library consists of, as ARCHITECTURE.md describes it.
+// layers is the order of the library's packages, as in ARCHITECTURE.md.
 var layers = Rules{
 	Rows: [][]string{
 		{"blazetest"},
@@ -68,8 +68,8 @@ var load = sync.OnceValues(func() (*Module, error) {
 	return m, readTree()
 })
 
-// readTree lists the directories of the module. The go command repeats a cached test if a file or directory that the
-// test itself opened has changed, but it does not know what the commands started by the test read.
+// readTree lists the directories of the module. The go command runs a cached test again if a file or directory that the
+// test itself opened has changed, but it does not track the reads of commands that the test starts.
 func readTree() error {
 	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "bin") {

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Checked is a package with the types of its syntax.
+// Checked is a type-checked package.
 type Checked struct {
 	fset  *token.FileSet
 	files []*ast.File
@@ -28,7 +28,7 @@ func (c *Checked) Files() []string {
 }
 
 // References returns the graph of the package's files: a file refers to another one if it uses an object, a method or a
-// struct field that is declared there.
+// struct field declared there.
 func (c *Checked) References() Graph {
 	g := make(Graph)
 	for id, o := range c.info.Uses {
@@ -40,7 +40,7 @@ func (c *Checked) References() Graph {
 	return g
 }
 
-// file returns the base name of the file that a position is in.
+// file returns the base name of the file of a position.
 func (c *Checked) file(pos token.Pos) string {
 	return filepath.Base(c.fset.Position(pos).Filename)
 }

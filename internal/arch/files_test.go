@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fake type-checks a package of two or more files, given by name and text.
+// fake type-checks a package with two or more files, given by name and text.
 func fake(t *testing.T, texts map[string]string) (*Checked, error) {
 	t.Helper()
 	fset := token.NewFileSet()
@@ -54,7 +54,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// The members alone make this edge: no package-level name of b.go is used in a.go.
+// Only the members make this edge: a.go uses no package-level name of b.go.
 func TestMembersAreReferences(t *testing.T) {
 	c, err := fake(t, map[string]string{
 		"a.go": "func f() { x.m() }",

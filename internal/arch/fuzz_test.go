@@ -14,12 +14,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leastFuzzTargets is how many there are at least: for each kind of bytes that a server, a user, a storage host or a
-// file may make up.
+// leastFuzzTargets is the minimum number: one for each kind of bytes that a server, a user, a storage host or a file
+// may control.
 const leastFuzzTargets = 16
 
-// Each fuzz target has a corpus for go test to replay, and each corpus belongs to a target: one that was renamed
-// leaves files behind that nothing reads.
+// Each fuzz target has a corpus for go test to replay, and each corpus belongs to a target. Otherwise renaming a target
+// would leave files that nothing reads.
 func TestFuzzTargetsHaveCorpora(t *testing.T) {
 	var targets, corpora []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -47,7 +47,7 @@ func TestFuzzTargetsHaveCorpora(t *testing.T) {
 	require.GreaterOrEqual(t, len(targets), leastFuzzTargets)
 }
 
-// fuzzTargets returns where the corpora of the fuzz targets in a file are.
+// fuzzTargets returns the directories of the corpora for the fuzz targets in a file.
 func fuzzTargets(path string) (corpora []string, err error) {
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
 	if err != nil {

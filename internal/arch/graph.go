@@ -79,7 +79,7 @@ func (s *search) visit(name string) {
 	}
 }
 
-// closeComponent takes the component that starts at root off the stack.
+// closeComponent removes the component that starts at root from the stack.
 func (s *search) closeComponent(root string) {
 	i := slices.Index(s.stack, root)
 	component := slices.Sorted(slices.Values(s.stack[i:]))

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// graph reads edges such as "a>b b>c".
+// graph parses edges such as "a>b b>c".
 func graph(edges string) Graph {
 	g := make(Graph)
 	for _, e := range strings.Fields(edges) {

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// Rules say which package of a module may import which. Packages are named from the root of the module; "." is the root
-// package.
+// Rules are the allowed imports between the packages of a module. Package names are relative to the root of the module;
+// "." is the root package.
 type Rules struct {
 	// Rows are the layers, the highest first. A package may import packages of lower rows, but none of its own row.
 	Rows [][]string
 	// Forbidden lists more packages that a package must not import, those of other modules included.
 	Forbidden map[string][]string
-	// Tools are programs and test packages, each with the packages below its directory. They may import every
+	// Tools are programs and test packages, including the packages below their directories. They may import every
 	// package, and no layer may import them.
 	Tools []string
 }
 
-// Check returns a sentence for each violation. imports holds the import paths that each package of the module imports.
+// Check returns a sentence for each violation. imports has the import paths of each package of the module.
 func (r Rules) Check(module string, imports map[string][]string) []string {
 	var found []string
 	for _, path := range slices.Sorted(maps.Keys(imports)) {
@@ -57,7 +57,7 @@ func (r Rules) checkLayer(module, name string, row int, imports []string) []stri
 	return found
 }
 
-// row returns the index of the row that holds the package, or -1.
+// row returns the index of the row with the package, or -1.
 func (r Rules) row(name string) int {
 	return slices.IndexFunc(r.Rows, func(row []string) bool { return slices.Contains(row, name) })
 }

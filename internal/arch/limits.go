@@ -17,8 +17,8 @@ import (
 // Limit is a row of the tables in docs/limits.md.
 type Limit struct {
 	What  string
-	Value string   // the column with the limit; it begins with a number and its unit
-	Names []string // the constants or variables that hold the limit, as "internal/wire.MaxFrame" or "blaze.ledgerLen"
+	Value string   // the column "limit", which begins with a number and its unit
+	Names []string // the constants or variables with the limit, as "internal/wire.MaxFrame" or "blaze.ledgerLen"
 	Tests []string // the tests that prove it
 }
 
@@ -58,8 +58,8 @@ func inQuotes(cell string) []string {
 	return names
 }
 
-// Repeated returns the faults of limits with the name or the description of another one. A name in twice, which holds
-// the reason for each, must be in two limits.
+// Repeated returns a fault for each name or description that occurs in several limits. A name in twice, which maps
+// names to reasons, must be in two limits.
 func Repeated(limits []Limit, twice map[string]string) []string {
 	names, whats := make(map[string]int), make(map[string]int)
 	for name := range twice {
@@ -97,7 +97,7 @@ var units = map[string]int64{
 
 var amount = regexp.MustCompile(`^([0-9,]+)(?: ([A-Za-z]+))?`)
 
-// Amount returns the number that a text such as "8 MiB", "1,024 receipts" or "5 min" begins with, times in
+// Amount returns the number at the beginning of a text such as "8 MiB", "1,024 receipts" or "5 min". Times are in
 // nanoseconds.
 func Amount(text string) (int64, error) {
 	m := amount.FindStringSubmatch(text)
@@ -118,7 +118,7 @@ func Amount(text string) (int64, error) {
 	return n * factor, nil
 }
 
-// Constants returns the names of the package-level constants of whole numbers, sorted.
+// Constants returns the names of the package-level integer constants, sorted.
 func (c *Checked) Constants() []string {
 	var names []string
 	for _, name := range c.pkg.Scope().Names() {
@@ -130,7 +130,7 @@ func (c *Checked) Constants() []string {
 	return names
 }
 
-// Constant returns the value of a package-level constant that is a whole number.
+// Constant returns the value of a package-level integer constant.
 func (c *Checked) Constant(name string) (int64, bool) {
 	o, ok := c.pkg.Scope().Lookup(name).(*types.Const)
 	if !ok {

@@ -21,7 +21,7 @@ import (
 var limitName = regexp.MustCompile(
 	`^([mM]ax|[mM]ost|[lL]east|default|few|spare)[A-Z]|(Len|Bytes|Timeout|Window|Frames|After|Wait|Every|Posts)$`)
 
-// noLimits are constants with such a name that docs/limits.md does not list.
+// noLimits has constants with such a name that docs/limits.md does not list, with the reasons.
 var noLimits = map[string]string{
 	"blaze.CodeBlazeTimeout":       "an error code",
 	"blaze.envelopeBytes":          "the JSON around the messages of a frame, which batchBytes bounds",
@@ -42,13 +42,13 @@ var noLimits = map[string]string{
 	"internal/wire.mostStored":     "the format of gzip",
 }
 
-// listedTwice are constants that hold the limits of two rows on purpose.
+// listedTwice has constants that are the limits of two rows, with the reasons.
 var listedTwice = map[string]string{
 	"blaze.maxButtons": "bounds groups that are sent, and lists that are received",
 }
 
-// Each row of docs/limits.md agrees with the code: the names exist, constants have the documented value, and there are
-// tests of these names.
+// Each row of docs/limits.md agrees with the code: the names exist, constants have the documented value, and the tests
+// exist.
 func TestLimitsAreDocumented(t *testing.T) {
 	limits := readLimits(t)
 	tests := testNames(t)
@@ -88,7 +88,7 @@ func readLimits(t *testing.T) []Limit {
 	return limits
 }
 
-// checkLimit compares the value of a limit with that of the constant that holds it.
+// checkLimit compares the value of a limit with its constant.
 func checkLimit(t *testing.T, l Limit, name string) {
 	t.Helper()
 	dir, constant := splitName(name)

@@ -20,23 +20,23 @@ import (
 	"strings"
 )
 
-// Package is one package as go list describes it.
+// Package is a package in the output of go list.
 type Package struct {
 	ImportPath     string
 	Dir            string
 	Export         string // the file with its compiled types
 	GoFiles        []string
-	IgnoredGoFiles []string // those that build constraints exclude, tests included
+	IgnoredGoFiles []string // files excluded by build constraints, tests included
 	DepOnly        bool     // it is a dependency, not a package of the module
 }
 
-// Module is the packages of a module and of everything that they import.
+// Module has the packages of a module and all their dependencies.
 type Module struct {
 	Path     string
 	packages map[string]Package
 }
 
-// Load lists the packages of the module in the directory root and compiles the ones that have changed.
+// Load lists the packages of the module in the directory root and compiles the changed ones.
 func Load(ctx context.Context, root string) (*Module, error) {
 	path, err := goTool(ctx, root, "list", "-m")
 	if err != nil {
@@ -74,7 +74,7 @@ func goTool(ctx context.Context, dir string, args ...string) ([]byte, error) {
 }
 
 // Imports returns the imports of each package of the module. It reads all files but tests, whatever their build
-// constraints, so that an import on another platform counts too.
+// constraints, to include imports on other platforms.
 func (m *Module) Imports() (map[string][]string, error) {
 	imports := make(map[string][]string)
 	for path, p := range m.packages {

@@ -29,7 +29,7 @@ const (
 	app     = "89e0bdee-c355-47f2-945a-be48be875606"
 	session = "53bac64e-e1ff-408a-ad0e-aca20cdc68bd"
 
-	// The first test key of RFC 8032, section 7.1. Its public half is the RFC's, not one that this code computed.
+	// The first test key of RFC 8032, section 7.1. The public key is from the RFC, not computed by this code.
 	testSeed   = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
 	testPublic = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 )
@@ -74,7 +74,7 @@ func pkcs8(t *testing.T, key any) []byte {
 	return der
 }
 
-// verify checks a token's signature with a key that the Signer did not give, and returns its claims.
+// verify checks a token's signature with a key that does not come from the Signer, and returns its claims.
 func verify(t *testing.T, token, alg string, public any) jwt.MapClaims {
 	t.Helper()
 	claims := jwt.MapClaims{}
@@ -240,27 +240,27 @@ func TestNewRefuses(t *testing.T) {
 		"no session id":       {app, " ", testSeed, "session id: is missing"},
 		"session id":          {app, testSeed, testSeed, "session id: is not a UUID"},
 		"no key":              {app, session, " \n", "is missing"},
-		"odd hex":             {app, session, testSeed[:63], "has 63 hex digits, and an ed25519 seed has 64"},
-		"short hex":           {app, session, testSeed[:62], "has 62 hex digits, and an ed25519 seed has 64"},
-		"long hex":            {app, session, testSeed + testPublic, "has 128 hex digits, and an ed25519 seed has 64"},
-		"not hex":             {app, session, testSeed[:63] + "g", "is base64 of 48 bytes, and an ed25519 key has 64"},
+		"odd hex":             {app, session, testSeed[:63], "has 63 hex digits; an ed25519 seed has 64"},
+		"short hex":           {app, session, testSeed[:62], "has 62 hex digits; an ed25519 seed has 64"},
+		"long hex":            {app, session, testSeed + testPublic, "has 128 hex digits; an ed25519 seed has 64"},
+		"not hex":             {app, session, testSeed[:63] + "g", "is base64 of 48 bytes; an ed25519 key has 64"},
 		"seed in base64": {
-			app, session, std.EncodeToString(pair[:32]), "is base64 of 32 bytes, and an ed25519 key has 64",
+			app, session, std.EncodeToString(pair[:32]), "is base64 of 32 bytes; an ed25519 key has 64",
 		},
 		"not base64": {app, session, std.EncodeToString(pair)[:80] + "!", "is none of"},
 		"mismatch": {
 			app, session, std.EncodeToString(mismatch), "its last 32 bytes are not the public key of its first 32",
 		},
-		"PEM cut short":       {app, session, rsa1[:len(rsa1)/2], "damaged or cut short"},
-		"PEM end missing":     {app, session, strings.TrimSpace(rsa1)[:len(rsa1)-10], "damaged or cut short"},
+		"PEM cut short":       {app, session, rsa1[:len(rsa1)/2], "damaged or truncated"},
+		"PEM end missing":     {app, session, strings.TrimSpace(rsa1)[:len(rsa1)-10], "damaged or truncated"},
 		"PEM of nothing":      {app, session, pemOf("RSA PRIVATE KEY", []byte("no key")), "without an RSA private key"},
-		"PEM of a public key": {app, session, pemOf("PUBLIC KEY", public), "something else than a private key"},
+		"PEM of a public key": {app, session, pemOf("PUBLIC KEY", public), "without a private key"},
 		"PEM of ed25519": {
 			app, session, pemOf("PRIVATE KEY", pkcs8(t, ed25519.NewKeyFromSeed(pair[:32]))), "not RSA",
 		},
 		"PEM with a password": {app, session, protected, "password"},
 		"password, one line":  {app, session, strings.ReplaceAll(protected, "\n", " "), "password"},
-		"one line, cut short": {app, session, strings.ReplaceAll(rsa1, "\n", "")[:400], "damaged or cut short"},
+		"one line, cut short": {app, session, strings.ReplaceAll(rsa1, "\n", "")[:400], "damaged or truncated"},
 		"PEM with PKCS#8's":   {app, session, pemOf("ENCRYPTED PRIVATE KEY", []byte("?")), "password"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -280,8 +280,8 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// TestShortRSAKey makes a key that crypto/rsa refuses unless told otherwise: it must be refused by New, not by each
-// Token.
+// TestShortRSAKey makes a key that crypto/rsa rejects by default. New must reject it, so that Token does not fail
+// later.
 func TestShortRSAKey(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	key := rsaKey(t, 512)
@@ -316,7 +316,7 @@ func TestSignerDoesNotPrintItsKey(t *testing.T) {
 		base64.RawStdEncoding.EncodeToString(seed), base64.RawURLEncoding.EncodeToString(seed),
 		strings.Trim(fmt.Sprint(seed), "[]"), strings.Trim(strings.ReplaceAll(fmt.Sprint(seed), " ", ","), "[]"),
 	} {
-		// The first part is enough to give a key away, and it is not cut short by what is added to a seed.
+		// The first part would be enough to reveal a key, and it is present even if a seed was extended.
 		if strings.Contains(out.String(), form[:len(form)*3/4]) {
 			t.Errorf("the key is printed as %q", form)
 		}
@@ -326,7 +326,7 @@ func TestSignerDoesNotPrintItsKey(t *testing.T) {
 	}
 }
 
-// Whatever a server says its time is, tokens are dated within a day of this machine's clock, and good for an hour.
+// Tokens are dated within a day of this machine's clock and valid for an hour, whatever time a server sends.
 func TestOffsetsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSigner(t, testSeed)

@@ -13,8 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/auth"
 )
 
-// A key is refused without showing it, or it signs tokens: with its own method, and it agrees on secrets if it is an
-// ed25519 key.
+// A key is rejected without being shown, or it signs tokens with its own method. An ed25519 key also agrees on secrets.
 func FuzzNew(f *testing.F) {
 	pair := unhex(f, testSeed+testPublic)
 	small := pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(rsaKey(f, 1024)))

@@ -1,5 +1,5 @@
-// Package backoff says how long to wait before the next try: a random time whose bound doubles with each failure, so
-// that many clients of one server that restarts do not come back at the same moment.
+// Package backoff computes the wait before the next attempt: a random time with a bound that doubles with each failure.
+// So the clients of a server that restarts do not all reconnect at the same moment.
 package backoff
 
 import (
@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// healthy is how long a connection has to have lived to forgive all failures before it.
+// healthy is the duration of a connection after which earlier failures are ignored.
 const healthy = time.Minute
 
-// Policy bounds the waits. The first one lasts at most Base, and none longer than Cap.
+// Policy bounds the waits: the first one by Base, and all of them by Cap.
 type Policy struct{ Base, Cap time.Duration }
 
-// Delay returns a random wait after the given number of failures, which counts from 1: between 0 and the doubled bound.
+// Delay returns a random wait after the given number of failures, at least 1. It is between 0 and Bound.
 func (p Policy) Delay(failures int) time.Duration {
 	return upTo(p.Bound(failures))
 }
@@ -22,10 +22,10 @@ func (p Policy) Delay(failures int) time.Duration {
 // upTo returns a random wait between 0 and a bound.
 func upTo(bound time.Duration) time.Duration {
 	//mutant:backoff-jitter
-	return rand.N(bound + 1) //nolint:gosec // spreads load; nothing depends on its being unpredictable
+	return rand.N(bound + 1) //nolint:gosec // spreads load; need not be unpredictable
 }
 
-// Near returns the doubled bound, give or take a tenth: for waits that should last, and only not end all at once.
+// Near returns Bound, plus or minus up to a tenth. It is for waits that should last, and only must not end together.
 func (p Policy) Near(failures int) time.Duration {
 	d := p.Bound(failures)
 	return d - d/10 + rand.N(d/5+1) //nolint:gosec // as above
@@ -44,10 +44,10 @@ func (p Policy) Bound(failures int) time.Duration {
 type Backoff struct {
 	Policy   Policy
 	failures int
-	limit    time.Duration // of the next wait, because the last connection worked; 0: none
+	limit    time.Duration // of the next wait, if the last connection worked; 0: none
 }
 
-// Next returns how long to wait now.
+// Next returns the wait before the next connection.
 func (b *Backoff) Next() time.Duration {
 	b.failures++
 	bound := b.Policy.Bound(b.failures)
@@ -57,15 +57,15 @@ func (b *Backoff) Next() time.Duration {
 	return upTo(bound)
 }
 
-// Lived tells how long the last connection lived, and whether it did useful work. It is called before each Next.
+// Lived records the duration of the last connection, and whether it did useful work. It is called before each Next.
 //
-// A connection that stayed healthy for a minute, or for ten times the wait before it, starts the count anew; one that
-// broke sooner does not, however well its handshake went. The wait counts at its bound: a short one that was drawn by
-// chance must not make a flapping server look healthy.
+// A connection that lasted a minute, or ten times the wait before it, resets the count. A shorter one does not, even if
+// its handshake succeeded. The wait counts with its bound, so that a short random wait cannot make a flapping server
+// look healthy.
 //
 // After a connection that worked, the next wait lasts at most twice as long as the connection, or Policy.Base if that
-// is longer, and later waits grow from there: a server that cuts each connection, after it did some work, is left alone
-// for a part of the time only.
+// is longer. Later waits grow from there. So the client is offline only part of the time if a server cuts each
+// connection after some work.
 func (b *Backoff) Lived(d time.Duration, worked bool) {
 	b.limit = 0
 	if d >= min(healthy, 10*b.Policy.Bound(max(b.failures, 1))) {
@@ -81,7 +81,7 @@ func (b *Backoff) Lived(d time.Duration, worked bool) {
 	}
 }
 
-// Sleep waits, and reports whether it did so to the end.
+// Sleep waits, and reports whether it waited for the full time.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()

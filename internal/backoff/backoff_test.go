@@ -10,7 +10,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/backoff"
 )
 
-// draws is enough that a bound which is wrong by a half is missed once in 2 to the power of draws.
+// draws is the number of samples. A bound that is wrong by a half goes unnoticed with a probability of 2 to the power
+// of -draws.
 const draws = 400
 
 var policy = backoff.Policy{Base: 500 * time.Millisecond, Cap: 30 * time.Second}
@@ -65,7 +66,7 @@ func TestNothingToWaitFor(t *testing.T) {
 	assert.Zero(t, backoff.Policy{}.Near(3))
 }
 
-// next returns about the longest wait that comes next, without taking it.
+// next returns approximately the longest possible next wait, without changing the Backoff.
 func next(b backoff.Backoff) time.Duration {
 	_, longest := extremes(func() time.Duration { c := b; return c.Next() })
 	return longest
@@ -86,7 +87,7 @@ func TestALinkThatLivedResetsTheCount(t *testing.T) {
 		lived    time.Duration
 		reset    bool
 	}{
-		{0, 0, false}, // the first link of all: nothing to forgive
+		{0, 0, false}, // the first connection: no failures yet
 		{1, 5*time.Second - 1, false},
 		{1, 5 * time.Second, true}, // ten times half a second
 		{3, 20*time.Second - 1, false},
@@ -110,13 +111,13 @@ func TestALinkThatLivedResetsTheCount(t *testing.T) {
 	}
 }
 
-// After a connection that worked, the wait is bounded by twice its life, and later ones grow from there.
+// After a connection that worked, the wait is bounded by twice its duration, and later ones grow from there.
 func TestALinkThatWorkedBoundsTheWaits(t *testing.T) {
 	const ms = time.Millisecond
 	for _, c := range []struct {
 		failures     int
 		lived        time.Duration
-		first, later time.Duration // the wait after it, and the one after a failure that follows
+		first, later time.Duration // the wait after it, and the wait after a following failure
 	}{
 		{0, ms, 500 * ms, 1000 * ms},
 		{7, ms, 500 * ms, 1000 * ms},
@@ -124,7 +125,7 @@ func TestALinkThatWorkedBoundsTheWaits(t *testing.T) {
 		{7, 300 * ms, 600 * ms, 2000 * ms},
 		{7, 500 * ms, 1000 * ms, 2000 * ms},
 		{7, 3000 * ms, 6000 * ms, 16000 * ms},
-		{2, 3000 * ms, 2000 * ms, 4000 * ms}, // the bound is no reason to wait for longer
+		{2, 3000 * ms, 2000 * ms, 4000 * ms}, // the bound does not lengthen the wait
 		{7, 59 * time.Second, 30 * time.Second, 30 * time.Second},
 		{7, time.Minute, 500 * ms, 1000 * ms}, // healthy
 		{7, 1 << 62, 500 * ms, 1000 * ms},

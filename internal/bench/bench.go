@@ -1,6 +1,6 @@
-// Package bench measures what the client costs, side by side in one run with how such clients are built today (naive),
-// and with what is the limit: frames that are inflated and nothing else. Each contender runs in a process of its own,
-// one after the other, against a server in yet another process, over TLS on the loopback interface; cmd/bench runs it.
+// Package bench measures the cost of the client, in one run with a client as they are usually built (naive), and with
+// two limits: inflating frames only, and reading frames only. Each contender runs in its own process, one after the
+// other. The server runs in another process, over TLS on the loopback interface. cmd/bench runs it.
 package bench
 
 import (
@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// subprotocol is what clients ask for.
+// subprotocol is the subprotocol that clients request.
 const subprotocol = "Mixin-Blaze-1"
 
 // Contenders.
 const (
 	Ours    = "ours"    // this library, through its public API
-	Naive   = "naive"   // how clients are built today
-	Inflate = "inflate" // frames are read and inflated, and nothing else
-	Frames  = "frames"  // frames are read, and nothing else
+	Naive   = "naive"   // a client as they are usually built
+	Inflate = "inflate" // reads and inflates frames, and nothing else
+	Frames  = "frames"  // reads frames, and nothing else
 )
 
 // Scenarios.
 const (
 	Receive80      = "receive/80"
-	ReceiveNoAck80 = "receive-noack/80" // ours without acknowledging
+	ReceiveNoAck80 = "receive-noack/80" // ours without acknowledgements
 	Receive1K      = "receive/1k"
 	Receive100K    = "receive/100k"
 	Send1          = "send/1"
@@ -33,7 +33,7 @@ const (
 	Batch          = "batch"
 	Idle           = "idle"
 	Burst          = "burst"
-	BurstSlow      = "burst-slow" // with a handler that takes its time
+	BurstSlow      = "burst-slow" // with a slow handler
 )
 
 // The sizes of texts.
@@ -43,46 +43,46 @@ const (
 	large  = 100 << 10
 )
 
-// slowHandler is how long the handler of BurstSlow computes.
+// slowHandler is the time that the handler of BurstSlow computes.
 const slowHandler = 20 * time.Microsecond
 
-// Task is what one process of a contender does.
+// Task is the work of one process of a contender.
 type Task struct {
 	Scenario  string        `json:"scenario"`
 	Contender string        `json:"contender"`
-	Size      int           `json:"size"`    // bytes of a text
+	Size      int           `json:"size"`    // of a text, in bytes
 	Count     int           `json:"count"`   // messages to receive, messages in a batch, or clients
-	Before    int           `json:"before"`  // messages of those that are received before it counts
-	Callers   int           `json:"callers"` // who send at the same time
-	Warm      time.Duration `json:"warm"`    // sending before it counts
-	For       time.Duration `json:"for"`     // sending that counts
+	Before    int           `json:"before"`  // messages of Count received before the measurement
+	Callers   int           `json:"callers"` // number of concurrent senders
+	Warm      time.Duration `json:"warm"`    // duration of sending before the measurement
+	For       time.Duration `json:"for"`     // duration of the measured sending
 	Address   string        `json:"address"`
 	Roots     string        `json:"roots"` // PEM
 
-	CPUProfile string `json:"cpu_profile,omitempty"` // file to write
-	MemProfile string `json:"mem_profile,omitempty"` // file to write: what was allocated
+	CPUProfile string `json:"cpu_profile,omitempty"` // file for the profile
+	MemProfile string `json:"mem_profile,omitempty"` // file for the profile of allocations
 
-	tls *tls.Config // made by Run, of Roots
+	tls *tls.Config // made from Roots by Run
 }
 
-// Result is what one process of a contender has measured. What a scenario does not measure is zero.
+// Result has the measurements of one process of a contender. Values that a scenario does not measure are zero.
 type Result struct {
 	Round     int    `json:"round"`
 	Scenario  string `json:"scenario"`
 	Contender string `json:"contender"`
 
-	Messages   int     `json:"messages,omitempty"` // that were counted
+	Messages   int     `json:"messages,omitempty"` // number measured
 	PerSecond  float64 `json:"per_second,omitempty"`
-	CPUMicros  float64 `json:"cpu_us,omitempty"` // of user and system, for each message
-	Allocs     float64 `json:"allocs,omitempty"` // for each message
-	Bytes      float64 `json:"bytes,omitempty"`  // allocated for each message
+	CPUMicros  float64 `json:"cpu_us,omitempty"` // user and system time per message
+	Allocs     float64 `json:"allocs,omitempty"` // per message
+	Bytes      float64 `json:"bytes,omitempty"`  // allocated per message
 	P50Micros  float64 `json:"p50_us,omitempty"` // of one send
 	P99Micros  float64 `json:"p99_us,omitempty"`
-	IdleKB     float64 `json:"idle_kb,omitempty"`      // heap and stack of each client
-	Goroutines float64 `json:"goroutines,omitempty"`   // of each client
-	HeapMiB    float64 `json:"heap_mib,omitempty"`     // the largest heap, above that before
-	PeakRSSMiB float64 `json:"peak_rss_mib,omitempty"` // of the process; 0: not known here
-	Duplicates uint64  `json:"pushed_again,omitempty"` // that the client has dropped
+	IdleKB     float64 `json:"idle_kb,omitempty"`      // heap and stack per client
+	Goroutines float64 `json:"goroutines,omitempty"`   // per client
+	HeapMiB    float64 `json:"heap_mib,omitempty"`     // largest heap, minus the heap at the start
+	PeakRSSMiB float64 `json:"peak_rss_mib,omitempty"` // of the process; 0: unknown on this system
+	Duplicates uint64  `json:"pushed_again,omitempty"` // discarded by the client
 }
 
 // contest is one contender in a scenario.
@@ -91,7 +91,7 @@ type contest struct {
 	count     int
 }
 
-// scenario is what is measured one after the other.
+// scenario is a set of contests that run one after the other.
 type scenario struct {
 	name     string
 	size     int
@@ -99,8 +99,8 @@ type scenario struct {
 	contests []contest
 }
 
-// scenarios returns everything that is measured. Rates are for each message, so counts are such that each run takes
-// seconds. Inflate and Frames get the same messages again and again.
+// scenarios returns all scenarios. Rates are per message, so the counts are chosen for runs of some seconds. Inflate
+// and Frames receive the same messages repeatedly.
 func scenarios() []scenario {
 	return []scenario{
 		{Receive80, small, 0, []contest{{Ours, 350_000}, {Naive, 60_000}, {Inflate, 300_000}, {Frames, 4_000_000}}},
@@ -117,13 +117,13 @@ func scenarios() []scenario {
 	}
 }
 
-// How many different messages there are of each size, and how long sending is measured.
+// The durations of sending.
 const (
 	sendWarm = 500 * time.Millisecond
 	sendFor  = 3 * time.Second
 )
 
-// made is how many different messages a script has. Who acknowledges gets no message twice.
+// made returns the number of different messages in a script. A client that acknowledges receives no message twice.
 func made(contender string, size, count int) int {
 	if contender == Ours || contender == Naive {
 		return count
@@ -137,10 +137,10 @@ type cell struct {
 	script Script
 }
 
-// name is what the server's scripts are told apart by.
+// name identifies the script of the server.
 func (c cell) name() string { return c.task.Scenario + " " + c.task.Contender }
 
-// plan returns the cells of all scenarios, those of one scenario together. Scale multiplies all counts and times.
+// plan returns the cells of all scenarios, grouped by scenario. scale multiplies all counts and times.
 func plan(scale float64) [][]cell {
 	var rows [][]cell
 	for _, s := range scenarios() {
@@ -163,8 +163,8 @@ func plan(scale float64) [][]cell {
 	return rows
 }
 
-// before returns how many messages are received before it counts: a twentieth, and of small ones, of which the memory
-// is looked at, so many that the ledger has grown to its full size.
+// before returns the number of messages received before the measurement: a twentieth. For small messages, which are
+// used to measure memory, it is large enough for the ledger to reach its full size.
 func before(contender string, size, count int) int {
 	if contender == Ours && size == small {
 		return count * 4 / 7
@@ -172,7 +172,7 @@ func before(contender string, size, count int) int {
 	return count / 20
 }
 
-// scaled returns no less than a run needs to have a beginning and an end.
+// scaled returns at least the minimum for a run with a beginning and an end.
 func scaled(count int, scale float64) int {
 	if count == 0 {
 		return 0
@@ -180,7 +180,7 @@ func scaled(count int, scale float64) int {
 	return max(int(float64(count)*scale), 20)
 }
 
-// pushes reports whether a scenario is about messages that arrive.
+// pushes reports whether the server pushes messages in a scenario.
 func pushes(scenario string) bool {
 	switch scenario {
 	case Receive80, ReceiveNoAck80, Receive1K, Receive100K, Burst, BurstSlow:
@@ -189,7 +189,7 @@ func pushes(scenario string) bool {
 	return false
 }
 
-// Run does the task, in this process.
+// Run does the task in this process.
 func (t Task) Run(ctx context.Context) (Result, error) {
 	var err error
 	if t.tls, err = t.trust(); err != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every contender does every scenario, in this process and in no time: they and the server understand each other.
+// Runs every contender in every scenario, in this process and with few messages, to check that each works with the
+// server.
 func TestEveryContenderInEveryScenario(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -51,8 +52,8 @@ func TestEveryContenderInEveryScenario(t *testing.T) {
 	}
 }
 
-// sample is the report of a run of two rounds in which ours is as many times as fast as naive as the round's number
-// says, plus three, and everything is a multiple of something that can be checked in the head.
+// sample returns the report of a run of two rounds. In the first round, counted from 0, ours is four times as fast as
+// naive, in the second five times. All values are multiples that can be checked by mental arithmetic.
 func sample() *Report {
 	r := &Report{
 		Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8",
@@ -62,7 +63,7 @@ func sample() *Report {
 		for _, s := range scenarios() {
 			for _, c := range s.contests {
 				times := map[string]float64{Ours: float64(4 + round), Naive: 1, Inflate: 5, Frames: 100}[c.contender]
-				machine := float64(1000 * (1 + round)) // the second round is on a machine of twice the speed
+				machine := float64(1000 * (1 + round)) // the machine of the second round is twice as fast
 				r.Results = append(r.Results, Result{
 					Round: round, Scenario: s.name, Contender: c.contender,
 					PerSecond: times * machine, CPUMicros: 8 / times, Allocs: 7, Bytes: 1000,
@@ -118,7 +119,7 @@ func TestMarkdown(t *testing.T) {
 	assert.Equal(t, 26, strings.Count(details, "\n"))
 }
 
-// What is not measured is no goal met.
+// A goal without a measurement is not met.
 func TestNothingMeasuredMeetsNoGoal(t *testing.T) {
 	assert.NotContains(t, (&Report{Rounds: 1}).goals(), "✓")
 }
@@ -199,7 +200,7 @@ func TestWriteTables(t *testing.T) {
 	}
 }
 
-// The README and its chart show the newest run whose report is here.
+// The README and its chart show the newest report in the repository.
 func TestREADME(t *testing.T) {
 	paths, err := filepath.Glob("reports/*.json")
 	require.NoError(t, err)
@@ -215,7 +216,7 @@ func TestREADME(t *testing.T) {
 	assert.Equal(t, r.Chart(), string(chart), "make bench-table")
 }
 
-// The messages have the size that is asked for, and ids that tell their number.
+// The messages have the requested size, and ids that contain their number.
 func TestMessages(t *testing.T) {
 	m := newMaker(1)
 	for i := range 100 {

@@ -24,16 +24,16 @@ type bar struct {
 	perSecond float64
 }
 
-// group is the bars of one scenario.
+// group has the bars of one scenario.
 type group struct {
 	label string
 	bars  []bar
 }
 
-// colors are of the bars; they can be told apart without color too, for every bar has its name.
+// colors has the colors of the bars. Each bar has its name too, so a reader can distinguish them without color.
 var colors = map[string]string{Ours: "#2563eb", Naive: "#9ca3af", Inflate: "#a7c4f5"}
 
-// names are of the bars.
+// names has the names of the bars.
 var names = map[string]string{Ours: "blaze", Naive: "naive", Inflate: "inflating only"}
 
 // Chart returns the rates relative to naive as SVG. It has a background of its own, and needs no font or script.
@@ -75,7 +75,7 @@ func (r *Report) group(label, scenario string, contenders ...string) group {
 	return g
 }
 
-// drawPanel draws groups one below the other, and returns where the last one ends.
+// drawPanel draws groups from top to bottom, and returns the end of the last one.
 func drawPanel(b *strings.Builder, groups []group, y int) int {
 	longest := 1.0
 	for _, g := range groups {

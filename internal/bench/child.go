@@ -28,8 +28,9 @@ const (
 // IsChild reports whether this process was started by Run.
 func IsChild() bool { return os.Getenv(roleVariable) != "" }
 
-// Child does what this process was started for by Run: it reads from the standard input what that is, and writes one
-// line to the standard output. When the standard input ends, the parent has, or wants it to: then the process exits.
+// Child runs the role of a process started by Run. It reads the task from the standard input, and writes a result of
+// one line to the standard output. The process exits at the end of the standard input, which means that the parent has
+// ended or stops it.
 func Child(ctx context.Context) error {
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
@@ -48,7 +49,7 @@ func Child(ctx context.Context) error {
 	case roleContender:
 		go func() {
 			_, _ = io.Copy(io.Discard, in)
-			os.Exit(1) // nobody is there to whom an error could be told
+			os.Exit(1) // no parent is left to report an error to
 		}()
 		return contend(ctx, line)
 	default:
@@ -56,7 +57,7 @@ func Child(ctx context.Context) error {
 	}
 }
 
-// host is a server until ctx ends.
+// host runs a server until ctx ends.
 func host(ctx context.Context, line []byte) error {
 	var scripts map[string]Script
 	if err := json.Unmarshal(line, &scripts); err != nil {
@@ -67,7 +68,7 @@ func host(ctx context.Context, line []byte) error {
 		return err
 	}
 	defer s.Close()
-	runtime.GC() // what making the messages has left
+	runtime.GC() // frees the garbage of making the messages
 	if err := json.NewEncoder(os.Stdout).Encode(s); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
@@ -95,10 +96,10 @@ func contend(ctx context.Context, line []byte) error {
 	return nil
 }
 
-// profile starts what profiles the task wants. What it returns writes them.
+// profile starts the profiles of the task. stop writes them.
 func profile(t Task) (stop func() error, err error) {
 	if t.MemProfile != "" {
-		runtime.MemProfileRate = 4096 // finer than by default
+		runtime.MemProfileRate = 4096 // finer than the default
 	}
 	var cpu *os.File
 	if t.CPUProfile != "" {
@@ -123,7 +124,7 @@ func profile(t Task) (stop func() error, err error) {
 	}, nil
 }
 
-// process is a child, seen by its parent.
+// process is the parent's view of a child.
 type process struct {
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
@@ -131,14 +132,14 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-// spawn starts this program again in a role, and tells it what to do.
+// spawn starts this program in a role, and sends it its task.
 func spawn(ctx context.Context, program, role string, task any) (*process, error) {
 	p := new(process)
 	p.cmd = exec.CommandContext(ctx, program)
 	p.cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	p.cmd.Stderr = &p.stderr
 	p.cmd.Cancel = func() error {
-		return p.cmd.Process.Signal(syscall.SIGQUIT) // which shows what every goroutine does
+		return p.cmd.Process.Signal(syscall.SIGQUIT) // prints the stacks of all goroutines
 	}
 	p.cmd.WaitDelay = 5 * time.Second
 	var err error
@@ -159,13 +160,14 @@ func spawn(ctx context.Context, program, role string, task any) (*process, error
 	return p, nil
 }
 
-// wait ends the standard input and waits for the end of the process. Its error shows what the process has printed.
+// wait closes the standard input and waits for the end of the process. Its error contains the standard error of the
+// process.
 func (p *process) wait() error {
 	_ = p.stdin.Close()
 	return p.exited()
 }
 
-// exited waits for a process that ends by itself.
+// exited waits for a process that ends without being stopped.
 func (p *process) exited() error {
 	if err := p.cmd.Wait(); err != nil {
 		return fmt.Errorf("bench: %w: %s", err, bytes.TrimSpace(p.stderr.Bytes()))

@@ -18,22 +18,22 @@ import (
 // Sizes of the server's buffers.
 const (
 	pushChunk    = 64 << 10 // bytes of pushed messages in one write
-	replyChunk   = 16 << 10 // bytes of answers that are written without looking for more requests
+	replyChunk   = 16 << 10 // bytes of replies after which they are written without a check for more requests
 	readBuffer   = 16 << 10
 	mostRequest  = 16 << 20 // bytes of a websocket message
 	mostInflated = 64 << 20
 )
 
-// conn is one connection of the server. One goroutine reads and answers, and another one, once something was asked for,
-// pushes. Both write: that is safe, because each writes whole frames, and a TLS connection writes what it is given in
-// one piece.
+// conn is one connection of the server. One goroutine reads and replies. After the first list request, another one
+// pushes. Concurrent writes are safe, because each consists of whole frames, and a TLS connection does not interleave
+// them.
 type conn struct {
 	net.Conn
 	set   *frameSet
 	count int
-	acked []atomic.Bool // by number
-	list  chan struct{} // has one while what is pending is to be pushed from the start
-	done  chan struct{} // closed when nothing is read any more
+	acked []atomic.Bool // by the number of a message
+	list  chan struct{} // has an element if the pending messages must be pushed from the start
+	done  chan struct{} // closed after the last read
 	push  sync.WaitGroup
 
 	br      *bufio.Reader
@@ -54,7 +54,7 @@ func newConn(c net.Conn, set *frameSet, count int) *conn {
 
 // serve reads until the connection ends.
 func (c *conn) serve() {
-	_ = c.read() // however it ended: the client is who tells
+	_ = c.read() // the client reports errors
 	close(c.done)
 	_ = c.Close()
 	c.push.Wait()
@@ -95,7 +95,7 @@ func (c *conn) flush() error {
 	return err
 }
 
-// next reads one websocket message into payload. Control frames between the parts of a message are not expected here.
+// next reads one websocket message into payload. It does not support control frames between the fragments of a message.
 func (c *conn) next() (opcode byte, err error) {
 	c.payload = c.payload[:0]
 	for first := true; ; first = false {
@@ -123,7 +123,7 @@ func (c *conn) next() (opcode byte, err error) {
 	}
 }
 
-// length reads the rest of a frame's length.
+// length reads the extended length of a frame.
 func (c *conn) length(n int) (int, error) {
 	var p [8]byte
 	switch n {
@@ -145,7 +145,7 @@ func (c *conn) length(n int) (int, error) {
 	return int(long), nil
 }
 
-// unmask reads the key and n bytes.
+// unmask reads the masking key and n bytes.
 func (c *conn) unmask(n int) error {
 	var key [4]byte
 	if _, err := io.ReadFull(c.br, key[:]); err != nil {
@@ -168,7 +168,7 @@ func (c *conn) unmask(n int) error {
 	return nil
 }
 
-// request answers one request, and does what it asks for.
+// request replies to one request and carries it out.
 func (c *conn) request() error {
 	if err := c.inflate(); err != nil {
 		return fmt.Errorf("bench: a request that is no gzip: %w", err)
@@ -180,7 +180,7 @@ func (c *conn) request() error {
 	c.replies = appendReply(c.replies, id, action)
 	switch {
 	case string(action) == actionList && c.count > 0:
-		if err := c.flush(); err != nil { // the answer comes before what it promises
+		if err := c.flush(); err != nil { // the reply must precede the pushes
 			return err
 		}
 		c.pushAll()
@@ -204,7 +204,7 @@ func (c *conn) inflate() (err error) {
 	return err
 }
 
-// appendAll appends what r has to dst.
+// appendAll appends the content of r to dst.
 func appendAll(dst []byte, r io.Reader) ([]byte, error) {
 	for {
 		if len(dst) == cap(dst) {
@@ -223,8 +223,8 @@ func appendAll(dst []byte, r io.Reader) ([]byte, error) {
 	}
 }
 
-// field returns what stands behind the first key, which is given with the quote of its value. Requests are of our own
-// making: their ids and actions have no escapes, and there is no white space around the colon.
+// field returns the value of the first key. The key includes the opening quote of its value. Our own clients write the
+// requests: ids and actions have no escapes, and there is no white space around the colon.
 func field(text []byte, key string) []byte {
 	_, rest, ok := bytes.Cut(text, []byte(key))
 	end := bytes.IndexByte(rest, '"')
@@ -234,7 +234,7 @@ func field(text []byte, key string) []byte {
 	return rest[:end]
 }
 
-// acknowledge notes the messages that a request names.
+// acknowledge marks the messages of a request.
 func (c *conn) acknowledge() {
 	for rest := c.text; ; {
 		var ok bool
@@ -247,7 +247,7 @@ func (c *conn) acknowledge() {
 	}
 }
 
-// appendReply appends the frame that says yes to a request: gzip with one block that is stored.
+// appendReply appends the successful reply to a request: gzip with one stored block.
 func appendReply(dst, id, action []byte) []byte {
 	n := len(`{"id":"","action":""}`) + len(id) + len(action)
 	dst = appendHeader(dst, opBinary, 10+5+n+8)
@@ -262,7 +262,7 @@ func appendReply(dst, id, action []byte) []byte {
 	return binary.LittleEndian.AppendUint32(dst, uint32(n)) //nolint:gosec // G115: as above
 }
 
-// pushAll has everything that is not acknowledged pushed from the start, the oldest first.
+// pushAll starts a push of all messages without an acknowledgement, the oldest first.
 func (c *conn) pushAll() {
 	if !c.pushing {
 		c.pushing = true
@@ -275,7 +275,7 @@ func (c *conn) pushAll() {
 	}
 }
 
-// pusher pushes until the connection ends. A client that asks again gets everything again.
+// pusher pushes until the connection ends. After another list request it pushes everything again.
 func (c *conn) pusher() {
 	var buf []byte
 	for next := c.count; ; {
@@ -294,14 +294,14 @@ func (c *conn) pusher() {
 		}
 		if buf, next = c.collect(buf[:0], next); len(buf) > 0 {
 			if _, err := c.Write(buf); err != nil {
-				_ = c.Close() // and the reader ends
+				_ = c.Close() // which ends the reader
 				return
 			}
 		}
 	}
 }
 
-// collect appends messages from the one with that number on, as many as go into one write.
+// collect appends messages from number next on, as many as fit into one write.
 func (c *conn) collect(buf []byte, next int) ([]byte, int) {
 	for ; next < c.count && len(buf) < pushChunk; next++ {
 		i := next % c.set.len()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// cpuTime returns what the process has used of the processor, in user and in system mode.
+// cpuTime returns the user and system time of the process.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

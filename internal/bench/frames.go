@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// users is how many people write to the bot, each in a conversation of its own.
+// users is the number of people who write to the bot, each in a separate conversation.
 const users = 64
 
 // Actions of the protocol.
@@ -25,30 +25,30 @@ const (
 	actionAck    = "ACKNOWLEDGE_MESSAGE_RECEIPT"
 )
 
-// pushFrame is a message as the service pushes it.
+// pushFrame is a message in the service's form.
 type pushFrame struct {
 	ID     string  `json:"id"`
 	Action string  `json:"action"`
 	Data   message `json:"data"`
 }
 
-// message is the data of a pushed frame, with its times as a client reads them.
+// message is the data of a pushed frame, with its times as a client decodes them.
 type message struct {
 	serve.View
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// frameSet is many encoded websocket messages, one behind the other in one piece of memory: any run of them is one
-// slice, and the garbage collector finds nothing to look at.
+// frameSet has many encoded websocket messages in one buffer. Consecutive messages are one slice, and the garbage
+// collector has no pointers to follow.
 type frameSet struct {
 	buf  []byte
-	ends []int // of each message in buf
+	ends []int // end of each message in buf
 }
 
 func (s *frameSet) len() int { return len(s.ends) }
 
-// from returns where message i begins.
+// from returns the start of message i.
 func (s *frameSet) from(i int) int {
 	if i == 0 {
 		return 0
@@ -56,11 +56,11 @@ func (s *frameSet) from(i int) int {
 	return s.ends[i-1]
 }
 
-// maker makes messages. The same seed makes the same ones.
+// maker makes messages. They depend only on its seed.
 type maker struct {
 	rng     *rand.Rand
 	words   []string
-	people  []message // who and where
+	people  []message // users and conversations
 	buf     bytes.Buffer
 	zw      *gzip.Writer
 	created time.Time
@@ -68,10 +68,10 @@ type maker struct {
 
 func newMaker(seed uint64) *maker {
 	m := &maker{
-		rng:     rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // G404: the same ones each time are wanted
+		rng:     rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // must be reproducible
 		created: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 	}
-	m.zw, _ = gzip.NewWriterLevel(nil, 3) // a level that exists
+	m.zw, _ = gzip.NewWriterLevel(nil, 3) // a valid level
 	for range 2000 {
 		m.words = append(m.words, m.word())
 	}
@@ -82,7 +82,7 @@ func newMaker(seed uint64) *maker {
 	return m
 }
 
-// syllables are what the words are made of.
+// syllables are the parts of words.
 var syllables = []string{
 	"a", "ter", "ing", "con", "de", "re", "the", "mes", "sa", "ge", "ver", "ti", "on", "er", "al", "ed", "in", "to",
 	"ly", "es", "com", "per", "or", "ment", "ca", "be", "lo", "wor", "k", "out", "st", "ny", "so", "me", "how", "at",
@@ -97,7 +97,7 @@ func (m *maker) word() string {
 	return w
 }
 
-// text returns size bytes of words, a few of which come often and most of which come rarely, as in a language.
+// text returns size bytes of words. Some words are frequent and most are rare, as in a language.
 func (m *maker) text(size int) []byte {
 	text := make([]byte, 0, size+16)
 	for len(text) < size {
@@ -111,17 +111,17 @@ func (m *maker) text(size int) []byte {
 	return text[:size]
 }
 
-// id returns a random id of the generator's.
+// id returns a random id from the generator.
 func (m *maker) id() string {
 	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x",
 		m.rng.Uint32(), m.rng.IntN(1<<16), m.rng.IntN(1<<12), m.rng.IntN(1<<12), m.rng.Int64N(1<<48))
 }
 
-// idMask makes the last part of a message's id, which is its number, look like any other.
+// idMask hides that the last part of a message id is a number.
 const idMask = 0x5bd1_e995_1d7a
 
-// messageID returns an id that tells the number of its message, so that the server finds out which one is acknowledged
-// without a table.
+// messageID returns an id that contains the number of its message, so that the server needs no table for
+// acknowledgements.
 func (m *maker) messageID(i int) string {
 	id := m.id()
 	return fmt.Sprintf("%s%012x", id[:24], uint64(i)^idMask) //nolint:gosec // G115: not negative
@@ -171,7 +171,7 @@ func (m *maker) set(n, size int) (*frameSet, error) {
 		if err := m.zw.Close(); err != nil {
 			return nil, fmt.Errorf("bench: compress: %w", err)
 		}
-		if i == min(n, 100)-1 { // enough to tell how much the rest will take
+		if i == min(n, 100)-1 { // enough to estimate the size of the rest
 			s.buf = slices.Grow(s.buf, (len(s.buf)+m.buf.Len()+20)/(i+1)*n*21/20)
 		}
 		s.buf = append(appendHeader(s.buf, opBinary, m.buf.Len()), m.buf.Bytes()...)

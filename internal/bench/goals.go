@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// goal is what is to be reached.
+// goal is a target of the library.
 type goal struct {
 	text  string
 	parts []part
@@ -31,7 +31,7 @@ func atMost(reached, most float64, show func(float64) string) part {
 	return part{reached: reached, most: most, show: show}
 }
 
-// all returns the goals and what was reached of them.
+// all returns the goals with the measured values.
 func (r *Report) all() []goal {
 	ours := func(scenario string, of metric) float64 { return r.median(scenario, Ours, of) }
 	return []goal{
@@ -66,7 +66,7 @@ func (r *Report) all() []goal {
 	}
 }
 
-// goals returns them as Markdown.
+// goals returns the goals as Markdown.
 func (r *Report) goals() string {
 	b := "| goal | reached | met |\n|---|---:|:---:|\n"
 	for _, g := range r.all() {

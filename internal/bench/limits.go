@@ -15,7 +15,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// trust returns the client's side of TLS, which all clients of a process share.
+// trust returns the TLS configuration shared by all clients of a process.
 func (t Task) trust() (*tls.Config, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM([]byte(t.Roots)) {
@@ -24,7 +24,7 @@ func (t Task) trust() (*tls.Config, error) {
 	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
 }
 
-// dial makes a websocket with the library that nearly everybody uses, and its default buffers of 4096 bytes.
+// dial connects with the most common websocket library, and its default buffers of 4096 bytes.
 func (t Task) dial(ctx context.Context) (*websocket.Conn, error) {
 	d := websocket.Dialer{TLSClientConfig: t.tls, Subprotocols: []string{subprotocol}, Proxy: http.ProxyFromEnvironment}
 	ws, _, err := d.DialContext(ctx, "wss://"+t.Address+"/", nil) //nolint:bodyclose // it is the connection
@@ -34,7 +34,7 @@ func (t Task) dial(ctx context.Context) (*websocket.Conn, error) {
 	return ws, nil
 }
 
-// limit reads frames, and inflates them or does not.
+// limit reads frames, and inflates them if the contender is Inflate.
 func (t Task) limit(ctx context.Context) (Result, error) {
 	ws, err := t.dial(ctx)
 	if err != nil {
@@ -46,7 +46,7 @@ func (t Task) limit(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	l := &limiter{ws: ws, meter: newMeter(t.Count, t.Before)}
-	for i := range t.Count + 1 { // the first is the answer
+	for i := range t.Count + 1 { // the first is the reply
 		if err := l.next(t.Contender == Inflate); err != nil {
 			return Result{}, errors.Join(err, context.Cause(ctx))
 		}
@@ -57,7 +57,7 @@ func (t Task) limit(ctx context.Context) (Result, error) {
 	return l.meter.result(), nil
 }
 
-// limiter has what is used for one frame after the other.
+// limiter has the state that is reused for each frame.
 type limiter struct {
 	ws    *websocket.Conn
 	meter *meter
@@ -94,7 +94,7 @@ func (l *limiter) next(inflate bool) error {
 	return nil
 }
 
-// askPending asks the server to push.
+// askPending requests the pending messages.
 func askPending(ws *websocket.Conn) error {
 	var b bytes.Buffer
 	zw, err := gzip.NewWriterLevel(&b, flate.BestSpeed)

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// mark is a moment, and what the process had used by then.
+// mark is a time, with the resources used until then.
 type mark struct {
 	at            time.Time
 	cpu           time.Duration
 	allocs, bytes uint64
 }
 
-// begin and finish are the two ends of what is measured: what they cost themselves lies outside.
+// begin and finish start and end a measurement. Their own cost is not measured.
 func begin() mark {
 	var m mark
 	m.memory()
@@ -38,7 +38,7 @@ func (m *mark) memory() {
 	m.allocs, m.bytes = s.Mallocs, s.TotalAlloc
 }
 
-// between is what n messages cost.
+// between returns the cost of n messages.
 func between(a, b mark, n int) Result {
 	each := float64(max(n, 1))
 	r := Result{
@@ -53,16 +53,16 @@ func between(a, b mark, n int) Result {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
-// meter counts messages as they are handled. The clock starts when warm of them were, and stops with the last.
+// meter counts handled messages. The clock starts after warm of them, and stops after the last.
 type meter struct {
 	warm, count int64
-	// how many were read by now, some of which may wait to be handled; nil: as many as were handled
+	// number of messages read, including those not handled yet; nil: the number handled
 	read        func() int
 	n           atomic.Int64
 	ahead       int
 	first, last mark
 	started     sync.WaitGroup
-	full        chan struct{} // closed when all were handled
+	full        chan struct{} // closed after the last message
 }
 
 func newMeter(count, warm int) *meter {
@@ -71,7 +71,7 @@ func newMeter(count, warm int) *meter {
 	return m
 }
 
-// tick counts one message. It may be called concurrently.
+// tick counts one message. It is safe for concurrent use.
 func (m *meter) tick() {
 	switch m.n.Add(1) {
 	case m.warm:
@@ -88,24 +88,25 @@ func (m *meter) tick() {
 	}
 }
 
-// result is for use after full. What was read before the clock started does not count, though it was handled later.
+// result may be called after full. Messages read before the clock started do not count, even if they were handled
+// later.
 func (m *meter) result() Result {
 	return between(m.first, m.last, max(int(m.count)-m.ahead, 1))
 }
 
-// settled returns the bytes of live objects and of stacks.
+// settled returns the size of live objects and of stacks in bytes.
 func settled() uint64 {
 	runtime.GC()
-	runtime.GC() // what finalizers let go of
+	runtime.GC() // collects objects after their finalizers ran
 	var s runtime.MemStats
 	runtime.ReadMemStats(&s)
 	return s.HeapAlloc + s.StackInuse
 }
 
-// mib is how far a is above b, in MiB.
+// mib returns a minus b in MiB, at least 0.
 func mib(a, b uint64) float64 { return float64(a-min(a, b)) / (1 << 20) }
 
-// peakRSS returns the most memory the process has had, in MiB, on systems that tell it in /proc.
+// peakRSS returns the largest memory of the process in MiB, on systems that have it in /proc.
 func peakRSS() float64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -123,7 +124,7 @@ func peakRSS() float64 {
 	return kib / 1024
 }
 
-// cpuModel returns the name of the processor, on systems that tell it in /proc.
+// cpuModel returns the name of the processor, on systems that have it in /proc.
 func cpuModel() string {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -15,14 +15,15 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// naiveClient is built as clients for this protocol usually are: a new decompressor for each frame, JSON read in two
-// steps, a map for the params, a goroutine that writes, a new compressor for each frame, and a table of who waits.
+// naiveClient is built like most clients of this protocol: a new decompressor for each frame, JSON decoded in two
+// steps, a map for the params, a goroutine that writes, a new compressor for each frame, and a table of waiting
+// requests.
 type naiveClient struct {
 	ws      *websocket.Conn
 	handler func(m *message, data []byte)
 	writes  chan []byte
-	ended   chan struct{} // closed when nothing is read any more
-	why     error         // for use after ended
+	ended   chan struct{} // closed after the last read
+	why     error         // may be read after ended
 	wg      sync.WaitGroup
 
 	mu      sync.Mutex
@@ -101,7 +102,7 @@ func (c *naiveClient) readFrame() error {
 	return nil
 }
 
-// answer wakes who waits for the frame.
+// answer passes a reply to the request that waits for it. It returns false if there is none.
 func (c *naiveClient) answer(f *naiveFrame) bool {
 	c.mu.Lock()
 	ch := c.waiting[f.ID]
@@ -119,7 +120,7 @@ func (c *naiveClient) writer() {
 		select {
 		case text := <-c.writes:
 			if err := c.writeFrame(text); err != nil {
-				_ = c.ws.Close() // and the reader ends
+				_ = c.ws.Close() // which ends the reader
 				return
 			}
 		case <-c.ended:
@@ -146,7 +147,7 @@ func (c *naiveClient) writeFrame(text []byte) error {
 	return w.Close()
 }
 
-// call makes a request and waits for its answer.
+// call makes a request and waits for its reply.
 func (c *naiveClient) call(ctx context.Context, action string, params map[string]any) error {
 	id := uuid.Must(uuid.NewV4()).String()
 	text, err := json.Marshal(map[string]any{"id": id, "action": action, "params": params})
@@ -198,7 +199,7 @@ func (t Task) naive(ctx context.Context) (Result, error) {
 	return Result{}, errors.New("not a scenario of this contender")
 }
 
-// naiveReceive acknowledges nothing, which is to its advantage.
+// naiveReceive sends no acknowledgements, which is an advantage for it.
 func (t Task) naiveReceive(ctx context.Context) (Result, error) {
 	m := newMeter(t.Count, t.Before)
 	c, err := t.dialNaive(ctx, func(_ *message, data []byte) {
@@ -254,7 +255,7 @@ func (t Task) naiveIdle(ctx context.Context) (Result, error) {
 	return t.idleResult(before, goroutines), nil
 }
 
-// idleResult is what each of the clients takes that were made since.
+// idleResult returns the cost per client of the clients started since the values were measured.
 func (t Task) idleResult(before uint64, goroutines int) Result {
 	n := float64(t.Count)
 	now := settled()

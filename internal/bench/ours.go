@@ -17,18 +17,18 @@ import (
 	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
-// ackFrame is how many acknowledgements go into one frame by default.
+// ackFrame is the default number of acknowledgements in one frame.
 const ackFrame = 80
 
-// ourClient is a client of this library that runs.
+// ourClient is a running client of this library.
 type ourClient struct {
 	*blaze.Client
 	stop context.CancelFunc
-	lost context.Context // ends with Run; its cause is how
+	lost context.Context // ends with Run; its cause is the error
 	wg   sync.WaitGroup
 }
 
-// newOurs makes a client with the default Config, but for what makes it find the server.
+// newOurs makes a client with the default Config, except for the settings to reach the server.
 func (t Task) newOurs(edit func(*blaze.Config)) (*blaze.Client, error) {
 	cfg := &blaze.Config{
 		Endpoints: []string{"wss://" + t.Address + "/"}, TLSClientConfig: t.tls, Logger: slog.New(slog.DiscardHandler),
@@ -44,7 +44,7 @@ func (t Task) newOurs(edit func(*blaze.Config)) (*blaze.Client, error) {
 	}, cfg)
 }
 
-// start runs a client. Stop has to be called.
+// start runs a client. The caller must call close.
 func start(ctx context.Context, c *blaze.Client, h blaze.Handler) *ourClient {
 	r := &ourClient{Client: c}
 	run, stop := context.WithCancel(ctx)
@@ -60,7 +60,7 @@ func start(ctx context.Context, c *blaze.Client, h blaze.Handler) *ourClient {
 	return r
 }
 
-// close ends Run, and reports whether all went well.
+// close ends Run, and returns an error if anything failed.
 func (r *ourClient) close() error {
 	stats := r.Stats()
 	var err error
@@ -78,7 +78,7 @@ func (r *ourClient) close() error {
 	return nil
 }
 
-// connected waits for the connection, and until nothing is under way on it.
+// connected waits for the connection, and until no request is in flight.
 func (r *ourClient) connected() error {
 	return until(r.lost, func() bool {
 		s := r.Stats()
@@ -107,13 +107,13 @@ func (t Task) ours(ctx context.Context) (Result, error) {
 	return Result{}, errors.New("not a scenario of this contender")
 }
 
-// compute keeps a processor busy, as a handler with something to do does.
+// compute keeps a processor busy, like a handler with work to do.
 func compute() {
 	for began := time.Now(); time.Since(began) < slowHandler; {
 	}
 }
 
-// oursReceive measures until all were handled and acknowledged.
+// oursReceive measures until all messages are handled and acknowledged.
 func (t Task) oursReceive(ctx context.Context, edit func(*blaze.Config), work func()) (r Result, err error) {
 	c, err := t.newOurs(edit)
 	if err != nil {
@@ -147,8 +147,8 @@ func (t Task) oursReceive(ctx context.Context, edit func(*blaze.Config), work fu
 	return r, nil
 }
 
-// acked waits until all is acknowledged. The last acknowledgements wait a while for company before they go out, which
-// is no work: the clock stops when no more are left than go into one frame.
+// acked waits until everything is acknowledged. The last acknowledgements wait to share a frame, which is not work, so
+// the clock stops when the rest fits into one frame.
 func (t Task) acked(run *ourClient, m *meter) error {
 	missing := func(n int) func() bool {
 		return func() bool {
@@ -162,10 +162,10 @@ func (t Task) acked(run *ourClient, m *meter) error {
 	return until(run.lost, missing(0))
 }
 
-// oursBurst measures the memory that everything pending takes when it comes at once.
+// oursBurst measures the memory for all pending messages arriving at once.
 func (t Task) oursBurst(ctx context.Context, work func()) (Result, error) {
 	runtime.GC()
-	runtime.GC() // what finalizers let go of
+	runtime.GC() // collects objects after their finalizers ran
 	before := gauge.Heap()
 	w := gauge.WatchHeap(time.Millisecond)
 	r, err := t.oursReceive(ctx, nil, work)
@@ -199,7 +199,7 @@ func (t Task) oursSend(ctx context.Context) (r Result, err error) {
 	})
 }
 
-// letters returns n messages in as many conversations.
+// letters returns n messages in n conversations.
 func letters(n, size int) []blaze.Outgoing {
 	outs := make([]blaze.Outgoing, n)
 	for i, to := range recipients(n, size) {
@@ -208,7 +208,7 @@ func letters(n, size int) []blaze.Outgoing {
 	return outs
 }
 
-// oursBatch sends the same batch over and over, with new ids.
+// oursBatch sends the same batch repeatedly, with new ids.
 func (t Task) oursBatch(ctx context.Context) (r Result, err error) {
 	run, err := t.sender(ctx)
 	if err != nil {
@@ -230,7 +230,7 @@ func (t Task) oursBatch(ctx context.Context) (r Result, err error) {
 	return between(first, finish(), n), nil
 }
 
-// oursIdle measures clients that are connected and have nothing to do.
+// oursIdle measures clients that are connected and idle.
 func (t Task) oursIdle(ctx context.Context) (r Result, err error) {
 	clients := make([]*ourClient, 0, t.Count)
 	defer func() {

@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// Report is what one run has measured.
+// Report has the measurements of one run.
 type Report struct {
 	Date      time.Time `json:"date"`
-	Commit    string    `json:"commit,omitempty"` // with a plus if files were changed
+	Commit    string    `json:"commit,omitempty"` // with a plus if files were modified
 	GoVersion string    `json:"go_version"`
 	OS        string    `json:"os"`
 	Arch      string    `json:"arch"`
 	CPUs      int       `json:"cpus"`
-	CPU       string    `json:"cpu,omitempty"` // its name
+	CPU       string    `json:"cpu,omitempty"` // name of the processor
 	Rounds    int       `json:"rounds"`
-	Scale     float64   `json:"scale"` // 1: counts and times as they are meant to be
+	Scale     float64   `json:"scale"` // 1: the intended counts and times
 
 	Results []Result `json:"results"`
 }
 
-// Write writes the report as JSON, a line for each result, creating the directory if it is missing.
+// Write writes the report as JSON, a line for each result. It creates the directory if it is missing.
 func (r *Report) Write(path string) error {
 	head := *r
 	head.Results = []Result{}
@@ -52,9 +52,9 @@ func (r *Report) Write(path string) error {
 	return nil
 }
 
-// Read reads the report of a whole run.
+// Read reads the report of a complete run.
 func Read(path string) (*Report, error) {
-	//nolint:gosec // G304: reading the file that the caller names is what this function is for
+	//nolint:gosec // G304: the file named by the caller
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
@@ -87,7 +87,7 @@ func Newest(paths []string) (*Report, error) {
 	return newest, nil
 }
 
-// whole reports whether every contender of every scenario was run in every round.
+// whole reports whether every contender of every scenario ran in every round.
 func (r *Report) whole() bool {
 	for round := range r.Rounds {
 		for _, s := range scenarios() {
@@ -127,7 +127,7 @@ var (
 	rssMiB     metric = func(r Result) float64 { return r.PeakRSSMiB }
 )
 
-// median returns the median of all rounds; 0 if there is none.
+// median returns the median of all rounds, or 0 if there is none.
 func (r *Report) median(scenario, contender string, of metric) float64 {
 	var values []float64
 	for round := range r.Rounds {
@@ -138,11 +138,11 @@ func (r *Report) median(scenario, contender string, of metric) float64 {
 	return middle(values)
 }
 
-// key names a contender in a scenario.
+// key identifies a contender in a scenario.
 type key struct{ scenario, contender string }
 
-// ratio returns the median of the ratios within each round: what disturbs a round disturbs both. It is 0 if there is
-// none.
+// ratio returns the median of the ratios within each round, because a disturbance in a round affects both contenders.
+// It is 0 if there is none.
 func (r *Report) ratio(a, b key, of metric) float64 {
 	var values []float64
 	for round := range r.Rounds {
@@ -155,7 +155,7 @@ func (r *Report) ratio(a, b key, of metric) float64 {
 	return middle(values)
 }
 
-// timesNaive and ofInflate are how fast ours is in a scenario, relative to the others.
+// timesNaive and ofInflate return the speed of ours in a scenario, relative to the other contender.
 func (r *Report) timesNaive(scenario string) float64 {
 	return r.ratio(key{scenario, Ours}, key{scenario, Naive}, perSecond)
 }
@@ -164,17 +164,17 @@ func (r *Report) ofInflate(scenario string) float64 {
 	return r.ratio(key{scenario, Ours}, key{scenario, Inflate}, perSecond)
 }
 
-// withAcks is how much of the rate without acknowledgements is left with them.
+// withAcks returns the rate with acknowledgements, relative to the rate without.
 func (r *Report) withAcks() float64 {
 	return r.ratio(key{Receive80, Ours}, key{ReceiveNoAck80, Ours}, perSecond)
 }
 
-// timesSingle is how fast a batch is, relative to as many callers as there were.
+// timesSingle returns the rate of a batch, relative to single sends by 256 callers.
 func (r *Report) timesSingle() float64 {
 	return r.ratio(key{Batch, Ours}, key{Send256, Ours}, perSecond)
 }
 
-// latency is how long the slowest sends take, relative to naive.
+// latency returns the 99th percentile of the duration of a send, relative to naive.
 func (r *Report) latency() float64 {
 	return r.ratio(key{Send256, Ours}, key{Send256, Naive}, p99)
 }

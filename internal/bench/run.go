@@ -11,21 +11,21 @@ import (
 	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
-// patience is how long one process may take.
+// patience is the time limit of one process.
 const patience = 5 * time.Minute
 
-// Options says what to run.
+// Options configures Run.
 type Options struct {
-	Program    string  // that calls Child where IsChild
-	Rounds     int     // how often everything is run
-	Scale      float64 // multiplies counts and times; 1: as they are meant to be
+	Program    string  // a program that calls Child if IsChild
+	Rounds     int     // number of repetitions
+	Scale      float64 // multiplies counts and times; 1: the intended ones
 	Only       string  // regular expression for "scenario contender"; "": all
-	CPUProfile string  // file that the last contender writes
-	MemProfile string  // file that the last contender writes
+	CPUProfile string  // file written by the last contender
+	MemProfile string  // file written by the last contender
 	Progress   func(Result)
 }
 
-// Run runs every contender in every scenario, in processes of their own. None is left when it returns.
+// Run runs every contender in every scenario, each in a separate process. All processes have ended when it returns.
 func Run(ctx context.Context, o Options) (rep *Report, err error) {
 	rows, scripts, err := o.rows()
 	if err != nil {
@@ -49,7 +49,7 @@ func Run(ctx context.Context, o Options) (rep *Report, err error) {
 	}
 	for round := range o.Rounds {
 		for _, row := range rows {
-			for i := range row { // another one begins each time
+			for i := range row { // a different one is first in each round
 				r, err := o.contest(ctx, row[(i+round)%len(row)], &where)
 				if err != nil {
 					return nil, err
@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options) (rep *Report, err error) {
 	return rep, nil
 }
 
-// rows returns what is to be run, and what the server needs for it.
+// rows returns the cells to run, and the scripts for the server.
 func (o Options) rows() ([][]cell, map[string]Script, error) {
 	only, err := regexp.Compile(o.Only)
 	if err != nil {

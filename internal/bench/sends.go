@@ -16,23 +16,23 @@ const (
 	ended
 )
 
-// sends measures how fast callers send, each one message after the other.
+// sends measures concurrent callers. Each caller sends one message at a time.
 type sends struct {
 	Task
 	phase atomic.Int32
 	once  sync.Once
-	any   chan struct{} // closed when one send was counted
+	any   chan struct{} // closed after the first counted send
 	took  [][]time.Duration
 }
 
-// measureSends calls send until the task's time is over. An error of send ends it.
+// measureSends calls send until the time of the task has passed, or until send returns an error.
 func (t Task) measureSends(ctx context.Context, send func(ctx context.Context, caller int) error) (Result, error) {
 	s := &sends{Task: t, any: make(chan struct{}), took: make([][]time.Duration, t.Callers)}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	for caller := range t.Callers {
-		s.took[caller] = make([]time.Duration, 0, 1<<20/t.Callers) // or what is measured would be how this slice grows
+		s.took[caller] = make([]time.Duration, 0, 1<<20/t.Callers) // avoids measuring the growth of this slice
 		wg.Go(func() {
 			if err := s.call(ctx, caller, send); err != nil {
 				cancel(err)
@@ -51,7 +51,7 @@ func (t Task) measureSends(ctx context.Context, send func(ctx context.Context, c
 	return s.result(first, last), nil
 }
 
-// call is one caller.
+// call runs one caller.
 func (s *sends) call(ctx context.Context, caller int, send func(ctx context.Context, caller int) error) error {
 	for s.phase.Load() != ended {
 		began := time.Now()
@@ -66,7 +66,7 @@ func (s *sends) call(ctx context.Context, caller int, send func(ctx context.Cont
 	return nil
 }
 
-// watch turns from phase to phase.
+// watch advances the phases.
 func (s *sends) watch(ctx context.Context) (first, last mark, err error) {
 	if err := wait(ctx, s.Warm); err != nil {
 		return mark{}, mark{}, err
@@ -94,7 +94,7 @@ func (s *sends) result(first, last mark) Result {
 	return r
 }
 
-// wait waits until d is over.
+// wait waits for d.
 func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -106,7 +106,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// until asks every millisecond whether something has happened.
+// until checks every millisecond whether something has happened.
 func until(ctx context.Context, happened func() bool) error {
 	t := time.NewTicker(time.Millisecond)
 	defer t.Stop()
@@ -120,12 +120,12 @@ func until(ctx context.Context, happened func() bool) error {
 	return nil
 }
 
-// recipient is who gets a message, and what it says.
+// recipient has the addressee and the text of a message.
 type recipient struct {
 	conversation, user, text string
 }
 
-// recipients returns n of them.
+// recipients returns n recipients.
 func recipients(n, size int) []recipient {
 	m := newMaker(uint64(n)) //nolint:gosec // G115: not negative
 	list := make([]recipient, n)

@@ -20,31 +20,31 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Script is what a server pushes on a connection that has asked for what is pending.
+// Script has the messages that a server pushes on a connection after a list request.
 type Script struct {
-	Size  int `json:"size"`  // bytes of each message's text
-	Count int `json:"count"` // messages
-	Made  int `json:"made"`  // of them different ones, then these again; 0: all
+	Size  int `json:"size"`  // of each message's text, in bytes
+	Count int `json:"count"` // number of messages
+	Made  int `json:"made"`  // number of different messages, which are repeated; 0: all
 }
 
-// Server is the peer of everything that is measured. It shares the processor with what is measured, and it is not what
-// is measured: so it pushes from memory what it has compressed beforehand, many messages in one write, and it answers
-// with gzip that stores instead of compressing, several answers in one write. All clients get the same bytes.
+// Server is the peer of all contenders. It shares the processor with them, so its own cost is kept small. It pushes
+// messages compressed in advance, many in one write. Its replies are gzip in stored blocks, several in one write. All
+// clients receive the same bytes.
 type Server struct {
-	Addresses map[string]string `json:"addresses"` // of each script
-	Roots     string            `json:"roots"`     // PEM of the certificate
+	Addresses map[string]string `json:"addresses"` // by script
+	Roots     string            `json:"roots"`     // the certificate in PEM
 
 	scripts map[string]Script
 	sets    map[int]*frameSet // by size
 	servers []*http.Server
-	wg      sync.WaitGroup // of all goroutines but those of http
+	wg      sync.WaitGroup // for all goroutines except those of net/http
 
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
 	closed bool
 }
 
-// Serve starts a server that listens for each script on a port of its own.
+// Serve starts a server that listens on a separate port for each script.
 func Serve(scripts map[string]Script) (*Server, error) {
 	s := &Server{
 		Addresses: make(map[string]string), scripts: scripts,
@@ -66,7 +66,7 @@ func Serve(scripts map[string]Script) (*Server, error) {
 	return s, nil
 }
 
-// make makes the messages, those of each size at the same time.
+// make makes the messages, concurrently for different sizes.
 func (s *Server) make() error {
 	made := make(map[int]int)
 	for _, script := range s.scripts {
@@ -92,7 +92,7 @@ func (s *Server) make() error {
 	return failed
 }
 
-// certify makes the certificate, signed by itself.
+// certify makes a self-signed certificate.
 func (s *Server) certify() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *Server) listen(name string, script Script, cert tls.Certificate) error 
 	}
 	server := &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.upgrade(w, r, script) }),
-		ErrorLog:          log.New(io.Discard, "", 0), // of handshakes; the client tells of those
+		ErrorLog:          log.New(io.Discard, "", 0), // errors of handshakes, which the client reports
 		ReadHeaderTimeout: time.Minute,
 	}
 	s.servers = append(s.servers, server)
@@ -129,12 +129,12 @@ func (s *Server) listen(name string, script Script, cert tls.Certificate) error 
 	return nil
 }
 
-// upgrade makes the websocket, and leaves the library that did: what follows is read and written here.
+// upgrade upgrades to a websocket with gorilla. After that, conn reads and writes the frames itself.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, script Script) {
 	up := websocket.Upgrader{Subprotocols: []string{subprotocol}, ReadBufferSize: 1024, WriteBufferSize: 1024}
 	ws, err := up.Upgrade(w, r, nil)
 	if err != nil {
-		return // and the client has been told
+		return // Upgrade has sent an error response
 	}
 	_ = ws.NetConn().SetDeadline(time.Time{})
 	c := newConn(ws.NetConn(), s.sets[script.Size], script.Count)
@@ -147,7 +147,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, script Script) 
 	s.conns[c] = struct{}{}
 	s.wg.Add(1)
 	s.mu.Unlock()
-	go func() { // the goroutine of http holds what it no longer needs
+	go func() { // not on the goroutine of net/http, which would keep its memory
 		defer s.wg.Done()
 		c.serve()
 		s.mu.Lock()

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// The comments between which the tables stand.
+// The comments that enclose the tables.
 const (
 	tableBegin = "<!-- bench:begin, written by make bench-table -->"
 	tableEnd   = "<!-- bench:end -->"
 )
 
-// String is a line about one result, for those who wait.
+// String returns a line of text about one result, to show progress.
 func (r Result) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %-16s %-8s", r.Round+1, r.Scenario, r.Contender)
@@ -42,7 +42,7 @@ func (r Result) String() string {
 	return b.String()
 }
 
-// Details returns everything there is as one table, medians of all rounds.
+// Details returns a table of all measurements, medians of all rounds.
 func (r *Report) Details() string {
 	var b strings.Builder
 	b.WriteString("| scenario | contender | messages/s | × naive | of inflate | CPU µs | allocs | bytes | p50 µs " +
@@ -76,7 +76,7 @@ func (r *Report) Markdown() string {
 	return strings.Join([]string{r.heading(), r.receiving(), r.sending(), r.memory(), r.goals()}, "\n")
 }
 
-// heading says where the numbers are from.
+// heading returns the origin of the numbers.
 func (r *Report) heading() string {
 	machine := fmt.Sprintf("%s, %s/%s, %d CPUs", r.GoVersion, r.OS, r.Arch, r.CPUs)
 	if r.CPU != "" {
@@ -136,7 +136,7 @@ func (r *Report) memory() string {
 	return b + row("the same, 20 µs of work for each", number(r.median(BurstSlow, Ours, heapMiB)))
 }
 
-// both is a number of ours and of naive.
+// both returns a number of ours and of naive.
 func (r *Report) both(scenario string, of metric) string {
 	return number(r.median(scenario, Ours, of)) + " / " + number(r.median(scenario, Naive, of))
 }
@@ -145,7 +145,7 @@ func row(cells ...string) string { return "| " + strings.Join(cells, " | ") + " 
 
 func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
 
-// number shows three digits or so, with commas; a dash for nothing.
+// number formats about three digits, with commas; zero is a dash.
 func number(v float64) string {
 	switch {
 	case v <= 0:
@@ -165,7 +165,7 @@ func number(v float64) string {
 	return s
 }
 
-// ReplaceTables replaces what stands between the two marks of a document.
+// ReplaceTables replaces the text between the two marks of a document.
 func ReplaceTables(document, tables string) (string, error) {
 	before, rest, ok := strings.Cut(document, tableBegin)
 	_, after, closed := strings.Cut(rest, tableEnd)
@@ -176,18 +176,18 @@ func ReplaceTables(document, tables string) (string, error) {
 	return before + tableBegin + "\n" + tables + tableEnd + after, nil
 }
 
-// Block is what stands between the marks of the README: the chart, which is a file of its own, and the tables.
+// Block returns the text between the marks of the README: a link to the file of the chart, and the tables.
 func (r *Report) Block(chart string) string {
 	return fmt.Sprintf("![How fast, relative to naive](%s)\n\n%s", filepath.ToSlash(chart), r.Markdown())
 }
 
-// WriteTables puts the newest of some reports into a document, between its marks, and writes its chart.
+// WriteTables writes the newest of some reports into a document, between its marks, and writes its chart.
 func WriteTables(document, chart string, paths []string) error {
 	r, err := Newest(paths)
 	if err != nil {
 		return err
 	}
-	old, err := os.ReadFile(document) //nolint:gosec // G304: the file that the caller names
+	old, err := os.ReadFile(document) //nolint:gosec // the file named by the caller
 	if err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}

@@ -1,5 +1,5 @@
-// Package exif reads how a picture has to be turned to be seen upright. It reads one tag of the Exif data of JPEG, PNG
-// and WebP files, allocates nothing, and takes any bytes.
+// Package exif reads the orientation of a picture. It reads one tag of the Exif data of JPEG, PNG and WebP files,
+// accepts any bytes and does not allocate.
 package exif
 
 import (
@@ -7,19 +7,20 @@ import (
 	"encoding/binary"
 )
 
-// Upright is the orientation of a picture that is shown as it is stored.
+// Upright is the orientation of a picture that is displayed as it is stored.
 const Upright Orientation = 1
 
-// Orientation says where the first row and the first column of a picture are to be seen. Source: Exif 2.32, tag 0x0112.
+// Orientation is the displayed position of the first row and the first column of a picture. Source: Exif 2.32, tag
+// 0x0112.
 //
 //	1: top, left     2: top, right     3: bottom, right  4: bottom, left
 //	5: left, top     6: right, top     7: right, bottom  8: left, bottom
 type Orientation uint8
 
-// Turned reports whether width and height change places.
+// Turned reports whether width and height are exchanged.
 func (o Orientation) Turned() bool { return o >= 5 }
 
-// At returns which stored pixel, of a picture that is stored with width w and height h, is seen at x and y.
+// At returns the stored pixel that is displayed at x and y. w and h are the size of the stored picture.
 func (o Orientation) At(x, y, w, h int) (storedX, storedY int) {
 	if o.Turned() {
 		x, y = y, x
@@ -34,7 +35,7 @@ func (o Orientation) At(x, y, w, h int) (storedX, storedY int) {
 	return x, y
 }
 
-// Of returns the orientation of a picture in a file. It is Upright where the file does not say, or not clearly.
+// Of returns the orientation of a picture file, Upright if it is missing or unclear.
 func Of(file []byte) Orientation {
 	switch {
 	case bytes.HasPrefix(file, []byte("\xff\xd8")):
@@ -47,7 +48,7 @@ func Of(file []byte) Orientation {
 	return Upright
 }
 
-// head comes before the Exif data in a JPEG, and in some WebP files.
+// head precedes the Exif data in a JPEG, and in some WebP files.
 var head = []byte("Exif\x00\x00")
 
 // inJPEG returns the Exif data in the segments of a JPEG. Source: ITU T.81, B.1.1.
@@ -55,7 +56,7 @@ func inJPEG(b []byte) []byte {
 	const app1, scan = 0xe1, 0xda
 	for len(b) >= 4 && b[0] == 0xff {
 		marker := b[1]
-		if marker == 0xff { // fills
+		if marker == 0xff { // fill byte
 			b = b[1:]
 			continue
 		}

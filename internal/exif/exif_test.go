@@ -94,7 +94,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// Of reads any bytes, in a time that grows with their number only, and allocates nothing.
+// Of accepts any bytes, in time linear in their number, and does not allocate.
 func FuzzOf(f *testing.F) {
 	for _, file := range []string{
 		jpegOf(segment("Exif\x00\x00" + orient6)), pngOf(chunk("eXIf", orient6)), webpOf(riff("EXIF", orient6)),

@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// Kind is what happens to a connection.
+// Kind is a kind of fault.
 type Kind uint8
 
-// The kinds. Reset, Finish and Vanish end a connection sooner or later; the others only make it worse.
+// The kinds of faults. Reset, Finish and Vanish end a connection sooner or later; the others only disturb it.
 const (
-	Reset Kind = iota // both sides get an RST as soon as At bytes were passed on
-	// the receiver gets a FIN as soon as At bytes were passed on; what the sender still writes vanishes
+	Reset Kind = iota // both sides get an RST as soon as At bytes were forwarded
+	// the receiver gets a FIN as soon as At bytes were forwarded; later bytes of the sender are discarded
 	Finish
-	Vanish // the bytes from At on vanish, and the connection stays: a black hole
-	Slice  // the Length bytes from At on are passed on in writes of at most Size
-	Delay  // the bytes from At on wait for Wait, once
+	Vanish // the bytes from At on are discarded, and the connection stays open: a black hole
+	Slice  // the Length bytes from At on are forwarded in writes of at most Size
+	Delay  // the bytes from At on are delayed by Wait, once
 	kinds
 )
 
-// String returns the name under which a kind is counted.
+// String returns the name that a kind is counted under.
 func (k Kind) String() string {
 	return [...]string{"reset", "finish", "vanish", "slice", "delay"}[k]
 }
 
-// Direction is one way through the proxy.
+// Direction is a direction of data through the proxy.
 type Direction uint8
 
 // The directions.
@@ -37,23 +37,23 @@ const (
 	directions
 )
 
-// String returns the name under which a direction is counted.
+// String returns the name that a direction is counted under.
 func (d Direction) String() string { return [...]string{"up", "down"}[d] }
 
-// Fault is one thing that happens to one direction of one connection.
+// Fault is one fault in one direction of one connection.
 type Fault struct {
 	Kind      Kind
 	Direction Direction
-	At        int64         // after how many bytes of that direction
-	Size      int           // for Slice: bytes of one write, at least 1
-	Length    int64         // for Slice: bytes that are sliced
+	At        int64         // number of bytes of that direction before the fault
+	Size      int           // for Slice: maximum bytes of one write, at least 1
+	Length    int64         // for Slice: number of bytes that are sliced
 	Wait      time.Duration // for Delay
 }
 
-// Plan is what happens to one connection. Faults at the same byte happen in the order of the plan.
+// Plan has the faults of one connection. Faults at the same byte occur in the order of the plan.
 type Plan []Fault
 
-// in returns the faults of one direction, in the order of their bytes.
+// in returns the faults of one direction, ordered by At.
 func (p Plan) in(d Direction) []Fault {
 	var fs []Fault
 	for _, f := range p {
@@ -65,24 +65,24 @@ func (p Plan) in(d Direction) []Fault {
 	return fs
 }
 
-// handshake is more bytes than one takes.
+// handshake is an upper bound of the size of a handshake.
 const handshake = 1 << 10
 
-// Volume says how many bytes a connection carries on average before it is cut.
+// Volume is the average number of bytes on a connection before it is cut.
 type Volume struct{ Up, Down int64 }
 
-// Random returns plans drawn from seed: that of connection n is the same whenever it is asked for. Most connections are
-// reset or finished in either direction, one in twenty ends in a black hole, and two in twenty have an end of another's
-// making. One in eight is cut within its first kilobyte, where the handshake is; black holes open behind it.
+// Random returns plans generated from seed: connection n always gets the same plan. Most connections are reset or
+// finished in either direction. One in twenty ends in a black hole, and the plan does not end two in twenty. One in
+// eight is cut within its first kilobyte, which has the handshake; black holes open after it.
 func Random(seed uint64, mean Volume) func(conn int) Plan {
 	return func(conn int) Plan {
-		//nolint:gosec // G404, G115: chance that can be repeated is the point
+		//nolint:gosec // G404, G115: the chance must be reproducible
 		r := rand.New(rand.NewPCG(seed, uint64(conn)))
 		var p Plan
 		for range r.IntN(3) {
 			p = append(p, hindrance(r, mean))
 		}
-		// By turns, not by chance: of any twenty connections one ends in a black hole, in either direction by turns.
+		// Not random: one of twenty connections ends in a black hole, with alternating directions.
 		switch n := (conn*7 + int(seed%20)) % 20; {
 		case n < 11:
 			p = append(p, cut(r, mean, Reset, either(r)))
@@ -95,10 +95,10 @@ func Random(seed uint64, mean Volume) func(conn int) Plan {
 	}
 }
 
-// cut draws where a connection ends.
+// cut returns a fault that ends a connection, at a random byte.
 func cut(r *rand.Rand, mean Volume, k Kind, d Direction) Fault {
 	switch {
-	case k == Vanish: // early, so that it happens; a handshake that stalls costs its whole timeout, so not at once
+	case k == Vanish: // early, so that it happens, but after the handshake, which would wait for its timeout
 		return Fault{Kind: k, Direction: d, At: handshake + place(r, mean, d)/4}
 	case r.IntN(8) == 0:
 		return Fault{Kind: k, Direction: d, At: r.Int64N(handshake)}
@@ -106,7 +106,7 @@ func cut(r *rand.Rand, mean Volume, k Kind, d Direction) Fault {
 	return Fault{Kind: k, Direction: d, At: place(r, mean, d)}
 }
 
-// hindrance draws a fault that a connection survives.
+// hindrance returns a random fault that does not end a connection.
 func hindrance(r *rand.Rand, mean Volume) Fault {
 	d := either(r)
 	f := Fault{
@@ -132,5 +132,5 @@ func place(r *rand.Rand, mean Volume, d Direction) int64 {
 	return r.Int64N(2*mean.Down + 1)
 }
 
-// Label is the key of a fault in [Proxy.Fired].
+// Label returns the key of a fault in [Proxy.Fired].
 func Label(k Kind, d Direction) string { return fmt.Sprintf("%v %v", k, d) }

@@ -1,6 +1,6 @@
-// Package faultproxy is a TCP proxy for tests that breaks connections at an exact byte: by reset, by end of file, or by
-// a silence in which bytes vanish. It also cuts what it passes on into small pieces, and delays it. What happens to
-// which connection is decided by a function of the connection's number, so that a seed says all.
+// Package faultproxy is a TCP proxy for tests that breaks connections at an exact byte: by a reset, an end of file, or
+// a black hole. It can also forward data in small pieces or with a delay. A function of the connection's number decides
+// its faults, so a seed determines all of them.
 package faultproxy
 
 import (
@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 )
 
-// Proxy passes connections on to a server until it is closed.
+// Proxy forwards connections to a server until it is closed.
 type Proxy struct {
 	target string
 	plan   func(conn int) Plan
@@ -28,8 +28,8 @@ type Proxy struct {
 	next  int // number of the next connection
 }
 
-// New starts a proxy on a loopback port that passes connections on to target. plan says what happens to each, counted
-// from 0; it is called by one goroutine.
+// New starts a proxy on a loopback port that forwards connections to target. plan returns the faults of each
+// connection, numbered from 0. It is called from one goroutine.
 func New(target string, plan func(conn int) Plan) (*Proxy, error) {
 	ln, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -41,20 +41,20 @@ func New(target string, plan func(conn int) Plan) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is where the proxy listens.
+// Addr returns the address that the proxy listens on.
 func (p *Proxy) Addr() string { return p.ln.Addr().String() }
 
-// Connections returns how many connections were accepted.
+// Connections returns the number of accepted connections.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.next
 }
 
-// Count returns how often a fault happened, in connections.
+// Count returns the number of connections with a fault.
 func (p *Proxy) Count(k Kind, d Direction) uint64 { return p.fired[k][d].Load() }
 
-// Fired returns how often each fault happened, those that never did too.
+// Fired returns the count of each fault, zeros included.
 func (p *Proxy) Fired() map[string]uint64 {
 	m := make(map[string]uint64)
 	for k := range kinds {
@@ -65,7 +65,7 @@ func (p *Proxy) Fired() map[string]uint64 {
 	return m
 }
 
-// Calm lets nothing happen any more, and resets the connections that are in a black hole already.
+// Calm turns all further faults off, and resets the connections in a black hole.
 func (p *Proxy) Calm() {
 	p.calm.Store(true)
 	p.mu.Lock()
@@ -77,7 +77,7 @@ func (p *Proxy) Calm() {
 	}
 }
 
-// Close resets every connection and returns when no goroutine is left.
+// Close resets every connection, and returns after all goroutines have ended.
 func (p *Proxy) Close() {
 	p.end()
 	_ = p.ln.Close()
@@ -104,7 +104,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// serve connects to the server and passes bytes on in both directions until both have ended.
+// serve connects to the server and forwards bytes in both directions until both have ended.
 func (p *Proxy) serve(client *net.TCPConn, plan Plan) {
 	c := &pair{proxy: p, client: client}
 	conn, err := new(net.Dialer).DialContext(p.ctx, "tcp", p.target)
@@ -125,7 +125,7 @@ func (p *Proxy) serve(client *net.TCPConn, plan Plan) {
 	p.leave(c)
 }
 
-// enter notes a connection for Close, unless that was called.
+// enter registers a connection for Close. It returns false if Close was called.
 func (p *Proxy) enter(c *pair) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

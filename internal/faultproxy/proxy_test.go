@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ends are the two ends of one connection through a proxy.
+// ends has the two ends of a connection through a proxy.
 type ends struct {
 	proxy          *Proxy
 	client, server *net.TCPConn
@@ -41,7 +41,7 @@ func through(t *testing.T, plan ...Fault) ends {
 	return ends{p, client.(*net.TCPConn), server.(*net.TCPConn)}
 }
 
-// from returns who writes in a direction and who reads.
+// from returns the writing and the reading end of a direction.
 func (e ends) from(d Direction) (src, dst *net.TCPConn) {
 	if d == Up {
 		return e.client, e.server
@@ -49,7 +49,7 @@ func (e ends) from(d Direction) (src, dst *net.TCPConn) {
 	return e.server, e.client
 }
 
-// bytesOf returns n bytes of which no two neighbouring ones are the same.
+// bytesOf returns n bytes. Neighbouring bytes differ.
 func bytesOf(n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
@@ -99,7 +99,7 @@ func TestResetAtTheByte(t *testing.T) {
 	})
 }
 
-// With nothing passed on, the dial itself may hear of it already.
+// If nothing is forwarded, the dial itself may already fail with the reset.
 func TestResetBeforeTheFirstByte(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func TestVanishFromTheByteOn(t *testing.T) {
 		const at = 70_000
 		e := through(t, Fault{Kind: Vanish, Direction: d, At: at})
 		src, dst := e.from(d)
-		// More than the buffers of three connections hold: it can be written only because it vanishes.
+		// More than the buffers of three connections: the write succeeds only because the bytes are discarded.
 		_, err := src.Write(bytesOf(16 << 20))
 		require.NoError(t, err)
 		got := make([]byte, at)
@@ -162,7 +162,7 @@ func TestVanishFromTheByteOn(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, bytes.Equal(bytesOf(at), got))
 
-		// The connection stays, and the other direction works.
+		// The connection stays open, and the other direction works.
 		_, err = dst.Write([]byte("ok"))
 		require.NoError(t, err)
 		two := make([]byte, 2)
@@ -170,7 +170,7 @@ func TestVanishFromTheByteOn(t *testing.T) {
 		require.NoError(t, err)
 		assert.EqualValues(t, 1, e.proxy.Count(Vanish, d))
 
-		// Not one byte more, until the proxy ends it.
+		// No further byte arrives until the proxy resets the connection.
 		e.proxy.Calm()
 		more, err := io.ReadAll(dst)
 		require.ErrorIs(t, err, syscall.ECONNRESET)
@@ -194,7 +194,7 @@ func TestSliceKeepsTheBytes(t *testing.T) {
 	})
 }
 
-// What a pump writes at once is decided by reach, which is tested without a network, where reads may join slices again.
+// reach decides the size of a write. It is tested without a network, because a read may join several writes.
 func TestSliceSizes(t *testing.T) {
 	u := &pump{
 		pair:   &pair{proxy: &Proxy{ctx: t.Context()}},
@@ -230,7 +230,7 @@ func TestDelayHoldsBackWhatFollows(t *testing.T) {
 	})
 }
 
-// That a delay lasts as long as it should is tested in virtual time, where there is no network.
+// The length of a delay is tested in virtual time, where there is no network.
 func TestDelayLasts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const wait = 24 * time.Hour
@@ -250,14 +250,14 @@ func TestCloseEndsADelay(t *testing.T) {
 	for e.proxy.Count(Delay, Up) == 0 {
 		runtime.Gosched()
 	}
-	e.proxy.Close() // or the test hangs
+	e.proxy.Close() // otherwise the test would hang
 }
 
 func TestCloseEndsConnections(t *testing.T) {
 	e := through(t)
 	_, err := e.client.Write([]byte("a"))
 	require.NoError(t, err)
-	_, err = io.ReadFull(e.server, make([]byte, 1)) // both connections stand
+	_, err = io.ReadFull(e.server, make([]byte, 1)) // both connections are open
 	require.NoError(t, err)
 	e.proxy.Close()
 	_, err = io.ReadAll(e.client)

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// pair is one connection of a client and the one to the server that goes with it.
+// pair is a connection of a client and the matching connection to the server.
 type pair struct {
 	proxy          *Proxy
 	client, server *net.TCPConn
 	hole           atomic.Bool // one of its directions is a black hole
 }
 
-// reset ends both connections with an RST. What the kernel has not delivered by then is lost, as it is in a real reset.
+// reset ends both connections with an RST. Undelivered data in the kernel is lost, as in a real reset.
 func (c *pair) reset() {
 	for _, conn := range []*net.TCPConn{c.client, c.server} {
 		_ = conn.SetLinger(0)
@@ -23,23 +23,23 @@ func (c *pair) reset() {
 	}
 }
 
-// errCut ends a pump whose connection was reset on purpose.
+// errCut ends a pump after a planned reset of its connection.
 var errCut = errors.New("cut")
 
-// pump passes the bytes of one direction on.
+// pump forwards the bytes of one direction.
 type pump struct {
 	pair      *pair
 	direction Direction
 	src, dst  *net.TCPConn
-	faults    []Fault // that have not happened, by place
-	passed    int64   // bytes read from src that were passed on or have vanished
+	faults    []Fault // pending faults, ordered by At
+	passed    int64   // bytes read from src and forwarded or discarded
 
 	vanish    bool
 	sliceSize int
 	sliceLeft int64
 }
 
-// run passes bytes on until src has no more, or one of the connections breaks, which breaks the other.
+// run forwards bytes until src ends or one of the connections fails. It then resets the other one.
 func (c *pair) run(u *pump) {
 	err := u.copy()
 	switch {
@@ -52,7 +52,7 @@ func (c *pair) run(u *pump) {
 	}
 }
 
-// copy returns why it ended: io.EOF when src has no more.
+// copy returns the reason for its end: io.EOF at the end of src.
 func (u *pump) copy() error {
 	buf := make([]byte, 32<<10)
 	for {
@@ -79,8 +79,8 @@ func (u *pump) copy() error {
 	}
 }
 
-// happen lets everything happen whose place has come. Cuts happen as soon as the byte before them was passed on; the
-// others need a byte to happen to.
+// happen triggers all faults that are due. Reset and Finish occur as soon as the byte before them was forwarded; the
+// others need a byte to apply to.
 func (u *pump) happen(haveByte bool) error {
 	for len(u.faults) > 0 && u.faults[0].At <= u.passed && !u.pair.proxy.calm.Load() {
 		f := u.faults[0]
@@ -89,7 +89,7 @@ func (u *pump) happen(haveByte bool) error {
 		}
 		u.faults = u.faults[1:]
 		if u.vanish {
-			continue // nothing can happen to bytes that are not there
+			continue // the bytes are discarded, so other faults have no effect
 		}
 		u.pair.proxy.fired[f.Kind][f.Direction].Add(1)
 		if err := u.do(f); err != nil {
@@ -118,7 +118,7 @@ func (u *pump) do(f Fault) error {
 	return nil
 }
 
-// reach returns how many of n bytes can be passed on in one write before something else happens.
+// reach returns how many of n bytes can be forwarded in one write before the next fault.
 func (u *pump) reach(n int) int {
 	if u.vanish || u.pair.proxy.calm.Load() {
 		return n
@@ -142,7 +142,7 @@ func (u *pump) pass(p []byte) error {
 	return err
 }
 
-// wait ends early when the proxy is closed.
+// wait returns early when the proxy is closed.
 func (u *pump) wait(d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

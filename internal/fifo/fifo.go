@@ -1,4 +1,4 @@
-// Package fifo is a queue that uses its memory again.
+// Package fifo is a queue that reuses its memory.
 package fifo
 
 import "slices"
@@ -9,16 +9,16 @@ type Queue[T any] struct {
 	first int
 }
 
-// keep is for how many items an empty Queue keeps memory.
+// keep is the largest capacity that an empty Queue retains.
 const keep = 64
 
-// Len returns how many items are in q.
+// Len returns the number of items.
 func (q *Queue[T]) Len() int { return len(q.items) - q.first }
 
-// All returns what is in q, from the front. It is q's, and valid until q is changed.
+// All returns the items from the front. The slice belongs to q, and is valid until q is changed.
 func (q *Queue[T]) All() []T { return q.items[q.first:] }
 
-// Push adds v at the end.
+// Push appends v.
 func (q *Queue[T]) Push(v T) {
 	if len(q.items) == cap(q.items) && q.first > len(q.items)/2 {
 		n := copy(q.items, q.items[q.first:])
@@ -28,14 +28,14 @@ func (q *Queue[T]) Push(v T) {
 	q.items = append(q.items, v)
 }
 
-// Pop takes the first item off. There has to be one.
+// Pop removes and returns the first item. q must not be empty.
 func (q *Queue[T]) Pop() T {
 	v := q.items[q.first]
 	q.Drop(1)
 	return v
 }
 
-// Drop takes the first n items off.
+// Drop removes the first n items.
 func (q *Queue[T]) Drop(n int) {
 	clear(q.items[q.first : q.first+n])
 	if q.first += n; q.Len() == 0 {
@@ -43,7 +43,7 @@ func (q *Queue[T]) Drop(n int) {
 	}
 }
 
-// Remove takes one item off, wherever it is.
+// Remove removes the item at index i.
 func (q *Queue[T]) Remove(i int) {
 	if i == 0 {
 		q.Drop(1)
@@ -52,7 +52,7 @@ func (q *Queue[T]) Remove(i int) {
 	q.items = slices.Delete(q.items, q.first+i, q.first+i+1)
 }
 
-// Keep forgets all but the first n items.
+// Keep removes all but the first n items.
 func (q *Queue[T]) Keep(n int) {
 	clear(q.All()[n:])
 	q.items = q.items[:q.first+n]

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/fifo"
 )
 
-// A slice that is copied each time does the same.
+// Queue behaves like a slice that is copied each time.
 func TestQueue(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var q fifo.Queue[int]
@@ -59,7 +59,7 @@ func TestQueueUsesItsMemoryAgain(t *testing.T) {
 	}))
 }
 
-// A queue that is never empty moves through its memory, and takes no more of it.
+// A queue that is never empty moves through its memory without growing.
 func TestQueueIsNoLargerThanItHasToBe(t *testing.T) {
 	var q fifo.Queue[*int]
 	const most = 1000
@@ -80,7 +80,7 @@ func TestQueueIsNoLargerThanItHasToBe(t *testing.T) {
 	assert.LessOrEqual(t, cap(q.All()), 64, "empty, it keeps little")
 }
 
-// What was taken off is let go of.
+// A removed item is not referenced any more.
 func TestQueueHoldsNothingElse(t *testing.T) {
 	var q fifo.Queue[*int]
 	for range 10 {

@@ -1,5 +1,5 @@
-// Package gauge reads what a measurement has to know about its own process: how large the heap is and was, and which
-// revision was built.
+// Package gauge reports data of this process for measurements: the current and the largest heap, and the revision
+// built.
 package gauge
 
 import (
@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Commit is the revision this program was built from, if the build noted it; a plus behind it says that the tree had
-// changes.
+// Commit returns the revision that this program was built from, or "" if the build recorded none. A trailing plus means
+// that the tree was modified.
 func Commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -28,21 +28,21 @@ func Commit() string {
 	return revision
 }
 
-// Heap returns the bytes of all objects, those that wait to be collected among them.
+// Heap returns the size of all objects in bytes, including garbage that is not collected yet.
 func Heap() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
 }
 
-// HeapWatch notes the largest heap, in a goroutine that lasts until Stop.
+// HeapWatch records the largest heap, on a goroutine that ends with Stop.
 type HeapWatch struct {
 	end  chan struct{}
 	done sync.WaitGroup
 	peak uint64
 }
 
-// WatchHeap looks now and once in every interval.
+// WatchHeap measures the heap now and once per interval.
 func WatchHeap(interval time.Duration) *HeapWatch {
 	w := &HeapWatch{end: make(chan struct{}), peak: Heap()}
 	w.done.Go(func() {
@@ -60,7 +60,7 @@ func WatchHeap(interval time.Duration) *HeapWatch {
 	return w
 }
 
-// Stop returns the largest heap that was seen, in bytes. It may be called once.
+// Stop returns the largest heap measured, in bytes. It may be called once.
 func (w *HeapWatch) Stop() uint64 {
 	close(w.end)
 	w.done.Wait()

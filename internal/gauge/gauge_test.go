@@ -12,10 +12,10 @@ import (
 
 func TestHeapWatchSeesWhatIsHeld(t *testing.T) {
 	before := gauge.Heap()
-	w := gauge.WatchHeap(time.Hour) // looks at the beginning and at the end only
-	held := make([]byte, 64<<20)
+	w := gauge.WatchHeap(time.Hour) // measures at the beginning and at the end only
+	object := make([]byte, 64<<20)
 	peak := w.Stop()
-	runtime.KeepAlive(held)
+	runtime.KeepAlive(object)
 	assert.GreaterOrEqual(t, peak, uint64(64<<20))
 	assert.Less(t, peak, before+128<<20)
 }

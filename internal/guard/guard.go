@@ -1,5 +1,5 @@
 // Package guard calls user code, which may panic or end its goroutine with runtime.Goexit. Every call of user code in
-// this module goes through Call or Apart.
+// this module uses Call or Apart.
 package guard
 
 import (
@@ -14,33 +14,34 @@ import (
 // ErrGoexit is the result of user code that called runtime.Goexit.
 var ErrGoexit = errors.New("runtime.Goexit was called")
 
-// PanicError is the result of user code that panicked. It does not unwrap: a panic is no decision, whatever its value.
+// PanicError is the result of user code that panicked. It has no Unwrap, because a panic with an error value is not a
+// returned error.
 type PanicError struct {
 	Value any
-	Text  string // of Value, fixed when the panic was recovered
-	Stack []byte // its innermost functions, up to 8 KiB
+	Text  string // text of Value at the time of the panic
+	Stack []byte // the innermost functions, up to 8 KiB
 }
 
 // Error returns the text of the value.
 func (e *PanicError) Error() string { return "panic: " + e.Text }
 
-// Call calls f on this goroutine, and then calls done once with the result: the error of f, a *[PanicError] or
-// [ErrGoexit]. A Goexit cannot be recovered from: done then runs as a deferred function and the goroutine ends after
-// it, so everything that must happen belongs into done. Call allocates nothing unless f fails.
+// Call calls f on this goroutine, and then done once with the result: the error of f, a *[PanicError] or [ErrGoexit]. A
+// Goexit cannot be recovered: done then runs as a deferred function, and the goroutine ends after it. So all necessary
+// work belongs in done. Call allocates only if f fails.
 func Call(f func() error, done func(error)) {
 	err := ErrGoexit
 	defer func() { done(err) }()
 	defer func() {
 		//mutant:handler-panic
 		if value := recover(); value != nil {
-			err = ErrGoexit // printing the value is user code, too
+			err = ErrGoexit // the result if formatting the value, which is user code too, calls Goexit
 			err = &PanicError{Value: value, Text: text(value), Stack: stack()}
 		}
 	}()
 	err = f()
 }
 
-// mostStack bounds the stack of a panic, from the innermost function on.
+// mostStack is the maximum size of a stack, which starts with the innermost function.
 const mostStack = 8 << 10
 
 func stack() []byte {
@@ -61,17 +62,17 @@ func Failed(err error) bool {
 	return panicked || err == ErrGoexit //nolint:errorlint // made by Call
 }
 
-// text prints a value that may panic while it is printed.
+// text formats a value. The formatting may panic.
 func text(value any) (s string) {
 	s = fmt.Sprintf("a %T that cannot be printed", value)
 	defer func() { _ = recover() }()
 	return fmt.Sprint(value)
 }
 
-// Panicked returns the panic that err is the result of, or nil. It finds one in a result of Call or Apart, and in what
-// Foreign or Retold made of one. It calls no method of err.
+// Panicked returns the panic that caused err, or nil. It recognizes a result of Call or Apart, and the errors that
+// Foreign and Retold make of one. It calls no method of err.
 func Panicked(err error) *PanicError {
-	switch e := err.(type) { //nolint:errorlint // made here; errors.As would ask an error of user code
+	switch e := err.(type) { //nolint:errorlint // made here; errors.As would call methods of err
 	case *PanicError:
 		return e
 	case *foreign:
@@ -80,9 +81,9 @@ func Panicked(err error) *PanicError {
 	return nil
 }
 
-// Foreign makes an error of user code safe to keep and to print on any goroutine. Its text is fixed now, by a call of
-// Error, so Foreign itself is called under a guard. [errors.Is] and [errors.As] ask err under a guard, and wait for it:
-// a goroutine that must not wait for user code takes errors apart by their types.
+// Foreign wraps an error of user code so that any goroutine may store and format it. It calls Error once, to fix the
+// text, so it must itself be called under a guard. [errors.Is] and [errors.As] call methods of err under a guard and
+// wait for the result. A goroutine that must not wait for user code uses type switches instead.
 func Foreign(err error) error {
 	if err == nil {
 		return nil
@@ -93,14 +94,14 @@ func Foreign(err error) error {
 	return &foreign{text: err.Error(), err: err}
 }
 
-// Retold is Foreign with another text, and calls no method of err.
+// Retold is like Foreign with another text. It calls no method of err.
 func Retold(err error, text string) error {
 	return &foreign{text: text, err: err, panicked: Panicked(err)}
 }
 
-// Short returns err as it is if its text is tame and has at most so many characters. Otherwise it is retold as package
-// tame does it: errors of package net/http quote what a peer wrote, of any length. An error with a text that may hold a
-// key or a token is not kept. Short calls Error.
+// Short returns err unchanged if its text has at most most characters and nothing to sanitize. Otherwise it wraps err
+// with the text sanitized by package tame: errors of net/http quote text of a peer, of any length. It does not wrap an
+// error with a possible key or token in its text. Short calls Error.
 func Short(err error, most int) error {
 	text := err.Error()
 	switch line := tame.Line(text, most); {
@@ -113,20 +114,20 @@ func Short(err error, most int) error {
 	}
 }
 
-// ReadError is Foreign for the error of a Reader: io.EOF stays as it is, because it is compared with ==.
+// ReadError is like Foreign for the error of a Reader. It returns io.EOF unchanged, because callers compare it with ==.
 func ReadError(err error) error {
-	if err == io.EOF { //nolint:errorlint // see above; errors.Is would ask err
+	if err == io.EOF { //nolint:errorlint // see above; errors.Is would call methods of err
 		return err
 	}
 	return Foreign(err)
 }
 
-// Count returns the result of a Read or a Write of user code of so many bytes. A count that is impossible, which would
-// make the caller panic, is an error.
+// Count returns the result of a Read or a Write of user code with a buffer of of bytes. An impossible count, which
+// would make the caller panic, is an error.
 func Count(n, of int, err error) (int, error) {
 	//mutant:guard-count
 	if n < 0 || n > of {
-		return 0, fmt.Errorf("%d of %d bytes were read or written, which is impossible", n, of)
+		return 0, fmt.Errorf("impossible count: %d of %d bytes", n, of)
 	}
 	return n, err
 }
@@ -134,18 +135,18 @@ func Count(n, of int, err error) (int, error) {
 type foreign struct {
 	text     string
 	err      error
-	panicked *PanicError // nil: it is the result of no panic
+	panicked *PanicError // nil: no panic
 }
 
 // Error implements error.
 func (e *foreign) Error() string { return e.text }
 
-// Is asks the error itself. One that fails when it is asked is none.
+// Is calls errors.Is for the wrapped error. It returns false if a method of that error fails.
 func (e *foreign) Is(target error) bool {
 	return e.ask(func() bool { return errors.Is(e.err, target) })
 }
 
-// As asks the error itself.
+// As calls errors.As for the wrapped error, with the same rule.
 func (e *foreign) As(target any) bool { return e.ask(func() bool { return errors.As(e.err, target) }) }
 
 func (e *foreign) ask(question func() bool) (yes bool) {

@@ -132,7 +132,7 @@ func TestCallAllocatesNothing(t *testing.T) {
 	assert.Positive(t, n)
 }
 
-// What is known of a panic stays known, and no method of a user's error is called for it.
+// A panic is found through wrappers, and no method of a user's error is called for it.
 func TestPanickedAndRetold(t *testing.T) {
 	err := guard.Apart(func() error { panic("boom") })
 	p := guard.Panicked(err)
@@ -149,7 +149,7 @@ func TestPanickedAndRetold(t *testing.T) {
 	assert.ErrorIs(t, guard.Retold(io.EOF, "x"), io.EOF)
 }
 
-// What a peer wrote is short and prints; an error that is so already stays itself.
+// Text of a peer is shortened and printable. An error that needs no change is returned itself.
 func TestShort(t *testing.T) {
 	for text, want := range map[string]string{
 		"as it is": "as it is", "0123456789": "0123456789", "0123456789a": "0123456...", "r\x1b[3m": `r\x1b[3m`,
@@ -159,6 +159,6 @@ func TestShort(t *testing.T) {
 		got := guard.Short(err, 10)
 		assert.EqualError(t, got, want)
 		assert.ErrorIs(t, got, err)
-		assert.Equal(t, text == want, got == err) //nolint:errorlint // the very error
+		assert.Equal(t, text == want, got == err) //nolint:errorlint // the same value
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// deepPanicOfAFunctionWithALongName panics below so many calls of itself. The runtime prints 100 functions of a stack,
-// which take more than 8 KiB.
+// deepPanicOfAFunctionWithALongName panics after the given number of nested calls of itself. The runtime prints 100
+// functions of a stack, which have more than 8 KiB.
 func deepPanicOfAFunctionWithALongName(calls int) error {
 	if calls == 0 {
 		panic("boom")

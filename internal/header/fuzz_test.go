@@ -10,7 +10,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/header"
 )
 
-// Whatever a server asks for, the wait is no longer than a day, and its time is one that a signature can have.
+// With any headers, the wait is at most a day, and the server's time can be used in a signature.
 func FuzzHeaders(f *testing.F) {
 	for _, retryAfter := range []string{
 		"", "7", "-7", "99999999999999999999", "Sun, 01 Mar 2026 12:01:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT",

@@ -1,4 +1,4 @@
-// Package header reads what the service says in the headers of its HTTP responses, those of a handshake too.
+// Package header reads headers of the service's HTTP responses, including those of a handshake.
 package header
 
 import (
@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// ServerTime returns the time by the server's clock: X-Server-Time, in unix nanoseconds, or else Date; the zero time
-// where it says neither. own is set for X-Server-Time, which only the service writes. Whatever answers in its place has
-// a Date.
+// ServerTime returns the time of the server's clock: X-Server-Time, in unix nanoseconds, or otherwise Date. It is zero
+// if there is neither. own is set for X-Server-Time, which only the service sends; an intermediary sends a Date, too.
 func ServerTime(h http.Header) (at time.Time, own bool) {
 	if ns, err := strconv.ParseInt(h.Get("X-Server-Time"), 10, 64); err == nil && ns > 0 {
 		return time.Unix(0, ns), true
@@ -19,12 +18,11 @@ func ServerTime(h http.Header) (at time.Time, own bool) {
 	return at, false
 }
 
-// mostRetryAfter is the longest wait that RetryAfter returns. It keeps a number of seconds from overflowing a
-// [time.Duration].
+// mostRetryAfter is the longest wait that RetryAfter returns. It also avoids an overflow of [time.Duration].
 const mostRetryAfter = 24 * time.Hour
 
-// RetryAfter returns how long the server asks to wait: seconds, or until a date by its own clock, which is now; at most
-// a day.
+// RetryAfter returns the wait that the server requests, at most a day. The header has seconds or a date. A date is
+// relative to now, the time of the server's clock.
 func RetryAfter(h http.Header, now time.Time) time.Duration {
 	s := h.Get("Retry-After")
 	if seconds, err := strconv.ParseInt(s, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// patience is how long Check waits for goroutines that are on their way out.
+// patience is the time that Check waits for goroutines that are about to end.
 const patience = 10 * time.Second
 
-// Check returns the exit code of a TestMain whose tests have ended with code: it is 1, and the stacks are on standard
-// error, if the tests have passed and goroutines are left. It is called by the only goroutine that may be there.
+// Check returns the exit code for a TestMain after its tests ended with code. If the tests passed and goroutines are
+// left, it is 1, and their stacks are on standard error. Only the goroutine of the caller may exist.
 func Check(code int) int {
 	if code == 0 && left(1, patience, os.Stderr) {
 		return 1
@@ -22,8 +22,8 @@ func Check(code int) int {
 	return code
 }
 
-// left reports whether more than most goroutines are left after a while, and writes their stacks. One that was joined
-// may still be on its way out.
+// left reports whether more than most goroutines exist after a wait, and writes their stacks. It waits because a
+// goroutine that was joined may still be ending.
 func left(most int, patience time.Duration, w io.Writer) bool {
 	late := time.NewTimer(patience)
 	defer late.Stop()

@@ -1,6 +1,6 @@
-// Package lenient reads JSON values of another kind than expected. Clients of the service write numbers as integers, as
-// floats, with an exponent, or in strings, and leave out the zone of a time. A value that cannot be read is the zero
-// value of its type, so that one odd field does not cost the object that it is in. Null counts as absent.
+// Package lenient decodes JSON values of an unexpected type. Clients of the service write numbers as integers, as
+// floats, with an exponent, or in strings, and omit the zone of a time. An invalid value is the zero value of its type,
+// so that one odd field does not invalidate its object. Null counts as absent.
 package lenient
 
 import (
@@ -23,8 +23,8 @@ func Kind(raw []byte) byte {
 
 func isNumber(first byte) bool { return first == '-' || first >= '0' && first <= '9' }
 
-// Text returns a string, or a number as the very characters of the wire. ok is false for any other value, which is "".
-// It is false, too, for a string with more than 32 bytes that are no UTF-8.
+// Text returns a string, or the unchanged characters of a number. ok is false, and s is empty, for any other value. ok
+// is also false for a string with more than 32 bytes that are not valid UTF-8.
 func Text(raw []byte) (s string, ok bool) {
 	switch first := Kind(raw); {
 	case first == '"':
@@ -35,10 +35,10 @@ func Text(raw []byte) (s string, ok bool) {
 	return s, ok
 }
 
-// mostDigits is how long a number may be. An error of package strconv holds a copy of what it is about.
+// mostDigits is the maximum length of a number. An error of package strconv contains a copy of its input.
 const mostDigits = 1 << 10
 
-// number returns the characters of a number, or of a string that may be one; else nothing.
+// number returns the characters of a number, or of a string that may be one; otherwise nil.
 func number(raw []byte) []byte {
 	raw = bytes.TrimSpace(raw)
 	switch {
@@ -58,7 +58,7 @@ func number(raw []byte) []byte {
 	return bytes.TrimSpace(raw)
 }
 
-// whole reports whether text is what strconv.ParseInt reads. Its errors have memory of their own.
+// whole reports whether strconv.ParseInt accepts text, without the allocation of an error.
 func whole(text []byte) bool {
 	if len(text) > 0 && (text[0] == '-' || text[0] == '+') {
 		text = text[1:]
@@ -71,19 +71,19 @@ func whole(text []byte) bool {
 	return len(text) > 0
 }
 
-// Int returns a whole number between least and most. A fraction is rounded, half away from zero; a number out of range
-// is the nearest one within. ok is false for what is no number, which is the one of the range that is nearest to 0, and
-// for one of more than 1,024 characters.
+// Int returns a whole number between least and most. It rounds a fraction, half away from zero, and clamps a number out
+// of range. For a value that is not a number, ok is false and n is the number of the range nearest to 0. ok is also
+// false for a number of more than 1,024 characters.
 func Int(raw []byte, least, most int64) (n int64, ok bool) {
 	text := number(raw)
 	if whole(text) {
-		n, _ = strconv.ParseInt(string(text), 10, 64) // out of range it is the nearest
+		n, _ = strconv.ParseInt(string(text), 10, 64) // clamped if it is out of range
 		return min(max(n, least), most), true
 	}
 	//mutant:odd-number
 	f, ok := float(text)
 	switch f = math.Round(f); {
-	case f >= math.MaxInt64: // as a float it is one more
+	case f >= math.MaxInt64: // a float64 rounds it up by one
 		n = math.MaxInt64
 	case f <= math.MinInt64:
 		n = math.MinInt64
@@ -93,14 +93,15 @@ func Int(raw []byte, least, most int64) (n int64, ok bool) {
 	return min(max(n, least), most), ok
 }
 
-// Float returns a finite number. ok is false for anything else, which is 0, and for one of more than 1,024 characters.
+// Float returns a finite number. ok is false, and f is 0, for anything else and for a number of more than 1,024
+// characters.
 func Float(raw []byte) (f float64, ok bool) { return float(number(raw)) }
 
 func float(text []byte) (f float64, ok bool) {
 	if len(text) == 0 || !isNumber(text[0]) {
 		return 0, false
 	}
-	for _, c := range text { // ParseFloat reads more than JSON has, and its errors have memory of their own
+	for _, c := range text { // ParseFloat accepts more than JSON, and its errors allocate
 		if (c < '0' || c > '9') && c != '.' && c != '-' && c != '+' && c != 'e' && c != 'E' {
 			return 0, false
 		}
@@ -115,7 +116,7 @@ func float(text []byte) (f float64, ok bool) {
 	return f, true
 }
 
-// Bool returns true, false, or one of them in a string. ok is false for anything else, which is false.
+// Bool returns true, false, or one of them in a string. For anything else both results are false.
 func Bool(raw []byte) (b, ok bool) {
 	text := string(bytes.TrimSpace(raw))
 	if s, isText := Text(raw); isText {
@@ -124,21 +125,21 @@ func Bool(raw []byte) (b, ok bool) {
 	return text == "true", text == "true" || text == "false"
 }
 
-// mostTime is how long the text of a moment may be. Nine digits of a second make 35.
+// mostTime is the maximum length of a time. With nine digits of a second it has 35.
 const mostTime = 64
 
-// Time returns a moment in UTC: that of RFC 3339, the same with a space for the T, without the colon in the zone, or
-// without the zone, which is UTC then. Go reads a fraction where none is asked for. ok is false for what is none, which
-// is the zero time.
+// Time returns a time in UTC. It accepts RFC 3339, the same with a space for the T, without the colon in the zone, or
+// without the zone, which means UTC. ok is false, and t is zero, for any other text.
 func Time(s string) (t time.Time, ok bool) {
 	const date = len("2006-01-02")
 	if len(s) <= date || len(s) > mostTime {
 		return time.Time{}, false
 	}
-	// One layout is tried: each that does not fit makes an error with copies of the text.
+	// Only one layout is used, because each mismatch allocates an error with copies of the text. Package time accepts a
+	// fraction that is not in the layout.
 	t, err := time.Time{}, error(nil)
 	switch rest, offset, zone := cutZone(s); {
-	case s[date] == 'T' && zone == 'Z': // as the service writes it, which takes a third of the time
+	case s[date] == 'T' && zone == 'Z': // the service's form, parsed in a third of the time
 		t, err = time.Parse(time.RFC3339, s)
 	case s[date] == 'T':
 		t, err = time.Parse("2006-01-02T15:04:05", rest)
@@ -153,8 +154,8 @@ func Time(s string) (t time.Time, ok bool) {
 	return t.UTC(), true
 }
 
-// cutZone takes Z, +08:00 or +0800 off a time. zone is its first character, 0 if there is none. A zone that
-// package time reads has memory of its own.
+// cutZone removes Z, +08:00 or +0800 from the end of a time. zone is its first character, or 0 if there is none. It is
+// used because package time allocates for a zone.
 func cutZone(s string) (rest string, offset time.Duration, zone byte) {
 	if rest, ok := strings.CutSuffix(s, "Z"); ok {
 		return rest, 0, 'Z'
@@ -172,7 +173,7 @@ func cutZone(s string) (rest string, offset time.Duration, zone byte) {
 	}
 	n, _ := strconv.Atoi(digits)
 	hours, minutes := n/100, n%100
-	if hours > 24 || minutes > 60 { // as package time has it
+	if hours > 24 || minutes > 60 { // as in package time
 		return s, 0, 0
 	}
 	offset = time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
@@ -182,10 +183,10 @@ func cutZone(s string) (rest string, offset time.Duration, zone byte) {
 	return s[:i], offset, s[i]
 }
 
-// String is a field that is read by [Text].
+// String is a field decoded by [Text].
 type String string
 
-// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil. What cannot be read changes nothing.
+// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil. An invalid value changes nothing.
 func (s *String) UnmarshalJSON(raw []byte) error {
 	if text, ok := Text(raw); ok {
 		*s = String(text)
@@ -193,10 +194,10 @@ func (s *String) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// Number is a field that is read by [Int].
+// Number is a field decoded by [Int].
 type Number int64
 
-// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil. What cannot be read changes nothing.
+// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil. An invalid value changes nothing.
 func (n *Number) UnmarshalJSON(raw []byte) error {
 	if v, ok := Int(raw, math.MinInt64, math.MaxInt64); ok {
 		*n = Number(v)
@@ -204,10 +205,10 @@ func (n *Number) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// Flag is a field that is read by [Bool].
+// Flag is a field decoded by [Bool].
 type Flag bool
 
-// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil. What cannot be read changes nothing.
+// UnmarshalJSON implements [json.Unmarshaler]. Its error is always nil. An invalid value changes nothing.
 func (f *Flag) UnmarshalJSON(raw []byte) error {
 	if v, ok := Bool(raw); ok {
 		*f = Flag(v)
@@ -215,11 +216,11 @@ func (f *Flag) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// List is an array without the elements that do not fit. Anything else than an array is an error: to take it for an
-// empty one would say something that nobody said. Null is an empty list, as some encoders write one.
+// List is an array without its invalid elements. Null is an empty list, as written by some encoders. Any other value is
+// an error, because an empty list would be a wrong answer.
 type List[T any] struct {
 	All []T
-	Odd bool // an element does not fit
+	Odd bool // an element is invalid
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].

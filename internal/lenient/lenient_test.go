@@ -53,7 +53,7 @@ func TestInt(t *testing.T) {
 	for in, want := range map[string]int64{
 		`9223372036854775807`: math.MaxInt64, `9223372036854775807.5`: math.MaxInt64,
 		`-9.3e18`: math.MinInt64, `1e17`: 1e17,
-		`9007199254740993`: 9007199254740993, // a float64 has no room for it
+		`9007199254740993`: 9007199254740993, // not exact in a float64
 	} {
 		got, _ := lenient.Int([]byte(in), math.MinInt64, math.MaxInt64)
 		assert.Equal(t, want, got, in)
@@ -76,7 +76,7 @@ func TestFloat(t *testing.T) {
 }
 
 func TestBool(t *testing.T) {
-	for in, want := range map[string][2]bool{ // the value, and whether there is one
+	for in, want := range map[string][2]bool{ // the value and ok
 		`true`: {true, true}, "\tfalse\n": {false, true}, `"true"`: {true, true}, `"False"`: {false, true},
 		`null`: {}, `1`: {}, `"yes"`: {}, `{}`: {}, ``: {},
 	} {
@@ -105,7 +105,7 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// What cannot be read changes nothing.
+// An invalid value changes nothing.
 func TestFields(t *testing.T) {
 	type object struct {
 		S lenient.String

@@ -7,12 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// mostBroken is how many bytes of a text may be no UTF-8. Each becomes the three bytes of U+FFFD: of a text that has
-// many, the result would be three times as long.
+// mostBroken is the maximum number of bytes of a text that are not valid UTF-8. Each becomes the three bytes of U+FFFD,
+// so a text with many would become three times as long.
 const mostBroken = 32
 
-// unquote returns the text of a JSON string, as encoding/json reads it, with one allocation of at most the size of raw
-// and a few bytes. ok is false for a text with more than mostBroken bytes that are no UTF-8.
+// unquote decodes a JSON string like encoding/json, with one allocation of at most the size of raw and a few bytes. ok
+// is false for a text with more than mostBroken bytes that are not valid UTF-8.
 func unquote(raw []byte) (s string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
 		return "", false
@@ -39,7 +39,7 @@ func unquote(raw []byte) (s string, ok bool) {
 	return b.String(), true
 }
 
-// inspect returns how many bytes are no UTF-8, and whether the text of a string is what is between its quotes.
+// inspect returns the number of bytes that are not valid UTF-8, and whether the string needs no decoding.
 func inspect(raw []byte) (broken int, plain bool) {
 	plain = bytes.IndexByte(raw, '\\') < 0 && bytes.IndexByte(raw, '"') < 0
 	if utf8.Valid(raw) {
@@ -55,7 +55,7 @@ func inspect(raw []byte) (broken int, plain bool) {
 	return broken, false
 }
 
-// character returns the first character of a string, and how many bytes it is written with; 0 if that is not allowed.
+// character returns the first character of a string and its encoded size, which is 0 for an invalid character.
 func character(raw []byte) (r rune, size int) {
 	switch {
 	case raw[0] == '"':
@@ -72,14 +72,14 @@ func character(raw []byte) (r rune, size int) {
 		}
 		return rune("\"\\/\b\f\n\r\t"[i]), 2
 	}
-	r, ok := unit(raw)
+	r, ok := codeUnit(raw)
 	if !ok {
 		return 0, 0
 	}
 	if !utf16.IsSurrogate(r) {
 		return r, 6
 	}
-	if second, ok := unit(raw[6:]); ok {
+	if second, ok := codeUnit(raw[6:]); ok {
 		if pair := utf16.DecodeRune(r, second); pair != utf8.RuneError {
 			return pair, 12
 		}
@@ -87,8 +87,8 @@ func character(raw []byte) (r rune, size int) {
 	return utf8.RuneError, 6
 }
 
-// unit reads \uXXXX.
-func unit(raw []byte) (r rune, ok bool) {
+// codeUnit decodes \uXXXX.
+func codeUnit(raw []byte) (r rune, ok bool) {
 	if len(raw) < 6 || raw[0] != '\\' || raw[1] != 'u' {
 		return 0, false
 	}

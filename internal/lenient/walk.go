@@ -8,15 +8,15 @@ import (
 	"iter"
 )
 
-// MostDepth is how many arrays and objects may be within each other. The decoder of the standard library keeps eight
-// bytes for each of them, which would make a multiple of data that consists of brackets.
+// MostDepth is the maximum nesting of arrays and objects. The decoder of the standard library needs eight bytes for
+// each level, a multiple of the size of data that consists of brackets.
 const MostDepth = 64
 
-// ErrDepth is the error of JSON with too many arrays and objects within each other.
-var ErrDepth = fmt.Errorf("more than %d arrays and objects within each other", MostDepth)
+// ErrDepth is the error of JSON that is nested too deeply.
+var ErrDepth = fmt.Errorf("more than %d levels of arrays and objects", MostDepth)
 
-// Check reports why data is not one JSON value that the other functions of this package can read: a
-// *[json.SyntaxError] or [ErrDepth]. It allocates nothing that grows with data.
+// Check returns an error unless data is one JSON value that the other functions of this package can read: a
+// *[json.SyntaxError] or [ErrDepth]. Its memory does not depend on the size of data.
 func Check(data []byte) error {
 	if deep(data) {
 		return ErrDepth
@@ -25,13 +25,13 @@ func Check(data []byte) error {
 		return nil
 	}
 	var none json.RawMessage
-	if err := json.Unmarshal(data, &none); err != nil { // says where
+	if err := json.Unmarshal(data, &none); err != nil { // for its position
 		return err
 	}
 	return errors.New("not JSON")
 }
 
-// deep reports whether data has more than MostDepth brackets open at once.
+// deep reports whether the nesting of data exceeds MostDepth.
 func deep(data []byte) bool {
 	depth := 0
 	for i := 0; i < len(data); i++ {
@@ -50,8 +50,8 @@ func deep(data []byte) bool {
 	return false
 }
 
-// Members yields the names, as they are between their quotes, and the values of the object raw, in order. Equal names
-// are yielded each. Nothing else than an object has members. raw is part of data that [Check] has passed.
+// Members yields the names and the values of the object raw, in order and including duplicates. Names are not decoded.
+// A value that is not an object has no members. raw must be part of data that passed [Check].
 func Members(raw []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		if Kind(raw) != '{' {
@@ -70,8 +70,8 @@ func Members(raw []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// Elements yields the elements of the array raw, in order. Nothing else than an array has elements. raw is part of data
-// that [Check] has passed.
+// Elements yields the elements of the array raw, in order. A value that is not an array has no elements. raw must be
+// part of data that passed [Check].
 func Elements(raw []byte) iter.Seq[[]byte] {
 	return func(yield func(element []byte) bool) {
 		if Kind(raw) != '[' {
@@ -87,7 +87,7 @@ func Elements(raw []byte) iter.Seq[[]byte] {
 	}
 }
 
-// next returns where the next name, value or closing bracket begins.
+// next returns the index of the next name, value or closing bracket.
 func next(raw []byte, i int) int {
 	for ; i < len(raw); i++ {
 		switch raw[i] {
@@ -99,7 +99,7 @@ func next(raw []byte, i int) int {
 	return i
 }
 
-// valueEnd returns where the value ends that begins at i.
+// valueEnd returns the end of the value that begins at i.
 func valueEnd(raw []byte, i int) int {
 	depth := 0
 	for ; i < len(raw); i++ {
@@ -113,7 +113,7 @@ func valueEnd(raw []byte, i int) int {
 			depth++
 		case '}', ']':
 			if depth--; depth <= 0 {
-				return i + depth + 1 // without a bracket that is not the value's own
+				return i + depth + 1 // excludes a bracket of the enclosing value
 			}
 		case ',', ' ', '\t', '\r', '\n':
 			if depth == 0 {
@@ -124,7 +124,7 @@ func valueEnd(raw []byte, i int) int {
 	return i
 }
 
-// textEnd returns where the string ends that begins at i, behind its quote, or else where raw ends.
+// textEnd returns the index after the closing quote of the string that begins at i, or the length of raw.
 func textEnd(raw []byte, i int) int {
 	for i++; ; i++ {
 		n := bytes.IndexByte(raw[i:], '"')

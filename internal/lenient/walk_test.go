@@ -26,7 +26,7 @@ func TestCheck(t *testing.T) {
 	assert.EqualValues(t, 3, syntax.Offset)
 }
 
-// Equal names are yielded each, as they are written.
+// Duplicate names are yielded each, not decoded.
 func TestMembers(t *testing.T) {
 	var got []string
 	for name, value := range lenient.Members([]byte(" {\"a\" :\t[1,{\"b\":2}] , \"a\\\"\":\"}\" ,\"a\":-1}")) {
@@ -48,7 +48,7 @@ var someJSON = []string{
 	`[1,2 , 3]`, `"é"`, `{"":""}`, "\t[\"x\"\n]", `"\uDBFF\uDFFF"`,
 }
 
-// FuzzWalk compares with the standard library.
+// FuzzWalk compares Check, Members and Elements with the standard library.
 func FuzzWalk(f *testing.F) {
 	for _, s := range someJSON {
 		f.Add([]byte(s))
@@ -77,7 +77,7 @@ func FuzzWalk(f *testing.F) {
 		}
 		s, ok := lenient.Text(raw)
 		if !json.Valid(raw) {
-			return // it was enough not to fail
+			return // only a panic would be an error
 		}
 		if len(elements)+len(got) > 0 {
 			assert.Equal(t, elements, got)
@@ -93,7 +93,7 @@ func FuzzWalk(f *testing.F) {
 	})
 }
 
-// A text of bytes that are no UTF-8 would become three times as long.
+// A text of bytes that are not valid UTF-8 would become three times as long.
 func TestTextsThatAreNotUTF8(t *testing.T) {
 	s, ok := lenient.Text([]byte(`"` + strings.Repeat("\xff", 32) + `x"`))
 	assert.True(t, ok)
@@ -103,7 +103,7 @@ func TestTextsThatAreNotUTF8(t *testing.T) {
 	assert.Empty(t, s)
 }
 
-// What a number or a time is read from may be as long as a message. Each byte of it costs less than one.
+// A number or a time may be as long as a message. Each of its bytes allocates less than one.
 func TestReadingAllocatesLittle(t *testing.T) {
 	const long = 1 << 20
 	for name, raw := range map[string]string{
@@ -117,17 +117,17 @@ func TestReadingAllocatesLittle(t *testing.T) {
 		_, _ = lenient.Time(raw)
 		runtime.ReadMemStats(&after)
 		assert.False(t, ok)
-		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(3*long), name) // two are the conversions above
+		assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(3*long), name) // two are conversions
 	}
 }
 
-// oldLayouts are those of the times that are read.
+// oldLayouts are the layouts of valid times.
 var oldLayouts = []string{
 	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04:05-0700",
 	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04:05-0700",
 }
 
-// FuzzTime compares with the layouts, one after the other.
+// FuzzTime compares Time with the layouts, tried in order.
 func FuzzTime(f *testing.F) {
 	for _, s := range []string{
 		"2024-02-29T10:01:32.387507Z", "2024-02-29T18:01:32.387507+08:00", "2024-02-29T10:01:32",

@@ -1,5 +1,5 @@
-// Package memnet is a network inside this process. Its connections have no buffer: a write lasts until the peer has
-// read it. It works inside bubbles of testing/synctest.
+// Package memnet is an in-memory network. Its connections are not buffered: a write blocks until the peer has read it.
+// It works in bubbles of testing/synctest.
 package memnet
 
 import (
@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// Pipe returns both ends of a connection, as [net.Pipe] does. Writes to one end take turns by a channel: time in a
-// bubble stands still while a goroutine waits for a mutex, such as that inside a net.Pipe.
+// Pipe returns both ends of a connection, like [net.Pipe]. Concurrent writes to one end wait for each other on a
+// channel. In a net.Pipe they wait for a mutex, and time in a bubble does not advance during that.
 func Pipe() (net.Conn, net.Conn) {
 	a, b := net.Pipe()
 	return turns(a), turns(b)
@@ -17,7 +17,7 @@ func Pipe() (net.Conn, net.Conn) {
 
 type turned struct {
 	net.Conn
-	turn chan struct{} // holds one while somebody writes
+	turn chan struct{} // has an element during a Write
 }
 
 func turns(c net.Conn) net.Conn { return &turned{Conn: c, turn: make(chan struct{}, 1)} }
@@ -28,19 +28,19 @@ func (c *turned) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Listener accepts what is dialled with its Dial. [Listen] makes one; the zero value is not usable. All methods are
-// safe for concurrent use.
+// Listener accepts the connections made by its Dial. [Listen] returns one; the zero value is not usable. All methods
+// are safe for concurrent use.
 type Listener struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
 }
 
-// Listen returns a Listener. It needs no Close, other than to end an Accept or a Dial that waits.
+// Listen returns a Listener. Close is needed only to end an Accept or a Dial in progress.
 func Listen() *Listener { return &Listener{conns: make(chan net.Conn), done: make(chan struct{})} }
 
-// Dial connects to the listener, whatever the address. It waits until the connection is accepted, until ctx ends or the
-// listener is closed; then the error is a [net.OpError] that wraps the error of ctx or [net.ErrClosed].
+// Dial connects to the listener, whatever the address. It waits until the connection is accepted, ctx ends or the
+// listener is closed. The error is a [net.OpError] that wraps the error of ctx or [net.ErrClosed].
 func (l *Listener) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	ours, theirs := Pipe()
 	var err error
@@ -67,7 +67,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close ends Accept and Dial. Connections stay. It returns nil.
+// Close ends Accept and Dial. It does not close connections. It returns nil.
 func (l *Listener) Close() error {
 	l.once.Do(func() { close(l.done) })
 	return nil

@@ -59,7 +59,7 @@ func TestDialEnds(t *testing.T) {
 	})
 }
 
-// Two writers and no reader: were they to wait for a mutex, the clock would stand and the deadline never pass.
+// Two writers and no reader: if the second one waited for a mutex, the clock would stop and the deadline never pass.
 func TestTimePassesWhileWritersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, _ := memnet.Pipe()

@@ -2,7 +2,7 @@ package model
 
 import "slices"
 
-// connect is the beginning of a link.
+// connect starts a link.
 func (c *client) connect() {
 	c.up = true
 	c.closed, c.then = [convs]bool{}, [convs]int{}
@@ -76,7 +76,7 @@ func (c *client) blame(r, alone int) {
 
 func (c *client) several(r int) bool { return isAck(r) && c.mask[r]&(c.mask[r]-1) != 0 }
 
-// splitFamily splits r, and all acknowledgements of several messages if none was confirmed.
+// splitFamily splits r. If no acknowledgement of several messages was confirmed, it splits all of them.
 func (c *client) splitFamily(r int) {
 	for x := range ackFrames {
 		if x == r || !c.proven && c.several(x) {
@@ -86,7 +86,7 @@ func (c *client) splitFamily(r int) {
 	}
 }
 
-// split replaces an acknowledgement by those of its single ids, which take its place.
+// split replaces an acknowledgement by one for each of its ids, in the same place.
 func (c *client) split(r int) {
 	whole := c.mask[r]
 	for c.mask[r]&(c.mask[r]-1) != 0 {

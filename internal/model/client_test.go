@@ -2,18 +2,18 @@ package model
 
 import "slices"
 
-// The constants of the model, in Go. A trace is replayed with the same.
+// The constants of the model, in Go. The replay of a trace uses the same.
 const (
 	messages    = 12
 	convs       = 3
 	sends       = 6
-	ackFrames   = messages // so that every acknowledgement can be split
+	ackFrames   = messages // enough to split every acknowledgement
 	suspectFrom = 2
 	attempts    = 2
 	wideOpen    = 1024
 )
 
-// status is where a message is.
+// status is the state of a message.
 type status int
 
 const (
@@ -25,7 +25,7 @@ const (
 	acking
 )
 
-// progress is how far a request is.
+// progress is the state of a request.
 type progress int
 
 const (
@@ -41,11 +41,11 @@ const (
 	closesOwn = -2
 )
 
-// client is the client of delivery.pml in Go: its state, and its transitions as methods of the same names. The caller
-// sees to it that a transition may happen. Whoever changes a rule changes it in both.
+// client is the client of delivery.pml in Go: its state, and its transitions as methods with the same names. The caller
+// checks that a transition is possible. A rule must be changed in both.
 type client struct {
 	capacity int
-	sendOnly bool // it lists nothing
+	sendOnly bool // it sends no list
 
 	up        bool
 	st        [messages]status
@@ -57,7 +57,7 @@ type client struct {
 	most      int
 	low, due  bool
 	done      [messages]bool
-	tried     [messages]int // attempts of those that are not handled
+	tried     [messages]int // attempts of messages that are not handled
 
 	rq            [ackFrames + sends]progress
 	mask, whole   [ackFrames]int
@@ -70,16 +70,16 @@ type client struct {
 	listWritten   bool
 	listOwed      bool
 	answered      bool
-	window        int  // of a slow start; 0: there is none
-	listPassed    bool // it does not wait for the answer to the list any more
+	window        int  // of a slow start; 0: none
+	listPassed    bool // it no longer waits for the reply to the list
 	cautious      bool
 	proven        bool // an acknowledgement of several messages was confirmed
 	quiet         bool
 	stopped       bool
-	added         int // sends
+	added         int // number of sends
 }
 
-// conv returns the conversation of a message, as CONV in config.pml does in a replay.
+// conv returns the conversation of a message, like CONV of config.pml in a replay.
 func conv(i int) int {
 	switch {
 	case i < 5:
@@ -123,15 +123,15 @@ func (c *client) next() (ack, send int) {
 	return ack, send
 }
 
-// holds reports whether a slow start holds requests back.
+// holds reports whether a slow start delays requests.
 func (c *client) holds() bool { return c.listHolds() || c.window > 0 && len(c.owed) >= c.window }
 
-// listHolds reports whether it waits for the answer to the list.
+// listHolds reports whether the slow start waits for the reply to the list.
 func (c *client) listHolds() bool {
 	return c.window > 0 && c.listWritten && !c.answered && !c.listPassed
 }
 
-// listLate: the answer to the list was waited for long enough.
+// listLate ends the wait for the reply to the list.
 func (c *client) listLate() { c.listPassed = true; c.took() }
 
 func (c *client) writable(r int) bool { return c.rq[r] == waiting && (isAck(r) || !c.quiet) }
@@ -163,12 +163,13 @@ func (c *client) allEarly() {
 	}
 }
 
-// admits reports whether message i is offered to what is open.
+// admits reports whether the inbox is open for message i.
 func (c *client) admits(i int) bool {
 	return c.st[i] == absent && !c.stopped && (c.most == 0 || !c.closedAll && !c.closed[conv(i)])
 }
 
-// push offers message i to the inbox. Where several conversations might give way to it, giver is the one that does.
+// push offers message i to the inbox. giver is the conversation that releases a message for it, if there are several
+// candidates.
 func (c *client) push(i, giver int) {
 	l := conv(i)
 	if c.admits(i) {
@@ -184,7 +185,8 @@ func (c *client) push(i, giver int) {
 	c.took()
 }
 
-// givers returns the conversations of which one gives way to l: the largest, of those the closed ones.
+// givers returns the candidates to release their newest message for one of conversation l: the largest conversations,
+// closed ones before others.
 func (c *client) givers(l int) (all []int) {
 	most, closed := len(c.lane[l])+1, false
 	for x := range c.lane {
@@ -200,8 +202,8 @@ func (c *client) givers(l int) (all []int) {
 	return all
 }
 
-// heads returns the conversations of which one gives way as a whole, to a message that would be the first of its own:
-// they hold one message, which is backing off. It was tried more often than that message, and more often than others.
+// heads returns the candidates to release their only message, which is backing off, for a message that would be the
+// first of its conversation. It had more attempts than that message, and no other candidate had more.
 func (c *client) heads(i int) (all []int) {
 	most := c.tried[i]
 	for x := range c.lane {
@@ -218,7 +220,7 @@ func (c *client) heads(i int) (all []int) {
 	return all
 }
 
-// candidates returns the conversations of which one gives way to message i.
+// candidates returns the conversations that may release a message for message i.
 func (c *client) candidates(i int) []int {
 	all := c.givers(conv(i))
 	if len(all) == 0 && len(c.lane[conv(i)]) == 0 {
@@ -235,7 +237,7 @@ func (c *client) acksFill() bool {
 	return 2*held < c.used
 }
 
-// closesOwn reports whether message i, without room, closes its conversation, which is empty.
+// closesOwn reports whether message i, which does not fit, closes its conversation, which is empty.
 func (c *client) closesOwn(i int) bool {
 	return !c.acksFill() && len(c.candidates(i)) == 0 && len(c.lane[conv(i)]) == 0 && c.tried[i] > 0
 }
@@ -298,7 +300,7 @@ func (c *client) release(l int) {
 	c.took()
 }
 
-// acknowledge makes a request of all that are finished, and returns it.
+// acknowledge adds a request for all finished messages, and returns it.
 func (c *client) acknowledge() int {
 	r := slices.Index(c.rq[:ackFrames], free)
 	for i := range c.st {
@@ -340,13 +342,13 @@ func (c *client) write(r int) {
 	c.took()
 }
 
-// canWriteAlone reports whether the suspect that has its turn may be written.
+// canWriteAlone reports whether the suspect with the turn may be written.
 func (c *client) canWriteAlone() bool {
 	return c.solo != none && !c.soloWritten && !c.listOwed &&
 		(len(c.owed) == 0 || len(c.owed) == 1 && c.owed[0] == c.solo)
 }
 
-// listed is the answer to the list.
+// listed is the reply to the list.
 func (c *client) listed() { c.answered, c.listOwed = true, false; c.took() }
 
 func (c *client) ackConfirmed(r int)  { c.confirm(r) }
@@ -364,7 +366,7 @@ func (c *client) confirm(r int) {
 	c.took()
 }
 
-// ended takes a request away.
+// ended removes a request.
 func (c *client) ended(r int, how progress) {
 	c.order = without(c.order, r)
 	c.owed = without(c.owed, r)
@@ -397,7 +399,7 @@ func without(list []int, r int) []int {
 	return slices.DeleteFunc(slices.Clone(list), func(x int) bool { return x == r })
 }
 
-// stop lets go of everything that is not being handled.
+// stop releases every message that is not being handled.
 func (c *client) stop() {
 	c.stopped = true
 	for l := range c.lane {

@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// compare compares what can be seen of the boxes with the model.
+// compare compares the visible state of the boxes with the model.
 func (s *schedule) compare() {
 	c, in, want := s.c, s.b.in.Len(), inbox.Len{}
 	for l := range convs {
@@ -28,7 +28,7 @@ func (s *schedule) compare() {
 	}
 	in.Delayed, in.OldestHandler, in.OldestWaiting = 0, 0, 0 // the model has no time
 	if c.stopped {
-		in.Closed, want.Closed = 0, 0 // nothing is taken any more
+		in.Closed, want.Closed = 0, 0 // after a stop nothing is accepted
 	}
 	assert.Equal(s.t, want, in)
 	due, _ := s.b.in.Due()
@@ -51,7 +51,7 @@ func (s *schedule) compare() {
 	assert.Equal(s.t, live, s.b.out.Len().Requests)
 }
 
-// end lets every goroutine return.
+// end makes every goroutine return.
 func (s *schedule) end() {
 	if s.t.Failed() {
 		for _, st := range s.took {

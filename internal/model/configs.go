@@ -2,14 +2,14 @@ package model
 
 import "strings"
 
-// Config is one search.
+// Config configures one search.
 type Config struct {
 	Name string // the situation, or the bug of a broken variant
-	Set  string // names that config.pml and server.pml explain, as N=6 or STREAMS
-	// Eventually searches for endless runs, in which the goal is never reached although every process goes on that
-	// can. Without it, only promises about single states are checked, and those about the last one.
+	Set  string // names explained in config.pml and server.pml, such as N=6 or STREAMS
+	// Eventually searches for endless runs that never reach the goal although every process that can proceed does.
+	// Without it, a search checks only promises about single states, and about the last one.
 	Eventually bool
-	Breaks     Promise // of a broken variant: what must be found
+	Breaks     Promise // the promise that a broken variant must break
 }
 
 // flags returns the names to define, as arguments of spin.
@@ -24,7 +24,7 @@ func (c Config) flags() []string {
 	return all
 }
 
-// Promise is what the model asserts, by the number in config.pml.
+// Promise is an assertion of the model, by its number in config.pml.
 type Promise int
 
 // The promises.
@@ -57,13 +57,13 @@ var promises = map[Promise]string{
 
 func (p Promise) String() string { return promises[p] }
 
-// All are the searches that make model runs.
+// All has the searches of make model.
 var All = append(sound, broken...)
 
-// sound are those in which every promise is kept.
+// sound has the searches in which every promise must be kept.
 var sound = []Config{
-	// One conversation, an inbox for two messages, and no faults: the five servers against which a second list on a
-	// link was found to fail.
+	// One conversation, an inbox for two messages, and no faults, with each of the five servers that showed the failure
+	// of a second list on a link.
 	{Name: "fifo server, backlog", Set: "N=6"},
 	{Name: "fifo server, live messages behind the backlog", Set: "N=6 START=4"},
 	{Name: "streaming server, backlog", Set: "N=6 STREAMS"},
@@ -113,7 +113,7 @@ var sound = []Config{
 	{Name: "server that closes six links at once", Set: "N=1 S=3 CLOSES=6", Eventually: true},
 }
 
-// broken are variants with one rule broken. Each must break a promise.
+// broken has variants with one broken rule. Each must break a promise.
 var broken = []Config{
 	{Name: "a message is acknowledged while it is handled", Set: "N=3 BUG_ACK_EARLY", Breaks: AckedIsFinished},
 	{Name: "a second list on the same link", Set: "N=6 STREAMS BUG_SECOND_LIST", Breaks: NoOvertaking},

@@ -17,25 +17,25 @@ import (
 // step is a transition that happened.
 type step struct {
 	name string
-	arg  int // of a message, its number; of a request, its place in rq
-	mask int // of an acknowledgement: its ids
-	// Of a push: the one of several conversations that gave way, or none; closesOwn, if a conversation that was let go
-	// closed again.
+	arg  int // the number of a message, or the index of a request in rq
+	mask int // the ids of an acknowledgement
+	// For a push: the conversation that released a message, or none. It is closesOwn if a released conversation closed
+	// again.
 	giver int
-	// The state after it.
+	// The state after the step.
 	after client
 }
 
-// schedule does random things to the real boxes, and the same to the model.
+// schedule performs the same random steps on the real boxes and on the model.
 type schedule struct {
 	t      *testing.T
 	rng    *rand.Rand
 	b      *boxes
 	c      *client
 	took   []step
-	fails  bool          // most attempts fail, and there is little room
-	poison int           // the request that is never answered; none: all are
-	wait   time.Duration // of the last retry: no two end together
+	fails  bool          // most attempts fail, and the capacity is small
+	poison int           // the request without a reply; none: all have one
+	wait   time.Duration // of the last retry: no two waits end together
 }
 
 func (s *schedule) note(name string, arg int) {
@@ -57,7 +57,7 @@ func play(t *testing.T, seed uint64, n int) (steps []step, c client) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := &schedule{t: t, rng: rng, b: newBoxes(t, 1+rng.IntN(convs), c.capacity), c: &c}
-		// Of acknowledgements, the slot is poisoned: many in turn are.
+		// A poisoned acknowledgement is a slot, which several use in turn.
 		if s.poison = none; rng.IntN(4) > 0 {
 			s.poison = []int{0, 1, ackFrames, ackFrames + 1}[rng.IntN(4)]
 		}
@@ -77,7 +77,7 @@ func play(t *testing.T, seed uint64, n int) (steps []step, c client) {
 	return steps, c
 }
 
-// step does one of the things that may happen, at random.
+// step makes one possible step, at random.
 func (s *schedule) step() {
 	for {
 		switch s.rng.IntN(14) {
@@ -121,7 +121,7 @@ func (s *schedule) step() {
 	}
 }
 
-// pass lets the list be late, or ends the link as this side does.
+// pass makes the reply to the list late, or ends the link on this side.
 func (s *schedule) pass() {
 	switch {
 	case s.c.listHolds() && s.c.solo == none && s.rng.IntN(3) == 0:
@@ -135,7 +135,7 @@ func (s *schedule) pass() {
 	}
 }
 
-// hangsUp reports whether the link is lost now. In most schedules that is when the poisoned send was written.
+// hangsUp reports whether the link is lost now. In most schedules this happens after the poisoned send was written.
 func (s *schedule) hangsUp() bool {
 	if s.poison == none {
 		return s.rng.IntN(3) == 0
@@ -172,7 +172,7 @@ func (s *schedule) push(i int) {
 	s.took[len(s.took)-1].giver = giver
 }
 
-// gaveWay returns the one of some conversations that has let its newest message go. A closed one does not take it back.
+// gaveWay returns the candidate that released its newest message. It is closed, so it rejects that message.
 func (s *schedule) gaveWay(candidates []int) int {
 	for _, l := range candidates {
 		newest := s.c.lane[l][len(s.c.lane[l])-1]
@@ -210,7 +210,7 @@ func (s *schedule) verdict() {
 	}
 }
 
-// wake lets time pass until the next attempt of a message.
+// wake advances time to the next attempt of a message.
 func (s *schedule) wake() {
 	var first time.Time
 	for i, st := range s.c.st {
@@ -238,7 +238,7 @@ func (s *schedule) acknowledge() {
 	s.note("acknowledge", 0)
 }
 
-// write lets the writer write a frame, if there is one.
+// write makes the writer write a frame, if there is one.
 func (s *schedule) write() {
 	if !s.c.up {
 		return
@@ -269,7 +269,7 @@ func (s *schedule) write() {
 	}
 }
 
-// answer answers something that was written on this link.
+// answer replies to a request that was written on this link.
 func (s *schedule) answer() {
 	if s.c.listOwed && s.rng.IntN(2) == 0 {
 		s.b.out.Answer([]byte(s.b.listID()), nil)
@@ -296,11 +296,11 @@ func (s *schedule) answer() {
 	}
 	s.took[len(s.took)-1].mask = mask
 	if turn {
-		s.write() // the outbox ends a turn when it is asked for the next frame
+		s.write() // the outbox ends a turn at the request for the next frame
 	}
 }
 
-// supervise is what the supervisor does next.
+// supervise makes the next step of the supervisor.
 func (s *schedule) supervise() {
 	switch {
 	case !s.c.up && !s.c.stopped:
@@ -333,7 +333,7 @@ func (s *schedule) supervise() {
 	}
 }
 
-// settle takes what has happened by itself since: attempts that began.
+// settle records the attempts that began since the last step.
 func (s *schedule) settle() {
 	for _, i := range s.b.takeBegun() {
 		l := conv(i)
@@ -358,7 +358,7 @@ func (s *schedule) settle() {
 
 func TestTheModelAllowsEachStep(t *testing.T) {
 	count, heads, again := make(map[string]int), 0, 0
-	over := 0 // slow starts
+	over := 0 // number of slow starts
 	for seed := range uint64(400) {
 		steps, _ := play(t, seed, 400)
 		if t.Failed() {
@@ -394,5 +394,5 @@ func TestTheModelAllowsEachStep(t *testing.T) {
 	assert.Empty(t, count, "transitions that are not in the model")
 }
 
-// notCompared are the transitions that the boxes make after a reply timeout, and those of the end of the engine.
+// notCompared has the transitions after a reply timeout, and those of the end of the engine.
 var notCompared = []string{"expire", "turnOver", "writeNotAlone", "drained", "cut"}

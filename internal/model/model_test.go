@@ -87,7 +87,7 @@ func TestAllHappened(t *testing.T) {
 	assert.ErrorContains(t, AllHappened([]map[int]bool{first, second}), ": "+all[1])
 }
 
-// One search that finds nothing, and one of each kind that finds something.
+// One search that finds nothing, and one for each kind of result.
 func TestSearch(t *testing.T) {
 	if err := Installed(); err != nil {
 		t.Skip(err)

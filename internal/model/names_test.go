@@ -49,7 +49,7 @@ func TestEachTransitionNamesItsGoFunctions(t *testing.T) {
 	}
 }
 
-// declared adds the functions and methods of a package, as in inbox.Box.Offer.
+// declared adds the functions and methods of a package, such as inbox.Box.Offer.
 func declared(t *testing.T, all map[string]bool, pkg, dir string) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	require.NoError(t, err)
@@ -64,7 +64,7 @@ func declared(t *testing.T, all map[string]bool, pkg, dir string) {
 	}
 }
 
-// receiver returns the type of the receiver of a method, and a dot.
+// receiver returns the receiver type of a method, and a dot.
 func receiver(f *ast.FuncDecl) string {
 	if f.Recv == nil {
 		return ""

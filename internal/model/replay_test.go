@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The model itself allows what the transitions in Go allow, and both have the same state after each step.
+// The model allows the transitions that the Go code allows, and both have the same state after each step.
 func TestTheModelReplaysSchedules(t *testing.T) {
 	if err := Installed(); err != nil {
 		t.Skip(err)
@@ -37,7 +37,7 @@ func TestAReplayNoticesADifference(t *testing.T) {
 	assert.NotContains(t, replay(t, steps, &c), "everything was replayed")
 }
 
-// replay simulates the model along a trace, and returns what spin prints.
+// replay simulates the model along a trace, and returns the output of spin.
 func replay(t *testing.T, steps []step, c *client) string {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, sources))
@@ -59,7 +59,7 @@ func replay(t *testing.T, steps []step, c *client) string {
 	return out
 }
 
-// trace returns a process that lets the model make one step after the other.
+// trace returns a process that makes the model take the steps in order.
 func trace(steps []step) string {
 	var s strings.Builder
 	s.WriteString("active proctype schedule() {\n")

@@ -18,27 +18,27 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// boxes are a real inbox and a real outbox, joined as the engine joins them.
+// boxes has a real inbox and a real outbox, connected as in the engine.
 type boxes struct {
 	t   *testing.T
 	in  *inbox.Box[int]
 	out *outbox.Box
 
-	quiet <-chan struct{} // of Quiesce
-	list  int             // lists so far
-	since time.Time       // when the link began
+	quiet <-chan struct{} // from Quiesce
+	list  int             // number of lists
+	since time.Time       // start of the link
 
 	mu      sync.Mutex
-	began   []int // messages since the last look
+	began   []int // messages since the last call of takeBegun
 	ledger  [messages]bool
 	verdict [messages]chan inbox.Verdict
 	wakes   [messages]time.Time // when the next attempt is due
-	names   map[string]int      // the ids of a request of acknowledgements, as a set
+	names   map[string]int      // the set of ids of a request for acknowledgements
 	ends    [sends]outbox.Outcome
 	ended   [sends]bool
 }
 
-// never is longer than a test takes.
+// never is longer than any test.
 const never = 1000 * time.Hour
 
 func newBoxes(t *testing.T, workers, capacity int) *boxes {
@@ -58,7 +58,7 @@ func newBoxes(t *testing.T, workers, capacity int) *boxes {
 	return b
 }
 
-// handle is what deliverer and engine do with a message.
+// handle handles a message like the deliverer and the engine.
 func (b *boxes) handle(i, _ int, v *inbox.Verdict) {
 	b.mu.Lock()
 	b.began = append(b.began, i)
@@ -75,7 +75,7 @@ func (b *boxes) handle(i, _ int, v *inbox.Verdict) {
 	}
 }
 
-// takeBegun returns the messages of which an attempt began since the last call.
+// takeBegun returns the messages with an attempt that began since the last call.
 func (b *boxes) takeBegun() []int {
 	synctest.Wait()
 	b.mu.Lock()
@@ -138,7 +138,7 @@ func (b *boxes) send(j int) {
 	}()
 }
 
-// connect is the beginning of engine.Engine.serve.
+// connect does the same as the beginning of engine.Engine.serve.
 func (b *boxes) connect(sendOnly bool) {
 	b.in.Reopen()
 	b.out.Up()
@@ -153,7 +153,8 @@ func (b *boxes) connect(sendOnly bool) {
 
 func (b *boxes) listID() string { return fmt.Sprint("list ", b.list) }
 
-// write asks the outbox for the next frame: "" if there is none, "list", or one of the others, and its number.
+// write gets the next frame of the outbox and its number. kind is "" if there is none, "list", or the kind of the
+// request.
 func (b *boxes) write(c *client) (kind string, r int) {
 	frame, _, _, err := b.out.Next()
 	require.NoError(b.t, err)
@@ -179,7 +180,7 @@ func (c *client) find(ids int) int {
 	return none
 }
 
-// answer answers a request that was written.
+// answer replies to a request that was written.
 func (b *boxes) answer(c *client, r int) {
 	id := fmt.Sprint("send ", r-ackFrames)
 	if isAck(r) {
@@ -193,7 +194,7 @@ func (b *boxes) answer(c *client, r int) {
 	require.True(b.t, b.out.Answer([]byte(id), nil))
 }
 
-// down is the end of a link.
+// down ends a link.
 func (b *boxes) down(lost bool) {
 	b.quiet = nil
 	b.out.Down(lost)

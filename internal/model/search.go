@@ -17,7 +17,7 @@ import (
 //go:embed *.pml
 var sources embed.FS
 
-// Installed returns an error that says what is missing to search with.
+// Installed returns an error that names the missing program if a search is impossible.
 func Installed() error {
 	if _, err := exec.LookPath("spin"); err != nil {
 		return errors.New("spin is not installed (apt-get install spin)")
@@ -28,14 +28,14 @@ func Installed() error {
 	return nil
 }
 
-// Result is what a search found.
+// Result is the result of a search.
 type Result struct {
 	States   int
 	Broken   Promise      // None: every promise was kept
 	Happened map[int]bool // the transitions that happened, by number
 }
 
-// Search runs one search to its end. It returns an error if it could not.
+// Search runs one search to its end. The error is nil if the search ran, whatever its result.
 func Search(ctx context.Context, c Config) (Result, error) {
 	dir, err := os.MkdirTemp("", "model")
 	if err != nil {
@@ -45,7 +45,7 @@ func Search(ctx context.Context, c Config) (Result, error) {
 	if err := os.CopyFS(dir, sources); err != nil {
 		return Result{}, err
 	}
-	// No search takes as long as the optimizer does.
+	// No optimization, because every search takes less time than the optimizer.
 	build := []string{"-O0", "-w", "-DMEMLIM=1024", "-o", "pan", "pan.c"}
 	search := []string{"-m100000", "-n"}
 	if c.Eventually {
@@ -85,7 +85,7 @@ var (
 	happened  = regexp.MustCompile(`transition (\d+) happened`)
 )
 
-// parse reads what a search has printed.
+// parse parses the output of a search.
 func parse(out string) (Result, error) {
 	r := Result{Happened: make(map[int]bool)}
 	counts, found := states.FindStringSubmatch(out), errorsOf.FindStringSubmatch(out)
@@ -109,7 +109,7 @@ func parse(out string) (Result, error) {
 	return r, nil
 }
 
-// brokenBy returns the promise that a violation is about.
+// brokenBy returns the promise of a violation.
 func brokenBy(out string) Promise {
 	why := violation.FindStringSubmatch(out)
 	if why == nil {

@@ -27,7 +27,7 @@ func transitions() (map[int]string, error) {
 	return all, nil
 }
 
-// AllHappened returns an error that names the transitions that happened in none of the searches: they are not checked.
+// AllHappened returns an error with the transitions that happened in no search, and so were not checked.
 func AllHappened(searches []map[int]bool) error {
 	all, err := transitions()
 	if err != nil {

@@ -2,11 +2,11 @@ package mutants
 
 import "slices"
 
-// All are the broken builds.
+// All has all mutants.
 var All = slices.Concat(
 	delivery, shares, requests, modes, answers, people, lines, odd, files, pictures, secrets, memory, hostile)
 
-// delivery are those of what every bot needs, by the way of a message: in, out, and the connection.
+// delivery has the mutants of features that every bot needs, in the order of a message: in, out, and the connection.
 var delivery = []Mutant{
 	{
 		Name: "ids under way are not held", By: in("inbox", "TestDuplicates"),

@@ -1,6 +1,6 @@
 package mutants
 
-// answers are the broken builds of answers to encrypted messages, and of what is passed on.
+// answers has the mutants of replies to encrypted messages, and of forwarded messages.
 var answers = []Mutant{
 	{
 		Name: "a transfer is answered without a recipient", By: unit("TestReplyToATransfer"),

@@ -1,6 +1,6 @@
 package mutants
 
-// files are the broken builds of downloads, uploads, and what a storage may do to them.
+// files has the mutants of downloads, of uploads, and of faulty storage.
 var files = []Mutant{
 	{
 		Name: "an encrypted file is handed out while it is verified",

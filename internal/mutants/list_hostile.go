@@ -1,6 +1,6 @@
 package mutants
 
-// hostile are the broken builds that an attack in internal/hostile finds.
+// hostile has the mutants that an attack in internal/hostile catches.
 var hostile = []Mutant{
 	{
 		Name:   "the headers of an HTTP answer have no bound of ours",

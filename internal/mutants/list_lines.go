@@ -1,6 +1,6 @@
 package mutants
 
-// lines are those of slow and broken connections.
+// lines has the mutants of slow and broken connections.
 var lines = []Mutant{
 	{
 		Name: "a write that takes long is cut", By: in("link", "TestALargeFrameGoesOutOnASlowLine"),

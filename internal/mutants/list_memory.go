@@ -1,6 +1,6 @@
 package mutants
 
-// memory are the broken builds of what bounds memory: of payloads, of the inbox, of sessions and of one message.
+// memory has the mutants of memory bounds: of payloads, the inbox, sessions and a single message.
 var memory = []Mutant{
 	{
 		Name: "JSON may be nested without end", By: in("lenient", "TestCheck"),

@@ -1,7 +1,7 @@
 package mutants
 
-// modes are the broken builds of what some bots need: acknowledgements of their own, a Limiter, the HTTP API, receipts;
-// and those of the end of Run.
+// modes has the mutants of features that some bots need: manual acknowledgements, a Limiter, the HTTP API, receipts. It
+// also has those of the end of Run.
 var modes = []Mutant{
 	{
 		Name: "Ack with AckManual does not record", By: unit("TestAckManual"),

@@ -1,6 +1,6 @@
 package mutants
 
-// odd are those of values that are not what the documents say.
+// odd has the mutants of values that differ from the documentation.
 var odd = []Mutant{
 	{
 		Name: "an error that says nothing is final", By: unit("TestOddErrorsAnswerTheirRequest"),

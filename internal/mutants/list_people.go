@@ -1,6 +1,6 @@
 package mutants
 
-// people are the broken builds of what people's files, machines and logs are like.
+// people has the mutants of users' files, machines and logs.
 var people = []Mutant{
 	{
 		Name: "the thumbnail of a mirrored picture is not mirrored", By: unit("TestUploadImageIsTurned"),

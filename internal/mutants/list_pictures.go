@@ -2,7 +2,7 @@ package mutants
 
 import "time"
 
-// pictures are the broken builds of pictures and recordings.
+// pictures has the mutants of pictures and recordings.
 var pictures = []Mutant{
 	{
 		Name: "a recorded frame may be nested as deep as it likes",

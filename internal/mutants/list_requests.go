@@ -1,6 +1,6 @@
 package mutants
 
-// requests are those of how requests are written after a link was lost, and of how long they are waited for.
+// requests has the mutants of writing requests after a lost link, and of their timeouts.
 var requests = []Mutant{
 	{
 		Name: "all is written at once after a connection was lost", By: in("outbox", "TestPoisonAtADistance"),

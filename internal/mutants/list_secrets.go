@@ -1,6 +1,6 @@
 package mutants
 
-// secrets are the broken builds of what errors, logs and files show, and of what answers are believed.
+// secrets has the mutants of secrets in errors, logs and files, and of forged responses.
 var secrets = []Mutant{
 	{
 		Name: "a long word of a peer is shown", By: in("tame", "TestALongWordIsHidden"),

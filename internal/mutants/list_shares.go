@@ -1,6 +1,6 @@
 package mutants
 
-// shares are those of messages that fail and find no room, and of those that are given up at the end of Run.
+// shares has the mutants of messages that fail or do not fit, and of those dropped at the end of Run.
 var shares = []Mutant{
 	{
 		Name: "a message that fails gives way to nobody", By: in("inbox", "TestMessagesThatFailGiveWay"),

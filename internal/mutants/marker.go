@@ -14,14 +14,14 @@ import (
 	"strings"
 )
 
-// prefix is how a marker begins: like a directive, without a space, so that gofmt and go doc treat it as one.
+// prefix begins a marker: like a directive, without a space, so that gofmt and go doc treat it as one.
 const prefix = "//mutant:"
 
 var wellFormed = regexp.MustCompile("^" + prefix + "[a-z0-9-]+$")
 
 // source is a file with markers.
 type source struct {
-	path string // from the root of the module, with slashes
+	path string // relative to the root of the module, with slashes
 	text []byte
 	file *token.File
 	tree *ast.File
@@ -29,11 +29,11 @@ type source struct {
 
 func (s *source) offset(p token.Pos) int { return s.file.Offset(p) }
 
-// marker is one marker in the code.
+// marker is a marker in the code.
 type marker struct {
 	name string
 	in   *source
-	line int // of the marker
+	line int // line of the marker
 	code int // line of the code below it
 }
 
@@ -113,7 +113,7 @@ func (s *source) first(p token.Pos) bool {
 	return len(bytes.TrimSpace(before)) == 0
 }
 
-// node returns the outermost node of the marked code, or nil where the line below the marker begins with none.
+// node returns the outermost node of the marked code, or nil if no node begins in the line below the marker.
 func (mk marker) node() ast.Node {
 	var found ast.Node
 	var elements []ast.Expr

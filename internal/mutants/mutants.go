@@ -1,6 +1,6 @@
-// Package mutants holds builds of the library that are broken on purpose, to test its tests: a suite that passes in one
-// of them misses a bug. Each mutant changes one piece of code, below a marker in the code, and is built with
-// go test -overlay. cmd/mutants runs them.
+// Package mutants has mutations of the library, to test its tests: a suite that passes with one of them misses a bug.
+// Each mutant changes one piece of code, below a marker in the code, and is built with go test -overlay. cmd/mutants
+// runs them.
 //
 // A marker is a comment on a line of its own, directly above a statement, a case, a declaration or an element of a
 // composite literal:
@@ -9,7 +9,7 @@
 //	d += answer.RetryAfter
 //
 // A name consists of lower-case letters, digits and hyphens, and occurs once in the module. Several mutants may share a
-// marker, and several markers may stand above the same code. A marker moves with its code, also to another file.
+// marker, and several markers may belong to the same code. A marker moves with its code, also to another file.
 package mutants
 
 import (
@@ -22,21 +22,21 @@ import (
 	"time"
 )
 
-// Mutant is one broken build.
+// Mutant is one mutation.
 type Mutant struct {
 	Name   string // the bug
-	Marker string // the name in the marker above the code that is changed
+	Marker string // the name in the marker above the code
 	Old    string // the part of that code to replace, which occurs in it exactly once; empty: all of it
 	New    string // the replacement, with {{.}} for the replaced text; empty: the text is deleted
 	By     Test   // must fail
 }
 
-// Test is a test that must fail in a broken build, and pass in the real one.
+// Test is a test that must fail with a mutant, and pass without it.
 type Test struct {
-	Package string // from the root of the module
-	Run     string // a regular expression, as go test -run takes it
+	Package string // relative to the root of the module
+	Run     string // a regular expression for go test -run
 	Tags    string
-	Timeout time.Duration // several times what it takes: a broken build may never end
+	Timeout time.Duration // several times the normal duration, because a mutant may hang
 }
 
 func (t Test) String() string { return t.Run }
@@ -46,23 +46,23 @@ var (
 	soak = Test{Package: "./internal/soak", Run: "^TestSoak$", Tags: "soak", Timeout: 3 * time.Minute}
 )
 
-// fault is the test of one row of the fault suite.
+// fault returns the test of one row of the fault suite.
 func fault(row int) Test {
 	return Test{Package: "./internal/faults", Run: fmt.Sprintf("^TestFault%02d", row), Timeout: time.Minute}
 }
 
-// unit is a test of the package blaze.
+// unit returns a test of the package blaze.
 func unit(name string) Test {
 	return Test{Package: ".", Run: "^" + name + "$", Timeout: time.Minute}
 }
 
-// in is a test of the internal package with that name.
+// in returns a test of the internal package with that name.
 func in(name, test string) Test {
 	return Test{Package: "./internal/" + name, Run: "^" + test + "$", Timeout: time.Minute}
 }
 
-// Apply returns the path of the file with the mutant's marker, and the text of that file with the change made. root is
-// the directory of the module; the path begins with it.
+// Apply returns the path of the file with the mutant's marker, and its text with the change. root is the directory of
+// the module; the path begins with it.
 func (m Mutant) Apply(root string) (path string, text []byte, err error) {
 	markers, err := scan(root)
 	if err != nil {
@@ -71,7 +71,7 @@ func (m Mutant) Apply(root string) (path string, text []byte, err error) {
 	return m.applyTo(root, markers)
 }
 
-// applyTo is Apply to a module whose markers are known.
+// applyTo is like Apply, with the markers of the module given.
 func (m Mutant) applyTo(root string, markers []marker) (path string, text []byte, err error) {
 	mk, err := m.marker(markers)
 	if err != nil {
@@ -83,7 +83,7 @@ func (m Mutant) applyTo(root string, markers []marker) (path string, text []byte
 	return filepath.Join(root, filepath.FromSlash(mk.in.path)), text, nil
 }
 
-// marker returns the one marker of m.
+// marker returns the marker of m.
 func (m Mutant) marker(markers []marker) (marker, error) {
 	var found []marker
 	for _, mk := range markers {
@@ -102,7 +102,7 @@ func (m Mutant) marker(markers []marker) (marker, error) {
 		found[0], prefix, m.Marker, found[1])
 }
 
-// change returns the text of the marker's file with the code below the marker changed.
+// change returns the text of the marker's file with the mutation.
 func (m Mutant) change(mk marker) ([]byte, error) {
 	from, to, err := m.span(mk)
 	if err != nil {
@@ -113,7 +113,7 @@ func (m Mutant) change(mk marker) ([]byte, error) {
 	return slices.Concat(text[:from], []byte(replacement), text[to:]), nil
 }
 
-// span returns where the text to replace begins and ends.
+// span returns the range of the text to replace.
 func (m Mutant) span(mk marker) (from, to int, err error) {
 	node := mk.node()
 	if node == nil {
@@ -136,7 +136,7 @@ func (m Mutant) span(mk marker) (from, to int, err error) {
 	return from, to, nil
 }
 
-// unused returns an error for each marker that belongs to none of the mutants.
+// unused returns an error for each marker without a mutant.
 func unused(markers []marker, list []Mutant) (errs []error) {
 	for _, mk := range markers {
 		if !slices.ContainsFunc(list, func(m Mutant) bool { return m.Marker == mk.name }) {

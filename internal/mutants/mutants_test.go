@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A change of the code that a mutant does not fit any more fails here, before anyone runs all mutants.
+// A mutant that does not fit the code any more fails here, before anyone runs all mutants.
 func TestEachMutantAppliesToTheCode(t *testing.T) {
 	markers, err := scan("../..")
 	require.NoError(t, err)

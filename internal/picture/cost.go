@@ -5,10 +5,10 @@ import (
 	"encoding/binary"
 )
 
-// cost is what decoding takes at most, or some more.
+// cost is an upper bound of the cost of decoding.
 type cost struct {
 	memory int64 // bytes
-	scans  int   // of a JPEG: how often its pixels are visited
+	scans  int   // of a JPEG: number of passes over its pixels
 }
 
 func (c cost) plus(more cost) cost { return cost{c.memory + more.memory, c.scans + more.scans} }
@@ -18,16 +18,16 @@ func (c cost) tooMuch() bool {
 	return c.memory > maxMemory || c.scans > maxScans
 }
 
-// scaling is the cost of making a picture small: golang.org/x/image/draw makes it narrow first, with four numbers of
-// 64 bits for each pixel, and has a weight for each row and column, two at most. The rest is for tables and buffers, of
-// the decoders too.
+// scaling returns the cost of scaling a picture down. golang.org/x/image/draw scales the width first, with four 64-bit
+// numbers for each pixel, and has at most two weights for each row and column. The rest is for tables and buffers,
+// including those of the decoders.
 func scaling(w, h int) cost {
 	narrow, _ := fit(w, h)
 	return cost{memory: 32*int64(narrow)*int64(h) + 64*int64(w+h) + 256<<10}
 }
 
-// pngCost follows image/png: transparency may come after the header and makes grey and colours four channels. Of an
-// interlaced picture the parts are decoded apart. Source: PNG, third edition, 11.2.1.
+// pngCost follows image/png. Transparency may be declared after the header, and turns grey and RGB into four channels.
+// The passes of an interlaced picture are decoded separately. Source: PNG, third edition, 11.2.1.
 func pngCost(file []byte, w, h int64) cost {
 	const depth, colour, interlace, palette = 24, 25, 28, 3
 	bytes := int64(4)
@@ -44,7 +44,7 @@ func pngCost(file []byte, w, h int64) cost {
 	return cost{memory: bytes*w*h + rows + skippedChunks(file)}
 }
 
-// skippedChunks is what image/png allocates for the chunks that it does not look into: a buffer for each. An honest
+// skippedChunks returns the memory that image/png allocates for chunks that it ignores: a buffer for each. A normal
 // picture has a few. Source: PNG, third edition, 5.3.
 func skippedChunks(file []byte) (memory int64) {
 	const signature, head, checksum, buffer = 8, 8, 4, 4 << 10
@@ -62,10 +62,10 @@ func skippedChunks(file []byte) (memory int64) {
 	return memory
 }
 
-// gifCost follows image/gif: an interlaced picture is put in order in a copy.
+// gifCost follows image/gif, which reorders an interlaced picture in a copy.
 func gifCost(_ []byte, w, h int64) cost { return cost{memory: 2 * w * h} }
 
-// jpegCost follows image/jpeg: its main loop finds segments in this way. Source: ITU T.81, B.1.1 and B.2.2.
+// jpegCost follows the main loop of image/jpeg to find the segments. Source: ITU T.81, B.1.1 and B.2.2.
 func jpegCost(file []byte, w, h int64) (c cost) {
 	const soi, first, last, restart, restarted, eoi, sos, adobe = 0xd8, 0xc0, 0xc2, 0xd0, 0xd7, 0xd9, 0xda, 0xee
 	rgb := false
@@ -74,7 +74,7 @@ func jpegCost(file []byte, w, h int64) (c cost) {
 		if i < 0 {
 			break
 		}
-		for b = b[i:]; len(b) > 0 && b[0] == 0xff; { // several are fills
+		for b = b[i:]; len(b) > 0 && b[0] == 0xff; { // fill bytes may be repeated
 			b = b[1:]
 		}
 		if len(b) < 3 || b[0] == eoi {
@@ -106,16 +106,17 @@ func jpegCost(file []byte, w, h int64) (c cost) {
 	return c
 }
 
-// frameMemory returns the memory for the components of a JPEG, which are three bytes each behind the first six.
+// frameMemory returns the memory for the components of a JPEG. The segment has three bytes for each, after the first
+// six.
 func frameMemory(segment []byte, progressive bool, w, h int64) int64 {
 	if len(segment) < 9 {
-		return 1 // it is refused
+		return 1 // the decoder rejects it
 	}
 	const block = 64
 	components := segment[6:]
 	factors := func(i int) (int64, int64) { return int64(components[i+1] >> 4), int64(components[i+1] & 15) }
 	h0, v0 := factors(0)
-	if len(components) < 9 { // the factors of a single component mean nothing
+	if len(components) < 9 { // the factors of a single component are ignored
 		h0, v0 = 1, 1
 	}
 	if h0 == 0 || v0 == 0 {
@@ -135,7 +136,7 @@ func frameMemory(segment []byte, progressive bool, w, h int64) int64 {
 		//mutant:picture-coefficients
 		memory += 4 * blocks * block
 	}
-	if len(components) >= 12 { // four colours are put together in a copy
+	if len(components) >= 12 { // four channels are combined in a copy
 		memory += 4 * w * h
 	}
 	return memory

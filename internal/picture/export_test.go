@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// WithGIF decodes GIFs in another way, until undo is called.
+// WithGIF replaces the decoder of GIFs until undo is called.
 func WithGIF(decode func(io.Reader) (image.Image, error)) (undo func()) {
 	before := formats["image/gif"]
 	other := before
@@ -14,11 +14,11 @@ func WithGIF(decode func(io.Reader) (image.Image, error)) (undo func()) {
 	return func() { formats["image/gif"] = before }
 }
 
-// Decoding returns how many decodings are under way, and how many may be.
+// Decoding returns the number of decodings in progress and their maximum.
 func Decoding() (now, most int) { return len(decodings), cap(decodings) }
 
-// Memory returns the estimate of what Read takes for a file whose header can be read, in bytes, and whether that is too
-// much.
+// Memory returns the memory estimate of Read in bytes for a file with a valid header, and whether it exceeds the
+// maximum.
 func Memory(file []byte, mimeType string, w, h int) (int64, bool) {
 	c := formats[mimeType].cost(file, int64(w), int64(h)).plus(scaling(w, h))
 	return c.memory, c.tooMuch()

@@ -18,7 +18,8 @@ func segment(marker byte, data ...byte) []byte {
 	return append([]byte{0xff, marker, byte((len(data) + 2) >> 8), byte(len(data) + 2)}, data...)
 }
 
-// frame is the header of a JPEG: marker 0xc0 is baseline, 0xc2 progressive. Components are their factors.
+// frame returns the frame header of a JPEG: marker 0xc0 is baseline, 0xc2 progressive. factors has one element for each
+// component.
 func frame(marker byte, w, h int, factors ...byte) []byte {
 	data := []byte{8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), byte(len(factors))}
 	for i, f := range factors {
@@ -27,7 +28,7 @@ func frame(marker byte, w, h int, factors ...byte) []byte {
 	return append([]byte{0xff, 0xd8}, segment(marker, data...)...)
 }
 
-// scan is the header of a scan of the first n components.
+// scan returns the header of a scan of the first n components.
 func scan(n int) []byte {
 	data := []byte{byte(n)}
 	for i := range n {
@@ -36,8 +37,8 @@ func scan(n int) []byte {
 	return segment(0xda, append(data, 0, 0, 0)...)
 }
 
-// scans is a grey progressive JPEG of n scans, the first of the brightness, each other one of 16,384 blocks in 15 bits.
-// Source: ITU T.81, B.2 and G.1.2.
+// scans returns a grey progressive JPEG of n scans, the first of the brightness, each other one of 16,384 blocks in 15
+// bits. Source: ITU T.81, B.2 and G.1.2.
 func scans(w, h, n int) []byte {
 	blocks := (w + 7) / 8 * ((h + 7) / 8)
 	lengths := func(class byte, symbol byte) []byte { // a code of one bit, 0
@@ -61,7 +62,7 @@ func chunk(name string, data ...byte) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
 }
 
-// pngOf is a PNG that ends where its pixels begin.
+// pngOf returns a PNG that ends before its pixels.
 func pngOf(w, h int, depth, colour, interlace byte) []byte {
 	head := binary.BigEndian.AppendUint32(nil, uint32(w))
 	head = append(binary.BigEndian.AppendUint32(head, uint32(h)), depth, colour, 0, 0, interlace)
@@ -75,7 +76,7 @@ func pngOf(w, h int, depth, colour, interlace byte) []byte {
 	return append(file, chunk("IDAT", 0x78, 0x01)...)
 }
 
-// gifOf is a GIF that ends where its pixels begin.
+// gifOf returns a GIF that ends before its pixels.
 func gifOf(w, h int) []byte {
 	size := []byte{byte(w), byte(w >> 8), byte(h), byte(h >> 8)}
 	file := append([]byte("GIF89a"), size...)
@@ -92,13 +93,13 @@ func webpOf(chunks ...[]byte) []byte {
 	return append(riff("RIFF", 1<<30), body...)
 }
 
-// lossy is the header of a lossy WebP, and a partition that it promises.
+// lossy returns the header of a lossy WebP, which claims a partition.
 func lossy(w, h, claimed int) []byte {
 	return riff("VP8 ", claimed, append([]byte{0x10, 2, 0, 0x9d, 1, 0x2a, byte(w), byte(w >> 8), byte(h), byte(h >> 8)},
 		make([]byte, 100)...)...)
 }
 
-// lossless is the header of a lossless WebP with four colours: one of each tree, and no bits for a pixel.
+// lossless returns the header of a lossless WebP with four colours: one of each tree, and no bits for a pixel.
 func lossless(w, h int) []byte {
 	size := binary.LittleEndian.AppendUint32([]byte{0x2f}, uint32(w-1)|uint32(h-1)<<14)
 	return riff("VP8L", 20, append(size, make([]byte, 15)...)...)
@@ -114,7 +115,7 @@ func noise(w, h int) *image.NRGBA {
 	return m
 }
 
-// pictures are small ones, made by the encoders of the standard library.
+// pictures returns small pictures made by the encoders of the standard library.
 func pictures(t testing.TB) map[string][]byte {
 	t.Helper()
 	var asPNG, asJPEG, asGIF, grey bytes.Buffer

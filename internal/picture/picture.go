@@ -1,5 +1,5 @@
-// Package picture reads what the file of a picture says of it, and makes its thumbnail. It takes any bytes: memory and
-// work are bounded, and the end of a context ends decoding.
+// Package picture reads type, size and orientation of a picture file, and makes its thumbnail. It accepts any bytes:
+// memory and work are bounded, and the end of a context stops decoding.
 package picture
 
 import (
@@ -22,67 +22,67 @@ import (
 const (
 	maxPixels = 16 << 20
 	maxSide   = 16 << 10
-	// maxMemory is what decoding may take by its estimate, in bytes.
+	// maxMemory is the maximum estimate of the memory for decoding, in bytes.
 	maxMemory = 64 << 20
-	// maxScans is the most scans of a JPEG that is decoded. Each may visit all of the pixels, and take 20 bytes of the
-	// file. Encoders make about ten.
+	// maxScans is the maximum number of scans of a JPEG. Each may visit all pixels and have only 20 bytes of the file.
+	// Encoders write about ten.
 	maxScans = 100
 )
 
-// decodings holds one element for each decoding under way, in the whole process: each may take maxMemory.
+// decodings has one element for each decoding in progress in the process, because each may use maxMemory.
 var decodings = make(chan struct{}, 2)
 
-// Picture is what a file says.
+// Picture describes a picture file.
 type Picture struct {
 	MIMEType      string
-	Width, Height int    // in pixels, as it is seen: turned as its Exif data says
-	Thumbnail     []byte // a JPEG; empty where decoding the picture would take too much
+	Width, Height int    // in pixels, as displayed: after the rotation by its Exif data
+	Thumbnail     []byte // a JPEG; empty if the picture is too expensive to decode
 }
 
-// Error says why a file is no picture, or none that is read here.
+// Error means that a file is not a picture, or not of a supported kind.
 type Error struct{ Reason string }
 
 func (e *Error) Error() string { return "picture: " + e.Reason }
 
 func fault(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
 
-// format reads one kind of picture.
+// format has the functions for one kind of picture.
 type format struct {
 	header func(io.Reader) (image.Config, error)
 	decode func(io.Reader) (image.Image, error)
 	cost   func(file []byte, w, h int64) cost
 }
 
-// formats are the pictures that Messenger shows, by MIME type.
+// formats has the kinds that Messenger displays, by MIME type.
 var formats = map[string]format{
 	"image/png":  {png.DecodeConfig, png.Decode, pngCost},
 	"image/jpeg": {jpeg.DecodeConfig, jpeg.Decode, jpegCost},
-	"image/gif":  {gif.DecodeConfig, gif.Decode, gifCost}, // the first of its pictures
+	"image/gif":  {gif.DecodeConfig, gif.Decode, gifCost}, // only the first frame
 	"image/webp": {webp.DecodeConfig, webp.Decode, webpCost},
 }
 
-// errOverflow is how image/png refuses a size that does not fit an int of 32 bits.
+// errOverflow is the error of image/png for a size that does not fit an int of 32 bits.
 var errOverflow error = png.UnsupportedError("dimension overflow")
 
-// Read reads the file of a PNG, JPEG, GIF or WebP. Its error is an [*Error], or wraps that of ctx. The end of ctx ends
-// waiting, and decoding between two pieces of the file. Scaling, and the pixels of a lossy WebP, are finished first:
-// maxPixels bounds them.
+// Read reads a PNG, JPEG, GIF or WebP file. Its error is an [*Error], or wraps that of ctx. The end of ctx stops the
+// wait for a slot, and decoding between two pieces of the file. It does not stop scaling, or the pixels of a lossy
+// WebP; maxPixels bounds these.
 func Read(ctx context.Context, file []byte) (Picture, error) {
 	out := Picture{MIMEType: http.DetectContentType(file)}
 	f, known := formats[out.MIMEType]
 	if !known {
-		return Picture{}, fault("looks like %s, and must be PNG, JPEG, GIF or WebP", out.MIMEType)
+		return Picture{}, fault("looks like %s, not like a PNG, JPEG, GIF or WebP", out.MIMEType)
 	}
 	head, err := f.header(bytes.NewReader(file))
 	if err == errOverflow { //nolint:errorlint // a value of image/png
-		return Picture{}, fault("has more pixels than this machine can count: too large")
+		return Picture{}, fault("too large: the number of pixels overflows")
 	}
 	if err != nil {
 		return Picture{}, fault("its header is damaged: %v", err)
 	}
 	w, h := head.Width, head.Height
 	if w <= 0 || h <= 0 || w > maxSide || h > maxSide || w*h > maxPixels {
-		return Picture{}, fault("of %d by %d pixels: too large; make it smaller, or send it as Data", w, h)
+		return Picture{}, fault("too large: %d by %d pixels; scale it down, or send it as Data", w, h)
 	}
 	turn := exif.Of(file)
 	out.Width, out.Height = w, h
@@ -100,7 +100,7 @@ func Read(ctx context.Context, file []byte) (Picture, error) {
 	return out, nil
 }
 
-// thumbnail decodes a picture and makes it small, as one of few at the same time.
+// thumbnail decodes a picture and scales it down. It limits the number of concurrent decodings.
 func (f format) thumbnail(ctx context.Context, file []byte, turn exif.Orientation) ([]byte, error) {
 	select {
 	case decodings <- struct{}{}:
@@ -112,17 +112,17 @@ func (f format) thumbnail(ctx context.Context, file []byte, turn exif.Orientatio
 	if err != nil {
 		return nil, err
 	}
-	if ctx.Err() != nil { // no piece was read at the end
+	if ctx.Err() != nil { // the decoder did not read after ctx ended
 		return nil, ended(ctx)
 	}
 	return small(picture, turn)
 }
 
-// pixels decodes. A decoder that panics has met a damaged file: it has no other input.
+// pixels decodes a picture. A panic of the decoder means that the file is damaged, because the file is its only input.
 func (f format) pixels(ctx context.Context, file []byte) (_ image.Image, err error) {
 	defer func() {
 		if recover() != nil {
-			err = fault("it is damaged: its decoder panics")
+			err = fault("it is damaged: the decoder panicked")
 		}
 	}()
 	src := &pieces{ctx: ctx, left: file}
@@ -140,12 +140,12 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("picture: not decoded: %w", ctx.Err())
 }
 
-// pieces reads a file for as long as ctx lives. Its pieces are small: a scan of a JPEG that takes a tenth of a second
-// may have 20 bytes.
+// pieces reads a file until ctx ends. Its pieces are small, because a scan of a JPEG may have 20 bytes and take a tenth
+// of a second.
 type pieces struct {
 	ctx   context.Context
 	left  []byte
-	ended bool // ctx is, and so is decoding
+	ended bool // the end of ctx stopped decoding
 }
 
 const pieceBytes = 32

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/picture"
 )
 
-// limited is a context that ends once it was asked a number of times.
+// limited is a context that ends after a number of calls of Err.
 type limited struct {
 	context.Context
 	asked, most atomic.Int64
@@ -48,19 +48,19 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// Work is counted in pieces of the file, of 32 bytes: once the context has ended, none is read.
+// Work is counted in pieces of the file, of 32 bytes. None is read after the context has ended.
 func TestReadEndsWithItsContext(t *testing.T) {
 	files := pictures(t)
 	files["scans"] = scans(500, 500, 100)
 	for name, file := range files {
 		for _, most := range []int64{0, 1, 2} {
 			if name == "WebP" && most > 0 {
-				continue // it is two pieces long
+				continue // it has only two pieces
 			}
 			ctx := after(t, most)
 			_, err := picture.Read(ctx, file)
 			require.ErrorIs(t, err, context.Canceled, name)
-			require.LessOrEqual(t, ctx.asked.Load(), most+4, name) // what is asked after the end: no bytes, and why
+			require.LessOrEqual(t, ctx.asked.Load(), most+4, name) // some calls follow the end, to return the error
 		}
 	}
 	ctx := after(t, 1<<40)
@@ -70,7 +70,7 @@ func TestReadEndsWithItsContext(t *testing.T) {
 	require.Greater(t, ctx.asked.Load(), int64(len(files["scans"])/32), "the context is asked before each piece")
 }
 
-// A scan that takes a tenth of a second has 20 bytes. So their number is bounded before the first one is decoded.
+// A scan of 20 bytes may take a tenth of a second, so the scans are counted before the first one is decoded.
 func TestScansAreCounted(t *testing.T) {
 	for n, decoded := range map[int]bool{100: true, 101: false, 500: false} {
 		ctx := after(t, 1<<40)
@@ -80,7 +80,7 @@ func TestScansAreCounted(t *testing.T) {
 		require.Equal(t, decoded, len(got.Thumbnail) > 0, n)
 		require.Equal(t, decoded, ctx.asked.Load() > 0, n)
 	}
-	// What looks like scans in other segments, in fills and behind the end of the picture is none.
+	// Bytes like those of a scan do not count in other segments, in fill bytes, and after the end of the picture.
 	file := scans(80, 60, 90)
 	odd := append(bytes.Clone(file[:2]), segment(0xfe, bytes.Repeat([]byte{0xff, 0xda, 0, 2}, 200)...)...)
 	odd = append(append(odd, 0xff, 0xff, 0xff), file[3:]...)
@@ -90,7 +90,7 @@ func TestScansAreCounted(t *testing.T) {
 	require.NotEmpty(t, got.Thumbnail)
 }
 
-// atLimits are files that claim much: some fit into the bound, and some do not.
+// atLimits returns files with large claims, some below the bound and some above.
 func atLimits() map[string]struct {
 	file []byte
 	fits bool
@@ -165,22 +165,22 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// held is a context that holds whoever asks for its end, until it is let go.
-type held struct {
+// blocking is a context that blocks the callers of Err until it is released.
+type blocking struct {
 	context.Context
-	entered, letGo chan struct{}
+	entered, release chan struct{}
 }
 
-func (c held) Err() error {
+func (c blocking) Err() error {
 	select {
 	case c.entered <- struct{}{}:
 	default:
 	}
-	<-c.letGo
+	<-c.release
 	return nil
 }
 
-// waiting is a context that ends once somebody waits for its end.
+// waiting is a context that ends when somebody calls Done.
 type waiting struct {
 	context.Context
 	asked atomic.Bool
@@ -202,9 +202,9 @@ func (c *waiting) Err() error {
 
 func TestTwoDecodingsAtOnce(t *testing.T) {
 	file := pictures(t)["PNG"]
-	letGo, ended := make(chan struct{}), make(chan error)
+	release, ended := make(chan struct{}), make(chan error)
 	for range 2 {
-		ctx := held{t.Context(), make(chan struct{}, 1), letGo}
+		ctx := blocking{t.Context(), make(chan struct{}, 1), release}
 		go func() {
 			_, err := picture.Read(ctx, file)
 			ended <- err
@@ -215,7 +215,7 @@ func TestTwoDecodingsAtOnce(t *testing.T) {
 	require.Equal(t, []int{2, 2}, []int{now, most})
 	_, err := picture.Read(&waiting{Context: t.Context()}, file)
 	require.ErrorIs(t, err, context.Canceled)
-	close(letGo)
+	close(release)
 	require.NoError(t, <-ended)
 	require.NoError(t, <-ended)
 	now, _ = picture.Decoding()
@@ -231,7 +231,7 @@ func TestADecoderThatPanics(t *testing.T) {
 	require.Zero(t, now)
 }
 
-// FuzzRead: a picture of any bytes takes no more than its estimate, and its thumbnail is a JPEG of 48 by 48 at most.
+// FuzzRead: any picture needs at most the estimated memory, and its thumbnail is a JPEG of at most 48 by 48 pixels.
 func FuzzRead(f *testing.F) {
 	for _, file := range pictures(f) {
 		f.Add(file)
@@ -243,7 +243,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte) {
 		size, kind, err := image.DecodeConfig(bytes.NewReader(file))
 		if err == nil && size.Width*size.Height > 1<<20 {
-			return // TestMemoryIsBounded has large ones
+			return // TestMemoryIsBounded tests large ones
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -257,7 +257,7 @@ func FuzzRead(f *testing.F) {
 		require.NoError(t, err)
 		memory, tooMuch := picture.Memory(file, "image/"+kind, size.Width, size.Height)
 		require.Equal(t, tooMuch, len(got.Thumbnail) == 0)
-		// Colours that are no numbers in the memory of a picture are made for each pixel, and are garbage at once.
+		// A color.Color that is an interface value is allocated for each pixel and becomes garbage at once.
 		pixels := uint64(size.Width * size.Height)
 		require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(memory)+32*pixels+1<<20)
 		if tooMuch {

@@ -11,9 +11,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/exif"
 )
 
-const thumbSide = 48 // pixels of a thumbnail's longer side
+const thumbSide = 48 // longer side of a thumbnail in pixels
 
-// small returns a thumbnail. What is transparent becomes white.
+// small returns a thumbnail on a white background.
 func small(picture image.Image, turn exif.Orientation) ([]byte, error) {
 	b := picture.Bounds()
 	w, h := fit(b.Dx(), b.Dy())
@@ -27,7 +27,7 @@ func small(picture image.Image, turn exif.Orientation) ([]byte, error) {
 	return file.Bytes(), nil
 }
 
-// upright returns a picture as it is seen.
+// upright returns a picture as displayed.
 func upright(stored *image.RGBA, turn exif.Orientation) image.Image {
 	if turn == exif.Upright {
 		return stored
@@ -46,7 +46,7 @@ func upright(stored *image.RGBA, turn exif.Orientation) image.Image {
 	return seen
 }
 
-// fit makes the longer side that of a thumbnail, if it is longer.
+// fit scales a size down to that of a thumbnail. A smaller size is unchanged.
 func fit(w, h int) (int, int) {
 	longer := max(w, h)
 	if longer <= thumbSide {

@@ -1,5 +1,5 @@
-// Package proxy reaches servers through HTTP proxies, and says in errors that a proxy is the cause. It knows nothing of
-// what goes through.
+// Package proxy connects to servers through HTTP proxies. Its errors name the proxy. It does not interpret the data in
+// a tunnel.
 package proxy
 
 import (
@@ -17,13 +17,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
-// Error means that a proxy is the reason why there is no connection.
+// Error means that there is no connection because of a proxy.
 type Error struct {
 	Host string // of the proxy
 	Err  error
 }
 
-// Error names the proxy by its host: its URL may have a password.
+// Error names the host of the proxy, because its URL may contain a password.
 func (e *Error) Error() string { return "the proxy " + e.Host + ": " + e.Err.Error() }
 
 // Unwrap returns Err.
@@ -31,15 +31,15 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Errorf returns an *[Error] of the proxy at u.
 func Errorf(u *url.URL, format string, args ...any) error {
-	host := u.Host[strings.LastIndex(u.Host, "@")+1:] // of a URL that was put together by hand
+	host := u.Host[strings.LastIndex(u.Host, "@")+1:] // a URL that was not parsed may have userinfo here
 	return &Error{Host: host, Err: fmt.Errorf(format, args...)}
 }
 
-// Tunnels reports whether Tunnel knows the kind of proxy.
+// Tunnels reports whether Tunnel supports the kind of proxy.
 func Tunnels(u *url.URL) bool { return u.Scheme == "http" || u.Scheme == "https" }
 
-// Check returns an error unless u is a proxy of a kind that both the websocket and HTTP requests can use. A nil u means
-// that there is no proxy.
+// Check returns an error unless the websocket and HTTP requests can use the proxy u. A nil u means that there is no
+// proxy.
 func Check(u *url.URL) error {
 	if u != nil && strings.Contains(u.Host, "@") {
 		return Errorf(u, "its URL has a user in the host: use url.UserPassword, or parse it")
@@ -47,10 +47,10 @@ func Check(u *url.URL) error {
 	if u == nil || Tunnels(u) || u.Scheme == "socks5" || u.Scheme == "socks5h" {
 		return nil
 	}
-	return Errorf(u, "it is of the kind %q, and must be http, https, socks5 or socks5h", u.Scheme)
+	return Errorf(u, "its URL has the scheme %q, want http, https, socks5 or socks5h", u.Scheme)
 }
 
-// Addr returns the address of a proxy, with the port of its scheme where the URL has none.
+// Addr returns the address of a proxy, with the default port of its scheme if the URL has none.
 func Addr(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
@@ -62,8 +62,8 @@ func Addr(u *url.URL) string {
 	return net.JoinHostPort(u.Hostname(), port)
 }
 
-// Tunnel asks the HTTP proxy at the other end of conn for a tunnel to target, over TLS first if the scheme of u is
-// https, and returns the tunnel. It ends when conn is closed; conn stays open where it fails.
+// Tunnel requests a tunnel to target from the HTTP proxy at the other end of conn, over TLS if the scheme of u is
+// https. The tunnel ends when conn is closed. If Tunnel fails, it does not close conn.
 func Tunnel(
 	ctx context.Context, conn net.Conn, u *url.URL, target string, c *tls.Config, h http.Header,
 ) (net.Conn, error) {
@@ -85,25 +85,25 @@ func Tunnel(
 		req.Header.Set("Proxy-Authorization", "Basic "+credentials(u))
 	}
 	if err := req.Write(conn); err != nil {
-		return nil, Errorf(u, "cannot ask it for a tunnel: %w", err)
+		return nil, Errorf(u, "cannot request a tunnel: %w", err)
 	}
-	// The server does not speak before it is spoken to, so what is buffered beyond the answer is not the server's.
+	// The server does not write first, so bytes after the response are not from the server.
 	br := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(br, req)
 	if err != nil {
-		return nil, Errorf(u, "no answer that can be understood: %w", err)
+		return nil, Errorf(u, "invalid response: %w", err)
 	}
 	if err := Refused(u, resp); err != nil {
 		return nil, err
 	}
 	if br.Buffered() > 0 {
-		return nil, &Error{Host: u.Host, Err: errors.New("it wrote more than its answer")}
+		return nil, &Error{Host: u.Host, Err: errors.New("unexpected data after the response")}
 	}
 	return conn, nil
 }
 
-// Refused returns the error of a proxy that refuses a tunnel, nil if it does not. It repeats the proxy's status,
-// without what the proxy was told to let us in.
+// Refused returns the error of a proxy that rejects a tunnel, or nil. It contains the status of the response, without
+// the credentials for the proxy.
 func Refused(u *url.URL, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
@@ -113,7 +113,7 @@ func Refused(u *url.URL, resp *http.Response) error {
 	if u.User != nil {
 		password, has := u.User.Password()
 		if !has {
-			password = u.User.Username() // a token stands there where there is no password
+			password = u.User.Username() // a token is sent as the user name
 		}
 		for _, secret := range []string{credentials(u), password} {
 			if secret != "" {
@@ -121,10 +121,10 @@ func Refused(u *url.URL, resp *http.Response) error {
 			}
 		}
 	}
-	return Errorf(u, "it refuses the connection with status %s", tame.Text(status))
+	return Errorf(u, "it rejects the connection with status %s", tame.Text(status))
 }
 
-// credentials returns what basic authentication sends.
+// credentials returns the value for basic authentication.
 func credentials(u *url.URL) string {
 	password, _ := u.User.Password()
 	return base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))

@@ -1,4 +1,4 @@
-// Package recent remembers the last ids it was told.
+// Package recent stores the most recent ids.
 package recent
 
 import (
@@ -10,22 +10,22 @@ import (
 	"github.com/mixin-blaze/blaze/internal/fifo"
 )
 
-// Set holds at most Limit ids and forgets the oldest. The zero Set holds none. It is not safe for concurrent use, and
-// not to be copied once it was used.
+// Set contains at most Limit ids and removes the oldest. The zero Set is empty, with a Limit of 0. It is not safe for
+// concurrent use, and must not be copied after its first use.
 type Set struct {
 	Limit int
 	ids   map[key]struct{}
-	order fifo.Queue[key] // from the oldest
+	order fifo.Queue[key] // oldest first
 }
 
-// key is what is kept of an id: the bytes of a UUID, as all ids of the service are, or the beginning of a hash. It
-// takes half the memory, and nothing has to be copied that the id is a part of.
+// key stands for an id: the bytes of a UUID, as all ids of the service are, or the beginning of a hash. It needs half
+// the memory of the text, and does not refer to the text that the id is a part of.
 type key [16]byte
 
 // canonical is the length of a UUID as text.
 const canonical = 36
 
-// keyOf returns different keys for different ids, also where only the case differs.
+// keyOf returns different keys for different ids, even if only their case differs.
 func keyOf(id string) key {
 	if len(id) == canonical && strings.ToLower(id) == id {
 		if u, err := uuid.FromString(id); err == nil {
@@ -36,7 +36,7 @@ func keyOf(id string) key {
 	return key(sum[:len(key{})])
 }
 
-// Has reports whether id is remembered.
+// Has reports whether id is in the set.
 func (s *Set) Has(id string) bool {
 	if len(s.ids) == 0 {
 		return false
@@ -45,7 +45,7 @@ func (s *Set) Has(id string) bool {
 	return ok
 }
 
-// Add remembers id. One that is here already keeps its age.
+// Add adds id. An id that is in the set already keeps its age.
 func (s *Set) Add(id string) {
 	if s.ids == nil {
 		s.ids = make(map[key]struct{})
@@ -60,5 +60,5 @@ func (s *Set) Add(id string) {
 	}
 }
 
-// Len returns how many ids are remembered.
+// Len returns the number of ids.
 func (s *Set) Len() int { return len(s.ids) }

@@ -19,7 +19,7 @@ func TestSetForgetsTheOldest(t *testing.T) {
 	s := recent.Set{Limit: 2}
 	s.Add("a")
 	s.Add("b")
-	s.Add("a") // keeps its age
+	s.Add("a") // its age does not change
 	s.Add("c")
 	assert.False(t, s.Has("a"))
 	assert.True(t, s.Has("b"))
@@ -33,7 +33,7 @@ func TestZeroSetHoldsNothing(t *testing.T) {
 	assert.False(t, s.Has("a"))
 }
 
-// A list that is looked through from its beginning does the same.
+// Set behaves like a list that is searched from its beginning.
 func TestSetForALongTime(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	s := recent.Set{Limit: 50}
@@ -53,7 +53,7 @@ func TestSetForALongTime(t *testing.T) {
 	}
 }
 
-// Ids are UUIDs in lower case; others are remembered as well, and all are told apart.
+// Ids are UUIDs in lower case. Other ids are stored as well, and all are distinguished.
 func TestSetTellsAllIDsApart(t *testing.T) {
 	s := recent.Set{Limit: 100}
 	ids := []string{
@@ -71,7 +71,7 @@ func TestSetTellsAllIDsApart(t *testing.T) {
 	}
 }
 
-// Ids are small parts of something large, which is not to stay for their sake.
+// Ids are small parts of a large text, which they must not keep in memory.
 func TestSetKeepsNothingOfTheIDs(t *testing.T) {
 	heap := func() int64 {
 		var m runtime.MemStats

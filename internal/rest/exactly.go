@@ -6,21 +6,21 @@ import (
 	"sync/atomic"
 )
 
-// Exactly returns a Reader of the size bytes of src. Its last byte comes only once src has ended, and where src has
-// another size, its error is [ErrShort] or [ErrLong].
+// Exactly returns a Reader of the size bytes of src. It returns the last byte only after src has ended. If src has
+// another size, the error is [ErrShort] or [ErrLong].
 func Exactly(src io.Reader, size int64) io.Reader { return &exactly{src: src, left: size} }
 
-// exactly reads left bytes of a source, and is an error where it has more or fewer. The last of them comes only once
-// the source has ended: whoever gets them all knows that there are no more.
+// exactly reads left bytes of a source, and fails if the source has more or fewer. It returns the last byte only after
+// the source has ended, so a caller with all bytes can rely on the size.
 type exactly struct {
 	src   io.Reader
 	left  int64
-	ended atomic.Bool           // all of it was read, and there is no more
-	over  atomic.Bool           // nothing is to be read any more: net/http goes on after an early answer
-	wrong atomic.Pointer[error] // the source was, and net/http may say so in its own words
+	ended atomic.Bool           // the whole source was read
+	over  atomic.Bool           // Read fails from now on; net/http continues to read after an early response
+	wrong atomic.Pointer[error] // the error of the source, which net/http may replace
 }
 
-var errOver = errors.New("rest: the upload is over")
+var errOver = errors.New("rest: the upload has ended")
 
 func (e *exactly) Read(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -39,7 +39,7 @@ func (e *exactly) Read(p []byte) (int, error) {
 	e.left -= int64(n)
 	switch {
 	case errors.Is(err, io.EOF) && n > 0:
-		err = nil // the next Read says what is missing
+		err = nil // the next Read returns the error
 	case errors.Is(err, io.EOF):
 		err = e.fail(ErrShort)
 	case err != nil:
@@ -48,7 +48,7 @@ func (e *exactly) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// last reads what is left, one byte or none, and the end of the source.
+// last reads the remaining byte, if there is one, and the end of the source.
 func (e *exactly) last(p []byte) (int, error) {
 	var b [2]byte
 	n, err := io.ReadFull(e.src, b[:e.left+1])

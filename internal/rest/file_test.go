@@ -37,7 +37,7 @@ func TestPut(t *testing.T) {
 	}
 }
 
-// A source of another size is an error, and the storage never has all of what it waits for.
+// A source with another size is an error, and the storage never receives a complete body.
 func TestPutOfAnotherSize(t *testing.T) {
 	for name, c := range map[string]struct {
 		has  int
@@ -73,7 +73,7 @@ func TestPutOfAnotherSize(t *testing.T) {
 	}
 }
 
-// A storage that answers before it has all of a file has not stored it.
+// A response before the whole file was sent does not confirm the upload.
 func TestPutThatIsAnsweredEarly(t *testing.T) {
 	s := &server{Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c, rw, err := http.NewResponseController(w).Hijack()
@@ -90,7 +90,7 @@ func TestPutThatIsAnsweredEarly(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The storage goes away when it has a part of the file.
+// The storage closes the connection after a part of the file.
 func TestPutCutInTheMiddle(t *testing.T) {
 	s := &server{Server: httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.CopyN(io.Discard, r.Body, 10<<20)
@@ -102,7 +102,7 @@ func TestPutCutInTheMiddle(t *testing.T) {
 	require.ErrorAs(t, err, &silent)
 }
 
-// answer is a body that knows whether it was closed.
+// answer is a body that records whether it was closed.
 type answer struct {
 	io.Reader
 	closed bool
@@ -117,7 +117,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Whatever is not handed on is closed, or its connection would stay open for ever.
+// A body that is not returned to the caller is closed; otherwise its connection would stay open.
 func TestBodiesAreClosed(t *testing.T) {
 	for _, status := range []int{200, 404, 500} {
 		body := &answer{Reader: strings.NewReader(`{"data":{}}`)}
@@ -146,9 +146,9 @@ func TestBodiesAreClosed(t *testing.T) {
 func TestPutThatFails(t *testing.T) {
 	s := serve(t, answers(403, "<Error>expired</Error>"))
 	err := s.client(nil).Put(t.Context(), s.URL+"/secret", strings.NewReader("x"), 1)
-	var refused *rest.Error
-	require.ErrorAs(t, err, &refused)
-	assert.Equal(t, 403, refused.Refusal.Code)
+	var rejected *rest.Error
+	require.ErrorAs(t, err, &rejected)
+	assert.Equal(t, 403, rejected.Refusal.Code)
 	assert.Len(t, s.all(), 1, "the source is read once")
 
 	s = serve(t, cuts)
@@ -181,13 +181,13 @@ func TestGet(t *testing.T) {
 	for _, status := range []int{404, 403, 302} {
 		s := serve(t, answers(status, "no"))
 		_, err := s.client(nil).Get(t.Context(), s.URL, 100)
-		var refused *rest.Error
-		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, status, refused.Refusal.Code)
+		var rejected *rest.Error
+		require.ErrorAs(t, err, &rejected)
+		assert.Equal(t, status, rejected.Refusal.Code)
 	}
 }
 
-// Files move over TLS, unless the API itself is on this machine and has none.
+// Files are transferred over TLS, unless the API itself is on this machine and has none.
 func TestAddresses(t *testing.T) {
 	ts := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer ts.Close()

@@ -15,13 +15,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// direct answers without a network.
+// direct responds without a network.
 type direct func(*http.Request) (*http.Response, error)
 
 func (f direct) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// An answer is success only where HTTP says so and the data fits; it is a refusal where its error is an object with a
-// code or a status; everything else is no answer. No error repeats a body.
+// A response is a success only if the HTTP status is one and the data fits. It is a rejection if its error is an object
+// with a code or a status. Any other response is no response. No error contains text of a body.
 func FuzzAnswer(f *testing.F) {
 	for _, a := range []struct {
 		status int
@@ -48,7 +48,7 @@ func FuzzAnswer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte, retryAfter, serverTime string) {
 		if status < 200 || status > 599 {
-			return // net/http has no such answers
+			return // net/http never returns such a response
 		}
 		asked := 0
 		client := rest.New(rest.Config{
@@ -71,7 +71,7 @@ func FuzzAnswer(f *testing.F) {
 		})
 		var got thing
 		err := client.Once(t.Context(), "GET", "/things", &got)
-		require.LessOrEqual(t, asked, 2, "a 401 may be tried with another token")
+		require.LessOrEqual(t, asked, 2, "a 401 may be retried with another token")
 		var want struct {
 			Data, Error json.RawMessage
 		}
@@ -86,15 +86,15 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		require.False(t, status <= 299 && len(want.Error) == 0 && whole && data != nil, "%v, and it fits", err)
-		var refusal *rest.Error
+		var rejection *rest.Error
 		var silent *rest.NoAnswerError
 		switch {
-		case errors.As(err, &refusal):
+		case errors.As(err, &rejection):
 			require.True(t, len(want.Error) > 0 && want.Error[0] == '{' || !fits)
 		case errors.As(err, &silent):
 			require.True(t, silent.Written)
-			if said := string(body); len(said) >= 40 {
-				require.NotContains(t, err.Error(), said)
+			if text := string(body); len(text) >= 40 {
+				require.NotContains(t, err.Error(), text)
 			}
 		default:
 			t.Fatalf("another error: %v", err)

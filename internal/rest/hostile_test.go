@@ -18,7 +18,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// stored is a storage without a network: its answer has the status, and body after it took all of a file.
+// stored returns a client of a storage without a network. It reads the whole file, then responds with status and body.
 func stored(status int, body io.Reader, asked func(*http.Request)) *http.Client {
 	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		if asked != nil {
@@ -52,7 +52,7 @@ func files(hc *http.Client, edit func(*rest.Config)) *rest.Client {
 	return rest.New(cfg)
 }
 
-// Only 200 comes with the whole of a file: 206 has a part of it, and 204 nothing.
+// Only 200 has the whole file: 206 has a part of it, and 204 nothing.
 func TestStatusOfFiles(t *testing.T) {
 	for status := 200; status <= 299; status++ {
 		c := files(stored(status, strings.NewReader("file"), nil), nil)
@@ -71,7 +71,7 @@ func TestStatusOfFiles(t *testing.T) {
 	}
 }
 
-// stalls is a body that comes to no end, and that nothing but Close ends.
+// stalls is a body that blocks until Close.
 type stalls struct{ closed chan struct{} }
 
 func (s stalls) Read([]byte) (int, error) {
@@ -79,7 +79,7 @@ func (s stalls) Read([]byte) (int, error) {
 	return 0, io.ErrClosedPipe
 }
 
-// The status says that a file is stored. The body may never come.
+// The status confirms that a file is stored. The body may never arrive.
 func TestPutDoesNotWaitForABody(t *testing.T) {
 	for _, status := range []int{200, 403} {
 		synctest.Test(t, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestPutDoesNotWaitForABody(t *testing.T) {
 	}
 }
 
-// endless is a file without an end, of which each byte is counted.
+// endless is a file without an end that counts the bytes read.
 type endless struct{ read int }
 
 func (e *endless) Read(p []byte) (int, error) {
@@ -113,9 +113,9 @@ func TestGetOfAtMost(t *testing.T) {
 		require.ErrorIs(t, err, want)
 		assert.LessOrEqual(t, len(file), 100)
 
-		said := "https://example.com/?length=" + strconv.FormatInt(n, 10)
-		_, err = files(stored(200, body, nil), nil).Get(t.Context(), said, 100)
-		require.ErrorIs(t, err, want, "the answer says so")
+		at := "https://example.com/?length=" + strconv.FormatInt(n, 10)
+		_, err = files(stored(200, body, nil), nil).Get(t.Context(), at, 100)
+		require.ErrorIs(t, err, want, "by Content-Length")
 	}
 	var e endless
 	r, err := files(stored(200, &e, nil), nil).Get(t.Context(), "https://example.com/", 100_000)
@@ -127,7 +127,7 @@ func TestGetOfAtMost(t *testing.T) {
 	require.ErrorIs(t, err, rest.ErrTooLarge, "the error stays")
 }
 
-// An address that is not public is not asked, through whatever HTTP client.
+// No request goes to a private address, with any HTTP client.
 func TestAddressesThatAreNotPublic(t *testing.T) {
 	for _, host := range []string{
 		"127.0.0.1", "localhost", "localhost.", "[::1]", "[::ffff:10.0.0.1]", "10.0.0.1", "169.254.169.254", "0x7f.1",
@@ -162,7 +162,7 @@ func TestAddressesThatAreNotPublic(t *testing.T) {
 	}
 }
 
-// Userinfo in the address of a file would become a header.
+// net/http would send userinfo in the address of a file as a header.
 func TestUserinfoIsNotSent(t *testing.T) {
 	for _, user := range []*url.Userinfo{url.User("alice"), url.UserPassword("alice", "password")} {
 		asked := 0

@@ -2,15 +2,15 @@ package rest
 
 import "sync/atomic"
 
-// hosts are the addresses of one API. All requests use the same one until it fails. Its methods are safe for concurrent
-// use.
+// hosts holds the base addresses of one API. All requests use the same host until it fails. The methods are safe for
+// concurrent use.
 type hosts struct {
 	bases  []string
-	failed atomic.Uint64 // how often the host was changed
+	failed atomic.Uint64 // number of changes of the host
 }
 
-// present returns the host to use, and a function that changes it, to be called if it gave no answer. Of several
-// requests that one host failed, the first changes it.
+// present returns the current host, and a function that switches to the next one. Call it if the host did not respond.
+// If several requests to one host fail, only the first call switches.
 func (h *hosts) present() (base string, fail func()) {
 	n := h.failed.Load()
 	//mutant:rest-one-change

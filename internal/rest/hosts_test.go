@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// twoHosts returns a client that knows two servers, the second of which answers well.
+// twoHosts returns a client with two hosts. The second one always succeeds.
 func twoHosts(t *testing.T, edit func(*rest.Config), first ...http.HandlerFunc) (one, two *server, c *rest.Client) {
 	t.Helper()
 	one, two = serve(t, first...), serve(t, answers(200, `{"data":{"name":"x"}}`))
@@ -28,11 +28,11 @@ func twoHosts(t *testing.T, edit func(*rest.Config), first ...http.HandlerFunc) 
 	})
 }
 
-// The other host is asked where nothing came, or an answer that is not the service's own, and then stays first.
+// After no response, or one that is not the service's, requests go to the other host and stay there.
 func TestTheOtherHost(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer http.HandlerFunc
-		refuse string // the error where the first host's answer counts
+		fails  string // the error if the first host's response counts
 		change bool
 	}{
 		"cut":                    {answer: cuts, change: true},
@@ -41,16 +41,16 @@ func TestTheOtherHost(t *testing.T) {
 		"a gateway's 403":        {answer: answers(403, "<html>"), change: true},
 		"a page":                 {answer: answers(200, "<html>welcome"), change: true},
 		"a redirect":             {answer: answers(302, ""), change: true},
-		"the service says 403":   {answer: answers(202, `{"error":{"status":202,"code":403}}`), refuse: "code 403"},
-		"the service says 500":   {answer: answers(500, `{"error":{"status":500,"code":500}}`), refuse: "code 500"},
+		"the service says 403":   {answer: answers(202, `{"error":{"status":202,"code":403}}`), fails: "code 403"},
+		"the service says 500":   {answer: answers(500, `{"error":{"status":500,"code":500}}`), fails: "code 500"},
 		"the service is content": {answer: answers(200, `{"data":{"name":"y"}}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			one, two, c := twoHosts(t, nil, tt.answer)
 			for range 2 {
 				err := c.Do(t.Context(), "GET", "/things?a=1", nil, nil)
-				if tt.refuse != "" {
-					require.ErrorContains(t, err, tt.refuse)
+				if tt.fails != "" {
+					require.ErrorContains(t, err, tt.fails)
 				} else {
 					require.NoError(t, err)
 				}
@@ -65,7 +65,7 @@ func TestTheOtherHost(t *testing.T) {
 	}
 }
 
-// A host that cannot be reached is left, and come back to when the other one fails.
+// A host that cannot be reached is replaced, and used again when the other one fails.
 func TestHostsInTurn(t *testing.T) {
 	one, two := serve(t, answers(200, `{}`)), serve(t, cuts)
 	c := one.client(func(cfg *rest.Config) { cfg.Bases = []string{"http://127.0.0.1:1", two.URL, one.URL} })
@@ -74,7 +74,7 @@ func TestHostsInTurn(t *testing.T) {
 	assert.Len(t, one.all(), 1)
 }
 
-// Once is made once, and the next request goes to the other host.
+// Once makes one attempt, and the next request goes to the other host.
 func TestOnceChangesTheHost(t *testing.T) {
 	one, two, c := twoHosts(t, nil, cuts)
 	require.Error(t, c.Once(t.Context(), "GET", "/me", nil))
@@ -83,19 +83,19 @@ func TestOnceChangesTheHost(t *testing.T) {
 	assert.Len(t, two.all(), 1)
 }
 
-// What one host may have carried out stays unsure, whatever the other one says.
+// A request that one host may have carried out stays unconfirmed, whatever the other one responds.
 func TestUnsureAcrossHosts(t *testing.T) {
 	one, two := serve(t, cuts), serve(t, answers(202, `{"error":{"status":202,"code":403}}`))
 	c := one.client(func(cfg *rest.Config) { cfg.Bases = []string{one.URL, two.URL} })
-	unsure, err := c.Make(t.Context(), rest.Request{Method: "POST", Path: "/messages"})
-	assert.True(t, unsure)
-	var refused *rest.Error
-	require.ErrorAs(t, err, &refused)
-	assert.True(t, refused.Unsure)
+	unconfirmed, err := c.Make(t.Context(), rest.Request{Method: "POST", Path: "/messages"})
+	assert.True(t, unconfirmed)
+	var rejected *rest.Error
+	require.ErrorAs(t, err, &rejected)
+	assert.True(t, rejected.Unsure)
 	assert.Len(t, two.all(), 1)
 }
 
-// A host is left for its silence, and not because a caller had little time, or changed his mind.
+// A host is replaced if it does not respond, but not if the caller had little time or canceled.
 func TestAHostIsLeftForItsSilence(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  func(context.Context) (context.Context, context.CancelFunc)
@@ -107,7 +107,7 @@ func TestAHostIsLeftForItsSilence(t *testing.T) {
 		"the caller has little time": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, time.Second)
 		}, "one"},
-		"the caller gave up": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+		"the caller canceled": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(time.Second, cancel)
 			return ctx, cancel
@@ -139,7 +139,7 @@ func TestAHostIsLeftForItsSilence(t *testing.T) {
 	}
 }
 
-// Of requests that fail at the same time, only the first changes the host.
+// If several requests fail at the same time, only the first changes the host.
 func TestRequestsThatFailTogetherChangeTheHostOnce(t *testing.T) {
 	var both sync.WaitGroup
 	both.Add(2)
@@ -160,11 +160,11 @@ func TestRequestsThatFailTogetherChangeTheHostOnce(t *testing.T) {
 	assert.Len(t, two.all(), 2)
 }
 
-// All requests say who asks, files too.
+// All requests have the User-Agent, those for files included.
 func TestUserAgent(t *testing.T) {
-	var said []string
+	var agents []string
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		said = append(said, r.UserAgent())
+		agents = append(agents, r.UserAgent())
 		_, _ = io.WriteString(w, `{}`)
 	})
 	c := s.client(func(cfg *rest.Config) { cfg.UserAgent = "bot/1" })
@@ -173,10 +173,10 @@ func TestUserAgent(t *testing.T) {
 	body, err := c.Get(t.Context(), s.URL+"/file", 100)
 	require.NoError(t, err)
 	require.NoError(t, body.Close())
-	assert.Equal(t, []string{"bot/1", "bot/1", "bot/1"}, said)
+	assert.Equal(t, []string{"bot/1", "bot/1", "bot/1"}, agents)
 }
 
-// A Retry-After binds both hosts.
+// A Retry-After applies to both hosts.
 func TestARetryAfterBindsBothHosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()

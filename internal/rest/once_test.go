@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// Once makes one try, whatever comes of it.
+// Once makes one attempt, whatever the result.
 func TestOnce(t *testing.T) {
 	for _, body := range []string{`{"error":{"code":401}}`, `{"error":{"code":500}}`, "<html>"} {
 		s := serve(t, answers(200, body), answers(200, `{"data":{"name":"x"}}`))
@@ -25,7 +25,7 @@ func TestOnce(t *testing.T) {
 	}
 }
 
-// A refusal of the service's own is told apart from that of a gateway, with the time that it came with.
+// A rejection by the service is distinguished from one by a gateway, and has the time of the response.
 func TestWhoRefused(t *testing.T) {
 	at := time.Unix(1_700_000_000, 5)
 	for body, stated := range map[string]bool{
@@ -41,15 +41,15 @@ func TestWhoRefused(t *testing.T) {
 			var told []*rest.Error
 			err := s.client(func(cfg *rest.Config) { cfg.Refused = func(e *rest.Error) { told = append(told, e) } }).
 				Once(t.Context(), "GET", "/x", nil)
-			var refused *rest.Error
+			var rejected *rest.Error
 			if !stated {
 				require.ErrorAs(t, err, new(*rest.NoAnswerError), "%s, %d", body, status)
 				assert.Empty(t, told)
 				continue
 			}
-			require.ErrorAs(t, err, &refused, "%s, %d", body, status)
-			assert.True(t, at.Equal(refused.At))
-			assert.Equal(t, []*rest.Error{refused}, told)
+			require.ErrorAs(t, err, &rejected, "%s, %d", body, status)
+			assert.True(t, at.Equal(rejected.At))
+			assert.Equal(t, []*rest.Error{rejected}, told)
 		}
 	}
 }

@@ -1,7 +1,7 @@
-// Package rest is the service's HTTP API: signed requests, and answers that say data or error. Every request that is
-// made here may be repeated, and is when nothing or a refusal that passes came back. An answer that is not JSON of the
-// service comes from something before it, such as a gateway, and counts as none, whatever its status. The package also
-// moves the files that the API gives addresses for.
+// Package rest is a client of the service's HTTP API. It signs requests, and reads data or an error from a response.
+// Every request must be safe to repeat: it is retried after no response and after a transient rejection. A response
+// that is not JSON of the service comes from an intermediary, such as a gateway, and counts as no response, whatever
+// its status. The package also transfers files to and from addresses that the API returns.
 package rest
 
 import (
@@ -26,43 +26,43 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// mostPause is how long a server's wish to be left alone is heeded.
+// mostPause is the upper bound of the Retry-After that a Client obeys.
 const mostPause = 5 * time.Minute
 
-// mostTimeout is up to which the time of a try doubles.
+// mostTimeout is the upper bound of a timeout that doubles.
 const mostTimeout = 5 * time.Minute
 
-// leastWait is how long a host has to be silent to be at fault where the time of the caller is up.
+// leastWait is the time without a response after which a host counts as failed if the caller's deadline has passed.
 const leastWait = 5 * time.Second
 
-// maxAnswer is how many bytes an answer may have.
+// maxAnswer is the maximum size of a response in bytes.
 const maxAnswer = 4 << 20
 
-// Config is what a Client needs; all fields but Files, Private, Clock and Refused are needed.
+// Config configures a Client. Files, Private, Clock and Refused are optional.
 type Config struct {
-	Bases     []string // hosts of the same API, for example https://api.mixin.one, without a slash at the end
+	Bases     []string // hosts of the same API, such as https://api.mixin.one, without a trailing slash
 	HTTP      *http.Client
-	Files     *http.Client // moves files; nil: HTTP does
-	Private   bool         // files may be at addresses that are not public; those of a Local API may
+	Files     *http.Client // transfers files; nil: HTTP does
+	Private   bool         // files may be at private addresses; always so for a Local API
 	UserAgent string
 	Token     func(method, uri string, body []byte) (token, requestID string, err error)
-	Clock     func(server time.Time) // is called with the server's time of each answer
-	Timeout   time.Duration          // of one try; it doubles for a patient request
-	Attempts  int                    // until a failure is final; a 401 that is retried uses none; negative: no limit
+	Clock     func(server time.Time) // is called with the server's time of each response
+	Timeout   time.Duration          // of one attempt; it doubles for a patient request
+	Attempts  int                    // maximum number; a retry after a 401 does not count; negative: no limit
 	Temporary func(*wire.Error) bool
 	Rest      func(failures int) time.Duration
-	Refused   func(*Error) // takes each refusal of the service's own, that of a try too; nil: nobody
+	Refused   func(*Error) // optional; receives each rejection by the service, of every attempt
 }
 
-// Client makes requests. Its methods may be called concurrently.
+// Client makes requests. Its methods are safe for concurrent use.
 type Client struct {
 	cfg     Config
 	hosts   hosts
-	plain   bool // files may be moved without TLS
-	private bool // files may be at addresses that are not public
+	plain   bool // files may be transferred without TLS
+	private bool // files may be at private addresses
 }
 
-// New returns a Client. Redirects are not followed: what was signed is signed for one path.
+// New returns a Client. It does not follow redirects, because a signature is valid for one path only.
 func New(cfg Config) *Client {
 	if cfg.Files == nil {
 		cfg.Files = cfg.HTTP
@@ -75,134 +75,135 @@ func New(cfg Config) *Client {
 	}
 }
 
-// staying returns a copy of hc that follows no redirects.
+// staying returns a copy of hc that does not follow redirects.
 func staying(hc *http.Client) *http.Client {
 	stays := *hc
 	stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &stays
 }
 
-// Error is the end of a request that was not carried out, as far as the last try says.
+// Error means that the service rejected the last attempt of a request.
 type Error struct {
 	Request string // method and path
 	Refusal *wire.Error
-	Unsure  bool      // some try ended without an answer: it may have been carried out
-	At      time.Time // of the answer, by X-Server-Time; zero without one
+	Unsure  bool      // an attempt had no response: the request may have been carried out
+	At      time.Time // time of the response, by X-Server-Time; zero if it had none
 
-	retryAfter time.Duration // what the server asked for
+	retryAfter time.Duration // from the response
 }
 
-// Error names the request and the code.
+// Error returns the request, the status and the code.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s: status %d, code %d", e.Request, e.Refusal.Status, e.Refusal.Code)
 }
 
-// NoAnswerError means that no try was answered in a way that can be understood.
+// NoAnswerError means that no attempt had a usable response.
 type NoAnswerError struct {
 	Request string
 	Err     error
-	// Written says that the request may have been carried out, by this try or one before. It is false only where the
-	// HTTP client is known to have written nothing.
+	// Written means that the request may have been carried out, by this attempt or an earlier one. It is false only if
+	// the HTTP client certainly wrote nothing.
 	Written bool
 
-	retryAfter time.Duration // what a server asked for
-	late       bool          // the time of the try was up
-	ended      bool          // the context had ended before the try began
-	denied     bool          // something before the service will not pass the request on
+	retryAfter time.Duration // from a response
+	late       bool          // the attempt timed out
+	ended      bool          // the context had ended before the attempt
+	denied     bool          // an intermediary did not forward the request
 }
 
-// Error says why.
+// Error returns the request and the reason.
 func (e *NoAnswerError) Error() string { return e.Request + ": " + e.Err.Error() }
 
 // Unwrap returns Err.
 func (e *NoAnswerError) Unwrap() error { return e.Err }
 
-// ErrDenied is why a request ended that something before the service did not pass on: see Request.Denials.
-var ErrDenied = errors.New("rest: something before the service answers in its place")
+// ErrDenied ends a request that an intermediary did not forward: see Request.Denials.
+var ErrDenied = errors.New("rest: an intermediary rejects the request")
 
-// ErrMissing is the error of an Out that does not find in an answer what was asked for. The answer counts as none.
-var ErrMissing = errors.New("an answer without what was asked for, which is not the service's")
+// ErrMissing is returned by the UnmarshalJSON of an Out if the response lacks the data requested. The response counts
+// as none.
+var ErrMissing = errors.New("the response lacks the requested data")
 
-// EndedError means that a request was given up between two tries.
+// EndedError means that a request ended between two attempts.
 type EndedError struct {
-	Why  error // that of the context or of Request.Pace, or ErrDenied
-	Last error // of the last try
+	Why  error // the error of the context or of Request.Pace, or ErrDenied
+	Last error // of the last attempt
 }
 
-// Error says both.
+// Error returns both.
 func (e *EndedError) Error() string { return e.Why.Error() + ": " + e.Last.Error() }
 
 // Unwrap returns both.
 func (e *EndedError) Unwrap() []error { return []error{e.Why, e.Last} }
 
-// Request is a request of the API.
+// Request is a request to the API.
 type Request struct {
 	Method, Path string
-	In           any // its body; nil: it has none
-	Out          any // takes the data of the answer; nil: nothing does
-	// Patient is set for a request that only the service itself may end. It is made again, until ctx ends, after each
-	// try that the service did not answer, and after each 401. Neither uses an attempt.
-	// The time of a try doubles each time that it was too short, up to mostTimeout.
+	In           any // the body; nil: none
+	Out          any // receives the data of the response; nil: the data is ignored
+	// Patient is set for a request that only the service itself may end. Until ctx ends, it is retried after each
+	// attempt without a response of the service, and after each 401. Neither uses an attempt. The timeout doubles after
+	// each attempt that timed out, up to mostTimeout.
 	Patient bool
-	// Denials ends a patient request after so many answers in a row with a status of 4xx that are not the service's: a
-	// gateway may not like what the request says. Zero: never.
+	// Denials ends a patient request after this number of consecutive 4xx responses that are not the service's: a
+	// gateway may reject the content of the request. Zero: no limit.
 	Denials int
-	Unsure  bool // an earlier request for the same may have been carried out
-	// Pace, if not nil, is called after each temporary refusal, before the next try. Its error ends the request.
-	Pace func(ctx context.Context, refusal *wire.Error) error
+	Unsure  bool // an earlier request for the same purpose may have been carried out
+	// Pace, if not nil, is called after each transient rejection, before the next attempt. Its error ends the request.
+	Pace func(ctx context.Context, rejection *wire.Error) error
 }
 
-// Do makes a request, with in as its JSON body unless that is nil, and reads the data of the answer into out unless
-// that is nil. It ends with nil, with an [Error], a [NoAnswerError], or an [EndedError] that wraps either.
+// Do makes a request. in is its JSON body; nil: none. Do decodes the data of the response into out unless out is nil.
+// The error is an [Error], a [NoAnswerError], or an [EndedError] that wraps either.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	_, err := c.Make(ctx, Request{Method: method, Path: path, In: in, Out: out})
 	return err
 }
 
-// Make makes a request, with the errors of Do. unsure says whether some try ended without an answer: that one may have
-// been carried out, whatever was answered to a later one.
-func (c *Client) Make(ctx context.Context, r Request) (unsure bool, err error) {
+// Make is like Do. unconfirmed reports whether an attempt had no response: that attempt may have been carried out,
+// whatever the response to a later one.
+func (c *Client) Make(ctx context.Context, r Request) (unconfirmed bool, err error) {
 	var body []byte
 	if r.In != nil {
 		if body, err = wire.Marshal(r.In); err != nil {
 			return r.Unsure, fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
 		}
 	}
-	unsure = r.Unsure
-	p := patience{cfg: &c.cfg, endless: r.Patient, timeout: c.cfg.Timeout, denials: r.Denials}
+	unconfirmed = r.Unsure
+	p := retrier{cfg: &c.cfg, endless: r.Patient, timeout: c.cfg.Timeout, denials: r.Denials}
 	for {
-		err := c.try(ctx, p.timeout, r.Method, r.Path, body, r.Out)
-		unsure = carryUnsure(err, unsure)
-		switch p.after(err) { //nolint:exhaustive // what is not named rests first, below
-		case giveUp:
-			return unsure, err
-		case giveUpDenied:
-			return unsure, &EndedError{ErrDenied, err}
-		case signAnew:
+		err := c.attempt(ctx, p.timeout, r.Method, r.Path, body, r.Out)
+		unconfirmed = carryUnconfirmed(err, unconfirmed)
+		switch p.after(err) { //nolint:exhaustive // the other verdicts wait first, below
+		case final:
+			return unconfirmed, err
+		case finalDenied:
+			return unconfirmed, &EndedError{ErrDenied, err}
+		case signAgain:
 			continue
 		}
-		if why := c.rest(ctx, r, err, p.rests); why != nil {
-			return unsure, &EndedError{why, err}
+		if why := c.wait(ctx, r, err, p.waits); why != nil {
+			return unconfirmed, &EndedError{why, err}
 		}
 	}
 }
 
-// Once makes a request without a body, as Do does, and never repeats it.
+// Once is like Do, for a request without a body, and does not retry.
 func (c *Client) Once(ctx context.Context, method, path string, out any) error {
-	return c.try(ctx, c.cfg.Timeout, method, path, nil, out)
+	return c.attempt(ctx, c.cfg.Timeout, method, path, nil, out)
 }
 
-// rest waits before the next try. The error is why there is to be none.
-func (c *Client) rest(ctx context.Context, r Request, err error, rests int) error {
-	var refused *Error
+// wait waits before the next attempt. An error means that there must be none.
+func (c *Client) wait(ctx context.Context, r Request, err error, waits int) error {
+	var rejected *Error
 	var silent *NoAnswerError
-	var pause time.Duration // that a server asked for
+	var pause time.Duration // from the response
 	switch {
-	case errors.As(err, &refused):
-		pause = refused.retryAfter
+	case errors.As(err, &rejected):
+		pause = rejected.retryAfter
 		//mutant:rest-pace
-		if r.Pace != nil && c.cfg.Temporary(refused.Refusal) {
-			if err := r.Pace(ctx, refused.Refusal); err != nil {
+		if r.Pace != nil && c.cfg.Temporary(rejected.Refusal) {
+			if err := r.Pace(ctx, rejected.Refusal); err != nil {
 				return err
 			}
 		}
@@ -210,21 +211,21 @@ func (c *Client) rest(ctx context.Context, r Request, err error, rests int) erro
 		pause = silent.retryAfter
 	}
 	//mutant:rest-retry-after
-	if !backoff.Sleep(ctx, c.cfg.Rest(rests)+min(pause, mostPause)) {
+	if !backoff.Sleep(ctx, c.cfg.Rest(waits)+min(pause, mostPause)) {
 		return ctx.Err()
 	}
 	return nil
 }
 
-// carryUnsure reports whether this try or an earlier one may have been carried out, and notes it in err.
-func carryUnsure(err error, before bool) bool {
-	var refused *Error
+// carryUnconfirmed reports whether this attempt or an earlier one may have been carried out, and records it in err.
+func carryUnconfirmed(err error, before bool) bool {
+	var rejected *Error
 	var silent *NoAnswerError
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &rejected):
 		//mutant:rest-unsure
-		refused.Unsure = refused.Unsure || before
-		return refused.Unsure
+		rejected.Unsure = rejected.Unsure || before
+		return rejected.Unsure
 	case errors.As(err, &silent):
 		//mutant:rest-written
 		silent.Written = silent.Written || before
@@ -233,14 +234,13 @@ func carryUnsure(err error, before bool) bool {
 	return before
 }
 
-// try makes the request once, to the host that worked last. If that one gives no answer, the next try is made to
-// another one.
-func (c *Client) try(ctx context.Context, timeout time.Duration, method, path string, body []byte, out any) error {
+// attempt makes one attempt, at the current host. If that host does not respond, the next attempt goes to another one.
+func (c *Client) attempt(ctx context.Context, timeout time.Duration, method, path string, body []byte, out any) error {
 	base, failed := c.hosts.present()
 	began := time.Now()
-	err := c.tryAt(ctx, base, timeout, method, path, body, out)
+	err := c.attemptAt(ctx, base, timeout, method, path, body, out)
 	var silent *NoAnswerError
-	// A caller who ended it early says nothing about the host.
+	// If the caller ended the attempt early, the host is not at fault.
 	waited := ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(began) >= leastWait
 	//mutant:rest-next-host
 	if errors.As(err, &silent) && !silent.ended && waited {
@@ -249,8 +249,8 @@ func (c *Client) try(ctx context.Context, timeout time.Duration, method, path st
 	return err
 }
 
-// tryAt makes the request once.
-func (c *Client) tryAt(
+// attemptAt makes one attempt at a host.
+func (c *Client) attemptAt(
 	parent context.Context, base string, timeout time.Duration, method, path string, body []byte, out any,
 ) error {
 	ctx, cancel := context.WithTimeout(parent, timeout)
@@ -277,7 +277,8 @@ func (c *Client) tryAt(
 	silent := func(err error, written bool) error {
 		late := ctx.Err() != nil && parent.Err() == nil
 		if err = unwrapURL(err); late {
-			err = fmt.Errorf("nothing came for %v", timeout) // and not that the caller's time was up
+			// Not the error of ctx: it would mean that the caller's deadline has passed.
+			err = fmt.Errorf("no response within %v", timeout)
 		}
 		return &NoAnswerError{Request: name, Err: err, Written: written, late: late}
 	}
@@ -291,126 +292,127 @@ func (c *Client) tryAt(
 	}
 	//mutant:rest-echo
 	if echo := resp.Header.Get("X-Request-Id"); echo != "" && echo != id {
-		return noAnswer(name, errors.New("the answer is to another request"))
+		return noAnswer(name, errors.New("the response has the X-Request-Id of another request"))
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return silent(err, true)
 	case len(text) > maxAnswer:
-		return noAnswer(name, fmt.Errorf("an answer of more than %d bytes", maxAnswer))
+		return noAnswer(name, fmt.Errorf("the response is larger than %d bytes", maxAnswer))
 	}
 	err = read(name, resp.StatusCode, text, out)
 	c.note(err, resp.Header, at, own)
 	return err
 }
 
-// note notes in the error of an answer when it came, if own says that the service told its time, and what the server
-// asked for.
+// note adds to the error of a response its time, if own is set, and its Retry-After. own means that the service sent
+// X-Server-Time.
 func (c *Client) note(err error, h http.Header, at time.Time, own bool) {
-	var refused *Error
+	var rejected *Error
 	var silent *NoAnswerError
 	switch {
-	case errors.As(err, &refused):
+	case errors.As(err, &rejected):
 		//mutant:clock-own
 		if own {
-			refused.At = at
+			rejected.At = at
 		}
-		refused.retryAfter = header.RetryAfter(h, at)
+		rejected.retryAfter = header.RetryAfter(h, at)
 		if c.cfg.Refused != nil {
-			c.cfg.Refused(refused)
+			c.cfg.Refused(rejected)
 		}
 	case errors.As(err, &silent):
 		silent.retryAfter = header.RetryAfter(h, at)
 	}
 }
 
-// watch sees whether one try was written.
+// watch records whether an attempt was written.
 type watch struct{ asked, got atomic.Bool } // for a connection
 
-// trace returns a context that tells w what net/http does. Other transports may not do so.
+// trace returns a context that reports the events of net/http to w. Other transports may not report any.
 func (w *watch) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) { w.asked.Store(true) },
-		// When the try ends, WroteHeaders may still be to come.
+		// Not WroteHeaders, which may be called only after the attempt has ended.
 		GotConn: func(httptrace.GotConnInfo) { w.got.Store(true) },
 	})
 }
 
-// written reports whether a try that failed may have written something. Only a transport that asked for a connection
-// and got none is known to have written nothing. An error says less: a transport may dial again after it has written.
+// written reports whether a failed attempt may have been written. Only a transport that requested a connection and did
+// not get one certainly wrote nothing. The error does not decide, because a transport may write and dial again.
 func (w *watch) written() bool {
 	//mutant:rest-untraced
 	return w.got.Load() || !w.asked.Load()
 }
 
-// noAnswer is the error of a request that was written and has no answer that can be understood.
+// noAnswer returns the error of a request that was written and had no usable response.
 func noAnswer(name string, err error) *NoAnswerError {
 	return &NoAnswerError{Request: name, Err: err, Written: true}
 }
 
-// read takes an answer apart.
+// read decodes a response.
 func read(name string, status int, text []byte, out any) error {
 	var answer struct {
 		Data  json.RawMessage `json:"data"`
 		Error json.RawMessage `json:"error"`
 	}
 	isJSON := json.Unmarshal(text, &answer) == nil
-	refusal := refusalOf(status, answer.Error)
+	rejection := rejectionOf(status, answer.Error)
 	switch {
-	case isJSON && refusal != nil:
-		return &Error{Request: name, Refusal: refusal}
+	case isJSON && rejection != nil:
+		return &Error{Request: name, Refusal: rejection}
 	case !succeeds(status):
-		// Whoever says so may have handed the request on before.
+		// The gateway may have forwarded the request before it failed.
 		//mutant:rest-gateway
 		return &NoAnswerError{
-			Request: name, Err: fmt.Errorf("an answer of status %d that is not the service's", status), Written: true,
-			denied: denies(status),
+			Request: name, Err: fmt.Errorf("a response with status %d that is not from the service", status),
+			Written: true, denied: denies(status),
 		}
 	case isJSON && len(answer.Error) > 0 && string(answer.Error) != "null":
-		return noAnswer(name, errors.New("an error of another shape"))
+		return noAnswer(name, errors.New("the error in the response has an unexpected form"))
 	case out == nil && json.Valid(text):
 		return nil
 	case !isJSON:
-		return noAnswer(name, errors.New("an answer that is not JSON"))
+		return noAnswer(name, errors.New("the response is not JSON"))
 	}
 	switch err := json.Unmarshal(answer.Data, out); {
 	case errors.Is(err, ErrMissing):
 		return noAnswer(name, ErrMissing)
 	case err != nil:
-		return noAnswer(name, errors.New("an answer whose data has another shape"))
+		return noAnswer(name, errors.New("the data in the response has an unexpected form"))
 	}
 	return nil
 }
 
-// refusalOf returns the refusal that the error of an answer is; nil: it is none of the service's. The service writes an
-// object with a code, a status or both. An object with neither is the service's where HTTP reports success: gateways
-// report none with an error.
-func refusalOf(status int, raw json.RawMessage) *wire.Error {
+// rejectionOf returns the rejection in the error field of a response, or nil if the error is not the service's. The
+// service writes an object with a code, a status or both. An object with neither is the service's if the HTTP status is
+// a success, because a gateway does not send an error with such a status.
+func rejectionOf(status int, raw json.RawMessage) *wire.Error {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil
 	}
-	refusal := new(wire.Error)
-	_ = refusal.UnmarshalJSON(raw) // always nil
+	rejection := new(wire.Error)
+	_ = rejection.UnmarshalJSON(raw) // always nil
 	switch {
-	case refusal.Code != 0 && refusal.Status == 0:
-		refusal.Status = status
+	case rejection.Code != 0 && rejection.Status == 0:
+		rejection.Status = status
 	//mutant:rest-codeless
-	case refusal.Code == 0 && refusal.Status == 0 && !succeeds(status):
+	case rejection.Code == 0 && rejection.Status == 0 && !succeeds(status):
 		return nil
 	}
-	return refusal
+	return rejection
 }
 
 func succeeds(status int) bool { return status >= 200 && status <= 299 }
 
-// denies reports whether a status says that the request is at fault. Two of 4xx say that it came at a bad time.
+// denies reports whether a status means that the request is at fault. Two of the 4xx statuses do not: they depend on
+// time.
 func denies(status int) bool {
 	return status >= 400 && status <= 499 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }
 
-// unwrapURL takes the address out of an error of net/http: it may hold a signature. So may one that it could not
-// follow.
+// unwrapURL removes the address from an error of net/http, because it may contain a signature. The location of a
+// redirect may, too.
 func unwrapURL(err error) error {
 	if u, ok := err.(*url.Error); ok { //nolint:errorlint // as net/http returns it; errors.As would ask that of a user
 		err = u.Err
@@ -419,7 +421,7 @@ func unwrapURL(err error) error {
 		err = fmt.Errorf("the proxy cannot be reached: %w", op.Err)
 	}
 	if strings.Contains(err.Error(), "://") {
-		return errors.New("an answer that leads somewhere else")
+		return errors.New("the response redirects to another address")
 	}
 	return guard.Short(err, tame.Most)
 }

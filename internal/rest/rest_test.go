@@ -20,7 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// server answers with one function after the other, the last one again and again, and keeps what was asked.
+// server responds with its functions in order, then with the last one again and again, and records the requests.
 type server struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -48,7 +48,7 @@ func serve(t *testing.T, steps ...http.HandlerFunc) *server {
 	return s
 }
 
-// all returns what was asked.
+// all returns the recorded requests.
 func (s *server) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,7 +78,7 @@ func cuts(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// client signs with a counter, waits for nothing between tries, and notes the clock.
+// client returns a client that signs with a counter, does not wait between attempts, and records the server's times.
 func (s *server) client(edit func(*rest.Config)) *rest.Client {
 	n := 0
 	cfg := rest.Config{
@@ -130,10 +130,10 @@ func TestAnswersThatNeedNoData(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for name, c := range map[string]struct {
-		status int
-		body   string
-		want   wire.Error
-		tries  int
+		status   int
+		body     string
+		want     wire.Error
+		attempts int
 	}{
 		"with status 202": {202, `{"error":{"status":202,"code":403,` +
 			`"description":"no"}}`, wire.Error{Status: 202, Code: 403, Description: "no"}, 1},
@@ -145,7 +145,7 @@ func TestRefusals(t *testing.T) {
 			`"error":{"status":202,"code":404}}`, wire.Error{Status: 202, Code: 404}, 1},
 		"too many":       {202, `{"error":{"status":202,"code":429}}`, wire.Error{Status: 202, Code: 429}, 3},
 		"a server error": {500, `{"error":{"status":500,"code":7000}}`, wire.Error{Status: 500, Code: 7000}, 3},
-		// The service's errors have a status or a code; with neither they say nothing against another try.
+		// The service's errors have a status or a code. An error with neither may be retried.
 		"a status, final":                 {403, `{"error":{"status":403}}`, wire.Error{Status: 403}, 1},
 		"a status, final, in another":     {202, `{"error":{"status":"403","code":{}}}`, wire.Error{Status: 403}, 1},
 		"a status, final, of a gateway's": {502, `{"error":{"status":403}}`, wire.Error{Status: 403}, 1},
@@ -158,14 +158,14 @@ func TestRefusals(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, answers(c.status, c.body))
 			err := s.client(nil).Do(t.Context(), "GET", "/things/secret", nil, new(thing))
-			var refused *rest.Error
-			require.ErrorAs(t, err, &refused)
-			assert.Equal(t, &c.want, refused.Refusal)
-			assert.False(t, refused.Unsure)
+			var rejected *rest.Error
+			require.ErrorAs(t, err, &rejected)
+			assert.Equal(t, &c.want, rejected.Refusal)
+			assert.False(t, rejected.Unsure)
 			assert.Contains(t, err.Error(), fmt.Sprint("code ", c.want.Code))
-			assert.Len(t, s.all(), c.tries)
+			assert.Len(t, s.all(), c.attempts)
 			for i, id := range s.requestIDs() {
-				assert.Equal(t, fmt.Sprint("id-", i+1), id, "signed anew for each try")
+				assert.Equal(t, fmt.Sprint("id-", i+1), id, "signed again for each attempt")
 			}
 		})
 	}
@@ -174,7 +174,7 @@ func TestRefusals(t *testing.T) {
 func TestAnswersThatCannotBeUnderstood(t *testing.T) {
 	for name, step := range map[string]http.HandlerFunc{
 		"not JSON": answers(200, "hello"),
-		// Whatever stands before the service may answer with any status, and may have handed the request on.
+		// An intermediary may respond with any status, and may have forwarded the request.
 		"a gateway's HTML":             answers(502, `<html>Bad Gateway</html>`),
 		"a gateway's 403":              answers(403, `<h1>denied</h1>`),
 		"a gateway's 401":              answers(401, ``),
@@ -206,14 +206,14 @@ func TestAnswersThatCannotBeUnderstood(t *testing.T) {
 			assert.True(t, silent.Written)
 			assert.Contains(t, err.Error(), "GET /x: ")
 			assert.NotContains(t, err.Error(), "127.0.0.1:")
-			assert.NotContains(t, err.Error(), "denied", "nothing of an answer")
+			assert.NotContains(t, err.Error(), "denied", "no text of a response")
 			assert.Len(t, s.all(), 3)
 			assert.NotContains(t, err.Error(), "token")
 		})
 	}
 }
 
-// An answer may have 4 MiB, and not a byte more, even where the rest is white space.
+// A response may have 4 MiB, and not a byte more, even if the rest is white space.
 func TestTheLargestAnswer(t *testing.T) {
 	const head = `{"data":{"name":"x"}}`
 	for more, fits := range map[int]bool{0: true, 1: false} {
@@ -223,7 +223,7 @@ func TestTheLargestAnswer(t *testing.T) {
 	}
 }
 
-// One try has its own time, and the next one again.
+// Each attempt has its own timeout.
 func TestATryIsNotWaitedForForEver(t *testing.T) {
 	release := make(chan struct{})
 	s := serve(t, func(http.ResponseWriter, *http.Request) { <-release }, answers(200, `{}`))
@@ -235,8 +235,8 @@ func TestATryIsNotWaitedForForEver(t *testing.T) {
 	s = serve(t, func(http.ResponseWriter, *http.Request) { <-release })
 	c = s.client(func(cfg *rest.Config) { cfg.Timeout, cfg.Attempts = time.Millisecond, 1 })
 	err := c.Do(t.Context(), "GET", "/x", nil, nil)
-	require.ErrorContains(t, err, "nothing came for 1ms")
-	require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's context lives")
+	require.ErrorContains(t, err, "no response within 1ms")
+	require.NotErrorIs(t, err, context.DeadlineExceeded, "the caller's context has not ended")
 }
 
 func TestAnotherTryMaySucceed(t *testing.T) {
@@ -245,29 +245,29 @@ func TestAnotherTryMaySucceed(t *testing.T) {
 	require.NoError(t, s.client(nil).Do(t.Context(), "GET", "/x", nil, &got))
 	assert.Equal(t, thing{"x"}, got)
 
-	// What was lost may have been carried out, whatever a later refusal says.
+	// A request without a response may have been carried out, whatever a later rejection says.
 	s = serve(t, cuts, answers(202, `{"error":{"status":202,"code":403}}`))
-	var refused *rest.Error
-	require.ErrorAs(t, s.client(nil).Do(t.Context(), "GET", "/x", nil, nil), &refused)
-	assert.True(t, refused.Unsure)
+	var rejected *rest.Error
+	require.ErrorAs(t, s.client(nil).Do(t.Context(), "GET", "/x", nil, nil), &rejected)
+	assert.True(t, rejected.Unsure)
 }
 
-// A wrong clock can cause the first 401: its retry uses no attempt. The second 401 is final.
+// A wrong clock can cause the first 401, so its retry uses no attempt. The second 401 is final.
 func TestTheRetryAfterA401(t *testing.T) {
 	const no, busy, done = `{"error":{"status":202,"code":401}}`, `{"error":{"status":500,"code":500}}`, `{"data":{}}`
 	for name, c := range map[string]struct {
 		attempts int
 		bodies   []string
-		tries    int
+		requests int
 		code     int // of the error; 0: none
 	}{
-		"with one attempt":            {1, []string{no, done}, 2, 0},
-		"before a temporary refusal":  {2, []string{no, busy, done}, 3, 0},
-		"after a temporary refusal":   {2, []string{busy, no, done}, 3, 0},
-		"all attempts are used":       {2, []string{no, busy, busy, done}, 3, 500},
-		"the second is final":         {3, []string{no, no, done}, 2, 401},
-		"the second is final, later":  {3, []string{no, busy, no, done}, 3, 401},
-		"without a limit on attempts": {-1, []string{no, busy, busy, busy, done}, 5, 0},
+		"with one attempt":             {1, []string{no, done}, 2, 0},
+		"before a transient rejection": {2, []string{no, busy, done}, 3, 0},
+		"after a transient rejection":  {2, []string{busy, no, done}, 3, 0},
+		"all attempts are used":        {2, []string{no, busy, busy, done}, 3, 500},
+		"the second is final":          {3, []string{no, no, done}, 2, 401},
+		"the second is final, later":   {3, []string{no, busy, no, done}, 3, 401},
+		"without a limit on attempts":  {-1, []string{no, busy, busy, busy, done}, 5, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var steps []http.HandlerFunc
@@ -280,17 +280,17 @@ func TestTheRetryAfterA401(t *testing.T) {
 				cfg.Attempts = c.attempts
 				cfg.Rest = func(failures int) time.Duration { waits = append(waits, failures); return 0 }
 			}).Do(t.Context(), "GET", "/x", nil, nil)
-			assert.Len(t, s.all(), c.tries)
+			assert.Len(t, s.all(), c.requests)
 			for i, failures := range waits {
 				assert.Equal(t, i+1, failures, "a 401 that is retried does not lengthen the waits")
 			}
-			var refused *rest.Error
+			var rejected *rest.Error
 			if c.code == 0 {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorAs(t, err, &refused)
-			assert.Equal(t, c.code, refused.Refusal.Code)
+			require.ErrorAs(t, err, &rejected)
+			assert.Equal(t, c.code, rejected.Refusal.Code)
 		})
 	}
 }
@@ -310,28 +310,27 @@ func TestTheContextEndsIt(t *testing.T) {
 	})
 	err := c.Do(ctx, "GET", "/x", nil, nil)
 	require.ErrorIs(t, err, context.Canceled)
-	var refused *rest.Error
-	require.ErrorAs(t, err, &refused, "and why it was not done before")
+	var rejected *rest.Error
+	require.ErrorAs(t, err, &rejected, "the last error of an attempt")
 	assert.Len(t, s.all(), 5)
 }
 
-// A patient request is ended by the service, or by the context. Nothing else uses an attempt, of which there is one
-// here.
+// Only the service or the context ends a patient request. Other failures use no attempt; this client has one.
 func TestAPatientRequest(t *testing.T) {
 	no, busy := answers(202, `{"error":{"status":202,"code":401}}`), answers(500, `{"error":{"status":500,"code":500}}`)
 	gateway, never, done := answers(403, `<h1>denied</h1>`), answers(202, `{"error":{"code":403}}`), answers(200, `{}`)
 	for name, c := range map[string]struct {
-		steps  []http.HandlerFunc
-		code   int // of the error; 0: none
-		unsure bool
+		steps       []http.HandlerFunc
+		code        int // of the error; 0: none
+		unconfirmed bool
 	}{
-		"401 again and again":         {[]http.HandlerFunc{no, no, no, no, no, done}, 0, false},
-		"a gateway":                   {[]http.HandlerFunc{gateway, gateway, gateway, done}, 0, true},
-		"lost":                        {[]http.HandlerFunc{cuts, cuts, cuts, done}, 0, true},
-		"all of it":                   {[]http.HandlerFunc{cuts, no, gateway, no, gateway, done}, 0, true},
-		"a temporary refusal":         {[]http.HandlerFunc{no, no, busy, done}, 500, false},
-		"a temporary refusal, unsure": {[]http.HandlerFunc{gateway, busy, done}, 500, true},
-		"a refusal for good":          {[]http.HandlerFunc{no, never, done}, 403, false},
+		"401 again and again":                {[]http.HandlerFunc{no, no, no, no, no, done}, 0, false},
+		"a gateway":                          {[]http.HandlerFunc{gateway, gateway, gateway, done}, 0, true},
+		"lost":                               {[]http.HandlerFunc{cuts, cuts, cuts, done}, 0, true},
+		"all of it":                          {[]http.HandlerFunc{cuts, no, gateway, no, gateway, done}, 0, true},
+		"a transient rejection":              {[]http.HandlerFunc{no, no, busy, done}, 500, false},
+		"a transient rejection, unconfirmed": {[]http.HandlerFunc{gateway, busy, done}, 500, true},
+		"a final rejection":                  {[]http.HandlerFunc{no, never, done}, 403, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, c.steps...)
@@ -340,8 +339,8 @@ func TestAPatientRequest(t *testing.T) {
 				cfg.Attempts = 1
 				cfg.Rest = func(failures int) time.Duration { waits = append(waits, failures); return 0 }
 			})
-			unsure, err := client.Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Patient: true})
-			assert.Equal(t, c.unsure, unsure)
+			unconfirmed, err := client.Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Patient: true})
+			assert.Equal(t, c.unconfirmed, unconfirmed)
 			for i, failures := range waits {
 				assert.Equal(t, i+1, failures)
 			}
@@ -350,32 +349,32 @@ func TestAPatientRequest(t *testing.T) {
 				assert.Len(t, s.all(), len(c.steps))
 				return
 			}
-			var refused *rest.Error
-			require.ErrorAs(t, err, &refused)
-			assert.Equal(t, c.code, refused.Refusal.Code)
-			assert.Equal(t, c.unsure, refused.Unsure)
+			var rejected *rest.Error
+			require.ErrorAs(t, err, &rejected)
+			assert.Equal(t, c.code, rejected.Refusal.Code)
+			assert.Equal(t, c.unconfirmed, rejected.Unsure)
 			assert.Len(t, s.all(), len(c.steps)-1)
 		})
 	}
 }
 
-// A refusal without a code is the service's too, and ends a patient request.
+// A rejection without a code comes from the service too, and ends a patient request.
 func TestAPatientRequestThatIsRefusedWithoutACode(t *testing.T) {
 	for body, want := range map[string]wire.Error{
 		`{"error":{"status":403}}`: {Status: 403}, `{"error":{"status":503}}`: {Status: 503}, `{"error":{}}`: {},
 	} {
 		s := serve(t, answers(202, body), answers(200, `{}`))
 		client := s.client(func(cfg *rest.Config) { cfg.Attempts = 1 })
-		unsure, err := client.Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Patient: true})
-		var refused *rest.Error
-		require.ErrorAs(t, err, &refused, body)
-		assert.Equal(t, &want, refused.Refusal)
-		assert.False(t, unsure)
+		unconfirmed, err := client.Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Patient: true})
+		var rejected *rest.Error
+		require.ErrorAs(t, err, &rejected, body)
+		assert.Equal(t, &want, rejected.Refusal)
+		assert.False(t, unconfirmed)
 		assert.Len(t, s.all(), 1)
 	}
 }
 
-// The first 401 is signed anew at once, and each one after it waits.
+// The first 401 is signed again at once. Each later one is followed by a wait.
 func TestAPatientRequestRestsAfterA401(t *testing.T) {
 	s := serve(t, answers(202, `{"error":{"status":202,"code":401}}`))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -394,21 +393,21 @@ func TestAPatientRequestRestsAfterA401(t *testing.T) {
 	})
 	_, err := c.Make(ctx, rest.Request{Method: "GET", Path: "/x", Patient: true})
 	require.ErrorIs(t, err, context.Canceled)
-	var refused *rest.Error
-	require.ErrorAs(t, err, &refused, "and why it was not done before")
-	assert.Equal(t, 401, refused.Refusal.Code)
+	var rejected *rest.Error
+	require.ErrorAs(t, err, &rejected, "the last error of an attempt")
+	assert.Equal(t, 401, rejected.Refusal.Code)
 	assert.Equal(t, 2, asked)
 	assert.Len(t, s.all(), 4)
 }
 
-// Pace is called after each temporary refusal that is followed by another try, and its error ends the request.
+// Pace is called after each transient rejection that is followed by another attempt. Its error ends the request.
 func TestPace(t *testing.T) {
 	busy := answers(202, `{"error":{"code":429}}`)
 	s := serve(t, busy, cuts, busy, answers(200, `{}`))
 	c := s.client(nil)
 	var codes []int
-	pace := func(_ context.Context, refusal *wire.Error) error {
-		codes = append(codes, refusal.Code)
+	pace := func(_ context.Context, rejection *wire.Error) error {
+		codes = append(codes, rejection.Code)
 		if len(codes) == 3 {
 			return assert.AnError
 		}
@@ -420,22 +419,22 @@ func TestPace(t *testing.T) {
 	assert.Equal(t, []int{429, 429}, codes)
 
 	s = serve(t, busy)
-	unsure, err := s.client(nil).Make(t.Context(), request)
+	unconfirmed, err := s.client(nil).Make(t.Context(), request)
 	require.ErrorIs(t, err, assert.AnError)
-	var refused *rest.Error
-	require.ErrorAs(t, err, &refused)
-	assert.False(t, unsure)
+	var rejected *rest.Error
+	require.ErrorAs(t, err, &rejected)
+	assert.False(t, unconfirmed)
 	assert.Len(t, s.all(), 1)
 }
 
-// What was unsure before stays so.
+// A request that was unconfirmed before stays so.
 func TestUnsureBefore(t *testing.T) {
 	s := serve(t, answers(202, `{"error":{"code":403}}`))
-	unsure, err := s.client(nil).Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Unsure: true})
-	var refused *rest.Error
-	require.ErrorAs(t, err, &refused)
-	assert.True(t, refused.Unsure)
-	assert.True(t, unsure)
+	unconfirmed, err := s.client(nil).Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Unsure: true})
+	var rejected *rest.Error
+	require.ErrorAs(t, err, &rejected)
+	assert.True(t, rejected.Unsure)
+	assert.True(t, unconfirmed)
 }
 
 func TestWhatCannotBeSignedIsNotTriedAgain(t *testing.T) {

@@ -8,25 +8,26 @@ import (
 	"github.com/mixin-blaze/blaze/internal/guard"
 )
 
-// Source reads r for as long as ctx lives and stop was not called: a Read that blocks is left behind. Its goroutine
-// ends with the Read that is under way when stop is called, after which r is left alone: who still reads, as net/http
-// does after an early answer, gets an error. A panic of r, a Goexit or an impossible count is an error of the Read.
+// Source returns a Reader of r that reads until ctx ends or stop is called. It does not wait for a Read that blocks.
+// Its goroutine ends with the Read in progress when stop is called, and does not use r afterwards. Later reads of the
+// Source fail; net/http makes some after an early response. A panic of r, a Goexit or an impossible count is returned
+// as an error.
 func Source(ctx context.Context, r io.Reader) (source io.Reader, stop func()) {
 	s := &patient{ctx: ctx, ask: make(chan int), got: make(chan chunk, 1), done: make(chan struct{})}
 	go s.pump(r)
 	return s, sync.OnceFunc(func() { close(s.done) })
 }
 
-// sourceBytes is how much is read at once.
+// sourceBytes is the maximum size of one Read.
 const sourceBytes = 32 << 10
 
-// patient asks a goroutine for the next bytes. One Read is under way at a time.
+// patient requests the next bytes from a goroutine. At most one Read is in progress.
 type patient struct {
 	ctx   context.Context
 	ask   chan int
 	got   chan chunk
 	done  chan struct{}
-	rest  chunk // what was read, and not asked for yet
+	rest  chunk // bytes read and not returned yet
 	asked bool
 }
 
@@ -47,7 +48,7 @@ func (s *patient) pump(r io.Reader) {
 				n, err = guard.Count(n, len(p), err)
 				return guard.ReadError(err)
 			}, func(err error) {
-				s.got <- chunk{buf[:n], err} // there is room: the one before was taken
+				s.got <- chunk{buf[:n], err} // does not block: the previous chunk was received
 			})
 		case <-s.done:
 			return
@@ -71,7 +72,7 @@ func (s *patient) Read(p []byte) (int, error) {
 
 func (s *patient) next(most int) error {
 	select {
-	case <-s.done: // first: of several that are ready, select takes any
+	case <-s.done: // checked first, because select picks any case that is ready
 		return errOver
 	default:
 	}

@@ -31,7 +31,7 @@ func TestSource(t *testing.T) {
 	require.ErrorIs(t, err, assert.AnError)
 }
 
-// Whoever still reads when it was stopped, before or during a Read, gets an error, and the source is not read again.
+// After stop, before or during a Read, reads fail, and the source is not read again.
 func TestSourceThatWasStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
@@ -45,9 +45,9 @@ func TestSourceThatWasStopped(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		stop()
-		require.ErrorContains(t, <-ended, "over")
+		require.ErrorContains(t, <-ended, "has ended")
 		_, err = src.Read(make([]byte, 1))
-		require.ErrorContains(t, err, "over")
+		require.ErrorContains(t, err, "has ended")
 		_ = r.Close()
 	})
 	synctest.Test(t, func(t *testing.T) {

@@ -20,12 +20,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// transport is a RoundTripper of a function.
+// transport is a RoundTripper made of a function.
 type transport func(r *http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// over returns a client over a transport, for requests that need no server.
+// over returns a client of a transport, for requests that need no server.
 func over(rt http.RoundTripper) *rest.Client {
 	return rest.New(rest.Config{
 		Bases: []string{"http://127.0.0.1:1"},
@@ -36,13 +36,13 @@ func over(rt http.RoundTripper) *rest.Client {
 	})
 }
 
-// A request counts as written unless it is known that it was not. A transport that does not tell what it does may have
-// written it, whatever its error says.
+// A request counts as written unless it certainly was not. A transport that reports no events may have written it,
+// whatever its error says.
 func TestWritten(t *testing.T) {
-	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	rejected := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	lost := errors.New("the answer was lost")
 	dials := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
-		return nil, refused
+		return nil, rejected
 	}}
 	hangsUp := &http.Transport{DisableKeepAlives: true}
 	hangsUp.DialContext = func(context.Context, string, string) (net.Conn, error) {
@@ -77,7 +77,7 @@ func TestWritten(t *testing.T) {
 			t.Context(), transport(func(*http.Request) (*http.Response, error) { return nil, lost }), true,
 		},
 		"another transport that dials once more": {
-			t.Context(), transport(func(*http.Request) (*http.Response, error) { return nil, refused }), true,
+			t.Context(), transport(func(*http.Request) (*http.Response, error) { return nil, rejected }), true,
 		},
 		"nothing was called": {
 			ended, transport(func(*http.Request) (*http.Response, error) { return nil, lost }), false,
@@ -92,15 +92,15 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// slow answers each request after a while, unless its context ends before.
-func slow(after time.Duration, tries *[]time.Duration) transport {
+// slow responds to each request after a delay, unless its context ends before.
+func slow(after time.Duration, attempts *[]time.Duration) transport {
 	var mu sync.Mutex
 	return func(r *http.Request) (*http.Response, error) {
 		began := time.Now()
 		defer func() {
 			mu.Lock()
 			defer mu.Unlock()
-			*tries = append(*tries, time.Since(began))
+			*attempts = append(*attempts, time.Since(began))
 		}()
 		select {
 		case <-time.After(after):
@@ -111,7 +111,7 @@ func slow(after time.Duration, tries *[]time.Duration) transport {
 	}
 }
 
-// A patient request waits longer after each try that was too short, so that it ends where answers take their time.
+// A patient request waits longer after each attempt that timed out, so that it succeeds with a slow service.
 func TestTheTimeOfATryDoubles(t *testing.T) {
 	const s = time.Second
 	for after, want := range map[time.Duration][]time.Duration{
@@ -122,38 +122,38 @@ func TestTheTimeOfATryDoubles(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			var tries []time.Duration
-			_, err := over(slow(after, &tries)).Make(ctx, rest.Request{Method: "GET", Path: "/x", Patient: true})
+			var attempts []time.Duration
+			_, err := over(slow(after, &attempts)).Make(ctx, rest.Request{Method: "GET", Path: "/x", Patient: true})
 			require.NoError(t, err)
-			assert.Equal(t, want, tries)
+			assert.Equal(t, want, attempts)
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute+s)
 		defer cancel()
-		var tries []time.Duration
-		_, err := over(slow(time.Hour, &tries)).Make(ctx, rest.Request{Method: "GET", Path: "/x", Patient: true})
+		var attempts []time.Duration
+		_, err := over(slow(time.Hour, &attempts)).Make(ctx, rest.Request{Method: "GET", Path: "/x", Patient: true})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, []time.Duration{20 * s, 40 * s, 80 * s, 160 * s, 300 * s, 300 * s, 300 * s, s}, tries)
+		assert.Equal(t, []time.Duration{20 * s, 40 * s, 80 * s, 160 * s, 300 * s, 300 * s, 300 * s, s}, attempts)
 	})
 	synctest.Test(t, func(t *testing.T) {
-		var tries []time.Duration
-		c := over(slow(time.Hour, &tries))
+		var attempts []time.Duration
+		c := over(slow(time.Hour, &attempts))
 		for range 2 {
 			require.Error(t, c.Do(t.Context(), "GET", "/x", nil, nil))
 		}
-		assert.Equal(t, []time.Duration{20 * s, 20 * s}, tries, "a request that is not patient")
+		assert.Equal(t, []time.Duration{20 * s, 20 * s}, attempts, "a request that is not patient")
 	})
 }
 
-// What a gateway refuses three times in a row is given back.
+// A request that a gateway rejects three times in a row is returned.
 func TestDenials(t *testing.T) {
 	no, busy, done := answers(403, "<h1>denied</h1>"), answers(502, "<html>"), answers(200, `{}`)
 	slowDown, late := answers(429, "<html>"), answers(408, "<html>")
 	signIn := answers(202, `{"error":{"status":202,"code":401}}`)
 	for name, c := range map[string]struct {
-		steps []http.HandlerFunc
-		tries int // until it is denied; 0: it is not
+		steps    []http.HandlerFunc
+		attempts int // until it is denied; 0: it is not
 	}{
 		"three":              {[]http.HandlerFunc{no, no, no, done}, 3},
 		"of any kind":        {[]http.HandlerFunc{answers(400, ""), answers(413, "x"), answers(499, "{}"), done}, 3},
@@ -167,18 +167,18 @@ func TestDenials(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, c.steps...)
 			request := rest.Request{Method: "GET", Path: "/x", Patient: true, Denials: 3}
-			unsure, err := s.client(nil).Make(t.Context(), request)
-			if c.tries == 0 {
+			unconfirmed, err := s.client(nil).Make(t.Context(), request)
+			if c.attempts == 0 {
 				require.NoError(t, err)
 				assert.Len(t, s.all(), len(c.steps))
 				return
 			}
 			require.ErrorIs(t, err, rest.ErrDenied)
-			assert.True(t, unsure)
+			assert.True(t, unconfirmed)
 			var silent *rest.NoAnswerError
 			require.ErrorAs(t, err, &silent)
 			assert.True(t, silent.Written)
-			assert.Len(t, s.all(), c.tries)
+			assert.Len(t, s.all(), c.attempts)
 		})
 	}
 }

@@ -13,34 +13,35 @@ import (
 	"io"
 )
 
-// An encrypted attachment is IV, AES-256-CBC with PKCS #7, HMAC-SHA256 over both. Its key has 64 bytes, 32 for each.
-// Its digest is the SHA-256 of all of it. Source: the service's clients, which have this from Signal.
+// An encrypted attachment is an IV, the file in AES-256-CBC with PKCS #7, and the HMAC-SHA256 of both. Its key has 64
+// bytes: 32 for AES and 32 for HMAC. Its digest is the SHA-256 of all of it. Source: the service's clients, which have
+// the format from Signal.
 const (
 	AttachmentKeySize = 2 * halfKey
 	halfKey           = 32
 	macSize           = sha256.Size
-	chunk             = 32 << 10 // a multiple of the block, and all the memory that a stream takes
+	chunk             = 32 << 10 // a multiple of the block size; bounds the memory of a stream
 )
 
-// EncryptedSize returns how many bytes size bytes become.
+// EncryptedSize returns the encrypted size of a file of size bytes.
 func EncryptedSize(size int64) int64 {
 	return aes.BlockSize + (size/aes.BlockSize+1)*aes.BlockSize + macSize
 }
 
-// Encrypter encrypts what it reads from a Reader. Key and Digest belong to what was read from it.
+// Encrypter encrypts the bytes of a Reader. Key and Digest belong to the encrypted bytes.
 type Encrypter struct {
 	src    io.Reader
 	key    []byte
 	cbc    cipher.BlockMode
 	mac    hash.Hash
 	digest hash.Hash
-	out    []byte // encrypted, and not read yet
-	buf    []byte // room for a chunk, its padding and the MAC
-	tail   []byte // read, and no full block yet
-	err    error  // comes after out
+	out    []byte // encrypted and not returned yet
+	buf    []byte // space for a chunk, its padding and the MAC
+	tail   []byte // read, and not a full block yet
+	err    error  // returned after out
 }
 
-// NewEncrypter draws a key. The memory it takes does not depend on how much there is to read.
+// NewEncrypter returns an Encrypter with a random key. Its memory does not depend on the size of src.
 func NewEncrypter(src io.Reader) (*Encrypter, error) {
 	key := make([]byte, AttachmentKeySize)
 	iv := make([]byte, aes.BlockSize)
@@ -63,13 +64,13 @@ func newEncrypter(src io.Reader, key, iv []byte) (*Encrypter, error) {
 	return e, nil
 }
 
-// Key returns the 64 bytes that open what is read.
+// Key returns the 64 bytes that decrypt the result.
 func (e *Encrypter) Key() []byte { return bytes.Clone(e.key) }
 
-// Digest returns the SHA-256 of what was read, to be asked for after io.EOF.
+// Digest returns the SHA-256 of the result. It is complete after io.EOF.
 func (e *Encrypter) Digest() []byte { return e.digest.Sum(nil) }
 
-// Read implements [io.Reader]. It reads on from the source only when everything before was read.
+// Read implements [io.Reader]. It reads from the source only if no encrypted bytes are left.
 func (e *Encrypter) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -85,14 +86,14 @@ func (e *Encrypter) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// give has b read next, after hashing it.
+// give hashes b and makes it the next bytes to return.
 func (e *Encrypter) give(b []byte) {
 	_, _ = e.mac.Write(b) // hashes do not fail
 	_, _ = e.digest.Write(b)
 	e.out = b
 }
 
-// next encrypts what the next read of the source brings.
+// next encrypts the bytes of one read of the source.
 func (e *Encrypter) next() {
 	kept := copy(e.buf, e.tail)
 	n, err := e.src.Read(e.buf[kept:chunk])
@@ -108,7 +109,7 @@ func (e *Encrypter) next() {
 	e.err = err
 }
 
-// last encrypts the n bytes before the end, with their padding, and puts the MAC behind them.
+// last encrypts the last n bytes with their padding, and appends the MAC.
 func (e *Encrypter) last(n int) {
 	padding := aes.BlockSize - n%aes.BlockSize
 	for i := range padding {
@@ -123,15 +124,15 @@ func (e *Encrypter) last(n int) {
 	e.out, e.err = b, io.EOF
 }
 
-// Errors of a Decrypter's last Read.
+// Errors of the last Read of a Decrypter.
 var (
-	ErrDigest = errors.New("seal: the digest of what came is another one")
-	ErrMAC    = errors.New("seal: what came was not encrypted with this key, or was changed")
+	ErrDigest = errors.New("seal: the digest does not match")
+	ErrMAC    = errors.New("seal: the MAC does not match: wrong key or modified data")
 )
 
-// Decrypter decrypts an attachment while it is read from a Reader. What it gives is not proven before its last Read:
-// that one returns io.EOF only if digest and MAC fit, and else ErrDigest, ErrMAC, or ErrDamaged where the length cannot
-// be.
+// Decrypter decrypts an attachment that it reads from a Reader. The bytes it returns are not verified before its last
+// Read. That one returns io.EOF only if digest and MAC match, and otherwise ErrDigest, ErrMAC, or ErrDamaged for an
+// impossible length.
 type Decrypter struct {
 	src    io.Reader
 	want   []byte // the digest
@@ -139,20 +140,20 @@ type Decrypter struct {
 	block  cipher.Block
 	mac    hash.Hash
 	digest hash.Hash
-	out    []byte // decrypted, and not read yet
+	out    []byte // decrypted and not returned yet
 	buf    []byte
-	held   []byte // read, and maybe what has to be held back
-	err    error  // comes after out
+	tail   []byte // read, and possibly part of the last bytes
+	err    error  // returned after out
 }
 
-// NewDecrypter takes the key and the digest that came with the attachment. The memory it takes does not depend on how
-// much there is to read.
+// NewDecrypter returns a Decrypter for the key and the digest of an attachment. Its memory does not depend on the size
+// of src.
 func NewDecrypter(src io.Reader, key, digest []byte) (*Decrypter, error) {
 	if len(key) != AttachmentKeySize {
-		return nil, fmt.Errorf("seal: a key of %d bytes, and an attachment's has %d", len(key), AttachmentKeySize)
+		return nil, fmt.Errorf("seal: the key has %d bytes, want %d", len(key), AttachmentKeySize)
 	}
 	if len(digest) != sha256.Size {
-		return nil, fmt.Errorf("seal: a digest of %d bytes, and SHA-256 has %d", len(digest), sha256.Size)
+		return nil, fmt.Errorf("seal: the digest has %d bytes, want %d", len(digest), sha256.Size)
 	}
 	block, err := aes.NewCipher(key[:halfKey])
 	if err != nil {
@@ -165,7 +166,7 @@ func NewDecrypter(src io.Reader, key, digest []byte) (*Decrypter, error) {
 	}, nil
 }
 
-// lastSize is what is held back until the end: one block, which has the padding, and the MAC.
+// lastSize is the number of bytes withheld until the end: one block, which has the padding, and the MAC.
 const lastSize = aes.BlockSize + macSize
 
 // Read implements [io.Reader].
@@ -184,9 +185,9 @@ func (d *Decrypter) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next decrypts what the next read of the source brings.
+// next decrypts the bytes of one read of the source.
 func (d *Decrypter) next() {
-	kept := copy(d.buf, d.held)
+	kept := copy(d.buf, d.tail)
 	n, err := d.src.Read(d.buf[kept:])
 	b := d.buf[:kept+n]
 	if d.cbc == nil && len(b) >= aes.BlockSize {
@@ -202,7 +203,7 @@ func (d *Decrypter) next() {
 	if full -= full % aes.BlockSize; d.cbc == nil {
 		full = 0
 	}
-	d.held = append(d.held[:0], b[full:]...)
+	d.tail = append(d.tail[:0], b[full:]...)
 	d.hash(b[:full])
 	if full > 0 {
 		d.cbc.CryptBlocks(b[:full], b[:full])
@@ -210,10 +211,10 @@ func (d *Decrypter) next() {
 	d.out, d.err = b[:full], err
 }
 
-// last checks everything before it gives what was held back.
+// last verifies the attachment before it returns the withheld bytes.
 func (d *Decrypter) last(b []byte) {
 	if d.cbc == nil || len(b) < lastSize || (len(b)-macSize)%aes.BlockSize != 0 {
-		d.err = fmt.Errorf("%w: an attachment cannot have this length", ErrDamaged)
+		d.err = fmt.Errorf("%w: impossible length of an attachment", ErrDamaged)
 		return
 	}
 	b, mac := b[:len(b)-macSize], b[len(b)-macSize:]
@@ -231,7 +232,7 @@ func (d *Decrypter) last(b []byte) {
 	padding := int(b[len(b)-1])
 	if padding == 0 || padding > aes.BlockSize ||
 		!bytes.Equal(b[len(b)-padding:], bytes.Repeat([]byte{byte(padding)}, padding)) {
-		d.err = fmt.Errorf("%w: an attachment without its padding", ErrDamaged)
+		d.err = fmt.Errorf("%w: invalid padding of an attachment", ErrDamaged)
 		return
 	}
 	d.out, d.err = b[:len(b)-padding], io.EOF

@@ -19,7 +19,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// open takes an encrypted attachment apart as its description says, all at once.
+// open decrypts an encrypted attachment by the description of the format, without streaming.
 func open(t *testing.T, file, key, digest []byte) []byte {
 	t.Helper()
 	sum := sha256.Sum256(file)
@@ -53,7 +53,7 @@ func encrypted(t *testing.T, r io.Reader) (file, key, digest []byte) {
 	return file, e.Key(), e.Digest()
 }
 
-// readers are the ways in which a Reader may give what it has.
+// readers vary how a Reader returns its bytes.
 var readers = map[string]func(io.Reader) io.Reader{
 	"at once":           func(r io.Reader) io.Reader { return r },
 	"byte by byte":      iotest.OneByteReader,
@@ -122,7 +122,7 @@ func TestAttachmentThatWasChanged(t *testing.T) {
 	require.ErrorIs(t, err, seal.ErrMAC)
 }
 
-// Whoever has the key may have encrypted anything: the MAC fits, and the last block need not end in a padding.
+// A holder of the key may have encrypted anything: the MAC is correct, but the last block need not end in a padding.
 func TestAttachmentsWithoutTheirPadding(t *testing.T) {
 	key := noise(64)
 	block, err := aes.NewCipher(key[:32])
@@ -184,8 +184,7 @@ func TestErrorsOfTheSourceArePassedOn(t *testing.T) {
 	}
 }
 
-// FuzzDecrypter changes an encrypted file: what does not end in an error is the file that was encrypted, however it is
-// read.
+// FuzzDecrypter changes an encrypted file: the result is an error or the original file, in any way of reading.
 func FuzzDecrypter(f *testing.F) {
 	plain := noise(100)
 	e, err := seal.NewEncrypter(bytes.NewReader(plain))
@@ -196,7 +195,7 @@ func FuzzDecrypter(f *testing.F) {
 	f.Add(file[:50], true)
 	f.Add([]byte{}, false)
 	f.Fuzz(func(t *testing.T, in []byte, slow bool) {
-		sum := sha256.Sum256(in) // so that the MAC has to tell
+		sum := sha256.Sum256(in) // so that only the MAC can detect the change
 		d, err := seal.NewDecrypter(bytes.NewReader(in), e.Key(), sum[:])
 		require.NoError(t, err)
 		var r io.Reader = d

@@ -1,8 +1,8 @@
-// Package seal encrypts and opens what only its recipients may read: messages, for the sessions they are sent to, and
-// attachments, for whoever has their key. It knows no network.
+// Package seal encrypts and decrypts messages, for the sessions of their recipients, and attachments, for holders of
+// their key. It does no I/O of its own.
 //
-// A sealed message has this layout (source: the service's documentation of encrypted messages, which all its clients
-// follow byte for byte; that text calls the body AES-CBC, the clients use GCM):
+// An encrypted message has this layout (source: the service's documentation of encrypted messages, which all its
+// clients follow byte for byte; that text calls the body AES-CBC, the clients use GCM):
 //
 //	1 byte             version, 1
 //	2 bytes            number of sessions, little endian
@@ -35,63 +35,63 @@ const (
 	publicSize = 32
 	headSize   = 1 + 2 + publicSize
 	idSize     = 16
-	wrapSize   = 2 * aes.BlockSize // of a message key: as long again with its padding
+	wrapSize   = 2 * aes.BlockSize // of a message key with its padding, which is as long as the key
 	entrySize  = idSize + aes.BlockSize + wrapSize
 	keySize    = 16 // of a message
 	nonceSize  = 12
 	tagSize    = 16
 )
 
-// MostSessions is for how many sessions one message can be sealed. Source: the service's documentation, for 256
+// MostSessions is the maximum number of sessions of one message. Source: the service's documentation, for 256
 // participants.
 const MostSessions = 510
 
-// Errors of Open. What is damaged says more in its text, and no error holds a part of the message.
+// Errors of Open. The text of an ErrDamaged has details, but no part of the message.
 var (
-	ErrNotForUs = errors.New("seal: not sealed for this session")
+	ErrNotForUs = errors.New("seal: not encrypted for this session")
 	ErrDamaged  = errors.New("seal: damaged")
 )
 
 // Errors of keys.
 var (
-	ErrSession = errors.New("seal: a session without a usable key")
-	ErrNoKey   = errors.New("seal: our own key cannot agree on secrets: encrypted messages need an ed25519 session")
+	ErrSession = errors.New("seal: session without a usable key")
+	ErrNoKey   = errors.New("seal: no X25519 key: encrypted messages need an ed25519 session")
 )
 
-// Key is one side of the agreement on a secret. The private key stays behind it.
+// Key is our side of a key agreement. It does not reveal the private key.
 type Key interface {
-	// Public returns the 32 bytes of the X25519 public key, nil where there is none.
+	// Public returns the 32 bytes of the X25519 public key, or nil if there is none.
 	Public() []byte
-	// Shared returns the secret shared with the owner of another public key. It fails for one of low order.
+	// Shared returns the secret shared with the owner of another public key. A key of low order is an error.
 	Shared(public *ecdh.PublicKey) ([]byte, error)
 }
 
-// Session is one of the recipient's.
+// Session is a session of a recipient.
 type Session struct {
 	ID     string // a UUID
 	Public []byte // X25519, 32 bytes
 }
 
-// Seal encrypts a message so that each of the sessions can open it. There has to be at least one: a message for none
-// can be read by nobody. The error of a session that nothing can be sealed for wraps [ErrSession].
+// Seal encrypts a message so that each of the sessions can decrypt it. At least one session is required. If a session
+// has no usable id or key, the error wraps [ErrSession].
 func Seal(own Key, sessions []Session, message []byte) ([]byte, error) {
 	if len(own.Public()) != publicSize {
 		return nil, ErrNoKey
 	}
 	if len(sessions) == 0 || len(sessions) > MostSessions {
-		return nil, fmt.Errorf("seal: for %d sessions, and it has to be 1 to %d", len(sessions), MostSessions)
+		return nil, fmt.Errorf("seal: %d sessions, want 1 to %d", len(sessions), MostSessions)
 	}
 	var secrets [keySize + nonceSize]byte
 	_, _ = rand.Read(secrets[:]) // never fails
 	key, nonce := secrets[:keySize], secrets[keySize:]
-	sealed := make([]byte, 0, headSize+len(sessions)*entrySize+nonceSize+len(message)+tagSize)
-	sealed = append(sealed, version)
+	encrypted := make([]byte, 0, headSize+len(sessions)*entrySize+nonceSize+len(message)+tagSize)
+	encrypted = append(encrypted, version)
 	//nolint:gosec // G115: at most MostSessions
-	sealed = binary.LittleEndian.AppendUint16(sealed, uint16(len(sessions)))
-	sealed = append(sealed, own.Public()...)
+	encrypted = binary.LittleEndian.AppendUint16(encrypted, uint16(len(sessions)))
+	encrypted = append(encrypted, own.Public()...)
 	for _, s := range sessions {
 		var err error
-		if sealed, err = appendEntry(sealed, own, s, key); err != nil {
+		if encrypted, err = appendEntry(encrypted, own, s, key); err != nil {
 			return nil, err
 		}
 	}
@@ -99,14 +99,14 @@ func Seal(own Key, sessions []Session, message []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed = append(sealed, nonce...)
-	return gcm.Seal(sealed, nonce, message, nil), nil
+	encrypted = append(encrypted, nonce...)
+	return gcm.Seal(encrypted, nonce, message, nil), nil
 }
 
 func appendEntry(dst []byte, own Key, s Session, key []byte) ([]byte, error) {
 	id, err := uuid.FromString(s.ID)
 	if err != nil {
-		return nil, fmt.Errorf("%w: its id is no UUID", ErrSession)
+		return nil, fmt.Errorf("%w: its id is not a UUID", ErrSession)
 	}
 	block, err := agree(own, s.Public)
 	if err != nil {
@@ -124,17 +124,17 @@ func appendEntry(dst []byte, own Key, s Session, key []byte) ([]byte, error) {
 	return append(dst, wrapped[:]...), nil
 }
 
-// Open decrypts a message that was sealed for the session with the given id. It returns ErrNotForUs where it was sealed
-// for others only, and else an error that is ErrDamaged.
-func Open(own Key, sessionID string, sealed []byte) ([]byte, error) {
+// Open decrypts a message that was encrypted for the session with the given id. The error is ErrNotForUs if it was
+// encrypted for other sessions only, otherwise it wraps ErrDamaged.
+func Open(own Key, sessionID string, encrypted []byte) ([]byte, error) {
 	id, err := uuid.FromString(sessionID)
 	if err != nil {
-		return nil, errors.New("seal: the session's id is no UUID")
+		return nil, errors.New("seal: the session id is not a UUID")
 	}
 	if len(own.Public()) != publicSize {
 		return nil, ErrNoKey
 	}
-	sender, entries, body, err := split(sealed)
+	sender, entries, body, err := split(encrypted)
 	if err != nil {
 		return nil, err
 	}
@@ -152,31 +152,31 @@ func Open(own Key, sessionID string, sealed []byte) ([]byte, error) {
 		}
 		message, err := gcm.Open(nil, body[:nonceSize], body[nonceSize:], nil)
 		if err != nil {
-			return nil, fmt.Errorf("%w: the message does not fit its tag", ErrDamaged)
+			return nil, fmt.Errorf("%w: the tag of the message does not match", ErrDamaged)
 		}
 		return message, nil
 	}
 	return nil, ErrNotForUs
 }
 
-// split takes a sealed message apart, with all its bounds checked.
-func split(sealed []byte) (sender, entries, body []byte, err error) {
-	if len(sealed) < headSize {
-		return nil, nil, nil, fmt.Errorf("%w: %d bytes, and its head alone has %d", ErrDamaged, len(sealed), headSize)
+// split returns the parts of an encrypted message. It checks all bounds.
+func split(encrypted []byte) (sender, entries, body []byte, err error) {
+	if len(encrypted) < headSize {
+		return nil, nil, nil, fmt.Errorf("%w: %d bytes, less than the head of %d", ErrDamaged, len(encrypted), headSize)
 	}
-	if sealed[0] != version {
-		return nil, nil, nil, fmt.Errorf("%w: version %d, and only %d is known", ErrDamaged, sealed[0], version)
+	if encrypted[0] != version {
+		return nil, nil, nil, fmt.Errorf("%w: version %d, want %d", ErrDamaged, encrypted[0], version)
 	}
-	n := int(binary.LittleEndian.Uint16(sealed[1:]))
-	sender, rest := sealed[3:headSize], sealed[headSize:]
+	n := int(binary.LittleEndian.Uint16(encrypted[1:]))
+	sender, rest := encrypted[3:headSize], encrypted[headSize:]
 	if len(rest) < n*entrySize+nonceSize+tagSize {
-		return nil, nil, nil, fmt.Errorf("%w: %d bytes, too few for the %d sessions it claims",
-			ErrDamaged, len(sealed), n)
+		return nil, nil, nil, fmt.Errorf("%w: %d bytes are too few for the %d sessions claimed",
+			ErrDamaged, len(encrypted), n)
 	}
 	return sender, rest[:n*entrySize], rest[n*entrySize:], nil
 }
 
-// unwrap returns the message key from what an entry has behind the session's id.
+// unwrap returns the message key from an entry without its session id.
 func unwrap(own Key, sender, entry []byte) ([]byte, error) {
 	block, err := agree(own, sender)
 	if err != nil {
@@ -189,17 +189,17 @@ func unwrap(own Key, sender, entry []byte) ([]byte, error) {
 		padding[i] = wrapSize - keySize
 	}
 	if subtle.ConstantTimeCompare(key[keySize:], padding) == 0 {
-		return nil, fmt.Errorf("%w: the message key does not fit its padding", ErrDamaged)
+		return nil, fmt.Errorf("%w: invalid padding of the message key", ErrDamaged)
 	}
 	return key[:keySize], nil
 }
 
-// agree returns AES-256 under the secret shared with another public key. Keys whose secret everybody knows, those of
-// low order, are refused.
+// agree returns AES-256 under the secret shared with another public key. It rejects keys of low order, because their
+// shared secret is public.
 func agree(own Key, public []byte) (cipher.Block, error) {
 	other, err := ecdh.X25519().NewPublicKey(public)
 	if err != nil {
-		return nil, fmt.Errorf("a public key of %d bytes, and X25519 has %d", len(public), publicSize)
+		return nil, fmt.Errorf("the public key has %d bytes, want %d", len(public), publicSize)
 	}
 	secret, err := own.Shared(other)
 	if err != nil {
@@ -220,8 +220,8 @@ func newGCM(key []byte) (cipher.AEAD, error) {
 	return gcm, nil
 }
 
-// Checksum is what the service compares a set of sessions by: MD5 over their ids, lower case, in ascending order; ""
-// for none. ids is not changed.
+// Checksum returns the value that the service uses to compare sets of sessions: the MD5 of their ids, in lower case and
+// ascending order, or "" for none. It does not modify ids.
 func Checksum(ids []string) string {
 	if len(ids) == 0 {
 		return ""

@@ -25,8 +25,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// What follows is the layout once more, from its description and with nothing of this package: X25519 by RFC 7748 in
-// big integers, and every part at the offset where it stands.
+// The following is a second implementation of the layout, from its description and without this package: X25519 by RFC
+// 7748 in big integers, and every part at its offset.
 
 var (
 	prime = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
@@ -87,7 +87,7 @@ func publicOf(seed []byte) []byte {
 	return x25519(scalarOf(seed), append([]byte{9}, make([]byte, 31)...))
 }
 
-// vector is a sealed message and everything it was made of, bytes in hexadecimal.
+// vector is an encrypted message and all its inputs, bytes in hexadecimal.
 type vector struct {
 	Sender   string   `json:"sender_seed"`
 	Sessions []string `json:"session_ids"`
@@ -106,7 +106,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// seal makes the sealed message of a vector.
+// seal returns the encrypted message of a vector.
 func (v *vector) seal(t testing.TB) []byte {
 	sender, key, nonce := unhex(t, v.Sender), unhex(t, v.Key), unhex(t, v.Nonce)
 	n := len(v.Sessions)
@@ -130,7 +130,7 @@ func (v *vector) seal(t testing.TB) []byte {
 }
 
 var update = flag.Bool("update", false,
-	"write the sealed messages of testdata/seal anew, by the implementation in this test")
+	"write the encrypted messages of testdata/seal anew, by the implementation in this test")
 
 func vectors(t testing.TB) map[string]vector {
 	t.Helper()
@@ -156,7 +156,7 @@ func vectors(t testing.TB) map[string]vector {
 
 const app = "b1a2e000-0000-4000-8000-000000000001"
 
-// keyOf is our side: the session of a keystore.
+// keyOf returns our side: the session of a keystore.
 func keyOf(t testing.TB, sessionID, seed string) *auth.Signer {
 	t.Helper()
 	s, err := auth.New(app, sessionID, seed)
@@ -164,7 +164,7 @@ func keyOf(t testing.TB, sessionID, seed string) *auth.Signer {
 	return s
 }
 
-// The ladder of this test against the RFC's own numbers, section 5.2.
+// Checks the ladder of this test with the numbers in section 5.2 of the RFC.
 func TestRFC7748(t *testing.T) {
 	got := x25519(unhex(t, "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4"),
 		unhex(t, "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c"))
@@ -174,12 +174,12 @@ func TestRFC7748(t *testing.T) {
 func TestVectors(t *testing.T) {
 	for name, v := range vectors(t) {
 		t.Run(name, func(t *testing.T) {
-			sealed := unhex(t, v.Sealed)
-			assert.Equal(t, v.seal(t), sealed)
+			encrypted := unhex(t, v.Sealed)
+			assert.Equal(t, v.seal(t), encrypted)
 			for i, id := range v.Sessions {
 				own := keyOf(t, id, v.Seeds[i])
 				assert.Equal(t, publicOf(unhex(t, v.Seeds[i])), own.Public())
-				message, err := seal.Open(own, strings.ToUpper(id), sealed)
+				message, err := seal.Open(own, strings.ToUpper(id), encrypted)
 				require.NoError(t, err)
 				assert.Equal(t, v.Message, hex.EncodeToString(message))
 			}
@@ -216,19 +216,19 @@ func TestSealedBothWays(t *testing.T) {
 	b, ownB := sessionOf(t, idB, seedB)
 	c, ownC := sessionOf(t, idC, seedC)
 	for _, message := range []string{"", "x", "hello", strings.Repeat("long ", 30_000)} {
-		sealed, err := seal.Seal(ownA, []seal.Session{b, c}, []byte(message))
+		encrypted, err := seal.Seal(ownA, []seal.Session{b, c}, []byte(message))
 		require.NoError(t, err)
-		assert.Len(t, sealed, 35+2*64+12+len(message)+16)
+		assert.Len(t, encrypted, 35+2*64+12+len(message)+16)
 		for id, own := range map[string]*auth.Signer{idB: ownB, idC: ownC} {
-			got, err := seal.Open(own, id, sealed)
+			got, err := seal.Open(own, id, encrypted)
 			require.NoError(t, err)
 			assert.Equal(t, message, string(got))
 		}
-		_, err = seal.Open(ownA, idA, sealed)
+		_, err = seal.Open(ownA, idA, encrypted)
 		require.ErrorIs(t, err, seal.ErrNotForUs)
 		again, err := seal.Seal(ownA, []seal.Session{b, c}, []byte(message))
 		require.NoError(t, err)
-		assert.NotEqual(t, sealed[35+16:], again[35+16:], "a new key each time")
+		assert.NotEqual(t, encrypted[35+16:], again[35+16:], "a new key each time")
 
 		back, err := seal.Seal(ownB, []seal.Session{a}, []byte(message))
 		require.NoError(t, err)
@@ -238,7 +238,8 @@ func TestSealedBothWays(t *testing.T) {
 	}
 }
 
-// The points of low order, RFC 7748 section 6.1 and the usual list of them: everybody knows what they agree on.
+// The points of low order, from section 6.1 of RFC 7748 and the usual list. A secret agreed on with one of them is
+// public.
 var lowOrder = []string{
 	"0000000000000000000000000000000000000000000000000000000000000000",
 	"0100000000000000000000000000000000000000000000000000000000000000",
@@ -253,13 +254,13 @@ func TestSealRefuses(t *testing.T) {
 	_, own := sessionOf(t, idA, seedA)
 	b, _ := sessionOf(t, idB, seedB)
 	_, err := seal.Seal(own, nil, []byte("x"))
-	require.ErrorContains(t, err, "for 0 sessions")
+	require.ErrorContains(t, err, "0 sessions, want")
 	many := slices.Repeat([]seal.Session{b}, 511)
 	_, err = seal.Seal(own, many, nil)
-	require.ErrorContains(t, err, "for 511 sessions")
-	sealed, err := seal.Seal(own, many[:510], nil)
+	require.ErrorContains(t, err, "511 sessions, want")
+	encrypted, err := seal.Seal(own, many[:510], nil)
 	require.NoError(t, err)
-	assert.Len(t, sealed, 35+510*64+12+16)
+	assert.Len(t, encrypted, 35+510*64+12+16)
 	bad := map[string][]byte{"none": nil, "31 bytes": b.Public[:31], "33 bytes": append(bytes.Clone(b.Public), 0)}
 	for i, p := range lowOrder {
 		bad[fmt.Sprint("low order ", i)] = unhex(t, p)
@@ -290,7 +291,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	for i := range good {
 		if i < 1 || i >= 35 && i < 51 {
-			continue // the version, above, and the session's id, below
+			continue // the version, above, and the session id, below
 		}
 		p := bytes.Clone(good)
 		p[i] ^= 1
@@ -323,10 +324,10 @@ func FuzzOpen(f *testing.F) {
 		f.Add(unhex(f, v.Sealed))
 	}
 	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, sealed []byte) {
-		got, err := seal.Open(own, idB, sealed)
+	f.Fuzz(func(t *testing.T, encrypted []byte) {
+		got, err := seal.Open(own, idB, encrypted)
 		if err == nil {
-			assert.Len(t, sealed, len(got)+35+64*(int(sealed[1])+int(sealed[2])<<8)+12+16)
+			assert.Len(t, encrypted, len(got)+35+64*(int(encrypted[1])+int(encrypted[2])<<8)+12+16)
 		}
 	})
 }

@@ -2,7 +2,7 @@ package spool
 
 import "os"
 
-// On has s write to f in place of a file of its own.
+// On sets the file that s writes to.
 func (s *Spool) On(f *os.File) {
 	s.create = func(string, string) (*os.File, error) { return f, nil }
 }

@@ -1,5 +1,5 @@
-// Package spool keeps data that must be complete before it is used: in memory up to a bound, beyond it in a temporary
-// file. It also replaces a file only once all of it was written.
+// Package spool stores data that must be complete before it is used: in memory up to a bound, then in a temporary file.
+// It also replaces a file only after the new content was written completely.
 package spool
 
 import (
@@ -32,15 +32,15 @@ type Spool struct {
 	create func(dir, pattern string) (*os.File, error)
 
 	memory []byte
-	file   *os.File // what did not fit into memory, and all before it; nil: everything did
-	left   string   // the path of file, where it has to be removed in the end
+	file   *os.File // all data, if it did not fit into memory; otherwise nil
+	left   string   // the path of file, if Close has to remove it
 	read   int64
 	closed atomic.Bool
 }
 
-// New returns a Spool that keeps at most most bytes in memory and writes to a file in dir from then on. An empty dir is
-// that of [os.TempDir]. The file is readable for this user only (0600). It has no name from the beginning, where the
-// system allows that, so that nothing is left of it even after a crash. New creates no file.
+// New returns a Spool that stores at most most bytes in memory, and moves larger data to a file in dir. An empty dir is
+// that of [os.TempDir]. Only this user can read the file (0600). Its name is removed at once if the system allows that,
+// so that the file disappears even after a crash. New creates no file.
 func New(dir string, most int) *Spool {
 	if dir == "" {
 		dir = os.TempDir()
@@ -48,7 +48,7 @@ func New(dir string, most int) *Spool {
 	return &Spool{dir: dir, most: most, create: os.CreateTemp}
 }
 
-// Write implements [io.Writer]. Its errors are an *[Error].
+// Write implements [io.Writer]. Its error is an *[Error].
 func (s *Spool) Write(p []byte) (int, error) {
 	if s.file == nil && len(s.memory)+len(p) <= s.most {
 		s.memory = append(s.memory, p...)
@@ -63,14 +63,14 @@ func (s *Spool) Write(p []byte) (int, error) {
 	return n, s.failed(err)
 }
 
-// spill moves to a file what memory has.
+// spill moves the data from memory to a file.
 func (s *Spool) spill() error {
 	f, err := s.create(s.dir, "blaze-*")
 	if err != nil {
 		return err
 	}
 	s.file = f
-	// Windows removes no file that is open.
+	// Windows cannot remove an open file.
 	if err := os.Remove(f.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.left = f.Name()
 	}
@@ -79,7 +79,7 @@ func (s *Spool) spill() error {
 	return err
 }
 
-// Read implements [io.Reader]. It begins with the first byte that was written.
+// Read implements [io.Reader]. It starts at the first byte written.
 func (s *Spool) Read(p []byte) (n int, err error) {
 	if s.file != nil {
 		n, err = s.file.ReadAt(p, s.read)
@@ -121,16 +121,16 @@ func cause(err error) error {
 	return err
 }
 
-// Replace has write write a new file in the directory of path, which then takes the place of path. If write or anything
-// else fails, the new file is removed, and what was at path stays as it was. The file is readable for this user only
-// (0600), and its content is on the disk before the rename. A symbolic link at path is replaced, and not followed; a
-// directory or a device is an error. An error that is not one of write is an *[Error].
+// Replace calls write with a new file in the directory of path, and then renames that file to path. If write or another
+// step fails, Replace removes the new file and leaves the old one unchanged. Only this user can read the new file
+// (0600), and its content is on the disk before the rename. A symbolic link at path is replaced, not followed; a
+// directory or a device is an error. An error that does not come from write is an *[Error].
 func Replace(path string, write func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	fail := func(err error) error { return &Error{Dir: dir, Err: cause(err)} }
-	// A rename replaces a device, too.
+	// A rename would replace a device, too.
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0 {
-		return fail(fmt.Errorf("%s is no regular file", filepath.Base(path)))
+		return fail(fmt.Errorf("%s is not a regular file", filepath.Base(path)))
 	}
 	f, err := os.CreateTemp(dir, ".blaze-*")
 	if err != nil {
@@ -140,7 +140,7 @@ func Replace(path string, write func(io.Writer) error) (err error) {
 	defer func() {
 		//mutant:replace-remove
 		if !whole {
-			_ = f.Close() // it may be closed already, and Windows removes no file that is open
+			_ = f.Close() // may be closed already; Windows cannot remove an open file
 			_ = os.Remove(f.Name())
 		}
 	}()
@@ -157,7 +157,7 @@ func Replace(path string, write func(io.Writer) error) (err error) {
 	return nil
 }
 
-// fileWriter is a file with the errors of this package.
+// fileWriter is a file that returns the errors of this package.
 type fileWriter struct {
 	f   *os.File
 	dir string

@@ -25,7 +25,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// names returns what is in a directory.
+// names returns the names in a directory.
 func names(t *testing.T, dir string) (all []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -90,7 +90,7 @@ func TestNothingToWriteTo(t *testing.T) {
 
 // A full device is an error that names the directory.
 func TestFull(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "full") // which is removed, and not the device
+	name := filepath.Join(t.TempDir(), "full") // a link, so that the Spool removes the link and not the device
 	if os.Symlink("/dev/full", name) != nil {
 		t.Skip("no symbolic links here")
 	}
@@ -140,14 +140,14 @@ func TestReplace(t *testing.T) {
 
 	for _, path := range []string{dir, os.DevNull} {
 		if info, err := os.Lstat(path); err != nil || info.Mode().IsRegular() {
-			continue // there is no such device
+			continue // the device does not exist
 		}
 		err = spool.Replace(path, func(io.Writer) error { assert.Fail(t, "it is written"); return assert.AnError })
-		require.ErrorContains(t, err, "no regular file")
+		require.ErrorContains(t, err, "not a regular file")
 	}
 }
 
-// What a symbolic link leads to stays as it was.
+// The target of a symbolic link is unchanged.
 func TestReplaceOfALink(t *testing.T) {
 	dir := t.TempDir()
 	target, path := filepath.Join(dir, "target"), filepath.Join(dir, "link")

@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
-// Text and Quote read the first 8 KiB of a text. A hidden word shows how far they got.
+// Text and Quote read the first 8 KiB of a text. A hidden word shows the position of the end.
 func TestOnlyTheBeginningOfATextIsRead(t *testing.T) {
 	for name, show := range map[string]func(string) string{
 		"Text": tame.Text, "Quote": func(s string) string { return strings.Trim(tame.Quote(s), `"`) },

@@ -1,7 +1,7 @@
-// Package tame makes text that a peer wrote fit for errors and logs: short, printable, and without keys and tokens.
-// Peers repeat what they were sent, a signed token among it. It knows no token: it hides words that look like one, or
-// like a part of one. A peer that cuts a token into words of less than 24 characters, without a longer one beside them,
-// is not found out.
+// Package tame sanitizes text from a peer for errors and logs: short, printable, and without keys and tokens. A peer
+// may repeat text that it received, such as a signed token. The package hides words that look like a token or like a
+// part of one. It does not detect a token that a peer cut into words of less than 24 characters without a longer one
+// beside them.
 package tame
 
 import (
@@ -10,36 +10,36 @@ import (
 	"unicode/utf8"
 )
 
-// Most is how many characters Text returns at most.
+// Most is the maximum number of characters that Text returns.
 const Most = 200
 
 const (
 	hidden = "[...]"
 	dots   = "..."
-	// mostInput is how many bytes of a text are looked at. What is shown of it comes from its beginning.
+	// mostInput is the number of bytes of a text that are read. The result is made from its beginning.
 	mostInput = 8 << 10
 )
 
-// The lengths from which a word with a digit or a capital is hidden. The words of a language are shorter, ids of the
-// service are UUIDs, and the parts of a token, keys and digests are longer in each of their encodings.
+// The lengths from which a word with a digit or a capital is hidden. Words of a language are shorter, and ids of the
+// service are UUIDs. Keys, digests and the parts of a token are longer in each of their encodings.
 const (
 	longWord  = 32 // any
 	oddWord   = 24 // with two digits
-	nextWord  = 16 // near a hidden one, as where a key was cut into lines, or the beginning of a token
+	nextWord  = 16 // beside a hidden one, as in a key cut into lines, or like the beginning of a token
 	uuidChars = 36
 )
 
-// Text returns s as at most 200 printable characters on one line. Characters that cannot be printed are escaped as in
-// Go. Words that may be keys or tokens are replaced by "[...]". Text of a result of Text is the same text.
+// Text returns s as at most 200 printable characters on one line. Other characters are escaped as in Go. Words that may
+// be keys or tokens are replaced by "[...]". Text is idempotent.
 func Text(s string) string { return Line(s, Most) }
 
-// Quote is Text in quotes, in which quotes and backslashes are escaped, too.
+// Quote is like Text, and returns a quoted string in which quotes and backslashes are escaped.
 func Quote(s string) string {
 	quoted := strconv.Quote(s[:min(len(s), mostInput)])
 	return `"` + cut(Hide(quoted[1:len(quoted)-1]), Most) + `"`
 }
 
-// Line is Text with another bound, in characters.
+// Line is like Text with a maximum of most characters.
 func Line(s string, most int) string {
 	if len(s) > mostInput {
 		s = s[:mostInput]
@@ -47,11 +47,11 @@ func Line(s string, most int) string {
 	return cut(Hide(escape(s)), most)
 }
 
-// Hide returns s with "[...]" in place of each word that may be a key or a token. UUIDs stay.
+// Hide replaces each word of s that may be a key or a token by "[...]". UUIDs are not replaced.
 func Hide(s string) string {
 	var b strings.Builder
 	copied := 0 // bytes of s
-	last := -1  // the end of the hidden word before, or of a word that follows it closely
+	last := -1  // the end of the last hidden word, or of a word close to it
 	for i := 0; i < len(s); {
 		if !inWord(s[i]) {
 			i++
@@ -79,8 +79,8 @@ func Hide(s string) string {
 	return b.String() + s[copied:]
 }
 
-// inWord reports whether a character occurs in base64, base64url, hex or percent-encoding. A dot does not: it stands
-// between the parts of a token, and between those of host names.
+// inWord reports whether a character occurs in base64, base64url, hex or percent-encoding. A dot does not: it separates
+// the parts of a token, and those of a host name.
 func inWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_+/=%~", c) >= 0
 }
@@ -88,7 +88,7 @@ func inWord(c byte) bool {
 // span is a part of a text.
 type span struct{ from, to int }
 
-// outsideUUIDs returns what is before, between and after the UUIDs in a word.
+// outsideUUIDs returns the parts of a word before, between and after its UUIDs.
 func outsideUUIDs(s string, from, to int) []span {
 	var all []span
 	for i := from; i+uuidChars <= to; i++ {
@@ -116,7 +116,8 @@ func isUUID(s string) bool {
 	return true
 }
 
-// looksSecret reports whether a word may be a key or a part of a token. follows says that a hidden word is near.
+// looksSecret reports whether a word may be a key or a part of a token. follows means that a hidden word is close
+// before it.
 func looksSecret(word string, follows bool) bool {
 	if len(word) < nextWord {
 		return false
@@ -139,11 +140,11 @@ func looksSecret(word string, follows bool) bool {
 	case n >= oddWord && digits >= 2:
 		return true
 	}
-	// The JSON of a token's head begins with {" in base64.
+	// The JSON header of a token begins with {" in base64.
 	return follows || strings.EqualFold(word[:len("eyJ")], "eyJ")
 }
 
-// escape writes what cannot be printed as Go does.
+// escape escapes characters that are not printable, as in Go.
 func escape(s string) string {
 	if plain(s) {
 		return s
@@ -162,7 +163,7 @@ func escape(s string) string {
 	return b.String()
 }
 
-// cut shortens s to so many characters, the dots among them.
+// cut shortens s to most characters, including the dots.
 func cut(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -179,7 +180,7 @@ func cut(s string, most int) string {
 	return s
 }
 
-// wholeUUIDs returns end, or where the UUID begins that would be cut there: a part of one looks like a secret.
+// wholeUUIDs returns end, or the beginning of a UUID that it would cut, because a part of a UUID looks like a secret.
 func wholeUUIDs(s string, end int) int {
 	for i := max(end-uuidChars+1, 0); i < end; i++ {
 		if i+uuidChars <= len(s) && isUUID(s[i:i+uuidChars]) {

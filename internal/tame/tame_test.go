@@ -17,7 +17,7 @@ import (
 
 const id = "89e0bdee-c355-47f2-945a-be48be875606"
 
-// What the service, gateways, proxies and package net say stays as it is.
+// Ordinary texts of the service, gateways, proxies and package net are unchanged.
 func TestOrdinaryTextStays(t *testing.T) {
 	for _, s := range []string{
 		"", "Unauthorized, maybe invalid token.", "The request body can't be parsed as valid data.", "Forbidden",
@@ -61,7 +61,7 @@ func TestTextIsShortAndPrintable(t *testing.T) {
 	}
 }
 
-// random returns so many random bytes.
+// random returns n random bytes.
 func random(r *rand.Rand, n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
@@ -88,7 +88,7 @@ func lines(s string, n int, end string) string {
 	return strings.Join(append(all, s), end)
 }
 
-// A token, its parts and keys are hidden in whatever form they are repeated: no 16 bytes of one are left.
+// A token, its parts and keys are hidden in any encoding: no 16 bytes of one are left.
 func TestKeysAndTokensAreHidden(t *testing.T) {
 	forms := map[string]func(string) string{
 		"raw": func(s string) string { return s }, "upper": strings.ToUpper, "lower": strings.ToLower,
@@ -125,7 +125,7 @@ func TestKeysAndTokensAreHidden(t *testing.T) {
 	}
 }
 
-// A word that is long enough needs no digits to be hidden.
+// A word that is long enough is hidden even without digits.
 func TestALongWordIsHidden(t *testing.T) {
 	got := tame.Text("you sent kJhgfdsaqwertyuiopzxcvbnmkJhgfdsaqwertyuiopzxcvbnm today")
 	assert.Equal(t, "you sent [...] today", got)

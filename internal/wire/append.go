@@ -6,11 +6,12 @@ import (
 	"strconv"
 )
 
-// Params are the params of a request, which write themselves: a client makes the same few objects all day.
+// Params are the params of a request. They encode themselves, because a client encodes the same few objects all the
+// time.
 type Params interface {
 	// AppendJSON appends the object to dst.
 	AppendJSON(dst []byte) []byte
-	// SizeJSON returns about how many bytes that takes.
+	// SizeJSON returns the approximate size of that object.
 	SizeJSON() int
 }
 
@@ -29,12 +30,12 @@ func Request(id, action string, params Params) []byte {
 	return AppendEnd(b, '}')
 }
 
-// AppendField appends a field of an object, and a comma, which AppendEnd takes away from the last one.
+// AppendField appends a field of an object and a comma. AppendEnd removes the last comma.
 func AppendField(dst []byte, name, value string) []byte {
 	return append(AppendText(appendName(dst, name), value), ',')
 }
 
-// AppendOptional is AppendField for a field that is left out where its value is empty.
+// AppendOptional is like AppendField, and omits the field if the value is empty.
 func AppendOptional(dst []byte, name, value string) []byte {
 	if value == "" {
 		return dst
@@ -42,13 +43,13 @@ func AppendOptional(dst []byte, name, value string) []byte {
 	return AppendField(dst, name, value)
 }
 
-// AppendData appends a field whose value is the base64 of data, in the standard alphabet, padded.
+// AppendData appends a field with the base64 of data, in the standard alphabet, padded.
 func AppendData(dst []byte, name string, data []byte) []byte {
 	dst = append(appendName(dst, name), '"')
 	return append(base64.StdEncoding.AppendEncode(dst, data), '"', ',')
 }
 
-// AppendInt appends a field that is left out where its value is 0.
+// AppendInt appends a field with a number, and omits the field if the number is 0.
 func AppendInt(dst []byte, name string, value int64) []byte {
 	if value == 0 {
 		return dst
@@ -56,7 +57,7 @@ func AppendInt(dst []byte, name string, value int64) []byte {
 	return append(strconv.AppendInt(appendName(dst, name), value, 10), ',')
 }
 
-// AppendTrue appends a field that is left out where its value is false.
+// AppendTrue appends a field with true, and omits the field if value is false.
 func AppendTrue(dst []byte, name string, value bool) []byte {
 	if !value {
 		return dst
@@ -64,7 +65,7 @@ func AppendTrue(dst []byte, name string, value bool) []byte {
 	return append(appendName(dst, name), "true,"...)
 }
 
-// AppendList appends a field whose value is an array, of what each appends, and left out where it is empty.
+// AppendList appends a field with an array, and omits the field if list is empty. each appends an element.
 func AppendList[T any](dst []byte, name string, list []T, each func(dst []byte, element T) []byte) []byte {
 	if len(list) == 0 {
 		return dst
@@ -83,7 +84,7 @@ func appendName(dst []byte, name string) []byte {
 	return append(append(append(dst, '"'), name...), '"', ':')
 }
 
-// AppendText appends a string. What is not plain ASCII is left to the standard library.
+// AppendText appends a string. The standard library encodes a string that is not plain ASCII.
 func AppendText(dst []byte, text string) []byte {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {

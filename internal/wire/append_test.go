@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// params are those of a test.
+// params is an implementation of Params.
 type params func(dst []byte) []byte
 
 func (p params) AppendJSON(dst []byte) []byte { return p(dst) }
@@ -37,7 +37,7 @@ func TestRequest(t *testing.T) {
 		`"given":",","data":"+/8=","number":-7,"list":["a",",",""],"true":true}}`, string(wire.Request("i", "A", all)))
 }
 
-// A string of any bytes is what the standard library makes of it.
+// Any string is encoded as by the standard library.
 func FuzzAppendText(f *testing.F) {
 	for _, s := range []string{"", "plain", "a\"b", "\\", "\x7f", "\u2028", "\xff", "<&>", strings.Repeat("é", 100)} {
 		f.Add(s)

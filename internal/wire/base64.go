@@ -8,8 +8,8 @@ import (
 
 var errBase64 = errors.New("wire: invalid base64")
 
-// AppendBase64 appends what text says to dst. It reads the standard and the URL alphabet, padded or not, and skips line
-// breaks: all of these are in use. The error holds no part of text.
+// AppendBase64 appends the decoded text to dst. It accepts the standard and the URL alphabet, padded or not, and skips
+// line breaks, because all of these occur. The error contains no part of text.
 func AppendBase64(dst, text []byte) ([]byte, error) {
 	padded := bytes.HasSuffix(bytes.TrimRight(text, "\r\n"), []byte("="))
 	url := bytes.IndexByte(text, '-') >= 0 || bytes.IndexByte(text, '_') >= 0

@@ -31,7 +31,7 @@ func TestAppendBase64(t *testing.T) {
 		"": "", "\r\n": "", "aGVsbG8=\n": "hello", "aGVs\r\nbG8=": "hello",
 		"aGVs\nbG8": "hello", "aGVsbG8\n=\r": "hello",
 		"aGk\n=\n": "hi", "aA=\n=": "h",
-		"aB": "h", // the bits that are left over are not looked at, as in the standard library
+		"aB": "h", // the remaining bits are ignored, as in the standard library
 	} {
 		text := []byte(in)
 		got, err := wire.AppendBase64(nil, text)
@@ -53,7 +53,8 @@ func TestAppendBase64Refuses(t *testing.T) {
 	}
 }
 
-// FuzzAppendBase64 compares with the four encodings of the standard library: what one of them reads, and nothing else.
+// FuzzAppendBase64 compares AppendBase64 with the four encodings of the standard library: it must accept the same texts
+// as these together.
 func FuzzAppendBase64(f *testing.F) {
 	for _, s := range []string{"", "aGVs\r\nbG8=", "-_8", "+/8=", "a===", "aB", "=\n=", "aA=\n=", "+_"} {
 		f.Add(s)

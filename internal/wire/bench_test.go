@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// words returns n bytes of something like language, the same for each n.
+// words returns n bytes that resemble language, always the same for one n.
 func words(n int) string {
 	rng := rand.New(rand.NewPCG(1, uint64(n)))
 	var b bytes.Buffer
@@ -27,7 +27,7 @@ func words(n int) string {
 	return b.String()[:n]
 }
 
-// text is the JSON of a text message, as the service writes it.
+// text returns the JSON of a text message in the service's form.
 func text(n int) []byte {
 	data := []byte(words(n))
 	return fmt.Appendf(nil, `{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"CREATE_MESSAGE",`+
@@ -63,7 +63,7 @@ func BenchmarkInflate(b *testing.B) {
 	})
 }
 
-// What Inflate is compared with: the standard library, its reader reused and its buffer large enough.
+// The baseline of Inflate: the standard library, with a reused reader and a buffer that is large enough.
 func BenchmarkCompressGzip(b *testing.B) {
 	sizes(b, func(b *testing.B, p []byte) {
 		buf := make([]byte, len(p)+1)
@@ -97,7 +97,7 @@ func BenchmarkDecode(b *testing.B) {
 	})
 }
 
-// BenchmarkScan measures the scanner alone: where in the text each field is. Decode copies them and reads base64 and
+// BenchmarkScan measures the scanner alone, which finds the fields. Decode also copies them and decodes base64 and
 // times.
 func BenchmarkScan(b *testing.B) {
 	sizes(b, func(b *testing.B, p []byte) {
@@ -109,7 +109,7 @@ func BenchmarkScan(b *testing.B) {
 	})
 }
 
-// What Decode is compared with: the standard library in two steps, without base64.
+// The baseline of Decode: the standard library in two steps, without base64.
 func BenchmarkEncodingJSON(b *testing.B) {
 	sizes(b, func(b *testing.B, p []byte) {
 		for b.Loop() {

@@ -1,4 +1,4 @@
 package wire
 
-// Scans reports whether a frame is read by the scanner, and not by the standard library.
+// Scans reports whether the scanner reads a frame, and not the standard library.
 func Scans(p []byte) bool { return new(scanner).scan(p) }

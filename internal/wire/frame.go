@@ -1,5 +1,5 @@
-// Package wire is the format of the Blaze websocket: one binary message is one frame, and a frame is the gzip of a JSON
-// object. It turns bytes into frames and back and knows no connection.
+// Package wire implements the format of the Blaze websocket: one binary message is one frame, and a frame is the gzip
+// of a JSON object. It encodes and decodes frames and does no I/O.
 package wire
 
 import (
@@ -13,13 +13,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
-// The limits of what is read. The service's largest message is 128 KB of data, so all of them are far from any honest
-// frame.
+// Limits of received frames. The service's largest message has 128 KB of data, so no correct frame comes near them.
 const (
-	MaxFrame    = 8 << 20  // bytes of a websocket message; a larger one is read to its end and skipped
-	MaxSkipped  = 64 << 20 // bytes of a websocket message that end the link
-	MaxInflated = 16 << 20 // bytes of JSON after gunzip
-	MaxID       = 64       // bytes of an id that is worth remembering
+	MaxFrame    = 8 << 20  // size of a websocket message; a larger one is read to its end and discarded
+	MaxSkipped  = 64 << 20 // size of a websocket message at which the link ends
+	MaxInflated = 16 << 20 // size of the JSON after gunzip
+	MaxID       = 64       // size of an id in bytes
 )
 
 // Actions of the protocol.
@@ -33,9 +32,9 @@ const (
 	ActionCreateKraken  = "CREATE_KRAKEN"
 )
 
-// Frame is one frame of either direction. Requests have params; replies and pushes have data or an error. Params and
-// Data stay undecoded, because their shape depends on the action: a reply's params may be a plain string, and data may
-// be an object, an array, null or absent.
+// Frame is one frame of either direction. A request has params; a reply or a push has data or an error. Params and Data
+// stay undecoded, because their type depends on the action: the params of a reply may be a string, and data may be an
+// object, an array, null or absent.
 type Frame struct {
 	ID     string          `json:"id"`
 	Action string          `json:"action"`
@@ -44,11 +43,11 @@ type Frame struct {
 	Error  *Error          `json:"error,omitempty"`
 }
 
-// maxExtra is how many bytes of details a refusal may have; the service's have less than 200.
+// maxExtra is the maximum size of a rejection's details in bytes. Those of the service have less than 200.
 const maxExtra = 4 << 10
 
-// Error is a refusal as the wire has it. What cannot be read of one is zero: a request is answered by any. Decoded, its
-// texts are tame: see package tame. Details of more than 4 KiB are left out.
+// Error is a rejection in its wire form. A field that cannot be decoded is zero, because any error ends its request.
+// The texts are sanitized when it is decoded: see package tame. Details of more than 4 KiB are omitted.
 type Error struct {
 	Status      int             `json:"status"`
 	Code        int             `json:"code"`
@@ -64,9 +63,9 @@ func (e *Error) UnmarshalJSON(p []byte) error {
 		Description lenient.String  `json:"description"`
 		Extra       json.RawMessage `json:"extra"`
 	}
-	v.Status, v.Code = lenient.Number(e.Status), lenient.Number(e.Code) // of two, the last that can be read counts
+	v.Status, v.Code = lenient.Number(e.Status), lenient.Number(e.Code) // of duplicates, the last valid one counts
 	v.Description, v.Extra = lenient.String(e.Description), e.Extra
-	_ = json.Unmarshal(p, &v) // what is no object says nothing
+	_ = json.Unmarshal(p, &v) // a value that is not an object changes nothing
 	//mutant:tame-description
 	description := tame.Text(string(v.Description))
 	*e = Error{
@@ -78,10 +77,10 @@ func (e *Error) UnmarshalJSON(p []byte) error {
 
 func clampInt32(n lenient.Number) int { return int(min(max(n, math.MinInt32), math.MaxInt32)) }
 
-// errNoFrame is the error of valid JSON that says nothing: null, {} and the like.
+// errNoFrame is the error of valid JSON without content: null, {} and the like.
 var errNoFrame = errors.New("wire: a frame without id and action")
 
-// Parse reads the JSON of one frame. The frame does not refer to p afterwards. Errors quote at most the id of the
+// Parse decodes the JSON of one frame. The frame does not refer to p afterwards. Errors contain at most the id of the
 // message.
 func Parse(p []byte) (*Frame, error) {
 	f := new(Frame)
@@ -94,7 +93,7 @@ func Parse(p []byte) (*Frame, error) {
 	return f, nil
 }
 
-// describe says where JSON is broken without repeating any of it.
+// describe returns an error with the position of invalid JSON and without its text.
 func describe(err error) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -104,15 +103,15 @@ func describe(err error) error {
 	if errors.As(err, &shape) {
 		return fmt.Errorf("wire: JSON field %q is not a %s", shape.Field, shape.Type)
 	}
-	return errors.New("wire: JSON of another shape")
+	return errors.New("wire: unexpected JSON")
 }
 
-// ofMessage adds to the error of a frame that cannot be used which message it was about, if that can be read.
+// ofMessage adds the message id, if it can be read, to the error of an unusable frame.
 func ofMessage(frame []byte, err error) error {
 	var f struct {
 		Data json.RawMessage `json:"data"`
 	}
-	_ = json.Unmarshal(frame, &f) // of a frame whose id is odd, the data is read all the same
+	_ = json.Unmarshal(frame, &f) // an id of the wrong type does not stop the decoding of data
 	var m struct {
 		MessageID lenient.String `json:"message_id"`
 	}
@@ -124,7 +123,7 @@ func ofMessage(frame []byte, err error) error {
 	return fmt.Errorf("message %s: %w", tame.Quote(string(m.MessageID)), err)
 }
 
-// Marshal returns the JSON of v as this protocol's peers write it: on one line, with <, > and & as they are.
+// Marshal returns the JSON of v in the form used by this protocol: on one line, with <, > and & not escaped.
 func Marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -12,12 +12,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// secret stands for what a message says: no error may repeat it.
+// secret stands for the text of a message. No error may contain it.
 const secret = "attack at dawn"
 
-// said are all the things an error about JSON may say. Of the input, only the id of the message is in them.
-var said = regexp.MustCompile(`^(message "(\\.|[^"\\])+": )?wire: (broken JSON at byte \d+|JSON field "[a-z_0-9.]*" ` +
-	`is not a [A-Za-z0-9.]+|JSON of another shape|a frame without id and action|a push without data)$`)
+// errorText matches every text of an error about JSON. Of the input, it contains at most the id of the message.
+var errorText = regexp.MustCompile(`^(message "(\\.|[^"\\])+": )?wire: (broken JSON at byte \d+|` +
+	`JSON field "[a-z_0-9.]*" is not a [A-Za-z0-9.]+|unexpected JSON|` +
+	`a frame without id and action|a push without data)$`)
 
 func TestParseFrames(t *testing.T) {
 	const id = "89e0bdee-c355-47f2-945a-be48be875606"
@@ -73,7 +74,7 @@ func TestParseFrames(t *testing.T) {
 		},
 		{"white space", " \t\r\n{ \"id\" : \"x\" } \n", wire.Frame{ID: "x"}},
 		{"escapes", `{"id":"\u0078\/","action":"\ud83d\ude00"}`, wire.Frame{ID: "x/", Action: "😀"}},
-		// The standard library's reading of ambiguous objects: the last one counts, whatever its case, and an error is
+		// As the standard library reads ambiguous objects: the last field counts, whatever its case, and an error is
 		// merged.
 		{"a key twice", `{"id":"x","id":"y"}`, wire.Frame{ID: "y"}},
 		{"a key in other letters", `{"id":"y","ID":"x","ACTION":"A"}`, wire.Frame{ID: "x", Action: "A"}},
@@ -92,7 +93,7 @@ func TestParseFrames(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	deep := func(n int) string { return `{"id":"x","data":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}` }
-	_, err := wire.Parse([]byte(deep(9_999))) // with the object around it, the deepest that is read
+	_, err := wire.Parse([]byte(deep(9_999))) // with the object around it, the maximum depth
 	require.NoError(t, err)
 
 	for _, c := range []struct{ name, in, says string }{
@@ -126,7 +127,7 @@ func TestParseRefuses(t *testing.T) {
 			f, err := wire.Parse([]byte(c.in))
 			assert.Nil(t, f)
 			require.ErrorContains(t, err, c.says)
-			assert.Regexp(t, said, err.Error())
+			assert.Regexp(t, errorText, err.Error())
 			assert.NotContains(t, err.Error(), secret)
 		})
 	}
@@ -157,7 +158,7 @@ func TestMarshal(t *testing.T) {
 	assert.Equal(t, `"ends in a line break\n"`, string(got))
 }
 
-// FuzzParse compares Parse with the standard library's reading of a plain struct.
+// FuzzParse compares Parse with the standard library and a plain struct.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		`{"id":"x","action":"A","params":"p","data":[1],"error":{"status":202,"code":401,"description":"d",` +
@@ -179,7 +180,7 @@ func FuzzParse(f *testing.F) {
 		if broken != nil || want.ID == "" && want.Action == "" {
 			require.Error(t, err)
 			assert.Nil(t, got)
-			assert.Regexp(t, said, err.Error())
+			assert.Regexp(t, errorText, err.Error())
 			return
 		}
 		require.NoError(t, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// A refusal says what encoding/json makes of it, and the same after it was written and read again.
+// A rejection has the values that encoding/json decodes, also after it was encoded and decoded again.
 func FuzzError(f *testing.F) {
 	for _, s := range []string{
 		`{"status":202,"code":403,"description":"Forbidden"}`,
@@ -33,7 +33,7 @@ func FuzzError(f *testing.F) {
 		require.NoError(t, err)
 		var again wire.Error
 		require.NoError(t, json.Unmarshal(text, &again))
-		if got.Extra != nil { // written without white space
+		if got.Extra != nil { // encoded without white space
 			require.JSONEq(t, string(got.Extra), string(again.Extra))
 			again.Extra = got.Extra
 		}

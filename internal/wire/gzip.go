@@ -12,27 +12,27 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// keep is the largest buffer that is kept from one frame to the next, so that a huge one does not stay for ever. It is
-// enough for the service's largest message.
-const keep = 512 << 10
+// reusable is the size of the largest buffer that is reused for the next frame, so that the memory of a huge frame is
+// freed. It suffices for the service's largest message.
+const reusable = 512 << 10
 
-// Errors of bytes that are not a frame.
+// Errors of bytes that are not a valid frame.
 var (
 	ErrNotGzip  = errors.New("wire: not gzip")
 	ErrInflated = fmt.Errorf("wire: more than %d bytes after gunzip", MaxInflated)
 	ErrTrailing = errors.New("wire: bytes after the end of the gzip stream")
-	ErrClaim    = errors.New("wire: damaged gzip: longer than its last bytes say, or something behind it")
+	ErrClaim    = errors.New("wire: damaged gzip: size does not match the trailer, or trailing data")
 )
 
-// Inflater inflates one frame after the other. It belongs to one goroutine. The zero value is ready.
+// Inflater decompresses frames. It belongs to one goroutine. The zero value is ready for use.
 type Inflater struct {
 	src bytes.Reader
 	zr  gzip.Reader
 	buf []byte
 }
 
-// Inflate returns the JSON inside p, valid until the next call. It reads to the end of the stream, so that the checksum
-// and the length are verified, and refuses a second member and anything else behind it.
+// Inflate returns the JSON in p, valid until the next call. It reads to the end of the stream, so that checksum and
+// length are verified, and rejects a second member and any other trailing data.
 func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 	z.src.Reset(p)
 	defer z.src.Reset(nil)
@@ -42,7 +42,7 @@ func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 	z.zr.Multistream(false)
 	z.Trim()
 	claimed := Claimed(p)
-	z.buf = slices.Grow(z.buf[:0], 1+claimed) // one more, in which the end is noticed
+	z.buf = slices.Grow(z.buf[:0], 1+claimed) // one byte more, so that the end is detected
 	if err := z.readAll(claimed); err != nil {
 		z.buf = nil
 		return nil, err
@@ -53,15 +53,15 @@ func (z *Inflater) Inflate(p []byte) ([]byte, error) {
 	return z.buf, nil
 }
 
-// Trim lets go of a buffer that only a huge frame needed.
+// Trim frees a buffer that only a huge frame needed.
 func (z *Inflater) Trim() {
-	if cap(z.buf) > keep {
+	if cap(z.buf) > reusable {
 		z.buf = nil
 	}
 }
 
-// Claimed returns how many bytes p says that it becomes, and never more than deflate can make of it, or than Inflate
-// returns. Inflate refuses what becomes more.
+// Claimed returns the decompressed size according to the trailer of p. It is at most MaxInflated, and at most the size
+// that deflate can produce from p. Inflate rejects a frame that gets larger.
 func Claimed(p []byte) int {
 	const ratio = 1032
 	if len(p) < 4 {
@@ -71,7 +71,7 @@ func Claimed(p []byte) int {
 	return int(min(int64(binary.LittleEndian.Uint32(p[len(p)-4:])), int64(len(p))*ratio, MaxInflated))
 }
 
-// readAll stops where there is more than was claimed: who lies about that gets no memory for it.
+// readAll stops at the claimed size, so that a false claim does not cost memory.
 func (z *Inflater) readAll(claimed int) error {
 	b := z.buf[:0]
 	for {
@@ -91,13 +91,13 @@ func (z *Inflater) readAll(claimed int) error {
 	}
 }
 
-// storeBelow is from how many bytes on a frame is compressed. Measured with Go 1.26 on two cores, BenchmarkDeflate: to
-// store 1000 bytes takes 0.06 µs; to compress 1100 takes 6 and saves 285 bytes, 6000 takes 20 and saves 1800 of text,
-// two thirds of a frame of acknowledgements.
+// storeBelow is the size in bytes from which on a frame is compressed. Measured with Go 1.26 on two cores,
+// BenchmarkDeflate: storing 1000 bytes takes 0.06 µs. Compressing 1100 takes 6 µs and saves 285 bytes; compressing 6000
+// takes 20 µs and saves 1800 bytes of text, or two thirds of a frame of acknowledgements.
 const storeBelow = 1 << 10
 
-// Deflater compresses one frame after the other. It belongs to one goroutine at a time. Once it has compressed
-// something it is large: share it. The zero value is ready.
+// Deflater compresses frames. It belongs to one goroutine at a time. It is large after it has compressed a frame, so it
+// should be shared. The zero value is ready for use.
 type Deflater struct {
 	zw  *gzip.Writer
 	dst []byte
@@ -109,12 +109,12 @@ func (d *Deflater) Append(dst, p []byte) []byte {
 		return AppendStored(dst, p)
 	}
 	if d.zw == nil {
-		// BestSpeed cannot be refused as a level.
+		// BestSpeed is a valid level, so there is no error.
 		d.zw, _ = gzip.NewWriterLevel(d, gzip.BestSpeed)
 	}
 	d.dst = dst
 	d.zw.Reset(d)
-	// Write and Close can only fail as d.Write does, which is never.
+	// Write and Close return only errors of d.Write, and it returns none.
 	_, _ = d.zw.Write(p)
 	_ = d.zw.Close()
 	dst, d.dst = d.dst, nil
@@ -127,11 +127,11 @@ func (d *Deflater) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// mostStored is how many bytes one stored block of deflate has at most.
+// mostStored is the maximum size of a stored block of deflate in bytes.
 const mostStored = 1<<16 - 1
 
-// AppendStored appends the gzip of p (RFC 1952) in stored blocks (RFC 1951, section 3.2.4), which is p itself and
-// little more.
+// AppendStored appends the gzip of p (RFC 1952) in stored blocks (RFC 1951, section 3.2.4): p itself with a small
+// overhead.
 func AppendStored(dst, p []byte) []byte {
 	const header = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff" // deflate, no time, the fastest, an unknown system
 	sum, size := crc32.ChecksumIEEE(p), uint32(len(p))        //nolint:gosec // G115: by RFC 1952 its lowest 32 bits

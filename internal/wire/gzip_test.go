@@ -19,7 +19,7 @@ import (
 
 const frame = `{"id":"x","action":"CREATE_MESSAGE","data":{"message_id":"m","data":"aGVsbG8="}}`
 
-// zip compresses with the standard library, at the level that the service's other clients use.
+// zip compresses with the standard library, at the level of the service's other clients.
 func zip(t testing.TB, p []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -79,10 +79,10 @@ func TestInflateRefuses(t *testing.T) {
 		{"a wrong checksum, last byte", changed(n - 5), "damaged gzip"},
 		{"a wrong length", changed(n - 4), "damaged gzip"},
 		{"a wrong length, last byte", changed(n - 1), "damaged gzip"},
-		{"a byte behind it", append(bytes.Clone(good), 0), "something behind it"},
+		{"a byte behind it", append(bytes.Clone(good), 0), "or trailing data"},
 		{"a second member", append(bytes.Clone(good), good...), "bytes after the end"},
-		{"an empty second member", append(bytes.Clone(good), zip(t, nil)...), "something behind it"},
-		{"a shorter length", append(bytes.Clone(good[:n-4]), 1, 0, 0, 0), "longer than its last bytes say"},
+		{"an empty second member", append(bytes.Clone(good), zip(t, nil)...), "or trailing data"},
+		{"a shorter length", append(bytes.Clone(good[:n-4]), 1, 0, 0, 0), "size does not match the trailer"},
 		{"a header and nothing else", good[:10], "damaged gzip"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestInflateRefuses(t *testing.T) {
 			assert.Nil(t, got)
 			require.ErrorContains(t, err, c.says)
 			assert.NotContains(t, err.Error(), "hello")
-			inflates(t, &z, frame) // one bad frame does not spoil the next
+			inflates(t, &z, frame) // an invalid frame does not affect the next one
 		})
 	}
 }
@@ -110,7 +110,7 @@ func TestInflateRefusesEveryTruncation(t *testing.T) {
 func TestInflateNoticesEveryChangedBit(t *testing.T) {
 	var z wire.Inflater
 	good := zip(t, []byte(frame))
-	for i := range good[10:] { // the header says nothing about the content, time and system for example
+	for i := range good[10:] { // the header does not describe the content, only time and system, for example
 		for bit := range 8 {
 			p := bytes.Clone(good)
 			p[10+i] ^= 1 << bit
@@ -134,7 +134,7 @@ func TestInflateLimit(t *testing.T) {
 	inflates(t, &z, frame)
 }
 
-// bomb returns the gzip of n MiB of zeros, without an end: the same compressed MiB over and over.
+// bomb returns the gzip of n MiB of zeros, without an end: the same compressed MiB repeatedly.
 func bomb(t *testing.T, n int) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -142,7 +142,7 @@ func bomb(t *testing.T, n int) []byte {
 	require.NoError(t, err)
 	mib := make([]byte, 1<<20)
 	var first int
-	for range 2 { // the second one refers back to zeros, as all the others do
+	for range 2 { // the second one refers back to zeros, as all others do
 		first = b.Len()
 		_, err = zw.Write(mib)
 		require.NoError(t, err)
@@ -163,8 +163,8 @@ func TestInflateBomb(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.ErrorIs(t, err, wire.ErrInflated)
 	assert.Nil(t, got)
-	// The buffer grows by a quarter each time: all of its sizes together are five times the last, which may be a
-	// quarter too large.
+	// The buffer grows by a quarter each time: the sum of its sizes is five times the last one, which may be a quarter
+	// too large.
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(7*wire.MaxInflated))
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -190,7 +190,7 @@ func TestInflateKeepsNoLargeBuffer(t *testing.T) {
 	}), 1.0, "small frames use the buffer of the one before")
 }
 
-// A frame that claims more than deflate can make of it does not get the room.
+// A frame that claims more than deflate can produce does not get that memory.
 func TestClaimed(t *testing.T) {
 	claim := func(size int, says uint32) []byte {
 		return binary.LittleEndian.AppendUint32(make([]byte, size-4), says)
@@ -204,7 +204,8 @@ func TestClaimed(t *testing.T) {
 	assert.Equal(t, 1<<20, wire.Claimed(p), "as much as there is of it")
 }
 
-// isGzipOf checks p with the standard library, and by RFC 1952: one member, at its end the checksum and the length.
+// isGzipOf checks p with the standard library and against RFC 1952: one member, with the checksum and the length at its
+// end.
 func isGzipOf(t *testing.T, in, p []byte) {
 	t.Helper()
 	assert.Equal(t, crc32.ChecksumIEEE(in), binary.LittleEndian.Uint32(p[len(p)-8:]))
@@ -232,7 +233,7 @@ func TestDeflate(t *testing.T) {
 	}
 }
 
-// The header of gzip, the head of a block and the trailer: what storing adds to one block.
+// The overhead of storing one block: the header of gzip, the head of a block and the trailer.
 const storedMore = 10 + 5 + 8
 
 func TestFromOneKilobyteOnFramesAreCompressed(t *testing.T) {
@@ -255,8 +256,8 @@ func TestAppendStored(t *testing.T) {
 	}
 }
 
-// FuzzInflate looks for input that makes the decoders panic, pass something that the standard library does not, or
-// refuse what it reads.
+// FuzzInflate searches for input that makes the decoders panic, or that only one of Inflate and the standard library
+// accepts.
 func FuzzInflate(f *testing.F) {
 	good := zip(f, []byte(frame))
 	f.Add(good)
@@ -282,7 +283,7 @@ func FuzzInflate(f *testing.F) {
 				require.True(t, fr.ID != "" || fr.Action != "")
 			}
 		}
-		// Whatever came before, and whatever the bytes say: the way there and back changes nothing.
+		// A round trip changes nothing, whatever was decoded before, and for any bytes.
 		back, err := z.Inflate(new(wire.Deflater).Append(nil, in))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(in, back))

@@ -7,8 +7,8 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// LowerID returns an id in lower case if it has the length of a UUID: the service writes its ids so, and refuses
-// capital letters in those of messages. What is longer or shorter is no id of the service, and stays as it is.
+// LowerID returns an id in lower case if it has the length of a UUID: the service writes its ids so, and rejects
+// message ids with capital letters. A longer or shorter text is not an id of the service and is returned unchanged.
 func LowerID(id string) string {
 	if len(id) != 36 {
 		return id
@@ -16,11 +16,11 @@ func LowerID(id string) string {
 	return strings.ToLower(id)
 }
 
-// NewID returns a random UUID, as the ids of frames and messages are.
+// NewID returns a random UUID for a frame or a message.
 func NewID() (string, error) {
 	id, err := uuid.NewV4()
 	if err != nil {
-		return "", fmt.Errorf("blaze: cannot make an id: %w", err)
+		return "", fmt.Errorf("blaze: cannot create an id: %w", err)
 	}
 	return id.String(), nil
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// The details of a refusal are kept up to 4 KiB. The quotes of the JSON string count.
+// The details of a rejection are stored up to 4 KiB, including the quotes of a JSON string.
 func TestExtraIsBounded(t *testing.T) {
 	extra := `"` + strings.Repeat("a ", 2047) + `"`
 	require.Len(t, extra, 4<<10)

@@ -11,27 +11,28 @@ import (
 	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
-// Received is a frame of the service as a client reads it.
+// Received is a decoded frame of the service.
 type Received struct {
 	ID     FrameID
 	Action string
 	Error  *Error
-	Data   bool  // there is data, other than null and an empty object or array
-	Fault  error // why Message is empty although there is data
+	Data   bool  // there is data, other than null or an empty object or array
+	Fault  error // why Message is empty despite the data
 
 	Message   Message
 	Status    string    // of a receipt
 	UpdatedAt time.Time // of a receipt
 }
 
-// FrameID is the id of a frame, which says what it answers. It is kept in place: pushed frames have one too, of no use
-// to anybody. One of more than MaxID bytes, which nobody waits for, is none.
+// FrameID is the id of a frame, which identifies the request that it answers. The text is stored in place, to save an
+// allocation for pushes, which have an unused id too. An id of more than MaxID bytes belongs to no request and is
+// stored as empty.
 type FrameID struct {
 	text [MaxID]byte
 	size uint8
 }
 
-// FrameIDOf returns the id that a frame says.
+// FrameIDOf returns the FrameID with a text.
 func FrameIDOf(text []byte) (id FrameID) {
 	if len(text) <= MaxID {
 		id.size = uint8(copy(id.text[:], text)) //nolint:gosec // G115: at most MaxID
@@ -45,8 +46,8 @@ func (id *FrameID) Bytes() []byte { return id.text[:id.size] }
 // String returns the id.
 func (id FrameID) String() string { return string(id.text[:id.size]) }
 
-// Message is the data of a pushed frame. Its ids share one block of memory: who keeps one of them for long copies
-// it, to keep no more than that.
+// Message is the data of a pushed frame. Its ids share one allocation, so a caller should copy an id that it stores for
+// long.
 type Message struct {
 	ConversationID   string
 	UserID           string
@@ -55,25 +56,25 @@ type Message struct {
 	QuoteMessageID   string
 	RepresentativeID string
 	Category         string
-	Data             string // after base64, or what it was before, where NotBase64 is set
+	Data             string // decoded from base64, or unchanged if NotBase64 is set
 	CreatedAt        time.Time
 	ExpireIn         int64 // seconds
 	NotBase64        bool
-	Pending          bool // pushed from what was pending
+	Pending          bool // it was pending before it was pushed
 	Silent           bool
 }
 
-// Decoder reads one frame after the other. It belongs to one goroutine. The zero value is ready.
+// Decoder decodes frames. It belongs to one goroutine. The zero value is ready for use.
 type Decoder struct {
 	s    scanner
-	data []byte // after base64
+	data []byte // buffer for decoded base64
 }
 
-// Decode reads the JSON of one frame into r. Nothing in r refers to p afterwards. Errors quote at most the id of the
+// Decode decodes the JSON of one frame into r. r does not refer to p afterwards. Errors contain at most the id of the
 // message.
 func (d *Decoder) Decode(p []byte, r *Received) error {
 	*r = Received{}
-	defer func() { d.s = scanner{} }() // which else holds on to p
+	defer func() { d.s = scanner{} }() // otherwise it would refer to p
 	if !d.s.scan(p) {
 		if err := d.read(p, r); err != nil {
 			return err
@@ -89,25 +90,25 @@ func (d *Decoder) Decode(p []byte, r *Received) error {
 	return nil
 }
 
-// hollow reports whether JSON is an empty object or array, which some replies have for data.
+// hollow reports whether JSON is an empty object or array, as in the data of some replies.
 func hollow(data []byte) bool {
 	n := len(data)
 	return n >= 2 && (data[0] == '{' || data[0] == '[') && len(bytes.TrimSpace(data[1:n-1])) == 0
 }
 
-// errNoData is why the data of a push cannot be read where it is no object.
+// errNoData is the fault of a push with data that is not an object.
 var errNoData = errors.New("wire: a push without data")
 
-// fill makes a Received of what was read.
+// fill sets r from the values read.
 func (d *Decoder) fill(r *Received) {
 	s := &d.s
 	for _, span := range []int{spanSessionID, spanQuoteMessageID} {
 		//mutant:long-accompanying
 		if len(s.spans[span]) > MaxID {
-			s.spans[span] = nil // no id, and nothing that a message is to be lost for
+			s.spans[span] = nil // not an id, and no reason to lose the message
 		}
 	}
-	// What is longer than any id has memory of its own: it would else stay as long as an id does.
+	// A text longer than an id gets its own memory, which would otherwise live as long as the ids.
 	shared := func(span []byte) bool { return len(span) <= MaxID }
 	size := 0
 	for _, span := range s.spans[inBlock:] {
@@ -149,10 +150,10 @@ func (d *Decoder) fill(r *Received) {
 	d.decodeData(m)
 }
 
-// maxSeconds is the longest time that a time.Duration can hold.
+// maxSeconds is the longest time.Duration in seconds.
 const maxSeconds = int64(math.MaxInt64 / time.Second)
 
-// moment reads a time. What cannot be read is the zero time: no message is worth losing for its date.
+// moment parses a time. An invalid time is the zero time, because the date is no reason to lose a message.
 func moment(span []byte) time.Time {
 	if len(span) == 0 {
 		return time.Time{}
@@ -161,7 +162,7 @@ func moment(span []byte) time.Time {
 	return t
 }
 
-// common returns a string of the protocol without copying it.
+// common returns a common string of the protocol without allocating.
 func common(span []byte) string {
 	switch string(span) {
 	case "":
@@ -192,8 +193,8 @@ func common(span []byte) string {
 	return string(span)
 }
 
-// decodeData takes data_base64 if it is there: the service sends the same bytes as data_base64 (raw URL alphabet) and
-// data (standard alphabet), older servers send data only.
+// decodeData decodes data_base64 if it is present, otherwise data. The service sends the same bytes as data_base64 (URL
+// alphabet, not padded) and data (standard alphabet); older servers send data only.
 func (d *Decoder) decodeData(m *Message) {
 	text := d.s.spans[spanDataBase64]
 	if len(text) == 0 {
@@ -205,12 +206,12 @@ func (d *Decoder) decodeData(m *Message) {
 		return
 	}
 	m.Data = string(data)
-	if d.data = data; cap(data) > keep {
+	if d.data = data; cap(data) > reusable {
 		d.data = nil
 	}
 }
 
-// read is scan for frames that the scanner does not know.
+// read is like scan, for frames that the scanner does not support.
 func (d *Decoder) read(p []byte, r *Received) error {
 	f, err := Parse(p)
 	if err != nil {
@@ -240,8 +241,8 @@ func (d *Decoder) read(p []byte, r *Received) error {
 	return nil
 }
 
-// view is the data of a pushed frame, a message or the receipt of one, as it is written. Without its ids, its category
-// and its data it is of no use; the other fields only accompany it.
+// view is the data of a pushed frame in its wire form: a message or a receipt. Ids, category and data are required, so
+// their type must be correct; the other fields are optional.
 type view struct {
 	ConversationID   string         `json:"conversation_id"`
 	UserID           string         `json:"user_id"`
@@ -260,7 +261,7 @@ type view struct {
 	UpdatedAt        timestamp      `json:"updated_at"`
 }
 
-// timestamp is the text of a time. What is none changes nothing.
+// timestamp is the text of a time. An invalid time changes nothing.
 type timestamp string
 
 // UnmarshalJSON implements [json.Unmarshaler].

@@ -17,15 +17,15 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// push is the frame around the data of a message.
+// push returns a frame with the data of a message.
 func push(data string) string { return `{"id":"f","action":"CREATE_MESSAGE","data":` + data + `}` }
 
-// receipt is the frame around the data of a receipt.
+// receipt returns a frame with the data of a receipt.
 func receipt(data string) string {
 	return `{"id":"f","action":"ACKNOWLEDGE_MESSAGE_RECEIPT","data":` + data + `}`
 }
 
-// decode reads a frame, and sees that nothing in it refers to what it was read from.
+// decode decodes a frame, and checks that the result does not refer to the input.
 func decode(t *testing.T, in string) *wire.Received {
 	t.Helper()
 	var d wire.Decoder
@@ -36,7 +36,7 @@ func decode(t *testing.T, in string) *wire.Received {
 	return r
 }
 
-// both decodes a frame as it is, and once more in a form that only the standard library reads.
+// both decodes a frame as it is, and again in a form that only the standard library reads.
 func both(t *testing.T, in string) *wire.Received {
 	t.Helper()
 	slow := strings.TrimSuffix(strings.TrimRight(in, " \n"), "}") + `,"Params":"\u0000"}`
@@ -84,7 +84,7 @@ func TestDecodeTheEnvelope(t *testing.T) {
 		"{\"id\":\"i\",\"data\": { \n } }":                  {ID: id("i")},
 		`{"id":"i","data":{"new":1}}`:                       {ID: id("i"), Data: true},
 		`{"id":"i","params":"p","new":{"data":{"id":"x"}}}`: {ID: id("i")},
-		// The standard library's reading of ambiguous objects: the last one counts.
+		// As the standard library reads ambiguous objects: the last field counts.
 		`{"id":"i","id":"j","action":"A","action":null}`: {ID: id("j"), Action: "A"},
 		`{"id":"i","data":{"user_id":"u","user_id":"v","message_id":"m","message_id":null}}`: {
 			ID: id("i"), Data: true, Message: wire.Message{UserID: "v", MessageID: "m"},
@@ -122,7 +122,7 @@ func TestDataThatIsNoMessage(t *testing.T) {
 		assert.True(t, r.Data, data)
 		assert.Equal(t, wire.Message{}, r.Message, data)
 		assert.Equal(t, "f", r.ID.String())
-		assert.Regexp(t, said, r.Fault.Error())
+		assert.Regexp(t, errorText, r.Fault.Error())
 		assert.NotContains(t, r.Fault.Error(), secret)
 	}
 }
@@ -139,7 +139,7 @@ func TestDecodeRefuses(t *testing.T) {
 		r := new(wire.Received)
 		err := d.Decode([]byte(in), r)
 		require.Error(t, err, in)
-		assert.Regexp(t, said, err.Error(), in)
+		assert.Regexp(t, errorText, err.Error(), in)
 		assert.NotContains(t, err.Error(), secret)
 		assert.Equal(t, "y", decode(t, `{"id":"y"}`).ID.String())
 	}
@@ -163,11 +163,11 @@ func TestTheDataOfAMessage(t *testing.T) {
 	} {
 		assert.Equal(t, want, both(t, push("{"+data+"}")).Message, data)
 	}
-	r := decode(t, push(`{"data":"+\/8=","new":"aGk\n="}`)) // escaped, as some encoders do
+	r := decode(t, push(`{"data":"+\/8=","new":"aGk\n="}`)) // escaped, as by some encoders
 	assert.Equal(t, wire.Message{Data: "\xfb\xff"}, r.Message)
 }
 
-// Strings of every length, so that each position within eight bytes is met, and each character that ends the fast way.
+// Strings of every length, to end at each position within eight bytes, with each character that ends the fast path.
 func TestStringsOfEveryLength(t *testing.T) {
 	for n := range 40 {
 		text := strings.Repeat("~", n)
@@ -182,7 +182,7 @@ func TestStringsOfEveryLength(t *testing.T) {
 	}
 }
 
-// Wherever it stands: short text is looked at by words of 8 bytes, long text by blocks of 32.
+// At every position: short text is checked in words of 8 bytes, long text in blocks of 32.
 func TestAnUnusualCharacterIsNoticedAtEveryPlace(t *testing.T) {
 	for n := 1; n < 150; n += 7 {
 		in := []byte(`{"data":{"data_base64":"` + strings.Repeat("A", n) + `"}}`)
@@ -199,14 +199,14 @@ func TestAnUnusualCharacterIsNoticedAtEveryPlace(t *testing.T) {
 	}
 }
 
-// Of data that is no message nothing is taken, whatever came before what is wrong with it.
+// Of data that is not a message no field is set, not even a valid one before the fault.
 func TestNothingIsTakenOfDataThatIsNoMessage(t *testing.T) {
 	r := decode(t, push(`{"message_id":"m","user_id":5}`))
 	require.Error(t, r.Fault)
 	assert.Equal(t, wire.Message{}, r.Message)
 }
 
-// Who keeps an id does not keep what came with it.
+// A stored id does not keep the other texts of its message in memory.
 func TestAnIDKeepsNoLongText(t *testing.T) {
 	long := strings.Repeat("A", 1<<20)
 	in := []byte(push(fmt.Sprintf(`{"message_id":"m","category":%q,"data":%q}`, long, long)))
@@ -226,7 +226,7 @@ func TestAnIDKeepsNoLongText(t *testing.T) {
 	runtime.KeepAlive(ids)
 }
 
-// Such an id is no request's.
+// Such an id belongs to no request.
 func TestAFrameIDOfMoreThan64BytesIsNone(t *testing.T) {
 	long := strings.Repeat("i", 64)
 	assert.Equal(t, long, both(t, `{"id":"`+long+`"}`).ID.String())
@@ -234,7 +234,7 @@ func TestAFrameIDOfMoreThan64BytesIsNone(t *testing.T) {
 	assert.Empty(t, r.ID.Bytes())
 }
 
-// The longest that a time.Duration can hold are 9,223,372,036 s.
+// The longest time.Duration is 9,223,372,036 s.
 func TestExpireIn(t *testing.T) {
 	for in, want := range map[string]int64{
 		`0`: 0, `7`: 7, `-7`: 0, `-0`: 0, `"7"`: 7, `"-7"`: 0, `null`: 0, `9223372036`: 9223372036,
@@ -249,7 +249,7 @@ func TestExpireIn(t *testing.T) {
 	}
 }
 
-// What only accompanies a message is not worth losing it for.
+// An optional field is no reason to lose a message.
 func TestOddFieldsBesideAMessage(t *testing.T) {
 	for in, want := range map[string]wire.Message{
 		`"silent":"true"`:        {Silent: true},
@@ -276,7 +276,7 @@ func TestOddFieldsBesideAMessage(t *testing.T) {
 	}
 }
 
-// The id of a message that is lost can be looked up.
+// The id of a lost message is in the error.
 func TestTheFaultNamesTheMessage(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"message_id":"m","user_id":5}`:   `message "m": wire: JSON field "user_id" is not a string`,
@@ -324,7 +324,7 @@ func TestTimes(t *testing.T) {
 	}
 	r := decode(t, receipt(`{"updated_at":"2022-04-28T10:01:32Z","updated_at":"0001-01-01T00:00:00Z"}`))
 	assert.True(t, r.UpdatedAt.IsZero())
-	// The last one that is a time counts.
+	// Of several, the last valid time counts.
 	for _, in := range []string{
 		`{"updated_at":"2023-04-28T10:01:32Z","updated_at":"x"}`,
 		`{"updated_at":"x","updated_at":"2023-04-28T10:01:32Z"}`,
@@ -334,7 +334,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// reference reads a frame with nothing but the standard library. It returns nil where it is none.
+// reference decodes a frame with the standard library only. It returns nil if the frame is invalid.
 func reference(in []byte) *wire.Received {
 	var f struct {
 		ID, Action string
@@ -347,8 +347,8 @@ func reference(in []byte) *wire.Received {
 	}
 	r := &wire.Received{ID: id(f.ID), Action: f.Action, Data: len(f.Data) > 0 && !empty(f.Data)}
 	if e := f.Error; e != nil {
-		refusal := e.wire()
-		r.Error = &refusal
+		rejection := e.wire()
+		r.Error = &rejection
 	}
 	if !r.Data {
 		return r
@@ -400,7 +400,7 @@ func reference(in []byte) *wire.Received {
 	return r
 }
 
-// empty reports whether JSON is null, or an object or an array of nothing.
+// empty reports whether JSON is null, or an empty object or array.
 func empty(text []byte) bool {
 	var list []json.RawMessage
 	var object map[string]json.RawMessage
@@ -408,7 +408,7 @@ func empty(text []byte) bool {
 		json.Unmarshal(text, &object) == nil && len(object) == 0
 }
 
-// FuzzDecode compares with the standard library: the same frames are read, and the same values, whoever reads them.
+// FuzzDecode compares Decode with the standard library: both accept the same frames and decode the same values.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{
 		receipt(`{"status":"READ","updated_at":"2023-04-28T10:01:32.387507Z","updated_at":""}`),
@@ -436,13 +436,13 @@ func FuzzDecode(f *testing.F) {
 		err := d.Decode(in, got)
 		if want == nil {
 			require.Error(t, err)
-			require.Regexp(t, said, err.Error())
+			require.Regexp(t, errorText, err.Error())
 			return
 		}
 		require.NoError(t, err)
 		require.Equal(t, want.Fault == nil, got.Fault == nil)
 		if got.Fault != nil {
-			require.Regexp(t, said, got.Fault.Error())
+			require.Regexp(t, errorText, got.Fault.Error())
 			got.Fault = want.Fault
 		}
 		require.Equal(t, want, got)

@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// An error answers a request, whatever it looks like.
+// Any error ends its request, whatever its form.
 func TestOddErrors(t *testing.T) {
 	for in, want := range map[string]wire.Error{
 		`{"code":403,"status":202}`:         {Code: 403, Status: 202},
@@ -24,7 +24,7 @@ func TestOddErrors(t *testing.T) {
 		`{"code":403.0,"status":2.02e2}`:    {Code: 403, Status: 202},
 		`{"code":{},"status":[403]}`:        {},
 		`{"code":"forbidden","status":503}`: {Status: 503},
-		// as the Chinese guide has it
+		// as in the Chinese guide
 		`{"status":202,"code":20121,"status":"SENT"}`:               {Code: 20121, Status: 202},
 		`{"code":403,"description":{"en":"no"},"extra":{"a":1}}`:    {Code: 403, Extra: json.RawMessage(`{"a":1}`)},
 		`{"code":403,"description":7}`:                              {Code: 403, Description: "7"},
@@ -38,7 +38,7 @@ func TestOddErrors(t *testing.T) {
 	}
 }
 
-// oddText, oddNumber and oddFlag read a value by what encoding/json makes of it. What is of another kind changes
+// oddText, oddNumber and oddFlag decode a value according to its type in encoding/json. A value of another type changes
 // nothing.
 type (
 	oddText   string
@@ -52,7 +52,7 @@ type oddError struct {
 	Extra        json.RawMessage
 }
 
-// UnmarshalJSON reads an object. Anything else is an error without contents.
+// UnmarshalJSON decodes an object. Any other value is an error without contents.
 func (e *oddError) UnmarshalJSON(p []byte) error {
 	type plain oddError
 	v := plain(*e)
@@ -75,7 +75,7 @@ func scalar(p []byte) any {
 	return v
 }
 
-// UnmarshalJSON takes a string, or the characters of a number.
+// UnmarshalJSON decodes a string, or the characters of a number.
 func (s *oddText) UnmarshalJSON(p []byte) error {
 	switch v := scalar(p).(type) {
 	case string:
@@ -88,7 +88,7 @@ func (s *oddText) UnmarshalJSON(p []byte) error {
 
 var digits = regexp.MustCompile(`^([+-]?[0-9]+|-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?)$`)
 
-// UnmarshalJSON takes a number, or a string that is one.
+// UnmarshalJSON decodes a number, or a string with one.
 func (n *oddNumber) UnmarshalJSON(p []byte) error {
 	var text oddText
 	_ = text.UnmarshalJSON(p)
@@ -106,7 +106,7 @@ var (
 	bare = regexp.MustCompile(`^(.{19,}[+-][0-9]{2})([0-9]{2})$`) // a zone without its colon
 )
 
-// UnmarshalJSON takes an RFC 3339 time, with a T or a space, in UTC where it has no zone.
+// UnmarshalJSON decodes an RFC 3339 time, with a T or a space, in UTC if it has no zone.
 func (m *moment) UnmarshalJSON(p []byte) error {
 	if len(p) < 13 || p[0] != '"' { // with its quotes
 		return nil
@@ -125,7 +125,7 @@ func (m *moment) UnmarshalJSON(p []byte) error {
 	return nil
 }
 
-// UnmarshalJSON takes true or false, or a string that is one.
+// UnmarshalJSON decodes true or false, or a string with one.
 func (f *oddFlag) UnmarshalJSON(p []byte) error {
 	switch v := scalar(p).(type) {
 	case bool:

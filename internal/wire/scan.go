@@ -6,23 +6,23 @@ import (
 	"math/bits"
 )
 
-// scanner reads the JSON of a frame in one pass, straight into the fields that are wanted. It knows the plain JSON that
-// the service writes; at anything else it gives up, and the standard library reads the frame: an error to be described,
-// text with escapes, names in other letters, numbers that are no short integers, names that count although they come
-// twice. So it never decides that a frame is wrong, and has no opinion on what is unclear in JSON.
+// scanner reads the JSON of a frame in one pass, directly into the fields needed. It supports the plain JSON that the
+// service writes. It stops at anything else, and the standard library reads the frame: errors to be described, strings
+// with escapes, names in other letters, numbers that are not short integers, and repeated names. So it never rejects a
+// frame, and does not decide ambiguous cases of JSON.
 type scanner struct {
 	p     []byte
 	i     int
-	depth int // of what is skipped
+	depth int // of the value being skipped
 
-	spans    [spanCount][]byte // within p
+	spans    [spanCount][]byte // slices of p
 	data     bool              // there is data, other than null
 	object   bool              // and it is an object
 	silent   bool
 	expireIn int64
 }
 
-// The strings that are wanted.
+// The strings needed.
 const (
 	spanData = iota
 	spanDataBase64
@@ -41,13 +41,12 @@ const (
 	spanRepresentativeID
 	spanCount
 
-	inBlock = spanConversationID // from here on they share a block of memory
+	inBlock = spanConversationID // the spans from here on share a block of memory
 
-	maxDepth = 32 // how deep the scanner looks into what it skips
+	maxDepth = 32 // maximum depth of skipped values
 )
 
-// scan reads a whole frame, with a zero scanner. False says nothing about the frame but that somebody else has to read
-// it.
+// scan reads a whole frame, with a zero scanner. False means only that the standard library must read the frame.
 func (s *scanner) scan(p []byte) bool {
 	s.p = p
 	s.space()
@@ -56,7 +55,7 @@ func (s *scanner) scan(p []byte) bool {
 	return ok && s.i == len(p)
 }
 
-// frameField reads the value of one field of the frame.
+// frameField reads one field of the frame.
 func (s *scanner) frameField(name []byte) bool {
 	switch string(name) {
 	case "id":
@@ -78,7 +77,7 @@ func (s *scanner) frameField(name []byte) bool {
 	return known(name) && s.skip()
 }
 
-// messageField reads the value of one field of the frame's data.
+// messageField reads one field of the frame's data.
 func (s *scanner) messageField(name []byte) bool {
 	switch string(name) {
 	case "conversation_id":
@@ -118,7 +117,7 @@ func (s *scanner) messageField(name []byte) bool {
 	return known(name) && s.skip()
 }
 
-// known reports whether a name that is not wanted can be nothing else: the standard library ignores case, of every
+// known reports whether a name certainly differs from the names needed. The standard library ignores case, in every
 // alphabet.
 func known(name []byte) bool {
 	for _, c := range name {
@@ -129,7 +128,7 @@ func known(name []byte) bool {
 	return true
 }
 
-// want reads a string, or null, which changes nothing.
+// want reads a string. null changes nothing.
 func (s *scanner) want(span int) bool {
 	if s.at('n') {
 		return s.skip()
@@ -139,16 +138,16 @@ func (s *scanner) want(span int) bool {
 	return ok
 }
 
-// time reads a time, or what is none, which changes nothing.
+// time reads a time. A value of another type changes nothing.
 func (s *scanner) time(span int) bool {
 	if !s.at('"') {
 		return s.skip()
 	}
-	// Of two, it depends on whether they are times which one counts.
+	// Of duplicate fields, the last valid time counts, so the standard library has to decide.
 	return s.spans[span] == nil && s.want(span)
 }
 
-// members reads an object. field reads the value of each of its names.
+// members reads an object. It calls field for each name, to read the value.
 func (s *scanner) members(field func(s *scanner, name []byte) bool) bool {
 	if !s.take('{') {
 		return false
@@ -171,7 +170,7 @@ func (s *scanner) members(field func(s *scanner, name []byte) bool) bool {
 	}
 }
 
-// elements reads an array that is not wanted.
+// elements skips an array.
 func (s *scanner) elements() bool {
 	s.i++
 	if s.space(); s.take(']') {
@@ -186,7 +185,7 @@ func (s *scanner) elements() bool {
 	return false
 }
 
-// skip reads a value that is not wanted.
+// skip skips a value.
 func (s *scanner) skip() bool {
 	if s.depth == maxDepth || s.i == len(s.p) {
 		return false
@@ -237,11 +236,11 @@ func (s *scanner) text() ([]byte, bool) {
 			n += bits.TrailingZeros64(odd) / 8
 			break
 		}
-		if n += 8; n == 40 { // longer than any name and any id, it is likely to go on for long
+		if n += 8; n == 40 { // longer than any name or id, so likely a long text
 			n += plain(p[n:])
 		}
 	}
-	for ; n < len(p); n++ { // near the end of the frame; else it stops at once
+	for ; n < len(p); n++ { // only near the end of the frame; otherwise it stops at once
 		if c := p[n]; c == '"' || c == '\\' || c < ' ' || c > 0x7f {
 			break
 		}
@@ -253,10 +252,10 @@ func (s *scanner) text() ([]byte, bool) {
 	return p[:n:n], true
 }
 
-// plain returns how many characters at the beginning of p are those of base64, or others that need no look, or some
-// less.
+// plain returns a lower bound of the number of characters at the beginning of p that need no check, such as those of
+// base64.
 func plain(p []byte) (n int) {
-	const most = '#' // below it are the quote, the control characters, and two that text has and base64 has not
+	const most = '#' // below it are the quote, the control characters, and two characters that base64 does not use
 	for ; n+32 <= len(p); n += 32 {
 		w := p[n : n+32 : n+32]
 		x0, x1 := binary.LittleEndian.Uint64(w), binary.LittleEndian.Uint64(w[8:])
@@ -264,7 +263,7 @@ func plain(p []byte) (n int) {
 		below := (x0 - most*ones) | (x1 - most*ones) | (x2 - most*ones) | (x3 - most*ones)
 		backslash := (x0 ^ '\\'*ones - ones) | (x1 ^ '\\'*ones - ones) |
 			(x2 ^ '\\'*ones - ones) | (x3 ^ '\\'*ones - ones)
-		if (below|backslash)&high != 0 { // what is not ASCII is one of both, too
+		if (below|backslash)&high != 0 { // a byte that is not ASCII sets one of the two
 			break
 		}
 	}
@@ -273,8 +272,8 @@ func plain(p []byte) (n int) {
 
 const ones, high = 0x0101010101010101, 0x8080808080808080
 
-// unusual returns the highest bit of the first of eight characters that is a quote, a backslash, a control character or
-// not ASCII. Higher ones may be wrong: a borrow crosses from one into the next.
+// unusual sets the highest bit of the first of eight characters that is a quote, a backslash, a control character or
+// not ASCII. Bits of later characters may be wrong, because a borrow carries over.
 func unusual(x uint64) uint64 {
 	return ((x - ' '*ones) | (x ^ '"'*ones - ones) | (x ^ '\\'*ones - ones)) & high
 }

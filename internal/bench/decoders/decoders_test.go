@@ -20,11 +20,11 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// What the strings of a decoded frame refer to is its own in all of these: the buffer of a frame is used for the next
-// one.
+// decoders has the decoders to compare. All of them copy the strings of a decoded frame, because the buffer of a frame
+// is reused for the next one.
 var decoders = []struct {
 	name   string
-	decode func() func(p []byte, f *Frame) error // made anew for each benchmark, with the memory that it uses again
+	decode func() func(p []byte, f *Frame) error // a new one for each benchmark, with reusable memory
 }{
 	{"encoding-json", unmarshal(func(p []byte, f *Frame) error { return json.Unmarshal(p, f) })},
 	{"json-v2", unmarshal(func(p []byte, f *Frame) error { return jsonv2.Unmarshal(p, f) })},
@@ -41,7 +41,7 @@ func unmarshal(decode func(p []byte, f *Frame) error) func() func(p []byte, f *F
 	return func() func(p []byte, f *Frame) error { return decode }
 }
 
-// fast reads with a parser whose values are used again, and picks.
+// fast decodes with a parser that reuses its values, and copies the fields.
 func fast() func(p []byte, f *Frame) error {
 	var parser fastjson.Parser
 	return func(p []byte, f *Frame) error {
@@ -63,7 +63,7 @@ func fast() func(p []byte, f *Frame) error {
 	}
 }
 
-// parse reads with a parser that calls back for each name, and does not check what lies between.
+// parse decodes with a parser that calls back for each name and does not validate the values between.
 func parse(p []byte, f *Frame) error {
 	return jsonparser.ObjectEach(p, func(name, value []byte, _ jsonparser.ValueType, _ int) error {
 		switch string(name) {
@@ -114,8 +114,8 @@ func parseField(m *Message, name, value []byte) (err error) {
 	return err
 }
 
-// frame is the JSON of a text message of n bytes, as the service writes it. Its data is no base64, which nobody has to
-// decode then: it is the same for all, and would hide how long the JSON takes.
+// frame returns the JSON of a text message of n bytes, in the service's form. Its data is not base64, so that no
+// decoder spends time on decoding it. That time is the same for all and would hide the time for the JSON.
 func frame(n int) []byte {
 	data := "!" + strings.Repeat("Base64", n*4/3/6)
 	return fmt.Appendf(nil, `{"id":"89e0bdee-c355-47f2-945a-be48be875606","action":"CREATE_MESSAGE",`+
@@ -128,10 +128,10 @@ func frame(n int) []byte {
 		data, data)
 }
 
-// created reads the time of a message, which this library's decoder does by itself.
+// created parses the time of a message. The decoder of this library parses it itself.
 func created(m *Message) (time.Time, error) { return time.Parse(time.RFC3339Nano, m.CreatedAt) }
 
-// All of them read the same.
+// All decoders read the same values.
 func TestSame(t *testing.T) {
 	p := frame(100)
 	var own wire.Decoder
@@ -180,7 +180,8 @@ func BenchmarkDecoders(b *testing.B) {
 		}
 		var own wire.Decoder
 		var r wire.Received
-		// The memory for what follows base64 is there, as it is on a link; the text below needs it, and has none in it.
+		// Allocates the buffer for decoded base64 once, as on a link. The benchmark needs a buffer of that size,
+		// although its data is not base64.
 		if err := own.Decode(bytes.Replace(p, []byte("!"), nil, 2), &r); err != nil || r.Message.NotBase64 {
 			b.Fatal(err, r.Message.NotBase64)
 		}

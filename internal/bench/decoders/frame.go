@@ -1,8 +1,8 @@
-// Package decoders measures the JSON decoder of this library beside the fastest ones there are for Go. It is a module
-// of its own, so that nobody who uses the library downloads them.
+// Package decoders compares the JSON decoder of this library with the fastest ones for Go. It is a separate module, so
+// that users of the library do not download them.
 package decoders
 
-// Frame is a frame of the service with what a client needs of it; data is left out, for data_base64 has the same.
+// Frame is a frame of the service with the fields that a client needs. It has no data, because data_base64 is the same.
 //
 //go:generate go tool easyjson frame.go
 //easyjson:json

@@ -1,12 +1,12 @@
-// Command bench measures this library, side by side with how such clients are built today and with what is the limit.
-// It prints Markdown, and writes a report.
+// Command bench measures this library together with a client as they are usually built, and with two limits. It prints
+// Markdown, and writes a report.
 //
-// One contender in one scenario, to be profiled:
+// To profile one contender in one scenario:
 //
 //	bench -only '^receive/80 ours$' -rounds 1 -cpuprofile cpu.out
 //
-// With -table FILE, it runs nothing and writes the newest of the reports that are named as arguments into that Markdown
-// file, and its chart into the file of -chart.
+// With -table FILE, it measures nothing. It writes the tables of the newest report among the arguments into that
+// Markdown file, and the chart into the file of -chart.
 package main
 
 import (

@@ -1,6 +1,6 @@
 // Command model searches the model of the delivery in all its configurations, and prints a table. It exits with 1 if a
-// promise is broken, if a broken variant breaks none, if a search did not visit every state, or if a transition never
-// happened. Where spin or a C compiler is missing it says so, and exits with 0.
+// promise is broken, a broken variant breaks none, a search did not visit every state, or a transition never happened.
+// If spin or a C compiler is missing, it prints that and exits with 0.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command mutants builds the library broken in one way after the other, runs the test that must notice, and prints how
-// many were caught. A test that hangs notices nothing. The command exits with 1 if a mutant was not caught or does not
-// build, or if a test fails in the real build as well. Run it at the root of the module.
+// Command mutants builds the library with one bug at a time, runs the test that must catch it, and prints how many were
+// caught. A test that hangs catches nothing. The command exits with 1 if a mutant was not caught or does not build, or
+// if a test fails without a mutant. Run it at the root of the module.
 package main
 
 import (
@@ -66,7 +66,8 @@ type runner struct {
 	judged, caught int
 }
 
-// judge runs the test of one mutant. Each test runs in the real build first: a test that fails there catches nothing.
+// judge runs the test of one mutant. It runs the test without the mutant first: a test that fails there catches
+// nothing.
 func (r *runner) judge(ctx context.Context, m mutants.Mutant) error {
 	if !r.sound[m.By] {
 		passed, out, err := r.test(ctx, m.By)
@@ -90,7 +91,7 @@ func (r *runner) judge(ctx context.Context, m mutants.Mutant) error {
 	r.judged++
 	verdict := "caught"
 	switch {
-	case err != nil: // the others are judged all the same
+	case err != nil: // continue with the others
 		verdict = "NOT BUILT"
 		fmt.Fprintln(os.Stderr, err)
 	case passed:
@@ -107,7 +108,7 @@ func (r *runner) judge(ctx context.Context, m mutants.Mutant) error {
 	return nil
 }
 
-// overlay writes the broken file, and the file that lets go test read it in the place of the real one.
+// overlay writes the changed file, and the overlay file that makes go test read it instead of the original.
 func (r *runner) overlay(m mutants.Mutant) (string, error) {
 	root, err := filepath.Abs(".")
 	if err != nil {
@@ -129,15 +130,15 @@ func (r *runner) overlay(m mutants.Mutant) (string, error) {
 	return overlay, os.WriteFile(overlay, list, 0o600)
 }
 
-// notBuilt is what go test prints in the place of a result when there was nothing to run.
+// notBuilt matches the output of go test if it could not run a test.
 var notBuilt = regexp.MustCompile(`\[(build|setup) failed\]|no tests to run|no test files`)
 
-// hung is what a test prints that did not end in time.
+// hung matches the output of a test that timed out.
 var hung = regexp.MustCompile(`panic: test timed out after`)
 
-// test runs one test and reports whether it passed. That it could not be run is an error.
+// test runs one test and reports whether it passed. It is an error if the test could not be run.
 func (r *runner) test(ctx context.Context, t mutants.Test, flags ...string) (passed bool, out []byte, err error) {
-	// Vet would refuse what is broken on purpose.
+	// Vet might reject the intended bug.
 	args := []string{"test", "-count=1", "-vet=off", "-timeout=" + t.Timeout.String(), "-tags=" + t.Tags}
 	args = append(append(args, flags...), "-run="+t.Run, t.Package)
 	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // G204: the arguments are those of the list

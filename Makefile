@@ -1,4 +1,4 @@
-# Everything here needs Go and make. What else it needs is installed into ./bin, at the version given here.
+# All targets need Go and make. Other tools are installed into ./bin, at the versions given here.
 GOLANGCI_LINT_VERSION := v2.15.0
 GOLANGCI_LINT := bin/golangci-lint-$(GOLANGCI_LINT_VERSION)
 GOVULNCHECK_VERSION := v1.9.0
@@ -6,10 +6,10 @@ GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 APIDIFF_VERSION := v0.0.0-20261113113407-e3970619a1a4
 APIDIFF := bin/apidiff-$(APIDIFF_VERSION)
 
-# Set RACE to nothing to test without the race detector, where there is no C compiler.
+# Set RACE to empty to test without the race detector, for systems without a C compiler.
 RACE := -race
 
-# No command here changes go.mod by the way.
+# No command modifies go.mod.
 export GOFLAGS := $(strip $(shell go env GOFLAGS) -mod=readonly)
 
 .DEFAULT_GOAL := help
@@ -20,11 +20,11 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: ## Run the echo bot against a server of its own; needs no keystore
+demo: ## Run the echo bot against an in-memory server; needs no keystore
 	go run ./examples/echo
 
 .PHONY: test
-test: race-works ## Everything that must pass: vet, all tests with the race detector, the faults, the short soak
+test: race-works ## Run all required checks: vet, all tests with the race detector, the faults, the short soak
 	go vet ./...
 	go vet -tags soak ./internal/soak
 	go test $(RACE) ./...
@@ -33,36 +33,36 @@ test: race-works ## Everything that must pass: vet, all tests with the race dete
 	@$(MAKE) --no-print-directory -j3 -Otarget faults soak-short
 
 .PHONY: test-large
-test-large: ## Test files of 5 GiB, which takes a minute, and 5 GiB in the directory for temporary files
+test-large: ## Test files of 5 GiB; takes a minute, and 5 GiB in the temporary directory
 	go test -count=1 -run TestFiveGigabytes .
 
-# int has 32 bits there, and 64-bit atomics need an alignment that only their types have. It runs where the kernel runs
-# programs for 386; the race detector has no such build.
+# On 386 an int has 32 bits, and only the types of sync/atomic align 64-bit values. The target needs a kernel that runs
+# 386 programs. The race detector does not support 386.
 .PHONY: test-386
-test-386: ## Run the tests as they run on 32-bit machines; takes a few minutes
+test-386: ## Run the tests as 32-bit programs; takes a few minutes
 	GOARCH=386 CGO_ENABLED=0 go vet ./...
-	@GOARCH=386 CGO_ENABLED=0 go test -count=1 ./internal/fifo >/dev/null || { echo "NOT RUN: no 386 programs here"; exit 0; }; \
+	@GOARCH=386 CGO_ENABLED=0 go test -count=1 ./internal/fifo >/dev/null || { echo "NOT RUN: this system does not run 386 programs"; exit 0; }; \
 	set -x; LIVES=10 GOARCH=386 CGO_ENABLED=0 go test ./...
 
-# The oldest Go is the one that go.mod names. The go command fetches it as a module where it may.
+# The oldest supported Go version is in go.mod. The go command downloads that toolchain if it is allowed to.
 OLDEST := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
 
 .PHONY: test-oldest
-test-oldest: ## Run the tests with the oldest Go that the library builds with; takes a few minutes
-	@GOTOOLCHAIN=go$(OLDEST) go version || { echo "NOT RUN: go$(OLDEST) cannot be fetched here"; exit 0; }; \
+test-oldest: ## Run the tests with the oldest supported Go version; takes a few minutes
+	@GOTOOLCHAIN=go$(OLDEST) go version || { echo "NOT RUN: go$(OLDEST) cannot be downloaded"; exit 0; }; \
 	set -ex; export LIVES=10 GOTOOLCHAIN=go$(OLDEST); go vet ./...; go test ./...
 
-# The other systems' code is at least compiled and looked through here.
+# Code for other systems is compiled and vetted, but not run.
 .PHONY: vet-others
-vet-others: ## Vet the code as it is built for Windows and macOS
+vet-others: ## Vet the code for Windows and macOS
 	for system in windows/amd64 darwin/arm64; do \
 		GOOS=$${system%/*} GOARCH=$${system#*/} CGO_ENABLED=0 go vet ./... || exit 1; \
 	done
 
-# The clients are installed at the versions of package-lock.json.
+# npm installs the versions in package-lock.json.
 .PHONY: test-peers
-test-peers: ## Test the server for tests with Mixin's SDK for Node, which this installs with npm
-	@command -v node >/dev/null && command -v npm >/dev/null || { echo "NOT RUN: npm and node are not here"; exit 0; }; \
+test-peers: ## Test blazetest with Mixin's SDK for Node; npm installs it
+	@command -v node >/dev/null && command -v npm >/dev/null || { echo "NOT RUN: npm or node is not installed"; exit 0; }; \
 	set -ex; mkdir -p bin/peers; cp internal/peers/node/* internal/peers/node/.npmrc bin/peers; \
 	(cd bin/peers && npm ci --no-audit --no-fund --ignore-scripts); \
 	NODE_PEER="$(CURDIR)/bin/peers" go test -count=1 -v -run TestNodeSDK ./internal/peers
@@ -70,34 +70,36 @@ test-peers: ## Test the server for tests with Mixin's SDK for Node, which this i
 TIME := 1m
 
 .PHONY: fuzz
-fuzz: ## Run every fuzz target, one after the other: make fuzz TIME=10m
+fuzz: ## Run every fuzz target in sequence: make fuzz TIME=10m
 	.ci/fuzz $(TIME)
 
-# Without the race detector, which makes some of these tests do less: only so a connection breaks behind every byte. Of a
-# package in its own directory, go test shows what it has printed although it passed.
+# This runs without the race detector, with which some of these tests are shorter: only without it is a connection
+# broken after every byte. go test prints the output of a passing package only if it is run in the directory of that
+# package.
 .PHONY: faults
-faults: ## Inject every fault, and print how often each happened
+faults: ## Run the fault tests, and print how often each fault happened
 	cd internal/faults && go test -count=1
 
-# How much make soak runs, after LIVES short lives in time that is not real. SEED=0 is another seed each time; it is printed. REPORT is where the numbers go, the commit among them.
+# Size of make soak, which begins with LIVES short runs in virtual time. SEED=0 is a random seed, which is printed.
+# REPORT is the file of the results.
 MESSAGES := 20000000
 SEED := 0
 LIVES := 2000
 REPORT := bin/soak/$(shell date -u +%Y%m%dT%H%M%SZ).json
 
 .PHONY: soak
-soak: ## Check for an hour or so that nothing is lost: make soak MESSAGES=1000000 SEED=7 LIVES=100
+soak: ## Check for about an hour that no message is lost: make soak MESSAGES=1000000 SEED=7 LIVES=100
 	LIVES=$(LIVES) go test -count=1 -timeout=1h -run '^TestLives$$' ./internal/soak
 	go build -buildvcs=auto -o bin/soak-test ./internal/soak/cmd/soak
 	bin/soak-test -messages $(MESSAGES) -seed $(SEED) -json $(REPORT)
 
-# Each run leaves its report there.
+# Each run writes its report into SOAK_JSON.
 SOAK_SHORT := cd internal/soak && SOAK_JSON="$(CURDIR)/bin/soak-short" go test -count=1 -tags soak
 
 .PHONY: soak-short soak-plain soak-race
-soak-short: soak-plain $(if $(RACE),soak-race) ## The same for a minute or two, with the race detector and without
+soak-short: soak-plain $(if $(RACE),soak-race) ## Run the soak for two minutes, with and without the race detector
 
-soak-plain: # a hundred lives among them, of which the race detector watches some in go test ./...
+soak-plain: # runs all hundred lives; go test -race ./... runs fewer
 	$(SOAK_SHORT) -run '^TestLives$$'
 	$(SOAK_SHORT) -v -run '^TestSoak'
 
@@ -105,21 +107,21 @@ soak-race: race-works
 	$(SOAK_SHORT) $(RACE) -v -run '^TestSoak'
 
 .PHONY: soak-table
-soak-table: ## Write the runs in internal/soak/reports into the table in the README
+soak-table: ## Write the reports in internal/soak/reports into the tables in the README
 	go run ./internal/soak/cmd/soak -table README.md internal/soak/reports/*.json
 
-# go test ./... carries out a third of the attacks. Memory is measured without the race detector.
+# go test ./... runs a third of the attacks. Memory is measured without the race detector.
 .PHONY: hostile
-hostile: ## Carry out all attacks of a hostile server, storage host, user or file; takes two minutes
+hostile: ## Run all attacks of a hostile server, storage host, user or file; takes two minutes
 	cd internal/hostile && HOSTILE=all go test -count=1
 
-# How much make bench runs. SCALE multiplies counts and times. Give REPORT=internal/bench/reports/DATE.json to keep a report.
+# Size of make bench. SCALE multiplies counts and times. REPORT=internal/bench/reports/DATE.json keeps a report.
 ROUNDS := 5
 SCALE := 1
 
 .PHONY: bench
 bench: REPORT := bin/bench/$(shell date -u +%Y%m%dT%H%M%SZ).json
-bench: ## Measure, side by side with a naive client and with the limit; takes ten minutes: make bench ROUNDS=1 SCALE=0.1
+bench: ## Compare with a naive client and with the upper bound; takes ten minutes: make bench ROUNDS=1 SCALE=0.1
 	go build -buildvcs=auto -o bin/bench-run ./internal/bench/cmd/bench
 	bin/bench-run -rounds $(ROUNDS) -scale $(SCALE) -json $(REPORT)
 
@@ -128,20 +130,20 @@ bench-table: ## Write the newest report in internal/bench/reports into the table
 	go run ./internal/bench/cmd/bench -table README.md -chart internal/bench/chart.svg internal/bench/reports/*.json
 
 .PHONY: bench-parts
-bench-parts: ## Measure the parts: frame, gunzip, JSON, base64, payload, gzip; and the JSON decoder beside the fastest ones for Go, which this downloads
+bench-parts: ## Benchmark frames, gzip, JSON, base64 and payloads; compare the JSON decoder with others (downloaded)
 	go test -run '^$$' -bench . -benchmem . ./internal/link ./internal/wire
 	cd internal/bench/decoders && go test -run . -bench . -benchmem
 
 .PHONY: mutants
-mutants: ## Break the library on purpose in many ways, and see that a test notices each; takes ten minutes
+mutants: ## Apply deliberate bugs to the library, one at a time, and check that a test fails; takes ten minutes
 	go run ./internal/mutants/cmd/mutants
 
 .PHONY: model
-model: ## Search a model of the delivery for broken promises, in every order of events; needs spin, takes a minute
+model: ## Search a model of the delivery for violations, in every order of events; needs spin, takes a minute
 	go run ./internal/model/cmd/model
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Run the linters; checks the format and go.mod as well
+lint: $(GOLANGCI_LINT) ## Run the linters; check the format and go.mod
 	$(GOLANGCI_LINT) config verify
 	$(GOLANGCI_LINT) run
 	go mod tidy -diff
@@ -153,12 +155,12 @@ fmt: $(GOLANGCI_LINT) ## Format the code
 	$(GOLANGCI_LINT) fmt
 
 .PHONY: fmt-check
-fmt-check: $(GOLANGCI_LINT) ## Show what fmt would change, and fail if it is anything
+fmt-check: $(GOLANGCI_LINT) ## Show the changes of fmt, and fail if there are any
 	$(GOLANGCI_LINT) fmt --diff
 
 # Tests in internal/arch and blazetest compare these files with the code.
 .PHONY: api
-api: ## Write the public API into testdata/api, and that of blazetest over HTTP into docs: commit the difference with its change
+api: ## Write the public API into testdata/api, and the HTTP API of blazetest into docs; commit them with the change
 	mkdir -p testdata/api
 	go doc -all . >testdata/api/blaze.txt
 	go doc -all ./blazetest >testdata/api/blazetest.txt
@@ -175,31 +177,31 @@ apidiff: $(APIDIFF) ## Show how the public API differs from another commit: make
 		echo "$$package since $(BASE):" && $(APIDIFF) bin/base.api $$package || exit 1; \
 	done; rm -rf bin/base bin/base.api
 
-# The library: what users import, and the layers below it. Not counted are the examples, the server for tests, and what is only
-# there to test, measure and check: those are used by the tests and have few of their own.
+# The coverage counts the packages that users import and the layers below them. It excludes the examples, blazetest, and
+# the packages that test and measure: the tests use those, and they have few tests of their own.
 TOOLS := arch bench faultproxy faults gauge leak model mutants peers soak wspeer
 COVERED := . $(filter-out $(TOOLS:%=./internal/%),$(wildcard ./internal/*))
 FLOOR := 90
 
 .PHONY: cover
-cover: ## Show how much of the library all tests together run, and fail where it is little; go tool cover -html=cover.out shows it by line
+cover: ## Show the coverage of all tests together; fails below the floor. go tool cover -html=cover.out shows lines
 	@mkdir -p bin
 	LIVES=10 go test -coverpkg="$$(echo $(COVERED) | tr ' ' ',')" -coverprofile=cover.out ./... >bin/cover.txt 2>&1 || \
 		{ cat bin/cover.txt; exit 1; }
 	@awk -v floor=$(FLOOR) -f .ci/cover.awk cover.out
 
 .PHONY: vuln
-vuln: $(GOVULNCHECK) ## Look for known faults of the dependencies, where Go's vulnerability database can be reached
+vuln: $(GOVULNCHECK) ## Look for known vulnerabilities of the dependencies; needs access to the Go vulnerability database
 	@$(GOVULNCHECK) ./... >bin/vuln.txt 2>&1; status=$$?; cat bin/vuln.txt; \
 	! grep -q 'govulncheck: fetching vulnerabilities' bin/vuln.txt || \
-		{ echo "NOT CHECKED: the vulnerability database cannot be reached here"; exit 0; }; \
+		{ echo "NOT CHECKED: the vulnerability database cannot be reached"; exit 0; }; \
 	exit $$status
 
 .PHONY: clean
-clean: ## Remove what this Makefile made
+clean: ## Remove the files made by this Makefile
 	rm -rf bin cover.out
 
-# The race detector is C. Without this check its absence is told in a way that helps nobody.
+# The race detector needs cgo. Without this check the error does not name the cause.
 .PHONY: race-works
 race-works:
 ifneq ($(RACE),)
@@ -210,8 +212,8 @@ ifneq ($(RACE),)
 	fi
 endif
 
-# Built from source with the Go that is here, in a directory that only a complete build leaves. The version is in the file's
-# name, so that another version is another file.
+# The tools are built from source with the installed Go, in a temporary directory, so that only complete builds are
+# kept. The file name has the version, so that another version is another file.
 $(GOLANGCI_LINT):
 	@echo "Building golangci-lint $(GOLANGCI_LINT_VERSION), once; it takes a few minutes."
 	@rm -rf bin/new && mkdir -p bin/new

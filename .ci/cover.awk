@@ -1,6 +1,6 @@
-# Reads a profile of go test -coverprofile. Several test binaries may report the same block: one that ran it is enough.
-# Prints the share of statements that ran, of each package and of root and internal as a whole, and fails where one of
-# these two is below the floor.
+# Reads a profile of go test -coverprofile. A block counts as covered if at least one test binary ran it. Prints the
+# share of covered statements of each package, of the root package and of all internal packages. Fails if one of the
+# last two is below the floor.
 FNR > 1 {
 	statements[$1] = $2
 	if ($3 > 0) ran[$1] = 1

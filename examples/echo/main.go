@@ -1,6 +1,6 @@
-// Echo is a bot that says back what it is told, in every category.
+// Echo is a bot that sends every message back, in its own category.
 //
-// Without arguments it talks to a virtual user over a server in memory, prints the conversation, and ends. With a
+// Without arguments it runs against an in-memory server with a virtual user, prints the conversation, and exits. With a
 // keystore it is a bot on Mixin Messenger until it is interrupted:
 //
 //	go run ./examples/echo
@@ -26,10 +26,10 @@ import (
 func main() { os.Exit(run()) }
 
 func run() (status int) {
-	keystore := flag.String("keystore", "", "the bot's keystore `file`; without one, a demonstration in memory")
+	keystore := flag.String("keystore", "", "the bot's keystore `file`; without it, a demo in memory")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "echo takes no arguments; a keystore is given with -keystore FILE")
+		fmt.Fprintln(os.Stderr, "echo: unexpected arguments; set the keystore with -keystore FILE")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -47,7 +47,8 @@ func run() (status int) {
 	return 0
 }
 
-// bot answers texts with an echo in front, everything else with itself, and leaves notices of the system alone.
+// bot returns a handler that answers a text with "echo: " and the text, and any other payload with the same payload. It
+// does not handle system messages.
 func bot(c *blaze.Client) blaze.Handler {
 	return blaze.Route(
 		blaze.Command("/help", func(ctx context.Context, m *blaze.Message, _ string) error {
@@ -81,10 +82,10 @@ func serve(ctx context.Context, file string) error {
 	return c.Run(ctx, bot(c))
 }
 
-// Of an attachment, an album, a user: the server in memory asks no further.
+// id is used for attachments, albums and users. The in-memory server does not look it up.
 const id = "d9c1e4a0-6c0e-4b6e-9b53-8f0f5c1a7e21"
 
-// samples holds a payload of each category a user can send.
+// samples returns one payload of each category that a user can send.
 func samples() []blaze.Payload {
 	file := blaze.Attachment{ID: id, MimeType: "application/pdf", Size: 1024}
 	picture := blaze.Attachment{ID: id, MimeType: "image/png", Size: 1024}
@@ -113,7 +114,7 @@ func samples() []blaze.Payload {
 	}
 }
 
-// demo lets a virtual user send one message of each category to the bot.
+// demo sends one message of each category from a virtual user to the bot.
 func demo(ctx context.Context, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -128,39 +129,39 @@ func demo(ctx context.Context, w io.Writer) error {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(running, bot(c)) }()
 
-	fmt.Fprintln(w, "An echo bot and a server in memory. alice writes, the bot answers:")
+	fmt.Fprintln(w, "An echo bot and an in-memory server. alice writes, the bot replies:")
 	alice := blazetest.UserID("alice")
-	said := make(map[string]blaze.Category)
+	sent := make(map[string]blaze.Category)
 	for _, p := range samples() {
 		messageID := s.Deliver(alice, blaze.Outgoing{Payload: p})
-		said[messageID] = p.Category()
-		answer, err := s.Next(ctx)
+		sent[messageID] = p.Category()
+		reply, err := s.Next(ctx)
 		if err != nil {
-			return fmt.Errorf("no answer to %s: %w", p.Category(), err)
+			return fmt.Errorf("no reply to %s: %w", p.Category(), err)
 		}
-		fmt.Fprintf(w, "\n%s\n  alice  %s\n  bot    %s\n", p.Category(), show(p), show(answer.Payload))
-		fmt.Fprintf(w, "  server received message %s in answer to %s\n", answer.MessageID, messageID)
+		fmt.Fprintf(w, "\n%s\n  alice  %s\n  bot    %s\n", p.Category(), show(p), show(reply.Payload))
+		fmt.Fprintf(w, "  server received message %s in reply to %s\n", reply.MessageID, messageID)
 	}
 	if err := s.Idle(ctx); err != nil {
-		return fmt.Errorf("not everything was acknowledged: %w", err)
+		return fmt.Errorf("some messages were not acknowledged: %w", err)
 	}
 	stop()
 	if err := <-ended; err != nil {
 		return err
 	}
 	acked := s.Acked()
-	fmt.Fprintf(w, "\nThe server's view: %d messages delivered and acknowledged, %d pending, %d received.\n",
+	fmt.Fprintf(w, "\n%d messages delivered and acknowledged, %d pending, %d received.\n",
 		len(acked), len(s.Pending()), len(s.Sent()))
 	for i, id := range acked {
-		fmt.Fprintf(w, "  acknowledged %2d  %s  %s\n", i+1, id, said[id])
+		fmt.Fprintf(w, "  acknowledged %2d  %s  %s\n", i+1, id, sent[id])
 	}
 	if len(acked) != len(samples()) || len(s.Sent()) != len(samples()) {
-		return errors.New("the numbers do not match")
+		return errors.New("the numbers of messages do not match")
 	}
 	return nil
 }
 
-// show returns a payload as the wire has it, on one line and not too long.
+// show returns the wire form of a payload on one line, shortened to 140 characters.
 func show(p blaze.Payload) string {
 	data, err := blaze.EncodePayload(p)
 	if err != nil {

@@ -25,7 +25,7 @@ func TestDemoAnswersEveryCategory(t *testing.T) {
 	assert.Contains(t, out.String(), "12 messages delivered and acknowledged, 0 pending, 12 received")
 }
 
-// BLAZE_UPDATE=1 writes what the bot says into the scripts.
+// BLAZE_UPDATE=1 writes the bot's replies into the scripts.
 func TestScripts(t *testing.T) {
 	scripts, err := filepath.Glob("testdata/*.txt")
 	require.NoError(t, err)

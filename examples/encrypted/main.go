@@ -1,7 +1,7 @@
-// Encrypted sends a text that only its recipient can read.
+// Encrypted sends an end-to-end encrypted text.
 //
-// Without arguments it sends it to a virtual user of a server in memory, and prints what passes over the wire and what
-// arrives. With a keystore it writes to a user of Mixin Messenger:
+// Without arguments it sends the text to a virtual user of an in-memory server, and prints the request and the message
+// received. With a keystore it writes to a user of Mixin Messenger:
 //
 //	go run ./examples/encrypted
 //	go run ./examples/encrypted -keystore keystore.json -to USER_ID -text "between us"
@@ -25,12 +25,12 @@ import (
 func main() { os.Exit(run()) }
 
 func run() (status int) {
-	keystore := flag.String("keystore", "", "the bot's keystore `file`; without one, a demonstration in memory")
+	keystore := flag.String("keystore", "", "the bot's keystore `file`; without it, a demo in memory")
 	to := flag.String("to", "", "the id of the `user` to write to, with -keystore")
 	text := flag.String("text", "between us", "what to write")
 	flag.Parse()
 	if flag.NArg() > 0 || (*keystore == "") != (*to == "") {
-		fmt.Fprintln(os.Stderr, "encrypted takes -keystore FILE and -to USER together, or neither")
+		fmt.Fprintln(os.Stderr, "encrypted: set both -keystore FILE and -to USER, or neither")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,7 +50,7 @@ func run() (status int) {
 	return 0
 }
 
-// write sends one encrypted message on Mixin Messenger. It needs no websocket, so the client is never run.
+// write sends one encrypted message on Mixin Messenger. That needs no websocket, so it does not call Run.
 func write(ctx context.Context, file, user string, text blaze.Text) error {
 	key, err := blaze.LoadKeystore(file)
 	if err != nil {
@@ -63,7 +63,7 @@ func write(ctx context.Context, file, user string, text blaze.Text) error {
 	return send(ctx, c, user, text)
 }
 
-// send opens the conversation, in case the user has never written to the bot, and writes first.
+// send opens the conversation, in case the user has never written to the bot, and sends the text.
 func send(ctx context.Context, c *blaze.Client, user string, text blaze.Text) error {
 	if _, err := c.OpenConversation(ctx, user); err != nil {
 		return err
@@ -74,7 +74,7 @@ func send(ctx context.Context, c *blaze.Client, user string, text blaze.Text) er
 	return err
 }
 
-// demo has the bot write to alice, and alice answer.
+// demo sends a text from the bot to alice, and a reply from alice to the bot.
 func demo(ctx context.Context, w io.Writer, text blaze.Text) error {
 	s := blazetest.NewServer()
 	defer s.Close()
@@ -83,7 +83,7 @@ func demo(ctx context.Context, w io.Writer, text blaze.Text) error {
 		return err
 	}
 	s.Intercept("POST /encrypted_messages", func(req blazetest.Frame) blazetest.Answer {
-		fmt.Fprintf(w, "over the wire   %.150s...\n", req.Params)
+		fmt.Fprintf(w, "request         %.150s...\n", req.Params)
 		return blazetest.Answer{}
 	})
 	alice := blazetest.UserID("alice")
@@ -98,20 +98,20 @@ func demo(ctx context.Context, w io.Writer, text blaze.Text) error {
 	return answer(ctx, w, s, c, alice)
 }
 
-// answer runs the bot until it has read what alice says.
+// answer runs the bot until it has handled a message from alice.
 func answer(ctx context.Context, w io.Writer, s *blazetest.Server, c *blaze.Client, alice string) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	heard := false
+	handled := false
 	s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("I heard you"), Encrypted: true})
 	err := c.Run(running, blaze.On(func(_ context.Context, m *blaze.Message, text blaze.Text) error {
 		fmt.Fprintf(w, "the bot reads   %q, category %s\n", text, m.Category)
-		heard = true
+		handled = true
 		stop()
 		return nil
 	}))
-	if err == nil && !heard {
-		return errors.New("alice was not heard")
+	if err == nil && !handled {
+		return errors.New("the reply of alice was not handled")
 	}
 	return err
 }

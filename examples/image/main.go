@@ -1,8 +1,8 @@
-// Image sends a picture, with a bar that shows how much of it is uploaded. It is a module of its own,
-// because of the bar.
+// Image sends a picture and shows the progress of its upload. It is a separate module because of its dependency, the
+// progress bar.
 //
-// Without arguments it draws a picture and sends it to a virtual user of a server in memory. With a keystore it sends a
-// file to a user of Mixin Messenger:
+// Without arguments it draws a picture and sends it to a virtual user of an in-memory server. With a keystore it sends
+// a file to a user of Mixin Messenger:
 //
 //	cd examples/image
 //	go run .
@@ -34,11 +34,11 @@ import (
 func main() { os.Exit(run()) }
 
 func run() (status int) {
-	keystore := flag.String("keystore", "", "the bot's keystore `file`; without one, a demonstration in memory")
+	keystore := flag.String("keystore", "", "the bot's keystore `file`; without it, a demo in memory")
 	to := flag.String("to", "", "the id of the `user` to write to, with -keystore")
 	flag.Parse()
 	if (*keystore == "") != (*to == "") || (*keystore == "") != (flag.NArg() == 0) || flag.NArg() > 1 {
-		fmt.Fprintln(os.Stderr, "image takes -keystore FILE, -to USER and the file of a picture, or nothing")
+		fmt.Fprintln(os.Stderr, "image: set -keystore FILE, -to USER and the file of a picture, or none of them")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -74,13 +74,13 @@ func write(ctx context.Context, keystore, user, file string) error {
 	return send(ctx, c, user, f)
 }
 
-// send uploads a picture and sends it, while the client runs, to a user who need not have written to the bot before.
+// send uploads a picture and sends it while the client runs. The user need not have written to the bot before.
 func send(ctx context.Context, c *blaze.Client, user string, picture io.Reader) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	running, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	go func() { ended <- c.Run(running, nil) }() // nil: it only sends
+	go func() { ended <- c.Run(running, nil) }() // a nil handler: the client is send-only
 	_, err := c.OpenConversation(ctx, user)
 	var out blaze.Image
 	if err == nil {
@@ -93,7 +93,7 @@ func send(ctx context.Context, c *blaze.Client, user string, picture io.Reader) 
 	return errors.Join(err, <-ended)
 }
 
-// withBar returns an HTTP client that shows how much of a file is uploaded.
+// withBar returns an HTTP client that shows the progress of uploads.
 func withBar(base http.RoundTripper, w io.Writer) *http.Client {
 	return &http.Client{Transport: roundTrip(func(req *http.Request) (*http.Response, error) {
 		if req.Method != http.MethodPut {
@@ -143,7 +143,7 @@ func demo(ctx context.Context, w, bar io.Writer) error {
 	return nil
 }
 
-// draw returns a PNG.
+// draw returns a picture as PNG.
 func draw() ([]byte, error) {
 	m := image.NewNRGBA(image.Rect(0, 0, 640, 480))
 	for y := range 480 {

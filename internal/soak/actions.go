@@ -7,38 +7,38 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// reaction is what the server does with a request: an error refuses it, and nothing is carried out.
+// reaction is the server's reaction to a request. With err the request is rejected and has no effect.
 type reaction struct {
-	err  *refusal
-	data any
-	mute bool // no reply
-	sure bool // nothing may happen to the reply
-	hang bool // no reply ever: the server hangs up
+	err       *rejection
+	data      any
+	noReply   bool // no reply is sent
+	faultFree bool // the reply is sent without faults
+	hangUp    bool // no reply is sent, and the connection ends
 
-	proves bool  // the client learns whether there is a plural action
-	sends  []int // that are in trouble if nothing is answered
+	proves bool  // the reply shows the client whether the plural action exists
+	sends  []int // sends in the request; their attempt fails if there is no reply in time
 }
 
 var (
-	busy      = []refusal{{500, 500, "busy"}, {202, 7000, "busy"}, {202, 7001, "busy"}, {202, 429, "too fast"}}
-	invalid   = refusal{202, 10002, "the request data has an invalid field"}
-	forbidden = refusal{202, 403, "forbidden"}
+	busy      = []rejection{{500, 500, "busy"}, {202, 7000, "busy"}, {202, 7001, "busy"}, {202, 429, "too fast"}}
+	invalid   = rejection{202, 10002, "the request data has an invalid field"}
+	forbidden = rejection{202, 403, "forbidden"}
 
-	unauthorized = refusal{202, 401, "unauthorized"}
+	unauthorized = rejection{202, 401, "unauthorized"}
 )
 
 // lost is the reaction to a request that never arrived.
-var lost = reaction{mute: true}
+var lost = reaction{noReply: true}
 
-func (s *server) refuse(r refusal) reaction {
-	s.refusals.Add(1)
+func (s *server) reject(r rejection) reaction {
+	s.rejections.Add(1)
 	return reaction{err: &r}
 }
 
-func (s *server) refuseForNow() reaction { return s.refuse(busy[s.below(len(busy))]) }
+func (s *server) rejectTransiently() reaction { return s.reject(busy[s.below(len(busy))]) }
 
-// take carries out one request, and queues what the client hears of it. It reports whether the connection lives on.
-func (s *server) take(c *conn, r *request, text []byte) bool {
+// handle executes one request and queues its frames for the client. It reports whether the connection stays open.
+func (s *server) handle(c *conn, r *request, text []byte) bool {
 	s.requests.Add(1)
 	s.mu.Lock()
 	repeated, same := s.frames.seen(r.ID, hash(string(text)))
@@ -52,132 +52,132 @@ func (s *server) take(c *conn, r *request, text []byte) bool {
 	var re reaction
 	switch r.Action {
 	case "LIST_PENDING_MESSAGES":
-		re = s.takeList(c, repeated)
+		re = s.handleList(c, repeated)
 	case "ACKNOWLEDGE_MESSAGE_RECEIPT":
-		re = s.takeAck(r)
+		re = s.handleAck(r)
 	case "ACKNOWLEDGE_MESSAGE_RECEIPTS":
-		re = s.takeAcks(r)
+		re = s.handleAcks(r)
 	case "CREATE_MESSAGE":
-		re = s.takeLetter(c, r, repeated)
+		re = s.handleMessage(c, r, repeated)
 	case "CREATE_PLAIN_MESSAGES":
-		re = s.takeBatch(c, r)
+		re = s.handleBatch(c, r)
 	default:
 		s.add(Protocol, "action %q", r.Action)
 		return true
 	}
-	if re.mute || re.hang {
-		s.inTrouble(re.sends)
+	if re.noReply || re.hangUp {
+		s.attemptsFailed(re.sends)
 	}
-	if re.hang {
+	if re.hangUp {
 		c.end()
 		return false
 	}
-	s.answer(c, r, re)
+	s.respond(c, r, re)
 	return true
 }
 
-// inTrouble notes that nothing is answered to sends, or not in time.
-func (s *server) inTrouble(sends []int) {
+// attemptsFailed records an attempt of each send that gets no reply, or none in time.
+func (s *server) attemptsFailed(sends []int) {
 	for _, n := range sends {
-		s.out.trouble(n)
+		s.out.attemptFailed(n)
 	}
 }
 
-// answer sends the reply, and ends the first connection once the client knows all.
-func (s *server) answer(c *conn, r *request, re reaction) {
+// respond sends the reply. It closes the first connection once both plural actions have been answered.
+func (s *server) respond(c *conn, r *request, re reaction) {
 	s.reply(c, r, re)
 	if re.proves && s.ackOnce.Load() && s.batchOnce.Load() {
 		close(s.known)
 		s.mail.open()
-		c.bye()
+		c.startClose()
 	}
 }
 
-// reply sends the reply, unless it is lost; late, or twice.
+// reply sends the reply: normally, late, twice, or not at all.
 func (s *server) reply(c *conn, r *request, re reaction) {
-	f := answer{frame: replyFrame{ID: r.ID, Action: r.Action, Data: re.data, Error: re.err}}
+	f := queuedFrame{frame: replyFrame{ID: r.ID, Action: r.Action, Data: re.data, Error: re.err}}
 	switch {
-	case re.sure:
-	case re.mute:
+	case re.faultFree:
+	case re.noReply:
 		return
-	case s.strikes("reply lost", 300):
-		s.inTrouble(re.sends)
+	case s.happens("reply lost", 300):
+		s.attemptsFailed(re.sends)
 		return
-	case s.strikes("reply late", 200):
-		s.inTrouble(re.sends)
-		c.answer(f, s.within(5*s.times.reply/2))
+	case s.happens("reply late", 200):
+		s.attemptsFailed(re.sends)
+		c.queue(f, s.within(5*s.times.reply/2))
 		return
-	case s.strikes("reply twice", 200):
-		c.answer(f, 0)
+	case s.happens("reply twice", 200):
+		c.queue(f, 0)
 	}
-	c.answer(f, 0)
+	c.queue(f, 0)
 }
 
-func (s *server) takeList(c *conn, repeated bool) reaction {
+func (s *server) handleList(c *conn, repeated bool) reaction {
 	s.lists.Add(1)
-	if c.listAgain() {
+	if c.repeatsList() {
 		s.add(SecondList, "repeated: %v", repeated)
 	}
 	switch {
-	case s.strikes("list lost", 150):
+	case s.happens("list lost", 150):
 		return lost
-	case s.strikes("list refused for now", 150):
-		return s.refuseForNow()
-	case s.strikes("list refused", 150):
-		return s.refuse(invalid)
-	case s.worked.Load() && s.strikes("401 to a list", 150):
-		return s.refuse(unauthorized)
+	case s.happens("list rejected transiently", 150):
+		return s.rejectTransiently()
+	case s.happens("list rejected", 150):
+		return s.reject(invalid)
+	case s.worked.Load() && s.happens("401 to a list", 150):
+		return s.reject(unauthorized)
 	}
 	c.list()
 	return reaction{}
 }
 
-func (s *server) takeAck(r *request) reaction {
+func (s *server) handleAck(r *request) reaction {
 	var a ack
 	if err := json.Unmarshal(r.Params, &a); err != nil {
 		s.add(Protocol, "acknowledgement: %v", err)
-		return s.refuse(invalid)
+		return s.reject(invalid)
 	}
 	switch {
 	case s.poisoned(a.MessageID):
-		return reaction{hang: true}
-	case s.strikes("acknowledgement lost", 300):
+		return reaction{hangUp: true}
+	case s.happens("acknowledgement lost", 300):
 		return lost
-	case s.strikes("401 to an acknowledgement", 1000):
-		return s.refuse(unauthorized)
-	case s.strikes("acknowledgement refused for now", 400):
-		return s.refuseForNow()
-	case s.strikes("acknowledgement refused", 40):
-		s.in.forget(s.message(a.MessageID))
-		return s.refuse(invalid)
+	case s.happens("401 to an acknowledgement", 1000):
+		return s.reject(unauthorized)
+	case s.happens("acknowledgement rejected transiently", 400):
+		return s.rejectTransiently()
+	case s.happens("acknowledgement rejected", 40):
+		s.in.ackRejected(s.message(a.MessageID))
+		return s.reject(invalid)
 	}
 	s.acknowledge(a)
 	return reaction{}
 }
 
-func (s *server) takeAcks(r *request) reaction {
+func (s *server) handleAcks(r *request) reaction {
 	var p struct{ Messages []ack }
 	if err := json.Unmarshal(r.Params, &p); err != nil || len(p.Messages) == 0 || len(p.Messages) > 100 {
 		s.add(Protocol, "%d acknowledgements: %v", len(p.Messages), err)
-		return s.refuse(invalid)
+		return s.reject(invalid)
 	}
-	// A server has this action or does not have it: until it was confirmed once, nothing happens to it.
+	// Support for this action must not seem to change, so no fault happens before its first confirmation.
 	known := s.ackOnce.Swap(true)
 	switch {
 	case slices.ContainsFunc(p.Messages, func(a ack) bool { return s.poisoned(a.MessageID) }):
-		return reaction{hang: true}
+		return reaction{hangUp: true}
 	case s.plain:
-		re := s.refuse(invalid)
+		re := s.reject(invalid)
 		re.proves = !known
 		return re
-	case known && s.strikes("acknowledgements lost", 100):
+	case known && s.happens("acknowledgements lost", 100):
 		return lost
-	case known && s.strikes("401 to acknowledgements", 300):
-		return s.refuse(unauthorized)
-	case known && s.strikes("acknowledgements refused for now", 200):
-		return s.refuseForNow()
-	case known && s.strikes("acknowledgements refused", 100):
-		return s.refuse(invalid)
+	case known && s.happens("401 to acknowledgements", 300):
+		return s.reject(unauthorized)
+	case known && s.happens("acknowledgements rejected transiently", 200):
+		return s.rejectTransiently()
+	case known && s.happens("acknowledgements rejected", 100):
+		return s.reject(invalid)
 	}
 	for _, a := range p.Messages {
 		s.acknowledge(a)
@@ -185,15 +185,15 @@ func (s *server) takeAcks(r *request) reaction {
 	return proven(known)
 }
 
-// proven returns the reaction to a plural action that was carried out.
+// proven returns the reaction to a plural action that was executed.
 func proven(known bool) reaction {
-	return reaction{sure: !known, proves: !known}
+	return reaction{faultFree: !known, proves: !known}
 }
 
-// poisoned reports whether the server hangs up at this acknowledgement.
+// poisoned reports whether the server closes the connection at this acknowledgement.
 func (s *server) poisoned(messageID string) bool {
 	n := s.message(messageID)
-	if s.sickEvery == 0 || n < 0 || n%s.sickEvery != s.sickEvery/3 || !s.isKnown() {
+	if s.failingEvery == 0 || n < 0 || n%s.failingEvery != s.failingEvery/3 || !s.isKnown() {
 		return false
 	}
 	return s.hangsUpAt("hung up at an acknowledgement", messageID, 2+n%3)
@@ -209,147 +209,147 @@ func (s *server) acknowledge(a ack) {
 	s.worked.Store(true)
 }
 
-// takeLetter stores one message.
-func (s *server) takeLetter(c *conn, r *request, repeated bool) reaction {
-	var l letter
-	if err := json.Unmarshal(r.Params, &l); err != nil ||
-		l.ConversationID == "" || l.MessageID == "" || l.Category != "PLAIN_TEXT" {
+// handleMessage stores one message.
+func (s *server) handleMessage(c *conn, r *request, repeated bool) reaction {
+	var m sentMessage
+	if err := json.Unmarshal(r.Params, &m); err != nil ||
+		m.ConversationID == "" || m.MessageID == "" || m.Category != "PLAIN_TEXT" {
 		s.add(Protocol, "message: %v", err)
-		return s.refuse(invalid)
+		return s.reject(invalid)
 	}
-	what, n, _ := numbers(string(l.Data))
+	what, n, _ := numbers(string(m.Data))
 	var sends []int
 	if what == "send" {
 		sends = []int{n}
 	}
-	re := s.refuseLetter(l, what, n, repeated)
+	re := s.messageFault(m, what, n, repeated)
 	if re == nil {
-		s.storeLetter(c, l)
+		s.storeMessage(c, m)
 		re = &reaction{}
 		if n%3 == 0 {
-			// This form of a reply looks like a message of the bot's own, and must not be handled as one.
-			re.data = serve.View{Type: "message", UserID: s.botID(), MessageID: l.MessageID, Status: "SENT"}
+			// A reply of this form resembles one of the bot's own messages. The client must not handle it as a message.
+			re.data = serve.View{Type: "message", UserID: s.botID(), MessageID: m.MessageID, Status: "SENT"}
 		}
 	}
 	re.sends = sends
 	return *re
 }
 
-// refuseLetter returns what happens to a message instead of being stored, or nil.
-func (s *server) refuseLetter(l letter, what string, n int, repeated bool) *reaction {
+// messageFault returns the reaction to a message that is not stored, or nil if it is to be stored.
+func (s *server) messageFault(m sentMessage, what string, n int, repeated bool) *reaction {
 	re := lost
 	switch {
 	case what == "send" && s.hangsUp(n):
-		re = reaction{hang: true}
-	case s.strikes("message lost", 300):
-	case s.strikes("message refused for now", 500):
-		re = s.refuseForNow()
+		re = reaction{hangUp: true}
+	case s.happens("message lost", 300):
+	case s.happens("message rejected transiently", 500):
+		re = s.rejectTransiently()
 		if what == "send" {
-			s.out.trouble(n)
+			s.out.attemptFailed(n)
 		}
-	case s.strikes("401 to a message", 500):
-		re = s.refuse(unauthorized)
+	case s.happens("401 to a message", 500):
+		re = s.reject(unauthorized)
 		if what == "send" {
-			s.out.deny(n)
+			s.out.markUnauthorized(n)
 		}
-	case what == "send" && s.refused(n):
-		s.note("message refused")
-		re = s.refuse([]refusal{invalid, forbidden}[n%2])
-	case s.out.isStored(string(l.Data), l.MessageID) && s.strikesAgain(repeated):
+	case what == "send" && s.rejected(n):
+		s.record("message rejected")
+		re = s.reject([]rejection{invalid, forbidden}[n%2])
+	case s.out.isStored(string(m.Data), m.MessageID) && s.rejectsRepeat(repeated):
 		if what == "send" {
-			s.out.doubt(n)
+			s.out.markRejectedStored(n)
 		}
-		re = s.refuse(forbidden) // what a server may call a message it has already
+		re = s.reject(forbidden) // a server may return this code for a message that it has already stored
 	default:
 		return nil
 	}
 	return &re
 }
 
-// strikesAgain reports whether a message that is stored already is refused.
-func (s *server) strikesAgain(repeated bool) bool {
+// rejectsRepeat reports whether the server rejects a message that is stored already.
+func (s *server) rejectsRepeat(repeated bool) bool {
 	if repeated {
-		return s.strikes("repetition refused", 20)
+		return s.happens("repetition rejected", 20)
 	}
-	return s.strikes("repetition refused under a new frame id", 20)
+	return s.happens("repetition rejected under a new frame id", 20)
 }
 
-// hangsUp reports whether the server hangs up at this send.
+// hangsUp reports whether the server closes the connection at this send.
 func (s *server) hangsUp(n int) bool {
 	most := s.poison(n)
 	return most > 0 && s.hangsUpAt("hung up at a send", s.givenID(n), most)
 }
 
-// hangsUpAt reports whether the server hangs up at a frame with this id, and counts it.
+// hangsUpAt reports whether the server closes the connection at a frame with this id. It counts the fault.
 func (s *server) hangsUpAt(name, id string, most int) bool {
-	if !s.may(name) || !s.hangUps.hangsUp(id, most) {
+	if !s.enabled(name) || !s.hangUps.hangsUp(id, most) {
 		return false
 	}
-	s.note(name)
+	s.record(name)
 	return true
 }
 
-func (s *server) storeLetter(c *conn, l letter) {
-	what, n, _ := numbers(string(l.Data))
-	if id := s.givenID(n); what == "send" && id != "" && id != l.MessageID {
-		s.add(SentID, "send %d, which was given one", n)
+func (s *server) storeMessage(c *conn, m sentMessage) {
+	what, n, _ := numbers(string(m.Data))
+	if id := s.givenID(n); what == "send" && id != "" && id != m.MessageID {
+		s.add(SentID, "send %d, with a given id", n)
 	}
-	if !s.out.store(string(l.Data), l.MessageID) {
+	if !s.out.store(string(m.Data), m.MessageID) {
 		return
 	}
 	if what == "send" && n%receiptOneIn == 0 {
-		s.out.readBy(l.MessageID, 1)
-		c.answer(answer{frame: receipt(s.uuid(0x4005, n), l.MessageID)}, 0)
+		s.out.receiptsSent(m.MessageID, 1)
+		c.queue(queuedFrame{frame: receipt(s.uuid(0x4005, n), m.MessageID)}, 0)
 	}
 }
 
-// takeBatch stores many messages, or none.
-func (s *server) takeBatch(c *conn, r *request) reaction {
-	var p struct{ Messages []letter }
+// handleBatch stores all messages of a batch, or none.
+func (s *server) handleBatch(c *conn, r *request) reaction {
+	var p struct{ Messages []sentMessage }
 	if err := json.Unmarshal(r.Params, &p); err != nil || len(p.Messages) == 0 || len(p.Messages) > 100 {
 		s.add(Protocol, "a batch of %d: %v", len(p.Messages), err)
-		return s.refuse(invalid)
+		return s.reject(invalid)
 	}
 	sends := make([]int, len(p.Messages))
-	for i, l := range p.Messages {
-		_, sends[i], _ = numbers(string(l.Data))
+	for i, m := range p.Messages {
+		_, sends[i], _ = numbers(string(m.Data))
 	}
 	known := s.batchOnce.Swap(true)
-	re := s.refuseBatch(p.Messages, sends, known)
+	re := s.batchFault(p.Messages, sends, known)
 	if re == nil {
-		for _, l := range p.Messages {
-			s.storeLetter(c, l)
+		for _, m := range p.Messages {
+			s.storeMessage(c, m)
 		}
-		re = &reaction{sure: !known, proves: !known}
+		re = &reaction{faultFree: !known, proves: !known}
 	}
 	re.sends = sends
 	return *re
 }
 
-// refuseBatch returns what happens to a batch instead of being stored, or nil.
-func (s *server) refuseBatch(letters []letter, sends []int, known bool) *reaction {
+// batchFault returns the reaction to a batch that is not stored, or nil if it is to be stored.
+func (s *server) batchFault(messages []sentMessage, sends []int, known bool) *reaction {
 	re := lost
 	switch {
 	case slices.ContainsFunc(sends, s.hangsUp):
-		re = reaction{hang: true}
+		re = reaction{hangUp: true}
 	case s.plain:
-		re = s.refuse(invalid)
+		re = s.reject(invalid)
 		re.proves = !known
-	case known && s.strikes("batch lost", 20):
-	case known && s.strikes("batch refused for now", 20):
-		s.inTrouble(sends)
-		re = s.refuseForNow()
-	case known && s.strikes("401 to a batch", 50):
-		s.out.deny(sends...)
-		re = s.refuse(unauthorized)
-	case known && s.strikes("batch refused", 20):
-		re = s.refuse(invalid)
+	case known && s.happens("batch lost", 20):
+	case known && s.happens("batch rejected transiently", 20):
+		s.attemptsFailed(sends)
+		re = s.rejectTransiently()
+	case known && s.happens("401 to a batch", 50):
+		s.out.markUnauthorized(sends...)
+		re = s.reject(unauthorized)
+	case known && s.happens("batch rejected", 20):
+		re = s.reject(invalid)
 	default:
-		for _, l := range letters {
-			what, n, _ := numbers(string(l.Data))
-			if what != "send" || s.refused(n) || l.RecipientID == "" || l.Category != "PLAIN_TEXT" {
-				s.note("batch refused for one message")
-				re = s.refuse(invalid)
+		for _, m := range messages {
+			what, n, _ := numbers(string(m.Data))
+			if what != "send" || s.rejected(n) || m.RecipientID == "" || m.Category != "PLAIN_TEXT" {
+				s.record("batch rejected for one message")
+				re = s.reject(invalid)
 				return &re
 			}
 		}

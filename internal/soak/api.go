@@ -14,15 +14,14 @@ import (
 	"sync"
 )
 
-// maxBody is the service's limit of a request.
+// maxBody is the service's limit for a request body.
 const maxBody = 128 << 10
 
-// api answers a request of the HTTP API: who the bot is, which sessions users have, and encrypted messages, which stay
-// sealed here.
+// api serves the HTTP API: GET /me, the sessions of users, and encrypted messages, which it does not decrypt.
 func (s *server) api(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 4*maxBody))
 	if err != nil {
-		return // the client has gone
+		return // the client has disconnected
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); !ok || strings.Count(token, ".") != 2 {
 		s.add(Protocol, "%s without a token", r.URL.Path)
@@ -36,25 +35,25 @@ func (s *server) api(w http.ResponseWriter, r *http.Request) {
 	case "POST /sessions/fetch":
 		s.fetchSessions(w, body)
 	case "POST /encrypted_messages":
-		s.takeSealed(w, body)
+		s.handleEncrypted(w, body)
 	default:
 		s.add(Protocol, "%s %s", r.Method, r.URL.Path)
-		tell(w, http.StatusNotFound, nil, &refusal{404, 404, "not found"})
+		writeResponse(w, http.StatusNotFound, nil, &rejection{404, 404, "not found"})
 	}
 }
 
-// tell writes an answer as the service does.
-func tell(w http.ResponseWriter, status int, data any, refused *refusal) {
+// writeResponse writes a response in the format of the service.
+func writeResponse(w http.ResponseWriter, status int, data any, rejected *rejection) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	answer := map[string]any{"data": data}
-	if refused != nil {
-		answer = map[string]any{"error": refused}
+	response := map[string]any{"data": data}
+	if rejected != nil {
+		response = map[string]any{"error": rejected}
 	}
-	_ = json.NewEncoder(w).Encode(answer) // else the client has gone
+	_ = json.NewEncoder(w).Encode(response) // an error means that the client has disconnected
 }
 
-// hangUpHTTP ends the connection without an answer.
+// hangUpHTTP closes the connection without a response.
 func hangUpHTTP(w http.ResponseWriter) {
 	if h, ok := w.(http.Hijacker); ok {
 		if conn, _, err := h.Hijack(); err == nil {
@@ -63,40 +62,40 @@ func hangUpHTTP(w http.ResponseWriter) {
 	}
 }
 
-// me confirms that the bot's key is good. It never says that it is not: that would end the bot.
+// me confirms that the bot's key is valid. It never denies that, because the client would then end Run.
 func (s *server) me(w http.ResponseWriter) {
 	switch {
-	case s.strikes("GET /me not answered", 4):
+	case s.happens("GET /me without response", 4):
 		hangUpHTTP(w)
-	case s.strikes("GET /me failed", 4):
-		tell(w, http.StatusInternalServerError, nil, &refusal{500, 500, "busy"})
+	case s.happens("GET /me failed", 4):
+		writeResponse(w, http.StatusInternalServerError, nil, &rejection{500, 500, "busy"})
 	default:
-		s.note("GET /me")
-		tell(w, http.StatusOK, map[string]string{"type": "user", "user_id": s.botID()}, nil)
+		s.record("GET /me")
+		writeResponse(w, http.StatusOK, map[string]string{"type": "user", "user_id": s.botID()}, nil)
 	}
 }
 
-// obstruct commits a fault of HTTP. It reports whether it did, so that nothing is carried out.
-func (s *server) obstruct(w http.ResponseWriter) bool {
+// httpFault injects a fault into an HTTP request. It reports whether it did; the request must then have no effect.
+func (s *server) httpFault(w http.ResponseWriter) bool {
 	switch {
-	case s.strikes("HTTP request lost", 40):
+	case s.happens("HTTP request lost", 40):
 		hangUpHTTP(w)
-	case s.strikes("HTTP 401", 30):
-		tell(w, http.StatusAccepted, nil, &unauthorized)
-	case s.strikes("HTTP answer of a gateway", 30):
+	case s.happens("HTTP 401", 30):
+		writeResponse(w, http.StatusAccepted, nil, &unauthorized)
+	case s.happens("HTTP response of a gateway", 30):
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader([]int{403, 404, 413, 502}[s.below(4)])
 		_, _ = io.WriteString(w, "<html>no</html>")
-	case s.strikes("HTTP refused for now", 40):
+	case s.happens("HTTP rejected transiently", 40):
 		busy := busy[s.below(len(busy))]
-		tell(w, busy.Status, nil, &busy)
+		writeResponse(w, busy.Status, nil, &busy)
 	default:
 		return false
 	}
 	return true
 }
 
-// directory knows the sessions of users.
+// directory holds the sessions of users.
 type directory struct {
 	mu      sync.Mutex
 	changes map[string]int // by user
@@ -109,7 +108,7 @@ type userSession struct {
 	PublicKey string `json:"public_key"`
 }
 
-// of returns the one to three sessions that a user has now.
+// of returns the present sessions of a user, one to three.
 func (d *directory) of(s script, user string) []userSession {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -122,7 +121,7 @@ func (d *directory) of(s script, user string) []userSession {
 	return sessions
 }
 
-// change gives a user other sessions.
+// change replaces the sessions of a user.
 func (d *directory) change(user string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -132,7 +131,7 @@ func (d *directory) change(user string) {
 	d.changes[user]++
 }
 
-// publicKey returns one of some keys. Nobody opens what is sealed for them.
+// publicKey returns one of a few valid keys. No message is ever decrypted with them.
 func publicKey(n int) string {
 	seed := make([]byte, 32)
 	seed[0], seed[31] = 8, byte(0x40+n) //nolint:gosec // G115: small
@@ -143,7 +142,7 @@ func publicKey(n int) string {
 	return base64.RawURLEncoding.EncodeToString(key.PublicKey().Bytes())
 }
 
-// checksum is what the service compares sessions by.
+// checksum returns the checksum that the service compares sessions by.
 func checksum(sessions []userSession) string {
 	ids := make([]string, len(sessions))
 	for i, s := range sessions {
@@ -155,7 +154,7 @@ func checksum(sessions []userSession) string {
 }
 
 func (s *server) fetchSessions(w http.ResponseWriter, body []byte) {
-	if s.obstruct(w) {
+	if s.httpFault(w) {
 		return
 	}
 	var users []string
@@ -166,11 +165,11 @@ func (s *server) fetchSessions(w http.ResponseWriter, body []byte) {
 	for _, user := range users {
 		sessions = append(sessions, s.sessions.of(s.script, user)...)
 	}
-	tell(w, http.StatusOK, sessions, nil)
+	writeResponse(w, http.StatusOK, sessions, nil)
 }
 
-// sealedLetter is an encrypted message.
-type sealedLetter struct {
+// encryptedMessage is an encrypted message in a request.
+type encryptedMessage struct {
 	ConversationID string `json:"conversation_id"`
 	RecipientID    string `json:"recipient_id"`
 	MessageID      string `json:"message_id"`
@@ -182,21 +181,21 @@ type sealedLetter struct {
 	} `json:"recipient_sessions"`
 }
 
-// check returns what is wrong with a message, or nil.
-func (l *sealedLetter) check() error {
-	data, err := base64.RawURLEncoding.DecodeString(l.Data)
+// check returns an error if the message is invalid.
+func (m *encryptedMessage) check() error {
+	data, err := base64.RawURLEncoding.DecodeString(m.Data)
 	switch {
 	case err != nil:
 		return err
-	case l.Category != "ENCRYPTED_TEXT" || l.ConversationID == "" || l.RecipientID == "":
-		return fmt.Errorf("a sealed message of category %q", l.Category)
-	case len(data) < 1+2+32+64*len(l.Sessions)+12+16 || len(l.Sessions) == 0:
-		return fmt.Errorf("%d bytes for %d sessions", len(data), len(l.Sessions))
+	case m.Category != "ENCRYPTED_TEXT" || m.ConversationID == "" || m.RecipientID == "":
+		return fmt.Errorf("encrypted message of category %q", m.Category)
+	case len(data) < 1+2+32+64*len(m.Sessions)+12+16 || len(m.Sessions) == 0:
+		return fmt.Errorf("%d bytes for %d sessions", len(data), len(m.Sessions))
 	}
 	return nil
 }
 
-type sealedResult struct {
+type encryptedResult struct {
 	Type        string        `json:"type"`
 	MessageID   string        `json:"message_id"`
 	RecipientID string        `json:"recipient_id"`
@@ -204,49 +203,50 @@ type sealedResult struct {
 	Sessions    []userSession `json:"sessions"`
 }
 
-// takeSealed stores encrypted messages: all, or none where one is refused. Of those it is not sealed for, it says so.
-func (s *server) takeSealed(w http.ResponseWriter, body []byte) {
+// handleEncrypted stores encrypted messages: all of them, or none if one is rejected. A message encrypted for outdated
+// sessions is not stored; its result is FAILED with the present sessions.
+func (s *server) handleEncrypted(w http.ResponseWriter, body []byte) {
 	s.requests.Add(1)
-	var letters []sealedLetter
-	if err := json.Unmarshal(body, &letters); err != nil || len(letters) == 0 || len(letters) > 100 {
-		s.add(Protocol, "%d encrypted messages: %v", len(letters), err)
+	var messages []encryptedMessage
+	if err := json.Unmarshal(body, &messages); err != nil || len(messages) == 0 || len(messages) > 100 {
+		s.add(Protocol, "%d encrypted messages: %v", len(messages), err)
 		return
 	}
-	sends := make([]int, len(letters))
-	for i := range letters {
-		sends[i] = s.sentNumber(letters[i].MessageID)
-		if err := letters[i].check(); err != nil || sends[i] < 0 || !s.sealed(sends[i]) {
+	sends := make([]int, len(messages))
+	for i := range messages {
+		sends[i] = s.sentNumber(messages[i].MessageID)
+		if err := messages[i].check(); err != nil || sends[i] < 0 || !s.encrypted(sends[i]) {
 			s.add(Protocol, "encrypted send %d: %v", sends[i], err)
-			tell(w, http.StatusAccepted, nil, &invalid)
+			writeResponse(w, http.StatusAccepted, nil, &invalid)
 			return
 		}
 	}
-	if s.obstruct(w) {
-		s.inTrouble(sends)
+	if s.httpFault(w) {
+		s.attemptsFailed(sends)
 		return
 	}
-	if slices.ContainsFunc(sends, s.refused) {
-		s.note("encrypted message refused")
-		tell(w, http.StatusAccepted, nil, &forbidden)
+	if slices.ContainsFunc(sends, s.rejected) {
+		s.record("encrypted message rejected")
+		writeResponse(w, http.StatusAccepted, nil, &forbidden)
 		return
 	}
-	results := make([]sealedResult, len(letters))
-	for i, l := range letters {
-		if s.strikes("sessions changed", 30) {
-			s.sessions.change(l.RecipientID)
+	results := make([]encryptedResult, len(messages))
+	for i, m := range messages {
+		if s.happens("sessions changed", 30) {
+			s.sessions.change(m.RecipientID)
 		}
-		now := s.sessions.of(s.script, l.RecipientID)
-		results[i] = sealedResult{"message", l.MessageID, l.RecipientID, "SUCCESS", now}
-		if l.Checksum != checksum(now) {
+		now := s.sessions.of(s.script, m.RecipientID)
+		results[i] = encryptedResult{"message", m.MessageID, m.RecipientID, "SUCCESS", now}
+		if m.Checksum != checksum(now) {
 			results[i].State = "FAILED"
 			continue
 		}
-		s.out.store(sendText(sends[i], number(l.RecipientID)), l.MessageID)
+		s.out.store(sendText(sends[i], number(m.RecipientID)), m.MessageID)
 	}
-	if s.strikes("HTTP answer lost", 40) {
-		s.inTrouble(sends)
+	if s.happens("HTTP response lost", 40) {
+		s.attemptsFailed(sends)
 		hangUpHTTP(w)
 		return
 	}
-	tell(w, http.StatusOK, results, nil)
+	writeResponse(w, http.StatusOK, results, nil)
 }

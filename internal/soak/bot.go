@@ -10,26 +10,26 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// errOnPurpose is what handlers fail with.
+// errOnPurpose is the error of handlers and of the ledger.
 var errOnPurpose = errors.New("failed on purpose")
 
-// handle does what the script says about a message. The last thing it does is to tell the oracle how that ended.
+// handle acts on a message as the script says. Its last step is to report the outcome to the oracle.
 func (p *process) handle(ctx context.Context, m *blaze.Message) error {
 	n := p.message(m.ID)
-	p.in.began(p.number, n, m.Attempt)
+	p.in.attemptBegan(p.number, n, m.Attempt)
 	if n < 0 {
 		return nil
 	}
 	how, err := failure, error(nil)
-	defer func() { // also when it panics or exits
-		p.in.over(p.number, n, how)
+	defer func() { // deferred, so that it also runs after a panic or Goexit
+		p.in.attemptEnded(p.number, n, how)
 		if how == success && p.mode.ack == blaze.AckManual {
 			p.toAck(m.ID)
 		}
 	}()
 	text, ok := m.Payload.(blaze.Text)
 	if !ok || string(text) != p.text(n) || m.ConversationID != p.conversationID(p.conversation(n)) {
-		p.add(Protocol, "message %d arrived changed", n)
+		p.add(Protocol, "message %d: content differs", n)
 	}
 	how, err = p.act(ctx, m, n)
 	return err
@@ -39,54 +39,54 @@ func (p *process) act(ctx context.Context, m *blaze.Message, n int) (outcome, er
 	k := p.kind(n)
 	first := m.Attempt == 1
 	switch {
-	case k == sick && p.isSick(p.conversation(n)):
-		p.note("a conversation only fails")
+	case k == failing && p.isFailing(p.conversation(n)):
+		p.record("conversation failing")
 		return failure, errOnPurpose
-	case k == slow || k == lazy:
-		p.note("handler slow")
+	case k == slow || k == verySlow:
+		p.record("handler slow")
 		wait(ctx, p.wait(n))
-	case k == declined:
-		p.note("handler declined")
+	case k == declining:
+		p.record("handler declined")
 		return decline, blaze.ErrNotHandled
-	case k == dropped:
-		p.note("handler gave up")
+	case k == dropping:
+		p.record("handler dropped")
 		return drop, fmt.Errorf("%w: on purpose", blaze.ErrDrop)
-	case k == panicking && first:
-		p.note("handler panicked")
-		panic(errOnPurpose) //nolint:forbidigo // what a user's handler may do
-	case k == exiting && first:
-		p.note("handler exited")
+	case k == panicOnce && first:
+		p.record("handler panicked")
+		panic(errOnPurpose) //nolint:forbidigo // user code may panic
+	case k == exitOnce && first:
+		p.record("handler exited")
 		runtime.Goexit()
 	}
-	for said := range k.answers() {
+	for i := range k.replies() {
 		if err := p.client.Reply(ctx, m, blaze.Text(replyText(n))); err != nil {
 			return failure, fmt.Errorf("reply: %w", err)
 		}
-		p.out.replied(n, said+1, m.Attempt)
+		p.out.replyConfirmed(n, i+1, m.Attempt)
 	}
-	if k == failing && first {
-		p.note("handler failed")
+	if k == failOnce && first {
+		p.record("handler failed")
 		return failure, errOnPurpose
 	}
 	return success, nil
 }
 
-// isSick reports whether a conversation only fails: for a while from its first attempt on.
-func (b *bot) isSick(conversation int) bool {
-	if !b.may("a conversation only fails") {
+// isFailing reports whether all attempts in a conversation fail. They fail for a while from its first attempt on.
+func (b *bot) isFailing(conversation int) bool {
+	if !b.enabled("conversation failing") {
 		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	until, ok := b.sickUntil[conversation]
+	until, ok := b.failingUntil[conversation]
 	if !ok {
-		until = time.Now().Add(b.times.sick)
-		b.sickUntil[conversation] = until
+		until = time.Now().Add(b.times.failing)
+		b.failingUntil[conversation] = until
 	}
 	return time.Now().Before(until)
 }
 
-// wait returns when d is over or ctx has ended.
+// wait returns after d, or when ctx ends.
 func wait(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -96,21 +96,21 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// ledger is one that outlives the processes of the bot. The oracle keeps what it has.
+// ledger is a Ledger that outlives the processes of the bot. The oracle stores its content.
 type ledger struct {
 	script
-	in   *inboundOracle
-	luck *luck
+	in  *inboundOracle
+	rng *rng
 }
 
 // Handled implements [blaze.Ledger].
 func (l *ledger) Handled(_ context.Context, id string) (bool, error) {
-	return l.in.has(l.message(id)), nil
+	return l.in.isRecorded(l.message(id)), nil
 }
 
 // Record implements [blaze.Ledger].
 func (l *ledger) Record(_ context.Context, id string) error {
-	if l.luck.strikes("ledger failed", 2000) {
+	if l.rng.happens("ledger failed", 2000) {
 		l.in.record(l.message(id), false)
 		return errOnPurpose
 	}
@@ -118,15 +118,15 @@ func (l *ledger) Record(_ context.Context, id string) error {
 	return nil
 }
 
-// limiter lets sends wait, and sometimes fail.
-type limiter struct{ *luck }
+// limiter is a Limiter that delays some sends and fails others.
+type limiter struct{ *rng }
 
 // Wait implements [blaze.Limiter].
 func (l limiter) Wait(ctx context.Context) error {
-	if l.strikes("limiter failed", 500) {
+	if l.happens("limiter failed", 500) {
 		return errLimiter
 	}
-	if l.strikes("limiter waited for", 20) {
+	if l.happens("limiter waited", 20) {
 		wait(ctx, l.within(5*time.Millisecond))
 	}
 	return ctx.Err()

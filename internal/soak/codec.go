@@ -8,33 +8,33 @@ import (
 	"io"
 )
 
-// Everything here is the server's own reading of the protocol: it shares no code with the client, so that an error of
-// the client is not repeated by who is to notice it. Only the layout of a pushed message is that of internal/serve,
-// which no client uses.
+// This file is the server's own implementation of the protocol. It shares no code with the client, so that an error of
+// the client is not repeated here. The exception is the layout of a pushed message, from internal/serve, which the
+// client does not use.
 
-// request is what the client sends.
+// request is a frame of the client.
 type request struct {
 	ID     string          `json:"id"`
 	Action string          `json:"action"`
 	Params json.RawMessage `json:"params"`
 }
 
-// reply is what the server answers; push is what it sends on its own.
+// replyFrame is a frame of the server: a reply or a push.
 type replyFrame struct {
-	ID     string   `json:"id"`
-	Action string   `json:"action"`
-	Data   any      `json:"data,omitempty"`
-	Error  *refusal `json:"error,omitempty"`
+	ID     string     `json:"id"`
+	Action string     `json:"action"`
+	Data   any        `json:"data,omitempty"`
+	Error  *rejection `json:"error,omitempty"`
 }
 
-type refusal struct {
+type rejection struct {
 	Status      int    `json:"status"`
 	Code        int    `json:"code"`
 	Description string `json:"description"`
 }
 
-// letter is a message as it is sent, alone or in a batch.
-type letter struct {
+// sentMessage is a message sent by the bot, alone or in a batch.
+type sentMessage struct {
 	ConversationID string `json:"conversation_id"`
 	RecipientID    string `json:"recipient_id"`
 	MessageID      string `json:"message_id"`
@@ -48,9 +48,9 @@ type ack struct {
 	Status    string `json:"status"`
 }
 
-// compressors and wrappers are shared by the connections. Channels keep them: a sync.Pool drops what it holds at random
-// under the race detector, and a compressor is about a megabyte. Wrappers do not compress, which a peer cannot see;
-// messages are pushed with them, for the soak is not about compression, and that takes most of its time.
+// compressors and wrappers are shared by all connections. They are channels, because a sync.Pool drops objects at
+// random under the race detector, and a compressor has about 1 MB. Wrappers write uncompressed gzip and are used for
+// pushed messages: compression takes most of the time and is not tested here.
 var (
 	compressors = make(chan *gzip.Writer, 4)
 	wrappers    = make(chan *gzip.Writer, 4)
@@ -84,10 +84,10 @@ func compress(buf *bytes.Buffer, v any, spare chan *gzip.Writer) error {
 	return err
 }
 
-// inflater reads frames; it belongs to one goroutine.
+// inflater decodes frames. It is not safe for concurrent use.
 type inflater struct{ zr gzip.Reader }
 
-// read returns the request inside a message, and its JSON.
+// read returns the request in a websocket message, and its JSON.
 func (z *inflater) read(p []byte) (r *request, text []byte, err error) {
 	if err := z.zr.Reset(bytes.NewReader(p)); err != nil {
 		return nil, nil, fmt.Errorf("soak: not gzip: %w", err)

@@ -9,40 +9,40 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// conn is one connection. serve reads; another goroutine writes.
+// conn is one connection. serve reads from it; a second goroutine writes.
 type conn struct {
-	server *server
-	ws     *websocket.Conn
-	wake   chan struct{} // there may be something to write
-	gone   chan struct{} // closed when reading has ended
-	done   chan struct{} // closed when both have
-	temper temper
+	server    *server
+	ws        *websocket.Conn
+	wake      chan struct{} // there may be something to write
+	gone      chan struct{} // closed when reading has ended
+	done      chan struct{} // closed when reading and writing have ended
+	behaviour behaviour
 
-	mu      sync.Mutex
-	ready   []answer
-	late    []lateAnswer // by no order: there are few
-	asked   bool         // for the list
-	listed  bool
-	listing bool // the list is to begin
-	cursor  int  // the oldest message that was not pushed since the list began
-	live    int  // messages from here on were written after the list began
-	pushed  int  // frames
-	slowed  int  // answers that were slow
-	leaving bool
+	mu            sync.Mutex
+	ready         []queuedFrame
+	late          []delayedFrame // in no order: there are few
+	listRequested bool
+	listed        bool
+	listing       bool // the list starts with the next push
+	cursor        int  // oldest message not pushed since the list started
+	live          int  // first message written after the list started
+	pushed        int  // number of frames
+	slowed        int  // number of replies delayed by latency
+	closing       bool
 }
 
-// temper is how a connection behaves, from its beginning to its end.
-type temper struct {
-	fifo    bool          // answers queue behind what is pushed
-	pace    time.Duration // between two pushes, for a while
-	latency time.Duration // of its first answers
-	stores  bool          // nothing is compressed
+// behaviour is the behaviour of a connection for its whole life.
+type behaviour struct {
+	fifo         bool          // replies wait behind the pushes queued before them
+	pushPause    time.Duration // pause before each of the first slowPushes pushes
+	latency      time.Duration // delay of the first slowReplies replies
+	uncompressed bool          // frames are not compressed
 }
 
-// How long a connection is slow.
+// Durations of slow phases, in frames.
 const (
 	slowPushes  = 60
-	slowAnswers = 20
+	slowReplies = 20
 )
 
 func newConn(s *server, ws *websocket.Conn) *conn {
@@ -50,37 +50,37 @@ func newConn(s *server, ws *websocket.Conn) *conn {
 	if !s.isKnown() {
 		return c
 	}
-	c.temper.stores = s.below(4) > 0
-	c.temper.fifo = s.strikes("replies behind pushes", 3)
-	if s.strikes("slow pushes", 30) {
-		c.temper.pace = 1 + s.within(s.times.pace)
+	c.behaviour.uncompressed = s.below(4) > 0
+	c.behaviour.fifo = s.happens("replies after pushes", 3)
+	if s.happens("slow pushes", 30) {
+		c.behaviour.pushPause = 1 + s.within(s.times.pushPause)
 	}
-	if s.strikes("latency above the reply timeout", 60) {
-		c.temper.latency = s.times.reply + s.within(2*s.times.reply)
+	if s.happens("latency above the reply timeout", 60) {
+		c.behaviour.latency = s.times.reply + s.within(2*s.times.reply)
 	}
-	if c.temper.fifo {
+	if c.behaviour.fifo {
 		ws.SetPingHandler(func(data string) error {
-			c.answer(answer{pong: []byte(data)}, 0)
-			c.poke()
+			c.queue(queuedFrame{pong: []byte(data)}, 0)
+			c.signal()
 			return nil
 		})
 	}
 	return c
 }
 
-// answer is a frame, or a pong, that is written once so many frames were pushed, or nothing is left to push.
-type answer struct {
+// queuedFrame is a frame or a pong. It is written once behind frames have been pushed, or when nothing is left to push.
+type queuedFrame struct {
 	frame  replyFrame
 	pong   []byte
 	behind int
 }
 
-type lateAnswer struct {
+type delayedFrame struct {
 	at time.Time
-	answer
+	queuedFrame
 }
 
-// serve returns when the connection has ended.
+// serve reads and writes until the connection has ended.
 func (c *conn) serve() {
 	var writer sync.WaitGroup
 	writer.Go(c.write)
@@ -91,18 +91,18 @@ func (c *conn) serve() {
 	close(c.done)
 }
 
-// end breaks the connection.
+// end closes the TCP connection.
 func (c *conn) end() { _ = c.ws.NetConn().Close() }
 
-func (c *conn) poke() {
+func (c *conn) signal() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
 	}
 }
 
-// errProtocol is why a connection that broke a rule is not read any more. The rule was reported.
-var errProtocol = errors.New("against the protocol")
+// errProtocol ends the reading of a connection after a protocol violation, which has been reported.
+var errProtocol = errors.New("protocol violation")
 
 func (c *conn) read() error {
 	var z inflater
@@ -120,56 +120,56 @@ func (c *conn) read() error {
 			c.server.add(Protocol, "%v", err)
 			return errProtocol
 		}
-		if !c.server.take(c, r, text) {
-			return nil // hung up
+		if !c.server.handle(c, r, text) {
+			return nil // the server hung up
 		}
-		c.poke()
+		c.signal()
 	}
 }
 
-// ended looks at why the client left: 1000 is said at the end of Run, and 1001 to have everything listed again.
+// ended checks the client's close code: 1000 only at the end of Run, 1001 only to list pending messages again.
 func (c *conn) ended(err error) {
-	var farewell *websocket.CloseError
-	if !errors.As(err, &farewell) || c.isLeaving() {
-		return // nothing was said, or only what the server said first
+	var closeFrame *websocket.CloseError
+	if !errors.As(err, &closeFrame) || c.isClosing() {
+		return // no close frame, or an echo of the server's
 	}
 	switch s := c.server; {
-	case farewell.Code == websocket.CloseNormalClosure && !s.ending.Load():
-		s.add(CloseCode, "1000, and Run goes on")
-	case farewell.Code == websocket.CloseNormalClosure:
-		s.goodbye.Store(true)
-	case farewell.Code == websocket.CloseGoingAway && c.hasListed():
-		s.note("listed again over a new link")
-	case farewell.Code == websocket.CloseGoingAway:
-		s.add(CloseCode, "1001, and nothing was listed yet")
+	case closeFrame.Code == websocket.CloseNormalClosure && !s.ending.Load():
+		s.add(CloseCode, "1000 while Run continues")
+	case closeFrame.Code == websocket.CloseNormalClosure:
+		s.closedNormally.Store(true)
+	case closeFrame.Code == websocket.CloseGoingAway && c.hasListed():
+		s.record("resync over a new link")
+	case closeFrame.Code == websocket.CloseGoingAway:
+		s.add(CloseCode, "1001 before a list request")
 	}
 }
 
-func (c *conn) isLeaving() bool {
+func (c *conn) isClosing() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.leaving
+	return c.closing
 }
 
-// answer queues a frame, after a delay if that is not zero.
-func (c *conn) answer(a answer, after time.Duration) {
+// queue queues a frame, after a delay if that is not zero.
+func (c *conn) queue(a queuedFrame, after time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.temper.latency > 0 && c.slowed < slowAnswers {
+	if c.behaviour.latency > 0 && c.slowed < slowReplies {
 		c.slowed++
-		after += c.temper.latency
+		after += c.behaviour.latency
 	}
-	if c.temper.fifo && c.listed && !c.first(a) {
-		a.behind = c.pushed + c.server.mail.from(c.cursor)
+	if c.behaviour.fifo && c.listed && !c.precedesPushes(a) {
+		a.behind = c.pushed + c.server.mail.countFrom(c.cursor)
 	}
 	if after > 0 {
-		c.late = append(c.late, lateAnswer{time.Now().Add(after), a})
+		c.late = append(c.late, delayedFrame{time.Now().Add(after), a})
 		return
 	}
 	c.ready = append(c.ready, a)
 }
 
-// list pushes everything pending, oldest first.
+// list starts pushing all pending messages, oldest first.
 func (c *conn) list() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -182,63 +182,63 @@ func (c *conn) hasListed() bool {
 	return c.listed
 }
 
-// first reports whether an answer comes before all pushes, as that to the list does most of the time.
-func (c *conn) first(a answer) bool {
-	return a.frame.Action == "LIST_PENDING_MESSAGES" && !c.server.strikes("list answered behind its messages", 4)
+// precedesPushes reports whether a frame is sent before all pushes. The reply to the list request usually is.
+func (c *conn) precedesPushes(a queuedFrame) bool {
+	return a.frame.Action == "LIST_PENDING_MESSAGES" && !c.server.happens("list reply after its messages", 4)
 }
 
-// listAgain reports whether the connection had asked for its list before.
-func (c *conn) listAgain() bool {
+// repeatsList records a list request, and reports whether the connection had one before.
+func (c *conn) repeatsList() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	again := c.asked
-	c.asked = true
-	return again
+	repeated := c.listRequested
+	c.listRequested = true
+	return repeated
 }
 
-// bye closes the connection with a close frame.
-func (c *conn) bye() {
+// startClose makes the writer close the connection with a close frame.
+func (c *conn) startClose() {
 	c.mu.Lock()
-	c.leaving = true
+	c.closing = true
 	c.mu.Unlock()
-	c.poke()
+	c.signal()
 }
 
-// write writes answers and pushes, until the connection ends.
+// write writes queued frames and pushes until the connection ends.
 func (c *conn) write() {
 	var buf bytes.Buffer
 	t := time.NewTimer(time.Hour)
 	defer t.Stop()
 	for {
-		frames, leaving := c.due(false)
-		if len(frames) == 0 && !leaving {
+		frames, closing := c.due(false)
+		if len(frames) == 0 && !closing {
 			frames = c.push(t)
 		}
 		if len(frames) == 0 {
-			frames, leaving = c.due(true)
+			frames, closing = c.due(true)
 		}
 		for _, f := range frames {
-			if !c.put(&buf, f) {
+			if !c.writeFrame(&buf, f) {
 				return
 			}
 		}
-		if leaving {
-			c.leave()
+		if closing {
+			c.writeClose()
 			return
 		}
 		if len(frames) > 0 {
 			continue
 		}
-		if !c.pause(t, lookAgain) {
+		if !c.pause(t, pollInterval) {
 			return
 		}
 	}
 }
 
-// lookAgain is how long the writer waits for something to do. Late answers tell nobody when they are due.
-const lookAgain = 10 * time.Millisecond
+// pollInterval is the longest wait of an idle writer. Nothing signals it when a delayed frame is due.
+const pollInterval = 10 * time.Millisecond
 
-// pause waits, or until there may be something to write. It reports whether the connection still lives.
+// pause waits for d, or until there may be something to write. It reports whether the connection is still open.
 func (c *conn) pause(t *time.Timer, d time.Duration) bool {
 	t.Reset(d)
 	select {
@@ -250,22 +250,22 @@ func (c *conn) pause(t *time.Timer, d time.Duration) bool {
 	return true
 }
 
-// leave says goodbye and gives the client a moment to answer.
-func (c *conn) leave() {
+// writeClose writes a close frame and leaves the client one second to answer.
+func (c *conn) writeClose() {
 	codes := []int{websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseServiceRestart}
-	farewell := websocket.FormatCloseMessage(codes[c.server.below(len(codes))], "bye")
-	_ = c.ws.WriteControl(websocket.CloseMessage, farewell, time.Now().Add(time.Second))
+	closeFrame := websocket.FormatCloseMessage(codes[c.server.below(len(codes))], "bye")
+	_ = c.ws.WriteControl(websocket.CloseMessage, closeFrame, time.Now().Add(time.Second))
 	_ = c.ws.SetReadDeadline(time.Now().Add(time.Second))
 }
 
-func (c *conn) put(buf *bytes.Buffer, a answer) bool {
+func (c *conn) writeFrame(buf *bytes.Buffer, a queuedFrame) bool {
 	var err error
 	if a.pong != nil {
 		err = c.ws.WriteControl(websocket.PongMessage, a.pong, time.Now().Add(time.Second))
 	} else {
 		buf.Reset()
 		spare := compressors
-		if c.temper.stores || a.frame.Action == "CREATE_MESSAGE" && a.frame.Data != nil {
+		if c.behaviour.uncompressed || a.frame.Action == "CREATE_MESSAGE" && a.frame.Data != nil {
 			spare = wrappers
 		}
 		if err := compress(buf, a.frame, spare); err != nil {
@@ -280,8 +280,9 @@ func (c *conn) put(buf *bytes.Buffer, a answer) bool {
 	return err == nil
 }
 
-// due returns the answers to be written now: when nothing is left to push, those too that are to come behind it.
-func (c *conn) due(idle bool) (frames []answer, leaving bool) {
+// due removes and returns the frames to write now. If idle, nothing is left to push, so frames that wait behind pushes
+// are included.
+func (c *conn) due(idle bool) (frames []queuedFrame, closing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
@@ -290,7 +291,7 @@ func (c *conn) due(idle bool) (frames []answer, leaving bool) {
 		if l.at.After(now) {
 			kept = append(kept, l)
 		} else {
-			c.ready = append(c.ready, l.answer)
+			c.ready = append(c.ready, l.queuedFrame)
 		}
 	}
 	c.late = kept
@@ -300,5 +301,5 @@ func (c *conn) due(idle bool) (frames []answer, leaving bool) {
 	}
 	frames = c.ready[:n:n]
 	c.ready = c.ready[n:]
-	return frames, c.leaving
+	return frames, c.closing
 }

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// mailbox is what the server keeps for the bot: every message that is not acknowledged, oldest first. Messages are
-// written on demand, as fast as the bot takes them, so that a window of them is pending at any time.
+// mailbox holds the unacknowledged messages for the bot, oldest first. Messages are created on demand, at the rate at
+// which the bot acknowledges them, so that a window of them is always pending.
 type mailbox struct {
 	script
 	window int
@@ -18,24 +18,24 @@ type mailbox struct {
 	opened  bool
 }
 
-// warmUp is how many messages may be pending at first.
+// warmUp is the capacity before open is called.
 const warmUp = 40
 
-// open ends the time in which there is little to do.
+// open ends the warm-up, which has little load.
 func (m *mailbox) open() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.opened = true
 }
 
-// next returns the first pending message that is not older than from; ok is false when there is none now.
+// next returns the first pending message that is not older than from, or creates one. ok is false if there is none now.
 func (m *mailbox) next(from int) (message int, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if i, _ := slices.BinarySearch(m.pending, from); i < len(m.pending) {
 		return m.pending[i], true
 	}
-	if m.written == m.total || len(m.pending) >= m.room() {
+	if m.written == m.total || len(m.pending) >= m.capacity() {
 		return 0, false
 	}
 	m.pending = append(m.pending, m.written)
@@ -43,21 +43,21 @@ func (m *mailbox) next(from int) (message int, ok bool) {
 	return m.written - 1, true
 }
 
-// from returns how many pending messages are not older than a number.
-func (m *mailbox) from(message int) int {
+// countFrom returns the number of pending messages that are not older than message.
+func (m *mailbox) countFrom(message int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, _ := slices.BinarySearch(m.pending, message)
 	return len(m.pending) - i
 }
 
-// write writes a message and returns it, to be pushed before what is pending from a number on. That would break the
-// order of its conversation where that has such a message: then ok is false, and nothing is written.
+// write creates a message that is pushed before the pending messages from number from on. If one of these is in the
+// same conversation, that would break its order: then ok is false, and no message is created.
 func (m *mailbox) write(from int) (message int, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, _ := slices.BinarySearch(m.pending, from)
-	if m.written == m.total || i == len(m.pending) || len(m.pending) >= m.room()+m.window {
+	if m.written == m.total || i == len(m.pending) || len(m.pending) >= m.capacity()+m.window {
 		return 0, false
 	}
 	lane := m.conversation(m.written)
@@ -71,23 +71,23 @@ func (m *mailbox) write(from int) (message int, ok bool) {
 	return m.written - 1, true
 }
 
-// unacknowledged returns what is pending.
+// unacknowledged returns the pending messages.
 func (m *mailbox) unacknowledged() []int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.pending)
 }
 
-// room is how many messages may be pending. It changes over time: the bot's inbox is to overflow now and then.
-func (m *mailbox) room() int {
+// capacity is the maximum number of pending messages. It varies over time, so that the bot's inbox sometimes overflows.
+func (m *mailbox) capacity() int {
 	if !m.opened {
 		return warmUp
 	}
 	return m.window/8 + m.draw(forSize+200, m.written/(4*m.window), m.window)
 }
 
-// missed writes some messages that nobody is there to take.
-func (m *mailbox) missed(n int) {
+// addOffline creates up to n messages while no connection exists.
+func (m *mailbox) addOffline(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for ; n > 0 && m.written < m.total; n-- {
@@ -96,18 +96,18 @@ func (m *mailbox) missed(n int) {
 	}
 }
 
-// older returns a pending message of before a number, or false.
-func (m *mailbox) older(than, luck int) (message int, ok bool) {
+// older returns a random pending message that is older than a number. ok is false if there is none.
+func (m *mailbox) older(than, random int) (message int, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, _ := slices.BinarySearch(m.pending, than)
 	if i == 0 {
 		return 0, false
 	}
-	return m.pending[luck%i], true
+	return m.pending[random%i], true
 }
 
-// remove takes an acknowledged message out, and reports whether it was pending.
+// remove removes an acknowledged message, and reports whether it was pending.
 func (m *mailbox) remove(message int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -118,14 +118,14 @@ func (m *mailbox) remove(message int) bool {
 	return ok
 }
 
-// writtenAll reports whether every message of the run was written.
+// writtenAll reports whether every message of the run has been created.
 func (m *mailbox) writtenAll() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.written == m.total
 }
 
-// count returns how many messages were written.
+// count returns the number of messages created.
 func (m *mailbox) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -11,12 +11,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/memnet"
 )
 
-// memory is the network of a life: pipes in this process, which belong to a testing/synctest bubble.
+// memory is the network of a run in virtual time: pipes in this process, which belong to a testing/synctest bubble.
 type memory struct {
-	ln    *memnet.Listener
-	plan  func(conn int) faultproxy.Plan
-	quiet atomic.Bool
-	hits  [faultproxy.Delay + 1][2]atomic.Uint64
+	ln      *memnet.Listener
+	plan    func(conn int) faultproxy.Plan
+	stopped atomic.Bool
+	hits    [faultproxy.Delay + 1][2]atomic.Uint64
 
 	mu   sync.Mutex
 	next int
@@ -34,7 +34,7 @@ func (m *memory) open(plan func(conn int) faultproxy.Plan) error {
 	return nil
 }
 
-// Both lead here; dial tells them apart.
+// Both addresses reach the same listener. dial injects faults only into connections to the first.
 const (
 	memoryEndpoint = "localhost:80"
 	memoryAPI      = "127.0.0.1:80"
@@ -63,8 +63,8 @@ func (m *memory) dial(ctx context.Context, network, addr string) (net.Conn, erro
 
 func (m *memory) count(k faultproxy.Kind, d faultproxy.Direction) uint64 { return m.hits[k][d].Load() }
 
-func (m *memory) calm() {
-	m.quiet.Store(true)
+func (m *memory) stopFaults() {
+	m.stopped.Store(true)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for c := range m.live {
@@ -85,11 +85,11 @@ type faultyConn struct {
 	closed chan struct{}
 }
 
-// way is one direction. It belongs to the one goroutine that reads, or to that which writes.
+// way is one direction of a connection. It is owned by the goroutine that reads, or by the one that writes.
 type way struct {
-	faults []faultproxy.Fault // by no order: there are few
+	faults []faultproxy.Fault // in no order: there are few
 	passed int64
-	hole   atomic.Bool // bytes vanish
+	hole   atomic.Bool // all further bytes vanish
 }
 
 // Close implements [net.Conn].
@@ -111,7 +111,7 @@ func (c *faultyConn) Read(p []byte) (int, error) {
 	}
 }
 
-// Write implements [net.Conn]. Bytes that vanish count as written.
+// Write implements [net.Conn]. Vanished bytes count as written.
 func (c *faultyConn) Write(p []byte) (int, error) {
 	kept := c.pass(faultproxy.Up, len(p))
 	if kept == 0 {
@@ -123,7 +123,8 @@ func (c *faultyConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// pass returns how many of n bytes come through. A cut ends the connection behind the bytes before it.
+// pass returns how many of n bytes are passed on. At a cut, it passes the bytes before the cut and closes the
+// connection.
 func (c *faultyConn) pass(d faultproxy.Direction, n int) int {
 	w := &c.ways[d]
 	if w.hole.Load() {
@@ -131,8 +132,8 @@ func (c *faultyConn) pass(d faultproxy.Direction, n int) int {
 	}
 	kept := n
 	for _, f := range w.faults {
-		if c.net.quiet.Load() || f.At < w.passed || f.At >= w.passed+int64(n) || f.Kind == faultproxy.Slice {
-			continue // a pipe slices all it carries, by the room that its reader has
+		if c.net.stopped.Load() || f.At < w.passed || f.At >= w.passed+int64(n) || f.Kind == faultproxy.Slice {
+			continue // a pipe slices all data, by the size of the reader's buffer
 		}
 		c.net.hits[f.Kind][d].Add(1)
 		switch f.Kind {

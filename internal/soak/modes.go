@@ -8,20 +8,20 @@ import (
 	"github.com/mixin-blaze/blaze/internal/bounds"
 )
 
-// mode is how one process of the bot is configured.
+// mode is the configuration of one process of the bot.
 type mode struct {
 	ack                           blaze.AckMode
 	workers, outboxLen, ackBatch  int
 	handlerAttempts, sendAttempts int
 	inboxBytes                    int64
 	drain                         time.Duration
-	limits                        bool // there is a Limiter
-	forgets                       bool // the Ledger is the client's own, which ends with its process
-	slow                          bool // has little room, so it lives for a few messages only
+	hasLimiter                    bool // a Limiter is configured
+	memoryLedger                  bool // the client's default Ledger, which ends with the process
+	small                         bool // small queues; the process ends after smallMessages messages
 }
 
-// mode draws the configuration of a process. The first one has the defaults, for the server to learn that it takes
-// everything in batches; the last one gives up soon what fails, because the run waits for it.
+// mode draws the configuration of a process. The first process has the defaults, so that the client detects the plural
+// actions. The last process drops failing messages early, because the run waits for it.
 func (s script) mode(process int, o *Options, t *times) mode {
 	m := mode{
 		workers: 16, outboxLen: 256, ackBatch: 80, handlerAttempts: 8, sendAttempts: 5, inboxBytes: o.InboxBytes,
@@ -40,15 +40,15 @@ func (s script) mode(process int, o *Options, t *times) mode {
 	m.handlerAttempts = s.one(process, 3, 8, 3, -1)
 	m.sendAttempts = s.one(process, 4, 5, 3, -1)
 	m.inboxBytes = o.InboxBytes * int64(s.one(process, 5, 100, 1, 100, 100))
-	m.limits = process%3 == 1
-	m.forgets = process%5 == 4
+	m.hasLimiter = process%3 == 1
+	m.memoryLedger = process%5 == 4
 	if process == o.Processes-1 {
 		m.handlerAttempts = 3
 		return m
 	}
 	m.drain = time.Duration(s.one(process, 7, int(m.drain), int(m.drain), int(t.reply/15), -1))
 	if process%8 == 5 {
-		m.workers, m.outboxLen, m.inboxBytes, m.slow = 1, 8, o.InboxBytes/20, true
+		m.workers, m.outboxLen, m.inboxBytes, m.small = 1, 8, o.InboxBytes/20, true
 		m.ackBatch = s.one(process, 2, 1, 7)
 	}
 	return m
@@ -59,17 +59,18 @@ func (s script) one(process int, what uint64, values ...int) int {
 	return values[s.draw(forMode+1000*(what+1), process, len(values))]
 }
 
-// slowMessages is for how many messages a slow process lives.
-const slowMessages = 1000
+// smallMessages is the maximum number of messages of a small process.
+const smallMessages = 1000
 
-// ends returns at how many written messages each process ends. The last one ends when everything was delivered.
+// ends returns, for each process, the number of created messages at which it ends. The last process ends when all
+// messages are delivered.
 func (s script) ends(o *Options, t *times) []int {
 	each := o.Messages / o.Processes
 	ends := make([]int, o.Processes)
 	end := 0
 	for p := range ends {
-		if s.mode(p, o, t).slow {
-			end += min(each, slowMessages)
+		if s.mode(p, o, t).small {
+			end += min(each, smallMessages)
 		} else {
 			end += each
 		}
@@ -78,18 +79,18 @@ func (s script) ends(o *Options, t *times) []int {
 	return ends
 }
 
-// times are what takes a client minutes in life, and here less than the patience of who waits for the run.
+// times are durations that are minutes in production, and that a soak has to shorten.
 type times struct {
 	reconnects backoff.Policy
 	bounds     bounds.Bounds
 	reply      time.Duration // the client's ReplyTimeout
-	sick       time.Duration // a conversation is so for that long
-	pace       time.Duration // of a slow line: the longest pause between two pushes
-	look       time.Duration // between two looks at how far the run is
+	failing    time.Duration // how long the handlers of a failing conversation fail
+	pushPause  time.Duration // longest pause between two pushes of a slow connection
+	poll       time.Duration // interval between two checks of the progress
 }
 
-// fast are the times of a soak. The library's own policy of the waits between connections, meant for a service, doubles
-// to 30 seconds when connections break as often as they do here.
+// fast are the times of a soak. The default backoff between connections is for production: it doubles to 30 seconds if
+// connections break as often as they do here.
 var fast = times{
 	reconnects: backoff.Policy{Base: 5 * time.Millisecond, Cap: 20 * time.Millisecond},
 	bounds: bounds.Bounds{
@@ -99,8 +100,8 @@ var fast = times{
 		Resync:   10 * time.Millisecond, MaxResync: 300 * time.Millisecond, Calm: 300 * time.Millisecond,
 		Plural: 300 * time.Millisecond, MaxPlural: 2 * time.Second,
 	},
-	reply: 300 * time.Millisecond,
-	sick:  1500 * time.Millisecond,
-	pace:  10 * time.Millisecond,
-	look:  20 * time.Millisecond,
+	reply:     300 * time.Millisecond,
+	failing:   1500 * time.Millisecond,
+	pushPause: 10 * time.Millisecond,
+	poll:      20 * time.Millisecond,
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// A bound that a soak leaves out is zero, and ends every connection at once.
+// A bound missing from fast is zero and would end every connection at once.
 func TestBoundsOfASoakAreComplete(t *testing.T) {
 	v := reflect.ValueOf(fast.bounds)
 	for i := range v.NumField() {

@@ -8,24 +8,24 @@ import (
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
 )
 
-// network is how the bot reaches the server, and what happens to its connections on the way.
+// network connects the bot to the server and injects faults into connections.
 type network interface {
 	listener() net.Listener // of the server
 	open(plan func(conn int) faultproxy.Plan) error
 	endpoint() string // of the websocket
-	api() string      // of the HTTP API, whose connections nothing happens to
+	api() string      // of the HTTP API; its connections have no faults
 	dial(ctx context.Context, network, addr string) (net.Conn, error)
 	count(k faultproxy.Kind, d faultproxy.Direction) uint64
-	calm() // nothing happens any more
+	stopFaults()
 	close()
 }
 
-// holes is how many connections have lost bytes without an end.
+// holes returns the number of connections in which bytes vanished.
 func holes(n network) uint64 {
 	return n.count(faultproxy.Vanish, faultproxy.Up) + n.count(faultproxy.Vanish, faultproxy.Down)
 }
 
-// cuts is how many connections the network has ended.
+// cuts returns the number of connections that the network has ended.
 func cuts(net network) int {
 	n := uint64(0)
 	for _, k := range []faultproxy.Kind{faultproxy.Reset, faultproxy.Finish, faultproxy.Vanish} {
@@ -34,7 +34,7 @@ func cuts(net network) int {
 	return count(n)
 }
 
-// fired returns how often each fault happened, those that never did too.
+// fired returns the number of occurrences of each fault, including zero.
 func fired(net network) map[string]uint64 {
 	m := make(map[string]uint64)
 	for k := range faultproxy.Delay + 1 {
@@ -45,7 +45,7 @@ func fired(net network) map[string]uint64 {
 	return m
 }
 
-// loopback is the network of a soak: TCP on this machine, through a proxy.
+// loopback is the network of a soak: TCP over loopback, through a proxy.
 type loopback struct {
 	ln    net.Listener
 	proxy *faultproxy.Proxy
@@ -78,6 +78,6 @@ func (l *loopback) count(k faultproxy.Kind, d faultproxy.Direction) uint64 {
 	return l.proxy.Count(k, d)
 }
 
-func (l *loopback) calm() { l.proxy.Calm() }
+func (l *loopback) stopFaults() { l.proxy.Calm() }
 
 func (l *loopback) close() { l.proxy.Close() }

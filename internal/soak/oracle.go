@@ -8,64 +8,63 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// outcome is how one attempt of a handler ended.
+// outcome is the outcome of one handler attempt.
 type outcome uint8
 
 const (
 	success  outcome = iota // returned nil
-	decline                 // returned ErrNotHandled: finished with
-	drop                    // gave the message up: finished with, unless Run ended meanwhile
-	failure                 // anything else: there is another attempt to come, unless it was the last
-	outcomes                // how many there are
+	decline                 // returned ErrNotHandled: finished
+	drop                    // returned ErrDrop: finished, unless Run ended meanwhile
+	failure                 // anything else: another attempt follows, unless it was the last
+	outcomes                // number of outcomes
 )
 
 // Bits of a message's state.
 const (
-	finished   uint8 = 1 << iota // no attempt may follow
-	acked                        // by the client, as the server says
-	forgotten                    // the server refused its acknowledgement for good
-	recorded                     // in the ledger that outlives a process
-	unrecorded                   // the ledger failed to record it
-	early                        // recorded or acknowledged, and not handled yet: with AckReceived
-	givenUp                      // no handler has succeeded, and none needs to
-	tried                        // by a process that has ended, or in vain: its answers may be stored
+	finished    uint8 = 1 << iota // no further attempt is allowed
+	acked                         // the server received its acknowledgement
+	ackRejected                   // the server rejected its acknowledgement permanently
+	recorded                      // in the ledger that outlives a process
+	unrecorded                    // the ledger failed to record it
+	early                         // recorded or acknowledged before it was handled (AckReceived)
+	dropped                       // finished without success
+	attempted                     // attempted earlier, so that its replies may be stored
 )
 
-// inboundOracle watches what becomes of the messages that the server pushes. The server tells it what arrives there,
-// the handler what it does, the ledger what it records; all under one lock and one count, so that it is known which
-// came first. It never asks the client.
+// inboundOracle checks the handling of pushed messages. The server reports acknowledgements, the handler its attempts,
+// and the ledger its records. One lock and one event counter order them. The oracle reads no state of the client.
 type inboundOracle struct {
-	*verdicts
+	*violations
 	script
 
-	mu      sync.Mutex
-	process int
-	mode    mode
-	ending  bool             // the process has been told to end
-	clean   bool             // it has ended, and left nothing behind
-	now     uint64           // ticks with every event of either side
-	state   []uint8          // of every message
-	tries   map[int]int      // attempts of this process so far, of messages that are not finished with
-	hurried map[int]struct{} // messages that are early
-	lanes   []lane           // by conversation
-	left    int              // messages that are not both finished with and acknowledged
-	ended   [outcomes]int    // attempts
-	late    int              // attempts that ended when the process had been told to end
-	given   int              // messages given up
+	mu            sync.Mutex
+	process       int
+	mode          mode
+	ending        bool             // the process is ending
+	clean         bool             // the process has ended, and Run returned nil
+	now           uint64           // number of events
+	state         []uint8          // by message
+	attemptCounts map[int]int      // of unfinished messages, in this process
+	earlyMessages map[int]struct{} // messages with the bit early
+	lanes         []lane           // by conversation
+	left          int              // messages that are not finished or not acknowledged
+	ended         [outcomes]int    // number of attempts by outcome
+	late          int              // attempts that ended while their process was ending
+	drops         int              // number of dropped messages
 
-	events atomic.Uint64 // of progress, for whoever watches it
+	events atomic.Uint64 // events that count as progress
 }
 
-// lane is one conversation.
+// lane is the state of one conversation.
 type lane struct {
-	busy int // the message being handled, or -1
-	last int // the newest message finished with, or -1
+	busy int // message being handled, or -1
+	last int // newest finished message, or -1
 }
 
-func newInboundOracle(v *verdicts, s script, messages int) *inboundOracle {
+func newInboundOracle(v *violations, s script, messages int) *inboundOracle {
 	o := &inboundOracle{
-		verdicts: v, script: s, state: make([]uint8, messages),
-		tries: make(map[int]int), hurried: make(map[int]struct{}),
+		violations: v, script: s, state: make([]uint8, messages),
+		attemptCounts: make(map[int]int), earlyMessages: make(map[int]struct{}),
 		left: messages,
 	}
 	o.lanes = make([]lane, s.lanes(messages))
@@ -75,73 +74,73 @@ func newInboundOracle(v *verdicts, s script, messages int) *inboundOracle {
 	return o
 }
 
-// restart notes that a process begins. The messages that are pending come again, those too that were handled, unless
-// the ledger has them.
+// restart records the start of a process. All pending messages are redelivered, and may be handled again unless the
+// ledger has them.
 func (o *inboundOracle) restart(process int, m mode, pending []int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.process, o.mode, o.ending, o.clean = process, m, false, false
-	for n := range o.tries {
-		o.state[n] |= tried
+	for n := range o.attemptCounts {
+		o.state[n] |= attempted
 	}
-	clear(o.tries)
+	clear(o.attemptCounts)
 	for i := range o.lanes {
 		o.lanes[i].busy = -1
 	}
-	for n := range o.hurried { // at most once: nobody else will handle them
-		o.state[n] |= givenUp
+	for n := range o.earlyMessages { // at most once: no other process handles them
+		o.state[n] |= dropped
 		o.finish(n)
 	}
-	clear(o.hurried)
+	clear(o.earlyMessages)
 	for _, n := range pending {
-		if o.state[n]&recorded != 0 && !m.forgets {
+		if o.state[n]&recorded != 0 && !m.memoryLedger {
 			continue
 		}
 		o.reopen(n)
 	}
 }
 
-// reopen lets a message be handled again, although younger ones of its conversation were handled since. The caller
+// reopen allows a message to be handled again, even though newer ones of its conversation have been handled. The caller
 // holds mu.
 func (o *inboundOracle) reopen(message int) {
 	if o.state[message]&finished != 0 {
 		l := &o.lanes[o.conversation(message)]
 		l.last = min(l.last, message-1)
-		o.state[message] |= tried
+		o.state[message] |= attempted
 	}
-	o.state[message] &^= finished | recorded | unrecorded | givenUp
+	o.state[message] &^= finished | recorded | unrecorded | dropped
 }
 
-// remind lets a message be handled again that nobody remembers: the ledger has failed, and its acknowledgement was
-// refused. The caller holds mu.
-func (o *inboundOracle) remind(message int) {
+// reopenUnrecorded reopens a message if the ledger failed to record it and its acknowledgement was rejected: then no
+// record of it exists. The caller holds mu.
+func (o *inboundOracle) reopenUnrecorded(message int) {
 	const bits = finished | unrecorded | recorded | acked | early
 	if o.state[message]&bits == finished|unrecorded {
 		o.reopen(message)
 	}
 }
 
-// stopping notes that the process is told to end: from now on a failure counts as no attempt.
+// stopping records that the process is ending. From now on a failure is not counted as an attempt.
 func (o *inboundOracle) stopping() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.ending = true
 }
 
-// gone notes that the process has ended. Unless that was clean, handlers may be left.
-func (o *inboundOracle) gone(clean bool) {
+// processEnded records the end of the process. If that was not clean, its handlers may still run.
+func (o *inboundOracle) processEnded(clean bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.clean = clean
 }
 
-// stale reports whether what is told comes from a process that has ended. The caller holds mu.
+// stale reports whether an event belongs to a process that has ended. The caller holds mu.
 func (o *inboundOracle) stale(process int) bool { return process != o.process }
 
 func (o *inboundOracle) known(message int) bool { return message >= 0 && message < len(o.state) }
 
-// began notes that an attempt begins. The handler calls it first.
-func (o *inboundOracle) began(process, message, attempt int) {
+// attemptBegan records the start of an attempt. The handler calls it first.
+func (o *inboundOracle) attemptBegan(process, message, attempt int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.tick()
@@ -155,15 +154,15 @@ func (o *inboundOracle) began(process, message, attempt int) {
 		o.add(HandledAgain, "the handler got a message that was never sent")
 		return
 	}
-	o.remind(message)
+	o.reopenUnrecorded(message)
 	s := o.state[message]
 	if s&finished != 0 || s&recorded != 0 && s&early == 0 {
 		o.add(HandledAgain, "message %d, attempt %d of process %d; state %b", message, attempt, process, s)
 		return
 	}
-	o.tries[message]++
-	if n := o.tries[message]; n != attempt {
-		o.add(AttemptCount, "message %d: the handler was told of attempt %d, and it was number %d", message, attempt, n)
+	o.attemptCounts[message]++
+	if n := o.attemptCounts[message]; n != attempt {
+		o.add(AttemptCount, "message %d: Attempt was %d instead of %d", message, attempt, n)
 	}
 	if most := o.mode.handlerAttempts; most > 0 && attempt > most {
 		o.add(AttemptCount, "message %d: attempt %d of at most %d", message, attempt, most)
@@ -178,13 +177,13 @@ func (o *inboundOracle) began(process, message, attempt int) {
 	l.busy = message
 }
 
-// over notes how an attempt ends. The handler calls it last.
-func (o *inboundOracle) over(process, message int, how outcome) {
+// attemptEnded records the outcome of an attempt. The handler calls it last.
+func (o *inboundOracle) attemptEnded(process, message int, how outcome) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.tick()
-	if o.stale(process) || !o.known(message) || o.tries[message] == 0 {
-		return // its process has ended, or began has complained
+	if o.stale(process) || !o.known(message) || o.attemptCounts[message] == 0 {
+		return // its process has ended, or attemptBegan reported a violation
 	}
 	o.ended[how]++
 	if o.ending {
@@ -196,7 +195,7 @@ func (o *inboundOracle) over(process, message int, how outcome) {
 	}
 }
 
-// dropped notes that the client gives a message up because of err, before it acknowledges it.
+// dropped records that the client drops a message because of err. The client calls its hook before it acknowledges.
 func (o *inboundOracle) dropped(process, message int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -204,37 +203,37 @@ func (o *inboundOracle) dropped(process, message int, err error) {
 	if !o.known(message) {
 		return
 	}
-	o.given++
+	o.drops++
 	if o.stale(process) {
-		return // told late, of a message that was acknowledged before its handler ran
+		return // a late hook for a message that was acknowledged before its handler ran
 	}
-	last := o.mode.handlerAttempts > 0 && o.tries[message] >= o.mode.handlerAttempts
+	last := o.mode.handlerAttempts > 0 && o.attemptCounts[message] >= o.mode.handlerAttempts
 	undone := o.ending && o.mode.ack == blaze.AckReceived
-	if !last && !undone && !o.refusedAgain(message, err) && o.kind(message) != dropped {
-		o.add(GivenUpEarly, "message %d, after %d attempts of %d: %v",
-			message, o.tries[message], o.mode.handlerAttempts, err)
+	if !last && !undone && !o.forbiddenAgain(message, err) && o.kind(message) != dropping {
+		o.add(DroppedEarly, "message %d, after %d attempts of %d: %v",
+			message, o.attemptCounts[message], o.mode.handlerAttempts, err)
 	}
-	o.state[message] |= givenUp
+	o.state[message] |= dropped
 	o.finish(message)
 }
 
-// refusedAgain reports whether a message was given up because of a 403 that may be about an answer from before. The
-// first attempt takes that for unconfirmed, and a later one for final. The caller holds mu.
-func (o *inboundOracle) refusedAgain(message int, err error) bool {
-	return errors.Is(err, blaze.CodeForbidden) && o.state[message]&tried != 0 && o.tries[message] > 1
+// forbiddenAgain reports whether a message was dropped because of a 403 for a reply that may have been stored by an
+// earlier attempt. The first attempt treats such a 403 as unconfirmed, a later one as final. The caller holds mu.
+func (o *inboundOracle) forbiddenAgain(message int, err error) bool {
+	return errors.Is(err, blaze.CodeForbidden) && o.state[message]&attempted != 0 && o.attemptCounts[message] > 1
 }
 
-// finish notes that no attempt may follow. The caller holds mu.
+// finish marks a message as finished. The caller holds mu.
 func (o *inboundOracle) finish(message int) {
-	delete(o.tries, message)
-	delete(o.hurried, message)
+	delete(o.attemptCounts, message)
+	delete(o.earlyMessages, message)
 	o.state[message] &^= early
 	l := &o.lanes[o.conversation(message)]
 	l.last = max(l.last, message)
 	o.set(message, finished)
 }
 
-// record notes that the ledger is told of a message, and whether it was recorded.
+// record records a call of the ledger for a message, and its success.
 func (o *inboundOracle) record(message int, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -244,39 +243,39 @@ func (o *inboundOracle) record(message int, ok bool) {
 		return
 	}
 	if o.mode.ack == blaze.AckReceived {
-		o.remind(message) // this comes before the handler is called
+		o.reopenUnrecorded(message) // the ledger is called before the handler
 	}
 	if !ok {
 		o.state[message] |= unrecorded
 	}
-	o.settled(message, "recorded")
+	o.checkSettled(message, "recorded")
 	if ok {
 		o.state[message] |= recorded
 	}
 }
 
-// has reports whether the ledger has a message.
-func (o *inboundOracle) has(message int) bool {
+// isRecorded reports whether the ledger has a message.
+func (o *inboundOracle) isRecorded(message int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.known(message) && o.state[message]&recorded != 0
 }
 
-// settled checks that a message may be recorded or acknowledged. The caller holds mu.
-func (o *inboundOracle) settled(message int, what string) {
+// checkSettled checks that a message may be recorded or acknowledged. The caller holds mu.
+func (o *inboundOracle) checkSettled(message int, what string) {
 	s := &o.state[message]
 	switch {
 	case *s&(finished|recorded) != 0:
 	case o.mode.ack == blaze.AckReceived:
 		*s |= early
-		o.hurried[message] = struct{}{}
+		o.earlyMessages[message] = struct{}{}
 	default:
 		o.add(AckBeforeHandled, "message %d is %s at event %d, after %d attempts",
-			message, what, o.now, o.tries[message])
+			message, what, o.now, o.attemptCounts[message])
 	}
 }
 
-// acknowledged notes that the server took an acknowledgement. It may come more than once.
+// acknowledged records an acknowledgement that the server accepted. There may be several for a message.
 func (o *inboundOracle) acknowledged(message int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -285,19 +284,20 @@ func (o *inboundOracle) acknowledged(message int) {
 		o.add(UnknownAck, "number %d", message)
 		return
 	}
-	o.settled(message, "acknowledged")
-	if !o.mode.forgets && o.state[message]&(recorded|unrecorded) == 0 {
+	o.checkSettled(message, "acknowledged")
+	if !o.mode.memoryLedger && o.state[message]&(recorded|unrecorded) == 0 {
 		o.add(AckBeforeRecorded, "message %d", message)
 	}
 	o.set(message, acked)
 }
 
-// forget notes that the server refused an acknowledgement for good: another one comes when the message is pushed again.
-func (o *inboundOracle) forget(message int) {
+// ackRejected records a permanently rejected acknowledgement. The client acknowledges the message again when it is
+// redelivered.
+func (o *inboundOracle) ackRejected(message int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.known(message) && o.state[message]&acked == 0 {
-		o.state[message] |= forgotten
+		o.state[message] |= ackRejected
 	}
 }
 
@@ -313,44 +313,44 @@ func (o *inboundOracle) set(message int, bit uint8) {
 	}
 }
 
-// tick counts an event. Not each is progress.
+// tick counts an event, which need not be progress.
 func (o *inboundOracle) tick() { o.now++ }
 
-// unfinished returns how many messages are not finished with or not acknowledged, and how many of them only wait for an
-// acknowledgement: that the server refused for good, or that the client has given up.
-func (o *inboundOracle) unfinished() (left, refused, unacked int) {
+// unfinished returns the number of messages that are not finished or not acknowledged. unacked of them are finished;
+// rejected of these had their acknowledgement permanently rejected.
+func (o *inboundOracle) unfinished() (left, rejected, unacked int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.left > 10_000 {
-		return o.left, 0, 0 // far from the end; not worth a search
+		return o.left, 0, 0 // far from the end, so not worth a search
 	}
 	for _, s := range o.state {
 		if s&(finished|acked) == finished {
 			unacked++
-			if s&forgotten != 0 {
-				refused++
+			if s&ackRejected != 0 {
+				rejected++
 			}
 		}
 	}
-	return o.left, refused, unacked
+	return o.left, rejected, unacked
 }
 
-// isGivenUp reports whether no handler needs to succeed with a message.
-func (o *inboundOracle) isGivenUp(message int) bool {
+// isDropped reports whether a message was dropped, so that no handler has to succeed with it.
+func (o *inboundOracle) isDropped(message int) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.known(message) && o.state[message]&givenUp != 0
+	return o.known(message) && o.state[message]&dropped != 0
 }
 
-// attempts returns how many attempts ended in each way, how many of them ended with their process, and how many
-// messages were given up.
-func (o *inboundOracle) attempts() (ended [outcomes]int, late, given int) {
+// attempts returns the number of attempts by outcome, the number that ended while their process was ending, and the
+// number of dropped messages.
+func (o *inboundOracle) attempts() (ended [outcomes]int, late, drops int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.ended, o.late, o.given
+	return o.ended, o.late, o.drops
 }
 
-// finishAll checks what has to hold at the end.
+// finishAll checks the conditions that hold at the end of a run.
 func (o *inboundOracle) finishAll() {
 	o.mu.Lock()
 	defer o.mu.Unlock()

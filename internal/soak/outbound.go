@@ -10,51 +10,51 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// verdict is how a send ended for its caller.
-type verdict uint8
+// sendOutcome is the outcome of a send for its caller.
+type sendOutcome uint8
 
 const (
-	open      verdict = iota // not yet
-	confirmed                // nil
-	unsure                   // may have been stored
-	failed                   // was not stored
+	pending     sendOutcome = iota // Send has not returned
+	confirmed                      // Send returned nil
+	unconfirmed                    // the message may have been stored
+	failed                         // the message was not stored
 )
 
-// sent is what is known of one send. Ids are kept as their hash.
-type sent struct {
-	id      uint64 // under which it was stored, or 0
-	trouble uint16 // tries that the server did not answer in time, or refused for a passing reason
-	ended   verdict
-	doubted bool // the server answered a try with 403 although it had stored another one
-	denied  bool // the server answered a try with 401
+// sendState is the state of one send. It has the hash of the message id.
+type sendState struct {
+	id             uint64 // message id under which it was stored, or 0
+	failedAttempts uint16 // attempts without a reply in time, or with a transient rejection
+	ended          sendOutcome
+	rejectedStored bool // the server rejected an attempt with 403 after it had stored an earlier one
+	unauthorized   bool // the server rejected an attempt with 401
 }
 
-// outboundOracle watches what the server stores, and what the client says about it.
+// outboundOracle compares the messages that the server stores with the results that the client returns.
 type outboundOracle struct {
-	*verdicts
+	*violations
 	script
 	messages int
 
-	mu       sync.Mutex
-	sends    []sent
-	replies  [][2]uint64 // ids of the answers, of every message that has some
-	givenUp  func(message int) bool
-	last     map[int]int // newest send stored, by stream
-	receipts map[uint64]int
-	receives bool // a receipt is being handled
-	reads    int  // receipts handled
-	stored   int  // messages of any kind
-	confirms int  // sends and replies confirmed to their caller
-	repeated int  // of those, replies of a second attempt: they may have been confirmed before
+	mu             sync.Mutex
+	sends          []sendState
+	replies        [][2]uint64 // ids of the replies to every replyEvery-th message
+	isDropped      func(message int) bool
+	last           map[int]int // newest stored send, by stream
+	receipts       map[uint64]int
+	receiptRunning bool // OnReceipt is running
+	reads          int  // receipts delivered
+	stored         int  // messages of any kind
+	confirms       int  // sends and replies confirmed to their caller
+	repeated       int  // replies of confirms at a second or later attempt, which may have been confirmed before
 
 	events atomic.Uint64
 }
 
-func newOutboundOracle(v *verdicts, s script, messages, sends int) *outboundOracle {
+func newOutboundOracle(v *violations, s script, messages, sends int) *outboundOracle {
 	return &outboundOracle{
-		verdicts: v, script: s, messages: messages, sends: make([]sent, sends),
+		violations: v, script: s, messages: messages, sends: make([]sendState, sends),
 		replies: make([][2]uint64, messages/replyEvery+1),
-		last:    make(map[int]int), receipts: make(map[uint64]int), givenUp: func(int) bool { return false },
+		last:    make(map[int]int), receipts: make(map[uint64]int), isDropped: func(int) bool { return false },
 	}
 }
 
@@ -64,8 +64,8 @@ func hash(s string) uint64 {
 	return h.Sum64() | 1
 }
 
-// store notes that the server stored a text under a message id. It reports whether that id is new, as a server that
-// stores an id once would find out.
+// store records a text stored under a message id. It reports whether the id is new, as on a server that stores each id
+// once.
 func (o *outboundOracle) store(text, messageID string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -76,7 +76,7 @@ func (o *outboundOracle) store(text, messageID string) bool {
 	case what == "reply" && n >= 0 && n/replyEvery < len(o.replies) && n%replyEvery == 0:
 		return o.storeReply(n, hash(messageID))
 	}
-	o.add(Protocol, "a message that nobody sent")
+	o.add(Protocol, "unknown message text")
 	return false
 }
 
@@ -91,10 +91,10 @@ func (o *outboundOracle) storeSend(n, stream int, id uint64) bool {
 	}
 	s.id = id
 	o.count()
-	if last, ok := o.last[stream]; ok && last > n && s.ended == open {
+	if last, ok := o.last[stream]; ok && last > n && s.ended == pending {
 		o.add(SendOrder, "send %d after send %d of stream %d", n, last, stream)
 	}
-	o.last[stream] = max(n, o.last[stream]) // one that is sent again may come behind younger ones
+	o.last[stream] = max(n, o.last[stream]) // a resent message may be stored after newer ones
 	return true
 }
 
@@ -103,18 +103,18 @@ func (o *outboundOracle) storeReply(message int, id uint64) bool {
 	if ids[0] == id || ids[1] == id {
 		return false
 	}
-	for i := range o.kind(message).answers() {
+	for i := range o.kind(message).replies() {
 		if ids[i] == 0 {
 			ids[i] = id
 			o.count()
 			return true
 		}
 	}
-	o.add(StoredTwice, "answer to message %d", message)
+	o.add(StoredTwice, "reply to message %d", message)
 	return true
 }
 
-// count counts a message that was stored. To store it again is no progress.
+// count counts a stored message. A message that is stored again is no progress.
 func (o *outboundOracle) count() {
 	o.stored++
 	o.events.Add(1)
@@ -135,35 +135,35 @@ func (o *outboundOracle) isStored(text, messageID string) bool {
 	return false
 }
 
-// trouble notes that a try of a send has no answer in time, or is refused for a passing reason.
-func (o *outboundOracle) trouble(send int) {
+// attemptFailed records an attempt of a send without a reply in time, or with a transient rejection.
+func (o *outboundOracle) attemptFailed(send int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if send >= 0 && send < len(o.sends) {
-		o.sends[send].trouble++
+		o.sends[send].failedAttempts++
 	}
 }
 
-// doubt notes that the server answers a send, which it has stored, with 403.
-func (o *outboundOracle) doubt(send int) {
+// markRejectedStored records a 403 for a send that is stored already.
+func (o *outboundOracle) markRejectedStored(send int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.sends[send].doubted = true
+	o.sends[send].rejectedStored = true
 }
 
-// deny notes that the server answers sends with 401, which says nothing about the next ones.
-func (o *outboundOracle) deny(sends ...int) {
+// markUnauthorized records a 401 for sends. It does not affect later sends.
+func (o *outboundOracle) markUnauthorized(sends ...int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, n := range sends {
 		if n >= 0 && n < len(o.sends) {
-			o.sends[n].denied = true
+			o.sends[n].unauthorized = true
 		}
 	}
 }
 
-// replied notes that the said-th answer to a message was confirmed to its handler, in an attempt.
-func (o *outboundOracle) replied(message, said, attempt int) {
+// replyConfirmed records that a reply was confirmed to its handler. number counts the replies to the message from 1.
+func (o *outboundOracle) replyConfirmed(message, number, attempt int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events.Add(1)
@@ -171,59 +171,60 @@ func (o *outboundOracle) replied(message, said, attempt int) {
 	if attempt > 1 {
 		o.repeated++
 	}
-	if o.replies[message/replyEvery][said-1] == 0 {
-		o.add(ReplyMissing, "answer %d to message %d", said, message)
+	if o.replies[message/replyEvery][number-1] == 0 {
+		o.add(ReplyMissing, "reply %d to message %d", number, message)
 	}
 }
 
-// circumstances are those of a send that explain why it was not confirmed.
+// circumstances are the events during a send that can explain why it is unconfirmed.
 type circumstances struct {
-	attempts int  // of the process that sent it, or -1
-	hole     bool // bytes of its connection vanished meanwhile, or its process was told to end
-	cuts     int  // of connections meanwhile
+	attempts int  // SendAttempts of the process, or -1
+	hole     bool // bytes vanished in a connection, or the process was ending
+	cuts     int  // number of connections cut
 }
 
-// suspectAfter is for how many lost connections a client bears a message that may be at fault, before it is sent alone.
+// suspectAfter is the number of connections lost with a message in flight after which the client sends that message
+// alone, because it may be the cause.
 const suspectAfter = 2
 
-// errLimiter is what the bot's Limiter fails with.
+// errLimiter is the error of the bot's Limiter.
 var errLimiter = errors.New("the limiter fails on purpose")
 
-// sentBack notes how a send ended for its caller. It reports whether it should be sent again, and under which id, where
-// it is not the one it was given.
-func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error, c circumstances) (again bool, id string) {
+// sendReturned records the result of a send. It reports whether to send the message again. id is the message id for
+// that, or empty to keep the given one.
+func (o *outboundOracle) sendReturned(send int, got blaze.Sent, err error, c circumstances) (resend bool, id string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events.Add(1)
 	s := &o.sends[send]
-	var unconfirmed *blaze.UnconfirmedError
-	var refused *blaze.Error
+	var unconfirmedErr *blaze.UnconfirmedError
+	var rejected *blaze.Error
 	switch {
 	case err == nil:
 		o.confirmed(send, got)
-	case errors.As(err, &unconfirmed):
-		s.ended = unsure
-		if s.id != 0 && hash(unconfirmed.MessageID) != s.id {
+	case errors.As(err, &unconfirmedErr):
+		s.ended = unconfirmed
+		if s.id != 0 && hash(unconfirmedErr.MessageID) != s.id {
 			o.add(SentID, "send %d, unconfirmed", send)
 		}
 		if !o.explained(send, c) && !errors.Is(err, blaze.CodeChecksum) && !errors.Is(err, errLimiter) {
-			o.add(Unexplained, "send %d, after %d tries in trouble: %v", send, s.trouble, err)
+			o.add(Unexplained, "send %d, after %d failed attempts: %v", send, s.failedAttempts, err)
 		}
-		return true, unconfirmed.MessageID
+		return true, unconfirmedErr.MessageID
 	case errors.Is(err, blaze.ErrClosed) || errors.Is(err, errLimiter) || errors.Is(err, blaze.CodeChecksum):
 		o.fail(send, err)
 		return true, ""
 	case o.impatient(send) && (errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)):
 		o.fail(send, err)
-	case errors.As(err, &refused) && s.denied && refused.Code == blaze.CodeUnauthorized:
+	case errors.As(err, &rejected) && s.unauthorized && rejected.Code == blaze.CodeUnauthorized:
 		o.fail(send, err)
 		return true, ""
-	case errors.As(err, &refused) && s.doubted && refused.Code == blaze.CodeForbidden:
-		s.ended = unsure
-	case errors.As(err, &refused):
+	case errors.As(err, &rejected) && s.rejectedStored && rejected.Code == blaze.CodeForbidden:
+		s.ended = unconfirmed
+	case errors.As(err, &rejected):
 		o.fail(send, err)
-		if !o.refused(send) && !refused.Temporary() {
-			o.add(Refusal, "send %d: %v", send, err)
+		if !o.rejected(send) && !rejected.Temporary() {
+			o.add(UnexpectedRejection, "send %d: %v", send, err)
 		}
 	default:
 		o.fail(send, err)
@@ -232,10 +233,11 @@ func (o *outboundOracle) sentBack(send int, got blaze.Sent, err error, c circums
 	return false, ""
 }
 
-// fail notes that a send was not stored, as the client says. An earlier call may have stored it. The caller holds mu.
+// fail records a send that was not stored, according to the client. An earlier call may have stored it. The caller
+// holds mu.
 func (o *outboundOracle) fail(send int, err error) {
 	s := &o.sends[send]
-	if s.ended == unsure {
+	if s.ended == unconfirmed {
 		return
 	}
 	s.ended = failed
@@ -244,11 +246,14 @@ func (o *outboundOracle) fail(send int, err error) {
 	}
 }
 
-// explained reports whether a send may be unconfirmed. The caller holds mu.
+// explained reports whether something explains that a send is unconfirmed. The caller holds mu.
 func (o *outboundOracle) explained(send int, c circumstances) bool {
 	s := &o.sends[send]
-	return c.hole || s.doubted || s.denied || o.refused(send) || o.impatient(send) || o.poison(send) > 0 ||
-		c.attempts > 0 && (int(s.trouble) >= c.attempts || int(s.trouble)+c.cuts >= suspectAfter+c.attempts)
+	if c.hole || s.rejectedStored || s.unauthorized || o.rejected(send) || o.impatient(send) || o.poison(send) > 0 {
+		return true
+	}
+	failed := int(s.failedAttempts)
+	return c.attempts > 0 && (failed >= c.attempts || failed+c.cuts >= suspectAfter+c.attempts)
 }
 
 func (o *outboundOracle) confirmed(send int, got blaze.Sent) {
@@ -263,14 +268,14 @@ func (o *outboundOracle) confirmed(send int, got blaze.Sent) {
 	}
 }
 
-// readBy notes that the server says so many times that a message was read.
-func (o *outboundOracle) readBy(messageID string, times int) {
+// receiptsSent records that the server sends a number of receipts for a message.
+func (o *outboundOracle) receiptsSent(messageID string, times int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.receipts[hash(messageID)] += times
 }
 
-// receipt notes that the client is told so. A receipt may be lost, but not come more often and not be made up.
+// receipt records the start of OnReceipt. A receipt may be lost, but it must not be duplicated or invented.
 func (o *outboundOracle) receipt(messageID string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -278,43 +283,44 @@ func (o *outboundOracle) receipt(messageID string) {
 	if o.receipts[id] == 0 {
 		o.add(ReceiptUnknown, "message %q", messageID)
 	}
-	if o.receives {
+	if o.receiptRunning {
 		o.add(ReceiptAtOnce, "message %q", messageID)
 	}
 	if o.receipts[id]--; o.receipts[id] <= 0 {
 		delete(o.receipts, id)
 	}
-	o.receives = true
+	o.receiptRunning = true
 	o.reads++
 }
 
 func (o *outboundOracle) receiptDone() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.receives = false
+	o.receiptRunning = false
 }
 
-// totals returns how many messages were stored, confirmed to their caller, and read.
+// totals returns the number of messages stored, the number confirmed to their caller, and the number of receipts
+// delivered.
 func (o *outboundOracle) totals() (stored, confirms, reads int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.stored, o.confirms, o.reads
 }
 
-// repeats returns how many of the confirmed replies may have been confirmed before.
+// repeats returns the number of confirmed replies that may have been confirmed before.
 func (o *outboundOracle) repeats() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.repeated
 }
 
-// finish checks what has to hold at the end, when every send has ended.
+// finish checks the conditions that hold at the end of a run, after every send has returned.
 func (o *outboundOracle) finish() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for n, s := range o.sends {
 		switch {
-		case s.ended == open:
+		case s.ended == pending:
 			o.add(SendFailed, "send %d never ended", n)
 		case s.ended == confirmed && s.id == 0:
 			o.add(NotStored, "send %d", n)
@@ -328,14 +334,14 @@ func (o *outboundOracle) finish() {
 }
 
 func (o *outboundOracle) finishReplies(message int) {
-	ids, want := o.replies[message/replyEvery], o.kind(message).answers()
+	ids, want := o.replies[message/replyEvery], o.kind(message).replies()
 	got := 0
 	for _, id := range ids {
 		if id != 0 {
 			got++
 		}
 	}
-	if got < want && message < o.messages && !o.givenUp(message) {
-		o.add(ReplyMissing, "message %d has %d answers of %d", message, got, want)
+	if got < want && message < o.messages && !o.isDropped(message) {
+		o.add(ReplyMissing, "message %d has %d replies of %d", message, got, want)
 	}
 }

@@ -2,13 +2,14 @@ package soak
 
 import "sync"
 
-// poison knows at how many more frames with a message the server hangs up.
+// poison counts the frames at which the server closes the connection, by the message that they contain.
 type poison struct {
 	mu   sync.Mutex
-	left map[string]int // by message id, of those that were met
+	left map[string]int // remaining frames, by message id
 }
 
-// hangsUp reports whether the server hangs up at a frame with this message. most is at how many of them.
+// hangsUp reports whether the server closes the connection at a frame with this message. most is the maximum number of
+// such frames.
 func (p *poison) hangsUp(id string, most int) bool {
 	if most == 0 {
 		return false

@@ -17,11 +17,11 @@ import (
 	"github.com/mixin-blaze/blaze/internal/bounds"
 )
 
-// bot is what a user does with the library: several processes, one after the other, and those who send through them.
+// bot is the user of the library: a sequence of processes, and the senders that use them.
 type bot struct {
 	script
-	*verdicts
-	*luck
+	*violations
+	*rng
 	times  times
 	in     *inboundOracle
 	out    *outboundOracle
@@ -31,11 +31,11 @@ type bot struct {
 
 	senders sync.WaitGroup
 
-	mu        sync.Mutex
-	sickUntil map[int]time.Time // by conversation
-	process   *process          // the present one
-	changed   chan struct{}     // closed when there is another one, or when there will be none any more
-	over      bool
+	mu           sync.Mutex
+	failingUntil map[int]time.Time // by conversation
+	process      *process          // the current one
+	changed      chan struct{}     // closed when process changes, or after the last one
+	over         bool
 }
 
 // process is one process of the bot.
@@ -44,25 +44,25 @@ type process struct {
 	number int
 	mode   mode
 	client *blaze.Client
-	ended  chan error // what Run returned
+	ended  chan error // receives the result of Run
 
-	stop    context.CancelFunc
-	told    atomic.Bool // to end
-	clean   bool        // its Run has returned nil
-	acker   sync.WaitGroup
-	done    context.Context // ended when no acknowledgement is sent by hand any more
-	manual  chan string
-	dropped atomic.Int64 // by the client, as it says itself
-	failed  atomic.Int64
+	stop          context.CancelFunc
+	stopRequested atomic.Bool
+	clean         bool // Run returned nil
+	acker         sync.WaitGroup
+	done          context.Context // ends when no more Ack is called
+	manual        chan string
+	dropped       atomic.Int64 // calls of Trace.Dropped
+	failed        atomic.Int64
 }
 
-// start begins a process.
+// start starts a process.
 func (b *bot) start(ctx context.Context, number int, m mode) (*process, error) {
 	p := &process{bot: b, number: number, mode: m, ended: make(chan error, 1), manual: make(chan string, 100_000)}
 	b.in.restart(number, m, b.server.mail.unacknowledged())
 	b.server.worked.Store(false)
 	b.server.ending.Store(false)
-	b.server.goodbye.Store(false)
+	b.server.closedNormally.Store(false)
 	if err := p.connect(); err != nil {
 		return nil, err
 	}
@@ -91,21 +91,21 @@ func (b *bot) start(ctx context.Context, number int, m mode) (*process, error) {
 	return p, nil
 }
 
-// end lets a process end, and returns what its Run returned. The server has then read all that it will read of it.
+// end ends a process and returns the result of Run. When it returns, the server has finished reading from the process.
 func (p *process) end() error {
 	p.in.stopping()
 	p.server.ending.Store(true)
-	p.told.Store(true)
+	p.stopRequested.Store(true)
 	p.stop()
 	err := <-p.ended
 	p.ended <- err
-	p.in.gone(err == nil)
+	p.in.processEnded(err == nil)
 	p.acker.Wait()
-	p.server.part()
+	p.server.processEnded()
 	return err
 }
 
-// connect makes the client.
+// connect creates the client.
 func (p *process) connect() error {
 	key := blaze.Keystore{AppID: p.botID(), SessionID: p.userID(0), SessionPrivateKey: strings.Repeat("5e", 32)}
 	cfg := &blaze.Config{
@@ -129,18 +129,18 @@ func (p *process) connect() error {
 			Dropped:      p.drop,
 		},
 	}
-	if !p.mode.forgets {
+	if !p.mode.memoryLedger {
 		cfg.Ledger = p.ledger
 	}
-	if p.mode.limits {
-		cfg.Limiter = limiter{p.luck}
+	if p.mode.hasLimiter {
+		cfg.Limiter = limiter{p.rng}
 	}
 	client, err := blaze.New(key, cfg)
 	p.client = client
 	return err
 }
 
-// drop is told of a message that the client gives up. With AckManual that one stays pending; this user has seen enough.
+// drop is the hook for dropped messages. With AckManual the message stays pending, so drop acknowledges it.
 func (p *process) drop(m *blaze.Message, err error) {
 	p.dropped.Add(1)
 	p.in.dropped(p.number, p.message(m.ID), err)
@@ -151,11 +151,11 @@ func (p *process) drop(m *blaze.Message, err error) {
 
 func (p *process) receipt(r blaze.Receipt) {
 	p.out.receipt(r.MessageID)
-	runtime.Gosched() // another one, if there could be one, may come in here
+	runtime.Gosched() // so that a concurrent call, which would be an error, can happen here
 	p.out.receiptDone()
 }
 
-// toAck has a message acknowledged by hand.
+// toAck queues a message for ackByHand.
 func (p *process) toAck(id string) {
 	select {
 	case p.manual <- id:
@@ -163,10 +163,10 @@ func (p *process) toAck(id string) {
 	}
 }
 
-// ackers is how many goroutines acknowledge by hand: each waits until that is confirmed.
+// ackers is the number of goroutines that call Ack. Each waits until its call is confirmed.
 const ackers = 8
 
-// ackByHand acknowledges what was handled, some at a time, until Run has ended.
+// ackByHand acknowledges handled messages, several at a time, until Run has ended.
 func (p *process) ackByHand() {
 	for {
 		var ids []string
@@ -186,13 +186,13 @@ func (p *process) ackByHand() {
 				break more
 			}
 		}
-		p.note("acknowledged by hand")
+		p.record("acknowledged by hand")
 		p.ackAll(ids)
 	}
 }
 
-// ackAll acknowledges messages until that is confirmed. What fails together is tried one by one: the error of several
-// does not say which of them were confirmed, and there is always one that is refused.
+// ackAll acknowledges messages until that is confirmed. It retries messages that failed together one at a time, because
+// the error of several does not show which were confirmed.
 func (p *process) ackAll(ids []string) {
 	err := p.client.Ack(p.done, blaze.StatusRead, ids...)
 	if err == nil || errors.Is(err, blaze.ErrClosed) || p.done.Err() != nil {
@@ -204,13 +204,13 @@ func (p *process) ackAll(ids []string) {
 		}
 		return
 	}
-	wait(p.done, p.times.look)
+	wait(p.done, p.times.poll)
 	p.ackAll(ids)
 }
 
-// next returns the present process if it is another one than before, or waits for it. It is nil when there is none to
-// come.
-func (b *bot) next(ctx context.Context, before *process) *process {
+// nextProcess returns the current process if it is not before, and waits for the next one otherwise. It returns nil
+// after the last one.
+func (b *bot) nextProcess(ctx context.Context, before *process) *process {
 	for {
 		b.mu.Lock()
 		p, changed, over := b.process, b.changed, b.over
@@ -228,8 +228,8 @@ func (b *bot) next(ctx context.Context, before *process) *process {
 	}
 }
 
-// noMore says that no process is to come.
-func (b *bot) noMore() {
+// noMoreProcesses marks the current process as the last one.
+func (b *bot) noMoreProcesses() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.over = true

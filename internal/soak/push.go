@@ -9,36 +9,37 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// push returns the next message, now and then twice, or with an older one behind it, or something else.
-func (c *conn) push(t *time.Timer) []answer {
+// push returns the next message, with occasional extra frames: a duplicate, an older message, an ERROR frame or many
+// receipts.
+func (c *conn) push(t *time.Timer) []queuedFrame {
 	s := c.server
-	message, live, ok := c.take()
+	message, live, ok := c.next()
 	if !ok {
 		return nil
 	}
-	if c.temper.pace > 0 && c.pushed < slowPushes && !c.pause(t, c.temper.pace) {
+	if c.behaviour.pushPause > 0 && c.pushed < slowPushes && !c.pause(t, c.behaviour.pushPause) {
 		return nil
 	}
-	if s.isKnown() && s.strikes("closed by the server", s.hangUpEvery) {
-		c.bye()
+	if s.isKnown() && s.happens("closed by the server", s.hangUpEvery) {
+		c.startClose()
 	}
-	if s.strikes("ping", 500) {
+	if s.happens("ping", 500) {
 		_ = c.ws.WriteControl(websocket.PingMessage, []byte("still there?"), time.Now().Add(time.Second))
 	}
 	views := []replyFrame{c.view(message, live)}
-	if s.strikes("pushed twice", 100) {
+	if s.happens("pushed twice", 100) {
 		views = append(views, views[0])
 	}
-	if s.strikes("pushed again later", 100) {
+	if s.happens("redelivered later", 100) {
 		if older, ok := s.mail.older(c.listedUpTo(message), s.below(1<<20)); ok {
 			views = append(views, c.view(older, false))
 		}
 	}
 	s.pushes.Add(uint64(len(views)))
-	if s.worked.Load() && s.strikes("401 in an ERROR frame", s.sickEvery/2+50) {
+	if s.worked.Load() && s.happens("401 in an ERROR frame", s.failingEvery/2+50) {
 		views = append(views, replyFrame{ID: s.uuid(0x4007, message), Action: "ERROR", Error: &unauthorized})
 	}
-	frames := make([]answer, len(views))
+	frames := make([]queuedFrame, len(views))
 	for i, v := range views {
 		frames[i].frame = v
 	}
@@ -48,24 +49,24 @@ func (c *conn) push(t *time.Timer) []answer {
 	return append(frames, c.flood()...)
 }
 
-// floodLen is how many receipts a flood has.
+// floodLen is the number of receipts in a flood.
 const floodLen = 300
 
-// flood returns many receipts of one message at once.
-func (c *conn) flood() (frames []answer) {
+// flood returns, at random times, many receipts of one message.
+func (c *conn) flood() (frames []queuedFrame) {
 	s := c.server
-	if !s.isKnown() || !s.strikes("receipt flood", s.sickEvery+100) {
+	if !s.isKnown() || !s.happens("receipt flood", s.failingEvery+100) {
 		return nil
 	}
 	id := s.uuid(0x4008, s.below(1<<20))
-	s.out.readBy(id, floodLen)
+	s.out.receiptsSent(id, floodLen)
 	for n := range floodLen {
-		frames = append(frames, answer{frame: receipt(s.uuid(0x4009, n), id)})
+		frames = append(frames, queuedFrame{frame: receipt(s.uuid(0x4009, n), id)})
 	}
 	return frames
 }
 
-// receipt is the frame that says that a message was read.
+// receipt returns the receipt frame of a message that was read.
 func receipt(frameID, messageID string) replyFrame {
 	return replyFrame{ID: frameID, Action: "ACKNOWLEDGE_MESSAGE_RECEIPT", Data: serve.View{
 		MessageID: messageID, Status: "READ", Source: "ACKNOWLEDGE_MESSAGE_RECEIPT",
@@ -73,8 +74,9 @@ func receipt(frameID, messageID string) replyFrame {
 	}}
 }
 
-// take takes the next message off the list, or one that has just been written: the list streams beside those.
-func (c *conn) take() (message int, live, ok bool) {
+// next returns the next message of the list, or a newly created one, because those are pushed while the list is
+// streamed.
+func (c *conn) next() (message int, live, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.server
@@ -84,7 +86,7 @@ func (c *conn) take() (message int, live, ok bool) {
 	if c.listing {
 		c.listing, c.cursor, c.live = false, 0, s.mail.count()
 	}
-	if s.strikes("pushed live beside the list", 50) {
+	if s.happens("pushed live during the list", 50) {
 		if message, ok = s.mail.write(c.cursor); ok {
 			return message, true, true
 		}
@@ -95,14 +97,14 @@ func (c *conn) take() (message int, live, ok bool) {
 	return message, message >= c.live, ok
 }
 
-// listedUpTo returns the number below which everything was pushed, when a message was pushed last.
+// listedUpTo returns the number below which all messages have been pushed, given the message pushed last.
 func (c *conn) listedUpTo(message int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return min(message, c.cursor)
 }
 
-// view is a message as it is pushed.
+// view returns the push frame of a message.
 func (c *conn) view(message int, live bool) replyFrame {
 	s := c.server
 	text := s.text(message)

@@ -14,10 +14,10 @@ import (
 	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
-// Report is what one run did and found.
+// Report holds the results of one run.
 type Report struct {
 	Date      time.Time `json:"date"`
-	Commit    string    `json:"commit,omitempty"` // with a plus if files were changed
+	Commit    string    `json:"commit,omitempty"` // with a plus sign if files were modified
 	GoVersion string    `json:"go_version"`
 	OS        string    `json:"os"`
 	Arch      string    `json:"arch"`
@@ -26,7 +26,7 @@ type Report struct {
 
 	Seed       uint64  `json:"seed"`
 	Plain      bool    `json:"plain,omitempty"`     // the server had no plural actions
-	Processes  int     `json:"processes,omitempty"` // of the bot, one after the other
+	Processes  int     `json:"processes,omitempty"` // of the bot, in sequence
 	Messages   int     `json:"messages"`
 	Sends      int     `json:"sends"`
 	Seconds    float64 `json:"seconds"`
@@ -35,44 +35,44 @@ type Report struct {
 	Reconnects string  `json:"waits_between_connections"`
 
 	Connections uint64 `json:"connections"`
-	Cuts        int    `json:"cuts"` // connections ended by the proxy
+	Cuts        int    `json:"cuts"` // connections ended by the network
 	Pushes      uint64 `json:"pushes"`
 	Duplicates  uint64 `json:"duplicates"` // pushes beyond the first of each message
 	Requests    uint64 `json:"requests"`
 	Resends     uint64 `json:"resends"` // frames that the client wrote again
-	Repeats     uint64 `json:"repeats"` // of those, the ones that arrived
-	Refusals    uint64 `json:"refusals"`
+	Repeats     uint64 `json:"repeats"` // resent frames that arrived after an earlier copy
+	Rejections  uint64 `json:"refusals"`
 	Lists       uint64 `json:"lists"`
 	Stored      int    `json:"stored"`
 	Receipts    int    `json:"receipts"`
 	Failures    int    `json:"handler_failures"`
 
-	Faults map[string]uint64 `json:"faults"` // how often each happened
+	Faults map[string]uint64 `json:"faults"` // number of occurrences
 
 	ViolationCount int          `json:"violation_count"`
-	Violations     []*Violation `json:"violations,omitempty"` // the first of them
+	Violations     []*Violation `json:"violations,omitempty"` // the first maxKept
 }
 
-// allFaults are the faults of the server and of the handlers; the proxy counts its own.
+// allFaults are the faults of the server and the bot. The network counts its own.
 var allFaults = []string{
-	"handshake refused", "closed by the server", "ping",
-	"pushed twice", "pushed again later", "pushed live beside the list",
-	"replies behind pushes", "slow pushes", "latency above the reply timeout", "list answered behind its messages",
-	"reply lost", "reply late", "reply twice", "list lost", "list refused for now", "list refused",
-	"acknowledgement lost", "acknowledgement refused for now", "acknowledgement refused",
-	"acknowledgements lost", "acknowledgements refused for now", "acknowledgements refused",
-	"message lost", "message refused for now", "message refused",
-	"repetition refused", "repetition refused under a new frame id",
-	"batch lost", "batch refused for now", "batch refused", "batch refused for one message",
+	"handshake rejected", "closed by the server", "ping",
+	"pushed twice", "redelivered later", "pushed live during the list",
+	"replies after pushes", "slow pushes", "latency above the reply timeout", "list reply after its messages",
+	"reply lost", "reply late", "reply twice", "list lost", "list rejected transiently", "list rejected",
+	"acknowledgement lost", "acknowledgement rejected transiently", "acknowledgement rejected",
+	"acknowledgements lost", "acknowledgements rejected transiently", "acknowledgements rejected",
+	"message lost", "message rejected transiently", "message rejected",
+	"repetition rejected", "repetition rejected under a new frame id",
+	"batch lost", "batch rejected transiently", "batch rejected", "batch rejected for one message",
 	"hung up at a send", "hung up at an acknowledgement", "receipt flood",
 	"401 at the handshake", "401 in an ERROR frame", "401 to a list", "401 to a message", "401 to a batch",
-	"401 to an acknowledgement", "401 to acknowledgements", "GET /me", "GET /me failed", "GET /me not answered",
-	"HTTP request lost", "HTTP answer lost", "HTTP 401", "HTTP answer of a gateway", "HTTP refused for now",
-	"encrypted message refused", "sessions changed",
-	"handler slow", "handler failed", "handler panicked", "handler exited", "handler declined", "handler gave up",
-	"a conversation only fails", "acknowledged by hand", "ledger failed", "limiter failed", "limiter waited for",
-	"send given up early", "send unconfirmed", "listed again over a new link",
-	"process ended under load", "process ended with something left",
+	"401 to an acknowledgement", "401 to acknowledgements", "GET /me", "GET /me failed", "GET /me without response",
+	"HTTP request lost", "HTTP response lost", "HTTP 401", "HTTP response of a gateway", "HTTP rejected transiently",
+	"encrypted message rejected", "sessions changed",
+	"handler slow", "handler failed", "handler panicked", "handler exited", "handler declined", "handler dropped",
+	"conversation failing", "acknowledged by hand", "ledger failed", "limiter failed", "limiter waited",
+	"send canceled early", "send unconfirmed", "resync over a new link",
+	"process ended under load", "process ended with work left",
 }
 
 func (r *run) report() *Report {
@@ -87,7 +87,7 @@ func (r *run) report() *Report {
 		Reconnects:  r.times.reconnects.Cap.String() + " at most",
 		Connections: r.server.handshakes.Load(), Cuts: cuts(r.net), Pushes: r.server.pushes.Load(),
 		Requests: r.server.requests.Load(), Resends: r.totals.Resent,
-		Repeats: r.server.repeats.Load(), Refusals: r.server.refusals.Load(),
+		Repeats: r.server.repeats.Load(), Rejections: r.server.rejections.Load(),
 		Lists: r.server.lists.Load(), Stored: stored, Receipts: reads,
 		Failures: ended[failure], Processes: r.Processes, Faults: fired(r.net),
 	}
@@ -95,7 +95,7 @@ func (r *run) report() *Report {
 	for _, name := range allFaults {
 		rep.Faults[name] = 0
 	}
-	for name, n := range r.luck.counts() {
+	for name, n := range r.rng.counts() {
 		rep.Faults[name] = n
 	}
 	return rep
@@ -116,19 +116,19 @@ func (rep *Report) Write(path string) error {
 	return nil
 }
 
-// String is the report for people.
+// String returns the report as text.
 func (rep *Report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d messages in %.1f s (%d/s) over %d connections, %d of them cut; %d duplicates, %d refusals, "+
-		"%d resends, %d stored, heap %d MiB at most\n",
+	fmt.Fprintf(&b, "%d messages in %.1f s (%d/s) over %d connections, %d of them cut; %d duplicates, %d rejections, "+
+		"%d resends, %d stored, maximum heap %d MiB\n",
 		rep.Messages, rep.Seconds, rep.PerSecond, rep.Connections, rep.Cuts,
-		rep.Duplicates, rep.Refusals, rep.Resends, rep.Stored, rep.PeakHeap>>20)
+		rep.Duplicates, rep.Rejections, rep.Resends, rep.Stored, rep.PeakHeap>>20)
 	for _, name := range slices.Sorted(maps.Keys(rep.Faults)) {
 		fmt.Fprintf(&b, "  %-34s %d\n", name, rep.Faults[name])
 	}
 	for _, v := range rep.Violations {
-		fmt.Fprintf(&b, "BROKEN: %v\n", v)
+		fmt.Fprintf(&b, "VIOLATION: %v\n", v)
 	}
-	fmt.Fprintf(&b, "%d broken promises, seed %d\n", rep.ViolationCount, rep.Seed)
+	fmt.Fprintf(&b, "%d violations, seed %d\n", rep.ViolationCount, rep.Seed)
 	return b.String()
 }

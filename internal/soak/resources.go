@@ -10,24 +10,24 @@ import (
 	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
-// resources are what a process must get back.
+// resources are the resources that a process must release.
 type resources struct {
 	heap       uint64
 	goroutines int
-	files      int // -1 where that cannot be told
+	files      int // -1 if unknown
 }
 
-// measure has one socket opened before it counts: with the first one the runtime opens descriptors that it keeps.
+// measure opens a socket before it counts, because the first socket makes the runtime open descriptors that it keeps.
 func measure() resources {
 	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
 		_ = ln.Close()
 	}
 	runtime.GC()
-	runtime.GC() // what finalizers let go of
+	runtime.GC() // frees the objects released by finalizers
 	return resources{heap: gauge.Heap(), goroutines: runtime.NumGoroutine(), files: openFiles()}
 }
 
-// openFiles counts the file descriptors of this process, on systems that show them.
+// openFiles counts the file descriptors of this process, if the system lists them.
 func openFiles() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -36,23 +36,23 @@ func openFiles() int {
 	return len(entries)
 }
 
-// The bounds of what may stay behind: a ledger of 100,000 ids as long as the client is there, and what libraries keep.
+// Bounds of the heap growth: with the client and its ledger of 100,000 ids, and without.
 const (
 	ledgerHeap = 32 << 20
 	spareHeap  = 8 << 20
 )
 
-// leaks checks that the client, and then everything, gives back what it took.
-func (r *run) leaks(ctx context.Context, before resources) {
-	r.in.state, r.in.tries, r.out.sends, r.out.replies, r.out.receipts = nil, nil, nil, nil, nil
+// checkLeaks checks the resources with the client still referenced, and again without it.
+func (r *run) checkLeaks(ctx context.Context, before resources) {
+	r.in.state, r.in.attemptCounts, r.out.sends, r.out.replies, r.out.receipts = nil, nil, nil, nil, nil
 	r.server.mail.pending, r.server.frames = nil, frameLog{}
 	now := measure()
-	if over(now.heap, before.heap, ledgerHeap) {
+	if exceeds(now.heap, before.heap, ledgerHeap) {
 		r.add(Leak, "heap: %d KiB before, %d KiB after, with the client", before.heap>>10, now.heap>>10)
 	}
 	runtime.KeepAlive(r.bot.process)
 	r.bot.process = nil
-	// The runtime and the HTTP server let go of goroutines and descriptors in their own time.
+	// The runtime and the HTTP server release goroutines and descriptors with a delay.
 	for range 100 {
 		now = measure()
 		if now.goroutines <= before.goroutines && now.files <= before.files || ctx.Err() != nil {
@@ -60,7 +60,7 @@ func (r *run) leaks(ctx context.Context, before resources) {
 		}
 		wait(ctx, 50*time.Millisecond)
 	}
-	if over(now.heap, before.heap, spareHeap) {
+	if exceeds(now.heap, before.heap, spareHeap) {
 		r.add(Leak, "heap: %d KiB before, %d KiB after", before.heap>>10, now.heap>>10)
 	}
 	if now.goroutines > before.goroutines {
@@ -71,9 +71,9 @@ func (r *run) leaks(ctx context.Context, before resources) {
 	}
 }
 
-func over(now, before, most uint64) bool { return now > before+most }
+func exceeds(now, before, most uint64) bool { return now > before+most }
 
-// stacks shows what every goroutine does.
+// stacks returns the stacks of all goroutines.
 func stacks() string {
 	buf := make([]byte, 256<<10)
 	return string(buf[:runtime.Stack(buf, true)])

@@ -9,16 +9,16 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Who sends: the first half of the sends one at a time, the second half in batches.
+// Number of senders: the first half of the sends is sent one at a time, the second half in batches.
 const (
 	singleSenders = 16
 	batchSenders  = 3
 	batchStreams  = 5 // conversations of one batch
 )
 
-// send starts the senders: first those of batches, and the others once the client knows whether the server takes
-// batches. It gives up a first batch that is not answered in time, as it may not be when everything begins at once on
-// a slow machine.
+// send starts the senders. Those of batches start first; after one batch each, they wait with the others until the
+// client has detected the plural actions. Under full load on a slow machine the first batch might have no reply in
+// time, and the client would not use the plural action any more.
 func (b *bot) send(ctx context.Context, known <-chan struct{}) {
 	half := b.sends / 2
 	var single, batched atomic.Int64
@@ -59,76 +59,77 @@ func (b *bot) outgoing(n, stream int) blaze.Outgoing {
 	return blaze.Outgoing{
 		ConversationID: b.conversationID(b.conversations + stream),
 		RecipientID:    b.userID(stream), Payload: blaze.Text(sendText(n, stream)),
-		MessageID: b.givenID(n), Encrypted: b.sealed(n),
+		MessageID: b.givenID(n), Encrypted: b.encrypted(n),
 	}
 }
 
-// attempt is a send through one process.
-type attempt struct {
+// sendAttempt is a send through one process.
+type sendAttempt struct {
 	*process
 	holes uint64
 	cuts  int
 }
 
-func (b *bot) begin(p *process) attempt { return attempt{p, holes(b.net), cuts(b.net)} }
+func (b *bot) beginAttempt(p *process) sendAttempt { return sendAttempt{p, holes(b.net), cuts(b.net)} }
 
-// circumstances returns what may explain that nothing was confirmed.
-func (a attempt) circumstances() circumstances {
+// circumstances returns the events that may explain an unconfirmed send.
+func (a sendAttempt) circumstances() circumstances {
 	return circumstances{
-		attempts: a.mode.sendAttempts, hole: holes(a.net) != a.holes || a.told.Load(), cuts: cuts(a.net) - a.cuts,
+		attempts: a.mode.sendAttempts, cuts: cuts(a.net) - a.cuts,
+		hole: holes(a.net) != a.holes || a.stopRequested.Load(),
 	}
 }
 
-// sendOne sends, and sends again under the same id as long as nobody knows whether it was stored.
+// sendOne sends a message, and sends it again under the same id while it is unconfirmed.
 func (b *bot) sendOne(ctx context.Context, out blaze.Outgoing, n int) {
 	limit := 24 * time.Hour
 	if b.impatient(n) {
-		b.note("send given up early")
-		limit = b.within(b.times.look)
+		b.record("send canceled early")
+		limit = b.within(b.times.poll)
 	}
-	p := b.next(ctx, nil)
+	p := b.nextProcess(ctx, nil)
 	for p != nil {
-		hurried, cancel := context.WithTimeout(ctx, limit)
-		a := b.begin(p)
-		got, err := p.client.Send(hurried, out)
+		limited, cancel := context.WithTimeout(ctx, limit)
+		a := b.beginAttempt(p)
+		got, err := p.client.Send(limited, out)
 		cancel()
-		again, id := b.out.sentBack(n, got, err, a.circumstances())
-		if !b.again(ctx, again, id, n, &out) {
+		resend, id := b.out.sendReturned(n, got, err, a.circumstances())
+		if !b.prepareResend(ctx, resend, id, n, &out) {
 			return
 		}
 		limit = 24 * time.Hour
 		if errors.Is(err, blaze.ErrClosed) {
-			p = b.next(ctx, p)
+			p = b.nextProcess(ctx, p)
 		} else {
-			p = b.next(ctx, nil)
+			p = b.nextProcess(ctx, nil)
 		}
 	}
 }
 
-// again says whether a send is to be tried again, under which id.
-func (b *bot) again(ctx context.Context, again bool, id string, n int, out *blaze.Outgoing) bool {
-	if !again || ctx.Err() != nil {
+// prepareResend reports whether to send a message again, and sets its id for that.
+func (b *bot) prepareResend(ctx context.Context, resend bool, id string, n int, out *blaze.Outgoing) bool {
+	if !resend || ctx.Err() != nil {
 		return false
 	}
 	if id == "" {
 		return true
 	}
-	b.note("send unconfirmed")
+	b.record("send unconfirmed")
 	out.MessageID = id
-	return !b.refused(n) // of these it stays unknown: the server answers what it did not store with 403
+	return !b.rejected(n) // these stay unconfirmed: the server rejects them with 403 and does not store them
 }
 
-// sendBatch sends numbers begin to end, over some conversations in turn.
+// sendBatch sends the sends from begin up to end, over several conversations in turn.
 func (b *bot) sendBatch(ctx context.Context, begin, end, stream int) {
 	var outs []blaze.Outgoing
 	for n := begin; n < end; n++ {
 		outs = append(outs, b.outgoing(n, stream+n%batchStreams))
 	}
-	p := b.next(ctx, nil)
+	p := b.nextProcess(ctx, nil)
 	if p == nil {
 		return
 	}
-	a := b.begin(p)
+	a := b.beginAttempt(p)
 	got, err := p.client.SendBatch(ctx, outs...)
 	circumstances := a.circumstances()
 	errs := make([]error, len(outs))
@@ -140,8 +141,8 @@ func (b *bot) sendBatch(ctx context.Context, begin, end, stream int) {
 		b.add(SendFailed, "batch: %v", err)
 	}
 	for i, out := range outs {
-		again, id := b.out.sentBack(begin+i, got[i], errs[i], circumstances)
-		if b.again(ctx, again, id, begin+i, &out) {
+		resend, id := b.out.sendReturned(begin+i, got[i], errs[i], circumstances)
+		if b.prepareResend(ctx, resend, id, begin+i, &out) {
 			b.sendOne(ctx, out, begin+i)
 		}
 	}

@@ -13,40 +13,40 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// server is a Blaze server that keeps messages until they are acknowledged, stores what is sent once for each message
-// id, and commits every fault that a server or a network may. It serves one connection at a time.
+// server is a Blaze server that keeps messages until they are acknowledged and stores each message id once. It injects
+// the faults of servers and networks. It serves one connection at a time.
 type server struct {
 	script
-	*verdicts
-	*luck
+	*violations
+	*rng
 	mail  *mailbox
 	in    *inboundOracle
 	out   *outboundOracle
 	times times
-	plain bool // has no plural actions
+	plain bool // without the plural actions
 
-	hangUpEvery int // pushes, about, until the server itself closes the connection
+	hangUpEvery int // average number of pushes until the server closes the connection
 
 	http *http.Server
 	all  sync.WaitGroup // connections
 
-	turn    sync.Mutex // held while one connection takes the place of another
+	turn    sync.Mutex // held while a connection replaces another
 	mu      sync.Mutex
 	current *conn
 	closed  bool
 	frames  frameLog
 
 	handshakes, pushes, repeats, lists, requests atomic.Uint64
-	refusals                                     atomic.Uint64
-	ackOnce, batchOnce                           atomic.Bool // the plural action was confirmed once
-	worked                                       atomic.Bool // this process of the bot has got something
-	ending                                       atomic.Bool // this process was told to end
-	goodbye                                      atomic.Bool // it has said that it is at its end
+	rejections                                   atomic.Uint64
+	ackOnce, batchOnce                           atomic.Bool // a request with the plural action has arrived
+	worked                                       atomic.Bool // this process of the bot has acknowledged a message
+	ending                                       atomic.Bool // this process is ending
+	closedNormally                               atomic.Bool // this process sent close code 1000
 	hangUps                                      poison
 	sessions                                     directory
 
-	// known is closed when both were. Only then the load begins, and the faults of connections: a client that loses
-	// the first answer has to take it that the server does not have the action, and uses it no more.
+	// known is closed when both plural actions have been answered. The load and the faults of connections start only
+	// then: a client that loses the first reply concludes that the server does not have the action, and stops using it.
 	known chan struct{}
 }
 
@@ -77,8 +77,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// part is called when a process of the bot has ended. It returns when nothing is read any more of what that one wrote.
-func (s *server) part() {
+// processEnded is called after a process of the bot has ended. It returns when the server has finished reading from
+// that process.
+func (s *server) processEnded() {
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	s.mu.Lock()
@@ -89,14 +90,14 @@ func (s *server) part() {
 		return
 	}
 	select {
-	case <-c.done: // the close frame was read
-	case <-time.After(s.times.look):
+	case <-c.done: // the close frame has been read
+	case <-time.After(s.times.poll):
 		c.end()
 		<-c.done
 	}
 }
 
-// close ends every connection and returns when no goroutine is left.
+// close ends every connection and returns after all goroutines have ended.
 func (s *server) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -109,12 +110,12 @@ func (s *server) close() {
 	s.all.Wait()
 }
 
-// hangUp closes the present connection as a server that restarts does.
+// hangUp closes the current connection with a close frame, as a restarting server does.
 func (s *server) hangUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current != nil {
-		s.current.bye()
+		s.current.startClose()
 	}
 }
 
@@ -122,24 +123,24 @@ var upgrader = websocket.Upgrader{
 	Subprotocols: []string{"Mixin-Blaze-1"}, ReadBufferSize: 16 << 10, WriteBufferSize: 16 << 10,
 }
 
-// accept takes a handshake, or refuses it.
+// accept accepts or rejects a handshake.
 func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	if err := checkHandshake(r); err != nil {
 		s.add(Protocol, "%v", err)
 	}
-	if s.isKnown() && s.strikes("handshake refused", 30) {
+	if s.isKnown() && s.happens("handshake rejected", 30) {
 		status := []int{500, 503, 429, 404}[s.below(4)]
 		http.Error(w,
 			`{"error":{"status":`+fmt.Sprint(status)+`,"code":`+fmt.Sprint(status)+`,"description":"not now"}}`, status)
 		return
 	}
-	if s.worked.Load() && s.strikes("401 at the handshake", 60) {
+	if s.worked.Load() && s.happens("401 at the handshake", 60) {
 		http.Error(w, `{"error":{"status":202,"code":401,"description":"unauthorized"}}`, http.StatusUnauthorized)
 		return
 	}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
-		return // cut in the middle of it
+		return // cut during the handshake
 	}
 	c := newConn(s, ws)
 	if !s.enter(c) {
@@ -150,8 +151,8 @@ func (s *server) accept(w http.ResponseWriter, r *http.Request) {
 	c.serve()
 }
 
-// admit counts a connection for close, unless that was called: http.Server does not wait for those that became
-// websockets.
+// admit adds a connection to the wait group of close, unless close was called: http.Server does not wait for
+// connections that were upgraded to websockets.
 func (s *server) admit() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,7 +162,7 @@ func (s *server) admit() bool {
 	return !s.closed
 }
 
-// checkHandshake looks at what every client of the service sends.
+// checkHandshake checks the headers that every client of the service sends.
 func checkHandshake(r *http.Request) error {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
@@ -175,7 +176,7 @@ func checkHandshake(r *http.Request) error {
 	return nil
 }
 
-// enter makes c the present connection. What the one before it still had to say is not listened to any more.
+// enter makes c the current connection. The server reads nothing more from the previous one.
 func (s *server) enter(c *conn) bool {
 	s.turn.Lock()
 	defer s.turn.Unlock()
@@ -186,7 +187,7 @@ func (s *server) enter(c *conn) bool {
 		before.end()
 		<-before.done
 	}
-	s.mail.missed(s.below(8))
+	s.mail.addOffline(s.below(8))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -196,12 +197,12 @@ func (s *server) enter(c *conn) bool {
 	return true
 }
 
-// frameLog remembers the last frames by their id: a repetition must have the same content.
+// frameLog has the latest frames by id: a repeated frame must have the same content.
 type frameLog struct{ young, old map[string]uint64 }
 
 const frameLogLen = 20_000
 
-// seen reports whether a frame was here before, and whether it was the same.
+// seen records a frame. It reports whether its id was seen before, and whether with the same content.
 func (l *frameLog) seen(id string, content uint64) (before, same bool) {
 	was, before := l.young[id]
 	if !before {

@@ -1,6 +1,6 @@
-// Package soak shows that nothing is lost and nothing is answered twice: it runs a client against a server of its
-// own, through a proxy that breaks its connections, and an oracle checks what both of them do. A seed decides which
-// fault comes where; how the goroutines take turns it cannot decide.
+// Package soak checks that no message is lost and no reply is sent twice. It runs a client against a server of its own,
+// through a proxy that breaks connections. An oracle checks the behaviour of client and server. A seed determines the
+// faults, but not the scheduling of goroutines.
 package soak
 
 import (
@@ -14,32 +14,32 @@ import (
 	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
-// Options say how much is run. The zero value of a field is its default.
+// Options configure a run. A zero field means its default.
 type Options struct {
-	Messages      int    // pushed to the bot: 200,000
-	Sends         int    // of the bot, half of them in batches: 20,000
-	Batch         int    // of these in one batch, at most: 60
-	Seed          uint64 // decides which fault comes where
-	Cuts          int    // connections to be cut, about: one for 4000 messages, 300 at least
-	Conversations int    // the messages are in: 400
-	SickEvery     int    // messages from one sick conversation to the next: 100,000, an eighth of all at most
-	Processes     int    // of the bot, one after the other: one for 100,000 messages, 8 at least
-	Window        int    // messages unacknowledged at once, at most: 2000
-	// of most clients: what two thirds of a window take, so that it overflows again and again
+	Messages      int    // pushed to the bot; 200,000
+	Sends         int    // sent by the bot, half of them in batches; 20,000
+	Batch         int    // maximum sends in a batch; 60
+	Seed          uint64 // determines the faults
+	Cuts          int    // connections to cut, approximately; one per 4000 messages, at least 300
+	Conversations int    // of the messages; 400
+	FailingEvery  int    // messages from one failing conversation to the next; 100,000, at most an eighth of all
+	Processes     int    // of the bot, in sequence; one per 100,000 messages, at least 8
+	Window        int    // approximate maximum of unacknowledged messages; 2000
+	// of most processes; two thirds of the bytes of a window, so that the inbox overflows often
 	InboxBytes int64
-	Patience   time.Duration // without any progress, the run is given up: 30 s
-	Plain      bool          // the server has no plural actions
-	FailFast   bool          // ends at the first broken promise, and then waits for nothing
-	Without    []string      // faults that do not happen
-	Often      int           // what is rare comes so many times as often: 1
+	Patience   time.Duration // maximum time without progress; 30 s
+	Plain      bool          // the server does not have the plural actions
+	FailFast   bool          // end at the first violation, with a short drain
+	Without    []string      // disabled faults
+	Often      int           // factor for the frequency of rare faults; 1
 
-	Progress func(Progress) // called once a second; nil: not at all
+	Progress func(Progress) // called once a second, if not nil
 }
 
-// Progress is how far a run has come.
+// Progress is the progress of a run.
 type Progress struct {
 	Elapsed                  time.Duration
-	Left                     int // messages not handled, or not acknowledged
+	Left                     int // messages not handled or not acknowledged
 	Stored, Cuts, Violations int
 }
 
@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.Batch, 60)
 	orDefault(&o.Often, 1)
 	orDefault(&o.Conversations, 400)
-	orDefault(&o.SickEvery, min(100_000, o.Messages/8))
+	orDefault(&o.FailingEvery, min(100_000, o.Messages/8))
 	orDefault(&o.Processes, max(o.Messages/100_000, 8))
 	orDefault(&o.Window, 2000)
 	orDefault(&o.InboxBytes, int64(o.Window)*400)
@@ -65,18 +65,18 @@ func orDefault[T comparable](v *T, value T) {
 	}
 }
 
-// volume is how many bytes a connection carries until it is cut, by what a message takes in either direction.
+// volume returns the number of bytes that a connection carries before it is cut, estimated from the bytes per message.
 func (o *Options) volume() faultproxy.Volume {
 	perCut := int64(o.Messages/o.Cuts + 1)
 	return faultproxy.Volume{Up: 80 * perCut, Down: 1300 * perCut}
 }
 
-// run is one soak with everything it consists of.
+// run is one run with all its parts.
 type run struct {
 	Options
-	*verdicts
+	*violations
 	times  times
-	luck   *luck
+	rng    *rng
 	script script
 	in     *inboundOracle
 	out    *outboundOracle
@@ -85,10 +85,10 @@ type run struct {
 	bot    *bot
 	began  time.Time
 	totals totals
-	last   *process // its client has not been asked what it counted
+	last   *process // process whose Stats are not in totals yet
 }
 
-// Run runs one soak to its end. The error says why there is no complete report; broken promises are in the report.
+// Run performs one run. The error means that the report is incomplete; violations are in the report.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o = o.withDefaults()
 	before := measure()
@@ -103,9 +103,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		peak.Stop()
 		return nil, err
 	}
-	rep, err := r.finish(ctx, r.live(ctx))
+	rep, err := r.finish(ctx, r.runProcesses(ctx))
 	rep.PeakHeap = peak.Stop()
-	r.leaks(ctx, before)
+	r.checkLeaks(ctx, before)
 	rep.Violations, rep.ViolationCount = r.list()
 	return rep, err
 }
@@ -113,30 +113,31 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // start starts the server and the network.
 func start(o Options, t times, n network) (*run, error) {
 	r := &run{
-		Options: o, times: t, net: n, verdicts: &verdicts{seed: o.Seed},
-		luck: newLuck(o.Seed, o.Without), began: time.Now(),
+		Options: o, times: t, net: n, violations: &violations{seed: o.Seed},
+		rng: newRNG(o.Seed, o.Without), began: time.Now(),
 		script: script{
 			seed: o.Seed, conversations: o.Conversations, sends: o.Sends,
-			sickEvery: o.SickEvery, batch: o.Batch, often: o.Often,
+			failingEvery: o.FailingEvery, batch: o.Batch, often: o.Often,
 		},
 	}
-	r.script.openRefusals = r.luck.off["encrypted message refused"]
-	r.in = newInboundOracle(r.verdicts, r.script, o.Messages)
-	r.out = newOutboundOracle(r.verdicts, r.script, o.Messages, o.Sends)
-	r.out.givenUp = r.in.isGivenUp
+	r.script.plainRejections = r.rng.off["encrypted message rejected"]
+	r.in = newInboundOracle(r.violations, r.script, o.Messages)
+	r.out = newOutboundOracle(r.violations, r.script, o.Messages, o.Sends)
+	r.out.isDropped = r.in.isDropped
 	r.server = &server{
-		script: r.script, verdicts: r.verdicts, luck: r.luck, in: r.in, out: r.out, times: t, plain: o.Plain,
+		script: r.script, violations: r.violations, rng: r.rng, in: r.in, out: r.out, times: t, plain: o.Plain,
 		known:       make(chan struct{}),
 		hangUpEvery: 8 * (o.Messages/o.Cuts + 1),
 		mail:        &mailbox{script: r.script, window: o.Window, total: o.Messages},
 	}
 	r.bot = &bot{
-		script: r.script, verdicts: r.verdicts, luck: r.luck, times: t, in: r.in, out: r.out, server: r.server, net: n,
-		ledger: &ledger{r.script, r.in, r.luck}, sickUntil: make(map[int]time.Time), changed: make(chan struct{}),
+		script: r.script, violations: r.violations, rng: r.rng, times: t,
+		in: r.in, out: r.out, server: r.server, net: n,
+		ledger: &ledger{r.script, r.in, r.rng}, failingUntil: make(map[int]time.Time), changed: make(chan struct{}),
 	}
 	r.server.start(n.listener())
 	plan := faultproxy.Random(o.Seed, o.volume())
-	quiet := 0 // connections that nothing happens to
+	quiet := 0 // number of connections without faults
 	err := n.open(func(conn int) faultproxy.Plan {
 		if !r.server.isKnown() {
 			quiet = conn + 1
@@ -151,13 +152,13 @@ func start(o Options, t times, n network) (*run, error) {
 	return r, nil
 }
 
-// live lets the bot live, in one process after the other, until everything was delivered. The error is that of a Run
-// that ended before its time, or in another way than it should.
-func (r *run) live(ctx context.Context) error {
+// runProcesses runs the processes of the bot in sequence until all messages are delivered. It returns an error if a Run
+// ends early or with an unexpected error.
+func (r *run) runProcesses(ctx context.Context) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	r.bot.send(running, r.server.known)
-	w := watch{run: r, moved: time.Now(), told: time.Now(), sending: make(chan struct{})}
+	w := watch{run: r, moved: time.Now(), reported: time.Now(), sending: make(chan struct{})}
 	go func() {
 		r.bot.senders.Wait()
 		close(w.sending)
@@ -175,47 +176,45 @@ func (r *run) live(ctx context.Context) error {
 			w.until = -1
 		}
 		r.follow(ctx, &w)
-		err = r.endOf(p)
+		err = r.endProcess(p)
 	}
 	stop()
-	r.bot.noMore()
+	r.bot.noMoreProcesses()
 	r.bot.senders.Wait()
 	r.addStats()
 	return err
 }
 
-// endOf ends a process and looks at what it leaves.
-func (r *run) endOf(p *process) error {
+// endProcess ends a process and checks its result.
+func (r *run) endProcess(p *process) error {
 	early := len(p.ended) > 0
-	hung := time.AfterFunc(p.mode.drain*9/10, func() { r.hanging(p) })
+	hung := time.AfterFunc(p.mode.drain*9/10, func() { r.reportHanging(p) })
 	err := p.end()
 	hung.Stop()
 	r.addStats()
 	r.last, p.clean = p, err == nil
 	switch short := p.mode.drain < 10*r.times.reply; {
 	case early && err == nil:
-		return errors.New("nil, before its context ended")
-	case errors.Is(err, blaze.ErrDrain) && (short || !r.server.goodbye.Load()): // a lost link leaves something, too
-		r.luck.note("process ended with something left")
+		return errors.New("returned nil before its context ended")
+	case errors.Is(err, blaze.ErrDrain) && (short || !r.server.closedNormally.Load()): // a lost link also leaves work
+		r.rng.record("process ended with work left")
 		return nil
 	case err == nil:
-		r.luck.note("process ended under load")
+		r.rng.record("process ended under load")
 	}
 	return err
 }
 
-// hanging reports a process that takes nearly all the time that it has to end. Nothing that the server does takes as
-// long.
-func (r *run) hanging(p *process) {
+// reportHanging reports a process that needs nearly all of its Drain to end. No fault of the server lasts that long.
+func (r *run) reportHanging(p *process) {
 	if p.mode.drain >= 10*r.times.reply {
 		r.add(Stalled, "process %d (%+v) does not end: %+v; %s", p.number, p.mode, p.client.Stats(), stacks())
 	}
 }
 
-// follow returns when everything was delivered, when it is the turn of another process, or when nothing happens any
-// more.
+// follow returns when all messages are delivered, when the next process is due, or when there is no more progress.
 func (r *run) follow(ctx context.Context, w *watch) {
-	look := time.NewTicker(r.times.look)
+	look := time.NewTicker(r.times.poll)
 	defer look.Stop()
 	for {
 		select {
@@ -224,7 +223,7 @@ func (r *run) follow(ctx context.Context, w *watch) {
 			return
 		case err := <-w.process.ended:
 			w.process.ended <- err
-			return // before its time; endOf says so
+			return // ended early; endProcess reports it
 		case <-look.C:
 		}
 		select {
@@ -236,43 +235,43 @@ func (r *run) follow(ctx context.Context, w *watch) {
 		if w.until >= 0 && r.server.isKnown() && r.server.mail.count() >= w.until {
 			return
 		}
-		if w.done() || w.stalled() || w.FailFast && w.broken() {
+		if w.done() || w.stalled() || w.FailFast && w.any() {
 			w.over = true
 			return
 		}
-		w.tell()
+		w.reportProgress()
 	}
 }
 
-// watch follows a run.
+// watch observes the progress of a run.
 type watch struct {
 	*run
-	process     *process
-	until       int // so many messages were written, or -1
-	events      uint64
-	moved, told time.Time
-	sending     chan struct{} // closed when all senders have returned
-	sent        bool
-	calm        bool
-	hungUp      int
-	over        bool
+	process         *process
+	until           int // number of created messages at which the process ends, or -1
+	events          uint64
+	moved, reported time.Time
+	sending         chan struct{} // closed when all senders have returned
+	sent            bool
+	faultsStopped   bool
+	hungUp          int
+	over            bool
 }
 
-// done reports whether everything was delivered. Once everything was sent and written, nothing is broken any more,
-// and what is under way has to arrive by itself: nothing pushes the client. Messages whose acknowledgement the server
-// refused, or the client has given up, come again with the next connection, as they would in life.
+// done reports whether all messages are delivered. After everything has been sent and created, it stops all faults: the
+// client must then complete all work in flight by itself. A message with a rejected or forgotten acknowledgement is
+// redelivered only on a new connection, so done closes the connection once for those.
 func (w *watch) done() bool {
 	if w.until >= 0 || !w.sent || !w.server.mail.writtenAll() {
 		return false
 	}
-	if !w.calm {
-		w.calm = true
-		w.luck.calm.Store(true)
-		w.net.calm()
+	if !w.faultsStopped {
+		w.faultsStopped = true
+		w.rng.stopped.Store(true)
+		w.net.stopFaults()
 	}
-	left, refused, unacked := w.in.unfinished()
+	left, rejected, unacked := w.in.unfinished()
 	s := w.process.client.Stats()
-	forgotten := left == refused ||
+	forgotten := left == rejected ||
 		left == unacked && s.AcksWaiting == 0 && unacked <= count(s.AcksForgotten) && w.idle() > w.Patience/4
 	if left > 0 && forgotten && w.hungUp < 1 {
 		w.hungUp++
@@ -281,7 +280,7 @@ func (w *watch) done() bool {
 	return left == 0 && s.AcksWaiting == 0 && s.OutboxRequests == 0 && s.InboxMessages == 0
 }
 
-// idle returns for how long nothing has happened.
+// idle returns the time since the last progress.
 func (w *watch) idle() time.Duration {
 	if now := w.in.events.Load() + w.out.events.Load(); now != w.events {
 		w.events, w.moved = now, time.Now()
@@ -289,24 +288,24 @@ func (w *watch) idle() time.Duration {
 	return time.Since(w.moved)
 }
 
-// stalled reports whether nothing has happened for too long.
+// stalled reports whether there was no progress for Patience.
 func (w *watch) stalled() bool {
 	if w.idle() < w.Patience {
 		return false
 	}
-	left, refused, unacked := w.in.unfinished()
-	w.add(Stalled, "nothing happened for %v in process %d (%+v): %d messages left, %d only not acknowledged, %d of "+
-		"these refused; all sent: %v; %+v; %s",
+	left, rejected, unacked := w.in.unfinished()
+	w.add(Stalled, "no progress for %v in process %d (%+v): %d messages left, %d of them only unacknowledged, %d of "+
+		"these rejected; all sent: %v; %+v; %s",
 		w.Patience, w.process.number, w.process.mode, left,
-		unacked, refused, w.sent, w.process.client.Stats(), stacks())
+		unacked, rejected, w.sent, w.process.client.Stats(), stacks())
 	return true
 }
 
-func (w *watch) tell() {
-	if w.Progress == nil || time.Since(w.told) < time.Second {
+func (w *watch) reportProgress() {
+	if w.Progress == nil || time.Since(w.reported) < time.Second {
 		return
 	}
-	w.told = time.Now()
+	w.reported = time.Now()
 	left, _, _ := w.in.unfinished()
 	stored, _, _ := w.out.totals()
 	_, violations := w.list()
@@ -315,7 +314,7 @@ func (w *watch) tell() {
 	})
 }
 
-// finish checks what has to hold at the end, and closes everything.
+// finish checks the conditions that hold at the end of a run, and closes everything.
 func (r *run) finish(ctx context.Context, ended error) (*Report, error) {
 	if ended != nil {
 		r.add(RunEnded, "%v", ended)
@@ -327,12 +326,12 @@ func (r *run) finish(ctx context.Context, ended error) (*Report, error) {
 	r.server.close()
 	rep := r.report()
 	for name, n := range rep.Faults {
-		if n == 0 && !r.Plain && !r.luck.off[name] { // a server without plural actions cannot commit all of them
+		if n == 0 && !r.Plain && !r.rng.off[name] { // some faults are impossible without plural actions
 			r.add(NotFired, "%s", name)
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return rep, fmt.Errorf("soak: given up: %w", err)
+		return rep, fmt.Errorf("soak: canceled: %w", err)
 	}
 	return rep, nil
 }

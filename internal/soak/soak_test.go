@@ -13,8 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seedOf returns the seed of a run: a fixed one, so that the same faults are met every time, unless SOAK_SEED says
-// another.
+// seedOf returns the fixed seed of a run, for the same faults every time, or SOAK_SEED if that is set.
 func seedOf(t *testing.T, fixed uint64) uint64 {
 	t.Helper()
 	text := os.Getenv("SOAK_SEED")
@@ -26,8 +25,8 @@ func seedOf(t *testing.T, fixed uint64) uint64 {
 	return seed
 }
 
-// soak runs, prints and asserts. With SOAK_JSON, it writes the report into that directory; with SOAK_FAIL_FAST, it is
-// for builds that are expected to fail.
+// soak performs a run and asserts that there is no violation. If SOAK_JSON is set, it writes the report into that
+// directory. SOAK_FAIL_FAST is for builds that are expected to fail.
 func soak(t *testing.T, o Options) *Report {
 	t.Helper()
 	if os.Getenv("SOAK_FAIL_FAST") != "" {
@@ -50,7 +49,7 @@ func soak(t *testing.T, o Options) *Report {
 	return rep
 }
 
-// TestSoak is the short soak: a fifth of the messages where the race detector takes ten times as long.
+// TestSoak is the short soak. The race detector makes it ten times slower, so it then has a fifth of the messages.
 func TestSoak(t *testing.T) {
 	o := Options{Messages: 100_000, Sends: 10_000, Cuts: 100}
 	if Race {
@@ -61,11 +60,12 @@ func TestSoak(t *testing.T) {
 	assert.GreaterOrEqual(t, rep.Cuts, 70, "connections cut")
 }
 
-// TestSoakWithoutPluralActions meets a server that refuses the two plural actions, so that everything goes out alone.
+// TestSoakWithoutPluralActions uses a server that rejects the two plural actions, so that everything is sent in single
+// requests.
 func TestSoakWithoutPluralActions(t *testing.T) {
 	rep := soak(t, Options{
-		Messages: 2000, Sends: 800, Cuts: 10, Window: 160, InboxBytes: 40_000, Conversations: 60, SickEvery: 1000,
+		Messages: 2000, Sends: 800, Cuts: 10, Window: 160, InboxBytes: 40_000, Conversations: 60, FailingEvery: 1000,
 		Processes: 2, Seed: seedOf(t, 2), Plain: true,
 	})
-	assert.Zero(t, rep.Faults["batch refused"])
+	assert.Zero(t, rep.Faults["batch rejected"])
 }

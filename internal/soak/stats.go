@@ -2,14 +2,14 @@ package soak
 
 import "github.com/mixin-blaze/blaze"
 
-// totals are what the clients of all processes have counted.
+// totals are the sums of the Stats of all clients.
 type totals struct {
 	blaze.Stats
 	traceDropped, traceFailed int
 }
 
-// addStats adds what the client of the last process that has ended counted. It is called late: a send that has returned
-// is counted when its caller runs. A client that drained everything has nothing left.
+// addStats adds the Stats of the process that ended last. It is called late, because a send is counted when its caller
+// runs. A client that drained completely must have nothing left.
 func (r *run) addStats() {
 	p := r.last
 	if p == nil {
@@ -41,11 +41,11 @@ func (r *run) addStats() {
 	}
 }
 
-// checkStats compares what the clients counted with what was seen from outside. Attempts that ended when their process
-// was ending may be counted, or count as none.
+// checkStats compares the Stats of the clients with the counts of the oracles. An attempt that ended while its process
+// was ending may or may not be counted.
 func (r *run) checkStats() {
 	s := r.totals
-	ended, late, given := r.in.attempts()
+	ended, late, drops := r.in.attempts()
 	_, confirms, _ := r.out.totals()
 	repeats := r.out.repeats()
 	for _, c := range []struct {
@@ -57,18 +57,18 @@ func (r *run) checkStats() {
 		{"Declined", count(s.Declined), ended[decline] - late, ended[decline]},
 		{"Failed", count(s.Failed), ended[failure] + ended[drop] - late, ended[failure] + ended[drop]},
 		{"Failed and the trace", count(s.Failed), s.traceFailed, s.traceFailed},
-		{"Dropped", count(s.Dropped), given, given},
+		{"Dropped", count(s.Dropped), drops, drops},
 		{"Dropped and the trace", count(s.Dropped), s.traceDropped, s.traceDropped},
 		{"Sent", count(s.Sent), confirms - repeats, confirms},
 		{"BadFrames", count(s.BadFrames), 0, 0},
 	} {
 		if c.got < c.least || c.got > c.most {
-			r.add(StatsWrong, "%s: %d, and seen from outside %d to %d", c.name, c.got, c.least, c.most)
+			r.add(StatsWrong, "%s: %d, expected %d to %d", c.name, c.got, c.least, c.most)
 		}
 	}
 	atLeast := func(name string, got, least uint64) {
 		if got < least {
-			r.add(StatsWrong, "%s: %d, and seen from outside at least %d", name, got, least)
+			r.add(StatsWrong, "%s: %d, expected at least %d", name, got, least)
 		}
 	}
 	atLeast("Resent", s.Resent, r.server.repeats.Load())
@@ -77,7 +77,7 @@ func (r *run) checkStats() {
 		r.add(StatsWrong, "Acked and AcksForgotten: %d of %d messages", n, r.Messages)
 	}
 	if n := count(r.server.pushes.Load() - s.Duplicates); n < r.Messages {
-		r.add(StatsWrong, "pushes beside Duplicates: %d, and there were %d messages", n, r.Messages)
+		r.add(StatsWrong, "pushes without Duplicates: %d, for %d messages", n, r.Messages)
 	}
 }
 

@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// The comments between which the table stands.
+// Comments that enclose the tables in a document.
 const (
 	tableBegin = "<!-- soak:begin, written by make soak-table -->"
 	tableEnd   = "<!-- soak:end -->"
 )
 
-// Read reads the report of one run.
+// Read reads the report of one run. It converts the fault names of older reports.
 func Read(path string) (*Report, error) {
-	//nolint:gosec // G304: reading the file that the caller names is what this function is for
+	//nolint:gosec // G304: the caller names the file
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("soak: %w", err)
@@ -27,6 +27,7 @@ func Read(path string) (*Report, error) {
 	if err := json.Unmarshal(text, rep); err != nil {
 		return nil, fmt.Errorf("soak: %s: %w", path, err)
 	}
+	rep.renameFaults()
 	if rep.Messages == 0 || rep.GoVersion == "" || len(rep.Faults) == 0 {
 		return nil, fmt.Errorf("soak: %s is not the report of a run", path)
 	}
@@ -36,12 +37,12 @@ func Read(path string) (*Report, error) {
 // Tables returns both tables of the reports.
 func Tables(reports []*Report) string { return Table(reports) + FaultTable(reports) }
 
-// Table returns the reports as Markdown, oldest first. It shows runs that broke a promise as such.
+// Table returns the reports as Markdown, oldest first, including those with violations.
 func Table(reports []*Report) string {
 	sorted := slices.SortedStableFunc(slices.Values(reports), func(a, b *Report) int { return a.Date.Compare(b.Date) })
 	var b strings.Builder
-	b.WriteString("| date | machine | messages in | sent | connections cut | pushed again | refusals | resends | " +
-		"kinds of fault | heap at most | time | broken promises | seed |\n")
+	b.WriteString("| date | machine | messages received | sent | connections cut | redelivered | rejections | resends | " +
+		"kinds of fault | maximum heap | time | violations | seed |\n")
 	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, r := range sorted {
 		machine := fmt.Sprintf("%s, %s/%s, %d CPUs", r.GoVersion, r.OS, r.Arch, r.CPUs)
@@ -58,7 +59,7 @@ func Table(reports []*Report) string {
 		cells := []string{
 			r.Date.Format("2006-01-02"), machine,
 			grouped(uint64(r.Messages)), grouped(uint64(r.Stored)), grouped(uint64(r.Cuts)),
-			grouped(r.Duplicates), grouped(r.Refusals), grouped(r.Resends),
+			grouped(r.Duplicates), grouped(r.Rejections), grouped(r.Resends),
 			fmt.Sprint(kinds), fmt.Sprintf("%d MiB", r.PeakHeap>>20),
 			fmt.Sprintf("%d s", int(r.Seconds+0.5)), fmt.Sprint(r.ViolationCount), fmt.Sprint(r.Seed),
 		}
@@ -67,10 +68,10 @@ func Table(reports []*Report) string {
 	return b.String()
 }
 
-// faultColumns is how many faults stand beside each other.
+// faultColumns is the number of faults in a row of the table.
 const faultColumns = 3
 
-// FaultTable returns how often each fault happened in the newest of the reports, as Markdown.
+// FaultTable returns the number of occurrences of each fault in the newest report, as Markdown.
 func FaultTable(reports []*Report) string {
 	newest := slices.MaxFunc(reports, func(a, b *Report) int { return a.Date.Compare(b.Date) })
 	var b strings.Builder
@@ -87,7 +88,7 @@ func FaultTable(reports []*Report) string {
 	return b.String()
 }
 
-// grouped writes a number with commas.
+// grouped returns a number with commas between groups of three digits.
 func grouped(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -96,7 +97,7 @@ func grouped(n uint64) string {
 	return s
 }
 
-// ReplaceTable replaces what stands between the two marks of a document.
+// ReplaceTable replaces the text between the two marks of a document.
 func ReplaceTable(document, table string) (string, error) {
 	before, rest, ok := strings.Cut(document, tableBegin)
 	_, after, closed := strings.Cut(rest, tableEnd)
@@ -107,7 +108,7 @@ func ReplaceTable(document, table string) (string, error) {
 	return before + tableBegin + "\n" + table + tableEnd + after, nil
 }
 
-// WriteTable puts the tables of some reports into a document, between its marks.
+// WriteTable writes the tables of reports into a document, between its marks.
 func WriteTable(document string, paths []string) error {
 	if len(paths) == 0 {
 		return errors.New("soak: no reports to make a table of")

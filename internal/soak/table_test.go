@@ -16,18 +16,18 @@ func sample() *Report {
 		Date:      time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC),
 		GoVersion: "go1.26.8", OS: "linux", Arch: "amd64", CPUs: 2, Seed: 42,
 		Messages: 20_000_000, Stored: 4_712_345, Seconds: 4199.6, PeakHeap: 99 << 20,
-		Cuts: 25_000, Duplicates: 999, Refusals: 1000, Resends: 12,
+		Cuts: 25_000, Duplicates: 999, Rejections: 1000, Resends: 12,
 		Faults: map[string]uint64{"reset up": 3, "reset down": 2, "never": 0},
 	}
 }
 
-const sampleTable = `| date | machine | messages in | sent | connections cut | pushed again | refusals | resends | kinds of fault | heap at most | time | broken promises | seed |
+const sampleTable = `| date | machine | messages received | sent | connections cut | redelivered | rejections | resends | kinds of fault | maximum heap | time | violations | seed |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 | 2026-03-03 | go1.26.8, linux/amd64, 2 CPUs, race detector | 20,000,000 | 4,712,345 | 25,000 | 999 | 1,000 | 12 | 2 | 99 MiB | 4200 s | 3 | 42 |
 | 2026-03-04 | go1.26.8, linux/amd64, 2 CPUs | 20,000,000 | 4,712,345 | 25,000 | 999 | 1,000 | 12 | 2 | 99 MiB | 4200 s | 0 | 42 |
 `
 
-// That of the newest report: the older one has other faults.
+// The faults of the newest report. The older one has others.
 const sampleFaults = `
 | fault | times | fault | times | fault | times |
 |---|---:|---|---:|---|---:|
@@ -64,7 +64,24 @@ func TestReportSurvivesItsFile(t *testing.T) {
 	got, err := Read(path)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
-	assert.Contains(t, got.String(), "BROKEN: message not handled: message 3 (seed 42)")
+	assert.Contains(t, got.String(), "VIOLATION: message not handled: message 3 (seed 42)")
+}
+
+// Each renamed fault has a present name, and Read uses that name.
+func TestReadRenamesFaults(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run.json")
+	want, older := sample(), sample()
+	older.Faults, want.Faults = make(map[string]uint64), make(map[string]uint64)
+	for before, now := range renamedFaults {
+		assert.Contains(t, allFaults, now)
+		assert.NotContains(t, allFaults, before)
+		older.Faults[before], want.Faults[now] = uint64(len(before)), uint64(len(before))
+	}
+	assert.Len(t, want.Faults, len(renamedFaults))
+	require.NoError(t, older.Write(path))
+	got, err := Read(path)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
 }
 
 func TestTableNeedsItsMarks(t *testing.T) {
@@ -97,7 +114,7 @@ func TestGrouped(t *testing.T) {
 	}
 }
 
-// The README shows the runs whose reports are here, and nothing else.
+// The README has the reports of this directory and no others.
 func TestREADME(t *testing.T) {
 	paths, err := filepath.Glob("reports/*.json")
 	require.NoError(t, err)

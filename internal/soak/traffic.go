@@ -9,30 +9,30 @@ import (
 	"time"
 )
 
-// kind says what the handler of a message does.
+// kind selects the behaviour of the handler for a message.
 type kind uint8
 
 const (
 	plain     kind = iota // returns nil
 	slow                  // waits for some milliseconds first
-	lazy                  // waits for longer than an acknowledgement takes, so that one that comes too early is seen
-	reply                 // answers
-	replyTwo              // answers twice, in the same words
-	failing               // answers, and fails at the first attempt all the same
-	panicking             // panics at the first attempt
-	exiting               // calls runtime.Goexit at the first attempt
-	declined              // no handler wants it
-	dropped               // given up by its handler
-	sick                  // fails for as long as its conversation is sick, and is handled then
+	verySlow              // waits for longer than an acknowledgement takes, which makes a premature one visible
+	reply                 // replies
+	replyTwo              // replies twice with the same text
+	failOnce              // replies, and then fails at the first attempt
+	panicOnce             // panics at the first attempt
+	exitOnce              // calls runtime.Goexit at the first attempt
+	declining             // returns ErrNotHandled
+	dropping              // returns ErrDrop
+	failing               // fails while its conversation is failing, and succeeds after that
 )
 
-// replyEvery is the distance of the messages that are answered: their answers are kept in an array, by position.
+// replyEvery is the distance between messages that get replies. The ids of their replies are in an array, by position.
 const replyEvery = 8
 
-// answers is how many answers a message of this kind gets.
-func (k kind) answers() int {
+// replies returns the number of replies to a message of this kind.
+func (k kind) replies() int {
 	switch k { //nolint:exhaustive // the others get none
-	case reply, failing:
+	case reply, failOnce:
 		return 1
 	case replyTwo:
 		return 2
@@ -40,19 +40,19 @@ func (k kind) answers() int {
 	return 0
 }
 
-// script says what every message and every send is, from nothing but the seed and its number. So neither side has to
-// keep them, and 20 million of them need no memory.
+// script computes the content and the treatment of every message and send from the seed and its number. So nothing is
+// stored per message, and 20 million of them need no memory.
 type script struct {
-	seed          uint64
-	conversations int
-	sends         int
-	sickEvery     int  // messages from one sick conversation to the next; 0: there is none
-	batch         int  // sends of one batch, at most
-	often         int  // what is rare comes so many times as often
-	openRefusals  bool // what is refused is not encrypted
+	seed            uint64
+	conversations   int
+	sends           int
+	failingEvery    int  // messages from one failing conversation to the next; 0: none
+	batch           int  // maximum sends in a batch
+	often           int  // factor for the frequency of rare cases
+	plainRejections bool // only unencrypted sends are rejected
 }
 
-// chance returns an even number for one purpose and one n (SplitMix64).
+// chance returns a uniformly distributed number for a purpose and n (SplitMix64).
 func (s script) chance(purpose, n uint64) uint64 {
 	z := s.seed + purpose*0xD1B54A32D192ED03 + (n+1)*0x9E3779B97F4A7C15
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
@@ -60,7 +60,7 @@ func (s script) chance(purpose, n uint64) uint64 {
 	return z ^ z>>31
 }
 
-// The purposes of chance.
+// Purposes of chance.
 const (
 	forKind = iota
 	forConversation
@@ -77,14 +77,14 @@ func (s script) draw(purpose uint64, n, below int) int {
 
 func (s script) kind(message int) kind {
 	if s.conversation(message) >= s.conversations {
-		return sick
+		return failing
 	}
 	if message%replyEvery == 0 {
-		return pick(s.draw(forKind, message, 1000), reply, []share{{failing, 6 * s.often}, {replyTwo, 100}})
+		return pick(s.draw(forKind, message, 1000), reply, []share{{failOnce, 6 * s.often}, {replyTwo, 100}})
 	}
 	n := s.often
 	return pick(s.draw(forKind, message, 10_000), plain, []share{
-		{panicking, 5 * n}, {exiting, 5 * n}, {dropped, 20 * n}, {declined, 40 * n}, {lazy, 10 * n}, {slow, 300},
+		{panicOnce, 5 * n}, {exitOnce, 5 * n}, {dropping, 20 * n}, {declining, 40 * n}, {verySlow, 10 * n}, {slow, 300},
 	})
 }
 
@@ -102,32 +102,32 @@ func pick(n int, otherwise kind, shares []share) kind {
 	return otherwise
 }
 
-// conversation is a number below conversations, or that of a sick conversation, which are counted from there. A third
-// of some hundred messages in a row is in one, so that it can fill the inbox.
+// conversation returns the conversation of a message. Failing conversations have the numbers from conversations on. A
+// failing conversation has one in three of failingLen consecutive messages, enough to fill the inbox.
 func (s script) conversation(message int) int {
-	if s.sickEvery > 0 && message%replyEvery != 0 {
-		into := message%s.sickEvery - s.sickEvery/2
-		if into >= 0 && into < min(sickLen, s.sickEvery/3) && s.draw(forConversation+100, message, 3) == 0 {
-			return s.conversations + message/s.sickEvery
+	if s.failingEvery > 0 && message%replyEvery != 0 {
+		into := message%s.failingEvery - s.failingEvery/2
+		if into >= 0 && into < min(failingLen, s.failingEvery/3) && s.draw(forConversation+100, message, 3) == 0 {
+			return s.conversations + message/s.failingEvery
 		}
 	}
 	return s.draw(forConversation, message, s.conversations)
 }
 
-// sickLen is how many messages in a row are in a sick conversation, one in three.
-const sickLen = 200
+// failingLen is the number of consecutive messages among which a failing conversation has one in three.
+const failingLen = 200
 
-// lanes is how many conversations there are, with the sick ones.
+// lanes returns the number of conversations, including failing ones.
 func (s script) lanes(messages int) int {
-	if s.sickEvery == 0 {
+	if s.failingEvery == 0 {
 		return s.conversations
 	}
-	return s.conversations + (messages+s.sickEvery-1)/s.sickEvery
+	return s.conversations + (messages+s.failingEvery-1)/s.failingEvery
 }
 
-// wait is how long the handler of a slow or lazy message takes.
+// wait returns the duration of the handler for a slow or verySlow message.
 func (s script) wait(message int) time.Duration {
-	if s.kind(message) == lazy {
+	if s.kind(message) == verySlow {
 		return time.Duration(300+s.draw(forWait, message, 200)) * time.Millisecond
 	}
 	return time.Duration(1+s.draw(forWait, message, 5)) * time.Millisecond
@@ -135,38 +135,40 @@ func (s script) wait(message int) time.Duration {
 
 const filler = "the quick brown fox jumps over the lazy dog; "
 
-// text is what a message says: its number, and something to make it longer. One in 500 is large.
+// text returns the text of a message: its number and filler. One in 500 is large.
 func (s script) text(message int) string {
 	n := s.draw(forSize, message, 100)
-	if s.draw(forSize+100, message, 500) == 0 || s.kind(message) == sick {
+	if s.draw(forSize+100, message, 500) == 0 || s.kind(message) == failing {
 		n = 20_000
 	}
 	return "message " + strconv.Itoa(message) + " " + strings.Repeat(filler, n/len(filler)+1)[:n]
 }
 
-// Sends that stand out.
+// Frequencies of special sends.
 const (
-	refusedOneIn   = 100 // the server never stores them
-	impatientOneIn = 40  // their context ends within milliseconds
-	receiptOneIn   = 10  // their recipient reads them
-	sealedOneIn    = 100 // they are encrypted
+	rejectedOneIn  = 100 // always rejected by the server
+	impatientOneIn = 40  // with a context that ends within milliseconds
+	receiptOneIn   = 10  // read by the recipient
+	encryptedOneIn = 100 // encrypted
 )
 
-// refused says so of none of the first ones, single or batched: until a batch was confirmed once, the client takes a
-// refusal for that of the whole action. Of encrypted ones more are refused, because there are few.
-func (s script) refused(send int) bool {
-	if s.sealed(send) {
-		return !s.openRefusals && s.draw(forSend+201, send, 12) == 0
+// rejected reports whether the server always rejects a send. The first sends of each half are accepted: before the
+// first confirmed batch, the client would take a rejection for that of the whole action. Encrypted sends are rejected
+// more often, because there are few.
+func (s script) rejected(send int) bool {
+	if s.encrypted(send) {
+		return !s.plainRejections && s.draw(forSend+201, send, 12) == 0
 	}
-	return s.place(send) >= s.warm() && s.draw(forSend, send, refusedOneIn) < s.often
+	return s.place(send) >= s.warm() && s.draw(forSend, send, rejectedOneIn) < s.often
 }
 
-// sealed says so of none of the first ones either: the first batches are to show that the server takes batches.
-func (s script) sealed(send int) bool {
-	return s.place(send) >= s.warm() && s.draw(forSend+200, send, sealedOneIn) < s.often
+// encrypted reports whether a send is encrypted. The first sends are not, because they have to show that the server
+// supports batches.
+func (s script) encrypted(send int) bool {
+	return s.place(send) >= s.warm() && s.draw(forSend+200, send, encryptedOneIn) < s.often
 }
 
-// place is the number of a send in its half.
+// place returns the position of a send in its half.
 func (s script) place(send int) int {
 	if half := s.sends / 2; send >= half {
 		return send - half
@@ -174,38 +176,40 @@ func (s script) place(send int) int {
 	return send
 }
 
-// warm is how many sends of each half may be under way before the server is known to take batches.
+// warm returns an upper bound of the sends of each half that start before the first batch is confirmed.
 func (s script) warm() int { return 20 + batchSenders*s.batch }
 
-// poison says at how many frames with this send the server hangs up. It is encrypted by none, and is given its id.
+// poison returns the number of frames with this send at which the server closes the connection. It is 0 for encrypted,
+// rejected and impatient sends.
 func (s script) poison(send int) int {
 	every := max(min(poisonOneIn, s.sends/8), 1)
-	if s.place(send) < s.warm() || send%every != every/2|1 || s.sealed(send) || s.refused(send) || s.impatient(send) {
+	if s.place(send) < s.warm() || send%every != every/2|1 ||
+		s.encrypted(send) || s.rejected(send) || s.impatient(send) {
 		return 0
 	}
 	if s.draw(forSend+300, send, 3) == 0 {
-		return forEver
+		return poisonForever
 	}
 	return 2 + s.draw(forSend+301, send, 3)
 }
 
 const (
-	poisonOneIn = 50_000
-	forEver     = 40 // that is what it is for a client that does not try without a limit
+	poisonOneIn   = 50_000
+	poisonForever = 40 // more than a client with limited SendAttempts sends
 )
 
 func (s script) impatient(send int) bool { return s.draw(forSend+100, send, impatientOneIn) == 0 }
 
-// givenID is the message id that a send is given, or "" where the client makes one. What is encrypted has one: nothing
-// else tells the server which send it is.
+// givenID returns the message id set by the caller of a send, or "" if the client generates it. Encrypted sends always
+// have one, because the server finds their number by it.
 func (s script) givenID(send int) string {
-	if send%2 == 0 && !s.sealed(send) {
+	if send%2 == 0 && !s.encrypted(send) {
 		return ""
 	}
 	return s.uuid(0x4006, send)
 }
 
-// sentNumber reads the number in a givenID, or returns -1.
+// sentNumber parses a givenID and returns the number of the send, or -1.
 func (s script) sentNumber(id string) int {
 	n := number(id)
 	if n < 0 || n >= s.sends || s.uuid(0x4006, n) != id {
@@ -214,13 +218,13 @@ func (s script) sentNumber(id string) int {
 	return n
 }
 
-// sendText is what send number send of one stream says.
+// sendText returns the text of a send.
 func sendText(send, stream int) string { return fmt.Sprintf("send %d %d %s", send, stream, filler) }
 
-// replyText is what the answers to a message say.
+// replyText returns the text of the replies to a message.
 func replyText(message int) string { return fmt.Sprintf("reply %d %s", message, filler) }
 
-// numbers reads what sendText and replyText wrote.
+// numbers parses the texts of sendText and replyText.
 func numbers(text string) (what string, a, b int) {
 	words := strings.SplitN(text, " ", 4)
 	if len(words) < 3 {
@@ -234,7 +238,7 @@ func numbers(text string) (what string, a, b int) {
 	return words[0], a, b
 }
 
-// messageID is a UUID with the message's number in it and, so that one of another run is noticed, the seed's mark.
+// messageID returns a UUID that contains the number of the message, and a tag of the seed to detect ids of other runs.
 func (s script) messageID(message int) string { return s.uuid(0x4000, message) }
 
 func (s script) conversationID(n int) string { return s.uuid(0x4001, n) }
@@ -257,7 +261,7 @@ func (s script) uuid(family, n int) string {
 	return string(text[:])
 }
 
-// message reads the number in a messageID, or returns -1.
+// message parses a messageID and returns the number of the message, or -1.
 func (s script) message(id string) int {
 	n := number(id)
 	if n < 0 || s.messageID(n) != id {
@@ -266,7 +270,7 @@ func (s script) message(id string) int {
 	return n
 }
 
-// number reads the number in an id of any family, or returns -1.
+// number parses an id of any family and returns its number, or -1.
 func number(id string) int {
 	if len(id) != 36 {
 		return -1

@@ -30,9 +30,9 @@ func TestTextsAreRead(t *testing.T) {
 	}
 }
 
-// Every kind of message occurs, answers stand where their array expects them, and the seed decides.
+// Every kind of message occurs, messages with replies have the right positions, and the seed determines everything.
 func TestScript(t *testing.T) {
-	s := script{seed: 1, conversations: 10, sickEvery: 5000, often: 1}
+	s := script{seed: 1, conversations: 10, failingEvery: 5000, often: 1}
 	same, other := s, s
 	other.seed = 2
 	seen := make(map[kind]int)
@@ -40,12 +40,12 @@ func TestScript(t *testing.T) {
 	for n := range 20_000 {
 		k := s.kind(n)
 		seen[k]++
-		assert.Equal(t, n%replyEvery == 0, k.answers() > 0)
+		assert.Equal(t, n%replyEvery == 0, k.replies() > 0)
 		assert.Equal(t, k, same.kind(n))
 		assert.Equal(t, s.conversation(n), same.conversation(n))
 		differs = differs || k != other.kind(n)
 	}
-	assert.Len(t, seen, int(sick)+1)
+	assert.Len(t, seen, int(failing)+1)
 	assert.Equal(t, 14, s.lanes(20_000))
 	assert.True(t, differs)
 }
@@ -63,10 +63,10 @@ func TestMailbox(t *testing.T) {
 	assert.Equal(t, 2, got, "the oldest that is left")
 	got, _ = m.next(0)
 	assert.Equal(t, 0, got, "from the beginning again")
-	m.missed(100)
+	m.addOffline(100)
 	assert.True(t, m.writtenAll())
 	assert.Equal(t, 12, m.count())
-	assert.Equal(t, 10, m.from(2))
+	assert.Equal(t, 10, m.countFrom(2))
 	assert.Len(t, m.unacknowledged(), 11)
 	got, ok := m.older(3, 7)
 	assert.True(t, ok)
@@ -80,10 +80,10 @@ func TestMailbox(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// A message is pushed beside the list only where no older one of its conversation is still to come.
+// A message is pushed during the list only if no older message of its conversation is still to be pushed.
 func TestMailboxWritesBesideTheList(t *testing.T) {
 	m := &mailbox{script: script{seed: 1, conversations: 2}, window: 80, total: 100, opened: true}
-	m.missed(10)
+	m.addOffline(10)
 	last := func(lane int) int {
 		for n := 9; n >= 0; n-- {
 			if m.conversation(n) == lane {
@@ -108,7 +108,7 @@ func TestPoison(t *testing.T) {
 	assert.False(t, p.hangsUp("a", 0))
 	for n := range 5 {
 		assert.Equal(t, n < 3, p.hangsUp("a", 3))
-		assert.True(t, p.hangsUp("b", forEver))
+		assert.True(t, p.hangsUp("b", poisonForever))
 	}
 	s := script{seed: 1, sends: 20_000, batch: 60, often: 1}
 	n := 0
@@ -130,11 +130,11 @@ func TestSentNumber(t *testing.T) {
 }
 
 func TestLuck(t *testing.T) {
-	one, two := newLuck(5, nil), newLuck(5, nil)
+	one, two := newRNG(5, nil), newRNG(5, nil)
 	first, fired := -1, 0
 	for n := range 10_000 {
-		a := one.strikes("x", 100)
-		assert.Equal(t, a, two.strikes("x", 100))
+		a := one.happens("x", 100)
+		assert.Equal(t, a, two.happens("x", 100))
 		if a && first < 0 {
 			first = n
 		}
@@ -145,12 +145,12 @@ func TestLuck(t *testing.T) {
 	assert.LessOrEqual(t, first, 50, "in a short run as well")
 	assert.InDelta(t, 100, fired, 40)
 	assert.EqualValues(t, fired, one.counts()["x"])
-	off := newLuck(5, []string{"x"})
+	off := newRNG(5, []string{"x"})
 	for range 1000 {
-		assert.False(t, off.strikes("x", 1) || off.may("x"))
+		assert.False(t, off.happens("x", 1) || off.enabled("x"))
 	}
-	one.calm.Store(true)
+	one.stopped.Store(true)
 	for range 1000 {
-		assert.False(t, one.strikes("x", 1))
+		assert.False(t, one.happens("x", 1))
 	}
 }

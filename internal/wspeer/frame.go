@@ -1,7 +1,7 @@
 package wspeer
 
 import (
-	"crypto/sha1" // RFC 6455 asks for it
+	"crypto/sha1" // required by RFC 6455
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -15,24 +15,24 @@ const (
 	Close        byte = 0x8
 	Ping         byte = 0x9
 	Pong         byte = 0xA
-	Final        byte = 0x80 // of the first byte: the last fragment
-	Masked       byte = 0x80 // of the second byte
+	Final        byte = 0x80 // bit of the first byte: last fragment
+	Masked       byte = 0x80 // bit of the second byte
 )
 
 // Frame is one frame of a client.
 type Frame struct {
 	First   byte // Final, the reserved bits and the opcode
 	Key     [4]byte
-	Payload []byte // without its mask
+	Payload []byte // unmasked
 }
 
 // Op returns the opcode.
 func (f Frame) Op() byte { return f.First & 0x0F }
 
-// Head returns the head of a server's frame with n bytes of payload.
+// Head returns the header of a server frame with n bytes of payload.
 func Head(first byte, n int) []byte { return AppendHead(nil, first, n) }
 
-// AppendHead appends the head of a server's frame with n bytes of payload.
+// AppendHead appends the header of a server frame with n bytes of payload.
 func AppendHead(b []byte, first byte, n int) []byte {
 	switch {
 	case n <= 125:
@@ -43,13 +43,13 @@ func AppendHead(b []byte, first byte, n int) []byte {
 	return binary.BigEndian.AppendUint64(append(b, first, 127), uint64(n))
 }
 
-// Encode returns one frame of a server.
+// Encode returns one server frame.
 func Encode(first byte, payload []byte) []byte { return append(Head(first, len(payload)), payload...) }
 
-// Whole returns a frame of a server that is a whole message, or a control frame.
+// Whole returns a server frame that is a complete message, or a control frame.
 func Whole(op byte, payload []byte) []byte { return Encode(Final|op, payload) }
 
-// ClosePayload returns what a close frame says.
+// ClosePayload returns the payload of a close frame.
 func ClosePayload(code int, text string) []byte {
 	return append([]byte{byte(code >> 8), byte(code)}, text...)
 }
@@ -57,16 +57,16 @@ func ClosePayload(code int, text string) []byte {
 // CloseFrame returns a close frame.
 func CloseFrame(code int, text string) []byte { return Whole(Close, ClosePayload(code, text)) }
 
-// AcceptKey returns the Sec-WebSocket-Accept that belongs to a Sec-WebSocket-Key.
+// AcceptKey returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key.
 func AcceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// maxHead is the length of the longest head of a client's frame.
+// maxHead is the maximum length of a client frame's header.
 const maxHead = 2 + 8 + 4
 
-// headLen returns the length of the head of a client's frame, by its second byte.
+// headLen returns the header length of a client frame, given its second byte.
 func headLen(second byte) int {
 	switch second &^ Masked {
 	case 126:
@@ -77,7 +77,7 @@ func headLen(second byte) int {
 	return 2 + 4
 }
 
-// readHead reads the complete head of a client's frame. It insists on a mask, and on the shortest form of the length.
+// readHead decodes the complete header of a client frame. It requires a mask and the shortest encoding of the length.
 func readHead(b []byte) (f Frame, n uint64, err error) {
 	f.First = b[0]
 	copy(f.Key[:], b[len(b)-4:])
@@ -97,15 +97,15 @@ func readHead(b []byte) (f Frame, n uint64, err error) {
 	return f, n, err
 }
 
-// unmask removes the mask of the payload in place.
+// unmask unmasks the payload in place.
 func (f *Frame) unmask() {
 	for i := range f.Payload {
 		f.Payload[i] ^= f.Key[i&3]
 	}
 }
 
-// Cut reads the client's frame that b begins with, and returns how many bytes it has: 0 if it is not complete. It
-// allocates nothing: the payload is a part of b, where it loses its mask.
+// Cut decodes the client frame at the beginning of b and returns its length, or 0 if it is incomplete. It does not
+// allocate: the payload is a part of b and is unmasked in place.
 func Cut(b []byte) (f Frame, n int, err error) {
 	if len(b) < 2 || len(b) < headLen(b[1]) {
 		return f, 0, nil

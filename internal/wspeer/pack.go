@@ -8,13 +8,13 @@ import (
 	"io"
 )
 
-// Pack returns a frame of the protocol: a binary message that is gzip of a text.
+// Pack returns a frame of the protocol: a binary message with the gzip of a text.
 func Pack(text string) []byte { return Whole(Binary, Gzip(text)) }
 
-// PackStored is Pack for many or large frames: nothing is compressed.
+// PackStored is like Pack, without compression. It is for many or large frames.
 func PackStored(text string) []byte { return Whole(Binary, AppendStored(nil, []byte(text))) }
 
-// spare holds compressors that nobody uses: each has a megabyte.
+// spare holds unused compressors. Each has about 1 MB.
 var spare = make(chan *gzip.Writer, 8)
 
 // Gzip returns the gzip of a text.
@@ -27,7 +27,7 @@ func Gzip(text string) []byte {
 	default:
 		zw = gzip.NewWriter(&b)
 	}
-	// A Buffer takes everything.
+	// A Buffer returns no write errors.
 	_, _ = io.WriteString(zw, text)
 	_ = zw.Close()
 	select {
@@ -37,7 +37,7 @@ func Gzip(text string) []byte {
 	return b.Bytes()
 }
 
-// Gunzip returns what is in one gzip stream, which nothing may follow.
+// Gunzip returns the content of one gzip stream. Trailing data is an error.
 func Gunzip(p []byte) ([]byte, error) {
 	src := bytes.NewReader(p)
 	zr, err := gzip.NewReader(src)
@@ -52,11 +52,11 @@ func Gunzip(p []byte) ([]byte, error) {
 	return text, err
 }
 
-// maxStored is how much a block of deflate holds that is not compressed.
+// maxStored is the maximum length of an uncompressed deflate block.
 const maxStored = 0xFFFF
 
-// AppendStored appends gzip that is not compressed. It allocates nothing where b has room. Source: RFC 1951, section
-// 3.2.4, and RFC 1952.
+// AppendStored appends the gzip of p without compression. It does not allocate if b has the capacity. See RFC 1951,
+// section 3.2.4, and RFC 1952.
 func AppendStored(b, p []byte) []byte {
 	b = append(b, 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255)
 	for rest := p; ; {
@@ -74,5 +74,5 @@ func AppendStored(b, p []byte) []byte {
 	return binary.LittleEndian.AppendUint32(b, uint32(len(p)))
 }
 
-// LenStored returns how many bytes AppendStored appends for n bytes.
+// LenStored returns the number of bytes that AppendStored appends for n bytes.
 func LenStored(n int) int { return 10 + n + 5*max(1, (n+maxStored-1)/maxStored) + 8 }

@@ -12,28 +12,28 @@ import (
 )
 
 var (
-	errBehind = errors.New("bytes behind the gzip stream")
+	errBehind = errors.New("trailing data after the gzip stream")
 	errClosed = errors.New("the client has closed the connection")
 )
 
-// Peer is the server's end of one connection. One goroutine may read and others write; whether writes go together is up
-// to the caller.
+// Peer is the server's end of one connection. One goroutine may read while others write. The caller has to serialize
+// writes that must not interleave.
 type Peer struct {
 	net.Conn
-	In      *bufio.Reader // of Conn; read nothing past it
-	Request *http.Request // what ReadHead has read last
-	Head    string        // of Request, as it came
+	In      *bufio.Reader // reads Conn; do not read Conn directly
+	Request *http.Request // the latest one read by ReadHead
+	Head    string        // unparsed header of Request
 }
 
-// New returns the peer of a connection on which nothing was read yet.
+// New returns the peer of a connection from which nothing has been read.
 func New(c net.Conn) *Peer { return &Peer{Conn: c, In: bufio.NewReader(c)} }
 
-// Adopt returns the peer of a connection on which a request was read. in holds what came behind it.
+// Adopt returns the peer of a connection from which a request has been read. in contains the data that follows it.
 func Adopt(c net.Conn, in *bufio.Reader, r *http.Request) *Peer {
 	return &Peer{Conn: c, In: in, Request: r}
 }
 
-// ReadHead reads a request over HTTP, without its body. Head is complete only if it fits the buffer of In.
+// ReadHead reads an HTTP request without its body. Head is complete only if it fits the buffer of In.
 func (p *Peer) ReadHead() (err error) {
 	p.Head = ""
 	for n := 1; ; n = p.In.Buffered() + 1 {
@@ -51,7 +51,7 @@ func (p *Peer) ReadHead() (err error) {
 	return err
 }
 
-// Header returns the values of all header lines of that name in Head, as they came.
+// Header returns the unparsed values of all header lines in Head with that name.
 func (p *Peer) Header(name string) (values []string) {
 	for _, line := range strings.Split(p.Head, "\r\n")[1:] {
 		if key, value, ok := strings.Cut(line, ": "); ok && strings.EqualFold(key, name) {
@@ -61,8 +61,7 @@ func (p *Peer) Header(name string) (values []string) {
 	return values
 }
 
-// UpgradeLines returns the lines of the answer that accepts the request, the status line first. No subprotocol is among
-// them.
+// UpgradeLines returns the lines of the response that accepts the request, status line first, without a subprotocol.
 func (p *Peer) UpgradeLines() []string {
 	return []string{
 		"HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
@@ -70,15 +69,15 @@ func (p *Peer) UpgradeLines() []string {
 	}
 }
 
-// Upgrade returns the answer that accepts the request, with more header lines.
+// Upgrade returns the response that accepts the request, with additional header lines.
 func (p *Peer) Upgrade(headers ...string) string {
 	return Response(append(p.UpgradeLines(), headers...))
 }
 
-// Response returns lines as the head of a response.
+// Response joins lines to the header of a response.
 func Response(lines []string) string { return strings.Join(lines, "\r\n") + "\r\n\r\n" }
 
-// Accept reads the client's handshake and accepts it, with more header lines.
+// Accept reads the client's handshake and accepts it, with additional header lines.
 func (p *Peer) Accept(headers ...string) error {
 	if err := p.ReadHead(); err != nil {
 		return err
@@ -86,7 +85,7 @@ func (p *Peer) Accept(headers ...string) error {
 	return p.Say(p.Upgrade(headers...))
 }
 
-// Refuse reads a request and answers it with the text of a response.
+// Refuse reads a request and writes text as the response.
 func (p *Peer) Refuse(text string) error {
 	if err := p.ReadHead(); err != nil {
 		return err
@@ -94,24 +93,24 @@ func (p *Peer) Refuse(text string) error {
 	return p.Say(text)
 }
 
-// Send writes bytes as they are. An error means that the client has gone.
+// Send writes bytes unchanged. An error means that the client has disconnected.
 func (p *Peer) Send(b []byte) error {
 	_, err := p.Write(b)
 	return err
 }
 
-// Say writes a text as it is.
+// Say writes a text unchanged.
 func (p *Peer) Say(text string) error { return p.Send([]byte(text)) }
 
-// Push writes a frame of the protocol.
+// Push writes a frame of the protocol with the JSON in text.
 func (p *Peer) Push(text string) error { return p.Send(Pack(text)) }
 
-// Reply answers a request, with more, which begins with a comma.
+// Reply writes the reply to a request. more contains additional JSON fields and begins with a comma.
 func (p *Peer) Reply(r Request, more string) error {
 	return p.Push(`{"id":"` + r.ID + `","action":"` + r.Action + `"` + more + `}`)
 }
 
-// ReadFrame reads one frame. It insists on a mask, and on the shortest form of the length.
+// ReadFrame reads one frame. It requires a mask and the shortest encoding of the length.
 func (p *Peer) ReadFrame() (f Frame, err error) {
 	var head [maxHead]byte
 	if _, err := io.ReadFull(p.In, head[:2]); err != nil {
@@ -131,7 +130,7 @@ func (p *Peer) ReadFrame() (f Frame, err error) {
 	return f, err
 }
 
-// Drain reads until the client has gone, and returns the payload of its close frame, if there was one.
+// Drain reads until the client has disconnected. It returns the payload of the close frame, or nil if there was none.
 func (p *Peer) Drain() (closing []byte) {
 	for {
 		f, err := p.ReadFrame()
@@ -144,7 +143,7 @@ func (p *Peer) Drain() (closing []byte) {
 	}
 }
 
-// Request is what a client asked for.
+// Request is a request of the client.
 type Request struct {
 	ID     string          `json:"id"`
 	Action string          `json:"action"`
@@ -156,11 +155,11 @@ func (r Request) MessageID() string {
 	var params struct {
 		MessageID string `json:"message_id"`
 	}
-	_ = json.Unmarshal(r.Params, &params) // of another shape: none
+	_ = json.Unmarshal(r.Params, &params) // params of another shape have no message id
 	return params.MessageID
 }
 
-// Next reads frames until there is a request. It answers pings on the way, and a close frame, which is its end.
+// Next reads frames until it has a request. It answers pings, and a close frame, after which it returns an error.
 func (p *Peer) Next() (r Request, err error) {
 	for {
 		f, err := p.ReadFrame()
@@ -179,7 +178,7 @@ func (p *Peer) Next() (r Request, err error) {
 				return r, err
 			}
 		case Close:
-			_ = p.Send(Whole(Close, f.Payload)) // it ends either way
+			_ = p.Send(Whole(Close, f.Payload)) // the connection ends either way
 			return r, errClosed
 		}
 	}

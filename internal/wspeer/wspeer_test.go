@@ -77,7 +77,7 @@ func TestLengths(t *testing.T) {
 	}
 }
 
-// What is stored is read by the library as what is compressed is.
+// The standard library decodes stored and compressed streams alike.
 func TestGzip(t *testing.T) {
 	for _, n := range []int{0, 1, 0xFFFF, 0x10000, 3 * 0xFFFF} {
 		text := strings.Repeat("x", n)
@@ -93,14 +93,14 @@ func TestGzip(t *testing.T) {
 			require.NoError(t, err)
 			assert.True(t, text == string(got), n)
 			_, err = wspeer.Gunzip(append(bytes.Clone(p), 0))
-			require.ErrorContains(t, err, "behind")
+			require.ErrorContains(t, err, "trailing data")
 		}
 	}
 	_, err := wspeer.Gunzip([]byte("no gzip"))
 	require.Error(t, err)
 }
 
-// served returns the peer of a client that writes a text and hangs up.
+// served returns the peer of a client that writes a text and disconnects.
 func served(t *testing.T, text string) *wspeer.Peer {
 	t.Helper()
 	ours, theirs := memnet.Pipe()
@@ -129,16 +129,16 @@ func TestTheHandshake(t *testing.T) {
 	assert.Equal(t, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nX-More: yes\r\n\r\n", p.Upgrade("X-More: yes"))
 	f, err := p.ReadFrame()
-	require.NoError(t, err, "what is behind the head is there")
+	require.NoError(t, err, "the data after the header is kept")
 	assert.Equal(t, wspeer.Ping, f.Op())
 	require.Error(t, p.ReadHead())
 
 	long := served(t, "GET / HTTP/1.1\r\nHost: a\r\nX-Long: "+strings.Repeat("x", 10_000)+"\r\n\r\n")
-	require.NoError(t, long.ReadHead(), "a head that fits no buffer is read all the same")
+	require.NoError(t, long.ReadHead(), "a header larger than the buffer is read, too")
 	assert.Len(t, long.Request.Header.Get("X-Long"), 10_000)
 }
 
-// masked returns a frame of a client whose mask is zeros.
+// masked returns a client frame with a mask of zeros.
 func masked(first byte, payload []byte) string {
 	return string([]byte{first, wspeer.Masked | byte(len(payload)), 0, 0, 0, 0}) + string(payload)
 }

@@ -1,7 +1,7 @@
-// Command soak runs a client against a server that breaks every promise but one: to push what was not acknowledged. It
-// checks that nothing is lost and nothing done twice, prints what it did, and exits with 1 if a promise was broken.
+// Command soak runs a client against a server that injects faults, but redelivers unacknowledged messages. It checks
+// that no message is lost and nothing is done twice, prints a report, and exits with status 1 after a violation.
 //
-// With -table FILE, it runs nothing and writes the reports named as arguments into the table of that Markdown file.
+// With -table FILE, it runs no soak and writes the reports given as arguments into the tables of that Markdown file.
 package main
 
 import (
@@ -31,14 +31,14 @@ func run(ctx context.Context) error {
 	var o soak.Options
 	flag.IntVar(&o.Messages, "messages", 200_000, "messages pushed to the bot")
 	flag.IntVar(&o.Sends, "sends", 0, "messages the bot sends; 0: a tenth of -messages")
-	flag.Uint64Var(&o.Seed, "seed", 0, "decides which fault comes where; 0: another one each time")
-	flag.IntVar(&o.Cuts, "cuts", 0, "connections to be cut, about; 0: one for 4000 messages, 300 at least")
+	flag.Uint64Var(&o.Seed, "seed", 0, "seed of the faults; 0: random")
+	flag.IntVar(&o.Cuts, "cuts", 0, "approximate number of connections to cut; 0: one per 4000 messages, at least 300")
 	flag.BoolVar(&o.Plain, "plain", false, "the server has no plural actions")
 	flag.IntVar(&o.Processes, "processes", 0,
-		"of the bot, one after the other; 0: one for 100,000 messages, 8 at least")
-	without := flag.String("without", "", "faults that do not happen, with commas between them")
+		"processes of the bot, in sequence; 0: one per 100,000 messages, at least 8")
+	without := flag.String("without", "", "disabled faults, separated by commas")
 	jsonPath := flag.String("json", "", "file to write the report to")
-	flag.IntVar(&o.Window, "window", 0, "messages unacknowledged at once, at most; 0: 2000")
+	flag.IntVar(&o.Window, "window", 0, "approximate maximum of unacknowledged messages; 0: 2000")
 	document := flag.String("table", "", "Markdown file to write the table of the given reports to")
 	flag.Parse()
 	if *document != "" {
@@ -73,7 +73,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	if rep.ViolationCount > 0 {
-		return fmt.Errorf("%d broken promises", rep.ViolationCount)
+		return fmt.Errorf("%d violations", rep.ViolationCount)
 	}
 	return nil
 }

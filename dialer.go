@@ -62,7 +62,7 @@ func newHTTPClient(
 		MaxResponseHeaderBytes: maxHeaders,
 		ProxyConnectHeader:     http.Header{"User-Agent": {agent}},
 		OnProxyConnectResponse: func(_ context.Context, u *url.URL, _ *http.Request, resp *http.Response) error {
-			return proxy.Refused(u, resp)
+			return proxy.Rejected(u, resp)
 		},
 		// Files must arrive byte for byte, because their length is checked.
 		DisableCompression: true,

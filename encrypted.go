@@ -212,7 +212,7 @@ func (s *sealing) post(ctx context.Context, items []*item, maybeStored bool) {
 	var results lenient.List[sealedResult]
 	maybeStored, err := s.c.rest.Make(ctx, rest.Request{
 		Method: "POST", Path: "/encrypted_messages", In: request, Out: &results,
-		Patient: true, Denials: s.denials, Unsure: maybeStored, Pace: s.c.pace,
+		Patient: true, Denials: s.denials, Unconfirmed: maybeStored, Pace: s.c.pace,
 	})
 	switch rejection := httpError(err); {
 	case err == nil:

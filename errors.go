@@ -402,7 +402,7 @@ func httpError(err error) error {
 		}
 		return fmt.Errorf("blaze: %w", err)
 	}
-	return withEnd(err, newError(rejection.Refusal, rejection.Request, ""))
+	return withEnd(err, newError(rejection.Rejection, rejection.Request, ""))
 }
 
 // withEnd joins e with the reason why err was not retried, if there is one.
@@ -428,8 +428,8 @@ func sealedError(err error, messageID string) error {
 	default:
 		return fmt.Errorf("blaze: message %s was not sent: %w", clip(messageID), httpError(err))
 	}
-	e := withEnd(err, newError(rejection.Refusal, sealedAction, messageID))
-	if rejection.Unsure && !atFault(e) {
+	e := withEnd(err, newError(rejection.Rejection, sealedAction, messageID))
+	if rejection.Unconfirmed && !atFault(e) {
 		return &UnconfirmedError{MessageID: messageID, Err: e}
 	}
 	return e

@@ -161,7 +161,7 @@ func TestErrorTexts(t *testing.T) {
 		},
 		"blaze: rejected: code 401 (unauthorized)": &blaze.Error{Code: 401, Status: 401},
 		"blaze: rejected: code 77777":              &blaze.Error{Code: 77777},
-		"blaze: invalid Outgoing.QuoteID: no":     &blaze.InvalidError{Field: "Outgoing.QuoteID", Reason: "no"},
+		"blaze: invalid Outgoing.QuoteID: no":      &blaze.InvalidError{Field: "Outgoing.QuoteID", Reason: "no"},
 		"blaze: message " + messageA + " was written but not confirmed; send it again with the same MessageID: " +
 			"blaze: the client is closed": &blaze.UnconfirmedError{
 			MessageID: messageA, Err: blaze.ErrClosed,

@@ -48,7 +48,7 @@ func newRest(
 		},
 		Clock:   func(server time.Time) { adjustClock(signer, server) },
 		Timeout: cfg.ReplyTimeout, Attempts: cfg.SendAttempts, Temporary: transient, Rest: rejectionWait.Near,
-		Refused: onRejection,
+		OnRejection: onRejection,
 	})
 }
 
@@ -61,9 +61,9 @@ func adjustClock(signer *auth.Signer, server time.Time) {
 
 // onRejection ends Run if the service no longer accepts this client.
 func (c *Client) onRejection(e *rest.Error) {
-	if Code(e.Refusal.Code) == CodeUpdateRequired {
+	if Code(e.Rejection.Code) == CodeUpdateRequired {
 		//mutant:outdated-http
-		c.engine.Reject(e.Refusal, e.Request)
+		c.engine.Reject(e.Rejection, e.Request)
 	}
 }
 
@@ -100,7 +100,7 @@ func (c *Client) askMe(ctx context.Context) engine.Probed {
 			continue
 		case err == nil:
 			return engine.Probed{Answer: engine.ProbeAccepted}
-		case !errors.As(err, &rejection), Code(rejection.Refusal.Code) != CodeUnauthorized:
+		case !errors.As(err, &rejection), Code(rejection.Rejection.Code) != CodeUnauthorized:
 			return engine.Probed{}
 		//mutant:probe-again
 		case !again && c.signer.Offset() != offset:

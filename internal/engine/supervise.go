@@ -207,8 +207,8 @@ func ofSession(r *wire.Error) bool {
 // body.
 func rejectionOf(answer *link.HandshakeError) *RejectedError {
 	r := wire.Error{Code: answer.Status, Status: answer.Status}
-	if answer.Refusal != nil {
-		r = *answer.Refusal
+	if answer.Rejection != nil {
+		r = *answer.Rejection
 	}
 	if answer.Status == http.StatusUnauthorized && r.Code != codeUpdateRequired {
 		r.Code = codeUnauthorized

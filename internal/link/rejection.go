@@ -16,7 +16,7 @@ import (
 // HandshakeError means that the server's response to the handshake was not a websocket.
 type HandshakeError struct {
 	Status     int         // HTTP status
-	Refusal    *wire.Error // from a JSON body, or nil
+	Rejection  *wire.Error // from a JSON body, or nil
 	Body       string      // any other body, sanitized by package tame
 	ServerTime time.Time   // server time; zero if there was none
 	RetryAfter time.Duration
@@ -26,8 +26,8 @@ type HandshakeError struct {
 func (e *HandshakeError) Error() string {
 	s := "handshake rejected with status " + strconv.Itoa(e.Status)
 	switch {
-	case e.Refusal != nil:
-		s += ", code " + strconv.Itoa(e.Refusal.Code)
+	case e.Rejection != nil:
+		s += ", code " + strconv.Itoa(e.Rejection.Code)
 	case e.Body != "":
 		s += ", body " + `"` + e.Body + `"`
 	}
@@ -42,7 +42,7 @@ func rejection(resp *http.Response) error {
 		Error *wire.Error `json:"error"`
 	}
 	if json.Unmarshal(body, &reply) == nil && reply.Error != nil && reply.Error.Code != 0 {
-		e.Refusal = reply.Error
+		e.Rejection = reply.Error
 	} else {
 		e.Body = tame.Text(string(body))
 	}

@@ -33,11 +33,11 @@ func TestRefusals(t *testing.T) {
 			head := fmt.Sprintf("HTTP/1.1 %d %s\r\nLocation: ws://elsewhere.test/\r\n", status, http.StatusText(status))
 			e := refuse(t, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(json), json))
 			assert.Equal(t, status, e.Status)
-			require.NotNil(t, e.Refusal)
-			assert.Equal(t, 401, e.Refusal.Code)
-			assert.Equal(t, 202, e.Refusal.Status)
-			assert.Equal(t, "Unauthorized, maybe invalid token.", e.Refusal.Description)
-			assert.JSONEq(t, `{"x":1}`, string(e.Refusal.Extra))
+			require.NotNil(t, e.Rejection)
+			assert.Equal(t, 401, e.Rejection.Code)
+			assert.Equal(t, 202, e.Rejection.Status)
+			assert.Equal(t, "Unauthorized, maybe invalid token.", e.Rejection.Description)
+			assert.JSONEq(t, `{"x":1}`, string(e.Rejection.Extra))
 			assert.Empty(t, e.Body)
 			assert.EqualError(t, e, fmt.Sprintf("handshake rejected with status %d, code 401", status))
 
@@ -52,8 +52,8 @@ func TestAnOddRefusal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		e := refuse(t,
 			"HTTP/1.1 403 Forbidden\r\n\r\n"+`{"error":{"status":"202","code":401.0,"description":{"en":"no"}}}`)
-		require.NotNil(t, e.Refusal)
-		assert.Equal(t, wire.Error{Status: 202, Code: 401}, *e.Refusal)
+		require.NotNil(t, e.Rejection)
+		assert.Equal(t, wire.Error{Status: 202, Code: 401}, *e.Rejection)
 	})
 }
 
@@ -67,7 +67,7 @@ func TestOtherBodiesAreShortAndEscaped(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			e := refuse(t, "HTTP/1.1 200 OK\r\n\r\n"+body)
 			assert.Equal(t, shown, e.Body)
-			assert.Nil(t, e.Refusal)
+			assert.Nil(t, e.Rejection)
 			assertPlain(t, e)
 		})
 	}
@@ -183,9 +183,9 @@ func TestTheTokenIsNotRepeated(t *testing.T) {
 				assertPlain(t, err)
 				if e, ok := err.(*link.HandshakeError); ok { //nolint:errorlint // it is not wrapped
 					assert.NotContains(t, e.Body, token[:20])
-					if e.Refusal != nil {
-						assert.Equal(t, 401, e.Refusal.Code)
-						assert.NotContains(t, e.Refusal.Description+string(e.Refusal.Extra), token[:20])
+					if e.Rejection != nil {
+						assert.Equal(t, 401, e.Rejection.Code)
+						assert.NotContains(t, e.Rejection.Description+string(e.Rejection.Extra), token[:20])
 					}
 				}
 			})

@@ -93,7 +93,7 @@ func Tunnel(
 	if err != nil {
 		return nil, Errorf(u, "invalid response: %w", err)
 	}
-	if err := Refused(u, resp); err != nil {
+	if err := Rejected(u, resp); err != nil {
 		return nil, err
 	}
 	if br.Buffered() > 0 {
@@ -102,9 +102,9 @@ func Tunnel(
 	return conn, nil
 }
 
-// Refused returns the error of a proxy that rejects a tunnel, or nil. It contains the status of the response, without
+// Rejected returns the error of a proxy that rejects a tunnel, or nil. It contains the status of the response, without
 // the credentials for the proxy.
-func Refused(u *url.URL, resp *http.Response) error {
+func Rejected(u *url.URL, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}

@@ -141,7 +141,7 @@ func storage(name string, resp *http.Response, want ...int) error {
 	case code >= http.StatusInternalServerError:
 		code = http.StatusInternalServerError
 	}
-	return &Error{Request: name, Refusal: &wire.Error{Status: resp.StatusCode, Code: code}}
+	return &Error{Request: name, Rejection: &wire.Error{Status: resp.StatusCode, Code: code}}
 }
 
 // checkAddress rejects an address without TLS, unless the API is on this machine and has no TLS either. It rejects a

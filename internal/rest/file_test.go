@@ -148,7 +148,7 @@ func TestPutThatFails(t *testing.T) {
 	err := s.client(nil).Put(t.Context(), s.URL+"/secret", strings.NewReader("x"), 1)
 	var rejected *rest.Error
 	require.ErrorAs(t, err, &rejected)
-	assert.Equal(t, 403, rejected.Refusal.Code)
+	assert.Equal(t, 403, rejected.Rejection.Code)
 	assert.Len(t, s.all(), 1, "the source is read once")
 
 	s = serve(t, cuts)
@@ -183,7 +183,7 @@ func TestGet(t *testing.T) {
 		_, err := s.client(nil).Get(t.Context(), s.URL, 100)
 		var rejected *rest.Error
 		require.ErrorAs(t, err, &rejected)
-		assert.Equal(t, status, rejected.Refusal.Code)
+		assert.Equal(t, status, rejected.Rejection.Code)
 	}
 }
 

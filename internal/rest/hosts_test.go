@@ -91,7 +91,7 @@ func TestUnsureAcrossHosts(t *testing.T) {
 	assert.True(t, unconfirmed)
 	var rejected *rest.Error
 	require.ErrorAs(t, err, &rejected)
-	assert.True(t, rejected.Unsure)
+	assert.True(t, rejected.Unconfirmed)
 	assert.Len(t, two.all(), 1)
 }
 

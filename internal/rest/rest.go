@@ -40,18 +40,18 @@ const maxAnswer = 4 << 20
 
 // Config configures a Client. Files, Private, Clock and Refused are optional.
 type Config struct {
-	Bases     []string // hosts of the same API, such as https://api.mixin.one, without a trailing slash
-	HTTP      *http.Client
-	Files     *http.Client // transfers files; nil: HTTP does
-	Private   bool         // files may be at private addresses; always so for a Local API
-	UserAgent string
-	Token     func(method, uri string, body []byte) (token, requestID string, err error)
-	Clock     func(server time.Time) // is called with the server's time of each response
-	Timeout   time.Duration          // of one attempt; it doubles for a patient request
-	Attempts  int                    // maximum number; a retry after a 401 does not count; negative: no limit
-	Temporary func(*wire.Error) bool
-	Rest      func(failures int) time.Duration
-	Refused   func(*Error) // optional; receives each rejection by the service, of every attempt
+	Bases       []string // hosts of the same API, such as https://api.mixin.one, without a trailing slash
+	HTTP        *http.Client
+	Files       *http.Client // transfers files; nil: HTTP does
+	Private     bool         // files may be at private addresses; always so for a Local API
+	UserAgent   string
+	Token       func(method, uri string, body []byte) (token, requestID string, err error)
+	Clock       func(server time.Time) // is called with the server's time of each response
+	Timeout     time.Duration          // of one attempt; it doubles for a patient request
+	Attempts    int                    // maximum number; a retry after a 401 does not count; negative: no limit
+	Temporary   func(*wire.Error) bool
+	Rest        func(failures int) time.Duration
+	OnRejection func(*Error) // optional; receives each rejection by the service, of every attempt
 }
 
 // Client makes requests. Its methods are safe for concurrent use.
@@ -84,17 +84,17 @@ func staying(hc *http.Client) *http.Client {
 
 // Error means that the service rejected the last attempt of a request.
 type Error struct {
-	Request string // method and path
-	Refusal *wire.Error
-	Unsure  bool      // an attempt had no response: the request may have been carried out
-	At      time.Time // time of the response, by X-Server-Time; zero if it had none
+	Request     string // method and path
+	Rejection   *wire.Error
+	Unconfirmed bool      // an attempt had no response: the request may have been carried out
+	At          time.Time // time of the response, by X-Server-Time; zero if it had none
 
 	retryAfter time.Duration // from the response
 }
 
 // Error returns the request, the status and the code.
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s: status %d, code %d", e.Request, e.Refusal.Status, e.Refusal.Code)
+	return fmt.Sprintf("%s: status %d, code %d", e.Request, e.Rejection.Status, e.Rejection.Code)
 }
 
 // NoAnswerError means that no attempt had a usable response.
@@ -147,8 +147,8 @@ type Request struct {
 	Patient bool
 	// Denials ends a patient request after this number of consecutive 4xx responses that are not the service's: a
 	// gateway may reject the content of the request. Zero: no limit.
-	Denials int
-	Unsure  bool // an earlier request for the same purpose may have been carried out
+	Denials     int
+	Unconfirmed bool // an earlier request for the same purpose may have been carried out
 	// Pace, if not nil, is called after each transient rejection, before the next attempt. Its error ends the request.
 	Pace func(ctx context.Context, rejection *wire.Error) error
 }
@@ -166,10 +166,10 @@ func (c *Client) Make(ctx context.Context, r Request) (unconfirmed bool, err err
 	var body []byte
 	if r.In != nil {
 		if body, err = wire.Marshal(r.In); err != nil {
-			return r.Unsure, fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
+			return r.Unconfirmed, fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
 		}
 	}
-	unconfirmed = r.Unsure
+	unconfirmed = r.Unconfirmed
 	p := retrier{cfg: &c.cfg, endless: r.Patient, timeout: c.cfg.Timeout, denials: r.Denials}
 	for {
 		err := c.attempt(ctx, p.timeout, r.Method, r.Path, body, r.Out)
@@ -202,8 +202,8 @@ func (c *Client) wait(ctx context.Context, r Request, err error, waits int) erro
 	case errors.As(err, &rejected):
 		pause = rejected.retryAfter
 		//mutant:rest-pace
-		if r.Pace != nil && c.cfg.Temporary(rejected.Refusal) {
-			if err := r.Pace(ctx, rejected.Refusal); err != nil {
+		if r.Pace != nil && c.cfg.Temporary(rejected.Rejection) {
+			if err := r.Pace(ctx, rejected.Rejection); err != nil {
 				return err
 			}
 		}
@@ -224,8 +224,8 @@ func carryUnconfirmed(err error, before bool) bool {
 	switch {
 	case errors.As(err, &rejected):
 		//mutant:rest-unsure
-		rejected.Unsure = rejected.Unsure || before
-		return rejected.Unsure
+		rejected.Unconfirmed = rejected.Unconfirmed || before
+		return rejected.Unconfirmed
 	case errors.As(err, &silent):
 		//mutant:rest-written
 		silent.Written = silent.Written || before
@@ -318,8 +318,8 @@ func (c *Client) note(err error, h http.Header, at time.Time, own bool) {
 			rejected.At = at
 		}
 		rejected.retryAfter = header.RetryAfter(h, at)
-		if c.cfg.Refused != nil {
-			c.cfg.Refused(rejected)
+		if c.cfg.OnRejection != nil {
+			c.cfg.OnRejection(rejected)
 		}
 	case errors.As(err, &silent):
 		silent.retryAfter = header.RetryAfter(h, at)
@@ -360,7 +360,7 @@ func read(name string, status int, text []byte, out any) error {
 	rejection := rejectionOf(status, answer.Error)
 	switch {
 	case isJSON && rejection != nil:
-		return &Error{Request: name, Refusal: rejection}
+		return &Error{Request: name, Rejection: rejection}
 	case !succeeds(status):
 		// The gateway may have forwarded the request before it failed.
 		//mutant:rest-gateway

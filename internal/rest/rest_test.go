@@ -160,8 +160,8 @@ func TestRefusals(t *testing.T) {
 			err := s.client(nil).Do(t.Context(), "GET", "/things/secret", nil, new(thing))
 			var rejected *rest.Error
 			require.ErrorAs(t, err, &rejected)
-			assert.Equal(t, &c.want, rejected.Refusal)
-			assert.False(t, rejected.Unsure)
+			assert.Equal(t, &c.want, rejected.Rejection)
+			assert.False(t, rejected.Unconfirmed)
 			assert.Contains(t, err.Error(), fmt.Sprint("code ", c.want.Code))
 			assert.Len(t, s.all(), c.attempts)
 			for i, id := range s.requestIDs() {
@@ -249,7 +249,7 @@ func TestAnotherTryMaySucceed(t *testing.T) {
 	s = serve(t, cuts, answers(202, `{"error":{"status":202,"code":403}}`))
 	var rejected *rest.Error
 	require.ErrorAs(t, s.client(nil).Do(t.Context(), "GET", "/x", nil, nil), &rejected)
-	assert.True(t, rejected.Unsure)
+	assert.True(t, rejected.Unconfirmed)
 }
 
 // A wrong clock can cause the first 401, so its retry uses no attempt. The second 401 is final.
@@ -290,7 +290,7 @@ func TestTheRetryAfterA401(t *testing.T) {
 				return
 			}
 			require.ErrorAs(t, err, &rejected)
-			assert.Equal(t, c.code, rejected.Refusal.Code)
+			assert.Equal(t, c.code, rejected.Rejection.Code)
 		})
 	}
 }
@@ -351,8 +351,8 @@ func TestAPatientRequest(t *testing.T) {
 			}
 			var rejected *rest.Error
 			require.ErrorAs(t, err, &rejected)
-			assert.Equal(t, c.code, rejected.Refusal.Code)
-			assert.Equal(t, c.unconfirmed, rejected.Unsure)
+			assert.Equal(t, c.code, rejected.Rejection.Code)
+			assert.Equal(t, c.unconfirmed, rejected.Unconfirmed)
 			assert.Len(t, s.all(), len(c.steps)-1)
 		})
 	}
@@ -368,7 +368,7 @@ func TestAPatientRequestThatIsRefusedWithoutACode(t *testing.T) {
 		unconfirmed, err := client.Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Patient: true})
 		var rejected *rest.Error
 		require.ErrorAs(t, err, &rejected, body)
-		assert.Equal(t, &want, rejected.Refusal)
+		assert.Equal(t, &want, rejected.Rejection)
 		assert.False(t, unconfirmed)
 		assert.Len(t, s.all(), 1)
 	}
@@ -395,7 +395,7 @@ func TestAPatientRequestRestsAfterA401(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	var rejected *rest.Error
 	require.ErrorAs(t, err, &rejected, "the last error of an attempt")
-	assert.Equal(t, 401, rejected.Refusal.Code)
+	assert.Equal(t, 401, rejected.Rejection.Code)
 	assert.Equal(t, 2, asked)
 	assert.Len(t, s.all(), 4)
 }
@@ -430,10 +430,10 @@ func TestPace(t *testing.T) {
 // A request that was unconfirmed before stays so.
 func TestUnsureBefore(t *testing.T) {
 	s := serve(t, answers(202, `{"error":{"code":403}}`))
-	unconfirmed, err := s.client(nil).Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Unsure: true})
+	unconfirmed, err := s.client(nil).Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Unconfirmed: true})
 	var rejected *rest.Error
 	require.ErrorAs(t, err, &rejected)
-	assert.True(t, rejected.Unsure)
+	assert.True(t, rejected.Unconfirmed)
 	assert.True(t, unconfirmed)
 }
 

@@ -36,7 +36,7 @@ func (p *retrier) after(err error) verdict {
 	//mutant:rest-denied
 	case p.denials > 0 && p.denied >= p.denials:
 		return finalDenied
-	case errors.As(err, &rejected) && rejected.Refusal.Code == http.StatusUnauthorized:
+	case errors.As(err, &rejected) && rejected.Rejection.Code == http.StatusUnauthorized:
 		//mutant:rest-sign
 		if !p.signed {
 			// The response may have corrected the clock offset, and with it the token. The retry uses no attempt.
@@ -46,7 +46,7 @@ func (p *retrier) after(err error) verdict {
 		//mutant:rest-401
 		return p.again(p.endless)
 	case errors.As(err, &rejected):
-		return p.again(p.cfg.Temporary(rejected.Refusal) && p.useAttempt())
+		return p.again(p.cfg.Temporary(rejected.Rejection) && p.useAttempt())
 	case errors.As(err, &silent):
 		//mutant:rest-silent
 		return p.again(p.endless || p.useAttempt())

@@ -1,6 +1,7 @@
 package blazetest_test
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,4 +228,23 @@ func TestInterceptKnowsItsActions(t *testing.T) {
 	assert.Empty(t, faults.take())
 	s.Intercept("CREATE_MESAGE", usual)
 	assert.Len(t, faults.take(), 1)
+}
+
+// An Errorf that ends its goroutine, as t.Fatalf does, ends none of the server's.
+func TestAReportMayEndItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		s.Errorf = func(format string, args ...any) {
+			f.add(format, args...)
+			runtime.Goexit()
+		}
+		c := connect(t, s)
+		require.Equal(t, 403, c.call(wire.ActionCreateMessage, textMessage(nil)).Error.Code)
+		require.Len(t, f.take(), 1)
+		s.Intercept("PING", answer(blazetest.Answer{Reply: &blazetest.Frame{Data: []byte("no JSON")}}))
+		c.write("PING", nil)
+		c.call("PING", nil)
+		require.Len(t, f.take(), 1)
+		require.NoError(t, s.Idle(t.Context()))
+	})
 }

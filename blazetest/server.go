@@ -27,7 +27,7 @@ var errClosed = errors.New("blazetest: the server is closed")
 
 // Server is a Blaze server with one session, that of the bot under test. It is made by [NewServer], [NewServerOn],
 // [NewServerWith] or [Start]; its zero value is not usable. All methods are safe for concurrent use. None of them
-// panics: what a test does wrong is reported to Errorf.
+// panics, unless it is given a nil User: what a test does wrong is reported to Errorf.
 type Server struct {
 	// Key is the session that the server accepts: that of Options.Key, or one with a new key for each Server, the AppID
 	// b1a2e000-0000-4000-8000-000000000001 and the SessionID b1a2e000-0000-4000-8000-000000000002.

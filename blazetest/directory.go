@@ -159,3 +159,26 @@ func (s *Server) enter(userID, conversationID string) bool {
 	}
 	return true
 }
+
+// isAnothers reports whether a conversation is that of the bot and another user.
+func (s *Server) isAnothers(userID, conversationID string) bool {
+	if userID == systemUser || userID == s.bot() || conversationID == blaze.ConversationID(s.bot(), userID) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.conversations[conversationID]; c != nil {
+		return c.category == categoryContact
+	}
+	return s.contactOf(conversationID) != nil
+}
+
+// contactOf returns the person whose conversation with the bot has an id, nil if there is none. The caller holds s.mu.
+func (s *Server) contactOf(conversationID string) *person {
+	for id, p := range s.people {
+		if conversationID == blaze.ConversationID(s.bot(), id) {
+			return p
+		}
+	}
+	return nil
+}

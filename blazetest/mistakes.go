@@ -101,10 +101,8 @@ func forbidden(field, reason string) *serve.Refusal {
 // unknown says what is wrong with a conversation that does not exist. The caller holds s.mu.
 func (s *Server) unknown(out *blaze.Outgoing) string {
 	const silent = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
-	for id, p := range s.people {
-		if out.ConversationID == blaze.ConversationID(s.bot(), id) {
-			return p.called() + silent
-		}
+	if p := s.contactOf(out.ConversationID); p != nil {
+		return p.called() + silent
 	}
 	if out.RecipientID != "" && out.ConversationID == blaze.ConversationID(s.bot(), out.RecipientID) {
 		return "the user " + out.RecipientID + silent

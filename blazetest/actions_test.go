@@ -252,6 +252,20 @@ func TestDeliverMisuse(t *testing.T) {
 	require.NotEmpty(t, s.Deliver(alice, blaze.Outgoing{Payload: join}))
 }
 
+// Nobody writes in the conversation of the bot and another user, whether that user has written or not.
+func TestDeliverElsewhere(t *testing.T) {
+	s, f := newServer(t)
+	bob := s.User("bob")
+	inBobs := blaze.Outgoing{Payload: blaze.Text("x"), ConversationID: bob.ConversationID()}
+	require.Empty(t, s.Deliver(blazetest.UserID("alice"), inBobs))
+	require.Len(t, f.take(), 1)
+	require.NotEmpty(t, bob.Say("hi"))
+	require.Empty(t, s.Deliver(blazetest.UserID("alice"), inBobs))
+	require.Len(t, f.take(), 1)
+	require.NotEmpty(t, s.Deliver(s.Key.AppID, inBobs), "the service may push what the bot itself wrote")
+	require.Len(t, s.Pending(), 2)
+}
+
 func TestPingAndClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

@@ -34,7 +34,8 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 	c.number(r)
 	var err error
 	c.Conn, err = serve.Upgrade(w, r, raw, http.Header{"X-Server-Time": w.Header()["X-Server-Time"]}, serve.Hooks{
-		Frame: c.take, Sending: c.sending, Ping: c.ping, Pong: c.pong, Done: c.done, Fault: s.fault, Misuse: s.misuse,
+		Frame: c.take, Sending: c.sending, Ping: c.ping, Pong: c.pong, Done: c.done,
+		Fault: s.fault, Misuse: s.misuseByWriter,
 	})
 	if err != nil {
 		c.abandon()

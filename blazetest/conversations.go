@@ -77,7 +77,6 @@ func (s *Server) createGroup(req *newConversationRequest) *conversation {
 	c.name, c.announcement = req.Name, req.Announcement
 	for _, p := range req.Participants {
 		if c.member(p.UserID) == nil {
-			s.meet(p.UserID)
 			s.join(c, p.UserID, p.Role)
 		}
 	}

@@ -37,7 +37,7 @@ type stored struct {
 //
 // A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in
 // lowercase, a payload that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be
-// Encrypted, a conversation that the bot has left.
+// Encrypted, a conversation that the bot has left, the conversation of the bot and another user.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	view, reason := s.viewOf(userID, out)
 	if reason != "" {
@@ -89,6 +89,9 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason
 		if (id.needed || id.value != "") && !serve.IsUUID(id.value) {
 			return v, id.name + " is not a UUID in lowercase"
 		}
+	}
+	if s.isAnothers(userID, out.ConversationID) {
+		return v, "ConversationID is that of the bot and another user"
 	}
 	if out.ExpireIn < 0 || out.ExpireIn%time.Second != 0 {
 		return v, "ExpireIn is not a number of seconds"

@@ -99,20 +99,21 @@ func (c *conversation) member(id string) *member {
 
 // newConversation makes a conversation with one member. The caller holds s.mu.
 func (s *Server) newConversation(id, category, creator string) *conversation {
-	now := s.clock()
-	c := &conversation{
-		id: id, category: category, creator: creator, since: now, code: newCode(),
-		members: []member{{id: creator, since: now}},
-	}
+	c := &conversation{id: id, category: category, creator: creator, since: s.clock(), code: newCode()}
+	role := ""
 	if category == categoryGroup {
-		c.members[0].role = roleOwner
+		role = roleOwner
 	}
+	s.join(c, creator, role)
 	s.conversations[id] = c
 	return c
 }
 
 // join makes somebody a member. The caller holds s.mu.
 func (s *Server) join(c *conversation, id, role string) {
+	if id != s.bot() {
+		s.meet(id)
+	}
 	c.members = append(c.members, member{id: id, role: role, since: s.clock()})
 }
 
@@ -122,7 +123,6 @@ func (s *Server) contact(userID string) *conversation {
 	if c := s.conversations[id]; c != nil {
 		return c
 	}
-	s.meet(userID)
 	c := s.newConversation(id, categoryContact, userID)
 	s.join(c, s.bot(), "")
 	return c
@@ -154,9 +154,31 @@ func (s *Server) enter(userID, conversationID string) bool {
 	case c.member(s.bot()) == nil:
 		return false
 	}
-	s.meet(userID)
 	if c.category == categoryGroup && c.member(userID) == nil {
 		s.join(c, userID, "")
 	}
 	return true
+}
+
+// isAnothers reports whether a conversation is that of the bot and another user.
+func (s *Server) isAnothers(userID, conversationID string) bool {
+	if userID == systemUser || userID == s.bot() || conversationID == blaze.ConversationID(s.bot(), userID) {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.conversations[conversationID]; c != nil {
+		return c.category == categoryContact
+	}
+	return s.contactOf(conversationID) != nil
+}
+
+// contactOf returns the person whose conversation with the bot has an id, nil if there is none. The caller holds s.mu.
+func (s *Server) contactOf(conversationID string) *person {
+	for id, p := range s.people {
+		if conversationID == blaze.ConversationID(s.bot(), id) {
+			return p
+		}
+	}
+	return nil
 }

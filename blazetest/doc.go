@@ -22,7 +22,8 @@
 //
 // A bot's mistakes are answered as the service answers them, and reported: a user's id where a conversation's belongs,
 // a conversation that does not exist or that the bot is not in, a user who never wrote and to whom the bot has opened
-// no conversation, a recipient who is not in the conversation. Options.Lenient turns that off.
+// no conversation, a recipient who is not in the conversation. A message with the id of another message is reported,
+// too. Options.Lenient turns that off.
 //
 // The HTTP API serves the bot's profile, users, messages, acknowledgements, encrypted messages, sessions, attachments,
 // conversations, groups and their participants. Any other path is answered with 404.

@@ -88,12 +88,14 @@ func (s *Server) putFile(w http.ResponseWriter, r *http.Request, id string) {
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
-	file, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxFile))
+	if r.ContentLength > maxFile {
+		s.misuse("PUT of a file: %d bytes, and this server keeps at most %d", r.ContentLength, maxFile)
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return
+	}
+	file, err := io.ReadAll(r.Body)
 	if err != nil {
-		if r.ContentLength > maxFile {
-			s.misuse("PUT of a file: %d bytes, and this server keeps at most %d", r.ContentLength, maxFile)
-		}
-		return // else the client has gone
+		return // the client has gone
 	}
 	s.mu.Lock()
 	a := s.files[id]

@@ -139,3 +139,16 @@ func users(conversation object) []string {
 	}
 	return ids
 }
+
+// Whoever is in a group is known to the server, a person of another server too.
+func TestMembersAreKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newServer(t)
+		other, _ := newServer(t)
+		s.Group("staff", other.User("alice")).Add(other.User("bob"))
+		found := newRESTClient(t, s).list("POST", "/users/fetch", []string{
+			blazetest.UserID("alice"), blazetest.UserID("bob"),
+		})
+		require.Len(t, found, 2)
+	})
+}

@@ -34,10 +34,9 @@ type Frame struct {
 // For HTTP requests, the handshake included, a Reply with an Error is a refusal: its body is the error, and its status
 // the error's Status, which is 202 for most, as on the service. Only a handshake and a file, which are no part of the
 // API, have the error's Code as status if that is between 400 and 599; what a gateway says in the service's place is
-// given as Bytes. A Reply without an Error answers 200 with
-// its Data, and is misuse for a handshake. Hang says nothing until the connection ends, and the request is not
-// carried out; Cut closes the connection; Bytes is written in place of the HTTP response, and the connection closed,
-// or with Hang kept.
+// given as Bytes. A Reply without an Error answers 200 with its Data, and is misuse for a handshake. Hang says nothing
+// until the connection ends, and the request is not carried out; Cut closes the connection; Bytes is written in place
+// of the HTTP response, and the connection closed, or with Hang kept.
 type Answer struct {
 	Reply *Frame
 	Hang  bool

@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -62,6 +63,9 @@ func (s *Server) mistakes(b *batch) (refused *serve.Refusal, remarks []string) {
 		for _, remark := range s.mentions(&b.outs[i]) {
 			remarks = append(remarks, b.field(i, "mentions")+": "+remark)
 		}
+		if remark := s.misnamed(b, i); remark != "" {
+			remarks = append(remarks, b.field(i, "message_id")+": "+remark)
+		}
 	}
 	return nil, remarks
 }
@@ -70,10 +74,12 @@ func (s *Server) mistakes(b *batch) (refused *serve.Refusal, remarks []string) {
 func (s *Server) misdirected(b *batch, i int) *serve.Refusal {
 	out := &b.outs[i]
 	conversation, recipient := b.field(i, "conversation_id"), b.field(i, "recipient_id")
-	if out.ConversationID == s.bot() || s.people[out.ConversationID] != nil {
+	switch {
+	case out.ConversationID == s.bot():
+		return serve.Invalid(conversation, "the id of the bot itself")
+	case s.people[out.ConversationID] != nil || out.ConversationID == out.RecipientID:
 		return serve.Invalid(conversation, "the id of a user; Client.ToUser writes to one")
-	}
-	if out.RecipientID == s.bot() {
+	case out.RecipientID == s.bot():
 		return serve.Invalid(recipient, "the bot itself")
 	}
 	c := s.conversations[out.ConversationID]
@@ -95,15 +101,36 @@ func forbidden(field, reason string) *serve.Refusal {
 // unknown says what is wrong with a conversation that does not exist. The caller holds s.mu.
 func (s *Server) unknown(out *blaze.Outgoing) string {
 	const silent = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
-	for id, p := range s.people {
-		if out.ConversationID == blaze.ConversationID(s.bot(), id) {
-			return p.called() + silent
-		}
+	if p := s.contactOf(out.ConversationID); p != nil {
+		return p.called() + silent
 	}
 	if out.RecipientID != "" && out.ConversationID == blaze.ConversationID(s.bot(), out.RecipientID) {
 		return "the user " + out.RecipientID + silent
 	}
 	return "there is no such conversation"
+}
+
+// misnamed says whose id a message has that is not its own. The service stores the first message with an id. A message
+// that is sent again has the same conversation, and may have another text. The caller holds s.mu.
+func (s *Server) misnamed(b *batch, i int) (remark string) {
+	const advice = "; each message needs an id of its own"
+	out := &b.outs[i]
+	if at, sent := s.sentIDs[out.MessageID]; sent {
+		if s.sent[at].ConversationID != out.ConversationID {
+			return "that of a message in another conversation, and this one is not stored" + advice
+		}
+		return ""
+	}
+	elsewhere := func(other blaze.Outgoing) bool {
+		return other.MessageID == out.MessageID && other.ConversationID != out.ConversationID
+	}
+	if slices.ContainsFunc(b.outs[:i], elsewhere) {
+		return "that of a message to another conversation in this request" + advice
+	}
+	if _, acked := s.ackedIDs[out.MessageID]; acked || s.pendingBy[out.MessageID] != nil {
+		return "that of a message to the bot" + advice
+	}
+	return ""
 }
 
 // mentions returns what is wrong with the mentions of a message. The service stores it all the same. The caller holds

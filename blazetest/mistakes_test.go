@@ -1,6 +1,7 @@
 package blazetest_test
 
 import (
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,7 +55,8 @@ func misdirected(s *blazetest.Server) map[string]struct {
 		report string
 	}{
 		"a user":              {to(bob.ID(), bob.ID()), 10002, person},
-		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, person},
+		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, "conversation_id: the id of the bot itself"},
+		"a user nobody knows": {to(id1, id1), 10002, person},
 		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: there is no such conversation"},
 		"a silent user":       {to(bob.ConversationID(), bob.ID()), 403, "conversation_id: bob" + silent},
 		"a stranger":          {to(stranger, id1), 403, "conversation_id: the user " + id1 + silent},
@@ -160,7 +162,8 @@ func TestMentions(t *testing.T) {
 			},
 		} {
 			reply := ws.call(wire.ActionCreateMessage, textMessage(object{
-				"conversation_id": m.where, "category": m.category, "data": encodeStd(m.text), "mentions": m.who,
+				"conversation_id": m.where, "message_id": blaze.DeriveID(m.where), "category": m.category,
+				"data": encodeStd(m.text), "mentions": m.who,
 			}))
 			require.Nil(t, reply.Error)
 			var want []string
@@ -168,6 +171,46 @@ func TestMentions(t *testing.T) {
 				want = append(want, "blazetest: the client: CREATE_MESSAGE: params.mentions: "+report)
 			}
 			require.Equal(t, want, f.take())
+		}
+	})
+}
+
+// A message with the id of another message is reported. A message that is sent again is not.
+func TestMessagesWithTheIDOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		ws, api := connectAndList(t, s), newRESTClient(t, s)
+		alice, bob := s.User("alice"), s.User("bob")
+		var got []string
+		for _, u := range []*blazetest.User{alice, bob} {
+			u.Say("hi")
+			got = append(got, ws.pushed().MessageID)
+		}
+		to := func(u *blazetest.User, id, text string) object {
+			return textMessage(object{
+				"conversation_id": u.ConversationID(), "message_id": id, "data": encodeStd(text),
+				"recipient_id": u.ID(),
+			})
+		}
+		require.Nil(t, ws.call(wire.ActionCreateMessage, to(alice, id1, "one")).Error)
+		stub := object{"message_id": id1, "status": "READ"}
+		require.Nil(t, ws.call(wire.ActionAck, stub).Error, "as the Node SDK does")
+		require.Nil(t, ws.call(wire.ActionCreateMessage, to(alice, id1, "one again")).Error)
+		require.Empty(t, f.take())
+
+		const advice = "; each message needs an id of its own"
+		require.Nil(t, ws.call(wire.ActionCreateMessage, to(bob, id1, "one")).Error)
+		require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params.message_id: " +
+			"that of a message in another conversation, and this one is not stored" + advice}, f.take())
+		_, refused := api.ask("POST", "/messages", []object{to(alice, id2, "two"), to(bob, id2, "two")})
+		require.Nil(t, refused)
+		require.Equal(t, []string{"blazetest: the client: POST /messages: body[1].message_id: " +
+			"that of a message to another conversation in this request" + advice}, f.take())
+		require.Nil(t, ws.call(wire.ActionAck, object{"message_id": got[0], "status": "READ"}).Error)
+		for _, id := range got {
+			require.Nil(t, ws.call(wire.ActionCreateMessage, to(alice, id, "three")).Error)
+			require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params.message_id: " +
+				"that of a message to the bot" + advice}, f.take())
 		}
 	})
 }
@@ -227,4 +270,23 @@ func TestInterceptKnowsItsActions(t *testing.T) {
 	assert.Empty(t, faults.take())
 	s.Intercept("CREATE_MESAGE", usual)
 	assert.Len(t, faults.take(), 1)
+}
+
+// An Errorf that ends its goroutine, as t.Fatalf does, ends none of the server's.
+func TestAReportMayEndItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := newServer(t)
+		s.Errorf = func(format string, args ...any) {
+			f.add(format, args...)
+			runtime.Goexit()
+		}
+		c := connect(t, s)
+		require.Equal(t, 403, c.call(wire.ActionCreateMessage, textMessage(nil)).Error.Code)
+		require.Len(t, f.take(), 1)
+		s.Intercept("PING", answer(blazetest.Answer{Reply: &blazetest.Frame{Data: []byte("no JSON")}}))
+		c.write("PING", nil)
+		c.call("PING", nil)
+		require.Len(t, f.take(), 1)
+		require.NoError(t, s.Idle(t.Context()))
+	})
 }

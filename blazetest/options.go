@@ -24,7 +24,8 @@ type Options struct {
 	// for the bot. A key that is not valid is misuse, and its Server refuses every token.
 	Key blaze.Keystore
 	// Lenient turns off what the Server checks beyond the form of requests: whether the bot may write to a
-	// conversation, and whether its session has one connection.
+	// conversation, whether a message has an id of its own, and whether the bot's session has one connection. Users
+	// whom nobody knows have sessions.
 	Lenient bool
 	// PerMinute is how many messages the bot may send within a minute. Those beyond are refused with 429. 0 or less: no
 	// limit.

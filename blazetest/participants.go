@@ -57,7 +57,6 @@ func (s *Server) addParticipants(c *conversation, who []participant) *serve.Refu
 	}
 	for _, p := range who {
 		if c.member(p.UserID) == nil {
-			s.meet(p.UserID)
 			s.join(c, p.UserID, p.Role)
 			s.announce(c, blaze.SystemConversation{
 				Action: "ADD", ParticipantID: p.UserID, UserID: s.bot(), Role: p.Role,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 
 	"github.com/mixin-blaze/blaze"
 )
@@ -27,16 +26,13 @@ func Run(
 ) (c *blaze.Client, stop func()) {
 	tb.Helper()
 	s.reportTo(tb)
-	b := &running{tb: tb, s: s, bot: bot, edit: edit}
+	b := &running{tb: tb, s: s, bot: bot, edit: edit, turn: make(chan struct{}, 1)}
 	if l, ok := tb.(logger); ok {
 		w := &testLog{t: l}
 		tb.Cleanup(w.close)
 		b.log = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	b.mu.Lock()
-	c = b.start()
-	b.mu.Unlock()
-	if c == nil {
+	if c = b.start(); c == nil {
 		return nil, func() {}
 	}
 	tb.Cleanup(b.stop)
@@ -79,13 +75,13 @@ type running struct {
 	edit func(*blaze.Config)
 	log  *slog.Logger // nil: that of the Server's Config
 
-	mu   sync.Mutex // held from the end of one life to the beginning of the next
-	end  func()     // of the present life, waits for it
-	over bool       // no life begins any more
+	turn chan struct{} // holds one while a life ends or begins; no mutex, for synctest
+	end  func()        // of the present life, waits for it
+	over bool          // no life begins any more
 }
 
 // start begins a life, unless stop was called. Nil means that there is none, and that the configuration is not valid if
-// it is the first one. The caller holds b.mu.
+// it is the first one. The caller has the turn.
 func (b *running) start() *blaze.Client {
 	b.tb.Helper()
 	cfg := b.s.Config
@@ -122,8 +118,8 @@ func (b *running) start() *blaze.Client {
 
 // restart ends the present life and begins another.
 func (b *running) restart() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
 	if b.over {
 		return errors.New("blazetest: the bot was stopped for good")
 	}
@@ -136,8 +132,8 @@ func (b *running) restart() error {
 
 // stop ends the present life, and every one to come.
 func (b *running) stop() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
 	b.over = true
 	b.end()
 }

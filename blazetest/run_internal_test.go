@@ -1,8 +1,10 @@
 package blazetest
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,5 +29,29 @@ func TestRestartBot(t *testing.T) {
 		require.True(t, clients[1].Stats().Connected)
 		stop()
 		require.False(t, clients[1].Stats().Connected, "stop ends the present life")
+	})
+}
+
+// Time passes for a bot that is slow to end while two want to end it.
+func TestStopDuringARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer()
+		t.Cleanup(s.Close)
+		began := make(chan struct{}, 2)
+		_, stop := Run(t, s, func(*blaze.Client) blaze.Handler {
+			return func(context.Context, *blaze.Message) error {
+				began <- struct{}{}
+				<-time.After(3 * time.Second)
+				return nil
+			}
+		}, nil)
+		s.User("alice").Say("hello")
+		<-began
+		restarted := make(chan error, 1)
+		go func() { restarted <- s.restartBot() }()
+		synctest.Wait()
+		stop()
+		require.NoError(t, <-restarted)
+		require.Error(t, s.restartBot(), "it was stopped")
 	})
 }

@@ -27,7 +27,7 @@ var errClosed = errors.New("blazetest: the server is closed")
 
 // Server is a Blaze server with one session, that of the bot under test. It is made by [NewServer], [NewServerOn],
 // [NewServerWith] or [Start]; its zero value is not usable. All methods are safe for concurrent use. None of them
-// panics: what a test does wrong is reported to Errorf.
+// panics, unless it is given a nil User: what a test does wrong is reported to Errorf.
 type Server struct {
 	// Key is the session that the server accepts: that of Options.Key, or one with a new key for each Server, the AppID
 	// b1a2e000-0000-4000-8000-000000000001 and the SessionID b1a2e000-0000-4000-8000-000000000002.
@@ -36,8 +36,8 @@ type Server struct {
 	// are needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
 	Config blaze.Config
 	// Errorf reports the client's violations of the protocol, and misuse of the Server. It may be called by several
-	// goroutines at once. Nil means the test that Run was called for, and without one standard error. Set it before the
-	// first connection.
+	// goroutines at once, and t.Fatalf ends none of the server's. Nil means the test that Run was called for, and
+	// without one standard error. Set it before the first connection.
 	Errorf func(format string, args ...any)
 
 	session   serve.Session // that of the bot
@@ -150,10 +150,25 @@ func (s *Server) change() <-chan struct{} {
 	return s.waiting
 }
 
-// fault reports what the client did wrong. The caller does not hold s.mu.
+// fault reports what the client did wrong. It is called on the server's goroutines. The caller does not hold s.mu.
 func (s *Server) fault(format string, args ...any) {
 	s.watched(EventFault, format, args)
-	s.report("the client: "+format, args)
+	apart(func() { s.report("the client: "+format, args) })
+}
+
+// misuseByWriter is misuse for the goroutine that writes to a client.
+func (s *Server) misuseByWriter(format string, args ...any) {
+	apart(func() { s.misuse(format, args...) })
+}
+
+// apart calls f on a goroutine of its own and waits for it. Errorf may end its goroutine, as t.Fatalf does.
+func apart(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
 }
 
 // misuse reports what the test did wrong. The caller does not hold s.mu.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/auth"
@@ -57,7 +58,7 @@ func (s *Server) ownSession() userSession {
 	return userSession{"session", s.bot(), s.session.ID, base64.RawURLEncoding.EncodeToString(s.agreement), ""}
 }
 
-// fetchSessions tells the sessions of users.
+// fetchSessions tells the sessions of those users of a list who exist.
 func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Refusal) {
 	var users []string
 	if json.Unmarshal(body, &users) != nil || len(users) == 0 {
@@ -65,29 +66,32 @@ func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Refusa
 	}
 	all := []userSession{}
 	for _, user := range users {
-		if user == s.bot() {
+		if user = strings.ToLower(user); user == s.bot() {
 			all = append(all, s.ownSession())
 		} else {
-			all = append(all, sessionsOf(user)...)
+			all = append(all, s.sessionsOf(user)...)
 		}
 	}
 	return all, nil
 }
 
-// sealedMessage is one of POST /encrypted_messages.
-type sealedMessage struct {
-	ConversationID   string `json:"conversation_id"`
-	RecipientID      string `json:"recipient_id"`
-	MessageID        string `json:"message_id"`
-	Category         string `json:"category"`
-	DataBase64       string `json:"data_base64"`
-	RepresentativeID string `json:"representative_id"`
-	QuoteMessageID   string `json:"quote_message_id"`
-	Checksum         string `json:"checksum"`
-	Sessions         []struct {
+// sessionsOf returns the sessions of a user, none of one who does not exist.
+func (s *Server) sessionsOf(userID string) []userSession {
+	s.mu.Lock()
+	known := s.lenient || s.people[userID] != nil
+	s.mu.Unlock()
+	if !known {
+		return []userSession{}
+	}
+	return sessionsOf(userID)
+}
+
+// sealedFor is what only encrypted messages have.
+type sealedFor struct {
+	Checksum string `json:"checksum"`
+	Sessions []struct {
 		SessionID string `json:"session_id"`
 	} `json:"recipient_sessions"`
-	Silent bool `json:"silent"`
 }
 
 // sealedResult says what became of one.
@@ -101,34 +105,39 @@ type sealedResult struct {
 
 // storeSealed stores encrypted messages, those that were sealed for the sessions that their recipients have.
 func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Refusal) {
-	var messages []sealedMessage
-	if len(body) > serve.MaxBytes {
-		return nil, serve.Invalid("body", "%d bytes, and at most %d", len(body), serve.MaxBytes)
+	messages, refused := serve.ReadMessages("body", body, len(body))
+	if refused != nil {
+		return nil, refused
 	}
-	if json.Unmarshal(body, &messages) != nil || len(messages) == 0 || len(messages) > 100 {
-		return nil, serve.Invalid("body", "not a list of 1 to 100 messages")
+	sealed := make([]sealedFor, len(messages))
+	if json.Unmarshal(body, &sealed) != nil {
+		return nil, serve.Invalid("body", "not a list of encrypted messages")
+	}
+	all := batch{outs: outgoing(messages...), path: "body", list: true}
+	if refused := s.admit(actionOf(r), all); refused != nil {
+		return nil, refused
 	}
 	results := []sealedResult{}
 	var outs []blaze.Outgoing
-	all := batch{path: "body", list: true}
-	for i := range messages {
-		m := &messages[i]
-		all.outs = append(all.outs, blaze.Outgoing{ConversationID: m.ConversationID, RecipientID: m.RecipientID})
-		current := sessionsOf(m.RecipientID)
-		result := sealedResult{"message", m.MessageID, m.RecipientID, "SUCCESS", current}
-		if !m.isFor(current) {
+	for i := range all.outs {
+		out := &all.outs[i]
+		switch {
+		case out.RecipientID == "":
+			return nil, serve.Invalid(all.field(i, "recipient_id"), "missing")
+		case !out.Encrypted:
+			return nil, serve.Invalid(all.field(i, "category"), "not an encrypted one")
+		}
+		current := s.sessionsOf(out.RecipientID)
+		result := sealedResult{"message", out.MessageID, out.RecipientID, "SUCCESS", current}
+		if !sealed[i].isFor(current) {
 			result.State = "FAILED"
 			results = append(results, result)
 			continue
 		}
-		out, refused := m.open()
-		if refused != nil {
-			return nil, refused
+		if err := openFor(out, messages[i].Data); err != nil {
+			return nil, serve.Invalid(all.field(i, "data_base64"), "the recipient cannot open it: %v", err)
 		}
-		outs, results = append(outs, out), append(results, result)
-	}
-	if refused := s.admit(actionOf(r), all); refused != nil {
-		return nil, refused
+		outs, results = append(outs, *out), append(results, result)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,7 +149,7 @@ func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Refusal)
 }
 
 // isFor reports whether a message was made for these sessions.
-func (m *sealedMessage) isFor(sessions []userSession) bool {
+func (m *sealedFor) isFor(sessions []userSession) bool {
 	var ids []string
 	for _, s := range sessions {
 		ids = append(ids, s.SessionID)
@@ -152,28 +161,15 @@ func (m *sealedMessage) isFor(sessions []userSession) bool {
 	return m.Checksum == seal.Checksum(ids) && slices.Equal(ids, named)
 }
 
-// open checks a message, and returns it as its recipient reads it.
-func (m *sealedMessage) open() (out blaze.Outgoing, refused *serve.Refusal) {
-	category := blaze.Category(m.Category)
-	data, err := base64.RawURLEncoding.DecodeString(m.DataBase64)
-	switch {
-	case err != nil || len(data) == 0:
-		return out, serve.Invalid("data_base64", "not raw URL base64")
-	case !category.Encrypted():
-		return out, serve.Invalid("category", "not an encrypted one")
-	case !serve.IsUUID(m.ConversationID) || !serve.IsUUID(m.MessageID) || !serve.IsUUID(m.RecipientID):
-		return out, serve.Invalid("message_id", "conversation, message and recipient need UUIDs in lowercase")
-	}
-	own, err := sessionOf(m.RecipientID)
-	if err == nil {
-		data, err = seal.Open(own, own.SessionID(), data)
-	}
+// openFor gives a message the payload that its recipient reads.
+func openFor(out *blaze.Outgoing, data []byte) error {
+	own, err := sessionOf(out.RecipientID)
 	if err != nil {
-		return out, serve.Invalid("data_base64", "the recipient cannot open it: %v", err)
+		return err
 	}
-	return blaze.Outgoing{
-		ConversationID: m.ConversationID, Payload: blaze.DecodePayload(category.Plain(), data),
-		MessageID: m.MessageID, RecipientID: m.RecipientID,
-		QuoteID: m.QuoteMessageID, RepresentativeID: m.RepresentativeID, Silent: m.Silent, Encrypted: true,
-	}, nil
+	if data, err = seal.Open(own, own.SessionID(), data); err != nil {
+		return err
+	}
+	out.Payload = blaze.DecodePayload(out.Payload.Category().Plain(), data)
+	return nil
 }

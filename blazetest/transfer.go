@@ -14,10 +14,10 @@ import (
 var amounts = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]{1,8})?$`)
 
 // Transfer tells the bot that a user paid it, by a SYSTEM_SAFE_SNAPSHOT message of the user in the conversation of the
-// two, and returns the message's id. The snapshot's ids are random. amount is a positive decimal
-// number with at most eight digits after the point, assetID a UUID, and memo any text of up to 200 bytes. Anything else
-// is misuse, and the id is "". A notice like this proves nothing on the service, and the Server's HTTP API has no
-// snapshots to check it by.
+// two, and returns the message's id. The snapshot's ids are random. amount is a positive decimal number with at most
+// eight digits after the point, assetID a UUID, and memo any text of up to 200 bytes. Anything else is misuse, and the
+// id is "". A notice like this proves nothing on the service, and the Server's HTTP API has no snapshots to check it
+// by.
 func (s *Server) Transfer(userID, amount, assetID, memo string) (messageID string) {
 	if reason := untransferable(userID, amount, assetID, memo); reason != "" {
 		s.misuse("Transfer: %s", reason)

@@ -68,6 +68,7 @@ type Conn struct {
 	ended   bool      // nothing is queued any more
 	excused int       // the reasons for which no pong can be expected now
 	since   time.Time // when the first of them began
+	busy    bool      // the reader does not read: no pong can be noticed
 	pinged  bool      // a ping is queued
 	ponged  time.Time
 	cut     sync.Once
@@ -196,8 +197,23 @@ func (c *Conn) lost(err error) (closing bool) {
 
 // take hands a frame on. As long as that takes, no pong is noticed.
 func (c *Conn) take(f *wire.Frame, text []byte) bool {
-	defer c.excuse()()
+	defer c.occupy()()
 	return c.hooks.Frame(f, text)
+}
+
+// occupy is excuse for the reader. No ping is queued meanwhile.
+func (c *Conn) occupy() (free func()) {
+	resume := c.excuse()
+	busy := func(b bool) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.busy = b
+	}
+	busy(true)
+	return func() {
+		busy(false)
+		resume()
+	}
 }
 
 // excuse stops the time in which the client owes a pong, until the function that it returns is called.
@@ -270,10 +286,10 @@ func (c *Conn) late() bool {
 }
 
 // PingNow queues a ping, unless one is queued, or no pong can be noticed now: it would block a client whose connection
-// has no buffer.
+// has no buffer. On a slow line it is queued like everything else.
 func (c *Conn) PingNow() {
 	c.mu.Lock()
-	not := c.excused > 0 || c.pinged
+	not := c.busy || c.pinged
 	c.pinged = c.pinged || !not
 	c.mu.Unlock()
 	if not {

@@ -58,7 +58,7 @@ func (c *Conn) receive(n int) {
 	if p.BytesPerSecond <= 0 {
 		return
 	}
-	defer c.excuse()()
+	defer c.occupy()()
 	began := time.Now()
 	for !c.wait(time.Until(began.Add(p.OnTheWire(n))), changed) {
 		p, changed = c.paceNow()

@@ -97,3 +97,26 @@ func TestASlowLineEndsAtOnce(t *testing.T) {
 		assert.Equal(t, map[string]int{"x": 1}, l.finished())
 	})
 }
+
+// A line that carries frames most of the time carries the pings between them.
+func TestABusyLineCarriesPings(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := connect(t, nil)
+		l.SetPace(serve.Pace{BytesPerSecond: 100})
+		pinged, pong := time.Now(), l.client.PingHandler()
+		l.client.SetPingHandler(func(text string) error {
+			assert.Less(t, time.Since(pinged), 30*time.Second, "the Node SDK gives up")
+			pinged = time.Now()
+			return pong(text)
+		})
+		began := time.Now()
+		for range 40 { // nine seconds in ten the line is busy
+			require.True(t, l.Enqueue(serve.Item{Message: make([]byte, 900)}))
+			_, _, err := l.client.ReadMessage()
+			require.NoError(t, err)
+			<-time.After(time.Second)
+		}
+		assert.Less(t, time.Since(pinged), 30*time.Second)
+		assert.Equal(t, 400*time.Second, time.Since(began))
+	})
+}

@@ -76,7 +76,7 @@ func (s *server) handle(c *conn, r *request, text []byte) bool {
 	return true
 }
 
-// attemptsFailed records an attempt of each send that gets no reply, or none in time.
+// attemptsFailed records a failed attempt of each send: it gets no reply, or none in time.
 func (s *server) attemptsFailed(sends []int) {
 	for _, n := range sends {
 		s.out.attemptFailed(n)

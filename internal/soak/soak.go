@@ -14,14 +14,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
-// Options configure a run. A zero field means its default.
+// Options configure a run. A zero field means its default, which follows the semicolon below.
 type Options struct {
 	Messages      int    // pushed to the bot; 200,000
 	Sends         int    // sent by the bot, half of them in batches; 20,000
 	Batch         int    // maximum sends in a batch; 60
 	Seed          uint64 // determines the faults
 	Cuts          int    // connections to cut, approximately; one per 4000 messages, at least 300
-	Conversations int    // of the messages; 400
+	Conversations int    // number of conversations; 400
 	FailingEvery  int    // messages from one failing conversation to the next; 100,000, at most an eighth of all
 	Processes     int    // of the bot, in sequence; one per 100,000 messages, at least 8
 	Window        int    // approximate maximum of unacknowledged messages; 2000

@@ -180,7 +180,7 @@ func (s script) place(send int) int {
 func (s script) warm() int { return 20 + batchSenders*s.batch }
 
 // poison returns the number of frames with this send at which the server closes the connection. It is 0 for encrypted,
-// rejected and impatient sends.
+// rejected and impatient sends. If every is even, a poisoned send has an odd number, and so a given id.
 func (s script) poison(send int) int {
 	every := max(min(poisonOneIn, s.sends/8), 1)
 	if s.place(send) < s.warm() || send%every != every/2|1 ||

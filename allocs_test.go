@@ -1,6 +1,7 @@
 package blaze_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -191,14 +193,15 @@ func (c *quietConn) Write(p []byte) (int, error) {
 }
 
 func (c *quietConn) upgrade() {
-	head, rest, ok := bytes.Cut(c.in, []byte("\r\n\r\n"))
+	_, rest, ok := bytes.Cut(c.in, []byte("\r\n\r\n"))
 	if !ok {
 		return
 	}
-	_, key, _ := bytes.Cut(head, []byte("Sec-WebSocket-Key: "))
-	key, _, _ = bytes.Cut(key, []byte("\r\n"))
-	c.out = fmt.Appendf(c.out, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Accept: %s\r\n\r\n", wspeer.AcceptKey(string(key)))
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(c.in)))
+	if err != nil {
+		panic(err)
+	}
+	c.out = append(c.out, wspeer.Adopt(c, nil, r).Upgrade()...)
 	c.in = append(c.in[:0], rest...)
 	c.open = true
 }

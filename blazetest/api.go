@@ -14,6 +14,9 @@ import (
 // endpoint answers one request of the HTTP API with the data of its answer, or refuses it.
 type endpoint func(s *Server, r *http.Request, body []byte) (data any, refused *serve.Refusal)
 
+// noData is the data of an answer that is an empty object.
+var noData any = struct{}{}
+
 // endpoints are the requests that are served, by the pattern of net/http.
 var endpoints = map[string]endpoint{
 	"GET /me":              (*Server).showMe,
@@ -36,6 +39,8 @@ var endpoints = map[string]endpoint{
 	"POST /conversations/{code}/join":                (*Server).joinConversation,
 	"POST /conversations/{id}/exit":                  (*Server).exitConversation,
 	"POST /conversations/{id}/rotate":                (*Server).rotateConversation,
+	"POST /conversations/{id}/mute":                  (*Server).muteConversation,
+	"POST /conversations/{id}/disappear":             (*Server).setDisappearing,
 }
 
 // newRoutes returns the handler of the HTTP API.
@@ -63,7 +68,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
 	body, _ := io.ReadAll(r.Body) // it is in memory
 	data, refused := e(s, r, body)
 	if refused == nil {
-		writeJSON(w, http.StatusOK, map[string]any{"data": data})
+		answer := map[string]any{"data": data}
+		if data == noData {
+			answer = map[string]any{}
+		}
+		writeJSON(w, http.StatusOK, answer)
 		return
 	}
 	if refused.Code != serve.CodeNotFound { // what a client looks for need not be there

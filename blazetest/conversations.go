@@ -150,22 +150,36 @@ func checkNames(name, announcement string) *serve.Refusal {
 	return nil
 }
 
-// group returns a group that the bot is in, with one of the roles, if there are any. The caller holds s.mu.
-func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusal) {
+// own returns a conversation that the bot is in. The caller holds s.mu.
+func (s *Server) own(id string) (*conversation, *serve.Refusal) {
 	c := s.conversations[id]
 	if c == nil {
 		return nil, forbidden("id", "there is no such conversation")
 	}
-	m := c.member(s.bot())
-	switch {
-	case m == nil:
+	if c.member(s.bot()) == nil {
 		return nil, forbidden("id", "the bot is not in the conversation")
-	case c.category != categoryGroup:
-		return nil, forbidden("id", "the conversation is no group")
-	case len(roles) > 0 && !slices.Contains(roles, m.role):
-		return nil, forbidden("id", "the bot has not the role for it in the group")
 	}
 	return c, nil
+}
+
+// group returns a group that the bot is in, with one of the roles, if there are any. The caller holds s.mu.
+func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusal) {
+	c, refused := s.own(id)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case c.category != categoryGroup:
+		return nil, forbidden("id", "the conversation is no group")
+	}
+	return c, s.needsRole(c, roles...)
+}
+
+// needsRole returns a refusal if the bot has none of the roles in a group. The caller holds s.mu.
+func (s *Server) needsRole(c *conversation, roles ...string) *serve.Refusal {
+	if len(roles) > 0 && !slices.Contains(roles, c.member(s.bot()).role) {
+		return forbidden("id", "the bot has not the role for it in the group")
+	}
+	return nil
 }
 
 // showConversation returns a conversation that the bot is in.
@@ -252,7 +266,10 @@ func (s *Server) viewOfConversation(c *conversation) conversationView {
 	v := conversationView{
 		Type: "conversation", ConversationID: c.id, CreatorID: c.creator, Category: c.category, Name: c.name,
 		Announcement: c.announcement, CreatedAt: inNanoseconds(c.since), CodeID: c.code, CodeURL: codes + c.code,
-		MuteUntil: noTime, Sessions: []userSession{}, Circles: []struct{}{},
+		MuteUntil: noTime, ExpireIn: int64(c.expireIn / time.Second), Sessions: []userSession{}, Circles: []struct{}{},
+	}
+	if !c.mutedUntil.IsZero() {
+		v.MuteUntil = inNanoseconds(c.mutedUntil)
 	}
 	for _, m := range c.members {
 		v.Participants = append(v.Participants, participantView{"participant", m.id, m.role, inNanoseconds(m.since)})

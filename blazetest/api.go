@@ -32,15 +32,15 @@ var endpoints = map[string]endpoint{
 	"POST /attachments":     (*Server).createAttachment,
 	"GET /attachments/{id}": (*Server).showAttachment,
 
-	"POST /conversations":                            (*Server).createConversation,
-	"GET /conversations/{id}":                        (*Server).showConversation,
-	"POST /conversations/{id}":                       (*Server).updateConversation,
-	"POST /conversations/{id}/participants/{action}": (*Server).changeParticipants,
-	"POST /conversations/{code}/join":                (*Server).joinConversation,
-	"POST /conversations/{id}/exit":                  (*Server).exitConversation,
-	"POST /conversations/{id}/rotate":                (*Server).rotateConversation,
-	"POST /conversations/{id}/mute":                  (*Server).muteConversation,
-	"POST /conversations/{id}/disappear":             (*Server).setDisappearing,
+	"POST /conversations":                            inConversation((*Server).createConversation),
+	"GET /conversations/{id}":                        inConversation((*Server).showConversation),
+	"POST /conversations/{id}":                       inConversation((*Server).updateConversation),
+	"POST /conversations/{id}/participants/{action}": inConversation((*Server).changeParticipants),
+	"POST /conversations/{code}/join":                inConversation((*Server).joinConversation),
+	"POST /conversations/{id}/exit":                  inConversation((*Server).exitConversation),
+	"POST /conversations/{id}/rotate":                inConversation((*Server).rotateConversation),
+	"POST /conversations/{id}/mute":                  inConversation((*Server).muteConversation),
+	"POST /conversations/{id}/disappear":             inConversation((*Server).setDisappearing),
 }
 
 // newRoutes returns the handler of the HTTP API.

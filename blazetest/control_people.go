@@ -216,13 +216,16 @@ func delivered(id string) (any, *controlError) {
 // message returns a message that the bot sent.
 func (r *request) message(id string) (blaze.Outgoing, *controlError) {
 	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
 	i, ok := r.s.sentIDs[id]
+	var m sentMessage
+	if ok {
+		m = r.s.sentTo(r.s.sent[i])
+	}
+	r.s.mu.Unlock()
 	if !ok {
 		return blaze.Outgoing{}, problem(http.StatusNotFound, "the bot has sent no message %q", id)
 	}
-	out := r.s.sent[i]
-	return opened(out, r.s.readers(out.ConversationID)), nil
+	return m.opened(), nil
 }
 
 func (r *request) tap(in tapIn) (any, *controlError) {

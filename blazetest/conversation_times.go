@@ -26,9 +26,10 @@ func readDuration(body []byte) (time.Duration, *serve.Refusal) {
 	return time.Duration(*req.Duration) * time.Second, nil
 }
 
-// muteConversation mutes a conversation for the bot, or ends that with a duration of 0. The server pushes its messages
-// all the same.
-func (s *Server) muteConversation(r *http.Request, body []byte) (any, *serve.Refusal) {
+// setDuration changes a conversation by a request that has a duration.
+func (s *Server) setDuration(
+	r *http.Request, body []byte, set func(*conversation, time.Duration) *serve.Refusal,
+) (*conversationView, *serve.Refusal) {
 	d, refused := readDuration(body)
 	if refused != nil {
 		return nil, refused
@@ -36,36 +37,38 @@ func (s *Server) muteConversation(r *http.Request, body []byte) (any, *serve.Ref
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, refused := s.own(pathID(r))
+	if refused == nil {
+		refused = set(c, d)
+	}
 	if refused != nil {
 		return nil, refused
-	}
-	c.mutedUntil = time.Time{}
-	if d > 0 {
-		c.mutedUntil = s.clock().Add(d)
 	}
 	return s.viewOfConversation(c), nil
 }
 
+// muteConversation mutes a conversation for the bot, or ends that with a duration of 0. The server pushes its messages
+// all the same.
+func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Refusal {
+		c.mutedUntil = time.Time{}
+		if d > 0 {
+			c.mutedUntil = s.clock().Add(d)
+		}
+		return nil
+	})
+}
+
 // setDisappearing sets how long the messages of a conversation last; 0 is for ever. In a group the bot needs a role for
 // it.
-func (s *Server) setDisappearing(r *http.Request, body []byte) (any, *serve.Refusal) {
-	d, refused := readDuration(body)
-	if refused != nil {
-		return nil, refused
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, refused := s.own(pathID(r))
-	if refused != nil {
-		return nil, refused
-	}
-	if c.category == categoryGroup {
-		refused = s.needsRole(c, roleOwner, roleAdmin)
-	}
-	if refused != nil {
-		return nil, refused
-	}
-	c.expireIn = d
-	s.announce(c, blaze.SystemConversation{Action: "EXPIRE", UserID: s.bot(), ExpireIn: d})
-	return s.viewOfConversation(c), nil
+func (s *Server) setDisappearing(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Refusal {
+		if c.category == categoryGroup {
+			if refused := s.needsRole(c, roleOwner, roleAdmin); refused != nil {
+				return refused
+			}
+		}
+		c.expireIn = d
+		s.announce(c, blaze.SystemConversation{Action: "EXPIRE", UserID: s.bot(), ExpireIn: d})
+		return nil
+	})
 }

@@ -115,13 +115,7 @@ func (g *Group) remove(method, id, name string) {
 // the members' cursors return it as well. What was sealed for one of the members is opened. The error is that of
 // [User.Next].
 func (g *Group) Next(ctx context.Context) (blaze.Outgoing, error) {
-	return g.s.nextIn(ctx, g.id, &g.cursor, func() []string {
-		var ids []string
-		for _, m := range g.conversation().members {
-			ids = append(ids, m.id)
-		}
-		return ids
-	})
+	return g.s.nextIn(ctx, g.id, &g.cursor, func() []string { return g.s.readers(g.id) })
 }
 
 // conversation returns the group's conversation. The caller holds s.mu.

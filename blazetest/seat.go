@@ -38,14 +38,13 @@ func (t *seat) next(ctx context.Context) (blaze.Outgoing, error) {
 func (s *Server) nextIn(
 	ctx context.Context, conversation string, cursor *int, readers func() []string,
 ) (blaze.Outgoing, error) {
-	var out blaze.Outgoing
-	var who []string
+	var found sentMessage
 	err := s.await(ctx, func() bool {
 		for *cursor < len(s.sent) {
-			out = s.sent[*cursor]
+			out := s.sent[*cursor]
 			*cursor++
 			if out.ConversationID == conversation {
-				who = readers()
+				found = sentMessage{out, readers()}
 				return true
 			}
 		}
@@ -54,16 +53,29 @@ func (s *Server) nextIn(
 	if err != nil {
 		return blaze.Outgoing{}, err
 	}
-	return opened(out, who), nil
+	return found.opened(), nil
 }
 
-// opened returns a message as the first of its readers sees it who can open it.
-func opened(out blaze.Outgoing, readers []string) blaze.Outgoing {
+// sentMessage is a message of the bot, and the ids of those who may open it.
+type sentMessage struct {
+	out     blaze.Outgoing
+	readers []string
+}
+
+// sentTo returns a message for all who are in its conversation. The caller holds s.mu.
+func (s *Server) sentTo(out blaze.Outgoing) sentMessage {
+	return sentMessage{out, s.readers(out.ConversationID)}
+}
+
+// opened returns a message as the first of its readers sees it who can open it. It may derive many keys: the caller does
+// not hold s.mu.
+func (m sentMessage) opened() blaze.Outgoing {
+	out := m.out
 	raw, sealed := out.Payload.(blaze.Raw)
 	if !sealed || !raw.As.Encrypted() {
 		return out
 	}
-	for _, id := range readers {
+	for _, id := range m.readers {
 		own, err := sessionOf(id)
 		if err != nil {
 			raw.Err = err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
 type faultIn struct {
@@ -157,17 +158,15 @@ func (r *request) listFaults() (any, *controlError) {
 }
 
 func (r *request) slow(in slowIn) (any, *controlError) {
-	r.s.Slow(time.Duration(in.Latency), in.BytesPerSecond)
-	return nil, nil
+	return nil, r.s.slow(serve.Pace{Latency: time.Duration(in.Latency), BytesPerSecond: in.BytesPerSecond})
 }
 
 func (r *request) cut(in cutIn) (any, *controlError) {
 	if in.Link == 0 {
 		r.s.Cut()
-	} else {
-		r.s.CutLink(in.Link)
+		return nil, nil
 	}
-	return nil, nil
+	return nil, r.s.cutLink(in.Link)
 }
 
 func (r *request) clock(in clockIn) (any, *controlError) {

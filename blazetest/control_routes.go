@@ -21,7 +21,6 @@ type route struct {
 	answersType  string  // of the answer; "": JSON
 	headers      []param // of the answer
 	most         int64   // bytes of the body; 0: maxControl
-	waits        bool    // it may not return at once
 	do           func(r *request) (any, *controlError)
 	stream       func(c *controller, w http.ResponseWriter, r *http.Request) // in place of do
 }
@@ -90,7 +89,7 @@ func stateRoutes() []*route {
 			stream: (*controller).streamEvents,
 		},
 		{
-			method: "POST", path: "/restart", name: "restart", waits: true,
+			method: "POST", path: "/restart", name: "restart",
 			summary: "Stops the bot that Start or Run started, and starts it again.",
 			do: func(r *request) (any, *controlError) {
 				if err := r.s.restartBot(); err != nil {
@@ -145,7 +144,6 @@ func peopleRoutes() []*route {
 		},
 		{
 			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: nextIn{}, out: messageJSON{},
-			waits:   true,
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent to the person, and takes it for this person.",
 			do:      with((*request).nextForUser),
@@ -161,18 +159,17 @@ func peopleRoutes() []*route {
 			do:      with((*request).group),
 		},
 		{
-			method: "POST", path: "/groups/{group}/add", name: "addMember", in: nameIn{}, out: groupJSON{},
+			method: "POST", path: "/groups/{group}/add", name: "addMember", in: memberIn{}, out: groupJSON{},
 			example: `{"name":"carol"}`,
-			summary: "Makes a person a member of the group.", do: with((*request).addMember),
+			summary: "Makes a person, or the bot, a member of the group.", do: with((*request).addMember),
 		},
 		{
-			method: "POST", path: "/groups/{group}/remove", name: "removeMember", in: nameIn{}, out: groupJSON{},
+			method: "POST", path: "/groups/{group}/remove", name: "removeMember", in: memberIn{}, out: groupJSON{},
 			example: `{"name":"carol"}`,
-			summary: "Ends a membership.", do: with((*request).removeMember),
+			summary: "Ends the membership of a person, or of the bot.", do: with((*request).removeMember),
 		},
 		{
 			method: "POST", path: "/groups/{group}/next", name: "nextInGroup", in: waitIn{}, out: messageJSON{},
-			waits:   true,
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent into the group, and takes it for the group.",
 			do:      with((*request).nextInGroup),

@@ -316,22 +316,6 @@ func TestControlRefusesWithReasons(t *testing.T) {
 	})
 }
 
-// The Server's own words about misuse are the reason.
-func TestControlTellsOfMisuse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
-		c := newControls(t, s)
-		reason := c.refused(400, "POST", "/deliver", `{"user_id":"x","category":"PLAIN_TEXT","data":"x"}`)
-		require.Contains(t, reason, "not a UUID")
-		require.Len(t, f.take(), 1)
-		require.Contains(t, c.refused(400, "POST", "/slow", `{"latency":"-1s"}`), "negative")
-		require.Len(t, f.take(), 1)
-		require.Contains(t, c.refused(400, "POST", "/cut", `{"link":7}`), "CutLink(7)")
-		require.Len(t, f.take(), 1)
-		c.call("POST", "/users", `{"name":"alice"}`)
-	})
-}
-
 // What HTTP does the Go methods see, and the other way round.
 func TestControlAndMethodsAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -35,7 +35,10 @@ func (p *player) file(u *User, name string) (payload blaze.Payload, reason strin
 	if len(file) > maxFile {
 		return nil, name + " is too large"
 	}
-	a := u.Upload(bytes.NewReader(file))
+	a, misuse := u.upload(bytes.NewReader(file))
+	if misuse != nil {
+		return nil, misuse.Reason
+	}
 	return payloadOf(a, filepath.Base(name), file), ""
 }
 

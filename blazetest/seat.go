@@ -16,17 +16,9 @@ type seat struct {
 	cursor       int // into Server.sent; guarded by Server.mu
 }
 
-func (t *seat) say(text string) string { return t.send(blaze.Text(text)) }
-
-func (t *seat) send(p blaze.Payload) string { return t.deliver(blaze.Outgoing{Payload: p}) }
-
-func (t *seat) sendEncrypted(p blaze.Payload) string {
-	return t.deliver(blaze.Outgoing{Payload: p, Encrypted: true})
-}
-
-func (t *seat) deliver(out blaze.Outgoing) string {
-	out.ConversationID = t.conversation
-	return t.s.Deliver(t.user.id, out)
+// send delivers a payload to the bot, which may be sealed for it.
+func (t *seat) send(p blaze.Payload, sealed bool) (messageID string, misuse *controlError) {
+	return t.s.deliver(t.user.id, blaze.Outgoing{ConversationID: t.conversation, Payload: p, Encrypted: sealed})
 }
 
 func (t *seat) next(ctx context.Context) (blaze.Outgoing, error) {

@@ -69,7 +69,6 @@ type state struct {
 	lines
 	observers
 	scriptState
-	controlState
 
 	pending   *list.List // of *stored: not acknowledged, oldest first
 	pendingBy map[string]*list.Element
@@ -158,7 +157,6 @@ func (s *Server) fault(format string, args ...any) {
 
 // misuse reports what the test did wrong. The caller does not hold s.mu.
 func (s *Server) misuse(format string, args ...any) {
-	s.attend(format, args)
 	s.watched(EventMisuse, format, args)
 	s.report(format, args)
 }

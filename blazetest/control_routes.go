@@ -17,7 +17,8 @@ type route struct {
 	in, out      any    // values of the types of the bodies; nil: an empty object
 	example      string // of the body
 	query        []param
-	takesType    string  // of the body; "": JSON
+	takesType    string  // of the body; "": JSON only
+	takesExample string  // of a body of takesType
 	answersType  string  // of the answer; "": JSON
 	headers      []param // of the answer
 	most         int64   // bytes of the body; 0: maxControl
@@ -89,6 +90,15 @@ func stateRoutes() []*route {
 			stream: (*controller).streamEvents,
 		},
 		{
+			method: "GET", path: "/options", name: "options", out: optionsJSON{}, do: (*request).options,
+			summary: "How strict the server is.",
+		},
+		{
+			method: "POST", path: "/options", name: "setOptions", in: optionsIn{}, out: optionsJSON{},
+			example: `{"per_minute":100}`,
+			summary: "Changes how strict the server is, from now on.", do: with((*request).setOptions),
+		},
+		{
 			method: "POST", path: "/restart", name: "restart",
 			summary: "Stops the bot that Start or Run started, and starts it again.",
 			do: func(r *request) (any, *controlError) {
@@ -134,8 +144,8 @@ func peopleRoutes() []*route {
 		},
 		{
 			method: "POST", path: "/users/{user}/upload", name: "upload", out: attachmentJSON{}, most: maxFile,
-			takesType: "application/octet-stream", example: "the bytes of the file",
-			summary: "Stores a file for a message that the person sends.", do: (*request).upload,
+			takesType: "application/octet-stream",
+			summary:   "Stores a file for a message that the person sends.", do: (*request).upload,
 		},
 		{
 			method: "POST", path: "/users/{user}/transfer", name: "transfer", in: transferIn{}, out: messageIDJSON{},

@@ -90,10 +90,12 @@ func faultRoutes() []*route {
 func playRoutes() []*route {
 	return []*route{
 		{
-			method: "POST", path: "/scripts", name: "script", takesType: "text/plain", out: scriptJSON{},
-			do:      (*request).script,
-			example: "alice: hello\nbot> *hello\n",
-			summary: "Plays a script, which sends no files and begins now, and returns the lines that failed.",
+			method: "POST", path: "/scripts", name: "script", in: scriptIn{}, out: scriptJSON{},
+			do: (*request).script, most: maxTape,
+			example:   `{"script":"alice sends cat.txt\nbot> *\n","files":{"cat.txt":"bWVvdw=="},"update":true}`,
+			takesType: "text/plain", takesExample: "alice: hello\nbot> *hello\n",
+			summary: "Plays a script, which begins now, and returns the lines that failed. The body is an object, or " +
+				"the script itself, which sends no files then.",
 		},
 		{
 			method: "POST", path: "/recording", name: "record", in: recordIn{}, example: `{"omit_bodies":true}`,
@@ -109,7 +111,7 @@ func playRoutes() []*route {
 		{
 			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", most: maxTape,
 			do: (*request).replay,
-			example: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
+			takesExample: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
 				`{"id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","action":"LIST_PENDING_MESSAGES"}}` + "\n",
 			summary: "Plays a recording with the bot, and answers once that is done. A frame that the bot does not " +
 				"write in time is an error.",

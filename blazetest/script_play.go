@@ -29,7 +29,7 @@ type scriptState struct {
 type player struct {
 	ctx    context.Context // of whoever plays it
 	s      *Server
-	dir    string // of the files that are sent; "" allows none
+	files  func(name string) (file []byte, reason string) // those that are sent
 	lines  []scriptLine
 	report func(line int, text string)
 

@@ -182,7 +182,7 @@ func schemaName(t reflect.Type) string {
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
-// object returns the schema of a struct. A member that is never left out is required.
+// object returns the schema of a struct. A member that is never left out is required, and a request has no others.
 func (d *describer) object(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -202,6 +202,9 @@ func (d *describer) object(t reflect.Type) map[string]any {
 	o := map[string]any{"type": "object", "properties": properties}
 	if len(required) > 0 {
 		o["required"] = required
+	}
+	if strings.HasSuffix(t.Name(), "In") {
+		o["additionalProperties"] = false
 	}
 	return o
 }

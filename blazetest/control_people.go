@@ -76,6 +76,10 @@ type nextIn struct {
 	Group string `json:"group,omitempty" doc:"The name of a group, to wait for messages there."`
 }
 
+type readsIn struct {
+	MessageID string `json:"message_id" doc:"Of a message that the bot sent."`
+}
+
 type messageIDJSON struct {
 	MessageID string `json:"message_id"`
 }
@@ -241,7 +245,7 @@ func (r *request) tap(in tapIn) (any, *controlError) {
 	return delivered(u.tap(out, in.Label))
 }
 
-func (r *request) reads(in messageIDJSON) (any, *controlError) {
+func (r *request) reads(in readsIn) (any, *controlError) {
 	u, problem := r.named()
 	if problem != nil {
 		return nil, problem

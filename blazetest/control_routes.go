@@ -138,7 +138,7 @@ func peopleRoutes() []*route {
 			do:      with((*request).tap),
 		},
 		{
-			method: "POST", path: "/users/{user}/reads", name: "reads", in: messageIDJSON{},
+			method: "POST", path: "/users/{user}/reads", name: "reads", in: readsIn{},
 			example: `{"message_id":"965e5c6e-434c-3fa9-b780-c50f43cd955c"}`,
 			summary: "Tells the bot that a message was delivered to the person and read.", do: with((*request).reads),
 		},

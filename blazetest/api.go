@@ -14,6 +14,9 @@ import (
 // endpoint answers one request of the HTTP API with the data of its answer, or refuses it.
 type endpoint func(s *Server, r *http.Request, body []byte) (data any, refused *serve.Refusal)
 
+// noData is the data of an answer that is an empty object.
+var noData any = struct{}{}
+
 // endpoints are the requests that are served, by the pattern of net/http.
 var endpoints = map[string]endpoint{
 	"GET /me":              (*Server).showMe,
@@ -29,13 +32,15 @@ var endpoints = map[string]endpoint{
 	"POST /attachments":     (*Server).createAttachment,
 	"GET /attachments/{id}": (*Server).showAttachment,
 
-	"POST /conversations":                            (*Server).createConversation,
-	"GET /conversations/{id}":                        (*Server).showConversation,
-	"POST /conversations/{id}":                       (*Server).updateConversation,
-	"POST /conversations/{id}/participants/{action}": (*Server).changeParticipants,
-	"POST /conversations/{code}/join":                (*Server).joinConversation,
-	"POST /conversations/{id}/exit":                  (*Server).exitConversation,
-	"POST /conversations/{id}/rotate":                (*Server).rotateConversation,
+	"POST /conversations":                            inConversation((*Server).createConversation),
+	"GET /conversations/{id}":                        inConversation((*Server).showConversation),
+	"POST /conversations/{id}":                       inConversation((*Server).updateConversation),
+	"POST /conversations/{id}/participants/{action}": inConversation((*Server).changeParticipants),
+	"POST /conversations/{code}/join":                inConversation((*Server).joinConversation),
+	"POST /conversations/{id}/exit":                  inConversation((*Server).exitConversation),
+	"POST /conversations/{id}/rotate":                inConversation((*Server).rotateConversation),
+	"POST /conversations/{id}/mute":                  inConversation((*Server).muteConversation),
+	"POST /conversations/{id}/disappear":             inConversation((*Server).setDisappearing),
 }
 
 // newRoutes returns the handler of the HTTP API.
@@ -63,7 +68,11 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
 	body, _ := io.ReadAll(r.Body) // it is in memory
 	data, refused := e(s, r, body)
 	if refused == nil {
-		writeJSON(w, http.StatusOK, map[string]any{"data": data})
+		answer := map[string]any{"data": data}
+		if data == noData {
+			answer = map[string]any{}
+		}
+		writeJSON(w, http.StatusOK, answer)
 		return
 	}
 	if refused.Code != serve.CodeNotFound { // what a client looks for need not be there

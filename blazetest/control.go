@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,7 +31,7 @@ const controlPath = "/blazetest/"
 // that is not refused, as server-sent events with ids. The last 10,000 are kept, and at most 64 MiB, for clients that
 // connect again with Last-Event-ID.
 //
-// Misuse is reported to Errorf here too, and the request that caused it is answered with the reason.
+// Misuse is the error of the request that caused it, with the reason, and is not reported to Errorf.
 func (s *Server) Control() http.Handler {
 	s.controls()
 	return http.HandlerFunc(s.serveControl)
@@ -44,7 +42,6 @@ type controller struct {
 	s      *Server
 	mux    *http.ServeMux
 	events *events
-	turn   chan struct{} // holds one while a request is carried out whose misuse counts; no mutex, for synctest
 
 	mu     sync.Mutex // guards all below; taken before Server.mu, never while a function of the test runs
 	faults map[int]*armedFault
@@ -56,8 +53,7 @@ type controller struct {
 func (s *Server) controls() *controller {
 	s.controlOnce.Do(func() {
 		c := &controller{
-			s: s, mux: http.NewServeMux(), events: newEvents(s), turn: make(chan struct{}, 1),
-			faults: map[int]*armedFault{},
+			s: s, mux: http.NewServeMux(), events: newEvents(s), faults: map[int]*armedFault{},
 		}
 		allowed := map[string][]string{}
 		for _, rt := range routes() {
@@ -142,28 +138,13 @@ func isLoopback(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// controlError is why a request of the control interface was not carried out.
-type controlError struct {
-	status int
-	Reason string `json:"reason" doc:"Why the request was not carried out."`
-}
-
-func problem(status int, format string, args ...any) *controlError {
-	return &controlError{status, fmt.Sprintf(format, args...)}
-}
-
-func invalidBody(format string, args ...any) *controlError {
-	return problem(http.StatusBadRequest, format, args...)
-}
-
 func refuseControl(w http.ResponseWriter, e *controlError) { writeJSON(w, e.status, e) }
 
 // request is a request of the control interface, with its body.
 type request struct {
 	*controller
-	http   *http.Request
-	body   []byte
-	misuse []string // reported while it is carried out; guarded by Server.mu
+	http *http.Request
+	body []byte
 }
 
 // serve answers a request of a route.
@@ -177,56 +158,12 @@ func (rt *route) serve(c *controller, w http.ResponseWriter, r *http.Request) {
 		refuseControl(w, problem)
 		return
 	}
-	answer, problem := rt.carryOut(&request{controller: c, http: r, body: body})
+	answer, problem := rt.do(&request{controller: c, http: r, body: body})
 	if problem != nil {
 		refuseControl(w, problem)
 		return
 	}
 	rt.write(w, answer)
-}
-
-// carryOut does what a request asks for. Misuse refuses a request that has no answer. Only requests that return at once
-// are refused so, one at a time: misuse during a request that waits has other causes.
-func (rt *route) carryOut(r *request) (answer any, problem *controlError) {
-	if rt.waits {
-		return rt.do(r)
-	}
-	r.turn <- struct{}{}
-	defer func() { <-r.turn }()
-	r.s.attendTo(r)
-	defer r.s.attendTo(nil)
-	answer, problem = rt.do(r)
-	if misuse := r.misused(); problem == nil && answer == nil && len(misuse) > 0 {
-		problem = invalidBody("%s", strings.Join(misuse, "; "))
-	}
-	return answer, problem
-}
-
-// misused returns the misuse that was reported so far.
-func (r *request) misused() []string {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	return slices.Clone(r.misuse)
-}
-
-// controlState is the part of a Server's state that belongs to its control interface.
-type controlState struct {
-	attending *request // the request that is carried out and returns at once; nil: none
-}
-
-func (s *Server) attendTo(r *request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attending = r
-}
-
-// attend notes misuse for the request that is carried out. The caller does not hold s.mu.
-func (s *Server) attend(format string, args []any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.attending != nil {
-		s.attending.misuse = append(s.attending.misuse, fmt.Sprintf(format, args...))
-	}
 }
 
 // write writes the answer of a request that was carried out. Nil is the zero value of the route's answer.

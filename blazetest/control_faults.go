@@ -1,27 +1,14 @@
 package blazetest
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
 )
-
-type faultIn struct {
-	Action      string          `json:"action" doc:"CREATE_MESSAGE and so on, POST /attachments, or handshake."`
-	Always      bool            `json:"always,omitempty" doc:"For every request, not only for the next one."`
-	Code        int             `json:"code,omitempty" doc:"Refuses the request with this code."`
-	Hang        bool            `json:"hang,omitempty" doc:"Carries the request out, and never answers it."`
-	Cut         bool            `json:"cut,omitempty" doc:"Cuts the connection; with hang, after carrying it out."`
-	Data        json.RawMessage `json:"data,omitempty" doc:"Answers with this data, and does nothing."`
-	BytesBase64 string          `json:"bytes_base64,omitempty" doc:"Answers with these bytes, in base64."`
-}
 
 type faultJSON struct {
 	Fault  int    `json:"fault" doc:"The number by which it is undone."`
@@ -56,38 +43,13 @@ type armedFault struct {
 	undo func()
 }
 
-// answer returns the answer that a fault stands for.
-func (in *faultIn) answer() (Answer, *controlError) {
-	a := Answer{Hang: in.Hang, Cut: in.Cut}
-	switch {
-	case in.Code != 0 && (in.Data != nil || in.BytesBase64 != "") || in.Data != nil && in.BytesBase64 != "":
-		return a, invalidBody("only one of code, data and bytes_base64 can answer")
-	case in.Code != 0:
-		a.Reply = Refuse(blaze.Code(in.Code)).Reply
-	case in.Data != nil:
-		a.Reply = &Frame{Data: in.Data}
-	case in.BytesBase64 != "":
-		p, err := base64.StdEncoding.DecodeString(in.BytesBase64)
-		if err != nil || len(p) == 0 {
-			return a, invalidBody("bytes_base64 is not base64")
-		}
-		a.Bytes = p
-	case !in.Hang && !in.Cut:
-		return a, invalidBody("a fault needs code, hang, cut, data or bytes_base64")
-	}
-	return a, nil
-}
-
 func (r *request) arm(in faultIn) (any, *controlError) {
 	a, problem := in.answer()
+	if problem == nil {
+		problem = in.check(a)
+	}
 	if problem != nil {
 		return nil, problem
-	}
-	if in.Action != "handshake" && !interceptable(in.Action) || strings.HasPrefix(in.Action, " ") {
-		return nil, invalidBody("no client writes the action %q", in.Action)
-	}
-	if (in.Action == "handshake" || in.Action == handshake) && in.Data != nil {
-		return nil, invalidBody("a handshake has no data: code refuses it, and bytes_base64 answers something else")
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,17 +119,15 @@ func (r *request) listFaults() (any, *controlError) {
 }
 
 func (r *request) slow(in slowIn) (any, *controlError) {
-	r.s.Slow(time.Duration(in.Latency), in.BytesPerSecond)
-	return nil, nil
+	return nil, r.s.slow(serve.Pace{Latency: time.Duration(in.Latency), BytesPerSecond: in.BytesPerSecond})
 }
 
 func (r *request) cut(in cutIn) (any, *controlError) {
 	if in.Link == 0 {
 		r.s.Cut()
-	} else {
-		r.s.CutLink(in.Link)
+		return nil, nil
 	}
-	return nil, nil
+	return nil, r.s.cutLink(in.Link)
 }
 
 func (r *request) clock(in clockIn) (any, *controlError) {

@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"regexp"
 	"strings"
@@ -69,20 +70,26 @@ func (d *describer) operation(rt *route) map[string]any {
 	if params := parameters(rt); len(params) > 0 {
 		op["parameters"] = params
 	}
-	switch {
-	case rt.takesType != "":
-		var example any
-		if rt.takesType != "application/octet-stream" {
-			example = rt.example
-		}
-		body := content(rt.takesType, map[string]any{"type": "string"}, example)
-		op["requestBody"] = map[string]any{"required": true, "content": body}
-	case rt.in != nil:
-		schema := d.schema(reflect.TypeOf(rt.in))
-		body := content("application/json", schema, json.RawMessage(rt.example))
-		op["requestBody"] = map[string]any{"content": body}
+	if body := d.body(rt); len(body) > 0 {
+		op["requestBody"] = map[string]any{"required": rt.takesType != "", "content": body}
 	}
 	return op
+}
+
+// body returns the description of a request's body by its types.
+func (d *describer) body(rt *route) map[string]any {
+	body := map[string]any{}
+	if rt.takesType != "" {
+		var example any
+		if rt.takesExample != "" {
+			example = rt.takesExample
+		}
+		maps.Copy(body, content(rt.takesType, map[string]any{"type": "string"}, example))
+	}
+	if rt.in != nil {
+		maps.Copy(body, content("application/json", d.schema(reflect.TypeOf(rt.in)), json.RawMessage(rt.example)))
+	}
+	return body
 }
 
 func (d *describer) answer(rt *route) map[string]any {
@@ -139,6 +146,10 @@ func (d *describer) schema(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "examples": []string{"1m30s"}}
 	case reflect.TypeFor[time.Time]():
 		return map[string]any{"type": "string", "format": "date-time"}
+	case reflect.TypeFor[[]byte]():
+		return map[string]any{"type": "string", "contentEncoding": "base64"}
+	case reflect.TypeFor[openAPI]():
+		return map[string]any{"type": "object"}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -152,7 +163,7 @@ func (d *describer) schema(t reflect.Type) map[string]any {
 		}
 		return map[string]any{"$ref": "#/components/schemas/" + name}
 	case reflect.Map:
-		return map[string]any{"type": "object"}
+		return map[string]any{"type": "object", "additionalProperties": d.schema(t.Elem())}
 	case reflect.Bool:
 		return map[string]any{"type": "boolean"}
 	case reflect.Int, reflect.Int64:
@@ -171,7 +182,7 @@ func schemaName(t reflect.Type) string {
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
-// object returns the schema of a struct. A member that is never left out is required.
+// object returns the schema of a struct. A member that is never left out is required, and a request has no others.
 func (d *describer) object(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -191,6 +202,9 @@ func (d *describer) object(t reflect.Type) map[string]any {
 	o := map[string]any{"type": "object", "properties": properties}
 	if len(required) > 0 {
 		o["required"] = required
+	}
+	if strings.HasSuffix(t.Name(), "In") {
+		o["additionalProperties"] = false
 	}
 	return o
 }

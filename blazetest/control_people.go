@@ -37,6 +37,11 @@ type groupJSON struct {
 	Members []string `json:"members" doc:"The names of the people in it, the bot aside."`
 }
 
+type memberIn struct {
+	Name string `json:"name,omitempty" doc:"The name of a person."`
+	Bot  bool   `json:"bot,omitempty" doc:"The bot, in place of a person."`
+}
+
 type sayIn struct {
 	Text      string `json:"text"`
 	Group     string `json:"group,omitempty" doc:"The name of a group that the person is in."`
@@ -69,6 +74,10 @@ type waitIn struct {
 type nextIn struct {
 	waitIn
 	Group string `json:"group,omitempty" doc:"The name of a group, to wait for messages there."`
+}
+
+type readsIn struct {
+	MessageID string `json:"message_id" doc:"Of a message that the bot sent."`
 }
 
 type messageIDJSON struct {
@@ -190,25 +199,21 @@ func (r *request) sends(p blaze.Payload, group string, encrypted bool) (any, *co
 	if problem != nil {
 		return nil, problem
 	}
-	send, seal := u.Send, u.SendEncrypted
+	send := u.send
 	if group != "" {
 		g, problem := r.namedGroup(group)
 		if problem != nil {
 			return nil, problem
 		}
-		m := g.As(u)
-		send, seal = m.Send, m.SendEncrypted
+		send = g.As(u).send
 	}
-	if encrypted {
-		send = seal
-	}
-	return delivered(send(p))
+	return delivered(send(p, encrypted))
 }
 
-// delivered is the answer to a request that delivers a message. An empty id means that there is none.
-func delivered(id string) (any, *controlError) {
-	if id == "" {
-		return nil, nil
+// delivered is the answer to a request that delivers a message. The id is empty where there is none.
+func delivered(id string, misuse *controlError) (any, *controlError) {
+	if misuse != nil {
+		return nil, misuse
 	}
 	return messageIDJSON{id}, nil
 }
@@ -216,13 +221,16 @@ func delivered(id string) (any, *controlError) {
 // message returns a message that the bot sent.
 func (r *request) message(id string) (blaze.Outgoing, *controlError) {
 	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
 	i, ok := r.s.sentIDs[id]
+	var m sentMessage
+	if ok {
+		m = r.s.sentTo(r.s.sent[i])
+	}
+	r.s.mu.Unlock()
 	if !ok {
 		return blaze.Outgoing{}, problem(http.StatusNotFound, "the bot has sent no message %q", id)
 	}
-	out := r.s.sent[i]
-	return opened(out, r.s.readers(out.ConversationID)), nil
+	return m.opened(), nil
 }
 
 func (r *request) tap(in tapIn) (any, *controlError) {
@@ -234,10 +242,10 @@ func (r *request) tap(in tapIn) (any, *controlError) {
 	if problem != nil {
 		return nil, problem
 	}
-	return delivered(u.Tap(out, in.Label))
+	return delivered(u.tap(out, in.Label))
 }
 
-func (r *request) reads(in messageIDJSON) (any, *controlError) {
+func (r *request) reads(in readsIn) (any, *controlError) {
 	u, problem := r.named()
 	if problem != nil {
 		return nil, problem
@@ -246,8 +254,7 @@ func (r *request) reads(in messageIDJSON) (any, *controlError) {
 	if problem != nil {
 		return nil, problem
 	}
-	u.Reads(out)
-	return nil, nil
+	return nil, u.reads(out)
 }
 
 func (r *request) upload() (any, *controlError) {
@@ -255,9 +262,9 @@ func (r *request) upload() (any, *controlError) {
 	if problem != nil {
 		return nil, problem
 	}
-	a := u.Upload(bytes.NewReader(r.body))
-	if a.ID == "" {
-		return nil, nil
+	a, problem := u.upload(bytes.NewReader(r.body))
+	if problem != nil {
+		return nil, problem
 	}
 	return attachmentJSON{a.ID, a.MimeType, a.Size}, nil
 }
@@ -274,7 +281,7 @@ func (r *request) transfer(in transferIn) (any, *controlError) {
 	if reason != "" {
 		return nil, invalidBody("%s", reason)
 	}
-	return delivered(r.s.Transfer(u.id, in.Amount, asset, in.Memo))
+	return delivered(r.s.transfer(u.id, in.Amount, asset, in.Memo))
 }
 
 func (r *request) groups() (any, *controlError) {
@@ -318,24 +325,35 @@ func (r *request) group(in groupIn) (any, *controlError) {
 	return r.shown(r.s.Group(in.Name, members...))
 }
 
-func (r *request) addMember(in nameIn) (any, *controlError) { return r.change(in.Name, (*Group).Add) }
+func (r *request) addMember(in memberIn) (any, *controlError) {
+	return r.change(in, func(g *Group, id, _ string) *controlError {
+		g.add(id)
+		return nil
+	})
+}
 
-func (r *request) removeMember(in nameIn) (any, *controlError) {
-	return r.change(in.Name, (*Group).Remove)
+func (r *request) removeMember(in memberIn) (any, *controlError) {
+	return r.change(in, func(g *Group, id, name string) *controlError { return g.remove("Remove", id, name) })
 }
 
 // change changes who is in the group of the path.
-func (r *request) change(name string, how func(*Group, *User)) (any, *controlError) {
-	if problem := checkName(name); problem != nil {
-		return nil, problem
+func (r *request) change(in memberIn, how func(g *Group, id, name string) *controlError) (any, *controlError) {
+	if in.Bot == (in.Name != "") {
+		return nil, invalidBody("one of name and bot is needed")
 	}
 	g, problem := r.namedGroup(r.http.PathValue("group"))
 	if problem != nil {
 		return nil, problem
 	}
-	how(g, r.s.User(name))
-	if len(r.misused()) > 0 {
-		return nil, nil
+	id, name := r.s.bot(), "the bot"
+	if !in.Bot {
+		if problem := checkName(in.Name); problem != nil {
+			return nil, problem
+		}
+		id, name = r.s.User(in.Name).id, in.Name
+	}
+	if problem := how(g, id, name); problem != nil {
+		return nil, problem
 	}
 	return r.shown(g)
 }

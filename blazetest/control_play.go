@@ -6,8 +6,15 @@ import (
 	"net/http"
 )
 
+type scriptIn struct {
+	Script string            `json:"script"`
+	Files  map[string][]byte `json:"files,omitempty" doc:"What the script sends, in base64, by the names of the files."`
+	Update bool              `json:"update,omitempty" doc:"Writes the script anew, from what the bot says."`
+}
+
 type scriptJSON struct {
 	Failed []failureJSON `json:"failed" doc:"The lines that failed."`
+	Script string        `json:"script,omitempty" doc:"With update, the script from what the bot said."`
 }
 
 type failureJSON struct {
@@ -15,14 +22,26 @@ type failureJSON struct {
 	Reason string `json:"reason"`
 }
 
+// script plays a script. No script begins like an object.
 func (r *request) script() (any, *controlError) {
-	lines, err := parseScript(string(r.body))
+	in := scriptIn{Script: string(r.body)}
+	if bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("{")) {
+		in = scriptIn{}
+		if problem := readJSON(r.body, &in); problem != nil {
+			return nil, problem
+		}
+	}
+	lines, err := parseScript(in.Script)
 	if err != nil {
 		return nil, invalidBody("%v", err)
 	}
-	failed := []failureJSON{}
-	p := &player{ctx: r.http.Context(), s: r.s, lines: lines}
-	p.report = func(line int, text string) { failed = append(failed, failureJSON{line, text}) }
+	return r.play(in, lines)
+}
+
+func (r *request) play(in scriptIn, lines []scriptLine) (any, *controlError) {
+	answer := scriptJSON{Failed: []failureJSON{}}
+	p := &player{ctx: r.http.Context(), s: r.s, files: in.file, lines: lines}
+	p.report = func(line int, text string) { answer.Failed = append(answer.Failed, failureJSON{line, text}) }
 	if err := p.begin(); err != nil {
 		return nil, problem(http.StatusConflict, "%v", err)
 	}
@@ -30,8 +49,21 @@ func (r *request) script() (any, *controlError) {
 	for _, m := range p.unread() {
 		p.read[m.index] = true // the script is a talk that begins now
 	}
-	p.play()
-	return scriptJSON{failed}, nil
+	if in.Update {
+		answer.Script, _ = p.rewrite() // if it fails, a line is reported
+	} else {
+		p.play()
+	}
+	return answer, nil
+}
+
+// file returns a file that came with the script.
+func (in *scriptIn) file(name string) (file []byte, reason string) {
+	file, ok := in.Files[name]
+	if !ok {
+		return nil, "the request has no file " + name
+	}
+	return file, ""
 }
 
 func (r *request) replay() (any, *controlError) {

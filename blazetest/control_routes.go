@@ -17,11 +17,11 @@ type route struct {
 	in, out      any    // values of the types of the bodies; nil: an empty object
 	example      string // of the body
 	query        []param
-	takesType    string  // of the body; "": JSON
+	takesType    string  // of the body; "": JSON only
+	takesExample string  // of a body of takesType
 	answersType  string  // of the answer; "": JSON
 	headers      []param // of the answer
 	most         int64   // bytes of the body; 0: maxControl
-	waits        bool    // it may not return at once
 	do           func(r *request) (any, *controlError)
 	stream       func(c *controller, w http.ResponseWriter, r *http.Request) // in place of do
 }
@@ -90,7 +90,16 @@ func stateRoutes() []*route {
 			stream: (*controller).streamEvents,
 		},
 		{
-			method: "POST", path: "/restart", name: "restart", waits: true,
+			method: "GET", path: "/options", name: "options", out: optionsJSON{}, do: (*request).options,
+			summary: "How strict the server is.",
+		},
+		{
+			method: "POST", path: "/options", name: "setOptions", in: optionsIn{}, out: optionsJSON{},
+			example: `{"per_minute":100}`,
+			summary: "Changes how strict the server is, from now on.", do: with((*request).setOptions),
+		},
+		{
+			method: "POST", path: "/restart", name: "restart",
 			summary: "Stops the bot that Start or Run started, and starts it again.",
 			do: func(r *request) (any, *controlError) {
 				if err := r.s.restartBot(); err != nil {
@@ -129,14 +138,14 @@ func peopleRoutes() []*route {
 			do:      with((*request).tap),
 		},
 		{
-			method: "POST", path: "/users/{user}/reads", name: "reads", in: messageIDJSON{},
+			method: "POST", path: "/users/{user}/reads", name: "reads", in: readsIn{},
 			example: `{"message_id":"965e5c6e-434c-3fa9-b780-c50f43cd955c"}`,
 			summary: "Tells the bot that a message was delivered to the person and read.", do: with((*request).reads),
 		},
 		{
 			method: "POST", path: "/users/{user}/upload", name: "upload", out: attachmentJSON{}, most: maxFile,
-			takesType: "application/octet-stream", example: "the bytes of the file",
-			summary: "Stores a file for a message that the person sends.", do: (*request).upload,
+			takesType: "application/octet-stream",
+			summary:   "Stores a file for a message that the person sends.", do: (*request).upload,
 		},
 		{
 			method: "POST", path: "/users/{user}/transfer", name: "transfer", in: transferIn{}, out: messageIDJSON{},
@@ -145,7 +154,6 @@ func peopleRoutes() []*route {
 		},
 		{
 			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: nextIn{}, out: messageJSON{},
-			waits:   true,
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent to the person, and takes it for this person.",
 			do:      with((*request).nextForUser),
@@ -161,18 +169,17 @@ func peopleRoutes() []*route {
 			do:      with((*request).group),
 		},
 		{
-			method: "POST", path: "/groups/{group}/add", name: "addMember", in: nameIn{}, out: groupJSON{},
+			method: "POST", path: "/groups/{group}/add", name: "addMember", in: memberIn{}, out: groupJSON{},
 			example: `{"name":"carol"}`,
-			summary: "Makes a person a member of the group.", do: with((*request).addMember),
+			summary: "Makes a person, or the bot, a member of the group.", do: with((*request).addMember),
 		},
 		{
-			method: "POST", path: "/groups/{group}/remove", name: "removeMember", in: nameIn{}, out: groupJSON{},
+			method: "POST", path: "/groups/{group}/remove", name: "removeMember", in: memberIn{}, out: groupJSON{},
 			example: `{"name":"carol"}`,
-			summary: "Ends a membership.", do: with((*request).removeMember),
+			summary: "Ends the membership of a person, or of the bot.", do: with((*request).removeMember),
 		},
 		{
 			method: "POST", path: "/groups/{group}/next", name: "nextInGroup", in: waitIn{}, out: messageJSON{},
-			waits:   true,
 			example: `{"timeout":"5s"}`,
 			summary: "Waits for the next message that the bot sent into the group, and takes it for the group.",
 			do:      with((*request).nextInGroup),

@@ -4,12 +4,11 @@ func messageRoutes() []*route {
 	return []*route{
 		{
 			method: "POST", path: "/next", name: "next", in: waitIn{}, out: messageJSON{}, example: `{"timeout":"5s"}`,
-			waits:   true,
 			summary: "Waits for the next message that the bot sent to anybody, and takes it.",
 			do:      with((*request).next),
 		},
 		{
-			method: "POST", path: "/idle", name: "idle", waits: true, in: waitIn{}, example: `{"timeout":"5s"}`,
+			method: "POST", path: "/idle", name: "idle", in: waitIn{}, example: `{"timeout":"5s"}`,
 			do:      with((*request).idle),
 			summary: "Waits until the bot has acknowledged every message and every request is answered.",
 		},
@@ -91,10 +90,12 @@ func faultRoutes() []*route {
 func playRoutes() []*route {
 	return []*route{
 		{
-			method: "POST", path: "/scripts", name: "script", waits: true, takesType: "text/plain", out: scriptJSON{},
-			do:      (*request).script,
-			example: "alice: hello\nbot> *hello\n",
-			summary: "Plays a script, which sends no files and begins now, and returns the lines that failed.",
+			method: "POST", path: "/scripts", name: "script", in: scriptIn{}, out: scriptJSON{},
+			do: (*request).script, most: maxTape,
+			example:   `{"script":"alice sends cat.txt\nbot> *\n","files":{"cat.txt":"bWVvdw=="},"update":true}`,
+			takesType: "text/plain", takesExample: "alice: hello\nbot> *hello\n",
+			summary: "Plays a script, which begins now, and returns the lines that failed. The body is an object, or " +
+				"the script itself, which sends no files then.",
 		},
 		{
 			method: "POST", path: "/recording", name: "record", in: recordIn{}, example: `{"omit_bodies":true}`,
@@ -103,14 +104,14 @@ func playRoutes() []*route {
 		},
 		{
 			method: "GET", path: "/recording", name: "recording", answersType: "application/jsonl",
-			waits: true, do: (*request).recording,
+			do:      (*request).recording,
 			summary: "The recording so far, without keys and tokens, up to 64 MiB.",
 			headers: []param{{fullHeader, "true if frames are missing in the end, since they would exceed 64 MiB."}},
 		},
 		{
 			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", most: maxTape,
-			waits: true, do: (*request).replay,
-			example: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
+			do: (*request).replay,
+			takesExample: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
 				`{"id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","action":"LIST_PENDING_MESSAGES"}}` + "\n",
 			summary: "Plays a recording with the bot, and answers once that is done. A frame that the bot does not " +
 				"write in time is an error.",

@@ -170,17 +170,15 @@ func (r *request) deliver(in deliverIn) (any, *controlError) {
 	if problem != nil {
 		return nil, problem
 	}
-	id := r.s.Deliver(in.UserID, blaze.Outgoing{
+	return delivered(r.s.deliver(in.UserID, blaze.Outgoing{
 		ConversationID: in.ConversationID, Payload: p, MessageID: in.MessageID, QuoteID: in.QuoteID,
 		RepresentativeID: in.RepresentativeID, ExpireIn: time.Duration(in.ExpireIn) * time.Second, Silent: in.Silent,
 		Encrypted: in.Encrypted,
-	})
-	return delivered(id)
+	}))
 }
 
 func (r *request) receipt(in receiptIn) (any, *controlError) {
-	r.s.Receipt(in.MessageID, blaze.Status(in.Status))
-	return nil, nil
+	return nil, r.s.receipt("Receipt", in.MessageID, blaze.Status(in.Status))
 }
 
 func (r *request) file() (any, *controlError) {

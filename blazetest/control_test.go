@@ -147,6 +147,8 @@ func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 		require.JSONEq(t, `{"faults":[],"armed":[],"latency":"0s","bytes_per_second":0,"clock_offset":"0s"}`,
 			c.call("GET", "/faults", ""))
 		c.call("POST", "/push-again", "")
+		require.JSONEq(t, `{"lenient":false,"per_minute":0}`, c.call("GET", "/options", ""))
+		c.call("POST", "/options", `{"per_minute":1000}`)
 		c.call("POST", "/cut", "{}")
 		c.call("POST", "/restart", "")
 
@@ -297,11 +299,22 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			{400, "POST", "/faults", `{"action":"SING","code":500}`, "", "no client writes"},
 			{400, "POST", "/faults", `{"action":"handshake","data":{}}`, "", "a handshake has no data"},
 			{400, "POST", "/faults", `{"action":"GET /","data":{},"cut":true}`, "", "a handshake has no data"},
+			{400, "POST", "/faults", `{"action":"GET /","reply":{"id":"x"}}`, "", "a handshake has no data"},
+			{400, "POST", "/faults", `{"action":"GET /me","description":"x","cut":true}`, "", "need a code"},
+			{400, "POST", "/faults", `{"action":"GET /me","reply":{},"response":{}}`, "", "only one of"},
+			{400, "POST", "/faults", `{"action":"PING","response":{}}`, "", "only HTTP requests"},
+			{400, "POST", "/faults", `{"action":"GET /me","response":{"status":99}}`, "", "the status 99"},
+			{400, "POST", "/faults", `{"action":"GET /me","response":{"status":204,"body":"x"}}`, "", "the status 204"},
+			{400, "POST", "/faults", `{"action":"GET /me","response":{"body_base64":"?"}}`, "", "in base64"},
+			{400, "POST", "/options", `{"per_minute":-1}`, "", "negative"},
 			{404, "DELETE", "/faults/{fault}", ``, "1", "no fault 1"},
 			{404, "DELETE", "/faults/{fault}", ``, "x", "not the number"},
 			{409, "POST", "/restart", ``, "", "started"},
 			{404, "GET", "/recording", ``, "", "begins one"},
 			{400, "POST", "/scripts", "alice says hi", "", "line 1:"},
+			{400, "POST", "/scripts", ` {"script":"alice says hi"}`, "", "line 1:"},
+			{400, "POST", "/scripts", `{"path":"talk.txt"}`, "", `unknown field "path"`},
+			{400, "POST", "/scripts", `{"script":"","files":{"a":"?"}}`, "", "base64"},
 			{400, "POST", "/replay", "x", "", "line 1"},
 			{400, "GET", "/events?last_event_id=x", "", "", "not the id"},
 		} {
@@ -313,22 +326,6 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			require.Contains(t, reason, test.contain, "%s %s %.80s", test.method, test.path, test.body)
 		}
 		require.Empty(t, f.take(), "nothing of this reached the Server")
-	})
-}
-
-// The Server's own words about misuse are the reason.
-func TestControlTellsOfMisuse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, f := newServer(t)
-		c := newControls(t, s)
-		reason := c.refused(400, "POST", "/deliver", `{"user_id":"x","category":"PLAIN_TEXT","data":"x"}`)
-		require.Contains(t, reason, "not a UUID")
-		require.Len(t, f.take(), 1)
-		require.Contains(t, c.refused(400, "POST", "/slow", `{"latency":"-1s"}`), "negative")
-		require.Len(t, f.take(), 1)
-		require.Contains(t, c.refused(400, "POST", "/cut", `{"link":7}`), "CutLink(7)")
-		require.Len(t, f.take(), 1)
-		c.call("POST", "/users", `{"name":"alice"}`)
 	})
 }
 

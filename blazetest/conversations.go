@@ -47,7 +47,7 @@ type newConversationRequest struct {
 
 // createConversation makes a group of the bot's, or lets the bot write to a user who has not written. A conversation
 // that exists is left as it is.
-func (s *Server) createConversation(_ *http.Request, body []byte) (any, *serve.Refusal) {
+func (s *Server) createConversation(_ *http.Request, body []byte) (*conversationView, *serve.Refusal) {
 	var req newConversationRequest
 	if json.Unmarshal(body, &req) != nil {
 		return nil, serve.Invalid("body", "not a conversation")
@@ -149,26 +149,40 @@ func checkNames(name, announcement string) *serve.Refusal {
 	return nil
 }
 
-// group returns a group that the bot is in, with one of the roles, if there are any. The caller holds s.mu.
-func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusal) {
+// own returns a conversation that the bot is in. The caller holds s.mu.
+func (s *Server) own(id string) (*conversation, *serve.Refusal) {
 	c := s.conversations[id]
 	if c == nil {
 		return nil, forbidden("id", "there is no such conversation")
 	}
-	m := c.member(s.bot())
-	switch {
-	case m == nil:
+	if c.member(s.bot()) == nil {
 		return nil, forbidden("id", "the bot is not in the conversation")
-	case c.category != categoryGroup:
-		return nil, forbidden("id", "the conversation is no group")
-	case len(roles) > 0 && !slices.Contains(roles, m.role):
-		return nil, forbidden("id", "the bot has not the role for it in the group")
 	}
 	return c, nil
 }
 
+// group returns a group that the bot is in, with one of the roles, if there are any. The caller holds s.mu.
+func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusal) {
+	c, refused := s.own(id)
+	switch {
+	case refused != nil:
+		return nil, refused
+	case c.category != categoryGroup:
+		return nil, forbidden("id", "the conversation is no group")
+	}
+	return c, s.needsRole(c, roles...)
+}
+
+// needsRole returns a refusal if the bot has none of the roles in a group. The caller holds s.mu.
+func (s *Server) needsRole(c *conversation, roles ...string) *serve.Refusal {
+	if len(roles) > 0 && !slices.Contains(roles, c.member(s.bot()).role) {
+		return forbidden("id", "the bot has not the role for it in the group")
+	}
+	return nil
+}
+
 // showConversation returns a conversation that the bot is in.
-func (s *Server) showConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) showConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.conversations[pathID(r)]
@@ -179,7 +193,7 @@ func (s *Server) showConversation(r *http.Request, _ []byte) (any, *serve.Refusa
 }
 
 // updateConversation changes the name and the announcement of a group. Empty fields are ignored.
-func (s *Server) updateConversation(r *http.Request, body []byte) (any, *serve.Refusal) {
+func (s *Server) updateConversation(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
 	var req struct {
 		Name         string `json:"name"`
 		Announcement string `json:"announcement"`
@@ -207,7 +221,7 @@ func (s *Server) updateConversation(r *http.Request, body []byte) (any, *serve.R
 }
 
 // rotateConversation gives a group a new code to join it by.
-func (s *Server) rotateConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) rotateConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, refused := s.group(pathID(r), roleOwner, roleAdmin)
@@ -246,16 +260,35 @@ type participantView struct {
 	CreatedAt string `json:"created_at"`
 }
 
-// viewOfConversation returns a conversation as the API tells it. The caller holds s.mu.
-func (s *Server) viewOfConversation(c *conversation) conversationView {
-	v := conversationView{
+// inConversation makes an endpoint of a request that is answered with a conversation. Keys of sessions are derived once
+// it has released s.mu.
+func inConversation(
+	do func(*Server, *http.Request, []byte) (*conversationView, *serve.Refusal),
+) endpoint {
+	return func(s *Server, r *http.Request, body []byte) (any, *serve.Refusal) {
+		v, refused := do(s, r, body)
+		if refused != nil {
+			return nil, refused
+		}
+		for _, p := range v.Participants {
+			v.Sessions = append(v.Sessions, s.participantSessions(p.UserID)...)
+		}
+		return v, nil
+	}
+}
+
+// viewOfConversation returns a conversation as the API tells it, without sessions. The caller holds s.mu.
+func (s *Server) viewOfConversation(c *conversation) *conversationView {
+	v := &conversationView{
 		Type: "conversation", ConversationID: c.id, CreatorID: c.creator, Category: c.category, Name: c.name,
 		Announcement: c.announcement, CreatedAt: inNanoseconds(c.since), CodeID: c.code, CodeURL: codes + c.code,
-		MuteUntil: noTime, Sessions: []userSession{}, Circles: []struct{}{},
+		MuteUntil: noTime, ExpireIn: int64(c.expireIn / time.Second), Sessions: []userSession{}, Circles: []struct{}{},
+	}
+	if !c.mutedUntil.IsZero() {
+		v.MuteUntil = inNanoseconds(c.mutedUntil)
 	}
 	for _, m := range c.members {
 		v.Participants = append(v.Participants, participantView{"participant", m.id, m.role, inNanoseconds(m.since)})
-		v.Sessions = append(v.Sessions, s.participantSessions(m.id)...)
 	}
 	return v
 }

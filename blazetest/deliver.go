@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"encoding/base64"
+	"net/http"
 	"strings"
 	"time"
 
@@ -39,10 +40,14 @@ type stored struct {
 // lowercase, a payload that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be
 // Encrypted, a conversation that the bot has left, the conversation of the bot and another user.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
+	return s.told(s.deliver(userID, out))
+}
+
+// deliver is Deliver, and returns misuse.
+func (s *Server) deliver(userID string, out blaze.Outgoing) (messageID string, misuse *controlError) {
 	view, reason := s.viewOf(userID, out)
 	if reason != "" {
-		s.misuse("Deliver: %s", reason)
-		return ""
+		return "", problem(http.StatusBadRequest, "Deliver: %s", reason)
 	}
 	s.mu.Lock()
 	in := s.enter(userID, view.ConversationID)
@@ -51,10 +56,9 @@ func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
 	}
 	s.mu.Unlock()
 	if !in {
-		s.misuse("Deliver: the bot is not in the conversation %s", view.ConversationID)
-		return ""
+		return "", problem(http.StatusConflict, "Deliver: the bot is not in the conversation %s", view.ConversationID)
 	}
-	return view.MessageID
+	return view.MessageID, nil
 }
 
 // post makes a message pending, and pushes it. The caller holds s.mu.
@@ -173,20 +177,18 @@ func (c *conn) list() {
 // StatusRead. It is pushed once, on every connection that has asked for messages; while there is none, it is kept for
 // the next one. The id of a message that no client sent, and any other status, is misuse.
 func (s *Server) Receipt(messageID string, st blaze.Status) {
-	if st != blaze.StatusDelivered && st != blaze.StatusRead {
-		s.misuse("Receipt: the status is neither DELIVERED nor READ")
-		return
-	}
-	if !s.receipt(messageID, st) {
-		s.misuse("Receipt: no client has sent the message %q", messageID)
-	}
+	s.tell(s.receipt("Receipt", messageID, st))
 }
 
-func (s *Server) receipt(messageID string, st blaze.Status) (sent bool) {
+// receipt is what a method of this name does. It returns misuse.
+func (s *Server) receipt(method, messageID string, st blaze.Status) *controlError {
+	if st != blaze.StatusDelivered && st != blaze.StatusRead {
+		return problem(http.StatusBadRequest, "%s: the status is neither DELIVERED nor READ", method)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.sentIDs[messageID]; !ok {
-		return false
+		return problem(http.StatusNotFound, "%s: no client has sent the message %q", method, messageID)
 	}
 	p := serve.PushReceipt(messageID, string(st), s.now())
 	listening := false
@@ -199,5 +201,5 @@ func (s *Server) receipt(messageID string, st blaze.Status) (sent bool) {
 	if !listening {
 		s.receipts = append(s.receipts, p)
 	}
-	return true
+	return nil
 }

@@ -80,7 +80,9 @@ type conversation struct {
 	creator            string // a user's id
 	code               string // by which a group is joined
 	since              time.Time
-	members            []member // in the order in which they came
+	mutedUntil         time.Time     // for the bot; zero: it is not muted
+	expireIn           time.Duration // how long messages last; 0: for ever
+	members            []member      // in the order in which they came
 }
 
 type member struct {

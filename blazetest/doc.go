@@ -26,7 +26,7 @@
 // too. Options.Lenient turns that off.
 //
 // The HTTP API serves the bot's profile, users, messages, acknowledgements, encrypted messages, sessions, attachments,
-// conversations, groups and their participants. Any other path is answered with 404.
+// conversations, groups, their participants, and muting and disappearing messages. Any other path is answered with 404.
 //
 // [Script] plays a talk that is written down in a file, one step on each line, and writes it from what the bot says.
 // [Server.Control] is all of this over HTTP, for tests in any language: under /blazetest/ on a Server's listener. It

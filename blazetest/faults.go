@@ -2,6 +2,7 @@ package blazetest
 
 import (
 	"bytes"
+	"net/http"
 	"time"
 
 	"github.com/mixin-blaze/blaze/internal/serve"
@@ -24,15 +25,18 @@ func (s *Server) Cut() { s.cutLinks(func(*conn) bool { return true }) }
 // CutLink ends one websocket connection as Cut does. n counts all connections that the Server has had, from 1, in the
 // order in which they came, as Event.Link does. A connection that has ended is left alone; a number that none has had
 // is misuse.
-func (s *Server) CutLink(n int) {
+func (s *Server) CutLink(n int) { s.tell(s.cutLink(n)) }
+
+// cutLink is CutLink, and returns misuse.
+func (s *Server) cutLink(n int) *controlError {
 	s.mu.Lock()
 	links := s.links
 	s.mu.Unlock()
 	if n < 1 || n > links {
-		s.misuse("CutLink(%d): there were %d connections", n, links)
-		return
+		return problem(http.StatusNotFound, "CutLink(%d): there were %d connections", n, links)
 	}
 	s.cutLinks(func(c *conn) bool { return c.link == n })
+	return nil
 }
 
 // cutLinks ends connections. Those whose handshake is being answered end once it is.
@@ -54,22 +58,27 @@ func (s *Server) cutLinks(which func(*conn) bool) {
 }
 
 // Slow makes every connection slow, those there are and those to come, until it is called again; Slow(0, 0) makes them
-// as fast as the machine, at once. latency passes before each frame of the server and before each HTTP request is
-// carried out. bytesPerSecond bounds each way of a connection, counting compressed frames and the bodies of HTTP
+// as fast as the machine, at once. latency passes before each frame of the server arrives, in addition to the time that
+// its bytes take, and before each HTTP request is carried out. bytesPerSecond bounds each way of a connection, counting compressed frames and the bodies of HTTP
 // requests and answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative
 // values are misuse.
 func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
-	if latency < 0 || bytesPerSecond < 0 {
-		s.misuse("Slow(%v, %d): neither can be negative", latency, bytesPerSecond)
-		return
+	s.tell(s.slow(serve.Pace{Latency: latency, BytesPerSecond: bytesPerSecond}))
+}
+
+// slow is Slow, and returns misuse.
+func (s *Server) slow(pace serve.Pace) *controlError {
+	if pace.Latency < 0 || pace.BytesPerSecond < 0 {
+		return invalidBody("Slow(%v, %d): neither can be negative", pace.Latency, pace.BytesPerSecond)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pace = serve.Pace{Latency: latency, BytesPerSecond: bytesPerSecond}
+	s.pace = pace
 	for _, c := range s.conns {
 		c.SetPace(s.pace)
 	}
 	s.changed()
+	return nil
 }
 
 // PushAgain pushes every pending message again, oldest first, on each connection that has asked for messages, as a

@@ -3,6 +3,7 @@ package blazetest
 import (
 	"context"
 	"io"
+	"net/http"
 
 	"github.com/gofrs/uuid/v5"
 
@@ -91,37 +92,30 @@ func (g *Group) tell(c *conversation, change blaze.SystemConversation) {
 
 // Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there
 // until added again. Somebody who is no member is misuse.
-func (g *Group) Remove(u *User) { g.remove("Remove", u.id, u.name) }
+func (g *Group) Remove(u *User) { g.s.tell(g.remove("Remove", u.id, u.name)) }
 
 // RemoveBot ends the bot's membership, as the group's creator would, and tells it. What it sends there is refused with
 // 403 until AddBot. A bot that is no member is misuse.
-func (g *Group) RemoveBot() { g.remove("RemoveBot", g.s.bot(), "the bot") }
+func (g *Group) RemoveBot() { g.s.tell(g.remove("RemoveBot", g.s.bot(), "the bot")) }
 
-func (g *Group) remove(method, id, name string) {
+// remove is what a method of this name does. It returns misuse.
+func (g *Group) remove(method, id, name string) *controlError {
 	g.s.mu.Lock()
+	defer g.s.mu.Unlock()
 	c := g.conversation()
-	was := c.member(id) != nil
-	if was {
-		g.tell(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: id, UserID: c.creator})
-		c.leave(id)
+	if c.member(id) == nil {
+		return problem(http.StatusConflict, "%s: %s is not in the group %s", method, name, g.name)
 	}
-	g.s.mu.Unlock()
-	if !was {
-		g.s.misuse("%s: %s is not in the group %s", method, name, g.name)
-	}
+	g.tell(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: id, UserID: c.creator})
+	c.leave(id)
+	return nil
 }
 
 // Next waits for the next message that the bot sent into the group, and takes it for the group only: Server.Next and
 // the members' cursors return it as well. What was sealed for one of the members is opened. The error is that of
 // [User.Next].
 func (g *Group) Next(ctx context.Context) (blaze.Outgoing, error) {
-	return g.s.nextIn(ctx, g.id, &g.cursor, func() []string {
-		var ids []string
-		for _, m := range g.conversation().members {
-			ids = append(ids, m.id)
-		}
-		return ids
-	})
+	return g.s.nextIn(ctx, g.id, &g.cursor, func() []string { return g.s.readers(g.id) })
 }
 
 // conversation returns the group's conversation. The caller holds s.mu.
@@ -165,33 +159,32 @@ func (m *Member) Reads(out blaze.Outgoing) { m.user.Reads(out) }
 func (m *Member) Say(text string) (messageID string) { return m.Send(blaze.Text(text)) }
 
 // Send delivers any payload to the bot, like Say.
-func (m *Member) Send(p blaze.Payload) (messageID string) {
-	if !m.present() {
-		return ""
-	}
-	return m.send(p)
-}
+func (m *Member) Send(p blaze.Payload) (messageID string) { return m.s.told(m.send(p, false)) }
 
 // SendEncrypted delivers a payload sealed for the bot's session, like Send: the apps do so where a text begins with a
 // mention of a bot that can open it.
-func (m *Member) SendEncrypted(p blaze.Payload) (messageID string) {
-	if !m.present() {
-		return ""
+func (m *Member) SendEncrypted(p blaze.Payload) (messageID string) { return m.s.told(m.send(p, true)) }
+
+// send delivers a payload to the bot, if both are in the group.
+func (m *Member) send(p blaze.Payload, sealed bool) (messageID string, misuse *controlError) {
+	if misuse := m.absent(); misuse != nil {
+		return "", misuse
 	}
-	return m.sendEncrypted(p)
+	return m.seat.send(p, sealed)
 }
 
-func (m *Member) present() bool {
+// absent returns who of the member and the bot is not in the group.
+func (m *Member) absent() *controlError {
 	m.s.mu.Lock()
+	defer m.s.mu.Unlock()
 	c := m.group.conversation()
-	in, bot := c.member(m.user.id) != nil, c.member(m.s.bot()) != nil
-	m.s.mu.Unlock()
-	if !in {
-		m.s.misuse("%s is not in the group %s", m.user.name, m.group.name)
-	} else if !bot {
-		m.s.misuse("the bot is not in the group %s", m.group.name)
+	switch {
+	case c.member(m.user.id) == nil:
+		return problem(http.StatusConflict, "%s is not in the group %s", m.user.name, m.group.name)
+	case c.member(m.s.bot()) == nil:
+		return problem(http.StatusConflict, "the bot is not in the group %s", m.group.name)
 	}
-	return in && bot
+	return nil
 }
 
 // Next waits for the next message that the bot sent into the group, and takes it for this member only. What was sealed

@@ -22,11 +22,13 @@ type restClient struct {
 	t *testing.T
 	s *blazetest.Server
 	c *http.Client
+
+	last string // body of an answer
 }
 
 func newRESTClient(t *testing.T, s *blazetest.Server) *restClient {
 	t.Helper()
-	return &restClient{t, s, &http.Client{Transport: &http.Transport{
+	return &restClient{t: t, s: s, c: &http.Client{Transport: &http.Transport{
 		DialContext: s.Config.DialContext, DisableKeepAlives: true,
 	}}}
 }
@@ -54,6 +56,7 @@ func (c *restClient) ask(method, path string, body any) (data json.RawMessage, r
 	text, err := io.ReadAll(res.Body)
 	require.NoError(c.t, err)
 	require.NoError(c.t, res.Body.Close())
+	c.last = string(text)
 	var answer struct {
 		Data  json.RawMessage `json:"data"`
 		Error *wire.Error     `json:"error"`

@@ -11,7 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// createMessages stores what the bot sends over HTTP: one message, of which the service returns all, or a list.
+// createMessages stores what the bot sends over HTTP: one message, which the service returns, or a
+// list, which it answers with {}.
 func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Refusal) {
 	var all []serve.Message
 	var refused *serve.Refusal
@@ -39,7 +40,7 @@ func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Refus
 	}
 	s.changed()
 	if list {
-		return struct{}{}, nil
+		return noData, nil
 	}
 	return s.viewOfSent(&all[0]), nil
 }

@@ -51,6 +51,12 @@ func NewServerWith(o Options) *Server {
 	return s
 }
 
+// rules are the options that can change while the Server runs. They are guarded by Server.mu.
+type rules struct {
+	lenient   bool // Options.Lenient
+	perMinute int  // Options.PerMinute
+}
+
 // useKey makes a keystore the one that the server accepts, with what it lacks made up.
 func (s *Server) useKey(key blaze.Keystore) {
 	if key.AppID == "" {

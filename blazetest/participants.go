@@ -13,7 +13,7 @@ import (
 
 // changeParticipants adds members to a group, removes some, or changes their roles. The bot needs a role for it, and
 // that of the owner to change others'.
-func (s *Server) changeParticipants(r *http.Request, body []byte) (any, *serve.Refusal) {
+func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
 	var who []participant
 	if json.Unmarshal(body, &who) != nil || len(who) == 0 {
 		return nil, serve.Invalid("body", "not a list of participants")
@@ -107,7 +107,7 @@ func (s *Server) changeRoles(c *conversation, who []participant) *serve.Refusal 
 }
 
 // joinConversation makes the bot a member of the group with a code.
-func (s *Server) joinConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conversations {
@@ -127,7 +127,7 @@ func (s *Server) joinConversation(r *http.Request, _ []byte) (any, *serve.Refusa
 }
 
 // exitConversation ends the bot's membership of a group.
-func (s *Server) exitConversation(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) exitConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, refused := s.group(pathID(r))

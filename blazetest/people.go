@@ -50,14 +50,14 @@ func (u *User) ConversationID() string { return u.conversation }
 
 // Say delivers a text to the bot, in the conversation with the user, and returns its id. [Server.Deliver] says how it
 // is pushed.
-func (u *User) Say(text string) (messageID string) { return u.say(text) }
+func (u *User) Say(text string) (messageID string) { return u.Send(blaze.Text(text)) }
 
 // Send delivers any payload to the bot, like Say. One that the service could not push is reported to Errorf, and the id
 // is "".
-func (u *User) Send(p blaze.Payload) (messageID string) { return u.send(p) }
+func (u *User) Send(p blaze.Payload) (messageID string) { return u.s.told(u.send(p, false)) }
 
 // SendEncrypted delivers a payload sealed for the bot's session, like Send. Only payloads of PLAIN_ categories can be.
-func (u *User) SendEncrypted(p blaze.Payload) (messageID string) { return u.sendEncrypted(p) }
+func (u *User) SendEncrypted(p blaze.Payload) (messageID string) { return u.s.told(u.send(p, true)) }
 
 // Next waits for the next message that the bot sent into the conversation with the user, and takes it for this user
 // only: Server.Next, and every other user and group, return each message that is theirs as well. Messages in groups are
@@ -71,19 +71,23 @@ func (u *User) Next(ctx context.Context) (blaze.Outgoing, error) { return u.next
 // id of that message. Any other action opens something on the user's phone: nothing is delivered, and the id is "". A
 // label that out does not have is misuse, and so is a conversation that the user is not in.
 func (u *User) Tap(out blaze.Outgoing, label string) (messageID string) {
+	return u.s.told(u.tap(out, label))
+}
+
+// tap is Tap, and returns misuse.
+func (u *User) tap(out blaze.Outgoing, label string) (messageID string, misuse *controlError) {
 	action, ok := tapped(out.Payload, label)
 	if !ok {
-		u.s.misuse("Tap: the message has no button %q", label)
-		return ""
+		return "", problem(http.StatusNotFound, "Tap: the message has no button %q", label)
 	}
 	text, input := strings.CutPrefix(action, "input:")
 	if !input {
-		return ""
+		return "", nil
 	}
-	if !u.sees("Tap", out) {
-		return ""
+	if misuse := u.seesNot("Tap", out); misuse != nil {
+		return "", misuse
 	}
-	return u.s.Deliver(u.id, blaze.Outgoing{ConversationID: out.ConversationID, Payload: blaze.Text(text)})
+	return u.s.deliver(u.id, blaze.Outgoing{ConversationID: out.ConversationID, Payload: blaze.Text(text)})
 }
 
 // tapped returns the action of a button.
@@ -106,25 +110,27 @@ func tapped(p blaze.Payload, label string) (action string, ok bool) {
 // Reads tells the bot that its message was delivered to the user, and then that the user has read it. Receipts are
 // pushed as by [Server.Receipt]. A message that no client sent is misuse, and so is one of a conversation that the user
 // is not in.
-func (u *User) Reads(out blaze.Outgoing) {
-	if !u.sees("Reads", out) {
-		return
+func (u *User) Reads(out blaze.Outgoing) { u.s.tell(u.reads(out)) }
+
+// reads is Reads, and returns misuse.
+func (u *User) reads(out blaze.Outgoing) *controlError {
+	if misuse := u.seesNot("Reads", out); misuse != nil {
+		return misuse
 	}
 	for _, st := range []blaze.Status{blaze.StatusDelivered, blaze.StatusRead} {
-		if !u.s.receipt(out.MessageID, st) {
-			u.s.misuse("Reads: no client has sent the message %q", out.MessageID)
-			return
+		if misuse := u.s.receipt("Reads", out.MessageID, st); misuse != nil {
+			return misuse
 		}
 	}
+	return nil
 }
 
-// sees reports whether the user is in the conversation of a message.
-func (u *User) sees(method string, out blaze.Outgoing) bool {
-	in := u.isIn(out.ConversationID)
-	if !in {
-		u.s.misuse("%s: %s is not in the conversation %q", method, u.name, out.ConversationID)
+// seesNot returns misuse if the user is not in the conversation of a message.
+func (u *User) seesNot(method string, out blaze.Outgoing) *controlError {
+	if u.isIn(out.ConversationID) {
+		return nil
 	}
-	return in
+	return problem(http.StatusConflict, "%s: %s is not in the conversation %q", method, u.name, out.ConversationID)
 }
 
 // isIn reports whether the user is in a conversation.
@@ -139,19 +145,24 @@ func (u *User) isIn(conversation string) bool {
 // its size, and the MIME type that its first 512 bytes suggest. A reader that fails, and a file that is too large, are
 // misuse, and the Attachment is the zero value.
 func (u *User) Upload(r io.Reader) blaze.Attachment {
+	a, misuse := u.upload(r)
+	u.s.tell(misuse)
+	return a
+}
+
+// upload is Upload, and returns misuse.
+func (u *User) upload(r io.Reader) (blaze.Attachment, *controlError) {
 	var file bytes.Buffer
 	n, err := io.Copy(&file, io.LimitReader(r, maxFile+1))
 	switch {
 	case err != nil:
-		u.s.misuse("Upload: %v", err)
-		return blaze.Attachment{}
+		return blaze.Attachment{}, invalidBody("Upload: %v", err)
 	case n > maxFile:
-		u.s.misuse("Upload: the file is larger than %d bytes", maxFile)
-		return blaze.Attachment{}
+		return blaze.Attachment{}, invalidBody("Upload: the file is larger than %d bytes", maxFile)
 	}
 	id := serve.NewID()
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	u.s.files[id] = &attachment{stored: true, file: file.Bytes()}
-	return blaze.Attachment{ID: id, MimeType: http.DetectContentType(file.Bytes()), Size: n}
+	return blaze.Attachment{ID: id, MimeType: http.DetectContentType(file.Bytes()), Size: n}, nil
 }

@@ -71,7 +71,7 @@ func Script(tb TB, s *Server, path string) {
 		return
 	}
 	// A TB has no context. Each line ends by itself.
-	p := &player{ctx: context.Background(), s: s, dir: filepath.Dir(path), lines: lines}
+	p := &player{ctx: context.Background(), s: s, files: filesIn(filepath.Dir(path)), lines: lines}
 	p.report = func(line int, text string) {
 		tb.Helper()
 		tb.Errorf("%s:%d: %s", path, line, text)

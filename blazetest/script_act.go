@@ -27,43 +27,43 @@ func (p *player) do(l *scriptLine) (reason string) {
 
 // lets lets a person do what a line says.
 func (p *player) lets(u *User, l *scriptLine) (reason string) {
-	id := ""
+	var misuse *controlError
 	switch l.step {
 	case stepSays:
-		id = p.says(u, l)
+		_, misuse = p.says(u, l)
 	case stepSealed:
-		id = u.SendEncrypted(blaze.Text(l.arg))
+		_, misuse = u.send(blaze.Text(l.arg), true)
 	case stepSendsJSON:
 		data, reason := jsonData(l.arg)
 		if reason != "" {
 			return reason
 		}
-		id = u.Send(blaze.Raw{As: blaze.Category(l.kind), Data: data})
+		_, misuse = u.send(blaze.Raw{As: blaze.Category(l.kind), Data: data}, false)
 	case stepSendsFile:
 		payload, reason := p.file(u, l.arg)
 		if reason != "" {
 			return reason
 		}
-		id = u.Send(payload)
+		_, misuse = u.send(payload, false)
 	case stepTaps:
 		return p.taps(u, l.arg)
 	case stepTransfers:
-		id = p.s.Transfer(u.id, l.amount, l.kind, l.arg)
+		_, misuse = p.s.transfer(u.id, l.amount, l.kind, l.arg)
 	default:
 		return "this is nothing that somebody does"
 	}
-	if id == "" {
-		return "the server refused it"
+	if misuse != nil {
+		return misuse.Reason
 	}
 	return ""
 }
 
 // says says a text to the bot, or in a group.
-func (p *player) says(u *User, l *scriptLine) (id string) {
+func (p *player) says(u *User, l *scriptLine) (messageID string, misuse *controlError) {
 	if l.group == "" {
-		return u.Say(l.arg)
+		return u.send(blaze.Text(l.arg), false)
 	}
-	return p.group(l.group).As(u).Say(l.arg)
+	return p.group(l.group).As(u).send(blaze.Text(l.arg), false)
 }
 
 // group returns a group that everybody is in who speaks there in the script.
@@ -92,7 +92,9 @@ func (p *player) taps(u *User, label string) (reason string) {
 		}
 		has := func(b blaze.Button) bool { return b.Label == label }
 		if slices.ContainsFunc(buttonsOf(m.out.Payload), has) {
-			u.Tap(m.out, label)
+			if _, misuse := u.tap(m.out, label); misuse != nil {
+				return misuse.Reason
+			}
 			return ""
 		}
 	}

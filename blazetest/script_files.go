@@ -20,22 +20,33 @@ const (
 	playTime              = time.Second
 )
 
+// filesIn returns the function that reads the files of a script in a directory.
+func filesIn(dir string) func(name string) (file []byte, reason string) {
+	return func(name string) (file []byte, reason string) {
+		if !filepath.IsLocal(name) {
+			return nil, "the file is to be beside the script: " + name
+		}
+		file, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the script's author names a file beside it
+		if err != nil {
+			return nil, err.Error()
+		}
+		return file, ""
+	}
+}
+
 // file uploads a file as a person would, and returns the message that sends it, or why there is none.
 func (p *player) file(u *User, name string) (payload blaze.Payload, reason string) {
-	if p.dir == "" {
-		return nil, "files can be sent only by a script that is a file"
-	}
-	if !filepath.IsLocal(name) {
-		return nil, "the file is to be beside the script: " + name
-	}
-	file, err := os.ReadFile(filepath.Join(p.dir, name)) //nolint:gosec // the script's author names a file beside it
-	if err != nil {
-		return nil, err.Error()
+	file, reason := p.files(name)
+	if reason != "" {
+		return nil, reason
 	}
 	if len(file) > maxFile {
 		return nil, name + " is too large"
 	}
-	a := u.Upload(bytes.NewReader(file))
+	a, misuse := u.upload(bytes.NewReader(file))
+	if misuse != nil {
+		return nil, misuse.Reason
+	}
 	return payloadOf(a, filepath.Base(name), file), ""
 }
 

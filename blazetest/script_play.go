@@ -29,7 +29,7 @@ type scriptState struct {
 type player struct {
 	ctx    context.Context // of whoever plays it
 	s      *Server
-	dir    string // of the files that are sent; "" allows none
+	files  func(name string) (file []byte, reason string) // those that are sent
 	lines  []scriptLine
 	report func(line int, text string)
 
@@ -46,6 +46,16 @@ type said struct {
 	group string // the group's name; "" outside groups
 	out   blaze.Outgoing
 }
+
+// found is a message of the bot that nobody has opened.
+type found struct {
+	index int
+	group string
+	sentMessage
+}
+
+// said opens the message.
+func (f found) said() said { return said{f.index, f.group, f.opened()} }
 
 // begin makes the player the one of the server, and notes what it may not read. An error means that there is another.
 func (p *player) begin() error {
@@ -144,19 +154,21 @@ func (p *player) expectNothing(l *scriptLine) {
 func (p *player) next(in func(group string) bool) (said, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, saysWithin)
 	defer cancel()
-	var m said
+	var first found
 	err := p.s.await(ctx, func() bool {
 		all := p.unreadLocked()
-		at := slices.IndexFunc(all, func(m said) bool { return in(m.group) })
+		at := slices.IndexFunc(all, func(f found) bool { return in(f.group) })
 		if at >= 0 {
-			m = all[at]
+			first = all[at]
 		}
 		return at >= 0
 	})
-	if err == nil {
-		p.take(m)
+	if err != nil {
+		return said{}, err
 	}
-	return m, err
+	m := first.said()
+	p.take(m)
+	return m, nil
 }
 
 func (p *player) take(m said) {
@@ -167,19 +179,24 @@ func (p *player) take(m said) {
 // unread returns what the bot said and the script has not read, in the order in which it was sent.
 func (p *player) unread() []said {
 	p.s.mu.Lock()
-	defer p.s.mu.Unlock()
-	return p.unreadLocked()
+	unopened := p.unreadLocked()
+	p.s.mu.Unlock()
+	all := make([]said, len(unopened))
+	for i, f := range unopened {
+		all[i] = f.said()
+	}
+	return all
 }
 
-// unreadLocked is unread for a caller that holds s.mu.
-func (p *player) unreadLocked() []said {
-	var all []said
+// unreadLocked is unread for a caller that holds s.mu. It opens nothing.
+func (p *player) unreadLocked() []found {
+	var all []found
 	for p.read[p.from] {
 		p.from++
 	}
 	for i := p.from; i < len(p.s.sent); i++ {
 		if out := p.s.sent[i]; !p.read[i] {
-			all = append(all, said{i, p.s.groupName(out.ConversationID), opened(out, p.s.readers(out.ConversationID))})
+			all = append(all, found{i, p.s.groupName(out.ConversationID), p.s.sentTo(out)})
 		}
 	}
 	return all

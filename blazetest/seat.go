@@ -16,17 +16,9 @@ type seat struct {
 	cursor       int // into Server.sent; guarded by Server.mu
 }
 
-func (t *seat) say(text string) string { return t.send(blaze.Text(text)) }
-
-func (t *seat) send(p blaze.Payload) string { return t.deliver(blaze.Outgoing{Payload: p}) }
-
-func (t *seat) sendEncrypted(p blaze.Payload) string {
-	return t.deliver(blaze.Outgoing{Payload: p, Encrypted: true})
-}
-
-func (t *seat) deliver(out blaze.Outgoing) string {
-	out.ConversationID = t.conversation
-	return t.s.Deliver(t.user.id, out)
+// send delivers a payload to the bot, which may be sealed for it.
+func (t *seat) send(p blaze.Payload, sealed bool) (messageID string, misuse *controlError) {
+	return t.s.deliver(t.user.id, blaze.Outgoing{ConversationID: t.conversation, Payload: p, Encrypted: sealed})
 }
 
 func (t *seat) next(ctx context.Context) (blaze.Outgoing, error) {
@@ -38,14 +30,13 @@ func (t *seat) next(ctx context.Context) (blaze.Outgoing, error) {
 func (s *Server) nextIn(
 	ctx context.Context, conversation string, cursor *int, readers func() []string,
 ) (blaze.Outgoing, error) {
-	var out blaze.Outgoing
-	var who []string
+	var found sentMessage
 	err := s.await(ctx, func() bool {
 		for *cursor < len(s.sent) {
-			out = s.sent[*cursor]
+			out := s.sent[*cursor]
 			*cursor++
 			if out.ConversationID == conversation {
-				who = readers()
+				found = sentMessage{out, readers()}
 				return true
 			}
 		}
@@ -54,16 +45,29 @@ func (s *Server) nextIn(
 	if err != nil {
 		return blaze.Outgoing{}, err
 	}
-	return opened(out, who), nil
+	return found.opened(), nil
 }
 
-// opened returns a message as the first of its readers sees it who can open it.
-func opened(out blaze.Outgoing, readers []string) blaze.Outgoing {
+// sentMessage is a message of the bot, and the ids of those who may open it.
+type sentMessage struct {
+	out     blaze.Outgoing
+	readers []string
+}
+
+// sentTo returns a message for all who are in its conversation. The caller holds s.mu.
+func (s *Server) sentTo(out blaze.Outgoing) sentMessage {
+	return sentMessage{out, s.readers(out.ConversationID)}
+}
+
+// opened returns a message as the first of its readers sees it who can open it. It may derive many keys: the caller does
+// not hold s.mu.
+func (m sentMessage) opened() blaze.Outgoing {
+	out := m.out
 	raw, sealed := out.Payload.(blaze.Raw)
 	if !sealed || !raw.As.Encrypted() {
 		return out
 	}
-	for _, id := range readers {
+	for _, id := range m.readers {
 		own, err := sessionOf(id)
 		if err != nil {
 			raw.Err = err

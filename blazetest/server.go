@@ -42,8 +42,6 @@ type Server struct {
 
 	session   serve.Session // that of the bot
 	agreement []byte        // the bot's X25519 public key; nil for an RSA key
-	lenient   bool          // Options.Lenient
-	perMinute int           // Options.PerMinute
 	offset    atomic.Int64  // nanoseconds that the server's clock is ahead
 	http      *http.Server
 	routes    *http.ServeMux // of the HTTP API
@@ -69,7 +67,7 @@ type state struct {
 	lines
 	observers
 	scriptState
-	controlState
+	rules
 
 	pending   *list.List // of *stored: not acknowledged, oldest first
 	pendingBy map[string]*list.Element
@@ -91,14 +89,14 @@ type state struct {
 
 // newServer returns a Server that serves nothing yet.
 func newServer(o Options) *Server {
-	s := &Server{done: make(chan struct{}), ready: make(chan struct{}), lenient: o.Lenient, perMinute: o.PerMinute}
+	s := &Server{done: make(chan struct{}), ready: make(chan struct{})}
 	s.useKey(o.Key)
 	s.routes = s.newRoutes()
 	s.state = state{
 		directory: newDirectory(), files: map[string]*attachment{},
 		accepted: map[net.Conn]struct{}{}, pending: list.New(), pendingBy: map[string]*list.Element{},
 		ackedIDs: map[string]struct{}{}, sentIDs: map[string]int{}, intercepts: map[string]*interceptions{},
-		lines: lines{coming: map[int]*conn{}},
+		lines: lines{coming: map[int]*conn{}}, rules: rules{o.Lenient, o.PerMinute},
 	}
 	return s
 }
@@ -173,7 +171,6 @@ func apart(f func()) {
 
 // misuse reports what the test did wrong. The caller does not hold s.mu.
 func (s *Server) misuse(format string, args ...any) {
-	s.attend(format, args)
 	s.watched(EventMisuse, format, args)
 	s.report(format, args)
 }

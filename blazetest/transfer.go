@@ -19,13 +19,17 @@ var amounts = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]{1,8})?$`)
 // id is "". A notice like this proves nothing on the service, and the Server's HTTP API has no snapshots to check it
 // by.
 func (s *Server) Transfer(userID, amount, assetID, memo string) (messageID string) {
+	return s.told(s.transfer(userID, amount, assetID, memo))
+}
+
+// transfer is Transfer, and returns misuse.
+func (s *Server) transfer(userID, amount, assetID, memo string) (messageID string, misuse *controlError) {
 	if reason := untransferable(userID, amount, assetID, memo); reason != "" {
-		s.misuse("Transfer: %s", reason)
-		return ""
+		return "", invalidBody("Transfer: %s", reason)
 	}
 	snapshot := serve.NewID()
 	hash := sha256.Sum256([]byte("transaction " + snapshot))
-	return s.Deliver(userID, blaze.Outgoing{Payload: blaze.SafeSnapshot{
+	return s.deliver(userID, blaze.Outgoing{Payload: blaze.SafeSnapshot{
 		Type: "snapshot", SnapshotID: snapshot, UserID: s.bot(), OpponentID: userID, TraceID: serve.NewID(),
 		TransactionHash: hex.EncodeToString(hash[:]), AssetID: assetID, Amount: amount, Memo: []byte(memo),
 		CreatedAt: s.clock().UTC(),

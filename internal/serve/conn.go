@@ -304,13 +304,14 @@ func (c *Conn) PingNow() {
 
 // write is the writer's goroutine.
 func (c *Conn) write() {
-	var free time.Time // when a slow line has carried what was written
+	var free time.Time // when the bytes of what was written were sent
 	for {
 		it, ok := c.next()
 		if !ok {
 			return
 		}
 		err := c.writeItem(it, &free)
+		c.catchUp(&free)
 		c.written(it)
 		c.done(it)
 		if err != nil || it.Cut {

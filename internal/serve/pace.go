@@ -4,7 +4,7 @@ import "time"
 
 // Pace is how slow a line is. The zero value is as fast as the machine.
 type Pace struct {
-	Latency        time.Duration // between a frame of the service, and its way to the client
+	Latency        time.Duration // of the way to the client, in addition to the time that the bytes take
 	BytesPerSecond int           // each way, of compressed frames; 0: no limit
 }
 
@@ -26,7 +26,8 @@ func (c *Conn) paceNow() (Pace, <-chan struct{}) {
 	return c.pace, c.paced
 }
 
-// waitFor waits until a slow line has carried an item of n bytes. Items share the line's bytes, not its latency.
+// waitFor waits until an item of n bytes has arrived over a slow line. The line carries the bytes of one item after the
+// other, from free on, and each item arrives a latency after its last byte was sent.
 func (c *Conn) waitFor(it Item, n int, free *time.Time) {
 	p, changed := c.paceNow()
 	if p == (Pace{}) {
@@ -35,20 +36,24 @@ func (c *Conn) waitFor(it Item, n int, free *time.Time) {
 	if p.BytesPerSecond > 0 {
 		defer c.excuse()()
 	}
-	began := time.Now()
+	began := it.at
 	if free.After(began) {
 		began = *free
 	}
 	for {
 		*free = began.Add(p.OnTheWire(n))
-		due := it.at.Add(p.Latency)
-		if due.Before(*free) {
-			due = *free
-		}
-		if c.wait(time.Until(due), changed) {
+		if c.wait(time.Until(free.Add(p.Latency)), changed) {
 			return
 		}
 		p, changed = c.paceNow()
+	}
+}
+
+// catchUp makes up for a client that did not read: meanwhile the line carried nothing of the items that follow.
+func (c *Conn) catchUp(free *time.Time) {
+	p, _ := c.paceNow()
+	if sent := time.Now().Add(-p.Latency); sent.After(*free) {
+		*free = sent
 	}
 }
 

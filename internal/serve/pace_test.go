@@ -55,16 +55,30 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// With both, a message takes what either takes at the least, and what both take one after the other at the most.
+// The bytes of a message are sent behind those of the one before, and arrive a latency later.
 func TestLatencyAndBandwidth(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := connect(t, nil)
 		l.SetPace(serve.Pace{Latency: 3 * time.Second, BytesPerSecond: 100})
-		bytes := time.Duration(0)
-		for i, got := range arrivals(t, l, 100, 200, 300) {
-			bytes += time.Duration(i+1) * time.Second
-			assert.GreaterOrEqual(t, got, max(bytes, 3*time.Second))
-			assert.LessOrEqual(t, got, bytes+3*time.Second)
+		want := []time.Duration{4 * time.Second, 6 * time.Second, 9 * time.Second}
+		assert.Equal(t, want, arrivals(t, l, 100, 200, 300))
+	})
+}
+
+// What a client did not read in time is not faster for it.
+func TestASlowLineToAClientThatDoesNotRead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		l := connect(t, nil)
+		l.SetPace(serve.Pace{Latency: time.Second, BytesPerSecond: 100})
+		for range 2 {
+			require.True(t, l.Enqueue(serve.Item{Message: make([]byte, 500)}))
+		}
+		time.Sleep(20 * time.Second)
+		began := time.Now()
+		for _, want := range []time.Duration{0, 5 * time.Second} {
+			_, _, err := l.client.ReadMessage()
+			require.NoError(t, err)
+			assert.Equal(t, want, time.Since(began))
 		}
 	})
 }

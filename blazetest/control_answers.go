@@ -1,0 +1,152 @@
+package blazetest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+type faultIn struct {
+	Action      string          `json:"action" doc:"CREATE_MESSAGE and so on, POST /attachments, or handshake."`
+	Always      bool            `json:"always,omitempty" doc:"For every request, not only for the next one."`
+	Code        int             `json:"code,omitempty" doc:"Refuses the request with this code."`
+	Status      int             `json:"status,omitempty" doc:"Of the refusal; without it, as the service has it."`
+	Description string          `json:"description,omitempty" doc:"Of the refusal; without it, as the service has it."`
+	Extra       json.RawMessage `json:"extra,omitempty" doc:"Of the refusal."`
+	Hang        bool            `json:"hang,omitempty" doc:"Carries the request out, and never answers it."`
+	Cut         bool            `json:"cut,omitempty" doc:"Cuts the connection; with hang, after carrying it out."`
+	Data        json.RawMessage `json:"data,omitempty" doc:"Answers with this data, and does nothing."`
+	Reply       *replyIn        `json:"reply,omitempty" doc:"Answers with this frame, and does nothing."`
+	Response    *responseIn     `json:"response,omitempty" doc:"Answers an HTTP request so, and does nothing."`
+	BytesBase64 string          `json:"bytes_base64,omitempty" doc:"Answers with these bytes, in base64."`
+}
+
+type replyIn struct {
+	ID     string          `json:"id,omitempty" doc:"Without it, that of the request."`
+	Action string          `json:"action,omitempty" doc:"Without it, that of the request."`
+	Params json.RawMessage `json:"params,omitempty"`
+	Data   json.RawMessage `json:"data,omitempty"`
+	Error  *errorIn        `json:"error,omitempty"`
+}
+
+type errorIn struct {
+	Status      int             `json:"status,omitempty"`
+	Code        int             `json:"code,omitempty"`
+	Description string          `json:"description,omitempty"`
+	Extra       json.RawMessage `json:"extra,omitempty"`
+}
+
+type responseIn struct {
+	Status     int               `json:"status,omitempty" doc:"200 without it."`
+	Header     map[string]string `json:"header,omitempty"`
+	Body       string            `json:"body,omitempty"`
+	BodyBase64 string            `json:"body_base64,omitempty" doc:"The body in base64, in place of body."`
+}
+
+// answer returns the answer that a fault stands for.
+func (in *faultIn) answer() (Answer, *controlError) {
+	a := Answer{Hang: in.Hang, Cut: in.Cut}
+	if in.Code == 0 && (in.Status != 0 || in.Description != "" || in.Extra != nil) {
+		return a, invalidBody("status, description and extra need a code")
+	}
+	var problem *controlError
+	switch n := in.answers(); {
+	case n > 1:
+		return a, invalidBody("only one of code, data, reply, response and bytes_base64 can answer")
+	case n == 0 && !in.Hang && !in.Cut:
+		return a, invalidBody("a fault needs code, hang, cut, data, reply, response or bytes_base64")
+	case in.Code != 0:
+		a.Reply = in.refusal()
+	case in.Data != nil:
+		a.Reply = &Frame{Data: in.Data}
+	case in.Reply != nil:
+		a.Reply = in.Reply.frame()
+	case in.Response != nil:
+		a.Bytes, problem = in.Response.bytes(in.Hang)
+	case in.BytesBase64 != "":
+		p, err := base64.StdEncoding.DecodeString(in.BytesBase64)
+		if err != nil || len(p) == 0 {
+			return a, invalidBody("bytes_base64 is not base64")
+		}
+		a.Bytes = p
+	}
+	return a, problem
+}
+
+// answers returns in how many ways the fault answers.
+func (in *faultIn) answers() (n int) {
+	for _, is := range []bool{in.Code != 0, in.Data != nil, in.Reply != nil, in.Response != nil, in.BytesBase64 != ""} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// check wants an action that clients write, and an answer that it can have.
+func (in *faultIn) check(a Answer) *controlError {
+	opens := in.Action == "handshake" || in.Action == handshake
+	switch {
+	case !opens && !interceptable(in.Action) || strings.HasPrefix(in.Action, " "):
+		return invalidBody("no client writes the action %q", in.Action)
+	case opens && a.Reply != nil && a.Reply.Error == nil:
+		return invalidBody("a handshake has no data: code refuses it, and response answers something else")
+	case in.Response != nil && !strings.Contains(in.Action, " ") && !opens:
+		return invalidBody("only HTTP requests have a response")
+	}
+	return nil
+}
+
+// refusal returns the refusal of a code, with what the request says of it.
+func (in *faultIn) refusal() *Frame {
+	f := Refuse(blaze.Code(in.Code)).Reply
+	f.Error.Status = cmp.Or(in.Status, f.Error.Status)
+	f.Error.Description = cmp.Or(in.Description, f.Error.Description)
+	f.Error.Extra = in.Extra
+	return f
+}
+
+func (in *replyIn) frame() *Frame {
+	f := &Frame{ID: in.ID, Action: in.Action, Params: in.Params, Data: in.Data}
+	if e := in.Error; e != nil {
+		f.Error = &blaze.Error{
+			Status: e.Status, Code: blaze.Code(e.Code), Description: e.Description, Extra: e.Extra,
+		}
+	}
+	return f
+}
+
+// bytes returns the response as it is written. The client may use a connection again that is kept.
+func (in *responseIn) bytes(keep bool) ([]byte, *controlError) {
+	body := []byte(in.Body)
+	if in.BodyBase64 != "" {
+		p, err := base64.StdEncoding.DecodeString(in.BodyBase64)
+		if err != nil || in.Body != "" {
+			return nil, invalidBody("response: one of body and body_base64, in base64, is needed")
+		}
+		body = p
+	}
+	status := cmp.Or(in.Status, http.StatusOK)
+	empty := status == http.StatusNoContent || status == http.StatusNotModified
+	if status < 200 || status > 599 || empty && len(body) > 0 {
+		return nil, invalidBody("response: no response has the status %d, or no such body", status)
+	}
+	r := http.Response{
+		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Close: !keep,
+		Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+	}
+	for name, value := range in.Header {
+		r.Header.Set(name, value)
+	}
+	var text bytes.Buffer
+	if err := r.Write(&text); err != nil {
+		return nil, invalidBody("response: %v", err)
+	}
+	return text.Bytes(), nil
+}

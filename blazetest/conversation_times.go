@@ -1,0 +1,74 @@
+package blazetest
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/serve"
+)
+
+// longestDuration is the longest time that a conversation can be muted, and that its messages can last.
+const longestDuration = 100 * 365 * 24 * time.Hour
+
+// readDuration reads the body of a request that has a number of seconds.
+func readDuration(body []byte) (time.Duration, *serve.Refusal) {
+	var req struct {
+		Duration *int64 `json:"duration"`
+	}
+	if json.Unmarshal(body, &req) != nil || req.Duration == nil {
+		return 0, serve.Invalid("duration", "not a number of seconds")
+	}
+	if *req.Duration < 0 || *req.Duration > int64(longestDuration/time.Second) {
+		return 0, serve.Invalid("duration", "not between 0 and %d seconds", int64(longestDuration/time.Second))
+	}
+	return time.Duration(*req.Duration) * time.Second, nil
+}
+
+// setDuration changes a conversation by a request that has a duration.
+func (s *Server) setDuration(
+	r *http.Request, body []byte, set func(*conversation, time.Duration) *serve.Refusal,
+) (*conversationView, *serve.Refusal) {
+	d, refused := readDuration(body)
+	if refused != nil {
+		return nil, refused
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, refused := s.own(pathID(r))
+	if refused == nil {
+		refused = set(c, d)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return s.viewOfConversation(c), nil
+}
+
+// muteConversation mutes a conversation for the bot, or ends that with a duration of 0. The server pushes its messages
+// all the same.
+func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Refusal {
+		c.mutedUntil = time.Time{}
+		if d > 0 {
+			c.mutedUntil = s.clock().Add(d)
+		}
+		return nil
+	})
+}
+
+// setDisappearing sets how long the messages of a conversation last; 0 is for ever. In a group the bot needs a role for
+// it.
+func (s *Server) setDisappearing(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Refusal {
+		if c.category == categoryGroup {
+			if refused := s.needsRole(c, roleOwner, roleAdmin); refused != nil {
+				return refused
+			}
+		}
+		c.expireIn = d
+		s.announce(c, blaze.SystemConversation{Action: "EXPIRE", UserID: s.bot(), ExpireIn: d})
+		return nil
+	})
+}

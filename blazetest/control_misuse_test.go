@@ -114,6 +114,7 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 		sent := textMessage(object{"conversation_id": alice.ConversationID(), "message_id": id1, "data": "aGk="})
 		newRESTClient(t, s).get("POST", "/messages", sent)
 		pending := s.Pending()
+		long := strings.Repeat("x", 201)
 		const message = `{"message_id":"` + id1 + `"`
 		for _, test := range []struct {
 			status                     int
@@ -125,9 +126,9 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 			{400, "/groups/{group}/add", `{"bot":true,"name":"bob"}`, "left", "one of name and bot"},
 			{409, "/users/{user}/say", `{"text":"hi","group":"staff"}`, "bob", "bob is not in the group"},
 			{409, "/users/{user}/say", `{"text":"hi","group":"left"}`, "alice", "the bot is not in the group"},
-			{400, "/users/{user}/send", `{"category":"SYSTEM_X","data":{},"encrypted":true}`, "alice", "only payloads of"},
+			{400, "/users/{user}/send", `{"category":"SYSTEM_X","data":{},"encrypted":true}`, "alice", "only payloads"},
 			{400, "/users/{user}/transfer", `{"amount":"0","asset":"BTC"}`, "alice", "amount"},
-			{400, "/users/{user}/transfer", `{"amount":"1","asset":"BTC","memo":"` + strings.Repeat("x", 201) + `"}`, "alice", "memo"},
+			{400, "/users/{user}/transfer", `{"amount":"1","asset":"BTC","memo":"` + long + `"}`, "alice", "memo"},
 			{404, "/users/{user}/tap", message + `,"label":"x"}`, "alice", "no button"},
 			{409, "/users/{user}/reads", message + `}`, "bob", "bob is not in the conversation"},
 			{404, "/receipts", `{"message_id":"` + id2 + `","status":"READ"}`, "", "no client has sent"},
@@ -142,7 +143,8 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 			if test.value != "" {
 				values = []string{test.value}
 			}
-			require.Contains(t, c.refused(test.status, "POST", test.path, test.body, values...), test.contain, test.path)
+			reason := c.refused(test.status, "POST", test.path, test.body, values...)
+			require.Contains(t, reason, test.contain, test.path)
 		}
 		require.Empty(t, f.take())
 		require.Equal(t, pending, s.Pending(), "nothing was delivered")

@@ -57,7 +57,8 @@ func TestAScriptOverHTTPIsWrittenAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
 		c := newControls(t, s)
-		body, err := json.Marshal(object{"update": true, "script": "# a talk\nalice: hi\nbot> *hi*\nbob: ho\nbot> x\n"})
+		const script = "# a talk\nalice: hi\nbot> *hi*\nbob: ho\nbot> x\n"
+		body, err := json.Marshal(object{"update": true, "script": script})
 		require.NoError(t, err)
 		require.JSONEq(t, `{"failed":[],"script":"# a talk\nalice: hi\nbot> *hi*\nbob: ho\nbot> what is ho?\n"}`,
 			c.call("POST", "/scripts", string(body)))
@@ -72,7 +73,8 @@ func TestFaultsHaveTheirOwnAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
 		c, ws := newControls(t, s), connectAndList(t, s)
-		c.call("POST", "/faults", `{"action":"PING","code":10002,"status":500,"description":"bad","extra":{"field":"x"}}`)
+		c.call("POST", "/faults", `{"action":"PING","code":10002,"status":500,"description":"bad",`+
+			`"extra":{"field":"x"}}`)
 		want := &wire.Error{Status: 500, Code: 10002, Description: "bad", Extra: json.RawMessage(`{"field":"x"}`)}
 		require.Equal(t, want, ws.call("PING", nil).Error)
 		c.call("POST", "/faults", `{"action":"PING","code":10002}`)

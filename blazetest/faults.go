@@ -58,10 +58,10 @@ func (s *Server) cutLinks(which func(*conn) bool) {
 }
 
 // Slow makes every connection slow, those there are and those to come, until it is called again; Slow(0, 0) makes them
-// as fast as the machine, at once. latency passes before each frame of the server arrives, in addition to the time that
-// its bytes take, and before each HTTP request is carried out. bytesPerSecond bounds each way of a connection, counting compressed frames and the bodies of HTTP
-// requests and answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative
-// values are misuse.
+// as fast as the machine, at once. latency passes before each HTTP request is carried out, and before each frame of the
+// server arrives, in addition to the time that its bytes take. bytesPerSecond bounds each way of a connection, counting
+// compressed frames and the bodies of HTTP requests and answers; 0 is no bound. A frame arrives whole. Negative values
+// are misuse.
 func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
 	s.tell(s.slow(serve.Pace{Latency: latency, BytesPerSecond: bytesPerSecond}))
 }

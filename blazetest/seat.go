@@ -59,8 +59,8 @@ func (s *Server) sentTo(out blaze.Outgoing) sentMessage {
 	return sentMessage{out, s.readers(out.ConversationID)}
 }
 
-// opened returns a message as the first of its readers sees it who can open it. It may derive many keys: the caller does
-// not hold s.mu.
+// opened returns a message as the first of its readers sees it who can open it. It may derive many keys, so the caller
+// does not hold s.mu.
 func (m sentMessage) opened() blaze.Outgoing {
 	out := m.out
 	raw, sealed := out.Payload.(blaze.Raw)

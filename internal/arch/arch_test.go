@@ -54,6 +54,7 @@ var layers = Rules{
 		"internal/model",
 		"internal/mutants",
 		"internal/peers",
+		"internal/report",
 		"internal/soak",
 		"internal/wspeer",
 	},

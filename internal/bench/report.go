@@ -4,24 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/mixin-blaze/blaze/internal/report"
 )
 
 // Report has the measurements of one run.
 type Report struct {
-	Date      time.Time `json:"date"`
-	Commit    string    `json:"commit,omitempty"` // with a plus if files were modified
-	GoVersion string    `json:"go_version"`
-	OS        string    `json:"os"`
-	Arch      string    `json:"arch"`
-	CPUs      int       `json:"cpus"`
-	CPU       string    `json:"cpu,omitempty"` // name of the processor
-	Rounds    int       `json:"rounds"`
-	Scale     float64   `json:"scale"` // 1: the intended counts and times
+	report.Machine
+	CPU    string  `json:"cpu,omitempty"` // name of the processor
+	Rounds int     `json:"rounds"`
+	Scale  float64 `json:"scale"` // 1: the intended counts and times
 
 	Results []Result `json:"results"`
 }
@@ -43,25 +37,14 @@ func (r *Report) Write(path string) error {
 		lines[i] = "    " + string(line)
 	}
 	before, _ := strings.CutSuffix(string(text), "]\n}")
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	if err := os.WriteFile(path, []byte(before+"\n"+strings.Join(lines, ",\n")+"\n  ]\n}\n"), 0o600); err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	return nil
+	return report.Write(path, []byte(before+"\n"+strings.Join(lines, ",\n")+"\n  ]\n}\n"))
 }
 
 // Read reads the report of a complete run.
 func Read(path string) (*Report, error) {
-	//nolint:gosec // G304: the file named by the caller
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("bench: %w", err)
-	}
 	r := new(Report)
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("bench: %s: %w", path, err)
+	if err := report.Read(path, r); err != nil {
+		return nil, err
 	}
 	if r.GoVersion == "" || r.Rounds == 0 || !r.whole() {
 		return nil, fmt.Errorf("bench: %s is not the report of a whole run", path)

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"runtime"
 	"time"
 
-	"github.com/mixin-blaze/blaze/internal/gauge"
+	"github.com/mixin-blaze/blaze/internal/report"
 )
 
 // patience is the time limit of one process.
@@ -43,9 +42,7 @@ func Run(ctx context.Context, o Options) (rep *Report, err error) {
 		return nil, fmt.Errorf("bench: the server does not start: %w", err)
 	}
 	rep = &Report{
-		Date: time.Now().UTC().Truncate(time.Second), Commit: gauge.Commit(),
-		GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		CPUs: runtime.NumCPU(), CPU: cpuModel(), Rounds: o.Rounds, Scale: o.Scale,
+		Machine: report.ThisMachine(time.Now()), CPU: cpuModel(), Rounds: o.Rounds, Scale: o.Scale,
 	}
 	for round := range o.Rounds {
 		for _, row := range rows {

@@ -1,19 +1,16 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/mixin-blaze/blaze/internal/report"
 )
 
-// The comments that enclose the tables.
-const (
-	tableBegin = "<!-- bench:begin, written by make bench-table -->"
-	tableEnd   = "<!-- bench:end -->"
-)
+// blockName is the name of the tables in a document.
+const blockName = "bench"
 
 // String returns a line of text about one result, to show progress.
 func (r Result) String() string {
@@ -33,7 +30,7 @@ func (r Result) String() string {
 		{"goroutines", r.Goroutines},
 		{"MiB heap", r.HeapMiB},
 		{"MiB RSS", r.PeakRSSMiB},
-		{"pushed again", float64(r.Duplicates)},
+		{"redelivered", float64(r.Duplicates)},
 	} {
 		if n.value > 0 {
 			fmt.Fprintf(&b, "  %s %s", number(n.value), n.name)
@@ -141,7 +138,7 @@ func (r *Report) both(scenario string, of metric) string {
 	return number(r.median(scenario, Ours, of)) + " / " + number(r.median(scenario, Naive, of))
 }
 
-func row(cells ...string) string { return "| " + strings.Join(cells, " | ") + " |\n" }
+func row(cells ...string) string { return report.Row(cells...) }
 
 func percent(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
 
@@ -158,22 +155,7 @@ func number(v float64) string {
 		unit := math.Pow(10, math.Floor(math.Log10(v))-2)
 		v = math.Round(v/unit) * unit
 	}
-	s := fmt.Sprintf("%.0f", v)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// ReplaceTables replaces the text between the two marks of a document.
-func ReplaceTables(document, tables string) (string, error) {
-	before, rest, ok := strings.Cut(document, tableBegin)
-	_, after, closed := strings.Cut(rest, tableEnd)
-	if !ok || !closed || strings.Count(document, tableBegin) != 1 || strings.Count(document, tableEnd) != 1 {
-		return "", errors.New("bench: the document must have the lines " + tableBegin +
-			" and " + tableEnd + " once each, in this order")
-	}
-	return before + tableBegin + "\n" + tables + tableEnd + after, nil
+	return report.Grouped(fmt.Sprintf("%.0f", v))
 }
 
 // Block returns the text between the marks of the README: a link to the file of the chart, and the tables.
@@ -187,19 +169,8 @@ func WriteTables(document, chart string, paths []string) error {
 	if err != nil {
 		return err
 	}
-	old, err := os.ReadFile(document) //nolint:gosec // the file named by the caller
-	if err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	text, err := ReplaceTables(string(old), r.Block(chart))
-	if err != nil {
+	if err := report.Update(document, blockName, r.Block(chart)); err != nil {
 		return err
 	}
-	for path, text := range map[string]string{document: text, chart: r.Chart()} {
-		//nolint:gosec // G306: documents that everybody may read
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return fmt.Errorf("bench: %w", err)
-		}
-	}
-	return nil
+	return report.WritePublic(chart, r.Chart())
 }

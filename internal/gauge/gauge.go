@@ -1,32 +1,11 @@
-// Package gauge reports data of this process for measurements: the current and the largest heap, and the revision
-// built.
+// Package gauge measures the heap of this process: its current and its largest size.
 package gauge
 
 import (
-	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"time"
 )
-
-// Commit returns the revision that this program was built from, or "" if the build recorded none. A trailing plus means
-// that the tree was modified.
-func Commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	revision := ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(len(s.Value), 12)]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			revision += "+"
-		}
-	}
-	return revision
-}
 
 // Heap returns the size of all objects in bytes, including garbage that is not collected yet.
 func Heap() uint64 {

@@ -4,25 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/mixin-blaze/blaze/internal/gauge"
+	"github.com/mixin-blaze/blaze/internal/report"
 )
 
 // Report holds the results of one run.
 type Report struct {
-	Date      time.Time `json:"date"`
-	Commit    string    `json:"commit,omitempty"` // with a plus sign if files were modified
-	GoVersion string    `json:"go_version"`
-	OS        string    `json:"os"`
-	Arch      string    `json:"arch"`
-	CPUs      int       `json:"cpus"`
-	Race      bool      `json:"race"`
+	report.Machine
+	Race bool `json:"race"`
 
 	Seed       uint64  `json:"seed"`
 	Plain      bool    `json:"plain,omitempty"`     // the server had no plural actions
@@ -80,9 +72,7 @@ func (r *run) report() *Report {
 	stored, _, reads := r.out.totals()
 	ended, _, _ := r.in.attempts()
 	rep := &Report{
-		Date: r.began.UTC().Truncate(time.Second), Commit: gauge.Commit(),
-		GoVersion: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
-		CPUs: runtime.NumCPU(), Race: Race, Seed: r.Seed, Plain: r.Plain, Messages: r.Messages, Sends: r.Sends,
+		Machine: report.ThisMachine(r.began), Race: Race, Seed: r.Seed, Plain: r.Plain, Messages: r.Messages, Sends: r.Sends,
 		Seconds: took, PerSecond: int(float64(r.Messages) / took),
 		Reconnects:  r.times.reconnects.Cap.String() + " at most",
 		Connections: r.server.handshakes.Load(), Cuts: cuts(r.net), Pushes: r.server.pushes.Load(),
@@ -107,13 +97,7 @@ func (rep *Report) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("soak: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return fmt.Errorf("soak: %w", err)
-	}
-	if err := os.WriteFile(path, append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("soak: %w", err)
-	}
-	return nil
+	return report.Write(path, append(text, '\n'))
 }
 
 // String returns the report as text.

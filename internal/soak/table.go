@@ -1,31 +1,23 @@
 package soak
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
+
+	"github.com/mixin-blaze/blaze/internal/report"
 )
 
-// Comments that enclose the tables in a document.
-const (
-	tableBegin = "<!-- soak:begin, written by make soak-table -->"
-	tableEnd   = "<!-- soak:end -->"
-)
+// blockName is the name of the tables in a document.
+const blockName = "soak"
 
 // Read reads the report of one run. It converts the fault names of older reports.
 func Read(path string) (*Report, error) {
-	//nolint:gosec // G304: the caller names the file
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("soak: %w", err)
-	}
 	rep := new(Report)
-	if err := json.Unmarshal(text, rep); err != nil {
-		return nil, fmt.Errorf("soak: %s: %w", path, err)
+	if err := report.Read(path, rep); err != nil {
+		return nil, err
 	}
 	rep.renameFaults()
 	if rep.Messages == 0 || rep.GoVersion == "" || len(rep.Faults) == 0 {
@@ -45,7 +37,7 @@ func Table(reports []*Report) string {
 		"kinds of fault | maximum heap | time | violations | seed |\n")
 	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, r := range sorted {
-		machine := fmt.Sprintf("%s, %s/%s, %d CPUs", r.GoVersion, r.OS, r.Arch, r.CPUs)
+		machine := r.Machine.String()
 		if r.Race {
 			machine += ", race detector"
 		}
@@ -63,7 +55,7 @@ func Table(reports []*Report) string {
 			fmt.Sprint(kinds), fmt.Sprintf("%d MiB", r.PeakHeap>>20),
 			fmt.Sprintf("%d s", int(r.Seconds+0.5)), fmt.Sprint(r.ViolationCount), fmt.Sprint(r.Seed),
 		}
-		b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
+		b.WriteString(report.Row(cells...))
 	}
 	return b.String()
 }
@@ -88,25 +80,7 @@ func FaultTable(reports []*Report) string {
 	return b.String()
 }
 
-// grouped returns a number with commas between groups of three digits.
-func grouped(n uint64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// ReplaceTable replaces the text between the two marks of a document.
-func ReplaceTable(document, table string) (string, error) {
-	before, rest, ok := strings.Cut(document, tableBegin)
-	_, after, closed := strings.Cut(rest, tableEnd)
-	if !ok || !closed || strings.Count(document, tableBegin) != 1 || strings.Count(document, tableEnd) != 1 {
-		return "", errors.New("soak: the document must have the lines " + tableBegin +
-			" and " + tableEnd + " once each, in this order")
-	}
-	return before + tableBegin + "\n" + table + tableEnd + after, nil
-}
+func grouped(n uint64) string { return report.Grouped(fmt.Sprint(n)) }
 
 // WriteTable writes the tables of reports into a document, between its marks.
 func WriteTable(document string, paths []string) error {
@@ -121,17 +95,5 @@ func WriteTable(document string, paths []string) error {
 		}
 		reports = append(reports, r)
 	}
-	old, err := os.ReadFile(document) //nolint:gosec // G304: as above
-	if err != nil {
-		return fmt.Errorf("soak: %w", err)
-	}
-	text, err := ReplaceTable(string(old), Tables(reports))
-	if err != nil {
-		return err
-	}
-	//nolint:gosec // G306: a document that everybody may read
-	if err := os.WriteFile(document, []byte(text), 0o644); err != nil {
-		return fmt.Errorf("soak: %w", err)
-	}
-	return nil
+	return report.Update(document, blockName, Tables(reports))
 }

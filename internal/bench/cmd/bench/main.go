@@ -14,23 +14,17 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 
 	"github.com/mixin-blaze/blaze/internal/bench"
+	"github.com/mixin-blaze/blaze/internal/report"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	run := run
 	if bench.IsChild() {
-		run = bench.Child
+		report.Main("bench", bench.Child)
+		return
 	}
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
+	report.Main("bench", run)
 }
 
 func run(ctx context.Context) error {

@@ -9,23 +9,14 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/signal"
 	"strings"
 	"time"
 
+	"github.com/mixin-blaze/blaze/internal/report"
 	"github.com/mixin-blaze/blaze/internal/soak"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "soak:", err)
-		os.Exit(1)
-	}
-}
+func main() { report.Main("soak", run) }
 
 func run(ctx context.Context) error {
 	var o soak.Options

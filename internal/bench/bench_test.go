@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -21,8 +20,6 @@ import (
 // Runs every contender in every scenario, in this process and with few messages, to check that each works with the
 // server.
 func TestEveryContenderInEveryScenario(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	scripts := make(map[string]Script)
 	rows := plan(0.002)
 	for _, row := range rows {
@@ -38,7 +35,7 @@ func TestEveryContenderInEveryScenario(t *testing.T) {
 			t.Run(c.name(), func(t *testing.T) {
 				task := c.task
 				task.Address, task.Roots = s.Addresses[c.name()], s.Roots
-				r, err := task.Run(ctx)
+				r, err := task.Run(t.Context())
 				require.NoError(t, err)
 				assert.Equal(t, task.Scenario, r.Scenario)
 				assert.Equal(t, task.Contender, r.Contender)

@@ -415,7 +415,7 @@ var delivery = []Mutant{
 		Marker: "blame-answered", Old: "l.listed && !l.answered", New: "false",
 	},
 	{
-		Name: "a link that is replaced on purpose blames", By: in("outbox", "TestAReplacedLinkBlamesNobody"),
+		Name: "a link that is replaced on purpose blames", By: in("outbox", "TestAReplacedLinkBlamesNoRequest"),
 		Marker: "blame-answered", Old: "l.quiet.paused ||", New: "",
 	},
 	{

@@ -112,7 +112,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name:   "plural actions are used although the server has none",
-		By:     in("engine", "TestPluralIsPutOffAfterItWasSplit"),
+		By:     in("engine", "TestPluralIsSuspendedAfterASplit"),
 		Marker: "ack-unusable", Old: "min(b.Plural<<min(p.failed, 16), b.MaxPlural)", New: "0",
 	},
 	{

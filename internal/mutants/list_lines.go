@@ -47,7 +47,7 @@ var lines = []Mutant{
 	},
 	{
 		Name:   "a message of an earlier connection is work of the present one",
-		By:     in("engine", "TestWorkIsOfTheLinkItCameOn"),
+		By:     in("engine", "TestWorkCountsForItsOwnLink"),
 		Marker: "work-link", Old: "link == u.link.Load() &&", New: "",
 	},
 	{

@@ -23,7 +23,7 @@ func TestAuthPolicy(t *testing.T) {
 		rejected = func(skew time.Duration) engine.Probed {
 			return engine.Probed{Answer: engine.ProbeRejected, Skew: skew}
 		}
-		retried  = engine.Decision{Reason: engine.NotFinal}
+		retry    = engine.Decision{Reason: engine.NotFinal}
 		alarmed  = engine.Decision{Reason: engine.NotFinal, Alarm: true}
 		over     = engine.Decision{Reason: engine.Unauthorized}
 		outdated = engine.Decision{Reason: engine.UpdateRequired}
@@ -35,34 +35,38 @@ func TestAuthPolicy(t *testing.T) {
 		"an outdated client that worked":        {{0, 10006, true, silent, outdated}},
 		"GET /me rejects":                       {{0, 401, false, rejected(0), over}},
 		"GET /me rejects a session that worked": {{0, 401, true, rejected(0), over}},
-		"GET /me rejects after a while":         {{0, 401, true, silent, retried}, {day, 401, false, rejected(0), over}},
-		"GET /me rejects after it accepted":     {{0, 401, false, accepted, alarmed}, {s, 401, false, rejected(0), over}},
-		"five minutes are accepted":             {{0, 401, false, rejected(5 * time.Minute), over}},
-		"five minutes behind are accepted":      {{0, 401, false, rejected(-5 * time.Minute), over}},
-		"more is a wrong clock":                 {{0, 401, false, rejected(5*time.Minute + 1), skewed(5*time.Minute + 1)}},
+		"GET /me rejects after a while": {
+			{0, 401, true, silent, retry}, {day, 401, false, rejected(0), over},
+		},
+		"GET /me rejects after it accepted": {
+			{0, 401, false, accepted, alarmed}, {s, 401, false, rejected(0), over},
+		},
+		"five minutes are accepted":        {{0, 401, false, rejected(5 * time.Minute), over}},
+		"five minutes behind are accepted": {{0, 401, false, rejected(-5 * time.Minute), over}},
+		"more is a wrong clock":            {{0, 401, false, rejected(5*time.Minute + 1), skewed(5*time.Minute + 1)}},
 		"more behind is a wrong clock": {
 			{0, 401, false, rejected(-5*time.Minute - 1), skewed(-5*time.Minute - 1)},
 		},
 		"a wrong clock of a session that worked": {{0, 401, true, rejected(time.Hour), skewed(time.Hour)}},
 		"silence before anything worked": {
-			{0, 401, false, silent, retried}, {29 * s, 401, false, silent, retried}, {30 * s, 401, false, silent, over},
+			{0, 401, false, silent, retry}, {29 * s, 401, false, silent, retry}, {30 * s, 401, false, silent, over},
 		},
-		"silence that is noticed late": {{0, 401, false, silent, retried}, {day, 401, false, silent, over}},
+		"silence that is noticed late": {{0, 401, false, silent, retry}, {day, 401, false, silent, over}},
 		"silence for a session that worked": {
-			{0, 401, true, silent, retried}, {30 * s, 401, false, silent, retried}, {day, 401, false, silent, retried},
+			{0, 401, true, silent, retry}, {30 * s, 401, false, silent, retry}, {day, 401, false, silent, retry},
 		},
 		"silence, and then it works": {
-			{0, 401, false, silent, retried}, {29 * s, 401, true, silent, retried}, {day, 401, false, silent, retried},
+			{0, 401, false, silent, retry}, {29 * s, 401, true, silent, retry}, {day, 401, false, silent, retry},
 		},
 		"silence, and then GET /me accepts": {
-			{0, 401, false, silent, retried}, {29 * s, 401, false, accepted, alarmed}, {day, 401, false, silent, retried},
+			{0, 401, false, silent, retry}, {29 * s, 401, false, accepted, alarmed}, {day, 401, false, silent, retry},
 		},
 		"GET /me accepts": {
 			{0, 401, false, accepted, alarmed},
-			{59 * s, 401, false, accepted, retried},
+			{59 * s, 401, false, accepted, retry},
 			{60 * s, 401, false, accepted, alarmed},
-			{61 * s, 401, false, accepted, retried},
-			{119 * s, 401, true, accepted, retried},
+			{61 * s, 401, false, accepted, retry},
+			{119 * s, 401, true, accepted, retry},
 			{120 * s, 401, false, accepted, alarmed},
 			{day, 401, false, accepted, alarmed},
 		},

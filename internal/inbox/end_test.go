@@ -83,7 +83,7 @@ func TestStopReleasesMessages(t *testing.T) {
 			time.Sleep(time.Hour)
 			r.handled()
 			r.due()
-			assert.Equal(t, []string{"failing", "running"}, take(r, &r.settled), "a running attempt still has a verdict")
+			assert.Equal(t, []string{"failing", "running"}, take(r, &r.settled), "verdict of the running attempt")
 			r.Release("in flight")
 			assert.Zero(t, r.Left().Used)
 			r.Stop()

@@ -12,9 +12,9 @@ import (
 
 var (
 	failed    = engine.End{}
-	useless   = engine.End{Lived: time.Second} // ended before anything was answered
+	useless   = engine.End{Lived: time.Second} // ended before any answer
 	lost      = engine.End{Lived: time.Second, Answered: true}
-	quiet     = engine.End{Lived: time.Hour}              // a client that had nothing to send
+	quiet     = engine.End{Lived: time.Hour}              // nothing to send
 	mute      = engine.End{Lived: time.Hour, Asked: true} // no request was answered
 	handled   = engine.End{Lived: time.Second, Asked: true, Worked: true}
 	rejected  = engine.End{Rejected: true}
@@ -24,11 +24,11 @@ var (
 	resync    = engine.End{Lived: time.Second, Answered: true, Resync: true}
 )
 
-// A wait of this policy between rounds is less than an hour once in a million times.
+// ages is a policy with waits between rounds that are less than an hour only once in a million times.
 var ages = backoff.Policy{Base: 1e6 * time.Hour, Cap: 1e6 * time.Hour}
 
-// pace names a wait: none, that for the next endpoint of a round, or that between rounds.
-func pace(t *testing.T, wait time.Duration) string {
+// waitKind returns a letter for a wait: "." for none, "t" before the next endpoint of a round, "W" between rounds.
+func waitKind(t *testing.T, wait time.Duration) string {
 	t.Helper()
 	switch {
 	case wait == 0:
@@ -45,14 +45,14 @@ func TestDialPlan(t *testing.T) {
 	for name, tt := range map[string]struct {
 		endpoints string // one letter each
 		ends      []engine.End
-		dials     string // first and after each end
-		waits     string // of each end: none, next endpoint, round
+		dials     string // the first one, and one after each end
+		waits     string // letters of waitKind, one after each end
 	}{
 		"one endpoint":         {"a", []engine.End{failed, failed, useless}, "aaaa", "WWW"},
 		"a round of two":       {"ab", []engine.End{failed, failed, failed, failed}, "ababa", "tWtW"},
 		"a round of three":     {"abc", []engine.End{failed, useless, failed, failed}, "abcab", "ttWt"},
 		"a link that was lost": {"ab", []engine.End{lost, lost}, "aaa", "WW"},
-		"the one that served comes first": {
+		"the endpoint that served comes first": {
 			"ab", []engine.End{failed, lost, failed, failed, lost}, "abbabb", "tWtWW",
 		},
 		"served in the middle of a round": {
@@ -61,9 +61,9 @@ func TestDialPlan(t *testing.T) {
 		"a quiet link":                         {"ab", []engine.End{quiet, quiet}, "aaa", "WW"},
 		"a link that answers nothing":          {"ab", []engine.End{mute, mute, mute}, "abab", "tWt"},
 		"a message was handled, no answer yet": {"ab", []engine.End{handled, handled}, "aaa", "WW"},
-		"a rejection is of all":                {"ab", []engine.End{rejected, rejected, failed}, "abab", "WWt"},
-		"429 is of all":                        {"ab", []engine.End{throttled, throttled}, "aba", "WW"},
-		"Retry-After is of all":                {"ab", []engine.End{busy, busy}, "aba", "WW"},
+		"a rejection concerns all endpoints":   {"ab", []engine.End{rejected, rejected, failed}, "abab", "WWt"},
+		"429 concerns all endpoints":           {"ab", []engine.End{throttled, throttled}, "aba", "WW"},
+		"Retry-After concerns all endpoints":   {"ab", []engine.End{busy, busy}, "aba", "WW"},
 		"a new date of tokens, once":           {"ab", []engine.End{redated, redated, redated}, "aaba", ".WW"},
 		"a new date after another rejection":   {"ab", []engine.End{rejected, redated}, "aba", "WW"},
 		"a new date after each link":           {"ab", []engine.End{redated, lost, redated, lost}, "aaaaa", ".W.W"},
@@ -79,7 +79,7 @@ func TestDialPlan(t *testing.T) {
 			p := engine.NewPlan(ages, endpoints...)
 			dials, waits := p.Endpoint(), ""
 			for _, end := range tt.ends {
-				waits += pace(t, p.After(end))
+				waits += waitKind(t, p.After(end))
 				dials += p.Endpoint()
 			}
 			assert.Equal(t, tt.dials, dials)
@@ -88,7 +88,7 @@ func TestDialPlan(t *testing.T) {
 	}
 }
 
-// The bound of the waits doubles with each round, and not with each endpoint.
+// The bound of the waits doubles with each round, not with each endpoint.
 func TestDialPlanGrowsByRound(t *testing.T) {
 	for round, bound := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
 		longest := time.Duration(0)
@@ -103,20 +103,20 @@ func TestDialPlanGrowsByRound(t *testing.T) {
 			p.After(failed)
 			longest = max(longest, p.After(failed))
 		}
-		// The longest of 500 waits is in the upper tenth of its range but for one time in 10²².
+		// The longest of 500 waits is in the upper tenth of its range, except once in 10²² times.
 		assert.LessOrEqual(t, longest, bound*time.Second, "round %d", round)
 		assert.Greater(t, longest, bound*time.Second*9/10, "round %d", round)
 	}
 }
 
-// The wait for the next endpoint is never longer than the first between rounds.
-func TestDialPlanOfAHurriedPolicy(t *testing.T) {
+// The wait before the next endpoint is at most the first wait between rounds.
+func TestDialPlanOfAPolicyWithShortWaits(t *testing.T) {
 	p := engine.NewPlan(backoff.Policy{Base: time.Microsecond, Cap: time.Microsecond}, "a", "b")
 	assert.LessOrEqual(t, p.After(failed), time.Microsecond)
 	assert.Equal(t, "b", p.Endpoint())
 }
 
-// The wait of a Policy without Base is 0, so the whole result is added by the plan.
+// A Policy without Base waits 0, so the plan adds the whole result.
 func TestDialPlanRetryAfter(t *testing.T) {
 	p := engine.NewPlan(backoff.Policy{}, "one", "two")
 	assert.Zero(t, p.After(failed))
@@ -124,7 +124,7 @@ func TestDialPlanRetryAfter(t *testing.T) {
 	assert.Equal(t, 5*time.Minute, p.After(engine.End{RetryAfter: time.Hour}), "bounded")
 }
 
-// flaps returns the longest of many waits after each of the ends.
+// flaps returns the longest of 500 waits after each of the ends.
 func flaps(ends ...engine.End) []time.Duration {
 	longest := make([]time.Duration, len(ends))
 	for range 500 {
@@ -136,7 +136,8 @@ func flaps(ends ...engine.End) []time.Duration {
 	return longest
 }
 
-// The bounds of the waits after links of the same life: with useful work twice that life, else they double.
+// The bound of the wait after equally short links is twice their lifetime if they did useful work. Otherwise it
+// doubles.
 func TestDialPlanOfLinksThatFlap(t *testing.T) {
 	const ms = time.Millisecond
 	for name, tt := range map[string]struct {
@@ -162,7 +163,7 @@ func TestDialPlanOfLinksThatFlap(t *testing.T) {
 				ends[i] = tt.end
 			}
 			for i, longest := range flaps(ends...) {
-				// In the upper tenth of its range but for one time in 10²².
+				// In the upper tenth of its range, except once in 10²² times.
 				assert.LessOrEqual(t, longest, tt.bounds[i], "link %d", i)
 				assert.Greater(t, longest, tt.bounds[i]*9/10, "link %d", i)
 			}

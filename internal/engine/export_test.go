@@ -8,14 +8,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// The tests, in package engine_test, reach inside the package only through this file.
+// This file exports internals to the tests in package engine_test.
 
 type (
 	Phase     = phase
 	Lifecycle = lifecycle
 )
 
-// The phases.
+// The phases of a Lifecycle.
 const (
 	Idle       = idle
 	Connecting = connecting
@@ -32,31 +32,31 @@ func (l *Lifecycle) To(p Phase, why error) bool { return l.to(p, why) }
 func (l *Lifecycle) Why() error                 { return l.offline() }
 func (l *Lifecycle) Phase() Phase               { return l.phase }
 
-// Policy is an authPolicy.
+// Policy exports authPolicy.
 type Policy struct{ authPolicy }
 
-// Decision is an authDecision.
+// Decision exports authDecision.
 type Decision struct {
 	Reason Reason
 	Skew   time.Duration
 	Alarm  bool
 }
 
-// OnRejected takes a rejection. worked says whether the session worked on the link that ended with it.
+// OnRejected handles a rejection. worked reports whether the session worked on the rejected link.
 func (p *Policy) OnRejected(code int, worked bool, now time.Time, probed Probed) Decision {
 	p.worked = p.worked || worked
 	d := p.onRejected(code, now, probed)
 	return Decision{d.reason, d.skew, d.alarm}
 }
 
-// Plan is a dialPlan.
+// Plan exports dialPlan.
 type Plan struct{ dialPlan }
 
 func NewPlan(p backoff.Policy, endpoints ...string) *Plan {
 	return &Plan{dialPlan{endpoints: endpoints, backoff: backoff.Backoff{Policy: p}}}
 }
 
-// End is the part of an ending that a dialPlan looks at.
+// End has the fields of an ending that a dialPlan reads.
 type End struct {
 	Lived      time.Duration
 	Answered   bool
@@ -83,7 +83,7 @@ func (p *Plan) After(e End) time.Duration {
 	return p.after(end)
 }
 
-// ResyncPlan is a resyncPlan.
+// ResyncPlan exports resyncPlan.
 type ResyncPlan struct{ resyncPlan }
 
 func NewResyncPlan(b bounds.Bounds) *ResyncPlan { return &ResyncPlan{resyncPlan{bounds: b}} }
@@ -92,7 +92,7 @@ func (p *ResyncPlan) After(now time.Time, whole bool) time.Duration { return p.a
 
 func (p *ResyncPlan) Done(now time.Time, whole bool) { p.done(now, whole) }
 
-// Receipts is a receipts that knows receipts by their ids.
+// Receipts exports receipts, with ids for messages.
 type Receipts struct{ receipts }
 
 func NewReceipts(handle func(id string)) *Receipts {
@@ -105,7 +105,7 @@ func (r *Receipts) Idle() <-chan struct{}            { return r.idle() }
 
 func (r *Receipts) Handling() (int, time.Duration) { return r.handling() }
 
-// Use is a linkUse.
+// Use exports linkUse.
 type Use struct{ linkUse }
 
 func (u *Use) Begin() uint32 {

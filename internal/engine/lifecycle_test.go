@@ -12,7 +12,7 @@ import (
 
 var errLost = errors.New("lost")
 
-// path leads a new lifecycle to each phase.
+// path has the transitions that lead a new lifecycle to each phase.
 var path = map[engine.Phase][]engine.Phase{
 	engine.Idle:       nil,
 	engine.Connecting: {engine.Connecting},
@@ -34,7 +34,7 @@ func in(t *testing.T, phase engine.Phase) *engine.Lifecycle {
 	return &l
 }
 
-// Each row is a phase, each column the phase after it: x where that may follow. It is the diagram in ARCHITECTURE.md.
+// Each row is a phase and each column a next phase. An x marks an allowed transition. ARCHITECTURE.md has the diagram.
 func TestPhases(t *testing.T) {
 	columns := []engine.Phase{
 		engine.Idle, engine.Connecting, engine.Online, engine.Offline, engine.Draining, engine.Closed,
@@ -74,10 +74,10 @@ func TestASessionStartsOnce(t *testing.T) {
 	}
 }
 
-func TestWhyNothingIsWritten(t *testing.T) {
+func TestTheReasonForNotWriting(t *testing.T) {
 	l := engine.NewLifecycle()
 	assert.Equal(t, engine.ErrNotRunning, l.Why())
-	l.To(engine.Online, nil) // not possible
+	l.To(engine.Online, nil) // not allowed
 	assert.Equal(t, engine.ErrNotRunning, l.Why())
 	assert.True(t, l.Start(engine.ErrConnecting))
 	assert.Equal(t, engine.ErrConnecting, l.Why())
@@ -92,9 +92,9 @@ func TestWhyNothingIsWritten(t *testing.T) {
 		{engine.Connecting, nil, errLost},
 		{engine.Online, nil, nil},
 		{engine.Draining, nil, nil},
-		{engine.Offline, errLost, nil}, // not possible
+		{engine.Offline, errLost, nil}, // not allowed
 		{engine.Closed, engine.ErrClosed, engine.ErrClosed},
-		{engine.Connecting, errLost, engine.ErrClosed}, // not possible
+		{engine.Connecting, errLost, engine.ErrClosed}, // not allowed
 	} {
 		l.To(step.to, step.why)
 		assert.Equal(t, step.want, l.Why(), "%+v", step)

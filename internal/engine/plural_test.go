@@ -17,11 +17,11 @@ var (
 	split     = outbox.Outcome{Kind: outbox.Split}
 )
 
-func TestPluralIsPutOffAfterItWasSplit(t *testing.T) {
+func TestPluralIsSuspendedAfterASplit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p engine.Plural
 		assert.Equal(t, 80, p.Size(80))
-		for range 3 { // three frames under way, and each is split
+		for range 3 { // three frames in flight, of which each is split
 			assert.Equal(t, 80, p.Take(80))
 		}
 		for range 3 {
@@ -31,7 +31,7 @@ func TestPluralIsPutOffAfterItWasSplit(t *testing.T) {
 			pause *= time.Minute
 			assert.Equal(t, 1, p.Size(80))
 			time.Sleep(pause - time.Nanosecond)
-			assert.Equal(t, 1, p.Size(80), "put off for %v", pause)
+			assert.Equal(t, 1, p.Size(80), "suspended for %v", pause)
 			time.Sleep(time.Nanosecond)
 			assert.Equal(t, 2, p.Size(80))
 			assert.Equal(t, 1, p.Take(1))
@@ -45,18 +45,18 @@ func TestPluralIsPutOffAfterItWasSplit(t *testing.T) {
 		assert.Equal(t, 2, p.Take(80))
 		p.Observe(confirmed)
 		assert.Equal(t, 80, p.Size(80))
-		p.Observe(split) // one bad message in a frame
+		p.Observe(split) // caused by one invalid message
 		assert.Equal(t, 80, p.Size(80))
 	})
 }
 
-// Nothing else says that the service does not have the action.
+// No other outcome means that the service does not support the action.
 func TestPluralStaysInUse(t *testing.T) {
 	for name, o := range map[string]outbox.Outcome{
 		"busy":                     {Kind: outbox.TransientExhausted, Rejection: new(wire.Error)},
 		"busy, split":              {Kind: outbox.Split, Rejection: new(wire.Error)},
 		"unauthorized":             {Kind: outbox.Rejected, Rejection: &wire.Error{Code: 401}},
-		"given up":                 {Kind: outbox.Unanswered, Unconfirmed: true},
+		"unanswered":               {Kind: outbox.Unanswered, Unconfirmed: true},
 		"one message was rejected": {Kind: outbox.Split, Parts: []outbox.Outcome{confirmed, {Kind: outbox.Rejected}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,8 +68,8 @@ func TestPluralStaysInUse(t *testing.T) {
 	}
 }
 
-// A trial that tells nothing is followed by another one.
-func TestPluralIsTriedAgain(t *testing.T) {
+// After an inconclusive trial, the next one follows at once.
+func TestPluralIsProbedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p engine.Plural
 		p.Take(80)

@@ -22,7 +22,8 @@ func add(t *testing.T, r *engine.Receipts, ids ...string) {
 	}
 }
 
-// goroutinesOfReceipts counts the goroutines that handle receipts. Others, of tests before, may end at any time.
+// goroutinesOfReceipts counts the goroutines that handle receipts. The total number of goroutines is not usable,
+// because those of earlier tests may end at any time.
 func goroutinesOfReceipts() int {
 	b := make([]byte, 1<<20)
 	return bytes.Count(b[:runtime.Stack(b, true)],
@@ -111,7 +112,7 @@ func TestReceiptsAreDroppedAtTheEnd(t *testing.T) {
 		assert.False(t, taken || full)
 		began := time.Now()
 		<-r.Idle()
-		assert.Equal(t, time.Second, time.Since(began), "for the one that was being handled")
+		assert.Equal(t, time.Second, time.Since(began), "time of the running handler")
 		assert.Equal(t, []string{"a"}, got)
 	})
 }

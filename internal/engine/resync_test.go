@@ -10,10 +10,10 @@ import (
 	"github.com/mixin-blaze/blaze/internal/engine"
 )
 
-// Each step is a resync that is due at a time after the one before was made, for the whole inbox or for conversations.
+// Each step is a resync of the whole inbox or of conversations. It becomes due some time after the previous resync.
 func TestResyncs(t *testing.T) {
 	type step struct {
-		idle  time.Duration // since the last resync
+		idle  time.Duration // since the previous resync
 		whole bool
 		wait  time.Duration
 	}
@@ -26,7 +26,7 @@ func TestResyncs(t *testing.T) {
 			{300 * time.Millisecond, whole, 700 * time.Millisecond},
 			{time.Hour, whole, 0},
 		},
-		"conversations that only fail": {
+		"conversations with failing messages only": {
 			{0, conversations, 0},
 			{0, conversations, 2 * time.Second},
 			{0, conversations, 4 * time.Second},

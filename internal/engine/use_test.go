@@ -8,8 +8,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/engine"
 )
 
-// A message that is handled late, after its link was lost, does not speak for the next one.
-func TestWorkIsOfTheLinkItCameOn(t *testing.T) {
+// A message that is handled after its link was lost does not count as work on the next link.
+func TestWorkCountsForItsOwnLink(t *testing.T) {
 	var u engine.Use
 	first := u.Begin()
 	assert.False(t, u.Worked())

@@ -37,11 +37,11 @@ func TestGoexitReplacesTheWorker(t *testing.T) {
 	})
 }
 
-func TestStopLetsGo(t *testing.T) {
+func TestStopReleasesMessages(t *testing.T) {
 	for _, then := range []inbox.Then{inbox.Done, inbox.Keep, inbox.Retry} {
 		run(t, 2, 3000, func(r *rig) {
 			r.handle = func(m string, _ int) error {
-				if m == "parked" {
+				if m == "failing" {
 					return errHandler
 				}
 				time.Sleep(time.Second)
@@ -49,19 +49,19 @@ func TestStopLetsGo(t *testing.T) {
 			}
 			settle := r.settle
 			r.settle = func(m string, attempt int, err error) inbox.Verdict {
-				if m == "parked" {
+				if m == "failing" {
 					return settle(m, attempt, err)
 				}
 				return inbox.Verdict{Then: then, After: time.Second}
 			}
-			r.Hold("under way")
-			r.offer("a", "parked", 1, taken)
-			r.offer("a", "behind it", 1, taken)
+			r.Hold("in flight")
+			r.offer("a", "failing", 1, taken)
+			r.offer("a", "behind", 1, taken)
 			synctest.Wait()
 			r.offer("b", "running", 100, taken)
 			r.offer("b", "queued", 100, taken)
-			r.offer("c", "large", 2000, refused)
-			r.handled("parked", "running")
+			r.offer("c", "large", 2000, rejected)
+			r.handled("failing", "running")
 
 			r.Stop()
 			assert.Equal(t, inbox.Left{
@@ -70,21 +70,21 @@ func TestStopLetsGo(t *testing.T) {
 			idle := r.Idle()
 			select {
 			case <-idle:
-				assert.Fail(t, "one is running")
+				assert.Fail(t, "idle during an attempt")
 			default:
 			}
-			for _, id := range []string{"parked", "behind it", "queued", "large", "new"} {
-				r.offer("a", id, 1, refused)
+			for _, id := range []string{"failing", "behind", "queued", "large", "new"} {
+				r.offer("a", id, 1, rejected)
 			}
 			r.offer("a", "running", 1, duplicate)
-			r.offer("a", "under way", 1, duplicate)
+			r.offer("a", "in flight", 1, duplicate)
 			<-idle
 			<-r.Idle()
 			time.Sleep(time.Hour)
 			r.handled()
 			r.due()
-			assert.Equal(t, []string{"parked", "running"}, take(r, &r.settled), "what ran is still heard")
-			r.Release("under way")
+			assert.Equal(t, []string{"failing", "running"}, take(r, &r.settled), "verdict of the running attempt")
+			r.Release("in flight")
 			assert.Zero(t, r.Left().Used)
 			r.Stop()
 		})
@@ -137,7 +137,7 @@ func TestStopAsALaneWakes(t *testing.T) {
 				r.offer(lane, lane, 1, taken)
 			}
 			synctest.Wait()
-			time.Sleep(10 * time.Second) // all of them are due at this moment
+			time.Sleep(10 * time.Second) // all of them become due now
 			r.Stop()
 			<-r.Idle()
 			assert.Equal(t, inbox.Left{}, r.Left())

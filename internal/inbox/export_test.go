@@ -1,12 +1,12 @@
 package inbox
 
-// ManualIDs bounds the manual ids.
+// ManualIDs is the maximum number of manual ids.
 const ManualIDs = manualIDs
 
-// Left is everything a Box holds, to see that nothing stays behind.
+// Left is the whole state of a Box. Tests check that nothing stays behind.
 type Left struct{ Used, IDs, Manual, Lanes, Closed, Ready, Workers, Messages, Handling, Large int }
 
-// Left returns what b holds.
+// Left returns the state of b.
 func (b *Box[M]) Left() Left {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -27,24 +27,25 @@ func (b *Box[M]) closedLanes() int {
 	return n
 }
 
-// Away returns of how many messages that were let go something is kept.
-func (b *Box[M]) Away() int {
+// Released returns the number of released messages with a memory.
+func (b *Box[M]) Released() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.released)
 }
 
-// MostAway bounds them.
-const MostAway = maxReleased
+// MaxReleased is the maximum of Released.
+const MaxReleased = maxReleased
 
-// Entries returns how many entries the order of manual ids has.
+// Entries returns the number of entries in the order of manual ids.
 func (b *Box[M]) Entries() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ids.order.Len()
 }
 
-// Sum returns what the messages in b count, lane by lane, and how many of them are larger than half of b.
+// Sum returns the counters of used bytes, the sum of the messages' costs, and the number of messages that are larger
+// than half of the box. The sum is -1 if a lane's own counter is wrong.
 func (b *Box[M]) Sum() (used, inLanes, sum int64, larger int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -64,10 +65,10 @@ func (b *Box[M]) Sum() (used, inLanes, sum int64, larger int) {
 	return b.used, b.inLanes, sum, larger
 }
 
-// SpareLanes bounds the empty lanes that are kept.
+// SpareLanes is the maximum number of spare lanes.
 const SpareLanes = spareLanes
 
-// Spare is how many empty lanes are kept.
+// Spare returns the number of empty lanes kept for reuse.
 func (b *Box[M]) Spare() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,8 +82,8 @@ func (b *Box[M]) Open() bool {
 	return !b.closing.all && b.closedLanes() == 0
 }
 
-// Held reports whether an id is held.
-func (b *Box[M]) Held(id string) bool {
+// InFlight reports whether an id is in flight.
+func (b *Box[M]) InFlight(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.ids.has(id)

@@ -17,7 +17,7 @@ import (
 const (
 	taken     = inbox.Taken
 	duplicate = inbox.Duplicate
-	refused   = inbox.Rejected
+	rejected  = inbox.Rejected
 	overhead  = inbox.Overhead
 )
 
@@ -26,26 +26,26 @@ var (
 	errGoexit  = errors.New("exited")
 )
 
-// rig is a Box of words, where a message is its id, and what happened to it.
+// rig is a Box of strings, in which a message is its own id, with a record of events.
 type rig struct {
 	*inbox.Box[string]
 	t *testing.T
 
-	mu             sync.Mutex
-	began          []string // handled, with the attempt where it is not the first
-	settled        []string
-	dues           []string // what was due: a lane, or the whole box
-	backoffs       int
-	reportReleased []string
-	onLetGo        func()
-	most           int // handled at once
+	mu         sync.Mutex
+	began      []string // handled messages, with the attempt if it is not the first
+	settled    []string
+	dues       []string // calls of Due: lane or whole
+	backoffs   int
+	released   []string
+	onReleased func()
+	most       int // maximum of concurrent attempts
 
 	handle func(m string, attempt int) error
 	settle func(m string, attempt int, err error) inbox.Verdict
 }
 
-// run runs a test in a bubble. Handlers take a second, unless the test says otherwise, and errors are tried again
-// after ten.
+// run runs a test in a synctest bubble. By default a handler runs for one second, and errors are retried after ten
+// seconds.
 func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,10 +91,10 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 			},
 			OnReleased: func(m string) {
 				r.mu.Lock()
-				r.reportReleased = append(r.reportReleased, m)
+				r.released = append(r.released, m)
 				r.mu.Unlock()
-				if r.onLetGo != nil {
-					r.onLetGo()
+				if r.onReleased != nil {
+					r.onReleased()
 				}
 			},
 		})
@@ -103,7 +103,7 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 		<-r.Idle()
 		left := r.Left()
 		left.Manual, left.Closed = 0, 0
-		assert.Equal(t, inbox.Left{}, left, "left behind")
+		assert.Equal(t, inbox.Left{}, left, "state after the end")
 	})
 }
 
@@ -114,7 +114,7 @@ func named(m string, attempt int) string {
 	return m
 }
 
-// take and friends return what happened since they were asked the last time.
+// take returns and clears one of the rig's lists.
 func take(r *rig, list *[]string) []string {
 	synctest.Wait()
 	r.mu.Lock()
@@ -129,7 +129,7 @@ func (r *rig) offer(lane, id string, size int64, want inbox.Fate) {
 	require.Equal(r.t, want, r.Offer(lane, id, int32(size), id), "%s in %s", id, lane)
 }
 
-// sleep lets d go by, and everything that is due then happen.
+// sleep advances the fake time by d and waits until every goroutine is blocked.
 func (r *rig) sleep(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -158,10 +158,10 @@ func TestLanesAreInOrderAndParallel(t *testing.T) {
 		r.mu.Unlock()
 		r.sleep(time.Second)
 		r.mu.Lock()
-		assert.Contains(t, r.began, "c1", "it has been ready for longer than the rest of a and b")
+		assert.Contains(t, r.began, "c1", "it has been ready longest")
 		r.mu.Unlock()
 		r.sleep(time.Minute)
-		assert.Equal(t, inbox.Left{}, r.Left(), "an idle box has no workers and no lanes")
+		assert.Equal(t, inbox.Left{}, r.Left(), "state of an idle box")
 
 		take(r, &r.began)
 		for i := range 100 {
@@ -196,7 +196,7 @@ func TestWorkersAreStartedOnDemand(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, 5, r.Left().Workers)
 		r.sleep(time.Second)
-		assert.Equal(t, 1, r.Left().Workers, "one lane is left")
+		assert.Equal(t, 1, r.Left().Workers, "one lane has messages")
 		r.sleep(10 * time.Second)
 		assert.Zero(t, r.Left().Workers)
 	})
@@ -206,7 +206,7 @@ func TestDuplicates(t *testing.T) {
 	run(t, 1, 1<<20, func(r *rig) {
 		r.handle = func(m string, attempt int) error {
 			time.Sleep(time.Second)
-			if m == "parked" && attempt == 1 {
+			if m == "failing" && attempt == 1 {
 				return errHandler
 			}
 			return nil
@@ -215,36 +215,36 @@ func TestDuplicates(t *testing.T) {
 			switch {
 			case err != nil:
 				return inbox.Verdict{Then: inbox.Retry, After: time.Minute}
-			case m == "kept":
+			case m == "manual":
 				return inbox.Verdict{Then: inbox.Keep}
 			}
 			r.Hold(m)
 			return inbox.Verdict{Then: inbox.Done}
 		}
-		r.offer("l", "parked", 1, taken)
+		r.offer("l", "failing", 1, taken)
 		r.offer("m", "queued", 1, taken)
-		r.offer("m", "kept", 1, taken)
+		r.offer("m", "manual", 1, taken)
 		synctest.Wait()
-		r.offer("l", "parked", 1, duplicate) // being handled
+		r.offer("l", "failing", 1, duplicate) // its attempt is running
 		r.offer("m", "queued", 1, duplicate)
 		r.offer("other lane", "queued", 1, duplicate)
 		r.sleep(3 * time.Second)
-		r.handled("parked", "queued", "kept")
-		r.offer("l", "parked", 1, duplicate)
+		r.handled("failing", "queued", "manual")
+		r.offer("l", "failing", 1, duplicate)
 		r.offer("m", "queued", 1, duplicate) // its acknowledgement is not confirmed
-		r.offer("m", "kept", 1, duplicate)
+		r.offer("m", "manual", 1, duplicate)
 		r.sleep(time.Minute)
-		r.handled("parked/2")
-		r.offer("l", "parked", 1, duplicate)
+		r.handled("failing/2")
+		r.offer("l", "failing", 1, duplicate)
 
-		r.Release("parked", "queued", "never seen", "kept")
-		r.Forget("kept", "never seen")
+		r.Release("failing", "queued", "never seen", "manual")
+		r.Forget("manual", "never seen")
 		assert.Equal(t, inbox.Left{}, r.Left())
-		for _, id := range []string{"parked", "queued", "kept"} {
+		for _, id := range []string{"failing", "queued", "manual"} {
 			r.offer("l", id, 1, taken)
 		}
 		r.sleep(3 * time.Minute)
-		r.Release("parked", "queued")
+		r.Release("failing", "queued")
 	})
 }
 
@@ -255,9 +255,9 @@ func TestHoldReleaseForget(t *testing.T) {
 			synctest.Wait()
 			assert.Equal(t, want, r.Left().Used)
 		}
-		r.Hold("a") // an id without its message
+		r.Hold("a") // an id without a message
 		used(overhead)
-		r.Hold("a") // two acknowledgements of the same
+		r.Hold("a") // a second acknowledgement of the same id
 		used(overhead)
 		r.Release("a")
 		used(overhead)
@@ -269,7 +269,7 @@ func TestHoldReleaseForget(t *testing.T) {
 
 		r.offer("l", "b", 100, taken)
 		used(overhead + 100)
-		r.Hold("b") // acknowledged while it is being handled
+		r.Hold("b") // acknowledged during its attempt
 		used(overhead + 100)
 		r.sleep(time.Second)
 		used(overhead) // only the id is left
@@ -287,27 +287,27 @@ func TestHoldReleaseForget(t *testing.T) {
 		r.settle = func(string, int, error) inbox.Verdict { return inbox.Verdict{Then: inbox.Keep} }
 		r.offer("l", "d", 100, taken)
 		r.sleep(time.Second)
-		used(0) // manual ids are counted apart
+		used(0) // manual ids do not count
 		assert.Equal(t, 1, r.Left().Manual)
 		r.offer("l", "d", 100, duplicate)
 		r.Forget("d")
 		assert.Zero(t, r.Left().Manual)
 
 		r.offer("l", "e", 100, taken)
-		r.Forget("e") // by its own handler, before it returned
+		r.Forget("e") // acknowledged by its own handler
 		r.offer("l", "e", 100, duplicate)
 		r.sleep(time.Second)
 		assert.Equal(t, inbox.Left{}, r.Left())
 		r.offer("l", "e", 100, taken)
 		r.sleep(time.Second)
-		assert.Equal(t, inbox.Left{Manual: 1}, r.Left(), "that was the one before")
+		assert.Equal(t, inbox.Left{Manual: 1}, r.Left(), "only the earlier message was acknowledged early")
 
 		r.offer("l", "f", 100, taken)
 		r.Hold("f")
 		r.sleep(time.Second)
 		used(overhead)
 		r.Forget("f")
-		r.offer("l", "f", 100, duplicate) // the acknowledgement is still under way
+		r.offer("l", "f", 100, duplicate) // its acknowledgement is still in flight
 		r.Release("f")
 		used(0)
 		r.offer("l", "f", 100, taken)
@@ -315,7 +315,7 @@ func TestHoldReleaseForget(t *testing.T) {
 	})
 }
 
-func TestRetryParksTheLaneWithoutAWorker(t *testing.T) {
+func TestRetryBacksOffWithoutAWorker(t *testing.T) {
 	run(t, 1, 1<<20, func(r *rig) {
 		var errs []error
 		r.handle = func(m string, attempt int) error {
@@ -334,7 +334,7 @@ func TestRetryParksTheLaneWithoutAWorker(t *testing.T) {
 		r.offer("b", "b1", 1, taken)
 		r.handled("a1", "b1")
 		assert.Equal(t, inbox.Left{Used: 2 * (overhead + 1), IDs: 2, Lanes: 1, Messages: 2},
-			r.Left(), "no worker waits")
+			r.Left(), "a lane in backoff has no worker")
 		r.offer("a", "a3", 1, taken)
 		r.offer("b", "b2", 1, taken)
 		r.sleep(10*time.Second - 1)
@@ -350,8 +350,8 @@ func TestRetryParksTheLaneWithoutAWorker(t *testing.T) {
 	})
 }
 
-// However many conversations there were, what was made for them is let go of.
-func TestFewLanesAreKept(t *testing.T) {
+// Lanes are not kept after they are empty, except for a bounded number of spare ones.
+func TestSpareLanesAreBounded(t *testing.T) {
 	run(t, 4, 1<<20, func(r *rig) {
 		for i := range 1000 {
 			require.Equal(t, taken, r.Offer(fmt.Sprint("lane ", i), fmt.Sprint(i), 1, fmt.Sprint(i)))

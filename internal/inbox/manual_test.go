@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/inbox"
 )
 
-// manual returns a Box that keeps the ids of everything that it has handled, and a function that hands it messages.
+// manual returns a Box with the verdict Keep for every message, and a function that handles messages.
 func manual(t *testing.T) (b *inbox.Box[string], handle func(ids ...string)) {
 	t.Helper()
 	b = inbox.New(inbox.Config[string]{
@@ -25,7 +25,7 @@ func manual(t *testing.T) (b *inbox.Box[string], handle func(ids ...string)) {
 	return b, func(ids ...string) {
 		for _, id := range ids {
 			if fate := b.Offer("", id, 0, id); fate != inbox.Taken {
-				assert.Fail(t, "not taken", "%s: %d", id, fate)
+				assert.Fail(t, "not accepted", "%s: %d", id, fate)
 			}
 		}
 		<-b.Idle()
@@ -39,12 +39,12 @@ func numbered(from, to int) (ids []string) {
 	return ids
 }
 
-func TestTheOldestManualIDsAreForgotten(t *testing.T) {
+func TestTheOldestManualIDsAreEvicted(t *testing.T) {
 	b, handle := manual(t)
 	ids := numbered(0, inbox.ManualIDs+1)
 	handle(ids[:inbox.ManualIDs]...)
 	b.Forget(ids[0], ids[5])
-	handle(ids[0]) // again, and now the youngest
+	handle(ids[0]) // again; it is the youngest now
 	handle(ids[inbox.ManualIDs])
 	assert.Equal(t, inbox.Left{Manual: inbox.ManualIDs}, b.Left())
 	handle("one more")
@@ -54,18 +54,17 @@ func TestTheOldestManualIDsAreForgotten(t *testing.T) {
 	} {
 		assert.Equal(t, want, b.Offer("", ids[i], 0, ""), i)
 	}
-	handle(ids[1]) // the oldest was forgotten, and so the next one is now
+	handle(ids[1]) // the oldest was evicted, so the next is the oldest now
 	handle(ids[2], ids[5])
 }
 
-// The order in which ids became manual holds few that are manual no more, however they are acknowledged, and whichever
-// is acknowledged late.
-func TestManualIDsLeaveNothing(t *testing.T) {
+// The order of manual ids contains few outdated entries, in whatever order the ids are acknowledged.
+func TestManualIDsLeaveFewEntries(t *testing.T) {
 	for name, order := range map[string]func(i int) int{
-		"the oldest first":      func(i int) int { return i },
-		"the youngest first":    func(i int) int { return 9999 - i },
-		"all over the place":    func(i int) int { return i * 7919 % 10_000 },
-		"the oldest at the end": func(i int) int { return (i + 1) % 10_000 },
+		"the oldest first":   func(i int) int { return i },
+		"the youngest first": func(i int) int { return 9999 - i },
+		"mixed":              func(i int) int { return i * 7919 % 10_000 },
+		"the oldest last":    func(i int) int { return (i + 1) % 10_000 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, handle := manual(t)
@@ -90,8 +89,8 @@ func TestManualIDsLeaveNothing(t *testing.T) {
 	}
 }
 
-// To acknowledge an id costs the same however many are manual: a hundred thousand of them, the youngest first, would
-// take ten billion steps otherwise.
+// The cost of Forget does not depend on the number of manual ids. With a linear cost, 100,000 ids, youngest first,
+// would take ten billion steps.
 func TestManualIDsAreForgottenQuickly(t *testing.T) {
 	b, handle := manual(t)
 	ids := numbered(0, inbox.ManualIDs)
@@ -102,8 +101,8 @@ func TestManualIDsAreForgottenQuickly(t *testing.T) {
 	assert.Equal(t, inbox.Left{}, b.Left())
 }
 
-// An id is a small part of something large, which is not to stay for its sake.
-func TestManualIDsTakeLittleRoom(t *testing.T) {
+// An id may be a substring of a large message, which must not stay in memory because of it.
+func TestManualIDsTakeLittleMemory(t *testing.T) {
 	heap := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -112,7 +111,7 @@ func TestManualIDsTakeLittleRoom(t *testing.T) {
 	}
 	b, handle := manual(t)
 	before := heap()
-	const n = 14_000 // just below where the map doubles
+	const n = 14_000 // just below the next growth of the map
 	for _, id := range numbered(0, n) {
 		large := id + strings.Repeat("x", 5000)
 		handle(large[:36])
@@ -123,7 +122,7 @@ func TestManualIDsTakeLittleRoom(t *testing.T) {
 	runtime.KeepAlive(b)
 }
 
-func TestAManualIDMayHaveAnAcknowledgementUnderWay(t *testing.T) {
+func TestAManualIDMayHaveAnAcknowledgementInFlight(t *testing.T) {
 	b, handle := manual(t)
 	handle("a")
 	b.Hold("a")
@@ -136,5 +135,5 @@ func TestAManualIDMayHaveAnAcknowledgementUnderWay(t *testing.T) {
 	handle("a")
 	b.Hold("a")
 	b.Release("a")
-	assert.Equal(t, inbox.Left{Manual: 1}, b.Left(), "an acknowledgement of another kind leaves it manual")
+	assert.Equal(t, inbox.Left{Manual: 1}, b.Left(), "another acknowledgement leaves it manual")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/inbox"
 )
 
-// Large messages that are handled at once share an eighth of the box. The others do not wait for them.
+// Large messages that run concurrently share an eighth of the box. Small messages do not wait for them.
 func TestLargeMessagesAreHandledFewAtOnce(t *testing.T) {
 	const large = 20 << 10
 	run(t, 16, 8*3*large, func(r *rig) {
@@ -28,7 +28,7 @@ func TestLargeMessagesAreHandledFewAtOnce(t *testing.T) {
 	})
 }
 
-// One is handled however large it is, and one at a time.
+// A message of any size is handled, but a very large one runs alone.
 func TestALargeMessageIsHandledAlone(t *testing.T) {
 	run(t, 16, 1<<20, func(r *rig) {
 		r.offer("a", "a", 500<<10, taken)
@@ -42,7 +42,7 @@ func TestALargeMessageIsHandledAlone(t *testing.T) {
 	})
 }
 
-// The room for large messages is given back by a handler that fails, and by one that ends its goroutine.
+// A handler that fails or ends its goroutine frees the capacity for large messages.
 func TestLargeMessagesThatFail(t *testing.T) {
 	run(t, 16, 1<<20, func(r *rig) {
 		r.handle = func(m string, attempt int) error {
@@ -64,8 +64,8 @@ func TestLargeMessagesThatFail(t *testing.T) {
 	})
 }
 
-// One timer wakes all lanes that wait, each when it is due.
-func TestLanesThatWaitAreDueInOrder(t *testing.T) {
+// One timer wakes all lanes in backoff, each when it is due.
+func TestLanesInBackoffAreDueInOrder(t *testing.T) {
 	run(t, 16, 1<<20, func(r *rig) {
 		after := map[string]time.Duration{
 			"a": 30 * time.Second, "b": 10 * time.Second, "c": 20 * time.Second, "d": 10 * time.Second,

@@ -10,14 +10,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/inbox"
 )
 
-func (r *rig) told(want ...string) {
+func (r *rig) wantReleased(want ...string) {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	assert.Equal(r.t, want, r.reportReleased)
+	assert.Equal(r.t, want, r.released)
 }
 
-// acked lets every message be acknowledged before its handler runs.
+// acked makes every message acknowledged before its handler runs.
 func (r *rig) acked() {
 	settle := r.settle
 	r.settle = func(m string, attempt int, err error) inbox.Verdict {
@@ -27,7 +27,7 @@ func (r *rig) acked() {
 	}
 }
 
-func TestStopTellsOfWhatWaitedForAnotherAttempt(t *testing.T) {
+func TestStopReportsAcknowledgedMessagesInBackoff(t *testing.T) {
 	run(t, 2, 1<<20, func(r *rig) {
 		r.acked()
 		r.handle = func(m string, _ int) error {
@@ -36,23 +36,23 @@ func TestStopTellsOfWhatWaitedForAnotherAttempt(t *testing.T) {
 			}
 			return errHandler
 		}
-		r.offer("a", "parked", 0, taken)
+		r.offer("a", "failing", 0, taken)
 		r.offer("a", "behind", 0, taken)
 		r.offer("b", "slow", 0, taken)
 		r.sleep(time.Second)
 		r.Stop()
 		r.sleep(0)
-		r.told("parked")
+		r.wantReleased("failing")
 		r.sleep(time.Minute)
-		r.told("parked", "slow") // its verdict came too late
+		r.wantReleased("failing", "slow") // its verdict came after Stop
 		r.Stop()
-		r.told("parked", "slow")
+		r.wantReleased("failing", "slow")
 		assert.Equal(t, inbox.Left{}, r.Left())
 	})
 }
 
-// What was not acknowledged comes again.
-func TestStopTellsOfNothingThatComesAgain(t *testing.T) {
+// A message that was not acknowledged is redelivered, so OnReleased is not called for it.
+func TestStopReportsNothingThatIsRedelivered(t *testing.T) {
 	run(t, 2, 1<<20, func(r *rig) {
 		r.handle = func(m string, _ int) error {
 			if m == "slow" {
@@ -60,18 +60,18 @@ func TestStopTellsOfNothingThatComesAgain(t *testing.T) {
 			}
 			return errHandler
 		}
-		r.offer("a", "parked", 0, taken)
+		r.offer("a", "failing", 0, taken)
 		r.offer("b", "slow", 0, taken)
 		r.sleep(time.Second)
 		r.Stop()
-		assert.Equal(t, 1, r.Abandon(), "the slow one")
+		assert.Equal(t, 1, r.Abandon(), "the slow attempt is running")
 		r.sleep(2 * time.Minute)
-		r.told()
+		r.wantReleased()
 	})
 }
 
-// Who is told may block: Stop does not, and those that are not told of yet count as being handled.
-func TestStopDoesNotWaitForLetGo(t *testing.T) {
+// OnReleased may block. Stop does not wait for it, and its messages count as running until it returns.
+func TestStopDoesNotWaitForOnReleased(t *testing.T) {
 	for name, hook := range map[string]func(){
 		"slow":  func() { time.Sleep(time.Hour) },
 		"exits": func() { time.Sleep(time.Hour); runtime.Goexit() },
@@ -80,7 +80,7 @@ func TestStopDoesNotWaitForLetGo(t *testing.T) {
 			run(t, 2, 1<<20, func(r *rig) {
 				r.acked()
 				r.handle = func(string, int) error { return errHandler }
-				r.onLetGo = hook
+				r.onReleased = hook
 				for _, m := range []string{"a", "b", "c"} {
 					r.offer(m, m, 0, taken)
 				}
@@ -90,18 +90,18 @@ func TestStopDoesNotWaitForLetGo(t *testing.T) {
 				assert.Zero(t, time.Since(began))
 				idle := r.Idle()
 				r.sleep(90 * time.Minute)
-				assert.Len(t, take(r, &r.reportReleased), 2)
+				assert.Len(t, take(r, &r.released), 2)
 				assert.Equal(t, inbox.Left{Workers: 1, Handling: 2}, r.Left())
 				assert.Equal(t, 2, r.Abandon())
 				<-idle
 				assert.Equal(t, 3*time.Hour, time.Since(began))
-				assert.Len(t, take(r, &r.reportReleased), 1)
+				assert.Len(t, take(r, &r.released), 1)
 			})
 		})
 	}
 }
 
-// A verdict may run the user's code, too, which may exit the goroutine there.
+// The code that sets the verdict may end the goroutine.
 func TestSettleMayExitItsGoroutine(t *testing.T) {
 	run(t, 1, 1<<20, func(r *rig) {
 		settle := r.settle
@@ -119,8 +119,8 @@ func TestSettleMayExitItsGoroutine(t *testing.T) {
 	})
 }
 
-// Who is told that Stop came before the verdict is told by the worker, who is counted until then.
-func TestLetGoIsPartOfTheHandling(t *testing.T) {
+// If Stop came before the verdict, the worker calls OnReleased, and its attempt counts as running until then.
+func TestOnReleasedCountsAsHandling(t *testing.T) {
 	for name, hook := range map[string]func(){"slow": func() { time.Sleep(time.Hour) }, "exits": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
 			run(t, 1, 1<<20, func(r *rig) {
@@ -128,13 +128,13 @@ func TestLetGoIsPartOfTheHandling(t *testing.T) {
 					time.Sleep(time.Minute)
 					return errHandler
 				}
-				r.onLetGo = hook
+				r.onReleased = hook
 				r.acked()
 				r.offer("a", "late", 0, taken)
 				r.sleep(time.Second)
 				r.Stop()
 				r.sleep(2 * time.Minute)
-				r.told("late")
+				r.wantReleased("late")
 				assert.Equal(t, name == "slow", r.Left().Handling == 1)
 				r.sleep(2 * time.Hour)
 				assert.Equal(t, inbox.Left{}, r.Left())

@@ -22,43 +22,43 @@ type message struct {
 	size   int64
 }
 
-// server keeps what is not acknowledged. A link begins with a list of all of it, the oldest first. What comes in
-// meanwhile goes behind the list, or where the server streams, at once.
+// server stores messages until they are acknowledged. Each link begins with a list of all of them, oldest first. New
+// messages follow the list, or are mixed with it if the server streams.
 type server struct {
 	streams bool
-	wake    chan struct{} // there is something to push
+	wake    chan struct{} // signals that there is something to push
 
 	mu      sync.Mutex
 	pending []message
-	link    int // that is there; what was under way on another is lost
-	list    []parcel
-	live    []parcel
+	link    int // the current one; frames in flight on earlier ones are lost
+	list    []frame
+	live    []frame
 	pushes  int
 }
 
-// parcel is what arrives at once: a message, or the answer to acknowledgements.
-type parcel struct {
+// frame is a pushed message, or the reply to acknowledgements.
+type frame struct {
 	message
 	acked []string
 }
 
-// say stores a message, and pushes it.
-func (s *server) say(m message) {
+// send stores a message and pushes it.
+func (s *server) send(m message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending = append(s.pending, m)
-	s.live = append(s.live, parcel{message: m})
-	s.woken()
+	s.live = append(s.live, frame{message: m})
+	s.signal()
 }
 
-func (s *server) woken() {
+func (s *server) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// left returns how many messages are not acknowledged.
+// left returns the number of unacknowledged messages.
 func (s *server) left() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,13 +72,13 @@ func (s *server) connect() {
 	s.link++
 	s.list, s.live = nil, nil
 	for _, m := range s.pending {
-		s.list = append(s.list, parcel{message: m})
+		s.list = append(s.list, frame{message: m})
 	}
-	s.woken()
+	s.signal()
 }
 
-// next returns what arrives next on the present link. Where the server streams, it reads the list as it pushes.
-func (s *server) next(rng *rand.Rand) (p parcel, ok bool) {
+// next returns the next frame of the current link. A streaming server reads the list while it pushes.
+func (s *server) next(rng *rand.Rand) (f frame, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.streams {
@@ -91,33 +91,33 @@ func (s *server) next(rng *rand.Rand) (p parcel, ok bool) {
 		from = &s.live
 	}
 	if len(*from) == 0 {
-		return parcel{}, false
+		return frame{}, false
 	}
-	p, *from = (*from)[0], (*from)[1:]
-	if p.acked == nil {
+	f, *from = (*from)[0], (*from)[1:]
+	if f.acked == nil {
 		s.pushes++
 	}
-	return p, true
+	return f, true
 }
 
-// receive takes acknowledgements. The answer goes behind what is under way.
+// receive handles acknowledgements. The reply follows the frames in flight.
 func (s *server) receive(ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending = slices.DeleteFunc(s.pending, func(m message) bool { return slices.Contains(ids, m.id) })
-	s.live = append(s.live, parcel{acked: ids})
-	s.woken()
+	s.live = append(s.live, frame{acked: ids})
+	s.signal()
 }
 
-// life is a Box between a server and handlers that fail in every way, as the engine is.
-type life struct {
+// client connects a Box to a server and to handlers that fail in every way, as the engine does.
+type client struct {
 	t   *testing.T
 	s   *server
 	box *inbox.Box[message]
 
 	pushEvery time.Duration
 	ackEvery  time.Duration
-	attempt   func(c *life, m message, attempt int) inbox.Verdict // returns the verdict, or ends its goroutine
+	attempt   func(c *client, m message, attempt int) inbox.Verdict // returns the verdict, or ends its goroutine
 
 	due  chan struct{}
 	stop chan struct{}
@@ -125,19 +125,19 @@ type life struct {
 
 	mu        sync.Mutex
 	rng       *rand.Rand
-	acks      map[string]bool // not confirmed; true: by the user, in its own time
+	acks      map[string]bool // unconfirmed; true: by the user
 	confirmed map[string]bool
 	done      []message
 	running   map[int]bool
-	arrived   map[int][]string // on that link, by lane
+	arrived   map[int][]string // on the current link, by lane
 	resyncs   int
-	most      int // handled at once
+	most      int // maximum of concurrent attempts
 }
 
-// begin starts a life. It has to be ended, in its bubble.
-func begin(t *testing.T, s *server, cfg inbox.Config[message], seed uint64) *life {
+// begin returns a client that is not running. Call its end in the same synctest bubble.
+func begin(t *testing.T, s *server, cfg inbox.Config[message], seed uint64) *client {
 	t.Helper()
-	c := &life{
+	c := &client{
 		t: t, s: s, rng: rand.New(rand.NewPCG(seed, 1)),
 		pushEvery: 100 * time.Microsecond, ackEvery: 200 * time.Millisecond,
 		due: make(chan struct{}, 1), stop: make(chan struct{}),
@@ -155,14 +155,14 @@ func begin(t *testing.T, s *server, cfg inbox.Config[message], seed uint64) *lif
 	return c
 }
 
-// run starts everything around the Box.
-func (c *life) run() {
+// run starts the goroutines around the Box.
+func (c *client) run() {
 	for _, loop := range []func(){c.read, c.acknowledge, c.supervise} {
 		c.all.Go(loop)
 	}
 }
 
-func (c *life) end() {
+func (c *client) end() {
 	close(c.stop)
 	c.all.Wait()
 	c.box.Stop()
@@ -170,7 +170,7 @@ func (c *life) end() {
 }
 
 // finish waits until everything is acknowledged.
-func (c *life) finish() {
+func (c *client) finish() {
 	for range 10_000 {
 		if time.Sleep(time.Second); c.s.left() == 0 {
 			break
@@ -183,8 +183,8 @@ func (c *life) finish() {
 	assert.Equal(c.t, inbox.Left{Closed: left.Closed}, left)
 }
 
-// wait lets time go by, and reports whether the life goes on.
-func (c *life) wait(d time.Duration) bool {
+// wait sleeps for d and reports whether the client continues.
+func (c *client) wait(d time.Duration) bool {
 	select {
 	case <-time.After(d):
 		return true
@@ -193,21 +193,21 @@ func (c *life) wait(d time.Duration) bool {
 	}
 }
 
-func (c *life) random(n int) int {
+func (c *client) random(n int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.rng.IntN(n)
 }
 
-func (c *life) read() {
+func (c *client) read() {
 	for c.wait(c.pushEvery) {
 		c.mu.Lock()
-		p, ok := c.s.next(c.rng)
+		f, ok := c.s.next(c.rng)
 		switch {
-		case p.acked != nil:
-			c.answer(p.acked)
+		case f.acked != nil:
+			c.confirm(f.acked)
 		case ok:
-			c.arrive(p.message)
+			c.arrive(f.message)
 		}
 		c.mu.Unlock()
 		if !ok {
@@ -219,12 +219,12 @@ func (c *life) read() {
 	}
 }
 
-// arrive offers a message. If it is taken, all of its lane that arrived before it on this link must be here, or be done
-// with: otherwise it overtakes one.
-func (c *life) arrive(m message) {
+// arrive offers a message. If it is accepted, all messages of its lane that arrived before it on this link must be in
+// flight or confirmed. Otherwise it overtakes one.
+func (c *client) arrive(m message) {
 	if c.box.Offer(fmt.Sprint(m.lane), m.id, int32(m.size), m) == taken {
 		for _, id := range c.arrived[m.lane] {
-			if !c.box.Held(id) && !c.confirmed[id] {
+			if !c.box.InFlight(id) && !c.confirmed[id] {
 				assert.Fail(c.t, "out of order", "%s overtakes %s", m.id, id)
 			}
 		}
@@ -232,8 +232,8 @@ func (c *life) arrive(m message) {
 	c.arrived[m.lane] = append(c.arrived[m.lane], m.id)
 }
 
-// acknowledge writes the acknowledgements that are not confirmed, now and then, as the outbox does.
-func (c *life) acknowledge() {
+// acknowledge writes the unconfirmed acknowledgements at intervals, as the outbox does.
+func (c *client) acknowledge() {
 	for c.wait(c.ackEvery) {
 		c.mu.Lock()
 		if len(c.acks) > 0 {
@@ -243,11 +243,11 @@ func (c *life) acknowledge() {
 	}
 }
 
-// answer takes the answer to acknowledgements.
-func (c *life) answer(ids []string) {
+// confirm handles the reply to acknowledgements.
+func (c *client) confirm(ids []string) {
 	for _, id := range ids {
 		switch manual, waits := c.acks[id]; {
-		case !waits: // the answer came twice
+		case !waits: // a repeated reply
 			continue
 		case manual:
 			c.box.Forget(id)
@@ -259,9 +259,9 @@ func (c *life) answer(ids []string) {
 	}
 }
 
-// supervise makes a new link when one is due, at most one in a second; and each minute if something is closed that may
-// never be due.
-func (c *life) supervise() {
+// supervise replaces the link when one is due, at most once per second. If a closed lane may never become due, it
+// replaces the link once per minute.
+func (c *client) supervise() {
 	for {
 		stuck := false
 		select {
@@ -281,8 +281,8 @@ func (c *life) supervise() {
 	}
 }
 
-// connect replaces the link, for whatever reason.
-func (c *life) connect() {
+// connect replaces the link.
+func (c *client) connect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.box.Reopen()
@@ -290,13 +290,13 @@ func (c *life) connect() {
 	c.arrived = map[int][]string{}
 }
 
-func (c *life) handle(m message, attempt int, v *inbox.Verdict) {
+func (c *client) handle(m message, attempt int, v *inbox.Verdict) {
 	c.mu.Lock()
-	assert.False(c.t, c.running[m.lane], "two of one lane at once")
+	assert.False(c.t, c.running[m.lane], "two concurrent attempts in one lane")
 	c.running[m.lane] = true
 	c.most = max(c.most, len(c.running))
 	c.mu.Unlock()
-	*v = inbox.Verdict{Then: inbox.Retry, After: time.Duration(attempt) * time.Second} // where the goroutine is ended
+	*v = inbox.Verdict{Then: inbox.Retry, After: time.Duration(attempt) * time.Second} // if its goroutine ends
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -308,8 +308,8 @@ func (c *life) handle(m message, attempt int, v *inbox.Verdict) {
 	*v = c.attempt(c, m, attempt)
 }
 
-// ack acknowledges a message, as the engine does or as the user does.
-func (c *life) ack(m message, manual bool) {
+// ack acknowledges a message, for the user if manual is set.
+func (c *client) ack(m message, manual bool) {
 	if !manual {
 		c.box.Hold(m.id)
 	}

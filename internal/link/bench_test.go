@@ -29,8 +29,7 @@ func sizes(b *testing.B, run func(b *testing.B, payload []byte)) {
 	}
 }
 
-// BenchmarkReadFrame measures from the connection to the hook that hears of a message: of one that is not gzip, which
-// ends there.
+// BenchmarkReadFrame measures the path from the connection to the Bad hook, for messages that are not gzip.
 func BenchmarkReadFrame(b *testing.B) {
 	sizes(b, func(b *testing.B, payload []byte) {
 		frame := wspeer.Whole(wspeer.Binary, payload)
@@ -38,9 +37,8 @@ func BenchmarkReadFrame(b *testing.B) {
 	})
 }
 
-// BenchmarkReceive measures from the connection to the hook that gets a pushed text, inflated and decoded by the reader
-// alone and by all the helpers that this machine's cores allow, on a connection where the next frame is always there
-// and costs nothing.
+// BenchmarkReceive measures the path of a pushed text from the connection to the Frame hook. The reader decodes alone,
+// and then with the number of helpers for this machine's cores. The connection always has the next frame at no cost.
 func BenchmarkReceive(b *testing.B) {
 	for _, cores := range []int{1, runtime.GOMAXPROCS(0)} {
 		b.Run(fmt.Sprintf("helpers=%d", link.Helpers(cores)), func(b *testing.B) {
@@ -55,7 +53,7 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// pushed is a frame that pushes so many bytes of text, of a thousand words.
+// pushed returns a frame that pushes a text of that size, with a thousand different words.
 func pushed(n uint64, size int) string {
 	rng := rand.New(rand.NewPCG(n, 1))
 	var text []byte
@@ -71,7 +69,7 @@ func pushed(n uint64, size int) string {
 		base64.RawURLEncoding.EncodeToString(text[:size]))
 }
 
-// read reads b.N frames, these again and again, on a link that believes in so many cores.
+// read reads b.N frames, repeating the given ones, on a link started with that number of cores.
 func read(b *testing.B, cores int, frames [][]byte) {
 	client, server := pipe()
 	p := wspeer.New(server)
@@ -82,7 +80,7 @@ func read(b *testing.B, cores int, frames [][]byte) {
 	}()
 	stream := bytes.Join(frames, nil)
 	c := &replay{Conn: client, stream: stream}
-	l, err := link.Dial(b.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
+	l, err := link.Dial(b.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: dialTo(c)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -113,8 +111,8 @@ func read(b *testing.B, cores int, frames [][]byte) {
 	_ = p.Close()
 }
 
-// replay is a connection on which, after the handshake, so many bytes come as soon as they are asked for: the same ones
-// again and again.
+// replay is a connection that repeats a stream after the handshake, without delay, until the given number of bytes has
+// been read.
 type replay struct {
 	net.Conn
 	stream []byte
@@ -136,7 +134,7 @@ func (c *replay) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// BenchmarkWriteFrame measures what a message costs between its JSON's gzip and the system call.
+// BenchmarkWriteFrame measures the framing of a compressed message, without the system call.
 func BenchmarkWriteFrame(b *testing.B) {
 	sizes(b, func(b *testing.B, payload []byte) {
 		var dst []byte

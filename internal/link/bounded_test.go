@@ -17,8 +17,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// flood is a connection on which, once it is open, all that is left is there at once, and the end comes with the last
-// of it, and only once.
+// flood is a connection that has all its data available once it is open. The read of the last bytes also returns the
+// end of the connection, once.
 type flood struct {
 	net.Conn
 	open  chan struct{}
@@ -43,7 +43,7 @@ func (c *flood) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// startOn starts a link on a flood of these bytes.
+// startOn starts a link on a flood of the given bytes.
 func startOn(t *testing.T, g *log, left []byte) (*link.Link, *flood) {
 	t.Helper()
 	l, c := dialFlood(t, left)
@@ -52,7 +52,7 @@ func startOn(t *testing.T, g *log, left []byte) (*link.Link, *flood) {
 	return l, c
 }
 
-// dialFlood returns a link that is still to be started, on a flood that is still to be opened.
+// dialFlood returns a link that is not started, on a flood that is not open.
 func dialFlood(t *testing.T, left []byte) (*link.Link, *flood) {
 	t.Helper()
 	client, server := pipe()
@@ -63,12 +63,13 @@ func dialFlood(t *testing.T, left []byte) (*link.Link, *flood) {
 		}
 	}()
 	c := &flood{Conn: client, open: make(chan struct{}), left: left}
-	l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
+	l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: dialTo(c)})
 	require.NoError(t, err)
 	return l, c
 }
 
-// Under load, a read of the network brings many frames, and what comes together with the connection's end is not lost.
+// Under load, one network read returns many frames. Frames that arrive together with the end of the connection are not
+// lost.
 func TestAFloodIsReadAhead(t *testing.T) {
 	for _, n := range []int{1, 2, 10, 100, 1000} {
 		synctest.Test(t, func(t *testing.T) {
@@ -89,7 +90,7 @@ func TestAFloodIsReadAhead(t *testing.T) {
 	}
 }
 
-// What one link reads ahead never gets into another.
+// Data that one link reads ahead is never delivered to another.
 func TestLinksDoNotShareWhatTheyReadAhead(t *testing.T) {
 	const links, repeats = 4, 100
 	var streams [links][]byte
@@ -118,8 +119,8 @@ func TestLinksDoNotShareWhatTheyReadAhead(t *testing.T) {
 	}
 }
 
-// A link that waits has room for little, also after a burst.
-func TestAWaitingLinkHasNoBuffer(t *testing.T) {
+// An idle link has a small buffer, also after a burst.
+func TestAnIdleLinkHasASmallBuffer(t *testing.T) {
 	for _, n := range []int{100, 5_000, 10_000, 50_000, 500_000} {
 		synctest.Test(t, func(t *testing.T) {
 			g := new(log)
@@ -131,14 +132,14 @@ func TestAWaitingLinkHasNoBuffer(t *testing.T) {
 				}
 			}()
 			c := &watched{Conn: client}
-			l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
+			l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: dialTo(c)})
 			require.NoError(t, err)
 			l.Start(newSource(), g.hooks())
 			_, err = p.Write(slices.Concat(named("a"), large("b", n), named("c")))
 			require.NoError(t, err)
 			synctest.Wait()
 			assert.Equal(t, []string{"a", "b", "c"}, g.ids)
-			assert.LessOrEqual(t, c.room.Load(), int64(4096))
+			assert.LessOrEqual(t, c.size.Load(), int64(4096))
 			l.Fail(io.EOF)
 			<-l.Done()
 			_ = p.Close()
@@ -146,13 +147,13 @@ func TestAWaitingLinkHasNoBuffer(t *testing.T) {
 	}
 }
 
-// watched knows what the last read had room for.
+// watched records the buffer size of the latest read.
 type watched struct {
 	net.Conn
-	room atomic.Int64
+	size atomic.Int64
 }
 
 func (c *watched) Read(p []byte) (int, error) {
-	c.room.Store(int64(len(p)))
+	c.size.Store(int64(len(p)))
 	return c.Conn.Read(p)
 }

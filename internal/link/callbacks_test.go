@@ -22,7 +22,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// ends are the ways in which a function of the caller does not return, with the error of the dial.
+// ends are the ways in which a callback does not return, with the expected error of Dial.
 var ends = map[string]struct {
 	end  func()
 	want string
@@ -31,7 +31,7 @@ var ends = map[string]struct {
 	"exits":  {runtime.Goexit, "runtime.Goexit was called"},
 }
 
-// What a function of the caller does is an error of the dial, with a proxy and without.
+// A callback that panics or ends its goroutine makes Dial return an error, with and without a proxy.
 func TestFunctionsOfTheCallerThatDoNotReturn(t *testing.T) {
 	viaProxy := func(*http.Request) (*url.URL, error) { return url.Parse("http://proxy.test:3128") }
 	for how, e := range ends {
@@ -74,7 +74,7 @@ func TestATLSCallbackThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// A dialer that ignores its context is left behind, and what it finds later is closed.
+// Dial does not wait for a dialer that ignores its context. A connection that it returns later is closed.
 func TestADialerThatIgnoresTheEnd(t *testing.T) {
 	for _, tt := range []struct{ patience, want time.Duration }{
 		{0, time.Second}, {-1, 0}, {300 * time.Millisecond, 300 * time.Millisecond}, {time.Minute, time.Second},
@@ -101,7 +101,7 @@ func TestADialerThatIgnoresTheEnd(t *testing.T) {
 	}
 }
 
-// A hook that ends the goroutine of the reader or of the writer ends the link, and nothing else.
+// A hook that ends the goroutine of the reader or writer ends only the link.
 func TestAHookThatExits(t *testing.T) {
 	for _, name := range []string{"Trace", "Wrote"} {
 		bubble(t, func(t *testing.T) {

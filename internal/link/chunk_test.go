@@ -20,12 +20,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// large is a frame with an id that is about n bytes on the wire.
+// large returns a frame with that id, of about n bytes on the wire.
 func large(id string, n int) []byte {
 	return wspeer.Pack(fmt.Sprintf(`{"id":%q,"new":"%x"}`, id, noise(n)))
 }
 
-// However many frames come at once, and however large they are, they are handed on in order, one at a time.
+// Frames of any number and size that arrive together are delivered in order, one at a time.
 func TestManyFramesAtOnceKeepTheirOrder(t *testing.T) {
 	for _, cores := range []int{1, 2, 4} {
 		for _, chunk := range []int{100, 4000, 1 << 20} {
@@ -77,7 +77,7 @@ func TestManyFramesAtOnceKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// What is complete is handed on at once, even if the beginning of the next message came with it.
+// A complete frame is delivered at once, even if it arrives together with a part of the next one.
 func TestACompleteFrameDoesNotWaitForTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
@@ -96,7 +96,7 @@ func TestACompleteFrameDoesNotWaitForTheNext(t *testing.T) {
 	})
 }
 
-func TestATracedLinkShowsEachFrameBeforeItIsHandedOn(t *testing.T) {
+func TestTraceIsCalledBeforeDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := new(log)
 		var seen, before []string
@@ -122,23 +122,23 @@ func TestATracedLinkShowsEachFrameBeforeItIsHandedOn(t *testing.T) {
 	})
 }
 
-// A refusal found by a helper ends the link although the reader waits for the network, and the writer for the peer.
-func TestAFrameThatEndsTheLinkEndsItFromAHelper(t *testing.T) {
+// An error of the Frame hook in a helper ends the link, although reader and writer are blocked.
+func TestAHelperCanEndTheLink(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	bubble(t, func(t *testing.T) {
 		g := new(log)
 		r := connectTo(t, newSource("stuck"), g)
-		g.refuse = assert.AnError
+		g.frameErr = assert.AnError
 		r.readers.Go(func() { _, _ = r.peer.Write(append(large("a", 10_000), large("b", 10_000)...)) })
 		<-r.Done()
 		assert.LessOrEqual(t, time.Since(r.born), time.Second)
 		assert.Equal(t, assert.AnError, r.Err())
-		assert.Equal(t, []string{"a"}, r.ids(), "nothing is handed on after it")
+		assert.Equal(t, []string{"a"}, r.ids(), "no frame is delivered after the error")
 	})
 }
 
-// What came before the connection's end still counts, whoever inflates it.
-func TestTheLastFramesAreHandedOn(t *testing.T) {
+// Frames that arrived before the end of the connection are delivered, also those that helpers decode.
+func TestTheLastFramesAreDelivered(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
@@ -158,7 +158,7 @@ func TestTheLastFramesAreHandedOn(t *testing.T) {
 	})
 }
 
-// While a helper inflates nothing, there is none: an idle link has a reader and a writer.
+// Helpers exist only while they decode. An idle link has only a reader and a writer.
 func TestAnIdleLinkHasNoHelper(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	bubble(t, func(t *testing.T) {
@@ -169,8 +169,7 @@ func TestAnIdleLinkHasNoHelper(t *testing.T) {
 	})
 }
 
-// Where frames come faster than they are handed on, the reader waits: neither goroutines nor what was read grow with
-// them.
+// If frames arrive faster than they are delivered, the reader waits, so that neither goroutines nor memory grow.
 func TestHelpersAreAsManyAsCores(t *testing.T) {
 	frame := large("x", 20_000)
 	for _, cores := range []int{1, 2, 4, 100} {
@@ -178,7 +177,7 @@ func TestHelpersAreAsManyAsCores(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 			most := map[int]int{1: 0, 2: 2, 4: 4, 100: 8}[cores]
 			bubble(t, func(t *testing.T) {
-				g := &log{hold: make(chan struct{})}
+				g := &log{block: make(chan struct{})}
 				r := connectTo(t, newSource(), g)
 				written := 0
 				r.readers.Go(func() {
@@ -189,7 +188,7 @@ func TestHelpersAreAsManyAsCores(t *testing.T) {
 				synctest.Wait()
 				assert.Equal(t, most, countHelpers())
 				assert.LessOrEqual(t, written, most+3)
-				close(g.hold)
+				close(g.block)
 				r.readers.Wait()
 				synctest.Wait()
 				assert.Len(t, r.ids(), 30)
@@ -199,20 +198,20 @@ func TestHelpersAreAsManyAsCores(t *testing.T) {
 	}
 }
 
-// huge is a frame of more than 2 KiB on the wire that becomes so many bytes, and at most a thousand times of what it
-// was.
+// huge returns a frame of more than 2 KiB on the wire that decompresses to more than n bytes, at most a thousand times
+// its size.
 func huge(id string, n int) []byte {
 	return wspeer.Whole(wspeer.Binary,
 		wspeer.Gzip(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(3000), strings.Repeat("x", n))))
 }
 
-// What is small on the wire and huge after it is inflated one at a time, in its turn: memory does not grow with the
-// cores.
+// Frames that are small on the wire and huge after decompression are decoded one at a time, so that memory does not
+// grow with the number of cores.
 func TestHugeFramesGetNoHelper(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
 	for n, helpers := range map[int]int{1<<20 - 10_000: 3, 1 << 20: 0, 5 << 20: 0} {
 		bubble(t, func(t *testing.T) {
-			g := &log{hold: make(chan struct{})}
+			g := &log{block: make(chan struct{})}
 			r := connectTo(t, newSource(), g)
 			r.readers.Go(func() {
 				for i := range 3 {
@@ -221,14 +220,14 @@ func TestHugeFramesGetNoHelper(t *testing.T) {
 			})
 			synctest.Wait()
 			assert.Equal(t, helpers, countHelpers(), "%d bytes", n)
-			close(g.hold)
+			close(g.block)
 			r.readers.Wait()
 			assert.Equal(t, []string{"0", "1", "2"}, r.ids())
 		})
 	}
 }
 
-// Who lies about the length gets neither a helper's memory nor the reader's.
+// A frame with a wrong declared length does not use the memory of its real length, with or without helpers.
 func TestAFrameThatClaimsToBeShort(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
 	lying := wspeer.Gzip(fmt.Sprintf(`{"id":"x","new":"%x","long":%q}`, noise(3000), strings.Repeat("x", 15<<20)))
@@ -248,24 +247,24 @@ func TestAFrameThatClaimsToBeShort(t *testing.T) {
 	})
 }
 
-// Several frames of which each is small enough count together.
-func TestAUnitThatIsHugeInAllGetsNoHelper(t *testing.T) {
+// Frames that are small enough by themselves are too large together.
+func TestAHugeChunkGetsNoHelper(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
 	bubble(t, func(t *testing.T) {
-		g := &log{hold: make(chan struct{})}
+		g := &log{block: make(chan struct{})}
 		r := connectTo(t, newSource(), g)
 		r.readers.Go(func() {
 			_, _ = r.peer.Write(slices.Concat(short("a", 600_000), short("b", 600_000), short("c", 600_000)))
 		})
 		synctest.Wait()
 		assert.Zero(t, countHelpers())
-		close(g.hold)
+		close(g.block)
 		r.readers.Wait()
 		assert.Equal(t, []string{"a", "b", "c"}, r.ids())
 	})
 }
 
-// short is a frame of about a kilobyte on the wire that becomes so many bytes.
+// short returns a frame of about a kilobyte on the wire that decompresses to more than n bytes.
 func short(id string, n int) []byte {
 	return wspeer.Whole(wspeer.Binary,
 		wspeer.Gzip(fmt.Sprintf(`{"id":%q,"new":"%x","long":%q}`, id, noise(200), strings.Repeat("x", n))))
@@ -299,31 +298,31 @@ func TestLargeFramesLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// However many links were busy at once, and however many chunks they had, few are kept.
-func TestFewUnitsAreKept(t *testing.T) {
+// Only a few chunks are kept for reuse, even after many links were busy at once.
+func TestSpareChunksAreBounded(t *testing.T) {
 	frame := large("x", 3000)
 	bubble(t, func(t *testing.T) {
-		g := &log{hold: make(chan struct{})}
+		g := &log{block: make(chan struct{})}
 		for range 30 {
 			r := connectTo(t, newSource(), g)
 			r.readers.Go(func() { _, _ = r.peer.Write(frame) })
 		}
 		synctest.Wait()
-		close(g.hold)
+		close(g.block)
 		synctest.Wait()
 		assert.Len(t, g.ids, 30)
-		assert.LessOrEqual(t, link.UnitsKept(), 9)
+		assert.LessOrEqual(t, link.SpareChunks(), 9)
 	})
 }
 
-// countHelpers is exact, other than runtime.NumGoroutine, which counts one for a moment after its end.
+// countHelpers returns the exact number of helpers. runtime.NumGoroutine counts a goroutine for a moment after its end.
 func countHelpers() int {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	return bytes.Count(stacks, []byte("created by github.com/mixin-blaze/blaze/internal/link.(*reader).flush "))
 }
 
-// One hook at a time, also when several cores inflate.
+// Hooks are called serially, even if several cores decompress.
 func TestHooksAreCalledOneAtATime(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	bubble(t, func(t *testing.T) {
@@ -335,10 +334,11 @@ func TestHooksAreCalledOneAtATime(t *testing.T) {
 				_, _ = p.Write([]byte(p.Upgrade()))
 			}
 		}()
-		l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
+		cfg := link.Config{URL: "ws://blaze.test/", Token: token, DialContext: dialTo(client)}
+		l, err := link.Dial(t.Context(), cfg)
 		require.NoError(t, err)
 		hooks := new(log).hooks()
-		hooks.Read = func() { busy++ } // a race, if two could be at it
+		hooks.Read = func() { busy++ } // a data race if hooks ran concurrently
 		hooks.Frame = func(*link.Link, *wire.Received) error {
 			busy--
 			got++

@@ -59,7 +59,7 @@ func TestAJumpOfTheWallClockEndsTheLink(t *testing.T) {
 				}()
 				var err error
 				r.Link, err = link.Dial(ctx,
-					link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
+					link.Config{URL: "ws://blaze.test/", Token: token, DialContext: dialTo(client)})
 				require.NoError(t, err)
 				var src link.Source = newSource()
 				if test.busy {

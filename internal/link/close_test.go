@@ -35,7 +35,7 @@ func TestCloseWaitsForThePeersClose(t *testing.T) {
 		assert.Equal(t, wspeer.Final|wspeer.Close, f.First)
 		assert.Equal(t, "\x03\xE8", string(f.Payload))
 		time.Sleep(time.Second - 1)
-		r.send(named("late")) // what the peer says before its close still counts
+		r.send(named("late")) // frames before the peer's close frame are delivered
 		assert.Equal(t, []string{"late"}, r.ids())
 		r.send(wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1000, "")))
 		assert.Equal(t, link.ErrClosed, r.ended())
@@ -46,11 +46,11 @@ func TestCloseWaitsForThePeersClose(t *testing.T) {
 	})
 }
 
-func TestCloseLosesItsPatience(t *testing.T) {
+func TestCloseIsBounded(t *testing.T) {
 	peers := map[string]func(r *rig){
 		"that does not answer": func(r *rig) { r.collect(true) },
 		"that does not read":   func(*rig) {},
-		"that goes on sending": func(r *rig) {
+		"that continues to send": func(r *rig) {
 			r.collect(true)
 			more := named("more")
 			r.readers.Go(func() {
@@ -84,8 +84,8 @@ func TestCloseLosesItsPatience(t *testing.T) {
 	}
 }
 
-// The peer hangs up instead of answering, or has its own reason: the link was closed by its owner all the same.
-func TestCloseIsAnsweredInAnotherWay(t *testing.T) {
+// If the peer hangs up or answers with another code, the link still ends with the error of its owner's Close.
+func TestCloseIsAnsweredDifferently(t *testing.T) {
 	for name, answer := range map[string][]byte{
 		"hangs up": nil, "code 4000": wspeer.Whole(wspeer.Close, wspeer.ClosePayload(4000, "own reason")),
 	} {
@@ -105,7 +105,7 @@ func TestCloseIsAnsweredInAnotherWay(t *testing.T) {
 	}
 }
 
-// Where both sides close at the same time, what was said first stands.
+// If both sides close at the same time, the first close frame counts.
 func TestBothClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource("busy"))
@@ -203,7 +203,7 @@ func TestCloseAndFailAtTheSameTime(t *testing.T) {
 	}
 }
 
-// certificates are those of a test server, and the roots that know it.
+// certificates returns the TLS configs of a test server, and of a client that trusts it.
 func certificates(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
 	srv := httptest.NewTLSServer(nil)
@@ -213,7 +213,7 @@ func certificates(t *testing.T) (server, client *tls.Config) {
 	return &tls.Config{Certificates: srv.TLS.Certificates}, &tls.Config{RootCAs: roots, ServerName: "example.com"}
 }
 
-// overTLS is connect over TLS.
+// overTLS is like connect, over TLS.
 func overTLS(t *testing.T, src link.Source, serverTLS, clientTLS *tls.Config) *rig {
 	t.Helper()
 	client, server := pipe()
@@ -225,13 +225,13 @@ func overTLS(t *testing.T, src link.Source, serverTLS, clientTLS *tls.Config) *r
 	}()
 	var err error
 	r.Link, err = link.Dial(t.Context(),
-		link.Config{URL: "wss://blaze.test/", Token: token, DialContext: give(client), TLS: clientTLS})
+		link.Config{URL: "wss://blaze.test/", Token: token, DialContext: dialTo(client), TLS: clientTLS})
 	require.NoError(t, err)
 	r.start(src)
 	return r
 }
 
-// A TLS connection says goodbye when it is closed, which takes seconds where the peer does not read.
+// Closing a TLS connection writes an alert, which can take seconds if the peer does not read.
 func TestTheEndOfATLSLink(t *testing.T) {
 	t.Run("fail", func(t *testing.T) {
 		serverTLS, clientTLS := certificates(t)
@@ -267,13 +267,13 @@ func TestTheEndOfATLSLink(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			r := overTLS(t, newSource("stuck"), serverTLS, clientTLS)
 			<-r.Done()
-			assert.Equal(t, 11*time.Second, time.Since(r.born), "with the second in which the rest is read")
+			assert.Equal(t, 11*time.Second, time.Since(r.born), "including one second to read replies")
 			assert.ErrorContains(t, r.Err(), "write: ")
 		})
 	})
 }
 
-// No goroutine of the package is left once Done is closed, on a connection of the operating system.
+// No goroutine of the package is left after Done, on a connection of the operating system.
 func TestNoGoroutineIsLeft(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -306,7 +306,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		<-l.Done()
 		<-served
 	}
-	// Whoever has closed Done may still be on the way out; such a goroutine has nothing of the package left but its
+	// A goroutine that has just closed Done may not have returned yet. It runs no more code of the package than its
 	// last line.
 	stacks := make([]byte, 1<<20)
 	for range 1_000_000 {

@@ -63,8 +63,8 @@ func TestTheRequest(t *testing.T) {
 	}
 }
 
-// What comes in one packet with the answer is read, and the limit of the handshake is no limit of the link.
-func TestFramesBehindTheAnswer(t *testing.T) {
+// Frames in the same packet as the response are read. The read limit of the handshake does not apply to the link.
+func TestFramesBehindTheResponse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var behind []byte
 		for range 100 {
@@ -85,7 +85,7 @@ func TestFramesBehindTheAnswer(t *testing.T) {
 	})
 }
 
-// stalls are the ways in which a handshake does not go on.
+// stalls are the points at which a handshake can stall.
 var stalls = map[string]struct {
 	url   string
 	serve func(p *wspeer.Peer)
@@ -103,14 +103,14 @@ var stalls = map[string]struct {
 		_, _ = p.Read(make([]byte, 4096))
 		_, _ = p.Write([]byte{22, 3, 3, 0})
 	}},
-	"in a refusal": {"ws://blaze.test/", func(p *wspeer.Peer) {
+	"in a rejection": {"ws://blaze.test/", func(p *wspeer.Peer) {
 		_ = p.ReadHead()
 		_, _ = io.WriteString(p, "HTTP/1.1 401 Unauthorized\r\n\r\nno end")
 	}},
 }
 
-// stall dials a peer that stalls, and returns Dial's error. It requires that Dial returns after that time, with the
-// connection closed.
+// stall dials a peer that stalls and returns Dial's error. It checks that Dial returns after that time and closes the
+// connection.
 func stall(ctx context.Context, t *testing.T, url string, serve func(p *wspeer.Peer), after time.Duration) error {
 	t.Helper()
 	began := time.Now()
@@ -121,7 +121,7 @@ func stall(ctx context.Context, t *testing.T, url string, serve func(p *wspeer.P
 		defer close(served)
 		serve(p)
 	}()
-	_, err := link.Dial(ctx, link.Config{URL: url, Token: token, DialContext: give(client)})
+	_, err := link.Dial(ctx, link.Config{URL: url, Token: token, DialContext: dialTo(client)})
 	assert.Equal(t, after, time.Since(began))
 	_, closed := client.Read(make([]byte, 1))
 	assert.ErrorIs(t, closed, io.ErrClosedPipe)
@@ -129,7 +129,7 @@ func stall(ctx context.Context, t *testing.T, url string, serve func(p *wspeer.P
 	return err
 }
 
-func TestDialHeedsItsContext(t *testing.T) {
+func TestDialEndsWithItsContext(t *testing.T) {
 	for name, s := range stalls {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestDialHeedsItsContext(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			client, server := pipe()
-			_, err := link.Dial(ctx, link.Config{URL: "ws://blaze.test/", DialContext: give(client)})
+			_, err := link.Dial(ctx, link.Config{URL: "ws://blaze.test/", DialContext: dialTo(client)})
 			assert.Equal(t, context.Canceled, err)
 			_, err = server.Read(make([]byte, 1))
 			assert.Equal(t, io.EOF, err)
@@ -179,10 +179,10 @@ func TestAHandshakeMayTake10Seconds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				err := stall(t.Context(), t, s.url, s.serve, 10*time.Second)
-				if name == "in a refusal" {
-					var refused *link.HandshakeError
-					require.ErrorAs(t, err, &refused, "a refusal is one, even where its body does not end")
-					assert.Equal(t, 401, refused.Status)
+				if name == "in a rejection" {
+					var rejection *link.HandshakeError
+					require.ErrorAs(t, err, &rejection, "also if its body does not end")
+					assert.Equal(t, 401, rejection.Status)
 					return
 				}
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -200,7 +200,7 @@ func TestAHandshakeMayTake10Seconds(t *testing.T) {
 	})
 }
 
-func TestExtensionsAreRefused(t *testing.T) {
+func TestExtensionsAreRejected(t *testing.T) {
 	for _, lines := range [][]string{
 		{"Sec-WebSocket-Extensions: permessage-deflate"},
 		{"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"},
@@ -237,7 +237,7 @@ func TestSubprotocols(t *testing.T) {
 	}
 }
 
-func TestAnUnknownAuthorityIsRefused(t *testing.T) {
+func TestAnUnknownAuthorityIsRejected(t *testing.T) {
 	var requests int
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
 	srv.Config.ErrorLog = stdlog.New(io.Discard, "", 0)
@@ -267,7 +267,7 @@ func TestAnUnknownAuthorityIsRefused(t *testing.T) {
 	assert.Zero(t, requests)
 }
 
-func TestErrorsOfTheDialerComeThrough(t *testing.T) {
+func TestErrorsOfTheDialerAreReturned(t *testing.T) {
 	_, err := link.Dial(t.Context(), link.Config{
 		URL:         "ws://blaze.test/",
 		DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, assert.AnError },

@@ -1,13 +1,13 @@
 package link
 
-// What the tests, which are in package link_test, may reach inside the package.
+// Internals for the tests in package link_test.
 var (
 	Jumped  = jumped
 	Helpers = helpers
 )
 
-// UnitsKept is how many chunks nobody uses.
-func UnitsKept() int { return len(chunks) }
+// SpareChunks returns the number of chunks kept for reuse.
+func SpareChunks() int { return len(chunks) }
 
 // AppendFrame appends a binary frame.
 func AppendFrame(dst, payload []byte) []byte { return appendFrame(dst, opBinary, payload) }

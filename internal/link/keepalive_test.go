@@ -25,14 +25,14 @@ func TestPingsEvery15Seconds(t *testing.T) {
 		}
 		r.mu.Unlock()
 		r.lives()
-		assert.Equal(t, hours*240+1, r.log.alive, "each pong is life, and each frame")
+		assert.Equal(t, hours*240+1, r.log.alive, "one for each pong and frame")
 	})
 }
 
 func TestASilentPeerIsDeadAfter35Seconds(t *testing.T) {
 	parts := wspeer.Gzip(`{"id":"parts","action":"X"}`)
 	tests := map[string]struct {
-		last  []byte // what it says after 30 s
+		last  []byte // sent after 30 s
 		after time.Duration
 	}{
 		"nothing":         {nil, 35 * time.Second},

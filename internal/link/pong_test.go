@@ -24,14 +24,14 @@ func (r *rig) feed() {
 	})
 }
 
-// gone waits until the link has ended by itself, for a day at most.
-func (r *rig) gone() {
-	late := time.AfterFunc(24*time.Hour, func() { r.Fail(errors.New("nothing has ended the link for a day")) })
+// waitEnd waits until the link has ended on its own, for at most a day.
+func (r *rig) waitEnd() {
+	late := time.AfterFunc(24*time.Hour, func() { r.Fail(errors.New("the link has not ended within a day")) })
 	defer late.Stop()
 	<-r.Done()
 }
 
-// A peer that sends and does not answer may be one whom our bytes do not reach.
+// A peer that sends frames but no pongs may not receive anything.
 func TestAPingThatIsNotAnsweredEndsTheLink(t *testing.T) {
 	for name, tt := range map[string]struct {
 		patience, after time.Duration
@@ -45,7 +45,7 @@ func TestAPingThatIsNotAnsweredEndsTheLink(t *testing.T) {
 				r := connectIn(t.Context(), t, newSource(), new(log), tt.patience)
 				r.collect(false)
 				r.feed()
-				r.gone()
+				r.waitEnd()
 				assert.Equal(t, tt.after, time.Since(r.born))
 				assert.ErrorIs(t, r.Err(), link.ErrPong)
 				assert.False(t, r.Ponged())
@@ -55,7 +55,7 @@ func TestAPingThatIsNotAnsweredEndsTheLink(t *testing.T) {
 	}
 }
 
-// After the first pong, a link has the usual patience.
+// After the first pong, a link has the default patience.
 func TestAPongEndsPatience(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connectIn(t.Context(), t, newSource(), new(log), 12*time.Minute)
@@ -66,7 +66,7 @@ func TestAPongEndsPatience(t *testing.T) {
 		r.send(wspeer.Whole(wspeer.Pong, nil))
 		assert.True(t, r.Ponged())
 		assert.Equal(t, 1, r.log.pongs)
-		r.gone()
+		r.waitEnd()
 		assert.Equal(t, 10*time.Minute+15*time.Second+3*time.Minute, time.Since(r.born))
 		assert.ErrorIs(t, r.Err(), link.ErrPong)
 	})
@@ -106,7 +106,7 @@ func TestLinksHaveTheBoundsOfTheirContext(t *testing.T) {
 						}
 					})
 				}
-				r.gone()
+				r.waitEnd()
 				assert.Equal(t, tt.after, time.Since(r.born))
 			})
 		})

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/link"
 )
 
-// silentProxy is a proxy that says the beginning of an answer, and then nothing.
+// silentProxy is a proxy that sends the beginning of a response and nothing more.
 func silentProxy(beginning string) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -59,7 +59,7 @@ func TestTheContextEndsInTheProxy(t *testing.T) {
 	}
 }
 
-// A proxy that is silent for too long is named.
+// The error names a proxy that is silent for too long.
 func TestAProxyThatIsSilent(t *testing.T) {
 	for scheme, agreed := range map[string]string{"http": "HTTP/1.1 200 OK\r\n\r\n", "https": "", "socks5": ""} {
 		for _, beginning := range []string{"", agreed} {
@@ -75,7 +75,7 @@ func TestAProxyThatIsSilent(t *testing.T) {
 					if beginning == "" {
 						assert.ErrorContains(t, err, "the proxy proxy.test:1080")
 					} else {
-						assert.NotContains(t, err.Error(), "proxy", "it has made the connection")
+						assert.NotContains(t, err.Error(), "proxy", "the proxy has established the tunnel")
 					}
 					synctest.Wait()
 				})

@@ -47,8 +47,8 @@ func TestMessagesThatAreNoFramesAreSkipped(t *testing.T) {
 	bomb := wspeer.Gzip(strings.Repeat(" ", wire.MaxInflated+1))
 	tests := map[string]struct {
 		message []byte
-		want    error  // or
-		text    string // in the error
+		want    error  // or, if it is nil:
+		text    string // part of the error
 	}{
 		"text":               {message: wspeer.Whole(wspeer.Text, good), want: link.ErrText},
 		"empty text":         {message: wspeer.Whole(wspeer.Text, nil), want: link.ErrText},
@@ -96,21 +96,20 @@ func TestMessagesThatAreNoFramesAreSkipped(t *testing.T) {
 				r.lives()
 				assert.Equal(t, []string{"alive"}, r.ids())
 				assert.Len(t, r.log.bad, 1)
-				assert.Empty(t, r.collected(), "nothing is said about it")
+				assert.Empty(t, r.collected(), "the peer is not notified")
 			})
 		})
 	}
 }
 
-// A message of exactly the largest size is read. It is made of one stored block after the other, so that its size is
-// known.
+// A message of exactly the maximum size is read. It consists of stored blocks, so that its size is predictable.
 func TestTheLargestFrameIsRead(t *testing.T) {
 	json := append([]byte(`{"id":"large","action":"X"}`), bytes.Repeat([]byte(" "), wire.MaxFrame)...)
 	const block = 0xFFFF
 	b := []byte{0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF}
-	room := wire.MaxFrame - len(b) - 8
-	blocks := (room + block + 4) / (block + 5)
-	json = json[:room-5*blocks]
+	capacity := wire.MaxFrame - len(b) - 8
+	blocks := (capacity + block + 4) / (block + 5)
+	json = json[:capacity-5*blocks]
 	for rest := json; len(rest) > 0; {
 		n := min(block, len(rest))
 		last := byte(0)
@@ -173,7 +172,7 @@ func TestViolationsEndTheLink(t *testing.T) {
 	}
 }
 
-// Where a write is stuck, a violation still ends the link within a second.
+// A violation ends the link within a second, even if a write is blocked.
 func TestViolationOfAPeerThatDoesNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource("stuck"))
@@ -221,7 +220,7 @@ func TestTheServersCloseIsAnswered(t *testing.T) {
 	}
 }
 
-// The answer to a close frame gets a second, even where a write that will never end is before it.
+// The answer to a close frame has one second, even behind a blocked write.
 func TestTheServersCloseWhileItDoesNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource("stuck"))
@@ -233,7 +232,7 @@ func TestTheServersCloseWhileItDoesNotRead(t *testing.T) {
 	})
 }
 
-// slowSource has nothing, and takes a second to say so.
+// slowSource is a Source without frames. Its Next takes a second.
 type slowSource struct{}
 
 func (slowSource) Next() ([]byte, bool, time.Duration, error) {
@@ -242,7 +241,7 @@ func (slowSource) Next() ([]byte, bool, time.Duration, error) {
 }
 func (slowSource) Wake() <-chan struct{} { return nil }
 
-// The writer may learn of the close frame and of the link's end in one moment, and then either may come first.
+// The writer may see the close frame and the end of the link at the same time, in either order.
 func TestTheServersCloseWhileTheWriterIsBusy(t *testing.T) {
 	for range 20 {
 		bubble(t, func(t *testing.T) {
@@ -258,17 +257,17 @@ func TestTheServersCloseWhileTheWriterIsBusy(t *testing.T) {
 	}
 }
 
-func TestARefusedFrameEndsTheLink(t *testing.T) {
+func TestAnErrorOfTheFrameHookEndsTheLink(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
-		r.log.refuse = assert.AnError
+		r.log.frameErr = assert.AnError
 		r.send(named("first"), named("second"))
 		assert.Equal(t, assert.AnError, r.ended())
 		assert.Equal(t, []string{"first"}, r.ids())
 	})
 }
 
-// Wherever the connection is cut, exactly the messages before the cut arrive, and no part of one.
+// If the connection is cut at any byte, exactly the complete messages before the cut are delivered.
 func TestCutAtEveryByte(t *testing.T) {
 	parts := wspeer.Gzip(`{"id":"c","action":"X"}`)
 	script := [][]byte{

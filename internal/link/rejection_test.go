@@ -16,22 +16,22 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// refuse dials a peer that answers text, and returns the refusal.
-func refuse(t *testing.T, text string) *link.HandshakeError {
+// reject dials a peer that responds with text, and returns the HandshakeError.
+func reject(t *testing.T, text string) *link.HandshakeError {
 	t.Helper()
 	_, err := reply(t, text)
-	var refused *link.HandshakeError
-	require.ErrorAs(t, err, &refused)
-	return refused
+	var rejection *link.HandshakeError
+	require.ErrorAs(t, err, &rejection)
+	return rejection
 }
 
-func TestRefusals(t *testing.T) {
+func TestRejections(t *testing.T) {
 	const json = `{"error":{"status":202,"code":401,"description":"Unauthorized, maybe invalid token.",` +
 		`"extra":{"x":1}}}`
 	for _, status := range []int{200, 202, 301, 302, 400, 401, 403, 404, 426, 429, 500, 503} {
 		bubble(t, func(t *testing.T) {
 			head := fmt.Sprintf("HTTP/1.1 %d %s\r\nLocation: ws://elsewhere.test/\r\n", status, http.StatusText(status))
-			e := refuse(t, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(json), json))
+			e := reject(t, fmt.Sprintf("%sContent-Length: %d\r\n\r\n%s", head, len(json), json))
 			assert.Equal(t, status, e.Status)
 			require.NotNil(t, e.Rejection)
 			assert.Equal(t, 401, e.Rejection.Code)
@@ -41,16 +41,16 @@ func TestRefusals(t *testing.T) {
 			assert.Empty(t, e.Body)
 			assert.EqualError(t, e, fmt.Sprintf("handshake rejected with status %d, code 401", status))
 
-			e = refuse(t, head+"\r\n")
+			e = reject(t, head+"\r\n")
 			assert.Equal(t, link.HandshakeError{Status: status}, *e)
 			assert.EqualError(t, e, fmt.Sprintf("handshake rejected with status %d", status))
 		})
 	}
 }
 
-func TestAnOddRefusal(t *testing.T) {
+func TestARejectionWithOddTypes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		e := refuse(t,
+		e := reject(t,
 			"HTTP/1.1 403 Forbidden\r\n\r\n"+`{"error":{"status":"202","code":401.0,"description":{"en":"no"}}}`)
 		require.NotNil(t, e.Rejection)
 		assert.Equal(t, wire.Error{Status: 202, Code: 401}, *e.Rejection)
@@ -65,7 +65,7 @@ func TestOtherBodiesAreShortAndEscaped(t *testing.T) {
 		`{"error":{"status":401}}`: `{"error":{"status":401}}`, `{"data":1}`: `{"data":1}`, "null": "null",
 	} {
 		bubble(t, func(t *testing.T) {
-			e := refuse(t, "HTTP/1.1 200 OK\r\n\r\n"+body)
+			e := reject(t, "HTTP/1.1 200 OK\r\n\r\n"+body)
 			assert.Equal(t, shown, e.Body)
 			assert.Nil(t, e.Rejection)
 			assertPlain(t, e)
@@ -73,8 +73,8 @@ func TestOtherBodiesAreShortAndEscaped(t *testing.T) {
 	}
 }
 
-// assertPlain requires that an error is fit for a log: short, one line, nothing that a terminal obeys, and no secret in
-// any form of printing.
+// assertPlain requires that an error is suitable for a log: short, one line, without control characters, and without a
+// secret for any formatting verb.
 func assertPlain(t *testing.T, err error) {
 	t.Helper()
 	text := err.Error()
@@ -121,15 +121,15 @@ func TestTheServersClock(t *testing.T) {
 	}
 	for _, test := range tests {
 		bubble(t, func(t *testing.T) {
-			e := refuse(t, "HTTP/1.1 503 Service Unavailable\r\n"+test.headers+"\r\n\r\n")
+			e := reject(t, "HTTP/1.1 503 Service Unavailable\r\n"+test.headers+"\r\n\r\n")
 			assert.True(t, test.time.Equal(e.ServerTime), "%s: %v", test.headers, e.ServerTime)
 			assert.Equal(t, test.after, e.RetryAfter, test.headers)
 		})
 	}
-	// A wait beyond what a Duration holds is still a long one.
+	// A wait that overflows a Duration is still long.
 	for _, s := range []string{"9223372037", "18446744074", "9223372036854775807"} {
 		bubble(t, func(t *testing.T) {
-			e := refuse(t, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: "+s+"\r\n\r\n")
+			e := reject(t, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: "+s+"\r\n\r\n")
 			assert.Greater(t, e.RetryAfter, time.Hour, s)
 		})
 	}
@@ -153,7 +153,7 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// Some servers answer with the request that they got, and the token was part of it.
+// Some servers repeat the request, which contains the token, in their response.
 func TestTheTokenIsNotRepeated(t *testing.T) {
 	long := token + strings.Repeat("x", 1200)
 	for _, token := range []string{token, long} {
@@ -178,7 +178,7 @@ func TestTheTokenIsNotRepeated(t *testing.T) {
 					_ = p.Close()
 				}()
 				_, err := link.Dial(t.Context(),
-					link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
+					link.Config{URL: "ws://blaze.test/", Token: token, DialContext: dialTo(client)})
 				require.Error(t, err)
 				assertPlain(t, err)
 				if e, ok := err.(*link.HandshakeError); ok { //nolint:errorlint // it is not wrapped

@@ -18,7 +18,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// line is the server's end of a pipe, over which only so many bytes a second pass to the server, unless rate is 0.
+// line is the server's end of a pipe. The server reads rate bytes a second from it; 0 means no limit.
 type line struct {
 	net.Conn
 	rate atomic.Int64
@@ -34,7 +34,7 @@ func (c *line) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// messages returns what the collected frames hold, without control frames.
+// messages returns the decompressed binary messages that were collected.
 func (r *rig) messages() (all []string) {
 	for _, f := range r.collected() {
 		if f.First == wspeer.Final|wspeer.Binary {
@@ -44,7 +44,7 @@ func (r *rig) messages() (all []string) {
 	return all
 }
 
-// A line that takes little is slow, and not dead, however large a frame is. A ping waits for the frame's end.
+// A slow line does not end the link, however large a frame is. A ping waits for the end of the frame.
 func TestALargeFrameGoesOutOnASlowLine(t *testing.T) {
 	serverTLS, clientTLS := certificates(t)
 	for name, connect := range map[string]func(t *testing.T, src *source) *rig{
@@ -73,8 +73,8 @@ func TestALargeFrameGoesOutOnASlowLine(t *testing.T) {
 	}
 }
 
-// A peer that takes a byte now and then, and says nothing, does not hold the link.
-func TestATrickleOutIsNoLife(t *testing.T) {
+// A silent peer that reads single bytes does not keep the link alive.
+func TestATrickleOutIsNoSignOfLife(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource(noise(100<<10)))
 		r.readers.Go(func() {
@@ -88,11 +88,11 @@ func TestATrickleOutIsNoLife(t *testing.T) {
 		})
 		<-r.Done()
 		assert.ErrorContains(t, r.Err(), "no sign of life for 35s")
-		assert.LessOrEqual(t, time.Since(r.born), 36*time.Second, "with the second for the last words")
+		assert.LessOrEqual(t, time.Since(r.born), 36*time.Second, "including one second for the close frame")
 	})
 }
 
-// What the peer took counts from the last byte.
+// The write timeout counts from the last byte that the peer has read.
 func TestAPeerThatStopsReading(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource(noise(100<<10)))
@@ -105,21 +105,21 @@ func TestAPeerThatStopsReading(t *testing.T) {
 		<-r.Done()
 		assert.ErrorContains(t, r.Err(), "write: ")
 		assert.LessOrEqual(t, time.Since(r.born), 21*time.Second,
-			"it looks every ten seconds, and has one for the last words")
+			"checked every ten seconds, plus one second for the close frame")
 	})
 }
 
 // While a write makes progress, the link still ends within a second for another reason.
 func TestASlowWriteEndsWithTheLink(t *testing.T) {
 	for name, message := range map[string][]byte{
-		"refused": named("refused"), "violation": wspeer.Encode(wspeer.Final|0x3, nil),
+		"rejected": named("rejected"), "violation": wspeer.Encode(wspeer.Final|0x3, nil),
 		"close": wspeer.Whole(wspeer.Close, wspeer.ClosePayload(1001, "")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				src := newSource()
 				r := connect(t, src)
-				r.log.refuse = assert.AnError
+				r.log.frameErr = assert.AnError
 				r.collect(false)
 				r.line.rate.Store(1 << 10)
 				src.write(noise(100 << 10))
@@ -132,7 +132,7 @@ func TestASlowWriteEndsWithTheLink(t *testing.T) {
 	}
 }
 
-// trickle sends a message, n bytes each second.
+// trickle sends a message at n bytes per second.
 func (r *rig) trickle(message []byte, n int) {
 	r.readers.Go(func() {
 		for len(message) > 0 {
@@ -146,7 +146,7 @@ func (r *rig) trickle(message []byte, n int) {
 	})
 }
 
-// A message that takes longer than a silence is a sign of life as long as it comes at a pace.
+// A message that takes longer than Silence to arrive counts as a sign of life, if it is fast enough.
 func TestALargeMessageComesInOnASlowLine(t *testing.T) {
 	for _, rate := range []int{500, 1 << 10, 5 << 10} {
 		bubble(t, func(t *testing.T) {
@@ -162,8 +162,8 @@ func TestALargeMessageComesInOnASlowLine(t *testing.T) {
 	}
 }
 
-// A message of which a byte comes now and then is none: 16 KiB have to come within the time of one silence.
-func TestATrickleInIsNoLife(t *testing.T) {
+// Less than 16 KiB of a message within Silence is no sign of life.
+func TestATrickleInIsNoSignOfLife(t *testing.T) {
 	for _, rate := range []int{1, 400} {
 		bubble(t, func(t *testing.T) {
 			r := connect(t, newSource())
@@ -176,7 +176,7 @@ func TestATrickleInIsNoLife(t *testing.T) {
 	}
 }
 
-// failing is a connection whose writes fail once fail is closed, while what it has received can still be read.
+// failing is a connection with writes that fail after fail is closed. Received data can still be read.
 type failing struct {
 	net.Conn
 	fail chan struct{}
@@ -191,7 +191,7 @@ func (c failing) Write(p []byte) (int, error) {
 	}
 }
 
-// connectFailing is connect over a connection whose writes fail from now on.
+// connectFailing is like connect, over a connection with failing writes.
 func connectFailing(t *testing.T, src link.Source) *rig {
 	t.Helper()
 	client, server := pipe()
@@ -203,17 +203,17 @@ func connectFailing(t *testing.T, src link.Source) *rig {
 	}()
 	c := failing{client, make(chan struct{})}
 	var err error
-	r.Link, err = link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(c)})
+	r.Link, err = link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: dialTo(c)})
 	require.NoError(t, err)
 	close(c.fail)
 	r.start(src)
 	return r
 }
 
-// What was answered before a write failed is read, to the end of the connection or for a second.
+// After a failed write, the reader still reads earlier replies, until the end of the connection or for a second.
 func TestAFailedWriteLetsTheReaderFinish(t *testing.T) {
 	for name, tt := range map[string]struct {
-		last []byte // what the peer says after its answers; nil: it hangs up
+		last []byte // sent after the replies; nil: the peer hangs up
 		want time.Duration
 	}{
 		"the end":   {nil, 500 * time.Millisecond},
@@ -239,8 +239,8 @@ func TestAFailedWriteLetsTheReaderFinish(t *testing.T) {
 	}
 }
 
-// A peer that goes on sending does not hold the link after a write has failed.
-func TestAFailedWriteIsNotOutlived(t *testing.T) {
+// After a failed write, a peer that continues to send does not keep the link alive.
+func TestAFailedWriteEndsTheLink(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connectFailing(t, newSource("fails"))
 		r.readers.Go(func() {
@@ -257,7 +257,7 @@ func TestAFailedWriteIsNotOutlived(t *testing.T) {
 	})
 }
 
-// The owner does not wait, and the reason stays.
+// After a failed write, Fail ends the link at once, and the error of the write stays.
 func TestFailAfterAFailedWrite(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connectFailing(t, newSource("fails"))
@@ -269,7 +269,7 @@ func TestFailAfterAFailedWrite(t *testing.T) {
 	})
 }
 
-// signalling is a connection that tells of the first write that failed.
+// signalling is a connection that signals the first failed write.
 type signalling struct {
 	net.Conn
 	once   sync.Once
@@ -284,14 +284,14 @@ func (c *signalling) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// What the operating system holds is read after the peer has reset the connection.
+// Data that the operating system has received is read after the peer has reset the connection.
 func TestAnswersBeforeAResetAreRead(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { _ = ln.Close() }()
 	hung := make(chan struct{})
 	var want []string
-	for i := range 15 { // few enough that none is left with the peer, which drops it
+	for i := range 15 { // few enough for the receive buffer, because the peer drops the rest
 		want = append(want, fmt.Sprint(i))
 	}
 	go func() {
@@ -318,9 +318,8 @@ func TestAnswersBeforeAResetAreRead(t *testing.T) {
 	l, err := link.Dial(context.Background(), cfg)
 	require.NoError(t, err)
 	<-hung
-	// The first write to a peer that has hung up still succeeds. The reader gets no further than the first frame before
-	// a write fails.
-	src, g := newSource(), &log{hold: c.failed}
+	// The first write after the peer has hung up still succeeds. The Frame hook blocks the reader until a write fails.
+	src, g := newSource(), &log{block: c.failed}
 	for range 20 {
 		src.add(noise(100 << 10))
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// noise returns text that no compressor makes smaller, the same for each size.
+// noise returns n bytes of incompressible text, always the same for each n.
 func noise(n int) string {
 	p := make([]byte, n)
 	r := rand.NewChaCha8([32]byte{1})
@@ -28,7 +28,7 @@ func noise(n int) string {
 	return string(p)
 }
 
-// sized returns text that becomes exactly n bytes on the wire.
+// sized returns text with a compressed size of exactly n bytes.
 func sized(t *testing.T, n int) string {
 	t.Helper()
 	d := new(wire.Deflater)
@@ -57,7 +57,7 @@ func TestAFrameIsCompressedUnlessItIsToBeStored(t *testing.T) {
 	}
 }
 
-// One frame for each message, whatever its size, around each border between two forms of the length.
+// Each message is one frame, at all limits between the encodings of its length.
 func TestEachMessageIsOneFrame(t *testing.T) {
 	var messages []string
 	for _, n := range []int{125, 126, 127, 65535, 65536, 65537} {
@@ -77,7 +77,7 @@ func TestEachMessageIsOneFrame(t *testing.T) {
 				assert.True(t, decompress(t, f.Payload) == messages[i], "message %d", i)
 				keys[f.Key] = true
 			}
-			assert.Len(t, keys, len(messages), "every frame has a key of its own")
+			assert.Len(t, keys, len(messages), "number of different masking keys")
 			require.Len(t, r.log.events, len(messages))
 			for i, event := range r.log.events {
 				assert.True(t, event == "wrote "+messages[i], "event %d", i)
@@ -133,7 +133,7 @@ func TestManySmallFramesAreOneWrite(t *testing.T) {
 	})
 }
 
-// Much is written in pieces: what is collected before a write is bounded.
+// Many frames are written in several system calls, because the buffer is bounded.
 func TestMuchIsWrittenInPieces(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		messages := make([]string, 40)
@@ -161,7 +161,7 @@ func TestAPongRepeatsThePayload(t *testing.T) {
 	}
 }
 
-// While the writer is busy, pings come and go; the newest is answered.
+// If several pings arrive while the writer is busy, only the newest is answered.
 func TestTheNewestPingIsAnswered(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource("busy"))
@@ -178,7 +178,7 @@ func TestTheNewestPingIsAnswered(t *testing.T) {
 	})
 }
 
-// A flood of pings is answered no faster than the peer reads, and nothing piles up.
+// A flood of pings is not answered faster than the peer reads, and no pongs accumulate.
 func TestAFloodOfPings(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
@@ -195,7 +195,7 @@ func TestAPeerThatDoesNotRead(t *testing.T) {
 		time.Sleep(10*time.Second - 1)
 		r.lives()
 		<-r.Done()
-		assert.Equal(t, 11*time.Second, time.Since(r.born), "with the second in which the rest is read")
+		assert.Equal(t, 11*time.Second, time.Since(r.born), "including one second to read replies")
 		assert.ErrorContains(t, r.Err(), "write: ")
 		assert.Equal(t, []string{"alive"}, r.ids())
 	})
@@ -215,31 +215,31 @@ func TestASourceThatFailsEndsTheLink(t *testing.T) {
 	})
 }
 
-func TestTheSourceIsAskedWhenItWantsTo(t *testing.T) {
+func TestNextIsCalledWhenItIsDue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		src := newSource()
 		src.wait = 4 * time.Second
 		r := connect(t, src)
 		r.collect(true)
-		time.Sleep(9 * time.Second) // asked after 0, 4 and 8 s
+		time.Sleep(9 * time.Second) // Next was called after 0, 4 and 8 s
 		src.mu.Lock()
 		src.wait = -1
 		src.mu.Unlock()
-		src.write("woken") // asked twice, until it has no more
+		src.write("woken") // two calls of Next, the second without a frame
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		var asked []time.Duration
-		for _, at := range src.asked {
-			asked = append(asked, at.Sub(r.born))
+		var times []time.Duration
+		for _, at := range src.calls {
+			times = append(times, at.Sub(r.born))
 		}
 		const s = time.Second
-		assert.Equal(t, []time.Duration{0, 4 * s, 8 * s, 9 * s, 9 * s}, asked)
+		assert.Equal(t, []time.Duration{0, 4 * s, 8 * s, 9 * s, 9 * s}, times)
 		require.Len(t, r.collected(), 1)
 	})
 }
 
-// A source that never runs dry keeps neither pings back nor the end of the link.
-func TestASourceThatNeverRunsDry(t *testing.T) {
+// A source with endless frames delays neither pings nor the end of the link.
+func TestAnEndlessSource(t *testing.T) {
 	endless := endlessSource(noise(70 << 10))
 	t.Run("pings", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
@@ -253,16 +253,16 @@ func TestASourceThatNeverRunsDry(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			r := connect(t, endless)
 			r.collectEvery(100*time.Millisecond, false)
-			r.log.refuse = assert.AnError
+			r.log.frameErr = assert.AnError
 			time.Sleep(time.Second + 1)
-			r.send(named("refused"))
-			time.Sleep(time.Second) // what is being written may come to its end
+			r.send(named("rejected"))
+			time.Sleep(time.Second) // the write in progress may finish
 			assert.Equal(t, assert.AnError, r.ended())
 		})
 	})
 }
 
-// endlessSource has the same frame again and again.
+// endlessSource repeats one frame without end.
 type endlessSource string
 
 func (s endlessSource) Next() ([]byte, bool, time.Duration, error) { return []byte(s), false, 0, nil }

@@ -168,13 +168,13 @@ func (c *client) admits(i int) bool {
 	return c.st[i] == absent && !c.stopped && (c.most == 0 || !c.closedAll && !c.closed[conv(i)])
 }
 
-// push offers message i to the inbox. giver is the conversation that releases a message for it, if there are several
+// push offers message i to the inbox. from is the conversation that releases a message for it, if there are several
 // candidates.
-func (c *client) push(i, giver int) {
+func (c *client) push(i, from int) {
 	l := conv(i)
 	if c.admits(i) {
 		if c.full() {
-			c.makeRoom(i, giver)
+			c.makeCapacity(i, from)
 		}
 		if !c.full() {
 			c.lane[l] = append(c.lane[l], i)
@@ -185,9 +185,9 @@ func (c *client) push(i, giver int) {
 	c.took()
 }
 
-// givers returns the candidates to release their newest message for one of conversation l: the largest conversations,
+// largest returns the candidates to release their newest message for one of conversation l: the largest conversations,
 // closed ones before others.
-func (c *client) givers(l int) (all []int) {
+func (c *client) largest(l int) (all []int) {
 	most, closed := len(c.lane[l])+1, false
 	for x := range c.lane {
 		n := len(c.lane[x])
@@ -222,7 +222,7 @@ func (c *client) heads(i int) (all []int) {
 
 // candidates returns the conversations that may release a message for message i.
 func (c *client) candidates(i int) []int {
-	all := c.givers(conv(i))
+	all := c.largest(conv(i))
 	if len(all) == 0 && len(c.lane[conv(i)]) == 0 {
 		return c.heads(i)
 	}
@@ -230,11 +230,11 @@ func (c *client) candidates(i int) []int {
 }
 
 func (c *client) acksFill() bool {
-	held := 0
+	inLanes := 0
 	for x := range c.lane {
-		held += len(c.lane[x])
+		inLanes += len(c.lane[x])
 	}
-	return 2*held < c.used
+	return 2*inLanes < c.used
 }
 
 // closesOwn reports whether message i, which does not fit, closes its conversation, which is empty.
@@ -242,21 +242,21 @@ func (c *client) closesOwn(i int) bool {
 	return !c.acksFill() && len(c.candidates(i)) == 0 && len(c.lane[conv(i)]) == 0 && c.tried[i] > 0
 }
 
-func (c *client) makeRoom(i, giver int) {
-	l, givers := conv(i), c.candidates(i)
+func (c *client) makeCapacity(i, from int) {
+	l, candidates := conv(i), c.candidates(i)
 	switch {
 	case c.acksFill():
 		c.closedAll = true
-	case len(givers) > 0:
-		if len(givers) == 1 {
-			giver = givers[0]
+	case len(candidates) > 0:
+		if len(candidates) == 1 {
+			from = candidates[0]
 		}
-		last := len(c.lane[giver]) - 1
-		gone := c.lane[giver][last]
+		last := len(c.lane[from]) - 1
+		gone := c.lane[from][last]
 		c.st[gone] = absent
-		c.lane[giver] = c.lane[giver][:last]
+		c.lane[from] = c.lane[from][:last]
 		c.used--
-		c.close(giver)
+		c.close(from)
 	case len(c.lane[l]) > 0:
 		c.close(l)
 	case c.closesOwn(i):

@@ -54,7 +54,7 @@ func (s *schedule) compare() {
 // end makes every goroutine return.
 func (s *schedule) end() {
 	if s.t.Failed() {
-		for _, st := range s.took {
+		for _, st := range s.steps {
 			s.t.Log(st.name, st.arg)
 		}
 	}

@@ -4,7 +4,7 @@
 #define N 3           /* messages; at most 14 */
 #endif
 #ifndef START
-#define START N       /* of them are pending at the beginning; the others are said later */
+#define START N       /* messages pending at the beginning; users send the others later */
 #endif
 #ifndef CAP
 #define CAP 2         /* units of the inbox */
@@ -13,16 +13,16 @@
 #define S 0           /* messages to send; at most 3 */
 #endif
 #ifndef ACKFRAMES
-#define ACKFRAMES 1   /* acknowledgement requests that exist at a time */
+#define ACKFRAMES 1   /* maximum number of acknowledgement requests at a time */
 #endif
 #ifndef ACKBATCH
-#define ACKBATCH N    /* ids in one of them */
+#define ACKBATCH N    /* maximum number of ids in one of them */
 #endif
 #ifndef LOSSES
-#define LOSSES 0      /* the network loses the link, or this side ends it, at most so often */
+#define LOSSES 0      /* maximum number of links that the network loses or this side ends */
 #endif
 #ifndef FAILS
-#define FAILS 0       /* handlers fail at most so often */
+#define FAILS 0       /* maximum number of failing attempts */
 #endif
 #ifndef TIMEOUTS
 #define TIMEOUTS 0
@@ -31,21 +31,21 @@
 #define SUSPECT 2     /* lost links that make a request a suspect: suspectAfter of internal/outbox */
 #endif
 #ifndef ATTEMPTS
-#define ATTEMPTS 2    /* links lost with a suspect alone that end it: Config.SendAttempts */
+#define ATTEMPTS 2    /* links lost with only a suspect in flight that end it: Config.SendAttempts */
 #endif
 #ifdef REPLAY
 #define WIDE_OPEN 1024
 #else
-#define WIDE_OPEN 4   /* unanswered requests from which on a slow start is over: wideOpen of internal/outbox */
+#define WIDE_OPEN 4   /* requests in flight that end a slow start: wideOpen of internal/outbox */
 #endif
 #ifndef LIVES
 #define LIVES 1       /* processes, one after the other */
 #endif
 #ifndef CLOSES
-#define CLOSES 0      /* the server closes so many links without an answer */
+#define CLOSES 0      /* number of links that the server closes without a reply */
 #endif
 
-/* Conversations. GREEDY: all messages but those said later are of one whose handler always fails. */
+/* Conversations. GREEDY: all messages pending at the beginning are of one, and its handler always fails. */
 #ifdef GREEDY
 #define CONVS 2
 #define CONV(i) ((i) >= START)
@@ -78,7 +78,7 @@
 #define ALL ((1 << N) - 1)
 #define R (ACKFRAMES + S)
 
-/* The request at which the server hangs up: the acknowledgement of a message, or a message that is sent. */
+/* The request at which the server hangs up: the acknowledgement of a message, or a sent message. */
 #ifdef POISON_ACK
 #define POISONED BIT(POISON_ACK)
 #else
@@ -93,7 +93,7 @@
 #define HANGS_UP_AT(ids) ((ids) & POISONED)
 #endif
 
-/* A client that only sends lists nothing. */
+/* A send-only client sends no list. */
 #ifdef SEND_ONLY
 #define LISTENS 0
 #define LIST_FIRST 1
@@ -104,7 +104,7 @@
 #define RECEIVED (((acked | POISONED) & done) == ALL)
 #endif
 
-/* What has to come about. */
+/* The goal. */
 #ifdef GREEDY
 #define SERVED ((acked & (ALL - BIT(START) + 1)) == ALL - BIT(START) + 1)
 #elif S == 0
@@ -116,21 +116,21 @@
 #else
 #define SERVED (RECEIVED && ENDED(0) && ENDED(1) && ENDED(2))
 #endif
-/* On a link without a list nothing else may be answered, and a suspect is written for ever. */
+/* On a link without a list there may be no other reply, and a suspect is written forever. */
 #ifdef SEND_ONLY
 #define ENDED(j) (rq[ACKFRAMES+j] == CONFIRMED || j == POISON_SEND)
 #else
 #define ENDED(j) (rq[ACKFRAMES+j] == CONFIRMED || rq[ACKFRAMES+j] == UNCONFIRMED)
 #endif
 
-/* DISORDER: the server pushes live messages before older ones, so that only the order of its pushes can be kept. */
+/* DISORDER: the server pushes live messages before older ones, so that only the order of its pushes is kept. */
 #ifdef SERVER_DISORDER
 #define DISORDER 1
 #else
 #define DISORDER 0
 #endif
 
-/* The Ledger. LEDGER_FAILS: it never knows. */
+/* The Ledger. LEDGER_FAILS: it remembers nothing. */
 #ifdef LEDGER_FAILS
 #define KNOWS(i) 0
 #else
@@ -150,7 +150,7 @@
 #else
 #define CLOSES_ALL 0
 #endif
-#ifdef BUG_CLOSED_WITH_NOTHING
+#ifdef BUG_CLOSED_WHEN_EMPTY
 #define LEAST 0
 #else
 #define LEAST 1
@@ -191,23 +191,23 @@
 #else
 #define NOT_ALONE 0
 #endif
-#ifdef BUG_GIVEN_UP_WHOLE
+#ifdef BUG_NO_SPLIT
 #define SPLITS(r) 0
 #else
 #define SPLITS(r) SEVERAL(r)
 #endif
-/* Nothing but the suspect is owed an answer. */
+/* No request but the suspect is in flight. */
 #define ALONE_OWED (!listOwed && (owes == 0 || owes == 1 && owed[0] == solo))
 #ifdef BUG_NO_SLOW_START
 #define STARTS_SLOWLY 0
 #else
 #define STARTS_SLOWLY 1
 #endif
-/* A slow start waits for the answer to the list. */
+/* A slow start waits for the reply to the list. */
 #ifdef BUG_LIST_NOT_AWAITED
-#define LIST_HOLDS 0
+#define LIST_DELAYS 0
 #else
-#define LIST_HOLDS (window > 0 && listWritten && !answered && !listPassed)
+#define LIST_DELAYS (window > 0 && listWritten && !answered && !listPassed)
 #endif
 #ifdef BUG_END_WITHOUT_ACKS
 #define ACKS_GONE 1
@@ -215,19 +215,19 @@
 #define ACKS_GONE (finished == 0 && count == 0)
 #endif
 
-/* The promises. The checker finds the number in the assertion that fails. The server of a replay keeps no order. */
+/* The promises. The checker reads the number from the assertion that fails. The server of a replay keeps no order. */
 #ifdef REPLAY
 #define PROMISE(n, e) skip
 #else
 #define PROMISE(n, e) assert(!((n) && !(e)))
 #endif
-/* 101 what is acknowledged is finished
- * 102 a message that is finished is not begun again
+/* 101 an acknowledged message is finished
+ * 102 a finished message does not begin again
  * 103 messages of a conversation begin in order
- * 104 a message does not overtake one of its conversation that was refused on the same link
- * 105 no request is given up but that at which the server hangs up
- * 106 when a process has drained, what it finished is acknowledged
- * 107 once nothing can happen any more, everything was handled, acknowledged and answered
+ * 104 a message does not overtake one of its conversation that was rejected on the same link
+ * 105 only the request at which the server hangs up ends unconfirmed
+ * 106 the messages that a drained process finished are acknowledged
+ * 107 in a final state, every message is handled and acknowledged, and every request answered
  */
 
 /* The transitions of the client. */
@@ -262,25 +262,25 @@
 #define T_leave         29
 
 #ifdef REPLAY
-/* A trace of the real code: its next step, until that happened. */
+/* The next step of a trace of the real code; 0 after it happened. */
 byte want;
 byte wantArg;
 #define ON(t, a) (want == t && wantArg == (a))
 #define REPLAYED want = 0
-/* Of several conversations that might give way, the real inbox takes any. */
-#define TIE if :: v != NONE && wantGiver < CONVS -> v = wantGiver :: else fi
+/* The real inbox releases a message of any of several equal conversations. */
+#define TIE if :: v != NONE && wantFrom < CONVS -> v = wantFrom :: else fi
 #define CLOSES_OWN 254
-#define YIELDS (wantGiver != CLOSES_OWN)
-#define YIELDS_NOT (wantGiver == CLOSES_OWN)
-byte wantGiver = NONE;
+#define HEADS_GO (wantFrom != CLOSES_OWN)
+#define HEADS_STAY (wantFrom == CLOSES_OWN)
+byte wantFrom = NONE;
 #define SEEN skip
 #define START_SEEN skip
 #else
 #define ON(t, a) 1
 #define REPLAYED skip
 #define TIE skip
-#define YIELDS 1
-#define YIELDS_NOT tried
+#define HEADS_GO 1
+#define HEADS_STAY tried
 /* The checker prints which transitions happened. */
 c_decl {
 \#include <stdio.h>

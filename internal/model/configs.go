@@ -29,30 +29,30 @@ type Promise int
 
 // The promises.
 const (
-	None              Promise = 0
-	Served            Promise = 100
-	AckedIsFinished   Promise = 101
-	FinishedOnce      Promise = 102
-	InOrder           Promise = 103
-	NoOvertaking      Promise = 104
-	OnlyPoisonGivenUp Promise = 105
-	DrainedIsAcked    Promise = 106
-	ServedAtTheEnd    Promise = 107
+	None            Promise = 0
+	Served          Promise = 100
+	AckedIsFinished Promise = 101
+	FinishedOnce    Promise = 102
+	InOrder         Promise = 103
+	NoOvertaking    Promise = 104
+	OnlyPoisonEnds  Promise = 105
+	DrainedIsAcked  Promise = 106
+	ServedAtTheEnd  Promise = 107
 
 	unknown Promise = -1
 )
 
 var promises = map[Promise]string{
-	None:              "nothing",
-	Served:            "everything is handled, acknowledged and answered at last",
-	AckedIsFinished:   "what is acknowledged is finished",
-	FinishedOnce:      "a finished message is not begun again",
-	InOrder:           "messages of a conversation begin in order",
-	NoOvertaking:      "a message does not overtake a refused one on its link",
-	OnlyPoisonGivenUp: "only the request at which the server hangs up is given up",
-	DrainedIsAcked:    "what a drained process finished is acknowledged",
-	ServedAtTheEnd:    "everything is handled, acknowledged and answered when nothing can happen any more",
-	unknown:           "an assertion without a number",
+	None:            "nothing",
+	Served:          "every message is handled and acknowledged, and every request answered, eventually",
+	AckedIsFinished: "an acknowledged message is finished",
+	FinishedOnce:    "a finished message does not begin again",
+	InOrder:         "messages of a conversation begin in order",
+	NoOvertaking:    "a message does not overtake a rejected one on its link",
+	OnlyPoisonEnds:  "only the request at which the server hangs up ends unconfirmed",
+	DrainedIsAcked:  "the messages that a drained process finished are acknowledged",
+	ServedAtTheEnd:  "in a final state, every message is handled and acknowledged, and every request answered",
+	unknown:         "an assertion without a number",
 }
 
 func (p Promise) String() string { return promises[p] }
@@ -77,20 +77,20 @@ var sound = []Config{
 	},
 	{Name: "the same, streaming server", Set: "N=4 CONVS=2 LOSSES=1 FAILS=1 ACKFRAMES=2 STREAMS STALE"},
 	{Name: "a large conversation and another one", Set: "N=5 START=3 OTHER=3 CAP=3 LOSSES=1"},
-	{Name: "messages that fail give way", Set: "N=5 CONVS=3 CAP=2 FAILS=3"},
+	{Name: "failing messages are released", Set: "N=5 CONVS=3 CAP=2 FAILS=3"},
 	{Name: "the same, streaming server, lost links", Set: "N=4 CONVS=2 CAP=1 LOSSES=1 FAILS=2 STREAMS"},
 	{Name: "replies that come too late", Set: "N=3 S=1 TIMEOUTS=2 LOSSES=1"},
 	{Name: "the same, every link is replaced for a resync", Set: "N=4 CAP=1 S=1 TIMEOUTS=1 SUSPECT=1 ATTEMPTS=1"},
 	{Name: "a process that ends, and the next one", Set: "N=3 CONVS=2 LOSSES=1 FAILS=1 LIVES=2 ACKFRAMES=2"},
 	{Name: "the same, while it sends", Set: "N=2 S=1 LOSSES=1 LIVES=2 STREAMS"},
 	{Name: "server that closes six links at once", Set: "N=1 S=3 CLOSES=6"},
-	{Name: "the same, a client that only sends", Set: "S=3 CLOSES=6 SEND_ONLY"},
+	{Name: "the same, a send-only client", Set: "S=3 CLOSES=6 SEND_ONLY"},
 
 	{Name: "fifo server", Set: "N=4 LOSSES=1", Eventually: true},
 	{Name: "two conversations, lost links, failing handlers", Set: "N=3 CONVS=2 LOSSES=1 FAILS=1", Eventually: true},
 	{Name: "streaming server", Set: "N=3 STREAMS LOSSES=1", Eventually: true},
 	{
-		Name: "a conversation that only fails, and another one",
+		Name: "a failing conversation, and another one",
 		Set:  "N=5 START=3 CAP=3 GREEDY LOSSES=1", Eventually: true,
 	},
 	{Name: "server that hangs up at the first send", Set: "N=1 S=3 POISON_SEND=0", Eventually: true},
@@ -101,7 +101,7 @@ var sound = []Config{
 		Eventually: true,
 	},
 	{Name: "the same, and replies that come too late", Set: "N=1 S=2 POISON_SEND=0 LATE TIMEOUTS=2", Eventually: true},
-	{Name: "the same, a client that only sends", Set: "S=3 POISON_SEND=1 LATE SEND_ONLY", Eventually: true},
+	{Name: "the same, a send-only client", Set: "S=3 POISON_SEND=1 LATE SEND_ONLY", Eventually: true},
 	{
 		Name: "server that hangs up at several ids", Set: "N=4 CAP=4 ACKBATCH=2 ACKFRAMES=4 ONE_ID LATE S=1",
 		Eventually: true,
@@ -117,56 +117,62 @@ var sound = []Config{
 var broken = []Config{
 	{Name: "a message is acknowledged while it is handled", Set: "N=3 BUG_ACK_EARLY", Breaks: AckedIsFinished},
 	{Name: "a second list on the same link", Set: "N=6 STREAMS BUG_SECOND_LIST", Breaks: NoOvertaking},
-	{Name: "a closed conversation takes what fits", Set: "N=6 STREAMS BUG_OVERTAKE_CLOSED", Breaks: NoOvertaking},
 	{
-		Name: "the oldest messages give way", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_LET_GO_OLDEST",
+		Name: "a closed conversation accepts messages that fit", Set: "N=6 STREAMS BUG_OVERTAKE_CLOSED",
+		Breaks: NoOvertaking,
+	},
+	{
+		Name: "the oldest messages are released", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_RELEASE_OLDEST",
 		Breaks: InOrder,
 	},
 	{
-		Name: "a conversation that gave way stays open", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_LET_GO_OPEN",
+		Name: "a conversation that released a message stays open", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_RELEASE_OPEN",
 		Breaks: NoOvertaking,
 	},
-	{Name: "messages that gave way stay held", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_LET_GO_HELD", Breaks: InOrder},
+	{Name: "released messages stay in flight", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_RELEASE_IN_FLIGHT", Breaks: InOrder},
 	{
-		Name: "nothing is closed where the only message of the inbox gave way",
-		Set:  "N=3 START=2 CONVS=2 CAP=1 FAILS=1 BUG_CLOSED_WITH_NOTHING", Breaks: ServedAtTheEnd,
+		Name: "nothing is closed after the only message of the inbox was released",
+		Set:  "N=3 START=2 CONVS=2 CAP=1 FAILS=1 BUG_CLOSED_WHEN_EMPTY", Breaks: ServedAtTheEnd,
 	},
 	{Name: "the whole inbox closes", Set: "N=4 START=3 CAP=3 GREEDY BUG_CLOSE_ALL", Eventually: true, Breaks: Served},
 	{Name: "no resync", Set: "N=6 BUG_NO_RESYNC", Breaks: ServedAtTheEnd},
 	{Name: "no acknowledgement while something is closed", Set: "N=6 BUG_STOP_ACKS", Breaks: ServedAtTheEnd},
 	{
-		Name: "an id is forgotten when it is acknowledged", Set: "N=4 CONVS=2 LOSSES=1 LEDGER_FAILS BUG_FORGET_HELD",
+		Name: "an id is forgotten when it is acknowledged", Set: "N=4 CONVS=2 LOSSES=1 LEDGER_FAILS BUG_FORGET_ACKED",
 		Breaks: FinishedOnce,
 	},
 	{Name: "no Ledger, streaming server", Set: "N=4 STREAMS LOSSES=1 LEDGER_FAILS", Breaks: FinishedOnce},
-	{Name: "what was written is not written again", Set: "N=3 LOSSES=1 BUG_WRITTEN_STAYS", Breaks: ServedAtTheEnd},
+	{Name: "a written request is not written again", Set: "N=3 LOSSES=1 BUG_WRITTEN_STAYS", Breaks: ServedAtTheEnd},
 	{
 		Name: "the poisoned request stays first", Set: "N=1 S=3 POISON_SEND=0 BUG_POISON_FIRST", Eventually: true,
 		Breaks: Served,
 	},
 	{
-		Name: "all is written at once after a lost link", Set: "N=1 S=3 POISON_SEND=1 LATE BUG_NO_SLOW_START",
+		Name: "all requests are written at once after a lost link", Set: "N=1 S=3 POISON_SEND=1 LATE BUG_NO_SLOW_START",
 		Eventually: true, Breaks: Served,
 	},
 	{
 		Name: "a slow start does not wait for the list", Set: "N=1 S=3 POISON_SEND=0 LATE BUG_LIST_NOT_AWAITED",
 		Eventually: true, Breaks: Served,
 	},
-	{Name: "a link without an answer blames", Set: "S=3 CLOSES=6 SEND_ONLY BUG_BLAME_ANY", Breaks: OnlyPoisonGivenUp},
 	{
-		Name: "a link that the client replaced blames", Breaks: OnlyPoisonGivenUp,
+		Name: "a request is blamed for a link without any reply", Set: "S=3 CLOSES=6 SEND_ONLY BUG_BLAME_ANY",
+		Breaks: OnlyPoisonEnds,
+	},
+	{
+		Name: "a request is blamed for a link that the client replaced", Breaks: OnlyPoisonEnds,
 		Set: "N=4 CAP=1 S=1 TIMEOUTS=1 SUSPECT=1 ATTEMPTS=1 BUG_RESYNC_BLAMES",
 	},
 	{
-		Name: "a suspect is written with the others", Breaks: OnlyPoisonGivenUp,
+		Name: "a suspect is written with the others", Breaks: OnlyPoisonEnds,
 		Set: "N=1 S=3 POISON_SEND=1 LATE SUSPECT=1 ATTEMPTS=1 BUG_SUSPECT_WITH_OTHERS",
 	},
 	{
-		Name: "an acknowledgement is given up as a whole", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 BUG_GIVEN_UP_WHOLE",
-		Breaks: OnlyPoisonGivenUp,
+		Name: "a suspect acknowledgement is not split", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 BUG_NO_SPLIT",
+		Breaks: OnlyPoisonEnds,
 	},
 	{
-		Name: "what is let go at the end is acknowledged",
+		Name: "messages released at the end are acknowledged",
 		Set:  "N=3 LIVES=2 BUG_STOP_ACKNOWLEDGES", Breaks: AckedIsFinished,
 	},
 	{

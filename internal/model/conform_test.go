@@ -21,7 +21,7 @@ type step struct {
 	mask int // the ids of an acknowledgement
 	// For a push: the conversation that released a message, or none. It is closesOwn if a released conversation closed
 	// again.
-	giver int
+	from int
 	// The state after the step.
 	after client
 }
@@ -32,23 +32,23 @@ type schedule struct {
 	rng    *rand.Rand
 	b      *boxes
 	c      *client
-	took   []step
+	steps  []step
 	fails  bool          // most attempts fail, and the capacity is small
 	poison int           // the request without a reply; none: all have one
 	wait   time.Duration // of the last retry: no two waits end together
 }
 
-func (s *schedule) note(name string, arg int) {
+func (s *schedule) record(name string, arg int) {
 	st := step{name: name, arg: arg, after: *s.c}
 	st.after.order, st.after.owed = slices.Clone(s.c.order), slices.Clone(s.c.owed)
 	for l := range s.c.lane {
 		st.after.lane[l] = slices.Clone(s.c.lane[l])
 	}
-	s.took = append(s.took, st)
+	s.steps = append(s.steps, st)
 }
 
-// play makes n steps.
-func play(t *testing.T, seed uint64, n int) (steps []step, c client) {
+// runSchedule makes n steps.
+func runSchedule(t *testing.T, seed uint64, n int) (steps []step, c client) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	fails := rng.IntN(3) == 0
 	c = client{capacity: 2 + rng.IntN(8), sendOnly: !fails && rng.IntN(8) == 0, solo: none}
@@ -72,7 +72,7 @@ func play(t *testing.T, seed uint64, n int) (steps []step, c client) {
 				return
 			}
 		}
-		steps = s.took
+		steps = s.steps
 	})
 	return steps, c
 }
@@ -95,7 +95,7 @@ func (s *schedule) step() {
 			}
 			r := s.c.send()
 			s.b.send(r - ackFrames)
-			s.note("send", r)
+			s.record("send", r)
 		case 8, 9:
 			s.write()
 		case 10:
@@ -109,10 +109,10 @@ func (s *schedule) step() {
 			s.b.down(true)
 			if s.rng.IntN(2) == 0 {
 				s.c.lose()
-				s.note("lose", 0)
+				s.record("lose", 0)
 			} else {
 				s.c.hangUp()
-				s.note("hangUp", 0)
+				s.record("hangUp", 0)
 			}
 		case 13:
 			s.pass()
@@ -127,11 +127,11 @@ func (s *schedule) pass() {
 	case s.c.listHolds() && s.c.solo == none && s.rng.IntN(3) == 0:
 		time.Sleep(time.Until(s.b.since.Add(never)))
 		s.c.listLate()
-		s.note("listLate", 0)
+		s.record("listLate", 0)
 	case s.c.up && s.rng.IntN(30) == 0:
 		s.b.down(false)
 		s.c.leave()
-		s.note("leave", 0)
+		s.record("leave", 0)
 	}
 }
 
@@ -147,40 +147,40 @@ func (s *schedule) push(i int) {
 	if !s.c.up || s.c.sendOnly {
 		return
 	}
-	held, giver := s.c.st[i] != absent, none
+	inFlight, from := s.c.st[i] != absent, none
 	candidates := s.c.candidates(i)
 	fate := s.b.in.Offer(fmt.Sprint(conv(i)), fmt.Sprint(i), 0, i)
 	if fate == inbox.Taken && s.c.full() && len(candidates) > 0 {
-		if giver = candidates[0]; len(candidates) > 1 {
-			giver = s.gaveWay(candidates)
+		if from = candidates[0]; len(candidates) > 1 {
+			from = s.releasedFrom(candidates)
 		}
 	}
 	closes := s.c.admits(i) && s.c.full() && s.c.closesOwn(i)
-	s.c.push(i, giver)
+	s.c.push(i, from)
 	if closes {
-		giver = closesOwn
+		from = closesOwn
 	}
 	want := inbox.Rejected
 	switch {
-	case held:
+	case inFlight:
 		want = inbox.Duplicate
 	case s.c.st[i] == queued:
 		want = inbox.Taken
 	}
 	assert.Equal(s.t, want, fate, "message %d", i)
-	s.note("push", i)
-	s.took[len(s.took)-1].giver = giver
+	s.record("push", i)
+	s.steps[len(s.steps)-1].from = from
 }
 
-// gaveWay returns the candidate that released its newest message. It is closed, so it rejects that message.
-func (s *schedule) gaveWay(candidates []int) int {
+// releasedFrom returns the candidate that released its newest message. It is closed, so it rejects that message.
+func (s *schedule) releasedFrom(candidates []int) int {
 	for _, l := range candidates {
 		newest := s.c.lane[l][len(s.c.lane[l])-1]
 		if s.b.in.Offer(fmt.Sprint(l), fmt.Sprint(newest), 0, newest) == inbox.Rejected {
 			return l
 		}
 	}
-	s.t.Fatal("nobody gave way")
+	s.t.Fatal("no candidate released a message")
 	return none
 }
 
@@ -194,18 +194,18 @@ func (s *schedule) verdict() {
 		if !s.fails && s.rng.IntN(3) > 0 || s.rng.IntN(10) == 0 {
 			s.b.finish(i)
 			s.c.finish(l)
-			s.note("finish", i)
+			s.record("finish", i)
 			return
 		}
 		s.wait += time.Second
 		s.b.retry(i, s.wait)
 		if s.c.stopped {
 			s.c.release(l)
-			s.note("release", i)
+			s.record("release", i)
 			return
 		}
 		s.c.retry(l)
-		s.note("retry", i)
+		s.record("retry", i)
 		return
 	}
 }
@@ -235,7 +235,7 @@ func (s *schedule) acknowledge() {
 	}
 	r := s.c.acknowledge()
 	s.b.acknowledge(s.c.mask[r])
-	s.note("acknowledge", 0)
+	s.record("acknowledge", 0)
 }
 
 // write makes the writer write a frame, if there is one.
@@ -249,23 +249,23 @@ func (s *schedule) write() {
 	case !s.c.listWritten && !s.c.sendOnly:
 		require.Equal(s.t, "list", kind)
 		s.c.list()
-		s.note("list", 0)
+		s.record("list", 0)
 	case kind == "":
 		require.False(s.t, ack != none || send != none || s.c.canWriteAlone(),
-			"nothing is written, but something may be")
+			"the outbox writes nothing, but the model may")
 	case s.c.solo != none:
-		require.True(s.t, r == s.c.solo && s.c.canWriteAlone(), "%s %d beside a suspect", kind, r)
+		require.True(s.t, r == s.c.solo && s.c.canWriteAlone(), "%s %d during the turn of a suspect", kind, r)
 		s.c.writeAlone(r)
-		s.note("writeAlone", r)
+		s.record("writeAlone", r)
 	case kind == "ack":
 		require.Equal(s.t, ack, r)
 		s.c.writeAck(r)
-		s.note("writeAck", r)
+		s.record("writeAck", r)
 	default:
 		require.Equal(s.t, "send", kind)
 		require.Equal(s.t, send, r)
 		s.c.writeSend(r)
-		s.note("writeSend", r)
+		s.record("writeSend", r)
 	}
 }
 
@@ -274,7 +274,7 @@ func (s *schedule) answer() {
 	if s.c.listOwed && s.rng.IntN(2) == 0 {
 		s.b.out.Answer([]byte(s.b.listID()), nil)
 		s.c.listed()
-		s.note("listed", 0)
+		s.record("listed", 0)
 		return
 	}
 	if len(s.c.owed) == 0 {
@@ -289,12 +289,12 @@ func (s *schedule) answer() {
 	if isAck(r) {
 		mask = s.c.mask[r]
 		s.c.ackConfirmed(r)
-		s.note("ackConfirmed", r)
+		s.record("ackConfirmed", r)
 	} else {
 		s.c.sendConfirmed(r)
-		s.note("sendConfirmed", r)
+		s.record("sendConfirmed", r)
 	}
-	s.took[len(s.took)-1].mask = mask
+	s.steps[len(s.steps)-1].mask = mask
 	if turn {
 		s.write() // the outbox ends a turn at the request for the next frame
 	}
@@ -306,30 +306,30 @@ func (s *schedule) supervise() {
 	case !s.c.up && !s.c.stopped:
 		s.b.connect(s.c.sendOnly)
 		s.c.connect()
-		s.note("connect", 0)
+		s.record("connect", 0)
 	case !s.c.up:
 	case s.c.quiet:
 		select {
 		case <-s.b.quiet:
-			require.True(s.t, s.c.canReplace(), "requests are awaited")
+			require.True(s.t, s.c.canReplace(), "requests are in flight")
 			s.b.down(false)
 			s.c.replace()
-			s.note("replace", 0)
+			s.record("replace", 0)
 		default:
-			require.False(s.t, s.c.canReplace(), "nothing is awaited")
+			require.False(s.t, s.c.canReplace(), "no request is in flight")
 		}
 	case s.c.due && !s.c.stopped:
 		turn := s.c.solo != none && !s.c.soloWritten
 		s.b.quiet = s.b.out.Quiesce()
 		s.c.quiesce()
-		s.note("quiesce", 0)
+		s.record("quiesce", 0)
 		if turn {
 			s.write()
 		}
 	case !s.c.stopped && s.rng.IntN(40) == 0:
 		s.b.in.Stop()
 		s.c.stop()
-		s.note("stop", 0)
+		s.record("stop", 0)
 	}
 }
 
@@ -343,15 +343,15 @@ func (s *schedule) settle() {
 		case s.c.st[i] == backoff:
 			require.False(s.t, time.Now().Before(s.b.wakes[i]))
 			s.c.wake(l)
-			s.note("wake", i)
+			s.record("wake", i)
 		case s.c.done[i]:
 			require.Equal(s.t, queued, s.c.st[i])
 			s.c.known(l)
-			s.note("known", i)
+			s.record("known", i)
 		default:
 			require.Equal(s.t, queued, s.c.st[i])
 			s.c.begin(l)
-			s.note("begin", i)
+			s.record("begin", i)
 		}
 	}
 }
@@ -360,7 +360,7 @@ func TestTheModelAllowsEachStep(t *testing.T) {
 	count, heads, again := make(map[string]int), 0, 0
 	over := 0 // number of slow starts
 	for seed := range uint64(400) {
-		steps, _ := play(t, seed, 400)
+		steps, _ := runSchedule(t, seed, 400)
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}
@@ -371,18 +371,18 @@ func TestTheModelAllowsEachStep(t *testing.T) {
 				over++
 			}
 			window = st.after.window
-			if st.name == "push" && st.giver >= 0 && len(st.after.lane[st.giver]) == 0 {
+			if st.name == "push" && st.from >= 0 && len(st.after.lane[st.from]) == 0 {
 				heads++
 			}
-			if st.name == "push" && st.giver == closesOwn {
+			if st.name == "push" && st.from == closesOwn {
 				again++
 			}
 		}
 	}
 	t.Log(count, heads, again)
-	assert.Positive(t, over, "no slow start was over")
-	assert.Greater(t, heads, 100, "messages that were backing off gave way")
-	assert.Greater(t, again, 10, "messages that had given way found no room")
+	assert.Positive(t, over, "completed slow starts")
+	assert.Greater(t, heads, 100, "released messages in backoff")
+	assert.Greater(t, again, 10, "released messages that did not fit again")
 	all, err := transitions()
 	require.NoError(t, err)
 	for _, name := range all {
@@ -391,7 +391,7 @@ func TestTheModelAllowsEachStep(t *testing.T) {
 		}
 		delete(count, name)
 	}
-	assert.Empty(t, count, "transitions that are not in the model")
+	assert.Empty(t, count, "transitions missing in the model")
 }
 
 // notCompared has the transitions after a reply timeout, and those of the end of the engine.

@@ -1,12 +1,12 @@
 /*
- * Delivery: a client that keeps the rules of internal/inbox, internal/outbox and internal/engine, beside the servers
- * and the network of server.pml. cmd/model searches it in every configuration of configs.go. inbox.pml and outbox.pml
- * have the rules; this file has the state, and the processes that apply them.
+ * Delivery: a client with the rules of internal/inbox, internal/outbox and internal/engine, and the servers and the
+ * network of server.pml. cmd/model searches it in every configuration of configs.go. inbox.pml and outbox.pml have the
+ * rules; this file has the state, and the processes that apply them.
  *
- * Messages are numbered in the order in which they are said. Each costs one unit of the inbox from the moment it is
- * taken until its acknowledgement is confirmed. There is no time: what waits for a timer may happen at any moment. A
- * reply timeout happens at most TIMEOUTS times. There are no messages of more than half of the inbox, which have rules of
- * their own. The resync that is due after a minute (inbox.Box.Stuck) never happens.
+ * Messages are numbered in the order in which users send them. Each costs one unit of the inbox's capacity from its
+ * acceptance until its acknowledgement is confirmed. There is no time: a timer may fire at any moment. At most TIMEOUTS
+ * reply timeouts happen. Messages larger than half of the inbox, which have rules of their own, do not occur. The
+ * resync that is due after a minute (inbox.Box.Stuck) never happens.
  *
  * A comment of the form "name: package.Function" stands before each transition of the client. It names the Go code that
  * makes the transition. client_test.go and client_link_test.go have these transitions in Go; conform_test.go compares
@@ -23,12 +23,12 @@ chan toClient = [N + 3 + R + TIMEOUTS] of { mtype, SET };
 
 /* The link and the server. */
 bit up;
-byte stored = START;      /* messages that were said */
+byte stored = START;      /* messages that users have sent */
 SET acked;                /* a set of messages */
-bit listed;               /* the server was asked for pending messages on this link */
-bit hungUp;               /* the server reads no more on this link */
-SET stream;               /* the set of messages that a list has still to push: STREAMS */
-SET stream2;              /* the same of a second list */
+bit listed;               /* the server has received a list request on this link */
+bit hungUp;               /* the server no longer reads on this link */
+SET stream;               /* STREAMS: the messages that a list has not pushed yet */
+SET stream2;              /* the same for a second list */
 byte closes = CLOSES;
 byte losses = LOSSES;
 
@@ -40,17 +40,17 @@ byte losses = LOSSES;
 #define FINISHED 4        /* its acknowledgement is not in a request yet */
 #define ACKING 5          /* its acknowledgement is in a request */
 byte st[N];
-byte lane[CONVS*N];       /* the messages of each conversation that are here, oldest first */
-byte own[CONVS];          /* how many they are */
+byte lane[CONVS*N];       /* the messages of each conversation in the inbox, oldest first */
+byte own[CONVS];          /* their number */
 byte used;                /* units */
 bit closed[CONVS];
-byte then[CONVS];         /* how many messages the conversation held when it closed */
+byte then[CONVS];         /* number of messages in the conversation when it closed */
 bit closedAll;
-byte most;                /* units in use when something closed; 0: nothing is closed */
-bit low;                  /* a closed conversation is down to half */
+byte most;                /* maximum units in use since something closed; 0: nothing is closed */
+bit low;                  /* a closed conversation has shrunk to half of its size */
 bit due;                  /* a resync is due */
 byte fails = FAILS;
-SET tried;                /* messages that have failed in this process and are not handled */
+SET tried;                /* messages that failed in this process and are not handled */
 
 /* The outbox. Request r is an acknowledgement if r < ACKFRAMES, else a message to send. */
 #define FREE 0
@@ -61,46 +61,46 @@ SET tried;                /* messages that have failed in this process and are n
 byte rq[R+1];
 SET mask[ACKFRAMES];      /* the ids of an acknowledgement */
 SET whole[ACKFRAMES];     /* the ids of the acknowledgement that it is a part of; 0: none */
-byte blamed[R+1];         /* lost links that are blamed on it */
-byte alone[R+1];          /* links lost while it was alone on them */
+byte blamed[R+1];         /* lost links for which it was blamed */
+byte alone[R+1];          /* links lost while only it was in flight */
 bit early[R+1];           /* it is written before the next suspect */
 bit overdue[R+1];         /* it had no reply in time on this link */
 byte order[R+1];          /* requests by age */
 byte count;
-byte owed[R+1];           /* requests that this link has not answered, by their first write */
+byte owed[R+1];           /* requests in flight on this link, by their first write */
 byte owes;
-byte solo = NONE;         /* the suspect that has its turn: nothing else is written */
-bit soloWritten;          /* it was written while nothing else was owed */
+byte solo = NONE;         /* the suspect with the turn; nothing else is written */
+bit soloWritten;          /* it was written while nothing else was in flight */
 bit listWritten;
-bit listOwed;             /* and it is not answered */
-bit answered;             /* something was answered on this link */
-short window;             /* slow start: requests that may be unanswered; 0: any number */
-bit listPassed;           /* slow start: the answer to the list is not waited for any more */
+bit listOwed;             /* the list was written and has no reply */
+bit answered;             /* there was a reply on this link */
+short window;             /* slow start: maximum number of requests in flight; 0: no limit */
+bit listPassed;           /* slow start: no longer waits for the reply to the list */
 bit cautious;             /* the next link starts slowly */
 bit proven;               /* an acknowledgement of several messages was confirmed */
 byte timeouts = TIMEOUTS;
 
 /* Run. */
-bit quiet;                /* the link is about to be replaced: no message is sent */
-bit awaited[R+1];         /* it was owed when that began, and still is */
+bit quiet;                /* the link will be replaced; no message is sent */
+bit awaited[R+1];         /* it has been in flight since quiet was set */
 byte awaits;
 bit stopped;              /* the context of Run has ended */
 byte life = 1;
 
-/* The oracle. The Ledger knows done. */
+/* The oracle. The Ledger contains done. */
 SET done;                 /* messages that are finished */
-SET refused;              /* messages that were refused or let go on this link */
+SET rejected;             /* messages that were rejected or released on this link */
 
-/* Derived from the rest by took. */
+/* Derived from the other variables by took. */
 byte nextAck = NONE;
 byte nextSend = NONE;
 byte slot = 0;            /* a free acknowledgement */
 byte finished;            /* messages that are FINISHED */
 byte handling;
 
-/* Scratch: without meaning between two transitions. */
+/* Scratch variables, without meaning between two transitions. */
 hidden byte x, y, z, w;
-hidden byte yields;
+hidden byte headsGo;
 hidden SET v;
 hidden mtype kind;
 hidden SET arg;
@@ -113,7 +113,7 @@ hidden byte last;         /* the last transition */
 #include "inbox.pml"
 #include "outbox.pml"
 
-/* took ends a transition: it derives what follows from the state. */
+/* took ends a transition: it updates the derived variables. */
 inline took(transition) {
 	last = transition;
 	SEEN;
@@ -149,11 +149,11 @@ inline took(transition) {
 active proctype reader() {
 end:	do
 	/* push: inbox.Box.Offer */
-	:: d_step { up && toClient?[PUSH] && YIELDS && ON(T_push, 0) ->
-		toClient?PUSH,z; yields = 1; offer(z); took(T_push) }
-	/* The same, where no message that is backing off gives way to one that was tried. */
-	:: d_step { up && toClient?[PUSH] && YIELDS_NOT && ON(T_push, 0) ->
-		toClient?PUSH,z; yields = 0; offer(z); took(T_push) }
+	:: d_step { up && toClient?[PUSH] && HEADS_GO && ON(T_push, 0) ->
+		toClient?PUSH,z; headsGo = 1; offer(z); took(T_push) }
+	/* The same, if no message in backoff is released for one that had attempts. */
+	:: d_step { up && toClient?[PUSH] && HEADS_STAY && ON(T_push, 0) ->
+		toClient?PUSH,z; headsGo = 0; offer(z); took(T_push) }
 	/* listed: outbox.Box.Answer */
 	:: d_step { up && toClient?[LISTED] && ON(T_listed, 0) ->
 		toClient?LISTED,_; answered = 1; listOwed = 0; took(T_listed) }
@@ -225,7 +225,7 @@ end:	do
 			if
 			:: READY(x) && y < ACKBATCH ->
 				mask[z] = mask[z] | BIT(x); y++;
-#ifdef BUG_FORGET_HELD
+#ifdef BUG_FORGET_ACKED
 				st[x] = ABSENT; used--
 #else
 				st[x] = ACKING
@@ -273,10 +273,10 @@ end:	do
 	:: d_step { timeouts > 0 && solo != NONE && !soloWritten && nfull(toServer) && ON(T_writeNotAlone, 0) ->
 		timeouts--; z = solo; endTurn(); write(z); took(T_writeNotAlone) }
 	/* listLate: outbox.Box.delay */
-	:: d_step { up && timeouts > 0 && LIST_HOLDS && ON(T_listLate, 0) ->
+	:: d_step { up && timeouts > 0 && LIST_DELAYS && ON(T_listLate, 0) ->
 		timeouts--; listPassed = 1; took(T_listLate) }
 #ifndef REPLAY
-	/* give up timeouts, so that they are finite */
+	/* no further timeouts, so that their number is finite */
 	:: d_step { timeouts > 0 -> timeouts = 0 }
 #endif
 	od
@@ -321,7 +321,7 @@ end:	do
 }
 
 #if LIVES > 1
-/* newLife: the next process has nothing but the Ledger. */
+/* newLife: the next process starts with only the Ledger. */
 inline newLife() {
 	down(0);
 	cautious = 0; proven = 0;

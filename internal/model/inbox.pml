@@ -4,15 +4,15 @@
 inline offer(i) {
 	if
 	:: st[i] != ABSENT                                    /* a duplicate */
-	:: st[i] == ABSENT && (stopped || most > 0 && CLOSED(CONV(i))) -> refused = refused | BIT(i)
+	:: st[i] == ABSENT && (stopped || most > 0 && CLOSED(CONV(i))) -> rejected = rejected | BIT(i)
 	:: else ->
-		if :: FULL -> makeRoom(i) :: else fi;
-		if :: FULL -> refused = refused | BIT(i) :: else -> take(i) fi
+		if :: FULL -> makeCapacity(i) :: else fi;
+		if :: FULL -> rejected = rejected | BIT(i) :: else -> take(i) fi
 	fi
 }
 
-/* makeRoom: inbox.Box.makeCapacity */
-inline makeRoom(i) {
+/* makeCapacity: inbox.Box.makeCapacity */
+inline makeCapacity(i) {
 	v = NONE; y = own[CONV(i)] + 1; x = 0;
 	do
 	:: x < CONVS ->
@@ -35,11 +35,11 @@ inline makeRoom(i) {
 	:: else -> y = 0
 	fi;
 	if
-	:: v == NONE && y == 0 && own[CONV(i)] == 0 && (yields || !(tried & BIT(i))) -> heads()
+	:: v == NONE && y == 0 && own[CONV(i)] == 0 && (headsGo || !(tried & BIT(i))) -> heads()
 	:: else
 	fi;
 	if
-	:: v != NONE -> letGo()
+	:: v != NONE -> release()
 	:: v == NONE && y == 0 && own[CONV(i)] > 0 -> v = CONV(i); close()
 	:: v == NONE && y == 0 && own[CONV(i)] == 0 && (tried & BIT(i)) ->
 		v = CONV(i); close()
@@ -47,8 +47,8 @@ inline makeRoom(i) {
 	fi
 }
 
-/* heads: a conversation gives way as a whole: its one message is backing off. Which one depends on how often the messages
- * were tried. That is not in the state: where the newcomer was tried, too, it may be that none gives way.
+/* heads: a conversation with a single message, which is backing off, is released entirely. The choice depends on the
+ * number of attempts, which is not in the state: if the new message had attempts too, possibly none is released.
  * inbox.Box.releaseHeads */
 inline heads() {
 	x = 0;
@@ -61,24 +61,24 @@ inline heads() {
 	TIE
 }
 
-/* letGo: conversation v lets its newest message go, and closes. inbox.Box.releaseNewest */
-inline letGo() {
+/* release: conversation v releases its newest message, and closes. inbox.Box.releaseNewest */
+inline release() {
 	own[v]--; used--;
-#ifdef BUG_LET_GO_OLDEST
+#ifdef BUG_RELEASE_OLDEST
 	x = 1;
 #else
 	x = own[v];
 #endif
-#ifndef BUG_LET_GO_HELD
+#ifndef BUG_RELEASE_IN_FLIGHT
 	st[lane[v*N + x]] = ABSENT;
 #endif
-	refused = refused | BIT(lane[v*N + x]);
+	rejected = rejected | BIT(lane[v*N + x]);
 	do
 	:: x < own[v] -> lane[v*N + x] = lane[v*N + x + 1]; x++
 	:: else -> break
 	od;
 	lane[v*N + own[v]] = 0;
-#ifndef BUG_LET_GO_OPEN
+#ifndef BUG_RELEASE_OPEN
 	close()
 #endif
 }
@@ -91,15 +91,15 @@ inline close() {
 inline take(i) {
 	x = 0;
 	do
-	:: x < i ->       /* it overtakes none of its conversation that was refused or let go on this link */
-		PROMISE(104, CONV(x) != CONV(i) || !(refused & BIT(x)) || st[x] != ABSENT || (done & BIT(x)));
+	:: x < i ->       /* it overtakes none of its conversation that was rejected or released on this link */
+		PROMISE(104, CONV(x) != CONV(i) || !(rejected & BIT(x)) || st[x] != ABSENT || (done & BIT(x)));
 		x++
 	:: else -> break
 	od;
 	lane[CONV(i)*N + own[CONV(i)]] = i;
 	own[CONV(i)]++; used++;
 	st[i] = QUEUED;
-	refused = refused & ~BIT(i)
+	rejected = rejected & ~BIT(i)
 }
 
 /* reopen: inbox.Box.Reopen */

@@ -1,8 +1,8 @@
 /* Parts of transitions: the rules of internal/outbox. */
 
-/* choose: which request is next. outbox.Box.choose */
+/* choose: chooses the next request. outbox.Box.choose */
 inline choose() {
-	y = 0; v = NONE; x = 0;         /* y: something is to be written before a suspect. v: the oldest suspect */
+	y = 0; v = NONE; x = 0;         /* y: a request precedes the suspects. v: the oldest suspect */
 	do
 	:: x < count && solo == NONE ->
 		z = order[x];
@@ -29,11 +29,11 @@ inline choose() {
 #endif
 	:: else
 	fi;
-	holds()
+	delays()
 }
 
-/* holds: a slow start may hold requests back. outbox.Box.delay */
-inline holds() {
+/* delays: a slow start may delay requests. outbox.Box.delay */
+inline delays() {
 	if
 	:: window > 0 ->
 		x = 0; y = 0;
@@ -41,12 +41,12 @@ inline holds() {
 		:: x < owes -> y = y + !overdue[owed[x]]; x++
 		:: else -> break
 		od;
-		if :: LIST_HOLDS || y >= window -> nextAck = NONE; nextSend = NONE :: else fi
+		if :: LIST_DELAYS || y >= window -> nextAck = NONE; nextSend = NONE :: else fi
 	:: else
 	fi
 }
 
-/* widen: a request was answered, or had the time for it. outbox.slow.widen */
+/* widen: a request was answered, or had enough time. outbox.slow.widen */
 inline widen() { window = (2*window < WIDE_OPEN -> 2*window : 0) }
 
 /* endTurn: outbox.Box.endTurn */
@@ -62,7 +62,7 @@ inline allEarly() {
 
 inline add(r) { order[count] = r; count++; rq[r] = WAITING }
 
-/* unorder takes request z out of the order. */
+/* unorder removes request z from the order. */
 inline unorder() {
 	x = 0;
 	do :: order[x] != z -> x++ :: else -> break od;
@@ -77,7 +77,7 @@ inline unorder() {
 /* putLast: suspect z becomes the youngest request. outbox.Box.putLast */
 inline putLast() { unorder(); order[count] = z; count++; allEarly() }
 
-/* offLink: the link owes no answer to request z. outbox.Box.offLink */
+/* offLink: request z is no longer in flight. outbox.Box.offLink */
 inline offLink() {
 	x = 0;
 	do :: x < owes && owed[x] != z -> x++ :: else -> break od;
@@ -140,7 +140,7 @@ inline down(lost) {
 	z = NONE; v = 0;
 	if :: lost -> blameFor() :: else fi;
 	beCautious(lost);
-	up = 0; quiet = 0; refused = 0; window = 0; listPassed = 0;
+	up = 0; quiet = 0; rejected = 0; window = 0; listPassed = 0;
 	answered = 0; listWritten = 0; listOwed = 0; awaits = 0; solo = NONE; soloWritten = 0;
 	do
 	:: owes > 0 -> owes--; awaited[owed[owes]] = 0; overdue[owed[owes]] = 0; owed[owes] = 0
@@ -160,7 +160,7 @@ inline down(lost) {
 #endif
 }
 
-/* blameFor: z becomes the request that is blamed for the loss of the link, v whether it was alone. outbox.Box.blamed */
+/* blameFor: sets z to the request to blame for the loss of the link, v to whether it was alone. outbox.Box.blamed */
 inline blameFor() {
 	if
 	:: owes > 0 && BLAMES && soloWritten -> z = solo; v = ALONE
@@ -191,7 +191,7 @@ inline blame() {
 	fi
 }
 
-/* splitFamily: acknowledgement z is split. While none of several messages was confirmed, all such are.
+/* splitFamily: acknowledgement z is split. If none of several messages was confirmed, all of those are split.
  * outbox.Box.splitFamily */
 inline splitFamily() {
 	if
@@ -207,7 +207,7 @@ inline splitFamily() {
 	fi
 }
 
-/* split: requests for single ids take the place of acknowledgement z. outbox.Box.split */
+/* split: requests for single ids replace acknowledgement z. outbox.Box.split */
 inline split() {
 	v = mask[z];
 	do

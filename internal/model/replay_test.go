@@ -18,7 +18,7 @@ func TestTheModelReplaysSchedules(t *testing.T) {
 	}
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			steps, c := play(t, seed, 250)
+			steps, c := runSchedule(t, seed, 250)
 			require.NotEmpty(t, steps)
 			if out := replay(t, steps, &c); !strings.Contains(out, "everything was replayed") {
 				t.Error(out)
@@ -31,7 +31,7 @@ func TestAReplayNoticesADifference(t *testing.T) {
 	if err := Installed(); err != nil {
 		t.Skip(err)
 	}
-	steps, c := play(t, 1, 250)
+	steps, c := runSchedule(t, 1, 250)
 	require.NotEmpty(t, steps)
 	steps[len(steps)-1].after.used++
 	assert.NotContains(t, replay(t, steps, &c), "everything was replayed")
@@ -67,7 +67,7 @@ func trace(steps []step) string {
 		arg := st.arg
 		switch st.name {
 		case "push":
-			fmt.Fprintf(&s, "\ttoClient!PUSH,%d; wantGiver = %d;", st.arg, st.giver&255)
+			fmt.Fprintf(&s, "\ttoClient!PUSH,%d; wantFrom = %d;", st.arg, st.from&255)
 			arg = 0
 		case "listed":
 			s.WriteString("\ttoClient!LISTED,0;")

@@ -189,7 +189,7 @@ func (b *boxes) answer(c *client, r int) {
 				return
 			}
 		}
-		require.Fail(b.t, "no such acknowledgement")
+		require.Fail(b.t, "unknown acknowledgement")
 	}
 	require.True(b.t, b.out.Answer([]byte(id), nil))
 }

@@ -1,18 +1,18 @@
 /*
  * The servers, and the network between them and the client. A server answers requests in their order, except with LATE.
  *
- *	(none)      it answers a list by pushing all that is pending, oldest first, and then the reply; what is said later
- *	            and other replies are behind that
- *	STREAMS     a list is a stream of what was pending then; replies, and what is said later, are beside it
- *	LIVE_BEHIND what is said later is behind the stream
- *	LATE        a reply, also to a list, may come later than it was ready; it is lost where the server hangs up
+ *	(none)      it answers a list with all pending messages, oldest first, and then the reply; new messages and other
+ *	            replies follow
+ *	STREAMS     a list is a stream of the messages pending at that time; replies and new messages are mixed with it
+ *	LIVE_BEHIND new messages follow the stream
+ *	LATE        a reply, also to a list, may be delayed; it is lost if the server hangs up
  *	POISON_*    the server hangs up at that request, after it has answered all earlier ones
  *	ONE_ID      it hangs up at an acknowledgement of several messages
- *	CLOSES      it hangs up at the first request of so many links
- *	STALE       an acknowledgement that was under way on a lost link may reach the server at any time after that
+ *	CLOSES      it hangs up at the first request of that many links
+ *	STALE       an acknowledgement in flight on a lost link may reach the server at any later time
  */
 
-#define ROOM(n) (len(toClient) + (n) <= N + 3 + R + TIMEOUTS)
+#define SPACE(n) (len(toClient) + (n) <= N + 3 + R + TIMEOUTS)
 #define PENDING (BIT(stored) - 1 - (acked & (BIT(stored) - 1)))
 
 #ifdef LATE
@@ -25,7 +25,7 @@ chan late = [2 + R + TIMEOUTS] of { mtype, SET };
 SET stale;
 #endif
 
-/* flush: what is under way on the link is lost. */
+/* flush: frames in flight on the link are lost. */
 inline flush() {
 	do
 	:: nempty(toServer) ->
@@ -56,7 +56,7 @@ inline acknowledged(ids) {
 #ifndef REPLAY
 active proctype server() {
 end:	do
-	:: d_step { up && !hungUp && nempty(toServer) && ROOM(N + 2) ->
+	:: d_step { up && !hungUp && nempty(toServer) && SPACE(N + 2) ->
 		toServer?kind,arg;
 		if
 		:: closes > 0 -> closes--; hungUp = 1; toClient!BYE,0
@@ -95,8 +95,8 @@ inline pushNext(s) {
 
 active proctype pusher() {
 end:	do
-	:: d_step { up && !hungUp && stream && ROOM(1) -> pushNext(stream) }
-	:: d_step { up && !hungUp && stream2 && ROOM(1) -> pushNext(stream2) }
+	:: d_step { up && !hungUp && stream && SPACE(1) -> pushNext(stream) }
+	:: d_step { up && !hungUp && stream2 && SPACE(1) -> pushNext(stream2) }
 	od
 }
 #endif
@@ -104,7 +104,7 @@ end:	do
 #ifdef LATE
 active proctype replier() {
 end:	do
-	:: d_step { up && !hungUp && nempty(late) && ROOM(1) -> late?kind,arg; toClient!kind,arg; kind = 0; arg = 0 }
+	:: d_step { up && !hungUp && nempty(late) && SPACE(1) -> late?kind,arg; toClient!kind,arg; kind = 0; arg = 0 }
 	od
 }
 #endif
@@ -121,7 +121,7 @@ end:	do
 #if START < N
 active proctype users() {
 end:	do
-	:: d_step { stored < N && ROOM(1) ->
+	:: d_step { stored < N && SPACE(1) ->
 		if
 		:: !up || !listed || hungUp      /* it stays pending */
 		:: else ->

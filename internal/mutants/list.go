@@ -18,7 +18,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name:   "a conversation that let messages go takes later ones",
-		By:     in("inbox", "TestALaneThatGaveWayTakesNothing"),
+		By:     in("inbox", "TestALaneThatReleasedMessagesAcceptsNone"),
 		Marker: "lane-refuses", Old: "|| l.closed", New: "",
 	},
 	{
@@ -31,7 +31,7 @@ var delivery = []Mutant{
 		Marker: "close-all", Old: "!large && b.inLanes < b.used/2", New: "true",
 	},
 	{
-		Name: "a closed conversation is never due", By: in("inbox", "TestAClosedLaneIsDueAtHalfOfWhatItHeld"),
+		Name: "a closed conversation is never due", By: in("inbox", "TestAClosedLaneIsDueAtHalfOfItsSize"),
 		Marker: "lane-due", New: "",
 	},
 	{
@@ -53,11 +53,11 @@ var delivery = []Mutant{
 	},
 	{
 		Name:   "a message that failed goes behind the rest of its conversation",
-		By:     in("inbox", "TestRetryParksTheLaneWithoutAWorker"),
+		By:     in("inbox", "TestRetryBacksOffWithoutAWorker"),
 		Marker: "lane-park", New: "l.items.Push(l.items.Pop())\n {{.}}",
 	},
 	{
-		Name: "ids that the user acknowledged stay in the order of all", By: in("inbox", "TestManualIDsLeaveNothing"),
+		Name: "ids that the user acknowledged stay in the order of all", By: in("inbox", "TestManualIDsLeaveFewEntries"),
 		Marker: "manual-tidy", Old: "s.order.Len() <= 2*s.manual+few", New: "true",
 	},
 	{
@@ -112,7 +112,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name:   "plural actions are used although the server has none",
-		By:     in("engine", "TestPluralIsPutOffAfterItWasSplit"),
+		By:     in("engine", "TestPluralIsSuspendedAfterASplit"),
 		Marker: "ack-unusable", Old: "min(b.Plural<<min(p.failed, 16), b.MaxPlural)", New: "0",
 	},
 	{
@@ -415,7 +415,7 @@ var delivery = []Mutant{
 		Marker: "blame-answered", Old: "l.listed && !l.answered", New: "false",
 	},
 	{
-		Name: "a link that is replaced on purpose blames", By: in("outbox", "TestAReplacedLinkBlamesNobody"),
+		Name: "a link that is replaced on purpose blames", By: in("outbox", "TestAReplacedLinkBlamesNoRequest"),
 		Marker: "blame-answered", Old: "l.quiet.paused ||", New: "",
 	},
 	{

@@ -16,7 +16,7 @@ var lines = []Mutant{
 		Marker: "read-excuse", Old: "patience <= 0", New: "true",
 	},
 	{
-		Name: "a peer that takes a byte now and then is alive", By: in("link", "TestATrickleOutIsNoLife"),
+		Name: "a peer that takes a byte now and then is alive", By: in("link", "TestATrickleOutIsNoSignOfLife"),
 		Marker: "write-trickle", New: "",
 	},
 	{
@@ -25,7 +25,7 @@ var lines = []Mutant{
 		Marker: "read-life", Old: "r.l.raw.came >= lifeBytes", New: "false",
 	},
 	{
-		Name: "a byte now and then is a sign of life", By: in("link", "TestATrickleInIsNoLife"),
+		Name: "a byte now and then is a sign of life", By: in("link", "TestATrickleInIsNoSignOfLife"),
 		Marker: "read-life", Old: "lifeBytes", New: "1",
 	},
 	{
@@ -47,7 +47,7 @@ var lines = []Mutant{
 	},
 	{
 		Name:   "a message of an earlier connection is work of the present one",
-		By:     in("engine", "TestWorkIsOfTheLinkItCameOn"),
+		By:     in("engine", "TestWorkCountsForItsOwnLink"),
 		Marker: "work-link", Old: "link == u.link.Load() &&", New: "",
 	},
 	{
@@ -63,7 +63,7 @@ var lines = []Mutant{
 		Marker: "dial-alpn", New: "",
 	},
 	{
-		Name: "the reason of a proxy is not told", By: in("link", "TestAProxyThatRefuses"),
+		Name: "the reason of a proxy is not told", By: in("link", "TestAProxyThatRejects"),
 		Marker: "proxy-refused", Old: "strings.TrimSpace(resp.Status)", New: "strings.ToLower(\"\")",
 	},
 	{

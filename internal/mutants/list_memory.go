@@ -37,11 +37,11 @@ var memory = []Mutant{
 		Marker: "large-done", New: "",
 	},
 	{
-		Name: "a lane that is due before the others waits for them", By: in("inbox", "TestLanesThatWaitAreDueInOrder"),
+		Name: "a lane that is due before the others waits for them", By: in("inbox", "TestLanesInBackoffAreDueInOrder"),
 		Marker: "park-first", Old: "b.backoffs.heap[0] == l", New: "b.backoffs.heap.Len() == 1",
 	},
 	{
-		Name: "of the lanes that wait, one is woken", By: in("inbox", "TestLanesThatWaitAreDueInOrder"),
+		Name: "of the lanes that wait, one is woken", By: in("inbox", "TestLanesInBackoffAreDueInOrder"),
 		Marker: "park-next", Old: "b.backoffs.heap.Len() > 0", New: "false",
 	},
 	{

@@ -3,7 +3,7 @@ package mutants
 // requests has the mutants of writing requests after a lost link, and of their timeouts.
 var requests = []Mutant{
 	{
-		Name: "all is written at once after a connection was lost", By: in("outbox", "TestPoisonAtADistance"),
+		Name: "all is written at once after a connection was lost", By: in("outbox", "TestPoisonWithLatency"),
 		Marker: "slow-start", Old: "|| lost && unanswered", New: "",
 	},
 	{
@@ -37,7 +37,7 @@ var requests = []Mutant{
 	},
 	{
 		Name:   "what is never answered takes the place of others",
-		By:     in("outbox", "TestASlowStartDoesNotCountTheLate"),
+		By:     in("outbox", "TestASlowStartDoesNotCountLateRequests"),
 		Marker: "slow-late", New: "",
 	},
 	{
@@ -55,11 +55,11 @@ var requests = []Mutant{
 		Marker: "family-proven", New: "",
 	},
 	{
-		Name: "a pause waits for what is never answered", By: in("outbox", "TestQuiesceDoesNotAwaitTheLate"),
+		Name: "a pause waits for what is never answered", By: in("outbox", "TestQuiesceDoesNotWaitForLateRequests"),
 		Marker: "quiesce-late", Old: "&& !e.late", New: "",
 	},
 	{
-		Name: "a 401 to an acknowledgement ends it", By: in("outbox", "TestPatience"),
+		Name: "a 401 to an acknowledgement ends it", By: in("outbox", "TestPatientRequests"),
 		Marker: "patient", Old: "&& e.Patient", New: "&& false",
 	},
 	{
@@ -67,7 +67,7 @@ var requests = []Mutant{
 		Marker: "overdue-pushes", Old: "&& b.cfg.Pushes() == e.pushes", New: "",
 	},
 	{
-		Name: "a link that this side has ended blames", By: in("outbox", "TestAReplacedLinkBlamesNobody"),
+		Name: "a link that this side has ended blames", By: in("outbox", "TestAReplacedLinkBlamesNoRequest"),
 		Marker: "blame-lost", Old: "if lost", New: "if true",
 	},
 }

@@ -3,21 +3,21 @@ package mutants
 // shares has the mutants of messages that fail or do not fit, and of those dropped at the end of Run.
 var shares = []Mutant{
 	{
-		Name: "a message that fails gives way to nobody", By: in("inbox", "TestMessagesThatFailGiveWay"),
+		Name: "a message that fails gives way to nobody", By: in("inbox", "TestFailingMessagesAreReleased"),
 		Marker: "heads-give", Old: "c == nil", New: "false",
 	},
 	{
 		Name:   "a message that fails gives way although the server does not push it again",
-		By:     in("inbox", "TestAcknowledgedMessagesThatFailStay"),
+		By:     in("inbox", "TestAcknowledgedFailingMessagesStay"),
 		Marker: "acked-stays", Old: "l.verdict.Acked ||", New: "",
 	},
 	{
-		Name: "a message that gave way is tried anew without end", By: in("inbox", "TestMessagesThatFailGiveWay"),
+		Name: "a message that gave way is tried anew without end", By: in("inbox", "TestFailingMessagesAreReleased"),
 		Marker: "away-count", Old: "tried: l.head().attempt", New: "tried: 0",
 	},
 	{
 		Name: "any number of messages that gave way is remembered",
-		By:   in("inbox", "TestThoseThatGaveWayAreBounded"), Marker: "away-bound", Old: "len(a) < maxReleased",
+		By:   in("inbox", "TestReleasedMessagesAreBounded"), Marker: "away-bound", Old: "len(a) < maxReleased",
 		New: "true",
 	},
 	{
@@ -26,7 +26,7 @@ var shares = []Mutant{
 	},
 	{
 		Name: "a message that gave way is not forgotten when it is acknowledged",
-		By:   in("inbox", "TestWhatIsKeptOfThoseThatGaveWay"), Marker: "away-acked", New: "",
+		By:   in("inbox", "TestTheMemoryOfReleasedMessages"), Marker: "away-acked", New: "",
 	},
 	{
 		Name: "a message larger than the inbox closes it for all", By: in("inbox", "TestAMessageLargerThanTheBox"),
@@ -34,19 +34,19 @@ var shares = []Mutant{
 	},
 	{
 		Name:   "messages that fail and do not all fit close the inbox for all",
-		By:     in("inbox", "TestTheLargestThatFailsGivesWay"),
+		By:     in("inbox", "TestTheLargestFailingLaneIsReleased"),
 		Marker: "close-own", Old: " || it.attempt > 0", New: "",
 	},
 	{
 		Name: "a message overtakes the only one of the inbox, which gave way",
-		By:   in("inbox", "TestTheOnlyMessageGivesWay"), Marker: "close-empty", Old: "b.used, 1)", New: "b.used)",
+		By:   in("inbox", "TestTheOnlyMessageIsReleased"), Marker: "close-empty", Old: "b.used, 1)", New: "b.used)",
 	},
 	{
 		Name: "what is closed and holds nothing is not asked for again", By: unit("TestALargeMessageWaitsForRoom"),
 		Marker: "resync-stuck", Old: "e.inbox.Stuck()", New: "false",
 	},
 	{
-		Name: "the end waits for Trace.Dropped without a bound", By: in("inbox", "TestStopDoesNotWaitForLetGo"),
+		Name: "the end waits for Trace.Dropped without a bound", By: in("inbox", "TestStopDoesNotWaitForOnReleased"),
 		Marker: "stop-tells", New: `
 if acked := b.stop(); len(acked) > 0 {
 	b.reportReleased(acked)
@@ -54,7 +54,7 @@ if acked := b.stop(); len(acked) > 0 {
 	},
 	{
 		Name:   "what Trace.Dropped is to be told at the end is not counted",
-		By:     in("inbox", "TestStopDoesNotWaitForLetGo"),
+		By:     in("inbox", "TestStopDoesNotWaitForOnReleased"),
 		Marker: "stop-counts", New: "",
 	},
 	{
@@ -63,7 +63,7 @@ if acked := b.stop(); len(acked) > 0 {
 	},
 	{
 		Name: "the timer of a message that gave way makes an empty conversation ready",
-		By:   in("inbox", "TestAMessageGivesWayAsItsTimerFires"), Marker: "unpark-late", Old: "l.backoffAt > 0",
+		By:   in("inbox", "TestAMessageIsReleasedAsItsTimerFires"), Marker: "unpark-late", Old: "l.backoffAt > 0",
 		New: "false",
 	},
 	{

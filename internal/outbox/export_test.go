@@ -1,24 +1,24 @@
 package outbox
 
-// Left is everything a Box holds, to see that nothing stays behind. Open is -1 where the requests that count in it are
-// others than those counted.
+// Left is the whole state of a Box. Tests check that nothing stays behind. Open is -1 if the counter of open requests
+// is wrong.
 type Left struct{ Entries, Queued, OnLink, Open, Waiters, TakenSlots, TakenBytes int }
 
-// Waiting reports whether a request with that frame id is here.
+// Waiting reports whether a request with that frame id is in the Box.
 func (b *Box) Waiting(id string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.byID[id] != nil
 }
 
-// Age returns the place of a request among those that came.
+// Age returns the sequence number of a request.
 func (b *Box) Age(id string) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.byID[id].seq
 }
 
-// Left returns what b holds.
+// Left returns the state of b.
 func (b *Box) Left() Left {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,12 +10,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// answer is the part of the model that hears answers.
+// answer is the model's version of Box.Answer.
 func (m *model) answer(id, word string) bool {
 	e := m.find(id)
 	passing := e != nil && (word == "passing" || word == "whole" && e.Patient)
 	again := e != nil && e.Class != outbox.List && (busy(word) || passing)
-	if e == nil || e.state == "no room" || e.state == "held" || again && (e.state == "resting" || e.state == "pacing") {
+	backsOff := e != nil && (e.state == "backing off" || e.state == "limiting")
+	if e == nil || e.state == "no capacity" || e.state == "holding" || again && backsOff {
 		return false
 	}
 	m.link.answered = true
@@ -37,7 +38,7 @@ func (m *model) answer(id, word string) bool {
 			}
 		}
 	case e.state == "split":
-	case again && m.mayRest(e, word):
+	case again && m.retries(e, word):
 	case word != "whole" && word != "ok" && (!again || e.Class == outbox.Ack) && m.splits(e, "no"):
 		if again {
 			e.drained = word
@@ -49,29 +50,29 @@ func (m *model) answer(id, word string) bool {
 	return true
 }
 
-// mayRest lets e rest, unless it has no attempts left.
-func (m *model) mayRest(e *modelEntry, word string) bool {
+// retries puts e in backoff, and reports whether it has attempts left.
+func (m *model) retries(e *modelEntry, word string) bool {
 	e.busy = word
 	e.backoffs++
 	if busy(word) {
-		if e.refusals++; e.refusals >= m.cfg.Attempts {
+		if e.rejections++; e.rejections >= m.cfg.Attempts {
 			return false
 		}
 	}
 	if root := e.root(); root.caller {
-		e.state = "pacing"
+		e.state = "limiting"
 		root.asking = append(root.asking, e)
 	} else {
-		m.rest(e)
+		m.backOff(e)
 	}
 	return true
 }
 
-func (m *model) rest(e *modelEntry) {
-	e.state, e.due = "resting", time.Now().Add(m.cfg.Rest(e.backoffs))
+func (m *model) backOff(e *modelEntry) {
+	e.state, e.due = "backing off", time.Now().Add(m.cfg.Rest(e.backoffs))
 }
 
-// blamed returns which request has cost the link, and whether it was alone on it.
+// blamed returns the request to blame for the loss of the link, and whether it was alone on it.
 func (m *model) blamed() (e *modelEntry, alone bool) {
 	if m.link.paused || m.link.listed && !m.link.answered {
 		return nil, false
@@ -94,13 +95,13 @@ func (m *model) begin() {
 	}
 }
 
-// held returns for how long a slow start lets nothing but a List be written.
-func (m *model) held(now time.Time) time.Duration {
+// delay returns how long a slow start allows only a List to be written.
+func (m *model) delay(now time.Time) time.Duration {
 	if m.link.window == 0 {
 		return 0
 	}
-	if wait := m.heldByList(now); wait > 0 {
-		m.seen["held by the list"]++
+	if wait := m.listDelay(now); wait > 0 {
+		m.seen["delayed by the list"]++
 		return wait
 	}
 	counted := m.all(func(e *modelEntry) bool { return e.counts })
@@ -108,10 +109,10 @@ func (m *model) held(now time.Time) time.Duration {
 		return 0
 	}
 	if wait := m.link.last.Add(m.cfg.ReplyTimeout).Sub(now); wait > 0 {
-		m.seen["held by the window"]++
+		m.seen["delayed by the window"]++
 		return wait
 	}
-	m.seen["held for too long"]++
+	m.seen["delayed too long"]++
 	for _, e := range counted {
 		e.counts = false
 	}
@@ -119,7 +120,7 @@ func (m *model) held(now time.Time) time.Duration {
 	return 0
 }
 
-// widen lets more requests be unanswered in a slow start.
+// widen allows more requests in flight during a slow start.
 func (m *model) widen() {
 	if m.link.window *= 2; m.link.window == 1024 {
 		m.seen["slow start over"]++
@@ -127,8 +128,8 @@ func (m *model) widen() {
 	}
 }
 
-// heldByList returns for how long a slow start awaits its List.
-func (m *model) heldByList(now time.Time) time.Duration {
+// listDelay returns how long a slow start still waits for the reply to its List.
+func (m *model) listDelay(now time.Time) time.Duration {
 	if m.link.window == 0 || !m.link.listed || m.link.answered {
 		return 0
 	}
@@ -169,7 +170,7 @@ func (m *model) down(lost bool) {
 	if alone {
 		if blamed.alone++; blamed.alone >= m.cfg.Attempts {
 			m.seen["link lost"]++
-			m.give(blamed, outbox.ErrLinkLost)
+			m.fail(blamed, outbox.ErrLinkLost)
 			return
 		}
 	}
@@ -184,13 +185,13 @@ func (m *model) down(lost bool) {
 	}
 }
 
-// splitRelatives splits the others of a family that the service may not have.
+// splitRelatives splits the other requests of an unproven family.
 func (m *model) splitRelatives(suspect *modelEntry) {
 	if suspect.Family == "" || m.proven[suspect.Family] {
 		return
 	}
 	for _, e := range slices.Clone(m.entries) {
-		if e != suspect && e.Family == suspect.Family && e.state != "no room" {
+		if e != suspect && e.Family == suspect.Family && e.state != "no capacity" {
 			m.splits(e, "family")
 		}
 	}
@@ -210,29 +211,29 @@ func (m *model) seal(err error) {
 	if m.sealed == nil {
 		m.sealed = err
 	}
-	for _, e := range m.all(in("no room")) {
-		m.give(e, m.sealed)
+	for _, e := range m.all(in("no capacity")) {
+		m.fail(e, m.sealed)
 	}
 }
 
-func (m *model) closes(err error) {
+func (m *model) closeAll(err error) {
 	for _, e := range slices.Clone(m.entries) {
-		if e.state != "held" && !e.over && e.whole == nil {
+		if e.state != "holding" && !e.over && e.whole == nil {
 			m.abort(e, err)
 		}
 	}
 }
 
-// cancel ends the context of the caller of e.
+// cancel ends the context of a request's caller.
 func (m *model) cancel(id string) {
-	if e := m.find(id); e != nil && e.state != "held" {
+	if e := m.find(id); e != nil && e.state != "holding" {
 		m.abort(e, context.Canceled)
 	}
-	m.paced(id, context.Canceled)
+	m.paceReturned(id, context.Canceled)
 }
 
-// paced lets the Pace that the caller of id is in return.
-func (m *model) paced(id string, err error) {
+// paceReturned records that the running call of Pace for a request returned err.
+func (m *model) paceReturned(id string, err error) {
 	root := m.find(id)
 	for _, e := range m.latent {
 		if e.ID == id {
@@ -245,16 +246,16 @@ func (m *model) paced(id string, err error) {
 	e := root.inPace
 	root.inPace = nil
 	switch {
-	case e.over || e.state != "pacing":
+	case e.over || e.state != "limiting":
 	case err != nil:
 		m.abort(e, err)
 	default:
-		m.rest(e)
+		m.backOff(e)
 	}
 }
 
-// settle is what callers do by themselves: those that were let in come in, in the order that age tells, and those whose
-// Pace is due call it.
+// settle does the work of callers' goroutines: admitted requests enter in the order of their ages, and requests that
+// need a call of Pace start it.
 func (m *model) settle(age func(id string) uint64) {
 	arrivals := m.all(in("arriving"))
 	slices.SortFunc(arrivals, func(a, b *modelEntry) int { return cmp.Compare(age(a.ID), age(b.ID)) })
@@ -267,7 +268,7 @@ func (m *model) settle(age func(id string) uint64) {
 		for root.inPace == nil && len(root.asking) > 0 && !root.over {
 			e := root.asking[0]
 			root.asking = root.asking[1:]
-			if !e.over && e.state == "pacing" {
+			if !e.over && e.state == "limiting" {
 				root.inPace = e
 			}
 		}
@@ -280,4 +281,4 @@ func (m *model) settle(age func(id string) uint64) {
 	})
 }
 
-var errPace = errors.New("no pace")
+var errPace = errors.New("limiter failed")

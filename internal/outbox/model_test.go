@@ -9,80 +9,80 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// The numbers of the rules.
+// Constants of the outbox, repeated here.
 const (
-	silentTries = 3 // until a request is split
-	blamedLinks = 2 // until a request is a suspect
-	maxReply    = 70 * time.Second
+	silentAttempts = 3 // attempts without a reply until a request is split
+	blamedLinks    = 2 // lost links until a request is a suspect
+	maxReply       = 70 * time.Second
 )
 
 var errSplit = errors.New("no split")
 
-// model is the outbox again, as simply as it can be said: one list, looked through from its beginning each time.
+// model is the simplest possible outbox: one list, searched from the beginning each time.
 type model struct {
 	cfg     outbox.Config
 	up      bool
 	sealed  error
-	entries []*modelEntry // not ended; with who waits for room and who holds some
-	latent  []*modelEntry // ended, and their caller does not know, because it paces
+	entries []*modelEntry // in progress, including those waiting for capacity and those of Hold
+	latent  []*modelEntry // finished, but their callers are still running Pace
 	split   map[string][]outbox.Part
 	resent  uint64
-	acked   bool // the last written of class Ack and Send was an Ack, suspects aside
-	clock   int  // of ages
+	acked   bool // the last written Ack or Send, except suspects, was an Ack
+	clock   int  // the latest age
 	before  int  // requests up to this age are written before the next suspect
 	link    modelLink
 	careful bool            // the next link starts slowly
-	patient time.Duration   // with its List
-	proven  map[string]bool // families
+	patient time.Duration   // wait for the List of a slow start
+	proven  map[string]bool // families with a confirmed request
 
-	roomSlots int
-	roomBytes int64
+	freeSlots int
+	freeBytes int64
 	outcomes  map[string]outcome
-	seen      map[string]int // what the play has come to
+	seen      map[string]int // number of occurrences of each event
 }
 
-// modelLink begins anew with each link.
+// modelLink is the state of one link.
 type modelLink struct {
 	listed, answered, paused bool
 	answers, pongs, writes   int
-	window                   int // requests that may be unanswered while it starts slowly; 0: any number
+	window                   int // maximum number of requests in flight during a slow start; 0: no limit
 	began, last              time.Time
 	turn                     *modelEntry
 	until                    time.Time
-	alone                    bool // turn was written alone
+	alone                    bool // turn was written while nothing else was in flight
 }
 
 type modelEntry struct {
 	outbox.Request
-	age      int
-	state    string // "no room", "held", "arriving", and those of an entry
-	caller   bool   // it is a Do, with a Pace
-	inPace   *modelEntry
-	asking   []*modelEntry
-	whole    *modelEntry
-	parts    []*modelEntry
-	order    string
-	late     bool
-	busy     string // the last rejection that was not final
-	drained  string // the rejection that used up the attempts of what was split
-	due      time.Time
-	timeout  time.Duration
-	owed     bool
-	awaited  bool
-	counts   bool // in the window
-	tardy    bool // its last attempt had no reply in time
-	write    int
-	answers  int // of the link when it was written; so are pongs and pushes
-	pongs    int
-	pushes   uint64
-	silent   int
-	refusals int
-	backoffs int
-	links    int
-	alone    int
-	suspect  bool
-	over     bool
-	out      outcome
+	age        int
+	state      string // "no capacity", "holding", "arriving", and those of an entry
+	caller     bool   // it is a Do with a Pace
+	inPace     *modelEntry
+	asking     []*modelEntry
+	whole      *modelEntry
+	parts      []*modelEntry
+	order      string
+	late       bool
+	busy       string // the last rejection that was not final
+	drained    string // the rejection that used up the attempts of a split request
+	due        time.Time
+	timeout    time.Duration
+	owed       bool
+	awaited    bool
+	counts     bool // it counts in the window
+	tardy      bool // its last attempt had no reply in time
+	write      int
+	answers    int // modelLink.answers at the last write; likewise pongs and pushes
+	pongs      int
+	pushes     uint64
+	silent     int
+	rejections int
+	backoffs   int
+	links      int
+	alone      int
+	suspect    bool
+	over       bool
+	out        outcome
 }
 
 func (m *model) all(keep func(*modelEntry) bool) (found []*modelEntry) {
@@ -107,31 +107,31 @@ func (e *modelEntry) root() *modelEntry {
 	return e
 }
 
-// settled notes that the link owes no answer to e.
+// settled records that e is no longer in flight on the link.
 func (e *modelEntry) settled() { e.owed, e.awaited, e.counts = false, false, false }
 
-func (e *modelEntry) takesRoom() bool { return e.Class == outbox.Send && e.whole == nil }
+func (e *modelEntry) usesCapacity() bool { return e.Class == outbox.Send && e.whole == nil }
 
-// abort ends e, or the parts that it was split into.
+// abort ends e, or its parts if it was split.
 func (m *model) abort(e *modelEntry, err error) {
 	if e.state != "split" {
-		m.give(e, err)
+		m.fail(e, err)
 		return
 	}
 	for _, p := range e.parts {
 		if !p.over {
-			m.give(p, err)
+			m.fail(p, err)
 		}
 	}
 }
 
-func (m *model) give(e *modelEntry, err error) {
+func (m *model) fail(e *modelEntry, err error) {
 	e.out.Err, e.out.Answer = err, e.busy
 	e.out.Unconfirmed = e.out.Unconfirmed || e.state == "written"
 	m.end(e)
 }
 
-// end ends e with what is in e.out.
+// end ends e with the outcome e.out.
 func (m *model) end(e *modelEntry) {
 	m.entries = slices.DeleteFunc(m.entries, func(x *modelEntry) bool { return x == e })
 	e.over = true
@@ -140,11 +140,11 @@ func (m *model) end(e *modelEntry) {
 		m.partEnded(e)
 		return
 	}
-	if e.takesRoom() && e.state != "no room" {
-		m.roomSlots++
-		m.roomBytes += int64(len(e.Frame))
+	if e.usesCapacity() && e.state != "no capacity" {
+		m.freeSlots++
+		m.freeBytes += int64(len(e.Frame))
 	}
-	m.letIn()
+	m.admit()
 	if e.inPace != nil {
 		m.latent = append(m.latent, e)
 		return
@@ -179,7 +179,7 @@ func (m *model) partEnded(e *modelEntry) {
 	}
 }
 
-// splits replaces e by its parts, and reports whether e is now split or ended.
+// splits replaces e by its parts, and reports whether e is split or has ended.
 func (m *model) splits(e *modelEntry, why string) bool {
 	if e.Split == nil {
 		return false
@@ -187,8 +187,8 @@ func (m *model) splits(e *modelEntry, why string) bool {
 	e.Split = nil
 	parts, ok := m.split[e.ID]
 	if !ok {
-		e.state = "answered, or known to be unsure"
-		m.give(e, errSplit)
+		e.state = "answered or unconfirmed"
+		m.fail(e, errSplit)
 		return true
 	}
 	if len(parts) == 0 {
@@ -213,22 +213,22 @@ func (m *model) splits(e *modelEntry, why string) bool {
 	return true
 }
 
-func (m *model) letIn() {
-	for _, e := range m.all(in("no room")) {
+func (m *model) admit() {
+	for _, e := range m.all(in("no capacity")) {
 		size := int64(len(e.Frame))
-		if m.roomSlots == 0 || size > m.roomBytes && m.roomSlots < m.cfg.Len {
+		if m.freeSlots == 0 || size > m.freeBytes && m.freeSlots < m.cfg.Len {
 			return
 		}
-		m.roomSlots--
-		m.roomBytes -= size
+		m.freeSlots--
+		m.freeBytes -= size
 		if e.state = "arriving"; strings.HasPrefix(e.ID, "hold") {
-			e.state = "held"
+			e.state = "holding"
 		}
 	}
 }
 
-func (m *model) add(r outbox.Request, limitings bool) {
-	e := &modelEntry{Request: r, state: "arriving", timeout: m.cfg.ReplyTimeout, caller: limitings}
+func (m *model) add(r outbox.Request, hasPace bool) {
+	e := &modelEntry{Request: r, state: "arriving", timeout: m.cfg.ReplyTimeout, caller: hasPace}
 	switch {
 	case r.Class == outbox.List && !m.up:
 		return
@@ -236,19 +236,19 @@ func (m *model) add(r outbox.Request, limitings bool) {
 		m.outcomes[r.ID] = outcome{Err: m.sealed}
 		return
 	case r.Class == outbox.Send:
-		e.state = "no room"
+		e.state = "no capacity"
 	}
 	m.entries = append(m.entries, e)
-	m.letIn()
+	m.admit()
 }
 
-// last moves a suspect behind all others.
+// last moves a suspect behind all other requests.
 func (m *model) last(e *modelEntry) {
 	m.clock++
 	e.age, m.before = m.clock, m.clock
 }
 
-// expire ends the times that are over.
+// expire handles timeouts and ends backoffs.
 func (m *model) expire(now time.Time) {
 	due := m.all(func(e *modelEntry) bool { return !e.due.IsZero() && !e.due.After(now) })
 	slices.SortStableFunc(due, func(a, b *modelEntry) int {
@@ -269,12 +269,12 @@ func (m *model) expire(now time.Time) {
 		}
 		if written && m.couldBeAnswered(e) {
 			e.silent++
-			if e.silent >= silentTries && m.splits(e, "silence") {
+			if e.silent >= silentAttempts && m.splits(e, "silence") {
 				continue
 			}
 			if e.Split == nil && e.Attempts > 0 && e.silent >= e.Attempts {
 				m.seen["no reply"]++
-				m.give(e, outbox.ErrNoReply)
+				m.fail(e, outbox.ErrNoReply)
 				continue
 			}
 		}
@@ -285,7 +285,7 @@ func (m *model) expire(now time.Time) {
 	}
 }
 
-// couldBeAnswered reports whether the peer has shown that it had time for e.
+// couldBeAnswered reports whether a reply to e could have arrived.
 func (m *model) couldBeAnswered(e *modelEntry) bool {
 	pong := m.link.pongs != e.pongs
 	if pong && m.cfg.Pushes() != e.pushes {
@@ -306,7 +306,7 @@ func (m *model) mayBeWritten(e *modelEntry) bool {
 	return e.state == "waiting" && (e.Class != outbox.Send || !m.link.paused)
 }
 
-// next returns what is to be written now, or else the wait.
+// next returns the next request to write, or how long to wait.
 func (m *model) next() (e *modelEntry, wait time.Duration) {
 	now := time.Now()
 	m.expire(now)
@@ -338,7 +338,7 @@ func (m *model) turnIsOver(now time.Time) bool {
 	return e.over || !e.suspect || !m.mayBeWritten(e)
 }
 
-// beginTurn lets the oldest suspect have its turn, where all that waited before have been written.
+// beginTurn starts the turn of the oldest suspect if all requests that were waiting before have been written.
 func (m *model) beginTurn(now time.Time) {
 	suspects := m.all(func(e *modelEntry) bool { return e.state == "waiting" && e.suspect })
 	if len(suspects) == 0 {
@@ -350,7 +350,7 @@ func (m *model) beginTurn(now time.Time) {
 	})
 	if m.mayBeWritten(first) && len(others) == 0 {
 		m.seen["turn"]++
-		m.link.turn, m.link.until = first, now.Add(max(m.cfg.ReplyTimeout, m.heldByList(now)))
+		m.link.turn, m.link.until = first, now.Add(max(m.cfg.ReplyTimeout, m.listDelay(now)))
 	}
 }
 
@@ -374,7 +374,7 @@ func (m *model) choose(now time.Time) (*modelEntry, time.Duration) {
 		return nil, forever
 	}
 	if !slices.ContainsFunc(ready, func(e *modelEntry) bool { return e.Class == outbox.List }) {
-		if wait := m.held(now); wait > 0 {
+		if wait := m.delay(now); wait > 0 {
 			return nil, wait
 		}
 	}
@@ -386,7 +386,7 @@ func (m *model) choose(now time.Time) (*modelEntry, time.Duration) {
 	}), 0
 }
 
-// rank is the place of a class in the order of writing.
+// rank returns the position of a class in the order of writing.
 func (m *model) rank(c outbox.Class) int {
 	switch {
 	case c == outbox.List:

@@ -24,14 +24,13 @@ const (
 
 var errEnd = errors.New("the end")
 
-func rest(refusals int) time.Duration { return time.Duration(refusals) * 3 * time.Second }
+func backoff(rejections int) time.Duration { return time.Duration(rejections) * 3 * time.Second }
 
-// config is a Box for answers that are words: "ok" confirms, words that begin with "busy" are transient rejections,
-// "passing" says nothing about the request, "whole" rejects it without a fault in its content, and all others reject
-// it.
+// config returns a Config for replies that are single words: "ok" confirms, words that begin with "busy" are transient
+// rejections, "passing" has the verdict Passing, "whole" has the verdict Whole, and all others are final rejections.
 func config() outbox.Config {
 	return outbox.Config{
-		Len: 100, Bytes: 10_000, ReplyTimeout: replyTimeout, Attempts: 3, Judge: judge, Rest: rest,
+		Len: 100, Bytes: 10_000, ReplyTimeout: replyTimeout, Attempts: 3, Judge: judge, Rest: backoff,
 	}
 }
 
@@ -49,8 +48,8 @@ func judge(r *wire.Error) outbox.Verdict {
 
 func busy(word string) bool { return strings.HasPrefix(word, "busy") }
 
-// outcome is an Outcome in the words of the tests. The kind of an Outcome follows from the other fields; words checks
-// it. The answer of a request that was split is "split", or "ok" where the whole was confirmed after all.
+// outcome is an Outcome with words for replies. It has no Kind, because that follows from the other fields, which words
+// checks. The answer of a split request is "split", or "ok" if the whole was confirmed later.
 type outcome struct {
 	Answer      string
 	Unconfirmed bool
@@ -59,7 +58,7 @@ type outcome struct {
 	Parts       []outcome
 }
 
-// words translates an Outcome, and checks that its kind and its fields belong together.
+// words converts an Outcome and checks its Kind against the other fields.
 func words(t *testing.T, class outbox.Class, o outbox.Outcome) outcome {
 	out := outcome{Unconfirmed: o.Unconfirmed, Err: o.Err, Attempts: o.Attempts}
 	for _, part := range o.Parts {
@@ -91,7 +90,7 @@ func words(t *testing.T, class outbox.Class, o outbox.Outcome) outcome {
 	return out
 }
 
-// box is a Box whose ids and answers are words.
+// box is a Box with words as ids and replies.
 type box struct{ *outbox.Box }
 
 func (b *box) Answer(id, word string) bool {
@@ -101,7 +100,7 @@ func (b *box) Answer(id, word string) bool {
 	return b.Box.Answer([]byte(id), &wire.Error{Description: word})
 }
 
-// pacer is the Pace of a request, in words; nil stays nil.
+// pacer is a Request.Pace with words. A nil pacer is no Pace.
 type pacer func(ctx context.Context, word string) error
 
 func (p pacer) pace() func(context.Context, *wire.Error) error {
@@ -120,7 +119,7 @@ func (b *box) Go(t *testing.T, r outbox.Request, done func(outcome)) {
 	b.Box.Go(r, func(o outbox.Outcome) { done(words(t, r.Class, o)) })
 }
 
-// run runs a test in a bubble with a Box that has a link, and in the end nothing may be left in it.
+// run runs a test in a synctest bubble, with a Box that has a link. At the end the Box must be empty.
 func run(t *testing.T, cfg outbox.Config, test func(t *testing.T, b *box)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -129,16 +128,16 @@ func run(t *testing.T, cfg outbox.Config, test func(t *testing.T, b *box)) {
 		test(t, b)
 		b.Close(errEnd)
 		synctest.Wait()
-		assert.Equal(t, outbox.Left{}, b.Left(), "left behind")
+		assert.Equal(t, outbox.Left{}, b.Left(), "state after the end")
 	})
 }
 
-// request is one whose frame is its id, so that a frame says whose it is.
+// request returns a request with its id as the frame.
 func request(id string, class outbox.Class) outbox.Request {
 	return outbox.Request{ID: id, Class: class, Frame: []byte(id)}
 }
 
-// names returns prefix0 and so on, from the first number to before the last.
+// names returns the prefix with each number from first to last-1.
 func names(prefix string, first, last int) (names []string) {
 	for i := first; i < last; i++ {
 		names = append(names, fmt.Sprint(prefix, i))
@@ -146,7 +145,7 @@ func names(prefix string, first, last int) (names []string) {
 	return names
 }
 
-// end is how a request ended, or that it has not.
+// end is the pending or final result of a request.
 type end struct {
 	t   *testing.T
 	out chan outcome
@@ -179,7 +178,7 @@ func start(t *testing.T, b *box, r outbox.Request) end {
 	return e
 }
 
-// do calls Do for a request of class Send in a goroutine, and returns how to end its context.
+// do calls Do in a goroutine. It returns the result and a function that cancels the context.
 func do(t *testing.T, b *box, r outbox.Request, pace pacer) (end, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	e := end{t, make(chan outcome, 1)}
@@ -196,7 +195,7 @@ func send(t *testing.T, b *box, id string) end {
 	return e
 }
 
-// writes checks which frames are written now, and when the writer should ask again.
+// writes checks the frames to write now, and the wait until the next call of Next.
 func writes(t *testing.T, b *box, wait time.Duration, frames ...string) {
 	t.Helper()
 	for _, want := range frames {
@@ -207,7 +206,7 @@ func writes(t *testing.T, b *box, wait time.Duration, frames ...string) {
 	}
 	frame, _, again, err := b.Next()
 	require.NoError(t, err)
-	require.Empty(t, string(frame), "written too much")
+	require.Empty(t, string(frame), "more frames than expected")
 	require.Equal(t, wait, again)
 }
 
@@ -224,7 +223,7 @@ func TestListsFirstThenAcksAndSendsInTurn(t *testing.T) {
 		assert.Equal(t, outbox.Len{Requests: 2}, b.Len())
 		start(t, b, request("a3", outbox.Ack))
 		writes(t, b, replyTimeout, "a3")
-		// After an Ack, a Send that comes is before every Ack that waits.
+		// After an Ack, a new Send precedes all waiting Acks.
 		for i := range 100 {
 			start(t, b, request(fmt.Sprint("a", 4+i), outbox.Ack))
 		}
@@ -232,7 +231,8 @@ func TestListsFirstThenAcksAndSendsInTurn(t *testing.T) {
 		frame, _, _, err := b.Next()
 		require.NoError(t, err)
 		assert.Equal(t, "s3", string(frame))
-		// Alone, each class is written by age, and what waits after a link has its first order.
+		// Requests of a single class are written by age. On a new link, the original order applies to all waiting
+		// requests.
 		writes(t, b, replyTimeout, names("a", 4, 104)...)
 		b.Down(false)
 		b.Up()
@@ -240,7 +240,7 @@ func TestListsFirstThenAcksAndSendsInTurn(t *testing.T) {
 	})
 }
 
-func TestAFrameIsStoredIfItsRequestSaysSo(t *testing.T) {
+func TestNextReturnsStoreOfTheRequest(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		for _, store := range []bool{true, false} {
 			r := request(fmt.Sprint(store), outbox.Ack)
@@ -254,7 +254,7 @@ func TestAFrameIsStoredIfItsRequestSaysSo(t *testing.T) {
 	})
 }
 
-func TestWakeTellsTheWriter(t *testing.T) {
+func TestWakeSignalsTheWriter(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		woken := func() bool {
 			select {
@@ -268,10 +268,10 @@ func TestWakeTellsTheWriter(t *testing.T) {
 		send(t, b, "s1")
 		send(t, b, "s2")
 		assert.True(t, woken())
-		assert.False(t, woken(), "one token is enough for any number")
+		assert.False(t, woken(), "one signal for several requests")
 		writes(t, b, replyTimeout, "s1", "s2")
 		b.Answer("s1", "busy")
-		assert.True(t, woken(), "a rest may be over sooner than what the writer waits for")
+		assert.True(t, woken(), "a backoff may end before the writer's wait")
 	})
 }
 
@@ -279,7 +279,7 @@ func TestAnswerInEachState(t *testing.T) {
 	for _, answer := range []string{"ok", "no"} {
 		run(t, config(), func(t *testing.T, b *box) {
 			neverWritten := send(t, b, "new")
-			require.True(t, b.Answer("new", answer), "whoever answers knows what it read")
+			require.True(t, b.Answer("new", answer), "a reply to an unwritten request")
 			neverWritten.is(outcome{Answer: answer})
 
 			e := send(t, b, "written")
@@ -290,25 +290,25 @@ func TestAnswerInEachState(t *testing.T) {
 			require.False(t, b.Waiting("written"))
 			writes(t, b, forever)
 
-			e = send(t, b, "resting")
-			writes(t, b, replyTimeout, "resting")
-			require.True(t, b.Answer("resting", "busy"))
-			writes(t, b, rest(1))
-			require.True(t, b.Answer("resting", answer))
+			e = send(t, b, "backing off")
+			writes(t, b, replyTimeout, "backing off")
+			require.True(t, b.Answer("backing off", "busy"))
+			writes(t, b, backoff(1))
+			require.True(t, b.Answer("backing off", answer))
 			e.is(outcome{Answer: answer, Attempts: 1})
 			writes(t, b, forever)
 
-			e, _ = do(t, b, request("pacing", outbox.Send), func(ctx context.Context, no string) error {
+			e, _ = do(t, b, request("limiting", outbox.Send), func(ctx context.Context, no string) error {
 				assert.Equal(t, "busy", no)
 				time.Sleep(time.Minute)
 				return nil
 			})
-			writes(t, b, replyTimeout, "pacing")
-			require.True(t, b.Answer("pacing", "busy"))
+			writes(t, b, replyTimeout, "limiting")
+			require.True(t, b.Answer("limiting", "busy"))
 			synctest.Wait()
 			writes(t, b, forever)
-			require.True(t, b.Answer("pacing", answer))
-			e.pending() // its caller is with the limiter
+			require.True(t, b.Answer("limiting", answer))
+			e.pending() // its caller is still running Pace
 			time.Sleep(time.Minute)
 			e.is(outcome{Answer: answer, Attempts: 1})
 
@@ -331,29 +331,29 @@ func TestUnknownLateAndDuplicateAnswers(t *testing.T) {
 		e := send(t, b, "s")
 		writes(t, b, replyTimeout, "s")
 		require.True(t, b.Answer("s", "busy 1"))
-		assert.False(t, b.Answer("s", "busy 2"), "resting: the refusal is known")
-		writes(t, b, rest(1))
+		assert.False(t, b.Answer("s", "busy 2"), "in backoff: the rejection was processed")
+		writes(t, b, backoff(1))
 		require.True(t, b.Answer("s", "ok"))
 		for _, answer := range []string{"ok", "busy", "no"} {
 			assert.False(t, b.Answer("s", answer))
 		}
 		e.is(outcome{Answer: "ok", Attempts: 1})
 
-		// A late refusal of the first try, when the second one is due already.
+		// A late rejection of the first attempt, when the second one is already due.
 		e = send(t, b, "late")
 		writes(t, b, replyTimeout, "late")
 		time.Sleep(replyTimeout)
 		b.Down(true)
 		require.True(t, b.Answer("late", "busy"))
-		writes(t, b, rest(1))
-		time.Sleep(rest(1))
+		writes(t, b, backoff(1))
+		time.Sleep(backoff(1))
 		writes(t, b, replyTimeout, "late")
 		b.Answer("late", "ok")
 		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 2})
 	})
 }
 
-func TestTemporaryRefusals(t *testing.T) {
+func TestTransientRejections(t *testing.T) {
 	for _, attempts := range []int{1, 3, -1} {
 		cfg := config()
 		cfg.Attempts = attempts
@@ -366,10 +366,10 @@ func TestTemporaryRefusals(t *testing.T) {
 			}
 			for n := 1; n < last; n++ {
 				frame, _, _, _ := b.Next()
-				require.Equal(t, "s", string(frame), "rested, and still older than the others")
+				require.Equal(t, "s", string(frame), "after its backoff it is still the oldest")
 				require.True(t, b.Answer("s", "busy"))
 				e.pending()
-				time.Sleep(rest(n) - 1)
+				time.Sleep(backoff(n) - 1)
 				if n == 1 {
 					writes(t, b, 1, "young")
 					require.True(t, b.Answer("young", "ok"))
@@ -394,11 +394,11 @@ func TestTemporaryRefusals(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
-		var refusals []string
-		errPace := errors.New("no pace")
+		var rejections []string
+		errPace := errors.New("limiter failed")
 		e, _ := do(t, b, request("s", outbox.Send), func(ctx context.Context, no string) error {
-			refusals = append(refusals, no)
-			if len(refusals) == 2 {
+			rejections = append(rejections, no)
+			if len(rejections) == 2 {
 				return errPace
 			}
 			time.Sleep(5 * time.Second)
@@ -407,23 +407,23 @@ func TestPace(t *testing.T) {
 		writes(t, b, replyTimeout, "s")
 		require.True(t, b.Answer("s", "busy 1"))
 		synctest.Wait()
-		writes(t, b, forever) // neither resting nor written
+		writes(t, b, forever) // neither in backoff nor written
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		writes(t, b, rest(1)) // the rest begins after the pace
-		time.Sleep(rest(1))
+		writes(t, b, backoff(1)) // the backoff begins after Pace
+		time.Sleep(backoff(1))
 		writes(t, b, replyTimeout, "s")
 		require.True(t, b.Answer("s", "busy 2"))
 		e.is(outcome{Answer: "busy 2", Err: errPace, Attempts: 2})
-		assert.Equal(t, []string{"busy 1", "busy 2"}, refusals)
+		assert.Equal(t, []string{"busy 1", "busy 2"}, rejections)
 
-		// The last refusal is an answer: nobody has to wait for another try.
+		// The last rejection is final, so Pace is not called again.
 		e, _ = do(t, b, request("last", outbox.Send), func(context.Context, string) error { return nil })
 		for n := 1; n < 3; n++ {
 			writes(t, b, replyTimeout, "last")
 			b.Answer("last", "busy")
 			synctest.Wait()
-			time.Sleep(rest(n))
+			time.Sleep(backoff(n))
 		}
 		writes(t, b, replyTimeout, "last")
 		b.Answer("last", "busy")

@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// A Pace that ends its goroutine, or panics, leaves nothing behind.
+// A Pace that ends its goroutine or panics leaves nothing in the Box.
 func TestAPaceThatDoesNotReturn(t *testing.T) {
 	for name, end := range map[string]func(){"Goexit": runtime.Goexit, "panic": func() { panic("pace") }} {
 		t.Run(name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestAPaceThatDoesNotReturn(t *testing.T) {
 					}
 					synctest.Wait()
 					assert.Equal(t, name == "panic", <-gone == any("pace"))
-					writes(t, b, replyTimeout, "next") // there is one slot
+					writes(t, b, replyTimeout, "next") // the only slot is free
 					answers(t, b, "ok", "next")
 					next.is(outcome{Answer: "ok", Attempts: 1})
 					assert.Equal(t, outbox.Left{}, b.Left())
@@ -50,7 +50,7 @@ func TestAPaceThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// Pace is called after each rejection that is not final, and not for what has ended before its turn.
+// Pace is called after each rejection that is not final.
 func TestPaceOfPassingRejections(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		calls := 0
@@ -63,7 +63,7 @@ func TestPaceOfPassingRejections(t *testing.T) {
 			writes(t, b, replyTimeout, "s")
 			answers(t, b, "passing", "s")
 			synctest.Wait()
-			time.Sleep(rest(n))
+			time.Sleep(backoff(n))
 		}
 		assert.Equal(t, 10, calls)
 		writes(t, b, replyTimeout, "s")

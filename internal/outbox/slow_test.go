@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// lose loses a link on which requests of class Send are unanswered, and begins the next one.
+// lose loses a link with requests of class Send in flight, and begins the next one.
 func lose(t *testing.T, b *box, unanswered ...string) {
 	t.Helper()
 	for _, id := range unanswered {
@@ -33,7 +33,7 @@ func isWoken(b *box) bool {
 }
 
 func TestASlowStart(t *testing.T) {
-	for _, word := range []string{"ok", "no"} { // whatever the answers are
+	for _, word := range []string{"ok", "no"} { // any answer counts
 		cfg := config()
 		cfg.Len, cfg.Bytes = 5000, 100_000
 		run(t, cfg, func(t *testing.T, b *box) {
@@ -45,7 +45,7 @@ func TestASlowStart(t *testing.T) {
 			writes(t, b, replyTimeout-time.Second)
 			isWoken(b)
 			answers(t, b, word, "list")
-			assert.True(t, isWoken(b), "a request may be written")
+			assert.True(t, isWoken(b), "the first request may be written")
 			open, oldest := 0, 0
 			for window := 1; window < 1024; window *= 2 {
 				writes(t, b, replyTimeout, all[oldest+open:oldest+window]...)
@@ -60,20 +60,20 @@ func TestASlowStart(t *testing.T) {
 	}
 }
 
-// Without a List, as where only Sends are wanted, nothing is to be awaited.
+// A send-only client has no List, so its slow start does not wait for one.
 func TestASlowStartWithoutAList(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		lose(t, b, "a", "b", "c", "d")
 		writes(t, b, replyTimeout, "a")
 		answers(t, b, "ok", "a")
 		writes(t, b, replyTimeout, "b", "c")
-		answers(t, b, "busy", "c") // and what rests is not unanswered
-		writes(t, b, rest(1), "d")
+		answers(t, b, "busy", "c") // a request in backoff is not in flight
+		writes(t, b, backoff(1), "d")
 	})
 }
 
-// No List and no request holds others back for longer than a reply timeout. What had no reply in time holds nobody
-// back, on the next link either.
+// A List or request delays others for at most a reply timeout. A request without a reply in time delays no others, on
+// this link or the next.
 func TestASlowStartGoesOnWithoutAnswers(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		old := names("old", 0, 2)
@@ -96,7 +96,8 @@ func TestASlowStartGoesOnWithoutAnswers(t *testing.T) {
 	})
 }
 
-// Nor does a request that had no reply in time once, was refused for a passing reason, and has a longer timeout since.
+// The bound is one reply timeout also for a request with a longer timeout, after an attempt without a reply and a
+// transient rejection.
 func TestASlowStartGoesOnBeforeALongTimeout(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		send(t, b, "slow")
@@ -104,7 +105,7 @@ func TestASlowStartGoesOnBeforeALongTimeout(t *testing.T) {
 		time.Sleep(replyTimeout)
 		writes(t, b, 2*replyTimeout, "slow")
 		answers(t, b, "busy", "slow")
-		time.Sleep(rest(1))
+		time.Sleep(backoff(1))
 		writes(t, b, 2*replyTimeout, "slow")
 		b.Down(true)
 		b.Up()
@@ -115,8 +116,8 @@ func TestASlowStartGoesOnBeforeALongTimeout(t *testing.T) {
 	})
 }
 
-// What had no reply in time counts no more, although others that are written later still do.
-func TestASlowStartDoesNotCountTheLate(t *testing.T) {
+// A request without a reply in time no longer counts, while requests written after it still do.
+func TestASlowStartDoesNotCountLateRequests(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		lose(t, b, "a", "b", "c", "d", "e", "f")
 		writes(t, b, replyTimeout, "a")
@@ -128,15 +129,15 @@ func TestASlowStartDoesNotCountTheLate(t *testing.T) {
 		sends(t, b, "g", "h", "i", "j", "k", "l")
 		writes(t, b, replyTimeout/2)
 		time.Sleep(replyTimeout / 2)
-		writes(t, b, replyTimeout/2, "b", "g", "h", "i", "j", "k") // b again, which takes no place of others
-		assert.Equal(t, 8, b.Left().Open, "four, and twice as many because the peer bears b")
+		writes(t, b, replyTimeout/2, "b", "g", "h", "i", "j", "k") // b is written again and does not count
+		assert.Equal(t, 8, b.Left().Open, "doubled, because the peer accepted b")
 		answers(t, b, "ok", "b")
 		writes(t, b, replyTimeout/2, "l")
 	})
 }
 
-// A peer that bears everything and answers behind pushes, after half an hour, gets everything: also where a link was
-// lost before.
+// After a lost link, a peer that accepts every frame gets all requests within half an hour, even if it answers none
+// because of pushes.
 func TestAPeerThatAnswersBehindPushes(t *testing.T) {
 	cfg := config()
 	cfg.Len = 2000
@@ -158,11 +159,11 @@ func TestAPeerThatAnswersBehindPushes(t *testing.T) {
 	})
 }
 
-// A suspect with nothing else to be written waits for the List as long as others do: beside an unanswered List nobody
-// is blamed.
+// A suspect waits for the List as long as other requests do, even if it is the only one. No request is blamed while the
+// List is unanswered.
 func TestASuspectBeforeALateList(t *testing.T) {
-	p := &far{pushes: replyTimeout + replyTimeout/5, bears: func(id string) bool { return id != "poison" }}
-	runFar(t, p, func(t *testing.T, p *far) {
+	p := &distantPeer{pushes: replyTimeout + replyTimeout/5, accepts: isNotPoison}
+	runDistant(t, p, func(t *testing.T, p *distantPeer) {
 		poisoned := send(t, p.b, "poison")
 		for p.links < 20 && len(poisoned.out) == 0 {
 			p.serve(t)
@@ -171,12 +172,12 @@ func TestASuspectBeforeALateList(t *testing.T) {
 	})
 }
 
-// Everything is answered later than the reply timeout, and one request not at all. The others are confirmed.
+// All replies come after the reply timeout, and one request gets none. The others are confirmed.
 func TestLatencyAboveTheReplyTimeout(t *testing.T) {
 	for _, n := range []int{1, 2, 5, 20} {
 		for _, first := range []bool{true, false} {
-			p := &far{latency: replyTimeout + replyTimeout/5, bears: func(id string) bool { return id != "poison" }}
-			runFar(t, p, func(t *testing.T, p *far) {
+			p := &distantPeer{latency: replyTimeout + replyTimeout/5, accepts: isNotPoison}
+			runDistant(t, p, func(t *testing.T, p *distantPeer) {
 				all := append(names("s", 0, n), "poison")
 				if first {
 					slices.Reverse(all)
@@ -197,7 +198,7 @@ func TestLatencyAboveTheReplyTimeout(t *testing.T) {
 	}
 }
 
-// The turn of a suspect has a bound of its own: after it, the suspect keeps nobody back.
+// The turn of a suspect is bounded separately. After it, the suspect delays no others.
 func TestASlowStartDoesNotCountASuspect(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		send(t, b, "suspect")
@@ -283,7 +284,7 @@ func TestWhichLinksStartSlowly(t *testing.T) {
 	}
 }
 
-// A pause during a slow start lets acknowledgements be written, slowly, and Sends follow it.
+// During a slow start, Quiesce continues acknowledgements slowly. Sends follow after Resume.
 func TestQuiesceDuringASlowStart(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		lose(t, b, "s0", "s1", "s2")
@@ -296,7 +297,7 @@ func TestQuiesceDuringASlowStart(t *testing.T) {
 		assert.False(t, isQuiet(done))
 		answers(t, b, "ok", "s0")
 		assert.True(t, isQuiet(done))
-		writes(t, b, replyTimeout, "a0", "a1") // acknowledgements go on, slowly
+		writes(t, b, replyTimeout, "a0", "a1") // acknowledgements continue slowly
 		answers(t, b, "ok", "a0", "a1")
 		writes(t, b, replyTimeout, "a2")
 		answers(t, b, "ok", "a2")

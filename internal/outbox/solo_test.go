@@ -15,17 +15,17 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// peer is a service that hangs up at some frames. Without listens, no List is written.
+// peer is a service that hangs up at some frames. A List is written only if listens is set.
 type peer struct {
 	b       *box
 	listens bool
 	poison  []string
-	ignores []string // it does not answer these
+	ignores []string // ids without a reply
 	links   int
 }
 
-// serve answers what is written on one link until it hangs up, or nothing more is written for a day. It returns what
-// was written, and whether it has hung up.
+// serve answers frames on one link until it hangs up, or until nothing is left to write or a day has passed. It returns
+// the written frames, and whether it hung up.
 func (p *peer) serve(t *testing.T) (frames []string, hungUp bool) {
 	t.Helper()
 	p.links++
@@ -60,7 +60,7 @@ func (p *peer) serve(t *testing.T) (frames []string, hungUp bool) {
 	return frames, false
 }
 
-// runPeer runs a test with a peer, on no link yet.
+// runPeer runs a test with a peer that has no link yet.
 func runPeer(t *testing.T, cfg outbox.Config, p *peer, test func(t *testing.T, p *peer)) {
 	t.Helper()
 	run(t, cfg, func(t *testing.T, b *box) {
@@ -70,7 +70,7 @@ func runPeer(t *testing.T, cfg outbox.Config, p *peer, test func(t *testing.T, p
 	})
 }
 
-// confirmed counts the requests that have been confirmed.
+// confirmed removes and counts the confirmed results.
 func confirmed(t *testing.T, all []end) (n int) {
 	t.Helper()
 	synctest.Wait()
@@ -110,7 +110,7 @@ func TestAPoisonedRequestDoesNotStarveTheOthers(t *testing.T) {
 	}
 }
 
-// Wherever it comes, among others of its kind.
+// Poisoned requests are scattered among others.
 func TestManyPoisonedRequests(t *testing.T) {
 	runPeer(t, config(), &peer{listens: true, poison: names("p", 0, 5)}, func(t *testing.T, p *peer) {
 		var others, poisoned []end
@@ -124,7 +124,7 @@ func TestManyPoisonedRequests(t *testing.T) {
 			n += confirmed(t, others)
 		}
 		assert.Equal(t, 20, n)
-		// Now all of them are suspects: whoever comes is not kept waiting by five of them.
+		// All of them are suspects now. A new request does not wait for five turns.
 		for i := 0; ; i++ {
 			young := send(t, p.b, fmt.Sprint("young", i))
 			if _, hungUp := p.serve(t); !hungUp {
@@ -162,7 +162,7 @@ func TestASuspectEndsAfterLinksLostAlone(t *testing.T) {
 	}
 }
 
-// Where nothing else is answered it may be the peer that takes nothing: only the caller gives up.
+// If the peer answers nothing else, it may accept nothing at all, so the request does not end.
 func TestPoisonWithoutAnyAnswer(t *testing.T) {
 	runPeer(t, config(), &peer{poison: []string{"poison"}}, func(t *testing.T, p *peer) {
 		e := send(t, p.b, "poison")
@@ -180,7 +180,7 @@ func TestPoisonWithoutAnyAnswer(t *testing.T) {
 	})
 }
 
-// A peer that accepts and closes takes nobody's requests: none is to blame, and none is given up.
+// A peer that accepts each connection and closes it accepts no requests: none is blamed or ended.
 func TestAnHourOfAcceptAndClose(t *testing.T) {
 	for _, listens := range []bool{true, false} {
 		for _, written := range []int{0, 1, 7, 1000} {
@@ -197,7 +197,7 @@ func TestAnHourOfAcceptAndClose(t *testing.T) {
 								break
 							}
 						}
-						p.b.Heard() // a ping is answered
+						p.b.Heard() // a pong
 						time.Sleep(10 * time.Second)
 					}
 					p.b.Down(true)
@@ -216,12 +216,12 @@ func TestAnHourOfAcceptAndClose(t *testing.T) {
 	}
 }
 
-// A link that is replaced on purpose is nobody's fault, and neither is one that this side gives up.
-func TestAReplacedLinkBlamesNobody(t *testing.T) {
+// No request is blamed for a link that this side replaces or ends.
+func TestAReplacedLinkBlamesNoRequest(t *testing.T) {
 	for _, paused := range []bool{true, false} {
 		run(t, config(), func(t *testing.T, b *box) {
 			e := send(t, b, "slow")
-			send(t, b, "other") // would be first if the other were a suspect
+			send(t, b, "other") // would be written first if slow were a suspect
 			for range 10 {
 				answers(t, b, "ok", listed(t, b))
 				frame, _, _, _ := b.Next()
@@ -237,7 +237,7 @@ func TestAReplacedLinkBlamesNobody(t *testing.T) {
 	}
 }
 
-// listed writes a List, and returns its id.
+// listed writes a List and returns its id.
 func listed(t *testing.T, b *box) string {
 	t.Helper()
 	start(t, b, request("list", outbox.List))
@@ -247,7 +247,7 @@ func listed(t *testing.T, b *box) string {
 	return "list"
 }
 
-// suspect makes id, which is the oldest of those that wait, a suspect.
+// suspect makes id, the oldest waiting request, a suspect.
 func suspect(t *testing.T, b *box, id string) {
 	t.Helper()
 	for range blamedLinks {
@@ -262,10 +262,10 @@ func suspect(t *testing.T, b *box, id string) {
 func TestTheTurnOfASuspect(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		e := send(t, b, "suspect")
-		old := send(t, b, "old") // waits when it becomes one
+		old := send(t, b, "old") // waiting when the other becomes a suspect
 		suspect(t, b, "suspect")
 		young := send(t, b, "young")
-		writes(t, b, replyTimeout, "old") // and all others wait for its turn: until old is answered
+		writes(t, b, replyTimeout, "old") // the turn begins after old is answered, and delays young
 		time.Sleep(time.Second)
 		answers(t, b, "ok", "old")
 		old.is(outcome{Answer: "ok", Attempts: 1})
@@ -273,11 +273,11 @@ func TestTheTurnOfASuspect(t *testing.T) {
 		time.Sleep(replyTimeout - time.Second - 1)
 		writes(t, b, 1)
 		time.Sleep(time.Nanosecond)
-		writes(t, b, time.Second, "young") // its turn is over; it is due after a reply timeout of its own
+		writes(t, b, time.Second, "young") // the turn is over, and its own reply timeout ends later
 		answers(t, b, "ok", "young")
 		young.is(outcome{Answer: "ok", Attempts: 1})
 
-		// Whoever comes meanwhile is before its next turn.
+		// New requests precede its next turn.
 		time.Sleep(time.Second - 1)
 		s1 := send(t, b, "s1")
 		time.Sleep(time.Nanosecond)
@@ -286,7 +286,7 @@ func TestTheTurnOfASuspect(t *testing.T) {
 		writes(t, b, replyTimeout)
 		answers(t, b, "ok", "s1")
 		s1.is(outcome{Answer: "ok", Attempts: 1})
-		writes(t, b, replyTimeout, "suspect") // alone although its own first attempt is unanswered
+		writes(t, b, replyTimeout, "suspect") // it counts as alone while its own first attempt is in flight
 		answers(t, b, "ok", "suspect")
 		e.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 4})
 		writes(t, b, replyTimeout, "s2") // at once
@@ -295,8 +295,8 @@ func TestTheTurnOfASuspect(t *testing.T) {
 	})
 }
 
-// A suspect whose caller gives it up ends its turn.
-func TestTheTurnOfASuspectIsGivenUp(t *testing.T) {
+// Cancelling a suspect ends its turn.
+func TestACancelledSuspectEndsItsTurn(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		e, cancel := do(t, b, request("suspect", outbox.Send), nil)
 		suspect(t, b, "suspect")
@@ -314,8 +314,8 @@ func TestTheTurnOfASuspectIsGivenUp(t *testing.T) {
 	})
 }
 
-// While something else is unanswered for good, a suspect is written all the same, but is not given up: it may not be
-// its fault.
+// A suspect is written even if another request never gets a reply. It does not end then, because it may not be the
+// cause.
 func TestASuspectThatIsNotAlone(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		e := send(t, b, "suspect")
@@ -337,26 +337,26 @@ func TestASuspectThatIsNotAlone(t *testing.T) {
 	})
 }
 
-// An answer of any kind shows that the service takes the request.
+// Any reply shows that the service accepts the request.
 func TestAnAnswerClearsASuspect(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		e := send(t, b, "suspect")
 		suspect(t, b, "suspect")
 		writes(t, b, replyTimeout, "suspect")
 		answers(t, b, "busy", "suspect")
-		time.Sleep(rest(1))
+		time.Sleep(backoff(1))
 		send(t, b, "young")
 		writes(t, b, replyTimeout, "suspect", "young") // not alone
 		answers(t, b, "ok", "young")
 		send(t, b, "young")
 		b.Down(true)
 		b.Up()
-		writes(t, b, replyTimeout, "suspect") // first: one lost link makes it no suspect again
+		writes(t, b, replyTimeout, "suspect") // the oldest first: one lost link does not make it a suspect
 		e.pending()
 	})
 }
 
-// A request that is never answered is blamed for what another one does, but not for ever.
+// A request without a reply is blamed for links lost because of another one, but not forever.
 func TestPoisonBehindASilentRequest(t *testing.T) {
 	p := &peer{listens: true, poison: []string{"poison"}, ignores: []string{"silent"}}
 	runPeer(t, config(), p, func(t *testing.T, p *peer) {

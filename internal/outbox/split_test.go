@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// whole is a request that can be split. "x:a" is a part a of the conversation x, ":a" one of no conversation.
+// whole returns a request that can be split. "x:a" is a part a of the conversation x; ":a" has no conversation.
 func whole(class outbox.Class, parts ...string) outbox.Request {
 	r := request("whole", class)
 	r.Split = func() (made []outbox.Part, err error) {
@@ -27,7 +27,7 @@ func whole(class outbox.Class, parts ...string) outbox.Request {
 	return r
 }
 
-// answers answers each of several requests with the same word.
+// answers answers several requests with the same word.
 func answers(t *testing.T, b *box, word string, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
@@ -41,19 +41,19 @@ func TestARejectedRequestIsSplit(t *testing.T) {
 		young := send(t, b, "young")
 		writes(t, b, replyTimeout, "whole", "young")
 		answers(t, b, "no", "whole")
-		writes(t, b, replyTimeout, "a", "c", "d", "e") // one of each conversation
+		writes(t, b, replyTimeout, "a", "c", "d", "e") // one per conversation
 		answers(t, b, "no", "c", "d")
 		writes(t, b, replyTimeout)
-		answers(t, b, "no", "a") // ended, however it did: the next one follows
+		answers(t, b, "no", "a") // the next part follows, whatever the reply
 		writes(t, b, replyTimeout, "b")
-		answers(t, b, "busy", "b") // has not ended
-		writes(t, b, rest(1))
-		time.Sleep(rest(1))
-		writes(t, b, replyTimeout-rest(1), "b")
+		answers(t, b, "busy", "b") // not finished
+		writes(t, b, backoff(1))
+		time.Sleep(backoff(1))
+		writes(t, b, replyTimeout-backoff(1), "b")
 		answers(t, b, "ok", "b", "e")
 		e.pending()
-		assert.Equal(t, 2, b.Len().Requests, "the room of the whole is that of its parts")
-		writes(t, b, replyTimeout-rest(1), "f")
+		assert.Equal(t, 2, b.Len().Requests, "the parts use the capacity of the whole")
+		writes(t, b, replyTimeout-backoff(1), "f")
 		answers(t, b, "ok", "f", "young")
 		e.is(outcome{Answer: "split", Attempts: 1, Parts: []outcome{
 			{Answer: "no", Attempts: 1},
@@ -64,7 +64,7 @@ func TestARejectedRequestIsSplit(t *testing.T) {
 			{Answer: "ok", Attempts: 1},
 		}})
 		young.is(outcome{Answer: "ok", Attempts: 1})
-		assert.EqualValues(t, 7, b.Len().Resent, "parts are written again")
+		assert.EqualValues(t, 7, b.Len().Resent, "parts count as resent")
 		assert.Zero(t, b.Len().Requests)
 	})
 }
@@ -78,13 +78,13 @@ func TestWhichRejectionsSplit(t *testing.T) {
 				return e
 			}
 			e := begin()
-			answers(t, b, "whole", "whole") // the reason is not in its content
+			answers(t, b, "whole", "whole") // its content is not the reason
 			e.is(outcome{Answer: "whole", Attempts: 1})
 
 			e = begin()
-			for n := 1; n < 50; n++ { // which is no attempt
+			for n := 1; n < 50; n++ { // these do not count as attempts
 				answers(t, b, "passing", "whole")
-				time.Sleep(rest(n))
+				time.Sleep(backoff(n))
 				writes(t, b, replyTimeout, "whole")
 			}
 			answers(t, b, "ok", "whole")
@@ -93,11 +93,11 @@ func TestWhichRejectionsSplit(t *testing.T) {
 			e = begin()
 			for n := 1; n < 3; n++ {
 				answers(t, b, "busy", "whole")
-				time.Sleep(rest(n))
+				time.Sleep(backoff(n))
 				writes(t, b, replyTimeout, "whole")
 			}
 			answers(t, b, "busy", "whole")
-			if class == outbox.Send { // a message would fare no better alone
+			if class == outbox.Send { // splitting does not help a message
 				e.is(outcome{Answer: "busy", Attempts: 3})
 				return
 			}
@@ -109,8 +109,8 @@ func TestWhichRejectionsSplit(t *testing.T) {
 	}
 }
 
-// A rejection whose reason is not in the content ends a request, but for a patient one.
-func TestPatience(t *testing.T) {
+// A rejection that does not concern the content ends a request, unless it is Patient.
+func TestPatientRequests(t *testing.T) {
 	for _, class := range []outbox.Class{outbox.Ack, outbox.Send} {
 		run(t, config(), func(t *testing.T, b *box) {
 			r := whole(class, ":a", ":b")
@@ -122,18 +122,18 @@ func TestPatience(t *testing.T) {
 			}
 			r.Patient = true
 			e, _ := do(t, b, r, nil)
-			for n := 1; n < 50; n++ { // none is an attempt
+			for n := 1; n < 50; n++ { // these do not count as attempts
 				writes(t, b, replyTimeout, "whole")
 				answers(t, b, "whole", "whole")
 				e.pending()
-				time.Sleep(rest(n))
+				time.Sleep(backoff(n))
 			}
 			writes(t, b, replyTimeout, "whole")
-			answers(t, b, "no", "whole") // its content is at fault
+			answers(t, b, "no", "whole") // a rejection of its content
 			writes(t, b, replyTimeout, "a", "b")
 			answers(t, b, "whole", "a", "b")
-			writes(t, b, rest(1))
-			time.Sleep(rest(1))
+			writes(t, b, backoff(1))
+			time.Sleep(backoff(1))
 			writes(t, b, replyTimeout, "a")
 			answers(t, b, "ok", "a")
 			e.is(outcome{Answer: "split", Attempts: 50, Parts: []outcome{
@@ -141,7 +141,7 @@ func TestPatience(t *testing.T) {
 			}})
 		})
 	}
-	run(t, config(), func(t *testing.T, b *box) { // a List is written once
+	run(t, config(), func(t *testing.T, b *box) { // a List is never written again
 		list := request("list", outbox.List)
 		list.Patient = true
 		e := start(t, b, list)
@@ -154,15 +154,15 @@ func TestPatience(t *testing.T) {
 func TestASilentRequestIsSplit(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		r := whole(outbox.Send, "x:a", "x:b")
-		r.Attempts = 1 // of one that can be split is not used
+		r.Attempts = 1 // ignored for a request with a Split
 		e, _ := do(t, b, r, nil)
-		for _, timeout := range []time.Duration{20, 40, 80, 160, 300, 300} { // nothing else is answered
+		for _, timeout := range []time.Duration{20, 40, 80, 160, 300, 300} { // no other request is answered
 			writes(t, b, timeout*time.Second, "whole")
 			time.Sleep(timeout * time.Second)
 		}
 		silent(t, b, 300*time.Second, "whole")
 		writes(t, b, 300*time.Second, "whole")
-		time.Sleep(300 * time.Second) // nothing else again
+		time.Sleep(300 * time.Second) // again no other request is answered
 		silent(t, b, 300*time.Second, "whole")
 		silent(t, b, 300*time.Second, "whole") // the third time
 		writes(t, b, replyTimeout, "a")
@@ -205,7 +205,7 @@ func TestTheWholeIsConfirmedAfterAll(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		e, _ := do(t, b, whole(outbox.Send, "x:a", "x:b", "y:c", "x:d"), nil)
 		timeout := replyTimeout
-		for range silentTries {
+		for range silentAttempts {
 			silent(t, b, timeout, "whole")
 			timeout *= 2
 		}
@@ -213,7 +213,7 @@ func TestTheWholeIsConfirmedAfterAll(t *testing.T) {
 		answers(t, b, "no", "a")
 		writes(t, b, replyTimeout, "b")
 		answers(t, b, "busy", "c")
-		answers(t, b, "no", "whole") // changes nothing: its parts find out
+		answers(t, b, "no", "whole") // ignored: its parts get replies of their own
 		answers(t, b, "busy", "whole")
 		e.pending()
 		answers(t, b, "ok", "whole")
@@ -232,7 +232,7 @@ func TestTheWholeIsConfirmedAfterAll(t *testing.T) {
 	})
 }
 
-// An answer to what was never written neither starts a part early nor twice.
+// A reply to a part that was never written does not make the next part start early or twice.
 func TestAPartIsAnsweredBeforeItsTurn(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		e, _ := do(t, b, whole(outbox.Send, "x:a", "x:b", "x:c"), nil)
@@ -248,7 +248,7 @@ func TestAPartIsAnsweredBeforeItsTurn(t *testing.T) {
 	})
 }
 
-// The parts keep their place: before what came after the whole, behind what came before it, on each link.
+// Parts keep the position of the whole among older and newer requests, on each link.
 func TestPartsKeepTheirPlace(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		old := send(t, b, "old")
@@ -270,11 +270,11 @@ func TestPartsKeepTheirPlace(t *testing.T) {
 	})
 }
 
-func TestPartsArePaced(t *testing.T) {
+func TestPartsCallPace(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
-		var paced []string
+		var rejections []string
 		e, _ := do(t, b, whole(outbox.Send, "x:a", "x:b", ":c", ":d"), func(_ context.Context, word string) error {
-			paced = append(paced, word)
+			rejections = append(rejections, word)
 			time.Sleep(time.Second)
 			if word == "busy a" {
 				return errPace
@@ -286,17 +286,17 @@ func TestPartsArePaced(t *testing.T) {
 		writes(t, b, replyTimeout, "a", "c", "d")
 		answers(t, b, "busy c", "c")
 		synctest.Wait()
-		answers(t, b, "busy a", "a") // waits for its turn
+		answers(t, b, "busy a", "a") // its call of Pace waits for the one of c
 		answers(t, b, "busy d", "d")
-		answers(t, b, "ok", "d") // has none: it was answered before
+		answers(t, b, "ok", "d") // Pace is not called: it was answered before
 		time.Sleep(time.Second)
 		synctest.Wait()
-		writes(t, b, rest(1)) // c rests
+		writes(t, b, backoff(1)) // c is in backoff
 		time.Sleep(time.Second)
 		synctest.Wait()
-		writes(t, b, rest(1)-time.Second, "b") // a has ended
+		writes(t, b, backoff(1)-time.Second, "b") // a has ended
 		answers(t, b, "ok", "b")
-		time.Sleep(rest(1) - time.Second)
+		time.Sleep(backoff(1) - time.Second)
 		writes(t, b, replyTimeout, "c")
 		answers(t, b, "ok", "c")
 		e.is(outcome{Answer: "split", Attempts: 1, Parts: []outcome{
@@ -305,11 +305,11 @@ func TestPartsArePaced(t *testing.T) {
 			{Answer: "ok", Attempts: 2},
 			{Answer: "ok", Attempts: 1},
 		}})
-		assert.Equal(t, []string{"busy c", "busy a"}, paced)
+		assert.Equal(t, []string{"busy c", "busy a"}, rejections)
 	})
 }
 
-func TestASplitRequestIsGivenUp(t *testing.T) {
+func TestASplitRequestIsAborted(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		for _, how := range []string{"cancel", "close"} {
 			wants := map[string]error{"cancel": context.Canceled, "close": errEnd}
@@ -368,7 +368,7 @@ func TestARequestThatCannotBeSplit(t *testing.T) {
 			}
 			silent(t, b, 8*replyTimeout, "r")
 			e.pending()
-			assert.Equal(t, 2, calls, "once for each request")
+			assert.Equal(t, 2, calls, "one call per request")
 			silent(t, b, 300*time.Second, "r")
 			writes(t, b, forever)
 			e.is(outcome{Err: outbox.ErrNoReply, Unconfirmed: true, Attempts: 5})

@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 	}
-	fmt.Printf("%d situations, %d without a broken promise; %d of %d broken variants caught\n",
+	fmt.Printf("%d situations, %d without a violation; %d of %d broken variants caught\n",
 		t.sound, t.kept, t.caught, t.broken)
 	if t.kept < t.sound || t.caught < t.broken {
 		return errors.New("the searches above marked with ! have failed")

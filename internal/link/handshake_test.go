@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// A handshake reads no more than it may, however fast the server writes.
+// A handshake reads a bounded number of bytes, however fast the server writes.
 func TestHeadersAreBounded(t *testing.T) {
 	line := "X-Filler: " + strings.Repeat("x", 1000) + "\r\n"
 	for name, text := range map[string]string{
@@ -43,7 +43,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// proxied dials through a proxy that answers text, and returns what the proxy was asked.
+// proxied dials through a proxy that answers with text. It returns the head of the request to the proxy.
 func proxied(t *testing.T, text string) (head string, err error) {
 	t.Helper()
 	client, server := pipe()
@@ -68,7 +68,7 @@ func proxied(t *testing.T, text string) (head string, err error) {
 	return p.Head, err
 }
 
-func TestAProxyThatRefuses(t *testing.T) {
+func TestAProxyThatRejects(t *testing.T) {
 	for _, text := range []string{
 		"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 407\r\n\r\n",
 		"HTTP/1.1 407 \r\n\r\n", "HTTP/1.1 502 \x1b[31m\r\n\r\n", "",
@@ -79,7 +79,7 @@ func TestAProxyThatRefuses(t *testing.T) {
 			head, err := proxied(t, text)
 			assertPlain(t, err)
 			require.ErrorContains(t, err, "proxy proxy.test:3128")
-			if _, status, refused := strings.Cut(text, "HTTP/1.1 "); refused && len(text) < 100 {
+			if _, status, ok := strings.Cut(text, "HTTP/1.1 "); ok && len(text) < 100 {
 				assert.ErrorContains(t, err, "status "+status[:3])
 			}
 			assert.True(t, strings.HasPrefix(head, "CONNECT blaze.test:80 HTTP/1.1\r\n"), head)

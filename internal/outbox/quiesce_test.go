@@ -10,7 +10,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// isQuiet reports whether everything has ended that Quiesce waits for.
+// isQuiet reports whether all requests that Quiesce waits for have ended.
 func isQuiet(done <-chan struct{}) bool {
 	synctest.Wait()
 	select {
@@ -29,10 +29,10 @@ func TestQuiesceLetsNoSendBeWritten(t *testing.T) {
 		waiting := send(t, b, "waiting")
 		done := b.Quiesce()
 		young := send(t, b, "young")
-		writes(t, b, replyTimeout, "ack") // acknowledgements go on
+		writes(t, b, replyTimeout, "ack") // acknowledgements continue
 		start(t, b, request("ack 2", outbox.Ack))
 		time.Sleep(replyTimeout)
-		writes(t, b, replyTimeout, "ack", "ack 2") // and what is due again waits
+		writes(t, b, replyTimeout, "ack", "ack 2") // a Send that is due again waits
 		assert.False(t, isQuiet(done))
 		assert.True(t, b.Answer("written", "ok"), "late")
 		written.is(outcome{Answer: "ok", Unconfirmed: true, Attempts: 1})
@@ -46,24 +46,24 @@ func TestQuiesceLetsNoSendBeWritten(t *testing.T) {
 	})
 }
 
-func TestQuiesceAwaitsWhatIsUnanswered(t *testing.T) {
+func TestQuiesceWaitsForRequestsInFlight(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
-		_, giveUp := do(t, b, request("given up", outbox.Send), nil)
+		_, cancel := do(t, b, request("cancelled", outbox.Send), nil)
 		splits, _ := do(t, b, whole(outbox.Send, ":a"), nil)
 		send(t, b, "answered")
 		send(t, b, "busy")
 		start(t, b, request("ack", outbox.Ack))
 		start(t, b, request("list", outbox.List))
-		writes(t, b, replyTimeout, "list", "ack", "given up", "whole", "answered", "busy")
+		writes(t, b, replyTimeout, "list", "ack", "cancelled", "whole", "answered", "busy")
 		send(t, b, "waiting")
 		done := b.Quiesce()
-		assert.Equal(t, done, b.Quiesce(), "it is the same pause")
+		assert.Equal(t, done, b.Quiesce(), "a second call returns the same channel")
 		start(t, b, request("later", outbox.Ack))
 		writes(t, b, replyTimeout, "later")
 
 		for _, one := range []func(){
-			func() { giveUp(nil) },
-			func() { b.Answer("whole", "no") }, // its parts are new
+			func() { cancel(nil) },
+			func() { b.Answer("whole", "no") }, // Quiesce does not wait for its parts
 			func() { b.Answer("answered", "ok") },
 			func() { b.Answer("busy", "busy") },
 			func() { b.Answer("ack", "no") },
@@ -71,7 +71,7 @@ func TestQuiesceAwaitsWhatIsUnanswered(t *testing.T) {
 			assert.False(t, isQuiet(done))
 			one()
 		}
-		assert.True(t, isQuiet(done), "the list belongs to the link, and the rest was not written when it began")
+		assert.True(t, isQuiet(done), "lists and later requests do not count")
 		splits.pending()
 		assert.True(t, isQuiet(b.Quiesce()))
 	})
@@ -79,7 +79,7 @@ func TestQuiesceAwaitsWhatIsUnanswered(t *testing.T) {
 
 func TestQuiesceEndsWithTheLink(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
-		assert.True(t, isQuiet(b.Quiesce()), "nothing is unanswered")
+		assert.True(t, isQuiet(b.Quiesce()), "nothing is in flight")
 		b.Down(true)
 		assert.True(t, isQuiet(b.Quiesce()), "there is no link")
 		b.Up()
@@ -102,7 +102,8 @@ func TestQuiesceEndsWithTheLink(t *testing.T) {
 	})
 }
 
-// The turn of a suspect of class Send ends with the pause, and the writer hears of it: acknowledgements wait no longer.
+// The turn of a suspect of class Send ends with Quiesce, and Wake signals it, because acknowledgements need not wait
+// any longer.
 func TestQuiesceEndsTheTurnOfASuspect(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		send(t, b, "suspect")
@@ -110,21 +111,21 @@ func TestQuiesceEndsTheTurnOfASuspect(t *testing.T) {
 		start(t, b, request("list", outbox.List))
 		writes(t, b, replyTimeout, "list")
 		start(t, b, request("ack", outbox.Ack))
-		writes(t, b, replyTimeout) // until the list is answered
+		writes(t, b, replyTimeout) // the turn waits for the reply to the List
 		select {
 		case <-b.Wake():
 		default:
 		}
 		b.Quiesce()
 		<-b.Wake()
-		writes(t, b, replyTimeout) // a slow start awaits the list
+		writes(t, b, replyTimeout) // a slow start waits for the List
 		answers(t, b, "ok", "list")
 		writes(t, b, replyTimeout, "ack")
 	})
 }
 
-// What had no reply in time is not awaited: it may never have one.
-func TestQuiesceDoesNotAwaitTheLate(t *testing.T) {
+// Quiesce does not wait for a request without a reply in time, because it may never get one.
+func TestQuiesceDoesNotWaitForLateRequests(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		late := send(t, b, "late")
 		writes(t, b, replyTimeout, "late")
@@ -134,7 +135,7 @@ func TestQuiesceDoesNotAwaitTheLate(t *testing.T) {
 		writes(t, b, replyTimeout, "young")
 		done := b.Quiesce()
 		assert.False(t, isQuiet(done))
-		time.Sleep(replyTimeout) // young is late too, and was not when the pause began
+		time.Sleep(replyTimeout) // young is late now too, but was not when Quiesce was called
 		writes(t, b, replyTimeout)
 		assert.False(t, isQuiet(done))
 		answers(t, b, "ok", "late")
@@ -143,7 +144,7 @@ func TestQuiesceDoesNotAwaitTheLate(t *testing.T) {
 		answers(t, b, "ok", "young")
 		assert.True(t, isQuiet(done))
 	})
-	run(t, config(), func(t *testing.T, b *box) { // on the next link, too
+	run(t, config(), func(t *testing.T, b *box) { // also on the next link
 		send(t, b, "late")
 		writes(t, b, replyTimeout, "late")
 		time.Sleep(replyTimeout)

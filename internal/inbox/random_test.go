@@ -15,9 +15,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/inbox"
 )
 
-// randomly handles in every way: it takes its time, fails, ends its goroutine; and messages of lane 0 are acknowledged
-// by the user, before the handler returns or later.
-func randomly(c *life, m message, attempt int) inbox.Verdict {
+// randomly handles a message in a random way: it runs for a while, fails, ends its goroutine or succeeds. The user
+// acknowledges messages of lane 0, before the handler returns or later.
+func randomly(c *client, m message, attempt int) inbox.Verdict {
 	time.Sleep(time.Duration(c.random(2000)) * time.Millisecond)
 	switch n := c.random(20); {
 	case n == 0:
@@ -38,8 +38,8 @@ func randomly(c *life, m message, attempt int) inbox.Verdict {
 	return inbox.Verdict{Then: inbox.Keep}
 }
 
-// mostlyFailing is randomly for many short messages, most of which fail up to five times.
-func mostlyFailing(c *life, m message, attempt int) inbox.Verdict {
+// mostlyFailing is like randomly, for many short messages of which most fail up to five times.
+func mostlyFailing(c *client, m message, attempt int) inbox.Verdict {
 	time.Sleep(time.Duration(c.random(3)) * 100 * time.Millisecond)
 	switch n := c.random(20); {
 	case n == 0:
@@ -51,8 +51,8 @@ func mostlyFailing(c *life, m message, attempt int) inbox.Verdict {
 	return inbox.Verdict{Then: inbox.Done}
 }
 
-// The same where messages that fail have to give way to each other.
-func TestManyLanesThatFail(t *testing.T) {
+// The same with failing messages that must release each other.
+func TestManyFailingLanes(t *testing.T) {
 	const lanes, messages = 90, 600
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestManyLanesThatFail(t *testing.T) {
 						m.size = capacity/2 + rng.Int64N(capacity)
 					}
 					sent[m.lane] = append(sent[m.lane], m)
-					s.say(m)
+					s.send(m)
 					if rng.IntN(60) == 0 {
 						c.connect()
 					}
@@ -90,14 +90,14 @@ func TestManyLanesThatFail(t *testing.T) {
 				for lane := range lanes {
 					require.Equal(t, ids(sent[lane]), ids(got[lane]))
 				}
-				assert.Zero(t, c.box.Away())
+				assert.Zero(t, c.box.Released())
 			})
 		})
 	}
 }
 
-// However the server pushes, and whatever the handlers do, each message is handled once. Where the server pushes in
-// order, each lane is handled in order; where it does not, nothing overtakes what came before it on the same link.
+// Each message is handled once, however the server pushes and whatever the handlers do. If the server pushes in order,
+// each lane is handled in order. If it does not, no message overtakes one that came before it on the same link.
 func TestEveryMessageIsHandledOnceAndInOrder(t *testing.T) {
 	for _, streams := range []bool{false, true} {
 		for seed := range uint64(12) {
@@ -122,7 +122,7 @@ func live(t *testing.T, streams bool, seed uint64) {
 	for i := range messages {
 		m := message{id: fmt.Sprint("m", i), number: i, lane: rng.IntN(lanes), size: int64(rng.IntN(1000))}
 		if rng.IntN(3) > 0 {
-			m.lane = 4 // a greedy one
+			m.lane = 4 // a lane with most of the messages
 		}
 		switch rng.IntN(40) {
 		case 0:
@@ -131,7 +131,7 @@ func live(t *testing.T, streams bool, seed uint64) {
 			m.size = 3 * capacity
 		}
 		sent[m.lane] = append(sent[m.lane], m)
-		s.say(m)
+		s.send(m)
 		if i > 50 && rng.IntN(30) == 0 {
 			c.connect()
 		}
@@ -145,7 +145,7 @@ func live(t *testing.T, streams bool, seed uint64) {
 		assert.Equal(t, sum, inLanes)
 		assert.LessOrEqual(t, inLanes, used)
 	}
-	c.finish() // what the Box asks for alone must bring everything in
+	c.finish() // resyncs that the Box requested must suffice
 	assert.LessOrEqual(t, c.most, 3)
 	assert.Positive(t, c.resyncs)
 	var got [lanes][]message
@@ -156,9 +156,9 @@ func live(t *testing.T, streams bool, seed uint64) {
 		if streams {
 			slices.SortFunc(got[lane], func(a, b message) int { return a.number - b.number })
 		}
-		require.Equal(t, ids(sent[lane]), ids(got[lane]), "each once, and in order")
+		require.Equal(t, ids(sent[lane]), ids(got[lane]), "each message once and in order")
 	}
-	t.Logf("%d pushes, %d times asked again", s.pushes, c.resyncs)
+	t.Logf("%d pushes, %d resyncs", s.pushes, c.resyncs)
 }
 
 func ids(messages []message) (ids []string) {
@@ -168,8 +168,8 @@ func ids(messages []message) (ids []string) {
 	return ids
 }
 
-// A backlog of many times the room is pushed again and again. It must not be pushed more often than it was when the
-// second list went out on the same link.
+// A backlog of 40 times the capacity is redelivered often. The bound is the number of pushes of a client that lists
+// again on the same link.
 func TestABacklogIsNotPushedTooOften(t *testing.T) {
 	const capacity, times, most = 64, 40, 25
 	for _, lanes := range []int{1, 8, 200} {
@@ -177,13 +177,13 @@ func TestABacklogIsNotPushedTooOften(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &server{}
 				c := begin(t, s, inbox.Config[message]{Workers: 16, Bytes: capacity * inbox.Overhead}, 0)
-				c.attempt = func(c *life, m message, _ int) inbox.Verdict {
+				c.attempt = func(c *client, m message, _ int) inbox.Verdict {
 					time.Sleep(10 * time.Millisecond)
 					c.ack(m, false)
 					return inbox.Verdict{Then: inbox.Done}
 				}
 				for i := range capacity * times {
-					s.say(message{id: fmt.Sprint("m", i), lane: i % lanes})
+					s.send(message{id: fmt.Sprint("m", i), lane: i % lanes})
 				}
 				c.connect()
 				c.run()

@@ -14,12 +14,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// sized returns a request whose frame has n bytes.
+// sized returns a request with a frame of n bytes.
 func sized(id string, n int) outbox.Request {
 	return outbox.Request{ID: id, Class: outbox.Send, Frame: bytes.Repeat([]byte("x"), n)}
 }
 
-// here checks which of several requests are in the Box.
+// here checks which of the requests a to f are in the Box.
 func here(t *testing.T, b *box, want ...string) {
 	t.Helper()
 	synctest.Wait()
@@ -32,19 +32,19 @@ func here(t *testing.T, b *box, want ...string) {
 	assert.Equal(t, want, got)
 }
 
-func TestRoomIsInSlotsFirstComeFirstServed(t *testing.T) {
+func TestCapacityInSlotsIsFirstComeFirstServed(t *testing.T) {
 	cfg := config()
 	cfg.Len = 2
 	run(t, cfg, func(t *testing.T, b *box) {
 		for _, id := range []string{"a", "b", "c", "d", "e"} {
 			send(t, b, id)
 		}
-		start(t, b, request("f", outbox.Ack)) // takes no room
+		start(t, b, request("f", outbox.Ack)) // uses no capacity
 		here(t, b, "a", "b", "f")
 		assert.Equal(t, 2, b.Len().Requests)
 		b.Answer("b", "ok")
 		here(t, b, "a", "c", "f")
-		b.Answer("a", "busy") // is not over yet
+		b.Answer("a", "busy") // not finished yet
 		here(t, b, "a", "c", "f")
 		b.Answer("a", "ok")
 		b.Answer("c", "no")
@@ -52,7 +52,7 @@ func TestRoomIsInSlotsFirstComeFirstServed(t *testing.T) {
 	})
 }
 
-func TestRoomIsInBytes(t *testing.T) {
+func TestCapacityInBytes(t *testing.T) {
 	cfg := config()
 	cfg.Bytes = 100
 	run(t, cfg, func(t *testing.T, b *box) {
@@ -62,7 +62,7 @@ func TestRoomIsInBytes(t *testing.T) {
 		do(t, b, sized("d", 1), nil)
 		here(t, b, "a", "b")
 		b.Answer("b", "ok")
-		here(t, b, "a") // d would fit, but it was c's turn
+		here(t, b, "a") // d would fit, but c is first
 		b.Answer("a", "ok")
 		here(t, b, "c", "d")
 	})
@@ -71,7 +71,7 @@ func TestRoomIsInBytes(t *testing.T) {
 		do(t, b, sized("b", 1000), nil)
 		do(t, b, sized("c", 1), nil)
 		here(t, b, "a")
-		b.Answer("a", "ok") // an empty box takes any one request
+		b.Answer("a", "ok") // an empty Box accepts any single request
 		here(t, b, "b")
 		b.Answer("b", "ok")
 		here(t, b, "c")
@@ -83,7 +83,7 @@ func TestRoomIsInBytes(t *testing.T) {
 	})
 }
 
-func TestCancelWhileWaitingForRoom(t *testing.T) {
+func TestCancelWhileWaitingForCapacity(t *testing.T) {
 	cfg := config()
 	cfg.Bytes = 100
 	run(t, cfg, func(t *testing.T, b *box) {
@@ -93,7 +93,7 @@ func TestCancelWhileWaitingForRoom(t *testing.T) {
 		here(t, b, "a")
 		cancel(nil)
 		large.is(outcome{Err: context.Canceled})
-		here(t, b, "a", "c") // it no longer has to wait for its turn
+		here(t, b, "a", "c") // it no longer waits behind b
 		b.Answer("a", "ok")
 		b.Answer("c", "ok")
 		synctest.Wait()
@@ -101,8 +101,8 @@ func TestCancelWhileWaitingForRoom(t *testing.T) {
 	})
 }
 
-// A grant and a cancel at the same moment must not lose the room that was granted.
-func TestCancelAsRoomIsGranted(t *testing.T) {
+// If a caller cancels while it is granted capacity, that capacity must not be lost.
+func TestCancelAsCapacityIsGranted(t *testing.T) {
 	cfg := config()
 	cfg.Len = 1
 	run(t, cfg, func(t *testing.T, b *box) {
@@ -151,19 +151,19 @@ func TestContextEndsInEachState(t *testing.T) {
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
 		b.Answer("s", "busy")
-		ends(e, cancelS, outcome{Answer: "busy", Attempts: 1}) // resting
+		ends(e, cancelS, outcome{Answer: "busy", Attempts: 1}) // in backoff
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
 		b.Answer("s", "busy")
-		time.Sleep(rest(1))
+		time.Sleep(backoff(1))
 		writes(t, b, replyTimeout, "s")
 		ends(e, cancelS, outcome{Answer: "busy", Unconfirmed: true, Attempts: 2}) // written again
 
 		e, cancelS = do(t, b, r, nil)
 		writes(t, b, replyTimeout, "s")
 		b.Down(true)
-		ends(e, cancelS, outcome{Unconfirmed: true, Attempts: 1}) // waiting for another link
+		ends(e, cancelS, outcome{Unconfirmed: true, Attempts: 1}) // waiting for the next link
 		b.Up()
 
 		e, cancelS = do(t, b, r, nil)
@@ -171,7 +171,7 @@ func TestContextEndsInEachState(t *testing.T) {
 		time.Sleep(replyTimeout)
 		writes(t, b, 2*replyTimeout, "s")
 		b.Answer("s", "busy")
-		ends(e, cancelS, outcome{Answer: "busy", Unconfirmed: true, Attempts: 2}) // resting, and unsure for good
+		ends(e, cancelS, outcome{Answer: "busy", Unconfirmed: true, Attempts: 2}) // in backoff, unconfirmed
 
 		e, cancelS = do(t, b, r, func(ctx context.Context, _ string) error {
 			<-ctx.Done()
@@ -179,7 +179,7 @@ func TestContextEndsInEachState(t *testing.T) {
 		})
 		writes(t, b, replyTimeout, "s")
 		b.Answer("s", "busy")
-		ends(e, cancelS, outcome{Answer: "busy", Attempts: 1}) // with the limiter
+		ends(e, cancelS, outcome{Answer: "busy", Attempts: 1}) // in Pace
 	})
 }
 
@@ -192,39 +192,39 @@ func TestCloseInEachState(t *testing.T) {
 			b.Down(false)
 			b.Up()
 		}
-		unsure, backingOff, again := send(t, b, "unsure"), send(t, b, "resting"), send(t, b, "again")
-		writes(t, b, replyTimeout, "unsure", "resting", "again")
-		b.Answer("resting", "busy")
+		unconfirmed, backingOff, again := send(t, b, "unconfirmed"), send(t, b, "backing off"), send(t, b, "again")
+		writes(t, b, replyTimeout, "unconfirmed", "backing off", "again")
+		b.Answer("backing off", "busy")
 		b.Answer("again", "busy")
 		replace()
-		writes(t, b, rest(1), "unsure")
+		writes(t, b, backoff(1), "unconfirmed")
 		b.Answer("again", "busy")
-		time.Sleep(rest(1))
-		writes(t, b, replyTimeout-rest(1), "resting", "again")
-		b.Answer("resting", "busy")
+		time.Sleep(backoff(1))
+		writes(t, b, replyTimeout-backoff(1), "backing off", "again")
+		b.Answer("backing off", "busy")
 		replace()
-		writes(t, b, rest(2), "unsure", "again")
+		writes(t, b, backoff(2), "unconfirmed", "again")
 		written := send(t, b, "written")
-		paced, _ := do(t, b, request("paced", outbox.Send), func(context.Context, string) error {
+		limiting, _ := do(t, b, request("limiting", outbox.Send), func(context.Context, string) error {
 			time.Sleep(time.Second)
 			return nil
 		})
-		writes(t, b, rest(2), "written", "paced")
-		b.Answer("paced", "busy")
+		writes(t, b, backoff(2), "written", "limiting")
+		b.Answer("limiting", "busy")
 		waiting := send(t, b, "waiting")
-		noRoom := send(t, b, "no room")
+		noCapacity := send(t, b, "no capacity")
 		ack := start(t, b, request("ack", outbox.Ack))
 		list := start(t, b, request("list", outbox.List))
 
 		b.Close(errEnd)
-		unsure.is(outcome{Unconfirmed: true, Err: errEnd, Attempts: 3})
+		unconfirmed.is(outcome{Unconfirmed: true, Err: errEnd, Attempts: 3})
 		backingOff.is(outcome{Answer: "busy", Err: errEnd, Attempts: 2})
 		again.is(outcome{Answer: "busy", Unconfirmed: true, Err: errEnd, Attempts: 3})
 		written.is(outcome{Unconfirmed: true, Err: errEnd, Attempts: 1})
-		paced.pending()
+		limiting.pending()
 		time.Sleep(time.Second)
-		paced.is(outcome{Answer: "busy", Err: errEnd, Attempts: 1})
-		for _, e := range []end{waiting, noRoom, ack, list} {
+		limiting.is(outcome{Answer: "busy", Err: errEnd, Attempts: 1})
+		for _, e := range []end{waiting, noCapacity, ack, list} {
 			e.is(outcome{Err: errEnd})
 		}
 		send(t, b, "s").is(outcome{Err: errEnd})
@@ -235,15 +235,15 @@ func TestCloseInEachState(t *testing.T) {
 	})
 }
 
-func TestSealLetsTheOthersEnd(t *testing.T) {
+func TestSealLetsOtherRequestsFinish(t *testing.T) {
 	cfg := config()
 	cfg.Len = 2
 	errSealed := errors.New("sealed")
 	run(t, cfg, func(t *testing.T, b *box) {
 		one, two := send(t, b, "one"), send(t, b, "two")
-		noRoom := send(t, b, "no room")
+		noCapacity := send(t, b, "no capacity")
 		b.Seal(errSealed)
-		noRoom.is(outcome{Err: errSealed})
+		noCapacity.is(outcome{Err: errSealed})
 		send(t, b, "too late").is(outcome{Err: errSealed})
 		b.Seal(errEnd)
 		send(t, b, "later").is(outcome{Err: errSealed}) // the first reason counts
@@ -256,34 +256,34 @@ func TestSealLetsTheOthersEnd(t *testing.T) {
 		two.is(outcome{Answer: "ok", Attempts: 1})
 		select {
 		case <-drained:
-			assert.Fail(t, "one is resting")
+			assert.Fail(t, "one is in backoff")
 		default:
 		}
-		time.Sleep(rest(1))
-		writes(t, b, replyTimeout-rest(1), "one")
+		time.Sleep(backoff(1))
+		writes(t, b, replyTimeout-backoff(1), "one")
 		b.Answer("one", "ok")
 		<-drained
 		one.is(outcome{Answer: "ok", Attempts: 2})
 		<-b.Drained()
-		ack.pending() // acknowledgements are no sends
+		ack.pending() // Drained does not wait for acknowledgements
 		b.Answer("ack", "ok")
 		ack.is(outcome{Answer: "ok", Attempts: 1})
 	})
 }
 
-// Who was let in before Seal is waited for, however late its goroutine gets on.
-func TestDrainedKnowsWhoIsOnItsWay(t *testing.T) {
+// Drained waits for a request that was admitted before Seal, even if its goroutine has not run yet.
+func TestDrainedWaitsForAdmittedRequests(t *testing.T) {
 	cfg := config()
 	cfg.Len = 1
 	run(t, cfg, func(t *testing.T, b *box) {
 		send(t, b, "one")
 		two := send(t, b, "two")
-		b.Answer("one", "ok") // lets two in
+		b.Answer("one", "ok") // admits two
 		b.Seal(errEnd)
 		drained := b.Drained()
 		select {
 		case <-drained:
-			assert.Fail(t, "two is on its way")
+			assert.Fail(t, "two was admitted")
 		default:
 		}
 		two.pending()
@@ -291,7 +291,7 @@ func TestDrainedKnowsWhoIsOnItsWay(t *testing.T) {
 		b.Answer("two", "ok")
 		<-drained
 	})
-	// Nor is room lost when the Box closes before that goroutine gets on.
+	// No capacity is lost if the Box closes before that goroutine runs.
 	run(t, cfg, func(t *testing.T, b *box) {
 		send(t, b, "one")
 		two := send(t, b, "two")
@@ -303,35 +303,35 @@ func TestDrainedKnowsWhoIsOnItsWay(t *testing.T) {
 }
 
 // hold calls Hold in a goroutine.
-func hold(ctx context.Context, b *box, bytes int64) (held chan func(), failed chan error) {
-	held, failed = make(chan func(), 1), make(chan error, 1)
+func hold(ctx context.Context, b *box, bytes int64) (acquired chan func(), failed chan error) {
+	acquired, failed = make(chan func(), 1), make(chan error, 1)
 	go func() {
 		release, err := b.Hold(ctx, bytes)
 		if err != nil {
 			failed <- err
 			return
 		}
-		held <- release
+		acquired <- release
 	}()
 	synctest.Wait()
-	return held, failed
+	return acquired, failed
 }
 
 func TestHold(t *testing.T) {
 	cfg := config()
 	cfg.Len, cfg.Bytes = 2, 100
 	run(t, cfg, func(t *testing.T, b *box) {
-		held, _ := hold(context.Background(), b, 60)
-		release := <-held
+		acquired, _ := hold(context.Background(), b, 60)
+		release := <-acquired
 		assert.Equal(t, 1, b.Len().Requests)
 		do(t, b, sized("a", 41), nil)
-		here(t, b) // too large beside it
+		here(t, b) // too large while the other is in the Box
 		release()
 		here(t, b, "a")
-		held, _ = hold(context.Background(), b, 59)
-		release = <-held
+		acquired, _ = hold(context.Background(), b, 59)
+		release = <-acquired
 		waits, _ := hold(context.Background(), b, 1)
-		require.Empty(t, waits, "there are two slots")
+		require.Empty(t, waits, "both slots are used")
 		b.Answer("a", "ok")
 		synctest.Wait()
 		(<-waits)()
@@ -339,14 +339,14 @@ func TestHold(t *testing.T) {
 		drained := b.Drained()
 		assert.False(t, isQuiet(drained))
 		b.Down(true)
-		assert.False(t, isQuiet(drained), "it needs no link")
+		assert.False(t, isQuiet(drained), "a hold does not depend on the link")
 		release()
 		assert.True(t, isQuiet(drained))
 		assert.Equal(t, outbox.Left{}, b.Left())
 	})
 }
 
-func TestHoldEndsWithoutRoom(t *testing.T) {
+func TestHoldEndsWithoutCapacity(t *testing.T) {
 	cfg := config()
 	cfg.Len = 1
 	run(t, cfg, func(t *testing.T, b *box) {
@@ -367,7 +367,7 @@ func TestHoldEndsWithoutRoom(t *testing.T) {
 		_, err = b.Hold(context.Background(), 1)
 		require.ErrorIs(t, err, errEnd)
 		assert.Equal(t, 1, b.Len().Requests)
-		b.Close(errors.New("closed")) // does not take it away from who has it
+		b.Close(errors.New("closed")) // the capacity stays in use until release
 		assert.Equal(t, 1, b.Len().Requests)
 		release()
 		assert.Zero(t, b.Len().Requests)

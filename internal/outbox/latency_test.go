@@ -10,18 +10,18 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// far is a peer behind a line: each answer takes a while, the List's too, and it hangs up as soon as it reads a frame
-// that it cannot bear. Answers that are under way then are lost. They keep their order.
-type far struct {
+// distantPeer is a peer behind a slow line. Each reply takes the latency, also that to the List, and replies keep their
+// order. The peer hangs up when it reads a frame that it does not accept. Replies in flight are lost then.
+type distantPeer struct {
 	b       *box
 	latency time.Duration
-	pushes  time.Duration // for which the answer to the List is behind pushes
-	bears   func(id string) bool
+	pushes  time.Duration // how long pushes delay the reply to the List
+	accepts func(id string) bool
 	links   int
 }
 
-// serve is one link, until the peer hangs up or nothing is left to be written. It returns what was written.
-func (p *far) serve(t *testing.T) (frames []string) {
+// serve runs one link until the peer hangs up or nothing is left to write. It returns the written frames.
+func (p *distantPeer) serve(t *testing.T) (frames []string) {
 	t.Helper()
 	p.links++
 	p.b.Up()
@@ -35,13 +35,13 @@ func (p *far) serve(t *testing.T) (frames []string) {
 	pushed := time.Now().Add(p.pushes)
 	for {
 		for len(answers) > 0 && !answers[0].at.After(time.Now()) {
-			p.b.Answer(answers[0].id, "ok") // nobody may wait for the second answer to a request
+			p.b.Answer(answers[0].id, "ok") // false for a second reply to a request
 			answers = answers[1:]
 		}
 		frame, _, wait, err := p.b.Next()
 		require.NoError(t, err)
 		switch id := string(frame); {
-		case frame != nil && !p.bears(id):
+		case frame != nil && !p.accepts(id):
 			return append(frames, id)
 		case frame != nil:
 			frames = append(frames, id)
@@ -56,7 +56,7 @@ func (p *far) serve(t *testing.T) (frames []string) {
 	}
 }
 
-func runFar(t *testing.T, p *far, test func(t *testing.T, p *far)) {
+func runDistant(t *testing.T, p *distantPeer, test func(t *testing.T, p *distantPeer)) {
 	cfg := config()
 	cfg.Len = 200
 	run(t, cfg, func(t *testing.T, b *box) {
@@ -66,11 +66,12 @@ func runFar(t *testing.T, p *far, test func(t *testing.T, p *far)) {
 	})
 }
 
-func TestPoisonAtADistance(t *testing.T) {
-	isNoPoison := func(id string) bool { return id != "poison" }
+func isNotPoison(id string) bool { return id != "poison" }
+
+func TestPoisonWithLatency(t *testing.T) {
 	for _, latency := range []time.Duration{0, 100 * time.Millisecond, replyTimeout / 2} {
 		for _, c := range []struct{ before, after, links int }{{0, 20, 4}, {5, 15, 6}, {100, 20, 16}} {
-			runFar(t, &far{latency: latency, bears: isNoPoison}, func(t *testing.T, p *far) {
+			runDistant(t, &distantPeer{latency: latency, accepts: isNotPoison}, func(t *testing.T, p *distantPeer) {
 				others := sends(t, p.b, names("before", 0, c.before)...)
 				poisoned := send(t, p.b, "poison")
 				others = append(others, sends(t, p.b, names("after", 0, c.after)...)...)
@@ -91,10 +92,11 @@ func TestPoisonAtADistance(t *testing.T) {
 	}
 }
 
-// Where a List is answered after a reply timeout, as behind pushes, the next slow start awaits it for longer.
+// If a List was answered after the reply timeout, for example behind pushes, the next slow start waits longer for its
+// List.
 func TestPoisonBeforeALateList(t *testing.T) {
-	p := &far{pushes: 7 * replyTimeout, bears: func(id string) bool { return id != "poison" }}
-	runFar(t, p, func(t *testing.T, p *far) {
+	p := &distantPeer{pushes: 7 * replyTimeout, accepts: isNotPoison}
+	runDistant(t, p, func(t *testing.T, p *distantPeer) {
 		poisoned := send(t, p.b, "poison")
 		others := sends(t, p.b, names("s", 0, 20)...)
 		n := 0
@@ -103,17 +105,17 @@ func TestPoisonBeforeALateList(t *testing.T) {
 			n += confirmed(t, others)
 		}
 		assert.Equal(t, 20, n)
-		assert.Equal(t, 1+3+blamedLinks+1, p.links, "three links: for one, two and four reply timeouts")
+		assert.Equal(t, 1+3+blamedLinks+1, p.links, "three links wait one, two and four reply timeouts for the list")
 		poisoned.pending()
 	})
 }
 
-// Once a slow start is over, the next one awaits its List no longer than the first did.
+// After a completed slow start, the wait for the List starts again at its initial value.
 func TestTheListOfALaterSlowStart(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		all := names("s", 0, 20)
 		lose(t, b, all...)
-		for _, wait := range []time.Duration{1, 2, 4, 8, 15, 15} { // reply timeouts, to 5 minutes
+		for _, wait := range []time.Duration{1, 2, 4, 8, 15, 15} { // in reply timeouts, up to 5 minutes
 			listed(t, b)
 			writes(t, b, wait*replyTimeout)
 			time.Sleep(wait * replyTimeout)
@@ -133,7 +135,7 @@ func TestTheListOfALaterSlowStart(t *testing.T) {
 	})
 }
 
-// plurals starts n requests of one family, w0 and so on, each of which can be split in two: w0/0 and w0/1.
+// plurals starts n requests w0, w1 and so on, of one family. Each splits into two parts, such as w0/0 and w0/1.
 func plurals(t *testing.T, b *box, n int) (all []end) {
 	for _, id := range names("w", 0, n) {
 		r := whole(outbox.Ack, ":"+id+"/0", ":"+id+"/1")
@@ -143,11 +145,11 @@ func plurals(t *testing.T, b *box, n int) (all []end) {
 	return all
 }
 
-// A peer may hang up at each frame of an action. Frame by frame, two links would be lost for each.
+// A peer may hang up at each frame of an action. Splitting one request at a time would cost two links for each.
 func TestAPeerThatHangsUpAtAFamily(t *testing.T) {
 	for latency, links := range map[time.Duration]int{0: 2, 100 * time.Millisecond: 3} {
 		isSingle := func(id string) bool { return id == "list" || len(id) > 3 }
-		runFar(t, &far{latency: latency, bears: isSingle}, func(t *testing.T, p *far) {
+		runDistant(t, &distantPeer{latency: latency, accepts: isSingle}, func(t *testing.T, p *distantPeer) {
 			all := plurals(t, p.b, 64)
 			for range links {
 				frames := p.serve(t)
@@ -158,13 +160,13 @@ func TestAPeerThatHangsUpAtAFamily(t *testing.T) {
 			for i, e := range all {
 				o := <-e.out
 				assert.Equal(t, "split", o.Answer)
-				assert.Equal(t, i == 0, o.Unconfirmed, "the others were never written")
+				assert.Equal(t, i == 0, o.Unconfirmed, "only w0 was written")
 			}
 		})
 	}
 }
 
-// Where one of the family was confirmed, the peer has the action: only the suspect is split.
+// If one request of the family was confirmed, the peer supports the action, so only the suspect is split.
 func TestAProvenFamilyIsNotSplit(t *testing.T) {
 	for _, late := range []bool{true, false} {
 		run(t, config(), func(t *testing.T, b *box) {
@@ -172,7 +174,7 @@ func TestAProvenFamilyIsNotSplit(t *testing.T) {
 			proof.Family = "plural"
 			e := start(t, b, proof)
 			writes(t, b, replyTimeout, "whole")
-			if late { // after it was split
+			if late { // confirmed after it was split
 				answers(t, b, "no", "whole")
 				writes(t, b, replyTimeout, "a")
 			}

@@ -21,7 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// token is what no error may contain.
+// token must not occur in any error.
 const token = "eyJhbGciOiJFZERTQSJ9.eyJjYW5hcnkiOiJjYW5hcnkifQ.Y2FuYXJ5LXNpZ25hdHVyZS1jYW5hcnk"
 
 func decompress(t *testing.T, p []byte) string {
@@ -31,7 +31,7 @@ func decompress(t *testing.T, p []byte) string {
 	return string(s)
 }
 
-// named is a whole message of the server whose frame has that id.
+// named returns a message with that frame id, as the server sends it.
 func named(id string) []byte {
 	return wspeer.Pack(fmt.Sprintf(`{"id":%q,"action":"X"}`, id))
 }
@@ -43,7 +43,7 @@ type source struct {
 	store  bool
 	wait   time.Duration
 	err    error
-	asked  []time.Time
+	calls  []time.Time
 	wake   chan struct{}
 }
 
@@ -61,7 +61,7 @@ func (s *source) add(frames ...string) {
 	}
 }
 
-// write has the link write one more frame.
+// write makes the link write one more frame.
 func (s *source) write(frame string) {
 	s.add(frame)
 	s.wake <- struct{}{}
@@ -70,7 +70,7 @@ func (s *source) write(frame string) {
 func (s *source) Next() ([]byte, bool, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, time.Now())
+	s.calls = append(s.calls, time.Now())
 	if s.err != nil || len(s.frames) == 0 {
 		return nil, false, s.wait, s.err
 	}
@@ -81,42 +81,42 @@ func (s *source) Next() ([]byte, bool, time.Duration, error) {
 
 func (s *source) Wake() <-chan struct{} { return s.wake }
 
-// log is what the hooks were told.
+// log records the calls of the hooks.
 type log struct {
 	mu          sync.Mutex
 	ids, events []string
 	bad         []error
 	alive, read int
 	pongs       int
-	refuse      error             // what the Frame hook answers
-	hold        chan struct{}     // what it waits for, unless nil
+	frameErr    error             // returned by the Frame hook
+	block       chan struct{}     // the Frame hook waits for it, unless it is nil
 	trace       func(json []byte) // the Trace hook
 }
 
 func (g *log) hooks() link.Hooks {
-	note := func(fn func()) {
+	record := func(fn func()) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		fn()
 	}
 	return link.Hooks{
-		Alive: func() { note(func() { g.alive++ }) },
-		Pong:  func() { note(func() { g.pongs++ }) },
-		Read:  func() { note(func() { g.read++ }) },
+		Alive: func() { record(func() { g.alive++ }) },
+		Pong:  func() { record(func() { g.pongs++ }) },
+		Read:  func() { record(func() { g.read++ }) },
 		Trace: g.trace,
 		Frame: func(_ *link.Link, f *wire.Received) (err error) {
-			note(func() { g.ids, err = append(g.ids, f.ID.String()), g.refuse })
-			if g.hold != nil {
-				<-g.hold
+			record(func() { g.ids, err = append(g.ids, f.ID.String()), g.frameErr })
+			if g.block != nil {
+				<-g.block
 			}
 			return err
 		},
-		Bad:   func(err error) { note(func() { g.bad = append(g.bad, err) }) },
-		Wrote: func(json []byte) { note(func() { g.events = append(g.events, "wrote "+string(json)) }) },
+		Bad:   func(err error) { record(func() { g.bad = append(g.bad, err) }) },
+		Wrote: func(json []byte) { record(func() { g.events = append(g.events, "wrote "+string(json)) }) },
 	}
 }
 
-// rig is a link, started, and its peer, inside a bubble. All its methods wait until nothing moves any more.
+// rig is a started link and its peer in a synctest bubble. Most methods wait until every goroutine is blocked.
 type rig struct {
 	t *testing.T
 	*link.Link
@@ -129,12 +129,11 @@ type rig struct {
 	readers sync.WaitGroup // of the peer
 
 	mu     sync.Mutex
-	frames []wspeer.Frame // that were collected
+	frames []wspeer.Frame // frames that were collected
 	times  []time.Duration
 }
 
-// connect joins a link to a peer that has accepted it. Neither reads what the other one writes from now on, until
-// told so.
+// connect returns a link to a peer that has completed the handshake. The peer reads nothing until collect is called.
 func connect(t *testing.T, src link.Source) *rig {
 	t.Helper()
 	return connectTo(t, src, new(log))
@@ -145,7 +144,7 @@ func connectTo(t *testing.T, src link.Source, log *log) *rig {
 	return connectIn(t.Context(), t, src, log, 0)
 }
 
-// connectIn dials with ctx, and patience for the first pong.
+// connectIn is like connectTo, with a context and with patience for the first pong.
 func connectIn(ctx context.Context, t *testing.T, src link.Source, log *log, patience time.Duration) *rig {
 	t.Helper()
 	client, server := pipe()
@@ -157,7 +156,7 @@ func connectIn(ctx context.Context, t *testing.T, src link.Source, log *log, pat
 	}()
 	var err error
 	r.Link, err = link.Dial(ctx, link.Config{
-		URL: "ws://blaze.test/", Token: token, DialContext: give(client), Pong: patience,
+		URL: "ws://blaze.test/", Token: token, DialContext: dialTo(client), Pong: patience,
 	})
 	require.NoError(t, err)
 	client.writes.Store(0)
@@ -176,10 +175,10 @@ func (r *rig) start(src link.Source) {
 	})
 }
 
-// collect has the peer read everything, and answer pings if pong is set.
+// collect makes the peer read everything, and answer pings if pong is set.
 func (r *rig) collect(pong bool) { r.collectEvery(0, pong) }
 
-// collectEvery is collect by a peer that waits before each frame.
+// collectEvery is like collect, for a peer that pauses before each frame.
 func (r *rig) collectEvery(pause time.Duration, pong bool) {
 	r.readers.Go(func() {
 		for {
@@ -198,7 +197,7 @@ func (r *rig) collectEvery(pause time.Duration, pong bool) {
 	})
 }
 
-// collected returns what the peer has read, and forgets it.
+// collected returns and clears the frames that the peer has read.
 func (r *rig) collected() []wspeer.Frame {
 	synctest.Wait()
 	r.mu.Lock()
@@ -208,7 +207,7 @@ func (r *rig) collected() []wspeer.Frame {
 	return frames
 }
 
-// send writes bytes to the link, all at once.
+// send writes bytes to the link in one write.
 func (r *rig) send(parts ...[]byte) {
 	r.t.Helper()
 	_, err := r.peer.Write(bytes.Join(parts, nil))
@@ -216,7 +215,7 @@ func (r *rig) send(parts ...[]byte) {
 	synctest.Wait()
 }
 
-// ids returns the ids of the frames that arrived.
+// ids returns the ids of the delivered frames.
 func (r *rig) ids() []string {
 	synctest.Wait()
 	r.log.mu.Lock()
@@ -224,7 +223,7 @@ func (r *rig) ids() []string {
 	return append([]string(nil), r.log.ids...)
 }
 
-// ended requires that the link has ended, and returns why.
+// ended requires that the link has ended, and returns its error.
 func (r *rig) ended() error {
 	r.t.Helper()
 	synctest.Wait()
@@ -237,7 +236,7 @@ func (r *rig) ended() error {
 	}
 }
 
-// lives requires that the link works, both ways.
+// lives requires that the link delivers a frame and has not ended.
 func (r *rig) lives() {
 	r.t.Helper()
 	r.send(named("alive"))
@@ -251,19 +250,19 @@ func (r *rig) lives() {
 	}
 }
 
-// tcp says how to connect to a server of net/http/httptest.
+// tcp returns the Config for a server of net/http/httptest.
 func tcp(url string) link.Config {
 	return link.Config{
 		URL: "ws" + strings.TrimPrefix(url, "http") + "/", Token: token, DialContext: new(net.Dialer).DialContext,
 	}
 }
 
-// give returns a DialContext that connects to nothing but c.
-func give(c net.Conn) func(context.Context, string, string) (net.Conn, error) {
+// dialTo returns a DialContext that always returns c.
+func dialTo(c net.Conn) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) { return c, nil }
 }
 
-// pipe returns both ends of a connection in memory.
+// pipe returns both ends of an in-memory connection.
 func pipe() (client *pipeEnd, server *line) {
 	c, s := memnet.Pipe()
 	return &pipeEnd{Conn: c}, &line{Conn: s}
@@ -280,13 +279,13 @@ func (c *pipeEnd) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// bubble runs a test on a clock that is not real, and fails it if a goroutine stays.
+// bubble runs a test in a synctest bubble, which has a fake clock and fails if a goroutine is left.
 func bubble(t *testing.T, fn func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, fn)
 }
 
-// answer dials a peer that reads the request and then answers as serve says; when serve returns, the peer hangs up.
+// answer dials a peer that reads the request and calls serve. The peer hangs up when serve returns.
 func answer(t *testing.T, serve func(p *wspeer.Peer)) (*link.Link, error) {
 	t.Helper()
 	client, server := pipe()
@@ -299,16 +298,16 @@ func answer(t *testing.T, serve func(p *wspeer.Peer)) (*link.Link, error) {
 		}
 		_ = p.Close()
 	}()
-	l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: give(client)})
+	l, err := link.Dial(t.Context(), link.Config{URL: "ws://blaze.test/", Token: token, DialContext: dialTo(client)})
 	if err != nil {
 		<-done
 		_, err := client.Read(make([]byte, 1))
-		require.ErrorIs(t, err, io.ErrClosedPipe, "the connection was left open")
+		require.ErrorIs(t, err, io.ErrClosedPipe, "the connection is open after an error")
 	}
 	return l, err
 }
 
-// reply is answer with a fixed text.
+// reply is like answer, with a fixed response.
 func reply(t *testing.T, text string) (*link.Link, error) {
 	t.Helper()
 	return answer(t, func(p *wspeer.Peer) { _, _ = io.WriteString(p, text) })

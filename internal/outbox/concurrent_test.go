@@ -15,8 +15,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// link writes what the Box has and answers it, until it is lost. A server that answers out of order, late, twice and
-// not at all is part of it.
+// link writes frames from the Box and answers them, until the link is lost. Replies may come out of order, late, twice
+// or not at all.
 func link(b *box, rng *rand.Rand, life time.Duration, carriedOut *sync.Map) {
 	b.Up()
 	defer b.Down(true)
@@ -81,7 +81,7 @@ func TestAThousandAtOnceOverManyLinks(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 2))
 		var carriedOut sync.Map
 		var callers sync.WaitGroup
-		var confirmed, gaveUp, refused atomic.Int64
+		var confirmed, aborted, rejected atomic.Int64
 		for i := range requests {
 			impatient := i%10 == 0
 			callers.Go(func() {
@@ -96,14 +96,14 @@ func TestAThousandAtOnceOverManyLinks(t *testing.T) {
 				_, happened := carriedOut.Load(id)
 				switch {
 				case o.Err != nil:
-					gaveUp.Add(1)
+					aborted.Add(1)
 					assert.True(t, impatient, "%v", o.Err)
-					assert.False(t, happened && !o.Unconfirmed, "carried out, and reported as not")
+					assert.False(t, happened && !o.Unconfirmed, "carried out, but not reported as unconfirmed")
 				case o.Answer == "ok":
 					confirmed.Add(1)
-					assert.True(t, happened, "confirmed, and never carried out")
+					assert.True(t, happened, "confirmed, but not carried out")
 				default:
-					refused.Add(1)
+					rejected.Add(1)
 					assert.Equal(t, "no", o.Answer)
 				}
 			})
@@ -123,15 +123,15 @@ func TestAThousandAtOnceOverManyLinks(t *testing.T) {
 			}
 		}
 		assert.Equal(t, outbox.Left{}, b.Left())
-		assert.EqualValues(t, requests, confirmed.Load()+gaveUp.Load()+refused.Load())
-		assert.Positive(t, gaveUp.Load())
-		t.Logf("%d links, %d confirmed, %d refused, %d gave up, %d written again",
-			links, confirmed.Load(), refused.Load(), gaveUp.Load(), b.Len().Resent)
-		time.Sleep(time.Hour) // for the replies that are under way
+		assert.EqualValues(t, requests, confirmed.Load()+aborted.Load()+rejected.Load())
+		assert.Positive(t, aborted.Load())
+		t.Logf("%d links, %d confirmed, %d rejected, %d aborted, %d resent",
+			links, confirmed.Load(), rejected.Load(), aborted.Load(), b.Len().Resent)
+		time.Sleep(time.Hour) // for replies in flight
 	})
 }
 
-// Without a bubble, everything at the same time, for the race detector.
+// Everything runs concurrently in real time, without a synctest bubble, for the race detector.
 func TestAThousandAtOnce(t *testing.T) {
 	cfg := config()
 	cfg.Len, cfg.Rest = 64, func(int) time.Duration { return 0 }

@@ -10,7 +10,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// every sends parts, one each ten seconds, and all of them again and again.
+// every sends first and then the parts, repeatedly, one every ten seconds.
 func (r *rig) every(first []byte, parts ...[]byte) {
 	r.readers.Go(func() {
 		for i := 0; ; i++ {
@@ -23,7 +23,7 @@ func (r *rig) every(first []byte, parts ...[]byte) {
 	})
 }
 
-// A message ends within five minutes of its first byte, whatever comes between its parts.
+// A message must end within five minutes of its first byte, whatever arrives between its fragments.
 func TestAMessageThatDoesNotEnd(t *testing.T) {
 	const after = 5 * time.Minute
 	empty, x := wspeer.Encode(wspeer.Continuation, nil), wspeer.Encode(wspeer.Continuation, []byte("x"))
@@ -57,13 +57,13 @@ func TestAMessageThatDoesNotEnd(t *testing.T) {
 	}
 }
 
-// A message that ended in time takes nothing from the time of the next one.
+// A message that ended in time does not shorten the time of the next one.
 func TestAMessageThatEndedInTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())
 		r.collect(true)
 		p := named("slow")[2:]
-		time.Sleep(7 * time.Second) // so that no pong comes between its end and the end of its time
+		time.Sleep(7 * time.Second) // no pong arrives between the end of the message and its deadline
 		r.send(wspeer.Encode(wspeer.Binary, p[:5]))
 		for range 29 {
 			time.Sleep(10 * time.Second)
@@ -77,7 +77,7 @@ func TestAMessageThatEndedInTime(t *testing.T) {
 	})
 }
 
-// Each message has five minutes of its own.
+// Each message has its own five minutes.
 func TestMessagesThatTakeLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		r := connect(t, newSource())

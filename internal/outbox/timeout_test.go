@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/outbox"
 )
 
-// keepAlive lets d go by on a link that answers something every ten seconds.
+// keepAlive advances time by d on a link with a reply to another request every ten seconds.
 func keepAlive(t *testing.T, b *box, d time.Duration) {
 	t.Helper()
 	for ; d > 0; d -= 10 * time.Second {
@@ -29,7 +29,7 @@ func keepAlive(t *testing.T, b *box, d time.Duration) {
 	}
 }
 
-// silent lets one attempt at id go by without an answer, on a link that answers something else.
+// silent advances time by one attempt without a reply, on a link with replies to other requests.
 func silent(t *testing.T, b *box, timeout time.Duration, ids ...string) {
 	t.Helper()
 	writes(t, b, timeout, ids...)
@@ -37,7 +37,7 @@ func silent(t *testing.T, b *box, timeout time.Duration, ids ...string) {
 }
 
 func TestTimeoutsDouble(t *testing.T) {
-	timeouts := []time.Duration{20, 40, 80, 160, 300, 300, 300} // seconds: to at most 5 minutes
+	timeouts := []time.Duration{20, 40, 80, 160, 300, 300, 300} // in seconds, up to 5 minutes
 	for _, answersOthers := range []bool{true, false} {
 		run(t, config(), func(t *testing.T, b *box) {
 			e := send(t, b, "s")
@@ -70,7 +70,7 @@ func TestBoundsLimitTheTimeout(t *testing.T) {
 			writes(t, b, timeout*time.Second, "s")
 			time.Sleep(timeout * time.Second)
 		}
-		// A timeout that is longer from the beginning stays as it is.
+		// An initial timeout above the bound does not change.
 		bounds.MaxReply = time.Second
 		b.Bound(bounds)
 		_, _, _, err := b.Next()
@@ -99,7 +99,7 @@ func TestAttemptsWithoutAReply(t *testing.T) {
 	})
 }
 
-// Replies may queue behind pushes for an hour: silence while nothing else is answered tells nothing about a request.
+// Replies may queue behind pushes for an hour. An attempt does not count if no other request is answered either.
 func TestSilenceOfAllIsNoAttempt(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		once := request("once", outbox.Ack)
@@ -110,19 +110,19 @@ func TestSilenceOfAllIsNoAttempt(t *testing.T) {
 			time.Sleep(timeout * time.Second)
 			e.pending()
 		}
-		// An answer before it was written says nothing about it either.
+		// Replies before the write do not count either.
 		silent(t, b, 300*time.Second, "once")
 		writes(t, b, forever)
 		e.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 8})
 
 		e = start(t, b, once)
-		keepAlive(t, b, 10*time.Second) // which writes it before its last answer
+		keepAlive(t, b, 10*time.Second) // once is written before the last reply
 		time.Sleep(replyTimeout)
 		e.pending()
 	})
 }
 
-// A reply could have come where a ping was answered after the request was written.
+// A reply could have arrived if a ping was answered after the request was written.
 func TestAnsweredPingsCountAttempts(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		once := request("once", outbox.Ack)
@@ -140,7 +140,7 @@ func TestAnsweredPingsCountAttempts(t *testing.T) {
 	})
 }
 
-// Replies may queue behind pushes, and pongs may not.
+// Replies may queue behind pushes while pongs do not.
 func TestPingsThatAreAnsweredBeforePushes(t *testing.T) {
 	var pushes uint64
 	cfg := config()
@@ -156,7 +156,7 @@ func TestPingsThatAreAnsweredBeforePushes(t *testing.T) {
 			time.Sleep(timeout * time.Second)
 			e.pending()
 		}
-		// Pushes before it was written say nothing: its reply is behind them, but so are those that come now.
+		// Pushes before the write do not count.
 		writes(t, b, 300*time.Second, "once")
 		b.Heard()
 		time.Sleep(300 * time.Second)
@@ -166,19 +166,19 @@ func TestPingsThatAreAnsweredBeforePushes(t *testing.T) {
 		e = start(t, b, once)
 		writes(t, b, replyTimeout, "once")
 		pushes++
-		keepAlive(t, b, replyTimeout) // the answer to another request counts, whatever was pushed
+		keepAlive(t, b, replyTimeout) // a reply to another request counts, whatever was pushed
 		writes(t, b, forever)
 		e.is(outcome{Unconfirmed: true, Err: outbox.ErrNoReply, Attempts: 1})
 	})
 }
 
-// A lost link says nothing about a request: only silence ends it.
+// A lost link does not count as an attempt without a reply.
 func TestLostLinksAreNoAttempts(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		twice := request("twice", outbox.Ack)
 		twice.Attempts = 2
 		e := start(t, b, twice)
-		for _, wait := range []time.Duration{0, 1, 2, 4, 8} { // a slow start awaits the list, longer and longer
+		for _, wait := range []time.Duration{0, 1, 2, 4, 8} { // a slow start waits longer and longer for the List
 			listed(t, b)
 			if wait > 0 {
 				writes(t, b, wait*replyTimeout)
@@ -209,8 +209,8 @@ func TestDown(t *testing.T) {
 		b.Down(false)
 		start(t, b, request("too late", outbox.List)).pending()
 		send(t, b, "s6")
-		time.Sleep(time.Hour) // no clock runs without a link
-		assert.False(t, b.Answer("l", "ok"), "belongs to the lost link")
+		time.Sleep(time.Hour) // no timeout runs without a link
+		assert.False(t, b.Answer("l", "ok"), "it was on the lost link")
 		assert.False(t, b.Waiting("too late"))
 
 		b.Up()
@@ -230,7 +230,7 @@ func TestDown(t *testing.T) {
 	})
 }
 
-// Only on its first listing does the service keep the order of what is pending.
+// A List is written once, because the service keeps the order of pending messages only for the first list of a link.
 func TestAListIsWrittenOnce(t *testing.T) {
 	run(t, config(), func(t *testing.T, b *box) {
 		e := start(t, b, request("silent", outbox.List))
@@ -242,7 +242,7 @@ func TestAListIsWrittenOnce(t *testing.T) {
 		require.True(t, b.Answer("silent", "ok"))
 		e.is(outcome{Answer: "ok", Attempts: 1})
 
-		for _, word := range []string{"no", "busy", "passing", "whole"} { // whatever the rejection
+		for _, word := range []string{"no", "busy", "passing", "whole"} { // for any rejection
 			e = start(t, b, request(word, outbox.List))
 			writes(t, b, forever, word)
 			require.True(t, b.Answer(word, word))

@@ -19,15 +19,15 @@ import (
 
 var errSealed = errors.New("sealed")
 
-// play does random things to a Box and to the model, and compares after each of them.
-type play struct {
+// player performs random operations on a Box and on the model, and compares them after each one.
+type player struct {
 	t       *testing.T
 	rng     *rand.Rand
 	b       *box
 	m       *model
 	ids     []string
-	poison  map[string]bool // is not answered
-	hangsUp bool            // the peer does, at poison, mostly
+	poison  map[string]bool // the peer never answers it
+	hangsUp bool            // the peer usually hangs up at poison
 	ended   chan map[string]outcome
 	cancel  map[string]context.CancelFunc
 	pace    map[string]chan error
@@ -35,15 +35,15 @@ type play struct {
 	quiet   <-chan struct{}
 	pushes  uint64
 
-	asleep bool // the writer has nothing to do until it is woken, or it is that time
+	asleep bool // the writer waits for Wake, or for until
 	until  time.Time
 }
 
-func newPlay(t *testing.T, seed uint64, cfg outbox.Config) *play {
-	p := &play{
+func newPlayer(t *testing.T, seed uint64, cfg outbox.Config) *player {
+	p := &player{
 		t: t, rng: rand.New(rand.NewPCG(seed, 0)), ended: make(chan map[string]outcome, 1000),
 		m: &model{
-			cfg: cfg, patient: cfg.ReplyTimeout, up: true, roomSlots: cfg.Len, roomBytes: cfg.Bytes,
+			cfg: cfg, patient: cfg.ReplyTimeout, up: true, freeSlots: cfg.Len, freeBytes: cfg.Bytes,
 			outcomes: make(map[string]outcome),
 			split:    make(map[string][]outbox.Part), proven: make(map[string]bool), seen: make(map[string]int),
 		},
@@ -55,8 +55,8 @@ func newPlay(t *testing.T, seed uint64, cfg outbox.Config) *play {
 	return p
 }
 
-// request makes a request at random.
-func (p *play) request(id string, class outbox.Class) outbox.Request {
+// request returns a random request.
+func (p *player) request(id string, class outbox.Class) outbox.Request {
 	p.ids = append(p.ids, id)
 	p.poison[id] = p.rng.IntN(15) == 0
 	r := outbox.Request{ID: id, Class: class, Frame: []byte(id + strings.Repeat(" ", p.rng.IntN(40)))}
@@ -67,8 +67,8 @@ func (p *play) request(id string, class outbox.Class) outbox.Request {
 	return r
 }
 
-// splittable makes r one that can be split: into some parts, into none, or with an error.
-func (p *play) splittable(r *outbox.Request) {
+// splittable adds a Split to r that returns some parts, no parts or an error.
+func (p *player) splittable(r *outbox.Request) {
 	if n := p.rng.IntN(6); n < 5 {
 		parts := []outbox.Part{}
 		for i := range n {
@@ -80,7 +80,7 @@ func (p *play) splittable(r *outbox.Request) {
 	if p.rng.IntN(2) == 0 {
 		family := len(p.ids) / 30
 		r.Family = fmt.Sprint("family ", family)
-		p.poison[r.ID] = p.poison[r.ID] || family%3 == 0 // an action that the peer does not have
+		p.poison[r.ID] = p.poison[r.ID] || family%3 == 0 // an action that the peer does not support
 	}
 	id := r.ID
 	r.Split = func() ([]outbox.Part, error) {
@@ -91,7 +91,7 @@ func (p *play) splittable(r *outbox.Request) {
 	}
 }
 
-func (p *play) add() {
+func (p *player) add() {
 	id := fmt.Sprint("r", len(p.ids))
 	r := p.request(id, min(outbox.Class(p.rng.IntN(5)), outbox.Send))
 	if r.Class != outbox.List && p.rng.IntN(3) == 0 {
@@ -121,7 +121,7 @@ func (p *play) add() {
 	go func() { p.ended <- map[string]outcome{id: p.b.Do(ctx, p.t, r, pace)} }()
 }
 
-func (p *play) hold() {
+func (p *player) hold() {
 	id, size := fmt.Sprint("hold", len(p.ids)), p.rng.IntN(60)
 	p.ids = append(p.ids, id)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -138,14 +138,14 @@ func (p *play) hold() {
 	}()
 }
 
-func (p *play) releaseHeld(id string) {
-	if e := p.m.find(id); e != nil && e.state == "held" {
+func (p *player) releaseHold(id string) {
+	if e := p.m.find(id); e != nil && e.state == "holding" {
 		close(p.release[id])
 		p.m.end(e)
 	}
 }
 
-func (p *play) write() {
+func (p *player) write() {
 	if !p.m.up {
 		return
 	}
@@ -156,7 +156,7 @@ func (p *play) write() {
 	}
 	e, wait := p.m.next()
 	if p.asleep && (p.until.IsZero() || time.Now().Before(p.until)) {
-		require.True(p.t, e == nil, "the writer was not woken")
+		require.True(p.t, e == nil, "Wake did not signal the writer")
 	}
 	frame, _, got, err := p.b.Next()
 	require.NoError(p.t, err)
@@ -176,12 +176,12 @@ func (p *play) write() {
 	}
 }
 
-func (p *play) down(lost bool) {
+func (p *player) down(lost bool) {
 	p.m.down(lost)
 	p.b.Down(lost)
 }
 
-func (p *play) anyID() string {
+func (p *player) anyID() string {
 	if len(p.ids) == 0 {
 		return "none"
 	}
@@ -191,7 +191,7 @@ func (p *play) anyID() string {
 	return p.ids[p.rng.IntN(len(p.ids))]
 }
 
-func (p *play) answer() {
+func (p *player) answer() {
 	id := p.anyID()
 	if owed := p.m.all(owed); len(owed) > 0 && p.rng.IntN(4) > 0 {
 		id = owed[p.rng.IntN(len(owed))].ID
@@ -203,22 +203,22 @@ func (p *play) answer() {
 	require.Equal(p.t, p.m.answer(id, word), p.b.Answer(id, word), "answer %s to %s", word, id)
 }
 
-func (p *play) cancelOne(id string) {
+func (p *player) cancelOne(id string) {
 	if cancel := p.cancel[id]; cancel != nil {
 		cancel()
 		p.m.cancel(id)
 	}
 }
 
-func (p *play) releasePace(id string, err error) {
+func (p *player) returnFromPace(id string, err error) {
 	select {
 	case p.pace[id] <- err:
-		p.m.paced(id, err)
-	default: // nobody paces
+		p.m.paceReturned(id, err)
+	default: // Pace is not running
 	}
 }
 
-func (p *play) step() {
+func (p *player) step() {
 	switch n := p.rng.IntN(200); {
 	case n < 22:
 		p.add()
@@ -236,11 +236,11 @@ func (p *play) step() {
 	case n < 170:
 		p.cancelOne(p.anyID())
 	case n < 182:
-		p.releasePace(p.anyID(), []error{nil, nil, errPace}[p.rng.IntN(3)])
+		p.returnFromPace(p.anyID(), []error{nil, nil, errPace}[p.rng.IntN(3)])
 	case n < 186:
 		p.hold()
 	case n < 194:
-		p.releaseHeld(p.anyID())
+		p.releaseHold(p.anyID())
 	case n < 196 && p.m.up:
 		p.m.quiesce()
 		p.quiet = p.b.Quiesce()
@@ -255,19 +255,19 @@ func (p *play) step() {
 	}
 }
 
-func (p *play) compare() {
+func (p *player) compare() {
 	p.t.Helper()
 	synctest.Wait()
 	p.m.settle(p.b.Age)
 	for len(p.ended) > 0 {
 		for id, got := range <-p.ended {
 			want, ended := p.m.outcomes[id]
-			require.True(p.t, ended, "%s has ended: %+v", id, got)
+			require.True(p.t, ended, "%s ended in the Box only: %+v", id, got)
 			require.Equal(p.t, want, got, id)
 			delete(p.m.outcomes, id)
 		}
 	}
-	require.Empty(p.t, p.m.outcomes, "have not ended")
+	require.Empty(p.t, p.m.outcomes, "results of the model only")
 	p.compareNumbers()
 	if p.quiet != nil {
 		awaited := p.m.all(func(e *modelEntry) bool { return e.awaited })
@@ -275,15 +275,15 @@ func (p *play) compare() {
 		case <-p.quiet:
 			require.Empty(p.t, awaited)
 		default:
-			require.NotEmpty(p.t, awaited, "quiet")
+			require.NotEmpty(p.t, awaited, "Quiesce")
 		}
 	}
 }
 
-func (p *play) compareNumbers() {
+func (p *player) compareNumbers() {
 	p.t.Helper()
 	count := func(keep func(*modelEntry) bool) int { return len(p.m.all(keep)) }
-	here := p.m.all(func(e *modelEntry) bool { return e.state != "no room" && e.state != "held" })
+	here := p.m.all(func(e *modelEntry) bool { return e.state != "no capacity" && e.state != "holding" })
 	for _, e := range here {
 		require.True(p.t, p.b.Waiting(e.ID), e.ID)
 	}
@@ -292,28 +292,28 @@ func (p *play) compareNumbers() {
 		Queued:     count(in("waiting")) + count(func(e *modelEntry) bool { return !e.due.IsZero() }),
 		OnLink:     count(owed),
 		Open:       count(func(e *modelEntry) bool { return e.counts }),
-		Waiters:    count(in("no room")),
-		TakenSlots: p.m.cfg.Len - p.m.roomSlots,
-		TakenBytes: int(p.m.cfg.Bytes - p.m.roomBytes),
+		Waiters:    count(in("no capacity")),
+		TakenSlots: p.m.cfg.Len - p.m.freeSlots,
+		TakenBytes: int(p.m.cfg.Bytes - p.m.freeBytes),
 	}, p.b.Left())
-	require.Equal(p.t, outbox.Len{Requests: p.m.cfg.Len - p.m.roomSlots, Resent: p.m.resent}, p.b.Len())
+	require.Equal(p.t, outbox.Len{Requests: p.m.cfg.Len - p.m.freeSlots, Resent: p.m.resent}, p.b.Len())
 }
 
 // end seals and closes the Box.
-func (p *play) end() {
+func (p *player) end() {
 	p.m.seal(errSealed)
 	p.b.Seal(errSealed)
 	p.compare()
 	for range 30 {
 		p.step()
 	}
-	p.m.closes(errEnd)
+	p.m.closeAll(errEnd)
 	p.b.Close(errEnd)
 	for id := range p.pace {
-		p.releasePace(id, nil)
+		p.returnFromPace(id, nil)
 	}
 	for id := range p.release {
-		p.releaseHeld(id)
+		p.releaseHold(id)
 	}
 	p.compare()
 	for _, cancel := range p.cancel {
@@ -327,7 +327,7 @@ func TestModel(t *testing.T) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			cfg := config()
 			cfg.Len, cfg.Bytes = 12, 350
-			p := newPlay(t, seed, cfg)
+			p := newPlayer(t, seed, cfg)
 			run(t, p.m.cfg, func(t *testing.T, b *box) {
 				b.Bound(bounds.Bounds{MaxReply: maxReply})
 				p.t, p.b = t, b
@@ -345,9 +345,9 @@ func TestModel(t *testing.T) {
 	for _, what := range []string{
 		"split: no", "split: silence", "split: suspicion", "late",
 		"no reply", "turn", "alone", "not alone", "link lost",
-		"slow start", "slow start over", "held by the list", "held by the window", "held for too long",
+		"slow start", "slow start over", "delayed by the list", "delayed by the window", "delayed too long",
 		"split: family", "patient with the list", "a pong before pushes",
 	} {
-		assert.Positive(t, seen[what], "%s: the play has hardly come to it", what)
+		assert.Positive(t, seen[what], "%s never occurred", what)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/inbox"
 )
 
-// failing lets messages whose names begin with f fail, and the others be handled at once.
+// failing sets a handler that fails for messages with names that begin with f, and returns at once for the others.
 func (r *rig) failing() {
 	r.handle = func(m string, _ int) error {
 		if m[0] == 'f' {
@@ -20,9 +20,9 @@ func (r *rig) failing() {
 	}
 }
 
-// Messages that fail, each alone in its lane, fill the box. Whoever comes is heard at once, even with as much as they
-// hold; and what gave way goes on where it was.
-func TestMessagesThatFailGiveWay(t *testing.T) {
+// Failing messages, each alone in its lane, fill the box. A new message is still handled at once, even if it is as
+// large as theirs. A released message continues with its next attempt.
+func TestFailingMessagesAreReleased(t *testing.T) {
 	run(t, 16, 10_000, func(r *rig) {
 		r.failing()
 		for i := range 10 {
@@ -35,12 +35,12 @@ func TestMessagesThatFailGiveWay(t *testing.T) {
 			r.offer(m, m, 1000-overhead, taken)
 			r.handled(m)
 		}
-		assert.Equal(t, 9, r.Left().Messages, "one was let go")
+		assert.Equal(t, 9, r.Left().Messages, "one was released")
 		assert.Equal(t, 1, r.Left().Closed)
 		assert.Equal(t, 10, r.Len().Delayed)
 		assert.True(t, r.Stuck())
 		r.due()
-		r.sleep(time.Minute) // six attempts more of each
+		r.sleep(time.Minute) // six more attempts of each
 		take(r, &r.began)
 		r.Reopen()
 		var again string
@@ -57,8 +57,8 @@ func TestMessagesThatFailGiveWay(t *testing.T) {
 	})
 }
 
-// The largest gives way, with all that is queued behind it, and no more than is needed.
-func TestTheLargestThatFailsGivesWay(t *testing.T) {
+// The largest lane is released with everything queued in it, and no more than needed.
+func TestTheLargestFailingLaneIsReleased(t *testing.T) {
 	run(t, 4, 10_000, func(r *rig) {
 		r.failing()
 		r.offer("a", "fa", 3000-overhead, taken)
@@ -68,26 +68,26 @@ func TestTheLargestThatFailsGivesWay(t *testing.T) {
 		r.sleep(0)
 		r.offer("d", "fd", 5000-overhead, taken)
 		assert.Equal(t, 3, r.Left().Lanes)
-		r.offer("b", "fb0", 0, refused)
-		r.offer("b", "fb1", 0, refused)
+		r.offer("b", "fb0", 0, rejected)
+		r.offer("b", "fb1", 0, rejected)
 		r.offer("a", "fa", 0, duplicate)
 		r.offer("c", "fc", 0, duplicate)
 		r.Reopen()
-		r.offer("b", "fb0", 3500-overhead, refused) // it was tried as often as the others
-		r.offer("b", "fb1", 500, refused)
-		r.offer("e", "fe", 500, taken) // which has not been tried at all
+		r.offer("b", "fb0", 3500-overhead, rejected) // it had as many attempts as the others
+		r.offer("b", "fb1", 500, rejected)
+		r.offer("e", "fe", 500, taken) // it had no attempt yet
 	})
 }
 
-// Also where nothing is left in the box, nothing overtakes what gave way.
-func TestTheOnlyMessageGivesWay(t *testing.T) {
+// A lane stays closed even if the box is empty, so that nothing overtakes the released message.
+func TestTheOnlyMessageIsReleased(t *testing.T) {
 	run(t, 4, 10_000, func(r *rig) {
 		r.failing()
 		r.slow(time.Minute, "slow")
 		r.offer("f", "f", 9000-overhead, taken)
 		r.sleep(0)
 		r.offer("s", "slow", 2000-overhead, taken)
-		r.offer("f", "f behind it", 0, refused)
+		r.offer("f", "f behind", 0, rejected)
 		r.due()
 		r.sleep(time.Minute)
 		r.due("whole")
@@ -97,8 +97,8 @@ func TestTheOnlyMessageGivesWay(t *testing.T) {
 	})
 }
 
-// What is queued gives way first: the messages that fail stay.
-func TestQueuedMessagesGiveWayFirst(t *testing.T) {
+// Queued messages are released first. The failing messages before them stay.
+func TestQueuedMessagesAreReleasedFirst(t *testing.T) {
 	run(t, 4, 10_000, func(r *rig) {
 		r.failing()
 		r.offer("a", "fa", 5000-overhead, taken)
@@ -107,12 +107,12 @@ func TestQueuedMessagesGiveWayFirst(t *testing.T) {
 		r.offer("c", "c", 2000-overhead, taken)
 		r.offer("a", "fa", 0, duplicate)
 		r.offer("fb", "fb2", 0, duplicate)
-		r.offer("fb", "fb3", 0, refused)
+		r.offer("fb", "fb3", 0, rejected)
 	})
 }
 
-// Nobody gives way in vain, or to a message that would wait behind another one of its lane.
-func TestMessagesThatFailStay(t *testing.T) {
+// No message is released if that would not suffice, or for a message that would queue behind another in its lane.
+func TestFailingMessagesStay(t *testing.T) {
 	run(t, 4, 10_000, func(r *rig) {
 		r.failing()
 		r.slow(time.Hour, "slow")
@@ -120,32 +120,32 @@ func TestMessagesThatFailStay(t *testing.T) {
 		r.offer("a", "fa", 3000-overhead, taken)
 		r.offer("b", "fb", 1000-overhead, taken)
 		r.sleep(0)
-		r.offer("b", "fb1", 1000-overhead, refused)
+		r.offer("b", "fb1", 1000-overhead, rejected)
 		r.offer("a", "fa", 0, duplicate)
 		assert.Equal(t, 1, r.Len().Closed)
-		r.offer("c", "c", 5000-overhead, refused) // a and b could give 4000, and 500 are free
+		r.offer("c", "c", 5000-overhead, rejected) // a and b could release 4000, and 500 are free
 		r.offer("a", "fa", 0, duplicate)
 		r.offer("b", "fb", 0, duplicate)
 		assert.True(t, r.Stuck())
 	})
 }
 
-// One that was acknowledged stays, whoever acknowledged it: the server would not push it again.
-func TestAcknowledgedMessagesThatFailStay(t *testing.T) {
+// An acknowledged message stays, because the server would not redeliver it.
+func TestAcknowledgedFailingMessagesStay(t *testing.T) {
 	for name, acknowledge := range map[string]func(r *rig){
-		"before its handler": func(r *rig) { r.acked() },
-		"confirmed to the user": func(r *rig) {
+		"acknowledged before its handler": func(r *rig) { r.acked() },
+		"acknowledged by the user": func(r *rig) {
 			r.handle = func(string, int) error {
 				r.Forget("f")
 				return errHandler
 			}
 		},
-		"about to be": func(r *rig) { r.Hold("f") },
+		"acknowledgement in flight": func(r *rig) { r.Hold("f") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, 4, 10_000, func(r *rig) {
 				r.failing()
-				if name == "about to be" {
+				if name == "acknowledgement in flight" {
 					r.offer("f", "f", 9000-overhead, taken)
 					acknowledge(r)
 				} else {
@@ -153,7 +153,7 @@ func TestAcknowledgedMessagesThatFailStay(t *testing.T) {
 					r.offer("f", "f", 9000-overhead, taken)
 				}
 				r.sleep(0)
-				r.offer("m", "m", 2000-overhead, refused)
+				r.offer("m", "m", 2000-overhead, rejected)
 				r.offer("f", "f", 0, duplicate)
 				r.Release("f")
 			})
@@ -161,9 +161,9 @@ func TestAcknowledgedMessagesThatFailStay(t *testing.T) {
 	}
 }
 
-// Of messages that only fail and do not all fit, each gets its attempts: those that were tried less take the place of
-// those that were tried more. They close nothing but their own lanes.
-func TestMessagesThatFailTakeTurns(t *testing.T) {
+// Of failing messages that do not all fit, each gets its attempts: messages with fewer attempts replace those with
+// more. They close only their own lanes.
+func TestFailingMessagesTakeTurns(t *testing.T) {
 	const lanes = 14
 	run(t, 16, 10_000, func(r *rig) {
 		r.failing()
@@ -189,20 +189,20 @@ func TestMessagesThatFailTakeTurns(t *testing.T) {
 				if i := len(fmt.Sprint("/", n)); n > 1 {
 					name = m[:len(m)-i]
 				}
-				assert.Equal(t, attempts[name]+1, n, "no attempt of %s is forgotten, none counted twice", name)
+				assert.Equal(t, attempts[name]+1, n, "attempts of %s in sequence", name)
 				attempts[name] = n
 			}
 		}
 		assert.Len(t, attempts, lanes)
 		for m, n := range attempts {
-			assert.Greater(t, n, 50*6*10/lanes*3/4, "%s: three quarters of its share", m)
+			assert.Greater(t, n, 50*6*10/lanes*3/4, "%s has less than three quarters of its share", m)
 		}
 		assert.LessOrEqual(t, r.Left().Closed, lanes-9)
 	})
 }
 
-// A message waits for its next attempt also while it waits for a worker: it gives way then, too.
-func TestAMessageThatWaitsForAWorkerGivesWay(t *testing.T) {
+// A message that is ready for its next attempt and waits for a worker can still be released.
+func TestAMessageReadyToRetryIsReleased(t *testing.T) {
 	run(t, 1, 10_000, func(r *rig) {
 		r.failing()
 		r.offer("f", "f", 6000-overhead, taken)
@@ -221,45 +221,46 @@ func TestAMessageThatWaitsForAWorkerGivesWay(t *testing.T) {
 	})
 }
 
-// Attempts are forgotten when the message is acknowledged all the same, and when the server does not push it again.
-func TestWhatIsKeptOfThoseThatGaveWay(t *testing.T) {
+// The memory of a released message ends if it is acknowledged after all, or when it is back. It outlives a few Reopens,
+// because a link may end before the server has redelivered the message.
+func TestTheMemoryOfReleasedMessages(t *testing.T) {
 	run(t, 4, 10_000, func(r *rig) {
 		r.failing()
-		reportReleased := func(id string) {
+		release := func(id string) {
 			t.Helper()
 			r.offer("f", id, 9000-overhead, taken)
 			r.sleep(0)
 			r.offer("m", "m", 2000-overhead, taken)
 			r.sleep(0)
-			assert.Equal(t, 1, r.Away())
-			assert.False(t, r.Held(id), "the server pushes it again")
+			assert.Equal(t, 1, r.Released())
+			assert.False(t, r.InFlight(id), "the server must redeliver it")
 		}
-		reportReleased("f")
+		release("f")
 		r.Forget("f")
-		assert.Zero(t, r.Away())
+		assert.Zero(t, r.Released())
 		r.Reopen()
-		reportReleased("f")
+		release("f")
 		r.Hold("f")
-		assert.Zero(t, r.Away())
+		assert.Zero(t, r.Released())
 		r.Release("f")
 		r.Reopen()
 		take(r, &r.began)
-		reportReleased("f")
+		release("f")
 		r.Reopen()
-		reportReleased("f")
+		release("f")
 		r.handled("f", "m", "f/2", "m")
 		r.Reopen()
 		r.Reopen()
-		assert.Equal(t, 1, r.Away(), "a list may end with its link, before it has brought it")
+		assert.Equal(t, 1, r.Released(), "the link may end before the message is redelivered")
 		r.offer("f", "f", 9000-overhead, taken)
 		r.sleep(0)
-		assert.Zero(t, r.Away(), "it is back")
+		assert.Zero(t, r.Released(), "it was redelivered")
 		r.handled("f/3")
 	})
 }
 
-// A message that gave way and comes back behind another one of its lane is still known, and its note with it.
-func TestWhatGaveWayComesBackBehindAnotherMessage(t *testing.T) {
+// A released message that is redelivered behind another one in its lane keeps its attempts and its note.
+func TestAReleasedMessageReturnsBehindAnother(t *testing.T) {
 	run(t, 4, 10_000, func(r *rig) {
 		r.failing()
 		r.offer("f", "f", 9000-overhead, taken)
@@ -276,8 +277,8 @@ func TestWhatGaveWayComesBackBehindAnotherMessage(t *testing.T) {
 	})
 }
 
-// A thousand may give way on each link, and four thousand are remembered at most.
-func TestThoseThatGaveWayAreBounded(t *testing.T) {
+// About a thousand messages may be released per link. At most four thousand are remembered.
+func TestReleasedMessagesAreBounded(t *testing.T) {
 	run(t, 16, 2000*overhead, func(r *rig) {
 		r.failing()
 		fill := func(n int, name string) {
@@ -291,21 +292,21 @@ func TestThoseThatGaveWayAreBounded(t *testing.T) {
 		for round := range 5 {
 			r.Reopen()
 			fill(900, fmt.Sprint(round, "-"))
-			assert.GreaterOrEqual(t, r.Away(), min(900*(round+1), inbox.MostAway))
-			assert.LessOrEqual(t, r.Away(), inbox.MostAway)
+			assert.GreaterOrEqual(t, r.Released(), min(900*(round+1), inbox.MaxReleased))
+			assert.LessOrEqual(t, r.Released(), inbox.MaxReleased)
 		}
 		fate, n := taken, 0
 		for ; fate == taken; n++ {
-			m := fmt.Sprint("f-last", n) // one that fails makes no room, whether it has begun or not
+			m := fmt.Sprint("f-last", n) // it frees no capacity, whether its attempt has begun or not
 			fate = r.Offer(m, m, 0, m)
 		}
-		assert.InDelta(t, 100, n, 16, "a thousand lanes hold nothing, and 16 give way at a time")
+		assert.InDelta(t, 100, n, 16, "a thousand empty lanes are closed, 16 at a time")
 	})
 }
 
-// The timer of a message that backs off fires at the moment at which the message gives way. Its lane may not be used
-// again: enough empty ones are kept already.
-func TestAMessageGivesWayAsItsTimerFires(t *testing.T) {
+// The timer of a message in backoff fires while the message is released. Its lane is not reused, because enough spare
+// lanes exist.
+func TestAMessageIsReleasedAsItsTimerFires(t *testing.T) {
 	for range 100 {
 		run(t, 64, 100*overhead, func(r *rig) {
 			r.failing()
@@ -315,7 +316,7 @@ func TestAMessageGivesWayAsItsTimerFires(t *testing.T) {
 				r.offer(m, m, 0, taken)
 			}
 			time.Sleep(10 * time.Second)
-			r.Offer("new", "new", 59*overhead, "new") // refused if the attempt has begun
+			r.Offer("new", "new", 59*overhead, "new") // rejected if the attempt has begun
 			r.sleep(time.Minute)
 		})
 	}

@@ -178,7 +178,7 @@ func TestAHookThatFailsIsLoggedAndCalledAgain(t *testing.T) {
 			assert.Contains(t, r.log.String(), "hook=Trace.Dropped")
 			assert.Contains(t, r.log.String(), no.says)
 			if how == "panics" {
-				assert.Contains(t, r.log.String(), "asked_test.go", "the stack")
+				assert.Contains(t, r.log.String(), "usercode_errors_test.go", "the stack")
 			}
 		})
 	}

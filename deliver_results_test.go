@@ -146,7 +146,7 @@ func TestAPanicIsAnErrorWithItsStack(t *testing.T) {
 		assert.ErrorIs(t, got[0], errAny)
 		for i, err := range got {
 			assert.ErrorContains(t, err, fmt.Sprint(values[i]))
-			assert.ErrorContains(t, err, "results_test.go")
+			assert.ErrorContains(t, err, "deliver_results_test.go")
 		}
 	})
 }

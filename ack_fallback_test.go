@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Nothing but pings is answered meanwhile. They show that the replies could have come.
+// Only pings are answered meanwhile. They prove that replies could have arrived.
 func TestAnAckThatIsNeverAnsweredIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -29,7 +29,7 @@ func TestAnAckThatIsNeverAnsweredIsForgotten(t *testing.T) {
 	})
 }
 
-// An Ack may have looked at the action, and then waited for its turn, while another one found out.
+// An Ack may choose the plural action and then wait for a slot while another Ack finds that the action does not work.
 func TestAnAckWaitsWhileThePluralTurnsOutUnusable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -51,7 +51,7 @@ func TestAnAckWaitsWhileThePluralTurnsOutUnusable(t *testing.T) {
 	})
 }
 
-// The other endpoint may run another version.
+// The next endpoint may run another version of the service, without the action.
 func TestAPluralThatIsIgnoredAfterItWasConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -75,7 +75,7 @@ func TestAPluralThatIsIgnoredAfterItWasConfirmed(t *testing.T) {
 	})
 }
 
-// A server that is too busy has the action all the same.
+// A rate-limited request does not mean that the action is missing.
 func TestAPluralPutOffIsUsedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)

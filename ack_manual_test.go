@@ -38,7 +38,7 @@ func TestAckManual(t *testing.T) {
 		assert.Equal(t, 2, handled.len(), "recorded, it is acknowledged when it comes again")
 		assert.Equal(t, []string{other}, r.Pending())
 
-		// Another process gets what was not acknowledged.
+		// The server delivers unacknowledged messages to another process.
 		assert.NoError(t, r.stop())
 		next := prepareFor(t, r.Server, nil)
 		next.start(t.Context(), handled.texts())
@@ -85,7 +85,7 @@ func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
 	})
 }
 
-// Ack accepts the id of every delivered message, UUID or not.
+// Ack accepts the id of every delivered message, whether or not it is a UUID.
 func TestAckTakesEveryIDThatIsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		odd := []string{
@@ -129,7 +129,7 @@ func TestAckTakesIDsInAnyCaseAndNothingElse(t *testing.T) {
 	})
 }
 
-// Acknowledgements have few places, and none of them waits for a Ledger.
+// A slow Ledger does not occupy the limited slots for acknowledgement frames.
 func TestASlowLedgerHoldsUpNoOtherAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// While Run drains, an Ack that comes too late is told so. It must not look confirmed.
+// An Ack that comes too late while Run drains returns ErrClosed. It must not look confirmed.
 func TestAckWhileDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -39,7 +39,7 @@ func TestAckWhileDraining(t *testing.T) {
 	})
 }
 
-// An Ack before Run waits for it, and its ledger gets a context all the same.
+// An Ack before Run waits for Run. Its Ledger gets a context all the same.
 func TestAckBeforeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)

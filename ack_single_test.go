@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// Where the plural action does not exist, every acknowledgement is a frame of its own, and no frame waits to be filled.
+// Without the plural action each acknowledgement is a frame of its own. No frame waits for more ids.
 func TestSingleAcknowledgementsDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, func(*blaze.Client) blaze.Handler {
@@ -28,7 +28,7 @@ func TestSingleAcknowledgementsDoNotWait(t *testing.T) {
 			}
 			require.NoError(t, s.Idle(t.Context()))
 		}
-		deliver() // which finds out
+		deliver() // the client learns that the action is missing
 		began := time.Now()
 		deliver()
 		assert.Less(t, time.Since(began), 100*time.Millisecond)

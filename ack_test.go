@@ -88,14 +88,15 @@ func TestAckStatus(t *testing.T) {
 	}
 }
 
-// ignored answers with bytes that are no frame: the request is neither carried out nor answered.
+// ignored answers with bytes that are not a frame. The request is neither carried out nor answered.
 func ignored(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Bytes: []byte("?")} }
 
 func refused(code blaze.Code) func(blazetest.Frame) blazetest.Answer {
 	return func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(code) }
 }
 
-// A server that does not take the plural action is tried again with two ids after a minute, two minutes, and so on.
+// If the server does not support the plural action, the client tests it with two ids after one minute, two minutes, and
+// so on.
 func TestAServerWithoutPluralAcks(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer   func(request) bool
@@ -356,7 +357,7 @@ func TestAckSplits(t *testing.T) {
 		assert.Equal(t, ids, r.Acked())
 		assert.EqualValues(t, 170, r.Stats().Acked)
 
-		// Refused, it goes out singly, and the errors of single messages are joined.
+		// If the frame is rejected, the ids are sent singly, and their errors are joined.
 		r.Intercept(actionAcks, refused(blaze.CodeInvalidField))
 		r.Intercept(actionAck, refused(blaze.CodeForbidden))
 		r.Intercept(actionAck, refused(blaze.CodeNotFound))
@@ -379,7 +380,7 @@ func TestAckBeforeAndAfterRun(t *testing.T) {
 			assert.ErrorIs(t, err, context.DeadlineExceeded)
 			assert.ErrorIs(t, err, blaze.ErrNotRunning)
 
-			// Four wait at once, and one more for its turn.
+			// Four Acks wait at once. The fifth waits for a slot.
 			acked := make(chan error)
 			for i := range 5 {
 				go func() { acked <- r.Ack(t.Context(), blaze.StatusRead, userID(fmt.Sprint("message", i))) }()
@@ -419,7 +420,7 @@ func TestAcksGoOutWhileClientAcksToo(t *testing.T) {
 	})
 }
 
-// A server that puts several acknowledgements in one frame off for ever may take them one by one.
+// A server that rejects all frames of several acknowledgements as transient may accept single ones.
 func TestPluralAcknowledgementsThatAreAlwaysPutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)

@@ -104,7 +104,7 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 	}
 }
 
-// Without keys, and with keys as encoding/json writes bytes, nothing is refused.
+// Files without keys, and with keys as encoding/json writes bytes, decode.
 func TestFilesInJSON(t *testing.T) {
 	plain := sealedFile()
 	plain.Key, plain.Digest = nil, nil

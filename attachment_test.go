@@ -21,7 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// alone runs a test with a client that Run was never called on: files need no websocket.
+// alone runs a test with a client that is not running: files need no websocket.
 func alone(
 	t *testing.T, name string, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client),
 ) {
@@ -69,7 +69,7 @@ func TestUploadAndDownload(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, file, got)
 
-				// What is stored of an encrypted file is something else, and its digest is the one that was said.
+				// The storage has ciphertext only, with the digest of the attachment.
 				plain := a
 				plain.Key, plain.Digest, plain.Size = nil, nil, 0
 				got, err = download(t, c, plain)
@@ -118,7 +118,7 @@ func TestUploadOfAnotherSize(t *testing.T) {
 	})
 }
 
-// A reader that blocks does not hold up the end of the context.
+// The context ends an upload although its reader blocks.
 func TestUploadOfAReaderThatBlocks(t *testing.T) {
 	for _, first := range []int{0, 100, 1000, 100_000} {
 		alone(t, fmt.Sprint("after ", first), nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
@@ -135,13 +135,13 @@ func TestUploadOfAReaderThatBlocks(t *testing.T) {
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				assert.Equal(t, time.Minute, time.Since(began))
 				cancel()
-				_ = r.Close() // lets go of the Read that was left behind
+				_ = r.Close() // ends the Read that is still running
 			}
 		})
 	}
 }
 
-// slow is a reader that takes its time for each byte.
+// slow is a reader that pauses before each byte.
 type slow struct{}
 
 func (slow) Read(p []byte) (int, error) {
@@ -150,7 +150,7 @@ func (slow) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// A storage may refuse before it has the file, while net/http still reads from it.
+// A storage may reject a file before it has read it, while net/http still reads from the source.
 func TestUploadRefusedEarly(t *testing.T) {
 	alone(t, "early", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){
@@ -190,7 +190,7 @@ func TestUploadRefused(t *testing.T) {
 			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
 		require.ErrorIs(t, upload(), blaze.CodeInvalidField)
 
-		// What passes is tried again, and so is what broke.
+		// Transient rejections and lost connections are retried.
 		for _, a := range []blazetest.Answer{
 			blazetest.Refuse(blaze.CodeTooManyRequests),
 			{Cut: true},
@@ -261,7 +261,7 @@ func TestDownloadRefused(t *testing.T) {
 	})
 }
 
-// A clock that is off is put right by the first answer, for the websocket as well.
+// The first response corrects a wrong clock, for the websocket too.
 func TestTheClockOfAnHTTPRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()

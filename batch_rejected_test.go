@@ -18,8 +18,8 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// Not every server has CREATE_PLAIN_MESSAGES. Until it was confirmed once, a frame that is refused is sent again
-// message by message, and the action is not used for a minute.
+// Not every server has CREATE_PLAIN_MESSAGES. Until the first confirmation, the messages of a rejected frame are sent
+// singly, and the action is not used for a minute.
 func TestBatchWithoutPluralAction(t *testing.T) {
 	for name, a := range map[string]blazetest.Answer{
 		"unknown action": blazetest.Refuse(blaze.CodeNotFound),
@@ -58,10 +58,11 @@ func TestBatchWithoutPluralAction(t *testing.T) {
 	}
 }
 
-// chatter is the user that keepTalking writes to.
+// chatter is the recipient of keepTalking's messages.
 const chatter = "chatter"
 
-// keepTalking sends a message each five seconds, so that the server has something else to answer, and returns its end.
+// keepTalking sends a message every five seconds, so that the server answers other requests meanwhile. It returns a
+// function that stops it.
 func keepTalking(t *testing.T, c *blaze.Client) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -71,7 +72,7 @@ func keepTalking(t *testing.T, c *blaze.Client) (stop func()) {
 		for ctx.Err() == nil {
 			_, _ = c.Send(ctx, out)
 			select {
-			case <-time.After(4900 * time.Millisecond): // never when the time of a request is over
+			case <-time.After(4900 * time.Millisecond): // does not coincide with a request's timeout
 			case <-ctx.Done():
 			}
 		}
@@ -82,15 +83,15 @@ func keepTalking(t *testing.T, c *blaze.Client) (stop func()) {
 	}
 }
 
-// without returns the messages that are not to a user.
+// without returns the messages to all other users.
 func without(c *blaze.Client, user string, outs []blaze.Outgoing) []blaze.Outgoing {
 	return slices.DeleteFunc(outs, func(out blaze.Outgoing) bool {
 		return out.ConversationID == c.ConversationWith(userID(user))
 	})
 }
 
-// A server may also ignore an action that it does not know. It is given up after three tries, if something else was
-// answered meanwhile, and tried later with two messages.
+// A server may ignore an action that it does not support. After three attempts without a reply, while other requests
+// are answered, the client stops using the action. Later it tests the action with two messages.
 func TestBatchWithAnIgnoredPluralAction(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		always(s, actionBatch, blazetest.Answer{Bytes: []byte("no frame")})
@@ -122,8 +123,8 @@ func TestBatchWithAnIgnoredPluralAction(t *testing.T) {
 	})
 }
 
-// Without an answer the frame may have been carried out. The same ids then make sure that nothing is stored twice,
-// and a 403 of the repetition leaves it open.
+// A frame without a reply may have been carried out. The messages are written again with the same ids, so none is
+// stored twice. A 403 to a message that was written again leaves it unconfirmed.
 func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
 		answers(s, actionBatch, hang, forbidden)
@@ -144,8 +145,8 @@ func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
 	})
 }
 
-// Once the action was confirmed, a refusal is about the frame's messages: they are sent one by one, so that one bad
-// recipient does not lose the others, and the next frame is plural again.
+// After the first confirmation of the action, a rejection concerns the frame's messages. They are sent singly, so that
+// one bad recipient does not fail the others. The next frame is plural again.
 func TestBatchRefusedOnceConfirmed(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		_, err := c.SendBatch(t.Context(), toCrowd(c, 2, 2)...)
@@ -201,7 +202,7 @@ func TestBatchRefusedOnceConfirmed(t *testing.T) {
 	})
 }
 
-// Once confirmed, a frame that is not answered is repeated as it is.
+// After the first confirmation, an unanswered frame is written again unchanged.
 func TestBatchUnansweredOnceConfirmed(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		_, err := c.SendBatch(t.Context(), toCrowd(c, 2, 2)...)
@@ -219,8 +220,8 @@ func TestBatchUnansweredOnceConfirmed(t *testing.T) {
 	})
 }
 
-// A refusal that passes is about the server, not about the messages: the frame stays whole, and in the end all of its
-// messages fail with it.
+// A transient rejection concerns the server, not the messages. The frame stays whole. After the last attempt all of its
+// messages fail with the rejection.
 func TestBatchRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
@@ -254,7 +255,7 @@ func TestBatchRefusedForAWhile(t *testing.T) {
 	}
 }
 
-// When the context ends half-way, each message's error says what has become of it.
+// If the context ends half-way, each message's error reports whether it may have been stored.
 func TestBatchEndsHalfWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -312,7 +313,7 @@ func TestBatchEndsHalfWay(t *testing.T) {
 	})
 }
 
-// The limiter is waited for once for each message, and an error of it is the error of that message alone.
+// The Limiter is called once for each message. Its error fails that message alone.
 func TestBatchAsksTheLimiter(t *testing.T) {
 	errSpent := errors.New("spent")
 	var mu sync.Mutex
@@ -327,7 +328,7 @@ func TestBatchAsksTheLimiter(t *testing.T) {
 			return nil
 		})
 	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
-		answers(s, actionBatch, blazetest.Refuse(blaze.CodeNotFound)) // all are sent twice, and waited for once
+		answers(s, actionBatch, blazetest.Refuse(blaze.CodeNotFound)) // each message is written twice
 		outs := toCrowd(c, 50, 20)
 		outs = append(outs, blaze.To("no conversation", blaze.Text("x")))
 		sent, err := c.SendBatch(t.Context(), outs...)
@@ -350,7 +351,7 @@ func TestBatchAsksTheLimiter(t *testing.T) {
 	})
 }
 
-// What a slow limiter has let through goes out, and does not wait for what it holds up.
+// With a slow Limiter, messages that have passed it are sent at once.
 func TestBatchWithASlowLimiter(t *testing.T) {
 	inBubble(t, func(cfg *blaze.Config) {
 		free := make(chan struct{}, 3)

@@ -19,7 +19,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// claims are what a token says, unverified.
+// claims are the contents of a token, unverified.
 type claims struct {
 	ID       string `json:"jti"`
 	IssuedAt int64  `json:"iat"`
@@ -36,23 +36,23 @@ func claimsOf(t *testing.T, r *http.Request) (c claims) {
 	return c
 }
 
-// gatekeeper refuses handshakes with 401, and answers GET /me.
+// gatekeeper rejects handshakes with 401 and answers GET /me.
 type gatekeeper struct {
 	t        *testing.T
-	refusals int           // of handshakes
-	gone     bool          // GET /me is refused too
-	ahead    time.Duration // its clock
-	drift    time.Duration // by which its clock is set ahead with each answer
-	date     bool          // says the time as Date does
-	mute     bool          // says no time in handshakes
-	strict   bool          // refuses what its clock says is wrong, and nothing else
+	refusals int           // number of rejected handshakes
+	gone     bool          // GET /me is rejected too
+	ahead    time.Duration // of its clock
+	drift    time.Duration // added to its clock at each response
+	date     bool          // sends the time as Date
+	mute     bool          // handshake responses have no time
+	strict   bool          // rejects only tokens that are invalid by its clock
 
 	mu     sync.Mutex
 	tokens []claims // of handshakes
 	asked  []claims // of GET /me
 }
 
-// guard makes g answer for a server.
+// guard puts g before a server.
 func (g *gatekeeper) guard(s *rawServer) *gatekeeper {
 	g.t, s.handshake, s.me = s.t, g.handshake, g.me
 	return g
@@ -87,7 +87,7 @@ func (g *gatekeeper) me(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(`{"data":{"type":"user","user_id":"` + botID + `"}}`))
 }
 
-// tell says the time by its clock.
+// tell sends the time of its clock.
 func (g *gatekeeper) tell(w http.ResponseWriter) time.Time {
 	g.ahead += g.drift
 	now := time.Now().Add(g.ahead)
@@ -109,7 +109,7 @@ func (g *gatekeeper) refuse(n int) {
 	g.refusals = n
 }
 
-// counts returns how many handshakes there were, and requests of GET /me.
+// counts returns the numbers of handshakes and of GET /me requests.
 func (g *gatekeeper) counts() (handshakes, asked int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -175,7 +175,7 @@ func TestA401OfTheHTTPAPITooEndsRun(t *testing.T) {
 	}
 }
 
-// One 401 that passed, whatever GET /me said to it, is no reason to try a session for ever that is over.
+// After one 401 that did not recur, whatever GET /me answered, the client does not retry an ended session for ever.
 func TestASessionThatIsOverAfterA401ThatPassed(t *testing.T) {
 	for name, answer := range map[string]blazetest.Answer{
 		"accepted": {}, "silent": blazetest.Refuse(blaze.CodeServer),
@@ -224,7 +224,7 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 	}
 }
 
-// A clock that could not be corrected is the likely reason; one that was is not.
+// A clock that could not be corrected is the reported cause. A corrected clock is not.
 func TestAWrongClockIsNamedWhenRunEnds(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 		bubble(t, fmt.Sprint(ahead), func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestAWrongClockIsNamedWhenRunEnds(t *testing.T) {
 	}
 }
 
-// The refusal comes in a frame, which has no headers. The handshake before it had some.
+// The rejection is a frame, which has no headers. Those of the handshake before it set the clock.
 func TestAWrongClockIsCorrectedAfterAFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const ahead = 10 * time.Minute
@@ -269,7 +269,7 @@ func TestAWrongClockIsCorrectedAfterAFrame(t *testing.T) {
 	})
 }
 
-// The status alone says it, whatever the body does.
+// The status alone decides, whatever the body is.
 func TestA401StatusWithAnotherError(t *testing.T) {
 	for _, body := range []string{
 		`{"error":{"status":401,"description":"no"}}`,

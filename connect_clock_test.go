@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A clock that is more than a day off is not corrected. Only the service's own header says that this is why Run ends:
-// what answers in its place has a Date, too.
+// A clock that is more than a day off is not corrected. Only the service's own header makes the clock the reported
+// cause of the end of Run: the Date header may come from another server.
 func TestAClockThatIsFarOff(t *testing.T) {
 	for _, ahead := range []time.Duration{48 * time.Hour, -48 * time.Hour, 100 * 365 * 24 * time.Hour} {
 		for _, date := range []bool{false, true} {
@@ -36,8 +36,8 @@ func TestAClockThatIsFarOff(t *testing.T) {
 	}
 }
 
-// The page of a network's sign-in has another clock, answers the handshake and GET /me with 401, and is no reason to
-// blame this machine's clock. The service's own time counts once it answers.
+// The login page of a network has another clock and answers the handshake and GET /me with 401. That is no evidence
+// against this machine's clock. The time in the service's own header counts once the service responds.
 func TestTheClockOfSomethingElse(t *testing.T) {
 	bubble(t, "its date", func(t *testing.T) {
 		passed := time.Now().Add(time.Hour)
@@ -69,7 +69,7 @@ func TestTheClockOfSomethingElse(t *testing.T) {
 			return false
 		}
 		r := s.run(ok, nil)
-		time.Sleep(2 * time.Minute) // it worked
+		time.Sleep(2 * time.Minute) // the connection worked
 		s.cut()
 		time.Sleep(2 * time.Hour)
 		assert.True(t, r.Stats().Connected)

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// twoEndpoints starts a bot that knows two endpoints; bad dials the first one.
+// twoEndpoints starts a bot with two endpoints. bad dials the first one.
 func twoEndpoints(
 	t *testing.T, good *rawServer,
 	bad func(context.Context, string, string) (net.Conn, error), edit func(*blaze.Config),
@@ -35,7 +35,7 @@ func twoEndpoints(
 	})
 }
 
-// assertNextEndpoint checks that the first connection, of no use, was followed by the other endpoint almost at once.
+// assertNextEndpoint checks that the bot connected to the second endpoint shortly after the first one failed.
 func (r *rig) assertNextEndpoint() {
 	r.t.Helper()
 	assert.True(r.t, r.Stats().Connected)
@@ -73,7 +73,7 @@ func TestTheOtherEndpointAfterADialOfNoUse(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			r := twoEndpoints(t, newReplyingServer(t), bad, nil)
-			time.Sleep(11 * time.Second) // a handshake has ten
+			time.Sleep(11 * time.Second) // the handshake times out after 10 s
 			r.assertNextEndpoint()
 		})
 	}
@@ -100,7 +100,7 @@ func TestTheOtherEndpointAfterAnAnswerThatIsNoWebsocket(t *testing.T) {
 	}
 }
 
-// A websocket that answers nothing is of no use either, whatever it pushes.
+// A connection without replies counts as failed, whatever the server pushes.
 func TestTheOtherEndpointAfterAConnectionWithoutAnAnswer(t *testing.T) {
 	for name, serve := range map[string]func(c *rawConn){
 		"closed at once": func(c *rawConn) { _ = c.Close() },
@@ -120,13 +120,13 @@ func TestTheOtherEndpointAfterAConnectionWithoutAnAnswer(t *testing.T) {
 			bad := newRawServer(t)
 			bad.answer = func(r request) bool { serve(r.conn); return true }
 			r := twoEndpoints(t, newReplyingServer(t), bad.dial, nil)
-			time.Sleep(21 * time.Second) // the list has twenty
+			time.Sleep(21 * time.Second) // the list times out after 20 s
 			r.assertNextEndpoint()
 		})
 	}
 }
 
-// A list that is rejected shows nothing but that the endpoint does not serve at present.
+// A rejected list shows only that the endpoint does not serve at present.
 func TestTheOtherEndpointAfterARejectedList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad := newRawServer(t)
@@ -137,7 +137,7 @@ func TestTheOtherEndpointAfterARejectedList(t *testing.T) {
 	})
 }
 
-// A 429 binds all endpoints, also where it answers the list.
+// A 429 rate-limits all endpoints, also if it answers the list.
 func TestA429BindsAllEndpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttling := newRawServer(t)
@@ -149,12 +149,12 @@ func TestA429BindsAllEndpoints(t *testing.T) {
 			longest = max(longest, wait)
 		}
 		assert.Greater(t, longest, 10*time.Second)
-		// 15 s on average; where the other endpoint followed at once, there were twice as many.
+		// The waits average 15 s. An immediate attempt at the other endpoint would double the number of connections.
 		assert.Less(t, r.connects.len(), 360)
 	})
 }
 
-// An endpoint that answers pings and nothing else is left, however long its connections live.
+// The client leaves an endpoint that answers only pings, however long its connections live.
 func TestAnEndpointThatOnlyAnswersPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad := newRawServer(t)
@@ -174,7 +174,7 @@ func TestAnEndpointThatOnlyAnswersPings(t *testing.T) {
 	})
 }
 
-// The same where TLS or a proxy is the cause.
+// The same if the cause is TLS or a proxy.
 func TestTheOtherEndpointAfterTLSOrAProxyThatRefuses(t *testing.T) {
 	says := func(text string) func(context.Context, string, string) (net.Conn, error) {
 		return func(context.Context, string, string) (net.Conn, error) {

@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A link that is cut after every 250 messages works, and is made again soon: with a fixed wait of 3 s, 80 messages
-// would come in a second.
+// A link that is cut after 250 messages counts as healthy and is replaced soon. With a fixed wait of 3 s only 80
+// messages per second would arrive.
 func TestALinkThatIsCutAgainAndAgain(t *testing.T) {
 	bubble(t, "after 250 messages", func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -44,15 +44,15 @@ func TestALinkThatIsCutAgainAndAgain(t *testing.T) {
 	})
 }
 
-// Sends and acknowledgements that are confirmed are work as well; the list, a message that is not new, and one whose
-// handler fails are none.
+// Confirmed sends and acknowledgements make a link healthy, too. The list, a duplicate, and a message with a failing
+// handler do not.
 func TestALinkThatIsCutAtOnce(t *testing.T) {
 	fails := func(context.Context, *blaze.Message) error { return errAny }
 	for name, tt := range map[string]struct {
 		handler blaze.Handler
-		capital bool // the list is answered with its id in capitals
-		push    bool // the same message on each link
-		acks    bool // are confirmed
+		capital bool // the id of the reply to the list is in capitals
+		push    bool // each link pushes the same message
+		acks    bool // acknowledgements are confirmed
 		grows   bool
 	}{
 		"the list is answered":                  {handler: ok, grows: true},

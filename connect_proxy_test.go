@@ -26,17 +26,17 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// secureServer returns a server with TLS on the loopback interface that takes HTTP/2 where a client offers it.
+// secureServer returns a TLS server on the loopback interface that negotiates HTTP/2 if a client offers it.
 func secureServer(t *testing.T) *blazetest.Server {
 	t.Helper()
-	ts := httptest.NewTLSServer(nil) // for its certificate
+	ts := httptest.NewTLSServer(nil) // provides the certificate
 	t.Cleanup(ts.Close)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := newServerOn(tls.NewListener(ln, &tls.Config{
 		Certificates: ts.TLS.Certificates, NextProtos: []string{"h2", "http/1.1"},
 		VerifyConnection: func(state tls.ConnectionState) error {
-			if state.NegotiatedProtocol == "h2" { // the rest of the connection would be HTTP/2
+			if state.NegotiatedProtocol == "h2" { // the rest would be HTTP/2
 				return errAny
 			}
 			return nil
@@ -47,7 +47,7 @@ func secureServer(t *testing.T) *blazetest.Server {
 	return s
 }
 
-// tunnels is an HTTP proxy that makes tunnels, and keeps what it was asked for.
+// tunnels is an HTTP proxy that records its CONNECT requests.
 type tunnels struct {
 	*httptest.Server
 	refuse int // the status; 0: it does not
@@ -96,7 +96,7 @@ func (p *tunnels) serve(w http.ResponseWriter, r *http.Request) {
 	join(from, to)
 }
 
-// join copies both ways until either side ends.
+// join copies in both directions until either side ends.
 func join(a, b net.Conn) {
 	var wg sync.WaitGroup
 	for from, to := range map[net.Conn]net.Conn{a: b, b: a} {
@@ -109,7 +109,7 @@ func join(a, b net.Conn) {
 	wg.Wait()
 }
 
-// newSOCKS returns the address of a SOCKS5 proxy, written from RFC 1928, that is asked by name or by IPv4 address.
+// newSOCKS returns the address of a SOCKS5 proxy, written from RFC 1928, for names and IPv4 addresses.
 func newSOCKS(t *testing.T) string {
 	t.Helper()
 	return accepting(t, func(c net.Conn) {
@@ -119,7 +119,8 @@ func newSOCKS(t *testing.T) string {
 	})
 }
 
-// accepting returns the address of a server that serves each connection on a goroutine of its own, and closes it.
+// accepting returns the address of a server that runs serve for each connection on its own goroutine and then closes
+// it.
 func accepting(t *testing.T, serve func(net.Conn)) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -175,7 +176,7 @@ func socksTarget(c net.Conn) net.Conn {
 	return to
 }
 
-// through makes a client that uses a proxy for everything.
+// through makes a client use a proxy for everything.
 func through(cfg *blaze.Config, proxy *url.URL) {
 	cfg.Proxy = func(*http.Request) (*url.URL, error) { return proxy, nil }
 	cfg.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}
@@ -188,7 +189,7 @@ func mustURL(t *testing.T, text string) *url.URL {
 	return u
 }
 
-// Both halves go through proxies of each kind, with a TLS configuration that net/http has used.
+// The websocket and HTTP go through proxies of each kind, with a TLS configuration that net/http has used before.
 func TestProxiesOfEachKind(t *testing.T) {
 	plain, secure := newTunnels(t, false), newTunnels(t, true)
 	withUser := func(text, user string) string { return strings.Replace(text, "://", "://"+user+"@", 1) }
@@ -241,7 +242,8 @@ func TestProxiesOfEachKind(t *testing.T) {
 	}
 }
 
-// answering returns the address of a server that writes a text to each connection, once it is spoken to, and ends it.
+// answering returns the address of a server that writes a text in response to the first bytes of a connection and
+// closes it.
 func answering(t *testing.T, text string) string {
 	t.Helper()
 	return accepting(t, func(c net.Conn) {
@@ -250,7 +252,7 @@ func answering(t *testing.T, text string) string {
 	})
 }
 
-// An error that the proxy caused says so, in both halves, and does not tell the password.
+// An error caused by the proxy names it, for the websocket and for HTTP, without its password.
 func TestAProxyThatIsTheCause(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
@@ -268,7 +270,7 @@ func TestAProxyThatIsTheCause(t *testing.T) {
 		"SOCKS, gone":  {strings.Replace(gone.URL, "http", "socks5", 1), "refused"},
 		"no TLS":       {strings.Replace(plain.URL, "http", "https", 1), "TLS"},
 		"unknown kind": {"gopher://127.0.0.1:70", "gopher"},
-		// What a hostile one writes is short, and prints.
+		// A hostile proxy's text is short and printable.
 		"garbage": {"http://" + answering(t, "garbage \x1b[31m"+strings.Repeat("x", 100_000)+"\r\n\r\n"), ""},
 		"a long status": {
 			"http://" + answering(t, "HTTP/1.1 403 \x1b[31m"+strings.Repeat("x", 100_000)+"\r\n\r\n"), "403",
@@ -306,7 +308,7 @@ func TestAProxyThatIsTheCause(t *testing.T) {
 	}
 }
 
-// Who asks is said by both halves, and can be changed.
+// The websocket and HTTP have the same User-Agent, which can be changed.
 func TestUserAgentOfBothHalves(t *testing.T) {
 	for given, want := range map[string]string{
 		"": "mixin-blaze/0.1.0 (" + strings.Fields(runtime.Version())[0] + ")", "my-bot/7 (x)": "my-bot/7 (x)",
@@ -326,7 +328,7 @@ func TestUserAgentOfBothHalves(t *testing.T) {
 			s.answer = func(r request) bool {
 				first := asked.CompareAndSwap(false, true)
 				if first {
-					r.refuse(blaze.CodeUnauthorized, "") // so that GET /me is asked
+					r.refuse(blaze.CodeUnauthorized, "") // causes a GET /me
 				}
 				return first
 			}
@@ -345,7 +347,7 @@ func TestUserAgentsThatAreNone(t *testing.T) {
 	}
 }
 
-// Without Config.API the Client knows the two hosts of the service.
+// Without Config.API the Client uses the service's two hosts.
 func TestTheHostsOfTheService(t *testing.T) {
 	ts := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"data":{"conversation_id":"`+blaze.ConversationID(botID, userA)+`"}}`)
@@ -375,7 +377,7 @@ func TestTheHostsOfTheService(t *testing.T) {
 	assert.Equal(t, []string{"api.mixin.one:443", "mixin-api.zeromesh.net:443"}, dialled.all())
 }
 
-// Whether the session is rejected for good is asked of the second host where the first one does not answer.
+// If the first host does not answer, the client uses the second host to verify that the session was rejected.
 func TestTheSecondHostSaysWhetherTheSessionIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)

@@ -22,7 +22,7 @@ import (
 
 const askMe = "GET /me"
 
-// silences are answers to GET /me that say nothing about the session.
+// silences are responses to GET /me that do not concern the session.
 var silences = map[string]blazetest.Answer{
 	"500":          blazetest.Refuse(blaze.CodeServer),
 	"429":          blazetest.Refuse(blaze.CodeTooManyRequests),
@@ -54,7 +54,7 @@ func TestA401ToARequestIsItsError(t *testing.T) {
 	})
 }
 
-// A 401 is not about the message, so another attempt may succeed. An encrypted reply does not even fail: see
+// A 401 does not concern the message, so another attempt may succeed. An encrypted reply does not even fail: see
 // TestAnEncryptedMessageOutlivesAnOutage.
 func TestAHandlerTriesAgainAfterA401(t *testing.T) {
 	for attempts, answered := range map[int]bool{3: false, 8: true} {
@@ -86,7 +86,7 @@ func TestAHandlerTriesAgainAfterA401(t *testing.T) {
 	}
 }
 
-// A 401 ends the link unless it answers a request by id and under the request's own action.
+// A 401 ends the link unless it has both the id and the action of a request.
 func TestWhichFramesWith401EndTheLink(t *testing.T) {
 	for name, tt := range map[string]struct {
 		frame string // %s: the id of the Send
@@ -141,7 +141,7 @@ func TestWhichFramesWith401EndTheLink(t *testing.T) {
 	}
 }
 
-// The sign-in fails for two seconds, for a session that has worked for a week.
+// Authentication fails for two seconds after the session has worked for a day.
 func TestASignInThatFailsForAWhile(t *testing.T) {
 	answers := map[string]blazetest.Answer{"accepted": {}}
 	for name, a := range silences {
@@ -171,7 +171,7 @@ func TestASignInThatFailsForAWhile(t *testing.T) {
 	}
 }
 
-// A session that worked once is tried without end, whatever GET /me says but 401.
+// After a session has worked, the client retries without end, whatever GET /me returns except 401.
 func TestA401WithoutAnAnswerOverHTTP(t *testing.T) {
 	bubble(t, "after it worked", func(t *testing.T) {
 		r := run(t, ok, nil)
@@ -193,7 +193,7 @@ func TestA401WithoutAnAnswerOverHTTP(t *testing.T) {
 			r.start(t.Context(), ok)
 			assert.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)
 			assert.GreaterOrEqual(t, time.Since(start), 30*time.Second)
-			// The last try begins in time, or after a wait of at most 30 s; GET /me may take 15 s each time.
+			// The last attempt begins in time, or after a wait of at most 30 s. GET /me may take 15 s each time.
 			assert.LessOrEqual(t, time.Since(start), 30*time.Second+30*time.Second+2*15*time.Second)
 			assert.Zero(t, r.log.count(slog.LevelError, ""))
 		})
@@ -220,7 +220,7 @@ func TestA401OfASessionThatTheHTTPAPIAccepts(t *testing.T) {
 	})
 }
 
-// GET /me is asked with the user's HTTP client, and no fault of that ends the supervisor.
+// GET /me uses the user's HTTP client. No fault of that client ends the supervisor.
 func TestGETMeWithAFaultyHTTPClient(t *testing.T) {
 	for name, f := range map[string]roundTripper{
 		"panics": func() (*http.Response, error) { panic("boom") },
@@ -258,21 +258,21 @@ func TestGETMeWithAFaultyHTTPClient(t *testing.T) {
 	})
 }
 
-// 10006 over HTTP ends Run, whatever Run is at.
+// A 10006 over HTTP ends Run in every state.
 func TestOutdatedOverHTTP(t *testing.T) {
 	upload := func(ctx context.Context, r *rig) error {
 		_, err := r.Upload(ctx, strings.NewReader("x"), 1)
 		return err
 	}
 	encrypted := func(ctx context.Context, r *rig) error {
-		_, err := r.Send(ctx, sealed(r.Client, "alice", "hello"))
+		_, err := r.Send(ctx, encryptedText(r.Client, "alice", "hello"))
 		return err
 	}
 	for name, tt := range map[string]struct {
 		action string
 		do     func(context.Context, *rig) error
 		edit   func(*blaze.Config)
-		server *blazetest.Answer // to each handshake; nil: as usual
+		server *blazetest.Answer // the answer to each handshake; nil: the usual one
 	}{
 		"an upload":      {action: "POST /attachments", do: upload},
 		"a send":         {action: sealedAction, do: encrypted},
@@ -306,7 +306,7 @@ func TestOutdatedOverHTTP(t *testing.T) {
 			assert.ErrorIs(t, err, blaze.ErrClosed)
 			assert.ErrorIs(t, err, blaze.CodeUpdateRequired)
 			r.Intercept(tt.action, refused(blaze.CodeUpdateRequired))
-			_ = upload(t.Context(), r) // after Run, it changes nothing
+			_ = upload(t.Context(), r) // has no effect after Run
 		})
 	}
 	bubble(t, "before Run", func(t *testing.T) {
@@ -329,7 +329,7 @@ func TestOutdatedOverHTTP(t *testing.T) {
 	})
 }
 
-// dialOnlyHTTP makes websockets hang in the dial.
+// dialOnlyHTTP makes the dials of websockets hang.
 func dialOnlyHTTP(cfg *blaze.Config) {
 	dial := cfg.DialContext
 	cfg.Endpoints = []string{"ws://127.0.0.1:7/"}
@@ -376,7 +376,7 @@ func TestTheNextEndpointIsReachedAtOnce(t *testing.T) {
 			time.Sleep(time.Hour)
 			assert.Less(t, dials.Load(), int32(2*500), "a round takes 15 s on average")
 			assert.Greater(t, dials.Load(), int32(2*120))
-			// The wait after the lost link, and then rounds that begin with its endpoint.
+			// The first wait follows the lost link. Then come rounds that begin with its endpoint.
 			for i, wait := range r.waits.durations(t)[before+1:] {
 				if i%2 == 0 {
 					assert.GreaterOrEqual(t, wait, 50*time.Millisecond)
@@ -390,7 +390,7 @@ func TestTheNextEndpointIsReachedAtOnce(t *testing.T) {
 	}
 }
 
-// A bot that only sends may have nothing to send for a day. It worked all the same, as long as it was connected.
+// A send-only bot may have nothing to send for a day. Its session counts as having worked while it was connected.
 func TestASessionThatOnlySendsHasWorked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)

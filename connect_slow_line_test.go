@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// slowLine is a service at the end of a slow line. It pushes what is pending one message after the other, with a pause
-// between them. Replies and pongs come after all of that.
+// slowLine is a service behind a slow line. It pushes all pending messages with a pause before each, and only then
+// writes replies and pongs.
 type slowLine struct {
 	*rawServer
 	pending []map[string]any
@@ -38,7 +38,7 @@ func newSlowLine(t *testing.T, pending int, every time.Duration) *slowLine {
 	return s
 }
 
-// take answers a request once its time has come. The reader of the connection calls it.
+// take queues the reply to a request behind the pending messages. The connection's reader calls it.
 func (s *slowLine) take(r request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +65,7 @@ func (s *slowLine) take(r request) bool {
 	return true
 }
 
-// speak pushes what is pending, and then writes the replies and pongs, until the connection has ended.
+// speak pushes the pending messages and then writes replies and pongs until an hour passes without any.
 func (s *slowLine) speak(c *rawConn, q <-chan func()) {
 	for _, m := range s.pending {
 		s.mu.Lock()
@@ -87,8 +87,8 @@ func (s *slowLine) speak(c *rawConn, q <-chan func()) {
 	}
 }
 
-// Replies, pongs among them, come behind all pending messages. However long that takes, everything is handled and
-// acknowledged in the end.
+// All replies and pongs follow the pending messages. However long these last, all messages are handled and
+// acknowledged.
 func TestRepliesBehindPushes(t *testing.T) {
 	for _, tt := range []struct {
 		pending  int

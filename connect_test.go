@@ -203,7 +203,7 @@ func TestAListThatIsNotAnswered(t *testing.T) {
 	}
 }
 
-// A list is written once on a link. Its patience doubles with each link, up to five minutes.
+// A list is written once per link. Its timeout doubles with each link, up to five minutes.
 func TestAListThatIsNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -216,7 +216,7 @@ func TestAListThatIsNeverAnswered(t *testing.T) {
 			time.Sleep(patience - time.Millisecond)
 			assert.Equal(t, connects, r.Stats().Connects)
 			time.Sleep(time.Millisecond)
-			for r.Stats().Connects == connects { // the wait between two connections is random
+			for r.Stats().Connects == connects { // the pause between connections is random
 				time.Sleep(time.Millisecond)
 			}
 			connects++
@@ -225,7 +225,7 @@ func TestAListThatIsNeverAnswered(t *testing.T) {
 	})
 }
 
-// The answer may be behind what is pushed.
+// The reply may follow pushed messages.
 func TestAListIsNotOverdueWhileMessagesCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -317,7 +317,7 @@ func TestTraceAndLogTellOfConnectionsAndFrames(t *testing.T) {
 	})
 }
 
-// A client without hooks works as well.
+// A client without hooks works.
 func TestHooksMayBeMissing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrDrop }, func(cfg *blaze.Config) {
@@ -332,7 +332,7 @@ func TestHooksMayBeMissing(t *testing.T) {
 	})
 }
 
-// However long a handshake takes, a link that is cut at once was never healthy.
+// A link that is cut at once was never healthy, however long its handshake took.
 func TestASlowHandshakeIsNoHealthyLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, func(cfg *blaze.Config) {

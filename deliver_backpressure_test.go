@@ -82,7 +82,7 @@ func TestALargeMessageWaitsForRoom(t *testing.T) {
 			return nil
 		}, func(cfg *blaze.Config) { cfg.InboxBytes = room })
 		synctest.Wait()
-		r.say("alice", "slow"+strings.Repeat("x", room/2)) // half of the inbox is not free before it is handled
+		r.say("alice", "slow"+strings.Repeat("x", room/2)) // half of the inbox is in use until this message is handled
 		for range 3 {
 			r.say("bob", "little"+strings.Repeat("x", 400))
 		}
@@ -97,7 +97,7 @@ func TestALargeMessageWaitsForRoom(t *testing.T) {
 	})
 }
 
-// The name of a category comes from the network, too, and is held.
+// The name of a category comes from the network and counts in InboxBytes.
 func TestALongCategoryTakesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {
@@ -139,8 +139,9 @@ func TestANewLinkBeginsWithAnOpenInbox(t *testing.T) {
 	})
 }
 
-// streams is a service that answers a list with a stream of what was pending when it came, the answer in the middle of
-// it. Live messages go out at once, beside the stream, unless it still has some of the same conversation.
+// streams is a service that answers a list by streaming the messages pending at that time, with the reply in the
+// middle. Live messages are pushed at once, between those of the stream, unless the stream still has messages of the
+// same conversation.
 type streams struct {
 	*rawServer
 	every time.Duration // between two messages of a stream
@@ -149,8 +150,8 @@ type streams struct {
 	all    []map[string]any
 	said   map[string][]string // texts by user
 	conn   *rawConn
-	stream []map[string]any // of conn; what is left of it
-	ahead  map[string]int   // messages in stream, by user
+	stream []map[string]any // remaining messages for conn
+	ahead  map[string]int   // number of messages in stream, by user
 }
 
 func (s *streams) say(user string) {
@@ -211,7 +212,7 @@ func (s *streams) next(conn *rawConn) bool {
 	return true
 }
 
-// Whatever comes between a list, its answer and its messages, each conversation is handled in order, and to its end.
+// Whatever arrives between a list, its reply and its messages, each conversation is handled in order and completely.
 func TestMessagesBesideAList(t *testing.T) {
 	for _, every := range []time.Duration{0, time.Millisecond} {
 		bubble(t, every.String(), func(t *testing.T) {
@@ -240,7 +241,7 @@ func TestMessagesBesideAList(t *testing.T) {
 	}
 }
 
-// Replacing a link to list again says so: the session goes on.
+// The close code of a resync shows that the session continues.
 func TestCloseCodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)

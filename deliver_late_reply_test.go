@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// fullView is the data of a reply to CREATE_MESSAGE that has the whole message, as POST /messages answers it.
+// fullView is the data of a reply to CREATE_MESSAGE with the whole message, in the form of POST /messages.
 func fullView(t *testing.T, r request) string {
 	t.Helper()
 	v := with(message("alice", "ours"), map[string]any{"user_id": botID, "message_id": r.Params.MessageID})
@@ -24,7 +24,7 @@ func fullView(t *testing.T, r request) string {
 	return `,"data":` + string(text)
 }
 
-// A reply that comes after its request was given up is no push, whatever it says.
+// A late reply to an abandoned request is not a push, whatever data it has.
 func TestALateReplyIsNoPush(t *testing.T) {
 	for name, tt := range map[string]func(t *testing.T, r request) string{
 		"the whole message": fullView,
@@ -66,7 +66,7 @@ func TestALateReplyIsNoPush(t *testing.T) {
 				}
 				synctest.Wait()
 				before := r.Stats()
-				if data := tt(t, late); name == "in capitals" { // the id of the frame, too
+				if data := tt(t, late); name == "in capitals" { // the id of the frame too
 					late.conn.json(fmt.Sprintf(`{"id":%q,"action":%q%s}`, strings.ToUpper(late.ID), late.Action, data))
 				} else {
 					late.reply(data)
@@ -78,7 +78,7 @@ func TestALateReplyIsNoPush(t *testing.T) {
 				assert.Equal(t, before.Ignored+1, after.Ignored)
 				assert.Zero(t, after.BadFrames)
 				assert.Zero(t, after.Acked)
-				// What another session of the bot wrote is pushed, and acknowledged.
+				// A message of another session of the bot is pushed and acknowledged.
 				own := with(message("alice", "from elsewhere"), map[string]any{"user_id": botID})
 				s.conn().push(own)
 				time.Sleep(time.Second)
@@ -88,7 +88,7 @@ func TestALateReplyIsNoPush(t *testing.T) {
 	}
 }
 
-// The same for replies that nobody can know any more.
+// Neither are replies to unknown requests pushes or bad frames.
 func TestEmptyDataIsNoBadFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)

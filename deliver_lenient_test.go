@@ -20,8 +20,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// surprised runs a bot, lets say say something, and then a message that is fine. It returns what the handler got before
-// that message. Whatever was said, the connection stays and the message is handled and acknowledged.
+// surprised runs a bot, calls say to write frames, and then pushes a valid message. It returns the messages handled
+// before that one. Whatever say wrote, the connection stays and the valid message is handled and acknowledged.
 func surprised(t *testing.T, edit func(*blaze.Config), say func(c *rawConn)) ([]*blaze.Message, *rig, *rawServer) {
 	t.Helper()
 	var mu sync.Mutex
@@ -50,7 +50,7 @@ func surprised(t *testing.T, edit func(*blaze.Config), say func(c *rawConn)) ([]
 	return got[:len(got)-1], r, s
 }
 
-// bomb is a frame that inflates to a thousand times its size and more than the limit.
+// bomb is a frame that inflates to a thousand times its size, above the limit.
 func bomb() []byte {
 	return wspeer.Gzip(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"` + strings.Repeat("A", 17<<20) + `"}}`)
 }
@@ -58,7 +58,7 @@ func bomb() []byte {
 func TestFramesThatAreSkipped(t *testing.T) {
 	whole := wspeer.Gzip(pushOf(message("alice", "damaged")))
 	flipped := slices.Clone(whole)
-	flipped[len(flipped)-6] ^= 1 // in the checksum
+	flipped[len(flipped)-6] ^= 1 // a bit of the checksum
 	for _, tt := range []struct {
 		name string
 		say  func(c *rawConn)
@@ -345,7 +345,7 @@ func TestPingsAreAnswered(t *testing.T) {
 	})
 }
 
-// What is neither an id nor counted is not held: a server could else fill the memory with it.
+// Fields that do not count in InboxBytes are not stored. Otherwise a server could fill the memory with them.
 func TestFieldsThatNobodyCountsAreNotHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const large = 256 << 10

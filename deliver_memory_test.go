@@ -19,19 +19,19 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// fullInbox is Config.InboxBytes where an inbox is filled.
+// fullInbox is Config.InboxBytes of the tests that fill an inbox.
 const fullInbox = 16 << 20
 
-// heap returns the bytes of the heap that are in use.
+// heap returns the size of the live heap in bytes.
 func heap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what pools hold goes with the second
+	runtime.GC() // the second run frees pooled objects
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
 }
 
-// pushedFrame is the websocket message of a message in a conversation of its own.
+// pushedFrame is a websocket message that pushes a message in a conversation of its own.
 func pushedFrame(n int, category string, data []byte) []byte {
 	p := fmt.Appendf(nil, `{"id":"%08x-0000-4000-8000-000000000000","action":"CREATE_MESSAGE",`+
 		`"data":{"type":"message","conversation_id":"%08x-0393-3ea3-b9f2-000000000000",`+
@@ -43,7 +43,7 @@ func pushedFrame(n int, category string, data []byte) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte{0x82, 127}, uint64(len(p))), p...)
 }
 
-// contents are what an inbox is filled with: the data of a message of about a size.
+// contents are the kinds of messages that fill an inbox. Each function returns data of about a size.
 var contents = map[string]func(t *testing.T, size int) (category string, data []byte){
 	"text": func(_ *testing.T, size int) (string, []byte) { return "PLAIN_TEXT", []byte(strings.Repeat("x", size)) },
 	"JSON": func(_ *testing.T, size int) (string, []byte) {
@@ -66,26 +66,26 @@ var contents = map[string]func(t *testing.T, size int) (category string, data []
 	},
 }
 
-// fates are what handlers do with what an inbox is filled with. They are blocked until done is closed.
+// fates are the handlers of messages that fill an inbox. Blocked ones return once done is closed.
 var fates = map[string]func(m *blaze.Message, done <-chan struct{}) error{
 	"blocked":  func(_ *blaze.Message, done <-chan struct{}) error { <-done; return nil },
 	"failed":   func(m *blaze.Message, _ <-chan struct{}) error { return &heldError{errors.New(string(m.Data)), m} },
 	"panicked": func(m *blaze.Message, _ <-chan struct{}) error { panic(m) },
 }
 
-// forgetful is a Ledger that takes no memory.
+// forgetful is a Ledger without memory.
 var forgetful = ledgerFuncs{
 	func(context.Context, string) (bool, error) { return false, nil },
 	func(context.Context, string) error { return nil },
 }
 
-// heldError holds a message and quotes it.
+// quotingError quotes a message and references it.
 type heldError struct {
 	error
 	m *blaze.Message
 }
 
-// What a full inbox takes is what InboxBytes says, whatever is in it.
+// A full inbox needs InboxBytes of memory, whatever is in it.
 func TestAFullInboxTakesInboxBytes(t *testing.T) {
 	for _, c := range []struct {
 		content, fate string
@@ -107,7 +107,7 @@ func TestAFullInboxTakesInboxBytes(t *testing.T) {
 		for mode, ack := range map[string]blaze.AckMode{
 			"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived,
 		} {
-			if raced && (c.content != "text" || c.size != 128<<10 || ack != blaze.AckHandled) { // the others take long
+			if raced && (c.content != "text" || c.size != 128<<10 || ack != blaze.AckHandled) { // others are slow
 				continue
 			}
 			bubble(t, fmt.Sprint(c.content, " ", c.fate, " ", c.size, " ", mode), func(t *testing.T) {
@@ -140,12 +140,12 @@ func fillInbox(
 	stop()
 }
 
-// The text of a failure is not kept until the next attempt, unless the message was acknowledged before, whose room counts
-// it.
+// The text of a failure is released before the next attempt. Only for a message that is acknowledged already is it
+// retained, and then it counts in InboxBytes.
 func TestTextsOfFailuresAreNotKept(t *testing.T) {
 	const n = 5000
 	taken := make(map[int]int64)
-	for i, size := range []int{1, 1, 80} { // the first fills what is filled once
+	for i, size := range []int{1, 1, 80} { // the first run fills caches and pools
 		bubble(t, fmt.Sprint(i, " of ", size, " bytes"), func(t *testing.T) {
 			c := newQuietConn()
 			stop := runQuietly(t, c, blaze.Config{HandlerAttempts: -1}, func(context.Context, *blaze.Message) error {
@@ -168,7 +168,7 @@ func TestTextsOfFailuresAreNotKept(t *testing.T) {
 	assert.Less(t, taken[80]-taken[1], int64(n*40))
 }
 
-// What becomes of a message on its way to the handler allocates at most eight times its data, sealed or not.
+// Preparing a message for its handler allocates at most eight times its data, encrypted or not.
 func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 	key, err := blaze.NewSigner(keyOf(botID))
 	require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 			} {
 				m := &wire.Message{Category: category, Data: data}
 				got := allocated(func() { blaze.NewMessage(m, botID, 1, unseal) })
-				// A Message has less than 1 KiB, and what opens it, which is a secret and two ciphers, less than 4.
+				// A Message needs less than 1 KiB. Decryption, with a secret and two ciphers, needs less than 4.
 				if most := maxAllocated(len(data)) + 5<<10; got > most {
 					t.Errorf("%s of %d bytes allocates %d, more than %d: %s", category, len(data), got, most, name)
 				}
@@ -192,11 +192,10 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 	}
 }
 
-// A message that the Ledger knows is not decoded.
+// A message that the Ledger reports as handled is not decoded.
 func TestWhatTheLedgerKnowsIsNotDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// A list of 100 objects takes 44 KB beside its data. Were the data shorter, such a list would not be read at
-		// all.
+		// A list of 100 objects needs 44 KB in addition to its data. With shorter data such a list would be rejected.
 		const n, decoded = 50, 20 << 10
 		data := []byte(`[` + strings.Repeat(`{},`, 99) + `{"content":"` + strings.Repeat(`x`, 16<<10) + `"}]`)
 		var taken [2]int64

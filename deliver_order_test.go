@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// crowd counts who is inside of a handler at once.
+// crowd counts concurrent handlers.
 type crowd struct {
 	mu          sync.Mutex
 	now, most   int
@@ -80,7 +80,7 @@ func TestConversationsAreHandledInOrderAndInParallel(t *testing.T) {
 			for user, texts := range got {
 				assert.Equal(t, []string{"0", "1", "2", "3"}, texts, user)
 			}
-			assertGoroutines(t, before) // workers and acker are gone when idle
+			assertGoroutines(t, before) // workers and acker end when idle
 		})
 	}
 }
@@ -117,7 +117,7 @@ func TestABlockedHandlerStopsNothingElse(t *testing.T) {
 		}, func(cfg *blaze.Config) { cfg.Workers = 2 })
 		blocked := r.say("alice", "block")
 		r.say("alice", "behind it")
-		time.Sleep(10 * time.Minute) // far longer than a connection lives without pings
+		time.Sleep(10 * time.Minute) // longer than a connection lasts without pings
 		r.say("bob", "other")
 		_, err := r.Send(t.Context(), r.ToUser(userID("bob"), blaze.Text("hello")))
 		require.NoError(t, err)

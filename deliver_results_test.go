@@ -19,19 +19,19 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// What becomes of a message.
+// fate is the outcome of a message.
 type fate int
 
 const (
-	finished fate = iota // at the first try
+	finished fate = iota // at the first attempt
 	declined
-	dropped // at the first try
-	retried // and dropped after the last one
+	dropped // at the first attempt
+	retried // and dropped after the last attempt
 )
 
 var errAny = errors.New("something went wrong")
 
-// results is every way in which a handler can end.
+// results are all ways in which a handler can end.
 var results = []struct {
 	name string
 	end  func() error
@@ -88,7 +88,7 @@ func TestWhatAHandlerReturnsDecides(t *testing.T) {
 					cfg.Ack, cfg.HandlerAttempts, cfg.Ledger = ack, 3, &l
 				})
 				id := r.say("alice", "hello")
-				time.Sleep(time.Minute + time.Second) // and what is thinned is told of
+				time.Sleep(time.Minute + time.Second) // until counted warnings are logged
 
 				wantTries, wantFailed, wantDropped := 1, 0, 0
 				switch tt.want {
@@ -165,7 +165,7 @@ func TestOnlyTheFirstDeclineOfACategoryIsLogged(t *testing.T) {
 	})
 }
 
-// attempt is one call of a handler.
+// attempt is a call of a handler.
 type attempt struct {
 	at     time.Duration
 	number int
@@ -278,7 +278,7 @@ func TestParkedMessagesTakeNoGoroutine(t *testing.T) {
 	})
 }
 
-// Of the errors of a batch, one that passes by itself is enough for another attempt, wherever it stands.
+// One transient error among several, wherever it stands, is enough for another attempt.
 func TestSeveralErrorsAreHopelessTogether(t *testing.T) {
 	forbidden, busy := &blaze.Error{Code: blaze.CodeForbidden}, &blaze.Error{Code: blaze.CodeServer}
 	invalid := &blaze.InvalidError{Field: "x"}

@@ -19,8 +19,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// A hundred conversations that fail for ever hold all that the inbox has room for. Somebody else is answered all the
-// same.
+// A hundred conversations that only fail fill the inbox. Another conversation is handled all the same.
 func TestConversationsThatOnlyFailStarveNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const users, posts, size = 100, 6, 20_000
@@ -47,8 +46,8 @@ func TestConversationsThatOnlyFailStarveNobody(t *testing.T) {
 	})
 }
 
-// Eighty conversations fail with one message each, which is more than the inbox has room for. Somebody else is
-// answered all the same; and once the handler is mended, all of them are.
+// Eighty conversations fail with one message each, which exceeds the capacity of the inbox. Another conversation is
+// handled all the same. Once the handler is fixed, all of them are handled.
 func TestMessagesThatOnlyFailStarveNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const users, size = 80, 20_000
@@ -80,7 +79,7 @@ func TestMessagesThatOnlyFailStarveNobody(t *testing.T) {
 	})
 }
 
-// A message that gives way and comes again is tried no more often than others.
+// A released message that is redelivered has as many attempts as others.
 func TestAMessageThatGaveWayHasItsAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var attempts diary
@@ -105,7 +104,7 @@ func TestAMessageThatGaveWayHasItsAttempts(t *testing.T) {
 	})
 }
 
-// A reply that was stored before its message gave way is not written again, as long as the process lives.
+// A reply that was stored before its message was released is not written again while the process lives.
 func TestTheRepliesToAMessageThatGaveWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *rig
@@ -154,7 +153,7 @@ func TestAMessageLargerThanTheInboxStarvesNobody(t *testing.T) {
 			return nil
 		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts, cfg.Ack = room, -1, blaze.AckReceived })
 		synctest.Wait()
-		// It stays: it was acknowledged.
+		// This message is not released, because it is acknowledged.
 		r.say("alice", "f"+strings.Repeat("x", room/2))
 		time.Sleep(time.Second)
 		r.say("mallory", "large"+strings.Repeat("x", room))
@@ -232,7 +231,7 @@ func TestStatsShowTheOldestHandler(t *testing.T) {
 	})
 }
 
-// A flood of receipts takes no room from messages, and its end is bounded.
+// A flood of receipts uses no capacity of messages, and the queue of receipts is bounded.
 func TestReceiptsTakeNoRoomFromMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blocked := make(chan struct{})
@@ -257,7 +256,7 @@ func TestReceiptsTakeNoRoomFromMessages(t *testing.T) {
 	})
 }
 
-// The end waits for OnReceipt as it does for a handler, and counts it as one.
+// The end of Run waits for OnReceipt as for a handler, and counts it as one.
 func TestTheEndWaitsForOnReceipt(t *testing.T) {
 	for name, tt := range map[string]struct {
 		takes time.Duration
@@ -290,7 +289,8 @@ func TestTheEndWaitsForOnReceipt(t *testing.T) {
 	}
 }
 
-// A message that backs off holds what Config.InboxBytes counts, and not the Message of its last attempt as well.
+// A message in backoff holds only its data, which counts in Config.InboxBytes, and not also the Message of its last
+// attempt.
 func TestAMessageThatBacksOffHoldsItsDataOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last weak.Pointer[blaze.Message]

@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Run does not wait for a hook longer than for a handler, and what the hook's message would have come to is discarded.
+// Run waits for a hook no longer than for a handler. The result of an abandoned message is discarded.
 func TestWhatIsAbandonedIsNotRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
@@ -38,8 +38,8 @@ func TestWhatIsAbandonedIsNotRecorded(t *testing.T) {
 	})
 }
 
-// A message that was acknowledged when it was received does not come again: that Run ends before its handler succeeded
-// must not go by without a word.
+// The server does not redeliver a message that was acknowledged on receipt. If Run ends before the handler succeeds,
+// the message is reported as dropped.
 func TestAnEarlyAckIsGivenUpAtTheEnd(t *testing.T) {
 	for name, last := range map[string]time.Duration{
 		"it waits for another attempt": 0, "it is being handled": time.Second,
@@ -84,7 +84,7 @@ func TestAFailureAfterTheEndIsLogged(t *testing.T) {
 	})
 }
 
-// Run waits for Dropped no longer than for a handler, wherever it is called.
+// Run waits for Dropped no longer than for a handler.
 func TestTheEndDoesNotWaitForDropped(t *testing.T) {
 	for name, hook := range map[string]func(){"slow": func() { time.Sleep(time.Hour) }, "exits": runtime.Goexit} {
 		bubble(t, name, func(t *testing.T) {
@@ -106,7 +106,8 @@ func TestTheEndDoesNotWaitForDropped(t *testing.T) {
 	}
 }
 
-// The same for a message that waits for another attempt. It is told of, even if that is after Run.
+// Run does not wait either for Dropped of a message in backoff. The message is reported, even if that happens after
+// Run.
 func TestTheEndDoesNotWaitForDroppedOfWhatWaits(t *testing.T) {
 	for _, drain := range []time.Duration{time.Second, -1} {
 		bubble(t, drain.String(), func(t *testing.T) {

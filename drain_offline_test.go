@@ -14,8 +14,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A handler that pays and then replies, and only logs the error of the reply, pays once over two processes, although
-// the first one ends while the service cannot be reached.
+// A handler pays, replies, and only logs the error of the reply. It pays once over two processes, although the first
+// ends while the service is unreachable.
 func TestWhatWasDoneWithoutALinkIsRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
@@ -57,7 +57,7 @@ func TestWhatWasDoneWithoutALinkIsRecorded(t *testing.T) {
 	})
 }
 
-// A send that waits for its reply when the link is lost at the end may have been stored.
+// If the link is lost during the drain, a send that waits for its reply may have been stored.
 func TestASendAtTheEndWithoutALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -85,7 +85,7 @@ func TestASendAtTheEndWithoutALink(t *testing.T) {
 	})
 }
 
-// Without a link a handler is waited for within Drain, and no longer.
+// Without a link, Run waits for a handler for up to Drain.
 func TestDrainWithoutALink(t *testing.T) {
 	for name, tt := range map[string]struct{ drain, takes time.Duration }{
 		"long enough": {time.Minute, 30 * time.Second},
@@ -119,14 +119,14 @@ func TestDrainWithoutALink(t *testing.T) {
 	}
 }
 
-// Before a resync no new send is written. If Run ends then, there is no resync, and sends go out.
+// Before a resync no new send is written. If Run ends at that time, the resync is cancelled and the sends are written.
 func TestTheEndBeforeAResync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		held := make(chan request, 100)
 		s.answer = func(r request) bool {
 			if r.Action == actionSend && strings.Contains(r.text, conversationA) {
-				held <- r // and with it the resync
+				held <- r // the resync waits for its reply
 				return true
 			}
 			return false

@@ -15,7 +15,8 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// What waited when Run ended is begun neither while Run drains nor after it, and comes again.
+// Messages that wait when Run ends are not handled, neither while Run drains nor afterwards. The server redelivers
+// them.
 func TestNothingIsBegunAfterRun(t *testing.T) {
 	for _, offline := range []bool{false, true} {
 		for _, drain := range []time.Duration{time.Second, -1} {
@@ -30,12 +31,12 @@ func TestNothingIsBegunAfterRun(t *testing.T) {
 					return nil
 				}, func(cfg *blaze.Config) { cfg.Workers, cfg.Drain = 2, drain })
 				synctest.Wait()
-				ids := []string{r.say("bob", "fails")} // it waits for another attempt
+				ids := []string{r.say("bob", "fails")} // it is in backoff
 				time.Sleep(100 * time.Millisecond)
 				for _, text := range []string{"1", "2"} {
 					ids = append(ids, r.say("alice", text))
 				}
-				ids = append(ids, r.say("carol", "3"), r.say("dave", "4")) // there is no worker for the last
+				ids = append(ids, r.say("carol", "3"), r.say("dave", "4")) // no worker is free for the last one
 				synctest.Wait()
 				if offline {
 					always(r.Server, handshake, blazetest.Refuse(blaze.CodeServer))
@@ -51,8 +52,8 @@ func TestNothingIsBegunAfterRun(t *testing.T) {
 	}
 }
 
-// With AckReceived the service does not push a message again that failed before the end: it is dropped. In the other
-// modes it comes again.
+// With AckReceived a message that failed before the end is dropped, because the server does not redeliver it. In the
+// other modes it does.
 func TestWhatFailedBeforeTheEnd(t *testing.T) {
 	for name, mode := range ackModes {
 		for _, at := range []string{"waits for another attempt", "fails after the end"} {
@@ -80,7 +81,7 @@ func TestWhatFailedBeforeTheEnd(t *testing.T) {
 	}
 }
 
-// handledLate is a Ledger that answers when its context ends, as a database does.
+// handledLate is a Ledger that returns when its context ends, as a database does.
 type handledLate struct{ records atomic.Int32 }
 
 func (l *handledLate) Handled(ctx context.Context, _ string) (bool, error) {
@@ -93,8 +94,8 @@ func (l *handledLate) Record(context.Context, string) error {
 	return nil
 }
 
-// A Ledger that is still being asked when Drain is over does not know the message for that reason alone. The handler
-// must not begin then: nobody records what it does.
+// A Ledger that is cut off by the end of Drain reports the message as not handled. The handler must not run then, since
+// nothing would record its success.
 func TestNoHandlerBeginsAfterRun(t *testing.T) {
 	for _, mode := range []blaze.AckMode{blaze.AckReceived, blaze.AckHandled} {
 		bubble(t, fmt.Sprint(mode), func(t *testing.T) {

@@ -78,7 +78,7 @@ func TestTheEndDrains(t *testing.T) {
 func TestTheEndWaitsForSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
-		r.Intercept(actionSend, refused(blaze.CodeServer)) // it rests for about a second
+		r.Intercept(actionSend, refused(blaze.CodeServer)) // the request is in backoff for about a second
 		sent := make(chan error, 1)
 		go func() {
 			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
@@ -91,7 +91,7 @@ func TestTheEndWaitsForSends(t *testing.T) {
 	})
 }
 
-// slowly answers as usual, but not before a while.
+// slowly answers as usual, after a delay.
 func slowly(d time.Duration) func(blazetest.Frame) blazetest.Answer {
 	return func(blazetest.Frame) blazetest.Answer {
 		time.Sleep(d)
@@ -236,8 +236,8 @@ func TestAnErrorAfterTheEndIsNoAttempt(t *testing.T) {
 	}
 }
 
-// A handler may notice the end before the supervisor does, which a dialer holds up here. What follows in its
-// conversation must not overtake the message that comes again.
+// A handler may see the end of the context before the supervisor does, which is blocked here by a dialer. The next
+// messages of the conversation must not overtake the one that is redelivered.
 func TestAnErrorAfterTheEndHoldsItsConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
@@ -303,7 +303,7 @@ func TestTheEndInEveryPhase(t *testing.T) {
 	}
 }
 
-// The handler is waited for, and its message recorded, although the acknowledgement cannot be sent any more.
+// Run waits for the handler and records its message, although it can no longer send the acknowledgement.
 func TestALinkLostWhileDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
@@ -335,7 +335,7 @@ func TestAServerThatDoesNotCloseIsNotWaitedFor(t *testing.T) {
 		stuck := make(chan struct{})
 		defer close(stuck)
 		s.answer = func(request) bool {
-			<-stuck // it reads no further, so it never sees the close frame
+			<-stuck // stops reading, so it never receives the close frame
 			return true
 		}
 		r := s.run(ok, nil)
@@ -385,7 +385,7 @@ func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 	})
 }
 
-// What a handler's send meets while Run ends, because the service rejects the session, is none of its message.
+// The error of a send that fails because the service rejects the session does not count against the handler's message.
 func TestAHandlerWhoseSendEndsWithRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var met error
@@ -406,7 +406,7 @@ func TestAHandlerWhoseSendEndsWithRun(t *testing.T) {
 	})
 }
 
-// Nor is that of another client, which has ended.
+// Neither does the error of another client that has ended.
 func TestTheEndOfAnotherClientIsPassing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
@@ -421,7 +421,7 @@ func TestTheEndOfAnotherClientIsPassing(t *testing.T) {
 	})
 }
 
-// A resync is not due any more once Run drains: it must not cut the link under a handler.
+// There is no resync once Run drains: it must not cut the link of a running handler.
 func TestAResyncDoesNotCutADrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *rig
@@ -433,7 +433,7 @@ func TestAResyncDoesNotCutADrain(t *testing.T) {
 			return nil
 		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.Drain = 2048, time.Minute })
 		synctest.Wait()
-		r.Intercept(actionList, func(blazetest.Frame) blazetest.Answer { // answered, and the pushes are still under way
+		r.Intercept(actionList, func(blazetest.Frame) blazetest.Answer { // answered before the pushes are written
 			return blazetest.Answer{Reply: &blazetest.Frame{}}
 		})
 		slow := r.say("u0", "slow")

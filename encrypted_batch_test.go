@@ -20,27 +20,27 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// posts is what a client posted as encrypted messages, request by request. The zero value is ready.
+// posts records the requests for encrypted messages, one element each. The zero value is ready.
 type posts struct {
 	mu   sync.Mutex
-	all  [][]string // ids of messages
-	lens []int      // of the bodies
+	all  [][]string // message ids
+	lens []int      // body lengths
 }
 
-// watch notes all requests from now on.
+// watch records all requests from now on.
 func (p *posts) watch(t *testing.T, s *blazetest.Server) {
 	t.Helper()
 	p.answer(t, s, func([]string) blazetest.Answer { return blazetest.Answer{} })
 }
 
-// many answers the next thousand requests of an action, those side by side too.
+// many answers the next thousand requests of an action, concurrent ones included.
 func many(s *blazetest.Server, action string, answer func(blazetest.Frame) blazetest.Answer) {
 	for range 1000 {
 		s.Intercept(action, answer)
 	}
 }
 
-// answer notes all requests from now on, and answers them.
+// answer records all requests from now on and answers them.
 func (p *posts) answer(t *testing.T, s *blazetest.Server, answer func(ids []string) blazetest.Answer) {
 	t.Helper()
 	many(s, sealedAction, func(req blazetest.Frame) blazetest.Answer {
@@ -59,7 +59,7 @@ func (p *posts) answer(t *testing.T, s *blazetest.Server, answer func(ids []stri
 	})
 }
 
-// sizes returns how many messages each request had.
+// sizes returns the number of messages of each request.
 func (p *posts) sizes() (n []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +69,7 @@ func (p *posts) sizes() (n []int) {
 	return n
 }
 
-// encrypted makes messages encrypted ones.
+// encrypted sets Encrypted in all messages and returns them.
 func encrypted(outs []blaze.Outgoing) []blaze.Outgoing {
 	for i := range outs {
 		outs[i].Encrypted = true
@@ -77,7 +77,7 @@ func encrypted(outs []blaze.Outgoing) []blaze.Outgoing {
 	return outs
 }
 
-// A refusal of a request may be about one of its messages: they are sent one by one then, in order.
+// The rejection of a request may concern one of its messages. They are then sent singly, in order.
 func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 	bubble(t, "one of four", func(t *testing.T) {
 		r := run(t, nil, nil)
@@ -140,7 +140,7 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 	}
 }
 
-// crowdedSessions answers a look-up with so many sessions for each user.
+// crowdedSessions answers a lookup with this number of sessions for each user.
 func crowdedSessions(t *testing.T, s *blazetest.Server, each int) {
 	t.Helper()
 	many(s, fetchAction, func(req blazetest.Frame) blazetest.Answer {
@@ -163,8 +163,8 @@ func crowdedSessions(t *testing.T, s *blazetest.Server, each int) {
 	})
 }
 
-// An encrypted message grows with the sessions of its recipient. A request has at most 128 KB all the same, and no
-// fewer messages than fit.
+// The size of an encrypted message grows with the number of its recipient's sessions. A request has at most 128 KB all
+// the same, and as many messages as fit.
 func TestEncryptedRequestsOfManySessions(t *testing.T) {
 	bubble(t, "12 each", func(t *testing.T) {
 		r := run(t, nil, nil)
@@ -211,7 +211,7 @@ func TestEncryptedRequestsOfManySessions(t *testing.T) {
 	})
 }
 
-// stored answers that the messages were stored.
+// stored answers that all messages were stored.
 func stored(t *testing.T, ids []string) blazetest.Answer {
 	t.Helper()
 	var results []map[string]string
@@ -223,7 +223,7 @@ func stored(t *testing.T, ids []string) blazetest.Answer {
 	return blazetest.Answer{Reply: &blazetest.Frame{Data: data}}
 }
 
-// A look-up that is refused may be about one of the users.
+// The rejection of a lookup may concern one of its users.
 func TestALookUpRefusedForOneUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
@@ -244,8 +244,7 @@ func TestALookUpRefusedForOneUser(t *testing.T) {
 	})
 }
 
-// At most 16 HTTP requests of a batch are unanswered, none of them with messages of a conversation that another one
-// has.
+// At most 16 HTTP requests of a batch are unanswered. Two of them never have messages of the same conversation.
 func TestAnEncryptedBatchPipelinesConversations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
@@ -293,7 +292,7 @@ func TestAnEncryptedBatchPipelinesConversations(t *testing.T) {
 	})
 }
 
-// What holds room in the outbox counts, bounds and is waited for.
+// An encrypted message in flight counts in Stats and in OutboxLen, and other sends wait for its capacity.
 func TestEncryptedMessagesTakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 1 })
@@ -301,14 +300,15 @@ func TestEncryptedMessagesTakeRoom(t *testing.T) {
 		answers(r.Server, sealedAction, hang) // until ReplyTimeout
 		first := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 			first <- err
 		}()
 		synctest.Wait()
 		assert.Equal(t, 1, r.Stats().OutboxRequests)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		for _, out := range []blaze.Outgoing{sealed(r.Client, "bob", "x"), r.ToUser(userID("bob"), blaze.Text("x"))} {
+		plain := r.ToUser(userID("bob"), blaze.Text("x"))
+		for _, out := range []blaze.Outgoing{encryptedText(r.Client, "bob", "x"), plain} {
 			out.MessageID = messageA
 			_, err := r.Send(ctx, out)
 			require.ErrorIs(t, err, context.DeadlineExceeded)

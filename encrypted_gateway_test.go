@@ -17,13 +17,13 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// batchPosts is how many requests of a batch may be unanswered at once. Each of them uses up an interception before it
-// arms the next one.
+// batchPosts is the maximum number of unanswered requests of a batch. Each uses up an interception before it arms the
+// next one.
 const batchPosts = 16
 
-// refusesRequestsWith puts a gateway before the service that refuses the requests with any of these messages, as long
-// as the function says. It counts the requests.
-func refusesRequestsWith(r *rig, while func() bool, ids ...string) *atomic.Int32 {
+// rejectsRequestsWith puts a gateway before the service that rejects requests with any of these messages while while
+// returns true. It counts the requests.
+func rejectsRequestsWith(r *rig, while func() bool, ids ...string) *atomic.Int32 {
 	var requests atomic.Int32
 	var gateway func(blazetest.Frame) blazetest.Answer
 	gateway = func(f blazetest.Frame) blazetest.Answer {
@@ -44,7 +44,7 @@ func refusesRequestsWith(r *rig, while func() bool, ids ...string) *atomic.Int32
 
 func forEver() bool { return true }
 
-// notOf returns the messages that are not in any of these conversations.
+// notOf returns the messages of all other conversations.
 func notOf(outs []blaze.Outgoing, conversations ...string) (others []blaze.Outgoing) {
 	for _, out := range outs {
 		other := true
@@ -58,13 +58,13 @@ func notOf(outs []blaze.Outgoing, conversations ...string) (others []blaze.Outgo
 	return others
 }
 
-// A gateway may not like one message. The others get through, but for those behind it in its conversation.
+// A gateway may reject one message. All others are sent except those that follow it in its conversation.
 func TestAGatewayThatRefusesOneMessage(t *testing.T) {
 	for _, at := range []int{0, 37, 99} {
 		bubble(t, fmt.Sprint(at), func(t *testing.T) {
 			r := run(t, ok, nil)
 			outs := encrypted(toCrowd(r.Client, 100, 40))
-			refusesRequestsWith(r, forEver, outs[at].MessageID)
+			rejectsRequestsWith(r, forEver, outs[at].MessageID)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			_, err := r.SendBatch(ctx, outs...)
@@ -86,13 +86,13 @@ func TestAGatewayThatRefusesOneMessage(t *testing.T) {
 	}
 }
 
-// The message is sent when the gateway changes its mind, and then those behind it.
+// When the gateway accepts the message later, it is sent, followed by the rest of its conversation.
 func TestAGatewayThatChangesItsMind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		outs := encrypted(toCrowd(r.Client, 100, 10))
 		began := time.Now()
-		refusesRequestsWith(r, func() bool { return time.Since(began) < time.Hour },
+		rejectsRequestsWith(r, func() bool { return time.Since(began) < time.Hour },
 			outs[3].MessageID, outs[30].MessageID, outs[31].MessageID)
 		_, err := r.SendBatch(t.Context(), outs...)
 		require.NoError(t, err)
@@ -101,7 +101,7 @@ func TestAGatewayThatChangesItsMind(t *testing.T) {
 	})
 }
 
-// The order is kept where the service refuses a request for several messages, and a gateway one of them alone.
+// Order is preserved if the service rejects requests of several messages and a gateway rejects one message.
 func TestAGatewayAndAServiceThatRefuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
@@ -125,13 +125,13 @@ func TestAGatewayAndAServiceThatRefuse(t *testing.T) {
 	})
 }
 
-// A gateway that refuses everything is not asked more and more often.
+// Requests to a gateway that rejects everything do not become more frequent.
 func TestAGatewayThatRefusesEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		outs := encrypted(toCrowd(r.Client, 100, 100))
 		began := time.Now()
-		requests := refusesRequestsWith(r, func() bool { return time.Since(began) < time.Hour }, `"message_id"`)
+		requests := rejectsRequestsWith(r, func() bool { return time.Since(began) < time.Hour }, `"message_id"`)
 		time.AfterFunc(30*time.Minute, func() { requests.Store(0) })
 		time.AfterFunc(time.Hour-time.Second, func() {
 			assert.LessOrEqual(t, requests.Load(), int32(16*30*60/15), "of 16 requests, each after 15 s to 30 s")
@@ -142,7 +142,8 @@ func TestAGatewayThatRefusesEverything(t *testing.T) {
 	})
 }
 
-// A message that leaves a refused request stays unconfirmed, whatever comes later, unless it was never right.
+// A message of a request that a gateway rejected stays unconfirmed, whatever the service answers later, unless that
+// answer proves that the message was never valid.
 func TestAMessageOfADeniedRequest(t *testing.T) {
 	for code, unsure := range map[blaze.Code]bool{blaze.CodeForbidden: true, blaze.CodeBadRequest: false} {
 		bubble(t, fmt.Sprint(int(code)), func(t *testing.T) {

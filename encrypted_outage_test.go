@@ -25,7 +25,7 @@ var (
 	gateway504 = blazetest.Answer{Bytes: []byte("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 6\r\n\r\n<html>")}
 )
 
-// notTheMessages are answers that say nothing about a message, and so often that attempts would be used up.
+// notTheMessages are responses that do not concern a message. Each list is long enough to use up the attempts.
 var notTheMessages = map[string][]blazetest.Answer{
 	"401":       {refused401, refused401, refused401, refused401, refused401, refused401, refused401},
 	"a gateway": {gateway403, gateway504, gateway403, gateway504, gateway403, gateway504},
@@ -34,8 +34,8 @@ var notTheMessages = map[string][]blazetest.Answer{
 	"mixed":     {refused401, gateway403, refused401, cutUnstored, hang, refused401, gateway504},
 }
 
-// A message is not given up because of the sign-in, the network or a gateway: not by Send, nor where its sessions are
-// looked up, nor by a handler that answers with it.
+// An outage of authentication, the network or a gateway does not fail a message: neither in Send, nor during the lookup
+// of its sessions, nor in a handler that replies with it.
 func TestAnEncryptedMessageOutlivesAnOutage(t *testing.T) {
 	once := func(cfg *blaze.Config) { cfg.SendAttempts = 1 }
 	for name, as := range notTheMessages {
@@ -43,7 +43,7 @@ func TestAnEncryptedMessageOutlivesAnOutage(t *testing.T) {
 			bubble(t, name+" to "+action, func(t *testing.T) {
 				r := run(t, nil, once)
 				answers(r.Server, action, as...)
-				_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+				_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 				require.NoError(t, err)
 				assert.Len(t, r.Sent(), 1)
 			})
@@ -71,7 +71,7 @@ func TestAnEncryptedMessageOutlivesAnOutage(t *testing.T) {
 	}
 }
 
-// A handler whose time is up in an outage is tried again.
+// A handler that times out during an outage is retried.
 func TestAnOutageIsNoReasonToDropAMessage(t *testing.T) {
 	for name, answer := range map[string]blazetest.Answer{"401": refused401, "a gateway": gateway403} {
 		for _, action := range []string{sealedAction, fetchAction, "POST /conversations"} {
@@ -108,7 +108,7 @@ func TestAnOutageIsNoReasonToDropAMessage(t *testing.T) {
 	}
 }
 
-// When ctx ends in an outage, the error says whether the message may have been stored, and what happened.
+// If ctx ends during an outage, the error reports whether the message may have been stored, and the cause.
 func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		action string
@@ -127,7 +127,7 @@ func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
 			always(r.Server, c.action, c.answer)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			out := sealed(r.Client, "alice", "x")
+			out := encryptedText(r.Client, "alice", "x")
 			out.MessageID = messageA
 			began := time.Now()
 			_, err := r.Send(ctx, out)
@@ -142,8 +142,8 @@ func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
 	}
 }
 
-// A request that was written, and lost, may have been stored. That nothing can be reached afterwards, so that later
-// tries write nothing, does not change that.
+// A request that was written and then lost may have been stored. Later attempts that cannot connect and write nothing
+// do not change that.
 func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -158,11 +158,11 @@ func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
 		})
 		r.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
 			down.Store(true)
-			return cutUnstored // which the client cannot tell from a message that was stored
+			return cutUnstored // looks to the client as if the message were stored
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		out := sealed(r.Client, "alice", "x")
+		out := encryptedText(r.Client, "alice", "x")
 		out.MessageID = messageA
 		_, err := r.Send(ctx, out)
 		var unsure *blaze.UnconfirmedError
@@ -173,7 +173,7 @@ func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
 	})
 }
 
-// No outage keeps an encrypted message waiting after Run.
+// During an outage, encrypted messages do not delay the end of Run beyond Config.Drain.
 func TestAnEncryptedMessageEndsWithRun(t *testing.T) {
 	for name, answer := range map[string]func(blazetest.Frame) blazetest.Answer{
 		"an answer that comes late": slowly(15 * time.Second),
@@ -188,18 +188,18 @@ func TestAnEncryptedMessageEndsWithRun(t *testing.T) {
 					r.Intercept(action, again)
 					return answer(f)
 				}
-				for range 2 { // one for each of the two requests at once
+				for range 2 { // for two concurrent requests
 					r.Intercept(action, again)
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 				defer cancel()
 				errs := make(chan error, 2)
 				go func() {
-					_, err := r.Send(ctx, sealed(r.Client, "alice", "x"))
+					_, err := r.Send(ctx, encryptedText(r.Client, "alice", "x"))
 					errs <- err
 				}()
 				go func() {
-					_, err := r.SendBatch(ctx, sealed(r.Client, "bob", "x"))
+					_, err := r.SendBatch(ctx, encryptedText(r.Client, "bob", "x"))
 					errs <- err
 				}()
 				time.Sleep(10 * time.Second)
@@ -209,31 +209,31 @@ func TestAnEncryptedMessageEndsWithRun(t *testing.T) {
 					assert.ErrorIs(t, <-errs, blaze.ErrClosed)
 				}
 				assert.Equal(t, time.Second, time.Since(began), "Drain")
-				time.Sleep(20 * time.Second) // until the late answers have come
+				time.Sleep(20 * time.Second) // until the late responses have arrived
 			})
 		}
 	}
 }
 
-// What the service itself says in an outage of its own uses the attempts.
+// Rejections by the service itself use up the attempts.
 func TestAnEncryptedMessageRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		bubble(t, fmt.Sprint(int(code)), func(t *testing.T) {
 			r := run(t, nil, func(cfg *blaze.Config) { cfg.SendAttempts = 3 })
 			refuse := blazetest.Refuse(code)
 			answers(r.Server, sealedAction, refuse, refused401, refused401, refuse, refused401, refuse)
-			_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 			require.ErrorIs(t, err, code)
 			var refused *blaze.Error
 			require.ErrorAs(t, err, &refused)
 			assert.True(t, refused.Temporary())
-			_, err = r.Send(t.Context(), sealed(r.Client, "alice", "y"))
+			_, err = r.Send(t.Context(), encryptedText(r.Client, "alice", "y"))
 			require.NoError(t, err, "no try is left over")
 		})
 	}
 }
 
-// A 429 asks the Limiter again, over HTTP too, and nothing else does.
+// Only a 429 makes the client call the Limiter again, over HTTP too.
 func TestTheLimiterAfterA429OverHTTP(t *testing.T) {
 	errSpent := errors.New("spent")
 	bubble(t, "asks", func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestTheLimiterAfterA429OverHTTP(t *testing.T) {
 			})
 		})
 		answers(r.Server, sealedAction, slowDown, refused401, serverFailed, gateway504, slowDown)
-		_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+		_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 		require.NoError(t, err)
 		assert.Equal(t, 3, waits)
 
@@ -258,7 +258,7 @@ func TestTheLimiterAfterA429OverHTTP(t *testing.T) {
 
 		waits = 5
 		answers(r.Server, sealedAction, slowDown)
-		_, err = r.Send(t.Context(), sealed(r.Client, "alice", "y"))
+		_, err = r.Send(t.Context(), encryptedText(r.Client, "alice", "y"))
 		require.ErrorIs(t, err, errSpent)
 		require.ErrorIs(t, err, blaze.CodeTooManyRequests)
 		var unsure *blaze.UnconfirmedError
@@ -267,7 +267,7 @@ func TestTheLimiterAfterA429OverHTTP(t *testing.T) {
 	})
 }
 
-// The end of Run waits for encrypted messages as for others, for Config.Drain, and takes no new ones.
+// The end of Run waits for encrypted messages for up to Config.Drain, as for others, and accepts no new ones.
 func TestTheEndWaitsForEncryptedMessages(t *testing.T) {
 	bubble(t, "as long as Drain", func(t *testing.T) {
 		r := run(t, ok, nil)
@@ -275,13 +275,14 @@ func TestTheEndWaitsForEncryptedMessages(t *testing.T) {
 		r.Intercept(sealedAction, slowly(4*time.Second)) // Drain is 5 s
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 			sent <- err
 		}()
 		synctest.Wait()
 		r.cancel()
 		synctest.Wait()
-		for _, out := range []blaze.Outgoing{sealed(r.Client, "bob", "x"), r.ToUser(userID("bob"), blaze.Text("x"))} {
+		plain := r.ToUser(userID("bob"), blaze.Text("x"))
+		for _, out := range []blaze.Outgoing{encryptedText(r.Client, "bob", "x"), plain} {
 			_, err := r.Send(t.Context(), out)
 			require.ErrorIs(t, err, blaze.ErrClosed)
 			_, err = r.SendBatch(t.Context(), out)
@@ -301,11 +302,11 @@ func TestTheEndWaitsForEncryptedMessages(t *testing.T) {
 			answers(r.Server, c.action, hang, hang)
 			errs := make(chan error, 2)
 			go func() {
-				_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+				_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 				errs <- err
 			}()
 			go func() {
-				_, err := r.SendBatch(t.Context(), sealed(r.Client, "bob", "x"))
+				_, err := r.SendBatch(t.Context(), encryptedText(r.Client, "bob", "x"))
 				errs <- err
 			}()
 			synctest.Wait()
@@ -325,7 +326,7 @@ func TestTheEndWaitsForEncryptedMessages(t *testing.T) {
 	}
 }
 
-// An encrypted message needs no connection, and its end does not need one either.
+// An encrypted message needs no link, and neither does its wait at the end of Run.
 func TestTheEndWaitsForEncryptedMessagesWithoutALink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
@@ -346,7 +347,7 @@ func TestTheEndWaitsForEncryptedMessagesWithoutALink(t *testing.T) {
 		r.Intercept(sealedAction, slowly(4*time.Second))
 		sent := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 			sent <- err
 		}()
 		synctest.Wait()

@@ -30,8 +30,8 @@ const (
 	fetchAction  = "POST /sessions/fetch"
 )
 
-// sealed is a text to a user, encrypted.
-func sealed(c *blaze.Client, user, text string) blaze.Outgoing {
+// encryptedText is an encrypted text to a user.
+func encryptedText(c *blaze.Client, user, text string) blaze.Outgoing {
 	out := c.ToUser(userID(user), blaze.Text(text))
 	out.Encrypted = true
 	return out
@@ -44,7 +44,7 @@ func TestSendEncrypted(t *testing.T) {
 		s.Intercept(fetchAction, count)
 		s.Intercept(fetchAction, count)
 		for i := range 3 {
-			out := sealed(c, "alice", fmt.Sprint("secret ", i))
+			out := encryptedText(c, "alice", fmt.Sprint("secret ", i))
 			out.Silent, out.QuoteID = true, messageA
 			s.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
 				assert.NotContains(t, string(req.Params), "secret")
@@ -64,7 +64,7 @@ func TestSendEncrypted(t *testing.T) {
 	})
 }
 
-// The answer to an encrypted message is encrypted, in both directions.
+// The reply to an encrypted message is encrypted, in both directions.
 func TestAnEncryptedConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
@@ -93,7 +93,7 @@ func TestSendEncryptedInvalid(t *testing.T) {
 				out.Payload = blaze.Text(strings.Repeat("x", 128<<10+1))
 			},
 		} {
-			out := sealed(c, "alice", "x")
+			out := encryptedText(c, "alice", "x")
 			edit(&out)
 			_, err := c.Send(t.Context(), out)
 			var invalid *blaze.InvalidError
@@ -118,7 +118,7 @@ func TestNoUsableSession(t *testing.T) {
 					Reply: &blazetest.Frame{Data: []byte(strings.Replace(data, "%q", `"`+userID("alice")+`"`, 1))},
 				}
 			})
-			_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+			_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 			require.ErrorIs(t, err, blaze.ErrNoSession)
 			assert.Empty(t, s.Sent(), "nor in plain text")
 		})
@@ -128,13 +128,13 @@ func TestNoUsableSession(t *testing.T) {
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID("alice") +
 				`","session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 43) + `"}]`)}}
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.ErrNoSession)
 		assert.Empty(t, s.Sent())
 	})
 }
 
-// stale has the client believe in a session that is gone.
+// stale makes the client remember a session that no longer exists.
 func stale(s *blazetest.Server, user string) {
 	s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
 		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID(user) +
@@ -149,7 +149,7 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 			t.Error("asked again, although the answer had them")
 			return blazetest.Answer{}
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
 	})
@@ -158,7 +158,7 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeChecksum)
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
 	})
@@ -170,7 +170,7 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 				return blazetest.Refuse(blaze.CodeChecksum)
 			})
 		}
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.CodeChecksum)
 		assert.Equal(t, 2, tries)
 	})
@@ -183,9 +183,9 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 			refused++
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
-		_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+		_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 		require.ErrorIs(t, err, blaze.CodeForbidden)
-		// The notice of the service makes the client ask again: no message fails for it.
+		// After the service's notice the client looks the sessions up again, so no message fails because of it.
 		r.Deliver(userID("service"), blaze.Outgoing{Payload: blaze.Raw{
 			As: "SYSTEM_SESSION", Data: []byte(`{"action":"DESTROY","user_id":"` + userID("alice") + `"}`),
 		}})
@@ -197,13 +197,13 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 				return blazetest.Answer{}
 			})
 		}
-		_, err = r.Send(t.Context(), sealed(r.Client, "alice", "y"))
+		_, err = r.Send(t.Context(), encryptedText(r.Client, "alice", "y"))
 		require.NoError(t, err)
 		assert.Equal(t, []int{1, 1}, []int{refused, tries})
 	})
 }
 
-// A session that nothing can be sealed for counts in the checksum, and others of the user are sealed for.
+// A session without a usable key counts in the checksum. The message is encrypted for the user's other sessions.
 func TestSomeUsableSessions(t *testing.T) {
 	alone(t, "some", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		const good = `{"user_id":%q,"session_id":"` + userA +
@@ -218,7 +218,7 @@ func TestSomeUsableSessions(t *testing.T) {
 		ids := []string{userA, userB, messageA}
 		slices.Sort(ids)
 		sum := md5.Sum([]byte(strings.Join(ids, "")))
-		out := sealed(c, "alice", "x")
+		out := encryptedText(c, "alice", "x")
 		out.RepresentativeID = userB
 		s.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
 			var items []map[string]any
@@ -237,7 +237,7 @@ func TestSomeUsableSessions(t *testing.T) {
 	})
 }
 
-// What may have been stored in the first try stays so, whatever the second says.
+// A message that may have been stored at the first attempt stays unconfirmed, whatever the second returns.
 func TestUnsureOverTwoTries(t *testing.T) {
 	alone(t, "unsure", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, a := range []blazetest.Answer{
@@ -245,7 +245,7 @@ func TestUnsureOverTwoTries(t *testing.T) {
 		} {
 			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
 		}
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		var unsure *blaze.UnconfirmedError
 		require.ErrorAs(t, err, &unsure)
 		require.ErrorIs(t, err, blaze.CodeForbidden)
@@ -255,7 +255,7 @@ func TestUnsureOverTwoTries(t *testing.T) {
 		for _, a := range []blazetest.Answer{{Cut: true}, {}, blazetest.Refuse(blaze.CodeForbidden)} {
 			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
 		}
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		var unsure *blaze.UnconfirmedError
 		require.ErrorAs(t, err, &unsure)
 	})
@@ -266,7 +266,7 @@ func TestUnsureOverTwoTries(t *testing.T) {
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		var unsure *blaze.UnconfirmedError
 		require.ErrorAs(t, err, &unsure)
 	})
@@ -274,13 +274,13 @@ func TestUnsureOverTwoTries(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeServer) })
-		_, err := c.Send(ctx, sealed(c, "alice", "x"))
+		_, err := c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, blaze.CodeServer)
 	})
 }
 
-// Where nothing was written, nothing is unconfirmed.
+// A message that was never written is not unconfirmed.
 func TestNothingWasWritten(t *testing.T) {
 	var down atomic.Bool
 	edit := func(cfg *blaze.Config) {
@@ -296,18 +296,18 @@ func TestNothingWasWritten(t *testing.T) {
 		cfg.HTTPClient = &http.Client{Transport: transport}
 	}
 	alone(t, "written", edit, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		_, err := c.Send(t.Context(), sealed(c, "alice", "the sessions are known"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "the sessions are known"))
 		require.NoError(t, err)
 		var unsure *blaze.UnconfirmedError
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = c.Send(ctx, sealed(c, "alice", "x"))
+		_, err = c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, context.Canceled)
 		require.False(t, errors.As(err, &unsure))
 		down.Store(true)
 		ctx, cancel = context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		out := sealed(c, "alice", "x")
+		out := encryptedText(c, "alice", "x")
 		out.MessageID = messageA
 		_, err = c.Send(ctx, out)
 		require.ErrorIs(t, err, blaze.ErrNoAnswer)
@@ -319,20 +319,20 @@ func TestNothingWasWritten(t *testing.T) {
 		ctx, cancel = context.WithCancel(t.Context())
 		cancel()
 		require.NoError(t, c.Run(ctx, nil))
-		_, err = c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err = c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.ErrClosed)
 		require.False(t, errors.As(err, &unsure))
 		assert.Len(t, s.Sent(), 1)
 	})
 }
 
-// More users than are remembered: nobody is forgotten in the middle.
+// A batch to more users than the client remembers does not lose sessions half-way.
 func TestManyRecipients(t *testing.T) {
 	alone(t, "many", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		blaze.LimitSessions(c, 100)
 		var outs []blaze.Outgoing
 		for i := range 160 {
-			outs = append(outs, sealed(c, fmt.Sprint(i), "x"))
+			outs = append(outs, encryptedText(c, fmt.Sprint(i), "x"))
 		}
 		_, err := c.SendBatch(t.Context(), outs[:50]...)
 		require.NoError(t, err)
@@ -345,7 +345,7 @@ func TestManyRecipients(t *testing.T) {
 func TestSendEncryptedRefused(t *testing.T) {
 	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		send := func() error {
-			_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+			_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 			return err
 		}
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
@@ -356,7 +356,7 @@ func TestSendEncryptedRefused(t *testing.T) {
 		assert.Equal(t, sealedAction, refused.Action)
 		assert.NotEmpty(t, refused.MessageID)
 
-		// Lost, and then refused: it may have been stored.
+		// A message that was lost and then rejected may have been stored.
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeForbidden)
@@ -369,7 +369,7 @@ func TestSendEncryptedRefused(t *testing.T) {
 		})
 		require.ErrorAs(t, send(), &unconfirmed)
 
-		// What passes is tried again.
+		// Transient rejections are retried.
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeBlazeServer)
 		})
@@ -378,7 +378,7 @@ func TestSendEncryptedRefused(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		s.Intercept(sealedAction,
 			func(blazetest.Frame) blazetest.Answer { cancel(); return blazetest.Answer{Hang: true} })
-		_, err := c.Send(ctx, sealed(c, "alice", "x"))
+		_, err := c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorAs(t, err, &unconfirmed)
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -391,10 +391,10 @@ func TestSendBatchEncrypted(t *testing.T) {
 		posts.watch(t, r.Server)
 		var outs []blaze.Outgoing
 		for i := range 250 {
-			outs = append(outs, sealed(r.Client, fmt.Sprint("user ", i%50), fmt.Sprint(i)))
+			outs = append(outs, encryptedText(r.Client, fmt.Sprint("user ", i%50), fmt.Sprint(i)))
 		}
 		outs[7].RecipientID = ""
-		outs = append(outs, r.ToUser(userID("user 0"), blaze.Text("plain")), sealed(r.Client, "user 0", "last"))
+		outs = append(outs, r.ToUser(userID("user 0"), blaze.Text("plain")), encryptedText(r.Client, "user 0", "last"))
 		sent, err := r.SendBatch(t.Context(), outs...)
 		var failed *blaze.BatchError
 		require.ErrorAs(t, err, &failed)

@@ -20,17 +20,17 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// kept notes the messages a handler gets.
-type kept struct{ messages []*blaze.Message } // of one conversation, so that no two are handled at once
+// recorder records the messages that a handler receives. All are of one conversation, so the calls do not overlap.
+type recorder struct{ messages []*blaze.Message }
 
-func (k *kept) handle(_ context.Context, m *blaze.Message) error {
+func (k *recorder) handle(_ context.Context, m *blaze.Message) error {
 	k.messages = append(k.messages, m)
 	return nil
 }
 
 func TestEncryptedMessagesAreOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got kept
+		var got recorder
 		r := run(t, got.handle, nil)
 		image := blaze.Image{
 			Attachment: blaze.Attachment{
@@ -57,10 +57,10 @@ func TestEncryptedMessagesAreOpened(t *testing.T) {
 	})
 }
 
-// What cannot be opened arrives as it is, by the usual rules, and nothing else is held up by it.
+// A message that cannot be decrypted is delivered as a Raw. It delays no other message.
 func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got kept
+		var got recorder
 		r := run(t, got.handle, nil)
 		claims := make([]byte, 111)
 		claims[0], claims[1], claims[2] = 1, 0xff, 0xff
@@ -101,7 +101,7 @@ func TestAnRSASessionCannotOpen(t *testing.T) {
 	require.NoError(t, err)
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	synctest.Test(t, func(t *testing.T) {
-		var got kept
+		var got recorder
 		s := newReplyingServer(t)
 		s.answer = func(r request) bool {
 			if r.Action == actionList {

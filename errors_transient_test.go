@@ -17,10 +17,10 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// unavailable is a refusal that passes by its status alone.
+// unavailable is a rejection that is transient by its status alone.
 var unavailable = blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: 10001, Status: 503}}}
 
-// Where the server has no time for a moment, the question is answered all the same, at the first attempt.
+// After a transient rejection of its reply, a handler's first attempt still succeeds.
 func TestARefusalOfAMomentDropsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *rig
@@ -37,7 +37,7 @@ func TestARefusalOfAMomentDropsNothing(t *testing.T) {
 	})
 }
 
-// Whatever is refused for a moment is tried again, over the websocket and over HTTP.
+// All kinds of requests are retried after a transient rejection, over the websocket and over HTTP.
 func TestWhatIsTriedAgain(t *testing.T) {
 	for action, do := range map[string]func(ctx context.Context, r *rig) error{
 		actionSend: func(ctx context.Context, r *rig) error {
@@ -76,7 +76,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Which numbers pass by themselves, as a code or as a status, is the same over the websocket and over HTTP.
+// The same codes and statuses are transient over the websocket and over HTTP.
 func TestWhatPassesByItself(t *testing.T) {
 	for number, passes := range map[int]bool{
 		0: false, 428: false, 429: true, 430: false, 499: false, 500: true, 501: true, 503: true, 599: true, 600: false,
@@ -85,7 +85,7 @@ func TestWhatPassesByItself(t *testing.T) {
 		for _, refusal := range []blaze.Error{
 			{Code: blaze.Code(number), Status: 202}, {Code: 10001, Status: number}, {Status: number},
 		} {
-			// who says neither says nothing against it
+			// An error without code and status is transient.
 			tries, passes := 1, passes || refusal.Code == 0 && refusal.Status == 0
 			if passes {
 				tries = 2
@@ -107,7 +107,7 @@ func TestWhatPassesByItself(t *testing.T) {
 	}
 }
 
-// sendRefused sends a message that is refused with that error at both of its attempts.
+// sendRejected sends a message that is rejected with this error at both of its attempts.
 func sendRefused(t *testing.T, text string) (written int, err error) {
 	s := newReplyingServer(t)
 	s.answer = func(r request) bool {
@@ -121,7 +121,7 @@ func sendRefused(t *testing.T, text string) (written int, err error) {
 	return len(r.written.of(actionSend)), err
 }
 
-// openRefused opens a conversation and is refused likewise, over HTTP.
+// openRejected opens a conversation over HTTP and is rejected with this error.
 func openRefused(t *testing.T, text string) (written int, err error) {
 	c := newClient(t, keyOf(botID), blaze.Config{}, func(cfg *blaze.Config) {
 		cfg.SendAttempts = 2
@@ -136,7 +136,7 @@ func openRefused(t *testing.T, text string) (written int, err error) {
 	return written, err
 }
 
-// An odd error is the answer to its request, and not a frame to be skipped: the request would wait for ever.
+// A malformed error is the reply to its request, not a skipped frame. Otherwise the request would wait for ever.
 func TestOddErrorsAnswerTheirRequest(t *testing.T) {
 	for text, want := range map[string]struct {
 		code      blaze.Code
@@ -173,7 +173,7 @@ func TestOddErrorsAnswerTheirRequest(t *testing.T) {
 	}
 }
 
-// A push that cannot be used is logged with the id of its message.
+// An invalid push is logged with its message id.
 func TestAnUnusablePushIsLoggedWithItsID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// shows returns everything that printing, logging and encoding make of v.
+// shows returns all that printing, logging and encoding make of v.
 func shows(t *testing.T, v any) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -88,7 +88,7 @@ func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
 	}
 }
 
-// Messages that nobody made print too, and what comes from the network stays on its line.
+// Messages made by hand and invalid ones print too. Text from the network stays on its line.
 func TestMessagesPrintWhateverIsInThem(t *testing.T) {
 	var none *blaze.Message
 	assert.NotPanics(t, func() { _ = fmt.Sprintf("%v %+v", none, none) })
@@ -104,14 +104,14 @@ func TestMessagesPrintWhateverIsInThem(t *testing.T) {
 	}
 }
 
-// requireTame checks that a text is short, on one line, and printable.
+// requireTame checks that a text is short, printable and on one line.
 func requireTame(t *testing.T, text string, most int) {
 	t.Helper()
 	assert.LessOrEqual(t, len(text), most)
 	assert.Equal(t, -1, strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
 }
 
-// What the server writes comes into errors, where it must not do harm.
+// Errors include text of the server in a harmless form.
 func TestErrorsShowTheServersWordsSafely(t *testing.T) {
 	evil := "bad\x00\x1b]0;title\x07\r\nlevel=ERROR msg=\"fake\"\u2028\u202e\xff" + strings.Repeat("long ", 2048)
 	extra := json.RawMessage(`{"field":"` + canary + `"}`)

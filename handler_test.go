@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// takes reports what On[P] makes of each payload: it gets P itself, and declines everything else.
+// takes checks that On[P] calls its function with P itself and declines all other payloads.
 func takes[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
 	t.Helper()
 	var got []blaze.Payload
@@ -240,7 +240,7 @@ func FuzzCommand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, text string) {
 		if p := strings.TrimSpace(name); p == "" ||
 			strings.ContainsFunc(p, func(r rune) bool { return r < '!' || r > '~' }) || p == "/" {
-			name = "/price" // Command stops a program that gives it no name
+			name = "/price" // Command panics without a name
 		}
 		called := false
 		h := blaze.Command(name, func(_ context.Context, _ *blaze.Message, args string) error {

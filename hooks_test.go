@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// logFunc is an slog.Handler that is one function.
+// logFunc is a function as an slog.Handler.
 type logFunc func(r slog.Record)
 
 func (f logFunc) Enabled(context.Context, slog.Level) bool { return true }
@@ -29,7 +29,7 @@ func (f logFunc) Handle(_ context.Context, r slog.Record) error {
 }
 
 func TestConnectedComesBeforeTheFirstFrameRead(t *testing.T) {
-	// frame and connect note what came, in order.
+	// traced records the calls of Connected and FrameRead, in order.
 	traced := func(seen *diary, took time.Duration) func(*blaze.Config) {
 		return func(cfg *blaze.Config) {
 			cfg.Trace = &blaze.Trace{
@@ -49,7 +49,7 @@ func TestConnectedComesBeforeTheFirstFrameRead(t *testing.T) {
 			r.Cut()
 		}
 		time.Sleep(time.Minute)
-		// The answer to LIST_PENDING_MESSAGES is the only frame of each link.
+		// The reply to LIST_PENDING_MESSAGES is the only frame of each link.
 		want := []string{"connected", "frame", "connected", "frame", "connected", "frame", "connected", "frame"}
 		assert.Equal(t, want, seen.all())
 		assert.Zero(t, r.Stats().TraceDropped)
@@ -82,7 +82,7 @@ func TestConnectedComesBeforeTheFirstFrameRead(t *testing.T) {
 	})
 }
 
-// Dropped is the dead letter: what it kept is not lost, however the process ends.
+// Dropped serves as a dead-letter queue: the message is not acknowledged before it returns, however the process ends.
 func TestDroppedReturnsBeforeTheAcknowledgement(t *testing.T) {
 	for name, result := range map[string]error{"hopeless": blaze.ErrDrop, "the last attempt": errAny} {
 		bubble(t, name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestWhatABlockedHookKeepsWaitingIsBounded(t *testing.T) {
 		})
 		total := func() int64 { return called.Load() + int64(r.log.len()) }
 		synctest.Wait()
-		for range 800 { // two calls each, and a few records
+		for range 800 { // two hook calls each, and a few log records
 			r.Cut()
 			time.Sleep(time.Minute)
 		}
@@ -148,7 +148,7 @@ func TestWhatABlockedHookKeepsWaitingIsBounded(t *testing.T) {
 	})
 }
 
-// Records come in order, with the time of the event, and of the line that tells it.
+// Records are logged in order. Each has the time of its event and the source line that logs it.
 func TestRecordsAreOfTheirEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var records []slog.Record
@@ -216,21 +216,21 @@ func TestTheEndWaitsForTheLog(t *testing.T) {
 			require.NoError(t, r.stop())
 			assert.Equal(t, tt.wait, time.Since(began))
 			assert.Equal(t, tt.logged, logged.Load())
-			time.Sleep(3 * time.Hour) // what is left is still handed over
+			time.Sleep(3 * time.Hour) // the remaining records are still logged
 			synctest.Wait()
 			assert.EqualValues(t, 2, logged.Load())
 		})
 	}
 }
 
-// idleQuickly is idle with no time left for a slow hook.
+// idleQuickly is idle without waiting for slow hooks.
 func (r *rig) idleQuickly() {
 	r.t.Helper()
 	synctest.Wait()
 	require.Len(r.t, r.Acked(), 2)
 }
 
-// After a handler that used the whole of Drain, nothing is left of it for the log.
+// If a handler used the whole of Drain, no time is left for the log.
 func TestTheEndWaitsForTheLogWithinDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {
@@ -249,7 +249,7 @@ func TestTheEndWaitsForTheLogWithinDrain(t *testing.T) {
 	})
 }
 
-// A Logger may tell somebody over the Client itself.
+// A Logger may send its records with the same Client.
 func TestALoggerThatSends(t *testing.T) {
 	for name, level := range map[string]slog.Level{"info": slog.LevelInfo, "warn": slog.LevelWarn} {
 		bubble(t, name, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestALoggerThatSends(t *testing.T) {
 	}
 }
 
-// No goroutine is left for hooks once they were called.
+// Hooks leave no goroutine behind.
 func TestHooksTakeNoGoroutineWhileNothingHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()

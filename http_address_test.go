@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// resolving has every name that is not in a file of this machine resolved to 127.0.0.1, as by a hostile name server.
+// resolving makes a hostile name server resolve every name that is not in this machine's hosts file to 127.0.0.1.
 // Source of the layout: RFC 1035, section 4.
 func resolving(t *testing.T) {
 	t.Helper()
@@ -47,7 +47,7 @@ func resolving(t *testing.T) {
 
 func dnsAnswer(query []byte) []byte {
 	const header, typeA = 12, 1
-	end := header + strings.IndexByte(string(query[header:]), 0) + 1 // of the name
+	end := header + strings.IndexByte(string(query[header:]), 0) + 1 // the end of the name
 	question := query[header : end+4]
 	a := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, question...)
 	if binary.BigEndian.Uint16(question[len(question)-4:]) == typeA {
@@ -57,7 +57,7 @@ func dnsAnswer(query []byte) []byte {
 	return a
 }
 
-// named returns the server of an API that has a name, which leads to this machine as those of its files do.
+// named returns a server with a host name for its API and its files. The name resolves to this machine.
 func named(t *testing.T) *blazetest.Server {
 	t.Helper()
 	resolving(t)
@@ -70,7 +70,7 @@ func named(t *testing.T) *blazetest.Server {
 	return s
 }
 
-// The name of a storage must not lead to this machine, not even over a connection that the API has made there.
+// A storage host must not resolve to this machine, not even if the API has an open connection to the same host.
 func TestANameThatLeadsToThisMachine(t *testing.T) {
 	s := named(t)
 	files := 0
@@ -107,7 +107,7 @@ func TestANameThatLeadsToThisMachine(t *testing.T) {
 	c.CloseIdleConnections()
 }
 
-// Connections through a proxy, or made by a dialer or HTTP client of the user's, are not checked.
+// Connections through a proxy and connections of the user's dialer or HTTP client are not checked.
 func TestFilesThroughAProxyOnThisMachine(t *testing.T) {
 	s := named(t)
 	p := newTunnels(t, false)
@@ -132,7 +132,7 @@ func TestFilesThroughAProxyOnThisMachine(t *testing.T) {
 		assert.Equal(t, "hello", got)
 		c.CloseIdleConnections()
 
-		// The host in the URL is checked in each case.
+		// The host in the URL is always checked.
 		for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:169.254.169.254]", "0x7f.1", "2130706433"} {
 			s.Intercept("GET /attachments/"+a.ID, func(blazetest.Frame) blazetest.Answer {
 				at := `{"attachment_id":"` + a.ID + `","view_url":"https://` + host + `/file?signature=secret"}`

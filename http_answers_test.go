@@ -17,7 +17,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// foreign are answers with a status of success of something that is not the service.
+// foreign are responses with a success status that do not come from the service.
 func foreign(id string) map[string]string {
 	return map[string]string{
 		"text": `"log in to the WiFi"`, "nothing": `{}`,
@@ -31,7 +31,7 @@ func foreign(id string) map[string]string {
 	}
 }
 
-// answersAll is an HTTP client that answers all requests the same.
+// answersAll is an HTTP client with the same response to every request.
 func answersAll(body string, asked *int) *http.Client {
 	return &http.Client{Transport: roundTrips(func(r *http.Request) (*http.Response, error) {
 		*asked++
@@ -41,7 +41,7 @@ func answersAll(body string, asked *int) *http.Client {
 	})}
 }
 
-// An answer counts only if it says what was asked for. Until it does, the request is made again.
+// A response counts only if it contains the requested object. Otherwise the request is retried.
 func TestAnswersOfSomethingElseAreNone(t *testing.T) {
 	calls := map[string]func(ctx context.Context, c *blaze.Client) error{
 		"OpenConversation": func(ctx context.Context, c *blaze.Client) error {
@@ -87,7 +87,7 @@ func TestAnswersOfTheService(t *testing.T) {
 	})
 }
 
-// GET /me of something else does not say that the session is valid. That of another user does not, either.
+// A GET /me response of another server, or with another user, does not prove that the session is valid.
 func TestAProfileOfSomethingElse(t *testing.T) {
 	for name, body := range foreign(botID) {
 		bubble(t, name, func(t *testing.T) {

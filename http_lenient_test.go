@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// oddAnswers changes the answers of the HTTP API on their way.
+// oddAnswers puts invalid elements into responses of the HTTP API.
 type oddAnswers struct {
 	http.RoundTripper
 	changed int
@@ -49,7 +49,7 @@ func (o *oddAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// What is odd in an answer costs itself, and not the answer.
+// An invalid part of a response is ignored, and the rest is used.
 func TestOddAnswersOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
@@ -60,7 +60,7 @@ func TestOddAnswersOverHTTP(t *testing.T) {
 			o.RoundTripper = &http.Transport{DialContext: cfg.DialContext, DisableKeepAlives: true}
 			cfg.HTTPClient = &http.Client{Transport: &o}
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
 		_, err = c.Upload(t.Context(), bytes.NewReader([]byte("file")), 4)
@@ -69,12 +69,12 @@ func TestOddAnswersOverHTTP(t *testing.T) {
 	})
 }
 
-// A list that is none says nothing about anybody's sessions.
+// An invalid list does not mean that users have no sessions.
 func TestSessionsThatAreNoList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := begin(t, nil, nil)
 		answers(s, fetchAction, blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`{}`)}})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.NoError(t, err, "asked again")
 	})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// A server that wants to be left alone is.
+// The client respects Retry-After.
 func TestRetryAfterOverHTTP(t *testing.T) {
 	alone(t, "retry", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, answer := range []struct{ status, body string }{

@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// inCapitals is a message with all its ids in capitals.
+// inCapitals is a message with all ids in capitals.
 func inCapitals(v map[string]any) map[string]any {
 	ids := map[string]any{}
 	for _, field := range []string{
@@ -129,7 +129,7 @@ func TestAHandMadeMessageWithItsIDInCapitals(t *testing.T) {
 
 func TestAnEncryptedMessageIsAnsweredInCapitals(t *testing.T) {
 	alone(t, "stored", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		out := sealed(c, "alice", "hello")
+		out := encryptedText(c, "alice", "hello")
 		out.MessageID = blaze.DeriveID("sealed")
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
 			data := fmt.Sprintf(`[{"type":"message","message_id":%q,"state":"SUCCESS"}]`,

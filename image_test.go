@@ -43,7 +43,7 @@ func picture(t *testing.T, encode func(io.Writer, image.Image) error, m image.Im
 func asJPEG(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, nil) }
 func asGIF(w io.Writer, m image.Image) error  { return gif.Encode(w, m, nil) }
 
-// aWebP is one black pixel, lossless: the smallest there is.
+// aWebP is one black pixel, lossless: the smallest WebP file.
 const aWebP = "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="
 
 func TestUploadImage(t *testing.T) {
@@ -87,7 +87,7 @@ func TestUploadImage(t *testing.T) {
 	}
 }
 
-// What is transparent shows the white of the chat.
+// Transparent pixels get the white of the chat.
 func TestTransparentThumbnail(t *testing.T) {
 	alone(t, "transparent", nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 		got, err := c.UploadImage(t.Context(),
@@ -101,7 +101,7 @@ func TestTransparentThumbnail(t *testing.T) {
 	})
 }
 
-// claiming changes the size that a PNG says it has.
+// claiming changes the size in the header of a PNG.
 func claiming(file []byte, w, h uint32) []byte {
 	file = bytes.Clone(file)
 	binary.BigEndian.PutUint32(file[16:], w)
@@ -110,7 +110,7 @@ func claiming(file []byte, w, h uint32) []byte {
 	return file
 }
 
-// progressive is the head of a JPEG whose decoder takes 20 bytes a pixel before it looks at any.
+// progressive is the head of a JPEG that makes a decoder allocate 20 bytes per pixel before it decodes any.
 func progressive(w, h uint16) []byte {
 	b := []byte{
 		0xff, 0xd8, 0xff, 0xc2, 0, 17, 8, byte(h >> 8), byte(h),

@@ -56,7 +56,7 @@ func TestTheDefaultLedgerRemembersWhatThisProcessHandled(t *testing.T) {
 		assert.Equal(t, 5, handled.len())
 		assert.EqualValues(t, 5, r.Stats().Duplicates)
 
-		// Another client has one of its own.
+		// Each client has its own default Ledger.
 		other := prepareFor(t, r.Server, nil)
 		assert.NoError(t, r.stop())
 		r.Deliver(userID("user0"), blaze.Outgoing{Payload: blaze.Text("once more"), MessageID: ids[0]})
@@ -138,7 +138,7 @@ func TestTheLedgerIsAskedOncePerMessage(t *testing.T) {
 	})
 }
 
-// Two clients share one Ledger, and many conversations use it at once: this is for the race detector.
+// For the race detector: two clients share one Ledger and use it in many conversations at once.
 func TestALedgerIsUsedConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
@@ -156,7 +156,7 @@ func TestALedgerIsUsedConcurrently(t *testing.T) {
 	})
 }
 
-// A message is handled and acknowledged once, whatever its Ledger and its handler end.
+// A message is handled and acknowledged once, even if its Ledger and its handler end their goroutines.
 func TestALedgerThatExitsItsGoroutine(t *testing.T) {
 	for _, where := range []string{"Handled", "Record"} {
 		bubble(t, where, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestALedgerThatExitsItsGoroutine(t *testing.T) {
 	}
 }
 
-// The Ledger exits before the acknowledgement that AckReceived promises, and that follows all the same.
+// AckReceived acknowledges the message even if its Ledger exits the goroutine before.
 func TestALedgerThatExitsBeforeAnEarlyAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		exited := false
@@ -213,7 +213,7 @@ func TestALedgerThatExitsBeforeAnEarlyAck(t *testing.T) {
 	})
 }
 
-// Client.Ack survives its Ledger, because the goroutine is the caller's.
+// A Ledger that exits its goroutine does not end the goroutine that calls Client.Ack.
 func TestALedgerThatExitsInAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) {

@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// panicsAt returns a Limiter that panics when it is asked for the nth time.
+// panicsAt returns a Limiter that panics at call n.
 func panicsAt(n int) limiterFunc {
 	waits := 0
 	return func(context.Context) error {
@@ -23,7 +23,7 @@ func panicsAt(n int) limiterFunc {
 	}
 }
 
-// A Limiter that panics refuses; the message it was asked about does not stay behind.
+// A panic of the Limiter fails its message, which is then removed from the outbox.
 func TestALimiterThatPanics(t *testing.T) {
 	for n, name := range map[int]string{1: "at once", 2: "after a 429"} {
 		bubble(t, name, func(t *testing.T) {
@@ -43,7 +43,7 @@ func TestALimiterThatPanics(t *testing.T) {
 	}
 }
 
-// After Run a Send is not made to wait for anything, and one that waits is told.
+// After Run a Send does not wait. A Send that waits already returns with an error.
 func TestTheEndWakesThoseAtTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) {
@@ -78,7 +78,7 @@ func TestTheEndWakesThoseAtTheLimiter(t *testing.T) {
 	})
 }
 
-// The Limiter counts messages. Acknowledgements, of Client.Ack too, go out without it.
+// The Limiter counts messages only. Acknowledgements, those of Client.Ack included, bypass it.
 func TestAcknowledgementsDoNotAskTheLimiter(t *testing.T) {
 	for name, mode := range ackModes {
 		bubble(t, name, func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Warnings whose errors agree in their first 500 bytes are equal.
+// Warnings with errors that agree in their first 500 bytes are equal.
 func TestTheBeginningOfAnErrorTellsItsKind(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -39,7 +39,7 @@ func TestTheBeginningOfAnErrorTellsItsKind(t *testing.T) {
 	}
 }
 
-// panicAt panics with a stack of its own for each number below 128: each bit chooses one of two lines.
+// panicAt panics with a different stack for each n below 1<<bits: each bit chooses one of two lines.
 func panicAt(n, bits int) {
 	if bits == 0 {
 		panic("boom")
@@ -51,7 +51,7 @@ func panicAt(n, bits int) {
 	}
 }
 
-// The stacks of panics in 100 places are logged. The panics after them are logged without.
+// The stacks of panics in 100 places are logged. Panics in other places are then logged without a stack.
 func TestStacksOfManyPlaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l logMeter
@@ -75,7 +75,7 @@ func TestStacksOfManyPlaces(t *testing.T) {
 	})
 }
 
-// The first decline is logged for each of 100 categories. Later declines are counted.
+// The first decline is logged for each of 100 categories. All declines are counted.
 func TestDeclinesOfManyCategories(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -93,9 +93,9 @@ func TestDeclinesOfManyCategories(t *testing.T) {
 	})
 }
 
-// Each user is told of once. Of the users, the last 4,096 are remembered. TestManyGroups is the same for groups.
+// Each user is logged once. The last 4,096 users are remembered. TestManyGroups tests the same for groups.
 func TestManyUsersWhoAreAnsweredInPlainText(t *testing.T) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048) // which cannot encrypt: all answers go out in plain text
+	key, err := rsa.GenerateKey(rand.Reader, 2048) // an RSA key cannot encrypt, so all replies are sent as plain text
 	require.NoError(t, err)
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	keystore := blaze.Keystore{AppID: botID, SessionID: userB, SessionPrivateKey: text}
@@ -127,7 +127,7 @@ func TestManyUsersWhoAreAnsweredInPlainText(t *testing.T) {
 		}
 		wantTold := func(want int, why string) {
 			t.Helper()
-			time.Sleep(2 * time.Minute) // until those that were counted are logged
+			time.Sleep(2 * time.Minute) // until the counted warnings are logged
 			synctest.Wait()
 			assert.EqualValues(t, want, told.Load(), why)
 		}

@@ -17,7 +17,7 @@ import (
 
 func TestDecodePayloadIsLenient(t *testing.T) {
 	const id = `"attachment_id":"` + attachmentID + `"`
-	unruly := []byte{0xfb, 0xff, 0xbf, 0xfe} // +/+//g== in base64, so that the alphabets and the padding differ
+	unruly := []byte{0xfb, 0xff, 0xbf, 0xfe} // +/+//g== in base64, so that alphabets and padding differ
 	std, url := base64.StdEncoding, base64.URLEncoding
 
 	for _, c := range []struct {

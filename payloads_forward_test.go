@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// passedOn is what apps and other bots write, and what this package would not write.
+// passedOn are payloads that apps and other bots send, but this package rejects if a bot's author creates them.
 var passedOn = map[string]struct {
 	category blaze.Category
 	data     string
@@ -69,7 +69,7 @@ var passedOn = map[string]struct {
 	"a text":                    {"PLAIN_TEXT", "hi", ""},
 	"a plain file with its key": {"PLAIN_DATA", `{"attachment_id":"` + attachmentID +
 		`","size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
-	// In the order in which this package writes it, too.
+	// The fields may be in this package's order, too.
 	"a plain picture with its key": {"PLAIN_IMAGE", `{"attachment_id":"` + attachmentID +
 		`","mime_type":"","width":1,"height":1,"size":9,"key":"AQID","digest":"BAUG"}`, "Attachment.Key"},
 	"a plain film": {
@@ -81,7 +81,7 @@ var passedOn = map[string]struct {
 	"what does not fit":       {"PLAIN_IMAGE", `{"attachment_id":[]}`, ""},
 }
 
-// What arrived can be passed on, whichever way, and goes out byte for byte.
+// A received payload can be forwarded, replied and quoted, and is sent unchanged, byte for byte.
 func TestWhatArrivedIsPassedOn(t *testing.T) {
 	for name, c := range passedOn {
 		bubble(t, name, func(t *testing.T) {
@@ -96,7 +96,7 @@ func TestWhatArrivedIsPassedOn(t *testing.T) {
 			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
 				p := m.Payload
 				assert.Equal(t, c.category, p.Category())
-				copied := m.NewForward(conversationB, p) // is a value, whatever becomes of m
+				copied := m.NewForward(conversationB, p) // a value, independent of later changes of m
 				m.Payload, m.Data = nil, append(m.Data[:0:0], "gone"...)
 				_, err := r.Send(ctx, copied)
 				m.Payload, m.Data = p, []byte(c.data)
@@ -111,7 +111,7 @@ func TestWhatArrivedIsPassedOn(t *testing.T) {
 	}
 }
 
-// dataOf returns the data of the messages that a frame sends.
+// dataOf returns the data of the messages in a frame.
 func dataOf(t *testing.T, f blazetest.Frame) (data []string) {
 	t.Helper()
 	type message struct {
@@ -133,11 +133,11 @@ func dataOf(t *testing.T, f blazetest.Frame) (data []string) {
 	return data
 }
 
-// So it is with encrypted messages: sealed in their conversation, in plain text elsewhere.
+// The same for encrypted messages: encrypted in their conversation, plain elsewhere.
 func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
 	for name, c := range passedOn {
 		if c.category.Plain() == c.category && c.category[:4] == "APP_" || c.data == "" {
-			continue // have no encrypted form
+			continue // no encrypted form
 		}
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, nil)
@@ -165,7 +165,7 @@ func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
 	}
 }
 
-// What the author of a bot writes is checked, also where it began with what arrived.
+// Payloads that a bot's author writes are validated, even if they are changed copies of received ones.
 func TestWhatItsAuthorWritesIsChecked(t *testing.T) {
 	for name, c := range passedOn {
 		if c.field == "" {
@@ -176,7 +176,7 @@ func TestWhatItsAuthorWritesIsChecked(t *testing.T) {
 			v.Category, v.Data = string(c.category), c.data
 		})
 		if _, raw := m.Payload.(blaze.Raw); raw {
-			continue // it is not checked, whoever writes it
+			continue // a Raw is not validated
 		}
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, nil, nil)
@@ -193,7 +193,7 @@ func TestWhatItsAuthorWritesIsChecked(t *testing.T) {
 				var invalid *blaze.InvalidError
 				if _, text := out.Payload.(blaze.Text); text && out.Payload != blaze.Text("") ||
 					out.Payload == blaze.Post(" ") {
-					continue // there is nothing to change in an empty text
+					continue // an empty text cannot be changed without making it valid
 				}
 				require.ErrorAs(t, err, &invalid, fmt.Sprint(i))
 				assert.Equal(t, c.field, invalid.Field, i)
@@ -202,7 +202,7 @@ func TestWhatItsAuthorWritesIsChecked(t *testing.T) {
 	}
 }
 
-// change returns a payload that is another one, and no better.
+// change returns a different payload that is as invalid as p.
 func change(p blaze.Payload) blaze.Payload {
 	switch p := p.(type) {
 	case blaze.Audio:
@@ -243,7 +243,7 @@ func change(p blaze.Payload) blaze.Payload {
 	return p
 }
 
-// An id follows from what goes out, and two things that decode to the same are two.
+// The id is derived from the bytes sent. Payloads that decode alike but differ in bytes have different ids.
 func TestIdsOfWhatIsPassedOn(t *testing.T) {
 	of := func(data string) *blaze.Message {
 		return received(botID, 1, func(v *wire.Message) { v.Category, v.Data = "PLAIN_STICKER", data })
@@ -258,7 +258,7 @@ func TestIdsOfWhatIsPassedOn(t *testing.T) {
 		of(string(a.Data)).NewForward(conversationB, a.Payload).MessageID)
 }
 
-// What only the service writes is not passed on.
+// Payloads that only the service sends cannot be forwarded.
 func TestNoticesAreNotPassedOn(t *testing.T) {
 	bubble(t, "notice", func(t *testing.T) {
 		r := run(t, nil, nil)
@@ -270,7 +270,7 @@ func TestNoticesAreNotPassedOn(t *testing.T) {
 	})
 }
 
-// A card of the newer style is sent with a cover alone, as the service's documents show it.
+// A card of the newer style needs a cover only. Source: the service's documentation.
 func TestACardWithACover(t *testing.T) {
 	data, err := blaze.EncodePayload(blaze.Card{CoverURL: "https://example.com/c.jpg", Title: "T", Description: "D"})
 	require.NoError(t, err)

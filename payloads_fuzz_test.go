@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// payloadFiles are the files of testdata/payloads, by category.
+// payloadFiles returns the files of testdata/payloads by category.
 func payloadFiles(t testing.TB) map[blaze.Category][][]byte {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join("testdata", "payloads", "*.json"))
@@ -28,8 +28,8 @@ func payloadFiles(t testing.TB) map[blaze.Category][][]byte {
 	return out
 }
 
-// The same data is read as a payload of every category. What does not fit is a Raw of just this data. What fits and can
-// be sent stays the same: reading what was written, and writing it again, writes the same.
+// The data is decoded as a payload of every category. If it does not fit, the payload is a Raw with the same data. If
+// it fits and is sendable, encoding and decoding it again does not change it.
 func FuzzEveryPayload(f *testing.F) {
 	categories := payloadFiles(f)
 	for _, list := range categories {

@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A field that a payload can do without costs nothing but itself.
+// An invalid optional field is ignored. The rest of the payload is decoded.
 func TestOddFieldsOfPayloads(t *testing.T) {
 	const id = `"attachment_id":"` + attachmentID + `"`
 	file := plain(0, "")
@@ -24,7 +24,7 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 		data     string
 		want     blaze.Payload
 	}{
-		// Whole numbers, rounded and within the range of their field.
+		// Integers are rounded and clamped to the range of their field.
 		{
 			"PLAIN_VIDEO", `{` + id + `,"width":"1080","height":607.5,"duration":"3200.0"}`,
 			blaze.Video{Attachment: file, Width: 1080, Height: 608, Duration: 3200 * time.Millisecond},
@@ -51,20 +51,20 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 			"SYSTEM_CONVERSATION", `{"action":"EXPIRE","expire_in":1e17}`,
 			blaze.SystemConversation{Action: "EXPIRE", ExpireIn: 9223372036 * time.Second},
 		},
-		// Text.
+		// Text
 		{"PLAIN_CONTACT", `{"user_id":7000}`, blaze.Contact{UserID: "7000"}},
 		{"PLAIN_IMAGE", `{` + id + `,"thumbnail":[1],"mime_type":{}}`, blaze.Image{Attachment: file}},
 		{"PLAIN_DATA", `{` + id + `,"name":2024.10}`, blaze.Data{Attachment: file, Name: "2024.10"}},
 		{"PLAIN_AUDIO", `{` + id + `,"waveform":"AAEC===="}`, blaze.Audio{Attachment: file}},
 		{"PLAIN_AUDIO", `{` + id + `,"waveform":[0,1]}`, blaze.Audio{Attachment: file}},
-		// Places: some clients leave out a coordinate that is 0.
+		// Places: some clients omit a coordinate that is 0.
 		{
 			"PLAIN_LOCATION", `{"name":"Greenwich","latitude":51.4779}`,
 			blaze.Location{Name: "Greenwich", Latitude: 51.4779},
 		},
 		{"PLAIN_LOCATION", `{"longitude":"12.5","latitude":null}`, blaze.Location{Longitude: 12.5}},
 		{"PLAIN_LOCATION", `{"longitude":"far","latitude":1}`, blaze.Location{Latitude: 1}},
-		// Cards and buttons.
+		// Cards and buttons
 		{
 			"APP_BUTTON_GROUP", `[{"label":1,"color":null,"action":"a"},{}]`,
 			blaze.ButtonGroup{{Label: "1", Action: "a"}, {}},
@@ -86,7 +86,7 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 			"APP_CARD", `{"icon_url":"u","action":"https://example.com"}`,
 			blaze.Card{IconURL: "u", Action: "https://example.com"},
 		},
-		// Times, with and without zone.
+		// Times, with and without zone
 		{
 			"SYSTEM_SAFE_INSCRIPTION", `{"snapshot_id":"s","created_at":"2024-01-01T08:00:00.5"}`,
 			blaze.SafeSnapshot{SnapshotID: "s", CreatedAt: at},
@@ -100,7 +100,7 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 			"SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","created_at":1704067200}`,
 			blaze.AccountSnapshot{SnapshotID: "s"},
 		},
-		// Lists.
+		// Lists
 		{
 			"MESSAGE_PIN", `{"action":"PIN","message_ids":["m",5]}`,
 			blaze.Pin{Action: "PIN", MessageIDs: []string{"m", "5"}},
@@ -109,7 +109,7 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 			"PLAIN_TRANSCRIPT", `[{"message_id":"m"},{"category":"X","created_at":"then","media_size":"1e3"}]`,
 			blaze.Transcript{{MessageID: "m"}, {Category: "X", MediaSize: 1000}},
 		},
-		// Money: the digits of the wire.
+		// Amounts have the digits of the wire.
 		{
 			"SYSTEM_ACCOUNT_SNAPSHOT", `{"snapshot_id":"s","amount":-0.10,"memo":7,"trace_id":null}`,
 			blaze.AccountSnapshot{SnapshotID: "s", Amount: "-0.10", Memo: "7"},
@@ -128,7 +128,7 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 	}
 }
 
-// What today's services and apps say beside the rest has a place, and is written where it is read.
+// Fields that services and apps have added are decoded, and encoded again under the same names.
 func TestFieldsOfToday(t *testing.T) {
 	at := time.Date(2021, 12, 17, 12, 51, 53, 252052226, time.UTC)
 	file := blaze.Attachment{
@@ -163,7 +163,7 @@ func TestFieldsOfToday(t *testing.T) {
 	assert.Equal(t, "ef", p.(blaze.SafeSnapshot).DepositHash)
 }
 
-// accompanying are payloads with no more than they need, and the names of what may be beside that.
+// accompanying are payloads with their required fields only, and the names of optional fields.
 var accompanying = []struct {
 	category blaze.Category
 	needed   string
@@ -200,8 +200,7 @@ var accompanying = []struct {
 	}},
 }
 
-// listed are payloads that are lists of objects, of which none needs any field, and the names of fields that may be
-// odd.
+// listed are payloads that are lists of objects without required fields, and the names of their fields.
 var listed = []struct {
 	category blaze.Category
 	beside   []string
@@ -215,7 +214,7 @@ var listed = []struct {
 	}},
 }
 
-// FuzzAccompanyingFields puts any JSON into every field that a payload can do without, and into lists.
+// FuzzAccompanyingFields puts any JSON into every optional field and into lists.
 func FuzzAccompanyingFields(f *testing.F) {
 	for _, odd := range []string{
 		`null`, `true`, `""`, `"x"`, `-1`, `1.5`, `1e999`, `"1e17"`, `[]`, `{}`, `[null,{"label":5}]`, `{"url":7}`,
@@ -243,7 +242,7 @@ func FuzzAccompanyingFields(f *testing.F) {
 				fits(p.category, `[{"`+name+`":`+string(odd)+`}]`)
 			}
 		}
-		// An element of a list fits, or it is why the payload does not.
+		// An element of a list either fits, or the Raw has an error.
 		for category, data := range map[blaze.Category]string{
 			"MESSAGE_PIN":      `{"action":"PIN","message_ids":["m",%s]}`,
 			"APP_BUTTON_GROUP": `[{},%s]`, "PLAIN_TRANSCRIPT": `[{},%s]`,

@@ -161,7 +161,7 @@ func TestReceiptsDoNotMindAFullInbox(t *testing.T) {
 		require.NoError(t, err)
 		r.say("alice", "slow")
 		synctest.Wait()
-		r.say("carol", strings.Repeat("x", room-100)) // does not fit beside it
+		r.say("carol", strings.Repeat("x", room-100)) // exceeds the capacity that is left
 		synctest.Wait()
 		require.Equal(t, 1, r.Stats().InboxMessages)
 		for range 10 {

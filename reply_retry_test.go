@@ -16,12 +16,12 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// strictServer is a server that refuses a message with 403 if it has stored its id, or if its sender is blocked.
+// strictServer is a server that rejects a message with 403 if it has stored the id already, or while blocked is set.
 type strictServer struct {
 	*rawServer
 	mu      sync.Mutex
 	blocked bool
-	silent  int // so many messages are stored without an answer
+	silent  int // this number of messages is stored without a reply
 	written int
 	stored  map[string]bool
 }
@@ -47,7 +47,7 @@ func newStrictServer(t *testing.T) *strictServer {
 	return s
 }
 
-// ask pushes a message, from what was pending or as a live one, and waits until the bot is done with it.
+// ask pushes a message, pending or live, and waits until the bot has acknowledged it.
 func (s *strictServer) ask(pending bool) {
 	s.t.Helper()
 	m := message("alice", "order 17")
@@ -60,7 +60,7 @@ func (s *strictServer) ask(pending bool) {
 	require.Len(s.t, s.ackedIDs(), 1)
 }
 
-// assertWritten wants so many writes of messages, and so many messages that were stored.
+// assertWritten checks the number of message writes and of stored messages.
 func (s *strictServer) assertWritten(written, stored int) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -69,7 +69,7 @@ func (s *strictServer) assertWritten(written, stored int) {
 	assert.Len(s.t, s.stored, stored, "stored")
 }
 
-// Of a handler that fails after very many replies, the first 256 are remembered. The others are written again.
+// If a handler fails after many replies, the first 256 are remembered. The others are written again.
 func TestTheRepliesThatAreRememberedAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const replies = 300
@@ -93,7 +93,7 @@ func TestTheRepliesThatAreRememberedAreBounded(t *testing.T) {
 	})
 }
 
-// replyFunc is Client.Reply or something like it.
+// replyFunc is a way to reply, such as Client.Reply.
 type replyFunc func(ctx context.Context, c *blaze.Client, m *blaze.Message) error
 
 const price = blaze.Text("the price is 7")
@@ -111,7 +111,7 @@ func sendPrice(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
 	return err
 }
 
-// within gives reply a second.
+// within limits reply to one second.
 func within(reply replyFunc) replyFunc {
 	return func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -198,7 +198,7 @@ func TestAReplyRepeatedInOneAttempt(t *testing.T) {
 			return r.Reply(ctx, m, price)
 		}, nil)
 		answers(r.Server, actionSend, blazetest.Refuse(blaze.CodeForbidden))
-		synctest.Wait() // else the message is one of the backlog
+		synctest.Wait() // otherwise the message counts as pending
 		r.say("alice", "price?")
 		r.idle()
 		sends := r.written.of(actionSend)
@@ -274,7 +274,7 @@ func TestAConfirmedReplyIsNotWrittenAgain(t *testing.T) {
 			}
 			return r.Reply(ctx, m, blaze.Text("a"))
 		}, nil)
-		s.next().confirm() // the list
+		s.next().confirm() // confirms the list
 		s.conn().push(message("alice", "hi"))
 		first := s.next()
 		require.Equal(t, actionSend, first.Action)
@@ -286,12 +286,12 @@ func TestAConfirmedReplyIsNotWrittenAgain(t *testing.T) {
 	})
 }
 
-// A 403 may say that the server has the message already.
+// A 403 may mean that the server has stored the message already.
 func TestARefusedReplyThatMayBeStored(t *testing.T) {
 	for name, c := range map[string]struct {
 		pending bool
 		reply   replyFunc
-		want    []bool // by attempt: the error is an UnconfirmedError
+		want    []bool // by attempt: whether the error is an UnconfirmedError
 	}{
 		"live":              {false, replyPrice, []bool{false}},
 		"Backlog, Reply":    {true, replyPrice, []bool{true, false}},
@@ -329,7 +329,7 @@ func TestARefusedReplyThatMayBeStored(t *testing.T) {
 			assert.ErrorIs(t, err, blaze.CodeForbidden)
 			got = append(got, isUnconfirmed(err))
 			if m.Attempt == 3 {
-				return nil // this handler takes the reply for sent
+				return nil // this handler assumes that the reply was sent
 			}
 			return err
 		}, nil)

@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// countingTransport counts the bytes of the files that are uploaded and downloaded.
+// countingTransport counts the bytes of uploaded and downloaded files.
 type countingTransport struct {
 	next                http.RoundTripper
 	uploaded, downloads atomic.Int64
@@ -44,7 +44,7 @@ func (c *countingTransport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// counting makes a client count its files.
+// counting makes a client count its files' bytes.
 func counting(count *countingTransport) func(*blaze.Config) {
 	return func(cfg *blaze.Config) {
 		count.next = &http.Transport{DialContext: cfg.DialContext, DisableKeepAlives: true}
@@ -92,7 +92,7 @@ func TestReupload(t *testing.T) {
 	}
 }
 
-// Of a file that is not the one of the message nothing is stored: the storage never has its last byte.
+// A file that fails verification is not stored: the storage never receives its last byte.
 func TestReuploadOfADamagedFile(t *testing.T) {
 	file := strings.Repeat("a long file ", 20_000)
 	for name, edit := range map[string]func(*blaze.Attachment){

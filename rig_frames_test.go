@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// The actions, as tests need them, and what a blazetest.Server calls a handshake.
+// The actions of frames, and handshake, blazetest's name of a handshake.
 const (
 	actionList  = "LIST_PENDING_MESSAGES"
 	actionSend  = "CREATE_MESSAGE"
@@ -23,7 +23,7 @@ const (
 	handshake   = "GET /"
 )
 
-// frame is one frame that a client wrote.
+// frame is a frame that a client wrote.
 type frame struct {
 	ID     string `json:"id"`
 	Action string `json:"action"`
@@ -36,7 +36,7 @@ type frame struct {
 		} `json:"messages"`
 	} `json:"params"`
 
-	text string // the JSON of it all
+	text string // the whole JSON
 }
 
 func readFrame(text []byte) (frame, error) {
@@ -45,7 +45,7 @@ func readFrame(text []byte) (frame, error) {
 	return f, err
 }
 
-// ids returns the messages that a frame is about.
+// ids returns the message ids in a frame.
 func (f frame) ids() []string {
 	if f.Params.MessageID != "" {
 		return []string{f.Params.MessageID}
@@ -57,14 +57,14 @@ func (f frame) ids() []string {
 	return ids
 }
 
-// messageID returns the id of the only message that a frame is about.
+// messageID returns the only message id in a frame.
 func (f frame) messageID(t *testing.T) string {
 	t.Helper()
 	require.Len(t, f.ids(), 1)
 	return f.ids()[0]
 }
 
-// idsOf returns the messages that frames are about.
+// idsOf returns the message ids in frames.
 func idsOf(fs []frame) (ids []string) {
 	for _, f := range fs {
 		ids = append(ids, f.ids()...)
@@ -72,7 +72,7 @@ func idsOf(fs []frame) (ids []string) {
 	return ids
 }
 
-// sizes returns how many messages each frame is about.
+// sizes returns the number of messages in each frame.
 func sizes(fs []frame) (n []int) {
 	for _, f := range fs {
 		n = append(n, len(f.ids()))
@@ -80,13 +80,13 @@ func sizes(fs []frame) (n []int) {
 	return n
 }
 
-// frames is what a client wrote, in order. The zero value is ready.
+// frames records the frames that a client writes, in order. The zero value is ready.
 type frames struct {
 	mu sync.Mutex
 	fs []frame
 }
 
-// tap makes a client tell fs of every frame that it writes, and take no other hooks.
+// tap makes fs record each frame that a client writes. It removes all other hooks.
 func (fs *frames) tap(cfg *blaze.Config) { cfg.Trace = &blaze.Trace{FrameWritten: fs.add} }
 
 func (fs *frames) add(text []byte) {
@@ -123,7 +123,7 @@ func (fs *frames) actions() (out []string) {
 	return out
 }
 
-// message is the data of a pushed text, with an id that follows from what it says.
+// message is the data of a pushed text. Its id is derived from the text.
 func message(user, text string) map[string]any {
 	return map[string]any{
 		"type": "message", "representative_id": "", "quote_message_id": "",
@@ -135,7 +135,7 @@ func message(user, text string) map[string]any {
 	}
 }
 
-// with returns a message with some of its fields replaced; nil takes a field out.
+// with returns a message with some fields replaced. A nil value deletes the field.
 func with(v map[string]any, fields map[string]any) map[string]any {
 	for k, x := range fields {
 		if v[k] = x; x == nil {

@@ -22,26 +22,26 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// rawServer is a websocket server that shares no code with the Client. It checks that what it reads are frames, and
-// writes what the test tells it to, however wrong that is.
+// rawServer is a websocket server that shares no code with the Client. It checks the frames that it reads, and writes
+// anything that a test wants, valid or not.
 //
-// Each request is handed to the test, which takes it with next and answers it with confirm, refuse or reply. A server
-// of newReplyingServer instead confirms each request at once, and notes what was acknowledged. With either, answer
-// may take requests out, and handshake those for a connection. What is no reply is said on conn.
+// A test receives each request from next and answers it with confirm, refuse or reply. A server of newReplyingServer
+// confirms each request at once instead and records acknowledgements. In both, answer can intercept requests, and
+// handshake connections. Frames that are not replies are written with conn.
 type rawServer struct {
-	// The test may set these until it starts a client. True means that nothing is left to do about the request.
-	// Headers that handshake sets go into either answer.
+	// The test may set these before it starts a client. They return true if they have dealt with the request. Headers
+	// that handshake sets are part of either response.
 	handshake func(w http.ResponseWriter, r *http.Request) bool
 	answer    func(r request) bool
 	me        http.HandlerFunc
 
 	t        *testing.T
 	replies  bool
-	requests chan request // in the order in which they were read; for next
+	requests chan request // in the order of reading; for next
 	http     *http.Server
 	endpoint string
 	dial     func(ctx context.Context, network, addr string) (net.Conn, error) // nil: of the net package
-	wg       sync.WaitGroup                                                    // of all goroutines, also those of http
+	wg       sync.WaitGroup                                                    // all goroutines, those of http included
 
 	mu     sync.Mutex
 	closed bool
@@ -49,15 +49,15 @@ type rawServer struct {
 	acked  []string
 }
 
-// newRawServer returns a server in memory, which also works in bubbles of testing/synctest. It is closed when the
-// test ends.
+// newRawServer returns a server in memory that also works in bubbles of testing/synctest. It is closed when the test
+// ends.
 func newRawServer(t *testing.T) *rawServer {
 	t.Helper()
 	ln := memnet.Listen()
 	return serveRaw(t, ln, ln.Dial)
 }
 
-// newReplyingServer returns a server in memory that confirms what answer leaves.
+// newReplyingServer returns a server in memory that confirms all requests that answer does not intercept.
 func newReplyingServer(t *testing.T) *rawServer {
 	t.Helper()
 	s := newRawServer(t)
@@ -65,7 +65,7 @@ func newReplyingServer(t *testing.T) *rawServer {
 	return s
 }
 
-// newLoopbackServer returns a server like that of newRawServer, but on a port of the loopback interface.
+// newLoopbackServer returns a server like newRawServer, but on a port of the loopback interface.
 func newLoopbackServer(t *testing.T) *rawServer {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,7 +82,7 @@ func serveRaw(t *testing.T, ln net.Listener, dial func(context.Context, string, 
 	return s
 }
 
-// count counts the goroutine of a connection until it ends, or is left to handle.
+// count counts the goroutine of a connection until it ends or handle takes over.
 func (s *rawServer) count(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -137,7 +137,7 @@ func (s *rawServer) handle(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// upgrade makes a websocket of a request. Nil means that the client has gone.
+// upgrade upgrades a request to a websocket. It returns nil if the client has gone.
 func (s *rawServer) upgrade(w http.ResponseWriter, r *http.Request) *rawConn {
 	assert.Equal(s.t, "websocket", strings.ToLower(r.Header.Get("Upgrade")), "the client asked for no websocket")
 	assert.Equal(s.t, "13", r.Header.Get("Sec-WebSocket-Version"))
@@ -162,7 +162,7 @@ func (s *rawServer) upgrade(w http.ResponseWriter, r *http.Request) *rawConn {
 	return c
 }
 
-// take reads a message, one gzip stream and nothing behind it, and passes it on. False means that the client closes.
+// take reads a message, which must be exactly one gzip stream, and passes it on. It returns false if the client closes.
 func (s *rawServer) take(c *rawConn, m wspeer.Frame) (goOn bool) {
 	if m.Op() >= wspeer.Close {
 		return c.takeControl(m)
@@ -195,7 +195,7 @@ func (s *rawServer) take(c *rawConn, m wspeer.Frame) (goOn bool) {
 // next waits for the next request.
 func (s *rawServer) next() request { return <-s.requests }
 
-// none checks that there is no request more. It says nothing about those that are still to come.
+// none checks that no request is queued. Requests may still arrive later.
 func (s *rawServer) none() {
 	s.t.Helper()
 	select {
@@ -212,14 +212,14 @@ func (s *rawServer) conn() *rawConn {
 	return s.conns[len(s.conns)-1]
 }
 
-// ackedIDs returns what was acknowledged, in order.
+// ackedIDs returns the acknowledged ids, in order.
 func (s *rawServer) ackedIDs() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.acked)
 }
 
-// config is how a client reaches the server.
+// config returns the configuration of a client of this server.
 func (s *rawServer) config() blaze.Config {
 	return blaze.Config{
 		Endpoints: []string{s.endpoint}, API: "http" + strings.TrimSuffix(strings.TrimPrefix(s.endpoint, "ws"), "/"),
@@ -228,13 +228,13 @@ func (s *rawServer) config() blaze.Config {
 	}
 }
 
-// newClient returns a client of the bot with that id.
+// newClient returns a client of the bot appID.
 func (s *rawServer) newClient(appID string, edit func(*blaze.Config)) *blaze.Client {
 	s.t.Helper()
 	return newClient(s.t, keyOf(appID), s.config(), edit)
 }
 
-// start runs a client until the test ends. How it ends depends on what the test leaves unanswered.
+// start runs a client until the test ends. The result of Run depends on the requests that the test leaves unanswered.
 func (s *rawServer) start(appID string, h blaze.Handler, edit func(*blaze.Config)) *blaze.Client {
 	s.t.Helper()
 	c := s.newClient(appID, edit)
@@ -252,7 +252,7 @@ func (s *rawServer) start(appID string, h blaze.Handler, edit func(*blaze.Config
 	return c
 }
 
-// run starts a bot like run does. Here, too, it has to end well.
+// run starts a bot, as the function run does. Run must end without an error here, too.
 func (s *rawServer) run(h blaze.Handler, edit func(*blaze.Config)) *rig {
 	s.t.Helper()
 	r := prepareWith(s.t, keyOf(botID), s.config(), edit)
@@ -260,27 +260,27 @@ func (s *rawServer) run(h blaze.Handler, edit func(*blaze.Config)) *rig {
 	return r
 }
 
-// request is a frame that a client wrote, and where.
+// request is a frame of a client and its connection.
 type request struct {
 	frame
 	conn *rawConn
 }
 
-// confirm answers as the service does when all is well.
+// confirm answers as the service does on success.
 func (r request) confirm() { r.reply("") }
 
-// refuse answers with an error of the service.
+// refuse answers with an error.
 func (r request) refuse(code blaze.Code, description string) {
 	r.reply(fmt.Sprintf(`,"error":{"status":202,"code":%d,"description":%q}`, code, description))
 }
 
-// reply answers with the request's id and action, and with more, which begins with a comma, such as `,"data":{}`.
+// reply answers with the request's id and action, followed by more, which begins with a comma, such as `,"data":{}`.
 func (r request) reply(more string) {
 	r.conn.json(fmt.Sprintf(`{"id":%q,"action":%q%s}`, r.ID, r.Action, more))
 }
 
-// rawConn is a connection of a rawServer. That the client has gone is no fault of what it writes. A frame is one Write,
-// so that frames written at the same time do not mix.
+// rawConn is a connection of a rawServer. Its writes ignore errors, because the client may have gone. Each frame is one
+// Write, so that concurrent frames do not mix.
 type rawConn struct {
 	*wspeer.Peer
 
@@ -288,15 +288,15 @@ type rawConn struct {
 	control func(f wspeer.Frame) (done bool)
 }
 
-// onControl has fn called for each ping, pong and close frame, on the goroutine that reads. False means that it is to
-// be answered as usual. Nothing is read after a close frame.
+// onControl makes the reading goroutine call fn for each ping, pong and close frame. If fn returns false the frame is
+// answered as usual. Nothing is read after a close frame.
 func (c *rawConn) onControl(fn func(f wspeer.Frame) (done bool)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.control = fn
 }
 
-// takeControl answers a control frame. False means that the client closes.
+// takeControl answers a control frame. It returns false if the client closes.
 func (c *rawConn) takeControl(f wspeer.Frame) (goOn bool) {
 	c.mu.Lock()
 	fn := c.control
@@ -305,7 +305,7 @@ func (c *rawConn) takeControl(f wspeer.Frame) (goOn bool) {
 	switch op := f.Op(); {
 	case op == wspeer.Close:
 		if !done {
-			c.write(op, f.Payload[:min(len(f.Payload), 2)]) // the code
+			c.write(op, f.Payload[:min(len(f.Payload), 2)]) // the status code
 		}
 		return false
 	case op == wspeer.Ping && !done:
@@ -314,7 +314,7 @@ func (c *rawConn) takeControl(f wspeer.Frame) (goOn bool) {
 	return true
 }
 
-// write writes bytes as one message, or a control frame.
+// write writes bytes as one message or control frame.
 func (c *rawConn) write(op byte, p []byte) { _ = c.Send(wspeer.Whole(op, p)) }
 
 // json writes a frame.

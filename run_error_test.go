@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// What ends Run says what to look at.
+// An error that ends Run names the remedy.
 func TestWhatEndsRunSaysWhatToDo(t *testing.T) {
 	for code, says := range map[blaze.Code][]string{
 		blaze.CodeUnauthorized: {
@@ -21,7 +21,7 @@ func TestWhatEndsRunSaysWhatToDo(t *testing.T) {
 			r := prepare(t, nil)
 			r.Intercept(handshake, refused(code))
 			r.Intercept(askMe, refused(code))
-			r.Intercept(askMe, refused(code)) // it is asked twice where the answer changes the clock
+			r.Intercept(askMe, refused(code)) // a second time if the response changes the clock
 			r.start(t.Context(), ok)
 			err := r.wait()
 			require.ErrorIs(t, err, code)

@@ -43,7 +43,7 @@ var echoes = map[string]func(token string) string{
 	"the signature": func(s string) string { return s[strings.LastIndex(s, ".")+1:] },
 }
 
-// assertNotEchoed looks for 16 bytes in a row of what a server repeated.
+// assertNotEchoed checks that a text contains no 16 successive bytes of an echo.
 func assertNotEchoed(t *testing.T, text, echo string) {
 	t.Helper()
 	for part := range strings.FieldsSeq(echo) {
@@ -62,7 +62,7 @@ func toJSON(t *testing.T, v any) string {
 	return string(p)
 }
 
-// wordsOf are the texts of a server's in an error.
+// wordsOf returns the server's texts in an error.
 func wordsOf(err error) string {
 	var e *blaze.Error
 	if !errors.As(err, &e) {
@@ -79,7 +79,7 @@ func refusalWith(t *testing.T, echo string) string {
 	})
 }
 
-// A server gets a token with each request, and may repeat it wherever it writes text.
+// A server receives a token with each request and may repeat it in any text.
 func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 	raw := func(status string) func(http.ResponseWriter, string) {
 		return func(w http.ResponseWriter, echo string) {
@@ -167,7 +167,7 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 	}
 }
 
-// roundTrips is a RoundTripper.
+// roundTrips is a function as an http.RoundTripper.
 type roundTrips func(*http.Request) (*http.Response, error)
 
 func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

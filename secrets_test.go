@@ -18,7 +18,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// formsOf returns a secret in the forms in which it might be printed, whatever stands around it.
+// formsOf returns the forms in which a secret might be printed, with any text around it.
 func formsOf(secret string) []string {
 	p := []byte(secret)
 	decimal := strings.Trim(fmt.Sprint(p), "[]")
@@ -27,7 +27,7 @@ func formsOf(secret string) []string {
 		secret, lower, strings.ToUpper(lower), decimal,
 		strings.ReplaceAll(decimal, " ", ","), strings.ReplaceAll(decimal, " ", ", "),
 	}
-	// base64 depends on where its groups of three bytes begin, and at both ends on what is there
+	// base64 depends on the alignment to groups of three bytes, and at both ends on the neighbours.
 	for before := range 3 {
 		whole := p[(3-before)%3:]
 		whole = whole[:len(whole)/3*3]
@@ -36,7 +36,7 @@ func formsOf(secret string) []string {
 	return forms
 }
 
-// assertSilent looks for secrets in all their forms.
+// assertSilent checks that a text contains no secret in any form.
 func assertSilent(t *testing.T, what, text string, secrets ...string) {
 	t.Helper()
 	for _, secret := range secrets {
@@ -46,7 +46,7 @@ func assertSilent(t *testing.T, what, text string, secrets ...string) {
 	}
 }
 
-// told is everything that the client said to its operator.
+// told returns all texts of the client for its operator: the log, the traced errors and errs.
 func (r *rig) told(errs ...error) string {
 	said := []string{r.log.String(), r.disconnects.String(), r.failures.String(), r.drops.String()}
 	for _, err := range errs {
@@ -108,7 +108,7 @@ func TestNoBadFrameIsLogged(t *testing.T) {
 	})
 }
 
-// A proxy, or a page that helps with finding faults, may repeat what it was sent.
+// A proxy or a debugging page may repeat the request.
 func TestNoTokenIsLogged(t *testing.T) {
 	for name, body := range map[string]string{
 		"plain": "%s", "a page": "<html>you sent: Authorization: %s</html>",

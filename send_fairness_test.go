@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// slowUp takes time for what is written to it.
+// slowUp limits the rate of writes.
 type slowUp struct {
 	net.Conn
 	perSecond int
@@ -24,8 +24,8 @@ func (c slowUp) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A backlog takes its acknowledgements a while on a slow connection. Who sends meanwhile waits for what is being
-// written, and not for all of them.
+// On a slow connection the acknowledgements of a backlog take a while. A send meanwhile waits only for the bytes that
+// are being written, not for all acknowledgements.
 func TestASendDoesNotWaitBehindAcknowledgements(t *testing.T) {
 	for _, batch := range []int{1, 80} {
 		bubble(t, fmt.Sprint("AckBatch=", batch), func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestASendDoesNotWaitBehindAcknowledgements(t *testing.T) {
 				began := time.Now()
 				_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("now")))
 				require.NoError(t, err)
-				// What is being written when it comes, and what goes out with it, is 64 KiB each, and a frame.
+				// The send waits for the current write and for its own, with 64 KiB and a frame each.
 				assert.LessOrEqual(t, time.Since(began), 2*time.Second*70_000/perSecond)
 				if i == 0 {
 					assert.Less(t, len(r.Acked()), backlog, "or there was nothing to wait behind")

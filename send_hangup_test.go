@@ -17,7 +17,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// hangsUpAt ends the connection at each frame that contains some text.
+// hangsUpAt closes the connection at each frame that contains a text.
 func hangsUpAt(text string) func(request) bool {
 	return func(r request) bool {
 		if strings.Contains(r.text, text) {
@@ -28,7 +28,7 @@ func hangsUpAt(text string) func(request) bool {
 	}
 }
 
-// One frame at which the service hangs up is not to keep others from being answered.
+// A frame that makes the service close the connection must not prevent other requests from being answered.
 func TestAFrameAtWhichTheServiceHangsUp(t *testing.T) {
 	for name, h := range map[string]blaze.Handler{"listening": ok, "sending only": nil} {
 		bubble(t, name, func(t *testing.T) {
@@ -70,7 +70,8 @@ func TestAFrameAtWhichTheServiceHangsUp(t *testing.T) {
 	}
 }
 
-// A service that hangs up at an action it does not know is asked message by message.
+// If the service closes the connection at an unsupported action, the client stops using that action and sends single
+// messages.
 func TestAServiceThatHangsUpAtPluralActions(t *testing.T) {
 	for _, action := range []string{actionAcks, actionBatch} {
 		bubble(t, action, func(t *testing.T) {
@@ -94,7 +95,7 @@ func TestAServiceThatHangsUpAtPluralActions(t *testing.T) {
 	}
 }
 
-// A service that accepts connections and closes them answers nobody. That is no fault of any request.
+// A service that accepts connections and closes them answers no request. No request is to blame, so none fails.
 func TestAnHourOfAcceptAndClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
@@ -123,7 +124,7 @@ func TestAnHourOfAcceptAndClose(t *testing.T) {
 	})
 }
 
-// holed is a connection that swallows what is written, once dead was set.
+// holed is a connection that discards writes once dead is set.
 type holed struct {
 	net.Conn
 	dead *atomic.Bool
@@ -136,7 +137,7 @@ func (h *holed) Write(p []byte) (int, error) {
 	return h.Conn.Write(p)
 }
 
-// Silence on a dead line says nothing about an action.
+// A dead connection is no evidence against an action.
 func TestADeadLineDoesNotStopThePluralAction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := new(atomic.Bool)

@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// While a connection was refused, a send that cannot wait fails. That is no refusal of the message, for which a
-// handler's message would be given up at once.
+// After a rejected connection, a send that cannot wait fails with an error that is not a rejection of its message.
+// Otherwise a handler's message would be dropped at once.
 func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
@@ -49,7 +49,7 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 	})
 }
 
-// A second Run is refused whatever the first one does: while it waits for another try, too.
+// A second Run fails whatever the first one does, even while the first one is in backoff.
 func TestASecondRunWhileThereIsNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
@@ -64,7 +64,7 @@ func TestASecondRunWhileThereIsNoConnection(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(ctx, nil) }()
 		<-lost
-		synctest.Wait() // it waits now
+		synctest.Wait() // Run is in backoff now
 		assert.ErrorIs(t, c.Run(ctx, nil), blaze.ErrClosed)
 		stop()
 		require.NoError(t, <-ended)

@@ -20,7 +20,7 @@ import (
 
 var textA = blaze.To(conversationA, blaze.Text("x"))
 
-// inBubble runs a client without a handler against a server in memory and records what it writes.
+// inBubble runs a client without a handler against a server in memory and records the frames that the client writes.
 func inBubble(
 	t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames),
 ) {
@@ -37,7 +37,7 @@ func inBubble(
 	})
 }
 
-// answers answers the next requests of an action, in order.
+// answers sets the answers to the next requests of an action, in order.
 func answers(s *blazetest.Server, action string, as ...blazetest.Answer) {
 	for _, a := range as {
 		s.Intercept(action, func(blazetest.Frame) blazetest.Answer { return a })
@@ -72,8 +72,8 @@ func TestSendIsConfirmed(t *testing.T) {
 	})
 }
 
-// A refusal for good is told at once, once, to the one who sent, with all that the server said. In an existing client
-// 403 is success, and 10002 is repeated without end.
+// A permanent rejection is returned at once, to its sender only, with the complete error of the server. In an existing
+// client 403 counts as success, and 10002 is retried for ever.
 func TestSendRefusedForGood(t *testing.T) {
 	for _, code := range []blaze.Code{
 		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound,
@@ -109,7 +109,7 @@ func TestSendRefusedForGood(t *testing.T) {
 	}
 }
 
-// A reply is matched by its id, whatever action it claims to answer.
+// A reply is matched by its id, whatever its action is.
 func TestSendRefusedByAnErrorFrame(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
 		answers(s, actionSend,
@@ -145,12 +145,12 @@ func TestSendRefusedForAWhile(t *testing.T) {
 						assert.Equal(t, w.all()[0], f, "the same ids")
 					}
 					assert.Equal(t, []string{refused.MessageID}, w.all()[0].ids())
-					// A second, then twice as long each time, give or take a tenth.
+					// The waits are a second and then twice the previous one, within 10 %.
 					waits := time.Duration(1<<(want-1)-1) * time.Second
 					assert.InDelta(t, waits, time.Since(began), float64(waits/10))
 					assert.Empty(t, s.Sent())
 
-					// One try less, and it is sent.
+					// With one rejection less the message is sent.
 					for range want - 1 {
 						answers(s, actionSend, blazetest.Refuse(code))
 					}
@@ -177,8 +177,8 @@ func TestSendAttemptsWithoutLimit(t *testing.T) {
 	})
 }
 
-// The service may answer with a message that has our user id and no category. No handler may see it, and nobody may
-// acknowledge it, whether it comes in time, late or twice.
+// The service may answer with a message that has the bot's user id and no category. It is neither handled nor
+// acknowledged, whether it arrives in time, late or twice.
 func TestSendAnsweredByAStub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -205,7 +205,7 @@ func TestSendAnsweredByAStub(t *testing.T) {
 	})
 }
 
-// A thousand requests are under way at once, and each sender gets the answer to its own.
+// With a thousand unanswered requests, each sender receives the reply to its own.
 func TestSendsAreAnsweredOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 1000
@@ -251,8 +251,8 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 	})
 }
 
-// A request whose reply never comes is written again, with the same ids, after ReplyTimeout and then twice that. What
-// the server stored the first time it does not store again.
+// An unanswered request is written again with the same ids, after ReplyTimeout and then after twice that time. The
+// server does not store the message twice.
 func TestSendIsRepeatedWithoutReply(t *testing.T) {
 	inBubble(t, func(cfg *blaze.Config) {
 		cfg.ReplyTimeout = 7 * time.Second
@@ -271,7 +271,7 @@ func TestSendIsRepeatedWithoutReply(t *testing.T) {
 	})
 }
 
-// The clock of a request doubles with each try that was not answered.
+// A request's timeout doubles with each unanswered attempt.
 func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -287,7 +287,7 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 		var tries []time.Duration
 		var others sync.WaitGroup
 		for len(tries) < 4 {
-			// Others are answered, so that nothing is wrong with the link.
+			// Other requests are answered, which proves that the link works.
 			others.Go(func() {
 				time.Sleep(time.Second)
 				_, err := c.Send(t.Context(), textA)
@@ -311,7 +311,7 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 	})
 }
 
-// A link on which nothing at all is answered is replaced after twice ReplyTimeout.
+// A link without any reply is replaced after twice ReplyTimeout.
 func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -337,7 +337,7 @@ func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// A late reply to an earlier try is a reply; the one to the last try is then of no use and harms nobody.
+// A late reply to an earlier attempt counts. The reply to the last attempt is then ignored.
 func TestSendTakesALateReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -384,7 +384,7 @@ func TestSendSurvivesALostConnection(t *testing.T) {
 	}
 }
 
-// After a try that was not answered, a 403 may be the answer to the repetition of what was stored.
+// After an unanswered attempt, a 403 may be the reply to the second write of a message that was stored.
 func TestSendUnsureAndRefused(t *testing.T) {
 	for name, first := range map[string]blazetest.Answer{"lost": cutStored, "unanswered": hang} {
 		t.Run(name, func(t *testing.T) {
@@ -400,7 +400,7 @@ func TestSendUnsureAndRefused(t *testing.T) {
 				var refused *blaze.Error
 				require.ErrorAs(t, err, &refused)
 
-				// So may a passing refusal be the last that was heard of a message that was stored.
+				// A transient rejection may follow a message that was stored, too.
 				answers(s, actionSend, first, slowDown, slowDown, slowDown, slowDown, slowDown)
 				out.MessageID = messageB
 				_, err = c.Send(t.Context(), out)
@@ -408,7 +408,7 @@ func TestSendUnsureAndRefused(t *testing.T) {
 				assert.Equal(t, messageB, unsure.MessageID)
 				assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
 
-				// But who refuses the message as such has never taken it.
+				// A rejection of the message itself proves that no earlier attempt was stored.
 				answers(s, actionSend, cutUnstored, blazetest.Refuse(blaze.CodeInvalidField))
 				_, err = c.Send(t.Context(), textA)
 				assert.False(t, errors.As(err, &unsure))

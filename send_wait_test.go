@@ -18,7 +18,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// sendFor sends a message under a context that ends after d.
+// sendFor sends a message with a context that ends after d.
 func sendFor(t *testing.T, c *blaze.Client, d time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)
@@ -32,7 +32,7 @@ func sendFor(t *testing.T, c *blaze.Client, d time.Duration) error {
 	return err
 }
 
-// requireUnwritten checks an error that says that nothing was written, because of the context and of why.
+// requireUnwritten checks that an error reports an unwritten message, wraps the context's error and wraps why.
 func requireUnwritten(t *testing.T, err, why error) {
 	t.Helper()
 	var unsure *blaze.UnconfirmedError
@@ -91,7 +91,7 @@ func TestSendBeforeRun(t *testing.T) {
 	})
 }
 
-// Run is there, but no connection yet: that is another reason than no Run.
+// Run is running but not connected yet. The error differs from the one without Run.
 func TestSendEndsWhileConnecting(t *testing.T) {
 	errDial := errors.New("no route")
 	var fail atomic.Bool
@@ -119,14 +119,14 @@ func TestSendEndsWhenWritten(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		answers(s, actionSend, hang)
 		requireUnconfirmed(t, sendFor(t, c, time.Second))
-		// Sending it again with the same id is safe, as the error says.
+		// Sending the message again with the same id is safe, as the error says.
 		out := textA
 		out.MessageID = messageA
 		_, err := c.Send(t.Context(), out)
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
 
-		// Written again after a timeout, and after a lost connection.
+		// The message is written again after a timeout and after a lost connection.
 		answers(s, actionSend, hang, hang)
 		requireUnconfirmed(t, sendFor(t, c, 21*time.Second))
 		answers(s, actionSend, cutUnstored)
@@ -147,7 +147,7 @@ func TestSendEndsWhileResting(t *testing.T) {
 		assert.True(t, refused.Temporary())
 		assert.Len(t, w.all(), 1)
 
-		// An earlier try may have been stored.
+		// An earlier attempt may have been stored.
 		answers(s, actionSend, cutStored, serverFailed)
 		requireUnconfirmed(t, sendFor(t, c, 800*time.Millisecond))
 		assert.Len(t, w.all(), 3)
@@ -191,7 +191,7 @@ func TestSendWaitsForRoom(t *testing.T) {
 	})
 }
 
-// 32 MiB is as much as waits in frames.
+// Unanswered frames have a capacity of 32 MiB.
 func TestSendWaitsForRoomInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := blaze.New(keyOf(botID), nil)
@@ -214,7 +214,7 @@ func TestSendWaitsForRoomInBytes(t *testing.T) {
 	})
 }
 
-// The limiter is waited for once for each message, and once more after a 429, whatever else happens to the message.
+// The Limiter is called once for each message and once more after each 429, and never for any other reason.
 func TestSendAsksTheLimiter(t *testing.T) {
 	waits := 0
 	inBubble(t, func(cfg *blaze.Config) {
@@ -242,7 +242,7 @@ func TestSendAsksTheLimiter(t *testing.T) {
 		written := len(w.all())
 		began = time.Now()
 		send(2, slowDown)
-		// It waits for the limiter, rests for about a second, and is written.
+		// The message waits for the Limiter twice, 5 s each, and about a second in backoff.
 		assert.InDelta(t, 11*time.Second, time.Since(began), float64(100*time.Millisecond))
 		assert.Len(t, w.all(), written+2)
 	})
@@ -280,7 +280,7 @@ func TestSendRefusedByTheLimiter(t *testing.T) {
 	})
 }
 
-// A reply that comes while the sender waits for the limiter still counts.
+// A reply that arrives while the sender waits for the Limiter counts.
 func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -294,7 +294,7 @@ func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 		}()
 		r := s.next()
 		r.refuse(blaze.CodeTooManyRequests, "")
-		r.refuse(blaze.CodeTooManyRequests, "") // twice the same: it counts once
+		r.refuse(blaze.CodeTooManyRequests, "") // a duplicate reply, ignored
 		synctest.Wait()
 		assert.EqualValues(t, 1, c.Stats().Ignored)
 		r.confirm()
@@ -304,7 +304,7 @@ func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 	})
 }
 
-// When Run ends, everybody who waits hears what has become of the message.
+// When Run ends, the error of each waiting send reports whether its message may have been stored.
 func TestSendsWhenRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -324,7 +324,7 @@ func TestSendsWhenRunEnds(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-		requests[0].confirm() // while it drains, replies still count
+		requests[0].confirm() // replies still count during the drain
 		err := <-ended
 		wg.Wait()
 		require.ErrorIs(t, err, blaze.ErrDrain)
@@ -339,11 +339,11 @@ func TestSendsWhenRunEnds(t *testing.T) {
 	})
 }
 
-// A message that was stored, and whose repetition was refused, is not reported as if nothing had been stored.
+// If a message was stored and a later attempt was rejected, the error does not claim that nothing was stored.
 func TestStoredAndThenRefused(t *testing.T) {
 	for code, stored := range map[blaze.Code]bool{
 		blaze.CodeForbidden: true, blaze.CodeNotFound: true, blaze.CodeGroupFull: true,
-		// about the request itself: the first try was refused alike
+		// These concern the request itself: the first attempt was rejected for the same reason.
 		blaze.CodeInvalidField: false, blaze.CodeBadRequest: false,
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// fetches are the requests of a directory of sessions. The test answers each of them.
+// fetches are the requests of a session directory. The test answers each of them.
 type fetches chan fetch
 
 type fetch struct {
@@ -29,7 +29,7 @@ type fetched struct {
 	err      error
 }
 
-// errNoFetch is why a request had no answer when its context ended.
+// errNoFetch is the cause of a request without a response when its context ended.
 var errNoFetch = errors.New("busy")
 
 func (f fetches) fetch(ctx context.Context, users []string) ([]blaze.Session, error) {
@@ -43,7 +43,7 @@ func (f fetches) fetch(ctx context.Context, users []string) ([]blaze.Session, er
 	}
 }
 
-// has answers that the users have one session each, all with that id.
+// has answers that each user has one session, with this id.
 func (f fetch) has(sessionID string) {
 	var all []blaze.Session
 	for _, user := range f.users {
@@ -52,15 +52,15 @@ func (f fetch) has(sessionID string) {
 	f.answer <- fetched{sessions: all}
 }
 
-// lookUp looks users up in the background. It returns when the look-up waits or has ended.
+// lookUp looks up users in the background. It returns when the lookup waits or has ended.
 type lookUp func(ctx context.Context, users ...string) <-chan found
 
 type found struct {
-	ids map[string]string // of the users' only sessions
+	ids map[string]string // session ids by user
 	err error
 }
 
-// newDirectory returns the methods of a directory, and the requests that it makes.
+// newDirectory returns the methods of a directory and the requests that it makes.
 func newDirectory(capacity uint64) (of lookUp, f fetches, drop func(user string), set func(user, sessionID string)) {
 	f = make(fetches, 10)
 	d := blaze.NewSessionDirectory(capacity, f.fetch)
@@ -98,7 +98,7 @@ func TestSessionsAreForgottenInTime(t *testing.T) {
 		assert.Equal(t, ids("alice", "old"), <-first)
 		time.Sleep(59 * time.Minute)
 		assert.Equal(t, ids("alice", "old"), <-of(t.Context(), "alice"), "remembered")
-		time.Sleep(2 * time.Minute) // an hour after the answer, although it was used meanwhile
+		time.Sleep(2 * time.Minute) // an hour after the response, although used meanwhile
 		second := of(t.Context(), "alice")
 		(<-f).has("new")
 		assert.Equal(t, ids("alice", "new"), <-second)
@@ -115,7 +115,7 @@ func TestTheLeastRecentlyUsedSessionsAreForgotten(t *testing.T) {
 			<-got
 		}
 		assert.Equal(t, ids("alice", "of alice"), <-of(t.Context(), "alice"))
-		got := of(t.Context(), "carol") // bob's are the least recently used now
+		got := of(t.Context(), "carol") // bob's are now the least recently used
 		(<-f).has("of carol")
 		<-got
 		got = of(t.Context(), "carol", "bob", "alice", "bob")
@@ -127,7 +127,7 @@ func TestTheLeastRecentlyUsedSessionsAreForgotten(t *testing.T) {
 	})
 }
 
-// The order of the users does not matter, nor how often each is named.
+// Order and repetition of the users do not matter.
 func TestTheSameLookUpIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		of, f, _, _ := newDirectory(10)
@@ -158,7 +158,7 @@ func TestTheErrorOfALookUpIsShared(t *testing.T) {
 	})
 }
 
-// One caller's context ends its own look-up only.
+// A caller's context ends its own lookup only.
 func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
 	bubble(t, "the first", func(t *testing.T) {
 		of, f, _, _ := newDirectory(10)
@@ -205,7 +205,8 @@ func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
 	})
 }
 
-// A change during a look-up is newer than its answer. The answer is not remembered, and later callers do not get it.
+// A change during a lookup is newer than the lookup's response. The response is not remembered, and later callers do
+// not receive it.
 func TestSessionsChangeDuringALookUp(t *testing.T) {
 	bubble(t, "dropped, and the newer answer comes first", func(t *testing.T) {
 		of, f, drop, _ := newDirectory(10)
@@ -246,7 +247,7 @@ func TestSessionsChangeDuringALookUp(t *testing.T) {
 	})
 }
 
-// gatedTransport holds requests for sessions until open is closed, and counts them.
+// gatedTransport blocks requests for sessions until open is closed, and counts them.
 type gatedTransport struct {
 	http.RoundTripper
 	asked chan struct{}
@@ -274,7 +275,7 @@ func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 		errs := make(chan error, 2)
 		for range 2 {
 			go func() {
-				_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+				_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 				errs <- err
 			}()
 		}
@@ -287,7 +288,7 @@ func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 	})
 }
 
-// roundTripper stands for an http.RoundTripper of the user's.
+// roundTripper is an http.RoundTripper of user code.
 type roundTripper func() (*http.Response, error)
 
 func (f roundTripper) RoundTrip(*http.Request) (*http.Response, error) { return f() }
@@ -303,7 +304,7 @@ func TestALookUpSurvivesTheUsersRoundTripper(t *testing.T) {
 			c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) { cfg.HTTPClient = &http.Client{Transport: f} })
 			for range 2 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				_, err := c.Send(ctx, sealed(c, "alice", "x"))
+				_, err := c.Send(ctx, encryptedText(c, "alice", "x"))
 				cancel()
 				assert.ErrorContains(t, err, name)
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Where a file keeps an answer from going out, the error says what to do, and the question is not given up at once.
+// If a file prevents a reply, the error names the remedy, and the message is retried.
 func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 	plain := blaze.Image{Attachment: blaze.Attachment{ID: attachmentID, Size: 1}, Width: 1, Height: 1}
 	sealed := plain
@@ -92,7 +92,7 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 	}
 }
 
-// A picture that was uploaded in plain text reaches everybody in plain text, and the log says what to do.
+// A picture that was uploaded unencrypted is always sent unencrypted, and the log names the remedy.
 func TestAPlainPictureAnswersAnEncryptedMessage(t *testing.T) {
 	for name, nobody := range map[string]bool{"a session": false, "no session": true} {
 		bubble(t, name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestAPlainPictureAnswersAnEncryptedMessage(t *testing.T) {
 	}
 }
 
-// The way that the errors name.
+// The remedies of the errors work.
 func TestAPictureAnswersAnEncryptedMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)

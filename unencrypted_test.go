@@ -23,20 +23,20 @@ import (
 
 const opens = "encrypted message sent unencrypted"
 
-// secret delivers an encrypted text of a user; an empty conversation is the one with the bot.
+// secret delivers an encrypted text of a user. An empty conversation is the one with the bot.
 func (r *rig) secret(user, conversation, text string) string {
 	return r.Deliver(userID(user),
 		blaze.Outgoing{ConversationID: conversation, Payload: blaze.Text(text), Encrypted: true})
 }
 
-// nobodyCanOpen has the service know no session of anybody.
+// nobodyCanOpen makes the service return no sessions.
 func nobodyCanOpen(s *blazetest.Server) {
 	many(s, fetchAction, func(blazetest.Frame) blazetest.Answer {
 		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
 	})
 }
 
-// An answer is encrypted where the payload has an encrypted form. The others go out as the apps send them.
+// A reply is encrypted if its payload has an encrypted form. Others are sent plain, as the apps do.
 func TestAnswersToAnEncryptedMessage(t *testing.T) {
 	file := blaze.Attachment{ID: attachmentID, Size: 1, Key: sealedKey, Digest: sealedDigest}
 	for _, c := range []struct {
@@ -54,7 +54,7 @@ func TestAnswersToAnEncryptedMessage(t *testing.T) {
 		{blaze.Pin{Action: "PIN", MessageIDs: []string{messageA}}, false},
 	} {
 		bubble(t, string(c.payload.Category()), func(t *testing.T) {
-			change := c.payload.Category().System() // which can quote nothing
+			change := c.payload.Category().System() // these cannot quote
 			r := prepare(t, nil)
 			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
 				_, err := r.Send(ctx, m.NewForward(m.ConversationID, c.payload))
@@ -76,7 +76,8 @@ func TestAnswersToAnEncryptedMessage(t *testing.T) {
 	}
 }
 
-// In a group every member gets the answer. It is told once for each group, whichever way the answer goes out.
+// In a group every member receives the reply, so it is not encrypted. That is logged once for each group, however the
+// reply is sent.
 func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
@@ -122,7 +123,7 @@ func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
 	})
 }
 
-// Each group is told of once. Of the groups, the last 4,096 are remembered.
+// Each group is logged once. The last 4,096 groups are remembered.
 func TestManyGroups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
@@ -136,7 +137,7 @@ func TestManyGroups(t *testing.T) {
 				require.ErrorIs(t, err, context.Canceled)
 			}
 			if i%500 == 0 {
-				synctest.Wait() // so that no record is lost
+				synctest.Wait() // prevents lost records
 			}
 		}
 		synctest.Wait()
@@ -147,7 +148,7 @@ func TestManyGroups(t *testing.T) {
 	})
 }
 
-// Whoever has no session that can open a reply reads it in plain text, and it is stored once in whichever form.
+// A user without a session that can decrypt a reply receives it unencrypted. The reply is stored once in either form.
 func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ids []string
@@ -186,7 +187,7 @@ func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 	})
 }
 
-// A session that is there again is used at once.
+// A session that appears later is used at once.
 func TestAReplyIsSealedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
@@ -207,7 +208,7 @@ func TestAReplyIsSealedAgain(t *testing.T) {
 	})
 }
 
-// What the author of a bot encrypts is never sent in plain text. It is tried again: the user may sign in.
+// A message that a bot's author encrypts is never sent unencrypted. It is retried, because the user may sign in.
 func TestWhatItsAuthorEncrypts(t *testing.T) {
 	mine := map[string]func(*blaze.Client, *blaze.Message) blaze.Outgoing{
 		"to a user": func(c *blaze.Client, m *blaze.Message) blaze.Outgoing {
@@ -263,7 +264,7 @@ func TestWhatItsAuthorEncrypts(t *testing.T) {
 	}
 }
 
-// What cannot be in an encrypted message goes out in a plain one, where only a default has made it encrypted.
+// If only the default made a reply encrypted, but it cannot be part of an encrypted message, it is sent unencrypted.
 func TestRepliesThatCannotBeSealed(t *testing.T) {
 	for name, edit := range map[string]func(*blaze.Outgoing){
 		"it expires":      func(out *blaze.Outgoing) { out.ExpireIn = time.Minute },
@@ -288,7 +289,7 @@ func TestRepliesThatCannotBeSealed(t *testing.T) {
 	}
 }
 
-// A bot whose key cannot encrypt answers all the same.
+// A bot with a key that cannot encrypt replies unencrypted.
 func TestAnRSASessionAnswersInPlainText(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -325,7 +326,7 @@ func TestAnRSASessionAnswersInPlainText(t *testing.T) {
 	})
 }
 
-// A reply that may be stored in its encrypted form stays unconfirmed, whatever the service says of its plain form.
+// A reply that may be stored in encrypted form stays unconfirmed, whatever the service answers to its plain form.
 func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
 	for _, batch := range []bool{false, true} {
 		bubble(t, fmt.Sprintf("in a batch: %t", batch), func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// askedError is an error with methods that fail.
+// askedError is an error with methods that may fail.
 type askedError struct {
 	onError, onIs, onAs, onUnwrap func()
 	wraps                         error
@@ -48,7 +48,7 @@ func (e *askedError) Unwrap() error {
 	return e.wraps
 }
 
-// nilPointers are errors that are not nil and hold a nil pointer.
+// nilPointers are non-nil errors that hold nil pointers.
 func nilPointers() map[string]error {
 	var refused *blaze.Error
 	var unconfirmed *blaze.UnconfirmedError
@@ -63,7 +63,7 @@ func nilPointers() map[string]error {
 
 func boom() { panic("boom") }
 
-// A handler's error with methods that panic counts as a failed attempt, and nothing else happens.
+// A handler's error with methods that panic counts as a failed attempt and has no other effect.
 func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
 	var own *askedError
 	all := map[string]error{
@@ -107,7 +107,7 @@ func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
 	}
 }
 
-// The same error when Run ends and the message does not come again.
+// The same error when Run ends and the server does not redeliver the message.
 func TestAnErrorThatFailsWhenItIsAskedAtTheEnd(t *testing.T) {
 	for name, result := range map[string]*askedError{
 		"panics": {onError: boom}, "exits": {onError: runtime.Goexit}, "later": {},
@@ -116,7 +116,7 @@ func TestAnErrorThatFailsWhenItIsAskedAtTheEnd(t *testing.T) {
 			r := run(t, func(context.Context, *blaze.Message) error { return result }, func(cfg *blaze.Config) {
 				cfg.Ack = blaze.AckReceived
 				cfg.Trace.HandlerError = func(*blaze.Message, error) {
-					if name == "later" { // its text was taken before
+					if name == "later" { // the client has its text already
 						result.onError = boom
 					}
 				}
@@ -146,7 +146,7 @@ func TestMethodsOfNilErrors(t *testing.T) {
 	assert.Empty(t, batch.Unwrap())
 }
 
-// Trace gets the handler's own error, with everything that it wraps.
+// Trace receives the handler's own error with everything that it wraps.
 func TestTraceGetsTheErrorOfTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		own := &askedError{wraps: blaze.ErrDrop}

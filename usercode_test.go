@@ -22,7 +22,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// noReturns are the ways in which user code does not return, with what an error says about it.
+// noReturns are the ways in which user code fails to return, and the text of the resulting error.
 var noReturns = map[string]struct {
 	end  func()
 	says string
@@ -31,7 +31,7 @@ var noReturns = map[string]struct {
 	"exits":  {runtime.Goexit, "runtime.Goexit was called"},
 }
 
-// logHandler is an slog.Handler of two functions.
+// logHandler is two functions as an slog.Handler.
 type logHandler struct{ enabled, handle func() }
 
 func (h logHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
@@ -47,7 +47,7 @@ func (h logHandler) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// userCode puts one piece of user code that ends like that into a Config.
+// userCode puts one piece of user code that calls end into a Config.
 var userCode = map[string]func(cfg *blaze.Config, end func()){
 	"Trace.Connected": func(cfg *blaze.Config, end func()) { cfg.Trace.Connected = func(string) { end() } },
 	"Trace.Disconnected": func(cfg *blaze.Config, end func()) {
@@ -119,7 +119,7 @@ func sometimes(
 	}
 }
 
-// Whatever user code does at each call, the bot goes on: it connects, handles, answers and acknowledges.
+// Even if user code fails at each call, the bot connects, handles, replies and acknowledges.
 func TestUserCodeThatDoesNotReturn(t *testing.T) {
 	for name, put := range userCode {
 		for how, no := range noReturns {
@@ -155,7 +155,7 @@ func TestUserCodeThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// A hook that fails is called again, and its failure is logged once a minute.
+// A hook that fails is called again. Its failure is logged once a minute.
 func TestAHookThatFailsIsLoggedAndCalledAgain(t *testing.T) {
 	for how, no := range noReturns {
 		bubble(t, how, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestAHookThatFailsIsLoggedAndCalledAgain(t *testing.T) {
 	}
 }
 
-// The same for a hook that nothing waits for, and those behind it are called.
+// The same for a queued hook. The hooks queued after it are called.
 func TestAQueuedHookThatFailsIsCalledAgain(t *testing.T) {
 	for how, no := range noReturns {
 		bubble(t, how, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestALoggerThatFailsLosesItsRecords(t *testing.T) {
 	})
 }
 
-// exitsAt returns a Limiter that calls runtime.Goexit when it is asked for the nth time.
+// exitsAt returns a Limiter that calls runtime.Goexit at call n.
 func exitsAt(n int) limiterFunc {
 	waits := 0
 	return func(context.Context) error {
@@ -231,7 +231,7 @@ func exitsAt(n int) limiterFunc {
 	}
 }
 
-// A Limiter that ends its goroutine refuses: nothing hangs, and the message it was asked about does not stay behind.
+// A Limiter that exits its goroutine fails its message, which is then removed from the outbox. Nothing hangs.
 func TestALimiterThatExits(t *testing.T) {
 	for n, name := range map[int]string{1: "at once", 2: "after a 429"} {
 		for action, send := range map[string]func(r *rig) error{
@@ -256,7 +256,7 @@ func TestALimiterThatExits(t *testing.T) {
 	}
 }
 
-// What the error of a Limiter is survives the goroutine that it was made on.
+// The error of a Limiter keeps its identity, although it was created on another goroutine.
 func TestAnErrorOfTheLimiterCanBeCompared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) {
@@ -269,7 +269,7 @@ func TestAnErrorOfTheLimiterCanBeCompared(t *testing.T) {
 	})
 }
 
-// A dialer that never returns does not hold up the end, and what it finds later is closed.
+// A dialer that never returns does not delay the end of Run. The connection that it returns later is closed.
 func TestTheEndDoesNotWaitForADialer(t *testing.T) {
 	for drain, want := range map[time.Duration]time.Duration{
 		0: time.Second, -1: 0, 300 * time.Millisecond: 300 * time.Millisecond,
@@ -294,7 +294,7 @@ func TestTheEndDoesNotWaitForADialer(t *testing.T) {
 	}
 }
 
-// brokenBody ends like that when it is read.
+// brokenBody calls end when it is read.
 type brokenBody struct{ end func() }
 
 func (b brokenBody) Read([]byte) (int, error) {
@@ -307,7 +307,7 @@ func (b brokenBody) Close() error {
 	return nil
 }
 
-// net/http calls dialers and TLS callbacks on goroutines of its own, which end the process if they panic.
+// net/http calls dialers and TLS callbacks on its own goroutines. A panic there would end the process.
 func TestUserCodeOfHTTPThatDoesNotReturn(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -344,7 +344,7 @@ func TestUserCodeOfHTTPThatDoesNotReturn(t *testing.T) {
 				edit(cfg)
 				c, err := blaze.New(keyOf(botID), cfg)
 				require.NoError(t, err)
-				defer c.Run(cancelled(t), nil) //nolint:errcheck // it closes the idle connections
+				defer c.Run(cancelled(t), nil) //nolint:errcheck // closes idle connections
 				_, err = c.OpenConversation(t.Context(), userA)
 				require.ErrorIs(t, err, blaze.ErrNoAnswer)
 				assert.ErrorContains(t, err, no.says)
@@ -354,7 +354,7 @@ func TestUserCodeOfHTTPThatDoesNotReturn(t *testing.T) {
 			r := prepare(t, nil)
 			_, err := r.Upload(t.Context(), brokenBody{no.end}, 5)
 			require.ErrorContains(t, err, no.says)
-			_ = r.Run(cancelled(t), nil) // it closes the idle connections
+			_ = r.Run(cancelled(t), nil) // closes idle connections
 		})
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// brokenKey is a key that fails when it is used.
+// brokenKey is a key that fails when it signs.
 type brokenKey struct {
 	crypto.Signer
 	end func()
@@ -34,7 +34,7 @@ func (k brokenKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 	return nil, nil
 }
 
-// brokenMessageKey is one that hashes by itself.
+// brokenMessageKey is a brokenKey that also hashes.
 type brokenMessageKey struct{ brokenKey }
 
 func (k brokenMessageKey) SignMessage(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
@@ -42,7 +42,7 @@ func (k brokenMessageKey) SignMessage(io.Reader, []byte, crypto.SignerOpts) ([]b
 	return nil, nil
 }
 
-// secretKey is one that cannot say what it is.
+// secretKey is a brokenKey that cannot return its public key.
 type secretKey struct{ brokenKey }
 
 func (k secretKey) Public() crypto.PublicKey {
@@ -50,7 +50,7 @@ func (k secretKey) Public() crypto.PublicKey {
 	return nil
 }
 
-// The key of a certificate may be a device. net/http uses it on a goroutine of its own.
+// The key of a certificate may be a device. net/http uses it on its own goroutines.
 func TestAKeyThatDoesNotReturn(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -108,7 +108,7 @@ func TestAKeyThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// A key of another type works.
+// honestKey is a working key of another type.
 type honestKey struct{ crypto.Signer }
 
 func TestAKeyOfAnotherType(t *testing.T) {
@@ -128,13 +128,13 @@ func TestAKeyOfAnotherType(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// miscounts reads and writes, and says that it was another number of bytes.
+// miscounts reads and writes with a wrong count.
 type miscounts struct{ n int }
 
 func (m miscounts) Read([]byte) (int, error)  { return m.n, nil }
 func (m miscounts) Write([]byte) (int, error) { return m.n, nil }
 
-// A reader that returns an impossible count, panics or exits is an error of the upload, whichever it is.
+// A reader that returns an impossible count, panics or exits makes the upload fail with a matching error.
 func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 	type reader struct {
 		r    io.Reader
@@ -162,10 +162,10 @@ func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 				return err
 			},
 		} {
-			for _, before := range []int{0, 100, 5000} { // bytes; the type is told by the first 512
+			for _, before := range []int{0, 100, 5000} { // bytes; the first 512 determine the type
 				bubble(t, fmt.Sprint(name, " ", upload, " ", before), func(t *testing.T) {
 					r := prepare(t, nil)
-					r.Server.Errorf = func(string, ...any) {} // half a file is a fault of its own
+					r.Server.Errorf = func(string, ...any) {} // ignores incomplete files
 					err := call(r.Client, t.Context(),
 						io.MultiReader(strings.NewReader(strings.Repeat("x", before)), tt.r))
 					require.ErrorContains(t, err, tt.says)
@@ -176,7 +176,7 @@ func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 	}
 }
 
-// miscounting is a connection that miscounts once told to.
+// miscounting is a connection that miscounts while bad is set.
 type miscounting struct {
 	net.Conn
 	n   int
@@ -215,7 +215,7 @@ func TestAConnectionThatMiscounts(t *testing.T) {
 	}
 }
 
-// A connection that panics or exits is the end of the HTTP request on it, at once.
+// A connection that panics or exits ends its HTTP request at once.
 func TestAnHTTPConnectionThatDoesNotReturn(t *testing.T) {
 	for how, no := range noReturns {
 		for _, reads := range []bool{true, false} {

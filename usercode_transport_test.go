@@ -32,7 +32,7 @@ func (b brokenWrites) Write([]byte) (int, error) {
 	return 0, nil
 }
 
-// What a transport of the user's calls runs on goroutines of net/http.
+// Callbacks of a user's transport run on goroutines of net/http.
 func TestHooksOfATransportOfTheUsers(t *testing.T) {
 	for how, no := range noReturns {
 		for name, transport := range map[string]*http.Transport{
@@ -68,7 +68,7 @@ func TestHooksOfATransportOfTheUsers(t *testing.T) {
 	}
 }
 
-// A connection of the user's within one of TLS is still the user's.
+// A user's connection inside a TLS connection counts as the user's.
 func TestAConnectionWithinTLSOfTheUsers(t *testing.T) {
 	for how, no := range noReturns {
 		t.Run(how, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestAConnectionWithinTLSOfTheUsers(t *testing.T) {
 	}
 }
 
-// emptyCache has a session that nobody made.
+// emptyCache returns an empty session.
 type emptyCache struct{}
 
 func (emptyCache) Get(string) (*tls.ClientSessionState, bool) {
@@ -98,7 +98,7 @@ func (emptyCache) Get(string) (*tls.ClientSessionState, bool) {
 }
 func (emptyCache) Put(string, *tls.ClientSessionState) {}
 
-// Callbacks that return nothing, and no error, make package tls panic.
+// Callbacks that return neither a result nor an error make package tls panic.
 func TestTLSCallbacksThatReturnNothing(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -124,7 +124,8 @@ func TestTLSCallbacksThatReturnNothing(t *testing.T) {
 	}
 }
 
-// The error of url.Parse quotes the URL, and that of a proxy has a password. So do errors of those who repeat it.
+// An error of url.Parse quotes the URL, and the URL of a proxy may have a password. The same goes for errors that quote
+// such an error.
 func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 	const password = "correcthorsebattery"
 	parse := func(address string) func(*http.Request) (*url.URL, error) {
@@ -175,7 +176,7 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 	}
 }
 
-// A token goes to this machine without TLS, and not by way of another one.
+// Without TLS, a token goes to this machine directly, not through a proxy.
 func TestAProxyForPlainLoopbackIsRefused(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		bubble(t, fmt.Sprint("our HTTP client: ", own), func(t *testing.T) {

@@ -26,7 +26,7 @@ func TestAckManual(t *testing.T) {
 		assert.Zero(t, r.Stats().InboxMessages)
 		r.Cut()
 		time.Sleep(time.Minute)
-		assert.Equal(t, 2, handled.len(), "pushed again, not handled again")
+		assert.Equal(t, 2, handled.len(), "redelivered, not handled again")
 		assert.EqualValues(t, 2, r.Stats().Duplicates)
 
 		assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id))
@@ -35,7 +35,7 @@ func TestAckManual(t *testing.T) {
 		assert.Equal(t, []string{other}, r.Pending())
 		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), MessageID: id})
 		time.Sleep(time.Minute)
-		assert.Equal(t, 2, handled.len(), "recorded, it is acknowledged when it comes again")
+		assert.Equal(t, 2, handled.len(), "recorded, so it is acknowledged when redelivered")
 		assert.Equal(t, []string{other}, r.Pending())
 
 		// The server delivers unacknowledged messages to another process.
@@ -58,7 +58,7 @@ func TestAckManualInsideTheHandler(t *testing.T) {
 		ids := r.crowdSays(20)
 		r.idle()
 		assert.ElementsMatch(t, ids, r.Acked())
-		assert.Empty(t, r.written.of(actionAcks), "each goes out at once")
+		assert.Empty(t, r.written.of(actionAcks), "each is sent at once")
 		r.Deliver(userID("user0"), blaze.Outgoing{Payload: blaze.Text("hello"), MessageID: ids[0]})
 		r.idle()
 		assert.Equal(t, 20, handled.len())
@@ -107,7 +107,7 @@ func TestAckTakesEveryIDThatIsDelivered(t *testing.T) {
 			s.conn().push(v)
 		}
 		synctest.Wait()
-		require.Len(t, ids, len(odd), "that which is no UTF-8 arrives as U+FFFD, which is known")
+		require.Len(t, ids, len(odd), "an id that is not UTF-8 arrives as U+FFFD, a duplicate")
 		require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, ids...))
 		assert.Equal(t, ids, s.ackedIDs())
 		odd[6] = strings.ToLower(odd[6])

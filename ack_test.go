@@ -37,7 +37,7 @@ func TestNoAckBeforeTheHandlerReturned(t *testing.T) {
 		assert.Empty(t, r.written.of(actionAck))
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
-		assert.Empty(t, r.written.of(actionAck), "it waits for others")
+		assert.Empty(t, r.written.of(actionAck), "it waits for more acknowledgements")
 		assert.Equal(t, 1, r.Stats().AcksWaiting)
 		time.Sleep(200 * time.Millisecond)
 		synctest.Wait()
@@ -102,9 +102,9 @@ func TestAServerWithoutPluralAcks(t *testing.T) {
 		answer   func(request) bool
 		attempts int // of a frame of several ids
 	}{
-		"refused as unknown": {func(r request) bool { r.refuse(blaze.CodeNotFound, "no such action"); return true }, 1},
-		"refused as invalid": {func(r request) bool { r.refuse(blaze.CodeInvalidField, "action"); return true }, 1},
-		"not answered":       {func(request) bool { return true }, 3},
+		"unknown action": {func(r request) bool { r.refuse(blaze.CodeNotFound, "no such action"); return true }, 1},
+		"invalid action": {func(r request) bool { r.refuse(blaze.CodeInvalidField, "action"); return true }, 1},
+		"not answered":   {func(request) bool { return true }, 3},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			s := newReplyingServer(t)
@@ -190,7 +190,7 @@ func TestAnAckLostWithItsConnectionIsConfirmedOnTheNext(t *testing.T) {
 			assert.EqualValues(t, 10, s.Acked)
 			assert.Zero(t, s.AcksForgotten)
 			if !answer.Hang {
-				assert.EqualValues(t, 10, s.Duplicates, "they were pushed again while their ids were held")
+				assert.EqualValues(t, 10, s.Duplicates, "they were redelivered while in flight")
 			}
 		})
 	}
@@ -243,7 +243,7 @@ func TestAnAckRefusedForGoodIsForgotten(t *testing.T) {
 			assert.Zero(t, r.Stats().AcksWaiting)
 			r.Cut()
 			time.Sleep(time.Minute)
-			assert.Equal(t, []string{id}, r.Acked(), "pushed again, it meets the Ledger")
+			assert.Equal(t, []string{id}, r.Acked(), "redelivered, it is in the Ledger")
 			assert.Equal(t, 1, handled.len())
 			assert.NotZero(t, r.Stats().Duplicates)
 			assert.EqualValues(t, 1, r.Stats().Acked)
@@ -339,7 +339,7 @@ func TestAckErrors(t *testing.T) {
 		r.Intercept(actionAck, ignored)
 		assert.ErrorIs(t, r.Ack(ctx, blaze.StatusRead, id), context.DeadlineExceeded)
 		assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id))
-		assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id), "again is harmless")
+		assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id), "a second Ack is harmless")
 	})
 }
 

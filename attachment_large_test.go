@@ -135,7 +135,7 @@ func TestFiveGigabytesEncrypted(t *testing.T) {
 	watch := gauge.WatchHeap(5 * time.Millisecond)
 	r, err := c.Download(t.Context(), a)
 	if errors.Is(err, syscall.ENOSPC) {
-		t.Skip("no room for the file: ", err)
+		t.Skip("the disk is full: ", err)
 	}
 	require.NoError(t, err)
 	n, err := io.Copy(io.Discard, r)

@@ -96,7 +96,7 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 				}
 				assert.Contains(t, string(p), "[redacted]")
 				err = json.Unmarshal(p, tt.empty())
-				require.ErrorIs(t, err, blaze.ErrInvalid, "what would lose the keys is refused")
+				require.ErrorIs(t, err, blaze.ErrInvalid, "JSON without the keys is rejected")
 				assert.ErrorContains(t, err, "EncodePayload")
 				assert.ErrorContains(t, err, "DecodePayload")
 			}
@@ -143,7 +143,7 @@ func TestFilesInJSON(t *testing.T) {
 	var a blaze.Attachment
 	require.NoError(t, json.Unmarshal([]byte(`{"ID":"x","Key":"AQID","Digest":"BAU="}`), &a))
 	assert.Equal(t, blaze.Attachment{ID: "x", Key: []byte{1, 2, 3}, Digest: []byte{4, 5}}, a)
-	require.NoError(t, json.Unmarshal([]byte(`{"Size":9}`), &a), "what is absent stays")
+	require.NoError(t, json.Unmarshal([]byte(`{"Size":9}`), &a), "absent fields stay")
 	assert.Equal(t, blaze.Attachment{ID: "x", Size: 9, Key: []byte{1, 2, 3}, Digest: []byte{4, 5}}, a)
 	assert.Error(t, json.Unmarshal([]byte(`{"Key":7}`), &a))
 	assert.Contains(t, fmt.Sprint(a), "encrypted: true")

@@ -47,7 +47,7 @@ func download(t *testing.T, c *blaze.Client, a blaze.Attachment) (string, error)
 
 func TestUploadAndDownload(t *testing.T) {
 	for name, file := range map[string]string{
-		"empty": "", "short": "hello", "longer than what is sniffed": strings.Repeat("long ", 1000),
+		"empty": "", "short": "hello", "longer than the sniffed part": strings.Repeat("long ", 1000),
 		"PNG": "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 100),
 	} {
 		alone(t, name, nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
@@ -279,7 +279,7 @@ func TestTheClockOfAnHTTPRequest(t *testing.T) {
 		require.ErrorIs(t, err, blaze.CodeUnauthorized, "once more, dated an hour ahead, and no third time")
 		assert.Equal(t, 1, faults, "the token an hour ahead")
 		_, err = c.Upload(t.Context(), strings.NewReader("x"), 1)
-		require.NoError(t, err, "the last refusal said what time it is")
+		require.NoError(t, err, "the last rejection had the time")
 		assert.Equal(t, 1, faults)
 	})
 }

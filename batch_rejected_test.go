@@ -307,7 +307,7 @@ func TestBatchEndsHalfWay(t *testing.T) {
 
 		_, err = c.SendBatch(ctx, outs[:3]...)
 		require.ErrorAs(t, err, &failed)
-		assert.Len(t, failed.Unwrap(), 3, "a context that has ended sends nothing")
+		assert.Len(t, failed.Unwrap(), 3, "nothing is sent with an ended context")
 		synctest.Wait()
 		s.none()
 	})

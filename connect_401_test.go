@@ -218,7 +218,7 @@ func TestAWrongClockIsCorrected(t *testing.T) {
 				s.cut()
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				assert.Len(t, g.tokens, 3, "it remembers")
+				assert.Len(t, g.tokens, 3, "the correction is remembered")
 			})
 		}
 	}

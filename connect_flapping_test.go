@@ -55,11 +55,11 @@ func TestALinkThatIsCutAtOnce(t *testing.T) {
 		acks    bool // acknowledgements are confirmed
 		grows   bool
 	}{
-		"the list is answered":                  {handler: ok, grows: true},
-		"the list is answered in capitals":      {handler: ok, capital: true, grows: true},
-		"a message that is not new":             {handler: ok, push: true, grows: true},
-		"a message whose handler fails":         {handler: fails, push: true, grows: true},
-		"a message whose ack is confirmed, too": {handler: ok, push: true, acks: true},
+		"the list is answered":             {handler: ok, grows: true},
+		"the list is answered in capitals": {handler: ok, capital: true, grows: true},
+		"a message that is not new":        {handler: ok, push: true, grows: true},
+		"a message with a failing handler": {handler: fails, push: true, grows: true},
+		"a message with a confirmed ack":   {handler: ok, push: true, acks: true},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			s := newReplyingServer(t)

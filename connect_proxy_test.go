@@ -228,7 +228,7 @@ func TestProxiesOfEachKind(t *testing.T) {
 			}
 			tt.tunnels.mu.Lock()
 			defer tt.tunnels.mu.Unlock()
-			assert.GreaterOrEqual(t, len(tt.tunnels.asked), 2, "one for each half")
+			assert.GreaterOrEqual(t, len(tt.tunnels.asked), 2, "one for the websocket, one for HTTP")
 			for _, asked := range tt.tunnels.asked {
 				assert.Equal(t, "bot/1", asked.UserAgent())
 				want := ""

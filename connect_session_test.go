@@ -101,8 +101,8 @@ func TestWhichFramesWith401EndTheLink(t *testing.T) {
 		"a list with another id": {
 			`{"id":"x%.0s","action":"LIST_PENDING_MESSAGES","error":{"code":401}}`, true, true,
 		},
-		"a request that nobody made": {`{"id":"x%.0s","action":"CREATE_MESSAGE","error":{"code":401}}`, false, true},
-		"an ack that nobody made": {
+		"an unknown request": {`{"id":"x%.0s","action":"CREATE_MESSAGE","error":{"code":401}}`, false, true},
+		"an unknown ack": {
 			`{"id":"x%.0s","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS","error":{"code":401}}`, false, true,
 		},
 	} {
@@ -166,7 +166,7 @@ func TestASignInThatFailsForAWhile(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 			assert.True(t, r.Stats().Connected)
 			assert.EqualValues(t, 2, r.Stats().Connects)
-			assert.Greater(t, r.disconnects.len(), 1, "refused at least once")
+			assert.Greater(t, r.disconnects.len(), 1, "rejected at least once")
 		})
 	}
 }
@@ -250,11 +250,11 @@ func TestGETMeWithAFaultyHTTPClient(t *testing.T) {
 		r.Intercept(handshake, refused(blaze.CodeUnauthorized))
 		r.start(t.Context(), ok)
 		time.Sleep(time.Minute)
-		assert.True(t, r.Stats().Connected, "it is waited for no longer than ReplyTimeout")
+		assert.True(t, r.Stats().Connected, "the wait is limited by ReplyTimeout")
 		always(r.Server, handshake, blazetest.Refuse(blaze.CodeUnauthorized))
 		r.Cut()
 		time.Sleep(time.Second)
-		assert.NoError(t, r.stop(), "while GET /me is asked")
+		assert.NoError(t, r.stop(), "while GET /me is unanswered")
 	})
 }
 
@@ -281,7 +281,7 @@ func TestOutdatedOverHTTP(t *testing.T) {
 		"while it waits": {action: "POST /attachments", do: upload, server: &blazetest.Answer{
 			Bytes: []byte("HTTP/1.1 503 Busy\r\nRetry-After: 300\r\nContent-Length: 0\r\n\r\n"),
 		}},
-		"while it asks GET /me": {
+		"while GET /me is unanswered": {
 			action: askMe, do: func(context.Context, *rig) error { return blaze.CodeUpdateRequired },
 			server: &blazetest.Answer{Reply: blazetest.Refuse(blaze.CodeUnauthorized).Reply},
 		},
@@ -374,7 +374,7 @@ func TestTheNextEndpointIsReachedAtOnce(t *testing.T) {
 			before := len(r.waits.all())
 			r.Cut()
 			time.Sleep(time.Hour)
-			assert.Less(t, dials.Load(), int32(2*500), "a round takes 15 s on average")
+			assert.Less(t, dials.Load(), int32(2*500), "the average wait is 15 s")
 			assert.Greater(t, dials.Load(), int32(2*120))
 			// The first wait follows the lost link. Then come rounds that begin with its endpoint.
 			for i, wait := range r.waits.durations(t)[before+1:] {

@@ -48,7 +48,7 @@ func TestALostLinkIsReplaced(t *testing.T) {
 		s := r.Stats()
 		assert.True(t, s.Connected)
 		assert.EqualValues(t, 2, s.Connects)
-		assert.EqualValues(t, 2, s.Duplicates, "what is held was pushed again")
+		assert.EqualValues(t, 2, s.Duplicates, "messages in flight were redelivered")
 		assert.EqualValues(t, 1, s.Resent)
 		assert.Equal(t, 3, s.InboxMessages)
 		assert.Len(t, r.Sent(), 1)
@@ -105,7 +105,7 @@ func TestRefusedHandshakesAreTriedAgain(t *testing.T) {
 				bound = min(2*bound, 30*time.Second)
 				sum += wait
 			}
-			assert.Greater(t, sum, time.Second, "this is no hot loop")
+			assert.Greater(t, sum, time.Second, "not a hot loop")
 			assert.Contains(t, r.disconnects.String(), fmt.Sprintf(`status %d, body "<html>\n"`, status))
 		})
 	}
@@ -168,11 +168,11 @@ func TestEndpointsAreTriedInTurn(t *testing.T) {
 		r.start(t.Context(), ok)
 		time.Sleep(time.Minute)
 		round := []string{"localhost:1", "127.0.0.1:2", "localhost:3"}
-		assert.Equal(t, append(round, round...), dialled.all(), "an answer that is no websocket is of no use")
+		assert.Equal(t, append(round, round...), dialled.all(), "a response without an upgrade is a failure")
 		assert.Equal(t, []string{"ws://localhost:3/"}, r.connects.all())
 		r.Cut()
 		time.Sleep(time.Minute)
-		assert.Equal(t, "localhost:3", dialled.all()[6], "the one that served")
+		assert.Equal(t, "localhost:3", dialled.all()[6], "the healthy one")
 		assert.EqualValues(t, 2, r.Stats().Connects)
 		assert.Contains(t, r.disconnects.String(), errAny.Error())
 		assert.Contains(t, r.disconnects.String(), "ws://127.0.0.1:2/")
@@ -186,8 +186,8 @@ func TestAListThatIsNotAnswered(t *testing.T) {
 		connects, lists int
 	}{
 		{"ignored", ignored, 2, 2},
-		{"refused for now", refused(blaze.CodeBlazeTimeout), 2, 2},
-		{"refused for good", refused(blaze.CodeForbidden), 2, 2},
+		{"rejected as transient", refused(blaze.CodeBlazeTimeout), 2, 2},
+		{"rejected", refused(blaze.CodeForbidden), 2, 2},
 		{"lost", func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} }, 2, 2},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {

@@ -91,7 +91,7 @@ func TestALargeMessageWaitsForRoom(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		assert.EqualValues(t, 1, r.Stats().Connects, r.disconnects.String())
 		time.Sleep(9 * time.Minute)
-		assert.EqualValues(t, 1+9, r.Stats().Connects, "it is asked for again each minute")
+		assert.EqualValues(t, 1+9, r.Stats().Connects, "a resync each minute")
 		r.idle()
 		assert.Equal(t, []string{"litt", "litt", "litt", "slow", "huge", "more"}, got.all())
 	})

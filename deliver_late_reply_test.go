@@ -37,7 +37,7 @@ func TestALateReplyIsNoPush(t *testing.T) {
 		"a text":          func(*testing.T, request) string { return `,"data":"ok"` },
 	} {
 		for _, retried := range []bool{false, true} {
-			how := "given up"
+			how := "unanswered"
 			if retried {
 				how = "answered at last"
 			}

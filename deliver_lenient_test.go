@@ -133,11 +133,11 @@ func TestFramesThatAreOfNoUse(t *testing.T) {
 			`{"id":"1","action":"CREATE_PLAIN_MESSAGES","params":"mRm5rm9bkQztvpsaTyz1Rib0BEM0S1FKl"}`,
 		},
 		{
-			"late refusal",
+			"late rejection",
 			`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":403,"description":"Forbidden"}}`,
 		},
 		{"error without id", `{"action":"ERROR","error":{"status":202,"code":500,"description":"oops"}}`},
-		{"error of nothing we know", `{"id":"1","action":"ERROR","error":{"status":202,"code":20121}}`},
+		{"error of an unknown request", `{"id":"1","action":"ERROR","error":{"status":202,"code":20121}}`},
 		{"error with a message in it", `{"id":"1","action":"CREATE_MESSAGE","error":{"code":10002},` +
 			`"data":{"message_id":"x","category":"PLAIN_TEXT"}}`},
 	} {
@@ -224,7 +224,7 @@ func TestMessagesThatAreOdd(t *testing.T) {
 			}
 			assert.Equal(t, tt.want, payload)
 			assert.Equal(t, v["message_id"], m.ID)
-			assert.Equal(t, v["message_id"], s.ackedIDs()[0], "acknowledged by the usual rules")
+			assert.Equal(t, v["message_id"], s.ackedIDs()[0], "acknowledged as usual")
 			assert.Equal(t, tt.fields["created_at"] != nil, m.CreatedAt.IsZero())
 			if tt.fields["expire_in"] == "60" {
 				assert.Equal(t, time.Minute, m.ExpireIn)
@@ -276,7 +276,7 @@ func TestMessagesPushedTwice(t *testing.T) {
 		assert.Len(t, got, 1)
 		assert.EqualValues(t, 3, r.Stats().Duplicates)
 		id := v["message_id"].(string)
-		assert.Equal(t, []string{id, id}, s.ackedIDs()[:2], "pushed again, it is acknowledged again")
+		assert.Equal(t, []string{id, id}, s.ackedIDs()[:2], "acknowledged again after its redelivery")
 	})
 }
 
@@ -316,7 +316,7 @@ func TestAnErrorFrameThatIsAReply(t *testing.T) {
 		}
 		r := s.run(ok, nil)
 		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
-		assert.ErrorIs(t, err, blaze.CodeGroupFull, "a reply is known by its id alone")
+		assert.ErrorIs(t, err, blaze.CodeGroupFull, "a reply is matched by its id alone")
 	})
 }
 

@@ -125,7 +125,7 @@ func TestABlockedHandlerStopsNothingElse(t *testing.T) {
 		assert.Equal(t, []string{"other"}, got.all())
 		assert.Contains(t, r.Pending(), blocked)
 		assert.EqualValues(t, 1, r.Stats().Connects)
-		assert.WithinDuration(t, time.Now(), r.Stats().LastRead, 16*time.Second, "pongs count as life")
+		assert.WithinDuration(t, time.Now(), r.Stats().LastRead, 16*time.Second, "pongs prove that the link is alive")
 		close(release)
 		r.idle()
 		assert.Equal(t, []string{"other", "block", "behind it"}, got.all())

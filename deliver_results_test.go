@@ -53,13 +53,13 @@ var results = []struct {
 	{"temporary Error", func() error { return &blaze.Error{Code: blaze.CodeTooManyRequests} }, retried},
 	{"a temporary status", func() error { return &blaze.Error{Code: 10001, Status: 503} }, retried},
 	{"a code of another kind", func() error { return &blaze.Error{Code: 10001, Status: 202} }, dropped},
-	{"several refusals, one of them temporary", func() error {
+	{"several rejections, one of them transient", func() error {
 		return fmt.Errorf("both: %w", errors.Join(&blaze.Error{Code: 403}, &blaze.Error{Status: 503}))
 	}, retried},
-	{"several refusals", func() error {
+	{"several rejections", func() error {
 		return errors.Join(errAny, &blaze.Error{Code: 403}, fmt.Errorf("and %w", &blaze.Error{Code: 404}))
 	}, dropped},
-	{"UnconfirmedError of a refusal", func() error {
+	{"UnconfirmedError of a rejection", func() error {
 		return &blaze.UnconfirmedError{Err: &blaze.Error{Code: blaze.CodeForbidden}}
 	}, retried},
 	{"any error", func() error { return errAny }, retried},

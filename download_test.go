@@ -41,7 +41,7 @@ func downloadFile(t *testing.T, c *blaze.Client, a blaze.Attachment) (string, er
 	file, readErr := os.ReadFile(path)
 	require.NoError(t, readErr)
 	if err != nil {
-		assert.Equal(t, "before", string(file), "it stays as it was")
+		assert.Equal(t, "before", string(file), "unchanged")
 		return "", err
 	}
 	return string(file), nil
@@ -173,7 +173,7 @@ func TestTemporaryFiles(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, r.Close())
 				_, err = r.Read(make([]byte, 1))
-				require.ErrorIs(t, err, fs.ErrClosed, "what was decrypted already is not handed out")
+				require.ErrorIs(t, err, fs.ErrClosed, "decrypted bytes are not returned after Close")
 			})
 		}
 	}
@@ -199,7 +199,7 @@ func TestNoDirectoryForTemporaryFiles(t *testing.T) {
 			require.ErrorContains(t, err, large.ID)
 		}
 		got, err = downloadFile(t, c, large)
-		require.NoError(t, err, "it needs no other directory")
+		require.NoError(t, err, "no other directory is needed")
 		assert.Len(t, got, 5<<20)
 		err = c.DownloadFile(t.Context(), small, filepath.Join(missing, "file"))
 		require.ErrorIs(t, err, fs.ErrNotExist)
@@ -262,11 +262,11 @@ func TestMaxDownload(t *testing.T) {
 					b := a
 					b.Size = 0
 					_, err := get(t, c, b)
-					require.ErrorAs(t, err, &wrong, "and nothing is waited for")
+					require.ErrorAs(t, err, &wrong, "without waiting")
 					assert.Equal(t, "Config.MaxDownload", wrong.Field)
 					s.Intercept("GET /files", answer)
 					_, err = get(t, c, a)
-					require.ErrorIs(t, err, blaze.ErrDamaged, "it was said to have one byte")
+					require.ErrorIs(t, err, blaze.ErrDamaged, "Attachment.Size is 1")
 				}
 			})
 		}
@@ -417,6 +417,6 @@ func TestReuploadUploadsNothingUnverified(t *testing.T) {
 		a.Size = 0
 		_, err = c.Reupload(t.Context(), a)
 		require.NoError(t, err)
-		assert.Equal(t, downloads+2, count.downloads.Load(), "its address, and the file once")
+		assert.Equal(t, downloads+2, count.downloads.Load(), "the address and the file, once each")
 	})
 }

@@ -42,7 +42,7 @@ func TestWhatIsAbandonedIsNotRecorded(t *testing.T) {
 // the message is reported as dropped.
 func TestAnEarlyAckIsGivenUpAtTheEnd(t *testing.T) {
 	for name, last := range map[string]time.Duration{
-		"it waits for another attempt": 0, "it is being handled": time.Second,
+		"in backoff": 0, "handler running": time.Second,
 	} {
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, func(context.Context, *blaze.Message) error {
@@ -57,7 +57,7 @@ func TestAnEarlyAckIsGivenUpAtTheEnd(t *testing.T) {
 			assert.Contains(t, r.drops.String(), id)
 			assert.Contains(t, r.drops.String(), errAny.Error())
 			assert.EqualValues(t, 1, r.Stats().Dropped)
-			assert.Len(t, r.Pending(), 1, "nobody has taken the second one")
+			assert.Len(t, r.Pending(), 1, "the second one is not acknowledged")
 		})
 	}
 	bubble(t, "not in the other modes", func(t *testing.T) {

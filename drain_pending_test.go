@@ -56,7 +56,7 @@ func TestNothingIsBegunAfterRun(t *testing.T) {
 // other modes it does.
 func TestWhatFailedBeforeTheEnd(t *testing.T) {
 	for name, mode := range ackModes {
-		for _, at := range []string{"waits for another attempt", "fails after the end"} {
+		for _, at := range []string{"in backoff", "fails after the end"} {
 			bubble(t, name+", "+at, func(t *testing.T) {
 				r := run(t, func(context.Context, *blaze.Message) error {
 					if at == "fails after the end" {

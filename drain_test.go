@@ -64,14 +64,14 @@ func TestTheEndDrains(t *testing.T) {
 		synctest.Wait()
 		late := r.say("bob", "too late")
 		require.NoError(t, r.wait())
-		assert.Equal(t, 2*time.Second, time.Since(start), "acknowledgements do not wait for others")
+		assert.Equal(t, 2*time.Second, time.Since(start), "acknowledgements are flushed")
 		assert.Equal(t, []string{running}, r.Acked())
 		assert.Equal(t, []string{queued, late}, r.Pending())
 		assert.Len(t, r.Sent(), 1)
 		s := r.Stats()
 		assert.False(t, s.Connected)
 		assert.Zero(t, s.HandlersRunning+s.InboxMessages+s.OutboxRequests+s.AcksWaiting)
-		assert.Zero(t, r.disconnects.len(), "an end that was asked for is no loss")
+		assert.Zero(t, r.disconnects.len(), "an orderly end is not a lost connection")
 	})
 }
 
@@ -381,7 +381,7 @@ func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 		assert.ErrorIs(t, r.wait(), blaze.CodeUpdateRequired)
 		err := <-sent
 		assert.ErrorIs(t, err, blaze.ErrClosed)
-		assert.ErrorIs(t, err, blaze.CodeUpdateRequired, "it says why")
+		assert.ErrorIs(t, err, blaze.CodeUpdateRequired, "the error has the cause")
 	})
 }
 
@@ -402,7 +402,7 @@ func TestAHandlerWhoseSendEndsWithRun(t *testing.T) {
 		assert.Zero(t, r.drops.len(), r.drops.String())
 		assert.ErrorIs(t, met, blaze.ErrClosed)
 		assert.Empty(t, r.Acked())
-		assert.Equal(t, []string{id}, r.Pending(), "it is for the next process")
+		assert.Equal(t, []string{id}, r.Pending(), "it is redelivered to the next process")
 	})
 }
 
@@ -441,7 +441,7 @@ func TestAResyncDoesNotCutADrain(t *testing.T) {
 			r.say(u, "x")
 		}
 		time.Sleep(time.Second)
-		require.Len(t, r.written.of(actionList), 2, "the inbox had no room")
+		require.Len(t, r.written.of(actionList), 2, "the inbox was full")
 		r.cancel()
 		require.NoError(t, r.wait())
 		assert.Len(t, r.Sent(), 1)

@@ -103,7 +103,7 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 		requireInOrder(t, []blaze.Outgoing{outs[0], outs[2], outs[3]}, r.Sent())
 		assert.EqualValues(t, 3, r.Stats().Sent)
 	})
-	bubble(t, "after a try that was lost", func(t *testing.T) {
+	bubble(t, "after a lost attempt", func(t *testing.T) {
 		r := run(t, nil, nil)
 		outs := encrypted(toCrowd(r.Client, 3, 1))
 		answers(r.Server, sealedAction,
@@ -116,7 +116,7 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 		require.ErrorAs(t, failed.Errs[1], &unsure, "the lost request may have stored it")
 		assert.Equal(t, outs[1].MessageID, unsure.MessageID)
 		require.ErrorIs(t, failed.Errs[2], blaze.CodeInvalidField)
-		assert.False(t, errors.As(failed.Errs[2], &unsure), "the fault was in the lost request too")
+		assert.False(t, errors.As(failed.Errs[2], &unsure), "the lost request had the same fault")
 	})
 	for name, c := range map[string]struct {
 		refusal blazetest.Answer
@@ -135,7 +135,7 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 			for _, err := range failed.Errs {
 				require.ErrorIs(t, err, c.refusal.Reply.Error.Code)
 			}
-			assert.Len(t, posts.sizes(), c.posts, "another request would fare no better")
+			assert.Len(t, posts.sizes(), c.posts, "another request would fail, too")
 		})
 	}
 }

@@ -160,7 +160,7 @@ func TestAMessageOfADeniedRequest(t *testing.T) {
 			}
 		})
 	}
-	bubble(t, "that finds no room", func(t *testing.T) {
+	bubble(t, "without capacity", func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.OutboxLen = 1 })
 		synctest.Wait()
 		always(r.Server, actionSend, hang)

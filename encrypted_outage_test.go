@@ -169,7 +169,7 @@ func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
 		require.ErrorAs(t, err, &unsure)
 		assert.Equal(t, messageA, unsure.MessageID)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.ErrorIs(t, err, syscall.ECONNREFUSED, "the last try")
+		assert.ErrorIs(t, err, syscall.ECONNREFUSED, "the last attempt")
 	})
 }
 
@@ -228,7 +228,7 @@ func TestAnEncryptedMessageRefusedForAWhile(t *testing.T) {
 			require.ErrorAs(t, err, &refused)
 			assert.True(t, refused.Temporary())
 			_, err = r.Send(t.Context(), encryptedText(r.Client, "alice", "y"))
-			require.NoError(t, err, "no try is left over")
+			require.NoError(t, err, "all attempts are used")
 		})
 	}
 }

@@ -120,7 +120,7 @@ func TestNoUsableSession(t *testing.T) {
 			})
 			_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 			require.ErrorIs(t, err, blaze.ErrNoSession)
-			assert.Empty(t, s.Sent(), "nor in plain text")
+			assert.Empty(t, s.Sent(), "not sent unencrypted either")
 		})
 	}
 	alone(t, "low order", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
@@ -146,7 +146,7 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 	alone(t, "FAILED, with the new ones", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		stale(s, "alice")
 		s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
-			t.Error("asked again, although the answer had them")
+			t.Error("a second lookup, although the response has the sessions")
 			return blazetest.Answer{}
 		})
 		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
@@ -162,7 +162,7 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
 	})
-	alone(t, "again and again", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "repeatedly", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		tries := 0
 		for range 3 {
 			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
@@ -228,7 +228,7 @@ func TestSomeUsableSessions(t *testing.T) {
 			assert.Equal(t, userB, items[0]["representative_id"])
 			blob, err := base64.RawURLEncoding.DecodeString(items[0]["data_base64"].(string))
 			require.NoError(t, err)
-			assert.Equal(t, []byte{1, 1, 0}, blob[:3], "sealed for one")
+			assert.Equal(t, []byte{1, 1, 0}, blob[:3], "encrypted for one session")
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		_, err := c.Send(t.Context(), out)
@@ -270,7 +270,7 @@ func TestUnsureOverTwoTries(t *testing.T) {
 		var unsure *blaze.UnconfirmedError
 		require.ErrorAs(t, err, &unsure)
 	})
-	alone(t, "cancelled between two tries", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "cancelled between two attempts", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeServer) })
@@ -311,7 +311,7 @@ func TestNothingWasWritten(t *testing.T) {
 		out.MessageID = messageA
 		_, err = c.Send(ctx, out)
 		require.ErrorIs(t, err, blaze.ErrNoAnswer)
-		require.ErrorIs(t, err, context.DeadlineExceeded, "SendAttempts do not count: the service has said nothing")
+		require.ErrorIs(t, err, context.DeadlineExceeded, "SendAttempts does not apply without a response")
 		require.ErrorContains(t, err, "message "+messageA+" was not sent")
 		require.ErrorContains(t, err, "refused", "and why")
 		require.False(t, errors.As(err, &unsure), err)

@@ -181,7 +181,7 @@ func TestErrorTexts(t *testing.T) {
 		require.Equal(t, temporary, e.Temporary(), code)
 		require.ErrorIs(t, e, blaze.Code(10001))
 	}
-	assert.True(t, new(blaze.Error).Temporary(), "it says nothing")
+	assert.True(t, new(blaze.Error).Temporary(), "it has no code and no status")
 	assert.True(t, (&blaze.Error{Status: 503}).Temporary())
 	assert.False(t, (&blaze.Error{Status: 403}).Temporary())
 	assert.False(t, (&blaze.Error{Code: 403}).Temporary())

@@ -116,7 +116,7 @@ func TestRouteAsksInOrder(t *testing.T) {
 	}{
 		{"nobody", blaze.Route(), blaze.ErrNotHandled, nil},
 		{"only nil", blaze.Route(nil, nil), blaze.ErrNotHandled, nil},
-		{"first takes", blaze.Route(says("a", nil), says("b", nil)), nil, []string{"a"}},
+		{"first accepts", blaze.Route(says("a", nil), says("b", nil)), nil, []string{"a"}},
 		{
 			"first declines", blaze.Route(says("a", blaze.ErrNotHandled), nil, says("b", nil), says("c", nil)),
 			nil,

@@ -140,11 +140,11 @@ func TestWhatABlockedHookKeepsWaitingIsBounded(t *testing.T) {
 		assert.Zero(t, total())
 		close(release)
 		synctest.Wait()
-		assert.EqualValues(t, 1+1024, total(), "the one that blocked, and those that found room")
+		assert.EqualValues(t, 1+1024, total(), "the blocked call and the queued ones")
 		r.Cut()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Greater(t, total(), int64(1+1024), "there is room again")
+		assert.Greater(t, total(), int64(1+1024), "the queue has capacity again")
 	})
 }
 

@@ -100,7 +100,7 @@ func TestAProfileOfSomethingElse(t *testing.T) {
 			r := s.run(ok, nil)
 			began := time.Now()
 			require.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)
-			assert.Greater(t, time.Since(began), 29*time.Second, "as without an answer")
+			assert.Greater(t, time.Since(began), 29*time.Second, "as without a response")
 			assert.Empty(t, r.log.lines("GET /me accepts"))
 		})
 	}

@@ -75,6 +75,6 @@ func TestSessionsThatAreNoList(t *testing.T) {
 		s, c := begin(t, nil, nil)
 		answers(s, fetchAction, blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`{}`)}})
 		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
-		require.NoError(t, err, "asked again")
+		require.NoError(t, err, "looked up again")
 	})
 }

@@ -50,7 +50,7 @@ func TestAMessageWithIDsInCapitals(t *testing.T) {
 		}, []any{m.ID, m.ConversationID, m.UserID, m.SessionID, m.QuoteID, m.RepresentativeID, m.Group})
 		assert.EqualValues(t, 4, r.Stats().Duplicates)
 		for _, id := range s.ackedIDs() {
-			assert.Equal(t, strings.ToLower(id), id, "the service refuses capitals")
+			assert.Equal(t, strings.ToLower(id), id, "the service rejects capitals")
 		}
 	})
 	bubble(t, "is of the same conversation", func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestAMessageWithIDsInCapitals(t *testing.T) {
 		require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id))
 		s.conn().push(inCapitals(v()))
 		time.Sleep(time.Minute)
-		assert.Equal(t, []string{id, id}, s.ackedIDs(), "pushed again, it is acknowledged again")
+		assert.Equal(t, []string{id, id}, s.ackedIDs(), "acknowledged again after its redelivery")
 		assert.EqualValues(t, 1, r.Stats().Handled)
 	})
 }

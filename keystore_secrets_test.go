@@ -66,7 +66,7 @@ func TestLoadKeystoreOfAKey(t *testing.T) {
 	for _, path := range []string{"keystore.json", dir + ".json", "/run/secrets/keystore", "none/keystore"} {
 		_, err := blaze.LoadKeystore(path)
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
-			t.Errorf("a missing file gives %v", err)
+			t.Errorf("a missing file returns %v", err)
 		}
 	}
 }

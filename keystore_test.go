@@ -172,7 +172,7 @@ func TestParseKeystoreRefuses(t *testing.T) {
 		"white space":          {"\xef\xbb\xbf \n", "keystore"},
 		"not JSON":             {keySeed, "keystore"},
 		"UTF-16, empty":        {utf16Of(binary.LittleEndian, " "), "keystore"},
-		"UTF-16, half a unit":  {utf16Of(binary.LittleEndian, safe(keySeed)) + "\x00", "keystore"},
+		"UTF-16, odd length":   {utf16Of(binary.LittleEndian, safe(keySeed)) + "\x00", "keystore"},
 		"UTF-16, no mark":      {utf16Of(binary.LittleEndian, safe(keySeed))[2:], "keystore"},
 		"a PEM file":           {pkcs1, "keystore"},
 		"cut short":            {safe(keySeed)[:150], "keystore"},
@@ -297,10 +297,10 @@ func TestLoadKeystore(t *testing.T) {
 	requireInvalid(t, err, "keystore")
 	if _, err := blaze.LoadKeystore(filepath.Join(dir, "none.json")); !errors.Is(err, fs.ErrNotExist) ||
 		!strings.Contains(err.Error(), "none.json") {
-		t.Errorf("a missing file gives %v", err)
+		t.Errorf("a missing file returns %v", err)
 	}
 	if _, err := blaze.LoadKeystore(dir); err == nil || !strings.Contains(err.Error(), dir) {
-		t.Errorf("a directory gives %v", err)
+		t.Errorf("a directory returns %v", err)
 	}
 	if err := os.WriteFile(path, []byte(text+strings.Repeat(" ", 1<<20)), 0o600); err != nil {
 		t.Fatal(err)
@@ -339,8 +339,8 @@ func canaryKeystore() blaze.Keystore {
 	return blaze.Keystore{AppID: keyApp, SessionID: keySession, SessionPrivateKey: keySeed, ServerPublicKey: keyPublic}
 }
 
-// requireNoCanary fails if the text contains the test key's secret half, or a large part of it, in any form, as bytes or
-// as text.
+// requireNoCanary fails if the text contains the test key's secret half, or a large part of it, as bytes or as text in
+// any form.
 func requireNoCanary(t testing.TB, text string) {
 	t.Helper()
 	for _, form := range append(formsOf(string(unhex(t, keySeed))), formsOf(keySeed)...) {
@@ -444,7 +444,7 @@ func FuzzParseKeystore(f *testing.F) {
 			return
 		}
 		if _, err := blaze.NewSigner(k); err != nil {
-			t.Errorf("a parsed keystore is refused: %v", err)
+			t.Errorf("a parsed keystore is rejected: %v", err)
 		}
 	})
 }

@@ -81,7 +81,7 @@ func TestALedgerThatDoesNotWork(t *testing.T) {
 			r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.Ledger = l })
 			id := r.say("alice", "hello")
 			r.idle()
-			assert.Equal(t, []string{"hello"}, handled.all(), "the handler is tried")
+			assert.Equal(t, []string{"hello"}, handled.all(), "the handler runs")
 			assert.Equal(t, []string{id}, r.Acked(), "and the message acknowledged")
 			assert.Zero(t, r.failures.len())
 			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "Ledger.Handled failed"))

@@ -72,7 +72,7 @@ func TestLogsAreBoundedWhateverHappens(t *testing.T) {
 			told := min(2*kinds, 256+1) // a long text makes another kind
 			assert.GreaterOrEqual(t, l.records.Load(), int64(min(kinds, 256)))
 			assert.LessOrEqual(t, l.records.Load(), int64(told*(2+minutes+2)))
-			assert.LessOrEqual(t, l.largest.Load(), int64(4<<10), "an error of 2,000 bytes, and what is around it")
+			assert.LessOrEqual(t, l.largest.Load(), int64(4<<10), "an error of 2,000 bytes and its attributes")
 			assert.LessOrEqual(t, l.bytes.Load(), l.records.Load()*(4<<10))
 			assert.EqualValues(t, events, r.Stats().BadFrames)
 			assert.Zero(t, r.Stats().TraceDropped)

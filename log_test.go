@@ -203,14 +203,14 @@ func TestEqualWarningsAreThinned(t *testing.T) {
 		require.Len(t, lines, 3)
 		assert.Contains(t, lines[2], "repeated=2")
 		time.Sleep(time.Hour)
-		assert.Len(t, r.log.lines(about), 3, "nothing is said of nothing")
+		assert.Len(t, r.log.lines(about), 3, "nothing is logged without events")
 		r.crowdSays(1)
 		time.Sleep(time.Second)
 		lines = r.log.lines(about)
 		require.Len(t, lines, 4)
 		assert.NotContains(t, lines[3], "repeated")
 	})
-	bubble(t, "what is left comes at the end", func(t *testing.T) {
+	bubble(t, "the rest is logged at the end", func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Ledger = failingLedger(func(string) error { return errAny }) })
 		r.crowdSays(3)
 		r.idle()

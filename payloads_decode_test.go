@@ -227,7 +227,7 @@ func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
 		},
 		{"no safe snapshot", "SYSTEM_SAFE_SNAPSHOT", `{"amount":"8675309"}`, "snapshot_id: missing"},
 		{"sealed", "ENCRYPTED_TEXT", secret, "encrypted data"},
-		{"sealed, of a new kind", "ENCRYPTED_SOMETHING_NEW", secret, "encrypted data"},
+		{"encrypted, of an unknown version", "ENCRYPTED_SOMETHING_NEW", secret, "encrypted data"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, ok := blaze.DecodePayload(c.category, []byte(c.data)).(blaze.Raw)
@@ -265,14 +265,14 @@ func FuzzDecodePayload(f *testing.F) {
 		encoded, err := blaze.EncodePayload(p)
 		if err != nil {
 			if !errors.Is(err, blaze.ErrInvalid) {
-				t.Fatalf("encoding what was decoded: %v", err)
+				t.Fatalf("encoding the decoded payload: %v", err)
 			}
 			return
 		}
 		again := blaze.DecodePayload(blaze.Category(category), encoded)
 		if raw, ok := again.(blaze.Raw); ok && raw.Err != nil {
 			if was, ok := p.(blaze.Raw); !ok || was.Err == nil {
-				t.Fatalf("what was encoded does not decode: %v", raw.Err)
+				t.Fatalf("the encoded payload does not decode: %v", raw.Err)
 			}
 		}
 	})

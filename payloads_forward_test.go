@@ -77,8 +77,8 @@ var passedOn = map[string]struct {
 		`{"attachment_id":"` + attachmentID + `","mime_type":"","width":1,"height":1,"size":9,"duration":0}`, "",
 	},
 	"an empty list of pieces": {"PLAIN_TRANSCRIPT", `[]`, "Transcript"},
-	"what is not known":       {"PLAIN_HOLOGRAM", `{`, ""},
-	"what does not fit":       {"PLAIN_IMAGE", `{"attachment_id":[]}`, ""},
+	"an unknown category":     {"PLAIN_HOLOGRAM", `{`, ""},
+	"invalid data":            {"PLAIN_IMAGE", `{"attachment_id":[]}`, ""},
 }
 
 // A received payload can be forwarded, replied and quoted, and is sent unchanged, byte for byte.

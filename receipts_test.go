@@ -42,7 +42,7 @@ func TestReceiptsArriveInOrder(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Len(t, got, len(want), "a blocked handler does not hold them up")
+		require.Len(t, got, len(want), "a blocked handler does not delay them")
 		for i := range got {
 			assert.WithinDuration(t, time.Now(), got[i].At, 2*time.Minute)
 			got[i].At = time.Time{}
@@ -74,7 +74,7 @@ func TestOnReceiptMayFail(t *testing.T) {
 			r.Receipt(sent.MessageID, blaze.StatusRead)
 			r.say("alice", "hello")
 			r.idle()
-			assert.Equal(t, []string{"DELIVERED", "READ"}, got.all(), "it is not tried again")
+			assert.Equal(t, []string{"DELIVERED", "READ"}, got.all(), "not retried")
 			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "OnReceipt failed"))
 			assert.Zero(t, r.failures.len())
 		})

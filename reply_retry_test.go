@@ -171,7 +171,7 @@ func TestAReplyRepeatedInOneAttempt(t *testing.T) {
 		assert.Equal(t, want, got)
 		assert.Zero(t, r.failures.len())
 	})
-	bubble(t, "what was not written is repeated", func(t *testing.T) {
+	bubble(t, "an unwritten reply is written later", func(t *testing.T) {
 		var r *rig
 		r = run(t, func(ctx context.Context, m *blaze.Message) error {
 			if m.Attempt == 1 {
@@ -191,7 +191,7 @@ func TestAReplyRepeatedInOneAttempt(t *testing.T) {
 		r.idle()
 		assert.Len(t, r.Sent(), 1)
 	})
-	bubble(t, "a refused one is not repeated", func(t *testing.T) {
+	bubble(t, "after a rejection it is a new reply", func(t *testing.T) {
 		var r *rig
 		r = run(t, func(ctx context.Context, m *blaze.Message) error {
 			assert.ErrorIs(t, r.Reply(ctx, m, price), blaze.CodeForbidden)
@@ -222,11 +222,11 @@ func TestAConfirmedReplyIsNotWrittenAgain(t *testing.T) {
 		}, nil)
 		s.ask(false)
 		s.assertWritten(1, 1)
-		assert.Equal(t, 2, r.failures.len(), "attempts that failed")
+		assert.Equal(t, 2, r.failures.len(), "failed attempts")
 		assert.EqualValues(t, 1, r.Stats().Handled)
 		assert.Zero(t, r.drops.len())
 	})
-	bubble(t, "each attempt says more", func(t *testing.T) {
+	bubble(t, "each attempt has one more reply", func(t *testing.T) {
 		s := newStrictServer(t)
 		var r *rig
 		r = s.run(func(ctx context.Context, m *blaze.Message) error {
@@ -350,7 +350,7 @@ func TestARefusedReplyThatMayBeStored(t *testing.T) {
 			return err
 		})
 		r.idle()
-		assert.Equal(t, []bool{true, false}, got, "refused, confirmed")
+		assert.Equal(t, []bool{true, false}, got, "rejected, confirmed")
 		assert.Len(t, r.Sent(), 1)
 	})
 }

@@ -196,7 +196,7 @@ func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
 		"inscription, in a group": {
 			func(v *wire.Message) { v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, conversationA, "", false,
 		},
-		"transfer to nobody": {func(v *wire.Message) {
+		"transfer without a conversation": {func(v *wire.Message) {
 			v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", "00000000-0000-0000-0000-000000000000"
 		}, false, "", "", false},
 		"a notice about a user": {
@@ -346,7 +346,7 @@ func TestReplyToATransferWithoutAConversation(t *testing.T) {
 		s, _ := begin(t, func(c *blaze.Client) blaze.Handler {
 			return func(ctx context.Context, m *blaze.Message) error {
 				if err := c.Reply(ctx, m, blaze.Text(canary)); !errors.Is(err, blaze.ErrInvalid) {
-					return fmt.Errorf("not refused: %w", err)
+					return fmt.Errorf("not rejected: %w", err)
 				}
 				thanks := c.ToUser(m.Payload.(blaze.SafeSnapshot).OpponentID, blaze.Text("thanks"))
 				if _, err := c.Send(ctx, thanks); err != nil {

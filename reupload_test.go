@@ -86,7 +86,7 @@ func TestReupload(t *testing.T) {
 			before := count.uploads.Load() + count.downloads.Load()
 			same, err := c.Reupload(t.Context(), plain)
 			require.NoError(t, err)
-			assert.Equal(t, plain, same, "it is plain already")
+			assert.Equal(t, plain, same, "already plain")
 			assert.Equal(t, before, count.uploads.Load()+count.downloads.Load())
 		})
 	}
@@ -96,12 +96,12 @@ func TestReupload(t *testing.T) {
 func TestReuploadOfADamagedFile(t *testing.T) {
 	file := strings.Repeat("a long file ", 20_000)
 	for name, edit := range map[string]func(*blaze.Attachment){
-		"digest":                   func(a *blaze.Attachment) { a.Digest = make([]byte, 32) },
-		"MAC":                      func(a *blaze.Attachment) { a.Key = append(bytes.Clone(a.Key[:63]), a.Key[63]^1) },
-		"longer than said":         func(a *blaze.Attachment) { a.Size-- },
-		"shorter than said":        func(a *blaze.Attachment) { a.Size++ },
-		"digest, and no size":      func(a *blaze.Attachment) { a.Digest, a.Size = make([]byte, 32), 0 },
-		"longer than said by much": func(a *blaze.Attachment) { a.Size = 1 },
+		"digest":                func(a *blaze.Attachment) { a.Digest = make([]byte, 32) },
+		"MAC":                   func(a *blaze.Attachment) { a.Key = append(bytes.Clone(a.Key[:63]), a.Key[63]^1) },
+		"longer than Size":      func(a *blaze.Attachment) { a.Size-- },
+		"shorter than Size":     func(a *blaze.Attachment) { a.Size++ },
+		"digest, and no size":   func(a *blaze.Attachment) { a.Digest, a.Size = make([]byte, 32), 0 },
+		"much longer than Size": func(a *blaze.Attachment) { a.Size = 1 },
 	} {
 		var count countingTransport
 		alone(t, name, counting(&count), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {

@@ -139,7 +139,7 @@ func (s *rawServer) handle(w http.ResponseWriter, r *http.Request) {
 
 // upgrade upgrades a request to a websocket. It returns nil if the client has gone.
 func (s *rawServer) upgrade(w http.ResponseWriter, r *http.Request) *rawConn {
-	assert.Equal(s.t, "websocket", strings.ToLower(r.Header.Get("Upgrade")), "the client asked for no websocket")
+	assert.Equal(s.t, "websocket", strings.ToLower(r.Header.Get("Upgrade")), "not a websocket request")
 	assert.Equal(s.t, "13", r.Header.Get("Sec-WebSocket-Version"))
 	raw, rw, err := http.NewResponseController(w).Hijack()
 	if !assert.NoError(s.t, err) {

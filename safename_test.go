@@ -89,6 +89,6 @@ func FuzzSafeName(f *testing.F) {
 			return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 		}))
 		assert.Equal(t, strings.Trim(safe, ". "), safe)
-		assert.Equal(t, safe, blaze.Data{Name: safe}.SafeName(), "it is safe already")
+		assert.Equal(t, safe, blaze.Data{Name: safe}.SafeName(), "already safe")
 	})
 }

@@ -100,7 +100,7 @@ func TestSendRefusedForGood(t *testing.T) {
 				assert.False(t, refused.Temporary())
 				assert.Contains(t, err.Error(), messageA)
 				_, err = c.Send(t.Context(), textA)
-				require.NoError(t, err, "only that message was refused")
+				require.NoError(t, err, "only that message was rejected")
 				time.Sleep(time.Hour)
 				assert.Equal(t, []string{actionSend, actionSend}, w.actions())
 				assert.Len(t, s.Sent(), 1)
@@ -139,7 +139,7 @@ func TestSendRefusedForAWhile(t *testing.T) {
 					assert.True(t, refused.Temporary())
 					assert.ErrorIs(t, err, code)
 					var unsure *blaze.UnconfirmedError
-					assert.NotErrorAs(t, err, &unsure, "every try was answered")
+					assert.NotErrorAs(t, err, &unsure, "every attempt was answered")
 					require.Len(t, w.all(), want)
 					for _, f := range w.all() {
 						assert.Equal(t, w.all()[0], f, "the same ids")

@@ -28,7 +28,7 @@ func sendFor(t *testing.T, c *blaze.Client, d time.Duration) error {
 	began := time.Now()
 	sent, err := c.Send(ctx, out)
 	assert.Zero(t, sent)
-	assert.Equal(t, d, time.Since(began), "no earlier and no later than its context")
+	assert.Equal(t, d, time.Since(began), "exactly when its context ends")
 	return err
 }
 
@@ -71,7 +71,7 @@ func TestSendBeforeRun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(ctx, nil) }()
-		require.NoError(t, <-sent, "it waits for Run and goes out")
+		require.NoError(t, <-sent, "it waits for Run and is sent")
 		assert.Len(t, s.Sent(), 1)
 
 		cancel()
@@ -152,7 +152,7 @@ func TestSendEndsWhileResting(t *testing.T) {
 		requireUnconfirmed(t, sendFor(t, c, 800*time.Millisecond))
 		assert.Len(t, w.all(), 3)
 		time.Sleep(time.Minute)
-		assert.Len(t, w.all(), 3, "what its sender gave up is not written again")
+		assert.Len(t, w.all(), 3, "an abandoned message is not written again")
 	})
 }
 

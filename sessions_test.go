@@ -151,7 +151,7 @@ func TestTheErrorOfALookUpIsShared(t *testing.T) {
 		(<-f).answer <- fetched{err: assert.AnError}
 		require.ErrorIs(t, (<-first).err, assert.AnError)
 		require.ErrorIs(t, (<-second).err, assert.AnError)
-		require.Empty(t, f, "not tried again")
+		require.Empty(t, f, "not retried")
 		third := of(t.Context(), "alice")
 		(<-f).has("x")
 		assert.Equal(t, ids("alice", "x"), <-third, "an error is not remembered")
@@ -170,9 +170,9 @@ func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
 		cancel()
 		err := (<-first).err
 		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, errNoFetch, "and why there was no answer before")
+		require.ErrorIs(t, err, errNoFetch, "and the cause of the missing response")
 		synctest.Wait()
-		require.Len(t, f, 1, "one of the others asks again")
+		require.Len(t, f, 1, "another caller looks up again")
 		(<-f).has("x")
 		assert.Equal(t, ids("alice", "x"), <-second)
 		assert.Equal(t, ids("alice", "x"), <-third)
@@ -214,7 +214,7 @@ func TestSessionsChangeDuringALookUp(t *testing.T) {
 		old := <-f
 		drop("ALICE")
 		after := of(t.Context(), "alice")
-		require.Len(t, f, 1, "asked again")
+		require.Len(t, f, 1, "looked up again")
 		(<-f).has("new")
 		assert.Equal(t, ids("alice", "new"), <-after)
 		old.has("old")

@@ -58,7 +58,7 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 				return err
 			}, "Reupload",
 		},
-		"an encrypted picture that nobody can open": {
+		"an encrypted picture without sessions": {
 			"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
 				err := c.Reply(ctx, m, sealed)
 				assert.ErrorIs(t, err, blaze.ErrNoSession)
@@ -86,7 +86,7 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 			}
 			r.secret("alice", c.conversation, "question")
 			r.idle()
-			assert.Equal(t, 3, r.failures.len(), "it is tried again")
+			assert.Equal(t, 3, r.failures.len(), "retried")
 			assert.Empty(t, r.Sent())
 		})
 	}

@@ -71,7 +71,7 @@ func TestAnswersToAnEncryptedMessage(t *testing.T) {
 				assert.Equal(t, c.encrypted, out.Encrypted)
 				assert.Equal(t, userID("alice"), out.RecipientID)
 			}
-			assert.Zero(t, r.log.count(slog.LevelWarn, opens), "nobody is told of what is as usual")
+			assert.Zero(t, r.log.count(slog.LevelWarn, opens), "not logged if sent as usual")
 		})
 	}
 }
@@ -144,7 +144,7 @@ func TestManyGroups(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		lines := r.log.lines(opens)
 		assert.Len(t, lines, 60+1)
-		assert.Equal(t, 5001, len(lines[1:])+repeated(t, lines), "the first one was forgotten")
+		assert.Equal(t, 5001, len(lines[1:])+repeated(t, lines), "the first group was forgotten")
 	})
 }
 
@@ -229,7 +229,7 @@ func TestWhatItsAuthorEncrypts(t *testing.T) {
 		"copied": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
 			return exported(m.NewReply(blaze.Text("a")))
 		},
-		"sealed in a group": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
+		"encrypted in a group": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
 			out := m.NewReply(blaze.Text("a"))
 			out.ConversationID, out.Encrypted = conversationA, true
 			return out
@@ -318,7 +318,7 @@ func TestAnRSASessionAnswersInPlainText(t *testing.T) {
 			errs <- err
 			return err
 		})
-		require.ErrorIs(t, <-errs, blaze.ErrInvalid, "what its author encrypts")
+		require.ErrorIs(t, <-errs, blaze.ErrInvalid, "encrypted by its author")
 		require.NoError(t, <-errs)
 		require.Len(t, r.written.of(actionSend), 1)
 		synctest.Wait()

@@ -88,7 +88,7 @@ func TestAContextThatDoesNotReturn(t *testing.T) {
 			var unconfirmed *blaze.UnconfirmedError
 			require.ErrorAs(t, err, &unconfirmed)
 			require.ErrorContains(t, err, no.says)
-			assert.Zero(t, r.Stats().OutboxRequests, "its room is free again")
+			assert.Zero(t, r.Stats().OutboxRequests, "its capacity is free again")
 		})
 	}
 }

@@ -203,11 +203,11 @@ func TestAQueuedHookThatFailsIsCalledAgain(t *testing.T) {
 			synctest.Wait()
 			assert.Equal(t, 3, calls)
 			assert.Equal(t, 4, r.connects.len())
-			assert.Equal(t, 2, r.log.count(slog.LevelWarn, "blaze: disconnected"), "the first, and the number of more")
+			assert.Equal(t, 2, r.log.count(slog.LevelWarn, "blaze: disconnected"), "the first, and a count")
 			assert.Equal(t, 1, r.log.count(slog.LevelError, "a hook failed"))
 			began := time.Now()
 			require.NoError(t, r.stop())
-			assert.Zero(t, time.Since(began), "nothing is left to wait for")
+			assert.Zero(t, time.Since(began), "the queue is empty")
 		})
 	}
 }

@@ -101,7 +101,7 @@ func TestAKeyThatDoesNotReturn(t *testing.T) {
 						assert.ErrorContains(t, err, no.says)
 						assert.ErrorContains(t, ws, no.says)
 					}
-					assert.IsType(t, key, own.PrivateKey, "the caller's certificate stays as it was")
+					assert.IsType(t, key, own.PrivateKey, "the caller's certificate is unchanged")
 				})
 			}
 		}
@@ -141,8 +141,8 @@ func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 		says string
 	}
 	readers := map[string]reader{
-		"more than there is room for": {miscounts{1 << 20}, "impossible"},
-		"less than nothing":           {miscounts{-1}, "impossible"},
+		"more than fits into the buffer": {miscounts{1 << 20}, "impossible"},
+		"less than nothing":              {miscounts{-1}, "impossible"},
 	}
 	for how, no := range noReturns {
 		readers[how] = reader{brokenBody{no.end}, no.says}

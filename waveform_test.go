@@ -92,7 +92,7 @@ func TestWaveformByHand(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			assert.Equal(t, c.want, blaze.Waveform(c.samples))
-			assert.Equal(t, c.want, naiveWaveform(c.samples), "the slow way")
+			assert.Equal(t, c.want, naiveWaveform(c.samples), "the slow computation")
 		})
 	}
 }

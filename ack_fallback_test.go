@@ -81,7 +81,7 @@ func TestAPluralPutOffIsUsedAgain(t *testing.T) {
 		r := run(t, ok, nil)
 		synctest.Wait()
 		for range 5 {
-			r.Intercept(actionAcks, refused(blaze.CodeTooManyRequests))
+			r.Intercept(actionAcks, rejected(blaze.CodeTooManyRequests))
 		}
 		r.crowdSays(10)
 		r.idle()

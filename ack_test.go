@@ -91,7 +91,7 @@ func TestAckStatus(t *testing.T) {
 // ignored answers with bytes that are not a frame. The request is neither carried out nor answered.
 func ignored(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Bytes: []byte("?")} }
 
-func refused(code blaze.Code) func(blazetest.Frame) blazetest.Answer {
+func rejected(code blaze.Code) func(blazetest.Frame) blazetest.Answer {
 	return func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(code) }
 }
 
@@ -102,8 +102,8 @@ func TestAServerWithoutPluralAcks(t *testing.T) {
 		answer   func(request) bool
 		attempts int // of a frame of several ids
 	}{
-		"unknown action": {func(r request) bool { r.refuse(blaze.CodeNotFound, "no such action"); return true }, 1},
-		"invalid action": {func(r request) bool { r.refuse(blaze.CodeInvalidField, "action"); return true }, 1},
+		"unknown action": {func(r request) bool { r.reject(blaze.CodeNotFound, "no such action"); return true }, 1},
+		"invalid action": {func(r request) bool { r.reject(blaze.CodeInvalidField, "action"); return true }, 1},
 		"not answered":   {func(request) bool { return true }, 3},
 	} {
 		bubble(t, name, func(t *testing.T) {
@@ -146,7 +146,7 @@ func TestARefusedPluralAckGoesOutSinglyOnlyOnce(t *testing.T) {
 		r := run(t, ok, nil)
 		r.crowdSays(10)
 		r.idle()
-		r.Intercept(actionAcks, refused(blaze.CodeInvalidField))
+		r.Intercept(actionAcks, rejected(blaze.CodeInvalidField))
 		second := r.crowdSays(10)
 		r.idle()
 		assert.ElementsMatch(t, second, idsOf(r.written.of(actionAck)))
@@ -160,8 +160,8 @@ func TestARefusedPluralAckGoesOutSinglyOnlyOnce(t *testing.T) {
 func TestATemporarilyRefusedAckIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
-		r.Intercept(actionAcks, refused(blaze.CodeBlazeServer))
-		r.Intercept(actionAcks, refused(blaze.CodeTooManyRequests))
+		r.Intercept(actionAcks, rejected(blaze.CodeBlazeServer))
+		r.Intercept(actionAcks, rejected(blaze.CodeTooManyRequests))
 		r.crowdSays(10)
 		r.idle()
 		fs := r.written.of(actionAcks)
@@ -207,7 +207,7 @@ func TestAcksWaitForAConnection(t *testing.T) {
 		ids := r.crowdSays(10)
 		synctest.Wait()
 		for range 20 {
-			r.Intercept(handshake, refused(blaze.CodeServer))
+			r.Intercept(handshake, rejected(blaze.CodeServer))
 		}
 		r.Cut()
 		time.Sleep(10 * time.Second)
@@ -223,22 +223,22 @@ func TestAcksWaitForAConnection(t *testing.T) {
 
 func TestAnAckRefusedForGoodIsForgotten(t *testing.T) {
 	for name, tt := range map[string]struct {
-		answer func(blazetest.Frame) blazetest.Answer
-		tries  int
+		answer   func(blazetest.Frame) blazetest.Answer
+		attempts int
 	}{
-		"refused":            {refused(blaze.CodeForbidden), 1},
-		"always temporarily": {refused(blaze.CodeServer), 3},
+		"rejected":           {rejected(blaze.CodeForbidden), 1},
+		"always temporarily": {rejected(blaze.CodeServer), 3},
 		"never answered":     {ignored, 3}, // 20 s, 40 s and 80 s
 	} {
 		bubble(t, name, func(t *testing.T) {
 			var handled diary
 			r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.SendAttempts = 3 })
-			for range tt.tries {
+			for range tt.attempts {
 				r.Intercept(actionAck, tt.answer)
 			}
 			id := r.say("alice", "hello")
 			time.Sleep(10 * time.Minute)
-			assert.Len(t, r.written.of(actionAck), tt.tries)
+			assert.Len(t, r.written.of(actionAck), tt.attempts)
 			assert.EqualValues(t, 1, r.Stats().AcksForgotten)
 			assert.Zero(t, r.Stats().AcksWaiting)
 			r.Cut()
@@ -326,13 +326,13 @@ func TestAckErrors(t *testing.T) {
 		assert.NoError(t, r.Ack(t.Context(), blaze.StatusRead))
 		assert.Empty(t, r.written.of(actionAck))
 
-		r.Intercept(actionAck, refused(blaze.CodeForbidden))
+		r.Intercept(actionAck, rejected(blaze.CodeForbidden))
 		err := r.Ack(t.Context(), blaze.StatusRead, id)
-		var refusal *blaze.Error
-		assert.ErrorAs(t, err, &refusal)
+		var rejection *blaze.Error
+		assert.ErrorAs(t, err, &rejection)
 		assert.ErrorIs(t, err, blaze.CodeForbidden)
-		assert.Equal(t, id, refusal.MessageID)
-		assert.Equal(t, actionAck, refusal.Action)
+		assert.Equal(t, id, rejection.MessageID)
+		assert.Equal(t, actionAck, rejection.Action)
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -358,9 +358,9 @@ func TestAckSplits(t *testing.T) {
 		assert.EqualValues(t, 170, r.Stats().Acked)
 
 		// If the frame is rejected, the ids are sent singly, and their errors are joined.
-		r.Intercept(actionAcks, refused(blaze.CodeInvalidField))
-		r.Intercept(actionAck, refused(blaze.CodeForbidden))
-		r.Intercept(actionAck, refused(blaze.CodeNotFound))
+		r.Intercept(actionAcks, rejected(blaze.CodeInvalidField))
+		r.Intercept(actionAck, rejected(blaze.CodeForbidden))
+		r.Intercept(actionAck, rejected(blaze.CodeNotFound))
 		err := r.Ack(t.Context(), blaze.StatusRead, ids[:5]...)
 		assert.ErrorIs(t, err, blaze.CodeForbidden)
 		assert.ErrorIs(t, err, blaze.CodeNotFound)

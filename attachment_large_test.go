@@ -77,11 +77,11 @@ func TestFiveGigabytes(t *testing.T) {
 	assert.Less(t, peak, before+32<<20)
 }
 
-// sealer encrypts files of zeros as the service's apps do: IV, AES-256-CBC with PKCS #7, HMAC-SHA256 over both.
-type sealer struct{ key [64]byte }
+// fileEncrypter encrypts files of zeros as the service's apps do: IV, AES-256-CBC with PKCS #7, HMAC-SHA256 over both.
+type fileEncrypter struct{ key [64]byte }
 
 // write writes an encrypted file of size bytes, a multiple of 16, to w.
-func (s *sealer) write(w io.Writer, size int64) error {
+func (s *fileEncrypter) write(w io.Writer, size int64) error {
 	block, err := aes.NewCipher(s.key[:32])
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func TestFiveGigabytesEncrypted(t *testing.T) {
 	if raced || strconv.IntSize == 32 {
 		size = 6e7
 	}
-	var seal sealer
+	var seal fileEncrypter
 	digest := sha256.New()
 	require.NoError(t, seal.write(digest, size))
 	dir := t.TempDir()

@@ -17,7 +17,7 @@ const (
 	fileDigest = "the-digest-of-a-file-is-32-bytes"
 )
 
-func sealedFile() blaze.Attachment {
+func encryptedFile() blaze.Attachment {
 	yes := true
 	return blaze.Attachment{
 		ID: userA, MimeType: "image/png", Size: 7,
@@ -30,7 +30,7 @@ const shownFile = `"ID":"` + userA + `","MimeType":"image/png","Size":7,"Created
 	`"Shareable":true,"Key":"[redacted]","Digest":"[redacted]"`
 
 func TestKeysOfFilesDoNotPrint(t *testing.T) {
-	a := sealedFile()
+	a := encryptedFile()
 	piece := blaze.TranscriptMessage{
 		TranscriptID: userA, MessageID: userB, Category: "PLAIN_IMAGE",
 		MediaURL: userA, MediaKey: []byte(fileKey), MediaDigest: []byte(fileDigest),
@@ -106,7 +106,7 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 
 // Files without keys, and with keys as encoding/json writes bytes, decode.
 func TestFilesInJSON(t *testing.T) {
-	plain := sealedFile()
+	plain := encryptedFile()
 	plain.Key, plain.Digest = nil, nil
 	piece := blaze.TranscriptMessage{
 		MessageID: userB, Category: "PLAIN_IMAGE", MediaSize: 5, Content: "c", MediaDuration: 3,

@@ -172,16 +172,16 @@ func TestUploadRefusedEarly(t *testing.T) {
 }
 
 func TestUploadRefused(t *testing.T) {
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		upload := func() error {
 			_, err := c.Upload(t.Context(), strings.NewReader("hello"), 5)
 			return err
 		}
-		var refused *blaze.Error
+		var rejected *blaze.Error
 		s.Intercept("PUT /files",
 			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
-		require.ErrorAs(t, upload(), &refused)
-		require.ErrorIs(t, refused, blaze.CodeForbidden, "the address has expired")
+		require.ErrorAs(t, upload(), &rejected)
+		require.ErrorIs(t, rejected, blaze.CodeForbidden, "the address has expired")
 
 		s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
 		require.ErrorIs(t, upload(), blaze.ErrNoAnswer)
@@ -215,7 +215,7 @@ func TestUploadRefused(t *testing.T) {
 }
 
 func TestDownloadRefused(t *testing.T) {
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		_, err := download(t, c, blaze.Attachment{ID: userA})
 		require.ErrorIs(t, err, blaze.CodeNotFound)
 		for _, a := range []blaze.Attachment{
@@ -299,9 +299,9 @@ func TestOpenConversation(t *testing.T) {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		_, err = c.OpenConversation(t.Context(), userA)
-		var refused *blaze.Error
-		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, "POST /conversations", refused.Action)
+		var rejected *blaze.Error
+		require.ErrorAs(t, err, &rejected)
+		assert.Equal(t, "POST /conversations", rejected.Action)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err = c.OpenConversation(ctx, userA)

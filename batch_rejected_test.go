@@ -135,9 +135,9 @@ func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
 		var failed *blaze.BatchError
 		require.ErrorAs(t, err, &failed)
 		assert.NoError(t, failed.Errs[0])
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, failed.Errs[1], &unsure)
-		assert.Equal(t, outs[1].MessageID, unsure.MessageID)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, failed.Errs[1], &unconfirmed)
+		assert.Equal(t, outs[1].MessageID, unconfirmed.MessageID)
 		assert.ErrorIs(t, failed.Errs[1], blaze.CodeForbidden)
 		assert.ErrorIs(t, failed.Errs[2], blaze.CodeInvalidField)
 		assert.Equal(t,
@@ -158,9 +158,9 @@ func TestBatchRefusedOnceConfirmed(t *testing.T) {
 		}
 		bad := outs[17].MessageID
 		answers(s, actionBatch, forbidden)
-		var refuseBad func(f blazetest.Frame) blazetest.Answer
-		refuseBad = func(f blazetest.Frame) blazetest.Answer {
-			s.Intercept(actionSend, refuseBad)
+		var rejectBad func(f blazetest.Frame) blazetest.Answer
+		rejectBad = func(f blazetest.Frame) blazetest.Answer {
+			s.Intercept(actionSend, rejectBad)
 			var params struct {
 				MessageID string `json:"message_id"`
 			}
@@ -169,7 +169,7 @@ func TestBatchRefusedOnceConfirmed(t *testing.T) {
 			}
 			return blazetest.Answer{}
 		}
-		s.Intercept(actionSend, refuseBad)
+		s.Intercept(actionSend, rejectBad)
 		sent, err := c.SendBatch(t.Context(), outs...)
 		require.Len(t, sent, len(outs))
 		var failed *blaze.BatchError
@@ -177,13 +177,13 @@ func TestBatchRefusedOnceConfirmed(t *testing.T) {
 		require.Len(t, failed.Errs, len(outs))
 		assert.Len(t, failed.Unwrap(), 1)
 		assert.ErrorIs(t, err, blaze.CodeForbidden)
-		var refused *blaze.Error
-		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, bad, refused.MessageID)
-		assert.Equal(t, actionSend, refused.Action)
+		var rejected *blaze.Error
+		require.ErrorAs(t, err, &rejected)
+		assert.Equal(t, bad, rejected.MessageID)
+		assert.Equal(t, actionSend, rejected.Action)
 		for i, out := range outs {
 			if i == 17 {
-				assert.Equal(t, error(refused), failed.Errs[i])
+				assert.Equal(t, error(rejected), failed.Errs[i])
 				assert.Zero(t, sent[i])
 				continue
 			}
@@ -226,23 +226,23 @@ func TestBatchRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
-				refuse := blazetest.Refuse(code)
-				answers(s, actionBatch, refuse, refuse, refuse, refuse)
+				reject := blazetest.Refuse(code)
+				answers(s, actionBatch, reject, reject, reject, reject)
 				outs := toCrowd(c, 10, 10)
 				_, err := c.SendBatch(t.Context(), outs...)
 				require.NoError(t, err)
 				requireInOrder(t, outs, s.Sent())
 
-				answers(s, actionBatch, refuse, refuse, refuse, refuse, refuse)
+				answers(s, actionBatch, reject, reject, reject, reject, reject)
 				_, err = c.SendBatch(t.Context(), outs...)
 				var failed *blaze.BatchError
 				require.ErrorAs(t, err, &failed)
 				for i, err := range failed.Errs {
-					var refused *blaze.Error
-					require.ErrorAs(t, err, &refused)
-					assert.Equal(t, outs[i].MessageID, refused.MessageID)
-					assert.Equal(t, actionBatch, refused.Action)
-					assert.True(t, refused.Temporary())
+					var rejected *blaze.Error
+					require.ErrorAs(t, err, &rejected)
+					assert.Equal(t, outs[i].MessageID, rejected.MessageID)
+					assert.Equal(t, actionBatch, rejected.Action)
+					assert.True(t, rejected.Temporary())
 				}
 				batches := w.of(actionBatch)
 				assert.Len(t, batches, 10)
@@ -286,19 +286,19 @@ func TestBatchEndsHalfWay(t *testing.T) {
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Len(t, failed.Unwrap(), 300)
 		for i, out := range outs {
-			var unsure *blaze.UnconfirmedError
+			var unconfirmed *blaze.UnconfirmedError
 			switch err := failed.Errs[i]; state[out.MessageID] {
 			case 1:
 				assert.NoError(t, err)
 				assert.Equal(t, out.MessageID, sent[i].MessageID)
 				continue
 			case 2, 3:
-				require.ErrorAs(t, err, &unsure)
-				assert.Equal(t, out.MessageID, unsure.MessageID)
+				require.ErrorAs(t, err, &unconfirmed)
+				assert.Equal(t, out.MessageID, unconfirmed.MessageID)
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
 			default:
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
-				assert.NotErrorAs(t, err, &unsure)
+				assert.NotErrorAs(t, err, &unconfirmed)
 				assert.Contains(t, err.Error(), out.MessageID)
 			}
 			assert.Zero(t, sent[i])

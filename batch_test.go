@@ -296,7 +296,7 @@ func TestBatchPipelinesConversations(t *testing.T) {
 				delete(busy, conversation[id])
 			}
 			if len(stored)%5 == 0 {
-				r.refuse(blaze.CodeNotFound, "")
+				r.reject(blaze.CodeNotFound, "")
 				split = split || r.Action == actionBatch
 			} else {
 				r.confirm()

@@ -38,18 +38,18 @@ func claimsOf(t *testing.T, r *http.Request) (c claims) {
 
 // gatekeeper rejects handshakes with 401 and answers GET /me.
 type gatekeeper struct {
-	t        *testing.T
-	refusals int           // number of rejected handshakes
-	gone     bool          // GET /me is rejected too
-	ahead    time.Duration // of its clock
-	drift    time.Duration // added to its clock at each response
-	date     bool          // sends the time as Date
-	mute     bool          // handshake responses have no time
-	strict   bool          // rejects only tokens that are invalid by its clock
+	t          *testing.T
+	rejections int           // number of rejected handshakes
+	gone       bool          // GET /me is rejected too
+	ahead      time.Duration // of its clock
+	drift      time.Duration // added to its clock at each response
+	date       bool          // sends the time as Date
+	mute       bool          // handshake responses have no time
+	strict     bool          // rejects only tokens that are invalid by its clock
 
-	mu     sync.Mutex
-	tokens []claims // of handshakes
-	asked  []claims // of GET /me
+	mu      sync.Mutex
+	tokens  []claims // of handshakes
+	queried []claims // of GET /me
 }
 
 // guard puts g before a server.
@@ -63,12 +63,12 @@ func (g *gatekeeper) handshake(w http.ResponseWriter, r *http.Request) bool {
 	defer g.mu.Unlock()
 	token := claimsOf(g.t, r)
 	g.tokens = append(g.tokens, token)
-	now := g.tell(w)
+	now := g.writeTime(w)
 	if g.mute {
 		w.Header()["Date"] = nil
 		w.Header().Del("X-Server-Time")
 	}
-	if g.refusals--; g.refusals < 0 && (!g.strict || g.inTime(token, now)) {
+	if g.rejections--; g.rejections < 0 && (!g.strict || g.inTime(token, now)) {
 		return false
 	}
 	unauthorized(w)
@@ -79,16 +79,16 @@ func (g *gatekeeper) me(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	token := claimsOf(g.t, r)
-	g.asked = append(g.asked, token)
-	if now := g.tell(w); g.gone || g.strict && !g.inTime(token, now) {
+	g.queried = append(g.queried, token)
+	if now := g.writeTime(w); g.gone || g.strict && !g.inTime(token, now) {
 		unauthorized(w)
 		return
 	}
 	_, _ = w.Write([]byte(`{"data":{"type":"user","user_id":"` + botID + `"}}`))
 }
 
-// tell sends the time of its clock.
-func (g *gatekeeper) tell(w http.ResponseWriter) time.Time {
+// writeTime sends the time of its clock.
+func (g *gatekeeper) writeTime(w http.ResponseWriter) time.Time {
 	g.ahead += g.drift
 	now := time.Now().Add(g.ahead)
 	if g.date {
@@ -103,17 +103,17 @@ func (g *gatekeeper) inTime(token claims, now time.Time) bool {
 	return now.Sub(time.Unix(token.IssuedAt, 0)).Abs() < 5*time.Minute
 }
 
-func (g *gatekeeper) refuse(n int) {
+func (g *gatekeeper) reject(n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.refusals = n
+	g.rejections = n
 }
 
 // counts returns the numbers of handshakes and of GET /me requests.
-func (g *gatekeeper) counts() (handshakes, asked int) {
+func (g *gatekeeper) counts() (handshakes, queried int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.tokens), len(g.asked)
+	return len(g.tokens), len(g.queried)
 }
 
 func unauthorized(w http.ResponseWriter) {
@@ -124,20 +124,20 @@ func unauthorized(w http.ResponseWriter) {
 func TestA401IsTriedAgainWithANewToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
-		g := (&gatekeeper{refusals: 1}).guard(s)
+		g := (&gatekeeper{rejections: 1}).guard(s)
 		r := s.run(ok, nil)
 		time.Sleep(time.Second)
 		assert.True(t, r.Stats().Connected)
 		require.Len(t, g.tokens, 2)
-		require.Len(t, g.asked, 1)
+		require.Len(t, g.queried, 1)
 		assert.NotEqual(t, g.tokens[0].ID, g.tokens[1].ID)
 
-		g.refuse(1)
+		g.reject(1)
 		s.cut()
 		time.Sleep(time.Minute)
 		assert.True(t, r.Stats().Connected)
 		assert.Len(t, g.tokens, 4)
-		assert.Len(t, g.asked, 2)
+		assert.Len(t, g.queried, 2)
 	})
 }
 
@@ -150,25 +150,25 @@ func TestA401OfTheHTTPAPITooEndsRun(t *testing.T) {
 			if worked {
 				handshakes = 2
 			} else {
-				g.refuse(1000)
+				g.reject(1000)
 			}
 			r := s.run(ok, nil)
 			if worked {
 				time.Sleep(7 * 24 * time.Hour)
-				g.refuse(1000)
+				g.reject(1000)
 				s.cut()
 			}
 			start := time.Now()
 			err := r.wait()
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
 			assert.NotErrorIs(t, err, blaze.ErrClockSkew)
-			var refusal *blaze.Error
-			require.ErrorAs(t, err, &refusal)
-			assert.Equal(t, 202, refusal.Status)
-			assert.Equal(t, "Unauthorized, maybe invalid token.", refusal.Description)
+			var rejection *blaze.Error
+			require.ErrorAs(t, err, &rejection)
+			assert.Equal(t, 202, rejection.Status)
+			assert.Equal(t, "Unauthorized, maybe invalid token.", rejection.Description)
 			assert.LessOrEqual(t, time.Since(start), 500*time.Millisecond, "the wait after a lost link")
 			assert.Len(t, g.tokens, handshakes)
-			assert.Len(t, g.asked, 1)
+			assert.Len(t, g.queried, 1)
 			assert.Equal(t, handshakes, r.disconnects.len())
 			assert.EqualValues(t, handshakes-1, r.Stats().Connects)
 		})
@@ -182,16 +182,16 @@ func TestASessionThatIsOverAfterA401ThatPassed(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, nil)
-			r.Intercept(handshake, refused(blaze.CodeUnauthorized))
-			answers(r.Server, askMe, answer)
+			r.Intercept(handshake, rejected(blaze.CodeUnauthorized))
+			answers(r.Server, getMe, answer)
 			r.start(t.Context(), ok)
 			r.say("alice", "hello")
 			r.idle()
 			time.Sleep(24 * time.Hour)
 			assert.EqualValues(t, 1, r.Stats().Connects)
 
-			always(r.Server, handshake, refused401)
-			always(r.Server, askMe, refused401)
+			always(r.Server, handshake, rejected401)
+			always(r.Server, getMe, rejected401)
 			began := time.Now()
 			r.Cut()
 			assert.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)
@@ -229,21 +229,21 @@ func TestAWrongClockIsNamedWhenRunEnds(t *testing.T) {
 	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 		bubble(t, fmt.Sprint(ahead), func(t *testing.T) {
 			s := newReplyingServer(t)
-			g := (&gatekeeper{refusals: 1000, gone: true, drift: ahead}).guard(s)
+			g := (&gatekeeper{rejections: 1000, gone: true, drift: ahead}).guard(s)
 			err := s.run(ok, nil).wait()
 			assert.ErrorIs(t, err, blaze.ErrClockSkew)
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
 			assert.ErrorContains(t, err, ahead.String())
 			assert.Len(t, g.tokens, 1)
-			assert.Len(t, g.asked, 2, "once more, by the new time")
+			assert.Len(t, g.queried, 2, "once more, by the new time")
 		})
 		bubble(t, fmt.Sprint(ahead, " corrected"), func(t *testing.T) {
 			s := newReplyingServer(t)
-			g := (&gatekeeper{refusals: 1000, gone: true, ahead: ahead}).guard(s)
+			g := (&gatekeeper{rejections: 1000, gone: true, ahead: ahead}).guard(s)
 			err := s.run(ok, nil).wait()
 			assert.NotErrorIs(t, err, blaze.ErrClockSkew)
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
-			assert.Len(t, g.asked, 1)
+			assert.Len(t, g.queried, 1)
 		})
 	}
 }
@@ -260,8 +260,8 @@ func TestAWrongClockIsCorrectedAfterAFrame(t *testing.T) {
 			return false
 		}
 		s.me = (&gatekeeper{t: t, ahead: ahead}).me
-		refuse := refusing(actionList, blaze.CodeUnauthorized, false)
-		s.answer = func(r request) bool { return len(issued) == 1 && refuse(r) }
+		reject := rejecting(actionList, blaze.CodeUnauthorized, false)
+		s.answer = func(r request) bool { return len(issued) == 1 && reject(r) }
 		r := s.run(ok, nil)
 		time.Sleep(time.Second)
 		assert.True(t, r.Stats().Connected)
@@ -291,8 +291,8 @@ func TestA401StatusWithAnotherError(t *testing.T) {
 	}
 }
 
-// refusing answers every request of an action with an error frame.
-func refusing(action string, code blaze.Code, id bool) func(r request) bool {
+// rejecting answers every request of an action with an error frame.
+func rejecting(action string, code blaze.Code, id bool) func(r request) bool {
 	return func(r request) bool {
 		if r.Action != action {
 			return false
@@ -308,17 +308,17 @@ func refusing(action string, code blaze.Code, id bool) func(r request) bool {
 
 func TestRefusedInAFrame(t *testing.T) {
 	for _, id := range []bool{true, false} {
-		for code, asked := range map[blaze.Code]int{blaze.CodeUnauthorized: 1, blaze.CodeUpdateRequired: 0} {
+		for code, queried := range map[blaze.Code]int{blaze.CodeUnauthorized: 1, blaze.CodeUpdateRequired: 0} {
 			bubble(t, fmt.Sprint(int(code), " with id ", id), func(t *testing.T) {
 				s := newReplyingServer(t)
 				g := (&gatekeeper{gone: true}).guard(s)
-				s.answer = refusing(actionList, code, id)
+				s.answer = rejecting(actionList, code, id)
 				start := time.Now()
 				r := s.run(ok, nil)
 				err := r.wait()
 				assert.ErrorIs(t, err, code)
 				assert.EqualValues(t, 1, r.Stats().Connects)
-				assert.Len(t, g.asked, asked)
+				assert.Len(t, g.queried, queried)
 				assert.Zero(t, time.Since(start))
 			})
 		}
@@ -328,7 +328,7 @@ func TestRefusedInAFrame(t *testing.T) {
 func TestRefusedAsOutdatedInTheHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
-		r.Intercept(handshake, refused(blaze.CodeUpdateRequired))
+		r.Intercept(handshake, rejected(blaze.CodeUpdateRequired))
 		r.start(t.Context(), ok)
 		assert.ErrorIs(t, r.wait(), blaze.CodeUpdateRequired)
 		assert.Equal(t, 1, r.disconnects.len())

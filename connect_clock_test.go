@@ -28,7 +28,7 @@ func TestAClockThatIsFarOff(t *testing.T) {
 				} else {
 					assert.ErrorIs(t, err, blaze.ErrClockSkew)
 				}
-				for _, token := range append(g.tokens, g.asked...) {
+				for _, token := range append(g.tokens, g.queried...) {
 					assert.LessOrEqual(t, time.Until(time.Unix(token.IssuedAt, 0)).Abs(), 24*time.Hour)
 				}
 			})
@@ -40,7 +40,7 @@ func TestAClockThatIsFarOff(t *testing.T) {
 // against this machine's clock. The time in the service's own header counts once the service responds.
 func TestTheClockOfSomethingElse(t *testing.T) {
 	bubble(t, "its date", func(t *testing.T) {
-		passed := time.Now().Add(time.Hour)
+		until := time.Now().Add(time.Hour)
 		var tokens []claims
 		s := newReplyingServer(t)
 		portal := func(w http.ResponseWriter) {
@@ -49,7 +49,7 @@ func TestTheClockOfSomethingElse(t *testing.T) {
 			_, _ = fmt.Fprint(w, `{"data":{},"message":"log in to the WiFi"}`)
 		}
 		s.me = func(w http.ResponseWriter, _ *http.Request) {
-			if time.Now().Before(passed) {
+			if time.Now().Before(until) {
 				portal(w)
 				return
 			}
@@ -57,7 +57,7 @@ func TestTheClockOfSomethingElse(t *testing.T) {
 		}
 		s.handshake = func(w http.ResponseWriter, r *http.Request) bool {
 			tokens = append(tokens, claimsOf(t, r))
-			if time.Now().Before(passed) && len(tokens) > 1 {
+			if time.Now().Before(until) && len(tokens) > 1 {
 				portal(w)
 				return true
 			}

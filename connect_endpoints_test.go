@@ -130,7 +130,7 @@ func TestTheOtherEndpointAfterAConnectionWithoutAnAnswer(t *testing.T) {
 func TestTheOtherEndpointAfterARejectedList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad := newRawServer(t)
-		bad.answer = func(r request) bool { r.refuse(blaze.CodeBlazeServer, ""); return true }
+		bad.answer = func(r request) bool { r.reject(blaze.CodeBlazeServer, ""); return true }
 		r := twoEndpoints(t, newReplyingServer(t), bad.dial, nil)
 		time.Sleep(time.Second)
 		r.assertNextEndpoint()
@@ -141,7 +141,7 @@ func TestTheOtherEndpointAfterARejectedList(t *testing.T) {
 func TestA429BindsAllEndpoints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttling := newRawServer(t)
-		throttling.answer = func(r request) bool { r.refuse(blaze.CodeTooManyRequests, ""); return true }
+		throttling.answer = func(r request) bool { r.reject(blaze.CodeTooManyRequests, ""); return true }
 		r := twoEndpoints(t, throttling, throttling.dial, nil)
 		time.Sleep(time.Hour)
 		longest := time.Duration(0)
@@ -176,7 +176,7 @@ func TestAnEndpointThatOnlyAnswersPings(t *testing.T) {
 
 // The same if the cause is TLS or a proxy.
 func TestTheOtherEndpointAfterTLSOrAProxyThatRefuses(t *testing.T) {
-	says := func(text string) func(context.Context, string, string) (net.Conn, error) {
+	writes := func(text string) func(context.Context, string, string) (net.Conn, error) {
 		return func(context.Context, string, string) (net.Conn, error) {
 			c, s := net.Pipe()
 			go func() {
@@ -190,15 +190,16 @@ func TestTheOtherEndpointAfterTLSOrAProxyThatRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		first, proxy string
 		bad          func(context.Context, string, string) (net.Conn, error)
-		says         string
+		contains     string
 	}{
-		"no TLS": {first: "wss://localhost:1/", bad: says("HTTP/1.1 400 Bad Request\r\n\r\n"), says: "tls"},
+		"no TLS": {first: "wss://localhost:1/", bad: writes("HTTP/1.1 400 Bad Request\r\n\r\n"), contains: "tls"},
 		"a proxy's 403": {
-			first: "wss://localhost:1/", proxy: "http://localhost:1", bad: says("HTTP/1.1 403 Forbidden\r\n\r\n"),
-			says: "the proxy localhost:1: it rejects the connection with status 403 Forbidden",
+			first: "wss://localhost:1/", proxy: "http://localhost:1", bad: writes("HTTP/1.1 403 Forbidden\r\n\r\n"),
+			contains: "the proxy localhost:1: it rejects the connection with status 403 Forbidden",
 		},
 		"a proxy without an answer": {
-			first: "wss://localhost:1/", proxy: "http://localhost:1", bad: says(""), says: "the proxy localhost:1",
+			first: "wss://localhost:1/", proxy: "http://localhost:1", bad: writes(""),
+			contains: "the proxy localhost:1",
 		},
 	} {
 		bubble(t, name, func(t *testing.T) {
@@ -213,7 +214,7 @@ func TestTheOtherEndpointAfterTLSOrAProxyThatRefuses(t *testing.T) {
 			})
 			time.Sleep(time.Second)
 			r.assertNextEndpoint()
-			assert.Contains(t, r.disconnects.String(), tt.says)
+			assert.Contains(t, r.disconnects.String(), tt.contains)
 		})
 	}
 }

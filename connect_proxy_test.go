@@ -50,10 +50,10 @@ func secureServer(t *testing.T) *blazetest.Server {
 // tunnels is an HTTP proxy that records its CONNECT requests.
 type tunnels struct {
 	*httptest.Server
-	refuse int // the status; 0: it does not
-	mu     sync.Mutex
-	asked  []*http.Request
-	wg     sync.WaitGroup
+	reject  int // the status; 0: it does not
+	mu      sync.Mutex
+	queried []*http.Request
+	wg      sync.WaitGroup
 }
 
 func newTunnels(t *testing.T, secure bool) *tunnels {
@@ -77,10 +77,10 @@ func (p *tunnels) serve(w http.ResponseWriter, r *http.Request) {
 	p.wg.Add(1)
 	defer p.wg.Done()
 	p.mu.Lock()
-	p.asked = append(p.asked, r)
+	p.queried = append(p.queried, r)
 	p.mu.Unlock()
-	if p.refuse != 0 || r.Method != http.MethodConnect {
-		http.Error(w, "no", max(p.refuse, http.StatusForbidden))
+	if p.reject != 0 || r.Method != http.MethodConnect {
+		http.Error(w, "no", max(p.reject, http.StatusForbidden))
 		return
 	}
 	to, err := new(net.Dialer).DialContext(r.Context(), "tcp", r.Host)
@@ -228,16 +228,16 @@ func TestProxiesOfEachKind(t *testing.T) {
 			}
 			tt.tunnels.mu.Lock()
 			defer tt.tunnels.mu.Unlock()
-			assert.GreaterOrEqual(t, len(tt.tunnels.asked), 2, "one for the websocket, one for HTTP")
-			for _, asked := range tt.tunnels.asked {
-				assert.Equal(t, "bot/1", asked.UserAgent())
+			assert.GreaterOrEqual(t, len(tt.tunnels.queried), 2, "one for the websocket, one for HTTP")
+			for _, queried := range tt.tunnels.queried {
+				assert.Equal(t, "bot/1", queried.UserAgent())
 				want := ""
 				if tt.credentials != "" {
 					want = "Basic " + base64.StdEncoding.EncodeToString([]byte(tt.credentials))
 				}
-				assert.Equal(t, want, asked.Header.Get("Proxy-Authorization"))
+				assert.Equal(t, want, queried.Header.Get("Proxy-Authorization"))
 			}
-			tt.tunnels.asked = nil
+			tt.tunnels.queried = nil
 		})
 	}
 }
@@ -256,16 +256,16 @@ func answering(t *testing.T, text string) string {
 func TestAProxyThatIsTheCause(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
-	refusing := func(secure bool, status int) string {
+	rejecting := func(secure bool, status int) string {
 		p := newTunnels(t, secure)
-		p.refuse = status
+		p.reject = status
 		return p.URL
 	}
 	plain := newTunnels(t, false)
-	for name, tt := range map[string]struct{ proxy, says string }{
-		"403":          {refusing(false, 403), "status 403"},
-		"407":          {refusing(false, 407), "status 407"},
-		"502 over TLS": {refusing(true, 502), "status 502"},
+	for name, tt := range map[string]struct{ proxy, contains string }{
+		"403":          {rejecting(false, 403), "status 403"},
+		"407":          {rejecting(false, 407), "status 407"},
+		"502 over TLS": {rejecting(true, 502), "status 502"},
 		"unreachable":  {gone.URL, "refused"},
 		"SOCKS, gone":  {strings.Replace(gone.URL, "http", "socks5", 1), "refused"},
 		"no TLS":       {strings.Replace(plain.URL, "http", "https", 1), "TLS"},
@@ -298,7 +298,7 @@ func TestAProxyThatIsTheCause(t *testing.T) {
 			errs["websocket"] = <-lost
 			for half, err := range errs {
 				require.ErrorContains(t, err, "proxy", half)
-				require.ErrorContains(t, err, tt.says, half)
+				require.ErrorContains(t, err, tt.contains, half)
 				assert.Contains(t, err.Error(), proxy.Host, half)
 				assert.Less(t, len(err.Error()), 700, half)
 				assert.NotContains(t, err.Error(), "\x1b", half)
@@ -314,27 +314,27 @@ func TestUserAgentOfBothHalves(t *testing.T) {
 		"": "mixin-blaze/0.1.0 (" + strings.Fields(runtime.Version())[0] + ")", "my-bot/7 (x)": "my-bot/7 (x)",
 	} {
 		bubble(t, "given "+given, func(t *testing.T) {
-			var said diary
+			var agents diary
 			s := newReplyingServer(t)
 			s.handshake = func(_ http.ResponseWriter, r *http.Request) bool {
-				said.add("%s", r.UserAgent())
+				agents.add("%s", r.UserAgent())
 				return false
 			}
 			s.me = func(w http.ResponseWriter, r *http.Request) {
-				said.add("%s", r.UserAgent())
+				agents.add("%s", r.UserAgent())
 				_, _ = io.WriteString(w, `{"data":{}}`)
 			}
-			var asked atomic.Bool
+			var queried atomic.Bool
 			s.answer = func(r request) bool {
-				first := asked.CompareAndSwap(false, true)
+				first := queried.CompareAndSwap(false, true)
 				if first {
-					r.refuse(blaze.CodeUnauthorized, "") // causes a GET /me
+					r.reject(blaze.CodeUnauthorized, "") // causes a GET /me
 				}
 				return first
 			}
 			s.run(ok, func(cfg *blaze.Config) { cfg.UserAgent = given })
 			time.Sleep(time.Minute)
-			assert.Equal(t, []string{want, want, want}, said.all())
+			assert.Equal(t, []string{want, want, want}, agents.all())
 		})
 	}
 }
@@ -382,14 +382,14 @@ func TestTheSecondHostSaysWhetherTheSessionIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		s.answer = func(r request) bool {
-			r.refuse(blaze.CodeUnauthorized, "")
+			r.reject(blaze.CodeUnauthorized, "")
 			return true
 		}
-		var asked diary
+		var queried diary
 		r := s.run(ok, func(cfg *blaze.Config) {
 			cfg.API = ""
 			cfg.HTTPClient = &http.Client{Transport: roundTripperFunc(func(req *http.Request) (*http.Response, error) {
-				asked.add("%s", req.URL.Host)
+				queried.add("%s", req.URL.Host)
 				if req.URL.Host == "api.mixin.one" {
 					return nil, errAny
 				}
@@ -401,6 +401,6 @@ func TestTheSecondHostSaysWhetherTheSessionIsGone(t *testing.T) {
 		})
 		require.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)
 		assert.EqualValues(t, 1, r.Stats().Connects)
-		assert.Equal(t, []string{"api.mixin.one", "mixin-api.zeromesh.net"}, asked.all()[:2])
+		assert.Equal(t, []string{"api.mixin.one", "mixin-api.zeromesh.net"}, queried.all()[:2])
 	})
 }

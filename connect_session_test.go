@@ -20,7 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-const askMe = "GET /me"
+const getMe = "GET /me"
 
 // silences are responses to GET /me that do not concern the session.
 var silences = map[string]blazetest.Answer{
@@ -43,11 +43,11 @@ func TestA401ToARequestIsItsError(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
 		_, err := r.Send(ctx, out)
-		var refusal *blaze.Error
-		require.ErrorAs(t, err, &refusal)
-		assert.Equal(t, blaze.CodeUnauthorized, refusal.Code)
-		assert.Equal(t, actionSend, refusal.Action)
-		assert.Equal(t, messageA, refusal.MessageID)
+		var rejection *blaze.Error
+		require.ErrorAs(t, err, &rejection)
+		assert.Equal(t, blaze.CodeUnauthorized, rejection.Code)
+		assert.Equal(t, actionSend, rejection.Action)
+		assert.Equal(t, messageA, rejection.MessageID)
 		time.Sleep(time.Hour)
 		assert.EqualValues(t, 1, r.Stats().Connects)
 		assert.Len(t, r.written.of(actionSend), 1)
@@ -68,7 +68,7 @@ func TestAHandlerTriesAgainAfterA401(t *testing.T) {
 				return r.Reply(ctx, m, blaze.Text("yes"))
 			}, func(cfg *blaze.Config) { cfg.HandlerAttempts = attempts })
 			for range 3 {
-				r.Intercept(actionSend, refused(blaze.CodeUnauthorized))
+				r.Intercept(actionSend, rejected(blaze.CodeUnauthorized))
 			}
 			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello")})
 			time.Sleep(time.Hour)
@@ -126,16 +126,16 @@ func TestWhichFramesWith401EndTheLink(t *testing.T) {
 			} else {
 				assert.ErrorIs(t, err, blaze.CodeUnauthorized)
 			}
-			handshakes, asked := g.counts()
+			handshakes, queried := g.counts()
 			if tt.ends {
 				assert.Equal(t, 2, handshakes)
-				assert.Equal(t, 1, asked)
+				assert.Equal(t, 1, queried)
 				fs := r.written.of(actionSend)
 				require.Len(t, fs, 2)
 				assert.Equal(t, fs[0], fs[1])
 			} else {
 				assert.Equal(t, 1, handshakes)
-				assert.Zero(t, asked)
+				assert.Zero(t, queried)
 			}
 		})
 	}
@@ -161,7 +161,7 @@ func TestASignInThatFailsForAWhile(t *testing.T) {
 				return blazetest.Refuse(blaze.CodeUnauthorized)
 			}
 			r.Intercept(handshake, again)
-			always(r.Server, askMe, answer)
+			always(r.Server, getMe, answer)
 			r.Cut()
 			time.Sleep(2 * time.Minute)
 			assert.True(t, r.Stats().Connected)
@@ -177,18 +177,18 @@ func TestA401WithoutAnAnswerOverHTTP(t *testing.T) {
 		r := run(t, ok, nil)
 		synctest.Wait()
 		always(r.Server, handshake, blazetest.Refuse(blaze.CodeUnauthorized))
-		always(r.Server, askMe, blazetest.Refuse(blaze.CodeServer))
+		always(r.Server, getMe, blazetest.Refuse(blaze.CodeServer))
 		r.Cut()
 		time.Sleep(4 * time.Hour)
-		tries := r.disconnects.len()
-		assert.Greater(t, tries, 4*60, "the wait is at most 30 s")
-		assert.Less(t, tries, 4*60*10, "and 15 s on average")
+		attempts := r.disconnects.len()
+		assert.Greater(t, attempts, 4*60, "the wait is at most 30 s")
+		assert.Less(t, attempts, 4*60*10, "and 15 s on average")
 	})
 	for name, answer := range silences {
 		bubble(t, name+" before it worked", func(t *testing.T) {
 			r := prepare(t, nil)
 			always(r.Server, handshake, blazetest.Refuse(blaze.CodeUnauthorized))
-			always(r.Server, askMe, answer)
+			always(r.Server, getMe, answer)
 			start := time.Now()
 			r.start(t.Context(), ok)
 			assert.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)
@@ -232,7 +232,7 @@ func TestGETMeWithAFaultyHTTPClient(t *testing.T) {
 	} {
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, func(cfg *blaze.Config) { cfg.HTTPClient = &http.Client{Transport: f} })
-			r.Intercept(handshake, refused(blaze.CodeUnauthorized))
+			r.Intercept(handshake, rejected(blaze.CodeUnauthorized))
 			r.start(t.Context(), ok)
 			time.Sleep(time.Second)
 			assert.True(t, r.Stats().Connected)
@@ -247,7 +247,7 @@ func TestGETMeWithAFaultyHTTPClient(t *testing.T) {
 				return nil, errAny
 			})}
 		})
-		r.Intercept(handshake, refused(blaze.CodeUnauthorized))
+		r.Intercept(handshake, rejected(blaze.CodeUnauthorized))
 		r.start(t.Context(), ok)
 		time.Sleep(time.Minute)
 		assert.True(t, r.Stats().Connected, "the wait is limited by ReplyTimeout")
@@ -275,20 +275,20 @@ func TestOutdatedOverHTTP(t *testing.T) {
 		server *blazetest.Answer // the answer to each handshake; nil: the usual one
 	}{
 		"an upload":      {action: "POST /attachments", do: upload},
-		"a send":         {action: sealedAction, do: encrypted},
+		"a send":         {action: encryptedAction, do: encrypted},
 		"a look-up":      {action: "POST /sessions/fetch", do: encrypted},
 		"while it dials": {action: "POST /attachments", do: upload, edit: dialOnlyHTTP},
 		"while it waits": {action: "POST /attachments", do: upload, server: &blazetest.Answer{
 			Bytes: []byte("HTTP/1.1 503 Busy\r\nRetry-After: 300\r\nContent-Length: 0\r\n\r\n"),
 		}},
 		"while GET /me is unanswered": {
-			action: askMe, do: func(context.Context, *rig) error { return blaze.CodeUpdateRequired },
+			action: getMe, do: func(context.Context, *rig) error { return blaze.CodeUpdateRequired },
 			server: &blazetest.Answer{Reply: blazetest.Refuse(blaze.CodeUnauthorized).Reply},
 		},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, tt.edit)
-			r.Intercept(tt.action, refused(blaze.CodeUpdateRequired))
+			r.Intercept(tt.action, rejected(blaze.CodeUpdateRequired))
 			if tt.server != nil {
 				always(r.Server, handshake, *tt.server)
 			}
@@ -297,21 +297,21 @@ func TestOutdatedOverHTTP(t *testing.T) {
 			synctest.Wait()
 			assert.ErrorIs(t, tt.do(t.Context(), r), blaze.CodeUpdateRequired)
 			err := r.wait()
-			var refusal *blaze.Error
-			require.ErrorAs(t, err, &refusal)
-			assert.Equal(t, blaze.CodeUpdateRequired, refusal.Code)
-			assert.Equal(t, tt.action, refusal.Action)
+			var rejection *blaze.Error
+			require.ErrorAs(t, err, &rejection)
+			assert.Equal(t, blaze.CodeUpdateRequired, rejection.Code)
+			assert.Equal(t, tt.action, rejection.Action)
 			assert.Zero(t, time.Since(start))
 			_, err = r.Send(t.Context(), textA)
 			assert.ErrorIs(t, err, blaze.ErrClosed)
 			assert.ErrorIs(t, err, blaze.CodeUpdateRequired)
-			r.Intercept(tt.action, refused(blaze.CodeUpdateRequired))
+			r.Intercept(tt.action, rejected(blaze.CodeUpdateRequired))
 			_ = upload(t.Context(), r) // has no effect after Run
 		})
 	}
 	bubble(t, "before Run", func(t *testing.T) {
 		r := prepare(t, nil)
-		r.Intercept("POST /attachments", refused(blaze.CodeUpdateRequired))
+		r.Intercept("POST /attachments", rejected(blaze.CodeUpdateRequired))
 		assert.ErrorIs(t, upload(t.Context(), r), blaze.CodeUpdateRequired)
 		r.start(t.Context(), ok)
 		assert.ErrorIs(t, r.wait(), blaze.CodeUpdateRequired)
@@ -319,7 +319,7 @@ func TestOutdatedOverHTTP(t *testing.T) {
 	bubble(t, "in a handler", func(t *testing.T) {
 		var l ledger
 		r := prepare(t, func(cfg *blaze.Config) { cfg.Ledger, cfg.HandlerAttempts = &l, 1 })
-		r.Intercept(sealedAction, refused(blaze.CodeUpdateRequired))
+		r.Intercept(encryptedAction, rejected(blaze.CodeUpdateRequired))
 		r.start(t.Context(), func(ctx context.Context, _ *blaze.Message) error { return encrypted(ctx, r) })
 		r.say("alice", "hello")
 		assert.ErrorIs(t, r.wait(), blaze.CodeUpdateRequired)
@@ -394,12 +394,12 @@ func TestTheNextEndpointIsReachedAtOnce(t *testing.T) {
 func TestASessionThatOnlySendsHasWorked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
-		r.Intercept(handshake, refused(blaze.CodeUnauthorized))
-		always(r.Server, askMe, blazetest.Refuse(blaze.CodeServer))
+		r.Intercept(handshake, rejected(blaze.CodeUnauthorized))
+		always(r.Server, getMe, blazetest.Refuse(blaze.CodeServer))
 		r.start(t.Context(), nil)
 		time.Sleep(24 * time.Hour)
 		require.True(t, r.Stats().Connected)
-		r.Intercept(handshake, refused(blaze.CodeUnauthorized))
+		r.Intercept(handshake, rejected(blaze.CodeUnauthorized))
 		r.Cut()
 		time.Sleep(time.Minute)
 		assert.True(t, r.Stats().Connected, r.disconnects.String())

@@ -81,10 +81,10 @@ func TestAServerThatClosesIsComeBackTo(t *testing.T) {
 func TestRefusedHandshakesAreTriedAgain(t *testing.T) {
 	for _, status := range []int{200, 302, 400, 403, 404, 426, 429, 500, 502, 503} {
 		bubble(t, strconv.Itoa(status), func(t *testing.T) {
-			refusals := 10
+			rejections := 10
 			s := newReplyingServer(t)
 			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
-				if refusals--; refusals < 0 {
+				if rejections--; rejections < 0 {
 					return false
 				}
 				w.Header().Set("Location", "ws://localhost/elsewhere")
@@ -124,10 +124,10 @@ func TestRetryAfter(t *testing.T) {
 		{"nonsense", "soon", 0},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {
-			refusals := 1
+			rejections := 1
 			s := newReplyingServer(t)
 			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
-				if refusals--; refusals < 0 {
+				if rejections--; rejections < 0 {
 					return false
 				}
 				w.Header().Set("Retry-After", tt.header)
@@ -164,7 +164,7 @@ func TestEndpointsAreTriedInTurn(t *testing.T) {
 				return dial(ctx, network, addr)
 			}
 		})
-		r.Intercept(handshake, refused(blaze.CodeServer))
+		r.Intercept(handshake, rejected(blaze.CodeServer))
 		r.start(t.Context(), ok)
 		time.Sleep(time.Minute)
 		round := []string{"localhost:1", "127.0.0.1:2", "localhost:3"}
@@ -186,8 +186,8 @@ func TestAListThatIsNotAnswered(t *testing.T) {
 		connects, lists int
 	}{
 		{"ignored", ignored, 2, 2},
-		{"rejected as transient", refused(blaze.CodeBlazeTimeout), 2, 2},
-		{"rejected", refused(blaze.CodeForbidden), 2, 2},
+		{"rejected as transient", rejected(blaze.CodeBlazeTimeout), 2, 2},
+		{"rejected", rejected(blaze.CodeForbidden), 2, 2},
 		{"lost", func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} }, 2, 2},
 	} {
 		bubble(t, tt.name, func(t *testing.T) {

@@ -18,10 +18,10 @@ import (
 )
 
 func TestAFullInboxLosesNothing(t *testing.T) {
-	for _, tt := range []struct{ workers, messages, room int }{{1, 200, 16 << 10}, {16, 1000, 256 << 10}} {
+	for _, tt := range []struct{ workers, messages, capacity int }{{1, 200, 16 << 10}, {16, 1000, 256 << 10}} {
 		bubble(t, fmt.Sprintf("%d messages, %d workers", tt.messages, tt.workers), func(t *testing.T) {
 			const conversations = 7
-			messages, room := tt.messages, tt.room
+			messages, capacity := tt.messages, tt.capacity
 			var mu sync.Mutex
 			got := make(map[string][]string)
 			want := make(map[string][]string)
@@ -34,7 +34,7 @@ func TestAFullInboxLosesNothing(t *testing.T) {
 				got[m.UserID] = append(got[m.UserID], textOf(m))
 				most = max(most, r.Stats().InboxMessages)
 				return nil
-			}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.Workers = int64(room), tt.workers })
+			}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.Workers = int64(capacity), tt.workers })
 			for i := range messages {
 				user := fmt.Sprint("user", i%conversations)
 				r.say(user, fmt.Sprint(i))
@@ -42,11 +42,11 @@ func TestAFullInboxLosesNothing(t *testing.T) {
 			}
 			r.idle()
 			assert.Equal(t, want, got, "all, once, in order")
-			assert.LessOrEqual(t, most, room/512)
-			assert.Greater(t, most, room/512/2)
+			assert.LessOrEqual(t, most, capacity/512)
+			assert.Greater(t, most, capacity/512/2)
 			lists := len(r.written.of(actionList))
 			assert.Greater(t, lists, 2)
-			assert.LessOrEqual(t, lists, 2+messages/(room/512/2), "not before half of it is free")
+			assert.LessOrEqual(t, lists, 2+messages/(capacity/512/2), "not before half of it is free")
 			assert.EqualValues(t, lists, r.Stats().Connects, "each list is the first of its link")
 			assert.EqualValues(t, messages, r.Stats().Handled)
 			assert.Len(t, r.Acked(), messages)
@@ -72,7 +72,7 @@ func TestAMessageLargerThanTheInboxIsTaken(t *testing.T) {
 
 func TestALargeMessageWaitsForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const room = 8 << 10
+		const capacity = 8 << 10
 		var got diary
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
 			if strings.HasPrefix(textOf(m), "slow") {
@@ -80,13 +80,13 @@ func TestALargeMessageWaitsForRoom(t *testing.T) {
 			}
 			got.add("%.4s", textOf(m))
 			return nil
-		}, func(cfg *blaze.Config) { cfg.InboxBytes = room })
+		}, func(cfg *blaze.Config) { cfg.InboxBytes = capacity })
 		synctest.Wait()
-		r.say("alice", "slow"+strings.Repeat("x", room/2)) // half of the inbox is in use until this message is handled
+		r.say("alice", "slow"+strings.Repeat("x", capacity/2)) // fills half of the inbox until it is handled
 		for range 3 {
 			r.say("bob", "little"+strings.Repeat("x", 400))
 		}
-		r.say("carol", "huge"+strings.Repeat("x", room-1000))
+		r.say("carol", "huge"+strings.Repeat("x", capacity-1000))
 		r.say("carol", "more")
 		time.Sleep(30 * time.Second)
 		assert.EqualValues(t, 1, r.Stats().Connects, r.disconnects.String())
@@ -148,7 +148,7 @@ type streams struct {
 
 	mu     sync.Mutex
 	all    []map[string]any
-	said   map[string][]string // texts by user
+	pushed map[string][]string // texts by user
 	conn   *rawConn
 	stream []map[string]any // remaining messages for conn
 	ahead  map[string]int   // number of messages in stream, by user
@@ -157,9 +157,9 @@ type streams struct {
 func (s *streams) say(user string) {
 	s.mu.Lock()
 	id := userID(user)
-	v := message(user, fmt.Sprint(len(s.said[id])))
+	v := message(user, fmt.Sprint(len(s.pushed[id])))
 	s.all = append(s.all, v)
-	s.said[id] = append(s.said[id], fmt.Sprint(len(s.said[id])))
+	s.pushed[id] = append(s.pushed[id], fmt.Sprint(len(s.pushed[id])))
 	conn := s.conn
 	if s.ahead[id] > 0 {
 		s.stream = append(s.stream, v)
@@ -216,7 +216,7 @@ func (s *streams) next(conn *rawConn) bool {
 func TestMessagesBesideAList(t *testing.T) {
 	for _, every := range []time.Duration{0, time.Millisecond} {
 		bubble(t, every.String(), func(t *testing.T) {
-			s := &streams{rawServer: newReplyingServer(t), every: every, said: make(map[string][]string)}
+			s := &streams{rawServer: newReplyingServer(t), every: every, pushed: make(map[string][]string)}
 			s.answer = s.take
 			for i := range 100 {
 				s.say(fmt.Sprint("user", i%5))
@@ -235,7 +235,7 @@ func TestMessagesBesideAList(t *testing.T) {
 				s.say(fmt.Sprint("user", i%15))
 			}
 			time.Sleep(10 * time.Minute)
-			assert.Equal(t, s.said, got, "all, once, in order")
+			assert.Equal(t, s.pushed, got, "all, once, in order")
 			assert.Len(t, r.written.of(actionList), int(r.Stats().Connects))
 		})
 	}

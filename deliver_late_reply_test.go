@@ -45,14 +45,14 @@ func TestALateReplyIsNoPush(t *testing.T) {
 				var got diary
 				var late request
 				s := newReplyingServer(t)
-				tries := 0
+				attempts := 0
 				s.answer = func(r request) bool {
 					if r.Action != actionSend {
 						return false
 					}
 					late = r
-					tries++
-					return tries == 1 || !retried
+					attempts++
+					return attempts == 1 || !retried
 				}
 				r := s.run(got.texts(), nil)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

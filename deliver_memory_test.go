@@ -56,7 +56,7 @@ var contents = map[string]func(t *testing.T, size int) (category string, data []
 		return "PLAIN_TRANSCRIPT", []byte("[" + strings.TrimSuffix(strings.Repeat(each, n), ",") + "]")
 	},
 	"unknown": func(_ *testing.T, size int) (string, []byte) { return "PLAIN_JSON", []byte(strings.Repeat("x", size)) },
-	"sealed": func(t *testing.T, size int) (string, []byte) {
+	"encrypted": func(t *testing.T, size int) (string, []byte) {
 		key, err := blaze.NewSigner(keyOf(botID))
 		require.NoError(t, err)
 		data, err := seal.Seal(key, []seal.Session{{ID: userB, Public: key.Public()}},
@@ -69,7 +69,7 @@ var contents = map[string]func(t *testing.T, size int) (category string, data []
 // fates are the handlers of messages that fill an inbox. Blocked ones return once done is closed.
 var fates = map[string]func(m *blaze.Message, done <-chan struct{}) error{
 	"blocked":  func(_ *blaze.Message, done <-chan struct{}) error { <-done; return nil },
-	"failed":   func(m *blaze.Message, _ <-chan struct{}) error { return &heldError{errors.New(string(m.Data)), m} },
+	"failed":   func(m *blaze.Message, _ <-chan struct{}) error { return &quotingError{errors.New(string(m.Data)), m} },
 	"panicked": func(m *blaze.Message, _ <-chan struct{}) error { panic(m) },
 }
 
@@ -80,7 +80,7 @@ var forgetful = ledgerFuncs{
 }
 
 // quotingError quotes a message and references it.
-type heldError struct {
+type quotingError struct {
 	error
 	m *blaze.Message
 }
@@ -100,9 +100,9 @@ func TestAFullInboxTakesInboxBytes(t *testing.T) {
 		{"JSON", "failed", 2 << 20},
 		{"list", "blocked", 60 << 10},
 		{"unknown", "panicked", 2 << 20},
-		{"sealed", "blocked", 128 << 10},
-		{"sealed", "blocked", 2 << 20},
-		{"sealed", "panicked", 2 << 20},
+		{"encrypted", "blocked", 128 << 10},
+		{"encrypted", "blocked", 2 << 20},
+		{"encrypted", "panicked", 2 << 20},
 	} {
 		for mode, ack := range map[string]blaze.AckMode{
 			"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived,
@@ -172,17 +172,17 @@ func TestTextsOfFailuresAreNotKept(t *testing.T) {
 func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 	key, err := blaze.NewSigner(keyOf(botID))
 	require.NoError(t, err)
-	unseal := func(m *wire.Message) ([]byte, error) { return seal.Open(key, userB, []byte(m.Data)) }
+	decrypt := func(m *wire.Message) ([]byte, error) { return seal.Open(key, userB, []byte(m.Data)) }
 	for _, c := range categoriesDecoded {
 		payloads := hostilePayloads(fieldsOf(c)[:1], c == "PLAIN_TRANSCRIPT" || c == "APP_BUTTON_GROUP", 5000)
 		for name, data := range payloads {
-			sealed, err := seal.Seal(key, []seal.Session{{ID: userB, Public: key.Public()}}, []byte(data))
+			ciphertext, err := seal.Seal(key, []seal.Session{{ID: userB, Public: key.Public()}}, []byte(data))
 			require.NoError(t, err)
 			for category, data := range map[string]string{
-				string(c): data, "ENCRYPTED_" + strings.TrimPrefix(string(c), "PLAIN_"): string(sealed),
+				string(c): data, "ENCRYPTED_" + strings.TrimPrefix(string(c), "PLAIN_"): string(ciphertext),
 			} {
 				m := &wire.Message{Category: category, Data: data}
-				got := allocated(func() { blaze.NewMessage(m, botID, 1, unseal) })
+				got := allocated(func() { blaze.NewMessage(m, botID, 1, decrypt) })
 				// A Message needs less than 1 KiB. Decryption, with a secret and two ciphers, needs less than 4.
 				if most := maxAllocated(len(data)) + 5<<10; got > most {
 					t.Errorf("%s of %d bytes allocates %d, more than %d: %s", category, len(data), got, most, name)

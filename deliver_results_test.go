@@ -80,9 +80,9 @@ func TestWhatAHandlerReturnsDecides(t *testing.T) {
 		for _, tt := range results {
 			bubble(t, mode+"/"+tt.name, func(t *testing.T) {
 				var l ledger
-				var tries atomic.Int32
+				var attempts atomic.Int32
 				r := run(t, func(context.Context, *blaze.Message) error {
-					tries.Add(1)
+					attempts.Add(1)
 					return tt.end()
 				}, func(cfg *blaze.Config) {
 					cfg.Ack, cfg.HandlerAttempts, cfg.Ledger = ack, 3, &l
@@ -90,18 +90,18 @@ func TestWhatAHandlerReturnsDecides(t *testing.T) {
 				id := r.say("alice", "hello")
 				time.Sleep(time.Minute + time.Second) // until counted warnings are logged
 
-				wantTries, wantFailed, wantDropped := 1, 0, 0
+				wantAttempts, wantFailed, wantDropped := 1, 0, 0
 				switch tt.want {
 				case dropped:
 					wantFailed, wantDropped = 1, 1
 				case retried:
-					wantTries, wantFailed, wantDropped = 3, 3, 1
+					wantAttempts, wantFailed, wantDropped = 3, 3, 1
 				}
-				assert.EqualValues(t, wantTries, tries.Load(), "tries")
+				assert.EqualValues(t, wantAttempts, attempts.Load(), "tries")
 				assert.Equal(t, wantFailed, r.failures.len(), "HandlerError")
 				assert.Equal(t, wantDropped, r.drops.len(), "Dropped")
-				for _, told := range append(r.failures.all(), r.drops.all()...) {
-					assert.True(t, strings.HasPrefix(told, id+": "), told)
+				for _, reported := range append(r.failures.all(), r.drops.all()...) {
+					assert.True(t, strings.HasPrefix(reported, id+": "), reported)
 				}
 
 				var want []string

@@ -51,9 +51,9 @@ func TestConversationsThatOnlyFailStarveNobody(t *testing.T) {
 func TestMessagesThatOnlyFailStarveNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const users, size = 80, 20_000
-		var mended atomic.Bool
+		var fixed atomic.Bool
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
-			if _, post := m.Payload.(blaze.Post); post && !mended.Load() {
+			if _, post := m.Payload.(blaze.Post); post && !fixed.Load() {
 				return errAny
 			}
 			return nil
@@ -69,7 +69,7 @@ func TestMessagesThatOnlyFailStarveNobody(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.Equal(t, []string{id}, r.Acked())
 		assert.LessOrEqual(t, r.Stats().Connects, uint64(5), "once a minute")
-		mended.Store(true)
+		fixed.Store(true)
 		time.Sleep(5 * time.Minute)
 		assert.Len(t, r.Acked(), users+1)
 		assert.Zero(t, r.Stats().Waiting)
@@ -143,7 +143,7 @@ func TestTheRepliesToAMessageThatGaveWay(t *testing.T) {
 // A message larger than the inbox closes its own conversation at most.
 func TestAMessageLargerThanTheInboxStarvesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const room = 64 << 10
+		const capacity = 64 << 10
 		var got diary
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
 			if textOf(m)[0] == 'f' {
@@ -151,12 +151,14 @@ func TestAMessageLargerThanTheInboxStarvesNobody(t *testing.T) {
 			}
 			got.add("%.5s", textOf(m))
 			return nil
-		}, func(cfg *blaze.Config) { cfg.InboxBytes, cfg.HandlerAttempts, cfg.Ack = room, -1, blaze.AckReceived })
+		}, func(cfg *blaze.Config) {
+			cfg.InboxBytes, cfg.HandlerAttempts, cfg.Ack = capacity, -1, blaze.AckReceived
+		})
 		synctest.Wait()
 		// This message is not released, because it is acknowledged.
-		r.say("alice", "f"+strings.Repeat("x", room/2))
+		r.say("alice", "f"+strings.Repeat("x", capacity/2))
 		time.Sleep(time.Second)
-		r.say("mallory", "large"+strings.Repeat("x", room))
+		r.say("mallory", "large"+strings.Repeat("x", capacity))
 		r.say("mallory", "behind it")
 		r.say("bob", "hello")
 		time.Sleep(time.Second)
@@ -173,9 +175,9 @@ func TestAMessageLargerThanTheInboxStarvesNobody(t *testing.T) {
 func TestWaitingConversationsAreLoggedOnceAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const warning = "conversations wait for a failing message"
-		var mended atomic.Bool
+		var fixed atomic.Bool
 		r := run(t, func(context.Context, *blaze.Message) error {
-			if mended.Load() {
+			if fixed.Load() {
 				return nil
 			}
 			return errAny
@@ -197,7 +199,7 @@ func TestWaitingConversationsAreLoggedOnceAMinute(t *testing.T) {
 		assert.LessOrEqual(t, n, 60)
 		assert.GreaterOrEqual(t, n, 25, "each waits a minute for its next attempt")
 		assert.Positive(t, r.log.count(slog.LevelWarn, "conversations=3"))
-		mended.Store(true)
+		fixed.Store(true)
 		time.Sleep(2 * time.Minute)
 		assert.LessOrEqual(t, r.log.count(slog.LevelWarn, warning), n+2)
 		assert.Zero(t, r.Stats().Waiting)

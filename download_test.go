@@ -73,8 +73,8 @@ func storedFile(t *testing.T, c *blaze.Client, file string) (a blaze.Attachment,
 	return a, []byte(all)
 }
 
-// gives makes the storage answer the next GET of a file with this body.
-func gives(s *blazetest.Server, body []byte) {
+// serveFile makes the storage answer the next GET of a file with this body.
+func serveFile(s *blazetest.Server, body []byte) {
 	s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
 		head := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(body))
 		return blazetest.Answer{Bytes: append(head, body...)}
@@ -88,11 +88,11 @@ func TestAFileThatTheStorageChanged(t *testing.T) {
 		alone(t, name, tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 			a, ciphertext := storedFile(t, c, "twenty bytes of file")
 			require.Len(t, ciphertext, 16+32+32)
-			refused := func(change string, body []byte) {
+			rejected := func(change string, body []byte) {
 				for _, size := range []int64{a.Size, 0} {
 					b := a
 					b.Size = size
-					gives(s, body)
+					serveFile(s, body)
 					got, err := get(t, c, b)
 					require.ErrorIs(t, err, blaze.ErrDamaged, change)
 					require.ErrorContains(t, err, a.ID)
@@ -102,13 +102,13 @@ func TestAFileThatTheStorageChanged(t *testing.T) {
 			for i := range ciphertext {
 				flipped := bytes.Clone(ciphertext)
 				flipped[i] ^= 0x80
-				refused(fmt.Sprint("byte ", i), flipped)
+				rejected(fmt.Sprint("byte ", i), flipped)
 			}
 			for n := range ciphertext {
-				refused(fmt.Sprint("truncated to ", n), ciphertext[:n])
+				rejected(fmt.Sprint("truncated to ", n), ciphertext[:n])
 			}
-			refused("longer", append(bytes.Clone(ciphertext), ciphertext[16:32]...))
-			refused("another file", bytes.Repeat([]byte{'x'}, len(ciphertext)))
+			rejected("longer", append(bytes.Clone(ciphertext), ciphertext[16:32]...))
+			rejected("another file", bytes.Repeat([]byte{'x'}, len(ciphertext)))
 			got, err := get(t, c, a)
 			require.NoError(t, err)
 			assert.Equal(t, "twenty bytes of file", got)
@@ -126,7 +126,7 @@ func TestADownloadIsVerifiedBeforeItsFirstByte(t *testing.T) {
 		for _, at := range []int{0, 15, 16, len(ciphertext) / 2, len(ciphertext) - 33, len(ciphertext) - 1} {
 			flipped := bytes.Clone(ciphertext)
 			flipped[at] ^= 1
-			gives(s, flipped)
+			serveFile(s, flipped)
 			r, err := c.Download(t.Context(), a)
 			require.ErrorIs(t, err, blaze.ErrDamaged, at)
 			require.Nil(t, r)
@@ -138,12 +138,12 @@ func TestADownloadIsVerifiedBeforeItsFirstByte(t *testing.T) {
 // Temporary files have no name if the system supports that. They are gone after Close.
 func TestTemporaryFiles(t *testing.T) {
 	for _, n := range []int{10, 5 << 20} {
-		for _, said := range []bool{true, false} {
+		for _, sized := range []bool{true, false} {
 			dir := t.TempDir()
-			alone(t, fmt.Sprint(n, said), tempDir(dir), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
+			alone(t, fmt.Sprint(n, sized), tempDir(dir), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 				file := strings.Repeat("x", n)
 				a, _ := storedFile(t, c, file)
-				if !said {
+				if !sized {
 					a.Size = 0
 				}
 				r, err := c.Download(t.Context(), a)
@@ -409,7 +409,7 @@ func TestReuploadUploadsNothingUnverified(t *testing.T) {
 		a, ciphertext := storedFile(t, c, strings.Repeat("a long file ", 20_000))
 		uploads := count.uploads.Load()
 		ciphertext[len(ciphertext)-1] ^= 1
-		gives(s, ciphertext)
+		serveFile(s, ciphertext)
 		_, err := c.Reupload(t.Context(), a)
 		require.ErrorIs(t, err, blaze.ErrDamaged)
 		assert.Equal(t, uploads, count.uploads.Load())

@@ -111,12 +111,12 @@ func TestTheEndDoesNotWaitForDropped(t *testing.T) {
 func TestTheEndDoesNotWaitForDroppedOfWhatWaits(t *testing.T) {
 	for _, drain := range []time.Duration{time.Second, -1} {
 		bubble(t, drain.String(), func(t *testing.T) {
-			var told atomic.Int32
+			var reported atomic.Int32
 			r := run(t, func(context.Context, *blaze.Message) error { return errAny }, func(cfg *blaze.Config) {
 				cfg.Ack, cfg.Drain = blaze.AckReceived, drain
 				cfg.Trace = &blaze.Trace{Dropped: func(*blaze.Message, error) {
 					time.Sleep(time.Hour)
-					told.Add(1)
+					reported.Add(1)
 				}}
 			})
 			r.say("alice", "x")
@@ -128,7 +128,7 @@ func TestTheEndDoesNotWaitForDroppedOfWhatWaits(t *testing.T) {
 			assert.ErrorIs(t, err, blaze.ErrDrain)
 			assert.ErrorContains(t, err, "handlers still running: 2")
 			time.Sleep(3 * time.Hour)
-			assert.EqualValues(t, 2, told.Load())
+			assert.EqualValues(t, 2, reported.Load())
 		})
 	}
 }

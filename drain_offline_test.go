@@ -39,7 +39,7 @@ func TestWhatWasDoneWithoutALinkIsRecorded(t *testing.T) {
 		first.say("alice", "pay")
 		time.Sleep(time.Second)
 		for range 100 {
-			s.Intercept(handshake, refused(blaze.CodeServer))
+			s.Intercept(handshake, rejected(blaze.CodeServer))
 		}
 		s.Cut()
 		time.Sleep(100 * time.Millisecond)
@@ -101,7 +101,7 @@ func TestDrainWithoutALink(t *testing.T) {
 			r.say("alice", "hello")
 			synctest.Wait()
 			for range 100 {
-				r.Intercept(handshake, refused(blaze.CodeServer))
+				r.Intercept(handshake, rejected(blaze.CodeServer))
 			}
 			r.Cut()
 			time.Sleep(time.Second)
@@ -123,10 +123,10 @@ func TestDrainWithoutALink(t *testing.T) {
 func TestTheEndBeforeAResync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
-		held := make(chan request, 100)
+		unanswered := make(chan request, 100)
 		s.answer = func(r request) bool {
 			if r.Action == actionSend && strings.Contains(r.text, conversationA) {
-				held <- r // the resync waits for its reply
+				unanswered <- r // the resync waits for its reply
 				return true
 			}
 			return false
@@ -152,7 +152,7 @@ func TestTheEndBeforeAResync(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		r.cancel()
 		time.Sleep(time.Second)
-		(<-held).confirm()
+		(<-unanswered).confirm()
 		assert.NoError(t, <-sent)
 		assert.NoError(t, r.wait())
 		assert.Len(t, r.written.of(actionList), 1, "the link was not replaced")

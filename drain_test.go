@@ -78,7 +78,7 @@ func TestTheEndDrains(t *testing.T) {
 func TestTheEndWaitsForSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
-		r.Intercept(actionSend, refused(blaze.CodeServer)) // the request is in backoff for about a second
+		r.Intercept(actionSend, rejected(blaze.CodeServer)) // the request is in backoff for about a second
 		sent := make(chan error, 1)
 		go func() {
 			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
@@ -281,7 +281,7 @@ func TestTheEndInEveryPhase(t *testing.T) {
 		{"idle", nil, nil},
 		{"backoff", func(r *rig) {
 			for range 20 {
-				r.Intercept(handshake, refused(blaze.CodeServer))
+				r.Intercept(handshake, rejected(blaze.CodeServer))
 			}
 		}, nil},
 	} {
@@ -370,7 +370,7 @@ func TestSendsLeftAtTheEnd(t *testing.T) {
 func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
-		r.Intercept(handshake, refused(blaze.CodeUpdateRequired))
+		r.Intercept(handshake, rejected(blaze.CodeUpdateRequired))
 		sent := make(chan error, 1)
 		go func() {
 			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
@@ -391,7 +391,7 @@ func TestAHandlerWhoseSendEndsWithRun(t *testing.T) {
 		var met error
 		r := prepare(t, func(cfg *blaze.Config) { cfg.HandlerAttempts = 1 })
 		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
-			r.Intercept(handshake, refused(blaze.CodeUpdateRequired))
+			r.Intercept(handshake, rejected(blaze.CodeUpdateRequired))
 			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
 			time.Sleep(time.Second)
 			met = errors.Join(r.Reply(ctx, m, blaze.Text("one")), r.Reply(ctx, m, blaze.Text("two")))

@@ -43,7 +43,7 @@ func many(s *blazetest.Server, action string, answer func(blazetest.Frame) blaze
 // answer records all requests from now on and answers them.
 func (p *posts) answer(t *testing.T, s *blazetest.Server, answer func(ids []string) blazetest.Answer) {
 	t.Helper()
-	many(s, sealedAction, func(req blazetest.Frame) blazetest.Answer {
+	many(s, encryptedAction, func(req blazetest.Frame) blazetest.Answer {
 		var messages []struct {
 			MessageID string `json:"message_id"`
 		}
@@ -95,9 +95,9 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 		require.ErrorAs(t, err, &failed)
 		require.Len(t, failed.Unwrap(), 1)
 		require.ErrorIs(t, failed.Errs[1], blaze.CodeForbidden)
-		var refused *blaze.Error
-		require.ErrorAs(t, failed.Errs[1], &refused)
-		assert.Equal(t, bad, refused.MessageID)
+		var rejected *blaze.Error
+		require.ErrorAs(t, failed.Errs[1], &rejected)
+		assert.Equal(t, bad, rejected.MessageID)
 		assert.Zero(t, sent[1])
 		assert.Equal(t, []int{4, 1, 1, 1, 1}, posts.sizes())
 		requireInOrder(t, []blaze.Outgoing{outs[0], outs[2], outs[3]}, r.Sent())
@@ -106,21 +106,21 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 	bubble(t, "after a lost attempt", func(t *testing.T) {
 		r := run(t, nil, nil)
 		outs := encrypted(toCrowd(r.Client, 3, 1))
-		answers(r.Server, sealedAction,
+		answers(r.Server, encryptedAction,
 			cutUnstored, forbidden, blazetest.Answer{}, forbidden, blazetest.Refuse(blaze.CodeInvalidField))
 		_, err := r.SendBatch(t.Context(), outs...)
 		var failed *blaze.BatchError
 		require.ErrorAs(t, err, &failed)
 		require.NoError(t, failed.Errs[0])
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, failed.Errs[1], &unsure, "the lost request may have stored it")
-		assert.Equal(t, outs[1].MessageID, unsure.MessageID)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, failed.Errs[1], &unconfirmed, "the lost request may have stored it")
+		assert.Equal(t, outs[1].MessageID, unconfirmed.MessageID)
 		require.ErrorIs(t, failed.Errs[2], blaze.CodeInvalidField)
-		assert.False(t, errors.As(failed.Errs[2], &unsure), "the lost request had the same fault")
+		assert.False(t, errors.As(failed.Errs[2], &unconfirmed), "the lost request had the same fault")
 	})
 	for name, c := range map[string]struct {
-		refusal blazetest.Answer
-		posts   int
+		rejection blazetest.Answer
+		posts     int
 	}{
 		"about the session": {blazetest.Refuse(blaze.CodeUpdateRequired), 1},
 		"temporary":         {serverFailed, 2},
@@ -128,12 +128,12 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, func(cfg *blaze.Config) { cfg.SendAttempts = 2 })
 			var posts posts
-			posts.answer(t, r.Server, func([]string) blazetest.Answer { return c.refusal })
+			posts.answer(t, r.Server, func([]string) blazetest.Answer { return c.rejection })
 			_, err := r.SendBatch(t.Context(), encrypted(toCrowd(r.Client, 3, 3))...)
 			var failed *blaze.BatchError
 			require.ErrorAs(t, err, &failed)
 			for _, err := range failed.Errs {
-				require.ErrorIs(t, err, c.refusal.Reply.Error.Code)
+				require.ErrorIs(t, err, c.rejection.Reply.Error.Code)
 			}
 			assert.Len(t, posts.sizes(), c.posts, "another request would fail, too")
 		})
@@ -297,7 +297,7 @@ func TestEncryptedMessagesTakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 1 })
 		synctest.Wait()
-		answers(r.Server, sealedAction, hang) // until ReplyTimeout
+		answers(r.Server, encryptedAction, hang) // until ReplyTimeout
 		first := make(chan error, 1)
 		go func() {
 			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
@@ -313,8 +313,8 @@ func TestEncryptedMessagesTakeRoom(t *testing.T) {
 			_, err := r.Send(ctx, out)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorContains(t, err, messageA)
-			var unsure *blaze.UnconfirmedError
-			require.False(t, errors.As(err, &unsure))
+			var unconfirmed *blaze.UnconfirmedError
+			require.False(t, errors.As(err, &unconfirmed))
 		}
 		require.NoError(t, <-first)
 		assert.Zero(t, r.Stats().OutboxRequests)

@@ -27,7 +27,7 @@ func rejectsRequestsWith(r *rig, while func() bool, ids ...string) *atomic.Int32
 	var requests atomic.Int32
 	var gateway func(blazetest.Frame) blazetest.Answer
 	gateway = func(f blazetest.Frame) blazetest.Answer {
-		r.Intercept(sealedAction, gateway)
+		r.Intercept(encryptedAction, gateway)
 		requests.Add(1)
 		for _, id := range ids {
 			if while() && strings.Contains(string(f.Params), id) {
@@ -37,7 +37,7 @@ func rejectsRequestsWith(r *rig, while func() bool, ids ...string) *atomic.Int32
 		return blazetest.Answer{}
 	}
 	for range 2 * batchPosts {
-		r.Intercept(sealedAction, gateway)
+		r.Intercept(encryptedAction, gateway)
 	}
 	return &requests
 }
@@ -107,9 +107,9 @@ func TestAGatewayAndAServiceThatRefuse(t *testing.T) {
 		r := run(t, ok, nil)
 		outs := encrypted(toCrowd(r.Client, 4, 1))
 		began := time.Now()
-		var refuse func(blazetest.Frame) blazetest.Answer
-		refuse = func(f blazetest.Frame) blazetest.Answer {
-			r.Intercept(sealedAction, refuse)
+		var reject func(blazetest.Frame) blazetest.Answer
+		reject = func(f blazetest.Frame) blazetest.Answer {
+			r.Intercept(encryptedAction, reject)
 			switch {
 			case strings.Count(string(f.Params), `"message_id"`) > 1:
 				return blazetest.Refuse(blaze.CodeForbidden)
@@ -118,7 +118,7 @@ func TestAGatewayAndAServiceThatRefuse(t *testing.T) {
 			}
 			return blazetest.Answer{}
 		}
-		r.Intercept(sealedAction, refuse)
+		r.Intercept(encryptedAction, reject)
 		_, err := r.SendBatch(t.Context(), outs...)
 		require.NoError(t, err)
 		requireInOrder(t, outs, r.Sent())
@@ -145,18 +145,18 @@ func TestAGatewayThatRefusesEverything(t *testing.T) {
 // A message of a request that a gateway rejected stays unconfirmed, whatever the service answers later, unless that
 // answer proves that the message was never valid.
 func TestAMessageOfADeniedRequest(t *testing.T) {
-	for code, unsure := range map[blaze.Code]bool{blaze.CodeForbidden: true, blaze.CodeBadRequest: false} {
+	for code, want := range map[blaze.Code]bool{blaze.CodeForbidden: true, blaze.CodeBadRequest: false} {
 		bubble(t, fmt.Sprint(int(code)), func(t *testing.T) {
 			r := run(t, ok, nil)
-			refuse := blazetest.Refuse(code)
-			answers(r.Server, sealedAction, gateway403, gateway403, gateway403, refuse, refuse)
+			reject := blazetest.Refuse(code)
+			answers(r.Server, encryptedAction, gateway403, gateway403, gateway403, reject, reject)
 			_, err := r.SendBatch(t.Context(), encrypted(toCrowd(r.Client, 2, 2))...)
 			var failed *blaze.BatchError
 			require.ErrorAs(t, err, &failed)
 			for _, err := range failed.Errs {
 				require.ErrorIs(t, err, code)
 				var unconfirmed *blaze.UnconfirmedError
-				assert.Equal(t, unsure, errors.As(err, &unconfirmed))
+				assert.Equal(t, want, errors.As(err, &unconfirmed))
 			}
 		})
 	}
@@ -164,7 +164,7 @@ func TestAMessageOfADeniedRequest(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.OutboxLen = 1 })
 		synctest.Wait()
 		always(r.Server, actionSend, hang)
-		always(r.Server, sealedAction, gateway403)
+		always(r.Server, encryptedAction, gateway403)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ended := make(chan error, 1)

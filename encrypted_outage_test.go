@@ -20,18 +20,18 @@ import (
 )
 
 var (
-	refused401 = blazetest.Refuse(blaze.CodeUnauthorized)
-	gateway403 = blazetest.Answer{Bytes: []byte("HTTP/1.1 403 Forbidden\r\nContent-Length: 15\r\n\r\n<h1>denied</h1>")}
-	gateway504 = blazetest.Answer{Bytes: []byte("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 6\r\n\r\n<html>")}
+	rejected401 = blazetest.Refuse(blaze.CodeUnauthorized)
+	gateway403  = blazetest.Answer{Bytes: []byte("HTTP/1.1 403 Forbidden\r\nContent-Length: 15\r\n\r\n<h1>denied</h1>")}
+	gateway504  = blazetest.Answer{Bytes: []byte("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 6\r\n\r\n<html>")}
 )
 
 // notTheMessages are responses that do not concern a message. Each list is long enough to use up the attempts.
 var notTheMessages = map[string][]blazetest.Answer{
-	"401":       {refused401, refused401, refused401, refused401, refused401, refused401, refused401},
+	"401":       {rejected401, rejected401, rejected401, rejected401, rejected401, rejected401, rejected401},
 	"a gateway": {gateway403, gateway504, gateway403, gateway504, gateway403, gateway504},
 	"lost":      {cutUnstored, cutUnstored, cutUnstored, cutUnstored, cutUnstored, cutUnstored},
 	"silence":   {hang, hang, hang, hang, hang, hang},
-	"mixed":     {refused401, gateway403, refused401, cutUnstored, hang, refused401, gateway504},
+	"mixed":     {rejected401, gateway403, rejected401, cutUnstored, hang, rejected401, gateway504},
 }
 
 // An outage of authentication, the network or a gateway does not fail a message: neither in Send, nor during the lookup
@@ -39,7 +39,7 @@ var notTheMessages = map[string][]blazetest.Answer{
 func TestAnEncryptedMessageOutlivesAnOutage(t *testing.T) {
 	once := func(cfg *blaze.Config) { cfg.SendAttempts = 1 }
 	for name, as := range notTheMessages {
-		for _, action := range []string{sealedAction, fetchAction} {
+		for _, action := range []string{encryptedAction, fetchAction} {
 			bubble(t, name+" to "+action, func(t *testing.T) {
 				r := run(t, nil, once)
 				answers(r.Server, action, as...)
@@ -61,7 +61,7 @@ func TestAnEncryptedMessageOutlivesAnOutage(t *testing.T) {
 			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
 				return r.Reply(ctx, m, blaze.Text("yes"))
 			})
-			answers(r.Server, sealedAction, as...)
+			answers(r.Server, encryptedAction, as...)
 			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), Encrypted: true})
 			r.idle()
 			assert.Len(t, r.Sent(), 1)
@@ -73,8 +73,8 @@ func TestAnEncryptedMessageOutlivesAnOutage(t *testing.T) {
 
 // A handler that times out during an outage is retried.
 func TestAnOutageIsNoReasonToDropAMessage(t *testing.T) {
-	for name, answer := range map[string]blazetest.Answer{"401": refused401, "a gateway": gateway403} {
-		for _, action := range []string{sealedAction, fetchAction, "POST /conversations"} {
+	for name, answer := range map[string]blazetest.Answer{"401": rejected401, "a gateway": gateway403} {
+		for _, action := range []string{encryptedAction, fetchAction, "POST /conversations"} {
 			bubble(t, name+" to "+action, func(t *testing.T) {
 				r := prepare(t, nil)
 				var down atomic.Bool
@@ -111,16 +111,16 @@ func TestAnOutageIsNoReasonToDropAMessage(t *testing.T) {
 // If ctx ends during an outage, the error reports whether the message may have been stored, and the cause.
 func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
 	for name, c := range map[string]struct {
-		action string
-		answer blazetest.Answer
-		unsure bool
-		is     error
+		action      string
+		answer      blazetest.Answer
+		unconfirmed bool
+		is          error
 	}{
-		"unanswered":       {sealedAction, hang, true, blaze.ErrNoAnswer},
-		"a gateway":        {sealedAction, gateway403, true, blaze.ErrNoAnswer},
-		"401":              {sealedAction, refused401, false, blaze.CodeUnauthorized},
+		"unanswered":       {encryptedAction, hang, true, blaze.ErrNoAnswer},
+		"a gateway":        {encryptedAction, gateway403, true, blaze.ErrNoAnswer},
+		"401":              {encryptedAction, rejected401, false, blaze.CodeUnauthorized},
 		"no sessions":      {fetchAction, gateway403, false, blaze.ErrNoAnswer},
-		"401 for sessions": {fetchAction, refused401, false, blaze.CodeUnauthorized},
+		"401 for sessions": {fetchAction, rejected401, false, blaze.CodeUnauthorized},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, nil, nil)
@@ -135,8 +135,8 @@ func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorIs(t, err, c.is)
 			require.ErrorContains(t, err, messageA)
-			var unsure *blaze.UnconfirmedError
-			assert.Equal(t, c.unsure, errors.As(err, &unsure))
+			var unconfirmed *blaze.UnconfirmedError
+			assert.Equal(t, c.unconfirmed, errors.As(err, &unconfirmed))
 			assert.Zero(t, r.Stats().OutboxRequests)
 		})
 	}
@@ -156,7 +156,7 @@ func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
 				return dial(ctx, network, addr)
 			}
 		})
-		r.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		r.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			down.Store(true)
 			return cutUnstored // looks to the client as if the message were stored
 		})
@@ -165,9 +165,9 @@ func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
 		out := encryptedText(r.Client, "alice", "x")
 		out.MessageID = messageA
 		_, err := r.Send(ctx, out)
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
-		assert.Equal(t, messageA, unsure.MessageID)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
+		assert.Equal(t, messageA, unconfirmed.MessageID)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.ErrorIs(t, err, syscall.ECONNREFUSED, "the last attempt")
 	})
@@ -177,10 +177,10 @@ func TestAnEncryptedMessageLostBeforeAnOutage(t *testing.T) {
 func TestAnEncryptedMessageEndsWithRun(t *testing.T) {
 	for name, answer := range map[string]func(blazetest.Frame) blazetest.Answer{
 		"an answer that comes late": slowly(15 * time.Second),
-		"401":                       func(blazetest.Frame) blazetest.Answer { return refused401 },
+		"401":                       func(blazetest.Frame) blazetest.Answer { return rejected401 },
 		"a gateway":                 func(blazetest.Frame) blazetest.Answer { return gateway504 },
 	} {
-		for _, action := range []string{sealedAction, fetchAction} {
+		for _, action := range []string{encryptedAction, fetchAction} {
 			bubble(t, name+" to "+action, func(t *testing.T) {
 				r := run(t, nil, func(cfg *blaze.Config) { cfg.Drain = time.Second })
 				var again func(blazetest.Frame) blazetest.Answer
@@ -220,13 +220,13 @@ func TestAnEncryptedMessageRefusedForAWhile(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		bubble(t, fmt.Sprint(int(code)), func(t *testing.T) {
 			r := run(t, nil, func(cfg *blaze.Config) { cfg.SendAttempts = 3 })
-			refuse := blazetest.Refuse(code)
-			answers(r.Server, sealedAction, refuse, refused401, refused401, refuse, refused401, refuse)
+			reject := blazetest.Refuse(code)
+			answers(r.Server, encryptedAction, reject, rejected401, rejected401, reject, rejected401, reject)
 			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 			require.ErrorIs(t, err, code)
-			var refused *blaze.Error
-			require.ErrorAs(t, err, &refused)
-			assert.True(t, refused.Temporary())
+			var rejected *blaze.Error
+			require.ErrorAs(t, err, &rejected)
+			assert.True(t, rejected.Temporary())
 			_, err = r.Send(t.Context(), encryptedText(r.Client, "alice", "y"))
 			require.NoError(t, err, "all attempts are used")
 		})
@@ -246,23 +246,23 @@ func TestTheLimiterAfterA429OverHTTP(t *testing.T) {
 				return nil
 			})
 		})
-		answers(r.Server, sealedAction, slowDown, refused401, serverFailed, gateway504, slowDown)
+		answers(r.Server, encryptedAction, slowDown, rejected401, serverFailed, gateway504, slowDown)
 		_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 		require.NoError(t, err)
 		assert.Equal(t, 3, waits)
 
-		answers(r.Server, sealedAction, slowDown)
+		answers(r.Server, encryptedAction, slowDown)
 		_, err = r.SendBatch(t.Context(), encrypted(toCrowd(r.Client, 2, 1))...)
 		require.NoError(t, err)
 		assert.Equal(t, 6, waits, "two messages, one request")
 
 		waits = 5
-		answers(r.Server, sealedAction, slowDown)
+		answers(r.Server, encryptedAction, slowDown)
 		_, err = r.Send(t.Context(), encryptedText(r.Client, "alice", "y"))
 		require.ErrorIs(t, err, errSpent)
 		require.ErrorIs(t, err, blaze.CodeTooManyRequests)
-		var unsure *blaze.UnconfirmedError
-		assert.False(t, errors.As(err, &unsure))
+		var unconfirmed *blaze.UnconfirmedError
+		assert.False(t, errors.As(err, &unconfirmed))
 		assert.Len(t, r.Sent(), 3)
 	})
 }
@@ -272,7 +272,7 @@ func TestTheEndWaitsForEncryptedMessages(t *testing.T) {
 	bubble(t, "as long as Drain", func(t *testing.T) {
 		r := run(t, ok, nil)
 		synctest.Wait()
-		r.Intercept(sealedAction, slowly(4*time.Second)) // Drain is 5 s
+		r.Intercept(encryptedAction, slowly(4*time.Second)) // Drain is 5 s
 		sent := make(chan error, 1)
 		go func() {
 			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
@@ -293,9 +293,9 @@ func TestTheEndWaitsForEncryptedMessages(t *testing.T) {
 		assert.Len(t, r.Sent(), 1)
 	})
 	for name, c := range map[string]struct {
-		action string
-		unsure bool
-	}{"written": {sealedAction, true}, "not written": {fetchAction, false}} {
+		action      string
+		unconfirmed bool
+	}{"written": {encryptedAction, true}, "not written": {fetchAction, false}} {
 		bubble(t, "and no longer, "+name, func(t *testing.T) {
 			r := run(t, ok, nil)
 			synctest.Wait()
@@ -319,8 +319,8 @@ func TestTheEndWaitsForEncryptedMessages(t *testing.T) {
 			for range 2 {
 				err := <-errs
 				require.ErrorIs(t, err, blaze.ErrClosed)
-				var unsure *blaze.UnconfirmedError
-				assert.Equal(t, c.unsure, errors.As(err, &unsure), err)
+				var unconfirmed *blaze.UnconfirmedError
+				assert.Equal(t, c.unconfirmed, errors.As(err, &unconfirmed), err)
 			}
 		})
 	}
@@ -344,7 +344,7 @@ func TestTheEndWaitsForEncryptedMessagesWithoutALink(t *testing.T) {
 		down.Store(true)
 		r.Cut()
 		synctest.Wait()
-		r.Intercept(sealedAction, slowly(4*time.Second))
+		r.Intercept(encryptedAction, slowly(4*time.Second))
 		sent := make(chan error, 1)
 		go func() {
 			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))

@@ -26,8 +26,8 @@ import (
 )
 
 const (
-	sealedAction = "POST /encrypted_messages"
-	fetchAction  = "POST /sessions/fetch"
+	encryptedAction = "POST /encrypted_messages"
+	fetchAction     = "POST /sessions/fetch"
 )
 
 // encryptedText is an encrypted text to a user.
@@ -46,7 +46,7 @@ func TestSendEncrypted(t *testing.T) {
 		for i := range 3 {
 			out := encryptedText(c, "alice", fmt.Sprint("secret ", i))
 			out.Silent, out.QuoteID = true, messageA
-			s.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
+			s.Intercept(encryptedAction, func(req blazetest.Frame) blazetest.Answer {
 				assert.NotContains(t, string(req.Params), "secret")
 				var items []map[string]any
 				require.NoError(t, json.Unmarshal(req.Params, &items))
@@ -155,7 +155,7 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 	})
 	alone(t, "20140", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		stale(s, "alice")
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeChecksum)
 		})
 		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
@@ -163,24 +163,24 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 		assert.Len(t, s.Sent(), 1)
 	})
 	alone(t, "repeatedly", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		tries := 0
+		attempts := 0
 		for range 3 {
-			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
-				tries++
+			s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
+				attempts++
 				return blazetest.Refuse(blaze.CodeChecksum)
 			})
 		}
 		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.CodeChecksum)
-		assert.Equal(t, 2, tries)
+		assert.Equal(t, 2, attempts)
 	})
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error { return nil }, nil)
 		stale(r.Server, "alice")
 		s := r.Server
-		refused := 0
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
-			refused++
+		rejected := 0
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
+			rejected++
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
@@ -190,16 +190,16 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 			As: "SYSTEM_SESSION", Data: []byte(`{"action":"DESTROY","user_id":"` + userID("alice") + `"}`),
 		}})
 		r.idle()
-		tries := 0
+		attempts := 0
 		for range 2 {
-			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
-				tries++
+			s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
+				attempts++
 				return blazetest.Answer{}
 			})
 		}
 		_, err = r.Send(t.Context(), encryptedText(r.Client, "alice", "y"))
 		require.NoError(t, err)
-		assert.Equal(t, []int{1, 1}, []int{refused, tries})
+		assert.Equal(t, []int{1, 1}, []int{rejected, attempts})
 	})
 }
 
@@ -220,7 +220,7 @@ func TestSomeUsableSessions(t *testing.T) {
 		sum := md5.Sum([]byte(strings.Join(ids, "")))
 		out := encryptedText(c, "alice", "x")
 		out.RepresentativeID = userB
-		s.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(req blazetest.Frame) blazetest.Answer {
 			var items []map[string]any
 			require.NoError(t, json.Unmarshal(req.Params, &items))
 			assert.Equal(t, hex.EncodeToString(sum[:]), items[0]["checksum"])
@@ -239,41 +239,41 @@ func TestSomeUsableSessions(t *testing.T) {
 
 // A message that may have been stored at the first attempt stays unconfirmed, whatever the second returns.
 func TestUnsureOverTwoTries(t *testing.T) {
-	alone(t, "unsure", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "unconfirmed", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, a := range []blazetest.Answer{
 			{Cut: true}, blazetest.Refuse(blaze.CodeChecksum), blazetest.Refuse(blaze.CodeForbidden),
 		} {
-			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+			s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer { return a })
 		}
 		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
 		require.ErrorIs(t, err, blaze.CodeForbidden)
 	})
 	alone(t, "FAILED after one that was lost", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		stale(s, "alice")
 		for _, a := range []blazetest.Answer{{Cut: true}, {}, blazetest.Refuse(blaze.CodeForbidden)} {
-			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+			s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer { return a })
 		}
 		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
 	})
 	alone(t, "a gateway", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Answer{Bytes: []byte("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 6\r\n\r\n<html>")}
 		})
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
 	})
 	alone(t, "cancelled between two attempts", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeServer) })
+		s.Intercept(encryptedAction, rejected(blaze.CodeServer))
 		_, err := c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, blaze.CodeServer)
@@ -298,12 +298,12 @@ func TestNothingWasWritten(t *testing.T) {
 	alone(t, "written", edit, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		_, err := c.Send(t.Context(), encryptedText(c, "alice", "the sessions are known"))
 		require.NoError(t, err)
-		var unsure *blaze.UnconfirmedError
+		var unconfirmed *blaze.UnconfirmedError
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err = c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, context.Canceled)
-		require.False(t, errors.As(err, &unsure))
+		require.False(t, errors.As(err, &unconfirmed))
 		down.Store(true)
 		ctx, cancel = context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -314,14 +314,14 @@ func TestNothingWasWritten(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded, "SendAttempts does not apply without a response")
 		require.ErrorContains(t, err, "message "+messageA+" was not sent")
 		require.ErrorContains(t, err, "refused", "and why")
-		require.False(t, errors.As(err, &unsure), err)
+		require.False(t, errors.As(err, &unconfirmed), err)
 		down.Store(false)
 		ctx, cancel = context.WithCancel(t.Context())
 		cancel()
 		require.NoError(t, c.Run(ctx, nil))
 		_, err = c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.ErrClosed)
-		require.False(t, errors.As(err, &unsure))
+		require.False(t, errors.As(err, &unconfirmed))
 		assert.Len(t, s.Sent(), 1)
 	})
 }
@@ -343,40 +343,40 @@ func TestManyRecipients(t *testing.T) {
 }
 
 func TestSendEncryptedRefused(t *testing.T) {
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		send := func() error {
 			_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 			return err
 		}
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
-		var refused *blaze.Error
-		require.ErrorAs(t, send(), &refused)
-		assert.Equal(t, sealedAction, refused.Action)
-		assert.NotEmpty(t, refused.MessageID)
+		var rejected *blaze.Error
+		require.ErrorAs(t, send(), &rejected)
+		assert.Equal(t, encryptedAction, rejected.Action)
+		assert.NotEmpty(t, rejected.MessageID)
 
 		// A message that was lost and then rejected may have been stored.
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		var unconfirmed *blaze.UnconfirmedError
 		require.ErrorAs(t, send(), &unconfirmed)
 
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
 		})
 		require.ErrorAs(t, send(), &unconfirmed)
 
 		// Transient rejections are retried.
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeBlazeServer)
 		})
 		require.NoError(t, send())
 
 		ctx, cancel := context.WithCancel(t.Context())
-		s.Intercept(sealedAction,
+		s.Intercept(encryptedAction,
 			func(blazetest.Frame) blazetest.Answer { cancel(); return blazetest.Answer{Hang: true} })
 		_, err := c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorAs(t, err, &unconfirmed)

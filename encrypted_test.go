@@ -78,18 +78,18 @@ func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
 		r.say("alice", "after")
 		r.idle()
 		require.Len(t, got.messages, len(blobs)+1)
-		said := ""
+		texts := ""
 		for _, m := range got.messages[:len(blobs)] {
 			raw, ok := m.Payload.(blaze.Raw)
 			require.True(t, ok)
 			require.Error(t, raw.Err)
 			assert.Equal(t, blaze.CategoryEncryptedText, raw.As)
 			assert.Equal(t, m.Data, raw.Data)
-			said += raw.Err.Error() + "\n"
+			texts += raw.Err.Error() + "\n"
 			assert.True(t, errors.Is(raw.Err, blaze.ErrNotForUs) || errors.Is(raw.Err, blaze.ErrDamaged))
 		}
 		for reason := range blobs {
-			assert.Contains(t, said, reason)
+			assert.Contains(t, texts, reason)
 		}
 		assert.EqualValues(t, len(blobs)+1, r.Stats().Handled)
 		assert.EqualValues(t, 1, r.Stats().Connects)
@@ -126,7 +126,7 @@ func TestAnRSASessionCannotOpen(t *testing.T) {
 
 func TestAPanicOfADecoderCostsOnePayload(t *testing.T) {
 	v := &wire.Message{
-		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "ENCRYPTED_TEXT", Data: "sealed",
+		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "ENCRYPTED_TEXT", Data: "cipher",
 	}
 	for want, panics := range map[string]func(){
 		"index out of range [0] with length 0": func() { _ = []int{}[len(v.SessionID)] },
@@ -135,7 +135,7 @@ func TestAPanicOfADecoderCostsOnePayload(t *testing.T) {
 		m := blaze.NewMessage(v, botID, 1, func(*wire.Message) ([]byte, error) { panics(); return nil, nil })
 		assert.Equal(t, messageA, m.ID)
 		raw, _ := m.Payload.(blaze.Raw)
-		assert.Equal(t, []byte("sealed"), raw.Data)
+		assert.Equal(t, []byte("cipher"), raw.Data)
 		assert.Equal(t, blaze.CategoryEncryptedText, raw.As)
 		assert.ErrorContains(t, raw.Err, want)
 		assert.NotContains(t, raw.Err.Error(), canary)

@@ -58,7 +58,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 			_, err := r.OpenConversation(ctx, userID("a"))
 			return err
 		},
-		sealedAction: func(ctx context.Context, r *rig) error {
+		encryptedAction: func(ctx context.Context, r *rig) error {
 			r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("hello"), Encrypted: true})
 			out := r.ToUser(userID("alice"), blaze.Text("hello"))
 			out.Encrypted = true
@@ -78,37 +78,37 @@ func TestWhatIsTriedAgain(t *testing.T) {
 
 // The same codes and statuses are transient over the websocket and over HTTP.
 func TestWhatPassesByItself(t *testing.T) {
-	for number, passes := range map[int]bool{
+	for number, transient := range map[int]bool{
 		0: false, 428: false, 429: true, 430: false, 499: false, 500: true, 501: true, 503: true, 599: true, 600: false,
 		6999: false, 7000: true, 7001: true, 7002: false,
 	} {
-		for _, refusal := range []blaze.Error{
+		for _, rejection := range []blaze.Error{
 			{Code: blaze.Code(number), Status: 202}, {Code: 10001, Status: number}, {Status: number},
 		} {
 			// An error without code and status is transient.
-			tries, passes := 1, passes || refusal.Code == 0 && refusal.Status == 0
-			if passes {
-				tries = 2
+			attempts, transient := 1, transient || rejection.Code == 0 && rejection.Status == 0
+			if transient {
+				attempts = 2
 			}
-			text := fmt.Sprintf(`"error":{"code":%d,"status":%d}`, refusal.Code, refusal.Status)
+			text := fmt.Sprintf(`"error":{"code":%d,"status":%d}`, rejection.Code, rejection.Status)
 			over := func(way string, do func(t *testing.T) (written int, err error)) {
 				bubble(t, text+" over "+way, func(t *testing.T) {
 					written, err := do(t)
-					var refused *blaze.Error
-					require.ErrorAs(t, err, &refused)
-					assert.Equal(t, refusal.Code, refused.Code)
-					assert.Equal(t, passes, refused.Temporary())
-					assert.Equal(t, tries, written)
+					var rejected *blaze.Error
+					require.ErrorAs(t, err, &rejected)
+					assert.Equal(t, rejection.Code, rejected.Code)
+					assert.Equal(t, transient, rejected.Temporary())
+					assert.Equal(t, attempts, written)
 				})
 			}
-			over("the websocket", func(t *testing.T) (int, error) { return sendRefused(t, text) })
-			over("HTTP", func(t *testing.T) (int, error) { return openRefused(t, text) })
+			over("the websocket", func(t *testing.T) (int, error) { return sendRejected(t, text) })
+			over("HTTP", func(t *testing.T) (int, error) { return openRejected(t, text) })
 		}
 	}
 }
 
 // sendRejected sends a message that is rejected with this error at both of its attempts.
-func sendRefused(t *testing.T, text string) (written int, err error) {
+func sendRejected(t *testing.T, text string) (written int, err error) {
 	s := newReplyingServer(t)
 	s.answer = func(r request) bool {
 		if r.Action == actionSend {
@@ -122,7 +122,7 @@ func sendRefused(t *testing.T, text string) (written int, err error) {
 }
 
 // openRejected opens a conversation over HTTP and is rejected with this error.
-func openRefused(t *testing.T, text string) (written int, err error) {
+func openRejected(t *testing.T, text string) (written int, err error) {
 	c := newClient(t, keyOf(botID), blaze.Config{}, func(cfg *blaze.Config) {
 		cfg.SendAttempts = 2
 		cfg.HTTPClient = &http.Client{Transport: roundTripper(func() (*http.Response, error) {
@@ -159,15 +159,15 @@ func TestOddErrorsAnswerTheirRequest(t *testing.T) {
 			}
 			r := s.run(nil, func(cfg *blaze.Config) { cfg.SendAttempts = 2 })
 			_, err := r.Send(t.Context(), textA)
-			var refused *blaze.Error
-			require.ErrorAs(t, err, &refused)
-			assert.Equal(t, want.code, refused.Code)
-			assert.Equal(t, want.temporary, refused.Temporary())
-			tries := 1
+			var rejected *blaze.Error
+			require.ErrorAs(t, err, &rejected)
+			assert.Equal(t, want.code, rejected.Code)
+			assert.Equal(t, want.temporary, rejected.Temporary())
+			attempts := 1
 			if want.temporary {
-				tries = 2
+				attempts = 2
 			}
-			assert.Len(t, r.written.of(actionSend), tries)
+			assert.Len(t, r.written.of(actionSend), attempts)
 			assert.Zero(t, r.Stats().BadFrames)
 		})
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // takes checks that On[P] calls its function with P itself and declines all other payloads.
-func takes[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
+func requireOn[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
 	t.Helper()
 	var got []blaze.Payload
 	h := blaze.On(func(_ context.Context, _ *blaze.Message, p P) error {
@@ -53,25 +53,25 @@ func TestOnTakesItsPayloadAndDeclinesOthers(t *testing.T) {
 		blaze.SafeSnapshot{Amount: "1"},
 		blaze.Raw{As: "X"},
 	}
-	takes(t, all[0].(blaze.Text), all)
-	takes(t, all[1].(blaze.Post), all)
-	takes(t, all[2].(blaze.Image), all)
-	takes(t, all[3].(blaze.Data), all)
-	takes(t, all[4].(blaze.Sticker), all)
-	takes(t, all[5].(blaze.Contact), all)
-	takes(t, all[6].(blaze.ButtonGroup), all)
-	takes(t, all[7].(blaze.Card), all)
-	takes(t, all[8].(blaze.Audio), all)
-	takes(t, all[9].(blaze.Video), all)
-	takes(t, all[10].(blaze.Live), all)
-	takes(t, all[11].(blaze.Location), all)
-	takes(t, all[12].(blaze.Transcript), all)
-	takes(t, all[13].(blaze.Recall), all)
-	takes(t, all[14].(blaze.Pin), all)
-	takes(t, all[15].(blaze.SystemConversation), all)
-	takes(t, all[16].(blaze.AccountSnapshot), all)
-	takes(t, all[17].(blaze.SafeSnapshot), all)
-	takes(t, all[18].(blaze.Raw), all)
+	requireOn(t, all[0].(blaze.Text), all)
+	requireOn(t, all[1].(blaze.Post), all)
+	requireOn(t, all[2].(blaze.Image), all)
+	requireOn(t, all[3].(blaze.Data), all)
+	requireOn(t, all[4].(blaze.Sticker), all)
+	requireOn(t, all[5].(blaze.Contact), all)
+	requireOn(t, all[6].(blaze.ButtonGroup), all)
+	requireOn(t, all[7].(blaze.Card), all)
+	requireOn(t, all[8].(blaze.Audio), all)
+	requireOn(t, all[9].(blaze.Video), all)
+	requireOn(t, all[10].(blaze.Live), all)
+	requireOn(t, all[11].(blaze.Location), all)
+	requireOn(t, all[12].(blaze.Transcript), all)
+	requireOn(t, all[13].(blaze.Recall), all)
+	requireOn(t, all[14].(blaze.Pin), all)
+	requireOn(t, all[15].(blaze.SystemConversation), all)
+	requireOn(t, all[16].(blaze.AccountSnapshot), all)
+	requireOn(t, all[17].(blaze.SafeSnapshot), all)
+	requireOn(t, all[18].(blaze.Raw), all)
 }
 
 func TestOnPayloadTakesEverything(t *testing.T) {
@@ -100,45 +100,45 @@ func TestOnPanicsForPointers(t *testing.T) {
 
 func TestRouteAsksInOrder(t *testing.T) {
 	failure := errors.New("failure")
-	var asked []string
-	says := func(name string, err error) blaze.Handler {
+	var queried []string
+	returns := func(name string, err error) blaze.Handler {
 		return func(context.Context, *blaze.Message) error {
-			asked = append(asked, name)
+			queried = append(queried, name)
 			return err
 		}
 	}
 	declined := fmt.Errorf("not mine: %w", blaze.ErrNotHandled)
 	for _, tt := range []struct {
-		name  string
-		route blaze.Handler
-		want  error
-		asked []string
+		name    string
+		route   blaze.Handler
+		want    error
+		queried []string
 	}{
 		{"nobody", blaze.Route(), blaze.ErrNotHandled, nil},
 		{"only nil", blaze.Route(nil, nil), blaze.ErrNotHandled, nil},
-		{"first accepts", blaze.Route(says("a", nil), says("b", nil)), nil, []string{"a"}},
+		{"first accepts", blaze.Route(returns("a", nil), returns("b", nil)), nil, []string{"a"}},
 		{
-			"first declines", blaze.Route(says("a", blaze.ErrNotHandled), nil, says("b", nil), says("c", nil)),
+			"first declines", blaze.Route(returns("a", blaze.ErrNotHandled), nil, returns("b", nil), returns("c", nil)),
 			nil,
 			[]string{"a", "b"},
 		},
-		{"wrapped decline", blaze.Route(says("a", declined), says("b", nil)), nil, []string{"a", "b"}},
+		{"wrapped decline", blaze.Route(returns("a", declined), returns("b", nil)), nil, []string{"a", "b"}},
 		{
-			"all decline", blaze.Route(says("a", declined), says("b", blaze.ErrNotHandled)),
+			"all decline", blaze.Route(returns("a", declined), returns("b", blaze.ErrNotHandled)),
 			blaze.ErrNotHandled,
 			[]string{"a", "b"},
 		},
 		{
-			"failure ends it", blaze.Route(says("a", blaze.ErrNotHandled), says("b", failure), says("c", nil)),
+			"failure ends it", blaze.Route(returns("a", blaze.ErrNotHandled), returns("b", failure), returns("c", nil)),
 			failure,
 			[]string{"a", "b"},
 		},
-		{"routes nest", blaze.Route(blaze.Route(says("a", declined)), says("b", nil)), nil, []string{"a", "b"}},
+		{"routes nest", blaze.Route(blaze.Route(returns("a", declined)), returns("b", nil)), nil, []string{"a", "b"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			asked = nil
+			queried = nil
 			assert.Equal(t, tt.want, tt.route(t.Context(), &blaze.Message{Payload: blaze.Text("x")}))
-			assert.Equal(t, tt.asked, asked)
+			assert.Equal(t, tt.queried, queried)
 		})
 	}
 }

@@ -87,12 +87,12 @@ func TestDroppedReturnsBeforeTheAcknowledgement(t *testing.T) {
 	for name, result := range map[string]error{"hopeless": blaze.ErrDrop, "the last attempt": errAny} {
 		bubble(t, name, func(t *testing.T) {
 			var l ledger
-			told := false
+			reported := false
 			r := run(t, func(context.Context, *blaze.Message) error { return result }, func(cfg *blaze.Config) {
 				cfg.HandlerAttempts, cfg.Ledger = 1, &l
 				cfg.Trace.Dropped = func(*blaze.Message, error) {
 					time.Sleep(time.Minute)
-					told = true
+					reported = true
 				}
 			})
 			id := r.say("alice", "hello")
@@ -100,7 +100,7 @@ func TestDroppedReturnsBeforeTheAcknowledgement(t *testing.T) {
 			assert.Empty(t, l.all())
 			assert.Empty(t, r.Acked())
 			r.idle()
-			assert.True(t, told)
+			assert.True(t, reported)
 			assert.Equal(t, []string{id}, l.all())
 			assert.Equal(t, []string{id}, r.Acked())
 		})
@@ -272,11 +272,11 @@ func TestALoggerThatSends(t *testing.T) {
 			r.say("alice", "hello")
 			time.Sleep(time.Minute)
 			assert.Equal(t, []string{"hello"}, got.all())
-			var told diary
+			var reported diary
 			for _, out := range r.Sent() {
-				told.add("%s", out.Payload)
+				reported.add("%s", out.Payload)
 			}
-			assert.Contains(t, told.all(), "blaze: disconnected")
+			assert.Contains(t, reported.all(), "blaze: disconnected")
 			began := time.Now()
 			require.NoError(t, r.stop())
 			assert.LessOrEqual(t, time.Since(began), 5*time.Second)

@@ -145,5 +145,5 @@ func TestFilesThroughAProxyOnThisMachine(t *testing.T) {
 		}
 		c.CloseIdleConnections()
 	}
-	assert.NotEmpty(t, p.asked)
+	assert.NotEmpty(t, p.queried)
 }

@@ -32,9 +32,9 @@ func foreign(id string) map[string]string {
 }
 
 // answersAll is an HTTP client with the same response to every request.
-func answersAll(body string, asked *int) *http.Client {
+func answersAll(body string, queried *int) *http.Client {
 	return &http.Client{Transport: roundTrips(func(r *http.Request) (*http.Response, error) {
-		*asked++
+		*queried++
 		return &http.Response{
 			StatusCode: http.StatusOK, Request: r, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{},
 		}, nil
@@ -60,13 +60,13 @@ func TestAnswersOfSomethingElseAreNone(t *testing.T) {
 	for call, do := range calls {
 		for name, body := range foreign(userA) {
 			bubble(t, call+" "+name, func(t *testing.T) {
-				asked := 0
+				queried := 0
 				r := prepare(t, func(cfg *blaze.Config) {
-					cfg.HTTPClient, cfg.SendAttempts = answersAll(body, &asked), 3
+					cfg.HTTPClient, cfg.SendAttempts = answersAll(body, &queried), 3
 				})
 				err := do(t.Context(), r.Client)
 				require.ErrorIs(t, err, blaze.ErrNoAnswer)
-				assert.Equal(t, 3, asked)
+				assert.Equal(t, 3, queried)
 				assert.NotContains(t, err.Error(), "WiFi")
 			})
 		}
@@ -75,15 +75,15 @@ func TestAnswersOfSomethingElseAreNone(t *testing.T) {
 
 func TestAnswersOfTheService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		queried := 0
 		id := blaze.ConversationID(botID, userA)
 		c := newClient(t, keyOf(botID), blaze.Config{
-			HTTPClient: answersAll(`{"data":{"conversation_id":"`+strings.ToUpper(id)+`"}}`, &asked),
+			HTTPClient: answersAll(`{"data":{"conversation_id":"`+strings.ToUpper(id)+`"}}`, &queried),
 		}, nil)
 		got, err := c.OpenConversation(t.Context(), userA)
 		require.NoError(t, err)
 		assert.Equal(t, id, got)
-		assert.Equal(t, 1, asked)
+		assert.Equal(t, 1, queried)
 	})
 }
 

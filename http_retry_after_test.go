@@ -20,9 +20,9 @@ func TestRetryAfterOverHTTP(t *testing.T) {
 			{"202 Accepted", `{"error":{"status":202,"code":429}}`},
 			{"503 Service Unavailable", `<html>busy: a gateway's own page</html>`},
 		} {
-			for asked, least := range map[string]time.Duration{"60": time.Minute, "86400": 5 * time.Minute} {
+			for header, least := range map[string]time.Duration{"60": time.Minute, "86400": 5 * time.Minute} {
 				s.Intercept("POST /attachments", func(blazetest.Frame) blazetest.Answer {
-					return blazetest.Answer{Bytes: []byte("HTTP/1.1 " + answer.status + "\r\nRetry-After: " + asked +
+					return blazetest.Answer{Bytes: []byte("HTTP/1.1 " + answer.status + "\r\nRetry-After: " + header +
 						"\r\nContent-Length: " + strconv.Itoa(len(answer.body)) + "\r\n\r\n" + answer.body)}
 				})
 				began := time.Now()

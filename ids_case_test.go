@@ -130,8 +130,8 @@ func TestAHandMadeMessageWithItsIDInCapitals(t *testing.T) {
 func TestAnEncryptedMessageIsAnsweredInCapitals(t *testing.T) {
 	alone(t, "stored", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		out := encryptedText(c, "alice", "hello")
-		out.MessageID = blaze.DeriveID("sealed")
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		out.MessageID = blaze.DeriveID("encrypted")
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			data := fmt.Sprintf(`[{"type":"message","message_id":%q,"state":"SUCCESS"}]`,
 				strings.ToUpper(out.MessageID))
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(data)}}

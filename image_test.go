@@ -122,7 +122,7 @@ func progressive(w, h uint16) []byte {
 func TestUploadImageRefuses(t *testing.T) {
 	good := picture(t, png.Encode, red(20, 20))
 	deep := picture(t, png.Encode, image.NewNRGBA64(image.Rect(0, 0, 20, 20)))
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for name, file := range map[string][]byte{
 			"nothing": nil, "text": []byte("hello"), "SVG": []byte("<svg/>"),
 			"cut in the header": good[:20], "cut": good[:len(good)-20],

@@ -153,8 +153,8 @@ func TestParseKeystore(t *testing.T) {
 // utf16Of encodes a text as PowerShell writes it to a file.
 func utf16Of(order binary.AppendByteOrder, text string) string {
 	var b []byte
-	for _, unit := range utf16.Encode([]rune("\ufeff" + text)) {
-		b = order.AppendUint16(b, unit)
+	for _, codeUnit := range utf16.Encode([]rune("\ufeff" + text)) {
+		b = order.AppendUint16(b, codeUnit)
 	}
 	return string(b)
 }

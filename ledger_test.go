@@ -120,9 +120,9 @@ func TestASlowLedgerHoldsUpItsConversationOnly(t *testing.T) {
 
 func TestTheLedgerIsAskedOncePerMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var asked, recorded diary
+		var queried, recorded diary
 		l := ledgerFuncs{
-			func(_ context.Context, id string) (bool, error) { asked.add("%s", id); return false, nil },
+			func(_ context.Context, id string) (bool, error) { queried.add("%s", id); return false, nil },
 			func(_ context.Context, id string) error { recorded.add("%s", id); return nil },
 		}
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
@@ -133,7 +133,7 @@ func TestTheLedgerIsAskedOncePerMessage(t *testing.T) {
 		}, func(cfg *blaze.Config) { cfg.Ledger = l })
 		id := r.say("alice", "hello")
 		r.idle()
-		assert.Equal(t, []string{id}, asked.all())
+		assert.Equal(t, []string{id}, queried.all())
 		assert.Equal(t, []string{id}, recorded.all())
 	})
 }

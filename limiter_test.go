@@ -28,14 +28,14 @@ func TestALimiterThatPanics(t *testing.T) {
 	for n, name := range map[int]string{1: "at once", 2: "after a 429"} {
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter = panicsAt(n) })
-			r.Intercept(actionSend, refused(blaze.CodeTooManyRequests))
+			r.Intercept(actionSend, rejected(blaze.CodeTooManyRequests))
 			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			require.ErrorContains(t, err, "panic: limiter")
 			assert.Zero(t, r.Stats().OutboxRequests)
 		})
 		bubble(t, name+" in a batch", func(t *testing.T) {
 			r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter = panicsAt(n) })
-			r.Intercept(actionBatch, refused(blaze.CodeTooManyRequests))
+			r.Intercept(actionBatch, rejected(blaze.CodeTooManyRequests))
 			_, err := r.SendBatch(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			require.ErrorContains(t, err, "panic: limiter")
 			assert.Zero(t, r.Stats().OutboxRequests)
@@ -90,7 +90,7 @@ func TestAcknowledgementsDoNotAskTheLimiter(t *testing.T) {
 				cfg.Ack = mode
 				cfg.Limiter = limiterFunc(func(context.Context) error { waits++; return nil })
 			})
-			r.Intercept(actionAck, refused(blaze.CodeTooManyRequests))
+			r.Intercept(actionAck, rejected(blaze.CodeTooManyRequests))
 			r.crowdSays(20)
 			r.idle()
 			require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, messageA, messageB))

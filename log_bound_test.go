@@ -69,9 +69,9 @@ func TestLogsAreBoundedWhateverHappens(t *testing.T) {
 			}
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
-			told := min(2*kinds, 256+1) // a long text makes another kind
+			reported := min(2*kinds, 256+1) // a long text makes another kind
 			assert.GreaterOrEqual(t, l.records.Load(), int64(min(kinds, 256)))
-			assert.LessOrEqual(t, l.records.Load(), int64(told*(2+minutes+2)))
+			assert.LessOrEqual(t, l.records.Load(), int64(reported*(2+minutes+2)))
 			assert.LessOrEqual(t, l.largest.Load(), int64(4<<10), "an error of 2,000 bytes and its attributes")
 			assert.LessOrEqual(t, l.bytes.Load(), l.records.Load()*(4<<10))
 			assert.EqualValues(t, events, r.Stats().BadFrames)

@@ -100,10 +100,10 @@ func TestManyUsersWhoAreAnsweredInPlainText(t *testing.T) {
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	keystore := blaze.Keystore{AppID: botID, SessionID: userB, SessionPrivateKey: text}
 	synctest.Test(t, func(t *testing.T) {
-		var told atomic.Int64
+		var reported atomic.Int64
 		r := prepareWith(t, keystore, blaze.Config{}, func(cfg *blaze.Config) {
 			cfg.Logger = slog.New(logFunc(func(r slog.Record) {
-				if !strings.Contains(r.Message, opens) {
+				if !strings.Contains(r.Message, warnUnencrypted) {
 					return
 				}
 				records := int64(1)
@@ -113,7 +113,7 @@ func TestManyUsersWhoAreAnsweredInPlainText(t *testing.T) {
 					}
 					return true
 				})
-				told.Add(records)
+				reported.Add(records)
 			}))
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -125,20 +125,20 @@ func TestManyUsersWhoAreAnsweredInPlainText(t *testing.T) {
 			_, err := r.Send(ctx, m.NewReply(blaze.Text("a")))
 			require.ErrorIs(t, err, context.Canceled)
 		}
-		wantTold := func(want int, why string) {
+		wantReported := func(want int, why string) {
 			t.Helper()
 			time.Sleep(2 * time.Minute) // until the counted warnings are logged
 			synctest.Wait()
-			assert.EqualValues(t, want, told.Load(), why)
+			assert.EqualValues(t, want, reported.Load(), why)
 		}
 		for user := range 4096 {
 			answer(user)
 		}
-		wantTold(4096, "each user")
+		wantReported(4096, "each user")
 		answer(0)
-		wantTold(4096, "the first user is remembered")
+		wantReported(4096, "the first user is remembered")
 		answer(4096)
 		answer(0)
-		wantTold(4096+2, "the first user was forgotten")
+		wantReported(4096+2, "the first user was forgotten")
 	})
 }

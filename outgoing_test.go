@@ -24,7 +24,7 @@ type limiterFunc func(ctx context.Context) error
 func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
 
 // invalidOutgoings break one rule each and name the field that the error must name. All texts contain the canary.
-func refusedOutgoings() []struct {
+func invalidOutgoings() []struct {
 	field string
 	out   blaze.Outgoing
 } {
@@ -40,7 +40,7 @@ func refusedOutgoings() []struct {
 	}
 	attachment := blaze.Attachment{ID: attachmentID, Size: 1}
 	keyed, digested := attachment, attachment
-	keyed.Key, digested.Digest = sealedKey, sealedDigest
+	keyed.Key, digested.Digest = attachmentKey, attachmentDigest
 	return []struct {
 		field string
 		out   blaze.Outgoing
@@ -115,7 +115,7 @@ func TestInvalidMessagesAreNotWritten(t *testing.T) {
 			w.tap(cfg)
 			cfg.Limiter = limiterFunc(func(context.Context) error { limited++; return nil })
 		})
-		for i, r := range refusedOutgoings() {
+		for i, r := range invalidOutgoings() {
 			name := fmt.Sprintf("%d %s", i, r.field)
 			got, err := c.Send(t.Context(), r.out)
 			assert.Zero(t, got, name)
@@ -145,7 +145,7 @@ func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := begin(t, nil, nil)
 		var outs []blaze.Outgoing
-		for i, r := range refusedOutgoings() {
+		for i, r := range invalidOutgoings() {
 			outs = append(outs, r.out,
 				blaze.Outgoing{ConversationID: conversationA, RecipientID: userA, Payload: blaze.Textf("%d", i)})
 		}
@@ -156,7 +156,7 @@ func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 		require.Len(t, failed.Errs, len(outs))
 		assert.ErrorIs(t, err, blaze.ErrInvalid)
 		assert.NotContains(t, fmt.Sprintf("%v %+v", err, err), canary)
-		for i, r := range refusedOutgoings() {
+		for i, r := range invalidOutgoings() {
 			var invalid *blaze.InvalidError
 			if assert.ErrorAs(t, failed.Errs[2*i], &invalid) {
 				assert.Equal(t, r.field, invalid.Field)

@@ -141,7 +141,7 @@ func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
 		name     string
 		category blaze.Category
 		data     string
-		says     string // part of the error
+		contains string // part of the error
 	}{
 		{"nothing", "PLAIN_IMAGE", ``, "broken JSON"},
 		{"not JSON", "PLAIN_IMAGE", secret, "broken JSON at byte 1"},
@@ -226,7 +226,7 @@ func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
 			`{"snapshot_id":"s","amount":true}`, "amount: neither a string nor a number",
 		},
 		{"no safe snapshot", "SYSTEM_SAFE_SNAPSHOT", `{"amount":"8675309"}`, "snapshot_id: missing"},
-		{"sealed", "ENCRYPTED_TEXT", secret, "encrypted data"},
+		{"encrypted", "ENCRYPTED_TEXT", secret, "encrypted data"},
 		{"encrypted, of an unknown version", "ENCRYPTED_SOMETHING_NEW", secret, "encrypted data"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -234,7 +234,7 @@ func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
 			require.True(t, ok, "not a Raw")
 			assert.Equal(t, c.category, got.As)
 			assert.Equal(t, c.data, string(got.Data))
-			require.ErrorContains(t, got.Err, c.says)
+			require.ErrorContains(t, got.Err, c.contains)
 			assert.True(t, strings.HasPrefix(got.Err.Error(), "blaze: "), got.Err)
 			assert.NotContains(t, got.Err.Error(), secret, "the error quotes the message")
 			assert.NotContains(t, got.Err.Error(), "86753", "the error quotes the message")

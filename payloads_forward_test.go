@@ -16,8 +16,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// passedOn are payloads that apps and other bots send, but this package rejects if a bot's author creates them.
-var passedOn = map[string]struct {
+// foreignPayloads are payloads that apps and other bots send, but this package rejects if a bot's author creates them.
+var foreignPayloads = map[string]struct {
 	category blaze.Category
 	data     string
 	field    string // of the error, if the author of a bot writes it; "": none
@@ -83,7 +83,7 @@ var passedOn = map[string]struct {
 
 // A received payload can be forwarded, replied and quoted, and is sent unchanged, byte for byte.
 func TestWhatArrivedIsPassedOn(t *testing.T) {
-	for name, c := range passedOn {
+	for name, c := range foreignPayloads {
 		bubble(t, name, func(t *testing.T) {
 			var sent []string
 			r := prepare(t, nil)
@@ -135,7 +135,7 @@ func dataOf(t *testing.T, f blazetest.Frame) (data []string) {
 
 // The same for encrypted messages: encrypted in their conversation, plain elsewhere.
 func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
-	for name, c := range passedOn {
+	for name, c := range foreignPayloads {
 		if c.category.Plain() == c.category && c.category[:4] == "APP_" || c.data == "" {
 			continue // no encrypted form
 		}
@@ -167,7 +167,7 @@ func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
 
 // Payloads that a bot's author writes are validated, even if they are changed copies of received ones.
 func TestWhatItsAuthorWritesIsChecked(t *testing.T) {
-	for name, c := range passedOn {
+	for name, c := range foreignPayloads {
 		if c.field == "" {
 			continue
 		}

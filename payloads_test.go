@@ -33,8 +33,8 @@ const (
 )
 
 var (
-	sealedKey    = counted(64, 1, 0)
-	sealedDigest = func() []byte { d := sha256.Sum256([]byte("a sealed file")); return d[:] }()
+	attachmentKey    = counted(64, 1, 0)
+	attachmentDigest = func() []byte { d := sha256.Sum256([]byte("a sealed file")); return d[:] }()
 )
 
 // counted returns n bytes: start, start+step, ...
@@ -85,7 +85,7 @@ var goldens = map[string]blaze.Payload{
 	"PLAIN_LOCATION.zero": blaze.Location{Latitude: -0.5},
 	"PLAIN_IMAGE.encrypted": blaze.Image{
 		Attachment: blaze.Attachment{
-			ID: attachmentID, MimeType: "image/jpeg", Size: 70000, Key: sealedKey, Digest: sealedDigest,
+			ID: attachmentID, MimeType: "image/jpeg", Size: 70000, Key: attachmentKey, Digest: attachmentDigest,
 		},
 		Width: 640, Height: 480, Thumbnail: thumbnail,
 	},
@@ -110,7 +110,8 @@ var goldens = map[string]blaze.Payload{
 		MediaURL:  attachmentID, MediaName: "film.mp4", MediaSize: 123456, MediaWidth: 640, MediaHeight: 480,
 		MediaMimeType: "video/mp4", MediaDuration: 12345 * time.Millisecond,
 		MediaStatus: "DONE", MediaWaveform: []byte{0, 1, 2},
-		ThumbImage: thumbnail, ThumbURL: "https://mixin.one/thumb.png", MediaKey: sealedKey, MediaDigest: sealedDigest,
+		ThumbImage: thumbnail, ThumbURL: "https://mixin.one/thumb.png",
+		MediaKey: attachmentKey, MediaDigest: attachmentDigest,
 		MediaCreatedAt: time.Date(2023, 4, 28, 10, 1, 59, 500000000, time.UTC),
 		StickerID:      stickerID, SharedUserID: userB, Caption: "the film",
 	}},

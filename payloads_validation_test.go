@@ -206,7 +206,7 @@ func TestValidationLimits(t *testing.T) {
 			TranscriptID: transcriptID, MessageID: messageA, Category: "X", CreatedAt: time.Unix(0, 0),
 		}},
 		"the corner of a map":  blaze.Location{Longitude: 180, Latitude: -90},
-		"a key and no digest":  golden("PLAIN_DATA", func(p *blaze.Data) { p.Key = sealedKey }),
+		"a key and no digest":  golden("PLAIN_DATA", func(p *blaze.Data) { p.Key = attachmentKey }),
 		"a text that is bytes": blaze.Text("\xff\x00"),
 	} {
 		_, err := blaze.EncodePayload(p)

@@ -147,21 +147,21 @@ func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
 func TestReceiptsDoNotMindAFullInbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
-		const room = 64 << 10
+		const capacity = 64 << 10
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
 			if textOf(m) == "slow" {
 				time.Sleep(10 * time.Minute)
 			}
 			return nil
 		}, func(cfg *blaze.Config) {
-			cfg.InboxBytes = room
+			cfg.InboxBytes = capacity
 			cfg.OnReceipt = func(r blaze.Receipt) { got.add("%s", r.Status) }
 		})
 		sent, err := r.Send(t.Context(), r.ToUser(userID("dave"), blaze.Text("hello")))
 		require.NoError(t, err)
 		r.say("alice", "slow")
 		synctest.Wait()
-		r.say("carol", strings.Repeat("x", room-100)) // exceeds the capacity that is left
+		r.say("carol", strings.Repeat("x", capacity-100)) // exceeds the capacity that is left
 		synctest.Wait()
 		require.Equal(t, 1, r.Stats().InboxMessages)
 		for range 10 {

@@ -37,7 +37,7 @@ func newStrictServer(t *testing.T) *strictServer {
 		defer s.mu.Unlock()
 		s.written++
 		if s.blocked || s.stored[r.Params.MessageID] {
-			r.refuse(blaze.CodeForbidden, "Forbidden")
+			r.reject(blaze.CodeForbidden, "Forbidden")
 			return true
 		}
 		s.stored[r.Params.MessageID] = true
@@ -47,8 +47,8 @@ func newStrictServer(t *testing.T) *strictServer {
 	return s
 }
 
-// ask pushes a message, pending or live, and waits until the bot has acknowledged it.
-func (s *strictServer) ask(pending bool) {
+// pushAndWait pushes a message, pending or live, and waits until the bot has acknowledged it.
+func (s *strictServer) pushAndWait(pending bool) {
 	s.t.Helper()
 	m := message("alice", "order 17")
 	if pending {
@@ -220,7 +220,7 @@ func TestAConfirmedReplyIsNotWrittenAgain(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		s.ask(false)
+		s.pushAndWait(false)
 		s.assertWritten(1, 1)
 		assert.Equal(t, 2, r.failures.len(), "failed attempts")
 		assert.EqualValues(t, 1, r.Stats().Handled)
@@ -240,7 +240,7 @@ func TestAConfirmedReplyIsNotWrittenAgain(t *testing.T) {
 			}
 			return nil
 		}, nil)
-		s.ask(false)
+		s.pushAndWait(false)
 		s.assertWritten(8, 8)
 		assert.EqualValues(t, 1, r.Stats().Handled)
 	})
@@ -259,7 +259,7 @@ func TestAConfirmedReplyIsNotWrittenAgain(t *testing.T) {
 			}
 			return errAny
 		}, nil)
-		s.ask(false)
+		s.pushAndWait(false)
 		s.assertWritten(100, 100)
 		assert.EqualValues(t, 1, r.Stats().Handled)
 	})
@@ -309,7 +309,7 @@ func TestARefusedReplyThatMayBeStored(t *testing.T) {
 				got = append(got, isUnconfirmed(err))
 				return err
 			}, nil)
-			s.ask(c.pending)
+			s.pushAndWait(c.pending)
 			assert.Equal(t, c.want, got)
 			assert.Equal(t, 1, r.drops.len())
 			s.assertWritten(len(c.want), 0)
@@ -333,15 +333,15 @@ func TestARefusedReplyThatMayBeStored(t *testing.T) {
 			}
 			return err
 		}, nil)
-		s.ask(false)
+		s.pushAndWait(false)
 		assert.Equal(t, []bool{true, true, true}, got)
 		assert.EqualValues(t, 1, r.Stats().Handled)
 		s.assertWritten(4, 1)
 	})
 	bubble(t, "encrypted", func(t *testing.T) {
 		r := prepare(t, nil)
-		refuse := func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) }
-		r.Intercept(sealedAction, refuse)
+		reject := func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) }
+		r.Intercept(encryptedAction, reject)
 		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("order 17"), Encrypted: true})
 		var got []bool
 		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {

@@ -395,14 +395,14 @@ func TestRepliesOfAHandlerThatRunsAgain(t *testing.T) {
 		alice := userID("alice")
 		id := s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("hi")})
 		require.NoError(t, s.Idle(t.Context()))
-		var said []string
+		var texts []string
 		for _, out := range s.Sent() {
-			said = append(said, fmt.Sprintf("%s %s", out.Payload, out.QuoteID))
+			texts = append(texts, fmt.Sprintf("%s %s", out.Payload, out.QuoteID))
 			assert.Equal(t, alice, out.RecipientID)
 			assert.Equal(t, blaze.ConversationID(s.Key.AppID, alice), out.ConversationID)
 		}
 		assert.Equal(t,
-			[]string{"echo: hi ", "echo: hi ", "attempt 1 ", "echo: hi " + id, "attempt 2 ", "attempt 3 "}, said)
+			[]string{"echo: hi ", "echo: hi ", "attempt 1 ", "echo: hi " + id, "attempt 2 ", "attempt 3 "}, texts)
 	})
 }
 

@@ -59,25 +59,25 @@ func TestReupload(t *testing.T) {
 	} {
 		var count countingTransport
 		alone(t, name, counting(&count), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
-			sealed, err := c.UploadEncrypted(t.Context(), strings.NewReader(file), int64(len(file)))
+			withKey, err := c.UploadEncrypted(t.Context(), strings.NewReader(file), int64(len(file)))
 			require.NoError(t, err)
-			sealed.MimeType = "application/x-of-the-sender"
+			withKey.MimeType = "application/x-of-the-sender"
 			for _, edit := range []func(*blaze.Attachment){
 				func(*blaze.Attachment) {}, func(a *blaze.Attachment) { a.Size = 0 },
 				func(a *blaze.Attachment) { a.Size = -1 },
 			} {
-				a := sealed
+				a := withKey
 				edit(&a)
 				plain, err := c.Reupload(t.Context(), a)
 				require.NoError(t, err)
-				assert.NotEqual(t, sealed.ID, plain.ID)
+				assert.NotEqual(t, withKey.ID, plain.ID)
 				assert.Equal(t,
-					blaze.Attachment{ID: plain.ID, MimeType: sealed.MimeType, Size: int64(len(file))}, plain)
+					blaze.Attachment{ID: plain.ID, MimeType: withKey.MimeType, Size: int64(len(file))}, plain)
 				got, err := download(t, c, plain)
 				require.NoError(t, err)
 				assert.Equal(t, file, got)
 			}
-			a := sealed
+			a := withKey
 			a.MimeType = ""
 			plain, err := c.Reupload(t.Context(), a)
 			require.NoError(t, err)
@@ -118,7 +118,7 @@ func TestReuploadOfADamagedFile(t *testing.T) {
 }
 
 func TestReuploadRefused(t *testing.T) {
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		a, err := c.UploadEncrypted(t.Context(), strings.NewReader("hello"), 5)
 		require.NoError(t, err)
 		for _, edit := range []func(*blaze.Attachment){

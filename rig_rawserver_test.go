@@ -25,7 +25,7 @@ import (
 // rawServer is a websocket server that shares no code with the Client. It checks the frames that it reads, and writes
 // anything that a test wants, valid or not.
 //
-// A test receives each request from next and answers it with confirm, refuse or reply. A server of newReplyingServer
+// A test receives each request from next and answers it with confirm, reject or reply. A server of newReplyingServer
 // confirms each request at once instead and records acknowledgements. In both, answer can intercept requests, and
 // handshake connections. Frames that are not replies are written with conn.
 type rawServer struct {
@@ -269,8 +269,8 @@ type request struct {
 // confirm answers as the service does on success.
 func (r request) confirm() { r.reply("") }
 
-// refuse answers with an error.
-func (r request) refuse(code blaze.Code, description string) {
+// reject answers with an error.
+func (r request) reject(code blaze.Code, description string) {
 	r.reply(fmt.Sprintf(`,"error":{"status":202,"code":%d,"description":%q}`, code, description))
 }
 

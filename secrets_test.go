@@ -46,13 +46,13 @@ func assertSilent(t *testing.T, what, text string, secrets ...string) {
 	}
 }
 
-// told returns all texts of the client for its operator: the log, the traced errors and errs.
-func (r *rig) told(errs ...error) string {
-	said := []string{r.log.String(), r.disconnects.String(), r.failures.String(), r.drops.String()}
+// reported returns all texts of the client for its operator: the log, the traced errors and errs.
+func (r *rig) reported(errs ...error) string {
+	texts := []string{r.log.String(), r.disconnects.String(), r.failures.String(), r.drops.String()}
 	for _, err := range errs {
-		said = append(said, fmt.Sprintf("%v %+v %#v %q", err, err, err, err))
+		texts = append(texts, fmt.Sprintf("%v %+v %#v %q", err, err, err, err))
 	}
-	return strings.Join(said, "\n")
+	return strings.Join(texts, "\n")
 }
 
 func TestNoMessageIsLogged(t *testing.T) {
@@ -76,16 +76,17 @@ func TestNoMessageIsLogged(t *testing.T) {
 		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(canary)}})
 		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)}})
 		r.idle()
-		r.Intercept(actionSend, refused(blaze.CodeForbidden))
+		r.Intercept(actionSend, rejected(blaze.CodeForbidden))
 		out := r.ToUser(userID("alice"), blaze.Text(canary))
-		_, refusal := r.Send(t.Context(), out)
+		_, rejection := r.Send(t.Context(), out)
 		_, invalid := r.Send(t.Context(), blaze.Outgoing{Payload: blaze.Text(canary)})
 		r.Intercept(actionSend, ignored)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, unconfirmed := r.Send(ctx, out)
 		assert.NotEmpty(t, r.log.all())
-		assertSilent(t, "the client", r.told(refusal, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out),
+		assertSilent(t, "the client",
+			r.reported(rejection, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out),
 			canary, r.Key.SessionPrivateKey)
 	})
 }
@@ -104,7 +105,7 @@ func TestNoBadFrameIsLogged(t *testing.T) {
 			c.write(2, []byte(canary))
 		})
 		assert.EqualValues(t, 7, r.Stats().BadFrames)
-		assertSilent(t, "the client", r.told(), canary)
+		assertSilent(t, "the client", r.reported(), canary)
 	})
 }
 
@@ -145,7 +146,7 @@ func TestNoTokenIsLogged(t *testing.T) {
 			}
 			for _, token := range tokens {
 				for _, part := range strings.Split(token, ".")[1:] {
-					assertSilent(t, "the client", r.told(err), part, part[:40])
+					assertSilent(t, "the client", r.reported(err), part, part[:40])
 				}
 			}
 			assert.NotEmpty(t, tokens)

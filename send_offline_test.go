@@ -19,7 +19,7 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		defer s.Close()
-		s.Intercept(actionList, refused(blaze.CodeInvalidField))
+		s.Intercept(actionList, rejected(blaze.CodeInvalidField))
 		lost := make(chan struct{}, 1)
 		cfg := s.Config
 		cfg.Trace = &blaze.Trace{Disconnected: func(error, time.Duration) {
@@ -37,13 +37,13 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 		}()
 		<-lost
 
-		hurried, cancel := context.WithCancel(t.Context())
+		expired, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = c.Send(hurried, c.ToUser(userID("alice"), blaze.Text("hi")))
+		_, err = c.Send(expired, c.ToUser(userID("alice"), blaze.Text("hi")))
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES rejected")
-		var refused *blaze.Error
-		assert.NotErrorAs(t, err, &refused)
+		var rejected *blaze.Error
+		assert.NotErrorAs(t, err, &rejected)
 		stop()
 		require.NoError(t, <-ended)
 	})

@@ -91,13 +91,13 @@ func TestSendRefusedForGood(t *testing.T) {
 				sent, err := c.Send(t.Context(), out)
 				assert.Zero(t, sent)
 				assert.Zero(t, time.Since(began))
-				var refused *blaze.Error
-				require.ErrorAs(t, err, &refused)
+				var rejected *blaze.Error
+				require.ErrorAs(t, err, &rejected)
 				assert.Equal(t, &blaze.Error{
 					Code: code, Status: 202, Description: "No.", Extra: extra, Action: actionSend, MessageID: messageA,
-				}, refused)
+				}, rejected)
 				assert.ErrorIs(t, err, code)
-				assert.False(t, refused.Temporary())
+				assert.False(t, rejected.Temporary())
 				assert.Contains(t, err.Error(), messageA)
 				_, err = c.Send(t.Context(), textA)
 				require.NoError(t, err, "only that message was rejected")
@@ -115,9 +115,9 @@ func TestSendRefusedByAnErrorFrame(t *testing.T) {
 		answers(s, actionSend,
 			blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
 		_, err := c.Send(t.Context(), textA)
-		var refused *blaze.Error
-		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, actionSend, refused.Action)
+		var rejected *blaze.Error
+		require.ErrorAs(t, err, &rejected)
+		assert.Equal(t, actionSend, rejected.Action)
 		assert.ErrorIs(t, err, blaze.CodeForbidden)
 	})
 }
@@ -134,17 +134,17 @@ func TestSendRefusedForAWhile(t *testing.T) {
 					}
 					began := time.Now()
 					_, err := c.Send(t.Context(), textA)
-					var refused *blaze.Error
-					require.ErrorAs(t, err, &refused)
-					assert.True(t, refused.Temporary())
+					var rejected *blaze.Error
+					require.ErrorAs(t, err, &rejected)
+					assert.True(t, rejected.Temporary())
 					assert.ErrorIs(t, err, code)
-					var unsure *blaze.UnconfirmedError
-					assert.NotErrorAs(t, err, &unsure, "every attempt was answered")
+					var unconfirmed *blaze.UnconfirmedError
+					assert.NotErrorAs(t, err, &unconfirmed, "every attempt was answered")
 					require.Len(t, w.all(), want)
 					for _, f := range w.all() {
 						assert.Equal(t, w.all()[0], f, "the same ids")
 					}
-					assert.Equal(t, []string{refused.MessageID}, w.all()[0].ids())
+					assert.Equal(t, []string{rejected.MessageID}, w.all()[0].ids())
 					// The waits are a second and then twice the previous one, within 10 %.
 					waits := time.Duration(1<<(want-1)-1) * time.Second
 					assert.InDelta(t, waits, time.Since(began), float64(waits/10))
@@ -222,16 +222,16 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 					assert.Equal(t, blaze.Sent{MessageID: id, ConversationID: conversationA}, sent)
 					return
 				}
-				var refused *blaze.Error
-				if assert.ErrorAs(t, err, &refused) {
-					assert.Equal(t, "no "+id, refused.Description)
-					assert.Equal(t, id, refused.MessageID)
+				var rejected *blaze.Error
+				if assert.ErrorAs(t, err, &rejected) {
+					assert.Equal(t, "no "+id, rejected.Description)
+					assert.Equal(t, id, rejected.MessageID)
 				}
 			})
 		}
-		refusals := map[string]bool{}
+		rejections := map[string]bool{}
 		for i := range n {
-			refusals[blaze.DeriveID("send", fmt.Sprint(i))] = i%2 == 1
+			rejections[blaze.DeriveID("send", fmt.Sprint(i))] = i%2 == 1
 		}
 		requests := make([]request, n)
 		for i := range requests {
@@ -239,8 +239,8 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 		}
 		rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { requests[i], requests[j] = requests[j], requests[i] })
 		for _, r := range requests {
-			if id := r.messageID(t); refusals[id] {
-				r.refuse(blaze.CodeForbidden, "no "+id)
+			if id := r.messageID(t); rejections[id] {
+				r.reject(blaze.CodeForbidden, "no "+id)
 			} else {
 				r.confirm()
 			}
@@ -284,9 +284,9 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 			_, err := c.Send(t.Context(), out)
 			sent <- err
 		}()
-		var tries []time.Duration
+		var attempts []time.Duration
 		var others sync.WaitGroup
-		for len(tries) < 4 {
+		for len(attempts) < 4 {
 			// Other requests are answered, which proves that the link works.
 			others.Go(func() {
 				time.Sleep(time.Second)
@@ -299,14 +299,14 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 					r.confirm()
 					break
 				}
-				if tries = append(tries, time.Since(began)); len(tries) == 4 {
+				if attempts = append(attempts, time.Since(began)); len(attempts) == 4 {
 					r.confirm()
 				}
 			}
 		}
 		others.Wait()
 		require.NoError(t, <-sent)
-		assert.Equal(t, []time.Duration{0, 20 * time.Second, 60 * time.Second, 140 * time.Second}, tries)
+		assert.Equal(t, []time.Duration{0, 20 * time.Second, 60 * time.Second, 140 * time.Second}, attempts)
 		assert.EqualValues(t, 1, c.Stats().Connects)
 	})
 }
@@ -351,7 +351,7 @@ func TestSendTakesALateReply(t *testing.T) {
 		first.confirm()
 		require.NoError(t, <-sent)
 		second.confirm()
-		second.refuse(blaze.CodeForbidden, "")
+		second.reject(blaze.CodeForbidden, "")
 		synctest.Wait()
 		assert.EqualValues(t, 2, c.Stats().Ignored)
 		go func() {
@@ -393,25 +393,25 @@ func TestSendUnsureAndRefused(t *testing.T) {
 				out := textA
 				out.MessageID = messageA
 				_, err := c.Send(t.Context(), out)
-				var unsure *blaze.UnconfirmedError
-				require.ErrorAs(t, err, &unsure)
-				assert.Equal(t, messageA, unsure.MessageID)
+				var unconfirmed *blaze.UnconfirmedError
+				require.ErrorAs(t, err, &unconfirmed)
+				assert.Equal(t, messageA, unconfirmed.MessageID)
 				assert.ErrorIs(t, err, blaze.CodeForbidden)
-				var refused *blaze.Error
-				require.ErrorAs(t, err, &refused)
+				var rejected *blaze.Error
+				require.ErrorAs(t, err, &rejected)
 
 				// A transient rejection may follow a message that was stored, too.
 				answers(s, actionSend, first, slowDown, slowDown, slowDown, slowDown, slowDown)
 				out.MessageID = messageB
 				_, err = c.Send(t.Context(), out)
-				require.ErrorAs(t, err, &unsure)
-				assert.Equal(t, messageB, unsure.MessageID)
+				require.ErrorAs(t, err, &unconfirmed)
+				assert.Equal(t, messageB, unconfirmed.MessageID)
 				assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
 
 				// A rejection of the message itself proves that no earlier attempt was stored.
 				answers(s, actionSend, cutUnstored, blazetest.Refuse(blaze.CodeInvalidField))
 				_, err = c.Send(t.Context(), textA)
-				assert.False(t, errors.As(err, &unsure))
+				assert.False(t, errors.As(err, &unconfirmed))
 				assert.ErrorIs(t, err, blaze.CodeInvalidField)
 			})
 		})

@@ -35,8 +35,8 @@ func sendFor(t *testing.T, c *blaze.Client, d time.Duration) error {
 // requireUnwritten checks that an error reports an unwritten message, wraps the context's error and wraps why.
 func requireUnwritten(t *testing.T, err, why error) {
 	t.Helper()
-	var unsure *blaze.UnconfirmedError
-	require.NotErrorAs(t, err, &unsure)
+	var unconfirmed *blaze.UnconfirmedError
+	require.NotErrorAs(t, err, &unconfirmed)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	if why != nil {
 		require.ErrorIs(t, err, why)
@@ -46,10 +46,10 @@ func requireUnwritten(t *testing.T, err, why error) {
 
 func requireUnconfirmed(t *testing.T, err error) {
 	t.Helper()
-	var unsure *blaze.UnconfirmedError
-	require.ErrorAs(t, err, &unsure)
+	var unconfirmed *blaze.UnconfirmedError
+	require.ErrorAs(t, err, &unconfirmed)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	assert.Equal(t, messageA, unsure.MessageID)
+	assert.Equal(t, messageA, unconfirmed.MessageID)
 	assert.Contains(t, err.Error(), messageA)
 }
 
@@ -141,10 +141,10 @@ func TestSendEndsWhileResting(t *testing.T) {
 		answers(s, actionSend, serverFailed)
 		err := sendFor(t, c, 800*time.Millisecond)
 		requireUnwritten(t, err, blaze.CodeServer)
-		var refused *blaze.Error
-		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, messageA, refused.MessageID)
-		assert.True(t, refused.Temporary())
+		var rejected *blaze.Error
+		require.ErrorAs(t, err, &rejected)
+		assert.Equal(t, messageA, rejected.MessageID)
+		assert.True(t, rejected.Temporary())
 		assert.Len(t, w.all(), 1)
 
 		// An earlier attempt may have been stored.
@@ -250,32 +250,32 @@ func TestSendAsksTheLimiter(t *testing.T) {
 
 func TestSendRefusedByTheLimiter(t *testing.T) {
 	errSpent := errors.New("spent")
-	var verdicts []error
+	var waitErrs []error
 	inBubble(t, func(cfg *blaze.Config) {
 		cfg.Limiter = limiterFunc(func(context.Context) error {
-			err := verdicts[0]
-			verdicts = verdicts[1:]
+			err := waitErrs[0]
+			waitErrs = waitErrs[1:]
 			return err
 		})
 	}, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
-		verdicts = []error{errSpent}
+		waitErrs = []error{errSpent}
 		_, err := c.Send(t.Context(), textA)
 		assert.ErrorIs(t, err, errSpent)
 		assert.Empty(t, w.all())
 
-		verdicts = []error{nil, errSpent}
+		waitErrs = []error{nil, errSpent}
 		answers(s, actionSend, slowDown)
 		_, err = c.Send(t.Context(), textA)
 		assert.ErrorIs(t, err, errSpent)
 		assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
-		var unsure *blaze.UnconfirmedError
-		assert.NotErrorAs(t, err, &unsure)
+		var unconfirmed *blaze.UnconfirmedError
+		assert.NotErrorAs(t, err, &unconfirmed)
 
-		verdicts = []error{nil, errSpent}
+		waitErrs = []error{nil, errSpent}
 		answers(s, actionSend, cutStored, slowDown)
 		_, err = c.Send(t.Context(), textA)
 		assert.ErrorIs(t, err, errSpent)
-		assert.ErrorAs(t, err, &unsure)
+		assert.ErrorAs(t, err, &unconfirmed)
 		assert.Zero(t, c.Stats().OutboxRequests)
 	})
 }
@@ -293,8 +293,8 @@ func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 			sent <- err
 		}()
 		r := s.next()
-		r.refuse(blaze.CodeTooManyRequests, "")
-		r.refuse(blaze.CodeTooManyRequests, "") // a duplicate reply, ignored
+		r.reject(blaze.CodeTooManyRequests, "")
+		r.reject(blaze.CodeTooManyRequests, "") // a duplicate reply, ignored
 		synctest.Wait()
 		assert.EqualValues(t, 1, c.Stats().Ignored)
 		r.confirm()
@@ -329,13 +329,13 @@ func TestSendsWhenRunEnds(t *testing.T) {
 		wg.Wait()
 		require.ErrorIs(t, err, blaze.ErrDrain)
 		assert.NoError(t, errs[0])
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, errs[1], &unsure)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, errs[1], &unconfirmed)
 		assert.ErrorIs(t, errs[1], blaze.ErrClosed)
-		assert.Contains(t, requests[1].text, unsure.MessageID)
+		assert.Contains(t, requests[1].text, unconfirmed.MessageID)
 		assert.ErrorIs(t, errs[2], blaze.ErrClosed)
-		assert.NotErrorAs(t, errs[2], &unsure)
-		assert.Contains(t, errs[1].Error(), unsure.MessageID)
+		assert.NotErrorAs(t, errs[2], &unconfirmed)
+		assert.Contains(t, errs[1].Error(), unconfirmed.MessageID)
 	})
 }
 

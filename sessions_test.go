@@ -52,8 +52,8 @@ func (f fetch) has(sessionID string) {
 	f.answer <- fetched{sessions: all}
 }
 
-// lookUp looks up users in the background. It returns when the lookup waits or has ended.
-type lookUp func(ctx context.Context, users ...string) <-chan found
+// lookup looks up users in the background. It returns when the lookup waits or has ended.
+type lookup func(ctx context.Context, users ...string) <-chan found
 
 type found struct {
 	ids map[string]string // session ids by user
@@ -61,7 +61,7 @@ type found struct {
 }
 
 // newDirectory returns the methods of a directory and the requests that it makes.
-func newDirectory(capacity uint64) (of lookUp, f fetches, drop func(user string), set func(user, sessionID string)) {
+func newDirectory(capacity uint64) (of lookup, f fetches, drop func(user string), set func(user, sessionID string)) {
 	f = make(fetches, 10)
 	d := blaze.NewSessionDirectory(capacity, f.fetch)
 	of = func(ctx context.Context, users ...string) <-chan found {
@@ -119,9 +119,9 @@ func TestTheLeastRecentlyUsedSessionsAreForgotten(t *testing.T) {
 		(<-f).has("of carol")
 		<-got
 		got = of(t.Context(), "carol", "bob", "alice", "bob")
-		asked := <-f
-		assert.Equal(t, []string{"bob"}, asked.users)
-		asked.has("of bob again")
+		queried := <-f
+		assert.Equal(t, []string{"bob"}, queried.users)
+		queried.has("of bob again")
 		assert.Equal(t, ids("alice", "of alice", "bob", "of bob again", "carol", "of carol"), <-got)
 		assert.Empty(t, f)
 	})
@@ -247,16 +247,16 @@ func TestSessionsChangeDuringALookUp(t *testing.T) {
 	})
 }
 
-// gatedTransport blocks requests for sessions until open is closed, and counts them.
-type gatedTransport struct {
+// blockedTransport blocks requests for sessions until open is closed, and counts them.
+type blockedTransport struct {
 	http.RoundTripper
-	asked chan struct{}
-	open  chan struct{}
+	queried chan struct{}
+	open    chan struct{}
 }
 
-func (g *gatedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (g *blockedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(req.URL.Path, "/sessions/fetch") {
-		g.asked <- struct{}{}
+		g.queried <- struct{}{}
 		<-g.open
 	}
 	return g.RoundTripper.RoundTrip(req)
@@ -264,7 +264,7 @@ func (g *gatedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gatedTransport{asked: make(chan struct{}, 10), open: make(chan struct{})}
+		g := &blockedTransport{queried: make(chan struct{}, 10), open: make(chan struct{})}
 		s := newServer()
 		s.Errorf = t.Errorf
 		defer s.Close()
@@ -283,7 +283,7 @@ func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 		close(g.open)
 		require.NoError(t, <-errs)
 		require.NoError(t, <-errs)
-		assert.Len(t, g.asked, 1)
+		assert.Len(t, g.queried, 1)
 		assert.Len(t, s.Sent(), 2)
 	})
 }

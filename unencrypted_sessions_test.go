@@ -88,7 +88,7 @@ func TestAnAnswerTooLargeForManySessions(t *testing.T) {
 			list[i] = sessionJSON(`"`+userID("alice")+`"`, `"`+blaze.DeriveID(fmt.Sprint(i))+`"`, `"`+aliceKey+`"`)
 		}
 		answerSessions(r.Server, `[`+strings.Join(list, ",")+`]`)
-		many(r.Server, sealedAction, func(f blazetest.Frame) blazetest.Answer {
+		many(r.Server, encryptedAction, func(f blazetest.Frame) blazetest.Answer {
 			lens = append(lens, len(f.Params))
 			return blazetest.Answer{}
 		})

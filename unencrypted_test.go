@@ -21,7 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-const opens = "encrypted message sent unencrypted"
+const warnUnencrypted = "encrypted message sent unencrypted"
 
 // secret delivers an encrypted text of a user. An empty conversation is the one with the bot.
 func (r *rig) secret(user, conversation, text string) string {
@@ -29,8 +29,8 @@ func (r *rig) secret(user, conversation, text string) string {
 		blaze.Outgoing{ConversationID: conversation, Payload: blaze.Text(text), Encrypted: true})
 }
 
-// nobodyCanOpen makes the service return no sessions.
-func nobodyCanOpen(s *blazetest.Server) {
+// noSessions makes the service return no sessions.
+func noSessions(s *blazetest.Server) {
 	many(s, fetchAction, func(blazetest.Frame) blazetest.Answer {
 		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
 	})
@@ -38,7 +38,7 @@ func nobodyCanOpen(s *blazetest.Server) {
 
 // A reply is encrypted if its payload has an encrypted form. Others are sent plain, as the apps do.
 func TestAnswersToAnEncryptedMessage(t *testing.T) {
-	file := blaze.Attachment{ID: attachmentID, Size: 1, Key: sealedKey, Digest: sealedDigest}
+	file := blaze.Attachment{ID: attachmentID, Size: 1, Key: attachmentKey, Digest: attachmentDigest}
 	for _, c := range []struct {
 		payload   blaze.Payload
 		encrypted bool
@@ -71,7 +71,7 @@ func TestAnswersToAnEncryptedMessage(t *testing.T) {
 				assert.Equal(t, c.encrypted, out.Encrypted)
 				assert.Equal(t, userID("alice"), out.RecipientID)
 			}
-			assert.Zero(t, r.log.count(slog.LevelWarn, opens), "not logged if sent as usual")
+			assert.Zero(t, r.log.count(slog.LevelWarn, warnUnencrypted), "not logged if sent as usual")
 		})
 	}
 }
@@ -92,7 +92,7 @@ func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
 				return err
 			case "card":
 				return r.Reply(ctx, m, blaze.ButtonGroup(buttons(1)))
-			case "sealed":
+			case "encrypted":
 				out := m.NewReply(blaze.Text("for you only"))
 				out.RecipientID, out.Encrypted = m.UserID, true
 				_, err := r.Send(ctx, out)
@@ -103,16 +103,16 @@ func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
 		}))
 		groups := []string{conversationA, conversationB, messageA, messageB}
 		r.secret("alice", groups[0], "card")
-		r.secret("alice", groups[0], "sealed")
+		r.secret("alice", groups[0], "encrypted")
 		r.idle()
 		require.Len(t, r.Sent(), 2)
 		assert.Equal(t, []bool{false, true}, []bool{r.Sent()[0].Encrypted, r.Sent()[1].Encrypted})
-		assert.Zero(t, r.log.count(slog.LevelWarn, opens))
+		assert.Zero(t, r.log.count(slog.LevelWarn, warnUnencrypted))
 		for i, way := range []string{"reply", "quote", "send", "batch"} {
 			r.secret("alice", groups[i], way)
 			r.secret("bob", groups[i], way)
 			r.idle()
-			assert.Equal(t, i+1, r.log.count(slog.LevelWarn, opens), way)
+			assert.Equal(t, i+1, r.log.count(slog.LevelWarn, warnUnencrypted), way)
 			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "conversation="+groups[i]), way)
 			last := r.Sent()[len(r.Sent())-1]
 			assert.Equal(t, groups[i], last.ConversationID)
@@ -142,7 +142,7 @@ func TestManyGroups(t *testing.T) {
 		}
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
-		lines := r.log.lines(opens)
+		lines := r.log.lines(warnUnencrypted)
 		assert.Len(t, lines, 60+1)
 		assert.Equal(t, 5001, len(lines[1:])+repeated(t, lines), "the first group was forgotten")
 	})
@@ -165,7 +165,7 @@ func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 			_, err := r.Send(ctx, out)
 			return err
 		}))
-		nobodyCanOpen(r.Server)
+		noSessions(r.Server)
 		for _, text := range []string{"one", "two", "batch"} {
 			r.secret("alice", "", text)
 			r.idle()
@@ -178,7 +178,7 @@ func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 		}
 		assert.Equal(t, []string{"one", "two", "batch", "batch 2", "batch 3"}, texts, "in order")
 		assert.Equal(t, ids, sent[:4])
-		assert.Equal(t, 1, r.log.count(slog.LevelWarn, opens), "once for alice")
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, warnUnencrypted), "once for alice")
 		r.secret("bob", "", "one")
 		r.idle()
 		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "user="+userID("bob")))
@@ -250,7 +250,7 @@ func TestWhatItsAuthorEncrypts(t *testing.T) {
 				errs = append(errs, alone, batch)
 				return batch
 			})
-			nobodyCanOpen(r.Server)
+			noSessions(r.Server)
 			r.secret("alice", "", "question")
 			r.idle()
 			assert.Equal(t, 3, attempts)
@@ -330,7 +330,7 @@ func TestAnRSASessionAnswersInPlainText(t *testing.T) {
 func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
 	for _, batch := range []bool{false, true} {
 		bubble(t, fmt.Sprintf("in a batch: %t", batch), func(t *testing.T) {
-			var unsure *blaze.UnconfirmedError
+			var unconfirmed *blaze.UnconfirmedError
 			r := prepare(t, nil)
 			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
 				out := m.NewReply(blaze.Text("a"))
@@ -338,20 +338,20 @@ func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
 				if batch {
 					_, err = r.SendBatch(ctx, out)
 				}
-				if assert.ErrorAs(t, err, &unsure) {
-					assert.Equal(t, out.MessageID, unsure.MessageID)
+				if assert.ErrorAs(t, err, &unconfirmed) {
+					assert.Equal(t, out.MessageID, unconfirmed.MessageID)
 				}
 				assert.ErrorIs(t, err, blaze.CodeForbidden)
 				return nil
 			})
-			tries := 1
+			attempts := 1
 			if batch {
-				tries = 2
+				attempts = 2
 			}
-			for range tries {
+			for range attempts {
 				stale(r.Server, "alice")
 				for _, a := range []blazetest.Answer{{Cut: true}, blazetest.Refuse(blaze.CodeChecksum)} {
-					r.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+					r.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer { return a })
 				}
 				r.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
 					return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
@@ -364,7 +364,7 @@ func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
 			}
 			r.secret("alice", "", "question")
 			r.idle()
-			require.NotNil(t, unsure)
+			require.NotNil(t, unconfirmed)
 			assert.Empty(t, r.Sent())
 		})
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// askedError is an error with methods that may fail.
-type askedError struct {
+// brokenError is an error with methods that may fail.
+type brokenError struct {
 	onError, onIs, onAs, onUnwrap func()
 	wraps                         error
 }
@@ -28,36 +28,36 @@ func call(f func()) {
 	}
 }
 
-func (e *askedError) Error() string {
+func (e *brokenError) Error() string {
 	call(e.onError)
 	return "asked"
 }
 
-func (e *askedError) Is(error) bool {
+func (e *brokenError) Is(error) bool {
 	call(e.onIs)
 	return false
 }
 
-func (e *askedError) As(any) bool {
+func (e *brokenError) As(any) bool {
 	call(e.onAs)
 	return false
 }
 
-func (e *askedError) Unwrap() error {
+func (e *brokenError) Unwrap() error {
 	call(e.onUnwrap)
 	return e.wraps
 }
 
 // nilPointers are non-nil errors that hold nil pointers.
 func nilPointers() map[string]error {
-	var refused *blaze.Error
+	var rejected *blaze.Error
 	var unconfirmed *blaze.UnconfirmedError
 	var batch *blaze.BatchError
 	var invalid *blaze.InvalidError
 	return map[string]error{
-		"*Error": refused, "*UnconfirmedError": unconfirmed, "*BatchError": batch, "*InvalidError": invalid,
-		"wrapped *Error": fmt.Errorf("send: %w", refused),
-		"in a batch":     &blaze.BatchError{Errs: []error{nil, refused}},
+		"*Error": rejected, "*UnconfirmedError": unconfirmed, "*BatchError": batch, "*InvalidError": invalid,
+		"wrapped *Error": fmt.Errorf("send: %w", rejected),
+		"in a batch":     &blaze.BatchError{Errs: []error{nil, rejected}},
 	}
 }
 
@@ -65,15 +65,15 @@ func boom() { panic("boom") }
 
 // A handler's error with methods that panic counts as a failed attempt and has no other effect.
 func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
-	var own *askedError
+	var own *brokenError
 	all := map[string]error{
 		"its own nil pointer": own,
-		"Error panics":        &askedError{onError: boom}, "Error exits": &askedError{onError: runtime.Goexit},
-		"Is panics": &askedError{onIs: boom}, "Is exits": &askedError{onIs: runtime.Goexit},
-		"As panics": &askedError{onAs: boom}, "As exits": &askedError{onAs: runtime.Goexit},
-		"Unwrap panics": &askedError{onUnwrap: boom}, "Unwrap exits": &askedError{onUnwrap: runtime.Goexit},
-		"it wraps ErrDrop and Error panics": &askedError{wraps: blaze.ErrDrop, onError: boom},
-		"Error panics with itself":          &askedError{onError: func() { panic(&askedError{onError: boom}) }},
+		"Error panics":        &brokenError{onError: boom}, "Error exits": &brokenError{onError: runtime.Goexit},
+		"Is panics": &brokenError{onIs: boom}, "Is exits": &brokenError{onIs: runtime.Goexit},
+		"As panics": &brokenError{onAs: boom}, "As exits": &brokenError{onAs: runtime.Goexit},
+		"Unwrap panics": &brokenError{onUnwrap: boom}, "Unwrap exits": &brokenError{onUnwrap: runtime.Goexit},
+		"it wraps ErrDrop and Error panics": &brokenError{wraps: blaze.ErrDrop, onError: boom},
+		"Error panics with itself":          &brokenError{onError: func() { panic(&brokenError{onError: boom}) }},
 	}
 	for name, err := range nilPointers() {
 		all["a nil "+name] = err
@@ -84,10 +84,10 @@ func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
 			"panic with": func() error { panic(result) },
 		} {
 			bubble(t, name+"/"+how, func(t *testing.T) {
-				tries := 0
+				attempts := 0
 				r := run(t, func(_ context.Context, m *blaze.Message) error {
 					if textOf(m) == "hello" {
-						tries++
+						attempts++
 						return end()
 					}
 					return nil
@@ -95,7 +95,7 @@ func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
 				failing, behind := r.say("alice", "hello"), r.say("alice", "behind it")
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				assert.Equal(t, 3, tries, "tries")
+				assert.Equal(t, 3, attempts, "tries")
 				assert.Equal(t, 3, r.failures.len(), "HandlerError")
 				assert.Equal(t, 1, r.drops.len(), "Dropped")
 				assert.Equal(t, []string{failing, behind}, r.Acked())
@@ -109,7 +109,7 @@ func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
 
 // The same error when Run ends and the server does not redeliver the message.
 func TestAnErrorThatFailsWhenItIsAskedAtTheEnd(t *testing.T) {
-	for name, result := range map[string]*askedError{
+	for name, result := range map[string]*brokenError{
 		"panics": {onError: boom}, "exits": {onError: runtime.Goexit}, "later": {},
 	} {
 		bubble(t, name, func(t *testing.T) {
@@ -137,9 +137,9 @@ func TestMethodsOfNilErrors(t *testing.T) {
 		assert.NotErrorIs(t, err, blaze.ErrInvalid, name)
 		assert.NotErrorIs(t, err, blaze.CodeForbidden, name)
 	}
-	var refused *blaze.Error
-	assert.False(t, refused.Temporary())
-	assert.NoError(t, refused.Unwrap())
+	var rejected *blaze.Error
+	assert.False(t, rejected.Temporary())
+	assert.NoError(t, rejected.Unwrap())
 	var unconfirmed *blaze.UnconfirmedError
 	assert.NoError(t, unconfirmed.Unwrap())
 	var batch *blaze.BatchError
@@ -149,7 +149,7 @@ func TestMethodsOfNilErrors(t *testing.T) {
 // Trace receives the handler's own error with everything that it wraps.
 func TestTraceGetsTheErrorOfTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		own := &askedError{wraps: blaze.ErrDrop}
+		own := &brokenError{wraps: blaze.ErrDrop}
 		var got []error
 		run(t, func(context.Context, *blaze.Message) error { return own }, func(cfg *blaze.Config) {
 			cfg.Trace.HandlerError = func(_ *blaze.Message, err error) { got = append(got, err) }

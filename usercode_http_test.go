@@ -87,7 +87,7 @@ func TestAContextThatDoesNotReturn(t *testing.T) {
 			_, err := r.batchWithinAnHour(ctx, encryptedText(r.Client, "alice", "x"))
 			var unconfirmed *blaze.UnconfirmedError
 			require.ErrorAs(t, err, &unconfirmed)
-			require.ErrorContains(t, err, no.says)
+			require.ErrorContains(t, err, no.contains)
 			assert.Zero(t, r.Stats().OutboxRequests, "its capacity is free again")
 		})
 	}
@@ -148,7 +148,7 @@ func TestADialersErrorThatBlocksWhenItIsAsked(t *testing.T) {
 				if calls++; calls == 3 {
 					return dial(ctx, network, addr)
 				}
-				return nil, &askedError{onIs: wait, onAs: wait, onUnwrap: wait}
+				return nil, &brokenError{onIs: wait, onAs: wait, onUnwrap: wait}
 			}
 		})
 		r.start(t.Context(), ok)
@@ -209,15 +209,15 @@ func (c brokenConn) Write(p []byte) (int, error) {
 // A user's connection that panics or exits, or returns an error that does so, counts as lost and has no other effect.
 func TestAConnectionThatDoesNotReturn(t *testing.T) {
 	nasty := func(end func()) func() error {
-		return func() error { return &askedError{onIs: end, onAs: end, onUnwrap: end} }
+		return func() error { return &brokenError{onIs: end, onAs: end, onUnwrap: end} }
 	}
 	for name, how := range map[string]func() error{
 		"panics":                  func() error { boom(); return nil },
 		"exits":                   func() error { runtime.Goexit(); return nil },
 		"returns what panics":     nasty(boom),
 		"returns what exits":      nasty(runtime.Goexit),
-		"returns unprintable":     func() error { return &askedError{onError: boom} },
-		"returns an exiting text": func() error { return &askedError{onError: runtime.Goexit} },
+		"returns unprintable":     func() error { return &brokenError{onError: boom} },
+		"returns an exiting text": func() error { return &brokenError{onError: runtime.Goexit} },
 	} {
 		for _, reads := range []bool{true, false} {
 			bubble(t, fmt.Sprintf("%s, reading %v", name, reads), func(t *testing.T) {

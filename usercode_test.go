@@ -24,8 +24,8 @@ import (
 
 // noReturns are the ways in which user code fails to return, and the text of the resulting error.
 var noReturns = map[string]struct {
-	end  func()
-	says string
+	end      func()
+	contains string
 }{
 	"panics": {boom, "boom"},
 	"exits":  {runtime.Goexit, "runtime.Goexit was called"},
@@ -65,7 +65,7 @@ var userCode = map[string]func(cfg *blaze.Config, end func()){
 	"Logger.Handle":  func(cfg *blaze.Config, end func()) { cfg.Logger = slog.New(logHandler{handle: end}) },
 	"OnReceipt":      func(cfg *blaze.Config, end func()) { cfg.OnReceipt = func(blaze.Receipt) { end() } },
 	"OnReceipt, with an error": func(cfg *blaze.Config, end func()) {
-		cfg.OnReceipt = func(blaze.Receipt) { panic(&askedError{onError: end, onIs: end, onAs: end, onUnwrap: end}) }
+		cfg.OnReceipt = func(blaze.Receipt) { panic(&brokenError{onError: end, onIs: end, onAs: end, onUnwrap: end}) }
 	},
 	"Ledger": func(cfg *blaze.Config, end func()) {
 		cfg.Ledger = ledgerFuncs{
@@ -74,7 +74,7 @@ var userCode = map[string]func(cfg *blaze.Config, end func()){
 		}
 	},
 	"an error of the Ledger": func(cfg *blaze.Config, end func()) {
-		err := &askedError{onError: end}
+		err := &brokenError{onError: end}
 		cfg.Ledger = ledgerFuncs{
 			func(context.Context, string) (bool, error) { return false, err },
 			func(context.Context, string) error { return err },
@@ -88,11 +88,11 @@ var userCode = map[string]func(cfg *blaze.Config, end func()){
 		cfg.DialContext = sometimes(func() (net.Conn, error) { return nil, nil }, cfg.DialContext)
 	},
 	"an error of DialContext": func(cfg *blaze.Config, end func()) {
-		err := &askedError{onError: end}
+		err := &brokenError{onError: end}
 		cfg.DialContext = sometimes(func() (net.Conn, error) { return nil, err }, cfg.DialContext)
 	},
 	"an error of DialContext, when it is compared": func(cfg *blaze.Config, end func()) {
-		err := &askedError{onIs: end, onAs: end, onUnwrap: end}
+		err := &brokenError{onIs: end, onAs: end, onUnwrap: end}
 		cfg.DialContext = sometimes(func() (net.Conn, error) { return nil, err }, cfg.DialContext)
 	},
 	"Proxy": func(cfg *blaze.Config, end func()) {
@@ -176,7 +176,7 @@ func TestAHookThatFailsIsLoggedAndCalledAgain(t *testing.T) {
 			assert.EqualValues(t, 15, calls.Load())
 			assert.Equal(t, 2, r.log.count(slog.LevelError, "a hook failed"), "at 0 s and 80 s")
 			assert.Contains(t, r.log.String(), "hook=Trace.Dropped")
-			assert.Contains(t, r.log.String(), no.says)
+			assert.Contains(t, r.log.String(), no.contains)
 			if how == "panics" {
 				assert.Contains(t, r.log.String(), "usercode_errors_test.go", "the stack")
 			}
@@ -246,7 +246,7 @@ func TestALimiterThatExits(t *testing.T) {
 		} {
 			bubble(t, name+" "+action, func(t *testing.T) {
 				r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter, cfg.OutboxLen = exitsAt(n), 1 })
-				r.Intercept(action, refused(blaze.CodeTooManyRequests))
+				r.Intercept(action, rejected(blaze.CodeTooManyRequests))
 				require.ErrorContains(t, send(r), "runtime.Goexit was called")
 				assert.Zero(t, r.Stats().OutboxRequests)
 				_, err := r.Send(t.Context(), r.ToUser(userID("bob"), blaze.Text("hello")))
@@ -260,11 +260,11 @@ func TestALimiterThatExits(t *testing.T) {
 func TestAnErrorOfTheLimiterCanBeCompared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) {
-			cfg.Limiter = limiterFunc(func(context.Context) error { return &askedError{wraps: errAny} })
+			cfg.Limiter = limiterFunc(func(context.Context) error { return &brokenError{wraps: errAny} })
 		})
 		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		require.ErrorIs(t, err, errAny)
-		var own *askedError
+		var own *brokenError
 		require.ErrorAs(t, err, &own)
 	})
 }
@@ -347,13 +347,13 @@ func TestUserCodeOfHTTPThatDoesNotReturn(t *testing.T) {
 				defer c.Run(cancelled(t), nil) //nolint:errcheck // closes idle connections
 				_, err = c.OpenConversation(t.Context(), userA)
 				require.ErrorIs(t, err, blaze.ErrNoAnswer)
-				assert.ErrorContains(t, err, no.says)
+				assert.ErrorContains(t, err, no.contains)
 			})
 		}
 		t.Run("the source of an upload "+how, func(t *testing.T) {
 			r := prepare(t, nil)
 			_, err := r.Upload(t.Context(), brokenBody{no.end}, 5)
-			require.ErrorContains(t, err, no.says)
+			require.ErrorContains(t, err, no.contains)
 			_ = r.Run(cancelled(t), nil) // closes idle connections
 		})
 	}

@@ -65,12 +65,12 @@ func TestAKeyThatDoesNotReturn(t *testing.T) {
 			"signer": brokenKey{real, no.end}, "message signer": brokenMessageKey{brokenKey{real, no.end}},
 			"public": secretKey{brokenKey{real, no.end}},
 		} {
-			for _, asked := range []bool{false, true} {
+			for _, queried := range []bool{false, true} {
 				t.Run(how+" "+name, func(t *testing.T) {
 					own := cert
 					own.PrivateKey = key
 					conf := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{own}}
-					if asked {
+					if queried {
 						conf = &tls.Config{
 							InsecureSkipVerify: true,
 							GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -97,9 +97,9 @@ func TestAKeyThatDoesNotReturn(t *testing.T) {
 					ws := <-lost
 					cancel()
 					require.NoError(t, <-ended)
-					if name != "public" { // TLS says in its own words that it knows no such key
-						assert.ErrorContains(t, err, no.says)
-						assert.ErrorContains(t, ws, no.says)
+					if name != "public" { // TLS has its own error for an unknown key
+						assert.ErrorContains(t, err, no.contains)
+						assert.ErrorContains(t, ws, no.contains)
 					}
 					assert.IsType(t, key, own.PrivateKey, "the caller's certificate is unchanged")
 				})
@@ -137,15 +137,15 @@ func (m miscounts) Write([]byte) (int, error) { return m.n, nil }
 // A reader that returns an impossible count, panics or exits makes the upload fail with a matching error.
 func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 	type reader struct {
-		r    io.Reader
-		says string
+		r        io.Reader
+		contains string
 	}
 	readers := map[string]reader{
 		"more than fits into the buffer": {miscounts{1 << 20}, "impossible"},
 		"less than nothing":              {miscounts{-1}, "impossible"},
 	}
 	for how, no := range noReturns {
-		readers[how] = reader{brokenBody{no.end}, no.says}
+		readers[how] = reader{brokenBody{no.end}, no.contains}
 	}
 	for name, tt := range readers {
 		for upload, call := range map[string]func(c *blaze.Client, ctx context.Context, r io.Reader) error{
@@ -168,7 +168,7 @@ func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 					r.Server.Errorf = func(string, ...any) {} // ignores incomplete files
 					err := call(r.Client, t.Context(),
 						io.MultiReader(strings.NewReader(strings.Repeat("x", before)), tt.r))
-					require.ErrorContains(t, err, tt.says)
+					require.ErrorContains(t, err, tt.contains)
 					r.CloseIdleConnections()
 				})
 			}

@@ -62,7 +62,7 @@ func TestHooksOfATransportOfTheUsers(t *testing.T) {
 				}, nil)
 				defer c.CloseIdleConnections()
 				_, err := c.Upload(t.Context(), bytes.NewReader(nil), 0)
-				require.ErrorContains(t, err, no.says)
+				require.ErrorContains(t, err, no.contains)
 			})
 		}
 	}
@@ -85,7 +85,7 @@ func TestAConnectionWithinTLSOfTheUsers(t *testing.T) {
 			}, nil)
 			defer c.CloseIdleConnections()
 			_, err := c.OpenConversation(t.Context(), userA)
-			require.ErrorContains(t, err, no.says)
+			require.ErrorContains(t, err, no.contains)
 		})
 	}
 }
@@ -106,8 +106,8 @@ func TestTLSCallbacksThatReturnNothing(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	for name, tt := range map[string]struct {
-		conf *tls.Config
-		says string
+		conf     *tls.Config
+		contains string
 	}{
 		"GetClientCertificate": {&tls.Config{
 			InsecureSkipVerify:   true,
@@ -119,7 +119,7 @@ func TestTLSCallbacksThatReturnNothing(t *testing.T) {
 			c := newClient(t, keyOf(botID), blaze.Config{API: s.URL, SendAttempts: 1, TLSClientConfig: tt.conf}, nil)
 			defer c.CloseIdleConnections()
 			_, err := c.OpenConversation(t.Context(), userA)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.contains)
 		})
 	}
 }
@@ -165,7 +165,7 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 				require.Error(t, err)
 				synctest.Wait()
 				if name != "by hand" || what == "" {
-					assertSilent(t, "the client", r.told(err), password)
+					assertSilent(t, "the client", r.reported(err), password)
 				}
 				if name != "by hand" {
 					require.ErrorContains(t, err, "the URL of the proxy")

@@ -13,7 +13,7 @@ import (
 )
 
 // Only pings are answered meanwhile. They prove that replies could have arrived.
-func TestAnAckThatIsNeverAnsweredIsForgotten(t *testing.T) {
+func TestAnUnansweredAckIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		s.answer = func(r request) bool { return r.Action == actionAck }
@@ -30,7 +30,7 @@ func TestAnAckThatIsNeverAnsweredIsForgotten(t *testing.T) {
 }
 
 // An Ack may choose the plural action and then wait for a slot while another Ack finds that the action does not work.
-func TestAnAckWaitsWhileThePluralTurnsOutUnusable(t *testing.T) {
+func TestAnAckWaitsWhileThePluralActionTurnsOutUnusable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		s.answer = func(r request) bool { return r.Action == actionAcks }
@@ -52,7 +52,7 @@ func TestAnAckWaitsWhileThePluralTurnsOutUnusable(t *testing.T) {
 }
 
 // The next endpoint may run another version of the service, without the action.
-func TestAPluralThatIsIgnoredAfterItWasConfirmed(t *testing.T) {
+func TestAPluralActionIgnoredAfterItWasConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		var ignore atomic.Bool
@@ -76,7 +76,7 @@ func TestAPluralThatIsIgnoredAfterItWasConfirmed(t *testing.T) {
 }
 
 // A rate-limited request does not mean that the action is missing.
-func TestAPluralPutOffIsUsedAgain(t *testing.T) {
+func TestAPluralActionIsUsedAgainAfterARateLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		synctest.Wait()

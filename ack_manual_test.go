@@ -65,7 +65,7 @@ func TestAckManualInsideTheHandler(t *testing.T) {
 	})
 }
 
-func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
+func TestAckManualLeavesDroppedMessagesPending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
 		r := run(t, func(context.Context, *blaze.Message) error {
@@ -86,7 +86,7 @@ func TestAckManualLeavesWhatIsGivenUpPending(t *testing.T) {
 }
 
 // Ack accepts the id of every delivered message, whether or not it is a UUID.
-func TestAckTakesEveryIDThatIsDelivered(t *testing.T) {
+func TestAckAcceptsEveryIDThatIsDelivered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		odd := []string{
 			"no uuid", `"quoted" \ <&>`, "\u2028line\n", "\uFFFD", strings.Repeat("ü", 32), "ABC",
@@ -115,7 +115,7 @@ func TestAckTakesEveryIDThatIsDelivered(t *testing.T) {
 	})
 }
 
-func TestAckTakesIDsInAnyCaseAndNothingElse(t *testing.T) {
+func TestAckAcceptsIDsInAnyCaseAndNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Ack = blaze.AckManual })
 		id := r.say("alice", "x")
@@ -130,7 +130,7 @@ func TestAckTakesIDsInAnyCaseAndNothingElse(t *testing.T) {
 }
 
 // A slow Ledger does not occupy the limited slots for acknowledgement frames.
-func TestASlowLedgerHoldsUpNoOtherAcknowledgement(t *testing.T) {
+func TestASlowLedgerDelaysNoOtherAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {
 			return blaze.ErrNotHandled

@@ -75,7 +75,7 @@ func TestAcksOfManyIDsAtOnce(t *testing.T) {
 }
 
 // Each unconfirmed id has its own error, even if its frame was not written.
-func TestAnAckOfManyIDsThatIsGivenUp(t *testing.T) {
+func TestAnAckOfManyIDsThatIsAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		confirmed := 0

@@ -141,7 +141,7 @@ func TestAServerWithoutPluralAcks(t *testing.T) {
 	}
 }
 
-func TestARefusedPluralAckGoesOutSinglyOnlyOnce(t *testing.T) {
+func TestARejectedPluralAckIsSentSinglyOnlyOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		r.crowdSays(10)
@@ -157,7 +157,7 @@ func TestARefusedPluralAckGoesOutSinglyOnlyOnce(t *testing.T) {
 	})
 }
 
-func TestATemporarilyRefusedAckIsSentAgain(t *testing.T) {
+func TestAnAckIsRetriedAfterATransientRejection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		r.Intercept(actionAcks, rejected(blaze.CodeBlazeServer))
@@ -221,7 +221,7 @@ func TestAcksWaitForAConnection(t *testing.T) {
 	})
 }
 
-func TestAnAckRefusedForGoodIsForgotten(t *testing.T) {
+func TestARejectedAckIsForgotten(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer   func(blazetest.Frame) blazetest.Answer
 		attempts int
@@ -277,7 +277,7 @@ func TestAckReceivedAcknowledgesFirst(t *testing.T) {
 	})
 }
 
-func TestAckReceivedAcknowledgesWhatAWorkerTakes(t *testing.T) {
+func TestAckReceivedAcknowledgesWhenAWorkerStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {
 			time.Sleep(time.Minute)
@@ -421,7 +421,7 @@ func TestAcksGoOutWhileClientAcksToo(t *testing.T) {
 }
 
 // A server that rejects all frames of several acknowledgements as transient may accept single ones.
-func TestPluralAcknowledgementsThatAreAlwaysPutOff(t *testing.T) {
+func TestPluralAcksAlwaysRejectedAsTransient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		synctest.Wait()

@@ -151,7 +151,7 @@ func (slow) Read(p []byte) (int, error) {
 }
 
 // A storage may reject a file before it has read it, while net/http still reads from the source.
-func TestUploadRefusedEarly(t *testing.T) {
+func TestUploadRejectedEarly(t *testing.T) {
 	alone(t, "early", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){
 			c.Upload, c.UploadEncrypted,
@@ -171,7 +171,7 @@ func TestUploadRefusedEarly(t *testing.T) {
 	})
 }
 
-func TestUploadRefused(t *testing.T) {
+func TestUploadRejected(t *testing.T) {
 	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		upload := func() error {
 			_, err := c.Upload(t.Context(), strings.NewReader("hello"), 5)
@@ -214,7 +214,7 @@ func TestUploadRefused(t *testing.T) {
 	})
 }
 
-func TestDownloadRefused(t *testing.T) {
+func TestDownloadRejected(t *testing.T) {
 	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		_, err := download(t, c, blaze.Attachment{ID: userA})
 		require.ErrorIs(t, err, blaze.CodeNotFound)

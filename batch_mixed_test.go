@@ -71,7 +71,7 @@ func TestBatchWithALimiterAndADeadline(t *testing.T) {
 }
 
 // A message that has passed the Limiter does not wait for messages that have not, however either is sent.
-func TestBatchDoesNotKeepWhatTheLimiterLetThrough(t *testing.T) {
+func TestBatchSendsAtOnceAfterTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Limiter = &ticks{period: time.Minute} })
 		outs := toCrowd(r.Client, 12, 4)
@@ -109,7 +109,7 @@ func TestBatchWithAFastLimiter(t *testing.T) {
 }
 
 // The service stores a MessageID once. A second message with the same id would be lost without an error.
-func TestBatchTakesAMessageIDOnce(t *testing.T) {
+func TestBatchRejectsDuplicateMessageIDs(t *testing.T) {
 	for name, encrypt := range map[string]bool{"plain": false, "encrypted": true} {
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, ok, nil)

@@ -147,7 +147,7 @@ func TestBatchUnansweredMayHaveBeenStored(t *testing.T) {
 
 // After the first confirmation of the action, a rejection concerns the frame's messages. They are sent singly, so that
 // one bad recipient does not fail the others. The next frame is plural again.
-func TestBatchRefusedOnceConfirmed(t *testing.T) {
+func TestBatchRejectedOnceConfirmed(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		_, err := c.SendBatch(t.Context(), toCrowd(c, 2, 2)...)
 		require.NoError(t, err)
@@ -222,7 +222,7 @@ func TestBatchUnansweredOnceConfirmed(t *testing.T) {
 
 // A transient rejection concerns the server, not the messages. The frame stays whole. After the last attempt all of its
 // messages fail with the rejection.
-func TestBatchRefusedForAWhile(t *testing.T) {
+func TestBatchRejectedAsTransient(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
@@ -314,7 +314,7 @@ func TestBatchEndsHalfWay(t *testing.T) {
 }
 
 // The Limiter is called once for each message. Its error fails that message alone.
-func TestBatchAsksTheLimiter(t *testing.T) {
+func TestBatchCallsTheLimiter(t *testing.T) {
 	errSpent := errors.New("spent")
 	var mu sync.Mutex
 	waits := 0

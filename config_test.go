@@ -10,7 +10,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-func TestConfigRefusesWhatCannotBeMeant(t *testing.T) {
+func TestConfigRejectsInvalidValues(t *testing.T) {
 	s := newServer()
 	defer s.Close()
 	for field, edit := range map[string]func(*blaze.Config){

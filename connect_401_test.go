@@ -121,7 +121,7 @@ func unauthorized(w http.ResponseWriter) {
 	_, _ = w.Write([]byte(`{"error":{"status":202,"code":401,"description":"Unauthorized, maybe invalid token."}}`))
 }
 
-func TestA401IsTriedAgainWithANewToken(t *testing.T) {
+func TestA401IsRetriedWithANewToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		g := (&gatekeeper{rejections: 1}).guard(s)
@@ -176,7 +176,7 @@ func TestA401OfTheHTTPAPITooEndsRun(t *testing.T) {
 }
 
 // After one 401 that did not recur, whatever GET /me answered, the client does not retry an ended session for ever.
-func TestASessionThatIsOverAfterA401ThatPassed(t *testing.T) {
+func TestASessionThatEndedAfterATransient401(t *testing.T) {
 	for name, answer := range map[string]blazetest.Answer{
 		"accepted": {}, "silent": blazetest.Refuse(blaze.CodeServer),
 	} {
@@ -306,7 +306,7 @@ func rejecting(action string, code blaze.Code, id bool) func(r request) bool {
 	}
 }
 
-func TestRefusedInAFrame(t *testing.T) {
+func TestRejectedInAFrame(t *testing.T) {
 	for _, id := range []bool{true, false} {
 		for code, queried := range map[blaze.Code]int{blaze.CodeUnauthorized: 1, blaze.CodeUpdateRequired: 0} {
 			bubble(t, fmt.Sprint(int(code), " with id ", id), func(t *testing.T) {
@@ -325,7 +325,7 @@ func TestRefusedInAFrame(t *testing.T) {
 	}
 }
 
-func TestRefusedAsOutdatedInTheHandshake(t *testing.T) {
+func TestRejectedAsOutdatedInTheHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
 		r.Intercept(handshake, rejected(blaze.CodeUpdateRequired))

@@ -38,7 +38,7 @@ func TestAClockThatIsFarOff(t *testing.T) {
 
 // The login page of a network has another clock and answers the handshake and GET /me with 401. That is no evidence
 // against this machine's clock. The time in the service's own header counts once the service responds.
-func TestTheClockOfSomethingElse(t *testing.T) {
+func TestTheClockOfAnotherServer(t *testing.T) {
 	bubble(t, "its date", func(t *testing.T) {
 		until := time.Now().Add(time.Hour)
 		var tokens []claims

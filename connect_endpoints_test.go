@@ -48,7 +48,7 @@ func (r *rig) assertNextEndpoint() {
 	assert.LessOrEqual(r.t, waits[0], 250*time.Millisecond)
 }
 
-func TestTheOtherEndpointAfterADialOfNoUse(t *testing.T) {
+func TestTheOtherEndpointAfterAFailedDial(t *testing.T) {
 	for name, bad := range map[string]func(context.Context, string, string) (net.Conn, error){
 		"refused": func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Err: errAny}
@@ -79,7 +79,7 @@ func TestTheOtherEndpointAfterADialOfNoUse(t *testing.T) {
 	}
 }
 
-func TestTheOtherEndpointAfterAnAnswerThatIsNoWebsocket(t *testing.T) {
+func TestTheOtherEndpointAfterAResponseWithoutUpgrade(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
 		"502":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) },
 		"503":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
@@ -101,7 +101,7 @@ func TestTheOtherEndpointAfterAnAnswerThatIsNoWebsocket(t *testing.T) {
 }
 
 // A connection without replies counts as failed, whatever the server pushes.
-func TestTheOtherEndpointAfterAConnectionWithoutAnAnswer(t *testing.T) {
+func TestTheOtherEndpointAfterALinkWithoutReplies(t *testing.T) {
 	for name, serve := range map[string]func(c *rawConn){
 		"closed at once": func(c *rawConn) { _ = c.Close() },
 		"a message, and closed": func(c *rawConn) {
@@ -175,7 +175,7 @@ func TestAnEndpointThatOnlyAnswersPings(t *testing.T) {
 }
 
 // The same if the cause is TLS or a proxy.
-func TestTheOtherEndpointAfterTLSOrAProxyThatRefuses(t *testing.T) {
+func TestTheOtherEndpointAfterFailedTLSOrProxy(t *testing.T) {
 	writes := func(text string) func(context.Context, string, string) (net.Conn, error) {
 		return func(context.Context, string, string) (net.Conn, error) {
 			c, s := net.Pipe()

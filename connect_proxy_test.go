@@ -309,7 +309,7 @@ func TestAProxyThatIsTheCause(t *testing.T) {
 }
 
 // The websocket and HTTP have the same User-Agent, which can be changed.
-func TestUserAgentOfBothHalves(t *testing.T) {
+func TestUserAgentOfWebsocketAndHTTP(t *testing.T) {
 	for given, want := range map[string]string{
 		"": "mixin-blaze/0.1.0 (" + strings.Fields(runtime.Version())[0] + ")", "my-bot/7 (x)": "my-bot/7 (x)",
 	} {
@@ -339,7 +339,7 @@ func TestUserAgentOfBothHalves(t *testing.T) {
 	}
 }
 
-func TestUserAgentsThatAreNone(t *testing.T) {
+func TestInvalidUserAgents(t *testing.T) {
 	for _, given := range []string{"a\r\nX: y", "a\x00", "ä", " a", "a ", " "} {
 		_, err := blaze.New(keyOf(botID), &blaze.Config{UserAgent: given})
 		require.ErrorIs(t, err, blaze.ErrInvalid, "%q", given)
@@ -378,7 +378,7 @@ func TestTheHostsOfTheService(t *testing.T) {
 }
 
 // If the first host does not answer, the client uses the second host to verify that the session was rejected.
-func TestTheSecondHostSaysWhetherTheSessionIsGone(t *testing.T) {
+func TestTheSecondHostVerifiesTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		s.answer = func(r request) bool {

@@ -56,7 +56,7 @@ func TestA401ToARequestIsItsError(t *testing.T) {
 
 // A 401 does not concern the message, so another attempt may succeed. An encrypted reply does not even fail: see
 // TestAnEncryptedMessageOutlivesAnOutage.
-func TestAHandlerTriesAgainAfterA401(t *testing.T) {
+func TestAHandlerIsRetriedAfterA401(t *testing.T) {
 	for attempts, answered := range map[int]bool{3: false, 8: true} {
 		bubble(t, fmt.Sprint(attempts), func(t *testing.T) {
 			var r *rig
@@ -87,7 +87,7 @@ func TestAHandlerTriesAgainAfterA401(t *testing.T) {
 }
 
 // A 401 ends the link unless it has both the id and the action of a request.
-func TestWhichFramesWith401EndTheLink(t *testing.T) {
+func TestFramesWith401ThatEndTheLink(t *testing.T) {
 	for name, tt := range map[string]struct {
 		frame string // %s: the id of the Send
 		ends  bool
@@ -142,7 +142,7 @@ func TestWhichFramesWith401EndTheLink(t *testing.T) {
 }
 
 // Authentication fails for two seconds after the session has worked for a day.
-func TestASignInThatFailsForAWhile(t *testing.T) {
+func TestATransientAuthenticationFailure(t *testing.T) {
 	answers := map[string]blazetest.Answer{"accepted": {}}
 	for name, a := range silences {
 		answers[name] = a
@@ -172,7 +172,7 @@ func TestASignInThatFailsForAWhile(t *testing.T) {
 }
 
 // After a session has worked, the client retries without end, whatever GET /me returns except 401.
-func TestA401WithoutAnAnswerOverHTTP(t *testing.T) {
+func TestA401WithoutAResponseOverHTTP(t *testing.T) {
 	bubble(t, "after it worked", func(t *testing.T) {
 		r := run(t, ok, nil)
 		synctest.Wait()

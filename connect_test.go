@@ -64,7 +64,7 @@ func TestALostLinkIsReplaced(t *testing.T) {
 	})
 }
 
-func TestAServerThatClosesIsComeBackTo(t *testing.T) {
+func TestReconnectAfterACloseFrame(t *testing.T) {
 	for _, code := range []int{1000, 1001, 1008, 1011, 1012, 1013, 3000, 4001, 4401} {
 		bubble(t, strconv.Itoa(code), func(t *testing.T) {
 			s := newReplyingServer(t)
@@ -78,7 +78,7 @@ func TestAServerThatClosesIsComeBackTo(t *testing.T) {
 	}
 }
 
-func TestRefusedHandshakesAreTriedAgain(t *testing.T) {
+func TestRejectedHandshakesAreRetried(t *testing.T) {
 	for _, status := range []int{200, 302, 400, 403, 404, 426, 429, 500, 502, 503} {
 		bubble(t, strconv.Itoa(status), func(t *testing.T) {
 			rejections := 10
@@ -149,7 +149,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-func TestEndpointsAreTriedInTurn(t *testing.T) {
+func TestEndpointsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dialled diary
 		down := map[string]bool{"localhost:1": true, "127.0.0.1:2": true}
@@ -269,7 +269,7 @@ func TestStatsOfAConnection(t *testing.T) {
 	})
 }
 
-func TestClientsAtOnceDoNotMeet(t *testing.T) {
+func TestManyClientsReconnectAtDifferentTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rigs [3]*rig
 		for i := range rigs {
@@ -291,7 +291,7 @@ func TestClientsAtOnceDoNotMeet(t *testing.T) {
 	})
 }
 
-func TestTraceAndLogTellOfConnectionsAndFrames(t *testing.T) {
+func TestTraceAndLogReportConnectionsAndFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen, connections diary
 		r := prepare(t, func(cfg *blaze.Config) {

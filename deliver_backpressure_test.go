@@ -54,7 +54,7 @@ func TestAFullInboxLosesNothing(t *testing.T) {
 	}
 }
 
-func TestAMessageLargerThanTheInboxIsTaken(t *testing.T) {
+func TestAMessageLargerThanTheInboxIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
@@ -70,7 +70,7 @@ func TestAMessageLargerThanTheInboxIsTaken(t *testing.T) {
 	})
 }
 
-func TestALargeMessageWaitsForRoom(t *testing.T) {
+func TestALargeMessageWaitsForCapacity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const capacity = 8 << 10
 		var got diary
@@ -98,7 +98,7 @@ func TestALargeMessageWaitsForRoom(t *testing.T) {
 }
 
 // The name of a category comes from the network and counts in InboxBytes.
-func TestALongCategoryTakesRoom(t *testing.T) {
+func TestALongCategoryUsesCapacity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {
 			time.Sleep(time.Minute)

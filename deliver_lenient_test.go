@@ -108,7 +108,7 @@ func TestFramesThatAreSkipped(t *testing.T) {
 	}
 }
 
-func TestFramesThatAreOfNoUse(t *testing.T) {
+func TestFramesThatAreDiscarded(t *testing.T) {
 	stub := map[string]any{
 		"type": "message", "message_id": userID("stub"), "user_id": botID,
 		"status": "SENT", "category": "", "conversation_id": "",
@@ -151,7 +151,7 @@ func TestFramesThatAreOfNoUse(t *testing.T) {
 	}
 }
 
-func TestMessagesThatAreOdd(t *testing.T) {
+func TestMalformedMessages(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		fields map[string]any
@@ -280,7 +280,7 @@ func TestMessagesPushedTwice(t *testing.T) {
 	})
 }
 
-func TestRepliesThatComeTwiceOrLate(t *testing.T) {
+func TestDuplicateAndLateReplies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		stub := `,"data":{"type":"message","message_id":"x","user_id":"` + botID +
@@ -346,7 +346,7 @@ func TestPingsAreAnswered(t *testing.T) {
 }
 
 // Fields that do not count in InboxBytes are not stored. Otherwise a server could fill the memory with them.
-func TestFieldsThatNobodyCountsAreNotHeld(t *testing.T) {
+func TestUncountedFieldsAreNotStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const large = 256 << 10
 		s := newReplyingServer(t)

@@ -86,7 +86,7 @@ type quotingError struct {
 }
 
 // A full inbox needs InboxBytes of memory, whatever is in it.
-func TestAFullInboxTakesInboxBytes(t *testing.T) {
+func TestAFullInboxNeedsInboxBytes(t *testing.T) {
 	for _, c := range []struct {
 		content, fate string
 		size          int
@@ -142,7 +142,7 @@ func fillInbox(
 
 // The text of a failure is released before the next attempt. Only for a message that is acknowledged already is it
 // retained, and then it counts in InboxBytes.
-func TestTextsOfFailuresAreNotKept(t *testing.T) {
+func TestTextsOfFailuresAreReleased(t *testing.T) {
 	const n = 5000
 	taken := make(map[int]int64)
 	for i, size := range []int{1, 1, 80} { // the first run fills caches and pools
@@ -193,7 +193,7 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 }
 
 // A message that the Ledger reports as handled is not decoded.
-func TestWhatTheLedgerKnowsIsNotDecoded(t *testing.T) {
+func TestMessagesInTheLedgerAreNotDecoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// A list of 100 objects needs 44 KB in addition to its data. With shorter data such a list would be rejected.
 		const n, decoded = 50, 20 << 10

@@ -75,7 +75,7 @@ var ackModes = map[string]blaze.AckMode{
 	"AckHandled": blaze.AckHandled, "AckReceived": blaze.AckReceived, "AckManual": blaze.AckManual,
 }
 
-func TestWhatAHandlerReturnsDecides(t *testing.T) {
+func TestResultsOfHandlers(t *testing.T) {
 	for mode, ack := range ackModes {
 		for _, tt := range results {
 			bubble(t, mode+"/"+tt.name, func(t *testing.T) {
@@ -239,7 +239,7 @@ func TestEachAttemptGetsAFreshMessage(t *testing.T) {
 	})
 }
 
-func TestAFailingMessageHoldsItsOwnConversationOnly(t *testing.T) {
+func TestAFailingMessageDelaysItsOwnConversationOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
 		start := time.Now()
@@ -262,7 +262,7 @@ func TestAFailingMessageHoldsItsOwnConversationOnly(t *testing.T) {
 	})
 }
 
-func TestParkedMessagesTakeNoGoroutine(t *testing.T) {
+func TestMessagesInBackoffNeedNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error { return errAny }, nil)
 		synctest.Wait()
@@ -279,7 +279,7 @@ func TestParkedMessagesTakeNoGoroutine(t *testing.T) {
 }
 
 // One transient error among several, wherever it stands, is enough for another attempt.
-func TestSeveralErrorsAreHopelessTogether(t *testing.T) {
+func TestSeveralErrorsAreDroppedTogether(t *testing.T) {
 	forbidden, busy := &blaze.Error{Code: blaze.CodeForbidden}, &blaze.Error{Code: blaze.CodeServer}
 	invalid := &blaze.InvalidError{Field: "x"}
 	for name, c := range map[string]struct {

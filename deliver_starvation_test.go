@@ -80,7 +80,7 @@ func TestMessagesThatOnlyFailStarveNobody(t *testing.T) {
 }
 
 // A released message that is redelivered has as many attempts as others.
-func TestAMessageThatGaveWayHasItsAttempts(t *testing.T) {
+func TestAReleasedMessageHasItsAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var attempts diary
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
@@ -105,7 +105,7 @@ func TestAMessageThatGaveWayHasItsAttempts(t *testing.T) {
 }
 
 // A reply that was stored before its message was released is not written again while the process lives.
-func TestTheRepliesToAMessageThatGaveWay(t *testing.T) {
+func TestTheRepliesToAReleasedMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *rig
 		r = run(t, func(ctx context.Context, m *blaze.Message) error {
@@ -234,7 +234,7 @@ func TestStatsShowTheOldestHandler(t *testing.T) {
 }
 
 // A flood of receipts uses no capacity of messages, and the queue of receipts is bounded.
-func TestReceiptsTakeNoRoomFromMessages(t *testing.T) {
+func TestReceiptsUseNoCapacityOfMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		blocked := make(chan struct{})
 		r := run(t, ok, func(cfg *blaze.Config) {
@@ -293,7 +293,7 @@ func TestTheEndWaitsForOnReceipt(t *testing.T) {
 
 // A message in backoff holds only its data, which counts in Config.InboxBytes, and not also the Message of its last
 // attempt.
-func TestAMessageThatBacksOffHoldsItsDataOnce(t *testing.T) {
+func TestAMessageInBackoffHoldsItsDataOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last weak.Pointer[blaze.Message]
 		r := run(t, func(_ context.Context, m *blaze.Message) error {

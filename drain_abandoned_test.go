@@ -17,7 +17,7 @@ import (
 )
 
 // Run waits for a hook no longer than for a handler. The result of an abandoned message is discarded.
-func TestWhatIsAbandonedIsNotRecorded(t *testing.T) {
+func TestAnAbandonedMessageIsNotRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
 		var hooks diary
@@ -40,7 +40,7 @@ func TestWhatIsAbandonedIsNotRecorded(t *testing.T) {
 
 // The server does not redeliver a message that was acknowledged on receipt. If Run ends before the handler succeeds,
 // the message is reported as dropped.
-func TestAnEarlyAckIsGivenUpAtTheEnd(t *testing.T) {
+func TestAnEarlyAcknowledgedMessageIsDroppedAtTheEnd(t *testing.T) {
 	for name, last := range map[string]time.Duration{
 		"in backoff": 0, "handler running": time.Second,
 	} {
@@ -108,7 +108,7 @@ func TestTheEndDoesNotWaitForDropped(t *testing.T) {
 
 // Run does not wait either for Dropped of a message in backoff. The message is reported, even if that happens after
 // Run.
-func TestTheEndDoesNotWaitForDroppedOfWhatWaits(t *testing.T) {
+func TestTheEndDoesNotWaitForDroppedOfABackoff(t *testing.T) {
 	for _, drain := range []time.Duration{time.Second, -1} {
 		bubble(t, drain.String(), func(t *testing.T) {
 			var reported atomic.Int32

@@ -16,7 +16,7 @@ import (
 
 // A handler pays, replies, and only logs the error of the reply. It pays once over two processes, although the first
 // ends while the service is unreachable.
-func TestWhatWasDoneWithoutALinkIsRecorded(t *testing.T) {
+func TestHandledWithoutALinkIsRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
 		var done diary

@@ -17,7 +17,7 @@ import (
 
 // Messages that wait when Run ends are not handled, neither while Run drains nor afterwards. The server redelivers
 // them.
-func TestNothingIsBegunAfterRun(t *testing.T) {
+func TestNoHandlerStartsDuringOrAfterDrain(t *testing.T) {
 	for _, offline := range []bool{false, true} {
 		for _, drain := range []time.Duration{time.Second, -1} {
 			bubble(t, fmt.Sprint("offline ", offline, ", Drain ", drain), func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestNothingIsBegunAfterRun(t *testing.T) {
 
 // With AckReceived a message that failed before the end is dropped, because the server does not redeliver it. In the
 // other modes it does.
-func TestWhatFailedBeforeTheEnd(t *testing.T) {
+func TestAMessageThatFailedBeforeTheEnd(t *testing.T) {
 	for name, mode := range ackModes {
 		for _, at := range []string{"in backoff", "fails after the end"} {
 			bubble(t, name+", "+at, func(t *testing.T) {

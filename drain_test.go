@@ -116,7 +116,7 @@ func TestTheEndWaitsForClientAck(t *testing.T) {
 	})
 }
 
-func TestNothingIsTakenWhileTheLastAnswersCome(t *testing.T) {
+func TestNothingIsAcceptedWhileTheLastRepliesArrive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
 		synctest.Wait()
@@ -238,7 +238,7 @@ func TestAnErrorAfterTheEndIsNoAttempt(t *testing.T) {
 
 // A handler may see the end of the context before the supervisor does, which is blocked here by a dialer. The next
 // messages of the conversation must not overtake the one that is redelivered.
-func TestAnErrorAfterTheEndHoldsItsConversation(t *testing.T) {
+func TestAnErrorAfterTheEndBlocksItsConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
 		var r *rig
@@ -367,7 +367,7 @@ func TestSendsLeftAtTheEnd(t *testing.T) {
 	})
 }
 
-func TestSendsLeftWhenRunIsRefused(t *testing.T) {
+func TestSendsLeftWhenRunIsRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
 		r.Intercept(handshake, rejected(blaze.CodeUpdateRequired))
@@ -386,7 +386,7 @@ func TestSendsLeftWhenRunIsRefused(t *testing.T) {
 }
 
 // The error of a send that fails because the service rejects the session does not count against the handler's message.
-func TestAHandlerWhoseSendEndsWithRun(t *testing.T) {
+func TestAHandlersSendThatEndsWithRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var met error
 		r := prepare(t, func(cfg *blaze.Config) { cfg.HandlerAttempts = 1 })
@@ -407,7 +407,7 @@ func TestAHandlerWhoseSendEndsWithRun(t *testing.T) {
 }
 
 // Neither does the error of another client that has ended.
-func TestTheEndOfAnotherClientIsPassing(t *testing.T) {
+func TestTheEndOfAnotherClientIsTransient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
 			if m.Attempt == 1 {

@@ -78,7 +78,7 @@ func encrypted(outs []blaze.Outgoing) []blaze.Outgoing {
 }
 
 // The rejection of a request may concern one of its messages. They are then sent singly, in order.
-func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
+func TestAnEncryptedMessageIsRejectedAlone(t *testing.T) {
 	bubble(t, "one of four", func(t *testing.T) {
 		r := run(t, nil, nil)
 		outs := encrypted(toCrowd(r.Client, 4, 2))
@@ -224,7 +224,7 @@ func stored(t *testing.T, ids []string) blazetest.Answer {
 }
 
 // The rejection of a lookup may concern one of its users.
-func TestALookUpRefusedForOneUser(t *testing.T) {
+func TestALookupRejectedForOneUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
 		many(r.Server, fetchAction, func(req blazetest.Frame) blazetest.Answer {
@@ -293,7 +293,7 @@ func TestAnEncryptedBatchPipelinesConversations(t *testing.T) {
 }
 
 // An encrypted message in flight counts in Stats and in OutboxLen, and other sends wait for its capacity.
-func TestEncryptedMessagesTakeRoom(t *testing.T) {
+func TestEncryptedMessagesUseCapacity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 1 })
 		synctest.Wait()

@@ -59,7 +59,7 @@ func notOf(outs []blaze.Outgoing, conversations ...string) (others []blaze.Outgo
 }
 
 // A gateway may reject one message. All others are sent except those that follow it in its conversation.
-func TestAGatewayThatRefusesOneMessage(t *testing.T) {
+func TestAGatewayThatRejectsOneMessage(t *testing.T) {
 	for _, at := range []int{0, 37, 99} {
 		bubble(t, fmt.Sprint(at), func(t *testing.T) {
 			r := run(t, ok, nil)
@@ -102,7 +102,7 @@ func TestAGatewayThatChangesItsMind(t *testing.T) {
 }
 
 // Order is preserved if the service rejects requests of several messages and a gateway rejects one message.
-func TestAGatewayAndAServiceThatRefuse(t *testing.T) {
+func TestAGatewayAndAServiceThatReject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		outs := encrypted(toCrowd(r.Client, 4, 1))
@@ -126,7 +126,7 @@ func TestAGatewayAndAServiceThatRefuse(t *testing.T) {
 }
 
 // Requests to a gateway that rejects everything do not become more frequent.
-func TestAGatewayThatRefusesEverything(t *testing.T) {
+func TestAGatewayThatRejectsEverything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		outs := encrypted(toCrowd(r.Client, 100, 100))
@@ -144,7 +144,7 @@ func TestAGatewayThatRefusesEverything(t *testing.T) {
 
 // A message of a request that a gateway rejected stays unconfirmed, whatever the service answers later, unless that
 // answer proves that the message was never valid.
-func TestAMessageOfADeniedRequest(t *testing.T) {
+func TestAMessageOfARejectedRequest(t *testing.T) {
 	for code, want := range map[blaze.Code]bool{blaze.CodeForbidden: true, blaze.CodeBadRequest: false} {
 		bubble(t, fmt.Sprint(int(code)), func(t *testing.T) {
 			r := run(t, ok, nil)

@@ -109,7 +109,7 @@ func TestAnOutageIsNoReasonToDropAMessage(t *testing.T) {
 }
 
 // If ctx ends during an outage, the error reports whether the message may have been stored, and the cause.
-func TestAnEncryptedMessageIsGivenUp(t *testing.T) {
+func TestAnEncryptedMessageIsAbandoned(t *testing.T) {
 	for name, c := range map[string]struct {
 		action      string
 		answer      blazetest.Answer
@@ -216,7 +216,7 @@ func TestAnEncryptedMessageEndsWithRun(t *testing.T) {
 }
 
 // Rejections by the service itself use up the attempts.
-func TestAnEncryptedMessageRefusedForAWhile(t *testing.T) {
+func TestAnEncryptedMessageRejectedAsTransient(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		bubble(t, fmt.Sprint(int(code)), func(t *testing.T) {
 			r := run(t, nil, func(cfg *blaze.Config) { cfg.SendAttempts = 3 })

@@ -238,7 +238,7 @@ func TestSomeUsableSessions(t *testing.T) {
 }
 
 // A message that may have been stored at the first attempt stays unconfirmed, whatever the second returns.
-func TestUnsureOverTwoTries(t *testing.T) {
+func TestUnconfirmedOverTwoAttempts(t *testing.T) {
 	alone(t, "unconfirmed", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, a := range []blazetest.Answer{
 			{Cut: true}, blazetest.Refuse(blaze.CodeChecksum), blazetest.Refuse(blaze.CodeForbidden),
@@ -342,7 +342,7 @@ func TestManyRecipients(t *testing.T) {
 	})
 }
 
-func TestSendEncryptedRefused(t *testing.T) {
+func TestSendEncryptedRejected(t *testing.T) {
 	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		send := func() error {
 			_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))

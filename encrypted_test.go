@@ -28,7 +28,7 @@ func (k *recorder) handle(_ context.Context, m *blaze.Message) error {
 	return nil
 }
 
-func TestEncryptedMessagesAreOpened(t *testing.T) {
+func TestEncryptedMessagesAreDecrypted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got recorder
 		r := run(t, got.handle, nil)
@@ -58,7 +58,7 @@ func TestEncryptedMessagesAreOpened(t *testing.T) {
 }
 
 // A message that cannot be decrypted is delivered as a Raw. It delays no other message.
-func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
+func TestEncryptedMessagesThatCannotBeDecrypted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got recorder
 		r := run(t, got.handle, nil)
@@ -96,7 +96,7 @@ func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
 	})
 }
 
-func TestAnRSASessionCannotOpen(t *testing.T) {
+func TestAnRSASessionCannotDecrypt(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))

@@ -29,7 +29,7 @@ func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { r
 
 // If the response to a stored message is lost, the error is an UnconfirmedError, even if the transport does not support
 // httptrace.
-func TestAnAnswerThatAnotherTransportLost(t *testing.T) {
+func TestAResponseThatAnotherTransportLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, withTransport(func(next http.RoundTripper) roundTripperFunc {
 			return func(r *http.Request) (*http.Response, error) {

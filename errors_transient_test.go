@@ -21,7 +21,7 @@ import (
 var unavailable = blazetest.Answer{Reply: &blazetest.Frame{Error: &blaze.Error{Code: 10001, Status: 503}}}
 
 // After a transient rejection of its reply, a handler's first attempt still succeeds.
-func TestARefusalOfAMomentDropsNothing(t *testing.T) {
+func TestATransientRejectionDropsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r *rig
 		r = run(t, func(ctx context.Context, m *blaze.Message) error {
@@ -38,7 +38,7 @@ func TestARefusalOfAMomentDropsNothing(t *testing.T) {
 }
 
 // All kinds of requests are retried after a transient rejection, over the websocket and over HTTP.
-func TestWhatIsTriedAgain(t *testing.T) {
+func TestTransientRejectionsAreRetried(t *testing.T) {
 	for action, do := range map[string]func(ctx context.Context, r *rig) error{
 		actionSend: func(ctx context.Context, r *rig) error {
 			_, err := r.Send(ctx, textA)
@@ -77,7 +77,7 @@ func TestWhatIsTriedAgain(t *testing.T) {
 }
 
 // The same codes and statuses are transient over the websocket and over HTTP.
-func TestWhatPassesByItself(t *testing.T) {
+func TestTransientCodesAndStatuses(t *testing.T) {
 	for number, transient := range map[int]bool{
 		0: false, 428: false, 429: true, 430: false, 499: false, 500: true, 501: true, 503: true, 599: true, 600: false,
 		6999: false, 7000: true, 7001: true, 7002: false,
@@ -137,7 +137,7 @@ func openRejected(t *testing.T, text string) (written int, err error) {
 }
 
 // A malformed error is the reply to its request, not a skipped frame. Otherwise the request would wait for ever.
-func TestOddErrorsAnswerTheirRequest(t *testing.T) {
+func TestMalformedErrorsAnswerTheirRequest(t *testing.T) {
 	for text, want := range map[string]struct {
 		code      blaze.Code
 		temporary bool

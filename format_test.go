@@ -89,7 +89,7 @@ func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
 }
 
 // Messages made by hand and invalid ones print too. Text from the network stays on its line.
-func TestMessagesPrintWhateverIsInThem(t *testing.T) {
+func TestInvalidMessagesPrint(t *testing.T) {
 	var none *blaze.Message
 	assert.NotPanics(t, func() { _ = fmt.Sprintf("%v %+v", none, none) })
 	assert.Contains(t, blaze.Outgoing{}.String(), "Outgoing")
@@ -112,7 +112,7 @@ func requireTame(t *testing.T, text string, most int) {
 }
 
 // Errors include text of the server in a harmless form.
-func TestErrorsShowTheServersWordsSafely(t *testing.T) {
+func TestErrorsShowTheServersTextSafely(t *testing.T) {
 	evil := "bad\x00\x1b]0;title\x07\r\nlevel=ERROR msg=\"fake\"\u2028\u202e\xff" + strings.Repeat("long ", 2048)
 	extra := json.RawMessage(`{"field":"` + canary + `"}`)
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {

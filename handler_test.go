@@ -32,7 +32,7 @@ func requireOn[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
 	assert.Equal(t, []blaze.Payload{mine}, got)
 }
 
-func TestOnTakesItsPayloadAndDeclinesOthers(t *testing.T) {
+func TestOnAcceptsItsPayloadAndDeclinesOthers(t *testing.T) {
 	all := []blaze.Payload{
 		blaze.Text("t"), blaze.Post("p"),
 		blaze.Image{Width: 1},
@@ -74,7 +74,7 @@ func TestOnTakesItsPayloadAndDeclinesOthers(t *testing.T) {
 	requireOn(t, all[18].(blaze.Raw), all)
 }
 
-func TestOnPayloadTakesEverything(t *testing.T) {
+func TestOnPayloadAcceptsEverything(t *testing.T) {
 	var got []blaze.Payload
 	h := blaze.On(func(_ context.Context, _ *blaze.Message, p blaze.Payload) error {
 		got = append(got, p)
@@ -98,7 +98,7 @@ func TestOnPanicsForPointers(t *testing.T) {
 	})
 }
 
-func TestRouteAsksInOrder(t *testing.T) {
+func TestRouteCallsHandlersInOrder(t *testing.T) {
 	failure := errors.New("failure")
 	var queried []string
 	returns := func(name string, err error) blaze.Handler {
@@ -222,7 +222,7 @@ func TestHandlersThatCouldNeverWork(t *testing.T) {
 	assert.Panics(t, func() { blaze.On[blaze.Text](nil) })
 }
 
-func TestCommandDeclinesWhatIsNoText(t *testing.T) {
+func TestCommandDeclinesOtherPayloads(t *testing.T) {
 	h := blaze.Command("/price", func(context.Context, *blaze.Message, string) error { return nil })
 	for _, p := range []blaze.Payload{
 		blaze.Post("/price"), blaze.Raw{As: blaze.CategoryPlainText, Data: []byte("/price")},

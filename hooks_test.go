@@ -121,7 +121,7 @@ func TestDroppedIsNeverLost(t *testing.T) {
 	})
 }
 
-func TestWhatABlockedHookKeepsWaitingIsBounded(t *testing.T) {
+func TestTheQueueOfABlockedHookIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var called atomic.Int64
@@ -149,7 +149,7 @@ func TestWhatABlockedHookKeepsWaitingIsBounded(t *testing.T) {
 }
 
 // Records are logged in order. Each has the time of its event and the source line that logs it.
-func TestRecordsAreOfTheirEvents(t *testing.T) {
+func TestRecordsHaveTheTimeOfTheirEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var records []slog.Record
 		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrDrop }, func(cfg *blaze.Config) {
@@ -285,7 +285,7 @@ func TestALoggerThatSends(t *testing.T) {
 }
 
 // Hooks leave no goroutine behind.
-func TestHooksTakeNoGoroutineWhileNothingHappens(t *testing.T) {
+func TestHooksNeedNoGoroutineWhileNothingHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		defer s.Close()

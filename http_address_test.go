@@ -71,7 +71,7 @@ func named(t *testing.T) *blazetest.Server {
 }
 
 // A storage host must not resolve to this machine, not even if the API has an open connection to the same host.
-func TestANameThatLeadsToThisMachine(t *testing.T) {
+func TestANameThatResolvesToThisMachine(t *testing.T) {
 	s := named(t)
 	files := 0
 	count := func(blazetest.Frame) blazetest.Answer { files++; return blazetest.Answer{} }

@@ -42,7 +42,7 @@ func answersAll(body string, queried *int) *http.Client {
 }
 
 // A response counts only if it contains the requested object. Otherwise the request is retried.
-func TestAnswersOfSomethingElseAreNone(t *testing.T) {
+func TestResponsesOfAnotherServerDoNotCount(t *testing.T) {
 	calls := map[string]func(ctx context.Context, c *blaze.Client) error{
 		"OpenConversation": func(ctx context.Context, c *blaze.Client) error {
 			_, err := c.OpenConversation(ctx, userA)
@@ -73,7 +73,7 @@ func TestAnswersOfSomethingElseAreNone(t *testing.T) {
 	}
 }
 
-func TestAnswersOfTheService(t *testing.T) {
+func TestResponsesOfTheService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		queried := 0
 		id := blaze.ConversationID(botID, userA)
@@ -88,7 +88,7 @@ func TestAnswersOfTheService(t *testing.T) {
 }
 
 // A GET /me response of another server, or with another user, does not prove that the session is valid.
-func TestAProfileOfSomethingElse(t *testing.T) {
+func TestAProfileOfAnotherServer(t *testing.T) {
 	for name, body := range foreign(botID) {
 		bubble(t, name, func(t *testing.T) {
 			s := newReplyingServer(t)

@@ -50,7 +50,7 @@ func (o *oddAnswers) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // An invalid part of a response is ignored, and the rest is used.
-func TestOddAnswersOverHTTP(t *testing.T) {
+func TestInvalidPartsOfHTTPResponses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		s.Errorf = t.Errorf
@@ -70,7 +70,7 @@ func TestOddAnswersOverHTTP(t *testing.T) {
 }
 
 // An invalid list does not mean that users have no sessions.
-func TestSessionsThatAreNoList(t *testing.T) {
+func TestSessionsThatAreNotAList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := begin(t, nil, nil)
 		answers(s, fetchAction, blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`{}`)}})

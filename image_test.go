@@ -119,7 +119,7 @@ func progressive(w, h uint16) []byte {
 	return append(b, 0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0, 0xff, 0xd9)
 }
 
-func TestUploadImageRefuses(t *testing.T) {
+func TestUploadImageRejects(t *testing.T) {
 	good := picture(t, png.Encode, red(20, 20))
 	deep := picture(t, png.Encode, image.NewNRGBA64(image.Rect(0, 0, 20, 20)))
 	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {

@@ -159,7 +159,7 @@ func utf16Of(order binary.AppendByteOrder, text string) string {
 	return string(b)
 }
 
-func TestParseKeystoreRefuses(t *testing.T) {
+func TestParseKeystoreRejects(t *testing.T) {
 	_, pkcs1, _ := rsaPEM(t)
 	pair := unhex(t, keySeed+keyPublic)
 	pair[40] ^= 1
@@ -399,7 +399,7 @@ func TestKeystoreDoesNotPrintItsKeys(t *testing.T) {
 	}
 }
 
-func TestKeystoreShowsWhoItIs(t *testing.T) {
+func TestKeystorePrintsItsIDs(t *testing.T) {
 	k := canaryKeystore()
 	const want = `Keystore{AppID: "` + keyApp + `", SessionID: "` + keySession +
 		`", SessionPrivateKey: "[redacted]", ServerPublicKey: "[redacted]"}`

@@ -25,7 +25,7 @@ func (l ledgerFuncs) Handled(ctx context.Context, id string) (bool, error) { ret
 
 func (l ledgerFuncs) Record(ctx context.Context, id string) error { return l.record(ctx, id) }
 
-func TestAMessageTheLedgerKnowsIsAcknowledgedAtOnce(t *testing.T) {
+func TestAMessageInTheLedgerIsAcknowledgedAtOnce(t *testing.T) {
 	for name, mode := range ackModes {
 		bubble(t, name, func(t *testing.T) {
 			var handled diary
@@ -90,7 +90,7 @@ func TestALedgerThatDoesNotWork(t *testing.T) {
 	}
 }
 
-func TestASlowLedgerHoldsUpItsConversationOnly(t *testing.T) {
+func TestASlowLedgerDelaysItsConversationOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var handled diary
 		start := time.Now()
@@ -118,7 +118,7 @@ func TestASlowLedgerHoldsUpItsConversationOnly(t *testing.T) {
 	})
 }
 
-func TestTheLedgerIsAskedOncePerMessage(t *testing.T) {
+func TestTheLedgerIsCalledOncePerMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var queried, recorded diary
 		l := ledgerFuncs{

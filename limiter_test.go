@@ -44,7 +44,7 @@ func TestALimiterThatPanics(t *testing.T) {
 }
 
 // After Run a Send does not wait. A Send that waits already returns with an error.
-func TestTheEndWakesThoseAtTheLimiter(t *testing.T) {
+func TestTheEndWakesSendsAtTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) {
 			cfg.Limiter = limiterFunc(func(ctx context.Context) error {
@@ -79,7 +79,7 @@ func TestTheEndWakesThoseAtTheLimiter(t *testing.T) {
 }
 
 // The Limiter counts messages only. Acknowledgements, those of Client.Ack included, bypass it.
-func TestAcknowledgementsDoNotAskTheLimiter(t *testing.T) {
+func TestAcknowledgementsBypassTheLimiter(t *testing.T) {
 	for name, mode := range ackModes {
 		bubble(t, name, func(t *testing.T) {
 			waits := 0

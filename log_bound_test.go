@@ -144,7 +144,7 @@ func TestAFlappingConnectionIsCounted(t *testing.T) {
 }
 
 // A peer chooses ids and texts. In the log they are short and on one line.
-func TestWhatAPeerWroteIsEscapedInLogs(t *testing.T) {
+func TestTextOfAPeerIsEscapedInLogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		evil := "\x1b[2J\nlevel=ERROR msg=fake\u202e"
 		var values []string

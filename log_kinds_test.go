@@ -23,7 +23,7 @@ import (
 )
 
 // Warnings with errors that agree in their first 500 bytes are equal.
-func TestTheBeginningOfAnErrorTellsItsKind(t *testing.T) {
+func TestWarningsWithEqualBeginningsAreEqual(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
 		equal, want int
@@ -94,7 +94,7 @@ func TestDeclinesOfManyCategories(t *testing.T) {
 }
 
 // Each user is logged once. The last 4,096 users are remembered. TestManyGroups tests the same for groups.
-func TestManyUsersWhoAreAnsweredInPlainText(t *testing.T) {
+func TestManyUsersWithUnencryptedReplies(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048) // an RSA key cannot encrypt, so all replies are sent as plain text
 	require.NoError(t, err)
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))

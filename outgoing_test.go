@@ -171,7 +171,7 @@ func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 }
 
 // Values at their limits are sent.
-func TestLimitsAreSent(t *testing.T) {
+func TestValuesAtTheirLimitsAreSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := begin(t, nil, nil)
 		text := blaze.Text(strings.Repeat("x", 128<<10))

@@ -135,7 +135,7 @@ func TestDecodePayloadIsLenient(t *testing.T) {
 	}
 }
 
-func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
+func TestDecodePayloadReturnsInvalidDataAsRaw(t *testing.T) {
 	const id = `"attachment_id":"` + attachmentID + `"`
 	for _, c := range []struct {
 		name     string

@@ -82,7 +82,7 @@ var foreignPayloads = map[string]struct {
 }
 
 // A received payload can be forwarded, replied and quoted, and is sent unchanged, byte for byte.
-func TestWhatArrivedIsPassedOn(t *testing.T) {
+func TestReceivedPayloadsAreForwarded(t *testing.T) {
 	for name, c := range foreignPayloads {
 		bubble(t, name, func(t *testing.T) {
 			var sent []string
@@ -134,7 +134,7 @@ func dataOf(t *testing.T, f blazetest.Frame) (data []string) {
 }
 
 // The same for encrypted messages: encrypted in their conversation, plain elsewhere.
-func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
+func TestReceivedEncryptedPayloadsAreForwarded(t *testing.T) {
 	for name, c := range foreignPayloads {
 		if c.category.Plain() == c.category && c.category[:4] == "APP_" || c.data == "" {
 			continue // no encrypted form
@@ -166,7 +166,7 @@ func TestWhatArrivedEncryptedIsPassedOn(t *testing.T) {
 }
 
 // Payloads that a bot's author writes are validated, even if they are changed copies of received ones.
-func TestWhatItsAuthorWritesIsChecked(t *testing.T) {
+func TestPayloadsOfTheAuthorAreValidated(t *testing.T) {
 	for name, c := range foreignPayloads {
 		if c.field == "" {
 			continue
@@ -244,7 +244,7 @@ func change(p blaze.Payload) blaze.Payload {
 }
 
 // The id is derived from the bytes sent. Payloads that decode alike but differ in bytes have different ids.
-func TestIdsOfWhatIsPassedOn(t *testing.T) {
+func TestIDsOfForwards(t *testing.T) {
 	of := func(data string) *blaze.Message {
 		return received(botID, 1, func(v *wire.Message) { v.Category, v.Data = "PLAIN_STICKER", data })
 	}
@@ -259,7 +259,7 @@ func TestIdsOfWhatIsPassedOn(t *testing.T) {
 }
 
 // Payloads that only the service sends cannot be forwarded.
-func TestNoticesAreNotPassedOn(t *testing.T) {
+func TestNoticesAreNotForwarded(t *testing.T) {
 	bubble(t, "notice", func(t *testing.T) {
 		r := run(t, nil, nil)
 		m := received(botID, 1, func(v *wire.Message) {

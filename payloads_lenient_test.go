@@ -14,7 +14,7 @@ import (
 )
 
 // An invalid optional field is ignored. The rest of the payload is decoded.
-func TestOddFieldsOfPayloads(t *testing.T) {
+func TestInvalidOptionalFieldsOfPayloads(t *testing.T) {
 	const id = `"attachment_id":"` + attachmentID + `"`
 	file := plain(0, "")
 	video := blaze.Video{Attachment: file}
@@ -129,7 +129,7 @@ func TestOddFieldsOfPayloads(t *testing.T) {
 }
 
 // Fields that services and apps have added are decoded, and encoded again under the same names.
-func TestFieldsOfToday(t *testing.T) {
+func TestAddedFieldsOfPayloads(t *testing.T) {
 	at := time.Date(2021, 12, 17, 12, 51, 53, 252052226, time.UTC)
 	file := blaze.Attachment{
 		ID: attachmentID, MimeType: "application/pdf", Size: 1024, CreatedAt: at, Shareable: ptr(false),

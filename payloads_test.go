@@ -200,7 +200,7 @@ func TestPayloadsOfTheWire(t *testing.T) {
 	}
 }
 
-func TestEncodePayloadTakesPointers(t *testing.T) {
+func TestEncodePayloadAcceptsPointers(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
 		"PLAIN_TEXT":       ptr(goldens["PLAIN_TEXT"].(blaze.Text)),
 		"PLAIN_IMAGE":      ptr(goldens["PLAIN_IMAGE"].(blaze.Image)),
@@ -213,7 +213,7 @@ func TestEncodePayloadTakesPointers(t *testing.T) {
 	}
 }
 
-func TestEncodePayloadRefusesWhatIsNone(t *testing.T) {
+func TestEncodePayloadRejectsNil(t *testing.T) {
 	type embeds struct{ blaze.Image }
 	type embedsAny struct{ blaze.Payload }
 	for name, p := range map[string]blaze.Payload{

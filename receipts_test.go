@@ -81,7 +81,7 @@ func TestOnReceiptMayFail(t *testing.T) {
 	}
 }
 
-func TestReceiptsNobodyWantsAreIgnored(t *testing.T) {
+func TestReceiptsWithoutOnReceiptAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		sent, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
@@ -94,7 +94,7 @@ func TestReceiptsNobodyWantsAreIgnored(t *testing.T) {
 	})
 }
 
-func TestReceiptsThatAreOdd(t *testing.T) {
+func TestInvalidReceipts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
 		before, r, _ := surprised(t, func(cfg *blaze.Config) {
@@ -115,7 +115,7 @@ func TestReceiptsThatAreOdd(t *testing.T) {
 	})
 }
 
-func TestWithoutAHandlerNothingIsAskedFor(t *testing.T) {
+func TestWithoutAHandlerNothingIsRequested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
 		id := r.say("alice", "hello")
@@ -132,7 +132,7 @@ func TestWithoutAHandlerNothingIsAskedFor(t *testing.T) {
 	})
 }
 
-func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
+func TestWithoutAHandlerPushesAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		r := s.run(nil, nil)
@@ -144,7 +144,7 @@ func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
 	})
 }
 
-func TestReceiptsDoNotMindAFullInbox(t *testing.T) {
+func TestReceiptsBypassAFullInbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
 		const capacity = 64 << 10

@@ -287,7 +287,7 @@ func TestAConfirmedReplyIsNotWrittenAgain(t *testing.T) {
 }
 
 // A 403 may mean that the server has stored the message already.
-func TestARefusedReplyThatMayBeStored(t *testing.T) {
+func TestARejectedReplyThatMayBeStored(t *testing.T) {
 	for name, c := range map[string]struct {
 		pending bool
 		reply   replyFunc

@@ -46,7 +46,7 @@ func say(m *blaze.Message) []string {
 	return ids
 }
 
-func TestRepliesHaveIdsOfTheirOwn(t *testing.T) {
+func TestRepliesHaveIDsOfTheirOwn(t *testing.T) {
 	first := say(received(botID, 1, nil))
 	seen := map[string]bool{}
 	add := func(ids []string) {
@@ -151,7 +151,7 @@ func TestRepliesAreSafeForConcurrentUse(t *testing.T) {
 	assert.Equal(t, ids, run(handMade(botID)))
 }
 
-func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
+func TestReplyIsSentToTheMessagesConversation(t *testing.T) {
 	direct := blaze.ConversationID(botID, userA)
 	for name, c := range map[string]struct {
 		edit      func(*wire.Message)

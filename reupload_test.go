@@ -117,7 +117,7 @@ func TestReuploadOfADamagedFile(t *testing.T) {
 	}
 }
 
-func TestReuploadRefused(t *testing.T) {
+func TestReuploadRejected(t *testing.T) {
 	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		a, err := c.UploadEncrypted(t.Context(), strings.NewReader("hello"), 5)
 		require.NoError(t, err)

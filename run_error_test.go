@@ -10,7 +10,7 @@ import (
 )
 
 // An error that ends Run names the remedy.
-func TestWhatEndsRunSaysWhatToDo(t *testing.T) {
+func TestErrorsOfRunNameTheRemedy(t *testing.T) {
 	for code, contains := range map[blaze.Code][]string{
 		blaze.CodeUnauthorized: {
 			"are app_id and session_id swapped", "was the session replaced", "is the clock wrong",

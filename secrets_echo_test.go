@@ -80,7 +80,7 @@ func rejectionWith(t *testing.T, echo string) string {
 }
 
 // A server receives a token with each request and may repeat it in any text.
-func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
+func TestATokenThatTheWebsocketRepeatsIsNotShown(t *testing.T) {
 	raw := func(status string) func(http.ResponseWriter, string) {
 		return func(w http.ResponseWriter, echo string) {
 			c, _, err := http.NewResponseController(w).Hijack()
@@ -172,7 +172,7 @@ type roundTrips func(*http.Request) (*http.Response, error)
 
 func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestATokenThatTheAPIRepeatsIsNotTold(t *testing.T) {
+func TestATokenThatTheAPIRepeatsIsNotShown(t *testing.T) {
 	for form, echo := range echoes {
 		for _, status := range []int{200, 202, 301, 403, 502} {
 			for place, body := range map[string]func(echo string) string{

@@ -15,7 +15,7 @@ import (
 
 // After a rejected connection, a send that cannot wait fails with an error that is not a rejection of its message.
 // Otherwise a handler's message would be dropped at once.
-func TestSendWhileTheConnectionWasRefused(t *testing.T) {
+func TestSendWhileTheConnectionWasRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		defer s.Close()

@@ -74,7 +74,7 @@ func TestSendIsConfirmed(t *testing.T) {
 
 // A permanent rejection is returned at once, to its sender only, with the complete error of the server. In an existing
 // client 403 counts as success, and 10002 is retried for ever.
-func TestSendRefusedForGood(t *testing.T) {
+func TestSendRejected(t *testing.T) {
 	for _, code := range []blaze.Code{
 		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound,
 		blaze.CodeInvalidField, blaze.CodeGroupFull, blaze.CodeChecksum, 20121, 99999,
@@ -110,7 +110,7 @@ func TestSendRefusedForGood(t *testing.T) {
 }
 
 // A reply is matched by its id, whatever its action is.
-func TestSendRefusedByAnErrorFrame(t *testing.T) {
+func TestSendRejectedByAnErrorFrame(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
 		answers(s, actionSend,
 			blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
@@ -122,7 +122,7 @@ func TestSendRefusedByAnErrorFrame(t *testing.T) {
 	})
 }
 
-func TestSendRefusedForAWhile(t *testing.T) {
+func TestSendRejectedAsTransient(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		for attempts, want := range map[int]int{0: 5, 1: 1, 3: 3} {
 			t.Run(fmt.Sprintf("%d, %d attempts", code, attempts), func(t *testing.T) {
@@ -338,7 +338,7 @@ func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 }
 
 // A late reply to an earlier attempt counts. The reply to the last attempt is then ignored.
-func TestSendTakesALateReply(t *testing.T) {
+func TestSendAcceptsALateReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
 		c := s.start(botID, nil, nil)
@@ -385,7 +385,7 @@ func TestSendSurvivesALostConnection(t *testing.T) {
 }
 
 // After an unanswered attempt, a 403 may be the reply to the second write of a message that was stored.
-func TestSendUnsureAndRefused(t *testing.T) {
+func TestSendUnconfirmedAndRejected(t *testing.T) {
 	for name, first := range map[string]blazetest.Answer{"lost": cutStored, "unanswered": hang} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {

@@ -136,7 +136,7 @@ func TestSendEndsWhenWritten(t *testing.T) {
 	})
 }
 
-func TestSendEndsWhileResting(t *testing.T) {
+func TestSendEndsInBackoff(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		answers(s, actionSend, serverFailed)
 		err := sendFor(t, c, 800*time.Millisecond)
@@ -156,7 +156,7 @@ func TestSendEndsWhileResting(t *testing.T) {
 	})
 }
 
-func TestSendWaitsForRoom(t *testing.T) {
+func TestSendWaitsForCapacity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
 		c := s.start(botID, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
@@ -192,7 +192,7 @@ func TestSendWaitsForRoom(t *testing.T) {
 }
 
 // Unanswered frames have a capacity of 32 MiB.
-func TestSendWaitsForRoomInBytes(t *testing.T) {
+func TestSendWaitsForCapacityInBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, err := blaze.New(keyOf(botID), nil)
 		require.NoError(t, err)
@@ -215,7 +215,7 @@ func TestSendWaitsForRoomInBytes(t *testing.T) {
 }
 
 // The Limiter is called once for each message and once more after each 429, and never for any other reason.
-func TestSendAsksTheLimiter(t *testing.T) {
+func TestSendCallsTheLimiter(t *testing.T) {
 	waits := 0
 	inBubble(t, func(cfg *blaze.Config) {
 		cfg.Limiter = limiterFunc(func(ctx context.Context) error {
@@ -248,7 +248,7 @@ func TestSendAsksTheLimiter(t *testing.T) {
 	})
 }
 
-func TestSendRefusedByTheLimiter(t *testing.T) {
+func TestSendRejectedByTheLimiter(t *testing.T) {
 	errSpent := errors.New("spent")
 	var waitErrs []error
 	inBubble(t, func(cfg *blaze.Config) {
@@ -340,7 +340,7 @@ func TestSendsWhenRunEnds(t *testing.T) {
 }
 
 // If a message was stored and a later attempt was rejected, the error does not claim that nothing was stored.
-func TestStoredAndThenRefused(t *testing.T) {
+func TestStoredAndThenRejected(t *testing.T) {
 	for code, stored := range map[blaze.Code]bool{
 		blaze.CodeForbidden: true, blaze.CodeNotFound: true, blaze.CodeGroupFull: true,
 		// These concern the request itself: the first attempt was rejected for the same reason.

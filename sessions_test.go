@@ -128,7 +128,7 @@ func TestTheLeastRecentlyUsedSessionsAreForgotten(t *testing.T) {
 }
 
 // Order and repetition of the users do not matter.
-func TestTheSameLookUpIsShared(t *testing.T) {
+func TestEqualLookupsAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		of, f, _, _ := newDirectory(10)
 		first, second := of(t.Context(), "bob", "alice"), of(t.Context(), "alice", "bob", "alice")
@@ -144,7 +144,7 @@ func TestTheSameLookUpIsShared(t *testing.T) {
 	})
 }
 
-func TestTheErrorOfALookUpIsShared(t *testing.T) {
+func TestTheErrorOfALookupIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		of, f, _, _ := newDirectory(10)
 		first, second := of(t.Context(), "alice"), of(t.Context(), "alice")
@@ -159,7 +159,7 @@ func TestTheErrorOfALookUpIsShared(t *testing.T) {
 }
 
 // A caller's context ends its own lookup only.
-func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
+func TestTheCallerOfASharedLookupLeaves(t *testing.T) {
 	bubble(t, "the first", func(t *testing.T) {
 		of, f, _, _ := newDirectory(10)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -207,7 +207,7 @@ func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
 
 // A change during a lookup is newer than the lookup's response. The response is not remembered, and later callers do
 // not receive it.
-func TestSessionsChangeDuringALookUp(t *testing.T) {
+func TestSessionsChangeDuringALookup(t *testing.T) {
 	bubble(t, "dropped, and the newer answer comes first", func(t *testing.T) {
 		of, f, drop, _ := newDirectory(10)
 		before := of(t.Context(), "alice")
@@ -262,7 +262,7 @@ func (g *blockedTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 	return g.RoundTripper.RoundTrip(req)
 }
 
-func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
+func TestConcurrentSendsLookUpSessionsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &blockedTransport{queried: make(chan struct{}, 10), open: make(chan struct{})}
 		s := newServer()
@@ -293,7 +293,7 @@ type roundTripper func() (*http.Response, error)
 
 func (f roundTripper) RoundTrip(*http.Request) (*http.Response, error) { return f() }
 
-func TestALookUpSurvivesTheUsersRoundTripper(t *testing.T) {
+func TestALookupSurvivesTheUsersRoundTripper(t *testing.T) {
 	for name, f := range map[string]roundTripper{
 		"panic: boom":    func() (*http.Response, error) { panic("boom") },
 		"runtime.Goexit": func() (*http.Response, error) { runtime.Goexit(); return nil, nil },

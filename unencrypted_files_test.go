@@ -16,7 +16,7 @@ import (
 )
 
 // If a file prevents a reply, the error names the remedy, and the message is retried.
-func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
+func TestFilesOfRepliesToAnEncryptedMessage(t *testing.T) {
 	plain := blaze.Image{Attachment: blaze.Attachment{ID: attachmentID, Size: 1}, Width: 1, Height: 1}
 	withKey := plain
 	withKey.Key, withKey.Digest = attachmentKey, attachmentDigest
@@ -93,7 +93,7 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 }
 
 // A picture that was uploaded unencrypted is always sent unencrypted, and the log names the remedy.
-func TestAPlainPictureAnswersAnEncryptedMessage(t *testing.T) {
+func TestAPlainPictureRepliesToAnEncryptedMessage(t *testing.T) {
 	for name, nobody := range map[string]bool{"a session": false, "no session": true} {
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, nil)
@@ -122,7 +122,7 @@ func TestAPlainPictureAnswersAnEncryptedMessage(t *testing.T) {
 }
 
 // The remedies of the errors work.
-func TestAPictureAnswersAnEncryptedMessage(t *testing.T) {
+func TestAPictureRepliesToAnEncryptedMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
 		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {

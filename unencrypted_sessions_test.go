@@ -34,7 +34,7 @@ func sessionJSON(user, id, key string) string {
 }
 
 // An encrypted reply is sent unencrypted only if the lookup proves that the user has no session that can decrypt it.
-func TestOddSessionsDoNotOpenAnAnswer(t *testing.T) {
+func TestInvalidSessionsDoNotExposeAReply(t *testing.T) {
 	alice, session, key := `"`+userID("alice")+`"`, `"`+aliceSession+`"`, `"`+aliceKey+`"`
 	for name, c := range map[string]struct {
 		list      string
@@ -76,7 +76,7 @@ func TestOddSessionsDoNotOpenAnAnswer(t *testing.T) {
 }
 
 // If a user has many sessions, an encrypted reply may exceed the service's limit. It is then sent unencrypted.
-func TestAnAnswerTooLargeForManySessions(t *testing.T) {
+func TestAReplyTooLargeForManySessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lens []int
 		r := prepare(t, nil)

@@ -37,7 +37,7 @@ func noSessions(s *blazetest.Server) {
 }
 
 // A reply is encrypted if its payload has an encrypted form. Others are sent plain, as the apps do.
-func TestAnswersToAnEncryptedMessage(t *testing.T) {
+func TestRepliesToAnEncryptedMessage(t *testing.T) {
 	file := blaze.Attachment{ID: attachmentID, Size: 1, Key: attachmentKey, Digest: attachmentDigest}
 	for _, c := range []struct {
 		payload   blaze.Payload
@@ -78,7 +78,7 @@ func TestAnswersToAnEncryptedMessage(t *testing.T) {
 
 // In a group every member receives the reply, so it is not encrypted. That is logged once for each group, however the
 // reply is sent.
-func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
+func TestRepliesToAnEncryptedMessageInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
 		r.start(t.Context(), blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
@@ -149,7 +149,7 @@ func TestManyGroups(t *testing.T) {
 }
 
 // A user without a session that can decrypt a reply receives it unencrypted. The reply is stored once in either form.
-func TestAReplyThatNobodyCouldOpen(t *testing.T) {
+func TestAReplyThatNobodyCouldDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ids []string
 		r := prepare(t, nil)
@@ -188,7 +188,7 @@ func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 }
 
 // A session that appears later is used at once.
-func TestAReplyIsSealedAgain(t *testing.T) {
+func TestAReplyIsEncryptedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
 		r.start(t.Context(), blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
@@ -209,7 +209,7 @@ func TestAReplyIsSealedAgain(t *testing.T) {
 }
 
 // A message that a bot's author encrypts is never sent unencrypted. It is retried, because the user may sign in.
-func TestWhatItsAuthorEncrypts(t *testing.T) {
+func TestMessagesEncryptedByTheirAuthor(t *testing.T) {
 	mine := map[string]func(*blaze.Client, *blaze.Message) blaze.Outgoing{
 		"to a user": func(c *blaze.Client, m *blaze.Message) blaze.Outgoing {
 			out := c.ToUser(m.UserID, blaze.Text("a"))
@@ -265,7 +265,7 @@ func TestWhatItsAuthorEncrypts(t *testing.T) {
 }
 
 // If only the default made a reply encrypted, but it cannot be part of an encrypted message, it is sent unencrypted.
-func TestRepliesThatCannotBeSealed(t *testing.T) {
+func TestRepliesThatCannotBeEncrypted(t *testing.T) {
 	for name, edit := range map[string]func(*blaze.Outgoing){
 		"it expires":      func(out *blaze.Outgoing) { out.ExpireIn = time.Minute },
 		"it has Mentions": func(out *blaze.Outgoing) { out.Mentions = []string{userA} },
@@ -290,7 +290,7 @@ func TestRepliesThatCannotBeSealed(t *testing.T) {
 }
 
 // A bot with a key that cannot encrypt replies unencrypted.
-func TestAnRSASessionAnswersInPlainText(t *testing.T) {
+func TestAnRSASessionRepliesUnencrypted(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))

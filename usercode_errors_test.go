@@ -64,7 +64,7 @@ func nilPointers() map[string]error {
 func boom() { panic("boom") }
 
 // A handler's error with methods that panic counts as a failed attempt and has no other effect.
-func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
+func TestErrorsWithMethodsThatFail(t *testing.T) {
 	var own *brokenError
 	all := map[string]error{
 		"its own nil pointer": own,
@@ -108,7 +108,7 @@ func TestErrorsThatFailWhenTheyAreAsked(t *testing.T) {
 }
 
 // The same error when Run ends and the server does not redeliver the message.
-func TestAnErrorThatFailsWhenItIsAskedAtTheEnd(t *testing.T) {
+func TestAnErrorWithMethodsThatFailAtTheEnd(t *testing.T) {
 	for name, result := range map[string]*brokenError{
 		"panics": {onError: boom}, "exits": {onError: runtime.Goexit}, "later": {},
 	} {

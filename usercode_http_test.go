@@ -138,7 +138,7 @@ func TestABatchWithAContextThatExits(t *testing.T) {
 }
 
 // The Client calls no method of a dialer's error that may block.
-func TestADialersErrorThatBlocksWhenItIsAsked(t *testing.T) {
+func TestADialersErrorWithMethodsThatBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		block := make(chan struct{})
 		wait := func() { <-block }

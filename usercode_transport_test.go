@@ -177,7 +177,7 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 }
 
 // Without TLS, a token goes to this machine directly, not through a proxy.
-func TestAProxyForPlainLoopbackIsRefused(t *testing.T) {
+func TestAProxyForPlainLoopbackIsRejected(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		bubble(t, fmt.Sprint("our HTTP client: ", own), func(t *testing.T) {
 			dialled := 0

@@ -28,7 +28,7 @@ test: race-works ## Run all required checks: vet, all tests with the race detect
 	go vet ./...
 	go vet -tags soak ./internal/soak
 	go test $(RACE) ./...
-	go test -count=1 -run TestAFullInboxTakesInboxBytes .
+	go test -count=1 -run TestAFullInboxNeedsInboxBytes .
 	@$(MAKE) --no-print-directory -j3 -Otarget faults soak-short
 
 # Nested modules have dependencies that the library must not have. Their tests depend on files outside the module, so their

@@ -40,7 +40,7 @@ func manyIDs(prefix string, n int) []string {
 	return ids
 }
 
-// A hundred frames take a few round trips, and go out in order.
+// A hundred frames need a few round trips and are written in order.
 func TestAckOfManyIDsIsPipelined(t *testing.T) {
 	for _, batch := range []int{1, 10} {
 		bubble(t, fmt.Sprint("frames of ", batch), func(t *testing.T) {
@@ -51,17 +51,17 @@ func TestAckOfManyIDsIsPipelined(t *testing.T) {
 			began := time.Now()
 			require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, ids...))
 			assert.Equal(t, ids, s.ackedIDs())
-			// 32 frames are unanswered at once: 32, 64, 96, 100.
+			// At most 32 frames are unanswered, so four round trips confirm 32, 64, 96 and 100 frames.
 			assert.Equal(t, 4*time.Second, time.Since(began))
 			assert.EqualValues(t, len(ids), r.Stats().Acked)
 		})
 	}
 }
 
-// Many callers share 512 frames. None waits for another that waits for him.
+// All callers share 512 slots for frames. Callers that wait for slots cannot deadlock.
 func TestAcksOfManyIDsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const callers = 40 // at 32 frames each, they want more than there are
+		const callers = 40 // with 32 frames each, they need more than 512 slots
 		s := slowAcks(t, time.Second)
 		r := s.run(nil, func(cfg *blaze.Config) { cfg.AckBatch = 1 })
 		var all sync.WaitGroup
@@ -74,8 +74,8 @@ func TestAcksOfManyIDsAtOnce(t *testing.T) {
 	})
 }
 
-// Each id that was not confirmed has an error of its own, also if its frame was not written.
-func TestAnAckOfManyIDsThatIsGivenUp(t *testing.T) {
+// Each unconfirmed id has its own error, even if its frame was not written.
+func TestAnAckOfManyIDsThatIsAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		confirmed := 0
@@ -99,7 +99,7 @@ func TestAnAckOfManyIDsThatIsGivenUp(t *testing.T) {
 	})
 }
 
-// A context that ends the goroutine of the caller leaves no slot behind.
+// A context that ends the caller's goroutine does not leak a slot.
 func TestAnAckWithAContextThatExits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := slowAcks(t, time.Second)

@@ -22,8 +22,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// How many allocations a text message may take: received, from the socket to the handler's return and the
-// acknowledgement; sent, from Send to the server's confirmation. Who saves some lowers the bound.
+// Upper bounds of allocations per text message. Received: from the socket until the handler has returned and the
+// message is acknowledged. Sent: from Send until the server's confirmation. Lower the bound after saving some.
 const (
 	maxReceived = 7.5
 	maxSent     = 11.0
@@ -87,7 +87,7 @@ func TestAllocationsOfASentText(t *testing.T) {
 	got := testing.AllocsPerRun(500, send)
 	t.Logf("%.2f allocations", got)
 	if raced {
-		got-- // the race detector's own
+		got-- // allocated by the race detector
 	}
 	assert.LessOrEqual(t, got, maxSent)
 }
@@ -117,7 +117,7 @@ func runClient(t *testing.T, r *blaze.Client, h blaze.Handler) (stop func()) {
 	}
 }
 
-// pushedText is the websocket message of a text in one of several conversations.
+// pushedText is the websocket message that pushes a text in one of several conversations.
 func pushedText(id string, conversation int) []byte {
 	data := base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte("text "), 16))
 	return wspeer.PackStored(fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","data":{"type":"message",`+
@@ -127,8 +127,8 @@ func pushedText(id string, conversation int) []byte {
 		`"updated_at":"2023-04-28T10:01:32.387507Z"}}`, id, conversation, userA, userB, id, data))
 }
 
-// quietConn is a connection to a server that allocates nothing once it has done everything once: it confirms each
-// request. blazetest is no use here: the allocations of the whole process are counted.
+// quietConn is a connection to a server that confirms each request and allocates nothing after its first use. blazetest
+// does not fit: the test counts the allocations of the whole process.
 type quietConn struct {
 	mu       sync.Mutex
 	changed  *sync.Cond
@@ -146,7 +146,7 @@ func newQuietConn() *quietConn {
 	return c
 }
 
-// push has the client read p.
+// push makes the client read p.
 func (c *quietConn) push(p []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,7 +154,7 @@ func (c *quietConn) push(p []byte) {
 	c.changed.Broadcast()
 }
 
-// waitForAcks waits until so many messages were acknowledged since the beginning.
+// waitForAcks waits until n messages in total are acknowledged.
 func (c *quietConn) waitForAcks(n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -206,7 +206,7 @@ func (c *quietConn) upgrade() {
 	c.open = true
 }
 
-// frame answers one frame of the client's: a request that begins with id and action.
+// frame answers one frame of the client: a request that begins with id and action.
 func (c *quietConn) frame() bool {
 	f, n, err := wspeer.Cut(c.in)
 	if err != nil {

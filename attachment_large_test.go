@@ -25,7 +25,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/gauge"
 )
 
-// zeros is a file of as many zeros as are asked for.
+// zeros reads as an endless file of zeros.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -33,7 +33,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// storage is a service with one file, of which it keeps the length, or, of an encrypted one, all.
+// storage is a service with one file. It keeps only the length of a plain file, and the whole of an encrypted one.
 type storage struct {
 	stored atomic.Int64
 	keep   bool
@@ -58,7 +58,7 @@ func (s *storage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A file of any size takes the same memory: here one of 5 GB, on a connection of the operating system.
+// The memory in use does not depend on the size of the file: 5 GB here, over a connection of the operating system.
 func TestFiveGigabytes(t *testing.T) {
 	size := int64(5e9)
 	if raced {
@@ -77,11 +77,11 @@ func TestFiveGigabytes(t *testing.T) {
 	assert.Less(t, peak, before+32<<20)
 }
 
-// sealer encrypts files of zeros as the service's apps do: IV, AES-256-CBC with PKCS #7, HMAC-SHA256 over both.
-type sealer struct{ key [64]byte }
+// fileEncrypter encrypts files of zeros as the service's apps do: IV, AES-256-CBC with PKCS #7, HMAC-SHA256 over both.
+type fileEncrypter struct{ key [64]byte }
 
 // write writes an encrypted file of size bytes, a multiple of 16, to w.
-func (s *sealer) write(w io.Writer, size int64) error {
+func (s *fileEncrypter) write(w io.Writer, size int64) error {
 	block, err := aes.NewCipher(s.key[:32])
 	if err != nil {
 		return err
@@ -111,21 +111,20 @@ func (s *sealer) write(w io.Writer, size int64) error {
 	return err
 }
 
-// An encrypted file of 5 GiB is verified as a whole, on the disk, before its first byte is there, and takes no more
-// memory either.
+// An encrypted file of 5 GiB is verified on disk before its first byte is returned. That needs no more memory either.
 func TestFiveGigabytesEncrypted(t *testing.T) {
 	size := int64(5 << 30)
 	if raced || strconv.IntSize == 32 {
 		size = 6e7
 	}
-	var seal sealer
+	var seal fileEncrypter
 	digest := sha256.New()
 	require.NoError(t, seal.write(digest, size))
 	dir := t.TempDir()
 	c := onLoopback(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/file" {
 			w.Header().Set("Content-Length", strconv.FormatInt(16+size+16+32, 10))
-			_ = seal.write(w, size) // the client has gone
+			_ = seal.write(w, size) // an error means that the client has gone
 			return
 		}
 		_, _ = fmt.Fprintf(w, `{"data":{"attachment_id":%q,"view_url":%q}}`, userA, "http://"+r.Host+"/file")
@@ -136,7 +135,7 @@ func TestFiveGigabytesEncrypted(t *testing.T) {
 	watch := gauge.WatchHeap(5 * time.Millisecond)
 	r, err := c.Download(t.Context(), a)
 	if errors.Is(err, syscall.ENOSPC) {
-		t.Skip("no room for the file: ", err)
+		t.Skip("the disk is full: ", err)
 	}
 	require.NoError(t, err)
 	n, err := io.Copy(io.Discard, r)
@@ -149,7 +148,7 @@ func TestFiveGigabytesEncrypted(t *testing.T) {
 	assert.Empty(t, namesIn(t, dir))
 }
 
-// An encrypted one takes no more. (The file itself is kept by the server in the same process, so it is small.)
+// An encrypted upload streams too. The file is small because the server keeps it in the same process.
 func TestAnEncryptedFileStreams(t *testing.T) {
 	size := int64(200 << 20)
 	if raced {
@@ -172,7 +171,7 @@ func TestAnEncryptedFileStreams(t *testing.T) {
 	assert.Less(t, watch.Stop(), before+32<<20)
 }
 
-// large lets a client download what these tests have.
+// large lets a client download the files of these tests.
 func large(cfg *blaze.Config) { cfg.MaxDownload = 6 << 30 }
 
 func onLoopback(t *testing.T, h http.Handler, edit func(*blaze.Config)) *blaze.Client {

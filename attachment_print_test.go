@@ -17,7 +17,7 @@ const (
 	fileDigest = "the-digest-of-a-file-is-32-bytes"
 )
 
-func sealedFile() blaze.Attachment {
+func encryptedFile() blaze.Attachment {
 	yes := true
 	return blaze.Attachment{
 		ID: userA, MimeType: "image/png", Size: 7,
@@ -30,7 +30,7 @@ const shownFile = `"ID":"` + userA + `","MimeType":"image/png","Size":7,"Created
 	`"Shareable":true,"Key":"[redacted]","Digest":"[redacted]"`
 
 func TestKeysOfFilesDoNotPrint(t *testing.T) {
-	a := sealedFile()
+	a := encryptedFile()
 	piece := blaze.TranscriptMessage{
 		TranscriptID: userA, MessageID: userB, Category: "PLAIN_IMAGE",
 		MediaURL: userA, MediaKey: []byte(fileKey), MediaDigest: []byte(fileDigest),
@@ -96,7 +96,7 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 				}
 				assert.Contains(t, string(p), "[redacted]")
 				err = json.Unmarshal(p, tt.empty())
-				require.ErrorIs(t, err, blaze.ErrInvalid, "what would lose the keys is refused")
+				require.ErrorIs(t, err, blaze.ErrInvalid, "JSON without the keys is rejected")
 				assert.ErrorContains(t, err, "EncodePayload")
 				assert.ErrorContains(t, err, "DecodePayload")
 			}
@@ -104,9 +104,9 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 	}
 }
 
-// Without keys, and with keys as encoding/json writes bytes, nothing is refused.
+// Files without keys, and with keys as encoding/json writes bytes, decode.
 func TestFilesInJSON(t *testing.T) {
-	plain := sealedFile()
+	plain := encryptedFile()
 	plain.Key, plain.Digest = nil, nil
 	piece := blaze.TranscriptMessage{
 		MessageID: userB, Category: "PLAIN_IMAGE", MediaSize: 5, Content: "c", MediaDuration: 3,
@@ -143,7 +143,7 @@ func TestFilesInJSON(t *testing.T) {
 	var a blaze.Attachment
 	require.NoError(t, json.Unmarshal([]byte(`{"ID":"x","Key":"AQID","Digest":"BAU="}`), &a))
 	assert.Equal(t, blaze.Attachment{ID: "x", Key: []byte{1, 2, 3}, Digest: []byte{4, 5}}, a)
-	require.NoError(t, json.Unmarshal([]byte(`{"Size":9}`), &a), "what is absent stays")
+	require.NoError(t, json.Unmarshal([]byte(`{"Size":9}`), &a), "absent fields stay")
 	assert.Equal(t, blaze.Attachment{ID: "x", Size: 9, Key: []byte{1, 2, 3}, Digest: []byte{4, 5}}, a)
 	assert.Error(t, json.Unmarshal([]byte(`{"Key":7}`), &a))
 	assert.Contains(t, fmt.Sprint(a), "encrypted: true")

@@ -21,7 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// alone runs a test with a client that Run was never called on: files need no websocket.
+// alone runs a test with a client that is not running: files need no websocket.
 func alone(
 	t *testing.T, name string, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client),
 ) {
@@ -47,7 +47,7 @@ func download(t *testing.T, c *blaze.Client, a blaze.Attachment) (string, error)
 
 func TestUploadAndDownload(t *testing.T) {
 	for name, file := range map[string]string{
-		"empty": "", "short": "hello", "longer than what is sniffed": strings.Repeat("long ", 1000),
+		"empty": "", "short": "hello", "longer than the sniffed part": strings.Repeat("long ", 1000),
 		"PNG": "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 100),
 	} {
 		alone(t, name, nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
@@ -69,7 +69,7 @@ func TestUploadAndDownload(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, file, got)
 
-				// What is stored of an encrypted file is something else, and its digest is the one that was said.
+				// The storage has ciphertext only, with the digest of the attachment.
 				plain := a
 				plain.Key, plain.Digest, plain.Size = nil, nil, 0
 				got, err = download(t, c, plain)
@@ -118,7 +118,7 @@ func TestUploadOfAnotherSize(t *testing.T) {
 	})
 }
 
-// A reader that blocks does not hold up the end of the context.
+// The context ends an upload although its reader blocks.
 func TestUploadOfAReaderThatBlocks(t *testing.T) {
 	for _, first := range []int{0, 100, 1000, 100_000} {
 		alone(t, fmt.Sprint("after ", first), nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
@@ -135,13 +135,13 @@ func TestUploadOfAReaderThatBlocks(t *testing.T) {
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				assert.Equal(t, time.Minute, time.Since(began))
 				cancel()
-				_ = r.Close() // lets go of the Read that was left behind
+				_ = r.Close() // ends the Read that is still running
 			}
 		})
 	}
 }
 
-// slow is a reader that takes its time for each byte.
+// slow is a reader that pauses before each byte.
 type slow struct{}
 
 func (slow) Read(p []byte) (int, error) {
@@ -150,8 +150,8 @@ func (slow) Read(p []byte) (int, error) {
 	return 1, nil
 }
 
-// A storage may refuse before it has the file, while net/http still reads from it.
-func TestUploadRefusedEarly(t *testing.T) {
+// A storage may reject a file before it has read it, while net/http still reads from the source.
+func TestUploadRejectedEarly(t *testing.T) {
 	alone(t, "early", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, upload := range []func(context.Context, io.Reader, int64) (blaze.Attachment, error){
 			c.Upload, c.UploadEncrypted,
@@ -171,17 +171,17 @@ func TestUploadRefusedEarly(t *testing.T) {
 	})
 }
 
-func TestUploadRefused(t *testing.T) {
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+func TestUploadRejected(t *testing.T) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		upload := func() error {
 			_, err := c.Upload(t.Context(), strings.NewReader("hello"), 5)
 			return err
 		}
-		var refused *blaze.Error
+		var rejected *blaze.Error
 		s.Intercept("PUT /files",
 			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeForbidden) })
-		require.ErrorAs(t, upload(), &refused)
-		require.ErrorIs(t, refused, blaze.CodeForbidden, "the address has expired")
+		require.ErrorAs(t, upload(), &rejected)
+		require.ErrorIs(t, rejected, blaze.CodeForbidden, "the address has expired")
 
 		s.Intercept("PUT /files", func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
 		require.ErrorIs(t, upload(), blaze.ErrNoAnswer)
@@ -190,7 +190,7 @@ func TestUploadRefused(t *testing.T) {
 			func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeInvalidField) })
 		require.ErrorIs(t, upload(), blaze.CodeInvalidField)
 
-		// What passes is tried again, and so is what broke.
+		// Transient rejections and lost connections are retried.
 		for _, a := range []blazetest.Answer{
 			blazetest.Refuse(blaze.CodeTooManyRequests),
 			{Cut: true},
@@ -214,8 +214,8 @@ func TestUploadRefused(t *testing.T) {
 	})
 }
 
-func TestDownloadRefused(t *testing.T) {
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+func TestDownloadRejected(t *testing.T) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		_, err := download(t, c, blaze.Attachment{ID: userA})
 		require.ErrorIs(t, err, blaze.CodeNotFound)
 		for _, a := range []blaze.Attachment{
@@ -261,7 +261,7 @@ func TestDownloadRefused(t *testing.T) {
 	})
 }
 
-// A clock that is off is put right by the first answer, for the websocket as well.
+// The first response corrects a wrong clock, for the websocket too.
 func TestTheClockOfAnHTTPRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
@@ -279,7 +279,7 @@ func TestTheClockOfAnHTTPRequest(t *testing.T) {
 		require.ErrorIs(t, err, blaze.CodeUnauthorized, "once more, dated an hour ahead, and no third time")
 		assert.Equal(t, 1, faults, "the token an hour ahead")
 		_, err = c.Upload(t.Context(), strings.NewReader("x"), 1)
-		require.NoError(t, err, "the last refusal said what time it is")
+		require.NoError(t, err, "the last rejection had the time")
 		assert.Equal(t, 1, faults)
 	})
 }
@@ -299,9 +299,9 @@ func TestOpenConversation(t *testing.T) {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		_, err = c.OpenConversation(t.Context(), userA)
-		var refused *blaze.Error
-		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, "POST /conversations", refused.Action)
+		var rejected *blaze.Error
+		require.ErrorAs(t, err, &rejected)
+		assert.Equal(t, "POST /conversations", rejected.Action)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err = c.OpenConversation(ctx, userA)

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// ogg is the first page of an Ogg file with that packet. Source: RFC 3533, section 6.
+// ogg is the first page of an Ogg file with this packet. Source: RFC 3533, section 6.
 func ogg(packet string) string {
 	return "OggS\x00\x02" + strings.Repeat("\x00", 8) +
 		"sernseq.sum." + "\x01" + string([]byte{byte(len(packet))}) + packet

@@ -17,7 +17,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// ticks is a Limiter that lets one message through each period. It refuses at once who would wait beyond a deadline.
+// ticks is a Limiter that lets one message through per period. It returns an error at once if the wait would exceed the
+// deadline.
 type ticks struct {
 	period time.Duration
 	mu     sync.Mutex
@@ -44,7 +45,7 @@ func (l *ticks) Wait(ctx context.Context) error {
 	}
 }
 
-// What the Limiter lets through before the deadline is sent.
+// Messages that pass the Limiter before the deadline are sent.
 func TestBatchWithALimiterAndADeadline(t *testing.T) {
 	for name, edit := range map[string]func(int, *blaze.Outgoing){
 		"plain":     func(int, *blaze.Outgoing) {},
@@ -69,8 +70,8 @@ func TestBatchWithALimiterAndADeadline(t *testing.T) {
 	}
 }
 
-// No message waits for those that the Limiter holds up, whatever way they take.
-func TestBatchDoesNotKeepWhatTheLimiterLetThrough(t *testing.T) {
+// A message that has passed the Limiter does not wait for messages that have not, however either is sent.
+func TestBatchSendsAtOnceAfterTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Limiter = &ticks{period: time.Minute} })
 		outs := toCrowd(r.Client, 12, 4)
@@ -93,7 +94,7 @@ func TestBatchDoesNotKeepWhatTheLimiterLetThrough(t *testing.T) {
 	})
 }
 
-// A fast Limiter fills frames.
+// With a fast Limiter, frames are filled.
 func TestBatchWithAFastLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter = &ticks{period: time.Millisecond} })
@@ -107,8 +108,8 @@ func TestBatchWithAFastLimiter(t *testing.T) {
 	})
 }
 
-// The service stores a MessageID once, so a second message with it would be lost without an error.
-func TestBatchTakesAMessageIDOnce(t *testing.T) {
+// The service stores a MessageID once. A second message with the same id would be lost without an error.
+func TestBatchRejectsDuplicateMessageIDs(t *testing.T) {
 	for name, encrypt := range map[string]bool{"plain": false, "encrypted": true} {
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, ok, nil)
@@ -116,7 +117,7 @@ func TestBatchTakesAMessageIDOnce(t *testing.T) {
 			for i := range outs {
 				outs[i].Encrypted = encrypt
 			}
-			outs[0].Payload = blaze.Text("") // invalid: its id is free
+			outs[0].Payload = blaze.Text("") // invalid, so its id stays free
 			outs[1].MessageID = outs[0].MessageID
 			outs[2].MessageID = outs[0].MessageID
 			outs[4].MessageID = strings.ToUpper(outs[1].MessageID) // in the same conversation
@@ -151,7 +152,7 @@ func TestBatchTakesAMessageIDOnce(t *testing.T) {
 	}
 }
 
-// Encrypted, plain, single and invalid messages, in conversations that have all of them.
+// The batch has encrypted, plain, single and invalid messages in every conversation.
 func TestMixedBatches(t *testing.T) {
 	for seed := range uint64(12) {
 		bubble(t, fmt.Sprint(seed), func(t *testing.T) {

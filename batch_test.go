@@ -20,7 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// toCrowd returns n messages to users 0, 1, ... users-1, 0, 1 and so on, with ids of their own.
+// toCrowd returns n messages, each with its own id, to users 0, 1, ... users-1, 0, 1 and so on.
 func toCrowd(c *blaze.Client, n, users int) []blaze.Outgoing {
 	outs := make([]blaze.Outgoing, n)
 	for i := range outs {
@@ -30,7 +30,7 @@ func toCrowd(c *blaze.Client, n, users int) []blaze.Outgoing {
 	return outs
 }
 
-// idsOfAll returns the ids of messages, in order.
+// idsOfAll returns the ids of the messages, in order.
 func idsOfAll(outs []blaze.Outgoing) []string {
 	var ids []string
 	for _, out := range outs {
@@ -39,7 +39,8 @@ func idsOfAll(outs []blaze.Outgoing) []string {
 	return ids
 }
 
-// requireInOrder checks that each message was stored once, and those of each conversation in the order given.
+// requireInOrder checks that each message was stored once, and that the messages of each conversation were stored in
+// order.
 func requireInOrder(t *testing.T, want, got []blaze.Outgoing) {
 	t.Helper()
 	require.Len(t, got, len(want))
@@ -53,7 +54,7 @@ func requireInOrder(t *testing.T, want, got []blaze.Outgoing) {
 	require.Equal(t, byConversation(want), byConversation(got))
 }
 
-// On the wire, a frame of a batch or of acknowledgements is as long as its JSON; one long message is not.
+// Frames of batches and of acknowledgements are not compressed on the wire. A frame of one long message is.
 func TestFramesOfManyAreNotCompressed(t *testing.T) {
 	bubble(t, "upstream", func(t *testing.T) {
 		var up upstream
@@ -87,7 +88,7 @@ func TestFramesOfManyAreNotCompressed(t *testing.T) {
 	})
 }
 
-// upstream counts what is written.
+// upstream counts the bytes written.
 type upstream struct {
 	net.Conn
 	written atomic.Int64
@@ -126,7 +127,7 @@ func TestBatchPacksAHundred(t *testing.T) {
 	})
 }
 
-// Messages of one conversation share a frame, in order, and the next frame waits for it.
+// Messages of one conversation share a frame, in order. The next frame waits for its reply.
 func TestBatchToOneUser(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		outs := toCrowd(c, 250, 1)
@@ -137,7 +138,7 @@ func TestBatchToOneUser(t *testing.T) {
 	})
 }
 
-// A frame has at most 128 KB of JSON, and no fewer messages than fit.
+// A frame has at most 128 KB of JSON and as many messages as fit.
 func TestBatchPacks128KB(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		outs := toCrowd(c, 40, 40)
@@ -149,14 +150,14 @@ func TestBatchPacks128KB(t *testing.T) {
 		requireInOrder(t, outs, s.Sent())
 		frames := w.all()
 		place := func(f frame) int { return slices.Index(idsOfAll(outs), f.ids()[0]) }
-		slices.SortFunc(frames, func(a, b frame) int { return place(a) - place(b) }) // they are written side by side
+		slices.SortFunc(frames, func(a, b frame) int { return place(a) - place(b) }) // frames are written concurrently
 		next := 0
 		for i, f := range frames {
 			assert.LessOrEqual(t, len(f.text), 128<<10)
 			require.Equal(t, idsOfAll(outs[next:next+len(f.ids())]), f.ids())
 			next += len(f.ids())
 			if i < len(frames)-1 {
-				// Base64, and some 250 bytes of names and ids. What is left over is less than the next message takes.
+				// The next message needs its base64 and some 250 bytes of names and ids. Less than that is left.
 				following := (1000+next*997)*4/3 + 350
 				assert.Greater(t, len(f.text)+following, 128<<10, "frame %d", i)
 			}
@@ -165,7 +166,7 @@ func TestBatchPacks128KB(t *testing.T) {
 	})
 }
 
-// What CREATE_PLAIN_MESSAGES cannot carry goes out alone, with everything that was asked for.
+// Messages that CREATE_PLAIN_MESSAGES cannot carry are sent singly, with all of their options.
 func TestBatchSendsAlone(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		attachment := blaze.Attachment{ID: attachmentID, Size: 1}
@@ -220,7 +221,7 @@ func TestBatchSendsAlone(t *testing.T) {
 	})
 }
 
-// The category of a Raw may be anything. What its JSON needs to escape must not make a frame too large.
+// A Raw may have any category. The JSON escapes of a category count towards the size of a frame.
 func TestBatchOfStrangeCategories(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -244,9 +245,8 @@ func TestBatchOfStrangeCategories(t *testing.T) {
 	})
 }
 
-// At no time are two requests unanswered that hold messages of one conversation, and those of different conversations
-// do not wait for each other. The server answers in an order of its own. At most 64 requests are unanswered, or the
-// messages of 64 frames that were refused.
+// Two unanswered requests never have messages of the same conversation, and conversations do not wait for each other.
+// The server answers in any order. At most 64 requests are unanswered, single messages of rejected frames included.
 func TestBatchPipelinesConversations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -254,7 +254,7 @@ func TestBatchPipelinesConversations(t *testing.T) {
 		outs := toCrowd(c, 1000, 300)
 		for i := range outs {
 			if i%7 == 0 {
-				outs[i].Payload = blaze.ButtonGroup(buttons(1)) // goes out alone
+				outs[i].Payload = blaze.ButtonGroup(buttons(1)) // is sent singly
 			}
 		}
 		conversation := map[string]string{}
@@ -296,7 +296,7 @@ func TestBatchPipelinesConversations(t *testing.T) {
 				delete(busy, conversation[id])
 			}
 			if len(stored)%5 == 0 {
-				r.refuse(blaze.CodeNotFound, "")
+				r.reject(blaze.CodeNotFound, "")
 				split = split || r.Action == actionBatch
 			} else {
 				r.confirm()
@@ -312,7 +312,8 @@ func TestBatchPipelinesConversations(t *testing.T) {
 	})
 }
 
-// Connections are lost, requests refused for a while and left unanswered: each message is stored once, in order.
+// Connections are lost, and requests are rejected as transient or left unanswered. Each message is stored once, in
+// order.
 func TestBatchKeepsOrderThroughFaults(t *testing.T) {
 	for seed := range 3 {
 		inBubble(t, func(cfg *blaze.Config) {

@@ -35,7 +35,7 @@ func TestCategories(t *testing.T) {
 	}
 }
 
-// Every payload that can be encrypted has its plain and its encrypted constant, spelled alike.
+// Every payload that can be encrypted has a plain and an encrypted constant with matching names.
 func TestCategoryPairs(t *testing.T) {
 	for plain, encrypted := range map[blaze.Category]blaze.Category{
 		blaze.CategoryPlainText:       blaze.CategoryEncryptedText,
@@ -55,7 +55,7 @@ func TestCategoryPairs(t *testing.T) {
 	}
 }
 
-// The constants name exactly the categories that testdata/payloads has a file for.
+// The constants are exactly the categories with a file in testdata/payloads.
 func TestCategoriesHaveFiles(t *testing.T) {
 	for _, c := range []blaze.Category{
 		blaze.CategoryPlainText, blaze.CategoryPlainPost, blaze.CategoryPlainImage, blaze.CategoryPlainData,

@@ -10,7 +10,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-func TestConfigRefusesWhatCannotBeMeant(t *testing.T) {
+func TestConfigRejectsInvalidValues(t *testing.T) {
 	s := newServer()
 	defer s.Close()
 	for field, edit := range map[string]func(*blaze.Config){
@@ -20,7 +20,7 @@ func TestConfigRefusesWhatCannotBeMeant(t *testing.T) {
 		"Config.AckBatch":     func(c *blaze.Config) { c.AckBatch = 101 },
 		"Config.Ack":          func(c *blaze.Config) { c.Ack = 3 },
 		"Config.AckStatus":    func(c *blaze.Config) { c.AckStatus = blaze.StatusSent },
-		"Config.Drain":        func(c *blaze.Config) { c.Drain = 5 }, // nanoseconds
+		"Config.Drain":        func(c *blaze.Config) { c.Drain = 5 }, // 5 ns
 		"Config.ReplyTimeout": func(c *blaze.Config) { c.ReplyTimeout = 20 },
 		"Config.Endpoints[0]": func(c *blaze.Config) { c.Endpoints = []string{"ws://blaze.mixin.one/"} },
 		"Config.Endpoints[1]": func(c *blaze.Config) {

@@ -85,7 +85,7 @@ func TestGroupConversationID(t *testing.T) {
 		"the case of the name counts")
 }
 
-// The expected ids were computed with the UUID module of Python from the same namespace.
+// The expected ids were computed with Python's uuid module from the same namespace.
 func TestDeriveID(t *testing.T) {
 	for _, c := range []struct {
 		parts []string

@@ -23,13 +23,14 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// ways are the ways to fetch a file.
+// ways are the ways to download a file.
 var ways = map[string]func(*testing.T, *blaze.Client, blaze.Attachment) (string, error){
 	"Download":     download,
 	"DownloadFile": downloadFile,
 }
 
-// downloadFile saves a file, and wants it to be there alone, or nothing of it.
+// downloadFile saves a file with DownloadFile. It checks that the directory has no other file, and that an error leaves
+// the old file unchanged.
 func downloadFile(t *testing.T, c *blaze.Client, a blaze.Attachment) (string, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -40,7 +41,7 @@ func downloadFile(t *testing.T, c *blaze.Client, a blaze.Attachment) (string, er
 	file, readErr := os.ReadFile(path)
 	require.NoError(t, readErr)
 	if err != nil {
-		assert.Equal(t, "before", string(file), "it stays as it was")
+		assert.Equal(t, "before", string(file), "unchanged")
 		return "", err
 	}
 	return string(file), nil
@@ -60,7 +61,7 @@ func namesIn(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// storedFile uploads an encrypted file and returns what the storage has of it.
+// storedFile uploads an encrypted file and returns the ciphertext in the storage.
 func storedFile(t *testing.T, c *blaze.Client, file string) (a blaze.Attachment, ciphertext []byte) {
 	t.Helper()
 	a, err := c.UploadEncrypted(t.Context(), strings.NewReader(file), int64(len(file)))
@@ -72,26 +73,26 @@ func storedFile(t *testing.T, c *blaze.Client, file string) (a blaze.Attachment,
 	return a, []byte(all)
 }
 
-// gives has the storage answer the next GET of a file with a body.
-func gives(s *blazetest.Server, body []byte) {
+// serveFile makes the storage answer the next GET of a file with this body.
+func serveFile(s *blazetest.Server, body []byte) {
 	s.Intercept("GET /files", func(blazetest.Frame) blazetest.Answer {
 		head := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(body))
 		return blazetest.Answer{Bytes: append(head, body...)}
 	})
 }
 
-// A storage that changes a file anywhere has nothing of it handed out: not the changed bytes, and not those before.
+// If the storage changed a file anywhere, the client returns none of its bytes.
 func TestAFileThatTheStorageChanged(t *testing.T) {
 	for name, get := range ways {
 		dir := t.TempDir()
 		alone(t, name, tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 			a, ciphertext := storedFile(t, c, "twenty bytes of file")
 			require.Len(t, ciphertext, 16+32+32)
-			refused := func(change string, body []byte) {
+			rejected := func(change string, body []byte) {
 				for _, size := range []int64{a.Size, 0} {
 					b := a
 					b.Size = size
-					gives(s, body)
+					serveFile(s, body)
 					got, err := get(t, c, b)
 					require.ErrorIs(t, err, blaze.ErrDamaged, change)
 					require.ErrorContains(t, err, a.ID)
@@ -101,13 +102,13 @@ func TestAFileThatTheStorageChanged(t *testing.T) {
 			for i := range ciphertext {
 				flipped := bytes.Clone(ciphertext)
 				flipped[i] ^= 0x80
-				refused(fmt.Sprint("byte ", i), flipped)
+				rejected(fmt.Sprint("byte ", i), flipped)
 			}
 			for n := range ciphertext {
-				refused(fmt.Sprint("truncated to ", n), ciphertext[:n])
+				rejected(fmt.Sprint("truncated to ", n), ciphertext[:n])
 			}
-			refused("longer", append(bytes.Clone(ciphertext), ciphertext[16:32]...))
-			refused("another file", bytes.Repeat([]byte{'x'}, len(ciphertext)))
+			rejected("longer", append(bytes.Clone(ciphertext), ciphertext[16:32]...))
+			rejected("another file", bytes.Repeat([]byte{'x'}, len(ciphertext)))
 			got, err := get(t, c, a)
 			require.NoError(t, err)
 			assert.Equal(t, "twenty bytes of file", got)
@@ -116,7 +117,7 @@ func TestAFileThatTheStorageChanged(t *testing.T) {
 	}
 }
 
-// Download itself is the error of a file that was changed far behind its beginning.
+// Download itself fails if the file was changed, even far behind its beginning.
 func TestADownloadIsVerifiedBeforeItsFirstByte(t *testing.T) {
 	dir := t.TempDir()
 	alone(t, "long", tempDir(dir), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
@@ -125,7 +126,7 @@ func TestADownloadIsVerifiedBeforeItsFirstByte(t *testing.T) {
 		for _, at := range []int{0, 15, 16, len(ciphertext) / 2, len(ciphertext) - 33, len(ciphertext) - 1} {
 			flipped := bytes.Clone(ciphertext)
 			flipped[at] ^= 1
-			gives(s, flipped)
+			serveFile(s, flipped)
 			r, err := c.Download(t.Context(), a)
 			require.ErrorIs(t, err, blaze.ErrDamaged, at)
 			require.Nil(t, r)
@@ -134,15 +135,15 @@ func TestADownloadIsVerifiedBeforeItsFirstByte(t *testing.T) {
 	})
 }
 
-// What is kept of a file until it is closed has no name where the system allows it, and is gone afterwards.
+// Temporary files have no name if the system supports that. They are gone after Close.
 func TestTemporaryFiles(t *testing.T) {
 	for _, n := range []int{10, 5 << 20} {
-		for _, said := range []bool{true, false} {
+		for _, sized := range []bool{true, false} {
 			dir := t.TempDir()
-			alone(t, fmt.Sprint(n, said), tempDir(dir), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
+			alone(t, fmt.Sprint(n, sized), tempDir(dir), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 				file := strings.Repeat("x", n)
 				a, _ := storedFile(t, c, file)
-				if !said {
+				if !sized {
 					a.Size = 0
 				}
 				r, err := c.Download(t.Context(), a)
@@ -172,7 +173,7 @@ func TestTemporaryFiles(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, r.Close())
 				_, err = r.Read(make([]byte, 1))
-				require.ErrorIs(t, err, fs.ErrClosed, "what was decrypted already is not handed out")
+				require.ErrorIs(t, err, fs.ErrClosed, "decrypted bytes are not returned after Close")
 			})
 		}
 	}
@@ -198,7 +199,7 @@ func TestNoDirectoryForTemporaryFiles(t *testing.T) {
 			require.ErrorContains(t, err, large.ID)
 		}
 		got, err = downloadFile(t, c, large)
-		require.NoError(t, err, "it needs no other directory")
+		require.NoError(t, err, "no other directory is needed")
 		assert.Len(t, got, 5<<20)
 		err = c.DownloadFile(t.Context(), small, filepath.Join(missing, "file"))
 		require.ErrorIs(t, err, fs.ErrNotExist)
@@ -207,7 +208,8 @@ func TestNoDirectoryForTemporaryFiles(t *testing.T) {
 	})
 }
 
-// A file that is larger than Config.MaxDownload is not asked for if that is known, and else not read to its end.
+// A file larger than Config.MaxDownload is not requested if its size is known. Otherwise the client stops reading at
+// the limit.
 func TestMaxDownload(t *testing.T) {
 	for name, get := range ways {
 		for _, encrypt := range []bool{false, true} {
@@ -260,11 +262,11 @@ func TestMaxDownload(t *testing.T) {
 					b := a
 					b.Size = 0
 					_, err := get(t, c, b)
-					require.ErrorAs(t, err, &wrong, "and nothing is waited for")
+					require.ErrorAs(t, err, &wrong, "without waiting")
 					assert.Equal(t, "Config.MaxDownload", wrong.Field)
 					s.Intercept("GET /files", answer)
 					_, err = get(t, c, a)
-					require.ErrorIs(t, err, blaze.ErrDamaged, "it was said to have one byte")
+					require.ErrorIs(t, err, blaze.ErrDamaged, "Attachment.Size is 1")
 				}
 			})
 		}
@@ -283,7 +285,7 @@ func TestMaxDownload(t *testing.T) {
 	require.ErrorIs(t, err, blaze.ErrInvalid)
 }
 
-// The end of the context ends a download that is slow, and its error is that of the context.
+// The end of the context ends a slow download. The error wraps the context's error.
 func TestADownloadThatIsSlow(t *testing.T) {
 	for name, get := range map[string]func(context.Context, *blaze.Client, blaze.Attachment, string) error{
 		"Download": func(ctx context.Context, c *blaze.Client, a blaze.Attachment, _ string) error {
@@ -315,7 +317,7 @@ func TestADownloadThatIsSlow(t *testing.T) {
 	}
 }
 
-// Half of a file is no file, whatever is said of it.
+// A partial response is not the file, whatever its headers claim.
 func TestStatusOfADownload(t *testing.T) {
 	for name, get := range ways {
 		alone(t, name, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
@@ -336,7 +338,7 @@ func TestStatusOfADownload(t *testing.T) {
 	}
 }
 
-// A body may end with an error that wraps io.EOF. That is not the end of the file.
+// A response body may end with an error that wraps io.EOF. That is not the end of the file.
 func TestABodyThatBreaksOffWithAnEOF(t *testing.T) {
 	alone(t, "body", func(cfg *blaze.Config) {
 		next := &http.Transport{DialContext: cfg.DialContext, DisableKeepAlives: true}
@@ -372,7 +374,7 @@ func (b *breaksOff) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A storage says with its status that it has a file. What follows may never come.
+// The status of the response confirms the upload. The body may never arrive.
 func TestUploadDoesNotWaitForTheBodyOfAnAnswer(t *testing.T) {
 	release := make(chan struct{})
 	c := onLoopback(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -400,14 +402,14 @@ func TestUploadDoesNotWaitForTheBodyOfAnAnswer(t *testing.T) {
 	c.CloseIdleConnections()
 }
 
-// Of a file that does not fit, the storage gets nothing, not even a part.
+// A file that fails verification is not uploaded, not even in part.
 func TestReuploadUploadsNothingUnverified(t *testing.T) {
 	var count countingTransport
 	alone(t, "damaged", counting(&count), func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		a, ciphertext := storedFile(t, c, strings.Repeat("a long file ", 20_000))
 		uploads := count.uploads.Load()
 		ciphertext[len(ciphertext)-1] ^= 1
-		gives(s, ciphertext)
+		serveFile(s, ciphertext)
 		_, err := c.Reupload(t.Context(), a)
 		require.ErrorIs(t, err, blaze.ErrDamaged)
 		assert.Equal(t, uploads, count.uploads.Load())
@@ -415,6 +417,6 @@ func TestReuploadUploadsNothingUnverified(t *testing.T) {
 		a.Size = 0
 		_, err = c.Reupload(t.Context(), a)
 		require.NoError(t, err)
-		assert.Equal(t, downloads+2, count.downloads.Load(), "its address, and the file once")
+		assert.Equal(t, downloads+2, count.downloads.Load(), "the address and the file, once each")
 	})
 }

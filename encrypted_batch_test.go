@@ -20,30 +20,30 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// posts is what a client posted as encrypted messages, request by request. The zero value is ready.
+// posts records the requests for encrypted messages, one element each. The zero value is ready.
 type posts struct {
 	mu   sync.Mutex
-	all  [][]string // ids of messages
-	lens []int      // of the bodies
+	all  [][]string // message ids
+	lens []int      // body lengths
 }
 
-// watch notes all requests from now on.
+// watch records all requests from now on.
 func (p *posts) watch(t *testing.T, s *blazetest.Server) {
 	t.Helper()
 	p.answer(t, s, func([]string) blazetest.Answer { return blazetest.Answer{} })
 }
 
-// many answers the next thousand requests of an action, those side by side too.
+// many answers the next thousand requests of an action, concurrent ones included.
 func many(s *blazetest.Server, action string, answer func(blazetest.Frame) blazetest.Answer) {
 	for range 1000 {
 		s.Intercept(action, answer)
 	}
 }
 
-// answer notes all requests from now on, and answers them.
+// answer records all requests from now on and answers them.
 func (p *posts) answer(t *testing.T, s *blazetest.Server, answer func(ids []string) blazetest.Answer) {
 	t.Helper()
-	many(s, sealedAction, func(req blazetest.Frame) blazetest.Answer {
+	many(s, encryptedAction, func(req blazetest.Frame) blazetest.Answer {
 		var messages []struct {
 			MessageID string `json:"message_id"`
 		}
@@ -59,7 +59,7 @@ func (p *posts) answer(t *testing.T, s *blazetest.Server, answer func(ids []stri
 	})
 }
 
-// sizes returns how many messages each request had.
+// sizes returns the number of messages of each request.
 func (p *posts) sizes() (n []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,7 +69,7 @@ func (p *posts) sizes() (n []int) {
 	return n
 }
 
-// encrypted makes messages encrypted ones.
+// encrypted sets Encrypted in all messages and returns them.
 func encrypted(outs []blaze.Outgoing) []blaze.Outgoing {
 	for i := range outs {
 		outs[i].Encrypted = true
@@ -77,8 +77,8 @@ func encrypted(outs []blaze.Outgoing) []blaze.Outgoing {
 	return outs
 }
 
-// A refusal of a request may be about one of its messages: they are sent one by one then, in order.
-func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
+// The rejection of a request may concern one of its messages. They are then sent singly, in order.
+func TestAnEncryptedMessageIsRejectedAlone(t *testing.T) {
 	bubble(t, "one of four", func(t *testing.T) {
 		r := run(t, nil, nil)
 		outs := encrypted(toCrowd(r.Client, 4, 2))
@@ -95,32 +95,32 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 		require.ErrorAs(t, err, &failed)
 		require.Len(t, failed.Unwrap(), 1)
 		require.ErrorIs(t, failed.Errs[1], blaze.CodeForbidden)
-		var refused *blaze.Error
-		require.ErrorAs(t, failed.Errs[1], &refused)
-		assert.Equal(t, bad, refused.MessageID)
+		var rejected *blaze.Error
+		require.ErrorAs(t, failed.Errs[1], &rejected)
+		assert.Equal(t, bad, rejected.MessageID)
 		assert.Zero(t, sent[1])
 		assert.Equal(t, []int{4, 1, 1, 1, 1}, posts.sizes())
 		requireInOrder(t, []blaze.Outgoing{outs[0], outs[2], outs[3]}, r.Sent())
 		assert.EqualValues(t, 3, r.Stats().Sent)
 	})
-	bubble(t, "after a try that was lost", func(t *testing.T) {
+	bubble(t, "after a lost attempt", func(t *testing.T) {
 		r := run(t, nil, nil)
 		outs := encrypted(toCrowd(r.Client, 3, 1))
-		answers(r.Server, sealedAction,
+		answers(r.Server, encryptedAction,
 			cutUnstored, forbidden, blazetest.Answer{}, forbidden, blazetest.Refuse(blaze.CodeInvalidField))
 		_, err := r.SendBatch(t.Context(), outs...)
 		var failed *blaze.BatchError
 		require.ErrorAs(t, err, &failed)
 		require.NoError(t, failed.Errs[0])
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, failed.Errs[1], &unsure, "the lost request may have stored it")
-		assert.Equal(t, outs[1].MessageID, unsure.MessageID)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, failed.Errs[1], &unconfirmed, "the lost request may have stored it")
+		assert.Equal(t, outs[1].MessageID, unconfirmed.MessageID)
 		require.ErrorIs(t, failed.Errs[2], blaze.CodeInvalidField)
-		assert.False(t, errors.As(failed.Errs[2], &unsure), "the fault was in the lost request too")
+		assert.False(t, errors.As(failed.Errs[2], &unconfirmed), "the lost request had the same fault")
 	})
 	for name, c := range map[string]struct {
-		refusal blazetest.Answer
-		posts   int
+		rejection blazetest.Answer
+		posts     int
 	}{
 		"about the session": {blazetest.Refuse(blaze.CodeUpdateRequired), 1},
 		"temporary":         {serverFailed, 2},
@@ -128,19 +128,19 @@ func TestAnEncryptedMessageIsRefusedAlone(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, func(cfg *blaze.Config) { cfg.SendAttempts = 2 })
 			var posts posts
-			posts.answer(t, r.Server, func([]string) blazetest.Answer { return c.refusal })
+			posts.answer(t, r.Server, func([]string) blazetest.Answer { return c.rejection })
 			_, err := r.SendBatch(t.Context(), encrypted(toCrowd(r.Client, 3, 3))...)
 			var failed *blaze.BatchError
 			require.ErrorAs(t, err, &failed)
 			for _, err := range failed.Errs {
-				require.ErrorIs(t, err, c.refusal.Reply.Error.Code)
+				require.ErrorIs(t, err, c.rejection.Reply.Error.Code)
 			}
-			assert.Len(t, posts.sizes(), c.posts, "another request would fare no better")
+			assert.Len(t, posts.sizes(), c.posts, "another request would fail, too")
 		})
 	}
 }
 
-// crowdedSessions answers a look-up with so many sessions for each user.
+// crowdedSessions answers a lookup with this number of sessions for each user.
 func crowdedSessions(t *testing.T, s *blazetest.Server, each int) {
 	t.Helper()
 	many(s, fetchAction, func(req blazetest.Frame) blazetest.Answer {
@@ -163,8 +163,8 @@ func crowdedSessions(t *testing.T, s *blazetest.Server, each int) {
 	})
 }
 
-// An encrypted message grows with the sessions of its recipient. A request has at most 128 KB all the same, and no
-// fewer messages than fit.
+// The size of an encrypted message grows with the number of its recipient's sessions. A request has at most 128 KB all
+// the same, and as many messages as fit.
 func TestEncryptedRequestsOfManySessions(t *testing.T) {
 	bubble(t, "12 each", func(t *testing.T) {
 		r := run(t, nil, nil)
@@ -211,7 +211,7 @@ func TestEncryptedRequestsOfManySessions(t *testing.T) {
 	})
 }
 
-// stored answers that the messages were stored.
+// stored answers that all messages were stored.
 func stored(t *testing.T, ids []string) blazetest.Answer {
 	t.Helper()
 	var results []map[string]string
@@ -223,8 +223,8 @@ func stored(t *testing.T, ids []string) blazetest.Answer {
 	return blazetest.Answer{Reply: &blazetest.Frame{Data: data}}
 }
 
-// A look-up that is refused may be about one of the users.
-func TestALookUpRefusedForOneUser(t *testing.T) {
+// The rejection of a lookup may concern one of its users.
+func TestALookupRejectedForOneUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
 		many(r.Server, fetchAction, func(req blazetest.Frame) blazetest.Answer {
@@ -244,8 +244,7 @@ func TestALookUpRefusedForOneUser(t *testing.T) {
 	})
 }
 
-// At most 16 HTTP requests of a batch are unanswered, none of them with messages of a conversation that another one
-// has.
+// At most 16 HTTP requests of a batch are unanswered. Two of them never have messages of the same conversation.
 func TestAnEncryptedBatchPipelinesConversations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
@@ -293,28 +292,29 @@ func TestAnEncryptedBatchPipelinesConversations(t *testing.T) {
 	})
 }
 
-// What holds room in the outbox counts, bounds and is waited for.
-func TestEncryptedMessagesTakeRoom(t *testing.T) {
+// An encrypted message in flight counts in Stats and in OutboxLen, and other sends wait for its capacity.
+func TestEncryptedMessagesUseCapacity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) { cfg.OutboxLen = 1 })
 		synctest.Wait()
-		answers(r.Server, sealedAction, hang) // until ReplyTimeout
+		answers(r.Server, encryptedAction, hang) // until ReplyTimeout
 		first := make(chan error, 1)
 		go func() {
-			_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+			_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 			first <- err
 		}()
 		synctest.Wait()
 		assert.Equal(t, 1, r.Stats().OutboxRequests)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		for _, out := range []blaze.Outgoing{sealed(r.Client, "bob", "x"), r.ToUser(userID("bob"), blaze.Text("x"))} {
+		plain := r.ToUser(userID("bob"), blaze.Text("x"))
+		for _, out := range []blaze.Outgoing{encryptedText(r.Client, "bob", "x"), plain} {
 			out.MessageID = messageA
 			_, err := r.Send(ctx, out)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.ErrorContains(t, err, messageA)
-			var unsure *blaze.UnconfirmedError
-			require.False(t, errors.As(err, &unsure))
+			var unconfirmed *blaze.UnconfirmedError
+			require.False(t, errors.As(err, &unconfirmed))
 		}
 		require.NoError(t, <-first)
 		assert.Zero(t, r.Stats().OutboxRequests)

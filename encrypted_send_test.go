@@ -26,12 +26,12 @@ import (
 )
 
 const (
-	sealedAction = "POST /encrypted_messages"
-	fetchAction  = "POST /sessions/fetch"
+	encryptedAction = "POST /encrypted_messages"
+	fetchAction     = "POST /sessions/fetch"
 )
 
-// sealed is a text to a user, encrypted.
-func sealed(c *blaze.Client, user, text string) blaze.Outgoing {
+// encryptedText is an encrypted text to a user.
+func encryptedText(c *blaze.Client, user, text string) blaze.Outgoing {
 	out := c.ToUser(userID(user), blaze.Text(text))
 	out.Encrypted = true
 	return out
@@ -44,9 +44,9 @@ func TestSendEncrypted(t *testing.T) {
 		s.Intercept(fetchAction, count)
 		s.Intercept(fetchAction, count)
 		for i := range 3 {
-			out := sealed(c, "alice", fmt.Sprint("secret ", i))
+			out := encryptedText(c, "alice", fmt.Sprint("secret ", i))
 			out.Silent, out.QuoteID = true, messageA
-			s.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
+			s.Intercept(encryptedAction, func(req blazetest.Frame) blazetest.Answer {
 				assert.NotContains(t, string(req.Params), "secret")
 				var items []map[string]any
 				require.NoError(t, json.Unmarshal(req.Params, &items))
@@ -64,7 +64,7 @@ func TestSendEncrypted(t *testing.T) {
 	})
 }
 
-// The answer to an encrypted message is encrypted, in both directions.
+// The reply to an encrypted message is encrypted, in both directions.
 func TestAnEncryptedConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
@@ -93,7 +93,7 @@ func TestSendEncryptedInvalid(t *testing.T) {
 				out.Payload = blaze.Text(strings.Repeat("x", 128<<10+1))
 			},
 		} {
-			out := sealed(c, "alice", "x")
+			out := encryptedText(c, "alice", "x")
 			edit(&out)
 			_, err := c.Send(t.Context(), out)
 			var invalid *blaze.InvalidError
@@ -118,9 +118,9 @@ func TestNoUsableSession(t *testing.T) {
 					Reply: &blazetest.Frame{Data: []byte(strings.Replace(data, "%q", `"`+userID("alice")+`"`, 1))},
 				}
 			})
-			_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+			_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 			require.ErrorIs(t, err, blaze.ErrNoSession)
-			assert.Empty(t, s.Sent(), "nor in plain text")
+			assert.Empty(t, s.Sent(), "not sent unencrypted either")
 		})
 	}
 	alone(t, "low order", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
@@ -128,13 +128,13 @@ func TestNoUsableSession(t *testing.T) {
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID("alice") +
 				`","session_id":"` + userA + `","public_key":"` + strings.Repeat("A", 43) + `"}]`)}}
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.ErrNoSession)
 		assert.Empty(t, s.Sent())
 	})
 }
 
-// stale has the client believe in a session that is gone.
+// stale makes the client remember a session that no longer exists.
 func stale(s *blazetest.Server, user string) {
 	s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
 		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[{"user_id":"` + userID(user) +
@@ -146,64 +146,64 @@ func TestSessionsThatHaveChanged(t *testing.T) {
 	alone(t, "FAILED, with the new ones", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		stale(s, "alice")
 		s.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
-			t.Error("asked again, although the answer had them")
+			t.Error("a second lookup, although the response has the sessions")
 			return blazetest.Answer{}
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
 	})
 	alone(t, "20140", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		stale(s, "alice")
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeChecksum)
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.NoError(t, err)
 		assert.Len(t, s.Sent(), 1)
 	})
-	alone(t, "again and again", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		tries := 0
+	alone(t, "repeatedly", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+		attempts := 0
 		for range 3 {
-			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
-				tries++
+			s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
+				attempts++
 				return blazetest.Refuse(blaze.CodeChecksum)
 			})
 		}
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.CodeChecksum)
-		assert.Equal(t, 2, tries)
+		assert.Equal(t, 2, attempts)
 	})
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error { return nil }, nil)
 		stale(r.Server, "alice")
 		s := r.Server
-		refused := 0
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
-			refused++
+		rejected := 0
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
+			rejected++
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
-		_, err := r.Send(t.Context(), sealed(r.Client, "alice", "x"))
+		_, err := r.Send(t.Context(), encryptedText(r.Client, "alice", "x"))
 		require.ErrorIs(t, err, blaze.CodeForbidden)
-		// The notice of the service makes the client ask again: no message fails for it.
+		// After the service's notice the client looks the sessions up again, so no message fails because of it.
 		r.Deliver(userID("service"), blaze.Outgoing{Payload: blaze.Raw{
 			As: "SYSTEM_SESSION", Data: []byte(`{"action":"DESTROY","user_id":"` + userID("alice") + `"}`),
 		}})
 		r.idle()
-		tries := 0
+		attempts := 0
 		for range 2 {
-			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
-				tries++
+			s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
+				attempts++
 				return blazetest.Answer{}
 			})
 		}
-		_, err = r.Send(t.Context(), sealed(r.Client, "alice", "y"))
+		_, err = r.Send(t.Context(), encryptedText(r.Client, "alice", "y"))
 		require.NoError(t, err)
-		assert.Equal(t, []int{1, 1}, []int{refused, tries})
+		assert.Equal(t, []int{1, 1}, []int{rejected, attempts})
 	})
 }
 
-// A session that nothing can be sealed for counts in the checksum, and others of the user are sealed for.
+// A session without a usable key counts in the checksum. The message is encrypted for the user's other sessions.
 func TestSomeUsableSessions(t *testing.T) {
 	alone(t, "some", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		const good = `{"user_id":%q,"session_id":"` + userA +
@@ -218,9 +218,9 @@ func TestSomeUsableSessions(t *testing.T) {
 		ids := []string{userA, userB, messageA}
 		slices.Sort(ids)
 		sum := md5.Sum([]byte(strings.Join(ids, "")))
-		out := sealed(c, "alice", "x")
+		out := encryptedText(c, "alice", "x")
 		out.RepresentativeID = userB
-		s.Intercept(sealedAction, func(req blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(req blazetest.Frame) blazetest.Answer {
 			var items []map[string]any
 			require.NoError(t, json.Unmarshal(req.Params, &items))
 			assert.Equal(t, hex.EncodeToString(sum[:]), items[0]["checksum"])
@@ -228,7 +228,7 @@ func TestSomeUsableSessions(t *testing.T) {
 			assert.Equal(t, userB, items[0]["representative_id"])
 			blob, err := base64.RawURLEncoding.DecodeString(items[0]["data_base64"].(string))
 			require.NoError(t, err)
-			assert.Equal(t, []byte{1, 1, 0}, blob[:3], "sealed for one")
+			assert.Equal(t, []byte{1, 1, 0}, blob[:3], "encrypted for one session")
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		_, err := c.Send(t.Context(), out)
@@ -237,50 +237,50 @@ func TestSomeUsableSessions(t *testing.T) {
 	})
 }
 
-// What may have been stored in the first try stays so, whatever the second says.
-func TestUnsureOverTwoTries(t *testing.T) {
-	alone(t, "unsure", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+// A message that may have been stored at the first attempt stays unconfirmed, whatever the second returns.
+func TestUnconfirmedOverTwoAttempts(t *testing.T) {
+	alone(t, "unconfirmed", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for _, a := range []blazetest.Answer{
 			{Cut: true}, blazetest.Refuse(blaze.CodeChecksum), blazetest.Refuse(blaze.CodeForbidden),
 		} {
-			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+			s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer { return a })
 		}
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
 		require.ErrorIs(t, err, blaze.CodeForbidden)
 	})
 	alone(t, "FAILED after one that was lost", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		stale(s, "alice")
 		for _, a := range []blazetest.Answer{{Cut: true}, {}, blazetest.Refuse(blaze.CodeForbidden)} {
-			s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+			s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer { return a })
 		}
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
 	})
 	alone(t, "a gateway", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Answer{Bytes: []byte("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 6\r\n\r\n<html>")}
 		})
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
-		_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
 	})
-	alone(t, "cancelled between two tries", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "cancelled between two attempts", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(blaze.CodeServer) })
-		_, err := c.Send(ctx, sealed(c, "alice", "x"))
+		s.Intercept(encryptedAction, rejected(blaze.CodeServer))
+		_, err := c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, blaze.CodeServer)
 	})
 }
 
-// Where nothing was written, nothing is unconfirmed.
+// A message that was never written is not unconfirmed.
 func TestNothingWasWritten(t *testing.T) {
 	var down atomic.Bool
 	edit := func(cfg *blaze.Config) {
@@ -296,43 +296,43 @@ func TestNothingWasWritten(t *testing.T) {
 		cfg.HTTPClient = &http.Client{Transport: transport}
 	}
 	alone(t, "written", edit, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		_, err := c.Send(t.Context(), sealed(c, "alice", "the sessions are known"))
+		_, err := c.Send(t.Context(), encryptedText(c, "alice", "the sessions are known"))
 		require.NoError(t, err)
-		var unsure *blaze.UnconfirmedError
+		var unconfirmed *blaze.UnconfirmedError
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = c.Send(ctx, sealed(c, "alice", "x"))
+		_, err = c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, context.Canceled)
-		require.False(t, errors.As(err, &unsure))
+		require.False(t, errors.As(err, &unconfirmed))
 		down.Store(true)
 		ctx, cancel = context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		out := sealed(c, "alice", "x")
+		out := encryptedText(c, "alice", "x")
 		out.MessageID = messageA
 		_, err = c.Send(ctx, out)
 		require.ErrorIs(t, err, blaze.ErrNoAnswer)
-		require.ErrorIs(t, err, context.DeadlineExceeded, "SendAttempts do not count: the service has said nothing")
+		require.ErrorIs(t, err, context.DeadlineExceeded, "SendAttempts does not apply without a response")
 		require.ErrorContains(t, err, "message "+messageA+" was not sent")
 		require.ErrorContains(t, err, "refused", "and why")
-		require.False(t, errors.As(err, &unsure), err)
+		require.False(t, errors.As(err, &unconfirmed), err)
 		down.Store(false)
 		ctx, cancel = context.WithCancel(t.Context())
 		cancel()
 		require.NoError(t, c.Run(ctx, nil))
-		_, err = c.Send(t.Context(), sealed(c, "alice", "x"))
+		_, err = c.Send(t.Context(), encryptedText(c, "alice", "x"))
 		require.ErrorIs(t, err, blaze.ErrClosed)
-		require.False(t, errors.As(err, &unsure))
+		require.False(t, errors.As(err, &unconfirmed))
 		assert.Len(t, s.Sent(), 1)
 	})
 }
 
-// More users than are remembered: nobody is forgotten in the middle.
+// A batch to more users than the client remembers does not lose sessions half-way.
 func TestManyRecipients(t *testing.T) {
 	alone(t, "many", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		blaze.LimitSessions(c, 100)
 		var outs []blaze.Outgoing
 		for i := range 160 {
-			outs = append(outs, sealed(c, fmt.Sprint(i), "x"))
+			outs = append(outs, encryptedText(c, fmt.Sprint(i), "x"))
 		}
 		_, err := c.SendBatch(t.Context(), outs[:50]...)
 		require.NoError(t, err)
@@ -342,43 +342,43 @@ func TestManyRecipients(t *testing.T) {
 	})
 }
 
-func TestSendEncryptedRefused(t *testing.T) {
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+func TestSendEncryptedRejected(t *testing.T) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		send := func() error {
-			_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+			_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 			return err
 		}
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
-		var refused *blaze.Error
-		require.ErrorAs(t, send(), &refused)
-		assert.Equal(t, sealedAction, refused.Action)
-		assert.NotEmpty(t, refused.MessageID)
+		var rejected *blaze.Error
+		require.ErrorAs(t, send(), &rejected)
+		assert.Equal(t, encryptedAction, rejected.Action)
+		assert.NotEmpty(t, rejected.MessageID)
 
-		// Lost, and then refused: it may have been stored.
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		// A message that was lost and then rejected may have been stored.
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} })
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeForbidden)
 		})
 		var unconfirmed *blaze.UnconfirmedError
 		require.ErrorAs(t, send(), &unconfirmed)
 
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
 		})
 		require.ErrorAs(t, send(), &unconfirmed)
 
-		// What passes is tried again.
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		// Transient rejections are retried.
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			return blazetest.Refuse(blaze.CodeBlazeServer)
 		})
 		require.NoError(t, send())
 
 		ctx, cancel := context.WithCancel(t.Context())
-		s.Intercept(sealedAction,
+		s.Intercept(encryptedAction,
 			func(blazetest.Frame) blazetest.Answer { cancel(); return blazetest.Answer{Hang: true} })
-		_, err := c.Send(ctx, sealed(c, "alice", "x"))
+		_, err := c.Send(ctx, encryptedText(c, "alice", "x"))
 		require.ErrorAs(t, err, &unconfirmed)
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -391,10 +391,10 @@ func TestSendBatchEncrypted(t *testing.T) {
 		posts.watch(t, r.Server)
 		var outs []blaze.Outgoing
 		for i := range 250 {
-			outs = append(outs, sealed(r.Client, fmt.Sprint("user ", i%50), fmt.Sprint(i)))
+			outs = append(outs, encryptedText(r.Client, fmt.Sprint("user ", i%50), fmt.Sprint(i)))
 		}
 		outs[7].RecipientID = ""
-		outs = append(outs, r.ToUser(userID("user 0"), blaze.Text("plain")), sealed(r.Client, "user 0", "last"))
+		outs = append(outs, r.ToUser(userID("user 0"), blaze.Text("plain")), encryptedText(r.Client, "user 0", "last"))
 		sent, err := r.SendBatch(t.Context(), outs...)
 		var failed *blaze.BatchError
 		require.ErrorAs(t, err, &failed)

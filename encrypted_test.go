@@ -20,17 +20,17 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// kept notes the messages a handler gets.
-type kept struct{ messages []*blaze.Message } // of one conversation, so that no two are handled at once
+// recorder records the messages that a handler receives. All are of one conversation, so the calls do not overlap.
+type recorder struct{ messages []*blaze.Message }
 
-func (k *kept) handle(_ context.Context, m *blaze.Message) error {
+func (k *recorder) handle(_ context.Context, m *blaze.Message) error {
 	k.messages = append(k.messages, m)
 	return nil
 }
 
-func TestEncryptedMessagesAreOpened(t *testing.T) {
+func TestEncryptedMessagesAreDecrypted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got kept
+		var got recorder
 		r := run(t, got.handle, nil)
 		image := blaze.Image{
 			Attachment: blaze.Attachment{
@@ -57,10 +57,10 @@ func TestEncryptedMessagesAreOpened(t *testing.T) {
 	})
 }
 
-// What cannot be opened arrives as it is, by the usual rules, and nothing else is held up by it.
-func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
+// A message that cannot be decrypted is delivered as a Raw. It delays no other message.
+func TestEncryptedMessagesThatCannotBeDecrypted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got kept
+		var got recorder
 		r := run(t, got.handle, nil)
 		claims := make([]byte, 111)
 		claims[0], claims[1], claims[2] = 1, 0xff, 0xff
@@ -78,30 +78,30 @@ func TestEncryptedMessagesThatCannotBeOpened(t *testing.T) {
 		r.say("alice", "after")
 		r.idle()
 		require.Len(t, got.messages, len(blobs)+1)
-		said := ""
+		texts := ""
 		for _, m := range got.messages[:len(blobs)] {
 			raw, ok := m.Payload.(blaze.Raw)
 			require.True(t, ok)
 			require.Error(t, raw.Err)
 			assert.Equal(t, blaze.CategoryEncryptedText, raw.As)
 			assert.Equal(t, m.Data, raw.Data)
-			said += raw.Err.Error() + "\n"
+			texts += raw.Err.Error() + "\n"
 			assert.True(t, errors.Is(raw.Err, blaze.ErrNotForUs) || errors.Is(raw.Err, blaze.ErrDamaged))
 		}
 		for reason := range blobs {
-			assert.Contains(t, said, reason)
+			assert.Contains(t, texts, reason)
 		}
 		assert.EqualValues(t, len(blobs)+1, r.Stats().Handled)
 		assert.EqualValues(t, 1, r.Stats().Connects)
 	})
 }
 
-func TestAnRSASessionCannotOpen(t *testing.T) {
+func TestAnRSASessionCannotDecrypt(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	synctest.Test(t, func(t *testing.T) {
-		var got kept
+		var got recorder
 		s := newReplyingServer(t)
 		s.answer = func(r request) bool {
 			if r.Action == actionList {
@@ -126,7 +126,7 @@ func TestAnRSASessionCannotOpen(t *testing.T) {
 
 func TestAPanicOfADecoderCostsOnePayload(t *testing.T) {
 	v := &wire.Message{
-		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "ENCRYPTED_TEXT", Data: "sealed",
+		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "ENCRYPTED_TEXT", Data: "cipher",
 	}
 	for want, panics := range map[string]func(){
 		"index out of range [0] with length 0": func() { _ = []int{}[len(v.SessionID)] },
@@ -135,7 +135,7 @@ func TestAPanicOfADecoderCostsOnePayload(t *testing.T) {
 		m := blaze.NewMessage(v, botID, 1, func(*wire.Message) ([]byte, error) { panics(); return nil, nil })
 		assert.Equal(t, messageA, m.ID)
 		raw, _ := m.Payload.(blaze.Raw)
-		assert.Equal(t, []byte("sealed"), raw.Data)
+		assert.Equal(t, []byte("cipher"), raw.Data)
 		assert.Equal(t, blaze.CategoryEncryptedText, raw.As)
 		assert.ErrorContains(t, raw.Err, want)
 		assert.NotContains(t, raw.Err.Error(), canary)

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// withTransport gives a Config an HTTPClient that is not net/http's alone.
+// withTransport sets an HTTPClient with a wrapped transport.
 func withTransport(wrap func(next http.RoundTripper) roundTripperFunc) func(cfg *blaze.Config) {
 	return func(cfg *blaze.Config) {
 		direct := &http.Transport{DialContext: cfg.DialContext, DisableKeepAlives: true}
@@ -27,13 +27,13 @@ type roundTripperFunc func(r *http.Request) (*http.Response, error)
 
 func (f roundTripperFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Where the answer to a stored message is lost, the error says that it may be stored, even if the transport does not
-// tell what it wrote.
-func TestAnAnswerThatAnotherTransportLost(t *testing.T) {
+// If the response to a stored message is lost, the error is an UnconfirmedError, even if the transport does not support
+// httptrace.
+func TestAResponseThatAnotherTransportLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, withTransport(func(next http.RoundTripper) roundTripperFunc {
 			return func(r *http.Request) (*http.Response, error) {
-				// No httptrace gets through, as with transports of another kind.
+				// The fresh context removes the httptrace, as transports without support for it do.
 				resp, err := next.RoundTrip(r.Clone(context.Background()))
 				if err == nil && strings.HasSuffix(r.URL.Path, "/encrypted_messages") {
 					_ = resp.Body.Close()
@@ -44,14 +44,14 @@ func TestAnAnswerThatAnotherTransportLost(t *testing.T) {
 		}))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		_, err := r.Send(ctx, sealed(r.Client, "alice", "x"))
+		_, err := r.Send(ctx, encryptedText(r.Client, "alice", "x"))
 		assert.Len(t, r.Sent(), 1)
 		var unconfirmed *blaze.UnconfirmedError
 		require.ErrorAs(t, err, &unconfirmed)
 	})
 }
 
-// Encrypted messages get through where the HTTP API takes longer for an answer than ReplyTimeout.
+// Encrypted messages are sent even if the HTTP API responds later than ReplyTimeout.
 func TestEncryptedMessagesOverASlowAPI(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, withTransport(func(next http.RoundTripper) roundTripperFunc {
@@ -71,9 +71,9 @@ func TestEncryptedMessagesOverASlowAPI(t *testing.T) {
 		}))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		_, err := r.Send(ctx, sealed(r.Client, "alice", "x"))
+		_, err := r.Send(ctx, encryptedText(r.Client, "alice", "x"))
 		require.NoError(t, err)
-		_, err = r.SendBatch(ctx, sealed(r.Client, "bob", "x"), sealed(r.Client, "carol", "x"))
+		_, err = r.SendBatch(ctx, encryptedText(r.Client, "bob", "x"), encryptedText(r.Client, "carol", "x"))
 		require.NoError(t, err)
 	})
 }

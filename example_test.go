@@ -12,8 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// A bot that says back what it is told. Here it talks to a server in memory; on Mixin the keystore comes from
-// LoadKeystore and the configuration is nil.
+// This bot echoes messages. Here it talks to a server in memory. On Mixin the keystore comes from LoadKeystore, and the
+// configuration may be nil.
 func Example() {
 	s := blazetest.NewServer()
 	defer s.Close()
@@ -40,7 +40,7 @@ func Example() {
 	// <nil>
 }
 
-// Commands first, then photos, then everything a person may have written.
+// This bot handles commands first, then photos, then everything else that a person may write.
 func ExampleRoute() {
 	h := blaze.Route(
 		blaze.Command("/price", func(_ context.Context, _ *blaze.Message, args string) error {
@@ -72,7 +72,7 @@ func ExampleRoute() {
 	// something else
 }
 
-// A broadcast that can be run again: whoever got the message does not get it twice.
+// This broadcast can be repeated: nobody gets the message twice.
 func ExampleClient_SendBatch() {
 	s := blazetest.NewServer()
 	defer s.Close()
@@ -83,10 +83,10 @@ func ExampleClient_SendBatch() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- c.Run(ctx, nil) }() // sends only
+	go func() { ended <- c.Run(ctx, nil) }() // send-only
 
 	users := []string{blazetest.UserID("alice"), blazetest.UserID("bob"), "nobody"}
-	for _, user := range users[:2] { // a bot may write to who has written to it
+	for _, user := range users[:2] { // a bot may write to users who have written to it
 		s.Deliver(user, blaze.Outgoing{Payload: blaze.Text("tell me about sales")})
 	}
 	for range 2 {
@@ -118,7 +118,7 @@ func ExampleClient_SendBatch() {
 	// <nil>
 }
 
-// What a message says never reaches a log by accident.
+// Logging a Message does not log its content.
 func ExampleMessage_LogValue() {
 	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {

@@ -2,7 +2,7 @@ package blaze
 
 import "github.com/mixin-blaze/blaze/internal/engine"
 
-// What the tests, which are in package blaze_test, may reach inside the package.
+// Access to internals for the tests, which are in package blaze_test.
 var (
 	NewSigner  = newSigner
 	NewMessage = newMessage
@@ -15,7 +15,7 @@ var (
 	DropSessions        = (*sessionDirectory).drop
 )
 
-// Session is one session of a user.
+// Session is a session of a user.
 type Session = session
 
 // LimitSessions makes a client that has sent nothing yet remember the sessions of at most n users.
@@ -24,7 +24,7 @@ func LimitSessions(c *Client, n uint64) {
 	c.deliverer.sessions = c.sessions
 }
 
-// ObserveBadFrame tells a client of a frame that was skipped.
+// ObserveBadFrame reports a skipped frame to a client.
 func ObserveBadFrame(c *Client, err error) {
 	c.observer.Observe(engine.Event{Kind: engine.FrameSkipped, Err: err})
 }

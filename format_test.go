@@ -19,7 +19,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// shows returns everything that printing, logging and encoding make of v.
+// shows returns all that printing, logging and encoding make of v.
 func shows(t *testing.T, v any) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -52,12 +52,12 @@ func shows(t *testing.T, v any) map[string]string {
 func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
 		"text": blaze.Text(canary), "post": blaze.Post(canary),
-		"data":     blaze.Data{Attachment: plain(1, canary), Name: canary},
-		"card":     blaze.Card{Title: canary, Description: canary, Action: canary},
-		"location": blaze.Location{Name: canary},
-		"raw":      blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte(canary)},
-		"broken":   blaze.Raw{As: "PLAIN_CONTACT", Data: []byte(`{"x":"` + canary + `"}`)},
-		"sealed":   blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)},
+		"data":      blaze.Data{Attachment: plain(1, canary), Name: canary},
+		"card":      blaze.Card{Title: canary, Description: canary, Action: canary},
+		"location":  blaze.Location{Name: canary},
+		"raw":       blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte(canary)},
+		"broken":    blaze.Raw{As: "PLAIN_CONTACT", Data: []byte(`{"x":"` + canary + `"}`)},
+		"encrypted": blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)},
 	} {
 		data, err := blaze.EncodePayload(p)
 		require.NoError(t, err)
@@ -88,8 +88,8 @@ func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
 	}
 }
 
-// Messages that nobody made print too, and what comes from the network stays on its line.
-func TestMessagesPrintWhateverIsInThem(t *testing.T) {
+// Messages made by hand and invalid ones print too. Text from the network stays on its line.
+func TestInvalidMessagesPrint(t *testing.T) {
 	var none *blaze.Message
 	assert.NotPanics(t, func() { _ = fmt.Sprintf("%v %+v", none, none) })
 	assert.Contains(t, blaze.Outgoing{}.String(), "Outgoing")
@@ -104,30 +104,30 @@ func TestMessagesPrintWhateverIsInThem(t *testing.T) {
 	}
 }
 
-// requireTame checks that a text is short, on one line, and printable.
+// requireTame checks that a text is short, printable and on one line.
 func requireTame(t *testing.T, text string, most int) {
 	t.Helper()
 	assert.LessOrEqual(t, len(text), most)
 	assert.Equal(t, -1, strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }), "%q", text)
 }
 
-// What the server writes comes into errors, where it must not do harm.
-func TestErrorsShowTheServersWordsSafely(t *testing.T) {
+// Errors include text of the server in a harmless form.
+func TestErrorsShowTheServersTextSafely(t *testing.T) {
 	evil := "bad\x00\x1b]0;title\x07\r\nlevel=ERROR msg=\"fake\"\u2028\u202e\xff" + strings.Repeat("long ", 2048)
 	extra := json.RawMessage(`{"field":"` + canary + `"}`)
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
-		refuse := func(code blaze.Code) blazetest.Answer {
+		reject := func(code blaze.Code) blazetest.Answer {
 			return blazetest.Answer{
 				Reply: &blazetest.Frame{Error: &blaze.Error{Code: code, Status: 202, Description: evil, Extra: extra}},
 			}
 		}
 		out := blaze.Outgoing{ConversationID: conversationA, MessageID: messageA, Payload: blaze.Text(canary)}
-		answers(s, actionSend, refuse(10002), cutStored, refuse(403))
-		_, refused := c.Send(t.Context(), out)
-		_, unsure := c.Send(t.Context(), out)
-		answers(s, actionSend, refuse(404))
+		answers(s, actionSend, reject(10002), cutStored, reject(403))
+		_, rejected := c.Send(t.Context(), out)
+		_, unconfirmed := c.Send(t.Context(), out)
+		answers(s, actionSend, reject(404))
 		_, batch := c.SendBatch(t.Context(), out, blaze.To("", blaze.Text(canary)))
-		for _, err := range []error{refused, unsure, batch} {
+		for _, err := range []error{rejected, unconfirmed, batch} {
 			require.Error(t, err)
 			for how, text := range map[string]string{
 				"%v": fmt.Sprintf("%v", err), "Error": err.Error(),
@@ -146,7 +146,7 @@ func TestErrorsShowTheServersWordsSafely(t *testing.T) {
 			assert.Equal(t, 2, strings.Count(b.String(), "\n"))
 		}
 		var e *blaze.Error
-		require.ErrorAs(t, refused, &e)
+		require.ErrorAs(t, rejected, &e)
 		assert.LessOrEqual(t, utf8.RuneCountInString(e.Description), 200)
 		requireTame(t, e.Description, 3*200)
 		assert.Equal(t, extra, e.Extra)
@@ -181,7 +181,7 @@ func TestErrorTexts(t *testing.T) {
 		require.Equal(t, temporary, e.Temporary(), code)
 		require.ErrorIs(t, e, blaze.Code(10001))
 	}
-	assert.True(t, new(blaze.Error).Temporary(), "it says nothing")
+	assert.True(t, new(blaze.Error).Temporary(), "it has no code and no status")
 	assert.True(t, (&blaze.Error{Status: 503}).Temporary())
 	assert.False(t, (&blaze.Error{Status: 403}).Temporary())
 	assert.False(t, (&blaze.Error{Code: 403}).Temporary())

@@ -13,8 +13,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// takes reports what On[P] makes of each payload: it gets P itself, and declines everything else.
-func takes[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
+// takes checks that On[P] calls its function with P itself and declines all other payloads.
+func requireOn[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
 	t.Helper()
 	var got []blaze.Payload
 	h := blaze.On(func(_ context.Context, _ *blaze.Message, p P) error {
@@ -32,7 +32,7 @@ func takes[P blaze.Payload](t *testing.T, mine P, all []blaze.Payload) {
 	assert.Equal(t, []blaze.Payload{mine}, got)
 }
 
-func TestOnTakesItsPayloadAndDeclinesOthers(t *testing.T) {
+func TestOnAcceptsItsPayloadAndDeclinesOthers(t *testing.T) {
 	all := []blaze.Payload{
 		blaze.Text("t"), blaze.Post("p"),
 		blaze.Image{Width: 1},
@@ -53,28 +53,28 @@ func TestOnTakesItsPayloadAndDeclinesOthers(t *testing.T) {
 		blaze.SafeSnapshot{Amount: "1"},
 		blaze.Raw{As: "X"},
 	}
-	takes(t, all[0].(blaze.Text), all)
-	takes(t, all[1].(blaze.Post), all)
-	takes(t, all[2].(blaze.Image), all)
-	takes(t, all[3].(blaze.Data), all)
-	takes(t, all[4].(blaze.Sticker), all)
-	takes(t, all[5].(blaze.Contact), all)
-	takes(t, all[6].(blaze.ButtonGroup), all)
-	takes(t, all[7].(blaze.Card), all)
-	takes(t, all[8].(blaze.Audio), all)
-	takes(t, all[9].(blaze.Video), all)
-	takes(t, all[10].(blaze.Live), all)
-	takes(t, all[11].(blaze.Location), all)
-	takes(t, all[12].(blaze.Transcript), all)
-	takes(t, all[13].(blaze.Recall), all)
-	takes(t, all[14].(blaze.Pin), all)
-	takes(t, all[15].(blaze.SystemConversation), all)
-	takes(t, all[16].(blaze.AccountSnapshot), all)
-	takes(t, all[17].(blaze.SafeSnapshot), all)
-	takes(t, all[18].(blaze.Raw), all)
+	requireOn(t, all[0].(blaze.Text), all)
+	requireOn(t, all[1].(blaze.Post), all)
+	requireOn(t, all[2].(blaze.Image), all)
+	requireOn(t, all[3].(blaze.Data), all)
+	requireOn(t, all[4].(blaze.Sticker), all)
+	requireOn(t, all[5].(blaze.Contact), all)
+	requireOn(t, all[6].(blaze.ButtonGroup), all)
+	requireOn(t, all[7].(blaze.Card), all)
+	requireOn(t, all[8].(blaze.Audio), all)
+	requireOn(t, all[9].(blaze.Video), all)
+	requireOn(t, all[10].(blaze.Live), all)
+	requireOn(t, all[11].(blaze.Location), all)
+	requireOn(t, all[12].(blaze.Transcript), all)
+	requireOn(t, all[13].(blaze.Recall), all)
+	requireOn(t, all[14].(blaze.Pin), all)
+	requireOn(t, all[15].(blaze.SystemConversation), all)
+	requireOn(t, all[16].(blaze.AccountSnapshot), all)
+	requireOn(t, all[17].(blaze.SafeSnapshot), all)
+	requireOn(t, all[18].(blaze.Raw), all)
 }
 
-func TestOnPayloadTakesEverything(t *testing.T) {
+func TestOnPayloadAcceptsEverything(t *testing.T) {
 	var got []blaze.Payload
 	h := blaze.On(func(_ context.Context, _ *blaze.Message, p blaze.Payload) error {
 		got = append(got, p)
@@ -98,47 +98,47 @@ func TestOnPanicsForPointers(t *testing.T) {
 	})
 }
 
-func TestRouteAsksInOrder(t *testing.T) {
+func TestRouteCallsHandlersInOrder(t *testing.T) {
 	failure := errors.New("failure")
-	var asked []string
-	says := func(name string, err error) blaze.Handler {
+	var queried []string
+	returns := func(name string, err error) blaze.Handler {
 		return func(context.Context, *blaze.Message) error {
-			asked = append(asked, name)
+			queried = append(queried, name)
 			return err
 		}
 	}
 	declined := fmt.Errorf("not mine: %w", blaze.ErrNotHandled)
 	for _, tt := range []struct {
-		name  string
-		route blaze.Handler
-		want  error
-		asked []string
+		name    string
+		route   blaze.Handler
+		want    error
+		queried []string
 	}{
 		{"nobody", blaze.Route(), blaze.ErrNotHandled, nil},
 		{"only nil", blaze.Route(nil, nil), blaze.ErrNotHandled, nil},
-		{"first takes", blaze.Route(says("a", nil), says("b", nil)), nil, []string{"a"}},
+		{"first accepts", blaze.Route(returns("a", nil), returns("b", nil)), nil, []string{"a"}},
 		{
-			"first declines", blaze.Route(says("a", blaze.ErrNotHandled), nil, says("b", nil), says("c", nil)),
+			"first declines", blaze.Route(returns("a", blaze.ErrNotHandled), nil, returns("b", nil), returns("c", nil)),
 			nil,
 			[]string{"a", "b"},
 		},
-		{"wrapped decline", blaze.Route(says("a", declined), says("b", nil)), nil, []string{"a", "b"}},
+		{"wrapped decline", blaze.Route(returns("a", declined), returns("b", nil)), nil, []string{"a", "b"}},
 		{
-			"all decline", blaze.Route(says("a", declined), says("b", blaze.ErrNotHandled)),
+			"all decline", blaze.Route(returns("a", declined), returns("b", blaze.ErrNotHandled)),
 			blaze.ErrNotHandled,
 			[]string{"a", "b"},
 		},
 		{
-			"failure ends it", blaze.Route(says("a", blaze.ErrNotHandled), says("b", failure), says("c", nil)),
+			"failure ends it", blaze.Route(returns("a", blaze.ErrNotHandled), returns("b", failure), returns("c", nil)),
 			failure,
 			[]string{"a", "b"},
 		},
-		{"routes nest", blaze.Route(blaze.Route(says("a", declined)), says("b", nil)), nil, []string{"a", "b"}},
+		{"routes nest", blaze.Route(blaze.Route(returns("a", declined)), returns("b", nil)), nil, []string{"a", "b"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			asked = nil
+			queried = nil
 			assert.Equal(t, tt.want, tt.route(t.Context(), &blaze.Message{Payload: blaze.Text("x")}))
-			assert.Equal(t, tt.asked, asked)
+			assert.Equal(t, tt.queried, queried)
 		})
 	}
 }
@@ -222,7 +222,7 @@ func TestHandlersThatCouldNeverWork(t *testing.T) {
 	assert.Panics(t, func() { blaze.On[blaze.Text](nil) })
 }
 
-func TestCommandDeclinesWhatIsNoText(t *testing.T) {
+func TestCommandDeclinesOtherPayloads(t *testing.T) {
 	h := blaze.Command("/price", func(context.Context, *blaze.Message, string) error { return nil })
 	for _, p := range []blaze.Payload{
 		blaze.Post("/price"), blaze.Raw{As: blaze.CategoryPlainText, Data: []byte("/price")},
@@ -240,7 +240,7 @@ func FuzzCommand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, text string) {
 		if p := strings.TrimSpace(name); p == "" ||
 			strings.ContainsFunc(p, func(r rune) bool { return r < '!' || r > '~' }) || p == "/" {
-			name = "/price" // Command stops a program that gives it no name
+			name = "/price" // Command panics without a name
 		}
 		called := false
 		h := blaze.Command(name, func(_ context.Context, _ *blaze.Message, args string) error {

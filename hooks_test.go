@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// logFunc is an slog.Handler that is one function.
+// logFunc is a function as an slog.Handler.
 type logFunc func(r slog.Record)
 
 func (f logFunc) Enabled(context.Context, slog.Level) bool { return true }
@@ -29,7 +29,7 @@ func (f logFunc) Handle(_ context.Context, r slog.Record) error {
 }
 
 func TestConnectedComesBeforeTheFirstFrameRead(t *testing.T) {
-	// frame and connect note what came, in order.
+	// traced records the calls of Connected and FrameRead, in order.
 	traced := func(seen *diary, took time.Duration) func(*blaze.Config) {
 		return func(cfg *blaze.Config) {
 			cfg.Trace = &blaze.Trace{
@@ -49,7 +49,7 @@ func TestConnectedComesBeforeTheFirstFrameRead(t *testing.T) {
 			r.Cut()
 		}
 		time.Sleep(time.Minute)
-		// The answer to LIST_PENDING_MESSAGES is the only frame of each link.
+		// The reply to LIST_PENDING_MESSAGES is the only frame of each link.
 		want := []string{"connected", "frame", "connected", "frame", "connected", "frame", "connected", "frame"}
 		assert.Equal(t, want, seen.all())
 		assert.Zero(t, r.Stats().TraceDropped)
@@ -82,17 +82,17 @@ func TestConnectedComesBeforeTheFirstFrameRead(t *testing.T) {
 	})
 }
 
-// Dropped is the dead letter: what it kept is not lost, however the process ends.
+// Dropped serves as a dead-letter queue: the message is not acknowledged before it returns, however the process ends.
 func TestDroppedReturnsBeforeTheAcknowledgement(t *testing.T) {
 	for name, result := range map[string]error{"hopeless": blaze.ErrDrop, "the last attempt": errAny} {
 		bubble(t, name, func(t *testing.T) {
 			var l ledger
-			told := false
+			reported := false
 			r := run(t, func(context.Context, *blaze.Message) error { return result }, func(cfg *blaze.Config) {
 				cfg.HandlerAttempts, cfg.Ledger = 1, &l
 				cfg.Trace.Dropped = func(*blaze.Message, error) {
 					time.Sleep(time.Minute)
-					told = true
+					reported = true
 				}
 			})
 			id := r.say("alice", "hello")
@@ -100,7 +100,7 @@ func TestDroppedReturnsBeforeTheAcknowledgement(t *testing.T) {
 			assert.Empty(t, l.all())
 			assert.Empty(t, r.Acked())
 			r.idle()
-			assert.True(t, told)
+			assert.True(t, reported)
 			assert.Equal(t, []string{id}, l.all())
 			assert.Equal(t, []string{id}, r.Acked())
 		})
@@ -121,7 +121,7 @@ func TestDroppedIsNeverLost(t *testing.T) {
 	})
 }
 
-func TestWhatABlockedHookKeepsWaitingIsBounded(t *testing.T) {
+func TestTheQueueOfABlockedHookIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		var called atomic.Int64
@@ -131,7 +131,7 @@ func TestWhatABlockedHookKeepsWaitingIsBounded(t *testing.T) {
 		})
 		total := func() int64 { return called.Load() + int64(r.log.len()) }
 		synctest.Wait()
-		for range 800 { // two calls each, and a few records
+		for range 800 { // two hook calls each, and a few log records
 			r.Cut()
 			time.Sleep(time.Minute)
 		}
@@ -140,16 +140,16 @@ func TestWhatABlockedHookKeepsWaitingIsBounded(t *testing.T) {
 		assert.Zero(t, total())
 		close(release)
 		synctest.Wait()
-		assert.EqualValues(t, 1+1024, total(), "the one that blocked, and those that found room")
+		assert.EqualValues(t, 1+1024, total(), "the blocked call and the queued ones")
 		r.Cut()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Greater(t, total(), int64(1+1024), "there is room again")
+		assert.Greater(t, total(), int64(1+1024), "the queue has capacity again")
 	})
 }
 
-// Records come in order, with the time of the event, and of the line that tells it.
-func TestRecordsAreOfTheirEvents(t *testing.T) {
+// Records are logged in order. Each has the time of its event and the source line that logs it.
+func TestRecordsHaveTheTimeOfTheirEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var records []slog.Record
 		r := run(t, func(context.Context, *blaze.Message) error { return blaze.ErrDrop }, func(cfg *blaze.Config) {
@@ -216,21 +216,21 @@ func TestTheEndWaitsForTheLog(t *testing.T) {
 			require.NoError(t, r.stop())
 			assert.Equal(t, tt.wait, time.Since(began))
 			assert.Equal(t, tt.logged, logged.Load())
-			time.Sleep(3 * time.Hour) // what is left is still handed over
+			time.Sleep(3 * time.Hour) // the remaining records are still logged
 			synctest.Wait()
 			assert.EqualValues(t, 2, logged.Load())
 		})
 	}
 }
 
-// idleQuickly is idle with no time left for a slow hook.
+// idleQuickly is idle without waiting for slow hooks.
 func (r *rig) idleQuickly() {
 	r.t.Helper()
 	synctest.Wait()
 	require.Len(r.t, r.Acked(), 2)
 }
 
-// After a handler that used the whole of Drain, nothing is left of it for the log.
+// If a handler used the whole of Drain, no time is left for the log.
 func TestTheEndWaitsForTheLogWithinDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {
@@ -249,7 +249,7 @@ func TestTheEndWaitsForTheLogWithinDrain(t *testing.T) {
 	})
 }
 
-// A Logger may tell somebody over the Client itself.
+// A Logger may send its records with the same Client.
 func TestALoggerThatSends(t *testing.T) {
 	for name, level := range map[string]slog.Level{"info": slog.LevelInfo, "warn": slog.LevelWarn} {
 		bubble(t, name, func(t *testing.T) {
@@ -272,11 +272,11 @@ func TestALoggerThatSends(t *testing.T) {
 			r.say("alice", "hello")
 			time.Sleep(time.Minute)
 			assert.Equal(t, []string{"hello"}, got.all())
-			var told diary
+			var reported diary
 			for _, out := range r.Sent() {
-				told.add("%s", out.Payload)
+				reported.add("%s", out.Payload)
 			}
-			assert.Contains(t, told.all(), "blaze: disconnected")
+			assert.Contains(t, reported.all(), "blaze: disconnected")
 			began := time.Now()
 			require.NoError(t, r.stop())
 			assert.LessOrEqual(t, time.Since(began), 5*time.Second)
@@ -284,8 +284,8 @@ func TestALoggerThatSends(t *testing.T) {
 	}
 }
 
-// No goroutine is left for hooks once they were called.
-func TestHooksTakeNoGoroutineWhileNothingHappens(t *testing.T) {
+// Hooks leave no goroutine behind.
+func TestHooksNeedNoGoroutineWhileNothingHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		defer s.Close()

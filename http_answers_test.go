@@ -17,7 +17,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// foreign are answers with a status of success of something that is not the service.
+// foreign are responses with a success status that do not come from the service.
 func foreign(id string) map[string]string {
 	return map[string]string{
 		"text": `"log in to the WiFi"`, "nothing": `{}`,
@@ -31,18 +31,18 @@ func foreign(id string) map[string]string {
 	}
 }
 
-// answersAll is an HTTP client that answers all requests the same.
-func answersAll(body string, asked *int) *http.Client {
+// answersAll is an HTTP client with the same response to every request.
+func answersAll(body string, queried *int) *http.Client {
 	return &http.Client{Transport: roundTrips(func(r *http.Request) (*http.Response, error) {
-		*asked++
+		*queried++
 		return &http.Response{
 			StatusCode: http.StatusOK, Request: r, Body: io.NopCloser(strings.NewReader(body)), Header: http.Header{},
 		}, nil
 	})}
 }
 
-// An answer counts only if it says what was asked for. Until it does, the request is made again.
-func TestAnswersOfSomethingElseAreNone(t *testing.T) {
+// A response counts only if it contains the requested object. Otherwise the request is retried.
+func TestResponsesOfAnotherServerDoNotCount(t *testing.T) {
 	calls := map[string]func(ctx context.Context, c *blaze.Client) error{
 		"OpenConversation": func(ctx context.Context, c *blaze.Client) error {
 			_, err := c.OpenConversation(ctx, userA)
@@ -60,35 +60,35 @@ func TestAnswersOfSomethingElseAreNone(t *testing.T) {
 	for call, do := range calls {
 		for name, body := range foreign(userA) {
 			bubble(t, call+" "+name, func(t *testing.T) {
-				asked := 0
+				queried := 0
 				r := prepare(t, func(cfg *blaze.Config) {
-					cfg.HTTPClient, cfg.SendAttempts = answersAll(body, &asked), 3
+					cfg.HTTPClient, cfg.SendAttempts = answersAll(body, &queried), 3
 				})
 				err := do(t.Context(), r.Client)
 				require.ErrorIs(t, err, blaze.ErrNoAnswer)
-				assert.Equal(t, 3, asked)
+				assert.Equal(t, 3, queried)
 				assert.NotContains(t, err.Error(), "WiFi")
 			})
 		}
 	}
 }
 
-func TestAnswersOfTheService(t *testing.T) {
+func TestResponsesOfTheService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		queried := 0
 		id := blaze.ConversationID(botID, userA)
 		c := newClient(t, keyOf(botID), blaze.Config{
-			HTTPClient: answersAll(`{"data":{"conversation_id":"`+strings.ToUpper(id)+`"}}`, &asked),
+			HTTPClient: answersAll(`{"data":{"conversation_id":"`+strings.ToUpper(id)+`"}}`, &queried),
 		}, nil)
 		got, err := c.OpenConversation(t.Context(), userA)
 		require.NoError(t, err)
 		assert.Equal(t, id, got)
-		assert.Equal(t, 1, asked)
+		assert.Equal(t, 1, queried)
 	})
 }
 
-// GET /me of something else does not say that the session is valid. That of another user does not, either.
-func TestAProfileOfSomethingElse(t *testing.T) {
+// A GET /me response of another server, or with another user, does not prove that the session is valid.
+func TestAProfileOfAnotherServer(t *testing.T) {
 	for name, body := range foreign(botID) {
 		bubble(t, name, func(t *testing.T) {
 			s := newReplyingServer(t)
@@ -100,7 +100,7 @@ func TestAProfileOfSomethingElse(t *testing.T) {
 			r := s.run(ok, nil)
 			began := time.Now()
 			require.ErrorIs(t, r.wait(), blaze.CodeUnauthorized)
-			assert.Greater(t, time.Since(began), 29*time.Second, "as without an answer")
+			assert.Greater(t, time.Since(began), 29*time.Second, "as without a response")
 			assert.Empty(t, r.log.lines("GET /me accepts"))
 		})
 	}

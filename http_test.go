@@ -21,7 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// Files and requests go through the dialer, the TLS and the proxy of the websocket.
+// Files and requests use the websocket's dialer, TLS configuration and proxy.
 func TestHTTPOverTLSAndTheProxy(t *testing.T) {
 	ts := httptest.NewTLSServer(nil)
 	defer ts.Close()
@@ -57,7 +57,7 @@ func TestHTTPOverTLSAndTheProxy(t *testing.T) {
 	require.ErrorContains(t, err, "certificate")
 }
 
-// open counts the connections that are open.
+// open counts open connections.
 type open struct {
 	net.Conn
 	n    *atomic.Int64
@@ -71,7 +71,8 @@ func (c *open) Close() error {
 	return c.Conn.Close()
 }
 
-// A Client that is used for HTTP only leaves nothing behind: its connections end after five seconds, or at once.
+// A Client used for HTTP only leaves no connection open: idle ones are closed after five seconds, or at once by
+// CloseIdleConnections.
 func TestIdleHTTPConnectionsEnd(t *testing.T) {
 	for name, end := range map[string]func(c *blaze.Client){
 		"by themselves": func(*blaze.Client) { time.Sleep(5 * time.Second) },
@@ -93,7 +94,7 @@ func TestIdleHTTPConnectionsEnd(t *testing.T) {
 			_, err := r.Upload(t.Context(), strings.NewReader("hello"), 5)
 			require.NoError(t, err)
 			synctest.Wait()
-			assert.EqualValues(t, 1, n.Load(), "it waits for another request")
+			assert.EqualValues(t, 1, n.Load(), "kept for another request")
 			end(r.Client)
 			synctest.Wait()
 			assert.Zero(t, n.Load())
@@ -119,14 +120,14 @@ func TestRunClosesIdleHTTPConnections(t *testing.T) {
 		_, err := r.Upload(t.Context(), strings.NewReader("hello"), 5)
 		require.NoError(t, err)
 		synctest.Wait()
-		assert.EqualValues(t, 2, n.Load(), "the websocket, and one that waits for another request")
+		assert.EqualValues(t, 2, n.Load(), "the websocket, and one kept for another request")
 		require.NoError(t, r.stop())
 		synctest.Wait()
 		assert.Zero(t, n.Load())
 	})
 }
 
-// Who is refused because the user never wrote hears what to do.
+// If a message is rejected because the user never wrote to the bot, the error names the remedy.
 func TestWritingFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)

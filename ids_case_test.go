@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// inCapitals is a message with all its ids in capitals.
+// inCapitals is a message with all ids in capitals.
 func inCapitals(v map[string]any) map[string]any {
 	ids := map[string]any{}
 	for _, field := range []string{
@@ -50,7 +50,7 @@ func TestAMessageWithIDsInCapitals(t *testing.T) {
 		}, []any{m.ID, m.ConversationID, m.UserID, m.SessionID, m.QuoteID, m.RepresentativeID, m.Group})
 		assert.EqualValues(t, 4, r.Stats().Duplicates)
 		for _, id := range s.ackedIDs() {
-			assert.Equal(t, strings.ToLower(id), id, "the service refuses capitals")
+			assert.Equal(t, strings.ToLower(id), id, "the service rejects capitals")
 		}
 	})
 	bubble(t, "is of the same conversation", func(t *testing.T) {
@@ -79,7 +79,7 @@ func TestAMessageWithIDsInCapitals(t *testing.T) {
 		require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, id))
 		s.conn().push(inCapitals(v()))
 		time.Sleep(time.Minute)
-		assert.Equal(t, []string{id, id}, s.ackedIDs(), "pushed again, it is acknowledged again")
+		assert.Equal(t, []string{id, id}, s.ackedIDs(), "acknowledged again after its redelivery")
 		assert.EqualValues(t, 1, r.Stats().Handled)
 	})
 }
@@ -129,9 +129,9 @@ func TestAHandMadeMessageWithItsIDInCapitals(t *testing.T) {
 
 func TestAnEncryptedMessageIsAnsweredInCapitals(t *testing.T) {
 	alone(t, "stored", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
-		out := sealed(c, "alice", "hello")
-		out.MessageID = blaze.DeriveID("sealed")
-		s.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer {
+		out := encryptedText(c, "alice", "hello")
+		out.MessageID = blaze.DeriveID("encrypted")
+		s.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer {
 			data := fmt.Sprintf(`[{"type":"message","message_id":%q,"state":"SUCCESS"}]`,
 				strings.ToUpper(out.MessageID))
 			return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(data)}}

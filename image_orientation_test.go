@@ -40,7 +40,7 @@ func quarters() image.Image {
 	return m
 }
 
-// exifOf is Exif data with an orientation, as cameras write it.
+// exifOf returns Exif data with this orientation, as cameras write it.
 func exifOf(orientation byte) string {
 	return "MM\x00*\x00\x00\x00\x08" + "\x00\x01" +
 		"\x01\x12\x00\x03\x00\x00\x00\x01\x00" + string(orientation) + "\x00\x00" + "\x00\x00\x00\x00"
@@ -61,7 +61,7 @@ func turnedPNG(t *testing.T, orientation byte) []byte {
 	return append(b, file[header:]...)
 }
 
-// turnedWebP is black: the pixels of aWebP take no bits, however many there are.
+// turnedWebP is a black picture: the pixels of aWebP need no bits, whatever its size.
 func turnedWebP(t *testing.T, orientation byte) []byte {
 	file, err := base64.StdEncoding.DecodeString(aWebP)
 	require.NoError(t, err)
@@ -74,8 +74,8 @@ func turnedWebP(t *testing.T, orientation byte) []byte {
 	return append(binary.LittleEndian.AppendUint32([]byte("RIFF"), uint32(len(body))), body...)
 }
 
-// The colours are those of Exif 2.32, tag 0x0112: 6, for example, says that the first row is to be seen at the right
-// and the first column at the top.
+// The colours follow Exif 2.32, tag 0x0112. In orientation 6, for example, row 0 is the visual right-hand side and
+// column 0 the visual top.
 func TestUploadImageIsTurned(t *testing.T) {
 	seen := map[byte]string{
 		0: "RGBW", 1: "RGBW", 2: "GRWB", 3: "WBGR", 4: "BWRG", 5: "RBGW", 6: "BRWG", 7: "WGBR", 8: "GWRB", 9: "RGBW",

@@ -43,7 +43,7 @@ func picture(t *testing.T, encode func(io.Writer, image.Image) error, m image.Im
 func asJPEG(w io.Writer, m image.Image) error { return jpeg.Encode(w, m, nil) }
 func asGIF(w io.Writer, m image.Image) error  { return gif.Encode(w, m, nil) }
 
-// aWebP is one black pixel, lossless: the smallest there is.
+// aWebP is one black pixel, lossless: the smallest WebP file.
 const aWebP = "UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA=="
 
 func TestUploadImage(t *testing.T) {
@@ -87,7 +87,7 @@ func TestUploadImage(t *testing.T) {
 	}
 }
 
-// What is transparent shows the white of the chat.
+// Transparent pixels get the white of the chat.
 func TestTransparentThumbnail(t *testing.T) {
 	alone(t, "transparent", nil, func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
 		got, err := c.UploadImage(t.Context(),
@@ -101,7 +101,7 @@ func TestTransparentThumbnail(t *testing.T) {
 	})
 }
 
-// claiming changes the size that a PNG says it has.
+// claiming changes the size in the header of a PNG.
 func claiming(file []byte, w, h uint32) []byte {
 	file = bytes.Clone(file)
 	binary.BigEndian.PutUint32(file[16:], w)
@@ -110,7 +110,7 @@ func claiming(file []byte, w, h uint32) []byte {
 	return file
 }
 
-// progressive is the head of a JPEG whose decoder takes 20 bytes a pixel before it looks at any.
+// progressive is the head of a JPEG that makes a decoder allocate 20 bytes per pixel before it decodes any.
 func progressive(w, h uint16) []byte {
 	b := []byte{
 		0xff, 0xd8, 0xff, 0xc2, 0, 17, 8, byte(h >> 8), byte(h),
@@ -119,10 +119,10 @@ func progressive(w, h uint16) []byte {
 	return append(b, 0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 0, 0, 0xff, 0xd9)
 }
 
-func TestUploadImageRefuses(t *testing.T) {
+func TestUploadImageRejects(t *testing.T) {
 	good := picture(t, png.Encode, red(20, 20))
 	deep := picture(t, png.Encode, image.NewNRGBA64(image.Rect(0, 0, 20, 20)))
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		for name, file := range map[string][]byte{
 			"nothing": nil, "text": []byte("hello"), "SVG": []byte("<svg/>"),
 			"cut in the header": good[:20], "cut": good[:len(good)-20],

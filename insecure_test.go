@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// What makes TLS of no use is logged once, whichever half it is set for.
+// Settings that weaken TLS are logged once, for the websocket and for HTTP.
 func TestInsecureTLSIsLoggedOnce(t *testing.T) {
 	const verify, version = "InsecureSkipVerify is set", "MinVersion allows"
 	for name, tt := range map[string]struct {

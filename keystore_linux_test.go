@@ -12,8 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// A keystore on a read-only mount cannot be given another mode: no warning. The kernel's table of mounts tells which
-// are.
+// A keystore on a read-only mount cannot be given another mode, so there is no warning. The kernel's mount table lists
+// the read-only mounts.
 func TestReadOnlyMounts(t *testing.T) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	require.NoError(t, err)
@@ -24,7 +24,7 @@ func TestReadOnlyMounts(t *testing.T) {
 		require.True(t, ok && len(at) >= 6 && len(sb) >= 3, line)
 		for below := range readOnly {
 			if below == at[4] || strings.HasPrefix(below, strings.TrimSuffix(at[4], "/")+"/") {
-				delete(readOnly, below) // hidden by this one
+				delete(readOnly, below) // hidden by this mount
 			}
 		}
 		readOnly[at[4]] = slices.Contains(strings.Split(at[5], ","), "ro") ||

@@ -18,7 +18,7 @@ import (
 
 type holder struct{ Keystore blaze.Keystore }
 
-// Encoders that know nothing of JSON would write the key.
+// Encoders other than JSON would write the key.
 func TestKeystoreIsNotEncoded(t *testing.T) {
 	k := canaryKeystore()
 	for name, encode := range map[string]func(w io.Writer, v any) error{
@@ -36,12 +36,12 @@ func TestKeystoreIsNotEncoded(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "keep the file") {
 				t.Errorf("%s of a %T: %v", name, v, err)
 			}
-			refuseCanary(t, b.String()+fmt.Sprint(err))
+			requireNoCanary(t, b.String()+fmt.Sprint(err))
 		}
 	}
 }
 
-// A key in place of a path is not repeated, and no path is hidden that is one.
+// If the path is a key, the error does not repeat it. A real path is shown.
 func TestLoadKeystoreOfAKey(t *testing.T) {
 	_, pkcs1, pkcs8 := rsaPEM(t)
 	pair := base64.StdEncoding.EncodeToString(ed25519.NewKeyFromSeed(unhex(t, keySeed)))
@@ -66,7 +66,7 @@ func TestLoadKeystoreOfAKey(t *testing.T) {
 	for _, path := range []string{"keystore.json", dir + ".json", "/run/secrets/keystore", "none/keystore"} {
 		_, err := blaze.LoadKeystore(path)
 		if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path) {
-			t.Errorf("a missing file gives %v", err)
+			t.Errorf("a missing file returns %v", err)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func unhex(t testing.TB, s string) []byte {
 
 func rsaPEM(t testing.TB) (public any, pkcs1, pkcs8 string) {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 1024) // as the dashboard made them
+	key, err := rsa.GenerateKey(rand.Reader, 1024) // the dashboard's former key size
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,17 +60,18 @@ func rsaPEM(t testing.TB) (public any, pkcs1, pkcs8 string) {
 	return key.Public(), encode("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)), encode("PRIVATE KEY", der)
 }
 
-// file is the JSON of a keystore with the fields given as name, value, name, value...
+// file returns a keystore as JSON. The fields are name, value, name, value...
 func file(fields ...any) string {
 	m := map[string]any{}
 	for i := 0; i < len(fields); i += 2 {
 		m[fields[i].(string)] = fields[i+1]
 	}
-	b, _ := json.Marshal(m) // what the tests put in can be marshaled
+	b, _ := json.Marshal(m) // the fields of these tests can be marshaled
 	return string(b)
 }
 
-// safeFile and oldFile are file with the ids, as either kind of keystore names them; fields that are given count more.
+// safeFile and oldFile are file with the ids in the names of either kind of keystore. Later fields override earlier
+// ones.
 func safeFile(more ...any) string {
 	return file(append([]any{"app_id", keyApp, "session_id", keySession}, more...)...)
 }
@@ -149,16 +150,16 @@ func TestParseKeystore(t *testing.T) {
 	}
 }
 
-// utf16Of is a text as PowerShell writes it to a file.
+// utf16Of encodes a text as PowerShell writes it to a file.
 func utf16Of(order binary.AppendByteOrder, text string) string {
 	var b []byte
-	for _, unit := range utf16.Encode([]rune("\ufeff" + text)) {
-		b = order.AppendUint16(b, unit)
+	for _, codeUnit := range utf16.Encode([]rune("\ufeff" + text)) {
+		b = order.AppendUint16(b, codeUnit)
 	}
 	return string(b)
 }
 
-func TestParseKeystoreRefuses(t *testing.T) {
+func TestParseKeystoreRejects(t *testing.T) {
 	_, pkcs1, _ := rsaPEM(t)
 	pair := unhex(t, keySeed+keyPublic)
 	pair[40] ^= 1
@@ -171,7 +172,7 @@ func TestParseKeystoreRefuses(t *testing.T) {
 		"white space":          {"\xef\xbb\xbf \n", "keystore"},
 		"not JSON":             {keySeed, "keystore"},
 		"UTF-16, empty":        {utf16Of(binary.LittleEndian, " "), "keystore"},
-		"UTF-16, half a unit":  {utf16Of(binary.LittleEndian, safe(keySeed)) + "\x00", "keystore"},
+		"UTF-16, odd length":   {utf16Of(binary.LittleEndian, safe(keySeed)) + "\x00", "keystore"},
 		"UTF-16, no mark":      {utf16Of(binary.LittleEndian, safe(keySeed))[2:], "keystore"},
 		"a PEM file":           {pkcs1, "keystore"},
 		"cut short":            {safe(keySeed)[:150], "keystore"},
@@ -214,7 +215,7 @@ func TestParseKeystoreRefuses(t *testing.T) {
 			if k != (blaze.Keystore{}) {
 				t.Error("a keystore came with the error")
 			}
-			// From a file it is the same error, with the file's name.
+			// LoadKeystore returns the same error with the file's name.
 			path := filepath.Join(t.TempDir(), "keystore.json")
 			if err := os.WriteFile(path, []byte(c.json), 0o600); err != nil {
 				t.Fatal(err)
@@ -228,7 +229,7 @@ func TestParseKeystoreRefuses(t *testing.T) {
 	}
 }
 
-// An error tells which names count and which the file has, and no value, also where one is in the place of a name.
+// An error lists the accepted names and the names in the file, and no value, even if a value is in the place of a name.
 func TestKeystoreErrorsNameTheFields(t *testing.T) {
 	for name, c := range map[string]struct{ json, want string }{
 		"no app id": {
@@ -260,7 +261,7 @@ func TestKeystoreErrorsNameTheFields(t *testing.T) {
 	}
 }
 
-// blazeJSON is what json.Marshal makes of a Keystore, which must not be taken for one.
+// blazeJSON is a Keystore encoded by json.Marshal. It must not be accepted as a keystore.
 func blazeJSON(t *testing.T) string {
 	t.Helper()
 	b, err := json.Marshal(canaryKeystore())
@@ -279,7 +280,7 @@ func requireInvalid(t *testing.T, err error, field string) {
 	if bad.Field != field || bad.Reason == "" {
 		t.Errorf("error is %q, want one of %q", err, field)
 	}
-	refuseCanary(t, fmt.Sprintf("%v %+v %#v %q", err, err, err, err)+fmt.Sprintf("%#v", bad))
+	requireNoCanary(t, fmt.Sprintf("%v %+v %#v %q", err, err, err, err)+fmt.Sprintf("%#v", bad))
 }
 
 func TestLoadKeystore(t *testing.T) {
@@ -292,14 +293,14 @@ func TestLoadKeystore(t *testing.T) {
 	if k, err := blaze.LoadKeystore(path); err != nil || k.SessionPrivateKey != keySeed {
 		t.Errorf("got %v, error %v", k, err)
 	}
-	_, err := blaze.LoadKeystore(text) // a likely mistake
+	_, err := blaze.LoadKeystore(text) // a common mistake
 	requireInvalid(t, err, "keystore")
 	if _, err := blaze.LoadKeystore(filepath.Join(dir, "none.json")); !errors.Is(err, fs.ErrNotExist) ||
 		!strings.Contains(err.Error(), "none.json") {
-		t.Errorf("a missing file gives %v", err)
+		t.Errorf("a missing file returns %v", err)
 	}
 	if _, err := blaze.LoadKeystore(dir); err == nil || !strings.Contains(err.Error(), dir) {
-		t.Errorf("a directory gives %v", err)
+		t.Errorf("a directory returns %v", err)
 	}
 	if err := os.WriteFile(path, []byte(text+strings.Repeat(" ", 1<<20)), 0o600); err != nil {
 		t.Fatal(err)
@@ -338,9 +339,9 @@ func canaryKeystore() blaze.Keystore {
 	return blaze.Keystore{AppID: keyApp, SessionID: keySession, SessionPrivateKey: keySeed, ServerPublicKey: keyPublic}
 }
 
-// refuseCanary fails if any form of the test key's secret half, as bytes or as text, is in the text, or a good part of
-// one.
-func refuseCanary(t testing.TB, text string) {
+// requireNoCanary fails if the text contains the test key's secret half, or a large part of it, as bytes or as text in
+// any form.
+func requireNoCanary(t testing.TB, text string) {
 	t.Helper()
 	for _, form := range append(formsOf(string(unhex(t, keySeed))), formsOf(keySeed)...) {
 		for _, part := range []string{form[:len(form)/4], form[len(form)/2 : len(form)*3/4]} {
@@ -384,7 +385,7 @@ func TestKeystoreDoesNotPrintItsKeys(t *testing.T) {
 		}
 		out.Write(b)
 	}
-	// In an unexported field fmt shows it all, as the documentation says. JSON leaves the field out.
+	// fmt prints an unexported field in full, as the documentation states. JSON omits the field.
 	type unexported struct {
 		key     blaze.Keystore
 		pointer *blaze.Keystore
@@ -392,13 +393,13 @@ func TestKeystoreDoesNotPrintItsKeys(t *testing.T) {
 	u := unexported{k, &k}
 	slog.New(slog.NewJSONHandler(&out, nil)).Info("canary", "value", u, "key", u.key, "pointer", u.pointer)
 	out.WriteString(k.String() + k.GoString() + k.LogValue().String())
-	refuseCanary(t, out.String())
+	requireNoCanary(t, out.String())
 	if strings.Contains(out.String(), keyPublic) {
 		t.Error("the server's key is shown")
 	}
 }
 
-func TestKeystoreShowsWhoItIs(t *testing.T) {
+func TestKeystorePrintsItsIDs(t *testing.T) {
 	k := canaryKeystore()
 	const want = `Keystore{AppID: "` + keyApp + `", SessionID: "` + keySession +
 		`", SessionPrivateKey: "[redacted]", ServerPublicKey: "[redacted]"}`
@@ -439,11 +440,11 @@ func FuzzParseKeystore(f *testing.F) {
 			if !errors.As(err, &bad) || k != (blaze.Keystore{}) {
 				t.Errorf("error is %v", err)
 			}
-			refuseCanary(t, err.Error())
+			requireNoCanary(t, err.Error())
 			return
 		}
 		if _, err := blaze.NewSigner(k); err != nil {
-			t.Errorf("a parsed keystore is refused: %v", err)
+			t.Errorf("a parsed keystore is rejected: %v", err)
 		}
 	})
 }

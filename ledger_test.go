@@ -25,7 +25,7 @@ func (l ledgerFuncs) Handled(ctx context.Context, id string) (bool, error) { ret
 
 func (l ledgerFuncs) Record(ctx context.Context, id string) error { return l.record(ctx, id) }
 
-func TestAMessageTheLedgerKnowsIsAcknowledgedAtOnce(t *testing.T) {
+func TestAMessageInTheLedgerIsAcknowledgedAtOnce(t *testing.T) {
 	for name, mode := range ackModes {
 		bubble(t, name, func(t *testing.T) {
 			var handled diary
@@ -56,7 +56,7 @@ func TestTheDefaultLedgerRemembersWhatThisProcessHandled(t *testing.T) {
 		assert.Equal(t, 5, handled.len())
 		assert.EqualValues(t, 5, r.Stats().Duplicates)
 
-		// Another client has one of its own.
+		// Each client has its own default Ledger.
 		other := prepareFor(t, r.Server, nil)
 		assert.NoError(t, r.stop())
 		r.Deliver(userID("user0"), blaze.Outgoing{Payload: blaze.Text("once more"), MessageID: ids[0]})
@@ -81,7 +81,7 @@ func TestALedgerThatDoesNotWork(t *testing.T) {
 			r := run(t, handled.texts(), func(cfg *blaze.Config) { cfg.Ledger = l })
 			id := r.say("alice", "hello")
 			r.idle()
-			assert.Equal(t, []string{"hello"}, handled.all(), "the handler is tried")
+			assert.Equal(t, []string{"hello"}, handled.all(), "the handler runs")
 			assert.Equal(t, []string{id}, r.Acked(), "and the message acknowledged")
 			assert.Zero(t, r.failures.len())
 			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "Ledger.Handled failed"))
@@ -90,7 +90,7 @@ func TestALedgerThatDoesNotWork(t *testing.T) {
 	}
 }
 
-func TestASlowLedgerHoldsUpItsConversationOnly(t *testing.T) {
+func TestASlowLedgerDelaysItsConversationOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var handled diary
 		start := time.Now()
@@ -118,11 +118,11 @@ func TestASlowLedgerHoldsUpItsConversationOnly(t *testing.T) {
 	})
 }
 
-func TestTheLedgerIsAskedOncePerMessage(t *testing.T) {
+func TestTheLedgerIsCalledOncePerMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var asked, recorded diary
+		var queried, recorded diary
 		l := ledgerFuncs{
-			func(_ context.Context, id string) (bool, error) { asked.add("%s", id); return false, nil },
+			func(_ context.Context, id string) (bool, error) { queried.add("%s", id); return false, nil },
 			func(_ context.Context, id string) error { recorded.add("%s", id); return nil },
 		}
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
@@ -133,12 +133,12 @@ func TestTheLedgerIsAskedOncePerMessage(t *testing.T) {
 		}, func(cfg *blaze.Config) { cfg.Ledger = l })
 		id := r.say("alice", "hello")
 		r.idle()
-		assert.Equal(t, []string{id}, asked.all())
+		assert.Equal(t, []string{id}, queried.all())
 		assert.Equal(t, []string{id}, recorded.all())
 	})
 }
 
-// Two clients share one Ledger, and many conversations use it at once: this is for the race detector.
+// For the race detector: two clients share one Ledger and use it in many conversations at once.
 func TestALedgerIsUsedConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l ledger
@@ -156,7 +156,7 @@ func TestALedgerIsUsedConcurrently(t *testing.T) {
 	})
 }
 
-// A message is handled and acknowledged once, whatever its Ledger and its handler end.
+// A message is handled and acknowledged once, even if its Ledger and its handler end their goroutines.
 func TestALedgerThatExitsItsGoroutine(t *testing.T) {
 	for _, where := range []string{"Handled", "Record"} {
 		bubble(t, where, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestALedgerThatExitsItsGoroutine(t *testing.T) {
 	}
 }
 
-// The Ledger exits before the acknowledgement that AckReceived promises, and that follows all the same.
+// AckReceived acknowledges the message even if its Ledger exits the goroutine before.
 func TestALedgerThatExitsBeforeAnEarlyAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		exited := false
@@ -213,7 +213,7 @@ func TestALedgerThatExitsBeforeAnEarlyAck(t *testing.T) {
 	})
 }
 
-// Client.Ack survives its Ledger, because the goroutine is the caller's.
+// A Ledger that exits its goroutine does not end the goroutine that calls Client.Ack.
 func TestALedgerThatExitsInAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) {

@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// panicsAt returns a Limiter that panics when it is asked for the nth time.
+// panicsAt returns a Limiter that panics at call n.
 func panicsAt(n int) limiterFunc {
 	waits := 0
 	return func(context.Context) error {
@@ -23,19 +23,19 @@ func panicsAt(n int) limiterFunc {
 	}
 }
 
-// A Limiter that panics refuses; the message it was asked about does not stay behind.
+// A panic of the Limiter fails its message, which is then removed from the outbox.
 func TestALimiterThatPanics(t *testing.T) {
 	for n, name := range map[int]string{1: "at once", 2: "after a 429"} {
 		bubble(t, name, func(t *testing.T) {
 			r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter = panicsAt(n) })
-			r.Intercept(actionSend, refused(blaze.CodeTooManyRequests))
+			r.Intercept(actionSend, rejected(blaze.CodeTooManyRequests))
 			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			require.ErrorContains(t, err, "panic: limiter")
 			assert.Zero(t, r.Stats().OutboxRequests)
 		})
 		bubble(t, name+" in a batch", func(t *testing.T) {
 			r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter = panicsAt(n) })
-			r.Intercept(actionBatch, refused(blaze.CodeTooManyRequests))
+			r.Intercept(actionBatch, rejected(blaze.CodeTooManyRequests))
 			_, err := r.SendBatch(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 			require.ErrorContains(t, err, "panic: limiter")
 			assert.Zero(t, r.Stats().OutboxRequests)
@@ -43,8 +43,8 @@ func TestALimiterThatPanics(t *testing.T) {
 	}
 }
 
-// After Run a Send is not made to wait for anything, and one that waits is told.
-func TestTheEndWakesThoseAtTheLimiter(t *testing.T) {
+// After Run a Send does not wait. A Send that waits already returns with an error.
+func TestTheEndWakesSendsAtTheLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) {
 			cfg.Limiter = limiterFunc(func(ctx context.Context) error {
@@ -78,8 +78,8 @@ func TestTheEndWakesThoseAtTheLimiter(t *testing.T) {
 	})
 }
 
-// The Limiter counts messages. Acknowledgements, of Client.Ack too, go out without it.
-func TestAcknowledgementsDoNotAskTheLimiter(t *testing.T) {
+// The Limiter counts messages only. Acknowledgements, those of Client.Ack included, bypass it.
+func TestAcknowledgementsBypassTheLimiter(t *testing.T) {
 	for name, mode := range ackModes {
 		bubble(t, name, func(t *testing.T) {
 			waits := 0
@@ -90,7 +90,7 @@ func TestAcknowledgementsDoNotAskTheLimiter(t *testing.T) {
 				cfg.Ack = mode
 				cfg.Limiter = limiterFunc(func(context.Context) error { waits++; return nil })
 			})
-			r.Intercept(actionAck, refused(blaze.CodeTooManyRequests))
+			r.Intercept(actionAck, rejected(blaze.CodeTooManyRequests))
 			r.crowdSays(20)
 			r.idle()
 			require.NoError(t, r.Ack(t.Context(), blaze.StatusRead, messageA, messageB))

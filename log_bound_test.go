@@ -18,7 +18,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// logMeter counts what is logged.
+// logMeter measures the records logged.
 type logMeter struct {
 	logbook
 	records, bytes, largest, stacks atomic.Int64
@@ -47,9 +47,8 @@ func (l *logMeter) Handle(ctx context.Context, r slog.Record) error {
 	return nil
 }
 
-// Of 300,000 events in four minutes, however many kinds they are of, so many records are written at most: of 256
-// kinds and one for all others the first, a count after a second and one a minute, and so for each minute after which a
-// kind may begin anew.
+// The number of records is bounded for any number of events and kinds. Each of 256 kinds, and one for all others, logs
+// its first event, a count after a second and a count each minute, and starts anew after a quiet minute.
 func TestLogsAreBoundedWhateverHappens(t *testing.T) {
 	const events, minutes = 60_000, 4
 	long := strings.Repeat("x ", 5000)
@@ -70,10 +69,10 @@ func TestLogsAreBoundedWhateverHappens(t *testing.T) {
 			}
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
-			told := min(2*kinds, 256+1) // a long text is of another kind
+			reported := min(2*kinds, 256+1) // a long text makes another kind
 			assert.GreaterOrEqual(t, l.records.Load(), int64(min(kinds, 256)))
-			assert.LessOrEqual(t, l.records.Load(), int64(told*(2+minutes+2)))
-			assert.LessOrEqual(t, l.largest.Load(), int64(4<<10), "an error of 2,000 bytes, and what is around it")
+			assert.LessOrEqual(t, l.records.Load(), int64(reported*(2+minutes+2)))
+			assert.LessOrEqual(t, l.largest.Load(), int64(4<<10), "an error of 2,000 bytes and its attributes")
 			assert.LessOrEqual(t, l.bytes.Load(), l.records.Load()*(4<<10))
 			assert.EqualValues(t, events, r.Stats().BadFrames)
 			assert.Zero(t, r.Stats().TraceDropped)
@@ -81,7 +80,7 @@ func TestLogsAreBoundedWhateverHappens(t *testing.T) {
 	}
 }
 
-// Messages that are dropped matter each: the first 60 are logged. Then they are counted, and Trace has them all.
+// The first 60 dropped messages are logged singly. Later ones are counted. Trace reports all of them.
 func TestDroppedMessagesAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(logMeter)
@@ -103,7 +102,7 @@ func TestDroppedMessagesAreCounted(t *testing.T) {
 	})
 }
 
-// deep panics below so many calls of itself.
+// deep panics n calls deeper.
 func deep(n int) {
 	if n == 0 {
 		panic(strings.Repeat("boom ", 10_000))
@@ -111,7 +110,7 @@ func deep(n int) {
 	deep(n - 1)
 }
 
-// A handler that panics is logged with the beginning of its text and of its stack.
+// The panic of a handler is logged with the beginning of its text and of its stack.
 func TestAPanicIsLoggedInPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(logMeter)
@@ -126,7 +125,7 @@ func TestAPanicIsLoggedInPart(t *testing.T) {
 	})
 }
 
-// Connections that come and go are counted, too.
+// Records of connections are counted too.
 func TestAFlappingConnectionIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := new(logMeter)
@@ -138,13 +137,14 @@ func TestAFlappingConnectionIsCounted(t *testing.T) {
 		}
 		synctest.Wait()
 		require.Greater(t, r.Stats().Connects, uint64(cuts/2))
-		// Two kinds, one with 60 at first: a count each minute, and what a storm begins with.
+		// There are two kinds, and one logs 60 events singly. Each logs a count per minute and its first event
+		// after a pause.
 		assert.LessOrEqual(t, l.records.Load(), int64(60+2+2*(cuts/2+1)))
 	})
 }
 
-// A peer writes ids and texts as it likes. In a log they are short and on one line.
-func TestWhatAPeerWroteIsEscapedInLogs(t *testing.T) {
+// A peer chooses ids and texts. In the log they are short and on one line.
+func TestTextOfAPeerIsEscapedInLogs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		evil := "\x1b[2J\nlevel=ERROR msg=fake\u202e"
 		var values []string

@@ -20,7 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// lines returns the records that contain a text, in the form of slog.TextHandler without the time.
+// lines returns the records that contain a text, formatted by slog.TextHandler without the time.
 func (l *logbook) lines(text string) (all []string) {
 	for _, both := range l.all() {
 		line, _, _ := strings.Cut(both, "\n")
@@ -31,7 +31,7 @@ func (l *logbook) lines(text string) (all []string) {
 	return all
 }
 
-// repeated sums up how many records the lines stand for.
+// repeated returns the number of events in the log lines.
 func repeated(t *testing.T, lines []string) (n int) {
 	t.Helper()
 	for _, line := range lines {
@@ -117,7 +117,7 @@ func TestASlowOnReceiptIsReportedOnce(t *testing.T) {
 	})
 }
 
-// A handler that Run has left behind is reported as that, by ErrDrain.
+// An abandoned handler is reported by ErrDrain, not as slow.
 func TestAnAbandonedHandlerIsNotReportedAsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -169,7 +169,7 @@ func TestARequestBeforeRunIsReported(t *testing.T) {
 	}
 }
 
-// failingLedger fails with the error that its function returns.
+// failingLedger is a Ledger that fails with its function's error.
 type failingLedger func(id string) error
 
 func (f failingLedger) Handled(_ context.Context, id string) (bool, error) { return false, f(id) }
@@ -203,14 +203,14 @@ func TestEqualWarningsAreThinned(t *testing.T) {
 		require.Len(t, lines, 3)
 		assert.Contains(t, lines[2], "repeated=2")
 		time.Sleep(time.Hour)
-		assert.Len(t, r.log.lines(about), 3, "nothing is said of nothing")
+		assert.Len(t, r.log.lines(about), 3, "nothing is logged without events")
 		r.crowdSays(1)
 		time.Sleep(time.Second)
 		lines = r.log.lines(about)
 		require.Len(t, lines, 4)
 		assert.NotContains(t, lines[3], "repeated")
 	})
-	bubble(t, "what is left comes at the end", func(t *testing.T) {
+	bubble(t, "the rest is logged at the end", func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Ledger = failingLedger(func(string) error { return errAny }) })
 		r.crowdSays(3)
 		r.idle()
@@ -239,7 +239,7 @@ func TestEqualWarningsAreThinned(t *testing.T) {
 			s.conn().push(message(fmt.Sprint("user ", i), "hello"))
 			s.conn().push(with(message("alice", fmt.Sprint(i)), map[string]any{"user_id": 5}))
 		}
-		time.Sleep(900 * time.Millisecond) // before another attempt
+		time.Sleep(900 * time.Millisecond) // before the next attempt
 		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "handler failed"))
 		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "frame skipped"))
 	})
@@ -266,12 +266,12 @@ func TestEqualWarningsAreThinned(t *testing.T) {
 		})
 		r.crowdSays(1000)
 		r.idle()
-		// 256 kinds, and one for all others; a few are told apart by their text alone.
+		// There are 256 kinds, and one for all others. A few differ in their text only.
 		assert.InDelta(t, 256, len(r.log.lines(about)), 5)
 	})
 }
 
-// The stack of a panic is an attribute of its own, and logged once for each place.
+// The stack of a panic is a separate attribute, logged once for each place.
 func TestStacksAreLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
@@ -279,7 +279,7 @@ func TestStacksAreLoggedOnce(t *testing.T) {
 			case "one":
 				panic("boom")
 			case "two":
-				panic("boom") // elsewhere
+				panic("boom") // another place
 			}
 			return nil
 		}, func(cfg *blaze.Config) { cfg.HandlerAttempts = 2 })
@@ -303,7 +303,7 @@ func TestStacksAreLoggedOnce(t *testing.T) {
 
 type logKey struct{}
 
-// contextLog is an slog.Handler that notes a value of the context, and whether it has ended.
+// contextLog is an slog.Handler that records a value of the context, and whether the context has ended.
 type contextLog struct {
 	logFunc
 	seen *diary

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// canary stands in what messages say, and must not be seen anywhere else.
+// canary is part of message bodies. It must not appear anywhere else.
 const canary = "CANARY-in-a-body"
 
 // limiterFunc is a Limiter.
@@ -23,9 +23,8 @@ type limiterFunc func(ctx context.Context) error
 
 func (f limiterFunc) Wait(ctx context.Context) error { return f(ctx) }
 
-// refusedOutgoings break one rule each, and name the field that the error must name. Every text in them holds the
-// canary.
-func refusedOutgoings() []struct {
+// invalidOutgoings break one rule each and name the field that the error must name. All texts contain the canary.
+func invalidOutgoings() []struct {
 	field string
 	out   blaze.Outgoing
 } {
@@ -41,7 +40,7 @@ func refusedOutgoings() []struct {
 	}
 	attachment := blaze.Attachment{ID: attachmentID, Size: 1}
 	keyed, digested := attachment, attachment
-	keyed.Key, digested.Digest = sealedKey, sealedDigest
+	keyed.Key, digested.Digest = attachmentKey, attachmentDigest
 	return []struct {
 		field string
 		out   blaze.Outgoing
@@ -88,7 +87,7 @@ func refusedOutgoings() []struct {
 		{"Outgoing.QuoteID", quoting(blaze.Pin{Action: "PIN", MessageIDs: []string{messageA}})},
 		{"Outgoing.QuoteID", quoting(blaze.Raw{As: "MESSAGE_RECALL", Data: []byte(canary)})},
 
-		// One for each kind of payload; their own tests have the rest.
+		// One for each kind of payload. The tests of payloads have the rest.
 		{"ButtonGroup", payload(blaze.ButtonGroup{})},
 		{
 			"ButtonGroup[0].Label",
@@ -116,7 +115,7 @@ func TestInvalidMessagesAreNotWritten(t *testing.T) {
 			w.tap(cfg)
 			cfg.Limiter = limiterFunc(func(context.Context) error { limited++; return nil })
 		})
-		for i, r := range refusedOutgoings() {
+		for i, r := range invalidOutgoings() {
 			name := fmt.Sprintf("%d %s", i, r.field)
 			got, err := c.Send(t.Context(), r.out)
 			assert.Zero(t, got, name)
@@ -141,12 +140,12 @@ func TestInvalidMessagesAreNotWritten(t *testing.T) {
 	})
 }
 
-// An invalid message of a batch fails alone, and the others go out in order.
+// An invalid message of a batch fails alone. The others are sent in order.
 func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := begin(t, nil, nil)
 		var outs []blaze.Outgoing
-		for i, r := range refusedOutgoings() {
+		for i, r := range invalidOutgoings() {
 			outs = append(outs, r.out,
 				blaze.Outgoing{ConversationID: conversationA, RecipientID: userA, Payload: blaze.Textf("%d", i)})
 		}
@@ -157,7 +156,7 @@ func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 		require.Len(t, failed.Errs, len(outs))
 		assert.ErrorIs(t, err, blaze.ErrInvalid)
 		assert.NotContains(t, fmt.Sprintf("%v %+v", err, err), canary)
-		for i, r := range refusedOutgoings() {
+		for i, r := range invalidOutgoings() {
 			var invalid *blaze.InvalidError
 			if assert.ErrorAs(t, failed.Errs[2*i], &invalid) {
 				assert.Equal(t, r.field, invalid.Field)
@@ -171,8 +170,8 @@ func TestInvalidMessagesOfABatchFailAlone(t *testing.T) {
 	})
 }
 
-// What is at the limits of the rules goes out.
-func TestLimitsAreSent(t *testing.T) {
+// Values at their limits are sent.
+func TestValuesAtTheirLimitsAreSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := begin(t, nil, nil)
 		text := blaze.Text(strings.Repeat("x", 128<<10))
@@ -214,7 +213,7 @@ func TestConversationsAndUsers(t *testing.T) {
 			c.ToUser(user, blaze.Text("x")))
 		assert.Equal(t, blaze.Outgoing{ConversationID: conversationA, Payload: blaze.Text("x")},
 			blaze.To(conversationA, blaze.Text("x")))
-		// What is no user's id becomes an error, not a conversation with nobody.
+		// An invalid user id is an error. It does not become the id of some conversation.
 		_, err := c.Send(t.Context(), c.ToUser("alice", blaze.Text("x")))
 		requireInvalid(t, err, "Outgoing.RecipientID")
 		_, err = c.Send(t.Context(), c.ToUser("", blaze.Text("x")))

@@ -6,7 +6,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// What is measured of payloads: the smallest, one with fields of several types, and one with a list.
+// measured are the payloads of the benchmarks: the smallest, one with fields of several types, and one with a list.
 var measured = []string{"PLAIN_TEXT", "PLAIN_IMAGE", "APP_BUTTON_GROUP"}
 
 func BenchmarkDecodePayload(b *testing.B) {

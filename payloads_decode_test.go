@@ -17,7 +17,7 @@ import (
 
 func TestDecodePayloadIsLenient(t *testing.T) {
 	const id = `"attachment_id":"` + attachmentID + `"`
-	unruly := []byte{0xfb, 0xff, 0xbf, 0xfe} // +/+//g== in base64, so that the alphabets and the padding differ
+	unruly := []byte{0xfb, 0xff, 0xbf, 0xfe} // +/+//g== in base64, so that alphabets and padding differ
 	std, url := base64.StdEncoding, base64.URLEncoding
 
 	for _, c := range []struct {
@@ -135,13 +135,13 @@ func TestDecodePayloadIsLenient(t *testing.T) {
 	}
 }
 
-func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
+func TestDecodePayloadReturnsInvalidDataAsRaw(t *testing.T) {
 	const id = `"attachment_id":"` + attachmentID + `"`
 	for _, c := range []struct {
 		name     string
 		category blaze.Category
 		data     string
-		says     string // part of the error
+		contains string // part of the error
 	}{
 		{"nothing", "PLAIN_IMAGE", ``, "broken JSON"},
 		{"not JSON", "PLAIN_IMAGE", secret, "broken JSON at byte 1"},
@@ -226,15 +226,15 @@ func TestDecodePayloadKeepsWhatDoesNotFit(t *testing.T) {
 			`{"snapshot_id":"s","amount":true}`, "amount: neither a string nor a number",
 		},
 		{"no safe snapshot", "SYSTEM_SAFE_SNAPSHOT", `{"amount":"8675309"}`, "snapshot_id: missing"},
-		{"sealed", "ENCRYPTED_TEXT", secret, "encrypted data"},
-		{"sealed, of a new kind", "ENCRYPTED_SOMETHING_NEW", secret, "encrypted data"},
+		{"encrypted", "ENCRYPTED_TEXT", secret, "encrypted data"},
+		{"encrypted, of an unknown version", "ENCRYPTED_SOMETHING_NEW", secret, "encrypted data"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, ok := blaze.DecodePayload(c.category, []byte(c.data)).(blaze.Raw)
 			require.True(t, ok, "not a Raw")
 			assert.Equal(t, c.category, got.As)
 			assert.Equal(t, c.data, string(got.Data))
-			require.ErrorContains(t, got.Err, c.says)
+			require.ErrorContains(t, got.Err, c.contains)
 			assert.True(t, strings.HasPrefix(got.Err.Error(), "blaze: "), got.Err)
 			assert.NotContains(t, got.Err.Error(), secret, "the error quotes the message")
 			assert.NotContains(t, got.Err.Error(), "86753", "the error quotes the message")
@@ -265,14 +265,14 @@ func FuzzDecodePayload(f *testing.F) {
 		encoded, err := blaze.EncodePayload(p)
 		if err != nil {
 			if !errors.Is(err, blaze.ErrInvalid) {
-				t.Fatalf("encoding what was decoded: %v", err)
+				t.Fatalf("encoding the decoded payload: %v", err)
 			}
 			return
 		}
 		again := blaze.DecodePayload(blaze.Category(category), encoded)
 		if raw, ok := again.(blaze.Raw); ok && raw.Err != nil {
 			if was, ok := p.(blaze.Raw); !ok || was.Err == nil {
-				t.Fatalf("what was encoded does not decode: %v", raw.Err)
+				t.Fatalf("the encoded payload does not decode: %v", raw.Err)
 			}
 		}
 	})

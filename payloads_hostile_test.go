@@ -23,10 +23,10 @@ func allocated(f func()) int64 {
 	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
-// maxAllocated is how many bytes decoding a payload of a size may allocate.
+// maxAllocated returns the bytes that decoding a payload of this size may allocate.
 func maxAllocated(size int) int64 { return 8*int64(size) + 4<<10 }
 
-// fieldsOf returns the names that the decoder of a category asks for.
+// fieldsOf returns the field names that the decoder of a category reads.
 func fieldsOf(c blaze.Category) []string {
 	names := strings.Fields("attachment_id key digest media_key media_digest sticker_id user_id url message_id " +
 		"message_ids action snapshot_id opponent_id asset_id trace_id amount deposit_hash deposit_index")
@@ -44,7 +44,7 @@ func fieldsOf(c blaze.Category) []string {
 	return slices.Compact(names)
 }
 
-// hostilePayloads makes payloads of about a size that want much more memory than they have.
+// hostilePayloads returns payloads of about a size that need much more memory when decoded naively.
 func hostilePayloads(names []string, list bool, size int) map[string]string {
 	fill := func(head, each, tail string) string {
 		n := max(0, size-len(head)-len(tail)) / (len(each) + 1)
@@ -106,7 +106,7 @@ func hostilePayloads(names []string, list bool, size int) map[string]string {
 	return found
 }
 
-// categoriesDecoded are those that have a decoder, and one that has none.
+// categoriesDecoded are all categories with a decoder, and one without.
 var categoriesDecoded = []blaze.Category{
 	"PLAIN_TEXT", "PLAIN_POST", "PLAIN_IMAGE", "PLAIN_DATA", "PLAIN_STICKER", "PLAIN_CONTACT", "PLAIN_AUDIO",
 	"PLAIN_VIDEO", "PLAIN_LIVE", "PLAIN_LOCATION", "PLAIN_TRANSCRIPT", "APP_BUTTON_GROUP", "APP_CARD", "MESSAGE_RECALL",
@@ -114,13 +114,13 @@ var categoriesDecoded = []blaze.Category{
 	"PLAIN_JSON",
 }
 
-// Whatever a payload says, it is decoded within eight times its size.
+// Decoding any payload allocates at most eight times its size and a constant.
 func TestDecodingIsBounded(t *testing.T) {
 	for _, c := range categoriesDecoded {
 		for _, size := range []int{200, 5_000} {
 			payloads := hostilePayloads(fieldsOf(c), c == "PLAIN_TRANSCRIPT" || c == "APP_BUTTON_GROUP", size)
 			for i, name := range slices.Sorted(maps.Keys(payloads)) {
-				if raced && i%8 != 0 { // to measure takes a hundred times as long as to decode
+				if raced && i%8 != 0 { // measuring takes a hundred times as long as decoding
 					continue
 				}
 				data := []byte(payloads[name])
@@ -133,7 +133,7 @@ func TestDecodingIsBounded(t *testing.T) {
 	}
 }
 
-// What apps make is read, and what is longer is not.
+// Lists as long as those of apps are decoded. Longer ones are not.
 func TestListsThatAreTooLong(t *testing.T) {
 	list := func(head, each string, n int, tail string) []byte {
 		return []byte(head + strings.TrimSuffix(strings.Repeat(each+",", n), ",") + tail)

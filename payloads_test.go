@@ -33,8 +33,8 @@ const (
 )
 
 var (
-	sealedKey    = counted(64, 1, 0)
-	sealedDigest = func() []byte { d := sha256.Sum256([]byte("a sealed file")); return d[:] }()
+	attachmentKey    = counted(64, 1, 0)
+	attachmentDigest = func() []byte { d := sha256.Sum256([]byte("a sealed file")); return d[:] }()
 )
 
 // counted returns n bytes: start, start+step, ...
@@ -50,9 +50,9 @@ func plain(size int64, mime string) blaze.Attachment {
 	return blaze.Attachment{ID: attachmentID, MimeType: mime, Size: size}
 }
 
-// goldens are the payloads of testdata/payloads as Go has them, file by file. The files are written by hand, as the
-// wire has each payload (see wireBytes for the two that are not JSON); the first twelve are the samples of the
-// service's list of websocket messages, in its field order.
+// goldens are the payloads of testdata/payloads as Go values, by file. The files are written by hand in the form of the
+// wire (see wireBytes for the two that are not JSON). The first twelve are the samples of the service's list of
+// websocket messages, in its field order.
 var goldens = map[string]blaze.Payload{
 	"PLAIN_TEXT":    blaze.Text("Hi, Mixin <3 & 你好"),
 	"PLAIN_POST":    blaze.Post("# Title\n\n- one\n- two & *three*\n"),
@@ -85,7 +85,7 @@ var goldens = map[string]blaze.Payload{
 	"PLAIN_LOCATION.zero": blaze.Location{Latitude: -0.5},
 	"PLAIN_IMAGE.encrypted": blaze.Image{
 		Attachment: blaze.Attachment{
-			ID: attachmentID, MimeType: "image/jpeg", Size: 70000, Key: sealedKey, Digest: sealedDigest,
+			ID: attachmentID, MimeType: "image/jpeg", Size: 70000, Key: attachmentKey, Digest: attachmentDigest,
 		},
 		Width: 640, Height: 480, Thumbnail: thumbnail,
 	},
@@ -110,7 +110,8 @@ var goldens = map[string]blaze.Payload{
 		MediaURL:  attachmentID, MediaName: "film.mp4", MediaSize: 123456, MediaWidth: 640, MediaHeight: 480,
 		MediaMimeType: "video/mp4", MediaDuration: 12345 * time.Millisecond,
 		MediaStatus: "DONE", MediaWaveform: []byte{0, 1, 2},
-		ThumbImage: thumbnail, ThumbURL: "https://mixin.one/thumb.png", MediaKey: sealedKey, MediaDigest: sealedDigest,
+		ThumbImage: thumbnail, ThumbURL: "https://mixin.one/thumb.png",
+		MediaKey: attachmentKey, MediaDigest: attachmentDigest,
 		MediaCreatedAt: time.Date(2023, 4, 28, 10, 1, 59, 500000000, time.UTC),
 		StickerID:      stickerID, SharedUserID: userB, Caption: "the film",
 	}},
@@ -139,7 +140,7 @@ var goldens = map[string]blaze.Payload{
 		DepositHash:     "0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f6",
 		InscriptionHash: "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100",
 	},
-	"SYSTEM_USER":    nil, // nil: known, but without a type of its own
+	"SYSTEM_USER":    nil, // nil: a known category without a type of its own
 	"SYSTEM_CIRCLE":  nil,
 	"SYSTEM_SESSION": nil,
 	"PLAIN_JSON":     nil,
@@ -147,7 +148,7 @@ var goldens = map[string]blaze.Payload{
 
 func ptr[T any](v T) *T { return &v }
 
-// readGolden returns a file of testdata/payloads and the category its name begins with.
+// readGolden returns a file of testdata/payloads and its category, which is the beginning of its name.
 func readGolden(t testing.TB, name string) (blaze.Category, []byte) {
 	t.Helper()
 	file, err := os.ReadFile(filepath.Join("testdata", "payloads", name+".json"))
@@ -156,8 +157,8 @@ func readGolden(t testing.TB, name string) (blaze.Category, []byte) {
 	return blaze.Category(category), wireBytes(t, blaze.Category(category), file)
 }
 
-// wireBytes returns what the wire has for a file. Texts and posts are bare text there, which the file has as a JSON
-// string. Everything else is compacted.
+// wireBytes returns the wire form of a file. Texts and posts are JSON strings in the file and bare text on the wire.
+// All other payloads are compacted.
 func wireBytes(t testing.TB, c blaze.Category, file []byte) []byte {
 	t.Helper()
 	if c == blaze.CategoryPlainText || c == blaze.CategoryPlainPost {
@@ -190,7 +191,7 @@ func TestPayloadsOfTheWire(t *testing.T) {
 			require.NoError(t, err)
 			if name == "PLAIN_LOCATION" {
 				// The latitude of the sample, 53.478451778240661, has more digits than a float64 can hold. It is
-				// written with as many as make the same number again.
+				// written with the fewest digits that identify the same float64.
 				assert.JSONEq(t, string(wire), string(again))
 				wire = bytes.Replace(wire, []byte("53.478451778240661"), []byte("53.47845177824066"), 1)
 			}
@@ -199,7 +200,7 @@ func TestPayloadsOfTheWire(t *testing.T) {
 	}
 }
 
-func TestEncodePayloadTakesPointers(t *testing.T) {
+func TestEncodePayloadAcceptsPointers(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
 		"PLAIN_TEXT":       ptr(goldens["PLAIN_TEXT"].(blaze.Text)),
 		"PLAIN_IMAGE":      ptr(goldens["PLAIN_IMAGE"].(blaze.Image)),
@@ -212,7 +213,7 @@ func TestEncodePayloadTakesPointers(t *testing.T) {
 	}
 }
 
-func TestEncodePayloadRefusesWhatIsNone(t *testing.T) {
+func TestEncodePayloadRejectsNil(t *testing.T) {
 	type embeds struct{ blaze.Image }
 	type embedsAny struct{ blaze.Payload }
 	for name, p := range map[string]blaze.Payload{

@@ -27,7 +27,7 @@ func buttons(n int) []blaze.Button {
 	return out
 }
 
-// secret is put into the wrong fields: no error may repeat it.
+// secret is put into wrong fields. No error may repeat it.
 const secret = "secret-value"
 
 func TestValidation(t *testing.T) {
@@ -192,7 +192,7 @@ func TestValidation(t *testing.T) {
 	}
 }
 
-// The limits themselves are allowed.
+// Values at the limits are valid.
 func TestValidationLimits(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
 		"18 buttons":          blaze.ButtonGroup(buttons(18)),
@@ -206,7 +206,7 @@ func TestValidationLimits(t *testing.T) {
 			TranscriptID: transcriptID, MessageID: messageA, Category: "X", CreatedAt: time.Unix(0, 0),
 		}},
 		"the corner of a map":  blaze.Location{Longitude: 180, Latitude: -90},
-		"a key and no digest":  golden("PLAIN_DATA", func(p *blaze.Data) { p.Key = sealedKey }),
+		"a key and no digest":  golden("PLAIN_DATA", func(p *blaze.Data) { p.Key = attachmentKey }),
 		"a text that is bytes": blaze.Text("\xff\x00"),
 	} {
 		_, err := blaze.EncodePayload(p)

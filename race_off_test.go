@@ -2,5 +2,5 @@
 
 package blaze_test
 
-// raced says that the race detector is on, which makes everything several times slower.
+// raced reports whether the race detector is on, which makes everything several times slower.
 const raced = false

@@ -42,7 +42,7 @@ func TestReceiptsArriveInOrder(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		require.Len(t, got, len(want), "a blocked handler does not hold them up")
+		require.Len(t, got, len(want), "a blocked handler does not delay them")
 		for i := range got {
 			assert.WithinDuration(t, time.Now(), got[i].At, 2*time.Minute)
 			got[i].At = time.Time{}
@@ -74,14 +74,14 @@ func TestOnReceiptMayFail(t *testing.T) {
 			r.Receipt(sent.MessageID, blaze.StatusRead)
 			r.say("alice", "hello")
 			r.idle()
-			assert.Equal(t, []string{"DELIVERED", "READ"}, got.all(), "it is not tried again")
+			assert.Equal(t, []string{"DELIVERED", "READ"}, got.all(), "not retried")
 			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "OnReceipt failed"))
 			assert.Zero(t, r.failures.len())
 		})
 	}
 }
 
-func TestReceiptsNobodyWantsAreIgnored(t *testing.T) {
+func TestReceiptsWithoutOnReceiptAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, nil)
 		sent, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
@@ -94,7 +94,7 @@ func TestReceiptsNobodyWantsAreIgnored(t *testing.T) {
 	})
 }
 
-func TestReceiptsThatAreOdd(t *testing.T) {
+func TestInvalidReceipts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
 		before, r, _ := surprised(t, func(cfg *blaze.Config) {
@@ -115,7 +115,7 @@ func TestReceiptsThatAreOdd(t *testing.T) {
 	})
 }
 
-func TestWithoutAHandlerNothingIsAskedFor(t *testing.T) {
+func TestWithoutAHandlerNothingIsRequested(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, nil)
 		id := r.say("alice", "hello")
@@ -132,7 +132,7 @@ func TestWithoutAHandlerNothingIsAskedFor(t *testing.T) {
 	})
 }
 
-func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
+func TestWithoutAHandlerPushesAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)
 		r := s.run(nil, nil)
@@ -144,24 +144,24 @@ func TestWithoutAHandlerWhatIsPushedIsIgnored(t *testing.T) {
 	})
 }
 
-func TestReceiptsDoNotMindAFullInbox(t *testing.T) {
+func TestReceiptsBypassAFullInbox(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got diary
-		const room = 64 << 10
+		const capacity = 64 << 10
 		r := run(t, func(_ context.Context, m *blaze.Message) error {
 			if textOf(m) == "slow" {
 				time.Sleep(10 * time.Minute)
 			}
 			return nil
 		}, func(cfg *blaze.Config) {
-			cfg.InboxBytes = room
+			cfg.InboxBytes = capacity
 			cfg.OnReceipt = func(r blaze.Receipt) { got.add("%s", r.Status) }
 		})
 		sent, err := r.Send(t.Context(), r.ToUser(userID("dave"), blaze.Text("hello")))
 		require.NoError(t, err)
 		r.say("alice", "slow")
 		synctest.Wait()
-		r.say("carol", strings.Repeat("x", room-100)) // does not fit beside it
+		r.say("carol", strings.Repeat("x", capacity-100)) // exceeds the capacity that is left
 		synctest.Wait()
 		require.Equal(t, 1, r.Stats().InboxMessages)
 		for range 10 {

@@ -17,7 +17,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// received is a text of userA in a group, as an attempt of bot gets it, changed by edit.
+// received is a text of userA in a group, as an attempt of bot receives it, changed by edit.
 func received(bot string, attempt int, edit func(*wire.Message)) *blaze.Message {
 	v := &wire.Message{
 		MessageID: messageA, ConversationID: conversationA, UserID: userA, Category: "PLAIN_TEXT", Data: "question",
@@ -30,7 +30,7 @@ func received(bot string, attempt int, edit func(*wire.Message)) *blaze.Message 
 
 func inContact(v *wire.Message) { v.ConversationID = blaze.ConversationID(botID, v.UserID) }
 
-// say returns the ids of what one attempt says.
+// say returns the ids of all messages that one attempt sends.
 func say(m *blaze.Message) []string {
 	var ids []string
 	for _, out := range []blaze.Outgoing{
@@ -46,7 +46,7 @@ func say(m *blaze.Message) []string {
 	return ids
 }
 
-func TestRepliesHaveIdsOfTheirOwn(t *testing.T) {
+func TestRepliesHaveIDsOfTheirOwn(t *testing.T) {
 	first := say(received(botID, 1, nil))
 	seen := map[string]bool{}
 	add := func(ids []string) {
@@ -58,22 +58,22 @@ func TestRepliesHaveIdsOfTheirOwn(t *testing.T) {
 		}
 	}
 	add(first)
-	// Each attempt says the same again, whatever of the message is only of the moment.
+	// Each attempt has the same ids. Fields that depend on the delivery do not matter.
 	assert.Equal(t, first, say(received(botID, 2, nil)))
 	assert.Equal(t, first, say(received(botID, 1, func(v *wire.Message) { v.Pending, v.Silent = true, true })))
-	// Another bot, another message and another conversation have others.
+	// For another bot, another message or another conversation the ids differ.
 	add(say(received(userB, 1, nil)))
 	add(say(received(botID, 1, func(v *wire.Message) { v.MessageID = messageB })))
 	elsewhere := received(botID, 1, func(v *wire.Message) { v.ConversationID = messageC })
 	add([]string{elsewhere.NewReply(blaze.Text("a")).MessageID})
-	// What a pointer says is what its value says.
+	// A pointer has the id of its value.
 	text := blaze.Text("a")
 	assert.Equal(t, first[0], received(botID, 1, nil).NewReply(&text).MessageID)
-	// Cases of a conversation's id are the same conversation.
+	// The case of a conversation id does not matter.
 	m := received(botID, 1, nil)
 	m.NewForward(conversationB, blaze.Text("a"))
 	assert.Equal(t, first[9], m.NewForward("9F8E7D6C-5B4A-4938-8271-605F4E3D2C1B", blaze.Text("a")).MessageID)
-	// What is not valid has none, and is not counted.
+	// An invalid payload has no id and is not counted.
 	m = received(botID, 1, nil)
 	for _, p := range []blaze.Payload{nil, blaze.Text(""), (*blaze.Text)(nil), blaze.Card{}} {
 		assert.Empty(t, m.NewReply(p).MessageID)
@@ -81,7 +81,7 @@ func TestRepliesHaveIdsOfTheirOwn(t *testing.T) {
 	assert.Equal(t, first, say(m))
 }
 
-// handMade is the Message of received, made by hand as a test of a handler does.
+// handMade is the Message of received, made by hand, as in tests of handlers.
 func handMade(bot string) *blaze.Message {
 	return &blaze.Message{
 		ID: messageA, BotID: bot, ConversationID: conversationA,
@@ -98,8 +98,8 @@ func TestAHandMadeMessageRepliesLikeAReceivedOne(t *testing.T) {
 	assert.NotEqual(t, m.NewReply(blaze.Text("a")).MessageID, m.NewReply(blaze.Text("a")).MessageID)
 }
 
-// A reply and a quote of the same content are two messages, also where one attempt replies and the next one quotes:
-// with one id, the service would store the first only.
+// A reply and a quote of the same content are two messages, even if one attempt replies and the next one quotes. With
+// equal ids the service would store the first only.
 func TestAQuoteIsNoReply(t *testing.T) {
 	for name, fresh := range map[string]func() *blaze.Message{
 		"received":  func() *blaze.Message { return received(botID, 1, nil) },
@@ -128,7 +128,7 @@ func TestAQuoteIsNoReply(t *testing.T) {
 	})
 }
 
-// The order in which an attempt says different things does not matter, so handlers may answer from several goroutines.
+// The order of different replies within an attempt does not matter, so handlers may reply from several goroutines.
 func TestRepliesAreSafeForConcurrentUse(t *testing.T) {
 	run := func(m *blaze.Message) map[string]bool {
 		var mu sync.Mutex
@@ -151,7 +151,7 @@ func TestRepliesAreSafeForConcurrentUse(t *testing.T) {
 	assert.Equal(t, ids, run(handMade(botID)))
 }
 
-func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
+func TestReplyIsSentToTheMessagesConversation(t *testing.T) {
 	direct := blaze.ConversationID(botID, userA)
 	for name, c := range map[string]struct {
 		edit      func(*wire.Message)
@@ -196,7 +196,7 @@ func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
 		"inscription, in a group": {
 			func(v *wire.Message) { v.Category = "SYSTEM_SAFE_INSCRIPTION" }, false, conversationA, "", false,
 		},
-		"transfer to nobody": {func(v *wire.Message) {
+		"transfer without a conversation": {func(v *wire.Message) {
 			v.Category, v.ConversationID = "SYSTEM_SAFE_SNAPSHOT", "00000000-0000-0000-0000-000000000000"
 		}, false, "", "", false},
 		"a notice about a user": {
@@ -240,7 +240,7 @@ func TestReplyGoesWhereTheMessageCameFrom(t *testing.T) {
 	}
 }
 
-// exported is a copy of the exported fields, as another author would write it.
+// exported is a copy of the exported fields, as another package would make it.
 func exported(out blaze.Outgoing) blaze.Outgoing {
 	return blaze.Outgoing{
 		ConversationID: out.ConversationID, Payload: out.Payload,
@@ -255,7 +255,7 @@ func TestSender(t *testing.T) {
 	assert.Equal(t, userB, received(botID, 1, func(v *wire.Message) { v.RepresentativeID = userB }).Sender())
 }
 
-// A transfer is in the conversation with its payer, who gets the answer.
+// A transfer is in the conversation with its payer, who receives the reply.
 func TestReplyToATransfer(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
 		"transfer": blaze.AccountSnapshot{
@@ -287,7 +287,7 @@ func TestReplyToATransfer(t *testing.T) {
 	assert.Equal(t, userA, m.NewReply(blaze.Text("a")).RecipientID, "made by hand")
 }
 
-// Everything that is shown can quote. In frames of several messages only texts and posts do.
+// Every displayed message can quote. In frames of several messages only texts and posts can.
 func TestQuotes(t *testing.T) {
 	bubble(t, "quotes", func(t *testing.T) {
 		r := run(t, nil, nil)
@@ -320,7 +320,7 @@ func TestQuotes(t *testing.T) {
 	})
 }
 
-// withoutKey returns a payload as it is in plain text.
+// withoutKey returns a payload in its plain form.
 func withoutKey(p blaze.Payload) blaze.Payload {
 	switch p := p.(type) {
 	case blaze.Image:
@@ -339,14 +339,14 @@ func withoutKey(p blaze.Payload) blaze.Payload {
 	return p
 }
 
-// Where nothing can be answered, the error says what to do.
+// If a message cannot be replied to, the error names the remedy.
 func TestReplyToATransferWithoutAConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dropped := make(chan error, 1)
 		s, _ := begin(t, func(c *blaze.Client) blaze.Handler {
 			return func(ctx context.Context, m *blaze.Message) error {
 				if err := c.Reply(ctx, m, blaze.Text(canary)); !errors.Is(err, blaze.ErrInvalid) {
-					return fmt.Errorf("not refused: %w", err)
+					return fmt.Errorf("not rejected: %w", err)
 				}
 				thanks := c.ToUser(m.Payload.(blaze.SafeSnapshot).OpponentID, blaze.Text("thanks"))
 				if _, err := c.Send(ctx, thanks); err != nil {
@@ -373,7 +373,7 @@ func TestReplyToATransferWithoutAConversation(t *testing.T) {
 	})
 }
 
-// A handler that runs again and says the same is heard once; what it says differently is heard as well.
+// A second attempt's equal reply is stored once. A different reply is stored as well.
 func TestRepliesOfAHandlerThatRunsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {
@@ -395,18 +395,18 @@ func TestRepliesOfAHandlerThatRunsAgain(t *testing.T) {
 		alice := userID("alice")
 		id := s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text("hi")})
 		require.NoError(t, s.Idle(t.Context()))
-		var said []string
+		var texts []string
 		for _, out := range s.Sent() {
-			said = append(said, fmt.Sprintf("%s %s", out.Payload, out.QuoteID))
+			texts = append(texts, fmt.Sprintf("%s %s", out.Payload, out.QuoteID))
 			assert.Equal(t, alice, out.RecipientID)
 			assert.Equal(t, blaze.ConversationID(s.Key.AppID, alice), out.ConversationID)
 		}
 		assert.Equal(t,
-			[]string{"echo: hi ", "echo: hi ", "attempt 1 ", "echo: hi " + id, "attempt 2 ", "attempt 3 "}, said)
+			[]string{"echo: hi ", "echo: hi ", "attempt 1 ", "echo: hi " + id, "attempt 2 ", "attempt 3 "}, texts)
 	})
 }
 
-// Two bots in one group get the same message, and their answers do not hide each other.
+// Two bots in one group receive the same message. Their replies have different ids.
 func TestRepliesOfTwoBots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -428,7 +428,7 @@ func TestRepliesOfTwoBots(t *testing.T) {
 			require.Equal(t, actionSend, r.Action)
 			ids[bot] = r.messageID(t)
 			r.confirm()
-			s.next().confirm() // the acknowledgement
+			s.next().confirm() // confirms the acknowledgement
 		}
 		assert.NotEqual(t, ids[botID], ids[userB])
 	})

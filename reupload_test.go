@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// countingTransport counts the bytes of the files that are uploaded and downloaded.
+// countingTransport counts the bytes of uploaded and downloaded files.
 type countingTransport struct {
 	next                http.RoundTripper
 	uploaded, downloads atomic.Int64
@@ -44,7 +44,7 @@ func (c *countingTransport) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// counting makes a client count its files.
+// counting makes a client count its files' bytes.
 func counting(count *countingTransport) func(*blaze.Config) {
 	return func(cfg *blaze.Config) {
 		count.next = &http.Transport{DialContext: cfg.DialContext, DisableKeepAlives: true}
@@ -59,25 +59,25 @@ func TestReupload(t *testing.T) {
 	} {
 		var count countingTransport
 		alone(t, name, counting(&count), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
-			sealed, err := c.UploadEncrypted(t.Context(), strings.NewReader(file), int64(len(file)))
+			withKey, err := c.UploadEncrypted(t.Context(), strings.NewReader(file), int64(len(file)))
 			require.NoError(t, err)
-			sealed.MimeType = "application/x-of-the-sender"
+			withKey.MimeType = "application/x-of-the-sender"
 			for _, edit := range []func(*blaze.Attachment){
 				func(*blaze.Attachment) {}, func(a *blaze.Attachment) { a.Size = 0 },
 				func(a *blaze.Attachment) { a.Size = -1 },
 			} {
-				a := sealed
+				a := withKey
 				edit(&a)
 				plain, err := c.Reupload(t.Context(), a)
 				require.NoError(t, err)
-				assert.NotEqual(t, sealed.ID, plain.ID)
+				assert.NotEqual(t, withKey.ID, plain.ID)
 				assert.Equal(t,
-					blaze.Attachment{ID: plain.ID, MimeType: sealed.MimeType, Size: int64(len(file))}, plain)
+					blaze.Attachment{ID: plain.ID, MimeType: withKey.MimeType, Size: int64(len(file))}, plain)
 				got, err := download(t, c, plain)
 				require.NoError(t, err)
 				assert.Equal(t, file, got)
 			}
-			a := sealed
+			a := withKey
 			a.MimeType = ""
 			plain, err := c.Reupload(t.Context(), a)
 			require.NoError(t, err)
@@ -86,22 +86,22 @@ func TestReupload(t *testing.T) {
 			before := count.uploads.Load() + count.downloads.Load()
 			same, err := c.Reupload(t.Context(), plain)
 			require.NoError(t, err)
-			assert.Equal(t, plain, same, "it is plain already")
+			assert.Equal(t, plain, same, "already plain")
 			assert.Equal(t, before, count.uploads.Load()+count.downloads.Load())
 		})
 	}
 }
 
-// Of a file that is not the one of the message nothing is stored: the storage never has its last byte.
+// A file that fails verification is not stored: the storage never receives its last byte.
 func TestReuploadOfADamagedFile(t *testing.T) {
 	file := strings.Repeat("a long file ", 20_000)
 	for name, edit := range map[string]func(*blaze.Attachment){
-		"digest":                   func(a *blaze.Attachment) { a.Digest = make([]byte, 32) },
-		"MAC":                      func(a *blaze.Attachment) { a.Key = append(bytes.Clone(a.Key[:63]), a.Key[63]^1) },
-		"longer than said":         func(a *blaze.Attachment) { a.Size-- },
-		"shorter than said":        func(a *blaze.Attachment) { a.Size++ },
-		"digest, and no size":      func(a *blaze.Attachment) { a.Digest, a.Size = make([]byte, 32), 0 },
-		"longer than said by much": func(a *blaze.Attachment) { a.Size = 1 },
+		"digest":                func(a *blaze.Attachment) { a.Digest = make([]byte, 32) },
+		"MAC":                   func(a *blaze.Attachment) { a.Key = append(bytes.Clone(a.Key[:63]), a.Key[63]^1) },
+		"longer than Size":      func(a *blaze.Attachment) { a.Size-- },
+		"shorter than Size":     func(a *blaze.Attachment) { a.Size++ },
+		"digest, and no size":   func(a *blaze.Attachment) { a.Digest, a.Size = make([]byte, 32), 0 },
+		"much longer than Size": func(a *blaze.Attachment) { a.Size = 1 },
 	} {
 		var count countingTransport
 		alone(t, name, counting(&count), func(t *testing.T, _ *blazetest.Server, c *blaze.Client) {
@@ -117,8 +117,8 @@ func TestReuploadOfADamagedFile(t *testing.T) {
 	}
 }
 
-func TestReuploadRefused(t *testing.T) {
-	alone(t, "refused", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
+func TestReuploadRejected(t *testing.T) {
+	alone(t, "rejected", nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client) {
 		a, err := c.UploadEncrypted(t.Context(), strings.NewReader("hello"), 5)
 		require.NoError(t, err)
 		for _, edit := range []func(*blaze.Attachment){

@@ -9,9 +9,9 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// What ends Run says what to look at.
-func TestWhatEndsRunSaysWhatToDo(t *testing.T) {
-	for code, says := range map[blaze.Code][]string{
+// An error that ends Run names the remedy.
+func TestErrorsOfRunNameTheRemedy(t *testing.T) {
+	for code, contains := range map[blaze.Code][]string{
 		blaze.CodeUnauthorized: {
 			"are app_id and session_id swapped", "was the session replaced", "is the clock wrong",
 		},
@@ -19,15 +19,15 @@ func TestWhatEndsRunSaysWhatToDo(t *testing.T) {
 	} {
 		bubble(t, code.Error(), func(t *testing.T) {
 			r := prepare(t, nil)
-			r.Intercept(handshake, refused(code))
-			r.Intercept(askMe, refused(code))
-			r.Intercept(askMe, refused(code)) // it is asked twice where the answer changes the clock
+			r.Intercept(handshake, rejected(code))
+			r.Intercept(getMe, rejected(code))
+			r.Intercept(getMe, rejected(code)) // a second time if the response changes the clock
 			r.start(t.Context(), ok)
 			err := r.wait()
 			require.ErrorIs(t, err, code)
-			var refusal *blaze.Error
-			require.ErrorAs(t, err, &refusal)
-			for _, s := range says {
+			var rejection *blaze.Error
+			require.ErrorAs(t, err, &rejection)
+			for _, s := range contains {
 				assert.ErrorContains(t, err, s)
 			}
 		})

@@ -69,7 +69,7 @@ func TestSafeName(t *testing.T) {
 	}
 }
 
-// FuzzSafeName looks for a name that leaves its directory, or that a system or a reader takes for another one.
+// FuzzSafeName looks for a name that escapes its directory, or that a system or a reader mistakes for another name.
 func FuzzSafeName(f *testing.F) {
 	for _, name := range []string{
 		"../a", `..\a`, "con.txt", "a\x00b", "\xff", "a\u202eb", strings.Repeat("é", 150) + ".jpg", " . ",
@@ -89,6 +89,6 @@ func FuzzSafeName(f *testing.F) {
 			return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
 		}))
 		assert.Equal(t, strings.Trim(safe, ". "), safe)
-		assert.Equal(t, safe, blaze.Data{Name: safe}.SafeName(), "it is safe already")
+		assert.Equal(t, safe, blaze.Data{Name: safe}.SafeName(), "already safe")
 	})
 }

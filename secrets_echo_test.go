@@ -43,7 +43,7 @@ var echoes = map[string]func(token string) string{
 	"the signature": func(s string) string { return s[strings.LastIndex(s, ".")+1:] },
 }
 
-// assertNotEchoed looks for 16 bytes in a row of what a server repeated.
+// assertNotEchoed checks that a text contains no 16 successive bytes of an echo.
 func assertNotEchoed(t *testing.T, text, echo string) {
 	t.Helper()
 	for part := range strings.FieldsSeq(echo) {
@@ -62,8 +62,8 @@ func toJSON(t *testing.T, v any) string {
 	return string(p)
 }
 
-// wordsOf are the texts of a server's in an error.
-func wordsOf(err error) string {
+// serverTexts returns the server's texts in an error.
+func serverTexts(err error) string {
 	var e *blaze.Error
 	if !errors.As(err, &e) {
 		return ""
@@ -71,7 +71,7 @@ func wordsOf(err error) string {
 	return fmt.Sprintf("%#v\n%s\n%s\n%s", *e, e.Description, e.Extra, e.Action)
 }
 
-func refusalWith(t *testing.T, echo string) string {
+func rejectionWith(t *testing.T, echo string) string {
 	t.Helper()
 	return toJSON(t, map[string]any{
 		"status": 202, "code": 403, "description": "you sent " + echo,
@@ -79,8 +79,8 @@ func refusalWith(t *testing.T, echo string) string {
 	})
 }
 
-// A server gets a token with each request, and may repeat it wherever it writes text.
-func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
+// A server receives a token with each request and may repeat it in any text.
+func TestATokenThatTheWebsocketRepeatsIsNotShown(t *testing.T) {
 	raw := func(status string) func(http.ResponseWriter, string) {
 		return func(w http.ResponseWriter, echo string) {
 			c, _, err := http.NewResponseController(w).Hijack()
@@ -92,9 +92,9 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 	}
 	handshakes := map[string]func(w http.ResponseWriter, echo string){
 		"body": func(w http.ResponseWriter, echo string) { http.Error(w, "you sent "+echo, http.StatusForbidden) },
-		"refusal": func(w http.ResponseWriter, echo string) {
+		"rejection": func(w http.ResponseWriter, echo string) {
 			w.WriteHeader(http.StatusForbidden)
-			_, _ = io.WriteString(w, `{"error":`+refusalWith(t, echo)+`}`)
+			_, _ = io.WriteString(w, `{"error":`+rejectionWith(t, echo)+`}`)
 		},
 		"status line":    raw("HTTP/1.1 403 %\r\n\r\n"),
 		"no status line": raw("HTTP/1.1 % x\r\n\r\n"), "no HTTP": raw("%\r\n\r\n"),
@@ -104,14 +104,14 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 	frames := map[string]func(c *rawConn, echo string){
 		"an error": func(c *rawConn, echo string) {
 			c.json(`{"id":` + toJSON(t, echo) + `,"action":` + toJSON(t, echo) +
-				`,"error":` + refusalWith(t, echo) + `}`)
+				`,"error":` + rejectionWith(t, echo) + `}`)
 		},
 		"an id": func(c *rawConn, echo string) {
 			c.push(with(message("alice", "x"), map[string]any{"message_id": echo[:min(len(echo), 64)], "user_id": 5}))
 		},
 		"a 401": func(c *rawConn, echo string) {
 			c.json(`{"id":"x","action":` + toJSON(t, echo) +
-				`,"error":` + strings.Replace(refusalWith(t, echo), "403", "401", 1) + `}`)
+				`,"error":` + strings.Replace(rejectionWith(t, echo), "403", "401", 1) + `}`)
 		},
 		"close": func(c *rawConn, echo string) {
 			_ = c.Send(wspeer.CloseFrame(1008, echo[:min(len(echo), 120)]))
@@ -135,7 +135,7 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 				require.Error(t, err)
 				require.NoError(t, r.stop())
 				require.NotEmpty(t, r.log.lines("disconnected"))
-				assertNotEchoed(t, r.told(err)+wordsOf(err), repeated)
+				assertNotEchoed(t, r.reported(err)+serverTexts(err), repeated)
 			})
 		}
 		for place, write := range frames {
@@ -149,7 +149,7 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 				s.me = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }
 				s.answer = func(r request) bool {
 					if r.Action == actionSend {
-						r.reply(`,"error":` + refusalWith(t, repeated))
+						r.reply(`,"error":` + rejectionWith(t, repeated))
 					}
 					return r.Action == actionSend
 				}
@@ -161,24 +161,24 @@ func TestATokenThatTheWebsocketRepeatsIsNotTold(t *testing.T) {
 				synctest.Wait()
 				require.NoError(t, r.stop())
 				require.NotEmpty(t, r.log.all())
-				assertNotEchoed(t, r.told(err)+wordsOf(err), repeated)
+				assertNotEchoed(t, r.reported(err)+serverTexts(err), repeated)
 			})
 		}
 	}
 }
 
-// roundTrips is a RoundTripper.
+// roundTrips is a function as an http.RoundTripper.
 type roundTrips func(*http.Request) (*http.Response, error)
 
 func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-func TestATokenThatTheAPIRepeatsIsNotTold(t *testing.T) {
+func TestATokenThatTheAPIRepeatsIsNotShown(t *testing.T) {
 	for form, echo := range echoes {
 		for _, status := range []int{200, 202, 301, 403, 502} {
 			for place, body := range map[string]func(echo string) string{
-				"text":    func(echo string) string { return echo },
-				"refusal": func(echo string) string { return `{"error":` + refusalWith(t, echo) + `}` },
-				"data":    func(echo string) string { return `{"data":` + toJSON(t, echo) + `}` },
+				"text":      func(echo string) string { return echo },
+				"rejection": func(echo string) string { return `{"error":` + rejectionWith(t, echo) + `}` },
+				"data":      func(echo string) string { return `{"data":` + toJSON(t, echo) + `}` },
 			} {
 				bubble(t, fmt.Sprint(form, " in ", place, " of ", status), func(t *testing.T) {
 					var repeated string
@@ -199,7 +199,7 @@ func TestATokenThatTheAPIRepeatsIsNotTold(t *testing.T) {
 					})
 					_, err := r.OpenConversation(t.Context(), userID("alice"))
 					require.Error(t, err)
-					assertNotEchoed(t, r.told(err)+wordsOf(err), repeated)
+					assertNotEchoed(t, r.reported(err)+serverTexts(err), repeated)
 				})
 			}
 		}

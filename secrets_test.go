@@ -18,7 +18,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// formsOf returns a secret in the forms in which it might be printed, whatever stands around it.
+// formsOf returns the forms in which a secret might be printed, with any text around it.
 func formsOf(secret string) []string {
 	p := []byte(secret)
 	decimal := strings.Trim(fmt.Sprint(p), "[]")
@@ -27,7 +27,7 @@ func formsOf(secret string) []string {
 		secret, lower, strings.ToUpper(lower), decimal,
 		strings.ReplaceAll(decimal, " ", ","), strings.ReplaceAll(decimal, " ", ", "),
 	}
-	// base64 depends on where its groups of three bytes begin, and at both ends on what is there
+	// base64 depends on the alignment to groups of three bytes, and at both ends on the neighbours.
 	for before := range 3 {
 		whole := p[(3-before)%3:]
 		whole = whole[:len(whole)/3*3]
@@ -36,7 +36,7 @@ func formsOf(secret string) []string {
 	return forms
 }
 
-// assertSilent looks for secrets in all their forms.
+// assertSilent checks that a text contains no secret in any form.
 func assertSilent(t *testing.T, what, text string, secrets ...string) {
 	t.Helper()
 	for _, secret := range secrets {
@@ -46,13 +46,13 @@ func assertSilent(t *testing.T, what, text string, secrets ...string) {
 	}
 }
 
-// told is everything that the client said to its operator.
-func (r *rig) told(errs ...error) string {
-	said := []string{r.log.String(), r.disconnects.String(), r.failures.String(), r.drops.String()}
+// reported returns all texts of the client for its operator: the log, the traced errors and errs.
+func (r *rig) reported(errs ...error) string {
+	texts := []string{r.log.String(), r.disconnects.String(), r.failures.String(), r.drops.String()}
 	for _, err := range errs {
-		said = append(said, fmt.Sprintf("%v %+v %#v %q", err, err, err, err))
+		texts = append(texts, fmt.Sprintf("%v %+v %#v %q", err, err, err, err))
 	}
-	return strings.Join(said, "\n")
+	return strings.Join(texts, "\n")
 }
 
 func TestNoMessageIsLogged(t *testing.T) {
@@ -76,16 +76,17 @@ func TestNoMessageIsLogged(t *testing.T) {
 		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(canary)}})
 		r.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte(canary)}})
 		r.idle()
-		r.Intercept(actionSend, refused(blaze.CodeForbidden))
+		r.Intercept(actionSend, rejected(blaze.CodeForbidden))
 		out := r.ToUser(userID("alice"), blaze.Text(canary))
-		_, refusal := r.Send(t.Context(), out)
+		_, rejection := r.Send(t.Context(), out)
 		_, invalid := r.Send(t.Context(), blaze.Outgoing{Payload: blaze.Text(canary)})
 		r.Intercept(actionSend, ignored)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, unconfirmed := r.Send(ctx, out)
 		assert.NotEmpty(t, r.log.all())
-		assertSilent(t, "the client", r.told(refusal, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out),
+		assertSilent(t, "the client",
+			r.reported(rejection, invalid, unconfirmed)+fmt.Sprintf("%v %+v %#v", out, out, out),
 			canary, r.Key.SessionPrivateKey)
 	})
 }
@@ -104,11 +105,11 @@ func TestNoBadFrameIsLogged(t *testing.T) {
 			c.write(2, []byte(canary))
 		})
 		assert.EqualValues(t, 7, r.Stats().BadFrames)
-		assertSilent(t, "the client", r.told(), canary)
+		assertSilent(t, "the client", r.reported(), canary)
 	})
 }
 
-// A proxy, or a page that helps with finding faults, may repeat what it was sent.
+// A proxy or a debugging page may repeat the request.
 func TestNoTokenIsLogged(t *testing.T) {
 	for name, body := range map[string]string{
 		"plain": "%s", "a page": "<html>you sent: Authorization: %s</html>",
@@ -145,7 +146,7 @@ func TestNoTokenIsLogged(t *testing.T) {
 			}
 			for _, token := range tokens {
 				for _, part := range strings.Split(token, ".")[1:] {
-					assertSilent(t, "the client", r.told(err), part, part[:40])
+					assertSilent(t, "the client", r.reported(err), part, part[:40])
 				}
 			}
 			assert.NotEmpty(t, tokens)

@@ -13,13 +13,13 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// While a connection was refused, a send that cannot wait fails. That is no refusal of the message, for which a
-// handler's message would be given up at once.
-func TestSendWhileTheConnectionWasRefused(t *testing.T) {
+// After a rejected connection, a send that cannot wait fails with an error that is not a rejection of its message.
+// Otherwise a handler's message would be dropped at once.
+func TestSendWhileTheConnectionWasRejected(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
 		defer s.Close()
-		s.Intercept(actionList, refused(blaze.CodeInvalidField))
+		s.Intercept(actionList, rejected(blaze.CodeInvalidField))
 		lost := make(chan struct{}, 1)
 		cfg := s.Config
 		cfg.Trace = &blaze.Trace{Disconnected: func(error, time.Duration) {
@@ -37,19 +37,19 @@ func TestSendWhileTheConnectionWasRefused(t *testing.T) {
 		}()
 		<-lost
 
-		hurried, cancel := context.WithCancel(t.Context())
+		expired, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = c.Send(hurried, c.ToUser(userID("alice"), blaze.Text("hi")))
+		_, err = c.Send(expired, c.ToUser(userID("alice"), blaze.Text("hi")))
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES rejected")
-		var refused *blaze.Error
-		assert.NotErrorAs(t, err, &refused)
+		var rejected *blaze.Error
+		assert.NotErrorAs(t, err, &rejected)
 		stop()
 		require.NoError(t, <-ended)
 	})
 }
 
-// A second Run is refused whatever the first one does: while it waits for another try, too.
+// A second Run fails whatever the first one does, even while the first one is in backoff.
 func TestASecondRunWhileThereIsNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newServer()
@@ -64,7 +64,7 @@ func TestASecondRunWhileThereIsNoConnection(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- c.Run(ctx, nil) }()
 		<-lost
-		synctest.Wait() // it waits now
+		synctest.Wait() // Run is in backoff now
 		assert.ErrorIs(t, c.Run(ctx, nil), blaze.ErrClosed)
 		stop()
 		require.NoError(t, <-ended)

@@ -20,7 +20,7 @@ import (
 
 var textA = blaze.To(conversationA, blaze.Text("x"))
 
-// inBubble runs a client without a handler against a server in memory and records what it writes.
+// inBubble runs a client without a handler against a server in memory and records the frames that the client writes.
 func inBubble(
 	t *testing.T, edit func(*blaze.Config), test func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames),
 ) {
@@ -37,7 +37,7 @@ func inBubble(
 	})
 }
 
-// answers answers the next requests of an action, in order.
+// answers sets the answers to the next requests of an action, in order.
 func answers(s *blazetest.Server, action string, as ...blazetest.Answer) {
 	for _, a := range as {
 		s.Intercept(action, func(blazetest.Frame) blazetest.Answer { return a })
@@ -72,9 +72,9 @@ func TestSendIsConfirmed(t *testing.T) {
 	})
 }
 
-// A refusal for good is told at once, once, to the one who sent, with all that the server said. In an existing client
-// 403 is success, and 10002 is repeated without end.
-func TestSendRefusedForGood(t *testing.T) {
+// A permanent rejection is returned at once, to its sender only, with the complete error of the server. In an existing
+// client 403 counts as success, and 10002 is retried for ever.
+func TestSendRejected(t *testing.T) {
 	for _, code := range []blaze.Code{
 		blaze.CodeBadRequest, blaze.CodeForbidden, blaze.CodeNotFound,
 		blaze.CodeInvalidField, blaze.CodeGroupFull, blaze.CodeChecksum, 20121, 99999,
@@ -91,16 +91,16 @@ func TestSendRefusedForGood(t *testing.T) {
 				sent, err := c.Send(t.Context(), out)
 				assert.Zero(t, sent)
 				assert.Zero(t, time.Since(began))
-				var refused *blaze.Error
-				require.ErrorAs(t, err, &refused)
+				var rejected *blaze.Error
+				require.ErrorAs(t, err, &rejected)
 				assert.Equal(t, &blaze.Error{
 					Code: code, Status: 202, Description: "No.", Extra: extra, Action: actionSend, MessageID: messageA,
-				}, refused)
+				}, rejected)
 				assert.ErrorIs(t, err, code)
-				assert.False(t, refused.Temporary())
+				assert.False(t, rejected.Temporary())
 				assert.Contains(t, err.Error(), messageA)
 				_, err = c.Send(t.Context(), textA)
-				require.NoError(t, err, "only that message was refused")
+				require.NoError(t, err, "only that message was rejected")
 				time.Sleep(time.Hour)
 				assert.Equal(t, []string{actionSend, actionSend}, w.actions())
 				assert.Len(t, s.Sent(), 1)
@@ -109,20 +109,20 @@ func TestSendRefusedForGood(t *testing.T) {
 	}
 }
 
-// A reply is matched by its id, whatever action it claims to answer.
-func TestSendRefusedByAnErrorFrame(t *testing.T) {
+// A reply is matched by its id, whatever its action is.
+func TestSendRejectedByAnErrorFrame(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
 		answers(s, actionSend,
 			blazetest.Answer{Reply: &blazetest.Frame{Action: "ERROR", Error: &blaze.Error{Code: 403, Status: 202}}})
 		_, err := c.Send(t.Context(), textA)
-		var refused *blaze.Error
-		require.ErrorAs(t, err, &refused)
-		assert.Equal(t, actionSend, refused.Action)
+		var rejected *blaze.Error
+		require.ErrorAs(t, err, &rejected)
+		assert.Equal(t, actionSend, rejected.Action)
 		assert.ErrorIs(t, err, blaze.CodeForbidden)
 	})
 }
 
-func TestSendRefusedForAWhile(t *testing.T) {
+func TestSendRejectedAsTransient(t *testing.T) {
 	for _, code := range []blaze.Code{429, 500, 7000, 7001} {
 		for attempts, want := range map[int]int{0: 5, 1: 1, 3: 3} {
 			t.Run(fmt.Sprintf("%d, %d attempts", code, attempts), func(t *testing.T) {
@@ -134,23 +134,23 @@ func TestSendRefusedForAWhile(t *testing.T) {
 					}
 					began := time.Now()
 					_, err := c.Send(t.Context(), textA)
-					var refused *blaze.Error
-					require.ErrorAs(t, err, &refused)
-					assert.True(t, refused.Temporary())
+					var rejected *blaze.Error
+					require.ErrorAs(t, err, &rejected)
+					assert.True(t, rejected.Temporary())
 					assert.ErrorIs(t, err, code)
-					var unsure *blaze.UnconfirmedError
-					assert.NotErrorAs(t, err, &unsure, "every try was answered")
+					var unconfirmed *blaze.UnconfirmedError
+					assert.NotErrorAs(t, err, &unconfirmed, "every attempt was answered")
 					require.Len(t, w.all(), want)
 					for _, f := range w.all() {
 						assert.Equal(t, w.all()[0], f, "the same ids")
 					}
-					assert.Equal(t, []string{refused.MessageID}, w.all()[0].ids())
-					// A second, then twice as long each time, give or take a tenth.
+					assert.Equal(t, []string{rejected.MessageID}, w.all()[0].ids())
+					// The waits are a second and then twice the previous one, within 10 %.
 					waits := time.Duration(1<<(want-1)-1) * time.Second
 					assert.InDelta(t, waits, time.Since(began), float64(waits/10))
 					assert.Empty(t, s.Sent())
 
-					// One try less, and it is sent.
+					// With one rejection less the message is sent.
 					for range want - 1 {
 						answers(s, actionSend, blazetest.Refuse(code))
 					}
@@ -177,8 +177,8 @@ func TestSendAttemptsWithoutLimit(t *testing.T) {
 	})
 }
 
-// The service may answer with a message that has our user id and no category. No handler may see it, and nobody may
-// acknowledge it, whether it comes in time, late or twice.
+// The service may answer with a message that has the bot's user id and no category. It is neither handled nor
+// acknowledged, whether it arrives in time, late or twice.
 func TestSendAnsweredByAStub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -205,7 +205,7 @@ func TestSendAnsweredByAStub(t *testing.T) {
 	})
 }
 
-// A thousand requests are under way at once, and each sender gets the answer to its own.
+// With a thousand unanswered requests, each sender receives the reply to its own.
 func TestSendsAreAnsweredOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 1000
@@ -222,16 +222,16 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 					assert.Equal(t, blaze.Sent{MessageID: id, ConversationID: conversationA}, sent)
 					return
 				}
-				var refused *blaze.Error
-				if assert.ErrorAs(t, err, &refused) {
-					assert.Equal(t, "no "+id, refused.Description)
-					assert.Equal(t, id, refused.MessageID)
+				var rejected *blaze.Error
+				if assert.ErrorAs(t, err, &rejected) {
+					assert.Equal(t, "no "+id, rejected.Description)
+					assert.Equal(t, id, rejected.MessageID)
 				}
 			})
 		}
-		refusals := map[string]bool{}
+		rejections := map[string]bool{}
 		for i := range n {
-			refusals[blaze.DeriveID("send", fmt.Sprint(i))] = i%2 == 1
+			rejections[blaze.DeriveID("send", fmt.Sprint(i))] = i%2 == 1
 		}
 		requests := make([]request, n)
 		for i := range requests {
@@ -239,8 +239,8 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 		}
 		rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { requests[i], requests[j] = requests[j], requests[i] })
 		for _, r := range requests {
-			if id := r.messageID(t); refusals[id] {
-				r.refuse(blaze.CodeForbidden, "no "+id)
+			if id := r.messageID(t); rejections[id] {
+				r.reject(blaze.CodeForbidden, "no "+id)
 			} else {
 				r.confirm()
 			}
@@ -251,8 +251,8 @@ func TestSendsAreAnsweredOneByOne(t *testing.T) {
 	})
 }
 
-// A request whose reply never comes is written again, with the same ids, after ReplyTimeout and then twice that. What
-// the server stored the first time it does not store again.
+// An unanswered request is written again with the same ids, after ReplyTimeout and then after twice that time. The
+// server does not store the message twice.
 func TestSendIsRepeatedWithoutReply(t *testing.T) {
 	inBubble(t, func(cfg *blaze.Config) {
 		cfg.ReplyTimeout = 7 * time.Second
@@ -271,7 +271,7 @@ func TestSendIsRepeatedWithoutReply(t *testing.T) {
 	})
 }
 
-// The clock of a request doubles with each try that was not answered.
+// A request's timeout doubles with each unanswered attempt.
 func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -284,10 +284,10 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 			_, err := c.Send(t.Context(), out)
 			sent <- err
 		}()
-		var tries []time.Duration
+		var attempts []time.Duration
 		var others sync.WaitGroup
-		for len(tries) < 4 {
-			// Others are answered, so that nothing is wrong with the link.
+		for len(attempts) < 4 {
+			// Other requests are answered, which proves that the link works.
 			others.Go(func() {
 				time.Sleep(time.Second)
 				_, err := c.Send(t.Context(), textA)
@@ -299,19 +299,19 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 					r.confirm()
 					break
 				}
-				if tries = append(tries, time.Since(began)); len(tries) == 4 {
+				if attempts = append(attempts, time.Since(began)); len(attempts) == 4 {
 					r.confirm()
 				}
 			}
 		}
 		others.Wait()
 		require.NoError(t, <-sent)
-		assert.Equal(t, []time.Duration{0, 20 * time.Second, 60 * time.Second, 140 * time.Second}, tries)
+		assert.Equal(t, []time.Duration{0, 20 * time.Second, 60 * time.Second, 140 * time.Second}, attempts)
 		assert.EqualValues(t, 1, c.Stats().Connects)
 	})
 }
 
-// A link on which nothing at all is answered is replaced after twice ReplyTimeout.
+// A link without any reply is replaced after twice ReplyTimeout.
 func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
@@ -337,8 +337,8 @@ func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// A late reply to an earlier try is a reply; the one to the last try is then of no use and harms nobody.
-func TestSendTakesALateReply(t *testing.T) {
+// A late reply to an earlier attempt counts. The reply to the last attempt is then ignored.
+func TestSendAcceptsALateReply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
 		c := s.start(botID, nil, nil)
@@ -351,7 +351,7 @@ func TestSendTakesALateReply(t *testing.T) {
 		first.confirm()
 		require.NoError(t, <-sent)
 		second.confirm()
-		second.refuse(blaze.CodeForbidden, "")
+		second.reject(blaze.CodeForbidden, "")
 		synctest.Wait()
 		assert.EqualValues(t, 2, c.Stats().Ignored)
 		go func() {
@@ -384,8 +384,8 @@ func TestSendSurvivesALostConnection(t *testing.T) {
 	}
 }
 
-// After a try that was not answered, a 403 may be the answer to the repetition of what was stored.
-func TestSendUnsureAndRefused(t *testing.T) {
+// After an unanswered attempt, a 403 may be the reply to the second write of a message that was stored.
+func TestSendUnconfirmedAndRejected(t *testing.T) {
 	for name, first := range map[string]blazetest.Answer{"lost": cutStored, "unanswered": hang} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
@@ -393,25 +393,25 @@ func TestSendUnsureAndRefused(t *testing.T) {
 				out := textA
 				out.MessageID = messageA
 				_, err := c.Send(t.Context(), out)
-				var unsure *blaze.UnconfirmedError
-				require.ErrorAs(t, err, &unsure)
-				assert.Equal(t, messageA, unsure.MessageID)
+				var unconfirmed *blaze.UnconfirmedError
+				require.ErrorAs(t, err, &unconfirmed)
+				assert.Equal(t, messageA, unconfirmed.MessageID)
 				assert.ErrorIs(t, err, blaze.CodeForbidden)
-				var refused *blaze.Error
-				require.ErrorAs(t, err, &refused)
+				var rejected *blaze.Error
+				require.ErrorAs(t, err, &rejected)
 
-				// So may a passing refusal be the last that was heard of a message that was stored.
+				// A transient rejection may follow a message that was stored, too.
 				answers(s, actionSend, first, slowDown, slowDown, slowDown, slowDown, slowDown)
 				out.MessageID = messageB
 				_, err = c.Send(t.Context(), out)
-				require.ErrorAs(t, err, &unsure)
-				assert.Equal(t, messageB, unsure.MessageID)
+				require.ErrorAs(t, err, &unconfirmed)
+				assert.Equal(t, messageB, unconfirmed.MessageID)
 				assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
 
-				// But who refuses the message as such has never taken it.
+				// A rejection of the message itself proves that no earlier attempt was stored.
 				answers(s, actionSend, cutUnstored, blazetest.Refuse(blaze.CodeInvalidField))
 				_, err = c.Send(t.Context(), textA)
-				assert.False(t, errors.As(err, &unsure))
+				assert.False(t, errors.As(err, &unconfirmed))
 				assert.ErrorIs(t, err, blaze.CodeInvalidField)
 			})
 		})

@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// sessionsOf returns the sessions of a user as a directory has them.
+// sessionsOf returns the sessions of a user in the directory's form.
 func sessionsOf(t *testing.T, all []blaze.Session) []blaze.Session {
 	t.Helper()
 	d := blaze.NewSessionDirectory(10, func(context.Context, []string) ([]blaze.Session, error) { return all, nil })
@@ -30,7 +30,7 @@ func sessionsOf(t *testing.T, all []blaze.Session) []blaze.Session {
 	return found["alice"]
 }
 
-// Of many sessions of one user the 256 newest count.
+// If a user has many sessions, the 256 newest are used.
 func TestTheNewestSessionsOfAUserCount(t *testing.T) {
 	made := func(created func(i int) string) (all []blaze.Session) {
 		for i := range 300 {
@@ -63,7 +63,7 @@ func TestTheNewestSessionsOfAUserCount(t *testing.T) {
 	assert.Equal(t, few, sessionsOf(t, few))
 }
 
-// The sessions of all users that are remembered take 4 MiB, whatever the service says.
+// The remembered sessions of all users need 4 MiB at most, whatever the service sends.
 func TestTheSessionsThatAreRememberedAreBounded(t *testing.T) {
 	for name, c := range map[string]struct {
 		users, sessions int

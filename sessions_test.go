@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// fetches are the requests of a directory of sessions. The test answers each of them.
+// fetches are the requests of a session directory. The test answers each of them.
 type fetches chan fetch
 
 type fetch struct {
@@ -29,7 +29,7 @@ type fetched struct {
 	err      error
 }
 
-// errNoFetch is why a request had no answer when its context ended.
+// errNoFetch is the cause of a request without a response when its context ended.
 var errNoFetch = errors.New("busy")
 
 func (f fetches) fetch(ctx context.Context, users []string) ([]blaze.Session, error) {
@@ -43,7 +43,7 @@ func (f fetches) fetch(ctx context.Context, users []string) ([]blaze.Session, er
 	}
 }
 
-// has answers that the users have one session each, all with that id.
+// has answers that each user has one session, with this id.
 func (f fetch) has(sessionID string) {
 	var all []blaze.Session
 	for _, user := range f.users {
@@ -52,16 +52,16 @@ func (f fetch) has(sessionID string) {
 	f.answer <- fetched{sessions: all}
 }
 
-// lookUp looks users up in the background. It returns when the look-up waits or has ended.
-type lookUp func(ctx context.Context, users ...string) <-chan found
+// lookup looks up users in the background. It returns when the lookup waits or has ended.
+type lookup func(ctx context.Context, users ...string) <-chan found
 
 type found struct {
-	ids map[string]string // of the users' only sessions
+	ids map[string]string // session ids by user
 	err error
 }
 
-// newDirectory returns the methods of a directory, and the requests that it makes.
-func newDirectory(capacity uint64) (of lookUp, f fetches, drop func(user string), set func(user, sessionID string)) {
+// newDirectory returns the methods of a directory and the requests that it makes.
+func newDirectory(capacity uint64) (of lookup, f fetches, drop func(user string), set func(user, sessionID string)) {
 	f = make(fetches, 10)
 	d := blaze.NewSessionDirectory(capacity, f.fetch)
 	of = func(ctx context.Context, users ...string) <-chan found {
@@ -98,7 +98,7 @@ func TestSessionsAreForgottenInTime(t *testing.T) {
 		assert.Equal(t, ids("alice", "old"), <-first)
 		time.Sleep(59 * time.Minute)
 		assert.Equal(t, ids("alice", "old"), <-of(t.Context(), "alice"), "remembered")
-		time.Sleep(2 * time.Minute) // an hour after the answer, although it was used meanwhile
+		time.Sleep(2 * time.Minute) // an hour after the response, although used meanwhile
 		second := of(t.Context(), "alice")
 		(<-f).has("new")
 		assert.Equal(t, ids("alice", "new"), <-second)
@@ -115,20 +115,20 @@ func TestTheLeastRecentlyUsedSessionsAreForgotten(t *testing.T) {
 			<-got
 		}
 		assert.Equal(t, ids("alice", "of alice"), <-of(t.Context(), "alice"))
-		got := of(t.Context(), "carol") // bob's are the least recently used now
+		got := of(t.Context(), "carol") // bob's are now the least recently used
 		(<-f).has("of carol")
 		<-got
 		got = of(t.Context(), "carol", "bob", "alice", "bob")
-		asked := <-f
-		assert.Equal(t, []string{"bob"}, asked.users)
-		asked.has("of bob again")
+		queried := <-f
+		assert.Equal(t, []string{"bob"}, queried.users)
+		queried.has("of bob again")
 		assert.Equal(t, ids("alice", "of alice", "bob", "of bob again", "carol", "of carol"), <-got)
 		assert.Empty(t, f)
 	})
 }
 
-// The order of the users does not matter, nor how often each is named.
-func TestTheSameLookUpIsShared(t *testing.T) {
+// Order and repetition of the users do not matter.
+func TestEqualLookupsAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		of, f, _, _ := newDirectory(10)
 		first, second := of(t.Context(), "bob", "alice"), of(t.Context(), "alice", "bob", "alice")
@@ -144,22 +144,22 @@ func TestTheSameLookUpIsShared(t *testing.T) {
 	})
 }
 
-func TestTheErrorOfALookUpIsShared(t *testing.T) {
+func TestTheErrorOfALookupIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		of, f, _, _ := newDirectory(10)
 		first, second := of(t.Context(), "alice"), of(t.Context(), "alice")
 		(<-f).answer <- fetched{err: assert.AnError}
 		require.ErrorIs(t, (<-first).err, assert.AnError)
 		require.ErrorIs(t, (<-second).err, assert.AnError)
-		require.Empty(t, f, "not tried again")
+		require.Empty(t, f, "not retried")
 		third := of(t.Context(), "alice")
 		(<-f).has("x")
 		assert.Equal(t, ids("alice", "x"), <-third, "an error is not remembered")
 	})
 }
 
-// One caller's context ends its own look-up only.
-func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
+// A caller's context ends its own lookup only.
+func TestTheCallerOfASharedLookupLeaves(t *testing.T) {
 	bubble(t, "the first", func(t *testing.T) {
 		of, f, _, _ := newDirectory(10)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -170,9 +170,9 @@ func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
 		cancel()
 		err := (<-first).err
 		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, errNoFetch, "and why there was no answer before")
+		require.ErrorIs(t, err, errNoFetch, "and the cause of the missing response")
 		synctest.Wait()
-		require.Len(t, f, 1, "one of the others asks again")
+		require.Len(t, f, 1, "another caller looks up again")
 		(<-f).has("x")
 		assert.Equal(t, ids("alice", "x"), <-second)
 		assert.Equal(t, ids("alice", "x"), <-third)
@@ -205,15 +205,16 @@ func TestTheCallerOfASharedLookUpLeaves(t *testing.T) {
 	})
 }
 
-// A change during a look-up is newer than its answer. The answer is not remembered, and later callers do not get it.
-func TestSessionsChangeDuringALookUp(t *testing.T) {
+// A change during a lookup is newer than the lookup's response. The response is not remembered, and later callers do
+// not receive it.
+func TestSessionsChangeDuringALookup(t *testing.T) {
 	bubble(t, "dropped, and the newer answer comes first", func(t *testing.T) {
 		of, f, drop, _ := newDirectory(10)
 		before := of(t.Context(), "alice")
 		old := <-f
 		drop("ALICE")
 		after := of(t.Context(), "alice")
-		require.Len(t, f, 1, "asked again")
+		require.Len(t, f, 1, "looked up again")
 		(<-f).has("new")
 		assert.Equal(t, ids("alice", "new"), <-after)
 		old.has("old")
@@ -246,24 +247,24 @@ func TestSessionsChangeDuringALookUp(t *testing.T) {
 	})
 }
 
-// gatedTransport holds requests for sessions until open is closed, and counts them.
-type gatedTransport struct {
+// blockedTransport blocks requests for sessions until open is closed, and counts them.
+type blockedTransport struct {
 	http.RoundTripper
-	asked chan struct{}
-	open  chan struct{}
+	queried chan struct{}
+	open    chan struct{}
 }
 
-func (g *gatedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (g *blockedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if strings.HasSuffix(req.URL.Path, "/sessions/fetch") {
-		g.asked <- struct{}{}
+		g.queried <- struct{}{}
 		<-g.open
 	}
 	return g.RoundTripper.RoundTrip(req)
 }
 
-func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
+func TestConcurrentSendsLookUpSessionsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gatedTransport{asked: make(chan struct{}, 10), open: make(chan struct{})}
+		g := &blockedTransport{queried: make(chan struct{}, 10), open: make(chan struct{})}
 		s := newServer()
 		s.Errorf = t.Errorf
 		defer s.Close()
@@ -274,7 +275,7 @@ func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 		errs := make(chan error, 2)
 		for range 2 {
 			go func() {
-				_, err := c.Send(t.Context(), sealed(c, "alice", "x"))
+				_, err := c.Send(t.Context(), encryptedText(c, "alice", "x"))
 				errs <- err
 			}()
 		}
@@ -282,17 +283,17 @@ func TestConcurrentSendsAskForSessionsOnce(t *testing.T) {
 		close(g.open)
 		require.NoError(t, <-errs)
 		require.NoError(t, <-errs)
-		assert.Len(t, g.asked, 1)
+		assert.Len(t, g.queried, 1)
 		assert.Len(t, s.Sent(), 2)
 	})
 }
 
-// roundTripper stands for an http.RoundTripper of the user's.
+// roundTripper is an http.RoundTripper of user code.
 type roundTripper func() (*http.Response, error)
 
 func (f roundTripper) RoundTrip(*http.Request) (*http.Response, error) { return f() }
 
-func TestALookUpSurvivesTheUsersRoundTripper(t *testing.T) {
+func TestALookupSurvivesTheUsersRoundTripper(t *testing.T) {
 	for name, f := range map[string]roundTripper{
 		"panic: boom":    func() (*http.Response, error) { panic("boom") },
 		"runtime.Goexit": func() (*http.Response, error) { runtime.Goexit(); return nil, nil },
@@ -303,7 +304,7 @@ func TestALookUpSurvivesTheUsersRoundTripper(t *testing.T) {
 			c := newClient(t, s.Key, s.Config, func(cfg *blaze.Config) { cfg.HTTPClient = &http.Client{Transport: f} })
 			for range 2 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-				_, err := c.Send(ctx, sealed(c, "alice", "x"))
+				_, err := c.Send(ctx, encryptedText(c, "alice", "x"))
 				cancel()
 				assert.ErrorContains(t, err, name)
 			}

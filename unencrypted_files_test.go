@@ -15,30 +15,30 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Where a file keeps an answer from going out, the error says what to do, and the question is not given up at once.
-func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
+// If a file prevents a reply, the error names the remedy, and the message is retried.
+func TestFilesOfRepliesToAnEncryptedMessage(t *testing.T) {
 	plain := blaze.Image{Attachment: blaze.Attachment{ID: attachmentID, Size: 1}, Width: 1, Height: 1}
-	sealed := plain
-	sealed.Key, sealed.Digest = sealedKey, sealedDigest
+	withKey := plain
+	withKey.Key, withKey.Digest = attachmentKey, attachmentDigest
 	raw := blaze.Raw{As: "PLAIN_IMAGE", Data: []byte(`{"attachment_id":1,"key":"c2VjcmV0"}`)}
 	escaped := blaze.Raw{As: "PLAIN_DATA", Data: []byte(`[{},{"digest":"c2VjcmV0","k\u0065y":"c2VjcmV0"}]`)}
 	transcript := blaze.Transcript{{
-		TranscriptID: messageA, MessageID: messageB, Category: "PLAIN_IMAGE", MediaKey: sealedKey,
+		TranscriptID: messageA, MessageID: messageB, Category: "PLAIN_IMAGE", MediaKey: attachmentKey,
 	}}
 	for name, c := range map[string]struct {
 		conversation string
 		nobody       bool
 		send         func(context.Context, *blaze.Client, *blaze.Message) error
-		says         string
+		contains     string
 	}{
 		"an encrypted picture to a group": {
 			conversationA, false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-				return c.Reply(ctx, m, sealed)
+				return c.Reply(ctx, m, withKey)
 			}, "Reupload",
 		},
 		"an encrypted picture forwarded": {
 			"", false, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-				_, err := c.Send(ctx, m.NewForward(conversationB, sealed))
+				_, err := c.Send(ctx, m.NewForward(conversationB, withKey))
 				return err
 			}, "Reupload",
 		},
@@ -58,15 +58,15 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 				return err
 			}, "Reupload",
 		},
-		"an encrypted picture that nobody can open": {
+		"an encrypted picture without sessions": {
 			"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-				err := c.Reply(ctx, m, sealed)
+				err := c.Reply(ctx, m, withKey)
 				assert.ErrorIs(t, err, blaze.ErrNoSession)
 				return err
 			}, "Reupload",
 		},
 		"in a batch": {"", true, func(ctx context.Context, c *blaze.Client, m *blaze.Message) error {
-			_, err := c.SendBatch(ctx, m.NewReply(sealed))
+			_, err := c.SendBatch(ctx, m.NewReply(withKey))
 			return err
 		}, "Reupload"},
 	} {
@@ -77,23 +77,23 @@ func TestFilesOfAnswersToAnEncryptedMessage(t *testing.T) {
 				var invalid *blaze.InvalidError
 				if assert.ErrorAs(t, err, &invalid) {
 					assert.Equal(t, "Attachment.Key", invalid.Field)
-					assert.Contains(t, invalid.Reason, c.says)
+					assert.Contains(t, invalid.Reason, c.contains)
 				}
 				return fmt.Errorf("no answer: %w", err)
 			})
 			if c.nobody {
-				nobodyCanOpen(r.Server)
+				noSessions(r.Server)
 			}
 			r.secret("alice", c.conversation, "question")
 			r.idle()
-			assert.Equal(t, 3, r.failures.len(), "it is tried again")
+			assert.Equal(t, 3, r.failures.len(), "retried")
 			assert.Empty(t, r.Sent())
 		})
 	}
 }
 
-// A picture that was uploaded in plain text reaches everybody in plain text, and the log says what to do.
-func TestAPlainPictureAnswersAnEncryptedMessage(t *testing.T) {
+// A picture that was uploaded unencrypted is always sent unencrypted, and the log names the remedy.
+func TestAPlainPictureRepliesToAnEncryptedMessage(t *testing.T) {
 	for name, nobody := range map[string]bool{"a session": false, "no session": true} {
 		bubble(t, name, func(t *testing.T) {
 			r := prepare(t, nil)
@@ -106,7 +106,7 @@ func TestAPlainPictureAnswersAnEncryptedMessage(t *testing.T) {
 				return errors.Join(err, r.Reply(ctx, m, picture))
 			})
 			if nobody {
-				nobodyCanOpen(r.Server)
+				noSessions(r.Server)
 			}
 			r.secret("alice", "", "question")
 			r.idle()
@@ -121,8 +121,8 @@ func TestAPlainPictureAnswersAnEncryptedMessage(t *testing.T) {
 	}
 }
 
-// The way that the errors name.
-func TestAPictureAnswersAnEncryptedMessage(t *testing.T) {
+// The remedies of the errors work.
+func TestAPictureRepliesToAnEncryptedMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
 		r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {

@@ -15,14 +15,14 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// answerSessions has the service answer each look-up of sessions with a list.
+// answerSessions makes the service answer each lookup of sessions with a list.
 func answerSessions(s *blazetest.Server, list string) {
 	many(s, fetchAction, func(blazetest.Frame) blazetest.Answer {
 		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(list)}}
 	})
 }
 
-// aliceKey is the public key of alice's session in blazetest, in two alphabets.
+// aliceKey is the public key of alice's session in blazetest. The second constant has the standard alphabet.
 const (
 	aliceSession = "38276b47-4c08-5ae3-a8f2-f33952aa2fa2"
 	aliceKey     = "OKpuxQGMC9M1MV6wDKihS_1GZv8DnqKfMKZJGZY0HjI"
@@ -33,8 +33,8 @@ func sessionJSON(user, id, key string) string {
 	return fmt.Sprintf(`{"type":"session","user_id":%s,"session_id":%s,"public_key":%s}`, user, id, key)
 }
 
-// Only a user who is known to have no session that can open it gets an encrypted answer in plain text.
-func TestOddSessionsDoNotOpenAnAnswer(t *testing.T) {
+// An encrypted reply is sent unencrypted only if the lookup proves that the user has no session that can decrypt it.
+func TestInvalidSessionsDoNotExposeAReply(t *testing.T) {
 	alice, session, key := `"`+userID("alice")+`"`, `"`+aliceSession+`"`, `"`+aliceKey+`"`
 	for name, c := range map[string]struct {
 		list      string
@@ -45,7 +45,7 @@ func TestOddSessionsDoNotOpenAnAnswer(t *testing.T) {
 		"in the standard alphabet":  {`[` + sessionJSON(alice, session, `"`+aliceKeyStd+`"`) + `]`, true, false},
 		"with the user in capitals": {`[` + sessionJSON(strings.ToUpper(alice), session, key) + `]`, true, false},
 		"with no session":           {`[]`, false, false},
-		"null":                      {`null`, false, false}, // an empty list, as some encoders write it
+		"null":                      {`null`, false, false}, // some encoders write an empty list as null
 		"without a key":             {`[` + sessionJSON(alice, session, `""`) + `]`, false, false},
 		"with a null for a key":     {`[` + sessionJSON(alice, session, `null`) + `]`, false, false},
 		"without a user":            {`[` + sessionJSON(`{}`, session, key) + `]`, false, true},
@@ -75,8 +75,8 @@ func TestOddSessionsDoNotOpenAnAnswer(t *testing.T) {
 	}
 }
 
-// With many sessions an answer grows beyond what the service takes in one request. It reaches its reader all the same.
-func TestAnAnswerTooLargeForManySessions(t *testing.T) {
+// If a user has many sessions, an encrypted reply may exceed the service's limit. It is then sent unencrypted.
+func TestAReplyTooLargeForManySessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lens []int
 		r := prepare(t, nil)
@@ -88,7 +88,7 @@ func TestAnAnswerTooLargeForManySessions(t *testing.T) {
 			list[i] = sessionJSON(`"`+userID("alice")+`"`, `"`+blaze.DeriveID(fmt.Sprint(i))+`"`, `"`+aliceKey+`"`)
 		}
 		answerSessions(r.Server, `[`+strings.Join(list, ",")+`]`)
-		many(r.Server, sealedAction, func(f blazetest.Frame) blazetest.Answer {
+		many(r.Server, encryptedAction, func(f blazetest.Frame) blazetest.Answer {
 			lens = append(lens, len(f.Params))
 			return blazetest.Answer{}
 		})

@@ -21,24 +21,24 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-const opens = "encrypted message sent unencrypted"
+const warnUnencrypted = "encrypted message sent unencrypted"
 
-// secret delivers an encrypted text of a user; an empty conversation is the one with the bot.
+// secret delivers an encrypted text of a user. An empty conversation is the one with the bot.
 func (r *rig) secret(user, conversation, text string) string {
 	return r.Deliver(userID(user),
 		blaze.Outgoing{ConversationID: conversation, Payload: blaze.Text(text), Encrypted: true})
 }
 
-// nobodyCanOpen has the service know no session of anybody.
-func nobodyCanOpen(s *blazetest.Server) {
+// noSessions makes the service return no sessions.
+func noSessions(s *blazetest.Server) {
 	many(s, fetchAction, func(blazetest.Frame) blazetest.Answer {
 		return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
 	})
 }
 
-// An answer is encrypted where the payload has an encrypted form. The others go out as the apps send them.
-func TestAnswersToAnEncryptedMessage(t *testing.T) {
-	file := blaze.Attachment{ID: attachmentID, Size: 1, Key: sealedKey, Digest: sealedDigest}
+// A reply is encrypted if its payload has an encrypted form. Others are sent plain, as the apps do.
+func TestRepliesToAnEncryptedMessage(t *testing.T) {
+	file := blaze.Attachment{ID: attachmentID, Size: 1, Key: attachmentKey, Digest: attachmentDigest}
 	for _, c := range []struct {
 		payload   blaze.Payload
 		encrypted bool
@@ -54,7 +54,7 @@ func TestAnswersToAnEncryptedMessage(t *testing.T) {
 		{blaze.Pin{Action: "PIN", MessageIDs: []string{messageA}}, false},
 	} {
 		bubble(t, string(c.payload.Category()), func(t *testing.T) {
-			change := c.payload.Category().System() // which can quote nothing
+			change := c.payload.Category().System() // these cannot quote
 			r := prepare(t, nil)
 			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
 				_, err := r.Send(ctx, m.NewForward(m.ConversationID, c.payload))
@@ -71,13 +71,14 @@ func TestAnswersToAnEncryptedMessage(t *testing.T) {
 				assert.Equal(t, c.encrypted, out.Encrypted)
 				assert.Equal(t, userID("alice"), out.RecipientID)
 			}
-			assert.Zero(t, r.log.count(slog.LevelWarn, opens), "nobody is told of what is as usual")
+			assert.Zero(t, r.log.count(slog.LevelWarn, warnUnencrypted), "not logged if sent as usual")
 		})
 	}
 }
 
-// In a group every member gets the answer. It is told once for each group, whichever way the answer goes out.
-func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
+// In a group every member receives the reply, so it is not encrypted. That is logged once for each group, however the
+// reply is sent.
+func TestRepliesToAnEncryptedMessageInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
 		r.start(t.Context(), blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
@@ -91,7 +92,7 @@ func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
 				return err
 			case "card":
 				return r.Reply(ctx, m, blaze.ButtonGroup(buttons(1)))
-			case "sealed":
+			case "encrypted":
 				out := m.NewReply(blaze.Text("for you only"))
 				out.RecipientID, out.Encrypted = m.UserID, true
 				_, err := r.Send(ctx, out)
@@ -102,16 +103,16 @@ func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
 		}))
 		groups := []string{conversationA, conversationB, messageA, messageB}
 		r.secret("alice", groups[0], "card")
-		r.secret("alice", groups[0], "sealed")
+		r.secret("alice", groups[0], "encrypted")
 		r.idle()
 		require.Len(t, r.Sent(), 2)
 		assert.Equal(t, []bool{false, true}, []bool{r.Sent()[0].Encrypted, r.Sent()[1].Encrypted})
-		assert.Zero(t, r.log.count(slog.LevelWarn, opens))
+		assert.Zero(t, r.log.count(slog.LevelWarn, warnUnencrypted))
 		for i, way := range []string{"reply", "quote", "send", "batch"} {
 			r.secret("alice", groups[i], way)
 			r.secret("bob", groups[i], way)
 			r.idle()
-			assert.Equal(t, i+1, r.log.count(slog.LevelWarn, opens), way)
+			assert.Equal(t, i+1, r.log.count(slog.LevelWarn, warnUnencrypted), way)
 			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "conversation="+groups[i]), way)
 			last := r.Sent()[len(r.Sent())-1]
 			assert.Equal(t, groups[i], last.ConversationID)
@@ -122,7 +123,7 @@ func TestAnswersToAnEncryptedMessageInAGroup(t *testing.T) {
 	})
 }
 
-// Each group is told of once. Of the groups, the last 4,096 are remembered.
+// Each group is logged once. The last 4,096 groups are remembered.
 func TestManyGroups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
@@ -136,19 +137,19 @@ func TestManyGroups(t *testing.T) {
 				require.ErrorIs(t, err, context.Canceled)
 			}
 			if i%500 == 0 {
-				synctest.Wait() // so that no record is lost
+				synctest.Wait() // prevents lost records
 			}
 		}
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
-		lines := r.log.lines(opens)
+		lines := r.log.lines(warnUnencrypted)
 		assert.Len(t, lines, 60+1)
-		assert.Equal(t, 5001, len(lines[1:])+repeated(t, lines), "the first one was forgotten")
+		assert.Equal(t, 5001, len(lines[1:])+repeated(t, lines), "the first group was forgotten")
 	})
 }
 
-// Whoever has no session that can open a reply reads it in plain text, and it is stored once in whichever form.
-func TestAReplyThatNobodyCouldOpen(t *testing.T) {
+// A user without a session that can decrypt a reply receives it unencrypted. The reply is stored once in either form.
+func TestAReplyThatNobodyCouldDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ids []string
 		r := prepare(t, nil)
@@ -164,7 +165,7 @@ func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 			_, err := r.Send(ctx, out)
 			return err
 		}))
-		nobodyCanOpen(r.Server)
+		noSessions(r.Server)
 		for _, text := range []string{"one", "two", "batch"} {
 			r.secret("alice", "", text)
 			r.idle()
@@ -177,7 +178,7 @@ func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 		}
 		assert.Equal(t, []string{"one", "two", "batch", "batch 2", "batch 3"}, texts, "in order")
 		assert.Equal(t, ids, sent[:4])
-		assert.Equal(t, 1, r.log.count(slog.LevelWarn, opens), "once for alice")
+		assert.Equal(t, 1, r.log.count(slog.LevelWarn, warnUnencrypted), "once for alice")
 		r.secret("bob", "", "one")
 		r.idle()
 		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "user="+userID("bob")))
@@ -186,8 +187,8 @@ func TestAReplyThatNobodyCouldOpen(t *testing.T) {
 	})
 }
 
-// A session that is there again is used at once.
-func TestAReplyIsSealedAgain(t *testing.T) {
+// A session that appears later is used at once.
+func TestAReplyIsEncryptedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := prepare(t, nil)
 		r.start(t.Context(), blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
@@ -207,8 +208,8 @@ func TestAReplyIsSealedAgain(t *testing.T) {
 	})
 }
 
-// What the author of a bot encrypts is never sent in plain text. It is tried again: the user may sign in.
-func TestWhatItsAuthorEncrypts(t *testing.T) {
+// A message that a bot's author encrypts is never sent unencrypted. It is retried, because the user may sign in.
+func TestMessagesEncryptedByTheirAuthor(t *testing.T) {
 	mine := map[string]func(*blaze.Client, *blaze.Message) blaze.Outgoing{
 		"to a user": func(c *blaze.Client, m *blaze.Message) blaze.Outgoing {
 			out := c.ToUser(m.UserID, blaze.Text("a"))
@@ -228,7 +229,7 @@ func TestWhatItsAuthorEncrypts(t *testing.T) {
 		"copied": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
 			return exported(m.NewReply(blaze.Text("a")))
 		},
-		"sealed in a group": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
+		"encrypted in a group": func(_ *blaze.Client, m *blaze.Message) blaze.Outgoing {
 			out := m.NewReply(blaze.Text("a"))
 			out.ConversationID, out.Encrypted = conversationA, true
 			return out
@@ -249,7 +250,7 @@ func TestWhatItsAuthorEncrypts(t *testing.T) {
 				errs = append(errs, alone, batch)
 				return batch
 			})
-			nobodyCanOpen(r.Server)
+			noSessions(r.Server)
 			r.secret("alice", "", "question")
 			r.idle()
 			assert.Equal(t, 3, attempts)
@@ -263,8 +264,8 @@ func TestWhatItsAuthorEncrypts(t *testing.T) {
 	}
 }
 
-// What cannot be in an encrypted message goes out in a plain one, where only a default has made it encrypted.
-func TestRepliesThatCannotBeSealed(t *testing.T) {
+// If only the default made a reply encrypted, but it cannot be part of an encrypted message, it is sent unencrypted.
+func TestRepliesThatCannotBeEncrypted(t *testing.T) {
 	for name, edit := range map[string]func(*blaze.Outgoing){
 		"it expires":      func(out *blaze.Outgoing) { out.ExpireIn = time.Minute },
 		"it has Mentions": func(out *blaze.Outgoing) { out.Mentions = []string{userA} },
@@ -288,8 +289,8 @@ func TestRepliesThatCannotBeSealed(t *testing.T) {
 	}
 }
 
-// A bot whose key cannot encrypt answers all the same.
-func TestAnRSASessionAnswersInPlainText(t *testing.T) {
+// A bot with a key that cannot encrypt replies unencrypted.
+func TestAnRSASessionRepliesUnencrypted(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
@@ -317,7 +318,7 @@ func TestAnRSASessionAnswersInPlainText(t *testing.T) {
 			errs <- err
 			return err
 		})
-		require.ErrorIs(t, <-errs, blaze.ErrInvalid, "what its author encrypts")
+		require.ErrorIs(t, <-errs, blaze.ErrInvalid, "encrypted by its author")
 		require.NoError(t, <-errs)
 		require.Len(t, r.written.of(actionSend), 1)
 		synctest.Wait()
@@ -325,11 +326,11 @@ func TestAnRSASessionAnswersInPlainText(t *testing.T) {
 	})
 }
 
-// A reply that may be stored in its encrypted form stays unconfirmed, whatever the service says of its plain form.
+// A reply that may be stored in encrypted form stays unconfirmed, whatever the service answers to its plain form.
 func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
 	for _, batch := range []bool{false, true} {
 		bubble(t, fmt.Sprintf("in a batch: %t", batch), func(t *testing.T) {
-			var unsure *blaze.UnconfirmedError
+			var unconfirmed *blaze.UnconfirmedError
 			r := prepare(t, nil)
 			r.start(t.Context(), func(ctx context.Context, m *blaze.Message) error {
 				out := m.NewReply(blaze.Text("a"))
@@ -337,20 +338,20 @@ func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
 				if batch {
 					_, err = r.SendBatch(ctx, out)
 				}
-				if assert.ErrorAs(t, err, &unsure) {
-					assert.Equal(t, out.MessageID, unsure.MessageID)
+				if assert.ErrorAs(t, err, &unconfirmed) {
+					assert.Equal(t, out.MessageID, unconfirmed.MessageID)
 				}
 				assert.ErrorIs(t, err, blaze.CodeForbidden)
 				return nil
 			})
-			tries := 1
+			attempts := 1
 			if batch {
-				tries = 2
+				attempts = 2
 			}
-			for range tries {
+			for range attempts {
 				stale(r.Server, "alice")
 				for _, a := range []blazetest.Answer{{Cut: true}, blazetest.Refuse(blaze.CodeChecksum)} {
-					r.Intercept(sealedAction, func(blazetest.Frame) blazetest.Answer { return a })
+					r.Intercept(encryptedAction, func(blazetest.Frame) blazetest.Answer { return a })
 				}
 				r.Intercept(fetchAction, func(blazetest.Frame) blazetest.Answer {
 					return blazetest.Answer{Reply: &blazetest.Frame{Data: []byte(`[]`)}}
@@ -363,7 +364,7 @@ func TestAReplyThatMayBeStoredEncrypted(t *testing.T) {
 			}
 			r.secret("alice", "", "question")
 			r.idle()
-			require.NotNil(t, unsure)
+			require.NotNil(t, unconfirmed)
 			assert.Empty(t, r.Sent())
 		})
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// brokenJar ends like that whatever it is called for.
+// brokenJar calls end in every method.
 type brokenJar struct{ end func() }
 
 func (j brokenJar) SetCookies(*url.URL, []*http.Cookie) { j.end() }
@@ -29,7 +29,7 @@ func (j brokenJar) Cookies(*url.URL) []*http.Cookie {
 	return nil
 }
 
-// withCookies answers with a cookie, so that a jar gets one.
+// withCookies adds a cookie to responses, so that a jar is called.
 type withCookies struct{ next http.RoundTripper }
 
 func (w withCookies) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -40,7 +40,7 @@ func (w withCookies) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// A jar that fails has no cookies, which the service does not need.
+// A jar that fails counts as empty. The service needs no cookies.
 func TestAJarThatDoesNotReturn(t *testing.T) {
 	for how, no := range noReturns {
 		bubble(t, how, func(t *testing.T) {
@@ -48,16 +48,16 @@ func TestAJarThatDoesNotReturn(t *testing.T) {
 				direct := &http.Transport{DialContext: cfg.DialContext, DisableKeepAlives: true}
 				cfg.HTTPClient = &http.Client{Jar: brokenJar{no.end}, Transport: withCookies{direct}}
 			})
-			_, err := r.batchWithinAnHour(t.Context(), sealed(r.Client, "alice", "x"))
+			_, err := r.batchWithinAnHour(t.Context(), encryptedText(r.Client, "alice", "x"))
 			require.NoError(t, err)
-			_, err = r.Send(t.Context(), sealed(r.Client, "bob", "x"))
+			_, err = r.Send(t.Context(), encryptedText(r.Client, "bob", "x"))
 			require.NoError(t, err)
 			assert.Len(t, r.Sent(), 2)
 		})
 	}
 }
 
-// batchWithinAnHour calls SendBatch, and fails where it takes an hour.
+// batchWithinAnHour calls SendBatch and fails if that takes an hour.
 func (r *rig) batchWithinAnHour(ctx context.Context, outs ...blaze.Outgoing) (sent []blaze.Sent, err error) {
 	r.t.Helper()
 	ended := make(chan struct{})
@@ -73,27 +73,27 @@ func (r *rig) batchWithinAnHour(ctx context.Context, outs ...blaze.Outgoing) (se
 	return sent, err
 }
 
-// A context may carry user code, and SendBatch survives it. The message may be stored.
+// A context may run user code. SendBatch returns even if that code fails, with an UnconfirmedError.
 func TestAContextThatDoesNotReturn(t *testing.T) {
 	for how, no := range noReturns {
 		bubble(t, how, func(t *testing.T) {
 			r := run(t, ok, nil)
 			requests := 0
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GetConn: func(string) {
-				if requests++; requests == 2 { // the first one is for the sessions
+				if requests++; requests == 2 { // the first request looks up the sessions
 					no.end()
 				}
 			}})
-			_, err := r.batchWithinAnHour(ctx, sealed(r.Client, "alice", "x"))
+			_, err := r.batchWithinAnHour(ctx, encryptedText(r.Client, "alice", "x"))
 			var unconfirmed *blaze.UnconfirmedError
 			require.ErrorAs(t, err, &unconfirmed)
-			require.ErrorContains(t, err, no.says)
-			assert.Zero(t, r.Stats().OutboxRequests, "its room is free again")
+			require.ErrorContains(t, err, no.contains)
+			assert.Zero(t, r.Stats().OutboxRequests, "its capacity is free again")
 		})
 	}
 }
 
-// fickleContext is a context of the user's with a method that ends its goroutine once it was called often enough.
+// fickleContext is a user's context. Its Done ends the goroutine after a number of calls.
 type fickleContext struct {
 	context.Context
 	calls atomic.Int32
@@ -106,7 +106,7 @@ func (c *fickleContext) Done() <-chan struct{} {
 	return c.Context.Done()
 }
 
-// Whichever call it is, SendBatch returns, and its room is free again.
+// Whichever call exits, SendBatch returns and frees its capacity.
 func TestABatchWithAContextThatExits(t *testing.T) {
 	for _, limited := range []bool{false, true} {
 		for calls := range int32(8) {
@@ -137,8 +137,8 @@ func TestABatchWithAContextThatExits(t *testing.T) {
 	}
 }
 
-// An error of a dialer is not asked anything by the Client itself: it may block.
-func TestADialersErrorThatBlocksWhenItIsAsked(t *testing.T) {
+// The Client calls no method of a dialer's error that may block.
+func TestADialersErrorWithMethodsThatBlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		block := make(chan struct{})
 		wait := func() { <-block }
@@ -148,7 +148,7 @@ func TestADialersErrorThatBlocksWhenItIsAsked(t *testing.T) {
 				if calls++; calls == 3 {
 					return dial(ctx, network, addr)
 				}
-				return nil, &askedError{onIs: wait, onAs: wait, onUnwrap: wait}
+				return nil, &brokenError{onIs: wait, onAs: wait, onUnwrap: wait}
 			}
 		})
 		r.start(t.Context(), ok)
@@ -172,7 +172,7 @@ func TestADialersErrorThatBlocksWhenItIsAsked(t *testing.T) {
 	})
 }
 
-// brokenConn is a connection that fails in a way of its own once broken is closed.
+// brokenConn is a connection that fails by calling read or write once broken is closed.
 type brokenConn struct {
 	net.Conn
 	broken <-chan struct{}
@@ -206,19 +206,18 @@ func (c brokenConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// A connection of the user's that panics or exits, or returns an error that does when it is asked, is lost, and nothing
-// else happens.
+// A user's connection that panics or exits, or returns an error that does so, counts as lost and has no other effect.
 func TestAConnectionThatDoesNotReturn(t *testing.T) {
 	nasty := func(end func()) func() error {
-		return func() error { return &askedError{onIs: end, onAs: end, onUnwrap: end} }
+		return func() error { return &brokenError{onIs: end, onAs: end, onUnwrap: end} }
 	}
 	for name, how := range map[string]func() error{
 		"panics":                  func() error { boom(); return nil },
 		"exits":                   func() error { runtime.Goexit(); return nil },
 		"returns what panics":     nasty(boom),
 		"returns what exits":      nasty(runtime.Goexit),
-		"returns unprintable":     func() error { return &askedError{onError: boom} },
-		"returns an exiting text": func() error { return &askedError{onError: runtime.Goexit} },
+		"returns unprintable":     func() error { return &brokenError{onError: boom} },
+		"returns an exiting text": func() error { return &brokenError{onError: runtime.Goexit} },
 	} {
 		for _, reads := range []bool{true, false} {
 			bubble(t, fmt.Sprintf("%s, reading %v", name, reads), func(t *testing.T) {
@@ -249,7 +248,7 @@ func TestAConnectionThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// What a panic of a dialer is logged with.
+// The panic of a dialer is logged with its stack.
 func TestAPanicOfADialerIsLoggedWithItsStack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) {

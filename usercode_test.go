@@ -22,16 +22,16 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// noReturns are the ways in which user code does not return, with what an error says about it.
+// noReturns are the ways in which user code fails to return, and the text of the resulting error.
 var noReturns = map[string]struct {
-	end  func()
-	says string
+	end      func()
+	contains string
 }{
 	"panics": {boom, "boom"},
 	"exits":  {runtime.Goexit, "runtime.Goexit was called"},
 }
 
-// logHandler is an slog.Handler of two functions.
+// logHandler is two functions as an slog.Handler.
 type logHandler struct{ enabled, handle func() }
 
 func (h logHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
@@ -47,7 +47,7 @@ func (h logHandler) Handle(context.Context, slog.Record) error {
 	return nil
 }
 
-// userCode puts one piece of user code that ends like that into a Config.
+// userCode puts one piece of user code that calls end into a Config.
 var userCode = map[string]func(cfg *blaze.Config, end func()){
 	"Trace.Connected": func(cfg *blaze.Config, end func()) { cfg.Trace.Connected = func(string) { end() } },
 	"Trace.Disconnected": func(cfg *blaze.Config, end func()) {
@@ -65,7 +65,7 @@ var userCode = map[string]func(cfg *blaze.Config, end func()){
 	"Logger.Handle":  func(cfg *blaze.Config, end func()) { cfg.Logger = slog.New(logHandler{handle: end}) },
 	"OnReceipt":      func(cfg *blaze.Config, end func()) { cfg.OnReceipt = func(blaze.Receipt) { end() } },
 	"OnReceipt, with an error": func(cfg *blaze.Config, end func()) {
-		cfg.OnReceipt = func(blaze.Receipt) { panic(&askedError{onError: end, onIs: end, onAs: end, onUnwrap: end}) }
+		cfg.OnReceipt = func(blaze.Receipt) { panic(&brokenError{onError: end, onIs: end, onAs: end, onUnwrap: end}) }
 	},
 	"Ledger": func(cfg *blaze.Config, end func()) {
 		cfg.Ledger = ledgerFuncs{
@@ -74,7 +74,7 @@ var userCode = map[string]func(cfg *blaze.Config, end func()){
 		}
 	},
 	"an error of the Ledger": func(cfg *blaze.Config, end func()) {
-		err := &askedError{onError: end}
+		err := &brokenError{onError: end}
 		cfg.Ledger = ledgerFuncs{
 			func(context.Context, string) (bool, error) { return false, err },
 			func(context.Context, string) error { return err },
@@ -88,11 +88,11 @@ var userCode = map[string]func(cfg *blaze.Config, end func()){
 		cfg.DialContext = sometimes(func() (net.Conn, error) { return nil, nil }, cfg.DialContext)
 	},
 	"an error of DialContext": func(cfg *blaze.Config, end func()) {
-		err := &askedError{onError: end}
+		err := &brokenError{onError: end}
 		cfg.DialContext = sometimes(func() (net.Conn, error) { return nil, err }, cfg.DialContext)
 	},
 	"an error of DialContext, when it is compared": func(cfg *blaze.Config, end func()) {
-		err := &askedError{onIs: end, onAs: end, onUnwrap: end}
+		err := &brokenError{onIs: end, onAs: end, onUnwrap: end}
 		cfg.DialContext = sometimes(func() (net.Conn, error) { return nil, err }, cfg.DialContext)
 	},
 	"Proxy": func(cfg *blaze.Config, end func()) {
@@ -119,7 +119,7 @@ func sometimes(
 	}
 }
 
-// Whatever user code does at each call, the bot goes on: it connects, handles, answers and acknowledges.
+// Even if user code fails at each call, the bot connects, handles, replies and acknowledges.
 func TestUserCodeThatDoesNotReturn(t *testing.T) {
 	for name, put := range userCode {
 		for how, no := range noReturns {
@@ -155,7 +155,7 @@ func TestUserCodeThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// A hook that fails is called again, and its failure is logged once a minute.
+// A hook that fails is called again. Its failure is logged once a minute.
 func TestAHookThatFailsIsLoggedAndCalledAgain(t *testing.T) {
 	for how, no := range noReturns {
 		bubble(t, how, func(t *testing.T) {
@@ -176,15 +176,15 @@ func TestAHookThatFailsIsLoggedAndCalledAgain(t *testing.T) {
 			assert.EqualValues(t, 15, calls.Load())
 			assert.Equal(t, 2, r.log.count(slog.LevelError, "a hook failed"), "at 0 s and 80 s")
 			assert.Contains(t, r.log.String(), "hook=Trace.Dropped")
-			assert.Contains(t, r.log.String(), no.says)
+			assert.Contains(t, r.log.String(), no.contains)
 			if how == "panics" {
-				assert.Contains(t, r.log.String(), "asked_test.go", "the stack")
+				assert.Contains(t, r.log.String(), "usercode_errors_test.go", "the stack")
 			}
 		})
 	}
 }
 
-// The same for a hook that nothing waits for, and those behind it are called.
+// The same for a queued hook. The hooks queued after it are called.
 func TestAQueuedHookThatFailsIsCalledAgain(t *testing.T) {
 	for how, no := range noReturns {
 		bubble(t, how, func(t *testing.T) {
@@ -203,11 +203,11 @@ func TestAQueuedHookThatFailsIsCalledAgain(t *testing.T) {
 			synctest.Wait()
 			assert.Equal(t, 3, calls)
 			assert.Equal(t, 4, r.connects.len())
-			assert.Equal(t, 2, r.log.count(slog.LevelWarn, "blaze: disconnected"), "the first, and the number of more")
+			assert.Equal(t, 2, r.log.count(slog.LevelWarn, "blaze: disconnected"), "the first, and a count")
 			assert.Equal(t, 1, r.log.count(slog.LevelError, "a hook failed"))
 			began := time.Now()
 			require.NoError(t, r.stop())
-			assert.Zero(t, time.Since(began), "nothing is left to wait for")
+			assert.Zero(t, time.Since(began), "the queue is empty")
 		})
 	}
 }
@@ -220,7 +220,7 @@ func TestALoggerThatFailsLosesItsRecords(t *testing.T) {
 	})
 }
 
-// exitsAt returns a Limiter that calls runtime.Goexit when it is asked for the nth time.
+// exitsAt returns a Limiter that calls runtime.Goexit at call n.
 func exitsAt(n int) limiterFunc {
 	waits := 0
 	return func(context.Context) error {
@@ -231,7 +231,7 @@ func exitsAt(n int) limiterFunc {
 	}
 }
 
-// A Limiter that ends its goroutine refuses: nothing hangs, and the message it was asked about does not stay behind.
+// A Limiter that exits its goroutine fails its message, which is then removed from the outbox. Nothing hangs.
 func TestALimiterThatExits(t *testing.T) {
 	for n, name := range map[int]string{1: "at once", 2: "after a 429"} {
 		for action, send := range map[string]func(r *rig) error{
@@ -246,7 +246,7 @@ func TestALimiterThatExits(t *testing.T) {
 		} {
 			bubble(t, name+" "+action, func(t *testing.T) {
 				r := run(t, nil, func(cfg *blaze.Config) { cfg.Limiter, cfg.OutboxLen = exitsAt(n), 1 })
-				r.Intercept(action, refused(blaze.CodeTooManyRequests))
+				r.Intercept(action, rejected(blaze.CodeTooManyRequests))
 				require.ErrorContains(t, send(r), "runtime.Goexit was called")
 				assert.Zero(t, r.Stats().OutboxRequests)
 				_, err := r.Send(t.Context(), r.ToUser(userID("bob"), blaze.Text("hello")))
@@ -256,20 +256,20 @@ func TestALimiterThatExits(t *testing.T) {
 	}
 }
 
-// What the error of a Limiter is survives the goroutine that it was made on.
+// The error of a Limiter keeps its identity, although it was created on another goroutine.
 func TestAnErrorOfTheLimiterCanBeCompared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, nil, func(cfg *blaze.Config) {
-			cfg.Limiter = limiterFunc(func(context.Context) error { return &askedError{wraps: errAny} })
+			cfg.Limiter = limiterFunc(func(context.Context) error { return &brokenError{wraps: errAny} })
 		})
 		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		require.ErrorIs(t, err, errAny)
-		var own *askedError
+		var own *brokenError
 		require.ErrorAs(t, err, &own)
 	})
 }
 
-// A dialer that never returns does not hold up the end, and what it finds later is closed.
+// A dialer that never returns does not delay the end of Run. The connection that it returns later is closed.
 func TestTheEndDoesNotWaitForADialer(t *testing.T) {
 	for drain, want := range map[time.Duration]time.Duration{
 		0: time.Second, -1: 0, 300 * time.Millisecond: 300 * time.Millisecond,
@@ -294,7 +294,7 @@ func TestTheEndDoesNotWaitForADialer(t *testing.T) {
 	}
 }
 
-// brokenBody ends like that when it is read.
+// brokenBody calls end when it is read.
 type brokenBody struct{ end func() }
 
 func (b brokenBody) Read([]byte) (int, error) {
@@ -307,7 +307,7 @@ func (b brokenBody) Close() error {
 	return nil
 }
 
-// net/http calls dialers and TLS callbacks on goroutines of its own, which end the process if they panic.
+// net/http calls dialers and TLS callbacks on its own goroutines. A panic there would end the process.
 func TestUserCodeOfHTTPThatDoesNotReturn(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -344,17 +344,17 @@ func TestUserCodeOfHTTPThatDoesNotReturn(t *testing.T) {
 				edit(cfg)
 				c, err := blaze.New(keyOf(botID), cfg)
 				require.NoError(t, err)
-				defer c.Run(cancelled(t), nil) //nolint:errcheck // it closes the idle connections
+				defer c.Run(cancelled(t), nil) //nolint:errcheck // closes idle connections
 				_, err = c.OpenConversation(t.Context(), userA)
 				require.ErrorIs(t, err, blaze.ErrNoAnswer)
-				assert.ErrorContains(t, err, no.says)
+				assert.ErrorContains(t, err, no.contains)
 			})
 		}
 		t.Run("the source of an upload "+how, func(t *testing.T) {
 			r := prepare(t, nil)
 			_, err := r.Upload(t.Context(), brokenBody{no.end}, 5)
-			require.ErrorContains(t, err, no.says)
-			_ = r.Run(cancelled(t), nil) // it closes the idle connections
+			require.ErrorContains(t, err, no.contains)
+			_ = r.Run(cancelled(t), nil) // closes idle connections
 		})
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// brokenKey is a key that fails when it is used.
+// brokenKey is a key that fails when it signs.
 type brokenKey struct {
 	crypto.Signer
 	end func()
@@ -34,7 +34,7 @@ func (k brokenKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 	return nil, nil
 }
 
-// brokenMessageKey is one that hashes by itself.
+// brokenMessageKey is a brokenKey that also hashes.
 type brokenMessageKey struct{ brokenKey }
 
 func (k brokenMessageKey) SignMessage(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
@@ -42,7 +42,7 @@ func (k brokenMessageKey) SignMessage(io.Reader, []byte, crypto.SignerOpts) ([]b
 	return nil, nil
 }
 
-// secretKey is one that cannot say what it is.
+// secretKey is a brokenKey that cannot return its public key.
 type secretKey struct{ brokenKey }
 
 func (k secretKey) Public() crypto.PublicKey {
@@ -50,7 +50,7 @@ func (k secretKey) Public() crypto.PublicKey {
 	return nil
 }
 
-// The key of a certificate may be a device. net/http uses it on a goroutine of its own.
+// The key of a certificate may be a device. net/http uses it on its own goroutines.
 func TestAKeyThatDoesNotReturn(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -65,12 +65,12 @@ func TestAKeyThatDoesNotReturn(t *testing.T) {
 			"signer": brokenKey{real, no.end}, "message signer": brokenMessageKey{brokenKey{real, no.end}},
 			"public": secretKey{brokenKey{real, no.end}},
 		} {
-			for _, asked := range []bool{false, true} {
+			for _, queried := range []bool{false, true} {
 				t.Run(how+" "+name, func(t *testing.T) {
 					own := cert
 					own.PrivateKey = key
 					conf := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{own}}
-					if asked {
+					if queried {
 						conf = &tls.Config{
 							InsecureSkipVerify: true,
 							GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -97,18 +97,18 @@ func TestAKeyThatDoesNotReturn(t *testing.T) {
 					ws := <-lost
 					cancel()
 					require.NoError(t, <-ended)
-					if name != "public" { // TLS says in its own words that it knows no such key
-						assert.ErrorContains(t, err, no.says)
-						assert.ErrorContains(t, ws, no.says)
+					if name != "public" { // TLS has its own error for an unknown key
+						assert.ErrorContains(t, err, no.contains)
+						assert.ErrorContains(t, ws, no.contains)
 					}
-					assert.IsType(t, key, own.PrivateKey, "the caller's certificate stays as it was")
+					assert.IsType(t, key, own.PrivateKey, "the caller's certificate is unchanged")
 				})
 			}
 		}
 	}
 }
 
-// A key of another type works.
+// honestKey is a working key of another type.
 type honestKey struct{ crypto.Signer }
 
 func TestAKeyOfAnotherType(t *testing.T) {
@@ -128,24 +128,24 @@ func TestAKeyOfAnotherType(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// miscounts reads and writes, and says that it was another number of bytes.
+// miscounts reads and writes with a wrong count.
 type miscounts struct{ n int }
 
 func (m miscounts) Read([]byte) (int, error)  { return m.n, nil }
 func (m miscounts) Write([]byte) (int, error) { return m.n, nil }
 
-// A reader that returns an impossible count, panics or exits is an error of the upload, whichever it is.
+// A reader that returns an impossible count, panics or exits makes the upload fail with a matching error.
 func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 	type reader struct {
-		r    io.Reader
-		says string
+		r        io.Reader
+		contains string
 	}
 	readers := map[string]reader{
-		"more than there is room for": {miscounts{1 << 20}, "impossible"},
-		"less than nothing":           {miscounts{-1}, "impossible"},
+		"more than fits into the buffer": {miscounts{1 << 20}, "impossible"},
+		"less than nothing":              {miscounts{-1}, "impossible"},
 	}
 	for how, no := range noReturns {
-		readers[how] = reader{brokenBody{no.end}, no.says}
+		readers[how] = reader{brokenBody{no.end}, no.contains}
 	}
 	for name, tt := range readers {
 		for upload, call := range map[string]func(c *blaze.Client, ctx context.Context, r io.Reader) error{
@@ -162,13 +162,13 @@ func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 				return err
 			},
 		} {
-			for _, before := range []int{0, 100, 5000} { // bytes; the type is told by the first 512
+			for _, before := range []int{0, 100, 5000} { // bytes; the first 512 determine the type
 				bubble(t, fmt.Sprint(name, " ", upload, " ", before), func(t *testing.T) {
 					r := prepare(t, nil)
-					r.Server.Errorf = func(string, ...any) {} // half a file is a fault of its own
+					r.Server.Errorf = func(string, ...any) {} // ignores incomplete files
 					err := call(r.Client, t.Context(),
 						io.MultiReader(strings.NewReader(strings.Repeat("x", before)), tt.r))
-					require.ErrorContains(t, err, tt.says)
+					require.ErrorContains(t, err, tt.contains)
 					r.CloseIdleConnections()
 				})
 			}
@@ -176,7 +176,7 @@ func TestReadersOfUploadsThatBreakTheirContract(t *testing.T) {
 	}
 }
 
-// miscounting is a connection that miscounts once told to.
+// miscounting is a connection that miscounts while bad is set.
 type miscounting struct {
 	net.Conn
 	n   int
@@ -215,7 +215,7 @@ func TestAConnectionThatMiscounts(t *testing.T) {
 	}
 }
 
-// A connection that panics or exits is the end of the HTTP request on it, at once.
+// A connection that panics or exits ends its HTTP request at once.
 func TestAnHTTPConnectionThatDoesNotReturn(t *testing.T) {
 	for how, no := range noReturns {
 		for _, reads := range []bool{true, false} {

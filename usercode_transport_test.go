@@ -32,7 +32,7 @@ func (b brokenWrites) Write([]byte) (int, error) {
 	return 0, nil
 }
 
-// What a transport of the user's calls runs on goroutines of net/http.
+// Callbacks of a user's transport run on goroutines of net/http.
 func TestHooksOfATransportOfTheUsers(t *testing.T) {
 	for how, no := range noReturns {
 		for name, transport := range map[string]*http.Transport{
@@ -62,13 +62,13 @@ func TestHooksOfATransportOfTheUsers(t *testing.T) {
 				}, nil)
 				defer c.CloseIdleConnections()
 				_, err := c.Upload(t.Context(), bytes.NewReader(nil), 0)
-				require.ErrorContains(t, err, no.says)
+				require.ErrorContains(t, err, no.contains)
 			})
 		}
 	}
 }
 
-// A connection of the user's within one of TLS is still the user's.
+// A user's connection inside a TLS connection counts as the user's.
 func TestAConnectionWithinTLSOfTheUsers(t *testing.T) {
 	for how, no := range noReturns {
 		t.Run(how, func(t *testing.T) {
@@ -85,12 +85,12 @@ func TestAConnectionWithinTLSOfTheUsers(t *testing.T) {
 			}, nil)
 			defer c.CloseIdleConnections()
 			_, err := c.OpenConversation(t.Context(), userA)
-			require.ErrorContains(t, err, no.says)
+			require.ErrorContains(t, err, no.contains)
 		})
 	}
 }
 
-// emptyCache has a session that nobody made.
+// emptyCache returns an empty session.
 type emptyCache struct{}
 
 func (emptyCache) Get(string) (*tls.ClientSessionState, bool) {
@@ -98,7 +98,7 @@ func (emptyCache) Get(string) (*tls.ClientSessionState, bool) {
 }
 func (emptyCache) Put(string, *tls.ClientSessionState) {}
 
-// Callbacks that return nothing, and no error, make package tls panic.
+// Callbacks that return neither a result nor an error make package tls panic.
 func TestTLSCallbacksThatReturnNothing(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -106,8 +106,8 @@ func TestTLSCallbacksThatReturnNothing(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	for name, tt := range map[string]struct {
-		conf *tls.Config
-		says string
+		conf     *tls.Config
+		contains string
 	}{
 		"GetClientCertificate": {&tls.Config{
 			InsecureSkipVerify:   true,
@@ -119,12 +119,13 @@ func TestTLSCallbacksThatReturnNothing(t *testing.T) {
 			c := newClient(t, keyOf(botID), blaze.Config{API: s.URL, SendAttempts: 1, TLSClientConfig: tt.conf}, nil)
 			defer c.CloseIdleConnections()
 			_, err := c.OpenConversation(t.Context(), userA)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.contains)
 		})
 	}
 }
 
-// The error of url.Parse quotes the URL, and that of a proxy has a password. So do errors of those who repeat it.
+// An error of url.Parse quotes the URL, and the URL of a proxy may have a password. The same goes for errors that quote
+// such an error.
 func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 	const password = "correcthorsebattery"
 	parse := func(address string) func(*http.Request) (*url.URL, error) {
@@ -164,7 +165,7 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 				require.Error(t, err)
 				synctest.Wait()
 				if name != "by hand" || what == "" {
-					assertSilent(t, "the client", r.told(err), password)
+					assertSilent(t, "the client", r.reported(err), password)
 				}
 				if name != "by hand" {
 					require.ErrorContains(t, err, "the URL of the proxy")
@@ -175,8 +176,8 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 	}
 }
 
-// A token goes to this machine without TLS, and not by way of another one.
-func TestAProxyForPlainLoopbackIsRefused(t *testing.T) {
+// Without TLS, a token goes to this machine directly, not through a proxy.
+func TestAProxyForPlainLoopbackIsRejected(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		bubble(t, fmt.Sprint("our HTTP client: ", own), func(t *testing.T) {
 			dialled := 0

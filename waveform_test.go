@@ -11,8 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// naiveWaveform computes the same picture the slow way: every peak from all samples, in exact fractions, and each bit
-// put into a list of bits before any byte is made.
+// naiveWaveform computes the same waveform slowly: each peak from all samples, in exact fractions, and each bit in a
+// list of bits before any byte is made.
 func naiveWaveform(samples []int16) []byte {
 	n := len(samples)
 	stride := max(n/100, 1)
@@ -56,10 +56,10 @@ func filled(n int, s int16) []int16 {
 	return out
 }
 
-// These were worked out by hand.
+// The expected values were computed by hand.
 func TestWaveformByHand(t *testing.T) {
 	bytes63 := func(first ...byte) []byte { return append(first, make([]byte, 63-len(first))...) }
-	all := func(pattern ...byte) []byte { // 100 equal levels: 12 times 5 bytes, and 20 bits more
+	all := func(pattern ...byte) []byte { // 100 equal levels: 12 times 5 bytes, and 20 more bits
 		var out []byte
 		for len(out) < 63 {
 			out = append(out, pattern...)
@@ -87,12 +87,12 @@ func TestWaveformByHand(t *testing.T) {
 		{"all the lowest", filled(100, math.MinInt16), last(all(0x31, 0xc6, 0x18, 0x63, 0x8c))},
 		// The peak is 1.8*2000 = 3600: 2000*31/3600 = 17.2.
 		{"louder than quiet", filled(250, -2000), last(all(0x31, 0xc6, 0x18, 0x63, 0x8c))},
-		// With 299 samples a stride is 2: entry 1 is samples 1 and 2, and what follows sample 198 is not looked at.
+		// With 299 samples a stride is 2: entry 1 is samples 1 and 2. Samples after 198 are ignored.
 		{"strides", append([]int16{0, 0, -2500}, append(filled(196, 0), filled(100, 2500)...)...), bytes63(0xe0, 0x03)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			assert.Equal(t, c.want, blaze.Waveform(c.samples))
-			assert.Equal(t, c.want, naiveWaveform(c.samples), "the slow way")
+			assert.Equal(t, c.want, naiveWaveform(c.samples), "the slow computation")
 		})
 	}
 }

@@ -90,7 +90,7 @@ var delivery = []Mutant{
 		Marker: "handler-retry", New: "e.acks.add(d.MessageID)\n {{.}}",
 	},
 	{
-		Name: "the ledger is not asked", By: unit("TestAMessageTheLedgerKnowsIsAcknowledgedAtOnce"),
+		Name: "the ledger is not asked", By: unit("TestAMessageInTheLedgerIsAcknowledgedAtOnce"),
 		Marker: "ledger-known", Old: "attempt > 1", New: "attempt > 0",
 	},
 	{
@@ -116,11 +116,11 @@ var delivery = []Mutant{
 		Marker: "ack-unusable", Old: "min(b.Plural<<min(p.failed, 16), b.MaxPlural)", New: "0",
 	},
 	{
-		Name: "the count of what a reply has said is kept over attempts", By: unit("TestRepliesHaveIdsOfTheirOwn"),
+		Name: "the count of what a reply has said is kept over attempts", By: unit("TestRepliesHaveIDsOfTheirOwn"),
 		Marker: "reply-id", Old: "a.ordinal", New: "m.Attempt-1+{{.}}",
 	},
 	{
-		Name: "replies get random ids", By: unit("TestRepliesHaveIdsOfTheirOwn"),
+		Name: "replies get random ids", By: unit("TestRepliesHaveIDsOfTheirOwn"),
 		Marker: "reply-id", Old: "strconv.Itoa(a.ordinal)",
 		New: "strconv.Itoa(a.ordinal), uuid.Must(uuid.NewV4()).String()",
 	},
@@ -137,12 +137,12 @@ var delivery = []Mutant{
 		Marker: "reply-attempts", New: "",
 	},
 	{
-		Name: "a 403 is final for a reply that had no answer", By: unit("TestARefusedReplyThatMayBeStored"),
+		Name: "a 403 is final for a reply that had no answer", By: unit("TestARejectedReplyThatMayBeStored"),
 		Marker: "reply-forbidden", Old: "end == unanswered", New: "false",
 	},
 	{
 		Name:   "a 403 is final for a reply that a former process may have sent",
-		By:     unit("TestARefusedReplyThatMayBeStored"),
+		By:     unit("TestARejectedReplyThatMayBeStored"),
 		Marker: "reply-forbidden", Old: "m.Backlog", New: "false",
 	},
 	{
@@ -180,16 +180,16 @@ var delivery = []Mutant{
 			}`,
 	},
 	{
-		Name: "a refused frame of a batch loses all its messages", By: unit("TestBatchRefusedOnceConfirmed"),
+		Name: "a refused frame of a batch loses all its messages", By: unit("TestBatchRejectedOnceConfirmed"),
 		Marker: "batch-split", Old: "Split: func() []engine.Part { return singly(items) },", New: "",
 	},
 	{
-		Name: "one message id is sent twice in a batch", By: unit("TestBatchTakesAMessageIDOnce"),
+		Name: "one message id is sent twice in a batch", By: unit("TestBatchRejectsDuplicateMessageIDs"),
 		Marker: "batch-given-id", Old: "given[id]", New: "false",
 	},
 	{
 		Name:   "what a slow limiter lets through waits for a full request",
-		By:     unit("TestBatchDoesNotKeepWhatTheLimiterLetThrough"),
+		By:     unit("TestBatchSendsAtOnceAfterTheLimiter"),
 		Marker: "batch-linger", Old: "batchLinger-", New: "time.Hour-",
 	},
 	{
@@ -202,7 +202,7 @@ var delivery = []Mutant{
 		Marker: "sealed-size", Old: "> batchBytes", New: "> 10*batchBytes",
 	},
 	{
-		Name: "a refused encrypted message takes others with it", By: unit("TestAnEncryptedMessageIsRefusedAlone"),
+		Name: "a refused encrypted message takes others with it", By: unit("TestAnEncryptedMessageIsRejectedAlone"),
 		Marker: "sealed-singly", Old: "mayBeOfOne(rejection)", New: "false",
 	},
 	{
@@ -228,7 +228,7 @@ var delivery = []Mutant{
 		Marker: "rest-pace", Old: "r.Pace != nil", New: "false",
 	},
 	{
-		Name: "a passing refusal is final", By: unit("TestSendRefusedForAWhile"),
+		Name: "a passing refusal is final", By: unit("TestSendRejectedAsTransient"),
 		Marker: "temporary-codes", New: "return false",
 	},
 	{
@@ -270,11 +270,11 @@ var delivery = []Mutant{
 	},
 	{
 		Name:   "a session that GET /me accepted once is tried for ever",
-		By:     unit("TestASessionThatIsOverAfterA401ThatPassed"),
+		By:     unit("TestASessionThatEndedAfterATransient401"),
 		Marker: "key-refused", Old: "probed.Answer == ProbeRejected", New: "{{.}} && p.reported.IsZero()",
 	},
 	{
-		Name: "a session that worked is given up when GET /me is silent", By: unit("TestA401WithoutAnAnswerOverHTTP"),
+		Name: "a session that worked is given up when GET /me is silent", By: unit("TestA401WithoutAResponseOverHTTP"),
 		Marker: "session-worked", New: "",
 	},
 	{
@@ -286,7 +286,7 @@ var delivery = []Mutant{
 		Marker: "request-401", New: "",
 	},
 	{
-		Name: "a message is given up after a 401", By: unit("TestAHandlerTriesAgainAfterA401"),
+		Name: "a message is given up after a 401", By: unit("TestAHandlerIsRetriedAfterA401"),
 		Marker: "handler-401", Old: "!errors.Is(err, CodeUnauthorized) &&", New: "",
 	},
 	{
@@ -352,7 +352,7 @@ var delivery = []Mutant{
 		Marker: "start-once", Old: "!= idle", New: "{{.}} && l.phase != offline",
 	},
 	{
-		Name: "a handler's error is asked outside of the guard", By: unit("TestErrorsThatFailWhenTheyAreAsked"),
+		Name: "a handler's error is asked outside of the guard", By: unit("TestErrorsWithMethodsThatFail"),
 		Marker: "judge-guard", New: `
 	o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), hopeless: hopeless(err), text: err.Error()}
 	done(o)`,
@@ -362,7 +362,7 @@ var delivery = []Mutant{
 		By:   unit("TestDroppedReturnsBeforeTheAcknowledgement"), Marker: "dropped-first", New: "go {{.}}",
 	},
 	{
-		Name: "what waits for the hooks is not bounded", By: unit("TestWhatABlockedHookKeepsWaitingIsBounded"),
+		Name: "what waits for the hooks is not bounded", By: unit("TestTheQueueOfABlockedHookIsBounded"),
 		Marker: "hooks-dropped", New: "",
 	},
 	{

@@ -36,7 +36,7 @@ var files = []Mutant{
 		Marker: "address-embedded", Old: "embedded(ip)", New: "embedded(ip)[:0]",
 	},
 	{
-		Name: "the name of a storage may lead anywhere", By: unit("TestANameThatLeadsToThisMachine"),
+		Name: "the name of a storage may lead anywhere", By: unit("TestANameThatResolvesToThisMachine"),
 		Marker: "dial-public", New: "d.ControlContext = nil\n{{.}}",
 	},
 	{

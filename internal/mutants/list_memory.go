@@ -45,15 +45,15 @@ var memory = []Mutant{
 		Marker: "park-next", Old: "b.backoffs.heap.Len() > 0", New: "false",
 	},
 	{
-		Name: "what is kept of an early acknowledged message is not counted", By: unit("TestAFullInboxTakesInboxBytes"),
+		Name: "what is kept of an early acknowledged message is not counted", By: unit("TestAFullInboxNeedsInboxBytes"),
 		Marker: "kept-counted", New: "",
 	},
 	{
-		Name: "the whole text of an error is kept", By: unit("TestAFullInboxTakesInboxBytes"),
+		Name: "the whole text of an error is kept", By: unit("TestAFullInboxNeedsInboxBytes"),
 		Marker: "failure-short", Old: "len(text) > maxKeptText", New: "false",
 	},
 	{
-		Name: "receipts are lost without a word", By: unit("TestReceiptsTakeNoRoomFromMessages"),
+		Name: "receipts are lost without a word", By: unit("TestReceiptsUseNoCapacityOfMessages"),
 		Marker: "receipt-lost", New: "",
 	},
 	{
@@ -79,7 +79,7 @@ var memory = []Mutant{
 		Marker: "replies-bound", Old: "len(r.all) >= maxEnded", New: "false",
 	},
 	{
-		Name: "only a UUID can be acknowledged", By: unit("TestAckTakesEveryIDThatIsDelivered"),
+		Name: "only a UUID can be acknowledged", By: unit("TestAckAcceptsEveryIDThatIsDelivered"),
 		Marker: "ack-any-id", Old: `id == "" ||`, New: `len(id) != 36 ||`,
 	},
 }

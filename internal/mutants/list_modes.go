@@ -21,12 +21,12 @@ var modes = []Mutant{
 	},
 	{
 		Name:   "with AckManual a message that is given up is acknowledged",
-		By:     unit("TestAckManualLeavesWhatIsGivenUpPending"),
+		By:     unit("TestAckManualLeavesDroppedMessagesPending"),
 		Marker: "manual-dropped", New: "d.Finish()",
 	},
 	{
 		Name:   "with AckManual a message that is declined stays pending",
-		By:     unit("TestASlowLedgerHoldsUpNoOtherAcknowledgement"),
+		By:     unit("TestASlowLedgerDelaysNoOtherAcknowledgement"),
 		Marker: "declined-finish", New: "v.finish(d)",
 	},
 	{
@@ -42,16 +42,16 @@ var modes = []Mutant{
 		By:   unit("TestAckReceivedAcknowledgesFirst"), Marker: "finish-once", Old: "!d.acked", New: "true",
 	},
 	{
-		Name: "nobody is told what Run gives up at its end", By: unit("TestWhatFailedBeforeTheEnd"),
+		Name: "nobody is told what Run gives up at its end", By: unit("TestAMessageThatFailedBeforeTheEnd"),
 		Marker: "accepted-released", Old: "d.acked", New: "false",
 	},
 	{
-		Name: "what comes again is reported as dropped at the end", By: unit("TestWhatFailedBeforeTheEnd"),
+		Name: "what comes again is reported as dropped at the end", By: unit("TestAMessageThatFailedBeforeTheEnd"),
 		Marker: "accepted-released", Old: "d.acked", New: "true",
 	},
 	{
 		Name:   "a message overtakes one that failed after the end",
-		By:     unit("TestAnErrorAfterTheEndHoldsItsConversation"),
+		By:     unit("TestAnErrorAfterTheEndBlocksItsConversation"),
 		Marker: "release-stops", New: "",
 	},
 	{
@@ -59,11 +59,11 @@ var modes = []Mutant{
 		Marker: "handler-stopping", Old: "v.engine.Stopping()", New: "false",
 	},
 	{
-		Name: "without Drain what waits is begun after Run", By: unit("TestNothingIsBegunAfterRun"),
+		Name: "without Drain what waits is begun after Run", By: unit("TestNoHandlerStartsDuringOrAfterDrain"),
 		Marker: "drain-stop", New: "if e.cfg.Drain >= 0 {\n {{.}}\n }",
 	},
 	{
-		Name: "without a link what waits is begun after the end", By: unit("TestNothingIsBegunAfterRun"),
+		Name: "without a link what waits is begun after the end", By: unit("TestNoHandlerStartsDuringOrAfterDrain"),
 		Marker: "drain-stop", New: "if l != nil {\n {{.}}\n }",
 	},
 	{
@@ -79,7 +79,7 @@ var modes = []Mutant{
 		Marker: "drain-handlers", Old: "&& d.await(e.receipts.idle(), true)", New: "",
 	},
 	{
-		Name: "requests are taken while Run drains", By: unit("TestNothingIsTakenWhileTheLastAnswersCome"),
+		Name: "requests are taken while Run drains", By: unit("TestNothingIsAcceptedWhileTheLastRepliesArrive"),
 		Marker: "drain-refuse", New: "",
 	},
 	{
@@ -103,27 +103,27 @@ var modes = []Mutant{
 		Marker: "close-leave", Old: "CloseGoingAway", New: "CloseNormalClosure",
 	},
 	{
-		Name: "Send does not ask the limiter", By: unit("TestSendAsksTheLimiter"),
+		Name: "Send does not ask the limiter", By: unit("TestSendCallsTheLimiter"),
 		Marker: "limit-send", New: "",
 	},
 	{
-		Name: "a batch does not ask the limiter", By: unit("TestBatchAsksTheLimiter"),
+		Name: "a batch does not ask the limiter", By: unit("TestBatchCallsTheLimiter"),
 		Marker: "limit-batch", Old: "b.c.limit(ctx)", New: "nil",
 	},
 	{
-		Name: "a 429 does not ask the limiter", By: unit("TestSendAsksTheLimiter"),
+		Name: "a 429 does not ask the limiter", By: unit("TestSendCallsTheLimiter"),
 		Marker: "limit-429", Old: "Code(rejection.Code) == CodeTooManyRequests", New: "false",
 	},
 	{
-		Name: "each passing refusal asks the limiter", By: unit("TestSendAsksTheLimiter"),
+		Name: "each passing refusal asks the limiter", By: unit("TestSendCallsTheLimiter"),
 		Marker: "limit-429", Old: "Code(rejection.Code) == CodeTooManyRequests", New: "true",
 	},
 	{
-		Name: "acknowledgements ask the limiter", By: unit("TestAcknowledgementsDoNotAskTheLimiter"),
+		Name: "acknowledgements ask the limiter", By: unit("TestAcknowledgementsBypassTheLimiter"),
 		Marker: "limit-ack", New: "_ = c.limit(ctx)\n {{.}}",
 	},
 	{
-		Name: "who waits for the limiter does not notice the end of Run", By: unit("TestTheEndWakesThoseAtTheLimiter"),
+		Name: "who waits for the limiter does not notice the end of Run", By: unit("TestTheEndWakesSendsAtTheLimiter"),
 		Marker: "limit-over", New: "",
 	},
 	{
@@ -179,7 +179,7 @@ var modes = []Mutant{
 		Marker: "rest-echo", New: "",
 	},
 	{
-		Name: "encrypted messages keep their room in the outbox", By: unit("TestEncryptedMessagesTakeRoom"),
+		Name: "encrypted messages keep their room in the outbox", By: unit("TestEncryptedMessagesUseCapacity"),
 		Marker: "sealed-release", New: "_ = release",
 	},
 	{
@@ -195,22 +195,22 @@ var modes = []Mutant{
 		Marker: "batch-guard", New: "go func() { _ = guard.Call; b.c.send(ctx, r); b.ended <- r }()",
 	},
 	{
-		Name: "the supervisor asks an error of a dialer", By: unit("TestADialersErrorThatBlocksWhenItIsAsked"),
+		Name: "the supervisor asks an error of a dialer", By: unit("TestADialersErrorWithMethodsThatBlock"),
 		Marker: "connection-asks",
 		New:    "var rejected *engine.RejectedError\n ok = errors.As(connection.Err, &rejected)",
 	},
 	{
 		Name:   "a request that a gateway refuses stays as large as it was",
-		By:     unit("TestAGatewayThatRefusesOneMessage"),
+		By:     unit("TestAGatewayThatRejectsOneMessage"),
 		Marker: "denied-halves", New: "",
 	},
 	{
-		Name: "messages overtake one that a gateway refuses", By: unit("TestAGatewayAndAServiceThatRefuse"),
+		Name: "messages overtake one that a gateway refuses", By: unit("TestAGatewayAndAServiceThatReject"),
 		Marker: "denied-order", New: "",
 	},
 	{
 		Name:   "a message that a gateway refused and then finds no room counts as not sent",
-		By:     unit("TestAMessageOfADeniedRequest"),
+		By:     unit("TestAMessageOfARejectedRequest"),
 		Marker: "denied-unconfirmed", Old: "= true", New: "= m.unconfirmed",
 	},
 	{
@@ -234,7 +234,7 @@ var modes = []Mutant{
 		Marker: "probe-accepted", New: "",
 	},
 	{
-		Name: "a session that served counts as one that never worked", By: unit("TestA401WithoutAnAnswerOverHTTP"),
+		Name: "a session that served counts as one that never worked", By: unit("TestA401WithoutAResponseOverHTTP"),
 		Marker: "session-served", New: "",
 	},
 	{

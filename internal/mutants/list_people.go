@@ -40,7 +40,7 @@ var people = []Mutant{
 	},
 	{
 		Name:   "only the first host is asked whether the session is gone",
-		By:     unit("TestTheSecondHostSaysWhetherTheSessionIsGone"),
+		By:     unit("TestTheSecondHostVerifiesTheSession"),
 		Marker: "probe-host", Old: "!again", New: "false",
 	},
 	{

@@ -7,11 +7,11 @@ var secrets = []Mutant{
 		Marker: "tame-long", Old: "n >= longWord", New: "n >= 1<<20",
 	},
 	{
-		Name: "the description of a refusal is shown as it is", By: unit("TestATokenThatTheAPIRepeatsIsNotTold"),
+		Name: "the description of a refusal is shown as it is", By: unit("TestATokenThatTheAPIRepeatsIsNotShown"),
 		Marker: "tame-description", Old: "tame.Text(string(v.Description))", New: "string(v.Description)",
 	},
 	{
-		Name: "any JSON opens a conversation", By: unit("TestAnswersOfSomethingElseAreNone"),
+		Name: "any JSON opens a conversation", By: unit("TestResponsesOfAnotherServerDoNotCount"),
 		Marker: "answer-conversation", New: "_ = v.ID; return nil",
 	},
 	{
@@ -23,7 +23,7 @@ var secrets = []Mutant{
 		Marker: "offset-clamp", Old: "min(max(d, -maxOffset), maxOffset)", New: "d",
 	},
 	{
-		Name: "a proxy sees the token", By: unit("TestAProxyForPlainLoopbackIsRefused"),
+		Name: "a proxy sees the token", By: unit("TestAProxyForPlainLoopbackIsRejected"),
 		Marker: "plain-proxy", Old: "u != nil &&", New: "false &&",
 	},
 	{

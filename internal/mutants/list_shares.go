@@ -22,7 +22,7 @@ var shares = []Mutant{
 	},
 	{
 		Name: "the replies to a message that gave way are forgotten",
-		By:   unit("TestTheRepliesToAMessageThatGaveWay"), Marker: "away-recall", New: "",
+		By:   unit("TestTheRepliesToAReleasedMessage"), Marker: "away-recall", New: "",
 	},
 	{
 		Name: "a message that gave way is not forgotten when it is acknowledged",
@@ -42,7 +42,7 @@ var shares = []Mutant{
 		By:   in("inbox", "TestTheOnlyMessageIsReleased"), Marker: "close-empty", Old: "b.used, 1)", New: "b.used)",
 	},
 	{
-		Name: "what is closed and holds nothing is not asked for again", By: unit("TestALargeMessageWaitsForRoom"),
+		Name: "what is closed and holds nothing is not asked for again", By: unit("TestALargeMessageWaitsForCapacity"),
 		Marker: "resync-stuck", Old: "e.inbox.Stuck()", New: "false",
 	},
 	{
@@ -58,7 +58,7 @@ if acked := b.stop(); len(acked) > 0 {
 		Marker: "stop-counts", New: "",
 	},
 	{
-		Name: "a message is given up for a rejection that ends Run", By: unit("TestAHandlerWhoseSendEndsWithRun"),
+		Name: "a message is given up for a rejection that ends Run", By: unit("TestAHandlersSendThatEndsWithRun"),
 		Marker: "rejected-stops", New: "",
 	},
 	{
@@ -72,7 +72,7 @@ if acked := b.stop(); len(acked) > 0 {
 	},
 	{
 		Name:   "the text of a failure is kept though nothing counts it",
-		By:     unit("TestTextsOfFailuresAreNotKept"),
+		By:     unit("TestTextsOfFailuresAreReleased"),
 		Marker: "failure-kept", Old: "!d.acked", New: "false",
 	},
 	{
@@ -84,7 +84,7 @@ if acked := b.stop(); len(acked) > 0 {
 		Marker: "guarded-conn", New: "return conn",
 	},
 	{
-		Name: "a message is given up because a client has ended", By: unit("TestTheEndOfAnotherClientIsPassing"),
+		Name: "a message is given up because a client has ended", By: unit("TestTheEndOfAnotherClientIsTransient"),
 		Marker: "closed-hopeless", New: "",
 	},
 }

@@ -55,6 +55,7 @@ var layers = Rules{
 		"internal/mutants",
 		"internal/peers",
 		"internal/soak",
+		"internal/testkit",
 		"internal/wspeer",
 	},
 }

@@ -1,7 +1,6 @@
 package faults_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,6 +21,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/memnet"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
@@ -34,6 +34,7 @@ type bench struct {
 	cfg    blaze.Config
 	c      *blaze.Client
 	canary canary
+	log    testkit.Log
 	born   time.Time
 
 	cancel context.CancelFunc
@@ -51,24 +52,16 @@ type bench struct {
 	errs    []error
 	waits   []time.Duration
 	links   int
-	logs    bytes.Buffer
 	taps    []*tap
 	peers   sync.WaitGroup
-}
-
-// newServer returns a server in memory that lets a bot write to whomever it wants: these tests are about the client.
-func newServer() *blazetest.Server { return newServerOn(nil) }
-
-// newServerOn is newServer on a listener.
-func newServerOn(ln net.Listener) *blazetest.Server {
-	return blazetest.NewServerWith(blazetest.Options{Listener: ln, Lenient: true})
 }
 
 // newBench returns a bench around a server, not running yet.
 func newBench(t *testing.T, s *blazetest.Server) *bench {
 	b := &bench{t: t, s: s, cfg: s.Config, canary: newCanary(s.Key), born: time.Now(), ended: make(chan struct{})}
 	s.Errorf = t.Errorf
-	b.cfg.Logger = slog.New(slog.NewJSONHandler(logWriter{b}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b.log.Scan = func(record string) { b.canary.look(t, "log lines", record) }
+	b.cfg.Logger = slog.New(&b.log)
 	b.cfg.DialContext = b.dial
 	b.cfg.Trace = &blaze.Trace{
 		Connected:    func(string) { b.note(func() { b.links++ }, "connected") },
@@ -99,15 +92,6 @@ func (b *bench) note(fn func(), event string) {
 func (b *bench) disconnected(err error, retryIn time.Duration) {
 	b.canary.lookAt(b.t, "errors", err)
 	b.note(func() { b.errs, b.waits = append(b.errs, err), append(b.waits, retryIn) }, "disconnected")
-}
-
-type logWriter struct{ b *bench }
-
-func (w logWriter) Write(p []byte) (int, error) {
-	w.b.canary.look(w.b.t, "log lines", string(p))
-	w.b.mu.Lock()
-	defer w.b.mu.Unlock()
-	return w.b.logs.Write(p)
 }
 
 // dial connects to the server, or to whoever answers in its place, through a tap.
@@ -182,7 +166,7 @@ func (b *bench) look() {
 func bubble(t *testing.T, h blaze.Handler, edit func(b *bench), fn func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		b := newBench(t, s)
 		if edit != nil {
 			edit(b)
@@ -206,7 +190,7 @@ func overTCP(t *testing.T) (*bench, context.Context) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := newServerOn(ln)
+	s := testkit.NewServerOn(ln)
 	t.Cleanup(s.Close)
 	b := newBench(t, s)
 	b.events, b.quiet = make(chan string, 1<<10), make(chan struct{})
@@ -258,12 +242,6 @@ func (b *bench) allTokens() []string {
 	return slices.Clone(b.tokens)
 }
 
-func (b *bench) log() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.logs.String()
-}
-
 // deliver gives the bot one text.
 func (b *bench) deliver(text string) string {
 	return b.s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text(text)})
@@ -283,9 +261,7 @@ func (b *bench) send(ctx context.Context, text string) (string, error) {
 // settled checks that every message was acknowledged and every connection is there.
 func (b *bench) settled() {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-	defer cancel()
-	require.NoError(b.t, b.s.Idle(ctx))
+	testkit.Idle(b.t, b.s)
 }
 
 var bearer = regexp.MustCompile(`Authorization: Bearer (\S+)`)

@@ -2,17 +2,12 @@ package faults_test
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"math/big"
 	"net"
 	"strings"
 	"syscall"
@@ -24,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
@@ -74,29 +70,19 @@ func TestFault02NameNotFound(t *testing.T) {
 		var dns *net.DNSError
 		require.ErrorAs(t, b.failures()[0], &dns)
 		assert.True(t, dns.IsNotFound)
-		assert.Contains(t, b.log(), "nowhere.invalid")
+		assert.Contains(t, b.log.String(), "nowhere.invalid")
 		fired(t, 2)
 	})
 }
 
-// certificate returns one for 127.0.0.1 unless names says otherwise, and the roots that trust it.
-func certificate(t *testing.T, notAfter time.Time, names ...string) (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fault"}, DNSNames: names,
-		NotBefore: notAfter.Add(-time.Hour), NotAfter: notAfter, IsCA: true, BasicConstraintsValid: true,
+// certificate returns a certificate that is valid for an hour, and a pool with it. Without hosts it is for 127.0.0.1.
+func certificate(t *testing.T, notAfter time.Time, hosts ...string) (tls.Certificate, *x509.CertPool) {
+	if len(hosts) == 0 {
+		hosts = []string{"127.0.0.1"}
 	}
-	if len(names) == 0 {
-		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	cert, roots, err := testkit.Certificate(notAfter.Add(-time.Hour), notAfter, hosts...)
 	require.NoError(t, err)
-	cert, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: cert}, roots
+	return cert, roots
 }
 
 // A server whose certificate is no good gets no token, and nothing without TLS. The client goes on to the next address.
@@ -127,7 +113,7 @@ func TestFault03TLSRefused(t *testing.T) {
 			ln, err := tls.Listen("tcp", "127.0.0.1:0",
 				&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS12})
 			require.NoError(t, err)
-			s := newServerOn(ln)
+			s := testkit.NewServerOn(ln)
 			defer s.Close()
 			b := newBench(t, s)
 			b.cfg.Endpoints = append([]string{"wss://" + bad + "/"}, s.Config.Endpoints...)
@@ -222,7 +208,7 @@ func stall(t *testing.T, row int, endpoint string, serve func(c *wspeer.Peer) er
 
 // Row 57: a key that cannot be one is refused by New, which names the field and not the value.
 func TestFault57KeyInvalid(t *testing.T) {
-	s := newServer()
+	s := testkit.NewServer()
 	defer s.Close()
 	const pem = "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n"
 	seed, err := hex.DecodeString(s.Key.SessionPrivateKey)

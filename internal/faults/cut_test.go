@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
 // Rows 13 and 14: the connection breaks behind each byte of a whole conversation, from the first of the handshake: in
@@ -31,7 +32,7 @@ func sweepBoth(t *testing.T, row int, kind faultproxy.Kind) {
 			up, down := scriptLength(t)
 			length := map[faultproxy.Direction]int64{faultproxy.Up: up, faultproxy.Down: down}[d]
 			step := int64(1)
-			if raced {
+			if testkit.Race {
 				step = 13
 			}
 			n := sweep(t, faultproxy.Fault{Kind: kind, Direction: d}, length, step)
@@ -44,15 +45,12 @@ func sweepBoth(t *testing.T, row int, kind faultproxy.Kind) {
 
 // conversation counts what the handler saw, and answers it.
 type conversation struct {
-	b    *bench
-	mu   sync.Mutex
-	seen map[string]int
+	testkit.Diary // ids of messages
+	b             *bench
 }
 
 func (v *conversation) handle(ctx context.Context, m *blaze.Message, text blaze.Text) error {
-	v.mu.Lock()
-	v.seen[m.ID]++
-	v.mu.Unlock()
+	v.Add("%s", m.ID)
 	assert.Equal(v.b.t, blaze.Text("hello "+m.ID), text)
 	return v.b.c.Reply(ctx, m, "seen "+blaze.Text(m.ID))
 }
@@ -65,12 +63,10 @@ func (v *conversation) tell(n int) {
 
 // verify checks that each of n messages was handled once, answered once and acknowledged.
 func (v *conversation) verify(n int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	assert.Len(v.b.t, v.seen, n)
-	for id, times := range v.seen {
-		assert.Equal(v.b.t, 1, times, id)
-	}
+	seen := v.All()
+	slices.Sort(seen)
+	assert.Len(v.b.t, slices.Compact(slices.Clone(seen)), n)
+	assert.Len(v.b.t, seen, n, "each message once: %v", seen)
 	assert.Empty(v.b.t, v.b.s.Pending())
 	assert.Len(v.b.t, v.b.s.Acked(), n)
 	answers := make(map[blaze.Payload]int)
@@ -97,7 +93,7 @@ func converse(t *testing.T, plan func(int) faultproxy.Plan) (*conversation, *fau
 	b, ctx, proxy := proxied(t, plan)
 	b.cfg.AckBatch = 1
 	b.cfg.SendAttempts = -1 // a request that hundreds of connections in a row break at looks like one that breaks them
-	v := &conversation{b: b, seen: make(map[string]int)}
+	v := &conversation{b: b}
 	b.run(ctx, blaze.On(v.handle))
 	return v, proxy
 }
@@ -162,17 +158,17 @@ func (v *conversation) untilBroken() bool {
 // Row 60: connections come and go, some of them refused, and no file descriptor stays.
 func TestFault60Descriptors(t *testing.T) {
 	times := 10_000
-	if raced {
+	if testkit.Race {
 		times = 1_000
 	}
 	b, ctx := overTCP(t)
 	for range times {
-		b.s.Intercept(list, always(blazetest.Answer{Cut: true}))
+		b.s.Intercept(list, testkit.Answer(blazetest.Answer{Cut: true}))
 	}
 	for range times / 10 {
-		b.s.Intercept(handshake, always(blazetest.Refuse(blaze.CodeServer)))
+		b.s.Intercept(handshake, testkit.Answer(blazetest.Refuse(blaze.CodeServer)))
 	}
-	b.run(ctx, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
+	b.run(ctx, blaze.On(nothing))
 	var early int
 	for n := range times + times/10 {
 		b.await("disconnected")

@@ -19,34 +19,33 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // Row 48: a handler that does not heed its context is left behind after Drain, and counted.
 func TestFault48HandlerIgnoresContext(t *testing.T) {
 	for _, drain := range []time.Duration{-1, time.Second, time.Minute} {
-		t.Run(drain.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer()
-				defer s.Close()
-				b := newBench(t, s)
-				b.cfg.Drain = drain
-				release := make(chan struct{})
-				defer close(release)
-				b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
-					<-release
-					return nil
-				}))
-				id := b.deliver("hello")
-				synctest.Wait()
-				began := time.Now()
-				err := b.stop()
-				assert.Equal(t, max(drain, 0), time.Since(began))
-				require.ErrorIs(t, err, blaze.ErrDrain)
-				assert.ErrorContains(t, err, "handlers still running: 1")
-				assert.Equal(t, []string{id}, s.Pending())
-				fired(t, 48)
-			})
+		testkit.Bubble(t, drain.String(), func(t *testing.T) {
+			s := testkit.NewServer()
+			defer s.Close()
+			b := newBench(t, s)
+			b.cfg.Drain = drain
+			release := make(chan struct{})
+			defer close(release)
+			b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
+				<-release
+				return nil
+			}))
+			id := b.deliver("hello")
+			synctest.Wait()
+			began := time.Now()
+			err := b.stop()
+			assert.Equal(t, max(drain, 0), time.Since(began))
+			require.ErrorIs(t, err, blaze.ErrDrain)
+			assert.ErrorContains(t, err, "handlers still running: 1")
+			assert.Equal(t, []string{id}, s.Pending())
+			fired(t, 48)
 		})
 	}
 }
@@ -57,11 +56,6 @@ type phase struct {
 	during  func(t *testing.T, b *bench) // brings the moment about; nil: it is there at once
 	reached func(b *bench) bool          // whether the client is where it should be: else nothing was interrupted
 	left    string                       // what Run says was left; "": it returns nil
-}
-
-func hangUp(ctx context.Context, _, _ string) (net.Conn, error) {
-	<-ctx.Done()
-	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 }
 
 func phases() map[string]phase {
@@ -97,12 +91,12 @@ func phases() map[string]phase {
 		synctest.Wait()
 	}
 	hung := func(action string) func(b *bench) {
-		return func(b *bench) { b.s.Intercept(action, always(blazetest.Answer{Hang: true})) }
+		return func(b *bench) { b.s.Intercept(action, testkit.Answer(blazetest.Answer{Hang: true})) }
 	}
 	return map[string]phase{
-		"DNS": {edit: func(b *bench) { b.s.Config.DialContext = hangUp }, reached: connecting(false)},
+		"DNS": {edit: func(b *bench) { b.s.Config.DialContext = testkit.HangingDial }, reached: connecting(false)},
 		"dial": {edit: func(b *bench) {
-			b.cfg.Endpoints, b.s.Config.DialContext = []string{"ws://127.0.0.1:1/"}, hangUp
+			b.cfg.Endpoints, b.s.Config.DialContext = []string{"ws://127.0.0.1:1/"}, testkit.HangingDial
 		}, reached: connecting(false)},
 		"TLS": {
 			edit: func(b *bench) { b.cfg.Endpoints = []string{"wss://localhost/"}; mute(b) }, reached: connecting(true),
@@ -115,7 +109,7 @@ func phases() map[string]phase {
 			synctest.Wait()
 		}, reached: func(b *bench) bool { return b.c.Stats().HandlersRunning == 1 }, left: handler},
 		"queued send": {edit: func(b *bench) {
-			b.s.Config.DialContext = hangUp
+			b.s.Config.DialContext = testkit.HangingDial
 		}, during: sendInBackground, reached: func(b *bench) bool {
 			return connecting(false)(b) && b.c.Stats().OutboxRequests == 1
 		}, left: request},
@@ -140,7 +134,7 @@ func phases() map[string]phase {
 		}, reached: func(b *bench) bool { return len(b.failures()) > 10 }},
 		"resting": {edit: func(b *bench) {
 			for range 5 {
-				b.s.Intercept(create, always(blazetest.Refuse(500)))
+				b.s.Intercept(create, testkit.Answer(blazetest.Refuse(500)))
 			}
 		}, during: sendInBackground, reached: connected(2, 2), left: request},
 		"a handler to be tried again": {during: func(_ *testing.T, b *bench) {
@@ -167,48 +161,46 @@ func phases() map[string]phase {
 // nothing of it is left.
 func TestFault51Cancelled(t *testing.T) {
 	for name, p := range phases() {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer()
-				defer s.Close()
-				b := newBench(t, s)
-				b.cfg.Drain = -1
-				if p.edit != nil {
-					p.edit(b)
+		testkit.Bubble(t, name, func(t *testing.T) {
+			s := testkit.NewServer()
+			defer s.Close()
+			b := newBench(t, s)
+			b.cfg.Drain = -1
+			if p.edit != nil {
+				p.edit(b)
+			}
+			bot := blaze.On(func(ctx context.Context, _ *blaze.Message, text blaze.Text) error {
+				switch text {
+				case "wait":
+					<-ctx.Done()
+					return ctx.Err()
+				case "fail":
+					return assert.AnError
 				}
-				bot := blaze.On(func(ctx context.Context, _ *blaze.Message, text blaze.Text) error {
-					switch text {
-					case "wait":
-						<-ctx.Done()
-						return ctx.Err()
-					case "fail":
-						return assert.AnError
-					}
-					return nil
-				})
-				b.run(context.Background(), bot)
-				synctest.Wait()
-				if p.during != nil {
-					p.during(t, b)
-				}
-				select {
-				case <-b.ended:
-					require.FailNow(t, "Run ended too early")
-				default:
-				}
-				began := time.Now()
-				require.True(t, p.reached(b), "the client is somewhere else")
-				if err := b.stop(); p.left == "" {
-					assert.NoError(t, err)
-				} else if assert.ErrorIs(t, err, blaze.ErrDrain) {
-					assert.ErrorContains(t, err, p.left)
-				}
-				b.peers.Wait()
-				assert.LessOrEqual(t, time.Since(began), 250*time.Millisecond)
-				_, err := b.send(t.Context(), "after it")
-				assert.ErrorIs(t, err, blaze.ErrClosed)
-				fired(t, 51)
+				return nil
 			})
+			b.run(context.Background(), bot)
+			synctest.Wait()
+			if p.during != nil {
+				p.during(t, b)
+			}
+			select {
+			case <-b.ended:
+				require.FailNow(t, "Run ended too early")
+			default:
+			}
+			began := time.Now()
+			require.True(t, p.reached(b), "the client is somewhere else")
+			if err := b.stop(); p.left == "" {
+				assert.NoError(t, err)
+			} else if assert.ErrorIs(t, err, blaze.ErrDrain) {
+				assert.ErrorContains(t, err, p.left)
+			}
+			b.peers.Wait()
+			assert.LessOrEqual(t, time.Since(began), 250*time.Millisecond)
+			_, err := b.send(t.Context(), "after it")
+			assert.ErrorIs(t, err, blaze.ErrClosed)
+			fired(t, 51)
 		})
 	}
 }
@@ -222,40 +214,25 @@ func TestFault52Interleavings(t *testing.T) {
 			fmt.Printf("TestFault52Interleavings: seed %d\n", seed)
 		}
 	})
-	var met tally
+	var met testkit.Diary
 	for n := range uint64(1000) {
 		synctest.Test(t, func(t *testing.T) { interleave(t, rand.New(rand.NewPCG(seed, n)), &met) })
 		if t.Failed() {
 			t.Fatalf("interleaving %d", n)
 		}
 	}
-	t.Log(met.times)
 	for _, what := range []string{
 		"Run twice", "ended before a connection", "ended while connected", "ended while reconnecting",
-		"ended by a handler", "sent", "sent in vain",
+		"ended by a handler", "send confirmed", "send failed",
 	} {
-		firedN(t, 52, met.times[what])
+		t.Log(what, met.Count(what))
+		firedN(t, 52, met.Count(what))
 	}
-}
-
-// tally counts what the interleavings met.
-type tally struct {
-	mu    sync.Mutex
-	times map[string]int
-}
-
-func (m *tally) add(what string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.times == nil {
-		m.times = make(map[string]int)
-	}
-	m.times[what]++
 }
 
 // interleave starts everything at once, each a moment later or not at all.
-func interleave(t *testing.T, r *rand.Rand, met *tally) {
-	s := newServer()
+func interleave(t *testing.T, r *rand.Rand, met *testkit.Diary) {
+	s := testkit.NewServer()
 	defer s.Close()
 	b := newBench(t, s)
 	b.cfg.Drain = []time.Duration{-1, 0, time.Millisecond}[r.IntN(3)]
@@ -265,7 +242,7 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 	b.c = c
 	h := blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
 		if text == "cancel" {
-			met.add("ended by a handler")
+			met.Add("ended by a handler")
 			cancel()
 		}
 		return c.Reply(ctx, m, blaze.Text("echo"))
@@ -285,7 +262,7 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 	run := func() {
 		err := c.Run(ctx, h)
 		if errors.Is(err, blaze.ErrClosed) {
-			met.add("Run twice")
+			met.Add("Run twice")
 		}
 		knownEnd(t, err)
 	}
@@ -294,7 +271,7 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 		id := fmt.Sprint(r.IntN(2))
 		later(func() {
 			_, err := b.send(ctx, id)
-			met.add(map[bool]string{true: "sent", false: "sent in vain"}[err == nil])
+			met.Add("%s", map[bool]string{true: "send confirmed", false: "send failed"}[err == nil])
 			knownEnd(t, err)
 		})
 	}
@@ -302,11 +279,11 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 		switch stats := c.Stats(); {
 		case ctx.Err() != nil: // it has ended already
 		case stats.Connects == 0:
-			met.add("ended before a connection")
+			met.Add("ended before a connection")
 		case stats.Connected:
-			met.add("ended while connected")
+			met.Add("ended while connected")
 		default:
-			met.add("ended while reconnecting")
+			met.Add("ended while reconnecting")
 		}
 		cancel()
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
@@ -134,7 +135,7 @@ func say(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (
 	}, func(t *testing.T, b *bench) {
 		time.Sleep(30 * time.Second)
 		assert.Empty(t, b.failures(), "the connection stays")
-		got.stats, got.log = b.c.Stats(), b.log()
+		got.stats, got.log = b.c.Stats(), b.log.String()
 	})
 	return got
 }
@@ -213,7 +214,7 @@ func TestFault23GzipBomb(t *testing.T) {
 	require.NoError(t, err)
 	zeros := make([]byte, 1<<20)
 	mib := 512
-	if raced {
+	if testkit.Race {
 		mib = 24
 	}
 	for range mib {

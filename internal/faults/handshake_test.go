@@ -17,16 +17,17 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // untilEnd runs a client in a bubble until Run ends by itself, for a day at most, and returns its error.
 func untilEnd(t *testing.T, edit func(b *bench)) (b *bench, err error) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		b = newBench(t, s)
 		edit(b)
-		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
+		b.run(context.Background(), blaze.On(nothing))
 		select {
 		case <-b.ended:
 		case <-time.After(24 * time.Hour):
@@ -52,8 +53,8 @@ var unauthorized = map[string]struct {
 	"error in 202": {
 		6, func(s *blazetest.Server) { s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 401))) },
 	},
-	"refused": {6, func(s *blazetest.Server) { s.Intercept(handshake, always(blazetest.Refuse(401))) }},
-	"reply":   {7, func(s *blazetest.Server) { s.Intercept(list, always(blazetest.Refuse(401))) }},
+	"refused": {6, func(s *blazetest.Server) { s.Intercept(handshake, testkit.Answer(blazetest.Refuse(401))) }},
+	"reply":   {7, func(s *blazetest.Server) { s.Intercept(list, testkit.Answer(blazetest.Refuse(401))) }},
 	"ERROR frame": {7, func(s *blazetest.Server) {
 		s.Intercept(list, frame(`{"id":"0","action":"ERROR","error":{"code":401}}`))
 	}},
@@ -62,16 +63,12 @@ var unauthorized = map[string]struct {
 	}},
 }
 
-func always(a blazetest.Answer) func(blazetest.Frame) blazetest.Answer {
-	return func(blazetest.Frame) blazetest.Answer { return a }
-}
-
 func raw(text string) func(blazetest.Frame) blazetest.Answer {
-	return always(blazetest.Answer{Bytes: []byte(text)})
+	return testkit.Answer(blazetest.Answer{Bytes: []byte(text)})
 }
 
 func frame(text string) func(blazetest.Frame) blazetest.Answer {
-	return always(blazetest.Answer{Bytes: wspeer.Gzip(text)})
+	return testkit.Answer(blazetest.Answer{Bytes: wspeer.Gzip(text)})
 }
 
 func inJSON(status string, code int) string {
@@ -90,7 +87,7 @@ func unauthorizedRow(t *testing.T, row int) {
 			continue
 		}
 		t.Run(name+" of a valid session", func(t *testing.T) {
-			bubble(t, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }),
+			bubble(t, blaze.On(nothing),
 				func(b *bench) { test.arm(b.s) }, func(t *testing.T, b *bench) {
 					b.deliver("hello")
 					b.settled()
@@ -109,7 +106,7 @@ func unauthorizedRow(t *testing.T, row int) {
 		t.Run(name+" of a session that is gone", func(t *testing.T) {
 			b, err := untilEnd(t, func(b *bench) {
 				test.arm(b.s)
-				b.s.Intercept("GET /me", always(blazetest.Refuse(401)))
+				b.s.Intercept("GET /me", testkit.Answer(blazetest.Refuse(401)))
 			})
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
 			assert.Len(t, b.allTokens(), 2)
@@ -137,8 +134,8 @@ func TestFault08Refused(t *testing.T) {
 				require.NoError(t, err)
 				require.Len(t, b.failures(), 1)
 				assert.ErrorContains(t, b.failures()[0], "status "+status[:3])
-				assert.NotContains(t, b.log(), "canary")
-				assert.NotContains(t, b.log(), "elsewhere")
+				assert.NotContains(t, b.log.String(), "canary")
+				assert.NotContains(t, b.log.String(), "elsewhere")
 				assert.Equal(t, []string{"localhost:80", "localhost:80"}, hosts)
 				fired(t, 8)
 			})

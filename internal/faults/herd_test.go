@@ -16,6 +16,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
 // Row 53: a server that accepts and then cuts is no healthy one: the waits go on growing.
@@ -23,7 +24,7 @@ func TestFault53Flapping(t *testing.T) {
 	const flaps = 100
 	bubble(t, blaze.On(nothing), func(b *bench) {
 		for range flaps {
-			b.s.Intercept(list, always(blazetest.Answer{Hang: true, Cut: true}))
+			b.s.Intercept(list, testkit.Answer(blazetest.Answer{Hang: true, Cut: true}))
 		}
 	}, func(t *testing.T, b *bench) {
 		time.Sleep(2 * time.Hour)
@@ -53,7 +54,7 @@ func TestFault54ThunderingHerd(t *testing.T) {
 	// shorter than x of the longest with the probability 1-(1-x)².
 	left := func(x float64) float64 { return 1 - (1-x)*(1-x) }
 	clients, interval := 1000, 3*time.Second
-	if raced {
+	if testkit.Race {
 		clients = 120
 	}
 	t.Run("short outage", func(t *testing.T) { herd(t, clients, 0, 500*time.Millisecond, 100*time.Millisecond, first) })
@@ -64,7 +65,7 @@ func TestFault54ThunderingHerd(t *testing.T) {
 // law is the share of them that should be back when x of that time is over.
 func herd(t *testing.T, clients int, outage, most, interval time.Duration, law func(x float64) float64) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		defer s.Close()
 		var mu sync.Mutex
 		var up time.Time
@@ -136,7 +137,7 @@ func assertSpread(
 // another. The seed is fixed, because the time is not real either.
 func TestThirtyDays(t *testing.T) {
 	days := 30
-	if raced {
+	if testkit.Race {
 		days = 10
 	}
 	r := rand.New(rand.NewPCG(30, 24))

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -18,30 +16,22 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 // counter is a handler that counts.
 type counter struct {
-	mu    sync.Mutex
-	seen  []string
-	after func(ctx context.Context, m *blaze.Message) error
+	testkit.Diary
+	after blaze.Handler
 }
 
 func (c *counter) handle(ctx context.Context, m *blaze.Message) error {
-	c.mu.Lock()
-	c.seen = append(c.seen, m.ID)
-	c.mu.Unlock()
+	c.Add("%s", m.ID)
 	if c.after != nil {
 		return c.after(ctx, m)
 	}
 	return nil
-}
-
-func (c *counter) all() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.seen)
 }
 
 // Row 32: the server pushes a message several times at once.
@@ -54,7 +44,7 @@ func TestFault32DuplicatePush(t *testing.T) {
 		}
 		b.settled()
 		synctest.Wait()
-		assert.Equal(t, []string{id}, c.all())
+		assert.Equal(t, []string{id}, c.All())
 		firedN(t, 32, int(b.c.Stats().Duplicates))
 	})
 }
@@ -64,10 +54,10 @@ func TestFault33Redelivery(t *testing.T) {
 	var c counter
 	t.Run("not acknowledged", func(t *testing.T) {
 		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
-			b.s.Intercept(ack, always(blazetest.Answer{Cut: true}))
+			b.s.Intercept(ack, testkit.Answer(blazetest.Answer{Cut: true}))
 			id := b.deliver("hello")
 			b.settled()
-			assert.Equal(t, []string{id}, c.all())
+			assert.Equal(t, []string{id}, c.All())
 			assert.Len(t, b.failures(), 1)
 			fired(t, 33)
 		})
@@ -82,7 +72,7 @@ func TestFault33Redelivery(t *testing.T) {
 			b.s.Deliver(alice, blaze.Outgoing{MessageID: id, Payload: blaze.Text("hello")})
 			b.settled()
 			synctest.Wait()
-			assert.Equal(t, []string{id}, c.all())
+			assert.Equal(t, []string{id}, c.All())
 			firedN(t, 33, int(b.c.Stats().Duplicates))
 		})
 	})
@@ -109,7 +99,7 @@ func TestFault34AckLost(t *testing.T) {
 					}
 					time.Sleep(5 * time.Minute)
 					assert.Empty(t, b.s.Pending())
-					assert.Len(t, c.all(), messages)
+					assert.Len(t, c.All(), messages)
 					assert.Zero(t, b.c.Stats().AcksWaiting)
 					assert.EqualValues(t, messages, b.c.Stats().Acked)
 					firedN(t, 34, lost)
@@ -120,14 +110,14 @@ func TestFault34AckLost(t *testing.T) {
 	t.Run("refused for good", func(t *testing.T) {
 		var c counter
 		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
-			b.s.Intercept(ack, always(blazetest.Refuse(blaze.CodeForbidden)))
+			b.s.Intercept(ack, testkit.Answer(blazetest.Refuse(blaze.CodeForbidden)))
 			id := b.deliver("hello")
 			time.Sleep(time.Minute)
 			assert.Equal(t, []string{id}, b.s.Pending())
 			firedN(t, 34, int(b.c.Stats().AcksForgotten))
 			b.s.Cut()
 			b.settled()
-			assert.Equal(t, []string{id}, c.all(), "the ledger knows it")
+			assert.Equal(t, []string{id}, c.All(), "the ledger knows it")
 		})
 	})
 }
@@ -154,27 +144,27 @@ func TestFault36LostBeforeAck(t *testing.T) {
 	bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
 		id := b.deliver("hello")
 		synctest.Wait()
-		require.Equal(t, []string{id}, c.all())
+		require.Equal(t, []string{id}, c.All())
 		require.Equal(t, []string{id}, b.s.Pending())
 		b.s.Cut()
 		b.settled()
-		assert.Equal(t, []string{id}, c.all())
+		assert.Equal(t, []string{id}, c.All())
 		fired(t, 36)
 	})
 	t.Run("with a ledger that fails", func(t *testing.T) {
 		var c counter
 		bubble(t, c.handle, func(b *bench) { b.cfg.Ledger = noLedger{} }, func(t *testing.T, b *bench) {
 			for range 3 {
-				b.s.Intercept(ack, always(blazetest.Answer{Cut: true}))
+				b.s.Intercept(ack, testkit.Answer(blazetest.Answer{Cut: true}))
 			}
 			id := b.deliver("hello")
 			b.settled()
-			assert.Equal(t, []string{id}, c.all(), "until it is acknowledged, the client itself knows")
+			assert.Equal(t, []string{id}, c.All(), "until it is acknowledged, the client itself knows")
 			firedN(t, 36, len(b.failures()))
 		})
 	})
 	for name, ledger := range map[string]blaze.Ledger{
-		"restart without a ledger": nil, "restart with a ledger": &ledger{},
+		"restart without a ledger": nil, "restart with a ledger": &testkit.Ledger{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c counter
@@ -183,7 +173,7 @@ func TestFault36LostBeforeAck(t *testing.T) {
 			}, func(t *testing.T, b *bench) {
 				id := b.deliver("hello")
 				synctest.Wait()
-				require.Equal(t, []string{id}, c.all())
+				require.Equal(t, []string{id}, c.All())
 				require.ErrorIs(t, b.stop(), blaze.ErrDrain)
 				require.Equal(t, []string{id}, b.s.Pending())
 				fired(t, 36)
@@ -192,26 +182,13 @@ func TestFault36LostBeforeAck(t *testing.T) {
 				b.run(context.Background(), c.handle)
 				b.settled()
 				if ledger == nil {
-					assert.Equal(t, []string{id, id}, c.all())
+					assert.Equal(t, []string{id, id}, c.All())
 				} else {
-					assert.Equal(t, []string{id}, c.all())
+					assert.Equal(t, []string{id}, c.All())
 				}
 			})
 		})
 	}
-}
-
-// ledger outlives a client, as one in a database does.
-type ledger struct{ ids sync.Map }
-
-func (l *ledger) Handled(_ context.Context, id string) (bool, error) {
-	_, ok := l.ids.Load(id)
-	return ok, nil
-}
-
-func (l *ledger) Record(_ context.Context, id string) error {
-	l.ids.Store(id, true)
-	return nil
 }
 
 // noLedger is one whose database is away.
@@ -261,10 +238,10 @@ func failing(t *testing.T, row int, fail func() error) {
 				behind := b.deliver("behind it")
 				other := b.s.Deliver(blazetest.UserID("bob"), blaze.Outgoing{Payload: blaze.Text("beside it")})
 				time.Sleep(500 * time.Millisecond)
-				assert.Equal(t, []string{bad, other}, c.all())
+				assert.Equal(t, []string{bad, other}, c.All())
 				time.Sleep(10 * time.Minute)
 				assert.Empty(t, b.s.Pending())
-				all := c.all()
+				all := c.All()
 				assert.Equal(t, behind, all[len(all)-1], "the order of a conversation stays")
 				assert.EqualValues(t, times/8, b.c.Stats().Dropped)
 				assert.EqualValues(t, times, tries.Load())
@@ -300,7 +277,7 @@ func TestFault46HandlerBlocked(t *testing.T) {
 		fired(t, 46)
 		close(release)
 		b.settled()
-		assert.Equal(t, ids, c.all(), "nothing lost, and in order")
+		assert.Equal(t, ids, c.All(), "nothing lost, and in order")
 		for _, err := range b.failures() {
 			assert.ErrorContains(t, err, "to list the messages that had found no room")
 		}
@@ -322,18 +299,18 @@ func TestFault47HandlerSends(t *testing.T) {
 		}
 		b.settled()
 		assert.Len(t, b.s.Sent(), 200)
-		firedN(t, 47, len(c.all()))
+		firedN(t, 47, len(c.All()))
 	})
 }
 
 // Row 49: a bot that was away finds more than it can hold.
 func TestFault49Backlog(t *testing.T) {
 	messages, room := 100_000, int64(32<<20)
-	if raced {
+	if testkit.Race {
 		messages, room = 3_000, 1<<20
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		defer s.Close()
 		b := newBench(t, s)
 		b.cfg.Trace = nil
@@ -342,13 +319,10 @@ func TestFault49Backlog(t *testing.T) {
 			s.Deliver(blazetest.UserID(strconv.Itoa(n%50)), blaze.Outgoing{Payload: blaze.Text("hello")})
 		}
 		var lists, handled atomic.Int64
-		var count func(blazetest.Frame) blazetest.Answer
-		count = func(blazetest.Frame) blazetest.Answer {
+		testkit.Always(s, list, func(blazetest.Frame) blazetest.Answer {
 			lists.Add(1)
-			s.Intercept(list, count)
 			return blazetest.Answer{}
-		}
-		s.Intercept(list, count)
+		})
 		release := make(chan struct{})
 		before := heap()
 		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
@@ -405,7 +379,7 @@ func TestFault50ListFails(t *testing.T) {
 				b.deliver("hello")
 			}, func(t *testing.T, b *bench) {
 				b.settled()
-				assert.Len(t, c.all(), 1)
+				assert.Len(t, c.All(), 1)
 				assert.Equal(t, test.links, b.connects())
 				firedN(t, 50, failed)
 			})

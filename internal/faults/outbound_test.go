@@ -23,6 +23,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
@@ -51,8 +52,8 @@ func TestFault37LostBeforeReply(t *testing.T) {
 		})
 		t.Run(name+", no time to find out", func(t *testing.T) {
 			bubble(t, nil, nil, func(t *testing.T, b *bench) {
-				b.s.Intercept(create, always(a))
-				b.s.Intercept(handshake, always(blazetest.Answer{Hang: true}))
+				b.s.Intercept(create, testkit.Answer(a))
+				b.s.Intercept(handshake, testkit.Answer(blazetest.Answer{Hang: true}))
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				defer cancel()
 				id, err := b.send(ctx, "hello")
@@ -261,7 +262,7 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 	t.Cleanup(func() { slog.SetDefault(before) })
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&logs, nil)))
 	path := filepath.Join(t.TempDir(), "keystore.json")
-	s := newServer()
+	s := testkit.NewServer()
 	defer s.Close()
 	key := s.Key
 	text, err := json.Marshal(map[string]string{
@@ -292,7 +293,7 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 
 // Row 58: the canary would be found. All other tests look for it in every log line, error, frame and value they meet.
 func TestFault58Secrets(t *testing.T) {
-	s := newServer()
+	s := testkit.NewServer()
 	defer s.Close()
 	c := newCanary(s.Key)
 	key := s.Key.SessionPrivateKey
@@ -314,6 +315,6 @@ func TestFault58Secrets(t *testing.T) {
 	require.NoError(t, err)
 	c.lookAt(t, "clients", client)
 	b.cfg.Logger.Info("a keystore", "key", s.Key, "pointer", &s.Key, "in", pair{s.Key, nil})
-	assert.Contains(t, b.log(), s.Key.SessionID)
+	assert.Contains(t, b.log.String(), s.Key.SessionID)
 	fired(t, 58)
 }

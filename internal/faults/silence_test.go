@@ -15,6 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
@@ -194,7 +195,7 @@ func jump(t *testing.T, row int, by time.Duration) {
 	var ahead atomic.Int64
 	ctx := link.WithWall(context.Background(), func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		defer s.Close()
 		b := newBench(t, s)
 		b.run(ctx, blaze.On(nothing))

@@ -2,12 +2,8 @@ package hostile
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"math/big"
 	"net"
 	"slices"
 	"strings"
@@ -15,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
 // The hosts of a service that is not on this machine. With one on this machine, files may be here too.
@@ -26,26 +23,12 @@ const (
 
 // certificate returns a certificate for all of them, and what trusts it.
 var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	from, to := time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC)
+	cert, roots, err := testkit.Certificate(from, to, blazeHost, apiHost, storageHost)
 	if err != nil {
 		panic(err)
 	}
-	template := x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{blazeHost, apiHost, storageHost},
-		NotBefore: time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
+	return cert, roots
 })
 
 // remote has the Client use a service that is not on this machine.

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
 // attack is one row of the table.
@@ -148,7 +149,7 @@ func (a attack) slowly() attack {
 func (a *attack) judge(t *testing.T, used usage) {
 	t.Helper()
 	factor := int64(1)
-	if raceDetector {
+	if testkit.Race {
 		factor = 2
 	}
 	for _, b := range []struct {

@@ -13,8 +13,6 @@ import (
 	"testing"
 )
 
-func is(err, want error) bool { return errors.Is(err, want) }
-
 // window is how much of a secret is a part of it that must not come out, in characters.
 const window = 16
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mixin-blaze/blaze"
@@ -141,45 +142,24 @@ func receiptFlood() attack {
 			return b.Bytes()
 		},
 		config: func(cfg *blaze.Config) {
-			cfg.OnReceipt = func(blaze.Receipt) { receipts.add() }
+			cfg.OnReceipt = func(blaze.Receipt) {
+				time.Sleep(10 * time.Millisecond)
+				receipts.Add(1)
+			}
 		},
 		does: func(r *run) {
-			receipts.reset()
+			receipts.Store(0)
 			_ = r.peer().Send(r.bytes)
 			eventually(func() bool {
-				r.number = receipts.count()
+				r.number = int(receipts.Load())
 				return uint64(r.number)+r.c.Stats().ReceiptsDropped >= n
 			})
 		},
 	}
 }
 
-// receipts counts what OnReceipt gets, which is slow.
-var receipts counter
-
-type counter struct {
-	mu sync.Mutex
-	n  int
-}
-
-func (c *counter) add() {
-	time.Sleep(10 * time.Millisecond)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-}
-
-func (c *counter) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n = 0
-}
-
-func (c *counter) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n
-}
+// receipts is the number of calls of a slow OnReceipt.
+var receipts atomic.Int64
 
 // sessionFlood is a user with too many sessions. A message is sealed for 256 at most.
 func sessionFlood(sessions int) attack {

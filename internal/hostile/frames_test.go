@@ -251,7 +251,7 @@ func sayOnce(json string) func(r *run) {
 // endsWith returns the outcome of a Run that ends by itself.
 func endsWith(text string, want error) outcome {
 	return outcome{text: text, ends: true, check: func(r *run) {
-		if !is(r.runErr, want) {
+		if !errors.Is(r.runErr, want) {
 			r.t.Errorf("Run ends with %v", short(r.runErr))
 		}
 	}}

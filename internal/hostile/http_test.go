@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,7 +178,7 @@ func paceAttacks(good string) []attack {
 				if took := time.Duration(r.written); took > most {
 					r.t.Errorf("it took %v", took)
 				}
-				if r.err != nil && !slices.ContainsFunc(wanted, func(want error) bool { return is(r.err, want) }) {
+				if r.err != nil && !slices.ContainsFunc(wanted, func(want error) bool { return errors.Is(r.err, want) }) {
 					r.t.Errorf("the error is %v", short(r.err))
 				}
 				if n := len(r.called("/conversations")); n > mostTries+1 {

@@ -23,7 +23,7 @@ func noPicture(reason string) outcome {
 	return outcome{
 		text: "the error is InvalidError and says: " + reason + "; nothing is uploaded",
 		check: func(r *run) {
-			if !is(r.err, blaze.ErrInvalid) || !strings.Contains(r.err.Error(), reason) {
+			if !errors.Is(r.err, blaze.ErrInvalid) || !strings.Contains(r.err.Error(), reason) {
 				r.t.Errorf("the error is %v", short(r.err))
 			}
 			if n := len(r.called("/attachments")); n > 0 {

@@ -6,11 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -20,6 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/seal"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
@@ -193,20 +194,7 @@ func (r *run) close() {
 	r.server.close()
 	settle()
 	r.look()
-	r.countGoroutines()
-}
-
-// countGoroutines fails the test if goroutines are left. One of the runtime's, or one that has just ended, may be
-// counted for another moment.
-func (r *run) countGoroutines() {
-	r.t.Helper()
-	for range 100_000 {
-		if settle(); runtime.NumGoroutine() <= mostGoroutines {
-			return
-		}
-		runtime.Gosched()
-	}
-	r.t.Errorf("%d goroutines are left", runtime.NumGoroutine())
+	testkit.Goroutines(r.t, mostGoroutines)
 }
 
 // mostGoroutines are those of the test itself: main, the table, the area, the attack, the bubble, and the meter.
@@ -262,7 +250,7 @@ func sealedForBot(user string, payload []byte) []byte {
 // failsWith returns the outcome of a call that ends with one of these errors.
 func failsWith(text string, wanted ...error) outcome {
 	return outcome{text: text, check: func(r *run) {
-		if !slices.ContainsFunc(wanted, func(want error) bool { return is(r.err, want) }) {
+		if !slices.ContainsFunc(wanted, func(want error) bool { return errors.Is(r.err, want) }) {
 			r.t.Errorf("the error is %v", short(r.err))
 		}
 	}}

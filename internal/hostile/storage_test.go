@@ -3,6 +3,7 @@ package hostile
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -32,7 +33,7 @@ func sealedFile(file []byte) (sealed []byte, a blaze.Attachment) {
 // Outcomes of a download.
 var (
 	damaged = outcome{text: "the error is ErrDamaged, and no byte of the file is handed out", check: func(r *run) {
-		if !is(r.err, blaze.ErrDamaged) {
+		if !errors.Is(r.err, blaze.ErrDamaged) {
 			r.t.Errorf("the error is %v", short(r.err))
 		}
 		if len(r.file) > 0 {
@@ -136,7 +137,7 @@ func storageAttacks() []attack {
 					r.http = onPath("/files/", func(p *peer) {
 						_ = p.Say(response("200 OK", "", string(flips(i)(bytes.Clone(file)))))
 					})
-					if r.fetch(r.ctx, a); !is(r.err, blaze.ErrDamaged) || len(r.file) > 0 {
+					if r.fetch(r.ctx, a); !errors.Is(r.err, blaze.ErrDamaged) || len(r.file) > 0 {
 						return
 					}
 				}

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -68,7 +69,7 @@ func intoFile(name string, encrypted bool, old string, change func(file []byte) 
 		r.calm()
 	}
 	a.outcome = local(outcome{text: "the error is ErrDamaged, and the directory is as it was", check: func(r *run) {
-		if !is(r.err, blaze.ErrDamaged) {
+		if !errors.Is(r.err, blaze.ErrDamaged) {
 			r.t.Errorf("the error is %v", short(r.err))
 		}
 		if string(r.file) != old || r.number > 1 || r.number > 0 && old == "" {
@@ -114,7 +115,7 @@ func limitAttacks() []attack {
 		return attack{
 			name: name, config: bound,
 			outcome: outcome{text: "the error is InvalidError, and nothing is requested", check: func(r *run) {
-				if !is(r.err, blaze.ErrInvalid) {
+				if !errors.Is(r.err, blaze.ErrInvalid) {
 					r.t.Errorf("the error is %v", short(r.err))
 				}
 				if n := len(r.called("/attachments/" + newID("file"))); n > 0 {

@@ -23,7 +23,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// Row 48: a handler that does not heed its context is left behind after Drain, and counted.
+// Fault 48: Run returns after Drain, although a handler ignores its context. The error has the number of such handlers.
 func TestFault48HandlerIgnoresContext(t *testing.T) {
 	for _, drain := range []time.Duration{-1, time.Second, time.Minute} {
 		testkit.Bubble(t, drain.String(), func(t *testing.T) {
@@ -50,29 +50,29 @@ func TestFault48HandlerIgnoresContext(t *testing.T) {
 	}
 }
 
-// phase is a moment in a client's life at which its context ends.
+// phase is a phase of a client in which its context ends.
 type phase struct {
 	edit    func(b *bench)
-	during  func(t *testing.T, b *bench) // brings the moment about; nil: it is there at once
-	reached func(b *bench) bool          // whether the client is where it should be: else nothing was interrupted
-	left    string                       // what Run says was left; "": it returns nil
+	during  func(t *testing.T, b *bench) // brings the client into the phase; nil: edit is enough
+	reached func(b *bench) bool          // reports whether the client is in the phase
+	left    string                       // part of the error of Run; "": Run returns nil
 }
 
 func phases() map[string]phase {
 	mute := func(b *bench) {
 		b.dials = func(int, string) func(*wspeer.Peer) {
-			return func(c *wspeer.Peer) { _, _ = io.Copy(io.Discard, c) } // until the client has gone
+			return func(c *wspeer.Peer) { _, _ = io.Copy(io.Discard, c) } // until the client has disconnected
 		}
 	}
-	// The first connection is being made, and the client has said something on it or not.
-	connecting := func(said bool) func(b *bench) bool {
+	// The client is making the first connection, and has or has not written on it.
+	connecting := func(written bool) func(b *bench) bool {
 		return func(b *bench) bool {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			return b.dialled == 1 && len(b.errs) == 0 && b.links == 0 && said == (len(b.taps) == 1 && b.taps[0].up > 0)
+			return b.dialled == 1 && len(b.errs) == 0 && b.links == 0 && written == (len(b.taps) == 1 && b.taps[0].up > 0)
 		}
 	}
-	// The connection stands, and this is all that went over it.
+	// The client is connected, and these are all frames so far.
 	connected := func(written, read uint64) func(b *bench) bool {
 		return func(b *bench) bool {
 			stats := b.c.Stats()
@@ -113,7 +113,7 @@ func phases() map[string]phase {
 		}, during: sendInBackground, reached: func(b *bench) bool {
 			return connecting(false)(b) && b.c.Stats().OutboxRequests == 1
 		}, left: request},
-		"send waits for room": {edit: func(b *bench) {
+		"send waits for capacity": {edit: func(b *bench) {
 			b.cfg.OutboxLen = 1
 			hung(create)(b)
 		}, during: func(t *testing.T, b *bench) {
@@ -132,24 +132,24 @@ func phases() map[string]phase {
 		}, during: func(*testing.T, *bench) {
 			time.Sleep(10 * time.Minute)
 		}, reached: func(b *bench) bool { return len(b.failures()) > 10 }},
-		"resting": {edit: func(b *bench) {
+		"request in backoff": {edit: func(b *bench) {
 			for range 5 {
 				b.s.Intercept(create, testkit.Answer(blazetest.Refuse(500)))
 			}
 		}, during: sendInBackground, reached: connected(2, 2), left: request},
-		"a handler to be tried again": {during: func(_ *testing.T, b *bench) {
+		"message in backoff": {during: func(_ *testing.T, b *bench) {
 			b.deliver("fail")
 			time.Sleep(time.Minute)
 		}, reached: func(b *bench) bool {
 			s := b.c.Stats()
 			return s.Failed > 1 && s.InboxMessages == 1 && s.HandlersRunning == 0
 		}},
-		// The server says goodbye and does not read the answer.
+		// The server sends a close frame and does not read the client's.
 		"closing": {edit: func(b *bench) {
 			b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
 				if c.Accept() == nil && c.Send(wspeer.Whole(wspeer.Close, nil)) == nil {
 					closing.Store(true)
-					// Until the client has gone, which reads no more.
+					// Blocks until the client, which no longer reads, has disconnected.
 					_ = c.Send(wspeer.Whole(wspeer.Ping, nil))
 				}
 			})
@@ -157,8 +157,8 @@ func phases() map[string]phase {
 	}
 }
 
-// Row 51: whatever the client is doing when its context ends, Run returns within 250 ms if Drain is negative, and
-// nothing of it is left.
+// Fault 51: in each phase, Run returns within 250 ms after its context has ended if Drain is negative, and leaves
+// nothing.
 func TestFault51Cancelled(t *testing.T) {
 	for name, p := range phases() {
 		testkit.Bubble(t, name, func(t *testing.T) {
@@ -190,7 +190,7 @@ func TestFault51Cancelled(t *testing.T) {
 			default:
 			}
 			began := time.Now()
-			require.True(t, p.reached(b), "the client is somewhere else")
+			require.True(t, p.reached(b), "the client is in another phase")
 			if err := b.stop(); p.left == "" {
 				assert.NoError(t, err)
 			} else if assert.ErrorIs(t, err, blaze.ErrDrain) {
@@ -205,7 +205,8 @@ func TestFault51Cancelled(t *testing.T) {
 	}
 }
 
-// Row 52: Run, sends, cancels, cuts and the end of the server in any order. Run twice, and everything after the end.
+// Fault 52: calls of Run and Send, cancellation, cuts and the end of the server in any order; two calls of Run; calls
+// after the end.
 func TestFault52Interleavings(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -230,7 +231,7 @@ func TestFault52Interleavings(t *testing.T) {
 	}
 }
 
-// interleave starts everything at once, each a moment later or not at all.
+// interleave makes a random choice of calls, each after a random wait.
 func interleave(t *testing.T, r *rand.Rand, met *testkit.Diary) {
 	s := testkit.NewServer()
 	defer s.Close()
@@ -277,7 +278,7 @@ func interleave(t *testing.T, r *rand.Rand, met *testkit.Diary) {
 	}
 	end := func() {
 		switch stats := c.Stats(); {
-		case ctx.Err() != nil: // it has ended already
+		case ctx.Err() != nil: // already ended
 		case stats.Connects == 0:
 			met.Add("ended before a connection")
 		case stats.Connected:
@@ -309,18 +310,17 @@ func interleave(t *testing.T, r *rand.Rand, met *testkit.Diary) {
 	assert.LessOrEqual(t, len(s.Sent()), 4)
 }
 
-// knownEnd checks an error of something that was interrupted.
+// knownEnd fails the test unless err is nil or an expected error of an interrupted call.
 func knownEnd(t *testing.T, err error) {
-	var unsure *blaze.UnconfirmedError
-	if err == nil || errors.As(err, &unsure) || errors.Is(err, blaze.ErrClosed) ||
+	var unconfirmed *blaze.UnconfirmedError
+	if err == nil || errors.As(err, &unconfirmed) || errors.Is(err, blaze.ErrClosed) ||
 		errors.Is(err, blaze.ErrDrain) || errors.Is(err, context.Canceled) {
 		return
 	}
 	assert.NoError(t, err)
 }
 
-// Row 59: after a client that was everywhere at once, no goroutine is left. The bubbles of the other tests, and
-// TestMain, insist on the same.
+// Fault 59: no goroutine is left. The bubbles of the other tests and TestMain check the same.
 func TestFault59Goroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 10 {
@@ -337,7 +337,7 @@ func TestFault59Goroutines(t *testing.T) {
 		b.s.Close()
 		fired(t, 59)
 	}
-	for runtime.NumGoroutine() > before { // those that have ended are on their way out
+	for runtime.NumGoroutine() > before { // a goroutine that was joined may still be ending
 		runtime.Gosched()
 	}
 }

@@ -38,7 +38,7 @@ var (
 	assertGoroutines = testkit.Goroutines
 )
 
-// run starts a bot. At the end of the test it stops the bot, unless stop or wait did, and requires that Run returns nil.
+// run starts a bot. At the end of the test it stops the bot, unless the test did, and requires that Run returns nil.
 func run(t *testing.T, h blaze.Handler, edit func(*blaze.Config)) *rig {
 	t.Helper()
 	r := prepare(t, edit)

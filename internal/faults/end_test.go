@@ -69,7 +69,8 @@ func phases() map[string]phase {
 		return func(b *bench) bool {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			return b.dialled == 1 && len(b.errs) == 0 && b.links == 0 && written == (len(b.taps) == 1 && b.taps[0].up > 0)
+			wrote := len(b.taps) == 1 && b.taps[0].up > 0
+			return b.dialled == 1 && len(b.errs) == 0 && b.links == 0 && wrote == written
 		}
 	}
 	// The client is connected, and these are all frames so far.

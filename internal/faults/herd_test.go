@@ -53,12 +53,14 @@ func TestFault54ThunderingHerd(t *testing.T) {
 	// Each client has waited several times, at most 30 s, and the outage ends during one of the waits. The remainder of
 	// such a wait is shorter than x of the longest wait with probability 1-(1-x)².
 	left := func(x float64) float64 { return 1 - (1-x)*(1-x) }
-	clients, interval := 1000, 3*time.Second
+	clients := 1000
 	if testkit.Race {
 		clients = 120
 	}
 	t.Run("short outage", func(t *testing.T) { herd(t, clients, 0, 500*time.Millisecond, 100*time.Millisecond, first) })
-	t.Run("long outage", func(t *testing.T) { herd(t, min(clients, 250), 3*time.Minute, 30*time.Second, interval, left) })
+	t.Run("long outage", func(t *testing.T) {
+		herd(t, min(clients, 250), 3*time.Minute, 30*time.Second, 3*time.Second, left)
+	})
 }
 
 // herd counts the clients that reconnect in each interval after an outage. All reconnect within most. law returns the

@@ -42,7 +42,7 @@ type bench struct {
 	err    error // of Run; valid after ended is closed
 	// Returns the peer that replaces the server on the nth connection; nil: the server.
 	dials  func(n int, addr string) func(c *wspeer.Peer)
-	events chan string   // "connected" or "disconnected"; nil: nobody listens
+	events chan string   // "connected" or "disconnected"; nil: not used
 	quiet  chan struct{} // closed when events is no longer read
 
 	mu      sync.Mutex

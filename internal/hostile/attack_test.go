@@ -15,7 +15,7 @@ import (
 
 // attack is one row of the table.
 type attack struct {
-	name string // what the hostile side does, as a noun phrase
+	name string // the action of the hostile side
 
 	// bytes returns data of the attack. It is called before the measurement. It may be nil.
 	bytes func() []byte

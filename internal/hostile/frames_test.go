@@ -12,8 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// says returns the attack of a server that writes one frame with JSON.
-func says(name string, o outcome, json func() string) attack {
+// writesJSON returns the attack of a server that writes one frame with JSON.
+func writesJSON(name string, o outcome, json func() string) attack {
 	return writes(name, o, func() []byte { return wspeer.Pack(json()) })
 }
 
@@ -26,16 +26,16 @@ func deep(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n)
 func frameAttacks() []attack {
 	const reply = `{"id":"00000000-0000-4000-8000-000000000000","action":"CREATE_MESSAGE"`
 	all := []attack{
-		says("data nested 9,000 times", lives,
+		writesJSON("data nested 9,000 times", lives,
 			text(`{"id":"1","action":"CREATE_MESSAGE","data":{"x":`+deep(9_000)+`}}`)),
-		says("data nested a million times", lives,
+		writesJSON("data nested a million times", lives,
 			text(`{"id":"1","action":"CREATE_MESSAGE","data":`+deep(1_000_000)+`}`)).bounded(24*mib, 64*mib),
-		says("an error nested a million times", lives,
+		writesJSON("an error nested a million times", lives,
 			text(`{"id":"1","action":"ERROR","error":{"code":1,"extra":`+deep(1_000_000)+`}}`)).bounded(24*mib, 64*mib),
-		says("objects nested 100,000 times", lives,
+		writesJSON("objects nested 100,000 times", lives,
 			text(`{"id":"1","action":"X","data":`+strings.Repeat(`{"a":`, 100_000)+"1"+strings.Repeat("}",
 				100_000)+`}`)),
-		says("a million fields", lives, func() string {
+		writesJSON("a million fields", lives, func() string {
 			var b strings.Builder
 			b.WriteString(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":"m"`)
 			for i := range 1_000_000 {
@@ -43,28 +43,30 @@ func frameAttacks() []attack {
 			}
 			return b.String() + "}}"
 		}).bounded(64*mib, 128*mib).slowly(),
-		says("the same field a million times", lives,
+		writesJSON("the same field a million times", lives,
 			text(`{"id":"1","action":"X","data":{"a":1`+strings.Repeat(`,"message_id":"x"`,
 				800_000)+`}}`)).bounded(64*mib, 128*mib).slowly(),
-		says("a number of a million digits", lives,
+		writesJSON("a number of a million digits", lives,
 			text(`{"id":"1","action":"CREATE_MESSAGE","data":{"message_id":"m","expire_in":`+strings.Repeat("9",
 				1_000_000)+`}}`)),
-		says("a number with a huge exponent", lives,
+		writesJSON("a number with a huge exponent", lives,
 			text(reply+`,"error":{"code":1e999999999,"status":-1e999999999}}`)),
-		says("an id of a megabyte", lives, text(`{"id":"`+strings.Repeat("i", mib)+`","action":"CREATE_MESSAGE"}`)),
-		says("an action of a megabyte", lives, text(`{"id":"1","action":"`+strings.Repeat("A", mib)+`"}`)),
-		says("a string of a million escapes", lives,
+		writesJSON("an id of a megabyte", lives,
+			text(`{"id":"`+strings.Repeat("i", mib)+`","action":"CREATE_MESSAGE"}`)),
+		writesJSON("an action of a megabyte", lives, text(`{"id":"1","action":"`+strings.Repeat("A", mib)+`"}`)),
+		writesJSON("a string of a million escapes", lives,
 			text(`{"id":"1","action":"`+strings.Repeat(`\u0000`, 1_000_000)+`"}`)).bounded(32*mib, 64*mib).slowly(),
-		says("lone surrogates", lives, text(`{"id":"\ud800","action":"\udfff\ud800","data":{"message_id":"\ud800"}}`)),
+		writesJSON("lone surrogates", lives,
+			text(`{"id":"\ud800","action":"\udfff\ud800","data":{"message_id":"\ud800"}}`)),
 		writes("strings with invalid UTF-8", lives,
 			of(wspeer.Pack("{\"id\":\"\xff\xfe\",\"action\":\"\x80\xc0\",\"data\":{\"message_id\":\"\xff\"}}"))),
 		writes("UTF-16", lives, of(wspeer.Pack("\xff\xfe{\x00\"\x00i\x00d\x00\"\x00"))),
 		writes("a byte order mark", lives, of(wspeer.Pack("\xef\xbb\xbf{\"id\":\"1\",\"action\":\"X\"}"))),
-		says("JSON with a second value", lives, text(reply+`}{"id":"2","action":"X"}`)),
-		says("keys in capitals", lives, text(`{"ID":"1","ACTION":"CREATE_MESSAGE","DATA":{"MESSAGE_ID":5}}`)),
-		says("an ERROR of a megabyte", lives,
+		writesJSON("JSON with a second value", lives, text(reply+`}{"id":"2","action":"X"}`)),
+		writesJSON("keys in capitals", lives, text(`{"ID":"1","ACTION":"CREATE_MESSAGE","DATA":{"MESSAGE_ID":5}}`)),
+		writesJSON("an ERROR of a megabyte", lives,
 			text(`{"action":"ERROR","error":{"code":500,"description":"`+strings.Repeat("d", mib)+`"}}`)),
-		says("JSON with every field of a wrong type", lives, text(`{"id":{},"action":[],"data":5,"error":"no"}`)),
+		writesJSON("JSON with every field of a wrong type", lives, text(`{"id":{},"action":[],"data":5,"error":"no"}`)),
 	}
 	for _, v := range []struct{ name, fields string }{
 		{"no message_id", `"x":1`},
@@ -76,7 +78,7 @@ func frameAttacks() []attack {
 		{"a conversation_id of a megabyte", `"message_id":"m","conversation_id":"` + strings.Repeat("c", mib) + `"`},
 	} {
 		all = append(all,
-			says(v.name, lives,
+			writesJSON(v.name, lives,
 				text(`{"action":"CREATE_MESSAGE","data":{`+v.fields+`,"category":"PLAIN_TEXT","data":"aGk="}}`)))
 	}
 	return append(append(all, oddIDAttacks()...), rejectionAttacks()...)
@@ -182,20 +184,20 @@ func rejectionAttacks() []attack {
 		},
 		{
 			name: "401 with an unknown id", outcome: lives,
-			does: sayOnce(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":401}}`),
+			does: writeJSON(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":401}}`),
 		},
 		{
 			name: "401 without an id", outcome: checked,
-			does: sayOnce(`{"action":"ERROR","error":{"status":401,"code":401,"description":"` +
+			does: writeJSON(`{"action":"ERROR","error":{"status":401,"code":401,"description":"` +
 				strings.Repeat("no", 5000) + `"}}`),
 		},
 		{
 			name: "401 with an unknown action", outcome: checked,
-			does: sayOnce(`{"id":"1","action":"DANCE","error":{"code":401}}`),
+			does: writeJSON(`{"id":"1","action":"DANCE","error":{"code":401}}`),
 		},
 		{
 			name:    "10006 in a push",
-			does:    sayOnce(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":10006}}`),
+			does:    writeJSON(`{"id":"1","action":"CREATE_MESSAGE","error":{"status":202,"code":10006}}`),
 			outcome: endsWith("Run ends with CodeUpdateRequired", blaze.CodeUpdateRequired),
 		},
 		{
@@ -243,8 +245,8 @@ func rejectionAttacks() []attack {
 	}
 }
 
-// sayOnce writes a frame to the first link.
-func sayOnce(json string) func(r *run) {
+// writeJSON returns a function that writes a frame to the first link.
+func writeJSON(json string) func(r *run) {
 	return func(r *run) { _ = r.peer().Send(wspeer.PackStored(json)) }
 }
 

@@ -21,8 +21,9 @@ var again = outcome{text: "another handshake with the same endpoint, and no othe
 // mostHandshake is the bound of bytes read from a handshake: the client's limit of 1 MiB, and a buffer.
 const mostHandshake = mib + 64*kib
 
-// shakes returns the attack of a server that responds to the first handshake and disconnects after answer has returned.
-func shakes(name string, o outcome, answer func(r *run, p *peer)) attack {
+// handshakes returns the attack of a server that responds to the first handshake, and disconnects when answer has
+// returned.
+func handshakes(name string, o outcome, answer func(r *run, p *peer)) attack {
 	return attack{name: name, outcome: o, arm: func(r *run) {
 		first := true
 		r.handshake = func(p *peer) bool {
@@ -36,14 +37,14 @@ func shakes(name string, o outcome, answer func(r *run, p *peer)) attack {
 	}}
 }
 
-// answers is shakes with a text as the response.
-func answers(name, text string) attack {
-	return shakes(name, again, func(_ *run, p *peer) { _ = p.Say(text) })
+// handshakesWith is handshakes with a text as the response.
+func handshakesWith(name, text string) attack {
+	return handshakes(name, again, func(_ *run, p *peer) { _ = p.Say(text) })
 }
 
-// accepts is shakes with an edited response that accepts the websocket.
+// accepts is handshakes with an edited response that accepts the websocket.
 func accepts(name string, edit func(lines []string) []string) attack {
-	return shakes(name, again, func(r *run, p *peer) { _ = p.Say(p.upgrade(edit)); <-closed(p) })
+	return handshakes(name, again, func(r *run, p *peer) { _ = p.Say(p.upgrade(edit)); <-closed(p) })
 }
 
 // closed returns a channel that is closed when the client has disconnected.
@@ -60,8 +61,8 @@ func closed(p *peer) <-chan struct{} {
 	return done
 }
 
-// shakesEndlessly is shakes with an endless response. The client stops reading at a limit.
-func shakesEndlessly(name, first, piece string, most int64) attack {
+// handshakesEndlessly is handshakes with an endless response. The client stops reading at a limit.
+func handshakesEndlessly(name, first, piece string, most int64) attack {
 	piece = strings.Repeat(piece, max(1, 16*kib/len(piece)))
 	o := outcome{text: "reading stops at the limit of a handshake", check: func(r *run) {
 		again.check(r)
@@ -69,7 +70,7 @@ func shakesEndlessly(name, first, piece string, most int64) attack {
 			r.t.Errorf("%d bytes were read", r.written)
 		}
 	}}
-	return shakes(name, o, func(r *run, p *peer) {
+	return handshakes(name, o, func(r *run, p *peer) {
 		_ = p.Say(first)
 		r.written = p.repeat([]byte(piece), 1<<30)
 	})
@@ -95,32 +96,33 @@ func handshakeAttacks() []attack {
 	const status = "HTTP/1.1 101 Switching Protocols\r\n"
 	long := strings.Repeat("word ", 20_000)
 	all := []attack{
-		answers("a disconnect without a response", ""),
-		shakes("no response", again, func(_ *run, p *peer) { <-closed(p) }),
-		answers("200", ok("{}")),
-		answers("204", "HTTP/1.1 204 No Content\r\n\r\n"),
-		answers("status 999", response("999 Odd", "", "")),
-		answers("status 099", response("099 Odd", "", "")),
-		answers("a captive portal",
+		handshakesWith("a disconnect without a response", ""),
+		handshakes("no response", again, func(_ *run, p *peer) { <-closed(p) }),
+		handshakesWith("200", ok("{}")),
+		handshakesWith("204", "HTTP/1.1 204 No Content\r\n\r\n"),
+		handshakesWith("status 999", response("999 Odd", "", "")),
+		handshakesWith("status 099", response("099 Odd", "", "")),
+		handshakesWith("a captive portal",
 			response("200 OK", "Content-Type: text/html\r\n", "<html>log in to the WiFi</html>")),
-		answers("301 to another host", response("301 Moved", "Location: https://evil.test/\r\n", "")),
-		answers("307 to another host", response("307 Moved", "Location: ws://evil.test/\r\n", "")),
-		answers("308 to this machine", response("308 Moved", "Location: http://127.0.0.1:22/\r\n", "")),
-		answers("500 with a long body", response("500 Oops", "", long)),
-		answers("a body with escape sequences", response("500 Oops", "", "\x1b[2J\x1b]0;x\x07\r\nlevel=ERROR")),
-		answers("a rejection with a list of errors", response("400 Bad", "", `{"error":[`+long)),
-		answers("a rejection nested 9,000 times",
+		handshakesWith("301 to another host", response("301 Moved", "Location: https://evil.test/\r\n", "")),
+		handshakesWith("307 to another host", response("307 Moved", "Location: ws://evil.test/\r\n", "")),
+		handshakesWith("308 to this machine", response("308 Moved", "Location: http://127.0.0.1:22/\r\n", "")),
+		handshakesWith("500 with a long body", response("500 Oops", "", long)),
+		handshakesWith("a body with escape sequences", response("500 Oops", "", "\x1b[2J\x1b]0;x\x07\r\nlevel=ERROR")),
+		handshakesWith("a rejection with a list of errors", response("400 Bad", "", `{"error":[`+long)),
+		handshakesWith("a rejection nested 9,000 times",
 			response("400 Bad", "", `{"error":{"code":1,"extra":`+deep(9000)+`}}`)),
-		answers("HTTP/0.9", "<html>hello</html>"),
-		answers("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-		answers("SSH", "SSH-2.0-OpenSSH_9.9\r\n"),
-		answers("bytes of TLS", "\x15\x03\x01\x00\x02\x02\x28"),
-		answers("a status line with escape sequences", "HTTP/1.1 503 \x1b[31m\u202eno\r\nContent-Length: 0\r\n\r\n"),
-		answers("a status line of 100 KB", "HTTP/1.1 503 "+long+"\r\n\r\n"),
-		answers("a false Content-Length", "HTTP/1.1 503 No\r\nContent-Length: 99999999999\r\n\r\nshort"),
-		answers("two Content-Lengths", "HTTP/1.1 503 No\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc"),
-		answers("a negative Content-Length", "HTTP/1.1 503 No\r\nContent-Length: -5\r\n\r\nabc"),
-		answers("a header without a colon", status+"Upgrade websocket\r\n\r\n"),
+		handshakesWith("HTTP/0.9", "<html>hello</html>"),
+		handshakesWith("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+		handshakesWith("SSH", "SSH-2.0-OpenSSH_9.9\r\n"),
+		handshakesWith("bytes of TLS", "\x15\x03\x01\x00\x02\x02\x28"),
+		handshakesWith("a status line with escape sequences",
+			"HTTP/1.1 503 \x1b[31m\u202eno\r\nContent-Length: 0\r\n\r\n"),
+		handshakesWith("a status line of 100 KB", "HTTP/1.1 503 "+long+"\r\n\r\n"),
+		handshakesWith("a false Content-Length", "HTTP/1.1 503 No\r\nContent-Length: 99999999999\r\n\r\nshort"),
+		handshakesWith("two Content-Lengths", "HTTP/1.1 503 No\r\nContent-Length: 3\r\nContent-Length: 5\r\n\r\nabc"),
+		handshakesWith("a negative Content-Length", "HTTP/1.1 503 No\r\nContent-Length: -5\r\n\r\nabc"),
+		handshakesWith("a header without a colon", status+"Upgrade websocket\r\n\r\n"),
 		accepts("101 with a wrong accept",
 			replace("Sec-WebSocket-Accept", "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=")),
 		accepts("101 without an accept", replace("Sec-WebSocket-Accept", "X-None: 1")),
@@ -131,32 +133,33 @@ func handshakeAttacks() []attack {
 		accepts("an unknown extension", add("Sec-WebSocket-Extensions: x-hologram; a=b")),
 		accepts("an unrequested subprotocol",
 			replace("Sec-WebSocket-Protocol", "Sec-WebSocket-Protocol: Evil-1")),
-		shakes("invalid frames directly after the acceptance", again, func(_ *run, p *peer) {
+		handshakes("invalid frames directly after the acceptance", again, func(_ *run, p *peer) {
 			_ = p.Say(p.upgrade(nil) + strings.Repeat("\xff", 10_000))
 		}),
-		shakes("a close frame directly after the acceptance", again, func(_ *run, p *peer) {
+		handshakes("a close frame directly after the acceptance", again, func(_ *run, p *peer) {
 			_ = p.Say(p.upgrade(nil) + string(wspeer.CloseFrame(1002, "no")))
 		}),
-		shakes("a header a second, for an hour", again, func(_ *run, p *peer) {
+		handshakes("a header a second, for an hour", again, func(_ *run, p *peer) {
 			_ = p.Say(status)
 			p.trickle([]byte("X-A: b\r\n"), time.Second, time.Hour)
 		}),
-		shakes("a byte a second, for an hour", again, func(_ *run, p *peer) {
+		handshakes("a byte a second, for an hour", again, func(_ *run, p *peer) {
 			p.trickle([]byte("H"), time.Second, time.Hour)
 		}),
-		shakes("a body of a byte a second, for an hour", again, func(_ *run, p *peer) {
+		handshakes("a body of a byte a second, for an hour", again, func(_ *run, p *peer) {
 			_ = p.Say("HTTP/1.1 503 No\r\nContent-Length: 100000\r\n\r\n")
 			p.trickle([]byte("x"), time.Second, time.Hour)
 		}),
-		shakesEndlessly("a status line without end", "HTTP/1.1 101 ", "x", mostHandshake),
-		shakesEndlessly("a header without end", status+"X-Filler: ", "x", mostHandshake),
-		shakesEndlessly("headers without end", status, "X-Filler: word\r\n", mostHandshake),
-		shakesEndlessly("continuations of a header without end", status+"X-Filler: a\r\n", " b\r\n", mostHandshake),
-		shakesEndlessly("100 Continue without end", "", "HTTP/1.1 100 Continue\r\n\r\n", mostHandshake),
-		shakesEndlessly("103 Early Hints without end", "", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+		handshakesEndlessly("a status line without end", "HTTP/1.1 101 ", "x", mostHandshake),
+		handshakesEndlessly("a header without end", status+"X-Filler: ", "x", mostHandshake),
+		handshakesEndlessly("headers without end", status, "X-Filler: word\r\n", mostHandshake),
+		handshakesEndlessly("continuations of a header without end", status+"X-Filler: a\r\n", " b\r\n", mostHandshake),
+		handshakesEndlessly("100 Continue without end", "", "HTTP/1.1 100 Continue\r\n\r\n", mostHandshake),
+		handshakesEndlessly("103 Early Hints without end", "", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
 			mostHandshake),
-		shakesEndlessly("a rejection with a body without end", "HTTP/1.1 503 No\r\n\r\n", "body ", mostHandshake),
-		shakesEndlessly("a rejection with chunks without end", "HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n",
+		handshakesEndlessly("a rejection with a body without end", "HTTP/1.1 503 No\r\n\r\n", "body ", mostHandshake),
+		handshakesEndlessly("a rejection with chunks without end",
+			"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n",
 			"1\r\nx\r\n", mostHandshake),
 	}
 	return append(all, sessionAttacks()...)
@@ -182,7 +185,7 @@ func sessionAttacks() []attack {
 		}}
 	}
 	waits := func(name, headers string, most time.Duration) attack {
-		a := shakes(name, soon(most), func(r *run, p *peer) { _ = p.Say(response("503 Busy", headers, "")) })
+		a := handshakes(name, soon(most), func(r *run, p *peer) { _ = p.Say(response("503 Busy", headers, "")) })
 		a.does = func(r *run) {
 			began := time.Now()
 			r.peer()
@@ -209,17 +212,17 @@ func sessionAttacks() []attack {
 			name: "10006", arm: always(response("202 Accepted", "", `{"error":{"status":202,"code":10006}}`), ""),
 			outcome: endsWith("Run ends with CodeUpdateRequired", blaze.CodeUpdateRequired),
 		},
-		shakes("401 once, and GET /me succeeds", again, func(_ *run, p *peer) { _ = p.Say(rejection("")) }),
-		shakes("401 in the year 9999", dated, func(_ *run, p *peer) { _ = p.Say(rejection(year9999)) }),
-		shakes("401 in the year 2261", dated, func(_ *run, p *peer) { _ = p.Say(rejection(year2261)) }),
-		shakes("101 in the year 2261", dated, func(r *run, p *peer) {
+		handshakes("401 once, and GET /me succeeds", again, func(_ *run, p *peer) { _ = p.Say(rejection("")) }),
+		handshakes("401 in the year 9999", dated, func(_ *run, p *peer) { _ = p.Say(rejection(year9999)) }),
+		handshakes("401 in the year 2261", dated, func(_ *run, p *peer) { _ = p.Say(rejection(year2261)) }),
+		handshakes("101 in the year 2261", dated, func(r *run, p *peer) {
 			_ = p.Say(p.upgrade(add(strings.TrimSpace(year2261))))
 			r.frames(p)
 		}),
-		shakes("401 before 1970", dated, func(_ *run, p *peer) {
+		handshakes("401 before 1970", dated, func(_ *run, p *peer) {
 			_ = p.Say(rejection("X-Server-Time: -99999999999999999999\r\n"))
 		}),
-		shakes("101 in the year 9999", dated, func(r *run, p *peer) {
+		handshakes("101 in the year 9999", dated, func(r *run, p *peer) {
 			_ = p.Say(p.upgrade(add(strings.TrimSpace(year9999))))
 			r.frames(p)
 		}),

@@ -45,8 +45,8 @@ const (
 	decodeTimes = 8
 )
 
-// tells returns the attack of a user who writes one message.
-func tells(name string, o outcome, category string, payload func() []byte) attack {
+// sends returns the attack of a user who sends one message.
+func sends(name string, o outcome, category string, payload func() []byte) attack {
 	p := payload()
 	return attack{
 		name: name, outcome: o, bytes: func() []byte { return wspeer.Pack(pushed(attackID, alice, category, p)) },
@@ -97,27 +97,27 @@ func payloadAttacks() (all []attack) {
 			return func() []byte { return []byte(v.before + string(list) + v.after) }
 		}
 		all = append(all,
-			tells("zeros in "+v.category, rawWithErr, v.category, in(list("0", userSized))),
-			tells("empty objects in "+v.category, rawWithErr, v.category, in(list("{}", userSized))),
-			tells("empty lists in "+v.category, rawWithErr, v.category, in(list("[]", userSized))),
-			tells("nulls in "+v.category, rawWithErr, v.category, in(list("null", userSized))),
-			tells("nested lists in "+v.category, rawWithErr, v.category, in([]byte(deep(userSized/2)))),
-			tells("11 MB of zeros in "+v.category, rawWithErr, v.category, in(list("0", 11*mib))).bounded(160*mib,
+			sends("zeros in "+v.category, rawWithErr, v.category, in(list("0", userSized))),
+			sends("empty objects in "+v.category, rawWithErr, v.category, in(list("{}", userSized))),
+			sends("empty lists in "+v.category, rawWithErr, v.category, in(list("[]", userSized))),
+			sends("nulls in "+v.category, rawWithErr, v.category, in(list("null", userSized))),
+			sends("nested lists in "+v.category, rawWithErr, v.category, in([]byte(deep(userSized/2)))),
+			sends("11 MB of zeros in "+v.category, rawWithErr, v.category, in(list("0", 11*mib))).bounded(160*mib,
 				400*mib).slowly(),
 		)
 	}
 	all = append(all,
-		tells("200 buttons", rawWithErr, "APP_BUTTON_GROUP", func() []byte { return list(button, 200*len(button)) }),
-		tells("200 buttons on a card", rawWithErr, "APP_CARD", func() []byte {
+		sends("200 buttons", rawWithErr, "APP_BUTTON_GROUP", func() []byte { return list(button, 200*len(button)) }),
+		sends("200 buttons on a card", rawWithErr, "APP_CARD", func() []byte {
 			return []byte(hasList[2].before + string(list(button, 200*len(button))) + "}")
 		}),
-		tells("3,000 pinned messages", rawWithErr, "MESSAGE_PIN", func() []byte {
+		sends("3,000 pinned messages", rawWithErr, "MESSAGE_PIN", func() []byte {
 			return []byte(`{"action":"PIN","message_ids":[` + uuids(3000) + `]}`)
 		}),
-		tells("10,000 messages in a transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
+		sends("10,000 messages in a transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
 			return list(transcript, 10_000*len(transcript))
 		}).bounded(48*mib, 128*mib),
-		tells("a truncated transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
+		sends("a truncated transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
 			b := list(transcript, userSized)
 			return b[:len(b)-9]
 		}),
@@ -170,10 +170,10 @@ func fieldAttacks() (all []attack) {
 			{"numbers with huge exponents", `,"width":1e999999,"duration":-1e99999,"size":1e400`},
 		}[i%6]
 		all = append(all,
-			tells(odd.name+" in "+v.category, arrives, v.category, func() []byte {
+			sends(odd.name+" in "+v.category, arrives, v.category, func() []byte {
 				return []byte("{" + v.good + odd.fields + "}")
 			}),
-			tells("a list of zeros as "+v.category, rawWithErr, v.category, func() []byte {
+			sends("a list of zeros as "+v.category, rawWithErr, v.category, func() []byte {
 				return list("0", userSized)
 			}),
 		)
@@ -200,38 +200,38 @@ func encryptedAttacks() []attack {
 		return with(func(b []byte) []byte { binary.LittleEndian.PutUint16(b[1:], uint16(n)); return b })
 	}
 	return []attack{
-		tells("encrypted, with a count of 65,535 sessions", rawWithErr, category, claims(65535)),
-		tells("encrypted, with a count of 0 sessions", rawWithErr, category, claims(0)),
-		tells("encrypted for 65,535 other sessions", rawWithErr, category, func() []byte {
+		sends("encrypted, with a count of 65,535 sessions", rawWithErr, category, claims(65535)),
+		sends("encrypted, with a count of 0 sessions", rawWithErr, category, claims(0)),
+		sends("encrypted for 65,535 other sessions", rawWithErr, category, func() []byte {
 			b := append([]byte{1, 0xff, 0xff}, make([]byte, 32)...)
 			return append(b, bytes.Repeat([]byte{7}, 65535*64+100)...)
 		}).bounded(96*mib, 200*mib),
-		tells("encrypted, of another version", rawWithErr, category, with(func(b []byte) []byte {
+		sends("encrypted, of another version", rawWithErr, category, with(func(b []byte) []byte {
 			b[0] = 2
 			return b
 		})),
-		tells("encrypted, with a key of low order", rawWithErr, category, with(func(b []byte) []byte {
+		sends("encrypted, with a key of low order", rawWithErr, category, with(func(b []byte) []byte {
 			clear(b[3:35])
 			return b
 		})),
-		tells("encrypted, with a modified message", rawWithErr, category, with(func(b []byte) []byte {
+		sends("encrypted, with a modified message", rawWithErr, category, with(func(b []byte) []byte {
 			b[len(b)-1] ^= 1
 			return b
 		})),
-		tells("encrypted, with a modified key", rawWithErr, category, with(func(b []byte) []byte {
+		sends("encrypted, with a modified key", rawWithErr, category, with(func(b []byte) []byte {
 			b[60] ^= 1
 			return b
 		})),
-		tells("encrypted and truncated", rawWithErr, category, with(func(b []byte) []byte { return b[:len(b)/2] })),
-		tells("an encrypted header alone", rawWithErr, category, with(func(b []byte) []byte { return b[:35] })),
-		tells("an empty encrypted message", rawWithErr, category, func() []byte { return nil }),
-		tells("zeros in an encrypted transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
+		sends("encrypted and truncated", rawWithErr, category, with(func(b []byte) []byte { return b[:len(b)/2] })),
+		sends("an encrypted header alone", rawWithErr, category, with(func(b []byte) []byte { return b[:35] })),
+		sends("an empty encrypted message", rawWithErr, category, func() []byte { return nil }),
+		sends("zeros in an encrypted transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
 			return encryptedForBot(alice, list("0", userSized))
 		}),
-		tells("empty objects in an encrypted transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
+		sends("empty objects in an encrypted transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
 			return encryptedForBot(alice, list("{}", userSized))
 		}),
-		tells("nested lists in an encrypted image", rawWithErr, "ENCRYPTED_IMAGE", func() []byte {
+		sends("nested lists in an encrypted image", rawWithErr, "ENCRYPTED_IMAGE", func() []byte {
 			return encryptedForBot(alice, []byte(deep(userSized/2)))
 		}),
 	}
@@ -295,7 +295,7 @@ func encodingAttacks() (all []attack) {
 		{"a quote of 100 KB", arrives, map[string]any{"quote_message_id": strings.Repeat("q", 100_000)}},
 		{"a status of 100 KB", arrives, map[string]any{"status": strings.Repeat("s", 100_000)}},
 	} {
-		a := tells(v.name, v.o, "PLAIN_TEXT", func() []byte { return nil })
+		a := sends(v.name, v.o, "PLAIN_TEXT", func() []byte { return nil })
 		a.bytes = func() []byte { return wspeer.Pack(pushedWith(attackID, alice, "PLAIN_TEXT", nil, v.fields)) }
 		all = append(all, a)
 	}

@@ -34,8 +34,7 @@ func (p *peer) trickle(b []byte, pause, most time.Duration) {
 	}
 }
 
-// upgrade returns the response that accepts a websocket. edit may change its lines, of which the first is the status
-// line.
+// upgrade returns the response that accepts a websocket. edit may change its lines. The first is the status line.
 func (p *peer) upgrade(edit func(lines []string) []string) string {
 	lines := append(p.UpgradeLines(), "Sec-WebSocket-Protocol: Mixin-Blaze-1")
 	if edit != nil {

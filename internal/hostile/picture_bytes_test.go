@@ -58,7 +58,7 @@ func zlibBytes(p []byte) []byte {
 	return b.Bytes()
 }
 
-// gifOf returns a GIF whose frames have two colors and all pixels of the first. Source: the GIF89a specification.
+// gifOf returns a GIF with a palette of two colors. All pixels have the first. Source: the GIF89a specification.
 func gifOf(w, h, frameW, frameH uint16, frames int) []byte {
 	le := binary.LittleEndian.AppendUint16
 	b := append([]byte("GIF89a"), le(le(nil, w), h)...)

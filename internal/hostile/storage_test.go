@@ -60,10 +60,20 @@ var (
 
 // serves returns the attack of a storage host with a special response to the request for a file.
 func serves(name string, o outcome, encrypted bool, answer func(r *run, p *peer, file []byte)) attack {
-	file, a := plain, blaze.Attachment{ID: newID("file"), Size: int64(len(plain))}
+	file, a := storedFile(encrypted)
+	return servesFile(name, o, file, a, answer)
+}
+
+// storedFile returns a file as the storage has it, and its attachment.
+func storedFile(encrypted bool) ([]byte, blaze.Attachment) {
 	if encrypted {
-		file, a = encryptedFile(plain)
+		return encryptedFile(plain)
 	}
+	return plain, blaze.Attachment{ID: newID("file"), Size: int64(len(plain))}
+}
+
+// servesFile is serves with a file of storedFile.
+func servesFile(name string, o outcome, file []byte, a blaze.Attachment, answer func(*run, *peer, []byte)) attack {
 	return attack{
 		name: name, outcome: local(o),
 		arm: func(r *run) {

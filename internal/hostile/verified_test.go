@@ -44,13 +44,10 @@ func verifiedAttacks() []attack {
 // intoFile returns the attack of a storage host with a modified file, downloaded to a path. If old is not "", the path
 // has a file with that content.
 func intoFile(name string, encrypted bool, old string, change func(file []byte) []byte) attack {
-	a := serves(name, outcome{}, encrypted, func(_ *run, p *peer, file []byte) {
+	file, attachment := storedFile(encrypted)
+	a := servesFile(name, outcome{}, file, attachment, func(_ *run, p *peer, file []byte) {
 		_ = p.Say(response("200 OK", "", string(change(bytes.Clone(file)))))
 	})
-	attachment := blaze.Attachment{ID: newID("file"), Size: int64(len(plain))}
-	if encrypted {
-		_, attachment = encryptedFile(plain)
-	}
 	a.does = func(r *run) {
 		dir := r.t.TempDir()
 		path := filepath.Join(dir, "file")

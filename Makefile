@@ -185,7 +185,7 @@ apidiff: $(APIDIFF) ## Show how the public API differs from another commit: make
 
 # The coverage counts the packages that users import and the layers below them. It excludes the examples, blazetest, and
 # the packages that test and measure: the tests use those, and they have few tests of their own.
-TOOLS := arch bench faultproxy faults gauge leak model mutants openapi peers report soak wspeer
+TOOLS := arch bench faultproxy faults gauge leak model mutants openapi peers report soak testkit wspeer
 COVERED := . $(filter-out $(TOOLS:%=./internal/%),$(wildcard ./internal/*))
 FLOOR := 90
 

@@ -1,15 +1,9 @@
 package blaze_test
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
-	"runtime"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,9 +13,11 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
-// rig is a bot against a server in memory, and what its hooks, its log and its frames told. It belongs in a bubble.
+// rig is a bot with a server in memory, and records of its hooks, its log and its frames. It is used in a bubble of
+// testing/synctest.
 type rig struct {
 	*blazetest.Server // nil against a rawServer
 	*blaze.Client
@@ -34,15 +30,15 @@ type rig struct {
 	written                                       frames
 }
 
-// newServer returns a server in memory that lets a bot write to whomever it wants: these tests are about the client.
-func newServer() *blazetest.Server { return newServerOn(nil) }
+var (
+	newServer        = testkit.NewServer
+	newServerOn      = testkit.NewServerOn
+	hangingDial      = testkit.HangingDial
+	bubble           = testkit.Bubble
+	assertGoroutines = testkit.Goroutines
+)
 
-// newServerOn is newServer on a listener.
-func newServerOn(ln net.Listener) *blazetest.Server {
-	return blazetest.NewServerWith(blazetest.Options{Listener: ln, Lenient: true})
-}
-
-// run starts a bot. Unless the test ends it with stop or wait, it is stopped at the end, and has to end well.
+// run starts a bot. At the end of the test it stops the bot, unless the test did, and requires that Run returns nil.
 func run(t *testing.T, h blaze.Handler, edit func(*blaze.Config)) *rig {
 	t.Helper()
 	r := prepare(t, edit)
@@ -50,7 +46,7 @@ func run(t *testing.T, h blaze.Handler, edit func(*blaze.Config)) *rig {
 	return r
 }
 
-// begin starts a bot whose handler needs its client, as blazetest.Start does, but against a server of newServer.
+// begin is run for a handler that uses its client. bot returns the handler.
 func begin(
 	t *testing.T, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config),
 ) (*blazetest.Server, *blaze.Client) {
@@ -64,7 +60,7 @@ func begin(
 	return r.Server, r.Client
 }
 
-// prepare makes the client of a rig and does not run it.
+// prepare returns a rig with a client that does not run.
 func prepare(t *testing.T, edit func(*blaze.Config)) *rig {
 	t.Helper()
 	s := newServer()
@@ -73,7 +69,7 @@ func prepare(t *testing.T, edit func(*blaze.Config)) *rig {
 	return prepareFor(t, s, edit)
 }
 
-// prepareFor is prepare for a server that is there already.
+// prepareFor is prepare with an existing server.
 func prepareFor(t *testing.T, s *blazetest.Server, edit func(*blaze.Config)) *rig {
 	t.Helper()
 	r := prepareWith(t, s.Key, s.Config, edit)
@@ -125,16 +121,16 @@ func (r *rig) start(ctx context.Context, h blaze.Handler) {
 	})
 }
 
-// stop ends the context of Run and returns how Run ended.
+// stop ends the context of Run and returns the error of Run.
 func (r *rig) stop() error {
 	r.cancel()
 	return r.wait()
 }
 
-// wait waits until Run has ended by itself, for a day at most.
+// wait waits until Run returns, at most a day, and returns its error.
 func (r *rig) wait() error {
 	late := time.AfterFunc(24*time.Hour, func() {
-		assert.Fail(r.t, "Run goes on")
+		assert.Fail(r.t, "Run has not returned")
 		r.cancel()
 	})
 	defer late.Stop()
@@ -144,43 +140,26 @@ func (r *rig) wait() error {
 	return err
 }
 
-// say delivers a text of a user, in the conversation with the bot, and returns the message's id.
+// say delivers a text from a user in the conversation with the bot. It returns the message id.
 func (r *rig) say(user, text string) string {
 	return r.Deliver(userID(user), blaze.Outgoing{Payload: blaze.Text(text)})
 }
 
-// idle waits until everything delivered is acknowledged, and the bot has heard of it, for a day at most.
+// idle waits until everything delivered is acknowledged and the client has read the confirmations.
 func (r *rig) idle() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 24*time.Hour)
-	defer cancel()
-	require.NoError(r.t, r.Idle(ctx))
+	testkit.Idle(r.t, r.Server)
 	synctest.Wait()
 }
 
-// diary is what happened, in order. The zero value is ready.
-type diary struct {
-	mu    sync.Mutex
-	lines []string
-}
+// diary is a testkit.Diary with the names of this package.
+type diary struct{ testkit.Diary }
 
-func (d *diary) add(format string, args ...any) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.lines = append(d.lines, fmt.Sprintf(format, args...))
-}
+func (d *diary) add(format string, args ...any) { d.Add(format, args...) }
+func (d *diary) all() []string                  { return d.All() }
+func (d *diary) len() int                       { return len(d.All()) }
 
-func (d *diary) all() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.lines)
-}
-
-func (d *diary) len() int { return len(d.all()) }
-
-func (d *diary) String() string { return strings.Join(d.all(), "\n") }
-
-// durations reads the lines as durations.
+// durations parses the lines as durations.
 func (d *diary) durations(t *testing.T) (all []time.Duration) {
 	t.Helper()
 	for _, line := range d.all() {
@@ -191,7 +170,7 @@ func (d *diary) durations(t *testing.T) (all []time.Duration) {
 	return all
 }
 
-// texts returns a handler that notes the texts it gets.
+// texts returns a handler that records the texts of messages.
 func (d *diary) texts() blaze.Handler {
 	return func(_ context.Context, m *blaze.Message) error {
 		d.add("%v", textOf(m))
@@ -204,72 +183,33 @@ func textOf(m *blaze.Message) string {
 	return string(t)
 }
 
-// logbook keeps what was logged, at any level, as text and as JSON.
-type logbook struct {
-	diary
-}
+// logbook is a testkit.Log with the names of this package.
+type logbook struct{ testkit.Log }
 
-func (l *logbook) Enabled(context.Context, slog.Level) bool { return true }
-func (l *logbook) WithAttrs([]slog.Attr) slog.Handler       { return l }
-func (l *logbook) WithGroup(string) slog.Handler            { return l }
+func (l *logbook) all() []string { return l.All() }
+func (l *logbook) len() int      { return len(l.All()) }
 
-func (l *logbook) Handle(ctx context.Context, r slog.Record) error {
-	var text, structured bytes.Buffer
-	opts := &slog.HandlerOptions{Level: slog.LevelDebug}
-	_ = slog.NewTextHandler(&text, opts).Handle(ctx, r)
-	_ = slog.NewJSONHandler(&structured, opts).Handle(ctx, r)
-	l.add("%s%s", text.String(), structured.String())
-	return nil
-}
-
-// count returns how many records of a level contain a text.
+// count returns the number of records of a level that contain a text.
 func (l *logbook) count(level slog.Level, text string) int {
-	n := 0
-	for _, line := range l.all() {
-		if strings.Contains(line, "level="+level.String()+" ") && strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
+	return l.Count("level="+level.String()+" ", text)
 }
 
-// ledger is a Ledger that shows what it was told.
+// ledger is a testkit.Ledger that may know ids from an earlier process.
 type ledger struct {
-	mu       sync.Mutex
-	known    map[string]bool
-	recorded []string
+	testkit.Ledger
+	known map[string]bool
 }
 
-func (l *ledger) Handled(_ context.Context, id string) (bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.known[id], nil
-}
-
-func (l *ledger) Record(ctx context.Context, id string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.known == nil {
-		l.known = make(map[string]bool)
+func (l *ledger) Handled(ctx context.Context, id string) (bool, error) {
+	if l.known[id] {
+		return true, nil
 	}
-	l.known[id] = true
-	l.recorded = append(l.recorded, id)
-	return ctx.Err()
+	return l.Ledger.Handled(ctx, id)
 }
 
-func (l *ledger) all() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.Clone(l.recorded)
-}
+func (l *ledger) all() []string { return l.All() }
 
-// bubble runs a test on a clock of its own.
-func bubble(t *testing.T, name string, f func(t *testing.T)) {
-	t.Helper()
-	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
-}
-
-// keyOf returns a key of the bot with that id.
+// keyOf returns a keystore of the bot with an id.
 func keyOf(appID string) blaze.Keystore {
 	return blaze.Keystore{AppID: appID, SessionID: userB, SessionPrivateKey: strings.Repeat("4b", 32)}
 }
@@ -277,28 +217,7 @@ func keyOf(appID string) blaze.Keystore {
 // userID returns the id of a virtual user.
 func userID(name string) string { return blazetest.UserID(name) }
 
-// hangingDial reaches nobody.
-func hangingDial(ctx context.Context, _, _ string) (net.Conn, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
-}
-
-// assertGoroutines wants no more than so many goroutines. One that has just ended may be counted for another moment.
-func assertGoroutines(t *testing.T, want int) {
-	t.Helper()
-	for range 1_000_000 {
-		if synctest.Wait(); runtime.NumGoroutine() <= want {
-			return
-		}
-		runtime.Gosched()
-	}
-	assert.LessOrEqual(t, runtime.NumGoroutine(), want, "goroutines")
-}
-
-// always arms an interception that arms itself again.
+// always replaces the server's response to every request with an action.
 func always(s *blazetest.Server, action string, answer blazetest.Answer) {
-	s.Intercept(action, func(blazetest.Frame) blazetest.Answer {
-		always(s, action, answer)
-		return answer
-	})
+	testkit.Always(s, action, testkit.Answer(answer))
 }

@@ -56,6 +56,7 @@ var layers = Rules{
 		"internal/peers",
 		"internal/report",
 		"internal/soak",
+		"internal/testkit",
 		"internal/wspeer",
 	},
 }

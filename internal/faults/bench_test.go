@@ -1,7 +1,6 @@
 package faults_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -22,27 +21,29 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/backoff"
 	"github.com/mixin-blaze/blaze/internal/memnet"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 var alice = blazetest.UserID("alice")
 
-// bench is a Server, a Client, and all that was seen of it.
+// bench is a server, a client, and records of the client's connections, errors and log.
 type bench struct {
 	t      *testing.T
 	s      *blazetest.Server
 	cfg    blaze.Config
 	c      *blaze.Client
 	canary canary
+	log    testkit.Log
 	born   time.Time
 
 	cancel context.CancelFunc
 	ended  chan struct{}
-	err    error // of Run, once ended
-	// who answers the nth connection instead of the server; nil: the server
+	err    error // of Run; valid after ended is closed
+	// Returns the peer that replaces the server on the nth connection; nil: the server.
 	dials  func(n int, addr string) func(c *wspeer.Peer)
-	events chan string   // "connected" or "disconnected"; nil: nobody listens
-	quiet  chan struct{} // closed when nobody listens any more
+	events chan string   // "connected" or "disconnected"; nil: not used
+	quiet  chan struct{} // closed when events is no longer read
 
 	mu      sync.Mutex
 	dialled int
@@ -51,24 +52,16 @@ type bench struct {
 	errs    []error
 	waits   []time.Duration
 	links   int
-	logs    bytes.Buffer
 	taps    []*tap
 	peers   sync.WaitGroup
 }
 
-// newServer returns a server in memory that lets a bot write to whomever it wants: these tests are about the client.
-func newServer() *blazetest.Server { return newServerOn(nil) }
-
-// newServerOn is newServer on a listener.
-func newServerOn(ln net.Listener) *blazetest.Server {
-	return blazetest.NewServerWith(blazetest.Options{Listener: ln, Lenient: true})
-}
-
-// newBench returns a bench around a server, not running yet.
+// newBench returns a bench for a server. The client does not run.
 func newBench(t *testing.T, s *blazetest.Server) *bench {
 	b := &bench{t: t, s: s, cfg: s.Config, canary: newCanary(s.Key), born: time.Now(), ended: make(chan struct{})}
 	s.Errorf = t.Errorf
-	b.cfg.Logger = slog.New(slog.NewJSONHandler(logWriter{b}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b.log.Scan = func(record string) { b.canary.look(t, "log lines", record) }
+	b.cfg.Logger = slog.New(&b.log)
 	b.cfg.DialContext = b.dial
 	b.cfg.Trace = &blaze.Trace{
 		Connected:    func(string) { b.note(func() { b.links++ }, "connected") },
@@ -101,16 +94,7 @@ func (b *bench) disconnected(err error, retryIn time.Duration) {
 	b.note(func() { b.errs, b.waits = append(b.errs, err), append(b.waits, retryIn) }, "disconnected")
 }
 
-type logWriter struct{ b *bench }
-
-func (w logWriter) Write(p []byte) (int, error) {
-	w.b.canary.look(w.b.t, "log lines", string(p))
-	w.b.mu.Lock()
-	defer w.b.mu.Unlock()
-	return w.b.logs.Write(p)
-}
-
-// dial connects to the server, or to whoever answers in its place, through a tap.
+// dial connects to the server, or to a peer from dials, through a tap.
 func (b *bench) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	b.mu.Lock()
 	n := b.dialled
@@ -159,7 +143,7 @@ func (b *bench) run(ctx context.Context, h blaze.Handler) *blaze.Client {
 	return c
 }
 
-// stop ends the client and looks at how it ended.
+// stop ends the client, searches its error and statistics for secrets, and returns the error of Run.
 func (b *bench) stop() error {
 	if b.events != nil {
 		close(b.quiet)
@@ -178,11 +162,11 @@ func (b *bench) look() {
 	b.canary.lookAt(b.t, "clients", b.s.Key)
 }
 
-// bubble runs fn with a client of a server in memory, in a bubble of testing/synctest, and expects that Run ends well.
+// bubble runs fn in a bubble of testing/synctest, with a client of a server in memory. Run must return nil.
 func bubble(t *testing.T, h blaze.Handler, edit func(b *bench), fn func(t *testing.T, b *bench)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		b := newBench(t, s)
 		if edit != nil {
 			edit(b)
@@ -201,24 +185,25 @@ func bubble(t *testing.T, h blaze.Handler, edit func(b *bench), fn func(t *testi
 	})
 }
 
-// overTCP runs fn with a server on a loopback port and a client that hardly waits between its connections, not started.
+// overTCP returns a bench with a server on a loopback port, and a context in which the client reconnects almost at
+// once. The client does not run.
 func overTCP(t *testing.T) (*bench, context.Context) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := newServerOn(ln)
+	s := testkit.NewServerOn(ln)
 	t.Cleanup(s.Close)
 	b := newBench(t, s)
 	b.events, b.quiet = make(chan string, 1<<10), make(chan struct{})
-	return b, hurried(context.Background())
+	return b, withoutBackoff(context.Background())
 }
 
-// hurried makes a client connect again almost at once: these tests wait for no clock.
-func hurried(ctx context.Context) context.Context {
+// withoutBackoff returns a context in which a client reconnects almost at once, for tests in real time.
+func withoutBackoff(ctx context.Context) context.Context {
 	return backoff.With(ctx, backoff.Policy{Base: time.Microsecond, Cap: time.Microsecond})
 }
 
-// await waits for the next event of that name.
+// await waits for the next event with a name.
 func (b *bench) await(name string) {
 	for event := range b.events {
 		if event == name {
@@ -227,7 +212,7 @@ func (b *bench) await(name string) {
 	}
 }
 
-// failures returns why connections were lost or not made, so far.
+// failures returns the errors of lost connections and failed dials.
 func (b *bench) failures() []error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -258,18 +243,12 @@ func (b *bench) allTokens() []string {
 	return slices.Clone(b.tokens)
 }
 
-func (b *bench) log() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.logs.String()
-}
-
-// deliver gives the bot one text.
+// deliver sends a text from alice to the bot.
 func (b *bench) deliver(text string) string {
 	return b.s.Deliver(alice, blaze.Outgoing{Payload: blaze.Text(text)})
 }
 
-// send sends one text to alice, and looks at the error.
+// send sends a text to alice. It searches an error for secrets.
 func (b *bench) send(ctx context.Context, text string) (string, error) {
 	out := b.c.ToUser(alice, blaze.Text(text))
 	out.MessageID = blaze.DeriveID(b.t.Name(), text)
@@ -280,27 +259,25 @@ func (b *bench) send(ctx context.Context, text string) (string, error) {
 	return out.MessageID, err
 }
 
-// settled checks that every message was acknowledged and every connection is there.
+// settled waits until every message is acknowledged.
 func (b *bench) settled() {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
-	defer cancel()
-	require.NoError(b.t, b.s.Idle(ctx))
+	testkit.Idle(b.t, b.s)
 }
 
 var bearer = regexp.MustCompile(`Authorization: Bearer (\S+)`)
 
-// tap is a connection on which tokens are seen, and of which either direction can be made a black hole or be stopped.
+// tap is a connection of the client. It records tokens, and either direction can be turned into a black hole.
 type tap struct {
 	net.Conn
 	b    *bench
-	hole net.Conn // is as silent as a black hole; it has the deadlines of the connection
+	hole net.Conn // never delivers anything; has the deadlines of the connection
 
 	closed atomic.Bool // by the client
 
 	mu       sync.Mutex
-	deadUp   bool  // what the client writes vanishes
-	deadDown bool  // what the server writes vanishes
+	deadUp   bool  // writes of the client are discarded
+	deadDown bool  // writes of the server are discarded
 	up, down int64 // bytes
 }
 
@@ -309,7 +286,7 @@ func newTap(b *bench, c net.Conn) *tap {
 	return &tap{Conn: c, b: b, hole: hole}
 }
 
-// vanish makes black holes of the directions.
+// vanish turns directions into black holes.
 func (c *tap) vanish(up, down bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -319,7 +296,7 @@ func (c *tap) vanish(up, down bool) {
 func (c *tap) Write(p []byte) (int, error) {
 	if m := bearer.FindSubmatch(p); m != nil {
 		token := string(m[1])
-		assert.Equal(c.b.t, tokenHead, token[:len(tokenHead)], "what the canary looks for")
+		assert.Equal(c.b.t, tokenHead, token[:len(tokenHead)], "the start of a token that the canary looks for")
 		c.b.mu.Lock()
 		c.b.tokens = append(c.b.tokens, token)
 		c.b.mu.Unlock()
@@ -333,12 +310,12 @@ func (c *tap) Write(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Write(p)
 	if err != nil && deaf && !c.closed.Load() && !isTimeout(err) {
-		return len(p), nil // the RST of a server that has ended the connection would vanish as well
+		return len(p), nil // a black hole also discards the RST of a server that has closed the connection
 	}
 	return n, err
 }
 
-// Read throws away what comes through a black hole, and waits on, until the deadline.
+// Read discards bytes from a black hole and blocks until the deadline.
 func (c *tap) Read(p []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(p)
@@ -351,14 +328,14 @@ func (c *tap) Read(p []byte) (int, error) {
 		if !dead || err != nil && isTimeout(err) {
 			return n, err
 		}
-		if err != nil { // a FIN or RST would vanish as well
+		if err != nil { // a black hole also discards a FIN or RST
 			return c.hole.Read(p)
 		}
 	}
 }
 
 func (c *tap) SetDeadline(at time.Time) error {
-	_ = c.hole.SetDeadline(at) // it fails only once it is closed, together with the connection
+	_ = c.hole.SetDeadline(at) // fails only after Close
 	return c.Conn.SetDeadline(at)
 }
 
@@ -378,15 +355,15 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// echo answers each text with itself.
+// echo returns a handler that replies with the text it received.
 func echo(b **bench) blaze.Handler {
 	return blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
 		return (*b).c.Reply(ctx, m, "echo: "+text)
 	})
 }
 
-// refuseHandshake arms the answer to the next handshake, byte by byte.
-func (b *bench) refuseHandshake(raw string) {
+// rejectHandshake replaces the response to the next handshake.
+func (b *bench) rejectHandshake(raw string) {
 	b.s.Intercept(handshake, func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Bytes: []byte(raw)} })
 }
 
@@ -398,7 +375,7 @@ const (
 	acks      = "ACKNOWLEDGE_MESSAGE_RECEIPTS"
 )
 
-// onlyFirst has the first n connections answered by fn, and the others by the server.
+// onlyFirst replaces the server on the first n connections.
 func onlyFirst(n int, fn func(n int, c *wspeer.Peer)) func(int, string) func(*wspeer.Peer) {
 	return func(i int, _ string) func(*wspeer.Peer) {
 		if i >= n {

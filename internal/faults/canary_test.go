@@ -13,24 +13,24 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// tokenHead is how every token of an ed25519 key begins: {"alg":"EdDSA","typ":"JWT"} as base64. The signer's tests do
-// not matter here; that real tokens begin like this is checked on each one that goes over the wire.
+// tokenHead is the start of every token of an ed25519 key: {"alg":"EdDSA","typ":"JWT"} in base64. The tests check each
+// token on the wire for it.
 const tokenHead = "eyJhbGciOiJFZERTQSIs"
 
-// scanned counts what was looked at, by kind.
+// scanned counts the searched texts by kind.
 var scanned = struct {
 	sync.Mutex
 	texts map[string]int
 }{texts: make(map[string]int)}
 
-// canary knows the forms in which the secrets of one session may leak.
+// canary holds the forms in which the secrets of one session may leak.
 type canary []string
 
-// newCanary returns the forms of a session's key, and of any token.
+// newCanary returns the forms of a session's key and of the start of any token.
 func newCanary(key blaze.Keystore) canary {
 	seed, err := hex.DecodeString(key.SessionPrivateKey)
 	if err != nil {
-		panic(err) // the test server makes its keys in this form
+		panic(err) // the test server generates its keys in hex
 	}
 	c := canary{tokenHead, key.SessionPrivateKey}
 	for _, secret := range [][]byte{seed, []byte(key.SessionPrivateKey), []byte(tokenHead)} {
@@ -39,8 +39,8 @@ func newCanary(key blaze.Keystore) canary {
 	return c
 }
 
-// forms returns a secret as it is, and as it looks when something encodes or prints it. Of base64 it takes what does
-// not depend on what stands before or behind.
+// forms returns a secret as it is and in several encodings. Of base64 it returns the part that does not depend on
+// adjacent bytes.
 func forms(secret []byte) []string {
 	out := []string{string(secret), hex.EncodeToString(secret), strings.ToUpper(hex.EncodeToString(secret))}
 	for shift := range 3 {
@@ -57,7 +57,7 @@ func forms(secret []byte) []string {
 	return append(out, strings.Join(decimals, " "), strings.Join(decimals, ","), strings.Join(decimals, ", "))
 }
 
-// found returns whether a secret is in text.
+// found reports whether text contains a secret.
 func (c canary) found(text string) bool {
 	for _, form := range c {
 		if strings.Contains(text, form) {
@@ -67,7 +67,7 @@ func (c canary) found(text string) bool {
 	return false
 }
 
-// look fails the test if a secret is in text. It does not repeat it.
+// look fails the test if text contains a secret. It does not print the text.
 func (c canary) look(t testing.TB, kind, text string) {
 	scanned.Lock()
 	scanned.texts[kind]++
@@ -77,7 +77,7 @@ func (c canary) look(t testing.TB, kind, text string) {
 	}
 }
 
-// lookAt prints a value, such as an error, in every way there is, and looks at that.
+// lookAt prints a value with every verb and searches the results.
 func (c canary) lookAt(t testing.TB, kind string, v any) {
 	asJSON, _ := json.Marshal(v)
 	c.look(t, kind, fmt.Sprintf("%v\n%+v\n%#v\n%q\n%x\n%s", v, v, v, v, v, asJSON))

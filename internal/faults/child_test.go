@@ -17,14 +17,14 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// What a child process is told by its parent.
+// Environment of a child process.
 const (
 	childEndpoint = "BLAZE_FAULTS_ENDPOINT"
 	childKey      = "BLAZE_FAULTS_KEY"
 	childHangs    = "BLAZE_FAULTS_HANGS" // its handler does not return
 )
 
-// child is a bot in a process of its own. It answers every message, and ends when its standard input does.
+// child runs a bot in a process of its own. The bot replies to every message and ends when standard input is closed.
 func child() int {
 	key, err := blaze.ParseKeystore([]byte(os.Getenv(childKey)))
 	if err != nil {
@@ -62,8 +62,8 @@ func child() int {
 	return 0
 }
 
-// A process that is killed between its answers and the acknowledgement gives the same answers when it is started again,
-// and the server holds each of them once.
+// A process is killed between its replies and the acknowledgement. After a restart it sends the same replies, and the
+// server stores each once.
 func TestKilledBetweenReplyAndAck(t *testing.T) {
 	b, _ := overTCP(t)
 	id := b.deliver("hello")

@@ -2,17 +2,12 @@ package faults_test
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"math/big"
 	"net"
 	"strings"
 	"syscall"
@@ -24,10 +19,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// Nothing listens at the first address: the client goes on to the second, and says why.
+// Fault 1: nothing listens at the first endpoint. The client uses the second and reports the error.
 func TestFault01ConnectionRefused(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -74,34 +70,24 @@ func TestFault02NameNotFound(t *testing.T) {
 		var dns *net.DNSError
 		require.ErrorAs(t, b.failures()[0], &dns)
 		assert.True(t, dns.IsNotFound)
-		assert.Contains(t, b.log(), "nowhere.invalid")
+		assert.Contains(t, b.log.String(), "nowhere.invalid")
 		fired(t, 2)
 	})
 }
 
-// certificate returns one for 127.0.0.1 unless names says otherwise, and the roots that trust it.
-func certificate(t *testing.T, notAfter time.Time, names ...string) (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fault"}, DNSNames: names,
-		NotBefore: notAfter.Add(-time.Hour), NotAfter: notAfter, IsCA: true, BasicConstraintsValid: true,
+// certificate returns a certificate that is valid for an hour, and a pool with it. Without hosts it is for 127.0.0.1.
+func certificate(t *testing.T, notAfter time.Time, hosts ...string) (tls.Certificate, *x509.CertPool) {
+	if len(hosts) == 0 {
+		hosts = []string{"127.0.0.1"}
 	}
-	if len(names) == 0 {
-		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	cert, roots, err := testkit.Certificate(notAfter.Add(-time.Hour), notAfter, hosts...)
 	require.NoError(t, err)
-	cert, err := x509.ParseCertificate(der)
-	require.NoError(t, err)
-	roots := x509.NewCertPool()
-	roots.AddCert(cert)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: cert}, roots
+	return cert, roots
 }
 
-// A server whose certificate is no good gets no token, and nothing without TLS. The client goes on to the next address.
-func TestFault03TLSRefused(t *testing.T) {
-	later := time.Now().Add(30 * time.Minute) // from half an hour ago on: no machine is slow enough to notice
+// Fault 3: if the certificate is invalid, the client sends no token and nothing without TLS. It uses the next endpoint.
+func TestFault03TLSRejected(t *testing.T) {
+	later := time.Now().Add(30 * time.Minute) // valid from half an hour ago, so slow machines pass too
 	good, roots := certificate(t, later)
 	unknown, _ := certificate(t, later)
 	expired, _ := certificate(t, time.Now().Add(-time.Hour))
@@ -127,12 +113,12 @@ func TestFault03TLSRefused(t *testing.T) {
 			ln, err := tls.Listen("tcp", "127.0.0.1:0",
 				&tls.Config{Certificates: []tls.Certificate{good}, MinVersion: tls.VersionTLS12})
 			require.NoError(t, err)
-			s := newServerOn(ln)
+			s := testkit.NewServerOn(ln)
 			defer s.Close()
 			b := newBench(t, s)
 			b.cfg.Endpoints = append([]string{"wss://" + bad + "/"}, s.Config.Endpoints...)
 			b.cfg.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-			b.run(hurried(context.Background()), nil)
+			b.run(withoutBackoff(context.Background()), nil)
 			_, err = b.send(t.Context(), "hello")
 			require.NoError(t, err)
 			require.NoError(t, b.stop())
@@ -148,7 +134,8 @@ func as[E error](err error) bool {
 	return errors.As(err, &e)
 }
 
-// badTLS serves handshakes, and nothing behind them. It counts those that failed, and insists that they were TLS.
+// badTLS accepts connections and performs only the handshake. It requires that each handshake uses TLS and fails, and
+// sends on the channel for each.
 func badTLS(t *testing.T, cfg *tls.Config) (addr string, failed <-chan struct{}) {
 	ln, err := tls.Listen("tcp", "127.0.0.1:0", cfg)
 	require.NoError(t, err)
@@ -162,7 +149,7 @@ func badTLS(t *testing.T, cfg *tls.Config) (addr string, failed <-chan struct{})
 				return
 			}
 			err = c.(*tls.Conn).Handshake()
-			if err == nil { // what the client found wrong comes after TLS 1.3 is done for the server
+			if err == nil { // in TLS 1.3 the error of the client arrives after the server's handshake
 				_, err = c.Read(make([]byte, 1))
 			}
 			assert.Error(t, err)
@@ -194,7 +181,7 @@ func TestFault05HandshakeStalls(t *testing.T) {
 	stall(t, 5, "ws://localhost/", (*wspeer.Peer).ReadHead)
 }
 
-// stall checks that a handshake that never ends is given up after 10 seconds, and at once when Run's context ends.
+// stall checks that a stalled handshake is canceled after 10 seconds, and at once when the context of Run ends.
 func stall(t *testing.T, row int, endpoint string, serve func(c *wspeer.Peer) error) {
 	bubble(t, nil, func(b *bench) {
 		b.cfg.Endpoints = []string{endpoint}
@@ -203,7 +190,7 @@ func stall(t *testing.T, row int, endpoint string, serve func(c *wspeer.Peer) er
 				if assert.NoError(t, serve(c)) {
 					fired(t, row)
 				}
-				_, _ = c.Read(make([]byte, 1)) // until the client has gone
+				_, _ = c.Read(make([]byte, 1)) // until the client has disconnected
 			}
 		}
 	}, func(t *testing.T, b *bench) {
@@ -220,9 +207,9 @@ func stall(t *testing.T, row int, endpoint string, serve func(c *wspeer.Peer) er
 	})
 }
 
-// Row 57: a key that cannot be one is refused by New, which names the field and not the value.
+// Fault 57: New rejects an invalid key. The error names the field, not the value.
 func TestFault57KeyInvalid(t *testing.T) {
-	s := newServer()
+	s := testkit.NewServer()
 	defer s.Close()
 	const pem = "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n"
 	seed, err := hex.DecodeString(s.Key.SessionPrivateKey)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,14 +15,15 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
-// Rows 13 and 14: the connection breaks behind each byte of a whole conversation, from the first of the handshake: in
-// it, in the header of a frame, in the gzip, between frames. In each direction the script is the same on every
-// connection: handshake, list, a message, its answer, its acknowledgement. Connection n breaks behind byte n.
+// Faults 13 and 14: the connection breaks after each byte of a conversation, including the handshake, the header of a
+// frame, the gzip data, and between frames. In each direction the script is the same on every connection: handshake,
+// list request, a message, its reply, its acknowledgement. Connection n breaks after byte n.
 func TestFault13ResetAtEveryByte(t *testing.T) { sweepBoth(t, 13, faultproxy.Reset) }
 
-// A FIN in place of the RST.
+// Fault 14: the same with a FIN.
 func TestFault14FinAtEveryByte(t *testing.T) { sweepBoth(t, 14, faultproxy.Finish) }
 
 func sweepBoth(t *testing.T, row int, kind faultproxy.Kind) {
@@ -31,7 +32,7 @@ func sweepBoth(t *testing.T, row int, kind faultproxy.Kind) {
 			up, down := scriptLength(t)
 			length := map[faultproxy.Direction]int64{faultproxy.Up: up, faultproxy.Down: down}[d]
 			step := int64(1)
-			if raced {
+			if testkit.Race {
 				step = 13
 			}
 			n := sweep(t, faultproxy.Fault{Kind: kind, Direction: d}, length, step)
@@ -42,35 +43,30 @@ func sweepBoth(t *testing.T, row int, kind faultproxy.Kind) {
 	}
 }
 
-// conversation counts what the handler saw, and answers it.
+// conversation is a bot that records message ids and replies to each message.
 type conversation struct {
-	b    *bench
-	mu   sync.Mutex
-	seen map[string]int
+	testkit.Diary // ids of messages
+	b             *bench
 }
 
 func (v *conversation) handle(ctx context.Context, m *blaze.Message, text blaze.Text) error {
-	v.mu.Lock()
-	v.seen[m.ID]++
-	v.mu.Unlock()
+	v.Add("%s", m.ID)
 	assert.Equal(v.b.t, blaze.Text("hello "+m.ID), text)
 	return v.b.c.Reply(ctx, m, "seen "+blaze.Text(m.ID))
 }
 
-// tell delivers a message that names its own id.
-func (v *conversation) tell(n int) {
+// deliver delivers a message that contains its own id.
+func (v *conversation) deliver(n int) {
 	id := blaze.DeriveID(v.b.t.Name(), fmt.Sprint(n))
 	v.b.s.Deliver(alice, blaze.Outgoing{MessageID: id, Payload: blaze.Text("hello " + id)})
 }
 
 // verify checks that each of n messages was handled once, answered once and acknowledged.
 func (v *conversation) verify(n int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	assert.Len(v.b.t, v.seen, n)
-	for id, times := range v.seen {
-		assert.Equal(v.b.t, 1, times, id)
-	}
+	seen := v.All()
+	slices.Sort(seen)
+	assert.Len(v.b.t, slices.Compact(slices.Clone(seen)), n)
+	assert.Len(v.b.t, seen, n, "each message once: %v", seen)
 	assert.Empty(v.b.t, v.b.s.Pending())
 	assert.Len(v.b.t, v.b.s.Acked(), n)
 	answers := make(map[blaze.Payload]int)
@@ -81,7 +77,7 @@ func (v *conversation) verify(n int) {
 	assert.Len(v.b.t, v.b.s.Sent(), n)
 }
 
-// proxied is overTCP with a proxy in between.
+// proxied is overTCP through a proxy.
 func proxied(t *testing.T, plan func(int) faultproxy.Plan) (*bench, context.Context, *faultproxy.Proxy) {
 	b, ctx := overTCP(t)
 	target := strings.TrimSuffix(strings.TrimPrefix(b.s.Config.Endpoints[0], "ws://"), "/")
@@ -92,20 +88,20 @@ func proxied(t *testing.T, plan func(int) faultproxy.Plan) (*bench, context.Cont
 	return b, ctx, proxy
 }
 
-// converse makes a bot that is reached through proxy, acknowledges without waiting, and runs.
+// converse runs a bot behind a proxy. The bot acknowledges each message alone.
 func converse(t *testing.T, plan func(int) faultproxy.Plan) (*conversation, *faultproxy.Proxy) {
 	b, ctx, proxy := proxied(t, plan)
 	b.cfg.AckBatch = 1
-	b.cfg.SendAttempts = -1 // a request that hundreds of connections in a row break at looks like one that breaks them
-	v := &conversation{b: b, seen: make(map[string]int)}
+	b.cfg.SendAttempts = -1 // hundreds of connections in sequence break at the same request
+	v := &conversation{b: b}
 	b.run(ctx, blaze.On(v.handle))
 	return v, proxy
 }
 
-// scriptLength returns how many bytes the script has in each direction.
+// scriptLength returns the bytes of the script in each direction.
 func scriptLength(t *testing.T) (up, down int64) {
 	v, _ := converse(t, func(int) faultproxy.Plan { return nil })
-	v.tell(0)
+	v.deliver(0)
 	require.NoError(t, v.b.s.Idle(t.Context()))
 	tap := v.b.allTaps()[0]
 	tap.mu.Lock()
@@ -116,7 +112,8 @@ func scriptLength(t *testing.T) (up, down int64) {
 	return up, down
 }
 
-// sweep breaks connection n behind byte n*step of its script, until the script is over, and returns how many broke.
+// sweep breaks connection n after byte n*step of the script, until the script has ended. It returns the number of
+// broken connections.
 func sweep(t *testing.T, f faultproxy.Fault, length, step int64) int {
 	v, proxy := converse(t, func(n int) faultproxy.Plan {
 		f := f
@@ -125,26 +122,26 @@ func sweep(t *testing.T, f faultproxy.Fault, length, step int64) int {
 		}
 		return faultproxy.Plan{f}
 	})
-	told := 0
+	delivered := 0
 	for at := int64(0); at <= length; at += step {
 		for broken := false; !broken; {
-			v.tell(told)
-			told++
+			v.deliver(delivered)
+			delivered++
 			broken = v.untilBroken()
 		}
 	}
-	v.tell(told)
+	v.deliver(delivered)
 	require.NoError(t, v.b.s.Idle(t.Context()))
 	require.NoError(t, v.b.stop())
-	v.verify(told + 1)
+	v.verify(delivered + 1)
 	return int(proxy.Count(f.Kind, f.Direction))
 }
 
-// untilBroken waits until the connection breaks, which it reports, or everything was said on it.
+// untilBroken waits until the connection breaks or the server is idle. It reports whether the connection broke.
 func (v *conversation) untilBroken() bool {
 	ctx, cancel := context.WithCancel(v.b.t.Context())
-	said := make(chan error, 1)
-	go func() { said <- v.b.s.Idle(ctx) }()
+	idle := make(chan error, 1)
+	go func() { idle <- v.b.s.Idle(ctx) }()
 	defer cancel()
 	for {
 		select {
@@ -152,27 +149,27 @@ func (v *conversation) untilBroken() bool {
 			if event == "disconnected" {
 				return true
 			}
-		case err := <-said:
+		case err := <-idle:
 			require.NoError(v.b.t, err)
 			return false
 		}
 	}
 }
 
-// Row 60: connections come and go, some of them refused, and no file descriptor stays.
+// Fault 60: after many connections, some of them rejected, no file descriptor is left.
 func TestFault60Descriptors(t *testing.T) {
 	times := 10_000
-	if raced {
+	if testkit.Race {
 		times = 1_000
 	}
 	b, ctx := overTCP(t)
 	for range times {
-		b.s.Intercept(list, always(blazetest.Answer{Cut: true}))
+		b.s.Intercept(list, testkit.Answer(blazetest.Answer{Cut: true}))
 	}
 	for range times / 10 {
-		b.s.Intercept(handshake, always(blazetest.Refuse(blaze.CodeServer)))
+		b.s.Intercept(handshake, testkit.Answer(blazetest.Refuse(blaze.CodeServer)))
 	}
-	b.run(ctx, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
+	b.run(ctx, blaze.On(nothing))
 	var early int
 	for n := range times + times/10 {
 		b.await("disconnected")
@@ -187,7 +184,8 @@ func TestFault60Descriptors(t *testing.T) {
 	firedN(t, 60, len(b.failures()))
 }
 
-// descriptors counts the open ones, where that is possible: only Linux has /proc/self/fd.
+// descriptors returns the number of open file descriptors. It returns 0 on systems other than Linux, which have no
+// /proc/self/fd.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	if runtime.GOOS != "linux" {

@@ -1,5 +1,5 @@
 // Package faults contains only tests: one or more for each fault between a bot and the service. The names of the tests
-// of entry NN below begin with TestFaultNN. Timers run in testing/synctest bubbles, against blazetest in memory. Resets,
+// of entry NN begin with TestFaultNN. Timers run in testing/synctest bubbles, against blazetest in memory. Resets,
 // lost packets and full windows happen on real TCP connections, through internal/faultproxy. Each test proves that its
 // fault has happened. A run of all tests prints how often each fault happened, and fails if one never did.
 //

@@ -19,66 +19,61 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// Row 48: a handler that does not heed its context is left behind after Drain, and counted.
+// Fault 48: Run returns after Drain, although a handler ignores its context. The error has the number of such handlers.
 func TestFault48HandlerIgnoresContext(t *testing.T) {
 	for _, drain := range []time.Duration{-1, time.Second, time.Minute} {
-		t.Run(drain.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer()
-				defer s.Close()
-				b := newBench(t, s)
-				b.cfg.Drain = drain
-				release := make(chan struct{})
-				defer close(release)
-				b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
-					<-release
-					return nil
-				}))
-				id := b.deliver("hello")
-				synctest.Wait()
-				began := time.Now()
-				err := b.stop()
-				assert.Equal(t, max(drain, 0), time.Since(began))
-				require.ErrorIs(t, err, blaze.ErrDrain)
-				assert.ErrorContains(t, err, "handlers still running: 1")
-				assert.Equal(t, []string{id}, s.Pending())
-				fired(t, 48)
-			})
+		testkit.Bubble(t, drain.String(), func(t *testing.T) {
+			s := testkit.NewServer()
+			defer s.Close()
+			b := newBench(t, s)
+			b.cfg.Drain = drain
+			release := make(chan struct{})
+			defer close(release)
+			b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
+				<-release
+				return nil
+			}))
+			id := b.deliver("hello")
+			synctest.Wait()
+			began := time.Now()
+			err := b.stop()
+			assert.Equal(t, max(drain, 0), time.Since(began))
+			require.ErrorIs(t, err, blaze.ErrDrain)
+			assert.ErrorContains(t, err, "handlers still running: 1")
+			assert.Equal(t, []string{id}, s.Pending())
+			fired(t, 48)
 		})
 	}
 }
 
-// phase is a moment in a client's life at which its context ends.
+// phase is a phase of a client in which its context ends.
 type phase struct {
 	edit    func(b *bench)
-	during  func(t *testing.T, b *bench) // brings the moment about; nil: it is there at once
-	reached func(b *bench) bool          // whether the client is where it should be: else nothing was interrupted
-	left    string                       // what Run says was left; "": it returns nil
-}
-
-func hangUp(ctx context.Context, _, _ string) (net.Conn, error) {
-	<-ctx.Done()
-	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
+	during  func(t *testing.T, b *bench) // brings the client into the phase; nil: edit is enough
+	reached func(b *bench) bool          // reports whether the client is in the phase
+	left    string                       // part of the error of Run; "": Run returns nil
 }
 
 func phases() map[string]phase {
 	mute := func(b *bench) {
 		b.dials = func(int, string) func(*wspeer.Peer) {
-			return func(c *wspeer.Peer) { _, _ = io.Copy(io.Discard, c) } // until the client has gone
+			return func(c *wspeer.Peer) { _, _ = io.Copy(io.Discard, c) } // until the client has disconnected
 		}
 	}
-	// The first connection is being made, and the client has said something on it or not.
-	connecting := func(said bool) func(b *bench) bool {
+	// The client is making the first connection, and has or has not written on it.
+	connecting := func(written bool) func(b *bench) bool {
 		return func(b *bench) bool {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			return b.dialled == 1 && len(b.errs) == 0 && b.links == 0 && said == (len(b.taps) == 1 && b.taps[0].up > 0)
+			wrote := len(b.taps) == 1 && b.taps[0].up > 0
+			return b.dialled == 1 && len(b.errs) == 0 && b.links == 0 && wrote == written
 		}
 	}
-	// The connection stands, and this is all that went over it.
+	// The client is connected, and these are all frames so far.
 	connected := func(written, read uint64) func(b *bench) bool {
 		return func(b *bench) bool {
 			stats := b.c.Stats()
@@ -97,12 +92,12 @@ func phases() map[string]phase {
 		synctest.Wait()
 	}
 	hung := func(action string) func(b *bench) {
-		return func(b *bench) { b.s.Intercept(action, always(blazetest.Answer{Hang: true})) }
+		return func(b *bench) { b.s.Intercept(action, testkit.Answer(blazetest.Answer{Hang: true})) }
 	}
 	return map[string]phase{
-		"DNS": {edit: func(b *bench) { b.s.Config.DialContext = hangUp }, reached: connecting(false)},
+		"DNS": {edit: func(b *bench) { b.s.Config.DialContext = testkit.HangingDial }, reached: connecting(false)},
 		"dial": {edit: func(b *bench) {
-			b.cfg.Endpoints, b.s.Config.DialContext = []string{"ws://127.0.0.1:1/"}, hangUp
+			b.cfg.Endpoints, b.s.Config.DialContext = []string{"ws://127.0.0.1:1/"}, testkit.HangingDial
 		}, reached: connecting(false)},
 		"TLS": {
 			edit: func(b *bench) { b.cfg.Endpoints = []string{"wss://localhost/"}; mute(b) }, reached: connecting(true),
@@ -115,11 +110,11 @@ func phases() map[string]phase {
 			synctest.Wait()
 		}, reached: func(b *bench) bool { return b.c.Stats().HandlersRunning == 1 }, left: handler},
 		"queued send": {edit: func(b *bench) {
-			b.s.Config.DialContext = hangUp
+			b.s.Config.DialContext = testkit.HangingDial
 		}, during: sendInBackground, reached: func(b *bench) bool {
 			return connecting(false)(b) && b.c.Stats().OutboxRequests == 1
 		}, left: request},
-		"send waits for room": {edit: func(b *bench) {
+		"send waits for capacity": {edit: func(b *bench) {
 			b.cfg.OutboxLen = 1
 			hung(create)(b)
 		}, during: func(t *testing.T, b *bench) {
@@ -138,24 +133,24 @@ func phases() map[string]phase {
 		}, during: func(*testing.T, *bench) {
 			time.Sleep(10 * time.Minute)
 		}, reached: func(b *bench) bool { return len(b.failures()) > 10 }},
-		"resting": {edit: func(b *bench) {
+		"request in backoff": {edit: func(b *bench) {
 			for range 5 {
-				b.s.Intercept(create, always(blazetest.Refuse(500)))
+				b.s.Intercept(create, testkit.Answer(blazetest.Refuse(500)))
 			}
 		}, during: sendInBackground, reached: connected(2, 2), left: request},
-		"a handler to be tried again": {during: func(_ *testing.T, b *bench) {
+		"message in backoff": {during: func(_ *testing.T, b *bench) {
 			b.deliver("fail")
 			time.Sleep(time.Minute)
 		}, reached: func(b *bench) bool {
 			s := b.c.Stats()
 			return s.Failed > 1 && s.InboxMessages == 1 && s.HandlersRunning == 0
 		}},
-		// The server says goodbye and does not read the answer.
+		// The server sends a close frame and does not read the client's.
 		"closing": {edit: func(b *bench) {
 			b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
 				if c.Accept() == nil && c.Send(wspeer.Whole(wspeer.Close, nil)) == nil {
 					closing.Store(true)
-					// Until the client has gone, which reads no more.
+					// Blocks until the client, which no longer reads, has disconnected.
 					_ = c.Send(wspeer.Whole(wspeer.Ping, nil))
 				}
 			})
@@ -163,57 +158,56 @@ func phases() map[string]phase {
 	}
 }
 
-// Row 51: whatever the client is doing when its context ends, Run returns within 250 ms if Drain is negative, and
-// nothing of it is left.
+// Fault 51: in each phase, Run returns within 250 ms after its context has ended if Drain is negative, and leaves
+// nothing.
 func TestFault51Cancelled(t *testing.T) {
 	for name, p := range phases() {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newServer()
-				defer s.Close()
-				b := newBench(t, s)
-				b.cfg.Drain = -1
-				if p.edit != nil {
-					p.edit(b)
+		testkit.Bubble(t, name, func(t *testing.T) {
+			s := testkit.NewServer()
+			defer s.Close()
+			b := newBench(t, s)
+			b.cfg.Drain = -1
+			if p.edit != nil {
+				p.edit(b)
+			}
+			bot := blaze.On(func(ctx context.Context, _ *blaze.Message, text blaze.Text) error {
+				switch text {
+				case "wait":
+					<-ctx.Done()
+					return ctx.Err()
+				case "fail":
+					return assert.AnError
 				}
-				bot := blaze.On(func(ctx context.Context, _ *blaze.Message, text blaze.Text) error {
-					switch text {
-					case "wait":
-						<-ctx.Done()
-						return ctx.Err()
-					case "fail":
-						return assert.AnError
-					}
-					return nil
-				})
-				b.run(context.Background(), bot)
-				synctest.Wait()
-				if p.during != nil {
-					p.during(t, b)
-				}
-				select {
-				case <-b.ended:
-					require.FailNow(t, "Run ended too early")
-				default:
-				}
-				began := time.Now()
-				require.True(t, p.reached(b), "the client is somewhere else")
-				if err := b.stop(); p.left == "" {
-					assert.NoError(t, err)
-				} else if assert.ErrorIs(t, err, blaze.ErrDrain) {
-					assert.ErrorContains(t, err, p.left)
-				}
-				b.peers.Wait()
-				assert.LessOrEqual(t, time.Since(began), 250*time.Millisecond)
-				_, err := b.send(t.Context(), "after it")
-				assert.ErrorIs(t, err, blaze.ErrClosed)
-				fired(t, 51)
+				return nil
 			})
+			b.run(context.Background(), bot)
+			synctest.Wait()
+			if p.during != nil {
+				p.during(t, b)
+			}
+			select {
+			case <-b.ended:
+				require.FailNow(t, "Run ended too early")
+			default:
+			}
+			began := time.Now()
+			require.True(t, p.reached(b), "the client is in another phase")
+			if err := b.stop(); p.left == "" {
+				assert.NoError(t, err)
+			} else if assert.ErrorIs(t, err, blaze.ErrDrain) {
+				assert.ErrorContains(t, err, p.left)
+			}
+			b.peers.Wait()
+			assert.LessOrEqual(t, time.Since(began), 250*time.Millisecond)
+			_, err := b.send(t.Context(), "after it")
+			assert.ErrorIs(t, err, blaze.ErrClosed)
+			fired(t, 51)
 		})
 	}
 }
 
-// Row 52: Run, sends, cancels, cuts and the end of the server in any order. Run twice, and everything after the end.
+// Fault 52: calls of Run and Send, cancellation, cuts and the end of the server in any order; two calls of Run; calls
+// after the end.
 func TestFault52Interleavings(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -222,40 +216,25 @@ func TestFault52Interleavings(t *testing.T) {
 			fmt.Printf("TestFault52Interleavings: seed %d\n", seed)
 		}
 	})
-	var met tally
+	var met testkit.Diary
 	for n := range uint64(1000) {
 		synctest.Test(t, func(t *testing.T) { interleave(t, rand.New(rand.NewPCG(seed, n)), &met) })
 		if t.Failed() {
 			t.Fatalf("interleaving %d", n)
 		}
 	}
-	t.Log(met.times)
 	for _, what := range []string{
 		"Run twice", "ended before a connection", "ended while connected", "ended while reconnecting",
-		"ended by a handler", "sent", "sent in vain",
+		"ended by a handler", "send confirmed", "send failed",
 	} {
-		firedN(t, 52, met.times[what])
+		t.Log(what, met.Count(what))
+		firedN(t, 52, met.Count(what))
 	}
 }
 
-// tally counts what the interleavings met.
-type tally struct {
-	mu    sync.Mutex
-	times map[string]int
-}
-
-func (m *tally) add(what string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.times == nil {
-		m.times = make(map[string]int)
-	}
-	m.times[what]++
-}
-
-// interleave starts everything at once, each a moment later or not at all.
-func interleave(t *testing.T, r *rand.Rand, met *tally) {
-	s := newServer()
+// interleave makes a random choice of calls, each after a random wait.
+func interleave(t *testing.T, r *rand.Rand, met *testkit.Diary) {
+	s := testkit.NewServer()
 	defer s.Close()
 	b := newBench(t, s)
 	b.cfg.Drain = []time.Duration{-1, 0, time.Millisecond}[r.IntN(3)]
@@ -265,7 +244,7 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 	b.c = c
 	h := blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
 		if text == "cancel" {
-			met.add("ended by a handler")
+			met.Add("ended by a handler")
 			cancel()
 		}
 		return c.Reply(ctx, m, blaze.Text("echo"))
@@ -285,7 +264,7 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 	run := func() {
 		err := c.Run(ctx, h)
 		if errors.Is(err, blaze.ErrClosed) {
-			met.add("Run twice")
+			met.Add("Run twice")
 		}
 		knownEnd(t, err)
 	}
@@ -294,19 +273,19 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 		id := fmt.Sprint(r.IntN(2))
 		later(func() {
 			_, err := b.send(ctx, id)
-			met.add(map[bool]string{true: "sent", false: "sent in vain"}[err == nil])
+			met.Add("%s", map[bool]string{true: "send confirmed", false: "send failed"}[err == nil])
 			knownEnd(t, err)
 		})
 	}
 	end := func() {
 		switch stats := c.Stats(); {
-		case ctx.Err() != nil: // it has ended already
+		case ctx.Err() != nil: // already ended
 		case stats.Connects == 0:
-			met.add("ended before a connection")
+			met.Add("ended before a connection")
 		case stats.Connected:
-			met.add("ended while connected")
+			met.Add("ended while connected")
 		default:
-			met.add("ended while reconnecting")
+			met.Add("ended while reconnecting")
 		}
 		cancel()
 	}
@@ -332,18 +311,17 @@ func interleave(t *testing.T, r *rand.Rand, met *tally) {
 	assert.LessOrEqual(t, len(s.Sent()), 4)
 }
 
-// knownEnd checks an error of something that was interrupted.
+// knownEnd fails the test unless err is nil or an expected error of an interrupted call.
 func knownEnd(t *testing.T, err error) {
-	var unsure *blaze.UnconfirmedError
-	if err == nil || errors.As(err, &unsure) || errors.Is(err, blaze.ErrClosed) ||
+	var unconfirmed *blaze.UnconfirmedError
+	if err == nil || errors.As(err, &unconfirmed) || errors.Is(err, blaze.ErrClosed) ||
 		errors.Is(err, blaze.ErrDrain) || errors.Is(err, context.Canceled) {
 		return
 	}
 	assert.NoError(t, err)
 }
 
-// Row 59: after a client that was everywhere at once, no goroutine is left. The bubbles of the other tests, and
-// TestMain, insist on the same.
+// Fault 59: no goroutine is left. The bubbles of the other tests and TestMain check the same.
 func TestFault59Goroutines(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for range 10 {
@@ -360,7 +338,7 @@ func TestFault59Goroutines(t *testing.T) {
 		b.s.Close()
 		fired(t, 59)
 	}
-	for runtime.NumGoroutine() > before { // those that have ended are on their way out
+	for runtime.NumGoroutine() > before { // a goroutine that was joined may still be ending
 		runtime.Gosched()
 	}
 }

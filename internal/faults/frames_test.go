@@ -18,10 +18,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// Row 19: whatever the server closes with, the client comes back. The text of the close frame is not trusted.
+// Fault 19: the client reconnects after a close frame with any code. It escapes the reason.
 func TestFault19Closed(t *testing.T) {
 	text := "go\x1b[2J\naway " + strings.Repeat("\u202e", 30)
 	for _, code := range []int{
@@ -45,7 +46,7 @@ func TestFault19Closed(t *testing.T) {
 	}
 }
 
-// Row 20: what breaks the rules of websockets ends the connection, with a close frame and without a panic.
+// Fault 20: after a violation of RFC 6455 the client sends a close frame and reconnects.
 func TestFault20Violations(t *testing.T) {
 	ok := wspeer.Gzip(`{"id":"x","action":"X"}`)
 	tests := map[string][]byte{
@@ -65,7 +66,7 @@ func TestFault20Violations(t *testing.T) {
 			bubble(t, nil, func(b *bench) {
 				b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
 					if c.Accept() == nil && c.Send(frame) == nil {
-						// A length that no number can hold ends it without a word.
+						// For a length that does not fit an int64 the client sends no close frame.
 						if code := c.Drain(); name != "2^63 bytes" && assert.NotEmpty(t, code) {
 							assert.Contains(t, []uint16{1002, 1009}, binary.BigEndian.Uint16(code))
 						}
@@ -87,22 +88,22 @@ func TestFault20Violations(t *testing.T) {
 			wspeer.Encode(0, whole[5:9]), wspeer.Encode(0, nil),
 			wspeer.Whole(wspeer.Pong, nil), wspeer.Encode(wspeer.Final, whole[9:]),
 		}
-		got := say(t, nil, slices.Concat(parts...)) // in one write: a reply must not come between them
+		got := feed(t, nil, slices.Concat(parts...)) // in one write, so that no reply comes between them
 		require.Len(t, got.messages, 1)
 		assert.Equal(t, blaze.Text("hello"), got.messages[0].Payload)
 		fired(t, 20)
 	})
 }
 
-// heard is what a client made of what a server said.
-type heard struct {
+// result is the messages, statistics and log of a client.
+type result struct {
 	messages []*blaze.Message
 	stats    blaze.Stats
 	log      string
 }
 
-// say has a server that says these frames and nothing else, and returns what came of it. The connection has to stay.
-func say(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (got heard) {
+// feed runs a client against a peer that writes frames, and returns the result. The connection must not be lost.
+func feed(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (got result) {
 	t.Helper()
 	var mu sync.Mutex
 	h := blaze.On(func(_ context.Context, m *blaze.Message, _ blaze.Payload) error {
@@ -133,38 +134,38 @@ func say(t *testing.T, handler func(m *blaze.Message) error, frames ...[]byte) (
 		})
 	}, func(t *testing.T, b *bench) {
 		time.Sleep(30 * time.Second)
-		assert.Empty(t, b.failures(), "the connection stays")
-		got.stats, got.log = b.c.Stats(), b.log()
+		assert.Empty(t, b.failures(), "the connection is not replaced")
+		got.stats, got.log = b.c.Stats(), b.log.String()
 	})
 	return got
 }
 
-// last is a good message behind bad ones.
+// last is a valid message, for tests that write it after invalid ones.
 var last = wspeer.Whole(wspeer.Binary,
 	wspeer.Gzip(pushOf("00000000-0000-4000-8000-00000000000f", "PLAIN_TEXT", `"data":"bGFzdA=="`)))
 
-// skipped checks that a frame is counted as bad, that nothing of it is logged, and that the next one is handled.
+// skipped checks that a frame counts as bad, that its data is not logged, and that the next frame is handled.
 func skipped(t *testing.T, row int, frames map[string][]byte) {
 	for name, f := range frames {
 		t.Run(name, func(t *testing.T) {
-			got := say(t, nil, f, last)
+			got := feed(t, nil, f, last)
 			assert.EqualValues(t, 1, got.stats.BadFrames)
 			require.Len(t, got.messages, 1)
 			assert.Equal(t, blaze.Text("last"), got.messages[0].Payload)
 			assert.NotContains(t, got.log, "aGVsbG8")
 			if row == 23 {
-				assert.Contains(t, got.log, "bytes after gunzip", "the limit, and not what was behind it")
+				assert.Contains(t, got.log, "bytes after gunzip", "the reason is the limit")
 			}
 			firedN(t, row, int(got.stats.BadFrames))
 		})
 	}
 }
 
-// ignored is skipped for frames that are well-formed and of no use.
+// ignored checks that a well-formed frame counts as ignored, and that the next frame is handled.
 func ignored(t *testing.T, row int, frames map[string]string) {
 	for name, text := range frames {
 		t.Run(name, func(t *testing.T) {
-			got := say(t, nil, binaryOf(text), last)
+			got := feed(t, nil, binaryOf(text), last)
 			assert.Zero(t, got.stats.BadFrames)
 			require.Len(t, got.messages, 1)
 			firedN(t, row, int(got.stats.Ignored))
@@ -206,14 +207,14 @@ func TestFault22BadGzip(t *testing.T) {
 	skipped(t, 22, frames)
 }
 
-// Row 23: a small frame that inflates to 512 MiB is cut at the limit, and takes no memory worth mentioning.
+// Fault 23: a small frame that inflates to 512 MiB is cut at the limit, and little memory is allocated.
 func TestFault23GzipBomb(t *testing.T) {
 	var bomb bytes.Buffer
 	w, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
 	require.NoError(t, err)
 	zeros := make([]byte, 1<<20)
 	mib := 512
-	if raced {
+	if testkit.Race {
 		mib = 24
 	}
 	for range mib {
@@ -247,7 +248,7 @@ func TestFault24BrokenJSON(t *testing.T) {
 		frames[name] = binaryOf(text)
 	}
 	skipped(t, 24, frames)
-	// What only accompanies is read leniently.
+	// Fields that are not essential are decoded leniently.
 	ignored(t, 24, map[string]string{
 		"code as text":   `{"id":"x","action":"X","error":{"code":"403"}}`,
 		"code as object": `{"id":"x","action":"X","error":{"code":{}}}`,
@@ -257,7 +258,7 @@ func TestFault24BrokenJSON(t *testing.T) {
 		"silent": `"silent":0`, "expire_in": `"expire_in":""`, "status": `"status":{}`, "session": `"session_id":7`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := say(t, nil, binaryOf(pushOfText(odd)), last)
+			got := feed(t, nil, binaryOf(pushOfText(odd)), last)
 			assert.Zero(t, got.stats.BadFrames)
 			require.Len(t, got.messages, 2)
 			assert.Equal(t, blaze.Text("hello"), got.messages[0].Payload)
@@ -266,7 +267,7 @@ func TestFault24BrokenJSON(t *testing.T) {
 	}
 }
 
-// pushOfText is a push in which a later field wins over an earlier one.
+// pushOfText returns a pushed text with more fields. A later field overrides an earlier one.
 func pushOfText(rest string) string {
 	return pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8=",`+rest)
 }
@@ -280,7 +281,8 @@ func TestFault25Nesting(t *testing.T) {
 	})
 }
 
-// Row 26: numbers are rounded, and clamped to what their field can hold; what is none counts as absent.
+// Fault 26: numbers are rounded, and clamped to the range of their field. A value that is not a number counts as
+// absent.
 func TestFault26Numbers(t *testing.T) {
 	for number, want := range map[string]time.Duration{
 		"1e3": 1000 * time.Second, "1.5": 2 * time.Second, `"60"`: time.Minute,
@@ -288,7 +290,7 @@ func TestFault26Numbers(t *testing.T) {
 		"1e17":                           9223372036 * time.Second, "-1e999": 0, `"many"`: 0,
 	} {
 		t.Run(number, func(t *testing.T) {
-			got := say(t, nil, binaryOf(pushOfText(`"expire_in":`+number)), last)
+			got := feed(t, nil, binaryOf(pushOfText(`"expire_in":`+number)), last)
 			assert.Zero(t, got.stats.BadFrames)
 			require.Len(t, got.messages, 2)
 			assert.Equal(t, want, got.messages[0].ExpireIn)
@@ -299,10 +301,9 @@ func TestFault26Numbers(t *testing.T) {
 	ignored(t, 26, map[string]string{"code": `{"id":"x","action":"X","error":{"code":1e30}}`})
 }
 
-// Row 27: of a field that is there twice, in whatever case, the last one counts. Nothing depends on it but what is said
-// here.
+// Fault 27: of duplicate keys the last one counts, even if their case differs.
 func TestFault27DuplicateKeys(t *testing.T) {
-	got := say(t, nil,
+	got := feed(t, nil,
 		binaryOf(pushOfText(`"data":"Zmlyc3Q=","DATA":"c2Vjb25k","Message_ID":"00000000-0000-4000-8000-000000000002"`)))
 	require.Len(t, got.messages, 1)
 	assert.Equal(t, blaze.Text("second"), got.messages[0].Payload)
@@ -318,8 +319,7 @@ func TestFault28UnknownAction(t *testing.T) {
 	})
 }
 
-// Rows 29 and 30: what cannot be understood is handed to the handler as it came, and then acknowledged like everything
-// else.
+// Faults 29 and 30: a message that cannot be decoded is delivered unchanged as a Raw, and acknowledged.
 func TestFault29UnknownCategory(t *testing.T) {
 	bubble(t, blaze.On(func(_ context.Context, _ *blaze.Message, p blaze.Raw) error {
 		assert.Equal(t, blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte("hello")}, p)
@@ -346,7 +346,7 @@ func TestFault30Base64(t *testing.T) {
 		"too much padding": {"aGVsbG8====", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := say(t, nil,
+			got := feed(t, nil,
 				binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+test.data+`"`)))
 			require.Len(t, got.messages, 1)
 			if test.want != nil {
@@ -362,7 +362,7 @@ func TestFault30Base64(t *testing.T) {
 	}
 }
 
-// Row 31: text is delivered as it came, whatever is in it, and not logged.
+// Fault 31: text is delivered unchanged and not logged.
 func TestFault31StrangeText(t *testing.T) {
 	for name, text := range map[string]string{
 		"NUL": "be\x00fore", "bidi": "a\u202egnp.exe", "escape": "\x1b[2Jclear",
@@ -370,10 +370,10 @@ func TestFault31StrangeText(t *testing.T) {
 		"invalid UTF-8": "half \xe4\xbd", "surrogate": "\xed\xa0\x80",
 	} {
 		t.Run(name, func(t *testing.T) {
-			text = "spoken " + text // a log would escape the rest, which no search would find then
+			text = "spoken " + text // plain letters, because a log escapes the rest
 			data := base64.StdEncoding.EncodeToString([]byte(text))
 			failing := func(*blaze.Message) error { return blaze.ErrDrop }
-			got := say(t, failing,
+			got := feed(t, failing,
 				binaryOf(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"`+data+`"`)))
 			require.Len(t, got.messages, 1)
 			assert.Equal(t, []byte(text), got.messages[0].Data)
@@ -385,7 +385,7 @@ func TestFault31StrangeText(t *testing.T) {
 	}
 }
 
-// Row 38: replies that nobody waits for are no messages.
+// Fault 38: replies without a request are not delivered as messages.
 func TestFault38StrayReplies(t *testing.T) {
 	ignored(t, 38, map[string]string{
 		"unknown id": `{"id":"00000000-0000-4000-8000-000000000009","action":"CREATE_MESSAGE"}`,
@@ -398,7 +398,7 @@ func TestFault38StrayReplies(t *testing.T) {
 	})
 }
 
-// Row 41: an error that answers nothing is logged, and the connection stays.
+// Fault 41: an error without a request is logged, and the connection is not replaced.
 func TestFault41StrayError(t *testing.T) {
 	ignored(t, 41, map[string]string{
 		"no id":  `{"action":"ERROR","error":{"status":202,"code":403,"description":"Forbidden"}}`,

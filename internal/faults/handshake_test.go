@@ -17,20 +17,21 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// untilEnd runs a client in a bubble until Run ends by itself, for a day at most, and returns its error.
+// untilEnd runs a client in a bubble until Run returns, at most a day, and returns the error of Run.
 func untilEnd(t *testing.T, edit func(b *bench)) (b *bench, err error) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		b = newBench(t, s)
 		edit(b)
-		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }))
+		b.run(context.Background(), blaze.On(nothing))
 		select {
 		case <-b.ended:
 		case <-time.After(24 * time.Hour):
-			assert.Fail(t, "Run goes on")
+			assert.Fail(t, "Run has not returned")
 		}
 		b.cancel()
 		<-b.ended
@@ -41,7 +42,7 @@ func untilEnd(t *testing.T, edit func(b *bench)) (b *bench, err error) {
 	return b, b.err
 }
 
-// unauthorized are the ways in which a server says 401, and how to arm one.
+// unauthorized lists the forms of a 401, each with a function that makes the server send one.
 var unauthorized = map[string]struct {
 	row int
 	arm func(s *blazetest.Server)
@@ -52,8 +53,8 @@ var unauthorized = map[string]struct {
 	"error in 202": {
 		6, func(s *blazetest.Server) { s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 401))) },
 	},
-	"refused": {6, func(s *blazetest.Server) { s.Intercept(handshake, always(blazetest.Refuse(401))) }},
-	"reply":   {7, func(s *blazetest.Server) { s.Intercept(list, always(blazetest.Refuse(401))) }},
+	"handshake": {6, func(s *blazetest.Server) { s.Intercept(handshake, testkit.Answer(blazetest.Refuse(401))) }},
+	"reply":     {7, func(s *blazetest.Server) { s.Intercept(list, testkit.Answer(blazetest.Refuse(401))) }},
 	"ERROR frame": {7, func(s *blazetest.Server) {
 		s.Intercept(list, frame(`{"id":"0","action":"ERROR","error":{"code":401}}`))
 	}},
@@ -62,16 +63,12 @@ var unauthorized = map[string]struct {
 	}},
 }
 
-func always(a blazetest.Answer) func(blazetest.Frame) blazetest.Answer {
-	return func(blazetest.Frame) blazetest.Answer { return a }
-}
-
 func raw(text string) func(blazetest.Frame) blazetest.Answer {
-	return always(blazetest.Answer{Bytes: []byte(text)})
+	return testkit.Answer(blazetest.Answer{Bytes: []byte(text)})
 }
 
 func frame(text string) func(blazetest.Frame) blazetest.Answer {
-	return always(blazetest.Answer{Bytes: wspeer.Gzip(text)})
+	return testkit.Answer(blazetest.Answer{Bytes: wspeer.Gzip(text)})
 }
 
 func inJSON(status string, code int) string {
@@ -82,15 +79,15 @@ func inJSON(status string, code int) string {
 func TestFault06Unauthorized(t *testing.T)      { unauthorizedRow(t, 6) }
 func TestFault07UnauthorizedFrame(t *testing.T) { unauthorizedRow(t, 7) }
 
-// unauthorizedRow checks that after a 401 GET /me decides: if it accepts the session, the client connects with a new
-// token, and if it refuses the session too, Run ends.
+// unauthorizedRow checks that the client requests GET /me after a 401. If that succeeds, the client reconnects with a
+// new token; if it is 401 too, Run ends.
 func unauthorizedRow(t *testing.T, row int) {
 	for name, test := range unauthorized {
 		if test.row != row {
 			continue
 		}
 		t.Run(name+" of a valid session", func(t *testing.T) {
-			bubble(t, blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error { return nil }),
+			bubble(t, blaze.On(nothing),
 				func(b *bench) { test.arm(b.s) }, func(t *testing.T, b *bench) {
 					b.deliver("hello")
 					b.settled()
@@ -106,10 +103,10 @@ func unauthorizedRow(t *testing.T, row int) {
 					firedN(t, row, 2)
 				})
 		})
-		t.Run(name+" of a session that is gone", func(t *testing.T) {
+		t.Run(name+" of a rejected session", func(t *testing.T) {
 			b, err := untilEnd(t, func(b *bench) {
 				test.arm(b.s)
-				b.s.Intercept("GET /me", always(blazetest.Refuse(401)))
+				b.s.Intercept("GET /me", testkit.Answer(blazetest.Refuse(401)))
 			})
 			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
 			assert.Len(t, b.allTokens(), 2)
@@ -118,15 +115,15 @@ func unauthorizedRow(t *testing.T, row int) {
 	}
 }
 
-// Row 8: refusals that might pass are tried again. A redirection is not followed: the token is for this host.
-func TestFault08Refused(t *testing.T) {
+// Fault 8: the client retries after a rejected handshake. It follows no redirect, because the token is for this host.
+func TestFault08Rejected(t *testing.T) {
 	for _, status := range []string{
 		"403 Forbidden", "404 Not Found", "426 Upgrade Required", "302 Found", "301 Moved", "400 Bad Request",
 	} {
 		t.Run(status, func(t *testing.T) {
 			var hosts []string
 			bubble(t, nil, func(b *bench) {
-				b.refuseHandshake("HTTP/1.1 " + status +
+				b.rejectHandshake("HTTP/1.1 " + status +
 					"\r\nLocation: ws://elsewhere.test/\r\nX-Header: canary\r\nContent-Length: 0\r\n\r\n")
 				b.dials = func(_ int, addr string) func(*wspeer.Peer) {
 					hosts = append(hosts, addr)
@@ -137,8 +134,8 @@ func TestFault08Refused(t *testing.T) {
 				require.NoError(t, err)
 				require.Len(t, b.failures(), 1)
 				assert.ErrorContains(t, b.failures()[0], "status "+status[:3])
-				assert.NotContains(t, b.log(), "canary")
-				assert.NotContains(t, b.log(), "elsewhere")
+				assert.NotContains(t, b.log.String(), "canary")
+				assert.NotContains(t, b.log.String(), "elsewhere")
 				assert.Equal(t, []string{"localhost:80", "localhost:80"}, hosts)
 				fired(t, 8)
 			})
@@ -151,8 +148,7 @@ func TestFault08Refused(t *testing.T) {
 	})
 }
 
-// Row 9: the server says when to come back, and is believed up to five minutes. Clients come a little later, each at
-// its own time.
+// Fault 9: the client waits as long as the server requests, at most five minutes, plus a random part.
 func TestFault09RetryAfter(t *testing.T) {
 	tests := []struct {
 		status, after string
@@ -170,7 +166,7 @@ func TestFault09RetryAfter(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.status+" "+test.after, func(t *testing.T) {
 			bubble(t, nil, func(b *bench) {
-				b.refuseHandshake("HTTP/1.1 " + test.status +
+				b.rejectHandshake("HTTP/1.1 " + test.status +
 					"\r\nRetry-After: " + test.after + "\r\nContent-Length: 0\r\n\r\n")
 			}, func(t *testing.T, b *bench) {
 				_, err := b.send(t.Context(), "hello")
@@ -189,7 +185,7 @@ func TestFault09RetryAfter(t *testing.T) {
 	assert.Greater(t, len(spread), 1, "jitter")
 }
 
-// Row 10: what is no answer at all does not end Run, fill the memory or spoil the log.
+// Fault 10: an invalid response to the handshake does not end Run, is read up to a limit, and is not logged as it is.
 func TestFault10NoAnswer(t *testing.T) {
 	page := "<html>\x1b[2J\n" + strings.Repeat("sign in here ", 1000)
 	tests := map[string]string{
@@ -213,7 +209,7 @@ func TestFault10NoAnswer(t *testing.T) {
 				assertTame(t, b.failures()[0])
 				first := b.allTaps()[0]
 				first.mu.Lock()
-				assert.LessOrEqual(t, first.down, int64(1<<20), "bytes that were read")
+				assert.LessOrEqual(t, first.down, int64(1<<20), "bytes read")
 				first.mu.Unlock()
 				fired(t, 10)
 			})
@@ -221,14 +217,15 @@ func TestFault10NoAnswer(t *testing.T) {
 	}
 }
 
-// assertTame checks that an error is short and fit for one line of a log.
+// assertTame checks that an error is short and printable.
 func assertTame(t *testing.T, err error) {
 	t.Helper()
 	assert.Less(t, len(err.Error()), 1<<10)
 	assert.False(t, strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }), "%q", err)
 }
 
-// Rows 11 and 12: an answer that chooses what was not asked for is no connection. None chosen is fine.
+// Faults 11 and 12: the client disconnects if the server selects a subprotocol or an extension that was not requested.
+// No subprotocol is valid.
 func TestFault11Subprotocol(t *testing.T) {
 	answerWith(t, 11, "Sec-WebSocket-Protocol: Mixin-Blaze-2", "another subprotocol")
 	t.Run("none", func(t *testing.T) {
@@ -252,7 +249,7 @@ func TestFault12UnaskedCompression(t *testing.T) {
 	answerWith(t, 12, "Sec-WebSocket-Extensions: x-unknown", "compression")
 }
 
-func answerWith(t *testing.T, row int, header, says string) {
+func answerWith(t *testing.T, row int, header, reason string) {
 	t.Run(header, func(t *testing.T) {
 		bubble(t, nil, func(b *bench) {
 			b.dials = onlyFirst(3, func(_ int, c *wspeer.Peer) {
@@ -265,19 +262,19 @@ func answerWith(t *testing.T, row int, header, says string) {
 			_, err := b.send(t.Context(), "hello")
 			require.NoError(t, err)
 			require.Len(t, b.failures(), 3)
-			assert.ErrorContains(t, b.failures()[0], says)
+			assert.ErrorContains(t, b.failures()[0], reason)
 			assert.Equal(t, 1, b.connects())
 		})
 	})
 }
 
-// validMe is an answer to GET /me that does not tell the time.
+// validMe returns a response to GET /me without the time.
 func validMe(b *bench) string {
 	body := `{"data":{"user_id":"` + b.s.Key.AppID + `"}}`
 	return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
-// Row 55: the clock of this machine is wrong. The first 401 tells by how much, and the next token is dated by that.
+// Fault 55: the local clock is wrong. The next token has the time from the first 401.
 func TestFault55ClockSkew(t *testing.T) {
 	for _, skew := range []time.Duration{10 * time.Minute, -10 * time.Minute, 24 * time.Hour} {
 		for header, stamp := range map[string]func(time.Time) string{
@@ -313,15 +310,15 @@ func TestFault55ClockSkew(t *testing.T) {
 			})
 		}
 	}
-	t.Run("which is put right", func(t *testing.T) {
-		skews := []time.Duration{10 * time.Minute, 0} // of the server's clock, as it looks from here
+	t.Run("which is corrected", func(t *testing.T) {
+		skews := []time.Duration{10 * time.Minute, 0} // of the server's clock, relative to this one
 		bubble(t, blaze.On(nothing), func(b *bench) {
 			b.dials = onlyFirst(6, func(n int, c *wspeer.Peer) {
 				if n%3 == 1 {
 					_ = c.Refuse(validMe(b))
 					return
 				}
-				if n%3 == 0 { // the token is dated by a clock that is wrong now
+				if n%3 == 0 { // the clock of this token is wrong now
 					at := time.Now().Add(skews[n/3])
 					_ = c.Refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) +
 						"\r\nContent-Length: 0\r\n\r\n")
@@ -343,15 +340,15 @@ func TestFault55ClockSkew(t *testing.T) {
 				assert.InDelta(t, float64(skew), float64(issued(t, tokens[n]).Sub(b.born)),
 					float64(10*time.Second), "token %d", n)
 			}
-			require.Len(t, b.failures(), 3, "a refusal, a connection lost, a refusal")
+			require.Len(t, b.failures(), 3, "a rejection, a lost connection, a rejection")
 			firedN(t, 55, 2)
 			_ = b.allTaps()[5].Close()
 		})
 	})
-	t.Run("which does not help", func(t *testing.T) {
+	t.Run("which remains wrong", func(t *testing.T) {
 		_, err := untilEnd(t, func(b *bench) {
-			b.dials = onlyFirst(3, func(n int, c *wspeer.Peer) { // a handshake, and GET /me twice
-				at := time.Now().Add(time.Duration(n+1) * time.Hour) // another time each time
+			b.dials = onlyFirst(3, func(n int, c *wspeer.Peer) { // a handshake and two requests of GET /me
+				at := time.Now().Add(time.Duration(n+1) * time.Hour) // differs in each response
 				_ = c.Refuse(inJSON("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n"+
 					"X-Server-Time: "+strconv.FormatInt(at.UnixNano(), 10), 401))
 			})
@@ -362,7 +359,7 @@ func TestFault55ClockSkew(t *testing.T) {
 	})
 }
 
-// issued returns when a token says that it was made.
+// issued returns the time of issue of a token.
 func issued(t *testing.T, token string) time.Time {
 	part, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
 	require.NoError(t, err)

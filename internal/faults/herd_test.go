@@ -16,14 +16,15 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
-// Row 53: a server that accepts and then cuts is no healthy one: the waits go on growing.
+// Fault 53: the waits keep growing if the server accepts connections and cuts them.
 func TestFault53Flapping(t *testing.T) {
 	const flaps = 100
 	bubble(t, blaze.On(nothing), func(b *bench) {
 		for range flaps {
-			b.s.Intercept(list, always(blazetest.Answer{Hang: true, Cut: true}))
+			b.s.Intercept(list, testkit.Answer(blazetest.Answer{Hang: true, Cut: true}))
 		}
 	}, func(t *testing.T, b *bench) {
 		time.Sleep(2 * time.Hour)
@@ -37,7 +38,7 @@ func TestFault53Flapping(t *testing.T) {
 			}
 		}
 		assert.Greater(t, sum, flaps/2*8*time.Second, "half of 30 s on average, not half a second")
-		// The last connection was healthy for an hour: the waits start anew.
+		// The last connection was healthy for an hour, so the waits start again at the shortest.
 		b.s.Cut()
 		synctest.Wait()
 		assert.LessOrEqual(t, b.retries()[flaps], 500*time.Millisecond)
@@ -45,32 +46,34 @@ func TestFault53Flapping(t *testing.T) {
 	})
 }
 
-// Row 54: a server with a thousand clients restarts. They do not come back all at once, however long it takes.
+// Fault 54: after the restart of a server with a thousand clients, their reconnects are spread out.
 func TestFault54ThunderingHerd(t *testing.T) {
-	// One wait between nothing and 500 ms: as many in each interval.
+	// Each client waits once, at most 500 ms: a uniform distribution.
 	first := func(x float64) float64 { return x }
-	// Many waits between nothing and 30 s, one of which the outage's end falls into: what is left of such a wait is
-	// shorter than x of the longest with the probability 1-(1-x)².
+	// Each client has waited several times, at most 30 s, and the outage ends during one of the waits. The remainder of
+	// such a wait is shorter than x of the longest wait with probability 1-(1-x)².
 	left := func(x float64) float64 { return 1 - (1-x)*(1-x) }
-	clients, interval := 1000, 3*time.Second
-	if raced {
+	clients := 1000
+	if testkit.Race {
 		clients = 120
 	}
 	t.Run("short outage", func(t *testing.T) { herd(t, clients, 0, 500*time.Millisecond, 100*time.Millisecond, first) })
-	t.Run("long outage", func(t *testing.T) { herd(t, min(clients, 250), 3*time.Minute, 30*time.Second, interval, left) })
+	t.Run("long outage", func(t *testing.T) {
+		herd(t, min(clients, 250), 3*time.Minute, 30*time.Second, 3*time.Second, left)
+	})
 }
 
-// herd counts how many of the clients come back in each interval after an outage; the last one comes within most. The
-// law is the share of them that should be back when x of that time is over.
+// herd counts the clients that reconnect in each interval after an outage. All reconnect within most. law returns the
+// expected share of clients that have reconnected after x of that time.
 func herd(t *testing.T, clients int, outage, most, interval time.Duration, law func(x float64) float64) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		defer s.Close()
 		var mu sync.Mutex
 		var up time.Time
 		var back []time.Duration
 		cfg := s.Config
-		cfg.Logger = newBench(t, s).cfg.Logger // which looks for secrets
+		cfg.Logger = newBench(t, s).cfg.Logger // searches for secrets
 		cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 			mu.Lock()
 			since := time.Since(up)
@@ -90,7 +93,7 @@ func herd(t *testing.T, clients int, outage, most, interval time.Duration, law f
 			require.NoError(t, err)
 			running.Go(func() { assert.NoError(t, c.Run(ctx, nil)) })
 		}
-		time.Sleep(2 * time.Minute) // all are healthy
+		time.Sleep(2 * time.Minute) // long enough to count as healthy
 		mu.Lock()
 		up, back = time.Now().Add(outage), nil
 		mu.Unlock()
@@ -105,9 +108,10 @@ func herd(t *testing.T, clients int, outage, most, interval time.Duration, law f
 	})
 }
 
-// assertSpread allows each interval seven standard deviations, and three for the nearly empty ones, whose numbers are
-// far from a bell curve; and what has come so far, the distance that the Dvoretzky-Kiefer-Wolfowitz inequality gives
-// chance once in 10⁹ runs. Waits that bunch break the first, waits of another length the second.
+// assertSpread checks the number of clients in each interval and the cumulative share. An interval may deviate by seven
+// standard deviations, plus three because the numbers of nearly empty intervals are not normally distributed. The
+// cumulative share may deviate by the distance that the Dvoretzky-Kiefer-Wolfowitz inequality exceeds in one of 10⁹
+// runs. The first check fails if waits are bunched, the second if waits have another length.
 func assertSpread(
 	t *testing.T, back []time.Duration, clients int, most, interval time.Duration, law func(x float64) float64,
 ) {
@@ -132,11 +136,11 @@ func assertSpread(
 	}
 }
 
-// Thirty days of a bot's life: pings, messages every hour, and a connection that breaks every few hours in one way or
-// another. The seed is fixed, because the time is not real either.
+// Thirty days of a bot: pings, a message every hour, and every few hours the connection breaks in one of three ways.
+// The seed is fixed, like the virtual time.
 func TestThirtyDays(t *testing.T) {
 	days := 30
-	if raced {
+	if testkit.Race {
 		days = 10
 	}
 	r := rand.New(rand.NewPCG(30, 24))
@@ -168,7 +172,7 @@ func TestThirtyDays(t *testing.T) {
 	})
 }
 
-// breakSomehow breaks the present connection.
+// breakSomehow breaks the current connection.
 func (b *bench) breakSomehow(r *rand.Rand) {
 	taps := b.allTaps()
 	switch last := taps[len(taps)-1]; r.IntN(3) {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -18,33 +16,25 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// counter is a handler that counts.
+// counter is a handler that records message ids.
 type counter struct {
-	mu    sync.Mutex
-	seen  []string
-	after func(ctx context.Context, m *blaze.Message) error
+	testkit.Diary
+	after blaze.Handler
 }
 
 func (c *counter) handle(ctx context.Context, m *blaze.Message) error {
-	c.mu.Lock()
-	c.seen = append(c.seen, m.ID)
-	c.mu.Unlock()
+	c.Add("%s", m.ID)
 	if c.after != nil {
 		return c.after(ctx, m)
 	}
 	return nil
 }
 
-func (c *counter) all() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.seen)
-}
-
-// Row 32: the server pushes a message several times at once.
+// Fault 32: the server pushes a message several times.
 func TestFault32DuplicatePush(t *testing.T) {
 	var c counter
 	bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
@@ -54,20 +44,20 @@ func TestFault32DuplicatePush(t *testing.T) {
 		}
 		b.settled()
 		synctest.Wait()
-		assert.Equal(t, []string{id}, c.all())
+		assert.Equal(t, []string{id}, c.All())
 		firedN(t, 32, int(b.c.Stats().Duplicates))
 	})
 }
 
-// Row 33: a handled message is pushed again after a reconnect.
+// Fault 33: a handled message is redelivered after a reconnect.
 func TestFault33Redelivery(t *testing.T) {
 	var c counter
 	t.Run("not acknowledged", func(t *testing.T) {
 		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
-			b.s.Intercept(ack, always(blazetest.Answer{Cut: true}))
+			b.s.Intercept(ack, testkit.Answer(blazetest.Answer{Cut: true}))
 			id := b.deliver("hello")
 			b.settled()
-			assert.Equal(t, []string{id}, c.all())
+			assert.Equal(t, []string{id}, c.All())
 			assert.Len(t, b.failures(), 1)
 			fired(t, 33)
 		})
@@ -82,13 +72,14 @@ func TestFault33Redelivery(t *testing.T) {
 			b.s.Deliver(alice, blaze.Outgoing{MessageID: id, Payload: blaze.Text("hello")})
 			b.settled()
 			synctest.Wait()
-			assert.Equal(t, []string{id}, c.all())
+			assert.Equal(t, []string{id}, c.All())
 			firedN(t, 33, int(b.c.Stats().Duplicates))
 		})
 	})
 }
 
-// Row 34: an acknowledgement, or what answers it, is lost or is an error. It is sent again; nothing else happens.
+// Fault 34: an acknowledgement or its reply is lost, or the reply is an error. The client sends the acknowledgement
+// again.
 func TestFault34AckLost(t *testing.T) {
 	for name, a := range map[string]blazetest.Answer{
 		"ack lost": {Cut: true}, "reply lost": {Hang: true, Cut: true}, "no reply": {Hang: true},
@@ -109,7 +100,7 @@ func TestFault34AckLost(t *testing.T) {
 					}
 					time.Sleep(5 * time.Minute)
 					assert.Empty(t, b.s.Pending())
-					assert.Len(t, c.all(), messages)
+					assert.Len(t, c.All(), messages)
 					assert.Zero(t, b.c.Stats().AcksWaiting)
 					assert.EqualValues(t, messages, b.c.Stats().Acked)
 					firedN(t, 34, lost)
@@ -117,22 +108,22 @@ func TestFault34AckLost(t *testing.T) {
 			})
 		}
 	}
-	t.Run("refused for good", func(t *testing.T) {
+	t.Run("rejected permanently", func(t *testing.T) {
 		var c counter
 		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
-			b.s.Intercept(ack, always(blazetest.Refuse(blaze.CodeForbidden)))
+			b.s.Intercept(ack, testkit.Answer(blazetest.Refuse(blaze.CodeForbidden)))
 			id := b.deliver("hello")
 			time.Sleep(time.Minute)
 			assert.Equal(t, []string{id}, b.s.Pending())
 			firedN(t, 34, int(b.c.Stats().AcksForgotten))
 			b.s.Cut()
 			b.settled()
-			assert.Equal(t, []string{id}, c.all(), "the ledger knows it")
+			assert.Equal(t, []string{id}, c.All(), "its id is in memory")
 		})
 	})
 }
 
-// Row 35: a batch that never fills up goes out all the same.
+// Fault 35: acknowledgements that do not fill a frame are sent after a short wait.
 func TestFault35QuietLine(t *testing.T) {
 	var c counter
 	bubble(t, c.handle, func(b *bench) { b.cfg.AckBatch = 80 }, func(t *testing.T, b *bench) {
@@ -147,34 +138,34 @@ func TestFault35QuietLine(t *testing.T) {
 	})
 }
 
-// Row 36: the connection is lost between a handler's return and the acknowledgement. This process does not handle the
-// message again; the next one does, unless its ledger remembers.
+// Fault 36: the connection is lost between a handler's return and the acknowledgement. This process does not handle the
+// message again. The next process does, unless it is in the Ledger.
 func TestFault36LostBeforeAck(t *testing.T) {
 	var c counter
 	bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
 		id := b.deliver("hello")
 		synctest.Wait()
-		require.Equal(t, []string{id}, c.all())
+		require.Equal(t, []string{id}, c.All())
 		require.Equal(t, []string{id}, b.s.Pending())
 		b.s.Cut()
 		b.settled()
-		assert.Equal(t, []string{id}, c.all())
+		assert.Equal(t, []string{id}, c.All())
 		fired(t, 36)
 	})
 	t.Run("with a ledger that fails", func(t *testing.T) {
 		var c counter
 		bubble(t, c.handle, func(b *bench) { b.cfg.Ledger = noLedger{} }, func(t *testing.T, b *bench) {
 			for range 3 {
-				b.s.Intercept(ack, always(blazetest.Answer{Cut: true}))
+				b.s.Intercept(ack, testkit.Answer(blazetest.Answer{Cut: true}))
 			}
 			id := b.deliver("hello")
 			b.settled()
-			assert.Equal(t, []string{id}, c.all(), "until it is acknowledged, the client itself knows")
+			assert.Equal(t, []string{id}, c.All(), "the id stays in memory until the acknowledgement")
 			firedN(t, 36, len(b.failures()))
 		})
 	})
 	for name, ledger := range map[string]blaze.Ledger{
-		"restart without a ledger": nil, "restart with a ledger": &ledger{},
+		"restart without a ledger": nil, "restart with a ledger": &testkit.Ledger{},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c counter
@@ -183,7 +174,7 @@ func TestFault36LostBeforeAck(t *testing.T) {
 			}, func(t *testing.T, b *bench) {
 				id := b.deliver("hello")
 				synctest.Wait()
-				require.Equal(t, []string{id}, c.all())
+				require.Equal(t, []string{id}, c.All())
 				require.ErrorIs(t, b.stop(), blaze.ErrDrain)
 				require.Equal(t, []string{id}, b.s.Pending())
 				fired(t, 36)
@@ -192,29 +183,16 @@ func TestFault36LostBeforeAck(t *testing.T) {
 				b.run(context.Background(), c.handle)
 				b.settled()
 				if ledger == nil {
-					assert.Equal(t, []string{id, id}, c.all())
+					assert.Equal(t, []string{id, id}, c.All())
 				} else {
-					assert.Equal(t, []string{id}, c.all())
+					assert.Equal(t, []string{id}, c.All())
 				}
 			})
 		})
 	}
 }
 
-// ledger outlives a client, as one in a database does.
-type ledger struct{ ids sync.Map }
-
-func (l *ledger) Handled(_ context.Context, id string) (bool, error) {
-	_, ok := l.ids.Load(id)
-	return ok, nil
-}
-
-func (l *ledger) Record(_ context.Context, id string) error {
-	l.ids.Store(id, true)
-	return nil
-}
-
-// noLedger is one whose database is away.
+// noLedger is a Ledger that always fails.
 type noLedger struct{}
 
 func (noLedger) Handled(context.Context, string) (bool, error) { return false, assert.AnError }
@@ -225,7 +203,7 @@ func TestFault43HandlerFails(t *testing.T) {
 }
 
 func TestFault44HandlerPanics(t *testing.T) {
-	for name, value := range map[string]any{"text": "no", "an error that would give the message up": blaze.ErrDrop} {
+	for name, value := range map[string]any{"text": "no", "an error that would drop the message": blaze.ErrDrop} {
 		t.Run(name, func(t *testing.T) { failing(t, 44, func() error { panic(value) }) })
 	}
 }
@@ -237,18 +215,19 @@ func TestFault45HandlerGoexit(t *testing.T) {
 	})
 }
 
-// failing checks a handler that fails in some way: others are handled, it is tried again, and given up in the end.
+// failing checks a handler that fails for one message: other messages are handled, the message is retried, and dropped
+// after its last attempt.
 func failing(t *testing.T, row int, fail func() error) {
 	for _, times := range []int{3, 8} {
 		t.Run(strconv.Itoa(times), func(t *testing.T) {
 			var bad string
 			var b *bench
-			var tries atomic.Int64
+			var attempts atomic.Int64
 			c := counter{after: func(_ context.Context, m *blaze.Message) error {
 				if m.ID != bad || m.Attempt > times {
 					return nil
 				}
-				tries.Add(1)
+				attempts.Add(1)
 				assert.NotContains(t, b.s.Acked(), bad)
 				return fail()
 			}}
@@ -258,16 +237,16 @@ func failing(t *testing.T, row int, fail func() error) {
 			}, func(t *testing.T, _ *bench) {
 				bad = blaze.DeriveID("bad")
 				b.s.Deliver(alice, blaze.Outgoing{MessageID: bad, Payload: blaze.Text("bad")})
-				behind := b.deliver("behind it")
+				after := b.deliver("after it")
 				other := b.s.Deliver(blazetest.UserID("bob"), blaze.Outgoing{Payload: blaze.Text("beside it")})
 				time.Sleep(500 * time.Millisecond)
-				assert.Equal(t, []string{bad, other}, c.all())
+				assert.Equal(t, []string{bad, other}, c.All())
 				time.Sleep(10 * time.Minute)
 				assert.Empty(t, b.s.Pending())
-				all := c.all()
-				assert.Equal(t, behind, all[len(all)-1], "the order of a conversation stays")
+				all := c.All()
+				assert.Equal(t, after, all[len(all)-1], "the order of the conversation is kept")
 				assert.EqualValues(t, times/8, b.c.Stats().Dropped)
-				assert.EqualValues(t, times, tries.Load())
+				assert.EqualValues(t, times, attempts.Load())
 				assert.Empty(t, b.failures())
 				firedN(t, row, int(b.c.Stats().Failed))
 			})
@@ -275,7 +254,7 @@ func failing(t *testing.T, row int, fail func() error) {
 	}
 }
 
-// Row 46: a handler that takes for ever holds up its conversation, and neither the pings nor the memory.
+// Fault 46: a handler that never returns blocks only its conversation. Pings continue, and memory is bounded.
 func TestFault46HandlerBlocked(t *testing.T) {
 	var release chan struct{}
 	c := counter{after: func(context.Context, *blaze.Message) error {
@@ -294,20 +273,20 @@ func TestFault46HandlerBlocked(t *testing.T) {
 		stats := b.c.Stats()
 		assert.Equal(t, 1, stats.HandlersRunning)
 		assert.LessOrEqual(t, stats.InboxMessages, 24)
-		assert.Empty(t, b.failures(), "pings go on")
-		_, err := b.send(t.Context(), "and so do sends")
+		assert.Empty(t, b.failures(), "pings continue")
+		_, err := b.send(t.Context(), "sends continue")
 		require.NoError(t, err)
 		fired(t, 46)
 		close(release)
 		b.settled()
-		assert.Equal(t, ids, c.all(), "nothing lost, and in order")
+		assert.Equal(t, ids, c.All(), "nothing is lost, and the order is kept")
 		for _, err := range b.failures() {
 			assert.ErrorContains(t, err, "to list the messages that had found no room")
 		}
 	})
 }
 
-// Row 47: handlers send, all of them at once, on the only worker and with hardly any room.
+// Fault 47: handlers send, with one worker and capacity for one request.
 func TestFault47HandlerSends(t *testing.T) {
 	var b *bench
 	c := counter{after: func(ctx context.Context, m *blaze.Message) error {
@@ -322,33 +301,30 @@ func TestFault47HandlerSends(t *testing.T) {
 		}
 		b.settled()
 		assert.Len(t, b.s.Sent(), 200)
-		firedN(t, 47, len(c.all()))
+		firedN(t, 47, len(c.All()))
 	})
 }
 
-// Row 49: a bot that was away finds more than it can hold.
+// Fault 49: more messages are pending than fit into the inbox.
 func TestFault49Backlog(t *testing.T) {
-	messages, room := 100_000, int64(32<<20)
-	if raced {
-		messages, room = 3_000, 1<<20
+	messages, capacity := 100_000, int64(32<<20)
+	if testkit.Race {
+		messages, capacity = 3_000, 1<<20
 	}
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		defer s.Close()
 		b := newBench(t, s)
 		b.cfg.Trace = nil
-		b.cfg.InboxBytes = room
+		b.cfg.InboxBytes = capacity
 		for n := range messages {
 			s.Deliver(blazetest.UserID(strconv.Itoa(n%50)), blaze.Outgoing{Payload: blaze.Text("hello")})
 		}
 		var lists, handled atomic.Int64
-		var count func(blazetest.Frame) blazetest.Answer
-		count = func(blazetest.Frame) blazetest.Answer {
+		testkit.Always(s, list, func(blazetest.Frame) blazetest.Answer {
 			lists.Add(1)
-			s.Intercept(list, count)
 			return blazetest.Answer{}
-		}
-		s.Intercept(list, count)
+		})
 		release := make(chan struct{})
 		before := heap()
 		b.run(context.Background(), blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
@@ -356,24 +332,24 @@ func TestFault49Backlog(t *testing.T) {
 			handled.Add(1)
 			return nil
 		}))
-		synctest.Wait() // everything was pushed, and nothing is handled
-		held := b.c.Stats().InboxMessages
-		assert.LessOrEqual(t, int64(held), room/512)
-		assert.Greater(t, int64(held), room/600, "the room is used")
-		assert.Less(t, heap()-before, 2*room+8<<20, "with ids, and all that is not counted")
-		firedN(t, 49, messages-held)
+		synctest.Wait() // everything was pushed and nothing handled
+		accepted := b.c.Stats().InboxMessages
+		assert.LessOrEqual(t, int64(accepted), capacity/512)
+		assert.Greater(t, int64(accepted), capacity/600, "the capacity is used")
+		assert.Less(t, heap()-before, 2*capacity+8<<20, "including ids and overhead")
+		firedN(t, 49, messages-accepted)
 
 		close(release)
 		b.settled()
 		assert.EqualValues(t, messages, handled.Load())
-		assert.Greater(t, lists.Load(), int64(1), "what did not fit was asked for again")
-		assert.EqualValues(t, lists.Load(), b.c.Stats().Connects, "once on each connection")
+		assert.Greater(t, lists.Load(), int64(1), "rejected messages were requested again")
+		assert.EqualValues(t, lists.Load(), b.c.Stats().Connects, "one list request per connection")
 		require.NoError(t, b.stop())
-		assert.Less(t, b.c.Stats().FramesWritten, uint64(messages/10), "acknowledgements go out in batches")
+		assert.Less(t, b.c.Stats().FramesWritten, uint64(messages/10), "acknowledgements are sent in batches")
 	})
 }
 
-// heap returns how many bytes are in use.
+// heap returns the bytes in use.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -381,7 +357,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// Row 50: the list of what is pending is refused, not answered, or the connection is lost meanwhile.
+// Fault 50: the list request is rejected, gets no reply, or the connection is lost before the reply.
 func TestFault50ListFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer blazetest.Answer
@@ -390,7 +366,7 @@ func TestFault50ListFails(t *testing.T) {
 	}{
 		"failing": {blazetest.Refuse(blaze.CodeServer), 4, 5}, "lost": {blazetest.Answer{Cut: true}, 3, 4},
 		"no reply": {blazetest.Answer{Bytes: wspeer.Gzip(`{"id":"x","action":"X"}`)}, 1, 2},
-		"refused":  {blazetest.Refuse(blaze.CodeForbidden), 2, 3},
+		"rejected": {blazetest.Refuse(blaze.CodeForbidden), 2, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c counter
@@ -405,7 +381,7 @@ func TestFault50ListFails(t *testing.T) {
 				b.deliver("hello")
 			}, func(t *testing.T, b *bench) {
 				b.settled()
-				assert.Len(t, c.all(), 1)
+				assert.Len(t, c.All(), 1)
 				assert.Equal(t, test.links, b.connects())
 				firedN(t, 50, failed)
 			})

@@ -13,19 +13,19 @@ import (
 	"github.com/mixin-blaze/blaze/internal/leak"
 )
 
-// lastRow is the number of the last fault of the matrix.
+// lastRow is the number of the last fault of the list.
 const lastRow = 62
 
-// counts is how often each fault was seen to happen.
+// counts has the number of times that each fault happened.
 var counts struct {
 	sync.Mutex
 	rows [lastRow + 1]int
 }
 
-// fired notes that a fault has happened, on evidence, and not only that the test tried.
+// fired records that a fault has happened. Tests call it only with evidence.
 func fired(t *testing.T, row int) { firedN(t, row, 1) }
 
-// firedN is fired for a fault that happened many times. None at all fails the test.
+// firedN records that a fault has happened n times. It fails the test if n is 0.
 func firedN(t *testing.T, row, n int) {
 	t.Helper()
 	if n <= 0 {
@@ -37,8 +37,8 @@ func firedN(t *testing.T, row, n int) {
 	counts.rows[row] += n
 }
 
-// TestMain prints how often each fault happened, and fails if one of them never did, if the canary was seen, or if any
-// goroutine is left.
+// TestMain prints how often each fault happened. It fails if one never did, if too few texts were searched for secrets,
+// or if a goroutine is left.
 func TestMain(m *testing.M) {
 	if os.Getenv(childEndpoint) != "" {
 		os.Exit(child())
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	os.Exit(leak.Check(code))
 }
 
-// whole reports whether every test was asked for.
+// whole reports whether all tests run.
 func whole() bool {
 	for _, name := range []string{"test.run", "test.skip", "test.list", "test.fuzz"} {
 		if flag.Lookup(name).Value.String() != "" {
@@ -60,7 +60,8 @@ func whole() bool {
 	return flag.Lookup("test.count").Value.String() != "0"
 }
 
-// report prints the counts. It returns false if a fault that should have happened did not.
+// report prints the counts. It returns false if a fault never happened, or if no texts of a kind were searched for
+// secrets.
 func report() bool {
 	var happened, missing []string
 	for row := 1; row <= lastRow; row++ {

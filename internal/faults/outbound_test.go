@@ -23,10 +23,11 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// Row 37: the connection is lost between a send and its reply, before or after the server has stored the message.
+// Fault 37: the connection is lost between a send and its reply, before or after the server has stored the message.
 func TestFault37LostBeforeReply(t *testing.T) {
 	for name, a := range map[string]blazetest.Answer{"stored": {Hang: true, Cut: true}, "not stored": {Cut: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -43,24 +44,24 @@ func TestFault37LostBeforeReply(t *testing.T) {
 				require.Len(t, b.s.Sent(), 1)
 				assert.Equal(t, id, b.s.Sent()[0].MessageID)
 				for _, other := range ids {
-					assert.Equal(t, ids[0], other, "the frame and the message keep their ids")
+					assert.Equal(t, ids[0], other, "frame and message keep their ids")
 				}
 				assert.EqualValues(t, len(ids), b.c.Stats().Resent)
 				firedN(t, 37, len(ids))
 			})
 		})
-		t.Run(name+", no time to find out", func(t *testing.T) {
+		t.Run(name+", and no time to retry", func(t *testing.T) {
 			bubble(t, nil, nil, func(t *testing.T, b *bench) {
-				b.s.Intercept(create, always(a))
-				b.s.Intercept(handshake, always(blazetest.Answer{Hang: true}))
+				b.s.Intercept(create, testkit.Answer(a))
+				b.s.Intercept(handshake, testkit.Answer(blazetest.Answer{Hang: true}))
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				defer cancel()
 				id, err := b.send(ctx, "hello")
-				var unsure *blaze.UnconfirmedError
-				require.ErrorAs(t, err, &unsure)
-				assert.Equal(t, id, unsure.MessageID)
+				var unconfirmed *blaze.UnconfirmedError
+				require.ErrorAs(t, err, &unconfirmed)
+				assert.Equal(t, id, unconfirmed.MessageID)
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
-				_, err = b.send(t.Context(), "hello") // the same id
+				_, err = b.send(t.Context(), "hello") // with the same id
 				require.NoError(t, err)
 				assert.Len(t, b.s.Sent(), 1)
 				fired(t, 37)
@@ -69,7 +70,7 @@ func TestFault37LostBeforeReply(t *testing.T) {
 	}
 }
 
-// Row 38: the same reply twice, and a late one after the request was sent again, wake one caller once.
+// Fault 38: duplicate replies, and a late reply to a request that was sent again, complete one Send once.
 func TestFault38DuplicateAndLateReply(t *testing.T) {
 	bubble(t, blaze.On(nothing), func(b *bench) {
 		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
@@ -82,7 +83,7 @@ func TestFault38DuplicateAndLateReply(t *testing.T) {
 					return
 				}
 				if r.Action == create && silent {
-					silent = false // the same request comes again
+					silent = false // the client sends the request again
 					continue
 				}
 				for range 3 {
@@ -104,17 +105,17 @@ func TestFault38DuplicateAndLateReply(t *testing.T) {
 	})
 }
 
-// Row 39: a refusal reaches the one caller it is for. Passing ones are tried again, a few times.
-func TestFault39Refused(t *testing.T) {
-	for code, tries := range map[blaze.Code]int{
+// Fault 39: a rejection is the error of one Send. After a transient one Send makes up to five attempts.
+func TestFault39Rejected(t *testing.T) {
+	for code, attempts := range map[blaze.Code]int{
 		400: 1, 403: 1, 404: 1, 10002: 1, 20116: 1, 20140: 1, 99999: 1, 429: 5, 500: 5, 7000: 5, 7001: 5,
 	} {
 		t.Run(fmt.Sprint(int(code)), func(t *testing.T) {
 			bubble(t, nil, nil, func(t *testing.T, b *bench) {
-				refused := 0
-				for range tries {
+				rejected := 0
+				for range attempts {
 					b.s.Intercept(create, func(blazetest.Frame) blazetest.Answer {
-						refused++
+						rejected++
 						return blazetest.Refuse(code)
 					})
 				}
@@ -123,21 +124,22 @@ func TestFault39Refused(t *testing.T) {
 				var e *blaze.Error
 				require.ErrorAs(t, err, &e)
 				assert.ErrorIs(t, err, code)
-				// 1 s, doubling, give or take a tenth; not even a moment before the first try and behind the last one.
-				rest := time.Duration(1<<(tries-1)-1) * time.Second
-				assert.InDelta(t, float64(rest), float64(time.Since(began)), float64(rest/10))
+				// The wait is 1 s and doubles, within a tenth. There is none before the first attempt and after the
+				// last.
+				wait := time.Duration(1<<(attempts-1)-1) * time.Second
+				assert.InDelta(t, float64(wait), float64(time.Since(began)), float64(wait/10))
 				assert.Equal(t, id, e.MessageID)
-				assert.Equal(t, tries, refused)
+				assert.Equal(t, attempts, rejected)
 				_, err = b.send(t.Context(), "the next one")
 				require.NoError(t, err)
 				assert.Empty(t, b.failures())
-				firedN(t, 39, refused)
+				firedN(t, 39, rejected)
 			})
 		})
 	}
 }
 
-// Row 40: a thousand requests at once, answered in any order, each with something of its own.
+// Fault 40: a thousand concurrent requests, with replies in random order. Each caller receives its own.
 func TestFault40ShuffledReplies(t *testing.T) {
 	const many = 1000
 	seed := rand.Uint64()
@@ -181,7 +183,7 @@ func TestFault40ShuffledReplies(t *testing.T) {
 	})
 }
 
-// Row 42: the reply never comes. The caller decides how long to wait, and leaves nothing behind.
+// Fault 42: no reply. The context ends the wait, and no state remains.
 func TestFault42NoReply(t *testing.T) {
 	bubble(t, nil, nil, func(t *testing.T, b *bench) {
 		hung := 0
@@ -194,16 +196,16 @@ func TestFault42NoReply(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		_, err := b.send(ctx, "hello")
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
 		assert.Zero(t, b.c.Stats().OutboxRequests)
 		assert.Len(t, b.s.Sent(), 1)
-		synctest.Wait() // for the goroutine of the server
+		synctest.Wait() // for the server's goroutine
 		firedN(t, 42, hung)
 	})
 }
 
-// Row 61: what is too large fails before anything is written.
+// Fault 61: a message that is too large fails before anything is written.
 func TestFault61TooLarge(t *testing.T) {
 	bubble(t, nil, nil, func(t *testing.T, b *bench) {
 		before := b.c.Stats().FramesWritten
@@ -215,21 +217,21 @@ func TestFault61TooLarge(t *testing.T) {
 	})
 }
 
-// Row 62: a keystore that cannot be read is an error that says which file, and nothing of what is in it.
+// Fault 62: the error for an unreadable keystore names the file and has nothing of its content.
 func TestFault62KeystoreUnreadable(t *testing.T) {
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.json")
 	require.NoError(t, os.WriteFile(broken, []byte(`{"session_private_key":"canary`), 0o600))
 	type file struct {
 		path string
-		is   error // where every system agrees
+		is   error // nil if it depends on the system
 	}
 	files := map[string]file{
 		"missing":     {filepath.Join(dir, "missing.json"), fs.ErrNotExist},
 		"a directory": {dir, nil},
 		"broken":      {broken, blaze.ErrInvalid},
 	}
-	if os.Geteuid() > 0 { // nothing is forbidden to root, or by these bits on Windows
+	if os.Geteuid() > 0 { // root may read everything, and Windows has no such bits
 		forbidden := filepath.Join(dir, "forbidden.json")
 		require.NoError(t, os.WriteFile(forbidden, []byte(`{"session_private_key":"canary"}`), 0o000))
 		files["forbidden"] = file{forbidden, fs.ErrPermission}
@@ -248,20 +250,20 @@ func TestFault62KeystoreUnreadable(t *testing.T) {
 	}
 }
 
-// keystoreWarned is whether TestFault62KeystoreReadByAll has run: there is one warning in the life of a process.
+// keystoreWarned reports whether TestFault62KeystoreReadByAll has run. The client warns once per process.
 var keystoreWarned bool
 
-// Row 62: one that others can read is used, and its owner warned.
+// Fault 62: a keystore that other users can read is loaded, with a warning.
 func TestFault62KeystoreReadByAll(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		return // it has other means
+		return // has no such bits
 	}
 	var logs bytes.Buffer
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })
 	slog.SetDefault(slog.New(slog.NewJSONHandler(&logs, nil)))
 	path := filepath.Join(t.TempDir(), "keystore.json")
-	s := newServer()
+	s := testkit.NewServer()
 	defer s.Close()
 	key := s.Key
 	text, err := json.Marshal(map[string]string{
@@ -290,9 +292,9 @@ func TestFault62KeystoreReadByAll(t *testing.T) {
 	fired(t, 62)
 }
 
-// Row 58: the canary would be found. All other tests look for it in every log line, error, frame and value they meet.
+// Fault 58: the canary finds secrets. All other tests search every log record, error, frame and value with it.
 func TestFault58Secrets(t *testing.T) {
-	s := newServer()
+	s := testkit.NewServer()
 	defer s.Close()
 	c := newCanary(s.Key)
 	key := s.Key.SessionPrivateKey
@@ -314,6 +316,6 @@ func TestFault58Secrets(t *testing.T) {
 	require.NoError(t, err)
 	c.lookAt(t, "clients", client)
 	b.cfg.Logger.Info("a keystore", "key", s.Key, "pointer", &s.Key, "in", pair{s.Key, nil})
-	assert.Contains(t, b.log(), s.Key.SessionID)
+	assert.Contains(t, b.log.String(), s.Key.SessionID)
 	fired(t, 58)
 }

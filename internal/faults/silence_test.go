@@ -15,15 +15,16 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/internal/link"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func nothing(context.Context, *blaze.Message, blaze.Payload) error { return nil }
 
-// Row 15: the connection is dead in both directions and nobody says so. What was being sent keeps its id.
+// Fault 15: both directions are dead. A Send keeps its id on the next connection.
 func TestFault15HalfOpen(t *testing.T) {
 	bubble(t, nil, nil, func(t *testing.T, b *bench) {
-		time.Sleep(time.Minute) // it was alive: pings were answered
+		time.Sleep(time.Minute) // pings were answered
 		b.allTaps()[0].vanish(true, true)
 		began := time.Now()
 		id, err := b.send(t.Context(), "hello")
@@ -37,11 +38,11 @@ func TestFault15HalfOpen(t *testing.T) {
 	})
 }
 
-// Row 16: only one direction is dead. Where ours is, the server gets no pong and ends the connection, unless it does
-// not care or that is lost too.
+// Fault 16: one direction is dead. If it is that to the server, the server gets no pong and disconnects, unless it does
+// not check pongs or its FIN is lost too.
 func TestFault16HalfOpenOneWay(t *testing.T) {
 	t.Run("up", func(t *testing.T) { oneWay(t, true, "the connection broke") })
-	// Here the server gets no pong either: what it does after 30 s may be noticed before the silence.
+	// The server gets no pong in this case either. Its disconnect after 30 s may be noticed before the silence.
 	t.Run("down", func(t *testing.T) { oneWay(t, false, "no sign of life|closed pipe") })
 	t.Run("up, quiet", func(t *testing.T) { deaf(t, false, 36*time.Second, "no sign of life") })
 	t.Run("up, while messages come", func(t *testing.T) {
@@ -49,16 +50,17 @@ func TestFault16HalfOpenOneWay(t *testing.T) {
 	})
 }
 
-// oneWay makes a black hole of the direction to the server, or of the other one.
-func oneWay(t *testing.T, up bool, says string) {
+// oneWay turns one direction into a black hole.
+func oneWay(t *testing.T, up bool, reason string) {
 	bubble(t, blaze.On(nothing), nil, func(t *testing.T, b *bench) {
 		b.allTaps()[0].vanish(up, !up)
-		b.replaced(t, 36*time.Second, says)
+		b.replaced(t, 36*time.Second, reason)
 	})
 }
 
-// deaf has a peer that answers the first request and nothing else, not even pings, and pushes messages or not.
-func deaf(t *testing.T, pushes bool, most time.Duration, says string) {
+// deaf uses a peer that replies to the first request and to nothing else, not even to pings. If pushes is set, it
+// pushes messages.
+func deaf(t *testing.T, pushes bool, most time.Duration, reason string) {
 	bubble(t, blaze.On(nothing), func(b *bench) {
 		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
 			if c.Accept() != nil {
@@ -86,25 +88,25 @@ func deaf(t *testing.T, pushes bool, most time.Duration, says string) {
 				}
 			}
 		})
-	}, func(t *testing.T, b *bench) { b.replaced(t, most, says) })
+	}, func(t *testing.T, b *bench) { b.replaced(t, most, reason) })
 }
 
-// replaced sends a text over a connection that is half dead, and expects that it is replaced in time, for a reason that
-// matches says.
-func (b *bench) replaced(t *testing.T, most time.Duration, says string) {
+// replaced sends a text over a half-dead connection. It checks that the connection is replaced in time, with an error
+// that matches reason.
+func (b *bench) replaced(t *testing.T, most time.Duration, reason string) {
 	began := time.Now()
 	_, err := b.send(t.Context(), "hello")
 	require.NoError(t, err)
 	assert.LessOrEqual(t, time.Since(began), most+5*time.Second)
 	require.Len(t, b.failures(), 1)
-	assert.Regexp(t, says, b.failures()[0].Error())
+	assert.Regexp(t, reason, b.failures()[0].Error())
 	assert.Len(t, b.s.Sent(), 1)
 	b.settled()
 	fired(t, 16)
 }
 
-// Row 17 in memory: a write that cannot go on is given up after 10 seconds, and the rest is read for a second. Until
-// then messages still come in, and a caller whose context ends is let go.
+// Fault 17 in memory: a blocked write fails after 10 seconds, and the client reads for one more second. Until then it
+// receives messages, and a Send ends with its context.
 func TestFault17SlowReader(t *testing.T) {
 	var handled atomic.Int64
 	handler := blaze.On(func(context.Context, *blaze.Message, blaze.Payload) error {
@@ -119,7 +121,7 @@ func TestFault17SlowReader(t *testing.T) {
 			if _, err := c.Next(); err != nil {
 				return
 			}
-			time.Sleep(2 * time.Second) // and reads no more
+			time.Sleep(2 * time.Second) // no reads after it
 			_ = c.Push(pushOf("00000000-0000-4000-8000-000000000001", "PLAIN_TEXT", `"data":"aGVsbG8="`))
 			time.Sleep(time.Minute)
 		})
@@ -128,8 +130,8 @@ func TestFault17SlowReader(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		_, err := b.send(ctx, "hello")
-		var unsure *blaze.UnconfirmedError
-		require.ErrorAs(t, err, &unsure)
+		var unconfirmed *blaze.UnconfirmedError
+		require.ErrorAs(t, err, &unconfirmed)
 		assert.Equal(t, time.Second, time.Since(began))
 		time.Sleep(2 * time.Second)
 		assert.EqualValues(t, 1, handled.Load())
@@ -144,14 +146,14 @@ func TestFault17SlowReader(t *testing.T) {
 	})
 }
 
-// pushOf is the text of a pushed message of alice.
+// pushOf returns the JSON of a pushed message of alice.
 func pushOf(id, category, rest string) string {
 	return `{"id":"` + blaze.DeriveID(id) + `","action":"CREATE_MESSAGE","data":{"type":"message","user_id":"` + alice +
 		`","session_id":"` + alice + `","conversation_id":"` + blazetest.UserID("a conversation") +
 		`","message_id":"` + id + `","category":"` + category + `","created_at":"2026-01-02T03:04:05Z",` + rest + `}}`
 }
 
-// Row 18: a byte every now and then is no sign of life: 16 KiB have to come within the bound.
+// Fault 18: single bytes do not count as a sign of life: 16 KiB must arrive within the bound.
 func TestFault18SlowWriter(t *testing.T) {
 	bubble(t, nil, func(b *bench) {
 		b.dials = onlyFirst(1, func(_ int, c *wspeer.Peer) {
@@ -178,23 +180,22 @@ func TestFault18SlowWriter(t *testing.T) {
 	})
 }
 
-// Row 56: the machine slept for ten minutes. The next ping finds it out and the link is replaced.
+// Fault 56: the machine was suspended for ten minutes. The next ping detects it, and the link is replaced.
 func TestFault56Suspend(t *testing.T) { jump(t, 56, 10*time.Minute) }
 
-// Row 55 as well: the wall clock is set back while the client runs. No timer follows it; what stands is replaced all
-// the same, because nobody can tell this from a wrong clock that was right again. A small correction is none of our
-// business.
+// Fault 55: the wall clock is set back while the client runs. No timer depends on it. The link is replaced, because the
+// jump may also be the correction of a wrong clock. A small jump has no effect.
 func TestFault55ClockIsSet(t *testing.T) {
 	t.Run("back", func(t *testing.T) { jump(t, 55, -10*time.Minute) })
 	t.Run("a little", func(t *testing.T) { jump(t, 55, 20*time.Second) })
 }
 
-// jump sets the wall clock while a client runs, and expects that this ends its link where it is more than 30 s.
+// jump sets the wall clock while a client runs. It checks that a jump of more than 30 s ends the link.
 func jump(t *testing.T, row int, by time.Duration) {
 	var ahead atomic.Int64
 	ctx := link.WithWall(context.Background(), func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
+		s := testkit.NewServer()
 		defer s.Close()
 		b := newBench(t, s)
 		b.run(ctx, blaze.On(nothing))

@@ -12,15 +12,15 @@ import (
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
 )
 
-// Row 16, over TCP: bytes vanish from some place on, and neither end hears of it. Each connection has such a place,
-// behind what the handshake and a few requests take; a request that fell into it is answered on the next one.
+// Fault 16 over TCP: on each connection all bytes after an offset are lost, and neither end is notified. The offset is
+// after the handshake and a few requests. A request that was lost is answered on the next connection.
 func TestFault16BlackHole(t *testing.T) {
 	for _, d := range []faultproxy.Direction{faultproxy.Up, faultproxy.Down} {
 		t.Run(d.String(), func(t *testing.T) {
 			b, ctx, proxy := proxied(t, func(int) faultproxy.Plan {
 				return faultproxy.Plan{{Kind: faultproxy.Vanish, Direction: d, At: 4 << 10}}
 			})
-			within := bounds.Default() // on a slow machine, they may also end connections that are all right
+			within := bounds.Default() // on a slow machine, these may also end healthy connections
 			within.Ping, within.Silence = 100*time.Millisecond, 500*time.Millisecond
 			b.run(bounds.With(ctx, within), nil)
 			sent := 0
@@ -37,7 +37,7 @@ func TestFault16BlackHole(t *testing.T) {
 	}
 }
 
-// Row 18, over TCP: every byte comes alone, in both directions, and what they make is the same.
+// Fault 18 over TCP: every byte arrives alone, in both directions, with the same results.
 func TestFault18Slices(t *testing.T) {
 	slice := func(d faultproxy.Direction) faultproxy.Fault {
 		return faultproxy.Fault{Kind: faultproxy.Slice, Direction: d, Size: 1, Length: 1 << 20}
@@ -47,7 +47,7 @@ func TestFault18Slices(t *testing.T) {
 	})
 	const many = 10
 	for n := range many {
-		v.tell(n)
+		v.deliver(n)
 	}
 	require.NoError(t, v.b.s.Idle(t.Context()))
 	require.NoError(t, v.b.stop())

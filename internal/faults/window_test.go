@@ -19,7 +19,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/faultproxy"
 )
 
-// narrow is a connection that tells when the kernel takes no more: the window is full, and so is the buffer before it.
+// narrow is a connection that calls full when the window and the kernel's buffer are full.
 type narrow struct {
 	*net.TCPConn
 	full func()
@@ -39,7 +39,7 @@ func (c narrow) Write(p []byte) (n int, err error) {
 				n += m
 			case errors.Is(err, syscall.EAGAIN):
 				c.full()
-				return false // until there is room, or the deadline is over
+				return false // until the socket is writable or the deadline has passed
 			case !errors.Is(err, syscall.EINTR):
 				failed = err
 			}
@@ -49,7 +49,7 @@ func (c narrow) Write(p []byte) (n int, err error) {
 	return n, errors.Join(err, failed)
 }
 
-// Row 17, over TCP: the server stops reading, the window fills, and the client neither grows nor hangs.
+// Fault 17 over TCP: the server stops reading and the window fills. The client's memory is bounded, and no call hangs.
 func TestFault17WindowFull(t *testing.T) {
 	const most = 64
 	var healed atomic.Bool
@@ -74,7 +74,7 @@ func TestFault17WindowFull(t *testing.T) {
 	c := b.run(ctx, nil)
 	b.await("connected")
 
-	// More is asked for than there is room for. A caller whose context ends is let go.
+	// More sends than the outbox has capacity for. Each ends with its context.
 	sends, cancel := context.WithCancel(t.Context())
 	large := noise(60 << 10)
 	var callers sync.WaitGroup
@@ -92,9 +92,9 @@ func TestFault17WindowFull(t *testing.T) {
 	cancel()
 	callers.Wait()
 	assert.Zero(t, c.Stats().OutboxRequests)
-	assert.Less(t, c.Stats().FramesWritten, uint64(most), "nobody reads them")
+	assert.Less(t, c.Stats().FramesWritten, uint64(most), "the server does not read them")
 
-	// The next connection is a good one.
+	// The next connection works.
 	healed.Store(true)
 	b.s.Cut()
 	_, err := b.send(t.Context(), "after it")

@@ -2,12 +2,8 @@ package hostile
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"math/big"
 	"net"
 	"slices"
 	"strings"
@@ -15,47 +11,34 @@ import (
 	"time"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
-// The hosts of a service that is not on this machine. With one on this machine, files may be here too.
+// Hosts of a service on other machines. If the API is on this machine, files may be on this machine too.
 const (
 	blazeHost   = "blaze.hostile.test"
 	apiHost     = "api.hostile.test"
 	storageHost = "storage.hostile.test"
 )
 
-// certificate returns a certificate for all of them, and what trusts it.
+// certificate returns a certificate for all hosts and a pool with it.
 var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	from, to := time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC)
+	cert, roots, err := testkit.Certificate(from, to, blazeHost, apiHost, storageHost)
 	if err != nil {
 		panic(err)
 	}
-	template := x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{blazeHost, apiHost, storageHost},
-		NotBefore: time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2090, 1, 1, 0, 0, 0, 0, time.UTC),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, roots
+	return cert, roots
 })
 
-// remote has the Client use a service that is not on this machine.
+// remote configures the Client for a service on other machines.
 func remote(cfg *blaze.Config) {
 	_, roots := certificate()
 	cfg.Endpoints, cfg.API = []string{"wss://" + blazeHost + "/"}, "https://"+apiHost
 	cfg.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 }
 
-// secure has the server speak TLS.
+// secure turns on TLS.
 func (s *server) secure() {
 	cert, _ := certificate()
 	s.wrap = func(c net.Conn) net.Conn {
@@ -63,20 +46,20 @@ func (s *server) secure() {
 	}
 }
 
-// inside are hosts that lead into the network or the machine of the Client, written in many ways.
+// inside lists hosts in the Client's network or on its machine, in many notations.
 var inside = []struct{ name, host string }{
 	{"loopback", "127.0.0.1"},
-	{"another loopback", "127.255.255.254"},
+	{"another loopback address", "127.255.255.254"},
 	{"loopback with a port", "127.0.0.1:8443"},
 	{"loopback in two parts", "127.1"},
 	{"loopback as one number", "2130706433"},
 	{"loopback as one hexadecimal number", "0x7f000001"},
 	{"loopback as an octal number", "0177.0.0.1"},
 	{"loopback in mixed numbers", "0x7f.1"},
-	{"loopback with a dot at its end", "127.0.0.1."},
-	{"loopback in percent", "%31%32%37.0.0.1"},
-	{"loopback in wide digits", "１２７.0.0.1"},
-	{"loopback with wide dots", "127。0。0。1"},
+	{"loopback with a trailing dot", "127.0.0.1."},
+	{"loopback, percent-encoded", "%31%32%37.0.0.1"},
+	{"loopback in full-width digits", "１２７.0.0.1"},
+	{"loopback with ideographic full stops", "127。0。0。1"},
 	{"loopback of IPv6", "[::1]"},
 	{"loopback of IPv6 in full", "[0:0:0:0:0:0:0:1]"},
 	{"loopback within IPv6", "[::ffff:127.0.0.1]"},
@@ -88,9 +71,9 @@ var inside = []struct{ name, host string }{
 	{"localhost in capitals", "LOCALHOST"},
 	{"localhost with a dot", "localhost."},
 	{"a name below localhost", "metadata.localhost"},
-	{"no address", "0.0.0.0"},
+	{"the unspecified address", "0.0.0.0"},
 	{"zero", "0"},
-	{"no address of IPv6", "[::]"},
+	{"the unspecified address of IPv6", "[::]"},
 	{"the metadata of a cloud", "169.254.169.254"},
 	{"the metadata of a cloud as one number", "2852039166"},
 	{"the metadata of a cloud within IPv6", "[::ffff:a9fe:a9fe]"},
@@ -108,21 +91,21 @@ var inside = []struct{ name, host string }{
 	{"broadcast", "255.255.255.255"},
 }
 
-// addressAttacks are addresses of files that lead inside. They are refused before any connection.
+// addressAttacks are URLs of files on hosts in the Client's network. They are rejected before any connection.
 func addressAttacks() (all []attack) {
-	o := outcome{text: "the file is refused, no connection is made, and a file outside is found", check: func(r *run) {
+	o := outcome{text: "the URL is rejected before any connection, and the next one works", check: func(r *run) {
 		if r.err == nil {
-			r.t.Errorf("there is no error")
+			r.t.Errorf("no error")
 		}
 		for _, host := range r.hosts() {
 			if name, _, _ := net.SplitHostPort(host); !slices.Contains([]string{blazeHost, apiHost, storageHost},
 				name) {
-				r.t.Errorf("a connection was made to %.100q", host)
+				r.t.Errorf("a connection to %.100q", host)
 			}
 		}
 	}}
 	for i, v := range inside {
-		up := i%4 == 3 // the same check stands before both
+		up := i%4 == 3 // downloads and uploads have the same check
 		name := "a download from " + v.name
 		if up {
 			name = "an upload to " + v.name
@@ -143,7 +126,7 @@ func addressAttacks() (all []attack) {
 				r.http = storageAt("https://" + storageHost + "/files/x")
 				file, err := download(r, blaze.Attachment{ID: newID("file"), Size: int64(len(plain))})
 				if err != nil || !bytes.Equal(file, plain) {
-					r.t.Errorf("a file outside: %v", short(err))
+					r.t.Errorf("a file on an allowed host: %v", short(err))
 				}
 			},
 		})
@@ -151,7 +134,7 @@ func addressAttacks() (all []attack) {
 	return all
 }
 
-// storageAt returns a hook that serves a file, and says that files are at an address.
+// storageAt returns a hook that serves a file and returns url for all files.
 func storageAt(url string) func(p *peer, body []byte) bool {
 	return func(p *peer, _ []byte) bool {
 		switch path := p.Request.URL.Path; {

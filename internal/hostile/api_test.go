@@ -10,21 +10,21 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// response returns an answer over HTTP, with more headers, each with its line end.
+// response returns an HTTP response. Each of headers ends with CRLF.
 func response(status, headers, body string) string {
 	return fmt.Sprintf("HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s", status, headers, len(body), body)
 }
 
-// ok returns an answer of the service.
+// ok returns a JSON response of the service.
 func ok(body string) string { return response("200 OK", "Content-Type: application/json\r\n", body) }
 
-// data returns an answer of the service with data.
+// data returns a response of the service with data.
 func data(v any) string {
 	text, _ := json.Marshal(map[string]any{"data": v})
 	return ok(string(text))
 }
 
-// api answers as the service and its storage do.
+// api responds like the service and its storage.
 func (s *server) api(p *peer, body []byte) error {
 	path := p.Request.URL.Path
 	switch {
@@ -33,9 +33,9 @@ func (s *server) api(p *peer, body []byte) error {
 	case path == "/conversations":
 		return p.Say(data(conversationOf(body)))
 	case path == "/attachments":
-		return p.Say(s.place(newID("file")))
+		return p.Say(s.fileURLs(newID("file")))
 	case strings.HasPrefix(path, "/attachments/"):
-		return p.Say(s.place(path[len("/attachments/"):]))
+		return p.Say(s.fileURLs(path[len("/attachments/"):]))
 	case path == "/sessions/fetch":
 		return p.Say(data(sessionsOf(body)))
 	case path == "/encrypted_messages":
@@ -54,21 +54,21 @@ func (s *server) api(p *peer, body []byte) error {
 	return p.Say(response("404 Not Found", "", ""))
 }
 
-// place says where a file is.
-func (s *server) place(id string) string {
+// fileURLs returns a response with the URLs of a file.
+func (s *server) fileURLs(id string) string {
 	url := "http://localhost/files/" + id
 	return data(map[string]any{"attachment_id": id, "upload_url": url, "view_url": url})
 }
 
 func conversationOf(body []byte) map[string]any {
-	var asked struct {
+	var queried struct {
 		ID string `json:"conversation_id"`
 	}
-	_ = json.Unmarshal(body, &asked)
-	return map[string]any{"conversation_id": asked.ID, "category": "CONTACT"}
+	_ = json.Unmarshal(body, &queried)
+	return map[string]any{"conversation_id": queried.ID, "category": "CONTACT"}
 }
 
-// sessionsOf lists one session of each user.
+// sessionsOf returns one session for each user.
 func sessionsOf(body []byte) any {
 	var users []string
 	_ = json.Unmarshal(body, &users)
@@ -83,7 +83,7 @@ func sessionsOf(body []byte) any {
 	return all
 }
 
-// stateOf says that each message was stored.
+// stateOf returns the state SUCCESS for each message.
 func stateOf(body []byte) any {
 	var messages []struct {
 		ID        string `json:"message_id"`
@@ -97,7 +97,7 @@ func stateOf(body []byte) any {
 	return all
 }
 
-// onPath returns a hook that answers the requests of one path, or of those below it where it ends with a slash.
+// onPath returns a hook for the requests of one path. If path ends with a slash, it is a prefix.
 func onPath(path string, answer func(p *peer)) func(*peer, []byte) bool {
 	return func(p *peer, _ []byte) bool {
 		at := p.Request.URL.Path
@@ -109,7 +109,7 @@ func onPath(path string, answer func(p *peer)) func(*peer, []byte) bool {
 	}
 }
 
-// download reads a whole file.
+// download returns a whole file.
 func download(r *run, a blaze.Attachment) ([]byte, error) {
 	body, err := r.c.Download(r.ctx, a)
 	if err != nil {

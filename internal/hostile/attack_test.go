@@ -10,44 +10,45 @@ import (
 	"testing/synctest"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
 // attack is one row of the table.
 type attack struct {
-	name string // what the hostile side does
+	name string // the action of the hostile side
 
-	// bytes makes what the attack needs, before anything is measured. It may be nil.
+	// bytes returns data of the attack. It is called before the measurement. It may be nil.
 	bytes func() []byte
 	// arm prepares the server before the Client connects. It may be nil.
 	arm func(r *run)
-	// config changes the Client's configuration. It may be nil.
+	// config edits the Client's configuration. It may be nil.
 	config func(cfg *blaze.Config)
-	// handler makes that of the bot; nil takes a note of each message.
+	// handler returns the bot's handler; nil: it records messages.
 	handler func(r *run) blaze.Handler
-	// does carries the attack out against a Client that runs. It may be nil.
+	// does runs the attack while the Client runs. It may be nil.
 	does func(r *run)
-	// outcome is what the library promises.
+	// outcome is the result that the library guarantees.
 	outcome outcome
 
-	// slow says that it takes seconds: go test leaves it out.
+	// slow attacks take seconds; go test skips them.
 	slow bool
 
-	heap    int64 // bytes of the heap above what was there before; 0: smallHeap
-	work    int64 // bytes that may be allocated altogether; 0: smallWork
+	heap    int64 // bytes of the heap above those before the attack; 0: smallHeap
+	work    int64 // bytes allocated in total; 0: smallWork
 	log     int64 // bytes of the log; 0: smallLog
 	records int64 // of the log; 0: smallRecords
 }
 
-// outcome is a promise and its check. The check runs after the attack and after the message that proves that the Client
-// still works.
+// outcome is a guarantee and its check. The check runs after the attack and after one more message, which proves that
+// the Client still works.
 type outcome struct {
 	text string
-	// ends says that Run ends by itself: no message can prove anything then.
+	// ends means that Run returns; there is no further message.
 	ends  bool
 	check func(r *run)
 }
 
-// The bounds of an attack that has none of its own.
+// Default bounds of an attack.
 const (
 	kib = 1 << 10
 	mib = 1 << 20
@@ -64,7 +65,7 @@ type area struct {
 	attacks []attack
 }
 
-// chosen returns the attacks to be carried out: all, or a third of them, spread evenly over those that are not slow.
+// chosen returns the attacks to run: all, or a third of them, spread evenly over those that are not slow.
 func (a *area) chosen() (chosen []*attack) {
 	const share = 3
 	var quick []*attack
@@ -102,7 +103,7 @@ var areas = sync.OnceValue(func() []area {
 	}
 })
 
-// carryOut runs an attack in a bubble, and compares what it took with its bounds.
+// carryOut runs an attack in a bubble and checks its bounds.
 func (a *attack) carryOut(t *testing.T) usage {
 	t.Helper()
 	var bytes []byte
@@ -112,7 +113,7 @@ func (a *attack) carryOut(t *testing.T) usage {
 	book := new(logbook)
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	log.SetOutput(book) // net/http says there what it makes of a server
+	log.SetOutput(book) // net/http logs invalid responses there
 	defer log.SetOutput(os.Stderr)
 	m := startMeter()
 	defer m.stop()
@@ -123,7 +124,7 @@ func (a *attack) carryOut(t *testing.T) usage {
 			a.does(r)
 		}
 		settle()
-		runtime.GC() // what is held now is measured even where little was allocated
+		runtime.GC() // so that the live heap is measured even after few allocations
 		r.finish()
 		a.outcome.check(r)
 		r.close()
@@ -137,18 +138,18 @@ func (a *attack) carryOut(t *testing.T) usage {
 	return used
 }
 
-// slowly is an attack that takes seconds.
+// slowly returns the attack, marked as slow.
 func (a attack) slowly() attack {
 	a.slow = true
 	return a
 }
 
-// judge compares what an attack took with its bounds. The race detector keeps more memory alive: twice as much may be
-// used under it.
+// judge checks the bounds of an attack. The race detector uses more memory, so under it the bounds of memory are
+// doubled.
 func (a *attack) judge(t *testing.T, used usage) {
 	t.Helper()
 	factor := int64(1)
-	if raceDetector {
+	if testkit.Race {
 		factor = 2
 	}
 	for _, b := range []struct {
@@ -161,7 +162,7 @@ func (a *attack) judge(t *testing.T, used usage) {
 		{"records of the log", used.records, orElse(a.records, smallRecords)},
 	} {
 		if b.used > b.most {
-			t.Errorf("%s: %d, and at most %d are allowed", b.what, b.used, b.most)
+			t.Errorf("%s: %d, want at most %d", b.what, b.used, b.most)
 		}
 	}
 }
@@ -173,7 +174,7 @@ func orElse(n, instead int64) int64 {
 	return n
 }
 
-// TestTheTable checks the table itself.
+// TestTheTable checks that every attack has a name of its own and an outcome.
 func TestTheTable(t *testing.T) {
 	const least = 600
 	seen, n := make(map[string]bool), 0
@@ -191,11 +192,11 @@ func TestTheTable(t *testing.T) {
 		}
 	}
 	if n < least {
-		t.Errorf("%d attacks, and at least %d are wanted", n, least)
+		t.Errorf("%d attacks, want at least %d", n, least)
 	}
 }
 
-// TestAttacks carries the attacks out.
+// TestAttacks runs the attacks.
 func TestAttacks(t *testing.T) {
 	for _, area := range areas() {
 		t.Run(area.name, func(t *testing.T) {

@@ -13,15 +13,13 @@ import (
 	"testing"
 )
 
-func is(err, want error) bool { return errors.Is(err, want) }
-
-// window is how much of a secret is a part of it that must not come out, in characters.
+// window is the length of the shortest part of a secret that must not leak, in characters.
 const window = 16
 
-// canary holds the windows of all forms of the secrets, in lower case.
+// canary is the set of all parts of window characters of the secrets in all forms, in lower case.
 type canary map[string]bool
 
-// add adds a secret as it is.
+// add adds a secret in one form.
 func (c canary) add(text string) {
 	text = strings.ToLower(text)
 	for i := 0; i+window <= len(text); i++ {
@@ -29,7 +27,7 @@ func (c canary) add(text string) {
 	}
 }
 
-// found returns whether a part of a secret is in text.
+// found reports whether text contains a part of a secret.
 func (c canary) found(text string) bool {
 	text = strings.ToLower(text)
 	for i := 0; i+window <= len(text); i++ {
@@ -40,23 +38,23 @@ func (c canary) found(text string) bool {
 	return false
 }
 
-// forms are the ways in which a server may write a secret.
+// forms lists encodings in which a server may repeat a secret.
 var forms = []struct {
 	name string
 	of   func(secret string) string
 }{
-	{"as it is", func(s string) string { return s }},
-	{"base64", func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }},
-	{"hex", func(s string) string { return hex.EncodeToString([]byte(s)) }},
-	{"percent", func(s string) string {
+	{"unchanged", func(s string) string { return s }},
+	{"in base64", func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }},
+	{"in hex", func(s string) string { return hex.EncodeToString([]byte(s)) }},
+	{"percent-encoded", func(s string) string {
 		var b strings.Builder
 		for _, c := range []byte(s) {
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 		return b.String()
 	}},
-	{"capitals", strings.ToUpper},
-	{"pieces", func(s string) string {
+	{"in capitals", strings.ToUpper},
+	{"in pieces", func(s string) string {
 		var b strings.Builder
 		for len(s) > 40 {
 			b.WriteString(s[:40] + " ")
@@ -73,7 +71,8 @@ var forms = []struct {
 	}},
 }
 
-// secrets returns the canary of a run: the tokens that the server has seen, but for their public head, and the key.
+// secrets returns the canary of a run: the key, and the tokens that the server has received, without their public
+// header.
 func (r *run) secrets() canary {
 	c := make(canary)
 	key, _ := hex.DecodeString(seed)
@@ -87,13 +86,13 @@ func (r *run) secrets() canary {
 	n := 0
 	for token := range r.tokens {
 		if n++; n > 64 {
-			break // an attack may take thousands of requests
+			break // an attack may make thousands of requests
 		}
-		_, secret, _ := strings.Cut(token, ".") // what stands before is the same in every token of anybody
+		_, secret, _ := strings.Cut(token, ".") // all tokens have the same header
 		for _, form := range forms {
 			c.add(form.of(secret))
 		}
-		for shift := range 3 { // of the header as a whole, in base64
+		for shift := range 3 { // base64 of the Authorization header, at any offset
 			c.add(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + secret))[4:])
 		}
 		c.add(url.QueryEscape(secret))
@@ -101,7 +100,7 @@ func (r *run) secrets() canary {
 	return c
 }
 
-// look fails the test if a secret is in an error or in the log, or if one of them could mislead its reader.
+// look fails the test if an error or the log contains a secret or is not printable.
 func (r *run) look() {
 	r.t.Helper()
 	c := r.secrets()
@@ -111,17 +110,17 @@ func (r *run) look() {
 		c.lookAt(r.t, err)
 	}
 	if c.found(r.book.String()) {
-		r.t.Errorf("a secret is in the log")
+		r.t.Errorf("the log contains a secret")
 	}
 	if r.book.odd != "" {
 		r.t.Errorf("the attribute %q of a log record is not printable", r.book.odd)
 	}
 }
 
-// mostError is how long the text of an error may be, in bytes. It may join a few.
+// mostError is the longest error text in bytes. An error may join a few others.
 const mostError = 4 * kib
 
-// lookAt prints an error in every way.
+// lookAt prints an error with every verb and searches the results.
 func (c canary) lookAt(t *testing.T, err error) {
 	t.Helper()
 	text := fmt.Sprint(err)
@@ -129,15 +128,15 @@ func (c canary) lookAt(t *testing.T, err error) {
 		t.Errorf("an error of %d bytes", len(text))
 	}
 	if !printable(text) {
-		t.Errorf("an error that is not printable: %q", text[:min(len(text), 300)])
+		t.Errorf("an error is not printable: %q", text[:min(len(text), 300)])
 	}
 	asJSON, _ := json.Marshal(err)
 	if c.within(err, asJSON) {
-		t.Errorf("a secret is in an error")
+		t.Errorf("an error contains a secret")
 	}
 }
 
-// within reports whether a secret is in an error, in what it wraps, or in asJSON.
+// within reports whether an error, an error that it wraps, or asJSON contains a secret.
 func (c canary) within(err error, asJSON []byte) bool {
 	if err == nil {
 		return false
@@ -151,31 +150,31 @@ func (c canary) within(err error, asJSON []byte) bool {
 	return c.within(errors.Unwrap(err), nil)
 }
 
-// hidden is an error that does not show what it wraps.
+// hidden is an error that does not print the errors it wraps.
 type hidden struct{ wrapped []error }
 
 func (hidden) Error() string              { return "hidden" }
 func (hidden) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "hidden") }
 func (h hidden) Unwrap() []error          { return h.wrapped }
 
-// TestCanary has the canary look into all that an error wraps.
+// TestCanary checks that the canary searches all wrapped errors.
 func TestCanary(t *testing.T) {
 	const secret = "a secret of many characters"
 	c := make(canary)
 	c.add(secret)
-	told := hidden{[]error{errors.New(secret)}}
+	inner := hidden{[]error{errors.New(secret)}}
 	for name, err := range map[string]error{
 		"alone":             errors.New(secret),
 		"the second of two": hidden{[]error{io.EOF, errors.New(secret)}},
-		"below one":         fmt.Errorf("outer: %w", told),
-		"below two":         fmt.Errorf("outer: %w: %w", io.EOF, told),
-		"joined":            errors.Join(io.EOF, told),
+		"below one":         fmt.Errorf("outer: %w", inner),
+		"below two":         fmt.Errorf("outer: %w: %w", io.EOF, inner),
+		"joined":            errors.Join(io.EOF, inner),
 	} {
 		if !c.within(err, nil) {
-			t.Errorf("%s: not found", name)
+			t.Errorf("%s: the secret is not found", name)
 		}
 	}
 	if c.within(errors.Join(io.EOF, hidden{[]error{io.ErrUnexpectedEOF}}), nil) {
-		t.Errorf("found where there is none")
+		t.Errorf("a secret is found in an error without one")
 	}
 }

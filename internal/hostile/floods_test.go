@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// flood is bytes of so many messages, each from one of so many users.
+// flood returns the frames of messages from a number of users.
 func flood(messages, users int, category string, payload func(i int) []byte) func() []byte {
 	return func() []byte {
 		var b bytes.Buffer
@@ -28,14 +29,14 @@ func flood(messages, users int, category string, payload func(i int) []byte) fun
 
 func hello(int) []byte { return []byte("hello") }
 
-// flooded reports whether so many messages were acknowledged.
+// flooded reports whether the number of acknowledged messages has reached messages.
 func (r *run) flooded(messages int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.acked) >= messages
 }
 
-// pours writes a flood, and waits until all of it is acknowledged.
+// pours writes a flood and waits until it is acknowledged.
 func pours(messages int) func(r *run) {
 	return func(r *run) {
 		_ = r.peer().Send(r.bytes)
@@ -45,7 +46,7 @@ func pours(messages int) func(r *run) {
 	}
 }
 
-// handled is the outcome of a flood that fits.
+// handled is the outcome of a flood that fits into the inbox.
 func handled(messages int) outcome {
 	return outcome{
 		text: fmt.Sprintf("all %d messages are handled once, and acknowledged", messages),
@@ -53,22 +54,22 @@ func handled(messages int) outcome {
 			lives.check(r)
 			r.lock.Lock()
 			defer r.lock.Unlock()
-			if n := len(r.got); n != messages+1 { // and the one after the attack
+			if n := len(r.got); n != messages+1 { // including the message after the attack
 				r.t.Errorf("%d messages were handled", n)
 			}
 		},
 	}
 }
 
-// steady is the outcome of a flood in which the log is what counts.
-var steady = outcome{text: "all is acknowledged, and the log stays small", check: func(*run) {}}
+// steady is the outcome of a flood that must not flood the log.
+var steady = outcome{text: "all messages are acknowledged, and the log is small", check: func(*run) {}}
 
 func floodAttacks() []attack {
 	const n = 20_000
 	slow := func(r *run) blaze.Handler {
 		return func(ctx context.Context, m *blaze.Message) error {
 			time.Sleep(10 * time.Millisecond)
-			return r.take(ctx, m)
+			return r.record(ctx, m)
 		}
 	}
 	all := []attack{
@@ -114,20 +115,20 @@ func floodAttacks() []attack {
 	return append(append(all, fullInboxes()...), logFloods(n)...)
 }
 
-// receiptFlood is what a broadcast to 100,000 recipients makes.
+// receiptFlood is the receipts of a broadcast to 100,000 recipients.
 func receiptFlood() attack {
 	const n = 200_000
 	return attack{
 		name: "200,000 receipts, and OnReceipt is slow", slow: true, heap: 48 * mib, work: 400 * mib,
 		outcome: outcome{
-			text: "each receipt is handed on or counted as dropped, and the log says that some were",
+			text: "each receipt is delivered or counted as dropped, and the log reports drops",
 			check: func(r *run) {
 				dropped := r.c.Stats().ReceiptsDropped
 				if got := uint64(r.number) + dropped; got != n {
-					r.t.Errorf("%d receipts were handed on and %d dropped", r.number, dropped)
+					r.t.Errorf("%d receipts were delivered and %d dropped", r.number, dropped)
 				}
 				if dropped > 0 && r.book.has("receipt") == 0 {
-					r.t.Errorf("the log does not say that receipts were lost")
+					r.t.Errorf("the log does not report dropped receipts")
 				}
 			},
 		},
@@ -141,57 +142,36 @@ func receiptFlood() attack {
 			return b.Bytes()
 		},
 		config: func(cfg *blaze.Config) {
-			cfg.OnReceipt = func(blaze.Receipt) { receipts.add() }
+			cfg.OnReceipt = func(blaze.Receipt) {
+				time.Sleep(10 * time.Millisecond)
+				receipts.Add(1)
+			}
 		},
 		does: func(r *run) {
-			receipts.reset()
+			receipts.Store(0)
 			_ = r.peer().Send(r.bytes)
 			eventually(func() bool {
-				r.number = receipts.count()
+				r.number = int(receipts.Load())
 				return uint64(r.number)+r.c.Stats().ReceiptsDropped >= n
 			})
 		},
 	}
 }
 
-// receipts counts what OnReceipt gets, which is slow.
-var receipts counter
+// receipts is the number of calls of a slow OnReceipt.
+var receipts atomic.Int64
 
-type counter struct {
-	mu sync.Mutex
-	n  int
-}
-
-func (c *counter) add() {
-	time.Sleep(10 * time.Millisecond)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-}
-
-func (c *counter) reset() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n = 0
-}
-
-func (c *counter) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.n
-}
-
-// sessionFlood is a user with too many sessions. A message is sealed for 256 at most.
+// sessionFlood is a user with too many sessions. A message is encrypted for at most 256.
 func sessionFlood(sessions int) attack {
 	const most = 256
 	return attack{
 		name: fmt.Sprintf("a user with %d sessions", sessions), heap: 48 * mib, work: 128 * mib,
-		outcome: outcome{text: "the message is sealed for 256 sessions at most", check: func(r *run) {
+		outcome: outcome{text: "the message is encrypted for at most 256 sessions", check: func(r *run) {
 			if r.err != nil {
 				r.t.Errorf("the error is %v", short(r.err))
 			}
 			if r.number == 0 || r.number > most {
-				r.t.Errorf("sealed for %d sessions", r.number)
+				r.t.Errorf("encrypted for %d sessions", r.number)
 			}
 		}},
 		bytes: func() []byte {
@@ -226,7 +206,7 @@ func sessionFlood(sessions int) attack {
 // deafSends is a server that confirms no message.
 func deafSends() attack {
 	return attack{
-		name: "no message is confirmed, and 3,000 are sent", slow: true, heap: 64 * mib, work: 400 * mib,
+		name: "3,000 sends without a confirmation", slow: true, heap: 64 * mib, work: 400 * mib,
 		outcome: outcome{text: "each Send ends with its context", check: func(r *run) {
 			if r.number != 3000 {
 				r.t.Errorf("%d sends ended with the error of their context", r.number)
@@ -255,13 +235,13 @@ func deafSends() attack {
 	}
 }
 
-// deafAcks is a server that confirms no acknowledgement for an hour, and then ends the link.
+// deafAcks is a server that confirms no acknowledgement for an hour and then closes the link.
 func deafAcks(n int) attack {
 	return attack{
-		name: "no acknowledgement is confirmed for an hour", heap: 96 * mib, work: 768 * mib, log: 64 * kib,
+		name: "an hour without confirmed acknowledgements", heap: 96 * mib, work: 768 * mib, log: 64 * kib,
 		records: 200,
 		bytes:   flood(n, 100, "PLAIN_TEXT", hello),
-		outcome: outcome{text: "all messages are handled once, and acknowledged in the end", check: func(r *run) {
+		outcome: outcome{text: "all messages are handled once, and acknowledged", check: func(r *run) {
 			if !r.flooded(n) {
 				r.t.Errorf("not all messages are acknowledged")
 			}

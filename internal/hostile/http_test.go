@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// noAnswer is the outcome of a request that nobody answers in a way that can be used.
+// noAnswer is the outcome of a request without a usable response.
 var noAnswer = failsWith("the error is ErrNoAnswer, and the next request works", blaze.ErrNoAnswer)
 
 // opens calls OpenConversation.
@@ -24,7 +25,7 @@ func opens(r *run) {
 	r.calm()
 }
 
-// calm lets the server be honest, and checks that a request works then. A host that gave no answer may be used again.
+// calm ends the attack and checks that the next request succeeds.
 func (r *run) calm() {
 	r.t.Helper()
 	settle()
@@ -34,7 +35,7 @@ func (r *run) calm() {
 	}
 }
 
-// responds returns the attack of a server that answers all requests for a conversation so.
+// responds returns the attack of a server with a special response to all requests for a conversation.
 func responds(name string, o outcome, answer func(r *run, p *peer)) attack {
 	return attack{
 		name: name, outcome: local(o), does: opens,
@@ -42,30 +43,30 @@ func responds(name string, o outcome, answer func(r *run, p *peer)) attack {
 	}
 }
 
-// local adds to an outcome that no other address is connected to.
+// local adds a check to an outcome: the client connects to no other address.
 func local(o outcome) outcome {
 	check := o.check
 	o.check = func(r *run) {
 		check(r)
 		if hosts := r.hosts(); len(hosts) != 1 || hosts[0] != "localhost:80" {
-			r.t.Errorf("connections were made to %.300q", hosts)
+			r.t.Errorf("connections to %.300q", hosts)
 		}
 	}
 	return o
 }
 
-// respondsWith is responds with a text, after which the server hangs up.
+// respondsWith is responds with a text, after which the server disconnects.
 func respondsWith(name string, o outcome, text string) attack {
 	return responds(name, o, func(_ *run, p *peer) { _ = p.Say(text); _ = p.Conn.Close() })
 }
 
-// mostBody is how much of an answer is read, and what buffers add.
+// mostBody is the bound of bytes read from a response: the client's limit, and buffers.
 const mostBody = 4*mib + 256*kib
 
-// respondsEndlessly is responds with bytes that do not end. Each try reads so many bytes at most.
+// respondsEndlessly is responds with an endless response. Each attempt reads at most this many bytes.
 func respondsEndlessly(name, first, piece string, most int64) attack {
 	piece = strings.Repeat(piece, max(1, 16*kib/len(piece)))
-	o := outcome{text: "ErrNoAnswer; each try reads no more than a limit", check: func(r *run) {
+	o := outcome{text: "ErrNoAnswer; each attempt reads up to a limit", check: func(r *run) {
 		noAnswer.check(r)
 		if r.written > most {
 			r.t.Errorf("%d bytes were read", r.written)
@@ -98,21 +99,21 @@ func httpAttacks() []attack {
 		respondsEndlessly("trailers without end", head+"Transfer-Encoding: chunked\r\nTrailer: X-A\r\n\r\n0\r\n",
 			"X-A: word\r\n", mib),
 		respondsWith("a chunk of 2^63 bytes", noAnswer, head+"Transfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\nx"),
-		respondsWith("a chunk size that is no number", noAnswer, head+"Transfer-Encoding: chunked\r\n\r\nzz\r\nx"),
-		respondsWith("a Content-Length that is too large", noAnswer, head+"Content-Length: 1000\r\n\r\n"+good),
+		respondsWith("an invalid chunk size", noAnswer, head+"Transfer-Encoding: chunked\r\n\r\nzz\r\nx"),
+		respondsWith("a too large Content-Length", noAnswer, head+"Content-Length: 1000\r\n\r\n"+good),
 		respondsWith("a Content-Length of 2^64", noAnswer, head+"Content-Length: 18446744073709551616\r\n\r\n"+good),
 		respondsWith("two Content-Lengths", noAnswer, head+"Content-Length: 3\r\nContent-Length: 50\r\n\r\n"+good),
-		respondsWith("both a length and chunks", noAnswer,
+		respondsWith("a Content-Length and chunks", noAnswer,
 			head+"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-		respondsWith("nothing, and the end of the connection", noAnswer, ""),
+		respondsWith("a disconnect without a response", noAnswer, ""),
 		respondsWith("HTTP/0.9", noAnswer, "hello"),
-		responds("silence", noAnswer, func(_ *run, p *peer) { <-closed(p) }),
-		responds("a byte a second, for ever", noAnswer, func(_ *run, p *peer) {
+		responds("no response", noAnswer, func(_ *run, p *peer) { <-closed(p) }),
+		responds("an endless body of a byte a second", noAnswer, func(_ *run, p *peer) {
 			_ = p.Say(head + "Content-Length: 1000000\r\n\r\n")
 			p.trickle([]byte(" "), time.Second, time.Hour)
 			_ = p.Conn.Close()
 		}),
-		respondsWith("gzip that nobody asked for", noAnswer,
+		respondsWith("unrequested gzip", noAnswer,
 			response("200 OK", "Content-Encoding: gzip\r\n", string(wspeer.Gzip(`{"data":{}}`)))),
 		respondsWith("a bomb of 2 GB", noAnswer,
 			response("200 OK", "Content-Encoding: gzip\r\n", string(bomb(2000)))).bounded(32*mib, 256*mib),
@@ -128,13 +129,14 @@ func httpAttacks() []attack {
 		respondsWith("206", noAnswer, response("206 Partial Content", "Content-Range: bytes 0-0/1\r\n", "{")),
 		respondsWith("304", noAnswer, "HTTP/1.1 304 Not Modified\r\n\r\n"),
 		respondsWith("511", noAnswer, response("511 Network Authentication Required", "", "<html>")),
-		respondsWith("an answer to another request", noAnswer, response("200 OK", "X-Request-Id: other\r\n", good)),
+		respondsWith("a response with another request id", noAnswer,
+			response("200 OK", "X-Request-Id: other\r\n", good)),
 	}
-	return append(append(all, shapeAttacks(good)...), paceAttacks(good)...)
+	return append(append(all, shapeAttacks(good)...), timingAttacks(good)...)
 }
 
-// shapeAttacks are answers of 200 that say nothing of use. An answer is a success only with the conversation that was
-// asked for.
+// shapeAttacks are useless responses with status 200. A response is a success only if it has the requested
+// conversation.
 func shapeAttacks(good string) (all []attack) {
 	for _, v := range []struct{ name, body string }{
 		{"an empty body", ""},
@@ -151,12 +153,12 @@ func shapeAttacks(good string) (all []attack) {
 		{"data twice", `{"data":{"conversation_id":"x"},"data":[]}`},
 		{"another conversation", `{"data":{"conversation_id":"` + blaze.ConversationID(botID, botID) + `"}}`},
 		{"a conversation without an id", `{"data":{"conversation_id":""}}`},
-		{"an id of another kind", `{"data":{"conversation_id":5}}`},
+		{"an id of a wrong type", `{"data":{"conversation_id":5}}`},
 		{"an id of a megabyte", `{"data":{"conversation_id":"` + strings.Repeat("c", mib) + `"}}`},
-		{"an error that is a string", `{"error":"no"}`},
-		{"an error that is a list", `{"error":[1,2,3]}`},
-		{"JSON that breaks off", good[:len(good)-2]},
-		{"JSON with a page behind it", good + "<html>"},
+		{"an error of type string", `{"error":"no"}`},
+		{"an error of type list", `{"error":[1,2,3]}`},
+		{"truncated JSON", good[:len(good)-2]},
+		{"JSON followed by HTML", good + "<html>"},
 		{"JSON nested a million times", `{"data":` + deep(1_000_000) + `}`},
 		{"JSON nested 9,000 times", `{"data":` + deep(9_000) + `}`},
 		{"a number of a million digits", `{"data":{"conversation_id":` + strings.Repeat("9", 1_000_000) + `}}`},
@@ -167,21 +169,22 @@ func shapeAttacks(good string) (all []attack) {
 	return all
 }
 
-// paceAttacks are answers that say when to come again, what time it is, or that come at the wrong time.
-func paceAttacks(good string) []attack {
-	const mostTries = 5
+// timingAttacks are responses with a Retry-After or a time, and responses at the wrong time.
+func timingAttacks(good string) []attack {
+	const maxAttempts = 5
 	within := func(most time.Duration, wanted ...error) outcome {
 		return outcome{
-			text: fmt.Sprintf("the request ends within %v, after %d tries at most", most, mostTries),
+			text: fmt.Sprintf("the request ends within %v, after at most %d attempts", most, maxAttempts),
 			check: func(r *run) {
 				if took := time.Duration(r.written); took > most {
 					r.t.Errorf("it took %v", took)
 				}
-				if r.err != nil && !slices.ContainsFunc(wanted, func(want error) bool { return is(r.err, want) }) {
+				expected := func(want error) bool { return errors.Is(r.err, want) }
+				if r.err != nil && !slices.ContainsFunc(wanted, expected) {
 					r.t.Errorf("the error is %v", short(r.err))
 				}
-				if n := len(r.called("/conversations")); n > mostTries+1 {
-					r.t.Errorf("%d tries", n)
+				if n := len(r.called("/conversations")); n > maxAttempts+1 {
+					r.t.Errorf("%d attempts", n)
 				}
 			},
 		}
@@ -199,28 +202,28 @@ func paceAttacks(good string) []attack {
 		return response("429 Busy", headers, `{"error":{"status":429,"code":429,"description":"slow down"}}`)
 	}
 	lies := func(name, headers string) attack { return respondsWith(name, dated, response("200 OK", headers, good)) }
-	patience := 30 * time.Minute // five tries, each with a pause of five minutes
+	longest := 30 * time.Minute // five attempts, with a wait of five minutes after each
 	return []attack{
-		timed("Retry-After of a thousand years", patience, busy("Retry-After: 31536000000\r\n"),
+		timed("Retry-After of a thousand years", longest, busy("Retry-After: 31536000000\r\n"),
 			blaze.CodeTooManyRequests),
-		timed("Retry-After of too many seconds", patience, busy("Retry-After: 99999999999999999999\r\n"),
+		timed("Retry-After of too many seconds", longest, busy("Retry-After: 99999999999999999999\r\n"),
 			blaze.CodeTooManyRequests),
-		timed("Retry-After in the year 9999", patience, busy("Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
+		timed("Retry-After in the year 9999", longest, busy("Retry-After: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
 			blaze.CodeTooManyRequests),
-		timed("Retry-After in the past", patience, busy("Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n"),
+		timed("Retry-After in the past", longest, busy("Retry-After: Fri, 31 Dec 1999 23:59:59 GMT\r\n"),
 			blaze.CodeTooManyRequests),
-		timed("503 without a word", patience, response("503 No", "", ""), blaze.ErrNoAnswer),
-		timed("an error without a code", patience, ok(`{"error":{}}`), blaze.Code(0)),
-		timed("an error with a huge code", patience, ok(`{"error":{"code":1e308,"status":-5}}`), blaze.Code(1<<31-1),
+		timed("503 without a body", longest, response("503 No", "", ""), blaze.ErrNoAnswer),
+		timed("an error without a code", longest, ok(`{"error":{}}`), blaze.Code(0)),
+		timed("an error with a huge code", longest, ok(`{"error":{"code":1e308,"status":-5}}`), blaze.Code(1<<31-1),
 			blaze.Code(0), blaze.ErrNoAnswer),
 		lies("a time in the year 2261", "X-Server-Time: 9200000000000000000\r\n"),
 		lies("a time of more than 64 bits", "X-Server-Time: 253402300799000000000\r\n"),
 		lies("a time before 1970", "X-Server-Time: -9200000000000000000\r\n"),
-		lies("a time of words", "X-Server-Time: noon\r\n"),
+		lies("a time with text", "X-Server-Time: noon\r\n"),
 		lies("a Date in the year 9999", "Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n"),
 		{
-			name: "two answers to one request",
-			outcome: local(outcome{text: "the second answer is nobody's", check: func(r *run) {
+			name: "two responses to one request",
+			outcome: local(outcome{text: "the second response is discarded", check: func(r *run) {
 				if r.err != nil {
 					r.t.Errorf("the error is %v", short(r.err))
 				}
@@ -233,8 +236,8 @@ func paceAttacks(good string) []attack {
 			does: opens,
 		},
 		{
-			name: "an answer before the next request",
-			outcome: local(outcome{text: "the early answer is nobody's", check: func(r *run) {
+			name: "a response before the next request",
+			outcome: local(outcome{text: "the early response is discarded", check: func(r *run) {
 				if r.err != nil {
 					r.t.Errorf("the error is %v", short(r.err))
 				}
@@ -254,8 +257,8 @@ func paceAttacks(good string) []attack {
 			},
 		},
 		{
-			name:    "silence, and a caller with two seconds",
-			outcome: local(failsWith("the error is that of the context", context.DeadlineExceeded)),
+			name:    "no response, and a caller with a timeout of two seconds",
+			outcome: local(failsWith("the error is the context's", context.DeadlineExceeded)),
 			arm:     func(r *run) { r.http = onPath("/conversations", func(p *peer) { <-closed(p) }) },
 			does: func(r *run) {
 				ctx, cancel := context.WithTimeout(r.ctx, 2*time.Second)

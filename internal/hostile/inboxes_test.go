@@ -12,22 +12,23 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// A full inbox. Messages that failed give way to others, so as many of them as fit hold most.
+// A full inbox. It releases failed messages in favor of new ones, so memory is largest with as many failed messages as
+// fit.
 const (
 	inboxBytes  = 8 * mib
 	fillBytes   = 128 * kib // of one message
-	overfull    = 128       // messages: twice as many as fit
-	justFull    = 60        // sealed ones are a little longer
+	overfull    = 128       // messages; twice as many as fit
+	justFull    = 60        // messages; as many as fit, including encrypted ones, which are longer
 	mostInbox   = inboxBytes * 3 / 2
-	serverHolds = 40 + 48 // bytes for a message: its push, and its id
+	serverBytes = 40 + 48 // bytes of the server's memory for the push and the id of a message
 )
 
-// fullInboxes fill the inbox in each way in which messages may wait. InboxBytes bounds what they take.
+// fullInboxes fill the inbox with messages in each state. InboxBytes bounds their memory.
 func fullInboxes() []attack {
 	words := []byte(strings.Repeat("word ", fillBytes/5))
 	live := []byte(`{"width":1,"height":1,"thumb_url":"` + strings.Repeat("t", fillBytes/2) + `","url":"` +
 		strings.Repeat("u", fillBytes/2) + `"}`)
-	sealed := sealedForBot(alice, words)
+	encrypted := encryptedForBot(alice, words)
 	blocked := func(r *run) blaze.Handler {
 		return func(ctx context.Context, m *blaze.Message) error {
 			select {
@@ -52,26 +53,26 @@ func fullInboxes() []attack {
 	failed := until(func() error { return errors.New("not yet") })
 	panicked := until(func() error { panic(strings.Repeat("not yet ", 1000)) })
 	all := []attack{
-		fills("texts that wait for a handler", "PLAIN_TEXT", words, overfull, blocked),
-		fills("texts whose handler fails", "PLAIN_TEXT", words, justFull, failed),
-		fills("more texts than fit, whose handler fails", "PLAIN_TEXT", words, overfull, failed),
-		fills("as many texts as fit, that wait", "PLAIN_TEXT", words, justFull, blocked),
-		fills("small texts that wait", "PLAIN_TEXT", words[:5], 20_000, blocked),
-		fills("small texts whose handler fails", "PLAIN_TEXT", words[:5], 7500, failed),
-		fills("small texts whose handler panics", "PLAIN_TEXT", words[:5], 2000, panicked),
-		fills("texts whose handler panics", "PLAIN_TEXT", words, justFull, panicked),
-		fills("JSON that waits for a handler", "PLAIN_LIVE", live, overfull, blocked),
-		fills("JSON whose handler fails", "PLAIN_LIVE", live, justFull, failed),
-		fills("JSON whose handler panics", "PLAIN_LIVE", live, justFull, panicked),
-		fills("sealed texts that wait for a handler", "ENCRYPTED_TEXT", sealed, overfull, blocked),
-		fills("sealed texts whose handler fails", "ENCRYPTED_TEXT", sealed, justFull, failed),
-		fills("unreadable messages that wait for a handler", "PLAIN_IMAGE", words, overfull, blocked),
-		fills("unknown messages whose handler fails", "PLAIN_HOLOGRAM", words, justFull, failed),
+		fills("texts in the queue", "PLAIN_TEXT", words, overfull, blocked),
+		fills("failed texts", "PLAIN_TEXT", words, justFull, failed),
+		fills("more failed texts than fit", "PLAIN_TEXT", words, overfull, failed),
+		fills("as many queued texts as fit", "PLAIN_TEXT", words, justFull, blocked),
+		fills("small texts in the queue", "PLAIN_TEXT", words[:5], 20_000, blocked),
+		fills("small failed texts", "PLAIN_TEXT", words[:5], 7500, failed),
+		fills("small texts with a panicking handler", "PLAIN_TEXT", words[:5], 2000, panicked),
+		fills("texts with a panicking handler", "PLAIN_TEXT", words, justFull, panicked),
+		fills("JSON in the queue", "PLAIN_LIVE", live, overfull, blocked),
+		fills("failed JSON", "PLAIN_LIVE", live, justFull, failed),
+		fills("JSON with a panicking handler", "PLAIN_LIVE", live, justFull, panicked),
+		fills("encrypted texts in the queue", "ENCRYPTED_TEXT", encrypted, overfull, blocked),
+		fills("failed encrypted texts", "ENCRYPTED_TEXT", encrypted, justFull, failed),
+		fills("invalid messages in the queue", "PLAIN_IMAGE", words, overfull, blocked),
+		fills("failed unknown messages", "PLAIN_HOLOGRAM", words, justFull, failed),
 	}
 	received := func(cfg *blaze.Config) { cfg.Ack = blaze.AckReceived }
 	for _, a := range []attack{
-		fills("texts acknowledged before they fail", "PLAIN_TEXT", words, justFull, failed),
-		fills("JSON acknowledged before its handler panics", "PLAIN_LIVE", live, justFull, panicked),
+		fills("failed texts acknowledged on receipt", "PLAIN_TEXT", words, justFull, failed),
+		fills("JSON acknowledged on receipt, with a panicking handler", "PLAIN_LIVE", live, justFull, panicked),
 	} {
 		configure := a.config
 		a.config = func(cfg *blaze.Config) { configure(cfg); received(cfg) }
@@ -80,8 +81,8 @@ func fullInboxes() []attack {
 	return all
 }
 
-// fills returns the attack of users who write more than fits, while the bot does not get on for two minutes. Garbage
-// and the wire need room beside what is held.
+// fills returns the attack of users who write more than fits while no message is handled for two minutes. The bound of
+// the heap includes garbage and the memory of link and server.
 func fills(name, category string, payload []byte, count int, handler func(r *run) blaze.Handler) attack {
 	return attack{
 		name: "a full inbox: " + name, slow: count != justFull || category != "PLAIN_TEXT", heap: 2*mostInbox + 40*mib,
@@ -97,10 +98,10 @@ func fills(name, category string, payload []byte, count int, handler func(r *run
 			return b.Bytes()
 		},
 		outcome: outcome{
-			text: "at most 1.5 times InboxBytes are held, and all is acknowledged in the end",
+			text: "the memory is at most 1.5 times InboxBytes, and all messages are acknowledged",
 			check: func(r *run) {
 				if r.written > mostInbox {
-					r.t.Errorf("%d bytes are held, and InboxBytes is %d", r.written, inboxBytes)
+					r.t.Errorf("%d bytes of memory, and InboxBytes is %d", r.written, inboxBytes)
 				}
 				if !r.flooded(count) {
 					r.t.Errorf("not all messages are acknowledged")
@@ -115,7 +116,7 @@ func fills(name, category string, payload []byte, count int, handler func(r *run
 			}
 			time.Sleep(2 * time.Minute)
 			settle()
-			r.written = r.meter.live() - int64(count)*serverHolds
+			r.written = r.meter.live() - int64(count)*serverBytes
 			close(r.gate)
 			eventually(func() bool { return r.flooded(count) })
 		},

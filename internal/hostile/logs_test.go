@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// logFloods have the bot log as much as they can.
+// logFloods are attacks that make the bot log as much as possible.
 func logFloods(n int) []attack {
 	once := func(cfg *blaze.Config) { cfg.HandlerAttempts = 1 }
 	numbered := func(end func(text string) error) func(*run) blaze.Handler {
@@ -30,7 +30,7 @@ func logFloods(n int) []attack {
 	}
 	all := []attack{
 		pour("a handler that fails 20,000 times", always(errors.New("no"))),
-		pour("a handler that fails 20,000 times, each time for another reason", numbered(errors.New)),
+		pour("a handler that fails 20,000 times, each time with another error", numbered(errors.New)),
 		pour("a handler that panics 20,000 times", func(*run) blaze.Handler {
 			return func(context.Context, *blaze.Message) error { panic("no") }
 		}),
@@ -45,7 +45,7 @@ func logFloods(n int) []attack {
 			bytes: flood(20, 20, "PLAIN_TEXT", hello),
 		},
 	}
-	decline := pour("20,000 categories that nobody knows", always(blaze.ErrNotHandled))
+	decline := pour("20,000 unknown categories", always(blaze.ErrNotHandled))
 	decline.bytes = func() []byte {
 		var b strings.Builder
 		for i := range n {
@@ -54,25 +54,26 @@ func logFloods(n int) []attack {
 		}
 		return []byte(b.String())
 	}
-	return append(all, decline, groupFlood(), flapping("one text", mib, 4500, func(int) string { return "going away" }),
-		flapping("another text each time", 3*mib, 9000, func(i int) string {
+	return append(all, decline, groupFlood(),
+		flapping("one reason", mib, 4500, func(int) string { return "going away" }),
+		flapping("different reasons", 3*mib, 9000, func(i int) string {
 			return strings.Repeat(fmt.Sprint("reason", i, " "), 8)
 		}))
 }
 
-// groupFlood is an encrypted message in each of many groups. A reply there goes out in plain text, which is logged.
+// groupFlood is an encrypted message in each of many groups. The replies are sent unencrypted, which is logged.
 func groupFlood() attack {
 	const groups = 2000
-	sealed := sealedForBot(alice, []byte("hello"))
+	encrypted := encryptedForBot(alice, []byte("hello"))
 	return attack{
-		name: "encrypted messages in 2,000 groups, all answered", outcome: steady, heap: 64 * mib, work: 256 * mib,
+		name: "encrypted messages in 2,000 groups, all with replies", outcome: steady, heap: 64 * mib, work: 256 * mib,
 		log: 256 * kib, records: 400,
 		does: pours(groups),
 		bytes: func() []byte {
 			var b strings.Builder
 			for i := range groups {
 				fields := map[string]any{"conversation_id": newID(fmt.Sprint("group", i))}
-				message := pushedWith(newID(fmt.Sprint("flood", i)), alice, "ENCRYPTED_TEXT", sealed, fields)
+				message := pushedWith(newID(fmt.Sprint("flood", i)), alice, "ENCRYPTED_TEXT", encrypted, fields)
 				b.Write(wspeer.PackStored(message))
 			}
 			return []byte(b.String())
@@ -83,15 +84,15 @@ func groupFlood() attack {
 	}
 }
 
-// flapping is a server that ends each link at once, for a day.
+// flapping is a server that closes each link at once, for a day.
 func flapping(name string, log, records int64, reason func(i int) string) attack {
 	const day = 24 * time.Hour
 	return attack{
-		name: "each link is ended at once for a day, with " + name, slow: true, heap: 48 * mib, work: 4096 * mib,
+		name: "each link is closed at once for a day, with " + name, slow: true, heap: 48 * mib, work: 4096 * mib,
 		log:     log,
 		records: records,
 		outcome: outcome{
-			text: "the links follow at growing distances, and the log has a few records a minute",
+			text: "the waits between links grow, and the log has a few records a minute",
 			check: func(r *run) {
 				if n := r.links(); n > 20_000 {
 					r.t.Errorf("%d links in a day", n)

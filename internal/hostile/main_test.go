@@ -12,23 +12,23 @@ import (
 	"github.com/mixin-blaze/blaze/internal/leak"
 )
 
-// everything is set to carry out all attacks, and not a third of them: by make hostile, and where attacks are named.
+// everything is set if all attacks run, not a third of them: with make hostile, or if -run names attacks.
 var everything bool
 
-// collectAt is the percentage by which the heap grows until garbage is collected, which is when it is measured.
+// collectAt is the GC percentage. It is low because the heap is measured at each collection.
 const collectAt = 25
 
-// totals are what the attacks of one area took.
+// totals has the measurements of the attacks of one area.
 type totals struct {
 	area    string
 	attacks int
-	most    usage // the largest of each
+	most    usage // the maximum of each measurement
 }
 
-// reported has the areas in the order in which they ran.
+// reported has the areas in the order of their runs.
 var reported []*totals
 
-// report takes a note of what an attack took.
+// report adds the measurement of an attack.
 func report(area string, u usage) {
 	if n := len(reported); n == 0 || reported[n-1].area != area {
 		reported = append(reported, &totals{area: area})
@@ -41,7 +41,7 @@ func report(area string, u usage) {
 	sum.most.records = max(sum.most.records, u.records)
 }
 
-// TestMain prints what the attacks took, and fails if a goroutine is left.
+// TestMain prints the measurements. It fails if a goroutine is left.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	everything = os.Getenv("HOSTILE") == "all" || strings.Contains(flag.Lookup("test.run").Value.String(), "/")
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 	os.Exit(leak.Check(code))
 }
 
-// printTable prints the largest of everything, by area.
+// printTable prints the maximum of each measurement by area.
 func printTable() {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "area\tattacks\tpeak heap, KiB\tallocated, KiB\tlog, bytes\trecords\t")

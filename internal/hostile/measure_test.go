@@ -11,19 +11,19 @@ import (
 	"unicode"
 )
 
-// usage is what an attack took.
+// usage is the measurement of an attack.
 type usage struct {
-	heap    int64 // bytes in use above what was there before, at the collection that found most
+	heap    int64 // the largest live heap after a collection, minus that before the attack, in bytes
 	work    int64 // bytes allocated
 	log     int64 // bytes
 	records int64
 }
 
-// sampleEvery is how often the last collection is looked at. There is one whenever the heap has grown by a quarter, or
-// by a megabyte. What comes and goes between two of them still counts as work.
+// sampleEvery is the interval at which the live heap of the last collection is read. A collection runs whenever the
+// heap has grown by a quarter, or by a megabyte. Objects that exist only between two collections count as work.
 const sampleEvery = time.Millisecond
 
-// meter watches the heap, in real time.
+// meter samples the heap in real time.
 type meter struct {
 	idle, allocated int64
 	end, ended      chan struct{}
@@ -32,10 +32,10 @@ type meter struct {
 	used            usage
 }
 
-// startMeter notes what is there, once all garbage is collected.
+// startMeter collects all garbage and starts to measure.
 func startMeter() *meter {
 	runtime.GC()
-	runtime.GC() // frees what the first one left in pools
+	runtime.GC() // frees objects in pools
 	m := &meter{end: make(chan struct{}), ended: make(chan struct{})}
 	m.idle, m.allocated = readHeap()
 	go m.watch()
@@ -57,7 +57,7 @@ func (m *meter) watch() {
 	}
 }
 
-// stop returns what was used. A second call returns the same.
+// stop returns the measurement. A second call returns the same.
 func (m *meter) stop() usage {
 	m.once.Do(func() {
 		close(m.end)
@@ -68,32 +68,32 @@ func (m *meter) stop() usage {
 	return m.used
 }
 
-// live collects garbage, and returns the bytes that are in use above what was there before.
+// live collects garbage and returns the live heap, minus that before the attack, in bytes.
 func (m *meter) live() int64 {
 	runtime.GC()
-	runtime.GC() // frees what the first one left in pools
+	runtime.GC() // frees objects in pools
 	heap, _ := readHeap()
 	return heap - m.idle
 }
 
-// readHeap returns the bytes that the last collection found in use, and those of all objects that there ever were.
+// readHeap returns the live heap of the last collection and the bytes of all allocations so far.
 func readHeap() (used, ever int64) {
 	samples := [...]metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(samples[:])
 	return int64(samples[0].Value.Uint64()), int64(samples[1].Value.Uint64())
 }
 
-// keptLog is how much of a log is kept to look for secrets in it.
+// keptLog is the size of the part of a log that is searched for secrets.
 const keptLog = 4 * mib
 
-// logbook is a [slog.Handler] that counts records and bytes, as a [slog.JSONHandler] writes them.
+// logbook is a [slog.Handler] that counts records, and their bytes as JSON.
 type logbook struct {
 	mu       sync.Mutex
 	bytes    int64
 	records  int64
-	warnings int64 // records of at least that level
+	warnings int64 // records of level WARN or higher
 	text     strings.Builder
-	odd      string // an attribute that could mislead the reader of a log
+	odd      string // the key of an attribute that is not printable, or has line breaks
 }
 
 func (b *logbook) Enabled(context.Context, slog.Level) bool { return true }
@@ -120,7 +120,7 @@ func (b *logbook) Handle(ctx context.Context, r slog.Record) error {
 	return slog.NewJSONHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}).Handle(ctx, r)
 }
 
-// Write takes one record as text.
+// Write adds a line of text.
 func (b *logbook) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -137,7 +137,7 @@ func (b *logbook) size() (bytes, records int64) {
 	return b.bytes, b.records
 }
 
-// warned returns how many records are warnings or errors.
+// warned returns the number of records of level WARN or higher.
 func (b *logbook) warned() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -150,7 +150,7 @@ func (b *logbook) String() string {
 	return b.text.String()
 }
 
-// has returns how many records contain text.
+// has returns the number of records that contain text.
 func (b *logbook) has(text string) (n int) {
 	for line := range strings.Lines(b.String()) {
 		if strings.Contains(line, text) {
@@ -160,8 +160,7 @@ func (b *logbook) has(text string) (n int) {
 	return n
 }
 
-// printable reports whether text shows on a terminal as what it is. An error that joins others has line ends, and
-// one of a panic is indented.
+// printable reports whether a terminal displays text unchanged. Joined errors have line feeds, and stacks have tabs.
 func printable(text string) bool {
 	for _, c := range text {
 		if c != '\n' && c != '\t' && !unicode.IsPrint(c) {

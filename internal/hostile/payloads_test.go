@@ -15,17 +15,17 @@ import (
 
 // Outcomes of a message.
 var (
-	rawWithErr = outcome{text: "the message arrives as a Raw with Err, and is acknowledged", check: func(r *run) {
+	rawWithErr = outcome{text: "the message is delivered as a Raw with Err, and is acknowledged", check: func(r *run) {
 		if m := r.message(attackID); m == nil {
-			r.t.Errorf("it does not arrive")
+			r.t.Errorf("the message is not delivered")
 		} else if raw, is := m.Payload.(blaze.Raw); !is || raw.Err == nil {
-			r.t.Errorf("it arrives as %T", m.Payload)
+			r.t.Errorf("the message is delivered as %T", m.Payload)
 		}
 		acknowledged(r)
 	}}
-	arrives = outcome{text: "the message arrives, decoded or as a Raw, and is acknowledged", check: func(r *run) {
+	arrives = outcome{text: "the message is delivered, decoded or as a Raw, and is acknowledged", check: func(r *run) {
 		if r.message(attackID) == nil {
-			r.t.Errorf("it does not arrive")
+			r.t.Errorf("the message is not delivered")
 		}
 		acknowledged(r)
 	}}
@@ -35,18 +35,18 @@ var attackID = newID("attack")
 
 func acknowledged(r *run) {
 	if r.ack(attackID) == "" {
-		r.t.Errorf("it is not acknowledged")
+		r.t.Errorf("the message is not acknowledged")
 	}
 }
 
-// What a message may take: the way over the wire, in text and in base64, and eight times its size for decoding.
+// Bounds of the memory for a message, in multiples of its size: for transport, as text and in base64, and for decoding.
 const (
 	wireTimes   = 24
 	decodeTimes = 8
 )
 
-// tells returns the attack of a user who writes one message.
-func tells(name string, o outcome, category string, payload func() []byte) attack {
+// sends returns the attack of a user who sends one message.
+func sends(name string, o outcome, category string, payload func() []byte) attack {
 	p := payload()
 	return attack{
 		name: name, outcome: o, bytes: func() []byte { return wspeer.Pack(pushed(attackID, alice, category, p)) },
@@ -56,15 +56,15 @@ func tells(name string, o outcome, category string, payload func() []byte) attac
 	}
 }
 
-// userSized is how much a user can say.
+// userSized is the largest payload of a user in bytes.
 const userSized = 128 * kib
 
-// list returns a list with so many bytes of one element.
+// list returns a JSON array of about size bytes with copies of one element.
 func list(element string, size int) []byte {
 	return []byte("[" + strings.Repeat(element+",", size/(len(element)+1)) + element + "]")
 }
 
-// uuids returns a list of different ids.
+// uuids returns n different ids, separated by commas.
 func uuids(n int) string {
 	all := make([]string, n)
 	for i := range all {
@@ -81,7 +81,7 @@ const (
 		`"created_at":"2023-04-28T10:01:32Z","content":"x"}`
 )
 
-// hasList are the payloads with a list in them.
+// hasList lists the payloads with an array.
 var hasList = []struct {
 	category, before, after string
 }{
@@ -97,36 +97,36 @@ func payloadAttacks() (all []attack) {
 			return func() []byte { return []byte(v.before + string(list) + v.after) }
 		}
 		all = append(all,
-			tells("zeros in "+v.category, rawWithErr, v.category, in(list("0", userSized))),
-			tells("empty objects in "+v.category, rawWithErr, v.category, in(list("{}", userSized))),
-			tells("empty lists in "+v.category, rawWithErr, v.category, in(list("[]", userSized))),
-			tells("nulls in "+v.category, rawWithErr, v.category, in(list("null", userSized))),
-			tells("lists in lists in "+v.category, rawWithErr, v.category, in([]byte(deep(userSized/2)))),
-			tells("11 MB of zeros in "+v.category, rawWithErr, v.category, in(list("0", 11*mib))).bounded(160*mib,
+			sends("zeros in "+v.category, rawWithErr, v.category, in(list("0", userSized))),
+			sends("empty objects in "+v.category, rawWithErr, v.category, in(list("{}", userSized))),
+			sends("empty lists in "+v.category, rawWithErr, v.category, in(list("[]", userSized))),
+			sends("nulls in "+v.category, rawWithErr, v.category, in(list("null", userSized))),
+			sends("nested lists in "+v.category, rawWithErr, v.category, in([]byte(deep(userSized/2)))),
+			sends("11 MB of zeros in "+v.category, rawWithErr, v.category, in(list("0", 11*mib))).bounded(160*mib,
 				400*mib).slowly(),
 		)
 	}
 	all = append(all,
-		tells("200 buttons", rawWithErr, "APP_BUTTON_GROUP", func() []byte { return list(button, 200*len(button)) }),
-		tells("200 buttons on a card", rawWithErr, "APP_CARD", func() []byte {
+		sends("200 buttons", rawWithErr, "APP_BUTTON_GROUP", func() []byte { return list(button, 200*len(button)) }),
+		sends("200 buttons on a card", rawWithErr, "APP_CARD", func() []byte {
 			return []byte(hasList[2].before + string(list(button, 200*len(button))) + "}")
 		}),
-		tells("3,000 pinned messages", rawWithErr, "MESSAGE_PIN", func() []byte {
+		sends("3,000 pinned messages", rawWithErr, "MESSAGE_PIN", func() []byte {
 			return []byte(`{"action":"PIN","message_ids":[` + uuids(3000) + `]}`)
 		}),
-		tells("10,000 messages in a transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
+		sends("10,000 messages in a transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
 			return list(transcript, 10_000*len(transcript))
 		}).bounded(48*mib, 128*mib),
-		tells("a transcript that breaks off", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
+		sends("a truncated transcript", rawWithErr, "PLAIN_TRANSCRIPT", func() []byte {
 			b := list(transcript, userSized)
 			return b[:len(b)-9]
 		}),
 	)
-	return append(append(append(append(all, fieldAttacks()...), sealedAttacks()...), repeatedAttacks()...),
+	return append(append(append(append(all, fieldAttacks()...), encryptedAttacks()...), repeatedAttacks()...),
 		encodingAttacks()...)
 }
 
-// objects are the categories whose payload is one object, each with what it needs.
+// objects lists the categories with an object as payload, each with its required fields.
 var objects = []struct{ category, good string }{
 	{
 		"PLAIN_IMAGE",
@@ -157,8 +157,8 @@ var objects = []struct{ category, good string }{
 	},
 }
 
-// fieldAttacks are objects with fields that are too many, too long or too deep. Each kind is for other categories in
-// turn, and the worst one for all.
+// fieldAttacks are objects with too many, too long or too deep fields. Each kind is tested with some of the categories,
+// and an array in place of an object with all.
 func fieldAttacks() (all []attack) {
 	for i, v := range objects {
 		odd := []struct{ name, fields string }{
@@ -170,10 +170,10 @@ func fieldAttacks() (all []attack) {
 			{"numbers with huge exponents", `,"width":1e999999,"duration":-1e99999,"size":1e400`},
 		}[i%6]
 		all = append(all,
-			tells(odd.name+" in "+v.category, arrives, v.category, func() []byte {
+			sends(odd.name+" in "+v.category, arrives, v.category, func() []byte {
 				return []byte("{" + v.good + odd.fields + "}")
 			}),
-			tells("a list of zeros as "+v.category, rawWithErr, v.category, func() []byte {
+			sends("a list of zeros as "+v.category, rawWithErr, v.category, func() []byte {
 				return list("0", userSized)
 			}),
 		)
@@ -189,10 +189,10 @@ func manyFields(n int) string {
 	return b.String()
 }
 
-// sealedAttacks are encrypted messages. Source of the layout: internal/seal, from the service's documentation.
-func sealedAttacks() []attack {
+// encryptedAttacks are encrypted messages. Source of the layout: internal/seal, from the service's documentation.
+func encryptedAttacks() []attack {
 	const category = "ENCRYPTED_TEXT"
-	good := sealedForBot(alice, []byte("hello"))
+	good := encryptedForBot(alice, []byte("hello"))
 	with := func(change func(b []byte) []byte) func() []byte {
 		return func() []byte { return change(bytes.Clone(good)) }
 	}
@@ -200,33 +200,39 @@ func sealedAttacks() []attack {
 		return with(func(b []byte) []byte { binary.LittleEndian.PutUint16(b[1:], uint16(n)); return b })
 	}
 	return []attack{
-		tells("sealed for 65,535 sessions, it says", rawWithErr, category, claims(65535)),
-		tells("sealed for no session, it says", rawWithErr, category, claims(0)),
-		tells("sealed for 65,535 sessions of others", rawWithErr, category, func() []byte {
+		sends("encrypted, with a count of 65,535 sessions", rawWithErr, category, claims(65535)),
+		sends("encrypted, with a count of 0 sessions", rawWithErr, category, claims(0)),
+		sends("encrypted for 65,535 other sessions", rawWithErr, category, func() []byte {
 			b := append([]byte{1, 0xff, 0xff}, make([]byte, 32)...)
 			return append(b, bytes.Repeat([]byte{7}, 65535*64+100)...)
 		}).bounded(96*mib, 200*mib),
-		tells("sealed, of another version", rawWithErr, category, with(func(b []byte) []byte { b[0] = 2; return b })),
-		tells("sealed, with a key of low order", rawWithErr, category, with(func(b []byte) []byte {
+		sends("encrypted, of another version", rawWithErr, category, with(func(b []byte) []byte {
+			b[0] = 2
+			return b
+		})),
+		sends("encrypted, with a key of low order", rawWithErr, category, with(func(b []byte) []byte {
 			clear(b[3:35])
 			return b
 		})),
-		tells("sealed, with a changed message", rawWithErr, category, with(func(b []byte) []byte {
+		sends("encrypted, with a modified message", rawWithErr, category, with(func(b []byte) []byte {
 			b[len(b)-1] ^= 1
 			return b
 		})),
-		tells("sealed, with a changed key", rawWithErr, category, with(func(b []byte) []byte { b[60] ^= 1; return b })),
-		tells("sealed, and broken off", rawWithErr, category, with(func(b []byte) []byte { return b[:len(b)/2] })),
-		tells("a sealed head alone", rawWithErr, category, with(func(b []byte) []byte { return b[:35] })),
-		tells("nothing, sealed", rawWithErr, category, func() []byte { return nil }),
-		tells("zeros in a sealed transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
-			return sealedForBot(alice, list("0", userSized))
+		sends("encrypted, with a modified key", rawWithErr, category, with(func(b []byte) []byte {
+			b[60] ^= 1
+			return b
+		})),
+		sends("encrypted and truncated", rawWithErr, category, with(func(b []byte) []byte { return b[:len(b)/2] })),
+		sends("an encrypted header alone", rawWithErr, category, with(func(b []byte) []byte { return b[:35] })),
+		sends("an empty encrypted message", rawWithErr, category, func() []byte { return nil }),
+		sends("zeros in an encrypted transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
+			return encryptedForBot(alice, list("0", userSized))
 		}),
-		tells("empty objects in a sealed transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
-			return sealedForBot(alice, list("{}", userSized))
+		sends("empty objects in an encrypted transcript", rawWithErr, "ENCRYPTED_TRANSCRIPT", func() []byte {
+			return encryptedForBot(alice, list("{}", userSized))
 		}),
-		tells("lists in lists in a sealed image", rawWithErr, "ENCRYPTED_IMAGE", func() []byte {
-			return sealedForBot(alice, []byte(deep(userSized/2)))
+		sends("nested lists in an encrypted image", rawWithErr, "ENCRYPTED_IMAGE", func() []byte {
+			return encryptedForBot(alice, []byte(deep(userSized/2)))
 		}),
 	}
 }
@@ -239,20 +245,20 @@ func repeatedAttacks() []attack {
 		return attack{
 			name: name, handler: handler, heap: smallHeap, work: 48 * mib, records: 60,
 			bytes: func() []byte { return wspeer.Pack(pushed(attackID, alice, "PLAIN_TRANSCRIPT", payload)) },
-			outcome: outcome{text: "the message is given up after its attempts, and acknowledged", check: func(r *run) {
+			outcome: outcome{text: "the message is dropped after its attempts, and acknowledged", check: func(r *run) {
 				acknowledged(r)
 			}},
 			does: func(r *run) {
 				r.deliver(attackID, r.bytes)
 				if !eventually(func() bool { return r.ack(attackID) != "" }) {
-					r.t.Errorf("it is not acknowledged")
+					r.t.Errorf("the message is not acknowledged")
 				}
 			},
 		}
 	}
 	return []attack{
-		again("a transcript of empty objects, for a handler that fails", always(errors.New("no"))),
-		again("a transcript of empty objects, for a handler that panics", panicking),
+		again("a transcript of empty objects, with a failing handler", always(errors.New("no"))),
+		again("a transcript of empty objects, with a panicking handler", panicking),
 		{
 			name: "five frames of 11 MB of zeros", slow: true, heap: 160 * mib, work: 1200 * mib, outcome: arrives,
 			bytes: func() []byte { return wspeer.Pack(pushed(attackID, alice, "PLAIN_TRANSCRIPT", list("0", 11*mib))) },
@@ -269,27 +275,27 @@ func repeatedAttacks() []attack {
 	}
 }
 
-// encodingAttacks are messages whose data is odd before it is decoded.
+// encodingAttacks are messages with unusual base64 or fields.
 func encodingAttacks() (all []attack) {
 	for _, v := range []struct {
 		name   string
 		o      outcome
 		fields map[string]any
 	}{
-		{"data that is no base64", rawWithErr, map[string]any{"data": strings.Repeat("*", userSized)}},
-		{"data with an odd end", arrives, map[string]any{"data": "aGk=aGk="}},
-		{"data of line ends", arrives, map[string]any{"data": strings.Repeat("\n", userSized)}},
-		{"two kinds of data", arrives, map[string]any{"data_base64": "aGk", "data": "*"}},
-		{"text that is no UTF-8", arrives, map[string]any{"data": "//79/A=="}},
+		{"data that is not base64", rawWithErr, map[string]any{"data": strings.Repeat("*", userSized)}},
+		{"data with padding in the middle", arrives, map[string]any{"data": "aGk=aGk="}},
+		{"data of line breaks", arrives, map[string]any{"data": strings.Repeat("\n", userSized)}},
+		{"data and data_base64", arrives, map[string]any{"data_base64": "aGk", "data": "*"}},
+		{"text with invalid UTF-8", arrives, map[string]any{"data": "//79/A=="}},
 		{"a category of 100 KB", arrives, map[string]any{"category": strings.Repeat("C", 100_000)}},
-		{"a category of escape sequences", arrives, map[string]any{"category": "\x1b[2J\r\nX"}},
+		{"a category with escape sequences", arrives, map[string]any{"category": "\x1b[2J\r\nX"}},
 		{"a date in the year 99999", arrives, map[string]any{"created_at": "99999-01-01T00:00:00Z"}},
 		{"a message that expires in a billion years", arrives, map[string]any{"expire_in": int64(1 << 62)}},
-		{"a message that expired before it was written", arrives, map[string]any{"expire_in": int64(-1 << 62)}},
+		{"a message with a negative expiry", arrives, map[string]any{"expire_in": int64(-1 << 62)}},
 		{"a quote of 100 KB", arrives, map[string]any{"quote_message_id": strings.Repeat("q", 100_000)}},
 		{"a status of 100 KB", arrives, map[string]any{"status": strings.Repeat("s", 100_000)}},
 	} {
-		a := tells(v.name, v.o, "PLAIN_TEXT", func() []byte { return nil })
+		a := sends(v.name, v.o, "PLAIN_TEXT", func() []byte { return nil })
 		a.bytes = func() []byte { return wspeer.Pack(pushedWith(attackID, alice, "PLAIN_TEXT", nil, v.fields)) }
 		all = append(all, a)
 	}

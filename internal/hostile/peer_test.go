@@ -9,11 +9,11 @@ import (
 // peer is the server's end of one connection.
 type peer struct {
 	*wspeer.Peer
-	auth string        // the Authorization header of its last request
-	deaf chan struct{} // the server reads frames until it is closed; nil: always
+	auth string        // Authorization header of the last request
+	deaf chan struct{} // after a frame, the server reads no more until it is closed; nil: it keeps reading
 }
 
-// repeat writes the same bytes again and again, at most so many bytes in all. It returns how many it wrote.
+// repeat writes the same bytes until it has written most bytes or fails. It returns the number of written bytes.
 func (p *peer) repeat(b []byte, most int64) (written int64) {
 	for written < most {
 		n, err := p.Write(b[:min(int64(len(b)), most-written)])
@@ -24,7 +24,7 @@ func (p *peer) repeat(b []byte, most int64) (written int64) {
 	return written
 }
 
-// trickle writes the same bytes again and again, with a pause before each, until the client has gone or for so long.
+// trickle writes the same bytes after each pause, until the client has disconnected or most has passed.
 func (p *peer) trickle(b []byte, pause, most time.Duration) {
 	for began := time.Now(); time.Since(began) < most; {
 		time.Sleep(pause)
@@ -34,7 +34,7 @@ func (p *peer) trickle(b []byte, pause, most time.Duration) {
 	}
 }
 
-// upgrade returns the answer that accepts a websocket. edit may change its lines; the first one is the status line.
+// upgrade returns the response that accepts a websocket. edit may change its lines. The first is the status line.
 func (p *peer) upgrade(edit func(lines []string) []string) string {
 	lines := append(p.UpgradeLines(), "Sec-WebSocket-Protocol: Mixin-Blaze-1")
 	if edit != nil {

@@ -16,14 +16,14 @@ func chunk(kind string, data []byte) []byte {
 	return binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b[4:]))
 }
 
-// pngOf returns a PNG with that header, and data as zlib.
+// pngOf returns a PNG with a header and zlib data.
 func pngOf(w, h uint32, depth, kind byte, data []byte) []byte {
 	head := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
 	b := append([]byte("\x89PNG\r\n\x1a\n"), chunk("IHDR", append(head, depth, kind, 0, 0, 0))...)
 	return append(append(b, chunk("IDAT", data)...), chunk("IEND", nil)...)
 }
 
-// pngWith puts more chunks behind the header of a PNG.
+// pngWith inserts chunks after the header of a PNG.
 func pngWith(png, more []byte) []byte {
 	const head = 8 + 25
 	return append(append(bytes.Clone(png[:head]), more...), png[head:]...)
@@ -35,7 +35,7 @@ func fixPNG(png []byte) []byte {
 	return png
 }
 
-// zlibZeros returns zlib of so many megabytes of zeros, in a few kilobytes each.
+// zlibZeros returns zlib data of megabytes of zeros, compressed to about a kilobyte each.
 func zlibZeros(megabytes int) []byte {
 	var block bytes.Buffer
 	zw, _ := flate.NewWriter(&block, flate.BestCompression)
@@ -44,7 +44,7 @@ func zlibZeros(megabytes int) []byte {
 	_ = zw.Flush()
 	b := append([]byte{0x78, 0xda}, bytes.Repeat(block.Bytes(), megabytes)...)
 	b = append(b, 0x03, 0x00)
-	// Of zeros, the first half of the checksum counts them, and the second one is 1.
+	// Adler-32 of n zeros is n mod 65521 in the high half and 1 in the low half.
 	const modulus = 65521
 	sum := uint32(uint64(megabytes)*mib%modulus)<<16 | 1
 	return binary.BigEndian.AppendUint32(b, sum)
@@ -58,13 +58,13 @@ func zlibBytes(p []byte) []byte {
 	return b.Bytes()
 }
 
-// gifOf returns a GIF with frames of two colours, that are all of the first one. Source: the GIF89a specification.
+// gifOf returns a GIF with a palette of two colors. All pixels have the first. Source: the GIF89a specification.
 func gifOf(w, h, frameW, frameH uint16, frames int) []byte {
 	le := binary.LittleEndian.AppendUint16
 	b := append([]byte("GIF89a"), le(le(nil, w), h)...)
-	b = append(b, 0x80, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff) // two colours
+	b = append(b, 0x80, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff) // two colors
 	frame := append([]byte{0x2c, 0, 0, 0, 0}, le(le(nil, frameW), frameH)...)
-	frame = append(frame, 0, gifLiteral) // nothing local
+	frame = append(frame, 0, gifLiteral) // no local color table
 	for data := gifZeros(int(frameW) * int(frameH)); len(data) > 0; {
 		n := min(len(data), 0xff)
 		frame = append(append(frame, byte(n)), data[:n]...)
@@ -73,10 +73,10 @@ func gifOf(w, h, frameW, frameH uint16, frames int) []byte {
 	return append(append(b, bytes.Repeat(append(frame, 0), frames)...), 0x3b)
 }
 
-// gifLiteral is the fewest bits of a pixel that a GIF may have.
+// gifLiteral is the smallest number of bits per pixel in GIF.
 const gifLiteral = 2
 
-// gifZeros returns so many pixels of the first colour as a GIF packs them.
+// gifZeros returns pixels of the first color in LZW.
 func gifZeros(pixels int) []byte {
 	var b bytes.Buffer
 	zw := lzw.NewWriter(&b, lzw.LSB, gifLiteral)
@@ -85,25 +85,25 @@ func gifZeros(pixels int) []byte {
 	return b.Bytes()
 }
 
-// jpegHead returns the beginning of a progressive JPEG of one colour: tables, size, and the head of the first scan.
-// Source: ITU-T T.81, annexes B and G.
+// jpegHead returns the start of a progressive grayscale JPEG: tables, size, and the header of the first scan. Source:
+// ITU-T T.81, annexes B and G.
 func jpegHead(w, h uint16) []byte {
 	b := []byte{0xff, 0xd8, 0xff, 0xdb, 0, 67, 0}
 	b = append(b, bytes.Repeat([]byte{1}, 64)...)
 	be := binary.BigEndian.AppendUint16
 	b = append(b, 0xff, 0xc2, 0, 11, 8)
 	b = append(be(be(b, h), w), 1, 1, 0x11, 0)
-	table := func(class, symbol byte) []byte { // one code, of one bit
+	table := func(class, symbol byte) []byte { // one code of one bit
 		t := append([]byte{0xff, 0xc4, 0, 20, class << 4, 1}, make([]byte, 15)...)
 		return append(t, symbol)
 	}
-	b = append(b, table(0, 0)...)    // a difference of nothing
-	b = append(b, table(1, 0xe0)...) // a run of 16,384 blocks of nothing, and 14 bits more
+	b = append(b, table(0, 0)...)    // a difference of 0
+	b = append(b, table(1, 0xe0)...) // a run of at least 16,384 empty blocks, with 14 more bits of length
 	return append(b, 0xff, 0xda, 0, 8, 1, 1, 0x00, 0, 0, 0)
 }
 
-// jpegOf returns a progressive JPEG with so many scans. Each but the first says in a few bytes that all blocks stay as
-// they are, and all have to be gone through.
+// jpegOf returns a progressive JPEG. Each scan but the first is a few bytes that change no block, and the decoder must
+// visit all blocks.
 func jpegOf(w, h uint16, scans int) []byte {
 	b := jpegHead(w, h)
 	blocks := (int(w) + 7) / 8 * ((int(h) + 7) / 8)
@@ -118,7 +118,7 @@ func jpegOf(w, h uint16, scans int) []byte {
 	return append(append(b, bytes.Repeat(scan, scans-1)...), 0xff, 0xd9)
 }
 
-// bits collects bits, the highest first. As the format wants it, a byte of ones is followed by a zero.
+// bits collects bits, the highest first. It adds a zero byte after 0xff, as JPEG requires.
 type bits struct {
 	out  []byte
 	last byte
@@ -149,7 +149,8 @@ func (b *bits) bytes() []byte {
 	return b.out
 }
 
-// webpOf returns a lossless WebP that claims a size, and ends. Source: the specification of WebP lossless, section 3.
+// webpOf returns a truncated lossless WebP with a size in its header. Source: the specification of WebP lossless,
+// section 3.
 func webpOf(w, h uint32) []byte {
 	size := (w - 1) | (h-1)<<14 // 14 bits each
 	body := append([]byte{0x2f}, binary.LittleEndian.AppendUint32(nil, size)...)

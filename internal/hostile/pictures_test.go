@@ -14,16 +14,15 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// decoding is how much memory a picture may take: 64 MiB of pixels and coefficients, and what the rest of an upload
-// takes.
+// decoding is the bound of memory for a picture: 64 MiB of pixels and coefficients, and the rest of an upload.
 const decoding = 80 * mib
 
-// noPicture returns the outcome of a picture that is refused for a reason.
+// noPicture returns the outcome of a rejected picture.
 func noPicture(reason string) outcome {
 	return outcome{
-		text: "the error is InvalidError and says: " + reason + "; nothing is uploaded",
+		text: "the error is InvalidError with the reason: " + reason + "; nothing is uploaded",
 		check: func(r *run) {
-			if !is(r.err, blaze.ErrInvalid) || !strings.Contains(r.err.Error(), reason) {
+			if !errors.Is(r.err, blaze.ErrInvalid) || !strings.Contains(r.err.Error(), reason) {
 				r.t.Errorf("the error is %v", short(r.err))
 			}
 			if n := len(r.called("/attachments")); n > 0 {
@@ -33,23 +32,23 @@ func noPicture(reason string) outcome {
 	}
 }
 
-// What becomes of other pictures.
+// Outcomes of other pictures.
 var (
-	noThumbnail = outcome{text: "the picture is uploaded and not decoded: it has no thumbnail", check: func(r *run) {
+	noThumbnail = outcome{text: "the picture is uploaded, without decoding or thumbnail", check: func(r *run) {
 		uploads(r, 1)
 		if r.number > 0 {
-			r.t.Errorf("there is a thumbnail")
+			r.t.Errorf("the picture has a thumbnail")
 		}
 	}}
 	uploaded = outcome{text: "the picture is uploaded, with a thumbnail", check: func(r *run) {
 		uploads(r, 1)
 		if r.number == 0 {
-			r.t.Errorf("there is no thumbnail")
+			r.t.Errorf("the picture has no thumbnail")
 		}
 	}}
 )
 
-// uploads checks that no call failed, and that so many pictures were uploaded.
+// uploads checks that no call failed, and the number of uploads.
 func uploads(r *run, want int) {
 	r.t.Helper()
 	if r.err != nil {
@@ -60,7 +59,7 @@ func uploads(r *run, want int) {
 	}
 }
 
-// shows returns the attack of a user who has the bot upload a picture.
+// shows returns the attack of a user who makes the bot upload a picture.
 func shows(name string, o outcome, picture func() []byte) attack {
 	return attack{
 		name: name, outcome: o, bytes: picture, heap: decoding, work: 256 * mib,
@@ -80,7 +79,7 @@ func pictureAttacks() []attack {
 		shows("a PNG of 2^31 pixels a side", noPicture("too large"), func() []byte {
 			return pngOf(1<<31-1, 1<<31-1, 8, 6, zlibZeros(1))
 		}),
-		shows("a PNG without a width", noPicture("its header is damaged"), func() []byte {
+		shows("a PNG with width 0", noPicture("its header is damaged"), func() []byte {
 			return pngOf(0, 10, 8, 6, zlibZeros(1))
 		}),
 		shows("a PNG of 16,384 by 1,024 pixels of 8 bytes", noThumbnail, func() []byte {
@@ -88,7 +87,7 @@ func pictureAttacks() []attack {
 		}),
 		shows("a PNG of 4,096 by 4,096 pixels, interlaced", noThumbnail, func() []byte {
 			b := pngOf(4096, 4096, 8, 0, zlibZeros(17))
-			b[28] = 1 // before its checksum
+			b[28] = 1 // interlaced
 			return fixPNG(b)
 		}),
 		shows("a PNG of one pixel and a gigabyte of data", noPicture("too much pixel data"), func() []byte {
@@ -105,7 +104,7 @@ func pictureAttacks() []attack {
 		shows("a PNG of a million chunks", noThumbnail, func() []byte {
 			return pngWith(pngOf(1, 1, 8, 0, zlibBytes(make([]byte, 2))), bytes.Repeat(chunk("teXt", nil), 1_000_000))
 		}).slowly(),
-		shows("a PNG that breaks off", noPicture("it is damaged"), func() []byte {
+		shows("a truncated PNG", noPicture("it is damaged"), func() []byte {
 			b := pngOf(500, 500, 8, 6, zlibZeros(1))
 			return b[:len(b)/2]
 		}),
@@ -115,9 +114,9 @@ func pictureAttacks() []attack {
 		shows("a GIF of 65,535 by 65,535 pixels", noPicture("too large"), func() []byte {
 			return gifOf(65535, 65535, 1, 1, 1)
 		}),
-		shows("a GIF whose frame is larger than it", noPicture("frame bounds larger than image bounds"), func() []byte {
+		shows("a GIF with a too large frame", noPicture("frame bounds larger than image bounds"), func() []byte {
 			b := gifOf(1, 1, 1, 1, 1)
-			copy(b[24:], "\xff\xff\xff\xff") // the width and the height of its frame
+			copy(b[24:], "\xff\xff\xff\xff") // width and height of its frame
 			return b
 		}),
 		shows("a GIF of 200,000 frames", uploaded, func() []byte { return gifOf(10, 10, 10, 10, 200_000) }),
@@ -130,7 +129,7 @@ func pictureAttacks() []attack {
 		shows("a progressive JPEG of 65,535 by 65,535 pixels", noPicture("too large"), func() []byte {
 			return jpegHead(65535, 65535)
 		}),
-		shows("a JPEG that is a head alone", noPicture("it is damaged"), func() []byte { return jpegHead(4096, 2048) }),
+		shows("a JPEG of a header alone", noPicture("it is damaged"), func() []byte { return jpegHead(4096, 2048) }),
 		shows("a JPEG with a million comments", uploaded, func() []byte {
 			b := jpegOf(64, 64, 2)
 			return append(append(bytes.Clone(b[:2]), bytes.Repeat([]byte{0xff, 0xfe, 0, 2}, 1_000_000)...), b[2:]...)
@@ -148,7 +147,7 @@ func pictureAttacks() []attack {
 		shows("a WebP chunk that claims 4 GB", noPicture("its header is damaged"), func() []byte {
 			return append([]byte("RIFF\xff\xff\xff\xffWEBPVP8 \xff\xff\xff\xff"), make([]byte, 100)...)
 		}),
-		shows("a page that says it is a picture", noPicture("looks like text/html"),
+		shows("an HTML page", noPicture("looks like text/html"),
 			text2bytes("<html><img src=x></html>")),
 		shows("an SVG of a billion laughs", noPicture("looks like text/plain"),
 			text2bytes(`<!DOCTYPE l [<!ENTITY a "ha">]><svg xmlns="http://www.w3.org/2000/svg">&a;</svg>`)),
@@ -166,8 +165,8 @@ func pictureAttacks() []attack {
 			},
 		},
 		{
-			name:    "a picture that never comes",
-			outcome: failsWith("the error is that of the context", context.DeadlineExceeded),
+			name:    "a picture from a blocked reader",
+			outcome: failsWith("the error is the context's", context.DeadlineExceeded),
 			does: func(r *run) {
 				ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
 				defer cancel()
@@ -179,7 +178,7 @@ func pictureAttacks() []attack {
 		},
 		{
 			name: "eight pictures at once", slow: true, heap: 2 * decoding, work: 800 * mib,
-			outcome: outcome{text: "all are uploaded, with their thumbnails", check: func(r *run) {
+			outcome: outcome{text: "all are uploaded, with thumbnails", check: func(r *run) {
 				uploads(r, 8)
 				if r.number != 8 {
 					r.t.Errorf("%d thumbnails", r.number)
@@ -205,8 +204,8 @@ func pictureAttacks() []attack {
 			},
 		},
 		{
-			name:    "a picture of many scans, and a context that has ended",
-			outcome: failsWith("the error is that of the context", context.Canceled),
+			name:    "a picture of many scans, and a canceled context",
+			outcome: failsWith("the error is the context's", context.Canceled),
 			heap:    decoding, work: 256 * mib, bytes: func() []byte { return jpegOf(4096, 2048, 90) },
 			does: func(r *run) {
 				ctx, cancel := context.WithCancel(r.ctx)
@@ -219,7 +218,7 @@ func pictureAttacks() []attack {
 	return append(all, exifAttacks()...)
 }
 
-// exifAttacks are JPEGs whose Exif data leads nowhere. The picture is uploaded all the same, upright.
+// exifAttacks are JPEGs with invalid Exif data. The picture is uploaded without rotation.
 func exifAttacks() (all []attack) {
 	entry := func(tag, kind uint16, count, value uint32) []byte {
 		b := binary.BigEndian.AppendUint16(nil, tag)
@@ -238,21 +237,21 @@ func exifAttacks() (all []attack) {
 		name string
 		tiff []byte
 	}{
-		{"Exif whose directory follows itself", tiff(8, directory(8, entry(exif, long32, 1, 8)))},
-		{"Exif whose directory is far outside", tiff(0xfffffff0, nil)},
-		{"Exif whose directory is its own head", tiff(0, nil)},
-		{"Exif of 65,535 entries that are not there", tiff(8, []byte{0xff, 0xff})},
+		{"Exif with a directory that follows itself", tiff(8, directory(8, entry(exif, long32, 1, 8)))},
+		{"Exif with a directory outside its data", tiff(0xfffffff0, nil)},
+		{"Exif with a directory at its header", tiff(0, nil)},
+		{"Exif with 65,535 missing entries", tiff(8, []byte{0xff, 0xff})},
 		{"Exif with an orientation of 4 GB", tiff(8, directory(0, entry(orientation, short16, 0xffffffff, 8)))},
 		{"Exif with an orientation out of range", tiff(8, directory(0, entry(orientation, short16, 1, 0xffff0000)))},
-		{"Exif of another order of bytes", []byte("XX\x00*\x00\x00\x00\x08")},
-		{"Exif of nothing", nil},
+		{"Exif of an unknown byte order", []byte("XX\x00*\x00\x00\x00\x08")},
+		{"empty Exif", nil},
 	} {
 		segment := append([]byte("Exif\x00\x00"), v.tiff...)
 		head := binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(len(segment)+2))
 		b := jpegOf(64, 64, 2)
 		picture := append(append(append(bytes.Clone(b[:2]), head...), segment...), b[2:]...)
 		all = append(all, shows(v.name, uploaded, of(picture)))
-		if v.name == "Exif whose directory follows itself" {
+		if v.name == "Exif with a directory that follows itself" {
 			many := append(append(bytes.Clone(b[:2]), bytes.Repeat(append(head, segment...), 20_000)...), b[2:]...)
 			all = append(all, shows("20,000 segments of Exif", uploaded, of(many)))
 		}
@@ -264,7 +263,7 @@ func text2bytes(s string) func() []byte {
 	return func() []byte { return []byte(s + strings.Repeat(" ", 600)) }
 }
 
-// zeros is a reader without end.
+// zeros is an endless reader.
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {
@@ -272,7 +271,7 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// ending is a reader that ends a context when it is at its end.
+// ending is a reader that calls end at the end of its data.
 type ending struct {
 	io.Reader
 	end func()

@@ -6,11 +6,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
-	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -20,6 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/auth"
 	"github.com/mixin-blaze/blaze/internal/seal"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
@@ -30,41 +31,41 @@ const (
 	alice     = "a11ce000-0000-4000-8000-000000000001"
 )
 
-// seed is the bot's key, and what no error and no log may hold.
+// seed is the bot's private key. It must not appear in errors and logs.
 var seed = func() string {
 	sum := sha256.Sum256([]byte("the key of the bot that is attacked"))
 	return hex.EncodeToString(sum[:])
 }()
 
-// run is one attack: the server, the Client, and what became of it.
+// run is one attack, with its server and Client.
 type run struct {
 	*server
 	t     *testing.T
 	a     *attack
-	bytes []byte // what attack.bytes made
+	bytes []byte // result of attack.bytes
 	c     *blaze.Client
 	book  *logbook
 	meter *meter
 	ctx   context.Context
 
-	// What the attack notes for its outcome.
+	// Results of the attack, for its outcome.
 	err     error
 	file    []byte
 	written int64
 	number  int
-	gate    chan struct{} // that the bot waits for
+	gate    chan struct{} // blocks handlers until it is closed
 
 	born   time.Time
 	cancel context.CancelFunc
 	ended  chan struct{}
-	runErr error // valid once ended is closed
+	runErr error // valid after ended is closed
 
 	lock   sync.Mutex
 	got    []*blaze.Message
-	errors []error // that were seen, for the search for secrets
+	errors []error // searched for secrets
 }
 
-// begin starts a server and a Client, and waits until they are connected.
+// begin starts a server and a Client and waits until the Client is connected.
 func begin(t *testing.T, a *attack, bytes []byte, book *logbook) *run {
 	t.Helper()
 	r := &run{server: newServer(), t: t, a: a, bytes: bytes, book: book, ended: make(chan struct{}), born: time.Now()}
@@ -85,7 +86,7 @@ func begin(t *testing.T, a *attack, bytes []byte, book *logbook) *run {
 		t.Fatalf("New: %v", err)
 	}
 	r.c = c
-	handler := blaze.Handler(r.take)
+	handler := blaze.Handler(r.record)
 	if a.handler != nil {
 		handler = a.handler(r)
 	}
@@ -97,12 +98,12 @@ func begin(t *testing.T, a *attack, bytes []byte, book *logbook) *run {
 	return r
 }
 
-// trace collects errors of the Client. Those of handlers say what the bot says.
+// trace collects errors of the Client, but not those of handlers, which are the bot's.
 func (r *run) trace() *blaze.Trace {
 	return &blaze.Trace{Disconnected: func(err error, _ time.Duration) { r.saw(err) }}
 }
 
-// saw keeps an error of the Client, of the first thousand.
+// saw records up to a thousand errors.
 func (r *run) saw(err error) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
@@ -111,14 +112,14 @@ func (r *run) saw(err error) {
 	}
 }
 
-// fails notes the error of the call that an attack is about.
+// fails records the error of the call under attack.
 func (r *run) fails(err error) {
 	r.err = err
 	r.saw(err)
 }
 
-// take is the handler of a bot that notes what it gets.
-func (r *run) take(_ context.Context, m *blaze.Message) error {
+// record is a handler that records messages.
+func (r *run) record(_ context.Context, m *blaze.Message) error {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	if raw, is := m.Payload.(blaze.Raw); is && raw.Err != nil {
@@ -128,7 +129,7 @@ func (r *run) take(_ context.Context, m *blaze.Message) error {
 	return nil
 }
 
-// message returns what was handled of a message, or nil.
+// message returns a handled message, or nil.
 func (r *run) message(id string) *blaze.Message {
 	r.lock.Lock()
 	defer r.lock.Unlock()
@@ -139,7 +140,7 @@ func (r *run) message(id string) *blaze.Message {
 	return r.got[i]
 }
 
-// peer waits for the newest websocket, and returns it.
+// peer waits for a websocket and returns the newest.
 func (r *run) peer() *peer {
 	eventually(func() bool { return r.links() > 0 })
 	r.mu.Lock()
@@ -157,31 +158,31 @@ func (r *run) over() bool {
 	}
 }
 
-// finish checks that the Client still works, or waits for the end that was promised.
+// finish checks that the Client still works, or waits for Run to return if the outcome requires that.
 func (r *run) finish() {
 	r.t.Helper()
 	if r.a.outcome.ends {
 		if !eventually(r.over) {
-			r.t.Errorf("Run goes on")
+			r.t.Errorf("Run has not returned")
 		}
 		return
 	}
 	id := newID("honest")
 	r.deliver(id, wspeer.PackStored(pushed(id, alice, "PLAIN_TEXT", []byte("honest"))))
 	if !eventually(func() bool { return r.ack(id) != "" || r.over() }) || r.over() {
-		r.t.Errorf("a message after the attack is not acknowledged; Run over: %v", r.over())
+		r.t.Errorf("a message after the attack is not acknowledged; Run has returned: %v", r.over())
 	}
 	if r.a.handler == nil && r.message(id) == nil {
 		r.t.Errorf("a message after the attack is not handled")
 	}
 }
 
-// close ends the Client and the server, and checks that nothing is left of them and that no secret came out.
+// close ends the Client and the server. It checks that no goroutine is left and no secret was printed.
 func (r *run) close() {
 	r.t.Helper()
 	r.cancel()
 	if !eventually(r.over) {
-		r.t.Errorf("Run does not end")
+		r.t.Errorf("Run has not returned after its context")
 		r.cut()
 	}
 	<-r.ended
@@ -193,36 +194,23 @@ func (r *run) close() {
 	r.server.close()
 	settle()
 	r.look()
-	r.countGoroutines()
+	testkit.Goroutines(r.t, mostGoroutines)
 }
 
-// countGoroutines fails the test if goroutines are left. One of the runtime's, or one that has just ended, may be
-// counted for another moment.
-func (r *run) countGoroutines() {
-	r.t.Helper()
-	for range 100_000 {
-		if settle(); runtime.NumGoroutine() <= mostGoroutines {
-			return
-		}
-		runtime.Gosched()
-	}
-	r.t.Errorf("%d goroutines are left", runtime.NumGoroutine())
-}
-
-// mostGoroutines are those of the test itself: main, the table, the area, the attack, the bubble, and the meter.
+// mostGoroutines counts the goroutines of the test: main, the table, the area, the attack, the bubble, and the meter.
 const mostGoroutines = 8
 
 func settle() { synctest.Wait() }
 
-// newID returns an id that depends on the name alone.
+// newID returns an id that is derived from name.
 func newID(name string) string { return blaze.DeriveID("hostile", name) }
 
-// pushed returns the frame of a message.
+// pushed returns the JSON of a pushed message.
 func pushed(id, user, category string, payload []byte) string {
 	return pushedWith(id, user, category, payload, nil)
 }
 
-// pushedWith is pushed with other fields.
+// pushedWith is pushed with more fields, which override the others.
 func pushedWith(id, user, category string, payload []byte, fields map[string]any) string {
 	v := map[string]any{
 		"type": "message", "message_id": id, "conversation_id": blaze.ConversationID(botID, user), "user_id": user,
@@ -246,23 +234,23 @@ func signerOf(user string) *auth.Signer {
 	return s
 }
 
-// sealedForBot encrypts what a user says for the bot.
-func sealedForBot(user string, payload []byte) []byte {
+// encryptedForBot returns a payload of a user, encrypted for the bot.
+func encryptedForBot(user string, payload []byte) []byte {
 	bot, err := auth.New(botID, sessionID, seed)
 	if err != nil {
 		panic(err)
 	}
-	sealed, err := seal.Seal(signerOf(user), []seal.Session{{ID: sessionID, Public: bot.Public()}}, payload)
+	encrypted, err := seal.Seal(signerOf(user), []seal.Session{{ID: sessionID, Public: bot.Public()}}, payload)
 	if err != nil {
 		panic(err)
 	}
-	return sealed
+	return encrypted
 }
 
-// failsWith returns the outcome of a call that ends with one of these errors.
+// failsWith returns the outcome of a call that ends with one of the errors.
 func failsWith(text string, wanted ...error) outcome {
 	return outcome{text: text, check: func(r *run) {
-		if !slices.ContainsFunc(wanted, func(want error) bool { return is(r.err, want) }) {
+		if !slices.ContainsFunc(wanted, func(want error) bool { return errors.Is(r.err, want) }) {
 			r.t.Errorf("the error is %v", short(r.err))
 		}
 	}}

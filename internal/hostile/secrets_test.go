@@ -10,38 +10,38 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// silent is the outcome of a server that repeats the token that it got. Every attack looks for secrets in all errors
-// and in the log; this one also wants an error or a warning to look into.
-var silent = outcome{text: "no part of the token is in an error or in the log", check: func(r *run) {
+// silent is the outcome of a server that repeats a token. Every attack searches all errors and the log for secrets.
+// This outcome also requires an error or a warning to search.
+var silent = outcome{text: "errors and log contain no part of the token", check: func(r *run) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	if len(r.errors) == 0 && r.book.warned() == 0 {
-		r.t.Errorf("there is no error and no warning to look into")
+		r.t.Errorf("no error and no warning to search")
 	}
 }}
 
-// place is where a server repeats what it got.
+// place is a place in which a server repeats a token.
 type place struct {
-	name string
-	room int // bytes that it has for a token, of which the end is secret; 0: enough
-	arm  func(r *run, echo func(p *peer) string)
-	bot  blaze.Handler // nil: one that takes a note
-	does func(r *run, echo func(p *peer) string)
+	name     string
+	capacity int // bytes available for the secret end of a token; 0: enough
+	arm      func(r *run, echo func(p *peer) string)
+	bot      blaze.Handler // nil: it records messages
+	does     func(r *run, echo func(p *peer) string)
 }
 
 func secretAttacks() (all []attack) {
 	for _, at := range places() {
 		for i, form := range forms {
 			if i > 0 && !strings.HasSuffix(at.name, "*") {
-				break // one form each, and all forms where there is most room
+				break // one form, and all forms in the largest places
 			}
 			echo := func(p *peer) string {
 				token := strings.TrimPrefix(p.auth, "Bearer ")
-				if at.room == 0 {
+				if at.capacity == 0 {
 					return form.of(token)
 				}
-				text := form.of(token[max(0, len(token)-at.room):])
-				return text[:min(len(text), at.room)]
+				text := form.of(token[max(0, len(token)-at.capacity):])
+				return text[:min(len(text), at.capacity)]
 			}
 			a := attack{
 				name:    fmt.Sprintf("the token, %s, in %s", form.name, strings.TrimSuffix(at.name, "*")),
@@ -72,7 +72,7 @@ func places() []place {
 	return append(append(handshakePlaces(), framePlaces()...), httpPlaces()...)
 }
 
-// handshakePlaces are in the answer to the first handshake.
+// handshakePlaces are in the response to the first handshake.
 func handshakePlaces() []place {
 	at := func(name string, answer func(echo string) string) place {
 		return place{name: name, arm: func(r *run, echo func(*peer) string) {
@@ -89,7 +89,7 @@ func handshakePlaces() []place {
 	}
 	return []place{
 		at("the status line of a handshake", func(s string) string { return response("503 "+s, "", "") }),
-		at("the body of a handshake*", func(s string) string { return response("503 No", "", "you said "+s) }),
+		at("the body of a handshake*", func(s string) string { return response("503 No", "", "you sent "+s) }),
 		at("the description of a handshake*", func(s string) string {
 			return response("403 No", "",
 				`{"error":{"status":403,"code":403,"description":`+quoted(s)+`,"extra":{"a":`+quoted(s)+`}}}`)
@@ -98,27 +98,27 @@ func handshakePlaces() []place {
 		at("a header of a handshake without a colon", func(s string) string {
 			return "HTTP/1.1 101 OK\r\n" + s + "\r\n\r\n"
 		}),
-		at("the length of a handshake", func(s string) string {
+		at("the Content-Length of a handshake", func(s string) string {
 			return "HTTP/1.1 503 OK\r\nContent-Length: " + s + "\r\n\r\n"
 		}),
-		at("the encoding of a handshake", func(s string) string {
+		at("the Transfer-Encoding of a handshake", func(s string) string {
 			return "HTTP/1.1 503 OK\r\nTransfer-Encoding: " + s + "\r\n\r\n"
 		}),
-		at("the location of a handshake", func(s string) string {
+		at("the Location of a handshake", func(s string) string {
 			return response("301 Moved", "Location: https://evil.test/"+s+"\r\n", "")
 		}),
 	}
 }
 
-// framePlaces are on the websocket.
+// framePlaces are in frames.
 func framePlaces() []place {
-	frame := func(name string, room int, of func(echo string) []byte) place {
-		return place{name: name, room: room, does: func(r *run, echo func(*peer) string) {
+	frame := func(name string, capacity int, of func(echo string) []byte) place {
+		return place{name: name, capacity: capacity, does: func(r *run, echo func(*peer) string) {
 			p := r.peer()
 			_ = p.Send(of(echo(p)))
 		}}
 	}
-	reply := func(name string, refusal func(echo string) string) place {
+	reply := func(name string, rejection func(echo string) string) place {
 		return place{
 			name: name,
 			arm: func(r *run, echo func(*peer) string) {
@@ -127,7 +127,7 @@ func framePlaces() []place {
 						return false
 					}
 					_ = p.Send(wspeer.PackStored(fmt.Sprintf(`{"id":%q,"action":"CREATE_MESSAGE","error":%s}`, f.ID,
-						refusal(echo(p)))))
+						rejection(echo(p)))))
 					return true
 				}
 			},
@@ -140,7 +140,7 @@ func framePlaces() []place {
 	category := frame("a category", 60, func(s string) []byte {
 		return wspeer.PackStored(pushed(newID("category"), alice, s, []byte("x")))
 	})
-	category.bot = func(context.Context, *blaze.Message) error { return blaze.ErrNotHandled } // which is logged
+	category.bot = func(context.Context, *blaze.Message) error { return blaze.ErrNotHandled } // this is logged
 	return []place{
 		category,
 		frame("an ERROR frame*", 0, func(s string) []byte {
@@ -154,19 +154,19 @@ func framePlaces() []place {
 		frame("the action of a broken frame", 0, func(s string) []byte {
 			return wspeer.PackStored(`{"action":` + quoted(s) + `,"data":[}`)
 		}),
-		reply("the description of a refusal*", func(s string) string {
+		reply("the description of a rejection*", func(s string) string {
 			return `{"status":202,"code":403,"description":` + quoted("no: "+s) + `}`
 		}),
-		reply("the details of a refusal", func(s string) string {
+		reply("the details of a rejection", func(s string) string {
 			return `{"status":202,"code":10002,"extra":{"reason":` + quoted(s) + `}}`
 		}),
-		reply("the name of a detail of a refusal", func(s string) string {
+		reply("the name of a detail of a rejection", func(s string) string {
 			return `{"status":202,"code":10002,"extra":{` + quoted(s) + `:1}}`
 		}),
 	}
 }
 
-// httpPlaces are in answers over HTTP.
+// httpPlaces are in HTTP responses.
 func httpPlaces() []place {
 	at := func(name, path string, answer func(echo string) string, call func(r *run) error) place {
 		return place{
@@ -194,37 +194,37 @@ func httpPlaces() []place {
 	}
 	const conversations = "/conversations"
 	return []place{
-		at("the status line of an answer", conversations, func(s string) string {
+		at("the status line of a response", conversations, func(s string) string {
 			return response("503 "+s, "", "")
 		}, open),
-		at("the body of an answer", conversations, func(s string) string { return ok("you said " + s) }, open),
-		at("the description of an answer*", conversations, func(s string) string {
+		at("the body of a response", conversations, func(s string) string { return ok("you sent " + s) }, open),
+		at("the description of a response*", conversations, func(s string) string {
 			return ok(`{"error":{"status":202,"code":403,"description":` + quoted("no: "+s) + `,"extra":{"a":` +
 				quoted(s) + `}}}`)
 		}, open),
-		at("a header of an answer", conversations, func(s string) string {
+		at("a header of a response", conversations, func(s string) string {
 			return response("200 OK", "X-Request-Id: "+s+"\r\n", "{}")
 		}, open),
-		at("the length of an answer", conversations, func(s string) string {
+		at("the Content-Length of a response", conversations, func(s string) string {
 			return "HTTP/1.1 200 OK\r\nContent-Length: " + s + "\r\n\r\n"
 		}, open),
-		at("the encoding of an answer", conversations, func(s string) string {
+		at("the Transfer-Encoding of a response", conversations, func(s string) string {
 			return "HTTP/1.1 200 OK\r\nTransfer-Encoding: " + s + "\r\n\r\n"
 		}, open),
-		at("the protocol of an answer", conversations, func(s string) string { return s + " 200 OK\r\n\r\n" }, open),
-		at("the location of an answer", conversations, func(s string) string {
+		at("the protocol of a response", conversations, func(s string) string { return s + " 200 OK\r\n\r\n" }, open),
+		at("the Location of a response", conversations, func(s string) string {
 			return response("302 Found", "Location: /"+s+"\r\n", "")
 		}, open),
-		at("a chunk of an answer", conversations, func(s string) string {
+		at("a chunk of a response", conversations, func(s string) string {
 			return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + s + "\r\n"
 		}, open),
-		at("the address of an upload", "/attachments", func(s string) string {
+		at("the URL of an upload", "/attachments", func(s string) string {
 			return data(map[string]any{"attachment_id": newID("file"), "upload_url": "http://evil.test/" + s})
 		}, upload),
-		at("the address of a file", "/attachments/", func(s string) string {
+		at("the URL of a file", "/attachments/", func(s string) string {
 			return data(map[string]any{"attachment_id": newID("file"), "view_url": "gopher://" + s + "/"})
 		}, fetch),
-		at("an address that is none", "/attachments/", func(s string) string {
+		at("an invalid URL", "/attachments/", func(s string) string {
 			return data(map[string]any{"attachment_id": newID("file"), "view_url": "http://[::1" + s + "%zz"})
 		}, fetch),
 		at("the host of a file", "/attachments/", func(s string) string {

@@ -16,35 +16,35 @@ import (
 )
 
 // server is a server of the service and its storage, in memory. It is written from the protocol and shares no code with
-// the Client. It is honest where no hook says otherwise.
+// the Client. Without hooks it is honest.
 type server struct {
-	// Hooks, each nil or the attack. True means that nothing is left to do. They are called on the goroutine of a
-	// connection.
+	// Hooks of the attack, each may be nil. A hook returns true if it has handled the request. It is called on the
+	// goroutine of a connection.
 	handshake func(p *peer) bool
 	http      func(p *peer, body []byte) bool
 	request   func(p *peer, f wspeer.Request) bool
-	wrap      func(net.Conn) net.Conn // of TLS
+	wrap      func(net.Conn) net.Conn // adds TLS
 
 	ln   *memnet.Listener
 	done chan struct{} // closed by close
 	wg   sync.WaitGroup
 
-	mu      sync.Mutex // never held during I/O
+	mu      sync.Mutex // not held during I/O
 	dialed  []string
 	open    map[net.Conn]struct{}
-	newest  *peer // that has a websocket; nil: none yet
-	linked  int   // websockets there have been
+	newest  *peer // with a websocket; nil: none yet
+	linked  int   // number of websockets so far
 	pending []push
-	acked   map[string]string // the status, by message
+	acked   map[string]string // status by message
 	calls   []call
 	tokens  map[string]bool
 	files   map[string][]byte
 }
 
-// call is a request over HTTP.
+// call is an HTTP request.
 type call struct{ method, path, token string }
 
-// push is a message that waits for its acknowledgement.
+// push is a message that is not acknowledged.
 type push struct {
 	id    string
 	frame []byte
@@ -59,10 +59,10 @@ func newServer() *server {
 	return s
 }
 
-// dial is the Client's DialContext, for whatever address.
+// dial is the Client's DialContext. It connects to the server from every address.
 func (s *server) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	s.mu.Lock()
-	if len(s.dialed) < mostNoted {
+	if len(s.dialed) < mostRecorded {
 		s.dialed = append(s.dialed, addr)
 	}
 	s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *server) accept() {
 	}
 }
 
-// close ends everything, and waits for it.
+// close closes the server and waits for its goroutines.
 func (s *server) close() {
 	close(s.done)
 	_ = s.ln.Close()
@@ -90,7 +90,7 @@ func (s *server) close() {
 	s.wg.Wait()
 }
 
-// cut ends all connections.
+// cut closes all connections.
 func (s *server) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func (s *server) cut() {
 	}
 }
 
-// serve answers the requests of one connection.
+// serve handles the requests of one connection.
 func (s *server) serve(c net.Conn) {
 	defer s.forget(c)
 	if s.wrap != nil {
@@ -113,7 +113,7 @@ func (s *server) serve(c net.Conn) {
 		}
 		req := p.Request
 		p.auth = req.Header.Get("Authorization")
-		s.note(p)
+		s.recordCall(p)
 		if strings.EqualFold(req.Header.Get("Upgrade"), "websocket") {
 			s.websocket(p)
 			return
@@ -142,26 +142,26 @@ func (s *server) forget(c net.Conn) {
 	delete(s.open, c)
 }
 
-// mostNoted is how many requests are remembered: an attack may take thousands.
-const mostNoted = 1000
+// mostRecorded bounds the recorded requests, because an attack may make thousands.
+const mostRecorded = 1000
 
-// note remembers a request and its token.
-func (s *server) note(p *peer) {
+// recordCall records a request and its token.
+func (s *server) recordCall(p *peer) {
 	token, _ := strings.CutPrefix(p.auth, "Bearer ")
 	if strings.Count(token, ".") != 2 {
-		token = "" // none of ours
+		token = "" // not a token of the Client
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.calls) < mostNoted {
+	if len(s.calls) < mostRecorded {
 		s.calls = append(s.calls, call{p.Request.Method, p.Request.URL.Path, token})
 	}
-	if token != "" && len(s.tokens) < mostNoted {
+	if token != "" && len(s.tokens) < mostRecorded {
 		s.tokens[token] = true
 	}
 }
 
-// websocket accepts one and answers what comes on it.
+// websocket accepts a websocket and handles its frames.
 func (s *server) websocket(p *peer) {
 	if hook := s.handshake; hook != nil && hook(p) {
 		return
@@ -171,7 +171,7 @@ func (s *server) websocket(p *peer) {
 	}
 }
 
-// frames answers the frames of a client.
+// frames handles the frames of a client.
 func (s *server) frames(p *peer) {
 	for {
 		f, err := p.ReadFrame()
@@ -197,12 +197,12 @@ func (s *server) frames(p *peer) {
 	}
 }
 
-// answer confirms a request.
+// answer replies to a request.
 func (s *server) answer(p *peer, r wspeer.Request) {
 	if hook := s.request; hook != nil && hook(p, r) {
 		return
 	}
-	s.take(r)
+	s.acknowledge(r)
 	_ = p.Send(wspeer.PackStored(fmt.Sprintf(`{"id":%q,"action":%q}`, r.ID, r.Action)))
 	if r.Action != "LIST_PENDING_MESSAGES" {
 		return
@@ -216,7 +216,7 @@ func (s *server) answer(p *peer, r wspeer.Request) {
 	}
 }
 
-// link takes p for the websocket that pushes.
+// link makes p the websocket of pushes.
 func (s *server) link(p *peer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,8 +224,8 @@ func (s *server) link(p *peer) {
 	s.linked++
 }
 
-// take notes what a request says.
-func (s *server) take(r wspeer.Request) {
+// acknowledge records the acknowledgements of a request.
+func (s *server) acknowledge(r wspeer.Request) {
 	var one struct {
 		MessageID string `json:"message_id"`
 		Status    string `json:"status"`
@@ -250,7 +250,7 @@ func (s *server) take(r wspeer.Request) {
 	s.pending = slices.DeleteFunc(s.pending, func(m push) bool { return s.acked[m.id] != "" })
 }
 
-// deliver has the server push a message until it is acknowledged.
+// deliver pushes a message on each link until it is acknowledged.
 func (s *server) deliver(id string, frame []byte) {
 	s.mu.Lock()
 	s.pending = append(s.pending, push{id, frame})
@@ -261,21 +261,21 @@ func (s *server) deliver(id string, frame []byte) {
 	}
 }
 
-// ack returns the status that a message was acknowledged with.
+// ack returns the status of the acknowledgement of a message, or "".
 func (s *server) ack(id string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.acked[id]
 }
 
-// links returns how many websockets there have been.
+// links returns the number of websockets so far.
 func (s *server) links() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.linked
 }
 
-// called returns the requests over HTTP to a path.
+// called returns the HTTP requests of a path.
 func (s *server) called(path string) (all []call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -287,7 +287,7 @@ func (s *server) called(path string) (all []call) {
 	return all
 }
 
-// hosts returns the addresses that were dialed, each once.
+// hosts returns the dialed addresses without duplicates.
 func (s *server) hosts() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -296,7 +296,7 @@ func (s *server) hosts() []string {
 	return slices.Compact(all)
 }
 
-// eventually waits until cond holds, for a day at most.
+// eventually waits until cond returns true, at most a day. It reports whether cond did.
 func eventually(cond func() bool) bool {
 	const most = 24 * time.Hour
 	pause := time.Millisecond

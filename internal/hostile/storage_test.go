@@ -3,6 +3,7 @@ package hostile
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"strings"
@@ -13,56 +14,66 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// plain is what a file says: it must come out whole or not at all.
-var plain = bytes.Repeat([]byte("what the file says. "), 50)
+// plain is the content of a file. It must be delivered whole or not at all.
+var plain = bytes.Repeat([]byte("the file's content. "), 50)
 
-// sealedFile returns a file as it is uploaded, and what opens it.
-func sealedFile(file []byte) (sealed []byte, a blaze.Attachment) {
+// encryptedFile returns an encrypted file and its attachment.
+func encryptedFile(file []byte) (encrypted []byte, a blaze.Attachment) {
 	e, err := seal.NewEncrypter(bytes.NewReader(file))
 	if err != nil {
 		panic(err)
 	}
-	sealed, err = io.ReadAll(e)
+	encrypted, err = io.ReadAll(e)
 	if err != nil {
 		panic(err)
 	}
-	return sealed, blaze.Attachment{ID: newID("file"), Size: int64(len(file)), Key: e.Key(), Digest: e.Digest()}
+	return encrypted, blaze.Attachment{ID: newID("file"), Size: int64(len(file)), Key: e.Key(), Digest: e.Digest()}
 }
 
 // Outcomes of a download.
 var (
-	damaged = outcome{text: "the error is ErrDamaged, and no byte of the file is handed out", check: func(r *run) {
-		if !is(r.err, blaze.ErrDamaged) {
+	damaged = outcome{text: "the error is ErrDamaged, and no byte of the file is delivered", check: func(r *run) {
+		if !errors.Is(r.err, blaze.ErrDamaged) {
 			r.t.Errorf("the error is %v", short(r.err))
 		}
 		if len(r.file) > 0 {
-			r.t.Errorf("%d bytes were handed out before they were verified", len(r.file))
+			r.t.Errorf("%d bytes were delivered before verification", len(r.file))
 		}
 	}}
-	refusedFile = outcome{text: "the download fails, and no byte is handed out", check: func(r *run) {
+	rejectedFile = outcome{text: "the download fails, and no byte is delivered", check: func(r *run) {
 		if r.err == nil || len(r.file) > 0 {
 			r.t.Errorf("the error is %v, after %d bytes", short(r.err), len(r.file))
 		}
 	}}
-	// Of a plain file only the size can be checked, at its end.
-	broken = outcome{text: "reading the plain file ends with an error", check: func(r *run) {
+	// For an unencrypted file only the size can be checked, at its end.
+	broken = outcome{text: "reading the unencrypted file ends with an error", check: func(r *run) {
 		if r.err == nil {
-			r.t.Errorf("there is no error after %d bytes", len(r.file))
+			r.t.Errorf("no error after %d bytes", len(r.file))
 		}
 	}}
-	whole = outcome{text: "the file comes whole", check: func(r *run) {
+	whole = outcome{text: "the file is complete", check: func(r *run) {
 		if r.err != nil || !bytes.Equal(r.file, plain) {
 			r.t.Errorf("the error is %v, after %d bytes", short(r.err), len(r.file))
 		}
 	}}
 )
 
-// serves returns the attack of a storage host that answers the request for a file.
+// serves returns the attack of a storage host with a special response to the request for a file.
 func serves(name string, o outcome, encrypted bool, answer func(r *run, p *peer, file []byte)) attack {
-	file, a := plain, blaze.Attachment{ID: newID("file"), Size: int64(len(plain))}
+	file, a := storedFile(encrypted)
+	return servesFile(name, o, file, a, answer)
+}
+
+// storedFile returns a file as the storage has it, and its attachment.
+func storedFile(encrypted bool) ([]byte, blaze.Attachment) {
 	if encrypted {
-		file, a = sealedFile(plain)
+		return encryptedFile(plain)
 	}
+	return plain, blaze.Attachment{ID: newID("file"), Size: int64(len(plain))}
+}
+
+// servesFile is serves with a file of storedFile.
+func servesFile(name string, o outcome, file []byte, a blaze.Attachment, answer func(*run, *peer, []byte)) attack {
 	return attack{
 		name: name, outcome: local(o),
 		arm: func(r *run) {
@@ -77,7 +88,7 @@ func serves(name string, o outcome, encrypted bool, answer func(r *run, p *peer,
 	}
 }
 
-// fetch downloads a file, and notes what came of it before any error.
+// fetch downloads a file. It records the error and the bytes before it.
 func (r *run) fetch(ctx context.Context, a blaze.Attachment) {
 	body, err := r.c.Download(ctx, a)
 	if err == nil {
@@ -87,14 +98,14 @@ func (r *run) fetch(ctx context.Context, a blaze.Attachment) {
 	r.fails(err)
 }
 
-// changes is serves of an encrypted file that is changed on the way.
+// changes is serves with a modified encrypted file.
 func changes(name string, change func(file []byte) []byte) attack {
 	return serves(name, damaged, true, func(_ *run, p *peer, file []byte) {
 		_ = p.Say(response("200 OK", "", string(change(bytes.Clone(file)))))
 	})
 }
 
-// flips changes one bit.
+// flips returns a function that flips one bit.
 func flips(at int) func([]byte) []byte {
 	return func(file []byte) []byte {
 		file[(at+len(file))%len(file)] ^= 1
@@ -126,17 +137,17 @@ func storageAttacks() []attack {
 			}
 			return f
 		}),
-		changes("a file of another key", func([]byte) []byte { f, _ := sealedFile(plain); return f }),
-		changes("what the file says, not encrypted", func([]byte) []byte { return plain }),
+		changes("a file with another key", func([]byte) []byte { f, _ := encryptedFile(plain); return f }),
+		changes("the file without encryption", func([]byte) []byte { return plain }),
 		{
-			name: "a bit of each byte, one after the other", outcome: damaged, work: 64 * mib,
+			name: "a bit of each byte in turn", outcome: damaged, work: 64 * mib,
 			does: func(r *run) {
-				file, a := sealedFile(plain[:20])
+				file, a := encryptedFile(plain[:20])
 				for i := range file {
 					r.http = onPath("/files/", func(p *peer) {
 						_ = p.Say(response("200 OK", "", string(flips(i)(bytes.Clone(file)))))
 					})
-					if r.fetch(r.ctx, a); !is(r.err, blaze.ErrDamaged) || len(r.file) > 0 {
+					if r.fetch(r.ctx, a); !errors.Is(r.err, blaze.ErrDamaged) || len(r.file) > 0 {
 						return
 					}
 				}
@@ -158,7 +169,7 @@ func storageAttacks() []attack {
 			if encrypted {
 				name = v.name + " in place of an encrypted file"
 			}
-			all = append(all, serves(name, refusedFile, encrypted, func(_ *run, p *peer, _ []byte) {
+			all = append(all, serves(name, rejectedFile, encrypted, func(_ *run, p *peer, _ []byte) {
 				_ = p.Say(v.text)
 			}))
 		}
@@ -166,7 +177,7 @@ func storageAttacks() []attack {
 	return append(append(append(all, bodyAttacks()...), urlAttacks()...), uploadAttacks()...)
 }
 
-// bodyAttacks are odd bodies of files.
+// bodyAttacks are unusual bodies of files.
 func bodyAttacks() []attack {
 	const head = "HTTP/1.1 200 OK\r\n"
 	zeros := strings.Repeat("\x00", 64*kib)
@@ -184,19 +195,19 @@ func bodyAttacks() []attack {
 		})
 	}
 	return []attack{
-		serves("206 and all of a plain file", refusedFile, false, func(_ *run, p *peer, f []byte) {
+		serves("206 and all of a plain file", rejectedFile, false, func(_ *run, p *peer, f []byte) {
 			_ = p.Say(response("206 Partial Content", "Content-Range: bytes 0-999/1000\r\n", string(f)))
 		}),
-		serves("206 and all of an encrypted file", refusedFile, true, func(_ *run, p *peer, f []byte) {
+		serves("206 and all of an encrypted file", rejectedFile, true, func(_ *run, p *peer, f []byte) {
 			_ = p.Say(response("206 Partial Content", "Content-Range: bytes 0-999/1000\r\n", string(f)))
 		}),
-		serves("203 and all of a plain file", refusedFile, false, func(_ *run, p *peer, f []byte) {
+		serves("203 and all of a plain file", rejectedFile, false, func(_ *run, p *peer, f []byte) {
 			_ = p.Say(response("203 Other", "", string(f)))
 		}),
-		serves("an encrypted file that breaks off", refusedFile, true, func(_ *run, p *peer, f []byte) {
+		serves("a truncated encrypted file", rejectedFile, true, func(_ *run, p *peer, f []byte) {
 			_ = p.Say(head + "Content-Length: " + "100000\r\n\r\n" + string(f[:500]))
 		}),
-		serves("a plain file that breaks off", broken, false, func(_ *run, p *peer, f []byte) {
+		serves("a truncated plain file", broken, false, func(_ *run, p *peer, f []byte) {
 			_ = p.Say(head + "Content-Length: 1000\r\n\r\n" + string(f[:500]))
 		}),
 		serves("a plain file that is too short", broken, false, func(_ *run, p *peer, f []byte) {
@@ -205,7 +216,7 @@ func bodyAttacks() []attack {
 		serves("a plain file that is too long", broken, false, func(_ *run, p *peer, f []byte) {
 			_ = p.Say(response("200 OK", "", string(f)+"!"))
 		}),
-		serves("gzip of an encrypted file, as it was not asked for", refusedFile, true,
+		serves("unrequested gzip of an encrypted file", rejectedFile, true,
 			func(_ *run, p *peer, f []byte) {
 				_ = p.Say(response("200 OK", "Content-Encoding: gzip\r\n", string(wspeer.Gzip(string(f)))))
 			}),
@@ -220,46 +231,46 @@ func bodyAttacks() []attack {
 			}
 			_ = p.Say(b.String() + "0\r\n\r\n")
 		}),
-		endless("an encrypted file without end", refusedFile, true, head+"\r\n"),
-		endless("an encrypted file of a terabyte", refusedFile, true, head+"Content-Length: 1099511627776\r\n\r\n"),
+		endless("an encrypted file without end", rejectedFile, true, head+"\r\n"),
+		endless("an encrypted file of a terabyte", rejectedFile, true, head+"Content-Length: 1099511627776\r\n\r\n"),
 		endless("a plain file without end", broken, false, head+"\r\n"),
 		endless("a plain file of a terabyte", broken, false, head+"Content-Length: 1099511627776\r\n\r\n"),
-		endless("headers of a file without end", refusedFile, true, head+"X-Filler: ").bounded(smallHeap, 64*mib),
-		serves("silence", refusedFile, true, func(_ *run, p *peer, _ []byte) { <-closed(p) }),
-		serves("an encrypted file, a byte a second", refusedFile, true, func(_ *run, p *peer, _ []byte) {
+		endless("headers of a file without end", rejectedFile, true, head+"X-Filler: ").bounded(smallHeap, 64*mib),
+		serves("no response", rejectedFile, true, func(_ *run, p *peer, _ []byte) { <-closed(p) }),
+		serves("an encrypted file, a byte a second", rejectedFile, true, func(_ *run, p *peer, _ []byte) {
 			_ = p.Say(head + "Content-Length: 1072\r\n\r\n")
 			p.trickle([]byte("x"), time.Second, time.Hour)
 		}),
 	}
 }
 
-// urlAttacks are addresses of files that lead nowhere good.
+// urlAttacks are invalid or forbidden URLs of files.
 func urlAttacks() (all []attack) {
 	for _, v := range []struct{ name, url string }{
-		{"no address", ""},
-		{"an address without a host", "http:///files/x"},
-		{"a relative address", "/files/x"},
-		{"a file address", "file:///etc/passwd"},
-		{"an FTP address", "ftp://localhost/files/x"},
-		{"a gopher address", "gopher://localhost:25/_HELO"},
-		{"a javascript address", "javascript:alert(1)"},
-		{"an address with a line end", "http://localhost/files/x\r\nX-Evil: 1"},
-		{"an address with a line end in the host", "http://localhost\r\nX-Evil: 1/files/x"},
+		{"no URL", ""},
+		{"a URL without a host", "http:///files/x"},
+		{"a relative URL", "/files/x"},
+		{"a file URL", "file:///etc/passwd"},
+		{"an FTP URL", "ftp://localhost/files/x"},
+		{"a gopher URL", "gopher://localhost:25/_HELO"},
+		{"a javascript URL", "javascript:alert(1)"},
+		{"a URL with a line break", "http://localhost/files/x\r\nX-Evil: 1"},
+		{"a URL with a line break in the host", "http://localhost\r\nX-Evil: 1/files/x"},
 		{"plain HTTP to another host", "http://evil.test/files/x"},
-		{"an address of a megabyte", "http://localhost.evil.test/" + strings.Repeat("a", mib)},
-		{"a host in brackets that is none", "http://[::1/files/x"},
+		{"a URL of a megabyte", "http://localhost.evil.test/" + strings.Repeat("a", mib)},
+		{"an invalid host in brackets", "http://[::1/files/x"},
 	} {
 		answer := data(map[string]any{"attachment_id": newID("file"), "upload_url": v.url, "view_url": v.url})
 		for _, call := range []string{"download", "upload"} {
 			all = append(all, attack{
-				name: v.name + ", for " + call, outcome: local(refusedFile), heap: 48 * mib, work: 128 * mib,
+				name: v.name + ", for " + call, outcome: local(rejectedFile), heap: 48 * mib, work: 128 * mib,
 				arm: func(r *run) {
 					r.http = func(p *peer, _ []byte) bool {
 						return strings.HasPrefix(p.Request.URL.Path, "/attachments") && p.Say(answer) == nil
 					}
 				},
 				does: func(r *run) {
-					if _, a := sealedFile(plain); call == "download" {
+					if _, a := encryptedFile(plain); call == "download" {
 						r.fetch(r.ctx, a)
 					} else {
 						_, err := r.c.Upload(r.ctx, bytes.NewReader(plain), int64(len(plain)))
@@ -272,7 +283,7 @@ func urlAttacks() (all []attack) {
 	}
 	const user = "http://user:password@localhost/files/x"
 	return append(all, attack{
-		name: "an address with a user", outcome: local(outcome{text: "the user is not sent", check: func(r *run) {
+		name: "a URL with a user", outcome: local(outcome{text: "the user of the URL is not sent", check: func(r *run) {
 			whole.check(r)
 			if r.number != 1 {
 				r.t.Errorf("%d requests without an Authorization header", r.number)
@@ -299,7 +310,7 @@ func urlAttacks() (all []attack) {
 	})
 }
 
-// uploadAttacks are a storage host that takes a file, or does not.
+// uploadAttacks are responses of a storage host to an upload.
 func uploadAttacks() (all []attack) {
 	ends := func(text string, ok bool) outcome {
 		return outcome{text: text, check: func(r *run) {
@@ -308,7 +319,7 @@ func uploadAttacks() (all []attack) {
 			}
 		}}
 	}
-	stored, fails := ends("the upload succeeds by the status alone", true), ends("the upload fails", false)
+	stored, fails := ends("the upload succeeds because of the status", true), ends("the upload fails", false)
 	put := func(name string, o outcome, answer func(r *run, p *peer)) attack {
 		return attack{
 			name: name, outcome: local(o),
@@ -333,34 +344,34 @@ func uploadAttacks() (all []attack) {
 	}
 	const head = "HTTP/1.1 200 OK\r\n"
 	for _, v := range []struct{ name, text string }{
-		{"an upload is answered with 403", response("403 Forbidden", "", "<Error>expired</Error>")},
-		{"an upload is answered with 500", response("500 Oops", "", "")},
-		{"an upload is answered with a redirect", response("307 Temporary", "Location: https://evil.test/\r\n", "")},
-		{"an upload is answered with 304", "HTTP/1.1 304 Not Modified\r\n\r\n"},
-		{"an upload is answered with nothing", ""},
-		{"an upload is answered with 101", "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
+		{"an upload with the response 403", response("403 Forbidden", "", "<Error>expired</Error>")},
+		{"an upload with the response 500", response("500 Oops", "", "")},
+		{"a redirect of an upload", response("307 Temporary", "Location: https://evil.test/\r\n", "")},
+		{"an upload with the response 304", "HTTP/1.1 304 Not Modified\r\n\r\n"},
+		{"an upload without a response", ""},
+		{"an upload with the response 101", "HTTP/1.1 101 Switching Protocols\r\n\r\n"},
 	} {
 		all = append(all, put(v.name, fails, func(_ *run, p *peer) { _ = p.Say(v.text) }))
 	}
 	return append(all,
-		put("200, and a body that stalls", stored, func(_ *run, p *peer) {
+		put("200 with a stalled body", stored, func(_ *run, p *peer) {
 			_ = p.Say(head + "Content-Length: 10\r\n\r\n1")
 			<-closed(p)
 		}),
-		put("200, and chunks that stall", stored, func(_ *run, p *peer) {
+		put("200 with stalled chunks", stored, func(_ *run, p *peer) {
 			_ = p.Say(head + "Transfer-Encoding: chunked\r\n\r\n")
 			<-closed(p)
 		}),
-		put("200, and a body without end", stored, func(r *run, p *peer) {
+		put("200 with an endless body", stored, func(r *run, p *peer) {
 			_ = p.Say(head + "\r\n")
 			r.written = p.repeat(slices.Repeat([]byte("x"), 16*kib), 64*mib)
 		}),
-		put("silence after an upload", fails, func(_ *run, p *peer) { <-closed(p) }),
+		put("no response to an upload", fails, func(_ *run, p *peer) { <-closed(p) }),
 		put("100 Continue without end after an upload", fails, func(r *run, p *peer) {
 			r.written = p.repeat(slices.Repeat([]byte("HTTP/1.1 100 Continue\r\n\r\n"), 100), 64*mib)
 		}).bounded(32*mib, 256*mib),
 		attack{
-			name: "a place for a file without an id", outcome: fails,
+			name: "an attachment without an id", outcome: fails,
 			arm: func(r *run) {
 				r.http = onPath("/attachments", func(p *peer) {
 					_ = p.Say(data(map[string]any{"upload_url": "http://localhost/files/x"}))

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// mostOffset is how far a server can move the dates of tokens, and lifeOfToken how long each is good for.
+// mostOffset bounds the offset from a server's clock to the dates of tokens. lifeOfToken is the validity of a token.
 const (
 	mostOffset  = 24*time.Hour + time.Minute
 	lifeOfToken = time.Hour
 )
 
-// dated is the outcome of a server that lies about the time.
+// dated is the outcome of a server with a false time.
 var dated = outcome{
-	text:  "tokens are dated at most a day from this machine's clock, and live one hour",
+	text:  "tokens have a time at most a day from the local clock, and are valid for an hour",
 	check: checkDates,
 }
 
@@ -34,17 +34,17 @@ func checkDates(r *run) {
 			Expires  int64 `json:"exp"`
 		}
 		if err := json.Unmarshal(text, &claims); err != nil {
-			r.t.Errorf("a token that cannot be read: %v", err)
+			r.t.Errorf("invalid token: %v", err)
 			continue
 		}
 		if off := time.Until(time.Unix(claims.IssuedAt, 0)); off.Abs() > mostOffset+r.age() {
-			r.t.Errorf("a token is dated %v from now", off)
+			r.t.Errorf("the time of a token is %v from now", off)
 		}
 		if life := time.Duration(claims.Expires-claims.IssuedAt) * time.Second; life > lifeOfToken {
-			r.t.Errorf("a token lives for %v", life)
+			r.t.Errorf("a token is valid for %v", life)
 		}
 	}
 }
 
-// age returns for how long the attack has been going on.
+// age returns the time since the start of the attack.
 func (r *run) age() time.Duration { return time.Since(r.born) }

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,13 +12,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// maxDownload is the bound of these attacks, so that they need not last for a gigabyte.
+// maxDownload is the limit in these attacks, smaller than the default of a gigabyte to save time.
 const maxDownload = 8 * mib
 
-// bound sets it.
+// bound sets the limit.
 func bound(cfg *blaze.Config) { cfg.MaxDownload = maxDownload }
 
-// verifiedAttacks are downloads into files, and downloads of too much.
+// verifiedAttacks are downloads to files, and downloads of too many bytes.
 func verifiedAttacks() []attack {
 	all := limitAttacks()
 	for _, v := range []struct {
@@ -32,7 +33,7 @@ func verifiedAttacks() []attack {
 		{"an encrypted file and a byte", true, func(f []byte) []byte { return append(f, 0) }},
 		{"half of a plain file", false, func(f []byte) []byte { return f[:len(f)/2] }},
 		{"a plain file and a byte", false, func(f []byte) []byte { return append(f, 0) }},
-		{"no plain file", false, func([]byte) []byte { return nil }},
+		{"an empty plain file", false, func([]byte) []byte { return nil }},
 	} {
 		all = append(all, intoFile(v.name+", into a new file", v.encrypted, "", v.change),
 			intoFile(v.name+", in place of an old file", v.encrypted, "the old file", v.change))
@@ -40,16 +41,13 @@ func verifiedAttacks() []attack {
 	return all
 }
 
-// intoFile has the bot download a changed file to a path, where there may be one already.
+// intoFile returns the attack of a storage host with a modified file, downloaded to a path. If old is not "", the path
+// has a file with that content.
 func intoFile(name string, encrypted bool, old string, change func(file []byte) []byte) attack {
-	a := serves(name, outcome{}, encrypted, func(_ *run, p *peer, file []byte) {
+	file, attachment := storedFile(encrypted)
+	a := servesFile(name, outcome{}, file, attachment, func(_ *run, p *peer, file []byte) {
 		_ = p.Say(response("200 OK", "", string(change(bytes.Clone(file)))))
 	})
-	_, sealed := sealedFile(plain)
-	attachment := blaze.Attachment{ID: newID("file"), Size: int64(len(plain))}
-	if encrypted {
-		attachment = sealed
-	}
 	a.does = func(r *run) {
 		dir := r.t.TempDir()
 		path := filepath.Join(dir, "file")
@@ -67,8 +65,8 @@ func intoFile(name string, encrypted bool, old string, change func(file []byte) 
 		r.number = len(left)
 		r.calm()
 	}
-	a.outcome = local(outcome{text: "the error is ErrDamaged, and the directory is as it was", check: func(r *run) {
-		if !is(r.err, blaze.ErrDamaged) {
+	a.outcome = local(outcome{text: "the error is ErrDamaged, and the directory is unchanged", check: func(r *run) {
+		if !errors.Is(r.err, blaze.ErrDamaged) {
 			r.t.Errorf("the error is %v", short(r.err))
 		}
 		if string(r.file) != old || r.number > 1 || r.number > 0 && old == "" {
@@ -78,10 +76,10 @@ func intoFile(name string, encrypted bool, old string, change func(file []byte) 
 	return a
 }
 
-// limitAttacks are files of more than Config.MaxDownload.
+// limitAttacks are files that are larger than Config.MaxDownload.
 func limitAttacks() []attack {
 	const head = "HTTP/1.1 200 OK\r\n"
-	limited := outcome{text: "the download ends at MaxDownload, which the error names", check: func(r *run) {
+	limited := outcome{text: "the download ends at MaxDownload, with that name in the error", check: func(r *run) {
 		if r.err == nil || !strings.Contains(r.err.Error(), "MaxDownload") {
 			r.t.Errorf("the error is %v", short(r.err))
 		}
@@ -96,7 +94,7 @@ func limitAttacks() []attack {
 		})
 		a.config = bound
 		a.does = func(r *run) {
-			_, attachment := sealedFile(plain)
+			_, attachment := encryptedFile(plain)
 			if attachment.Size = 0; !encrypted {
 				attachment = blaze.Attachment{ID: newID("file")}
 			}
@@ -114,7 +112,7 @@ func limitAttacks() []attack {
 		return attack{
 			name: name, config: bound,
 			outcome: outcome{text: "the error is InvalidError, and nothing is requested", check: func(r *run) {
-				if !is(r.err, blaze.ErrInvalid) {
+				if !errors.Is(r.err, blaze.ErrInvalid) {
 					r.t.Errorf("the error is %v", short(r.err))
 				}
 				if n := len(r.called("/attachments/" + newID("file"))); n > 0 {
@@ -125,8 +123,8 @@ func limitAttacks() []attack {
 		}
 	}
 	return []attack{
-		endless("an encrypted file of an unknown size, without end", true, head+"\r\n"),
-		endless("a plain file of an unknown size, without end", false, head+"\r\n"),
+		endless("an endless encrypted file of an unknown size", true, head+"\r\n"),
+		endless("an endless plain file of an unknown size", false, head+"\r\n"),
 		endless("an encrypted file of an unknown size that claims a terabyte", true,
 			head+"Content-Length: 1099511627776\r\n\r\n"),
 		endless("a plain file of an unknown size that claims a terabyte", false,
@@ -134,11 +132,11 @@ func limitAttacks() []attack {
 		large("a message with a file of one byte more than MaxDownload", maxDownload+1),
 		large("a message with a file of 8 exabytes", 1<<63-1),
 		{
-			name: "a name of a file that leads elsewhere",
+			name: "a file name with parent directories",
 			outcome: outcome{text: "SafeName is a plain name", check: func(r *run) {
 				m := r.message(attackID)
 				if m == nil {
-					r.t.Errorf("the message does not arrive")
+					r.t.Errorf("the message is not delivered")
 					return
 				}
 				d, is := m.Payload.(blaze.Data)

@@ -12,19 +12,19 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
-// Outcomes of what a server writes on a websocket.
+// Outcomes of bytes on a websocket.
 var (
-	lives = outcome{text: "the link stays, and the next message is handled", check: func(r *run) {
+	lives = outcome{text: "the link is not replaced, and the next message is handled", check: func(r *run) {
 		if n := r.links(); n != 1 {
-			r.t.Errorf("%d links, and the first should have stayed", n)
+			r.t.Errorf("%d links, want 1", n)
 		}
 	}}
 	replaced = outcome{text: "the link is replaced, and the next message is handled", check: func(r *run) {
 		if n := r.links(); n < 2 || n > 3 {
-			r.t.Errorf("%d links, and there should be a second one", n)
+			r.t.Errorf("%d links, want 2 or 3", n)
 		}
 	}}
-	usable = outcome{text: "the next message is handled, on this link or on the next", check: func(*run) {}}
+	usable = outcome{text: "the next message is handled, on this link or the next", check: func(*run) {}}
 )
 
 // writes returns the attack of a server that writes bytes to the first link.
@@ -35,13 +35,13 @@ func writes(name string, o outcome, bytes func() []byte) attack {
 	}
 }
 
-// bounded is an attack with bounds of its own on the heap and on what it allocates.
+// bounded returns the attack with other bounds on heap and work.
 func (a attack) bounded(heap, work int64) attack {
 	a.heap, a.work = heap, work
 	return a
 }
 
-// logging is an attack with bounds of its own on the log.
+// logging returns the attack with other bounds on the log.
 func (a attack) logging(bytes, records int64) attack {
 	a.log, a.records = bytes, records
 	return a
@@ -53,7 +53,7 @@ func of(b []byte) func() []byte { return func() []byte { return b } }
 func wireAttacks() []attack {
 	good := wspeer.Gzip(`{"id":"x","action":"X","data":{"a":"` + strings.Repeat("text ", 50) + `"}}`)
 	all := []attack{
-		// The bounds of a bomb are those of the wire: 8 MiB of a frame and 16 MiB of JSON, buffers doubled on the way.
+		// Bounds of a bomb: frames have at most 8 MiB, and JSON at most 16 MiB in buffers that double.
 		writes("a bomb of 17 KB", lives, func() []byte {
 			return wspeer.Whole(wspeer.Binary, bomb(17))
 		}).bounded(48*mib, 96*mib),
@@ -63,7 +63,7 @@ func wireAttacks() []attack {
 		writes("twenty bombs in one write", lives, func() []byte {
 			return bytes.Repeat(wspeer.Whole(wspeer.Binary, bomb(20)), 20)
 		}).bounded(96*mib, 900*mib).slowly().logging(smallLog, smallRecords),
-		writes("a bomb inside a string of JSON", lives, func() []byte {
+		writes("a bomb in a JSON string", lives, func() []byte {
 			data := strings.Repeat("A", 17*mib)
 			return wspeer.Pack(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"` + data + `"}}`)
 		}).bounded(48*mib, 96*mib),
@@ -92,7 +92,7 @@ func wireAttacks() []attack {
 		},
 		writes("a frame that claims 2^63-1 bytes", replaced, of(claim(1<<63-1))),
 		writes("a frame that claims 2^64-1 bytes", replaced, of(claim(1<<64-1))),
-		writes("a frame that claims 7 MiB and never comes", replaced,
+		writes("an incomplete frame that claims 7 MiB", replaced,
 			of(wspeer.Head(wspeer.Final|wspeer.Binary, 7*mib))).bounded(16*mib, 32*mib),
 		fragments("fragments without end, one byte a second", []byte{0}, time.Second, nil),
 		fragments("fragments without end, with pings between", []byte{0}, 10*time.Second,
@@ -113,7 +113,7 @@ func wireAttacks() []attack {
 				wspeer.Whole(wspeer.Continuation, good[9:]),
 			}, nil)
 		}),
-		writes("a message of a fragment for each byte", lives, func() []byte {
+		writes("a message in fragments of one byte", lives, func() []byte {
 			b := wspeer.Encode(wspeer.Binary, good[:1])
 			for _, c := range good[1 : len(good)-1] {
 				b = append(b, wspeer.Encode(wspeer.Continuation, []byte{c})...)
@@ -123,11 +123,11 @@ func wireAttacks() []attack {
 		writes("300,000 pings", lives, func() []byte {
 			return bytes.Repeat(wspeer.Whole(wspeer.Ping, []byte("are you there")), 300_000)
 		}),
-		writes("300,000 pongs that nobody asked for", lives, func() []byte {
+		writes("300,000 unrequested pongs", lives, func() []byte {
 			return bytes.Repeat(wspeer.Whole(wspeer.Pong, []byte("here")), 300_000)
 		}),
 		{
-			name: "pings, and nothing is read any more", outcome: replaced,
+			name: "pings from a server that stops reading", outcome: replaced,
 			arm: func(r *run) {
 				r.request = func(p *peer, _ wspeer.Request) bool {
 					if p.deaf == nil && r.number == 0 {
@@ -144,32 +144,32 @@ func wireAttacks() []attack {
 		name  string
 		bytes []byte
 	}{
-		{"a frame that is masked", []byte{wspeer.Final | wspeer.Binary, wspeer.Masked | 2, 1, 2, 3, 4, 'h', 'i'}},
+		{"a masked frame", []byte{wspeer.Final | wspeer.Binary, wspeer.Masked | 2, 1, 2, 3, 4, 'h', 'i'}},
 		{"the first reserved bit", wspeer.Encode(wspeer.Final|0x40|wspeer.Binary, good)},
 		{"the second reserved bit", wspeer.Encode(wspeer.Final|0x20|wspeer.Binary, good)},
 		{"the third reserved bit", wspeer.Encode(wspeer.Final|0x10|wspeer.Binary, good)},
-		{"an unknown opcode of data", wspeer.Encode(wspeer.Final|0x3, good)},
-		{"an unknown opcode of control", wspeer.Encode(wspeer.Final|0xB, nil)},
+		{"an unknown data opcode", wspeer.Encode(wspeer.Final|0x3, good)},
+		{"an unknown control opcode", wspeer.Encode(wspeer.Final|0xB, nil)},
 		{"a ping of 126 bytes", wspeer.Whole(wspeer.Ping, make([]byte, 126))},
 		{"a ping of 64 KB", wspeer.Whole(wspeer.Ping, make([]byte, 64*kib))},
 		{"a ping in fragments", wspeer.Encode(wspeer.Ping, []byte("x"))},
-		{"a continuation of nothing", wspeer.Whole(wspeer.Continuation, good)},
+		{"a continuation without a first fragment", wspeer.Whole(wspeer.Continuation, good)},
 		{
-			"a message within a message",
+			"a message inside a fragmented message",
 			append(wspeer.Encode(wspeer.Binary, good[:5]), wspeer.Whole(wspeer.Binary, good)...),
 		},
 		{"a close frame of one byte", wspeer.Whole(wspeer.Close, []byte{3})},
-		{"a close frame that is no UTF-8", wspeer.CloseFrame(1000, "\xff\xfe\x80")},
+		{"a close frame with invalid UTF-8", wspeer.CloseFrame(1000, "\xff\xfe\x80")},
 		{"a close frame of 126 bytes", wspeer.CloseFrame(1000, strings.Repeat("x", 124))},
-		{"a close code that must not be sent", wspeer.CloseFrame(1005, "")},
+		{"a reserved close code", wspeer.CloseFrame(1005, "")},
 		{"close code 0", wspeer.CloseFrame(0, "")},
 		{"close code 65535", wspeer.CloseFrame(65535, "bye")},
 		{
-			"a close text of escape sequences",
+			"a close reason with escape sequences",
 			wspeer.CloseFrame(4000, "\x1b[2J\x1b]0;owned\x07\r\nlevel=ERROR msg=fake"),
 		},
 		{
-			"a close frame, and messages behind it",
+			"a close frame followed by messages",
 			append(wspeer.CloseFrame(1000, ""), bytes.Repeat(wspeer.Whole(wspeer.Binary, good), 1000)...),
 		},
 		{"10,000 close frames", bytes.Repeat(wspeer.CloseFrame(1001, "going away"), 10_000)},
@@ -179,7 +179,7 @@ func wireAttacks() []attack {
 	return append(all, gzipAttacks(good)...)
 }
 
-// gzipAttacks are frames whose gzip is odd. Source: RFC 1952, section 2.3.
+// gzipAttacks are frames with unusual or damaged gzip. Source: RFC 1952, section 2.3.
 func gzipAttacks(good []byte) (all []attack) {
 	changed := func(at int, to byte) []byte {
 		b := bytes.Clone(good)
@@ -198,18 +198,18 @@ func gzipAttacks(good []byte) (all []attack) {
 	}{
 		{"gzip without its trailer", good[:len(good)-8]},
 		{"half of a gzip stream", good[:len(good)/2]},
-		{"a gzip head alone", good[:10]},
+		{"a gzip header alone", good[:10]},
 		{"gzip with a wrong checksum", changed(-6, 1)},
 		{"gzip with a wrong length", changed(-1, 0x7f)},
-		{"gzip with bytes behind it", append(bytes.Clone(good), "more"...)},
+		{"gzip with trailing bytes", append(bytes.Clone(good), "more"...)},
 		{"two gzip streams in one frame", append(bytes.Clone(good), good...)},
 		{"gzip with a name of a megabyte", flagged(0x08, append(bytes.Repeat([]byte("n"), mib), 0))},
-		{"gzip with a name that does not end", append(bytes.Clone(head[:3]), bytes.Repeat([]byte{0x08}, 100_000)...)},
+		{"gzip with an unterminated name", append(bytes.Clone(head[:3]), bytes.Repeat([]byte{0x08}, 100_000)...)},
 		{"gzip with 64 KB of extra fields", flagged(0x04, append([]byte{0xff, 0xff}, make([]byte, 0xffff)...))},
-		{"gzip with a wrong checksum of its head", flagged(0x02, []byte{1, 2})},
+		{"gzip with a wrong header checksum", flagged(0x02, []byte{1, 2})},
 		{"gzip with an unknown method", changed(2, 1)},
 		{"deflate with a reserved block", append(bytes.Clone(head), 0x07, 0, 0, 0)},
-		{"deflate that refers to before its beginning", append(bytes.Clone(head), 0x63, 0x00, 0x02, 0x00, 0x41)},
+		{"deflate with a reference before its start", append(bytes.Clone(head), 0x63, 0x00, 0x02, 0x00, 0x41)},
 		{"an empty frame", nil},
 		{"JSON without gzip", []byte(`{"id":"x","action":"CREATE_MESSAGE"}`)},
 	} {
@@ -218,29 +218,30 @@ func gzipAttacks(good []byte) (all []attack) {
 	return all
 }
 
-// bomb returns gzip of so many megabytes of zeros: one deflate block of a megabyte, again and again.
+// bomb returns gzip of megabytes of zeros: one deflate block of a megabyte, repeated.
 func bomb(megabytes int) []byte {
 	var block bytes.Buffer
 	zw, _ := flate.NewWriter(&block, flate.BestCompression)
 	zeros := make([]byte, mib)
 	_, _ = zw.Write(zeros)
-	_ = zw.Flush() // ends on a byte
+	_ = zw.Flush() // ends on a byte boundary
 	b := append([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}, bytes.Repeat(block.Bytes(), megabytes)...)
 	b = append(b, 0x03, 0x00) // an empty last block
 	sum := crc32.NewIEEE()
-	for range min(megabytes, 20) { // the checksum of a larger one is never reached
+	for range min(megabytes, 20) { // a reader stops before the checksum of a larger bomb
 		_, _ = sum.Write(zeros)
 	}
 	b = binary.LittleEndian.AppendUint32(b, sum.Sum32())
 	return binary.LittleEndian.AppendUint32(b, uint32(megabytes*mib))
 }
 
-// claim returns the head of a frame and a little of its payload.
+// claim returns the header of a frame with a length, and a few bytes of payload.
 func claim(n uint64) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte{wspeer.Final | wspeer.Binary, 127}, n), "so long"...)
 }
 
-// fragments returns the attack of a server that never ends a message. A message has to end within five minutes.
+// fragments returns the attack of a server that never completes a message. A message must be complete after five
+// minutes.
 func fragments(name string, piece []byte, pause time.Duration, between []byte) attack {
 	most := 5*time.Minute + pause + 10*time.Second // the server notices it at its next write
 	return attack{
@@ -260,7 +261,7 @@ func fragments(name string, piece []byte, pause time.Duration, between []byte) a
 	}
 }
 
-// many returns a text with numbers in it, again and again.
+// many returns n frames of JSON with numbers in it.
 func many(n int, format string) []byte {
 	var b bytes.Buffer
 	for i := range n {

@@ -14,7 +14,7 @@ import (
 
 // Reasons for ending a link.
 var (
-	errResync = errors.New("the connection was replaced, to list the messages that had found no room")
+	errResync = errors.New("the connection was replaced, to list pending messages again")
 	errList   = errors.New("the request for pending messages was not answered, and no message came")
 )
 

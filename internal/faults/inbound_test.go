@@ -281,7 +281,7 @@ func TestFault46HandlerBlocked(t *testing.T) {
 		b.settled()
 		assert.Equal(t, ids, c.All(), "nothing is lost, and the order is kept")
 		for _, err := range b.failures() {
-			assert.ErrorContains(t, err, "to list the messages that had found no room")
+			assert.ErrorContains(t, err, "to list pending messages again")
 		}
 	})
 }

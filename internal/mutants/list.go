@@ -175,7 +175,7 @@ var delivery = []Mutant{
 		Name: "two frames of one conversation are under way", By: unit("TestBatchPipelinesConversations"),
 		Marker: "batch-thread", New: `{{.}}
 			if len(t.items) > 0 {
-				b.enqueue(&thread{items: t.items})
+				b.enqueue(&lane{items: t.items})
 				t.items = nil
 			}`,
 	},
@@ -217,7 +217,7 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "a gateway's answer counts as the service's", By: unit("TestAnOutageIsNoReasonToDropAMessage"),
-		Marker: "rest-gateway", New: "return &Error{Request: name, Refusal: &wire.Error{Status: status, Code: status}}",
+		Marker: "rest-gateway", New: "return &Error{Request: name, Rejection: &wire.Error{Status: status, Code: status}}",
 	},
 	{
 		Name: "an error without code and status is a gateway's, whatever HTTP reports", By: in("rest", "TestRefusals"),
@@ -354,7 +354,7 @@ var delivery = []Mutant{
 	{
 		Name: "a handler's error is asked outside of the guard", By: unit("TestErrorsWithMethodsThatFail"),
 		Marker: "judge-guard", New: `
-	o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), hopeless: hopeless(err), text: err.Error()}
+	o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), permanent: permanent(err), text: err.Error()}
 	done(o)`,
 	},
 	{

@@ -82,20 +82,20 @@ type deed struct {
 // carryOut validates and executes a request, and answers it if answer is set. The answer is queued first, then the
 // frames that the request makes the server push, without others between them.
 func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
-	d, refused := read(f, size)
-	if refused == nil {
-		d, refused = d.unless(c.s.admit(f.Action, d.send))
+	d, rejection := read(f, size)
+	if rejection == nil {
+		d, rejection = d.unless(c.s.admit(f.Action, d.send))
 	}
-	if refused != nil {
-		c.s.blame(f.Action, refused)
+	if rejection != nil {
+		c.s.blame(f.Action, rejection)
 	}
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if answer {
 		r := &wire.Frame{ID: f.ID, Action: f.Action, Params: d.params}
-		if refused != nil {
-			r.Error = refused.Error()
+		if rejection != nil {
+			r.Error = rejection.Error()
 		}
 		if d.stub {
 			// Texts are always JSON.
@@ -116,7 +116,7 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 }
 
 // read checks a request and says what it asks for. size is that of the frame's JSON.
-func read(f *wire.Frame, size int) (deed, *serve.Refusal) {
+func read(f *wire.Frame, size int) (deed, *serve.Rejection) {
 	if !serve.IsUUID(strings.ToLower(f.ID)) {
 		return deed{}, serve.Invalid("id", "not a UUID")
 	}
@@ -124,24 +124,24 @@ func read(f *wire.Frame, size int) (deed, *serve.Refusal) {
 	case wire.ActionListPending:
 		return deed{list: true}, nil
 	case wire.ActionCreateMessage:
-		m, refused := serve.ReadMessage(f.Params)
-		return deed{send: batch{outs: outgoing(m), path: "params"}, stub: true}.unless(refused)
+		m, rejection := serve.ReadMessage(f.Params)
+		return deed{send: batch{outs: outgoing(m), path: "params"}, stub: true}.unless(rejection)
 	case wire.ActionCreatePlain:
-		all, refused := serve.ReadBatch(f.Params, size)
+		all, rejection := serve.ReadBatch(f.Params, size)
 		// The specification's sample shows such a string and does not say what it is.
 		opaque, _ := wire.Marshal(rand.Text())
 		send := batch{outs: outgoing(all...), path: "params.messages", list: true}
-		return deed{send: send, params: opaque}.unless(refused)
+		return deed{send: send, params: opaque}.unless(rejection)
 	case wire.ActionAck:
-		a, refused := serve.ReadAck(f.Params)
-		return deed{acks: []serve.Ack{a}}.unless(refused)
+		a, rejection := serve.ReadAck(f.Params)
+		return deed{acks: []serve.Ack{a}}.unless(rejection)
 	case wire.ActionAcks:
-		all, refused := serve.ReadAcks(f.Params)
-		return deed{acks: all}.unless(refused)
+		all, rejection := serve.ReadAcks(f.Params)
+		return deed{acks: all}.unless(rejection)
 	case actionPing:
 		return deed{}, nil
 	}
-	return deed{}, &serve.Refusal{
+	return deed{}, &serve.Rejection{
 		Code: serve.CodeNotFound, Field: "action", Reason: "the specification has no such action",
 	}
 }
@@ -167,9 +167,9 @@ func outgoing(all ...serve.Message) []blaze.Outgoing {
 }
 
 // unless returns d, or the refusal and nothing to do.
-func (d deed) unless(refused *serve.Refusal) (deed, *serve.Refusal) {
-	if refused != nil {
-		return deed{}, refused
+func (d deed) unless(rejection *serve.Rejection) (deed, *serve.Rejection) {
+	if rejection != nil {
+		return deed{}, rejection
 	}
 	return d, nil
 }

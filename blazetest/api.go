@@ -12,7 +12,7 @@ import (
 )
 
 // endpoint answers one request of the HTTP API with the data of its answer, or refuses it.
-type endpoint func(s *Server, r *http.Request, body []byte) (data any, refused *serve.Refusal)
+type endpoint func(s *Server, r *http.Request, body []byte) (data any, rejection *serve.Rejection)
 
 // noData is the data of an answer that is an empty object.
 var noData any = struct{}{}
@@ -66,8 +66,8 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) {
 // answer answers a request by an endpoint.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
 	body, _ := io.ReadAll(r.Body) // it is in memory
-	data, refused := e(s, r, body)
-	if refused == nil {
+	data, rejection := e(s, r, body)
+	if rejection == nil {
 		answer := map[string]any{"data": data}
 		if data == noData {
 			answer = map[string]any{}
@@ -75,10 +75,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
 		writeJSON(w, http.StatusOK, answer)
 		return
 	}
-	if refused.Code != serve.CodeNotFound { // what a client looks for need not be there
-		s.blame(actionOf(r), refused)
+	if rejection.Code != serve.CodeNotFound { // what a client looks for need not be there
+		s.blame(actionOf(r), rejection)
 	}
-	refuseHTTP(w, refused.Error())
+	refuseHTTP(w, rejection.Error())
 }
 
 // answerUnknown refuses a request that is not served. It is reported once for each method and path.
@@ -91,7 +91,7 @@ func (s *Server) answerUnknown(w http.ResponseWriter, r *http.Request) {
 	if !known {
 		s.fault("%s is not served here", action)
 	}
-	refuseHTTP(w, (&serve.Refusal{Code: serve.CodeNotFound}).Error())
+	refuseHTTP(w, (&serve.Rejection{Code: serve.CodeNotFound}).Error())
 }
 
 // pathID returns an id in the path of a request, in lowercase, as the service reads it.

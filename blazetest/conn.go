@@ -16,8 +16,8 @@ import (
 // conn is one websocket connection.
 type conn struct {
 	*serve.Conn
-	s       *Server
-	refused bool // its token was refused: nothing is carried out
+	s        *Server
+	rejected bool // its token was refused: nothing is carried out
 
 	// Guarded by s.mu.
 	link     int     // counts the server's connections, from 1
@@ -28,9 +28,9 @@ type conn struct {
 
 // upgrade makes a websocket of the request and serves it. If refused is not nil, the token was refused: the first frame
 // says so, as on the service.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, rejection error) {
 	raw, _ := r.Context().Value(connKey{}).(net.Conn)
-	c := &conn{s: s, refused: refused != nil}
+	c := &conn{s: s, rejected: rejection != nil}
 	c.number(r)
 	var err error
 	c.Conn, err = serve.Upgrade(w, r, raw, http.Header{"X-Server-Time": w.Header()["X-Server-Time"]}, serve.Hooks{
@@ -47,7 +47,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 		s.forget(raw) // net/http has let go of it
 		return
 	}
-	older := c.register(refused)
+	older := c.register(rejection)
 	if c.unwanted {
 		c.Cut()
 	}
@@ -78,17 +78,17 @@ func (c *conn) abandon() {
 }
 
 // register lists the connection. It returns all but the newest. unwanted does not change any more.
-func (c *conn) register(refused error) (older []*conn) {
+func (c *conn) register(rejection error) (older []*conn) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := Event{Kind: EventConnected, Link: c.link}
-	if c.refused {
-		e.Text = refused.Error()
+	if c.rejected {
+		e.Text = rejection.Error()
 	} else {
 		c.replay = s.replay
 	}
-	c.SetPace(s.pace)
+	c.SetSpeed(s.speed)
 	delete(s.coming, c.link)
 	s.conns = append(s.conns, c)
 	slices.SortFunc(s.conns, func(a, b *conn) int { return a.link - b.link })
@@ -101,8 +101,8 @@ func (c *conn) register(refused error) (older []*conn) {
 func (c *conn) run(raw net.Conn) {
 	s := c.s
 	defer s.forget(raw)
-	if c.refused {
-		unauthorized := &serve.Refusal{Code: serve.CodeUnauthorized}
+	if c.rejected {
+		unauthorized := &serve.Rejection{Code: serve.CodeUnauthorized}
 		c.Enqueue(serve.Item{Frame: &wire.Frame{Action: actionError, Error: unauthorized.Error()}})
 	}
 	c.Serve()
@@ -119,7 +119,7 @@ const actionError = "ERROR"
 // take carries out a frame of the client. False ends the connection.
 func (c *conn) take(f *wire.Frame, text []byte) bool {
 	c.watched(EventOut, f.Action, text)
-	if c.refused {
+	if c.rejected {
 		return true
 	}
 	return c.s.replayed(c, f, bytes.Clone(text)) || c.serve(f, len(text))

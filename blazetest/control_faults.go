@@ -108,7 +108,7 @@ func (r *request) undoAll() (any, *controlError) {
 func (r *request) listFaults() (any, *controlError) {
 	j := faultsJSON{Faults: []faultJSON{}, Armed: listed(r.s.Armed()), ClockOffset: duration(r.s.offset.Load())}
 	r.s.mu.Lock()
-	j.Latency, j.BytesPerSecond = duration(r.s.pace.Latency), r.s.pace.BytesPerSecond
+	j.Latency, j.BytesPerSecond = duration(r.s.speed.Latency), r.s.speed.BytesPerSecond
 	r.s.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,7 +119,7 @@ func (r *request) listFaults() (any, *controlError) {
 }
 
 func (r *request) slow(in slowIn) (any, *controlError) {
-	return nil, r.s.slow(serve.Pace{Latency: time.Duration(in.Latency), BytesPerSecond: in.BytesPerSecond})
+	return nil, r.s.slow(serve.Speed{Latency: time.Duration(in.Latency), BytesPerSecond: in.BytesPerSecond})
 }
 
 func (r *request) cut(in cutIn) (any, *controlError) {

@@ -60,9 +60,9 @@ func TestMisuseLeavesRequestsAloneThatWait(t *testing.T) {
 		}
 		script := c.beside("/scripts", "bob: hello\nbot> what is hello?\nwait 10s\n")
 		synctest.Wait()
-		require.Contains(t, c.refused(404, "POST", "/cut", `{"link":99}`), "CutLink(99)")
+		require.Contains(t, c.rejection(404, "POST", "/cut", `{"link":99}`), "CutLink(99)")
 		idle := c.beside("/idle", "")
-		require.Contains(t, c.refused(404, "POST", "/cut", `{"link":98}`), "CutLink(98)")
+		require.Contains(t, c.rejection(404, "POST", "/cut", `{"link":98}`), "CutLink(98)")
 		s.CutLink(97)
 		s.User("alice").Say("hi")
 		s.Group("staff").As(s.User("alice")).Say("ho")
@@ -142,7 +142,7 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 			if test.value != "" {
 				values = []string{test.value}
 			}
-			require.Contains(t, c.refused(test.status, "POST", test.path, test.body, values...), test.contain, test.path)
+			require.Contains(t, c.rejection(test.status, "POST", test.path, test.body, values...), test.contain, test.path)
 		}
 		require.Empty(t, f.take())
 		require.Equal(t, pending, s.Pending(), "nothing was delivered")

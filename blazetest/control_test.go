@@ -64,7 +64,7 @@ func (c *controls) try(method, path, body string, values ...string) (status int,
 }
 
 // refused sends a request that is not carried out, and returns the reason.
-func (c *controls) refused(status int, method, path, body string, values ...string) string {
+func (c *controls) rejection(status int, method, path, body string, values ...string) string {
 	c.t.Helper()
 	got, answer := c.try(method, path, body, values...)
 	require.Equal(c.t, status, got, answer)
@@ -322,7 +322,7 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			if test.value != "" {
 				values = []string{test.value}
 			}
-			reason := c.refused(test.status, test.method, test.path, test.body, values...)
+			reason := c.rejection(test.status, test.method, test.path, test.body, values...)
 			require.Contains(t, reason, test.contain, "%s %s %.80s", test.method, test.path, test.body)
 		}
 		require.Empty(t, f.take(), "nothing of this reached the Server")
@@ -338,7 +338,7 @@ func TestControlAndMethodsAreOne(t *testing.T) {
 		out, err := s.User("alice").Next(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, blaze.Text("what is from HTTP?"), out.Payload)
-		reason := c.refused(504, "POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice")
+		reason := c.rejection(504, "POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice")
 		require.Contains(t, reason, "waited in vain", "one cursor")
 		s.User("alice").Say("from Go")
 		require.Equal(t, "what is from Go?", member(t, c.call("POST", "/users/{user}/next", ``, "alice"), "text"))
@@ -355,7 +355,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 		c := newControls(t, s)
 		c.call("POST", "/faults", `{"action":"CREATE_MESSAGE","code":429,"always":true}`)
 		c.call("POST", "/users/{user}/say", `{"text":"hi"}`, "alice")
-		c.refused(504, "POST", "/users/{user}/next", `{"timeout":"10s"}`, "alice")
+		c.rejection(504, "POST", "/users/{user}/next", `{"timeout":"10s"}`, "alice")
 		c.call("DELETE", "/faults/{fault}", "", "1")
 		next := c.call("POST", "/users/{user}/next", `{"timeout":"1m"}`, "alice")
 		require.Equal(t, "what is hi?", member(t, next, "text"))

@@ -13,7 +13,7 @@ import (
 const longestDuration = 100 * 365 * 24 * time.Hour
 
 // readDuration reads the body of a request that has a number of seconds.
-func readDuration(body []byte) (time.Duration, *serve.Refusal) {
+func readDuration(body []byte) (time.Duration, *serve.Rejection) {
 	var req struct {
 		Duration *int64 `json:"duration"`
 	}
@@ -28,28 +28,28 @@ func readDuration(body []byte) (time.Duration, *serve.Refusal) {
 
 // setDuration changes a conversation by a request that has a duration.
 func (s *Server) setDuration(
-	r *http.Request, body []byte, set func(*conversation, time.Duration) *serve.Refusal,
-) (*conversationView, *serve.Refusal) {
-	d, refused := readDuration(body)
-	if refused != nil {
-		return nil, refused
+	r *http.Request, body []byte, set func(*conversation, time.Duration) *serve.Rejection,
+) (*conversationView, *serve.Rejection) {
+	d, rejection := readDuration(body)
+	if rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.own(pathID(r))
-	if refused == nil {
-		refused = set(c, d)
+	c, rejection := s.own(pathID(r))
+	if rejection == nil {
+		rejection = set(c, d)
 	}
-	if refused != nil {
-		return nil, refused
+	if rejection != nil {
+		return nil, rejection
 	}
 	return s.viewOfConversation(c), nil
 }
 
 // muteConversation mutes a conversation for the bot, or ends that with a duration of 0. The server pushes its messages
 // all the same.
-func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
-	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Refusal {
+func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
+	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Rejection {
 		c.mutedUntil = time.Time{}
 		if d > 0 {
 			c.mutedUntil = s.clock().Add(d)
@@ -60,11 +60,11 @@ func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationVi
 
 // setDisappearing sets how long the messages of a conversation last; 0 is for ever. In a group the bot needs a role for
 // it.
-func (s *Server) setDisappearing(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
-	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Refusal {
+func (s *Server) setDisappearing(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
+	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Rejection {
 		if c.category == categoryGroup {
-			if refused := s.needsRole(c, roleOwner, roleAdmin); refused != nil {
-				return refused
+			if rejection := s.needsRole(c, roleOwner, roleAdmin); rejection != nil {
+				return rejection
 			}
 		}
 		c.expireIn = d

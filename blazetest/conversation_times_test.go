@@ -76,7 +76,7 @@ func TestTimesOfConversationsThatAreRefused(t *testing.T) {
 		{theirs.ID() + "/mute", object{}, 10002},
 		{theirs.ID() + "/disappear", `[`, 10002},
 	} {
-		code, _ := c.refused("POST", "/conversations/"+test.path, test.body)
+		code, _ := c.rejection("POST", "/conversations/"+test.path, test.body)
 		require.Equal(t, test.code, code, test.path)
 		require.Len(t, f.take(), 1)
 	}

@@ -47,15 +47,15 @@ type newConversationRequest struct {
 
 // createConversation makes a group of the bot's, or lets the bot write to a user who has not written. A conversation
 // that exists is left as it is.
-func (s *Server) createConversation(_ *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+func (s *Server) createConversation(_ *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var req newConversationRequest
 	if json.Unmarshal(body, &req) != nil {
 		return nil, serve.Invalid("body", "not a conversation")
 	}
 	req.ConversationID, req.RandomID = strings.ToLower(req.ConversationID), strings.ToLower(req.RandomID)
 	lowercase(req.Participants)
-	if refused := s.checkConversation(&req); refused != nil {
-		return nil, refused
+	if rejection := s.checkConversation(&req); rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +85,7 @@ func (s *Server) createGroup(req *newConversationRequest) *conversation {
 }
 
 // checkConversation checks the request for a new conversation.
-func (s *Server) checkConversation(req *newConversationRequest) *serve.Refusal {
+func (s *Server) checkConversation(req *newConversationRequest) *serve.Rejection {
 	for _, p := range req.Participants {
 		if !serve.IsUUID(p.UserID) {
 			return serve.Invalid("participants", "a user_id is not a UUID")
@@ -100,7 +100,7 @@ func (s *Server) checkConversation(req *newConversationRequest) *serve.Refusal {
 	return serve.Invalid("category", "neither CONTACT nor GROUP")
 }
 
-func (s *Server) checkContact(req *newConversationRequest) *serve.Refusal {
+func (s *Server) checkContact(req *newConversationRequest) *serve.Rejection {
 	if len(req.Participants) != 1 {
 		return serve.Invalid("participants", "a conversation of category CONTACT has one participant")
 	}
@@ -114,7 +114,7 @@ func (s *Server) checkContact(req *newConversationRequest) *serve.Refusal {
 	return nil
 }
 
-func (s *Server) checkGroup(req *newConversationRequest) *serve.Refusal {
+func (s *Server) checkGroup(req *newConversationRequest) *serve.Rejection {
 	var others []string
 	for _, p := range req.Participants {
 		if p.Role != "" && p.Role != roleAdmin {
@@ -135,11 +135,11 @@ func (s *Server) checkGroup(req *newConversationRequest) *serve.Refusal {
 	return checkNames(req.Name, req.Announcement)
 }
 
-func full() *serve.Refusal {
-	return &serve.Refusal{Code: codeGroupFull, Field: "participants", Reason: "a group has up to 256 members"}
+func full() *serve.Rejection {
+	return &serve.Rejection{Code: codeGroupFull, Field: "participants", Reason: "a group has up to 256 members"}
 }
 
-func checkNames(name, announcement string) *serve.Refusal {
+func checkNames(name, announcement string) *serve.Rejection {
 	if utf8.RuneCountInString(name) > maxName {
 		return serve.Invalid("name", "longer than %d characters", maxName)
 	}
@@ -150,7 +150,7 @@ func checkNames(name, announcement string) *serve.Refusal {
 }
 
 // own returns a conversation that the bot is in. The caller holds s.mu.
-func (s *Server) own(id string) (*conversation, *serve.Refusal) {
+func (s *Server) own(id string) (*conversation, *serve.Rejection) {
 	c := s.conversations[id]
 	if c == nil {
 		return nil, forbidden("id", "there is no such conversation")
@@ -162,11 +162,11 @@ func (s *Server) own(id string) (*conversation, *serve.Refusal) {
 }
 
 // group returns a group that the bot is in, with one of the roles, if there are any. The caller holds s.mu.
-func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusal) {
-	c, refused := s.own(id)
+func (s *Server) group(id string, roles ...string) (*conversation, *serve.Rejection) {
+	c, rejection := s.own(id)
 	switch {
-	case refused != nil:
-		return nil, refused
+	case rejection != nil:
+		return nil, rejection
 	case c.category != categoryGroup:
 		return nil, forbidden("id", "the conversation is no group")
 	}
@@ -174,7 +174,7 @@ func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusa
 }
 
 // needsRole returns a refusal if the bot has none of the roles in a group. The caller holds s.mu.
-func (s *Server) needsRole(c *conversation, roles ...string) *serve.Refusal {
+func (s *Server) needsRole(c *conversation, roles ...string) *serve.Rejection {
 	if len(roles) > 0 && !slices.Contains(roles, c.member(s.bot()).role) {
 		return forbidden("id", "the bot has not the role for it in the group")
 	}
@@ -182,7 +182,7 @@ func (s *Server) needsRole(c *conversation, roles ...string) *serve.Refusal {
 }
 
 // showConversation returns a conversation that the bot is in.
-func (s *Server) showConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
+func (s *Server) showConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.conversations[pathID(r)]
@@ -193,7 +193,7 @@ func (s *Server) showConversation(r *http.Request, _ []byte) (*conversationView,
 }
 
 // updateConversation changes the name and the announcement of a group. Empty fields are ignored.
-func (s *Server) updateConversation(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+func (s *Server) updateConversation(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var req struct {
 		Name         string `json:"name"`
 		Announcement string `json:"announcement"`
@@ -201,14 +201,14 @@ func (s *Server) updateConversation(r *http.Request, body []byte) (*conversation
 	if json.Unmarshal(body, &req) != nil {
 		return nil, serve.Invalid("body", "not a conversation's name and announcement")
 	}
-	if refused := checkNames(req.Name, req.Announcement); refused != nil {
-		return nil, refused
+	if rejection := checkNames(req.Name, req.Announcement); rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(pathID(r), roleOwner, roleAdmin)
-	if refused != nil {
-		return nil, refused
+	c, rejection := s.group(pathID(r), roleOwner, roleAdmin)
+	if rejection != nil {
+		return nil, rejection
 	}
 	if req.Name != "" {
 		c.name = req.Name
@@ -221,12 +221,12 @@ func (s *Server) updateConversation(r *http.Request, body []byte) (*conversation
 }
 
 // rotateConversation gives a group a new code to join it by.
-func (s *Server) rotateConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
+func (s *Server) rotateConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(pathID(r), roleOwner, roleAdmin)
-	if refused != nil {
-		return nil, refused
+	c, rejection := s.group(pathID(r), roleOwner, roleAdmin)
+	if rejection != nil {
+		return nil, rejection
 	}
 	c.code = newCode()
 	return s.viewOfConversation(c), nil
@@ -263,12 +263,12 @@ type participantView struct {
 // inConversation makes an endpoint of a request that is answered with a conversation. Keys of sessions are derived once
 // it has released s.mu.
 func inConversation(
-	do func(*Server, *http.Request, []byte) (*conversationView, *serve.Refusal),
+	do func(*Server, *http.Request, []byte) (*conversationView, *serve.Rejection),
 ) endpoint {
-	return func(s *Server, r *http.Request, body []byte) (any, *serve.Refusal) {
-		v, refused := do(s, r, body)
-		if refused != nil {
-			return nil, refused
+	return func(s *Server, r *http.Request, body []byte) (any, *serve.Rejection) {
+		v, rejection := do(s, r, body)
+		if rejection != nil {
+			return nil, rejection
 		}
 		for _, p := range v.Participants {
 			v.Sessions = append(v.Sessions, s.participantSessions(p.UserID)...)

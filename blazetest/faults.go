@@ -12,7 +12,7 @@ import (
 type lines struct {
 	links  int           // websocket connections so far
 	coming map[int]*conn // those of links whose handshake is being answered
-	pace   serve.Pace    // of every connection
+	speed  serve.Speed   // of every connection
 	twice  bool          // two connections at once were reported
 	runner *running      // the one that Run was called for last
 	test   TB            // of Run, until it ends: reports faults while Errorf is nil
@@ -63,19 +63,19 @@ func (s *Server) cutLinks(which func(*conn) bool) {
 // requests and answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative
 // values are misuse.
 func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
-	s.tell(s.slow(serve.Pace{Latency: latency, BytesPerSecond: bytesPerSecond}))
+	s.tell(s.slow(serve.Speed{Latency: latency, BytesPerSecond: bytesPerSecond}))
 }
 
 // slow is Slow, and returns misuse.
-func (s *Server) slow(pace serve.Pace) *controlError {
-	if pace.Latency < 0 || pace.BytesPerSecond < 0 {
-		return invalidBody("Slow(%v, %d): neither can be negative", pace.Latency, pace.BytesPerSecond)
+func (s *Server) slow(speed serve.Speed) *controlError {
+	if speed.Latency < 0 || speed.BytesPerSecond < 0 {
+		return invalidBody("Slow(%v, %d): neither can be negative", speed.Latency, speed.BytesPerSecond)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pace = pace
+	s.speed = speed
 	for _, c := range s.conns {
-		c.SetPace(s.pace)
+		c.SetSpeed(s.speed)
 	}
 	s.changed()
 	return nil

@@ -24,7 +24,7 @@ type attachment struct {
 }
 
 // createAttachment makes a place for a file.
-func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	id := uuid.Must(uuid.NewV4()).String()
 	s.mu.Lock()
 	s.files[id] = &attachment{}
@@ -36,7 +36,7 @@ func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Refusa
 }
 
 // showAttachment tells where a file is.
-func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	id := pathID(r)
 	s.mu.Lock()
 	a := s.files[id]

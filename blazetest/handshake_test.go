@@ -69,7 +69,7 @@ func TestHandshakeRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, f := newServer(t)
-				refused(t, s, f, http.Header{"Authorization": {"Bearer " + token(t, s, edit)}})
+				expectUnauthorized(t, s, f, http.Header{"Authorization": {"Bearer " + token(t, s, edit)}})
 			})
 		})
 	}
@@ -83,17 +83,17 @@ func TestHandshakeRefusedWithoutAToken(t *testing.T) {
 		unsigned, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"uid": s.Key.AppID}).
 			SignedString(jwt.UnsafeAllowNoneSignatureType)
 		require.NoError(t, err)
-		refused(t, s, f, nil)
-		refused(t, s, f, http.Header{"Authorization": {token(t, s, nil)}})
-		refused(t, s, f, http.Header{"Authorization": {"Bearer " + token(t, other, nil)}})
-		refused(t, s, f, http.Header{"Authorization": {"Bearer " + unsigned}})
-		refused(t, s, f, http.Header{"Authorization": {"Bearer garbage"}})
+		expectUnauthorized(t, s, f, nil)
+		expectUnauthorized(t, s, f, http.Header{"Authorization": {token(t, s, nil)}})
+		expectUnauthorized(t, s, f, http.Header{"Authorization": {"Bearer " + token(t, other, nil)}})
+		expectUnauthorized(t, s, f, http.Header{"Authorization": {"Bearer " + unsigned}})
+		expectUnauthorized(t, s, f, http.Header{"Authorization": {"Bearer garbage"}})
 	})
 }
 
 // refused expects a websocket whose first frame says 401 and that answers nothing, as the service's, and exactly one
 // fault that does not show the token.
-func refused(t *testing.T, s *blazetest.Server, f *faults, h http.Header) {
+func expectUnauthorized(t *testing.T, s *blazetest.Server, f *faults, h http.Header) {
 	t.Helper()
 	ws, resp, err := handshake(s, h, "Mixin-Blaze-1")
 	require.NoError(t, err)

@@ -49,17 +49,17 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	if s.special(w, r, a) {
 		return
 	}
-	refused := s.session.Check(r.Header, r.Method+r.URL.RequestURI()+string(body), now)
-	if refused != nil {
-		s.fault("%s: %v", action, refused)
+	rejection := s.session.Check(r.Header, r.Method+r.URL.RequestURI()+string(body), now)
+	if rejection != nil {
+		s.fault("%s: %v", action, rejection)
 	}
 	if action == handshake {
 		w.upgrading = true
-		s.upgrade(w, r, refused)
+		s.upgrade(w, r, rejection)
 		return
 	}
-	if refused != nil {
-		refuseHTTP(w, (&serve.Refusal{Code: serve.CodeUnauthorized}).Error())
+	if rejection != nil {
+		refuseHTTP(w, (&serve.Rejection{Code: serve.CodeUnauthorized}).Error())
 		return
 	}
 	s.api(w, r, body)
@@ -76,9 +76,9 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 		return body, true
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16<<20)) // its error is that of a client that has gone
-	refused := serve.Invalid("body", "more than %d bytes", maxBody)
-	s.blame(actionOf(r), refused)
-	refuseHTTP(w, refused.Error())
+	rejection := serve.Invalid("body", "more than %d bytes", maxBody)
+	s.blame(actionOf(r), rejection)
+	refuseHTTP(w, rejection.Error())
 	return nil, false
 }
 

@@ -108,7 +108,7 @@ func TestRefuse(t *testing.T) {
 		10006: {Code: 10006, Status: 202, Description: "Update required"},
 		20116: {Code: 20116, Status: 202, Description: "The group is full"},
 		20140: {Code: 20140, Status: 202, Description: "Conversation checksum is not valid"},
-		12345: {Code: 12345, Status: 202, Description: "Refused"},
+		12345: {Code: 12345, Status: 202, Description: "Rejected"},
 	} {
 		require.Equal(t, &want, blazetest.Refuse(code).Reply.Error)
 	}

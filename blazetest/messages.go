@@ -13,25 +13,25 @@ import (
 
 // createMessages stores what the bot sends over HTTP: one message, which the service returns, or a
 // list, which it answers with {}.
-func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Refusal) {
+func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Rejection) {
 	var all []serve.Message
-	var refused *serve.Refusal
+	var rejection *serve.Rejection
 	list := !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 	path := ""
 	if list {
 		path = "body"
-		all, refused = serve.ReadMessages(path, body, len(body))
+		all, rejection = serve.ReadMessages(path, body, len(body))
 	} else {
 		var m serve.Message
-		m, refused = serve.ReadMessage(body)
+		m, rejection = serve.ReadMessage(body)
 		all = []serve.Message{m}
 	}
-	if refused != nil {
-		return nil, inBody(refused)
+	if rejection != nil {
+		return nil, inBody(rejection)
 	}
 	outs := outgoing(all...)
-	if refused := s.admit(actionOf(r), batch{outs: outs, path: path, list: list}); refused != nil {
-		return nil, refused
+	if rejection := s.admit(actionOf(r), batch{outs: outs, path: path, list: list}); rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,14 +46,14 @@ func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Refus
 }
 
 // inBody names the fields of a body as they are, where a frame has them in its params.
-func inBody(refused *serve.Refusal) *serve.Refusal {
-	if field, inParams := strings.CutPrefix(refused.Field, "params"); inParams {
-		refused.Field = strings.TrimPrefix(field, ".")
-		if refused.Field == "" {
-			refused.Field = "body"
+func inBody(rejection *serve.Rejection) *serve.Rejection {
+	if field, inParams := strings.CutPrefix(rejection.Field, "params"); inParams {
+		rejection.Field = strings.TrimPrefix(field, ".")
+		if rejection.Field == "" {
+			rejection.Field = "body"
 		}
 	}
-	return refused
+	return rejection
 }
 
 // viewOfSent returns a message of the bot as the service keeps it.
@@ -69,10 +69,10 @@ func (s *Server) viewOfSent(m *serve.Message) serve.View {
 }
 
 // acknowledgeMessages counts acknowledgements that come over HTTP, and returns them.
-func (s *Server) acknowledgeMessages(_ *http.Request, body []byte) (any, *serve.Refusal) {
-	all, refused := serve.ReadAckList("body", json.RawMessage(body))
-	if refused != nil {
-		return nil, refused
+func (s *Server) acknowledgeMessages(_ *http.Request, body []byte) (any, *serve.Rejection) {
+	all, rejection := serve.ReadAckList("body", json.RawMessage(body))
+	if rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

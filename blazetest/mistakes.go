@@ -31,34 +31,34 @@ func (b *batch) field(i int, name string) string {
 
 // admit checks whether the bot may send messages, and reports what is wrong with them although they are stored. The
 // caller reports the refusal.
-func (s *Server) admit(action string, b batch) *serve.Refusal {
+func (s *Server) admit(action string, b batch) *serve.Rejection {
 	s.mu.Lock()
-	refused, remarks := s.mistakes(&b)
-	if refused == nil && !s.withinQuota(len(b.outs)) {
-		refused = &serve.Refusal{Code: serve.CodeTooMany}
+	rejection, remarks := s.mistakes(&b)
+	if rejection == nil && !s.withinQuota(len(b.outs)) {
+		rejection = &serve.Rejection{Code: serve.CodeTooMany}
 	}
 	s.mu.Unlock()
 	for _, remark := range remarks {
 		s.fault("%s: %s", action, remark)
 	}
-	return refused
+	return rejection
 }
 
 // blame reports a refusal, but for that of too many messages, which are no mistake.
-func (s *Server) blame(action string, refused *serve.Refusal) {
-	if refused.Code != serve.CodeTooMany {
-		s.fault("%s: %s: %s", action, refused.Field, refused.Reason)
+func (s *Server) blame(action string, rejection *serve.Rejection) {
+	if rejection.Code != serve.CodeTooMany {
+		s.fault("%s: %s: %s", action, rejection.Field, rejection.Reason)
 	}
 }
 
 // mistakes returns why messages are refused, or what is wrong with them although they are not. The caller holds s.mu.
-func (s *Server) mistakes(b *batch) (refused *serve.Refusal, remarks []string) {
+func (s *Server) mistakes(b *batch) (rejection *serve.Rejection, remarks []string) {
 	if s.lenient {
 		return nil, nil
 	}
 	for i := range b.outs {
-		if refused := s.misdirected(b, i); refused != nil {
-			return refused, nil
+		if rejection := s.misdirected(b, i); rejection != nil {
+			return rejection, nil
 		}
 		for _, remark := range s.mentions(&b.outs[i]) {
 			remarks = append(remarks, b.field(i, "mentions")+": "+remark)
@@ -71,7 +71,7 @@ func (s *Server) mistakes(b *batch) (refused *serve.Refusal, remarks []string) {
 }
 
 // misdirected returns why a message cannot go where it is sent. The caller holds s.mu.
-func (s *Server) misdirected(b *batch, i int) *serve.Refusal {
+func (s *Server) misdirected(b *batch, i int) *serve.Rejection {
 	out := &b.outs[i]
 	conversation, recipient := b.field(i, "conversation_id"), b.field(i, "recipient_id")
 	switch {
@@ -94,8 +94,8 @@ func (s *Server) misdirected(b *batch, i int) *serve.Refusal {
 	return nil
 }
 
-func forbidden(field, reason string) *serve.Refusal {
-	return &serve.Refusal{Code: serve.CodeForbidden, Field: field, Reason: reason}
+func forbidden(field, reason string) *serve.Rejection {
+	return &serve.Rejection{Code: serve.CodeForbidden, Field: field, Reason: reason}
 }
 
 // unknown says what is wrong with a conversation that does not exist. The caller holds s.mu.

@@ -79,11 +79,11 @@ func TestMisdirectedMessages(t *testing.T) {
 			require.Equal(t, m.code, reply.Error.Code, name)
 			report := "blazetest: the client: CREATE_PLAIN_MESSAGES: params.messages[0]." + m.report
 			require.Equal(t, []string{report}, f.take(), name)
-			code, _ := api.refused("POST", "/messages", message)
+			code, _ := api.rejection("POST", "/messages", message)
 			require.Equal(t, m.code, code, name)
 			require.Equal(t, []string{"blazetest: the client: POST /messages: " + m.report}, f.take(), name)
 			message["category"] = "ENCRYPTED_TEXT"
-			code, _ = api.refused("POST", "/encrypted_messages", []object{message})
+			code, _ = api.rejection("POST", "/encrypted_messages", []object{message})
 			require.Equal(t, m.code, code, name)
 			report = "blazetest: the client: POST /encrypted_messages: body[0]." + m.report
 			require.Equal(t, []string{report}, f.take(), name)
@@ -202,8 +202,8 @@ func TestMessagesWithTheIDOfAnother(t *testing.T) {
 		require.Nil(t, ws.call(wire.ActionCreateMessage, to(bob, id1, "one")).Error)
 		require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params.message_id: " +
 			"that of a message in another conversation, and this one is not stored" + advice}, f.take())
-		_, refused := api.ask("POST", "/messages", []object{to(alice, id2, "two"), to(bob, id2, "two")})
-		require.Nil(t, refused)
+		_, rejection := api.ask("POST", "/messages", []object{to(alice, id2, "two"), to(bob, id2, "two")})
+		require.Nil(t, rejection)
 		require.Equal(t, []string{"blazetest: the client: POST /messages: body[1].message_id: " +
 			"that of a message to another conversation in this request" + advice}, f.take())
 		require.Nil(t, ws.call(wire.ActionAck, object{"message_id": got[0], "status": "READ"}).Error)
@@ -243,7 +243,7 @@ func TestPerMinute(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		require.Zero(t, send(id2))
 		list := []object{message(id1), message(id3)}
-		code, _ := api.refused("POST", "/messages", list)
+		code, _ := api.rejection("POST", "/messages", list)
 		require.Equal(t, 429, code)
 		require.Equal(t, 429, call(wire.ActionCreatePlain, object{"messages": list}))
 		require.Zero(t, send(id3))
@@ -251,8 +251,8 @@ func TestPerMinute(t *testing.T) {
 		time.Sleep(40*time.Second - time.Nanosecond)
 		require.Equal(t, 429, send(id3))
 		time.Sleep(time.Nanosecond)
-		_, refused := api.ask("POST", "/messages", list)
-		require.Nil(t, refused)
+		_, rejection := api.ask("POST", "/messages", list)
+		require.Nil(t, rejection)
 		require.Zero(t, send(id1))
 		require.Equal(t, 429, send(id1))
 	})

@@ -13,7 +13,7 @@ import (
 
 // changeParticipants adds members to a group, removes some, or changes their roles. The bot needs a role for it, and
 // that of the owner to change others'.
-func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var who []participant
 	if json.Unmarshal(body, &who) != nil || len(who) == 0 {
 		return nil, serve.Invalid("body", "not a list of participants")
@@ -39,18 +39,18 @@ func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversation
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(pathID(r), roles...)
-	if refused == nil {
-		refused = change(c, who)
+	c, rejection := s.group(pathID(r), roles...)
+	if rejection == nil {
+		rejection = change(c, who)
 	}
-	if refused != nil {
-		return nil, refused
+	if rejection != nil {
+		return nil, rejection
 	}
 	return s.viewOfConversation(c), nil
 }
 
 // addParticipants adds members. Those who are in the group stay as they are. The caller holds s.mu.
-func (s *Server) addParticipants(c *conversation, who []participant) *serve.Refusal {
+func (s *Server) addParticipants(c *conversation, who []participant) *serve.Rejection {
 	who = slices.DeleteFunc(who, func(p participant) bool { return c.member(p.UserID) != nil })
 	if len(c.members)+len(who) > maxMembers {
 		return full()
@@ -67,7 +67,7 @@ func (s *Server) addParticipants(c *conversation, who []participant) *serve.Refu
 }
 
 // removeParticipants ends memberships. The caller holds s.mu.
-func (s *Server) removeParticipants(c *conversation, who []participant) *serve.Refusal {
+func (s *Server) removeParticipants(c *conversation, who []participant) *serve.Rejection {
 	for _, p := range who {
 		if p.UserID == s.bot() {
 			return serve.Invalid("user_id", "the bot itself, which leaves by exit")
@@ -87,7 +87,7 @@ func (s *Server) removeParticipants(c *conversation, who []participant) *serve.R
 }
 
 // changeRoles makes administrators of members, or ends that. The caller holds s.mu.
-func (s *Server) changeRoles(c *conversation, who []participant) *serve.Refusal {
+func (s *Server) changeRoles(c *conversation, who []participant) *serve.Rejection {
 	for _, p := range who {
 		m := c.member(p.UserID)
 		if m == nil {
@@ -107,7 +107,7 @@ func (s *Server) changeRoles(c *conversation, who []participant) *serve.Refusal 
 }
 
 // joinConversation makes the bot a member of the group with a code.
-func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
+func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conversations {
@@ -127,12 +127,12 @@ func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView,
 }
 
 // exitConversation ends the bot's membership of a group.
-func (s *Server) exitConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
+func (s *Server) exitConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(pathID(r))
-	if refused != nil {
-		return nil, refused
+	c, rejection := s.group(pathID(r))
+	if rejection != nil {
+		return nil, rejection
 	}
 	c.leave(s.bot())
 	s.announce(c, blaze.SystemConversation{Action: "EXIT", ParticipantID: s.bot(), UserID: s.bot()})

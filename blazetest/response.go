@@ -96,10 +96,10 @@ func (b *slowBody) Read(data []byte) (int, error) {
 func (s *Server) atOnce() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pace.BytesPerSecond == 0 {
+	if s.speed.BytesPerSecond == 0 {
 		return maxFile
 	}
-	return max(s.pace.BytesPerSecond/10, 1)
+	return max(s.speed.BytesPerSecond/10, 1)
 }
 
 // carry waits until a slow line has carried n bytes of HTTP, or for its latency if n is 0, by the pace that there is
@@ -107,11 +107,11 @@ func (s *Server) atOnce() int {
 func (s *Server) carry(ctx context.Context, n int) {
 	for began := time.Now(); ; {
 		s.mu.Lock()
-		pace, change := s.pace, s.change()
+		speed, change := s.speed, s.change()
 		s.mu.Unlock()
-		d := pace.Latency
+		d := speed.Latency
 		if n > 0 {
-			d = pace.OnTheWire(n)
+			d = speed.OnTheWire(n)
 		}
 		d -= time.Since(began)
 		if d <= 0 {

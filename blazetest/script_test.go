@@ -291,7 +291,7 @@ func TestOneScriptAtATime(t *testing.T) {
 		ended := make(chan string)
 		go func() { ended <- c.call("POST", "/scripts", "wait 10h\n") }()
 		synctest.Wait()
-		require.Contains(t, c.refused(409, "POST", "/scripts", "cut\n"), "another script")
+		require.Contains(t, c.rejection(409, "POST", "/scripts", "cut\n"), "another script")
 		began := time.Now()
 		require.JSONEq(t, `{"failed":[]}`, <-ended)
 		require.Equal(t, 10*time.Hour, time.Since(began))

@@ -51,7 +51,7 @@ func TestSealedOverHTTP(t *testing.T) {
 			"category":        "PLAIN_TEXT",
 			"data_base64":     "AAAA",
 		} {
-			code, named := api.refused("POST", "/encrypted_messages", sealedOverHTTP(api, object{field: value}))
+			code, named := api.rejection("POST", "/encrypted_messages", sealedOverHTTP(api, object{field: value}))
 			require.Equal(t, 10002, code, field)
 			require.Equal(t, "body[0]."+field, named)
 			require.Len(t, f.take(), 1)

@@ -59,7 +59,7 @@ func (s *Server) ownSession() userSession {
 }
 
 // fetchSessions tells the sessions of those users of a list who exist.
-func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Refusal) {
+func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	var users []string
 	if json.Unmarshal(body, &users) != nil || len(users) == 0 {
 		return nil, serve.Invalid("body", "not a list of user ids")
@@ -104,18 +104,18 @@ type sealedResult struct {
 }
 
 // storeSealed stores encrypted messages, those that were sealed for the sessions that their recipients have.
-func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Refusal) {
-	messages, refused := serve.ReadMessages("body", body, len(body))
-	if refused != nil {
-		return nil, refused
+func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Rejection) {
+	messages, rejection := serve.ReadMessages("body", body, len(body))
+	if rejection != nil {
+		return nil, rejection
 	}
 	sealed := make([]sealedFor, len(messages))
 	if json.Unmarshal(body, &sealed) != nil {
 		return nil, serve.Invalid("body", "not a list of encrypted messages")
 	}
 	all := batch{outs: outgoing(messages...), path: "body", list: true}
-	if refused := s.admit(actionOf(r), all); refused != nil {
-		return nil, refused
+	if rejection := s.admit(actionOf(r), all); rejection != nil {
+		return nil, rejection
 	}
 	results := []sealedResult{}
 	var outs []blaze.Outgoing

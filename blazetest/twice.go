@@ -30,11 +30,11 @@ func (c *conn) newer(known int) int {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lenient || s.twice || c.refused || c.Ending() {
+	if s.lenient || s.twice || c.rejected || c.Ending() {
 		return 0
 	}
 	for _, other := range s.conns {
-		if other.link > c.link && other.link <= known && !other.refused && !other.Ending() {
+		if other.link > c.link && other.link <= known && !other.rejected && !other.Ending() {
 			s.twice = true
 			return other.link
 		}

@@ -84,9 +84,9 @@ func TestARefusedConnectionIsNoSecondOne(t *testing.T) {
 		for range 2 {
 			ws, _, err := handshake(s, nil)
 			require.NoError(t, err)
-			refused := &raw{t: t, ws: ws}
-			require.Equal(t, 401, refused.read().Error.Code)
-			go func() { _ = refused.ended() }()
+			rejection := &raw{t: t, ws: ws}
+			require.Equal(t, 401, rejection.read().Error.Code)
+			go func() { _ = rejection.ended() }()
 			t.Cleanup(func() { _ = ws.Close() })
 		}
 		c := connect(t, s)

@@ -94,7 +94,7 @@ func (s *Server) profileOfBot() profile {
 
 // showMe returns the bot's profile. A client that was refused at the websocket asks for it, to know whether its session
 // is valid.
-func (s *Server) showMe(*http.Request, []byte) (any, *serve.Refusal) {
+func (s *Server) showMe(*http.Request, []byte) (any, *serve.Rejection) {
 	return me{
 		profile: s.profileOfBot(), SessionID: s.session.ID, HasPIN: true,
 		Messages: "EVERYBODY", Conversations: "EVERYBODY", Currency: "USD",
@@ -117,12 +117,12 @@ func (s *Server) find(idOrNumber string) (profile, bool) {
 }
 
 // showUser returns the user with an id, or with an identity number: the SDKs ask by either.
-func (s *Server) showUser(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) showUser(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	return s.show(pathID(r))
 }
 
 // searchUser returns the user with an identity number.
-func (s *Server) searchUser(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) searchUser(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	number := r.PathValue("number")
 	if serve.IsUUID(number) {
 		return nil, notFound("number", "not an identity number")
@@ -130,7 +130,7 @@ func (s *Server) searchUser(r *http.Request, _ []byte) (any, *serve.Refusal) {
 	return s.show(number)
 }
 
-func (s *Server) show(idOrNumber string) (any, *serve.Refusal) {
+func (s *Server) show(idOrNumber string) (any, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, known := s.find(idOrNumber)
@@ -141,7 +141,7 @@ func (s *Server) show(idOrNumber string) (any, *serve.Refusal) {
 }
 
 // fetchUsers returns those users of a list who exist, in its order.
-func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Refusal) {
+func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	var ids []string
 	if json.Unmarshal(body, &ids) != nil || len(ids) == 0 || len(ids) > maxFetched {
 		return nil, serve.Invalid("body", "not a list of 1 to %d user ids", maxFetched)
@@ -157,6 +157,6 @@ func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Refusal) 
 	return found, nil
 }
 
-func notFound(field, reason string) *serve.Refusal {
-	return &serve.Refusal{Code: serve.CodeNotFound, Field: field, Reason: reason}
+func notFound(field, reason string) *serve.Rejection {
+	return &serve.Rejection{Code: serve.CodeNotFound, Field: field, Reason: reason}
 }

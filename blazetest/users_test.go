@@ -36,7 +36,7 @@ func TestUsersOverHTTP(t *testing.T) {
 	for _, path := range []string{
 		"/users/" + id1, "/users/x", "/search/" + id1, "/search/" + alice.ID(), "/search/7000",
 	} {
-		code, _ := c.refused("GET", path, nil)
+		code, _ := c.rejection("GET", path, nil)
 		require.Equal(t, 404, code, path)
 	}
 }
@@ -47,8 +47,8 @@ func TestFetchUsers(t *testing.T) {
 	c := newRESTClient(t, s)
 	s.Deliver(id1, blaze.Outgoing{Payload: blaze.Text("a user by id")})
 	bob := s.User("bob")
-	data, refused := c.ask("POST", "/users/fetch", []string{bob.ID(), id2, s.Key.AppID, id1})
-	require.Nil(t, refused)
+	data, rejection := c.ask("POST", "/users/fetch", []string{bob.ID(), id2, s.Key.AppID, id1})
+	require.Nil(t, rejection)
 	var found []struct {
 		UserID   string `json:"user_id"`
 		FullName string `json:"full_name"`
@@ -60,12 +60,12 @@ func TestFetchUsers(t *testing.T) {
 	require.Equal(t, id1, found[2].UserID)
 	require.NotEmpty(t, found[2].FullName)
 
-	data, refused = c.ask("POST", "/users/fetch", []string{id2})
-	require.Nil(t, refused)
+	data, rejection = c.ask("POST", "/users/fetch", []string{id2})
+	require.Nil(t, rejection)
 	require.JSONEq(t, `[]`, string(data))
 
 	for _, body := range []string{`[]`, `{}`, `[` + strings.Repeat(`"x",`, 100) + `"x"]`} {
-		code, _ := c.refused("POST", "/users/fetch", body)
+		code, _ := c.rejection("POST", "/users/fetch", body)
 		require.Equal(t, 10002, code)
 		require.Len(t, f.take(), 1)
 	}
@@ -121,15 +121,15 @@ func TestUnknownPaths(t *testing.T) {
 		"/assets", "/me/", "//me", "/conversations/" + id1 + "/mute", "/users", "/attachments/",
 	} {
 		for range 3 {
-			_, refused := c.ask("GET", path, nil)
-			require.NotNil(t, refused)
-			require.Equal(t, 404, refused.Code)
-			require.Equal(t, 202, refused.Status)
-			require.Equal(t, "The endpoint is not found.", refused.Description)
+			_, rejection := c.ask("GET", path, nil)
+			require.NotNil(t, rejection)
+			require.Equal(t, 404, rejection.Code)
+			require.Equal(t, 202, rejection.Status)
+			require.Equal(t, "The endpoint is not found.", rejection.Description)
 		}
 		require.Equal(t, []string{"blazetest: the client: GET " + path + " is not served here"}, f.take())
 	}
-	code, _ := c.refused("DELETE", "/me", nil)
+	code, _ := c.rejection("DELETE", "/me", nil)
 	require.Equal(t, 404, code)
 	require.Len(t, f.take(), 1)
 }
@@ -137,7 +137,7 @@ func TestUnknownPaths(t *testing.T) {
 func TestLargeBodies(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)
-	code, field := c.refused("POST", "/messages", `["`+strings.Repeat("x", 1<<20)+`"]`)
+	code, field := c.rejection("POST", "/messages", `["`+strings.Repeat("x", 1<<20)+`"]`)
 	require.Equal(t, 10002, code)
 	require.Equal(t, "body", field)
 	require.Len(t, f.take(), 1)

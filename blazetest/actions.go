@@ -71,7 +71,7 @@ func replyTo(f *wire.Frame, reply *Frame) *wire.Frame {
 }
 
 // deed is what a valid request asks for.
-type deed struct {
+type effects struct {
 	list   bool
 	send   batch
 	acks   []serve.Ack
@@ -87,7 +87,7 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 		d, rejection = d.unless(c.s.admit(f.Action, d.send))
 	}
 	if rejection != nil {
-		c.s.blame(f.Action, rejection)
+		c.s.reportRejection(f.Action, rejection)
 	}
 	s := c.s
 	s.mu.Lock()
@@ -116,32 +116,32 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 }
 
 // read checks a request and says what it asks for. size is that of the frame's JSON.
-func read(f *wire.Frame, size int) (deed, *serve.Rejection) {
+func read(f *wire.Frame, size int) (effects, *serve.Rejection) {
 	if !serve.IsUUID(strings.ToLower(f.ID)) {
-		return deed{}, serve.Invalid("id", "not a UUID")
+		return effects{}, serve.Invalid("id", "not a UUID")
 	}
 	switch f.Action {
 	case wire.ActionListPending:
-		return deed{list: true}, nil
+		return effects{list: true}, nil
 	case wire.ActionCreateMessage:
 		m, rejection := serve.ReadMessage(f.Params)
-		return deed{send: batch{outs: outgoing(m), path: "params"}, stub: true}.unless(rejection)
+		return effects{send: batch{outs: outgoing(m), path: "params"}, stub: true}.unless(rejection)
 	case wire.ActionCreatePlain:
 		all, rejection := serve.ReadBatch(f.Params, size)
 		// The specification's sample shows such a string and does not say what it is.
 		opaque, _ := wire.Marshal(rand.Text())
 		send := batch{outs: outgoing(all...), path: "params.messages", list: true}
-		return deed{send: send, params: opaque}.unless(rejection)
+		return effects{send: send, params: opaque}.unless(rejection)
 	case wire.ActionAck:
 		a, rejection := serve.ReadAck(f.Params)
-		return deed{acks: []serve.Ack{a}}.unless(rejection)
+		return effects{acks: []serve.Ack{a}}.unless(rejection)
 	case wire.ActionAcks:
 		all, rejection := serve.ReadAcks(f.Params)
-		return deed{acks: all}.unless(rejection)
+		return effects{acks: all}.unless(rejection)
 	case actionPing:
-		return deed{}, nil
+		return effects{}, nil
 	}
-	return deed{}, &serve.Rejection{
+	return effects{}, &serve.Rejection{
 		Code: serve.CodeNotFound, Field: "action", Reason: "the specification has no such action",
 	}
 }
@@ -167,9 +167,9 @@ func outgoing(all ...serve.Message) []blaze.Outgoing {
 }
 
 // unless returns d, or the refusal and nothing to do.
-func (d deed) unless(rejection *serve.Rejection) (deed, *serve.Rejection) {
+func (d effects) unless(rejection *serve.Rejection) (effects, *serve.Rejection) {
 	if rejection != nil {
-		return deed{}, rejection
+		return effects{}, rejection
 	}
 	return d, nil
 }

@@ -27,7 +27,7 @@ var endpoints = map[string]endpoint{
 	"POST /messages":           (*Server).createMessages,
 	"POST /acknowledgements":   (*Server).acknowledgeMessages,
 	"POST /sessions/fetch":     (*Server).fetchSessions,
-	"POST /encrypted_messages": (*Server).storeSealed,
+	"POST /encrypted_messages": (*Server).storeEncrypted,
 
 	"POST /attachments":     (*Server).createAttachment,
 	"GET /attachments/{id}": (*Server).showAttachment,
@@ -76,9 +76,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
 		return
 	}
 	if rejection.Code != serve.CodeNotFound { // what a client looks for need not be there
-		s.blame(actionOf(r), rejection)
+		s.reportRejection(actionOf(r), rejection)
 	}
-	refuseHTTP(w, rejection.Error())
+	writeError(w, rejection.Error())
 }
 
 // answerUnknown refuses a request that is not served. It is reported once for each method and path.
@@ -91,7 +91,7 @@ func (s *Server) answerUnknown(w http.ResponseWriter, r *http.Request) {
 	if !known {
 		s.fault("%s is not served here", action)
 	}
-	refuseHTTP(w, (&serve.Rejection{Code: serve.CodeNotFound}).Error())
+	writeError(w, (&serve.Rejection{Code: serve.CodeNotFound}).Error())
 }
 
 // pathID returns an id in the path of a request, in lowercase, as the service reads it.

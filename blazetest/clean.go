@@ -24,8 +24,8 @@ func (r *recorder) clean(frame []byte) (clean json.RawMessage, changed, ok bool)
 	if !json.Valid(frame) || frame[0] != '{' {
 		return nil, false, false
 	}
-	clean, ok = rewrite(frame, mostRecorded, func(name, v []byte) []byte {
-		name = folded(name)
+	clean, ok = rewrite(frame, maxRecordedDepth, func(name, v []byte) []byte {
+		name = lowerName(name)
 		if field := string(name); (field == "data" || field == "data_base64") && len(v) > 0 && v[0] == '"' {
 			body := r.cleanBody(field, v)
 			changed = changed || body != nil
@@ -71,8 +71,8 @@ func (r *recorder) cleanBody(field string, v []byte) []byte {
 		return nil
 	}
 	secret := false
-	clean, ok := rewrite(body, mostRecorded, func(name, v []byte) []byte {
-		with := r.cleanValue(folded(name), v)
+	clean, ok := rewrite(body, maxRecordedDepth, func(name, v []byte) []byte {
+		with := r.cleanValue(lowerName(name), v)
 		secret = secret || with != nil
 		return with
 	})
@@ -107,11 +107,11 @@ func encodeBody(field string, body []byte) []byte {
 var emptyText = []byte(`""`)
 
 // longestName is that of the names in secretFields, in JSON with each letter escaped.
-const longestName = len(`""`) + len("session_private_key")*len(`\u0073`)
+const maxNameLen = len(`""`) + len("session_private_key")*len(`\u0073`)
 
 // folded returns a name in small letters, nil for one that is none of those that matter.
-func folded(quoted []byte) []byte {
-	if len(quoted) < 2 || len(quoted) > longestName {
+func lowerName(quoted []byte) []byte {
+	if len(quoted) < 2 || len(quoted) > maxNameLen {
 		return nil
 	}
 	name := quoted[1 : len(quoted)-1]

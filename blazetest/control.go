@@ -67,11 +67,11 @@ func (s *Server) controls() *controller {
 			allow := strings.Join(methods, ", ")
 			c.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Allow", allow)
-				refuseControl(w, problem(http.StatusMethodNotAllowed, "%s is not served, only %s", r.Method, allow))
+				writeProblem(w, problem(http.StatusMethodNotAllowed, "%s is not served, only %s", r.Method, allow))
 			})
 		}
 		c.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-			refuseControl(w, problem(http.StatusNotFound, "there is no %s; GET %sopenapi.json lists all paths",
+			writeProblem(w, problem(http.StatusNotFound, "there is no %s; GET %sopenapi.json lists all paths",
 				r.URL.Path, controlPath))
 		})
 		s.control = c
@@ -85,7 +85,7 @@ func isControl(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, cont
 // serveControl answers a request for the control interface. A refused one makes no controller, which keeps events.
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	if err := guardControl(r); err != nil {
-		refuseControl(w, err)
+		writeProblem(w, err)
 		return
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -138,7 +138,7 @@ func isLoopback(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-func refuseControl(w http.ResponseWriter, e *controlError) { writeJSON(w, e.status, e) }
+func writeProblem(w http.ResponseWriter, e *controlError) { writeJSON(w, e.status, e) }
 
 // request is a request of the control interface, with its body.
 type request struct {
@@ -155,12 +155,12 @@ func (rt *route) serve(c *controller, w http.ResponseWriter, r *http.Request) {
 	}
 	body, problem := rt.read(w, r)
 	if problem != nil {
-		refuseControl(w, problem)
+		writeProblem(w, problem)
 		return
 	}
 	answer, problem := rt.do(&request{controller: c, http: r, body: body})
 	if problem != nil {
-		refuseControl(w, problem)
+		writeProblem(w, problem)
 		return
 	}
 	rt.write(w, answer)

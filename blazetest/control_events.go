@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	keptEvents = 10_000
-	keptBytes  = 64 << 20
-	heartbeat  = 15 * time.Second // of a stream of events
+	maxEvents     = 10_000
+	maxEventBytes = 64 << 20
+	heartbeat     = 15 * time.Second // of a stream of events
 )
 
 type eventJSON struct {
@@ -62,7 +62,7 @@ func (e *events) add(ev Event) {
 	text := fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.first+len(e.kept), ev.Kind, data)
 	e.kept = append(e.kept, text)
 	e.bytes += len(text)
-	for len(e.kept) > keptEvents || e.bytes > keptBytes && len(e.kept) > 1 {
+	for len(e.kept) > maxEvents || e.bytes > maxEventBytes && len(e.kept) > 1 {
 		e.bytes -= len(e.kept[0])
 		e.kept[0] = ""
 		e.kept = e.kept[1:]
@@ -93,7 +93,7 @@ func (e *events) after(id int) (all []string, lost int, more <-chan struct{}) {
 func (c *controller) streamEvents(w http.ResponseWriter, r *http.Request) {
 	id, problem := c.events.begin(r)
 	if problem != nil {
-		refuseControl(w, problem)
+		writeProblem(w, problem)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")

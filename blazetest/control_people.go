@@ -230,7 +230,7 @@ func (r *request) message(id string) (blaze.Outgoing, *controlError) {
 	if !ok {
 		return blaze.Outgoing{}, problem(http.StatusNotFound, "the bot has sent no message %q", id)
 	}
-	return m.opened(), nil
+	return m.decrypted(), nil
 }
 
 func (r *request) tap(in tapIn) (any, *controlError) {

@@ -21,7 +21,7 @@ type route struct {
 	takesExample string  // of a body of takesType
 	answersType  string  // of the answer; "": JSON
 	headers      []param // of the answer
-	most         int64   // bytes of the body; 0: maxControl
+	maxBytes     int64   // bytes of the body; 0: maxControl
 	do           func(r *request) (any, *controlError)
 	stream       func(c *controller, w http.ResponseWriter, r *http.Request) // in place of do
 }
@@ -42,15 +42,15 @@ func with[In any](do func(r *request, in In) (any, *controlError)) func(r *reque
 
 // read reads the body of a request.
 func (rt *route) read(w http.ResponseWriter, r *http.Request) ([]byte, *controlError) {
-	most := rt.most
-	if most == 0 {
-		most = maxControl
+	maxBytes := rt.maxBytes
+	if maxBytes == 0 {
+		maxBytes = maxControl
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return nil, problem(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", most)
+		return nil, problem(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBytes)
 	case err != nil:
 		return nil, invalidBody("the body: %v", err)
 	}
@@ -143,7 +143,7 @@ func peopleRoutes() []*route {
 			summary: "Tells the bot that a message was delivered to the person and read.", do: with((*request).reads),
 		},
 		{
-			method: "POST", path: "/users/{user}/upload", name: "upload", out: attachmentJSON{}, most: maxFile,
+			method: "POST", path: "/users/{user}/upload", name: "upload", out: attachmentJSON{}, maxBytes: maxFile,
 			takesType: "application/octet-stream",
 			summary:   "Stores a file for a message that the person sends.", do: (*request).upload,
 		},

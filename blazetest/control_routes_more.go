@@ -91,7 +91,7 @@ func playRoutes() []*route {
 	return []*route{
 		{
 			method: "POST", path: "/scripts", name: "script", in: scriptIn{}, out: scriptJSON{},
-			do: (*request).script, most: maxTape,
+			do: (*request).script, maxBytes: maxTape,
 			example:   `{"script":"alice sends cat.txt\nbot> *\n","files":{"cat.txt":"bWVvdw=="},"update":true}`,
 			takesType: "text/plain", takesExample: "alice: hello\nbot> *hello\n",
 			summary: "Plays a script, which begins now, and returns the lines that failed. The body is an object, or " +
@@ -109,7 +109,7 @@ func playRoutes() []*route {
 			headers: []param{{fullHeader, "true if frames are missing in the end, since they would exceed 64 MiB."}},
 		},
 		{
-			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", most: maxTape,
+			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", maxBytes: maxTape,
 			do: (*request).replay,
 			takesExample: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
 				`{"id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","action":"LIST_PENDING_MESSAGES"}}` + "\n",

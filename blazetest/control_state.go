@@ -13,8 +13,8 @@ import (
 
 // How long a request of the control interface waits.
 const (
-	usualWait   = 5 * time.Second
-	longestWait = 10 * time.Minute
+	defaultWait = 5 * time.Second
+	maxWait     = 10 * time.Minute
 )
 
 type stateJSON struct {
@@ -143,11 +143,11 @@ func (r *request) sent() (any, *controlError) {
 // wait waits for something that the bot is to do, until the timeout of the request or the end of its connection.
 func (r *request) wait(in waitIn, until func(context.Context) error) *controlError {
 	d := time.Duration(in.Timeout)
-	if d < 0 || d > longestWait {
-		return invalidBody("timeout is not between 0 and %v", longestWait)
+	if d < 0 || d > maxWait {
+		return invalidBody("timeout is not between 0 and %v", maxWait)
 	}
 	if d == 0 {
-		d = usualWait
+		d = defaultWait
 	}
 	ctx, cancel := context.WithTimeout(r.http.Context(), d)
 	defer cancel()

@@ -27,10 +27,10 @@ type recordingSoFar struct {
 
 // tape is a recording in memory. It keeps whole lines.
 type tape struct {
-	watcher *watcher
-	most    int           // bytes
-	end     func()        // of the watcher
-	ended   chan struct{} // closed by stop
+	watcher  *watcher
+	maxBytes int           // bytes
+	end      func()        // of the watcher
+	ended    chan struct{} // closed by stop
 
 	mu    sync.Mutex // taken before watcher.mu
 	text  bytes.Buffer
@@ -39,8 +39,8 @@ type tape struct {
 }
 
 // newTape begins a recording of at most this many bytes.
-func newTape(s *Server, most int, o RecorderOptions) *tape {
-	t := &tape{most: most, ended: make(chan struct{})}
+func newTape(s *Server, maxBytes int, o RecorderOptions) *tape {
+	t := &tape{maxBytes: maxBytes, ended: make(chan struct{})}
 	record := s.recorderOf(t, o)
 	t.watcher, t.end = s.watch(func(e Event) {
 		if e.Kind == eventMark {
@@ -77,7 +77,7 @@ func (t *tape) passMark() {
 func (t *tape) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.full = t.full || t.text.Len()+len(p) > t.most; !t.full {
+	if t.full = t.full || t.text.Len()+len(p) > t.maxBytes; !t.full {
 		t.text.Write(p)
 	}
 	return len(p), nil

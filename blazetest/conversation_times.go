@@ -10,7 +10,7 @@ import (
 )
 
 // longestDuration is the longest time that a conversation can be muted, and that its messages can last.
-const longestDuration = 100 * 365 * 24 * time.Hour
+const maxDuration = 100 * 365 * 24 * time.Hour
 
 // readDuration reads the body of a request that has a number of seconds.
 func readDuration(body []byte) (time.Duration, *serve.Rejection) {
@@ -20,8 +20,8 @@ func readDuration(body []byte) (time.Duration, *serve.Rejection) {
 	if json.Unmarshal(body, &req) != nil || req.Duration == nil {
 		return 0, serve.Invalid("duration", "not a number of seconds")
 	}
-	if *req.Duration < 0 || *req.Duration > int64(longestDuration/time.Second) {
-		return 0, serve.Invalid("duration", "not between 0 and %d seconds", int64(longestDuration/time.Second))
+	if *req.Duration < 0 || *req.Duration > int64(maxDuration/time.Second) {
+		return 0, serve.Invalid("duration", "not between 0 and %d seconds", int64(maxDuration/time.Second))
 	}
 	return time.Duration(*req.Duration) * time.Second, nil
 }

@@ -30,10 +30,10 @@ func TestMutingOverHTTP(t *testing.T) {
 
 func TestDisappearingMessagesOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		told := make(chan blaze.SystemConversation, 8)
+		idOrMisuse := make(chan blaze.SystemConversation, 8)
 		s, _ := blazetest.Start(t, func(*blaze.Client) blaze.Handler {
 			return blaze.On(func(_ context.Context, _ *blaze.Message, p blaze.SystemConversation) error {
-				told <- p
+				idOrMisuse <- p
 				return nil
 			})
 		}, nil)
@@ -47,10 +47,10 @@ func TestDisappearingMessagesOverHTTP(t *testing.T) {
 		}
 		require.EqualValues(t, 0, c.get("POST", "/conversations/"+mine+"/disappear", object{"duration": 0})["expire_in"])
 		synctest.Wait()
-		require.Equal(t, "CREATE", (<-told).Action)
+		require.Equal(t, "CREATE", (<-idOrMisuse).Action)
 		change := blaze.SystemConversation{Action: "EXPIRE", UserID: s.Key.AppID, ExpireIn: time.Hour}
 		require.ElementsMatch(t, []blaze.SystemConversation{change, change, {Action: "EXPIRE", UserID: s.Key.AppID}},
-			[]blaze.SystemConversation{<-told, <-told, <-told})
+			[]blaze.SystemConversation{<-idOrMisuse, <-idOrMisuse, <-idOrMisuse})
 	})
 }
 

@@ -281,19 +281,19 @@ func inConversation(
 func (s *Server) viewOfConversation(c *conversation) *conversationView {
 	v := &conversationView{
 		Type: "conversation", ConversationID: c.id, CreatorID: c.creator, Category: c.category, Name: c.name,
-		Announcement: c.announcement, CreatedAt: inNanoseconds(c.since), CodeID: c.code, CodeURL: codes + c.code,
+		Announcement: c.announcement, CreatedAt: nanoStamp(c.since), CodeID: c.code, CodeURL: codes + c.code,
 		MuteUntil: noTime, ExpireIn: int64(c.expireIn / time.Second), Sessions: []userSession{}, Circles: []struct{}{},
 	}
 	if !c.mutedUntil.IsZero() {
-		v.MuteUntil = inNanoseconds(c.mutedUntil)
+		v.MuteUntil = nanoStamp(c.mutedUntil)
 	}
 	for _, m := range c.members {
-		v.Participants = append(v.Participants, participantView{"participant", m.id, m.role, inNanoseconds(m.since)})
+		v.Participants = append(v.Participants, participantView{"participant", m.id, m.role, nanoStamp(m.since)})
 	}
 	return v
 }
 
-func inNanoseconds(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+func nanoStamp(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
 
 // participantSessions returns the sessions of somebody in a conversation, the bot's among them.
 func (s *Server) participantSessions(id string) []userSession {

@@ -40,7 +40,7 @@ type stored struct {
 // lowercase, a payload that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be
 // Encrypted, a conversation that the bot has left, the conversation of the bot and another user.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
-	return s.told(s.deliver(userID, out))
+	return s.idOrMisuse(s.deliver(userID, out))
 }
 
 // deliver is Deliver, and returns misuse.
@@ -94,7 +94,7 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason
 			return v, id.name + " is not a UUID in lowercase"
 		}
 	}
-	if s.isAnothers(userID, out.ConversationID) {
+	if s.belongsToAnother(userID, out.ConversationID) {
 		return v, "ConversationID is that of the bot and another user"
 	}
 	if out.ExpireIn < 0 || out.ExpireIn%time.Second != 0 {
@@ -111,7 +111,7 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason
 			return v, "Encrypted: only payloads of PLAIN_ categories can be"
 		}
 		category = blaze.Category("ENCRYPTED_" + rest)
-		if data, err = s.sealFor(userID, data); err != nil {
+		if data, err = s.encryptFor(userID, data); err != nil {
 			return v, err.Error()
 		}
 	}
@@ -177,7 +177,7 @@ func (c *conn) list() {
 // StatusRead. It is pushed once, on every connection that has asked for messages; while there is none, it is kept for
 // the next one. The id of a message that no client sent, and any other status, is misuse.
 func (s *Server) Receipt(messageID string, st blaze.Status) {
-	s.tell(s.receipt("Receipt", messageID, st))
+	s.reportMisuse(s.receipt("Receipt", messageID, st))
 }
 
 // receipt is what a method of this name does. It returns misuse.

@@ -163,7 +163,7 @@ func (s *Server) enter(userID, conversationID string) bool {
 }
 
 // isAnothers reports whether a conversation is that of the bot and another user.
-func (s *Server) isAnothers(userID, conversationID string) bool {
+func (s *Server) belongsToAnother(userID, conversationID string) bool {
 	if userID == systemUser || userID == s.bot() || conversationID == blaze.ConversationID(s.bot(), userID) {
 		return false
 	}

@@ -25,7 +25,7 @@ func (s *Server) Cut() { s.cutLinks(func(*conn) bool { return true }) }
 // CutLink ends one websocket connection as Cut does. n counts all connections that the Server has had, from 1, in the
 // order in which they came, as Event.Link does. A connection that has ended is left alone; a number that none has had
 // is misuse.
-func (s *Server) CutLink(n int) { s.tell(s.cutLink(n)) }
+func (s *Server) CutLink(n int) { s.reportMisuse(s.cutLink(n)) }
 
 // cutLink is CutLink, and returns misuse.
 func (s *Server) cutLink(n int) *controlError {
@@ -63,7 +63,7 @@ func (s *Server) cutLinks(which func(*conn) bool) {
 // requests and answers; 0 is no bound. A frame arrives whole, when the time that its bytes take has passed. Negative
 // values are misuse.
 func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
-	s.tell(s.slow(serve.Speed{Latency: latency, BytesPerSecond: bytesPerSecond}))
+	s.reportMisuse(s.slow(serve.Speed{Latency: latency, BytesPerSecond: bytesPerSecond}))
 }
 
 // slow is Slow, and returns misuse.

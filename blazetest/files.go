@@ -62,7 +62,7 @@ func isFile(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, filesPa
 // storage keeps a file, or gives it.
 func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 	a, ok := s.intercept(Frame{Action: r.Method + " " + strings.TrimSuffix(filesPath, "/")})
-	if !ok || s.special(w, r, a) {
+	if !ok || s.answerIntercepted(w, r, a) {
 		return
 	}
 	if r.Header.Get("Authorization") != "" {

@@ -80,11 +80,11 @@ func (g *Group) add(id string) {
 		return
 	}
 	g.s.join(c, id, "")
-	g.tell(c, blaze.SystemConversation{Action: "ADD", ParticipantID: id, UserID: c.creator})
+	g.announce(c, blaze.SystemConversation{Action: "ADD", ParticipantID: id, UserID: c.creator})
 }
 
 // tell tells the bot of a change, if it is in the group. The caller holds s.mu.
-func (g *Group) tell(c *conversation, change blaze.SystemConversation) {
+func (g *Group) announce(c *conversation, change blaze.SystemConversation) {
 	if c.member(g.s.bot()) != nil {
 		g.s.announce(c, change)
 	}
@@ -92,11 +92,11 @@ func (g *Group) tell(c *conversation, change blaze.SystemConversation) {
 
 // Remove ends a user's membership, as the group's creator would, and tells the bot. The user can say nothing there
 // until added again. Somebody who is no member is misuse.
-func (g *Group) Remove(u *User) { g.s.tell(g.remove("Remove", u.id, u.name)) }
+func (g *Group) Remove(u *User) { g.s.reportMisuse(g.remove("Remove", u.id, u.name)) }
 
 // RemoveBot ends the bot's membership, as the group's creator would, and tells it. What it sends there is refused with
 // 403 until AddBot. A bot that is no member is misuse.
-func (g *Group) RemoveBot() { g.s.tell(g.remove("RemoveBot", g.s.bot(), "the bot")) }
+func (g *Group) RemoveBot() { g.s.reportMisuse(g.remove("RemoveBot", g.s.bot(), "the bot")) }
 
 // remove is what a method of this name does. It returns misuse.
 func (g *Group) remove(method, id, name string) *controlError {
@@ -106,7 +106,7 @@ func (g *Group) remove(method, id, name string) *controlError {
 	if c.member(id) == nil {
 		return problem(http.StatusConflict, "%s: %s is not in the group %s", method, name, g.name)
 	}
-	g.tell(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: id, UserID: c.creator})
+	g.announce(c, blaze.SystemConversation{Action: "REMOVE", ParticipantID: id, UserID: c.creator})
 	c.leave(id)
 	return nil
 }
@@ -159,22 +159,24 @@ func (m *Member) Reads(out blaze.Outgoing) { m.user.Reads(out) }
 func (m *Member) Say(text string) (messageID string) { return m.Send(blaze.Text(text)) }
 
 // Send delivers any payload to the bot, like Say.
-func (m *Member) Send(p blaze.Payload) (messageID string) { return m.s.told(m.send(p, false)) }
+func (m *Member) Send(p blaze.Payload) (messageID string) { return m.s.idOrMisuse(m.send(p, false)) }
 
 // SendEncrypted delivers a payload sealed for the bot's session, like Send: the apps do so where a text begins with a
 // mention of a bot that can open it.
-func (m *Member) SendEncrypted(p blaze.Payload) (messageID string) { return m.s.told(m.send(p, true)) }
+func (m *Member) SendEncrypted(p blaze.Payload) (messageID string) {
+	return m.s.idOrMisuse(m.send(p, true))
+}
 
 // send delivers a payload to the bot, if both are in the group.
-func (m *Member) send(p blaze.Payload, sealed bool) (messageID string, misuse *controlError) {
-	if misuse := m.absent(); misuse != nil {
+func (m *Member) send(p blaze.Payload, encrypted bool) (messageID string, misuse *controlError) {
+	if misuse := m.checkPresent(); misuse != nil {
 		return "", misuse
 	}
-	return m.seat.send(p, sealed)
+	return m.seat.send(p, encrypted)
 }
 
 // absent returns who of the member and the bot is not in the group.
-func (m *Member) absent() *controlError {
+func (m *Member) checkPresent() *controlError {
 	m.s.mu.Lock()
 	defer m.s.mu.Unlock()
 	c := m.group.conversation()

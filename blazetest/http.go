@@ -21,9 +21,9 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 		s.serveControl(rw, r)
 		return
 	}
-	w := s.pacedResponse(rw, r)
+	w := s.slowResponse(rw, r)
 	defer w.report()
-	s.carry(r.Context(), 0)
+	s.waitForLine(r.Context(), 0)
 	now := s.clock()
 	w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
 	if isFile(r) {
@@ -46,7 +46,7 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	if !open {
 		return // the server is closing
 	}
-	if s.special(w, r, a) {
+	if s.answerIntercepted(w, r, a) {
 		return
 	}
 	rejection := s.session.Check(r.Header, r.Method+r.URL.RequestURI()+string(body), now)
@@ -59,7 +59,7 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if rejection != nil {
-		refuseHTTP(w, (&serve.Rejection{Code: serve.CodeUnauthorized}).Error())
+		writeError(w, (&serve.Rejection{Code: serve.CodeUnauthorized}).Error())
 		return
 	}
 	s.api(w, r, body)
@@ -77,16 +77,16 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16<<20)) // its error is that of a client that has gone
 	rejection := serve.Invalid("body", "more than %d bytes", maxBody)
-	s.blame(actionOf(r), rejection)
-	refuseHTTP(w, rejection.Error())
+	s.reportRejection(actionOf(r), rejection)
+	writeError(w, rejection.Error())
 	return nil, false
 }
 
 // special gives the answer that an interception asks for. False means that there is none.
-func (s *Server) special(w http.ResponseWriter, r *http.Request, a Answer) bool {
+func (s *Server) answerIntercepted(w http.ResponseWriter, r *http.Request, a Answer) bool {
 	switch {
 	case a.Bytes != nil || a.Hang || a.Cut:
-		s.misbehave(w, r, a)
+		s.hijack(w, r, a)
 	case a.Reply == nil:
 		return false
 	case a.Reply.Error != nil:
@@ -94,7 +94,7 @@ func (s *Server) special(w http.ResponseWriter, r *http.Request, a Answer) bool 
 		if (r.URL.Path == "/" || isFile(r)) && e.Code >= 400 && e.Code <= 599 {
 			e.Status = e.Code // neither a handshake nor the storage is part of the API
 		}
-		refuseHTTP(w, e)
+		writeError(w, e)
 	case r.URL.Path == "/":
 		s.misuse("Intercept: a handshake can be refused with Reply.Error; it has no other reply")
 		return false
@@ -105,7 +105,7 @@ func (s *Server) special(w http.ResponseWriter, r *http.Request, a Answer) bool 
 }
 
 // misbehave takes the connection out of the hands of net/http.
-func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, a Answer) {
+func (s *Server) hijack(w http.ResponseWriter, r *http.Request, a Answer) {
 	c, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		s.misuse("Intercept: this connection cannot be taken over: %v", err)
@@ -123,7 +123,7 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, a Answer) {
 
 // refuseHTTP answers with an error as the service's HTTP API does, whose status is 202 unless the service itself
 // failed.
-func refuseHTTP(w http.ResponseWriter, e *wire.Error) {
+func writeError(w http.ResponseWriter, e *wire.Error) {
 	status := e.Status
 	if status < 200 || status > 599 {
 		status = serve.StatusOf(e.Code)

@@ -31,7 +31,7 @@ func (b *ids) bind(recorded, live string) bool {
 
 // toLive returns a recorded frame with the client's ids in it.
 func (b *ids) toLive(frame json.RawMessage) json.RawMessage {
-	live, _ := rewrite(frame, mostNested, func(_, v []byte) []byte {
+	live, _ := rewrite(frame, maxJSONDepth, func(_, v []byte) []byte {
 		var s string
 		if v == nil || v[0] != '"' || json.Unmarshal(v, &s) != nil {
 			return nil

@@ -45,7 +45,7 @@ func (s *Server) admit(action string, b batch) *serve.Rejection {
 }
 
 // blame reports a refusal, but for that of too many messages, which are no mistake.
-func (s *Server) blame(action string, rejection *serve.Rejection) {
+func (s *Server) reportRejection(action string, rejection *serve.Rejection) {
 	if rejection.Code != serve.CodeTooMany {
 		s.fault("%s: %s: %s", action, rejection.Field, rejection.Reason)
 	}
@@ -57,13 +57,13 @@ func (s *Server) mistakes(b *batch) (rejection *serve.Rejection, remarks []strin
 		return nil, nil
 	}
 	for i := range b.outs {
-		if rejection := s.misdirected(b, i); rejection != nil {
+		if rejection := s.checkTarget(b, i); rejection != nil {
 			return rejection, nil
 		}
 		for _, remark := range s.mentions(&b.outs[i]) {
 			remarks = append(remarks, b.field(i, "mentions")+": "+remark)
 		}
-		if remark := s.misnamed(b, i); remark != "" {
+		if remark := s.checkID(b, i); remark != "" {
 			remarks = append(remarks, b.field(i, "message_id")+": "+remark)
 		}
 	}
@@ -71,7 +71,7 @@ func (s *Server) mistakes(b *batch) (rejection *serve.Rejection, remarks []strin
 }
 
 // misdirected returns why a message cannot go where it is sent. The caller holds s.mu.
-func (s *Server) misdirected(b *batch, i int) *serve.Rejection {
+func (s *Server) checkTarget(b *batch, i int) *serve.Rejection {
 	out := &b.outs[i]
 	conversation, recipient := b.field(i, "conversation_id"), b.field(i, "recipient_id")
 	switch {
@@ -102,7 +102,7 @@ func forbidden(field, reason string) *serve.Rejection {
 func (s *Server) unknown(out *blaze.Outgoing) string {
 	const silent = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
 	if p := s.contactOf(out.ConversationID); p != nil {
-		return p.called() + silent
+		return p.displayName() + silent
 	}
 	if out.RecipientID != "" && out.ConversationID == blaze.ConversationID(s.bot(), out.RecipientID) {
 		return "the user " + out.RecipientID + silent
@@ -112,7 +112,7 @@ func (s *Server) unknown(out *blaze.Outgoing) string {
 
 // misnamed says whose id a message has that is not its own. The service stores the first message with an id. A message
 // that is sent again has the same conversation, and may have another text. The caller holds s.mu.
-func (s *Server) misnamed(b *batch, i int) (remark string) {
+func (s *Server) checkID(b *batch, i int) (remark string) {
 	const advice = "; each message needs an id of its own"
 	out := &b.outs[i]
 	if at, sent := s.sentIDs[out.MessageID]; sent {

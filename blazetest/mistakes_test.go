@@ -32,7 +32,7 @@ func TestAUserIsNoConversation(t *testing.T) {
 }
 
 // misdirected returns messages that go nowhere, the code that each is refused with, and what is reported.
-func misdirected(s *blazetest.Server) map[string]struct {
+func checkTarget(s *blazetest.Server) map[string]struct {
 	edit   object
 	code   int
 	report string
@@ -71,7 +71,7 @@ func TestMisdirectedMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
 		ws, api := connect(t, s), newRESTClient(t, s)
-		for name, m := range misdirected(s) {
+		for name, m := range checkTarget(s) {
 			message := textMessage(m.edit)
 			require.Equal(t, m.code, ws.call(wire.ActionCreateMessage, message).Error.Code, name)
 			require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params." + m.report}, f.take(), name)
@@ -97,7 +97,7 @@ func TestLenientTakesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newLenientServer(t)
 		ws := connect(t, s)
-		for name, m := range misdirected(s) {
+		for name, m := range checkTarget(s) {
 			require.Nil(t, ws.call(wire.ActionCreateMessage, textMessage(m.edit)).Error, name)
 		}
 		mention := textMessage(object{"message_id": id3, "mentions": []string{id1}})

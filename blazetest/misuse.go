@@ -21,14 +21,14 @@ func invalidBody(format string, args ...any) *controlError {
 }
 
 // tell reports misuse, if there is any. The caller does not hold s.mu.
-func (s *Server) tell(misuse *controlError) {
+func (s *Server) reportMisuse(misuse *controlError) {
 	if misuse != nil {
 		s.misuse("%s", misuse.Reason)
 	}
 }
 
 // told reports misuse, if there is any, and returns the id.
-func (s *Server) told(id string, misuse *controlError) string {
-	s.tell(misuse)
+func (s *Server) idOrMisuse(id string, misuse *controlError) string {
+	s.reportMisuse(misuse)
 	return id
 }

@@ -60,10 +60,10 @@ type rules struct {
 // useKey makes a keystore the one that the server accepts, with what it lacks made up.
 func (s *Server) useKey(key blaze.Keystore) {
 	if key.AppID == "" {
-		key.AppID = usualAppID
+		key.AppID = defaultAppID
 	}
 	if key.SessionID == "" {
-		key.SessionID = usualSessionID
+		key.SessionID = defaultSessionID
 	}
 	if key.SessionPrivateKey == "" {
 		seed := make([]byte, ed25519.SeedSize)

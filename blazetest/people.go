@@ -54,10 +54,12 @@ func (u *User) Say(text string) (messageID string) { return u.Send(blaze.Text(te
 
 // Send delivers any payload to the bot, like Say. One that the service could not push is reported to Errorf, and the id
 // is "".
-func (u *User) Send(p blaze.Payload) (messageID string) { return u.s.told(u.send(p, false)) }
+func (u *User) Send(p blaze.Payload) (messageID string) { return u.s.idOrMisuse(u.send(p, false)) }
 
 // SendEncrypted delivers a payload sealed for the bot's session, like Send. Only payloads of PLAIN_ categories can be.
-func (u *User) SendEncrypted(p blaze.Payload) (messageID string) { return u.s.told(u.send(p, true)) }
+func (u *User) SendEncrypted(p blaze.Payload) (messageID string) {
+	return u.s.idOrMisuse(u.send(p, true))
+}
 
 // Next waits for the next message that the bot sent into the conversation with the user, and takes it for this user
 // only: Server.Next, and every other user and group, return each message that is theirs as well. Messages in groups are
@@ -71,7 +73,7 @@ func (u *User) Next(ctx context.Context) (blaze.Outgoing, error) { return u.next
 // id of that message. Any other action opens something on the user's phone: nothing is delivered, and the id is "". A
 // label that out does not have is misuse, and so is a conversation that the user is not in.
 func (u *User) Tap(out blaze.Outgoing, label string) (messageID string) {
-	return u.s.told(u.tap(out, label))
+	return u.s.idOrMisuse(u.tap(out, label))
 }
 
 // tap is Tap, and returns misuse.
@@ -84,7 +86,7 @@ func (u *User) tap(out blaze.Outgoing, label string) (messageID string, misuse *
 	if !input {
 		return "", nil
 	}
-	if misuse := u.seesNot("Tap", out); misuse != nil {
+	if misuse := u.checkMember("Tap", out); misuse != nil {
 		return "", misuse
 	}
 	return u.s.deliver(u.id, blaze.Outgoing{ConversationID: out.ConversationID, Payload: blaze.Text(text)})
@@ -110,11 +112,11 @@ func tapped(p blaze.Payload, label string) (action string, ok bool) {
 // Reads tells the bot that its message was delivered to the user, and then that the user has read it. Receipts are
 // pushed as by [Server.Receipt]. A message that no client sent is misuse, and so is one of a conversation that the user
 // is not in.
-func (u *User) Reads(out blaze.Outgoing) { u.s.tell(u.reads(out)) }
+func (u *User) Reads(out blaze.Outgoing) { u.s.reportMisuse(u.reads(out)) }
 
 // reads is Reads, and returns misuse.
 func (u *User) reads(out blaze.Outgoing) *controlError {
-	if misuse := u.seesNot("Reads", out); misuse != nil {
+	if misuse := u.checkMember("Reads", out); misuse != nil {
 		return misuse
 	}
 	for _, st := range []blaze.Status{blaze.StatusDelivered, blaze.StatusRead} {
@@ -126,7 +128,7 @@ func (u *User) reads(out blaze.Outgoing) *controlError {
 }
 
 // seesNot returns misuse if the user is not in the conversation of a message.
-func (u *User) seesNot(method string, out blaze.Outgoing) *controlError {
+func (u *User) checkMember(method string, out blaze.Outgoing) *controlError {
 	if u.isIn(out.ConversationID) {
 		return nil
 	}
@@ -146,7 +148,7 @@ func (u *User) isIn(conversation string) bool {
 // misuse, and the Attachment is the zero value.
 func (u *User) Upload(r io.Reader) blaze.Attachment {
 	a, misuse := u.upload(r)
-	u.s.tell(misuse)
+	u.s.reportMisuse(misuse)
 	return a
 }
 

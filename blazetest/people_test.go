@@ -113,7 +113,7 @@ func TestSealedTalk(t *testing.T) {
 }
 
 // sealedFor returns a message that a bot seals for users by hand and sends over the websocket.
-func sealedFor(c *restClient, conversation, text string, users ...string) object {
+func encryptedFor(c *restClient, conversation, text string, users ...string) object {
 	t, s := c.t, c.s
 	t.Helper()
 	own, err := auth.New(s.Key.AppID, s.Key.SessionID, s.Key.SessionPrivateKey)
@@ -139,8 +139,8 @@ func TestSealedOverTheWebsocket(t *testing.T) {
 		alice, bob, carol := s.User("alice"), s.User("bob"), s.User("carol")
 		staff := s.Group("staff", alice, bob, carol)
 		ws, api := connect(t, s), newRESTClient(t, s)
-		sealed := sealedFor(api, staff.ID(), "for two", alice.ID(), bob.ID())
-		require.Nil(t, ws.call(wire.ActionCreateMessage, sealed).Error)
+		encrypted := encryptedFor(api, staff.ID(), "for two", alice.ID(), bob.ID())
+		require.Nil(t, ws.call(wire.ActionCreateMessage, encrypted).Error)
 
 		readers := map[string]listener{"group": staff, "alice": staff.As(alice), "bob": staff.As(bob)}
 		for name, reader := range readers {

@@ -210,9 +210,9 @@ func TestDeepBodiesAreLeftOut(t *testing.T) {
 func TestReplayOfAnotherBot(t *testing.T) {
 	other := blaze.Keystore{AppID: "53bac64e-e1ff-408a-ad0e-aca20cdc68bd", SessionID: id2}
 	byClient, byServer := recordLinks(t, blazetest.RecorderOptions{}, other)
-	told, _ := recordLinks(t, blazetest.RecorderOptions{AppID: strings.ToUpper(other.AppID)}, other)
+	idOrMisuse, _ := recordLinks(t, blazetest.RecorderOptions{AppID: strings.ToUpper(other.AppID)}, other)
 	alice := blazetest.UserID("alice")
-	for name, recording := range map[string]string{"stub": byClient, "server": byServer, "told": told} {
+	for name, recording := range map[string]string{"stub": byClient, "server": byServer, "told": idOrMisuse} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, recording, blaze.ConversationID(other.AppID, alice))
 			replayTo(t, recording, func(c *blaze.Client) blaze.Handler {

@@ -16,7 +16,7 @@ import (
 
 // patience is how long a replay waits for the frame of one line. A client that waits for an answer is never silent: it
 // pings, writes again what was not answered, and connects again.
-const patience = time.Minute
+const lineTimeout = time.Minute
 
 // Replay plays a recording, as [Recorder] and RecordTo write them: it sends the server's frames ("in") in order, and
 // for each of the client's ("out") waits until the client has written it. It returns when everything was written and
@@ -129,10 +129,10 @@ type replay struct {
 }
 
 func (p *replay) play() error {
-	p.late = time.NewTimer(patience)
+	p.late = time.NewTimer(lineTimeout)
 	defer p.late.Stop()
 	for _, l := range p.lines {
-		p.late.Reset(patience)
+		p.late.Reset(lineTimeout)
 		var err error
 		if l.link() > p.link {
 			err = p.reconnect(l.link())
@@ -150,7 +150,7 @@ func (p *replay) play() error {
 			return fmt.Errorf("blazetest: line %d of the recording: %w", l.number, err)
 		}
 	}
-	p.late.Reset(patience)
+	p.late.Reset(lineTimeout)
 	err := p.flush()
 	p.sort()
 	return errors.Join(err, p.leftOver())
@@ -330,7 +330,7 @@ func (p *replay) wait(cond func() bool) error {
 		case <-p.ctx.Done():
 			return p.ctx.Err()
 		case <-p.late.C:
-			return fmt.Errorf("it did not come within %v", patience)
+			return fmt.Errorf("it did not come within %v", lineTimeout)
 		}
 	}
 }

@@ -21,7 +21,7 @@ type response struct {
 }
 
 // pacedResponse prepares the answer to a request, whose body becomes as slow as the Server.
-func (s *Server) pacedResponse(w http.ResponseWriter, r *http.Request) *response {
+func (s *Server) slowResponse(w http.ResponseWriter, r *http.Request) *response {
 	p := &response{ResponseWriter: w, s: s, r: r}
 	r.Body = &slowBody{ReadCloser: r.Body, p: p}
 	return p
@@ -48,7 +48,7 @@ func (p *response) Write(data []byte) (n int, err error) {
 		p.status = http.StatusOK
 	}
 	for {
-		piece := data[n:min(len(data), n+p.s.atOnce())]
+		piece := data[n:min(len(data), n+p.s.pieceSize())]
 		p.await(len(piece))
 		wrote, err := p.ResponseWriter.Write(piece)
 		n += wrote
@@ -62,7 +62,7 @@ func (p *response) Write(data []byte) (n int, err error) {
 }
 
 // await waits until a slow line has carried n bytes.
-func (p *response) await(n int) { p.s.carry(p.r.Context(), n) }
+func (p *response) await(n int) { p.s.waitForLine(p.r.Context(), n) }
 
 // report tells what became of the request.
 func (p *response) report() {
@@ -85,7 +85,7 @@ func (b *slowBody) Read(data []byte) (int, error) {
 	if len(data) == 0 {
 		return 0, nil
 	}
-	n, err := b.ReadCloser.Read(data[:min(len(data), b.p.s.atOnce())])
+	n, err := b.ReadCloser.Read(data[:min(len(data), b.p.s.pieceSize())])
 	if n > 0 {
 		b.p.await(n)
 	}
@@ -93,7 +93,7 @@ func (b *slowBody) Read(data []byte) (int, error) {
 }
 
 // atOnce is how many bytes of an HTTP body pass at once: those of a tenth of a second.
-func (s *Server) atOnce() int {
+func (s *Server) pieceSize() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.speed.BytesPerSecond == 0 {
@@ -104,7 +104,7 @@ func (s *Server) atOnce() int {
 
 // carry waits until a slow line has carried n bytes of HTTP, or for its latency if n is 0, by the pace that there is
 // meanwhile.
-func (s *Server) carry(ctx context.Context, n int) {
+func (s *Server) waitForLine(ctx context.Context, n int) {
 	for began := time.Now(); ; {
 		s.mu.Lock()
 		speed, change := s.speed, s.change()

@@ -8,9 +8,9 @@ import (
 const (
 	// mostRecorded is how deep the objects and arrays of a recorded frame may be nested: far deeper than those of the
 	// service.
-	mostRecorded = 100
+	maxRecordedDepth = 100
 	// mostNested is how deep encoding/json reads, and so the deepest that valid JSON is here.
-	mostNested = 10_000
+	maxJSONDepth = 10_000
 )
 
 // change returns what replaces a value, nil if it stays. name is the JSON of the field's name, for an element of an
@@ -20,18 +20,18 @@ type change func(name, value []byte) []byte
 
 // rewrite returns the valid JSON p with some values replaced. Order, names and numbers stay as they are. It reads p
 // once and allocates only its result. False means that p is nested deeper than most.
-func rewrite(p []byte, most int, change change) (json.RawMessage, bool) {
-	w := rewriter{left: p, out: make([]byte, 0, len(p)), room: most, change: change}
+func rewrite(p []byte, maxDepth int, change change) (json.RawMessage, bool) {
+	w := rewriter{left: p, out: make([]byte, 0, len(p)), depthLeft: maxDepth, change: change}
 	ok := w.value(nil)
 	return w.out, ok
 }
 
 // rewriter is one pass over valid JSON: it looks for the ends of things, and for no mistakes.
 type rewriter struct {
-	left   []byte // what was not looked at yet
-	out    []byte
-	room   int // for objects and arrays within each other
-	change change
+	left      []byte // what was not looked at yet
+	out       []byte
+	depthLeft int // for objects and arrays within each other
+	change    change
 }
 
 func (w *rewriter) value(name []byte) bool {
@@ -55,11 +55,11 @@ func (w *rewriter) value(name []byte) bool {
 // container copies an object or an array.
 func (w *rewriter) container(name []byte) bool {
 	//mutant:recorder-depth
-	if w.room == 0 {
+	if w.depthLeft == 0 {
 		return false
 	}
-	w.room--
-	defer func() { w.room++ }()
+	w.depthLeft--
+	defer func() { w.depthLeft++ }()
 	object := w.punctuation() == '{'
 	for {
 		switch w.left = bytes.TrimLeft(w.left, " \t\r\n"); w.left[0] {

@@ -34,7 +34,7 @@ func adopt(lines []*line, own serve.Session) error {
 }
 
 // told holds the ids of a frame's data.
-type told struct {
+type frameIDs struct {
 	ID   string `json:"id"`
 	Data struct {
 		UserID         string  `json:"user_id"`
@@ -49,7 +49,7 @@ func botOf(lines []*line) string {
 	sent := map[string]bool{} // ids of requests that send a message
 	usual := ""
 	for _, l := range lines {
-		var f told
+		var f frameIDs
 		switch {
 		case l.Bot != "":
 			return l.Bot
@@ -63,8 +63,8 @@ func botOf(lines []*line) string {
 		if sent[f.ID] && serve.IsUUID(d.UserID) && d.Category != nil && *d.Category == "" {
 			return d.UserID // the stub of a message that it sent
 		}
-		if serve.IsUUID(d.UserID) && d.ConversationID == blaze.ConversationID(usualAppID, d.UserID) {
-			usual = usualAppID
+		if serve.IsUUID(d.UserID) && d.ConversationID == blaze.ConversationID(defaultAppID, d.UserID) {
+			usual = defaultAppID
 		}
 	}
 	return usual
@@ -83,8 +83,8 @@ func (r *roles) learn(l *line) {
 		return
 	}
 	// Nothing is changed, and what is nested too deeply names nobody.
-	_, _ = rewrite(l.Frame, mostRecorded, func(name, v []byte) []byte {
-		switch string(folded(name)) {
+	_, _ = rewrite(l.Frame, maxRecordedDepth, func(name, v []byte) []byte {
+		switch string(lowerName(name)) {
 		case "user_id", "recipient_id", "representative_id":
 			var user string
 			if v != nil && json.Unmarshal(v, &user) == nil && serve.IsUUID(user) && user != r.bot {
@@ -93,7 +93,7 @@ func (r *roles) learn(l *line) {
 		}
 		return nil
 	})
-	var f told
+	var f frameIDs
 	if json.Unmarshal(l.Frame, &f) == nil && f.Data.UserID == r.bot && serve.IsUUID(f.Data.SessionID) {
 		r.ids[f.Data.SessionID] = r.own.ID
 	}
@@ -103,8 +103,8 @@ var uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-
 
 // translate returns a frame with the ids of this server in it, in the bodies of messages too.
 func (r *roles) translate(frame json.RawMessage) json.RawMessage {
-	translated, ok := rewrite(r.replace(frame), mostNested, func(name, v []byte) []byte {
-		field := string(folded(name))
+	translated, ok := rewrite(r.replace(frame), maxJSONDepth, func(name, v []byte) []byte {
+		field := string(lowerName(name))
 		var text string
 		if field != "data" && field != "data_base64" || len(v) == 0 || v[0] != '"' || json.Unmarshal(v, &text) != nil {
 			return nil

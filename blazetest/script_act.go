@@ -21,17 +21,17 @@ func (p *player) do(l *scriptLine) (reason string) {
 	case stepWait:
 		return p.wait(l.wait)
 	default:
-		return p.lets(p.s.User(l.who), l)
+		return p.perform(p.s.User(l.who), l)
 	}
 }
 
 // lets lets a person do what a line says.
-func (p *player) lets(u *User, l *scriptLine) (reason string) {
+func (p *player) perform(u *User, l *scriptLine) (reason string) {
 	var misuse *controlError
 	switch l.step {
 	case stepSays:
 		_, misuse = p.says(u, l)
-	case stepSealed:
+	case stepEncrypted:
 		_, misuse = u.send(blaze.Text(l.arg), true)
 	case stepSendsJSON:
 		data, reason := jsonData(l.arg)
@@ -86,7 +86,7 @@ func (p *player) group(name string) *Group {
 
 // taps taps the newest button with this label that the bot has sent to the person, alone or in a group.
 func (p *player) taps(u *User, label string) (reason string) {
-	for _, m := range slices.Backward(p.heard) {
+	for _, m := range slices.Backward(p.received) {
 		if !u.isIn(m.out.ConversationID) {
 			continue
 		}

@@ -18,7 +18,7 @@ type step int
 const (
 	stepComment step = iota // or an empty line
 	stepSays
-	stepSealed
+	stepEncrypted
 	stepSendsFile
 	stepSendsJSON
 	stepTaps
@@ -183,7 +183,7 @@ func (l *scriptLine) parseAct(rest string) (reason string) {
 	l.arg = strings.TrimSpace(arg)
 	switch verb {
 	case "sealed:":
-		l.step, reason = stepSealed, needed(l.arg, "no text behind the colon")
+		l.step, reason = stepEncrypted, needed(l.arg, "no text behind the colon")
 	case "sends":
 		reason = l.parseSends()
 	case "taps":

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	saysWithin = 5 * time.Second // how long a line waits for the bot
+	botTimeout = 5 * time.Second // how long a line waits for the bot
 	shownLines = 6               // before one that failed
 )
 
@@ -33,29 +33,29 @@ type player struct {
 	lines  []scriptLine
 	report func(line int, text string)
 
-	groups map[string]*Group
-	read   map[int]bool // those of s.sent that it has read, or may not read
-	from   int          // all of s.sent before it is read; guarded by s.mu
-	heard  []said       // in the order in which they were read
-	before []string     // the lines so far, with what the bot really said
+	groups   map[string]*Group
+	read     map[int]bool // those of s.sent that it has read, or may not read
+	from     int          // all of s.sent before it is read; guarded by s.mu
+	received []botMessage // in the order in which they were read
+	before   []string     // the lines so far, with what the bot really said
 }
 
 // said is a message of the bot.
-type said struct {
+type botMessage struct {
 	index int    // in s.sent
 	group string // the group's name; "" outside groups
 	out   blaze.Outgoing
 }
 
 // found is a message of the bot that nobody has opened.
-type found struct {
+type unreadMessage struct {
 	index int
 	group string
 	sentMessage
 }
 
 // said opens the message.
-func (f found) said() said { return said{f.index, f.group, f.opened()} }
+func (f unreadMessage) botMessage() botMessage { return botMessage{f.index, f.group, f.decrypted()} }
 
 // begin makes the player the one of the server, and notes what it may not read. An error means that there is another.
 func (p *player) begin() error {
@@ -124,7 +124,7 @@ func (p *player) expect(l *scriptLine) bool {
 	m, err := p.next(func(group string) bool { return group == l.group })
 	if err != nil {
 		p.fail(l, fmt.Sprintf("the bot said nothing within %v\n\tscript: %s\n\tbot:    %s%s\n\t%v",
-			saysWithin, l.text(), nothing, p.elsewhere(), err))
+			botTimeout, l.text(), nothing, p.elsewhere(), err))
 		return false
 	}
 	if !l.matches(m.out.Payload) {
@@ -137,7 +137,7 @@ func (p *player) expect(l *scriptLine) bool {
 // expectNothing wants all messages of the bot to be read once it has nothing more to do.
 func (p *player) expectNothing(l *scriptLine) {
 	if err := p.idle(); err != nil {
-		p.fail(l, "the bot is not finished within "+saysWithin.String()+"\n\t"+err.Error())
+		p.fail(l, "the bot is not finished within "+botTimeout.String()+"\n\t"+err.Error())
 		return
 	}
 	var all []string
@@ -151,52 +151,52 @@ func (p *player) expectNothing(l *scriptLine) {
 }
 
 // next waits for the next message that the script has not read in one of the groups, and takes it.
-func (p *player) next(in func(group string) bool) (said, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, saysWithin)
+func (p *player) next(in func(group string) bool) (botMessage, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, botTimeout)
 	defer cancel()
-	var first found
+	var first unreadMessage
 	err := p.s.await(ctx, func() bool {
 		all := p.unreadLocked()
-		at := slices.IndexFunc(all, func(f found) bool { return in(f.group) })
+		at := slices.IndexFunc(all, func(f unreadMessage) bool { return in(f.group) })
 		if at >= 0 {
 			first = all[at]
 		}
 		return at >= 0
 	})
 	if err != nil {
-		return said{}, err
+		return botMessage{}, err
 	}
-	m := first.said()
+	m := first.botMessage()
 	p.take(m)
 	return m, nil
 }
 
-func (p *player) take(m said) {
+func (p *player) take(m botMessage) {
 	p.read[m.index] = true
-	p.heard = append(p.heard, m)
+	p.received = append(p.received, m)
 }
 
 // unread returns what the bot said and the script has not read, in the order in which it was sent.
-func (p *player) unread() []said {
+func (p *player) unread() []botMessage {
 	p.s.mu.Lock()
 	unopened := p.unreadLocked()
 	p.s.mu.Unlock()
-	all := make([]said, len(unopened))
+	all := make([]botMessage, len(unopened))
 	for i, f := range unopened {
-		all[i] = f.said()
+		all[i] = f.botMessage()
 	}
 	return all
 }
 
 // unreadLocked is unread for a caller that holds s.mu. It opens nothing.
-func (p *player) unreadLocked() []found {
-	var all []found
+func (p *player) unreadLocked() []unreadMessage {
+	var all []unreadMessage
 	for p.read[p.from] {
 		p.from++
 	}
 	for i := p.from; i < len(p.s.sent); i++ {
 		if out := p.s.sent[i]; !p.read[i] {
-			all = append(all, found{i, p.s.groupName(out.ConversationID), p.s.sentTo(out)})
+			all = append(all, unreadMessage{i, p.s.groupName(out.ConversationID), p.s.sentTo(out)})
 		}
 	}
 	return all
@@ -240,7 +240,7 @@ func (s *Server) wasTaken(i int) bool {
 }
 
 func (p *player) idle() error {
-	ctx, cancel := context.WithTimeout(p.ctx, saysWithin)
+	ctx, cancel := context.WithTimeout(p.ctx, botTimeout)
 	defer cancel()
 	return p.s.Idle(ctx)
 }
@@ -255,7 +255,7 @@ func (p *player) elsewhere() string {
 }
 
 // shown is the message as a line of a report.
-func (m said) shown() string {
+func (m botMessage) shown() string {
 	who := "bot> "
 	if m.group != "" {
 		who = "bot@" + m.group + "> "

@@ -17,8 +17,8 @@ type seat struct {
 }
 
 // send delivers a payload to the bot, which may be sealed for it.
-func (t *seat) send(p blaze.Payload, sealed bool) (messageID string, misuse *controlError) {
-	return t.s.deliver(t.user.id, blaze.Outgoing{ConversationID: t.conversation, Payload: p, Encrypted: sealed})
+func (t *seat) send(p blaze.Payload, encrypted bool) (messageID string, misuse *controlError) {
+	return t.s.deliver(t.user.id, blaze.Outgoing{ConversationID: t.conversation, Payload: p, Encrypted: encrypted})
 }
 
 func (t *seat) next(ctx context.Context) (blaze.Outgoing, error) {
@@ -45,7 +45,7 @@ func (s *Server) nextIn(
 	if err != nil {
 		return blaze.Outgoing{}, err
 	}
-	return found.opened(), nil
+	return found.decrypted(), nil
 }
 
 // sentMessage is a message of the bot, and the ids of those who may open it.
@@ -61,10 +61,10 @@ func (s *Server) sentTo(out blaze.Outgoing) sentMessage {
 
 // opened returns a message as the first of its readers sees it who can open it. It may derive many keys: the caller does
 // not hold s.mu.
-func (m sentMessage) opened() blaze.Outgoing {
+func (m sentMessage) decrypted() blaze.Outgoing {
 	out := m.out
-	raw, sealed := out.Payload.(blaze.Raw)
-	if !sealed || !raw.As.Encrypted() {
+	raw, encrypted := out.Payload.(blaze.Raw)
+	if !encrypted || !raw.As.Encrypted() {
 		return out
 	}
 	for _, id := range m.readers {

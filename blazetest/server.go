@@ -18,8 +18,8 @@ import (
 // The session of a Server unless Options.Key has another one. The ids are always the same, so that a recording can name
 // them; the key is always new.
 const (
-	usualAppID     = "b1a2e000-0000-4000-8000-000000000001"
-	usualSessionID = "b1a2e000-0000-4000-8000-000000000002"
+	defaultAppID     = "b1a2e000-0000-4000-8000-000000000001"
+	defaultSessionID = "b1a2e000-0000-4000-8000-000000000002"
 )
 
 // errClosed is what waiting on a closed Server returns.

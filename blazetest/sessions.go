@@ -24,7 +24,7 @@ func sessionOf(userID string) (*auth.Signer, error) {
 }
 
 // sealFor seals what a user says for the bot.
-func (s *Server) sealFor(userID string, data []byte) ([]byte, error) {
+func (s *Server) encryptFor(userID string, data []byte) ([]byte, error) {
 	if s.agreement == nil {
 		return nil, errors.New("the bot has an RSA key, and nothing can be sealed for it")
 	}
@@ -87,7 +87,7 @@ func (s *Server) sessionsOf(userID string) []userSession {
 }
 
 // sealedFor is what only encrypted messages have.
-type sealedFor struct {
+type encryptedFor struct {
 	Checksum string `json:"checksum"`
 	Sessions []struct {
 		SessionID string `json:"session_id"`
@@ -95,7 +95,7 @@ type sealedFor struct {
 }
 
 // sealedResult says what became of one.
-type sealedResult struct {
+type encryptedResult struct {
 	Type        string        `json:"type"`
 	MessageID   string        `json:"message_id"`
 	RecipientID string        `json:"recipient_id"`
@@ -104,20 +104,20 @@ type sealedResult struct {
 }
 
 // storeSealed stores encrypted messages, those that were sealed for the sessions that their recipients have.
-func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Rejection) {
+func (s *Server) storeEncrypted(r *http.Request, body []byte) (any, *serve.Rejection) {
 	messages, rejection := serve.ReadMessages("body", body, len(body))
 	if rejection != nil {
 		return nil, rejection
 	}
-	sealed := make([]sealedFor, len(messages))
-	if json.Unmarshal(body, &sealed) != nil {
+	encrypted := make([]encryptedFor, len(messages))
+	if json.Unmarshal(body, &encrypted) != nil {
 		return nil, serve.Invalid("body", "not a list of encrypted messages")
 	}
 	all := batch{outs: outgoing(messages...), path: "body", list: true}
 	if rejection := s.admit(actionOf(r), all); rejection != nil {
 		return nil, rejection
 	}
-	results := []sealedResult{}
+	results := []encryptedResult{}
 	var outs []blaze.Outgoing
 	for i := range all.outs {
 		out := &all.outs[i]
@@ -128,13 +128,13 @@ func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Rejectio
 			return nil, serve.Invalid(all.field(i, "category"), "not an encrypted one")
 		}
 		current := s.sessionsOf(out.RecipientID)
-		result := sealedResult{"message", out.MessageID, out.RecipientID, "SUCCESS", current}
-		if !sealed[i].isFor(current) {
+		result := encryptedResult{"message", out.MessageID, out.RecipientID, "SUCCESS", current}
+		if !encrypted[i].isFor(current) {
 			result.State = "FAILED"
 			results = append(results, result)
 			continue
 		}
-		if err := openFor(out, messages[i].Data); err != nil {
+		if err := decryptFor(out, messages[i].Data); err != nil {
 			return nil, serve.Invalid(all.field(i, "data_base64"), "the recipient cannot open it: %v", err)
 		}
 		outs, results = append(outs, *out), append(results, result)
@@ -149,7 +149,7 @@ func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Rejectio
 }
 
 // isFor reports whether a message was made for these sessions.
-func (m *sealedFor) isFor(sessions []userSession) bool {
+func (m *encryptedFor) isFor(sessions []userSession) bool {
 	var ids []string
 	for _, s := range sessions {
 		ids = append(ids, s.SessionID)
@@ -162,7 +162,7 @@ func (m *sealedFor) isFor(sessions []userSession) bool {
 }
 
 // openFor gives a message the payload that its recipient reads.
-func openFor(out *blaze.Outgoing, data []byte) error {
+func decryptFor(out *blaze.Outgoing, data []byte) error {
 	own, err := sessionOf(out.RecipientID)
 	if err != nil {
 		return err

@@ -19,12 +19,12 @@ var amounts = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]{1,8})?$`)
 // id is "". A notice like this proves nothing on the service, and the Server's HTTP API has no snapshots to check it
 // by.
 func (s *Server) Transfer(userID, amount, assetID, memo string) (messageID string) {
-	return s.told(s.transfer(userID, amount, assetID, memo))
+	return s.idOrMisuse(s.transfer(userID, amount, assetID, memo))
 }
 
 // transfer is Transfer, and returns misuse.
 func (s *Server) transfer(userID, amount, assetID, memo string) (messageID string, misuse *controlError) {
-	if reason := untransferable(userID, amount, assetID, memo); reason != "" {
+	if reason := checkTransfer(userID, amount, assetID, memo); reason != "" {
 		return "", invalidBody("Transfer: %s", reason)
 	}
 	snapshot := serve.NewID()
@@ -42,7 +42,7 @@ const maxMemo = 200 // bytes
 func isAmount(text string) bool { return amounts.MatchString(text) && strings.Trim(text, "0.") != "" }
 
 // untransferable returns why there can be no such transfer.
-func untransferable(userID, amount, assetID, memo string) string {
+func checkTransfer(userID, amount, assetID, memo string) string {
 	switch {
 	case !serve.IsUUID(userID):
 		return "the user's id is not a UUID in lowercase"

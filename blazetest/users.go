@@ -66,13 +66,13 @@ const (
 func (s *Server) profileOf(p *person) profile {
 	code := UserID("code of " + p.id)
 	return profile{
-		Type: "user", UserID: p.id, IdentityNumber: p.number, FullName: p.called(), Relationship: "STRANGER",
+		Type: "user", UserID: p.id, IdentityNumber: p.number, FullName: p.displayName(), Relationship: "STRANGER",
 		MuteUntil: noTime, CreatedAt: p.since.UTC().Format(time.RFC3339Nano), CodeID: code, CodeURL: codes + code,
 	}
 }
 
 // called returns the name that a person goes by.
-func (p *person) called() string {
+func (p *person) displayName() string {
 	if p.name != "" {
 		return p.name
 	}

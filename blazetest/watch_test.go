@@ -92,8 +92,8 @@ func TestWatchHTTP(t *testing.T) {
 		synctest.Wait()
 		var got []string
 		for _, e := range *events {
-			told := strings.Join([]string{e.Kind, e.Method, e.Path, http.StatusText(e.Status)}, " ")
-			got = append(got, strings.TrimSpace(told))
+			idOrMisuse := strings.Join([]string{e.Kind, e.Method, e.Path, http.StatusText(e.Status)}, " ")
+			got = append(got, strings.TrimSpace(idOrMisuse))
 		}
 		require.Equal(t, []string{
 			"fault", "http GET /me Accepted", "http GET / Internal Server Error", "http GET /me",

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// serve answers one request. False means that the connection is to end.
+// serve handles one request of the client. It returns false if the connection must end.
 func (c *conn) serve(f *wire.Frame, size int) bool {
 	s := c.s
 	s.mu.Lock()
@@ -40,7 +40,7 @@ func (c *conn) serve(f *wire.Frame, size int) bool {
 	return true
 }
 
-// leave gives up answering a request.
+// leave marks a request that will not be answered.
 func (c *conn) leave() {
 	s := c.s
 	s.mu.Lock()
@@ -49,14 +49,14 @@ func (c *conn) leave() {
 	s.changed()
 }
 
-// reply answers a request in another way than usual.
+// reply queues the Answer of an interception.
 func (c *conn) reply(it serve.Item) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.answer(it)
 }
 
-// replyTo returns the reply of an interception.
+// replyTo returns the frame of an intercepted reply, with the ID and Action of the request where they are empty.
 func replyTo(f *wire.Frame, reply *Frame) *wire.Frame {
 	r := wire.Frame{
 		ID: reply.ID, Action: reply.Action, Params: reply.Params, Data: reply.Data, Error: toWire(reply.Error),
@@ -70,17 +70,17 @@ func replyTo(f *wire.Frame, reply *Frame) *wire.Frame {
 	return &r
 }
 
-// deed is what a valid request asks for.
+// effects are the effects of a valid request.
 type effects struct {
 	list   bool
 	send   batch
 	acks   []serve.Ack
 	params json.RawMessage // of the reply
-	stub   bool            // the reply has the stub of the message sent as its data
+	stub   bool            // the reply's data is the stub of the sent message
 }
 
-// carryOut validates and executes a request, and answers it if answer is set. The answer is queued first, then the
-// frames that the request makes the server push, without others between them.
+// carryOut validates and executes a request. If answer is set, the reply is queued, followed by the frames that the
+// request makes the server push, without other frames in between.
 func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 	d, rejection := read(f, size)
 	if rejection == nil {
@@ -98,7 +98,7 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 			r.Error = rejection.Error()
 		}
 		if d.stub {
-			// Texts are always JSON.
+			// Strings can always be encoded.
 			r.Data, _ = wire.Marshal(serve.Stub(s.session.AppID, d.send.outs[0].MessageID, s.clock()))
 		}
 		c.answer(serve.Item{Frame: r})
@@ -115,7 +115,7 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 	s.changed()
 }
 
-// read checks a request and says what it asks for. size is that of the frame's JSON.
+// read validates a request and returns its effects. size is the size of the frame's JSON in bytes.
 func read(f *wire.Frame, size int) (effects, *serve.Rejection) {
 	if !serve.IsUUID(strings.ToLower(f.ID)) {
 		return effects{}, serve.Invalid("id", "not a UUID")
@@ -128,7 +128,7 @@ func read(f *wire.Frame, size int) (effects, *serve.Rejection) {
 		return effects{send: batch{outs: outgoing(m), path: "params"}, stub: true}.unless(rejection)
 	case wire.ActionCreatePlain:
 		all, rejection := serve.ReadBatch(f.Params, size)
-		// The specification's sample shows such a string and does not say what it is.
+		// The specification's sample has such a string and does not explain it.
 		opaque, _ := wire.Marshal(rand.Text())
 		send := batch{outs: outgoing(all...), path: "params.messages", list: true}
 		return effects{send: send, params: opaque}.unless(rejection)
@@ -146,10 +146,10 @@ func read(f *wire.Frame, size int) (effects, *serve.Rejection) {
 	}
 }
 
-// actionPing is what Mixin's desktop app asks every 15 s, to see whether the service answers.
+// actionPing is the request that Mixin's desktop app sends every 15 s to test the connection.
 const actionPing = "PING"
 
-// outgoing returns messages as the client's user had them.
+// outgoing converts messages to the values that the client passed to Send.
 func outgoing(all ...serve.Message) []blaze.Outgoing {
 	outs := make([]blaze.Outgoing, len(all))
 	for i, m := range all {
@@ -166,7 +166,7 @@ func outgoing(all ...serve.Message) []blaze.Outgoing {
 	return outs
 }
 
-// unless returns d, or the refusal and nothing to do.
+// unless returns d, or the rejection and no effects.
 func (d effects) unless(rejection *serve.Rejection) (effects, *serve.Rejection) {
 	if rejection != nil {
 		return effects{}, rejection

@@ -49,7 +49,7 @@ type responseIn struct {
 	BodyBase64 string            `json:"body_base64,omitempty" doc:"The body in base64, in place of body."`
 }
 
-// answer returns the answer that a fault stands for.
+// answer converts the fault to an Answer.
 func (in *faultIn) answer() (Answer, *controlError) {
 	a := Answer{Hang: in.Hang, Cut: in.Cut}
 	if in.Code == 0 && (in.Status != 0 || in.Description != "" || in.Extra != nil) {
@@ -62,7 +62,7 @@ func (in *faultIn) answer() (Answer, *controlError) {
 	case n == 0 && !in.Hang && !in.Cut:
 		return a, invalidBody("a fault needs code, hang, cut, data, reply, response or bytes_base64")
 	case in.Code != 0:
-		a.Reply = in.refusal()
+		a.Reply = in.rejection()
 	case in.Data != nil:
 		a.Reply = &Frame{Data: in.Data}
 	case in.Reply != nil:
@@ -79,7 +79,7 @@ func (in *faultIn) answer() (Answer, *controlError) {
 	return a, problem
 }
 
-// answers returns in how many ways the fault answers.
+// answers returns the number of answers in the fault.
 func (in *faultIn) answers() (n int) {
 	for _, is := range []bool{in.Code != 0, in.Data != nil, in.Reply != nil, in.Response != nil, in.BytesBase64 != ""} {
 		if is {
@@ -89,7 +89,7 @@ func (in *faultIn) answers() (n int) {
 	return n
 }
 
-// check wants an action that clients write, and an answer that it can have.
+// check validates the action, and whether it can have this answer.
 func (in *faultIn) check(a Answer) *controlError {
 	opens := in.Action == "handshake" || in.Action == handshake
 	switch {
@@ -103,8 +103,8 @@ func (in *faultIn) check(a Answer) *controlError {
 	return nil
 }
 
-// refusal returns the refusal of a code, with what the request says of it.
-func (in *faultIn) refusal() *Frame {
+// rejection returns the rejection with the fault's code, status, description and extra.
+func (in *faultIn) rejection() *Frame {
 	f := Refuse(blaze.Code(in.Code)).Reply
 	f.Error.Status = cmp.Or(in.Status, f.Error.Status)
 	f.Error.Description = cmp.Or(in.Description, f.Error.Description)
@@ -122,7 +122,7 @@ func (in *replyIn) frame() *Frame {
 	return f
 }
 
-// bytes returns the response as it is written. The client may use a connection again that is kept.
+// bytes returns the HTTP response as it is written. If keep is set, the client may reuse the connection.
 func (in *responseIn) bytes(keep bool) ([]byte, *controlError) {
 	body := []byte(in.Body)
 	if in.BodyBase64 != "" {

@@ -12,7 +12,7 @@ import (
 const (
 	maxEvents     = 10_000
 	maxEventBytes = 64 << 20
-	heartbeat     = 15 * time.Second // of a stream of events
+	heartbeat     = 15 * time.Second // interval of comments in a stream of events
 )
 
 type eventJSON struct {
@@ -28,18 +28,18 @@ type eventJSON struct {
 	Message *messageJSON    `json:"message,omitempty"`
 }
 
-// events holds the newest events for all streams.
+// events stores the newest events for all streams.
 type events struct {
 	s *Server
 
 	mu    sync.Mutex
-	kept  []string      // as they are written, oldest first
-	first int           // the id of kept[0]
-	bytes int           // of all that are kept
-	more  chan struct{} // closed with the next event
+	kept  []string      // in the format of a stream, oldest first
+	first int           // id of kept[0]
+	bytes int           // total size of kept
+	more  chan struct{} // closed by the next event
 }
 
-// newEvents watches a Server.
+// newEvents starts to collect the events of a Server.
 func newEvents(s *Server) *events {
 	e := &events{s: s, first: 1, more: make(chan struct{})}
 	s.Watch(e.add)
@@ -79,7 +79,7 @@ func (e *events) last() int {
 	return e.first + len(e.kept) - 1
 }
 
-// after returns the events behind an id, the number of those that were dropped, and a channel that the next event
+// after returns the events after an id, the number of dropped ones among them, and a channel that the next event
 // closes.
 func (e *events) after(id int) (all []string, lost int, more <-chan struct{}) {
 	e.mu.Lock()
@@ -130,7 +130,7 @@ func (c *controller) streamEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// begin returns the id of the event behind which a stream begins.
+// begin returns the id after which a stream begins.
 func (e *events) begin(r *http.Request) (int, *controlError) {
 	from := r.Header.Get("Last-Event-ID")
 	if from == "" {
@@ -144,7 +144,7 @@ func (e *events) begin(r *http.Request) (int, *controlError) {
 		return 0, invalidBody("%q is not the id of an event", from)
 	}
 	if id > e.last() {
-		id = 0 // of an earlier server at this address
+		id = 0 // the id is of an earlier server at this address
 	}
 	return id, nil
 }

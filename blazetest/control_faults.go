@@ -70,7 +70,7 @@ func (r *request) arm(in faultIn) (any, *controlError) {
 	return f.faultJSON, nil
 }
 
-// disarm removes a fault from the list. Nil means that no fault has this number.
+// disarm removes a fault from the list. It returns nil if there is no fault with this number.
 func (c *controller) disarm(n int) *armedFault {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -90,7 +90,7 @@ type attachmentJSON struct {
 	Size     int64  `json:"size"`
 }
 
-// duration is a time.Duration, in JSON as 1m30s.
+// duration is a time.Duration, encoded as a string such as 1m30s.
 type duration time.Duration
 
 func (d *duration) UnmarshalJSON(p []byte) error {
@@ -128,7 +128,7 @@ func (r *request) user(in nameIn) (any, *controlError) {
 	return r.s.User(in.Name).json(), nil
 }
 
-// checkName refuses names that scripts cannot have.
+// checkName returns an error for a name that scripts cannot contain.
 func checkName(name string) *controlError {
 	if cut, rest := cutName(name); cut == "" || rest != "" {
 		return invalidBody("a name has letters, digits and the characters - _ . and not %q", name)
@@ -136,7 +136,7 @@ func checkName(name string) *controlError {
 	return nil
 }
 
-// named returns the person that the path names.
+// named returns the user in the path.
 func (r *request) named() (*User, *controlError) {
 	name := r.http.PathValue("user")
 	if problem := checkName(name); problem != nil {
@@ -145,7 +145,7 @@ func (r *request) named() (*User, *controlError) {
 	return r.s.User(name), nil
 }
 
-// namedGroup returns the group with this name.
+// namedGroup returns an existing group.
 func (r *request) namedGroup(name string) (*Group, *controlError) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
@@ -171,7 +171,7 @@ func (r *request) send(in sendIn) (any, *controlError) {
 	return r.sends(p, in.Group, in.Encrypted)
 }
 
-// payloadIn returns a payload with unchanged data.
+// payloadIn returns a payload with the given data, unchanged.
 func payloadIn(category string, data json.RawMessage, inBase64 string) (blaze.Payload, *controlError) {
 	if !isCategory(category) {
 		return nil, invalidBody("category is missing, or not one")
@@ -193,7 +193,7 @@ func payloadIn(category string, data json.RawMessage, inBase64 string) (blaze.Pa
 	return blaze.Raw{As: blaze.Category(category), Data: p}, nil
 }
 
-// sends sends a payload of the person in the path, alone or in a group.
+// sends delivers a payload of the user in the path, in the contact conversation or in a group.
 func (r *request) sends(p blaze.Payload, group string, encrypted bool) (any, *controlError) {
 	u, problem := r.named()
 	if problem != nil {
@@ -210,7 +210,7 @@ func (r *request) sends(p blaze.Payload, group string, encrypted bool) (any, *co
 	return delivered(send(p, encrypted))
 }
 
-// delivered is the answer to a request that delivers a message. The id is empty where there is none.
+// delivered is the response to a request that delivers a message. The id is empty if no message was delivered.
 func delivered(id string, misuse *controlError) (any, *controlError) {
 	if misuse != nil {
 		return nil, misuse
@@ -295,7 +295,7 @@ func (r *request) groups() (any, *controlError) {
 	return all, nil
 }
 
-// json returns the group as JSON has it. The caller holds s.mu.
+// json returns the JSON form of the group. The caller holds s.mu.
 func (g *Group) json() groupJSON {
 	j := groupJSON{Name: g.name, ID: g.id, Members: []string{}}
 	for _, id := range g.s.readers(g.id) {
@@ -336,7 +336,7 @@ func (r *request) removeMember(in memberIn) (any, *controlError) {
 	return r.change(in, func(g *Group, id, name string) *controlError { return g.remove("Remove", id, name) })
 }
 
-// change changes who is in the group of the path.
+// change adds or removes a member of the group in the path.
 func (r *request) change(in memberIn, how func(g *Group, id, name string) *controlError) (any, *controlError) {
 	if in.Bot == (in.Name != "") {
 		return nil, invalidBody("one of name and bot is needed")
@@ -382,10 +382,10 @@ func (r *request) nextInGroup(in waitIn) (any, *controlError) {
 	return r.nextOf(in, g.Next)
 }
 
-// isText reports whether data can be shown as a string.
+// isText reports whether data can be a JSON string.
 func isText(data []byte) bool { return utf8.Valid(data) }
 
-// nextOf waits with one of the Next methods.
+// nextOf calls one of the Next methods with the timeout of the request.
 func (r *request) nextOf(in waitIn, next func(context.Context) (blaze.Outgoing, error)) (any, *controlError) {
 	var out blaze.Outgoing
 	problem := r.wait(in, func(ctx context.Context) (err error) {

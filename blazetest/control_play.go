@@ -22,7 +22,7 @@ type failureJSON struct {
 	Reason string `json:"reason"`
 }
 
-// script plays a script. No script begins like an object.
+// script plays a script. The body is a JSON object or the script itself; no script begins with a brace.
 func (r *request) script() (any, *controlError) {
 	in := scriptIn{Script: string(r.body)}
 	if bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("{")) {
@@ -47,17 +47,17 @@ func (r *request) play(in scriptIn, lines []scriptLine) (any, *controlError) {
 	}
 	defer p.end()
 	for _, m := range p.unread() {
-		p.read[m.index] = true // the script is a talk that begins now
+		p.read[m.index] = true // earlier messages are not part of the script
 	}
 	if in.Update {
-		answer.Script, _ = p.rewrite() // if it fails, a line is reported
+		answer.Script, _ = p.rewrite() // a failed rewrite reports a line
 	} else {
 		p.play()
 	}
 	return answer, nil
 }
 
-// file returns a file that came with the script.
+// file returns a file of the request.
 func (in *scriptIn) file(name string) (file []byte, reason string) {
 	file, ok := in.Files[name]
 	if !ok {

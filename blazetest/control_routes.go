@@ -6,30 +6,30 @@ import (
 	"net/http"
 )
 
-// maxControl is how many bytes of JSON a request may have; files and recordings have more.
+// maxControl is the maximum size of a request's JSON in bytes. Files and recordings have larger limits.
 const maxControl = 1 << 20
 
-// route is one request of the control interface. The OpenAPI file is made of it.
+// route is one request of the control interface. The OpenAPI file is generated from routes.
 type route struct {
 	method, path string // below /blazetest
 	name         string // operationId
 	summary      string
-	in, out      any    // values of the types of the bodies; nil: an empty object
-	example      string // of the body
+	in, out      any    // values of the types of the JSON bodies; nil: an empty object
+	example      string // of the request's JSON
 	query        []param
-	takesType    string  // of the body; "": JSON only
+	takesType    string  // media type of a request that is not JSON; "": JSON only
 	takesExample string  // of a body of takesType
-	answersType  string  // of the answer; "": JSON
-	headers      []param // of the answer
-	maxBytes     int64   // bytes of the body; 0: maxControl
+	answersType  string  // media type of the response; "": JSON
+	headers      []param // of the response
+	maxBytes     int64   // limit of the request's body; 0: maxControl
 	do           func(r *request) (any, *controlError)
-	stream       func(c *controller, w http.ResponseWriter, r *http.Request) // in place of do
+	stream       func(c *controller, w http.ResponseWriter, r *http.Request) // used instead of do
 }
 
-// param is a parameter of the URL's query, or a header.
+// param is a query parameter or a header.
 type param struct{ name, about string }
 
-// with makes a request's function of one that takes a decoded body.
+// with adapts a function with a decoded body to route.do.
 func with[In any](do func(r *request, in In) (any, *controlError)) func(r *request) (any, *controlError) {
 	return func(r *request) (any, *controlError) {
 		var in In
@@ -57,7 +57,7 @@ func (rt *route) read(w http.ResponseWriter, r *http.Request) ([]byte, *controlE
 	return body, nil
 }
 
-// routes are all requests of the control interface.
+// routes returns all requests of the control interface.
 func routes() []*route {
 	var all []*route
 	for _, some := range [][]*route{stateRoutes(), peopleRoutes(), messageRoutes(), faultRoutes(), playRoutes()} {

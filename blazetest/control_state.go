@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// How long a request of the control interface waits.
+// The wait of a request of the control interface.
 const (
 	defaultWait = 5 * time.Second
 	maxWait     = 10 * time.Minute
@@ -96,7 +96,7 @@ func (r *request) keystore() keystoreJSON {
 	return keystoreJSON{k.AppID, k.SessionID, k.SessionPrivateKey, k.ServerPublicKey, listed(cfg.Endpoints), cfg.API}
 }
 
-// listed returns a list that is one in JSON too where it is empty.
+// listed returns an empty slice for nil, so that the JSON is an array.
 func listed(all []string) []string {
 	if all == nil {
 		return []string{}
@@ -104,7 +104,7 @@ func listed(all []string) []string {
 	return all
 }
 
-// messageJSON returns a message of the bot.
+// messageJSON returns the JSON form of a message of the bot.
 func (s *Server) messageJSON(out blaze.Outgoing) messageJSON {
 	s.mu.Lock()
 	group := s.groupName(out.ConversationID)
@@ -119,7 +119,7 @@ func (s *Server) messageJSON(out blaze.Outgoing) messageJSON {
 	}
 	j.Category, j.Text = string(out.Payload.Category()), lineText(out.Payload)
 	data, err := blaze.EncodePayload(out.Payload)
-	if err != nil { // what a client may send and this package may not
+	if err != nil { // a client can send payloads that EncodePayload does not accept
 		return j
 	}
 	j.DataBase64 = base64.StdEncoding.EncodeToString(data)
@@ -140,7 +140,7 @@ func (r *request) sent() (any, *controlError) {
 	return all, nil
 }
 
-// wait waits for something that the bot is to do, until the timeout of the request or the end of its connection.
+// wait calls until with the timeout of the request, and ends it with the request's connection.
 func (r *request) wait(in waitIn, until func(context.Context) error) *controlError {
 	d := time.Duration(in.Timeout)
 	if d < 0 || d > maxWait {

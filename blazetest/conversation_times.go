@@ -9,10 +9,10 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// longestDuration is the longest time that a conversation can be muted, and that its messages can last.
+// maxDuration is the limit for muting a conversation and for the lifetime of its messages.
 const maxDuration = 100 * 365 * 24 * time.Hour
 
-// readDuration reads the body of a request that has a number of seconds.
+// readDuration reads a request's number of seconds.
 func readDuration(body []byte) (time.Duration, *serve.Rejection) {
 	var req struct {
 		Duration *int64 `json:"duration"`
@@ -26,7 +26,7 @@ func readDuration(body []byte) (time.Duration, *serve.Rejection) {
 	return time.Duration(*req.Duration) * time.Second, nil
 }
 
-// setDuration changes a conversation by a request that has a duration.
+// setDuration applies the duration in a request to a conversation.
 func (s *Server) setDuration(
 	r *http.Request, body []byte, set func(*conversation, time.Duration) *serve.Rejection,
 ) (*conversationView, *serve.Rejection) {
@@ -46,8 +46,7 @@ func (s *Server) setDuration(
 	return s.viewOfConversation(c), nil
 }
 
-// muteConversation mutes a conversation for the bot, or ends that with a duration of 0. The server pushes its messages
-// all the same.
+// muteConversation mutes a conversation for the bot; a duration of 0 unmutes it. Messages are pushed all the same.
 func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Rejection {
 		c.mutedUntil = time.Time{}
@@ -58,8 +57,8 @@ func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationVi
 	})
 }
 
-// setDisappearing sets how long the messages of a conversation last; 0 is for ever. In a group the bot needs a role for
-// it.
+// setDisappearing sets the lifetime of a conversation's messages; 0 is unlimited. In a group the bot must be owner or
+// admin.
 func (s *Server) setDisappearing(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Rejection {
 		if c.category == categoryGroup {

@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// The limits of a group.
+// Limits of a group.
 const (
 	maxName         = 512  // characters
 	maxAnnouncement = 1024 // characters
@@ -22,13 +22,13 @@ const (
 	codeGroupFull   = 20116
 )
 
-// participant is somebody in the body of a request.
+// participant is a user in the body of a request.
 type participant struct {
 	UserID string `json:"user_id"`
 	Role   string `json:"role"`
 }
 
-// lowercase makes the letters of ids small, as the service does.
+// lowercase changes the ids to lowercase, as the service does.
 func lowercase(all []participant) {
 	for i := range all {
 		all[i].UserID = strings.ToLower(all[i].UserID)
@@ -45,8 +45,8 @@ type newConversationRequest struct {
 	Participants   []participant `json:"participants"`
 }
 
-// createConversation makes a group of the bot's, or lets the bot write to a user who has not written. A conversation
-// that exists is left as it is.
+// createConversation creates a group that the bot owns, or the contact conversation with a user who has not written. An
+// existing conversation is returned unchanged.
 func (s *Server) createConversation(_ *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var req newConversationRequest
 	if json.Unmarshal(body, &req) != nil {
@@ -71,7 +71,7 @@ func (s *Server) createConversation(_ *http.Request, body []byte) (*conversation
 	return s.viewOfConversation(s.createGroup(&req)), nil
 }
 
-// createGroup makes a group that the bot owns. The caller holds s.mu.
+// createGroup creates a group that the bot owns. The caller holds s.mu.
 func (s *Server) createGroup(req *newConversationRequest) *conversation {
 	c := s.newConversation(req.ConversationID, categoryGroup, s.bot())
 	c.name, c.announcement = req.Name, req.Announcement
@@ -84,7 +84,7 @@ func (s *Server) createGroup(req *newConversationRequest) *conversation {
 	return c
 }
 
-// checkConversation checks the request for a new conversation.
+// checkConversation validates the request for a new conversation.
 func (s *Server) checkConversation(req *newConversationRequest) *serve.Rejection {
 	for _, p := range req.Participants {
 		if !serve.IsUUID(p.UserID) {
@@ -149,7 +149,7 @@ func checkNames(name, announcement string) *serve.Rejection {
 	return nil
 }
 
-// own returns a conversation that the bot is in. The caller holds s.mu.
+// own returns a conversation of the bot. The caller holds s.mu.
 func (s *Server) own(id string) (*conversation, *serve.Rejection) {
 	c := s.conversations[id]
 	if c == nil {
@@ -161,7 +161,7 @@ func (s *Server) own(id string) (*conversation, *serve.Rejection) {
 	return c, nil
 }
 
-// group returns a group that the bot is in, with one of the roles, if there are any. The caller holds s.mu.
+// group returns a group of the bot. If roles are given, the bot must have one of them. The caller holds s.mu.
 func (s *Server) group(id string, roles ...string) (*conversation, *serve.Rejection) {
 	c, rejection := s.own(id)
 	switch {
@@ -173,7 +173,7 @@ func (s *Server) group(id string, roles ...string) (*conversation, *serve.Reject
 	return c, s.needsRole(c, roles...)
 }
 
-// needsRole returns a refusal if the bot has none of the roles in a group. The caller holds s.mu.
+// needsRole returns a rejection if the bot has none of the roles in a conversation. The caller holds s.mu.
 func (s *Server) needsRole(c *conversation, roles ...string) *serve.Rejection {
 	if len(roles) > 0 && !slices.Contains(roles, c.member(s.bot()).role) {
 		return forbidden("id", "the bot has not the role for it in the group")
@@ -181,7 +181,7 @@ func (s *Server) needsRole(c *conversation, roles ...string) *serve.Rejection {
 	return nil
 }
 
-// showConversation returns a conversation that the bot is in.
+// showConversation returns a conversation of the bot.
 func (s *Server) showConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -220,7 +220,7 @@ func (s *Server) updateConversation(r *http.Request, body []byte) (*conversation
 	return s.viewOfConversation(c), nil
 }
 
-// rotateConversation gives a group a new code to join it by.
+// rotateConversation replaces the invitation code of a group.
 func (s *Server) rotateConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -234,7 +234,7 @@ func (s *Server) rotateConversation(r *http.Request, _ []byte) (*conversationVie
 
 func newCode() string { return uuid.Must(uuid.NewV4()).String() }
 
-// conversationView is a conversation as the API tells it.
+// conversationView is a conversation in the form of the HTTP API.
 type conversationView struct {
 	Type           string            `json:"type"`
 	ConversationID string            `json:"conversation_id"`
@@ -260,8 +260,8 @@ type participantView struct {
 	CreatedAt string `json:"created_at"`
 }
 
-// inConversation makes an endpoint of a request that is answered with a conversation. Keys of sessions are derived once
-// it has released s.mu.
+// inConversation makes an endpoint of a function that returns a conversation. The endpoint adds the sessions, because
+// their keys are derived without s.mu.
 func inConversation(
 	do func(*Server, *http.Request, []byte) (*conversationView, *serve.Rejection),
 ) endpoint {
@@ -277,7 +277,7 @@ func inConversation(
 	}
 }
 
-// viewOfConversation returns a conversation as the API tells it, without sessions. The caller holds s.mu.
+// viewOfConversation returns a conversation in the form of the HTTP API, without sessions. The caller holds s.mu.
 func (s *Server) viewOfConversation(c *conversation) *conversationView {
 	v := &conversationView{
 		Type: "conversation", ConversationID: c.id, CreatorID: c.creator, Category: c.category, Name: c.name,
@@ -295,7 +295,7 @@ func (s *Server) viewOfConversation(c *conversation) *conversationView {
 
 func nanoStamp(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
 
-// participantSessions returns the sessions of somebody in a conversation, the bot's among them.
+// participantSessions returns the sessions of a member in a conversation's form. The member may be the bot.
 func (s *Server) participantSessions(id string) []userSession {
 	var all []userSession
 	if id == s.bot() {

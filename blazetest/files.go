@@ -17,13 +17,13 @@ const (
 	maxFile   = 64 << 20 // bytes of one file
 )
 
-// attachment is a file, or the place for one.
+// attachment is an uploaded file, or the reserved place of one.
 type attachment struct {
 	stored bool
 	file   []byte
 }
 
-// createAttachment makes a place for a file.
+// createAttachment reserves an id for a file.
 func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	id := uuid.Must(uuid.NewV4()).String()
 	s.mu.Lock()
@@ -35,7 +35,7 @@ func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Reject
 	}, nil
 }
 
-// showAttachment tells where a file is.
+// showAttachment returns the URL of a file.
 func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	id := pathID(r)
 	s.mu.Lock()
@@ -56,10 +56,10 @@ func fileURL(r *http.Request, id string) string {
 	return scheme + r.Host + filesPath + id
 }
 
-// isFile reports whether a request is for the storage, which knows no tokens.
+// isFile reports whether a request is for the storage, which does not use tokens.
 func isFile(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, filesPath) }
 
-// storage keeps a file, or gives it.
+// storage stores or returns a file.
 func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 	a, ok := s.intercept(Frame{Action: r.Method + " " + strings.TrimSuffix(filesPath, "/")})
 	if !ok || s.answerIntercepted(w, r, a) {
@@ -95,7 +95,7 @@ func (s *Server) putFile(w http.ResponseWriter, r *http.Request, id string) {
 	}
 	file, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the client has gone
+		return // the client has disconnected
 	}
 	s.mu.Lock()
 	a := s.files[id]

@@ -15,7 +15,7 @@ const (
 	handshake = "GET /"
 )
 
-// handle serves the websocket handshake, the HTTP API and the storage, and refuses what else a client asks for.
+// handle serves the control interface, the websocket handshake, the HTTP API and the storage.
 func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	if isControl(r) {
 		s.serveControl(rw, r)
@@ -65,8 +65,9 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	s.api(w, r, body)
 }
 
-// body reads the body of a request. False means that the client has gone, or was refused since it said too much. What
-// is too much is read all the same, up to 16 MiB: a client that is still writing may not see an answer.
+// body reads the body of a request. It returns false if the client has disconnected or the body was rejected as too
+// large. Up to 16 MiB more are read and discarded first, because a client that is still writing may not read the
+// response.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
@@ -75,14 +76,14 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	if len(body) <= maxBody {
 		return body, true
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16<<20)) // its error is that of a client that has gone
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16<<20)) // on an error the client has disconnected
 	rejection := serve.Invalid("body", "more than %d bytes", maxBody)
 	s.reportRejection(actionOf(r), rejection)
 	writeError(w, rejection.Error())
 	return nil, false
 }
 
-// special gives the answer that an interception asks for. False means that there is none.
+// answerIntercepted sends the Answer of an interception. It returns false if the request is to be handled as usual.
 func (s *Server) answerIntercepted(w http.ResponseWriter, r *http.Request, a Answer) bool {
 	switch {
 	case a.Bytes != nil || a.Hang || a.Cut:
@@ -92,7 +93,7 @@ func (s *Server) answerIntercepted(w http.ResponseWriter, r *http.Request, a Ans
 	case a.Reply.Error != nil:
 		e := toWire(a.Reply.Error)
 		if (r.URL.Path == "/" || isFile(r)) && e.Code >= 400 && e.Code <= 599 {
-			e.Status = e.Code // neither a handshake nor the storage is part of the API
+			e.Status = e.Code // the handshake and the storage do not use the API's status 202
 		}
 		writeError(w, e)
 	case r.URL.Path == "/":
@@ -104,7 +105,7 @@ func (s *Server) answerIntercepted(w http.ResponseWriter, r *http.Request, a Ans
 	return true
 }
 
-// misbehave takes the connection out of the hands of net/http.
+// hijack answers with raw bytes, hangs, or closes the connection.
 func (s *Server) hijack(w http.ResponseWriter, r *http.Request, a Answer) {
 	c, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -113,7 +114,7 @@ func (s *Server) hijack(w http.ResponseWriter, r *http.Request, a Answer) {
 	}
 	defer s.forget(c)
 	if a.Bytes != nil {
-		// An error means that the client has gone.
+		// On an error the client has disconnected.
 		_, _ = c.Write(a.Bytes)
 	}
 	if a.Hang && !a.Cut {
@@ -121,8 +122,7 @@ func (s *Server) hijack(w http.ResponseWriter, r *http.Request, a Answer) {
 	}
 }
 
-// refuseHTTP answers with an error as the service's HTTP API does, whose status is 202 unless the service itself
-// failed.
+// writeError responds with an error in the form of the HTTP API. The status is 202 for most errors.
 func writeError(w http.ResponseWriter, e *wire.Error) {
 	status := e.Status
 	if status < 200 || status > 599 {
@@ -134,9 +134,9 @@ func writeError(w http.ResponseWriter, e *wire.Error) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	p, err := wire.Marshal(v)
 	if err != nil {
-		status, p = http.StatusInternalServerError, nil // an Answer that is no JSON
+		status, p = http.StatusInternalServerError, nil // the data of an Answer is not JSON
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(p) //nolint:gosec // its type is JSON
+	_, _ = w.Write(p) //nolint:gosec // the Content-Type is JSON
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// createMessages stores what the bot sends over HTTP: one message, which the service returns, or a
-// list, which it answers with {}.
+// createMessages stores messages that the bot sends over HTTP. The response to a single message is the message, the
+// response to a list is {}.
 func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Rejection) {
 	var all []serve.Message
 	var rejection *serve.Rejection
@@ -45,7 +45,7 @@ func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Rejec
 	return s.viewOfSent(&all[0]), nil
 }
 
-// inBody names the fields of a body as they are, where a frame has them in its params.
+// inBody changes the field of a rejection from the params of a frame to the body of a request.
 func inBody(rejection *serve.Rejection) *serve.Rejection {
 	if field, inParams := strings.CutPrefix(rejection.Field, "params"); inParams {
 		rejection.Field = strings.TrimPrefix(field, ".")
@@ -56,7 +56,7 @@ func inBody(rejection *serve.Rejection) *serve.Rejection {
 	return rejection
 }
 
-// viewOfSent returns a message of the bot as the service keeps it.
+// viewOfSent returns a message of the bot in the form of the service.
 func (s *Server) viewOfSent(m *serve.Message) serve.View {
 	stamp := serve.Stamp(s.clock())
 	return serve.View{
@@ -68,7 +68,7 @@ func (s *Server) viewOfSent(m *serve.Message) serve.View {
 	}
 }
 
-// acknowledgeMessages counts acknowledgements that come over HTTP, and returns them.
+// acknowledgeMessages counts acknowledgements over HTTP, and returns them.
 func (s *Server) acknowledgeMessages(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	all, rejection := serve.ReadAckList("body", json.RawMessage(body))
 	if rejection != nil {

@@ -11,14 +11,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// batch is what one request wants to send.
+// batch has the messages of one request.
 type batch struct {
 	outs []blaze.Outgoing
-	path string // of its messages, in refusals
-	list bool   // the request has a list of them
+	path string // path of the messages, for rejections
+	list bool   // the request contains a list of messages
 }
 
-// field names a field of the message at an index.
+// field returns the path of a field of the message at an index.
 func (b *batch) field(i int, name string) string {
 	switch {
 	case b.list:
@@ -29,8 +29,8 @@ func (b *batch) field(i int, name string) string {
 	return name
 }
 
-// admit checks whether the bot may send messages, and reports what is wrong with them although they are stored. The
-// caller reports the refusal.
+// admit checks whether the bot may send messages. It reports mistakes in messages that are stored all the same. The
+// caller reports the rejection.
 func (s *Server) admit(action string, b batch) *serve.Rejection {
 	s.mu.Lock()
 	rejection, remarks := s.mistakes(&b)
@@ -44,14 +44,14 @@ func (s *Server) admit(action string, b batch) *serve.Rejection {
 	return rejection
 }
 
-// blame reports a refusal, but for that of too many messages, which are no mistake.
+// reportRejection reports a rejection, except for the rate limit, which is not a mistake.
 func (s *Server) reportRejection(action string, rejection *serve.Rejection) {
 	if rejection.Code != serve.CodeTooMany {
 		s.fault("%s: %s: %s", action, rejection.Field, rejection.Reason)
 	}
 }
 
-// mistakes returns why messages are refused, or what is wrong with them although they are not. The caller holds s.mu.
+// mistakes returns the rejection of the messages, or remarks on messages that are accepted. The caller holds s.mu.
 func (s *Server) mistakes(b *batch) (rejection *serve.Rejection, remarks []string) {
 	if s.lenient {
 		return nil, nil
@@ -70,7 +70,7 @@ func (s *Server) mistakes(b *batch) (rejection *serve.Rejection, remarks []strin
 	return nil, remarks
 }
 
-// misdirected returns why a message cannot go where it is sent. The caller holds s.mu.
+// checkTarget returns a rejection if a message cannot be sent to its conversation or recipient. The caller holds s.mu.
 func (s *Server) checkTarget(b *batch, i int) *serve.Rejection {
 	out := &b.outs[i]
 	conversation, recipient := b.field(i, "conversation_id"), b.field(i, "recipient_id")
@@ -98,7 +98,7 @@ func forbidden(field, reason string) *serve.Rejection {
 	return &serve.Rejection{Code: serve.CodeForbidden, Field: field, Reason: reason}
 }
 
-// unknown says what is wrong with a conversation that does not exist. The caller holds s.mu.
+// unknown returns the reason for rejecting an unknown conversation. The caller holds s.mu.
 func (s *Server) unknown(out *blaze.Outgoing) string {
 	const silent = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
 	if p := s.contactOf(out.ConversationID); p != nil {
@@ -110,8 +110,8 @@ func (s *Server) unknown(out *blaze.Outgoing) string {
 	return "there is no such conversation"
 }
 
-// misnamed says whose id a message has that is not its own. The service stores the first message with an id. A message
-// that is sent again has the same conversation, and may have another text. The caller holds s.mu.
+// checkID returns a remark if another message has the id of a message. The service stores the first message with an id.
+// A message that is sent again has the same conversation, and may have a different text. The caller holds s.mu.
 func (s *Server) checkID(b *batch, i int) (remark string) {
 	const advice = "; each message needs an id of its own"
 	out := &b.outs[i]
@@ -133,8 +133,7 @@ func (s *Server) checkID(b *batch, i int) (remark string) {
 	return ""
 }
 
-// mentions returns what is wrong with the mentions of a message. The service stores it all the same. The caller holds
-// s.mu.
+// mentions returns remarks on the mentions of a message, which the service stores all the same. The caller holds s.mu.
 func (s *Server) mentions(out *blaze.Outgoing) (remarks []string) {
 	if len(out.Mentions) == 0 {
 		return nil
@@ -164,7 +163,7 @@ func (s *Server) mentions(out *blaze.Outgoing) (remarks []string) {
 	return remarks
 }
 
-// mentioned reports whether a text has @ and a number, and no longer number.
+// mentioned reports whether a text contains @ and the number, not followed by another digit.
 func mentioned(text, number string) bool {
 	for {
 		_, after, found := strings.Cut(text, "@"+number)
@@ -178,7 +177,7 @@ func mentioned(text, number string) bool {
 	}
 }
 
-// textOf returns the text of a payload that has one in which somebody can be mentioned.
+// textOf returns the text of a payload that supports mentions.
 func textOf(p blaze.Payload) (string, bool) {
 	switch p := p.(type) {
 	case blaze.Text:
@@ -189,13 +188,14 @@ func textOf(p blaze.Payload) (string, bool) {
 	return "", false
 }
 
-// quota counts the messages of a minute, which begins with the first one after the last minute.
+// quota counts the messages of a minute. A minute starts with its first message.
 type quota struct {
 	since time.Time
 	count int
 }
 
-// withinQuota counts messages, unless they are too many. The caller holds s.mu.
+// withinQuota counts n messages. It returns false, and does not count them, if they exceed the limit. The caller holds
+// s.mu.
 func (s *Server) withinQuota(n int) bool {
 	if s.perMinute <= 0 {
 		return true

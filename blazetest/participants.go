@@ -11,8 +11,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// changeParticipants adds members to a group, removes some, or changes their roles. The bot needs a role for it, and
-// that of the owner to change others'.
+// changeParticipants adds members to a group, removes members, or changes their roles. The bot must be owner or admin,
+// for roles owner.
 func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var who []participant
 	if json.Unmarshal(body, &who) != nil || len(who) == 0 {
@@ -49,7 +49,7 @@ func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversation
 	return s.viewOfConversation(c), nil
 }
 
-// addParticipants adds members. Those who are in the group stay as they are. The caller holds s.mu.
+// addParticipants adds members. Existing members are unchanged. The caller holds s.mu.
 func (s *Server) addParticipants(c *conversation, who []participant) *serve.Rejection {
 	who = slices.DeleteFunc(who, func(p participant) bool { return c.member(p.UserID) != nil })
 	if len(c.members)+len(who) > maxMembers {
@@ -66,7 +66,7 @@ func (s *Server) addParticipants(c *conversation, who []participant) *serve.Reje
 	return nil
 }
 
-// removeParticipants ends memberships. The caller holds s.mu.
+// removeParticipants removes members. The caller holds s.mu.
 func (s *Server) removeParticipants(c *conversation, who []participant) *serve.Rejection {
 	for _, p := range who {
 		if p.UserID == s.bot() {
@@ -86,7 +86,7 @@ func (s *Server) removeParticipants(c *conversation, who []participant) *serve.R
 	return nil
 }
 
-// changeRoles makes administrators of members, or ends that. The caller holds s.mu.
+// changeRoles makes members admins, or takes the role away. The caller holds s.mu.
 func (s *Server) changeRoles(c *conversation, who []participant) *serve.Rejection {
 	for _, p := range who {
 		m := c.member(p.UserID)
@@ -106,7 +106,7 @@ func (s *Server) changeRoles(c *conversation, who []participant) *serve.Rejectio
 	return nil
 }
 
-// joinConversation makes the bot a member of the group with a code.
+// joinConversation adds the bot to the group with an invitation code.
 func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +126,7 @@ func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView,
 	return nil, notFound("code", "no group has it")
 }
 
-// exitConversation ends the bot's membership of a group.
+// exitConversation removes the bot from a group.
 func (s *Server) exitConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,13 +139,13 @@ func (s *Server) exitConversation(r *http.Request, _ []byte) (*conversationView,
 	return s.viewOfConversation(c), nil
 }
 
-// leave ends a membership.
+// leave removes a member.
 func (c *conversation) leave(id string) {
 	c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.id == id })
 }
 
-// announce tells the bot what changed in a conversation, by a message that nobody wrote. The bot is in the
-// conversation, or was until this change. The caller holds s.mu.
+// announce notifies the bot of a change of a conversation with a system message. The bot is a member, or was one before
+// this change. The caller holds s.mu.
 func (s *Server) announce(c *conversation, change blaze.SystemConversation) {
 	// Ids and constants can always be encoded.
 	data, _ := blaze.EncodePayload(change)

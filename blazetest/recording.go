@@ -13,24 +13,24 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// maxLine is the longest line of a recording. It is far above the largest frame.
+// maxLine is the maximum length of a recording's line in bytes. It is far above the largest frame.
 const maxLine = 32 << 20
 
-// line is one line of a recording: a frame, or bytes that are none.
+// line is one line of a recording: a frame, or bytes that are not a frame.
 type line struct {
 	At      string          `json:"at"`
-	Dir     string          `json:"dir"`               // "in" is from the server to the client, "out" the other way
-	Link    int             `json:"link,omitempty"`    // the connection, counted from 1; 0 is the first one too
-	Bot     string          `json:"bot,omitempty"`     // the AppID of the bot
-	Changed bool            `json:"changed,omitempty"` // bodies in the frame are not as they were
-	Frame   json.RawMessage `json:"frame,omitempty"`   // the JSON of the frame
-	Raw     []byte          `json:"raw,omitempty"`     // a binary message of the websocket as it is; only "in"
+	Dir     string          `json:"dir"`               // "in" is from the server to the client, "out" from the client
+	Link    int             `json:"link,omitempty"`    // number of the connection, from 1; 0 is the first too
+	Bot     string          `json:"bot,omitempty"`     // AppID of the bot
+	Changed bool            `json:"changed,omitempty"` // message bodies in the frame were changed
+	Frame   json.RawMessage `json:"frame,omitempty"`   // JSON of the frame
+	Raw     []byte          `json:"raw,omitempty"`     // a binary message of the websocket; only with "in"
 
-	number int         // in the file, from 1
-	out    *wire.Frame // of an "out" line
-	value  any         // the same, for comparing
-	acks   []ack       // what an "out" line acknowledges
-	done   bool        // an "out" line whose frame has come
+	number int         // of the line, from 1
+	out    *wire.Frame // frame of an "out" line
+	value  any         // decoded form of out, for comparison
+	acks   []ack       // acknowledgements in an "out" line
+	done   bool        // the frame of the "out" line was received
 }
 
 // ack is one acknowledgement.
@@ -39,7 +39,7 @@ type ack struct {
 	Status    string `json:"status"`
 }
 
-// readRecording reads a whole recording. Errors name the line, and hold no part of it.
+// readRecording reads a whole recording. Errors contain the line number, and no part of the line.
 func readRecording(r io.Reader) ([]*line, error) {
 	if r == nil {
 		return nil, errors.New("blazetest: no recording")
@@ -99,7 +99,7 @@ func readLine(p []byte) (*line, error) {
 // link returns the number of the line's connection.
 func (l *line) link() int { return max(l.Link, 1) }
 
-// readOut reads the frame that a client is to write.
+// readOut parses the frame that the client is expected to write.
 func (l *line) readOut() error {
 	if l.Frame == nil {
 		return errors.New(`a client is not expected to write "raw" bytes`)
@@ -113,7 +113,7 @@ func (l *line) readOut() error {
 	return err
 }
 
-// acksOf returns what a request acknowledges, nil if it is another request.
+// acksOf returns the acknowledgements in a request, or nil for other requests.
 func acksOf(f *wire.Frame) []ack {
 	var one ack
 	var many struct {
@@ -132,7 +132,7 @@ func acksOf(f *wire.Frame) []ack {
 	return nil
 }
 
-// decode reads JSON for comparing, with numbers as they are written.
+// decode decodes JSON for comparison. Numbers keep their text.
 func decode(p []byte) (v any, err error) {
 	dec := json.NewDecoder(bytes.NewReader(p))
 	dec.UseNumber()

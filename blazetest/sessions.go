@@ -16,14 +16,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// sessionOf returns the one session that each virtual user has: the same for the same user. It writes the user's
-// messages, and opens what is sealed for it.
+// sessionOf returns the only session of a virtual user. It depends only on the user's id. It encrypts and decrypts the
+// user's messages.
 func sessionOf(userID string) (*auth.Signer, error) {
 	seed := sha256.Sum256([]byte("blazetest session of " + userID))
 	return auth.New(userID, UserID("session of "+userID), hex.EncodeToString(seed[:]))
 }
 
-// sealFor seals what a user says for the bot.
+// encryptFor encrypts a user's data for the bot.
 func (s *Server) encryptFor(userID string, data []byte) ([]byte, error) {
 	if s.agreement == nil {
 		return nil, errors.New("the bot has an RSA key, and nothing can be sealed for it")
@@ -35,7 +35,7 @@ func (s *Server) encryptFor(userID string, data []byte) ([]byte, error) {
 	return seal.Seal(own, []seal.Session{{ID: s.session.ID, Public: s.agreement}}, data)
 }
 
-// userSession is a session as the API tells it.
+// userSession is a session in the form of the HTTP API.
 type userSession struct {
 	Type      string `json:"type"`
 	UserID    string `json:"user_id"`
@@ -53,12 +53,12 @@ func sessionsOf(userID string) []userSession {
 	return []userSession{{"session", userID, s.SessionID(), public, "Android"}}
 }
 
-// ownSession returns the bot's.
+// ownSession returns the session of the bot.
 func (s *Server) ownSession() userSession {
 	return userSession{"session", s.bot(), s.session.ID, base64.RawURLEncoding.EncodeToString(s.agreement), ""}
 }
 
-// fetchSessions tells the sessions of those users of a list who exist.
+// fetchSessions returns the sessions of the listed users. Unknown users have none.
 func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	var users []string
 	if json.Unmarshal(body, &users) != nil || len(users) == 0 {
@@ -75,7 +75,7 @@ func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Reject
 	return all, nil
 }
 
-// sessionsOf returns the sessions of a user, none of one who does not exist.
+// sessionsOf returns the sessions of a user, and none for an unknown user.
 func (s *Server) sessionsOf(userID string) []userSession {
 	s.mu.Lock()
 	known := s.lenient || s.people[userID] != nil
@@ -86,7 +86,7 @@ func (s *Server) sessionsOf(userID string) []userSession {
 	return sessionsOf(userID)
 }
 
-// sealedFor is what only encrypted messages have.
+// encryptedFor has the additional fields of encrypted messages.
 type encryptedFor struct {
 	Checksum string `json:"checksum"`
 	Sessions []struct {
@@ -94,7 +94,7 @@ type encryptedFor struct {
 	} `json:"recipient_sessions"`
 }
 
-// sealedResult says what became of one.
+// encryptedResult is the result of one encrypted message.
 type encryptedResult struct {
 	Type        string        `json:"type"`
 	MessageID   string        `json:"message_id"`
@@ -103,7 +103,7 @@ type encryptedResult struct {
 	Sessions    []userSession `json:"sessions"`
 }
 
-// storeSealed stores encrypted messages, those that were sealed for the sessions that their recipients have.
+// storeEncrypted stores the messages that were encrypted for the current sessions of their recipients.
 func (s *Server) storeEncrypted(r *http.Request, body []byte) (any, *serve.Rejection) {
 	messages, rejection := serve.ReadMessages("body", body, len(body))
 	if rejection != nil {
@@ -148,7 +148,7 @@ func (s *Server) storeEncrypted(r *http.Request, body []byte) (any, *serve.Rejec
 	return results, nil
 }
 
-// isFor reports whether a message was made for these sessions.
+// isFor reports whether a message was encrypted for exactly these sessions.
 func (m *encryptedFor) isFor(sessions []userSession) bool {
 	var ids []string
 	for _, s := range sessions {
@@ -161,7 +161,7 @@ func (m *encryptedFor) isFor(sessions []userSession) bool {
 	return m.Checksum == seal.Checksum(ids) && slices.Equal(ids, named)
 }
 
-// openFor gives a message the payload that its recipient reads.
+// decryptFor replaces the payload of a message with the decrypted one.
 func decryptFor(out *blaze.Outgoing, data []byte) error {
 	own, err := sessionOf(out.RecipientID)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// profile is a user as the API tells one.
+// profile is a user in the form of the HTTP API.
 type profile struct {
 	Type           string `json:"type"`
 	UserID         string `json:"user_id"`
@@ -27,7 +27,7 @@ type profile struct {
 	App            *app   `json:"app,omitempty"` // of a bot
 }
 
-// app is what only a bot has.
+// app has the additional fields of a bot.
 type app struct {
 	Type             string   `json:"type"`
 	AppID            string   `json:"app_id"`
@@ -44,7 +44,7 @@ type app struct {
 	UpdatedAt        string   `json:"updated_at"`
 }
 
-// me is the answer to GET /me.
+// me is the data of the response to GET /me.
 type me struct {
 	profile
 	SessionID     string `json:"session_id"`
@@ -56,7 +56,7 @@ type me struct {
 }
 
 const (
-	noTime     = "0001-01-01T00:00:00Z" // as the service writes a time that never was
+	noTime     = "0001-01-01T00:00:00Z" // the service's zero time
 	botSince   = "2024-01-01T00:00:00Z"
 	codes      = "https://mixin.one/codes/"
 	botName    = "Bot"
@@ -71,7 +71,7 @@ func (s *Server) profileOf(p *person) profile {
 	}
 }
 
-// called returns the name that a person goes by.
+// displayName returns the name of a person, or the identity number if the name is unknown.
 func (p *person) displayName() string {
 	if p.name != "" {
 		return p.name
@@ -92,7 +92,7 @@ func (s *Server) profileOfBot() profile {
 	}
 }
 
-// showMe returns the bot's profile. A client that was refused at the websocket asks for it, to know whether its session
+// showMe returns the bot's profile. After a 401 on the websocket a client requests it to find out whether its session
 // is valid.
 func (s *Server) showMe(*http.Request, []byte) (any, *serve.Rejection) {
 	return me{
@@ -101,7 +101,7 @@ func (s *Server) showMe(*http.Request, []byte) (any, *serve.Rejection) {
 	}, nil
 }
 
-// find returns whoever has an id or a number. The caller holds s.mu.
+// find returns the profile with an id or identity number. The caller holds s.mu.
 func (s *Server) find(idOrNumber string) (profile, bool) {
 	if idOrNumber == s.bot() || idOrNumber == botNumber {
 		return s.profileOfBot(), true
@@ -116,7 +116,7 @@ func (s *Server) find(idOrNumber string) (profile, bool) {
 	return s.profileOf(p), true
 }
 
-// showUser returns the user with an id, or with an identity number: the SDKs ask by either.
+// showUser returns the user with an id or an identity number. The SDKs use both.
 func (s *Server) showUser(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	return s.show(pathID(r))
 }
@@ -140,7 +140,7 @@ func (s *Server) show(idOrNumber string) (any, *serve.Rejection) {
 	return p, nil
 }
 
-// fetchUsers returns those users of a list who exist, in its order.
+// fetchUsers returns the known users of a list, in its order.
 func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	var ids []string
 	if json.Unmarshal(body, &ids) != nil || len(ids) == 0 || len(ids) > maxFetched {

@@ -7,7 +7,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// do does what a line says that is not about the bot, or returns why it cannot.
+// do executes a line that is not about a message of the bot. It returns the reason if that fails.
 func (p *player) do(l *scriptLine) (reason string) {
 	switch l.step {
 	case stepCut:
@@ -25,7 +25,7 @@ func (p *player) do(l *scriptLine) (reason string) {
 	}
 }
 
-// lets lets a person do what a line says.
+// perform executes a line of a person. It returns the reason if that fails.
 func (p *player) perform(u *User, l *scriptLine) (reason string) {
 	var misuse *controlError
 	switch l.step {
@@ -58,7 +58,7 @@ func (p *player) perform(u *User, l *scriptLine) (reason string) {
 	return ""
 }
 
-// says says a text to the bot, or in a group.
+// says says a text to the bot, alone or in a group.
 func (p *player) says(u *User, l *scriptLine) (messageID string, misuse *controlError) {
 	if l.group == "" {
 		return u.send(blaze.Text(l.arg), false)
@@ -66,7 +66,7 @@ func (p *player) says(u *User, l *scriptLine) (messageID string, misuse *control
 	return p.group(l.group).As(u).send(blaze.Text(l.arg), false)
 }
 
-// group returns a group that everybody is in who speaks there in the script.
+// group returns a group. All of its speakers in the script are members.
 func (p *player) group(name string) *Group {
 	if g, ok := p.groups[name]; ok {
 		return g
@@ -101,8 +101,8 @@ func (p *player) taps(u *User, label string) (reason string) {
 	return "the bot has sent no button " + label + " in a line before; bot> [buttons: " + label + "] reads one"
 }
 
-// groupName returns how a script names a group: by its name, or by its id if its name cannot stand in a script. It
-// returns "" for any other conversation. The caller holds s.mu.
+// groupName returns the name of a group in scripts: its name, or its id if scripts cannot contain the name. It returns
+// "" for other conversations. The caller holds s.mu.
 func (s *Server) groupName(conversation string) string {
 	c := s.conversations[conversation]
 	if c == nil || c.category != categoryGroup {
@@ -114,7 +114,7 @@ func (s *Server) groupName(conversation string) string {
 	return c.name
 }
 
-// wait waits as time.Sleep does, but no longer than the server and whoever plays the script.
+// wait waits for d, unless the server is closed or the player's context ends first.
 func (p *player) wait(d time.Duration) (reason string) {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxScript is how many bytes a script may have.
+// maxScript is the maximum size of a script in bytes.
 const maxScript = 1 << 20
 
 // step is the kind of a line.
@@ -34,23 +34,23 @@ const (
 // scriptLine is one line of a script.
 type scriptLine struct {
 	number int    // from 1
-	raw    string // as it is in the file, without its end
+	raw    string // the line in the file, without its end
 	step   step
-	who    string // who acts; "" where the bot or nobody does
-	group  string // the group's name; "" outside groups
-	arg    string // the text, pattern, file, label or memo
-	kind   string // the category or the asset
+	who    string // name of the person; "" in other lines
+	group  string // name of the group; "" outside groups
+	arg    string // text, pattern, file, label or memo
+	kind   string // category or asset
 	amount string
 	wait   time.Duration
 }
 
-// text is the line as it is shown in reports.
+// text returns the line for reports.
 func (l *scriptLine) text() string { return strings.TrimSpace(l.raw) }
 
 // bot reports whether the line is about a message of the bot.
 func (l *scriptLine) bot() bool { return l.step == stepBotSays || l.step == stepBotButtons }
 
-// scriptError is why a line cannot be read.
+// scriptError is the error of an invalid line.
 type scriptError struct {
 	line   int
 	reason string
@@ -58,7 +58,7 @@ type scriptError struct {
 
 func (e *scriptError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.reason) }
 
-// parseScript reads a script. The error holds a *scriptError for each line that cannot be read.
+// parseScript parses a script. The error has a *scriptError for each invalid line.
 func parseScript(text string) ([]scriptLine, error) {
 	if len(text) > maxScript {
 		return nil, fmt.Errorf("%d bytes, and a script has at most %d", len(text), maxScript)
@@ -75,7 +75,7 @@ func parseScript(text string) ([]scriptLine, error) {
 	return lines, errors.Join(errs...)
 }
 
-// parse reads the line, or returns what is wrong with it.
+// parse parses the line. It returns the reason if the line is invalid.
 func (l *scriptLine) parse() (reason string) {
 	text := l.text()
 	first, rest, _ := strings.Cut(text, " ")
@@ -109,7 +109,7 @@ func (l *scriptLine) parse() (reason string) {
 	return l.parseAct(rest)
 }
 
-// cutName cuts the name off the beginning of text: letters, digits and - _ .
+// cutName splits text after a leading name: letters, digits and - _ .
 func cutName(text string) (name, rest string) {
 	end := strings.IndexFunc(text, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
@@ -129,7 +129,7 @@ func (l *scriptLine) parseWait(arg string) (reason string) {
 	return ""
 }
 
-// parseBot reads what follows the bot's name.
+// parseBot parses the rest of the line after the bot's name.
 func (l *scriptLine) parseBot(rest string) (reason string) {
 	rest, ok := strings.CutPrefix(rest, ">")
 	if !ok {
@@ -158,7 +158,7 @@ const (
 	buttonsBegin = "[buttons:"
 )
 
-// normalLabels returns labels with one space behind each comma.
+// normalLabels puts one space after each comma.
 func normalLabels(labels string) string {
 	all := strings.Split(labels, ",")
 	for i := range all {
@@ -167,7 +167,7 @@ func normalLabels(labels string) string {
 	return strings.Join(all, ", ")
 }
 
-// parseAct reads what a person does.
+// parseAct parses the rest of a person's line.
 func (l *scriptLine) parseAct(rest string) (reason string) {
 	if text, ok := strings.CutPrefix(rest, ":"); ok {
 		l.step, l.arg = stepSays, strings.TrimSpace(text)
@@ -177,7 +177,7 @@ func (l *scriptLine) parseAct(rest string) (reason string) {
 	if !strings.HasPrefix(rest, " ") {
 		return "no colon, and no space behind the name"
 	}
-	if before, text, ok := strings.Cut(verb, ":"); ok { // as in sealed:text
+	if before, text, ok := strings.Cut(verb, ":"); ok { // no space after the colon
 		verb, arg = before+":", text+" "+arg
 	}
 	l.arg = strings.TrimSpace(arg)
@@ -206,7 +206,7 @@ func needed(s, otherwise string) (reason string) {
 	return ""
 }
 
-// parseSends tells the category of a message from the name of a file.
+// parseSends distinguishes a category from the name of a file.
 func (l *scriptLine) parseSends() (reason string) {
 	first, rest, more := strings.Cut(l.arg, " ")
 	switch {
@@ -223,7 +223,7 @@ func (l *scriptLine) parseSends() (reason string) {
 	return ""
 }
 
-// isCategory reports whether s is written like PLAIN_TEXT.
+// isCategory reports whether s has the form of PLAIN_TEXT.
 func isCategory(s string) bool {
 	return strings.Contains(s, "_") && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }
@@ -241,7 +241,7 @@ func (l *scriptLine) parseTransfer() (reason string) {
 	return checkAmount(l.amount)
 }
 
-// checkAmount wants an amount that Transfer takes.
+// checkAmount returns the reason if Transfer does not accept the amount.
 func checkAmount(amount string) (reason string) {
 	if !isAmount(amount) {
 		return fmt.Sprintf("%q is no amount above zero with up to eight digits behind the point", amount)

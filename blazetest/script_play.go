@@ -15,49 +15,50 @@ import (
 )
 
 const (
-	botTimeout = 5 * time.Second // how long a line waits for the bot
-	shownLines = 6               // before one that failed
+	botTimeout = 5 * time.Second // wait of a line for the bot
+	shownLines = 6               // lines in a report before the failed one
 )
 
-// scriptState is what a Server knows of scripts.
+// scriptState is the state of scripts on a Server.
 type scriptState struct {
-	scripted map[int]bool // of sent: what scripts have read
-	playing  bool         // a script is being played
+	scripted map[int]bool // indexes into sent of messages that scripts have read
+	playing  bool         // a script is playing
 }
 
 // player plays a script on a server.
 type player struct {
-	ctx    context.Context // of whoever plays it
+	ctx    context.Context // of the caller
 	s      *Server
-	files  func(name string) (file []byte, reason string) // those that are sent
+	files  func(name string) (file []byte, reason string) // reads a file to be sent
 	lines  []scriptLine
 	report func(line int, text string)
 
 	groups   map[string]*Group
-	read     map[int]bool // those of s.sent that it has read, or may not read
-	from     int          // all of s.sent before it is read; guarded by s.mu
+	read     map[int]bool // indexes into s.sent of messages that were read, or may not be read
+	from     int          // all earlier messages in s.sent were read; guarded by s.mu
 	received []botMessage // in the order in which they were read
-	before   []string     // the lines so far, with what the bot really said
+	before   []string     // the lines so far, with the bot's actual messages
 }
 
-// said is a message of the bot.
+// botMessage is a message of the bot, decrypted.
 type botMessage struct {
-	index int    // in s.sent
-	group string // the group's name; "" outside groups
+	index int    // index into s.sent
+	group string // name of the group; "" outside groups
 	out   blaze.Outgoing
 }
 
-// found is a message of the bot that nobody has opened.
+// unreadMessage is a message of the bot that is not decrypted yet.
 type unreadMessage struct {
 	index int
 	group string
 	sentMessage
 }
 
-// said opens the message.
+// botMessage decrypts the message.
 func (f unreadMessage) botMessage() botMessage { return botMessage{f.index, f.group, f.decrypted()} }
 
-// begin makes the player the one of the server, and notes what it may not read. An error means that there is another.
+// begin registers the player as the server's only one, and excludes messages that were read. It returns an error if
+// another script is playing.
 func (p *player) begin() error {
 	p.groups, p.read = map[string]*Group{}, map[int]bool{}
 	s := p.s
@@ -75,7 +76,7 @@ func (p *player) begin() error {
 	return nil
 }
 
-// end lets the next script begin behind what this one has read.
+// end unregisters the player, and excludes the messages that it has read from later scripts.
 func (p *player) end() {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
@@ -86,8 +87,8 @@ func (p *player) end() {
 	maps.Copy(p.s.scripted, p.read)
 }
 
-// play plays the lines one after the other. It goes on after a message that is not the expected one, and stops where
-// one is missing, since all that follows would be missing too.
+// play executes the lines. It continues after an unexpected message. It stops at a missing message, because all later
+// ones would be missing too.
 func (p *player) play() {
 	for i := range p.lines {
 		l := &p.lines[i]
@@ -109,7 +110,7 @@ func (p *player) play() {
 	}
 }
 
-// act does what a line says that is not about the bot. False means that it cannot be done.
+// act executes a line that is not about a message of the bot. It returns false if that fails.
 func (p *player) act(l *scriptLine) bool {
 	if reason := p.do(l); reason != "" {
 		p.fail(l, reason)
@@ -119,7 +120,7 @@ func (p *player) act(l *scriptLine) bool {
 	return true
 }
 
-// expect compares the next message of the bot with a line. False means that there is none.
+// expect compares the bot's next message with a line. It returns false if no message arrives.
 func (p *player) expect(l *scriptLine) bool {
 	m, err := p.next(func(group string) bool { return group == l.group })
 	if err != nil {
@@ -134,7 +135,7 @@ func (p *player) expect(l *scriptLine) bool {
 	return true
 }
 
-// expectNothing wants all messages of the bot to be read once it has nothing more to do.
+// expectNothing checks that no message is unread after the bot has become idle.
 func (p *player) expectNothing(l *scriptLine) {
 	if err := p.idle(); err != nil {
 		p.fail(l, "the bot is not finished within "+botTimeout.String()+"\n\t"+err.Error())
@@ -150,7 +151,7 @@ func (p *player) expectNothing(l *scriptLine) {
 	}
 }
 
-// next waits for the next message that the script has not read in one of the groups, and takes it.
+// next waits for the next unread message in an accepted group, and reads it.
 func (p *player) next(in func(group string) bool) (botMessage, error) {
 	ctx, cancel := context.WithTimeout(p.ctx, botTimeout)
 	defer cancel()
@@ -176,7 +177,7 @@ func (p *player) take(m botMessage) {
 	p.received = append(p.received, m)
 }
 
-// unread returns what the bot said and the script has not read, in the order in which it was sent.
+// unread returns the unread messages of the bot, in the order in which they were sent.
 func (p *player) unread() []botMessage {
 	p.s.mu.Lock()
 	unopened := p.unreadLocked()
@@ -188,7 +189,7 @@ func (p *player) unread() []botMessage {
 	return all
 }
 
-// unreadLocked is unread for a caller that holds s.mu. It opens nothing.
+// unreadLocked is unread without decryption. The caller holds s.mu.
 func (p *player) unreadLocked() []unreadMessage {
 	var all []unreadMessage
 	for p.read[p.from] {
@@ -202,7 +203,7 @@ func (p *player) unreadLocked() []unreadMessage {
 	return all
 }
 
-// readers returns the ids of those who are in a conversation. The caller holds s.mu.
+// readers returns the ids of the members of a conversation. The caller holds s.mu.
 func (s *Server) readers(conversation string) []string {
 	var ids []string
 	if c := s.conversations[conversation]; c != nil {
@@ -213,8 +214,7 @@ func (s *Server) readers(conversation string) []string {
 	return ids
 }
 
-// wasTaken reports whether a message that was sent was returned by one of the Next methods, or read by a script. The
-// caller holds s.mu.
+// wasTaken reports whether a Next method has returned a message, or a script has read it. The caller holds s.mu.
 func (s *Server) wasTaken(i int) bool {
 	if i < s.taken || s.scripted[i] {
 		return true
@@ -245,7 +245,7 @@ func (p *player) idle() error {
 	return p.s.Idle(ctx)
 }
 
-// elsewhere shows what the bot said in other conversations, for the report of a message that is missing.
+// elsewhere returns the unread messages of other conversations, for the report of a missing message.
 func (p *player) elsewhere() string {
 	var b strings.Builder
 	for _, m := range p.unread() {
@@ -254,7 +254,7 @@ func (p *player) elsewhere() string {
 	return b.String()
 }
 
-// shown is the message as a line of a report.
+// shown returns the message as a line of a report.
 func (m botMessage) shown() string {
 	who := "bot> "
 	if m.group != "" {
@@ -269,7 +269,7 @@ func (m botMessage) shown() string {
 
 func (p *player) remember(line string) { p.before = append(p.before, line) }
 
-// fail reports a line, with those before it.
+// fail reports a line with those before it.
 func (p *player) fail(l *scriptLine, reason string) {
 	var b strings.Builder
 	b.WriteString(reason)

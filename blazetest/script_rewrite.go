@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// rewrite plays the script and returns it with what the bot said. False means that a line cannot be carried out, which
-// is reported.
+// rewrite plays the script and returns it with the bot's messages. It returns false, and reports the line, if a line
+// cannot be executed.
 func (p *player) rewrite() (text string, ok bool) {
 	var out []string
 	for i := 0; i < len(p.lines); {
@@ -28,15 +28,15 @@ func (p *player) rewrite() (text string, ok bool) {
 			}
 			out = append(out, l.raw)
 		case len(received) == 0 || slices.ContainsFunc(block, func(l scriptLine) bool { return l.bot() }):
-			out = append(out, l.raw) // else the bot did say something here, which is written
+			out = append(out, l.raw) // otherwise the bot sent messages here, which replace the line
 		}
 		i = end + 1
 	}
 	return strings.Join(out, "\n"), true
 }
 
-// listen returns what the bot says at a place in the script: as many messages as there are lines for, if they come in
-// time, and what else comes until the bot is idle.
+// listen returns the bot's messages for a block of lines: at least one for each line if they arrive in time, and all
+// others until the bot is idle.
 func (p *player) listen(block []scriptLine) []botMessage {
 	var received []botMessage
 	for i := range block {
@@ -49,7 +49,7 @@ func (p *player) listen(block []scriptLine) []botMessage {
 		}
 		received = append(received, m)
 	}
-	_ = p.idle() // a bot that is not finished in time has said what it has said
+	_ = p.idle() // if the bot is not idle in time, use the messages so far
 	for _, m := range p.unread() {
 		p.take(m)
 		received = append(received, m)
@@ -60,18 +60,18 @@ func (p *player) listen(block []scriptLine) []botMessage {
 	return received
 }
 
-// align returns the lines of a block as they are to be: those that match a message stay, and so do comments.
+// align returns the updated lines of a block. Comments and matching lines stay unchanged.
 func (p *player) align(block []scriptLine, received []botMessage) []string {
 	kept := matchLines(block, received)
 	if allMatch(block, received) {
 		return raws(block)
 	}
-	last := len(block) // behind it there are only comments, which belong to the next step
+	last := len(block) // only comments follow, which belong to the next step
 	for last > 0 && !block[last-1].bot() {
 		last--
 	}
 	var out []string
-	next := 0 // of heard
+	next := 0 // index into received
 	for i := range block[:last] {
 		switch m, keep := kept[i]; {
 		case !block[i].bot():
@@ -93,7 +93,7 @@ func (p *player) align(block []scriptLine, received []botMessage) []string {
 	return append(out, raws(block[last:])...)
 }
 
-// line returns a new line about a message, with the end of line that the file has.
+// line returns a new line for a message, with the line break of the file.
 func (p *player) line(m botMessage) string {
 	line := written(m.group, m.out.Payload)
 	if strings.HasSuffix(p.lines[0].raw, "\r") {
@@ -110,7 +110,7 @@ func raws(block []scriptLine) []string {
 	return out
 }
 
-// nextKept returns the first message that a line behind i keeps, or otherwise.
+// nextKept returns the first message that is matched by a line after i, or otherwise if there is none.
 func nextKept(kept map[int]int, i, otherwise int) int {
 	first := otherwise
 	for line, m := range kept {
@@ -121,7 +121,7 @@ func nextKept(kept map[int]int, i, otherwise int) int {
 	return first
 }
 
-// allMatch reports whether the block is what was said, whatever the order of the conversations among themselves.
+// allMatch reports whether the block matches all messages. The order between conversations is ignored.
 func allMatch(block []scriptLine, received []botMessage) bool {
 	left := slices.Clone(received)
 	for i := range block {
@@ -137,12 +137,13 @@ func allMatch(block []scriptLine, received []botMessage) bool {
 	return len(left) == 0
 }
 
-// matchLines returns the longest selection of lines that match messages in the same order: the message of each line.
+// matchLines returns the longest selection of lines that match messages in the same order: index of the line to index
+// of the message.
 func matchLines(block []scriptLine, received []botMessage) map[int]int {
 	same := func(i, k int) bool {
 		return block[i].bot() && block[i].group == received[k].group && block[i].matches(received[k].out.Payload)
 	}
-	longest := make([][]int, len(block)+1) // of the lines from i on and the messages from k on
+	longest := make([][]int, len(block)+1) // for the lines from i on and the messages from k on
 	for i := range longest {
 		longest[i] = make([]int, len(received)+1)
 	}

@@ -45,7 +45,7 @@ type Event struct {
 	Text         string
 	Link         int             // number of the websocket connection, from 1; 0: none
 	Status       int             // of HTTP
-	Size         int             // of the frame's JSON, the message that is not a frame, or the response's body, in bytes
+	Size         int             // of the frame, the message that is not a frame, or the response body, in bytes
 	Frame        []byte          // JSON; must not be modified
 	Message      *blaze.Outgoing // must not be modified
 }

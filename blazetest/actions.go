@@ -118,7 +118,7 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 // read validates a request and returns its effects. size is the size of the frame's JSON in bytes.
 func read(f *wire.Frame, size int) (effects, *serve.Rejection) {
 	if !serve.IsUUID(strings.ToLower(f.ID)) {
-		return effects{}, serve.Invalid("id", "not a UUID")
+		return effects{}, serve.Invalid("id", "must be a UUID")
 	}
 	switch f.Action {
 	case wire.ActionListPending:
@@ -142,7 +142,7 @@ func read(f *wire.Frame, size int) (effects, *serve.Rejection) {
 		return effects{}, nil
 	}
 	return effects{}, &serve.Rejection{
-		Code: serve.CodeNotFound, Field: "action", Reason: "the specification has no such action",
+		Code: serve.CodeNotFound, Field: "action", Reason: "unknown action",
 	}
 }
 

@@ -89,7 +89,7 @@ func (s *Server) answerUnknown(w http.ResponseWriter, r *http.Request) {
 	s.unknownPaths[action] = struct{}{}
 	s.mu.Unlock()
 	if !known {
-		s.fault("%s is not served here", action)
+		s.fault("%s is not supported by blazetest", action)
 	}
 	writeError(w, (&serve.Rejection{Code: serve.CodeNotFound}).Error())
 }

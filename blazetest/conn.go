@@ -41,7 +41,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, rejection error
 		c.abandon()
 		var refusal websocket.HandshakeError
 		if errors.As(err, &refusal) {
-			s.fault("the handshake: %v", err)
+			s.fault("invalid handshake: %v", err)
 			return
 		}
 		s.forget(raw) // net/http no longer tracks it

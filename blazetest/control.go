@@ -70,11 +70,11 @@ func (s *Server) controls() *controller {
 			allow := strings.Join(methods, ", ")
 			c.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Allow", allow)
-				writeProblem(w, problem(http.StatusMethodNotAllowed, "%s is not served, only %s", r.Method, allow))
+				writeProblem(w, problem(http.StatusMethodNotAllowed, "%s is not allowed, use %s", r.Method, allow))
 			})
 		}
 		c.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-			writeProblem(w, problem(http.StatusNotFound, "there is no %s; GET %sopenapi.json lists all paths",
+			writeProblem(w, problem(http.StatusNotFound, "unknown path %s; GET %sopenapi.json lists all paths",
 				r.URL.Path, controlPath))
 		})
 		s.control = c
@@ -102,7 +102,7 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 // secrets here, so the check is made as for a POST.
 func guardControl(r *http.Request) *controlError {
 	if !isLocalPeer(r.RemoteAddr) {
-		return problem(http.StatusForbidden, "the client's address %q is no loopback address", r.RemoteAddr)
+		return problem(http.StatusForbidden, "the client's address %q is not a loopback address", r.RemoteAddr)
 	}
 	if !isLoopback(r.Host) {
 		return problem(http.StatusForbidden, "the host %q is neither localhost nor a loopback address", r.Host)
@@ -200,10 +200,10 @@ func readJSON(body []byte, v any) *controlError {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return invalidBody("the body: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return invalidBody("request body: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return invalidBody("the body: something follows the value")
+		return invalidBody("request body: data after the JSON value")
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func (e *events) begin(r *http.Request) (int, *controlError) {
 	}
 	id, err := strconv.Atoi(from)
 	if err != nil || id < 0 {
-		return 0, invalidBody("%q is not the id of an event", from)
+		return 0, invalidBody("%q is not an event id", from)
 	}
 	if id > e.last() {
 		id = 0 // the id is of an earlier server at this address

@@ -11,14 +11,14 @@ import (
 )
 
 type faultJSON struct {
-	Fault  int    `json:"fault" doc:"The number by which it is undone."`
+	Fault  int    `json:"fault" doc:"The number of the fault, to undo it."`
 	Action string `json:"action"`
 	Always bool   `json:"always"`
 }
 
 type faultsJSON struct {
-	Faults         []faultJSON `json:"faults" doc:"Faults that were armed over HTTP."`
-	Armed          []string    `json:"armed" doc:"Everything that is armed: the action, and once or always."`
+	Faults         []faultJSON `json:"faults" doc:"Faults armed over HTTP that still apply."`
+	Armed          []string    `json:"armed" doc:"All armed interceptions: the action, and once or always."`
 	Latency        duration    `json:"latency"`
 	BytesPerSecond int         `json:"bytes_per_second"`
 	ClockOffset    duration    `json:"clock_offset"`
@@ -30,7 +30,7 @@ type slowIn struct {
 }
 
 type cutIn struct {
-	Link int `json:"link,omitempty" doc:"The number of a connection, from 1; without it, all."`
+	Link int `json:"link,omitempty" doc:"The number of a connection, from 1. Default: all connections."`
 }
 
 type clockIn struct {
@@ -82,11 +82,11 @@ func (c *controller) disarm(n int) *armedFault {
 func (r *request) undo() (any, *controlError) {
 	n, err := strconv.Atoi(r.http.PathValue("fault"))
 	if err != nil {
-		return nil, problem(http.StatusNotFound, "%q is not the number of a fault", r.http.PathValue("fault"))
+		return nil, problem(http.StatusNotFound, "%q is not a fault number", r.http.PathValue("fault"))
 	}
 	f := r.disarm(n)
 	if f == nil {
-		return nil, problem(http.StatusNotFound, "there is no fault %d; it is undone or used up", n)
+		return nil, problem(http.StatusNotFound, "fault %d does not exist; it was undone, used or never armed", n)
 	}
 	f.undo()
 	return nil, nil

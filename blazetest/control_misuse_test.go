@@ -74,7 +74,7 @@ func TestMisuseLeavesRequestsAloneThatWait(t *testing.T) {
 		require.Equal(t, http.StatusOK, (<-waiting["/next"]).status)
 		require.Equal(t, http.StatusOK, (<-idle).status)
 		require.Equal(t, answered{http.StatusOK, `{"failed":[]}`}, <-script)
-		require.Equal(t, []string{"blazetest: CutLink(97): there were 1 connections"}, reports)
+		require.Equal(t, []string{"blazetest: CutLink(97): unknown connection; there were 1 so far"}, reports)
 	})
 }
 
@@ -125,14 +125,14 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 			{400, "/groups/{group}/add", `{"bot":true,"name":"bob"}`, "left", "one of name and bot"},
 			{409, "/users/{user}/say", `{"text":"hi","group":"staff"}`, "bob", "bob is not in the group"},
 			{409, "/users/{user}/say", `{"text":"hi","group":"left"}`, "alice", "the bot is not in the group"},
-			{400, "/users/{user}/send", `{"category":"SYSTEM_X","data":{},"encrypted":true}`, "alice", "only payloads of"},
+			{400, "/users/{user}/send", `{"category":"SYSTEM_X","data":{},"encrypted":true}`, "alice", "PLAIN_ category"},
 			{400, "/users/{user}/transfer", `{"amount":"0","asset":"BTC"}`, "alice", "amount"},
 			{400, "/users/{user}/transfer", `{"amount":"1","asset":"BTC","memo":"` + strings.Repeat("x", 201) + `"}`, "alice", "memo"},
 			{404, "/users/{user}/tap", message + `,"label":"x"}`, "alice", "no button"},
 			{409, "/users/{user}/reads", message + `}`, "bob", "bob is not in the conversation"},
 			{404, "/receipts", `{"message_id":"` + id2 + `","status":"READ"}`, "", "no client has sent"},
-			{400, "/receipts", message + `,"status":"SENT"}`, "", "neither DELIVERED nor READ"},
-			{400, "/deliver", `{"user_id":"x","category":"PLAIN_TEXT","data":"x"}`, "", "not a UUID"},
+			{400, "/receipts", message + `,"status":"SENT"}`, "", "must be DELIVERED or READ"},
+			{400, "/deliver", `{"user_id":"x","category":"PLAIN_TEXT","data":"x"}`, "", "must be a UUID"},
 			{409, "/deliver", `{"user_id":"` + bob.ID() + `","conversation_id":"` + s.Group("left").ID() +
 				`","category":"PLAIN_TEXT","data":"x"}`, "", "the bot is not in the conversation"},
 			{400, "/slow", `{"latency":"-1s"}`, "", "negative"},
@@ -157,7 +157,7 @@ func TestAScriptOverHTTPReportsMisuse(t *testing.T) {
 		s, f := newServer(t)
 		memo := strings.Repeat("x", 201)
 		answer := newControls(t, s).call("POST", "/scripts", "# pays\nalice transfers 1 BTC "+memo+"\n")
-		require.Contains(t, answer, `"failed":[{"line":2,"reason":"Transfer: the memo is longer than 200 bytes`)
+		require.Contains(t, answer, `"failed":[{"line":2,"reason":"Transfer: the memo must have at most 200 bytes`)
 		require.Empty(t, f.take())
 	})
 }

@@ -46,9 +46,9 @@ func TestAScriptOverHTTPSendsFiles(t *testing.T) {
 		require.JSONEq(t, `{"failed":[]}`, c.call("POST", "/scripts",
 			`{"script":"alice sends cat.txt\nbot> PLAIN_DATA *\"cat.txt\"}","files":{"cat.txt":"`+meow+`"}}`))
 		failed := c.call("POST", "/scripts", `{"script":"alice sends ../cat.txt","files":{"cat.txt":"`+meow+`"}}`)
-		require.Contains(t, failed, "the request has no file ../cat.txt")
+		require.Contains(t, failed, "files does not contain ../cat.txt")
 		failed = c.call("POST", "/scripts", "alice sends control_more_test.go")
-		require.Contains(t, failed, "the request has no file", "none of this machine")
+		require.Contains(t, failed, "files does not contain", "none of this machine")
 	})
 }
 

@@ -14,7 +14,7 @@ type openAPI map[string]any
 
 // pathParams has the descriptions of path parameters.
 var pathParams = map[string]string{
-	"user":  "The name of a person. A new name is a new person.",
+	"user":  "The name of a person. A new name creates a person.",
 	"group": "The name of a group.",
 	"file":  "The id of an attachment.",
 	"fault": "The number of a fault.",
@@ -40,9 +40,9 @@ func describeControl() openAPI {
 		"openapi": "3.1.0",
 		"info": map[string]any{
 			"title": "The control interface of blazetest", "version": "1",
-			"description": "What a test can do with a Blaze server for tests. Requests over TCP must come from a " +
+			"description": "Controls a Blaze server for tests. Requests over TCP must come from a " +
 				"loopback address. Their Host must be localhost or a loopback address. Requests that a browser sends " +
-				"for a page of another origin are refused, and so are bodies with other members than those here.",
+				"for a page of another origin are rejected, and so are bodies with unknown members.",
 		},
 		"paths":      paths,
 		"components": map[string]any{"schemas": d.schemas},
@@ -53,7 +53,7 @@ func describeControl() openAPI {
 type describer struct{ schemas map[string]any }
 
 func (d *describer) operation(rt *route) map[string]any {
-	done := map[string]any{"description": "It was carried out.", "content": d.answer(rt)}
+	done := map[string]any{"description": "The request was carried out.", "content": d.answer(rt)}
 	if len(rt.headers) > 0 {
 		done["headers"] = headers(rt)
 	}
@@ -62,7 +62,7 @@ func (d *describer) operation(rt *route) map[string]any {
 		"responses": map[string]any{
 			"200": done,
 			"default": map[string]any{
-				"description": "It was not carried out.",
+				"description": "The request was not carried out.",
 				"content":     content("application/json", d.schema(reflect.TypeFor[controlError]()), nil),
 			},
 		},

@@ -8,13 +8,13 @@ import (
 
 type scriptIn struct {
 	Script string            `json:"script"`
-	Files  map[string][]byte `json:"files,omitempty" doc:"What the script sends, in base64, by the names of the files."`
-	Update bool              `json:"update,omitempty" doc:"Writes the script anew, from what the bot says."`
+	Files  map[string][]byte `json:"files,omitempty" doc:"Files that the script sends, in base64, by name."`
+	Update bool              `json:"update,omitempty" doc:"Returns the script updated with the messages of the bot."`
 }
 
 type scriptJSON struct {
-	Failed []failureJSON `json:"failed" doc:"The lines that failed."`
-	Script string        `json:"script,omitempty" doc:"With update, the script from what the bot said."`
+	Failed []failureJSON `json:"failed" doc:"The failed lines."`
+	Script string        `json:"script,omitempty" doc:"With update, the updated script."`
 }
 
 type failureJSON struct {
@@ -61,7 +61,7 @@ func (r *request) play(in scriptIn, lines []scriptLine) (any, *controlError) {
 func (in *scriptIn) file(name string) (file []byte, reason string) {
 	file, ok := in.Files[name]
 	if !ok {
-		return nil, "the request has no file " + name
+		return nil, "files does not contain " + name
 	}
 	return file, ""
 }

@@ -22,14 +22,14 @@ type stateJSON struct {
 	Pending     int              `json:"pending" doc:"Messages that the bot has not acknowledged."`
 	Sent        int              `json:"sent" doc:"Messages of the bot."`
 	Acked       int              `json:"acked" doc:"Messages that the bot has acknowledged."`
-	Unanswered  int              `json:"unanswered" doc:"Requests that were read and are not answered."`
+	Unanswered  int              `json:"unanswered" doc:"Requests that were read and not answered yet."`
 	Users       int              `json:"users"`
 	Groups      int              `json:"groups"`
 }
 
 type connectionJSON struct {
-	Link   int  `json:"link" doc:"Its number, from 1."`
-	Listed bool `json:"listed" doc:"It has asked for messages, and gets them."`
+	Link   int  `json:"link" doc:"The number of the connection, from 1."`
+	Listed bool `json:"listed" doc:"The client has listed pending messages, so messages are pushed."`
 }
 
 type keystoreJSON struct {
@@ -37,22 +37,22 @@ type keystoreJSON struct {
 	SessionID         string   `json:"session_id"`
 	SessionPrivateKey string   `json:"session_private_key"`
 	ServerPublicKey   string   `json:"server_public_key,omitempty"`
-	Endpoints         []string `json:"endpoints" doc:"Of the websocket."`
-	API               string   `json:"api" doc:"The base of the URLs of the HTTP API."`
+	Endpoints         []string `json:"endpoints" doc:"URLs of the websocket."`
+	API               string   `json:"api" doc:"Base URL of the HTTP API."`
 }
 
 type messageJSON struct {
 	MessageID        string          `json:"message_id"`
 	ConversationID   string          `json:"conversation_id"`
-	Group            string          `json:"group,omitempty" doc:"The name of the group that the message is in."`
+	Group            string          `json:"group,omitempty" doc:"The name of the message's group."`
 	RecipientID      string          `json:"recipient_id,omitempty"`
 	QuoteID          string          `json:"quote_message_id,omitempty"`
 	RepresentativeID string          `json:"representative_id,omitempty"`
 	Mentions         []string        `json:"mentions,omitempty"`
-	Category         string          `json:"category" doc:"That of the plain message, where it was opened."`
-	Data             json.RawMessage `json:"data,omitempty" doc:"JSON, or a string; missing where it is no UTF-8."`
+	Category         string          `json:"category" doc:"The category; of a decrypted message, that of its content."`
+	Data             json.RawMessage `json:"data,omitempty" doc:"JSON, or a string; missing if it is not UTF-8."`
 	DataBase64       string          `json:"data_base64"`
-	Text             string          `json:"text" doc:"The message as a line of a script has it."`
+	Text             string          `json:"text" doc:"The text of the message in a script."`
 	Encrypted        bool            `json:"encrypted,omitempty"`
 	Silent           bool            `json:"silent,omitempty"`
 	ExpireIn         int64           `json:"expire_in,omitempty" doc:"Seconds."`
@@ -60,13 +60,13 @@ type messageJSON struct {
 
 type deliverIn struct {
 	UserID           string          `json:"user_id"`
-	ConversationID   string          `json:"conversation_id,omitempty" doc:"Without it, that of the user and the bot."`
-	MessageID        string          `json:"message_id,omitempty" doc:"Without it, a random one."`
+	ConversationID   string          `json:"conversation_id,omitempty" doc:"Default: the contact conversation."`
+	MessageID        string          `json:"message_id,omitempty" doc:"Default: a random id."`
 	QuoteID          string          `json:"quote_message_id,omitempty"`
 	RepresentativeID string          `json:"representative_id,omitempty"`
 	Category         string          `json:"category"`
-	Data             json.RawMessage `json:"data,omitempty" doc:"Before base64: JSON, or a string for texts and posts."`
-	DataBase64       string          `json:"data_base64,omitempty" doc:"The data in base64, in place of data."`
+	Data             json.RawMessage `json:"data,omitempty" doc:"The data as JSON; a string for texts and posts."`
+	DataBase64       string          `json:"data_base64,omitempty" doc:"The data in base64, instead of data."`
 	Encrypted        bool            `json:"encrypted,omitempty"`
 	Silent           bool            `json:"silent,omitempty"`
 	ExpireIn         int64           `json:"expire_in,omitempty" doc:"Seconds."`
@@ -144,7 +144,7 @@ func (r *request) sent() (any, *controlError) {
 func (r *request) wait(in waitIn, until func(context.Context) error) *controlError {
 	d := time.Duration(in.Timeout)
 	if d < 0 || d > maxWait {
-		return invalidBody("timeout is not between 0 and %v", maxWait)
+		return invalidBody("timeout must be between 0 and %v", maxWait)
 	}
 	if d == 0 {
 		d = defaultWait
@@ -184,7 +184,7 @@ func (r *request) receipt(in receiptIn) (any, *controlError) {
 func (r *request) file() (any, *controlError) {
 	file, ok := r.s.File(r.http.PathValue("file"))
 	if !ok {
-		return nil, problem(http.StatusNotFound, "no file %q was uploaded", r.http.PathValue("file"))
+		return nil, problem(http.StatusNotFound, "file %q does not exist", r.http.PathValue("file"))
 	}
 	return file, nil
 }

@@ -10,7 +10,7 @@ import (
 const maxTape = 64 << 20
 
 type recordIn struct {
-	OmitBodies bool `json:"omit_bodies,omitempty" doc:"Leaves out the content of messages."`
+	OmitBodies bool `json:"omit_bodies,omitempty" doc:"Omits the content of messages."`
 }
 
 // fullHeader is the response header that reports whether a recording has reached maxTape.
@@ -106,7 +106,7 @@ func (r *request) recording() (any, *controlError) {
 	t := r.tape
 	r.mu.Unlock()
 	if t == nil {
-		return nil, problem(http.StatusNotFound, "there is no recording; POST %srecording begins one", controlPath)
+		return nil, problem(http.StatusNotFound, "no recording; start one with POST %srecording", controlPath)
 	}
 	select {
 	case <-t.mark():

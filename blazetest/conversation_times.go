@@ -18,10 +18,10 @@ func readDuration(body []byte) (time.Duration, *serve.Rejection) {
 		Duration *int64 `json:"duration"`
 	}
 	if json.Unmarshal(body, &req) != nil || req.Duration == nil {
-		return 0, serve.Invalid("duration", "not a number of seconds")
+		return 0, serve.Invalid("duration", "must be a number of seconds")
 	}
 	if *req.Duration < 0 || *req.Duration > int64(maxDuration/time.Second) {
-		return 0, serve.Invalid("duration", "not between 0 and %d seconds", int64(maxDuration/time.Second))
+		return 0, serve.Invalid("duration", "must be between 0 and %d seconds", int64(maxDuration/time.Second))
 	}
 	return time.Duration(*req.Duration) * time.Second, nil
 }

@@ -50,7 +50,7 @@ type newConversationRequest struct {
 func (s *Server) createConversation(_ *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var req newConversationRequest
 	if json.Unmarshal(body, &req) != nil {
-		return nil, serve.Invalid("body", "not a conversation")
+		return nil, serve.Invalid("body", "must be a conversation")
 	}
 	req.ConversationID, req.RandomID = strings.ToLower(req.ConversationID), strings.ToLower(req.RandomID)
 	lowercase(req.Participants)
@@ -64,7 +64,7 @@ func (s *Server) createConversation(_ *http.Request, body []byte) (*conversation
 	}
 	if c := s.conversations[req.ConversationID]; c != nil {
 		if c.member(s.bot()) == nil {
-			return nil, forbidden("conversation_id", "a conversation that the bot is not in")
+			return nil, forbidden("conversation_id", "the bot is not in the conversation")
 		}
 		return s.viewOfConversation(c), nil
 	}
@@ -88,7 +88,7 @@ func (s *Server) createGroup(req *newConversationRequest) *conversation {
 func (s *Server) checkConversation(req *newConversationRequest) *serve.Rejection {
 	for _, p := range req.Participants {
 		if !serve.IsUUID(p.UserID) {
-			return serve.Invalid("participants", "a user_id is not a UUID")
+			return serve.Invalid("participants", "each user_id must be a UUID")
 		}
 	}
 	switch req.Category {
@@ -97,19 +97,19 @@ func (s *Server) checkConversation(req *newConversationRequest) *serve.Rejection
 	case categoryGroup:
 		return s.checkGroup(req)
 	}
-	return serve.Invalid("category", "neither CONTACT nor GROUP")
+	return serve.Invalid("category", "must be CONTACT or GROUP")
 }
 
 func (s *Server) checkContact(req *newConversationRequest) *serve.Rejection {
 	if len(req.Participants) != 1 {
-		return serve.Invalid("participants", "a conversation of category CONTACT has one participant")
+		return serve.Invalid("participants", "must be one participant for category CONTACT")
 	}
 	user := req.Participants[0].UserID
 	if user == s.bot() {
-		return serve.Invalid("participants", "the bot itself")
+		return serve.Invalid("participants", "must not be the bot")
 	}
 	if req.ConversationID != blaze.ConversationID(s.bot(), user) {
-		return serve.Invalid("conversation_id", "not the one between the bot and the participant")
+		return serve.Invalid("conversation_id", "must be the conversation of the bot and the participant")
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (s *Server) checkGroup(req *newConversationRequest) *serve.Rejection {
 	var others []string
 	for _, p := range req.Participants {
 		if p.Role != "" && p.Role != roleAdmin {
-			return serve.Invalid("participants", "a role is neither ADMIN nor empty")
+			return serve.Invalid("participants", "each role must be ADMIN or empty")
 		}
 		if p.UserID != s.bot() && !slices.Contains(others, p.UserID) {
 			others = append(others, p.UserID)
@@ -126,25 +126,25 @@ func (s *Server) checkGroup(req *newConversationRequest) *serve.Rejection {
 	}
 	switch {
 	case !serve.IsUUID(req.ConversationID):
-		return serve.Invalid("conversation_id", "not a UUID")
+		return serve.Invalid("conversation_id", "must be a UUID")
 	case len(others)+1 > maxMembers:
 		return full()
 	case req.RandomID != "" && req.ConversationID != blaze.GroupConversationID(s.bot(), req.Name, req.RandomID, others):
-		return serve.Invalid("conversation_id", "not the one of the bot, name, random_id and participants")
+		return serve.Invalid("conversation_id", "must be derived from the bot, name, random_id and participants")
 	}
 	return checkNames(req.Name, req.Announcement)
 }
 
 func full() *serve.Rejection {
-	return &serve.Rejection{Code: codeGroupFull, Field: "participants", Reason: "a group has up to 256 members"}
+	return &serve.Rejection{Code: codeGroupFull, Field: "participants", Reason: "a group has at most 256 members"}
 }
 
 func checkNames(name, announcement string) *serve.Rejection {
 	if utf8.RuneCountInString(name) > maxName {
-		return serve.Invalid("name", "longer than %d characters", maxName)
+		return serve.Invalid("name", "must have at most %d characters", maxName)
 	}
 	if utf8.RuneCountInString(announcement) > maxAnnouncement {
-		return serve.Invalid("announcement", "longer than %d characters", maxAnnouncement)
+		return serve.Invalid("announcement", "must have at most %d characters", maxAnnouncement)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ func checkNames(name, announcement string) *serve.Rejection {
 func (s *Server) own(id string) (*conversation, *serve.Rejection) {
 	c := s.conversations[id]
 	if c == nil {
-		return nil, forbidden("id", "there is no such conversation")
+		return nil, forbidden("id", "the conversation does not exist")
 	}
 	if c.member(s.bot()) == nil {
 		return nil, forbidden("id", "the bot is not in the conversation")
@@ -168,7 +168,7 @@ func (s *Server) group(id string, roles ...string) (*conversation, *serve.Reject
 	case rejection != nil:
 		return nil, rejection
 	case c.category != categoryGroup:
-		return nil, forbidden("id", "the conversation is no group")
+		return nil, forbidden("id", "the conversation is not a group")
 	}
 	return c, s.needsRole(c, roles...)
 }
@@ -176,7 +176,7 @@ func (s *Server) group(id string, roles ...string) (*conversation, *serve.Reject
 // needsRole returns a rejection if the bot has none of the roles in a conversation. The caller holds s.mu.
 func (s *Server) needsRole(c *conversation, roles ...string) *serve.Rejection {
 	if len(roles) > 0 && !slices.Contains(roles, c.member(s.bot()).role) {
-		return forbidden("id", "the bot has not the role for it in the group")
+		return forbidden("id", "the bot's role in the group does not allow it")
 	}
 	return nil
 }
@@ -187,7 +187,7 @@ func (s *Server) showConversation(r *http.Request, _ []byte) (*conversationView,
 	defer s.mu.Unlock()
 	c := s.conversations[pathID(r)]
 	if c == nil || c.member(s.bot()) == nil {
-		return nil, notFound("id", "no conversation that the bot is in")
+		return nil, notFound("id", "the bot has no such conversation")
 	}
 	return s.viewOfConversation(c), nil
 }
@@ -199,7 +199,7 @@ func (s *Server) updateConversation(r *http.Request, body []byte) (*conversation
 		Announcement string `json:"announcement"`
 	}
 	if json.Unmarshal(body, &req) != nil {
-		return nil, serve.Invalid("body", "not a conversation's name and announcement")
+		return nil, serve.Invalid("body", "must be an object with name and announcement")
 	}
 	if rejection := checkNames(req.Name, req.Announcement); rejection != nil {
 		return nil, rejection

@@ -94,14 +94,14 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason
 		{"RepresentativeID", out.RepresentativeID, false},
 	} {
 		if (id.needed || id.value != "") && !serve.IsUUID(id.value) {
-			return v, id.name + " is not a UUID in lowercase"
+			return v, id.name + " must be a UUID in lowercase"
 		}
 	}
 	if s.belongsToAnother(userID, out.ConversationID) {
-		return v, "ConversationID is that of the bot and another user"
+		return v, "ConversationID is that of the bot with another user"
 	}
 	if out.ExpireIn < 0 || out.ExpireIn%time.Second != 0 {
-		return v, "ExpireIn is not a number of seconds"
+		return v, "ExpireIn must be a number of whole seconds, not negative"
 	}
 	data, err := blaze.EncodePayload(out.Payload)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason
 	if out.Encrypted {
 		rest, plain := strings.CutPrefix(string(category), "PLAIN_")
 		if !plain {
-			return v, "Encrypted: only payloads of PLAIN_ categories can be"
+			return v, "Encrypted needs a payload of a PLAIN_ category"
 		}
 		category = blaze.Category("ENCRYPTED_" + rest)
 		if data, err = s.encryptFor(userID, data); err != nil {
@@ -187,7 +187,7 @@ func (s *Server) Receipt(messageID string, st blaze.Status) {
 // receipt implements the method with this name. It returns misuse.
 func (s *Server) receipt(method, messageID string, st blaze.Status) *controlError {
 	if st != blaze.StatusDelivered && st != blaze.StatusRead {
-		return problem(http.StatusBadRequest, "%s: the status is neither DELIVERED nor READ", method)
+		return problem(http.StatusBadRequest, "%s: the status must be DELIVERED or READ", method)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

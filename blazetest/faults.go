@@ -32,7 +32,7 @@ func (s *Server) cutLink(n int) *controlError {
 	links := s.links
 	s.mu.Unlock()
 	if n < 1 || n > links {
-		return problem(http.StatusNotFound, "CutLink(%d): there were %d connections", n, links)
+		return problem(http.StatusNotFound, "CutLink(%d): unknown connection; there were %d so far", n, links)
 	}
 	s.cutLinks(func(c *conn) bool { return c.link == n })
 	return nil
@@ -68,7 +68,7 @@ func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
 // slow is Slow, but returns misuse.
 func (s *Server) slow(speed serve.Speed) *controlError {
 	if speed.Latency < 0 || speed.BytesPerSecond < 0 {
-		return invalidBody("Slow(%v, %d): neither can be negative", speed.Latency, speed.BytesPerSecond)
+		return invalidBody("Slow(%v, %d): values must not be negative", speed.Latency, speed.BytesPerSecond)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

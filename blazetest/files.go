@@ -43,7 +43,7 @@ func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Rejectio
 	stored := a != nil && a.stored
 	s.mu.Unlock()
 	if !stored {
-		return nil, notFound("id", "no file was uploaded")
+		return nil, notFound("id", "the file does not exist")
 	}
 	return map[string]any{"type": "attachment", "attachment_id": id, "view_url": fileURL(r, id)}, nil
 }
@@ -66,7 +66,7 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Header.Get("Authorization") != "" {
-		s.fault("%s of a file: the storage is no part of the service, and must not get a token", r.Method)
+		s.fault("%s of a file with a token; do not send tokens to the storage", r.Method)
 	}
 	id := strings.TrimPrefix(r.URL.Path, filesPath)
 	switch r.Method {
@@ -75,7 +75,7 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet:
 		s.getFile(w, id)
 	default:
-		s.fault("%s of a file is not served here", r.Method)
+		s.fault("%s of a file is not supported by the storage", r.Method)
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
 }
@@ -83,13 +83,13 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) putFile(w http.ResponseWriter, r *http.Request, id string) {
 	if r.ContentLength < 0 || r.Header.Get("Content-Type") != "application/octet-stream" ||
 		r.Header.Get("X-Amz-Acl") != "public-read" {
-		s.fault("PUT of a file: it needs Content-Length, " +
-			"Content-Type: application/octet-stream and x-amz-acl: public-read")
+		s.fault("PUT of a file without Content-Length, " +
+			"Content-Type: application/octet-stream or x-amz-acl: public-read")
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
 	if r.ContentLength > maxFile {
-		s.misuse("PUT of a file: %d bytes, and this server keeps at most %d", r.ContentLength, maxFile)
+		s.misuse("PUT of a file of %d bytes; blazetest stores at most %d", r.ContentLength, maxFile)
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}

@@ -77,7 +77,7 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 		return body, true
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16<<20)) // on an error the client has disconnected
-	rejection := serve.Invalid("body", "more than %d bytes", maxBody)
+	rejection := serve.Invalid("body", "must have at most %d bytes", maxBody)
 	s.reportRejection(actionOf(r), rejection)
 	writeError(w, rejection.Error())
 	return nil, false
@@ -97,7 +97,7 @@ func (s *Server) answerIntercepted(w http.ResponseWriter, r *http.Request, a Ans
 		}
 		writeError(w, e)
 	case r.URL.Path == "/":
-		s.misuse("Intercept: a handshake can be refused with Reply.Error; it has no other reply")
+		s.misuse("Intercept: a handshake cannot be answered with Reply.Data; set Reply.Error or Bytes")
 		return false
 	default:
 		writeJSON(w, http.StatusOK, map[string]any{"data": a.Reply.Data})
@@ -109,7 +109,7 @@ func (s *Server) answerIntercepted(w http.ResponseWriter, r *http.Request, a Ans
 func (s *Server) hijack(w http.ResponseWriter, r *http.Request, a Answer) {
 	c, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		s.misuse("Intercept: this connection cannot be taken over: %v", err)
+		s.misuse("Intercept: the connection cannot be hijacked: %v", err)
 		return
 	}
 	defer s.forget(c)

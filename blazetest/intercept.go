@@ -120,7 +120,7 @@ func (s *Server) arm(
 		action = handshake
 	}
 	if !interceptable(action) {
-		s.misuse("%s(%q): no client writes that action", method, action)
+		s.misuse("%s(%q): unknown action", method, action)
 	}
 	armed := &interception{fn}
 	s.mu.Lock()

@@ -220,5 +220,5 @@ func TestErrorfDefaultsToStandardError(t *testing.T) {
 	p := make([]byte, 1000)
 	n, err := r.Read(p)
 	require.NoError(t, err)
-	require.Equal(t, "blazetest: Deliver: the user's id is not a UUID in lowercase\n", string(p[:n]))
+	require.Equal(t, "blazetest: Deliver: the user's id must be a UUID in lowercase\n", string(p[:n]))
 }

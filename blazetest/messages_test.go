@@ -79,7 +79,7 @@ func TestMessagesOverHTTP(t *testing.T) {
 	code, _ = c.rejection("POST", "/messages", []object{in(id3), elsewhere})
 	require.Equal(t, 403, code)
 	require.Equal(t, []string{
-		"blazetest: the client: POST /messages: body[1].conversation_id: there is no such conversation",
+		"blazetest: the client: POST /messages: body[1].conversation_id: the conversation does not exist",
 	}, f.take())
 	large := in(id3)
 	large["data"] = base64.StdEncoding.EncodeToString(make([]byte, 100<<10))

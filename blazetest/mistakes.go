@@ -76,11 +76,11 @@ func (s *Server) checkTarget(b *batch, i int) *serve.Rejection {
 	conversation, recipient := b.field(i, "conversation_id"), b.field(i, "recipient_id")
 	switch {
 	case out.ConversationID == s.bot():
-		return serve.Invalid(conversation, "the id of the bot itself")
+		return serve.Invalid(conversation, "this is the id of the bot")
 	case s.people[out.ConversationID] != nil || out.ConversationID == out.RecipientID:
-		return serve.Invalid(conversation, "the id of a user; Client.ToUser writes to one")
+		return serve.Invalid(conversation, "this is the id of a user; use Client.ToUser")
 	case out.RecipientID == s.bot():
-		return serve.Invalid(recipient, "the bot itself")
+		return serve.Invalid(recipient, "this is the id of the bot")
 	}
 	c := s.conversations[out.ConversationID]
 	switch {
@@ -100,24 +100,24 @@ func forbidden(field, reason string) *serve.Rejection {
 
 // unknown returns the reason for rejecting an unknown conversation. The caller holds s.mu.
 func (s *Server) unknown(out *blaze.Outgoing) string {
-	const silent = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
+	const silent = " never wrote to the bot; call Client.OpenConversation first"
 	if p := s.contactOf(out.ConversationID); p != nil {
 		return p.displayName() + silent
 	}
 	if out.RecipientID != "" && out.ConversationID == blaze.ConversationID(s.bot(), out.RecipientID) {
 		return "the user " + out.RecipientID + silent
 	}
-	return "there is no such conversation"
+	return "the conversation does not exist"
 }
 
 // checkID returns a remark if another message has the id of a message. The service stores the first message with an id.
 // A message that is sent again has the same conversation, and may have a different text. The caller holds s.mu.
 func (s *Server) checkID(b *batch, i int) (remark string) {
-	const advice = "; each message needs an id of its own"
+	const advice = "; use a new id for each message"
 	out := &b.outs[i]
 	if at, sent := s.sentIDs[out.MessageID]; sent {
 		if s.sent[at].ConversationID != out.ConversationID {
-			return "that of a message in another conversation, and this one is not stored" + advice
+			return "a message in another conversation has this id, so this one is not stored" + advice
 		}
 		return ""
 	}
@@ -125,10 +125,10 @@ func (s *Server) checkID(b *batch, i int) (remark string) {
 		return other.MessageID == out.MessageID && other.ConversationID != out.ConversationID
 	}
 	if slices.ContainsFunc(b.outs[:i], elsewhere) {
-		return "that of a message to another conversation in this request" + advice
+		return "a message to another conversation in this request has this id" + advice
 	}
 	if _, acked := s.ackedIDs[out.MessageID]; acked || s.pendingBy[out.MessageID] != nil {
-		return "that of a message to the bot" + advice
+		return "a message to the bot has this id" + advice
 	}
 	return ""
 }
@@ -140,11 +140,11 @@ func (s *Server) mentions(out *blaze.Outgoing) (remarks []string) {
 	}
 	c := s.conversations[out.ConversationID]
 	if c.category != categoryGroup {
-		return []string{"only messages in groups mention somebody"}
+		return []string{"only messages in groups can have mentions"}
 	}
 	text, ok := textOf(out.Payload)
 	if !ok {
-		return []string{"only texts and posts mention somebody"}
+		return []string{"only texts and posts can have mentions"}
 	}
 	for _, id := range out.Mentions {
 		if c.member(id) == nil {
@@ -156,7 +156,7 @@ func (s *Server) mentions(out *blaze.Outgoing) (remarks []string) {
 			number = s.meet(id).number
 		}
 		if !mentioned(text, number) {
-			remark := fmt.Sprintf("the text does not mention the user %s, which would be @%s", id, number)
+			remark := fmt.Sprintf("the text does not mention the user %s; write @%s", id, number)
 			remarks = append(remarks, remark)
 		}
 	}

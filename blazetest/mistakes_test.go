@@ -45,8 +45,8 @@ func checkTarget(s *blazetest.Server) map[string]struct {
 		return object{"conversation_id": conversation, "recipient_id": recipient}
 	}
 	const (
-		silent    = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
-		person    = "conversation_id: the id of a user; Client.ToUser writes to one"
+		silent    = " never wrote to the bot; call Client.OpenConversation first"
+		person    = "conversation_id: this is the id of a user; use Client.ToUser"
 		elsewhere = "recipient_id: the user is not in the conversation"
 	)
 	return map[string]struct {
@@ -55,12 +55,12 @@ func checkTarget(s *blazetest.Server) map[string]struct {
 		report string
 	}{
 		"a user":              {to(bob.ID(), bob.ID()), 10002, person},
-		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, "conversation_id: the id of the bot itself"},
+		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, "conversation_id: this is the id of the bot"},
 		"a user nobody knows": {to(id1, id1), 10002, person},
-		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: there is no such conversation"},
+		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: the conversation does not exist"},
 		"a silent user":       {to(bob.ConversationID(), bob.ID()), 403, "conversation_id: bob" + silent},
 		"a stranger":          {to(stranger, id1), 403, "conversation_id: the user " + id1 + silent},
-		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: the bot itself"},
+		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: this is the id of the bot"},
 		"another user":        {to(alice.ConversationID(), bob.ID()), 403, elsewhere},
 		"a user not in there": {to(staff.ID(), bob.ID()), 403, elsewhere},
 	}
@@ -132,7 +132,7 @@ func TestMentions(t *testing.T) {
 		alice.Say("hi")
 		staff := s.Group("staff", alice)
 		number := "@" + alice.IdentityNumber()
-		notSeen := "the text does not mention the user " + alice.ID() + ", which would be " + number
+		notSeen := "the text does not mention the user " + alice.ID() + "; write " + number
 		for _, m := range []struct {
 			where, category, text string
 			who                   []string
@@ -153,12 +153,12 @@ func TestMentions(t *testing.T) {
 			{
 				staff.ID(), "PLAIN_IMAGE", number,
 				[]string{alice.ID()},
-				[]string{"only texts and posts mention somebody"},
+				[]string{"only texts and posts can have mentions"},
 			},
 			{
 				alice.ConversationID(), "PLAIN_TEXT", number,
 				[]string{alice.ID()},
-				[]string{"only messages in groups mention somebody"},
+				[]string{"only messages in groups can have mentions"},
 			},
 		} {
 			reply := ws.call(wire.ActionCreateMessage, textMessage(object{
@@ -198,19 +198,19 @@ func TestMessagesWithTheIDOfAnother(t *testing.T) {
 		require.Nil(t, ws.call(wire.ActionCreateMessage, to(alice, id1, "one again")).Error)
 		require.Empty(t, f.take())
 
-		const advice = "; each message needs an id of its own"
+		const advice = "; use a new id for each message"
 		require.Nil(t, ws.call(wire.ActionCreateMessage, to(bob, id1, "one")).Error)
 		require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params.message_id: " +
-			"that of a message in another conversation, and this one is not stored" + advice}, f.take())
+			"a message in another conversation has this id, so this one is not stored" + advice}, f.take())
 		_, rejection := api.ask("POST", "/messages", []object{to(alice, id2, "two"), to(bob, id2, "two")})
 		require.Nil(t, rejection)
 		require.Equal(t, []string{"blazetest: the client: POST /messages: body[1].message_id: " +
-			"that of a message to another conversation in this request" + advice}, f.take())
+			"a message to another conversation in this request has this id" + advice}, f.take())
 		require.Nil(t, ws.call(wire.ActionAck, object{"message_id": got[0], "status": "READ"}).Error)
 		for _, id := range got {
 			require.Nil(t, ws.call(wire.ActionCreateMessage, to(alice, id, "three")).Error)
 			require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params.message_id: " +
-				"that of a message to the bot" + advice}, f.take())
+				"a message to the bot has this id" + advice}, f.take())
 		}
 	})
 }

@@ -74,7 +74,7 @@ func (s *Server) await(ctx context.Context, cond func() bool) error {
 		select {
 		case <-change:
 		case <-ctx.Done():
-			return fmt.Errorf("blazetest: waited in vain (%s): %w", s.describe(), ctx.Err())
+			return fmt.Errorf("blazetest: wait ended (%s): %w", s.describe(), ctx.Err())
 		}
 	}
 }
@@ -89,7 +89,7 @@ func (s *Server) describe() string {
 			listed++
 		}
 	}
-	return fmt.Sprintf("%d connections, %d of which get messages; %d messages pending, %d sent, %d requests unanswered",
+	return fmt.Sprintf("%d connections, %d with pushes; %d messages pending, %d sent; %d requests unanswered",
 		len(s.conns), listed, s.pending.Len(), len(s.sent), s.unanswered)
 }
 

@@ -16,15 +16,15 @@ import (
 func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var who []participant
 	if json.Unmarshal(body, &who) != nil || len(who) == 0 {
-		return nil, serve.Invalid("body", "not a list of participants")
+		return nil, serve.Invalid("body", "must be a list of participants")
 	}
 	lowercase(who)
 	for _, p := range who {
 		if !serve.IsUUID(p.UserID) {
-			return nil, serve.Invalid("user_id", "not a UUID")
+			return nil, serve.Invalid("user_id", "must be a UUID")
 		}
 		if p.Role != "" && p.Role != roleAdmin {
-			return nil, serve.Invalid("role", "neither ADMIN nor empty")
+			return nil, serve.Invalid("role", "must be ADMIN or empty")
 		}
 	}
 	change, roles := s.addParticipants, []string{roleOwner, roleAdmin}
@@ -35,7 +35,7 @@ func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversation
 	case "ROLE":
 		change, roles = s.changeRoles, []string{roleOwner}
 	default:
-		return nil, serve.Invalid("action", "neither ADD nor REMOVE nor ROLE")
+		return nil, serve.Invalid("action", "must be ADD, REMOVE or ROLE")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,11 +70,11 @@ func (s *Server) addParticipants(c *conversation, who []participant) *serve.Reje
 func (s *Server) removeParticipants(c *conversation, who []participant) *serve.Rejection {
 	for _, p := range who {
 		if p.UserID == s.bot() {
-			return serve.Invalid("user_id", "the bot itself, which leaves by exit")
+			return serve.Invalid("user_id", "must not be the bot; use exit")
 		}
 		m := c.member(p.UserID)
 		if m != nil && m.role == roleOwner {
-			return forbidden("user_id", "the owner of the group")
+			return forbidden("user_id", "the user is the owner of the group")
 		}
 	}
 	for _, p := range who {
@@ -91,10 +91,10 @@ func (s *Server) changeRoles(c *conversation, who []participant) *serve.Rejectio
 	for _, p := range who {
 		m := c.member(p.UserID)
 		if m == nil {
-			return serve.Invalid("user_id", "not in the group")
+			return serve.Invalid("user_id", "must be a member of the group")
 		}
 		if m.role == roleOwner {
-			return forbidden("user_id", "the owner of the group")
+			return forbidden("user_id", "the user is the owner of the group")
 		}
 	}
 	for _, p := range who {
@@ -123,7 +123,7 @@ func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView,
 		}
 		return s.viewOfConversation(c), nil
 	}
-	return nil, notFound("code", "no group has it")
+	return nil, notFound("code", "no group has this code")
 }
 
 // exitConversation removes the bot from a group.

@@ -42,7 +42,7 @@ type ack struct {
 // readRecording reads a whole recording. Errors contain the line number, and no part of the line.
 func readRecording(r io.Reader) ([]*line, error) {
 	if r == nil {
-		return nil, errors.New("blazetest: no recording")
+		return nil, errors.New("blazetest: the recording is a nil reader")
 	}
 	var lines []*line
 	sc := bufio.NewScanner(r)
@@ -71,25 +71,25 @@ func readLine(p []byte) (*line, error) {
 	dec := json.NewDecoder(bytes.NewReader(p))
 	dec.DisallowUnknownFields()
 	if dec.Decode(l) != nil {
-		return nil, errors.New(`not an object of "at", "dir", "link", "bot", "changed", and "frame" or "raw"`)
+		return nil, errors.New(`must be an object of "at", "dir", "link", "bot", "changed", and "frame" or "raw"`)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
+		return nil, errors.New("data after the object")
 	}
 	if _, err := time.Parse(time.RFC3339, l.At); err != nil {
-		return nil, errors.New(`"at" is not an RFC 3339 time`)
+		return nil, errors.New(`"at" must be an RFC 3339 time`)
 	}
 	switch {
 	case l.Dir != "in" && l.Dir != "out":
-		return nil, errors.New(`"dir" is neither "in" nor "out"`)
+		return nil, errors.New(`"dir" must be "in" or "out"`)
 	case l.Link < 0:
-		return nil, errors.New(`"link" counts from 1`)
+		return nil, errors.New(`"link" must not be negative`)
 	case l.Bot != "" && !serve.IsUUID(l.Bot):
-		return nil, errors.New(`"bot" is not a UUID in lowercase`)
+		return nil, errors.New(`"bot" must be a UUID in lowercase`)
 	case (l.Frame == nil) == (l.Raw == nil):
-		return nil, errors.New(`needs one of "frame" and "raw"`)
+		return nil, errors.New(`must have one of "frame" and "raw"`)
 	case l.Frame != nil && l.Frame[0] != '{':
-		return nil, errors.New(`"frame" is not an object`)
+		return nil, errors.New(`"frame" must be an object`)
 	case l.Dir == "out":
 		return l, l.readOut()
 	}
@@ -102,7 +102,7 @@ func (l *line) link() int { return max(l.Link, 1) }
 // readOut parses the frame that the client is expected to write.
 func (l *line) readOut() error {
 	if l.Frame == nil {
-		return errors.New(`a client is not expected to write "raw" bytes`)
+		return errors.New(`"raw" needs "dir" "in"`)
 	}
 	var err error
 	if l.out, err = wire.Parse(l.Frame); err != nil {

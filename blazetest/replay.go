@@ -76,7 +76,7 @@ func (s *Server) beginReplay(p *replay) error {
 	case s.closed:
 		return errClosed
 	case s.replay != nil:
-		return errors.New("blazetest: another replay is under way")
+		return errors.New("blazetest: another replay is running")
 	}
 	s.replay, p.above = p, s.links
 	return nil
@@ -331,7 +331,7 @@ func (p *replay) wait(cond func() bool) error {
 		case <-p.ctx.Done():
 			return p.ctx.Err()
 		case <-p.late.C:
-			return fmt.Errorf("it did not come within %v", lineTimeout)
+			return fmt.Errorf("timeout after %v", lineTimeout)
 		}
 	}
 }
@@ -340,7 +340,7 @@ func (p *replay) wait(cond func() bool) error {
 func (p *replay) closest(l *line) string {
 	for _, a := range p.kept {
 		if a.frame.Action == l.out.Action {
-			return ", of which one came that differs in " + p.ids.match(l, a)
+			return ", received one that differs in " + p.ids.match(l, a)
 		}
 	}
 	return ""
@@ -354,12 +354,13 @@ func (p *replay) leftOver() error {
 	}
 	for a, n := range p.acked {
 		if n > 0 {
-			left = append(left, "the acknowledgement of "+a.MessageID)
+			left = append(left, "acknowledgement of "+a.MessageID)
 		}
 	}
 	if left == nil {
 		return nil
 	}
 	slices.Sort(left)
-	return fmt.Errorf("blazetest: the client wrote what the recording does not have: %s", strings.Join(left, ", "))
+	return fmt.Errorf("blazetest: the client wrote frames that the recording does not contain: %s",
+		strings.Join(left, ", "))
 }

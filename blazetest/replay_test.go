@@ -96,8 +96,8 @@ func TestReplayNamesWhatIsMissing(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "line 3 of the recording: waiting for CREATE_MESSAGE")
 	require.ErrorContains(t, err, "differs in params.category")
-	require.ErrorContains(t, err, "it did not come within 1m0s")
-	require.ErrorContains(t, err, "does not have: CREATE_MESSAGE")
+	require.ErrorContains(t, err, "timeout after 1m0s")
+	require.ErrorContains(t, err, "does not contain: CREATE_MESSAGE")
 }
 
 func TestReplayDifferences(t *testing.T) {
@@ -121,7 +121,7 @@ func TestReplayDifferences(t *testing.T) {
 func TestReplayWithoutAClient(t *testing.T) {
 	start := time.Now()
 	err := play(t, sending[strings.Index(sending, "\n")+1:], func(*testing.T, *blazetest.Server) {})
-	require.ErrorContains(t, err, "line 1 of the recording: it did not come within 1m0s")
+	require.ErrorContains(t, err, "line 1 of the recording: timeout after 1m0s")
 	require.Less(t, time.Since(start), time.Minute, "the minute is virtual")
 }
 
@@ -178,7 +178,7 @@ func TestReplayAcknowledgements(t *testing.T) {
 		c.call(wire.ActionAck, read(id1))
 		c.call(wire.ActionAck, read(id2))
 	})
-	require.ErrorContains(t, err, "does not have: the acknowledgement of "+id3)
+	require.ErrorContains(t, err, "does not contain: acknowledgement of "+id3)
 }
 
 func TestReplayBrokenRecordings(t *testing.T) {

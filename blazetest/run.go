@@ -62,7 +62,7 @@ func (s *Server) restartBot() error {
 	b := s.runner
 	s.mu.Unlock()
 	if b == nil {
-		return errors.New("blazetest: no bot was started by Run or Start")
+		return errors.New("blazetest: no bot to restart; start one with Start or Run")
 	}
 	return b.restart()
 }
@@ -120,11 +120,11 @@ func (b *running) restart() error {
 	b.turn <- struct{}{}
 	defer func() { <-b.turn }()
 	if b.over {
-		return errors.New("blazetest: the bot was stopped for good")
+		return errors.New("blazetest: the bot was stopped")
 	}
 	b.end()
 	if b.start() == nil {
-		return errors.New("blazetest: the bot cannot be started again")
+		return errors.New("blazetest: the bot could not be restarted")
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func (p *player) perform(u *User, l *scriptLine) (reason string) {
 	case stepTransfers:
 		_, misuse = p.s.transfer(u.id, l.amount, l.kind, l.arg)
 	default:
-		return "this is nothing that somebody does"
+		return "not a person's step"
 	}
 	if misuse != nil {
 		return misuse.Reason
@@ -98,7 +98,7 @@ func (p *player) taps(u *User, label string) (reason string) {
 			return ""
 		}
 	}
-	return "the bot has sent no button " + label + " in a line before; bot> [buttons: " + label + "] reads one"
+	return "no line above has read a button " + label + "; add bot> [buttons: " + label + "]"
 }
 
 // groupName returns the name of a group in scripts: its name, or its id if scripts cannot contain the name. It returns

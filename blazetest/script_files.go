@@ -24,7 +24,7 @@ const (
 func filesIn(dir string) func(name string) (file []byte, reason string) {
 	return func(name string) (file []byte, reason string) {
 		if !filepath.IsLocal(name) {
-			return nil, "the file is to be beside the script: " + name
+			return nil, "the file must be in the script's directory: " + name
 		}
 		file, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the script's author names a file beside it
 		if err != nil {

@@ -132,7 +132,7 @@ func starred(text string) string {
 // several lines.
 func jsonData(text string) (data []byte, reason string) {
 	if !json.Valid([]byte(text)) {
-		return nil, "not JSON: " + text
+		return nil, "invalid JSON: " + text
 	}
 	if text[0] == '"' {
 		var s string
@@ -155,7 +155,7 @@ func assetID(asset string) (id, reason string) {
 		return id, ""
 	}
 	if !serve.IsUUID(asset) {
-		return "", "an asset is its id, a UUID in lowercase, or one of BTC, ETH and XIN, not " + asset
+		return "", "the asset must be a UUID in lowercase, BTC, ETH or XIN, not " + asset
 	}
 	return asset, ""
 }

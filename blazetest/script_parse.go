@@ -61,7 +61,7 @@ func (e *scriptError) Error() string { return fmt.Sprintf("line %d: %s", e.line,
 // parseScript parses a script. The error has a *scriptError for each invalid line.
 func parseScript(text string) ([]scriptLine, error) {
 	if len(text) > maxScript {
-		return nil, fmt.Errorf("%d bytes, and a script has at most %d", len(text), maxScript)
+		return nil, fmt.Errorf("the script has %d bytes; at most %d are allowed", len(text), maxScript)
 	}
 	var lines []scriptLine
 	var errs []error
@@ -81,7 +81,7 @@ func (l *scriptLine) parse() (reason string) {
 	first, rest, _ := strings.Cut(text, " ")
 	switch {
 	case !utf8.ValidString(text):
-		return "not UTF-8"
+		return "invalid UTF-8"
 	case text == "" || text[0] == '#':
 		return ""
 	case text == "cut":
@@ -95,11 +95,11 @@ func (l *scriptLine) parse() (reason string) {
 	}
 	name, rest := cutName(text)
 	if name == "" {
-		return fmt.Sprintf("%q begins with no name, and is neither cut, restart bot, wait nor a comment", text)
+		return fmt.Sprintf("%q must begin with a name, cut, restart bot, wait or #", text)
 	}
 	if after, ok := strings.CutPrefix(rest, "@"); ok {
 		if l.group, rest = cutName(after); l.group == "" {
-			return "no group's name behind the @"
+			return "group name missing after @"
 		}
 	}
 	if name == "bot" {
@@ -133,20 +133,20 @@ func (l *scriptLine) parseWait(arg string) (reason string) {
 func (l *scriptLine) parseBot(rest string) (reason string) {
 	rest, ok := strings.CutPrefix(rest, ">")
 	if !ok {
-		return "the bot's lines are bot> TEXT or bot@GROUP> TEXT"
+		return "a line of the bot must be bot> TEXT or bot@GROUP> TEXT"
 	}
 	l.arg = strings.TrimSpace(rest)
 	switch labels, buttons := strings.CutPrefix(l.arg, buttonsBegin); {
 	case l.arg == "":
-		return "no text behind bot>; * is any text"
+		return "text missing after bot>; use * for any text"
 	case l.arg == nothing && l.group != "":
-		return "bot> " + nothing + " is about all conversations, and takes no group"
+		return "bot> " + nothing + " applies to all conversations; remove the group"
 	case l.arg == nothing:
 		l.step = stepBotNothing
 	case !buttons:
 		l.step = stepBotSays
 	case !strings.HasSuffix(labels, "]"):
-		return "no ] at the end of the buttons"
+		return "] missing after the buttons"
 	default:
 		l.step, l.arg = stepBotButtons, normalLabels(strings.TrimSuffix(labels, "]"))
 	}
@@ -171,11 +171,11 @@ func normalLabels(labels string) string {
 func (l *scriptLine) parseAct(rest string) (reason string) {
 	if text, ok := strings.CutPrefix(rest, ":"); ok {
 		l.step, l.arg = stepSays, strings.TrimSpace(text)
-		return needed(l.arg, "no text behind the colon")
+		return needed(l.arg, "text missing after the colon")
 	}
 	verb, arg, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	if !strings.HasPrefix(rest, " ") {
-		return "no colon, and no space behind the name"
+		return "colon or space missing after the name"
 	}
 	if before, text, ok := strings.Cut(verb, ":"); ok { // no space after the colon
 		verb, arg = before+":", text+" "+arg
@@ -183,7 +183,7 @@ func (l *scriptLine) parseAct(rest string) (reason string) {
 	l.arg = strings.TrimSpace(arg)
 	switch verb {
 	case "sealed:":
-		l.step, reason = stepEncrypted, needed(l.arg, "no text behind the colon")
+		l.step, reason = stepEncrypted, needed(l.arg, "text missing after the colon")
 	case "sends":
 		reason = l.parseSends()
 	case "taps":
@@ -191,10 +191,10 @@ func (l *scriptLine) parseAct(rest string) (reason string) {
 	case "transfers":
 		reason = l.parseTransfer()
 	default:
-		return fmt.Sprintf("%q is none of sealed:, sends, taps and transfers", verb)
+		return fmt.Sprintf("%q must be sealed:, sends, taps or transfers", verb)
 	}
 	if reason == "" && l.group != "" {
-		reason = "in a group, people can only say a text: " + l.who + "@" + l.group + ": TEXT"
+		reason = "only texts can be sent to a group: " + l.who + "@" + l.group + ": TEXT"
 	}
 	return reason
 }
@@ -213,7 +213,7 @@ func (l *scriptLine) parseSends() (reason string) {
 	case l.arg == "":
 		return "sends needs a file, or a category and JSON"
 	case isCategory(first) && !more:
-		return "sends " + first + " needs JSON behind the category"
+		return "sends " + first + " needs JSON after the category"
 	case isCategory(first):
 		l.step, l.kind, l.arg = stepSendsJSON, first, strings.TrimSpace(rest)
 		_, reason = jsonData(l.arg)
@@ -244,7 +244,7 @@ func (l *scriptLine) parseTransfer() (reason string) {
 // checkAmount returns the reason if Transfer does not accept the amount.
 func checkAmount(amount string) (reason string) {
 	if !isAmount(amount) {
-		return fmt.Sprintf("%q is no amount above zero with up to eight digits behind the point", amount)
+		return fmt.Sprintf("the amount %q must be a positive decimal number with at most eight decimals", amount)
 	}
 	return ""
 }

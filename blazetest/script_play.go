@@ -65,7 +65,7 @@ func (p *player) begin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.playing {
-		return errors.New("blazetest: another script is being played")
+		return errors.New("blazetest: another script is playing")
 	}
 	s.playing = true
 	for i := range s.sent {
@@ -124,12 +124,12 @@ func (p *player) act(l *scriptLine) bool {
 func (p *player) expect(l *scriptLine) bool {
 	m, err := p.next(func(group string) bool { return group == l.group })
 	if err != nil {
-		p.fail(l, fmt.Sprintf("the bot said nothing within %v\n\tscript: %s\n\tbot:    %s%s\n\t%v",
+		p.fail(l, fmt.Sprintf("the bot sent no message within %v\n\tscript: %s\n\tbot:    %s%s\n\t%v",
 			botTimeout, l.text(), nothing, p.elsewhere(), err))
 		return false
 	}
 	if !l.matches(m.out.Payload) {
-		p.fail(l, "the bot said something else\n\tscript: "+l.text()+"\n\tbot:    "+m.shown())
+		p.fail(l, "the bot sent a different message\n\tscript: "+l.text()+"\n\tbot:    "+m.shown())
 	}
 	p.remember(m.shown())
 	return true
@@ -138,7 +138,7 @@ func (p *player) expect(l *scriptLine) bool {
 // expectNothing checks that no message is unread after the bot has become idle.
 func (p *player) expectNothing(l *scriptLine) {
 	if err := p.idle(); err != nil {
-		p.fail(l, "the bot is not finished within "+botTimeout.String()+"\n\t"+err.Error())
+		p.fail(l, "the bot was not idle within "+botTimeout.String()+"\n\t"+err.Error())
 		return
 	}
 	var all []string
@@ -147,7 +147,7 @@ func (p *player) expectNothing(l *scriptLine) {
 		all = append(all, m.shown())
 	}
 	if len(all) > 0 {
-		p.fail(l, "the bot said something\n\tscript: "+l.text()+"\n\tbot:    "+strings.Join(all, "\n\t        "))
+		p.fail(l, "the bot sent a message\n\tscript: "+l.text()+"\n\tbot:    "+strings.Join(all, "\n\t        "))
 	}
 }
 

@@ -26,7 +26,7 @@ func sessionOf(userID string) (*auth.Signer, error) {
 // encryptFor encrypts a user's data for the bot.
 func (s *Server) encryptFor(userID string, data []byte) ([]byte, error) {
 	if s.agreement == nil {
-		return nil, errors.New("the bot has an RSA key, and nothing can be sealed for it")
+		return nil, errors.New("the bot has an RSA key; use an Ed25519 key for encrypted messages")
 	}
 	own, err := sessionOf(userID)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Server) ownSession() userSession {
 func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	var users []string
 	if json.Unmarshal(body, &users) != nil || len(users) == 0 {
-		return nil, serve.Invalid("body", "not a list of user ids")
+		return nil, serve.Invalid("body", "must be a list of user ids")
 	}
 	all := []userSession{}
 	for _, user := range users {
@@ -111,7 +111,7 @@ func (s *Server) storeEncrypted(r *http.Request, body []byte) (any, *serve.Rejec
 	}
 	encrypted := make([]encryptedFor, len(messages))
 	if json.Unmarshal(body, &encrypted) != nil {
-		return nil, serve.Invalid("body", "not a list of encrypted messages")
+		return nil, serve.Invalid("body", "must be a list of encrypted messages")
 	}
 	all := batch{outs: outgoing(messages...), path: "body", list: true}
 	if rejection := s.admit(actionOf(r), all); rejection != nil {
@@ -125,7 +125,7 @@ func (s *Server) storeEncrypted(r *http.Request, body []byte) (any, *serve.Rejec
 		case out.RecipientID == "":
 			return nil, serve.Invalid(all.field(i, "recipient_id"), "missing")
 		case !out.Encrypted:
-			return nil, serve.Invalid(all.field(i, "category"), "not an encrypted one")
+			return nil, serve.Invalid(all.field(i, "category"), "must be an ENCRYPTED_ category")
 		}
 		current := s.sessionsOf(out.RecipientID)
 		result := encryptedResult{"message", out.MessageID, out.RecipientID, "SUCCESS", current}
@@ -135,7 +135,7 @@ func (s *Server) storeEncrypted(r *http.Request, body []byte) (any, *serve.Rejec
 			continue
 		}
 		if err := decryptFor(out, messages[i].Data); err != nil {
-			return nil, serve.Invalid(all.field(i, "data_base64"), "the recipient cannot open it: %v", err)
+			return nil, serve.Invalid(all.field(i, "data_base64"), "the recipient cannot decrypt it: %v", err)
 		}
 		outs, results = append(outs, *out), append(results, result)
 	}

@@ -107,7 +107,7 @@ func TestAStoppedBotIsNotRestarted(t *testing.T) {
 		_, stop := blazetest.Run(t, s, nil, nil)
 		stop()
 		stop()
-		require.ErrorContains(t, blazetest.RestartBot(s), "stopped for good")
+		require.ErrorContains(t, blazetest.RestartBot(s), "the bot was stopped")
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

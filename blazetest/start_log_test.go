@@ -34,7 +34,7 @@ func TestStartLogsWhyABotSaysNothing(t *testing.T) {
 		_, err := s.Next(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err,
-			"1 connections, 1 of which get messages; 1 messages pending, 0 sent, 0 requests unanswered")
+			"1 connections, 1 with pushes; 1 messages pending, 0 sent; 0 requests unanswered")
 		require.Contains(t, strings.Join(l.take(), "\n"), "the database is down")
 	})
 }
@@ -73,5 +73,5 @@ func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 
 func TestReplayOfNothing(t *testing.T) {
 	s, _ := newServer(t)
-	require.ErrorContains(t, s.Replay(nil), "no recording")
+	require.ErrorContains(t, s.Replay(nil), "the recording is a nil reader")
 }

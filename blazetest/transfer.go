@@ -45,13 +45,13 @@ func isAmount(text string) bool { return amounts.MatchString(text) && strings.Tr
 func checkTransfer(userID, amount, assetID, memo string) string {
 	switch {
 	case !serve.IsUUID(userID):
-		return "the user's id is not a UUID in lowercase"
+		return "the user's id must be a UUID in lowercase"
 	case !isAmount(amount):
-		return "the amount is not a positive decimal number with up to eight digits behind the point"
+		return "the amount must be a positive decimal number with at most eight decimals"
 	case !serve.IsUUID(assetID):
-		return "the asset's id is not a UUID in lowercase"
+		return "the asset's id must be a UUID in lowercase"
 	case len(memo) > maxMemo:
-		return "the memo is longer than 200 bytes"
+		return "the memo must have at most 200 bytes"
 	}
 	return ""
 }

@@ -19,8 +19,8 @@ func (c *conn) pong(payload []byte) {
 		return // unsolicited
 	}
 	if newer := c.newer(known); newer > 0 {
-		c.s.fault("the session has two connections at once, %d and %d: the service does not say what becomes of them; "+
-			"here both are served", c.link, newer)
+		c.s.fault("the session has two connections at once, %d and %d; Mixin does not document the effect, "+
+			"blazetest serves both", c.link, newer)
 	}
 }
 

@@ -125,7 +125,7 @@ func (s *Server) showUser(r *http.Request, _ []byte) (any, *serve.Rejection) {
 func (s *Server) searchUser(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	number := r.PathValue("number")
 	if serve.IsUUID(number) {
-		return nil, notFound("number", "not an identity number")
+		return nil, notFound("number", "must be an identity number")
 	}
 	return s.show(number)
 }
@@ -135,7 +135,7 @@ func (s *Server) show(idOrNumber string) (any, *serve.Rejection) {
 	defer s.mu.Unlock()
 	p, known := s.find(idOrNumber)
 	if !known {
-		return nil, notFound("id", "no such user")
+		return nil, notFound("id", "the user does not exist")
 	}
 	return p, nil
 }
@@ -144,7 +144,7 @@ func (s *Server) show(idOrNumber string) (any, *serve.Rejection) {
 func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	var ids []string
 	if json.Unmarshal(body, &ids) != nil || len(ids) == 0 || len(ids) > maxFetched {
-		return nil, serve.Invalid("body", "not a list of 1 to %d user ids", maxFetched)
+		return nil, serve.Invalid("body", "must be a list of 1 to %d user ids", maxFetched)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -127,7 +127,7 @@ func TestUnknownPaths(t *testing.T) {
 			require.Equal(t, 202, rejection.Status)
 			require.Equal(t, "The endpoint is not found.", rejection.Description)
 		}
-		require.Equal(t, []string{"blazetest: the client: GET " + path + " is not served here"}, f.take())
+		require.Equal(t, []string{"blazetest: the client: GET " + path + " is not supported by blazetest"}, f.take())
 	}
 	code, _ := c.rejection("DELETE", "/me", nil)
 	require.Equal(t, 404, code)

@@ -101,7 +101,7 @@ func TestWatchHTTP(t *testing.T) {
 		}, got)
 		require.Equal(t, len(unauthorized), (*events)[1].Size)
 		require.NotEmpty(t, (*events)[5].Text, "why its token is refused")
-		require.Equal(t, "Deliver: the user's id is not a UUID in lowercase", (*events)[7].Text)
+		require.Equal(t, "Deliver: the user's id must be a UUID in lowercase", (*events)[7].Text)
 		require.Len(t, f.take(), 3)
 	})
 }
@@ -143,7 +143,7 @@ func TestWatchStops(t *testing.T) {
 		s.Deliver("alice", blaze.Outgoing{})
 		synctest.Wait()
 		require.Len(t, got, 2)
-		require.Contains(t, got[1], "neither DELIVERED nor READ")
+		require.Contains(t, got[1], "must be DELIVERED or READ")
 		require.Len(t, *all, 3)
 		require.Len(t, f.take(), 3)
 		s.Watch(nil)()

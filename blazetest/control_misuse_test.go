@@ -15,13 +15,13 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// answered is the answer to a request that was sent beside others.
+// answered is the response to a concurrent request.
 type answered struct {
 	status int
 	text   string
 }
 
-// beside sends a request, and does not wait for its answer.
+// beside sends a request without waiting for its response.
 func (c *controls) beside(path, body string) <-chan answered {
 	got := make(chan answered, 1)
 	url := c.s.Config.API + "/blazetest" + path
@@ -46,7 +46,7 @@ func (c *controls) beside(path, body string) <-chan answered {
 	return got
 }
 
-// A request that waits gets its message, whatever others do meanwhile.
+// A waiting request receives its message in spite of concurrent misuse.
 func TestMisuseLeavesRequestsAloneThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -78,7 +78,7 @@ func TestMisuseLeavesRequestsAloneThatWait(t *testing.T) {
 	})
 }
 
-// What is misused elsewhere does not refuse a request that is carried out meanwhile.
+// Misuse by Go code does not fail a concurrent request.
 func TestMisuseElsewhereRefusesNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
@@ -102,7 +102,7 @@ func TestMisuseElsewhereRefusesNoRequest(t *testing.T) {
 	})
 }
 
-// Misuse is the answer of the request, and is not reported.
+// Misuse in a request is its response, and is not reported.
 func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -151,7 +151,7 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 	})
 }
 
-// A script that fails by misuse is answered with its report.
+// Misuse in a script is in the response's report.
 func TestAScriptOverHTTPReportsMisuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

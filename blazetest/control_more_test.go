@@ -37,7 +37,7 @@ func TestOptionsOverHTTP(t *testing.T) {
 	})
 }
 
-// The files of a script come with the request.
+// The files of a script are in the request.
 func TestAScriptOverHTTPSendsFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -52,7 +52,7 @@ func TestAScriptOverHTTPSendsFiles(t *testing.T) {
 	})
 }
 
-// With update, a script is answered with what the bot says.
+// With update, the response has the script with the bot's messages.
 func TestAScriptOverHTTPIsWrittenAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -67,7 +67,7 @@ func TestAScriptOverHTTPIsWrittenAnew(t *testing.T) {
 	})
 }
 
-// A fault of a websocket's request has its own words, or is any frame.
+// A fault of a websocket request can set the error's fields or a whole frame.
 func TestFaultsHaveTheirOwnAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -88,7 +88,7 @@ func TestFaultsHaveTheirOwnAnswers(t *testing.T) {
 	})
 }
 
-// A fault of an HTTP request has its own status, header and body.
+// A fault of an HTTP request can set status, headers and body.
 func TestFaultsHaveTheirOwnResponses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

@@ -31,7 +31,7 @@ func newControls(t *testing.T, s *blazetest.Server) *controls {
 	}, map[string]bool{}}
 }
 
-// open sends a request. path is the pattern of a route, and values stand for its parameters.
+// open sends a request. path is the pattern of a route; values replace its parameters.
 func (c *controls) open(method, path, body string, values ...string) *http.Response {
 	c.t.Helper()
 	c.used[strings.ToLower(method)+" /blazetest"+path] = true
@@ -46,7 +46,7 @@ func (c *controls) open(method, path, body string, values ...string) *http.Respo
 	return res
 }
 
-// call sends a request that is carried out, and returns the answer.
+// call sends a request that must succeed, and returns the response.
 func (c *controls) call(method, path, body string, values ...string) string {
 	c.t.Helper()
 	status, answer := c.try(method, path, body, values...)
@@ -63,7 +63,7 @@ func (c *controls) try(method, path, body string, values ...string) (status int,
 	return res.StatusCode, string(p)
 }
 
-// refused sends a request that is not carried out, and returns the reason.
+// rejection sends a request that must fail, and returns the reason.
 func (c *controls) rejection(status int, method, path, body string, values ...string) string {
 	c.t.Helper()
 	got, answer := c.try(method, path, body, values...)
@@ -71,7 +71,7 @@ func (c *controls) rejection(status int, method, path, body string, values ...st
 	return member(c.t, answer, "reason")
 }
 
-// member returns a member of an object that is a string.
+// member returns a string member of an object.
 func member(t *testing.T, object, name string) string {
 	t.Helper()
 	var all map[string]any
@@ -81,7 +81,7 @@ func member(t *testing.T, object, name string) string {
 	return s
 }
 
-// The file describes what is served: every request of it answers, and there are no others.
+// Every request in the OpenAPI file is served, and no other.
 func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -329,7 +329,7 @@ func TestControlRefusesWithReasons(t *testing.T) {
 	})
 }
 
-// What HTTP does the Go methods see, and the other way round.
+// Changes over HTTP are visible to the Go methods, and vice versa.
 func TestControlAndMethodsAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -395,7 +395,7 @@ func TestRecordingsOverHTTP(t *testing.T) {
 	})
 }
 
-// Close ends a client that waits, and one that listens.
+// Close ends waiting requests and streams.
 func TestCloseEndsControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// newGroup makes a group of the bot's with alice and bob, as the SDKs do.
+// newGroup creates a group of the bot with alice and bob, as the SDKs do.
 func newGroup(c *restClient) (id string) {
 	c.t.Helper()
 	alice, bob := c.s.User("alice").ID(), c.s.User("bob").ID()
@@ -24,8 +24,7 @@ func newGroup(c *restClient) (id string) {
 	return id
 }
 
-// The fields are those that developers.mixin.one documents, and participant_sessions and circles, as the apps read
-// them.
+// The fields are those documented at developers.mixin.one, and participant_sessions and circles as the apps read them.
 func TestConversationOverHTTP(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -129,7 +128,7 @@ func TestConversationsThatCannotBe(t *testing.T) {
 	require.Len(t, f.take(), 1)
 }
 
-// The service makes the letters of ids small.
+// The service changes ids to lowercase.
 func TestCapitalsInConversations(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -147,7 +146,7 @@ func TestCapitalsInConversations(t *testing.T) {
 	require.Len(t, c.list("POST", "/users/fetch", []string{strings.ToUpper(alice.ID())}), 1)
 }
 
-// Whoever is named twice is one member, and the bot is one in any case.
+// A participant that is listed twice is one member. The bot is a member whether it is listed or not.
 func TestParticipantsNamedTwice(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -187,7 +186,7 @@ func TestJoin(t *testing.T) {
 	require.Len(t, f.take(), 1)
 }
 
-// What the bot changes in a group it is told too, like every member.
+// The bot is notified of its own changes of a group, like every member.
 func TestParticipants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -229,7 +228,7 @@ func TestParticipants(t *testing.T) {
 	})
 }
 
-// Who may change a group is a matter of roles.
+// Changes of a group require a role.
 func TestParticipantsThatCannotBeChanged(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// Users that nobody knows have no sessions. Capitals in ids do not matter.
+// Unknown users have no sessions. Capital letters in ids are accepted.
 func TestSessionsOfUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -26,7 +26,7 @@ func TestSessionsOfUsers(t *testing.T) {
 	})
 }
 
-// sealedOverHTTP returns a message for alice in the form of POST /encrypted_messages.
+// encryptedOverHTTP returns a message for alice in the form of POST /encrypted_messages.
 func encryptedOverHTTP(c *restClient, edit object) []object {
 	alice := c.s.User("alice")
 	m := encryptedFor(c, alice.ConversationID(), "psst", alice.ID())

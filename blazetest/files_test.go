@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The storage takes what the service's does, and says what is wrong with everything else.
+// The storage accepts the same requests as the service's, and reports mistakes in others.
 func TestStorage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

@@ -17,13 +17,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// restClient asks the HTTP API by hand.
+// restClient is a hand-written client of the HTTP API.
 type restClient struct {
 	t *testing.T
 	s *blazetest.Server
 	c *http.Client
 
-	last string // body of an answer
+	last string // body of the latest response
 }
 
 func newRESTClient(t *testing.T, s *blazetest.Server) *restClient {
@@ -33,7 +33,7 @@ func newRESTClient(t *testing.T, s *blazetest.Server) *restClient {
 	}}}
 }
 
-// ask signs and sends a request. body is JSON if it is a string, and is made JSON otherwise; nil means none.
+// ask signs and sends a request. A string is sent unchanged, other bodies as JSON; nil means no body.
 func (c *restClient) ask(method, path string, body any) (data json.RawMessage, rejection *wire.Error) {
 	c.t.Helper()
 	var p []byte
@@ -70,7 +70,7 @@ func (c *restClient) ask(method, path string, body any) (data json.RawMessage, r
 	return answer.Data, answer.Error
 }
 
-// get returns the data of an answer as an object.
+// get returns the data of a response as an object.
 func (c *restClient) get(method, path string, body any) object {
 	c.t.Helper()
 	data, rejection := c.ask(method, path, body)
@@ -80,7 +80,7 @@ func (c *restClient) get(method, path string, body any) object {
 	return o
 }
 
-// refused returns the code of a refusal, and the field it names.
+// rejection returns the code and the field of a rejection.
 func (c *restClient) rejection(method, path string, body any) (code int, field string) {
 	c.t.Helper()
 	_, rejection := c.ask(method, path, body)
@@ -92,7 +92,7 @@ func (c *restClient) rejection(method, path string, body any) (code int, field s
 	return rejection.Code, extra.Field
 }
 
-// list returns the data of an answer as a list of objects.
+// list returns the data of a response as a list of objects.
 func (c *restClient) list(method, path string, body any) []object {
 	c.t.Helper()
 	data, rejection := c.ask(method, path, body)

@@ -114,7 +114,7 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// TestCloseJoins relies on synctest, which fails a test that ends with goroutines left.
+// TestCloseJoins relies on synctest, which fails a test with remaining goroutines.
 func TestCloseJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
@@ -122,7 +122,7 @@ func TestCloseJoins(t *testing.T) {
 		for range 3 {
 			clients = append(clients, connectAndList(t, s))
 		}
-		// One connection whose client does not read, one that has not asked for anything yet.
+		// One client does not read, another has sent nothing yet.
 		s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("x")})
 		idle, err := s.Config.DialContext(ctx(t), "tcp", "localhost:80")
 		require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 				c.write(wire.ActionCreateMessage, textMessage(object{"message_id": blazetest.UserID(fmt.Sprint(i, j))}))
 				_, _, _ = s.Sent(), s.Pending(), s.Acked()
 			}
-			for range 2*most*each + each { // every message, the replies to its acknowledgement and to what was sent
+			for range 2*most*each + each { // every message, the replies to its acknowledgement, and those to sends
 				c.acknowledge()
 			}
 		})

@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// Messages are opened, and keys derived, after Server.mu was released.
+// Messages are decrypted, and keys derived, without holding Server.mu.
 func TestNoKeyIsDerivedUnderTheLock(t *testing.T) {
 	s := NewServer()
 	t.Cleanup(s.Close)

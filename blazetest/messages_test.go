@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// One message is answered with all of it, as the service keeps it.
+// The response to a single message is the message in the form of the service.
 func TestOneMessageOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -52,7 +52,7 @@ func TestOneMessageOverHTTP(t *testing.T) {
 	})
 }
 
-// A list of messages is answered with an empty object.
+// The response to a list of messages is an empty object.
 func TestMessagesOverHTTP(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)
@@ -112,8 +112,8 @@ func TestAcknowledgementsOverHTTP(t *testing.T) {
 	}
 }
 
-// A client that writes nothing on the websocket but LIST_PENDING_MESSAGES, as fox-one's SDK does: it acknowledges and
-// sends over HTTP.
+// A client that writes only LIST_PENDING_MESSAGES to the websocket, as fox-one's SDK does. It acknowledges and sends
+// over HTTP.
 func TestAClientThatSendsOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

@@ -31,8 +31,8 @@ func TestAUserIsNoConversation(t *testing.T) {
 	assert.Len(t, s.Sent(), 1)
 }
 
-// misdirected returns messages that go nowhere, the code that each is refused with, and what is reported.
-func checkTarget(s *blazetest.Server) map[string]struct {
+// misdirected returns messages to invalid targets, with the code of their rejection and the report.
+func misdirected(s *blazetest.Server) map[string]struct {
 	edit   object
 	code   int
 	report string
@@ -66,12 +66,12 @@ func checkTarget(s *blazetest.Server) map[string]struct {
 	}
 }
 
-// Whatever way a message takes, it is refused where it cannot go.
+// A message to an invalid target is rejected by each request that sends messages.
 func TestMisdirectedMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
 		ws, api := connect(t, s), newRESTClient(t, s)
-		for name, m := range checkTarget(s) {
+		for name, m := range misdirected(s) {
 			message := textMessage(m.edit)
 			require.Equal(t, m.code, ws.call(wire.ActionCreateMessage, message).Error.Code, name)
 			require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params." + m.report}, f.take(), name)
@@ -92,12 +92,12 @@ func TestMisdirectedMessages(t *testing.T) {
 	})
 }
 
-// A lenient server takes all of them.
+// A lenient server accepts all of them.
 func TestLenientTakesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newLenientServer(t)
 		ws := connect(t, s)
-		for name, m := range checkTarget(s) {
+		for name, m := range misdirected(s) {
 			require.Nil(t, ws.call(wire.ActionCreateMessage, textMessage(m.edit)).Error, name)
 		}
 		mention := textMessage(object{"message_id": id3, "mentions": []string{id1}})
@@ -106,7 +106,7 @@ func TestLenientTakesAll(t *testing.T) {
 	})
 }
 
-// Whoever wrote to the bot can be written to, and so can somebody to whom the bot has opened the conversation.
+// The bot can write to users who have written to it, and after it has opened the conversation.
 func TestWhoCanBeWrittenTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := blazetest.Start(t, nil, nil)
@@ -123,7 +123,7 @@ func TestWhoCanBeWrittenTo(t *testing.T) {
 	})
 }
 
-// A mention that nobody sees is reported. The service stores the message.
+// A mention that is not in the text, or of somebody outside the group, is reported. The message is stored.
 func TestMentions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -175,7 +175,7 @@ func TestMentions(t *testing.T) {
 	})
 }
 
-// A message with the id of another message is reported. A message that is sent again is not.
+// A message with the id of another message is reported, a repeated message is not.
 func TestMessagesWithTheIDOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -215,7 +215,7 @@ func TestMessagesWithTheIDOfAnother(t *testing.T) {
 	})
 }
 
-// A minute begins with its first message. Refused messages do not count, and are nobody's mistake.
+// A minute begins with its first message. Rejected messages do not count, and are not reported.
 func TestPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServerWith(t, blazetest.Options{PerMinute: 3})
@@ -228,7 +228,7 @@ func TestPerMinute(t *testing.T) {
 			})
 		}
 		call := func(action string, params object) int {
-			ws := connect(t, s) // one that answers no pings does not live long
+			ws := connect(t, s) // a new connection, because this client answers no pings
 			reply := ws.call(action, params)
 			require.NoError(t, ws.ws.Close())
 			synctest.Wait()
@@ -272,7 +272,7 @@ func TestInterceptKnowsItsActions(t *testing.T) {
 	assert.Len(t, faults.take(), 1)
 }
 
-// An Errorf that ends its goroutine, as t.Fatalf does, ends none of the server's.
+// An Errorf that ends its goroutine, as t.Fatalf does, does not end the server's goroutines.
 func TestAReportMayEndItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

@@ -112,7 +112,7 @@ func TestLike(t *testing.T) {
 	}
 }
 
-// A pattern of many stars must not take a time that grows with their power.
+// Matching a pattern with many stars does not take exponential time.
 func TestLikeWithManyStars(t *testing.T) {
 	require.False(t, like(strings.Repeat("*a", 2000)+"b", strings.Repeat("a", 20000)))
 }
@@ -157,7 +157,7 @@ func TestLinesAndButtons(t *testing.T) {
 	}
 	group := blaze.ButtonGroup{button("BTC"), button("ETH")}
 	card := blaze.Card{Title: "t", Description: "d", Actions: group}
-	for line, want := range map[string][2]bool{ // of the buttons, and of a card with these
+	for line, want := range map[string][2]bool{ // for these buttons, and for a card with them
 		"bot> [buttons: BTC, ETH]":  {true, true},
 		"bot> [buttons:BTC ,  ETH]": {true, true},
 		"bot> [buttons: BTC, *]":    {true, true},
@@ -176,7 +176,7 @@ func TestLinesAndButtons(t *testing.T) {
 	require.False(t, lines[0].matches(blaze.Text("[buttons: A]")))
 }
 
-// Any text is a script or has reasons why not, and whatever a bot says can be written on a line that is about it.
+// Every text is a script or has errors with lines. Every message of a bot has a line that matches it.
 func FuzzScript(f *testing.F) {
 	f.Add("alice: hi\nbot> hello *\n")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -17,7 +17,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// reports is a test that only notes what is reported.
+// reports is a TB that only collects reports.
 type reports struct{ faults }
 
 func (*reports) Helper()        {}
@@ -25,7 +25,7 @@ func (*reports) Cleanup(func()) {}
 
 func (r *reports) Errorf(format string, args ...any) { r.add(format, args...) }
 
-// prices is a bot that knows what coins cost, in groups and to everybody.
+// prices is a bot that replies with the prices of coins, in groups and to users.
 func prices(c *blaze.Client) blaze.Handler {
 	buttons := blaze.ButtonGroup{
 		{Label: "BTC", Color: "#ABABAB", Action: "input:/price BTC"},
@@ -68,7 +68,7 @@ func prices(c *blaze.Client) blaze.Handler {
 	)
 }
 
-// playScript runs a script against a bot and returns what is reported.
+// playScript plays a script with a bot and returns the reports.
 func playScript(t *testing.T, bot func(*blaze.Client) blaze.Handler, script string) []string {
 	t.Helper()
 	r := new(reports)
@@ -130,7 +130,7 @@ bot> what is 2?
 `))
 }
 
-// Each group is read for itself, whatever the order in which the bot wrote to the two.
+// Each conversation is read separately, in any order of the bot's messages to different ones.
 func TestScriptReadsConversationsForThemselves(t *testing.T) {
 	require.Empty(t, playScript(t, prices, `alice: one
 alice: two
@@ -166,7 +166,7 @@ func TestAMessageTooMany(t *testing.T) {
 	require.Contains(t, got[0], "bot@g> what is ho?")
 }
 
-// A bot that is busy is not one that says nothing.
+// A busy bot is awaited before (nothing) is checked.
 func TestNothingWaitsForTheBot(t *testing.T) {
 	slow := func(c *blaze.Client) blaze.Handler {
 		return blaze.On(func(ctx context.Context, m *blaze.Message, t blaze.Text) error {
@@ -200,7 +200,7 @@ func TestScriptsThatCannotBePlayed(t *testing.T) {
 	require.Len(t, r.take(), 1)
 }
 
-// What the bot said before is read by the first script, unless something else has read it.
+// Earlier messages of the bot are read by the first script, unless something else has read them.
 func TestScriptsReadOnWhereOthersStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -253,7 +253,7 @@ func TestFilesOfScripts(t *testing.T) {
 	})
 }
 
-// A restarted bot is made again, by the same function.
+// A restarted bot is created by the same function.
 func TestScriptsRestartBots(t *testing.T) {
 	lives := 0
 	counting := func(c *blaze.Client) blaze.Handler {
@@ -299,7 +299,7 @@ func TestOneScriptAtATime(t *testing.T) {
 	})
 }
 
-// A client that goes leaves no script behind.
+// A script ends when its client disconnects.
 func TestAScriptEndsWithItsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

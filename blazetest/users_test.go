@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// The fields are those that developers.mixin.one documents, and code_id and app as the apps and SDKs read them.
+// The fields are those documented at developers.mixin.one, and code_id and app as the apps and SDKs read them.
 func TestUsersOverHTTP(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -41,7 +41,7 @@ func TestUsersOverHTTP(t *testing.T) {
 	}
 }
 
-// Only those who exist are returned.
+// Only known users are returned.
 func TestFetchUsers(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)
@@ -93,7 +93,7 @@ func TestTheProfileOfTheBot(t *testing.T) {
 	require.NotContains(t, other, "session_id")
 }
 
-// A name comes late where a message came first. Identity numbers are those of one person each.
+// A name may be set after the first message of a person. Each person has a different identity number.
 func TestIdentityNumbers(t *testing.T) {
 	s, _ := newServer(t)
 	s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("hi")})
@@ -108,12 +108,12 @@ func TestIdentityNumbers(t *testing.T) {
 	require.Equal(t, alice.IdentityNumber(), again.User("alice").IdentityNumber(), "the same in every process")
 	require.NotEqual(t, alice.IdentityNumber(), again.User("bob").IdentityNumber())
 
-	one, other := s.User("user 14304"), s.User("user 40830") // their numbers would be the same
+	one, other := s.User("user 14304"), s.User("user 40830") // their numbers collide
 	require.NotEqual(t, one.IdentityNumber(), other.IdentityNumber())
 	require.Equal(t, other.ID(), c.get("GET", "/search/"+other.IdentityNumber(), nil)["user_id"])
 }
 
-// Everything that is not served is 404, and reported once.
+// Unsupported requests are answered with 404, and reported once.
 func TestUnknownPaths(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)

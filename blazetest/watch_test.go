@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// watch collects events of the kinds given, or of all. They may be read once synctest.Wait has returned.
+// watch collects events of the given kinds, or of all. They may be read after synctest.Wait.
 func watch(s *blazetest.Server, kinds ...string) *[]blazetest.Event {
 	events := new([]blazetest.Event)
 	s.Watch(func(e blazetest.Event) {
@@ -48,7 +48,7 @@ func TestWatchASession(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, f.Action, e.Text)
 			}
-			if e.Kind != "http" { // the handshake's comes at any time after the connection's
+			if e.Kind != "http" { // the handshake's event may come at any time after the connection's
 				got = append(got, e.Kind+" "+e.Text)
 			}
 		}
@@ -122,7 +122,7 @@ func TestWatchWhatIsNoFrame(t *testing.T) {
 	})
 }
 
-// The function may call the Server, and stop watching.
+// The function may call the Server, and end the watch.
 func TestWatchStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -131,7 +131,7 @@ func TestWatchStops(t *testing.T) {
 		stop = s.Watch(func(e blazetest.Event) {
 			got = append(got, e.Text)
 			if len(got) == 1 {
-				s.Receipt(id1, "SEEN") // another event, from within this one
+				s.Receipt(id1, "SEEN") // another event during this one
 				return
 			}
 			stop()
@@ -151,7 +151,7 @@ func TestWatchStops(t *testing.T) {
 	})
 }
 
-// Close waits for the events that are on their way.
+// Close waits for queued events.
 func TestCloseJoinsWatchers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()

@@ -41,7 +41,7 @@ func encoded(t *testing.T, v any) json.RawMessage {
 	return p
 }
 
-// refusal checks that got is a rejection of the field, with code 10002 and status 202.
+// rejection checks that got is a rejection of the field, with code 10002 and status 202.
 func rejection(t *testing.T, field string, got *serve.Rejection) {
 	t.Helper()
 	if field == "" {

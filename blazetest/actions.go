@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// serve answers one request. False means that the connection is to end.
+// serve handles one request of the client. It returns false if the connection must end.
 func (c *conn) serve(f *wire.Frame, size int) bool {
 	s := c.s
 	s.mu.Lock()
@@ -40,7 +40,7 @@ func (c *conn) serve(f *wire.Frame, size int) bool {
 	return true
 }
 
-// leave gives up answering a request.
+// leave marks a request that will not be answered.
 func (c *conn) leave() {
 	s := c.s
 	s.mu.Lock()
@@ -49,14 +49,14 @@ func (c *conn) leave() {
 	s.changed()
 }
 
-// reply answers a request in another way than usual.
+// reply queues the Answer of an interception.
 func (c *conn) reply(it serve.Item) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	c.answer(it)
 }
 
-// replyTo returns the reply of an interception.
+// replyTo returns the frame of an intercepted reply, with the ID and Action of the request where they are empty.
 func replyTo(f *wire.Frame, reply *Frame) *wire.Frame {
 	r := wire.Frame{
 		ID: reply.ID, Action: reply.Action, Params: reply.Params, Data: reply.Data, Error: toWire(reply.Error),
@@ -70,35 +70,35 @@ func replyTo(f *wire.Frame, reply *Frame) *wire.Frame {
 	return &r
 }
 
-// deed is what a valid request asks for.
-type deed struct {
+// effects are the effects of a valid request.
+type effects struct {
 	list   bool
 	send   batch
 	acks   []serve.Ack
 	params json.RawMessage // of the reply
-	stub   bool            // the reply has the stub of the message sent as its data
+	stub   bool            // the reply's data is the stub of the sent message
 }
 
-// carryOut validates and executes a request, and answers it if answer is set. The answer is queued first, then the
-// frames that the request makes the server push, without others between them.
+// carryOut validates and executes a request. If answer is set, the reply is queued, followed by the frames that the
+// request makes the server push, without other frames in between.
 func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
-	d, refused := read(f, size)
-	if refused == nil {
-		d, refused = d.unless(c.s.admit(f.Action, d.send))
+	d, rejection := read(f, size)
+	if rejection == nil {
+		d, rejection = d.unless(c.s.admit(f.Action, d.send))
 	}
-	if refused != nil {
-		c.s.blame(f.Action, refused)
+	if rejection != nil {
+		c.s.reportRejection(f.Action, rejection)
 	}
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if answer {
 		r := &wire.Frame{ID: f.ID, Action: f.Action, Params: d.params}
-		if refused != nil {
-			r.Error = refused.Error()
+		if rejection != nil {
+			r.Error = rejection.Error()
 		}
 		if d.stub {
-			// Texts are always JSON.
+			// Strings can always be encoded.
 			r.Data, _ = wire.Marshal(serve.Stub(s.session.AppID, d.send.outs[0].MessageID, s.clock()))
 		}
 		c.answer(serve.Item{Frame: r})
@@ -115,41 +115,41 @@ func (c *conn) carryOut(f *wire.Frame, size int, answer bool) {
 	s.changed()
 }
 
-// read checks a request and says what it asks for. size is that of the frame's JSON.
-func read(f *wire.Frame, size int) (deed, *serve.Refusal) {
+// read validates a request and returns its effects. size is the size of the frame's JSON in bytes.
+func read(f *wire.Frame, size int) (effects, *serve.Rejection) {
 	if !serve.IsUUID(strings.ToLower(f.ID)) {
-		return deed{}, serve.Invalid("id", "not a UUID")
+		return effects{}, serve.Invalid("id", "must be a UUID")
 	}
 	switch f.Action {
 	case wire.ActionListPending:
-		return deed{list: true}, nil
+		return effects{list: true}, nil
 	case wire.ActionCreateMessage:
-		m, refused := serve.ReadMessage(f.Params)
-		return deed{send: batch{outs: outgoing(m), path: "params"}, stub: true}.unless(refused)
+		m, rejection := serve.ReadMessage(f.Params)
+		return effects{send: batch{outs: outgoing(m), path: "params"}, stub: true}.unless(rejection)
 	case wire.ActionCreatePlain:
-		all, refused := serve.ReadBatch(f.Params, size)
-		// The specification's sample shows such a string and does not say what it is.
+		all, rejection := serve.ReadBatch(f.Params, size)
+		// The specification's sample has such a string and does not explain it.
 		opaque, _ := wire.Marshal(rand.Text())
 		send := batch{outs: outgoing(all...), path: "params.messages", list: true}
-		return deed{send: send, params: opaque}.unless(refused)
+		return effects{send: send, params: opaque}.unless(rejection)
 	case wire.ActionAck:
-		a, refused := serve.ReadAck(f.Params)
-		return deed{acks: []serve.Ack{a}}.unless(refused)
+		a, rejection := serve.ReadAck(f.Params)
+		return effects{acks: []serve.Ack{a}}.unless(rejection)
 	case wire.ActionAcks:
-		all, refused := serve.ReadAcks(f.Params)
-		return deed{acks: all}.unless(refused)
+		all, rejection := serve.ReadAcks(f.Params)
+		return effects{acks: all}.unless(rejection)
 	case actionPing:
-		return deed{}, nil
+		return effects{}, nil
 	}
-	return deed{}, &serve.Refusal{
-		Code: serve.CodeNotFound, Field: "action", Reason: "the specification has no such action",
+	return effects{}, &serve.Rejection{
+		Code: serve.CodeNotFound, Field: "action", Reason: "unknown action",
 	}
 }
 
-// actionPing is what Mixin's desktop app asks every 15 s, to see whether the service answers.
+// actionPing is the request that Mixin's desktop app sends every 15 s to test the connection.
 const actionPing = "PING"
 
-// outgoing returns messages as the client's user had them.
+// outgoing converts messages to the values that the client passed to Send.
 func outgoing(all ...serve.Message) []blaze.Outgoing {
 	outs := make([]blaze.Outgoing, len(all))
 	for i, m := range all {
@@ -166,10 +166,10 @@ func outgoing(all ...serve.Message) []blaze.Outgoing {
 	return outs
 }
 
-// unless returns d, or the refusal and nothing to do.
-func (d deed) unless(refused *serve.Refusal) (deed, *serve.Refusal) {
-	if refused != nil {
-		return deed{}, refused
+// unless returns d, or the rejection and no effects.
+func (d effects) unless(rejection *serve.Rejection) (effects, *serve.Rejection) {
+	if rejection != nil {
+		return effects{}, rejection
 	}
 	return d, nil
 }

@@ -252,7 +252,7 @@ func TestDeliverMisuse(t *testing.T) {
 	require.NotEmpty(t, s.Deliver(alice, blaze.Outgoing{Payload: join}))
 }
 
-// Nobody writes in the conversation of the bot and another user, whether that user has written or not.
+// Only the user and the bot can write in their contact conversation, even before the user has written.
 func TestDeliverElsewhere(t *testing.T) {
 	s, f := newServer(t)
 	bob := s.User("bob")

@@ -11,13 +11,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// endpoint answers one request of the HTTP API with the data of its answer, or refuses it.
-type endpoint func(s *Server, r *http.Request, body []byte) (data any, refused *serve.Refusal)
+// endpoint handles one request of the HTTP API. It returns the data of the response, or a rejection.
+type endpoint func(s *Server, r *http.Request, body []byte) (data any, rejection *serve.Rejection)
 
-// noData is the data of an answer that is an empty object.
+// noData is returned by endpoints with the response {}.
 var noData any = struct{}{}
 
-// endpoints are the requests that are served, by the pattern of net/http.
+// endpoints has the supported requests, by their net/http pattern.
 var endpoints = map[string]endpoint{
 	"GET /me":              (*Server).showMe,
 	"GET /users/{id}":      (*Server).showUser,
@@ -27,7 +27,7 @@ var endpoints = map[string]endpoint{
 	"POST /messages":           (*Server).createMessages,
 	"POST /acknowledgements":   (*Server).acknowledgeMessages,
 	"POST /sessions/fetch":     (*Server).fetchSessions,
-	"POST /encrypted_messages": (*Server).storeSealed,
+	"POST /encrypted_messages": (*Server).storeEncrypted,
 
 	"POST /attachments":     (*Server).createAttachment,
 	"GET /attachments/{id}": (*Server).showAttachment,
@@ -53,7 +53,7 @@ func (s *Server) newRoutes() *http.ServeMux {
 	return mux
 }
 
-// api answers a request after its token was checked.
+// api handles a request with a valid token.
 func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) {
 	if path.Clean(r.URL.Path) != r.URL.Path {
 		s.answerUnknown(w, r) // ServeMux would redirect it
@@ -63,11 +63,11 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, body []byte) {
 	s.routes.ServeHTTP(w, r)
 }
 
-// answer answers a request by an endpoint.
+// answer responds to a request with the result of an endpoint.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
 	body, _ := io.ReadAll(r.Body) // it is in memory
-	data, refused := e(s, r, body)
-	if refused == nil {
+	data, rejection := e(s, r, body)
+	if rejection == nil {
 		answer := map[string]any{"data": data}
 		if data == noData {
 			answer = map[string]any{}
@@ -75,13 +75,13 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
 		writeJSON(w, http.StatusOK, answer)
 		return
 	}
-	if refused.Code != serve.CodeNotFound { // what a client looks for need not be there
-		s.blame(actionOf(r), refused)
+	if rejection.Code != serve.CodeNotFound { // a client may look for something that does not exist
+		s.reportRejection(actionOf(r), rejection)
 	}
-	refuseHTTP(w, refused.Error())
+	writeError(w, rejection.Error())
 }
 
-// answerUnknown refuses a request that is not served. It is reported once for each method and path.
+// answerUnknown rejects an unsupported request. It is reported once for each method and path.
 func (s *Server) answerUnknown(w http.ResponseWriter, r *http.Request) {
 	action := actionOf(r)
 	s.mu.Lock()
@@ -89,12 +89,12 @@ func (s *Server) answerUnknown(w http.ResponseWriter, r *http.Request) {
 	s.unknownPaths[action] = struct{}{}
 	s.mu.Unlock()
 	if !known {
-		s.fault("%s is not served here", action)
+		s.fault("%s is not supported by blazetest", action)
 	}
-	refuseHTTP(w, (&serve.Refusal{Code: serve.CodeNotFound}).Error())
+	writeError(w, (&serve.Rejection{Code: serve.CodeNotFound}).Error())
 }
 
-// pathID returns an id in the path of a request, in lowercase, as the service reads it.
+// pathID returns the id in a request's path, in lowercase as the service reads it.
 func pathID(r *http.Request) string { return strings.ToLower(r.PathValue("id")) }
 
 func actionOf(r *http.Request) string { return r.Method + " " + r.URL.Path }

@@ -9,7 +9,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// secretFields are the fields that a recording leaves empty.
+// secretFields are the JSON fields that a recording replaces with "".
 var secretFields = map[string]bool{
 	"key": true, "digest": true, "media_key": true, "media_digest": true,
 	"pin": true, "pin_base64": true, "pin_token": true, "pin_token_base64": true,
@@ -18,14 +18,14 @@ var secretFields = map[string]bool{
 	"private_key": true, "session_private_key": true, "session_key": true, "spend_key": true, "spend_private_key": true,
 }
 
-// clean returns a frame without its secrets, and whether a body in it has changed. False means that the frame is no
-// JSON object, or nested too deeply.
+// clean returns a frame without its secrets, and whether a message body in it was changed. ok is false if the frame is
+// not a JSON object or is nested too deeply.
 func (r *recorder) clean(frame []byte) (clean json.RawMessage, changed, ok bool) {
 	if !json.Valid(frame) || frame[0] != '{' {
 		return nil, false, false
 	}
-	clean, ok = rewrite(frame, mostRecorded, func(name, v []byte) []byte {
-		name = folded(name)
+	clean, ok = rewrite(frame, maxRecordedDepth, func(name, v []byte) []byte {
+		name = lowerName(name)
 		if field := string(name); (field == "data" || field == "data_base64") && len(v) > 0 && v[0] == '"' {
 			body := r.cleanBody(field, v)
 			changed = changed || body != nil
@@ -36,7 +36,7 @@ func (r *recorder) clean(frame []byte) (clean json.RawMessage, changed, ok bool)
 	return clean, changed, ok
 }
 
-// cleanValue returns what replaces a value, nil if it stays.
+// cleanValue returns the replacement of a value, or nil to keep it.
 func (r *recorder) cleanValue(name, v []byte) []byte {
 	if secretFields[string(name)] {
 		return emptyText
@@ -44,7 +44,7 @@ func (r *recorder) cleanValue(name, v []byte) []byte {
 	if string(name) != "session_id" || v != nil && v[0] != '"' {
 		return nil
 	}
-	if v == nil { // a session has one id
+	if v == nil { // an object or array cannot be a session id
 		return emptyText
 	}
 	var id string
@@ -54,7 +54,7 @@ func (r *recorder) cleanValue(name, v []byte) []byte {
 	return r.session(id)
 }
 
-// cleanBody returns what replaces the base64 of a message's body, nil if it stays.
+// cleanBody returns the replacement of the base64 of a message's data, or nil to keep it.
 func (r *recorder) cleanBody(field string, v []byte) []byte {
 	var text string
 	if json.Unmarshal(v, &text) != nil || text == "" {
@@ -71,8 +71,8 @@ func (r *recorder) cleanBody(field string, v []byte) []byte {
 		return nil
 	}
 	secret := false
-	clean, ok := rewrite(body, mostRecorded, func(name, v []byte) []byte {
-		with := r.cleanValue(folded(name), v)
+	clean, ok := rewrite(body, maxRecordedDepth, func(name, v []byte) []byte {
+		with := r.cleanValue(lowerName(name), v)
 		secret = secret || with != nil
 		return with
 	})
@@ -85,17 +85,17 @@ func (r *recorder) cleanBody(field string, v []byte) []byte {
 	return encodeBody(field, clean)
 }
 
-// alphabet makes one of the other alphabets of base64, and of text broken into lines.
+// alphabet converts the URL alphabet of base64 to the standard one, and removes line breaks.
 var alphabet = strings.NewReplacer("-", "+", "_", "/", "\n", "", "\r", "")
 
-// decodeBody decodes the base64 of a message. It takes more than the wire does, the two alphabets in one text too, so
-// that no form of a key is overlooked. False means that it is not base64.
+// decodeBody decodes the base64 of a message's data. Unlike the wire format, it accepts both alphabets in one string,
+// so that no encoding of a key is overlooked. It returns false if the text is not base64.
 func decodeBody(text string) ([]byte, bool) {
 	body, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(alphabet.Replace(text), "="))
 	return body, err == nil
 }
 
-// encodeBody returns the JSON of a body's base64, in the form that the field has.
+// encodeBody returns the JSON of the data's base64, in the alphabet of the field.
 func encodeBody(field string, body []byte) []byte {
 	text := base64.StdEncoding.EncodeToString(body)
 	if field == "data_base64" {
@@ -106,12 +106,12 @@ func encodeBody(field string, body []byte) []byte {
 
 var emptyText = []byte(`""`)
 
-// longestName is that of the names in secretFields, in JSON with each letter escaped.
-const longestName = len(`""`) + len("session_private_key")*len(`\u0073`)
+// maxNameLen is the length of the longest secret field's name in JSON with every letter escaped.
+const maxNameLen = len(`""`) + len("session_private_key")*len(`\u0073`)
 
-// folded returns a name in small letters, nil for one that is none of those that matter.
-func folded(quoted []byte) []byte {
-	if len(quoted) < 2 || len(quoted) > longestName {
+// lowerName returns a field's name in lowercase, or nil if it is too long for a secret field.
+func lowerName(quoted []byte) []byte {
+	if len(quoted) < 2 || len(quoted) > maxNameLen {
 		return nil
 	}
 	name := quoted[1 : len(quoted)-1]
@@ -124,8 +124,8 @@ func folded(quoted []byte) []byte {
 	return bytes.ToLower(name)
 }
 
-// session returns the JSON of the id that replaces the id of a session. Different sessions get different ids. The
-// namespace is random and not recorded, so the original id cannot be computed from the new one.
+// session returns the JSON of the replacement for a session id. Different sessions get different ids. The namespace is
+// random and not recorded, so the original id cannot be derived from the replacement.
 func (r *recorder) session(id string) []byte {
 	made := uuid.NewV5(r.sessions, id).String()
 	return []byte(`"` + made + `"`)

@@ -28,7 +28,7 @@ const (
 	id3 = "33333333-3333-4333-8333-333333333333"
 )
 
-// faults collects what a Server reports.
+// faults collects the reports of a Server.
 type faults struct {
 	mu   sync.Mutex
 	list []string
@@ -40,7 +40,7 @@ func (f *faults) add(format string, args ...any) {
 	f.list = append(f.list, fmt.Sprintf(format, args...))
 }
 
-// take returns what was reported since the last take.
+// take returns the reports since the last take.
 func (f *faults) take() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -49,13 +49,13 @@ func (f *faults) take() []string {
 	return list
 }
 
-// newServer returns a Server in memory and what it reports. What is not taken fails the test.
+// newServer returns a Server in memory and its reports. Reports that are not taken fail the test.
 func newServer(t *testing.T) (*blazetest.Server, *faults) {
 	t.Helper()
 	return newServerWith(t, blazetest.Options{})
 }
 
-// newLenientServer returns one like newServer for tests of the form of requests, which takes messages to any
+// newLenientServer returns a lenient Server, for tests of the form of requests. It accepts messages to any
 // conversation.
 func newLenientServer(t *testing.T) (*blazetest.Server, *faults) {
 	t.Helper()
@@ -68,7 +68,7 @@ func newServerWith(t *testing.T, o blazetest.Options) (*blazetest.Server, *fault
 	return collecting(t, blazetest.NewServerWith(o))
 }
 
-// collecting collects what a Server reports, and closes it in the end.
+// collecting collects the reports of a Server, and closes it at the end of the test.
 func collecting(t *testing.T, s *blazetest.Server) (*blazetest.Server, *faults) {
 	t.Helper()
 	f := new(faults)
@@ -80,7 +80,7 @@ func collecting(t *testing.T, s *blazetest.Server) (*blazetest.Server, *faults) 
 	return s, f
 }
 
-// token returns a token for the handshake whose claims and signing edit may change.
+// token returns a token for the handshake, signed after edit has changed its claims.
 func token(t *testing.T, s *blazetest.Server, edit func(jwt.MapClaims)) string {
 	t.Helper()
 	seed, err := hex.DecodeString(s.Key.SessionPrivateKey)
@@ -123,7 +123,7 @@ func connect(t *testing.T, s *blazetest.Server) *raw {
 	return &raw{t: t, ws: ws, d: new(wire.Deflater)}
 }
 
-// connectAndList connects and asks for messages.
+// connectAndList connects and lists pending messages.
 func connectAndList(t *testing.T, s *blazetest.Server) *raw {
 	t.Helper()
 	c := connect(t, s)
@@ -162,7 +162,7 @@ func (c *raw) read() wire.Frame {
 	return *f
 }
 
-// call writes a request and returns the reply to it.
+// call writes a request and returns its reply.
 func (c *raw) call(action string, params any) wire.Frame {
 	c.t.Helper()
 	id := c.write(action, params)
@@ -172,7 +172,7 @@ func (c *raw) call(action string, params any) wire.Frame {
 	return f
 }
 
-// view is a pushed message or receipt as the wire has it.
+// view is the data of a pushed message or receipt.
 type view struct {
 	ConversationID   string    `json:"conversation_id"`
 	UserID           string    `json:"user_id"`
@@ -191,7 +191,7 @@ type view struct {
 	UpdatedAt        time.Time `json:"updated_at"`
 }
 
-// readView reads the data of a frame; it is none where the frame has no object.
+// readView decodes the data of a frame. It returns nil if data is not an object.
 func readView(data json.RawMessage) (*view, error) {
 	v := new(view)
 	return v, json.Unmarshal(data, v)
@@ -216,7 +216,7 @@ func (c *raw) acknowledge() {
 	c.write(wire.ActionAck, object{"message_id": m.MessageID, "status": "READ"})
 }
 
-// ended reads to the end of the connection and returns why it ended.
+// ended reads to the end of the connection and returns the error.
 func (c *raw) ended() error {
 	for {
 		if _, _, err := c.ws.ReadMessage(); err != nil {

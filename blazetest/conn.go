@@ -16,21 +16,21 @@ import (
 // conn is one websocket connection.
 type conn struct {
 	*serve.Conn
-	s       *Server
-	refused bool // its token was refused: nothing is carried out
+	s        *Server
+	rejected bool // its token was rejected: no request is carried out
 
 	// Guarded by s.mu.
-	link     int     // counts the server's connections, from 1
-	unwanted bool    // it was cut before it was registered
-	listed   bool    // LIST_PENDING_MESSAGES was asked for: messages may be pushed
-	replay   *replay // gets what the client writes, while it is there
+	link     int     // number of the connection, from 1
+	unwanted bool    // cut before it was registered
+	listed   bool    // the client sent LIST_PENDING_MESSAGES, so messages are pushed
+	replay   *replay // receives the client's frames, if set
 }
 
-// upgrade makes a websocket of the request and serves it. If refused is not nil, the token was refused: the first frame
-// says so, as on the service.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) {
+// upgrade upgrades a request to a websocket and serves it. If rejection is not nil, the token was rejected, and the
+// first frame is an error with code 401, as on the service.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, rejection error) {
 	raw, _ := r.Context().Value(connKey{}).(net.Conn)
-	c := &conn{s: s, refused: refused != nil}
+	c := &conn{s: s, rejected: rejection != nil}
 	c.number(r)
 	var err error
 	c.Conn, err = serve.Upgrade(w, r, raw, http.Header{"X-Server-Time": w.Header()["X-Server-Time"]}, serve.Hooks{
@@ -41,13 +41,13 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 		c.abandon()
 		var refusal websocket.HandshakeError
 		if errors.As(err, &refusal) {
-			s.fault("the handshake: %v", err)
+			s.fault("invalid handshake: %v", err)
 			return
 		}
-		s.forget(raw) // net/http has let go of it
+		s.forget(raw) // net/http no longer tracks it
 		return
 	}
-	older := c.register(refused)
+	older := c.register(rejection)
 	if c.unwanted {
 		c.Cut()
 	}
@@ -57,7 +57,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, refused error) 
 	}
 }
 
-// number counts the connection before the client can know of it, so that numbers are in the order of connections.
+// number counts the connection before the client can notice it, so that numbers are in order of connection.
 func (c *conn) number(r *http.Request) {
 	if !websocket.IsWebSocketUpgrade(r) {
 		return
@@ -70,25 +70,26 @@ func (c *conn) number(r *http.Request) {
 	s.coming[c.link] = c
 }
 
-// abandon forgets a connection that has not come.
+// abandon removes a connection after a failed handshake.
 func (c *conn) abandon() {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	delete(c.s.coming, c.link)
 }
 
-// register lists the connection. It returns all but the newest. unwanted does not change any more.
-func (c *conn) register(refused error) (older []*conn) {
+// register adds the connection to the list. It returns all connections but the newest. unwanted no longer changes
+// afterwards.
+func (c *conn) register(rejection error) (older []*conn) {
 	s := c.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := Event{Kind: EventConnected, Link: c.link}
-	if c.refused {
-		e.Text = refused.Error()
+	if c.rejected {
+		e.Text = rejection.Error()
 	} else {
 		c.replay = s.replay
 	}
-	c.SetPace(s.pace)
+	c.SetSpeed(s.speed)
 	delete(s.coming, c.link)
 	s.conns = append(s.conns, c)
 	slices.SortFunc(s.conns, func(a, b *conn) int { return a.link - b.link })
@@ -101,8 +102,8 @@ func (c *conn) register(refused error) (older []*conn) {
 func (c *conn) run(raw net.Conn) {
 	s := c.s
 	defer s.forget(raw)
-	if c.refused {
-		unauthorized := &serve.Refusal{Code: serve.CodeUnauthorized}
+	if c.rejected {
+		unauthorized := &serve.Rejection{Code: serve.CodeUnauthorized}
 		c.Enqueue(serve.Item{Frame: &wire.Frame{Action: actionError, Error: unauthorized.Error()}})
 	}
 	c.Serve()
@@ -113,22 +114,22 @@ func (c *conn) run(raw net.Conn) {
 	s.changed()
 }
 
-// actionError is that of a frame about the connection, not about a request.
+// actionError is the action of an error frame that does not answer a request.
 const actionError = "ERROR"
 
-// take carries out a frame of the client. False ends the connection.
+// take handles a frame of the client. It returns false if the connection must end.
 func (c *conn) take(f *wire.Frame, text []byte) bool {
 	c.watched(EventOut, f.Action, text)
-	if c.refused {
+	if c.rejected {
 		return true
 	}
 	return c.s.replayed(c, f, bytes.Clone(text)) || c.serve(f, len(text))
 }
 
-// sending notes a frame of the server before it is written.
+// sending emits the event of a server's frame before it is written.
 func (c *conn) sending(text []byte) { c.watched(EventIn, "", text) }
 
-// done notes that an item is written, or never will be.
+// done is called after an item was written or dropped.
 func (c *conn) done(it serve.Item) {
 	s := c.s
 	s.mu.Lock()
@@ -144,7 +145,7 @@ func (c *conn) done(it serve.Item) {
 	}
 }
 
-// answer queues the answer to a request, and what follows it. The caller holds s.mu.
+// answer queues the reply to a request and the items that follow it. The caller holds s.mu.
 func (c *conn) answer(items ...serve.Item) {
 	items[0].Answers = true
 	if !c.Enqueue(items...) {

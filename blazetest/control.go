@@ -15,23 +15,26 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// controlPath is where the control interface is.
+// controlPath is the path prefix of the control interface.
 const controlPath = "/blazetest/"
 
-// Control returns the control interface: everything that a test can do with the Server, over HTTP, for tests in any
-// language. It serves the paths below /blazetest/, which the Server serves on its own listener too; mount it where a
-// page needs it. It takes and returns JSON; an error is an object with a reason. GET /blazetest/openapi.json describes
-// all of it, and docs/blazetest-http.md is its page.
+// Control returns the control interface: the features of the Server over HTTP, for tests in any language. It serves the
+// paths below /blazetest/. A Server serves it on its own listener too; mount it where a web page needs it. Requests and
+// responses are JSON; an error is an object with a reason. GET /blazetest/openapi.json describes all requests,
+// docs/blazetest-http.md explains them.
 //
-// It asks for no token. Instead a request must fulfil all of this, wherever the handler is mounted: it comes over TCP
-// from a loopback address (by its RemoteAddr), over a unix socket or from memory; its Host is localhost or a loopback
-// address; and no browser sends it for a page of another origin. Other requests are refused with 403.
+// There is no token. Instead, wherever the handler is mounted, a request must meet all of these conditions. Others are
+// rejected with 403.
 //
-// GET /blazetest/events sends the events of [Server.Watch] from the first call of Control on, or from the first request
-// that is not refused, as server-sent events with ids. The last 10,000 are kept, and at most 64 MiB, for clients that
-// connect again with Last-Event-ID.
+//   - It arrives over TCP from a loopback address (RemoteAddr), over a unix socket or from memory.
+//   - Its Host is localhost or a loopback address.
+//   - It was not sent by a browser for a page of another origin.
 //
-// Misuse is the error of the request that caused it, with the reason, and is not reported to Errorf.
+// GET /blazetest/events streams the events of [Server.Watch] as server-sent events with ids. Events are collected from
+// the first call of Control or the first accepted request on. The last 10,000 events, up to 64 MiB, are stored for
+// clients that reconnect with Last-Event-ID.
+//
+// Misuse is the error of the request that caused it, and is not reported to Errorf.
 func (s *Server) Control() http.Handler {
 	s.controls()
 	return http.HandlerFunc(s.serveControl)
@@ -43,13 +46,13 @@ type controller struct {
 	mux    *http.ServeMux
 	events *events
 
-	mu     sync.Mutex // guards all below; taken before Server.mu, never while a function of the test runs
+	mu     sync.Mutex // guards the fields below; acquired before Server.mu, not locked during calls of user code
 	faults map[int]*armedFault
-	last   int // number of a fault
+	last   int // number of the latest fault
 	tape   *tape
 }
 
-// controls returns the controller, and makes it for the first call.
+// controls returns the controller. The first call creates it.
 func (s *Server) controls() *controller {
 	s.controlOnce.Do(func() {
 		c := &controller{
@@ -67,11 +70,11 @@ func (s *Server) controls() *controller {
 			allow := strings.Join(methods, ", ")
 			c.mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Allow", allow)
-				refuseControl(w, problem(http.StatusMethodNotAllowed, "%s is not served, only %s", r.Method, allow))
+				writeProblem(w, problem(http.StatusMethodNotAllowed, "%s is not allowed, use %s", r.Method, allow))
 			})
 		}
 		c.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-			refuseControl(w, problem(http.StatusNotFound, "there is no %s; GET %sopenapi.json lists all paths",
+			writeProblem(w, problem(http.StatusNotFound, "unknown path %s; GET %sopenapi.json lists all paths",
 				r.URL.Path, controlPath))
 		})
 		s.control = c
@@ -82,10 +85,11 @@ func (s *Server) controls() *controller {
 // isControl reports whether a request is for the control interface.
 func isControl(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, controlPath) }
 
-// serveControl answers a request for the control interface. A refused one makes no controller, which keeps events.
+// serveControl handles a request for the control interface. A rejected request does not create the controller, which
+// would collect events.
 func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	if err := guardControl(r); err != nil {
-		refuseControl(w, err)
+		writeProblem(w, err)
 		return
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -93,12 +97,12 @@ func (s *Server) serveControl(w http.ResponseWriter, r *http.Request) {
 	s.controls().mux.ServeHTTP(w, r)
 }
 
-// guardControl refuses requests of other machines, and those that a page in a browser can make: with the name of
-// another host that resolves to this machine, or from another origin. The protection of net/http allows safe methods,
-// but here their answers hold secrets.
+// guardControl rejects requests from other machines, and requests that a web page can make: with a Host that resolves
+// to this machine, or from another origin. CrossOriginProtection allows safe methods, but responses to GET contain
+// secrets here, so the check is made as for a POST.
 func guardControl(r *http.Request) *controlError {
 	if !isLocalPeer(r.RemoteAddr) {
-		return problem(http.StatusForbidden, "the client's address %q is no loopback address", r.RemoteAddr)
+		return problem(http.StatusForbidden, "the client's address %q is not a loopback address", r.RemoteAddr)
 	}
 	if !isLoopback(r.Host) {
 		return problem(http.StatusForbidden, "the host %q is neither localhost nor a loopback address", r.Host)
@@ -111,8 +115,8 @@ func guardControl(r *http.Request) *controlError {
 	return nil
 }
 
-// isLocalPeer reports whether a connection's remote address is on this machine. An address that is neither an IP nor a
-// host and port is that of a unix socket or of a connection in memory.
+// isLocalPeer reports whether a connection's remote address is on this machine. An address that is neither an IP
+// address nor a host and port belongs to a unix socket or an in-memory connection.
 func isLocalPeer(remote string) bool {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {
@@ -138,7 +142,7 @@ func isLoopback(hostport string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-func refuseControl(w http.ResponseWriter, e *controlError) { writeJSON(w, e.status, e) }
+func writeProblem(w http.ResponseWriter, e *controlError) { writeJSON(w, e.status, e) }
 
 // request is a request of the control interface, with its body.
 type request struct {
@@ -147,7 +151,7 @@ type request struct {
 	body []byte
 }
 
-// serve answers a request of a route.
+// serve handles a request of the route.
 func (rt *route) serve(c *controller, w http.ResponseWriter, r *http.Request) {
 	if rt.stream != nil {
 		rt.stream(c, w, r)
@@ -155,18 +159,18 @@ func (rt *route) serve(c *controller, w http.ResponseWriter, r *http.Request) {
 	}
 	body, problem := rt.read(w, r)
 	if problem != nil {
-		refuseControl(w, problem)
+		writeProblem(w, problem)
 		return
 	}
 	answer, problem := rt.do(&request{controller: c, http: r, body: body})
 	if problem != nil {
-		refuseControl(w, problem)
+		writeProblem(w, problem)
 		return
 	}
 	rt.write(w, answer)
 }
 
-// write writes the answer of a request that was carried out. Nil is the zero value of the route's answer.
+// write writes the response of a successful request. A nil answer stands for the zero value of the route's type.
 func (rt *route) write(w http.ResponseWriter, answer any) {
 	switch file := answer.(type) {
 	case []byte:
@@ -188,7 +192,7 @@ func (rt *route) write(w http.ResponseWriter, answer any) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// readJSON reads the body of a request. Unknown fields are errors, so that typing mistakes are not ignored.
+// readJSON decodes the body of a request. Unknown fields are errors, to detect typing mistakes.
 func readJSON(body []byte, v any) *controlError {
 	if len(body) == 0 {
 		body = []byte("{}")
@@ -196,10 +200,10 @@ func readJSON(body []byte, v any) *controlError {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return invalidBody("the body: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return invalidBody("request body: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return invalidBody("the body: something follows the value")
+		return invalidBody("request body: data after the JSON value")
 	}
 	return nil
 }

@@ -13,23 +13,23 @@ import (
 )
 
 type faultIn struct {
-	Action      string          `json:"action" doc:"CREATE_MESSAGE and so on, POST /attachments, or handshake."`
-	Always      bool            `json:"always,omitempty" doc:"For every request, not only for the next one."`
-	Code        int             `json:"code,omitempty" doc:"Refuses the request with this code."`
-	Status      int             `json:"status,omitempty" doc:"Of the refusal; without it, as the service has it."`
-	Description string          `json:"description,omitempty" doc:"Of the refusal; without it, as the service has it."`
-	Extra       json.RawMessage `json:"extra,omitempty" doc:"Of the refusal."`
-	Hang        bool            `json:"hang,omitempty" doc:"Carries the request out, and never answers it."`
-	Cut         bool            `json:"cut,omitempty" doc:"Cuts the connection; with hang, after carrying it out."`
-	Data        json.RawMessage `json:"data,omitempty" doc:"Answers with this data, and does nothing."`
-	Reply       *replyIn        `json:"reply,omitempty" doc:"Answers with this frame, and does nothing."`
-	Response    *responseIn     `json:"response,omitempty" doc:"Answers an HTTP request so, and does nothing."`
+	Action      string          `json:"action" doc:"Such as CREATE_MESSAGE, POST /attachments, or handshake."`
+	Always      bool            `json:"always,omitempty" doc:"For every request, not only the next one."`
+	Code        int             `json:"code,omitempty" doc:"Rejects the request with this code."`
+	Status      int             `json:"status,omitempty" doc:"Of the rejection; default: that of the service."`
+	Description string          `json:"description,omitempty" doc:"Of the rejection; default: that of the service."`
+	Extra       json.RawMessage `json:"extra,omitempty" doc:"Of the rejection."`
+	Hang        bool            `json:"hang,omitempty" doc:"Carries the request out and does not answer it."`
+	Cut         bool            `json:"cut,omitempty" doc:"Cuts the connection, with hang after the request was done."`
+	Data        json.RawMessage `json:"data,omitempty" doc:"Answers with this data. Nothing is carried out."`
+	Reply       *replyIn        `json:"reply,omitempty" doc:"Answers with this frame. Nothing is carried out."`
+	Response    *responseIn     `json:"response,omitempty" doc:"Answers an HTTP request. Nothing is carried out."`
 	BytesBase64 string          `json:"bytes_base64,omitempty" doc:"Answers with these bytes, in base64."`
 }
 
 type replyIn struct {
-	ID     string          `json:"id,omitempty" doc:"Without it, that of the request."`
-	Action string          `json:"action,omitempty" doc:"Without it, that of the request."`
+	ID     string          `json:"id,omitempty" doc:"Default: that of the request."`
+	Action string          `json:"action,omitempty" doc:"Default: that of the request."`
 	Params json.RawMessage `json:"params,omitempty"`
 	Data   json.RawMessage `json:"data,omitempty"`
 	Error  *errorIn        `json:"error,omitempty"`
@@ -43,13 +43,13 @@ type errorIn struct {
 }
 
 type responseIn struct {
-	Status     int               `json:"status,omitempty" doc:"200 without it."`
+	Status     int               `json:"status,omitempty" doc:"Default: 200."`
 	Header     map[string]string `json:"header,omitempty"`
 	Body       string            `json:"body,omitempty"`
-	BodyBase64 string            `json:"body_base64,omitempty" doc:"The body in base64, in place of body."`
+	BodyBase64 string            `json:"body_base64,omitempty" doc:"The body in base64, instead of body."`
 }
 
-// answer returns the answer that a fault stands for.
+// answer converts the fault to an Answer.
 func (in *faultIn) answer() (Answer, *controlError) {
 	a := Answer{Hang: in.Hang, Cut: in.Cut}
 	if in.Code == 0 && (in.Status != 0 || in.Description != "" || in.Extra != nil) {
@@ -58,11 +58,11 @@ func (in *faultIn) answer() (Answer, *controlError) {
 	var problem *controlError
 	switch n := in.answers(); {
 	case n > 1:
-		return a, invalidBody("only one of code, data, reply, response and bytes_base64 can answer")
+		return a, invalidBody("set only one of code, data, reply, response and bytes_base64")
 	case n == 0 && !in.Hang && !in.Cut:
-		return a, invalidBody("a fault needs code, hang, cut, data, reply, response or bytes_base64")
+		return a, invalidBody("set code, hang, cut, data, reply, response or bytes_base64")
 	case in.Code != 0:
-		a.Reply = in.refusal()
+		a.Reply = in.rejection()
 	case in.Data != nil:
 		a.Reply = &Frame{Data: in.Data}
 	case in.Reply != nil:
@@ -72,14 +72,14 @@ func (in *faultIn) answer() (Answer, *controlError) {
 	case in.BytesBase64 != "":
 		p, err := base64.StdEncoding.DecodeString(in.BytesBase64)
 		if err != nil || len(p) == 0 {
-			return a, invalidBody("bytes_base64 is not base64")
+			return a, invalidBody("bytes_base64 must be base64 and not empty")
 		}
 		a.Bytes = p
 	}
 	return a, problem
 }
 
-// answers returns in how many ways the fault answers.
+// answers returns the number of answers in the fault.
 func (in *faultIn) answers() (n int) {
 	for _, is := range []bool{in.Code != 0, in.Data != nil, in.Reply != nil, in.Response != nil, in.BytesBase64 != ""} {
 		if is {
@@ -89,22 +89,22 @@ func (in *faultIn) answers() (n int) {
 	return n
 }
 
-// check wants an action that clients write, and an answer that it can have.
+// check validates the action, and whether it can have this answer.
 func (in *faultIn) check(a Answer) *controlError {
 	opens := in.Action == "handshake" || in.Action == handshake
 	switch {
 	case !opens && !interceptable(in.Action) || strings.HasPrefix(in.Action, " "):
-		return invalidBody("no client writes the action %q", in.Action)
+		return invalidBody("unknown action %q", in.Action)
 	case opens && a.Reply != nil && a.Reply.Error == nil:
-		return invalidBody("a handshake has no data: code refuses it, and response answers something else")
+		return invalidBody("a handshake cannot be answered with data; use code or response")
 	case in.Response != nil && !strings.Contains(in.Action, " ") && !opens:
-		return invalidBody("only HTTP requests have a response")
+		return invalidBody("response is only for HTTP requests; use reply")
 	}
 	return nil
 }
 
-// refusal returns the refusal of a code, with what the request says of it.
-func (in *faultIn) refusal() *Frame {
+// rejection returns the rejection with the fault's code, status, description and extra.
+func (in *faultIn) rejection() *Frame {
 	f := Refuse(blaze.Code(in.Code)).Reply
 	f.Error.Status = cmp.Or(in.Status, f.Error.Status)
 	f.Error.Description = cmp.Or(in.Description, f.Error.Description)
@@ -122,20 +122,20 @@ func (in *replyIn) frame() *Frame {
 	return f
 }
 
-// bytes returns the response as it is written. The client may use a connection again that is kept.
+// bytes returns the HTTP response as it is written. If keep is set, the client may reuse the connection.
 func (in *responseIn) bytes(keep bool) ([]byte, *controlError) {
 	body := []byte(in.Body)
 	if in.BodyBase64 != "" {
 		p, err := base64.StdEncoding.DecodeString(in.BodyBase64)
 		if err != nil || in.Body != "" {
-			return nil, invalidBody("response: one of body and body_base64, in base64, is needed")
+			return nil, invalidBody("response: set only one of body and body_base64, the latter in base64")
 		}
 		body = p
 	}
 	status := cmp.Or(in.Status, http.StatusOK)
 	empty := status == http.StatusNoContent || status == http.StatusNotModified
 	if status < 200 || status > 599 || empty && len(body) > 0 {
-		return nil, invalidBody("response: no response has the status %d, or no such body", status)
+		return nil, invalidBody("response: the status %d is invalid or cannot have a body", status)
 	}
 	r := http.Response{
 		StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Close: !keep,

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	keptEvents = 10_000
-	keptBytes  = 64 << 20
-	heartbeat  = 15 * time.Second // of a stream of events
+	maxEvents     = 10_000
+	maxEventBytes = 64 << 20
+	heartbeat     = 15 * time.Second // interval of comments in a stream of events
 )
 
 type eventJSON struct {
@@ -28,18 +28,18 @@ type eventJSON struct {
 	Message *messageJSON    `json:"message,omitempty"`
 }
 
-// events holds the newest events for all streams.
+// events stores the newest events for all streams.
 type events struct {
 	s *Server
 
 	mu    sync.Mutex
-	kept  []string      // as they are written, oldest first
-	first int           // the id of kept[0]
-	bytes int           // of all that are kept
-	more  chan struct{} // closed with the next event
+	kept  []string      // in the format of a stream, oldest first
+	first int           // id of kept[0]
+	bytes int           // total size of kept
+	more  chan struct{} // closed by the next event
 }
 
-// newEvents watches a Server.
+// newEvents starts to collect the events of a Server.
 func newEvents(s *Server) *events {
 	e := &events{s: s, first: 1, more: make(chan struct{})}
 	s.Watch(e.add)
@@ -62,7 +62,7 @@ func (e *events) add(ev Event) {
 	text := fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.first+len(e.kept), ev.Kind, data)
 	e.kept = append(e.kept, text)
 	e.bytes += len(text)
-	for len(e.kept) > keptEvents || e.bytes > keptBytes && len(e.kept) > 1 {
+	for len(e.kept) > maxEvents || e.bytes > maxEventBytes && len(e.kept) > 1 {
 		e.bytes -= len(e.kept[0])
 		e.kept[0] = ""
 		e.kept = e.kept[1:]
@@ -79,7 +79,7 @@ func (e *events) last() int {
 	return e.first + len(e.kept) - 1
 }
 
-// after returns the events behind an id, the number of those that were dropped, and a channel that the next event
+// after returns the events after an id, the number of dropped ones among them, and a channel that the next event
 // closes.
 func (e *events) after(id int) (all []string, lost int, more <-chan struct{}) {
 	e.mu.Lock()
@@ -93,7 +93,7 @@ func (e *events) after(id int) (all []string, lost int, more <-chan struct{}) {
 func (c *controller) streamEvents(w http.ResponseWriter, r *http.Request) {
 	id, problem := c.events.begin(r)
 	if problem != nil {
-		refuseControl(w, problem)
+		writeProblem(w, problem)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -130,7 +130,7 @@ func (c *controller) streamEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// begin returns the id of the event behind which a stream begins.
+// begin returns the id after which a stream begins.
 func (e *events) begin(r *http.Request) (int, *controlError) {
 	from := r.Header.Get("Last-Event-ID")
 	if from == "" {
@@ -141,10 +141,10 @@ func (e *events) begin(r *http.Request) (int, *controlError) {
 	}
 	id, err := strconv.Atoi(from)
 	if err != nil || id < 0 {
-		return 0, invalidBody("%q is not the id of an event", from)
+		return 0, invalidBody("%q is not an event id", from)
 	}
 	if id > e.last() {
-		id = 0 // of an earlier server at this address
+		id = 0 // the id is of an earlier server at this address
 	}
 	return id, nil
 }

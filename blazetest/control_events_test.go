@@ -38,7 +38,7 @@ func (c *controls) listen(header ...string) *stream {
 	return &stream{c.t, sc}
 }
 
-// next returns the next event, without the lines that only show that the server is there.
+// next returns the next event, without comments.
 func (s *stream) next() (id, kind string, data map[string]any) {
 	s.t.Helper()
 	for s.sc.Scan() {
@@ -60,7 +60,7 @@ func (s *stream) next() (id, kind string, data map[string]any) {
 	return
 }
 
-// until reads until an event of the kind.
+// until reads up to an event of the kind.
 func (s *stream) until(kind string) (id string, data map[string]any) {
 	s.t.Helper()
 	for {
@@ -76,7 +76,7 @@ func TestEvents(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
 		c := newControls(t, s)
 		live := c.listen()
-		time.Sleep(time.Minute) // there is nothing to tell but that the stream is alive
+		time.Sleep(time.Minute) // only comments are sent
 		c.call("POST", "/users/{user}/say", `{"text":"hi"}`, "alice")
 		id, data := live.until("message")
 		require.Equal(t, "what is hi?", data["message"].(map[string]any)["text"])
@@ -105,7 +105,7 @@ func number(t *testing.T, id string) int {
 	return n
 }
 
-// The last 10,000 events are kept, and a client that comes too late learns how many it has missed.
+// The last 10,000 events are stored. A client that reconnects too late is sent the number of lost events.
 func TestEventsThatAreNotKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

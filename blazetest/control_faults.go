@@ -11,14 +11,14 @@ import (
 )
 
 type faultJSON struct {
-	Fault  int    `json:"fault" doc:"The number by which it is undone."`
+	Fault  int    `json:"fault" doc:"The number of the fault, to undo it."`
 	Action string `json:"action"`
 	Always bool   `json:"always"`
 }
 
 type faultsJSON struct {
-	Faults         []faultJSON `json:"faults" doc:"Faults that were armed over HTTP."`
-	Armed          []string    `json:"armed" doc:"Everything that is armed: the action, and once or always."`
+	Faults         []faultJSON `json:"faults" doc:"Faults armed over HTTP that still apply."`
+	Armed          []string    `json:"armed" doc:"All armed interceptions: the action, and once or always."`
 	Latency        duration    `json:"latency"`
 	BytesPerSecond int         `json:"bytes_per_second"`
 	ClockOffset    duration    `json:"clock_offset"`
@@ -30,7 +30,7 @@ type slowIn struct {
 }
 
 type cutIn struct {
-	Link int `json:"link,omitempty" doc:"The number of a connection, from 1; without it, all."`
+	Link int `json:"link,omitempty" doc:"The number of a connection, from 1. Default: all connections."`
 }
 
 type clockIn struct {
@@ -70,7 +70,7 @@ func (r *request) arm(in faultIn) (any, *controlError) {
 	return f.faultJSON, nil
 }
 
-// disarm removes a fault from the list. Nil means that no fault has this number.
+// disarm removes a fault from the list. It returns nil if there is no fault with this number.
 func (c *controller) disarm(n int) *armedFault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,11 +82,11 @@ func (c *controller) disarm(n int) *armedFault {
 func (r *request) undo() (any, *controlError) {
 	n, err := strconv.Atoi(r.http.PathValue("fault"))
 	if err != nil {
-		return nil, problem(http.StatusNotFound, "%q is not the number of a fault", r.http.PathValue("fault"))
+		return nil, problem(http.StatusNotFound, "%q is not a fault number", r.http.PathValue("fault"))
 	}
 	f := r.disarm(n)
 	if f == nil {
-		return nil, problem(http.StatusNotFound, "there is no fault %d; it is undone or used up", n)
+		return nil, problem(http.StatusNotFound, "fault %d does not exist; it was undone, used or never armed", n)
 	}
 	f.undo()
 	return nil, nil
@@ -108,7 +108,7 @@ func (r *request) undoAll() (any, *controlError) {
 func (r *request) listFaults() (any, *controlError) {
 	j := faultsJSON{Faults: []faultJSON{}, Armed: listed(r.s.Armed()), ClockOffset: duration(r.s.offset.Load())}
 	r.s.mu.Lock()
-	j.Latency, j.BytesPerSecond = duration(r.s.pace.Latency), r.s.pace.BytesPerSecond
+	j.Latency, j.BytesPerSecond = duration(r.s.speed.Latency), r.s.speed.BytesPerSecond
 	r.s.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,7 +119,7 @@ func (r *request) listFaults() (any, *controlError) {
 }
 
 func (r *request) slow(in slowIn) (any, *controlError) {
-	return nil, r.s.slow(serve.Pace{Latency: time.Duration(in.Latency), BytesPerSecond: in.BytesPerSecond})
+	return nil, r.s.slow(serve.Speed{Latency: time.Duration(in.Latency), BytesPerSecond: in.BytesPerSecond})
 }
 
 func (r *request) cut(in cutIn) (any, *controlError) {

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// remote is a listener that gives its clients the address of another machine.
+// remote is a listener with clients that have the address of another machine.
 type remote struct{ net.Listener }
 
 type remoteConn struct{ net.Conn }
@@ -27,7 +27,7 @@ func (l remote) Accept() (net.Conn, error) {
 
 func (remoteConn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4} }
 
-// Whatever a client on the network says, it gets no answer of the control interface.
+// The control interface answers no client on the network, whatever its headers are.
 func TestTheListenerControlsOnlyForThisMachine(t *testing.T) {
 	for _, test := range []struct {
 		network, address string
@@ -58,7 +58,7 @@ func TestTheListenerControlsOnlyForThisMachine(t *testing.T) {
 	}
 }
 
-// A request that is refused makes the Server keep no events.
+// A rejected request does not start the collection of events.
 func TestARefusedRequestBeginsNoEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -80,13 +80,13 @@ func TestARefusedRequestBeginsNoEvents(t *testing.T) {
 	})
 }
 
-// A client that goes ends its replay.
+// A replay ends when its client disconnects.
 func TestAReplayEndsWithItsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
 		const tape = `{"at":"2023-04-28T10:01:32Z","dir":"out","frame":` +
 			`{"id":"` + id1 + `","action":"LIST_PENDING_MESSAGES"}}`
-		for range 2 { // the second finds none under way
+		for range 2 { // the second replay could not start if the first were running
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			began := time.Now()
@@ -101,7 +101,7 @@ func TestAReplayEndsWithItsRequest(t *testing.T) {
 	})
 }
 
-// A recording has everything that came before the request for it.
+// A recording contains everything that preceded the request for it.
 func TestARecordingIsComplete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)

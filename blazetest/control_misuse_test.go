@@ -15,13 +15,13 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// answered is the answer to a request that was sent beside others.
+// answered is the response to a concurrent request.
 type answered struct {
 	status int
 	text   string
 }
 
-// beside sends a request, and does not wait for its answer.
+// beside sends a request without waiting for its response.
 func (c *controls) beside(path, body string) <-chan answered {
 	got := make(chan answered, 1)
 	url := c.s.Config.API + "/blazetest" + path
@@ -46,7 +46,7 @@ func (c *controls) beside(path, body string) <-chan answered {
 	return got
 }
 
-// A request that waits gets its message, whatever others do meanwhile.
+// A waiting request receives its message in spite of concurrent misuse.
 func TestMisuseLeavesRequestsAloneThatWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -60,9 +60,9 @@ func TestMisuseLeavesRequestsAloneThatWait(t *testing.T) {
 		}
 		script := c.beside("/scripts", "bob: hello\nbot> what is hello?\nwait 10s\n")
 		synctest.Wait()
-		require.Contains(t, c.refused(404, "POST", "/cut", `{"link":99}`), "CutLink(99)")
+		require.Contains(t, c.rejection(404, "POST", "/cut", `{"link":99}`), "CutLink(99)")
 		idle := c.beside("/idle", "")
-		require.Contains(t, c.refused(404, "POST", "/cut", `{"link":98}`), "CutLink(98)")
+		require.Contains(t, c.rejection(404, "POST", "/cut", `{"link":98}`), "CutLink(98)")
 		s.CutLink(97)
 		s.User("alice").Say("hi")
 		s.Group("staff").As(s.User("alice")).Say("ho")
@@ -74,11 +74,11 @@ func TestMisuseLeavesRequestsAloneThatWait(t *testing.T) {
 		require.Equal(t, http.StatusOK, (<-waiting["/next"]).status)
 		require.Equal(t, http.StatusOK, (<-idle).status)
 		require.Equal(t, answered{http.StatusOK, `{"failed":[]}`}, <-script)
-		require.Equal(t, []string{"blazetest: CutLink(97): there were 1 connections"}, reports)
+		require.Equal(t, []string{"blazetest: CutLink(97): unknown connection; there were 1 so far"}, reports)
 	})
 }
 
-// What is misused elsewhere does not refuse a request that is carried out meanwhile.
+// Misuse by Go code does not fail a concurrent request.
 func TestMisuseElsewhereRefusesNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
@@ -102,7 +102,7 @@ func TestMisuseElsewhereRefusesNoRequest(t *testing.T) {
 	})
 }
 
-// Misuse is the answer of the request, and is not reported.
+// Misuse in a request is its response, and is not reported.
 func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -126,14 +126,14 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 			{400, "/groups/{group}/add", `{"bot":true,"name":"bob"}`, "left", "one of name and bot"},
 			{409, "/users/{user}/say", `{"text":"hi","group":"staff"}`, "bob", "bob is not in the group"},
 			{409, "/users/{user}/say", `{"text":"hi","group":"left"}`, "alice", "the bot is not in the group"},
-			{400, "/users/{user}/send", `{"category":"SYSTEM_X","data":{},"encrypted":true}`, "alice", "only payloads"},
+			{400, "/users/{user}/send", `{"category":"SYSTEM_X","data":{},"encrypted":true}`, "alice", "PLAIN_ category"},
 			{400, "/users/{user}/transfer", `{"amount":"0","asset":"BTC"}`, "alice", "amount"},
 			{400, "/users/{user}/transfer", `{"amount":"1","asset":"BTC","memo":"` + long + `"}`, "alice", "memo"},
 			{404, "/users/{user}/tap", message + `,"label":"x"}`, "alice", "no button"},
 			{409, "/users/{user}/reads", message + `}`, "bob", "bob is not in the conversation"},
 			{404, "/receipts", `{"message_id":"` + id2 + `","status":"READ"}`, "", "no client has sent"},
-			{400, "/receipts", message + `,"status":"SENT"}`, "", "neither DELIVERED nor READ"},
-			{400, "/deliver", `{"user_id":"x","category":"PLAIN_TEXT","data":"x"}`, "", "not a UUID"},
+			{400, "/receipts", message + `,"status":"SENT"}`, "", "must be DELIVERED or READ"},
+			{400, "/deliver", `{"user_id":"x","category":"PLAIN_TEXT","data":"x"}`, "", "must be a UUID"},
 			{409, "/deliver", `{"user_id":"` + bob.ID() + `","conversation_id":"` + s.Group("left").ID() +
 				`","category":"PLAIN_TEXT","data":"x"}`, "", "the bot is not in the conversation"},
 			{400, "/slow", `{"latency":"-1s"}`, "", "negative"},
@@ -143,8 +143,7 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 			if test.value != "" {
 				values = []string{test.value}
 			}
-			reason := c.refused(test.status, "POST", test.path, test.body, values...)
-			require.Contains(t, reason, test.contain, test.path)
+			require.Contains(t, c.rejection(test.status, "POST", test.path, test.body, values...), test.contain, test.path)
 		}
 		require.Empty(t, f.take())
 		require.Equal(t, pending, s.Pending(), "nothing was delivered")
@@ -153,13 +152,13 @@ func TestMisuseOverHTTPIsAnswered(t *testing.T) {
 	})
 }
 
-// A script that fails by misuse is answered with its report.
+// Misuse in a script is in the response's report.
 func TestAScriptOverHTTPReportsMisuse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
 		memo := strings.Repeat("x", 201)
 		answer := newControls(t, s).call("POST", "/scripts", "# pays\nalice transfers 1 BTC "+memo+"\n")
-		require.Contains(t, answer, `"failed":[{"line":2,"reason":"Transfer: the memo is longer than 200 bytes`)
+		require.Contains(t, answer, `"failed":[{"line":2,"reason":"Transfer: the memo must have at most 200 bytes`)
 		require.Empty(t, f.take())
 	})
 }

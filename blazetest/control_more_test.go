@@ -18,7 +18,7 @@ func TestOptionsOverHTTP(t *testing.T) {
 		s, f := newServer(t)
 		c, api := newControls(t, s), newRESTClient(t, s)
 		elsewhere := textMessage(object{"conversation_id": id1, "message_id": id2, "data": "aGk="})
-		code, _ := api.refused("POST", "/messages", elsewhere)
+		code, _ := api.rejection("POST", "/messages", elsewhere)
 		require.Equal(t, 403, code)
 		require.Len(t, f.take(), 1)
 		set := c.call("POST", "/options", `{"lenient":true}`)
@@ -28,16 +28,16 @@ func TestOptionsOverHTTP(t *testing.T) {
 		require.JSONEq(t, `{"lenient":true,"per_minute":1}`, set, "the other one stays")
 		require.Equal(t, set, c.call("GET", "/options", ""))
 		api.get("POST", "/messages", elsewhere)
-		code, _ = api.refused("POST", "/messages", elsewhere)
+		code, _ = api.rejection("POST", "/messages", elsewhere)
 		require.Equal(t, 429, code)
 		c.call("POST", "/options", `{"lenient":false,"per_minute":0}`)
-		code, _ = api.refused("POST", "/messages", elsewhere)
+		code, _ = api.rejection("POST", "/messages", elsewhere)
 		require.Equal(t, 403, code)
 		require.Len(t, f.take(), 1)
 	})
 }
 
-// The files of a script come with the request.
+// The files of a script are in the request.
 func TestAScriptOverHTTPSendsFiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -46,13 +46,13 @@ func TestAScriptOverHTTPSendsFiles(t *testing.T) {
 		require.JSONEq(t, `{"failed":[]}`, c.call("POST", "/scripts",
 			`{"script":"alice sends cat.txt\nbot> PLAIN_DATA *\"cat.txt\"}","files":{"cat.txt":"`+meow+`"}}`))
 		failed := c.call("POST", "/scripts", `{"script":"alice sends ../cat.txt","files":{"cat.txt":"`+meow+`"}}`)
-		require.Contains(t, failed, "the request has no file ../cat.txt")
+		require.Contains(t, failed, "files does not contain ../cat.txt")
 		failed = c.call("POST", "/scripts", "alice sends control_more_test.go")
-		require.Contains(t, failed, "the request has no file", "none of this machine")
+		require.Contains(t, failed, "files does not contain", "none of this machine")
 	})
 }
 
-// With update, a script is answered with what the bot says.
+// With update, the response has the script with the bot's messages.
 func TestAScriptOverHTTPIsWrittenAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -68,7 +68,7 @@ func TestAScriptOverHTTPIsWrittenAnew(t *testing.T) {
 	})
 }
 
-// A fault of a websocket's request has its own words, or is any frame.
+// A fault of a websocket request can set the error's fields or a whole frame.
 func TestFaultsHaveTheirOwnAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -90,7 +90,7 @@ func TestFaultsHaveTheirOwnAnswers(t *testing.T) {
 	})
 }
 
-// A fault of an HTTP request has its own status, header and body.
+// A fault of an HTTP request can set status, headers and body.
 func TestFaultsHaveTheirOwnResponses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

@@ -12,9 +12,9 @@ import (
 // openAPI is a document of the OpenAPI Specification 3.1.
 type openAPI map[string]any
 
-// pathParams describe the parameters in paths.
+// pathParams has the descriptions of path parameters.
 var pathParams = map[string]string{
-	"user":  "The name of a person. A new name is a new person.",
+	"user":  "The name of a person. A new name creates a person.",
 	"group": "The name of a group.",
 	"file":  "The id of an attachment.",
 	"fault": "The number of a fault.",
@@ -40,20 +40,20 @@ func describeControl() openAPI {
 		"openapi": "3.1.0",
 		"info": map[string]any{
 			"title": "The control interface of blazetest", "version": "1",
-			"description": "What a test can do with a Blaze server for tests. Requests over TCP must come from a " +
+			"description": "Controls a Blaze server for tests. Requests over TCP must come from a " +
 				"loopback address. Their Host must be localhost or a loopback address. Requests that a browser sends " +
-				"for a page of another origin are refused, and so are bodies with other members than those here.",
+				"for a page of another origin are rejected, and so are bodies with unknown members.",
 		},
 		"paths":      paths,
 		"components": map[string]any{"schemas": d.schemas},
 	}
 }
 
-// describer collects the schemas that are referred to.
+// describer collects the referenced schemas.
 type describer struct{ schemas map[string]any }
 
 func (d *describer) operation(rt *route) map[string]any {
-	done := map[string]any{"description": "It was carried out.", "content": d.answer(rt)}
+	done := map[string]any{"description": "The request was carried out.", "content": d.answer(rt)}
 	if len(rt.headers) > 0 {
 		done["headers"] = headers(rt)
 	}
@@ -62,7 +62,7 @@ func (d *describer) operation(rt *route) map[string]any {
 		"responses": map[string]any{
 			"200": done,
 			"default": map[string]any{
-				"description": "It was not carried out.",
+				"description": "The request was not carried out.",
 				"content":     content("application/json", d.schema(reflect.TypeFor[controlError]()), nil),
 			},
 		},
@@ -76,7 +76,7 @@ func (d *describer) operation(rt *route) map[string]any {
 	return op
 }
 
-// body returns the description of a request's body by its types.
+// body returns the description of a request's body, by media type.
 func (d *describer) body(rt *route) map[string]any {
 	body := map[string]any{}
 	if rt.takesType != "" {
@@ -121,7 +121,7 @@ func parameters(rt *route) []any {
 	return all
 }
 
-// headers returns the description of the headers of an answer.
+// headers returns the description of the response headers.
 func headers(rt *route) map[string]any {
 	all := map[string]any{}
 	for _, h := range rt.headers {
@@ -137,11 +137,11 @@ func parameter(in, name, about string) map[string]any {
 	}
 }
 
-// schema returns the schema of a type. That of a struct is a reference to one that all share.
+// schema returns the schema of a type. For a struct it is a reference to a shared schema.
 func (d *describer) schema(t reflect.Type) map[string]any {
 	switch t {
 	case reflect.TypeFor[json.RawMessage]():
-		return map[string]any{} // anything
+		return map[string]any{} // any value
 	case reflect.TypeFor[duration]():
 		return map[string]any{"type": "string", "examples": []string{"1m30s"}}
 	case reflect.TypeFor[time.Time]():
@@ -173,7 +173,7 @@ func (d *describer) schema(t reflect.Type) map[string]any {
 	}
 }
 
-// schemaName returns the name of a schema: User of userJSON, and SayRequest of sayIn.
+// schemaName returns the name of a struct's schema: userJSON becomes User, sayIn becomes SayRequest.
 func schemaName(t reflect.Type) string {
 	name := strings.TrimSuffix(strings.TrimPrefix(t.Name(), "control"), "JSON")
 	if in, ok := strings.CutSuffix(name, "In"); ok {
@@ -182,7 +182,7 @@ func schemaName(t reflect.Type) string {
 	return strings.ToUpper(name[:1]) + name[1:]
 }
 
-// object returns the schema of a struct. A member that is never left out is required, and a request has no others.
+// object returns the schema of a struct. Members without omitempty are required. Requests allow no other members.
 func (d *describer) object(t reflect.Type) map[string]any {
 	properties, required := map[string]any{}, []string{}
 	for _, f := range reflect.VisibleFields(t) {

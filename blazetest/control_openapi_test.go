@@ -16,7 +16,7 @@ import (
 
 const openAPIFile = "../docs/blazetest.openapi.json"
 
-// The page shows each request.
+// The documentation has an example of each request.
 func TestThePageOfTheControlInterface(t *testing.T) {
 	page, err := os.ReadFile("../docs/blazetest-http.md")
 	require.NoError(t, err)
@@ -29,7 +29,7 @@ func TestThePageOfTheControlInterface(t *testing.T) {
 	}
 }
 
-// operations returns the requests that an OpenAPI document describes.
+// operations returns the requests in an OpenAPI document.
 func operations(t *testing.T, document string) map[string]bool {
 	t.Helper()
 	var d struct {
@@ -45,7 +45,7 @@ func operations(t *testing.T, document string) map[string]bool {
 	return all
 }
 
-// make api writes the file.
+// The file is written by make api.
 func TestTheOpenAPIFile(t *testing.T) {
 	served := request(t, blazetest.NewServer(), http.MethodGet, "/blazetest/openapi.json", "").Body.Bytes()
 	var want bytes.Buffer

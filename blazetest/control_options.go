@@ -1,13 +1,13 @@
 package blazetest
 
 type optionsJSON struct {
-	Lenient   bool `json:"lenient" doc:"Only the form of requests is checked."`
-	PerMinute int  `json:"per_minute" doc:"Messages that the bot may send within a minute; 0: no limit."`
+	Lenient   bool `json:"lenient" doc:"Checks only the form of requests."`
+	PerMinute int  `json:"per_minute" doc:"Messages that the bot may send per minute; 0: unlimited."`
 }
 
 type optionsIn struct {
-	Lenient   *bool `json:"lenient,omitempty" doc:"Without it, it stays as it is."`
-	PerMinute *int  `json:"per_minute,omitempty" doc:"Without it, it stays as it is."`
+	Lenient   *bool `json:"lenient,omitempty" doc:"Default: unchanged."`
+	PerMinute *int  `json:"per_minute,omitempty" doc:"Default: unchanged."`
 }
 
 func (r *request) options() (any, *controlError) {
@@ -20,7 +20,7 @@ func (o *rules) json() optionsJSON { return optionsJSON{o.lenient, max(0, o.perM
 
 func (r *request) setOptions(in optionsIn) (any, *controlError) {
 	if in.PerMinute != nil && *in.PerMinute < 0 {
-		return nil, invalidBody("per_minute is negative")
+		return nil, invalidBody("per_minute must not be negative")
 	}
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()

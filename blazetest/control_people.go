@@ -16,14 +16,14 @@ import (
 )
 
 type nameIn struct {
-	Name string `json:"name" doc:"Of a person or a group."`
+	Name string `json:"name" doc:"The name of a person or a group."`
 }
 
 type userJSON struct {
 	Name           string `json:"name"`
 	ID             string `json:"id" doc:"A UUID, the same for the same name."`
 	IdentityNumber string `json:"identity_number"`
-	ConversationID string `json:"conversation_id" doc:"Of the conversation with the bot."`
+	ConversationID string `json:"conversation_id" doc:"The id of the conversation with the bot."`
 }
 
 type groupIn struct {
@@ -33,31 +33,31 @@ type groupIn struct {
 
 type groupJSON struct {
 	Name    string   `json:"name"`
-	ID      string   `json:"id" doc:"Of the group's conversation, a UUID."`
-	Members []string `json:"members" doc:"The names of the people in it, the bot aside."`
+	ID      string   `json:"id" doc:"The id of the group's conversation, a UUID."`
+	Members []string `json:"members" doc:"The names of the members, without the bot."`
 }
 
 type memberIn struct {
 	Name string `json:"name,omitempty" doc:"The name of a person."`
-	Bot  bool   `json:"bot,omitempty" doc:"The bot, in place of a person."`
+	Bot  bool   `json:"bot,omitempty" doc:"The bot, instead of a person."`
 }
 
 type sayIn struct {
 	Text      string `json:"text"`
-	Group     string `json:"group,omitempty" doc:"The name of a group that the person is in."`
-	Encrypted bool   `json:"encrypted,omitempty" doc:"Seals the text for the bot."`
+	Group     string `json:"group,omitempty" doc:"The name of a group of the person."`
+	Encrypted bool   `json:"encrypted,omitempty" doc:"Encrypts the text for the bot."`
 }
 
 type sendIn struct {
 	Category   string          `json:"category" doc:"For example PLAIN_IMAGE."`
-	Data       json.RawMessage `json:"data,omitempty" doc:"Before base64: JSON, or a string for texts and posts."`
-	DataBase64 string          `json:"data_base64,omitempty" doc:"The data in base64, in place of data."`
-	Group      string          `json:"group,omitempty" doc:"The name of a group that the person is in."`
-	Encrypted  bool            `json:"encrypted,omitempty" doc:"Seals a message of a PLAIN_ category for the bot."`
+	Data       json.RawMessage `json:"data,omitempty" doc:"The data as JSON; a string for texts and posts."`
+	DataBase64 string          `json:"data_base64,omitempty" doc:"The data in base64, instead of data."`
+	Group      string          `json:"group,omitempty" doc:"The name of a group of the person."`
+	Encrypted  bool            `json:"encrypted,omitempty" doc:"Encrypts a message of a PLAIN_ category for the bot."`
 }
 
 type tapIn struct {
-	MessageID string `json:"message_id" doc:"Of a message that the bot sent."`
+	MessageID string `json:"message_id" doc:"The id of a message that the bot sent."`
 	Label     string `json:"label"`
 }
 
@@ -68,16 +68,16 @@ type transferIn struct {
 }
 
 type waitIn struct {
-	Timeout duration `json:"timeout,omitempty" doc:"For example 500ms or 5s; 5s without it, at most 10m."`
+	Timeout duration `json:"timeout,omitempty" doc:"Such as 500ms. Default: 5s; at most 10m."`
 }
 
 type nextIn struct {
 	waitIn
-	Group string `json:"group,omitempty" doc:"The name of a group, to wait for messages there."`
+	Group string `json:"group,omitempty" doc:"The name of a group. Waits for messages in the group."`
 }
 
 type readsIn struct {
-	MessageID string `json:"message_id" doc:"Of a message that the bot sent."`
+	MessageID string `json:"message_id" doc:"The id of a message that the bot sent."`
 }
 
 type messageIDJSON struct {
@@ -90,17 +90,17 @@ type attachmentJSON struct {
 	Size     int64  `json:"size"`
 }
 
-// duration is a time.Duration, in JSON as 1m30s.
+// duration is a time.Duration, encoded as a string such as 1m30s.
 type duration time.Duration
 
 func (d *duration) UnmarshalJSON(p []byte) error {
 	var text string
 	if json.Unmarshal(p, &text) != nil {
-		return errors.New("a duration is a string such as 500ms or 5m")
+		return errors.New("a duration must be a string such as 500ms or 5m")
 	}
 	parsed, err := time.ParseDuration(text)
 	if err != nil {
-		return errors.New("a duration is a string such as 500ms or 5m")
+		return errors.New("a duration must be a string such as 500ms or 5m")
 	}
 	*d = duration(parsed)
 	return nil
@@ -128,15 +128,15 @@ func (r *request) user(in nameIn) (any, *controlError) {
 	return r.s.User(in.Name).json(), nil
 }
 
-// checkName refuses names that scripts cannot have.
+// checkName returns an error for a name that scripts cannot contain.
 func checkName(name string) *controlError {
 	if cut, rest := cutName(name); cut == "" || rest != "" {
-		return invalidBody("a name has letters, digits and the characters - _ . and not %q", name)
+		return invalidBody("invalid name %q; use letters, digits and the characters - _ .", name)
 	}
 	return nil
 }
 
-// named returns the person that the path names.
+// named returns the user in the path.
 func (r *request) named() (*User, *controlError) {
 	name := r.http.PathValue("user")
 	if problem := checkName(name); problem != nil {
@@ -145,13 +145,14 @@ func (r *request) named() (*User, *controlError) {
 	return r.s.User(name), nil
 }
 
-// namedGroup returns the group with this name.
+// namedGroup returns an existing group.
 func (r *request) namedGroup(name string) (*Group, *controlError) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	g := r.s.groups[name]
 	if g == nil {
-		return nil, problem(http.StatusNotFound, "there is no group %q; POST %sgroups makes one", name, controlPath)
+		return nil, problem(http.StatusNotFound, "group %q does not exist; create it with POST %sgroups",
+			name, controlPath)
 	}
 	return g, nil
 }
@@ -171,13 +172,13 @@ func (r *request) send(in sendIn) (any, *controlError) {
 	return r.sends(p, in.Group, in.Encrypted)
 }
 
-// payloadIn returns a payload with unchanged data.
+// payloadIn returns a payload with the given data, unchanged.
 func payloadIn(category string, data json.RawMessage, inBase64 string) (blaze.Payload, *controlError) {
 	if !isCategory(category) {
-		return nil, invalidBody("category is missing, or not one")
+		return nil, invalidBody("category is missing or invalid")
 	}
 	if (data == nil) == (inBase64 == "") {
-		return nil, invalidBody("one of data and data_base64 is needed")
+		return nil, invalidBody("set one of data and data_base64")
 	}
 	if data == nil {
 		p, err := base64.StdEncoding.DecodeString(inBase64)
@@ -193,7 +194,7 @@ func payloadIn(category string, data json.RawMessage, inBase64 string) (blaze.Pa
 	return blaze.Raw{As: blaze.Category(category), Data: p}, nil
 }
 
-// sends sends a payload of the person in the path, alone or in a group.
+// sends delivers a payload of the user in the path, in the contact conversation or in a group.
 func (r *request) sends(p blaze.Payload, group string, encrypted bool) (any, *controlError) {
 	u, problem := r.named()
 	if problem != nil {
@@ -210,7 +211,7 @@ func (r *request) sends(p blaze.Payload, group string, encrypted bool) (any, *co
 	return delivered(send(p, encrypted))
 }
 
-// delivered is the answer to a request that delivers a message. The id is empty where there is none.
+// delivered is the response to a request that delivers a message. The id is empty if no message was delivered.
 func delivered(id string, misuse *controlError) (any, *controlError) {
 	if misuse != nil {
 		return nil, misuse
@@ -230,7 +231,7 @@ func (r *request) message(id string) (blaze.Outgoing, *controlError) {
 	if !ok {
 		return blaze.Outgoing{}, problem(http.StatusNotFound, "the bot has sent no message %q", id)
 	}
-	return m.opened(), nil
+	return m.decrypted(), nil
 }
 
 func (r *request) tap(in tapIn) (any, *controlError) {
@@ -295,7 +296,7 @@ func (r *request) groups() (any, *controlError) {
 	return all, nil
 }
 
-// json returns the group as JSON has it. The caller holds s.mu.
+// json returns the JSON form of the group. The caller holds s.mu.
 func (g *Group) json() groupJSON {
 	j := groupJSON{Name: g.name, ID: g.id, Members: []string{}}
 	for _, id := range g.s.readers(g.id) {
@@ -336,10 +337,10 @@ func (r *request) removeMember(in memberIn) (any, *controlError) {
 	return r.change(in, func(g *Group, id, name string) *controlError { return g.remove("Remove", id, name) })
 }
 
-// change changes who is in the group of the path.
+// change adds or removes a member of the group in the path.
 func (r *request) change(in memberIn, how func(g *Group, id, name string) *controlError) (any, *controlError) {
 	if in.Bot == (in.Name != "") {
-		return nil, invalidBody("one of name and bot is needed")
+		return nil, invalidBody("set one of name and bot")
 	}
 	g, problem := r.namedGroup(r.http.PathValue("group"))
 	if problem != nil {
@@ -382,10 +383,10 @@ func (r *request) nextInGroup(in waitIn) (any, *controlError) {
 	return r.nextOf(in, g.Next)
 }
 
-// isText reports whether data can be shown as a string.
+// isText reports whether data can be a JSON string.
 func isText(data []byte) bool { return utf8.Valid(data) }
 
-// nextOf waits with one of the Next methods.
+// nextOf calls one of the Next methods with the timeout of the request.
 func (r *request) nextOf(in waitIn, next func(context.Context) (blaze.Outgoing, error)) (any, *controlError) {
 	var out blaze.Outgoing
 	problem := r.wait(in, func(ctx context.Context) (err error) {

@@ -8,13 +8,13 @@ import (
 
 type scriptIn struct {
 	Script string            `json:"script"`
-	Files  map[string][]byte `json:"files,omitempty" doc:"What the script sends, in base64, by the names of the files."`
-	Update bool              `json:"update,omitempty" doc:"Writes the script anew, from what the bot says."`
+	Files  map[string][]byte `json:"files,omitempty" doc:"Files that the script sends, in base64, by name."`
+	Update bool              `json:"update,omitempty" doc:"Returns the script updated with the messages of the bot."`
 }
 
 type scriptJSON struct {
-	Failed []failureJSON `json:"failed" doc:"The lines that failed."`
-	Script string        `json:"script,omitempty" doc:"With update, the script from what the bot said."`
+	Failed []failureJSON `json:"failed" doc:"The failed lines."`
+	Script string        `json:"script,omitempty" doc:"With update, the updated script."`
 }
 
 type failureJSON struct {
@@ -22,7 +22,7 @@ type failureJSON struct {
 	Reason string `json:"reason"`
 }
 
-// script plays a script. No script begins like an object.
+// script plays a script. The body is a JSON object or the script itself; no script begins with a brace.
 func (r *request) script() (any, *controlError) {
 	in := scriptIn{Script: string(r.body)}
 	if bytes.HasPrefix(bytes.TrimSpace(r.body), []byte("{")) {
@@ -47,21 +47,21 @@ func (r *request) play(in scriptIn, lines []scriptLine) (any, *controlError) {
 	}
 	defer p.end()
 	for _, m := range p.unread() {
-		p.read[m.index] = true // the script is a talk that begins now
+		p.read[m.index] = true // earlier messages are not part of the script
 	}
 	if in.Update {
-		answer.Script, _ = p.rewrite() // if it fails, a line is reported
+		answer.Script, _ = p.rewrite() // a failed rewrite reports a line
 	} else {
 		p.play()
 	}
 	return answer, nil
 }
 
-// file returns a file that came with the script.
+// file returns a file of the request.
 func (in *scriptIn) file(name string) (file []byte, reason string) {
 	file, ok := in.Files[name]
 	if !ok {
-		return nil, "the request has no file " + name
+		return nil, "files does not contain " + name
 	}
 	return file, ""
 }

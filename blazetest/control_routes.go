@@ -6,30 +6,30 @@ import (
 	"net/http"
 )
 
-// maxControl is how many bytes of JSON a request may have; files and recordings have more.
+// maxControl is the maximum size of a request's JSON in bytes. Files and recordings have larger limits.
 const maxControl = 1 << 20
 
-// route is one request of the control interface. The OpenAPI file is made of it.
+// route is one request of the control interface. The OpenAPI file is generated from routes.
 type route struct {
 	method, path string // below /blazetest
 	name         string // operationId
 	summary      string
-	in, out      any    // values of the types of the bodies; nil: an empty object
-	example      string // of the body
+	in, out      any    // values of the types of the JSON bodies; nil: an empty object
+	example      string // of the request's JSON
 	query        []param
-	takesType    string  // of the body; "": JSON only
+	takesType    string  // media type of a request that is not JSON; "": JSON only
 	takesExample string  // of a body of takesType
-	answersType  string  // of the answer; "": JSON
-	headers      []param // of the answer
-	most         int64   // bytes of the body; 0: maxControl
+	answersType  string  // media type of the response; "": JSON
+	headers      []param // of the response
+	maxBytes     int64   // limit of the request's body; 0: maxControl
 	do           func(r *request) (any, *controlError)
-	stream       func(c *controller, w http.ResponseWriter, r *http.Request) // in place of do
+	stream       func(c *controller, w http.ResponseWriter, r *http.Request) // used instead of do
 }
 
-// param is a parameter of the URL's query, or a header.
+// param is a query parameter or a header.
 type param struct{ name, about string }
 
-// with makes a request's function of one that takes a decoded body.
+// with adapts a function with a decoded body to route.do.
 func with[In any](do func(r *request, in In) (any, *controlError)) func(r *request) (any, *controlError) {
 	return func(r *request) (any, *controlError) {
 		var in In
@@ -42,22 +42,22 @@ func with[In any](do func(r *request, in In) (any, *controlError)) func(r *reque
 
 // read reads the body of a request.
 func (rt *route) read(w http.ResponseWriter, r *http.Request) ([]byte, *controlError) {
-	most := rt.most
-	if most == 0 {
-		most = maxControl
+	maxBytes := rt.maxBytes
+	if maxBytes == 0 {
+		maxBytes = maxControl
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return nil, problem(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", most)
+		return nil, problem(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxBytes)
 	case err != nil:
-		return nil, invalidBody("the body: %v", err)
+		return nil, invalidBody("request body: %v", err)
 	}
 	return body, nil
 }
 
-// routes are all requests of the control interface.
+// routes returns all requests of the control interface.
 func routes() []*route {
 	var all []*route
 	for _, some := range [][]*route{stateRoutes(), peopleRoutes(), messageRoutes(), faultRoutes(), playRoutes()} {
@@ -74,33 +74,33 @@ func stateRoutes() []*route {
 		},
 		{
 			method: "GET", path: "/state", name: "state", out: stateJSON{},
-			summary: "The connections, what is pending, and how much was sent and acknowledged.",
+			summary: "The connections, and the numbers of pending, sent and acknowledged messages.",
 			do:      func(r *request) (any, *controlError) { return r.state(), nil },
 		},
 		{
 			method: "GET", path: "/keystore", name: "keystore", out: keystoreJSON{},
-			summary: "The keystore of the bot under test, and where it is to connect.",
+			summary: "The keystore of the bot under test, and the addresses of the server.",
 			do:      func(r *request) (any, *controlError) { return r.keystore(), nil },
 		},
 		{
 			method: "GET", path: "/events", name: "events", answersType: "text/event-stream",
-			summary: "The events of the server, as server-sent events: from now on, or behind the event of " +
-				"Last-Event-ID. The event 0 is before the first one.",
-			query:  []param{{"last_event_id", "In place of the header Last-Event-ID."}},
+			summary: "The events of the server, as server-sent events: from now on, or after the event " +
+				"Last-Event-ID. 0 is before the first event.",
+			query:  []param{{"last_event_id", "Used instead of the header Last-Event-ID."}},
 			stream: (*controller).streamEvents,
 		},
 		{
 			method: "GET", path: "/options", name: "options", out: optionsJSON{}, do: (*request).options,
-			summary: "How strict the server is.",
+			summary: "The options of the server.",
 		},
 		{
 			method: "POST", path: "/options", name: "setOptions", in: optionsIn{}, out: optionsJSON{},
 			example: `{"per_minute":100}`,
-			summary: "Changes how strict the server is, from now on.", do: with((*request).setOptions),
+			summary: "Changes the options of the server.", do: with((*request).setOptions),
 		},
 		{
 			method: "POST", path: "/restart", name: "restart",
-			summary: "Stops the bot that Start or Run started, and starts it again.",
+			summary: "Restarts the bot of Start or Run.",
 			do: func(r *request) (any, *controlError) {
 				if err := r.s.restartBot(); err != nil {
 					return nil, problem(http.StatusConflict, "%v", err)
@@ -114,12 +114,12 @@ func stateRoutes() []*route {
 func peopleRoutes() []*route {
 	return []*route{
 		{
-			method: "GET", path: "/users", name: "users", summary: "All virtual people.", out: []userJSON{},
+			method: "GET", path: "/users", name: "users", summary: "All people.", out: []userJSON{},
 			do: (*request).users,
 		},
 		{
 			method: "POST", path: "/users", name: "user", in: nameIn{}, out: userJSON{}, example: `{"name":"alice"}`,
-			summary: "The virtual person of a name: the same one for the same name.", do: with((*request).user),
+			summary: "Returns the person with a name. A new name creates a person.", do: with((*request).user),
 		},
 		{
 			method: "POST", path: "/users/{user}/say", name: "say", in: sayIn{}, out: messageIDJSON{},
@@ -134,16 +134,17 @@ func peopleRoutes() []*route {
 		{
 			method: "POST", path: "/users/{user}/tap", name: "tap", in: tapIn{}, out: messageIDJSON{},
 			example: `{"message_id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","label":"ETH"}`,
-			summary: "Taps a button of a message of the bot. message_id is empty where the button says nothing.",
+			summary: "Taps a button of a message of the bot. message_id is empty if that delivers no message.",
 			do:      with((*request).tap),
 		},
 		{
 			method: "POST", path: "/users/{user}/reads", name: "reads", in: readsIn{},
 			example: `{"message_id":"965e5c6e-434c-3fa9-b780-c50f43cd955c"}`,
-			summary: "Tells the bot that a message was delivered to the person and read.", do: with((*request).reads),
+			summary: "Notifies the bot that its message was delivered to the person and read.",
+			do:      with((*request).reads),
 		},
 		{
-			method: "POST", path: "/users/{user}/upload", name: "upload", out: attachmentJSON{}, most: maxFile,
+			method: "POST", path: "/users/{user}/upload", name: "upload", out: attachmentJSON{}, maxBytes: maxFile,
 			takesType: "application/octet-stream",
 			summary:   "Stores a file for a message that the person sends.", do: (*request).upload,
 		},
@@ -155,33 +156,33 @@ func peopleRoutes() []*route {
 		{
 			method: "POST", path: "/users/{user}/next", name: "nextForUser", in: nextIn{}, out: messageJSON{},
 			example: `{"timeout":"5s"}`,
-			summary: "Waits for the next message that the bot sent to the person, and takes it for this person.",
+			summary: "Waits for the next message of the bot at the person's cursor, and advances the cursor.",
 			do:      with((*request).nextForUser),
 		},
 		{
-			method: "GET", path: "/groups", name: "groups", summary: "All groups that have a name.",
+			method: "GET", path: "/groups", name: "groups", summary: "All named groups.",
 			out: []groupJSON{}, do: (*request).groups,
 		},
 		{
 			method: "POST", path: "/groups", name: "group", in: groupIn{}, out: groupJSON{},
 			example: `{"name":"staff","members":["alice","bob"]}`,
-			summary: "The group of a name, in which the members are added who are not in it.",
+			summary: "Returns the group with a name, and adds missing members. A new name creates a group.",
 			do:      with((*request).group),
 		},
 		{
 			method: "POST", path: "/groups/{group}/add", name: "addMember", in: memberIn{}, out: groupJSON{},
 			example: `{"name":"carol"}`,
-			summary: "Makes a person, or the bot, a member of the group.", do: with((*request).addMember),
+			summary: "Adds a person or the bot to the group.", do: with((*request).addMember),
 		},
 		{
 			method: "POST", path: "/groups/{group}/remove", name: "removeMember", in: memberIn{}, out: groupJSON{},
 			example: `{"name":"carol"}`,
-			summary: "Ends the membership of a person, or of the bot.", do: with((*request).removeMember),
+			summary: "Removes a person or the bot from the group.", do: with((*request).removeMember),
 		},
 		{
 			method: "POST", path: "/groups/{group}/next", name: "nextInGroup", in: waitIn{}, out: messageJSON{},
 			example: `{"timeout":"5s"}`,
-			summary: "Waits for the next message that the bot sent into the group, and takes it for the group.",
+			summary: "Waits for the next message of the bot at the group's cursor, and advances the cursor.",
 			do:      with((*request).nextInGroup),
 		},
 	}

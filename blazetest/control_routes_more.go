@@ -4,7 +4,7 @@ func messageRoutes() []*route {
 	return []*route{
 		{
 			method: "POST", path: "/next", name: "next", in: waitIn{}, out: messageJSON{}, example: `{"timeout":"5s"}`,
-			summary: "Waits for the next message that the bot sent to anybody, and takes it.",
+			summary: "Waits for the next message of the bot at the server's cursor, and advances the cursor.",
 			do:      with((*request).next),
 		},
 		{
@@ -18,28 +18,29 @@ func messageRoutes() []*route {
 		},
 		{
 			method: "GET", path: "/acked", name: "acked", out: []string{},
-			summary: "The ids of the messages that the bot acknowledged.",
+			summary: "The ids of acknowledged messages.",
 			do:      func(r *request) (any, *controlError) { return listed(r.s.Acked()), nil },
 		},
 		{
 			method: "GET", path: "/pending", name: "pending", out: []string{},
-			summary: "The ids of the messages that it did not, oldest first.",
+			summary: "The ids of messages that are not acknowledged, oldest first.",
 			do:      func(r *request) (any, *controlError) { return listed(r.s.Pending()), nil },
 		},
 		{
 			method: "POST", path: "/deliver", name: "deliver", in: deliverIn{}, out: messageIDJSON{},
 			example: `{"user_id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","category":"PLAIN_TEXT","data":"hello"}`,
-			summary: "Gives the bot a message of any user id, with any ids.", do: with((*request).deliver),
+			summary: "Delivers a message of any user to the bot, with any ids.", do: with((*request).deliver),
 		},
 		{
 			method: "POST", path: "/receipts", name: "receipt", in: receiptIn{},
 			example: `{"message_id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","status":"READ"}`,
-			summary: "Tells the bot that the recipient has got or read a message.", do: with((*request).receipt),
+			summary: "Notifies the bot that the recipient has received or read its message.",
+			do:      with((*request).receipt),
 		},
 		{
 			method: "GET", path: "/files/{file}", name: "file", answersType: "application/octet-stream",
 			do:      (*request).file,
-			summary: "A file that was uploaded, as the storage has it.",
+			summary: "An uploaded file, unchanged.",
 		},
 	}
 }
@@ -48,29 +49,29 @@ func faultRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/faults", name: "faults", out: faultsJSON{}, do: (*request).listFaults,
-			summary: "The armed faults, the slowness of the connections, and the offset of the clock.",
+			summary: "The armed faults, the speed of the connections, and the offset of the clock.",
 		},
 		{
 			method: "POST", path: "/faults", name: "arm", in: faultIn{}, out: faultJSON{}, do: with((*request).arm),
 			example: `{"action":"CREATE_MESSAGE","code":429,"always":true}`,
-			summary: "Decides how the next request of an action is answered, or every one until it is undone.",
+			summary: "Arms a fault for the next request of an action, or for every one until it is undone.",
 		},
 		{
 			method: "DELETE", path: "/faults", name: "undoAll", do: (*request).undoAll,
-			summary: "Undoes all that was armed here, and makes the connections fast and the clock right again.",
+			summary: "Undoes all faults armed over HTTP, and resets the speed and the clock.",
 		},
 		{
-			method: "DELETE", path: "/faults/{fault}", name: "undo", do: (*request).undo, summary: "Undoes one.",
+			method: "DELETE", path: "/faults/{fault}", name: "undo", do: (*request).undo, summary: "Undoes a fault.",
 		},
 		{
 			method: "POST", path: "/slow", name: "slow", in: slowIn{},
 			example: `{"latency":"200ms","bytes_per_second":10000}`,
-			summary: "Makes every connection slow. Without latency and bytes_per_second they are fast again.",
+			summary: "Makes every connection slow. Without latency and bytes_per_second the limits are removed.",
 			do:      with((*request).slow),
 		},
 		{
 			method: "POST", path: "/cut", name: "cut", in: cutIn{}, example: `{}`,
-			summary: "Ends every websocket connection as a failing network does, or the one with the number link.",
+			summary: "Cuts every websocket connection, or the one with the number link, as a failing network does.",
 			do:      with((*request).cut),
 		},
 		{
@@ -82,7 +83,7 @@ func faultRoutes() []*route {
 		},
 		{
 			method: "POST", path: "/clock", name: "clock", in: clockIn{}, example: `{"offset":"-1m"}`,
-			summary: "Sets the server's clock off from that of the machine.", do: with((*request).clock),
+			summary: "Sets the offset of the server's clock from the machine's clock.", do: with((*request).clock),
 		},
 	}
 }
@@ -91,29 +92,29 @@ func playRoutes() []*route {
 	return []*route{
 		{
 			method: "POST", path: "/scripts", name: "script", in: scriptIn{}, out: scriptJSON{},
-			do: (*request).script, most: maxTape,
+			do: (*request).script, maxBytes: maxTape,
 			example:   `{"script":"alice sends cat.txt\nbot> *\n","files":{"cat.txt":"bWVvdw=="},"update":true}`,
 			takesType: "text/plain", takesExample: "alice: hello\nbot> *hello\n",
-			summary: "Plays a script, which begins now, and returns the lines that failed. The body is an object, or " +
-				"the script itself, which sends no files then.",
+			summary: "Plays a script and returns the failed lines. Earlier messages do not count. The body is an " +
+				"object, or the script itself if it sends no files.",
 		},
 		{
 			method: "POST", path: "/recording", name: "record", in: recordIn{}, example: `{"omit_bodies":true}`,
-			summary: "Begins a recording of the websockets, and ends the one before.",
+			summary: "Starts a recording of the websockets, and ends the previous one.",
 			do:      with((*request).record),
 		},
 		{
 			method: "GET", path: "/recording", name: "recording", answersType: "application/jsonl",
 			do:      (*request).recording,
 			summary: "The recording so far, without keys and tokens, up to 64 MiB.",
-			headers: []param{{fullHeader, "true if frames are missing in the end, since they would exceed 64 MiB."}},
+			headers: []param{{fullHeader, "true if frames at the end are missing because of the limit of 64 MiB."}},
 		},
 		{
-			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", most: maxTape,
+			method: "POST", path: "/replay", name: "replay", takesType: "application/jsonl", maxBytes: maxTape,
 			do: (*request).replay,
 			takesExample: `{"at":"2023-04-28T10:01:32.387507Z","dir":"out","frame":` +
 				`{"id":"965e5c6e-434c-3fa9-b780-c50f43cd955c","action":"LIST_PENDING_MESSAGES"}}` + "\n",
-			summary: "Plays a recording with the bot, and answers once that is done. A frame that the bot does not " +
+			summary: "Plays a recording with the bot, and responds at its end. A frame that the bot does not " +
 				"write in time is an error.",
 		},
 	}

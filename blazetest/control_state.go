@@ -11,10 +11,10 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// How long a request of the control interface waits.
+// The wait of a request of the control interface.
 const (
-	usualWait   = 5 * time.Second
-	longestWait = 10 * time.Minute
+	defaultWait = 5 * time.Second
+	maxWait     = 10 * time.Minute
 )
 
 type stateJSON struct {
@@ -22,14 +22,14 @@ type stateJSON struct {
 	Pending     int              `json:"pending" doc:"Messages that the bot has not acknowledged."`
 	Sent        int              `json:"sent" doc:"Messages of the bot."`
 	Acked       int              `json:"acked" doc:"Messages that the bot has acknowledged."`
-	Unanswered  int              `json:"unanswered" doc:"Requests that were read and are not answered."`
+	Unanswered  int              `json:"unanswered" doc:"Requests that were read and not answered yet."`
 	Users       int              `json:"users"`
 	Groups      int              `json:"groups"`
 }
 
 type connectionJSON struct {
-	Link   int  `json:"link" doc:"Its number, from 1."`
-	Listed bool `json:"listed" doc:"It has asked for messages, and gets them."`
+	Link   int  `json:"link" doc:"The number of the connection, from 1."`
+	Listed bool `json:"listed" doc:"The client has listed pending messages, so messages are pushed."`
 }
 
 type keystoreJSON struct {
@@ -37,22 +37,22 @@ type keystoreJSON struct {
 	SessionID         string   `json:"session_id"`
 	SessionPrivateKey string   `json:"session_private_key"`
 	ServerPublicKey   string   `json:"server_public_key,omitempty"`
-	Endpoints         []string `json:"endpoints" doc:"Of the websocket."`
-	API               string   `json:"api" doc:"The base of the URLs of the HTTP API."`
+	Endpoints         []string `json:"endpoints" doc:"URLs of the websocket."`
+	API               string   `json:"api" doc:"Base URL of the HTTP API."`
 }
 
 type messageJSON struct {
 	MessageID        string          `json:"message_id"`
 	ConversationID   string          `json:"conversation_id"`
-	Group            string          `json:"group,omitempty" doc:"The name of the group that the message is in."`
+	Group            string          `json:"group,omitempty" doc:"The name of the message's group."`
 	RecipientID      string          `json:"recipient_id,omitempty"`
 	QuoteID          string          `json:"quote_message_id,omitempty"`
 	RepresentativeID string          `json:"representative_id,omitempty"`
 	Mentions         []string        `json:"mentions,omitempty"`
-	Category         string          `json:"category" doc:"That of the plain message, where it was opened."`
-	Data             json.RawMessage `json:"data,omitempty" doc:"JSON, or a string; missing where it is no UTF-8."`
+	Category         string          `json:"category" doc:"The category; of a decrypted message, that of its content."`
+	Data             json.RawMessage `json:"data,omitempty" doc:"JSON, or a string; missing if it is not UTF-8."`
 	DataBase64       string          `json:"data_base64"`
-	Text             string          `json:"text" doc:"The message as a line of a script has it."`
+	Text             string          `json:"text" doc:"The text of the message in a script."`
 	Encrypted        bool            `json:"encrypted,omitempty"`
 	Silent           bool            `json:"silent,omitempty"`
 	ExpireIn         int64           `json:"expire_in,omitempty" doc:"Seconds."`
@@ -60,13 +60,13 @@ type messageJSON struct {
 
 type deliverIn struct {
 	UserID           string          `json:"user_id"`
-	ConversationID   string          `json:"conversation_id,omitempty" doc:"Without it, that of the user and the bot."`
-	MessageID        string          `json:"message_id,omitempty" doc:"Without it, a random one."`
+	ConversationID   string          `json:"conversation_id,omitempty" doc:"Default: the contact conversation."`
+	MessageID        string          `json:"message_id,omitempty" doc:"Default: a random id."`
 	QuoteID          string          `json:"quote_message_id,omitempty"`
 	RepresentativeID string          `json:"representative_id,omitempty"`
 	Category         string          `json:"category"`
-	Data             json.RawMessage `json:"data,omitempty" doc:"Before base64: JSON, or a string for texts and posts."`
-	DataBase64       string          `json:"data_base64,omitempty" doc:"The data in base64, in place of data."`
+	Data             json.RawMessage `json:"data,omitempty" doc:"The data as JSON; a string for texts and posts."`
+	DataBase64       string          `json:"data_base64,omitempty" doc:"The data in base64, instead of data."`
 	Encrypted        bool            `json:"encrypted,omitempty"`
 	Silent           bool            `json:"silent,omitempty"`
 	ExpireIn         int64           `json:"expire_in,omitempty" doc:"Seconds."`
@@ -96,7 +96,7 @@ func (r *request) keystore() keystoreJSON {
 	return keystoreJSON{k.AppID, k.SessionID, k.SessionPrivateKey, k.ServerPublicKey, listed(cfg.Endpoints), cfg.API}
 }
 
-// listed returns a list that is one in JSON too where it is empty.
+// listed returns an empty slice for nil, so that the JSON is an array.
 func listed(all []string) []string {
 	if all == nil {
 		return []string{}
@@ -104,7 +104,7 @@ func listed(all []string) []string {
 	return all
 }
 
-// messageJSON returns a message of the bot.
+// messageJSON returns the JSON form of a message of the bot.
 func (s *Server) messageJSON(out blaze.Outgoing) messageJSON {
 	s.mu.Lock()
 	group := s.groupName(out.ConversationID)
@@ -119,7 +119,7 @@ func (s *Server) messageJSON(out blaze.Outgoing) messageJSON {
 	}
 	j.Category, j.Text = string(out.Payload.Category()), lineText(out.Payload)
 	data, err := blaze.EncodePayload(out.Payload)
-	if err != nil { // what a client may send and this package may not
+	if err != nil { // a client can send payloads that EncodePayload does not accept
 		return j
 	}
 	j.DataBase64 = base64.StdEncoding.EncodeToString(data)
@@ -140,14 +140,14 @@ func (r *request) sent() (any, *controlError) {
 	return all, nil
 }
 
-// wait waits for something that the bot is to do, until the timeout of the request or the end of its connection.
+// wait calls until with the timeout of the request, and ends it with the request's connection.
 func (r *request) wait(in waitIn, until func(context.Context) error) *controlError {
 	d := time.Duration(in.Timeout)
-	if d < 0 || d > longestWait {
-		return invalidBody("timeout is not between 0 and %v", longestWait)
+	if d < 0 || d > maxWait {
+		return invalidBody("timeout must be between 0 and %v", maxWait)
 	}
 	if d == 0 {
-		d = usualWait
+		d = defaultWait
 	}
 	ctx, cancel := context.WithTimeout(r.http.Context(), d)
 	defer cancel()
@@ -184,7 +184,7 @@ func (r *request) receipt(in receiptIn) (any, *controlError) {
 func (r *request) file() (any, *controlError) {
 	file, ok := r.s.File(r.http.PathValue("file"))
 	if !ok {
-		return nil, problem(http.StatusNotFound, "no file %q was uploaded", r.http.PathValue("file"))
+		return nil, problem(http.StatusNotFound, "file %q does not exist", r.http.PathValue("file"))
 	}
 	return file, nil
 }

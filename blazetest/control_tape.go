@@ -6,41 +6,41 @@ import (
 	"sync"
 )
 
-// maxTape is how many bytes a recording has at most, on its way in or out.
+// maxTape is the maximum size of a recording in a request or response, in bytes.
 const maxTape = 64 << 20
 
 type recordIn struct {
-	OmitBodies bool `json:"omit_bodies,omitempty" doc:"Leaves out the content of messages."`
+	OmitBodies bool `json:"omit_bodies,omitempty" doc:"Omits the content of messages."`
 }
 
-// fullHeader says of a recording whether it has reached maxTape.
+// fullHeader is the response header that reports whether a recording has reached maxTape.
 const fullHeader = "Recording-Full"
 
-// eventMark is the kind of an event that only a tape gets, from itself.
+// eventMark is the kind of an event that a tape sends only to itself.
 const eventMark = "mark"
 
-// recordingSoFar is the answer to a request for a recording.
+// recordingSoFar is the response to a request for a recording.
 type recordingSoFar struct {
 	text []byte
 	full bool // later frames are missing
 }
 
-// tape is a recording in memory. It keeps whole lines.
+// tape is a recording in memory. It contains whole lines only.
 type tape struct {
-	watcher *watcher
-	most    int           // bytes
-	end     func()        // of the watcher
-	ended   chan struct{} // closed by stop
+	watcher  *watcher
+	maxBytes int           // bytes
+	end      func()        // stops the watcher
+	ended    chan struct{} // closed by stop
 
-	mu    sync.Mutex // taken before watcher.mu
+	mu    sync.Mutex // acquired before watcher.mu
 	text  bytes.Buffer
 	full  bool
-	marks []chan struct{} // of the events in the queue of the watcher, oldest first
+	marks []chan struct{} // closed when their mark events arrive, oldest first
 }
 
-// newTape begins a recording of at most this many bytes.
-func newTape(s *Server, most int, o RecorderOptions) *tape {
-	t := &tape{most: most, ended: make(chan struct{})}
+// newTape starts a recording of at most maxBytes.
+func newTape(s *Server, maxBytes int, o RecorderOptions) *tape {
+	t := &tape{maxBytes: maxBytes, ended: make(chan struct{})}
 	record := s.recorderOf(t, o)
 	t.watcher, t.end = s.watch(func(e Event) {
 		if e.Kind == eventMark {
@@ -57,7 +57,7 @@ func (t *tape) stop() {
 	close(t.ended)
 }
 
-// mark returns a channel that is closed once all events so far are recorded.
+// mark returns a channel that is closed after all earlier events were recorded.
 func (t *tape) mark() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,7 +77,7 @@ func (t *tape) passMark() {
 func (t *tape) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.full = t.full || t.text.Len()+len(p) > t.most; !t.full {
+	if t.full = t.full || t.text.Len()+len(p) > t.maxBytes; !t.full {
 		t.text.Write(p)
 	}
 	return len(p), nil
@@ -106,7 +106,7 @@ func (r *request) recording() (any, *controlError) {
 	t := r.tape
 	r.mu.Unlock()
 	if t == nil {
-		return nil, problem(http.StatusNotFound, "there is no recording; POST %srecording begins one", controlPath)
+		return nil, problem(http.StatusNotFound, "no recording; start one with POST %srecording", controlPath)
 	}
 	select {
 	case <-t.mark():

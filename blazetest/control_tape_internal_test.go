@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A recording has what was emitted before the request for it, and says so if it has reached its size.
+// A recording contains all frames before the request for it, and reports whether it is full.
 func TestAFullRecording(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewServer()
@@ -30,7 +30,7 @@ func TestAFullRecording(t *testing.T) {
 			s.emit(Event{Kind: EventIn, Link: 1, Frame: []byte(frame)})
 		}
 		c.tape = newTape(s, maxTape, RecorderOptions{})
-		large := strings.Repeat("x", 8<<20) // takes long to record
+		large := strings.Repeat("x", 8<<20) // recording it takes long
 		emit(`{"id":"` + large + `"}`)
 		require.Greater(t, get().Body.Len(), len(large))
 		c.tape.stop()

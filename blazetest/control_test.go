@@ -31,7 +31,7 @@ func newControls(t *testing.T, s *blazetest.Server) *controls {
 	}, map[string]bool{}}
 }
 
-// open sends a request. path is the pattern of a route, and values stand for its parameters.
+// open sends a request. path is the pattern of a route; values replace its parameters.
 func (c *controls) open(method, path, body string, values ...string) *http.Response {
 	c.t.Helper()
 	c.used[strings.ToLower(method)+" /blazetest"+path] = true
@@ -46,7 +46,7 @@ func (c *controls) open(method, path, body string, values ...string) *http.Respo
 	return res
 }
 
-// call sends a request that is carried out, and returns the answer.
+// call sends a request that must succeed, and returns the response.
 func (c *controls) call(method, path, body string, values ...string) string {
 	c.t.Helper()
 	status, answer := c.try(method, path, body, values...)
@@ -63,15 +63,15 @@ func (c *controls) try(method, path, body string, values ...string) (status int,
 	return res.StatusCode, string(p)
 }
 
-// refused sends a request that is not carried out, and returns the reason.
-func (c *controls) refused(status int, method, path, body string, values ...string) string {
+// rejection sends a request that must fail, and returns the reason.
+func (c *controls) rejection(status int, method, path, body string, values ...string) string {
 	c.t.Helper()
 	got, answer := c.try(method, path, body, values...)
 	require.Equal(c.t, status, got, answer)
 	return member(c.t, answer, "reason")
 }
 
-// member returns a member of an object that is a string.
+// member returns a string member of an object.
 func member(t *testing.T, object, name string) string {
 	t.Helper()
 	var all map[string]any
@@ -81,7 +81,7 @@ func member(t *testing.T, object, name string) string {
 	return s
 }
 
-// The file describes what is served: every request of it answers, and there are no others.
+// Every request in the OpenAPI file is served, and no other.
 func TestEveryRouteOfTheFileAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -268,68 +268,68 @@ func TestControlRefusesWithReasons(t *testing.T) {
 			{404, "GET", "/", "", "", "openapi.json"},
 			{405, "PUT", "/users", "", "", "GET, POST"},
 			{405, "GET", "/next", "", "", "POST"},
-			{400, "POST", "/users", `{"name":""}`, "", "a name has"},
-			{400, "POST", "/users", `{"name":"a b"}`, "", "a name has"},
+			{400, "POST", "/users", `{"name":""}`, "", "invalid name"},
+			{400, "POST", "/users", `{"name":"a b"}`, "", "invalid name"},
 			{400, "POST", "/users", `{"name":"a","age":3}`, "", `unknown field "age"`},
-			{400, "POST", "/users", `{"name":"a"} {}`, "", "something follows"},
-			{400, "POST", "/users", `{"name":"a"}]`, "", "something follows"},
-			{400, "POST", "/users", `{"name":"a"}}`, "", "something follows"},
-			{400, "POST", "/users", `name=a`, "", "the body: invalid character"},
-			{400, "POST", "/users", `{"name":3}`, "", "the body: cannot unmarshal"},
+			{400, "POST", "/users", `{"name":"a"} {}`, "", "data after"},
+			{400, "POST", "/users", `{"name":"a"}]`, "", "data after"},
+			{400, "POST", "/users", `{"name":"a"}}`, "", "data after"},
+			{400, "POST", "/users", `name=a`, "", "request body: invalid character"},
+			{400, "POST", "/users", `{"name":3}`, "", "request body: cannot unmarshal"},
 			{413, "POST", "/users", strings.Repeat(" ", 1<<20+1), "", "1048576 bytes"},
 			{400, "POST", "/users/{user}/say", `{}`, "alice", "text is missing"},
-			{400, "POST", "/users/{user}/say", `{"text":"x"}`, "a%20b", "a name has"},
-			{404, "POST", "/users/{user}/say", `{"text":"x","group":"g"}`, "alice", `no group "g"`},
+			{400, "POST", "/users/{user}/say", `{"text":"x"}`, "a%20b", "invalid name"},
+			{404, "POST", "/users/{user}/say", `{"text":"x","group":"g"}`, "alice", `group "g" does not exist`},
 			{400, "POST", "/users/{user}/send", `{"category":"TEXT","data":"x"}`, "alice", "category"},
 			{400, "POST", "/users/{user}/send", `{"category":"PLAIN_TEXT"}`, "alice", "one of data and data_base64"},
 			{400, "POST", "/users/{user}/send", `{"category":"PLAIN_TEXT","data_base64":"?"}`, "alice", "data_base64"},
 			{404, "POST", "/users/{user}/tap", `{"message_id":"` + id1 + `","label":"x"}`, "alice", "no message"},
 			{404, "POST", "/users/{user}/reads", `{"message_id":"` + id1 + `"}`, "alice", "no message"},
-			{400, "POST", "/users/{user}/transfer", `{"amount":"x","asset":"BTC"}`, "alice", "no amount"},
-			{400, "POST", "/users/{user}/transfer", `{"amount":"1","asset":"x"}`, "alice", "an asset is"},
-			{504, "POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice", "waited in vain"},
+			{400, "POST", "/users/{user}/transfer", `{"amount":"x","asset":"BTC"}`, "alice", "must be a positive"},
+			{400, "POST", "/users/{user}/transfer", `{"amount":"1","asset":"x"}`, "alice", "the asset must be"},
+			{504, "POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice", "wait ended"},
 			{400, "POST", "/next", `{"timeout":"11m"}`, "", "between 0 and 10m"},
-			{400, "POST", "/next", `{"timeout":"5"}`, "", "a duration is"},
-			{400, "POST", "/next", `{"timeout":5}`, "", "a duration is"},
-			{404, "POST", "/groups/{group}/next", ``, "none", "no group"},
-			{404, "POST", "/users/{user}/next", `{"group":"none"}`, "alice", "no group"},
-			{404, "GET", "/files/{file}", ``, id1, "no file"},
-			{400, "POST", "/faults", `{"action":"GET /me"}`, "", "a fault needs"},
+			{400, "POST", "/next", `{"timeout":"5"}`, "", "a duration must be"},
+			{400, "POST", "/next", `{"timeout":5}`, "", "a duration must be"},
+			{404, "POST", "/groups/{group}/next", ``, "none", "does not exist"},
+			{404, "POST", "/users/{user}/next", `{"group":"none"}`, "alice", "does not exist"},
+			{404, "GET", "/files/{file}", ``, id1, "does not exist"},
+			{400, "POST", "/faults", `{"action":"GET /me"}`, "", "set code, hang"},
 			{400, "POST", "/faults", `{"action":"GET /me","code":1,"data":{}}`, "", "only one of"},
-			{400, "POST", "/faults", `{"action":"SING","code":500}`, "", "no client writes"},
-			{400, "POST", "/faults", `{"action":"handshake","data":{}}`, "", "a handshake has no data"},
-			{400, "POST", "/faults", `{"action":"GET /","data":{},"cut":true}`, "", "a handshake has no data"},
-			{400, "POST", "/faults", `{"action":"GET /","reply":{"id":"x"}}`, "", "a handshake has no data"},
+			{400, "POST", "/faults", `{"action":"SING","code":500}`, "", "unknown action"},
+			{400, "POST", "/faults", `{"action":"handshake","data":{}}`, "", "a handshake cannot"},
+			{400, "POST", "/faults", `{"action":"GET /","data":{},"cut":true}`, "", "a handshake cannot"},
+			{400, "POST", "/faults", `{"action":"GET /","reply":{"id":"x"}}`, "", "a handshake cannot"},
 			{400, "POST", "/faults", `{"action":"GET /me","description":"x","cut":true}`, "", "need a code"},
 			{400, "POST", "/faults", `{"action":"GET /me","reply":{},"response":{}}`, "", "only one of"},
-			{400, "POST", "/faults", `{"action":"PING","response":{}}`, "", "only HTTP requests"},
+			{400, "POST", "/faults", `{"action":"PING","response":{}}`, "", "only for HTTP requests"},
 			{400, "POST", "/faults", `{"action":"GET /me","response":{"status":99}}`, "", "the status 99"},
 			{400, "POST", "/faults", `{"action":"GET /me","response":{"status":204,"body":"x"}}`, "", "the status 204"},
 			{400, "POST", "/faults", `{"action":"GET /me","response":{"body_base64":"?"}}`, "", "in base64"},
 			{400, "POST", "/options", `{"per_minute":-1}`, "", "negative"},
-			{404, "DELETE", "/faults/{fault}", ``, "1", "no fault 1"},
-			{404, "DELETE", "/faults/{fault}", ``, "x", "not the number"},
-			{409, "POST", "/restart", ``, "", "started"},
-			{404, "GET", "/recording", ``, "", "begins one"},
+			{404, "DELETE", "/faults/{fault}", ``, "1", "fault 1 does not exist"},
+			{404, "DELETE", "/faults/{fault}", ``, "x", "not a fault number"},
+			{409, "POST", "/restart", ``, "", "no bot to restart"},
+			{404, "GET", "/recording", ``, "", "start one"},
 			{400, "POST", "/scripts", "alice says hi", "", "line 1:"},
 			{400, "POST", "/scripts", ` {"script":"alice says hi"}`, "", "line 1:"},
 			{400, "POST", "/scripts", `{"path":"talk.txt"}`, "", `unknown field "path"`},
 			{400, "POST", "/scripts", `{"script":"","files":{"a":"?"}}`, "", "base64"},
 			{400, "POST", "/replay", "x", "", "line 1"},
-			{400, "GET", "/events?last_event_id=x", "", "", "not the id"},
+			{400, "GET", "/events?last_event_id=x", "", "", "not an event id"},
 		} {
 			var values []string
 			if test.value != "" {
 				values = []string{test.value}
 			}
-			reason := c.refused(test.status, test.method, test.path, test.body, values...)
+			reason := c.rejection(test.status, test.method, test.path, test.body, values...)
 			require.Contains(t, reason, test.contain, "%s %s %.80s", test.method, test.path, test.body)
 		}
 		require.Empty(t, f.take(), "nothing of this reached the Server")
 	})
 }
 
-// What HTTP does the Go methods see, and the other way round.
+// Changes over HTTP are visible to the Go methods, and vice versa.
 func TestControlAndMethodsAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -338,8 +338,8 @@ func TestControlAndMethodsAreOne(t *testing.T) {
 		out, err := s.User("alice").Next(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, blaze.Text("what is from HTTP?"), out.Payload)
-		reason := c.refused(504, "POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice")
-		require.Contains(t, reason, "waited in vain", "one cursor")
+		reason := c.rejection(504, "POST", "/users/{user}/next", `{"timeout":"1s"}`, "alice")
+		require.Contains(t, reason, "wait ended", "one cursor")
 		s.User("alice").Say("from Go")
 		require.Equal(t, "what is from Go?", member(t, c.call("POST", "/users/{user}/next", ``, "alice"), "text"))
 		undo := s.InterceptAll("GET /me", answer(blazetest.Refuse(500)))
@@ -355,7 +355,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 		c := newControls(t, s)
 		c.call("POST", "/faults", `{"action":"CREATE_MESSAGE","code":429,"always":true}`)
 		c.call("POST", "/users/{user}/say", `{"text":"hi"}`, "alice")
-		c.refused(504, "POST", "/users/{user}/next", `{"timeout":"10s"}`, "alice")
+		c.rejection(504, "POST", "/users/{user}/next", `{"timeout":"10s"}`, "alice")
 		c.call("DELETE", "/faults/{fault}", "", "1")
 		next := c.call("POST", "/users/{user}/next", `{"timeout":"1m"}`, "alice")
 		require.Equal(t, "what is hi?", member(t, next, "text"))
@@ -395,7 +395,7 @@ func TestRecordingsOverHTTP(t *testing.T) {
 	})
 }
 
-// Close ends a client that waits, and one that listens.
+// Close ends waiting requests and streams.
 func TestCloseEndsControl(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

@@ -9,47 +9,46 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// longestDuration is the longest time that a conversation can be muted, and that its messages can last.
-const longestDuration = 100 * 365 * 24 * time.Hour
+// maxDuration is the limit for muting a conversation and for the lifetime of its messages.
+const maxDuration = 100 * 365 * 24 * time.Hour
 
-// readDuration reads the body of a request that has a number of seconds.
-func readDuration(body []byte) (time.Duration, *serve.Refusal) {
+// readDuration reads a request's number of seconds.
+func readDuration(body []byte) (time.Duration, *serve.Rejection) {
 	var req struct {
 		Duration *int64 `json:"duration"`
 	}
 	if json.Unmarshal(body, &req) != nil || req.Duration == nil {
-		return 0, serve.Invalid("duration", "not a number of seconds")
+		return 0, serve.Invalid("duration", "must be a number of seconds")
 	}
-	if *req.Duration < 0 || *req.Duration > int64(longestDuration/time.Second) {
-		return 0, serve.Invalid("duration", "not between 0 and %d seconds", int64(longestDuration/time.Second))
+	if *req.Duration < 0 || *req.Duration > int64(maxDuration/time.Second) {
+		return 0, serve.Invalid("duration", "must be between 0 and %d seconds", int64(maxDuration/time.Second))
 	}
 	return time.Duration(*req.Duration) * time.Second, nil
 }
 
-// setDuration changes a conversation by a request that has a duration.
+// setDuration applies the duration in a request to a conversation.
 func (s *Server) setDuration(
-	r *http.Request, body []byte, set func(*conversation, time.Duration) *serve.Refusal,
-) (*conversationView, *serve.Refusal) {
-	d, refused := readDuration(body)
-	if refused != nil {
-		return nil, refused
+	r *http.Request, body []byte, set func(*conversation, time.Duration) *serve.Rejection,
+) (*conversationView, *serve.Rejection) {
+	d, rejection := readDuration(body)
+	if rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.own(pathID(r))
-	if refused == nil {
-		refused = set(c, d)
+	c, rejection := s.own(pathID(r))
+	if rejection == nil {
+		rejection = set(c, d)
 	}
-	if refused != nil {
-		return nil, refused
+	if rejection != nil {
+		return nil, rejection
 	}
 	return s.viewOfConversation(c), nil
 }
 
-// muteConversation mutes a conversation for the bot, or ends that with a duration of 0. The server pushes its messages
-// all the same.
-func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
-	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Refusal {
+// muteConversation mutes a conversation for the bot; a duration of 0 unmutes it. Messages are pushed all the same.
+func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
+	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Rejection {
 		c.mutedUntil = time.Time{}
 		if d > 0 {
 			c.mutedUntil = s.clock().Add(d)
@@ -58,13 +57,13 @@ func (s *Server) muteConversation(r *http.Request, body []byte) (*conversationVi
 	})
 }
 
-// setDisappearing sets how long the messages of a conversation last; 0 is for ever. In a group the bot needs a role for
-// it.
-func (s *Server) setDisappearing(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
-	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Refusal {
+// setDisappearing sets the lifetime of a conversation's messages; 0 is unlimited. In a group the bot must be owner or
+// admin.
+func (s *Server) setDisappearing(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
+	return s.setDuration(r, body, func(c *conversation, d time.Duration) *serve.Rejection {
 		if c.category == categoryGroup {
-			if refused := s.needsRole(c, roleOwner, roleAdmin); refused != nil {
-				return refused
+			if rejection := s.needsRole(c, roleOwner, roleAdmin); rejection != nil {
+				return rejection
 			}
 		}
 		c.expireIn = d

@@ -30,10 +30,10 @@ func TestMutingOverHTTP(t *testing.T) {
 
 func TestDisappearingMessagesOverHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		told := make(chan blaze.SystemConversation, 8)
+		idOrMisuse := make(chan blaze.SystemConversation, 8)
 		s, _ := blazetest.Start(t, func(*blaze.Client) blaze.Handler {
 			return blaze.On(func(_ context.Context, _ *blaze.Message, p blaze.SystemConversation) error {
-				told <- p
+				idOrMisuse <- p
 				return nil
 			})
 		}, nil)
@@ -49,10 +49,10 @@ func TestDisappearingMessagesOverHTTP(t *testing.T) {
 		forever := c.get("POST", "/conversations/"+mine+"/disappear", object{"duration": 0})
 		require.EqualValues(t, 0, forever["expire_in"])
 		synctest.Wait()
-		require.Equal(t, "CREATE", (<-told).Action)
+		require.Equal(t, "CREATE", (<-idOrMisuse).Action)
 		change := blaze.SystemConversation{Action: "EXPIRE", UserID: s.Key.AppID, ExpireIn: time.Hour}
 		require.ElementsMatch(t, []blaze.SystemConversation{change, change, {Action: "EXPIRE", UserID: s.Key.AppID}},
-			[]blaze.SystemConversation{<-told, <-told, <-told})
+			[]blaze.SystemConversation{<-idOrMisuse, <-idOrMisuse, <-idOrMisuse})
 	})
 }
 
@@ -78,7 +78,7 @@ func TestTimesOfConversationsThatAreRefused(t *testing.T) {
 		{theirs.ID() + "/mute", object{}, 10002},
 		{theirs.ID() + "/disappear", `[`, 10002},
 	} {
-		code, _ := c.refused("POST", "/conversations/"+test.path, test.body)
+		code, _ := c.rejection("POST", "/conversations/"+test.path, test.body)
 		require.Equal(t, test.code, code, test.path)
 		require.Len(t, f.take(), 1)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// The limits of a group.
+// Limits of a group.
 const (
 	maxName         = 512  // characters
 	maxAnnouncement = 1024 // characters
@@ -22,13 +22,13 @@ const (
 	codeGroupFull   = 20116
 )
 
-// participant is somebody in the body of a request.
+// participant is a user in the body of a request.
 type participant struct {
 	UserID string `json:"user_id"`
 	Role   string `json:"role"`
 }
 
-// lowercase makes the letters of ids small, as the service does.
+// lowercase changes the ids to lowercase, as the service does.
 func lowercase(all []participant) {
 	for i := range all {
 		all[i].UserID = strings.ToLower(all[i].UserID)
@@ -45,17 +45,17 @@ type newConversationRequest struct {
 	Participants   []participant `json:"participants"`
 }
 
-// createConversation makes a group of the bot's, or lets the bot write to a user who has not written. A conversation
-// that exists is left as it is.
-func (s *Server) createConversation(_ *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+// createConversation creates a group that the bot owns, or the contact conversation with a user who has not written. An
+// existing conversation is returned unchanged.
+func (s *Server) createConversation(_ *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var req newConversationRequest
 	if json.Unmarshal(body, &req) != nil {
-		return nil, serve.Invalid("body", "not a conversation")
+		return nil, serve.Invalid("body", "must be a conversation")
 	}
 	req.ConversationID, req.RandomID = strings.ToLower(req.ConversationID), strings.ToLower(req.RandomID)
 	lowercase(req.Participants)
-	if refused := s.checkConversation(&req); refused != nil {
-		return nil, refused
+	if rejection := s.checkConversation(&req); rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,14 +64,14 @@ func (s *Server) createConversation(_ *http.Request, body []byte) (*conversation
 	}
 	if c := s.conversations[req.ConversationID]; c != nil {
 		if c.member(s.bot()) == nil {
-			return nil, forbidden("conversation_id", "a conversation that the bot is not in")
+			return nil, forbidden("conversation_id", "the bot is not in the conversation")
 		}
 		return s.viewOfConversation(c), nil
 	}
 	return s.viewOfConversation(s.createGroup(&req)), nil
 }
 
-// createGroup makes a group that the bot owns. The caller holds s.mu.
+// createGroup creates a group that the bot owns. The caller holds s.mu.
 func (s *Server) createGroup(req *newConversationRequest) *conversation {
 	c := s.newConversation(req.ConversationID, categoryGroup, s.bot())
 	c.name, c.announcement = req.Name, req.Announcement
@@ -84,11 +84,11 @@ func (s *Server) createGroup(req *newConversationRequest) *conversation {
 	return c
 }
 
-// checkConversation checks the request for a new conversation.
-func (s *Server) checkConversation(req *newConversationRequest) *serve.Refusal {
+// checkConversation validates the request for a new conversation.
+func (s *Server) checkConversation(req *newConversationRequest) *serve.Rejection {
 	for _, p := range req.Participants {
 		if !serve.IsUUID(p.UserID) {
-			return serve.Invalid("participants", "a user_id is not a UUID")
+			return serve.Invalid("participants", "each user_id must be a UUID")
 		}
 	}
 	switch req.Category {
@@ -97,28 +97,28 @@ func (s *Server) checkConversation(req *newConversationRequest) *serve.Refusal {
 	case categoryGroup:
 		return s.checkGroup(req)
 	}
-	return serve.Invalid("category", "neither CONTACT nor GROUP")
+	return serve.Invalid("category", "must be CONTACT or GROUP")
 }
 
-func (s *Server) checkContact(req *newConversationRequest) *serve.Refusal {
+func (s *Server) checkContact(req *newConversationRequest) *serve.Rejection {
 	if len(req.Participants) != 1 {
-		return serve.Invalid("participants", "a conversation of category CONTACT has one participant")
+		return serve.Invalid("participants", "must be one participant for category CONTACT")
 	}
 	user := req.Participants[0].UserID
 	if user == s.bot() {
-		return serve.Invalid("participants", "the bot itself")
+		return serve.Invalid("participants", "must not be the bot")
 	}
 	if req.ConversationID != blaze.ConversationID(s.bot(), user) {
-		return serve.Invalid("conversation_id", "not the one between the bot and the participant")
+		return serve.Invalid("conversation_id", "must be the conversation of the bot and the participant")
 	}
 	return nil
 }
 
-func (s *Server) checkGroup(req *newConversationRequest) *serve.Refusal {
+func (s *Server) checkGroup(req *newConversationRequest) *serve.Rejection {
 	var others []string
 	for _, p := range req.Participants {
 		if p.Role != "" && p.Role != roleAdmin {
-			return serve.Invalid("participants", "a role is neither ADMIN nor empty")
+			return serve.Invalid("participants", "each role must be ADMIN or empty")
 		}
 		if p.UserID != s.bot() && !slices.Contains(others, p.UserID) {
 			others = append(others, p.UserID)
@@ -126,34 +126,34 @@ func (s *Server) checkGroup(req *newConversationRequest) *serve.Refusal {
 	}
 	switch {
 	case !serve.IsUUID(req.ConversationID):
-		return serve.Invalid("conversation_id", "not a UUID")
+		return serve.Invalid("conversation_id", "must be a UUID")
 	case len(others)+1 > maxMembers:
 		return full()
 	case req.RandomID != "" && req.ConversationID != blaze.GroupConversationID(s.bot(), req.Name, req.RandomID, others):
-		return serve.Invalid("conversation_id", "not the one of the bot, name, random_id and participants")
+		return serve.Invalid("conversation_id", "must be derived from the bot, name, random_id and participants")
 	}
 	return checkNames(req.Name, req.Announcement)
 }
 
-func full() *serve.Refusal {
-	return &serve.Refusal{Code: codeGroupFull, Field: "participants", Reason: "a group has up to 256 members"}
+func full() *serve.Rejection {
+	return &serve.Rejection{Code: codeGroupFull, Field: "participants", Reason: "a group has at most 256 members"}
 }
 
-func checkNames(name, announcement string) *serve.Refusal {
+func checkNames(name, announcement string) *serve.Rejection {
 	if utf8.RuneCountInString(name) > maxName {
-		return serve.Invalid("name", "longer than %d characters", maxName)
+		return serve.Invalid("name", "must have at most %d characters", maxName)
 	}
 	if utf8.RuneCountInString(announcement) > maxAnnouncement {
-		return serve.Invalid("announcement", "longer than %d characters", maxAnnouncement)
+		return serve.Invalid("announcement", "must have at most %d characters", maxAnnouncement)
 	}
 	return nil
 }
 
-// own returns a conversation that the bot is in. The caller holds s.mu.
-func (s *Server) own(id string) (*conversation, *serve.Refusal) {
+// own returns a conversation of the bot. The caller holds s.mu.
+func (s *Server) own(id string) (*conversation, *serve.Rejection) {
 	c := s.conversations[id]
 	if c == nil {
-		return nil, forbidden("id", "there is no such conversation")
+		return nil, forbidden("id", "the conversation does not exist")
 	}
 	if c.member(s.bot()) == nil {
 		return nil, forbidden("id", "the bot is not in the conversation")
@@ -161,54 +161,54 @@ func (s *Server) own(id string) (*conversation, *serve.Refusal) {
 	return c, nil
 }
 
-// group returns a group that the bot is in, with one of the roles, if there are any. The caller holds s.mu.
-func (s *Server) group(id string, roles ...string) (*conversation, *serve.Refusal) {
-	c, refused := s.own(id)
+// group returns a group of the bot. If roles are given, the bot must have one of them. The caller holds s.mu.
+func (s *Server) group(id string, roles ...string) (*conversation, *serve.Rejection) {
+	c, rejection := s.own(id)
 	switch {
-	case refused != nil:
-		return nil, refused
+	case rejection != nil:
+		return nil, rejection
 	case c.category != categoryGroup:
-		return nil, forbidden("id", "the conversation is no group")
+		return nil, forbidden("id", "the conversation is not a group")
 	}
 	return c, s.needsRole(c, roles...)
 }
 
-// needsRole returns a refusal if the bot has none of the roles in a group. The caller holds s.mu.
-func (s *Server) needsRole(c *conversation, roles ...string) *serve.Refusal {
+// needsRole returns a rejection if the bot has none of the roles in a conversation. The caller holds s.mu.
+func (s *Server) needsRole(c *conversation, roles ...string) *serve.Rejection {
 	if len(roles) > 0 && !slices.Contains(roles, c.member(s.bot()).role) {
-		return forbidden("id", "the bot has not the role for it in the group")
+		return forbidden("id", "the bot's role in the group does not allow it")
 	}
 	return nil
 }
 
-// showConversation returns a conversation that the bot is in.
-func (s *Server) showConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
+// showConversation returns a conversation of the bot.
+func (s *Server) showConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.conversations[pathID(r)]
 	if c == nil || c.member(s.bot()) == nil {
-		return nil, notFound("id", "no conversation that the bot is in")
+		return nil, notFound("id", "the bot has no such conversation")
 	}
 	return s.viewOfConversation(c), nil
 }
 
 // updateConversation changes the name and the announcement of a group. Empty fields are ignored.
-func (s *Server) updateConversation(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+func (s *Server) updateConversation(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var req struct {
 		Name         string `json:"name"`
 		Announcement string `json:"announcement"`
 	}
 	if json.Unmarshal(body, &req) != nil {
-		return nil, serve.Invalid("body", "not a conversation's name and announcement")
+		return nil, serve.Invalid("body", "must be an object with name and announcement")
 	}
-	if refused := checkNames(req.Name, req.Announcement); refused != nil {
-		return nil, refused
+	if rejection := checkNames(req.Name, req.Announcement); rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(pathID(r), roleOwner, roleAdmin)
-	if refused != nil {
-		return nil, refused
+	c, rejection := s.group(pathID(r), roleOwner, roleAdmin)
+	if rejection != nil {
+		return nil, rejection
 	}
 	if req.Name != "" {
 		c.name = req.Name
@@ -220,13 +220,13 @@ func (s *Server) updateConversation(r *http.Request, body []byte) (*conversation
 	return s.viewOfConversation(c), nil
 }
 
-// rotateConversation gives a group a new code to join it by.
-func (s *Server) rotateConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
+// rotateConversation replaces the invitation code of a group.
+func (s *Server) rotateConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(pathID(r), roleOwner, roleAdmin)
-	if refused != nil {
-		return nil, refused
+	c, rejection := s.group(pathID(r), roleOwner, roleAdmin)
+	if rejection != nil {
+		return nil, rejection
 	}
 	c.code = newCode()
 	return s.viewOfConversation(c), nil
@@ -234,7 +234,7 @@ func (s *Server) rotateConversation(r *http.Request, _ []byte) (*conversationVie
 
 func newCode() string { return uuid.Must(uuid.NewV4()).String() }
 
-// conversationView is a conversation as the API tells it.
+// conversationView is a conversation in the form of the HTTP API.
 type conversationView struct {
 	Type           string            `json:"type"`
 	ConversationID string            `json:"conversation_id"`
@@ -260,15 +260,15 @@ type participantView struct {
 	CreatedAt string `json:"created_at"`
 }
 
-// inConversation makes an endpoint of a request that is answered with a conversation. Keys of sessions are derived once
-// it has released s.mu.
+// inConversation makes an endpoint of a function that returns a conversation. The endpoint adds the sessions, because
+// their keys are derived without s.mu.
 func inConversation(
-	do func(*Server, *http.Request, []byte) (*conversationView, *serve.Refusal),
+	do func(*Server, *http.Request, []byte) (*conversationView, *serve.Rejection),
 ) endpoint {
-	return func(s *Server, r *http.Request, body []byte) (any, *serve.Refusal) {
-		v, refused := do(s, r, body)
-		if refused != nil {
-			return nil, refused
+	return func(s *Server, r *http.Request, body []byte) (any, *serve.Rejection) {
+		v, rejection := do(s, r, body)
+		if rejection != nil {
+			return nil, rejection
 		}
 		for _, p := range v.Participants {
 			v.Sessions = append(v.Sessions, s.participantSessions(p.UserID)...)
@@ -277,25 +277,25 @@ func inConversation(
 	}
 }
 
-// viewOfConversation returns a conversation as the API tells it, without sessions. The caller holds s.mu.
+// viewOfConversation returns a conversation in the form of the HTTP API, without sessions. The caller holds s.mu.
 func (s *Server) viewOfConversation(c *conversation) *conversationView {
 	v := &conversationView{
 		Type: "conversation", ConversationID: c.id, CreatorID: c.creator, Category: c.category, Name: c.name,
-		Announcement: c.announcement, CreatedAt: inNanoseconds(c.since), CodeID: c.code, CodeURL: codes + c.code,
+		Announcement: c.announcement, CreatedAt: nanoStamp(c.since), CodeID: c.code, CodeURL: codes + c.code,
 		MuteUntil: noTime, ExpireIn: int64(c.expireIn / time.Second), Sessions: []userSession{}, Circles: []struct{}{},
 	}
 	if !c.mutedUntil.IsZero() {
-		v.MuteUntil = inNanoseconds(c.mutedUntil)
+		v.MuteUntil = nanoStamp(c.mutedUntil)
 	}
 	for _, m := range c.members {
-		v.Participants = append(v.Participants, participantView{"participant", m.id, m.role, inNanoseconds(m.since)})
+		v.Participants = append(v.Participants, participantView{"participant", m.id, m.role, nanoStamp(m.since)})
 	}
 	return v
 }
 
-func inNanoseconds(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
+func nanoStamp(at time.Time) string { return at.UTC().Format(time.RFC3339Nano) }
 
-// participantSessions returns the sessions of somebody in a conversation, the bot's among them.
+// participantSessions returns the sessions of a member in a conversation's form. The member may be the bot.
 func (s *Server) participantSessions(id string) []userSession {
 	var all []userSession
 	if id == s.bot() {

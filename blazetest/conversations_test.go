@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// newGroup makes a group of the bot's with alice and bob, as the SDKs do.
+// newGroup creates a group of the bot with alice and bob, as the SDKs do.
 func newGroup(c *restClient) (id string) {
 	c.t.Helper()
 	alice, bob := c.s.User("alice").ID(), c.s.User("bob").ID()
@@ -24,8 +24,7 @@ func newGroup(c *restClient) (id string) {
 	return id
 }
 
-// The fields are those that developers.mixin.one documents, and participant_sessions and circles, as the apps read
-// them.
+// The fields are those documented at developers.mixin.one, and participant_sessions and circles as the apps read them.
 func TestConversationOverHTTP(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -62,7 +61,7 @@ func TestConversationOverHTTP(t *testing.T) {
 
 	again := c.get("POST", "/conversations", object{"category": "GROUP", "conversation_id": id, "name": "other"})
 	require.Equal(t, group, again, "a conversation that exists is left as it is")
-	code, _ := c.refused("GET", "/conversations/"+id2, nil)
+	code, _ := c.rejection("GET", "/conversations/"+id2, nil)
 	require.Equal(t, 404, code)
 }
 
@@ -100,7 +99,7 @@ func TestConversationsThatCannotBe(t *testing.T) {
 		for k, v := range edit {
 			request[k] = v
 		}
-		code, field := c.refused("POST", "/conversations", request)
+		code, field := c.rejection("POST", "/conversations", request)
 		require.Equal(t, 10002, code, name)
 		require.Equal(t, name, field)
 		require.Len(t, f.take(), 1)
@@ -114,22 +113,22 @@ func TestConversationsThatCannotBe(t *testing.T) {
 		},
 	} {
 		request["category"] = "CONTACT"
-		code, _ := c.refused("POST", "/conversations", request)
+		code, _ := c.rejection("POST", "/conversations", request)
 		require.Equal(t, 10002, code, name)
 		require.Len(t, f.take(), 1)
 	}
 	group := object{"category": "GROUP", "conversation_id": id1, "participants": many[:256]}
-	code, _ := c.refused("POST", "/conversations", group)
+	code, _ := c.rejection("POST", "/conversations", group)
 	require.Equal(t, 20116, code, "with the bot it would be 257")
 	require.Len(t, f.take(), 1)
 	group["participants"] = many[:255]
 	c.get("POST", "/conversations", group)
-	code, _ = c.refused("POST", "/conversations/"+id1+"/participants/ADD", many[255:256])
+	code, _ = c.rejection("POST", "/conversations/"+id1+"/participants/ADD", many[255:256])
 	require.Equal(t, 20116, code)
 	require.Len(t, f.take(), 1)
 }
 
-// The service makes the letters of ids small.
+// The service changes ids to lowercase.
 func TestCapitalsInConversations(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -147,7 +146,7 @@ func TestCapitalsInConversations(t *testing.T) {
 	require.Len(t, c.list("POST", "/users/fetch", []string{strings.ToUpper(alice.ID())}), 1)
 }
 
-// Whoever is named twice is one member, and the bot is one in any case.
+// A participant that is listed twice is one member. The bot is a member whether it is listed or not.
 func TestParticipantsNamedTwice(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -166,7 +165,7 @@ func TestJoin(t *testing.T) {
 	alice := s.User("alice")
 	alice.Say("hi")
 	contact := c.get("GET", "/conversations/"+alice.ConversationID(), nil)
-	code, _ := c.refused("POST", "/conversations/"+contact["code_id"].(string)+"/join", nil)
+	code, _ := c.rejection("POST", "/conversations/"+contact["code_id"].(string)+"/join", nil)
 	require.Equal(t, 404, code, "no group")
 
 	id := newGroup(c)
@@ -182,12 +181,12 @@ func TestJoin(t *testing.T) {
 	require.Len(t, users(group), 256)
 	c.get("POST", "/conversations/"+full.ID()+"/exit", nil)
 	full.Add(s.User("bob"))
-	code, _ = c.refused("POST", "/conversations/"+group["code_id"].(string)+"/join", nil)
+	code, _ = c.rejection("POST", "/conversations/"+group["code_id"].(string)+"/join", nil)
 	require.Equal(t, 20116, code)
 	require.Len(t, f.take(), 1)
 }
 
-// What the bot changes in a group it is told too, like every member.
+// The bot is notified of its own changes of a group, like every member.
 func TestParticipants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -219,7 +218,7 @@ func TestParticipants(t *testing.T) {
 		require.Equal(t, []string{
 			"blazetest: the client: CREATE_MESSAGE: params.conversation_id: the bot is not in the conversation",
 		}, f.take())
-		code, _ := c.refused("GET", path, nil)
+		code, _ := c.rejection("GET", path, nil)
 		require.Equal(t, 404, code)
 
 		group = c.get("POST", "/conversations/"+group["code_id"].(string)+"/join", nil)
@@ -229,7 +228,7 @@ func TestParticipants(t *testing.T) {
 	})
 }
 
-// Who may change a group is a matter of roles.
+// Changes of a group require a role.
 func TestParticipantsThatCannotBeChanged(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)
@@ -259,17 +258,17 @@ func TestParticipantsThatCannotBeChanged(t *testing.T) {
 		{mine + "/participants/ADD", []object{}, 10002},
 		{mine + "/participants/KICK", who, 10002},
 	} {
-		code, _ := c.refused("POST", "/conversations/"+r.path, r.body)
+		code, _ := c.rejection("POST", "/conversations/"+r.path, r.body)
 		require.Equal(t, r.code, code, r.path)
 		require.Len(t, f.take(), 1, r.path)
 	}
-	code, _ := c.refused("POST", "/conversations/"+id2+"/join", nil)
+	code, _ := c.rejection("POST", "/conversations/"+id2+"/join", nil)
 	require.Equal(t, 404, code)
 
 	before := c.get("GET", "/conversations/"+mine, nil)["code_id"].(string)
 	after := c.get("POST", "/conversations/"+mine+"/rotate", nil)["code_id"].(string)
 	require.NotEqual(t, before, after)
-	code, _ = c.refused("POST", "/conversations/"+before+"/join", nil)
+	code, _ = c.rejection("POST", "/conversations/"+before+"/join", nil)
 	require.Equal(t, 404, code, "the old code is none any more")
 	c.get("POST", "/conversations/"+after+"/join", nil)
 }

@@ -15,35 +15,38 @@ import (
 // users is the namespace of UserID.
 var users = uuid.Must(uuid.FromString("5c9b1d0e-7f43-4b57-9d6a-2b1c5f0a8e11"))
 
-// UserID returns the id of a virtual user: the same for the same name, in every process. It is the UUID v5 of the name
-// in the namespace 5c9b1d0e-7f43-4b57-9d6a-2b1c5f0a8e11.
+// UserID returns the id of the virtual user with a name. It is the same in every process: the UUID v5 of the name in
+// the namespace 5c9b1d0e-7f43-4b57-9d6a-2b1c5f0a8e11.
 func UserID(name string) string { return uuid.NewV5(users, name).String() }
 
-// stored is a message for the bot. It does not change once it is made.
+// stored is a message for the bot. It is immutable.
 type stored struct {
 	view serve.View
 	at   time.Time
 }
 
-// Deliver gives the bot a message of the user: at once on every connection that has asked for messages, and again on
-// each LIST_PENDING_MESSAGES, until it is acknowledged. It returns the message's id, which is out.MessageID or else a
-// random one. An empty out.ConversationID means the conversation of the user and the bot. One that the server does not
-// know becomes a group of the two, and a user who writes in a group becomes a member; the bot is told nothing of
-// either. Payloads that only ever arrive and [blaze.Raw] are allowed; so is an ENCRYPTED_ category, as Raw. With
-// Encrypted the message is sealed for the bot, by the one session that each user has. RecipientID and Mentions have no
-// place in a message that is pushed and are ignored. [User] and [Group] deliver what people do.
+// Deliver sends the bot a message of a user. It is pushed immediately on every connection that has listed pending
+// messages, and again after each LIST_PENDING_MESSAGES until it is acknowledged. Deliver returns the message's id:
+// out.MessageID, or a random one if that is empty. [User] and [Group] deliver the messages of people; Deliver is for
+// all others.
 //
-// Delivering the id of a message again simulates the service pushing it twice: while it is pending it is pushed once
-// more, in its place with what it says now; after it was acknowledged it is pending again, as the newest.
+//   - An empty ConversationID stands for the conversation of the user and the bot. An unknown one becomes a group of
+//     both. A user who writes in a group becomes a member. The bot is not notified of these changes.
+//   - Payload may be any payload, also one that bots only receive, or a [blaze.Raw] with any category.
+//   - Encrypted encrypts the message for the bot, from the user's only session.
+//   - RecipientID and Mentions are ignored, because pushed messages do not have them.
 //
-// A message that the service could not push is reported to Errorf, and Deliver returns "": ids that are not UUIDs in
-// lowercase, a payload that [blaze.EncodePayload] refuses, a part of a second in ExpireIn, a payload that cannot be
-// Encrypted, a conversation that the bot has left, the conversation of the bot and another user.
+// A second Deliver with the same MessageID simulates a redelivery. A pending message is pushed once more, with the new
+// content, in its old position. An acknowledged message becomes pending again, as the newest.
+//
+// A message that the service could not push is reported to Errorf, and Deliver returns "". Examples are an id that is
+// not a UUID in lowercase, a payload that [blaze.EncodePayload] rejects or that cannot be Encrypted, an ExpireIn with a
+// fraction of a second, a conversation that the bot has left, and the conversation of the bot with another user.
 func (s *Server) Deliver(userID string, out blaze.Outgoing) (messageID string) {
-	return s.told(s.deliver(userID, out))
+	return s.idOrMisuse(s.deliver(userID, out))
 }
 
-// deliver is Deliver, and returns misuse.
+// deliver is Deliver, but returns misuse.
 func (s *Server) deliver(userID string, out blaze.Outgoing) (messageID string, misuse *controlError) {
 	view, reason := s.viewOf(userID, out)
 	if reason != "" {
@@ -61,7 +64,7 @@ func (s *Server) deliver(userID string, out blaze.Outgoing) (messageID string, m
 	return view.MessageID, nil
 }
 
-// post makes a message pending, and pushes it. The caller holds s.mu.
+// post makes a message pending and pushes it. The caller holds s.mu.
 func (s *Server) post(v serve.View) {
 	m := s.keep(v)
 	for _, c := range s.conns {
@@ -72,7 +75,7 @@ func (s *Server) post(v serve.View) {
 	s.changed()
 }
 
-// viewOf returns the message as it is pushed, or what is wrong with it.
+// viewOf returns the data of the pushed message, or the reason why it is invalid.
 func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason string) {
 	if out.ConversationID == "" {
 		out.ConversationID = blaze.ConversationID(s.session.AppID, userID)
@@ -91,14 +94,14 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason
 		{"RepresentativeID", out.RepresentativeID, false},
 	} {
 		if (id.needed || id.value != "") && !serve.IsUUID(id.value) {
-			return v, id.name + " is not a UUID in lowercase"
+			return v, id.name + " must be a UUID in lowercase"
 		}
 	}
-	if s.isAnothers(userID, out.ConversationID) {
-		return v, "ConversationID is that of the bot and another user"
+	if s.belongsToAnother(userID, out.ConversationID) {
+		return v, "ConversationID is that of the bot with another user"
 	}
 	if out.ExpireIn < 0 || out.ExpireIn%time.Second != 0 {
-		return v, "ExpireIn is not a number of seconds"
+		return v, "ExpireIn must be a number of whole seconds, not negative"
 	}
 	data, err := blaze.EncodePayload(out.Payload)
 	if err != nil {
@@ -108,10 +111,10 @@ func (s *Server) viewOf(userID string, out blaze.Outgoing) (v serve.View, reason
 	if out.Encrypted {
 		rest, plain := strings.CutPrefix(string(category), "PLAIN_")
 		if !plain {
-			return v, "Encrypted: only payloads of PLAIN_ categories can be"
+			return v, "Encrypted needs a payload of a PLAIN_ category"
 		}
 		category = blaze.Category("ENCRYPTED_" + rest)
-		if data, err = s.sealFor(userID, data); err != nil {
+		if data, err = s.encryptFor(userID, data); err != nil {
 			return v, err.Error()
 		}
 	}
@@ -141,7 +144,8 @@ func (s *Server) keep(v serve.View) *stored {
 	return m
 }
 
-// now is the time of the next message: later than that of all before, in microseconds, as the service has it.
+// now returns the time of the next message, in microseconds as on the service. It is later than the time of every
+// earlier message.
 func (s *Server) now() time.Time {
 	at := s.clock().UTC().Truncate(time.Microsecond)
 	if !at.After(s.lastAt) {
@@ -156,14 +160,14 @@ func (c *conn) push(m *stored, pending bool) {
 	c.Enqueue(serve.Item{Frame: serve.PushMessage(m.view, pending)})
 }
 
-// pushPending queues what is pending now, oldest first. The caller holds s.mu.
+// pushPending queues all pending messages, oldest first. The caller holds s.mu.
 func (c *conn) pushPending() {
 	for e := c.s.pending.Front(); e != nil; e = e.Next() {
 		c.push(e.Value.(*stored), true)
 	}
 }
 
-// list begins pushing: what is pending now, oldest first, and what comes from now on. The caller holds s.mu.
+// list queues all pending messages, oldest first, and enables pushes on the connection. The caller holds s.mu.
 func (c *conn) list() {
 	c.listed = true
 	c.pushPending()
@@ -173,17 +177,17 @@ func (c *conn) list() {
 	c.s.receipts = nil
 }
 
-// Receipt tells the bot that the recipient of a message that it sent has got or read it. st is StatusDelivered or
-// StatusRead. It is pushed once, on every connection that has asked for messages; while there is none, it is kept for
-// the next one. The id of a message that no client sent, and any other status, is misuse.
+// Receipt notifies the bot that the recipient of its message has received or read it. st must be StatusDelivered or
+// StatusRead. The receipt is pushed once, on every connection that has listed pending messages; if there is none, it is
+// pushed on the next one. The id of a message that no client sent is misuse.
 func (s *Server) Receipt(messageID string, st blaze.Status) {
-	s.tell(s.receipt("Receipt", messageID, st))
+	s.reportMisuse(s.receipt("Receipt", messageID, st))
 }
 
-// receipt is what a method of this name does. It returns misuse.
+// receipt implements the method with this name. It returns misuse.
 func (s *Server) receipt(method, messageID string, st blaze.Status) *controlError {
 	if st != blaze.StatusDelivered && st != blaze.StatusRead {
-		return problem(http.StatusBadRequest, "%s: the status is neither DELIVERED nor READ", method)
+		return problem(http.StatusBadRequest, "%s: the status must be DELIVERED or READ", method)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// The roles of the members of a group. Others have none.
+// Roles of the members of a group. Other members have an empty role.
 const (
 	roleOwner = "OWNER"
 	roleAdmin = "ADMIN"
@@ -19,10 +19,10 @@ const (
 const (
 	categoryContact = "CONTACT"
 	categoryGroup   = "GROUP"
-	systemUser      = "00000000-0000-0000-0000-000000000000" // the sender of what nobody wrote
+	systemUser      = "00000000-0000-0000-0000-000000000000" // the sender of system messages
 )
 
-// directory is what a Server knows of people and conversations, and what it counts of the bot's messages to them.
+// directory has a Server's people and conversations, and the bot's rate limit.
 type directory struct {
 	quota         quota
 	people        map[string]*person // by id
@@ -30,7 +30,7 @@ type directory struct {
 	conversations map[string]*conversation
 	named         map[string]*User
 	groups        map[string]*Group
-	unknownPaths  map[string]struct{} // reported already
+	unknownPaths  map[string]struct{} // already reported
 }
 
 func newDirectory() directory {
@@ -40,14 +40,13 @@ func newDirectory() directory {
 	}
 }
 
-// person is a user as the service knows one. It does not change once it is made, but for its name, which is set late
-// where a message came first.
+// person is a user. Only the name changes: it is set late if the first message came before Server.User.
 type person struct {
 	id, number, name string
 	since            time.Time
 }
 
-// meet returns the person with an id, and makes one who is not known. The caller holds s.mu.
+// meet returns the person with an id. The first call with an id creates the person. The caller holds s.mu.
 func (s *Server) meet(id string) *person {
 	if p := s.people[id]; p != nil {
 		return p
@@ -57,10 +56,10 @@ func (s *Server) meet(id string) *person {
 	return p
 }
 
-// botNumber is the bot's identity number. Those of bots begin with 7000.
+// botNumber is the bot's identity number. Numbers of bots begin with 7000.
 const botNumber = "7000000001"
 
-// number returns an identity number that is not taken: the same for the same person, but for collisions.
+// number returns a free identity number. Except for collisions it depends only on the id.
 func (s *Server) number(id string) string {
 	sum := sha256.Sum256([]byte("blazetest number of " + id))
 	n := binary.BigEndian.Uint64(sum[:]) % 1_000_000_000
@@ -73,16 +72,16 @@ func (s *Server) number(id string) string {
 	}
 }
 
-// conversation is one of the bot's, or one that it was in.
+// conversation is a conversation that the bot is or was a member of.
 type conversation struct {
 	id, category       string
 	name, announcement string // of a group
 	creator            string // a user's id
-	code               string // by which a group is joined
+	code               string // invitation code of a group
 	since              time.Time
-	mutedUntil         time.Time     // for the bot; zero: it is not muted
-	expireIn           time.Duration // how long messages last; 0: for ever
-	members            []member      // in the order in which they came
+	mutedUntil         time.Time     // for the bot; zero: not muted
+	expireIn           time.Duration // lifetime of messages; 0: unlimited
+	members            []member      // in order of joining
 }
 
 type member struct {
@@ -90,7 +89,7 @@ type member struct {
 	since    time.Time
 }
 
-// member returns a member, and nil for somebody who is none.
+// member returns a member, or nil if there is none with this id.
 func (c *conversation) member(id string) *member {
 	i := slices.IndexFunc(c.members, func(m member) bool { return m.id == id })
 	if i < 0 {
@@ -99,7 +98,7 @@ func (c *conversation) member(id string) *member {
 	return &c.members[i]
 }
 
-// newConversation makes a conversation with one member. The caller holds s.mu.
+// newConversation creates a conversation with one member. The caller holds s.mu.
 func (s *Server) newConversation(id, category, creator string) *conversation {
 	c := &conversation{id: id, category: category, creator: creator, since: s.clock(), code: newCode()}
 	role := ""
@@ -111,7 +110,7 @@ func (s *Server) newConversation(id, category, creator string) *conversation {
 	return c
 }
 
-// join makes somebody a member. The caller holds s.mu.
+// join adds a member. The caller holds s.mu.
 func (s *Server) join(c *conversation, id, role string) {
 	if id != s.bot() {
 		s.meet(id)
@@ -119,7 +118,7 @@ func (s *Server) join(c *conversation, id, role string) {
 	c.members = append(c.members, member{id: id, role: role, since: s.clock()})
 }
 
-// contact returns the conversation of the bot and a user, and makes it if need be. The caller holds s.mu.
+// contact returns the conversation of the bot and a user. The first call creates it. The caller holds s.mu.
 func (s *Server) contact(userID string) *conversation {
 	id := blaze.ConversationID(s.bot(), userID)
 	if c := s.conversations[id]; c != nil {
@@ -133,12 +132,12 @@ func (s *Server) contact(userID string) *conversation {
 // bot returns the id of the bot.
 func (s *Server) bot() string { return s.session.AppID }
 
-// enter makes the conversation of a message that is delivered, and a member of who writes in it. A conversation that
-// nobody knows is a group of that user and the bot. False means that the bot has left the conversation. The caller
-// holds s.mu.
+// enter creates the conversation of a delivered message if necessary, and adds the sender to a group. An unknown
+// conversation becomes a group of the sender and the bot. enter returns false if the bot has left the conversation. The
+// caller holds s.mu.
 func (s *Server) enter(userID, conversationID string) bool {
 	if conversationID == systemUser || conversationID == s.bot() {
-		return true // that of messages about no conversation
+		return true // messages without a conversation
 	}
 	c := s.conversations[conversationID]
 	switch {
@@ -162,8 +161,8 @@ func (s *Server) enter(userID, conversationID string) bool {
 	return true
 }
 
-// isAnothers reports whether a conversation is that of the bot and another user.
-func (s *Server) isAnothers(userID, conversationID string) bool {
+// belongsToAnother reports whether a conversation is the one of the bot and another user.
+func (s *Server) belongsToAnother(userID, conversationID string) bool {
 	if userID == systemUser || userID == s.bot() || conversationID == blaze.ConversationID(s.bot(), userID) {
 		return false
 	}
@@ -175,7 +174,7 @@ func (s *Server) isAnothers(userID, conversationID string) bool {
 	return s.contactOf(conversationID) != nil
 }
 
-// contactOf returns the person whose conversation with the bot has an id, nil if there is none. The caller holds s.mu.
+// contactOf returns the person in the contact conversation with this id, or nil. The caller holds s.mu.
 func (s *Server) contactOf(conversationID string) *person {
 	for id, p := range s.people {
 		if conversationID == blaze.ConversationID(s.bot(), id) {

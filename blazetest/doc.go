@@ -1,7 +1,7 @@
-// Package blazetest is a Blaze server for tests and demos. It checks what a client writes as strictly as the
-// specification allows, stores what it sends, pushes what it is told to, and can be made to misbehave.
+// Package blazetest is a Blaze server for tests and demos. It validates requests as strictly as the specification
+// allows, stores the messages that a bot sends, pushes messages to it, and can simulate faults.
 //
-// A test of a bot is a few lines:
+// A test of a bot takes a few lines:
 //
 //	func TestEcho(t *testing.T) {
 //		s, _ := blazetest.Start(t, newBot, nil)
@@ -13,34 +13,33 @@
 //		}
 //	}
 //
-// A [Server] made by [NewServer] lives in memory: it opens no port, and works inside testing/synctest, so that a test
-// of an hour's reconnecting takes milliseconds. [NewServerOn] serves a real listener.
+// A [Server] made by [NewServer] runs in memory. It opens no port and works inside testing/synctest, so a test of an
+// hour of reconnects takes milliseconds. [NewServerOn] serves a listener. [NewServerWith] accepts options, such as a
+// bot's own keystore. [Run] starts a bot against an existing Server; stop followed by Run restarts the bot.
 //
-// A [User] is a virtual person, who says things, taps buttons, uploads files and reads answers; a [Group] is a
-// conversation of several and the bot. Each of them, and the Server, has a cursor of its own over what the bot sent.
-// [Server.Deliver] and [Server.Next] are what these are made of, for messages that no person would write.
+// A [User] is a virtual person who writes texts, taps buttons, uploads files and reads answers. A [Group] is a
+// conversation of several users and the bot. Each User, each Group and the Server has a cursor of its own over the
+// messages that the bot sent. [Server.Deliver] and [Server.Next] are the basic operations, for messages that no person
+// would write.
 //
-// A bot's mistakes are answered as the service answers them, and reported: a user's id where a conversation's belongs,
-// a conversation that does not exist or that the bot is not in, a user who never wrote and to whom the bot has opened
-// no conversation, a recipient who is not in the conversation. A message with the id of another message is reported,
-// too. Options.Lenient turns that off.
+// Protocol errors of a client are answered as the service answers them, and reported to Server.Errorf, which [Start]
+// connects to the test. So are these mistakes of a bot: a user's id as a ConversationID; a conversation that does not
+// exist, or that the bot has left; a user who never wrote to the bot, without an opened conversation; a recipient
+// outside the conversation. A MessageID that another message has is reported too. Options.Lenient disables these
+// checks.
 //
-// The HTTP API serves the bot's profile, users, messages, acknowledgements, encrypted messages, sessions, attachments,
-// conversations, groups, their participants, and muting and disappearing messages. Any other path is answered with 404.
+// The HTTP API supports the bot's profile, users, messages, acknowledgements, encrypted messages, sessions,
+// attachments, conversations, groups, participants, muting and disappearing messages. Other paths respond with 404.
 //
-// [Script] plays a talk that is written down in a file, one step on each line, and writes it from what the bot says.
-// [Server.Control] is all of this over HTTP, for tests in any language: under /blazetest/ on a Server's listener. It
-// answers only clients with a loopback address, on a unix socket or in memory, whose Host is localhost or a loopback
-// address, and no page of another origin.
+// [Script] plays a conversation from a file with one step per line, and can update the file with the bot's messages.
+// [Server.Control] has the same features over HTTP, for tests in any language. A Server on a listener serves it below
+// /blazetest/, for clients on the same machine only.
 //
-// What a client does wrong is reported to Server.Errorf, which [Start] connects to the test. [NewServerWith] takes
-// options, such as a bot's own keystore. [Run] starts a bot against a Server that stands: stop and Run are a restart.
+// Faults last for one request or until they are undone. [Server.Intercept] decides the answer to one request,
+// [Server.InterceptAll] to every request of an action, including the handshake. [Server.Slow], [Server.Cut],
+// [Server.CutLink], [Server.PushAgain] and [Server.Clock] simulate faults of the network and the service. Two
+// simultaneous connections of the session are both served, and reported once. [Server.Watch] delivers events.
 //
-// Faults are made on demand, and some stay until they are undone. [Server.Intercept] decides how a single request is
-// answered, [Server.InterceptAll] how all of a kind are, the handshake among them. [Server.Slow], [Server.Cut],
-// [Server.CutLink], [Server.PushAgain] and [Server.Clock] are those of lines and of the service. A session that has two
-// connections at once is served on both, and reported once. [Server.Watch] tells what happens.
-//
-// [Recorder], [RecorderWith] and [Server.RecordTo] write down real sessions, without keys and tokens, and without what
-// messages say if that is wanted; [Server.Replay] plays them again, to any bot.
+// [Recorder], [RecorderWith] and [Server.RecordTo] record sessions without keys and tokens, and without message bodies
+// if configured. [Server.Replay] plays a recording to any bot.
 package blazetest

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// An outage that lasts until it is over, and a line that is slow: the bot's answer comes once, and after both.
+// An outage that lasts until it is undone, on a slow line. The bot's answer is stored once.
 func ExampleServer_InterceptAll() {
 	t := new(exampleTB) // in a test, the *testing.T
 	defer t.end()
@@ -32,7 +32,7 @@ func ExampleServer_InterceptAll() {
 	// echo: hello <nil> true
 }
 
-// A bot that was ended while it handled a message gets it again when it is back.
+// A bot that stopped while it handled a message receives it again after a restart.
 func ExampleRun() {
 	t := new(exampleTB) // in a test, the *testing.T
 	defer t.end()
@@ -50,7 +50,7 @@ func ExampleRun() {
 	// echo: hello <nil>
 }
 
-// Watch shows what a bot does, from outside.
+// Watch observes a bot from outside.
 func ExampleServer_Watch() {
 	t := new(exampleTB) // in a test, the *testing.T
 	defer t.end()
@@ -67,13 +67,13 @@ func ExampleServer_Watch() {
 	if err := s.Idle(context.Background()); err != nil {
 		fmt.Println(err)
 	}
-	t.end() // ends the bot and the Server, which waits for the function
+	t.end() // ends the bot and closes the Server, which waits for the function
 	// Output:
 	// the bot said echo: hello
 	// a message is READ
 }
 
-// A session of one bot is recorded, without what its users say, and played to another one.
+// A session of one bot is recorded without message bodies, and played to another bot.
 func ExampleServer_Replay() {
 	var recording bytes.Buffer
 	first := new(exampleTB) // in a test, the *testing.T

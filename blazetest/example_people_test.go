@@ -8,7 +8,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// pollBot asks everybody who says /poll, and thanks for the answer.
+// pollBot asks a question after /poll, and confirms the answer.
 func pollBot(c *blaze.Client) blaze.Handler {
 	return blaze.Route(
 		blaze.Command("poll", func(ctx context.Context, m *blaze.Message, _ string) error {
@@ -23,7 +23,7 @@ func pollBot(c *blaze.Client) blaze.Handler {
 	)
 }
 
-// A person says something, taps a button that the bot sent, and reads the answer.
+// A person writes, taps a button that the bot sent, and reads the answer.
 func ExampleServer_User() {
 	ctx := context.Background()
 	t := new(exampleTB) // in a test, the *testing.T
@@ -44,7 +44,7 @@ func ExampleServer_User() {
 	// One tea for you. <nil>
 }
 
-// Several people are in a group with the bot. Each of them hears all that the bot says there.
+// Two people are in a group with the bot. Each of them receives all of the bot's messages there.
 func ExampleServer_Group() {
 	ctx := context.Background()
 	t := new(exampleTB) // in a test, the *testing.T
@@ -63,7 +63,7 @@ func ExampleServer_Group() {
 	// bob hears: One water for you. <nil>
 }
 
-// A payment is a message like others. What the bot may do with it is for its HTTP client to find out.
+// A payment arrives as a message. A real bot must verify it over HTTP.
 func ExampleServer_Transfer() {
 	ctx := context.Background()
 	t := new(exampleTB) // in a test, the *testing.T

@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// demo is a test that prints what it is told.
+// demo is a test that prints its reports.
 type demo struct{ cleanups []func() }
 
 func (*demo) Helper()                           {}
@@ -26,14 +26,14 @@ func (d *demo) end() {
 	}
 }
 
-// shop is a bot that says what a coin costs.
+// shop is a bot that replies with the price of a coin.
 func shop(c *blaze.Client) blaze.Handler {
 	return blaze.Command("/price", func(ctx context.Context, m *blaze.Message, coin string) error {
 		return c.Reply(ctx, m, blaze.Textf("%s is 42", coin))
 	})
 }
 
-// A test has a *testing.T for t, and its script in a file of its own.
+// In a test, t is the *testing.T, and the script is a file in testdata.
 func ExampleScript() {
 	t := new(demo)
 	defer t.end()
@@ -56,7 +56,7 @@ func ExampleScript() {
 	// Output: the bot said 1 message
 }
 
-// A Server on a listener serves the same under /blazetest/, for tests in other languages.
+// A Server on a listener has the same interface below /blazetest/, for tests in other languages.
 func ExampleServer_Control() {
 	t := new(demo)
 	defer t.end()

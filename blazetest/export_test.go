@@ -1,4 +1,4 @@
 package blazetest
 
-// RestartBot is what scripts and the control interface do.
+// RestartBot is used by scripts and the control interface.
 var RestartBot = (*Server).restartBot

@@ -8,38 +8,37 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// lines is what a Server knows of its connections, those that there were and those to come. It is guarded by Server.mu.
+// lines has the state of a Server's connections. It is guarded by Server.mu.
 type lines struct {
-	links  int           // websocket connections so far
-	coming map[int]*conn // those of links whose handshake is being answered
-	pace   serve.Pace    // of every connection
-	twice  bool          // two connections at once were reported
-	runner *running      // the one that Run was called for last
-	test   TB            // of Run, until it ends: reports faults while Errorf is nil
+	links  int           // number of websocket connections so far
+	coming map[int]*conn // connections during the handshake, by number
+	speed  serve.Speed   // of every connection
+	twice  bool          // two simultaneous connections were reported
+	runner *running      // of the latest call of Run
+	test   TB            // of the latest call of Run, until it ends; reports faults if Errorf is nil
 }
 
-// Cut ends every websocket connection at once, without a close frame, as a failing network does. The client may connect
-// again.
+// Cut closes the network connection of every websocket, without a close frame, as a failing network does. The client
+// may reconnect.
 func (s *Server) Cut() { s.cutLinks(func(*conn) bool { return true }) }
 
-// CutLink ends one websocket connection as Cut does. n counts all connections that the Server has had, from 1, in the
-// order in which they came, as Event.Link does. A connection that has ended is left alone; a number that none has had
-// is misuse.
-func (s *Server) CutLink(n int) { s.tell(s.cutLink(n)) }
+// CutLink cuts one websocket connection, like Cut. n is its number, as in Event.Link: the Server's connections are
+// counted from 1. A connection that has ended is ignored. A number that no connection has had is misuse.
+func (s *Server) CutLink(n int) { s.reportMisuse(s.cutLink(n)) }
 
-// cutLink is CutLink, and returns misuse.
+// cutLink is CutLink, but returns misuse.
 func (s *Server) cutLink(n int) *controlError {
 	s.mu.Lock()
 	links := s.links
 	s.mu.Unlock()
 	if n < 1 || n > links {
-		return problem(http.StatusNotFound, "CutLink(%d): there were %d connections", n, links)
+		return problem(http.StatusNotFound, "CutLink(%d): unknown connection; there were %d so far", n, links)
 	}
 	s.cutLinks(func(c *conn) bool { return c.link == n })
 	return nil
 }
 
-// cutLinks ends connections. Those whose handshake is being answered end once it is.
+// cutLinks cuts connections. A connection during its handshake is cut after it.
 func (s *Server) cutLinks(which func(*conn) bool) {
 	s.mu.Lock()
 	var conns []*conn
@@ -57,32 +56,32 @@ func (s *Server) cutLinks(which func(*conn) bool) {
 	}
 }
 
-// Slow makes every connection slow, those there are and those to come, until it is called again; Slow(0, 0) makes them
-// as fast as the machine, at once. latency passes before each HTTP request is carried out, and before each frame of the
-// server arrives, in addition to the time that its bytes take. bytesPerSecond bounds each way of a connection, counting
-// compressed frames and the bodies of HTTP requests and answers; 0 is no bound. A frame arrives whole. Negative values
-// are misuse.
+// Slow makes existing and future connections slow, until the next call. Slow(0, 0) removes the limits immediately, also
+// for frames in transit. latency delays each frame of the server, in addition to its transfer time, and each HTTP
+// request. bytesPerSecond limits each direction of a connection; 0 is unlimited. It applies to compressed frames and to
+// the bodies of HTTP requests and responses. A frame arrives as a whole after its transfer time. Negative values are
+// misuse.
 func (s *Server) Slow(latency time.Duration, bytesPerSecond int) {
-	s.tell(s.slow(serve.Pace{Latency: latency, BytesPerSecond: bytesPerSecond}))
+	s.reportMisuse(s.slow(serve.Speed{Latency: latency, BytesPerSecond: bytesPerSecond}))
 }
 
-// slow is Slow, and returns misuse.
-func (s *Server) slow(pace serve.Pace) *controlError {
-	if pace.Latency < 0 || pace.BytesPerSecond < 0 {
-		return invalidBody("Slow(%v, %d): neither can be negative", pace.Latency, pace.BytesPerSecond)
+// slow is Slow, but returns misuse.
+func (s *Server) slow(speed serve.Speed) *controlError {
+	if speed.Latency < 0 || speed.BytesPerSecond < 0 {
+		return invalidBody("Slow(%v, %d): values must not be negative", speed.Latency, speed.BytesPerSecond)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pace = pace
+	s.speed = speed
 	for _, c := range s.conns {
-		c.SetPace(s.pace)
+		c.SetSpeed(s.speed)
 	}
 	s.changed()
 	return nil
 }
 
-// PushAgain pushes every pending message again, oldest first, on each connection that has asked for messages, as a
-// service that repeats itself does. The client gets duplicates of what it is handling.
+// PushAgain pushes every pending message again, oldest first, on each connection that has listed pending messages. It
+// simulates redelivery: the client receives duplicates of the messages that it is handling.
 func (s *Server) PushAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,10 +92,9 @@ func (s *Server) PushAgain() {
 	}
 }
 
-// Clock sets the server's clock off from that of the machine: ahead by offset, or behind if it is negative, until it is
-// called again. X-Server-Time and the times of messages follow it, and tokens are checked by it: those of a client
-// whose clock differs by more than five minutes are refused. Messages are pushed in the order in which they were
-// delivered, whatever the clock was.
+// Clock sets the offset of the server's clock from the machine's clock, until the next call. A negative offset sets it
+// back. The clock determines X-Server-Time, the times of messages, and the validity of tokens: a token is rejected if
+// its date differs by more than five minutes. Messages are pushed in order of delivery, independent of the clock.
 func (s *Server) Clock(offset time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +102,8 @@ func (s *Server) Clock(offset time.Duration) {
 	s.lastAt = time.Time{}
 }
 
-// File returns a copy of a file that was uploaded, by the attachment's id, as the storage has it: encrypted, if a
-// client encrypted it. False means that there is none.
+// File returns a copy of the uploaded file with this attachment id. The content is unchanged: encrypted, if the client
+// encrypted it. It returns false if there is no such file.
 func (s *Server) File(id string) ([]byte, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

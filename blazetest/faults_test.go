@@ -21,7 +21,7 @@ import (
 
 func nanoseconds(at time.Time) string { return strconv.FormatInt(at.UnixNano(), 10) }
 
-// signed returns the headers of a handshake by a client whose clock is off.
+// signed returns the headers of a handshake by a client with a clock offset.
 func signed(t *testing.T, s *blazetest.Server, offset time.Duration) http.Header {
 	t.Helper()
 	return http.Header{"Authorization": {"Bearer " + token(t, s, func(c jwt.MapClaims) {
@@ -30,7 +30,7 @@ func signed(t *testing.T, s *blazetest.Server, offset time.Duration) http.Header
 	})}}
 }
 
-// connectSigned connects and asks for messages with a clock that is off.
+// connectSigned connects with a clock offset and lists pending messages.
 func connectSigned(t *testing.T, s *blazetest.Server, offset time.Duration) *raw {
 	t.Helper()
 	ws, _, err := handshake(s, signed(t, s, offset), "Mixin-Blaze-1")
@@ -119,7 +119,7 @@ func TestArmed(t *testing.T) {
 	require.Len(t, f.take(), 2)
 }
 
-// The handshake has a name of its own. Each answer is what a proxy or the service might say.
+// "handshake" is another name of "GET /". The answers are those of a proxy or the service.
 func TestInterceptTheHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -184,7 +184,7 @@ func TestPushAgain(t *testing.T) {
 	})
 }
 
-// A connection that has not asked for messages gets none.
+// Nothing is pushed on a connection before it has listed pending messages.
 func TestPushAgainOnlyToThoseWhoListed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -238,12 +238,12 @@ func TestSlowLatency(t *testing.T) {
 	})
 }
 
-// httpClient returns a client that keeps no connections.
+// httpClient returns a client that does not reuse connections.
 func httpClient(s *blazetest.Server) *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: s.Config.DialContext, DisableKeepAlives: true}}
 }
 
-// connectNothing makes a handshake that is refused.
+// connectNothing sends a handshake that must be rejected.
 func connectNothing(t *testing.T, s *blazetest.Server) {
 	t.Helper()
 	s.Intercept("handshake", answer(blazetest.Refuse(500)))
@@ -252,7 +252,7 @@ func connectNothing(t *testing.T, s *blazetest.Server) {
 	require.Equal(t, 500, resp.StatusCode)
 }
 
-// What is on its way already does not wait for a pace that there is no more.
+// Frames in transit do not wait for a speed limit that was removed.
 func TestSlowEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -310,7 +310,7 @@ func TestSlowBytes(t *testing.T) {
 	})
 }
 
-// A frame that takes longer than a pong may does not end its connection.
+// A frame that takes longer than the pong timeout does not end its connection.
 func TestSlowFramesEndNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newLenientServer(t)
@@ -328,7 +328,7 @@ func TestSlowFramesEndNoConnection(t *testing.T) {
 	})
 }
 
-// noise returns bytes that cannot be compressed.
+// noise returns incompressible bytes.
 func noise(n int) []byte {
 	p := make([]byte, n)
 	x := uint32(1)

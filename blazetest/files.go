@@ -17,14 +17,14 @@ const (
 	maxFile   = 64 << 20 // bytes of one file
 )
 
-// attachment is a file, or the place for one.
+// attachment is an uploaded file, or the reserved place of one.
 type attachment struct {
 	stored bool
 	file   []byte
 }
 
-// createAttachment makes a place for a file.
-func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Refusal) {
+// createAttachment reserves an id for a file.
+func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	id := uuid.Must(uuid.NewV4()).String()
 	s.mu.Lock()
 	s.files[id] = &attachment{}
@@ -35,15 +35,15 @@ func (s *Server) createAttachment(r *http.Request, _ []byte) (any, *serve.Refusa
 	}, nil
 }
 
-// showAttachment tells where a file is.
-func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Refusal) {
+// showAttachment returns the URL of a file.
+func (s *Server) showAttachment(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	id := pathID(r)
 	s.mu.Lock()
 	a := s.files[id]
 	stored := a != nil && a.stored
 	s.mu.Unlock()
 	if !stored {
-		return nil, notFound("id", "no file was uploaded")
+		return nil, notFound("id", "the file does not exist")
 	}
 	return map[string]any{"type": "attachment", "attachment_id": id, "view_url": fileURL(r, id)}, nil
 }
@@ -56,17 +56,17 @@ func fileURL(r *http.Request, id string) string {
 	return scheme + r.Host + filesPath + id
 }
 
-// isFile reports whether a request is for the storage, which knows no tokens.
+// isFile reports whether a request is for the storage, which does not use tokens.
 func isFile(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, filesPath) }
 
-// storage keeps a file, or gives it.
+// storage stores or returns a file.
 func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 	a, ok := s.intercept(Frame{Action: r.Method + " " + strings.TrimSuffix(filesPath, "/")})
-	if !ok || s.special(w, r, a) {
+	if !ok || s.answerIntercepted(w, r, a) {
 		return
 	}
 	if r.Header.Get("Authorization") != "" {
-		s.fault("%s of a file: the storage is no part of the service, and must not get a token", r.Method)
+		s.fault("%s of a file with a token; do not send tokens to the storage", r.Method)
 	}
 	id := strings.TrimPrefix(r.URL.Path, filesPath)
 	switch r.Method {
@@ -75,7 +75,7 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 	case http.MethodGet:
 		s.getFile(w, id)
 	default:
-		s.fault("%s of a file is not served here", r.Method)
+		s.fault("%s of a file is not supported by the storage", r.Method)
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	}
 }
@@ -83,19 +83,19 @@ func (s *Server) storage(w http.ResponseWriter, r *http.Request) {
 func (s *Server) putFile(w http.ResponseWriter, r *http.Request, id string) {
 	if r.ContentLength < 0 || r.Header.Get("Content-Type") != "application/octet-stream" ||
 		r.Header.Get("X-Amz-Acl") != "public-read" {
-		s.fault("PUT of a file: it needs Content-Length, " +
-			"Content-Type: application/octet-stream and x-amz-acl: public-read")
+		s.fault("PUT of a file without Content-Length, " +
+			"Content-Type: application/octet-stream or x-amz-acl: public-read")
 		w.WriteHeader(http.StatusForbidden)
 		return
 	}
 	if r.ContentLength > maxFile {
-		s.misuse("PUT of a file: %d bytes, and this server keeps at most %d", r.ContentLength, maxFile)
+		s.misuse("PUT of a file of %d bytes; blazetest stores at most %d", r.ContentLength, maxFile)
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		return
 	}
 	file, err := io.ReadAll(r.Body)
 	if err != nil {
-		return // the client has gone
+		return // the client has disconnected
 	}
 	s.mu.Lock()
 	a := s.files[id]

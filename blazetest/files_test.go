@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The storage takes what the service's does, and says what is wrong with everything else.
+// The storage accepts the same requests as the service's, and reports mistakes in others.
 func TestStorage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -46,11 +46,11 @@ func TestStorage(t *testing.T) {
 		}{
 			{"GET", url, 4, none, 404, ""},
 			{"PUT", url + "0", 4, none, 403, ""},
-			{"PUT", url, -1, none, 403, "needs Content-Length"},
+			{"PUT", url, -1, none, 403, "without Content-Length"},
 			{"PUT", url, 4, func(h http.Header) { h.Del("Content-Type") }, 403, "application/octet-stream"},
 			{"PUT", url, 4, func(h http.Header) { h.Del("X-Amz-Acl") }, 403, "x-amz-acl"},
 			{"PUT", url, 64<<20 + 1, none, 413, strconv.Itoa(64<<20+1) + " bytes"},
-			{"DELETE", url, 4, none, 405, "DELETE of a file is not served"},
+			{"DELETE", url, 4, none, 405, "DELETE of a file is not supported"},
 		} {
 			status, _ := do(wrong.method, wrong.url, wrong.size, wrong.edit)
 			require.Equal(t, wrong.status, status, wrong)

@@ -15,7 +15,7 @@ import (
 
 const nobody = "00000000-0000-0000-0000-000000000000"
 
-// change reads a pushed SYSTEM_CONVERSATION message, of which nobody is the author.
+// change reads a pushed SYSTEM_CONVERSATION message, which has no author.
 func (c *raw) change(conversation string) blaze.SystemConversation {
 	c.t.Helper()
 	m := c.pushed()
@@ -29,7 +29,7 @@ func (c *raw) change(conversation string) blaze.SystemConversation {
 	return change
 }
 
-// The bot is told of a group, and of who comes and goes.
+// The bot is notified of a new group and of changes of its members.
 func TestGroupTellsTheBot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -66,7 +66,7 @@ func TestGroupTellsTheBot(t *testing.T) {
 	})
 }
 
-// A bot that has left a group is told nothing more of it, and nobody can talk to it there.
+// A bot that has left a group is not notified of its changes, and receives no messages in it.
 func TestGroupWithoutTheBot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -86,7 +86,7 @@ func TestGroupWithoutTheBot(t *testing.T) {
 	})
 }
 
-// A bot sees that a message is one of a group, whoever writes, and answers there.
+// A bot receives the messages of every member of a group, and answers in the group.
 func TestTalkInAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var groups []bool
@@ -112,7 +112,7 @@ func TestTalkInAGroup(t *testing.T) {
 	})
 }
 
-// Whoever delivers to a conversation that nobody knows makes a group of it, in which the bot may answer.
+// Deliver to an unknown conversation creates a group, in which the bot may answer.
 func TestDeliverMakesAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -131,7 +131,7 @@ func TestDeliverMakesAGroup(t *testing.T) {
 	})
 }
 
-// users returns the ids of the participants of a conversation.
+// users returns the ids of a conversation's participants.
 func users(conversation object) []string {
 	var ids []string
 	for _, p := range conversation["participants"].([]any) {
@@ -140,7 +140,7 @@ func users(conversation object) []string {
 	return ids
 }
 
-// Whoever is in a group is known to the server, a person of another server too.
+// Every member of a group is a known user, also a User of another server.
 func TestMembersAreKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// What a script has not read is there for the next one, whatever came after it.
+// Messages that a script has not read are left for the next script, whatever was sent after them.
 func TestAScriptLeavesWhatItDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -28,7 +28,7 @@ func TestAScriptLeavesWhatItDoesNotRead(t *testing.T) {
 	})
 }
 
-// A group whose name cannot stand in a script is written with its id.
+// An updated script uses the id of a group if scripts cannot contain its name.
 func TestUpdateNamesGroups(t *testing.T) {
 	t.Setenv("BLAZE_UPDATE", "1")
 	synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestUpdateNamesGroups(t *testing.T) {
 	})
 }
 
-// Somebody may remove the bot from a group. It is told, and what it says there then is refused and reported.
+// After RemoveBot the bot is notified, and its messages to the group are rejected and reported.
 func TestTheBotIsRemovedFromAGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

@@ -39,7 +39,7 @@ func TestHandshakeAccepted(t *testing.T) {
 	})
 }
 
-// The Kotlin SDK asks for another subprotocol, and Mixin's Android app for none.
+// The Kotlin SDK requests another subprotocol, and Mixin's Android app none.
 func TestHandshakeWithAnotherSubprotocol(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -69,7 +69,7 @@ func TestHandshakeRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s, f := newServer(t)
-				refused(t, s, f, http.Header{"Authorization": {"Bearer " + token(t, s, edit)}})
+				expectUnauthorized(t, s, f, http.Header{"Authorization": {"Bearer " + token(t, s, edit)}})
 			})
 		})
 	}
@@ -83,17 +83,17 @@ func TestHandshakeRefusedWithoutAToken(t *testing.T) {
 		unsigned, err := jwt.NewWithClaims(jwt.SigningMethodNone, jwt.MapClaims{"uid": s.Key.AppID}).
 			SignedString(jwt.UnsafeAllowNoneSignatureType)
 		require.NoError(t, err)
-		refused(t, s, f, nil)
-		refused(t, s, f, http.Header{"Authorization": {token(t, s, nil)}})
-		refused(t, s, f, http.Header{"Authorization": {"Bearer " + token(t, other, nil)}})
-		refused(t, s, f, http.Header{"Authorization": {"Bearer " + unsigned}})
-		refused(t, s, f, http.Header{"Authorization": {"Bearer garbage"}})
+		expectUnauthorized(t, s, f, nil)
+		expectUnauthorized(t, s, f, http.Header{"Authorization": {token(t, s, nil)}})
+		expectUnauthorized(t, s, f, http.Header{"Authorization": {"Bearer " + token(t, other, nil)}})
+		expectUnauthorized(t, s, f, http.Header{"Authorization": {"Bearer " + unsigned}})
+		expectUnauthorized(t, s, f, http.Header{"Authorization": {"Bearer garbage"}})
 	})
 }
 
-// refused expects a websocket whose first frame says 401 and that answers nothing, as the service's, and exactly one
-// fault that does not show the token.
-func refused(t *testing.T, s *blazetest.Server, f *faults, h http.Header) {
+// expectUnauthorized expects a websocket with a 401 as its first frame, as on the service, which answers no request. It
+// also expects exactly one fault, which does not contain the token.
+func expectUnauthorized(t *testing.T, s *blazetest.Server, f *faults, h http.Header) {
 	t.Helper()
 	ws, resp, err := handshake(s, h, "Mixin-Blaze-1")
 	require.NoError(t, err)
@@ -172,7 +172,7 @@ func TestHandshakeHangs(t *testing.T) {
 	})
 }
 
-// GET /me tells a client whether its session is valid, which a 401 at the websocket does not.
+// GET /me shows whether a session is valid. A 401 on the websocket does not.
 func TestMe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -285,7 +285,7 @@ func TestServerOnTLSListener(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	secure := tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}})
-	// Behind a wrapper, nothing but a connection tells that the listener speaks TLS.
+	// A wrapped listener can be recognized as TLS only by a connection.
 	s := blazetest.NewServerOn(struct{ net.Listener }{secure})
 	defer s.Close()
 	require.Equal(t, []string{"wss://" + ln.Addr().String() + "/"}, s.Config.Endpoints)
@@ -295,7 +295,7 @@ func TestServerOnTLSListener(t *testing.T) {
 	require.Error(t, c.ended())
 }
 
-// certificate returns one for 127.0.0.1 that no system trusts.
+// certificate returns a certificate for 127.0.0.1 that no system trusts.
 func certificate(t *testing.T) tls.Certificate {
 	t.Helper()
 	ts := httptest.NewTLSServer(nil)

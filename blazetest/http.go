@@ -15,15 +15,15 @@ const (
 	handshake = "GET /"
 )
 
-// handle serves the websocket handshake, the HTTP API and the storage, and refuses what else a client asks for.
+// handle serves the control interface, the websocket handshake, the HTTP API and the storage.
 func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	if isControl(r) {
 		s.serveControl(rw, r)
 		return
 	}
-	w := s.pacedResponse(rw, r)
+	w := s.slowResponse(rw, r)
 	defer w.report()
-	s.carry(r.Context(), 0)
+	s.waitForLine(r.Context(), 0)
 	now := s.clock()
 	w.Header().Set("X-Server-Time", strconv.FormatInt(now.UnixNano(), 10))
 	if isFile(r) {
@@ -46,27 +46,28 @@ func (s *Server) handle(rw http.ResponseWriter, r *http.Request) {
 	if !open {
 		return // the server is closing
 	}
-	if s.special(w, r, a) {
+	if s.answerIntercepted(w, r, a) {
 		return
 	}
-	refused := s.session.Check(r.Header, r.Method+r.URL.RequestURI()+string(body), now)
-	if refused != nil {
-		s.fault("%s: %v", action, refused)
+	rejection := s.session.Check(r.Header, r.Method+r.URL.RequestURI()+string(body), now)
+	if rejection != nil {
+		s.fault("%s: %v", action, rejection)
 	}
 	if action == handshake {
 		w.upgrading = true
-		s.upgrade(w, r, refused)
+		s.upgrade(w, r, rejection)
 		return
 	}
-	if refused != nil {
-		refuseHTTP(w, (&serve.Refusal{Code: serve.CodeUnauthorized}).Error())
+	if rejection != nil {
+		writeError(w, (&serve.Rejection{Code: serve.CodeUnauthorized}).Error())
 		return
 	}
 	s.api(w, r, body)
 }
 
-// body reads the body of a request. False means that the client has gone, or was refused since it said too much. What
-// is too much is read all the same, up to 16 MiB: a client that is still writing may not see an answer.
+// body reads the body of a request. It returns false if the client has disconnected or the body was rejected as too
+// large. Up to 16 MiB more are read and discarded first, because a client that is still writing may not read the
+// response.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
@@ -75,28 +76,28 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	if len(body) <= maxBody {
 		return body, true
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16<<20)) // its error is that of a client that has gone
-	refused := serve.Invalid("body", "more than %d bytes", maxBody)
-	s.blame(actionOf(r), refused)
-	refuseHTTP(w, refused.Error())
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 16<<20)) // on an error the client has disconnected
+	rejection := serve.Invalid("body", "must have at most %d bytes", maxBody)
+	s.reportRejection(actionOf(r), rejection)
+	writeError(w, rejection.Error())
 	return nil, false
 }
 
-// special gives the answer that an interception asks for. False means that there is none.
-func (s *Server) special(w http.ResponseWriter, r *http.Request, a Answer) bool {
+// answerIntercepted sends the Answer of an interception. It returns false if the request is to be handled as usual.
+func (s *Server) answerIntercepted(w http.ResponseWriter, r *http.Request, a Answer) bool {
 	switch {
 	case a.Bytes != nil || a.Hang || a.Cut:
-		s.misbehave(w, r, a)
+		s.hijack(w, r, a)
 	case a.Reply == nil:
 		return false
 	case a.Reply.Error != nil:
 		e := toWire(a.Reply.Error)
 		if (r.URL.Path == "/" || isFile(r)) && e.Code >= 400 && e.Code <= 599 {
-			e.Status = e.Code // neither a handshake nor the storage is part of the API
+			e.Status = e.Code // the handshake and the storage do not use the API's status 202
 		}
-		refuseHTTP(w, e)
+		writeError(w, e)
 	case r.URL.Path == "/":
-		s.misuse("Intercept: a handshake can be refused with Reply.Error; it has no other reply")
+		s.misuse("Intercept: a handshake cannot be answered with Reply.Data; set Reply.Error or Bytes")
 		return false
 	default:
 		writeJSON(w, http.StatusOK, map[string]any{"data": a.Reply.Data})
@@ -104,16 +105,16 @@ func (s *Server) special(w http.ResponseWriter, r *http.Request, a Answer) bool 
 	return true
 }
 
-// misbehave takes the connection out of the hands of net/http.
-func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, a Answer) {
+// hijack answers with raw bytes, hangs, or closes the connection.
+func (s *Server) hijack(w http.ResponseWriter, r *http.Request, a Answer) {
 	c, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		s.misuse("Intercept: this connection cannot be taken over: %v", err)
+		s.misuse("Intercept: the connection cannot be hijacked: %v", err)
 		return
 	}
 	defer s.forget(c)
 	if a.Bytes != nil {
-		// An error means that the client has gone.
+		// On an error the client has disconnected.
 		_, _ = c.Write(a.Bytes)
 	}
 	if a.Hang && !a.Cut {
@@ -121,9 +122,8 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, a Answer) {
 	}
 }
 
-// refuseHTTP answers with an error as the service's HTTP API does, whose status is 202 unless the service itself
-// failed.
-func refuseHTTP(w http.ResponseWriter, e *wire.Error) {
+// writeError responds with an error in the form of the HTTP API. The status is 202 for most errors.
+func writeError(w http.ResponseWriter, e *wire.Error) {
 	status := e.Status
 	if status < 200 || status > 599 {
 		status = serve.StatusOf(e.Code)
@@ -134,9 +134,9 @@ func refuseHTTP(w http.ResponseWriter, e *wire.Error) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	p, err := wire.Marshal(v)
 	if err != nil {
-		status, p = http.StatusInternalServerError, nil // an Answer that is no JSON
+		status, p = http.StatusInternalServerError, nil // the data of an Answer is not JSON
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(p) //nolint:gosec // its type is JSON
+	_, _ = w.Write(p) //nolint:gosec // the Content-Type is JSON
 }

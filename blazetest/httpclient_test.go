@@ -17,13 +17,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// restClient asks the HTTP API by hand.
+// restClient is a hand-written client of the HTTP API.
 type restClient struct {
 	t *testing.T
 	s *blazetest.Server
 	c *http.Client
 
-	last string // body of an answer
+	last string // body of the latest response
 }
 
 func newRESTClient(t *testing.T, s *blazetest.Server) *restClient {
@@ -33,8 +33,8 @@ func newRESTClient(t *testing.T, s *blazetest.Server) *restClient {
 	}}}
 }
 
-// ask signs and sends a request. body is JSON if it is a string, and is made JSON otherwise; nil means none.
-func (c *restClient) ask(method, path string, body any) (data json.RawMessage, refused *wire.Error) {
+// ask signs and sends a request. A string is sent unchanged, other bodies as JSON; nil means no body.
+func (c *restClient) ask(method, path string, body any) (data json.RawMessage, rejection *wire.Error) {
 	c.t.Helper()
 	var p []byte
 	switch body := body.(type) {
@@ -70,33 +70,33 @@ func (c *restClient) ask(method, path string, body any) (data json.RawMessage, r
 	return answer.Data, answer.Error
 }
 
-// get returns the data of an answer as an object.
+// get returns the data of a response as an object.
 func (c *restClient) get(method, path string, body any) object {
 	c.t.Helper()
-	data, refused := c.ask(method, path, body)
-	require.Nil(c.t, refused)
+	data, rejection := c.ask(method, path, body)
+	require.Nil(c.t, rejection)
 	var o object
 	require.NoError(c.t, json.Unmarshal(data, &o))
 	return o
 }
 
-// refused returns the code of a refusal, and the field it names.
-func (c *restClient) refused(method, path string, body any) (code int, field string) {
+// rejection returns the code and the field of a rejection.
+func (c *restClient) rejection(method, path string, body any) (code int, field string) {
 	c.t.Helper()
-	_, refused := c.ask(method, path, body)
-	require.NotNil(c.t, refused)
+	_, rejection := c.ask(method, path, body)
+	require.NotNil(c.t, rejection)
 	var extra struct{ Field string }
-	if refused.Extra != nil {
-		require.NoError(c.t, json.Unmarshal(refused.Extra, &extra))
+	if rejection.Extra != nil {
+		require.NoError(c.t, json.Unmarshal(rejection.Extra, &extra))
 	}
-	return refused.Code, extra.Field
+	return rejection.Code, extra.Field
 }
 
-// list returns the data of an answer as a list of objects.
+// list returns the data of a response as a list of objects.
 func (c *restClient) list(method, path string, body any) []object {
 	c.t.Helper()
-	data, refused := c.ask(method, path, body)
-	require.Nil(c.t, refused)
+	data, rejection := c.ask(method, path, body)
+	require.Nil(c.t, rejection)
 	var list []object
 	require.NoError(c.t, json.Unmarshal(data, &list))
 	return list

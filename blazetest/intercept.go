@@ -11,32 +11,36 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Frame is one frame of the websocket, or an HTTP request. It holds no part of a token.
+// Frame is a frame of the websocket or an HTTP request. It contains no part of a token.
 type Frame struct {
 	ID     string          // "" for HTTP
-	Action string          // CREATE_MESSAGE and so on; for HTTP the method and the path, as in "GET /"
+	Action string          // such as CREATE_MESSAGE; for HTTP the method and the path, such as "GET /"
 	Params json.RawMessage // of a request; for HTTP the body, if it is JSON
 	Data   json.RawMessage // of a reply
 	Error  *blaze.Error    // of a reply
 }
 
-// Answer is how an intercepted request is answered. The zero Answer means: as usual.
+// Answer is the answer to an intercepted request. The zero value stands for the usual answer. Fields for a request of
+// the websocket:
 //
-//   - Reply is sent in place of the usual reply, and the request is not carried out: a message is not stored, an
-//     acknowledgement does not count. Its ID and Action are filled in from the request where they are empty.
-//   - Hang: the request is carried out, but never answered.
-//   - Cut: the request is not carried out, and the connection is cut without a close frame. Cut with a Reply or with
-//     Bytes cuts once these are written.
-//   - Hang and Cut: the request is carried out, and the connection is cut in place of an answer.
-//   - Bytes is written as it is, as one binary message of the websocket, in place of the reply, and the request is not
-//     carried out. It need not be a frame. Bytes wins over Reply.
+//   - Reply replaces the reply, and the request is not carried out: a message is not stored, an acknowledgement does
+//     not count. Empty ID and Action are copied from the request.
+//   - Hang: the request is carried out and not answered.
+//   - Cut: the request is not carried out, and the connection is cut without a close frame. With Reply or Bytes it is
+//     cut after they were written.
+//   - Hang and Cut: the request is carried out, and the connection is cut.
+//   - Bytes is one binary message, written unchanged instead of the reply; it need not be a valid frame. The request
+//     is not carried out. Bytes has precedence over Reply.
 //
-// For HTTP requests, the handshake included, a Reply with an Error is a refusal: its body is the error, and its status
-// the error's Status, which is 202 for most, as on the service. Only a handshake and a file, which are no part of the
-// API, have the error's Code as status if that is between 400 and 599; what a gateway says in the service's place is
-// given as Bytes. A Reply without an Error answers 200 with its Data, and is misuse for a handshake. Hang says nothing
-// until the connection ends, and the request is not carried out; Cut closes the connection; Bytes is written in place
-// of the HTTP response, and the connection closed, or with Hang kept.
+// Differences for HTTP requests, including the handshake:
+//
+//   - Reply with an Error: the response has the error as its body and the error's Status, which is 202 for most
+//     errors, as on the service. For the handshake and files the status is the error's Code if that is between 400
+//     and 599. Use Bytes for a response of a gateway.
+//   - Reply without an Error: status 200 with Data. For a handshake it is misuse.
+//   - Hang: the request is not carried out, and the connection is idle until it ends.
+//   - Cut closes the connection.
+//   - Bytes is written instead of the response. The connection is closed after it, unless Hang is set.
 type Answer struct {
 	Reply *Frame
 	Hang  bool
@@ -44,53 +48,51 @@ type Answer struct {
 	Bytes []byte
 }
 
-// Refuse returns the Answer that refuses a request with code, as the service would: with status 500 for its own
-// failures (500, 7000, 7001), and 202 for everything else.
+// Refuse returns an Answer that rejects a request with a code, in the form of the service: the status is 500 for
+// failures of the service itself (500, 7000, 7001), otherwise 202.
 func Refuse(code blaze.Code) Answer {
 	return Answer{Reply: &Frame{Error: &blaze.Error{
 		Code: code, Status: serve.StatusOf(int(code)), Description: serve.Describe(int(code)),
 	}}}
 }
 
-// interceptions are those armed for one action.
+// interceptions are the armed interceptions of one action.
 type interceptions struct {
-	once   []*interception // in the order in which they are used up
-	always []*interception // the last one is asked
+	once   []*interception // used once each, in this order
+	always []*interception // the last one is called
 }
 
 type interception struct{ fn func(Frame) Answer }
 
-// Intercept arms one interception: fn gets the next request of the action and decides how it is answered. Several
-// interceptions of an action are used up in the order in which they were armed, one for each request, before those of
-// InterceptAll are asked. undo disarms this one; it does nothing once fn has got its request. Actions are those of the
-// websocket,
+// Intercept arms an interception: fn is called with the next request of the action and returns its Answer. Several
+// interceptions of an action apply to one request each, in the order in which they were armed, before those of
+// InterceptAll. undo disarms the interception, and does nothing after fn was called. An unknown action is misuse. The
+// actions of the websocket are
 //
-//   - LIST_PENDING_MESSAGES, first on every connection;
-//   - CREATE_MESSAGE, and CREATE_PLAIN_MESSAGES for the frames of a batch, whose messages follow as CREATE_MESSAGE, one
-//     by one, if it is refused;
+//   - LIST_PENDING_MESSAGES, the first request on every connection;
+//   - CREATE_MESSAGE;
+//   - CREATE_PLAIN_MESSAGES, a batch; if it is rejected, the client sends its messages with CREATE_MESSAGE;
 //   - ACKNOWLEDGE_MESSAGE_RECEIPT for one message, and ACKNOWLEDGE_MESSAGE_RECEIPTS for several;
-//   - PING, which some clients ask;
+//   - PING, which some clients send.
 //
-// and of HTTP, for example "GET /" or "handshake" for the handshake, and "GET /me", which a client asks whether its
-// session is valid after a 401 at the websocket: a session is gone only if both are refused. Any other action is
-// misuse.
+// The actions of HTTP are a method and a path. "GET /" or "handshake" is the handshake. A client sends "GET /me" after
+// a 401 on the websocket; to simulate a revoked session, reject both.
 //
-// fn runs in a goroutine of its own while its connection waits; other connections go on. The server holds no lock
-// meanwhile: fn may call any method of the Server, Intercept too, so as to be armed again. The request is not checked
-// before fn gets it, and is checked afterwards only if it is carried out.
+// fn runs on a goroutine of its own while its connection waits; other connections continue. fn may call any method of
+// the Server, including Intercept. The request is validated only if it is carried out.
 func (s *Server) Intercept(action string, fn func(req Frame) Answer) (undo func()) {
 	return s.arm("Intercept", action, fn, func(a *interceptions) *[]*interception { return &a.once })
 }
 
-// InterceptAll arms an interception as Intercept does, for every request of the action until undo is called. Of several
-// for one action only the newest is asked; after its undo, the one before it is again. undo may be called by fn, and
-// more than once. fn may be called by several goroutines at once, one for each connection.
+// InterceptAll arms an interception for every request of the action, until undo is called. If several are armed for an
+// action, only the newest is called; after its undo the previous one applies again. undo may be called by fn, and
+// repeatedly. fn may be called concurrently, on one goroutine per connection.
 func (s *Server) InterceptAll(action string, fn func(req Frame) Answer) (undo func()) {
 	return s.arm("InterceptAll", action, fn, func(a *interceptions) *[]*interception { return &a.always })
 }
 
-// Armed lists the interceptions that are armed, as the action and "once" or "always" with a space between, for example
-// "POST /attachments once". It is sorted by action, and for one action in the order in which they take effect.
+// Armed returns the armed interceptions as strings: the action, a space, and "once" or "always", for example "POST
+// /attachments once". They are sorted by action; those of one action are in the order in which they apply.
 func (s *Server) Armed() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +108,7 @@ func (s *Server) Armed() []string {
 	return armed
 }
 
-// arm adds an interception to one of the lists of its action.
+// arm adds an interception to a list of its action.
 func (s *Server) arm(
 	method, action string, fn func(Frame) Answer, of func(*interceptions) *[]*interception,
 ) (undo func()) {
@@ -118,7 +120,7 @@ func (s *Server) arm(
 		action = handshake
 	}
 	if !interceptable(action) {
-		s.misuse("%s(%q): no client writes that action", method, action)
+		s.misuse("%s(%q): unknown action", method, action)
 	}
 	armed := &interception{fn}
 	s.mu.Lock()
@@ -137,7 +139,7 @@ func (s *Server) arm(
 	}
 }
 
-// interceptable reports whether a client writes an action, as far as the specification says; any HTTP request may be.
+// interceptable reports whether clients write the action, according to the specification. It accepts any HTTP request.
 func interceptable(action string) bool {
 	switch action {
 	case wire.ActionListPending, wire.ActionCreateMessage, wire.ActionCreatePlain, wire.ActionAck, wire.ActionAcks,
@@ -147,7 +149,7 @@ func interceptable(action string) bool {
 	return strings.Contains(action, " ")
 }
 
-// armedFor takes the interception that a request of an action belongs to, nil if there is none.
+// armedFor returns the interception for a request, or nil. An interception of Intercept is removed.
 func (s *Server) armedFor(action string) *interception {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,15 +167,15 @@ func (s *Server) armedFor(action string) *interception {
 	return nil
 }
 
-// intercept asks the function armed for the request's action, if there is one. False means that the server was closed
-// meanwhile.
+// intercept calls the function that is armed for a request's action, if any. It returns false if the server was closed
+// in the meantime.
 func (s *Server) intercept(req Frame) (Answer, bool) {
 	armed := s.armedFor(req.Action)
 	if armed == nil {
 		return Answer{}, true
 	}
-	// A goroutine of its own, so that Close need not wait for fn, a panic is not swallowed by net/http, and t.FailNow
-	// ends nothing but fn.
+	// A goroutine of its own: Close does not wait for fn, net/http does not recover its panic, and t.FailNow ends only
+	// fn.
 	answer := make(chan Answer, 1)
 	go func() {
 		defer close(answer)
@@ -187,7 +189,7 @@ func (s *Server) intercept(req Frame) (Answer, bool) {
 	}
 }
 
-// toWire returns e as frames and HTTP bodies have it.
+// toWire converts an error to its form in frames and HTTP bodies.
 func toWire(e *blaze.Error) *wire.Error {
 	if e == nil {
 		return nil

@@ -108,13 +108,13 @@ func TestRefuse(t *testing.T) {
 		10006: {Code: 10006, Status: 202, Description: "Update required"},
 		20116: {Code: 20116, Status: 202, Description: "The group is full"},
 		20140: {Code: 20140, Status: 202, Description: "Conversation checksum is not valid"},
-		12345: {Code: 12345, Status: 202, Description: "Refused"},
+		12345: {Code: 12345, Status: 202, Description: "Rejected"},
 	} {
 		require.Equal(t, &want, blazetest.Refuse(code).Reply.Error)
 	}
 }
 
-// TestCloseJoins relies on synctest, which fails a test that ends with goroutines left.
+// TestCloseJoins relies on synctest, which fails a test with remaining goroutines.
 func TestCloseJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
@@ -122,7 +122,7 @@ func TestCloseJoins(t *testing.T) {
 		for range 3 {
 			clients = append(clients, connectAndList(t, s))
 		}
-		// One connection whose client does not read, one that has not asked for anything yet.
+		// One client does not read, another has sent nothing yet.
 		s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("x")})
 		idle, err := s.Config.DialContext(ctx(t), "tcp", "localhost:80")
 		require.NoError(t, err)
@@ -196,7 +196,7 @@ func TestManyClientsAtOnce(t *testing.T) {
 				c.write(wire.ActionCreateMessage, textMessage(object{"message_id": blazetest.UserID(fmt.Sprint(i, j))}))
 				_, _, _ = s.Sent(), s.Pending(), s.Acked()
 			}
-			for range 2*most*each + each { // every message, the replies to its acknowledgement and to what was sent
+			for range 2*most*each + each { // every message, the replies to its acknowledgement, and those to sends
 				c.acknowledge()
 			}
 		})
@@ -220,5 +220,5 @@ func TestErrorfDefaultsToStandardError(t *testing.T) {
 	p := make([]byte, 1000)
 	n, err := r.Read(p)
 	require.NoError(t, err)
-	require.Equal(t, "blazetest: Deliver: the user's id is not a UUID in lowercase\n", string(p[:n]))
+	require.Equal(t, "blazetest: Deliver: the user's id must be a UUID in lowercase\n", string(p[:n]))
 }

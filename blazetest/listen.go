@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// serveMemory serves connections in this process.
+// serveMemory serves in-memory connections.
 func (s *Server) serveMemory() {
 	ln := memnet.Listen()
 	s.Config.Endpoints = []string{"ws://localhost/"}
@@ -42,11 +42,11 @@ func (s *Server) serveOn(ln net.Listener) {
 
 func (s *Server) common() {
 	s.Config.Logger = slog.New(slog.DiscardHandler)
-	// A proxy of the machine that runs the test has no business here.
+	// A proxy of the test's environment must not be used.
 	s.Config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
 }
 
-// dialable returns the host of URLs that lead to addr. Where addr is no host and port, it sets DialContext.
+// dialable returns the host for URLs of addr. If addr is not a TCP address, it sets DialContext.
 func (s *Server) dialable(addr net.Addr) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {
@@ -65,13 +65,13 @@ func (s *Server) dialable(addr net.Addr) string {
 	return tcp.String()
 }
 
-// certificateOf connects to a listener that is being served, and returns the certificate that it shows. Nil means that
-// it does not speak TLS. A TLS listener cannot be told by its type: the type is not exported, and wrappers hide it.
+// certificateOf connects to a served listener and returns its certificate, or nil if it does not use TLS. The type of
+// the listener does not help: it is not exported, and wrappers hide it.
 func certificateOf(addr net.Addr) *x509.Certificate {
 	var seen *x509.Certificate
 	cfg := &tls.Config{
 		MinVersion: tls.VersionTLS12,
-		// The certificate is what we ask for; nothing is said over this connection.
+		// Only the certificate is read; nothing else is sent over this connection.
 		InsecureSkipVerify: true, //nolint:gosec // see above
 		VerifyConnection: func(cs tls.ConnectionState) error {
 			seen = cs.PeerCertificates[0]
@@ -86,7 +86,7 @@ func certificateOf(addr net.Addr) *x509.Certificate {
 	return seen
 }
 
-// trust returns a client's configuration that accepts this one certificate, under a name that it has.
+// trust returns a client configuration that accepts one certificate, under a name that it contains.
 func trust(cert *x509.Certificate, hostport string) *tls.Config {
 	roots := x509.NewCertPool()
 	roots.AddCert(cert)
@@ -119,12 +119,12 @@ func (s *Server) listen(ln net.Listener) {
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
-		// It ends with the listener, whose error says nothing that Close does not know.
+		// It returns the error of the closed listener.
 		_ = s.http.Serve(&tracked{Listener: ln, s: s})
 	}()
 }
 
-// handleLater handles a request once the Server is complete: a listener takes connections before.
+// handleLater handles a request after the Server is complete. A listener accepts connections before that.
 func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-s.ready:
@@ -136,8 +136,8 @@ func (s *Server) handleLater(w http.ResponseWriter, r *http.Request) {
 // connKey is the context key of a request's network connection.
 type connKey struct{}
 
-// tracked tells the server of each connection before net/http does, which forgets those that it accepts while it
-// closes, and those that become websockets.
+// tracked registers each connection with the server before net/http does. net/http does not track connections that it
+// accepts while closing, or that became websockets.
 type tracked struct {
 	net.Listener
 	s *Server
@@ -160,7 +160,7 @@ func (t *tracked) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// forget closes a network connection for good and counts its goroutine as ended. Only the first call counts.
+// forget closes a network connection and marks its goroutine as ended. Repeated calls have no effect.
 func (s *Server) forget(c net.Conn) {
 	serve.Cut(c)
 	s.mu.Lock()

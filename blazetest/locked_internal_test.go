@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// Messages are opened, and keys derived, after Server.mu was released.
+// Messages are decrypted, and keys derived, without holding Server.mu.
 func TestNoKeyIsDerivedUnderTheLock(t *testing.T) {
 	s := NewServer()
 	t.Cleanup(s.Close)
@@ -34,7 +34,7 @@ func TestNoKeyIsDerivedUnderTheLock(t *testing.T) {
 
 	require.Len(t, found, 1)
 	require.IsType(t, blaze.Raw{}, found[0].out.Payload)
-	require.Equal(t, blaze.Text("secret"), found[0].said().out.Payload)
+	require.Equal(t, blaze.Text("secret"), found[0].botMessage().out.Payload)
 	require.Len(t, view.Participants, 2)
 	require.Empty(t, view.Sessions)
 }

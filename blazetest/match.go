@@ -10,15 +10,15 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// ids says which id of the client stands for which recorded one.
+// ids maps recorded ids to ids of the client, in both directions.
 type ids struct {
-	live     map[string]string // by the recorded one
-	recorded map[string]string // by the client's
+	live     map[string]string // by recorded id
+	recorded map[string]string // by the client's id
 }
 
 func newIDs() *ids { return &ids{live: map[string]string{}, recorded: map[string]string{}} }
 
-// bind notes that live stands for recorded. False means that one of them already stands for something else.
+// bind maps recorded to live. It returns false if either is mapped to a different id.
 func (b *ids) bind(recorded, live string) bool {
 	l, known := b.live[recorded]
 	r, taken := b.recorded[live]
@@ -29,9 +29,9 @@ func (b *ids) bind(recorded, live string) bool {
 	return true
 }
 
-// toLive returns a recorded frame with the client's ids in it.
+// toLive returns a recorded frame with the ids of the client.
 func (b *ids) toLive(frame json.RawMessage) json.RawMessage {
-	live, _ := rewrite(frame, mostNested, func(_, v []byte) []byte {
+	live, _ := rewrite(frame, maxJSONDepth, func(_, v []byte) []byte {
 		var s string
 		if v == nil || v[0] != '"' || json.Unmarshal(v, &s) != nil {
 			return nil
@@ -46,8 +46,8 @@ func (b *ids) toLive(frame json.RawMessage) json.RawMessage {
 	return live
 }
 
-// match reports where a frame of the client differs from the recorded one: "" means nowhere, and its ids are then
-// bound.
+// match returns the path of the first difference between a frame of the client and a recorded frame, or "" if there is
+// none. In the latter case it maps their ids.
 func (b *ids) match(l *line, a *arrival) string {
 	m := matching{ids: b, action: l.out.Action, anyBody: l.Changed}
 	if m.same(l.value, a.value) {
@@ -60,16 +60,16 @@ func (b *ids) match(l *line, a *arrival) string {
 	return strings.TrimPrefix(strings.Join(m.path, ""), ".")
 }
 
-// matching compares one frame with another one.
+// matching is the comparison of two frames.
 type matching struct {
 	*ids
 	action  string
-	anyBody bool     // whatever messages say is the same
-	path    []string // where it is, and after a difference where that is: ".params", ".messages", "[0]", ".message_id"
-	bound   []string // recorded ids that this comparison has bound
+	anyBody bool     // do not compare message bodies
+	path    []string // current position or first difference, such as ".params", ".messages", "[0]"
+	bound   []string // recorded ids that this comparison has mapped
 }
 
-// same compares until the first difference.
+// same compares values, up to the first difference.
 func (m *matching) same(want, got any) bool {
 	switch want := want.(type) {
 	case map[string]any:
@@ -93,7 +93,7 @@ func (m *matching) same(want, got any) bool {
 	return want == got // a number, true, false or null
 }
 
-// sameWithin compares two elements or members. step is their place, for the report of a difference.
+// sameWithin compares two elements or members at path element step.
 func (m *matching) sameWithin(step string, want, got any) bool {
 	m.path = append(m.path, step)
 	if !m.same(want, got) {
@@ -141,13 +141,13 @@ func (m *matching) sameString(want, got string) bool {
 	return got == want
 }
 
-// atBody reports whether a message's body is at this path.
+// atBody reports whether the path is that of a message's body.
 func (m *matching) atBody() bool {
 	last := m.path[len(m.path)-1]
 	return last == ".data" || last == ".data_base64"
 }
 
-// madeUp reports whether clients make up the id at this path.
+// madeUp reports whether the path is that of an id that clients generate.
 func (m *matching) madeUp() bool {
 	p := m.path
 	switch m.action {

@@ -11,27 +11,27 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// createMessages stores what the bot sends over HTTP: one message, which the service returns, or a
-// list, which it answers with {}.
-func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Refusal) {
+// createMessages stores messages that the bot sends over HTTP. The response to a single message is the message, the
+// response to a list is {}.
+func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Rejection) {
 	var all []serve.Message
-	var refused *serve.Refusal
+	var rejection *serve.Rejection
 	list := !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{"))
 	path := ""
 	if list {
 		path = "body"
-		all, refused = serve.ReadMessages(path, body, len(body))
+		all, rejection = serve.ReadMessages(path, body, len(body))
 	} else {
 		var m serve.Message
-		m, refused = serve.ReadMessage(body)
+		m, rejection = serve.ReadMessage(body)
 		all = []serve.Message{m}
 	}
-	if refused != nil {
-		return nil, inBody(refused)
+	if rejection != nil {
+		return nil, inBody(rejection)
 	}
 	outs := outgoing(all...)
-	if refused := s.admit(actionOf(r), batch{outs: outs, path: path, list: list}); refused != nil {
-		return nil, refused
+	if rejection := s.admit(actionOf(r), batch{outs: outs, path: path, list: list}); rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,18 +45,18 @@ func (s *Server) createMessages(r *http.Request, body []byte) (any, *serve.Refus
 	return s.viewOfSent(&all[0]), nil
 }
 
-// inBody names the fields of a body as they are, where a frame has them in its params.
-func inBody(refused *serve.Refusal) *serve.Refusal {
-	if field, inParams := strings.CutPrefix(refused.Field, "params"); inParams {
-		refused.Field = strings.TrimPrefix(field, ".")
-		if refused.Field == "" {
-			refused.Field = "body"
+// inBody changes the field of a rejection from the params of a frame to the body of a request.
+func inBody(rejection *serve.Rejection) *serve.Rejection {
+	if field, inParams := strings.CutPrefix(rejection.Field, "params"); inParams {
+		rejection.Field = strings.TrimPrefix(field, ".")
+		if rejection.Field == "" {
+			rejection.Field = "body"
 		}
 	}
-	return refused
+	return rejection
 }
 
-// viewOfSent returns a message of the bot as the service keeps it.
+// viewOfSent returns a message of the bot in the form of the service.
 func (s *Server) viewOfSent(m *serve.Message) serve.View {
 	stamp := serve.Stamp(s.clock())
 	return serve.View{
@@ -68,11 +68,11 @@ func (s *Server) viewOfSent(m *serve.Message) serve.View {
 	}
 }
 
-// acknowledgeMessages counts acknowledgements that come over HTTP, and returns them.
-func (s *Server) acknowledgeMessages(_ *http.Request, body []byte) (any, *serve.Refusal) {
-	all, refused := serve.ReadAckList("body", json.RawMessage(body))
-	if refused != nil {
-		return nil, refused
+// acknowledgeMessages counts acknowledgements over HTTP, and returns them.
+func (s *Server) acknowledgeMessages(_ *http.Request, body []byte) (any, *serve.Rejection) {
+	all, rejection := serve.ReadAckList("body", json.RawMessage(body))
+	if rejection != nil {
+		return nil, rejection
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

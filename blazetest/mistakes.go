@@ -11,14 +11,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// batch is what one request wants to send.
+// batch has the messages of one request.
 type batch struct {
 	outs []blaze.Outgoing
-	path string // of its messages, in refusals
-	list bool   // the request has a list of them
+	path string // path of the messages, for rejections
+	list bool   // the request contains a list of messages
 }
 
-// field names a field of the message at an index.
+// field returns the path of a field of the message at an index.
 func (b *batch) field(i int, name string) string {
 	switch {
 	case b.list:
@@ -29,58 +29,58 @@ func (b *batch) field(i int, name string) string {
 	return name
 }
 
-// admit checks whether the bot may send messages, and reports what is wrong with them although they are stored. The
-// caller reports the refusal.
-func (s *Server) admit(action string, b batch) *serve.Refusal {
+// admit checks whether the bot may send messages. It reports mistakes in messages that are stored all the same. The
+// caller reports the rejection.
+func (s *Server) admit(action string, b batch) *serve.Rejection {
 	s.mu.Lock()
-	refused, remarks := s.mistakes(&b)
-	if refused == nil && !s.withinQuota(len(b.outs)) {
-		refused = &serve.Refusal{Code: serve.CodeTooMany}
+	rejection, remarks := s.mistakes(&b)
+	if rejection == nil && !s.withinQuota(len(b.outs)) {
+		rejection = &serve.Rejection{Code: serve.CodeTooMany}
 	}
 	s.mu.Unlock()
 	for _, remark := range remarks {
 		s.fault("%s: %s", action, remark)
 	}
-	return refused
+	return rejection
 }
 
-// blame reports a refusal, but for that of too many messages, which are no mistake.
-func (s *Server) blame(action string, refused *serve.Refusal) {
-	if refused.Code != serve.CodeTooMany {
-		s.fault("%s: %s: %s", action, refused.Field, refused.Reason)
+// reportRejection reports a rejection, except for the rate limit, which is not a mistake.
+func (s *Server) reportRejection(action string, rejection *serve.Rejection) {
+	if rejection.Code != serve.CodeTooMany {
+		s.fault("%s: %s: %s", action, rejection.Field, rejection.Reason)
 	}
 }
 
-// mistakes returns why messages are refused, or what is wrong with them although they are not. The caller holds s.mu.
-func (s *Server) mistakes(b *batch) (refused *serve.Refusal, remarks []string) {
+// mistakes returns the rejection of the messages, or remarks on messages that are accepted. The caller holds s.mu.
+func (s *Server) mistakes(b *batch) (rejection *serve.Rejection, remarks []string) {
 	if s.lenient {
 		return nil, nil
 	}
 	for i := range b.outs {
-		if refused := s.misdirected(b, i); refused != nil {
-			return refused, nil
+		if rejection := s.checkTarget(b, i); rejection != nil {
+			return rejection, nil
 		}
 		for _, remark := range s.mentions(&b.outs[i]) {
 			remarks = append(remarks, b.field(i, "mentions")+": "+remark)
 		}
-		if remark := s.misnamed(b, i); remark != "" {
+		if remark := s.checkID(b, i); remark != "" {
 			remarks = append(remarks, b.field(i, "message_id")+": "+remark)
 		}
 	}
 	return nil, remarks
 }
 
-// misdirected returns why a message cannot go where it is sent. The caller holds s.mu.
-func (s *Server) misdirected(b *batch, i int) *serve.Refusal {
+// checkTarget returns a rejection if a message cannot be sent to its conversation or recipient. The caller holds s.mu.
+func (s *Server) checkTarget(b *batch, i int) *serve.Rejection {
 	out := &b.outs[i]
 	conversation, recipient := b.field(i, "conversation_id"), b.field(i, "recipient_id")
 	switch {
 	case out.ConversationID == s.bot():
-		return serve.Invalid(conversation, "the id of the bot itself")
+		return serve.Invalid(conversation, "this is the id of the bot")
 	case s.people[out.ConversationID] != nil || out.ConversationID == out.RecipientID:
-		return serve.Invalid(conversation, "the id of a user; Client.ToUser writes to one")
+		return serve.Invalid(conversation, "this is the id of a user; use Client.ToUser")
 	case out.RecipientID == s.bot():
-		return serve.Invalid(recipient, "the bot itself")
+		return serve.Invalid(recipient, "this is the id of the bot")
 	}
 	c := s.conversations[out.ConversationID]
 	switch {
@@ -94,30 +94,30 @@ func (s *Server) misdirected(b *batch, i int) *serve.Refusal {
 	return nil
 }
 
-func forbidden(field, reason string) *serve.Refusal {
-	return &serve.Refusal{Code: serve.CodeForbidden, Field: field, Reason: reason}
+func forbidden(field, reason string) *serve.Rejection {
+	return &serve.Rejection{Code: serve.CodeForbidden, Field: field, Reason: reason}
 }
 
-// unknown says what is wrong with a conversation that does not exist. The caller holds s.mu.
+// unknown returns the reason for rejecting an unknown conversation. The caller holds s.mu.
 func (s *Server) unknown(out *blaze.Outgoing) string {
-	const silent = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
+	const silent = " never wrote to the bot; call Client.OpenConversation first"
 	if p := s.contactOf(out.ConversationID); p != nil {
-		return p.called() + silent
+		return p.displayName() + silent
 	}
 	if out.RecipientID != "" && out.ConversationID == blaze.ConversationID(s.bot(), out.RecipientID) {
 		return "the user " + out.RecipientID + silent
 	}
-	return "there is no such conversation"
+	return "the conversation does not exist"
 }
 
-// misnamed says whose id a message has that is not its own. The service stores the first message with an id. A message
-// that is sent again has the same conversation, and may have another text. The caller holds s.mu.
-func (s *Server) misnamed(b *batch, i int) (remark string) {
-	const advice = "; each message needs an id of its own"
+// checkID returns a remark if another message has the id of a message. The service stores the first message with an id.
+// A message that is sent again has the same conversation, and may have a different text. The caller holds s.mu.
+func (s *Server) checkID(b *batch, i int) (remark string) {
+	const advice = "; use a new id for each message"
 	out := &b.outs[i]
 	if at, sent := s.sentIDs[out.MessageID]; sent {
 		if s.sent[at].ConversationID != out.ConversationID {
-			return "that of a message in another conversation, and this one is not stored" + advice
+			return "a message in another conversation has this id, so this one is not stored" + advice
 		}
 		return ""
 	}
@@ -125,27 +125,26 @@ func (s *Server) misnamed(b *batch, i int) (remark string) {
 		return other.MessageID == out.MessageID && other.ConversationID != out.ConversationID
 	}
 	if slices.ContainsFunc(b.outs[:i], elsewhere) {
-		return "that of a message to another conversation in this request" + advice
+		return "a message to another conversation in this request has this id" + advice
 	}
 	if _, acked := s.ackedIDs[out.MessageID]; acked || s.pendingBy[out.MessageID] != nil {
-		return "that of a message to the bot" + advice
+		return "a message to the bot has this id" + advice
 	}
 	return ""
 }
 
-// mentions returns what is wrong with the mentions of a message. The service stores it all the same. The caller holds
-// s.mu.
+// mentions returns remarks on the mentions of a message, which the service stores all the same. The caller holds s.mu.
 func (s *Server) mentions(out *blaze.Outgoing) (remarks []string) {
 	if len(out.Mentions) == 0 {
 		return nil
 	}
 	c := s.conversations[out.ConversationID]
 	if c.category != categoryGroup {
-		return []string{"only messages in groups mention somebody"}
+		return []string{"only messages in groups can have mentions"}
 	}
 	text, ok := textOf(out.Payload)
 	if !ok {
-		return []string{"only texts and posts mention somebody"}
+		return []string{"only texts and posts can have mentions"}
 	}
 	for _, id := range out.Mentions {
 		if c.member(id) == nil {
@@ -157,14 +156,14 @@ func (s *Server) mentions(out *blaze.Outgoing) (remarks []string) {
 			number = s.meet(id).number
 		}
 		if !mentioned(text, number) {
-			remark := fmt.Sprintf("the text does not mention the user %s, which would be @%s", id, number)
+			remark := fmt.Sprintf("the text does not mention the user %s; write @%s", id, number)
 			remarks = append(remarks, remark)
 		}
 	}
 	return remarks
 }
 
-// mentioned reports whether a text has @ and a number, and no longer number.
+// mentioned reports whether a text contains @ and the number, not followed by another digit.
 func mentioned(text, number string) bool {
 	for {
 		_, after, found := strings.Cut(text, "@"+number)
@@ -178,7 +177,7 @@ func mentioned(text, number string) bool {
 	}
 }
 
-// textOf returns the text of a payload that has one in which somebody can be mentioned.
+// textOf returns the text of a payload that supports mentions.
 func textOf(p blaze.Payload) (string, bool) {
 	switch p := p.(type) {
 	case blaze.Text:
@@ -189,13 +188,14 @@ func textOf(p blaze.Payload) (string, bool) {
 	return "", false
 }
 
-// quota counts the messages of a minute, which begins with the first one after the last minute.
+// quota counts the messages of a minute. A minute starts with its first message.
 type quota struct {
 	since time.Time
 	count int
 }
 
-// withinQuota counts messages, unless they are too many. The caller holds s.mu.
+// withinQuota counts n messages. It returns false, and does not count them, if they exceed the limit. The caller holds
+// s.mu.
 func (s *Server) withinQuota(n int) bool {
 	if s.perMinute <= 0 {
 		return true

@@ -31,7 +31,7 @@ func TestAUserIsNoConversation(t *testing.T) {
 	assert.Len(t, s.Sent(), 1)
 }
 
-// misdirected returns messages that go nowhere, the code that each is refused with, and what is reported.
+// misdirected returns messages to invalid targets, with the code of their rejection and the report.
 func misdirected(s *blazetest.Server) map[string]struct {
 	edit   object
 	code   int
@@ -45,8 +45,8 @@ func misdirected(s *blazetest.Server) map[string]struct {
 		return object{"conversation_id": conversation, "recipient_id": recipient}
 	}
 	const (
-		silent    = " never wrote to the bot, and the bot did not open the conversation; Client.OpenConversation does"
-		person    = "conversation_id: the id of a user; Client.ToUser writes to one"
+		silent    = " never wrote to the bot; call Client.OpenConversation first"
+		person    = "conversation_id: this is the id of a user; use Client.ToUser"
 		elsewhere = "recipient_id: the user is not in the conversation"
 	)
 	return map[string]struct {
@@ -55,18 +55,18 @@ func misdirected(s *blazetest.Server) map[string]struct {
 		report string
 	}{
 		"a user":              {to(bob.ID(), bob.ID()), 10002, person},
-		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, "conversation_id: the id of the bot itself"},
+		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, "conversation_id: this is the id of the bot"},
 		"a user nobody knows": {to(id1, id1), 10002, person},
-		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: there is no such conversation"},
+		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: the conversation does not exist"},
 		"a silent user":       {to(bob.ConversationID(), bob.ID()), 403, "conversation_id: bob" + silent},
 		"a stranger":          {to(stranger, id1), 403, "conversation_id: the user " + id1 + silent},
-		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: the bot itself"},
+		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: this is the id of the bot"},
 		"another user":        {to(alice.ConversationID(), bob.ID()), 403, elsewhere},
 		"a user not in there": {to(staff.ID(), bob.ID()), 403, elsewhere},
 	}
 }
 
-// Whatever way a message takes, it is refused where it cannot go.
+// A message to an invalid target is rejected by each request that sends messages.
 func TestMisdirectedMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -79,11 +79,11 @@ func TestMisdirectedMessages(t *testing.T) {
 			require.Equal(t, m.code, reply.Error.Code, name)
 			report := "blazetest: the client: CREATE_PLAIN_MESSAGES: params.messages[0]." + m.report
 			require.Equal(t, []string{report}, f.take(), name)
-			code, _ := api.refused("POST", "/messages", message)
+			code, _ := api.rejection("POST", "/messages", message)
 			require.Equal(t, m.code, code, name)
 			require.Equal(t, []string{"blazetest: the client: POST /messages: " + m.report}, f.take(), name)
 			message["category"] = "ENCRYPTED_TEXT"
-			code, _ = api.refused("POST", "/encrypted_messages", []object{message})
+			code, _ = api.rejection("POST", "/encrypted_messages", []object{message})
 			require.Equal(t, m.code, code, name)
 			report = "blazetest: the client: POST /encrypted_messages: body[0]." + m.report
 			require.Equal(t, []string{report}, f.take(), name)
@@ -92,7 +92,7 @@ func TestMisdirectedMessages(t *testing.T) {
 	})
 }
 
-// A lenient server takes all of them.
+// A lenient server accepts all of them.
 func TestLenientTakesAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newLenientServer(t)
@@ -106,7 +106,7 @@ func TestLenientTakesAll(t *testing.T) {
 	})
 }
 
-// Whoever wrote to the bot can be written to, and so can somebody to whom the bot has opened the conversation.
+// The bot can write to users who have written to it, and after it has opened the conversation.
 func TestWhoCanBeWrittenTo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := blazetest.Start(t, nil, nil)
@@ -123,7 +123,7 @@ func TestWhoCanBeWrittenTo(t *testing.T) {
 	})
 }
 
-// A mention that nobody sees is reported. The service stores the message.
+// A mention that is not in the text, or of somebody outside the group, is reported. The message is stored.
 func TestMentions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -132,7 +132,7 @@ func TestMentions(t *testing.T) {
 		alice.Say("hi")
 		staff := s.Group("staff", alice)
 		number := "@" + alice.IdentityNumber()
-		notSeen := "the text does not mention the user " + alice.ID() + ", which would be " + number
+		notSeen := "the text does not mention the user " + alice.ID() + "; write " + number
 		for _, m := range []struct {
 			where, category, text string
 			who                   []string
@@ -153,12 +153,12 @@ func TestMentions(t *testing.T) {
 			{
 				staff.ID(), "PLAIN_IMAGE", number,
 				[]string{alice.ID()},
-				[]string{"only texts and posts mention somebody"},
+				[]string{"only texts and posts can have mentions"},
 			},
 			{
 				alice.ConversationID(), "PLAIN_TEXT", number,
 				[]string{alice.ID()},
-				[]string{"only messages in groups mention somebody"},
+				[]string{"only messages in groups can have mentions"},
 			},
 		} {
 			reply := ws.call(wire.ActionCreateMessage, textMessage(object{
@@ -175,7 +175,7 @@ func TestMentions(t *testing.T) {
 	})
 }
 
-// A message with the id of another message is reported. A message that is sent again is not.
+// A message with the id of another message is reported, a repeated message is not.
 func TestMessagesWithTheIDOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -198,24 +198,24 @@ func TestMessagesWithTheIDOfAnother(t *testing.T) {
 		require.Nil(t, ws.call(wire.ActionCreateMessage, to(alice, id1, "one again")).Error)
 		require.Empty(t, f.take())
 
-		const advice = "; each message needs an id of its own"
+		const advice = "; use a new id for each message"
 		require.Nil(t, ws.call(wire.ActionCreateMessage, to(bob, id1, "one")).Error)
 		require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params.message_id: " +
-			"that of a message in another conversation, and this one is not stored" + advice}, f.take())
-		_, refused := api.ask("POST", "/messages", []object{to(alice, id2, "two"), to(bob, id2, "two")})
-		require.Nil(t, refused)
+			"a message in another conversation has this id, so this one is not stored" + advice}, f.take())
+		_, rejection := api.ask("POST", "/messages", []object{to(alice, id2, "two"), to(bob, id2, "two")})
+		require.Nil(t, rejection)
 		require.Equal(t, []string{"blazetest: the client: POST /messages: body[1].message_id: " +
-			"that of a message to another conversation in this request" + advice}, f.take())
+			"a message to another conversation in this request has this id" + advice}, f.take())
 		require.Nil(t, ws.call(wire.ActionAck, object{"message_id": got[0], "status": "READ"}).Error)
 		for _, id := range got {
 			require.Nil(t, ws.call(wire.ActionCreateMessage, to(alice, id, "three")).Error)
 			require.Equal(t, []string{"blazetest: the client: CREATE_MESSAGE: params.message_id: " +
-				"that of a message to the bot" + advice}, f.take())
+				"a message to the bot has this id" + advice}, f.take())
 		}
 	})
 }
 
-// A minute begins with its first message. Refused messages do not count, and are nobody's mistake.
+// A minute begins with its first message. Rejected messages do not count, and are not reported.
 func TestPerMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServerWith(t, blazetest.Options{PerMinute: 3})
@@ -228,7 +228,7 @@ func TestPerMinute(t *testing.T) {
 			})
 		}
 		call := func(action string, params object) int {
-			ws := connect(t, s) // one that answers no pings does not live long
+			ws := connect(t, s) // a new connection, because this client answers no pings
 			reply := ws.call(action, params)
 			require.NoError(t, ws.ws.Close())
 			synctest.Wait()
@@ -243,7 +243,7 @@ func TestPerMinute(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		require.Zero(t, send(id2))
 		list := []object{message(id1), message(id3)}
-		code, _ := api.refused("POST", "/messages", list)
+		code, _ := api.rejection("POST", "/messages", list)
 		require.Equal(t, 429, code)
 		require.Equal(t, 429, call(wire.ActionCreatePlain, object{"messages": list}))
 		require.Zero(t, send(id3))
@@ -251,8 +251,8 @@ func TestPerMinute(t *testing.T) {
 		time.Sleep(40*time.Second - time.Nanosecond)
 		require.Equal(t, 429, send(id3))
 		time.Sleep(time.Nanosecond)
-		_, refused := api.ask("POST", "/messages", list)
-		require.Nil(t, refused)
+		_, rejection := api.ask("POST", "/messages", list)
+		require.Nil(t, rejection)
 		require.Zero(t, send(id1))
 		require.Equal(t, 429, send(id1))
 	})
@@ -272,7 +272,7 @@ func TestInterceptKnowsItsActions(t *testing.T) {
 	assert.Len(t, faults.take(), 1)
 }
 
-// An Errorf that ends its goroutine, as t.Fatalf does, ends none of the server's.
+// An Errorf that ends its goroutine, as t.Fatalf does, does not end the server's goroutines.
 func TestAReportMayEndItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

@@ -5,8 +5,8 @@ import (
 	"net/http"
 )
 
-// controlError is why the Server did not do something that a test asked for. The methods of the Server report it to
-// Errorf, and the control interface answers with it.
+// controlError is the reason why the Server rejected a call or a control request. Methods of the Server report it to
+// Errorf; it is the response of the control interface.
 type controlError struct {
 	status int
 	Reason string `json:"reason" doc:"Why the request was not carried out."`
@@ -20,15 +20,15 @@ func invalidBody(format string, args ...any) *controlError {
 	return problem(http.StatusBadRequest, format, args...)
 }
 
-// tell reports misuse, if there is any. The caller does not hold s.mu.
-func (s *Server) tell(misuse *controlError) {
+// reportMisuse reports misuse, if any. The caller does not hold s.mu.
+func (s *Server) reportMisuse(misuse *controlError) {
 	if misuse != nil {
 		s.misuse("%s", misuse.Reason)
 	}
 }
 
-// told reports misuse, if there is any, and returns the id.
-func (s *Server) told(id string, misuse *controlError) string {
-	s.tell(misuse)
+// idOrMisuse reports misuse, if any, and returns the id.
+func (s *Server) idOrMisuse(id string, misuse *controlError) string {
+	s.reportMisuse(misuse)
 	return id
 }

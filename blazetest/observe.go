@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// store keeps a message that a client sent, once for each id. The caller holds s.mu.
+// store stores a message of a client, once per id. The caller holds s.mu.
 func (s *Server) store(out blaze.Outgoing) {
 	if _, known := s.sentIDs[out.MessageID]; known {
 		return
@@ -19,7 +19,7 @@ func (s *Server) store(out blaze.Outgoing) {
 	s.emit(Event{Kind: EventMessage, Message: &out})
 }
 
-// acknowledge notes that the bot is finished with a message. The caller holds s.mu.
+// acknowledge removes a pending message and records its id. The caller holds s.mu.
 func (s *Server) acknowledge(a serve.Ack) {
 	id := a.MessageID
 	if e, ok := s.pendingBy[id]; ok {
@@ -33,9 +33,10 @@ func (s *Server) acknowledge(a serve.Ack) {
 	}
 }
 
-// Next waits for the next message that a client sent, and takes it: each is returned once, in the order in which they
-// were stored. Its payload is what [blaze.DecodePayload] makes of what was sent; encrypted ones are [blaze.Raw]. The
-// error is that of ctx with the state of the server, or says that the server was closed and no message is left.
+// Next waits for the next message that a client sent, and advances the server's cursor: each message is returned once,
+// in the order in which they were stored. The payload was decoded with [blaze.DecodePayload]; an encrypted message is a
+// [blaze.Raw]. The error wraps that of ctx and describes the state of the server, or reports that the server was closed
+// and no message is left.
 func (s *Server) Next(ctx context.Context) (blaze.Outgoing, error) {
 	var out blaze.Outgoing
 	err := s.await(ctx, func() bool {
@@ -49,15 +50,15 @@ func (s *Server) Next(ctx context.Context) (blaze.Outgoing, error) {
 	return out, err
 }
 
-// Idle waits until every delivered message is acknowledged and every request that was read is answered: what Sent lacks
-// then was not sent in answer to a message. Requests that an interception left hanging are not waited for, and what a
-// client has not written yet the server cannot know. The error is that of ctx with the state of the server, or says
-// that the server was closed before.
+// Idle waits until every delivered message is acknowledged and every request that was read is answered. After it, a
+// message that Sent does not contain was not sent in answer to a delivered message. Requests without an answer because
+// of Answer.Hang do not count. Requests that the client has not written yet are unknown to the server. The errors are
+// those of Next.
 func (s *Server) Idle(ctx context.Context) error {
 	return s.await(ctx, func() bool { return s.pending.Len() == 0 && s.unanswered == 0 })
 }
 
-// await waits until cond, called with s.mu held, is true.
+// await waits until cond, which is called with s.mu held, returns true.
 func (s *Server) await(ctx context.Context, cond func() bool) error {
 	for {
 		s.mu.Lock()
@@ -73,12 +74,12 @@ func (s *Server) await(ctx context.Context, cond func() bool) error {
 		select {
 		case <-change:
 		case <-ctx.Done():
-			return fmt.Errorf("blazetest: waited in vain (%s): %w", s.describe(), ctx.Err())
+			return fmt.Errorf("blazetest: wait ended (%s): %w", s.describe(), ctx.Err())
 		}
 	}
 }
 
-// describe says what there is to wait for.
+// describe describes the state of the server for errors.
 func (s *Server) describe() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,26 +89,26 @@ func (s *Server) describe() string {
 			listed++
 		}
 	}
-	return fmt.Sprintf("%d connections, %d of which get messages; %d messages pending, %d sent, %d requests unanswered",
+	return fmt.Sprintf("%d connections, %d with pushes; %d messages pending, %d sent; %d requests unanswered",
 		len(s.conns), listed, s.pending.Len(), len(s.sent), s.unanswered)
 }
 
-// Sent returns the messages that clients sent, each MessageID once, in the order in which they were stored, those that
-// Next took too.
+// Sent returns the messages that clients sent, once per MessageID, in the order in which they were stored. It includes
+// those that Next has returned.
 func (s *Server) Sent() []blaze.Outgoing {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.sent)
 }
 
-// Acked returns the ids that were acknowledged, by either action, each once, in the order in which they first were.
+// Acked returns the ids of acknowledged messages, each once, in the order of their first acknowledgement.
 func (s *Server) Acked() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.acked)
 }
 
-// Pending returns the ids of the delivered messages that are not acknowledged, oldest first.
+// Pending returns the ids of delivered messages without an acknowledgement, oldest first.
 func (s *Server) Pending() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,32 +14,31 @@ import (
 
 // Options configure a Server for [NewServerWith]. The zero value of every field is its default.
 type Options struct {
-	// Listener is served, and closed in the end. Whether it speaks TLS the Server finds out by connecting to it; if so,
-	// the addresses in Config begin with wss:// and https://, and Config trusts the certificate that it showed. A
-	// listener that cannot be reached under its own address counts as one without TLS. Without TLS, clients accept
-	// loopback addresses only. Nil: the Server lives in memory.
+	// Listener is served and closed by the Server. The Server connects to it to detect TLS. With TLS, the addresses in
+	// Config begin with wss:// and https://, and Config trusts the certificate. Without it, clients accept only
+	// loopback addresses. If the connection fails, the listener counts as one without TLS. Nil: the Server runs in
+	// memory.
 	Listener net.Listener
-	// Key is the session that the server accepts, in any form of keystore, so that a bot's keystore outlives the
-	// Server. What is empty of AppID, SessionID and SessionPrivateKey is made up. With an RSA key nothing can be sealed
-	// for the bot. A key that is not valid is misuse, and its Server refuses every token.
+	// Key is the session that the server accepts, in any form of keystore, so that a bot's keystore can outlive the
+	// Server. Empty AppID, SessionID and SessionPrivateKey are filled in. With an RSA key, messages cannot be encrypted
+	// for the bot. An invalid key is misuse, and the Server rejects every token.
 	Key blaze.Keystore
-	// Lenient turns off what the Server checks beyond the form of requests: whether the bot may write to a
-	// conversation, whether a message has an id of its own, and whether the bot's session has one connection. Users
-	// whom nobody knows have sessions.
+	// Lenient disables the checks beyond the form of requests: whether the bot may write to a conversation, whether a
+	// message has an id of its own, and whether the session has one connection. Unknown users then have sessions.
 	Lenient bool
-	// PerMinute is how many messages the bot may send within a minute. Those beyond are refused with 429. 0 or less: no
-	// limit.
+	// PerMinute is the number of messages that the bot may send per minute. Further ones are rejected with 429. 0 or
+	// less: unlimited.
 	PerMinute int
 }
 
-// NewServer returns a Server in memory: Config.DialContext leads to it, and no port is opened. Made inside a
-// testing/synctest bubble, it belongs to it; close it before the bubble ends.
+// NewServer returns a Server in memory. Config.DialContext connects to it, and no port is opened. A Server that was
+// made in a testing/synctest bubble belongs to the bubble; close it before the bubble ends.
 func NewServer() *Server { return NewServerWith(Options{}) }
 
-// NewServerOn returns a Server that serves ln, as Options.Listener describes.
+// NewServerOn returns a Server that serves ln; see Options.Listener.
 func NewServerOn(ln net.Listener) *Server { return NewServerWith(Options{Listener: ln}) }
 
-// NewServerWith returns a Server with options. In memory it is as one of [NewServer].
+// NewServerWith returns a Server with options. Without a Listener it runs in memory, like [NewServer].
 func NewServerWith(o Options) *Server {
 	s := newServer(o)
 	if o.Listener == nil {
@@ -57,13 +56,13 @@ type rules struct {
 	perMinute int  // Options.PerMinute
 }
 
-// useKey makes a keystore the one that the server accepts, with what it lacks made up.
+// useKey sets the accepted session to a keystore, and fills in its empty fields.
 func (s *Server) useKey(key blaze.Keystore) {
 	if key.AppID == "" {
-		key.AppID = usualAppID
+		key.AppID = defaultAppID
 	}
 	if key.SessionID == "" {
-		key.SessionID = usualSessionID
+		key.SessionID = defaultSessionID
 	}
 	if key.SessionPrivateKey == "" {
 		seed := make([]byte, ed25519.SeedSize)
@@ -76,7 +75,7 @@ func (s *Server) useKey(key blaze.Keystore) {
 		s.misuse("Options.Key: %v", err)
 		return
 	}
-	app, _ := auth.ID(key.AppID) // New has taken it
+	app, _ := auth.ID(key.AppID) // it was validated by New
 	s.session = serve.Session{AppID: app, ID: signer.SessionID(), Key: signer.VerifyingKey()}
 	s.agreement = signer.Public()
 }

@@ -25,7 +25,7 @@ const (
 	publicHex = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 )
 
-// keys are one keystore in each form.
+// keys returns one keystore in each form.
 func keys(t *testing.T) map[string]blaze.Keystore {
 	t.Helper()
 	pair, err := hex.DecodeString(seedHex + publicHex)
@@ -60,7 +60,7 @@ func TestAGivenKey(t *testing.T) {
 	}
 }
 
-// Only a session with an ed25519 key can open what is sealed.
+// Only a session with an Ed25519 key can receive encrypted messages.
 func TestSealingForAGivenKey(t *testing.T) {
 	for form, key := range keys(t) {
 		t.Run(form, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestSealingForAGivenKey(t *testing.T) {
 	}
 }
 
-// Messages of another session are refused.
+// The token of another session is rejected.
 func TestAGivenKeyIsTheOnlyOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		other := blazetest.NewServer()
@@ -140,7 +140,7 @@ func TestClock(t *testing.T) {
 	})
 }
 
-// A client follows the server's clock.
+// A client adapts to the server's clock.
 func TestAClientFollowsTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

@@ -11,20 +11,20 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// changeParticipants adds members to a group, removes some, or changes their roles. The bot needs a role for it, and
-// that of the owner to change others'.
-func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversationView, *serve.Refusal) {
+// changeParticipants adds members to a group, removes members, or changes their roles. The bot must be owner or admin,
+// for roles owner.
+func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversationView, *serve.Rejection) {
 	var who []participant
 	if json.Unmarshal(body, &who) != nil || len(who) == 0 {
-		return nil, serve.Invalid("body", "not a list of participants")
+		return nil, serve.Invalid("body", "must be a list of participants")
 	}
 	lowercase(who)
 	for _, p := range who {
 		if !serve.IsUUID(p.UserID) {
-			return nil, serve.Invalid("user_id", "not a UUID")
+			return nil, serve.Invalid("user_id", "must be a UUID")
 		}
 		if p.Role != "" && p.Role != roleAdmin {
-			return nil, serve.Invalid("role", "neither ADMIN nor empty")
+			return nil, serve.Invalid("role", "must be ADMIN or empty")
 		}
 	}
 	change, roles := s.addParticipants, []string{roleOwner, roleAdmin}
@@ -35,22 +35,22 @@ func (s *Server) changeParticipants(r *http.Request, body []byte) (*conversation
 	case "ROLE":
 		change, roles = s.changeRoles, []string{roleOwner}
 	default:
-		return nil, serve.Invalid("action", "neither ADD nor REMOVE nor ROLE")
+		return nil, serve.Invalid("action", "must be ADD, REMOVE or ROLE")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(pathID(r), roles...)
-	if refused == nil {
-		refused = change(c, who)
+	c, rejection := s.group(pathID(r), roles...)
+	if rejection == nil {
+		rejection = change(c, who)
 	}
-	if refused != nil {
-		return nil, refused
+	if rejection != nil {
+		return nil, rejection
 	}
 	return s.viewOfConversation(c), nil
 }
 
-// addParticipants adds members. Those who are in the group stay as they are. The caller holds s.mu.
-func (s *Server) addParticipants(c *conversation, who []participant) *serve.Refusal {
+// addParticipants adds members. Existing members are unchanged. The caller holds s.mu.
+func (s *Server) addParticipants(c *conversation, who []participant) *serve.Rejection {
 	who = slices.DeleteFunc(who, func(p participant) bool { return c.member(p.UserID) != nil })
 	if len(c.members)+len(who) > maxMembers {
 		return full()
@@ -66,15 +66,15 @@ func (s *Server) addParticipants(c *conversation, who []participant) *serve.Refu
 	return nil
 }
 
-// removeParticipants ends memberships. The caller holds s.mu.
-func (s *Server) removeParticipants(c *conversation, who []participant) *serve.Refusal {
+// removeParticipants removes members. The caller holds s.mu.
+func (s *Server) removeParticipants(c *conversation, who []participant) *serve.Rejection {
 	for _, p := range who {
 		if p.UserID == s.bot() {
-			return serve.Invalid("user_id", "the bot itself, which leaves by exit")
+			return serve.Invalid("user_id", "must not be the bot; use exit")
 		}
 		m := c.member(p.UserID)
 		if m != nil && m.role == roleOwner {
-			return forbidden("user_id", "the owner of the group")
+			return forbidden("user_id", "the user is the owner of the group")
 		}
 	}
 	for _, p := range who {
@@ -86,15 +86,15 @@ func (s *Server) removeParticipants(c *conversation, who []participant) *serve.R
 	return nil
 }
 
-// changeRoles makes administrators of members, or ends that. The caller holds s.mu.
-func (s *Server) changeRoles(c *conversation, who []participant) *serve.Refusal {
+// changeRoles makes members admins, or takes the role away. The caller holds s.mu.
+func (s *Server) changeRoles(c *conversation, who []participant) *serve.Rejection {
 	for _, p := range who {
 		m := c.member(p.UserID)
 		if m == nil {
-			return serve.Invalid("user_id", "not in the group")
+			return serve.Invalid("user_id", "must be a member of the group")
 		}
 		if m.role == roleOwner {
-			return forbidden("user_id", "the owner of the group")
+			return forbidden("user_id", "the user is the owner of the group")
 		}
 	}
 	for _, p := range who {
@@ -106,8 +106,8 @@ func (s *Server) changeRoles(c *conversation, who []participant) *serve.Refusal 
 	return nil
 }
 
-// joinConversation makes the bot a member of the group with a code.
-func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
+// joinConversation adds the bot to the group with an invitation code.
+func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conversations {
@@ -123,29 +123,29 @@ func (s *Server) joinConversation(r *http.Request, _ []byte) (*conversationView,
 		}
 		return s.viewOfConversation(c), nil
 	}
-	return nil, notFound("code", "no group has it")
+	return nil, notFound("code", "no group has this code")
 }
 
-// exitConversation ends the bot's membership of a group.
-func (s *Server) exitConversation(r *http.Request, _ []byte) (*conversationView, *serve.Refusal) {
+// exitConversation removes the bot from a group.
+func (s *Server) exitConversation(r *http.Request, _ []byte) (*conversationView, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, refused := s.group(pathID(r))
-	if refused != nil {
-		return nil, refused
+	c, rejection := s.group(pathID(r))
+	if rejection != nil {
+		return nil, rejection
 	}
 	c.leave(s.bot())
 	s.announce(c, blaze.SystemConversation{Action: "EXIT", ParticipantID: s.bot(), UserID: s.bot()})
 	return s.viewOfConversation(c), nil
 }
 
-// leave ends a membership.
+// leave removes a member.
 func (c *conversation) leave(id string) {
 	c.members = slices.DeleteFunc(c.members, func(m member) bool { return m.id == id })
 }
 
-// announce tells the bot what changed in a conversation, by a message that nobody wrote. The bot is in the
-// conversation, or was until this change. The caller holds s.mu.
+// announce notifies the bot of a change of a conversation with a system message. The bot is a member, or was one before
+// this change. The caller holds s.mu.
 func (s *Server) announce(c *conversation, change blaze.SystemConversation) {
 	// Ids and constants can always be encoded.
 	data, _ := blaze.EncodePayload(change)

@@ -11,16 +11,17 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// User is a virtual person who talks to the bot: with a name, an identity number, and a session that opens what is
-// sealed for it. [Server.User] makes one. All methods are safe for concurrent use.
+// User is a virtual person with a name, an identity number, and a session for encrypted messages. [Server.User] returns
+// one. All methods are safe for concurrent use.
 type User struct {
 	s                *Server
 	id, name, number string
 	seat             // in the contact conversation
 }
 
-// User returns the person of that name: the same one for the same name. The id is [UserID] of the name. A person who
-// has not written cannot be written to, unless the bot opens the conversation first, as on the service.
+// User returns the person with this name. Calls with the same name return the same User. The id is [UserID] of the
+// name. As on the service, the bot can write to a user only after the user has written or the bot has opened the
+// conversation.
 func (s *Server) User(name string) *User {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -42,39 +43,41 @@ func (u *User) ID() string { return u.id }
 // Name returns the user's name.
 func (u *User) Name() string { return u.name }
 
-// IdentityNumber returns the ten digits by which people find the user, and which @ mentions in a text.
+// IdentityNumber returns the user's ten-digit number, which is used to find users and, after @, to mention them in a
+// text.
 func (u *User) IdentityNumber() string { return u.number }
 
-// ConversationID returns the id of the conversation of the user and the bot.
+// ConversationID returns the id of the conversation between the user and the bot.
 func (u *User) ConversationID() string { return u.conversation }
 
-// Say delivers a text to the bot, in the conversation with the user, and returns its id. [Server.Deliver] says how it
-// is pushed.
+// Say delivers a text to the bot, in the contact conversation, and returns its id. See [Server.Deliver].
 func (u *User) Say(text string) (messageID string) { return u.Send(blaze.Text(text)) }
 
-// Send delivers any payload to the bot, like Say. One that the service could not push is reported to Errorf, and the id
-// is "".
-func (u *User) Send(p blaze.Payload) (messageID string) { return u.s.told(u.send(p, false)) }
+// Send delivers any payload to the bot, like Say. A payload that the service could not push is reported to Errorf, and
+// the id is "".
+func (u *User) Send(p blaze.Payload) (messageID string) { return u.s.idOrMisuse(u.send(p, false)) }
 
-// SendEncrypted delivers a payload sealed for the bot's session, like Send. Only payloads of PLAIN_ categories can be.
-func (u *User) SendEncrypted(p blaze.Payload) (messageID string) { return u.s.told(u.send(p, true)) }
-
-// Next waits for the next message that the bot sent into the conversation with the user, and takes it for this user
-// only: Server.Next, and every other user and group, return each message that is theirs as well. Messages in groups are
-// those of [Group.Next]. What was sealed for the user is opened, and has Encrypted set; what the user's session cannot
-// open is a [blaze.Raw] with Err. The error is that of ctx with the state of the server, or says that the server was
-// closed and no message is left.
-func (u *User) Next(ctx context.Context) (blaze.Outgoing, error) { return u.next(ctx) }
-
-// Tap taps the button with the label, of a [blaze.ButtonGroup] or among the Actions of a [blaze.Card] that the bot
-// sent. A button with the action "input:TEXT" makes the user say TEXT in the conversation of out, and Tap returns the
-// id of that message. Any other action opens something on the user's phone: nothing is delivered, and the id is "". A
-// label that out does not have is misuse, and so is a conversation that the user is not in.
-func (u *User) Tap(out blaze.Outgoing, label string) (messageID string) {
-	return u.s.told(u.tap(out, label))
+// SendEncrypted is Send with a payload that is encrypted for the bot's session. The category must be a PLAIN_ one.
+func (u *User) SendEncrypted(p blaze.Payload) (messageID string) {
+	return u.s.idOrMisuse(u.send(p, true))
 }
 
-// tap is Tap, and returns misuse.
+// Next waits for the next message that the bot sent to the user, in the contact conversation, and advances this user's
+// cursor. Server.Next returns the message too. For messages in groups see [Group.Next] and [Member.Next]. A message
+// that is encrypted for the user is decrypted and has Encrypted set; if decryption fails, the payload is a [blaze.Raw]
+// with Err. The error wraps that of ctx and describes the state of the server, or reports that the server was closed
+// and no message is left.
+func (u *User) Next(ctx context.Context) (blaze.Outgoing, error) { return u.next(ctx) }
+
+// Tap taps the button with the label, in a [blaze.ButtonGroup] or the Actions of a [blaze.Card] that the bot sent. If
+// the button's action is "input:TEXT", the user says TEXT in the conversation of out, and Tap returns the id of that
+// message. Any other action opens something on the user's phone: nothing is delivered, and the id is "". It is misuse
+// if out has no such button, or the user is not in the conversation.
+func (u *User) Tap(out blaze.Outgoing, label string) (messageID string) {
+	return u.s.idOrMisuse(u.tap(out, label))
+}
+
+// tap is Tap, but returns misuse.
 func (u *User) tap(out blaze.Outgoing, label string) (messageID string, misuse *controlError) {
 	action, ok := tapped(out.Payload, label)
 	if !ok {
@@ -84,7 +87,7 @@ func (u *User) tap(out blaze.Outgoing, label string) (messageID string, misuse *
 	if !input {
 		return "", nil
 	}
-	if misuse := u.seesNot("Tap", out); misuse != nil {
+	if misuse := u.checkMember("Tap", out); misuse != nil {
 		return "", misuse
 	}
 	return u.s.deliver(u.id, blaze.Outgoing{ConversationID: out.ConversationID, Payload: blaze.Text(text)})
@@ -107,14 +110,13 @@ func tapped(p blaze.Payload, label string) (action string, ok bool) {
 	return "", false
 }
 
-// Reads tells the bot that its message was delivered to the user, and then that the user has read it. Receipts are
-// pushed as by [Server.Receipt]. A message that no client sent is misuse, and so is one of a conversation that the user
-// is not in.
-func (u *User) Reads(out blaze.Outgoing) { u.s.tell(u.reads(out)) }
+// Reads notifies the bot with two receipts that its message was delivered to the user and then read. See
+// [Server.Receipt]. It is misuse if no client sent the message, or the user is not in its conversation.
+func (u *User) Reads(out blaze.Outgoing) { u.s.reportMisuse(u.reads(out)) }
 
-// reads is Reads, and returns misuse.
+// reads is Reads, but returns misuse.
 func (u *User) reads(out blaze.Outgoing) *controlError {
-	if misuse := u.seesNot("Reads", out); misuse != nil {
+	if misuse := u.checkMember("Reads", out); misuse != nil {
 		return misuse
 	}
 	for _, st := range []blaze.Status{blaze.StatusDelivered, blaze.StatusRead} {
@@ -125,8 +127,8 @@ func (u *User) reads(out blaze.Outgoing) *controlError {
 	return nil
 }
 
-// seesNot returns misuse if the user is not in the conversation of a message.
-func (u *User) seesNot(method string, out blaze.Outgoing) *controlError {
+// checkMember returns misuse if the user is not in the conversation of a message.
+func (u *User) checkMember(method string, out blaze.Outgoing) *controlError {
 	if u.isIn(out.ConversationID) {
 		return nil
 	}
@@ -141,16 +143,16 @@ func (u *User) isIn(conversation string) bool {
 	return conversation == u.conversation || c != nil && c.member(u.id) != nil
 }
 
-// Upload stores a file, up to 64 MiB, and returns it as the user's app would send it in a plain message: with its id,
-// its size, and the MIME type that its first 512 bytes suggest. A reader that fails, and a file that is too large, are
-// misuse, and the Attachment is the zero value.
+// Upload stores a file of up to 64 MiB, and returns it in the form that the user's app sends in a plain message: with
+// its id, its size, and the MIME type detected from its first 512 bytes. A failing reader or a larger file is misuse,
+// and the Attachment is zero.
 func (u *User) Upload(r io.Reader) blaze.Attachment {
 	a, misuse := u.upload(r)
-	u.s.tell(misuse)
+	u.s.reportMisuse(misuse)
 	return a
 }
 
-// upload is Upload, and returns misuse.
+// upload is Upload, but returns misuse.
 func (u *User) upload(r io.Reader) (blaze.Attachment, *controlError) {
 	var file bytes.Buffer
 	n, err := io.Copy(&file, io.LimitReader(r, maxFile+1))

@@ -20,7 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// listener is whoever waits for what the bot says.
+// listener has a cursor over the bot's messages.
 type listener interface {
 	Next(ctx context.Context) (blaze.Outgoing, error)
 }
@@ -32,7 +32,7 @@ func nextOf(t *testing.T, from listener) blaze.Outgoing {
 	return out
 }
 
-// Every cursor is one of its own: what one returned, the others return too.
+// Cursors are independent: each returns every message that concerns it.
 func TestCursors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, echo, nil)
@@ -73,7 +73,7 @@ func TestNextEndsWithTheServer(t *testing.T) {
 	require.EqualError(t, err, "blazetest: the server is closed")
 }
 
-// What a user sends arrives as her message, in her conversation with the bot.
+// A user's payload arrives as a message of the user, in the contact conversation.
 func TestAUserSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -98,7 +98,7 @@ func TestAUserSends(t *testing.T) {
 	})
 }
 
-// What is sealed on the way is open at both ends.
+// Encrypted messages are decrypted at both ends.
 func TestSealedTalk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, echo, nil)
@@ -112,8 +112,8 @@ func TestSealedTalk(t *testing.T) {
 	})
 }
 
-// sealedFor returns a message that a bot seals for users by hand and sends over the websocket.
-func sealedFor(c *restClient, conversation, text string, users ...string) object {
+// encryptedFor returns a message that was encrypted by hand, to be sent over the websocket.
+func encryptedFor(c *restClient, conversation, text string, users ...string) object {
 	t, s := c.t, c.s
 	t.Helper()
 	own, err := auth.New(s.Key.AppID, s.Key.SessionID, s.Key.SessionPrivateKey)
@@ -131,16 +131,15 @@ func sealedFor(c *restClient, conversation, text string, users ...string) object
 	})
 }
 
-// The websocket takes sealed messages as they are. Whoever they were sealed for reads them open; Server.Next does not
-// look inside.
+// The websocket accepts encrypted messages unchanged. Their recipients decrypt them; Server.Next does not.
 func TestSealedOverTheWebsocket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
 		alice, bob, carol := s.User("alice"), s.User("bob"), s.User("carol")
 		staff := s.Group("staff", alice, bob, carol)
 		ws, api := connect(t, s), newRESTClient(t, s)
-		sealed := sealedFor(api, staff.ID(), "for two", alice.ID(), bob.ID())
-		require.Nil(t, ws.call(wire.ActionCreateMessage, sealed).Error)
+		encrypted := encryptedFor(api, staff.ID(), "for two", alice.ID(), bob.ID())
+		require.Nil(t, ws.call(wire.ActionCreateMessage, encrypted).Error)
 
 		readers := map[string]listener{"group": staff, "alice": staff.As(alice), "bob": staff.As(bob)}
 		for name, reader := range readers {
@@ -156,7 +155,7 @@ func TestSealedOverTheWebsocket(t *testing.T) {
 	})
 }
 
-// A tap says what the button says, where the button is.
+// A tap delivers the button's text, in the button's conversation.
 func TestTap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

@@ -15,12 +15,12 @@ import (
 
 // RecorderOptions configure a recording. The zero value of every field is its default.
 type RecorderOptions struct {
-	// OmitBodies leaves out what messages say: in place of the text in data and data_base64 stands one of as many
-	// letters x. Replay then sends these to the client, and takes whatever the client says in place of them.
+	// OmitBodies replaces the text in data and data_base64 with letters x, of equal length. Replay then pushes such
+	// bodies, and accepts any body from the client.
 	OmitBodies bool
-	// AppID is the id of the bot, as Client.AppID or its keystore has it. With it, Replay plays the recording to any
-	// other bot: it is written down once, and is no secret. Empty, or no UUID: Replay looks for it in the replies to
-	// messages.
+	// AppID is the bot's id: Client.AppID, or the AppID of its keystore. It is recorded once, and is not a secret.
+	// Replay needs it to play the recording to another bot. If it is empty or not a UUID, Replay derives the id from
+	// replies to the bot's messages.
 	AppID string
 }
 
@@ -29,23 +29,27 @@ func Recorder(w io.Writer, next *blaze.Trace) *blaze.Trace {
 	return RecorderWith(w, next, RecorderOptions{})
 }
 
-// RecorderWith returns a Trace that writes a recording of a session to w, one line for each frame, and then calls the
-// same hook of next. next may be nil; its other hooks are passed on as they are. Use it as Config.Trace of one Client.
-// It is safe for concurrent use. The first error of w ends the recording; the hooks of next are called all the same.
-// Wrap w to see that error.
+// RecorderWith returns a Trace that records a session to w, one line per frame, and then calls the hook of next. next
+// may be nil; its other hooks are unchanged. Use the Trace as Config.Trace of one Client. It is safe for concurrent
+// use. After the first error of w nothing more is recorded; the hooks of next are still called. Wrap w to receive the
+// error.
 //
-// A line is a JSON object of "at", the time; "dir", "in" to the client or "out" from it; "frame", or "raw" for bytes
-// that are no frame; and where they are needed "link", which counts the connections from 1; "bot", the id of the bot;
-// and "changed", if bodies are not as they were. A connection begins where the client asks for messages anew; those of
-// a client that only sends count as one.
+// A line is a JSON object with these members; optional ones may be absent:
 //
-// Keys and tokens are never recorded. Tokens are no part of any frame. The values of fields named key, digest, pin,
-// token, private_key and the like become "", wherever in the frame they are, and in the JSON of data and data_base64
-// too; each session_id becomes a random UUID, the same one for the same session throughout the recording. A session_id
-// that is an array or an object becomes "". What else messages say is recorded unless OmitBodies is set, and so are the
-// ids of users, conversations and messages. JSON that is no object cannot be cleaned, and objects and arrays nested
-// deeper than 100 are not: a broken frame without content takes the place of such a frame. Cleaning takes memory in
-// proportion to the frame.
+//   - "at": the time.
+//   - "dir": "in" to the client, or "out" from it.
+//   - "frame": the frame, or "raw": bytes that are not a frame.
+//   - "link": the number of the connection, from 1; absent for the first. A connection starts when the client lists
+//     pending messages with a new request. All connections of a send-only client count as one.
+//   - "bot": the AppID, in the first line.
+//   - "changed": true if message bodies were changed.
+//
+// Keys and tokens are never recorded. Frames contain no authorization tokens. Fields with names such as key, digest,
+// pin, token and private_key become "", at any depth, and also in JSON inside data and data_base64. A session_id
+// becomes a random UUID, the same throughout the recording; one that is an array or object becomes "". All other
+// content of messages is recorded unless OmitBodies is set, and so are the ids of users, conversations and messages. A
+// frame that is not a JSON object, or is nested more than 100 levels deep, is replaced by an invalid frame without
+// content. Memory use is proportional to the frame.
 func RecorderWith(w io.Writer, next *blaze.Trace, o RecorderOptions) *blaze.Trace {
 	var t blaze.Trace
 	if next != nil {
@@ -68,9 +72,9 @@ func RecorderWith(w io.Writer, next *blaze.Trace, o RecorderOptions) *blaze.Trac
 	return &t
 }
 
-// RecordTo writes a recording of what passes between the Server and its clients from now on, as [Recorder] does, with
-// the bot's id in it. Connections are counted from the first one that a frame passes on. The recording is complete when
-// Close has returned; w is written to by one goroutine. Several recordings may be made at once. A nil w is misuse.
+// RecordTo records the frames between the Server and its clients from now on, in the format of [RecorderWith], with the
+// bot's id. Connections are counted from the first with a recorded frame. The recording is complete when Close has
+// returned. w is called on one goroutine. Several recordings may run at the same time. A nil w is misuse.
 func (s *Server) RecordTo(w io.Writer) {
 	if w == nil {
 		s.misuse("RecordTo: the writer is nil")
@@ -79,7 +83,7 @@ func (s *Server) RecordTo(w io.Writer) {
 	s.Watch(s.recorderOf(w, RecorderOptions{}))
 }
 
-// recorderOf returns the function for Watch that writes a recording with these options. AppID is the Server's.
+// recorderOf returns a function for Watch that records to w. AppID is the Server's.
 func (s *Server) recorderOf(w io.Writer, o RecorderOptions) func(Event) {
 	o.AppID = s.session.AppID
 	r := newRecorder(w, o)
@@ -98,12 +102,12 @@ func (s *Server) recorderOf(w io.Writer, o RecorderOptions) func(Event) {
 type recorder struct {
 	o        RecorderOptions
 	w        io.Writer
-	lock     chan struct{} // full while held; no mutex, for w may block and synctest sees through none
+	lock     chan struct{} // a mutex that synctest recognizes as durably blocking, because w may block
 	failed   bool
-	sessions uuid.UUID // the namespace of this recording's session ids
-	begun    bool      // something is written
-	link     int       // the connection, where it is not told
-	listed   string    // the id of the last LIST_PENDING_MESSAGES
+	sessions uuid.UUID // namespace of this recording's session ids
+	begun    bool      // the first line was written
+	link     int       // number of the connection, if the caller does not pass it
+	listed   string    // id of the latest LIST_PENDING_MESSAGES
 }
 
 func newRecorder(w io.Writer, o RecorderOptions) *recorder {
@@ -115,7 +119,7 @@ func newRecorder(w io.Writer, o RecorderOptions) *recorder {
 	}
 }
 
-// record writes a frame down. A link of 0 means that the recorder counts the connections.
+// record writes the line of a frame. If link is 0, the recorder counts the connections.
 func (r *recorder) record(dir string, link int, frame []byte) {
 	l := line{Dir: dir}
 	clean, changed, ok := r.clean(frame)
@@ -139,13 +143,13 @@ func (r *recorder) record(dir string, link int, frame []byte) {
 		l.Bot, r.begun = r.o.AppID, true
 	}
 	l.At = time.Now().UTC().Format(time.RFC3339Nano)
-	// It is made of strings and valid JSON.
+	// It consists of strings and valid JSON.
 	p, _ := wire.Marshal(&l)
 	_, err := r.w.Write(append(p, '\n'))
 	r.failed = err != nil
 }
 
-// count returns the number of the connection that a frame is of. A client asks for messages once on each connection.
+// count returns the number of a frame's connection. A client lists pending messages once on each connection.
 func (r *recorder) count(dir string, frame []byte) int {
 	if dir != EventOut || !bytes.Contains(frame, []byte(wire.ActionListPending)) {
 		return r.link

@@ -15,7 +15,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// allocated returns how many bytes do allocates.
+// allocated returns the number of bytes that do allocates.
 func allocated(do func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -31,13 +31,13 @@ func recordOf(frame string) string {
 	return w.String()
 }
 
-// nested is a frame of objects and arrays within each other, n of them in all.
+// nested returns a frame with n nested objects and arrays.
 func nested(n int) string {
 	return strings.Repeat(`{"a":[`, n/2) + strings.Repeat(`]}`, n/2)
 }
 
-// Cleaning takes at most 64 bytes for each byte of a frame: the copy, the line, what its buffers held while they grew,
-// and an id for each of the sessions. With the race detector encoding/json reuses fewer of its buffers.
+// Cleaning allocates at most 64 bytes per byte of a frame: the copy, the line, buffers while they grow, and an id for
+// each session. With the race detector encoding/json reuses fewer of its buffers.
 func TestRecorderOfHostileFrames(t *testing.T) {
 	const size = 1 << 18
 	many := func(element string) string {
@@ -60,7 +60,7 @@ func TestRecorderOfHostileFrames(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var line string
-			// What replaces a broken frame is deflated: that takes a megabyte.
+			// Compressing the replacement of a broken frame takes a megabyte.
 			require.Less(t, allocated(func() { line = recordOf(frame) }), 2<<20+64*uint64(len(frame)))
 			require.LessOrEqual(t, len(line), 6*len(frame)+200)
 			require.True(t, json.Valid([]byte(line)))
@@ -85,7 +85,7 @@ func TestRecorderOfOddNames(t *testing.T) {
 	}
 }
 
-// A replay compares deep and wide frames with memory in proportion to them.
+// A replay compares deep and wide frames with memory in proportion to their size.
 func TestReplayOfHostileFrames(t *testing.T) {
 	name := strings.Repeat("n", 1<<16)
 	for _, params := range []string{
@@ -128,7 +128,7 @@ func TestReplayNamesTheDifference(t *testing.T) {
 	}
 }
 
-// cleaned is what a recording has in place of a frame, by the values that encoding/json reads. Sessions are true.
+// cleaned returns the expected recording of a value that encoding/json has decoded. Sessions are replaced with true.
 func cleaned(v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -182,7 +182,7 @@ func decoded(t *testing.T, p []byte) any {
 	return v
 }
 
-// A recorded frame is the frame, but for its secrets.
+// A recorded frame equals the frame except for its secrets.
 func FuzzRecorder(f *testing.F) {
 	for _, frame := range []string{
 		`{"b":1.50,"a":{"Key":"s","list":[{"pin":123456},{"token":["s"]}]},"session_id":"` + id1 + `"}`,
@@ -202,7 +202,7 @@ func FuzzRecorder(f *testing.F) {
 		require.LessOrEqual(t, len(line), 6*len(frame)+200)
 		require.NoError(t, json.Unmarshal([]byte(line), &got))
 		if !json.Valid(frame) || frame[0] != '{' || depth(decoded(t, frame)) > 100 {
-			if got.Frame != nil { // a secret may be nested as deep as it likes, and is not recorded
+			if got.Frame != nil { // a secret is replaced at any depth
 				require.LessOrEqual(t, depth(decoded(t, got.Frame)), 100)
 				require.True(t, json.Valid(frame) && frame[0] == '{')
 				return
@@ -214,7 +214,7 @@ func FuzzRecorder(f *testing.F) {
 	})
 }
 
-// sessionsOf has true for each UUID that stands for a session.
+// sessionsOf replaces each UUID of a session with true.
 func sessionsOf(v any) any {
 	switch v := v.(type) {
 	case []any:

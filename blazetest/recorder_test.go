@@ -76,14 +76,14 @@ func TestRecorderRemovesSecrets(t *testing.T) {
 
 func TestRecorderCallsNext(t *testing.T) {
 	var calls []string
-	called := func(name string) { calls = append(calls, name) }
+	displayName := func(name string) { calls = append(calls, name) }
 	trace := blazetest.Recorder(failing{}, &blaze.Trace{
-		Connected:    func(string) { called("connected") },
-		Disconnected: func(error, time.Duration) { called("disconnected") },
-		FrameRead:    func(p []byte) { called("read " + string(p)) },
-		FrameWritten: func(p []byte) { called("written " + string(p)) },
-		HandlerError: func(*blaze.Message, error) { called("handler error") },
-		Dropped:      func(*blaze.Message, error) { called("dropped") },
+		Connected:    func(string) { displayName("connected") },
+		Disconnected: func(error, time.Duration) { displayName("disconnected") },
+		FrameRead:    func(p []byte) { displayName("read " + string(p)) },
+		FrameWritten: func(p []byte) { displayName("written " + string(p)) },
+		HandlerError: func(*blaze.Message, error) { displayName("handler error") },
+		Dropped:      func(*blaze.Message, error) { displayName("dropped") },
 	})
 	trace.Connected("")
 	trace.Disconnected(nil, 0)

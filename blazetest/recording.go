@@ -13,24 +13,24 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// maxLine is the longest line of a recording. It is far above the largest frame.
+// maxLine is the maximum length of a recording's line in bytes. It is far above the largest frame.
 const maxLine = 32 << 20
 
-// line is one line of a recording: a frame, or bytes that are none.
+// line is one line of a recording: a frame, or bytes that are not a frame.
 type line struct {
 	At      string          `json:"at"`
-	Dir     string          `json:"dir"`               // "in" is from the server to the client, "out" the other way
-	Link    int             `json:"link,omitempty"`    // the connection, counted from 1; 0 is the first one too
-	Bot     string          `json:"bot,omitempty"`     // the AppID of the bot
-	Changed bool            `json:"changed,omitempty"` // bodies in the frame are not as they were
-	Frame   json.RawMessage `json:"frame,omitempty"`   // the JSON of the frame
-	Raw     []byte          `json:"raw,omitempty"`     // a binary message of the websocket as it is; only "in"
+	Dir     string          `json:"dir"`               // "in" is from the server to the client, "out" from the client
+	Link    int             `json:"link,omitempty"`    // number of the connection, from 1; 0 is the first too
+	Bot     string          `json:"bot,omitempty"`     // AppID of the bot
+	Changed bool            `json:"changed,omitempty"` // message bodies in the frame were changed
+	Frame   json.RawMessage `json:"frame,omitempty"`   // JSON of the frame
+	Raw     []byte          `json:"raw,omitempty"`     // a binary message of the websocket; only with "in"
 
-	number int         // in the file, from 1
-	out    *wire.Frame // of an "out" line
-	value  any         // the same, for comparing
-	acks   []ack       // what an "out" line acknowledges
-	done   bool        // an "out" line whose frame has come
+	number int         // of the line, from 1
+	out    *wire.Frame // frame of an "out" line
+	value  any         // decoded form of out, for comparison
+	acks   []ack       // acknowledgements in an "out" line
+	done   bool        // the frame of the "out" line was received
 }
 
 // ack is one acknowledgement.
@@ -39,10 +39,10 @@ type ack struct {
 	Status    string `json:"status"`
 }
 
-// readRecording reads a whole recording. Errors name the line, and hold no part of it.
+// readRecording reads a whole recording. Errors contain the line number, and no part of the line.
 func readRecording(r io.Reader) ([]*line, error) {
 	if r == nil {
-		return nil, errors.New("blazetest: no recording")
+		return nil, errors.New("blazetest: the recording is a nil reader")
 	}
 	var lines []*line
 	sc := bufio.NewScanner(r)
@@ -71,25 +71,25 @@ func readLine(p []byte) (*line, error) {
 	dec := json.NewDecoder(bytes.NewReader(p))
 	dec.DisallowUnknownFields()
 	if dec.Decode(l) != nil {
-		return nil, errors.New(`not an object of "at", "dir", "link", "bot", "changed", and "frame" or "raw"`)
+		return nil, errors.New(`must be an object of "at", "dir", "link", "bot", "changed", and "frame" or "raw"`)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows the object")
+		return nil, errors.New("data after the object")
 	}
 	if _, err := time.Parse(time.RFC3339, l.At); err != nil {
-		return nil, errors.New(`"at" is not an RFC 3339 time`)
+		return nil, errors.New(`"at" must be an RFC 3339 time`)
 	}
 	switch {
 	case l.Dir != "in" && l.Dir != "out":
-		return nil, errors.New(`"dir" is neither "in" nor "out"`)
+		return nil, errors.New(`"dir" must be "in" or "out"`)
 	case l.Link < 0:
-		return nil, errors.New(`"link" counts from 1`)
+		return nil, errors.New(`"link" must not be negative`)
 	case l.Bot != "" && !serve.IsUUID(l.Bot):
-		return nil, errors.New(`"bot" is not a UUID in lowercase`)
+		return nil, errors.New(`"bot" must be a UUID in lowercase`)
 	case (l.Frame == nil) == (l.Raw == nil):
-		return nil, errors.New(`needs one of "frame" and "raw"`)
+		return nil, errors.New(`must have one of "frame" and "raw"`)
 	case l.Frame != nil && l.Frame[0] != '{':
-		return nil, errors.New(`"frame" is not an object`)
+		return nil, errors.New(`"frame" must be an object`)
 	case l.Dir == "out":
 		return l, l.readOut()
 	}
@@ -99,10 +99,10 @@ func readLine(p []byte) (*line, error) {
 // link returns the number of the line's connection.
 func (l *line) link() int { return max(l.Link, 1) }
 
-// readOut reads the frame that a client is to write.
+// readOut parses the frame that the client is expected to write.
 func (l *line) readOut() error {
 	if l.Frame == nil {
-		return errors.New(`a client is not expected to write "raw" bytes`)
+		return errors.New(`"raw" needs "dir" "in"`)
 	}
 	var err error
 	if l.out, err = wire.Parse(l.Frame); err != nil {
@@ -113,7 +113,7 @@ func (l *line) readOut() error {
 	return err
 }
 
-// acksOf returns what a request acknowledges, nil if it is another request.
+// acksOf returns the acknowledgements in a request, or nil for other requests.
 func acksOf(f *wire.Frame) []ack {
 	var one ack
 	var many struct {
@@ -132,7 +132,7 @@ func acksOf(f *wire.Frame) []ack {
 	return nil
 }
 
-// decode reads JSON for comparing, with numbers as they are written.
+// decode decodes JSON for comparison. Numbers keep their text.
 func decode(p []byte) (v any, err error) {
 	dec := json.NewDecoder(bytes.NewReader(p))
 	dec.UseNumber()

@@ -19,12 +19,12 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// onLink returns lines of a recording as those of a later connection.
+// onLink returns lines of a recording with another connection number.
 func onLink(link, lines string) string {
 	return strings.ReplaceAll(lines, `","dir"`, `","link":`+link+`,"dir"`)
 }
 
-// twoLinks is a recording of a client whose connection was lost before its message was answered.
+// twoLinks is a recording of a client that lost its connection before its message was answered.
 var twoLinks = out(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`) +
 	in(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`) +
 	out(`{"id":"`+send+`","action":"CREATE_MESSAGE","params":{"message_id":"`+made+`"}}`) +
@@ -39,7 +39,7 @@ func TestReplayReconnects(t *testing.T) {
 			c := connect(t, s)
 			require.NotEmpty(t, c.call(wire.ActionListPending, nil).ID)
 			id := c.write(wire.ActionCreateMessage, object{"message_id": id1})
-			if soon { // the client ends it itself, and has another one already
+			if soon { // the client replaces the connection before it is cut
 				_ = c.ws.Close()
 			} else {
 				require.True(t, websocket.IsCloseError(c.ended(), websocket.CloseAbnormalClosure))
@@ -53,7 +53,7 @@ func TestReplayReconnects(t *testing.T) {
 	}
 }
 
-// What a client wrote too early on a connection that is lost is expected on the next one.
+// Frames that the client wrote on a connection that was cut are expected again on the next one.
 func TestReplayExpectsAgainWhatWasLost(t *testing.T) {
 	recording := in(`{"id":"`+push1+`","action":"CREATE_MESSAGE","data":{"message_id":"`+id1+`"}}`) +
 		onLink("2", out(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`)+
@@ -91,7 +91,7 @@ func TestReplaySkipsWhatNobodyCouldGet(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// writeFrame writes a request with an id, as a client does that repeats itself.
+// writeFrame writes a request with a given id, to repeat it.
 func (c *raw) writeFrame(id, action string, params any) {
 	c.t.Helper()
 	p, err := wire.Marshal(object{"id": id, "action": action, "params": params})
@@ -99,7 +99,7 @@ func (c *raw) writeFrame(id, action string, params any) {
 	c.writeBytes(c.d.Append(nil, p))
 }
 
-// recordLinks records two lives of a connection by both recorders.
+// recordLinks records a session with two connections with both recorders.
 func recordLinks(t *testing.T, o blazetest.RecorderOptions, key blaze.Keystore) (byClient, byServer string) {
 	t.Helper()
 	var client, server bytes.Buffer
@@ -146,10 +146,10 @@ func TestBodiesAreLeftOut(t *testing.T) {
 	}
 	require.Contains(t, byClient, `"data_base64":"`+base64.RawURLEncoding.EncodeToString([]byte("xxxxxxxxx"))+`"`)
 	replayTo(t, byClient, echo, nil, nil)
-	// Whatever the bot says is taken, but not in another category.
+	// Any body is accepted, but not another category.
 	replayTo(t, byClient, answering(blaze.Text("something else")), nil, nil)
 	synctest.Test(t, func(t *testing.T) {
-		tb := new(fakeTB) // the handler waits in vain for the reply
+		tb := new(fakeTB) // the handler's wait for its reply fails
 		defer tb.end()
 		s, _ := blazetest.Start(tb, answering(blaze.Post("something else")), nil)
 		require.ErrorContains(t, s.Replay(strings.NewReader(byClient)), "differs in params.category")
@@ -162,7 +162,7 @@ func answering(p blaze.Payload) func(*blaze.Client) blaze.Handler {
 	}
 }
 
-// Keys are in the bodies of messages too: those of the files in a transcript.
+// Message bodies contain keys too: those of the files in a transcript.
 func TestKeysInBodiesAreRemoved(t *testing.T) {
 	body := `[{"transcript_id":"` + id1 + `","media_key":"s3cret","media_digest":"s3cret","content":"kept","n":1.50}]`
 	for field, encoding := range map[string]*base64.Encoding{
@@ -185,7 +185,7 @@ func TestKeysInBodiesAreRemoved(t *testing.T) {
 	}
 }
 
-// A body without keys stays as it is, byte for byte.
+// A body without keys is recorded byte for byte.
 func TestBodiesStay(t *testing.T) {
 	for _, body := range []string{"eyAiYSI6IDEgfQ==", "aGVsbG8", "bm8ga2V5\n", "*", "", "e30", "ImtleSI="} {
 		var w bytes.Buffer
@@ -198,7 +198,7 @@ func TestBodiesStay(t *testing.T) {
 	}
 }
 
-// A body nested too deeply to be cleaned is left out.
+// A body that is too deeply nested to be cleaned is omitted.
 func TestDeepBodiesAreLeftOut(t *testing.T) {
 	var w bytes.Buffer
 	body := strings.Repeat("[", 101) + `{"key":"s3cret"}` + strings.Repeat("]", 101)
@@ -206,13 +206,13 @@ func TestDeepBodiesAreLeftOut(t *testing.T) {
 	require.Contains(t, w.String(), `"data":"`+std(strings.Repeat("x", len(body)))+`"`)
 }
 
-// A recording of another bot reaches this one under its own ids.
+// A recording of another bot is played with the ids of this bot.
 func TestReplayOfAnotherBot(t *testing.T) {
 	other := blaze.Keystore{AppID: "53bac64e-e1ff-408a-ad0e-aca20cdc68bd", SessionID: id2}
 	byClient, byServer := recordLinks(t, blazetest.RecorderOptions{}, other)
-	told, _ := recordLinks(t, blazetest.RecorderOptions{AppID: strings.ToUpper(other.AppID)}, other)
+	idOrMisuse, _ := recordLinks(t, blazetest.RecorderOptions{AppID: strings.ToUpper(other.AppID)}, other)
 	alice := blazetest.UserID("alice")
-	for name, recording := range map[string]string{"stub": byClient, "server": byServer, "told": told} {
+	for name, recording := range map[string]string{"stub": byClient, "server": byServer, "told": idOrMisuse} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, recording, blaze.ConversationID(other.AppID, alice))
 			replayTo(t, recording, func(c *blaze.Client) blaze.Handler {
@@ -227,7 +227,8 @@ func TestReplayOfAnotherBot(t *testing.T) {
 	}
 }
 
-// ofAnotherBot is a recording in which alice adds a bot to a group, which then speaks to it, alice and the bot itself.
+// ofAnotherBot is a recording in which alice adds a bot to a group. The bot then writes to the group, to alice and to
+// itself.
 var ofAnotherBot = strings.Replace(in(`{"id":"`+push1+`","action":"CREATE_MESSAGE","data":{"conversation_id":"`+
 	id3+`","user_id":"`+id1+`","message_id":"`+id2+`","category":"SYSTEM_CONVERSATION","data":"`+
 	std(`{"action":"ADD","participant_id":"`+anotherBot+`","user_id":"`+id1+`"}`)+`"}}`),
@@ -255,7 +256,7 @@ func TestReplayOfAnotherBotTranslatesBodies(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The session of the recorded bot becomes that of this one. The reply to a message tells who the bot is.
+// The session of the recorded bot is replaced. The reply to a message contains the bot's id.
 func TestReplayOfAnotherBotTranslatesItsSession(t *testing.T) {
 	recording := out(`{"id":"`+send+`","action":"CREATE_MESSAGE","params":{"message_id":"`+made+`"}}`) +
 		in(`{"id":"`+send+`","action":"CREATE_MESSAGE","data":{"user_id":"`+anotherBot+`","session_id":"`+id3+
@@ -270,7 +271,7 @@ func TestReplayOfAnotherBotTranslatesItsSession(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A client that asks for messages again with the same request is still on its first connection.
+// A repeated LIST_PENDING_MESSAGES with the same id does not start a new connection.
 func TestARequestThatIsRepeatedIsNoConnection(t *testing.T) {
 	var w bytes.Buffer
 	trace := blazetest.Recorder(&w, nil)
@@ -283,7 +284,7 @@ func TestARequestThatIsRepeatedIsNoConnection(t *testing.T) {
 	require.Equal(t, 2, strings.Count(w.String(), `"link":2`))
 }
 
-// Recordings of the bot that every Server has can be played to a bot with a keystore of its own.
+// A recording of a Server's default bot can be played to a bot with another keystore.
 func TestReplayToAnotherBot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServerWith(blazetest.Options{Key: blaze.Keystore{AppID: anotherBot}})

@@ -14,40 +14,40 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// patience is how long a replay waits for the frame of one line. A client that waits for an answer is never silent: it
-// pings, writes again what was not answered, and connects again.
-const patience = time.Minute
+// lineTimeout is the wait for the frame of one line. A client that waits for an answer is never silent: it pings,
+// repeats requests and reconnects.
+const lineTimeout = time.Minute
 
-// Replay plays a recording, as [Recorder] and RecordTo write them: it sends the server's frames ("in") in order, and
-// for each of the client's ("out") waits until the client has written it. It returns when everything was written and
-// everything expected has come; until then the server answers nothing by itself. A connection that is already there is
-// cut, so that the recording begins where a connection does. Where the recording goes on on another connection, the
-// present one is cut and the client's next one is waited for; frames that were lost with the old one are expected
-// again. Call it before the client is to send anything.
+// Replay plays a recording in the format of [RecorderWith]. It sends the server's frames ("in") in order, and waits for
+// each frame of the client ("out"). It returns after the last line. Meanwhile the server answers nothing else. Call it
+// before the client has something to send.
 //
-// A frame is expected if it is the same JSON as the recorded one but for the ids that clients make up: those of
-// requests and of the messages they create. Whatever the client uses in place of a recorded id is put into the server's
-// frames in its place, so that recorded replies and receipts reach what they belong to. Ids inside of data, where
-// messages speak of other messages, are compared as they are. The client may write in another order than was recorded,
-// and may divide its acknowledgements among frames in another way: Replay then answers these itself. Bodies that the
-// recorder has changed are not compared.
+// Connections: an existing connection is cut first, so that the recording starts with a new one. Where the recording
+// continues on another connection, the current one is cut, and Replay waits for the client's next one. Frames that were
+// lost with the old connection are expected again.
 //
-// A recording of another bot is played as one of the bot of Server.Key: the id of that bot, of its session, and of the
-// conversations that it has with the users in the recording are replaced, in bodies too. Which bot that is, the
-// recording says, or the reply to a message that it sent; without either it is taken for this bot.
+// Comparison: a frame of the client must be the same JSON as the recorded one, except for the ids that clients
+// generate: those of requests and of the messages that they send. Replay replaces these ids in the server's frames, so
+// that recorded replies and receipts match. Ids inside data are compared unchanged. The client may write frames in a
+// different order, and may divide acknowledgements among frames differently; Replay then answers them itself. Bodies
+// that the recorder has changed are not compared.
 //
-// The error names the line: of a recording that cannot be read, or of the frame that did not come within a minute. It
-// also tells of frames that the recording does not have. Afterwards the server answers as usual again; for messages to
-// be pushed, the client has to ask for them again.
+// A recording of another bot is adapted to the bot of Server.Key: the ids of the bot, its session and its contact
+// conversations with users in the recording are replaced, also in message bodies. The id of the recorded bot is in the
+// recording, or in the reply to a message that it sent. Without it the recording is played unchanged.
+//
+// The error has the number of a line that is invalid, or of the expected frame that did not arrive within a minute. It
+// also lists frames of the client that are not in the recording. After Replay the server answers as usual; it pushes
+// messages once the client has listed pending messages again.
 func (s *Server) Replay(r io.Reader) error {
 	lines, err := s.readOwn(r)
 	if err != nil {
 		return err
 	}
-	return s.playRecording(context.Background(), lines) // each line ends by itself
+	return s.playRecording(context.Background(), lines) // each line has a timeout
 }
 
-// readOwn reads a recording as one of the Server's bot.
+// readOwn reads a recording and adapts it to the Server's bot.
 func (s *Server) readOwn(r io.Reader) ([]*line, error) {
 	lines, err := readRecording(r)
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Server) readOwn(r io.Reader) ([]*line, error) {
 	return lines, adopt(lines, s.session)
 }
 
-// playRecording is Replay of a recording that was read, until ctx ends.
+// playRecording is Replay of lines, until ctx ends.
 func (s *Server) playRecording(ctx context.Context, lines []*line) error {
 	p := &replay{
 		ctx: ctx, s: s, lines: lines, link: 1, ids: newIDs(), acked: map[ack]int{}, answered: map[string]bool{},
@@ -76,7 +76,7 @@ func (s *Server) beginReplay(p *replay) error {
 	case s.closed:
 		return errClosed
 	case s.replay != nil:
-		return errors.New("blazetest: another replay is under way")
+		return errors.New("blazetest: another replay is running")
 	}
 	s.replay, p.above = p, s.links
 	return nil
@@ -91,7 +91,7 @@ func (s *Server) endReplay() {
 	}
 }
 
-// replayed hands a frame to the replay that its connection belongs to. False means that there is none.
+// replayed passes a frame to the replay of its connection. It returns false if there is none.
 func (s *Server) replayed(c *conn, f *wire.Frame, text []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,28 +111,28 @@ type arrival struct {
 	value any
 }
 
-// replay is a recording that is being played. All but inbox belongs to the goroutine that plays it.
+// replay plays a recording. Its goroutine owns all fields except inbox.
 type replay struct {
-	ctx      context.Context // of whoever plays it
+	ctx      context.Context // of the caller
 	s        *Server
 	lines    []*line
 	ids      *ids
-	kept     []*arrival      // no line has asked for them yet
-	acked    map[ack]int     // acknowledged in frames unlike the recorded ones, and no line has asked for them yet
-	answered map[string]bool // recorded ids of requests whose replies were given otherwise
-	late     *time.Timer     // runs for the present line
-	link     int             // the recorded connection that is played
-	used     int             // the number of the connection that was used last
-	above    int             // connections up to this number belong to what was played before
+	kept     []*arrival      // frames that no line has matched yet
+	acked    map[ack]int     // acknowledgements in frames unlike the recorded ones, which no line has matched yet
+	answered map[string]bool // recorded ids of requests that Replay answered itself
+	late     *time.Timer     // timeout of the current line
+	link     int             // number of the current connection in the recording
+	used     int             // number of the connection used last
+	above    int             // connections up to this number belong to earlier lines
 
 	inbox []*arrival // guarded by s.mu
 }
 
 func (p *replay) play() error {
-	p.late = time.NewTimer(patience)
+	p.late = time.NewTimer(lineTimeout)
 	defer p.late.Stop()
 	for _, l := range p.lines {
-		p.late.Reset(patience)
+		p.late.Reset(lineTimeout)
 		var err error
 		if l.link() > p.link {
 			err = p.reconnect(l.link())
@@ -140,7 +140,7 @@ func (p *replay) play() error {
 		switch {
 		case err != nil:
 		case l.Dir == EventIn && l.link() < p.link:
-			// Its connection has ended, and nobody could get it.
+			// Its connection has ended, so the client cannot receive it.
 		case l.Dir == EventIn:
 			err = p.send(l)
 		default:
@@ -150,13 +150,13 @@ func (p *replay) play() error {
 			return fmt.Errorf("blazetest: line %d of the recording: %w", l.number, err)
 		}
 	}
-	p.late.Reset(patience)
+	p.late.Reset(lineTimeout)
 	err := p.flush()
 	p.sort()
 	return errors.Join(err, p.leftOver())
 }
 
-// reconnect goes on with the client's next connection, or with the one that has come already.
+// reconnect continues with the client's next connection, which may exist already.
 func (p *replay) reconnect(link int) error {
 	if err := p.flush(); err != nil {
 		return err
@@ -168,7 +168,7 @@ func (p *replay) reconnect(link int) error {
 	return nil
 }
 
-// flush waits until the frames that the client is to see have reached it, or it has gone.
+// flush waits until all queued frames are written or the connection has ended.
 func (p *replay) flush() error {
 	return p.wait(func() bool {
 		c := p.conn()
@@ -211,7 +211,7 @@ func (p *replay) expect(l *line) error {
 	}
 }
 
-// came reports whether the frame of a line has come.
+// came reports whether the frame of a line has arrived.
 func (p *replay) came(l *line) bool {
 	if l.done {
 		return true
@@ -229,7 +229,7 @@ func (p *replay) came(l *line) bool {
 	return false
 }
 
-// cameApart reports whether all that a line acknowledges was acknowledged in other frames.
+// cameApart reports whether all acknowledgements of a line have arrived in other frames.
 func (p *replay) cameApart(l *line) bool {
 	for _, a := range l.acks {
 		if p.acked[a] == 0 {
@@ -243,8 +243,8 @@ func (p *replay) cameApart(l *line) bool {
 	return true
 }
 
-// sort takes what has arrived: acknowledgements find their lines or are answered, everything else is kept until a line
-// asks for it.
+// sort processes the arrived frames. Acknowledgements are matched with lines or answered; other frames are stored until
+// a line matches them.
 func (p *replay) sort() {
 	p.s.mu.Lock()
 	inbox := p.inbox
@@ -262,8 +262,9 @@ func (p *replay) sort() {
 	}
 }
 
-// sortAcks finds the line of a frame that acknowledges. What the recording has on a later connection only, and what
-// came on one that was cut too late for its lines, the client is to write again, and gets no answer before.
+// sortAcks finds the line of a frame with acknowledgements. If the matching line is on a later connection, or the frame
+// arrived on a connection that was cut after its lines were played, the client must write it again, and it is not
+// answered.
 func (p *replay) sortAcks(a *arrival, acks []ack) {
 	link := p.link
 	again := a.conn.link <= p.above
@@ -293,7 +294,7 @@ func (p *replay) sortAcks(a *arrival, acks []ack) {
 	a.conn.Enqueue(serve.Item{Frame: &wire.Frame{ID: a.frame.ID, Action: a.frame.Action}})
 }
 
-// sameAcks compares without regard to order: the handlers of several messages end in any order.
+// sameAcks compares without order, because handlers of several messages end in any order.
 func sameAcks(a, b []ack) bool {
 	byID := func(x, y ack) int { return strings.Compare(x.MessageID+x.Status, y.MessageID+y.Status) }
 	a, b = slices.Clone(a), slices.Clone(b)
@@ -312,7 +313,7 @@ func (p *replay) conn() *conn {
 	return nil
 }
 
-// wait waits until cond, called with s.mu held, is true, but not longer than a line may take.
+// wait waits until cond, which is called with s.mu held, returns true, or the line's timeout expires.
 func (p *replay) wait(cond func() bool) error {
 	for {
 		s := p.s
@@ -330,22 +331,22 @@ func (p *replay) wait(cond func() bool) error {
 		case <-p.ctx.Done():
 			return p.ctx.Err()
 		case <-p.late.C:
-			return fmt.Errorf("it did not come within %v", patience)
+			return fmt.Errorf("timeout after %v", lineTimeout)
 		}
 	}
 }
 
-// closest says how the first frame of the same action differs from what a line expects.
+// closest describes how the first frame with the same action differs from a line.
 func (p *replay) closest(l *line) string {
 	for _, a := range p.kept {
 		if a.frame.Action == l.out.Action {
-			return ", of which one came that differs in " + p.ids.match(l, a)
+			return ", received one that differs in " + p.ids.match(l, a)
 		}
 	}
 	return ""
 }
 
-// leftOver says what the client wrote that the recording does not have.
+// leftOver returns an error that lists the client's frames that are not in the recording.
 func (p *replay) leftOver() error {
 	var left []string
 	for _, a := range p.kept {
@@ -353,12 +354,13 @@ func (p *replay) leftOver() error {
 	}
 	for a, n := range p.acked {
 		if n > 0 {
-			left = append(left, "the acknowledgement of "+a.MessageID)
+			left = append(left, "acknowledgement of "+a.MessageID)
 		}
 	}
 	if left == nil {
 		return nil
 	}
 	slices.Sort(left)
-	return fmt.Errorf("blazetest: the client wrote what the recording does not have: %s", strings.Join(left, ", "))
+	return fmt.Errorf("blazetest: the client wrote frames that the recording does not contain: %s",
+		strings.Join(left, ", "))
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Recorded ids, none of which a client makes up again.
+// Recorded ids. No client generates one of them again.
 const (
 	list  = "aaaaaaaa-0000-4000-8000-000000000001"
 	send  = "aaaaaaaa-0000-4000-8000-000000000002"
@@ -39,7 +39,7 @@ func out(frame string) string {
 	return `{"at":"2026-01-02T03:04:05Z","dir":"out","frame":` + frame + "}\n"
 }
 
-// sending is a recording of a client that lists, sends a message, and gets a receipt for it.
+// sending is a recording of a client that lists pending messages, sends a message, and receives a receipt for it.
 var sending = out(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`) +
 	in(`{"id":"`+list+`","action":"LIST_PENDING_MESSAGES"}`) +
 	out(`{"id":"`+send+`","action":"CREATE_MESSAGE",`+
@@ -69,7 +69,7 @@ func play(t *testing.T, recording string, client func(*testing.T, *blazetest.Ser
 func TestReplayTranslatesIDs(t *testing.T) {
 	err := play(t, sending, func(t *testing.T, s *blazetest.Server) {
 		c := connect(t, s)
-		// In another order than recorded: the server waits for the one and keeps the other.
+		// The order differs from the recording. The server stores this frame until its line is played.
 		create := c.write(wire.ActionCreateMessage, object{
 			"message_id": id1, "category": "PLAIN_TEXT", "silent": true, "expire_in": json.Number("1.50"),
 		})
@@ -96,8 +96,8 @@ func TestReplayNamesWhatIsMissing(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "line 3 of the recording: waiting for CREATE_MESSAGE")
 	require.ErrorContains(t, err, "differs in params.category")
-	require.ErrorContains(t, err, "it did not come within 1m0s")
-	require.ErrorContains(t, err, "does not have: CREATE_MESSAGE")
+	require.ErrorContains(t, err, "timeout after 1m0s")
+	require.ErrorContains(t, err, "does not contain: CREATE_MESSAGE")
 }
 
 func TestReplayDifferences(t *testing.T) {
@@ -121,7 +121,7 @@ func TestReplayDifferences(t *testing.T) {
 func TestReplayWithoutAClient(t *testing.T) {
 	start := time.Now()
 	err := play(t, sending[strings.Index(sending, "\n")+1:], func(*testing.T, *blazetest.Server) {})
-	require.ErrorContains(t, err, "line 1 of the recording: it did not come within 1m0s")
+	require.ErrorContains(t, err, "line 1 of the recording: timeout after 1m0s")
 	require.Less(t, time.Since(start), time.Minute, "the minute is virtual")
 }
 
@@ -146,7 +146,7 @@ func TestReplayTakesOver(t *testing.T) {
 	})
 }
 
-// acking is a recording of two messages acknowledged in one frame, whose reply is an error.
+// acking is a recording of two messages acknowledged in one frame, with an error as the reply.
 var acking = in(`{"id":"`+push1+`","action":"CREATE_MESSAGE","data":{"message_id":"`+id1+`"}}`) +
 	out(`{"id":"`+ack1+`","action":"ACKNOWLEDGE_MESSAGE_RECEIPTS","params":{"messages":[`+
 		`{"message_id":"`+id1+`","status":"READ"},{"message_id":"`+id2+`","status":"READ"}]}}`) +
@@ -178,7 +178,7 @@ func TestReplayAcknowledgements(t *testing.T) {
 		c.call(wire.ActionAck, read(id1))
 		c.call(wire.ActionAck, read(id2))
 	})
-	require.ErrorContains(t, err, "does not have: the acknowledgement of "+id3)
+	require.ErrorContains(t, err, "does not contain: acknowledgement of "+id3)
 }
 
 func TestReplayBrokenRecordings(t *testing.T) {
@@ -232,7 +232,7 @@ func FuzzReplay(f *testing.F) {
 	})
 }
 
-// bomb is a frame that inflates to a thousand times its size, beyond the limit.
+// bomb is a frame that decompresses to a thousand times its size, beyond the limit.
 func bomb(t *testing.T) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -267,7 +267,7 @@ func replayTo(
 			sends(t.Context(), c)
 		}
 		require.NoError(t, <-ended)
-		synctest.Wait() // for the handlers of what came last
+		synctest.Wait() // for the handlers of the last messages
 	})
 }
 
@@ -283,7 +283,7 @@ func TestRecordedSpecificationSent(t *testing.T) {
 	})
 }
 
-// specification is the categories of the specification, in its order.
+// specification has the categories of the specification, in its order.
 var specification = strings.Fields(`PLAIN_TEXT PLAIN_POST PLAIN_IMAGE PLAIN_DATA PLAIN_STICKER PLAIN_CONTACT
 	APP_BUTTON_GROUP APP_CARD PLAIN_AUDIO PLAIN_VIDEO PLAIN_LIVE PLAIN_LOCATION`)
 
@@ -327,7 +327,7 @@ func TestRecordedSession(t *testing.T) {
 	require.Equal(t, []string{"DELIVERED", "READ", "DELIVERED", "READ"}, receipts)
 }
 
-// Frames in the shapes that the service and the apps write are handled.
+// A client handles frames in the forms that the service and the apps write.
 func TestRecordedShapes(t *testing.T) {
 	const id = "5b7c6e0f-6a0d-4f0e-9d54-1c9b4f2f3a10"
 	var got []blaze.Payload
@@ -423,7 +423,7 @@ func TestRecordedUnknown(t *testing.T) {
 }
 
 func TestRecordedGarbage(t *testing.T) {
-	// A bomb is too large for a file that is to be read: it comes before all the rest.
+	// The bomb is too large for a readable file, so it is inserted here.
 	lines := strings.SplitAfterN(recorded(t, "garbage"), "\n", 3)
 	large := base64.StdEncoding.EncodeToString(bomb(t))
 	lines[1] += `{"at":"2026-01-02T03:04:05Z","dir":"in","raw":"` + large + `"}` + "\n"

@@ -9,28 +9,28 @@ import (
 	"time"
 )
 
-// response is the answer to an HTTP request, as slow as the Server is to be. It counts what was written.
+// response is an HTTP response with the speed of the Server. It counts the written bytes.
 type response struct {
 	http.ResponseWriter
 	s *Server
 	r *http.Request
 
 	status, size int
-	upgrading    bool // to a websocket, unless the status says otherwise
-	taken        bool // the connection is out of the hands of net/http
+	upgrading    bool // to a websocket; status is the response if that failed
+	taken        bool // the connection was hijacked
 }
 
-// pacedResponse prepares the answer to a request, whose body becomes as slow as the Server.
-func (s *Server) pacedResponse(w http.ResponseWriter, r *http.Request) *response {
+// slowResponse wraps a response, and limits the speed of the request's body.
+func (s *Server) slowResponse(w http.ResponseWriter, r *http.Request) *response {
 	p := &response{ResponseWriter: w, s: s, r: r}
 	r.Body = &slowBody{ReadCloser: r.Body, p: p}
 	return p
 }
 
-// Unwrap is what http.ResponseController asks for.
+// Unwrap is called by http.ResponseController.
 func (p *response) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// Hijack is what websockets ask for.
+// Hijack is called by websocket upgrades.
 func (p *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := http.NewResponseController(p.ResponseWriter).Hijack()
 	p.taken = err == nil
@@ -42,13 +42,13 @@ func (p *response) WriteHeader(status int) {
 	p.ResponseWriter.WriteHeader(status)
 }
 
-// Write writes in pieces where the line is slow, so that a client sees that it is alive.
+// Write writes in pieces on a slow line, so that the client sees progress.
 func (p *response) Write(data []byte) (n int, err error) {
 	if p.status == 0 {
 		p.status = http.StatusOK
 	}
 	for {
-		piece := data[n:min(len(data), n+p.s.atOnce())]
+		piece := data[n:min(len(data), n+p.s.pieceSize())]
 		p.await(len(piece))
 		wrote, err := p.ResponseWriter.Write(piece)
 		n += wrote
@@ -56,15 +56,15 @@ func (p *response) Write(data []byte) (n int, err error) {
 		if err != nil || n >= len(data) {
 			return n, err
 		}
-		// A failure shows in the next Write.
+		// The next Write fails too.
 		_ = http.NewResponseController(p.ResponseWriter).Flush()
 	}
 }
 
-// await waits until a slow line has carried n bytes.
-func (p *response) await(n int) { p.s.carry(p.r.Context(), n) }
+// await waits until n bytes have crossed a slow line.
+func (p *response) await(n int) { p.s.waitForLine(p.r.Context(), n) }
 
-// report tells what became of the request.
+// report emits the event of the request.
 func (p *response) report() {
 	status := p.status
 	if p.upgrading && p.taken {
@@ -85,33 +85,33 @@ func (b *slowBody) Read(data []byte) (int, error) {
 	if len(data) == 0 {
 		return 0, nil
 	}
-	n, err := b.ReadCloser.Read(data[:min(len(data), b.p.s.atOnce())])
+	n, err := b.ReadCloser.Read(data[:min(len(data), b.p.s.pieceSize())])
 	if n > 0 {
 		b.p.await(n)
 	}
 	return n, err
 }
 
-// atOnce is how many bytes of an HTTP body pass at once: those of a tenth of a second.
-func (s *Server) atOnce() int {
+// pieceSize returns the number of bytes of an HTTP body that are transferred at once: those of a tenth of a second.
+func (s *Server) pieceSize() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.pace.BytesPerSecond == 0 {
+	if s.speed.BytesPerSecond == 0 {
 		return maxFile
 	}
-	return max(s.pace.BytesPerSecond/10, 1)
+	return max(s.speed.BytesPerSecond/10, 1)
 }
 
-// carry waits until a slow line has carried n bytes of HTTP, or for its latency if n is 0, by the pace that there is
-// meanwhile.
-func (s *Server) carry(ctx context.Context, n int) {
+// waitForLine waits until n bytes of HTTP have crossed a slow line, or for the latency if n is 0. A change of the speed
+// applies immediately.
+func (s *Server) waitForLine(ctx context.Context, n int) {
 	for began := time.Now(); ; {
 		s.mu.Lock()
-		pace, change := s.pace, s.change()
+		speed, change := s.speed, s.change()
 		s.mu.Unlock()
-		d := pace.Latency
+		d := speed.Latency
 		if n > 0 {
-			d = pace.OnTheWire(n)
+			d = speed.OnTheWire(n)
 		}
 		d -= time.Since(began)
 		if d <= 0 {

@@ -6,32 +6,32 @@ import (
 )
 
 const (
-	// mostRecorded is how deep the objects and arrays of a recorded frame may be nested: far deeper than those of the
-	// service.
-	mostRecorded = 100
-	// mostNested is how deep encoding/json reads, and so the deepest that valid JSON is here.
-	mostNested = 10_000
+	// maxRecordedDepth is the maximum nesting of objects and arrays in a recorded frame. Frames of the service are far
+	// below it.
+	maxRecordedDepth = 100
+	// maxJSONDepth is the maximum nesting that encoding/json accepts, and therefore that of valid JSON here.
+	maxJSONDepth = 10_000
 )
 
-// change returns what replaces a value, nil if it stays. name is the JSON of the field's name, for an element of an
-// array that of the array, and nil for the whole. value is the JSON of a string, a number, true, false or null; it is
-// nil for an object or an array.
+// change returns the replacement of a value, or nil to keep it. name is the JSON of the field's name, for an element of
+// an array that of the array, and nil for the top-level value. value is the JSON of a string, number, true, false or
+// null, and nil for an object or array.
 type change func(name, value []byte) []byte
 
-// rewrite returns the valid JSON p with some values replaced. Order, names and numbers stay as they are. It reads p
-// once and allocates only its result. False means that p is nested deeper than most.
-func rewrite(p []byte, most int, change change) (json.RawMessage, bool) {
-	w := rewriter{left: p, out: make([]byte, 0, len(p)), room: most, change: change}
+// rewrite returns the valid JSON p with some values replaced. Order, names and numbers are preserved. It reads p once
+// and allocates only its result. It returns false if p is nested deeper than maxDepth.
+func rewrite(p []byte, maxDepth int, change change) (json.RawMessage, bool) {
+	w := rewriter{left: p, out: make([]byte, 0, len(p)), depthLeft: maxDepth, change: change}
 	ok := w.value(nil)
 	return w.out, ok
 }
 
-// rewriter is one pass over valid JSON: it looks for the ends of things, and for no mistakes.
+// rewriter is one pass over valid JSON. It finds the ends of values and does not validate them.
 type rewriter struct {
-	left   []byte // what was not looked at yet
-	out    []byte
-	room   int // for objects and arrays within each other
-	change change
+	left      []byte // the unread rest
+	out       []byte
+	depthLeft int // levels of nesting that may still be opened
+	change    change
 }
 
 func (w *rewriter) value(name []byte) bool {
@@ -55,11 +55,11 @@ func (w *rewriter) value(name []byte) bool {
 // container copies an object or an array.
 func (w *rewriter) container(name []byte) bool {
 	//mutant:recorder-depth
-	if w.room == 0 {
+	if w.depthLeft == 0 {
 		return false
 	}
-	w.room--
-	defer func() { w.room++ }()
+	w.depthLeft--
+	defer func() { w.depthLeft++ }()
 	object := w.punctuation() == '{'
 	for {
 		switch w.left = bytes.TrimLeft(w.left, " \t\r\n"); w.left[0] {
@@ -88,7 +88,7 @@ func (w *rewriter) punctuation() byte {
 	return c
 }
 
-// scalar takes a string, a number, true, false or null.
+// scalar reads a string, a number, true, false or null.
 func (w *rewriter) scalar() []byte {
 	n := bytes.IndexAny(w.left, " \t\r\n,:]}")
 	if w.left[0] == '"' {
@@ -102,7 +102,7 @@ func (w *rewriter) scalar() []byte {
 	return v
 }
 
-// skip takes an object or an array, however deep.
+// skip skips an object or an array of any depth.
 func (w *rewriter) skip() {
 	for depth := 0; ; {
 		switch w.left[0] {
@@ -120,7 +120,7 @@ func (w *rewriter) skip() {
 	}
 }
 
-// textLen returns how long the string is that p begins with.
+// textLen returns the length of the JSON string at the start of p.
 func textLen(p []byte) int {
 	n := 1
 	for ; p[n] != '"'; n++ {

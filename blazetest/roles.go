@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// adopt makes the recording of another bot one of the bot of a session.
+// adopt adapts a recording of another bot to the bot of a session.
 func adopt(lines []*line, own serve.Session) error {
 	bot := botOf(lines)
 	if bot == "" || bot == own.AppID {
@@ -26,15 +26,15 @@ func adopt(lines []*line, own serve.Session) error {
 		l.Frame = r.translate(l.Frame)
 		if l.out != nil {
 			if err := l.readOut(); err != nil {
-				return err // it was read before
+				return err // it was parsed before
 			}
 		}
 	}
 	return nil
 }
 
-// told holds the ids of a frame's data.
-type told struct {
+// frameIDs has the ids in the data of a frame.
+type frameIDs struct {
 	ID   string `json:"id"`
 	Data struct {
 		UserID         string  `json:"user_id"`
@@ -44,12 +44,12 @@ type told struct {
 	} `json:"data"`
 }
 
-// botOf returns the id of the recording's bot, "" if it does not say.
+// botOf returns the id of the recorded bot, or "" if it is unknown.
 func botOf(lines []*line) string {
 	sent := map[string]bool{} // ids of requests that send a message
 	usual := ""
 	for _, l := range lines {
-		var f told
+		var f frameIDs
 		switch {
 		case l.Bot != "":
 			return l.Bot
@@ -61,30 +61,30 @@ func botOf(lines []*line) string {
 		}
 		d := f.Data
 		if sent[f.ID] && serve.IsUUID(d.UserID) && d.Category != nil && *d.Category == "" {
-			return d.UserID // the stub of a message that it sent
+			return d.UserID // the reply to a message of the bot
 		}
-		if serve.IsUUID(d.UserID) && d.ConversationID == blaze.ConversationID(usualAppID, d.UserID) {
-			usual = usualAppID
+		if serve.IsUUID(d.UserID) && d.ConversationID == blaze.ConversationID(defaultAppID, d.UserID) {
+			usual = defaultAppID
 		}
 	}
 	return usual
 }
 
-// roles says which ids of a recording stand for which of this server's.
+// roles maps the ids of a recorded bot to those of this server's bot.
 type roles struct {
 	bot string
 	own serve.Session
 	ids map[string]string
 }
 
-// learn notes the conversations of the bot with the users in a line, and the bot's session.
+// learn adds the bot's session, and its contact conversations with the users in a line.
 func (r *roles) learn(l *line) {
 	if l.Frame == nil {
 		return
 	}
-	// Nothing is changed, and what is nested too deeply names nobody.
-	_, _ = rewrite(l.Frame, mostRecorded, func(name, v []byte) []byte {
-		switch string(folded(name)) {
+	// Nothing is replaced. Frames that are nested too deeply contribute no ids.
+	_, _ = rewrite(l.Frame, maxRecordedDepth, func(name, v []byte) []byte {
+		switch string(lowerName(name)) {
 		case "user_id", "recipient_id", "representative_id":
 			var user string
 			if v != nil && json.Unmarshal(v, &user) == nil && serve.IsUUID(user) && user != r.bot {
@@ -93,7 +93,7 @@ func (r *roles) learn(l *line) {
 		}
 		return nil
 	})
-	var f told
+	var f frameIDs
 	if json.Unmarshal(l.Frame, &f) == nil && f.Data.UserID == r.bot && serve.IsUUID(f.Data.SessionID) {
 		r.ids[f.Data.SessionID] = r.own.ID
 	}
@@ -101,10 +101,10 @@ func (r *roles) learn(l *line) {
 
 var uuids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// translate returns a frame with the ids of this server in it, in the bodies of messages too.
+// translate returns a frame with the ids of this server, also in message bodies.
 func (r *roles) translate(frame json.RawMessage) json.RawMessage {
-	translated, ok := rewrite(r.replace(frame), mostNested, func(name, v []byte) []byte {
-		field := string(folded(name))
+	translated, ok := rewrite(r.replace(frame), maxJSONDepth, func(name, v []byte) []byte {
+		field := string(lowerName(name))
 		var text string
 		if field != "data" && field != "data_base64" || len(v) == 0 || v[0] != '"' || json.Unmarshal(v, &text) != nil {
 			return nil
@@ -116,12 +116,12 @@ func (r *roles) translate(frame json.RawMessage) json.RawMessage {
 		return encodeBody(field, r.replace(body))
 	})
 	if !ok {
-		return frame // deeper than what is read as JSON
+		return frame // nested deeper than encoding/json accepts
 	}
 	return translated
 }
 
-// names reports whether text has an id that is replaced.
+// names reports whether text contains an id that is replaced.
 func (r *roles) names(text []byte) bool {
 	for _, id := range uuids.FindAll(text, -1) {
 		if _, ok := r.ids[string(id)]; ok {

@@ -8,19 +8,19 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Run runs a bot against a Server that stands. bot makes the handler, and gets the Client that the handler answers
-// with; a nil bot and a nil handler run a Client that only sends. edit, which may be nil, changes the Client's
-// configuration before it is made. What the Client logs as a warning or an error, failing handlers among it, goes to
-// the test's log if tb has a Logf, as *testing.T has. While s.Errorf is nil, tb.Errorf gets its reports until the test
-// ends.
+// Run runs a bot against an existing Server. bot returns the handler for the given Client; with a nil bot or handler
+// the Client is send-only. edit, if not nil, changes the Client's configuration. Warnings and errors that the Client
+// logs, including those of failing handlers, go to tb's log if tb has Logf, as *testing.T does. While s.Errorf is nil,
+// tb.Errorf receives its reports until the test ends. The test fails if the Client's Run returns an error, or, through
+// s.Errorf, after a protocol error. If the configuration is invalid, the test fails, the Client is nil, and stop does
+// nothing.
 //
-// stop cancels the context of the Client's Run and waits for it. It may be called more than once, but not by the bot,
-// and is called when the test ends. After a script's "restart bot" the Client is another one, and c has ended. The test
-// fails if Run returns an error, and, by s.Errorf, if the Client breaks the protocol. stop and then Run again is a
-// restart of the bot: what it did not acknowledge is pushed again. The Server has to outlive the bot: register s.Close
-// with tb.Cleanup before Run, since those functions are called last first.
+// stop cancels the context of the Client's Run and waits for it. It is called when the test ends. It may be called
+// repeatedly, but not by the bot. To restart the bot, call stop and Run again; unacknowledged messages are redelivered.
+// After "restart bot" in a script a new Client is running, and c has ended.
 //
-// If the configuration is not valid, the test fails, the Client is nil, and stop does nothing.
+// The Server must outlive the bot. Register s.Close with tb.Cleanup before Run, because cleanup functions are called in
+// reverse order.
 func Run(
 	tb TB, s *Server, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config),
 ) (c *blaze.Client, stop func()) {
@@ -42,7 +42,7 @@ func Run(
 	return c, b.stop
 }
 
-// reportTo lets faults and misuse fail a test until it ends, for as long as the Server has no Errorf.
+// reportTo makes faults and misuse fail a test until it ends, while the Server has no Errorf.
 func (s *Server) reportTo(tb TB) {
 	s.mu.Lock()
 	s.test = tb
@@ -56,32 +56,31 @@ func (s *Server) reportTo(tb TB) {
 	})
 }
 
-// restartBot stops the bot that Run was called for last, and starts another of its kind, which the same stop ends.
+// restartBot restarts the bot of the latest call of Run. The stop of that call ends the new one.
 func (s *Server) restartBot() error {
 	s.mu.Lock()
 	b := s.runner
 	s.mu.Unlock()
 	if b == nil {
-		return errors.New("blazetest: no bot was started by Run or Start")
+		return errors.New("blazetest: no bot to restart; start one with Start or Run")
 	}
 	return b.restart()
 }
 
-// running is a bot that runs, one life after the other.
+// running is the bot of a call of Run. It may be restarted.
 type running struct {
 	tb   TB
 	s    *Server
 	bot  func(*blaze.Client) blaze.Handler
 	edit func(*blaze.Config)
-	log  *slog.Logger // nil: that of the Server's Config
+	log  *slog.Logger // nil: the Logger of the Server's Config
 
-	turn chan struct{} // holds one while a life ends or begins; no mutex, for synctest
-	end  func()        // of the present life, waits for it
-	over bool          // no life begins any more
+	turn chan struct{} // a mutex that synctest recognizes as durably blocking; held while a bot is started or stopped
+	end  func()        // stops the current bot and waits for it
+	over bool          // stopped, must not be started again
 }
 
-// start begins a life, unless stop was called. Nil means that there is none, and that the configuration is not valid if
-// it is the first one. The caller has the turn.
+// start starts the bot. It returns nil if the configuration is invalid. The caller holds the turn.
 func (b *running) start() *blaze.Client {
 	b.tb.Helper()
 	cfg := b.s.Config
@@ -100,7 +99,7 @@ func (b *running) start() *blaze.Client {
 	if b.bot != nil {
 		h = b.bot(c)
 	}
-	// Cleanup functions run after the context of a test has ended, and Run is to end in one of them.
+	// The context of a test ends before its cleanup functions run. stop, one of them, ends Run.
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -116,21 +115,21 @@ func (b *running) start() *blaze.Client {
 	return c
 }
 
-// restart ends the present life and begins another.
+// restart stops the bot and starts another one.
 func (b *running) restart() error {
 	b.turn <- struct{}{}
 	defer func() { <-b.turn }()
 	if b.over {
-		return errors.New("blazetest: the bot was stopped for good")
+		return errors.New("blazetest: the bot was stopped")
 	}
 	b.end()
 	if b.start() == nil {
-		return errors.New("blazetest: the bot cannot be started again")
+		return errors.New("blazetest: the bot could not be restarted")
 	}
 	return nil
 }
 
-// stop ends the present life, and every one to come.
+// stop stops the bot for good.
 func (b *running) stop() {
 	b.turn <- struct{}{}
 	defer func() { <-b.turn }()

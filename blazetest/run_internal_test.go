@@ -32,7 +32,7 @@ func TestRestartBot(t *testing.T) {
 	})
 }
 
-// Time passes for a bot that is slow to end while two want to end it.
+// A bot that ends slowly is stopped and restarted concurrently.
 func TestStopDuringARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewServer()

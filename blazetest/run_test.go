@@ -44,7 +44,7 @@ func TestRestart(t *testing.T) {
 	})
 }
 
-// Two processes of one session are one too many.
+// Two clients of one session are reported.
 func TestRunTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)

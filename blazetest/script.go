@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Script plays the conversation in a file, and reports to tb where the bot says something else. The bot is connected
-// to s already, see [Start] and [Run]. A script is UTF-8 text with one step on each line:
+// Script plays the conversation in a file, and reports differences to tb. Start the bot before, with [Start] or [Run].
+// A script is UTF-8 text with one step per line:
 //
 //	# the price of a coin
 //	alice: /price BTC
@@ -21,41 +21,42 @@ import (
 //	wait 5m
 //	bot> (nothing)
 //
-// People and groups have names of letters, digits and the characters - _ . and are those of [Server.User] and
-// [Server.Group]. These are all lines there are:
+// Names of people and groups consist of letters, digits and the characters - _ . and are those of [Server.User] and
+// [Server.Group]. The lines are
 //
-//	NAME: TEXT                         says a text to the bot
-//	NAME@GROUP: TEXT                   says it in a group, which everybody is in who speaks there in the script
-//	NAME sealed: TEXT                  says it encrypted
-//	NAME sends FILE                    a file beside the script: a picture, a sound, a film or any other file
-//	NAME sends CATEGORY JSON           a message of any category with this data; a JSON string stands for its text
-//	NAME taps LABEL                    the newest button with this label that the bot has shown to the person
-//	NAME transfers AMOUNT ASSET memo   ASSET is an id, or one of BTC, ETH and XIN; the memo may be missing
-//	bot> TEXT                          the next message of the bot, outside groups
-//	bot@GROUP> TEXT                    the next one in the group
-//	bot> [buttons: LABEL, LABEL]       its buttons, also in a group
-//	bot> (nothing)                     the bot has said nothing more anywhere, and is idle, see [Server.Idle]
-//	cut                                ends the connections, see [Server.Cut]
-//	restart bot                        stops the bot that [Start] or [Run] started, and starts it again
-//	wait 5m                            waits that long; in a testing/synctest bubble that takes no time
+//	NAME: TEXT                         the person says a text to the bot
+//	NAME@GROUP: TEXT                   the person says it in a group, with all speakers of the script as members
+//	NAME sealed: TEXT                  the person says it in an encrypted message
+//	NAME sends FILE                    the person sends a file in the script's directory, such as a picture
+//	NAME sends CATEGORY JSON           the person sends this data; a JSON string is sent as its text
+//	NAME taps LABEL                    the person taps the newest button with this label that the script has read
+//	NAME transfers AMOUNT ASSET memo   the person pays; ASSET is an id or BTC, ETH or XIN; memo is optional
+//	bot> TEXT                          the next message of the bot outside groups
+//	bot@GROUP> TEXT                    the next message of the bot in the group
+//	bot> [buttons: LABEL, LABEL]       the next message has these buttons; also with @GROUP
+//	bot> (nothing)                     the bot is idle, see [Server.Idle], and has sent nothing that was not read
+//	cut                                cuts the connections, see [Server.Cut]
+//	restart bot                        restarts the bot of [Start] or [Run]
+//	wait 5m                            waits; in a testing/synctest bubble in virtual time
 //	# ...                              a comment
 //
-// The TEXT of a bot's line is the whole text of the message, with * for any run of characters. White space at the
-// ends of a line does not count. A [blaze.Text] or [blaze.Post] is its own text. That of every other message is its
-// category, a space and its data, as in PLAIN_STICKER {"sticker_id":"..."}. Encrypted messages are opened. A line
-// waits up to five seconds for its message. A script reads the messages of each group, and those outside groups, in
-// the order in which they were sent, without those that a Next method or an earlier script has read. At the end of
-// the script there may be messages left. Audio and video files are not parsed: they are sent as lasting a second,
-// and videos as 640 by 360 pixels.
+// TEXT in a line of the bot is the whole text of the message; * matches any characters. White space at the ends of a
+// line is ignored. For [blaze.Text] and [blaze.Post] it is the text itself, for other messages the category, a space
+// and the data, as in PLAIN_STICKER {"sticker_id":"..."}. Encrypted messages are decrypted. A line waits up to five
+// seconds for its message.
 //
-// A failed line is reported with the message, and with the lines before it. The script goes on after a message that is
-// not the expected one, and ends where one is missing. A script with a line that cannot be read is not played.
+// A script reads the messages of each group, and those outside groups, in the order in which they were sent, except
+// those that a Next method or an earlier script has read. Messages may be left at its end. Audio and video files are
+// not parsed: they are sent with a duration of one second, videos with 640 by 360 pixels.
 //
-// To write what the bot says into the file, run the test with -update, if the program defines this flag, as many tests
-// do, or else with BLAZE_UPDATE=1 in the environment. Lines that still match stay as they are, with their *; others are
-// replaced, and missing ones are added. The ends of lines within a text become *.
+// A failed line is reported with the message and the lines before it. The script continues after an unexpected message,
+// and ends at a missing one. A script with an invalid line is not played.
 //
-// One Script at a time can be played on a Server.
+// To write the bot's messages to the file, run the test with -update, a flag that many tests define. If the program
+// does not define it, set BLAZE_UPDATE=1 in the environment. Lines that match stay unchanged, with their *; others are
+// replaced, and missing ones are added. Line breaks within a text become *.
+//
+// Only one Script at a time can be played on a Server.
 func Script(tb TB, s *Server, path string) {
 	tb.Helper()
 	text, err := os.ReadFile(path) //nolint:gosec // the author of the test names it
@@ -70,7 +71,7 @@ func Script(tb TB, s *Server, path string) {
 		}
 		return
 	}
-	// A TB has no context. Each line ends by itself.
+	// A TB has no context. Each line has a timeout.
 	p := &player{ctx: context.Background(), s: s, files: filesIn(filepath.Dir(path)), lines: lines}
 	p.report = func(line int, text string) {
 		tb.Helper()
@@ -98,7 +99,7 @@ func Script(tb TB, s *Server, path string) {
 	}
 }
 
-// updating reports whether scripts are to be written. The flag belongs to the program.
+// updating reports whether scripts are to be updated. The program owns the flag.
 func updating() bool {
 	f := flag.Lookup("update")
 	if f == nil {

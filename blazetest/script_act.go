@@ -7,7 +7,7 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// do does what a line says that is not about the bot, or returns why it cannot.
+// do executes a line that is not about a message of the bot. It returns the reason if that fails.
 func (p *player) do(l *scriptLine) (reason string) {
 	switch l.step {
 	case stepCut:
@@ -21,17 +21,17 @@ func (p *player) do(l *scriptLine) (reason string) {
 	case stepWait:
 		return p.wait(l.wait)
 	default:
-		return p.lets(p.s.User(l.who), l)
+		return p.perform(p.s.User(l.who), l)
 	}
 }
 
-// lets lets a person do what a line says.
-func (p *player) lets(u *User, l *scriptLine) (reason string) {
+// perform executes a line of a person. It returns the reason if that fails.
+func (p *player) perform(u *User, l *scriptLine) (reason string) {
 	var misuse *controlError
 	switch l.step {
 	case stepSays:
 		_, misuse = p.says(u, l)
-	case stepSealed:
+	case stepEncrypted:
 		_, misuse = u.send(blaze.Text(l.arg), true)
 	case stepSendsJSON:
 		data, reason := jsonData(l.arg)
@@ -50,7 +50,7 @@ func (p *player) lets(u *User, l *scriptLine) (reason string) {
 	case stepTransfers:
 		_, misuse = p.s.transfer(u.id, l.amount, l.kind, l.arg)
 	default:
-		return "this is nothing that somebody does"
+		return "not a person's step"
 	}
 	if misuse != nil {
 		return misuse.Reason
@@ -58,7 +58,7 @@ func (p *player) lets(u *User, l *scriptLine) (reason string) {
 	return ""
 }
 
-// says says a text to the bot, or in a group.
+// says says a text to the bot, alone or in a group.
 func (p *player) says(u *User, l *scriptLine) (messageID string, misuse *controlError) {
 	if l.group == "" {
 		return u.send(blaze.Text(l.arg), false)
@@ -66,7 +66,7 @@ func (p *player) says(u *User, l *scriptLine) (messageID string, misuse *control
 	return p.group(l.group).As(u).send(blaze.Text(l.arg), false)
 }
 
-// group returns a group that everybody is in who speaks there in the script.
+// group returns a group. All of its speakers in the script are members.
 func (p *player) group(name string) *Group {
 	if g, ok := p.groups[name]; ok {
 		return g
@@ -86,7 +86,7 @@ func (p *player) group(name string) *Group {
 
 // taps taps the newest button with this label that the bot has sent to the person, alone or in a group.
 func (p *player) taps(u *User, label string) (reason string) {
-	for _, m := range slices.Backward(p.heard) {
+	for _, m := range slices.Backward(p.received) {
 		if !u.isIn(m.out.ConversationID) {
 			continue
 		}
@@ -98,11 +98,11 @@ func (p *player) taps(u *User, label string) (reason string) {
 			return ""
 		}
 	}
-	return "the bot has sent no button " + label + " in a line before; bot> [buttons: " + label + "] reads one"
+	return "no line above has read a button " + label + "; add bot> [buttons: " + label + "]"
 }
 
-// groupName returns how a script names a group: by its name, or by its id if its name cannot stand in a script. It
-// returns "" for any other conversation. The caller holds s.mu.
+// groupName returns the name of a group in scripts: its name, or its id if scripts cannot contain the name. It returns
+// "" for other conversations. The caller holds s.mu.
 func (s *Server) groupName(conversation string) string {
 	c := s.conversations[conversation]
 	if c == nil || c.category != categoryGroup {
@@ -114,7 +114,7 @@ func (s *Server) groupName(conversation string) string {
 	return c.name
 }
 
-// wait waits as time.Sleep does, but no longer than the server and whoever plays the script.
+// wait waits for d, unless the server is closed or the player's context ends first.
 func (p *player) wait(d time.Duration) (reason string) {
 	t := time.NewTimer(d)
 	defer t.Stop()

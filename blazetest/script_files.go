@@ -14,17 +14,17 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// What is said of sound and films, which nobody plays here.
+// Properties of audio and video files, which are not parsed.
 const (
 	filmWidth, filmHeight = 640, 360
 	playTime              = time.Second
 )
 
-// filesIn returns the function that reads the files of a script in a directory.
+// filesIn returns a function that reads the files of a script in a directory.
 func filesIn(dir string) func(name string) (file []byte, reason string) {
 	return func(name string) (file []byte, reason string) {
 		if !filepath.IsLocal(name) {
-			return nil, "the file is to be beside the script: " + name
+			return nil, "the file must be in the script's directory: " + name
 		}
 		file, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the script's author names a file beside it
 		if err != nil {
@@ -34,7 +34,7 @@ func filesIn(dir string) func(name string) (file []byte, reason string) {
 	}
 }
 
-// file uploads a file as a person would, and returns the message that sends it, or why there is none.
+// file uploads a file for a person. It returns the message with it, or the reason if that fails.
 func (p *player) file(u *User, name string) (payload blaze.Payload, reason string) {
 	file, reason := p.files(name)
 	if reason != "" {
@@ -50,7 +50,7 @@ func (p *player) file(u *User, name string) (payload blaze.Payload, reason strin
 	return payloadOf(a, filepath.Base(name), file), ""
 }
 
-// payloadOf returns the message that sends a file, by its type: a picture, a sound, a film, or any file.
+// payloadOf returns the message for a file by its media type: Image, Audio, Video or Data.
 func payloadOf(a blaze.Attachment, name string, file []byte) blaze.Payload {
 	if t, ok := typesByName[strings.ToLower(filepath.Ext(name))]; ok {
 		a.MimeType = t
@@ -69,7 +69,7 @@ func payloadOf(a blaze.Attachment, name string, file []byte) blaze.Payload {
 	return blaze.Data{Attachment: a, Name: name}
 }
 
-// typesByName are the types that the first bytes of a file do not tell.
+// typesByName has media types that cannot be detected from the first bytes of a file.
 var typesByName = map[string]string{
 	".ogg": "audio/ogg", ".oga": "audio/ogg", ".opus": "audio/ogg", ".m4a": "audio/mp4", ".mp3": "audio/mpeg",
 	".wav": "audio/wav", ".mp4": "video/mp4", ".mov": "video/quicktime", ".webm": "video/webm",

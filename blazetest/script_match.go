@@ -10,9 +10,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// like reports whether text is what pattern says, where each * is any run of characters, also none.
+// like reports whether text matches pattern. Each * matches any characters, or none.
 func like(pattern, text string) bool {
-	star, tried := -1, 0 // the last * of the pattern, and how far its run reaches
+	star, tried := -1, 0 // index of the last * in pattern, and the end of its match in text
 	p, t := 0, 0
 	for t < len(text) {
 		switch {
@@ -32,8 +32,8 @@ func like(pattern, text string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// lineText returns a payload as scripts have it: what a text or a post says, the labels of buttons, and the category
-// and the data of everything else.
+// lineText returns the text of a payload in scripts: that of a text or post, the labels of buttons, or category and
+// data.
 func lineText(p blaze.Payload) string {
 	switch p := p.(type) {
 	case blaze.Text:
@@ -44,7 +44,7 @@ func lineText(p blaze.Payload) string {
 		return buttonsBegin + " " + labelsOf(p) + "]"
 	}
 	data, err := blaze.EncodePayload(p)
-	if err != nil { // what a client may send and this package may not
+	if err != nil { // a client can send payloads that EncodePayload does not accept
 		return string(p.Category())
 	}
 	return string(p.Category()) + " " + string(data)
@@ -69,7 +69,7 @@ func labelsOf(buttons []blaze.Button) string {
 	return normalLabels(strings.Join(labels, ","))
 }
 
-// matches reports whether the line is about such a message.
+// matches reports whether a message matches the line.
 func (l *scriptLine) matches(p blaze.Payload) bool {
 	if l.step == stepBotButtons {
 		buttons := buttonsOf(p)
@@ -81,7 +81,7 @@ func (l *scriptLine) matches(p blaze.Payload) bool {
 	return l.step == stepBotSays && like(l.arg, lineText(p))
 }
 
-// written returns the line of a script that is about this message and no shorter one. What has no place in a line is *.
+// written returns the most specific line that matches a message. Text that a line cannot contain becomes *.
 func written(group string, p blaze.Payload) string {
 	who := "bot> "
 	if group != "" {
@@ -100,8 +100,8 @@ func written(group string, p blaze.Payload) string {
 	return who + text
 }
 
-// starred returns text on one line, with a * for each run of what cannot be in one: the ends of lines and other control
-// characters, bytes that are no UTF-8, and white space at both ends.
+// starred replaces each run of characters that a line cannot contain with *: control characters including line breaks,
+// invalid UTF-8, and white space at both ends.
 func starred(text string) string {
 	var b strings.Builder
 	star := false
@@ -128,11 +128,11 @@ func starred(text string) string {
 	return line
 }
 
-// jsonData returns the bytes of a message whose data a script has as JSON. A string stands for its own text, so that
-// texts and posts have a way to be more than one line.
+// jsonData returns the data for a line with JSON. A JSON string stands for its text, so that texts and posts can have
+// several lines.
 func jsonData(text string) (data []byte, reason string) {
 	if !json.Valid([]byte(text)) {
-		return nil, "not JSON: " + text
+		return nil, "invalid JSON: " + text
 	}
 	if text[0] == '"' {
 		var s string
@@ -142,20 +142,20 @@ func jsonData(text string) (data []byte, reason string) {
 	return []byte(text), ""
 }
 
-// assets are the ids of the assets that most people know by their symbol.
+// assets has the ids of well-known assets by symbol.
 var assets = map[string]string{
 	"BTC": "c6d0c728-2624-429b-8e0d-d9d19b6592fa",
 	"ETH": "43d61dcd-e413-450d-80b8-101d5e903357",
 	"XIN": "c94ac88f-4671-3976-b60a-09064f1811e8",
 }
 
-// assetID returns the id of an asset that is given by its id or its symbol.
+// assetID returns the id of an asset, given by id or symbol.
 func assetID(asset string) (id, reason string) {
 	if id, ok := assets[asset]; ok {
 		return id, ""
 	}
 	if !serve.IsUUID(asset) {
-		return "", "an asset is its id, a UUID in lowercase, or one of BTC, ETH and XIN, not " + asset
+		return "", "the asset must be a UUID in lowercase, BTC, ETH or XIN, not " + asset
 	}
 	return asset, ""
 }

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxScript is how many bytes a script may have.
+// maxScript is the maximum size of a script in bytes.
 const maxScript = 1 << 20
 
 // step is the kind of a line.
@@ -18,7 +18,7 @@ type step int
 const (
 	stepComment step = iota // or an empty line
 	stepSays
-	stepSealed
+	stepEncrypted
 	stepSendsFile
 	stepSendsJSON
 	stepTaps
@@ -34,23 +34,23 @@ const (
 // scriptLine is one line of a script.
 type scriptLine struct {
 	number int    // from 1
-	raw    string // as it is in the file, without its end
+	raw    string // the line in the file, without its end
 	step   step
-	who    string // who acts; "" where the bot or nobody does
-	group  string // the group's name; "" outside groups
-	arg    string // the text, pattern, file, label or memo
-	kind   string // the category or the asset
+	who    string // name of the person; "" in other lines
+	group  string // name of the group; "" outside groups
+	arg    string // text, pattern, file, label or memo
+	kind   string // category or asset
 	amount string
 	wait   time.Duration
 }
 
-// text is the line as it is shown in reports.
+// text returns the line for reports.
 func (l *scriptLine) text() string { return strings.TrimSpace(l.raw) }
 
 // bot reports whether the line is about a message of the bot.
 func (l *scriptLine) bot() bool { return l.step == stepBotSays || l.step == stepBotButtons }
 
-// scriptError is why a line cannot be read.
+// scriptError is the error of an invalid line.
 type scriptError struct {
 	line   int
 	reason string
@@ -58,10 +58,10 @@ type scriptError struct {
 
 func (e *scriptError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.reason) }
 
-// parseScript reads a script. The error holds a *scriptError for each line that cannot be read.
+// parseScript parses a script. The error has a *scriptError for each invalid line.
 func parseScript(text string) ([]scriptLine, error) {
 	if len(text) > maxScript {
-		return nil, fmt.Errorf("%d bytes, and a script has at most %d", len(text), maxScript)
+		return nil, fmt.Errorf("the script has %d bytes; at most %d are allowed", len(text), maxScript)
 	}
 	var lines []scriptLine
 	var errs []error
@@ -75,13 +75,13 @@ func parseScript(text string) ([]scriptLine, error) {
 	return lines, errors.Join(errs...)
 }
 
-// parse reads the line, or returns what is wrong with it.
+// parse parses the line. It returns the reason if the line is invalid.
 func (l *scriptLine) parse() (reason string) {
 	text := l.text()
 	first, rest, _ := strings.Cut(text, " ")
 	switch {
 	case !utf8.ValidString(text):
-		return "not UTF-8"
+		return "invalid UTF-8"
 	case text == "" || text[0] == '#':
 		return ""
 	case text == "cut":
@@ -95,11 +95,11 @@ func (l *scriptLine) parse() (reason string) {
 	}
 	name, rest := cutName(text)
 	if name == "" {
-		return fmt.Sprintf("%q begins with no name, and is neither cut, restart bot, wait nor a comment", text)
+		return fmt.Sprintf("%q must begin with a name, cut, restart bot, wait or #", text)
 	}
 	if after, ok := strings.CutPrefix(rest, "@"); ok {
 		if l.group, rest = cutName(after); l.group == "" {
-			return "no group's name behind the @"
+			return "group name missing after @"
 		}
 	}
 	if name == "bot" {
@@ -109,7 +109,7 @@ func (l *scriptLine) parse() (reason string) {
 	return l.parseAct(rest)
 }
 
-// cutName cuts the name off the beginning of text: letters, digits and - _ .
+// cutName splits text after a leading name: letters, digits and - _ .
 func cutName(text string) (name, rest string) {
 	end := strings.IndexFunc(text, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
@@ -129,24 +129,24 @@ func (l *scriptLine) parseWait(arg string) (reason string) {
 	return ""
 }
 
-// parseBot reads what follows the bot's name.
+// parseBot parses the rest of the line after the bot's name.
 func (l *scriptLine) parseBot(rest string) (reason string) {
 	rest, ok := strings.CutPrefix(rest, ">")
 	if !ok {
-		return "the bot's lines are bot> TEXT or bot@GROUP> TEXT"
+		return "a line of the bot must be bot> TEXT or bot@GROUP> TEXT"
 	}
 	l.arg = strings.TrimSpace(rest)
 	switch labels, buttons := strings.CutPrefix(l.arg, buttonsBegin); {
 	case l.arg == "":
-		return "no text behind bot>; * is any text"
+		return "text missing after bot>; use * for any text"
 	case l.arg == nothing && l.group != "":
-		return "bot> " + nothing + " is about all conversations, and takes no group"
+		return "bot> " + nothing + " applies to all conversations; remove the group"
 	case l.arg == nothing:
 		l.step = stepBotNothing
 	case !buttons:
 		l.step = stepBotSays
 	case !strings.HasSuffix(labels, "]"):
-		return "no ] at the end of the buttons"
+		return "] missing after the buttons"
 	default:
 		l.step, l.arg = stepBotButtons, normalLabels(strings.TrimSuffix(labels, "]"))
 	}
@@ -158,7 +158,7 @@ const (
 	buttonsBegin = "[buttons:"
 )
 
-// normalLabels returns labels with one space behind each comma.
+// normalLabels puts one space after each comma.
 func normalLabels(labels string) string {
 	all := strings.Split(labels, ",")
 	for i := range all {
@@ -167,23 +167,23 @@ func normalLabels(labels string) string {
 	return strings.Join(all, ", ")
 }
 
-// parseAct reads what a person does.
+// parseAct parses the rest of a person's line.
 func (l *scriptLine) parseAct(rest string) (reason string) {
 	if text, ok := strings.CutPrefix(rest, ":"); ok {
 		l.step, l.arg = stepSays, strings.TrimSpace(text)
-		return needed(l.arg, "no text behind the colon")
+		return needed(l.arg, "text missing after the colon")
 	}
 	verb, arg, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	if !strings.HasPrefix(rest, " ") {
-		return "no colon, and no space behind the name"
+		return "colon or space missing after the name"
 	}
-	if before, text, ok := strings.Cut(verb, ":"); ok { // as in sealed:text
+	if before, text, ok := strings.Cut(verb, ":"); ok { // no space after the colon
 		verb, arg = before+":", text+" "+arg
 	}
 	l.arg = strings.TrimSpace(arg)
 	switch verb {
 	case "sealed:":
-		l.step, reason = stepSealed, needed(l.arg, "no text behind the colon")
+		l.step, reason = stepEncrypted, needed(l.arg, "text missing after the colon")
 	case "sends":
 		reason = l.parseSends()
 	case "taps":
@@ -191,10 +191,10 @@ func (l *scriptLine) parseAct(rest string) (reason string) {
 	case "transfers":
 		reason = l.parseTransfer()
 	default:
-		return fmt.Sprintf("%q is none of sealed:, sends, taps and transfers", verb)
+		return fmt.Sprintf("%q must be sealed:, sends, taps or transfers", verb)
 	}
 	if reason == "" && l.group != "" {
-		reason = "in a group, people can only say a text: " + l.who + "@" + l.group + ": TEXT"
+		reason = "only texts can be sent to a group: " + l.who + "@" + l.group + ": TEXT"
 	}
 	return reason
 }
@@ -206,14 +206,14 @@ func needed(s, otherwise string) (reason string) {
 	return ""
 }
 
-// parseSends tells the category of a message from the name of a file.
+// parseSends distinguishes a category from the name of a file.
 func (l *scriptLine) parseSends() (reason string) {
 	first, rest, more := strings.Cut(l.arg, " ")
 	switch {
 	case l.arg == "":
 		return "sends needs a file, or a category and JSON"
 	case isCategory(first) && !more:
-		return "sends " + first + " needs JSON behind the category"
+		return "sends " + first + " needs JSON after the category"
 	case isCategory(first):
 		l.step, l.kind, l.arg = stepSendsJSON, first, strings.TrimSpace(rest)
 		_, reason = jsonData(l.arg)
@@ -223,7 +223,7 @@ func (l *scriptLine) parseSends() (reason string) {
 	return ""
 }
 
-// isCategory reports whether s is written like PLAIN_TEXT.
+// isCategory reports whether s has the form of PLAIN_TEXT.
 func isCategory(s string) bool {
 	return strings.Contains(s, "_") && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""
 }
@@ -241,10 +241,10 @@ func (l *scriptLine) parseTransfer() (reason string) {
 	return checkAmount(l.amount)
 }
 
-// checkAmount wants an amount that Transfer takes.
+// checkAmount returns the reason if Transfer does not accept the amount.
 func checkAmount(amount string) (reason string) {
 	if !isAmount(amount) {
-		return fmt.Sprintf("%q is no amount above zero with up to eight digits behind the point", amount)
+		return fmt.Sprintf("the amount %q must be a positive decimal number with at most eight decimals", amount)
 	}
 	return ""
 }

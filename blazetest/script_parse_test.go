@@ -22,8 +22,8 @@ func TestLinesOfScripts(t *testing.T) {
 		"alice:hi":                    {step: stepSays, who: "alice", arg: "hi"},
 		"cut: hi":                     {step: stepSays, who: "cut", arg: "hi"},
 		"Ärö_1.x-y@staff.2: a@b":      {step: stepSays, who: "Ärö_1.x-y", group: "staff.2", arg: "a@b"},
-		"alice sealed: psst":          {step: stepSealed, who: "alice", arg: "psst"},
-		"alice sealed:psst: x":        {step: stepSealed, who: "alice", arg: "psst: x"},
+		"alice sealed: psst":          {step: stepEncrypted, who: "alice", arg: "psst"},
+		"alice sealed:psst: x":        {step: stepEncrypted, who: "alice", arg: "psst: x"},
 		"alice sends my cat.png":      {step: stepSendsFile, who: "alice", arg: "my cat.png"},
 		"alice sends README":          {step: stepSendsFile, who: "alice", arg: "README"},
 		`alice sends PLAIN_POST "#x"`: {step: stepSendsJSON, who: "alice", kind: "PLAIN_POST", arg: `"#x"`},
@@ -53,44 +53,44 @@ func TestLinesOfScripts(t *testing.T) {
 
 func TestLinesThatAreNone(t *testing.T) {
 	for text, reason := range map[string]string{
-		"alice":                       "no colon",
-		"alice:":                      "no text",
-		"alice: ":                     "no text",
-		"alice : hi":                  "none of sealed:, sends, taps and transfers",
-		"alice says hi":               "none of sealed:, sends, taps and transfers",
-		"alice@: hi":                  "no group's name",
-		"@staff: hi":                  "begins with no name",
-		"> hi":                        "begins with no name",
-		"alice> hi":                   "no colon",
-		"alice sealed:":               "no text",
+		"alice":                       "colon or space missing",
+		"alice:":                      "text missing",
+		"alice: ":                     "text missing",
+		"alice : hi":                  "must be sealed:, sends, taps or transfers",
+		"alice says hi":               "must be sealed:, sends, taps or transfers",
+		"alice@: hi":                  "group name missing",
+		"@staff: hi":                  "must begin with a name",
+		"> hi":                        "must begin with a name",
+		"alice> hi":                   "colon or space missing",
+		"alice sealed:":               "text missing",
 		"alice sends":                 "needs a file",
 		"alice sends PLAIN_TEXT":      "needs JSON",
-		"alice sends PLAIN_TEXT hi":   "not JSON: hi",
-		"alice@staff sends x.png":     "in a group",
-		"alice@staff taps x":          "in a group",
-		"alice@staff sealed: x":       "in a group",
+		"alice sends PLAIN_TEXT hi":   "invalid JSON: hi",
+		"alice@staff sends x.png":     "only texts can be sent to a group",
+		"alice@staff taps x":          "only texts can be sent to a group",
+		"alice@staff sealed: x":       "only texts can be sent to a group",
 		"alice taps":                  "needs the label",
 		"alice transfers 5":           "needs an amount and an asset",
-		"alice transfers -5 BTC":      "no amount above zero",
-		"alice transfers 0.00 BTC":    "no amount above zero",
-		"alice transfers 1. BTC":      "no amount above zero",
-		"alice transfers 1e3 BTC":     "no amount above zero",
-		"alice transfers 5 DOGE":      "an asset is its id",
+		"alice transfers -5 BTC":      "must be a positive decimal number",
+		"alice transfers 0.00 BTC":    "must be a positive decimal number",
+		"alice transfers 1. BTC":      "must be a positive decimal number",
+		"alice transfers 1e3 BTC":     "must be a positive decimal number",
+		"alice transfers 5 DOGE":      "the asset must be",
 		"bot: hi":                     "bot> TEXT",
 		"bot taps x":                  "bot> TEXT",
-		"bot>":                        "no text behind bot>",
-		"bot@staff> (nothing)":        "takes no group",
-		"bot> [buttons: A":            "no ]",
+		"bot>":                        "text missing after bot>",
+		"bot@staff> (nothing)":        "remove the group",
+		"bot> [buttons: A":            "] missing",
 		"wait":                        "wait needs a duration",
 		"wait 5":                      "wait needs a duration",
 		"wait -1s":                    "wait needs a duration",
 		"wait for it":                 "wait needs a duration",
-		"restart":                     "no colon",
-		"restart alice":               "none of sealed:",
-		"cut 2":                       "none of sealed:",
-		"alice: \xff":                 "not UTF-8",
-		strings.Repeat("a", 1<<20+1):  "a script has at most 1048576",
-		"alice: hi\n\n#\nalice\nbob:": "line 4: no colon, and no space behind the name\nline 5: no text",
+		"restart":                     "colon or space missing",
+		"restart alice":               "must be sealed:",
+		"cut 2":                       "must be sealed:",
+		"alice: \xff":                 "invalid UTF-8",
+		strings.Repeat("a", 1<<20+1):  "at most 1048576 are allowed",
+		"alice: hi\n\n#\nalice\nbob:": "line 4: colon or space missing after the name\nline 5: text missing",
 	} {
 		_, err := parseScript(text)
 		require.ErrorContains(t, err, reason, "%.40q", text)
@@ -112,7 +112,7 @@ func TestLike(t *testing.T) {
 	}
 }
 
-// A pattern of many stars must not take a time that grows with their power.
+// Matching a pattern with many stars does not take exponential time.
 func TestLikeWithManyStars(t *testing.T) {
 	require.False(t, like(strings.Repeat("*a", 2000)+"b", strings.Repeat("a", 20000)))
 }
@@ -157,7 +157,7 @@ func TestLinesAndButtons(t *testing.T) {
 	}
 	group := blaze.ButtonGroup{button("BTC"), button("ETH")}
 	card := blaze.Card{Title: "t", Description: "d", Actions: group}
-	for line, want := range map[string][2]bool{ // of the buttons, and of a card with these
+	for line, want := range map[string][2]bool{ // for these buttons, and for a card with them
 		"bot> [buttons: BTC, ETH]":  {true, true},
 		"bot> [buttons:BTC ,  ETH]": {true, true},
 		"bot> [buttons: BTC, *]":    {true, true},
@@ -176,7 +176,7 @@ func TestLinesAndButtons(t *testing.T) {
 	require.False(t, lines[0].matches(blaze.Text("[buttons: A]")))
 }
 
-// Any text is a script or has reasons why not, and whatever a bot says can be written on a line that is about it.
+// Every text is a script or has errors with lines. Every message of a bot has a line that matches it.
 func FuzzScript(f *testing.F) {
 	f.Add("alice: hi\nbot> hello *\n")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -15,56 +15,57 @@ import (
 )
 
 const (
-	saysWithin = 5 * time.Second // how long a line waits for the bot
-	shownLines = 6               // before one that failed
+	botTimeout = 5 * time.Second // wait of a line for the bot
+	shownLines = 6               // lines in a report before the failed one
 )
 
-// scriptState is what a Server knows of scripts.
+// scriptState is the state of scripts on a Server.
 type scriptState struct {
-	scripted map[int]bool // of sent: what scripts have read
-	playing  bool         // a script is being played
+	scripted map[int]bool // indexes into sent of messages that scripts have read
+	playing  bool         // a script is playing
 }
 
 // player plays a script on a server.
 type player struct {
-	ctx    context.Context // of whoever plays it
+	ctx    context.Context // of the caller
 	s      *Server
-	files  func(name string) (file []byte, reason string) // those that are sent
+	files  func(name string) (file []byte, reason string) // reads a file to be sent
 	lines  []scriptLine
 	report func(line int, text string)
 
-	groups map[string]*Group
-	read   map[int]bool // those of s.sent that it has read, or may not read
-	from   int          // all of s.sent before it is read; guarded by s.mu
-	heard  []said       // in the order in which they were read
-	before []string     // the lines so far, with what the bot really said
+	groups   map[string]*Group
+	read     map[int]bool // indexes into s.sent of messages that were read, or may not be read
+	from     int          // all earlier messages in s.sent were read; guarded by s.mu
+	received []botMessage // in the order in which they were read
+	before   []string     // the lines so far, with the bot's actual messages
 }
 
-// said is a message of the bot.
-type said struct {
-	index int    // in s.sent
-	group string // the group's name; "" outside groups
+// botMessage is a message of the bot, decrypted.
+type botMessage struct {
+	index int    // index into s.sent
+	group string // name of the group; "" outside groups
 	out   blaze.Outgoing
 }
 
-// found is a message of the bot that nobody has opened.
-type found struct {
+// unreadMessage is a message of the bot that is not decrypted yet.
+type unreadMessage struct {
 	index int
 	group string
 	sentMessage
 }
 
-// said opens the message.
-func (f found) said() said { return said{f.index, f.group, f.opened()} }
+// botMessage decrypts the message.
+func (f unreadMessage) botMessage() botMessage { return botMessage{f.index, f.group, f.decrypted()} }
 
-// begin makes the player the one of the server, and notes what it may not read. An error means that there is another.
+// begin registers the player as the server's only one, and excludes messages that were read. It returns an error if
+// another script is playing.
 func (p *player) begin() error {
 	p.groups, p.read = map[string]*Group{}, map[int]bool{}
 	s := p.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.playing {
-		return errors.New("blazetest: another script is being played")
+		return errors.New("blazetest: another script is playing")
 	}
 	s.playing = true
 	for i := range s.sent {
@@ -75,7 +76,7 @@ func (p *player) begin() error {
 	return nil
 }
 
-// end lets the next script begin behind what this one has read.
+// end unregisters the player, and excludes the messages that it has read from later scripts.
 func (p *player) end() {
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
@@ -86,8 +87,8 @@ func (p *player) end() {
 	maps.Copy(p.s.scripted, p.read)
 }
 
-// play plays the lines one after the other. It goes on after a message that is not the expected one, and stops where
-// one is missing, since all that follows would be missing too.
+// play executes the lines. It continues after an unexpected message. It stops at a missing message, because all later
+// ones would be missing too.
 func (p *player) play() {
 	for i := range p.lines {
 		l := &p.lines[i]
@@ -109,7 +110,7 @@ func (p *player) play() {
 	}
 }
 
-// act does what a line says that is not about the bot. False means that it cannot be done.
+// act executes a line that is not about a message of the bot. It returns false if that fails.
 func (p *player) act(l *scriptLine) bool {
 	if reason := p.do(l); reason != "" {
 		p.fail(l, reason)
@@ -119,25 +120,25 @@ func (p *player) act(l *scriptLine) bool {
 	return true
 }
 
-// expect compares the next message of the bot with a line. False means that there is none.
+// expect compares the bot's next message with a line. It returns false if no message arrives.
 func (p *player) expect(l *scriptLine) bool {
 	m, err := p.next(func(group string) bool { return group == l.group })
 	if err != nil {
-		p.fail(l, fmt.Sprintf("the bot said nothing within %v\n\tscript: %s\n\tbot:    %s%s\n\t%v",
-			saysWithin, l.text(), nothing, p.elsewhere(), err))
+		p.fail(l, fmt.Sprintf("the bot sent no message within %v\n\tscript: %s\n\tbot:    %s%s\n\t%v",
+			botTimeout, l.text(), nothing, p.elsewhere(), err))
 		return false
 	}
 	if !l.matches(m.out.Payload) {
-		p.fail(l, "the bot said something else\n\tscript: "+l.text()+"\n\tbot:    "+m.shown())
+		p.fail(l, "the bot sent a different message\n\tscript: "+l.text()+"\n\tbot:    "+m.shown())
 	}
 	p.remember(m.shown())
 	return true
 }
 
-// expectNothing wants all messages of the bot to be read once it has nothing more to do.
+// expectNothing checks that no message is unread after the bot has become idle.
 func (p *player) expectNothing(l *scriptLine) {
 	if err := p.idle(); err != nil {
-		p.fail(l, "the bot is not finished within "+saysWithin.String()+"\n\t"+err.Error())
+		p.fail(l, "the bot was not idle within "+botTimeout.String()+"\n\t"+err.Error())
 		return
 	}
 	var all []string
@@ -146,63 +147,63 @@ func (p *player) expectNothing(l *scriptLine) {
 		all = append(all, m.shown())
 	}
 	if len(all) > 0 {
-		p.fail(l, "the bot said something\n\tscript: "+l.text()+"\n\tbot:    "+strings.Join(all, "\n\t        "))
+		p.fail(l, "the bot sent a message\n\tscript: "+l.text()+"\n\tbot:    "+strings.Join(all, "\n\t        "))
 	}
 }
 
-// next waits for the next message that the script has not read in one of the groups, and takes it.
-func (p *player) next(in func(group string) bool) (said, error) {
-	ctx, cancel := context.WithTimeout(p.ctx, saysWithin)
+// next waits for the next unread message in an accepted group, and reads it.
+func (p *player) next(in func(group string) bool) (botMessage, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, botTimeout)
 	defer cancel()
-	var first found
+	var first unreadMessage
 	err := p.s.await(ctx, func() bool {
 		all := p.unreadLocked()
-		at := slices.IndexFunc(all, func(f found) bool { return in(f.group) })
+		at := slices.IndexFunc(all, func(f unreadMessage) bool { return in(f.group) })
 		if at >= 0 {
 			first = all[at]
 		}
 		return at >= 0
 	})
 	if err != nil {
-		return said{}, err
+		return botMessage{}, err
 	}
-	m := first.said()
+	m := first.botMessage()
 	p.take(m)
 	return m, nil
 }
 
-func (p *player) take(m said) {
+func (p *player) take(m botMessage) {
 	p.read[m.index] = true
-	p.heard = append(p.heard, m)
+	p.received = append(p.received, m)
 }
 
-// unread returns what the bot said and the script has not read, in the order in which it was sent.
-func (p *player) unread() []said {
+// unread returns the unread messages of the bot, in the order in which they were sent.
+func (p *player) unread() []botMessage {
 	p.s.mu.Lock()
 	unopened := p.unreadLocked()
 	p.s.mu.Unlock()
-	all := make([]said, len(unopened))
+	all := make([]botMessage, len(unopened))
 	for i, f := range unopened {
-		all[i] = f.said()
+		all[i] = f.botMessage()
 	}
 	return all
 }
 
-// unreadLocked is unread for a caller that holds s.mu. It opens nothing.
-func (p *player) unreadLocked() []found {
-	var all []found
+// unreadLocked is unread without decryption. The caller holds s.mu.
+func (p *player) unreadLocked() []unreadMessage {
+	var all []unreadMessage
 	for p.read[p.from] {
 		p.from++
 	}
 	for i := p.from; i < len(p.s.sent); i++ {
 		if out := p.s.sent[i]; !p.read[i] {
-			all = append(all, found{i, p.s.groupName(out.ConversationID), p.s.sentTo(out)})
+			all = append(all, unreadMessage{i, p.s.groupName(out.ConversationID), p.s.sentTo(out)})
 		}
 	}
 	return all
 }
 
-// readers returns the ids of those who are in a conversation. The caller holds s.mu.
+// readers returns the ids of the members of a conversation. The caller holds s.mu.
 func (s *Server) readers(conversation string) []string {
 	var ids []string
 	if c := s.conversations[conversation]; c != nil {
@@ -213,8 +214,7 @@ func (s *Server) readers(conversation string) []string {
 	return ids
 }
 
-// wasTaken reports whether a message that was sent was returned by one of the Next methods, or read by a script. The
-// caller holds s.mu.
+// wasTaken reports whether a Next method has returned a message, or a script has read it. The caller holds s.mu.
 func (s *Server) wasTaken(i int) bool {
 	if i < s.taken || s.scripted[i] {
 		return true
@@ -240,12 +240,12 @@ func (s *Server) wasTaken(i int) bool {
 }
 
 func (p *player) idle() error {
-	ctx, cancel := context.WithTimeout(p.ctx, saysWithin)
+	ctx, cancel := context.WithTimeout(p.ctx, botTimeout)
 	defer cancel()
 	return p.s.Idle(ctx)
 }
 
-// elsewhere shows what the bot said in other conversations, for the report of a message that is missing.
+// elsewhere returns the unread messages of other conversations, for the report of a missing message.
 func (p *player) elsewhere() string {
 	var b strings.Builder
 	for _, m := range p.unread() {
@@ -254,8 +254,8 @@ func (p *player) elsewhere() string {
 	return b.String()
 }
 
-// shown is the message as a line of a report.
-func (m said) shown() string {
+// shown returns the message as a line of a report.
+func (m botMessage) shown() string {
 	who := "bot> "
 	if m.group != "" {
 		who = "bot@" + m.group + "> "
@@ -269,7 +269,7 @@ func (m said) shown() string {
 
 func (p *player) remember(line string) { p.before = append(p.before, line) }
 
-// fail reports a line, with those before it.
+// fail reports a line with those before it.
 func (p *player) fail(l *scriptLine, reason string) {
 	var b strings.Builder
 	b.WriteString(reason)

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// rewrite plays the script and returns it with what the bot said. False means that a line cannot be carried out, which
-// is reported.
+// rewrite plays the script and returns it with the bot's messages. It returns false, and reports the line, if a line
+// cannot be executed.
 func (p *player) rewrite() (text string, ok bool) {
 	var out []string
 	for i := 0; i < len(p.lines); {
@@ -15,8 +15,8 @@ func (p *player) rewrite() (text string, ok bool) {
 			end++
 		}
 		block := p.lines[i:end]
-		heard := p.listen(block)
-		out = append(out, p.align(block, heard)...)
+		received := p.listen(block)
+		out = append(out, p.align(block, received)...)
 		if end == len(p.lines) {
 			break
 		}
@@ -27,18 +27,18 @@ func (p *player) rewrite() (text string, ok bool) {
 				return "", false
 			}
 			out = append(out, l.raw)
-		case len(heard) == 0 || slices.ContainsFunc(block, func(l scriptLine) bool { return l.bot() }):
-			out = append(out, l.raw) // else the bot did say something here, which is written
+		case len(received) == 0 || slices.ContainsFunc(block, func(l scriptLine) bool { return l.bot() }):
+			out = append(out, l.raw) // otherwise the bot sent messages here, which replace the line
 		}
 		i = end + 1
 	}
 	return strings.Join(out, "\n"), true
 }
 
-// listen returns what the bot says at a place in the script: as many messages as there are lines for, if they come in
-// time, and what else comes until the bot is idle.
-func (p *player) listen(block []scriptLine) []said {
-	var heard []said
+// listen returns the bot's messages for a block of lines: at least one for each line if they arrive in time, and all
+// others until the bot is idle.
+func (p *player) listen(block []scriptLine) []botMessage {
+	var received []botMessage
 	for i := range block {
 		if !block[i].bot() {
 			continue
@@ -47,54 +47,54 @@ func (p *player) listen(block []scriptLine) []said {
 		if err != nil {
 			break
 		}
-		heard = append(heard, m)
+		received = append(received, m)
 	}
-	_ = p.idle() // a bot that is not finished in time has said what it has said
+	_ = p.idle() // if the bot is not idle in time, use the messages so far
 	for _, m := range p.unread() {
 		p.take(m)
-		heard = append(heard, m)
+		received = append(received, m)
 	}
-	for _, m := range heard {
+	for _, m := range received {
 		p.remember(m.shown())
 	}
-	return heard
+	return received
 }
 
-// align returns the lines of a block as they are to be: those that match a message stay, and so do comments.
-func (p *player) align(block []scriptLine, heard []said) []string {
-	kept := matchLines(block, heard)
-	if allMatch(block, heard) {
+// align returns the updated lines of a block. Comments and matching lines stay unchanged.
+func (p *player) align(block []scriptLine, received []botMessage) []string {
+	kept := matchLines(block, received)
+	if allMatch(block, received) {
 		return raws(block)
 	}
-	last := len(block) // behind it there are only comments, which belong to the next step
+	last := len(block) // only comments follow, which belong to the next step
 	for last > 0 && !block[last-1].bot() {
 		last--
 	}
 	var out []string
-	next := 0 // of heard
+	next := 0 // index into received
 	for i := range block[:last] {
 		switch m, keep := kept[i]; {
 		case !block[i].bot():
 			out = append(out, block[i].raw)
 		case keep:
 			for ; next < m; next++ {
-				out = append(out, p.line(heard[next]))
+				out = append(out, p.line(received[next]))
 			}
 			out = append(out, block[i].raw)
 			next++
-		case next < nextKept(kept, i, len(heard)):
-			out = append(out, p.line(heard[next]))
+		case next < nextKept(kept, i, len(received)):
+			out = append(out, p.line(received[next]))
 			next++
 		}
 	}
-	for ; next < len(heard); next++ {
-		out = append(out, p.line(heard[next]))
+	for ; next < len(received); next++ {
+		out = append(out, p.line(received[next]))
 	}
 	return append(out, raws(block[last:])...)
 }
 
-// line returns a new line about a message, with the end of line that the file has.
-func (p *player) line(m said) string {
+// line returns a new line for a message, with the line break of the file.
+func (p *player) line(m botMessage) string {
 	line := written(m.group, m.out.Payload)
 	if strings.HasSuffix(p.lines[0].raw, "\r") {
 		line += "\r"
@@ -110,7 +110,7 @@ func raws(block []scriptLine) []string {
 	return out
 }
 
-// nextKept returns the first message that a line behind i keeps, or otherwise.
+// nextKept returns the first message that is matched by a line after i, or otherwise if there is none.
 func nextKept(kept map[int]int, i, otherwise int) int {
 	first := otherwise
 	for line, m := range kept {
@@ -121,14 +121,14 @@ func nextKept(kept map[int]int, i, otherwise int) int {
 	return first
 }
 
-// allMatch reports whether the block is what was said, whatever the order of the conversations among themselves.
-func allMatch(block []scriptLine, heard []said) bool {
-	left := slices.Clone(heard)
+// allMatch reports whether the block matches all messages. The order between conversations is ignored.
+func allMatch(block []scriptLine, received []botMessage) bool {
+	left := slices.Clone(received)
 	for i := range block {
 		if !block[i].bot() {
 			continue
 		}
-		at := slices.IndexFunc(left, func(m said) bool { return m.group == block[i].group })
+		at := slices.IndexFunc(left, func(m botMessage) bool { return m.group == block[i].group })
 		if at < 0 || !block[i].matches(left[at].out.Payload) {
 			return false
 		}
@@ -137,17 +137,18 @@ func allMatch(block []scriptLine, heard []said) bool {
 	return len(left) == 0
 }
 
-// matchLines returns the longest selection of lines that match messages in the same order: the message of each line.
-func matchLines(block []scriptLine, heard []said) map[int]int {
+// matchLines returns the longest selection of lines that match messages in the same order: index of the line to index
+// of the message.
+func matchLines(block []scriptLine, received []botMessage) map[int]int {
 	same := func(i, k int) bool {
-		return block[i].bot() && block[i].group == heard[k].group && block[i].matches(heard[k].out.Payload)
+		return block[i].bot() && block[i].group == received[k].group && block[i].matches(received[k].out.Payload)
 	}
-	longest := make([][]int, len(block)+1) // of the lines from i on and the messages from k on
+	longest := make([][]int, len(block)+1) // for the lines from i on and the messages from k on
 	for i := range longest {
-		longest[i] = make([]int, len(heard)+1)
+		longest[i] = make([]int, len(received)+1)
 	}
 	for i := len(block) - 1; i >= 0; i-- {
-		for k := len(heard) - 1; k >= 0; k-- {
+		for k := len(received) - 1; k >= 0; k-- {
 			longest[i][k] = max(longest[i+1][k], longest[i][k+1])
 			if same(i, k) {
 				longest[i][k] = max(longest[i][k], 1+longest[i+1][k+1])
@@ -155,7 +156,7 @@ func matchLines(block []scriptLine, heard []said) map[int]int {
 		}
 	}
 	kept := map[int]int{}
-	for i, k := 0, 0; i < len(block) && k < len(heard); {
+	for i, k := 0, 0; i < len(block) && k < len(received); {
 		switch {
 		case same(i, k) && longest[i][k] == 1+longest[i+1][k+1]:
 			kept[i] = k

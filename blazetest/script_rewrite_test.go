@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// rewritten plays a script that is to be updated, and returns the file afterwards.
+// rewritten plays a script with update, and returns the file afterwards.
 func rewritten(t *testing.T, script string) string {
 	t.Helper()
 	t.Setenv("BLAZE_UPDATE", "1")
@@ -82,7 +82,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// A script whose lines cannot be carried out stays as it is.
+// A script with a line that fails is not updated.
 func TestUpdateOfABrokenScript(t *testing.T) {
 	t.Setenv("BLAZE_UPDATE", "1")
 	r, path := new(reports), filepath.Join(t.TempDir(), "talk.txt")
@@ -98,7 +98,7 @@ func TestUpdateOfABrokenScript(t *testing.T) {
 	require.Equal(t, script, string(got))
 }
 
-// The flag decides where it is defined, also against the environment.
+// If the flag is defined, it has precedence over the environment.
 func TestUpdateByFlag(t *testing.T) {
 	all := flag.CommandLine
 	t.Cleanup(func() { flag.CommandLine = all })

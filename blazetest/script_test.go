@@ -17,7 +17,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// reports is a test that only notes what is reported.
+// reports is a TB that only collects reports.
 type reports struct{ faults }
 
 func (*reports) Helper()        {}
@@ -25,7 +25,7 @@ func (*reports) Cleanup(func()) {}
 
 func (r *reports) Errorf(format string, args ...any) { r.add(format, args...) }
 
-// prices is a bot that knows what coins cost, in groups and to everybody.
+// prices is a bot that replies with the prices of coins, in groups and to users.
 func prices(c *blaze.Client) blaze.Handler {
 	buttons := blaze.ButtonGroup{
 		{Label: "BTC", Color: "#ABABAB", Action: "input:/price BTC"},
@@ -68,7 +68,7 @@ func prices(c *blaze.Client) blaze.Handler {
 	)
 }
 
-// playScript runs a script against a bot and returns what is reported.
+// playScript plays a script with a bot and returns the reports.
 func playScript(t *testing.T, bot func(*blaze.Client) blaze.Handler, script string) []string {
 	t.Helper()
 	r := new(reports)
@@ -130,7 +130,7 @@ bot> what is 2?
 `))
 }
 
-// Each group is read for itself, whatever the order in which the bot wrote to the two.
+// Each conversation is read separately, in any order of the bot's messages to different ones.
 func TestScriptReadsConversationsForThemselves(t *testing.T) {
 	require.Empty(t, playScript(t, prices, `alice: one
 alice: two
@@ -143,9 +143,9 @@ bot> what is two?
 
 func TestFailedLinesShowBothSides(t *testing.T) {
 	require.Equal(t, []string{
-		"talk.txt:5: the bot said something else\n\tscript: bot> cheap\n\tbot:    bot> BTC is 3" +
+		"talk.txt:5: the bot sent a different message\n\tscript: bot> cheap\n\tbot:    bot> BTC is 3" +
 			"\n\tbefore:\n\t\talice: /poem\n\t\tbot> \"one\\ntwo\"\n\t\talice: /price BTC",
-		"talk.txt:6: the bot said something else\n\tscript: bot> [buttons: XIN]\n\tbot:    bot> [buttons: BTC, ETH]" +
+		"talk.txt:6: the bot sent a different message\n\tscript: bot> [buttons: XIN]\n\tbot:    bot> [buttons: BTC, ETH]" +
 			"\n\tbefore:\n\t\talice: /poem\n\t\tbot> \"one\\ntwo\"\n\t\talice: /price BTC\n\t\tbot> BTC is 3",
 	}, playScript(t, prices, "alice: /poem\n# x\nbot> one*two\nalice: /price BTC\nbot> cheap\nbot> [buttons: XIN]\n"))
 }
@@ -153,7 +153,7 @@ func TestFailedLinesShowBothSides(t *testing.T) {
 func TestAMessageThatIsMissing(t *testing.T) {
 	got := playScript(t, prices, "alice: hi\nbot@staff> what is hi?\nalice: not played\n")
 	require.Len(t, got, 1)
-	require.Contains(t, got[0], "talk.txt:2: the bot said nothing within 5s\n\tscript: bot@staff> what is hi?\n"+
+	require.Contains(t, got[0], "talk.txt:2: the bot sent no message within 5s\n\tscript: bot@staff> what is hi?\n"+
 		"\tbot:    (nothing)\n\telsewhere: bot> what is hi?\n")
 	require.Contains(t, got[0], "\n\tbefore:\n\t\talice: hi")
 }
@@ -161,12 +161,12 @@ func TestAMessageThatIsMissing(t *testing.T) {
 func TestAMessageTooMany(t *testing.T) {
 	got := playScript(t, prices, "alice: hi\nalice@g: ho\nbot> (nothing)\nbot> (nothing)\n")
 	require.Len(t, got, 1)
-	require.Contains(t, got[0], "talk.txt:3: the bot said something\n\tscript: bot> (nothing)\n\tbot:    bot")
+	require.Contains(t, got[0], "talk.txt:3: the bot sent a message\n\tscript: bot> (nothing)\n\tbot:    bot")
 	require.Contains(t, got[0], "bot> what is hi?")
 	require.Contains(t, got[0], "bot@g> what is ho?")
 }
 
-// A bot that is busy is not one that says nothing.
+// A busy bot is awaited before (nothing) is checked.
 func TestNothingWaitsForTheBot(t *testing.T) {
 	slow := func(c *blaze.Client) blaze.Handler {
 		return blaze.On(func(ctx context.Context, m *blaze.Message, t blaze.Text) error {
@@ -176,20 +176,20 @@ func TestNothingWaitsForTheBot(t *testing.T) {
 	}
 	got := playScript(t, slow, "alice: hi\nbot> (nothing)\n")
 	require.Len(t, got, 1)
-	require.Contains(t, got[0], "the bot said something")
-	require.Contains(t, playScript(t, slow, "alice: 1\nalice: 2\nbot> (nothing)\n")[0], "not finished within 5s")
+	require.Contains(t, got[0], "the bot sent a message")
+	require.Contains(t, playScript(t, slow, "alice: 1\nalice: 2\nbot> (nothing)\n")[0], "not idle within 5s")
 }
 
 func TestScriptsThatCannotBePlayed(t *testing.T) {
 	require.Equal(t, []string{
-		`blazetest: talk.txt: line 1: "says" is none of sealed:, sends, taps and transfers`,
-		"blazetest: talk.txt: line 3: no text behind the colon",
+		`blazetest: talk.txt: line 1: "says" must be sealed:, sends, taps or transfers`,
+		"blazetest: talk.txt: line 3: text missing after the colon",
 	}, playScript(t, prices, "alice says hi\n\nalice:\n"))
 	for script, report := range map[string]string{
-		"alice: x\nbot> *\nalice taps BTC\n":              "talk.txt:3: the bot has sent no button BTC",
-		"alice: /price X\nbot> *\nbot> *\nbob taps BTC\n": "talk.txt:4: the bot has sent no button",
+		"alice: x\nbot> *\nalice taps BTC\n":              "talk.txt:3: no line above has read a button BTC",
+		"alice: /price X\nbot> *\nbot> *\nbob taps BTC\n": "talk.txt:4: no line above has read a button",
 		"alice sends no.png\n":                            "talk.txt:1: open",
-		"alice sends ../x.png\n":                          "talk.txt:1: the file is to be beside the script",
+		"alice sends ../x.png\n":                          "talk.txt:1: the file must be in the script's directory",
 	} {
 		got := playScript(t, prices, script)
 		require.Len(t, got, 1)
@@ -200,7 +200,7 @@ func TestScriptsThatCannotBePlayed(t *testing.T) {
 	require.Len(t, r.take(), 1)
 }
 
-// What the bot said before is read by the first script, unless something else has read it.
+// Earlier messages of the bot are read by the first script, unless something else has read them.
 func TestScriptsReadOnWhereOthersStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := blazetest.Start(t, prices, nil)
@@ -253,7 +253,7 @@ func TestFilesOfScripts(t *testing.T) {
 	})
 }
 
-// A restarted bot is made again, by the same function.
+// A restarted bot is created by the same function.
 func TestScriptsRestartBots(t *testing.T) {
 	lives := 0
 	counting := func(c *blaze.Client) blaze.Handler {
@@ -281,7 +281,7 @@ func TestScriptsRestartOnlyBotsThatRun(t *testing.T) {
 	blazetest.Script(r, s, path)
 	got := r.take()
 	require.Len(t, got, 1)
-	require.Contains(t, got[0], "talk.txt:1: blazetest: no bot was started")
+	require.Contains(t, got[0], "talk.txt:1: blazetest: no bot to restart")
 }
 
 func TestOneScriptAtATime(t *testing.T) {
@@ -291,7 +291,7 @@ func TestOneScriptAtATime(t *testing.T) {
 		ended := make(chan string)
 		go func() { ended <- c.call("POST", "/scripts", "wait 10h\n") }()
 		synctest.Wait()
-		require.Contains(t, c.refused(409, "POST", "/scripts", "cut\n"), "another script")
+		require.Contains(t, c.rejection(409, "POST", "/scripts", "cut\n"), "another script")
 		began := time.Now()
 		require.JSONEq(t, `{"failed":[]}`, <-ended)
 		require.Equal(t, 10*time.Hour, time.Since(began))
@@ -299,7 +299,7 @@ func TestOneScriptAtATime(t *testing.T) {
 	})
 }
 
-// A client that goes leaves no script behind.
+// A script ends when its client disconnects.
 func TestAScriptEndsWithItsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

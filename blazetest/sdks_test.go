@@ -20,7 +20,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// sdk is a client as one of the other SDKs is, written by hand: what it writes has the shape of theirs.
+// sdk is a hand-written client. Its requests have the form of another SDK's.
 type sdk struct {
 	*raw
 	s    *blazetest.Server
@@ -33,7 +33,7 @@ func newSDK(t *testing.T, s *blazetest.Server) *sdk {
 	return &sdk{raw: connect(t, s), s: s, http: &http.Client{Transport: tr}}
 }
 
-// call makes an HTTP request with a signed token. requestID is what it has as X-Request-Id.
+// post sends an HTTP request with a signed token and the given X-Request-Id.
 func (c *sdk) post(path, body, requestID string) string {
 	c.t.Helper()
 	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.s.Config.API+path, strings.NewReader(body))
@@ -54,7 +54,7 @@ func (c *sdk) post(path, body, requestID string) string {
 	return string(text)
 }
 
-// The official Go SDK writes no status and data_base64, acknowledges one message after the other, and sends a random
+// The official Go SDK writes data_base64 and no status, acknowledges messages one by one, and sends a random
 // X-Request-Id over HTTP.
 func TestTheOfficialGoSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestTheOfficialGoSDK(t *testing.T) {
 	})
 }
 
-// fox-one's SDK only lists over the websocket. It sends and acknowledges over HTTP, several at once.
+// fox-one's SDK only lists pending messages on the websocket. It sends and acknowledges over HTTP, several at once.
 func TestFoxOneSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -127,8 +127,8 @@ func TestFoxOneSDK(t *testing.T) {
 	})
 }
 
-// The Node SDK ends a connection on which it was not pinged for 30 s, and acknowledges everything that has data:
-// receipts and the replies to its own messages, too.
+// The Node SDK ends a connection that received no ping for 30 s. It acknowledges everything that has data, including
+// receipts and the replies to its own messages.
 func TestNodeSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

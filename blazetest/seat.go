@@ -8,25 +8,25 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// seat is the place of a user in a conversation with the bot.
+// seat is the position of a user in a conversation with the bot.
 type seat struct {
 	s            *Server
 	user         *User
 	conversation string
-	cursor       int // into Server.sent; guarded by Server.mu
+	cursor       int // index into Server.sent; guarded by Server.mu
 }
 
-// send delivers a payload to the bot, which may be sealed for it.
-func (t *seat) send(p blaze.Payload, sealed bool) (messageID string, misuse *controlError) {
-	return t.s.deliver(t.user.id, blaze.Outgoing{ConversationID: t.conversation, Payload: p, Encrypted: sealed})
+// send delivers a payload to the bot, encrypted if required.
+func (t *seat) send(p blaze.Payload, encrypted bool) (messageID string, misuse *controlError) {
+	return t.s.deliver(t.user.id, blaze.Outgoing{ConversationID: t.conversation, Payload: p, Encrypted: encrypted})
 }
 
 func (t *seat) next(ctx context.Context) (blaze.Outgoing, error) {
 	return t.s.nextIn(ctx, t.conversation, &t.cursor, func() []string { return []string{t.user.id} })
 }
 
-// nextIn waits for the next message in a conversation behind a cursor, and opens it as one of its readers does. readers
-// is called with s.mu held.
+// nextIn waits for the next message of a conversation after a cursor, and decrypts it with the session of one of the
+// readers. readers is called with s.mu held.
 func (s *Server) nextIn(
 	ctx context.Context, conversation string, cursor *int, readers func() []string,
 ) (blaze.Outgoing, error) {
@@ -45,26 +45,26 @@ func (s *Server) nextIn(
 	if err != nil {
 		return blaze.Outgoing{}, err
 	}
-	return found.opened(), nil
+	return found.decrypted(), nil
 }
 
-// sentMessage is a message of the bot, and the ids of those who may open it.
+// sentMessage is a message of the bot, and the ids of its readers.
 type sentMessage struct {
 	out     blaze.Outgoing
 	readers []string
 }
 
-// sentTo returns a message for all who are in its conversation. The caller holds s.mu.
+// sentTo returns a message with the members of its conversation as readers. The caller holds s.mu.
 func (s *Server) sentTo(out blaze.Outgoing) sentMessage {
 	return sentMessage{out, s.readers(out.ConversationID)}
 }
 
-// opened returns a message as the first of its readers sees it who can open it. It may derive many keys, so the caller
-// does not hold s.mu.
-func (m sentMessage) opened() blaze.Outgoing {
+// decrypted returns the message, decrypted for the first reader that can decrypt it. It may derive many keys, so the
+// caller must not hold s.mu.
+func (m sentMessage) decrypted() blaze.Outgoing {
 	out := m.out
-	raw, sealed := out.Payload.(blaze.Raw)
-	if !sealed || !raw.As.Encrypted() {
+	raw, encrypted := out.Payload.(blaze.Raw)
+	if !encrypted || !raw.As.Encrypted() {
 		return out
 	}
 	for _, id := range m.readers {
@@ -84,7 +84,7 @@ func (m sentMessage) opened() blaze.Outgoing {
 	return out
 }
 
-// plain returns the category of what is inside of an encrypted message.
+// plain returns the category of the content of an encrypted message.
 func plain(c blaze.Category) blaze.Category {
 	return "PLAIN_" + blaze.Category(strings.TrimPrefix(string(c), "ENCRYPTED_"))
 }

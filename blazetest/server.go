@@ -15,79 +15,80 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// The session of a Server unless Options.Key has another one. The ids are always the same, so that a recording can name
-// them; the key is always new.
+// The default session of a Server. The ids are constant, so that recordings can contain them. The key is random.
 const (
-	usualAppID     = "b1a2e000-0000-4000-8000-000000000001"
-	usualSessionID = "b1a2e000-0000-4000-8000-000000000002"
+	defaultAppID     = "b1a2e000-0000-4000-8000-000000000001"
+	defaultSessionID = "b1a2e000-0000-4000-8000-000000000002"
 )
 
-// errClosed is what waiting on a closed Server returns.
+// errClosed is returned by waits after Close.
 var errClosed = errors.New("blazetest: the server is closed")
 
 // Server is a Blaze server with one session, that of the bot under test. It is made by [NewServer], [NewServerOn],
-// [NewServerWith] or [Start]; its zero value is not usable. All methods are safe for concurrent use. None of them
-// panics, unless it is given a nil User: what a test does wrong is reported to Errorf.
+// [NewServerWith] or [Start]; the zero value is not usable. All methods are safe for concurrent use. They report misuse
+// by the test to Errorf. A nil User panics.
 type Server struct {
-	// Key is the session that the server accepts: that of Options.Key, or one with a new key for each Server, the AppID
-	// b1a2e000-0000-4000-8000-000000000001 and the SessionID b1a2e000-0000-4000-8000-000000000002.
+	// Key is the session that the server accepts. Unless Options.Key sets them, the AppID is
+	// b1a2e000-0000-4000-8000-000000000001, the SessionID b1a2e000-0000-4000-8000-000000000002, and the key is random
+	// for each Server.
 	Key blaze.Keystore
-	// Config is how a client reaches the server: Endpoints, API, DialContext, Proxy and TLSClientConfig, as far as they
-	// are needed, and a Logger that discards. Everything else is a default. Copy it and change what the test is about.
+	// Config is the configuration of a client for this server: Endpoints, API, DialContext, Proxy and TLSClientConfig
+	// as far as needed, and a Logger that discards. Everything else is a default. Copy it and change the fields that
+	// the test is about.
 	Config blaze.Config
-	// Errorf reports the client's violations of the protocol, and misuse of the Server. It may be called by several
-	// goroutines at once, and t.Fatalf ends none of the server's. Nil means the test that Run was called for, and
-	// without one standard error. Set it before the first connection.
+	// Errorf is called for protocol errors of the client and for misuse of the Server, on any goroutine and
+	// concurrently; it may be t.Fatalf. Nil: reports go to the test of the latest Run, or, without one, to standard
+	// error. Set it before the first connection.
 	Errorf func(format string, args ...any)
 
-	session   serve.Session // that of the bot
+	session   serve.Session // of the bot
 	agreement []byte        // the bot's X25519 public key; nil for an RSA key
-	offset    atomic.Int64  // nanoseconds that the server's clock is ahead
+	offset    atomic.Int64  // of the server's clock, in nanoseconds
 	http      *http.Server
 	routes    *http.ServeMux // of the HTTP API
 	done      chan struct{}  // closed by Close
-	ready     chan struct{}  // closed when Config is complete, which requests wait for
-	wg        sync.WaitGroup // the accepting goroutine and one for each network connection
-	watching  sync.WaitGroup // the goroutines of watchers
+	ready     chan struct{}  // closed when Config is complete; requests wait for it
+	wg        sync.WaitGroup // the accepting goroutine, and one for each network connection
+	watching  sync.WaitGroup // goroutines of watchers
 
 	controlOnce sync.Once
-	control     *controller // made by the first call of controls
+	control     *controller // created by the first call of controls
 
-	mu sync.Mutex // guards all below; never held during I/O or while a function of the test runs
+	mu sync.Mutex // guards the fields below; not held during I/O or calls of user code
 	state
 }
 
-// state is what a Server knows.
+// state is the mutable state of a Server.
 type state struct {
 	closed   bool
-	accepted map[net.Conn]struct{} // network connections, whatever they are used for
+	accepted map[net.Conn]struct{} // all network connections
 	conns    []*conn               // websocket connections, oldest first
-	waiting  chan struct{}         // closed at the next change; nil while nobody waits
+	waiting  chan struct{}         // closed by the next change; nil if nothing waits
 
 	lines
 	observers
 	scriptState
 	rules
 
-	pending   *list.List // of *stored: not acknowledged, oldest first
+	pending   *list.List // of *stored: unacknowledged messages, oldest first
 	pendingBy map[string]*list.Element
-	lastAt    time.Time     // when the newest message was stored
+	lastAt    time.Time     // time of the newest message
 	receipts  []*serve.Push // not pushed yet
 
 	directory
 	files    map[string]*attachment
-	acked    []string // in order, each once
+	acked    []string // ids in order, each once
 	ackedIDs map[string]struct{}
-	sent     []blaze.Outgoing // in order, each once
+	sent     []blaze.Outgoing // in order, each MessageID once
 	sentIDs  map[string]int   // index into sent
-	taken    int              // of sent, by Next
+	taken    int              // cursor of Next in sent
 
 	intercepts map[string]*interceptions // by action
-	unanswered int                       // requests read whose answer is not written
-	replay     *replay                   // takes over new connections, while it is there
+	unanswered int                       // requests that were read and have no written answer yet
+	replay     *replay                   // takes over new connections, if set
 }
 
-// newServer returns a Server that serves nothing yet.
+// newServer returns a Server that does not serve yet.
 func newServer(o Options) *Server {
 	s := &Server{done: make(chan struct{}), ready: make(chan struct{})}
 	s.useKey(o.Key)
@@ -101,9 +102,9 @@ func newServer(o Options) *Server {
 	return s
 }
 
-// Close ends every connection, without a close frame, and waits until the server's goroutines have ended, and functions
-// given to Watch have got every event. Functions given to Intercept that still run are not waited for. Messages stay
-// readable with Next, Sent, Acked and Pending. A second Close does nothing.
+// Close ends every connection without a close frame. It waits until the server's goroutines have ended and the
+// functions of Watch have received every event, but not for functions of Intercept. Next, Sent, Acked and Pending still
+// return messages. Further calls do nothing.
 func (s *Server) Close() {
 	s.mu.Lock()
 	first := !s.closed
@@ -114,9 +115,9 @@ func (s *Server) Close() {
 	open := s.openConns()
 	s.changed()
 	s.mu.Unlock()
-	// Its error is that of closing the listener, which is all we want of it.
+	// It returns the error of closing the listener.
 	_ = s.http.Close()
-	s.Cut() // also what waits for a slow line
+	s.Cut() // also ends waits for a slow line
 	for _, c := range open {
 		serve.Cut(c)
 	}
@@ -132,7 +133,7 @@ func (s *Server) openConns() []net.Conn {
 	return open
 }
 
-// changed wakes everyone who waits for a change of the state. The caller holds s.mu.
+// changed wakes all goroutines that wait for a change of the state. The caller holds s.mu.
 func (s *Server) changed() {
 	if s.waiting != nil {
 		close(s.waiting)
@@ -140,7 +141,7 @@ func (s *Server) changed() {
 	}
 }
 
-// change returns a channel that is closed at the next change. The caller holds s.mu.
+// change returns a channel that is closed by the next change. The caller holds s.mu.
 func (s *Server) change() <-chan struct{} {
 	if s.waiting == nil {
 		s.waiting = make(chan struct{})
@@ -148,7 +149,7 @@ func (s *Server) change() <-chan struct{} {
 	return s.waiting
 }
 
-// fault reports what the client did wrong. It is called on the server's goroutines. The caller does not hold s.mu.
+// fault reports a protocol error of the client. It is called on the server's goroutines. The caller does not hold s.mu.
 func (s *Server) fault(format string, args ...any) {
 	s.watched(EventFault, format, args)
 	apart(func() { s.report("the client: "+format, args) })
@@ -169,7 +170,7 @@ func apart(f func()) {
 	<-done
 }
 
-// misuse reports what the test did wrong. The caller does not hold s.mu.
+// misuse reports misuse of the Server by the test. The caller does not hold s.mu.
 func (s *Server) misuse(format string, args ...any) {
 	s.watched(EventMisuse, format, args)
 	s.report(format, args)

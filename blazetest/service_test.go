@@ -16,8 +16,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// The reply to a message is a stub, as in a frame recorded in 2019: it has the bot's id, and neither a category nor a
-// conversation.
+// The data of the reply to a message has the bot's id, and neither category nor conversation, as in a frame recorded in
+// 2019.
 func TestTheReplyToAMessageIsAStub(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newLenientServer(t)
@@ -33,7 +33,7 @@ func TestTheReplyToAMessageIsAStub(t *testing.T) {
 	})
 }
 
-// A receipt says next to nothing, as in a frame recorded in 2019.
+// A receipt has few fields with values, as in a frame recorded in 2019.
 func TestAReceiptSaysLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newLenientServer(t)
@@ -51,7 +51,7 @@ func TestAReceiptSaysLittle(t *testing.T) {
 	})
 }
 
-// What the apps and the SDKs write differs in the status, in the field of the data and in its alphabet.
+// The apps and the SDKs differ in the status, the field of the data and its alphabet.
 func TestMessagesAsDifferentClientsWriteThem(t *testing.T) {
 	for name, edit := range map[string]object{
 		"original":       {"status": "SENT", "data": "PT8/Pw=="},
@@ -75,7 +75,7 @@ func TestMessagesAsDifferentClientsWriteThem(t *testing.T) {
 	}
 }
 
-// The service makes the letters of ids small, but for those of the message's own id, which it refuses.
+// The service changes ids to lowercase, except a message's own id, which it rejects.
 func TestCapitalsInIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newLenientServer(t)
@@ -93,7 +93,7 @@ func TestCapitalsInIDs(t *testing.T) {
 	})
 }
 
-// The Node SDK ends a connection on which it was not pinged for 30 s. Mixin's old desktop app asks by an action.
+// The Node SDK ends a connection that received no ping for 30 s. Mixin's old desktop app sends PING requests.
 func TestTheServerPings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -115,7 +115,7 @@ func TestTheServerPings(t *testing.T) {
 	})
 }
 
-// A pong that took a while counts from when it came.
+// The timeout after a late pong starts with its arrival.
 func TestTheTimeOfAPongBeginsWithThePong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -134,7 +134,7 @@ func TestTheTimeOfAPongBeginsWithThePong(t *testing.T) {
 	})
 }
 
-// A client whose goroutine is busy with an interception is not dead.
+// A client is not cut while an interception blocks its connection's reader.
 func TestAnInterceptionThatTakesLongEndsNoConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newLenientServer(t)
@@ -147,7 +147,7 @@ func TestAnInterceptionThatTakesLongEndsNoConnection(t *testing.T) {
 	})
 }
 
-// A client that never answers a ping is ended, also while it does not read.
+// A client that never answers a ping is cut, even if it does not read.
 func TestAClientWithoutPongsIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -159,7 +159,7 @@ func TestAClientWithoutPongsIsEnded(t *testing.T) {
 	})
 }
 
-// Frames are no pongs.
+// Frames do not count as pongs.
 func TestAClientThatOnlyWritesIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)

@@ -16,17 +16,17 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// sessionOf returns the one session that each virtual user has: the same for the same user. It writes the user's
-// messages, and opens what is sealed for it.
+// sessionOf returns the only session of a virtual user. It depends only on the user's id. It encrypts and decrypts the
+// user's messages.
 func sessionOf(userID string) (*auth.Signer, error) {
 	seed := sha256.Sum256([]byte("blazetest session of " + userID))
 	return auth.New(userID, UserID("session of "+userID), hex.EncodeToString(seed[:]))
 }
 
-// sealFor seals what a user says for the bot.
-func (s *Server) sealFor(userID string, data []byte) ([]byte, error) {
+// encryptFor encrypts a user's data for the bot.
+func (s *Server) encryptFor(userID string, data []byte) ([]byte, error) {
 	if s.agreement == nil {
-		return nil, errors.New("the bot has an RSA key, and nothing can be sealed for it")
+		return nil, errors.New("the bot has an RSA key; use an Ed25519 key for encrypted messages")
 	}
 	own, err := sessionOf(userID)
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *Server) sealFor(userID string, data []byte) ([]byte, error) {
 	return seal.Seal(own, []seal.Session{{ID: s.session.ID, Public: s.agreement}}, data)
 }
 
-// userSession is a session as the API tells it.
+// userSession is a session in the form of the HTTP API.
 type userSession struct {
 	Type      string `json:"type"`
 	UserID    string `json:"user_id"`
@@ -53,16 +53,16 @@ func sessionsOf(userID string) []userSession {
 	return []userSession{{"session", userID, s.SessionID(), public, "Android"}}
 }
 
-// ownSession returns the bot's.
+// ownSession returns the session of the bot.
 func (s *Server) ownSession() userSession {
 	return userSession{"session", s.bot(), s.session.ID, base64.RawURLEncoding.EncodeToString(s.agreement), ""}
 }
 
-// fetchSessions tells the sessions of those users of a list who exist.
-func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Refusal) {
+// fetchSessions returns the sessions of the listed users. Unknown users have none.
+func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	var users []string
 	if json.Unmarshal(body, &users) != nil || len(users) == 0 {
-		return nil, serve.Invalid("body", "not a list of user ids")
+		return nil, serve.Invalid("body", "must be a list of user ids")
 	}
 	all := []userSession{}
 	for _, user := range users {
@@ -75,7 +75,7 @@ func (s *Server) fetchSessions(_ *http.Request, body []byte) (any, *serve.Refusa
 	return all, nil
 }
 
-// sessionsOf returns the sessions of a user, none of one who does not exist.
+// sessionsOf returns the sessions of a user, and none for an unknown user.
 func (s *Server) sessionsOf(userID string) []userSession {
 	s.mu.Lock()
 	known := s.lenient || s.people[userID] != nil
@@ -86,16 +86,16 @@ func (s *Server) sessionsOf(userID string) []userSession {
 	return sessionsOf(userID)
 }
 
-// sealedFor is what only encrypted messages have.
-type sealedFor struct {
+// encryptedFor has the additional fields of encrypted messages.
+type encryptedFor struct {
 	Checksum string `json:"checksum"`
 	Sessions []struct {
 		SessionID string `json:"session_id"`
 	} `json:"recipient_sessions"`
 }
 
-// sealedResult says what became of one.
-type sealedResult struct {
+// encryptedResult is the result of one encrypted message.
+type encryptedResult struct {
 	Type        string        `json:"type"`
 	MessageID   string        `json:"message_id"`
 	RecipientID string        `json:"recipient_id"`
@@ -103,21 +103,21 @@ type sealedResult struct {
 	Sessions    []userSession `json:"sessions"`
 }
 
-// storeSealed stores encrypted messages, those that were sealed for the sessions that their recipients have.
-func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Refusal) {
-	messages, refused := serve.ReadMessages("body", body, len(body))
-	if refused != nil {
-		return nil, refused
+// storeEncrypted stores the messages that were encrypted for the current sessions of their recipients.
+func (s *Server) storeEncrypted(r *http.Request, body []byte) (any, *serve.Rejection) {
+	messages, rejection := serve.ReadMessages("body", body, len(body))
+	if rejection != nil {
+		return nil, rejection
 	}
-	sealed := make([]sealedFor, len(messages))
-	if json.Unmarshal(body, &sealed) != nil {
-		return nil, serve.Invalid("body", "not a list of encrypted messages")
+	encrypted := make([]encryptedFor, len(messages))
+	if json.Unmarshal(body, &encrypted) != nil {
+		return nil, serve.Invalid("body", "must be a list of encrypted messages")
 	}
 	all := batch{outs: outgoing(messages...), path: "body", list: true}
-	if refused := s.admit(actionOf(r), all); refused != nil {
-		return nil, refused
+	if rejection := s.admit(actionOf(r), all); rejection != nil {
+		return nil, rejection
 	}
-	results := []sealedResult{}
+	results := []encryptedResult{}
 	var outs []blaze.Outgoing
 	for i := range all.outs {
 		out := &all.outs[i]
@@ -125,17 +125,17 @@ func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Refusal)
 		case out.RecipientID == "":
 			return nil, serve.Invalid(all.field(i, "recipient_id"), "missing")
 		case !out.Encrypted:
-			return nil, serve.Invalid(all.field(i, "category"), "not an encrypted one")
+			return nil, serve.Invalid(all.field(i, "category"), "must be an ENCRYPTED_ category")
 		}
 		current := s.sessionsOf(out.RecipientID)
-		result := sealedResult{"message", out.MessageID, out.RecipientID, "SUCCESS", current}
-		if !sealed[i].isFor(current) {
+		result := encryptedResult{"message", out.MessageID, out.RecipientID, "SUCCESS", current}
+		if !encrypted[i].isFor(current) {
 			result.State = "FAILED"
 			results = append(results, result)
 			continue
 		}
-		if err := openFor(out, messages[i].Data); err != nil {
-			return nil, serve.Invalid(all.field(i, "data_base64"), "the recipient cannot open it: %v", err)
+		if err := decryptFor(out, messages[i].Data); err != nil {
+			return nil, serve.Invalid(all.field(i, "data_base64"), "the recipient cannot decrypt it: %v", err)
 		}
 		outs, results = append(outs, *out), append(results, result)
 	}
@@ -148,8 +148,8 @@ func (s *Server) storeSealed(r *http.Request, body []byte) (any, *serve.Refusal)
 	return results, nil
 }
 
-// isFor reports whether a message was made for these sessions.
-func (m *sealedFor) isFor(sessions []userSession) bool {
+// isFor reports whether a message was encrypted for exactly these sessions.
+func (m *encryptedFor) isFor(sessions []userSession) bool {
 	var ids []string
 	for _, s := range sessions {
 		ids = append(ids, s.SessionID)
@@ -161,8 +161,8 @@ func (m *sealedFor) isFor(sessions []userSession) bool {
 	return m.Checksum == seal.Checksum(ids) && slices.Equal(ids, named)
 }
 
-// openFor gives a message the payload that its recipient reads.
-func openFor(out *blaze.Outgoing, data []byte) error {
+// decryptFor replaces the payload of a message with the decrypted one.
+func decryptFor(out *blaze.Outgoing, data []byte) error {
 	own, err := sessionOf(out.RecipientID)
 	if err != nil {
 		return err

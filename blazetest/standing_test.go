@@ -18,7 +18,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// tester is a TB whose test ends when end is called.
+// tester is a TB with a test that ends when end is called.
 type tester struct {
 	*testing.T
 	faults
@@ -34,7 +34,7 @@ func (b *tester) end() {
 	}
 }
 
-// What a slow line holds back does not hold Close back.
+// Close does not wait for a slow line.
 func TestASlowServerIsClosedAtOnce(t *testing.T) {
 	for name, slow := range map[string]func(*blazetest.Server){
 		"few bytes": func(s *blazetest.Server) { s.Slow(0, 1) },
@@ -84,7 +84,7 @@ func TestARequestWaitsForTheServer(t *testing.T) {
 	require.Contains(t, <-got, s.Config.Endpoints[0])
 }
 
-// A Server that outlives a test reports nothing to it any more.
+// After the end of a test, a Server that outlives it reports nothing to it.
 func TestAServerOutlivesTheTestsOfRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
@@ -100,14 +100,14 @@ func TestAServerOutlivesTheTestsOfRun(t *testing.T) {
 	})
 }
 
-// A bot that was stopped stays so, whatever a script or a request wants.
+// A stopped bot cannot be restarted by a script or a request.
 func TestAStoppedBotIsNotRestarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
 		_, stop := blazetest.Run(t, s, nil, nil)
 		stop()
 		stop()
-		require.ErrorContains(t, blazetest.RestartBot(s), "stopped for good")
+		require.ErrorContains(t, blazetest.RestartBot(s), "the bot was stopped")
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

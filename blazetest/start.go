@@ -7,17 +7,17 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// TB is what [Start] and [Run] need of a test. *testing.T is one; a demo, which should not import package testing,
-// brings its own. Errorf may be called by several goroutines at once.
+// TB is the part of *testing.T that [Start] and [Run] use. A demo, which should not import package testing, can
+// implement it. Errorf may be called concurrently.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Cleanup(func())
 }
 
-// Start runs a bot against a new Server in memory until the test ends: [NewServer], closed in the end, and [Run]. A
-// test of a Client that is refused for good needs NewServer alone. If the configuration is not valid, the test fails
-// and the Client is nil.
+// Start runs a bot against a new in-memory Server until the test ends. It combines [NewServer], Close and [Run]. For a
+// Client whose session is rejected use NewServer, because Start fails the test if Run returns an error. If the
+// configuration is invalid, the test fails and the Client is nil.
 func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config)) (*Server, *blaze.Client) {
 	tb.Helper()
 	s := NewServer()
@@ -26,15 +26,15 @@ func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config
 	return s, c
 }
 
-// logger is what a TB may have in addition.
+// logger is an optional part of a TB.
 type logger interface {
 	Logf(format string, args ...any)
 }
 
-// testLog writes to a test's log until the test has ended, after which that would be a panic.
+// testLog writes to a test's log until the test ends. Logf panics after that.
 type testLog struct {
 	mu sync.Mutex
-	t  logger // nil once the test has ended
+	t  logger // nil after the test has ended
 }
 
 func (w *testLog) Write(p []byte) (int, error) {

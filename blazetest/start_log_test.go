@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// logged is a test whose log can be read.
+// logged is a test with a readable log.
 type logged struct {
 	*testing.T
 	faults
@@ -34,12 +34,12 @@ func TestStartLogsWhyABotSaysNothing(t *testing.T) {
 		_, err := s.Next(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorContains(t, err,
-			"1 connections, 1 of which get messages; 1 messages pending, 0 sent, 0 requests unanswered")
+			"1 connections, 1 with pushes; 1 messages pending, 0 sent; 0 requests unanswered")
 		require.Contains(t, strings.Join(l.take(), "\n"), "the database is down")
 	})
 }
 
-// A client that does not write what is expected is not silent: it pings, and it connects again.
+// Replay times out for a client that pings and reconnects but does not write the expected frame.
 func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 	const list = "b5ddaa00-3a1c-4732-99c8-daac36c8475c"
 	const at = `{"at":"2026-11-23T04:19:52Z",`
@@ -55,7 +55,7 @@ func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 				ctx, stop := context.WithCancel(t.Context())
 				if speaks {
 					go func() {
-						time.Sleep(time.Second) // the replay has begun: before, the server would answer as usual
+						time.Sleep(time.Second) // the replay has started; before that, the server would answer as usual
 						_, err := c.Send(ctx, c.ToUser(blazetest.UserID("alice"), blaze.Text("something else")))
 						sent <- err
 					}()
@@ -73,5 +73,5 @@ func TestReplayGivesUpOnALivelyClient(t *testing.T) {
 
 func TestReplayOfNothing(t *testing.T) {
 	s, _ := newServer(t)
-	require.ErrorContains(t, s.Replay(nil), "no recording")
+	require.ErrorContains(t, s.Replay(nil), "the recording is a nil reader")
 }

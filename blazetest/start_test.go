@@ -65,7 +65,7 @@ func TestStartSendOnly(t *testing.T) {
 	})
 }
 
-// fakeTB is a test whose failures do not count.
+// fakeTB is a TB with failures that do not count.
 type fakeTB struct {
 	faults
 	cleanups []func()
@@ -86,7 +86,7 @@ func TestStartFailsTheTest(t *testing.T) {
 		tb := new(fakeTB)
 		s, _ := blazetest.Start(tb, func(*blaze.Client) blaze.Handler { return nil }, nil)
 		synctest.Wait()
-		// Twice, because the client asks over HTTP whether the session is gone.
+		// Twice, because the client then tests over HTTP whether its session is valid.
 		second := make(chan struct{})
 		s.Intercept("GET /", answer(blazetest.Refuse(blaze.CodeUnauthorized)))
 		s.Intercept("GET /me", func(blazetest.Frame) blazetest.Answer {

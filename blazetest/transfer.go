@@ -10,21 +10,21 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// amounts are those that the service moves: decimal, with at most eight digits behind the point.
+// amounts matches decimal numbers with at most eight decimals, the precision of the service.
 var amounts = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]{1,8})?$`)
 
-// Transfer tells the bot that a user paid it, by a SYSTEM_SAFE_SNAPSHOT message of the user in the conversation of the
-// two, and returns the message's id. The snapshot's ids are random. amount is a positive decimal number with at most
-// eight digits after the point, assetID a UUID, and memo any text of up to 200 bytes. Anything else is misuse, and the
-// id is "". A notice like this proves nothing on the service, and the Server's HTTP API has no snapshots to check it
-// by.
+// Transfer notifies the bot of a payment by a user. It delivers a SYSTEM_SAFE_SNAPSHOT message of the user in the
+// contact conversation, and returns the message's id. The ids in the snapshot are random. amount is a positive decimal
+// number with at most eight decimals, assetID a UUID, and memo a text of at most 200 bytes. Other values are misuse,
+// and the id is "". On the service such a message does not prove a payment; the Server's HTTP API does not support the
+// requests that verify one.
 func (s *Server) Transfer(userID, amount, assetID, memo string) (messageID string) {
-	return s.told(s.transfer(userID, amount, assetID, memo))
+	return s.idOrMisuse(s.transfer(userID, amount, assetID, memo))
 }
 
-// transfer is Transfer, and returns misuse.
+// transfer is Transfer, but returns misuse.
 func (s *Server) transfer(userID, amount, assetID, memo string) (messageID string, misuse *controlError) {
-	if reason := untransferable(userID, amount, assetID, memo); reason != "" {
+	if reason := checkTransfer(userID, amount, assetID, memo); reason != "" {
 		return "", invalidBody("Transfer: %s", reason)
 	}
 	snapshot := serve.NewID()
@@ -38,20 +38,20 @@ func (s *Server) transfer(userID, amount, assetID, memo string) (messageID strin
 
 const maxMemo = 200 // bytes
 
-// isAmount reports whether a text is a decimal number above zero, with up to eight digits behind the point.
+// isAmount reports whether a text is a positive decimal number with at most eight decimals.
 func isAmount(text string) bool { return amounts.MatchString(text) && strings.Trim(text, "0.") != "" }
 
-// untransferable returns why there can be no such transfer.
-func untransferable(userID, amount, assetID, memo string) string {
+// checkTransfer returns the reason why a transfer is invalid, or "".
+func checkTransfer(userID, amount, assetID, memo string) string {
 	switch {
 	case !serve.IsUUID(userID):
-		return "the user's id is not a UUID in lowercase"
+		return "the user's id must be a UUID in lowercase"
 	case !isAmount(amount):
-		return "the amount is not a positive decimal number with up to eight digits behind the point"
+		return "the amount must be a positive decimal number with at most eight decimals"
 	case !serve.IsUUID(assetID):
-		return "the asset's id is not a UUID in lowercase"
+		return "the asset's id must be a UUID in lowercase"
 	case len(memo) > maxMemo:
-		return "the memo is longer than 200 bytes"
+		return "the memo must have at most 200 bytes"
 	}
 	return ""
 }

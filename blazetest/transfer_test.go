@@ -15,7 +15,7 @@ import (
 
 const asset = "c6d0c728-2624-429b-8e0d-d9d19b6592fa"
 
-// The payer is the message's user, in the conversation with the bot, as in a transfer recorded in 2018. The memo is
+// The payer is the message's user, in the contact conversation, as in a transfer recorded in 2018. The memo is
 // hexadecimal, as the official Go bots read it.
 func TestTransfer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -40,7 +40,7 @@ func TestTwoConnectionsThatAreNotReported(t *testing.T) {
 		"closed": func(_ *blazetest.Server, c *raw) {
 			_ = c.ws.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1001, ""), time.Time{})
 		},
-		"silent": func(*blazetest.Server, *raw) {}, // as one that a dead line has taken away
+		"silent": func(*blazetest.Server, *raw) {}, // the network has failed, and the connection is not closed
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestTwoConnectionsThatAreNotReported(t *testing.T) {
 	}
 }
 
-// A pong for a ping that was sent before there was a second connection says nothing about two at once.
+// A pong for a ping that preceded the second connection does not count.
 func TestALatePongIsNoSecondConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -70,23 +70,23 @@ func TestALatePongIsNoSecondConnection(t *testing.T) {
 		before := <-pings
 		synctest.Wait()
 		connect(t, s)
-		<-pings // of the second connection, and not answered
+		<-pings // the ping of the second connection is not answered
 		require.NoError(t, older.ws.WriteControl(websocket.PongMessage, []byte(before), time.Time{}))
 		require.NoError(t, older.ws.WriteControl(websocket.PongMessage, []byte("unasked"), time.Time{}))
 		synctest.Wait()
 	})
 }
 
-// A refused connection is none of the session's.
+// A connection with a rejected token does not count.
 func TestARefusedConnectionIsNoSecondOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
 		for range 2 {
 			ws, _, err := handshake(s, nil)
 			require.NoError(t, err)
-			refused := &raw{t: t, ws: ws}
-			require.Equal(t, 401, refused.read().Error.Code)
-			go func() { _ = refused.ended() }()
+			rejection := &raw{t: t, ws: ws}
+			require.Equal(t, 401, rejection.read().Error.Code)
+			go func() { _ = rejection.ended() }()
 			t.Cleanup(func() { _ = ws.Close() })
 		}
 		c := connect(t, s)
@@ -100,7 +100,7 @@ func TestARefusedConnectionIsNoSecondOne(t *testing.T) {
 	})
 }
 
-// A client that replaces its connection has one session, also while the old connection is on its way out.
+// A client that replaces its connection is not reported, even while the old connection is closing.
 func TestAReplacedConnectionIsNoSecondOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, c := blazetest.Start(t, func(c *blaze.Client) blaze.Handler {

@@ -9,7 +9,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// profile is a user as the API tells one.
+// profile is a user in the form of the HTTP API.
 type profile struct {
 	Type           string `json:"type"`
 	UserID         string `json:"user_id"`
@@ -27,7 +27,7 @@ type profile struct {
 	App            *app   `json:"app,omitempty"` // of a bot
 }
 
-// app is what only a bot has.
+// app has the additional fields of a bot.
 type app struct {
 	Type             string   `json:"type"`
 	AppID            string   `json:"app_id"`
@@ -44,7 +44,7 @@ type app struct {
 	UpdatedAt        string   `json:"updated_at"`
 }
 
-// me is the answer to GET /me.
+// me is the data of the response to GET /me.
 type me struct {
 	profile
 	SessionID     string `json:"session_id"`
@@ -56,7 +56,7 @@ type me struct {
 }
 
 const (
-	noTime     = "0001-01-01T00:00:00Z" // as the service writes a time that never was
+	noTime     = "0001-01-01T00:00:00Z" // the service's zero time
 	botSince   = "2024-01-01T00:00:00Z"
 	codes      = "https://mixin.one/codes/"
 	botName    = "Bot"
@@ -66,13 +66,13 @@ const (
 func (s *Server) profileOf(p *person) profile {
 	code := UserID("code of " + p.id)
 	return profile{
-		Type: "user", UserID: p.id, IdentityNumber: p.number, FullName: p.called(), Relationship: "STRANGER",
+		Type: "user", UserID: p.id, IdentityNumber: p.number, FullName: p.displayName(), Relationship: "STRANGER",
 		MuteUntil: noTime, CreatedAt: p.since.UTC().Format(time.RFC3339Nano), CodeID: code, CodeURL: codes + code,
 	}
 }
 
-// called returns the name that a person goes by.
-func (p *person) called() string {
+// displayName returns the name of a person, or the identity number if the name is unknown.
+func (p *person) displayName() string {
 	if p.name != "" {
 		return p.name
 	}
@@ -92,16 +92,16 @@ func (s *Server) profileOfBot() profile {
 	}
 }
 
-// showMe returns the bot's profile. A client that was refused at the websocket asks for it, to know whether its session
+// showMe returns the bot's profile. After a 401 on the websocket a client requests it to find out whether its session
 // is valid.
-func (s *Server) showMe(*http.Request, []byte) (any, *serve.Refusal) {
+func (s *Server) showMe(*http.Request, []byte) (any, *serve.Rejection) {
 	return me{
 		profile: s.profileOfBot(), SessionID: s.session.ID, HasPIN: true,
 		Messages: "EVERYBODY", Conversations: "EVERYBODY", Currency: "USD",
 	}, nil
 }
 
-// find returns whoever has an id or a number. The caller holds s.mu.
+// find returns the profile with an id or identity number. The caller holds s.mu.
 func (s *Server) find(idOrNumber string) (profile, bool) {
 	if idOrNumber == s.bot() || idOrNumber == botNumber {
 		return s.profileOfBot(), true
@@ -116,35 +116,35 @@ func (s *Server) find(idOrNumber string) (profile, bool) {
 	return s.profileOf(p), true
 }
 
-// showUser returns the user with an id, or with an identity number: the SDKs ask by either.
-func (s *Server) showUser(r *http.Request, _ []byte) (any, *serve.Refusal) {
+// showUser returns the user with an id or an identity number. The SDKs use both.
+func (s *Server) showUser(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	return s.show(pathID(r))
 }
 
 // searchUser returns the user with an identity number.
-func (s *Server) searchUser(r *http.Request, _ []byte) (any, *serve.Refusal) {
+func (s *Server) searchUser(r *http.Request, _ []byte) (any, *serve.Rejection) {
 	number := r.PathValue("number")
 	if serve.IsUUID(number) {
-		return nil, notFound("number", "not an identity number")
+		return nil, notFound("number", "must be an identity number")
 	}
 	return s.show(number)
 }
 
-func (s *Server) show(idOrNumber string) (any, *serve.Refusal) {
+func (s *Server) show(idOrNumber string) (any, *serve.Rejection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, known := s.find(idOrNumber)
 	if !known {
-		return nil, notFound("id", "no such user")
+		return nil, notFound("id", "the user does not exist")
 	}
 	return p, nil
 }
 
-// fetchUsers returns those users of a list who exist, in its order.
-func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Refusal) {
+// fetchUsers returns the known users of a list, in its order.
+func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Rejection) {
 	var ids []string
 	if json.Unmarshal(body, &ids) != nil || len(ids) == 0 || len(ids) > maxFetched {
-		return nil, serve.Invalid("body", "not a list of 1 to %d user ids", maxFetched)
+		return nil, serve.Invalid("body", "must be a list of 1 to %d user ids", maxFetched)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,6 +157,6 @@ func (s *Server) fetchUsers(_ *http.Request, body []byte) (any, *serve.Refusal) 
 	return found, nil
 }
 
-func notFound(field, reason string) *serve.Refusal {
-	return &serve.Refusal{Code: serve.CodeNotFound, Field: field, Reason: reason}
+func notFound(field, reason string) *serve.Rejection {
+	return &serve.Rejection{Code: serve.CodeNotFound, Field: field, Reason: reason}
 }

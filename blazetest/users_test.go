@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// The fields are those that developers.mixin.one documents, and code_id and app as the apps and SDKs read them.
+// The fields are those documented at developers.mixin.one, and code_id and app as the apps and SDKs read them.
 func TestUsersOverHTTP(t *testing.T) {
 	s, _ := newServer(t)
 	c := newRESTClient(t, s)
@@ -36,19 +36,19 @@ func TestUsersOverHTTP(t *testing.T) {
 	for _, path := range []string{
 		"/users/" + id1, "/users/x", "/search/" + id1, "/search/" + alice.ID(), "/search/7000",
 	} {
-		code, _ := c.refused("GET", path, nil)
+		code, _ := c.rejection("GET", path, nil)
 		require.Equal(t, 404, code, path)
 	}
 }
 
-// Only those who exist are returned.
+// Only known users are returned.
 func TestFetchUsers(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)
 	s.Deliver(id1, blaze.Outgoing{Payload: blaze.Text("a user by id")})
 	bob := s.User("bob")
-	data, refused := c.ask("POST", "/users/fetch", []string{bob.ID(), id2, s.Key.AppID, id1})
-	require.Nil(t, refused)
+	data, rejection := c.ask("POST", "/users/fetch", []string{bob.ID(), id2, s.Key.AppID, id1})
+	require.Nil(t, rejection)
 	var found []struct {
 		UserID   string `json:"user_id"`
 		FullName string `json:"full_name"`
@@ -60,12 +60,12 @@ func TestFetchUsers(t *testing.T) {
 	require.Equal(t, id1, found[2].UserID)
 	require.NotEmpty(t, found[2].FullName)
 
-	data, refused = c.ask("POST", "/users/fetch", []string{id2})
-	require.Nil(t, refused)
+	data, rejection = c.ask("POST", "/users/fetch", []string{id2})
+	require.Nil(t, rejection)
 	require.JSONEq(t, `[]`, string(data))
 
 	for _, body := range []string{`[]`, `{}`, `[` + strings.Repeat(`"x",`, 100) + `"x"]`} {
-		code, _ := c.refused("POST", "/users/fetch", body)
+		code, _ := c.rejection("POST", "/users/fetch", body)
 		require.Equal(t, 10002, code)
 		require.Len(t, f.take(), 1)
 	}
@@ -93,7 +93,7 @@ func TestTheProfileOfTheBot(t *testing.T) {
 	require.NotContains(t, other, "session_id")
 }
 
-// A name comes late where a message came first. Identity numbers are those of one person each.
+// A name may be set after the first message of a person. Each person has a different identity number.
 func TestIdentityNumbers(t *testing.T) {
 	s, _ := newServer(t)
 	s.Deliver(blazetest.UserID("alice"), blaze.Outgoing{Payload: blaze.Text("hi")})
@@ -108,12 +108,12 @@ func TestIdentityNumbers(t *testing.T) {
 	require.Equal(t, alice.IdentityNumber(), again.User("alice").IdentityNumber(), "the same in every process")
 	require.NotEqual(t, alice.IdentityNumber(), again.User("bob").IdentityNumber())
 
-	one, other := s.User("user 14304"), s.User("user 40830") // their numbers would be the same
+	one, other := s.User("user 14304"), s.User("user 40830") // their numbers collide
 	require.NotEqual(t, one.IdentityNumber(), other.IdentityNumber())
 	require.Equal(t, other.ID(), c.get("GET", "/search/"+other.IdentityNumber(), nil)["user_id"])
 }
 
-// Everything that is not served is 404, and reported once.
+// Unsupported requests are answered with 404, and reported once.
 func TestUnknownPaths(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)
@@ -121,15 +121,15 @@ func TestUnknownPaths(t *testing.T) {
 		"/assets", "/me/", "//me", "/conversations/" + id1 + "/mute", "/users", "/attachments/",
 	} {
 		for range 3 {
-			_, refused := c.ask("GET", path, nil)
-			require.NotNil(t, refused)
-			require.Equal(t, 404, refused.Code)
-			require.Equal(t, 202, refused.Status)
-			require.Equal(t, "The endpoint is not found.", refused.Description)
+			_, rejection := c.ask("GET", path, nil)
+			require.NotNil(t, rejection)
+			require.Equal(t, 404, rejection.Code)
+			require.Equal(t, 202, rejection.Status)
+			require.Equal(t, "The endpoint is not found.", rejection.Description)
 		}
-		require.Equal(t, []string{"blazetest: the client: GET " + path + " is not served here"}, f.take())
+		require.Equal(t, []string{"blazetest: the client: GET " + path + " is not supported by blazetest"}, f.take())
 	}
-	code, _ := c.refused("DELETE", "/me", nil)
+	code, _ := c.rejection("DELETE", "/me", nil)
 	require.Equal(t, 404, code)
 	require.Len(t, f.take(), 1)
 }
@@ -137,7 +137,7 @@ func TestUnknownPaths(t *testing.T) {
 func TestLargeBodies(t *testing.T) {
 	s, f := newServer(t)
 	c := newRESTClient(t, s)
-	code, field := c.refused("POST", "/messages", `["`+strings.Repeat("x", 1<<20)+`"]`)
+	code, field := c.rejection("POST", "/messages", `["`+strings.Repeat("x", 1<<20)+`"]`)
 	require.Equal(t, 10002, code)
 	require.Equal(t, "body", field)
 	require.Len(t, f.take(), 1)

@@ -13,45 +13,47 @@ import (
 
 // Kinds of an [Event].
 const (
-	// EventConnected is a new websocket connection. Text is what is wrong with its token, if the service refuses it.
+	// EventConnected is a new websocket connection. Text is the reason why its token is rejected, or "".
 	EventConnected = "connected"
 	// EventDisconnected is the end of a websocket connection.
 	EventDisconnected = "disconnected"
-	// EventIn is a message of the websocket to the client, as it is about to be written. Frame is its JSON, Text its
-	// action. A message that is no frame, of Answer.Bytes or of a recording, has no Frame, and comes once it is
-	// written or the connection has ended.
+	// EventIn is a message of the websocket to the client, before it is written. Frame is its JSON, Text its action.
+	// For a message that is not a frame, from Answer.Bytes or a recording, Frame is nil, and the event follows after it
+	// was written or the connection has ended.
 	EventIn = "in"
-	// EventOut is a frame of the client, before anything is done about it. Frame is its JSON, Text its action.
+	// EventOut is a frame of the client, before it is handled. Frame is its JSON, Text its action.
 	EventOut = "out"
-	// EventHTTP is an HTTP request that was answered, the handshake with status 101 and the storage among them. Method
-	// and Path are the request's, Status and Size are the answer's; Status 0 means that there was no usual one.
+	// EventHTTP is an HTTP request after its response, including the handshake, with status 101, and requests to the
+	// storage. Method and Path are those of the request, Status and Size those of the response. Status 0: there was no
+	// regular response.
 	EventHTTP = "http"
-	// EventFault is what the client did wrong, and EventMisuse what the test did. Text is what Errorf gets.
+	// EventFault is a protocol error of the client, EventMisuse misuse by the test. Text is the text for Errorf.
 	EventFault  = "fault"
 	EventMisuse = "misuse"
-	// EventMessage is a message of the bot that was stored, each MessageID once. Message is as Sent returns it.
+	// EventMessage is a message of the bot that was stored, once per MessageID. Message is as returned by Sent.
 	EventMessage = "message"
-	// EventAck is an acknowledgement, each message's once. Text is the status; of Message only MessageID is set.
+	// EventAck is the first acknowledgement of a message. Text is the status; of Message only MessageID is set.
 	EventAck = "ack"
 )
 
-// Event is what [Server.Watch] tells. Kind is one of the Event constants, which say what fields it has.
+// Event is passed to the functions of [Server.Watch]. Kind is one of the Event constants, which list the fields that
+// are set.
 type Event struct {
-	At           time.Time // by the machine's clock, whatever Clock says
+	At           time.Time // by the machine's clock, independent of Server.Clock
 	Kind         string
 	Method, Path string
 	Text         string
-	Link         int             // the websocket connection, counted from 1; 0: none
+	Link         int             // number of the websocket connection, from 1; 0: none
 	Status       int             // of HTTP
-	Size         int             // bytes of the frame's JSON, the message that is no frame, or the answer's body
-	Frame        []byte          // JSON; not to be changed
-	Message      *blaze.Outgoing // not to be changed
+	Size         int             // of the frame, the message that is not a frame, or the response body, in bytes
+	Frame        []byte          // JSON; must not be modified
+	Message      *blaze.Outgoing // must not be modified
 }
 
-// Watch calls fn for each event from now on, in the order in which they happened, one after the other, on a goroutine
-// of its own. fn may call any method of the Server but Close. stop does not wait for fn, so fn may call it: one more
-// call may run, or begin, when stop returns. Events wait in memory for fn: it should be fast. Close
-// returns when fn has got every event. A nil fn is misuse.
+// Watch calls fn for each event from now on, serially and in order, on a goroutine of its own. Events are queued in
+// memory without a limit, so fn should be fast. fn may call any method of the Server except Close. stop does not wait
+// for fn, so fn may call it; one more call of fn may be running or begin when stop returns. Close waits until fn has
+// received every event. A nil fn is misuse.
 func (s *Server) Watch(fn func(Event)) (stop func()) {
 	if fn == nil {
 		s.misuse("Watch: the function is nil")
@@ -61,7 +63,7 @@ func (s *Server) Watch(fn func(Event)) (stop func()) {
 	return stop
 }
 
-// watch is Watch, and returns the watcher too.
+// watch is Watch, but also returns the watcher.
 func (s *Server) watch(fn func(Event)) (w *watcher, stop func()) {
 	w = &watcher{fn: fn, wake: make(chan struct{}, 1)}
 	s.mu.Lock()
@@ -79,24 +81,24 @@ func (s *Server) watch(fn func(Event)) (w *watcher, stop func()) {
 	}
 }
 
-// observers are those that are told of events. It is guarded by Server.mu.
+// observers are the watchers of a Server. It is guarded by Server.mu.
 type observers struct {
 	watchers  []*watcher
-	unwatched bool // the Server is closed: none is added any more
+	unwatched bool // the Server is closed: no watcher is added
 }
 
-// watcher hands events to one function.
+// watcher passes events to one function.
 type watcher struct {
 	fn   func(Event)
-	wake chan struct{} // there is something new
+	wake chan struct{} // signals that the state has changed
 
-	mu       sync.Mutex // taken with Server.mu held
+	mu       sync.Mutex // acquired with Server.mu held
 	queue    []Event
-	stopped  bool // nothing is called any more
-	finished bool // nothing is added any more
+	stopped  bool // no further call
+	finished bool // no further event
 }
 
-// run calls the function until it is stopped, or finished and told everything.
+// run calls the function until the watcher is stopped, or is finished and the queue is empty.
 func (w *watcher) run() {
 	for {
 		e, ok, over := w.next()
@@ -156,7 +158,7 @@ func (w *watcher) notify() {
 	}
 }
 
-// emit tells the watchers of an event. The caller holds s.mu.
+// emit queues an event for all watchers. The caller holds s.mu.
 func (s *Server) emit(e Event) {
 	if len(s.watchers) == 0 {
 		return
@@ -167,7 +169,7 @@ func (s *Server) emit(e Event) {
 	}
 }
 
-// watched tells the watchers of a report. The caller does not hold s.mu.
+// watched emits the event of a report. The caller does not hold s.mu.
 func (s *Server) watched(kind, format string, args []any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,7 +178,7 @@ func (s *Server) watched(kind, format string, args []any) {
 	}
 }
 
-// watched tells the watchers of a frame. The caller does not hold s.mu.
+// watched emits the event of a frame. The caller does not hold s.mu.
 func (c *conn) watched(kind, action string, text []byte) {
 	s := c.s
 	s.mu.Lock()
@@ -194,7 +196,7 @@ func (c *conn) watched(kind, action string, text []byte) {
 	s.emit(Event{Kind: kind, Link: c.link, Text: action, Frame: bytes.Clone(text), Size: len(text)})
 }
 
-// endWatchers waits until the watchers have got every event.
+// endWatchers waits until the watchers have received every event.
 func (s *Server) endWatchers() {
 	s.mu.Lock()
 	s.unwatched = true

@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// watch collects events of the kinds given, or of all. They may be read once synctest.Wait has returned.
+// watch collects events of the given kinds, or of all. They may be read after synctest.Wait.
 func watch(s *blazetest.Server, kinds ...string) *[]blazetest.Event {
 	events := new([]blazetest.Event)
 	s.Watch(func(e blazetest.Event) {
@@ -48,7 +48,7 @@ func TestWatchASession(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, f.Action, e.Text)
 			}
-			if e.Kind != "http" { // the handshake's comes at any time after the connection's
+			if e.Kind != "http" { // the handshake's event may come at any time after the connection's
 				got = append(got, e.Kind+" "+e.Text)
 			}
 		}
@@ -92,8 +92,8 @@ func TestWatchHTTP(t *testing.T) {
 		synctest.Wait()
 		var got []string
 		for _, e := range *events {
-			told := strings.Join([]string{e.Kind, e.Method, e.Path, http.StatusText(e.Status)}, " ")
-			got = append(got, strings.TrimSpace(told))
+			idOrMisuse := strings.Join([]string{e.Kind, e.Method, e.Path, http.StatusText(e.Status)}, " ")
+			got = append(got, strings.TrimSpace(idOrMisuse))
 		}
 		require.Equal(t, []string{
 			"fault", "http GET /me Accepted", "http GET / Internal Server Error", "http GET /me",
@@ -101,7 +101,7 @@ func TestWatchHTTP(t *testing.T) {
 		}, got)
 		require.Equal(t, len(unauthorized), (*events)[1].Size)
 		require.NotEmpty(t, (*events)[5].Text, "why its token is refused")
-		require.Equal(t, "Deliver: the user's id is not a UUID in lowercase", (*events)[7].Text)
+		require.Equal(t, "Deliver: the user's id must be a UUID in lowercase", (*events)[7].Text)
 		require.Len(t, f.take(), 3)
 	})
 }
@@ -122,7 +122,7 @@ func TestWatchWhatIsNoFrame(t *testing.T) {
 	})
 }
 
-// The function may call the Server, and stop watching.
+// The function may call the Server, and end the watch.
 func TestWatchStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := newServer(t)
@@ -131,7 +131,7 @@ func TestWatchStops(t *testing.T) {
 		stop = s.Watch(func(e blazetest.Event) {
 			got = append(got, e.Text)
 			if len(got) == 1 {
-				s.Receipt(id1, "SEEN") // another event, from within this one
+				s.Receipt(id1, "SEEN") // another event during this one
 				return
 			}
 			stop()
@@ -143,7 +143,7 @@ func TestWatchStops(t *testing.T) {
 		s.Deliver("alice", blaze.Outgoing{})
 		synctest.Wait()
 		require.Len(t, got, 2)
-		require.Contains(t, got[1], "neither DELIVERED nor READ")
+		require.Contains(t, got[1], "must be DELIVERED or READ")
 		require.Len(t, *all, 3)
 		require.Len(t, f.take(), 3)
 		s.Watch(nil)()
@@ -151,7 +151,7 @@ func TestWatchStops(t *testing.T) {
 	})
 }
 
-// Close waits for the events that are on their way.
+// Close waits for queued events.
 func TestCloseJoinsWatchers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()

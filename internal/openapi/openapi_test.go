@@ -39,13 +39,13 @@ func TestTheFileIsValid(t *testing.T) {
 	require.Equal(t, "3.1.0", doc.OpenAPI)
 }
 
-// client sends requests to the control interface of a Server, and checks them and their answers by the file.
+// client sends requests to the control interface of a Server, and validates them and their responses.
 type client struct {
 	t      *testing.T
 	s      *blazetest.Server
 	http   *http.Client
 	router routers.Router
-	used   map[string]bool // ids of operations that were carried out
+	used   map[string]bool // ids of successful operations
 }
 
 func newClient(t *testing.T, doc *openapi3.T, s *blazetest.Server) *client {
@@ -56,15 +56,15 @@ func newClient(t *testing.T, doc *openapi3.T, s *blazetest.Server) *client {
 	return &client{t: t, s: s, http: &http.Client{Transport: transport}, router: router, used: map[string]bool{}}
 }
 
-// exchange is a request, and what the file says of it.
+// exchange is a request with its response.
 type exchange struct {
 	input   *openapi3filter.RequestValidationInput
-	invalid error // the request is not as the file says
+	invalid error // of the request, by the file
 	answer  string
 	status  int
 }
 
-// do sends a request and checks the answer. A nil read reads all of the answer's body.
+// do sends a request and validates the response. A nil read reads the whole body.
 func (c *client) do(method, path, mimeType, body string, read func(io.Reader) string) exchange {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(c.t.Context())
@@ -98,11 +98,11 @@ func (c *client) do(method, path, mimeType, body string, read func(io.Reader) st
 
 func readAll(r io.Reader) string {
 	var all bytes.Buffer
-	_, _ = all.ReadFrom(r) // what is missing is not valid
+	_, _ = all.ReadFrom(r) // an incomplete body is invalid
 	return all.String()
 }
 
-// call sends a request that the file allows, and that is carried out.
+// call sends a valid request that must succeed.
 func (c *client) call(method, path, mimeType, body string) string {
 	c.t.Helper()
 	x := c.do(method, path, mimeType, body, nil)
@@ -127,7 +127,7 @@ func (c *client) delete(path string) string {
 	return c.call("DELETE", path, "", "")
 }
 
-// member returns a member of an object that is a string.
+// member returns a string member of an object.
 func member(t *testing.T, object, name string) string {
 	t.Helper()
 	var all map[string]any
@@ -136,7 +136,7 @@ func member(t *testing.T, object, name string) string {
 	return all[name].(string)
 }
 
-// Every operation is carried out once at least, and every answer is as the file says.
+// Every operation succeeds at least once, and every response is valid.
 func TestTheInterfaceIsAsTheFileSays(t *testing.T) {
 	doc := load(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestTheInterfaceIsAsTheFileSays(t *testing.T) {
 	})
 }
 
-// What the file does not allow is refused, as the file says.
+// Requests that are invalid by the file are rejected, with a valid response.
 func TestTheInterfaceRefusesWhatTheFileDoes(t *testing.T) {
 	doc := load(t)
 	synctest.Test(t, func(t *testing.T) {

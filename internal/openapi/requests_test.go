@@ -12,7 +12,7 @@ import (
 	"github.com/mixin-blaze/blaze/blazetest"
 )
 
-// echo is a bot that answers each text with it, and with a button.
+// echo is a bot that answers each text with the same text and a button.
 func echo(c *blaze.Client) blaze.Handler {
 	return blaze.On(func(ctx context.Context, m *blaze.Message, text blaze.Text) error {
 		if err := c.Reply(ctx, m, text); err != nil {

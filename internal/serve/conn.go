@@ -13,72 +13,71 @@ import (
 )
 
 const (
-	// PingEvery is the time between two pings of the service. The Node SDK ends a connection that was not pinged for
-	// 30 s.
+	// PingEvery is the interval of the service's pings. The Node SDK ends a connection that received no ping for 30 s.
 	PingEvery = 15 * time.Second
-	// PongWithin is how long a connection may go without a pong.
+	// PongWithin is the longest time between two pongs of a client.
 	PongWithin = 30 * time.Second
 )
 
-// Hooks are what a Conn calls. Each may be nil but Frame. None is called with a lock of the Conn held.
+// Hooks are called by a Conn, without a lock of it. All but Frame may be nil.
 type Hooks struct {
-	// Frame gets each frame of the client, one after the other, on the goroutine that called Serve. text is its JSON,
-	// which is valid during the call. False ends the connection without a close frame.
+	// Frame is called for each frame of the client, serially, on the goroutine that called Serve. text is the frame's
+	// JSON and is valid only during the call. If it returns false, the connection ends without a close frame.
 	Frame func(f *wire.Frame, text []byte) bool
-	// Sending gets the JSON of each frame before it is written, on the writer's goroutine. It is not called for an Item
-	// that is a finished message.
+	// Sending is called on the writer's goroutine with the JSON of each Item.Frame, before it is written.
 	Sending func(text []byte)
 	// Ping returns the payload of the next ping.
 	Ping func() []byte
-	// Pong gets the payload of each pong, on the goroutine that called Serve.
+	// Pong is called with the payload of each pong, on the goroutine that called Serve.
 	Pong func(payload []byte)
-	// Done is called for each Item that Enqueue took: once it is written, or dropped since the connection ended.
+	// Done is called once for each Item that Enqueue accepted: when it was written, or when it was dropped because the
+	// connection has ended.
 	Done func(Item)
-	// Fault gets what the client did against the protocol, and Misuse a frame of ours that is no JSON.
+	// Fault is called for each protocol error of the client, Misuse for an Item.Frame that cannot be encoded.
 	Fault, Misuse func(format string, args ...any)
 }
 
-// Item is what is written next: a frame, or a finished message, or a control frame, or nothing. It may end the
+// Item is one entry of the write queue. It has a Frame, a Message, a control frame or nothing, and may end the
 // connection.
 type Item struct {
-	Frame   any    // is encoded and compressed
-	Message []byte // a binary message as it is, or the payload of Control
+	Frame   any    // encoded and compressed by the writer
+	Message []byte // a binary message to be written unchanged, or the payload of Control
 	Control int    // websocket.PingMessage, PongMessage or CloseMessage
-	Cut     bool   // the connection ends without a close frame, once this is written
+	Cut     bool   // cut the connection after this was written
 	Answers bool   // for the caller: this answers a request
 
 	at time.Time // when it was enqueued
 }
 
-// Conn is one websocket connection of a client. The goroutine that calls Serve reads; one of its own is the only one
-// that writes, and another one pings. Between reader and writer is a queue without a bound: a pipe in memory has no
-// buffer at all, so that a reader that waited for the writer would wait for a client that waits for the reader. All
-// methods are safe for concurrent use, except that Serve is called once.
+// Conn is one websocket connection of a client. The goroutine that calls Serve reads. A second goroutine writes, and a
+// third sends pings. The write queue is unbounded: an in-memory connection has no buffer, so a reader that waited for
+// the writer could deadlock with a client that waits for the reader. All methods are safe for concurrent use. Serve is
+// called once.
 type Conn struct {
 	ws    *websocket.Conn
 	raw   net.Conn
 	hooks Hooks
-	wake  chan struct{} // the queue is not empty
-	gone  chan struct{} // closed when there is nothing left to write for
-	over  chan struct{} // closed when the network connection is
+	wake  chan struct{} // signals that the queue is not empty
+	gone  chan struct{} // closed when the writer must stop
+	over  chan struct{} // closed when the network connection is closed
 
-	mu      sync.Mutex
-	queue   []Item
-	writing bool      // the writer has an item that is not written
-	ended   bool      // nothing is queued any more
-	excused int       // the reasons for which no pong can be expected now
-	since   time.Time // when the first of them began
-	busy    bool      // the reader does not read: no pong can be noticed
-	pinged  bool      // a ping is queued
-	ponged  time.Time
-	cut     sync.Once
-	pace    Pace
-	paced   chan struct{} // closed when pace changes
-	closing bool          // a close frame came, or is queued, or a cut is
+	mu           sync.Mutex
+	queue        []Item
+	writing      bool      // the writer is writing an item
+	ended        bool      // the queue accepts nothing
+	excused      int       // number of reasons that suspend the pong timeout
+	since        time.Time // start of the suspension
+	busy         bool      // the reader is not reading, so it would not read a pong
+	pinged       bool      // a ping is queued
+	ponged       time.Time
+	cut          sync.Once
+	speed        Speed
+	speedChanged chan struct{} // closed when speed changes
+	closing      bool          // a close frame was received or queued, or a cut was queued or made
 }
 
-// Enqueue hands items to the writer, which writes them in this order, without others between them. False means that the
-// connection has ended, and that Hooks.Done is not called for them. It does not block.
+// Enqueue appends items to the write queue. They are written consecutively, in this order. It does not block. It
+// returns false if the connection has ended; Hooks.Done is then not called for them.
 func (c *Conn) Enqueue(items ...Item) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,15 +97,15 @@ func (c *Conn) Enqueue(items ...Item) bool {
 	return true
 }
 
-// Flushed reports whether everything that was enqueued is written.
+// Flushed reports whether all queued items are written.
 func (c *Conn) Flushed() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.queue) == 0 && !c.writing
 }
 
-// Ending reports whether the connection has ended or is about to: it was cut or will be once the queue is written, or a
-// close frame came or is queued.
+// Ending reports whether the connection has ended or is about to end: it was cut, will be cut after a queued item, or a
+// close frame was received or queued.
 func (c *Conn) Ending() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +123,8 @@ func (c *Conn) Cut() {
 	})
 }
 
-// Serve reads until the connection ends, and returns when its goroutines have ended and Hooks.Done was called for all.
+// Serve reads until the connection ends. It returns after its goroutines have ended and Hooks.Done was called for all
+// items.
 func (c *Conn) Serve() {
 	var others sync.WaitGroup
 	others.Go(func() {
@@ -140,7 +140,7 @@ func (c *Conn) Serve() {
 	c.end()
 }
 
-// end drops what is not written.
+// end drops the queued items.
 func (c *Conn) end() {
 	c.mu.Lock()
 	left := c.queue
@@ -151,8 +151,8 @@ func (c *Conn) end() {
 	}
 }
 
-// read serves one request after the other until the connection ends. True means that the client has asked to close it,
-// and that the answer to that is in the queue.
+// read handles frames serially until the connection ends. It returns true if the client sent a close frame; the
+// response to it is queued.
 func (c *Conn) read() (closing bool) {
 	var inflater wire.Inflater
 	for {
@@ -162,17 +162,17 @@ func (c *Conn) read() (closing bool) {
 		}
 		c.receive(len(p))
 		if kind != websocket.BinaryMessage {
-			c.fault("a text message; frames are binary")
+			c.fault("text message; frames must be binary messages")
 			continue
 		}
 		text, err := inflater.Inflate(p)
 		if err != nil {
-			c.fault("a message that is no frame: %v", err)
+			c.fault("invalid frame: %v", err)
 			continue
 		}
 		f, err := wire.Parse(text)
 		if err != nil {
-			c.fault("a message that is no frame: %v", err)
+			c.fault("invalid frame: %v", err)
 			continue
 		}
 		if !c.take(f, text) {
@@ -181,12 +181,12 @@ func (c *Conn) read() (closing bool) {
 	}
 }
 
-// lost says whether reading ended with the client's close frame, and reports an end that breaks the rules of
-// websockets.
+// lost reports whether a read error is a close frame of the client. Errors of
+// the websocket library are reported as protocol errors.
 func (c *Conn) lost(err error) (closing bool) {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) {
-		// The library makes up this code for a connection that was lost.
+		// The library uses this code for a connection that was lost.
 		return closed.Code != websocket.CloseAbnormalClosure
 	}
 	if strings.HasPrefix(err.Error(), "websocket: ") {
@@ -195,13 +195,13 @@ func (c *Conn) lost(err error) (closing bool) {
 	return false
 }
 
-// take hands a frame on. As long as that takes, no pong is noticed.
+// take calls Hooks.Frame. The pong timeout is suspended meanwhile.
 func (c *Conn) take(f *wire.Frame, text []byte) bool {
 	defer c.occupy()()
 	return c.hooks.Frame(f, text)
 }
 
-// occupy is excuse for the reader. No ping is queued meanwhile.
+// occupy is excuse for the reader. It also suspends pings.
 func (c *Conn) occupy() (free func()) {
 	resume := c.excuse()
 	busy := func(b bool) {
@@ -216,7 +216,7 @@ func (c *Conn) occupy() (free func()) {
 	}
 }
 
-// excuse stops the time in which the client owes a pong, until the function that it returns is called.
+// excuse suspends the pong timeout until resume is called.
 func (c *Conn) excuse() (resume func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,7 +231,7 @@ func (c *Conn) excuse() (resume func()) {
 		}
 		now := time.Now()
 		if c.ponged = c.ponged.Add(now.Sub(c.since)); c.ponged.After(now) {
-			c.ponged = now // a pong came meanwhile
+			c.ponged = now // a pong was received during the suspension
 		}
 	}
 }
@@ -246,7 +246,7 @@ func (c *Conn) pong(payload string) error {
 	return nil
 }
 
-// ping pings until the connection ends, and ends it where no pong comes.
+// ping sends pings until the connection ends, and cuts it after the pong timeout.
 func (c *Conn) ping() {
 	next := time.Now().Add(PingEvery)
 	for {
@@ -268,25 +268,26 @@ func (c *Conn) ping() {
 	}
 }
 
-// wakes returns when the next pong is due, or when the next ping is, if that is earlier or no pong can be expected now.
+// wakes returns when the pong timeout expires, or the time of the next ping if that is earlier or the timeout is
+// suspended.
 func (c *Conn) wakes(next time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if due := c.ponged.Add(PongWithin + c.pace.Latency); c.excused == 0 && due.Before(next) {
+	if due := c.ponged.Add(PongWithin + c.speed.Latency); c.excused == 0 && due.Before(next) {
 		return due
 	}
 	return next
 }
 
-// late reports whether the client owes a pong for too long.
+// late reports whether the pong timeout has expired.
 func (c *Conn) late() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.excused == 0 && time.Since(c.ponged) >= PongWithin+c.pace.Latency
+	return c.excused == 0 && time.Since(c.ponged) >= PongWithin+c.speed.Latency
 }
 
-// PingNow queues a ping, unless one is queued, or no pong can be noticed now: it would block a client whose connection
-// has no buffer. On a slow line it is queued like everything else.
+// PingNow queues a ping, unless one is queued or the reader is busy. A ping while the reader is busy would block a
+// client on an unbuffered connection, which could not write its pong.
 func (c *Conn) PingNow() {
 	c.mu.Lock()
 	not := c.busy || c.pinged
@@ -302,9 +303,9 @@ func (c *Conn) PingNow() {
 	c.Enqueue(ping)
 }
 
-// write is the writer's goroutine.
+// write is the writer's goroutine. It ends after an error, a cut, or when gone is closed.
 func (c *Conn) write() {
-	var free time.Time // when the bytes of what was written were sent
+	var free time.Time // when the last byte of the previous item was sent
 	for {
 		it, ok := c.next()
 		if !ok {
@@ -320,7 +321,7 @@ func (c *Conn) write() {
 	}
 }
 
-// next waits for the next item. False means that the connection has ended.
+// next removes the oldest item, or waits for one. It returns false if the writer must stop.
 func (c *Conn) next() (Item, bool) {
 	for {
 		c.mu.Lock()
@@ -350,13 +351,14 @@ func (c *Conn) written(it Item) {
 	}
 }
 
-// writeItem writes without a deadline: a client that does not read sends no pong either.
+// writeItem writes without a deadline. A client that does not read sends no pongs, so the pong timeout ends its
+// connection.
 func (c *Conn) writeItem(it Item, free *time.Time) error {
 	message := it.Message
 	if it.Frame != nil {
 		text, err := wire.Marshal(it.Frame)
 		if err != nil {
-			c.misuse("a frame that is no JSON: %v", err)
+			c.misuse("a frame cannot be encoded as JSON: %v", err)
 			return nil
 		}
 		message = Deflate(text)

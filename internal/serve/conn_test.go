@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// bubble is a test on a clock that is not real.
+// bubble runs a test in virtual time.
 func bubble(t *testing.T, fn func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, fn)
@@ -73,7 +73,8 @@ func TestItemsOfOneCallStayTogether(t *testing.T) {
 	})
 }
 
-// Each item is done once, written or not; one that was not taken never is.
+// Done is called once for each accepted item, whether it was written or not, and never for an item that was not
+// accepted.
 func TestDoneIsCalledOnceForEachItem(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, l *line){
 		"cut":                    func(_ *testing.T, l *line) { l.Cut() },
@@ -155,7 +156,8 @@ func TestPingsOfTheClientAreAnswered(t *testing.T) {
 	})
 }
 
-// A ping every 15 s keeps what answers; the other one ends 30 s after the last pong, however much it writes.
+// Pings have an interval of 15 s. A client that does not answer them loses its connection 30 s after its last pong,
+// however much it writes.
 func TestPings(t *testing.T) {
 	for name, answers := range map[string]bool{"with pongs": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
@@ -189,7 +191,7 @@ func TestPings(t *testing.T) {
 	}
 }
 
-// While a request is carried out no pong can be read, so none is missed.
+// The pong timeout is suspended while a request is carried out, because the reader does not read then.
 func TestARequestMayTakeLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := connect(t, func(h *serve.Hooks) {
@@ -241,7 +243,7 @@ func TestAFrameThatIsNoJSONIsMisuse(t *testing.T) {
 func TestABreachOfTheFramingIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := connect(t, nil)
-		// A frame that is not masked, which a client must not write (RFC 6455, section 5.1).
+		// An unmasked frame. Clients must mask their frames (RFC 6455, section 5.1).
 		_, err := l.client.NetConn().Write([]byte{0x82, 1, 'x'})
 		require.NoError(t, err)
 		_, _, err = l.client.ReadMessage()

@@ -1,4 +1,4 @@
-// Package serve is the service's side of Blaze, as far as it needs no memory: it checks tokens, makes websockets of
-// handshakes, reads and writes frames, pings, and checks the params of requests. It knows what the wire knows. What a
-// request does is its caller's business.
+// Package serve is the stateless part of the service's side of Blaze. It checks tokens, upgrades handshakes to
+// websockets, reads and writes frames, sends pings, and validates the params of requests. Its callers carry the
+// requests out.
 package serve

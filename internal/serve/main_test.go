@@ -21,7 +21,7 @@ import (
 // TestMain fails if any goroutine outlives the tests.
 func TestMain(m *testing.M) { os.Exit(leak.Check(m.Run())) }
 
-// line is a connection with both its ends.
+// line is a connection with both ends.
 type line struct {
 	*serve.Conn
 	client *websocket.Conn
@@ -29,15 +29,15 @@ type line struct {
 	ended  chan struct{}  // closed when Serve has returned
 
 	mu     sync.Mutex
-	frames []string     // that the client wrote
-	done   []serve.Item // what Hooks.Done got
+	frames []string     // received from the client
+	done   []serve.Item // passed to Hooks.Done
 	faults []string
 }
 
 // rawKey is the context key of a request's network connection.
 type rawKey struct{}
 
-// connect makes a websocket in memory, of a client that asks for those subprotocols. edit may change the hooks.
+// connect opens an in-memory websocket for a client that requests the given subprotocols. edit may change the hooks.
 func connect(t *testing.T, edit func(*serve.Hooks), subprotocols ...string) *line {
 	t.Helper()
 	l := &line{ended: make(chan struct{})}
@@ -72,7 +72,7 @@ func connect(t *testing.T, edit func(*serve.Hooks), subprotocols ...string) *lin
 	return l
 }
 
-// hooks note what they get.
+// hooks returns hooks that record their arguments.
 func (l *line) hooks(edit func(*serve.Hooks)) serve.Hooks {
 	note := func(fn func()) {
 		l.mu.Lock()
@@ -96,7 +96,7 @@ func (l *line) hooks(edit func(*serve.Hooks)) serve.Hooks {
 	return h
 }
 
-// write writes a frame of the client, and returns how many bytes it has.
+// write writes a frame of the client, and returns its compressed size.
 func (l *line) write(t *testing.T, text string) int {
 	t.Helper()
 	p := serve.Deflate([]byte(text))
@@ -116,7 +116,7 @@ func (l *line) read(t *testing.T) string {
 	return string(text)
 }
 
-// finished returns how often Hooks.Done was called for each message.
+// finished returns the number of calls of Hooks.Done for each message.
 func (l *line) finished() map[string]int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,7 +127,7 @@ func (l *line) finished() map[string]int {
 	return n
 }
 
-// noted returns what a hook has noted.
+// noted returns the recorded arguments of a hook.
 func noted(l *line, of *[]string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

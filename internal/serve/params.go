@@ -8,13 +8,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// The limits of the specification.
+// Limits of the specification.
 const (
-	MaxBatch = 100       // messages or acknowledgements in one request
-	MaxBytes = 128 << 10 // of one message's data, and of the JSON of a request with several messages
+	MaxBatch = 100       // messages or acknowledgements of one request
+	MaxBytes = 128 << 10 // of the data of one message, and of the JSON of a request for several messages
 )
 
-// Message is a message as a client writes it, with its data after base64. Its ids are lowercase.
+// Message is a message in the form in which clients write it. Data is the decoded data. Ids are in lowercase.
 type Message struct {
 	ConversationID   string   `json:"conversation_id"`
 	RecipientID      string   `json:"recipient_id"`
@@ -32,59 +32,59 @@ type Message struct {
 	Base64 string `json:"data_base64"`
 }
 
-// ReadMessage checks the params of CREATE_MESSAGE.
-func ReadMessage(params json.RawMessage) (Message, *Refusal) {
+// ReadMessage reads and validates the params of CREATE_MESSAGE.
+func ReadMessage(params json.RawMessage) (Message, *Rejection) {
 	var m Message
 	if json.Unmarshal(params, &m) != nil {
-		return m, Invalid("params", "not those of a message")
+		return m, Invalid("params", "must be the params of a message")
 	}
 	if m.Status != "" && m.Status != "SENT" && m.Status != "SENDING" {
-		return m, Invalid("params.status", "neither SENT nor SENDING")
+		return m, Invalid("params.status", "must be SENT, SENDING or empty")
 	}
 	return m, m.check("params")
 }
 
-// ReadBatch checks the params of CREATE_PLAIN_MESSAGES, of a frame with so many bytes of JSON.
-func ReadBatch(params json.RawMessage, size int) ([]Message, *Refusal) {
+// ReadBatch reads and validates the params of CREATE_PLAIN_MESSAGES. size is the size of the frame's JSON in bytes.
+func ReadBatch(params json.RawMessage, size int) ([]Message, *Rejection) {
 	var b struct {
 		Messages json.RawMessage `json:"messages"`
 	}
 	if json.Unmarshal(params, &b) != nil {
-		return nil, Invalid("params", "not those of a batch")
+		return nil, Invalid("params", "must be an object with messages")
 	}
-	all, refused := ReadMessages("params.messages", b.Messages, size)
-	if refused != nil {
-		return nil, refused
+	all, rejection := ReadMessages("params.messages", b.Messages, size)
+	if rejection != nil {
+		return nil, rejection
 	}
 	for i := range all {
 		m, path := &all[i], index("params.messages", i)
 		if !strings.HasPrefix(m.Category, "PLAIN_") {
-			return nil, Invalid(path+".category", "not a plain category")
+			return nil, Invalid(path+".category", "must be a PLAIN_ category")
 		}
 		if m.RecipientID == "" {
 			return nil, Invalid(path+".recipient_id", "missing")
 		}
 		if m.QuoteMessageID != "" && m.Category != "PLAIN_TEXT" && m.Category != "PLAIN_POST" {
-			return nil, Invalid(path+".quote_message_id", "only texts and posts quote in this action")
+			return nil, Invalid(path+".quote_message_id", "only PLAIN_TEXT and PLAIN_POST can quote in CREATE_PLAIN_MESSAGES")
 		}
 	}
 	return all, nil
 }
 
-// ReadMessages checks a list of messages in a request of size bytes.
-func ReadMessages(path string, list json.RawMessage, size int) ([]Message, *Refusal) {
+// ReadMessages reads and validates a list of messages of a request of size bytes. path names the list in rejections.
+func ReadMessages(path string, list json.RawMessage, size int) ([]Message, *Rejection) {
 	var all []Message
 	switch {
 	case json.Unmarshal(list, &all) != nil:
-		return nil, Invalid(path, "not a list of messages")
+		return nil, Invalid(path, "must be a list of messages")
 	case len(all) == 0 || len(all) > MaxBatch:
-		return nil, Invalid(path, "%d messages: a request has 1 to %d", len(all), MaxBatch)
+		return nil, Invalid(path, "has %d messages; must have 1 to %d", len(all), MaxBatch)
 	case size > MaxBytes:
-		return nil, Invalid(path, "a request of %d bytes: at most %d", size, MaxBytes)
+		return nil, Invalid(path, "the request has %d bytes; at most %d are allowed", size, MaxBytes)
 	}
 	for i := range all {
-		if refused := all[i].check(index(path, i)); refused != nil {
-			return nil, refused
+		if rejection := all[i].check(index(path, i)); rejection != nil {
+			return nil, rejection
 		}
 	}
 	return all, nil
@@ -92,45 +92,45 @@ func ReadMessages(path string, list json.RawMessage, size int) ([]Message, *Refu
 
 func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// check checks a message and completes it.
-func (m *Message) check(path string) *Refusal {
-	if refused := m.checkIDs(path); refused != nil {
-		return refused
+// check validates a message and decodes its data.
+func (m *Message) check(path string) *Rejection {
+	if rejection := m.checkIDs(path); rejection != nil {
+		return rejection
 	}
 	if m.Category == "" || strings.Trim(m.Category, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") != "" {
-		return Invalid(path+".category", "not a category")
+		return Invalid(path+".category", "must consist of capital letters, digits and underscores")
 	}
 	if m.QuoteMessageID != "" && (m.Category == "MESSAGE_RECALL" || m.Category == "MESSAGE_PIN") {
-		return Invalid(path+".quote_message_id", "it shows nothing that could quote")
+		return Invalid(path+".quote_message_id", "a recall or a pin cannot quote")
 	}
 	if m.ExpireIn < 0 {
-		return Invalid(path+".expire_in", "negative")
+		return Invalid(path+".expire_in", "must not be negative")
 	}
 	return m.readData(path)
 }
 
-// readData reads the data in the one field or the other. The apps write data, in the standard alphabet; the Go, Node
-// and Ruby SDKs write data_base64, in that of URLs. Like the service, it takes either alphabet in either field, with
-// padding or without, on one line or on several.
-func (m *Message) readData(path string) *Refusal {
+// readData decodes data_base64, or data if that is empty. The apps write data, in the standard alphabet; the Go, Node
+// and Ruby SDKs write data_base64, in the URL alphabet. Like the service, it accepts both alphabets in both fields,
+// with or without padding and line breaks.
+func (m *Message) readData(path string) *Rejection {
 	text, field := m.Base64, ".data_base64"
 	if text == "" {
 		text, field = m.Text, ".data"
 	}
 	data, err := wire.AppendBase64(nil, []byte(text))
 	if err != nil {
-		return Invalid(path+field, "not base64")
+		return Invalid(path+field, "must be base64")
 	}
 	if len(data) > MaxBytes {
-		return Invalid(path+field, "%d bytes: at most %d", len(data), MaxBytes)
+		return Invalid(path+field, "has %d bytes; at most %d are allowed", len(data), MaxBytes)
 	}
 	m.Data, m.Text, m.Base64 = data, "", ""
 	return nil
 }
 
-func (m *Message) checkIDs(path string) *Refusal {
+func (m *Message) checkIDs(path string) *Rejection {
 	if m.MessageID != strings.ToLower(m.MessageID) {
-		return Invalid(path+".message_id", "has capital letters")
+		return Invalid(path+".message_id", "must be in lowercase")
 	}
 	for _, f := range []struct {
 		name   string
@@ -147,72 +147,72 @@ func (m *Message) checkIDs(path string) *Refusal {
 			return Invalid(path+"."+f.name, "missing")
 		}
 		if *f.value != "" && !toID(f.value) {
-			return Invalid(path+"."+f.name, "not a UUID")
+			return Invalid(path+"."+f.name, "must be a UUID")
 		}
 	}
 	for i := range m.Mentions {
 		if !toID(&m.Mentions[i]) {
-			return Invalid(index(path+".mentions", i), "not a UUID")
+			return Invalid(index(path+".mentions", i), "must be a UUID")
 		}
 	}
 	return nil
 }
 
-// toID makes the letters of a UUID small, as the service does. False means that it is none.
+// toID changes a UUID to lowercase, as the service does. It returns false if s is not a UUID.
 func toID(s *string) bool {
 	*s = strings.ToLower(*s)
 	return IsUUID(*s)
 }
 
-// Ack is an acknowledgement as a client writes it.
+// Ack is an acknowledgement in the form in which clients write it.
 type Ack struct {
 	MessageID string `json:"message_id"`
 	Status    string `json:"status"`
 }
 
-// ReadAck checks the params of ACKNOWLEDGE_MESSAGE_RECEIPT.
-func ReadAck(params json.RawMessage) (Ack, *Refusal) {
+// ReadAck reads and validates the params of ACKNOWLEDGE_MESSAGE_RECEIPT.
+func ReadAck(params json.RawMessage) (Ack, *Rejection) {
 	var a Ack
 	if json.Unmarshal(params, &a) != nil {
-		return a, Invalid("params", "not those of an acknowledgement")
+		return a, Invalid("params", "must be the params of an acknowledgement")
 	}
 	return a, a.check("params")
 }
 
-// ReadAcks checks the params of ACKNOWLEDGE_MESSAGE_RECEIPTS.
-func ReadAcks(params json.RawMessage) ([]Ack, *Refusal) {
+// ReadAcks reads and validates the params of ACKNOWLEDGE_MESSAGE_RECEIPTS.
+func ReadAcks(params json.RawMessage) ([]Ack, *Rejection) {
 	var b struct {
 		Messages json.RawMessage `json:"messages"`
 	}
 	if json.Unmarshal(params, &b) != nil {
-		return nil, Invalid("params", "not those of acknowledgements")
+		return nil, Invalid("params", "must be an object with messages")
 	}
 	return ReadAckList("params.messages", b.Messages)
 }
 
-// ReadAckList checks a list of acknowledgements.
-func ReadAckList(path string, list json.RawMessage) ([]Ack, *Refusal) {
+// ReadAckList reads and validates a list of acknowledgements. path names the list in rejections.
+func ReadAckList(path string, list json.RawMessage) ([]Ack, *Rejection) {
 	var all []Ack
 	if json.Unmarshal(list, &all) != nil {
-		return nil, Invalid(path, "not a list of acknowledgements")
+		return nil, Invalid(path, "must be a list of acknowledgements")
 	}
 	if len(all) == 0 || len(all) > MaxBatch {
-		return nil, Invalid(path, "%d acknowledgements: a request has 1 to %d", len(all), MaxBatch)
+		return nil, Invalid(path, "has %d acknowledgements; must have 1 to %d", len(all), MaxBatch)
 	}
 	for i := range all {
-		if refused := all[i].check(index(path, i)); refused != nil {
-			return nil, refused
+		if rejection := all[i].check(index(path, i)); rejection != nil {
+			return nil, rejection
 		}
 	}
 	return all, nil
 }
 
-func (a *Ack) check(path string) *Refusal {
+func (a *Ack) check(path string) *Rejection {
 	if !toID(&a.MessageID) {
-		return Invalid(path+".message_id", "not a UUID")
+		return Invalid(path+".message_id", "must be a UUID")
 	}
 	if a.Status != "DELIVERED" && a.Status != "READ" {
-		return Invalid(path+".status", "neither DELIVERED nor READ")
+		return Invalid(path+".status", "must be DELIVERED or READ")
 	}
 	return nil
 }

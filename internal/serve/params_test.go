@@ -21,7 +21,7 @@ const (
 // object is a JSON object.
 type object map[string]any
 
-// with returns the fields of a good message, with some replaced; nil takes one out.
+// with returns the fields of a valid message with the given changes. A nil value removes its field.
 func with(fields object) object {
 	o := object{
 		"conversation_id": id1, "recipient_id": id2, "message_id": id3, "category": "PLAIN_TEXT", "data": "aGVsbG8=",
@@ -41,8 +41,8 @@ func encoded(t *testing.T, v any) json.RawMessage {
 	return p
 }
 
-// refusal checks that a refusal is one of a field: code 10002, status 202, and where.
-func refusal(t *testing.T, field string, got *serve.Refusal) {
+// rejection checks that got is a rejection of the field, with code 10002 and status 202.
+func rejection(t *testing.T, field string, got *serve.Rejection) {
 	t.Helper()
 	if field == "" {
 		require.Nil(t, got)
@@ -60,7 +60,7 @@ func refusal(t *testing.T, field string, got *serve.Refusal) {
 
 var messages = map[string]struct {
 	with  object
-	field string // that is refused; "" means none
+	field string // of the rejection; "" if there is none
 }{
 	"good":                   {nil, ""},
 	"status SENT":            {object{"status": "SENT"}, ""},
@@ -112,7 +112,7 @@ func TestReadMessage(t *testing.T) {
 			if test.field != "" {
 				test.field = "params" + test.field
 			}
-			refusal(t, test.field, got)
+			rejection(t, test.field, got)
 		})
 	}
 	for _, params := range []string{"", "null", "[]", `"text"`, "7", `{"conversation_id":7}`, `{"silent":"yes"}`} {
@@ -136,8 +136,8 @@ func TestReadMessageKeepsWhatWasWritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fields["quote_message_id"], fields["representative_id"] = id1, strings.ToUpper(id2)
 			fields["mentions"], fields["silent"], fields["expire_in"] = []string{strings.ToUpper(id3)}, true, 90
-			m, refused := serve.ReadMessage(encoded(t, with(fields)))
-			require.Nil(t, refused)
+			m, rejection := serve.ReadMessage(encoded(t, with(fields)))
+			require.Nil(t, rejection)
 			assert.Equal(t, serve.Message{
 				ConversationID: id1, RecipientID: id2, MessageID: id3, Category: "PLAIN_TEXT", Data: []byte("=???"),
 				QuoteMessageID: id1, RepresentativeID: id2, Mentions: []string{id3}, Silent: true, ExpireIn: 90,
@@ -179,7 +179,7 @@ func TestReadBatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			all, got := serve.ReadBatch(encoded(t, object{"messages": test.messages}), test.size)
-			refusal(t, test.field, got)
+			rejection(t, test.field, got)
 			if test.field == "" {
 				assert.Len(t, all, len(test.messages.([]object)))
 				assert.Equal(t, "hello", string(all[0].Data))
@@ -187,9 +187,9 @@ func TestReadBatch(t *testing.T) {
 		})
 	}
 	_, got := serve.ReadBatch(json.RawMessage(`"text"`), 10)
-	refusal(t, "params", got)
+	rejection(t, "params", got)
 	_, got = serve.ReadBatch(json.RawMessage(`{}`), 10)
-	refusal(t, "params.messages", got)
+	rejection(t, "params.messages", got)
 }
 
 func TestReadAcks(t *testing.T) {
@@ -214,10 +214,10 @@ func TestReadAcks(t *testing.T) {
 				return path + test.field
 			}
 			one, got := serve.ReadAck(encoded(t, test.ack))
-			refusal(t, at("params"), got)
+			rejection(t, at("params"), got)
 			good := object{"message_id": id2, "status": "READ"}
 			all, got := serve.ReadAcks(encoded(t, object{"messages": []object{good, test.ack}}))
-			refusal(t, at("params.messages[1]"), got)
+			rejection(t, at("params.messages[1]"), got)
 			if test.field == "" {
 				assert.Equal(t, strings.ToLower(test.ack["message_id"].(string)), one.MessageID)
 				assert.Equal(t, test.ack["status"], one.Status)
@@ -230,28 +230,28 @@ func TestReadAcks(t *testing.T) {
 		return json.RawMessage(`{"messages":[` + strings.Repeat(one+",", n-1) + one + `]}`)
 	}
 	_, got := serve.ReadAcks(many(100))
-	refusal(t, "", got)
+	rejection(t, "", got)
 	_, got = serve.ReadAcks(many(101))
-	refusal(t, "params.messages", got)
+	rejection(t, "params.messages", got)
 	for _, params := range []string{`{}`, `{"messages":[]}`, `{"messages":{}}`, `{"messages":"x"}`} {
 		_, got = serve.ReadAcks(json.RawMessage(params))
-		refusal(t, "params.messages", got)
+		rejection(t, "params.messages", got)
 	}
 	_, got = serve.ReadAcks(json.RawMessage(`[]`))
-	refusal(t, "params", got)
+	rejection(t, "params", got)
 	_, got = serve.ReadAck(json.RawMessage(`[]`))
-	refusal(t, "params", got)
+	rejection(t, "params", got)
 }
 
-// Refusals have status 202, but for what the service itself failed at.
+// Errors have status 202, except failures of the service itself.
 func TestStatusOfErrors(t *testing.T) {
 	for code, status := range map[int]int{
 		401: 202, 403: 202, 404: 202, 429: 202, 10002: 202, 10006: 202, 20121: 202, 500: 500, 7000: 500, 7001: 500,
 	} {
-		e := (&serve.Refusal{Code: code, Field: "f", Reason: "r"}).Error()
+		e := (&serve.Rejection{Code: code, Field: "f", Reason: "r"}).Error()
 		assert.Equal(t, status, e.Status, code)
 		assert.Equal(t, code, e.Code)
 		assert.NotEmpty(t, e.Description)
-		assert.Equal(t, code == 10002, e.Extra != nil, "only a field's refusal names one")
+		assert.Equal(t, code == 10002, e.Extra != nil, "only code 10002 names a field")
 	}
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// maxSkew is how far the clocks may differ.
+// maxSkew is the largest accepted difference between iat and the server's clock.
 const maxSkew = 5 * time.Minute
 
-// Session is the session of a bot, as the service knows it.
+// Session is the registered session of a bot.
 type Session struct {
 	AppID, ID string
-	Key       crypto.PublicKey // an ed25519.PublicKey or *rsa.PublicKey
+	Key       crypto.PublicKey // ed25519.PublicKey or *rsa.PublicKey
 }
 
 type claims struct {
@@ -32,9 +32,9 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
-// Check verifies the token in the headers of a request: its key, whose it is, when it was made, and that it is for this
-// very request, which is the method, the path with its query, and the body. The error does not repeat the token. The
-// header X-Request-Id is free: the official Go SDK sends a random one.
+// Check verifies the token in the headers of a request: its signature, its session, its dates, and its hash of request.
+// request is the method, the path with the query, and the body, without separators. Errors do not contain the token.
+// X-Request-Id is not compared with jti, because the official Go SDK sends a random one.
 func (s *Session) Check(h http.Header, request string, now time.Time) error {
 	token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer ")
 	if !ok {
@@ -43,7 +43,7 @@ func (s *Session) Check(h http.Header, request string, now time.Time) error {
 	var c claims
 	p := jwt.NewParser(jwt.WithValidMethods(s.methods()), jwt.WithoutClaimsValidation())
 	if _, err := p.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return s.Key, nil }); err != nil {
-		return fmt.Errorf("the token is not one of this session's key: %w", err)
+		return fmt.Errorf("the token is not signed with the session's key: %w", err)
 	}
 	if err := s.checkWho(&c, request); err != nil {
 		return err
@@ -58,7 +58,7 @@ func (s *Session) methods() []string {
 	case *rsa.PublicKey:
 		return []string{jwt.SigningMethodRS512.Alg()}
 	}
-	return []string{"none of them"}
+	return []string{"none of them"} // "none" is the name of a method
 }
 
 func (s *Session) checkWho(c *claims, request string) error {

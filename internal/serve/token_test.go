@@ -16,7 +16,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// The session of these tests, and the hash of "GET/", which is what the websocket's token is for.
+// The session of these tests, and the SHA-256 of "GET/", the request that the websocket's token signs.
 const (
 	botID      = "b1a2e000-0000-4000-8000-000000000001"
 	botSession = "b1a2e000-0000-4000-8000-000000000002"
@@ -25,7 +25,7 @@ const (
 
 var now = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 
-// claims returns the claims of a good token, with some replaced; nil takes one out.
+// claims returns the claims of a valid token with the given changes. A nil value removes its claim.
 func claims(with jwt.MapClaims) jwt.MapClaims {
 	c := jwt.MapClaims{
 		"uid": botID, "sid": botSession, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
@@ -59,7 +59,7 @@ func TestTokens(t *testing.T) {
 	for name, test := range map[string]struct {
 		with    jwt.MapClaims
 		request string
-		refused string // what the error says; "" means none
+		want    string // part of the error; "" if there is none
 	}{
 		"good":             {nil, "GET/", ""},
 		"a year long":      {jwt.MapClaims{"exp": now.AddDate(1, 0, 0).Unix()}, "GET/", ""},
@@ -81,7 +81,7 @@ func TestTokens(t *testing.T) {
 		"another path":     {nil, "GET/me", "sig"},
 		"a body":           {nil, "GET/{}", "sig"},
 		"no sig":           {jwt.MapClaims{"sig": nil}, "GET/", "sig"},
-		"a request with a body": { // the example of the specification
+		"a request with a body": { // from the specification
 			jwt.MapClaims{"sig": "b8b126d65f8e2516d2b282cd9576852fb543a94bfe7809851f145f5ff68c92f6"},
 			`POST/acknowledgements[{"message_id":"928c5c40-769c-3e97-8387-fb1ae0645311","status":"READ"}]`, "",
 		},
@@ -89,11 +89,11 @@ func TestTokens(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := bearer(t, jwt.SigningMethodEdDSA, private, claims(test.with))
 			err := s.Check(h, test.request, now)
-			if test.refused == "" {
+			if test.want == "" {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorContains(t, err, test.refused)
+			require.ErrorContains(t, err, test.want)
 			assert.NotContains(t, err.Error(), h.Get("Authorization")[len("Bearer "):])
 		})
 	}
@@ -116,7 +116,7 @@ func TestKeysOfTokens(t *testing.T) {
 		"RS256":                          {&rsaKey.PublicKey, jwt.SigningMethodRS256, rsaKey, false},
 		"RS512 for a session of Ed25519": {public, jwt.SigningMethodRS512, rsaKey, false},
 		"EdDSA for a session of RSA":     {&rsaKey.PublicKey, jwt.SigningMethodEdDSA, private, false},
-		// The public key as a shared secret: the mistake of verifiers that let the token choose its algorithm.
+		// The public key used as a shared secret, which fools a verifier that trusts the token's alg.
 		"HS512":                     {public, jwt.SigningMethodHS512, []byte(public.(ed25519.PublicKey)), false},
 		"no signature":              {public, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, false},
 		"a session without any key": {nil, jwt.SigningMethodEdDSA, private, false},
@@ -133,7 +133,7 @@ func TestHeadersOfTokens(t *testing.T) {
 	public, private := ed25519Key(t)
 	s := serve.Session{AppID: botID, ID: botSession, Key: public}
 	good := bearer(t, jwt.SigningMethodEdDSA, private, claims(nil))
-	good.Set("X-Request-Id", "c6d0c728-2624-429b-8e0d-d9d19b6592fa") // the official Go SDK's is not the jti
+	good.Set("X-Request-Id", "c6d0c728-2624-429b-8e0d-d9d19b6592fa") // the official Go SDK sends another id than the jti
 	require.NoError(t, s.Check(good, "GET/", now))
 
 	token := good.Get("Authorization")[len("Bearer "):]

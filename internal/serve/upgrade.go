@@ -11,14 +11,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Subprotocol is what clients ask for, and what the service confirms. Some apps ask for another one or for none, and
-// are served all the same.
+// Subprotocol is the subprotocol that the service confirms. Some apps request another one or none, and are served too.
 const Subprotocol = "Mixin-Blaze-1"
 
-// Upgrade makes a websocket of a handshake. raw is the network connection of the request, which the Conn owns from then
-// on; header is added to the answer. It asks for no compression of websockets and accepts none, as the service does. An
-// error that is a websocket.HandshakeError has been answered; any other one means that raw is lost, and must be closed
-// by the caller. The caller sets no header with w.
+// Upgrade upgrades a handshake to a websocket. raw is the network connection of the request; the Conn owns it after
+// success. header is added to the response, and the caller sets no headers on w. Like the service, it does not
+// negotiate compression. After a websocket.HandshakeError the client has its response. After any other error the caller
+// must close raw.
 func Upgrade(w http.ResponseWriter, r *http.Request, raw net.Conn, header http.Header, h Hooks) (*Conn, error) {
 	up := websocket.Upgrader{Subprotocols: []string{Subprotocol}, CheckOrigin: func(*http.Request) bool { return true }}
 	ws, err := up.Upgrade(w, r, header)
@@ -28,7 +27,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, raw net.Conn, header http.H
 	c := &Conn{
 		ws: ws, raw: raw, hooks: h, ponged: time.Now(),
 		wake: make(chan struct{}, 1), gone: make(chan struct{}), over: make(chan struct{}),
-		paced: make(chan struct{}),
+		speedChanged: make(chan struct{}),
 	}
 	ws.SetReadLimit(wire.MaxFrame)
 	ws.SetPingHandler(func(payload string) error {
@@ -43,7 +42,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, raw net.Conn, header http.H
 	return c, nil
 }
 
-// Cut closes c without the close_notify of TLS, which might have to wait for the peer.
+// Cut closes c without sending the close_notify of TLS, which could block until the peer reads.
 func Cut(c net.Conn) {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()
@@ -51,11 +50,11 @@ func Cut(c net.Conn) {
 	_ = c.Close()
 }
 
-// deflaters are those that nobody uses. They are shared by all connections, because each is large and few are in use at
-// once.
+// deflaters holds the idle Deflaters. All connections share them, because a Deflater is large and few are in use at a
+// time.
 var deflaters = make(chan *wire.Deflater, 8)
 
-// Deflate returns the gzip of p.
+// Deflate returns p, compressed with gzip.
 func Deflate(p []byte) []byte {
 	var d *wire.Deflater
 	select {

@@ -8,7 +8,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// View is the data of a pushed message, with every field that the service sends.
+// View is the data of a pushed message. It has every field that the service sends.
 type View struct {
 	Type             string `json:"type"`
 	RepresentativeID string `json:"representative_id"`
@@ -28,7 +28,7 @@ type View struct {
 	UpdatedAt        string `json:"updated_at"`
 }
 
-// note is the data of a frame about a message, which says little of the message itself.
+// note is the data of receipts and of replies to CREATE_MESSAGE. Most of its fields are empty.
 type note struct {
 	Type             string `json:"type"`
 	RepresentativeID string `json:"representative_id"`
@@ -44,14 +44,14 @@ type note struct {
 	UpdatedAt        string `json:"updated_at"`
 }
 
-// Push is a frame that the service sends unasked.
+// Push is a frame that does not answer a request.
 type Push struct {
 	ID     string `json:"id"`
 	Action string `json:"action"`
 	Data   any    `json:"data"`
 }
 
-// PushMessage returns the frame that pushes a message: from what was pending, or as it comes.
+// PushMessage returns the frame that pushes a message. pending is true if it answers LIST_PENDING_MESSAGES.
 func PushMessage(v View, pending bool) *Push {
 	v.Source = wire.ActionCreateMessage
 	if pending {
@@ -60,8 +60,8 @@ func PushMessage(v View, pending bool) *Push {
 	return &Push{ID: NewID(), Action: wire.ActionCreateMessage, Data: &v}
 }
 
-// PushReceipt returns the frame that says what became of a message that the bot sent. Only its message_id, status,
-// source and updated_at say something, as in a frame that was recorded in 2019.
+// PushReceipt returns the frame that pushes the status of a message of the bot. As in a frame recorded in 2019, only
+// message_id, status, source and updated_at have a meaningful value.
 func PushReceipt(messageID, status string, at time.Time) *Push {
 	return &Push{ID: NewID(), Action: wire.ActionAck, Data: &note{
 		Type: "message", MessageID: messageID, Status: status, Source: wire.ActionAck,
@@ -69,8 +69,8 @@ func PushReceipt(messageID, status string, at time.Time) *Push {
 	}}
 }
 
-// Stub returns the data of the reply to a CREATE_MESSAGE that was carried out: the bot's id and the message's, with
-// neither a category nor a conversation, as in a frame that was recorded in 2019 and as the apps read it in 2026.
+// Stub returns the data of the reply to a successful CREATE_MESSAGE. It has the ids of the bot and the message, and
+// neither category nor conversation, as in a frame recorded in 2019 and as the apps read it in 2026.
 func Stub(userID, messageID string, at time.Time) any {
 	return &note{
 		Type: "message", UserID: userID, MessageID: messageID, Status: "SENT", Source: wire.ActionCreateMessage,
@@ -78,13 +78,13 @@ func Stub(userID, messageID string, at time.Time) any {
 	}
 }
 
-// Stamp returns a time as the service writes it, in microseconds.
+// Stamp formats a time as the service does, in microseconds.
 func Stamp(at time.Time) string { return at.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano) }
 
 // NewID returns a random UUID.
 func NewID() string { return uuid.Must(uuid.NewV4()).String() }
 
-// IsUUID reports whether s is a UUID as the service writes it: lowercase, with hyphens.
+// IsUUID reports whether s is a UUID in the form of the service: lowercase, with hyphens.
 func IsUUID(s string) bool {
 	id, err := uuid.FromString(s)
 	return err == nil && id.String() == s

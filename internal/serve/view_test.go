@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// The shapes are those of frames that were recorded in 2019.
+// The expected frames have the shapes of frames recorded in 2019.
 func TestViews(t *testing.T) {
 	at := time.Date(2019, 1, 10, 3, 19, 36, 805026123, time.FixedZone("", 3600))
 	receipt := serve.PushReceipt(id1, "DELIVERED", at)

@@ -7,7 +7,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Codes of refusals that this package or its callers give.
+// Codes of the rejections by this package and its callers.
 const (
 	CodeUnauthorized = 401
 	CodeForbidden    = 403
@@ -16,29 +16,28 @@ const (
 	CodeInvalidField = 10002
 )
 
-// Refusal is why a request cannot be carried out.
-type Refusal struct {
+// Rejection is the reason why the service rejects a request.
+type Rejection struct {
 	Code          int
 	Field, Reason string
 }
 
-// Invalid returns a refusal of a field, with code 10002.
-func Invalid(field, format string, args ...any) *Refusal {
-	return &Refusal{CodeInvalidField, field, fmt.Sprintf(format, args...)}
+// Invalid returns a Rejection of a field, with code 10002.
+func Invalid(field, format string, args ...any) *Rejection {
+	return &Rejection{CodeInvalidField, field, fmt.Sprintf(format, args...)}
 }
 
-// Error returns the refusal as frames and HTTP bodies have it. That of a field names the field in its extra.
-func (r *Refusal) Error() *wire.Error {
+// Error returns the error of a reply or an HTTP response. For code 10002 its Extra has the field and the reason.
+func (r *Rejection) Error() *wire.Error {
 	e := &wire.Error{Status: StatusOf(r.Code), Code: r.Code, Description: Describe(r.Code)}
 	if r.Code == CodeInvalidField {
-		// Two strings are always JSON.
+		// Two strings can always be encoded.
 		e.Extra, _ = wire.Marshal(map[string]string{"field": r.Field, "reason": r.Reason})
 	}
 	return e
 }
 
-// StatusOf returns the status of an error with a code: 500 for failures of the service itself (500, 7000, 7001), and
-// 202 for everything else.
+// StatusOf returns the status of an error code: 500 for failures of the service (500, 7000, 7001), otherwise 202.
 func StatusOf(code int) int {
 	switch code {
 	case 500, 7000, 7001:
@@ -47,11 +46,11 @@ func StatusOf(code int) int {
 	return http.StatusAccepted
 }
 
-// Describe returns the description of an error with a code.
+// Describe returns the description of an error code.
 func Describe(code int) string {
 	switch code {
 	case CodeNotFound:
-		return "The endpoint is not found." // whatever was not found
+		return "The endpoint is not found." // the service's text for all kinds of 404
 	case 7000:
 		return "Blaze server error"
 	case 7001:
@@ -68,5 +67,5 @@ func Describe(code int) string {
 	if text := http.StatusText(code); text != "" {
 		return text
 	}
-	return "Refused"
+	return "Rejected"
 }

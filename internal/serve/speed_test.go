@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/serve"
 )
 
-// arrivals enqueues messages of so many bytes at once, and returns when each has arrived.
+// arrivals enqueues messages of the given sizes at once, and returns the arrival time of each.
 func arrivals(t *testing.T, l *line, sizes ...int) (all []time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -29,16 +29,16 @@ func arrivals(t *testing.T, l *line, sizes ...int) (all []time.Duration) {
 
 func TestPace(t *testing.T) {
 	for name, test := range map[string]struct {
-		pace  serve.Pace
+		speed serve.Speed
 		sizes []int
 		want  []time.Duration
 	}{
-		"none": {serve.Pace{}, []int{1000, 1000}, []time.Duration{0, 0}},
+		"none": {serve.Speed{}, []int{1000, 1000}, []time.Duration{0, 0}},
 		"latency": {
-			serve.Pace{Latency: 2 * time.Second}, []int{1000, 1000}, []time.Duration{2 * time.Second, 2 * time.Second},
+			serve.Speed{Latency: 2 * time.Second}, []int{1000, 1000}, []time.Duration{2 * time.Second, 2 * time.Second},
 		},
 		"bandwidth": {
-			serve.Pace{BytesPerSecond: 100},
+			serve.Speed{BytesPerSecond: 100},
 			[]int{200, 300, 100},
 			[]time.Duration{2 * time.Second, 5 * time.Second, 6 * time.Second},
 		},
@@ -46,30 +46,30 @@ func TestPace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				l := connect(t, nil)
-				l.SetPace(test.pace)
+				l.SetSpeed(test.speed)
 				assert.Equal(t, test.want, arrivals(t, l, test.sizes...))
-				l.SetPace(serve.Pace{})
+				l.SetSpeed(serve.Speed{})
 				assert.Equal(t, []time.Duration{0}, arrivals(t, l, 1000), "as fast as ever")
 			})
 		})
 	}
 }
 
-// The bytes of a message are sent behind those of the one before, and arrive a latency later.
+// The bytes of a message are sent after those of the previous one, and arrive one latency later.
 func TestLatencyAndBandwidth(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := connect(t, nil)
-		l.SetPace(serve.Pace{Latency: 3 * time.Second, BytesPerSecond: 100})
+		l.SetSpeed(serve.Speed{Latency: 3 * time.Second, BytesPerSecond: 100})
 		want := []time.Duration{4 * time.Second, 6 * time.Second, 9 * time.Second}
 		assert.Equal(t, want, arrivals(t, l, 100, 200, 300))
 	})
 }
 
-// What a client did not read in time is not faster for it.
+// A late read does not make the next message arrive faster.
 func TestASlowLineToAClientThatDoesNotRead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := connect(t, nil)
-		l.SetPace(serve.Pace{Latency: time.Second, BytesPerSecond: 100})
+		l.SetSpeed(serve.Speed{Latency: time.Second, BytesPerSecond: 100})
 		for range 2 {
 			require.True(t, l.Enqueue(serve.Item{Message: make([]byte, 500)}))
 		}
@@ -86,7 +86,7 @@ func TestASlowLineToAClientThatDoesNotRead(t *testing.T) {
 func TestTheClientIsSlowToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := connect(t, nil)
-		l.SetPace(serve.Pace{BytesPerSecond: 10})
+		l.SetSpeed(serve.Speed{BytesPerSecond: 10})
 		n := l.write(t, `{"id":"1","action":"X"}`)
 		time.Sleep(time.Duration(n)*time.Second/10 - time.Millisecond)
 		synctest.Wait()
@@ -97,11 +97,11 @@ func TestTheClientIsSlowToo(t *testing.T) {
 	})
 }
 
-// Whoever ends a connection does not wait for a line that takes an hour.
+// Cut does not wait for a line with an hour of latency.
 func TestASlowLineEndsAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := connect(t, nil)
-		l.SetPace(serve.Pace{Latency: time.Hour})
+		l.SetSpeed(serve.Speed{Latency: time.Hour})
 		require.True(t, l.Enqueue(serve.Item{Message: []byte("x")}))
 		synctest.Wait()
 		began := time.Now()
@@ -116,7 +116,7 @@ func TestASlowLineEndsAtOnce(t *testing.T) {
 func TestABusyLineCarriesPings(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		l := connect(t, nil)
-		l.SetPace(serve.Pace{BytesPerSecond: 100})
+		l.SetSpeed(serve.Speed{BytesPerSecond: 100})
 		pinged, pong := time.Now(), l.client.PingHandler()
 		l.client.SetPingHandler(func(text string) error {
 			assert.Less(t, time.Since(pinged), 30*time.Second, "the Node SDK gives up")
@@ -124,7 +124,7 @@ func TestABusyLineCarriesPings(t *testing.T) {
 			return pong(text)
 		})
 		began := time.Now()
-		for range 40 { // nine seconds in ten the line is busy
+		for range 40 { // the line is busy nine of ten seconds
 			require.True(t, l.Enqueue(serve.Item{Message: make([]byte, 900)}))
 			_, _, err := l.client.ReadMessage()
 			require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/seal"
 )
 
-// Users that nobody knows have no sessions. Capitals in ids do not matter.
+// Unknown users have no sessions. Capital letters in ids are accepted.
 func TestSessionsOfUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := newServer(t)
@@ -26,10 +26,10 @@ func TestSessionsOfUsers(t *testing.T) {
 	})
 }
 
-// sealedOverHTTP returns a message for alice in the form of POST /encrypted_messages.
-func sealedOverHTTP(c *restClient, edit object) []object {
+// encryptedOverHTTP returns a message for alice in the form of POST /encrypted_messages.
+func encryptedOverHTTP(c *restClient, edit object) []object {
 	alice := c.s.User("alice")
-	m := sealedFor(c, alice.ConversationID(), "psst", alice.ID())
+	m := encryptedFor(c, alice.ConversationID(), "psst", alice.ID())
 	session := c.list("POST", "/sessions/fetch", []string{alice.ID()})[0]["session_id"].(string)
 	m["recipient_id"], m["checksum"] = alice.ID(), seal.Checksum([]string{session})
 	m["recipient_sessions"] = []object{{"session_id": session}}
@@ -51,16 +51,16 @@ func TestSealedOverHTTP(t *testing.T) {
 			"category":        "PLAIN_TEXT",
 			"data_base64":     "AAAA",
 		} {
-			code, named := api.refused("POST", "/encrypted_messages", sealedOverHTTP(api, object{field: value}))
+			code, named := api.rejection("POST", "/encrypted_messages", encryptedOverHTTP(api, object{field: value}))
 			require.Equal(t, 10002, code, field)
 			require.Equal(t, "body[0]."+field, named)
 			require.Len(t, f.take(), 1)
 		}
 		require.Empty(t, s.Sent())
-		result := api.list("POST", "/encrypted_messages", sealedOverHTTP(api, object{"checksum": "old"}))
+		result := api.list("POST", "/encrypted_messages", encryptedOverHTTP(api, object{"checksum": "old"}))
 		require.Equal(t, "FAILED", result[0]["state"])
 		require.Empty(t, s.Sent())
-		result = api.list("POST", "/encrypted_messages", sealedOverHTTP(api, object{
+		result = api.list("POST", "/encrypted_messages", encryptedOverHTTP(api, object{
 			"recipient_id": strings.ToUpper(alice.ID()), "conversation_id": strings.ToUpper(alice.ConversationID()),
 		}))
 		require.Equal(t, "SUCCESS", result[0]["state"])

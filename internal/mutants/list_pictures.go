@@ -8,7 +8,7 @@ var pictures = []Mutant{
 		Name: "a recorded frame may be nested as deep as it likes",
 		By:   Test{Package: "./blazetest", Run: "^TestRecorderOfHostileFrames$", Timeout: time.Minute},
 
-		Marker: "recorder-depth", Old: "w.room == 0", New: "false",
+		Marker: "recorder-depth", Old: "w.depthLeft == 0", New: "false",
 	},
 	{
 		Name: "a JPEG may have any number of scans", By: in("picture", "TestScansAreCounted"),

@@ -37,7 +37,7 @@ const (
 	ways              // number of ways
 )
 
-// item is a draft being sent, and its result.
+// item is a prepared message being sent, and its result.
 type item struct {
 	*prepared
 	size        int             // estimate of its JSON in a request with several messages

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// prepared is [Outgoing.draft] for the session of this Client. It logs unencrypted answers to encrypted messages.
+// prepare is [Outgoing.prepare] for the session of this Client. It logs unencrypted answers to encrypted messages.
 func (c *Client) prepare(out *Outgoing) (*prepared, error) {
 	d, err := out.prepare()
 	if err != nil {

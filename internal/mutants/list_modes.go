@@ -131,7 +131,7 @@ var modes = []Mutant{
 		By:   unit("TestAnEncryptedMessageLostBeforeAnOutage"), Marker: "rest-written", New: "",
 	},
 	{
-		Name: "a refusal makes sure of the requests before it", By: in("rest", "TestUnsureBefore"),
+		Name: "a refusal makes sure of the requests before it", By: in("rest", "TestUnconfirmedBefore"),
 		Marker: "rest-unsure", New: "",
 	},
 	{

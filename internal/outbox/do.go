@@ -18,11 +18,11 @@ func (b *Box) Do(ctx context.Context, req Request) Outcome {
 	}
 	e := &entry{Request: req, ended: make(chan Outcome, 1)}
 	if req.Pace != nil {
-		e.limitings = make(chan struct{}, 1)
+		e.limited = make(chan struct{}, 1)
 	}
 	b.add(e)
-	if e.limitings != nil {
-		return b.waitPacing(ctx, e)
+	if e.limited != nil {
+		return b.waitLimited(ctx, e)
 	}
 	return b.wait(ctx, e)
 }
@@ -44,13 +44,13 @@ func (b *Box) wait(ctx context.Context, e *entry) Outcome {
 	}
 }
 
-// waitPacing waits until e has ended. It runs Pace after each rejection of e or of a part that is not final.
-func (b *Box) waitPacing(ctx context.Context, e *entry) Outcome {
+// waitLimited waits until e has ended. It runs Pace after each rejection of e or of a part that is not final.
+func (b *Box) waitLimited(ctx context.Context, e *entry) Outcome {
 	for {
 		select {
 		case o := <-e.ended:
 			return o
-		case <-e.limitings:
+		case <-e.limited:
 			for p, rejection := b.toPace(e); p != nil; p, rejection = b.toPace(e) {
 				b.pace(ctx, e, p, rejection)
 			}

@@ -84,7 +84,7 @@ func TestOnceChangesTheHost(t *testing.T) {
 }
 
 // A request that one host may have carried out stays unconfirmed, whatever the other one responds.
-func TestUnsureAcrossHosts(t *testing.T) {
+func TestUnconfirmedAcrossHosts(t *testing.T) {
 	one, two := serve(t, cuts), serve(t, answers(202, `{"error":{"status":202,"code":403}}`))
 	c := one.client(func(cfg *rest.Config) { cfg.Bases = []string{one.URL, two.URL} })
 	unconfirmed, err := c.Make(t.Context(), rest.Request{Method: "POST", Path: "/messages"})

@@ -428,7 +428,7 @@ func TestPace(t *testing.T) {
 }
 
 // A request that was unconfirmed before stays so.
-func TestUnsureBefore(t *testing.T) {
+func TestUnconfirmedBefore(t *testing.T) {
 	s := serve(t, answers(202, `{"error":{"code":403}}`))
 	unconfirmed, err := s.client(nil).Make(t.Context(), rest.Request{Method: "GET", Path: "/x", Unconfirmed: true})
 	var rejected *rest.Error

@@ -129,7 +129,7 @@ func TestSentNumber(t *testing.T) {
 	assert.Equal(t, -1, s.sentNumber(""))
 }
 
-func TestLuck(t *testing.T) {
+func TestRNG(t *testing.T) {
 	one, two := newRNG(5, nil), newRNG(5, nil)
 	first, fired := -1, 0
 	for n := range 10_000 {

@@ -57,9 +57,9 @@ type sealing struct {
 }
 
 // sendSealed sends at most batchMessages encrypted messages and stores the result in each item. They use outbox
-// capacity like one frame, so that they count towards Config's limits and Run waits for them at its end. Messages of
-// recipients with changed sessions are encrypted and sent once more. Some of several items may be marked to be sent
-// again.
+// capacity like one frame, so that they count towards Config's limits and Run waits for them at its end. Messages to
+// recipients with changed sessions are encrypted and sent once more. If there are several items, some may be marked to
+// be sent again.
 func (c *Client) sendSealed(ctx context.Context, items []*item) {
 	//mutant:sealed-hold
 	release, err := c.engine.Hold(ctx, sizeOf(items))
@@ -197,8 +197,8 @@ func mayBeOfOne(err error) bool {
 		!rejection.Temporary()
 }
 
-// post makes one request. If the service rejects it permanently, post makes one request per message. maybeStored means that
-// an earlier request of the same messages may have stored them.
+// post makes one request. If the service rejects it permanently, post makes one request per message. maybeStored means
+// that an earlier request of the same messages may have stored them.
 func (s *sealing) post(ctx context.Context, items []*item, maybeStored bool) {
 	//mutant:denied-order
 	if s.denied {
@@ -248,8 +248,8 @@ func putBack(items []*item) {
 	}
 }
 
-// settleSealed stores the result of each message of a request. maybeStored means that an earlier attempt may have stored
-// them.
+// settleSealed stores the result of each message of a request. maybeStored means that an earlier attempt may have
+// stored them.
 func (c *Client) settleSealed(items []*item, results []sealedResult, maybeStored bool) {
 	by := make(map[string]sealedResult, len(results))
 	for _, r := range results {

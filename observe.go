@@ -27,7 +27,7 @@ type Stats struct {
 	Duplicates                uint64 // redelivered messages that were in flight or handled already
 	Acked                     uint64 // messages with a confirmed acknowledgement
 	SlowHandlers              uint64 // handler attempts and calls of OnReceipt that ran for over a minute
-	AcksForgotten             uint64 // messages with a permanently rejected acknowledgement
+	AcksForgotten             uint64 // messages with an acknowledgement that was rejected or never answered
 	Sent                      uint64 // messages confirmed by the server
 	Resent                    uint64 // frames written again with the same ids
 	ReceiptsDropped           uint64 // receipts discarded because the queue of 16,384 for OnReceipt was full
@@ -86,7 +86,7 @@ type observer struct {
 	running atomic.Pointer[context.Context] // with the values of Run's context; nil: Run was not called
 
 	connected atomic.Pointer[turn] // Trace.Connected of the current link; nil: no frame waits for it
-	apart     atomic.Bool          // a frame hook called runtime.Goexit: from now on they run on goroutines of their own
+	apart     atomic.Bool          // a frame hook called runtime.Goexit: further calls run on new goroutines
 
 	mu       sync.Mutex
 	declined map[string]bool      // categories with a logged decline

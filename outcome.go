@@ -52,9 +52,9 @@ func failedOutcome(err error) outcome {
 	return outcome{err: err, text: err.Error()}
 }
 
-// permanent reports whether an error of a handler means that no further attempt can succeed. An unconfirmed send is
-// never hopeless, because the next attempt resolves it. Neither is a nil pointer to an error type. hopeless calls
-// methods of the user's error and must run under guard.
+// permanent reports whether an error of a handler means that no further attempt can succeed. An unconfirmed send is not
+// permanent, because the next attempt resolves it. Neither is a nil pointer to an error type. permanent calls methods
+// of the user's error and must run under guard.
 func permanent(err error) bool {
 	var unconfirmed *UnconfirmedError
 	if errors.As(err, &unconfirmed) {

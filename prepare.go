@@ -37,7 +37,7 @@ const (
 	ways              // number of ways
 )
 
-// item is a draft being sent, and its result.
+// item is a prepared message that is being sent, and its result.
 type item struct {
 	*prepared
 	size        int             // estimate of its JSON in a request with several messages
@@ -86,7 +86,7 @@ func (p *messageParams) AppendJSON(b []byte) []byte {
 	return wire.AppendEnd(wire.AppendInt(b, "expire_in", p.ExpireIn), '}')
 }
 
-// prepared validates out and converts it to wire form. Every error is or wraps an [InvalidError].
+// prepare validates out and converts it to wire form. Every error is or wraps an [InvalidError].
 func (out Outgoing) prepare() (*prepared, error) {
 	if out.ConversationID == "" {
 		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a "+
@@ -261,7 +261,7 @@ func (out *Outgoing) logGroupOnce() bool {
 		out.origin.conversation == out.ConversationID
 }
 
-// sealedSize is about how many bytes of the request a message takes, where its recipient has few sessions.
+// sealedSize estimates the size, in bytes, of an encrypted message in a request, for a recipient with few sessions.
 func sealedSize(data int) int {
 	const sessions, each, fields = 3, 64, 600
 	return base64.RawURLEncoding.EncodedLen(data+100+sessions*64) + sessions*each + fields

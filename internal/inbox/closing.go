@@ -12,7 +12,7 @@ const maxClosed = 1000
 // that order holds. The server must redeliver all of them, oldest first. The flag of a closed lane with messages is in
 // the lane.
 type closing struct {
-	empty map[string]time.Duration // closed empty lanes, with the first failure of the released message, 0 if it did not fail
+	empty map[string]time.Duration // closed empty lanes, with the first failure of the released message; 0: none
 	all   bool                     // every lane is closed
 	most  int64                    // maximum usage since something closed; 0: nothing is closed
 	low   bool                     // a closed lane has shrunk to half of its size

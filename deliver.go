@@ -180,7 +180,7 @@ func (v *deliverer) Released(d *engine.Delivery, err error) {
 		return
 	}
 	o.text = "blaze: Run ended before another attempt: " + o.text
-	o.err = &toldError{o.text, o.err}
+	o.err = &rewordedError{o.text, o.err}
 	v.observe(messageDropped, v.message(d, kept.attempt, kept.ended), o)
 }
 
@@ -208,7 +208,7 @@ func (v *deliverer) known(ctx context.Context, id string, then func(known bool))
 		return err
 	}, func(err error) {
 		if err != nil {
-			v.observer.observe(event{Event: engine.Event{Kind: ledgerNotAsked, Text: id, Err: err}})
+			v.observer.observe(event{Event: engine.Event{Kind: ledgerLookupFailed, Text: id, Err: err}})
 		}
 		then(known && err == nil)
 	})
@@ -230,7 +230,7 @@ func (v *deliverer) RecordApart(ctx context.Context, id string) {
 
 func (v *deliverer) recorded(id string, err error) {
 	if err != nil {
-		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotTold, Text: id, Err: err}})
+		v.observer.observe(event{Event: engine.Event{Kind: ledgerRecordFailed, Text: id, Err: err}})
 	}
 }
 

@@ -65,7 +65,7 @@ func (c *Client) sendSealed(ctx context.Context, items []*item) {
 	release, err := c.engine.Hold(ctx, sizeOf(items))
 	if err != nil {
 		for _, m := range items {
-			m.err = c.unsealedError(m, err)
+			m.err = c.noCapacityError(m, err)
 		}
 		return
 	}
@@ -104,8 +104,8 @@ func sizeOf(items []*item) (bytes int64) {
 	return bytes
 }
 
-// unsealedError returns the error of a message that got no capacity in the outbox.
-func (c *Client) unsealedError(m *item, err error) error {
+// noCapacityError returns the error of a message that got no capacity in the outbox.
+func (c *Client) noCapacityError(m *item, err error) error {
 	closed := errors.Is(err, engine.ErrClosed)
 	if closed {
 		err = c.closed()

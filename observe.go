@@ -50,9 +50,9 @@ const (
 	attemptUndone    // message, Err, Text: of Err; Run was ending, so the attempt does not count
 	messageDropped   // message, Err, Text: of Err
 	messageSent
-	receiptFailed  // Text: the id, Err
-	ledgerNotAsked // Text: the id, Err
-	ledgerNotTold  // Text: the id, Err
+	receiptFailed      // Text: the id, Err
+	ledgerLookupFailed // Text: the id, Err
+	ledgerRecordFailed // Text: the id, Err
 )
 
 // event is an event of the engine or of this package.
@@ -98,7 +98,7 @@ type observer struct {
 func newObserver(log *slog.Logger, trace *Trace) *observer {
 	o := &observer{
 		log: log.Handler(), trace: trace, declined: make(map[string]bool), failures: make(map[string]time.Time),
-		users: recent.Set{Limit: maxOpened}, groups: recent.Set{Limit: maxOpened},
+		users: recent.Set{Limit: maxUnencrypted}, groups: recent.Set{Limit: maxUnencrypted},
 	}
 	o.hooks.failed = o.hookFailed
 	o.thin.emit = o.emit
@@ -233,10 +233,10 @@ func (o *observer) handling(e event) {
 	case receiptFailed:
 		o.report(slog.LevelWarn, "blaze: OnReceipt failed",
 			"message", e.Text, "error", failureText{e.Err.Error(), e.stack})
-	case ledgerNotAsked:
+	case ledgerLookupFailed:
 		o.report(slog.LevelWarn, "blaze: Ledger.Handled failed",
 			"message", e.Text, "error", e.Err)
-	case ledgerNotTold:
+	case ledgerRecordFailed:
 		o.report(slog.LevelWarn, "blaze: Ledger.Record failed", "message", e.Text, "error", e.Err)
 	}
 }

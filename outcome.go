@@ -116,17 +116,17 @@ func (e *panicError) Unwrap() error {
 	return err
 }
 
-// toldError is an error with another text.
-type toldError struct {
+// rewordedError is an error with another text.
+type rewordedError struct {
 	text string
 	err  error
 }
 
 // Error returns the text.
-func (e *toldError) Error() string { return e.text }
+func (e *rewordedError) Error() string { return e.text }
 
 // Unwrap returns the original error.
-func (e *toldError) Unwrap() error { return e.err }
+func (e *rewordedError) Unwrap() error { return e.err }
 
 // failureText is the text of a user's error, as logged, and the stack if it is a panic.
 type failureText struct {

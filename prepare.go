@@ -167,7 +167,7 @@ func (d *prepared) fillPlain(out *Outgoing, value Payload, data []byte, passed b
 		return invalid("Outgoing.Payload", "%d bytes of data, more than %d", len(data), maxData)
 	}
 	d.Category, d.Data = value.Category(), data
-	d.group = out.logGroupOnce() && sealable(value)
+	d.group = out.plainInGroup() && sealable(value)
 	return nil
 }
 
@@ -255,8 +255,8 @@ func (out *Outgoing) sealedByDefault() bool {
 		out.origin.recipient == out.RecipientID && out.origin.conversation == out.ConversationID
 }
 
-// logGroupOnce reports whether out is a plain answer to an encrypted message, for all members of its group.
-func (out *Outgoing) logGroupOnce() bool {
+// plainInGroup reports whether out is a plain answer to an encrypted message, for all members of its group.
+func (out *Outgoing) plainInGroup() bool {
 	return !out.Encrypted && out.origin != nil && out.origin.conversation != "" && out.origin.recipient == "" &&
 		out.origin.conversation == out.ConversationID
 }

@@ -178,8 +178,8 @@ func (o *observer) awaitConnected() {
 	}
 }
 
-// maxOpened bounds the users, and the groups, for which a logged unencrypted answer is remembered.
-const maxOpened = 4096
+// maxUnencrypted bounds the users, and the groups, for which a logged unencrypted answer is remembered.
+const maxUnencrypted = 4096
 
 // logGroupOnce logs an unencrypted reply to an encrypted message in a group, once per group.
 func (o *observer) logGroupOnce(conversationID string) {

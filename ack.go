@@ -12,9 +12,9 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// Ack acknowledges messages with status s and waits until the server has confirmed it or ctx ends. Several ids are sent
-// in frames of Config.AckBatch. With AckManual, Ack also records the messages in the Ledger. With the other modes it
-// can report StatusRead after an automatic StatusDelivered. Acknowledging a message again is harmless.
+// Ack acknowledges messages with status s immediately, and waits until the server has confirmed it or ctx ends. Several
+// ids are sent in frames of Config.AckBatch. With AckManual, Ack also records the messages in the Ledger. With the
+// other modes it can report StatusRead after an automatic StatusDelivered. Acknowledging a message again is harmless.
 //
 // An id need not be a UUID. StatusSent, and an id that no message can have (empty, over 64 bytes, or not UTF-8), is an
 // [InvalidError], and nothing is written. Errors of single messages are joined. After Run, Ack returns [ErrClosed].

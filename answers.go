@@ -16,16 +16,18 @@ import (
 // for both. It is safe for concurrent use, except for the first reply to a Message that was constructed by hand and is
 // copied or printed at the same time.
 //
-// The MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies made from m before. The
-// service therefore stores the reply of a handler that runs again once. Each call counts, whether or not its result is
-// sent: to send one reply again, pass the same Outgoing to Send. If m cannot be answered, as a system notice without a
-// conversation, ConversationID stays empty. An invalid payload gets no MessageID, and Send returns an InvalidError.
+// The MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies made from m before. If a
+// handler runs again and makes the same replies, the service therefore stores each once. Each call counts, whether or
+// not its result is sent: to send one reply again, pass the same Outgoing to Send. If m cannot be answered, for example
+// a system notice without a conversation, ConversationID stays empty. An invalid payload gets no MessageID, and Send
+// returns an InvalidError.
 //
 // In the conversation between the bot and one user, the reply is encrypted if m was and the payload has an encrypted
 // form (PLAIN_ categories). If no session of the recipient can decrypt it, it is sent unencrypted; see
 // Outgoing.Encrypted. In a group it is sent unencrypted, and the Client logs that once per group. To encrypt it for one
-// member, set RecipientID to the member's id, and Encrypted. The payload that arrived with m is sent unchanged and
-// without validation.
+// member, set RecipientID to the member's id, and Encrypted.
+//
+// If p is the payload that arrived with m, it is sent unchanged and without validation.
 func (m *Message) NewReply(p Payload) Outgoing { return m.reply(p, false).Outgoing }
 
 // NewQuote is like NewReply, and quotes m. Recall and Pin cannot quote.
@@ -94,8 +96,8 @@ func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool)
 	return a
 }
 
-// answerable reports whether the bot can write to m's conversation. System notices may name no conversation, or have
-// the bot or nobody as sender. A transfer belongs to the conversation with its payer.
+// answerable reports whether the bot can write to m's conversation. The conversation id of a system notice may be
+// missing, the nil UUID or the bot's id. A transfer belongs to the conversation with its payer.
 func (m *Message) answerable() bool {
 	id := m.ConversationID
 	return id != "" && id != uuid.Nil.String() && !strings.EqualFold(id, m.BotID)

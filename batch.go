@@ -47,8 +47,8 @@ type batch struct {
 	last  way // of the latest request
 	left  int // items in progress
 
-	// Only with a Limiter:
-	next    int        // item of the next Wait
+	// State of the Limiter's calls; without a Limiter, all items are allowed at once:
+	next    int        // item of the next Wait; len(items) if no more follow
 	asking  bool       // Wait is running
 	waiting int        // items allowed and not in a request yet
 	allowed chan error // receives the result of Wait
@@ -133,7 +133,7 @@ func (b *batch) place(m *item) {
 	}
 }
 
-// enqueue makes a thread available for a request of the way of its first item, if it has one.
+// enqueue makes a lane available for a request of the way of its first item, if it has one.
 func (b *batch) enqueue(t *lane) {
 	if t.taken = len(t.items) > 0; t.taken {
 		b.ready[t.items[0].way].Push(t)
@@ -242,8 +242,8 @@ func (b *batch) due(now time.Time) (way, time.Duration) {
 	return next, shortest
 }
 
-// pack takes the items of the next request from the ready threads. A thread that contributed is not ready again until
-// the request has finished. So no two concurrent requests contain items of one conversation.
+// pack takes the items of the next request from the ready lanes. A lane that contributed is not ready again until the
+// request has finished. So no two concurrent requests contain items of one conversation.
 func (b *batch) pack(w way) *request {
 	b.last = w
 	r := &request{way: w, size: envelopeBytes, most: b.most(w)}

@@ -68,8 +68,9 @@ func (c *Client) engineConfig() engine.Config {
 // pending messages and receives none.
 //
 // Run returns nil only if ctx ended and everything in progress was drained: handlers returned, sends answered,
-// acknowledgements confirmed. If that takes longer than Config.Drain, the error wraps [ErrDrain]. If the websocket or
-// the HTTP API reports that the client is outdated, Run returns [CodeUpdateRequired].
+// acknowledgements confirmed. If something was left after Config.Drain, or because the connection was lost before that,
+// the error wraps [ErrDrain]. If the websocket or the HTTP API reports that the client is outdated, Run returns
+// [CodeUpdateRequired].
 //
 // If the websocket rejects the session with 401, Run checks it with GET /me:
 //
@@ -95,8 +96,8 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	return runError(err)
 }
 
-// CloseIdleConnections closes idle HTTP connections. They also close on their own after five seconds and when Run ends.
-// The idle connections of a Config.HTTPClient stay open as long as its Transport, or the copy of it, keeps them. A
+// CloseIdleConnections closes idle HTTP connections, as Run does when it ends. The Client's own also close after five
+// seconds. Those of a Config.HTTPClient otherwise stay open as long as its Transport, or the copy of it, keeps them. A
 // Transport that is not an [http.Transport] is left alone.
 func (c *Client) CloseIdleConnections() { c.closeIdle() }
 

@@ -7,8 +7,8 @@ import (
 )
 
 // Command returns a Handler for texts that begin with a word such as "/price". It declines all others. name may include
-// the slash; the text must. Case, full-width characters ("／price") and invisible characters such as U+200B or U+2068 in
-// and around the word are ignored.
+// the slash; the text must. Case, full-width characters ("／price") and invisible characters such as U+200B or U+2068
+// in and around the word are ignored.
 //
 // One @mention before or after the word is skipped, as people write in groups: "@7000101488 /price BTC",
 // "@7000101488/price BTC" and "/price@7000101488 BTC". The mention may name anybody. args is the rest of the text,

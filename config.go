@@ -32,30 +32,31 @@ type Config struct {
 	UserAgent string
 	// DialContext opens network connections. It must return when its context ends: the Client opens no other connection
 	// until then, and at its end Run waits one second for it. A panic in DialContext, in Proxy or in a callback of
-	// TLSClientConfig becomes an error of that connection. The addresses it resolves file hosts to are not checked; see
-	// AllowPrivateStorage. Zero means the DialContext of a [net.Dialer].
+	// TLSClientConfig becomes an error of that connection. The Client does not check the addresses to which DialContext
+	// resolves the hosts of files; see AllowPrivateStorage. Zero means the DialContext of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLSClientConfig is used for wss:// and https://, and for https:// proxies. Zero means the system's roots and TLS
 	// 1.2 or later. NextProtos is ignored: the Client speaks HTTP/1.1 only.
 	TLSClientConfig *tls.Config
 	// Proxy returns the proxy for a request or a websocket: http://, https://, socks5:// or socks5h://. An error caused
-	// by the proxy names the proxy's host. A proxy for a loopback host without TLS is an error, because it would see
-	// the token. The proxy resolves the hosts of files, and the resulting addresses are not checked; see
-	// AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
+	// by the proxy names the proxy's host. A request without TLS, which is possible to loopback hosts only, fails if
+	// Proxy returns a proxy for it, because the proxy would see the token. The proxy resolves the hosts of files, and
+	// the resulting addresses are not checked; see AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
-	// HTTPClient makes the HTTP requests. The Client copies it and follows no redirects. It also copies the Transport
-	// if that is an [http.Transport], so that a panic in its hooks becomes an error of the request. Idle connections
-	// are closed by CloseIdleConnections and when Run ends. The addresses it connects to are not checked; see
-	// AllowPrivateStorage. Zero means a client with the dialer, TLS configuration and proxy of the websocket and an
-	// idle timeout of five seconds.
+	// HTTPClient makes the HTTP requests. The Client copies it, and the copy follows no redirects. If the Transport is
+	// an [http.Transport], the Client copies that too, so that a panic in its hooks becomes an error of the request,
+	// and closes the idle connections of the copy in CloseIdleConnections and when Run ends. The addresses that an
+	// HTTPClient connects to are not checked; see AllowPrivateStorage. Zero means a client with the dialer, TLS
+	// configuration and proxy of the websocket and an idle timeout of five seconds.
 	HTTPClient *http.Client
 	// MaxDownload is the largest file, in bytes, that Download, DownloadFile or Reupload fetches. A larger
 	// Attachment.Size is an [InvalidError] before the first request. A file that turns out to be larger is an
 	// [InvalidError] too. Zero means 1 GiB (1 << 30).
 	MaxDownload int64
-	// TempDir is the directory in which Download and Reupload keep the encrypted form of files over 4 MiB until they
-	// are closed. The files are readable by the current user only (0600). Except on Windows they are unlinked at once,
-	// so that a crash leaves none behind. Zero means [os.TempDir].
+	// TempDir is the directory in which Download and Reupload store the encrypted form of files over 4 MiB until the
+	// file is closed. The temporary files are readable by the current user only (0600). Where the system allows it,
+	// which Windows does not, their names are removed at once, so that a crash leaves none behind. Zero means
+	// [os.TempDir].
 	TempDir string
 	// AllowPrivateStorage accepts files at addresses that are not public. Set it for a storage on a private network. By
 	// default a file URL is rejected if its host is "localhost" or a loopback, link-local, private, shared
@@ -69,20 +70,23 @@ type Config struct {
 	//   - Info: connected.
 	//   - Warn: disconnected; a handler failed; a handler or OnReceipt has been running for over a minute (once,
 	//     counted in Stats.SlowHandlers); the first decline of a category; a request has waited 5 s because Run was
-	//     not called; conversations wait for a message whose handler fails (once a minute); errors of the Ledger or
-	//     the server.
-	//   - Error: a message was dropped; a hook failed; the websocket alone rejects the session.
+	//     not called; conversations wait for a message whose handler fails (once a minute); errors of the Ledger, of
+	//     OnReceipt or from the server.
+	//   - Error: a message was dropped; a hook of Trace failed; the websocket rejects the session and the HTTP API
+	//     accepts it.
 	//
-	// Repeated records are limited. The first of equal warnings is logged at once, then a record with their number as
-	// "repeated" after a second, and then one a minute; the message concerned is not part of the comparison. 256 kinds
-	// of warnings are told apart. Records that each matter, such as a dropped message or a new connection, are limited
-	// the same way after the first 60 with the same text. An error is cut at 2,000 bytes, a panic's stack at 8 KiB. A
-	// stack is logged once for each place in the code, for the first 100 places.
+	// Repeated records are limited. Warnings are equal if they differ only in the message concerned. The first of equal
+	// warnings is logged at once, then a record with their number as "repeated" after a second, and then one a minute.
+	// 256 kinds of warnings are told apart; beyond that, warnings with the same text count as equal. Records that each
+	// matter, such as a dropped message or a new connection, are limited in the same way after the first 60 with the
+	// same text, and start again after a minute without any. An error is cut at 2,000 bytes. A panic has its stack, of
+	// at most 8 KiB, in the attribute "stack"; it is logged once for each place in the code, for the first 100 places.
+	// Ids and other texts from the network are one short line.
 	//
 	// Records carry the values of Run's context and the time of their event. They are queued and written in order, one
-	// at a time, so a Logger may block and may send with this Client. The queue holds 1,024 records and hooks; what
-	// does not fit is counted in Stats.TraceDropped. When Run ends it waits up to a second for the queue, within Drain;
-	// the rest is written after Run has returned.
+	// at a time, so a Logger may block and may send with this Client. The queue holds 1,024 records and hooks; further
+	// ones are discarded and counted in Stats.TraceDropped. When Run ends it waits up to a second for the queue, within
+	// Drain; the rest is written after Run has returned.
 	Logger *slog.Logger
 	// Trace has hooks for events inside the Client. Zero means none.
 	Trace *Trace
@@ -90,16 +94,16 @@ type Config struct {
 	// see InboxBytes. Zero means 16. A worker goroutine exists only while it has work.
 	Workers int
 	// InboxBytes bounds the messages in memory. Each counts as its data plus 512 bytes, with AckReceived plus 160 more.
-	// Zero means 64 MiB. Running messages of more than 16 KiB share an eighth of InboxBytes; a single one is always
-	// handled. Not counted: the ids of replies to a failed message (17 bytes each, for the first 256), and a Message
-	// kept by a handler.
+	// Zero means 64 MiB. Messages of more than 16 KiB that are being handled share an eighth of InboxBytes; a single
+	// one is always handled. Not counted: the ids of replies to a failed message (17 bytes each, for the first 256),
+	// and a Message kept by a handler.
 	//
-	// If a message does not fit, the conversation with the most bytes gives up its newest messages: they stay
+	// If a message does not fit, the newest messages of the conversation with the most bytes are released: they stay
 	// unacknowledged on the server. If that is not enough, messages in backoff are released too, unless they were
-	// acknowledged before. A single message of more than half of InboxBytes is accepted as soon as half is free.
-	// Released messages are redelivered with all other pending ones when half of the inbox has been handled, or after a
-	// minute. Their attempts keep counting. A backlog larger than InboxBytes is therefore transferred several times:
-	// about 25 times if it is 40 times as large.
+	// acknowledged before. A single message of more than half of InboxBytes, even of more than all of it, is accepted
+	// as soon as half is free. When half of the messages that were in memory then have been handled, or after a minute,
+	// the server redelivers the released messages with all other pending ones. Their attempts keep counting. A backlog
+	// larger than InboxBytes is therefore transferred several times: about 25 times if it is 40 times as large.
 	InboxBytes int64
 	// OutboxLen bounds the sends and batch requests that are in flight or queued, including those over HTTP. Zero means
 	// 1024. Their total size is bounded to 32 MiB. Send blocks while either bound is reached.
@@ -116,8 +120,8 @@ type Config struct {
 	// minute. Zero means 8, which takes about two minutes. Negative means no limit: a message that always fails then
 	// blocks its conversation for ever.
 	HandlerAttempts int
-	// SendAttempts is the maximum number of attempts of a request that is rejected for a transient reason. Zero means
-	// 5; negative means no limit.
+	// SendAttempts is the maximum number of attempts of a request that is rejected for a transient reason, and of
+	// connections that are lost while it alone is in flight. Zero means 5; negative means no limit.
 	SendAttempts int
 	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids. For a send it
 	// doubles with each timeout. Zero means 20 seconds. The maximum is an hour.
@@ -127,7 +131,7 @@ type Config struct {
 	Drain time.Duration
 	// Limiter rate-limits sends: its Wait is called before each message. Zero means none.
 	Limiter Limiter
-	// Ledger records which messages were handled. Zero means an in-memory Ledger of the last 100,000 ids. Its memory
+	// Ledger records which messages are finished. Zero means an in-memory Ledger of the last 100,000 ids. Its memory
 	// grows with the number of ids.
 	Ledger Ledger
 	// OnReceipt is called when a recipient's client received or read a message of the bot: once per receipt, serially
@@ -139,8 +143,8 @@ type Config struct {
 	OnReceipt func(Receipt)
 }
 
-// Limiter rate-limits sends. *rate.Limiter of golang.org/x/time/rate implements it, with any burst. Wait is called once
-// for each message of Send and SendBatch, and again after a 429. It is not called for acknowledgements, nor for
+// Limiter rate-limits sends. *rate.Limiter of golang.org/x/time/rate implements it, even with burst 1. Wait is called
+// once for each message of Send and SendBatch, and again after each 429. It is not called for acknowledgements, nor for
 // messages sent again after a lost connection. If Wait returns an error, panics or calls [runtime.Goexit], that send
 // fails and nothing is written. Wait must return when its context ends.
 type Limiter interface {
@@ -154,8 +158,8 @@ type Limiter interface {
 // and are dropped if the queue is full. They may block and use the Client.
 //
 // FrameRead and FrameWritten are called by the goroutines that read and write a connection. They must be fast and must
-// not call into the Client. A Goexit in one of them ends the connection. FrameRead is called only after Connected of
-// its connection. If Connected has waited in the queue for more than a second, it is dropped.
+// not call into the Client. The first Goexit in one of them ends the connection; later ones do not. The first FrameRead
+// of a connection waits up to a second for Connected to return. If Connected is still queued by then, it is dropped.
 //
 // HandlerError and Dropped are called for each failure and never dropped. The conversation of the message waits for
 // them.
@@ -166,10 +170,10 @@ type Trace struct {
 	FrameRead    func(frame []byte)
 	FrameWritten func(frame []byte)          // JSON before gzip, valid during the call only
 	HandlerError func(m *Message, err error) // a handler failed, panics included
-	// Dropped is called for each dropped message: every attempt failed. The message is acknowledged unless Config.Ack
-	// is AckManual. Dropped returns before the message is recorded in the Ledger and, except with AckReceived, before
-	// it is acknowledged. Keep m to process it elsewhere. With AckReceived, if Run ends before another attempt, err
-	// contains the first 80 bytes of the handler's error and does not wrap it.
+	// Dropped is called for each dropped message: no attempt succeeded and none follows. The message is acknowledged
+	// unless Config.Ack is AckManual. Dropped returns before the message is recorded in the Ledger and, except with
+	// AckReceived, before it is acknowledged. Keep m to process it elsewhere. With AckReceived, if Run ends before
+	// another attempt, err contains the first 80 bytes of the handler's error and does not wrap it.
 	Dropped func(m *Message, err error)
 }
 

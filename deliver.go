@@ -35,11 +35,11 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int,
 	if d.Category == string(CategorySystemSession) {
 		v.sessions.changed(d.Data) // also if another process with this Ledger handled it
 	}
-	// The message is handled even if the Ledger ends this goroutine.
+	// The message is handled even if a method of the Ledger calls runtime.Goexit.
 	v.known(ctx, d.MessageID, func(known bool) {
 		switch {
 		//mutant:ledger-late
-		case v.engine.Abandoned(): // Run ended during the call of the Ledger, which may explain the result
+		case v.engine.Abandoned(): // Run ended during the call of the Ledger, which may have failed because of that
 		case known:
 			v.observer.Observe(engine.Event{Kind: engine.Duplicate})
 			d.Known()
@@ -83,8 +83,8 @@ func (v *deliverer) isLast(attempt int) bool {
 	return v.cfg.HandlerAttempts > 0 && attempt >= v.cfg.HandlerAttempts
 }
 
-// settle acknowledges, retries or drops a message after an attempt. It does not read m, which the handler may have
-// modified.
+// settle acknowledges, retries or drops a message after an attempt. The decision does not depend on m, which the
+// handler may have modified.
 func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcome) {
 	switch {
 	case o.err == nil:
@@ -138,9 +138,9 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 	v.observer.observe(event{Event: engine.Event{Kind: kind, Err: o.err, Text: o.text}, message: m, stack: o.stack})
 }
 
-// keptAttempt is the error of a failed attempt that may be retried. The engine keeps it until the next attempt if the
-// message was acknowledged early. It holds a short text only, and not the Message: a handler's error or panic value may
-// reference the message, which InboxBytes would not count.
+// keptAttempt is the error of a failed attempt that may be retried. If the message was acknowledged early, the engine
+// keeps it until the next attempt. It holds a short text of the handler's error, and neither that error nor the
+// Message: a handler's error or panic value may reference the message, which InboxBytes would not count.
 type keptAttempt struct {
 	attempt int
 	ended   *endedReplies
@@ -180,7 +180,7 @@ func (v *deliverer) Released(d *engine.Delivery, err error) {
 		return
 	}
 	o.text = "blaze: Run ended before another attempt: " + o.text
-	o.err = &toldError{o.text, o.err}
+	o.err = &rewordedError{o.text, o.err}
 	v.observe(messageDropped, v.message(d, kept.attempt, kept.ended), o)
 }
 
@@ -208,7 +208,7 @@ func (v *deliverer) known(ctx context.Context, id string, then func(known bool))
 		return err
 	}, func(err error) {
 		if err != nil {
-			v.observer.observe(event{Event: engine.Event{Kind: ledgerNotAsked, Text: id, Err: err}})
+			v.observer.observe(event{Event: engine.Event{Kind: ledgerLookupFailed, Text: id, Err: err}})
 		}
 		then(known && err == nil)
 	})
@@ -230,7 +230,7 @@ func (v *deliverer) RecordApart(ctx context.Context, id string) {
 
 func (v *deliverer) recorded(id string, err error) {
 	if err != nil {
-		v.observer.observe(event{Event: engine.Event{Kind: ledgerNotTold, Text: id, Err: err}})
+		v.observer.observe(event{Event: engine.Event{Kind: ledgerRecordFailed, Text: id, Err: err}})
 	}
 }
 

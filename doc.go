@@ -17,7 +17,7 @@
 // Delivery is at least once: the server redelivers a message until it is acknowledged, and the client acknowledges it
 // after its handler has returned nil. Messages of one conversation are handled one at a time and in order. Different
 // conversations are handled concurrently. Within one process, a message is not handled again after its handler
-// succeeded. Across restarts, a [Ledger] remembers it. A handler that fails or panics is retried, up to
+// succeeded. To keep that across restarts, set Config.Ledger. A handler that fails or panics is retried, up to
 // Config.HandlerAttempts.
 //
 // A sent message keeps its MessageID on every attempt, and the server stores each id once. [Message.NewReply] derives
@@ -26,7 +26,7 @@
 //
 // # Errors
 //
-// [Client.Send] returns nil once the server has confirmed the message. Otherwise it returns one of these:
+// [Client.Send] returns nil once the server has confirmed the message. Its errors include:
 //
 //   - *[Error]: the server rejected the message. Test for a [Code] with errors.Is.
 //   - *[UnconfirmedError]: the message may or may not have been stored.
@@ -44,7 +44,9 @@
 // [Message.NewReply]). Outgoing.Encrypted encrypts any other message. Encryption hides the content from the service. It
 // does not hide who writes to whom, and the sender of an encrypted message is vouched for by the service only.
 //
-// [Client.OpenConversation] lets the bot write to a user first. These methods use HTTP and work without Run.
+// [Client.OpenConversation] lets the bot write to a user first.
+//
+// File transfers, encrypted sends and OpenConversation use HTTP and work without Run.
 //
 // # Tests
 //

@@ -24,13 +24,14 @@ const maxInMemory = 4 << 20
 // larger file as a temporary file in Config.TempDir. It is decrypted while it is read. ctx limits the download only.
 //
 // An unencrypted file has no digest and is streamed. ctx also limits the reading. If Size is above 0 and the file is
-// shorter or longer, the last Read returns [ErrDamaged] instead of [io.EOF]. [Client.DownloadFile] checks before it
-// returns.
+// shorter or longer, the last Read returns [ErrDamaged] instead of [io.EOF]. [Client.DownloadFile] checks the size
+// before the file appears at its path.
 //
 // Errors:
 //
-//   - [InvalidError]: the file has more than Config.MaxDownload bytes. [ErrDamaged] if Size is smaller. Download
-//     returns it if Size or the storage reports the size, otherwise the Read that exceeds the limit.
+//   - [InvalidError]: the file has more than Config.MaxDownload bytes. If Size or the storage reports that, Download
+//     returns the error, otherwise the Read that exceeds the limit does. If the file also exceeds a Size above 0, the
+//     error is [ErrDamaged].
 //   - *[Error] with [CodeNotFound]: the file is gone; the service keeps files for a limited time.
 //   - [ErrNoAnswer]: an incomplete response, or a storage at a private address (see Config.AllowPrivateStorage).
 //   - An error that names Config.TempDir: the temporary file cannot be written.

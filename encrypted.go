@@ -57,15 +57,15 @@ type sealing struct {
 }
 
 // sendSealed sends at most batchMessages encrypted messages and stores the result in each item. They use outbox
-// capacity like one frame, so that they count towards Config's limits and Run waits for them at its end. Messages of
-// recipients with changed sessions are encrypted and sent once more. Some of several items may be marked to be sent
-// again.
+// capacity like one frame, so that they count towards Config's limits and Run waits for them at its end. Messages to
+// recipients with changed sessions are encrypted and sent once more. If there are several items, some may be marked to
+// be sent again.
 func (c *Client) sendSealed(ctx context.Context, items []*item) {
 	//mutant:sealed-hold
 	release, err := c.engine.Hold(ctx, sizeOf(items))
 	if err != nil {
 		for _, m := range items {
-			m.err = c.unsealedError(m, err)
+			m.err = c.noCapacityError(m, err)
 		}
 		return
 	}
@@ -104,8 +104,8 @@ func sizeOf(items []*item) (bytes int64) {
 	return bytes
 }
 
-// unsealedError returns the error of a message that got no capacity in the outbox.
-func (c *Client) unsealedError(m *item, err error) error {
+// noCapacityError returns the error of a message that got no capacity in the outbox.
+func (c *Client) noCapacityError(m *item, err error) error {
 	closed := errors.Is(err, engine.ErrClosed)
 	if closed {
 		err = c.closed()
@@ -197,8 +197,8 @@ func mayBeOfOne(err error) bool {
 		!rejection.Temporary()
 }
 
-// post makes one request. If the service rejects it permanently, post makes one request per message. maybeStored means that
-// an earlier request of the same messages may have stored them.
+// post makes one request. If the service rejects it permanently, post makes one request per message. maybeStored means
+// that an earlier request of the same messages may have stored them.
 func (s *sealing) post(ctx context.Context, items []*item, maybeStored bool) {
 	//mutant:denied-order
 	if s.denied {
@@ -248,8 +248,8 @@ func putBack(items []*item) {
 	}
 }
 
-// settleSealed stores the result of each message of a request. maybeStored means that an earlier attempt may have stored
-// them.
+// settleSealed stores the result of each message of a request. maybeStored means that an earlier attempt may have
+// stored them.
 func (c *Client) settleSealed(items []*item, results []sealedResult, maybeStored bool) {
 	by := make(map[string]sealedResult, len(results))
 	for _, r := range results {

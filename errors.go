@@ -30,7 +30,7 @@ var (
 	// acknowledged unless Config.Ack is AckManual.
 	ErrDrop = errors.New("blaze: message dropped")
 	// ErrClockSkew ends Run if the server rejects the token, this machine's clock is more than five minutes off, and
-	// the client could not compensate: a clock changed in the meantime.
+	// the client could not compensate, because one of the clocks was set in the meantime.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
 	// ErrNoAnswer means that no usable HTTP response was received, or that the storage did not accept an upload. A
 	// response of a gateway is not usable, whatever its status.
@@ -38,8 +38,8 @@ var (
 	// ErrDrain means that Run ended before everything in progress had finished. Its text says how much was left.
 	ErrDrain = errors.New("blaze: not drained")
 	// ErrNoSession means that no session of the recipient can decrypt messages, as for a user of an old client. Nothing
-	// was sent: the Client does not fall back to plain text. A new session may appear when the user signs in, so a
-	// handler that returns ErrNoSession is retried.
+	// was sent: a message that its author encrypts is never sent unencrypted instead (see Outgoing.Encrypted). A new
+	// session may appear when the user signs in, so a handler that returns ErrNoSession is retried.
 	ErrNoSession = errors.New("blaze: the recipient has no session that can decrypt messages")
 	// ErrNotForUs is the Err of a [Raw] for an encrypted message that was encrypted for other sessions.
 	ErrNotForUs = errors.New("blaze: encrypted for other sessions")
@@ -128,8 +128,8 @@ func passing(n int) bool {
 	return n >= 500 && n <= 599
 }
 
-// Error is an error response of the service: the message was not stored. If an earlier attempt may have been, it is
-// wrapped in an [UnconfirmedError].
+// Error is an error response of the service: the message was not stored. If an earlier attempt may have been stored,
+// the Error is wrapped in an [UnconfirmedError].
 type Error struct {
 	Code   Code // as the service numbers it
 	Status int  // the HTTP status; the service uses 202 for invalid requests
@@ -187,7 +187,7 @@ func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Stat
 // stores an id once.
 type UnconfirmedError struct {
 	MessageID string
-	Err       error // why no answer arrived
+	Err       error // why it is not confirmed: no answer, or a later rejection
 }
 
 // Error names the message and says how to retry.
@@ -271,7 +271,7 @@ func (e *BatchError) Unwrap() []error {
 func newError(e *wire.Error, action, messageID string) *Error {
 	return &Error{
 		Code: Code(e.Code), Status: e.Status, Description: e.Description, Extra: e.Extra,
-		Action: clip(action), MessageID: messageID, // an ERROR frame that answers no request has an action chosen by the server
+		Action: clip(action), MessageID: messageID, // the server chooses the action of an ERROR frame
 	}
 }
 

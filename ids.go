@@ -31,8 +31,8 @@ func isContact(id, bot, user string) bool {
 
 // GroupConversationID returns the id of a group that ownerID creates with the given name, random id and first
 // participants. The request that creates the group must carry the same values. Ids are used in lower case, name exactly
-// as given. participantIDs may be nil and is not modified. The owner is removed from it, and the others are sorted by
-// their lower-case form, duplicates included. The ids are not validated.
+// as given. The owner is left out of participantIDs; the others are sorted by their lower-case form, duplicates
+// included. participantIDs may be nil and is not modified. The ids are not validated.
 func GroupConversationID(ownerID, name, randomID string, participantIDs []string) string {
 	owner := strings.ToLower(ownerID)
 	others := make([]string, 0, len(participantIDs))

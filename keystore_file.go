@@ -33,7 +33,7 @@ const maxKeystore = 1 << 20
 // file, LoadKeystore logs a warning to [slog.Default], once per process for each of these cases. On Linux it does not
 // warn for files that are mounted read-only, such as secrets in containers.
 func LoadKeystore(path string) (Keystore, error) {
-	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // the file's content: the error would quote it as the path
+	if strings.Contains(path, "{") && strings.Contains(path, `"`) { // file content: the error would quote it
 		return Keystore{}, invalid("keystore", "is not a path but the content of a file: use ParseKeystore")
 	}
 	f, err := os.Open(path) //nolint:gosec // G304: the caller names the file to open

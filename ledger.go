@@ -7,13 +7,14 @@ import (
 	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
-// Ledger records which messages were handled, so that a redelivered message is acknowledged without being handled
-// again. Message ids are unique per bot only: in a store shared by bots, use AppID and id as the key. A Ledger is not a
-// lock between processes. Its methods are called concurrently.
+// Ledger records which messages are finished: handled, declined by every handler, or dropped. A redelivered message
+// that it has recorded is acknowledged without being handled again. Message ids are unique per bot only: in a store
+// shared by bots, use AppID and id as the key. A Ledger is not a lock between processes. Its methods are called
+// concurrently.
 type Ledger interface {
-	// Handled reports whether the message was recorded. After an error the handler is called.
+	// Handled reports whether the message was recorded. If it returns an error, the message is handled.
 	Handled(ctx context.Context, messageID string) (bool, error)
-	// Record records a handled message. It may be called twice for one id. An error is logged, and the message is
+	// Record records a finished message. It may be called twice for one id. An error is logged, and the message is
 	// acknowledged nevertheless.
 	Record(ctx context.Context, messageID string) error
 }

@@ -27,7 +27,7 @@ type Stats struct {
 	Duplicates                uint64 // redelivered messages that were in flight or handled already
 	Acked                     uint64 // messages with a confirmed acknowledgement
 	SlowHandlers              uint64 // handler attempts and calls of OnReceipt that ran for over a minute
-	AcksForgotten             uint64 // messages with a permanently rejected acknowledgement
+	AcksForgotten             uint64 // messages with an acknowledgement that was rejected or never answered
 	Sent                      uint64 // messages confirmed by the server
 	Resent                    uint64 // frames written again with the same ids
 	ReceiptsDropped           uint64 // receipts discarded because the queue of 16,384 for OnReceipt was full
@@ -50,9 +50,9 @@ const (
 	attemptUndone    // message, Err, Text: of Err; Run was ending, so the attempt does not count
 	messageDropped   // message, Err, Text: of Err
 	messageSent
-	receiptFailed  // Text: the id, Err
-	ledgerNotAsked // Text: the id, Err
-	ledgerNotTold  // Text: the id, Err
+	receiptFailed      // Text: the id, Err
+	ledgerLookupFailed // Text: the id, Err
+	ledgerRecordFailed // Text: the id, Err
 )
 
 // event is an event of the engine or of this package.
@@ -86,7 +86,7 @@ type observer struct {
 	running atomic.Pointer[context.Context] // with the values of Run's context; nil: Run was not called
 
 	connected atomic.Pointer[turn] // Trace.Connected of the current link; nil: no frame waits for it
-	apart     atomic.Bool          // a frame hook called runtime.Goexit: from now on they run on goroutines of their own
+	apart     atomic.Bool          // a frame hook called runtime.Goexit: further calls run on new goroutines
 
 	mu       sync.Mutex
 	declined map[string]bool      // categories with a logged decline
@@ -98,7 +98,7 @@ type observer struct {
 func newObserver(log *slog.Logger, trace *Trace) *observer {
 	o := &observer{
 		log: log.Handler(), trace: trace, declined: make(map[string]bool), failures: make(map[string]time.Time),
-		users: recent.Set{Limit: maxOpened}, groups: recent.Set{Limit: maxOpened},
+		users: recent.Set{Limit: maxUnencrypted}, groups: recent.Set{Limit: maxUnencrypted},
 	}
 	o.hooks.failed = o.hookFailed
 	o.thin.emit = o.emit
@@ -233,10 +233,10 @@ func (o *observer) handling(e event) {
 	case receiptFailed:
 		o.report(slog.LevelWarn, "blaze: OnReceipt failed",
 			"message", e.Text, "error", failureText{e.Err.Error(), e.stack})
-	case ledgerNotAsked:
+	case ledgerLookupFailed:
 		o.report(slog.LevelWarn, "blaze: Ledger.Handled failed",
 			"message", e.Text, "error", e.Err)
-	case ledgerNotTold:
+	case ledgerRecordFailed:
 		o.report(slog.LevelWarn, "blaze: Ledger.Record failed", "message", e.Text, "error", e.Err)
 	}
 }

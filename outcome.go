@@ -52,9 +52,9 @@ func failedOutcome(err error) outcome {
 	return outcome{err: err, text: err.Error()}
 }
 
-// permanent reports whether an error of a handler means that no further attempt can succeed. An unconfirmed send is
-// never hopeless, because the next attempt resolves it. Neither is a nil pointer to an error type. hopeless calls
-// methods of the user's error and must run under guard.
+// permanent reports whether an error of a handler means that no further attempt can succeed. An unconfirmed send is not
+// permanent, because the next attempt resolves it. Neither is a nil pointer to an error type. permanent calls methods
+// of the user's error and must run under guard.
 func permanent(err error) bool {
 	var unconfirmed *UnconfirmedError
 	if errors.As(err, &unconfirmed) {
@@ -116,17 +116,17 @@ func (e *panicError) Unwrap() error {
 	return err
 }
 
-// toldError is an error with another text.
-type toldError struct {
+// rewordedError is an error with another text.
+type rewordedError struct {
 	text string
 	err  error
 }
 
 // Error returns the text.
-func (e *toldError) Error() string { return e.text }
+func (e *rewordedError) Error() string { return e.text }
 
 // Unwrap returns the original error.
-func (e *toldError) Unwrap() error { return e.err }
+func (e *rewordedError) Unwrap() error { return e.err }
 
 // failureText is the text of a user's error, as logged, and the stack if it is a panic.
 type failureText struct {

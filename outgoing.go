@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Outgoing is a message to send. It is a plain value and not tied to a Client. Its printed and JSON forms have its ids
-// and category, without its content, except that fmt prints an Outgoing in an unexported field of another struct whole.
+// Outgoing is a message to send. It is a plain value and not tied to a Client. Printed, logged or encoded as JSON, it
+// shows its ids and category only, except that fmt prints an Outgoing in an unexported field of another struct whole.
 // Compare values with [reflect.DeepEqual]. An answer to an encrypted message, or one that passes on the incoming
 // payload, also has an unexported field and differs from one constructed by hand.
 type Outgoing struct {
@@ -28,10 +28,11 @@ type Outgoing struct {
 	// the recipient's sessions and public keys.
 	//
 	// An answer is encrypted by default if the message answered was (see [Message.NewReply]). If it cannot be
-	// encrypted, it is sent unencrypted with the same MessageID: the recipient has no suitable session, the bot's
-	// session has an RSA key, or the author has set ExpireIn, Mentions, too large a payload or an unencrypted file. The
-	// Client logs that once for each of the last 4,096 users. To get an error instead, copy the exported fields to a
-	// new Outgoing: a message that its author encrypts is never sent unencrypted.
+	// encrypted, it is sent unencrypted with the same MessageID. The reasons are that the recipient has no suitable
+	// session, that the bot's session has an RSA key, that the author has set ExpireIn or Mentions, or that the payload
+	// is too large or has an unencrypted file. The Client logs the first such answer to a user, for the last 4,096
+	// users. To get an error instead, copy the exported fields to a new Outgoing: a message that its author encrypts is
+	// never sent unencrypted.
 	Encrypted bool
 
 	origin *origin // of an answer; nil: nothing to keep

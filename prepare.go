@@ -37,7 +37,7 @@ const (
 	ways              // number of ways
 )
 
-// item is a prepared message being sent, and its result.
+// item is a prepared message that is being sent, and its result.
 type item struct {
 	*prepared
 	size        int             // estimate of its JSON in a request with several messages
@@ -86,7 +86,7 @@ func (p *messageParams) AppendJSON(b []byte) []byte {
 	return wire.AppendEnd(wire.AppendInt(b, "expire_in", p.ExpireIn), '}')
 }
 
-// prepared validates out and converts it to wire form. Every error is or wraps an [InvalidError].
+// prepare validates out and converts it to wire form. Every error is or wraps an [InvalidError].
 func (out Outgoing) prepare() (*prepared, error) {
 	if out.ConversationID == "" {
 		return nil, invalid("Outgoing.ConversationID", "missing: use To with a conversation's id, or ToUser with a "+
@@ -167,7 +167,7 @@ func (d *prepared) fillPlain(out *Outgoing, value Payload, data []byte, passed b
 		return invalid("Outgoing.Payload", "%d bytes of data, more than %d", len(data), maxData)
 	}
 	d.Category, d.Data = value.Category(), data
-	d.group = out.logGroupOnce() && sealable(value)
+	d.group = out.plainInGroup() && sealable(value)
 	return nil
 }
 
@@ -255,13 +255,13 @@ func (out *Outgoing) sealedByDefault() bool {
 		out.origin.recipient == out.RecipientID && out.origin.conversation == out.ConversationID
 }
 
-// logGroupOnce reports whether out is a plain answer to an encrypted message, for all members of its group.
-func (out *Outgoing) logGroupOnce() bool {
+// plainInGroup reports whether out is a plain answer to an encrypted message, for all members of its group.
+func (out *Outgoing) plainInGroup() bool {
 	return !out.Encrypted && out.origin != nil && out.origin.conversation != "" && out.origin.recipient == "" &&
 		out.origin.conversation == out.ConversationID
 }
 
-// sealedSize is about how many bytes of the request a message takes, where its recipient has few sessions.
+// sealedSize estimates the size, in bytes, of an encrypted message in a request, for a recipient with few sessions.
 func sealedSize(data int) int {
 	const sessions, each, fields = 3, 64, 600
 	return base64.RawURLEncoding.EncodedLen(data+100+sessions*64) + sessions*each + fields

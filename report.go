@@ -131,8 +131,8 @@ func (o *observer) messageHook(name string, hook func(*Message, error), e event)
 	}
 }
 
-// frameHook calls a hook on the reader or writer. A hook that calls runtime.Goexit ends the link. Later calls then use
-// a goroutine of their own, so that it happens once.
+// frameHook calls a hook on the reader or writer. The first runtime.Goexit of a hook ends the link. Later calls use a
+// goroutine of their own, so that no other link ends.
 func (o *observer) frameHook(name string, hook func([]byte), json []byte) {
 	if o.apart.Load() {
 		if err := guard.Apart(func() error { hook(json); return nil }); err != nil {
@@ -166,8 +166,8 @@ func (o *observer) callConnected(endpoint string) {
 	}
 }
 
-// awaitConnected ensures that Trace.Connected precedes the first FrameRead of its link. If the calls before Connected
-// take more than a second, Connected is dropped, so that the reader does not wait longer.
+// awaitConnected waits up to a second for Trace.Connected, which precedes the first FrameRead of its link. If the calls
+// queued before it take longer, Connected is dropped, so that the reader does not wait longer.
 func (o *observer) awaitConnected() {
 	if t := o.connected.Load(); t != nil {
 		o.connected.Store(nil)
@@ -178,8 +178,8 @@ func (o *observer) awaitConnected() {
 	}
 }
 
-// maxOpened bounds the users, and the groups, for which a logged unencrypted answer is remembered.
-const maxOpened = 4096
+// maxUnencrypted bounds the users, and the groups, for which a logged unencrypted answer is remembered.
+const maxUnencrypted = 4096
 
 // logGroupOnce logs an unencrypted reply to an encrypted message in a group, once per group.
 func (o *observer) logGroupOnce(conversationID string) {

@@ -16,17 +16,19 @@ import (
 //
 //   - [InvalidError]: the message cannot be sent; nothing was written.
 //   - *[Error]: the server rejected the message; it was not stored.
-//   - [UnconfirmedError]: the message was written, and ctx or the Client ended before an answer, or an attempt
-//     without an answer was followed by a rejection. Send it again with the same MessageID.
+//   - [UnconfirmedError]: the message was written without an answer, and then ctx or the Client ended, a later
+//     attempt was rejected, or the connection was lost Config.SendAttempts times while nothing else was in flight.
+//     Send it again with the same MessageID.
 //   - The error of ctx: nothing was written. It is joined with the reason: [ErrNotRunning], or the last connection
 //     error.
-//   - [ErrClosed]: Run has ended.
+//   - [ErrClosed]: Run has ended; nothing was written.
 //
 // An Encrypted message is encrypted for each session of its recipient and sent over HTTP. It waits neither for a
 // connection nor for earlier messages, and uses outbox capacity like any other (Config.OutboxLen). If the HTTP API does
 // not respond, responds with 401, or a gateway responds in its place, Send retries until ctx or the Client ends. The
 // error then also wraps [ErrNoAnswer] or [CodeUnauthorized]. If no session of the recipient can decrypt the message,
-// the error is [ErrNoSession], except that an answer encrypted by default is then sent unencrypted.
+// the error is [ErrNoSession]. An answer that is encrypted by default is sent unencrypted in that case (see
+// Outgoing.Encrypted).
 func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 	d, err := c.prepare(&out)
 	if err != nil {
@@ -62,11 +64,10 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 //
 //   - After any error except a rejection, the next Reply with equal content in the same attempt has the same
 //     MessageID. A new MessageID is used only after that one is confirmed.
-//   - A reply that was confirmed in an earlier attempt is not written again: Reply returns nil.
-//   - The server may respond with 403 to a MessageID that it has stored. If the reply was written before without an
-//     answer, or this is the first attempt at a Backlog message, which an earlier process may have answered, Reply
-//     returns an UnconfirmedError and the handler is retried. Any other 403 is an *[Error]. A message is therefore
-//     dropped after its reply was rejected with 403 in two attempts.
+//   - A reply that was confirmed in an earlier attempt in this process is not written again: Reply returns nil.
+//   - The server may answer a MessageID that it has stored with 403. Reply returns a 403 as an UnconfirmedError if
+//     the reply was written before without an answer, or in the first attempt at a Backlog message, which an earlier
+//     process may have answered. A handler that returns it is retried. Any other 403 is an *[Error].
 //
 // Send with m.NewReply(p) does none of this, because it does not know the message.
 //
@@ -114,7 +115,8 @@ func rejected(err error) bool {
 	return errors.As(err, &e)
 }
 
-// forbidden reports whether err is a 403 for the given message. The server may respond so to an id that it has stored.
+// forbidden reports whether err is a 403 for the given message. The server may answer with it to an id that it has
+// stored.
 func forbidden(err error, messageID string) bool {
 	var rejection *Error
 	return errors.As(err, &rejection) && rejection.Code == CodeForbidden && rejection.MessageID == messageID

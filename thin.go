@@ -34,11 +34,11 @@ type thinner struct {
 
 // thinned is the state of equal records.
 type thinned struct {
-	told time.Time     // when one was last logged
-	wait time.Duration // time from then to the next one
-	left int           // number that may be logged at once
-	more int           // number held back since told
-	last slog.Record
+	logged time.Time     // when one was last logged
+	wait   time.Duration // time from then to the next one
+	left   int           // number that may be logged at once
+	more   int           // number held back since then
+	last   slog.Record
 }
 
 // add logs a record or holds it back. A record with a stack is always logged, because no other has that stack.
@@ -72,7 +72,7 @@ func (t *thinner) passes(kind string, r slog.Record, most int, must bool) bool {
 	}
 	k.more++
 	k.last = r
-	t.wake(now, k.told.Add(k.wait))
+	t.wake(now, k.logged.Add(k.wait))
 	return false
 }
 
@@ -100,21 +100,21 @@ func (t *thinner) kind(kind, text string, now time.Time) *thinned {
 
 // passes reports whether the next record is logged now.
 func (k *thinned) passes(now time.Time, most int) bool {
-	if k.more == 0 && now.Sub(k.told) >= thinEvery { // told is zero before the first
+	if k.more == 0 && now.Sub(k.logged) >= thinEvery { // logged is zero before the first
 		k.wait, k.left = thinFirst, most
 	}
 	if k.left == 0 {
 		return false
 	}
 	k.left--
-	k.told = now
+	k.logged = now
 	return true
 }
 
 // forget removes the kinds that would start again.
 func (t *thinner) forget(now time.Time) {
 	for kind, k := range t.kinds {
-		if k.more == 0 && now.Sub(k.told) >= thinEvery {
+		if k.more == 0 && now.Sub(k.logged) >= thinEvery {
 			delete(t.kinds, kind)
 		}
 	}
@@ -157,12 +157,12 @@ func (t *thinner) due(end bool) []slog.Record {
 	}
 	var all []slog.Record
 	for _, k := range t.kinds {
-		switch at := k.told.Add(k.wait); {
+		switch at := k.logged.Add(k.wait); {
 		case k.more == 0:
 		case end || !at.After(now):
 			k.last.AddAttrs(slog.Int("repeated", k.more))
 			all = append(all, k.last)
-			*k = thinned{told: now, wait: thinEvery}
+			*k = thinned{logged: now, wait: thinEvery}
 		default:
 			t.wake(now, at)
 		}

@@ -23,8 +23,8 @@ func (c *Client) prepare(out *Outgoing) (*prepared, error) {
 	return d, nil
 }
 
-// unencrypted returns the unencrypted form of an encrypted message that may be sent unencrypted. why is the reason, for the
-// log.
+// unencrypted returns the unencrypted form of an encrypted message that may be sent unencrypted. why is the reason, for
+// the log.
 func (c *Client) unencrypted(d *prepared, why string) (*prepared, error) {
 	out := *d.reply
 	out.Encrypted, out.MessageID = false, d.MessageID

@@ -184,7 +184,7 @@ func (a *acks) end(n int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiting -= n
-	a.tellIdle()
+	a.signalIdle()
 }
 
 // enter acquires one of the slots for unanswered frames. leave releases it.
@@ -225,11 +225,11 @@ func (a *acks) idle() <-chan struct{} {
 	defer a.mu.Unlock()
 	ch := make(chan struct{})
 	a.idlers = append(a.idlers, ch)
-	a.tellIdle()
+	a.signalIdle()
 	return ch
 }
 
-func (a *acks) tellIdle() {
+func (a *acks) signalIdle() {
 	if a.waiting > 0 {
 		return
 	}

@@ -126,9 +126,9 @@ func (e *Engine) push(f *wire.Received) {
 	}
 }
 
-// lateReply reports whether a frame that looks like a push is the late reply to a send: a message by the bot itself
-// without a category, or a whole message with the frame id of a send. A message that the bot sent elsewhere is pushed
-// like any other.
+// lateReply reports whether a frame that looks like a push is the late reply to a send: it is from the bot itself and
+// has no category, or it is from the bot or malformed and has the frame id of a send. Other messages that the bot sent
+// elsewhere are pushed like any others.
 func (e *Engine) lateReply(f *wire.Received, own bool) bool {
 	//mutant:late-view
 	return own && f.Message.Category == "" || (own || f.Fault != nil) && e.outbox.Late(f.ID.Bytes())
@@ -231,8 +231,8 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 	}
 }
 
-// reportReleased reports a failed message that is not retried because Run is ending, if it was acknowledged early and will not
-// be redelivered. The report is made even if Run does not wait for it. reportReleased runs on a worker.
+// reportReleased reports a failed message that is not retried because Run is ending, if it was acknowledged early and
+// will not be redelivered. The report is made even if Run does not wait for it. reportReleased runs on a worker.
 func (e *Engine) reportReleased(d *Delivery) {
 	//mutant:accepted-released
 	if d.acked {
@@ -243,8 +243,8 @@ func (e *Engine) reportReleased(d *Delivery) {
 // waitingLog is the interval of reports about waiting conversations, and the minimum wait to be reported.
 const waitingLog = time.Minute
 
-// reportWaiting reports conversations that wait for a failing message. It is called when one starts to wait, so that no timer
-// runs while none waits.
+// reportWaiting reports conversations that wait for a failing message. It is called when one starts to wait, so that no
+// timer runs while none waits.
 func (e *Engine) reportWaiting() {
 	now, last := time.Since(e.made), e.lastWaiting.Load()
 	//mutant:waiting-log

@@ -37,7 +37,7 @@ type Config struct {
 	OutboxBytes  int64
 	AckStatus    string // of automatic acknowledgements
 	AckBatch     int    // ids in one frame
-	SendAttempts int    // maximum number of transient rejections; negative: no limit
+	SendAttempts int    // see outbox.Config.Attempts
 	ReplyTimeout time.Duration
 	Drain        time.Duration // negative: none
 

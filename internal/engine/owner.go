@@ -103,7 +103,7 @@ type Kind uint8
 const (
 	Connected            Kind = iota // Text: the endpoint
 	Disconnected                     // Err: a *ConnectionError; RetryIn
-	RejectedHere                     // Err: a *ConnectionError with a 401, of a session that GET /me accepts; at most one a minute
+	RejectedHere                     // Err: a *ConnectionError with a 401, but GET /me accepts; at most once a minute
 	SessionEnded                     // Err: the *RejectedError that ends Run
 	Alive                            // a frame, a ping or a pong was received
 	FrameRead                        // a frame was decompressed
@@ -113,12 +113,12 @@ const (
 	Ignored                          // a discarded frame; Text: its action; Rejection, if it is one
 	Duplicate                        // a message that is in flight was redelivered
 	Acked                            // Count messages, confirmed by the service
-	AckRejected                      // Count messages, permanently; Text: the first id; Rejection
+	AckRejected                      // Count messages, not retried; Text: the first id; Rejection
 	AckUnanswered                    // Count messages; Text: the first id
 	ReceiptDropped                   // a receipt was discarded because the queue is full; Text: its message
 	ConversationsWaiting             // Count conversations wait for a failing message; Age, since its first failure
-	HandlerSlow                      // an attempt is running for long; Text: the message; Conversation; Age; Count: running attempts
-	ReceiptSlow                      // a receipt is being handled for long; Text: the message; Age
+	HandlerSlow                      // an attempt is slow; Text: the message; Conversation; Age; Count: running attempts
+	ReceiptSlow                      // OnReceipt is slow; Text: the message; Age
 	NotRun                           // a request waits for Run; Text: its action; Age
 	Kinds                            // number of kinds; package blaze continues from here
 )

@@ -25,16 +25,16 @@ type receipts struct {
 	handle func(*wire.Message)                    // may end its goroutine, but must not panic
 	slow   func(id string, running time.Duration) // called once for each receipt that is being handled for slowHandler
 
-	mu      sync.Mutex
-	queue   fifo.Queue[receipt]
-	running bool
-	busy    bool      // handle is running
-	began   time.Time // its start
-	id      string    // its receipt
-	watch   *time.Timer
-	told    bool // slow was called for the current one
-	stopped bool
-	idlers  []chan struct{}
+	mu       sync.Mutex
+	queue    fifo.Queue[receipt]
+	running  bool
+	busy     bool      // handle is running
+	began    time.Time // its start
+	id       string    // its receipt
+	watch    *time.Timer
+	reported bool // slow was called for the current one
+	stopped  bool
+	idlers   []chan struct{}
 }
 
 // add queues a receipt. If taken is false, full tells a full queue from a call of stop. add never blocks.
@@ -80,11 +80,11 @@ func (r *receipts) next() (receipt, bool) {
 	if !r.busy {
 		r.running = false
 		r.unwatch()
-		r.tellIdle()
+		r.signalIdle()
 		return receipt{}, false
 	}
 	rc := r.queue.Pop()
-	r.began, r.id, r.told = time.Now(), rc.id, false
+	r.began, r.id, r.reported = time.Now(), rc.id, false
 	if r.watch == nil && r.slow != nil {
 		r.watch = time.AfterFunc(slowHandler, r.look)
 	}
@@ -102,7 +102,7 @@ func (r *receipts) look() {
 func (r *receipts) slowOne() (id string, running time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.watch == nil || !r.busy || r.told {
+	if r.watch == nil || !r.busy || r.reported {
 		return "", 0
 	}
 	running = time.Since(r.began)
@@ -110,7 +110,7 @@ func (r *receipts) slowOne() (id string, running time.Duration) {
 		r.watch.Reset(slowHandler - running)
 		return "", 0
 	}
-	r.told, r.watch = true, nil
+	r.reported, r.watch = true, nil
 	return r.id, running
 }
 
@@ -146,11 +146,11 @@ func (r *receipts) idle() <-chan struct{} {
 	defer r.mu.Unlock()
 	ch := make(chan struct{})
 	r.idlers = append(r.idlers, ch)
-	r.tellIdle()
+	r.signalIdle()
 	return ch
 }
 
-func (r *receipts) tellIdle() {
+func (r *receipts) signalIdle() {
 	if r.running {
 		return
 	}

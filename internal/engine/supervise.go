@@ -173,7 +173,7 @@ func (e *Engine) describe(err *ConnectionError, lived time.Duration) ending {
 	}
 	var rejected *RejectedError
 	var at time.Time
-	switch cause := err.Err.(type) { //nolint:errorlint // errors.As would call methods of a user's error, which may block
+	switch cause := err.Err.(type) { //nolint:errorlint // errors.As would call methods of a user's error
 	case *link.HandshakeError:
 		rejected, at = rejectionOf(cause), cause.ServerTime
 		end.retryAfter = cause.RetryAfter

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// backoffs holds the lanes in backoff. They share one timer: there may be a hundred thousand, and a timer for each would
-// take a third of the size of a short message.
+// backoffs holds the lanes in backoff. They share one timer: there may be a hundred thousand, and a timer for each
+// would take a third of the size of a short message.
 type backoffs[M any] struct {
 	heap  byWake[M]
 	timer *time.Timer // runs while lanes are in backoff; nil before the first

@@ -12,11 +12,11 @@ const maxClosed = 1000
 // that order holds. The server must redeliver all of them, oldest first. The flag of a closed lane with messages is in
 // the lane.
 type closing struct {
-	empty map[string]time.Duration // closed empty lanes, with the first failure of the released message, 0 if it did not fail
-	all   bool                     // every lane is closed
-	most  int64                    // maximum usage since something closed; 0: nothing is closed
-	low   bool                     // a closed lane has shrunk to half of its size
-	told  due
+	empty    map[string]time.Duration // closed empty lanes, with the first failure of the released message; 0: none
+	all      bool                     // every lane is closed
+	most     int64                    // maximum usage since something closed; 0: nothing is closed
+	low      bool                     // a closed lane has shrunk to half of its size
+	reported due
 }
 
 // due is the argument for Config.Due.
@@ -71,14 +71,14 @@ func (b *Box[M]) closeAll() {
 func (b *Box[M]) nowDue() due {
 	c := &b.closing
 	switch {
-	case c.most == 0 || b.stopped || c.told == wholeDue:
+	case c.most == 0 || b.stopped || c.reported == wholeDue:
 		return notDue
 	//mutant:whole-due
 	case b.used <= min(c.most, b.cfg.Bytes)/2: // then any message fits
-		c.told = wholeDue
+		c.reported = wholeDue
 		return wholeDue
-	case c.low && c.told == notDue:
-		c.told = laneDue
+	case c.low && c.reported == notDue:
+		c.reported = laneDue
 		return laneDue
 	}
 	return notDue
@@ -102,7 +102,7 @@ func (b *Box[M]) Stuck() bool {
 func (b *Box[M]) Due() (due, whole bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.closing.told != notDue, b.closing.told == wholeDue
+	return b.closing.reported != notDue, b.closing.reported == wholeDue
 }
 
 // Reopen opens all lanes. The server is about to push all pending messages, oldest first.

@@ -8,8 +8,8 @@ func (b *Box[M]) Stop() {
 	}
 }
 
-// reportReleased calls Config.OnReleased for messages in backoff that will not be redelivered. Until it is done it counts as a
-// worker, and each message as running. If OnReleased ends this goroutine, another one continues.
+// reportReleased calls Config.OnReleased for messages in backoff that will not be redelivered. Until it is done it
+// counts as a worker, and each message as running. If OnReleased ends this goroutine, another one continues.
 func (b *Box[M]) reportReleased(acked []M) {
 	exits := true
 	defer func() {
@@ -86,8 +86,8 @@ func (b *Box[M]) signalIdle() {
 	b.idle = nil
 }
 
-// Abandon returns how many messages are running, or waiting for OnReleased. Handle must then check Abandoned and discard its
-// results.
+// Abandon returns how many messages are running, or waiting for OnReleased. Handle must then check Abandoned and
+// discard its results.
 func (b *Box[M]) Abandon() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()

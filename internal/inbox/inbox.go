@@ -22,7 +22,7 @@ type Fate uint8
 
 // Fates.
 const (
-	Taken     Fate = iota // accepted; handled until it succeeds, unless it is released later, and then as if Refused
+	Taken     Fate = iota // accepted and handled; if it is released later, as if Rejected
 	Duplicate             // its id is in flight already
 	Rejected              // rejected, for capacity or order; the server must redeliver it
 )
@@ -62,8 +62,8 @@ type Config[M any] struct {
 	// It is called without locks and must not block. It may be nil.
 	SlowAfter time.Duration
 	Slow      func(key, id string, running time.Duration, busy int)
-	// OnReleased is called for a message with the verdict Retry and Acked if Stop prevents another attempt. It is called
-	// without locks, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
+	// OnReleased is called for a message with the verdict Retry and Acked if Stop prevents another attempt. It is
+	// called without locks, on a goroutine that Idle waits for and Abandon counts. It may end that goroutine.
 	OnReleased func(m M)
 }
 

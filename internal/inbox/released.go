@@ -19,8 +19,8 @@ type memory struct {
 // another process has acknowledged it, stays until it is evicted.
 type released map[string]memory
 
-// add remembers a message. Beyond maxReleased it evicts any other one, which then counts as new. The id is copied, because
-// it may be a small part of a large message.
+// add remembers a message. Beyond maxReleased it evicts any other one, which then counts as new. The id is copied,
+// because it may be a small part of a large message.
 func (a released) add(id string, m memory) {
 	for other := range a {
 		//mutant:away-bound

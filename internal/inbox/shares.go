@@ -16,9 +16,9 @@ func (b *Box[M]) limit(cost int64) int64 { return b.cfg.Bytes - min(cost, b.cfg.
 func (b *Box[M]) fits(cost int64) bool { return b.used <= b.limit(cost) }
 
 // makeCapacity releases messages of other lanes for a message of lane c, and reports whether it fits now. If that is
-// impossible, it closes c. If c is nil, the message's lane is empty and not the cause, and makeCapacity closes everything.
-// It closes only the message's own lane if the message is larger than half of the box or was released before. It also
-// closes everything if acknowledgements fill the box, or if more than maxClosed empty lanes would be closed.
+// impossible, it closes c. A nil c means that the message's lane is empty and not the cause. Then it closes every lane,
+// or only the message's own if the message is larger than half of the box or was released before. It also closes every
+// lane if acknowledgements fill the box, or if more than maxClosed empty lanes would be closed.
 func (b *Box[M]) makeCapacity(key string, c *lane[M], it *item[M]) bool {
 	large := it.cost() > b.cfg.Bytes/2
 	//mutant:close-all
@@ -66,9 +66,9 @@ type laneRelease[M any] struct {
 	freed int64
 }
 
-// releases returns the lanes that must release messages for a message of c, or nil if that would not suffice. Lanes that
-// are larger than c would become release queued messages, largest lanes first. If that is not enough and the message
-// would be the first of its lane, other lanes release a message in backoff.
+// releases returns the lanes that must release messages for a message of c, or nil if that would not suffice. Lanes
+// that are larger than c would become release queued messages, largest lanes first. If that is not enough and the
+// message would be the first of its lane, lanes with their first message in backoff are released entirely.
 func (b *Box[M]) releases(c *lane[M], it *item[M]) []laneRelease[M] {
 	share := it.cost()
 	if c != nil {
@@ -161,9 +161,9 @@ func takeLargest[M any](list *[]*lane[M]) *lane[M] {
 	return l
 }
 
-// releasable returns how many of a lane's messages stay if the newest are released, and the bytes that frees: need, while
-// the lane is larger than share, and up to plenty, while it keeps share, so that this happens rarely. The first message
-// stays: it may be running, and a lane that is never empty is never starved.
+// releasable returns how many of a lane's messages stay if the newest are released, and the bytes that frees: need,
+// while the lane is larger than share, and up to plenty, while it keeps share, so that this happens rarely. The first
+// message stays: it may be running, and a lane that is never empty is never starved.
 func (l *lane[M]) releasable(need, plenty, share int64) (stay int, freed int64) {
 	items := l.items.All()
 	for stay = len(items); stay > 1; stay-- {

@@ -36,8 +36,8 @@ const (
 	keepBytes = 512 << 10
 )
 
-// chunks holds unused chunks, enough for one busy link. Unlike a pool, it is bounded and does not grow with the number of
-// links.
+// chunks holds unused chunks, enough for one busy link. Unlike a pool, it is bounded and does not grow with the number
+// of links.
 var chunks = make(chan *chunk, maxHelpers+1)
 
 func borrowChunk() *chunk {

@@ -38,7 +38,8 @@ type Config struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	TLS         *tls.Config // for servers and proxies; must not offer HTTP/2; nil: the defaults
 	Proxy       func(*http.Request) (*url.URL, error)
-	// Pong is how long the first ping may be unanswered; 0: the bound in the context, which applies to all later pings.
+	// Pong is how long the first ping may be unanswered; 0: the bound in the context. That bound applies after the
+	// first pong.
 	Pong time.Duration
 	// Patience is how long Dial waits after the end of its context for functions of the caller that ignore it. The
 	// maximum is a second: zero means a second, negative not at all.

@@ -170,13 +170,13 @@ func (e *entry) requestPace() bool {
 	if e.whole != nil {
 		asks = e.whole
 	}
-	if asks.limited == nil {
+	if asks.paceDue == nil {
 		return false
 	}
 	e.state = limiting
-	asks.limiting = append(asks.limiting, e)
+	asks.unpaced = append(asks.unpaced, e)
 	select {
-	case asks.limited <- struct{}{}:
+	case asks.paceDue <- struct{}{}:
 	default:
 	}
 	return true

@@ -18,11 +18,11 @@ func (b *Box) Do(ctx context.Context, req Request) Outcome {
 	}
 	e := &entry{Request: req, ended: make(chan Outcome, 1)}
 	if req.Pace != nil {
-		e.limited = make(chan struct{}, 1)
+		e.paceDue = make(chan struct{}, 1)
 	}
 	b.add(e)
-	if e.limited != nil {
-		return b.waitLimited(ctx, e)
+	if e.paceDue != nil {
+		return b.waitPaced(ctx, e)
 	}
 	return b.wait(ctx, e)
 }
@@ -44,13 +44,13 @@ func (b *Box) wait(ctx context.Context, e *entry) Outcome {
 	}
 }
 
-// waitLimited waits until e has ended. It runs Pace after each rejection of e or of a part that is not final.
-func (b *Box) waitLimited(ctx context.Context, e *entry) Outcome {
+// waitPaced waits until e has ended. It runs Pace after each rejection of e or of a part that is not final.
+func (b *Box) waitPaced(ctx context.Context, e *entry) Outcome {
 	for {
 		select {
 		case o := <-e.ended:
 			return o
-		case <-e.limited:
+		case <-e.paceDue:
 			for p, rejection := b.toPace(e); p != nil; p, rejection = b.toPace(e) {
 				b.pace(ctx, e, p, rejection)
 			}
@@ -65,9 +65,9 @@ func (b *Box) waitLimited(ctx context.Context, e *entry) Outcome {
 func (b *Box) toPace(e *entry) (*entry, *wire.Error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for len(e.limiting) > 0 {
-		p := e.limiting[0]
-		e.limiting = e.limiting[1:]
+	for len(e.unpaced) > 0 {
+		p := e.unpaced[0]
+		e.unpaced = e.unpaced[1:]
 		if b.byID[p.ID] == p && p.state == limiting {
 			return p, p.rejection
 		}

@@ -22,8 +22,8 @@ type entry struct {
 	Request
 	done        func(Outcome) // called with the outcome of a request of Go
 	ended       chan Outcome  // receives the outcome of a request of Do
-	limited     chan struct{} // signals a non-empty limiting to Do; nil without Pace
-	limiting    []*entry      // it and its parts that need a call of Pace; not in parts
+	paceDue     chan struct{} // signals a non-empty unpaced to Do; nil without Pace
+	unpaced     []*entry      // it and its parts that need a call of Pace; not in parts
 	group       *group        // its parts, while it is split
 	whole       *entry        // the request that it is a part of; nil: none
 	part        int           // its index in the whole

@@ -17,7 +17,7 @@ type linkState struct {
 }
 
 // Up starts a link. It must be called before the link's writer calls Next. Without a link, requests of class List are
-// rejected.
+// discarded.
 func (b *Box) Up() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -5,8 +5,10 @@
 //
 //	waiting    to be written: new, written on a lost link, or without a reply in time
 //	written    in flight on the current link, its reply timeout running
+//	limiting   its caller is running Request.Pace after a transient rejection
 //	backingOff in backoff after a transient rejection
 //	split      replaced by its parts, which are requests of their own
+//	behind     a part that waits for an earlier part
 //
 // An attempt that ended without a reply makes the request unconfirmed for good: it may have been carried out.
 package outbox
@@ -36,7 +38,7 @@ const (
 
 // Errors that end a request without a reply.
 var (
-	// ErrNoReply means that Request.Attempts attempts got no reply while another request did.
+	// ErrNoReply means that Request.Attempts attempts got no reply, while the peer answered another request or a ping.
 	ErrNoReply = errors.New("outbox: no reply")
 	// ErrLinkLost means that Config.Attempts links were lost while only this request was in flight.
 	ErrLinkLost = errors.New("outbox: the connection was lost each time the request was written")
@@ -101,7 +103,7 @@ type Box struct {
 	late     recent.Set // finished requests that may still get a reply
 }
 
-// maxLate bounds them.
+// maxLate bounds the ids in Box.late.
 const maxLate = 4096
 
 // New returns an empty Box without a link.

@@ -25,8 +25,8 @@ type solo struct {
 	wrote bool // e was written while nothing else was in flight
 }
 
-// choose returns the entry to write now. If there is none, it returns the rest of a suspect's turn, or a negative
-// duration.
+// choose returns the entry to write now. If there is none, it returns how long a suspect's turn or a slow start delays
+// the next one, or a negative duration for no limit.
 func (b *Box) choose(now time.Time) (*entry, time.Duration) {
 	s, paused := &b.link.solo, b.link.quiet.paused
 	if s.e != nil && s.over(now, paused) {
@@ -81,8 +81,9 @@ func (s *solo) over(now time.Time, paused bool) bool {
 	return !s.e.blame.suspect || s.e.queue == nil || paused && s.e.Class == Send
 }
 
-// blamed returns the request to blame for the loss of the link, or nil, and whether it was alone on a link with another
-// reply. No request is blamed if the link did not answer its List, or was about to be replaced.
+// blamed returns the request to blame for the loss of the link, or nil. alone means that only this request was in
+// flight, on a link that had answered another. No request is blamed if the link did not answer its List, or was about
+// to be replaced.
 func (b *Box) blamed() (e *entry, alone bool) {
 	l := &b.link
 	//mutant:blame-answered

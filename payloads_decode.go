@@ -56,7 +56,8 @@ func decodePayload(c Category, text string, data []byte) Payload {
 	}
 	p, err := decode(text, data)
 	if err != nil {
-		return Raw{As: c, Data: data, Err: fmt.Errorf("blaze: the data of a %s message does not match its category: %w", c, err)}
+		err = fmt.Errorf("blaze: the data of a %s message does not match its category: %w", c, err)
+		return Raw{As: c, Data: data, Err: err}
 	}
 	return p
 }

@@ -60,7 +60,7 @@ func misdirected(s *blazetest.Server) map[string]struct {
 		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: the conversation does not exist"},
 		"a silent user":       {to(bob.ConversationID(), bob.ID()), 403, "conversation_id: bob" + silent},
 		"a stranger":          {to(stranger, id1), 403, "conversation_id: the user " + id1 + silent},
-		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: this is the id of the bot"},
+		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: this is the id of the"},
 		"another user":        {to(alice.ConversationID(), bob.ID()), 403, elsewhere},
 		"a user not in there": {to(staff.ID(), bob.ID()), 403, elsewhere},
 	}

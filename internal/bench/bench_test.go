@@ -56,7 +56,8 @@ func TestEveryContenderInEveryScenario(t *testing.T) {
 func sample() *Report {
 	r := &Report{
 		Machine: report.Machine{
-			Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8", OS: "linux", Arch: "amd64", CPUs: 2,
+			Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8",
+			OS: "linux", Arch: "amd64", CPUs: 2,
 		},
 		CPU: "Fast", Rounds: 2, Scale: 1,
 	}

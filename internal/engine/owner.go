@@ -117,7 +117,7 @@ const (
 	AckUnanswered                    // Count messages; Text: the first id
 	ReceiptDropped                   // a receipt was discarded because the queue is full; Text: its message
 	ConversationsWaiting             // Count conversations wait for a failing message; Age, since its first failure
-	HandlerSlow                      // an attempt is slow; Text: the message; Conversation; Age; Count: running attempts
+	HandlerSlow                      // an attempt is slow; Text: the message; Conversation; Age; Count: of attempts
 	ReceiptSlow                      // OnReceipt is slow; Text: the message; Age
 	NotRun                           // a request waits for Run; Text: its action; Age
 	Kinds                            // number of kinds; package blaze continues from here

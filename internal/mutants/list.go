@@ -57,7 +57,8 @@ var delivery = []Mutant{
 		Marker: "lane-park", New: "l.items.Push(l.items.Pop())\n {{.}}",
 	},
 	{
-		Name: "ids that the user acknowledged stay in the order of all", By: in("inbox", "TestManualIDsLeaveFewEntries"),
+		Name:   "ids that the user acknowledged stay in the order of all",
+		By:     in("inbox", "TestManualIDsLeaveFewEntries"),
 		Marker: "manual-tidy", Old: "s.order.Len() <= 2*s.manual+few", New: "true",
 	},
 	{
@@ -217,7 +218,8 @@ var delivery = []Mutant{
 	},
 	{
 		Name: "a gateway's answer counts as the service's", By: unit("TestAnOutageIsNoReasonToDropAMessage"),
-		Marker: "rest-gateway", New: "return &Error{Request: name, Rejection: &wire.Error{Status: status, Code: status}}",
+		Marker: "rest-gateway",
+		New:    "return &Error{Request: name, Rejection: &wire.Error{Status: status, Code: status}}",
 	},
 	{
 		Name: "an error without code and status is a gateway's, whatever HTTP reports", By: in("rest", "TestRefusals"),

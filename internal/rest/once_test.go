@@ -39,7 +39,8 @@ func TestWhoRefused(t *testing.T) {
 				_, _ = io.WriteString(w, body)
 			})
 			var told []*rest.Error
-			err := s.client(func(cfg *rest.Config) { cfg.OnRejection = func(e *rest.Error) { told = append(told, e) } }).
+			note := func(e *rest.Error) { told = append(told, e) }
+			err := s.client(func(cfg *rest.Config) { cfg.OnRejection = note }).
 				Once(t.Context(), "GET", "/x", nil)
 			var rejected *rest.Error
 			if !stated {

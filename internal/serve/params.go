@@ -65,7 +65,8 @@ func ReadBatch(params json.RawMessage, size int) ([]Message, *Rejection) {
 			return nil, Invalid(path+".recipient_id", "missing")
 		}
 		if m.QuoteMessageID != "" && m.Category != "PLAIN_TEXT" && m.Category != "PLAIN_POST" {
-			return nil, Invalid(path+".quote_message_id", "only PLAIN_TEXT and PLAIN_POST can quote in CREATE_PLAIN_MESSAGES")
+			return nil, Invalid(path+".quote_message_id",
+				"only PLAIN_TEXT and PLAIN_POST can quote in CREATE_PLAIN_MESSAGES")
 		}
 	}
 	return all, nil

@@ -133,7 +133,7 @@ func TestHeadersOfTokens(t *testing.T) {
 	public, private := ed25519Key(t)
 	s := serve.Session{AppID: botID, ID: botSession, Key: public}
 	good := bearer(t, jwt.SigningMethodEdDSA, private, claims(nil))
-	good.Set("X-Request-Id", "c6d0c728-2624-429b-8e0d-d9d19b6592fa") // the official Go SDK sends another id than the jti
+	good.Set("X-Request-Id", "c6d0c728-2624-429b-8e0d-d9d19b6592fa") // the official Go SDK does not send the jti
 	require.NoError(t, s.Check(good, "GET/", now))
 
 	token := good.Get("Authorization")[len("Bearer "):]

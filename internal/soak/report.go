@@ -72,7 +72,8 @@ func (r *run) report() *Report {
 	stored, _, reads := r.out.totals()
 	ended, _, _ := r.in.attempts()
 	rep := &Report{
-		Machine: report.ThisMachine(r.began), Race: Race, Seed: r.Seed, Plain: r.Plain, Messages: r.Messages, Sends: r.Sends,
+		Machine: report.ThisMachine(r.began), Race: Race,
+		Seed: r.Seed, Plain: r.Plain, Messages: r.Messages, Sends: r.Sends,
 		Seconds: took, PerSecond: int(float64(r.Messages) / took),
 		Reconnects:  r.times.reconnects.Cap.String() + " at most",
 		Connections: r.server.handshakes.Load(), Cuts: cuts(r.net), Pushes: r.server.pushes.Load(),

@@ -33,8 +33,8 @@ func Tables(reports []*Report) string { return Table(reports) + FaultTable(repor
 func Table(reports []*Report) string {
 	sorted := slices.SortedStableFunc(slices.Values(reports), func(a, b *Report) int { return a.Date.Compare(b.Date) })
 	var b strings.Builder
-	b.WriteString("| date | machine | messages received | sent | connections cut | redelivered | rejections | resends | " +
-		"kinds of fault | maximum heap | time | violations | seed |\n")
+	b.WriteString("| date | machine | messages received | sent | connections cut | redelivered | rejections | " +
+		"resends | kinds of fault | maximum heap | time | violations | seed |\n")
 	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, r := range sorted {
 		machine := r.Machine.String()

@@ -16,7 +16,8 @@ import (
 func sample() *Report {
 	return &Report{
 		Machine: report.Machine{
-			Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8", OS: "linux", Arch: "amd64", CPUs: 2,
+			Date: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), GoVersion: "go1.26.8",
+			OS: "linux", Arch: "amd64", CPUs: 2,
 		},
 		Seed:     42,
 		Messages: 20_000_000, Stored: 4_712_345, Seconds: 4199.6, PeakHeap: 99 << 20,

@@ -68,7 +68,12 @@ func (s *scanner) frameField(name []byte) bool {
 		}
 		s.data, s.object = !s.at('n'), s.at('{')
 		begin := s.i
-		ok := s.object && s.members((*scanner).messageField) || !s.object && s.skip()
+		var ok bool
+		if s.object {
+			ok = s.members((*scanner).messageField)
+		} else {
+			ok = s.skip()
+		}
 		s.data = s.data && !hollow(s.p[begin:s.i])
 		return ok
 	case "error":
@@ -103,7 +108,9 @@ func (s *scanner) messageField(name []byte) bool {
 	case "representative_id":
 		return s.want(spanRepresentativeID)
 	case "silent":
-		s.silent = s.at('t') || s.silent && s.at('n')
+		if !s.at('n') { // null changes nothing
+			s.silent = s.at('t')
+		}
 		return (s.at('t') || s.at('f') || s.at('n')) && s.skip()
 	case "expire_in":
 		n, ok := s.integer()

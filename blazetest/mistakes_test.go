@@ -48,6 +48,7 @@ func misdirected(s *blazetest.Server) map[string]struct {
 		silent    = " never wrote to the bot; call Client.OpenConversation first"
 		person    = "conversation_id: this is the id of a user; use Client.ToUser"
 		elsewhere = "recipient_id: the user is not in the conversation"
+		bot       = ": this is the id of the bot"
 	)
 	return map[string]struct {
 		edit   object
@@ -55,12 +56,12 @@ func misdirected(s *blazetest.Server) map[string]struct {
 		report string
 	}{
 		"a user":              {to(bob.ID(), bob.ID()), 10002, person},
-		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, "conversation_id: this is the id of the bot"},
+		"the bot":             {to(s.Key.AppID, alice.ID()), 10002, "conversation_id" + bot},
 		"a user nobody knows": {to(id1, id1), 10002, person},
 		"nothing":             {to(id1, alice.ID()), 403, "conversation_id: the conversation does not exist"},
 		"a silent user":       {to(bob.ConversationID(), bob.ID()), 403, "conversation_id: bob" + silent},
 		"a stranger":          {to(stranger, id1), 403, "conversation_id: the user " + id1 + silent},
-		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id: this is the id of the"},
+		"itself":              {to(alice.ConversationID(), s.Key.AppID), 10002, "recipient_id" + bot},
 		"another user":        {to(alice.ConversationID(), bob.ID()), 403, elsewhere},
 		"a user not in there": {to(staff.ID(), bob.ID()), 403, elsewhere},
 	}

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
-	"testing"
 	"testing/synctest"
 	"time"
 
@@ -111,20 +110,20 @@ func (s *server) receive(ids []string) {
 
 // client connects a Box to a server and to handlers that fail in every way, as the engine does.
 type client struct {
-	t   *testing.T
+	t   assert.TestingT
 	s   *server
 	box *inbox.Box[message]
 
 	pushEvery time.Duration
 	ackEvery  time.Duration
 	attempt   func(c *client, m message, attempt int) inbox.Verdict // returns the verdict, or ends its goroutine
+	seed      uint64
 
 	due  chan struct{}
 	stop chan struct{}
 	all  sync.WaitGroup
 
 	mu        sync.Mutex
-	rng       *rand.Rand
 	acks      map[string]bool // unconfirmed; true: by the user
 	confirmed map[string]bool
 	done      []message
@@ -135,10 +134,9 @@ type client struct {
 }
 
 // begin returns a client that is not running. Call its end in the same synctest bubble.
-func begin(t *testing.T, s *server, cfg inbox.Config[message], seed uint64) *client {
-	t.Helper()
+func begin(t assert.TestingT, s *server, cfg inbox.Config[message], seed uint64) *client {
 	c := &client{
-		t: t, s: s, rng: rand.New(rand.NewPCG(seed, 1)),
+		t: t, s: s, seed: seed,
 		pushEvery: 100 * time.Microsecond, ackEvery: 200 * time.Millisecond,
 		due: make(chan struct{}, 1), stop: make(chan struct{}),
 		acks: map[string]bool{}, confirmed: map[string]bool{}, running: map[int]bool{}, arrived: map[int][]string{},
@@ -193,16 +191,16 @@ func (c *client) wait(d time.Duration) bool {
 	}
 }
 
-func (c *client) random(n int) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.rng.IntN(n)
+// random returns a source of randomness for an attempt. It does not depend on the order of concurrent attempts.
+func (c *client) random(m message, attempt int) *rand.Rand {
+	return rand.New(rand.NewPCG(c.seed+uint64(m.number), uint64(attempt)))
 }
 
 func (c *client) read() {
+	rng := rand.New(rand.NewPCG(c.seed, 0))
 	for c.wait(c.pushEvery) {
 		c.mu.Lock()
-		f, ok := c.s.next(c.rng)
+		f, ok := c.s.next(rng)
 		switch {
 		case f.acked != nil:
 			c.confirm(f.acked)

@@ -59,7 +59,7 @@ type outcome struct {
 }
 
 // words converts an Outcome and checks its Kind against the other fields.
-func words(t *testing.T, class outbox.Class, o outbox.Outcome) outcome {
+func words(t assert.TestingT, class outbox.Class, o outbox.Outcome) outcome {
 	out := outcome{Unconfirmed: o.Unconfirmed, Err: o.Err, Attempts: o.Attempts}
 	for _, part := range o.Parts {
 		out.Parts = append(out.Parts, words(t, class, part))
@@ -110,12 +110,12 @@ func (p pacer) pace() func(context.Context, *wire.Error) error {
 	return func(ctx context.Context, r *wire.Error) error { return p(ctx, r.Description) }
 }
 
-func (b *box) Do(ctx context.Context, t *testing.T, r outbox.Request, pace pacer) outcome {
+func (b *box) Do(ctx context.Context, t assert.TestingT, r outbox.Request, pace pacer) outcome {
 	r.Pace = pace.pace()
 	return words(t, r.Class, b.Box.Do(ctx, r))
 }
 
-func (b *box) Go(t *testing.T, r outbox.Request, done func(outcome)) {
+func (b *box) Go(t assert.TestingT, r outbox.Request, done func(outcome)) {
 	b.Box.Go(r, func(o outbox.Outcome) { done(words(t, r.Class, o)) })
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,17 +13,25 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/mixin-blaze/blaze/internal/bounds"
+	"github.com/mixin-blaze/blaze/internal/leak"
 	"github.com/mixin-blaze/blaze/internal/outbox"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
 var errSealed = errors.New("sealed")
 
+func TestMain(m *testing.M) {
+	testkit.Properties(160, 800)
+	os.Exit(leak.Check(m.Run()))
+}
+
 // player performs random operations on a Box and on the model, and compares them after each one.
 type player struct {
-	t       *testing.T
-	rng     *rand.Rand
+	t       *rapid.T
+	rng     *rand.Rand // of the current step
 	b       *box
 	m       *model
 	ids     []string
@@ -39,20 +48,38 @@ type player struct {
 	until  time.Time
 }
 
-func newPlayer(t *testing.T, seed uint64, cfg outbox.Config) *player {
+// newPlayer returns a player with a link. Call its stop in the same bubble.
+func newPlayer(t *rapid.T) *player {
+	cfg := config()
+	cfg.Len, cfg.Bytes = 12, 350
 	p := &player{
-		t: t, rng: rand.New(rand.NewPCG(seed, 0)), ended: make(chan map[string]outcome, 1000),
+		t: t, ended: make(chan map[string]outcome, 1000),
 		m: &model{
 			cfg: cfg, patient: cfg.ReplyTimeout, up: true, freeSlots: cfg.Len, freeBytes: cfg.Bytes,
 			outcomes: make(map[string]outcome),
 			split:    make(map[string][]outbox.Part), proven: make(map[string]bool), seen: make(map[string]int),
 		},
-		hangsUp: seed%2 == 0,
+		hangsUp: rapid.Bool().Draw(t, "the peer hangs up at poison"),
 		poison:  make(map[string]bool), cancel: make(map[string]context.CancelFunc),
 		pace: make(map[string]chan error), release: make(map[string]chan struct{}),
 	}
 	p.m.cfg.Pushes = func() uint64 { return p.pushes }
+	p.b = &box{outbox.New(p.m.cfg)}
+	p.b.Bound(bounds.Bounds{MaxReply: maxReply})
+	p.b.Up()
 	return p
+}
+
+// stop ends all goroutines, also after a failure.
+func (p *player) stop() {
+	p.b.Close(errEnd)
+	for _, cancel := range p.cancel {
+		cancel()
+	}
+	for id := range p.release {
+		close(p.release[id])
+	}
+	synctest.Wait()
 }
 
 // request returns a random request.
@@ -97,6 +124,7 @@ func (p *player) add() {
 	if r.Class != outbox.List && p.rng.IntN(3) == 0 {
 		p.splittable(&r)
 	}
+	p.t.Logf("add %s of class %v, poison: %v", id, r.Class, p.poison[id])
 	if r.Class == outbox.List || r.Class == outbox.Ack && p.rng.IntN(2) == 0 {
 		p.m.add(r, false)
 		p.b.Go(p.t, r, func(o outcome) { p.ended <- map[string]outcome{id: o} })
@@ -127,6 +155,7 @@ func (p *player) hold() {
 	ctx, cancel := context.WithCancel(context.Background())
 	end := make(chan struct{})
 	p.cancel[id], p.release[id] = cancel, end
+	p.t.Logf("%s: %d bytes", id, size)
 	p.m.add(outbox.Request{ID: id, Class: outbox.Send, Frame: make([]byte, size)}, false)
 	go func() {
 		release, err := p.b.Hold(ctx, int64(size))
@@ -140,7 +169,9 @@ func (p *player) hold() {
 
 func (p *player) releaseHold(id string) {
 	if e := p.m.find(id); e != nil && e.state == "holding" {
+		p.t.Logf("release %s", id)
 		close(p.release[id])
+		delete(p.release, id)
 		p.m.end(e)
 	}
 }
@@ -169,6 +200,7 @@ func (p *player) write() {
 		}
 		return
 	}
+	p.t.Logf("write %s", e.ID)
 	require.Equal(p.t, e.ID, strings.TrimRight(string(frame), " "))
 	p.m.wrote(e)
 	if p.hangsUp && p.poison[e.ID] && p.rng.IntN(4) > 0 {
@@ -177,6 +209,7 @@ func (p *player) write() {
 }
 
 func (p *player) down(lost bool) {
+	p.t.Logf("down, lost: %v", lost)
 	p.m.down(lost)
 	p.b.Down(lost)
 }
@@ -200,11 +233,13 @@ func (p *player) answer() {
 		return
 	}
 	word := []string{"ok", "ok", "no", "busy", "busy 2", "passing", "whole"}[p.rng.IntN(7)]
+	p.t.Logf("answer %s to %s", word, id)
 	require.Equal(p.t, p.m.answer(id, word), p.b.Answer(id, word), "answer %s to %s", word, id)
 }
 
 func (p *player) cancelOne(id string) {
 	if cancel := p.cancel[id]; cancel != nil {
+		p.t.Logf("cancel %s", id)
 		cancel()
 		p.m.cancel(id)
 	}
@@ -213,12 +248,16 @@ func (p *player) cancelOne(id string) {
 func (p *player) returnFromPace(id string, err error) {
 	select {
 	case p.pace[id] <- err:
+		p.t.Logf("the Pace of %s returns %v", id, err)
 		p.m.paceReturned(id, err)
 	default: // Pace is not running
 	}
 }
 
-func (p *player) step() {
+// step performs a random operation. rapid shortens a failing case by leaving out steps, so the choices of a step depend
+// on its own seed only.
+func (p *player) step(t *rapid.T) {
+	p.rng = rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed of the step"), 0))
 	switch n := p.rng.IntN(200); {
 	case n < 22:
 		p.add()
@@ -232,7 +271,9 @@ func (p *player) step() {
 	case n < 148:
 		p.pushes++
 	case n < 166:
-		time.Sleep(time.Duration(p.rng.IntN(20)) * time.Second)
+		d := time.Duration(p.rng.IntN(20)) * time.Second
+		p.t.Logf("sleep %v", d)
+		time.Sleep(d)
 	case n < 170:
 		p.cancelOne(p.anyID())
 	case n < 182:
@@ -242,6 +283,7 @@ func (p *player) step() {
 	case n < 194:
 		p.releaseHold(p.anyID())
 	case n < 196 && p.m.up:
+		p.t.Logf("quiesce")
 		p.m.quiesce()
 		p.quiet = p.b.Quiesce()
 	case n < 197:
@@ -249,6 +291,7 @@ func (p *player) step() {
 	}
 	p.compare()
 	if !p.m.up && p.rng.IntN(3) == 0 {
+		p.t.Logf("up")
 		p.m.begin()
 		p.asleep = false
 		p.b.Up()
@@ -305,7 +348,7 @@ func (p *player) end() {
 	p.b.Seal(errSealed)
 	p.compare()
 	for range 30 {
-		p.step()
+		p.step(p.t)
 	}
 	p.m.closeAll(errEnd)
 	p.b.Close(errEnd)
@@ -316,38 +359,27 @@ func (p *player) end() {
 		p.releaseHold(id)
 	}
 	p.compare()
-	for _, cancel := range p.cancel {
-		cancel()
-	}
+	assert.Equal(p.t, outbox.Left{}, p.b.Left(), "state after the end")
 }
 
 func TestModel(t *testing.T) {
 	seen := make(map[string]int)
-	for seed := range uint64(160) {
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			cfg := config()
-			cfg.Len, cfg.Bytes = 12, 350
-			p := newPlayer(t, seed, cfg)
-			run(t, p.m.cfg, func(t *testing.T, b *box) {
-				b.Bound(bounds.Bounds{MaxReply: maxReply})
-				p.t, p.b = t, b
-				for range 800 {
-					p.step()
-				}
-				p.end()
-				for what, n := range p.m.seen {
-					seen[what] += n
-				}
-			})
-		})
-	}
+	testkit.Check(t, func(t *rapid.T) {
+		p := newPlayer(t)
+		defer p.stop()
+		t.Repeat(map[string]func(*rapid.T){"step": p.step})
+		p.end()
+		for event, n := range p.m.seen {
+			seen[event] += n
+		}
+	})
 	t.Log(seen)
-	for _, what := range []string{
+	for _, event := range []string{
 		"split: no", "split: silence", "split: suspicion", "late",
 		"no reply", "turn", "alone", "not alone", "link lost",
 		"slow start", "slow start over", "delayed by the list", "delayed by the window", "delayed too long",
 		"split: family", "patient with the list", "a pong before pushes",
 	} {
-		assert.Positive(t, seen[what], "%s never occurred", what)
+		assert.Positive(t, seen[event], "%s never occurred", event)
 	}
 }

@@ -1,9 +1,16 @@
 package blaze_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 )
@@ -55,17 +62,26 @@ func TestCategoryPairs(t *testing.T) {
 	}
 }
 
-// The constants are exactly the categories with a file in testdata/payloads.
+// The constants are exactly the categories with a file in testdata/payloads. ENCRYPTED_X has the file of PLAIN_X.
 func TestCategoriesHaveFiles(t *testing.T) {
-	for _, c := range []blaze.Category{
-		blaze.CategoryPlainText, blaze.CategoryPlainPost, blaze.CategoryPlainImage, blaze.CategoryPlainData,
-		blaze.CategoryPlainSticker, blaze.CategoryPlainContact, blaze.CategoryPlainAudio, blaze.CategoryPlainVideo,
-		blaze.CategoryPlainLive, blaze.CategoryPlainLocation, blaze.CategoryPlainTranscript, blaze.CategoryPlainJSON,
-		blaze.CategoryAppButtonGroup, blaze.CategoryAppCard, blaze.CategoryMessageRecall, blaze.CategoryMessagePin,
-		blaze.CategorySystemConversation, blaze.CategorySystemUser,
-		blaze.CategorySystemCircle, blaze.CategorySystemSession,
-		blaze.CategorySystemAccountSnapshot, blaze.CategorySystemSafeSnapshot, blaze.CategorySystemSafeInscription,
-	} {
-		assert.Contains(t, goldens, string(c))
+	file, err := parser.ParseFile(token.NewFileSet(), "categories.go", nil, 0)
+	require.NoError(t, err)
+	var constants, files []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		c, ok := n.(*ast.ValueSpec)
+		if !ok || !strings.HasPrefix(c.Names[0].Name, "Category") {
+			return true
+		}
+		name, err := strconv.Unquote(c.Values[0].(*ast.BasicLit).Value)
+		require.NoError(t, err)
+		constants = append(constants, string(blaze.Category(name).Plain()))
+		return true
+	})
+	for name := range goldens {
+		category, _, _ := strings.Cut(name, ".")
+		files = append(files, category)
 	}
+	slices.Sort(constants)
+	slices.Sort(files)
+	assert.Equal(t, slices.Compact(files), slices.Compact(constants))
 }

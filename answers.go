@@ -75,7 +75,7 @@ func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool)
 	a := answer{Outgoing: Outgoing{Payload: p}}
 	if kind == kindForward || m.answerable() {
 		a.ConversationID = conversationID
-		//mutant:answer-recipient
+		//mutant:reply-recipient
 		if m.inContact() && strings.EqualFold(conversationID, m.ConversationID) {
 			a.RecipientID = m.UserID
 		}
@@ -87,7 +87,7 @@ func (m *Message) answer(kind, conversationID string, p Payload, mayRepeat bool)
 		sum := sha256.Sum256(data)
 		a.key = strings.Join(
 			[]string{kind, strings.ToLower(conversationID), string(value.Category()), hex.EncodeToString(sum[:])}, " ")
-		//mutant:reply-again
+		//mutant:reply-unconfirmed
 		a.ordinal = m.counter().ordinal(a.key, mayRepeat)
 		//mutant:reply-id
 		a.id = derive("reply", strings.ToLower(m.BotID), wire.LowerID(m.ID), a.key, strconv.Itoa(a.ordinal))
@@ -121,10 +121,10 @@ func (m *Message) encode(p Payload) (value Payload, data []byte, passed bool, er
 	data, err = value.data()
 	if err == nil && bytes.Equal(data, m.Data) {
 		_, attached := payloadAttachment(value)
-		//mutant:passed-file
+		//mutant:forwarded-file
 		return value, data, attached, nil // a file keeps its key, or the lack of one
 	}
-	//mutant:passed-on
+	//mutant:forwarded-data
 	if m.Data != nil && value.Category() == m.Category.Plain() && arrivedAs(value, m.Data) {
 		return value, m.Data, true, nil
 	}

@@ -261,7 +261,7 @@ func (b *batch) pack(w way) *request {
 			break // for the next request
 		}
 		b.ready[w].Pop()
-		//mutant:batch-thread
+		//mutant:batch-lane
 		r.lanes = append(r.lanes, t)
 	}
 	b.waiting -= len(r.items)
@@ -363,7 +363,7 @@ func (c *Client) send(ctx context.Context, r *request) {
 	case sealed:
 		c.sendSealed(ctx, r.items)
 		for _, m := range r.items {
-			//mutant:batch-opens
+			//mutant:plain-batch
 			if m.again = m.again || c.asPlain(m); m.way != sealed {
 				m.measure()
 			}

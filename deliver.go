@@ -38,7 +38,7 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int,
 	// The message is handled even if a method of the Ledger calls runtime.Goexit.
 	v.known(ctx, d.MessageID, func(known bool) {
 		switch {
-		//mutant:ledger-late
+		//mutant:ledger-abandoned
 		case v.engine.Abandoned(): // Run ended during the call of the Ledger, which may have failed because of that
 		case known:
 			v.observer.Observe(engine.Event{Kind: engine.Duplicate})
@@ -94,7 +94,7 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcom
 		v.observer.observe(event{Event: engine.Event{Kind: messageDeclined, Text: d.Category}})
 		//mutant:declined-finish
 		d.Finish() // in every mode, because no handler will call Ack
-	//mutant:handler-stopping
+	//mutant:handler-ending
 	case v.engine.Stopping():
 		v.observe(attemptUndone, m, o)
 		d.Release(&lastAttempt{keptAttempt{attempt: attempt, ended: m.counter().ended()}, o})

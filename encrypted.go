@@ -61,7 +61,7 @@ type sealing struct {
 // recipients with changed sessions are encrypted and sent once more. If there are several items, some may be marked to
 // be sent again.
 func (c *Client) sendSealed(ctx context.Context, items []*item) {
-	//mutant:sealed-hold
+	//mutant:encrypted-hold
 	release, err := c.engine.Hold(ctx, sizeOf(items))
 	if err != nil {
 		for _, m := range items {
@@ -73,11 +73,11 @@ func (c *Client) sendSealed(ctx context.Context, items []*item) {
 	if len(items) > 1 {
 		s.denials = sealedDenials
 	}
-	//mutant:sealed-release
+	//mutant:encrypted-release
 	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	//mutant:sealed-over
+	//mutant:encrypted-end
 	defer context.AfterFunc(c.engine.Over(), cancel)()
 	s.try(ctx, items)
 	var changed []*item
@@ -170,7 +170,7 @@ func (s *sealing) try(ctx context.Context, items []*item) {
 			continue
 		}
 		more := len(m.json) + len(",")
-		//mutant:sealed-size
+		//mutant:encrypted-size
 		if len(request) > 0 && len("[]")+size+more > batchBytes {
 			s.post(ctx, request, false)
 			request, size = nil, 0
@@ -229,7 +229,7 @@ func (s *sealing) post(ctx context.Context, items []*item, maybeStored bool) {
 		for _, m := range items {
 			m.changed, m.err = true, sealedError(err, m.MessageID)
 		}
-	//mutant:sealed-singly
+	//mutant:encrypted-singly
 	case len(items) > 1 && mayBeOfOne(rejection):
 		for _, m := range items {
 			s.post(ctx, []*item{m}, maybeStored)
@@ -293,7 +293,7 @@ func (c *Client) sealMessage(d *prepared, all []session) (json.RawMessage, error
 	if len(sessions) == 0 {
 		c.sessions.drop(d.RecipientID) // so that the next message finds a new session at once
 		err := fmt.Errorf("%w: message %s", ErrNoSession, d.MessageID)
-		//mutant:odd-key
+		//mutant:malformed-key
 		if odd {
 			err = fmt.Errorf("%w: %w", err, errOddSessions)
 		}

@@ -115,7 +115,7 @@ func (c Code) meaning() string {
 // passes reports whether a rejection is transient, by its code or status: 429, 7000, 7001, and 500 to 599. An error
 // with neither counts as transient. This function alone decides.
 func passes(code, status int) bool {
-	//mutant:temporary-silent
+	//mutant:temporary-codeless
 	return passing(code) || passing(status) || code == 0 && status == 0
 }
 
@@ -310,7 +310,7 @@ func rejectedConnection(err error) *Error {
 	if !ok {
 		return nil
 	}
-	//mutant:connection-asks
+	//mutant:connection-error
 	rejected, ok := connection.Err.(*engine.RejectedError) //nolint:errorlint // made by the engine
 	if !ok {
 		return nil

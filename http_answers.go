@@ -19,7 +19,7 @@ func (o *openedConversation) UnmarshalJSON(p []byte) error {
 	var v struct {
 		ID lenient.String `json:"conversation_id"`
 	}
-	//mutant:answer-conversation
+	//mutant:response-conversation
 	return sameID(json.Unmarshal(p, &v), v.ID, o.asked)
 }
 

@@ -15,7 +15,7 @@ func (c *Client) limit(ctx context.Context) error {
 	over := c.engine.Over()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	//mutant:limit-over
+	//mutant:limit-end
 	defer context.AfterFunc(over, cancel)()
 	err := c.cfg.Limiter.Wait(ctx)
 	switch {

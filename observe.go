@@ -187,7 +187,7 @@ func (o *observer) frame(e event) {
 		o.report(slog.LevelWarn, "blaze: acknowledgement unanswered", "message", e.Text)
 	case engine.ReceiptDropped:
 		o.count.receiptsDropped.Add(1)
-		//mutant:receipt-lost
+		//mutant:receipt-discarded
 		o.report(slog.LevelWarn, "blaze: receipt discarded, OnReceipt is too slow",
 			"message", e.Text)
 	case engine.ConversationsWaiting:

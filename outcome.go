@@ -30,7 +30,7 @@ func judge(err error, done func(outcome)) {
 		return
 	}
 	var o outcome
-	//mutant:judge-guard
+	//mutant:outcome-guard
 	guard.Call(func() error {
 		o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), permanent: permanent(err), text: err.Error()}
 		return nil
@@ -63,7 +63,7 @@ func permanent(err error) bool {
 	if errors.Is(err, ErrDrop) {
 		return true
 	}
-	//mutant:closed-hopeless
+	//mutant:closed-permanent
 	if errors.Is(err, ErrClosed) { // it wraps the error of Run, which does not concern the message
 		return false
 	}
@@ -72,7 +72,7 @@ func permanent(err error) bool {
 		return !slices.ContainsFunc(batch.Errs, func(err error) bool { return err != nil && !permanent(err) })
 	}
 	var byDefault *defaultError
-	//mutant:default-hopeless
+	//mutant:default-permanent
 	if errors.As(err, &byDefault) {
 		return false
 	}

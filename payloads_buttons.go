@@ -140,7 +140,7 @@ func readCard(f *fields) Card {
 	} else if errors.Is(err, errLong) && f.err == nil {
 		f.err = err
 	}
-	//mutant:odd-card
+	//mutant:card-content
 	if c.Title == "" && c.CoverURL == "" && c.Description == "" && c.Action == "" && len(c.Actions) == 0 {
 		f.fail("title", "missing, and so are cover, description, action and actions")
 	}

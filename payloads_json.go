@@ -81,7 +81,7 @@ func (f *fields) read(raw []byte) {
 	}
 	f.members = f.members[:0]
 	for name, value := range lenient.Members(raw) {
-		//mutant:most-fields
+		//mutant:max-fields
 		if len(f.members) == maxFields {
 			f.failObject("more than " + strconv.Itoa(maxFields) + " fields")
 			return
@@ -133,7 +133,7 @@ var errLong = errors.New("too many elements")
 func countObjects(path string, raw []byte, most int) (n int, err error) {
 	odd, objects := -1, 0
 	for element := range lenient.Elements(raw) {
-		//mutant:list-most
+		//mutant:max-objects
 		if n == most {
 			return 0, fmt.Errorf("%s%w: more than %d", at(path), errLong, most)
 		}
@@ -145,7 +145,7 @@ func countObjects(path string, raw []byte, most int) (n int, err error) {
 		n++
 	}
 	switch {
-	//mutant:odd-element
+	//mutant:element-type
 	case odd < 0:
 		return n, nil
 	case objects == 0:
@@ -247,7 +247,7 @@ func (f *fields) exact(name string) string {
 // an absent field.
 func (f *fields) amount(name string) string {
 	s, ok := lenient.Text(f.raw(name))
-	//mutant:odd-amount
+	//mutant:malformed-amount
 	if !ok && f.value(name) != nil {
 		f.fail(name, "neither a string nor a number")
 	}
@@ -302,7 +302,7 @@ func (f *fields) secret(name string) []byte {
 	}
 	b, ok := f.base64(name)
 	if !ok {
-		//mutant:odd-secret
+		//mutant:malformed-secret
 		f.fail(name, "not base64")
 	}
 	return b
@@ -338,7 +338,7 @@ func (f *fields) time(name string) time.Time {
 // strs reads an array of at most most strings. An element that is neither a string nor a number is an error.
 func (f *fields) strs(name string, most int) (out []string) {
 	for element := range lenient.Elements(f.raw(name)) {
-		//mutant:strs-most
+		//mutant:max-strings
 		if len(out) == most {
 			f.fail(name, errLong.Error()+": more than "+strconv.Itoa(most))
 			return nil

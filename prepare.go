@@ -148,7 +148,7 @@ func (d *prepared) fill(out Outgoing) error {
 func (d *prepared) fillPlain(out *Outgoing, value Payload, data []byte, passed bool) error {
 	a, attached := payloadAttachment(value)
 	switch {
-	//mutant:opened-key
+	//mutant:plain-key
 	case out.answersEncrypted() && hasKey(value):
 		return &defaultError{invalid("Attachment.Key", "the message answered was encrypted, and in plain text the "+
 			"key of its file would be readable: make a plain file of it with Reupload, or upload with Upload "+
@@ -236,7 +236,7 @@ func plainFile(value Payload) bool {
 func (out *Outgoing) encode() (value Payload, data []byte, passed bool, err error) {
 	if o := out.origin; o != nil && o.passed {
 		data = []byte(o.data)
-		//mutant:passed-changed
+		//mutant:forwarded-changed
 		if value, err = payloadValue(out.Payload); err == nil && arrivedAs(value, data) {
 			return value, data, true, nil
 		}
@@ -250,7 +250,7 @@ func (out *Outgoing) answersEncrypted() bool { return out.origin != nil && out.o
 
 // sealedByDefault reports whether out is encrypted only because the message it answers was.
 func (out *Outgoing) sealedByDefault() bool {
-	//mutant:sealed-default
+	//mutant:encrypted-default
 	return out.Encrypted && out.origin != nil && out.origin.recipient != "" &&
 		out.origin.recipient == out.RecipientID && out.origin.conversation == out.ConversationID
 }

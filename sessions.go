@@ -132,7 +132,7 @@ func fetchSessions(api *rest.Client) func(context.Context, []string) ([]session,
 		if err != nil {
 			return nil, httpError(err)
 		}
-		//mutant:odd-sessions
+		//mutant:malformed-sessions
 		if list.Odd && slices.ContainsFunc(users, func(user string) bool { return !hasSession(list.All, user) }) {
 			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, errOddSessions)
 		}

@@ -11,7 +11,7 @@ func (c *Client) prepare(out *Outgoing) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	//mutant:rsa-opens
+	//mutant:plain-rsa
 	if d.way == sealed && len(c.signer.Public()) == 0 {
 		if d.reply == nil {
 			return nil, invalid("Outgoing.Encrypted",
@@ -43,7 +43,7 @@ func (c *Client) asPlain(m *item) bool {
 	var why string
 	switch {
 	case errors.Is(m.err, errOddSessions): // the recipient may have a session
-	//mutant:no-session-opens
+	//mutant:plain-no-session
 	case errors.Is(m.err, ErrNoSession):
 		why = "the recipient has no session that can decrypt messages"
 	case errors.Is(m.err, errManySessions):

@@ -60,7 +60,7 @@ func (p *authPolicy) onRejected(code int, now time.Time, probed Probed) authDeci
 	switch {
 	case code == codeUpdateRequired:
 		return authDecision{reason: UpdateRequired}
-	//mutant:key-refused
+	//mutant:key-rejected
 	case probed.Answer == ProbeRejected:
 		return finalRejection(probed.Skew)
 	case probed.Answer == ProbeAccepted:

@@ -54,7 +54,7 @@ func (e *Engine) frame(_ *link.Link, f *wire.Received) error {
 	if rejectsSession(f) {
 		return &RejectedError{Rejection: f.Error, Action: f.Action} // a request with its id stays in flight
 	}
-	//mutant:answer-by-id
+	//mutant:reply-by-id
 	if e.outbox.Answer(f.ID.Bytes(), f.Error) {
 		e.answers(f)
 		return nil
@@ -116,7 +116,7 @@ func (e *Engine) push(f *wire.Received) {
 	// The size counts the parts of variable length. The ids were checked.
 	size := int32(len(m.Data) + max(len(m.Category)-wire.MaxID, 0)) //nolint:gosec // G115: at most wire.MaxInflated
 	if e.cfg.EarlyAcks {
-		//mutant:kept-counted
+		//mutant:acked-counted
 		size += keptBytes
 	}
 	e.pushes.Add(1)

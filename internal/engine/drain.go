@@ -40,7 +40,7 @@ func (e *Engine) drain(l *link.Link) {
 	}
 	//mutant:drain-handlers
 	if d.await(e.inbox.Idle(), true) && d.await(e.receipts.idle(), true) {
-		//mutant:drain-refuse
+		//mutant:drain-reject
 		e.rejectNew()
 		//mutant:drain-flush
 		e.acks.flush()

@@ -175,7 +175,7 @@ func (t *tending) replace(stop <-chan struct{}) bool {
 	default:
 	}
 	t.e.resync.done(time.Now(), t.whole)
-	//mutant:leave-ends
+	//mutant:leave-end
 	defer context.AfterFunc(t.e.runCtx, func() { t.link.Fail(errResync) })() // do not wait for the peer then
 	t.link.Leave(t.e.cfg.ReplyTimeout)
 	return true

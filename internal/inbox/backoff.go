@@ -48,7 +48,7 @@ func (h *byWake[M]) Pop() any {
 func (b *Box[M]) backOff(l *lane[M], wakes, now time.Duration) {
 	l.wakes = wakes
 	heap.Push(&b.backoffs.heap, l)
-	//mutant:park-first
+	//mutant:backoff-first
 	if b.backoffs.heap[0] == l {
 		b.setWake(now)
 	}
@@ -74,7 +74,7 @@ func (b *Box[M]) wake() {
 		b.ready.push(l)
 	}
 	b.hire()
-	//mutant:park-next
+	//mutant:backoff-next
 	if b.backoffs.heap.Len() > 0 {
 		b.setWake(now)
 	}
@@ -82,7 +82,7 @@ func (b *Box[M]) wake() {
 
 // endBackoff removes a lane from the lanes in backoff, or from the ready lanes if its wait is over.
 func (b *Box[M]) endBackoff(l *lane[M]) {
-	//mutant:unpark-late
+	//mutant:backoff-ended
 	if l.backoffAt > 0 {
 		heap.Remove(&b.backoffs.heap, l.backoffAt-1)
 		return

@@ -34,11 +34,11 @@ func (b *Box[M]) rejects(key string, l *lane[M]) bool {
 		return false
 	}
 	if l != nil {
-		//mutant:lane-refuses
+		//mutant:lane-rejects
 		return b.closing.all || l.closed
 	}
 	_, closed := b.closing.empty[key]
-	//mutant:lane-gone
+	//mutant:lane-empty
 	return b.closing.all || closed
 }
 

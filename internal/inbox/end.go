@@ -2,7 +2,7 @@ package inbox
 
 // Stop closes intake and releases every message whose handler is not running. It does not block.
 func (b *Box[M]) Stop() {
-	//mutant:stop-tells
+	//mutant:stop-reports
 	if acked := b.stop(); len(acked) > 0 {
 		go b.reportReleased(acked)
 	}

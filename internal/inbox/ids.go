@@ -140,7 +140,7 @@ func (s *ids) forget(id string) {
 // tidy removes outdated entries when they are the majority, which has constant amortized cost.
 func (s *ids) tidy() {
 	const few = 64
-	//mutant:manual-tidy
+	//mutant:manual-compact
 	if s.order.Len() <= 2*s.manual+few {
 		return
 	}

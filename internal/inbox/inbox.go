@@ -262,7 +262,7 @@ func (b *Box[M]) Forget(ids ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range ids {
-		//mutant:away-acked
+		//mutant:released-acked
 		delete(b.released, id)
 		b.ids.forget(id)
 	}

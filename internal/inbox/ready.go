@@ -60,7 +60,7 @@ func (r *ready[M]) largeFits() bool {
 	if r.large.Len() == 0 {
 		return false
 	}
-	//mutant:large-room
+	//mutant:large-capacity
 	return r.running == 0 || r.running+int64(r.large.All()[0].head().size) <= r.capacity
 }
 

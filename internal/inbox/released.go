@@ -23,7 +23,7 @@ type released map[string]memory
 // because it may be a small part of a large message.
 func (a released) add(id string, m memory) {
 	for other := range a {
-		//mutant:away-bound
+		//mutant:released-bound
 		if len(a) < maxReleased {
 			break
 		}

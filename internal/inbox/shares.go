@@ -75,7 +75,7 @@ func (b *Box[M]) releases(c *lane[M], it *item[M]) []laneRelease[M] {
 		share += c.bytes
 	}
 	releases, need := b.releaseQueued(c, share, b.used-b.limit(it.cost()))
-	//mutant:heads-give
+	//mutant:heads-released
 	if need > 0 && c == nil {
 		releases, need = b.releaseHeads(releases, need, it.attempt)
 	}
@@ -182,7 +182,7 @@ func (l *lane[M]) releasable(need, plenty, share int64) (stay int, freed int64) 
 func (b *Box[M]) releaseNewest(g laneRelease[M]) {
 	l := g.lane
 	if g.stay == 0 {
-		//mutant:away-count
+		//mutant:released-attempts
 		b.released.add(l.head().id, memory{tried: l.head().attempt, failed: l.failed, note: l.verdict.Note})
 		b.endBackoff(l)
 	}

@@ -38,7 +38,7 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	l := b.ready.pop()
 	it := l.head()
 	if l.stage == queued && it.attempt > 0 {
-		//mutant:away-recall
+		//mutant:released-recall
 		b.recall(l, it.id)
 	}
 	l.stage, l.began, l.slow = handling, now, false
@@ -114,7 +114,7 @@ func (b *Box[M]) backOffLane(l *lane[M], after time.Duration) bool {
 	if l.failed == 0 {
 		l.failed = now
 	}
-	//mutant:lane-park
+	//mutant:lane-backoff
 	b.handling--
 	b.ready.done(l)
 	l.stage = backingOff

@@ -80,7 +80,7 @@ func Int(raw []byte, least, most int64) (n int64, ok bool) {
 		n, _ = strconv.ParseInt(string(text), 10, 64) // clamped if it is out of range
 		return min(max(n, least), most), true
 	}
-	//mutant:odd-number
+	//mutant:fractions
 	f, ok := float(text)
 	switch f = math.Round(f); {
 	case f >= math.MaxInt64: // a float64 rounds it up by one

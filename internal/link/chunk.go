@@ -104,11 +104,11 @@ func (u *chunk) decode(trace func(json []byte)) {
 // run decodes u and delivers it after the previous chunk.
 func (l *Link) run(u *chunk) {
 	u.decode(l.hooks.Trace)
-	//mutant:unit-order
+	//mutant:chunk-order
 	if u.after != nil {
 		<-u.after
 	}
-	//mutant:unit-give-back
+	//mutant:chunk-reuse
 	l.deliver(u)
 	u.giveBack()
 }

@@ -195,7 +195,7 @@ func (r *reader) silent() bool {
 		//mutant:write-trickle
 		return false
 	}
-	//mutant:read-excuse
+	//mutant:read-delayed
 	if patience <= 0 {
 		return false
 	}
@@ -217,7 +217,7 @@ func (r *reader) flush() {
 	r.chunk = nil
 	if r.inMessage {
 		r.chunk = borrowChunk()
-		//mutant:unit-message
+		//mutant:chunk-message
 		r.chunk.message, u.message = u.message, r.chunk.message
 	}
 	u.after = r.last

@@ -215,11 +215,11 @@
 #define ACKS_GONE (finished == 0 && count == 0)
 #endif
 
-/* The promises. The checker reads the number from the assertion that fails. The server of a replay keeps no order. */
+/* The properties. The checker reads the number from the assertion that fails. The server of a replay keeps no order. */
 #ifdef REPLAY
-#define PROMISE(n, e) skip
+#define PROPERTY(n, e) skip
 #else
-#define PROMISE(n, e) assert(!((n) && !(e)))
+#define PROPERTY(n, e) assert(!((n) && !(e)))
 #endif
 /* 101 an acknowledged message is finished
  * 102 a finished message does not begin again

@@ -7,9 +7,9 @@ type Config struct {
 	Name string // the situation, or the bug of a broken variant
 	Set  string // names explained in config.pml and server.pml, such as N=6 or STREAMS
 	// Eventually searches for endless runs that never reach the goal although every process that can proceed does.
-	// Without it, a search checks only promises about single states, and about the last one.
+	// Without it, a search checks only properties of single states and of the final state.
 	Eventually bool
-	Breaks     Promise // the promise that a broken variant must break
+	Violates   Property // the property that a broken variant must violate
 }
 
 // flags returns the names to define, as arguments of spin.
@@ -24,25 +24,25 @@ func (c Config) flags() []string {
 	return all
 }
 
-// Promise is an assertion of the model, by its number in config.pml.
-type Promise int
+// Property is the number of an assertion of the model, from config.pml.
+type Property int
 
-// The promises.
+// The properties.
 const (
-	None            Promise = 0
-	Served          Promise = 100
-	AckedIsFinished Promise = 101
-	FinishedOnce    Promise = 102
-	InOrder         Promise = 103
-	NoOvertaking    Promise = 104
-	OnlyPoisonEnds  Promise = 105
-	DrainedIsAcked  Promise = 106
-	ServedAtTheEnd  Promise = 107
+	None            Property = 0
+	Served          Property = 100
+	AckedIsFinished Property = 101
+	FinishedOnce    Property = 102
+	InOrder         Property = 103
+	NoOvertaking    Property = 104
+	OnlyPoisonEnds  Property = 105
+	DrainedIsAcked  Property = 106
+	ServedAtTheEnd  Property = 107
 
-	unknown Promise = -1
+	unknown Property = -1
 )
 
-var promises = map[Promise]string{
+var properties = map[Property]string{
 	None:            "nothing",
 	Served:          "every message is handled and acknowledged, and every request answered, eventually",
 	AckedIsFinished: "an acknowledged message is finished",
@@ -55,12 +55,12 @@ var promises = map[Promise]string{
 	unknown:         "an assertion without a number",
 }
 
-func (p Promise) String() string { return promises[p] }
+func (p Property) String() string { return properties[p] }
 
 // All has the searches of make model.
 var All = append(sound, broken...)
 
-// sound has the searches in which every promise must be kept.
+// sound has the searches without a violation.
 var sound = []Config{
 	// One conversation, an inbox for two messages, and no faults, with each of the five servers that showed the failure
 	// of a second list on a link.
@@ -113,70 +113,73 @@ var sound = []Config{
 	{Name: "server that closes six links at once", Set: "N=1 S=3 CLOSES=6", Eventually: true},
 }
 
-// broken has variants with one broken rule. Each must break a promise.
+// broken has variants with one broken rule. Each must violate the property of its search.
 var broken = []Config{
-	{Name: "a message is acknowledged while it is handled", Set: "N=3 BUG_ACK_EARLY", Breaks: AckedIsFinished},
-	{Name: "a second list on the same link", Set: "N=6 STREAMS BUG_SECOND_LIST", Breaks: NoOvertaking},
+	{Name: "a message is acknowledged while it is handled", Set: "N=3 BUG_ACK_EARLY", Violates: AckedIsFinished},
+	{Name: "a second list on the same link", Set: "N=6 STREAMS BUG_SECOND_LIST", Violates: NoOvertaking},
 	{
 		Name: "a closed conversation accepts messages that fit", Set: "N=6 STREAMS BUG_OVERTAKE_CLOSED",
-		Breaks: NoOvertaking,
+		Violates: NoOvertaking,
 	},
 	{
 		Name: "the oldest messages are released", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_RELEASE_OLDEST",
-		Breaks: InOrder,
+		Violates: InOrder,
 	},
 	{
 		Name: "a conversation that released a message stays open", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_RELEASE_OPEN",
-		Breaks: NoOvertaking,
+		Violates: NoOvertaking,
 	},
-	{Name: "released messages stay in flight", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_RELEASE_IN_FLIGHT", Breaks: InOrder},
+	{
+		Name: "released messages stay in flight", Set: "N=5 START=3 OTHER=3 CAP=3 BUG_RELEASE_IN_FLIGHT",
+		Violates: InOrder,
+	},
 	{
 		Name: "nothing is closed after the only message of the inbox was released",
-		Set:  "N=3 START=2 CONVS=2 CAP=1 FAILS=1 BUG_CLOSED_WHEN_EMPTY", Breaks: ServedAtTheEnd,
+		Set:  "N=3 START=2 CONVS=2 CAP=1 FAILS=1 BUG_CLOSED_WHEN_EMPTY", Violates: ServedAtTheEnd,
 	},
-	{Name: "the whole inbox closes", Set: "N=4 START=3 CAP=3 GREEDY BUG_CLOSE_ALL", Eventually: true, Breaks: Served},
-	{Name: "no resync", Set: "N=6 BUG_NO_RESYNC", Breaks: ServedAtTheEnd},
-	{Name: "no acknowledgement while something is closed", Set: "N=6 BUG_STOP_ACKS", Breaks: ServedAtTheEnd},
+	{Name: "the whole inbox closes", Set: "N=4 START=3 CAP=3 GREEDY BUG_CLOSE_ALL", Eventually: true, Violates: Served},
+	{Name: "no resync", Set: "N=6 BUG_NO_RESYNC", Violates: ServedAtTheEnd},
+	{Name: "no acknowledgement while something is closed", Set: "N=6 BUG_STOP_ACKS", Violates: ServedAtTheEnd},
 	{
 		Name: "an id is forgotten when it is acknowledged", Set: "N=4 CONVS=2 LOSSES=1 LEDGER_FAILS BUG_FORGET_ACKED",
-		Breaks: FinishedOnce,
+		Violates: FinishedOnce,
 	},
-	{Name: "no Ledger, streaming server", Set: "N=4 STREAMS LOSSES=1 LEDGER_FAILS", Breaks: FinishedOnce},
-	{Name: "a written request is not written again", Set: "N=3 LOSSES=1 BUG_WRITTEN_STAYS", Breaks: ServedAtTheEnd},
+	{Name: "no Ledger, streaming server", Set: "N=4 STREAMS LOSSES=1 LEDGER_FAILS", Violates: FinishedOnce},
+	{Name: "a written request is not written again", Set: "N=3 LOSSES=1 BUG_WRITTEN_STAYS", Violates: ServedAtTheEnd},
 	{
 		Name: "the poisoned request stays first", Set: "N=1 S=3 POISON_SEND=0 BUG_POISON_FIRST", Eventually: true,
-		Breaks: Served,
+		Violates: Served,
 	},
 	{
 		Name: "all requests are written at once after a lost link", Set: "N=1 S=3 POISON_SEND=1 LATE BUG_NO_SLOW_START",
-		Eventually: true, Breaks: Served,
+		Eventually: true, Violates: Served,
 	},
 	{
 		Name: "a slow start does not wait for the list", Set: "N=1 S=3 POISON_SEND=0 LATE BUG_LIST_NOT_AWAITED",
-		Eventually: true, Breaks: Served,
+		Eventually: true, Violates: Served,
 	},
 	{
 		Name: "a request is blamed for a link without any reply", Set: "S=3 CLOSES=6 SEND_ONLY BUG_BLAME_ANY",
-		Breaks: OnlyPoisonEnds,
+		Violates: OnlyPoisonEnds,
 	},
 	{
-		Name: "a request is blamed for a link that the client replaced", Breaks: OnlyPoisonEnds,
+		Name: "a request is blamed for a link that the client replaced", Violates: OnlyPoisonEnds,
 		Set: "N=4 CAP=1 S=1 TIMEOUTS=1 SUSPECT=1 ATTEMPTS=1 BUG_RESYNC_BLAMES",
 	},
 	{
-		Name: "a suspect is written with the others", Breaks: OnlyPoisonEnds,
+		Name: "a suspect is written with the others", Violates: OnlyPoisonEnds,
 		Set: "N=1 S=3 POISON_SEND=1 LATE SUSPECT=1 ATTEMPTS=1 BUG_SUSPECT_WITH_OTHERS",
 	},
 	{
 		Name: "a suspect acknowledgement is not split", Set: "N=3 CAP=3 POISON_ACK=1 ACKFRAMES=3 BUG_NO_SPLIT",
-		Breaks: OnlyPoisonEnds,
+		Violates: OnlyPoisonEnds,
 	},
 	{
 		Name: "messages released at the end are acknowledged",
-		Set:  "N=3 LIVES=2 BUG_STOP_ACKNOWLEDGES", Breaks: AckedIsFinished,
+		Set:  "N=3 LIVES=2 BUG_STOP_ACKNOWLEDGES", Violates: AckedIsFinished,
 	},
 	{
 		Name: "the end does not wait for acknowledgements",
-		Set:  "N=3 LIVES=2 BUG_END_WITHOUT_ACKS", Breaks: DrainedIsAcked,
+		Set:  "N=3 LIVES=2 BUG_END_WITHOUT_ACKS", Violates: DrainedIsAcked,
 	},
 }

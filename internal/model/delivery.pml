@@ -375,7 +375,7 @@ end:	do
 		took(T_stop) }
 	/* drained: engine.Engine.drain */
 	:: d_step { stopped && handling == 0 && ACKS_GONE && ON(T_drained, 0) ->
-		PROMISE(106, (done & ~acked) == 0);
+		PROPERTY(106, (done & ~acked) == 0);
 		newLife(); took(T_drained) }
 	/* cut: engine.Engine.finish */
 	:: d_step { stopped && ON(T_cut, 0) -> newLife(); took(T_cut) }
@@ -398,6 +398,6 @@ init { atomic {
 ltl served { <> (SERVED) }
 #else
 active proctype atRest() {
-	timeout -> PROMISE(107, SERVED && used == 0 && count == 0 && most == 0)
+	timeout -> PROPERTY(107, SERVED && used == 0 && count == 0 && most == 0)
 }
 #endif

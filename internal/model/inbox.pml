@@ -92,7 +92,7 @@ inline take(i) {
 	x = 0;
 	do
 	:: x < i ->       /* it overtakes none of its conversation that was rejected or released on this link */
-		PROMISE(104, CONV(x) != CONV(i) || !(rejected & BIT(x)) || st[x] != ABSENT || (done & BIT(x)));
+		PROPERTY(104, CONV(x) != CONV(i) || !(rejected & BIT(x)) || st[x] != ABSENT || (done & BIT(x)));
 		x++
 	:: else -> break
 	od;
@@ -114,10 +114,10 @@ inline reopen() {
 
 /* attempt: an attempt of message i begins. */
 inline attempt(i) {
-	PROMISE(102, !(done & BIT(i)));
+	PROPERTY(102, !(done & BIT(i)));
 	x = 0;
 	do
-	:: x < i -> PROMISE(103, CONV(x) != CONV(i) || (done & BIT(x)) || DISORDER); x++
+	:: x < i -> PROPERTY(103, CONV(x) != CONV(i) || (done & BIT(x)) || DISORDER); x++
 	:: else -> break
 	od;
 	st[i] = HANDLING

@@ -49,9 +49,9 @@ func TestParse(t *testing.T) {
 		want Result
 	}{
 		"kept":      {kept, Result{States: 39495, Happened: map[int]bool{1: true, 20: true}}},
-		"broken":    {broke, Result{States: 43, Broken: AckedIsFinished, Happened: map[int]bool{}}},
-		"endless":   {endless, Result{States: 970, Broken: Served, Happened: map[int]bool{}}},
-		"no number": {nameless, Result{States: 970, Broken: unknown, Happened: map[int]bool{}}},
+		"broken":    {broke, Result{States: 43, Violated: AckedIsFinished, Happened: map[int]bool{}}},
+		"endless":   {endless, Result{States: 970, Violated: Served, Happened: map[int]bool{}}},
+		"no number": {nameless, Result{States: 970, Violated: unknown, Happened: map[int]bool{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := parse(test.out)
@@ -94,13 +94,13 @@ func TestSearch(t *testing.T) {
 	}
 	for _, c := range []Config{
 		{Set: "N=3"},
-		{Set: "N=3 BUG_ACK_EARLY", Breaks: AckedIsFinished},
-		{Set: "N=1 S=3 POISON_SEND=0 BUG_POISON_FIRST", Eventually: true, Breaks: Served},
+		{Set: "N=3 BUG_ACK_EARLY", Violates: AckedIsFinished},
+		{Set: "N=1 S=3 POISON_SEND=0 BUG_POISON_FIRST", Eventually: true, Violates: Served},
 	} {
 		t.Run(c.Set, func(t *testing.T) {
 			r, err := Search(t.Context(), c)
 			require.NoError(t, err)
-			assert.Equal(t, c.Breaks, r.Broken)
+			assert.Equal(t, c.Violates, r.Violated)
 		})
 	}
 }

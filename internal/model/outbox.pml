@@ -181,8 +181,8 @@ inline blame() {
 	if
 	:: alone[z] == ATTEMPTS ->
 		if
-		:: IS_ACK(z) -> PROMISE(105, mask[z] == POISONED)
-		:: else -> PROMISE(105, z == ACKFRAMES + POISON_SEND)
+		:: IS_ACK(z) -> PROPERTY(105, mask[z] == POISONED)
+		:: else -> PROPERTY(105, z == ACKFRAMES + POISON_SEND)
 		fi;
 		finish(UNCONFIRMED)
 	:: alone[z] < ATTEMPTS && blamed[z] == SUSPECT && SPLITS(z) -> splitFamily()

@@ -31,7 +31,7 @@ func Installed() error {
 // Result is the result of a search.
 type Result struct {
 	States   int
-	Broken   Promise      // None: every promise was kept
+	Violated Property     // None: every property holds
 	Happened map[int]bool // the transitions that happened, by number
 }
 
@@ -98,7 +98,7 @@ func parse(out string) (Result, error) {
 		r.Happened[n] = true
 	}
 	if found[1] != "0" {
-		r.Broken = brokenBy(out)
+		r.Violated = violatedBy(out)
 		return r, nil
 	}
 	for _, sign := range []string{"Search not completed", "too small", "out of memory", "aborting", "resource limits"} {
@@ -109,8 +109,8 @@ func parse(out string) (Result, error) {
 	return r, nil
 }
 
-// brokenBy returns the promise of a violation.
-func brokenBy(out string) Promise {
+// violatedBy returns the property that the output reports as violated.
+func violatedBy(out string) Property {
 	why := violation.FindStringSubmatch(out)
 	if why == nil {
 		return unknown
@@ -120,8 +120,8 @@ func brokenBy(out string) Promise {
 	}
 	if n := number.FindStringSubmatch(why[1]); n != nil {
 		p, _ := strconv.Atoi(n[1])
-		if _, named := promises[Promise(p)]; named {
-			return Promise(p)
+		if _, named := properties[Property(p)]; named {
+			return Property(p)
 		}
 	}
 	return unknown

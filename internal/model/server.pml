@@ -49,7 +49,7 @@ inline flush() {
 }
 
 inline acknowledged(ids) {
-	PROMISE(101, (ids & done) == ids);
+	PROPERTY(101, (ids & done) == ids);
 	acked = acked | ids
 }
 

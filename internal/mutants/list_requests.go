@@ -3,71 +3,74 @@ package mutants
 // requests has the mutants of writing requests after a lost link, and of their timeouts.
 var requests = []Mutant{
 	{
-		Name: "all is written at once after a connection was lost", By: in("outbox", "TestPoisonWithLatency"),
+		Name: "all requests are written at once after a lost link", By: in("outbox", "TestPoisonWithLatency"),
 		Marker: "slow-start", Old: "|| lost && unanswered", New: "",
 	},
 	{
-		Name: "a slow start does not await the list", By: in("outbox", "TestASlowStart"),
+		Name: "a slow start does not wait for the list", By: in("outbox", "TestASlowStart"),
 		Marker: "slow-list", New: "return 0",
 	},
 	{
-		Name: "a suspect does not await the list", By: in("outbox", "TestASuspectBeforeALateList"),
+		Name: "a suspect request does not wait for the list", By: in("outbox", "TestASuspectBeforeALateList"),
 		Marker: "suspect-list", Old: "max(b.cfg.ReplyTimeout, b.listDelay(now))", New: "b.cfg.ReplyTimeout",
 	},
 	{
-		Name: "a request without an answer opens no window", By: in("outbox", "TestAPeerThatAnswersBehindPushes"),
-		Marker: "slow-borne", New: "",
+		Name:   "a timeout does not widen the window of a slow start",
+		By:     in("outbox", "TestAPeerThatAnswersBehindPushes"),
+		Marker: "slow-timeout", New: "",
 	},
 	{
-		Name:   "a slow start waits as long as the timeout of a request",
+		Name:   "a slow start waits for the longest reply timeout",
 		By:     in("outbox", "TestASlowStartGoesOnBeforeALongTimeout"),
-		Marker: "slow-hold", Old: "b.cfg.ReplyTimeout", New: "b.maxReply",
+		Marker: "slow-wait", Old: "b.cfg.ReplyTimeout", New: "b.maxReply",
 	},
 	{
-		Name: "a slow start does not learn to await a late list", By: in("outbox", "TestPoisonBeforeALateList"),
-		Marker: "slow-patience", New: "",
+		Name:   "a slow start does not wait longer for the list after a lost link",
+		By:     in("outbox", "TestPoisonBeforeALateList"),
+		Marker: "slow-list-grows", New: "",
 	},
 	{
-		Name: "slow starts await lists for minutes for ever", By: in("outbox", "TestTheListOfALaterSlowStart"),
-		Marker: "slow-calm", Old: "b.cfg.ReplyTimeout", New: "b.listWait",
+		Name: "a slow start never waits less for the list again", By: in("outbox", "TestTheListOfALaterSlowStart"),
+		Marker: "slow-list-reset", Old: "b.cfg.ReplyTimeout", New: "b.listWait",
 	},
 	{
-		Name: "an answer opens no window", By: in("outbox", "TestASlowStart"),
+		Name: "a reply does not widen the window of a slow start", By: in("outbox", "TestASlowStart"),
 		Marker: "slow-window", Old: "*= 2", New: "*= 1",
 	},
 	{
-		Name:   "what is never answered takes the place of others",
+		Name:   "a late request keeps its place in the window of a slow start",
 		By:     in("outbox", "TestASlowStartDoesNotCountLateRequests"),
 		Marker: "slow-late", New: "",
 	},
 	{
-		Name:   "a suspect takes the place of others after its turn",
+		Name:   "a suspect request takes a place in the window of a slow start",
 		By:     in("outbox", "TestASlowStartDoesNotCountASuspect"),
 		Marker: "slow-suspect", Old: "&& !e.blame.suspect", New: "",
 	},
 	{
-		Name: "the frames of an action are split one by one", By: in("outbox", "TestAPeerThatHangsUpAtAFamily"),
+		Name: "a lost link splits only one frame of a family", By: in("outbox", "TestAPeerThatHangsUpAtAFamily"),
 		Marker: "split-family", Old: "x != e", New: "false && x != e",
 	},
 	{
-		Name:   "one poisonous frame splits those of an action that works",
-		By:     in("outbox", "TestAProvenFamilyIsNotSplit"),
+		Name: "a family with a confirmed frame is split", By: in("outbox", "TestAProvenFamilyIsNotSplit"),
 		Marker: "family-proven", New: "",
 	},
 	{
-		Name: "a pause waits for what is never answered", By: in("outbox", "TestQuiesceDoesNotWaitForLateRequests"),
+		Name: "a resync waits for late requests", By: in("outbox", "TestQuiesceDoesNotWaitForLateRequests"),
 		Marker: "quiesce-late", Old: "&& !e.late", New: "",
 	},
 	{
-		Name: "a 401 to an acknowledgement ends it", By: in("outbox", "TestPatientRequests"),
-		Marker: "patient", Old: "&& e.Patient", New: "&& false",
+		Name: "a 401 to an acknowledgement is final", By: in("outbox", "TestPatientRequests"),
+		Marker: "patient-401", Old: "&& e.Patient", New: "&& false",
 	},
 	{
-		Name: "pongs before pushes make requests silent", By: in("outbox", "TestPingsThatAreAnsweredBeforePushes"),
+		Name:   "a pong before queued pushes makes a request overdue",
+		By:     in("outbox", "TestPingsThatAreAnsweredBeforePushes"),
 		Marker: "overdue-pushes", Old: "&& b.cfg.Pushes() == e.pushes", New: "",
 	},
 	{
-		Name: "a link that this side has ended blames", By: in("outbox", "TestAReplacedLinkBlamesNoRequest"),
+		Name:   "a request is blamed for a link that the client ended",
+		By:     in("outbox", "TestAReplacedLinkBlamesNoRequest"),
 		Marker: "blame-lost", Old: "if lost", New: "if true",
 	},
 }

@@ -50,7 +50,7 @@ func (b *Box) expire(now time.Time, ends *endings) {
 // noReply records an attempt without a reply in time, and reports whether it was the last one.
 func (b *Box) noReply(e *entry, ends *endings) (last bool) {
 	e.unconfirmed, e.late = true, true
-	//mutant:slow-borne
+	//mutant:slow-timeout
 	if e.open {
 		b.link.slow.widen()
 	}
@@ -77,7 +77,7 @@ func (b *Box) noReply(e *entry, ends *endings) (last bool) {
 func (b *Box) overdue(e *entry) bool {
 	//mutant:overdue-pushes
 	pong := b.link.pongs > e.pongs && b.cfg.Pushes() == e.pushes
-	//mutant:silence-others
+	//mutant:overdue-others
 	return pong || b.link.answers > e.answers
 }
 
@@ -115,7 +115,7 @@ func (b *Box) answer(id []byte, rejection *wire.Error, ends *endings) bool {
 	verdict := Final
 	//mutant:list-once
 	if rejection != nil && e.Class != List { // a List is not written again
-		//mutant:patient
+		//mutant:patient-401
 		if verdict = b.cfg.Judge(rejection); verdict == Whole && e.Patient {
 			verdict = Passing
 		}

@@ -79,7 +79,7 @@ func (b *Box) toPace(e *entry) (*entry, *wire.Error) {
 func (b *Box) pace(ctx context.Context, e, p *entry, rejection *wire.Error) {
 	returned := false
 	defer func() {
-		//mutant:pace-returns
+		//mutant:limiter-panic
 		if !returned { // it panicked or ended this goroutine: release the request's capacity
 			b.abandon(e, context.Canceled)
 		}

@@ -99,7 +99,7 @@ func (b *Box) Quiesce() <-chan struct{} {
 // Resume undoes Quiesce, because the link is not replaced.
 func (b *Box) Resume() {
 	b.mu.Lock()
-	//mutant:quiet-resume
+	//mutant:quiesce-ends
 	b.link.quiet = quiet{}
 	for _, e := range b.byID {
 		e.awaited = false

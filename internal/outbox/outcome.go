@@ -101,7 +101,7 @@ func (e *entry) answered(rejection *wire.Error, verdict Verdict) Outcome {
 
 // unanswered returns the outcome of a request ended by err.
 func (e *entry) unanswered(err error) Outcome {
-	//mutant:outcome-unsure
+	//mutant:outcome-unconfirmed
 	return Outcome{
 		Kind: Unanswered, Rejection: e.rejection, Unconfirmed: e.unconfirmed || e.state == written,
 		Err: err, Attempts: e.attempts,

@@ -37,10 +37,10 @@ func (b *Box) beCautious(lost bool) {
 	b.cautious = starting || lost && unanswered
 	switch {
 	case !starting:
-		//mutant:slow-calm
+		//mutant:slow-list-reset
 		b.listWait = b.cfg.ReplyTimeout
 	case lost && unanswered && l.listed && !l.answered:
-		//mutant:slow-patience
+		//mutant:slow-list-grows
 		b.listWait = max(b.listWait, min(2*b.listWait, b.maxReply))
 	}
 }
@@ -57,7 +57,7 @@ func (b *Box) delay(now time.Time) time.Duration {
 	if s.open < s.window {
 		return 0
 	}
-	//mutant:slow-hold
+	//mutant:slow-wait
 	if wait := b.cfg.ReplyTimeout - now.Sub(s.last); wait > 0 {
 		return wait
 	}

@@ -108,7 +108,7 @@ func Rejected(u *url.URL, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil
 	}
-	//mutant:proxy-refused
+	//mutant:proxy-status
 	status := strings.TrimSpace(resp.Status)
 	if u.User != nil {
 		password, has := u.User.Password()

@@ -105,7 +105,7 @@ func (a *atMost) Read(p []byte) (int, error) {
 	// Reading one byte more than the maximum distinguishes a file that is too large from one that ends.
 	p = p[:min(int64(len(p)), max(a.left, 0)+1)]
 	n, err := a.ReadCloser.Read(p)
-	//mutant:get-most
+	//mutant:get-max
 	if a.left -= int64(n); a.left < 0 {
 		return 0, ErrTooLarge
 	}

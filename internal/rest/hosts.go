@@ -13,6 +13,6 @@ type hosts struct {
 // If several requests to one host fail, only the first call switches.
 func (h *hosts) present() (base string, fail func()) {
 	n := h.failed.Load()
-	//mutant:rest-one-change
+	//mutant:rest-host-once
 	return h.bases[n%uint64(len(h.bases))], func() { h.failed.CompareAndSwap(n, n+1) }
 }

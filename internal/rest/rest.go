@@ -201,7 +201,7 @@ func (c *Client) wait(ctx context.Context, r Request, err error, waits int) erro
 	switch {
 	case errors.As(err, &rejected):
 		pause = rejected.retryAfter
-		//mutant:rest-pace
+		//mutant:rest-limiter
 		if r.Pace != nil && c.cfg.Temporary(rejected.Rejection) {
 			if err := r.Pace(ctx, rejected.Rejection); err != nil {
 				return err
@@ -223,7 +223,7 @@ func carryUnconfirmed(err error, before bool) bool {
 	var silent *NoAnswerError
 	switch {
 	case errors.As(err, &rejected):
-		//mutant:rest-unsure
+		//mutant:rest-unconfirmed
 		rejected.Unconfirmed = rejected.Unconfirmed || before
 		return rejected.Unconfirmed
 	case errors.As(err, &silent):

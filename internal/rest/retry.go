@@ -48,7 +48,7 @@ func (p *retrier) after(err error) verdict {
 	case errors.As(err, &rejected):
 		return p.again(p.cfg.Temporary(rejected.Rejection) && p.useAttempt())
 	case errors.As(err, &silent):
-		//mutant:rest-silent
+		//mutant:rest-outage
 		return p.again(p.endless || p.useAttempt())
 	}
 	return final
@@ -59,7 +59,7 @@ func (p *retrier) observe(err error) {
 	var silent *NoAnswerError
 	isSilent := errors.As(err, &silent)
 	p.denied++
-	//mutant:rest-in-a-row
+	//mutant:rest-consecutive
 	if !isSilent || !silent.denied {
 		p.denied = 0
 	}

@@ -1,6 +1,6 @@
 // Command model searches the model of the delivery in all its configurations, and prints a table. It exits with 1 if a
-// promise is broken, a broken variant breaks none, a search did not visit every state, or a transition never happened.
-// If spin or a C compiler is missing, it prints that and exits with 0.
+// property is violated, a broken variant violates none, a search did not visit every state, or a transition never
+// happened. If spin or a C compiler is missing, it prints that and exits with 0.
 package main
 
 import (
@@ -47,8 +47,8 @@ func run(ctx context.Context) error {
 		}
 	}
 	fmt.Printf("%d situations, %d without a violation; %d of %d broken variants caught\n",
-		t.sound, t.kept, t.caught, t.broken)
-	if t.kept < t.sound || t.caught < t.broken {
+		t.sound, t.held, t.caught, t.broken)
+	if t.held < t.sound || t.caught < t.broken {
 		return errors.New("the searches above marked with ! have failed")
 	}
 	if *only != "" {
@@ -59,7 +59,7 @@ func run(ctx context.Context) error {
 
 // table counts the searches.
 type table struct {
-	sound, kept, broken, caught int
+	sound, held, broken, caught int
 	happened                    []map[int]bool
 }
 
@@ -71,15 +71,15 @@ func (t *table) search(ctx context.Context, c model.Config) error {
 	}
 	verdict := "ok"
 	switch {
-	case c.Breaks == model.None:
+	case c.Violates == model.None:
 		t.sound++
 		t.happened = append(t.happened, r.Happened)
-		if r.Broken == model.None {
-			t.kept++
+		if r.Violated == model.None {
+			t.held++
 		} else {
-			verdict = "! BROKEN"
+			verdict = "! VIOLATED"
 		}
-	case c.Breaks == r.Broken:
+	case c.Violates == r.Violated:
 		t.broken++
 		t.caught++
 		verdict = "caught"
@@ -93,8 +93,8 @@ func (t *table) search(ctx context.Context, c model.Config) error {
 	}
 	fmt.Printf("%-12s %-6s %9d states %5.1f s  %s  [%s]\n",
 		verdict, kind, r.States, time.Since(began).Seconds(), c.Name, c.Set)
-	if r.Broken != model.None {
-		fmt.Printf("%-12s broken: %v\n", "", r.Broken)
+	if r.Violated != model.None {
+		fmt.Printf("%-12s violated: %v\n", "", r.Violated)
 	}
 	return nil
 }

@@ -17,10 +17,12 @@ import (
 // copied or printed at the same time.
 //
 // The MessageID is derived from m.BotID, m.ID, the content, and the number of equal replies made from m before. If a
-// handler runs again and makes the same replies, the service therefore stores each once. Each call counts, whether or
-// not its result is sent: to send one reply again, pass the same Outgoing to Send. If m cannot be answered, for example
-// a system notice without a conversation, ConversationID stays empty. An invalid payload gets no MessageID, and Send
-// returns an InvalidError.
+// handler runs again and makes the same replies, the service therefore stores each once. Content that differs in each
+// run, such as a time or the id of a file that the handler uploads, gives another MessageID: set it with [DeriveID].
+//
+// Each call counts, whether or not its result is sent: to send one reply again, pass the same Outgoing to Send. If m
+// cannot be answered, for example a system notice without a conversation, ConversationID stays empty. An invalid payload
+// gets no MessageID, and Send returns an InvalidError.
 //
 // In the conversation between the bot and one user, the reply is encrypted if m was and the payload has an encrypted
 // form (PLAIN_ categories). If no session of the recipient can decrypt it, it is sent unencrypted; see

@@ -65,7 +65,8 @@ type Config struct {
 	// a proxy are not checked. The field has no effect if the API is on a loopback address.
 	AllowPrivateStorage bool
 	// Logger receives operational events. Zero means [slog.Default]. The Client logs no secrets and no message bodies;
-	// errors and panics of handlers are logged verbatim.
+	// errors and panics of handlers are logged verbatim. Messages are short and constant. The attribute "message" is a
+	// MessageID, "error" the cause, and "hint" says what to do or what follows.
 	//
 	//   - Info: connected.
 	//   - Warn: disconnected; a handler failed; a handler or OnReceipt has been running for over a minute (once,

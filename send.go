@@ -67,7 +67,8 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 //   - A reply that was confirmed in an earlier attempt in this process is not written again: Reply returns nil.
 //   - The server may answer a MessageID that it has stored with 403. Reply returns a 403 as an UnconfirmedError if
 //     the reply was written before without an answer, or in the first attempt at a Backlog message, which an earlier
-//     process may have answered. A handler that returns it is retried. Any other 403 is an *[Error].
+//     process may have answered. A handler that returns it is retried. Any other 403, and one in that retry, is an
+//     *[Error].
 //
 // Send with m.NewReply(p) does none of this, because it does not know the message.
 //

@@ -49,7 +49,8 @@ func (e *Engine) ignore(f *wire.Received) {
 	e.observer.Observe(Event{Kind: Ignored, Text: f.Action, Rejection: f.Error})
 }
 
-// frame handles one frame. It is called by the reader and never blocks. An error ends the link.
+// frame handles one frame. The reader calls it, or under load one of its helpers, in order of arrival. It never blocks.
+// An error ends the link.
 func (e *Engine) frame(_ *link.Link, f *wire.Received) error {
 	if rejectsSession(f) {
 		return &RejectedError{Rejection: f.Error, Action: f.Action} // a request with its id stays in flight

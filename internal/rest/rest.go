@@ -38,7 +38,7 @@ const leastWait = 5 * time.Second
 // maxAnswer is the maximum size of a response in bytes.
 const maxAnswer = 4 << 20
 
-// Config configures a Client. Files, Private, Clock and Refused are optional.
+// Config configures a Client. Files, Private, Clock and OnRejection are optional.
 type Config struct {
 	Bases       []string // hosts of the same API, such as https://api.mixin.one, without a trailing slash
 	HTTP        *http.Client

@@ -5,6 +5,8 @@ GOVULNCHECK_VERSION := v1.9.0
 GOVULNCHECK := bin/govulncheck-$(GOVULNCHECK_VERSION)
 APIDIFF_VERSION := v0.0.0-20261113113407-e3970619a1a4
 APIDIFF := bin/apidiff-$(APIDIFF_VERSION)
+BENCHSTAT_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
+BENCHSTAT := bin/benchstat-$(BENCHSTAT_VERSION)
 
 # Set RACE to empty to test without the race detector, for systems without a C compiler.
 RACE := -race
@@ -122,6 +124,9 @@ soak-table: ## Write the reports in internal/soak/reports into the tables in the
 hostile: ## Run all attacks of a hostile server, storage host, user or file; takes two minutes
 	cd internal/hostile && HOSTILE=all go test -count=1
 
+# The commit that bench-diff and apidiff compare with.
+BASE = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null)
+
 # Size of make bench. SCALE multiplies counts and times. REPORT=internal/bench/reports/DATE.json keeps a report.
 ROUNDS := 5
 SCALE := 1
@@ -136,10 +141,22 @@ bench: ## Compare with a naive client and with the upper bound; takes ten minute
 bench-table: ## Write the newest report in internal/bench/reports into the tables and the chart of the README
 	go run ./internal/bench/cmd/bench -table README.md -chart internal/bench/chart.svg internal/bench/reports/*.json
 
+BENCH_PARTS := go test -run '^$$' -bench . -benchmem . ./internal/link ./internal/wire
+
 .PHONY: bench-parts
 bench-parts: ## Benchmark frames, gzip, JSON, base64 and payloads; compare the JSON decoder with others (downloaded)
-	go test -run '^$$' -bench . -benchmem . ./internal/link ./internal/wire
+	$(BENCH_PARTS)
 	cd internal/bench/decoders && go test -run . -bench . -benchmem
+
+# Benchmarks of both commits alternate, so that a slow minute of the machine affects both.
+RUNS := 6
+
+.PHONY: bench-diff
+bench-diff: $(BENCHSTAT) ## Compare the benchmarks of the parts with another commit by benchstat: make bench-diff BASE=v0.1.0
+	@test -n "$(BASE)" || { echo "there is no tag yet: make bench-diff BASE=COMMIT" >&2; exit 1; }
+	@rm -rf bin/base bin/base.txt bin/here.txt && mkdir -p bin/base && git archive $(BASE) | tar -x -C bin/base
+	@for run in $$(seq $(RUNS)); do 		(cd bin/base && $(BENCH_PARTS)) >> bin/base.txt && $(BENCH_PARTS) >> bin/here.txt || exit 1; 	done
+	@$(BENCHSTAT) $(BASE)=bin/base.txt here=bin/here.txt; rm -rf bin/base
 
 .PHONY: mutants
 mutants: ## Apply deliberate bugs to the library, one at a time, and check that a test fails; takes ten minutes
@@ -171,8 +188,6 @@ api: ## Write the public API into testdata/api, and the HTTP API of blazetest in
 	go doc -all . >testdata/api/blaze.txt
 	go doc -all ./blazetest >testdata/api/blazetest.txt
 	BLAZE_UPDATE=1 go test -count=1 -run '^TestTheOpenAPIFile$$' ./blazetest
-
-BASE = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null)
 
 .PHONY: apidiff
 apidiff: $(APIDIFF) ## Show how the public API differs from another commit: make apidiff BASE=v0.1.0
@@ -240,3 +255,10 @@ $(APIDIFF):
 	GOBIN="$(CURDIR)/bin/new-apidiff" GOFLAGS=-mod=readonly go install golang.org/x/exp/cmd/apidiff@$(APIDIFF_VERSION)
 	@rm -f bin/apidiff-*
 	@mv bin/new-apidiff/apidiff $@ && rmdir bin/new-apidiff
+
+$(BENCHSTAT):
+	@echo "Building benchstat $(BENCHSTAT_VERSION), once."
+	@rm -rf bin/new-benchstat && mkdir -p bin/new-benchstat
+	GOBIN="$(CURDIR)/bin/new-benchstat" GOFLAGS=-mod=readonly go install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)
+	@rm -f bin/benchstat-*
+	@mv bin/new-benchstat/benchstat $@ && rmdir bin/new-benchstat

@@ -22,19 +22,18 @@ const lineTimeout = time.Minute
 // each frame of the client ("out"). It returns after the last line. Meanwhile the server answers nothing else. Call it
 // before the client has something to send.
 //
-// Connections: an existing connection is cut first, so that the recording starts with a new one. Where the recording
-// continues on another connection, the current one is cut, and Replay waits for the client's next one. Frames that were
-// lost with the old connection are expected again.
-//
-// Comparison: a frame of the client must be the same JSON as the recorded one, except for the ids that clients
-// generate: those of requests and of the messages that they send. Replay replaces these ids in the server's frames, so
-// that recorded replies and receipts match. Ids inside data are compared unchanged. The client may write frames in a
-// different order, and may divide acknowledgements among frames differently; Replay then answers them itself. Bodies
-// that the recorder has changed are not compared.
-//
-// A recording of another bot is adapted to the bot of Server.Key: the ids of the bot, its session and its contact
-// conversations with users in the recording are replaced, also in message bodies. The id of the recorded bot is in the
-// recording, or in the reply to a message that it sent. Without it the recording is played unchanged.
+//   - Connections: an existing connection is cut first, so that the recording starts with a new one. If the recording
+//     continues on another connection, the current one is cut, and Replay waits for the client's next one. Frames that
+//     were lost with the old connection are expected again.
+//   - Comparison: a frame of the client must be the same JSON as the recorded one, except for the ids that clients
+//     generate: those of requests and of the messages that they send. Replay replaces these ids in the server's frames,
+//     so that recorded replies and receipts match. Ids inside data are compared unchanged. Bodies that the recorder has
+//     changed are not compared.
+//   - Order: the client may write frames in a different order, and may divide acknowledgements among frames
+//     differently. Replay then answers them itself.
+//   - Another bot: the ids of the recorded bot, its session and its contact conversations are replaced by those of the
+//     bot of Server.Key, also in message bodies. The id of the recorded bot is in the recording, or in the reply to a
+//     message that it sent. Without it the recording is played unchanged.
 //
 // The error has the number of a line that is invalid, or of the expected frame that did not arrive within a minute. It
 // also lists frames of the client that are not in the recording. After Replay the server answers as usual; it pushes

@@ -8,16 +8,18 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Run runs a bot against an existing Server. bot returns the handler for the given Client; with a nil bot or handler
-// the Client is send-only. edit, if not nil, changes the Client's configuration. Warnings and errors that the Client
-// logs, including those of failing handlers, go to tb's log if tb has Logf, as *testing.T does. While s.Errorf is nil,
-// tb.Errorf receives its reports until the test ends. The test fails if the Client's Run returns an error, or, through
-// s.Errorf, after a protocol error. If the configuration is invalid, the test fails, the Client is nil, and stop does
-// nothing.
+// Run runs a bot against an existing Server.
 //
-// stop cancels the context of the Client's Run and waits for it. It is called when the test ends. It may be called
-// repeatedly, but not by the bot. To restart the bot, call stop and Run again; unacknowledged messages are redelivered.
-// After "restart bot" in a script a new Client is running, and c has ended.
+//   - bot returns the handler for the given Client. If bot or the handler is nil, the Client only sends.
+//   - edit, if not nil, changes the Client's configuration. If that is invalid, the test fails, the Client is nil, and
+//     stop does nothing.
+//   - stop cancels the context of the Client's Run and waits for it. It is called when the test ends. It may be called
+//     repeatedly, but not by the bot. To restart the bot, call stop and Run again; unacknowledged messages are
+//     redelivered. After "restart bot" in a script a new Client is running, and c has ended.
+//   - The test fails if the Client's Run returns an error. While s.Errorf is nil, tb.Errorf receives the Server's
+//     reports of protocol errors until the test ends.
+//   - Warnings and errors that the Client logs, including those of failing handlers, go to tb's log if tb has Logf, as
+//     *testing.T does.
 //
 // The Server must outlive the bot. Register s.Close with tb.Cleanup before Run, because cleanup functions are called in
 // reverse order.

@@ -235,30 +235,22 @@ endif
 
 # The tools are built from source with the installed Go, in a temporary directory, so that only complete builds are
 # kept. The file name has the version, so that another version is another file.
+define install
+	@echo "Building $(notdir $@), once."
+	@rm -rf bin/new-$(1) && mkdir -p bin/new-$(1)
+	GOBIN="$(CURDIR)/bin/new-$(1)" GOFLAGS=-mod=readonly go install $(2)
+	@rm -f bin/$(1)-*
+	@mv bin/new-$(1)/$(1) $@ && rmdir bin/new-$(1)
+endef
+
 $(GOLANGCI_LINT):
-	@echo "Building golangci-lint $(GOLANGCI_LINT_VERSION), once; it takes a few minutes."
-	@rm -rf bin/new && mkdir -p bin/new
-	GOBIN="$(CURDIR)/bin/new" GOFLAGS=-mod=readonly go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
-	@rm -f bin/golangci-lint-*
-	@mv bin/new/golangci-lint $@ && rmdir bin/new
+	$(call install,golangci-lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION))
 
 $(GOVULNCHECK):
-	@echo "Building govulncheck $(GOVULNCHECK_VERSION), once."
-	@rm -rf bin/new-vuln && mkdir -p bin/new-vuln
-	GOBIN="$(CURDIR)/bin/new-vuln" GOFLAGS=-mod=readonly go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
-	@rm -f bin/govulncheck-*
-	@mv bin/new-vuln/govulncheck $@ && rmdir bin/new-vuln
+	$(call install,govulncheck,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
 
 $(APIDIFF):
-	@echo "Building apidiff $(APIDIFF_VERSION), once."
-	@rm -rf bin/new-apidiff && mkdir -p bin/new-apidiff
-	GOBIN="$(CURDIR)/bin/new-apidiff" GOFLAGS=-mod=readonly go install golang.org/x/exp/cmd/apidiff@$(APIDIFF_VERSION)
-	@rm -f bin/apidiff-*
-	@mv bin/new-apidiff/apidiff $@ && rmdir bin/new-apidiff
+	$(call install,apidiff,golang.org/x/exp/cmd/apidiff@$(APIDIFF_VERSION))
 
 $(BENCHSTAT):
-	@echo "Building benchstat $(BENCHSTAT_VERSION), once."
-	@rm -rf bin/new-benchstat && mkdir -p bin/new-benchstat
-	GOBIN="$(CURDIR)/bin/new-benchstat" GOFLAGS=-mod=readonly go install golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION)
-	@rm -f bin/benchstat-*
-	@mv bin/new-benchstat/benchstat $@ && rmdir bin/new-benchstat
+	$(call install,benchstat,golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION))

@@ -311,7 +311,8 @@ func TestSendWaitsTwiceAsLongEachTime(t *testing.T) {
 	})
 }
 
-// A link without any reply is replaced after twice ReplyTimeout.
+// A send without a reply is written again after a timeout that doubles up to five minutes. The link stays, because
+// pings are answered.
 func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)

@@ -176,7 +176,7 @@ func TestBatchSendsAlone(t *testing.T) {
 			edit  func(*blaze.Outgoing)
 		}{
 			{false, func(*blaze.Outgoing) {}},
-			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Card{Title: "t", Description: "d", Action: "a"} }},
+			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Card{Title: "t", Description: "d", Action: "input:a"} }},
 			{true, func(o *blaze.Outgoing) { o.Payload = blaze.ButtonGroup(buttons(1)) }},
 			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Recall{MessageID: messageA} }},
 			{true, func(o *blaze.Outgoing) { o.RecipientID = "" }},

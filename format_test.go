@@ -53,7 +53,7 @@ func TestMessagesPrintWithoutTheirBodies(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
 		"text": blaze.Text(canary), "post": blaze.Post(canary),
 		"data":      blaze.Data{Attachment: plain(1, canary), Name: canary},
-		"card":      blaze.Card{Title: canary, Description: canary, Action: canary},
+		"card":      blaze.Card{Title: canary, Description: canary, Action: "input:" + canary},
 		"location":  blaze.Location{Name: canary},
 		"raw":       blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte(canary)},
 		"broken":    blaze.Raw{As: "PLAIN_CONTACT", Data: []byte(`{"x":"` + canary + `"}`)},

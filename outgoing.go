@@ -19,7 +19,7 @@ type Outgoing struct {
 	RecipientID      string
 	QuoteID          string        // the quoted message; not with Recall and Pin
 	RepresentativeID string        // the user on whose behalf the bot writes; contact conversations only
-	Mentions         []string      // user ids, with their @identity_number in the text; groups only
+	Mentions         []string      // user ids, with their @identity_number in the text; invalid outside groups
 	ExpireIn         time.Duration // after reading, in whole seconds; 0: never
 	Silent           bool          // the recipient's client does not notify
 

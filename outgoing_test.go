@@ -220,3 +220,21 @@ func TestConversationsAndUsers(t *testing.T) {
 		requireInvalid(t, err, "Outgoing.ConversationID")
 	})
 }
+
+func TestMentionsOutsideGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, c := begin(t, nil, nil)
+		toUser := c.ToUser(userA, blaze.Text("@7000"))
+		toUser.Mentions = []string{userB}
+		_, err := c.Send(t.Context(), toUser)
+		var invalid *blaze.InvalidError
+		require.ErrorAs(t, err, &invalid)
+		assert.Equal(t, "Outgoing.Mentions", invalid.Field)
+
+		toGroup := toUser
+		toGroup.ConversationID = conversationA
+		_, err = c.Send(t.Context(), toGroup)
+		require.NoError(t, err)
+		assert.Len(t, s.Sent(), 1)
+	})
+}

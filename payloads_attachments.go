@@ -59,6 +59,7 @@ func (i Image) data() ([]byte, error) {
 	var v validation
 	id, end := i.wire(&v, "Image")
 	v.dimensions("Image", i.Width, i.Height)
+	v.thumbnail("Image.Thumbnail", i.Thumbnail)
 	return v.marshal(struct {
 		ID        string `json:"attachment_id"`
 		MimeType  string `json:"mime_type"`
@@ -152,6 +153,7 @@ func (p Video) data() ([]byte, error) {
 	var v validation
 	id, end := p.wire(&v, "Video")
 	v.dimensions("Video", p.Width, p.Height)
+	v.thumbnail("Video.Thumbnail", p.Thumbnail)
 	v.duration("Video.Duration", p.Duration)
 	return v.marshal(struct {
 		ID        string `json:"attachment_id"`

@@ -6,15 +6,29 @@ import (
 )
 
 const (
+	buttonColor = "#3D75E3" // of SayButton and LinkButton
+
 	maxLabel   = 36 // bytes; a label must be shorter. Source: the service's list of websocket messages
 	maxButtons = 18 // in a group; 6 until 2024. Source: the service's own client for Go
 )
 
-// Button is one button of a [ButtonGroup] or a [Card].
+// Button is one button of a [ButtonGroup] or a [Card]. [SayButton] and [LinkButton] make one.
 type Button struct {
 	Label  string // 1 to 35 bytes; a Chinese character takes three
 	Color  string // "#RRGGBB", hexadecimal: Messenger drops the whole message over a colour it cannot read
-	Action string // an address to open (https:, mixin:), or "input:TEXT" to let the user say TEXT to the bot
+	Action string // an address to open ("https://...", "mixin://..."), or "input:TEXT": the user says TEXT to the bot
+}
+
+// SayButton returns a button that makes the user say text to the bot. Its Color is "#3D75E3", a blue; set the field for
+// another.
+func SayButton(label, text string) Button {
+	return Button{Label: label, Color: buttonColor, Action: inputScheme + text}
+}
+
+// LinkButton returns a button that opens an address, for example "https://example.com". Its Color is "#3D75E3", a blue;
+// set the field for another.
+func LinkButton(label, url string) Button {
+	return Button{Label: label, Color: buttonColor, Action: url}
 }
 
 // buttonJSON is a button on the wire, in both directions. All three fields are always present.
@@ -28,7 +42,8 @@ func (b Button) check(v *validation, path string) {
 	v.check(b.Label != "", path+".Label", "must not be empty")
 	v.check(len(b.Label) < maxLabel, path+".Label", "has %d bytes, must have fewer than %d", len(b.Label), maxLabel)
 	v.check(isColor(b.Color), path+".Color", "must be # and six hexadecimal digits")
-	v.check(b.Action != "", path+".Action", "must not be empty")
+	v.text(path+".Label", b.Label)
+	v.action(path+".Action", b.Action)
 }
 
 func isColor(s string) bool {
@@ -107,6 +122,13 @@ func (c Card) data() ([]byte, error) {
 	v.check(c.Action != "" || len(c.Actions) > 0 || c.CoverURL != "",
 		"Card.Action", "missing, and so are Actions and CoverURL: set one of them")
 	v.check(c.Action == "" || len(c.Actions) == 0, "Card.Actions", "must be empty when Action is set")
+	if c.Action != "" {
+		v.action("Card.Action", c.Action)
+	}
+	v.url("Card.IconURL", c.IconURL)
+	v.url("Card.CoverURL", c.CoverURL)
+	v.text("Card.Title", c.Title)
+	v.text("Card.Description", c.Description)
 	return v.marshal(struct {
 		AppID       string       `json:"app_id,omitempty"`
 		IconURL     string       `json:"icon_url,omitempty"`

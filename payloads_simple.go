@@ -65,6 +65,8 @@ func (l Live) data() ([]byte, error) {
 	var v validation
 	v.dimensions("Live", l.Width, l.Height)
 	v.check(l.URL != "", "Live.URL", "missing")
+	v.url("Live.URL", l.URL)
+	v.url("Live.ThumbURL", l.ThumbURL)
 	return v.marshal(struct {
 		Width    int    `json:"width"`
 		Height   int    `json:"height"`
@@ -170,10 +172,7 @@ func Textf(format string, args ...any) Text { return Text(fmt.Sprintf(format, ar
 func (Text) Category() Category { return CategoryPlainText }
 
 func (t Text) data() ([]byte, error) {
-	if t == "" {
-		return nil, invalid("Text", "must not be empty")
-	}
-	return []byte(t), nil
+	return textData("Text", string(t))
 }
 
 // Post is an article in Markdown, UTF-8. It must not be empty to be sent.
@@ -183,10 +182,17 @@ type Post string
 func (Post) Category() Category { return CategoryPlainPost }
 
 func (p Post) data() ([]byte, error) {
-	if p == "" {
-		return nil, invalid("Post", "must not be empty")
+	return textData("Post", string(p))
+}
+
+func textData(kind, s string) ([]byte, error) {
+	var v validation
+	v.check(s != "", kind, "must not be empty")
+	v.text(kind, s)
+	if v.err != nil {
+		return nil, v.err
 	}
-	return []byte(p), nil
+	return []byte(s), nil
 }
 
 // Raw is a message that was not decoded: its category has no payload type, its data does not match the category, or it

@@ -280,18 +280,18 @@ func TestEncodePayloadDetails(t *testing.T) {
 		},
 		{
 			"a live without a picture",
-			blaze.Live{Width: 1, Height: 1, URL: "u"},
-			`{"width":1,"height":1,"thumb_url":"","url":"u"}`,
+			blaze.Live{Width: 1, Height: 1, URL: "http://u"},
+			`{"width":1,"height":1,"thumb_url":"","url":"http://u"}`,
 		},
 		{
 			"a label of 35 bytes",
-			blaze.ButtonGroup{{strings.Repeat("x", 35), "#000000", "a"}},
-			`[{"label":"` + strings.Repeat("x", 35) + `","color":"#000000","action":"a"}]`,
+			blaze.ButtonGroup{{strings.Repeat("x", 35), "#000000", "mixin://a"}},
+			`[{"label":"` + strings.Repeat("x", 35) + `","color":"#000000","action":"mixin://a"}]`,
 		},
 		{
 			"no HTML escapes",
-			blaze.ButtonGroup{{"<&>", "#000000", "a"}},
-			`[{"label":"<&>","color":"#000000","action":"a"}]`,
+			blaze.ButtonGroup{{"<&>", "#000000", "https://a?b&c"}},
+			`[{"label":"<&>","color":"#000000","action":"https://a?b&c"}]`,
 		},
 		{
 			"a time in UTC",

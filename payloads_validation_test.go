@@ -54,7 +54,9 @@ func TestValidation(t *testing.T) {
 		payload blaze.Payload
 	}{
 		{"Text", blaze.Text("")},
+		{"Text", blaze.Text("a\xff")},
 		{"Post", blaze.Post("")},
+		{"Post", blaze.Post("\xc0\x80")},
 		{"Raw.As", blaze.Raw{Data: []byte(secret)}},
 
 		{"Image.ID", image(func(p *blaze.Image) { p.ID = "" })},
@@ -71,6 +73,8 @@ func TestValidation(t *testing.T) {
 		{"Image.Width", image(func(p *blaze.Image) { p.Width = -1 })},
 		{"Image.Height", image(func(p *blaze.Image) { p.Height = 0 })},
 		{"Image.Height", image(func(p *blaze.Image) { p.Height = -1 })},
+		{"Image.Thumbnail", image(func(p *blaze.Image) { p.Thumbnail = "data:image/jpeg;base64,AAAA" })},
+		{"Image.Thumbnail", image(func(p *blaze.Image) { p.Thumbnail = "\xff\xd8\xff" })},
 
 		{"Data.ID", data(func(p *blaze.Data) { p.ID = "" })},
 		{"Data.ID", data(func(p *blaze.Data) { p.ID = secret })},
@@ -87,6 +91,7 @@ func TestValidation(t *testing.T) {
 		{"Video.Size", video(func(p *blaze.Video) { p.Size = -1 })},
 		{"Video.Width", video(func(p *blaze.Video) { p.Width = 0 })},
 		{"Video.Height", video(func(p *blaze.Video) { p.Height = -5 })},
+		{"Video.Thumbnail", video(func(p *blaze.Video) { p.Thumbnail = "AA\nAA" })},
 		{"Video.Duration", video(func(p *blaze.Video) { p.Duration = -time.Second })},
 
 		{"Sticker.StickerID", blaze.Sticker{}},
@@ -114,14 +119,19 @@ func TestValidation(t *testing.T) {
 		{"ButtonGroup[2].Color", third(func(b *blaze.Button) { b.Color = "#abcdeg" })},
 		{"ButtonGroup[2].Color", third(func(b *blaze.Button) { b.Color = "#ff00ff00" })},
 		{"ButtonGroup[2].Color", third(func(b *blaze.Button) { b.Color = "xabcdef" })},
-		{"ButtonGroup[2].Action", third(func(b *blaze.Button) { b.Action = "" })},
+		{"ButtonGroup[2].Label", third(func(b *blaze.Button) { b.Label = "\xff" })},
 
 		{"Card.AppID", card(func(p *blaze.Card) { p.AppID = secret })},
 		{"Card.Title", card(func(p *blaze.Card) { p.Title = "" })},
 		{"Card.Description", card(func(p *blaze.Card) { p.Description = "" })},
 		{"Card.Action", card(func(p *blaze.Card) { p.Action = "" })},
 		{"Card.Action", card(func(p *blaze.Card) { p.Action, p.Actions = "", []blaze.Button{} })},
+		{"Card.Action", card(func(p *blaze.Card) { p.Action = "example.com" })},
 		{"Card.Actions", card(func(p *blaze.Card) { p.Actions = buttons(1) })},
+		{"Card.IconURL", card(func(p *blaze.Card) { p.IconURL = "icon.png" })},
+		{"Card.CoverURL", card(func(p *blaze.Card) { p.CoverURL = "data:image/png,x" })},
+		{"Card.Title", card(func(p *blaze.Card) { p.Title = "\xff" })},
+		{"Card.Description", card(func(p *blaze.Card) { p.Description = "\xff" })},
 		{
 			"Card.Actions[1].Label",
 			card(func(p *blaze.Card) { p.Action, p.Actions = "", buttons(2); p.Actions[1].Label = "" }),
@@ -138,6 +148,8 @@ func TestValidation(t *testing.T) {
 		{"Live.Width", live(func(p *blaze.Live) { p.Width = 0 })},
 		{"Live.Height", live(func(p *blaze.Live) { p.Height = -1 })},
 		{"Live.URL", live(func(p *blaze.Live) { p.URL = "" })},
+		{"Live.URL", live(func(p *blaze.Live) { p.URL = "rtmp://example.com/live" })},
+		{"Live.ThumbURL", live(func(p *blaze.Live) { p.ThumbURL = "https:///logo.png" })},
 
 		{"Location.Longitude", place(func(p *blaze.Location) { p.Longitude = 180.001 })},
 		{"Location.Longitude", place(func(p *blaze.Location) { p.Longitude = math.NaN() })},
@@ -192,11 +204,28 @@ func TestValidation(t *testing.T) {
 	}
 }
 
+// Actions that the apps would ignore, or run as a script, are invalid.
+func TestActionsOfButtons(t *testing.T) {
+	for _, action := range []string{
+		"", "example.com", "/price BTC", "price", "//example.com", "https://", "https:///x", "http:example.com",
+		"https://exa mple.com", "javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "file:///etc/passwd",
+		"input:", "input: ", "Input:x", "input:\xff", "mixin:", ":x", "\x00https://example.com",
+	} {
+		_, err := blaze.EncodePayload(blaze.ButtonGroup{blaze.LinkButton("a", action)})
+		var invalid *blaze.InvalidError
+		if assert.ErrorAs(t, err, &invalid, "%q", action) {
+			assert.Equal(t, "ButtonGroup[0].Action", invalid.Field)
+		}
+	}
+	assert.Equal(t, blaze.Button{"BTC", "#3D75E3", "input:/price BTC"}, blaze.SayButton("BTC", "/price BTC"))
+	assert.Equal(t, blaze.Button{"Site", "#3D75E3", "https://example.com"}, blaze.LinkButton("Site", "https://example.com"))
+}
+
 // Values at the limits are valid.
 func TestValidationLimits(t *testing.T) {
 	for name, p := range map[string]blaze.Payload{
 		"18 buttons":          blaze.ButtonGroup(buttons(18)),
-		"35 bytes of label":   blaze.ButtonGroup{{strings.Repeat("价", 11) + "xx", "#ffFF00", "a"}},
+		"35 bytes of label":   blaze.ButtonGroup{{strings.Repeat("价", 11) + "xx", "#ffFF00", "HTTPS://a"}},
 		"an empty icon":       golden("APP_CARD", func(p *blaze.Card) { p.IconURL = "" }),
 		"no actions, not nil": golden("APP_CARD", func(p *blaze.Card) { p.Actions = []blaze.Button{} }),
 		"a picture of 1 x 1":  golden("PLAIN_IMAGE", func(p *blaze.Image) { p.Width, p.Height = 1, 1 }),
@@ -207,7 +236,14 @@ func TestValidationLimits(t *testing.T) {
 		}},
 		"the corner of a map":  blaze.Location{Longitude: 180, Latitude: -90},
 		"a key and no digest":  golden("PLAIN_DATA", func(p *blaze.Data) { p.Key = attachmentKey }),
-		"a text that is bytes": blaze.Text("\xff\x00"),
+		"a text with a NUL":    blaze.Text("\x00"),
+		"a button to say":      blaze.ButtonGroup{blaze.SayButton("价", "/price 价")},
+		"a button for a link":  blaze.ButtonGroup{blaze.LinkButton("a", "https://example.com/a b?c=d#e")},
+		"a button for the app": blaze.ButtonGroup{blaze.LinkButton("pay", "mixin://transfer/"+userB)},
+		"a button for mail":    blaze.ButtonGroup{blaze.LinkButton("mail", "mailto:a@example.com")},
+		"a card that says":     golden("APP_CARD", func(p *blaze.Card) { p.Action = "input:more" }),
+		"a live by HTTP":       golden("PLAIN_LIVE", func(p *blaze.Live) { p.URL, p.ThumbURL = "http://[::1]:80/l", "" }),
+		"base64 for URLs":      golden("PLAIN_IMAGE", func(p *blaze.Image) { p.Thumbnail = "-_+/==" }),
 	} {
 		_, err := blaze.EncodePayload(p)
 		assert.NoError(t, err, name)

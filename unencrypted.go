@@ -11,6 +11,9 @@ func (c *Client) prepare(out *Outgoing) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(d.Mentions) > 0 && d.RecipientID != "" && d.ConversationID == ConversationID(c.appID, d.RecipientID) {
+		return nil, invalid("Outgoing.Mentions", "must be empty outside groups: this is the conversation with one user")
+	}
 	//mutant:plain-rsa
 	if d.way == sealed && len(c.signer.Public()) == 0 {
 		if d.reply == nil {

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	maxLabel   = 36 // bytes; a label must be shorter. Source: the service's list of websocket messages
+	maxLabel   = 36 // bytes; a label must be shorter. Source: see CategoryPlainText
 	maxButtons = 18 // in a group; 6 until 2024. Source: the service's own client for Go
 )
 

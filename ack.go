@@ -16,8 +16,11 @@ import (
 // ids are sent in frames of Config.AckBatch. With AckManual, Ack also records the messages in the Ledger. With the
 // other modes it can report StatusRead after an automatic StatusDelivered. Acknowledging a message again is harmless.
 //
-// An id need not be a UUID. StatusSent, and an id that no message can have (empty, over 64 bytes, or not UTF-8), is an
-// [InvalidError], and nothing is written. Errors of single messages are joined. After Run, Ack returns [ErrClosed].
+// A status other than StatusDelivered and StatusRead is an [InvalidError]. So is an id that no message can have: empty,
+// over 64 bytes, or not UTF-8. Nothing is written then. An id need not be a UUID.
+//
+// Other errors are joined: one for each rejected message, and one for each frame that got no reply or a 401. If Run has
+// ended, or ends before the reply, the error wraps [ErrClosed].
 func (c *Client) Ack(ctx context.Context, s Status, messageIDs ...string) error {
 	if s != StatusDelivered && s != StatusRead {
 		return invalid("Status", "must be StatusDelivered or StatusRead")

@@ -11,7 +11,7 @@ const version = "0.1.0"
 
 // userAgent returns the default of Config.UserAgent.
 func userAgent() string {
-	goVersion, _, _ := strings.Cut(runtime.Version(), " ") // experiments follow the version
+	goVersion, _, _ := strings.Cut(runtime.Version(), " ") // GOEXPERIMENT settings may follow a space
 	return "mixin-blaze/" + version + " (" + goVersion + ")"
 }
 

@@ -19,7 +19,8 @@ const sniffed = 512
 
 // Upload stores a file of exactly size bytes for use in a message: as the Attachment of an [Image], [Data], [Audio] or
 // [Video]. It streams, so memory use does not depend on size. MimeType is detected from the first 512 bytes; sound in
-// Ogg, Opus included, is audio/ogg. Upload works before, during and without Run. Only ctx limits its duration.
+// Ogg, Opus included, is audio/ogg. Upload needs no Run and works at any time. Only ctx limits the duration of the
+// transfer.
 //
 // A reader with more or fewer bytes is an [InvalidError], and nothing is stored. An *[Error] means that the service or
 // its storage rejected the upload (403: the upload address has expired). Any other error is [ErrNoAnswer], the error of
@@ -39,7 +40,8 @@ func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachmen
 // decrypt it and belong in encrypted messages only. Size is the size before encryption.
 func (c *Client) UploadEncrypted(ctx context.Context, r io.Reader, size int64) (Attachment, error) {
 	return c.upload(ctx, r, size, func(file io.Reader) (Attachment, error) {
-		e, err := seal.NewEncrypter(rest.Exactly(file, size)) // counted before encryption, which rounds up to blocks
+		// The plain size is checked: files of different sizes may have the same encrypted size.
+		e, err := seal.NewEncrypter(rest.Exactly(file, size))
 		if err != nil {
 			return Attachment{}, fmt.Errorf("blaze: cannot encrypt the file: %w", err)
 		}
@@ -123,7 +125,7 @@ func (c *Client) store(ctx context.Context, r io.Reader, size int64) (id string,
 // fileError converts an error of the storage.
 func fileError(err error) error {
 	if errors.As(err, new(*address.Error)) {
-		return fmt.Errorf("%w: set Config.AllowPrivateStorage if it is meant", httpError(err))
+		return fmt.Errorf("%w: to allow this address, set Config.AllowPrivateStorage", httpError(err))
 	}
 	return httpError(err)
 }

@@ -22,8 +22,8 @@ func (h hiddenBytes) MarshalJSON() ([]byte, error) {
 	return json.Marshal(redacted)
 }
 
-// UnmarshalJSON reads base64, as encoding/json does. It rejects the output of MarshalJSON, because the file could not
-// be decrypted without the key.
+// UnmarshalJSON reads base64, as encoding/json does. It rejects "[redacted]", which MarshalJSON writes, because the
+// file could not be decrypted without the key.
 func (h *hiddenBytes) UnmarshalJSON(p []byte) error {
 	var text string
 	//mutant:attachment-redacted
@@ -56,8 +56,8 @@ func (j attachmentJSON) attachment() Attachment {
 }
 
 // Format writes the id, the type and the size, and omits the key and the digest, for every verb and for the types that
-// embed an Attachment. A method cannot cover one case: fmt prints all fields of an Attachment in an unexported field of
-// another struct.
+// embed an Attachment. A method cannot cover one case: if a struct has an Attachment in an unexported field, fmt prints
+// it with its key.
 func (a Attachment) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}",
 		clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)

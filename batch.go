@@ -15,22 +15,23 @@ import (
 // Bounds of a batch, in addition to those of a request.
 const (
 	batchFrames   = 64 // unanswered frames of one SendBatch
-	batchPosts    = 16 // unanswered HTTP requests of one SendBatch; as many connections are kept
+	batchPosts    = 16 // unanswered HTTP requests of one SendBatch; newHTTPClient keeps as many idle connections
 	batchLinger   = 100 * time.Millisecond
 	envelopeBytes = 128 // upper bound of a frame's JSON around its messages
 )
 
 // SendBatch sends messages, several per request where possible, and waits until each is confirmed or has failed.
 // Encrypted and plain messages of one conversation are sent in the order given. The result has one Sent for each of
-// outs, in the same order. It is zero for a message that was not sent.
+// outs, in the same order. The Sent of a message with an error is zero.
 //
-// The error is nil or a *[BatchError] with errors as those of Send. An invalid message, or one that the server rejects,
-// does not affect the others. A MessageID may occur once: a second message with it is an [InvalidError]. To report
-// progress, call SendBatch with slices.Chunk.
+// The error is nil or a *[BatchError], with an error like those of Send for each message that failed. An invalid
+// message, or one that the server rejects, does not affect the others. A MessageID may occur once: a second message
+// with it is an [InvalidError]. To report progress, call SendBatch for each chunk of [slices.Chunk].
 //
-// Plain messages with a RecipientID share frames (CREATE_PLAIN_MESSAGES) of at most 100 messages and 128 KB. Encrypted
-// messages share HTTP requests with the same limits; if a firewall or gateway rejects such a request, its messages are
-// sent in smaller ones. All other messages are sent in a frame of their own.
+// PLAIN_ messages with a RecipientID share frames (CREATE_PLAIN_MESSAGES) of at most 100 messages and 128 KiB, unless
+// they have Silent, ExpireIn or Mentions. Of quotes, only Text and Post share frames. Encrypted messages share HTTP
+// requests with the same limits; if a firewall or gateway rejects such a request, its messages are sent in smaller
+// ones. All other messages are sent in a frame of their own.
 func (c *Client) SendBatch(ctx context.Context, outs ...Outgoing) ([]Sent, error) {
 	b := newBatch(c, outs)
 	b.run(ctx)
@@ -133,7 +134,7 @@ func (b *batch) place(m *item) {
 	}
 }
 
-// enqueue makes a lane available for a request of the way of its first item, if it has one.
+// enqueue makes a lane ready for a request of its first item's way. It ignores an empty lane.
 func (b *batch) enqueue(t *lane) {
 	if t.taken = len(t.items) > 0; t.taken {
 		b.ready[t.items[0].way].Push(t)
@@ -149,7 +150,7 @@ func (b *batch) run(ctx context.Context) {
 		b.dispatch(ctx, linger)
 		select {
 		case err := <-b.allowed:
-			b.answered(err)
+			b.waited(err)
 		case r := <-b.ended:
 			b.complete(r)
 		case <-linger.C:
@@ -172,8 +173,8 @@ func (b *batch) ask(ctx context.Context) {
 	})
 }
 
-// answered handles the result of the Limiter's Wait for the next item.
-func (b *batch) answered(err error) {
+// waited handles the result of the Limiter's Wait for the next item.
+func (b *batch) waited(err error) {
 	m := b.items[b.next]
 	b.next++
 	b.asking = false
@@ -203,7 +204,7 @@ func (b *batch) dispatch(ctx context.Context, linger *time.Timer) {
 	}
 }
 
-// open adds n to the unanswered requests of a way.
+// open adds n to the number of unanswered requests: HTTP requests if w is sealed, otherwise frames.
 func (b *batch) open(w way, n int) {
 	if w == sealed {
 		b.posts += n
@@ -212,7 +213,8 @@ func (b *batch) open(w way, n int) {
 	}
 }
 
-// full reports whether the unanswered requests of a way have reached their bound.
+// full reports whether no further request of a way may be made: as many HTTP requests or frames are unanswered as
+// allowed.
 func (b *batch) full(w way) bool {
 	if w == sealed {
 		return b.posts == batchPosts
@@ -279,8 +281,8 @@ func (b *batch) most(w way) int {
 	return batchMessages
 }
 
-// failed records an error of user code, such as a method of its context, that ended the request. The items that have
-// not finished may have been sent.
+// failed records an error of user code that ended the request, such as a panic in a method of the caller's context. The
+// items that have not finished may have been sent.
 func (r *request) failed(err error) {
 	if err == nil {
 		return
@@ -375,10 +377,10 @@ func (c *Client) send(ctx context.Context, r *request) {
 	}
 }
 
-// sendPlain sends items in one frame. If the service does not accept that action, it sends them one at a time.
+// sendPlain sends items in one frame. If the service does not accept that action, each item is sent in a frame of its
+// own.
 func (c *Client) sendPlain(ctx context.Context, items []*item) {
-	// Not compressed: compression makes the frames a quarter as long, but reduces throughput from 849,000 to 381,000
-	// messages a second (make bench, two cores shared with the server), and SendBatch is for many messages.
+	// Not compressed: compression would more than halve the throughput. See docs/decisions/3-stored-batches.md.
 	var o outbox.Outcome
 	defer func() { c.engine.Plain().Observe(o) }() // deferred, because a method of ctx may end this goroutine
 	//mutant:batch-split
@@ -395,7 +397,7 @@ func (c *Client) sendPlain(ctx context.Context, items []*item) {
 	}
 }
 
-// singly returns requests that send items one at a time, those of a conversation in order.
+// singly returns a request for each item. Those of one conversation are sent in order, one at a time.
 func singly(items []*item) []engine.Part {
 	parts := make([]engine.Part, len(items))
 	for i, m := range items {
@@ -433,8 +435,8 @@ func appendPlain(b []byte, m *item) []byte {
 	return wire.AppendEnd(wire.AppendData(b, "data", m.Data), '}')
 }
 
-// plainSize returns an upper bound of the message's JSON in a frame, at most a few bytes too large. None of its
-// validated values needs escaping.
+// plainSize returns an upper bound of the message's JSON in a frame, at most 46 bytes too large. None of its validated
+// values needs escaping.
 func (d *prepared) plainSize() int {
 	const keys = len(`{"conversation_id":"","recipient_id":"","message_id":"","representative_id":"",` +
 		`"quote_message_id":"","category":"","data":""},`)

@@ -138,7 +138,7 @@ func TestBatchToOneUser(t *testing.T) {
 	})
 }
 
-// A frame has at most 128 KB of JSON and as many messages as fit.
+// A frame has at most 128 KiB of JSON and as many messages as fit.
 func TestBatchPacks128KB(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
 		outs := toCrowd(c, 40, 40)

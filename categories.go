@@ -7,8 +7,10 @@ import "strings"
 // can decrypt (SIGNAL_*).
 type Category string
 
-// Plain categories: the server can read these messages. Source: the service's list of websocket messages;
-// PLAIN_TRANSCRIPT and PLAIN_JSON were added by Messenger later.
+// Plain categories: the server can read these messages. The comments name the payload types, here and below. Source:
+// the service's list of websocket messages, https://developers.mixin.one/api/n-websocket/messages, since replaced by
+// https://developers.mixin.one/docs/api/messages/category. PLAIN_TRANSCRIPT and PLAIN_JSON were added by Messenger
+// later.
 const (
 	CategoryPlainText       Category = "PLAIN_TEXT"       // Text
 	CategoryPlainPost       Category = "PLAIN_POST"       // Post
@@ -25,7 +27,7 @@ const (
 	CategoryPlainJSON Category = "PLAIN_JSON"
 )
 
-// Categories that only bots send. Source: the service's list of websocket messages.
+// Categories that only bots send. Source: the service's list of websocket messages; see [CategoryPlainText].
 const (
 	CategoryAppButtonGroup Category = "APP_BUTTON_GROUP" // ButtonGroup
 	CategoryAppCard        Category = "APP_CARD"         // Card
@@ -74,8 +76,8 @@ const (
 // Encrypted reports whether the message is encrypted for its recipients' sessions: ENCRYPTED_*.
 func (c Category) Encrypted() bool { return strings.HasPrefix(string(c), encryptedPrefix) }
 
-// System reports whether the message was not written by a person: SYSTEM_*, MESSAGE_RECALL and MESSAGE_PIN. A handler
-// that answers every message should skip these.
+// System reports whether the message is a notice: SYSTEM_*, MESSAGE_RECALL or MESSAGE_PIN. A handler that answers every
+// message should skip these.
 func (c Category) System() bool {
 	return strings.HasPrefix(string(c), systemPrefix) || c == CategoryMessageRecall || c == CategoryMessagePin
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Client is a bot's connection to the service. Create it with [New] and start it with Run. All other methods may be
-// called from any goroutine, handlers included, before and during Run; they wait for the connection. The zero value is
-// not usable.
+// called from any goroutine, handlers included, before and during Run. Those that use the websocket wait for the
+// connection. The zero value is not usable.
 type Client struct {
 	cfg       Config
 	appID     string
@@ -67,17 +67,17 @@ func (c *Client) engineConfig() engine.Config {
 // service rejects the client for good. It may be called once. With a nil h the Client is send-only: it does not request
 // pending messages and receives none.
 //
-// Run returns nil only if ctx ended and everything in progress was drained: handlers returned, sends answered,
-// acknowledgements confirmed. If something was left after Config.Drain, or because the connection was lost before that,
+// Run returns nil only if ctx ended and everything in progress was drained: handlers have returned, sends have ended,
+// and acknowledgements are confirmed. If something was left when Config.Drain had passed or the connection was lost,
 // the error wraps [ErrDrain]. If the websocket or the HTTP API reports that the client is outdated, Run returns
 // [CodeUpdateRequired].
 //
 // If the websocket rejects the session with 401, Run checks it with GET /me:
 //
 //   - 401 again: Run returns [CodeUnauthorized], or [ErrClockSkew] if the clock is wrong.
-//   - Accepted: Run reconnects, and logs an error once a minute.
-//   - No response: Run reconnects, for 30 seconds if the session never worked in this process, otherwise without
-//     limit.
+//   - Accepted: Run reconnects, and logs an error at most once a minute.
+//   - No response, or another error: Run reconnects without limit. If the session never worked in this process, Run
+//     returns [CodeUnauthorized] after 30 seconds of this.
 //
 // A 401 in response to a single request is returned by that request only.
 func (c *Client) Run(ctx context.Context, h Handler) error {
@@ -96,9 +96,9 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	return runError(err)
 }
 
-// CloseIdleConnections closes idle HTTP connections, as Run does when it ends. The Client's own also close after five
-// seconds. Those of a Config.HTTPClient otherwise stay open as long as its Transport, or the copy of it, keeps them. A
-// Transport that is not an [http.Transport] is left alone.
+// CloseIdleConnections closes idle HTTP connections, as Run does when it ends. The Client's own connections also close
+// after five idle seconds. Those of a Config.HTTPClient follow the IdleConnTimeout of its [http.Transport]. A Transport
+// of another type is left alone.
 func (c *Client) CloseIdleConnections() { c.closeIdle() }
 
 // Stats returns the current counters. It may be called at any time. The counters are not read at one instant.

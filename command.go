@@ -87,7 +87,8 @@ func plainWord(s string) string {
 func blank(r rune) bool { return unicode.IsSpace(r) || invisible(r) }
 
 // invisible reports whether a character is invisible, such as those of zero width or direction. Two kinds of format
-// characters do not count: signs before numbers are visible, and tags end the emoji of a flag.
+// characters are not counted: the signs before numbers, which are visible, and tags, which are part of the emoji of a
+// flag.
 func invisible(r rune) bool {
 	const firstTag, lastTag = 0xE0020, 0xE007F
 	const joiner = 0x034F // the combining grapheme joiner, which joins nothing

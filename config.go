@@ -16,8 +16,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/recent"
 )
 
-// Config holds the options of a [Client]. The zero value of every field is its default, and a nil *Config is the zero
-// Config. [New] copies it; later changes have no effect.
+// Config holds the options of a [Client]. The zero value of every field selects its default, and a nil *Config is the
+// zero Config. [New] copies it; later changes have no effect.
 type Config struct {
 	// Endpoints are the websocket addresses. They are tried in turn until one connects. Zero means
 	// wss://blaze.mixin.one/ and wss://mixin-blaze.zeromesh.net/. ws:// is accepted for loopback hosts only.
@@ -30,10 +30,11 @@ type Config struct {
 	// client is outdated ([CodeUpdateRequired]). It must be printable ASCII. Zero means "mixin-blaze/VERSION (go1.x)",
 	// with the versions of this package and of Go.
 	UserAgent string
-	// DialContext opens network connections. It must return when its context ends: the Client opens no other connection
-	// until then, and at its end Run waits one second for it. A panic in DialContext, in Proxy or in a callback of
-	// TLSClientConfig becomes an error of that connection. The Client does not check the addresses to which DialContext
-	// resolves the hosts of files; see AllowPrivateStorage. Zero means the DialContext of a [net.Dialer].
+	// DialContext opens network connections. It must return when its context ends: until it has returned, the Client
+	// dials no other websocket, and when Run ends it waits for DialContext up to a second, within Drain. A panic in
+	// DialContext, in Proxy or in a callback of TLSClientConfig becomes an error of that connection. The Client does
+	// not check the addresses to which DialContext resolves the hosts of files; see AllowPrivateStorage. Zero means the
+	// DialContext of a [net.Dialer].
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// TLSClientConfig is used for wss:// and https://, and for https:// proxies. Zero means the system's roots and TLS
 	// 1.2 or later. NextProtos is ignored: the Client speaks HTTP/1.1 only.
@@ -44,19 +45,18 @@ type Config struct {
 	// the resulting addresses are not checked; see AllowPrivateStorage. Zero means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 	// HTTPClient makes the HTTP requests. The Client copies it, and the copy follows no redirects. If the Transport is
-	// an [http.Transport], the Client copies that too, so that a panic in its hooks becomes an error of the request,
-	// and closes the idle connections of the copy in CloseIdleConnections and when Run ends. The addresses that an
-	// HTTPClient connects to are not checked; see AllowPrivateStorage. Zero means a client with the dialer, TLS
-	// configuration and proxy of the websocket and an idle timeout of five seconds.
+	// an [http.Transport], the Client copies that too, so that a panic in its hooks becomes an error of the request.
+	// CloseIdleConnections and the end of Run close the idle connections of that copy. The addresses that an HTTPClient
+	// connects to are not checked; see AllowPrivateStorage. Zero means a client with the dialer, TLS configuration and
+	// proxy of the websocket and an idle timeout of five seconds.
 	HTTPClient *http.Client
 	// MaxDownload is the largest file, in bytes, that Download, DownloadFile or Reupload fetches. A larger
 	// Attachment.Size is an [InvalidError] before the first request. A file that turns out to be larger is an
 	// [InvalidError] too. Zero means 1 GiB (1 << 30).
 	MaxDownload int64
 	// TempDir is the directory in which Download and Reupload store the encrypted form of files over 4 MiB until the
-	// file is closed. The temporary files are readable by the current user only (0600). Where the system allows it,
-	// which Windows does not, their names are removed at once, so that a crash leaves none behind. Zero means
-	// [os.TempDir].
+	// file is closed. The temporary files are readable by the current user only (0600). Except on Windows, their names
+	// are removed at once, so a crash leaves no file behind. Zero means [os.TempDir].
 	TempDir string
 	// AllowPrivateStorage accepts files at addresses that are not public. Set it for a storage on a private network. By
 	// default a file URL is rejected if its host is "localhost" or a loopback, link-local, private, shared
@@ -69,20 +69,21 @@ type Config struct {
 	// MessageID, "error" the cause, and "hint" says what to do or what follows.
 	//
 	//   - Info: connected.
-	//   - Warn: disconnected; a handler failed; a handler or OnReceipt has been running for over a minute (once,
-	//     counted in Stats.SlowHandlers); the first decline of a category; a request has waited 5 s because Run was
-	//     not called; conversations wait for a message whose handler fails (once a minute); errors of the Ledger, of
-	//     OnReceipt or from the server.
+	//   - Warn: disconnected, or rejected permanently; a handler or OnReceipt failed, or has been running for over a
+	//     minute (once, counted in Stats.SlowHandlers); the first decline of a category; a request has waited 5 s
+	//     because Run was not called; conversations wait for a message whose handler fails (once a minute); a frame
+	//     or a receipt was discarded; an acknowledgement was rejected or got no reply; an answer to an encrypted
+	//     message was sent unencrypted; an insecure TLS configuration; errors of the Ledger or from the server.
 	//   - Error: a message was dropped; a hook of Trace failed; the websocket rejects the session and the HTTP API
 	//     accepts it.
 	//
 	// Repeated records are limited. Warnings are equal if they differ only in the message concerned. The first of equal
 	// warnings is logged at once, then a record with their number as "repeated" after a second, and then one a minute.
-	// 256 kinds of warnings are told apart; beyond that, warnings with the same text count as equal. Records that each
-	// matter, such as a dropped message or a new connection, are limited in the same way after the first 60 with the
-	// same text, and start again after a minute without any. An error is cut at 2,000 bytes. A panic has its stack, of
-	// at most 8 KiB, in the attribute "stack"; it is logged once for each place in the code, for the first 100 places.
-	// Ids and other texts from the network are one short line.
+	// The Client distinguishes 256 kinds of warnings. Beyond that, warnings with the same slog message count as equal.
+	// Records about a single event, such as a dropped message or a new connection, are limited in the same way, but
+	// only after the first 60 with the same slog message. After a minute without any, another 60 are logged. An error
+	// is cut at 2,000 bytes. The record of a panic has the stack, of at most 8 KiB, in the attribute "stack". Each
+	// stack is logged once; the limit is 100 stacks. Ids and other texts from the network are one short line.
 	//
 	// Records carry the values of Run's context and the time of their event. They are queued and written in order, one
 	// at a time, so a Logger may block and may send with this Client. The queue holds 1,024 records and hooks; further
@@ -102,9 +103,10 @@ type Config struct {
 	// If a message does not fit, the newest messages of the conversation with the most bytes are released: they stay
 	// unacknowledged on the server. If that is not enough, messages in backoff are released too, unless they were
 	// acknowledged before. A single message of more than half of InboxBytes, even of more than all of it, is accepted
-	// as soon as half is free. When half of the messages that were in memory then have been handled, or after a minute,
-	// the server redelivers the released messages with all other pending ones. Their attempts keep counting. A backlog
-	// larger than InboxBytes is therefore transferred several times: about 25 times if it is 40 times as large.
+	// as soon as half is free. When the bytes in memory, or those of a conversation with released messages, have
+	// halved, the Client reconnects, and the server redelivers all pending messages. The Client also reconnects each
+	// minute while such a conversation has nothing in memory. Attempts keep counting. A backlog larger than InboxBytes
+	// is transferred several times: about 25 times if it is 40 times as large.
 	InboxBytes int64
 	// OutboxLen bounds the sends and batch requests that are in flight or queued, including those over HTTP. Zero means
 	// 1024. Their total size is bounded to 32 MiB. Send blocks while either bound is reached.
@@ -121,11 +123,13 @@ type Config struct {
 	// minute. Zero means 8, which takes about two minutes. Negative means no limit: a message that always fails then
 	// blocks its conversation for ever.
 	HandlerAttempts int
-	// SendAttempts is the maximum number of attempts of a request that is rejected for a transient reason, and of
-	// connections that are lost while it alone is in flight. Zero means 5; negative means no limit.
+	// SendAttempts limits a request in two ways: the number of transient rejections, and the number of connections lost
+	// while nothing else was in flight. It also limits the attempts of automatic acknowledgements without a reply, and
+	// those of HTTP requests without a response, except encrypted sends. Zero means 5; negative means no limit.
 	SendAttempts int
-	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids. For a send it
-	// doubles with each timeout. Zero means 20 seconds. The maximum is an hour.
+	// ReplyTimeout is how long a request waits for its reply before it is sent again with the same ids. It doubles with
+	// each timeout, up to five minutes. It is also the timeout of one HTTP attempt, where it doubles for encrypted
+	// sends only. Zero means 20 seconds. The maximum is an hour.
 	ReplyTimeout time.Duration
 	// Drain is how long Run waits for handlers, replies and acknowledgements after its context has ended. Make it
 	// longer than the slowest handler takes. Zero means 5 seconds; negative means that Run does not wait.
@@ -144,10 +148,10 @@ type Config struct {
 	OnReceipt func(Receipt)
 }
 
-// Limiter rate-limits sends. *rate.Limiter of golang.org/x/time/rate implements it, even with burst 1. Wait is called
-// once for each message of Send and SendBatch, and again after each 429. It is not called for acknowledgements, nor for
-// messages sent again after a lost connection. If Wait returns an error, panics or calls [runtime.Goexit], that send
-// fails and nothing is written. Wait must return when its context ends.
+// Limiter rate-limits sends. *rate.Limiter of golang.org/x/time/rate implements it. Wait is called once for each
+// message of Send and SendBatch, and again after each 429. It is not called for acknowledgements, nor for messages sent
+// again after a lost connection. If Wait returns an error, panics or calls [runtime.Goexit], that send fails and is not
+// written, or after a 429 not written again. Wait must return when its context ends.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }
@@ -155,15 +159,14 @@ type Limiter interface {
 // Trace has hooks for events inside a Client. Each may be nil. None is called with a lock held. A hook that panics or
 // calls [runtime.Goexit] is logged, at most once a minute, and called again for the next event.
 //
-// Connected and Disconnected share a queue with the records of Config.Logger. They are called serially and in order,
-// and are dropped if the queue is full. They may block and use the Client.
-//
-// FrameRead and FrameWritten are called by the goroutines that read and write a connection. They must be fast and must
-// not call into the Client. The first Goexit in one of them ends the connection; later ones do not. The first FrameRead
-// of a connection waits up to a second for Connected to return. If Connected is still queued by then, it is dropped.
-//
-// HandlerError and Dropped are called for each failure and never dropped. The conversation of the message waits for
-// them.
+//   - Connected and Disconnected share a queue with the records of Config.Logger. They are called serially and in
+//     order, and are discarded if the queue is full. They may block and use the Client.
+//   - FrameRead and FrameWritten are called by the goroutines that read and write a connection. They must be fast and
+//     must not call into the Client. The first Goexit in one of them ends the connection; later ones do not. The
+//     first FrameRead of a connection waits up to a second for Connected to return. If Connected is still queued by
+//     then, it is discarded.
+//   - HandlerError is called for each failed attempt, except while Run is ending, and Dropped for each dropped
+//     message. These calls are never discarded. The conversation of the message waits for them.
 type Trace struct {
 	Connected    func(endpoint string)
 	Disconnected func(err error, retryIn time.Duration)
@@ -171,10 +174,12 @@ type Trace struct {
 	FrameRead    func(frame []byte)
 	FrameWritten func(frame []byte)          // JSON before gzip, valid during the call only
 	HandlerError func(m *Message, err error) // a handler failed, panics included
-	// Dropped is called for each dropped message: no attempt succeeded and none follows. The message is acknowledged
-	// unless Config.Ack is AckManual. Dropped returns before the message is recorded in the Ledger and, except with
-	// AckReceived, before it is acknowledged. Keep m to process it elsewhere. With AckReceived, if Run ends before
-	// another attempt, err contains the first 80 bytes of the handler's error and does not wrap it.
+	// Dropped is called for each dropped message: no attempt succeeded and none follows. Keep m to process it
+	// elsewhere. Dropped returns before the message is recorded in the Ledger and acknowledged. With AckReceived both
+	// happened before its handler ran; with AckManual they are left to Client.Ack.
+	//
+	// With AckReceived, a message in backoff is dropped when Run ends. err then has the first 80 bytes of the handler's
+	// error and does not wrap it.
 	Dropped func(m *Message, err error)
 }
 
@@ -318,9 +323,9 @@ const (
 	// retried in this process. At most once if the process crashes. Messages still failing when Run ends are dropped.
 	AckReceived
 	// AckManual leaves acknowledging and recording to Client.Ack. Until Ack, the message stays pending and is
-	// redelivered on the next start; this process remembers the last 100,000 and does not handle them again. A dropped
-	// message is reported and stays pending. A message that every handler declined is acknowledged, because no handler
-	// will call Ack for it.
+	// redelivered on the next start. This process remembers the last 100,000 such ids and does not handle these
+	// messages again. A dropped message is reported and stays pending. A message that every handler declined is
+	// acknowledged, because no handler will call Ack for it.
 	AckManual
 )
 

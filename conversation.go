@@ -6,11 +6,11 @@ import (
 
 // OpenConversation creates the conversation between the bot and a user, so that the bot can write first. Without it,
 // [Client.Send] to a user who never wrote to the bot is rejected. It returns the conversation's id, which equals
-// [Client.ConversationWith]. An existing conversation is left unchanged. OpenConversation works before, during and
-// without Run.
+// [Client.ConversationWith]. An existing conversation is left unchanged. OpenConversation needs no Run and works at any
+// time.
 //
-// The error is an [InvalidError], an *[Error], [ErrNoAnswer] or the error of ctx. After each it may be called again. A
-// response without the id of this conversation is [ErrNoAnswer].
+// The error is an [InvalidError], an *[Error], [ErrNoAnswer] or the error of ctx. A response without the id of this
+// conversation is [ErrNoAnswer]. OpenConversation may be called again after any error.
 //
 // Source: POST /conversations of the service's HTTP API.
 func (c *Client) OpenConversation(ctx context.Context, userID string) (conversationID string, err error) {

@@ -37,8 +37,11 @@
 //
 // # Files, encryption, first contact
 //
-// [Client.Upload], [Client.Download] and [Client.DownloadFile] transfer files of any size, up to Config.MaxDownload.
-// [Client.UploadImage] uploads a picture and returns its [Image].
+// [Client.Upload], [Client.Download] and [Client.DownloadFile] transfer files without holding large ones in memory.
+// Config.MaxDownload limits downloads. [Client.UploadImage] uploads a picture and returns its [Image].
+//
+// A session is one sign-in of a user or bot, and has a key of its own. An encrypted message is encrypted for each
+// session of its recipient.
 //
 // Encrypted messages are decrypted and arrive like plain ones. Replies to them are encrypted where possible (see
 // [Message.NewReply]). Outgoing.Encrypted encrypts any other message. Encryption hides the content from the service. It
@@ -52,3 +55,5 @@
 //
 // Package blazetest is an in-memory server for tests. It delivers messages to a bot and records what the bot sends.
 package blaze
+
+// A comment "mutant:" with a name marks code that a mutation test changes; see internal/mutants and ARCHITECTURE.md.

@@ -16,8 +16,8 @@ import (
 // maxInMemory is the size, in bytes, up to which an encrypted file is kept in memory until it is verified.
 const maxInMemory = 4 << 20
 
-// Download opens the file of an incoming message or of an Upload. The caller must close it. Download works before,
-// during and without Run.
+// Download opens the file of an incoming message or of an Upload. The caller must close it. Download needs no
+// Run and works at any time.
 //
 // An encrypted file is verified before Download returns: Key, Digest and, if above 0, Size. A file that does not match
 // is [ErrDamaged], and no byte of it is returned. The encrypted form is kept until Close: up to 4 MiB in memory, a

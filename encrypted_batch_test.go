@@ -163,7 +163,7 @@ func crowdedSessions(t *testing.T, s *blazetest.Server, each int) {
 	})
 }
 
-// The size of an encrypted message grows with the number of its recipient's sessions. A request has at most 128 KB all
+// The size of an encrypted message grows with the number of its recipient's sessions. A request has at most 128 KiB all
 // the same, and as many messages as fit.
 func TestEncryptedRequestsOfManySessions(t *testing.T) {
 	bubble(t, "12 each", func(t *testing.T) {

@@ -38,7 +38,7 @@ var (
 	// ErrDrain means that Run ended before everything in progress had finished. Its text says how much was left.
 	ErrDrain = errors.New("blaze: not drained")
 	// ErrNoSession means that no session of the recipient can decrypt messages, as for a user of an old client. Nothing
-	// was sent: a message that its author encrypts is never sent unencrypted instead (see Outgoing.Encrypted). A new
+	// was sent: a message for which the caller sets Encrypted is never sent unencrypted (see Outgoing.Encrypted). A new
 	// session may appear when the user signs in, so a handler that returns ErrNoSession is retried.
 	ErrNoSession = errors.New("blaze: the recipient has no session that can decrypt messages")
 	// ErrNotForUs is the Err of a [Raw] for an encrypted message that was encrypted for other sessions.
@@ -55,7 +55,8 @@ var (
 // matches every error with that code. Codes without a constant are passed through unchanged.
 type Code int
 
-// Codes that concern bots. Source: the service's list of error codes.
+// Codes that concern bots. Source: https://developers.mixin.one/docs/api/error-codes, and for
+// CodeChecksum Messenger's apps.
 const (
 	CodeBadRequest      Code = 400   // the request could not be read
 	CodeUnauthorized    Code = 401   // wrong key, session gone, or clock more than five minutes off
@@ -367,7 +368,7 @@ func sessionError(r *engine.RejectedError) error {
 // errConnecting is the state before the first connection is established or has failed.
 var errConnecting = errors.New("blaze: not connected yet")
 
-// unwrittenError returns the error of a request that ended without an answer. It names the request, the reason, and the
+// unwrittenError returns the error of a request that ended without a reply. It names the request, the reason, and the
 // state of the connection.
 func unwrittenError(what string, err, offline error) error {
 	if errors.Is(err, engine.ErrClosed) {

@@ -29,10 +29,10 @@ type Outgoing struct {
 	//
 	// An answer is encrypted by default if the message answered was (see [Message.NewReply]). If it cannot be
 	// encrypted, it is sent unencrypted with the same MessageID. The reasons are that the recipient has no suitable
-	// session, that the bot's session has an RSA key, that the author has set ExpireIn or Mentions, or that the payload
+	// session, that the bot's session has an RSA key, that the caller has set ExpireIn or Mentions, or that the payload
 	// is too large or has an unencrypted file. The Client logs the first such answer to a user, for the last 4,096
-	// users. To get an error instead, copy the exported fields to a new Outgoing: a message that its author encrypts is
-	// never sent unencrypted.
+	// users. To get an error instead, copy the exported fields to a new Outgoing: a message for which the caller sets
+	// Encrypted is never sent unencrypted.
 	Encrypted bool
 
 	origin *origin // of an answer; nil: nothing to keep

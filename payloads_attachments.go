@@ -2,7 +2,8 @@ package blaze
 
 import "time"
 
-// maxAudio is the longest recording that the service accepts. Source: its list of websocket messages.
+// maxAudio is the longest recording that the service accepts. Source: the service's list of websocket messages; see
+// [CategoryPlainText].
 const maxAudio = 60 * time.Second
 
 // Attachment is an uploaded file in the messages that refer to it. Its printed, logged and JSON forms omit Key and
@@ -45,7 +46,8 @@ func (f *fields) attachment() Attachment {
 	}
 }
 
-// Image is a picture. Source for all attachment payloads: the service's list of websocket messages.
+// Image is a picture. Source for all attachment payloads: the service's list of websocket messages; see
+// [CategoryPlainText].
 type Image struct {
 	Attachment
 	Width, Height int    // in pixels, above 0

@@ -8,7 +8,7 @@ import (
 const (
 	buttonColor = "#3D75E3" // of SayButton and LinkButton
 
-	maxLabel   = 36 // bytes; a label must be shorter. Source: the service's list of websocket messages
+	maxLabel   = 36 // bytes; a label must be shorter. Source: see CategoryPlainText
 	maxButtons = 18 // in a group; 6 until 2024. Source: the service's own client for Go
 )
 

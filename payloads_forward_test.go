@@ -16,11 +16,11 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// foreignPayloads are payloads that apps and other bots send, but this package rejects if a bot's author creates them.
+// foreignPayloads are payloads that apps and other bots send, but this package rejects if the caller creates them.
 var foreignPayloads = map[string]struct {
 	category blaze.Category
 	data     string
-	field    string // of the error, if the author of a bot writes it; "": none
+	field    string // of the error, if the caller creates it; "": none
 }{
 	"a recording of 60.4 s": {
 		"PLAIN_AUDIO",
@@ -165,7 +165,7 @@ func TestReceivedEncryptedPayloadsAreForwarded(t *testing.T) {
 	}
 }
 
-// Payloads that a bot's author writes are validated, even if they are changed copies of received ones.
+// Payloads that the caller creates are validated, even if they are changed copies of received ones.
 func TestPayloadsOfTheAuthorAreValidated(t *testing.T) {
 	for name, c := range foreignPayloads {
 		if c.field == "" {

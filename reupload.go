@@ -8,8 +8,8 @@ import "context"
 // returned unchanged, without a request.
 //
 // The file is downloaded and verified like in [Client.Download], and then uploaded. Memory use does not depend on its
-// size. The errors are those of Download and Upload. After [ErrDamaged] nothing was stored. Reupload works before,
-// during and without Run, and may be called again after any error.
+// size. The errors are those of Download and Upload. After [ErrDamaged] nothing was stored. Reupload needs no
+// Run, works at any time, and may be called again after any error.
 func (c *Client) Reupload(ctx context.Context, a Attachment) (Attachment, error) {
 	if len(a.Key) == 0 && len(a.Digest) == 0 {
 		return a, nil

@@ -16,7 +16,7 @@ import (
 //
 //   - [InvalidError]: the message cannot be sent; nothing was written.
 //   - *[Error]: the server rejected the message; it was not stored.
-//   - [UnconfirmedError]: the message was written without an answer, and then ctx or the Client ended, a later
+//   - [UnconfirmedError]: the message was written without a reply, and then ctx or the Client ended, a later
 //     attempt was rejected, or the connection was lost Config.SendAttempts times while nothing else was in flight.
 //     Send it again with the same MessageID.
 //   - The error of ctx: nothing was written. It is joined with the reason: [ErrNotRunning], or the last connection
@@ -66,7 +66,7 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 //     MessageID. A new MessageID is used only after that one is confirmed.
 //   - A reply that was confirmed in an earlier attempt in this process is not written again: Reply returns nil.
 //   - The server may answer a MessageID that it has stored with 403. Reply returns a 403 as an UnconfirmedError if
-//     the reply was written before without an answer, or in the first attempt at a Backlog message, which an earlier
+//     the reply was written before without a reply, or in the first attempt at a Backlog message, which an earlier
 //     process may have answered. A handler that returns it is retried. Any other 403, and one in that retry, is an
 //     *[Error].
 //
@@ -169,7 +169,7 @@ func (c *Client) sendError(o outbox.Outcome, action, messageID string) error {
 	case outbox.Rejected, outbox.TransientExhausted:
 		if o.Unconfirmed && rejected.Code != CodeBadRequest && rejected.Code != CodeInvalidField {
 			// An earlier attempt may have been stored, and circumstances may have changed since: a 403 may even be the
-			// answer to its repetition. An invalid request was invalid in earlier attempts too.
+			// reply to its repetition. An invalid request was invalid in earlier attempts too.
 			return &UnconfirmedError{MessageID: messageID, Err: rejected}
 		}
 		return rejected

@@ -208,7 +208,7 @@ func TestAReplyIsEncryptedAgain(t *testing.T) {
 	})
 }
 
-// A message that a bot's author encrypts is never sent unencrypted. It is retried, because the user may sign in.
+// A message for which the caller sets Encrypted is never sent unencrypted. It is retried, because the user may sign in.
 func TestMessagesEncryptedByTheirAuthor(t *testing.T) {
 	mine := map[string]func(*blaze.Client, *blaze.Message) blaze.Outgoing{
 		"to a user": func(c *blaze.Client, m *blaze.Message) blaze.Outgoing {
@@ -318,7 +318,7 @@ func TestAnRSASessionRepliesUnencrypted(t *testing.T) {
 			errs <- err
 			return err
 		})
-		require.ErrorIs(t, <-errs, blaze.ErrInvalid, "encrypted by its author")
+		require.ErrorIs(t, <-errs, blaze.ErrInvalid, "encrypted by the caller")
 		require.NoError(t, <-errs)
 		require.Len(t, r.written.of(actionSend), 1)
 		synctest.Wait()

@@ -16,11 +16,11 @@ var replies = []Mutant{
 		Marker: "forwarded-data", Old: "m.Data != nil", New: "false",
 	},
 	{
-		Name: "a payload changed by its author is forwarded unchanged", By: unit("TestPayloadsOfTheAuthorAreValidated"),
+		Name: "a payload changed by the caller is forwarded unchanged", By: unit("TestPayloadsOfTheAuthorAreValidated"),
 		Marker: "forwarded-data", Old: "arrivedAs(value, m.Data)", New: "true",
 	},
 	{
-		Name:   "a payload replaced by its author is forwarded unchanged",
+		Name:   "a payload replaced by the caller is forwarded unchanged",
 		By:     unit("TestPayloadsOfTheAuthorAreValidated"),
 		Marker: "forwarded-changed", Old: "arrivedAs(value, data)", New: "true",
 	},
@@ -29,7 +29,7 @@ var replies = []Mutant{
 		Marker: "plain-key", Old: "hasKey(value)", New: "false",
 	},
 	{
-		Name:   "a message that its author encrypts is sent in plain text",
+		Name:   "a message that the caller encrypts is sent in plain text",
 		By:     unit("TestMessagesEncryptedByTheirAuthor"),
 		Marker: "encrypted-default", Old: `out.origin.recipient != ""`, New: `true || out.origin.recipient != ""`,
 	},

@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/tame"
 )
 
-// Limits of received frames. The service's largest message has 128 KB of data, so no correct frame comes near them.
+// Limits of received frames. The service's largest message has 128 KiB of data, so no correct frame comes near them.
 const (
 	MaxFrame    = 8 << 20  // size of a websocket message; a larger one is read to its end and discarded
 	MaxSkipped  = 64 << 20 // size of a websocket message at which the link ends

@@ -139,8 +139,8 @@ func (v *deliverer) observe(kind engine.Kind, m *Message, o outcome) {
 }
 
 // keptAttempt is the error of a failed attempt that may be retried. If the message was acknowledged early, the engine
-// keeps it until the next attempt. It holds a short text of the handler's error, and neither that error nor the
-// Message: a handler's error or panic value may reference the message, which InboxBytes would not count.
+// keeps it until the next attempt. It has a short text in place of the handler's error, and it has no Message: an error
+// or a panic value may keep a message in memory that InboxBytes does not count.
 type keptAttempt struct {
 	attempt int
 	ended   *endedReplies
@@ -200,8 +200,8 @@ func (v *deliverer) Receipt(m *wire.Message) {
 	})
 }
 
-// known calls then once, with whether the Ledger has the message. An error of the Ledger counts as no.
-func (v *deliverer) known(ctx context.Context, id string, then func(known bool)) {
+// known looks a message up in the Ledger, and then calls next exactly once. If the Ledger fails, next(false) is called.
+func (v *deliverer) known(ctx context.Context, id string, next func(known bool)) {
 	known := false
 	inPlace("Ledger", func() (err error) {
 		known, err = v.cfg.Ledger.Handled(ctx, id)
@@ -210,7 +210,7 @@ func (v *deliverer) known(ctx context.Context, id string, then func(known bool))
 		if err != nil {
 			v.observer.observe(event{Event: engine.Event{Kind: ledgerLookupFailed, Text: id, Err: err}})
 		}
-		then(known && err == nil)
+		next(known && err == nil)
 	})
 }
 
@@ -234,9 +234,8 @@ func (v *deliverer) recorded(id string, err error) {
 	}
 }
 
-// unseal decrypts the data of a message that was encrypted for this session, so that it is decoded like a plain one.
-// Data that cannot be decrypted is returned unchanged with the reason: it was encrypted for others, it is damaged, or
-// the session's key is RSA.
+// unseal decrypts the data of a message that was encrypted for this session. If that fails, the error has the reason:
+// the message was encrypted for others, it is damaged, or the session's key is RSA.
 func (v *deliverer) unseal(m *wire.Message) ([]byte, error) {
 	data, err := seal.Open(v.signer, v.signer.SessionID(), []byte(m.Data))
 	switch {

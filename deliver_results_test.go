@@ -62,6 +62,9 @@ var results = []struct {
 	{"UnconfirmedError of a rejection", func() error {
 		return &blaze.UnconfirmedError{Err: &blaze.Error{Code: blaze.CodeForbidden}}
 	}, retried},
+	{"ErrDrop with an UnconfirmedError", func() error {
+		return fmt.Errorf("%w: %w", blaze.ErrDrop, &blaze.UnconfirmedError{Err: errAny})
+	}, dropped},
 	{"any error", func() error { return errAny }, retried},
 	{"a deadline of its own", func() error { return context.DeadlineExceeded }, retried},
 	{"panic", func() error { panic("boom") }, retried},

@@ -16,8 +16,8 @@ import (
 // its connections must close on their own.
 const idleHTTP = 5 * time.Second
 
-// http1 returns a copy of c for HTTP/1.1 and websockets. c may be nil. A configuration used by net/http before also
-// offers HTTP/2, which the Client does not speak.
+// http1 returns a copy of c for HTTP/1.1 and websockets. c may be nil. It replaces NextProtos, because net/http adds
+// HTTP/2 to a configuration that it uses, and the Client does not speak HTTP/2.
 func http1(c *tls.Config) *tls.Config {
 	if c = c.Clone(); c == nil {
 		c = new(tls.Config)

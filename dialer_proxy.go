@@ -58,12 +58,12 @@ func (u *proxyUse) cause(err error) error {
 }
 
 // errProxyURL replaces errors that quote the URL of a proxy, which may contain a password.
-var errProxyURL = errors.New("the URL of the proxy that Config.Proxy returns cannot be used, or cannot be parsed; " +
-	"it is not shown, because it may have a password")
+var errProxyURL = errors.New("the proxy's URL, from Config.Proxy, Config.HTTPClient or the environment, cannot be " +
+	"used; it is not shown, because it may have a password")
 
 // errPlainProxy prevents a token from being sent unencrypted to a proxy.
-var errPlainProxy = errors.New("blaze: Config.Proxy returns a proxy for a request without TLS, which would show it " +
-	"the token: return nil for loopback hosts, or use TLS")
+var errPlainProxy = errors.New("blaze: the Proxy of Config or of its HTTPClient returns a proxy for a request " +
+	"without TLS, and the proxy would see the token: return nil for loopback hosts, or use TLS")
 
 // careful wraps a proxy function. Requests without TLS, which are allowed to loopback hosts only, must not use a proxy.
 // Errors do not quote URLs.

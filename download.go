@@ -29,11 +29,14 @@ const maxInMemory = 4 << 20
 //
 // Errors:
 //
-//   - [InvalidError]: the file has more than Config.MaxDownload bytes. If Size or the storage reports that, Download
-//     returns the error, otherwise the Read that exceeds the limit does. If the file also exceeds a Size above 0, the
-//     error is [ErrDamaged].
-//   - *[Error] with [CodeNotFound]: the file is gone; the service keeps files for a limited time.
-//   - [ErrNoAnswer]: an incomplete response, or a storage at a private address (see Config.AllowPrivateStorage).
+//   - [InvalidError]: the Attachment is invalid, its Size exceeds Config.MaxDownload, or Size is unknown and the file
+//     exceeds it. Download returns the error, except for an unencrypted file without a length in the response of the
+//     storage: a Read returns it then.
+//   - *[Error]: the API or the storage rejected the request, with [CodeNotFound] if the file is gone. The service keeps
+//     files for a limited time.
+//   - [ErrNoAnswer]: no usable response of the API or the storage, or a storage at a private address (see
+//     Config.AllowPrivateStorage).
+//   - An error that wraps that of the connection: it was lost during the transfer.
 //   - An error that names Config.TempDir: the temporary file cannot be written.
 //   - [fs.ErrClosed]: Read after Close.
 //

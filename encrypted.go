@@ -14,7 +14,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// sealedMessage is one message of the request.
+// sealedMessage is one message of POST /encrypted_messages.
 type sealedMessage struct {
 	ConversationID   string      `json:"conversation_id"`
 	RecipientID      string      `json:"recipient_id"`
@@ -38,7 +38,7 @@ const (
 	sealedFailed = "FAILED"
 )
 
-// sealedResult is the result for one message.
+// sealedResult is the service's result for one message.
 type sealedResult struct {
 	MessageID string          `json:"message_id"`
 	State     string          `json:"state"`
@@ -58,8 +58,8 @@ type sealing struct {
 
 // sendSealed sends at most batchMessages encrypted messages and stores the result in each item. They use outbox
 // capacity like one frame, so that they count towards Config's limits and Run waits for them at its end. Messages to
-// recipients with changed sessions are encrypted and sent once more. If there are several items, some may be marked to
-// be sent again.
+// recipients with changed sessions are encrypted and sent once more. If there are several items, sendSealed may set
+// again in some: the caller then sends these in a smaller request.
 func (c *Client) sendSealed(ctx context.Context, items []*item) {
 	//mutant:encrypted-hold
 	release, err := c.engine.Hold(ctx, sizeOf(items))
@@ -112,7 +112,7 @@ func (c *Client) noCapacityError(m *item, err error) error {
 	}
 	switch {
 	case m.unconfirmed:
-		return &UnconfirmedError{MessageID: m.MessageID, Err: err} // it was in a larger request
+		return &UnconfirmedError{MessageID: m.MessageID, Err: err} // an earlier, larger request may have stored it
 	case closed:
 		return err
 	}
@@ -241,7 +241,7 @@ func (s *sealing) post(ctx context.Context, items []*item, maybeStored bool) {
 	}
 }
 
-// putBack marks items to be sent again in smaller requests.
+// putBack sets again in items: the caller then sends them in a smaller request.
 func putBack(items []*item) {
 	for _, m := range items {
 		m.again, m.err = true, nil
@@ -287,7 +287,7 @@ func (c *Client) changedSessions(m *item, sessions json.RawMessage) error {
 }
 
 // sealMessage returns the JSON of one message. As the service requires, the checksum covers all known sessions,
-// including those that nothing can be encrypted for.
+// including those without a usable key.
 func (c *Client) sealMessage(d *prepared, all []session) (json.RawMessage, error) {
 	sessions, odd := usable(c.signer, all)
 	if len(sessions) == 0 {

@@ -16,12 +16,12 @@ import (
 
 // Errors that a Client returns, alone or wrapped; compare with [errors.Is].
 var (
-	// ErrClosed means that Run has ended, or is ending and accepts no more requests. Nothing was sent. A second Run
-	// returns it too.
+	// ErrClosed means that Run has ended, or is ending and accepts no more requests. No message was stored, unless the
+	// error is an [UnconfirmedError]. An acknowledgement may have been sent. A second Run returns ErrClosed too.
 	ErrClosed = errors.New("blaze: the client is closed")
 	// ErrNotRunning means that the context ended before Run was called. Nothing was sent.
 	ErrNotRunning = errors.New("blaze: the client is not running")
-	// ErrInvalid matches every [InvalidError]: the value cannot be sent, and a retry will not help.
+	// ErrInvalid matches every [InvalidError].
 	ErrInvalid = errors.New("blaze: invalid")
 	// ErrNotHandled is returned by a [Handler] that declines a message. [Route] then tries the next handler. A message
 	// that every handler declines is acknowledged and not redelivered.
@@ -29,11 +29,12 @@ var (
 	// ErrDrop is returned, usually wrapped, by a [Handler] that drops a message: it is not retried, and it is
 	// acknowledged unless Config.Ack is AckManual.
 	ErrDrop = errors.New("blaze: message dropped")
-	// ErrClockSkew ends Run if the server rejects the token, this machine's clock is more than five minutes off, and
-	// the client could not compensate, because one of the clocks was set in the meantime.
+	// ErrClockSkew ends Run if the server rejects a token with a date that is more than five minutes off. The Client
+	// dates tokens by the server's clock, unless this machine's clock differs by more than a day, or one of the clocks
+	// was set in the meantime.
 	ErrClockSkew = errors.New("blaze: the clock of this machine differs from the server's by more than five minutes")
-	// ErrNoAnswer means that no usable HTTP response was received, or that the storage did not accept an upload. A
-	// response of a gateway is not usable, whatever its status.
+	// ErrNoAnswer means that no usable HTTP response was received, or that a file has an address that is not allowed
+	// (see Config.AllowPrivateStorage). A response of a gateway is not usable, whatever its status.
 	ErrNoAnswer = errors.New("blaze: no usable HTTP response")
 	// ErrDrain means that Run ended before everything in progress had finished. Its text says how much was left.
 	ErrDrain = errors.New("blaze: not drained")
@@ -140,7 +141,7 @@ type Error struct {
 	// Extra has details as JSON, for CodeInvalidField the field and the reason. It is nil if there were none, or more
 	// than 4 KiB. Possible keys and tokens in it are replaced as in Description.
 	Extra     json.RawMessage
-	Action    string // the request's action, for example CREATE_MESSAGE; "" for a rejected connection
+	Action    string // the rejected request, such as CREATE_MESSAGE or POST /attachments; "" for a connection
 	MessageID string // the message concerned, "" if the request was not about one
 }
 
@@ -179,16 +180,17 @@ func (e *Error) Unwrap() error {
 }
 
 // Temporary reports whether the same request may succeed later: the code or status is 429, 7000, 7001 or 500 to 599, or
-// both are zero. The Client has already made Config.SendAttempts attempts when it returns such an error.
+// both are zero. The Client has already retried the request, up to Config.SendAttempts attempts. It does not retry the
+// transfer of a file.
 func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Status) }
 
-// UnconfirmedError means that a message may or may not have been stored. It was written, and no answer arrived before
-// the context or the Client ended, or it was rejected after an earlier attempt without an answer. A reply rejected with
-// 403 may be unconfirmed too; see [Client.Reply]. Sending it again with the same MessageID is safe, because the server
-// stores an id once.
+// UnconfirmedError means that a message may or may not have been stored: it was written without a reply or response.
+// Then the context or the Client ended, the connection was lost Config.SendAttempts times, or a later attempt was
+// rejected. [Client.Reply] also returns some rejections with 403 as an UnconfirmedError. Sending the message again with
+// the same MessageID is safe, because the server stores an id once.
 type UnconfirmedError struct {
 	MessageID string
-	Err       error // why it is not confirmed: no answer, or a later rejection
+	Err       error // why it is not confirmed, or a later rejection
 }
 
 // Error names the message and says how to retry.
@@ -210,7 +212,7 @@ func (e *UnconfirmedError) Unwrap() error {
 
 // InvalidError reports an invalid value. Nothing was written. It matches [ErrInvalid].
 type InvalidError struct {
-	Field  string // as the Go type names it, for example "Image.Width" or "Outgoing.ConversationID"
+	Field  string // a field or parameter, such as "Image.Width" or "userID"; in a keystore, the name in the file
 	Reason string // the fault and the remedy; never a secret or a text of the message
 }
 
@@ -234,7 +236,7 @@ func clip(s string) string { return tame.Text(s) }
 
 // BatchError is the error of a SendBatch in which at least one message was not confirmed.
 type BatchError struct {
-	Errs []error // one for each message, in their order; nil if it was sent
+	Errs []error // one for each message, in their order; nil if it was confirmed
 }
 
 // Error returns the number of failures and the text of the first.
@@ -251,10 +253,10 @@ func (e *BatchError) Error() string {
 			first = err
 		}
 	}
-	return fmt.Sprintf("blaze: %d of %d messages were not sent, the first because: %v", failed, len(e.Errs), first)
+	return fmt.Sprintf("blaze: %d of %d messages were not confirmed, the first because: %v", failed, len(e.Errs), first)
 }
 
-// Unwrap returns the errors of the messages that were not sent.
+// Unwrap returns the errors of the messages that were not confirmed.
 func (e *BatchError) Unwrap() []error {
 	if e == nil {
 		return nil

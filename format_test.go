@@ -166,7 +166,7 @@ func TestErrorTexts(t *testing.T) {
 			"blaze: the client is closed": &blaze.UnconfirmedError{
 			MessageID: messageA, Err: blaze.ErrClosed,
 		},
-		"blaze: 2 of 3 messages were not sent, the first because: code 403 (forbidden)": &blaze.BatchError{
+		"blaze: 2 of 3 messages were not confirmed, the first because: code 403 (forbidden)": &blaze.BatchError{
 			Errs: []error{nil, blaze.CodeForbidden, blaze.CodeServer},
 		},
 		"code 429 (too many requests)": blaze.CodeTooManyRequests,

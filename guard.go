@@ -4,8 +4,8 @@ import "context"
 
 // Every function and interface in a Config is user code. User code that runs on a goroutine that must survive
 // runtime.Goexit is wrapped here, once, and called on another goroutine. The Handler, the Ledger, OnReceipt and the
-// frame hooks run on goroutines that are replaced after a Goexit; deliver.go and report.go call them directly, without
-// allocating.
+// frame hooks run on goroutines that are replaced after a Goexit. deliver.go and report.go call them directly, without
+// allocating, except for the Ledger in RecordApart.
 
 // guardUserCode wraps the fields of c that were set in given. Defaults are not wrapped.
 func (c *Config) guardUserCode(given *Config) {

@@ -2,8 +2,8 @@ package blaze
 
 import "github.com/mixin-blaze/blaze/internal/guard"
 
-// apart calls user code on a new goroutine and waits for it. The error is safe to keep. After a panic or a Goexit it
-// names the field of Config.
+// apart calls user code on a new goroutine and waits for it. Any goroutine may store and format the error (see
+// guard.Foreign). After a panic or a Goexit the error names the field of Config.
 func apart(field string, f func() error) error {
 	return named(field, guard.Apart(func() error { return guard.Foreign(f()) }))
 }

@@ -37,7 +37,7 @@ func (g guardedConn) call(f func() error) (err error) {
 	return err
 }
 
-// LocalAddr implements net.Conn. It returns an unknown address if the connection fails.
+// LocalAddr implements net.Conn. It returns an empty address if the user's method fails.
 func (g guardedConn) LocalAddr() net.Addr { return g.addr(g.Conn.LocalAddr) }
 
 // RemoteAddr implements net.Conn.

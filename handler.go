@@ -9,15 +9,16 @@ import (
 
 // Handler handles one message. Its result decides how the message continues:
 //
-//   - nil: done. The message is recorded and acknowledged, with [AckManual] when Client.Ack is called.
+//   - nil: done. The message is recorded and acknowledged. With [AckManual], Client.Ack does both.
 //   - [ErrNotHandled]: declined. If every handler declines, the message is acknowledged and recorded, in every
 //     [AckMode].
-//   - An error that wraps [ErrDrop], an [InvalidError], or an *[Error] that is neither Temporary nor
+//   - An error that is or wraps [ErrDrop], an [InvalidError], or an *[Error] that is neither Temporary nor
 //     [CodeUnauthorized]: dropped at once. A dropped message is recorded and acknowledged, except with AckManual.
-//     Exception: the InvalidError of an encrypted file in an answer that must be sent unencrypted (see Client.Reply)
-//     is retried.
 //   - Any other error, and a panic with any value: retried, up to Config.HandlerAttempts, before the rest of its
 //     conversation.
+//   - Exceptions, which are retried unless they wrap ErrDrop: an error that is or wraps an [UnconfirmedError] or
+//     [ErrClosed], a [BatchError] with an error that would be retried, and the InvalidError of an encrypted file in an
+//     answer that must be sent unencrypted (see Client.Reply).
 //
 // Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context and
 // ends when Config.Drain has passed after Run's context ended. A handler that should stop sooner must watch Run's
@@ -28,7 +29,7 @@ import (
 // Middleware is func(Handler) Handler.
 type Handler func(ctx context.Context, m *Message) error
 
-// mistake panics. It reports errors in the program that show when it first runs.
+// mistake panics with the text of a mistake in the calling program.
 func mistake(format string, args ...any) {
 	panic("blaze: " + fmt.Sprintf(format, args...)) //nolint:forbidigo // a programming error, independent of input
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// clockSlack is the clock difference from which tokens are dated by the server's clock. The service accepts five
-// minutes, and a response may have been in transit for up to a minute.
+// clockSlack is the largest difference of the clocks for which tokens are dated by this machine's clock. The service
+// accepts five minutes, and a response may have been in transit for up to a minute.
 const clockSlack = time.Minute
 
 // httpClients returns the HTTP clients for the API and for files, and a function that closes the idle connections of

@@ -54,8 +54,8 @@ func GroupConversationID(ownerID, name, randomID string, participantIDs []string
 // release. Case and the boundaries between parts matter: ("a", "bc") and ("ab", "c") differ.
 //
 // Use it as Outgoing.MessageID for a send that may run again, for example DeriveID("sale-2026", userID) for a
-// broadcast. If a message with that id is stored already, the send is confirmed and changes nothing, even if the
-// content differs.
+// broadcast. The service stores an id once. A later send with that id changes nothing, even if its content differs: it
+// is confirmed, or rejected with 403 (see [Client.Reply]).
 func DeriveID(parts ...string) string { return derive(parts...).String() }
 
 // derive is DeriveID with a binary result.

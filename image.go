@@ -26,9 +26,9 @@ const maxPicture = 64 << 20 // bytes of a picture's file
 //     pixels fits, a progressive one of 8 million with subsampled colours, and a PNG of 15 million.
 //   - At most two pictures in the process are decoded at the same time. Others wait.
 //
-// The end of ctx ends reading, waiting and decoding. Scaling is completed first. A file that is not such a picture or
-// exceeds the first limit is an [InvalidError]; other errors are those of Upload. UploadImage is safe for concurrent
-// use.
+// The end of ctx ends reading, waiting and decoding. Scaling that has begun is completed. A file that is not such a
+// picture or exceeds the first limit is an [InvalidError]; other errors are those of Upload. UploadImage is safe for
+// concurrent use.
 func (c *Client) UploadImage(ctx context.Context, r io.Reader) (Image, error) {
 	return uploadImage(ctx, r, c.Upload)
 }

@@ -17,9 +17,9 @@ import (
 // Keystore in an exported field, a slice or a map. [json.Marshal] therefore cannot write a keystore file. Text
 // encoders, such as encoding/xml, and encoding/gob return an error.
 //
-// The fields are plain strings, and some cases cannot be prevented: fmt prints them in an unexported field of another
-// struct, even behind a pointer, and for the verbs %w and %p, which go vet reports. So pass a Keystore to [New] and do
-// not store it. The Client keeps the key in a form that nothing prints.
+// The fields are plain strings, and fmt prints them in two cases: if the Keystore is in an unexported field of a
+// struct, or with the verbs %w and %p, which go vet reports. So pass a Keystore to [New] and do not store it. The
+// Client keeps the key in a form that nothing prints.
 type Keystore struct {
 	AppID     string `json:"app_id"`
 	SessionID string `json:"session_id"`
@@ -54,8 +54,8 @@ func signerOf(k *Keystore, appField, sessionField, keyField string) (*auth.Signe
 	return s, nil
 }
 
-// shown returns the printable form of a Keystore: ids, unless the value is not an id and may be a misplaced key, and
-// whether keys are present.
+// shown returns the printable form of a Keystore. Keys are redacted, and so is an id that is not a UUID, because it may
+// be a misplaced key.
 func (k Keystore) shown() Keystore {
 	id := func(s string) string {
 		if u, err := auth.ID(s); err == nil {
@@ -89,7 +89,7 @@ func (k Keystore) String() string {
 // GoString is like String.
 func (k Keystore) GoString() string { return "blaze." + k.String() }
 
-// Format writes String for every verb.
+// Format writes GoString for %#v, and String for every other verb.
 func (k Keystore) Format(f fmt.State, verb rune) {
 	s := k.String()
 	if verb == 'v' && f.Flag('#') {
@@ -108,7 +108,7 @@ func (k Keystore) LogValue() slog.Value {
 	)
 }
 
-// errNotEncoded is returned by all encodings but JSON, because only JSON can be recognized as redacted when it is read.
+// errNotEncoded is returned by all encodings but JSON, which redacts the keys.
 var errNotEncoded = errors.New("blaze: a Keystore is not written, because of its keys: keep the file that it was " +
 	"read from")
 

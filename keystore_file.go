@@ -39,7 +39,7 @@ func LoadKeystore(path string) (Keystore, error) {
 	f, err := os.Open(path) //nolint:gosec // G304: the caller names the file to open
 	if err != nil && looksLikeKey(path) {
 		return Keystore{}, invalid("keystore", "cannot be opened, and its path, which is not shown, looks like a key: "+
-			"LoadKeystore takes the path of a file, and ParseKeystore what a file says")
+			"LoadKeystore takes the path of a file, and ParseKeystore its content")
 	}
 	if err != nil {
 		return Keystore{}, fmt.Errorf("blaze: cannot open the keystore: %w", err)
@@ -72,8 +72,8 @@ func LoadKeystore(path string) (Keystore, error) {
 // contain \n instead of line breaks, or be indented. The JSON is UTF-8, or UTF-16 with a byte order mark. Ids are
 // changed to lower case. Other fields are ignored, including pin_token.
 //
-// The error is an [InvalidError] that names the field as in the file, or "keystore". It contains no other part of the
-// file.
+// The error is an [InvalidError] that names the field as in the file, or "keystore". It contains no value of the file.
+// If a field is missing, it lists the names of the others.
 func ParseKeystore(data []byte) (Keystore, error) {
 	file, err := parseKeystoreFile(data)
 	if err != nil {
@@ -112,7 +112,7 @@ func parseKeystoreFile(data []byte) (keystoreFile, error) {
 		return nil, invalid("keystore", "is empty")
 	}
 	if !json.Valid(data) {
-		return nil, invalid("keystore", "is not JSON, or not all of it")
+		return nil, invalid("keystore", "is not JSON, or is cut off")
 	}
 	var file keystoreFile
 	if err := json.Unmarshal(data, &file); err != nil || file == nil {
@@ -203,7 +203,7 @@ func (f keystoreFile) fields() string {
 	}
 	switch {
 	case len(names) == 0 && hidden == 0:
-		return "this one has no field that says something"
+		return "this one has no field with a value"
 	case hidden > 0:
 		names = append(names, fmt.Sprintf("%d more", hidden))
 	}

@@ -249,7 +249,7 @@ func TestKeystoreErrorsNameTheFields(t *testing.T) {
 		"nothing": {
 			`{"app_id":"","key":null}`,
 			"blaze: invalid app_id: is missing: a keystore has it as app_id or client_id or user_id; " +
-				"this one has no field that says something",
+				"this one has no field with a value",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
-// limit calls the Limiter, if there is one, and waits until it returns or ctx or Run has ended.
+// limit calls the Limiter, if there is one, and returns after it. The context of Wait ends with ctx and with Run.
 func (c *Client) limit(ctx context.Context) error {
 	if c.cfg.Limiter == nil {
 		return nil

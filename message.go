@@ -29,7 +29,7 @@ type Message struct {
 	QuoteID          string // the message it quotes, or ""
 	Category         Category
 	Payload          Payload // never nil and never a pointer; Raw if it could not be decoded
-	// the decrypted bytes that Payload was decoded from; the raw text if the wire value is not valid base64
+	// the bytes that Payload was decoded from, decrypted if possible; the wire's text if that is not valid base64
 	Data        []byte
 	ExpireIn    time.Duration // time until it disappears after it was read; 0: never
 	CreatedAt   time.Time     // server time, in UTC

@@ -35,20 +35,21 @@ type Stats struct {
 
 	HandlersRunning, InboxMessages, OutboxRequests, AcksWaiting int
 
-	Waiting int // conversations that are backing off, or closed until InboxBytes has capacity again
+	Waiting int // conversations in backoff, or with released messages to be redelivered: see Config.InboxBytes
 
 	OldestHandler time.Duration // running time of the longest-running handler; 0: none is running
 	OldestWaiting time.Duration // time since the first failure of the message that has been waiting longest; 0: none
 }
 
-// Kinds of events of this package, in addition to those of the engine.
+// Kinds of events of this package, in addition to those of the engine. The comments list the fields in use, except for
+// stack.
 const (
 	messageHandled   = engine.Kinds + iota
 	messageDeclined  // Text: the category
-	attemptFailed    // message, Err, Text: of Err
-	attemptScheduled // message, Text: of the error, RetryIn
-	attemptUndone    // message, Err, Text: of Err; Run was ending, so the attempt does not count
-	messageDropped   // message, Err, Text: of Err
+	attemptFailed    // message, Err, Text: the text of Err
+	attemptScheduled // message, Text: the text of the error, RetryIn
+	attemptUndone    // message, Err, Text: the text of Err; Run was ending, so the attempt does not count
+	messageDropped   // message, Err, Text: the text of Err
 	messageSent
 	receiptFailed      // Text: the id, Err
 	ledgerLookupFailed // Text: the id, Err
@@ -59,7 +60,7 @@ const (
 type event struct {
 	engine.Event
 	message *Message
-	stack   []byte // of a panic in Text
+	stack   []byte // of a panic
 }
 
 type counters struct {
@@ -71,9 +72,9 @@ type counters struct {
 	acked, acksForgotten, sent, receiptsDropped             atomic.Uint64
 }
 
-// observer converts events to counters, log records and calls of Trace. Nothing else counts, logs or traces, and
-// observer makes no decisions. Its methods are safe for concurrent use. They block only in frame hooks, HandlerError
-// and Dropped.
+// observer converts events to counters, log records and calls of Trace. Nothing else in a Client counts, logs or
+// traces, and observer makes no decisions. Its methods are safe for concurrent use. They block only in frame hooks,
+// HandlerError and Dropped.
 type observer struct {
 	log   slog.Handler
 	trace *Trace

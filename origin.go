@@ -8,12 +8,13 @@ import (
 	"github.com/mixin-blaze/blaze/internal/lenient"
 )
 
-// origin is the part of an Outgoing that its author does not set: facts about the message that it answers. It is
+// origin is the part of an Outgoing that the caller does not set: facts about the message that it answers. It is
 // immutable and shared by copies of the Outgoing.
 type origin struct {
 	encrypted bool // the message was encrypted
-	// The conversation of the answer, if it is a group or the answer was encrypted for its recipient by default. An
-	// author who changes either field takes over the decision.
+	// Of an answer that is encrypted by default: its ConversationID and RecipientID. Of an unencrypted one in the group
+	// of an encrypted message: its ConversationID. If the caller changes these in the Outgoing, the defaults no longer
+	// apply.
 	conversation, recipient string
 
 	passed bool   // the payload is unchanged from the message
@@ -84,9 +85,8 @@ func objectNamesKey(raw []byte) bool {
 
 var keyNames = []string{"key", "digest", "media_key", "media_digest"}
 
-// defaultError is an [InvalidError] not caused by the author alone: the file of an answer was encrypted because the
-// message answered was, and the answer can only be sent unencrypted. A handler that returns it is retried, because a
-// text would have been sent.
+// defaultError is an [InvalidError] for an answer with an encrypted file that must be sent unencrypted. The message
+// answered is part of its cause, so a handler that returns it is retried and not dropped.
 type defaultError struct{ invalid error }
 
 // Error returns the text of the InvalidError.

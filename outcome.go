@@ -36,32 +36,32 @@ func judge(err error, done func(outcome)) {
 		return nil
 	}, func(failed error) {
 		if failed != nil {
-			text := fmt.Sprintf("the handler returned a %T that fails when it is asked: %v", err, failed)
+			text := fmt.Sprintf("the handler returned a %T with a method that fails: %v", err, failed)
 			o = outcome{err: errors.New(text), text: text}
 		}
 		done(o)
 	})
 }
 
-// failedOutcome returns the outcome of a handler that panicked or called runtime.Goexit. A panic is retried, whatever
-// its value.
+// failedOutcome returns the outcome of a handler, or of OnReceipt, that panicked or called runtime.Goexit. A panic is
+// retried, whatever its value.
 func failedOutcome(err error) outcome {
 	if p, ok := err.(*guard.PanicError); ok { //nolint:errorlint // made by guard.Call
-		return outcome{err: &panicError{p}, text: "the handler panicked: " + p.Text, stack: p.Stack}
+		return outcome{err: &panicError{p}, text: p.Error(), stack: p.Stack}
 	}
 	return outcome{err: err, text: err.Error()}
 }
 
-// permanent reports whether an error of a handler means that no further attempt can succeed. An unconfirmed send is not
-// permanent, because the next attempt resolves it. Neither is a nil pointer to an error type. permanent calls methods
-// of the user's error and must run under guard.
+// permanent reports whether an error of a handler means that no further attempt can succeed. ErrDrop is permanent in
+// any case. An unconfirmed send is not permanent, because the next attempt resolves it. Neither is a nil pointer to an
+// error type. permanent calls methods of the user's error and must run under guard.
 func permanent(err error) bool {
+	if errors.Is(err, ErrDrop) {
+		return true
+	}
 	var unconfirmed *UnconfirmedError
 	if errors.As(err, &unconfirmed) {
 		return false
-	}
-	if errors.Is(err, ErrDrop) {
-		return true
 	}
 	//mutant:closed-permanent
 	if errors.Is(err, ErrClosed) { // it wraps the error of Run, which does not concern the message
@@ -107,7 +107,7 @@ type panicError struct{ panicked *guard.PanicError }
 
 // Error returns the panic's text and stack.
 func (e *panicError) Error() string {
-	return fmt.Sprintf("the handler panicked: %s\n%s", e.panicked.Text, e.panicked.Stack)
+	return fmt.Sprintf("%v\n%s", e.panicked, e.panicked.Stack)
 }
 
 // Unwrap returns the panic's value if it is an error.

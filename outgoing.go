@@ -8,12 +8,12 @@ import (
 )
 
 // Outgoing is a message to send. It is a plain value and not tied to a Client. Printed, logged or encoded as JSON, it
-// shows its ids and category only, except that fmt prints an Outgoing in an unexported field of another struct whole.
+// shows only ids and category. One exception: fmt prints all of an Outgoing in an unexported field of another struct.
 // Compare values with [reflect.DeepEqual]. An answer to an encrypted message, or one that passes on the incoming
 // payload, also has an unexported field and differs from one constructed by hand.
 type Outgoing struct {
 	ConversationID string
-	Payload        Payload // at most 128 KB of data
+	Payload        Payload // at most 128 KiB of data; encrypted, about 97,000 bytes
 	MessageID      string  // idempotency key, a UUID; "" means a new random one
 	// set by NewReply, NewQuote and ToUser in contact conversations; required with Encrypted
 	RecipientID      string
@@ -23,9 +23,9 @@ type Outgoing struct {
 	ExpireIn         time.Duration // after reading, in whole seconds; 0: never
 	Silent           bool          // the recipient's client does not notify
 
-	// Encrypted encrypts the message for the sessions of RecipientID. It requires a PLAIN_ payload without ExpireIn and
-	// Mentions. The service cannot read the message. It sees sender, recipient, time, category and size, and supplies
-	// the recipient's sessions and public keys.
+	// Encrypted encrypts the message for the sessions of RecipientID. It requires RecipientID and a PLAIN_ payload, and
+	// excludes ExpireIn and Mentions. The service cannot read the message. It sees sender, recipient, time, category
+	// and size, and supplies the recipient's sessions and public keys.
 	//
 	// An answer is encrypted by default if the message answered was (see [Message.NewReply]). If it cannot be
 	// encrypted, it is sent unencrypted with the same MessageID. The reasons are that the recipient has no suitable

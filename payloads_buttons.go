@@ -97,8 +97,8 @@ func decodeButtonGroup(_ string, data []byte) (Payload, error) {
 
 // Card is a title and a text in one of two styles. With Action it is a small card with an icon that opens an address,
 // as in the service's list of websocket messages. With Actions, CoverURL or both it is a larger card with a cover above
-// and buttons below, for Messenger since 2024. A sent card needs exactly one style, because apps that find Action
-// ignore the fields of the newer style. In an incoming card, Title and Description may be empty.
+// and buttons below, for Messenger since 2024. Apps that find Action ignore Actions and CoverURL. A sent card needs one
+// of the three, and cannot have both Action and Actions. In an incoming card, Title and Description may be empty.
 type Card struct {
 	AppID       string   // the bot that the card belongs to, a UUID; may be empty
 	IconURL     string   // with Action; may be empty

@@ -45,7 +45,7 @@ func textOf(text string, data []byte) string {
 	return text
 }
 
-// decodePayload is DecodePayload for data that may also be given as a string, or "".
+// decodePayload is DecodePayload. text is data as a string, or "" if there is no such string yet.
 func decodePayload(c Category, text string, data []byte) Payload {
 	if c.Encrypted() {
 		return Raw{As: c, Data: data, Err: errSealed}

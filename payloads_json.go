@@ -39,7 +39,7 @@ const (
 // Payloads may be hostile: decoding allocates at most eight times the size of the payload plus a few kilobytes. Each
 // value is read in place and copied once.
 type fields struct {
-	path    string // of the object within the payload, "" or ending in a dot; of a list, its path
+	path    string // of the object, "" or ending in a dot; for an element of a list, the path of the list
 	element int    // index in the list, from 1; 0: not in a list
 	members []member
 	err     error

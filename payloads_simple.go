@@ -15,7 +15,7 @@ func (Sticker) Category() Category { return CategoryPlainSticker }
 
 func (s Sticker) data() ([]byte, error) {
 	var v validation
-	v.check(s.named(), "Sticker.StickerID", "missing, and so is Name or AlbumID, which together would do")
+	v.check(s.named(), "Sticker.StickerID", "missing: set it, or Name and AlbumID")
 	return v.marshal(struct {
 		Name      string `json:"name,omitempty"`
 		AlbumID   string `json:"album_id,omitempty"`

@@ -22,7 +22,7 @@ type prepared struct {
 	messageParams
 	way way
 
-	reply       *Outgoing // the original message, if it is encrypted and may be sent unencrypted; otherwise nil
+	reply       *Outgoing // the Outgoing, if it is encrypted by default and may be sent unencrypted; otherwise nil
 	plainReason string    // to be logged: why an answer to an encrypted message is sent unencrypted; or ""
 	group       bool      // to be logged: an unencrypted answer in a group to an encrypted message
 }
@@ -112,7 +112,8 @@ func (out Outgoing) prepare() (*prepared, error) {
 	if err := d.fill(out); err != nil {
 		return nil, err
 	}
-	// Messages with fields that CREATE_PLAIN_MESSAGES lacks are sent alone, and so are quotes of other categories.
+	// Messages with fields that CREATE_PLAIN_MESSAGES lacks are sent alone, and so are quotes, except in texts and
+	// posts.
 	//mutant:quote-frame
 	shares := d.QuoteID == "" || d.Category == CategoryPlainText || d.Category == CategoryPlainPost
 	if shares && batchable(d.Category) && d.RecipientID != "" && !d.Silent && d.ExpireIn == 0 && d.Mentions == nil {
@@ -121,8 +122,8 @@ func (out Outgoing) prepare() (*prepared, error) {
 	return d, nil
 }
 
-// batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. The category of a Raw with anything but
-// capitals may need escaping, so the size of its frame would not be known in advance.
+// batchable reports whether a category may be in CREATE_PLAIN_MESSAGES. The category of a Raw may have characters that
+// need escaping, so the size of its frame would not be known in advance.
 func batchable(c Category) bool {
 	other := func(r rune) bool { return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') }
 	return strings.HasPrefix(string(c), plainPrefix) && !strings.ContainsFunc(string(c), other)
@@ -150,9 +151,9 @@ func (d *prepared) fillPlain(out *Outgoing, value Payload, data []byte, passed b
 	switch {
 	//mutant:plain-key
 	case out.answersEncrypted() && hasKey(value):
-		return &defaultError{invalid("Attachment.Key", "the message answered was encrypted, and in plain text the "+
-			"key of its file would be readable: make a plain file of it with Reupload, or upload with Upload "+
-			"or UploadImage")}
+		return &defaultError{invalid("Attachment.Key", "this answers an encrypted message but is sent "+
+			"unencrypted, so the key of its file would be readable: use Reupload for that file, or Upload or "+
+			"UploadImage for a new one")}
 	case passed: // the recipient could read the original, with or without a key
 	case attached && len(a.Key) > 0:
 		return invalid("Attachment.Key",
@@ -193,7 +194,7 @@ func (d *prepared) fillSealed(out *Outgoing, value Payload, data []byte, passed 
 		return invalid("Outgoing.Mentions", "are not supported in encrypted messages")
 	case sealedSize(len(data)) > batchBytes:
 		return invalid("Outgoing.Payload",
-			"%d bytes of data are too many for an encrypted message: the limit is about 95,000", len(data))
+			"%d bytes of data are too many for an encrypted message: the limit is about 97,000", len(data))
 	}
 	d.Category, d.Data, d.way = Category(encryptedPrefix+rest), data, sealed
 	return nil

@@ -76,6 +76,7 @@ func TestOnReceiptMayFail(t *testing.T) {
 			r.idle()
 			assert.Equal(t, []string{"DELIVERED", "READ"}, got.all(), "not retried")
 			assert.Equal(t, 1, r.log.count(slog.LevelWarn, "OnReceipt failed"))
+			assert.NotContains(t, r.log.lines("OnReceipt failed")[0], "handler", "it is not at fault")
 			assert.Zero(t, r.failures.len())
 		})
 	}

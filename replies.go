@@ -16,8 +16,8 @@ type replyCounter struct {
 
 // madeReplies holds the replies of one attempt.
 type madeReplies struct {
-	equal map[string]ordinals // by content
-	ended *endedReplies       // nil until the first reply has ended
+	equal map[string]ordinals // by answer.key
+	ended *endedReplies       // nil until the first Reply, Quote or failed attempt
 }
 
 // ordinals are the ordinals of equal replies.

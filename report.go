@@ -24,7 +24,7 @@ func (o *observer) report(level slog.Level, text string, args ...any) {
 	o.thin.add(o.record(level, text, args))
 }
 
-// reportEach is like report, for records that each matter, such as a dropped message.
+// reportEach is like report, for records that should not be counted at once, such as a dropped message (see addEach).
 func (o *observer) reportEach(level slog.Level, text string, args ...any) {
 	o.thin.addEach(o.record(level, text, args))
 }

@@ -12,16 +12,16 @@ import (
 
 // Send sends a message and waits until the server has confirmed it. Before Run, and while there is no connection, it
 // waits. After a lost connection, a missing reply or a transient rejection it retries with the same MessageID. The
-// error is one of
+// error is one of these:
 //
 //   - [InvalidError]: the message cannot be sent; nothing was written.
 //   - *[Error]: the server rejected the message; it was not stored.
 //   - [UnconfirmedError]: the message was written without a reply, and then ctx or the Client ended, a later
 //     attempt was rejected, or the connection was lost Config.SendAttempts times while nothing else was in flight.
 //     Send it again with the same MessageID.
-//   - The error of ctx: nothing was written. It is joined with the reason: [ErrNotRunning], or the last connection
-//     error.
-//   - [ErrClosed]: Run has ended; nothing was written.
+//   - The error of ctx, or of Config.Limiter: nothing was stored. It is joined with the reason, if there is one:
+//     [ErrNotRunning], the last connection error, or the last rejection.
+//   - [ErrClosed]: Run has ended; nothing was stored.
 //
 // An Encrypted message is encrypted for each session of its recipient and sent over HTTP. It waits neither for a
 // connection nor for earlier messages, and uses outbox capacity like any other (Config.OutboxLen). If the HTTP API does
@@ -116,8 +116,7 @@ func rejected(err error) bool {
 	return errors.As(err, &e)
 }
 
-// forbidden reports whether err is a 403 for the given message. The server may answer with it to an id that it has
-// stored.
+// forbidden reports whether err is a 403 for the given message. The server may respond so to an id that it has stored.
 func forbidden(err error, messageID string) bool {
 	var rejection *Error
 	return errors.As(err, &rejection) && rejection.Code == CodeForbidden && rejection.MessageID == messageID
@@ -135,7 +134,7 @@ func (c *Client) ToUser(userID string, p Payload) Outgoing {
 // ConversationWith returns the id of the conversation between the bot and a user.
 func (c *Client) ConversationWith(userID string) string { return ConversationID(c.appID, userID) }
 
-// sendInPlain sends the unencrypted form of a message that could not be encrypted, if it may have one.
+// sendInPlain sends a message unencrypted if it could not be encrypted and may be sent so.
 func (c *Client) sendInPlain(ctx context.Context, m *item) {
 	if c.asPlain(m) {
 		c.sendSingle(ctx, m)

@@ -107,7 +107,10 @@ func newest(all []session) []session {
 
 // costOf returns the size of a cache entry in bytes, including strings and overhead.
 func costOf(item ttlcache.CostItem[string, []session]) uint64 {
-	const entry, text = 400, 16 // measured; the rounding of a small allocation
+	const (
+		entry = 400 // measured
+		text  = 16  // bound of the rounding of a small allocation
+	)
 	n := entry + len(item.Key)
 	for _, s := range item.Value {
 		n += int(unsafe.Sizeof(s)) + len(s.UserID) + len(s.SessionID) + len(s.PublicKey) + 3*text
@@ -291,7 +294,7 @@ func (l *lookup) wait(ctx context.Context) (map[string][]session, error) {
 }
 
 // usable returns the sessions that a message can be encrypted for: those with a valid public key. odd means that
-// another session has an invalid key.
+// another session has an invalid key or id.
 func usable(signer *auth.Signer, all []session) (found []seal.Session, odd bool) {
 	for _, s := range all {
 		if s.PublicKey == "" || len(found) == seal.MostSessions {

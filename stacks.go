@@ -32,7 +32,7 @@ func (s *stacks) first(stack []byte) bool {
 	return true
 }
 
-// guardedCall is the stack frame below those of user code.
+// guardedCall begins the line of a stack that follows the frames of user code.
 const guardedCall = "github.com/mixin-blaze/blaze/internal/guard.Call("
 
 // comparedPlaces is the number of stack frames compared. The end of a long stack is cut off at varying places.

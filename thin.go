@@ -13,9 +13,9 @@ import (
 // Bounds of a thinner.
 const (
 	thinFirst = time.Second // from the first of equal records to a count
-	thinEvery = time.Minute // between counts. A kind without records for that long starts again
+	thinEvery = time.Minute // between counts, and time without records after which a kind starts again
 	maxKinds  = 256         // kinds of records that are told apart: their errors come from the network
-	maxEach   = 60          // records that each matter, before they are counted
+	maxEach   = 60          // records of addEach with the same message that are logged before they are counted
 )
 
 // thinner limits repeated log records. The first of equal records is logged, then one with their number after a second,
@@ -48,7 +48,7 @@ func (t *thinner) add(r slog.Record, stack bool) {
 	}
 }
 
-// addEach is like add, for records that each matter: the first 60 with the same text are logged.
+// addEach is like add, but logs the first maxEach records with the same message.
 func (t *thinner) addEach(r slog.Record, stack bool) {
 	//mutant:thin-each
 	if t.passes(r.Message, r, maxEach, stack) {
@@ -56,8 +56,8 @@ func (t *thinner) addEach(r slog.Record, stack bool) {
 	}
 }
 
-// passes reports whether a record is logged: if must is set, or its kind is below its limit. Otherwise it holds it
-// back.
+// passes reports whether a record is logged now: must is set, or its kind is below its limit. Otherwise the record is
+// held back.
 func (t *thinner) passes(kind string, r slog.Record, most int, must bool) bool {
 	now := time.Now()
 	t.mu.Lock()
@@ -76,7 +76,7 @@ func (t *thinner) passes(kind string, r slog.Record, most int, must bool) bool {
 	return false
 }
 
-// kind returns the state of a record's kind. If there are too many kinds, records with the same text share one.
+// kind returns the state of a record's kind. If there are too many kinds, records with the same message share one.
 func (t *thinner) kind(kind, text string, now time.Time) *thinned {
 	if len(t.kinds) >= maxKinds && t.kinds[kind] == nil {
 		if now.Sub(t.tidied) >= thinFirst {

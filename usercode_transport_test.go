@@ -168,7 +168,7 @@ func TestThePasswordOfAProxyIsNotLogged(t *testing.T) {
 					assertSilent(t, "the client", r.reported(err), password)
 				}
 				if name != "by hand" {
-					require.ErrorContains(t, err, "the URL of the proxy")
+					require.ErrorContains(t, err, "the proxy's URL")
 				}
 				assert.NotEmpty(t, r.disconnects.all())
 			})

@@ -182,7 +182,7 @@ func TestBatchSendsAlone(t *testing.T) {
 			{true, func(o *blaze.Outgoing) { o.RecipientID = "" }},
 			{true, func(o *blaze.Outgoing) { o.Silent = true }},
 			{true, func(o *blaze.Outgoing) { o.ExpireIn = time.Second }},
-			{true, func(o *blaze.Outgoing) { o.Mentions = []string{userA} }},
+			{true, func(o *blaze.Outgoing) { o.ConversationID, o.Mentions = conversationA, []string{userA} }},
 			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Text(strings.Repeat("x", 128<<10)) }},
 			{true, func(o *blaze.Outgoing) { o.Payload = blaze.Text(strings.Repeat("x", big*3/4+1000)) }},
 			{false, func(o *blaze.Outgoing) { o.Payload = blaze.Text(strings.Repeat("x", big*3/4)) }},

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/gauge"
 	"github.com/mixin-blaze/blaze/internal/seal"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
@@ -182,7 +183,7 @@ func TestAMessageIsDecodedWithinEightTimesItsData(t *testing.T) {
 				string(c): data, "ENCRYPTED_" + strings.TrimPrefix(string(c), "PLAIN_"): string(ciphertext),
 			} {
 				m := &wire.Message{Category: category, Data: data}
-				got := allocated(func() { blaze.NewMessage(m, botID, 1, decrypt) })
+				got := gauge.Allocated(func() { blaze.NewMessage(m, botID, 1, decrypt) })
 				// A Message needs less than 1 KiB. Decryption, with a secret and two ciphers, needs less than 4.
 				if most := maxAllocated(len(data)) + 5<<10; got > most {
 					t.Errorf("%s of %d bytes allocates %d, more than %d: %s", category, len(data), got, most, name)
@@ -212,7 +213,7 @@ func TestMessagesInTheLedgerAreNotDecoded(t *testing.T) {
 			for j := range n {
 				frames = append(frames, pushedFrame(j, "PLAIN_TRANSCRIPT", data))
 			}
-			taken[i] = allocated(func() {
+			taken[i] = gauge.Allocated(func() {
 				for _, f := range frames {
 					c.push(f)
 				}

@@ -3,7 +3,6 @@ package blaze_test
 import (
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -12,16 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/gauge"
 )
-
-// allocated returns how many bytes f allocates.
-func allocated(f func()) int64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
-}
 
 // maxAllocated returns the bytes that decoding a payload of this size may allocate.
 func maxAllocated(size int) int64 { return 8*int64(size) + 4<<10 }
@@ -124,7 +115,7 @@ func TestDecodingIsBounded(t *testing.T) {
 					continue
 				}
 				data := []byte(payloads[name])
-				got := allocated(func() { blaze.DecodePayload(c, data) })
+				got := gauge.Allocated(func() { blaze.DecodePayload(c, data) })
 				if most := maxAllocated(len(data)); got > most {
 					t.Errorf("%s of %d bytes allocates %d, more than %d: %s", c, len(data), got, most, name)
 				}

@@ -3,7 +3,6 @@ package blazetest_test
 import (
 	"bytes"
 	"encoding/json"
-	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,16 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/gauge"
 )
-
-// allocated returns the number of bytes that do allocates.
-func allocated(do func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	do()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
 
 // recordOf returns the line that Recorder writes for a frame.
 func recordOf(frame string) string {
@@ -61,7 +52,7 @@ func TestRecorderOfHostileFrames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var line string
 			// Compressing the replacement of a broken frame takes a megabyte.
-			require.Less(t, allocated(func() { line = recordOf(frame) }), 2<<20+64*uint64(len(frame)))
+			require.Less(t, gauge.Allocated(func() { line = recordOf(frame) }), 2<<20+64*int64(len(frame)))
 			require.LessOrEqual(t, len(line), 6*len(frame)+200)
 			require.True(t, json.Valid([]byte(line)))
 			require.Equal(t, name == "deep" || name == "1,100 bytes", strings.Contains(line, `"raw":"`))
@@ -98,8 +89,8 @@ func TestReplayOfHostileFrames(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, _ := newServer(t)
 			ended := make(chan error, 1)
-			limit := uint64(300*len(frame(list)) + 8<<20)
-			require.Less(t, allocated(func() {
+			limit := int64(300*len(frame(list)) + 8<<20)
+			require.Less(t, gauge.Allocated(func() {
 				go func() { ended <- s.Replay(strings.NewReader(recording)) }()
 				synctest.Wait()
 				c := connect(t, s)

@@ -1,7 +1,9 @@
-// Package gauge measures the heap of this process: its current and its largest size.
+// Package gauge measures the heap of this process: its current and its largest size, and allocations.
 package gauge
 
 import (
+	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"time"
@@ -12,6 +14,17 @@ func Heap() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64()
+}
+
+// Allocated returns the number of bytes that the process allocates while f runs. The garbage collector is off meanwhile,
+// because it would empty the pools, whose buffers would be allocated again.
+func Allocated(f func()) int64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
 // HeapWatch records the largest heap, on a goroutine that ends with Stop.

@@ -6,12 +6,12 @@ import (
 	"image"
 	"image/jpeg"
 	"io"
-	"runtime"
 	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mixin-blaze/blaze/internal/gauge"
 	"github.com/mixin-blaze/blaze/internal/picture"
 )
 
@@ -143,24 +143,22 @@ func atLimits() map[string]struct {
 func TestMemoryIsBounded(t *testing.T) {
 	for name, c := range atLimits() {
 		t.Run(name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			got, err := picture.Read(t.Context(), c.file)
-			runtime.ReadMemStats(&after)
-			took := after.TotalAlloc - before.TotalAlloc
+			var got picture.Picture
+			var err error
+			took := gauge.Allocated(func() { got, err = picture.Read(t.Context(), c.file) })
 			size, kind, failed := image.DecodeConfig(bytes.NewReader(c.file))
 			require.NoError(t, failed)
 			memory, tooMuch := picture.Memory(c.file, "image/"+kind, size.Width, size.Height)
 			require.Equal(t, c.fits, !tooMuch)
 			if c.fits {
-				require.LessOrEqual(t, took, uint64(memory))
+				require.LessOrEqual(t, took, int64(memory))
 				require.LessOrEqual(t, memory, int64(64<<20))
 				return
 			}
 			require.NoError(t, err)
 			require.Positive(t, got.Width)
 			require.Empty(t, got.Thumbnail)
-			require.Less(t, took, uint64(1<<20))
+			require.Less(t, took, int64(1<<20))
 		})
 	}
 }
@@ -245,10 +243,9 @@ func FuzzRead(f *testing.F) {
 		if err == nil && size.Width*size.Height > 1<<20 {
 			return // TestMemoryIsBounded tests large ones
 		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		got, failed := picture.Read(t.Context(), file)
-		runtime.ReadMemStats(&after)
+		var got picture.Picture
+		var failed error
+		took := gauge.Allocated(func() { got, failed = picture.Read(t.Context(), file) })
 		var bad *picture.Error
 		if failed != nil {
 			require.ErrorAs(t, failed, &bad)
@@ -258,8 +255,8 @@ func FuzzRead(f *testing.F) {
 		memory, tooMuch := picture.Memory(file, "image/"+kind, size.Width, size.Height)
 		require.Equal(t, tooMuch, len(got.Thumbnail) == 0)
 		// A color.Color that is an interface value is allocated for each pixel and becomes garbage at once.
-		pixels := uint64(size.Width * size.Height)
-		require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(memory)+32*pixels+1<<20)
+		pixels := int64(size.Width * size.Height)
+		require.LessOrEqual(t, took, int64(memory)+32*pixels+1<<20)
 		if tooMuch {
 			return
 		}

@@ -55,18 +55,52 @@ func (j attachmentJSON) attachment() Attachment {
 	}
 }
 
-// Format writes the id, the type and the size, and omits the key and the digest, for every verb and for the types that
-// embed an Attachment. A method cannot cover one case: if a struct has an Attachment in an unexported field, fmt prints
-// it with its key.
-func (a Attachment) Format(f fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(f, "Attachment{%s %s %d bytes, encrypted: %t}",
-		clip(a.ID), clip(a.MimeType), a.Size, len(a.Key) > 0)
+// Format writes the id, the type and the size, and omits the key and the digest, for every verb. A method cannot cover
+// one case: if a struct has an Attachment in an unexported field, fmt prints it with its key.
+func (a Attachment) Format(f fmt.State, _ rune) { a.format(f, "Attachment", "") }
+
+// Format is like [Attachment.Format], with the size in pixels.
+func (i Image) Format(f fmt.State, _ rune) { i.format(f, "Image", ", %d x %d", i.Width, i.Height) }
+
+// Format is like [Attachment.Format], with the name.
+func (d Data) Format(f fmt.State, _ rune) { d.format(f, "Data", ", %s", clip(d.Name)) }
+
+// Format is like [Attachment.Format], with the duration.
+func (a Audio) Format(f fmt.State, _ rune) { a.format(f, "Audio", ", %v", a.Duration) }
+
+// Format is like [Attachment.Format], with the size in pixels and the duration.
+func (p Video) Format(f fmt.State, _ rune) {
+	p.format(f, "Video", ", %d x %d, %v", p.Width, p.Height, p.Duration)
+}
+
+func (a Attachment) format(f fmt.State, kind, more string, args ...any) {
+	_, _ = fmt.Fprintf(f, "%s{%s %s %d bytes, encrypted: %t%s}", kind, clip(a.ID), clip(a.MimeType), a.Size,
+		len(a.Key) > 0, fmt.Sprintf(more, args...))
 }
 
 // LogValue implements [slog.LogValuer]. It omits the key.
-func (a Attachment) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("id", clip(a.ID)), slog.String("mime_type", clip(a.MimeType)), slog.Int64("size", a.Size))
+func (a Attachment) LogValue() slog.Value { return a.group() }
+
+// LogValue is like [Attachment.LogValue], with the size in pixels.
+func (i Image) LogValue() slog.Value {
+	return i.group(slog.Int("width", i.Width), slog.Int("height", i.Height))
+}
+
+// LogValue is like [Attachment.LogValue], with the name.
+func (d Data) LogValue() slog.Value { return d.group(slog.String("name", clip(d.Name))) }
+
+// LogValue is like [Attachment.LogValue], with the duration.
+func (a Audio) LogValue() slog.Value { return a.group(slog.Duration("duration", a.Duration)) }
+
+// LogValue is like [Attachment.LogValue], with the size in pixels and the duration.
+func (p Video) LogValue() slog.Value {
+	return p.group(slog.Int("width", p.Width), slog.Int("height", p.Height), slog.Duration("duration", p.Duration))
+}
+
+func (a Attachment) group(more ...slog.Attr) slog.Value {
+	return slog.GroupValue(append([]slog.Attr{
+		slog.String("id", clip(a.ID)), slog.String("mime_type", clip(a.MimeType)), slog.Int64("size", a.Size),
+	}, more...)...)
 }
 
 // MarshalJSON writes the fields under their Go names, with "[redacted]" for Key and Digest. To keep a payload with its

@@ -3,6 +3,8 @@ package blaze_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -101,6 +103,23 @@ func TestKeysOfFilesDoNotPrint(t *testing.T) {
 				assert.ErrorContains(t, err, "DecodePayload")
 			}
 		})
+	}
+}
+
+// A printed payload shows its own fields after those of the file.
+func TestFilesPrintTheirFields(t *testing.T) {
+	a := encryptedFile()
+	a.ID, a.MimeType, a.Size = "id", "type", 3
+	for want, p := range map[string]blaze.Payload{
+		`Image{id type 3 bytes, encrypted: true, 1 x 2}`:     blaze.Image{Attachment: a, Width: 1, Height: 2},
+		`Data{id type 3 bytes, encrypted: true, a\nb.txt}`:   blaze.Data{Attachment: a, Name: "a\nb.txt"},
+		`Audio{id type 3 bytes, encrypted: true, 5s}`:        blaze.Audio{Attachment: a, Duration: 5 * time.Second},
+		`Video{id type 3 bytes, encrypted: true, 1 x 2, 0s}`: blaze.Video{Attachment: a, Width: 1, Height: 2},
+	} {
+		assert.Equal(t, want, fmt.Sprint(p))
+		var b strings.Builder
+		slog.New(slog.NewTextHandler(&b, nil)).Info("m", "p", p)
+		assert.Contains(t, b.String(), "p.size=3 p.")
 	}
 }
 

@@ -52,6 +52,12 @@ func failedOutcome(err error) outcome {
 	return outcome{err: err, text: err.Error()}
 }
 
+// Final reports whether err, the error of a send, means that no further attempt to send the message can succeed: it is an
+// [InvalidError], or an *[Error] that is neither Temporary nor [CodeUnauthorized]. A [BatchError] is final if all of its
+// errors are. It is false for nil, an [UnconfirmedError], [ErrClosed], [ErrNoAnswer] and the error of a context: another
+// attempt with the same MessageID may succeed. The Client makes attempts itself; see Config.SendAttempts.
+func Final(err error) bool { return permanent(err) }
+
 // permanent reports whether an error of a handler means that no further attempt can succeed. ErrDrop is permanent in
 // any case. An unconfirmed send is not permanent, because the next attempt resolves it. Neither is a nil pointer to an
 // error type. permanent calls methods of the user's error and must run under guard.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -74,77 +73,6 @@ func TestReconnectAfterACloseFrame(t *testing.T) {
 			time.Sleep(time.Second)
 			assert.EqualValues(t, 2, r.Stats().Connects)
 			assert.Contains(t, r.disconnects.String(), fmt.Sprintf(`code %d "bye\n"`, code))
-		})
-	}
-}
-
-func TestRejectedHandshakesAreRetried(t *testing.T) {
-	for _, status := range []int{200, 302, 400, 403, 404, 426, 429, 500, 502, 503} {
-		bubble(t, strconv.Itoa(status), func(t *testing.T) {
-			rejections := 10
-			s := newReplyingServer(t)
-			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
-				if rejections--; rejections < 0 {
-					return false
-				}
-				w.Header().Set("Location", "ws://localhost/elsewhere")
-				w.WriteHeader(status)
-				_, _ = w.Write([]byte("<html>\n"))
-				return true
-			}
-			r := s.run(ok, nil)
-			time.Sleep(5 * time.Minute)
-			synctest.Wait()
-			assert.True(t, r.Stats().Connected)
-			assert.EqualValues(t, 1, r.Stats().Connects)
-			waits := r.waits.durations(t)
-			require.Len(t, waits, 10)
-			bound, sum := 500*time.Millisecond, time.Duration(0)
-			for _, wait := range waits {
-				assert.LessOrEqual(t, wait, bound)
-				bound = min(2*bound, 30*time.Second)
-				sum += wait
-			}
-			assert.Greater(t, sum, time.Second, "not a hot loop")
-			assert.Contains(t, r.disconnects.String(), fmt.Sprintf(`status %d, body "<html>\n"`, status))
-		})
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	for _, tt := range []struct {
-		name, header string
-		least        time.Duration
-	}{
-		{"seconds", "60", time.Minute},
-		{"a date", time.Date(2000, 1, 1, 0, 2, 0, 0, time.UTC).Format(http.TimeFormat), 2*time.Minute - time.Second},
-		{"too long", "86400", 5 * time.Minute},
-		{"no number of this machine", "99999999999999999999", 5 * time.Minute},
-		{"past", "-5", 0},
-		{"nonsense", "soon", 0},
-	} {
-		bubble(t, tt.name, func(t *testing.T) {
-			rejections := 1
-			s := newReplyingServer(t)
-			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
-				if rejections--; rejections < 0 {
-					return false
-				}
-				w.Header().Set("Retry-After", tt.header)
-				w.WriteHeader(http.StatusServiceUnavailable)
-				return true
-			}
-			r := s.run(ok, nil)
-			time.Sleep(10 * time.Minute)
-			synctest.Wait()
-			waits := r.waits.durations(t)
-			require.Len(t, waits, 1)
-			assert.GreaterOrEqual(t, waits[0], tt.least)
-			assert.LessOrEqual(t, waits[0], tt.least+1500*time.Millisecond,
-				"the usual wait on top, and a second for the date")
-			start := r.Stats().ConnectedAt
-			assert.WithinDuration(t, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(waits[0]),
-				start, 2*time.Millisecond)
 		})
 	}
 }
@@ -269,7 +197,7 @@ func TestStatsOfAConnection(t *testing.T) {
 	})
 }
 
-func TestManyClientsReconnectAtDifferentTimes(t *testing.T) {
+func TestClientsInOneProcessAreIndependent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rigs [3]*rig
 		for i := range rigs {

@@ -54,27 +54,6 @@ func TestFault01ConnectionRefused(t *testing.T) {
 	})
 }
 
-func TestFault02NameNotFound(t *testing.T) {
-	bubble(t, nil, func(b *bench) {
-		b.cfg.Endpoints = append([]string{"wss://nowhere.invalid/"}, b.cfg.Endpoints...)
-		direct := b.cfg.DialContext
-		b.cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if strings.HasPrefix(addr, "nowhere.invalid") {
-				return nil, &net.DNSError{Err: "no such host", Name: "nowhere.invalid", IsNotFound: true}
-			}
-			return direct(ctx, network, addr)
-		}
-	}, func(t *testing.T, b *bench) {
-		_, err := b.send(t.Context(), "hello")
-		require.NoError(t, err)
-		var dns *net.DNSError
-		require.ErrorAs(t, b.failures()[0], &dns)
-		assert.True(t, dns.IsNotFound)
-		assert.Contains(t, b.log.String(), "nowhere.invalid")
-		fired(t, 2)
-	})
-}
-
 // certificate returns a certificate that is valid for an hour, and a pool with it. Without hosts it is for 127.0.0.1.
 func certificate(t *testing.T, notAfter time.Time, hosts ...string) (tls.Certificate, *x509.CertPool) {
 	if len(hosts) == 0 {

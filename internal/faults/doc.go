@@ -13,7 +13,7 @@
 //	 1  connection refused            uses the next endpoint and reports the error; ctx ends the attempts
 //	    TestFault01ConnectionRefused
 //	 2  name not found                the same
-//	    TestFault02NameNotFound
+//	    blaze.TestTheOtherEndpointAfterAFailedDial
 //	 3  TLS: unknown authority,       the same; nothing is sent without TLS
 //	    expired, wrong host, TLS 1.1
 //	    TestFault03TLSRejected
@@ -145,7 +145,8 @@
 //	54  a thousand clients            their reconnects are spread out
 //	    TestFault54ThunderingHerd
 //	55  a wrong clock                 one immediate retry with the server's time; ErrClockSkew if that fails
-//	    TestFault55ClockSkew, TestFault55ClockIsSet
+//	    TestFault55ClockSkew, TestFault55ClockIsSet, blaze.TestAWrongClockIsCorrected,
+//	    blaze.TestAWrongClockIsNamedWhenRunEnds
 //	56  suspend                       the next ping detects it, and the connection is replaced
 //	    TestFault56Suspend
 //	59  goroutines                    none remain

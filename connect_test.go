@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
-	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestALostLinkIsReplaced(t *testing.T) {
@@ -61,20 +59,6 @@ func TestALostLinkIsReplaced(t *testing.T) {
 		assert.Equal(t, 2, r.connects.len())
 		assert.Equal(t, 1, r.disconnects.len())
 	})
-}
-
-func TestReconnectAfterACloseFrame(t *testing.T) {
-	for _, code := range []int{1000, 1001, 1008, 1011, 1012, 1013, 3000, 4001, 4401} {
-		bubble(t, strconv.Itoa(code), func(t *testing.T) {
-			s := newReplyingServer(t)
-			r := s.run(ok, nil)
-			synctest.Wait()
-			_ = s.conn().Send(wspeer.CloseFrame(code, "bye\n"))
-			time.Sleep(time.Second)
-			assert.EqualValues(t, 2, r.Stats().Connects)
-			assert.Contains(t, r.disconnects.String(), fmt.Sprintf(`code %d "bye\n"`, code))
-		})
-	}
 }
 
 func TestEndpointsInTurn(t *testing.T) {

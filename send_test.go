@@ -177,34 +177,6 @@ func TestSendAttemptsWithoutLimit(t *testing.T) {
 	})
 }
 
-// The service may answer with a message that has the bot's user id and no category. It is neither handled nor
-// acknowledged, whether it arrives in time, late or twice.
-func TestSendAnsweredByAStub(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		c := s.start(botID,
-			func(context.Context, *blaze.Message) error { assert.Fail(t, "a reply was handled"); return nil }, nil)
-		s.next().confirm()
-		sent := make(chan error, 1)
-		go func() {
-			_, err := c.Send(t.Context(), textA)
-			sent <- err
-		}()
-		r := s.next()
-		for range 3 {
-			r.reply(`,"data":{"type":"message","conversation_id":"","user_id":"` + botID +
-				`","message_id":"` + messageA + `","category":"","data":"","status":"SENT","source":"",` +
-				`"created_at":"2024-01-01T00:00:00Z"}`)
-		}
-		require.NoError(t, <-sent)
-		time.Sleep(time.Minute)
-		s.none()
-		assert.Zero(t, c.Stats().Handled)
-		assert.EqualValues(t, 2, c.Stats().Ignored)
-		assert.True(t, c.Stats().Connected)
-	})
-}
-
 // With a thousand unanswered requests, each sender receives the reply to its own.
 func TestSendsAreAnsweredOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -334,32 +306,6 @@ func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 		first.confirm()
 		require.NoError(t, <-sent)
 		assert.EqualValues(t, 1, c.Stats().Connects)
-	})
-}
-
-// A late reply to an earlier attempt counts. The reply to the last attempt is then ignored.
-func TestSendAcceptsALateReply(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		c := s.start(botID, nil, nil)
-		sent := make(chan error, 1)
-		go func() {
-			_, err := c.Send(t.Context(), textA)
-			sent <- err
-		}()
-		first, second := s.next(), s.next()
-		first.confirm()
-		require.NoError(t, <-sent)
-		second.confirm()
-		second.reject(blaze.CodeForbidden, "")
-		synctest.Wait()
-		assert.EqualValues(t, 2, c.Stats().Ignored)
-		go func() {
-			_, err := c.Send(t.Context(), textA)
-			sent <- err
-		}()
-		s.next().confirm()
-		require.NoError(t, <-sent)
 	})
 }
 

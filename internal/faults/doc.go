@@ -81,9 +81,9 @@
 //	28  unknown action                counted
 //	    TestFault28UnknownAction
 //	29  unknown category              delivered as Raw, acknowledged
-//	    TestFault29UnknownCategory
+//	    blaze.TestMalformedMessages
 //	30  invalid base64                delivered as Raw with the reason; all four alphabets are decoded
-//	    TestFault30Base64
+//	    blaze.TestMalformedMessages
 //	31  control characters, no UTF-8  delivered unchanged, never logged
 //	    TestFault31StrangeText
 //

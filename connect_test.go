@@ -91,30 +91,6 @@ func TestEndpointsInTurn(t *testing.T) {
 	})
 }
 
-func TestAListThatIsNotAnswered(t *testing.T) {
-	for _, tt := range []struct {
-		name            string
-		answer          func(blazetest.Frame) blazetest.Answer
-		connects, lists int
-	}{
-		{"ignored", ignored, 2, 2},
-		{"rejected as transient", rejected(blaze.CodeBlazeTimeout), 2, 2},
-		{"rejected", rejected(blaze.CodeForbidden), 2, 2},
-		{"lost", func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} }, 2, 2},
-	} {
-		bubble(t, tt.name, func(t *testing.T) {
-			r := prepare(t, nil)
-			r.Intercept(actionList, tt.answer)
-			id := r.say("alice", "hello")
-			r.start(t.Context(), ok)
-			r.idle()
-			assert.Equal(t, []string{id}, r.Acked())
-			assert.Len(t, r.written.of(actionList), tt.lists)
-			assert.EqualValues(t, tt.connects, r.Stats().Connects)
-		})
-	}
-}
-
 // A list is written once per link. Its timeout doubles with each link, up to five minutes.
 func TestAListThatIsNeverAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

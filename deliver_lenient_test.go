@@ -170,23 +170,6 @@ func TestOurOwnMessageIsAcknowledgedAndNotHandled(t *testing.T) {
 	}
 }
 
-func TestMessagesPushedTwice(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := message("alice", "twice")
-		got, r, s := surprised(t, nil, func(c *rawConn) {
-			for range 3 {
-				c.push(v)
-			}
-			time.Sleep(time.Minute) // until it is acknowledged
-			c.push(v)
-		})
-		assert.Len(t, got, 1)
-		assert.EqualValues(t, 3, r.Stats().Duplicates)
-		id := v["message_id"].(string)
-		assert.Equal(t, []string{id, id}, s.ackedIDs()[:2], "acknowledged again after its redelivery")
-	})
-}
-
 func TestPingsAreAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newReplyingServer(t)

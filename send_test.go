@@ -1,7 +1,6 @@
 package blaze_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -362,23 +361,4 @@ func TestSendUnconfirmedAndRejected(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestSendInsideAHandler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := begin(t, func(c *blaze.Client) blaze.Handler {
-			return func(ctx context.Context, m *blaze.Message) error {
-				for i := range 3 {
-					if _, err := c.Send(ctx, blaze.To(m.ConversationID, blaze.Textf("%d", i))); err != nil {
-						return err
-					}
-				}
-				return c.Reply(ctx, m, blaze.Text("done"))
-			}
-		}, func(cfg *blaze.Config) { cfg.Workers = 1 })
-		s.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("go")})
-		require.NoError(t, s.Idle(t.Context()))
-		require.Len(t, s.Sent(), 4)
-		assert.Equal(t, blaze.Text("done"), s.Sent()[3].Payload)
-	})
 }

@@ -94,9 +94,10 @@
 //	33  redelivered after handling    not handled again, acknowledged again
 //	    TestFault33Redelivery
 //	34  ack or its reply lost         sent again; if rejected permanently: forgotten, and redelivered to the Ledger
-//	    TestFault34AckLost
+//	    blaze.TestAnAckLostWithItsConnectionIsConfirmedOnTheNext,
+//	    blaze.TestAnAckIsRetriedAfterATransientRejection, blaze.TestARejectedAckIsForgotten
 //	35  acks that fill no frame       sent after 200 ms
-//	    TestFault35QuietLine
+//	    blaze.TestNoAckBeforeTheHandlerReturned
 //	36  lost between handler and ack  acknowledged on the next connection; after a restart the Ledger decides
 //	    TestFault36LostBeforeAck
 //	43  the handler fails             retried with growing waits, then dropped; other conversations continue, their

@@ -129,10 +129,15 @@ func TestSendEndsWhenWritten(t *testing.T) {
 		// The message is written again after a timeout and after a lost connection.
 		answers(s, actionSend, hang, hang)
 		requireUnconfirmed(t, sendFor(t, c, 21*time.Second))
-		answers(s, actionSend, cutUnstored)
-		answers(s, handshake, hang)
-		requireUnconfirmed(t, sendFor(t, c, 2*time.Second))
-		assert.Len(t, w.all(), 5)
+		for _, cut := range []blazetest.Answer{cutUnstored, cutStored} {
+			answers(s, actionSend, cut)
+			answers(s, handshake, hang)
+			requireUnconfirmed(t, sendFor(t, c, 2*time.Second))
+			time.Sleep(time.Minute)
+		}
+		assert.Len(t, w.all(), 6)
+		assert.Zero(t, c.Stats().OutboxRequests)
+		assert.Len(t, s.Sent(), 1)
 	})
 }
 
@@ -337,31 +342,4 @@ func TestSendsWhenRunEnds(t *testing.T) {
 		assert.NotErrorAs(t, errs[2], &unconfirmed)
 		assert.Contains(t, errs[1].Error(), unconfirmed.MessageID)
 	})
-}
-
-// If a message was stored and a later attempt was rejected, the error does not claim that nothing was stored.
-func TestStoredAndThenRejected(t *testing.T) {
-	for code, stored := range map[blaze.Code]bool{
-		blaze.CodeForbidden: true, blaze.CodeNotFound: true, blaze.CodeGroupFull: true,
-		// These concern the request itself: the first attempt was rejected for the same reason.
-		blaze.CodeInvalidField: false, blaze.CodeBadRequest: false,
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			r := run(t, nil, nil)
-			synctest.Wait()
-			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer {
-				return blazetest.Answer{Cut: true, Hang: true}
-			})
-			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(code) })
-			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("x")))
-			require.ErrorIs(t, err, code)
-			var unconfirmed *blaze.UnconfirmedError
-			if !stored {
-				require.NotErrorAs(t, err, &unconfirmed)
-				return
-			}
-			require.ErrorAs(t, err, &unconfirmed)
-			assert.Equal(t, r.Sent()[0].MessageID, unconfirmed.MessageID)
-		})
-	}
 }

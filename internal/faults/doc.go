@@ -119,19 +119,19 @@
 // Sending:
 //
 //	37  lost between send and reply   sent again with the same ids, stored once; or an error that has the id
-//	    TestFault37LostBeforeReply
+//	    TestFault37LostBeforeReply, blaze.TestSendEndsWhenWritten
 //	38  stray, late, double replies   counted; never delivered as messages
 //	    TestFault38StrayReplies, TestFault38DuplicateAndLateReply
 //	39  rejections                    an error for that caller only; transient ones have 5 attempts
-//	    TestFault39Rejected
+//	    blaze.TestSendRejected, blaze.TestSendRejectedAsTransient
 //	40  replies out of order          each caller receives its own
 //	    TestFault40ShuffledReplies
 //	41  an error without a request    logged
 //	    TestFault41StrayError
 //	42  no reply                      ctx ends the wait, and no state remains
-//	    TestFault42NoReply
+//	    blaze.TestSendEndsWhenWritten
 //	61  a message that is too large   an error before anything is written
-//	    TestFault61TooLarge
+//	    blaze.TestInvalidMessagesAreNotWritten
 //
 // Ending, and time:
 //

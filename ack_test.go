@@ -371,7 +371,7 @@ func TestAckBeforeAndAfterRun(t *testing.T) {
 			assert.Len(t, r.Acked(), 5)
 			assert.NoError(t, r.stop())
 			assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, id), blaze.ErrClosed)
-			assert.Zero(t, r.log.count(slog.LevelWarn, "ledger"), "it is never called without a context")
+			assert.Zero(t, r.log.count(slog.LevelWarn, "Ledger"), "it is never called without a context")
 			if mode == blaze.AckManual {
 				assert.Subset(t, l.all(), r.Acked())
 			} else {
@@ -412,5 +412,23 @@ func TestPluralAcksAlwaysRejectedAsTransient(t *testing.T) {
 		assert.EqualValues(t, 3, r.Stats().Acked)
 		assert.Zero(t, r.Stats().AcksForgotten)
 		assert.Len(t, r.written.of(actionAck), 3)
+	})
+}
+
+// Without the plural action each acknowledgement is a frame of its own. No frame waits for more ids.
+func TestSingleAcknowledgementsDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, ok, nil)
+		r.Intercept(actionAcks, rejected(blaze.CodeInvalidField))
+		deliver := func() {
+			for range 20 {
+				r.say("alice", "hi")
+			}
+			r.idle()
+		}
+		deliver() // the client learns that the action is missing
+		began := time.Now()
+		deliver()
+		assert.Less(t, time.Since(began), 100*time.Millisecond)
 	})
 }

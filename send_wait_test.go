@@ -55,10 +55,8 @@ func requireUnconfirmed(t *testing.T, err error) {
 
 func TestSendBeforeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
-		defer s.Close()
-		c, err := blaze.New(s.Key, &s.Config)
-		require.NoError(t, err)
+		r := prepare(t, nil)
+		s, c := r.Server, r.Client
 		requireUnwritten(t, sendFor(t, c, time.Minute), blaze.ErrNotRunning)
 		requireUnwritten(t, sendFor(t, c, 0), blaze.ErrNotRunning)
 
@@ -68,15 +66,12 @@ func TestSendBeforeRun(t *testing.T) {
 			sent <- err
 		}()
 		time.Sleep(time.Hour)
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- c.Run(ctx, nil) }()
+		r.start(t.Context(), nil)
 		require.NoError(t, <-sent, "it waits for Run and is sent")
 		assert.Len(t, s.Sent(), 1)
 
-		cancel()
-		require.NoError(t, <-ended)
-		_, err = c.Send(t.Context(), textA)
+		require.NoError(t, r.stop())
+		_, err := c.Send(t.Context(), textA)
 		assert.ErrorIs(t, err, blaze.ErrClosed)
 		assert.NotErrorIs(t, err, blaze.ErrNotRunning)
 		outs := []blaze.Outgoing{textA, c.ToUser(userA, blaze.Text("x"))}
@@ -313,26 +308,24 @@ func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 func TestSendsWhenRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		c := s.newClient(botID, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
-		ended := make(chan error, 1)
-		go func() { ended <- c.Run(ctx, nil) }()
+		r := s.run(nil, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
 		errs := make([]error, 3)
 		var wg sync.WaitGroup
 		var requests []request
 		for i := range errs {
-			wg.Go(func() { _, errs[i] = c.Send(t.Context(), textA) })
+			wg.Go(func() { _, errs[i] = r.Send(t.Context(), textA) })
 			if i < 2 {
 				requests = append(requests, s.next())
 			}
 			synctest.Wait()
 		}
-		cancel()
+		r.cancel()
 		synctest.Wait()
 		requests[0].confirm() // replies still count during the drain
-		err := <-ended
+		err := r.wait()
 		wg.Wait()
 		require.ErrorIs(t, err, blaze.ErrDrain)
+		assert.ErrorContains(t, err, "requests unanswered: 1")
 		assert.NoError(t, errs[0])
 		var unconfirmed *blaze.UnconfirmedError
 		require.ErrorAs(t, errs[1], &unconfirmed)
@@ -341,5 +334,23 @@ func TestSendsWhenRunEnds(t *testing.T) {
 		assert.ErrorIs(t, errs[2], blaze.ErrClosed)
 		assert.NotErrorAs(t, errs[2], &unconfirmed)
 		assert.Contains(t, errs[1].Error(), unconfirmed.MessageID)
+	})
+}
+
+// After a rejected connection, a send that cannot wait fails with an error that is not a rejection of its message.
+// Otherwise a handler's message would be dropped at once.
+func TestSendWhileTheConnectionWasRejected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		r.Intercept(actionList, rejected(blaze.CodeInvalidField))
+		r.start(t.Context(), ok)
+		synctest.Wait()
+		expired, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := r.Send(expired, textA)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES rejected")
+		var rejected *blaze.Error
+		assert.NotErrorAs(t, err, &rejected)
 	})
 }

@@ -136,7 +136,7 @@
 // Ending, and time:
 //
 //	48  a handler ignores its ctx     Run returns after Drain, and counts the handler
-//	    TestFault48HandlerIgnoresContext
+//	    blaze.TestHandlersThatDoNotEndAreAbandoned
 //	51  ctx ends in any phase         Run returns within 250 ms with a negative Drain, and leaves nothing
 //	    TestFault51Cancelled
 //	52  calls and faults in any order no deadlock, no panic; ErrClosed afterwards
@@ -151,7 +151,7 @@
 //	56  suspend                       the next ping detects it, and the connection is replaced
 //	    TestFault56Suspend
 //	59  goroutines                    none remain
-//	    TestFault59Goroutines
+//	    blaze.TestNoGoroutineButBetweenRunAndItsEnd
 //	60  file descriptors              none remain after thousands of connections
 //	    TestFault60Descriptors
 //

@@ -158,12 +158,12 @@
 // Secrets:
 //
 //	57  an invalid key                the error names the field, not the value
-//	    TestFault57KeyInvalid
+//	    blaze.TestKeystoreBuiltByHand, blaze.TestParseKeystoreRejects
 //	58  secrets in any text           neither key nor token, in any encoding, in any log record, error, frame or
 //	                                  value of all tests
 //	    TestFault58Secrets
 //	62  an unreadable keystore        an error without its content; a warning if every user can read it
-//	    TestFault62KeystoreUnreadable, TestFault62KeystoreReadByAll
+//	    TestFault62KeystoreReadByAll, blaze.TestLoadKeystore, blaze.TestParseKeystoreRejects
 //
 // Beyond the list: TestThirtyDays has thirty days of pings and lost connections. TestKilledBetweenReplyAndAck kills a
 // process between its replies and the acknowledgement. After a restart it sends the same replies, and each is stored

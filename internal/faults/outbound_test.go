@@ -153,39 +153,6 @@ func TestFault40ShuffledReplies(t *testing.T) {
 	})
 }
 
-// Fault 62: the error for an unreadable keystore names the file and has nothing of its content.
-func TestFault62KeystoreUnreadable(t *testing.T) {
-	dir := t.TempDir()
-	broken := filepath.Join(dir, "broken.json")
-	require.NoError(t, os.WriteFile(broken, []byte(`{"session_private_key":"canary`), 0o600))
-	type file struct {
-		path string
-		is   error // nil if it depends on the system
-	}
-	files := map[string]file{
-		"missing":     {filepath.Join(dir, "missing.json"), fs.ErrNotExist},
-		"a directory": {dir, nil},
-		"broken":      {broken, blaze.ErrInvalid},
-	}
-	if os.Geteuid() > 0 { // root may read everything, and Windows has no such bits
-		forbidden := filepath.Join(dir, "forbidden.json")
-		require.NoError(t, os.WriteFile(forbidden, []byte(`{"session_private_key":"canary"}`), 0o000))
-		files["forbidden"] = file{forbidden, fs.ErrPermission}
-	}
-	for name, test := range files {
-		t.Run(name, func(t *testing.T) {
-			_, err := blaze.LoadKeystore(test.path)
-			require.Error(t, err)
-			if test.is != nil {
-				assert.ErrorIs(t, err, test.is)
-			}
-			assert.ErrorContains(t, err, test.path)
-			assert.NotContains(t, err.Error(), "canary")
-			fired(t, 62)
-		})
-	}
-}
-
 // keystoreWarned reports whether TestFault62KeystoreReadByAll has run. The client warns once per process.
 var keystoreWarned bool
 

@@ -61,6 +61,10 @@ func TestMalformedMessages(t *testing.T) {
 			blaze.Raw{As: "PLAIN_HOLOGRAM", Data: []byte("odd")},
 			false,
 		},
+		{
+			"a long category", map[string]any{"category": strings.Repeat("X", 65)},
+			blaze.Raw{As: blaze.Category(strings.Repeat("X", 65)), Data: []byte("odd")}, false,
+		},
 		{"no category", map[string]any{"category": nil}, blaze.Raw{Data: []byte("odd")}, false},
 		{
 			"encrypted",
@@ -221,22 +225,5 @@ func TestUncountedFieldsAreNotStored(t *testing.T) {
 		}
 		assert.Equal(t, 32, r.Stats().InboxMessages)
 		assert.Less(t, heap(), before+8*large, "of 32")
-	})
-}
-
-func TestACategoryMayHaveAnyLength(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var got diary
-		s := newReplyingServer(t)
-		r := s.run(func(_ context.Context, m *blaze.Message) error {
-			got.add("%d %T", len(m.Category), m.Payload)
-			return nil
-		}, nil)
-		synctest.Wait()
-		s.conn().push(with(message("alice", "x"), map[string]any{"category": strings.Repeat("X", 65)}))
-		time.Sleep(time.Second)
-		assert.Equal(t, []string{"65 blaze.Raw"}, got.all())
-		assert.Len(t, s.ackedIDs(), 1)
-		assert.Zero(t, r.Stats().BadFrames)
 	})
 }

@@ -49,6 +49,7 @@ func surprised(t *testing.T, edit func(*blaze.Config), say func(c *rawConn)) ([]
 }
 
 func TestMalformedMessages(t *testing.T) {
+	raw := func(data string) blaze.Raw { return blaze.Raw{As: "PLAIN_TEXT", Data: []byte(data)} }
 	for _, tt := range []struct {
 		name   string
 		fields map[string]any
@@ -72,24 +73,9 @@ func TestMalformedMessages(t *testing.T) {
 			blaze.Raw{As: "ENCRYPTED_TEXT", Data: []byte("odd")},
 			true,
 		},
-		{
-			"not base64",
-			map[string]any{"data_base64": "*odd*"},
-			blaze.Raw{As: "PLAIN_TEXT", Data: []byte("*odd*")},
-			true,
-		},
-		{
-			"half of a byte",
-			map[string]any{"data_base64": "aGVsbG8hh"},
-			blaze.Raw{As: "PLAIN_TEXT", Data: []byte("aGVsbG8hh")},
-			true,
-		},
-		{
-			"too much padding",
-			map[string]any{"data_base64": "aGVsbG8===="},
-			blaze.Raw{As: "PLAIN_TEXT", Data: []byte("aGVsbG8====")},
-			true,
-		},
+		{"not base64", map[string]any{"data_base64": "*odd*"}, raw("*odd*"), true},
+		{"half of a byte", map[string]any{"data_base64": "aGVsbG8hh"}, raw("aGVsbG8hh"), true},
+		{"too much padding", map[string]any{"data_base64": "aGVsbG8===="}, raw("aGVsbG8===="), true},
 		{
 			"another shape",
 			map[string]any{"category": "PLAIN_IMAGE"},

@@ -69,7 +69,8 @@ func TestAMessageThatFailedBeforeTheEnd(t *testing.T) {
 				time.Sleep(500 * time.Millisecond)
 				require.NoError(t, r.stop())
 				if mode == blaze.AckReceived {
-					assert.Equal(t, []string{id + ": blaze: Run ended before another attempt: " + errAny.Error()}, r.drops.all())
+					want := id + ": blaze: Run ended before another attempt: " + errAny.Error()
+					assert.Equal(t, []string{want}, r.drops.all())
 					assert.Equal(t, []string{id}, r.Acked())
 					assert.Equal(t, []string{behind}, r.Pending())
 					assert.EqualValues(t, 1, r.Stats().Dropped)

@@ -34,8 +34,8 @@ func firedN(t *testing.T, row, n int) {
 	counts.rows[row] += n
 }
 
-// TestMain prints how often each fault happened. It fails if one with a test in this package never did, if too few texts
-// were searched for secrets, or if a goroutine is left.
+// TestMain prints how often each fault happened. It fails if one with a test in this package never did, if too few
+// texts were searched for secrets, or if a goroutine is left.
 func TestMain(m *testing.M) {
 	if os.Getenv(childEndpoint) != "" {
 		os.Exit(child())

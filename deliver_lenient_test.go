@@ -63,8 +63,10 @@ func TestMalformedMessages(t *testing.T) {
 			false,
 		},
 		{
-			"a long category", map[string]any{"category": strings.Repeat("X", 65)},
-			blaze.Raw{As: blaze.Category(strings.Repeat("X", 65)), Data: []byte("odd")}, false,
+			"a long category",
+			map[string]any{"category": strings.Repeat("X", 65)},
+			blaze.Raw{As: blaze.Category(strings.Repeat("X", 65)), Data: []byte("odd")},
+			false,
 		},
 		{"no category", map[string]any{"category": nil}, blaze.Raw{Data: []byte("odd")}, false},
 		{

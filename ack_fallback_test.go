@@ -12,23 +12,6 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Only pings are answered meanwhile. They prove that replies could have arrived.
-func TestAnUnansweredAckIsForgotten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newReplyingServer(t)
-		s.answer = func(r request) bool { return r.Action == actionAck }
-		r := s.run(ok, func(cfg *blaze.Config) { cfg.AckBatch = 1 })
-		synctest.Wait()
-		s.conn().push(message("user", "x"))
-		time.Sleep(11 * time.Minute) // 20 s, 40 s, 80 s, 160 s and 5 minutes
-		assert.EqualValues(t, 1, r.Stats().AcksForgotten)
-		assert.Zero(t, r.Stats().AcksWaiting)
-		assert.Len(t, r.written.of(actionAck), 5, "SendAttempts")
-		time.Sleep(24 * time.Hour)
-		assert.EqualValues(t, 1, r.Stats().Connects)
-	})
-}
-
 // An Ack may choose the plural action and then wait for a slot while another Ack finds that the action does not work.
 func TestAnAckWaitsWhileThePluralActionTurnsOutUnusable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

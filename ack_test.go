@@ -176,49 +176,26 @@ func TestAnAckLostWithItsConnectionIsConfirmedOnTheNext(t *testing.T) {
 	for name, answer := range map[string]blazetest.Answer{
 		"before it counted": {Cut: true}, "after it counted": {Cut: true, Hang: true},
 	} {
-		bubble(t, name, func(t *testing.T) {
-			var handled diary
-			r := run(t, handled.texts(), nil)
-			r.Intercept(actionAcks, func(blazetest.Frame) blazetest.Answer { return answer })
-			ids := r.crowdSays(10)
-			time.Sleep(10 * time.Second)
-			r.idle()
-			assert.ElementsMatch(t, ids, r.Acked())
-			assert.Equal(t, 10, handled.len())
-			s := r.Stats()
-			assert.EqualValues(t, 2, s.Connects)
-			assert.EqualValues(t, 10, s.Acked)
-			assert.Zero(t, s.AcksForgotten)
-			if !answer.Hang {
-				assert.EqualValues(t, 10, s.Duplicates, "they were redelivered while in flight")
-			}
-		})
-	}
-}
-
-func TestAcksWaitForAConnection(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var handled diary
-		r := run(t, func(_ context.Context, m *blaze.Message) error {
-			time.Sleep(time.Second)
-			handled.add("%s", m.ID)
-			return nil
-		}, nil)
-		ids := r.crowdSays(10)
-		synctest.Wait()
-		for range 20 {
-			r.Intercept(handshake, rejected(blaze.CodeServer))
+		for action, messages := range map[string]int{actionAck: 1, actionAcks: 10} {
+			bubble(t, fmt.Sprint(name, ", ", messages), func(t *testing.T) {
+				var handled diary
+				r := run(t, handled.texts(), nil)
+				answers(r.Server, action, answer)
+				ids := r.crowdSays(messages)
+				time.Sleep(10 * time.Second)
+				r.idle()
+				assert.ElementsMatch(t, ids, r.Acked())
+				assert.Equal(t, messages, handled.len())
+				s := r.Stats()
+				assert.EqualValues(t, 2, s.Connects)
+				assert.EqualValues(t, messages, s.Acked)
+				assert.Zero(t, s.AcksForgotten+uint64(s.AcksWaiting))
+				if !answer.Hang {
+					assert.EqualValues(t, messages, s.Duplicates, "they were redelivered while in flight")
+				}
+			})
 		}
-		r.Cut()
-		time.Sleep(10 * time.Second)
-		assert.Equal(t, 10, handled.len())
-		assert.False(t, r.Stats().Connected)
-		assert.Equal(t, 10, r.Stats().AcksWaiting)
-		time.Sleep(30 * time.Minute)
-		r.idle()
-		assert.ElementsMatch(t, ids, r.Acked())
-		assert.Equal(t, 10, handled.len())
-	})
+	}
 }
 
 func TestARejectedAckIsForgotten(t *testing.T) {
@@ -241,6 +218,7 @@ func TestARejectedAckIsForgotten(t *testing.T) {
 			assert.Len(t, r.written.of(actionAck), tt.attempts)
 			assert.EqualValues(t, 1, r.Stats().AcksForgotten)
 			assert.Zero(t, r.Stats().AcksWaiting)
+			assert.EqualValues(t, 1, r.Stats().Connects)
 			r.Cut()
 			time.Sleep(time.Minute)
 			assert.Equal(t, []string{id}, r.Acked(), "redelivered, it is in the Ledger")
@@ -393,7 +371,7 @@ func TestAckBeforeAndAfterRun(t *testing.T) {
 			assert.Len(t, r.Acked(), 5)
 			assert.NoError(t, r.stop())
 			assert.ErrorIs(t, r.Ack(t.Context(), blaze.StatusRead, id), blaze.ErrClosed)
-			assert.Zero(t, r.log.count(slog.LevelWarn, "ledger"), "it is never called without a context")
+			assert.Zero(t, r.log.count(slog.LevelWarn, "Ledger"), "it is never called without a context")
 			if mode == blaze.AckManual {
 				assert.Subset(t, l.all(), r.Acked())
 			} else {
@@ -434,5 +412,23 @@ func TestPluralAcksAlwaysRejectedAsTransient(t *testing.T) {
 		assert.EqualValues(t, 3, r.Stats().Acked)
 		assert.Zero(t, r.Stats().AcksForgotten)
 		assert.Len(t, r.written.of(actionAck), 3)
+	})
+}
+
+// Without the plural action each acknowledgement is a frame of its own. No frame waits for more ids.
+func TestSingleAcknowledgementsDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, ok, nil)
+		r.Intercept(actionAcks, rejected(blaze.CodeInvalidField))
+		deliver := func() {
+			for range 20 {
+				r.say("alice", "hi")
+			}
+			r.idle()
+		}
+		deliver() // the client learns that the action is missing
+		began := time.Now()
+		deliver()
+		assert.Less(t, time.Since(began), 100*time.Millisecond)
 	})
 }

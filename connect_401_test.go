@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
@@ -21,8 +20,7 @@ import (
 
 // claims are the contents of a token, unverified.
 type claims struct {
-	ID       string `json:"jti"`
-	IssuedAt int64  `json:"iat"`
+	IssuedAt int64 `json:"iat"`
 }
 
 func claimsOf(t *testing.T, r *http.Request) (c claims) {
@@ -103,12 +101,6 @@ func (g *gatekeeper) inTime(token claims, now time.Time) bool {
 	return now.Sub(time.Unix(token.IssuedAt, 0)).Abs() < 5*time.Minute
 }
 
-func (g *gatekeeper) reject(n int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.rejections = n
-}
-
 // counts returns the numbers of handshakes and of GET /me requests.
 func (g *gatekeeper) counts() (handshakes, queried int) {
 	g.mu.Lock()
@@ -119,60 +111,6 @@ func (g *gatekeeper) counts() (handshakes, queried int) {
 func unauthorized(w http.ResponseWriter) {
 	w.WriteHeader(http.StatusUnauthorized)
 	_, _ = w.Write([]byte(`{"error":{"status":202,"code":401,"description":"Unauthorized, maybe invalid token."}}`))
-}
-
-func TestA401IsRetriedWithANewToken(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newReplyingServer(t)
-		g := (&gatekeeper{rejections: 1}).guard(s)
-		r := s.run(ok, nil)
-		time.Sleep(time.Second)
-		assert.True(t, r.Stats().Connected)
-		require.Len(t, g.tokens, 2)
-		require.Len(t, g.queried, 1)
-		assert.NotEqual(t, g.tokens[0].ID, g.tokens[1].ID)
-
-		g.reject(1)
-		s.cut()
-		time.Sleep(time.Minute)
-		assert.True(t, r.Stats().Connected)
-		assert.Len(t, g.tokens, 4)
-		assert.Len(t, g.queried, 2)
-	})
-}
-
-func TestA401OfTheHTTPAPITooEndsRun(t *testing.T) {
-	for _, worked := range []bool{false, true} {
-		bubble(t, fmt.Sprint(worked), func(t *testing.T) {
-			s := newReplyingServer(t)
-			g := (&gatekeeper{gone: true}).guard(s)
-			handshakes := 1
-			if worked {
-				handshakes = 2
-			} else {
-				g.reject(1000)
-			}
-			r := s.run(ok, nil)
-			if worked {
-				time.Sleep(7 * 24 * time.Hour)
-				g.reject(1000)
-				s.cut()
-			}
-			start := time.Now()
-			err := r.wait()
-			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
-			assert.NotErrorIs(t, err, blaze.ErrClockSkew)
-			var rejection *blaze.Error
-			require.ErrorAs(t, err, &rejection)
-			assert.Equal(t, 202, rejection.Status)
-			assert.Equal(t, "Unauthorized, maybe invalid token.", rejection.Description)
-			assert.LessOrEqual(t, time.Since(start), 500*time.Millisecond, "the wait after a lost link")
-			assert.Len(t, g.tokens, handshakes)
-			assert.Len(t, g.queried, 1)
-			assert.Equal(t, handshakes, r.disconnects.len())
-			assert.EqualValues(t, handshakes-1, r.Stats().Connects)
-		})
-	}
 }
 
 // After one 401 that did not recur, whatever GET /me answered, the client does not retry an ended session for ever.
@@ -201,7 +139,7 @@ func TestASessionThatEndedAfterATransient401(t *testing.T) {
 }
 
 func TestAWrongClockIsCorrected(t *testing.T) {
-	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute, 23 * time.Hour} {
+	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute, 24 * time.Hour} {
 		for name, g := range map[string]*gatekeeper{
 			"nanoseconds": {}, "date": {date: true}, "only over HTTP": {mute: true},
 		} {
@@ -260,77 +198,16 @@ func TestAWrongClockIsCorrectedAfterAFrame(t *testing.T) {
 			return false
 		}
 		s.me = (&gatekeeper{t: t, ahead: ahead}).me
-		reject := rejecting(actionList, blaze.CodeUnauthorized, false)
-		s.answer = func(r request) bool { return len(issued) == 1 && reject(r) }
+		s.answer = func(r request) bool {
+			if len(issued) > 1 || r.Action != actionList {
+				return false
+			}
+			r.conn.json(`{"action":"ERROR","error":{"status":202,"code":401}}`)
+			return true
+		}
 		r := s.run(ok, nil)
 		time.Sleep(time.Second)
 		assert.True(t, r.Stats().Connected)
 		assert.Equal(t, []time.Duration{0, ahead}, issued)
-	})
-}
-
-// The status alone decides, whatever the body is.
-func TestA401StatusWithAnotherError(t *testing.T) {
-	for _, body := range []string{
-		`{"error":{"status":401,"description":"no"}}`,
-		`{"error":{"message":"no"}}`, `{"error":{"status":202,"code":10002}}`,
-	} {
-		bubble(t, body, func(t *testing.T) {
-			dials := 0
-			s := newReplyingServer(t)
-			s.me = (&gatekeeper{t: t, gone: true}).me
-			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
-				dials++
-				w.WriteHeader(http.StatusUnauthorized)
-				_, _ = w.Write([]byte(body))
-				return true
-			}
-			assert.ErrorIs(t, s.run(ok, nil).wait(), blaze.CodeUnauthorized)
-			assert.Equal(t, 1, dials)
-		})
-	}
-}
-
-// rejecting answers every request of an action with an error frame.
-func rejecting(action string, code blaze.Code, id bool) func(r request) bool {
-	return func(r request) bool {
-		if r.Action != action {
-			return false
-		}
-		if !id {
-			r.ID = ""
-		}
-		r.conn.json(fmt.Sprintf(`{"id":%q,"action":"ERROR","error":{"status":202,"code":%d,"description":"no"}}`,
-			r.ID, code))
-		return true
-	}
-}
-
-func TestRejectedInAFrame(t *testing.T) {
-	for _, id := range []bool{true, false} {
-		for code, queried := range map[blaze.Code]int{blaze.CodeUnauthorized: 1, blaze.CodeUpdateRequired: 0} {
-			bubble(t, fmt.Sprint(int(code), " with id ", id), func(t *testing.T) {
-				s := newReplyingServer(t)
-				g := (&gatekeeper{gone: true}).guard(s)
-				s.answer = rejecting(actionList, code, id)
-				start := time.Now()
-				r := s.run(ok, nil)
-				err := r.wait()
-				assert.ErrorIs(t, err, code)
-				assert.EqualValues(t, 1, r.Stats().Connects)
-				assert.Len(t, g.queried, queried)
-				assert.Zero(t, time.Since(start))
-			})
-		}
-	}
-}
-
-func TestRejectedAsOutdatedInTheHandshake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := prepare(t, nil)
-		r.Intercept(handshake, rejected(blaze.CodeUpdateRequired))
-		r.start(t.Context(), ok)
-		assert.ErrorIs(t, r.wait(), blaze.CodeUpdateRequired)
-		assert.Equal(t, 1, r.disconnects.len())
 	})
 }

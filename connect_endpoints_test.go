@@ -2,6 +2,7 @@ package blaze_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -51,7 +52,7 @@ func (r *rig) assertNextEndpoint() {
 func TestTheOtherEndpointAfterAFailedDial(t *testing.T) {
 	for name, bad := range map[string]func(context.Context, string, string) (net.Conn, error){
 		"refused": func(context.Context, string, string) (net.Conn, error) {
-			return nil, &net.OpError{Op: "dial", Err: errAny}
+			return nil, &net.OpError{Op: "dial", Err: errors.New("refused")}
 		},
 		"no such host": func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.DNSError{Err: "no such host", Name: "localhost", IsNotFound: true}
@@ -75,6 +76,11 @@ func TestTheOtherEndpointAfterAFailedDial(t *testing.T) {
 			r := twoEndpoints(t, newReplyingServer(t), bad, nil)
 			time.Sleep(11 * time.Second) // the handshake times out after 10 s
 			r.assertNextEndpoint()
+			assert.Contains(t, r.disconnects.String(), "ws://localhost:1/")
+			if name == "refused" || name == "no such host" {
+				assert.Contains(t, r.disconnects.String(), name)
+				assert.Contains(t, r.log.String(), name)
+			}
 		})
 	}
 }

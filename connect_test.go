@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
-	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
 
 func TestALostLinkIsReplaced(t *testing.T) {
@@ -64,91 +61,6 @@ func TestALostLinkIsReplaced(t *testing.T) {
 	})
 }
 
-func TestReconnectAfterACloseFrame(t *testing.T) {
-	for _, code := range []int{1000, 1001, 1008, 1011, 1012, 1013, 3000, 4001, 4401} {
-		bubble(t, strconv.Itoa(code), func(t *testing.T) {
-			s := newReplyingServer(t)
-			r := s.run(ok, nil)
-			synctest.Wait()
-			_ = s.conn().Send(wspeer.CloseFrame(code, "bye\n"))
-			time.Sleep(time.Second)
-			assert.EqualValues(t, 2, r.Stats().Connects)
-			assert.Contains(t, r.disconnects.String(), fmt.Sprintf(`code %d "bye\n"`, code))
-		})
-	}
-}
-
-func TestRejectedHandshakesAreRetried(t *testing.T) {
-	for _, status := range []int{200, 302, 400, 403, 404, 426, 429, 500, 502, 503} {
-		bubble(t, strconv.Itoa(status), func(t *testing.T) {
-			rejections := 10
-			s := newReplyingServer(t)
-			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
-				if rejections--; rejections < 0 {
-					return false
-				}
-				w.Header().Set("Location", "ws://localhost/elsewhere")
-				w.WriteHeader(status)
-				_, _ = w.Write([]byte("<html>\n"))
-				return true
-			}
-			r := s.run(ok, nil)
-			time.Sleep(5 * time.Minute)
-			synctest.Wait()
-			assert.True(t, r.Stats().Connected)
-			assert.EqualValues(t, 1, r.Stats().Connects)
-			waits := r.waits.durations(t)
-			require.Len(t, waits, 10)
-			bound, sum := 500*time.Millisecond, time.Duration(0)
-			for _, wait := range waits {
-				assert.LessOrEqual(t, wait, bound)
-				bound = min(2*bound, 30*time.Second)
-				sum += wait
-			}
-			assert.Greater(t, sum, time.Second, "not a hot loop")
-			assert.Contains(t, r.disconnects.String(), fmt.Sprintf(`status %d, body "<html>\n"`, status))
-		})
-	}
-}
-
-func TestRetryAfter(t *testing.T) {
-	for _, tt := range []struct {
-		name, header string
-		least        time.Duration
-	}{
-		{"seconds", "60", time.Minute},
-		{"a date", time.Date(2000, 1, 1, 0, 2, 0, 0, time.UTC).Format(http.TimeFormat), 2*time.Minute - time.Second},
-		{"too long", "86400", 5 * time.Minute},
-		{"no number of this machine", "99999999999999999999", 5 * time.Minute},
-		{"past", "-5", 0},
-		{"nonsense", "soon", 0},
-	} {
-		bubble(t, tt.name, func(t *testing.T) {
-			rejections := 1
-			s := newReplyingServer(t)
-			s.handshake = func(w http.ResponseWriter, _ *http.Request) bool {
-				if rejections--; rejections < 0 {
-					return false
-				}
-				w.Header().Set("Retry-After", tt.header)
-				w.WriteHeader(http.StatusServiceUnavailable)
-				return true
-			}
-			r := s.run(ok, nil)
-			time.Sleep(10 * time.Minute)
-			synctest.Wait()
-			waits := r.waits.durations(t)
-			require.Len(t, waits, 1)
-			assert.GreaterOrEqual(t, waits[0], tt.least)
-			assert.LessOrEqual(t, waits[0], tt.least+1500*time.Millisecond,
-				"the usual wait on top, and a second for the date")
-			start := r.Stats().ConnectedAt
-			assert.WithinDuration(t, time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(waits[0]),
-				start, 2*time.Millisecond)
-		})
-	}
-}
-
 func TestEndpointsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dialled diary
@@ -177,30 +89,6 @@ func TestEndpointsInTurn(t *testing.T) {
 		assert.Contains(t, r.disconnects.String(), errAny.Error())
 		assert.Contains(t, r.disconnects.String(), "ws://127.0.0.1:2/")
 	})
-}
-
-func TestAListThatIsNotAnswered(t *testing.T) {
-	for _, tt := range []struct {
-		name            string
-		answer          func(blazetest.Frame) blazetest.Answer
-		connects, lists int
-	}{
-		{"ignored", ignored, 2, 2},
-		{"rejected as transient", rejected(blaze.CodeBlazeTimeout), 2, 2},
-		{"rejected", rejected(blaze.CodeForbidden), 2, 2},
-		{"lost", func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Cut: true} }, 2, 2},
-	} {
-		bubble(t, tt.name, func(t *testing.T) {
-			r := prepare(t, nil)
-			r.Intercept(actionList, tt.answer)
-			id := r.say("alice", "hello")
-			r.start(t.Context(), ok)
-			r.idle()
-			assert.Equal(t, []string{id}, r.Acked())
-			assert.Len(t, r.written.of(actionList), tt.lists)
-			assert.EqualValues(t, tt.connects, r.Stats().Connects)
-		})
-	}
 }
 
 // A list is written once per link. Its timeout doubles with each link, up to five minutes.
@@ -269,7 +157,7 @@ func TestStatsOfAConnection(t *testing.T) {
 	})
 }
 
-func TestManyClientsReconnectAtDifferentTimes(t *testing.T) {
+func TestClientsInOneProcessAreIndependent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rigs [3]*rig
 		for i := range rigs {

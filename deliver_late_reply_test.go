@@ -87,24 +87,3 @@ func TestALateReplyIsNoPush(t *testing.T) {
 		}
 	}
 }
-
-// Neither are replies to unknown requests pushes or bad frames.
-func TestEmptyDataIsNoBadFrame(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newReplyingServer(t)
-		r := s.run(ok, func(cfg *blaze.Config) { cfg.OnReceipt = func(blaze.Receipt) {} })
-		synctest.Wait()
-		n := uint64(0)
-		for _, action := range []string{
-			actionSend, actionAck, actionAcks, actionList, "CREATE_PLAIN_MESSAGES", "CREATE_CALL",
-		} {
-			for _, data := range []string{`{}`, `[]`, ` { } `, "[\n]", `null`} {
-				s.conn().json(`{"id":"` + userA + `","action":"` + action + `","data":` + data + `}`)
-				n++
-			}
-		}
-		synctest.Wait()
-		assert.Zero(t, r.Stats().BadFrames)
-		assert.Equal(t, n, r.Stats().Ignored)
-	})
-}

@@ -242,29 +242,6 @@ func TestEachAttemptGetsAFreshMessage(t *testing.T) {
 	})
 }
 
-func TestAFailingMessageDelaysItsOwnConversationOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var got diary
-		start := time.Now()
-		r := run(t, func(_ context.Context, m *blaze.Message) error {
-			got.add("%s at %v", textOf(m), time.Since(start).Round(time.Second))
-			if textOf(m) == "a1" {
-				return errAny
-			}
-			return nil
-		}, func(cfg *blaze.Config) { cfg.HandlerAttempts, cfg.Workers = 3, 1 })
-		r.say("alice", "a1")
-		r.say("alice", "a2")
-		r.say("bob", "b1")
-		time.Sleep(500 * time.Millisecond)
-		r.say("alice", "a3")
-		r.say("bob", "b2")
-		r.idle()
-		assert.Equal(t,
-			[]string{"a1 at 0s", "b1 at 0s", "b2 at 1s", "a1 at 1s", "a1 at 3s", "a2 at 3s", "a3 at 3s"}, got.all())
-	})
-}
-
 func TestMessagesInBackoffNeedNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error { return errAny }, nil)

@@ -38,38 +38,6 @@ func TestAnAbandonedMessageIsNotRecorded(t *testing.T) {
 	})
 }
 
-// The server does not redeliver a message that was acknowledged on receipt. If Run ends before the handler succeeds,
-// the message is reported as dropped.
-func TestAnEarlyAcknowledgedMessageIsDroppedAtTheEnd(t *testing.T) {
-	for name, last := range map[string]time.Duration{
-		"in backoff": 0, "handler running": time.Second,
-	} {
-		bubble(t, name, func(t *testing.T) {
-			r := run(t, func(context.Context, *blaze.Message) error {
-				time.Sleep(last)
-				return errAny
-			}, func(cfg *blaze.Config) { cfg.Ack = blaze.AckReceived })
-			id := r.say("alice", "x")
-			r.say("alice", "behind it")
-			time.Sleep(500 * time.Millisecond)
-			require.NoError(t, r.stop())
-			assert.Equal(t, 1, r.drops.len())
-			assert.Contains(t, r.drops.String(), id)
-			assert.Contains(t, r.drops.String(), errAny.Error())
-			assert.EqualValues(t, 1, r.Stats().Dropped)
-			assert.Len(t, r.Pending(), 1, "the second one is not acknowledged")
-		})
-	}
-	bubble(t, "not in the other modes", func(t *testing.T) {
-		r := run(t, func(context.Context, *blaze.Message) error { return errAny }, nil)
-		r.say("alice", "x")
-		time.Sleep(500 * time.Millisecond)
-		require.NoError(t, r.stop())
-		assert.Zero(t, r.drops.len())
-		assert.Len(t, r.Pending(), 1)
-	})
-}
-
 func TestAFailureAfterTheEndIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, func(context.Context, *blaze.Message) error {

@@ -65,16 +65,18 @@ func TestAMessageThatFailedBeforeTheEnd(t *testing.T) {
 					return errAny
 				}, func(cfg *blaze.Config) { cfg.Ack = mode })
 				id := r.say("alice", "hello")
+				behind := r.say("alice", "behind it")
 				time.Sleep(500 * time.Millisecond)
 				require.NoError(t, r.stop())
 				if mode == blaze.AckReceived {
-					assert.Equal(t, 1, r.drops.len())
-					assert.Contains(t, r.drops.String(), id)
+					want := id + ": blaze: Run ended before another attempt: " + errAny.Error()
+					assert.Equal(t, []string{want}, r.drops.all())
 					assert.Equal(t, []string{id}, r.Acked())
+					assert.Equal(t, []string{behind}, r.Pending())
 					assert.EqualValues(t, 1, r.Stats().Dropped)
 				} else {
 					assert.Empty(t, r.drops.all())
-					assert.Equal(t, []string{id}, r.Pending())
+					assert.Equal(t, []string{id, behind}, r.Pending())
 				}
 			})
 		}

@@ -18,7 +18,7 @@ import (
 )
 
 func TestRunRunsOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble(t, "with a connection", func(t *testing.T) {
 		r := run(t, ok, nil)
 		synctest.Wait()
 		assert.ErrorIs(t, r.Run(t.Context(), ok), blaze.ErrClosed)
@@ -28,6 +28,14 @@ func TestRunRunsOnce(t *testing.T) {
 		assert.ErrorIs(t, r.Run(t.Context(), ok), blaze.ErrClosed)
 		_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
 		assert.ErrorIs(t, err, blaze.ErrClosed)
+	})
+	bubble(t, "in backoff", func(t *testing.T) {
+		r := run(t, nil, func(cfg *blaze.Config) {
+			cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return nil, errAny }
+		})
+		synctest.Wait()
+		require.Equal(t, 1, r.disconnects.len())
+		assert.ErrorIs(t, r.Run(t.Context(), nil), blaze.ErrClosed)
 	})
 }
 
@@ -41,6 +49,9 @@ func TestNoGoroutineButBetweenRunAndItsEnd(t *testing.T) {
 		assert.Equal(t, blaze.Stats{}, r.Stats())
 		assertGoroutines(t, before)
 		r.start(t.Context(), ok)
+		r.crowdSays(50)
+		r.idle()
+		r.Cut()
 		r.crowdSays(50)
 		r.idle()
 		assert.Greater(t, runtime.NumGoroutine(), before)
@@ -266,43 +277,6 @@ func TestAnErrorAfterTheEndBlocksItsConversation(t *testing.T) {
 	})
 }
 
-func TestTheEndInEveryPhase(t *testing.T) {
-	hang := func(blazetest.Frame) blazetest.Answer { return blazetest.Answer{Hang: true} }
-	for _, tt := range []struct {
-		name    string
-		prepare func(r *rig)
-		edit    func(*blaze.Config)
-	}{
-		{"before it began", func(r *rig) { r.cancel() }, nil},
-		{"dialling", nil, func(cfg *blaze.Config) { cfg.DialContext = hangingDial }},
-		{"handshake", func(r *rig) { r.Intercept(handshake, hang) }, nil},
-		{"listing", func(r *rig) { r.Intercept(actionList, hang) }, nil},
-		{"listing unanswered", func(r *rig) { r.Intercept(actionList, ignored) }, nil},
-		{"idle", nil, nil},
-		{"backoff", func(r *rig) {
-			for range 20 {
-				r.Intercept(handshake, rejected(blaze.CodeServer))
-			}
-		}, nil},
-	} {
-		bubble(t, tt.name, func(t *testing.T) {
-			r := prepare(t, tt.edit)
-			var ctx context.Context
-			ctx, r.cancel = context.WithCancel(t.Context())
-			if tt.prepare != nil {
-				tt.prepare(r)
-			}
-			ended := make(chan error, 1)
-			go func() { ended <- r.Run(ctx, ok) }()
-			time.Sleep(9 * time.Second)
-			start := time.Now()
-			r.cancel()
-			assert.NoError(t, <-ended)
-			assert.Zero(t, time.Since(start))
-		})
-	}
-}
-
 // Run waits for the handler and records its message, although it can no longer send the acknowledgement.
 func TestALinkLostWhileDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -343,27 +317,6 @@ func TestAServerThatDoesNotCloseIsNotWaitedFor(t *testing.T) {
 		start := time.Now()
 		assert.NoError(t, r.stop())
 		assert.LessOrEqual(t, time.Since(start), time.Second)
-	})
-}
-
-func TestSendsLeftAtTheEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newReplyingServer(t)
-		s.answer = func(r request) bool { return r.Action == actionSend }
-		r := s.run(ok, nil)
-		sent := make(chan error, 1)
-		go func() {
-			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("hello")))
-			sent <- err
-		}()
-		synctest.Wait()
-		err := r.stop()
-		assert.ErrorIs(t, err, blaze.ErrDrain)
-		assert.ErrorContains(t, err, "requests unanswered: 1")
-		var unconfirmed *blaze.UnconfirmedError
-		err = <-sent
-		assert.ErrorAs(t, err, &unconfirmed)
-		assert.ErrorIs(t, err, blaze.ErrClosed)
 	})
 }
 

@@ -3,13 +3,16 @@ package blaze_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/gob"
+	"encoding/pem"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +42,50 @@ func TestKeystoreIsNotEncoded(t *testing.T) {
 			requireNoCanary(t, b.String()+fmt.Sprint(err))
 		}
 	}
+}
+
+// New rejects an invalid Keystore. The error names the field and shows no part of the key.
+func TestKeystoreBuiltByHand(t *testing.T) {
+	k := blaze.Keystore{AppID: strings.ToUpper(keyApp), SessionID: keySession, SessionPrivateKey: keySeed}
+	if _, err := blaze.New(k, nil); err != nil {
+		t.Error(err)
+	}
+	if k.AppID != strings.ToUpper(keyApp) {
+		t.Error("the caller's Keystore was changed")
+	}
+	seed := unhex(t, keySeed)
+	der, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(seed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin = "-----BEGIN RSA PRIVATE KEY-----\n"
+	for field, keys := range map[string][]blaze.Keystore{
+		"Keystore.AppID":     {{}, {AppID: keySeed, SessionID: keySession, SessionPrivateKey: keySeed}},
+		"Keystore.SessionID": {{AppID: keyApp, SessionPrivateKey: keySeed}},
+		"Keystore.SessionPrivateKey": byHand(
+			"", keySeed[1:], "canaryzz"+keySeed[8:], keySeed[:60], keySeed[:62], keySeed+"00", "[redacted]",
+			begin+keySeed, begin, begin+"Y2FuYXJ5\n-----END RSA PRIVATE KEY-----\n", "Y2FuYXJ5",
+			string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), // not RSA
+			base64.StdEncoding.EncodeToString(slices.Concat(seed, seed)),            // two keys that do not match
+		),
+	} {
+		for _, bad := range keys {
+			_, err := blaze.New(bad, nil)
+			requireInvalid(t, err, field)
+			key := bad.SessionPrivateKey
+			if len(key) > 8 && key != "[redacted]" && strings.Contains(err.Error(), key[:8]) {
+				t.Errorf("%q is repeated: %v", key[:8], err)
+			}
+		}
+	}
+}
+
+// byHand returns keystores with these keys.
+func byHand(keys ...string) (all []blaze.Keystore) {
+	for _, key := range keys {
+		all = append(all, blaze.Keystore{AppID: keyApp, SessionID: keySession, SessionPrivateKey: key})
+	}
+	return all
 }
 
 // If the path is a key, the error does not repeat it. A real path is shown.

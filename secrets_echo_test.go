@@ -96,6 +96,10 @@ func TestATokenThatTheWebsocketRepeatsIsNotShown(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = io.WriteString(w, `{"error":`+rejectionWith(t, echo)+`}`)
 		},
+		"401": func(w http.ResponseWriter, echo string) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, `{"error":`+strings.Replace(rejectionWith(t, echo), "403", "401", 1)+`}`)
+		},
 		"status line":    raw("HTTP/1.1 403 %\r\n\r\n"),
 		"no status line": raw("HTTP/1.1 % x\r\n\r\n"), "no HTTP": raw("%\r\n\r\n"),
 		"header":   raw("HTTP/1.1 200 OK\r\nX-Echo %\r\n\r\n"),
@@ -123,19 +127,26 @@ func TestATokenThatTheWebsocketRepeatsIsNotShown(t *testing.T) {
 				var repeated string
 				s := newReplyingServer(t)
 				s.handshake = func(w http.ResponseWriter, r *http.Request) bool {
-					repeated = echo(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-					answer(w, repeated)
+					text := echo(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+					repeated += text + "\n"
+					answer(w, text)
 					return true
 				}
+				s.me = func(w http.ResponseWriter, r *http.Request) { s.handshake(w, r) }
 				r := s.run(ok, nil)
 				synctest.Wait()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 				defer cancel()
 				_, err := r.Send(ctx, r.ToUser(userID("alice"), blaze.Text("x")))
 				require.Error(t, err)
-				require.NoError(t, r.stop())
-				require.NotEmpty(t, r.log.lines("disconnected"))
-				assertNotEchoed(t, r.reported(err)+serverTexts(err), repeated)
+				ended := r.stop()
+				if place == "401" {
+					require.ErrorIs(t, ended, blaze.CodeUnauthorized)
+				} else {
+					require.NoError(t, ended)
+				}
+				require.NotEmpty(t, r.disconnects.all())
+				assertNotEchoed(t, r.reported(err, ended)+serverTexts(ended)+serverTexts(err), repeated)
 			})
 		}
 		for place, write := range frames {

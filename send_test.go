@@ -1,11 +1,8 @@
 package blaze_test
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -177,80 +174,6 @@ func TestSendAttemptsWithoutLimit(t *testing.T) {
 	})
 }
 
-// The service may answer with a message that has the bot's user id and no category. It is neither handled nor
-// acknowledged, whether it arrives in time, late or twice.
-func TestSendAnsweredByAStub(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		c := s.start(botID,
-			func(context.Context, *blaze.Message) error { assert.Fail(t, "a reply was handled"); return nil }, nil)
-		s.next().confirm()
-		sent := make(chan error, 1)
-		go func() {
-			_, err := c.Send(t.Context(), textA)
-			sent <- err
-		}()
-		r := s.next()
-		for range 3 {
-			r.reply(`,"data":{"type":"message","conversation_id":"","user_id":"` + botID +
-				`","message_id":"` + messageA + `","category":"","data":"","status":"SENT","source":"",` +
-				`"created_at":"2024-01-01T00:00:00Z"}`)
-		}
-		require.NoError(t, <-sent)
-		time.Sleep(time.Minute)
-		s.none()
-		assert.Zero(t, c.Stats().Handled)
-		assert.EqualValues(t, 2, c.Stats().Ignored)
-		assert.True(t, c.Stats().Connected)
-	})
-}
-
-// With a thousand unanswered requests, each sender receives the reply to its own.
-func TestSendsAreAnsweredOneByOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const n = 1000
-		s := newRawServer(t)
-		c := s.start(botID, nil, nil)
-		var wg sync.WaitGroup
-		for i := range n {
-			id := blaze.DeriveID("send", fmt.Sprint(i))
-			wg.Go(func() {
-				sent, err := c.Send(t.Context(),
-					blaze.Outgoing{ConversationID: conversationA, MessageID: id, Payload: blaze.Textf("%d", i)})
-				if i%2 == 0 {
-					assert.NoError(t, err)
-					assert.Equal(t, blaze.Sent{MessageID: id, ConversationID: conversationA}, sent)
-					return
-				}
-				var rejected *blaze.Error
-				if assert.ErrorAs(t, err, &rejected) {
-					assert.Equal(t, "no "+id, rejected.Description)
-					assert.Equal(t, id, rejected.MessageID)
-				}
-			})
-		}
-		rejections := map[string]bool{}
-		for i := range n {
-			rejections[blaze.DeriveID("send", fmt.Sprint(i))] = i%2 == 1
-		}
-		requests := make([]request, n)
-		for i := range requests {
-			requests[i] = s.next()
-		}
-		rand.New(rand.NewPCG(1, 2)).Shuffle(n, func(i, j int) { requests[i], requests[j] = requests[j], requests[i] })
-		for _, r := range requests {
-			if id := r.messageID(t); rejections[id] {
-				r.reject(blaze.CodeForbidden, "no "+id)
-			} else {
-				r.confirm()
-			}
-		}
-		wg.Wait()
-		assert.EqualValues(t, n/2, c.Stats().Sent)
-		assert.Zero(t, c.Stats().OutboxRequests)
-	})
-}
-
 // An unanswered request is written again with the same ids, after ReplyTimeout and then after twice that time. The
 // server does not store the message twice.
 func TestSendIsRepeatedWithoutReply(t *testing.T) {
@@ -338,102 +261,35 @@ func TestSendWithoutReplyIsWrittenAgain(t *testing.T) {
 	})
 }
 
-// A late reply to an earlier attempt counts. The reply to the last attempt is then ignored.
-func TestSendAcceptsALateReply(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newRawServer(t)
-		c := s.start(botID, nil, nil)
-		sent := make(chan error, 1)
-		go func() {
-			_, err := c.Send(t.Context(), textA)
-			sent <- err
-		}()
-		first, second := s.next(), s.next()
-		first.confirm()
-		require.NoError(t, <-sent)
-		second.confirm()
-		second.reject(blaze.CodeForbidden, "")
-		synctest.Wait()
-		assert.EqualValues(t, 2, c.Stats().Ignored)
-		go func() {
-			_, err := c.Send(t.Context(), textA)
-			sent <- err
-		}()
-		s.next().confirm()
-		require.NoError(t, <-sent)
-	})
-}
-
-func TestSendSurvivesALostConnection(t *testing.T) {
-	for name, cut := range map[string]blazetest.Answer{
-		"before it was stored": cutUnstored, "after it was stored": cutStored,
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, w *frames) {
-				answers(s, actionSend, cut, cut, cut)
-				sent, err := c.Send(t.Context(), textA)
-				require.NoError(t, err)
-				require.Len(t, s.Sent(), 1)
-				assert.Equal(t, sent.MessageID, s.Sent()[0].MessageID)
-				require.Len(t, w.all(), 4)
-				for _, f := range w.all() {
-					assert.Equal(t, w.all()[0], f, "the same ids")
-				}
-				assert.EqualValues(t, 4, c.Stats().Connects)
-			})
-		})
-	}
-}
-
-// After an unanswered attempt, a 403 may be the reply to the second write of a message that was stored.
+// After an unanswered attempt, a 403 may be the reply to the second write of a message that was stored. Rejections of
+// the message itself prove that no earlier attempt was stored.
 func TestSendUnconfirmedAndRejected(t *testing.T) {
 	for name, first := range map[string]blazetest.Answer{"lost": cutStored, "unanswered": hang} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
-				answers(s, actionSend, first, forbidden)
-				out := textA
-				out.MessageID = messageA
-				_, err := c.Send(t.Context(), out)
-				var unconfirmed *blaze.UnconfirmedError
-				require.ErrorAs(t, err, &unconfirmed)
-				assert.Equal(t, messageA, unconfirmed.MessageID)
-				assert.ErrorIs(t, err, blaze.CodeForbidden)
-				var rejected *blaze.Error
-				require.ErrorAs(t, err, &rejected)
-
-				// A transient rejection may follow a message that was stored, too.
-				answers(s, actionSend, first, slowDown, slowDown, slowDown, slowDown, slowDown)
-				out.MessageID = messageB
-				_, err = c.Send(t.Context(), out)
-				require.ErrorAs(t, err, &unconfirmed)
-				assert.Equal(t, messageB, unconfirmed.MessageID)
-				assert.ErrorIs(t, err, blaze.CodeTooManyRequests)
-
-				// A rejection of the message itself proves that no earlier attempt was stored.
-				answers(s, actionSend, cutUnstored, blazetest.Refuse(blaze.CodeInvalidField))
-				_, err = c.Send(t.Context(), textA)
-				assert.False(t, errors.As(err, &unconfirmed))
-				assert.ErrorIs(t, err, blaze.CodeInvalidField)
-			})
-		})
-	}
-}
-
-func TestSendInsideAHandler(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, _ := begin(t, func(c *blaze.Client) blaze.Handler {
-			return func(ctx context.Context, m *blaze.Message) error {
-				for i := range 3 {
-					if _, err := c.Send(ctx, blaze.To(m.ConversationID, blaze.Textf("%d", i))); err != nil {
-						return err
+		for code, stored := range map[blaze.Code]bool{
+			blaze.CodeForbidden: true, blaze.CodeNotFound: true, blaze.CodeGroupFull: true,
+			blaze.CodeTooManyRequests: true, blaze.CodeInvalidField: false, blaze.CodeBadRequest: false,
+		} {
+			t.Run(fmt.Sprint(name, ", ", int(code)), func(t *testing.T) {
+				inBubble(t, nil, func(t *testing.T, s *blazetest.Server, c *blaze.Client, _ *frames) {
+					answers(s, actionSend, first)
+					for range 5 {
+						answers(s, actionSend, blazetest.Refuse(code))
 					}
-				}
-				return c.Reply(ctx, m, blaze.Text("done"))
-			}
-		}, func(cfg *blaze.Config) { cfg.Workers = 1 })
-		s.Deliver(userID("alice"), blaze.Outgoing{Payload: blaze.Text("go")})
-		require.NoError(t, s.Idle(t.Context()))
-		require.Len(t, s.Sent(), 4)
-		assert.Equal(t, blaze.Text("done"), s.Sent()[3].Payload)
-	})
+					out := textA
+					out.MessageID = messageA
+					_, err := c.Send(t.Context(), out)
+					require.ErrorIs(t, err, code)
+					var rejected *blaze.Error
+					require.ErrorAs(t, err, &rejected)
+					var unconfirmed *blaze.UnconfirmedError
+					if !stored {
+						assert.NotErrorAs(t, err, &unconfirmed)
+						return
+					}
+					require.ErrorAs(t, err, &unconfirmed)
+					assert.Equal(t, messageA, unconfirmed.MessageID)
+				})
+			})
+		}
+	}
 }

@@ -55,10 +55,8 @@ func requireUnconfirmed(t *testing.T, err error) {
 
 func TestSendBeforeRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newServer()
-		defer s.Close()
-		c, err := blaze.New(s.Key, &s.Config)
-		require.NoError(t, err)
+		r := prepare(t, nil)
+		s, c := r.Server, r.Client
 		requireUnwritten(t, sendFor(t, c, time.Minute), blaze.ErrNotRunning)
 		requireUnwritten(t, sendFor(t, c, 0), blaze.ErrNotRunning)
 
@@ -68,15 +66,12 @@ func TestSendBeforeRun(t *testing.T) {
 			sent <- err
 		}()
 		time.Sleep(time.Hour)
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- c.Run(ctx, nil) }()
+		r.start(t.Context(), nil)
 		require.NoError(t, <-sent, "it waits for Run and is sent")
 		assert.Len(t, s.Sent(), 1)
 
-		cancel()
-		require.NoError(t, <-ended)
-		_, err = c.Send(t.Context(), textA)
+		require.NoError(t, r.stop())
+		_, err := c.Send(t.Context(), textA)
 		assert.ErrorIs(t, err, blaze.ErrClosed)
 		assert.NotErrorIs(t, err, blaze.ErrNotRunning)
 		outs := []blaze.Outgoing{textA, c.ToUser(userA, blaze.Text("x"))}
@@ -129,10 +124,15 @@ func TestSendEndsWhenWritten(t *testing.T) {
 		// The message is written again after a timeout and after a lost connection.
 		answers(s, actionSend, hang, hang)
 		requireUnconfirmed(t, sendFor(t, c, 21*time.Second))
-		answers(s, actionSend, cutUnstored)
-		answers(s, handshake, hang)
-		requireUnconfirmed(t, sendFor(t, c, 2*time.Second))
-		assert.Len(t, w.all(), 5)
+		for _, cut := range []blazetest.Answer{cutUnstored, cutStored} {
+			answers(s, actionSend, cut)
+			answers(s, handshake, hang)
+			requireUnconfirmed(t, sendFor(t, c, 2*time.Second))
+			time.Sleep(time.Minute)
+		}
+		assert.Len(t, w.all(), 6)
+		assert.Zero(t, c.Stats().OutboxRequests)
+		assert.Len(t, s.Sent(), 1)
 	})
 }
 
@@ -308,26 +308,24 @@ func TestSendIsAnsweredWhileItWaitsForTheLimiter(t *testing.T) {
 func TestSendsWhenRunEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newRawServer(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		c := s.newClient(botID, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
-		ended := make(chan error, 1)
-		go func() { ended <- c.Run(ctx, nil) }()
+		r := s.run(nil, func(cfg *blaze.Config) { cfg.OutboxLen = 2 })
 		errs := make([]error, 3)
 		var wg sync.WaitGroup
 		var requests []request
 		for i := range errs {
-			wg.Go(func() { _, errs[i] = c.Send(t.Context(), textA) })
+			wg.Go(func() { _, errs[i] = r.Send(t.Context(), textA) })
 			if i < 2 {
 				requests = append(requests, s.next())
 			}
 			synctest.Wait()
 		}
-		cancel()
+		r.cancel()
 		synctest.Wait()
 		requests[0].confirm() // replies still count during the drain
-		err := <-ended
+		err := r.wait()
 		wg.Wait()
 		require.ErrorIs(t, err, blaze.ErrDrain)
+		assert.ErrorContains(t, err, "requests unanswered: 1")
 		assert.NoError(t, errs[0])
 		var unconfirmed *blaze.UnconfirmedError
 		require.ErrorAs(t, errs[1], &unconfirmed)
@@ -339,29 +337,20 @@ func TestSendsWhenRunEnds(t *testing.T) {
 	})
 }
 
-// If a message was stored and a later attempt was rejected, the error does not claim that nothing was stored.
-func TestStoredAndThenRejected(t *testing.T) {
-	for code, stored := range map[blaze.Code]bool{
-		blaze.CodeForbidden: true, blaze.CodeNotFound: true, blaze.CodeGroupFull: true,
-		// These concern the request itself: the first attempt was rejected for the same reason.
-		blaze.CodeInvalidField: false, blaze.CodeBadRequest: false,
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			r := run(t, nil, nil)
-			synctest.Wait()
-			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer {
-				return blazetest.Answer{Cut: true, Hang: true}
-			})
-			r.Intercept(actionSend, func(blazetest.Frame) blazetest.Answer { return blazetest.Refuse(code) })
-			_, err := r.Send(t.Context(), r.ToUser(userID("alice"), blaze.Text("x")))
-			require.ErrorIs(t, err, code)
-			var unconfirmed *blaze.UnconfirmedError
-			if !stored {
-				require.NotErrorAs(t, err, &unconfirmed)
-				return
-			}
-			require.ErrorAs(t, err, &unconfirmed)
-			assert.Equal(t, r.Sent()[0].MessageID, unconfirmed.MessageID)
-		})
-	}
+// After a rejected connection, a send that cannot wait fails with an error that is not a rejection of its message.
+// Otherwise a handler's message would be dropped at once.
+func TestSendWhileTheConnectionWasRejected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := prepare(t, nil)
+		r.Intercept(actionList, rejected(blaze.CodeInvalidField))
+		r.start(t.Context(), ok)
+		synctest.Wait()
+		expired, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := r.Send(expired, textA)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Contains(t, err.Error(), "LIST_PENDING_MESSAGES rejected")
+		var rejected *blaze.Error
+		assert.NotErrorAs(t, err, &rejected)
+	})
 }

@@ -91,12 +91,9 @@ func TestAKeyThatDoesNotReturn(t *testing.T) {
 					}, nil)
 					_, err := c.OpenConversation(t.Context(), userA)
 					require.ErrorIs(t, err, blaze.ErrNoAnswer)
-					ctx, cancel := context.WithCancel(t.Context())
-					ended := make(chan error, 1)
-					go func() { ended <- c.Run(ctx, nil) }()
+					stop := runClient(t, c, nil)
 					ws := <-lost
-					cancel()
-					require.NoError(t, <-ended)
+					stop()
 					if name != "public" { // TLS has its own error for an unknown key
 						assert.ErrorContains(t, err, no.contains)
 						assert.ErrorContains(t, ws, no.contains)

@@ -39,7 +39,8 @@ type bench struct {
 
 	cancel context.CancelFunc
 	ended  chan struct{}
-	err    error // of Run; valid after ended is closed
+	err    error         // of Run; valid after ended is closed
+	lived  time.Duration // until Run returned; set by untilEnd
 	// Returns the peer that replaces the server on the nth connection; nil: the server.
 	dials  func(n int, addr string) func(c *wspeer.Peer)
 	events chan string   // "connected" or "disconnected"; nil: not used

@@ -2,11 +2,8 @@ package faults_test
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"net"
 	"strings"
@@ -18,7 +15,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/internal/testkit"
 	"github.com/mixin-blaze/blaze/internal/wspeer"
 )
@@ -51,27 +47,6 @@ func TestFault01ConnectionRefused(t *testing.T) {
 		require.NoError(t, b.stop())
 		assert.ErrorIs(t, b.failures()[0], syscall.ECONNREFUSED)
 		fired(t, 1)
-	})
-}
-
-func TestFault02NameNotFound(t *testing.T) {
-	bubble(t, nil, func(b *bench) {
-		b.cfg.Endpoints = append([]string{"wss://nowhere.invalid/"}, b.cfg.Endpoints...)
-		direct := b.cfg.DialContext
-		b.cfg.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-			if strings.HasPrefix(addr, "nowhere.invalid") {
-				return nil, &net.DNSError{Err: "no such host", Name: "nowhere.invalid", IsNotFound: true}
-			}
-			return direct(ctx, network, addr)
-		}
-	}, func(t *testing.T, b *bench) {
-		_, err := b.send(t.Context(), "hello")
-		require.NoError(t, err)
-		var dns *net.DNSError
-		require.ErrorAs(t, b.failures()[0], &dns)
-		assert.True(t, dns.IsNotFound)
-		assert.Contains(t, b.log.String(), "nowhere.invalid")
-		fired(t, 2)
 	})
 }
 
@@ -205,41 +180,4 @@ func stall(t *testing.T, row int, endpoint string, serve func(c *wspeer.Peer) er
 		assert.LessOrEqual(t, time.Since(began), 200*time.Millisecond)
 		synctest.Wait()
 	})
-}
-
-// Fault 57: New rejects an invalid key. The error names the field, not the value.
-func TestFault57KeyInvalid(t *testing.T) {
-	s := testkit.NewServer()
-	defer s.Close()
-	const pem = "-----BEGIN RSA PRIVATE KEY-----\nY2FuYXJ5\n-----END RSA PRIVATE KEY-----\n"
-	seed, err := hex.DecodeString(s.Key.SessionPrivateKey)
-	require.NoError(t, err)
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(ed25519.NewKeyFromSeed(seed))
-	require.NoError(t, err)
-	odd := "-----BEGIN PRIVATE KEY-----\n" + base64.StdEncoding.EncodeToString(pkcs8) + "\n-----END PRIVATE KEY-----\n"
-	for name, key := range map[string]string{
-		"missing": "", "odd hex": s.Key.SessionPrivateKey[1:],
-		"no hex": "canaryzz" + s.Key.SessionPrivateKey[8:], "short": s.Key.SessionPrivateKey[:62],
-		"long": s.Key.SessionPrivateKey + "00", "PEM": pem,
-		"PEM of nothing": pem[:40], "base64 of too little": "Y2FuYXJ5",
-		"PKCS#8 that is not RSA":   odd,
-		"two keys that do not fit": base64.StdEncoding.EncodeToString(append(seed, seed...)),
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t, s)
-			bad := s.Key
-			bad.SessionPrivateKey = key
-			_, err := blaze.New(bad, &b.cfg)
-			var invalid *blaze.InvalidError
-			require.ErrorAs(t, err, &invalid)
-			assert.Contains(t, invalid.Field, "SessionPrivateKey")
-			assert.False(t, len(key) > 8 && strings.Contains(err.Error(), key[:8]))
-			b.canary.lookAt(t, "errors", err)
-			if len(key) > 8 { // parts of the key, as they are and decoded
-				half := append(forms([]byte(key)[:len(key)/2]), forms(seed[:16])...)
-				canary(half).lookAt(t, "errors", err)
-			}
-			fired(t, 57)
-		})
-	}
 }

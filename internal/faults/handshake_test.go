@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,6 +34,7 @@ func untilEnd(t *testing.T, edit func(b *bench)) (b *bench, err error) {
 		case <-time.After(24 * time.Hour):
 			assert.Fail(t, "Run has not returned")
 		}
+		b.lived = time.Since(b.born)
 		b.cancel()
 		<-b.ended
 		b.look()
@@ -50,11 +52,22 @@ var unauthorized = map[string]struct {
 	"status": {6, func(s *blazetest.Server) {
 		s.Intercept(handshake, raw("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"))
 	}},
+	"status of another error": {6, func(s *blazetest.Server) {
+		s.Intercept(handshake, raw(inJSON("HTTP/1.1 401 Unauthorized", 10002)))
+	}},
+	"status of an error without a code": {6, func(s *blazetest.Server) {
+		s.Intercept(handshake, raw("HTTP/1.1 401 Unauthorized\r\nContent-Length: 22\r\n\r\n"+`{"error":{"x":"no"}}  `))
+	}},
 	"error in 202": {
 		6, func(s *blazetest.Server) { s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 401))) },
 	},
 	"handshake": {6, func(s *blazetest.Server) { s.Intercept(handshake, testkit.Answer(blazetest.Refuse(401))) }},
 	"reply":     {7, func(s *blazetest.Server) { s.Intercept(list, testkit.Answer(blazetest.Refuse(401))) }},
+	"ERROR reply": {7, func(s *blazetest.Server) {
+		rejection := blazetest.Refuse(401)
+		rejection.Reply.Action = "ERROR"
+		s.Intercept(list, testkit.Answer(rejection))
+	}},
 	"ERROR frame": {7, func(s *blazetest.Server) {
 		s.Intercept(list, frame(`{"id":"0","action":"ERROR","error":{"code":401}}`))
 	}},
@@ -103,28 +116,51 @@ func unauthorizedRow(t *testing.T, row int) {
 					firedN(t, row, 2)
 				})
 		})
-		t.Run(name+" of a rejected session", func(t *testing.T) {
-			b, err := untilEnd(t, func(b *bench) {
-				test.arm(b.s)
-				b.s.Intercept("GET /me", testkit.Answer(blazetest.Refuse(401)))
+		for worked, handshakes := range map[time.Duration]int{0: 1, 12 * time.Hour: 2} {
+			t.Run(fmt.Sprint(name, " of a session that worked for ", worked), func(t *testing.T) {
+				b, err := untilEnd(t, func(b *bench) {
+					b.s.Intercept("GET /me", testkit.Answer(blazetest.Refuse(401)))
+					if worked == 0 {
+						test.arm(b.s)
+						return
+					}
+					time.AfterFunc(worked, func() {
+						test.arm(b.s)
+						b.s.Cut()
+					})
+				})
+				var rejected *blaze.Error
+				require.ErrorAs(t, err, &rejected)
+				assert.Equal(t, blaze.CodeUnauthorized, rejected.Code)
+				if name == "handshake" {
+					assert.Equal(t, "Unauthorized", rejected.Description)
+					assert.Equal(t, 401, rejected.Status)
+				}
+				assert.NotErrorIs(t, err, blaze.ErrClockSkew)
+				assert.Len(t, b.allTokens(), handshakes+1, "one of GET /me")
+				assert.Len(t, b.failures(), handshakes)
+				assert.LessOrEqual(t, b.lived-worked, 500*time.Millisecond, "the wait after a lost connection")
+				fired(t, row)
 			})
-			assert.ErrorIs(t, err, blaze.CodeUnauthorized)
-			assert.Len(t, b.allTokens(), 2)
-			fired(t, row)
-		})
+		}
 	}
 }
 
-// Fault 8: the client retries after a rejected handshake. It follows no redirect, because the token is for this host.
+// Fault 8: the client retries after a rejected handshake, with growing waits. It follows no redirect, because the token
+// is for this host.
 func TestFault08Rejected(t *testing.T) {
+	const times = 10
 	for _, status := range []string{
-		"403 Forbidden", "404 Not Found", "426 Upgrade Required", "302 Found", "301 Moved", "400 Bad Request",
+		"403 Forbidden", "404 Not Found", "426 Upgrade Required", "302 Found", "301 Moved", "400 Bad Request", "200 OK",
+		"429 Too Many Requests", "500 Internal Server Error", "502 Bad Gateway", "503 Service Unavailable",
 	} {
 		t.Run(status, func(t *testing.T) {
 			var hosts []string
 			bubble(t, nil, func(b *bench) {
-				b.rejectHandshake("HTTP/1.1 " + status +
-					"\r\nLocation: ws://elsewhere.test/\r\nX-Header: canary\r\nContent-Length: 0\r\n\r\n")
+				for range times {
+					b.rejectHandshake("HTTP/1.1 " + status +
+						"\r\nLocation: ws://elsewhere.test/\r\nX-Header: canary\r\nContent-Length: 7\r\n\r\n<html>\n")
+				}
 				b.dials = func(_ int, addr string) func(*wspeer.Peer) {
 					hosts = append(hosts, addr)
 					return nil
@@ -132,20 +168,38 @@ func TestFault08Rejected(t *testing.T) {
 			}, func(t *testing.T, b *bench) {
 				_, err := b.send(t.Context(), "hello")
 				require.NoError(t, err)
-				require.Len(t, b.failures(), 1)
-				assert.ErrorContains(t, b.failures()[0], "status "+status[:3])
+				require.Len(t, b.failures(), times)
+				assert.ErrorContains(t, b.failures()[0], "status "+status[:3]+`, body "<html>\n"`)
 				assert.NotContains(t, b.log.String(), "canary")
 				assert.NotContains(t, b.log.String(), "elsewhere")
-				assert.Equal(t, []string{"localhost:80", "localhost:80"}, hosts)
+				assert.Equal(t, slices.Repeat([]string{"localhost:80"}, times+1), hosts)
+				bound, sum := 500*time.Millisecond, time.Duration(0)
+				for _, wait := range b.retries() {
+					assert.LessOrEqual(t, wait, bound)
+					bound = min(2*bound, 30*time.Second)
+					sum += wait
+				}
+				assert.Greater(t, sum, time.Second, "not a hot loop")
 				fired(t, 8)
 			})
 		})
 	}
-	t.Run("update required", func(t *testing.T) {
-		_, err := untilEnd(t, func(b *bench) { b.s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 10006))) })
-		assert.ErrorIs(t, err, blaze.CodeUpdateRequired)
-		fired(t, 8)
-	})
+	for name, arm := range map[string]func(s *blazetest.Server){
+		"handshake": func(s *blazetest.Server) { s.Intercept(handshake, raw(inJSON("HTTP/1.1 202 Accepted", 10006))) },
+		"reply":     func(s *blazetest.Server) { s.Intercept(list, testkit.Answer(blazetest.Refuse(10006))) },
+		"frame without an id": func(s *blazetest.Server) {
+			s.Intercept(list, frame(`{"action":"ERROR","error":{"status":202,"code":10006}}`))
+		},
+	} {
+		t.Run("update required in "+name, func(t *testing.T) {
+			b, err := untilEnd(t, func(b *bench) { arm(b.s) })
+			assert.ErrorIs(t, err, blaze.CodeUpdateRequired)
+			assert.Len(t, b.allTokens(), 1, "no GET /me")
+			assert.Len(t, b.failures(), 1)
+			assert.Zero(t, b.lived)
+			fired(t, 8)
+		})
+	}
 }
 
 // Fault 9: the client waits as long as the server requests, at most five minutes, plus a random part.
@@ -158,6 +212,11 @@ func TestFault09RetryAfter(t *testing.T) {
 		{"503 Service Unavailable", "86400", 5 * time.Minute},
 		{"503 Service Unavailable", "-1", 0},
 		{"503 Service Unavailable", "soon", 0},
+		{"503 Service Unavailable", "99999999999999999999", 5 * time.Minute},
+		{
+			"503 Service Unavailable", "Sat, 01 Jan 2000 00:02:00 GMT\r\nDate: Sat, 01 Jan 2000 00:00:00 GMT",
+			2 * time.Minute,
+		},
 		{"500 Internal Server Error", "", 0},
 		{"502 Bad Gateway", "0", 0},
 		{"504 Gateway Timeout", "7", 7 * time.Second},
@@ -274,88 +333,40 @@ func validMe(b *bench) string {
 	return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 
-// Fault 55: the local clock is wrong. The next token has the time from the first 401.
+// Fault 55: the local clock is wrong, and is corrected later. Each time the next token has the time from the 401.
 func TestFault55ClockSkew(t *testing.T) {
-	for _, skew := range []time.Duration{10 * time.Minute, -10 * time.Minute, 24 * time.Hour} {
-		for header, stamp := range map[string]func(time.Time) string{
-			"X-Server-Time": func(at time.Time) string { return strconv.FormatInt(at.UnixNano(), 10) },
-			"Date":          func(at time.Time) string { return at.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT") },
-		} {
-			t.Run(skew.String()+" "+header, func(t *testing.T) {
-				bubble(t, nil, func(b *bench) {
-					b.dials = onlyFirst(3, func(n int, c *wspeer.Peer) {
-						switch {
-						case n == 1:
-							_ = c.Refuse(validMe(b))
-							return
-						case n == 2 && c.Accept() == nil:
-							c.Drain()
-							return
-						}
-						_ = c.Refuse("HTTP/1.1 401 Unauthorized\r\n" + header + ": " + stamp(time.Now().Add(skew)) +
-							"\r\nContent-Length: 0\r\n\r\n")
-					})
-				}, func(t *testing.T, b *bench) {
-					time.Sleep(5 * time.Second)
-					assert.Equal(t, 1, b.connects())
-					tokens := b.allTokens()
-					require.Len(t, tokens, 3)
-					for n, skew := range []time.Duration{0, skew, skew} {
-						assert.InDelta(t, float64(skew), float64(time.Until(issued(t, tokens[n]))),
-							float64(10*time.Second), "token %d", n)
-					}
-					fired(t, 55)
-					_ = b.allTaps()[2].Close()
-				})
-			})
-		}
-	}
-	t.Run("which is corrected", func(t *testing.T) {
-		skews := []time.Duration{10 * time.Minute, 0} // of the server's clock, relative to this one
-		bubble(t, blaze.On(nothing), func(b *bench) {
-			b.dials = onlyFirst(6, func(n int, c *wspeer.Peer) {
-				if n%3 == 1 {
-					_ = c.Refuse(validMe(b))
-					return
-				}
-				if n%3 == 0 { // the clock of this token is wrong now
-					at := time.Now().Add(skews[n/3])
-					_ = c.Refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) +
-						"\r\nContent-Length: 0\r\n\r\n")
-					return
-				}
-				if c.Accept() != nil {
-					return
-				}
-				if r, err := c.Next(); err == nil && c.Reply(r, "") == nil && n == 5 {
-					c.Drain()
-				}
-			})
-		}, func(t *testing.T, b *bench) {
-			time.Sleep(5 * time.Second)
-			assert.Equal(t, 2, b.connects())
-			tokens := b.allTokens()
-			require.Len(t, tokens, 6)
-			for n, skew := range []time.Duration{0, skews[0], skews[0], skews[0], 0, 0} {
-				assert.InDelta(t, float64(skew), float64(issued(t, tokens[n]).Sub(b.born)),
-					float64(10*time.Second), "token %d", n)
+	skews := []time.Duration{10 * time.Minute, 0} // of the server's clock, relative to this one
+	bubble(t, blaze.On(nothing), func(b *bench) {
+		b.dials = onlyFirst(6, func(n int, c *wspeer.Peer) {
+			if n%3 == 1 {
+				_ = c.Refuse(validMe(b))
+				return
 			}
-			require.Len(t, b.failures(), 3, "a rejection, a lost connection, a rejection")
-			firedN(t, 55, 2)
-			_ = b.allTaps()[5].Close()
+			if n%3 == 0 { // the clock of this token is wrong now
+				at := time.Now().Add(skews[n/3])
+				_ = c.Refuse("HTTP/1.1 401 Unauthorized\r\nX-Server-Time: " + strconv.FormatInt(at.UnixNano(), 10) +
+					"\r\nContent-Length: 0\r\n\r\n")
+				return
+			}
+			if c.Accept() != nil {
+				return
+			}
+			if r, err := c.Next(); err == nil && c.Reply(r, "") == nil && n == 5 {
+				c.Drain()
+			}
 		})
-	})
-	t.Run("which remains wrong", func(t *testing.T) {
-		_, err := untilEnd(t, func(b *bench) {
-			b.dials = onlyFirst(3, func(n int, c *wspeer.Peer) { // a handshake and two requests of GET /me
-				at := time.Now().Add(time.Duration(n+1) * time.Hour) // differs in each response
-				_ = c.Refuse(inJSON("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n"+
-					"X-Server-Time: "+strconv.FormatInt(at.UnixNano(), 10), 401))
-			})
-		})
-		assert.ErrorIs(t, err, blaze.ErrClockSkew)
-		assert.ErrorIs(t, err, blaze.CodeUnauthorized)
-		fired(t, 55)
+	}, func(t *testing.T, b *bench) {
+		time.Sleep(5 * time.Second)
+		assert.Equal(t, 2, b.connects())
+		tokens := b.allTokens()
+		require.Len(t, tokens, 6)
+		for n, skew := range []time.Duration{0, skews[0], skews[0], skews[0], 0, 0} {
+			assert.InDelta(t, float64(skew), float64(issued(t, tokens[n]).Sub(b.born)),
+				float64(10*time.Second), "token %d", n)
+		}
+		require.Len(t, b.failures(), 3, "a rejection, a lost connection, a rejection")
+		firedN(t, 55, 2)
+		_ = b.allTaps()[5].Close()
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -49,92 +50,19 @@ func TestFault32DuplicatePush(t *testing.T) {
 	})
 }
 
-// Fault 33: a handled message is redelivered after a reconnect.
+// Fault 33: a message that was handled and acknowledged is redelivered after a reconnect.
 func TestFault33Redelivery(t *testing.T) {
 	var c counter
-	t.Run("not acknowledged", func(t *testing.T) {
-		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
-			b.s.Intercept(ack, testkit.Answer(blazetest.Answer{Cut: true}))
-			id := b.deliver("hello")
-			b.settled()
-			assert.Equal(t, []string{id}, c.All())
-			assert.Len(t, b.failures(), 1)
-			fired(t, 33)
-		})
-	})
-	t.Run("acknowledged", func(t *testing.T) {
-		var c counter
-		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
-			id := b.deliver("hello")
-			b.settled()
-			synctest.Wait()
-			b.s.Cut()
-			b.s.Deliver(alice, blaze.Outgoing{MessageID: id, Payload: blaze.Text("hello")})
-			b.settled()
-			synctest.Wait()
-			assert.Equal(t, []string{id}, c.All())
-			firedN(t, 33, int(b.c.Stats().Duplicates))
-		})
-	})
-}
-
-// Fault 34: an acknowledgement or its reply is lost, or the reply is an error. The client sends the acknowledgement
-// again.
-func TestFault34AckLost(t *testing.T) {
-	for name, a := range map[string]blazetest.Answer{
-		"ack lost": {Cut: true}, "reply lost": {Hang: true, Cut: true}, "no reply": {Hang: true},
-		"busy": blazetest.Refuse(429), "failing": blazetest.Refuse(7001),
-	} {
-		for _, messages := range []int{1, 10} {
-			t.Run(fmt.Sprint(name, " ", messages), func(t *testing.T) {
-				var c counter
-				bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
-					lost := 0
-					action := map[bool]string{true: acks, false: ack}[messages > 1]
-					b.s.Intercept(action, func(blazetest.Frame) blazetest.Answer {
-						lost++
-						return a
-					})
-					for n := range messages {
-						b.deliver(fmt.Sprint(n))
-					}
-					time.Sleep(5 * time.Minute)
-					assert.Empty(t, b.s.Pending())
-					assert.Len(t, c.All(), messages)
-					assert.Zero(t, b.c.Stats().AcksWaiting)
-					assert.EqualValues(t, messages, b.c.Stats().Acked)
-					firedN(t, 34, lost)
-				})
-			})
-		}
-	}
-	t.Run("rejected permanently", func(t *testing.T) {
-		var c counter
-		bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
-			b.s.Intercept(ack, testkit.Answer(blazetest.Refuse(blaze.CodeForbidden)))
-			id := b.deliver("hello")
-			time.Sleep(time.Minute)
-			assert.Equal(t, []string{id}, b.s.Pending())
-			firedN(t, 34, int(b.c.Stats().AcksForgotten))
-			b.s.Cut()
-			b.settled()
-			assert.Equal(t, []string{id}, c.All(), "its id is in memory")
-		})
-	})
-}
-
-// Fault 35: acknowledgements that do not fill a frame are sent after a short wait.
-func TestFault35QuietLine(t *testing.T) {
-	var c counter
-	bubble(t, c.handle, func(b *bench) { b.cfg.AckBatch = 80 }, func(t *testing.T, b *bench) {
-		for range 3 {
-			b.deliver("hello")
-		}
+	bubble(t, c.handle, nil, func(t *testing.T, b *bench) {
+		id := b.deliver("hello")
+		b.settled()
 		synctest.Wait()
-		assert.Len(t, b.s.Pending(), 3)
-		time.Sleep(250 * time.Millisecond)
-		assert.Empty(t, b.s.Pending())
-		fired(t, 35)
+		b.s.Cut()
+		b.s.Deliver(alice, blaze.Outgoing{MessageID: id, Payload: blaze.Text("hello")})
+		b.settled()
+		synctest.Wait()
+		assert.Equal(t, []string{id}, c.All())
+		firedN(t, 33, int(b.c.Stats().Duplicates))
 	})
 }
 
@@ -147,7 +75,13 @@ func TestFault36LostBeforeAck(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, []string{id}, c.All())
 		require.Equal(t, []string{id}, b.s.Pending())
+		for range 20 {
+			b.s.Intercept(handshake, testkit.Answer(blazetest.Refuse(blaze.CodeServer)))
+		}
 		b.s.Cut()
+		time.Sleep(10 * time.Second)
+		assert.False(t, b.c.Stats().Connected)
+		assert.Equal(t, 1, b.c.Stats().AcksWaiting)
 		b.settled()
 		assert.Equal(t, []string{id}, c.All())
 		fired(t, 36)
@@ -237,14 +171,20 @@ func failing(t *testing.T, row int, fail func() error) {
 			}, func(t *testing.T, _ *bench) {
 				bad = blaze.DeriveID("bad")
 				b.s.Deliver(alice, blaze.Outgoing{MessageID: bad, Payload: blaze.Text("bad")})
-				after := b.deliver("after it")
-				other := b.s.Deliver(blazetest.UserID("bob"), blaze.Outgoing{Payload: blaze.Text("beside it")})
+				after := []string{b.deliver("after it")}
+				beside := func() string {
+					return b.s.Deliver(blazetest.UserID("bob"), blaze.Outgoing{Payload: blaze.Text("beside it")})
+				}
+				want := []string{bad, beside()}
 				time.Sleep(500 * time.Millisecond)
-				assert.Equal(t, []string{bad, other}, c.All())
+				after = append(after, b.deliver("later"))
+				want = append(want, beside())
+				synctest.Wait()
+				assert.Equal(t, want, c.All(), "another conversation does not wait")
 				time.Sleep(10 * time.Minute)
 				assert.Empty(t, b.s.Pending())
-				all := c.All()
-				assert.Equal(t, after, all[len(all)-1], "the order of the conversation is kept")
+				want = append(want, slices.Repeat([]string{bad}, min(times, 7))...)
+				assert.Equal(t, append(want, after...), c.All(), "the order of the conversation is kept")
 				assert.EqualValues(t, times/8, b.c.Stats().Dropped)
 				assert.EqualValues(t, times, attempts.Load())
 				assert.Empty(t, b.failures())
@@ -257,8 +197,10 @@ func failing(t *testing.T, row int, fail func() error) {
 // Fault 46: a handler that never returns blocks only its conversation. Pings continue, and memory is bounded.
 func TestFault46HandlerBlocked(t *testing.T) {
 	var release chan struct{}
-	c := counter{after: func(context.Context, *blaze.Message) error {
-		<-release
+	c := counter{after: func(_ context.Context, m *blaze.Message) error {
+		if m.UserID == alice {
+			<-release
+		}
 		return nil
 	}}
 	bubble(t, c.handle, func(b *bench) {
@@ -274,11 +216,16 @@ func TestFault46HandlerBlocked(t *testing.T) {
 		assert.Equal(t, 1, stats.HandlersRunning)
 		assert.LessOrEqual(t, stats.InboxMessages, 24)
 		assert.Empty(t, b.failures(), "pings continue")
+		assert.WithinDuration(t, time.Now(), stats.LastRead, 16*time.Second)
 		_, err := b.send(t.Context(), "sends continue")
 		require.NoError(t, err)
+		other := b.s.Deliver(blazetest.UserID("bob"), blaze.Outgoing{Payload: blaze.Text("beside it")})
+		synctest.Wait()
+		require.Equal(t, []string{ids[0], other}, c.All())
 		fired(t, 46)
 		close(release)
 		b.settled()
+		ids = slices.Insert(ids, 1, other)
 		assert.Equal(t, ids, c.All(), "nothing is lost, and the order is kept")
 		for _, err := range b.failures() {
 			assert.ErrorContains(t, err, "to list pending messages again")
@@ -286,10 +233,16 @@ func TestFault46HandlerBlocked(t *testing.T) {
 	})
 }
 
-// Fault 47: handlers send, with one worker and capacity for one request.
+// Fault 47: handlers send, reply and quote, with one worker and capacity for one request.
 func TestFault47HandlerSends(t *testing.T) {
 	var b *bench
 	c := counter{after: func(ctx context.Context, m *blaze.Message) error {
+		if _, err := b.c.Send(ctx, blaze.To(m.ConversationID, blaze.Text("sent"))); err != nil {
+			return err
+		}
+		if err := b.c.Quote(ctx, m, blaze.Text("quoting")); err != nil {
+			return err
+		}
 		return b.c.Reply(ctx, m, blaze.Text("answer"))
 	}}
 	bubble(t, c.handle, func(bench *bench) {
@@ -300,7 +253,8 @@ func TestFault47HandlerSends(t *testing.T) {
 			b.s.Deliver(blazetest.UserID(strconv.Itoa(n)), blaze.Outgoing{Payload: blaze.Text("hello")})
 		}
 		b.settled()
-		assert.Len(t, b.s.Sent(), 200)
+		assert.Len(t, b.s.Sent(), 3*200)
+		assert.EqualValues(t, 3*200, b.c.Stats().Sent)
 		firedN(t, 47, len(c.All()))
 	})
 }

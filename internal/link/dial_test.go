@@ -2,14 +2,10 @@ package link_test
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	stdlog "log"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -235,36 +231,6 @@ func TestSubprotocols(t *testing.T) {
 			l.Close(0)
 		})
 	}
-}
-
-func TestAnUnknownAuthorityIsRejected(t *testing.T) {
-	var requests int
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests++ }))
-	srv.Config.ErrorLog = stdlog.New(io.Discard, "", 0)
-	srv.StartTLS()
-	defer srv.Close()
-	dials := 0
-	cfg := link.Config{
-		URL: "wss" + strings.TrimPrefix(srv.URL, "https") + "/", Token: token,
-		TLS: &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12},
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			dials++
-			return new(net.Dialer).DialContext(ctx, network, addr)
-		},
-	}
-	_, err := link.Dial(t.Context(), cfg)
-	var unknown x509.UnknownAuthorityError
-	require.ErrorAs(t, err, &unknown)
-	assert.Equal(t, 1, dials)
-
-	roots := x509.NewCertPool()
-	roots.AddCert(srv.Certificate())
-	cfg.TLS = &tls.Config{RootCAs: roots, ServerName: "elsewhere.test", MinVersion: tls.VersionTLS12}
-	_, err = link.Dial(t.Context(), cfg)
-	var name x509.HostnameError
-	require.ErrorAs(t, err, &name)
-	srv.Close()
-	assert.Zero(t, requests)
 }
 
 func TestErrorsOfTheDialerAreReturned(t *testing.T) {

@@ -17,16 +17,16 @@ import (
 // changes that Message, so do not copy or print it at the same time.
 //
 //   - MessageID is derived from m.BotID, m.ID, the kind of answer (reply, quote or forward), the conversation, the
-//     category, the content, and the number of equal answers made from m before. If a handler runs again and makes
-//     the same replies, the service therefore stores each once. Content that differs in each run, such as a time or
-//     the id of a file that the handler uploads, gives another MessageID: set it with [DeriveID]. Each call counts,
-//     whether or not its result is sent: to send one reply again, pass the same Outgoing to Send.
+//     category, the content, and the number of equal answers made from m before. If a handler runs again and makes the
+//     same replies, the service therefore stores each once. Content that differs in each run, such as a time or the id
+//     of a file that the handler uploads, gives another MessageID: set it with [DeriveID]. Each call counts, whether or
+//     not its result is sent: to send one reply again, pass the same Outgoing to Send.
 //   - ConversationID is empty if m cannot be answered. An example is a system notice without a conversation.
 //   - Encrypted is set in the conversation between the bot and one user, if m was encrypted and the payload has an
-//     encrypted form (PLAIN_ categories). If no session of the recipient can decrypt the reply, it is sent
-//     unencrypted; see Outgoing.Encrypted.
-//   - In a group the reply is unencrypted, and the Client logs that once per group. To encrypt it for one member, set
-//     RecipientID to the member's id, and Encrypted.
+//     encrypted form (PLAIN_ categories). If no session of the recipient can decrypt the reply, it is sent unencrypted;
+//     see Outgoing.Encrypted.
+//   - In a group the reply is unencrypted. If m was encrypted, the Client logs that once per group. To encrypt the
+//     reply for one member, set RecipientID to the member's id, and Encrypted.
 //   - If p is the payload that arrived with m, it is sent unchanged and without validation. Any other invalid payload
 //     gets no MessageID, and Send returns an InvalidError.
 func (m *Message) NewReply(p Payload) Outgoing { return m.reply(p, false).Outgoing }

@@ -25,8 +25,8 @@ const sniffed = 512
 // A reader with more or fewer bytes is an [InvalidError], and nothing is stored. An *[Error] means that the service or
 // its storage rejected the upload (403: the upload address has expired). Any other error is [ErrNoAnswer], the error of
 // r, or the error of ctx. A storage at a private address is [ErrNoAnswer]; see Config.AllowPrivateStorage. After any
-// error, call Upload again with a new reader. Upload does not use r after it has returned, except for a Read that was
-// blocked when ctx ended. The body of the storage's response is not awaited.
+// error, call Upload again with a new reader. Upload does not use r after it has returned, except for a Read that had
+// begun before. The body of the storage's response is not awaited.
 //
 // Source: POST /attachments of the service's HTTP API.
 func (c *Client) Upload(ctx context.Context, r io.Reader, size int64) (Attachment, error) {

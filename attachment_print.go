@@ -55,8 +55,9 @@ func (j attachmentJSON) attachment() Attachment {
 	}
 }
 
-// Format writes the id, the type and the size, and omits the key and the digest, for every verb. A method cannot cover
-// one case: if a struct has an Attachment in an unexported field, fmt prints it with its key.
+// Format writes the id, the type and the size, and omits the key and the digest. A method cannot cover two cases, in
+// which fmt prints the key: an Attachment in an unexported field of a struct, and the verbs %w and %p, which go vet
+// reports.
 func (a Attachment) Format(f fmt.State, _ rune) { a.format(f, "Attachment", "") }
 
 // Format is like [Attachment.Format], with the size in pixels.

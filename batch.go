@@ -377,8 +377,8 @@ func (c *Client) send(ctx context.Context, r *request) {
 	}
 }
 
-// sendPlain sends items in one frame. If the service does not accept that action, each item is sent in a frame of its
-// own.
+// sendPlain sends items in one frame, CREATE_PLAIN_MESSAGES. If the service does not accept it, each item is sent in a
+// frame of its own.
 func (c *Client) sendPlain(ctx context.Context, items []*item) {
 	// Not compressed: compression would more than halve the throughput. See docs/decisions/3-stored-batches.md.
 	var o outbox.Outcome

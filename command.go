@@ -7,16 +7,16 @@ import (
 )
 
 // Command returns a Handler for texts that begin with a word such as "/price". It declines all others. name may include
-// the slash; the text must. Case, full-width characters ("／price") and invisible characters such as U+200B or U+2068
-// in and around the word are ignored.
+// the slash; the text must. The case of the word does not matter, and full-width characters ("／price") count as ASCII.
+// Invisible characters such as U+200B or U+2068 in and around the word are ignored.
 //
-// One @mention before or after the word is skipped, as people write in groups: "@7000101488 /price BTC",
-// "@7000101488/price BTC" and "/price@7000101488 BTC". The mention may name anybody. args is the rest of the text,
-// without surrounding white space and invisible characters.
+// An @mention before the word and one directly after it are skipped, as people write in groups: "@7000101488 /price
+// BTC", "@7000101488/price BTC" and "/price@7000101488 BTC". The mention may name anybody. args is the rest of the
+// text, without surrounding white space and invisible characters.
 func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
 	plain := strings.TrimPrefix(plainWord(strings.TrimFunc(name, blank)), "/")
 	if plain == "" || strings.ContainsFunc(plain, unicode.IsSpace) {
-		mistake("Command(%q): the name is one word", name)
+		mistake("Command(%q): the name must be one word", name)
 	}
 	if fn == nil {
 		mistake("Command(%q): the function is nil", name)

@@ -51,8 +51,8 @@ type Config struct {
 	// proxy of the websocket and an idle timeout of five seconds.
 	HTTPClient *http.Client
 	// MaxDownload is the largest file, in bytes, that Download, DownloadFile or Reupload fetches. A larger
-	// Attachment.Size is an [InvalidError] before the first request. A file that turns out to be larger is an
-	// [InvalidError] too. Zero means 1 GiB (1 << 30).
+	// Attachment.Size is an [InvalidError] before the first request. A file of unknown Size that turns out
+	// to be larger is an [InvalidError] too. Zero means 1 GiB (1 << 30).
 	MaxDownload int64
 	// TempDir is the directory in which Download and Reupload store the encrypted form of files over 4 MiB until the
 	// file is closed. The temporary files are readable by the current user only (0600). Except on Windows, their names
@@ -65,8 +65,9 @@ type Config struct {
 	// a proxy are not checked. The field has no effect if the API is on a loopback address.
 	AllowPrivateStorage bool
 	// Logger receives operational events. Zero means [slog.Default]. The Client logs no secrets and no message bodies;
-	// errors and panics of handlers are logged verbatim. Messages are short and constant. The attribute "message" is a
-	// MessageID, "error" the cause, and "hint" says what to do or what follows.
+	// errors and panics of handlers are logged verbatim. The message of a record is short and constant. The attribute
+	// "message" is a MessageID; of a failed handler and of a dropped message it is a group with ids, category, size and
+	// attempt. "error" is the cause, and "hint" says what to do or what follows.
 	//
 	//   - Info: connected.
 	//   - Warn: disconnected, or rejected permanently; a handler or OnReceipt failed, or has been running for over a
@@ -105,8 +106,9 @@ type Config struct {
 	// acknowledged before. A single message of more than half of InboxBytes, even of more than all of it, is accepted
 	// as soon as half is free. When the bytes in memory, or those of a conversation with released messages, have
 	// halved, the Client reconnects, and the server redelivers all pending messages. The Client also reconnects each
-	// minute while such a conversation has nothing in memory. Attempts keep counting. A backlog larger than InboxBytes
-	// is transferred several times: about 25 times if it is 40 times as large.
+	// minute while such a conversation has nothing in memory. A released message that is redelivered keeps its number
+	// of attempts. A backlog larger than InboxBytes is transferred several times: about 25 times if it is 40 times as
+	// large.
 	InboxBytes int64
 	// OutboxLen bounds the sends and batch requests that are in flight or queued, including those over HTTP. Zero means
 	// 1024. Their total size is bounded to 32 MiB. Send blocks while either bound is reached.

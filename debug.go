@@ -11,9 +11,9 @@ import (
 )
 
 // DebugTrace returns a Trace that writes every frame and every change of the connection to w, one line each, with the
-// time. It is for development: the lines contain message bodies and ids, and the keys of encrypted files. Frames contain
-// no token. Data in base64 is written as text if it is text. The first line says all this. Setting it
-// as Config.Trace turns off parallel decompression, and a slow w slows the Client down. Errors of w are ignored.
+// time. It is for development: the lines contain message bodies and ids, and the keys of encrypted files. Frames
+// contain no token. Data in base64 is written as text if it is text. The first line says all this. Setting it as
+// Config.Trace turns off parallel decompression, and a slow w slows the Client down. Errors of w are ignored.
 func DebugTrace(w io.Writer) *Trace {
 	l := log.New(w, "", log.Ltime|log.Lmicroseconds|log.Lmsgprefix)
 	l.Print("blaze: every frame follows, with message bodies, ids and keys of files; do not share it")

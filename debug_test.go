@@ -17,7 +17,8 @@ func TestDebugTrace(t *testing.T) {
 	trace := blaze.DebugTrace(&b)
 	trace.Connected("wss://blaze.mixin.one/")
 	// data is base64 of "hi <you>" and a line break; data_base64 of [1] in the alphabet for URLs, without padding.
-	trace.FrameRead([]byte(`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"aGkgPHlvdT4K","data_base64":"WzFd","size":1.50}}`))
+	trace.FrameRead([]byte(
+		`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"aGkgPHlvdT4K","data_base64":"WzFd","size":1.50}}`))
 	trace.FrameRead([]byte(`{"data":"/9j/","params":{"messages":[{"data":"aGk="},{"data":7}]}}`))
 	trace.FrameWritten([]byte("no\x1b[31m JSON\n"))
 	trace.Disconnected(errors.New("lost\nit"), 1500*time.Microsecond)

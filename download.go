@@ -13,7 +13,7 @@ import (
 	"github.com/mixin-blaze/blaze/internal/spool"
 )
 
-// maxInMemory is the size, in bytes, up to which an encrypted file is kept in memory until it is verified.
+// maxInMemory is the size, in bytes, up to which the encrypted form of a file is kept in memory, until Close.
 const maxInMemory = 4 << 20
 
 // Download opens the file of an incoming message or of an Upload. The caller must close it. Download needs no

@@ -53,13 +53,13 @@ const sealedDenials = 3
 type sealing struct {
 	c       *Client
 	denials int  // see rest.Request
-	denied  bool // a request was denied: the remaining items keep their order, for smaller requests
+	denied  bool // a request was denied: the items after it are put back too, so that they keep their order
 }
 
 // sendSealed sends at most batchMessages encrypted messages and stores the result in each item. They use outbox
 // capacity like one frame, so that they count towards Config's limits and Run waits for them at its end. Messages to
 // recipients with changed sessions are encrypted and sent once more. If there are several items, sendSealed may set
-// again in some: the caller then sends these in a smaller request.
+// item.again of some: the caller then sends these in a smaller request.
 func (c *Client) sendSealed(ctx context.Context, items []*item) {
 	//mutant:encrypted-hold
 	release, err := c.engine.Hold(ctx, sizeOf(items))
@@ -241,7 +241,7 @@ func (s *sealing) post(ctx context.Context, items []*item, maybeStored bool) {
 	}
 }
 
-// putBack sets again in items: the caller then sends them in a smaller request.
+// putBack sets item.again of all items: the caller then sends them in a smaller request.
 func putBack(items []*item) {
 	for _, m := range items {
 		m.again, m.err = true, nil

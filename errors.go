@@ -210,7 +210,7 @@ func (e *UnconfirmedError) Unwrap() error {
 	return e.Err
 }
 
-// InvalidError reports an invalid value. Nothing was written. It matches [ErrInvalid].
+// InvalidError reports an invalid value. Nothing was sent or stored. It matches [ErrInvalid].
 type InvalidError struct {
 	Field  string // a field or parameter, such as "Image.Width" or "userID"; in a keystore, the name in the file
 	Reason string // the fault and the remedy; never a secret or a text of the message

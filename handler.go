@@ -16,9 +16,9 @@ import (
 //     [CodeUnauthorized]: dropped at once. A dropped message is recorded and acknowledged, except with AckManual.
 //   - Any other error, and a panic with any value: retried, up to Config.HandlerAttempts, before the rest of its
 //     conversation.
-//   - Exceptions, which are retried unless they wrap ErrDrop: an error that is or wraps an [UnconfirmedError] or
+//   - Exceptions to the errors that are dropped at once: an error that is or wraps an [UnconfirmedError] or
 //     [ErrClosed], a [BatchError] with an error that would be retried, and the InvalidError of an encrypted file in an
-//     answer that must be sent unencrypted (see Client.Reply).
+//     answer that must be sent unencrypted (see Client.Reply). Unless they wrap ErrDrop, they are retried.
 //
 // Messages of one conversation are handled one at a time, in order. The context carries the values of Run's context and
 // ends when Config.Drain has passed after Run's context ended. A handler that should stop sooner must watch Run's

@@ -20,7 +20,7 @@ const maxPicture = 64 << 20 // bytes of a picture's file
 //
 // Unlike Upload, it holds the file in memory. Limits:
 //
-//   - The file has at most 64 MiB, 16 million pixels and 16,384 pixels a side. The header is checked before decoding.
+//   - The file has at most 64 MiB, 16,777,216 pixels and 16,384 pixels a side. The header is checked before decoding.
 //   - There is no thumbnail if decoding would need more than 64 MiB of memory, by an estimate from the header, or for
 //     a JPEG with more than 100 scans. Such a file is uploaded without being decoded. A baseline JPEG of 16 million
 //     pixels fits, a progressive one of 8 million with subsampled colours, and a PNG of 15 million.

@@ -30,7 +30,8 @@ type Keystore struct {
 
 const redacted = "[redacted]"
 
-// newSigner returns the signer for a Keystore, which may have been built by hand. A signer cannot be printed.
+// newSigner returns the signer for a Keystore, which may have been built by hand. The key of a signer
+// cannot be printed.
 func newSigner(k Keystore) (*auth.Signer, error) {
 	return signerOf(&k, "Keystore.AppID", "Keystore.SessionID", "Keystore.SessionPrivateKey")
 }

@@ -12,9 +12,9 @@ import (
 // immutable and shared by copies of the Outgoing.
 type origin struct {
 	encrypted bool // the message was encrypted
-	// Of an answer that is encrypted by default: its ConversationID and RecipientID. Of an unencrypted one in the group
-	// of an encrypted message: its ConversationID. If the caller changes these in the Outgoing, the defaults no longer
-	// apply.
+	// The ConversationID and RecipientID of an answer that is encrypted by default. An unencrypted answer in the group
+	// of an encrypted message has its ConversationID here, and all others have neither. If the caller changes these in
+	// the Outgoing, the defaults no longer apply.
 	conversation, recipient string
 
 	passed bool   // the payload is unchanged from the message
@@ -85,8 +85,8 @@ func objectNamesKey(raw []byte) bool {
 
 var keyNames = []string{"key", "digest", "media_key", "media_digest"}
 
-// defaultError is an [InvalidError] for an answer with an encrypted file that must be sent unencrypted. The message
-// answered is part of its cause, so a handler that returns it is retried and not dropped.
+// defaultError is an [InvalidError] for an answer with an encrypted file that must be sent unencrypted. It depends
+// on the message answered and not only on the handler, so the handler is retried and the message is not dropped.
 type defaultError struct{ invalid error }
 
 // Error returns the text of the InvalidError.

@@ -43,8 +43,8 @@ func judge(err error, done func(outcome)) {
 	})
 }
 
-// failedOutcome returns the outcome of a handler, or of OnReceipt, that panicked or called runtime.Goexit. A panic is
-// retried, whatever its value.
+// failedOutcome returns the outcome of a handler, or of OnReceipt, that panicked or called runtime.Goexit. A
+// handler that panicked is retried, whatever the value.
 func failedOutcome(err error) outcome {
 	if p, ok := err.(*guard.PanicError); ok { //nolint:errorlint // made by guard.Call
 		return outcome{err: &panicError{p}, text: p.Error(), stack: p.Stack}
@@ -52,10 +52,10 @@ func failedOutcome(err error) outcome {
 	return outcome{err: err, text: err.Error()}
 }
 
-// Final reports whether err, the error of a send, means that no further attempt to send the message can succeed: it is an
-// [InvalidError], or an *[Error] that is neither Temporary nor [CodeUnauthorized]. A [BatchError] is final if all of its
-// errors are. It is false for nil, an [UnconfirmedError], [ErrClosed], [ErrNoAnswer] and the error of a context: another
-// attempt with the same MessageID may succeed. The Client makes attempts itself; see Config.SendAttempts.
+// Final reports whether err, the error of a send, means that no further attempt to send the message can succeed: it is
+// an [InvalidError], or an *[Error] that is neither Temporary nor [CodeUnauthorized]. A [BatchError] is final if all of
+// its errors are. It is false for nil, an [UnconfirmedError], [ErrClosed], [ErrNoAnswer] and the error of a context:
+// another attempt with the same MessageID may succeed. The Client makes attempts itself; see Config.SendAttempts.
 func Final(err error) bool { return permanent(err) }
 
 // permanent reports whether an error of a handler means that no further attempt can succeed. ErrDrop is permanent in

@@ -8,9 +8,10 @@ import (
 )
 
 // Outgoing is a message to send. It is a plain value and not tied to a Client. Printed, logged or encoded as JSON, it
-// shows only ids and category. One exception: fmt prints all of an Outgoing in an unexported field of another struct.
-// Compare values with [reflect.DeepEqual]. An answer to an encrypted message, or one that passes on the incoming
-// payload, also has an unexported field and differs from one constructed by hand.
+// shows only ids and category. There are two exceptions: fmt prints all of an Outgoing in an unexported field of
+// another struct, and with the verbs %w and %p, which go vet reports. Compare values with [reflect.DeepEqual]. An
+// answer to an encrypted message, or one that passes on the incoming payload, also has an unexported field and differs
+// from one constructed by hand.
 type Outgoing struct {
 	ConversationID string
 	Payload        Payload // at most 128 KiB of data; encrypted, about 97,000 bytes
@@ -29,8 +30,8 @@ type Outgoing struct {
 	//
 	// An answer is encrypted by default if the message answered was (see [Message.NewReply]). If it cannot be
 	// encrypted, it is sent unencrypted with the same MessageID. The reasons are that the recipient has no suitable
-	// session, that the bot's session has an RSA key, that the caller has set ExpireIn or Mentions, or that the payload
-	// is too large or has an unencrypted file. The Client logs the first such answer to a user, for the last 4,096
+	// session, that the bot's session has an RSA key, that the caller has set ExpireIn, or that the payload is too
+	// large or has an unencrypted file. The Client logs the first such answer to a user, for the last 4,096
 	// users. To get an error instead, copy the exported fields to a new Outgoing: a message for which the caller sets
 	// Encrypted is never sent unencrypted.
 	Encrypted bool

@@ -32,9 +32,10 @@ const (
 )
 
 // fields reads one JSON object of a payload and keeps the first error. A payload requires only a few of its fields. An
-// odd value in another field is read as its most likely meaning or as its zero value; see package lenient. null counts
-// as absent, names are compared exactly, the last of equal names counts, and unknown names are ignored. Errors name the
-// field and the fault, never the value, because messages are private and errors are logged.
+// odd value in another field is read as its most likely meaning or as its zero value (see package lenient), except in a
+// field that is read by secret, exact or amount. null counts as absent, names are compared exactly, the last of equal
+// names counts, and unknown names are ignored. Errors name the field and the fault, never the value, because messages
+// are private and errors are logged.
 //
 // Payloads may be hostile: decoding allocates at most eight times the size of the payload plus a few kilobytes. Each
 // value is read in place and copied once.
@@ -102,7 +103,8 @@ func (f *fields) nested(name string) *fields {
 	return in
 }
 
-// readObjects reads an array of at most most objects. It stops at the first error. raw is part of validated data.
+// readObjects reads an array of objects; most is their maximum number. It stops at the first error. raw is part of
+// validated data.
 func readObjects[T any](path string, raw []byte, most int, read func(*fields) T) ([]T, error) {
 	n, err := countObjects(path, raw, most)
 	if err != nil {
@@ -335,7 +337,8 @@ func (f *fields) time(name string) time.Time {
 	return t
 }
 
-// strs reads an array of at most most strings. An element that is neither a string nor a number is an error.
+// strs reads an array of strings; most is their maximum number. An element that is neither a string nor a number is an
+// error.
 func (f *fields) strs(name string, most int) (out []string) {
 	for element := range lenient.Elements(f.raw(name)) {
 		//mutant:max-strings

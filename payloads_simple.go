@@ -199,7 +199,7 @@ func textData(kind, s string) ([]byte, error) {
 // cannot be decrypted. A Raw that is sent goes out unchanged and unchecked, as category As. Err is not sent.
 type Raw struct {
 	As   Category // required to send
-	Data []byte   // after base64
+	Data []byte   // decoded from base64
 	Err  error    // why it was not decoded; nil if the category is unknown. It never quotes Data
 }
 

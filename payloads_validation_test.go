@@ -218,7 +218,7 @@ func TestActionsOfButtons(t *testing.T) {
 		}
 	}
 	assert.Equal(t, blaze.Button{"BTC", "#3D75E3", "input:/price BTC"}, blaze.SayButton("BTC", "/price BTC"))
-	assert.Equal(t, blaze.Button{"Site", "#3D75E3", "https://example.com"}, blaze.LinkButton("Site", "https://example.com"))
+	assert.Equal(t, blaze.Button{"a", "#3D75E3", "https://example.com"}, blaze.LinkButton("a", "https://example.com"))
 }
 
 // Values at the limits are valid.
@@ -242,7 +242,7 @@ func TestValidationLimits(t *testing.T) {
 		"a button for the app": blaze.ButtonGroup{blaze.LinkButton("pay", "mixin://transfer/"+userB)},
 		"a button for mail":    blaze.ButtonGroup{blaze.LinkButton("mail", "mailto:a@example.com")},
 		"a card that says":     golden("APP_CARD", func(p *blaze.Card) { p.Action = "input:more" }),
-		"a live by HTTP":       golden("PLAIN_LIVE", func(p *blaze.Live) { p.URL, p.ThumbURL = "http://[::1]:80/l", "" }),
+		"a live by HTTP":       golden("PLAIN_LIVE", func(p *blaze.Live) { p.URL = "http://[::1]:80/l" }),
 		"base64 for URLs":      golden("PLAIN_IMAGE", func(p *blaze.Image) { p.Thumbnail = "-_+/==" }),
 	} {
 		_, err := blaze.EncodePayload(p)

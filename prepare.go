@@ -208,8 +208,6 @@ func (d *prepared) fillAnswer(out Outgoing, value Payload, data []byte, passed b
 	case !sealable(value): // the apps send it unencrypted too
 	case d.ExpireIn > 0:
 		d.plainReason = "it expires, and encrypted messages cannot"
-	case len(d.Mentions) > 0:
-		d.plainReason = "it has Mentions, and encrypted messages have none"
 	case sealedSize(len(data)) > batchBytes && len(data) <= maxData:
 		d.plainReason = "it is too large to be encrypted"
 	//mutant:plain-file

@@ -65,10 +65,9 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 //   - After any error except a rejection, the next Reply with equal content in the same attempt has the same
 //     MessageID. A new MessageID is used only after that one is confirmed.
 //   - A reply that was confirmed in an earlier attempt in this process is not written again: Reply returns nil.
-//   - The server may answer a MessageID that it has stored with 403. Reply returns a 403 as an UnconfirmedError if
-//     the reply was written before without a reply, or in the first attempt at a Backlog message, which an earlier
-//     process may have answered. A handler that returns it is retried. Any other 403, and one in that retry, is an
-//     *[Error].
+//   - The server may answer a MessageID that it has stored with 403. After a write that the server did not answer,
+//     Reply returns every 403 as an UnconfirmedError. It does so, too, in the first attempt at a Backlog message, which
+//     an earlier process may have answered. A handler that returns it is retried. Any other 403 is an *[Error].
 //
 // Send with m.NewReply(p) does none of this, because it does not know the message.
 //

@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 )
 
-// UploadFile stores a file of the file system, as Upload does, and returns it as a message with Name, Size and MimeType.
-// Name is the last element of path. If the content does not determine the type, the extension of the name does. To
-// report progress, call Upload with a reader that counts.
+// UploadFile stores a file of the file system, as Upload does, and returns it as a message with Name, Size and
+// MimeType. Name is the last element of path. If the content does not determine the type, the extension of the name
+// does. To report progress, call Upload with a reader that counts.
 //
 // The error of a file that cannot be opened or read wraps an *[io/fs.PathError]. Anything but a regular file is an
 // [InvalidError]. Other errors are those of Upload.
@@ -43,5 +43,6 @@ func (c *Client) UploadFile(ctx context.Context, path string) (Data, error) {
 
 // vague are the types of files that many formats share.
 var vague = map[string]bool{
-	"application/octet-stream": true, "application/zip": true, "text/plain; charset=utf-8": true, "text/xml; charset=utf-8": true,
+	"application/octet-stream": true, "application/zip": true,
+	"text/plain; charset=utf-8": true, "text/xml; charset=utf-8": true,
 }

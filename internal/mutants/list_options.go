@@ -1,7 +1,7 @@
 package mutants
 
-// options has the mutants of features that some bots need: manual acknowledgements, a Limiter, the HTTP API, receipts. It
-// also has those of the end of Run.
+// options has the mutants of features that some bots need: manual acknowledgements, a Limiter, the HTTP API, receipts.
+// It also has those of the end of Run.
 var options = []Mutant{
 	{
 		Name: "Ack with AckManual does not record the id", By: unit("TestAckManual"),

@@ -12,8 +12,8 @@ import (
 )
 
 // Properties sets the defaults of rapid's flags: the number of cases of each property, and the average number of steps
-// of a case. Every run has the same cases. -rapid.seed=0 draws others. Call Properties in TestMain, before the flags are
-// parsed. A failure leaves no file behind.
+// of a case. Every run has the same cases. -rapid.seed=0 draws others. Call Properties in TestMain, before the flags
+// are parsed. A failure leaves no file behind.
 func Properties(cases, steps int) {
 	for name, value := range map[string]any{"checks": cases, "steps": steps, "seed": 1, "nofailfile": true} {
 		if err := flag.Set("rapid."+name, fmt.Sprint(value)); err != nil {

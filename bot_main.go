@@ -57,6 +57,7 @@ func Main(cfg *Config, bot func(*Client) Handler) {
 	}
 	//nolint:forbidigo // it is the whole program
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	//mutant:main-second
 	context.AfterFunc(ctx, stop) // the next signal has its default effect again
 	os.Exit(runBot(ctx, cfg, bot))
 }

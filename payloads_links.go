@@ -28,6 +28,7 @@ func (v *validation) action(field, s string) {
 		v.text(field, text)
 	case scheme == "http" || scheme == "https":
 		v.url(field, s)
+	//mutant:action-scheme
 	default:
 		v.check(actionSchemes[scheme] && rest != "", field, `must begin with "https://", "mixin://" or another scheme `+
 			`that the apps open, or with "input:", followed by the text that the user says`)

@@ -181,6 +181,9 @@ func (e *Engine) Offline() error { return e.life.offline() }
 // Stopping reports whether the context of Run has ended, or the service has rejected the session permanently.
 func (e *Engine) Stopping() bool { return e.runCtx.Err() != nil || e.rejection.Err() != nil }
 
+// Ending is like Stopping, may be called at any time, and becomes true a moment later.
+func (e *Engine) Ending() bool { return e.life.ending() }
+
 // Abandoned reports whether Run has ended without waiting for handlers. Their results are discarded.
 func (e *Engine) Abandoned() bool { return e.inbox.Abandoned() }
 

@@ -56,6 +56,13 @@ func (l *lifecycle) begun() bool {
 	return l.phase != idle
 }
 
+// ending reports whether the session drains or has ended.
+func (l *lifecycle) ending() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.phase == draining || l.phase == closed
+}
+
 // to enters a phase. It returns false, without a change, if the phase may not follow the current one. why is the reason
 // why nothing is written. A nil why keeps the current reason if the new phase has no link.
 func (l *lifecycle) to(p phase, why error) bool {

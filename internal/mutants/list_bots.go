@@ -1,0 +1,29 @@
+package mutants
+
+// bots has the mutants of conveniences for the authors of bots.
+var bots = []Mutant{
+	{
+		Name: "an apology is sent for a message that is redelivered", By: unit("TestNoApologyWhileRunEnds"),
+		Marker: "apology-ending", Old: "c.engine.Ending()", New: "false",
+	},
+	{
+		Name: "an apology is sent for each failed attempt", By: unit("TestApologize"),
+		Marker: "apology-last", Old: "m.LastAttempt", New: "true",
+	},
+	{
+		Name: "a retry counts in RateLimit", By: unit("TestRateLimitDoesNotCountRetries"),
+		Marker: "limit-retry", Old: "attempt > 1", New: "false",
+	},
+	{
+		Name: "RateLimit saves up messages without a limit", By: unit("TestRateLimitAllowsABurst"),
+		Marker: "limit-burst", Old: "min(l.n,", New: "max(0,",
+	},
+	{
+		Name: "a button may run a script", By: unit("TestActionsOfButtons"),
+		Marker: "action-scheme", Old: "actionSchemes[scheme] && ", New: "",
+	},
+	{
+		Name: "Main ignores the second signal", By: unit("TestMainEndsAtTheSecondSignal"),
+		Marker: "main-second", New: "_ = stop",
+	},
+}

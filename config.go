@@ -139,7 +139,7 @@ type Config struct {
 	// Limiter rate-limits sends: its Wait is called before each message. Zero means none.
 	Limiter Limiter
 	// Ledger records which messages are finished. Zero means an in-memory Ledger of the last 100,000 ids. Its memory
-	// grows with the number of ids.
+	// grows with the number of ids. Package ledger has a Ledger in a file.
 	Ledger Ledger
 	// OnReceipt is called when a recipient's client received or read a message of the bot: once per receipt, serially
 	// and in order, concurrently with the handlers. A panic is logged and the receipt is not retried. Up to 16,384

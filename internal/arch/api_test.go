@@ -15,7 +15,9 @@ import (
 // A change of the public API is visible in the diff of the golden files. They contain the output of go doc -all.
 func TestPublicAPI(t *testing.T) {
 	require.NoError(t, readTree())
-	for pattern, name := range map[string]string{".": "blaze.txt", "./blazetest": "blazetest.txt"} {
+	for pattern, name := range map[string]string{
+		".": "blaze.txt", "./blazetest": "blazetest.txt", "./ledger": "ledger.txt",
+	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := goTool(t.Context(), root, "doc", "-all", pattern)
 			require.NoError(t, err)

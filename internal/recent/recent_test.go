@@ -71,14 +71,32 @@ func TestSetTellsAllIDsApart(t *testing.T) {
 	}
 }
 
+// heap returns the size of all objects that are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A full Set does not grow while its ids change.
+func TestSetNeedsLittleMemory(t *testing.T) {
+	const ids = 70_000 // above 2^16, where the index has the most free slots
+	s := recent.Set{Limit: ids}
+	before := heap()
+	for i := range 3 * ids {
+		s.Add(fmt.Sprintf("c9a5d4e2-0b1f-4e7a-9a3d-%012d", i))
+		if i == ids/10 {
+			assert.Less(t, heap()-before, int64(ids/10*64))
+		}
+	}
+	assert.Less(t, heap()-before, int64(ids*33))
+	assert.Equal(t, ids, s.Len())
+	runtime.KeepAlive(&s)
+}
+
 // Ids are small parts of a large text, which they must not keep in memory.
 func TestSetKeepsNothingOfTheIDs(t *testing.T) {
-	heap := func() int64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return int64(m.HeapAlloc)
-	}
 	s := recent.Set{Limit: 1000}
 	before := heap()
 	for i := range 3000 {

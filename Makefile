@@ -116,8 +116,8 @@ soak-race: race-works
 	$(SOAK_SHORT) $(RACE) -v -run '^TestSoak'
 
 .PHONY: soak-table
-soak-table: ## Write the reports in internal/soak/reports into the tables in the README
-	go run ./internal/soak/cmd/soak -table README.md internal/soak/reports/*.json
+soak-table: ## Write the reports in internal/soak/reports into the tables of docs/reliability.md
+	go run ./internal/soak/cmd/soak -table docs/reliability.md internal/soak/reports/*.json
 
 # go test ./... runs a third of the attacks. Memory is measured without the race detector.
 .PHONY: hostile
@@ -138,8 +138,8 @@ bench: ## Compare with a naive client and with the upper bound; takes ten minute
 	bin/bench-run -rounds $(ROUNDS) -scale $(SCALE) -json $(REPORT)
 
 .PHONY: bench-table
-bench-table: ## Write the newest report in internal/bench/reports into the tables and the chart of the README
-	go run ./internal/bench/cmd/bench -table README.md -chart internal/bench/chart.svg internal/bench/reports/*.json
+bench-table: ## Write the newest report in internal/bench/reports into docs/performance.md
+	go run ./internal/bench/cmd/bench -table docs/performance.md -chart internal/bench/chart.svg internal/bench/reports/*.json
 
 BENCH_PARTS := go test -run '^$$' -bench . -benchmem . ./internal/link ./internal/wire
 

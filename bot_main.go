@@ -27,7 +27,7 @@ const (
 
 // KeystoreFromEnv returns the keystore of the environment variable BLAZE_KEYSTORE: its JSON if the value begins with a
 // brace, as for [ParseKeystore], and otherwise the path of its file, as for [LoadKeystore]. If the variable is not set,
-// the error names it. No error contains the value.
+// the error names it. No error contains the JSON; an error of LoadKeystore names the path, unless it looks like a key.
 func KeystoreFromEnv() (Keystore, error) {
 	value := strings.TrimSpace(os.Getenv(keystoreVariable))
 	switch {

@@ -40,7 +40,7 @@ func dialPublic(ctx context.Context, network, addr string) (net.Conn, error) {
 // maxHeaders is the maximum size, in bytes, of the headers of an HTTP response.
 const maxHeaders = 1 << 20
 
-// newHTTPClient returns a client that shares its dialer, TLS configuration and proxy function with the websocket.
+// newHTTPClient returns a client with the given dialer, and the TLS configuration and proxy function of the websocket.
 func newHTTPClient(
 	dial func(ctx context.Context, network, addr string) (net.Conn, error), secure *tls.Config,
 	choose func(*http.Request) (*url.URL, error), agent string,

@@ -154,7 +154,7 @@ func (d *prepared) fillPlain(out *Outgoing, value Payload, data []byte, passed b
 		return &defaultError{invalid("Attachment.Key", "this answers an encrypted message but is sent "+
 			"unencrypted, so the key of its file would be readable: use Reupload for that file, or Upload or "+
 			"UploadImage for a new one")}
-	case passed: // the recipient could read the original, with or without a key
+	case passed: // it has no key, or one that was readable in the unencrypted original, too
 	case attached && len(a.Key) > 0:
 		return invalid("Attachment.Key",
 			"a key belongs to attachments of encrypted messages only: Reupload makes a plain file of an encrypted one")

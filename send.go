@@ -63,7 +63,7 @@ func (c *Client) Send(ctx context.Context, out Outgoing) (Sent, error) {
 // Reply sends m.NewReply(p). It is for handlers, and safe to call again in the same attempt and in the next one:
 //
 //   - After any error except a rejection, the next Reply with equal content in the same attempt has the same
-//     MessageID. A new MessageID is used only after that one is confirmed.
+//     MessageID. A new MessageID is used only after that one is confirmed or rejected.
 //   - A reply that was confirmed in an earlier attempt in this process is not written again: Reply returns nil.
 //   - The server may answer a MessageID that it has stored with 403. After a write that the server did not answer,
 //     Reply returns every 403 as an UnconfirmedError. It does so, too, in the first attempt at a Backlog message, which

@@ -184,30 +184,30 @@ func TestWriteTables(t *testing.T) {
 	require.NoError(t, sample().Write(paths[0]))
 	require.NoError(t, older.Write(paths[1]))
 	const tableBegin, tableEnd = "<!-- bench:begin, written by make bench-table -->", "<!-- bench:end -->"
-	document, chart := filepath.Join(dir, "README.md"), filepath.Join(dir, "chart.svg")
+	document, chart := filepath.Join(dir, "document.md"), filepath.Join(dir, "chart.svg")
 	require.NoError(t, os.WriteFile(document, []byte("# Title\n"+tableBegin+"\nold\n"+tableEnd+"\nmore\n"), 0o600))
 	for range 2 { // the second time changes nothing
 		require.NoError(t, WriteTables(document, chart, paths))
 		text, err := os.ReadFile(document)
 		require.NoError(t, err)
-		assert.Equal(t, "# Title\n"+tableBegin+"\n"+sample().Block(chart)+tableEnd+"\nmore\n", string(text))
+		assert.Equal(t, "# Title\n"+tableBegin+"\n"+sample().Block("chart.svg")+tableEnd+"\nmore\n", string(text))
 		text, err = os.ReadFile(chart)
 		require.NoError(t, err)
 		assert.Equal(t, sample().Chart(), string(text))
 	}
 }
 
-// The README and its chart show the newest report in the repository.
-func TestREADME(t *testing.T) {
+// The document and its chart show the newest report in the repository.
+func TestThePublishedTables(t *testing.T) {
 	paths, err := filepath.Glob("reports/*.json")
 	require.NoError(t, err)
 	r, err := Newest(paths)
 	require.NoError(t, err)
-	readme, err := os.ReadFile("../../README.md")
+	document, err := os.ReadFile("../../docs/performance.md")
 	require.NoError(t, err)
-	want, err := report.Replace(string(readme), blockName, r.Block("internal/bench/chart.svg"))
+	want, err := report.Replace(string(document), blockName, r.Block("../internal/bench/chart.svg"))
 	require.NoError(t, err)
-	assert.Equal(t, want, string(readme), "make bench-table")
+	assert.Equal(t, want, string(document), "make bench-table")
 	chart, err := os.ReadFile("chart.svg")
 	require.NoError(t, err)
 	assert.Equal(t, r.Chart(), string(chart), "make bench-table")

@@ -68,7 +68,7 @@ func (r *Report) Details() string {
 	return b.String()
 }
 
-// Markdown returns the tables for the README.
+// Markdown returns the tables for docs/performance.md.
 func (r *Report) Markdown() string {
 	return strings.Join([]string{r.heading(), r.receiving(), r.sending(), r.memory(), r.goals()}, "\n")
 }
@@ -158,7 +158,7 @@ func number(v float64) string {
 	return report.Grouped(fmt.Sprintf("%.0f", v))
 }
 
-// Block returns the text between the marks of the README: a link to the file of the chart, and the tables.
+// Block returns the text between the marks of the document: a link to the file of the chart, and the tables.
 func (r *Report) Block(chart string) string {
 	return fmt.Sprintf("![How fast, relative to naive](%s)\n\n%s", filepath.ToSlash(chart), r.Markdown())
 }
@@ -169,7 +169,11 @@ func WriteTables(document, chart string, paths []string) error {
 	if err != nil {
 		return err
 	}
-	if err := report.Update(document, blockName, r.Block(chart)); err != nil {
+	link, err := filepath.Rel(filepath.Dir(document), chart)
+	if err != nil {
+		return err
+	}
+	if err := report.Update(document, blockName, r.Block(link)); err != nil {
 		return err
 	}
 	return report.WritePublic(chart, r.Chart())

@@ -48,7 +48,7 @@ func TestWriteTable(t *testing.T) {
 	paths := []string{filepath.Join(dir, "runs", "new.json"), filepath.Join(dir, "runs", "old.json")}
 	require.NoError(t, newer.Write(paths[0]))
 	require.NoError(t, older.Write(paths[1]))
-	document := filepath.Join(dir, "README.md")
+	document := filepath.Join(dir, "document.md")
 	const tableBegin, tableEnd = "<!-- soak:begin, written by make soak-table -->", "<!-- soak:end -->"
 	text := "# Title\n\n" + tableBegin + "\nold\n" + tableEnd + "\n\nmore\n"
 	require.NoError(t, os.WriteFile(document, []byte(text), 0o600))
@@ -102,8 +102,8 @@ func TestReadRefusesOtherFiles(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// The README has the reports of this directory and no others.
-func TestREADME(t *testing.T) {
+// The document has the reports of this directory and no others.
+func TestThePublishedTables(t *testing.T) {
 	paths, err := filepath.Glob("reports/*.json")
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
@@ -113,9 +113,9 @@ func TestREADME(t *testing.T) {
 		require.NoError(t, err)
 		reports = append(reports, rep)
 	}
-	readme, err := os.ReadFile("../../README.md")
+	document, err := os.ReadFile("../../docs/reliability.md")
 	require.NoError(t, err)
-	want, err := report.Replace(string(readme), blockName, Tables(reports))
+	want, err := report.Replace(string(document), blockName, Tables(reports))
 	require.NoError(t, err)
-	assert.Equal(t, want, string(readme), "make soak-table")
+	assert.Equal(t, want, string(document), "make soak-table")
 }

@@ -17,7 +17,7 @@ import (
 func Properties(cases, steps int) {
 	for name, value := range map[string]any{"checks": cases, "steps": steps, "seed": 1, "nofailfile": true} {
 		if err := flag.Set("rapid."+name, fmt.Sprint(value)); err != nil {
-			panic(err)
+			panic(err) //nolint:forbidigo // the flags of rapid have other names
 		}
 	}
 }
@@ -31,7 +31,7 @@ func Check(t *testing.T, property func(t *rapid.T)) {
 		synctest.Test(t, func(*testing.T) { caught = run(rt, property) })
 		// A panic of rapid's own, such as too few random bits for a shorter case.
 		if caught != nil && !rt.Failed() {
-			panic(caught)
+			panic(caught) //nolint:forbidigo // rapid recovers it
 		}
 	})
 }

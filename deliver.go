@@ -20,6 +20,7 @@ type deliverer struct {
 	appID    string
 	signer   *auth.Signer
 	sessions *sessionDirectory
+	identity *identity
 	engine   *engine.Engine
 	observer *observer
 	handler  Handler // set by Run

@@ -81,6 +81,8 @@ type observer struct {
 	thin  thinner
 	count counters
 
+	onConnect func() // called on Run's goroutine after each connection; set before Run; may be nil
+
 	stacks  stacks
 	tls     sync.Once                       // warns about TLS configurations
 	running atomic.Pointer[context.Context] // with the values of Run's context; nil: Run was not called
@@ -138,6 +140,9 @@ func (o *observer) connection(e event) {
 		o.count.connects.Add(1)
 		o.callConnected(e.Text)
 		o.reportEach(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
+		if o.onConnect != nil {
+			o.onConnect()
+		}
 		return
 	}
 	err := connectionError(e.Err)
@@ -239,6 +244,12 @@ func (o *observer) handling(e event) {
 	case ledgerRecordFailed:
 		o.report(slog.LevelWarn, "blaze: Ledger.Record failed", "message", e.Text, "error", e.Err)
 	}
+}
+
+// introduce logs the bot's profile.
+func (o *observer) introduce(me User) {
+	o.reportEach(slog.LevelInfo, "blaze: connected as",
+		"name", me.FullName, "identity_number", me.IdentityNumber, "code_url", me.CodeURL)
 }
 
 // maxDeclined bounds the categories with a logged decline, because categories come from the network.

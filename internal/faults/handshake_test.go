@@ -136,7 +136,7 @@ func TestFault08Rejected(t *testing.T) {
 				assert.ErrorContains(t, b.failures()[0], "status "+status[:3])
 				assert.NotContains(t, b.log.String(), "canary")
 				assert.NotContains(t, b.log.String(), "elsewhere")
-				assert.Equal(t, []string{"localhost:80", "localhost:80"}, hosts)
+				assert.Equal(t, []string{"localhost:80", "localhost:80", "localhost:80"}, hosts, "with GET /me")
 				fired(t, 8)
 			})
 		})
@@ -270,7 +270,7 @@ func answerWith(t *testing.T, row int, header, reason string) {
 
 // validMe returns a response to GET /me without the time.
 func validMe(b *bench) string {
-	body := `{"data":{"user_id":"` + b.s.Key.AppID + `"}}`
+	body := `{"data":{"user_id":"` + b.s.Key.AppID + `","identity_number":"7000000001"}}`
 	return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body
 }
 

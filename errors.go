@@ -138,8 +138,10 @@ type Error struct {
 	Description string
 	// Extra has details as JSON, for CodeInvalidField the field and the reason. It is nil if there were none, or more
 	// than 4 KiB. Possible keys and tokens in it are replaced as in Description.
-	Extra     json.RawMessage
-	Action    string // the request's action, for example CREATE_MESSAGE; "" for a rejected connection
+	Extra json.RawMessage
+	// Action is the request's action, for example CREATE_MESSAGE, or the method and path of an HTTP request. It is ""
+	// for a rejected connection.
+	Action    string
 	MessageID string // the message concerned, "" if the request was not about one
 }
 
@@ -185,6 +187,8 @@ func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Stat
 // the context or the Client ended, or it was rejected after an earlier attempt without an answer. A reply rejected with
 // 403 may be unconfirmed too; see [Client.Reply]. Sending it again with the same MessageID is safe, because the server
 // stores an id once.
+//
+// [Client.Call] returns it, without a MessageID, if a request that is not repeated may or may not have been carried out.
 type UnconfirmedError struct {
 	MessageID string
 	Err       error // why it is not confirmed: no answer, or a later rejection
@@ -194,6 +198,9 @@ type UnconfirmedError struct {
 func (e *UnconfirmedError) Error() string {
 	if e == nil {
 		return "blaze: a nil *UnconfirmedError"
+	}
+	if e.MessageID == "" {
+		return fmt.Sprintf("blaze: the request was written but not confirmed; it may have been carried out: %v", e.Err)
 	}
 	return fmt.Sprintf("blaze: message %s was written but not confirmed; send it again with the same MessageID: %v",
 		clip(e.MessageID), e.Err)

@@ -95,7 +95,7 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	c.observer.began(ctx)
 	c.observer.warnOfTLS(&c.cfg) // here for a Client that makes no HTTP request
 	since := sinceEnd(ctx)
-	intro := c.newIntroduction(ctx)
+	intro := newIntroduction(ctx, c.identity, c.observer.introduce)
 	c.observer.onConnect = intro.begin
 	err := c.engine.Run(ctx, h != nil)
 	intro.end(min(c.cfg.Drain-since(), hooksWait))

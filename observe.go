@@ -44,7 +44,7 @@ type Stats struct {
 // Kinds of events of this package, in addition to those of the engine.
 const (
 	messageHandled   = engine.Kinds + iota
-	messageDeclined  // Text: the category
+	messageDeclined  // Text: the category; quiet: not logged
 	attemptFailed    // message, Err, Text: of Err
 	attemptScheduled // message, Text: of the error, RetryIn
 	attemptUndone    // message, Err, Text: of Err; Run was ending, so the attempt does not count
@@ -60,6 +60,7 @@ type event struct {
 	engine.Event
 	message *Message
 	stack   []byte // of a panic in Text
+	quiet   bool
 }
 
 type counters struct {
@@ -218,7 +219,9 @@ func (o *observer) handling(e event) {
 		o.count.handled.Add(1)
 	case messageDeclined:
 		o.count.declined.Add(1)
-		o.logDecline(Category(e.Text))
+		if !e.quiet {
+			o.logDecline(Category(e.Text))
+		}
 	case attemptFailed:
 		o.count.failed.Add(1)
 		o.messageHook("Trace.HandlerError", o.trace.HandlerError, e)

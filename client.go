@@ -86,7 +86,7 @@ func (c *Client) engineConfig() engine.Config {
 // A 401 in response to a single request is returned by that request only.
 //
 // After the first connection Run requests the bot's profile in the background, for [Client.Me], and logs its name,
-// identity number and code URL. Nothing waits for the response, and an error has no consequence.
+// identity number and code URL. Nothing waits for the response. Errors other than CodeUpdateRequired are ignored.
 func (c *Client) Run(ctx context.Context, h Handler) error {
 	if !c.engine.Start() {
 		return fmt.Errorf("blaze: Run was called before, and a Client runs once: %w", ErrClosed)

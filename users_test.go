@@ -355,6 +355,16 @@ func TestOddProfiles(t *testing.T) {
 	assert.Equal(t, blaze.User{ID: userA, IdentityNumber: "7000101488", Biography: longest}, user)
 }
 
+// An outdated client learns it from the background request, too.
+func TestAnOutdatedProfileRequestEndsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := stranger(t, nil)
+		r.Intercept(getMe, rejected(blaze.CodeUpdateRequired))
+		r.start(t.Context(), ok)
+		require.ErrorIs(t, r.wait(), blaze.CodeUpdateRequired)
+	})
+}
+
 // A name cannot forge log records.
 func TestANameInTheLogIsOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -98,6 +98,7 @@ func newQuietClient(t *testing.T, c *quietConn, cfg blaze.Config) *blaze.Client 
 	cfg.DialContext = func(context.Context, string, string) (net.Conn, error) { return c, nil }
 	r, err := blaze.New(keyOf(botID), &cfg)
 	require.NoError(t, err)
+	blaze.Introduce(r) // the connection serves the websocket only
 	return r
 }
 

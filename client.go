@@ -23,6 +23,7 @@ type Client struct {
 	rest      *rest.Client
 	closeIdle func()            // closes the idle connections of the Client's own HTTP client
 	sessions  *sessionDirectory // of the recipients of encrypted messages
+	identity  *identity
 }
 
 // New returns a Client for the session of key. It opens no connection and starts no goroutine. cfg may be nil; New
@@ -43,8 +44,11 @@ func New(key Keystore, cfg *Config) (*Client, error) {
 	c.cfg.HTTPClient, files, c.closeIdle = config.httpClients(cfg == nil || cfg.DialContext == nil)
 	c.rest = newRest(&c.cfg, files, signer, c.onRejection, func() { c.observer.warnOfTLS(&c.cfg) })
 	c.sessions = newSessionDirectory(maxSessions, fetchSessions(c.rest))
+	c.identity = newIdentity(c.rest, appID)
 	c.observer = newObserver(config.Logger, config.Trace)
-	c.deliverer = &deliverer{cfg: &c.cfg, appID: appID, signer: signer, sessions: c.sessions, observer: c.observer}
+	c.deliverer = &deliverer{
+		cfg: &c.cfg, appID: appID, signer: signer, sessions: c.sessions, identity: c.identity, observer: c.observer,
+	}
 	c.engine = engine.New(c.engineConfig(), c.deliverer, c.observer)
 	c.deliverer.engine = c.engine
 	return c, nil
@@ -80,6 +84,9 @@ func (c *Client) engineConfig() engine.Config {
 //     returns [CodeUnauthorized] after 30 seconds of this.
 //
 // A 401 in response to a single request is returned by that request only.
+//
+// After the first connection Run requests the bot's profile in the background, for [Client.Me], and logs its name,
+// identity number and code URL. Nothing waits for the response. Errors other than CodeUpdateRequired are ignored.
 func (c *Client) Run(ctx context.Context, h Handler) error {
 	if !c.engine.Start() {
 		return fmt.Errorf("blaze: Run was called before, and a Client runs once: %w", ErrClosed)
@@ -88,7 +95,10 @@ func (c *Client) Run(ctx context.Context, h Handler) error {
 	c.observer.began(ctx)
 	c.observer.warnOfTLS(&c.cfg) // here for a Client that makes no HTTP request
 	since := sinceEnd(ctx)
+	intro := newIntroduction(ctx, c.identity, c.observer.introduce)
+	c.observer.onConnect = intro.begin
 	err := c.engine.Run(ctx, h != nil)
+	intro.end(min(c.cfg.Drain-since(), hooksWait))
 	c.closeIdle()
 	c.observer.thin.close()
 	//mutant:hooks-end

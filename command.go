@@ -11,8 +11,9 @@ import (
 // Invisible characters such as U+200B or U+2068 in and around the word are ignored.
 //
 // An @mention before the word and one directly after it are skipped, as people write in groups: "@7000101488 /price
-// BTC", "@7000101488/price BTC" and "/price@7000101488 BTC". The mention may name anybody. args is the rest of the
-// text, without surrounding white space and invisible characters.
+// BTC", "@7000101488/price BTC" and "/price@7000101488 BTC". If one has the identity number of somebody else, Command
+// declines: it calls [Client.Me] and returns its error. In a Message constructed by hand, the mention may name anybody.
+// args is the rest of the text, without surrounding white space and invisible characters.
 func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
 	plain := strings.TrimPrefix(plainWord(strings.TrimFunc(name, blank)), "/")
 	if plain == "" || strings.ContainsFunc(plain, unicode.IsSpace) {
@@ -26,38 +27,67 @@ func Command(name string, fn func(ctx context.Context, m *Message, args string) 
 		if !ok {
 			return ErrNotHandled
 		}
-		word, args := cutCommand(string(text))
-		if !strings.EqualFold(word, plain) && !strings.EqualFold(withoutMention(word), plain) {
+		before, word, args := cutCommand(string(text))
+		bare, after := word, ""
+		if !strings.EqualFold(bare, plain) {
+			bare, after = cutLastMention(word)
+		}
+		if !strings.EqualFold(bare, plain) {
 			return ErrNotHandled
+		}
+		for _, mention := range []string{before, after} {
+			if err := m.namesAnother(ctx, mention); err != nil {
+				return err
+			}
 		}
 		return fn(ctx, m, args)
 	}
 }
 
-// cutCommand returns the word after the slash at the beginning of a text, normalized by plainWord, and the rest. It
-// skips a mention before the slash. word is empty if there is none.
-func cutCommand(text string) (word, args string) {
+// namesAnother reports with errNotAddressed whether a mention, with or without text behind its number, has the number
+// of somebody else. A mention without a number may name anybody, and so may each mention in a Message constructed by
+// hand.
+func (m *Message) namesAnother(ctx context.Context, mention string) error {
+	number := leadingDigits(strings.TrimPrefix(mention, "@"))
+	if m.self == nil || !isNumber(number) {
+		return nil
+	}
+	me, err := m.self.get(ctx)
+	switch {
+	case err != nil:
+		return err
+	//mutant:command-other
+	case me.IdentityNumber != number:
+		return errNotAddressed
+	}
+	return nil
+}
+
+// cutCommand returns the word after the slash at the beginning of a text, normalized by plainWord, and the rest.
+// mention is the word before the slash, if it begins with @. word is empty if there is none.
+func cutCommand(text string) (mention, word, args string) {
 	word, args = cutWord(text)
 	if strings.HasPrefix(word, "@") {
+		mention = word
 		if slash := strings.IndexByte(word, '/'); slash >= 0 {
-			word = word[slash:]
+			mention, word = word[:slash], word[slash:]
 		} else {
 			word, args = cutWord(args)
 		}
 	}
 	word, ok := strings.CutPrefix(word, "/")
 	if !ok {
-		return "", ""
+		return "", "", ""
 	}
-	return word, args
+	return mention, word, args
 }
 
-// withoutMention removes a mention from the end of a word.
-func withoutMention(word string) string {
+// cutLastMention divides a word before its last @. mention is empty if there is none.
+func cutLastMention(word string) (before, mention string) {
 	if at := strings.LastIndexByte(word, '@'); at >= 0 {
-		return word[:at]
+		return word[:at], word[at:]
 	}
-	return word
+	return word, ""
 }
 
 // cutWord returns the first word of s, normalized by plainWord, and the rest without surrounding blanks.

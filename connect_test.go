@@ -200,7 +200,7 @@ func TestTraceAndLogReportConnectionsAndFrames(t *testing.T) {
 		time.Sleep(time.Second)
 		assert.EqualValues(t, seen.len(), r.Stats().FramesRead+r.Stats().FramesWritten)
 		assert.Equal(t, []string{"to ws://localhost/", "lost", "to ws://localhost/"}, connections.all())
-		assert.Equal(t, 2, r.log.count(slog.LevelInfo, "blaze: connected"))
+		assert.Equal(t, 2, r.log.count(slog.LevelInfo, "endpoint=ws://localhost/"))
 		assert.Equal(t, 1, r.log.count(slog.LevelWarn, "blaze: disconnected"))
 	})
 }

@@ -20,6 +20,7 @@ type deliverer struct {
 	appID    string
 	signer   *auth.Signer
 	sessions *sessionDirectory
+	identity *identity
 	engine   *engine.Engine
 	observer *observer
 	handler  Handler // set by Run
@@ -71,7 +72,7 @@ func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, attempt int,
 // message returns the Message for an attempt. ended has the replies of earlier attempts; it may be nil.
 func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies) *Message {
 	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
-	m.LastAttempt = v.isLast(attempt)
+	m.LastAttempt, m.self = v.isLast(attempt), v.identity
 	//mutant:reply-attempts
 	if ended != nil {
 		m.replies.made = &madeReplies{ended: ended}
@@ -91,7 +92,7 @@ func (v *deliverer) settle(d *engine.Delivery, m *Message, attempt int, o outcom
 		v.observe(messageHandled, m, o)
 		v.finish(d)
 	case o.declined:
-		v.observer.observe(event{Event: engine.Event{Kind: messageDeclined, Text: d.Category}})
+		v.observer.observe(event{Event: engine.Event{Kind: messageDeclined, Text: d.Category}, quiet: o.quiet})
 		//mutant:declined-finish
 		d.Finish() // in every mode, because no handler will call Ack
 	//mutant:handler-ending

@@ -140,8 +140,10 @@ type Error struct {
 	Description string
 	// Extra has details as JSON, for CodeInvalidField the field and the reason. It is nil if there were none, or more
 	// than 4 KiB. Possible keys and tokens in it are replaced as in Description.
-	Extra     json.RawMessage
-	Action    string // the rejected request, such as CREATE_MESSAGE or POST /attachments; "" for a connection
+	Extra json.RawMessage
+	// Action is the rejected request: an action such as CREATE_MESSAGE, or the method and path of an HTTP request. It is
+	// "" for a connection.
+	Action    string
 	MessageID string // the message concerned, "" if the request was not about one
 }
 
@@ -188,6 +190,8 @@ func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Stat
 // Then the context or the Client ended, the connection was lost Config.SendAttempts times, or a later attempt was
 // rejected. [Client.Reply] also returns some rejections with 403 as an UnconfirmedError. Sending the message again with
 // the same MessageID is safe, because the server stores an id once.
+//
+// [Client.Call] returns it, without a MessageID, if a request that is not repeated may or may not have been carried out.
 type UnconfirmedError struct {
 	MessageID string
 	Err       error // why it is not confirmed, or a later rejection
@@ -197,6 +201,9 @@ type UnconfirmedError struct {
 func (e *UnconfirmedError) Error() string {
 	if e == nil {
 		return "blaze: a nil *UnconfirmedError"
+	}
+	if e.MessageID == "" {
+		return fmt.Sprintf("blaze: the request was written but not confirmed; it may have been carried out: %v", e.Err)
 	}
 	return fmt.Sprintf("blaze: message %s was written but not confirmed; send it again with the same MessageID: %v",
 		clip(e.MessageID), e.Err)

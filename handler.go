@@ -54,17 +54,24 @@ func On[P Payload](fn func(ctx context.Context, m *Message, p P) error) Handler 
 }
 
 // Route returns a Handler that tries handlers in order and returns the first result that is not ErrNotHandled. It
-// declines if all do. Nil handlers are skipped.
+// declines if all do. Nil handlers are skipped. A message that one of them declined because it does not address the bot
+// (see [Mentioned]) is not logged as declined.
 func Route(hs ...Handler) Handler {
 	return func(ctx context.Context, m *Message) error {
+		all := ErrNotHandled
 		for _, h := range hs {
 			if h == nil {
 				continue
 			}
-			if err := h(ctx, m); !errors.Is(err, ErrNotHandled) {
+			err := h(ctx, m)
+			switch {
+			case !errors.Is(err, ErrNotHandled):
 				return err
+			//mutant:route-quiet
+			case errors.Is(err, errNotAddressed):
+				all = errNotAddressed
 			}
 		}
-		return ErrNotHandled
+		return all
 	}
 }

@@ -91,7 +91,8 @@ func (c *Client) probe(ctx context.Context) engine.Probed {
 func (c *Client) askMe(ctx context.Context) engine.Probed {
 	for again := false; ; again = true {
 		offset := c.signer.Offset()
-		err := c.rest.Once(ctx, "GET", "/me", &ownProfile{c.appID})
+		me := askedUser{id: c.appID}
+		err := c.rest.Once(ctx, "GET", "/me", &me)
 		var rejection *rest.Error
 		var silent *rest.NoAnswerError
 		switch {
@@ -99,6 +100,7 @@ func (c *Client) askMe(ctx context.Context) engine.Probed {
 		case !again && errors.As(err, &silent) && c.cfg.API == "" && ctx.Err() == nil:
 			continue
 		case err == nil:
+			c.identity.keep(me.User)
 			return engine.Probed{Answer: engine.ProbeAccepted}
 		case !errors.As(err, &rejection), Code(rejection.Rejection.Code) != CodeUnauthorized:
 			return engine.Probed{}

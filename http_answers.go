@@ -23,17 +23,6 @@ func (o *openedConversation) UnmarshalJSON(p []byte) error {
 	return sameID(json.Unmarshal(p, &v), v.ID, o.asked)
 }
 
-// ownProfile is the response to GET /me.
-type ownProfile struct{ appID string }
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (o *ownProfile) UnmarshalJSON(p []byte) error {
-	var v struct {
-		ID lenient.String `json:"user_id"`
-	}
-	return sameID(json.Unmarshal(p, &v), v.ID, o.appID)
-}
-
 // sameID returns an error unless id, decoded with err, equals asked.
 func sameID(err error, id lenient.String, asked string) error {
 	if got, ok := canonicalUUID(string(id)); err != nil || !ok || got != asked {

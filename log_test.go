@@ -330,7 +330,8 @@ func TestRecordsCarryTheContextOfRun(t *testing.T) {
 		synctest.Wait()
 		require.NoError(t, r.stop())
 		assert.Equal(t, []string{
-			"blaze: connected bot 1 <nil>", "blaze: handler failed while Run was ending bot 1 <nil>",
+			"blaze: connected bot 1 <nil>", "blaze: connected as bot 1 <nil>",
+			"blaze: handler failed while Run was ending bot 1 <nil>",
 		}, seen.all())
 	})
 }

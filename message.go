@@ -38,7 +38,11 @@ type Message struct {
 	Group       bool          // ConversationID is not the one between the bot and UserID; false for SYSTEM_*
 	Silent      bool          // the recipient's client does not notify
 	Backlog     bool          // pushed in response to the request for pending messages, as after each connect
+	// Mentions has the identity numbers that a text or post mentions, such as 7000101488 for "@7000101488": each once,
+	// in order. Only the first 256 mentions of a text are read. The service does not check them.
+	Mentions []string
 
+	self    *identity     // of the bot; nil in a Message constructed by hand
 	replies *replyCounter // nil in a Message constructed by hand, until its first reply
 }
 
@@ -74,6 +78,7 @@ func newMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Me
 	}
 	m.Group = !strings.HasPrefix(v.Category, systemPrefix) && !isContact(v.ConversationID, botID, v.UserID)
 	m.decode(v, unseal)
+	m.Mentions = mentionsOf(m.Payload)
 	return m
 }
 

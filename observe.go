@@ -45,7 +45,7 @@ type Stats struct {
 // stack.
 const (
 	messageHandled   = engine.Kinds + iota
-	messageDeclined  // Text: the category
+	messageDeclined  // Text: the category; quiet: not logged
 	attemptFailed    // message, Err, Text: the text of Err
 	attemptScheduled // message, Text: the text of the error, RetryIn
 	attemptUndone    // message, Err, Text: the text of Err; Run was ending, so the attempt does not count
@@ -61,6 +61,7 @@ type event struct {
 	engine.Event
 	message *Message
 	stack   []byte // of a panic
+	quiet   bool
 }
 
 type counters struct {
@@ -81,6 +82,8 @@ type observer struct {
 	hooks hookQueue
 	thin  thinner
 	count counters
+
+	onConnect func() // called on Run's goroutine after each connection; set before Run; may be nil
 
 	stacks  stacks
 	tls     sync.Once                       // warns about TLS configurations
@@ -139,6 +142,9 @@ func (o *observer) connection(e event) {
 		o.count.connects.Add(1)
 		o.callConnected(e.Text)
 		o.reportEach(slog.LevelInfo, "blaze: connected", "endpoint", e.Text)
+		if o.onConnect != nil {
+			o.onConnect()
+		}
 		return
 	}
 	err := connectionError(e.Err)
@@ -214,7 +220,9 @@ func (o *observer) handling(e event) {
 		o.count.handled.Add(1)
 	case messageDeclined:
 		o.count.declined.Add(1)
-		o.logDecline(Category(e.Text))
+		if !e.quiet {
+			o.logDecline(Category(e.Text))
+		}
 	case attemptFailed:
 		o.count.failed.Add(1)
 		o.messageHook("Trace.HandlerError", o.trace.HandlerError, e)
@@ -240,6 +248,12 @@ func (o *observer) handling(e event) {
 	case ledgerRecordFailed:
 		o.report(slog.LevelWarn, "blaze: Ledger.Record failed", "message", e.Text, "error", e.Err)
 	}
+}
+
+// introduce logs the bot's profile.
+func (o *observer) introduce(me User) {
+	o.reportEach(slog.LevelInfo, "blaze: connected as",
+		"name", me.FullName, "identity_number", me.IdentityNumber, "code_url", me.CodeURL)
 }
 
 // maxDeclined bounds the categories with a logged decline, because categories come from the network.

@@ -15,6 +15,7 @@ type outcome struct {
 	text      string // of err, for the log
 	stack     []byte // if err is a panic
 	declined  bool
+	quiet     bool // declined because the bot is not addressed; not logged
 	permanent bool // another attempt cannot succeed
 }
 
@@ -32,7 +33,10 @@ func judge(err error, done func(outcome)) {
 	var o outcome
 	//mutant:outcome-guard
 	guard.Call(func() error {
-		o = outcome{err: err, declined: errors.Is(err, ErrNotHandled), permanent: permanent(err), text: err.Error()}
+		o = outcome{
+			err: err, declined: errors.Is(err, ErrNotHandled), quiet: errors.Is(err, errNotAddressed),
+			permanent: permanent(err), text: err.Error(),
+		}
 		return nil
 	}, func(failed error) {
 		if failed != nil {

@@ -216,7 +216,7 @@ func TestALoggerThatFailsLosesItsRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := run(t, ok, func(cfg *blaze.Config) { cfg.Logger = slog.New(logHandler{handle: boom}) })
 		synctest.Wait()
-		assert.EqualValues(t, 1, r.Stats().TraceDropped)
+		assert.EqualValues(t, 2, r.Stats().TraceDropped, "connected, and connected as")
 	})
 }
 

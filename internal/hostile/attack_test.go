@@ -100,6 +100,7 @@ var areas = sync.OnceValue(func() []area {
 		{"pictures", pictureAttacks()},
 		{"payloads", payloadAttacks()},
 		{"floods", floodAttacks()},
+		{"people", peopleAttacks()},
 	}
 })
 

@@ -54,3 +54,16 @@ func TestWhoRefused(t *testing.T) {
 		}
 	}
 }
+
+// A Single request is made once, and again only after the first 401. The query is signed and not named in errors.
+func TestASingleRequest(t *testing.T) {
+	for _, tt := range []struct {
+		body string
+		want int
+	}{{`{"error":{"code":500}}`, 1}, {"<html>", 1}, {`{"error":{"code":401}}`, 2}} {
+		s := serve(t, answers(200, tt.body), answers(200, tt.body), answers(200, tt.body))
+		_, err := s.client(nil).Make(t.Context(), rest.Request{Method: "POST", Path: "/x?a=b", Single: true})
+		require.ErrorContains(t, err, "POST /x:")
+		assert.Len(t, s.all(), tt.want)
+	}
+}

@@ -1,7 +1,7 @@
 // Package rest is a client of the service's HTTP API. It signs requests, and reads data or an error from a response.
-// Every request must be safe to repeat: it is retried after no response and after a transient rejection. A response
-// that is not JSON of the service comes from an intermediary, such as a gateway, and counts as no response, whatever
-// its status. The package also transfers files to and from addresses that the API returns.
+// A request that is not Single must be safe to repeat: it is retried after no response and after a transient rejection.
+// A response that is not JSON of the service comes from an intermediary, such as a gateway, and counts as no response,
+// whatever its status. The package also transfers files to and from addresses that the API returns.
 package rest
 
 import (
@@ -84,7 +84,7 @@ func staying(hc *http.Client) *http.Client {
 
 // Error means that the service rejected the last attempt of a request.
 type Error struct {
-	Request     string // method and path
+	Request     string // method and path, without the query
 	Rejection   *wire.Error
 	Unconfirmed bool      // an attempt had no response: the request may have been carried out
 	At          time.Time // time of the response, by X-Server-Time; zero if it had none
@@ -149,8 +149,17 @@ type Request struct {
 	// gateway may reject the content of the request. Zero: no limit.
 	Denials     int
 	Unconfirmed bool // an earlier request for the same purpose may have been carried out
+	// Single is set for a request that must not be repeated. It is still signed again after the first 401, because a
+	// request with a rejected token was not carried out.
+	Single bool
 	// Pace, if not nil, is called after each transient rejection, before the next attempt. Its error ends the request.
 	Pace func(ctx context.Context, rejection *wire.Error) error
+}
+
+// name returns the name of a request in errors. It omits the query, which may contain personal data.
+func name(method, path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	return method + " " + path
 }
 
 // Do makes a request. in is its JSON body; nil: none. Do decodes the data of the response into out unless out is nil.
@@ -166,11 +175,11 @@ func (c *Client) Make(ctx context.Context, r Request) (unconfirmed bool, err err
 	var body []byte
 	if r.In != nil {
 		if body, err = wire.Marshal(r.In); err != nil {
-			return r.Unconfirmed, fmt.Errorf("%s %s: %w", r.Method, r.Path, err)
+			return r.Unconfirmed, fmt.Errorf("%s: %w", name(r.Method, r.Path), err)
 		}
 	}
 	unconfirmed = r.Unconfirmed
-	p := retrier{cfg: &c.cfg, endless: r.Patient, timeout: c.cfg.Timeout, denials: r.Denials}
+	p := retrier{cfg: &c.cfg, endless: r.Patient, single: r.Single, timeout: c.cfg.Timeout, denials: r.Denials}
 	for {
 		err := c.attempt(ctx, p.timeout, r.Method, r.Path, body, r.Out)
 		unconfirmed = carryUnconfirmed(err, unconfirmed)
@@ -255,7 +264,7 @@ func (c *Client) attemptAt(
 ) error {
 	ctx, cancel := context.WithTimeout(parent, timeout)
 	defer cancel()
-	name := method + " " + path
+	name := name(method, path)
 	token, id, err := c.cfg.Token(method, path, body)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)

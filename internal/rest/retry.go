@@ -10,6 +10,7 @@ import (
 type retrier struct {
 	cfg      *Config
 	endless  bool          // see Request.Patient
+	single   bool          // see Request.Single
 	timeout  time.Duration // of the next attempt
 	denials  int           // see Request.Denials
 	denied   int           // consecutive responses that count against denials
@@ -72,6 +73,10 @@ func (p *retrier) observe(err error) {
 // useAttempt uses an attempt, and reports whether another one is left.
 func (p *retrier) useAttempt() bool {
 	p.attempts++
+	//mutant:rest-single
+	if p.single {
+		return false
+	}
 	return p.cfg.Attempts < 0 || p.attempts < p.cfg.Attempts
 }
 

@@ -15,10 +15,7 @@ import (
 // declines: it calls [Client.Me] and returns its error. In a Message constructed by hand, the mention may name anybody.
 // args is the rest of the text, without surrounding white space and invisible characters.
 func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
-	plain := strings.TrimPrefix(plainWord(strings.TrimFunc(name, blank)), "/")
-	if plain == "" || strings.ContainsFunc(plain, unicode.IsSpace) {
-		mistake("Command(%q): the name must be one word", name)
-	}
+	plain := commandName("Command", name)
 	if fn == nil {
 		mistake("Command(%q): the function is nil", name)
 	}
@@ -42,6 +39,16 @@ func Command(name string, fn func(ctx context.Context, m *Message, args string) 
 		}
 		return fn(ctx, m, args)
 	}
+}
+
+// commandName returns the name of a command without the slash, normalized by plainWord. It panics if that is not one
+// word.
+func commandName(function, name string) string {
+	plain := strings.TrimPrefix(plainWord(strings.TrimFunc(name, blank)), "/")
+	if plain == "" || strings.ContainsFunc(plain, unicode.IsSpace) {
+		mistake("%s(%q): the name must be one word", function, name)
+	}
+	return plain
 }
 
 // namesAnother reports with errNotAddressed whether a mention, with or without text behind its number, has the number

@@ -19,6 +19,10 @@ var bots = []Mutant{
 		Marker: "limit-burst", Old: "min(l.n,", New: "max(0,",
 	},
 	{
+		Name: "each unknown command gets a hint", By: unit("TestCommands"),
+		Marker: "hint-once", Old: "t.hinted.Get(m.Sender()) != nil", New: "false",
+	},
+	{
 		Name: "a button may run a script", By: unit("TestActionsOfButtons"),
 		Marker: "action-scheme", Old: "actionSchemes[scheme] && ", New: "",
 	},

@@ -115,7 +115,9 @@ func TestCommandsPanicOnMistakes(t *testing.T) {
 	c := prepare(t, nil).Client
 	do := func(context.Context, *blaze.Message, string) error { return nil }
 	for want, specs := range map[string][]blaze.CommandSpec{
-		`blaze: Commands: "/B" occurs twice`:                {{Name: "a", Aliases: []string{"b"}, Do: do}, {Name: "/B", Do: do}},
+		`blaze: Commands: "/B" occurs twice`: {
+			{Name: "a", Aliases: []string{"b"}, Do: do}, {Name: "/B", Do: do},
+		},
 		`blaze: Commands("a b"): the name must be one word`: {{Name: "a b", Do: do}},
 		`blaze: Commands(""): the name must be one word`:    {{Do: do}},
 		`blaze: Commands: the function of "a" is nil`:       {{Name: "a"}},

@@ -183,12 +183,13 @@ fmt-check: $(GOLANGCI_LINT) ## Show the changes of fmt, and fail if there are an
 
 # Tests in internal/arch and blazetest compare these files with the code.
 .PHONY: api
-api: ## Write the public API into testdata/api, and the HTTP API of blazetest into docs; commit them with the change
+api: ## Write the public API into testdata/api and llms.txt, and the HTTP API of blazetest into docs; commit the files
 	mkdir -p testdata/api
 	go doc -all . >testdata/api/blaze.txt
 	go doc -all ./blazetest >testdata/api/blazetest.txt
 	go doc -all ./ledger >testdata/api/ledger.txt
 	BLAZE_UPDATE=1 go test -count=1 -run '^TestTheOpenAPIFile$$' ./blazetest
+	BLAZE_UPDATE=1 go test -count=1 -run '^TestLLMsText$$' ./internal/arch
 
 .PHONY: apidiff
 apidiff: $(APIDIFF) ## Show how the public API differs from another commit: make apidiff BASE=v0.1.0

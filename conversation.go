@@ -16,7 +16,7 @@ import (
 func (c *Client) OpenConversation(ctx context.Context, userID string) (conversationID string, err error) {
 	user, ok := canonicalUUID(userID)
 	if !ok {
-		return "", invalid("userID", "is not a UUID")
+		return "", invalid("userID", "%s", notUUID(userID))
 	}
 	id := c.ConversationWith(user)
 	type participant struct {

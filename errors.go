@@ -37,7 +37,7 @@ var (
 	// (see Config.AllowPrivateStorage). A response of a gateway is not usable, whatever its status.
 	ErrNoAnswer = errors.New("blaze: no usable HTTP response")
 	// ErrDrain means that Run ended before everything in progress had finished. Its text says how much was left.
-	ErrDrain = errors.New("blaze: not drained")
+	ErrDrain = errors.New("blaze: not drained; unacknowledged messages are redelivered on the next start")
 	// ErrNoSession means that no session of the recipient can decrypt messages, as for a user of an old client. Nothing
 	// was sent: a message for which the caller sets Encrypted is never sent unencrypted (see Outgoing.Encrypted). A new
 	// session may appear when the user signs in, so a handler that returns ErrNoSession is retried.
@@ -168,7 +168,7 @@ func (e *Error) Error() string {
 		b.WriteString(": " + clip(e.Description))
 	}
 	if e.Code == CodeForbidden && (e.Action == wire.ActionCreateMessage || e.Action == sealedAction) {
-		b.WriteString(" (to write to a user first, call OpenConversation, then send with ToUser)")
+		b.WriteString(" (a user who never wrote to the bot is reached after OpenConversation)")
 	}
 	return b.String()
 }

@@ -110,10 +110,10 @@ func ExampleClient_SendBatch() {
 	// Output:
 	// 0 true <nil>
 	// 1 true <nil>
-	// 2 false blaze: invalid Outgoing.RecipientID: not a UUID
+	// 2 false blaze: invalid Outgoing.RecipientID: is not a UUID
 	// 0 true <nil>
 	// 1 true <nil>
-	// 2 false blaze: invalid Outgoing.RecipientID: not a UUID
+	// 2 false blaze: invalid Outgoing.RecipientID: is not a UUID
 	// 2 stored
 	// <nil>
 }

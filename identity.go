@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -13,11 +12,8 @@ import (
 	"github.com/mixin-blaze/blaze/internal/rest"
 )
 
-// Bounds of profiles.
-const (
-	maxProfileText = 8 << 10 // bytes of one text; a longer one is ""
-	maxNumber      = 20      // digits of an identity number
-)
+// maxProfileText is the maximum of bytes of one text of a profile. A longer one is "".
+const maxProfileText = 8 << 10
 
 // User is the profile of a user or a bot. Only ID is always set.
 type User struct {
@@ -29,11 +25,6 @@ type User struct {
 	CodeURL        string // opens the profile in the app, such as https://mixin.one/codes/...
 	Bot            bool
 	CreatedAt      time.Time // in UTC; zero: unknown
-}
-
-// leadingDigits returns the digits at the beginning of s.
-func leadingDigits(s string) string {
-	return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
 }
 
 // profile is a User in the form of the HTTP API.

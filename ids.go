@@ -128,10 +128,32 @@ type idCheck struct {
 	err    error
 }
 
+// Bounds of identity numbers, in digits. The minimum is that of a mention, as the service's apps read it.
+const (
+	minNumber = 4
+	maxNumber = 20
+)
+
+// isNumber reports whether digits have the length of an identity number.
+func isNumber(digits string) bool { return len(digits) >= minNumber && len(digits) <= maxNumber }
+
+// leadingDigits returns the digits at the beginning of s.
+func leadingDigits(s string) string {
+	return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
+}
+
+// notUUID says what an id is that is not a UUID.
+func notUUID(id string) string {
+	if isNumber(id) && leadingDigits(id) == id {
+		return "is an identity number: use the id of the user, a UUID, which Client.User returns"
+	}
+	return "is not a UUID"
+}
+
 func (c *idCheck) required(field, id string) string {
 	s, ok := canonicalUUID(id)
 	if !ok && c.err == nil {
-		c.err = invalid(c.prefix+field, "not a UUID")
+		c.err = invalid(c.prefix+field, "%s", notUUID(id))
 	}
 	return s
 }

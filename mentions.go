@@ -7,11 +7,8 @@ import (
 	"strings"
 )
 
-// Bounds of mentions.
-const (
-	maxMentions = 256 // mentions of a text that are read, repeated ones included
-	minNumber   = 4   // digits of an identity number in a mention, as the service's apps read it
-)
+// maxMentions is the number of mentions of a text that are read, repeated ones included.
+const maxMentions = 256
 
 // errNotAddressed is the result of a handler that declines a message because it does not address the bot. It is not
 // logged.
@@ -58,6 +55,3 @@ func eachMention(text string) iter.Seq2[int, int] {
 		}
 	}
 }
-
-// isNumber reports whether digits have the length of an identity number.
-func isNumber(digits string) bool { return len(digits) >= minNumber && len(digits) <= maxNumber }

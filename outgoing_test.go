@@ -52,6 +52,7 @@ func invalidOutgoings() []struct {
 		{"Outgoing.ConversationID", blaze.To(conversationA+"\n", text)},
 		{"Outgoing.MessageID", with(func(o *blaze.Outgoing) { o.MessageID = canary })},
 		{"Outgoing.RecipientID", with(func(o *blaze.Outgoing) { o.RecipientID = canary })},
+		{"Outgoing.RecipientID", with(func(o *blaze.Outgoing) { o.RecipientID = "7000101488" })},
 		{"Outgoing.QuoteID", with(func(o *blaze.Outgoing) { o.QuoteID = canary })},
 		{"Outgoing.RepresentativeID", with(func(o *blaze.Outgoing) { o.RepresentativeID = canary })},
 		{"Outgoing.Mentions[1]", with(func(o *blaze.Outgoing) { o.Mentions = []string{userA, canary, ""} })},

@@ -34,7 +34,7 @@ func (v *validation) optionalID(field, s string) string {
 		return ""
 	}
 	id, ok := canonicalUUID(s)
-	v.check(ok, field, "must be a UUID of 36 characters")
+	v.check(ok, field, "%s", notUUID(s))
 	return id
 }
 

@@ -44,7 +44,7 @@ func TestLLMsText(t *testing.T) {
 	}
 	path := filepath.Join(root, "llms.txt")
 	if os.Getenv("BLAZE_UPDATE") != "" {
-		require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o644)) //nolint:gosec // G306: a public document
+		require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o644))
 	}
 	want, err := os.ReadFile(path)
 	require.NoError(t, err, "run make api")

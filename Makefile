@@ -17,16 +17,22 @@ export GOFLAGS := $(strip $(shell go env GOFLAGS) -mod=readonly)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
+# A target with ##! is for users, one with ## for contributors.
+LIST = @awk -F ':.*$(1) ' '/^[a-z0-9-]+:.*$(1) / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
 .PHONY: help
-help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+help: ##! Show this list
+	@echo "Try it:"
+	$(call LIST,##!)
+	@echo "Work on it:"
+	$(call LIST,##)
 
 .PHONY: demo
-demo: ## Run the echo bot against an in-memory server; needs no keystore
+demo: ##! Run the echo bot against an in-memory server; needs no keystore
 	go run ./examples/echo
 
 .PHONY: test
-test: race-works ## Run all required checks: vet, all tests with the race detector, the faults, the short soak
+test: race-works ##! Run all required checks: vet, all tests with the race detector, the faults, the short soak
 	go vet ./...
 	go vet -tags soak ./internal/soak
 	go test $(RACE) ./...
@@ -133,7 +139,7 @@ SCALE := 1
 
 .PHONY: bench
 bench: REPORT := bin/bench/$(shell date -u +%Y%m%dT%H%M%SZ).json
-bench: ## Compare with a naive client and with the upper bound; takes ten minutes: make bench ROUNDS=1 SCALE=0.1
+bench: ##! Compare with a naive client and with the upper bound; takes ten minutes: make bench ROUNDS=1 SCALE=0.1
 	go build -buildvcs=auto -o bin/bench-run ./internal/bench/cmd/bench
 	bin/bench-run -rounds $(ROUNDS) -scale $(SCALE) -json $(REPORT)
 
@@ -159,7 +165,7 @@ bench-diff: $(BENCHSTAT) ## Compare the benchmarks of the parts with another com
 	@$(BENCHSTAT) $(BASE)=bin/base.txt here=bin/here.txt; rm -rf bin/base
 
 .PHONY: mutants
-mutants: ## Apply deliberate bugs to the library, one at a time, and check that a test fails; takes ten minutes
+mutants: ## Apply deliberate bugs to the library, one at a time, and check that a test fails; takes half an hour
 	go run ./internal/mutants/cmd/mutants
 
 .PHONY: model

@@ -82,7 +82,7 @@ func runBot(ctx context.Context, cfg *Config, bot func(*Client) Handler) int {
 	}
 	key, err := KeystoreFromEnv()
 	if err != nil {
-		log.Error("blaze: no keystore", "error", err)
+		log.Error("blaze: no usable keystore", "error", err)
 		return exitUsage
 	}
 	c, err := New(key, &own)

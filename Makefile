@@ -28,8 +28,8 @@ help: ##! Show this list
 	$(call LIST,##)
 
 .PHONY: demo
-demo: ##! Run the echo bot against an in-memory server; needs no keystore
-	go run ./examples/echo
+demo: ##! Show in four scenes what this library is for; needs no keystore
+	@go run ./examples/demo
 
 .PHONY: test
 test: race-works ##! Run all required checks: vet, all tests with the race detector, the faults, the short soak

@@ -18,8 +18,8 @@ import (
 var known = map[string]string{
 	"blaze": "github.com/mixin-blaze/blaze", "blazetest": "github.com/mixin-blaze/blaze/blazetest",
 	"ledger": "github.com/mixin-blaze/blaze/ledger", "context": "context", "errors": "errors", "fmt": "fmt",
-	"http": "net/http", "os": "os", "slog": "log/slog", "synctest": "testing/synctest", "testing": "testing",
-	"time": "time",
+	"http": "net/http", "os": "os", "slog": "log/slog", "strings": "strings", "synctest": "testing/synctest",
+	"testing": "testing", "time": "time", "url": "net/url",
 }
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")

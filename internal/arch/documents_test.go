@@ -89,3 +89,19 @@ func documentsModule(t *testing.T, module string) (dir string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600))
 	return dir
 }
+
+// The Chinese README has the same Go code as the README. Both are short.
+func TestTheChineseREADME(t *testing.T) {
+	var blocks [2][]string
+	for i, document := range []struct {
+		name  string
+		lines int
+	}{{"README.md", 200}, {"README.zh-CN.md", 150}} {
+		text, err := os.ReadFile(filepath.Join(root, document.name))
+		require.NoError(t, err)
+		blocks[i] = goBlock.FindAllString(string(text), -1)
+		require.LessOrEqual(t, strings.Count(string(text), "\n"), document.lines, document.name)
+	}
+	require.NotEmpty(t, blocks[0])
+	require.Equal(t, blocks[0], blocks[1])
+}

@@ -18,8 +18,8 @@ import (
 var known = map[string]string{
 	"blaze": "github.com/mixin-blaze/blaze", "blazetest": "github.com/mixin-blaze/blaze/blazetest",
 	"ledger": "github.com/mixin-blaze/blaze/ledger", "context": "context", "errors": "errors", "fmt": "fmt",
-	"http": "net/http", "os": "os", "slog": "log/slog", "synctest": "testing/synctest", "testing": "testing",
-	"time": "time",
+	"http": "net/http", "os": "os", "slog": "log/slog", "strings": "strings", "synctest": "testing/synctest",
+	"testing": "testing", "time": "time", "url": "net/url",
 }
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")
@@ -88,4 +88,20 @@ func documentsModule(t *testing.T, module string) (dir string) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600))
 	return dir
+}
+
+// The Chinese README has the same Go code as the README. Both are short.
+func TestTheChineseREADME(t *testing.T) {
+	var blocks [2][]string
+	for i, document := range []struct {
+		name  string
+		lines int
+	}{{"README.md", 200}, {"README.zh-CN.md", 150}} {
+		text, err := os.ReadFile(filepath.Join(root, document.name))
+		require.NoError(t, err)
+		blocks[i] = goBlock.FindAllString(string(text), -1)
+		require.LessOrEqual(t, strings.Count(string(text), "\n"), document.lines, document.name)
+	}
+	require.NotEmpty(t, blocks[0])
+	require.Equal(t, blocks[0], blocks[1])
 }

@@ -41,14 +41,16 @@ func KeystoreFromEnv() (Keystore, error) {
 }
 
 // Main is the main function of a small bot. It reads the keystore with [KeystoreFromEnv], creates a Client, runs the
-// handler that bot returns for it, and exits the process. It uses neither flags nor arguments.
+// handler that bot returns for it, and exits the process, without running deferred functions of its caller. It uses
+// neither flags nor arguments.
 //
 //   - cfg may be nil. If cfg.Endpoints is empty, BLAZE_ENDPOINT may have the endpoints, separated by commas; if cfg.API
 //     is empty, BLAZE_API may have the address of the HTTP API. Main changes nothing in cfg.
 //   - SIGINT or SIGTERM ends Run's context, so the bot drains; a second one ends the process at once.
 //   - The reason for the end is logged to cfg.Logger, or to [slog.Default].
 //   - The exit code is 0 after a complete drain, 2 if the keystore or cfg is invalid, 3 if the service rejected the
-//     session permanently (401 or 10006: starting again does not help), and 1 after any other error.
+//     session permanently (401 or 10006: starting again does not help), and 1 after any other error. A process that
+//     panics exits with 2, too.
 //
 // Main panics if bot is nil.
 func Main(cfg *Config, bot func(*Client) Handler) {
@@ -78,7 +80,7 @@ func runBot(ctx context.Context, cfg *Config, bot func(*Client) Handler) int {
 		}
 	}
 	if own.API == "" {
-		own.API = os.Getenv(apiVariable)
+		own.API = strings.TrimSpace(os.Getenv(apiVariable))
 	}
 	key, err := KeystoreFromEnv()
 	if err != nil {

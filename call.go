@@ -25,11 +25,16 @@ const maxPath = 8 << 10
 //   - path begins with exactly one slash, may have a query, and is escaped as in a URL (see [url.PathEscape] and
 //     [url.Values.Encode]). The query is signed, and does not appear in errors.
 //   - in is encoded as the JSON body. Nil: no body.
-//   - out points to the value into which the data field of the response is decoded. Nil: the data is ignored.
+//   - out points to the value into which the data field of the response is decoded. Without that field it is not
+//     changed. Nil: the data is ignored.
 //
 // GET and DELETE are repeated after no response and after a transient rejection, up to Config.SendAttempts. Other
 // methods are not: if such a request was written and not confirmed, the error is an [UnconfirmedError] without a
-// MessageID. Every request is signed again after the first 401.
+// MessageID. Every request is signed again after the first 401. A DELETE that was repeated may be rejected with 404,
+// because an earlier attempt was carried out.
+//
+// A handler that returns the UnconfirmedError is retried and makes the request again. To transfer or create something
+// once, put an id into the request that is the same in every attempt, such as a trace_id of DeriveID(c.AppID(), m.ID).
 //
 // Other errors are an [InvalidError] before anything was written, an *[Error] with the Action "METHOD /path",
 // [ErrNoAnswer], the error of ctx, and the error of decoding the data into out, after which the request was carried
@@ -52,6 +57,10 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	case err != nil:
 		return httpError(err)
 	case out == nil:
+		return nil
+	}
+	//mutant:call-no-data
+	if len(data) == 0 {
 		return nil
 	}
 	if err := json.Unmarshal(data, out); err != nil {

@@ -11,9 +11,10 @@ import (
 // Invisible characters such as U+200B or U+2068 in and around the word are ignored.
 //
 // An @mention before the word and one directly after it are skipped, as people write in groups: "@7000101488 /price
-// BTC", "@7000101488/price BTC" and "/price@7000101488 BTC". If one has the identity number of somebody else, Command
-// declines: it calls [Client.Me] and returns its error. In a Message constructed by hand, the mention may name anybody.
-// args is the rest of the text, without surrounding white space and invisible characters.
+// BTC", "@7000101488/price BTC" and "/price@7000101488 BTC". In a group, if one has the identity number of somebody
+// else, Command declines: it calls [Client.Me], waits for it up to five seconds, and returns its error. In a Message
+// constructed by hand, the mention may name anybody. args is the rest of the text, without surrounding white space and
+// invisible characters.
 func Command(name string, fn func(ctx context.Context, m *Message, args string) error) Handler {
 	plain := commandName("Command", name)
 	if fn == nil {
@@ -52,14 +53,14 @@ func commandName(function, name string) string {
 }
 
 // namesAnother reports with errNotAddressed whether a mention, with or without text behind its number, has the number
-// of somebody else. A mention without a number may name anybody, and so may each mention in a Message constructed by
-// hand.
+// of somebody else. A mention without a number may name anybody, and so may each mention outside groups or in a Message
+// constructed by hand.
 func (m *Message) namesAnother(ctx context.Context, mention string) error {
 	number := leadingDigits(strings.TrimPrefix(mention, "@"))
-	if m.self == nil || !isNumber(number) {
+	if m.self == nil || !m.Group || !isNumber(number) {
 		return nil
 	}
-	me, err := m.self.get(ctx)
+	me, err := m.self.soon(ctx)
 	switch {
 	case err != nil:
 		return err

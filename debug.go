@@ -3,17 +3,21 @@ package blaze
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // DebugTrace returns a Trace that writes every frame and every change of the connection to w, one line each, with the
-// time. It is for development: the lines contain message bodies and ids, and the keys of encrypted files. Frames
-// contain no token. Data in base64 is written as text if it is text. The first line says all this. Setting it as
-// Config.Trace turns off parallel decompression, and a slow w slows the Client down. Errors of w are ignored.
+// time. Of bytes that are not JSON it writes the beginning. It is for development: the lines contain message bodies and
+// ids, and the keys of encrypted files. Frames contain no token. Data in base64 is written as text if it is text. The
+// first line says all this. Setting it as Config.Trace turns off parallel decompression, and a slow w slows the Client
+// down. Errors of w are ignored.
 func DebugTrace(w io.Writer) *Trace {
 	l := log.New(w, "", log.Ltime|log.Lmicroseconds|log.Lmsgprefix)
 	l.Print("blaze: every frame follows, with message bodies, ids and keys of files; do not share it")
@@ -41,7 +45,24 @@ func readable(frame []byte) string {
 	if e.Encode(decodeData(value)) != nil {
 		return clip(string(frame))
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	return printable(strings.TrimSuffix(b.String(), "\n"))
+}
+
+// printable escapes characters that a terminal would carry out or hide, as JSON does.
+func printable(line string) string {
+	var b strings.Builder
+	for _, r := range line {
+		switch {
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r <= 0xffff:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return b.String()
 }
 
 // decodeData replaces the text in "data" and "data_base64" by what it encodes, at any depth.

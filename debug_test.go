@@ -20,6 +20,7 @@ func TestDebugTrace(t *testing.T) {
 	trace.FrameRead([]byte(
 		`{"id":"1","action":"CREATE_MESSAGE","data":{"data":"aGkgPHlvdT4K","data_base64":"WzFd","size":1.50}}`))
 	trace.FrameRead([]byte(`{"data":"/9j/","params":{"messages":[{"data":"aGk="},{"data":7}]}}`))
+	trace.FrameRead([]byte("{\"data\":\"\u009b31m\u202e\u007f 你\"}"))
 	trace.FrameWritten([]byte("no\x1b[31m JSON\n"))
 	trace.Disconnected(errors.New("lost\nit"), 1500*time.Microsecond)
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
@@ -33,6 +34,7 @@ func TestDebugTrace(t *testing.T) {
 		"== connected to wss://blaze.mixin.one/",
 		`<- {"action":"CREATE_MESSAGE","data":{"data":"hi <you>\n","data_base64":"[1]","size":1.50},"id":"1"}`,
 		`<- {"data":"/9j/","params":{"messages":[{"data":"hi"},{"data":7}]}}`,
+		`<- {"data":"\u009b31m\u202e\u007f 你"}`,
 		`-> no\x1b[31m JSON\n`,
 		`== disconnected, retry in 2ms: lost\nit`,
 	}, lines)

@@ -141,8 +141,8 @@ type Error struct {
 	// Extra has details as JSON, for CodeInvalidField the field and the reason. It is nil if there were none, or more
 	// than 4 KiB. Possible keys and tokens in it are replaced as in Description.
 	Extra json.RawMessage
-	// Action is the rejected request: an action such as CREATE_MESSAGE, or the method and path of an HTTP request. It is
-	// "" for a connection.
+	// Action is the rejected request: an action such as CREATE_MESSAGE, or the method and path of an HTTP request. It
+	// is "" for a connection.
 	Action    string
 	MessageID string // the message concerned, "" if the request was not about one
 }
@@ -182,8 +182,8 @@ func (e *Error) Unwrap() error {
 }
 
 // Temporary reports whether the same request may succeed later: the code or status is 429, 7000, 7001 or 500 to 599, or
-// both are zero. The Client has already retried the request, up to Config.SendAttempts attempts. It does not retry the
-// transfer of a file.
+// both are zero. The Client has already made up to Config.SendAttempts attempts. It makes one attempt to transfer a
+// file, and one of a [Client.Call] other than GET and DELETE.
 func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Status) }
 
 // UnconfirmedError means that a message may or may not have been stored: it was written without a reply or response.
@@ -191,7 +191,8 @@ func (e *Error) Temporary() bool { return e != nil && passes(int(e.Code), e.Stat
 // rejected. [Client.Reply] also returns some rejections with 403 as an UnconfirmedError. Sending the message again with
 // the same MessageID is safe, because the server stores an id once.
 //
-// [Client.Call] returns it, without a MessageID, if a request that is not repeated may or may not have been carried out.
+// [Client.Call] returns it, without a MessageID, if a request that is not repeated may or may not have been carried
+// out.
 type UnconfirmedError struct {
 	MessageID string
 	Err       error // why it is not confirmed, or a later rejection

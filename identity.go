@@ -67,6 +67,7 @@ func bounded(s lenient.String) string {
 // askedUser is the response to a request for one user.
 type askedUser struct {
 	id, number string // one of them is ""
+	own        bool   // of the bot, which must have an identity number
 	profile
 }
 
@@ -77,6 +78,10 @@ func (a *askedUser) UnmarshalJSON(raw []byte) error {
 	}
 	//mutant:users-other
 	if a.id != "" && a.ID != a.id || a.number != "" && a.IdentityNumber != a.number {
+		return rest.ErrMissing
+	}
+	//mutant:me-number
+	if a.own && a.IdentityNumber == "" {
 		return rest.ErrMissing
 	}
 	return nil
@@ -102,7 +107,7 @@ type profileRequest struct {
 // newIdentity returns the identity of the bot with an id.
 func newIdentity(api *rest.Client, appID string) *identity {
 	return &identity{fetch: func(ctx context.Context) (User, error) {
-		me := askedUser{id: appID}
+		me := askedUser{id: appID, own: true}
 		if err := api.Do(ctx, "GET", "/me", nil, &me); err != nil {
 			return User{}, httpError(err)
 		}
@@ -131,6 +136,16 @@ func (d *identity) get(ctx context.Context) (User, error) {
 			return User{}, fmt.Errorf("blaze: GET /me: %w", ctx.Err())
 		}
 	}
+}
+
+// lookupTimeout bounds the wait of a handler for the bot's profile. A handler that waits uses a worker.
+const lookupTimeout = 5 * time.Second
+
+// soon is get with a bound on the wait.
+func (d *identity) soon(ctx context.Context) (User, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	return d.get(ctx)
 }
 
 // join returns the profile, or the request in progress. leads means that the caller must make it.
@@ -180,7 +195,8 @@ func newIntroduction(ctx context.Context, d *identity, log func(User)) *introduc
 	ctx, stop := context.WithCancel(ctx)
 	return &introduction{stop: stop, ask: func() error {
 		me, err := d.get(ctx)
-		if err == nil {
+		//mutant:me-late
+		if err == nil && ctx.Err() == nil { // a transport may ignore the end of the context
 			log(me)
 		}
 		return err

@@ -15,8 +15,9 @@ import (
 // h gets a copy of the message, without mentions of the bot and the white space around them in Payload; Data and
 // Mentions are unchanged. If nothing but the mention was written, Payload is empty.
 //
-// Mentioned calls [Client.Me] for messages that mention somebody, and returns its error. A message that Mentioned
-// declines is not logged as declined by every handler.
+// For messages that mention somebody, Mentioned calls [Client.Me], and waits for it up to five seconds. Its error is
+// returned for a message that would not address the bot otherwise. For the others, the mention stays in the payload. A
+// message that Mentioned declines is not logged as declined by every handler. Only ASCII characters make a mention.
 func Mentioned(c *Client, h Handler) Handler {
 	if c == nil || h == nil {
 		mistake("Mentioned: the client or the handler is nil")
@@ -28,11 +29,11 @@ func Mentioned(c *Client, h Handler) Handler {
 		}
 		addressed := !m.Group || m.encryptedForBot()
 		if len(numbers) > 0 {
-			me, err := c.Me(ctx)
-			if err != nil {
+			me, err := c.identity.soon(ctx)
+			switch {
+			case err != nil && !addressed:
 				return err
-			}
-			if slices.Contains(numbers, me.IdentityNumber) {
+			case err == nil && slices.Contains(numbers, me.IdentityNumber):
 				m, addressed = m.withoutMention(me.IdentityNumber), true
 			}
 		}

@@ -144,6 +144,24 @@ func TestMentionedInTheContactConversation(t *testing.T) {
 	})
 }
 
+// A message waits for the profile for five seconds. One that addresses the bot anyway is then handled.
+func TestMentionedWhileTheAPIHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := runMentioned(t, blaze.Mentioned, blazetest.Answer{Hang: true})
+		began := time.Now()
+		r.alice.Say("@7000000001 hello")
+		r.idle(t)
+		assert.Equal(t, []string{"@7000000001 hello"}, r.got.all())
+		assert.InDelta(t, 5, time.Since(began).Seconds(), 1)
+
+		began = time.Now()
+		r.member.Say("@7000000001 hello")
+		r.idle(t)
+		assert.EqualValues(t, 1, r.client.Stats().Dropped)
+		assert.InDelta(t, 2*5+1, time.Since(began).Seconds(), 1, "two attempts, a second apart")
+	})
+}
+
 // Apps encrypt a text of a group for the bot that it mentions.
 func TestMentionedInAnEncryptedCommand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

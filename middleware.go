@@ -3,6 +3,7 @@ package blaze
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,9 +12,14 @@ import (
 
 // Apologize returns middleware that replies with text when the handler's message is dropped: after its last attempt, or
 // after an error that is not retried (see [Handler]). Panics count. It does not reply to a message that cannot be
-// answered, or while Run is ending, because the message is then redelivered on the next start. An error of the reply is
-// ignored. c is the Client that runs the handler.
+// answered, or to one that is redelivered because Run is ending. An error of the reply is ignored. c is the Client that
+// runs the handler. Middleware that ends the context, such as a timeout, belongs inside of Apologize.
+//
+// Apologize panics if c is nil.
 func Apologize(c *Client, text Text) func(Handler) Handler {
+	if c == nil {
+		mistake("Apologize: the client is nil")
+	}
 	return func(h Handler) Handler {
 		return func(ctx context.Context, m *Message) error {
 			returned := false
@@ -55,9 +61,11 @@ func (c *Client) apologize(ctx context.Context, m *Message, text Text) {
 const maxLimited = 10_000
 
 // RateLimit returns middleware that passes at most n messages of each user to the handler, and one more whenever per/n
-// has passed, up to n. It does not block. Further messages go to over; if over is nil, they are acknowledged without a
-// reply. The user is Message.Sender. Retries of a message do not count, and messages of the system are not limited. At
-// most 10,000 users are remembered, in memory. The limit is shared by all handlers that the middleware wraps.
+// has passed, up to n. It does not block. Further messages go to over; if over is nil, they end as if it had returned
+// nil, that is, they are acknowledged without a reply. The user is Message.Sender. Retries of a message do not count,
+// nor do messages that the handler declines. Messages of the system are not limited. At most 10,000 users are
+// remembered, in memory. The limit is shared by all handlers that the middleware wraps; a message over the limit goes
+// to over at the first of them.
 //
 // RateLimit panics if n or per is not above 0.
 func RateLimit(n int, per time.Duration, over Handler) func(Handler) Handler {
@@ -69,8 +77,15 @@ func RateLimit(n int, per time.Duration, over Handler) func(Handler) Handler {
 	return func(h Handler) Handler {
 		return func(ctx context.Context, m *Message) error {
 			switch {
-			case m.Category.System() || l.allows(m.Sender(), m.ID, m.Attempt):
+			case m.Category.System():
 				return h(ctx, m)
+			case l.allows(m.Sender(), m.ID, m.Attempt):
+				err := h(ctx, m)
+				//mutant:limit-declined
+				if errors.Is(err, ErrNotHandled) {
+					l.giveBack(m.Sender(), m.Attempt)
+				}
+				return err
 			case over != nil:
 				return over(ctx, m)
 			}
@@ -91,10 +106,12 @@ type rateLimiter struct {
 type allowance struct {
 	messages float64   // that may pass now
 	at       time.Time // of the last change
-	over     string    // the id of the last message that did not pass
+	over     [4]string // ids of the last messages that did not pass
+	next     int       // index in over
 }
 
-// allows reports whether a message may pass. An attempt after the first has the result of the first.
+// allows reports whether a message may pass. An attempt after the first has the result of the first, unless four other
+// messages of the user were over the limit since.
 func (l *rateLimiter) allows(user, id string, attempt int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,15 +120,26 @@ func (l *rateLimiter) allows(user, id string, attempt int) bool {
 	a := item.Value()
 	//mutant:limit-retry
 	if attempt > 1 {
-		return a.over != id
+		return !slices.Contains(a.over[:], id)
 	}
 	//mutant:limit-burst
 	a.messages = min(l.n, a.messages+l.n*now.Sub(a.at).Seconds()/l.per.Seconds())
 	a.at = now
 	if a.messages < 1 {
-		a.over = id
+		a.over[a.next] = id
+		a.next = (a.next + 1) % len(a.over)
 		return false
 	}
 	a.messages--
 	return true
+}
+
+// giveBack takes back the count of a message.
+func (l *rateLimiter) giveBack(user string, attempt int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if item := l.users.Get(user); item != nil && attempt <= 1 {
+		a := item.Value()
+		a.messages = min(l.n, a.messages+1)
+	}
 }

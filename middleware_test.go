@@ -130,6 +130,48 @@ func TestRateLimit(t *testing.T) {
 	})
 }
 
+// A message that several limited handlers see counts once, and not at all if they decline it.
+func TestRateLimitCountsHandledMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		limit := blaze.RateLimit(2, time.Hour, func(context.Context, *blaze.Message) error {
+			got = append(got, "over")
+			return nil
+		})
+		command := func(name string) blaze.Handler {
+			return limit(blaze.Command(name, func(context.Context, *blaze.Message, string) error {
+				got = append(got, name)
+				return nil
+			}))
+		}
+		s, _ := begin(t, func(*blaze.Client) blaze.Handler {
+			return blaze.Route(command("/a"), command("/b"), command("/c"), func(context.Context, *blaze.Message) error {
+				got = append(got, "rest")
+				return nil
+			})
+		}, nil)
+		for _, text := range []string{"hello", "/c", "hello", "/b", "/a"} {
+			s.User("alice").Say(text)
+			testkit.Idle(t, s)
+		}
+		assert.Equal(t, []string{"rest", "/c", "rest", "/b", "over"}, got)
+	})
+}
+
+// Each of the last messages over the limit stays over it, however often over is retried.
+func TestRateLimitRemembersMessagesOverTheLimit(t *testing.T) {
+	h := blaze.RateLimit(1, time.Hour, func(context.Context, *blaze.Message) error { return errTransient })(
+		func(context.Context, *blaze.Message) error { return nil })
+	for i := range 5 {
+		err := h(t.Context(), &blaze.Message{ID: fmt.Sprint(i), UserID: userA, Attempt: 1})
+		require.Equal(t, i > 0, err != nil)
+	}
+	for i := range 5 {
+		err := h(t.Context(), &blaze.Message{ID: fmt.Sprint(i), UserID: userA, Attempt: 2})
+		require.Equal(t, i > 0, err != nil, i)
+	}
+}
+
 // A user who writes seldom does not save up messages.
 func TestRateLimitAllowsABurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -192,7 +234,8 @@ func TestRateLimitRemembersABoundedNumberOfUsers(t *testing.T) {
 	assert.Equal(t, remembered+2, passed)
 }
 
-func TestRateLimitPanicsWithoutALimit(t *testing.T) {
+func TestMiddlewarePanicsOnMistakes(t *testing.T) {
 	assert.Panics(t, func() { blaze.RateLimit(0, time.Second, nil) })
 	assert.Panics(t, func() { blaze.RateLimit(1, 0, nil) })
+	assert.PanicsWithValue(t, "blaze: Apologize: the client is nil", func() { blaze.Apologize(nil, "Sorry.") })
 }

@@ -15,19 +15,21 @@ import (
 // The error of a file that cannot be opened or read wraps an *[io/fs.PathError]. Anything but a regular file is an
 // [InvalidError]. Other errors are those of Upload.
 func (c *Client) UploadFile(ctx context.Context, path string) (Data, error) {
+	// Opening a pipe would wait for its other end.
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return Data{}, fmt.Errorf("blaze: cannot open the file to be uploaded: %w", err)
+	//mutant:upload-pipe
+	case !info.Mode().IsRegular():
+		return Data{}, invalid("path", "is not a regular file: pass a pipe or device to Upload, and the files of a "+
+			"directory one by one")
+	}
 	f, err := os.Open(path) //nolint:gosec // G304: the caller names the file to upload
 	if err != nil {
 		return Data{}, fmt.Errorf("blaze: cannot open the file to be uploaded: %w", err)
 	}
 	defer func() { _ = f.Close() }() // only read
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return Data{}, fmt.Errorf("blaze: cannot read the file to be uploaded: %w", err)
-	case !info.Mode().IsRegular():
-		return Data{}, invalid("path", "is not a regular file: pass a pipe or device to Upload, and the files of a "+
-			"directory one by one")
-	}
 	a, err := c.Upload(ctx, f, info.Size())
 	if err != nil {
 		return Data{}, err

@@ -20,6 +20,7 @@ import (
 
 	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
 // botNumber is the identity number of blazetest's bot.
@@ -129,6 +130,20 @@ func TestErrorsOfMeAreNotCached(t *testing.T) {
 	})
 }
 
+// A profile without an identity number could not be told from that of another bot.
+func TestAProfileWithoutANumberIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := stranger(t, func(cfg *blaze.Config) { cfg.SendAttempts = 1 })
+		data := json.RawMessage(`{"user_id":"` + r.AppID() + `","full_name":"Bot"}`)
+		r.Intercept(getMe, testkit.Answer(blazetest.Answer{Reply: &blazetest.Frame{Data: data}}))
+		_, err := r.Me(t.Context())
+		require.ErrorIs(t, err, blaze.ErrNoAnswer)
+		me, err := r.Me(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, botNumber, me.IdentityNumber)
+	})
+}
+
 // The end of the context of the call that makes the shared request concerns no other call.
 func TestMeOfACallerThatLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -221,6 +236,29 @@ func TestRunJoinsTheProfileRequest(t *testing.T) {
 			time.Sleep(time.Hour)
 		})
 	}
+}
+
+// A transport may ignore the end of its context. The profile that it returns later is not logged.
+func TestNothingIsLoggedAfterRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		over := make(chan struct{})
+		r := stranger(t, func(cfg *blaze.Config) {
+			cfg.Drain = 500 * time.Millisecond
+			cfg.HTTPClient = &http.Client{Transport: roundTrips(func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				time.Sleep(2 * time.Second)
+				defer close(over)
+				body := `{"data":` + string(profileOf(t, "bot.json")) + `}`
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+			})}
+		})
+		r.start(t.Context(), ok)
+		synctest.Wait()
+		require.NoError(t, r.stop())
+		<-over
+		time.Sleep(time.Second)
+		assert.Empty(t, r.log.lines("blaze: connected as"))
+	})
 }
 
 // A profile in the response that confirmed the session after a 401 is not requested again.

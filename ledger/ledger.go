@@ -67,14 +67,16 @@ type entry struct {
 // OpenFile opens or creates the file of a Ledger that remembers the newest keep ids, at most 100,000,000. A keep of 0
 // means 100,000. If the file has at least twice as many lines, OpenFile replaces it.
 //
-// A new file has the mode 0600. The directory must exist and be writable. A symbolic link at path is followed. While
-// the File is open, an empty file with the suffix .lock is locked; it stays there. If another File has the lock, the
-// error is [ErrInUse]. The lock ends with the process. A system that has neither flock nor the file sharing of Windows
-// is not supported: the error is [errors.ErrUnsupported].
+// A new file has the mode 0600, and so has the file after a replacement. The directory must exist and be writable. A
+// symbolic link at path is followed if its file exists. While the File is open, an empty file with the suffix .lock is
+// locked; except on Windows it stays there. If another File has the lock, the error is [ErrInUse]. The lock ends with
+// the process. A system that has neither flock nor the file sharing of Windows is not supported: the error is
+// [errors.ErrUnsupported].
 //
 // After a crash the last line may be incomplete, or consist of zero bytes. OpenFile removes it. Any other line that is
-// not a message id, which has 1 to 64 bytes and no control characters, is an error that names the line. OpenFile does
-// not change such a file.
+// not a message id, which has 1 to 64 bytes and no control characters, is an error that names the line; remove that
+// line if the file is a Ledger. OpenFile does not change such a file, nor a file of one incomplete line that is not the
+// beginning of a UUID.
 func OpenFile(path string, keep int) (*File, error) { return openWith(path, keep, openHandle) }
 
 func openWith(path string, keep int, open func(path string) (handle, error)) (_ *File, err error) {

@@ -20,8 +20,7 @@ func valid(id []byte) bool {
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
 // readIDs calls add for the id in each line and returns the number and the size of the complete lines. It ignores an
-// incomplete last line. Otherwise an invalid line
-// is an error.
+// incomplete last line. Any other invalid line is an error.
 func readIDs(r *bufio.Reader, add func(id string)) (lines int, size int64, err error) {
 	for {
 		line, err := r.ReadSlice('\n')
@@ -34,6 +33,10 @@ func readIDs(r *bufio.Reader, add func(id string)) (lines int, size int64, err e
 			return lines, size, invalidLine(lines + 1)
 		case errors.Is(err, io.EOF), errors.Is(err, bufio.ErrBufferFull):
 			ok, err := torn(r, line)
+			//mutant:ledger-foreign
+			if ok && lines == 0 && !beginsUUID(bytes.TrimRight(line, "\x00")) {
+				ok = false // a file of one line may be another file, such as a key
+			}
 			if err == nil && !ok {
 				err = invalidLine(lines + 1)
 			}
@@ -45,6 +48,21 @@ func readIDs(r *bufio.Reader, add func(id string)) (lines int, size int64, err e
 }
 
 func invalidLine(n int) error { return fmt.Errorf("line %d is %w", n, errInvalid) }
+
+// beginsUUID reports whether text is the beginning of a UUID, as all ids of the service are.
+func beginsUUID(text []byte) bool {
+	const form = "00000000-0000-0000-0000-000000000000"
+	if len(text) > len(form) {
+		return false
+	}
+	for i, b := range text {
+		isHex := b >= '0' && b <= '9' || b >= 'a' && b <= 'f' || b >= 'A' && b <= 'F'
+		if form[i] == '-' && b != '-' || form[i] == '0' && !isHex {
+			return false
+		}
+	}
+	return true
+}
 
 // torn reports whether a crash may have left line and all that follows in r: a part of a line, and zero bytes behind
 // it, which some file systems have where data was not written. Anything else is not truncated: it may be another file.

@@ -32,6 +32,20 @@ func TestATornLastLineIsDropped(t *testing.T) {
 	}
 }
 
+// The file of a key has one line, and often no line break.
+func TestAnotherFileIsNotEmptied(t *testing.T) {
+	for _, content := range []string{
+		strings.Repeat("5a", 32), strings.Repeat("5a", 16), "token", "5a5a5a5a5", "12345678-1234-1234-1234-12345678901g",
+		"12345678-1234-1234-1234-1234567890123",
+	} {
+		path := fileWith(t, content)
+		_, err := ledger.OpenFile(path, 0)
+		require.ErrorContains(t, err, "line 1 is not a message id", content)
+		assert.NotContains(t, err.Error(), content)
+		assert.Equal(t, content, read(t, path))
+	}
+}
+
 func TestLinesThatAreNoIDs(t *testing.T) {
 	long := strings.Repeat("secret", 11)
 	for name, line := range map[string]string{

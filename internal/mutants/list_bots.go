@@ -15,6 +15,10 @@ var bots = []Mutant{
 		Marker: "limit-retry", Old: "attempt > 1", New: "false",
 	},
 	{
+		Name: "RateLimit counts messages that the handler declines", By: unit("TestRateLimitCountsHandledMessages"),
+		Marker: "limit-declined", Old: "errors.Is(err, ErrNotHandled)", New: "false",
+	},
+	{
 		Name: "RateLimit saves up messages without a limit", By: unit("TestRateLimitAllowsABurst"),
 		Marker: "limit-burst", Old: "min(l.n,", New: "max(0,",
 	},
@@ -25,6 +29,10 @@ var bots = []Mutant{
 	{
 		Name: "a button may run a script", By: unit("TestActionsOfButtons"),
 		Marker: "action-scheme", Old: "actionSchemes[scheme] && ", New: "",
+	},
+	{
+		Name: "UploadFile opens a pipe", By: unit("TestUploadFileOfAPipe"),
+		Marker: "upload-pipe", Old: "!info.Mode().IsRegular()", New: "info.IsDir()",
 	},
 	{
 		Name: "Main ignores the second signal", By: unit("TestMainEndsAtTheSecondSignal"),

@@ -5,6 +5,12 @@ import "time"
 // fileLedger has the mutants of package ledger.
 var fileLedger = []Mutant{
 	{
+		Name: "a file of one line, such as a key, is emptied", By: Test{
+			Package: "./ledger", Run: "^TestAnotherFileIsNotEmptied$", Timeout: time.Minute,
+		},
+		Marker: "ledger-foreign", Old: "ok && lines == 0", New: "false && lines == 0",
+	},
+	{
 		Name: "a Ledger in a file accepts every id", By: ofLedger("TestIDsThatAreNoUUIDs"),
 		Marker: "ledger-valid", Old: "!valid([]byte(messageID))", New: "false",
 	},

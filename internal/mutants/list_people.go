@@ -15,6 +15,18 @@ var people = []Mutant{
 		Marker: "me-joined", New: "_ = late",
 	},
 	{
+		Name: "a profile without an identity number is kept", By: unit("TestAProfileWithoutANumberIsNotKept"),
+		Marker: "me-number", Old: "a.own", New: "false",
+	},
+	{
+		Name: "the profile is logged after Run", By: unit("TestNothingIsLoggedAfterRun"),
+		Marker: "me-late", Old: "&& ctx.Err() == nil", New: "",
+	},
+	{
+		Name: "a call without data in the response fails", By: unit("TestTheDataOfACall"),
+		Marker: "call-no-data", Old: "len(data) == 0", New: "false",
+	},
+	{
 		Name: "a profile of another user is accepted", By: unit("TestUserOfAnother"),
 		Marker: "users-other", Old: "a.id != \"\" && a.ID != a.id || a.number != \"\" && a.IdentityNumber != a.number",
 		New: "false",

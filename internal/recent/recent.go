@@ -29,7 +29,8 @@ type key [16]byte
 // canonical is the length of a UUID as text.
 const canonical = 36
 
-// keyOf returns different keys for different ids, even if only their case differs.
+// keyOf returns different keys for different ids, even if only their case differs. Two ids with equal keys can be
+// chosen, if one of them is not a UUID, but only by somebody who chooses both.
 func keyOf(id string) key {
 	if len(id) == canonical && strings.ToLower(id) == id {
 		if u, err := uuid.FromString(id); err == nil {

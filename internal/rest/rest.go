@@ -381,6 +381,8 @@ func read(name string, status int, text []byte, out any) error {
 		return noAnswer(name, errors.New("the error in the response has an unexpected form"))
 	case out == nil && json.Valid(text):
 		return nil
+	case isJSON && len(answer.Data) == 0 && isRaw(out):
+		return nil
 	case !isJSON:
 		return noAnswer(name, errors.New("the response is not JSON"))
 	}
@@ -391,6 +393,12 @@ func read(name string, status int, text []byte, out any) error {
 		return noAnswer(name, errors.New("the data in the response has an unexpected form"))
 	}
 	return nil
+}
+
+// isRaw reports whether out takes data of any form, or none.
+func isRaw(out any) bool {
+	_, ok := out.(*json.RawMessage)
+	return ok
 }
 
 // rejectionOf returns the rejection in the error field of a response, or nil if the error is not the service's. The

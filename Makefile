@@ -193,6 +193,7 @@ api: ## Write the public API into testdata/api and llms.txt, and the HTTP API of
 	mkdir -p testdata/api
 	go doc -all . >testdata/api/blaze.txt
 	go doc -all ./blazetest >testdata/api/blazetest.txt
+	go doc -all ./dialog >testdata/api/dialog.txt
 	go doc -all ./ledger >testdata/api/ledger.txt
 	BLAZE_UPDATE=1 go test -count=1 -run '^TestTheOpenAPIFile$$' ./blazetest
 	BLAZE_UPDATE=1 go test -count=1 -run '^TestLLMsText$$' ./internal/arch
@@ -201,7 +202,7 @@ api: ## Write the public API into testdata/api and llms.txt, and the HTTP API of
 apidiff: $(APIDIFF) ## Show how the public API differs from another commit: make apidiff BASE=v0.1.0
 	@test -n "$(BASE)" || { echo "there is no tag yet: make apidiff BASE=COMMIT" >&2; exit 1; }
 	@rm -rf bin/base && mkdir -p bin/base && git archive $(BASE) | tar -x -C bin/base
-	@for package in . ./blazetest ./ledger; do \
+	@for package in . ./blazetest ./dialog ./ledger; do \
 		(cd bin/base && "$(CURDIR)/$(APIDIFF)" -w "$(CURDIR)/bin/base.api" $$package) && \
 		echo "$$package since $(BASE):" && $(APIDIFF) bin/base.api $$package || exit 1; \
 	done; rm -rf bin/base bin/base.api
@@ -209,7 +210,7 @@ apidiff: $(APIDIFF) ## Show how the public API differs from another commit: make
 # The coverage counts the packages that users import and the layers below them. It excludes the examples, blazetest, and
 # the packages that test and measure: the tests use those, and they have few tests of their own.
 TOOLS := arch bench faultproxy faults gauge leak model mutants openapi peers report soak testkit wspeer
-COVERED := . ./ledger $(filter-out $(TOOLS:%=./internal/%),$(wildcard ./internal/*))
+COVERED := . ./dialog ./ledger $(filter-out $(TOOLS:%=./internal/%),$(wildcard ./internal/*))
 FLOOR := 90
 
 .PHONY: cover

@@ -16,7 +16,7 @@ import (
 func TestPublicAPI(t *testing.T) {
 	require.NoError(t, readTree())
 	for pattern, name := range map[string]string{
-		".": "blaze.txt", "./blazetest": "blazetest.txt", "./ledger": "ledger.txt",
+		".": "blaze.txt", "./blazetest": "blazetest.txt", "./dialog": "dialog.txt", "./ledger": "ledger.txt",
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := goTool(t.Context(), root, "doc", "-all", pattern)

@@ -24,7 +24,7 @@ const root = "../.."
 // layers is the order of the library's packages, as in ARCHITECTURE.md.
 var layers = Rules{
 	Rows: [][]string{
-		{"blazetest", "ledger"},
+		{"blazetest", "dialog", "ledger"},
 		{"."},
 		{"internal/engine"},
 		{

@@ -17,9 +17,9 @@ import (
 // known are the packages that the Go code of the documents may use without an import declaration, by name.
 var known = map[string]string{
 	"blaze": "github.com/mixin-blaze/blaze", "blazetest": "github.com/mixin-blaze/blaze/blazetest",
-	"ledger": "github.com/mixin-blaze/blaze/ledger", "context": "context", "errors": "errors", "fmt": "fmt",
-	"http": "net/http", "os": "os", "slog": "log/slog", "strings": "strings", "synctest": "testing/synctest",
-	"testing": "testing", "time": "time", "url": "net/url",
+	"dialog": "github.com/mixin-blaze/blaze/dialog", "ledger": "github.com/mixin-blaze/blaze/ledger",
+	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "os": "os", "slog": "log/slog",
+	"strings": "strings", "synctest": "testing/synctest", "testing": "testing", "time": "time", "url": "net/url",
 }
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")

@@ -1,0 +1,256 @@
+// Package dialog asks a person one question after the other and collects the answers in a form. Forms survive
+// redelivery: a message that was taken as an answer is never taken as the next one, also after a restart if the [Store]
+// keeps the states of forms outside of the process.
+//
+// A form belongs to one person in one conversation. [Dialog.Start] opens it, for example from a command, and
+// [Dialog.Handle] takes the answers. Handle comes first in Route:
+//
+//	blaze.Route(orders.Handle, blaze.Command("/order", func(ctx context.Context, m *blaze.Message, _ string) error {
+//		return orders.Start(ctx, m)
+//	}))
+//
+// The order for an answer is: Take, the next question is sent, [Store].Save, acknowledgement. For the last answer it is:
+// Take, Done, Save, acknowledgement. A process that dies in between leaves the message pending:
+//
+//   - Before the question was sent, or between the question and Save: Take runs again, with the form as it was before.
+//     The question has the same MessageID if it has the same content, so the person gets it once.
+//   - In Done, or between Done and Save: Take and Done run again. Make the effect of Done idempotent by the message's ID.
+//   - Between Save and the acknowledgement: the question is repeated with the same MessageID, and nothing else happens.
+//     Done does not run again.
+//
+// Messages of a conversation are handled one at a time, so a form is too. Two processes must not share a Store.
+package dialog
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/mixin-blaze/blaze"
+)
+
+const (
+	defaultExpiry = 24 * time.Hour
+	canceled      = blaze.Text("Canceled.") // the reply to a cancel word
+)
+
+// Dialog is a form of type T with the questions that fill it in. T is encoded as JSON, so only its exported fields
+// last, and at most 64 KiB of them. Do not change or copy a Dialog after first use.
+type Dialog[T any] struct {
+	Client *blaze.Client // that runs the handlers
+	// Store keeps forms. Nil means in memory: at most 10,000, of which the least recently used are forgotten first. They
+	// are lost with the process; messages that are redelivered to the next one then fill in a new form, and Done may run
+	// for them again. Dialogs with forms of different types may share a Store.
+	Store Store
+	Steps []Step[T] // at least one
+	// Done gets the message with the last answer, and the complete form. After an error the form stays at its last
+	// step. Done replies itself, and must not call Start of the same Dialog.
+	Done   func(ctx context.Context, m *blaze.Message, form T) error
+	Expiry time.Duration // time after the last answer in which a form stays open; 0: a day
+	// Cancel has words, such as "/cancel", that close an open form with the reply "Canceled." if they are all of a
+	// text. Case and surrounding white space do not matter.
+	Cancel []string
+
+	once   sync.Once
+	memory Store // used if Store is nil
+}
+
+// Step is one question of a Dialog.
+type Step[T any] struct {
+	// Ask returns the question. It should depend on the form alone, because it is called again when a message is
+	// redelivered.
+	Ask func(form T) blaze.Payload
+	// Take puts the answer into the form. If it returns an *[Again], the person is asked again. Any other error is the
+	// result of Handle, and the answer is not taken: blaze.ErrNotHandled passes the message to the next handler.
+	Take func(ctx context.Context, m *blaze.Message, form *T) error
+}
+
+// Again is an error of Take for an answer of no use, such as "many" to the question for a number.
+type Again struct {
+	Text blaze.Text // the reply, which should tell what to write instead
+}
+
+// Error returns a text without Text, which may quote the answer.
+func (*Again) Error() string { return "dialog: the question is asked again" }
+
+// Start opens a form with the zero T for the sender of m and asks the first question. It replaces an open form. A
+// message that the form has answered before opens none.
+//
+// Start and Handle panic if a field of the Dialog is missing.
+func (d *Dialog[T]) Start(ctx context.Context, m *blaze.Message) error {
+	d.check("Start")
+	s, err := d.load(ctx, m)
+	switch {
+	case err != nil:
+		return err
+	//mutant:dialog-start
+	case s.answered(m):
+		return d.repeat(ctx, m, s)
+	}
+	var form T
+	return d.ask(ctx, m, s, 0, form)
+}
+
+// Handle is a [blaze.Handler] that takes m as an answer if its sender has an open form. It declines all other messages,
+// and these:
+//
+//   - texts that begin with a slash, because they are commands, except the words in Cancel;
+//   - messages of the system, recalls and pins;
+//   - messages that are older than the last answer and were not taken: another handler got them before.
+//
+// In a group every message of a person with an open form is an answer. Wrap Handle in [blaze.Mentioned] to take only
+// those that mention the bot, without the mention.
+//
+// A saved form that does not fit T, and one that is too large, is an error that wraps [blaze.ErrDrop].
+func (d *Dialog[T]) Handle(ctx context.Context, m *blaze.Message) error {
+	d.check("Handle")
+	cancel := d.cancels(m)
+	if !cancel && !answers(m) {
+		return blaze.ErrNotHandled
+	}
+	s, err := d.load(ctx, m)
+	switch {
+	case err != nil:
+		return err
+	//mutant:dialog-answered
+	case s.answered(m):
+		return d.repeat(ctx, m, s)
+	case s.expired() && !s.Expires.IsZero():
+		return cmp.Or(d.put(ctx, m, State{}), blaze.ErrNotHandled)
+	//mutant:dialog-older
+	case !d.open(s), s.older(m):
+		return blaze.ErrNotHandled
+	case cancel:
+		return d.answer(ctx, m, s.end(m), canceled)
+	}
+	return d.take(ctx, m, s)
+}
+
+// take passes an answer to the current step.
+func (d *Dialog[T]) take(ctx context.Context, m *blaze.Message, s State) error {
+	form, err := decode[T](s.Form)
+	if err != nil {
+		return err
+	}
+	err = d.Steps[s.Step].Take(ctx, m, &form)
+	var again *Again
+	switch {
+	case errors.As(err, &again) && again != nil:
+		return d.answer(ctx, m, s, again.Text)
+	case err != nil:
+		return err
+	case s.Step+1 < len(d.Steps):
+		return d.ask(ctx, m, s, s.Step+1, form)
+	}
+	if err := d.Done(ctx, m, form); err != nil {
+		return err
+	}
+	//mutant:dialog-end
+	return d.save(ctx, m, s.end(m))
+}
+
+// ask asks the question of a step and saves the form at that step. The form is encoded first, because one that cannot
+// be saved must not be answered.
+func (d *Dialog[T]) ask(ctx context.Context, m *blaze.Message, s State, step int, form T) error {
+	data, err := encode(form)
+	if err != nil {
+		return err
+	}
+	s.Step, s.MessageID, s.Form = step, idOf(m), data
+	//mutant:dialog-order
+	if err := d.question(ctx, m, s); err != nil {
+		return err
+	}
+	return d.save(ctx, m, s)
+}
+
+// question asks the question of the current step. It decodes the form, so that the question is the same when it is
+// repeated.
+func (d *Dialog[T]) question(ctx context.Context, m *blaze.Message, s State) error {
+	form, err := decode[T](s.Form)
+	if err != nil {
+		return err
+	}
+	return d.reply(ctx, m, d.Steps[s.Step].Ask(form))
+}
+
+// answer replies to m and saves s.
+func (d *Dialog[T]) answer(ctx context.Context, m *blaze.Message, s State, p blaze.Payload) error {
+	if err := d.reply(ctx, m, p); err != nil {
+		return err
+	}
+	return d.save(ctx, m, s)
+}
+
+// repeat handles a message again that the form has answered.
+func (d *Dialog[T]) repeat(ctx context.Context, m *blaze.Message, s State) error {
+	if s.MessageID == idOf(m) && d.open(s) {
+		return d.question(ctx, m, s)
+	}
+	return nil
+}
+
+// reply replies to m. A 403 to a reply that may be stored counts as success, because the service may answer a stored id
+// so: otherwise the question would be out and its form not saved.
+func (d *Dialog[T]) reply(ctx context.Context, m *blaze.Message, p blaze.Payload) error {
+	err := d.Client.Reply(ctx, m, p)
+	var unconfirmed *blaze.UnconfirmedError
+	//mutant:dialog-forbidden
+	if errors.As(err, &unconfirmed) && errors.Is(unconfirmed.Err, blaze.CodeForbidden) {
+		return nil
+	}
+	return err
+}
+
+// open reports whether s is at a step. A Dialog may have had more steps when s was saved.
+func (d *Dialog[T]) open(s State) bool { return s.Step >= 0 && s.Step < len(d.Steps) && !s.expired() }
+
+// cancels reports whether m is a text with a word of Cancel.
+func (d *Dialog[T]) cancels(m *blaze.Message) bool {
+	text, ok := m.Payload.(blaze.Text)
+	return ok && slices.ContainsFunc(d.Cancel, func(word string) bool {
+		return strings.EqualFold(plain(word), plain(string(text)))
+	})
+}
+
+// answers reports whether m may be an answer.
+func answers(m *blaze.Message) bool {
+	switch p := m.Payload.(type) {
+	case blaze.Text:
+		return !strings.HasPrefix(plain(string(p)), "/")
+	case blaze.Recall, blaze.Pin:
+		return false
+	}
+	return !m.Category.System()
+}
+
+// plain removes surrounding white space and invisible characters from a text, and makes a full-width slash ASCII.
+func plain(text string) string {
+	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
+	return strings.Replace(text, "／", "/", 1)
+}
+
+// check panics if a field is missing. method is the method that was called.
+func (d *Dialog[T]) check(method string) {
+	bad := slices.IndexFunc(d.Steps, func(s Step[T]) bool { return s.Ask == nil || s.Take == nil })
+	mistake := ""
+	switch {
+	case d.Client == nil:
+		mistake = "Client is nil"
+	case d.Done == nil:
+		mistake = "Done is nil"
+	case len(d.Steps) == 0:
+		mistake = "Steps is empty"
+	case bad >= 0:
+		mistake = fmt.Sprintf("Ask or Take of Steps[%d] is nil", bad)
+	default:
+		return
+	}
+	panic(fmt.Sprintf("dialog: %s of %T: %s", method, d, mistake)) //nolint:forbidigo // a programming error
+}

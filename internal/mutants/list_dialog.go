@@ -1,0 +1,36 @@
+package mutants
+
+import "time"
+
+// dialogs has the mutants of package dialog.
+var dialogs = []Mutant{
+	{
+		Name: "a message is taken as the answer to two questions", By: ofDialog("TestOldMessages"),
+		Marker: "dialog-answered", Old: "s.answered(m)", New: "false",
+	},
+	{
+		Name: "a redelivered message opens another form", By: ofDialog("TestEveryCrashPoint"),
+		Marker: "dialog-start", Old: "s.answered(m)", New: "false",
+	},
+	{
+		Name: "a message that another handler got is taken after a restart", By: ofDialog("TestOldMessages"),
+		Marker: "dialog-older", Old: ", s.older(m)", New: "",
+	},
+	{
+		Name: "a form is saved before the question", By: ofDialog("TestAnUnconfirmedQuestion"),
+		Marker: "dialog-order", Old: "d.question(ctx, m, s)", New: "cmp.Or(d.save(ctx, m, s), {{.}})",
+	},
+	{
+		Name: "a form that was done stays open", By: ofDialog("TestEveryCrashPoint"),
+		Marker: "dialog-end", New: "return nil",
+	},
+	{
+		Name: "an answer is lost if the service rejects a stored id", By: ofDialog("TestAnUnconfirmedQuestion"),
+		Marker: "dialog-forbidden", Old: "errors.As(err, &unconfirmed)", New: "false",
+	},
+}
+
+// ofDialog returns a test of package dialog.
+func ofDialog(name string) Test {
+	return Test{Package: "./dialog", Run: "^" + name + "$", Timeout: time.Minute}
+}

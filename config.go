@@ -67,7 +67,7 @@ type Config struct {
 	// Logger receives operational events. Zero means [slog.Default]. The Client logs no secrets and no message bodies;
 	// errors and panics of handlers are logged verbatim. The message of a record is short and constant. The attribute
 	// "message" is a MessageID; of a failed handler and of a dropped message it is a group with ids, category, size and
-	// attempt. "error" is the cause, and "hint" says what to do or what follows.
+	// attempt. "error" is the cause, and "hint" the remedy or the consequence.
 	//
 	//   - Info: connected.
 	//   - Warn: disconnected, or rejected permanently; a handler or OnReceipt failed, or has been running for over a

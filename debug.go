@@ -65,7 +65,7 @@ func printable(line string) string {
 	return b.String()
 }
 
-// decodeData replaces the text in "data" and "data_base64" by what it encodes, at any depth.
+// decodeData decodes the base64 in "data" and "data_base64", at any depth.
 func decodeData(value any) any {
 	switch v := value.(type) {
 	case map[string]any:

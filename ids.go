@@ -142,7 +142,7 @@ func leadingDigits(s string) string {
 	return s[:len(s)-len(strings.TrimLeft(s, "0123456789"))]
 }
 
-// notUUID says what an id is that is not a UUID.
+// notUUID returns the reason why an id that is not a UUID is invalid.
 func notUUID(id string) string {
 	if isNumber(id) && leadingDigits(id) == id {
 		return "is an identity number: use the id of the user, a UUID, which Client.User returns"

@@ -29,7 +29,7 @@ func mentionsOf(t *testing.T, p blaze.Payload) []string {
 	return m.Mentions
 }
 
-// A mention is an @ and at least four digits, which is what the service's apps highlight.
+// A mention is an @ and at least four digits. The service's apps highlight the same.
 func TestMentions(t *testing.T) {
 	for text, want := range map[string][]string{
 		"hello":                      nil,

@@ -9,12 +9,13 @@
 //		return orders.Start(ctx, m)
 //	}))
 //
-// The order for an answer is: Take, the next question is sent, [Store].Save, acknowledgement. For the last answer it is:
-// Take, Done, Save, acknowledgement. A process that dies in between leaves the message pending:
+// The order for an answer is: Take, the next question is sent, [Store].Save, acknowledgement. For the last answer it
+// is: Take, Done, Save, acknowledgement. A process that dies in between leaves the message pending:
 //
 //   - Before the question was sent, or between the question and Save: Take runs again, with the form as it was before.
 //     The question has the same MessageID if it has the same content, so the person gets it once.
-//   - In Done, or between Done and Save: Take and Done run again. Make the effect of Done idempotent by the message's ID.
+//   - In Done, or between Done and Save: Take and Done run again. Make the effect of Done idempotent by the message's
+//     ID.
 //   - Between Save and the acknowledgement: the question is repeated with the same MessageID, and nothing else happens.
 //     Done does not run again.
 //
@@ -44,8 +45,8 @@ const (
 // last, and at most 64 KiB of them. Do not change or copy a Dialog after first use.
 type Dialog[T any] struct {
 	Client *blaze.Client // that runs the handlers
-	// Store keeps forms. Nil means in memory: at most 10,000, of which the least recently used are forgotten first. They
-	// are lost with the process; messages that are redelivered to the next one then fill in a new form, and Done may run
+	// Store keeps forms. Nil means in memory: at most 10,000. The least recently used are forgotten first. They are
+	// lost with the process; messages that are redelivered to the next one then fill in a new form, and Done may run
 	// for them again. Dialogs with forms of different types may share a Store.
 	Store Store
 	Steps []Step[T] // at least one

@@ -23,7 +23,7 @@ import (
 
 var errDisk = errors.New("the disk is broken")
 
-// disk opens files that fail on request, and records what a sync would have saved.
+// disk opens files that fail on request, and records the content at the last sync.
 type disk struct {
 	mu     sync.Mutex
 	synced string // the content at the last sync
@@ -132,7 +132,7 @@ func openOn(t *testing.T, d *disk, path string, keep int) *ledger.File {
 
 func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "ledger") }
 
-// A crash of the system loses what was not synced.
+// A crash of the system loses everything since the last sync.
 func TestIDsAreSyncedWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		goroutines := runtime.NumGoroutine()
@@ -209,7 +209,7 @@ func TestADiskThatHangs(t *testing.T) {
 	})
 }
 
-// After a failed sync the system may drop what it did not write. A new file has everything.
+// After a failed sync the system may drop data that it did not write. A new file has everything.
 func TestAFailedSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path, d := newPath(t), disk{syncErr: errDisk}

@@ -85,7 +85,7 @@ func (s *store) append(ids []string) error {
 	return nil
 }
 
-// repair opens the file if it is closed, and removes what is behind the complete lines.
+// repair opens the file if it is closed, and removes everything after the complete lines.
 func (s *store) repair() error {
 	if s.file == nil {
 		if err := s.reopen(); err != nil {

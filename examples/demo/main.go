@@ -144,7 +144,7 @@ func (g *stage) echoes(ctx context.Context) error {
 	return nil
 }
 
-// answers prints what the bot sent since the last call, after everything is acknowledged.
+// answers prints the bot's messages since the last call, after everything is acknowledged.
 func (g *stage) answers(ctx context.Context, want int) error {
 	if err := g.s.Idle(ctx); err != nil {
 		return err

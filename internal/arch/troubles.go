@@ -71,7 +71,7 @@ func isType(o types.Object) bool {
 	return ok
 }
 
-// FirstColumn returns what is quoted in the first cell of each table row of a document, in order.
+// FirstColumn returns the quoted texts in the first cell of each table row of a document, in order.
 func FirstColumn(document string) []string {
 	var names []string
 	for line := range strings.Lines(document) {

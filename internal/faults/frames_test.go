@@ -359,7 +359,7 @@ func TestFault31StrangeText(t *testing.T) {
 	}
 }
 
-// stub is what the service may add to a reply to CREATE_MESSAGE: a message of the bot without a category.
+// stub is the data that the service may add to a reply to CREATE_MESSAGE: a message of the bot without a category.
 const stub = `,"data":{"type":"message","conversation_id":"","user_id":"b1a2e000-0000-4000-8000-000000000001",` +
 	`"message_id":"00000000-0000-4000-8000-000000000008","category":"","data":"","status":"SENT","source":""}`
 

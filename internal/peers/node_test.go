@@ -70,7 +70,7 @@ func TestNodeSDK(t *testing.T) {
 	require.True(t, (<-lines).Ping, "after 15 s")
 }
 
-// startNode starts the bot, which ends with the test, and returns what it tells.
+// startNode starts the bot, which ends with the test, and returns its output.
 func startNode(ctx context.Context, t *testing.T, s *blazetest.Server, dir string) <-chan said {
 	t.Helper()
 	key, err := json.Marshal(map[string]string{

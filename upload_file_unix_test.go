@@ -3,6 +3,7 @@
 package blaze_test
 
 import (
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -12,10 +13,17 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// Opening a pipe without a writer blocks.
+// Opening a pipe without a writer blocks. This one has a writer, so that a broken UploadFile ends.
 func TestUploadFileOfAPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
-	_, err := prepare(t, nil).UploadFile(t.Context(), path)
-	require.ErrorIs(t, err, blaze.ErrInvalid)
+	writer, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer writer.Close()
+	_, err = writer.Write(make([]byte, 1000))
+	require.NoError(t, err)
+	_, err = prepare(t, nil).UploadFile(t.Context(), path)
+	var invalid *blaze.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	require.Equal(t, "path", invalid.Field)
 }

@@ -242,14 +242,15 @@ func TestRunJoinsTheProfileRequest(t *testing.T) {
 func TestNothingIsLoggedAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
-		r := stranger(t, func(cfg *blaze.Config) {
+		var r *rig
+		r = stranger(t, func(cfg *blaze.Config) {
 			cfg.Drain = 500 * time.Millisecond
-			cfg.HTTPClient = &http.Client{Transport: roundTrips(func(r *http.Request) (*http.Response, error) {
-				<-r.Context().Done()
+			cfg.HTTPClient = &http.Client{Transport: roundTrips(func(req *http.Request) (*http.Response, error) {
+				<-req.Context().Done()
 				time.Sleep(2 * time.Second)
 				defer close(over)
-				body := `{"data":` + string(profileOf(t, "bot.json")) + `}`
-				return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+				body := strings.NewReader(`{"data":{"user_id":"` + r.AppID() + `","identity_number":"7000"}}`)
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(body), Request: req}, nil
 			})}
 		})
 		r.start(t.Context(), ok)

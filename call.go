@@ -25,8 +25,8 @@ const maxPath = 8 << 10
 //   - path begins with exactly one slash, may have a query, and is escaped as in a URL (see [url.PathEscape] and
 //     [url.Values.Encode]). The query is signed, and does not appear in errors.
 //   - in is encoded as the JSON body. Nil: no body.
-//   - out points to the value into which the data field of the response is decoded. Without that field it is not
-//     changed. Nil: the data is ignored.
+//   - out points to the value into which the data field of the response is decoded. A response without that field is
+//     [ErrNoAnswer], and is not repeated. Nil: the data is ignored.
 //
 // GET and DELETE are repeated after no response and after a transient rejection, up to Config.SendAttempts. Other
 // methods are not: if such a request was written and not confirmed, the error is an [UnconfirmedError] without a
@@ -59,12 +59,12 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	case out == nil:
 		return nil
 	}
+	action, _, _ := strings.Cut(path, "?")
 	//mutant:call-no-data
 	if len(data) == 0 {
-		return nil
+		return fmt.Errorf("blaze: %s %s: the response has no data: %w", method, clip(action), ErrNoAnswer)
 	}
 	if err := json.Unmarshal(data, out); err != nil {
-		action, _, _ := strings.Cut(path, "?")
 		return fmt.Errorf("blaze: %s %s succeeded, but its data does not fit out: %w", method, clip(action), err)
 	}
 	return nil

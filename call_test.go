@@ -220,9 +220,10 @@ func TestTheDataOfACall(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		c, seen := oneResponse(t, 200, `{}`, nil)
 		unchanged := thing{Name: "before"}
-		require.NoError(t, c.Call(t.Context(), method, "/x", nil, &unchanged), "it was carried out, and has no data")
+		require.ErrorIs(t, c.Call(t.Context(), method, "/x", nil, &unchanged), blaze.ErrNoAnswer)
+		require.NoError(t, c.Call(t.Context(), method, "/x", nil, nil), "no data is wanted")
 		assert.Equal(t, "before", unchanged.Name)
-		assert.Len(t, seen.all(), 1)
+		assert.Len(t, seen.all(), 2, "the first was carried out, and is not repeated")
 	}
 	c, seen := oneResponse(t, 200, `{"data":[7]}`, nil)
 	err := c.Call(t.Context(), "GET", "/x?secret=hunter2", nil, new(thing))

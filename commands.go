@@ -22,7 +22,8 @@ type CommandSpec struct {
 }
 
 // Commands returns a Handler for texts that begin with a slash, in groups only if they mention the bot, as for
-// [Mentioned]. It declines all other messages, so a catch-all may follow in [Route].
+// [Mentioned]. It declines all other messages, so a catch-all may follow in [Route]. Handlers of other commands, and of
+// cancel words of a dialog, come before it.
 //
 //   - A text that begins with a name or alias goes to that command; see [Command] for how names are compared.
 //   - "/help" is answered with the names and Help texts of the commands, in their order. A command named help replaces
@@ -58,6 +59,9 @@ type commandTable struct {
 
 func (t *commandTable) add(name string, spec CommandSpec) {
 	key := strings.ToLower(commandName("Commands", name))
+	if strings.Contains(key, "@") {
+		mistake("Commands: %q has an @, which begins a mention", name)
+	}
 	if _, twice := t.byName[key]; twice {
 		mistake("Commands: %q occurs twice", name)
 	}
@@ -90,7 +94,7 @@ func (t *commandTable) help(ctx context.Context, m *Message, _ string) error {
 	var lines []string
 	for _, spec := range t.specs {
 		if spec.Help != "" {
-			lines = append(lines, "/"+strings.TrimPrefix(spec.Name, "/")+" "+spec.Help)
+			lines = append(lines, "/"+commandName("Commands", spec.Name)+" "+spec.Help)
 		}
 	}
 	if len(lines) == 0 {

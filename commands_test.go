@@ -25,7 +25,7 @@ func shop(c *blaze.Client) blaze.Handler {
 	return blaze.Route(
 		blaze.Commands(c,
 			blaze.CommandSpec{
-				Name: "/price", Help: "SYMBOL: the price of a coin", Aliases: []string{"p", "/报价"}, Do: say("price"),
+				Name: " ／price", Help: "SYMBOL: the price of a coin", Aliases: []string{"p", "/报价"}, Do: say("price"),
 			},
 			blaze.CommandSpec{Name: "hidden", Do: say("hidden")},
 			blaze.CommandSpec{Name: "order", Help: "SYMBOL AMOUNT: buys a coin", Do: say("order")},
@@ -118,9 +118,10 @@ func TestCommandsPanicOnMistakes(t *testing.T) {
 		`blaze: Commands: "/B" occurs twice`: {
 			{Name: "a", Aliases: []string{"b"}, Do: do}, {Name: "/B", Do: do},
 		},
-		`blaze: Commands("a b"): the name must be one word`: {{Name: "a b", Do: do}},
-		`blaze: Commands(""): the name must be one word`:    {{Do: do}},
-		`blaze: Commands: the function of "a" is nil`:       {{Name: "a"}},
+		`blaze: Commands: "a@b" has an @, which begins a mention`: {{Name: "a@b", Do: do}},
+		`blaze: Commands("a b"): the name must be one word`:       {{Name: "a b", Do: do}},
+		`blaze: Commands(""): the name must be one word`:          {{Do: do}},
+		`blaze: Commands: the function of "a" is nil`:             {{Name: "a"}},
 	} {
 		assert.PanicsWithValue(t, want, func() { blaze.Commands(c, specs...) })
 	}

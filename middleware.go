@@ -57,15 +57,19 @@ func (c *Client) apologize(ctx context.Context, m *Message, text Text) {
 	}
 }
 
+// minRemembered is longer than the attempts of a message take by default, so that its retries have the same result.
+const minRemembered = 5 * time.Minute
+
 // maxLimited bounds the users that RateLimit remembers. The least recently active are forgotten first.
 const maxLimited = 10_000
 
 // RateLimit returns middleware that passes at most n messages of each user to the handler, and one more whenever per/n
-// has passed, up to n. It does not block. Further messages go to over; if over is nil, they end as if it had returned
-// nil, that is, they are acknowledged without a reply. The user is Message.Sender. Retries of a message do not count,
-// nor do messages that the handler declines. Messages of the system are not limited. At most 10,000 users are
-// remembered, in memory. The limit is shared by all handlers that the middleware wraps; a message over the limit goes
-// to over at the first of them.
+// has passed, up to n. It does not block. Further messages go to over. A nil over returns nil for them: they are
+// acknowledged without a reply, and with AckManual they stay pending until Client.Ack.
+//
+// The user is Message.Sender. Retries of a message do not count, nor do messages that the handler declines. Messages of
+// the system are not limited. At most 10,000 users are remembered, in memory. The limit is shared by all handlers that
+// the middleware wraps; a message over the limit goes to over at the first of them.
 //
 // RateLimit panics if n or per is not above 0.
 func RateLimit(n int, per time.Duration, over Handler) func(Handler) Handler {
@@ -73,7 +77,7 @@ func RateLimit(n int, per time.Duration, over Handler) func(Handler) Handler {
 		mistake("RateLimit(%d, %v): both must be above 0", n, per)
 	}
 	l := &rateLimiter{n: float64(n), per: per, users: ttlcache.New(
-		ttlcache.WithCapacity[string, *allowance](maxLimited), ttlcache.WithTTL[string, *allowance](per))}
+		ttlcache.WithCapacity[string, *allowance](maxLimited), ttlcache.WithTTL[string, *allowance](max(per, minRemembered)))}
 	return func(h Handler) Handler {
 		return func(ctx context.Context, m *Message) error {
 			switch {

@@ -19,7 +19,7 @@ func TestUploadFileOfAPipe(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(path, 0o600))
 	writer, err := os.OpenFile(path, os.O_RDWR, 0)
 	require.NoError(t, err)
-	defer writer.Close()
+	defer func() { _ = writer.Close() }()
 	_, err = writer.Write(make([]byte, 1000))
 	require.NoError(t, err)
 	_, err = prepare(t, nil).UploadFile(t.Context(), path)

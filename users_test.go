@@ -407,7 +407,7 @@ func TestAnOutdatedProfileRequestEndsRun(t *testing.T) {
 // A name cannot forge log records.
 func TestANameInTheLogIsOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		body := `{"data":{"user_id":"` + botID + `","full_name":"evil\nlevel=ERROR msg=forged"}}`
+		body := `{"data":{"user_id":"` + botID + `","identity_number":"7000","full_name":"evil\nlevel=ERROR msg=forged"}}`
 		s := newReplyingServer(t)
 		cfg := s.config()
 		log := new(logbook)

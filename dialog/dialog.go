@@ -3,11 +3,15 @@
 // keeps the states of forms outside of the process.
 //
 // A form belongs to one person in one conversation. [Dialog.Start] opens it, for example from a command, and
-// [Dialog.Handle] takes the answers. Handle comes first in Route:
+// [Dialog.Handle] takes the answers. Handle comes first in Route. In groups it needs [blaze.Mentioned]: otherwise the
+// mention of the bot is a part of each answer.
 //
-//	blaze.Route(orders.Handle, blaze.Command("/order", func(ctx context.Context, m *blaze.Message, _ string) error {
-//		return orders.Start(ctx, m)
-//	}))
+//	blaze.Route(
+//		blaze.Mentioned(c, orders.Handle),
+//		blaze.Command("/order", func(ctx context.Context, m *blaze.Message, _ string) error {
+//			return orders.Start(ctx, m)
+//		}),
+//	)
 //
 // The order for an answer is: Take, the next question is sent, [Store].Save, acknowledgement. For the last answer it
 // is: Take, Done, Save, acknowledgement. A process that dies in between leaves the message pending:
@@ -16,14 +20,15 @@
 //     The question has the same MessageID if it has the same content, so the person gets it once.
 //   - In Done, or between Done and Save: Take and Done run again. Make the effect of Done idempotent by the message's
 //     ID.
-//   - Between Save and the acknowledgement: the question is repeated with the same MessageID, and nothing else happens.
-//     Done does not run again.
+//   - Between Save and the acknowledgement: the message is acknowledged, and nothing else happens.
+//
+// The ids of a person's last 64 answers are kept for at least eight days, which is longer than the service keeps
+// messages.
 //
 // Messages of a conversation are handled one at a time, so a form is too. Two processes must not share a Store.
 package dialog
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,13 +52,19 @@ type Dialog[T any] struct {
 	Client *blaze.Client // that runs the handlers
 	// Store keeps forms. Nil means in memory: at most 10,000. The least recently used are forgotten first. They are
 	// lost with the process; messages that are redelivered to the next one then fill in a new form, and Done may run
-	// for them again. Dialogs with forms of different types may share a Store.
+	// for them again.
 	Store Store
-	Steps []Step[T] // at least one
-	// Done gets the message with the last answer, and the complete form. After an error the form stays at its last
-	// step. Done replies itself, and must not call Start of the same Dialog.
+	// Name distinguishes Dialogs that share a Store. Zero means the type of T with its package, which a renaming would
+	// change; types that are declared in functions need a Name.
+	Name string
+	// Steps has at least one step. Open forms have the index of a step, so a new version of a bot may only append
+	// steps, unless Name changes too.
+	Steps []Step[T]
+	// Done gets the message with the last answer, and the complete form. It replies itself, and must not call Start of
+	// the same Dialog. After an error that is retried, the form stays at its last step. After one for which the message
+	// is dropped (see blaze.Handler), the form is closed, so that the next message does not run Done again.
 	Done   func(ctx context.Context, m *blaze.Message, form T) error
-	Expiry time.Duration // time after the last answer in which a form stays open; 0: a day
+	Expiry time.Duration // time after the last answer in which the next may be written; 0: a day
 	// Cancel has words, such as "/cancel", that close an open form with the reply "Canceled." if they are all of a
 	// text. Case and surrounding white space do not matter.
 	Cancel []string
@@ -68,20 +79,22 @@ type Step[T any] struct {
 	// redelivered.
 	Ask func(form T) blaze.Payload
 	// Take puts the answer into the form. If it returns an *[Again], the person is asked again. Any other error is the
-	// result of Handle, and the answer is not taken: blaze.ErrNotHandled passes the message to the next handler.
+	// result of Handle, and the answer is not taken: blaze.ErrNotHandled passes the message to the next handler. Take
+	// should reject values that JSON cannot hold, such as NaN.
 	Take func(ctx context.Context, m *blaze.Message, form *T) error
 }
 
-// Again is an error of Take for an answer of no use, such as "many" to the question for a number.
+// Again is an error of Take for an answer of no use, such as "many" to the question for a number. The question itself
+// is not repeated.
 type Again struct {
-	Text blaze.Text // the reply, which should tell what to write instead
+	Text blaze.Text // the reply, which should tell how to answer
 }
 
 // Error returns a text without Text, which may quote the answer.
 func (*Again) Error() string { return "dialog: the question is asked again" }
 
 // Start opens a form with the zero T for the sender of m and asks the first question. It replaces an open form. A
-// message that the form has answered before opens none.
+// message that was answered before, or is older than the last answer, opens none.
 //
 // Start and Handle panic if a field of the Dialog is missing.
 func (d *Dialog[T]) Start(ctx context.Context, m *blaze.Message) error {
@@ -91,8 +104,8 @@ func (d *Dialog[T]) Start(ctx context.Context, m *blaze.Message) error {
 	case err != nil:
 		return err
 	//mutant:dialog-start
-	case s.answered(m):
-		return d.repeat(ctx, m, s)
+	case s.answered(m), s.older(m):
+		return nil
 	}
 	var form T
 	return d.ask(ctx, m, s, 0, form)
@@ -121,11 +134,9 @@ func (d *Dialog[T]) Handle(ctx context.Context, m *blaze.Message) error {
 		return err
 	//mutant:dialog-answered
 	case s.answered(m):
-		return d.repeat(ctx, m, s)
-	case s.expired() && !s.Expires.IsZero():
-		return cmp.Or(d.put(ctx, m, State{}), blaze.ErrNotHandled)
+		return nil
 	//mutant:dialog-older
-	case !d.open(s), s.older(m):
+	case !d.open(s, m), s.older(m):
 		return blaze.ErrNotHandled
 	case cancel:
 		return d.answer(ctx, m, s.end(m), canceled)
@@ -149,11 +160,15 @@ func (d *Dialog[T]) take(ctx context.Context, m *blaze.Message, s State) error {
 	case s.Step+1 < len(d.Steps):
 		return d.ask(ctx, m, s, s.Step+1, form)
 	}
-	if err := d.Done(ctx, m, form); err != nil {
-		return err
-	}
+	err = stored(d.Done(ctx, m, form))
 	//mutant:dialog-end
-	return d.save(ctx, m, s.end(m))
+	if err != nil && !m.LastAttempt && !errors.Is(err, blaze.ErrDrop) && !blaze.Final(err) {
+		return err // retried
+	}
+	if failed := d.save(ctx, m, s.end(m)); err == nil {
+		err = failed
+	}
+	return err
 }
 
 // ask asks the question of a step and saves the form at that step. The form is encoded first, because one that cannot
@@ -165,42 +180,20 @@ func (d *Dialog[T]) ask(ctx context.Context, m *blaze.Message, s State, step int
 	}
 	s.Step, s.MessageID, s.Form = step, idOf(m), data
 	//mutant:dialog-order
-	if err := d.question(ctx, m, s); err != nil {
-		return err
-	}
-	return d.save(ctx, m, s)
-}
-
-// question asks the question of the current step. It decodes the form, so that the question is the same when it is
-// repeated.
-func (d *Dialog[T]) question(ctx context.Context, m *blaze.Message, s State) error {
-	form, err := decode[T](s.Form)
-	if err != nil {
-		return err
-	}
-	return d.reply(ctx, m, d.Steps[s.Step].Ask(form))
+	return d.answer(ctx, m, s, d.Steps[step].Ask(form))
 }
 
 // answer replies to m and saves s.
 func (d *Dialog[T]) answer(ctx context.Context, m *blaze.Message, s State, p blaze.Payload) error {
-	if err := d.reply(ctx, m, p); err != nil {
+	if err := stored(d.Client.Reply(ctx, m, p)); err != nil {
 		return err
 	}
 	return d.save(ctx, m, s)
 }
 
-// repeat handles a message again that the form has answered.
-func (d *Dialog[T]) repeat(ctx context.Context, m *blaze.Message, s State) error {
-	if s.MessageID == idOf(m) && d.open(s) {
-		return d.question(ctx, m, s)
-	}
-	return nil
-}
-
-// reply replies to m. A 403 to a reply that may be stored counts as success, because the service may answer a stored id
-// so: otherwise the question would be out and its form not saved.
-func (d *Dialog[T]) reply(ctx context.Context, m *blaze.Message, p blaze.Payload) error {
-	err := d.Client.Reply(ctx, m, p)
+// stored returns nil for a 403 to a reply that may be stored, because the service may answer a stored id so. Otherwise
+// the reply would be out and its form not saved.
+func stored(err error) error {
 	var unconfirmed *blaze.UnconfirmedError
 	//mutant:dialog-forbidden
 	if errors.As(err, &unconfirmed) && errors.Is(unconfirmed.Err, blaze.CodeForbidden) {
@@ -209,8 +202,10 @@ func (d *Dialog[T]) reply(ctx context.Context, m *blaze.Message, p blaze.Payload
 	return err
 }
 
-// open reports whether s is at a step. A Dialog may have had more steps when s was saved.
-func (d *Dialog[T]) open(s State) bool { return s.Step >= 0 && s.Step < len(d.Steps) && !s.expired() }
+// open reports whether m may answer the step of s. A Dialog may have had more steps when s was saved.
+func (d *Dialog[T]) open(s State, m *blaze.Message) bool {
+	return s.Step >= 0 && s.Step < len(d.Steps) && !s.expired(m)
+}
 
 // cancels reports whether m is a text with a word of Cancel.
 func (d *Dialog[T]) cancels(m *blaze.Message) bool {
@@ -246,6 +241,8 @@ func (d *Dialog[T]) check(method string) {
 		mistake = "Client is nil"
 	case d.Done == nil:
 		mistake = "Done is nil"
+	case d.Expiry < 0:
+		mistake = "Expiry is negative"
 	case len(d.Steps) == 0:
 		mistake = "Steps is empty"
 	case bad >= 0:

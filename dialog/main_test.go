@@ -69,9 +69,7 @@ func (s *store) Save(_ context.Context, key string, state dialog.State) error {
 	if s.states == nil {
 		s.states = make(map[string]dialog.State)
 	}
-	if s.states[key] = state; state.Expires.IsZero() {
-		delete(s.states, key)
-	}
+	s.states[key] = state
 	s.mu.Unlock()
 	return s.reach("saved")
 }

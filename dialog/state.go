@@ -19,17 +19,19 @@ const (
 	maxForms    = 10_000   // in memory
 	maxForm     = 64 << 10 // bytes of a form as JSON
 	maxAnswered = 64       // ids in a State
-	closed      = -1       // the step of a form that is done or canceled
+	// minKept is the minimum time for which ids are kept. The service keeps messages for seven days.
+	minKept = 8 * 24 * time.Hour
+	closed  = -1 // the step of a form that is done or canceled
 )
 
-// Store keeps the states of forms. A key is a UUID, derived from the bot, the conversation, the person and the type of
-// the form. Errors are returned by Start and Handle, so the message is retried. Both methods may be called
+// Store keeps the states of forms. A key is a UUID, derived from the bot, the conversation, the person and the name of
+// the Dialog. Errors are returned by Start and Handle, so the message is retried. Both methods may be called
 // concurrently, with different keys.
 type Store interface {
 	// Load returns the state that was saved last, or the zero State.
 	Load(ctx context.Context, key string) (State, error)
-	// Save returns when the state is stored. A State with the zero Expires may be deleted, and so may any State after
-	// its Expires.
+	// Save returns when the state is stored. A State may be deleted after its Expires. Times need a precision of a
+	// millisecond, and must not be rounded up.
 	Save(ctx context.Context, key string, s State) error
 }
 
@@ -38,8 +40,9 @@ type Store interface {
 type State struct {
 	Step      int       // index of the question that was asked; -1: done or canceled
 	MessageID string    // the last message taken
-	Expires   time.Time // zero: there is no form
+	Expires   time.Time // when a Store may delete the State; at least eight days after the last answer
 	Form      []byte    // the form as JSON, at most 64 KiB
+	OpenUntil time.Time // when an open form expires
 	// Answered has the ids of the last 64 messages that were taken or otherwise answered, over all forms under this
 	// key, and AnsweredAt the newest time of creation of these. An earlier process may have crashed before several
 	// messages were acknowledged, and MessageID is only one of them.
@@ -59,12 +62,19 @@ func (s State) older(m *blaze.Message) bool {
 	return !m.CreatedAt.IsZero() && m.CreatedAt.Before(s.AnsweredAt)
 }
 
-func (s State) expired() bool { return !time.Now().Before(s.Expires) }
+// expired reports whether the form had expired when m was written.
+func (s State) expired(m *blaze.Message) bool {
+	at := m.CreatedAt
+	if at.IsZero() {
+		at = time.Now()
+	}
+	return !at.Before(s.OpenUntil)
+}
 
 // idOf returns the id of a message in lower case. It is empty for some Messages constructed by hand.
 func idOf(m *blaze.Message) string { return strings.ToLower(m.ID) }
 
-// end returns the State after a form is done or canceled by m. It stays until it expires, because it has the ids.
+// end returns the State after a form is done or canceled by m. It stays, because it has the ids.
 func (s State) end(m *blaze.Message) State {
 	s.Step, s.MessageID, s.Form = closed, idOf(m), nil
 	return s
@@ -75,14 +85,21 @@ func (d *Dialog[T]) store() Store {
 		return d.Store
 	}
 	d.once.Do(func() {
-		d.memory = memory{ttlcache.New(ttlcache.WithCapacity[string, State](maxForms))}
+		d.memory = memory{ttlcache.New(
+			ttlcache.WithCapacity[string, State](maxForms), ttlcache.WithDisableTouchOnHit[string, State]())}
 	})
 	return d.memory
 }
 
 func (d *Dialog[T]) key(m *blaze.Message) string {
 	return blaze.DeriveID("dialog", d.Client.AppID(), strings.ToLower(m.ConversationID), strings.ToLower(m.Sender()),
-		reflect.TypeFor[T]().String())
+		d.name())
+}
+
+// name distinguishes the forms of several Dialogs in one Store.
+func (d *Dialog[T]) name() string {
+	t := reflect.TypeFor[T]()
+	return cmp.Or(d.Name, t.PkgPath()+" "+t.String())
 }
 
 func (d *Dialog[T]) load(ctx context.Context, m *blaze.Message) (State, error) {
@@ -95,7 +112,13 @@ func (d *Dialog[T]) load(ctx context.Context, m *blaze.Message) (State, error) {
 
 // save saves s after m was answered.
 func (d *Dialog[T]) save(ctx context.Context, m *blaze.Message, s State) error {
-	s.Expires = time.Now().Add(cmp.Or(d.Expiry, defaultExpiry)).UTC()
+	now := time.Now().UTC()
+	s.OpenUntil = now.Add(cmp.Or(d.Expiry, defaultExpiry))
+	s.Expires = s.OpenUntil
+	//mutant:dialog-kept
+	if kept := now.Add(minKept); kept.After(s.Expires) {
+		s.Expires = kept
+	}
 	if id := idOf(m); id != "" {
 		older := s.Answered[max(0, len(s.Answered)-maxAnswered+1):]
 		s.Answered = append(slices.Clone(older), id)
@@ -103,10 +126,6 @@ func (d *Dialog[T]) save(ctx context.Context, m *blaze.Message, s State) error {
 	if m.CreatedAt.After(s.AnsweredAt) {
 		s.AnsweredAt = m.CreatedAt
 	}
-	return d.put(ctx, m, s)
-}
-
-func (d *Dialog[T]) put(ctx context.Context, m *blaze.Message, s State) error {
 	if err := d.store().Save(ctx, d.key(m), s); err != nil {
 		return fmt.Errorf("dialog: save a form of %T: %w", d, err)
 	}
@@ -149,10 +168,6 @@ func (s memory) Load(_ context.Context, key string) (State, error) {
 
 // Save implements Store.
 func (s memory) Save(_ context.Context, key string, state State) error {
-	if state.Expires.IsZero() {
-		s.states.Delete(key)
-		return nil
-	}
-	s.states.Set(key, state, ttlcache.NoTTL)
+	s.states.Set(key, state, time.Until(state.Expires))
 	return nil
 }

@@ -34,8 +34,8 @@ func readIDs(r *bufio.Reader, add func(id string)) (lines int, size int64, err e
 		case errors.Is(err, io.EOF), errors.Is(err, bufio.ErrBufferFull):
 			ok, err := torn(r, line)
 			//mutant:ledger-foreign
-			if ok && lines == 0 && !beginsUUID(bytes.TrimRight(line, "\x00")) {
-				ok = false // a file of one line may be another file, such as a key
+			if text := bytes.TrimRight(line, "\x00"); ok && len(text) > 0 && !beginsUUID(text, lines == 0) {
+				ok = false // it may be another file, such as a key
 			}
 			if err == nil && !ok {
 				err = invalidLine(lines + 1)
@@ -49,10 +49,11 @@ func readIDs(r *bufio.Reader, add func(id string)) (lines int, size int64, err e
 
 func invalidLine(n int) error { return fmt.Errorf("line %d is %w", n, errInvalid) }
 
-// beginsUUID reports whether text is the beginning of a UUID, as all ids of the service are.
-func beginsUUID(text []byte) bool {
-	const form = "00000000-0000-0000-0000-000000000000"
-	if len(text) > len(form) {
+// beginsUUID reports whether text is the beginning of a UUID, as all ids of the service are. If it is the only line of
+// a file, it must reach the first dash: a file with a number may be another file.
+func beginsUUID(text []byte, only bool) bool {
+	const form, dash = "00000000-0000-0000-0000-000000000000", 8
+	if len(text) > len(form) || only && len(text) <= dash {
 		return false
 	}
 	for i, b := range text {

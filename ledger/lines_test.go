@@ -22,6 +22,9 @@ func TestATornLastLineIsDropped(t *testing.T) {
 			if whole := n%line == 0; whole && zeros == 0 {
 				continue
 			}
+			if n > 0 && n <= 8 {
+				continue // too short to be told from another file
+			}
 			path := fileWith(t, content[:n]+strings.Repeat("\x00", zeros))
 			f := open(t, path, 0)
 			has(t, f, 1, n/line)
@@ -36,11 +39,12 @@ func TestATornLastLineIsDropped(t *testing.T) {
 func TestAnotherFileIsNotEmptied(t *testing.T) {
 	for _, content := range []string{
 		strings.Repeat("5a", 32), strings.Repeat("5a", 16), "token", "5a5a5a5a5", "12345678-1234-1234-1234-12345678901g",
-		"12345678-1234-1234-1234-1234567890123",
+		"12345678-1234-1234-1234-1234567890123", "123456", "{\n  \"app_id\": \"x\"\n}", "USER=bot\nPIN_TOKEN=0123",
+		"-----BEGIN KEY-----\n5a5a\n-----END KEY-----",
 	} {
 		path := fileWith(t, content)
 		_, err := ledger.OpenFile(path, 0)
-		require.ErrorContains(t, err, "line 1 is not a message id", content)
+		require.ErrorContains(t, err, "is not a message id", content)
 		assert.NotContains(t, err.Error(), content)
 		assert.Equal(t, content, read(t, path))
 	}

@@ -65,14 +65,13 @@ func run(ctx context.Context, w io.Writer, color bool) error {
 	defer cancel()
 	g := &stage{w: w, color: color, s: blazetest.NewServer()}
 	defer g.s.Close()
-	defer func() {
-		for _, end := range slices.Backward(g.ends) {
-			end()
-		}
-	}()
 	g.alice = g.s.User("alice")
-	c, stop := blazetest.Run(g, g.s, newBot, nil)
-	if err := g.scenes(ctx, c, stop); err != nil {
+	c, stop := blazetest.Run(g, g.s, newBot, nil) //nolint:contextcheck // it ends with the stage
+	err := g.scenes(ctx, c, stop)
+	for _, end := range slices.Backward(g.ends) {
+		end()
+	}
+	if err != nil {
 		return err
 	}
 	if len(g.faults) > 0 {
@@ -119,7 +118,7 @@ func (g *stage) scenes(ctx context.Context, c *blaze.Client, stop func()) error 
 	stop()
 	g.say("/price DOGE")
 	g.print("2", "", "(the bot starts)")
-	blazetest.Run(g, g.s, newBot, nil)
+	blazetest.Run(g, g.s, newBot, nil) //nolint:contextcheck // it ends with the stage
 	if err := g.answers(ctx, 1); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -50,12 +51,14 @@ next: README.md has a bot to paste and its test; make help lists the rest
 `
 
 func TestDemo(t *testing.T) {
-	var plain, colored bytes.Buffer
-	require.NoError(t, run(t.Context(), &plain, false))
-	assert.Equal(t, want, plain.String())
-	for line := range strings.Lines(plain.String()) {
-		assert.LessOrEqual(t, utf8.RuneCountInString(line), 81)
-	}
-	require.NoError(t, run(t.Context(), &colored, true))
-	assert.Contains(t, colored.String(), "\x1b[32m  bot    [BTC] [ETH]\x1b[0m\n")
+	synctest.Test(t, func(t *testing.T) {
+		var plain, colored bytes.Buffer
+		require.NoError(t, run(t.Context(), &plain, false))
+		assert.Equal(t, want, plain.String())
+		for line := range strings.Lines(plain.String()) {
+			assert.LessOrEqual(t, utf8.RuneCountInString(line), 81)
+		}
+		require.NoError(t, run(t.Context(), &colored, true))
+		assert.Contains(t, colored.String(), "\x1b[32m  bot    [BTC] [ETH]\x1b[0m\n")
+	})
 }

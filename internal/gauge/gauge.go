@@ -24,7 +24,7 @@ func Allocated(f func()) int64 {
 	runtime.ReadMemStats(&before)
 	f()
 	runtime.ReadMemStats(&after)
-	return int64(after.TotalAlloc - before.TotalAlloc)
+	return int64(after.TotalAlloc - before.TotalAlloc) //nolint:gosec // G115: it fits
 }
 
 // HeapWatch records the largest heap, on a goroutine that ends with Stop.

@@ -10,7 +10,7 @@ var dialogs = []Mutant{
 	},
 	{
 		Name: "a redelivered message opens another form", By: ofDialog("TestEveryCrashPoint"),
-		Marker: "dialog-start", Old: "s.answered(m)", New: "false",
+		Marker: "dialog-start", Old: "s.answered(m), s.older(m)", New: "false",
 	},
 	{
 		Name: "a message that another handler got is taken after a restart", By: ofDialog("TestOldMessages"),
@@ -18,11 +18,19 @@ var dialogs = []Mutant{
 	},
 	{
 		Name: "a form is saved before the question", By: ofDialog("TestAnUnconfirmedQuestion"),
-		Marker: "dialog-order", Old: "d.question(ctx, m, s)", New: "cmp.Or(d.save(ctx, m, s), {{.}})",
+		Marker: "dialog-order", Old: "d.answer(ctx, m, s, d.Steps[step].Ask(form))", New: "errors.Join(d.save(ctx, m, s), {{.}})",
 	},
 	{
 		Name: "a form that was done stays open", By: ofDialog("TestEveryCrashPoint"),
-		Marker: "dialog-end", New: "return nil",
+		Marker: "dialog-end", Old: "err != nil &&", New: "",
+	},
+	{
+		Name: "a form stays open after an order that could not be confirmed", By: ofDialog("TestADroppedDoneClosesTheForm"),
+		Marker: "dialog-end", Old: "&& !blaze.Final(err)", New: "",
+	},
+	{
+		Name: "the ids of answers are kept as long as the form", By: ofDialog("TestIDsOutliveTheForm"),
+		Marker: "dialog-kept", Old: "kept.After(s.Expires)", New: "false",
 	},
 	{
 		Name: "an answer is lost if the service rejects a stored id", By: ofDialog("TestAnUnconfirmedQuestion"),

@@ -151,7 +151,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			memory, tooMuch := picture.Memory(c.file, "image/"+kind, size.Width, size.Height)
 			require.Equal(t, c.fits, !tooMuch)
 			if c.fits {
-				require.LessOrEqual(t, took, int64(memory))
+				require.LessOrEqual(t, took, memory)
 				require.LessOrEqual(t, memory, int64(64<<20))
 				return
 			}
@@ -256,7 +256,7 @@ func FuzzRead(f *testing.F) {
 		require.Equal(t, tooMuch, len(got.Thumbnail) == 0)
 		// A color.Color that is an interface value is allocated for each pixel and becomes garbage at once.
 		pixels := int64(size.Width * size.Height)
-		require.LessOrEqual(t, took, int64(memory)+32*pixels+1<<20)
+		require.LessOrEqual(t, took, memory+32*pixels+1<<20)
 		if tooMuch {
 			return
 		}

@@ -242,42 +242,6 @@ func invalid(field, format string, args ...any) error {
 // clip sanitizes text from the network for printing: short, one line, no control characters, keys or tokens.
 func clip(s string) string { return tame.Text(s) }
 
-// BatchError is the error of a SendBatch in which at least one message was not confirmed.
-type BatchError struct {
-	Errs []error // one for each message, in their order; nil if it was confirmed
-}
-
-// Error returns the number of failures and the text of the first.
-func (e *BatchError) Error() string {
-	if e == nil {
-		return "blaze: a nil *BatchError"
-	}
-	failed, first := 0, error(nil)
-	for _, err := range e.Errs {
-		if err == nil {
-			continue
-		}
-		if failed++; first == nil {
-			first = err
-		}
-	}
-	return fmt.Sprintf("blaze: %d of %d messages were not confirmed, the first because: %v", failed, len(e.Errs), first)
-}
-
-// Unwrap returns the errors of the messages that were not confirmed.
-func (e *BatchError) Unwrap() []error {
-	if e == nil {
-		return nil
-	}
-	var errs []error
-	for _, err := range e.Errs {
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errs
-}
-
 // newError converts a rejection from its wire form.
 func newError(e *wire.Error, action, messageID string) *Error {
 	return &Error{

@@ -6,7 +6,7 @@ const (
 	waveformQuiet = 2500 // magnitudes are scaled to at least this value, so that silence looks silent
 )
 
-// Waveform returns the value for [Audio.Waveform]: 100 peaks of 5 bits, least significant bit first, in 63 bytes. The
+// Waveform returns the value for Audio.Waveform: 100 peaks of 5 bits, least significant bit first, in 63 bytes. The
 // samples are linear 16-bit mono at any rate. The algorithm is that of Messenger's own apps. Without samples all bytes
 // are zero.
 func Waveform(samples []int16) []byte {

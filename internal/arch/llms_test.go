@@ -135,7 +135,7 @@ func (w *apiWriter) line(decl ast.Node, text string) {
 		"// contains filtered or unexported fields", "", "{\n", "{ ", "\n}", " }", "\n\n", "; ", "\n", "; ",
 	).Replace(code.String())
 	fmt.Fprintf(w.b, "- `%s`", spaces.ReplaceAllString(one, " "))
-	if s := w.pkg.Synopsis(text); s != "" {
+	if s := docLink.ReplaceAllString(w.pkg.Synopsis(text), "$1"); s != "" {
 		fmt.Fprintf(w.b, ": %s", s)
 	}
 	w.b.WriteString("\n")

@@ -4,10 +4,12 @@ import (
 	"context"
 	"strings"
 	"unicode"
+
+	"github.com/mixin-blaze/blaze/internal/words"
 )
 
 // Command returns a Handler for texts that begin with a word such as "/price". It declines all others. name may include
-// the slash; the text must. The case of the word does not matter, and full-width characters ("／price") count as ASCII.
+// the slash; the text must. Case does not matter, and full-width characters ("／price") count as ASCII.
 // Invisible characters such as U+200B or U+2068 in and around the word are ignored.
 //
 // An @mention before the word and one directly after it are skipped, as people write in groups: "@7000101488 /price
@@ -42,10 +44,10 @@ func Command(name string, fn func(ctx context.Context, m *Message, args string) 
 	}
 }
 
-// commandName returns the name of a command without the slash, normalized by plainWord. It panics if that is not one
+// commandName returns the name of a command without the slash, normalized by words.Plain. It panics if that is not one
 // word.
 func commandName(function, name string) string {
-	plain := strings.TrimPrefix(plainWord(strings.TrimFunc(name, blank)), "/")
+	plain := strings.TrimPrefix(words.Plain(strings.TrimFunc(name, words.Blank)), "/")
 	if plain == "" || strings.ContainsFunc(plain, unicode.IsSpace) {
 		mistake("%s(%q): the name must be one word", function, name)
 	}
@@ -71,7 +73,7 @@ func (m *Message) namesAnother(ctx context.Context, mention string) error {
 	return nil
 }
 
-// cutCommand returns the word after the slash at the beginning of a text, normalized by plainWord, and the rest.
+// cutCommand returns the word after the slash at the beginning of a text, normalized by words.Plain, and the rest.
 // mention is the word before the slash, if it begins with @. word is empty if there is none.
 func cutCommand(text string) (mention, word, args string) {
 	word, args = cutWord(text)
@@ -98,41 +100,11 @@ func cutLastMention(word string) (before, mention string) {
 	return word, ""
 }
 
-// cutWord returns the first word of s, normalized by plainWord, and the rest without surrounding blanks.
+// cutWord returns the first word of s, normalized by words.Plain, and the rest without surrounding blanks.
 func cutWord(s string) (word, rest string) {
-	s = strings.TrimFunc(s, blank)
+	s = strings.TrimFunc(s, words.Blank)
 	if i := strings.IndexFunc(s, unicode.IsSpace); i >= 0 {
-		return plainWord(s[:i]), strings.TrimFunc(s[i:], blank)
+		return words.Plain(s[:i]), strings.TrimFunc(s[i:], words.Blank)
 	}
-	return plainWord(s), ""
-}
-
-// plainWord removes invisible characters from a word and replaces full-width characters with ASCII.
-func plainWord(s string) string {
-	return strings.Map(func(r rune) rune {
-		const first, last = '！', '～' // U+FF01 to U+FF5E correspond to ASCII, in order
-		switch {
-		case invisible(r):
-			return -1
-		case first <= r && r <= last:
-			return r - first + '!'
-		}
-		return r
-	}, s)
-}
-
-// blank reports whether a character is white space or invisible.
-func blank(r rune) bool { return unicode.IsSpace(r) || invisible(r) }
-
-// invisible reports whether a character is invisible, such as those of zero width or direction. Two kinds of format
-// characters are not counted: the signs before numbers, which are visible, and tags, which are part of the emoji of a
-// flag.
-func invisible(r rune) bool {
-	const firstTag, lastTag = 0xE0020, 0xE007F
-	const joiner = 0x034F // the combining grapheme joiner, which joins nothing
-	if r == joiner || unicode.Is(unicode.Variation_Selector, r) {
-		return true
-	}
-	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r) &&
-		(r < firstTag || r > lastTag)
+	return words.Plain(s), ""
 }

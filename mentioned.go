@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/mixin-blaze/blaze/internal/words"
 )
 
 // Mentioned returns a Handler that calls h if the bot is addressed, and declines all other messages. In a group the bot
@@ -75,8 +77,8 @@ func cutMentions(text, number string) string {
 		}
 		b.WriteString(text[rest:start])
 		rest = end
-		if before := b.String(); strings.TrimRightFunc(before, blank) != before || before == "" {
-			rest = len(text) - len(strings.TrimLeftFunc(text[end:], blank))
+		if before := b.String(); strings.TrimRightFunc(before, words.Blank) != before || before == "" {
+			rest = len(text) - len(strings.TrimLeftFunc(text[end:], words.Blank))
 		}
 	}
 	b.WriteString(text[rest:])

@@ -36,9 +36,9 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/words"
 )
 
 const (
@@ -226,11 +226,8 @@ func answers(m *blaze.Message) bool {
 	return !m.Category.System()
 }
 
-// plain removes surrounding white space and invisible characters from a text, and makes a full-width slash ASCII.
-func plain(text string) string {
-	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
-	return strings.Replace(text, "／", "/", 1)
-}
+// plain normalizes a text for comparison.
+func plain(text string) string { return words.Plain(strings.TrimFunc(text, words.Blank)) }
 
 // check panics if a field is missing. method is the method that was called.
 func (d *Dialog[T]) check(method string) {

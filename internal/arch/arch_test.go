@@ -34,8 +34,7 @@ var layers = Rules{
 		{"internal/exif", "internal/header", "internal/wire", "internal/backoff", "internal/bounds", "internal/recent"},
 		{
 			"internal/address", "internal/fifo", "internal/guard", "internal/lenient", "internal/memnet",
-			"internal/proxy",
-			"internal/spool",
+			"internal/proxy", "internal/spool", "internal/words",
 		},
 		{"internal/tame"},
 	},

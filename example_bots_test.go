@@ -127,7 +127,9 @@ func ExampleApologize() {
 
 func ExampleRateLimit() {
 	talk(func(c *blaze.Client) blaze.Handler {
-		over := func(ctx context.Context, m *blaze.Message) error { return c.Reply(ctx, m, blaze.Text("one at a time")) }
+		over := func(ctx context.Context, m *blaze.Message) error {
+			return c.Reply(ctx, m, blaze.Text("one at a time"))
+		}
 		return blaze.RateLimit(1, time.Hour, over)(func(ctx context.Context, m *blaze.Message) error {
 			return c.Reply(ctx, m, blaze.Text("done"))
 		})
@@ -160,14 +162,13 @@ func ExampleHandler_allowList() {
 	// alice: it is me
 }
 
-// This middleware logs how long handlers take.
+// This middleware logs the result of each attempt.
 func ExampleHandler_logging() {
 	logged := func(h blaze.Handler) blaze.Handler {
-		return func(ctx context.Context, m *blaze.Message) (err error) {
-			defer func(began time.Time) {
-				fmt.Println("handled a", m.Category, "within a minute:", time.Since(began) < time.Minute, err)
-			}(time.Now())
-			return h(ctx, m)
+		return func(ctx context.Context, m *blaze.Message) error {
+			err := h(ctx, m)
+			fmt.Println("attempt", m.Attempt, "of a", m.Category, err)
+			return err
 		}
 	}
 	talk(func(*blaze.Client) blaze.Handler {
@@ -175,7 +176,7 @@ func ExampleHandler_logging() {
 	}, "hi")
 	// Output:
 	// alice: hi
-	// handled a PLAIN_TEXT within a minute: true <nil>
+	// attempt 1 of a PLAIN_TEXT <nil>
 }
 
 // This middleware ends the context of handlers that take too long.
@@ -201,23 +202,26 @@ func ExampleHandler_timeout() {
 	// context deadline exceeded
 }
 
-// A message that may have been stored is sent again with the id of the error.
+// A message that may have been stored is sent again with the id of the error. It is stored once.
 func ExampleUnconfirmedError() {
-	send := func(_ context.Context, out blaze.Outgoing) error { // stands for Client.Send
-		if out.MessageID != "" {
-			return nil
-		}
-		return &blaze.UnconfirmedError{MessageID: blaze.DeriveID("example"), Err: context.DeadlineExceeded}
-	}
-	out := blaze.To(blaze.DeriveID("a conversation"), blaze.Text("hello"))
-	err := send(context.Background(), out)
+	var tb exampleTB
+	defer tb.end()
+	s, c := blazetest.Start(&tb, nil, nil)
+	s.User("alice").Say("hi")
+	ctx, cancel := context.WithCancel(context.Background())
+	s.Intercept("CREATE_MESSAGE", func(blazetest.Frame) blazetest.Answer {
+		cancel()
+		return blazetest.Answer{Hang: true} // stored, but not confirmed
+	})
+	out := c.ToUser(blazetest.UserID("alice"), blaze.Text("hello"))
+	_, err := c.Send(ctx, out)
 	var unconfirmed *blaze.UnconfirmedError
 	if errors.As(err, &unconfirmed) {
 		out.MessageID = unconfirmed.MessageID
-		err = send(context.Background(), out)
+		_, err = c.Send(context.Background(), out)
 	}
-	fmt.Println(err)
-	// Output: <nil>
+	fmt.Println(unconfirmed != nil, err, len(s.Sent()))
+	// Output: true <nil> 1
 }
 
 func ExampleFinal() {

@@ -119,10 +119,8 @@ func TestReplayDifferences(t *testing.T) {
 }
 
 func TestReplayWithoutAClient(t *testing.T) {
-	start := time.Now()
 	err := play(t, sending[strings.Index(sending, "\n")+1:], func(*testing.T, *blazetest.Server) {})
 	require.ErrorContains(t, err, "line 1 of the recording: timeout after 1m0s")
-	require.Less(t, time.Since(start), time.Minute, "the minute is virtual")
 }
 
 func TestReplayEndsWithTheServer(t *testing.T) {

@@ -17,7 +17,7 @@ func Heap() uint64 {
 }
 
 // Allocated returns the number of bytes that the process allocates while f runs. The garbage collector is off
-// meanwhile, because it would empty the pools, whose buffers would be allocated again.
+// meanwhile, because it would empty the pools, and their buffers would be allocated again.
 func Allocated(f func()) int64 {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	var before, after runtime.MemStats

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mixin-blaze/blaze/internal/gauge"
 	"github.com/mixin-blaze/blaze/internal/wire"
 )
 
@@ -156,19 +157,18 @@ func TestInflateBomb(t *testing.T) {
 	p := bomb(t, size)
 	require.Greater(t, size<<20/len(p), 950, "not much of a bomb")
 	var z wire.Inflater
-	var before, after runtime.MemStats
 	runtime.GC()
-	runtime.ReadMemStats(&before)
-	got, err := z.Inflate(p)
-	runtime.ReadMemStats(&after)
-	require.ErrorIs(t, err, wire.ErrInflated)
-	assert.Nil(t, got)
+	before := gauge.Heap()
+	took := gauge.Allocated(func() {
+		got, err := z.Inflate(p)
+		require.ErrorIs(t, err, wire.ErrInflated)
+		assert.Nil(t, got)
+	})
 	// The buffer grows by a quarter each time: the sum of its sizes is five times the last one, which may be a quarter
 	// too large.
-	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(7*wire.MaxInflated))
+	assert.Less(t, took, int64(7*wire.MaxInflated))
 	runtime.GC()
-	runtime.ReadMemStats(&after)
-	assert.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(1<<20), "the buffer is kept")
+	assert.Less(t, int64(gauge.Heap())-int64(before), int64(1<<20), "the buffer is kept")
 	inflates(t, &z, frame)
 }
 

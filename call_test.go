@@ -105,7 +105,8 @@ func TestInvalidCalls(t *testing.T) {
 	}
 	for _, path := range []string{
 		"", "x", "https://evil.test/x", "//evil.test", "//evil.test/x", "///x", "@evil.test/x", ".evil.test/x",
-		`/\evil.test`, "/a b", "/x?a=b c", "/x\n", "/x\r\nHost: evil.test", "/x#fragment", "/x?a#b", "/中", "/x?中", "/%zz",
+		`/\evil.test`, "/a b", "/x?a=b c", "/x\n", "/x\r\nHost: evil.test", "/x#fragment", "/x?a#b", "/中", "/x?中",
+		"/%zz",
 		"/x\x00", "/\x7f", "/" + strings.Repeat("x", 8<<10),
 	} {
 		var invalid *blaze.InvalidError

@@ -25,7 +25,8 @@ func shop(c *blaze.Client) blaze.Handler {
 	return blaze.Route(
 		blaze.Commands(c,
 			blaze.CommandSpec{
-				Name: " ／price", Help: "SYMBOL: the price of a coin", Aliases: []string{"p", "/报价"}, Do: say("price"),
+				Name: " ／price", Help: "SYMBOL: the price of a coin", Aliases: []string{"p", "/报价"},
+				Do: say("price"),
 			},
 			blaze.CommandSpec{Name: "hidden", Do: say("hidden")},
 			blaze.CommandSpec{Name: "order", Help: "SYMBOL AMOUNT: buys a coin", Do: say("order")},

@@ -72,7 +72,7 @@ type Config struct {
 	//   - Info: connected.
 	//   - Warn: disconnected, or rejected permanently; a handler or OnReceipt failed, or has been running for over a
 	//     minute (once, counted in Stats.SlowHandlers); the first decline of a category; a request has waited 5 s
-	//     because Run was not called; conversations wait for a message whose handler fails (once a minute); a frame
+	//     because Run was not called; a conversation waits for a failing message (once a minute); a frame
 	//     or a receipt was discarded; an acknowledgement was rejected or got no reply; an answer to an encrypted
 	//     message was sent unencrypted; an insecure TLS configuration; errors of the Ledger or from the server.
 	//   - Error: a message was dropped; a hook of Trace failed; the websocket rejects the session and the HTTP API

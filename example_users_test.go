@@ -112,7 +112,7 @@ func ExampleMentioned() {
 	group := s.Group("team", alice)
 	ended := make(chan error)
 	go func() {
-		ended <- c.Run(ctx, blaze.Mentioned(c, blaze.On(func(ctx context.Context, m *blaze.Message, t blaze.Text) error {
+		ended <- c.Run(ctx, blaze.Mentioned(c, blaze.On(func(_ context.Context, m *blaze.Message, t blaze.Text) error {
 			return c.Reply(ctx, m, "echo: "+t)
 		})))
 	}()

@@ -96,7 +96,9 @@ type identity struct {
 	flight *profileRequest // in progress
 }
 
-// profileRequest is a request for the bot's profile. The caller that started it makes it with its own context.
+// profileRequest is a request for the bot's profile. The caller that started it makes it, on its own goroutine and with
+// its own context, so that Run can join the request that it began. singleflight would need a goroutine for that, or let
+// the others wait without their contexts.
 type profileRequest struct {
 	done      chan struct{}
 	me        User

@@ -24,7 +24,8 @@ func mentionsOf(t *testing.T, p blaze.Payload) []string {
 	data, err := blaze.EncodePayload(p)
 	require.NoError(t, err)
 	m := blaze.NewMessage(&wire.Message{
-		MessageID: messageA, ConversationID: messageB, UserID: userA, Category: string(p.Category()), Data: string(data),
+		MessageID: messageA, ConversationID: messageB, UserID: userA,
+		Category: string(p.Category()), Data: string(data),
 	}, botID, 1, nil)
 	return m.Mentions
 }
@@ -109,6 +110,13 @@ func (r *mentionRig) idle(t *testing.T) {
 	synctest.Wait()
 }
 
+func ignoreNotice(context.Context, *blaze.Message, blaze.SystemConversation) error { return nil }
+
+// priceCommand passes the messages of a command to h.
+func priceCommand(h blaze.Handler) blaze.Handler {
+	return blaze.Command("/price", func(ctx context.Context, m *blaze.Message, _ string) error { return h(ctx, m) })
+}
+
 const warnDeclined = "every handler declined"
 
 func TestMentionedInAGroup(t *testing.T) {
@@ -116,7 +124,8 @@ func TestMentionedInAGroup(t *testing.T) {
 		r := runMentioned(t, blaze.Mentioned, blazetest.Answer{})
 		for _, text := range []string{
 			"hello all", "@7000101488 hello", "@70000000011 hello", "bot 7000000001",
-			"@7000000001 price BTC", "price @7000000001 BTC", "price BTC\n@7000000001", "@7000000001", "ask@7000000001,now",
+			"@7000000001 price BTC", "price @7000000001 BTC", "price BTC\n@7000000001", "@7000000001",
+			"ask@7000000001,now",
 			"@7000000001 @1092619 pay @7000000001 10",
 		} {
 			r.member.Say(text)
@@ -260,11 +269,11 @@ func TestDeclinesThatAreLogged(t *testing.T) {
 		logged int
 	}{
 		"a Route": {func(c *blaze.Client, h blaze.Handler) blaze.Handler {
-			return blaze.Route(blaze.On(func(context.Context, *blaze.Message, blaze.SystemConversation) error { return nil }),
+			return blaze.Route(blaze.On(ignoreNotice),
 				blaze.Mentioned(c, h), declines)
 		}, 0},
 		"another handler": {func(*blaze.Client, blaze.Handler) blaze.Handler {
-			return blaze.Route(blaze.On(func(context.Context, *blaze.Message, blaze.SystemConversation) error { return nil }),
+			return blaze.Route(blaze.On(ignoreNotice),
 				declines)
 		}, 1},
 	} {
@@ -283,11 +292,12 @@ func TestCommandMentions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := runMentioned(t, func(_ *blaze.Client, h blaze.Handler) blaze.Handler {
 			return blaze.Route(
-				blaze.On(func(context.Context, *blaze.Message, blaze.SystemConversation) error { return nil }),
-				blaze.Command("/price", func(ctx context.Context, m *blaze.Message, _ string) error { return h(ctx, m) }))
+				blaze.On(ignoreNotice),
+				priceCommand(h))
 		}, blazetest.Answer{})
 		mine := []string{
-			"/price a", "@7000000001 /price b", "@7000000001/price c", "/price@7000000001 d", "@bot /price e", "/price@bot f",
+			"/price a", "@7000000001 /price b", "@7000000001/price c", "/price@7000000001 d", "@bot /price e",
+			"/price@bot f",
 			"@7000000001: /price g", "/price h @7000101488", "/price @7000101488", "@700 /price i",
 		}
 		for _, text := range mine {
@@ -309,7 +319,7 @@ func TestCommandMentions(t *testing.T) {
 func TestCommandWithoutAProfile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := runMentioned(t, func(_ *blaze.Client, h blaze.Handler) blaze.Handler {
-			return blaze.Command("/price", func(ctx context.Context, m *blaze.Message, _ string) error { return h(ctx, m) })
+			return priceCommand(h)
 		}, blazetest.Refuse(blaze.CodeServer))
 		r.member.Say("/price")
 		r.member.Say("@7000000001 /price")

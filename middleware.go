@@ -77,7 +77,9 @@ func RateLimit(n int, per time.Duration, over Handler) func(Handler) Handler {
 		mistake("RateLimit(%d, %v): both must be above 0", n, per)
 	}
 	l := &rateLimiter{n: float64(n), per: per, users: ttlcache.New(
-		ttlcache.WithCapacity[string, *allowance](maxLimited), ttlcache.WithTTL[string, *allowance](max(per, minRemembered)))}
+		ttlcache.WithCapacity[string, *allowance](maxLimited),
+		ttlcache.WithTTL[string, *allowance](max(per, minRemembered)),
+	)}
 	return func(h Handler) Handler {
 		return func(ctx context.Context, m *Message) error {
 			switch {

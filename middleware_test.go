@@ -145,10 +145,11 @@ func TestRateLimitCountsHandledMessages(t *testing.T) {
 			}))
 		}
 		s, _ := begin(t, func(*blaze.Client) blaze.Handler {
-			return blaze.Route(command("/a"), command("/b"), command("/c"), func(context.Context, *blaze.Message) error {
+			rest := func(context.Context, *blaze.Message) error {
 				got = append(got, "rest")
 				return nil
-			})
+			}
+			return blaze.Route(command("/a"), command("/b"), command("/c"), rest)
 		}, nil)
 		for _, text := range []string{"hello", "/c", "hello", "/b", "/a"} {
 			s.User("alice").Say(text)

@@ -360,17 +360,20 @@ func TestUsersInAnOddResponse(t *testing.T) {
 		body string
 		want []string
 	}{
-		"nobody":            {`{"data":[]}`, []string{"", ""}},
-		"null":              {`{"data":null}`, []string{"", ""}},
-		"others":            {`{"data":[{"user_id":"` + messageA + `"}]}`, []string{"", ""}},
-		"an odd one too":    {`{"data":[7,{"user_id":"` + userA + `"},{"user_id":"` + userB + `"}]}`, []string{userA, userB}},
+		"nobody": {`{"data":[]}`, []string{"", ""}},
+		"null":   {`{"data":null}`, []string{"", ""}},
+		"others": {`{"data":[{"user_id":"` + messageA + `"}]}`, []string{"", ""}},
+		"an odd one too": {
+			`{"data":[7,{"user_id":"` + userA + `"},{"user_id":"` + userB + `"}]}`, []string{userA, userB},
+		},
 		"an odd one":        {`{"data":[7,{"user_id":"` + userA + `"}]}`, nil},
 		"no list":           {`{"data":{}}`, nil},
 		"text in a profile": {`{"data":["` + userA + `"]}`, nil},
 	} {
 		bubble(t, name, func(t *testing.T) {
 			queried := 0
-			c := newClient(t, keyOf(botID), blaze.Config{HTTPClient: answersAll(tt.body, &queried), SendAttempts: 1}, nil)
+			cfg := blaze.Config{HTTPClient: answersAll(tt.body, &queried), SendAttempts: 1}
+			c := newClient(t, keyOf(botID), cfg, nil)
 			users, err := c.Users(t.Context(), userA, userB)
 			if tt.want == nil {
 				require.ErrorIs(t, err, blaze.ErrNoAnswer)
@@ -407,7 +410,8 @@ func TestAnOutdatedProfileRequestEndsRun(t *testing.T) {
 // A name cannot forge log records.
 func TestANameInTheLogIsOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		body := `{"data":{"user_id":"` + botID + `","identity_number":"7000","full_name":"evil\nlevel=ERROR msg=forged"}}`
+		body := `{"data":{"user_id":"` + botID + `","identity_number":"7000",` +
+			`"full_name":"evil\nlevel=ERROR msg=forged"}}`
 		s := newReplyingServer(t)
 		cfg := s.config()
 		log := new(logbook)

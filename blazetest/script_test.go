@@ -86,7 +86,6 @@ func playScript(t *testing.T, bot func(*blaze.Client) blaze.Handler, script stri
 }
 
 func TestScript(t *testing.T) {
-	began := time.Now()
 	require.Empty(t, playScript(t, prices, `# a talk
 alice: /price BTC
 bot> BTC is *
@@ -113,7 +112,6 @@ bot> 0.10 of c6d0c728-2624-429b-8e0d-d9d19b6592fa, for the poem
 alice: /quiet
 bot> (nothing)
 `))
-	require.Less(t, time.Since(began), time.Minute, "five minutes take no time")
 }
 
 func TestTapsMeanTheNewestButton(t *testing.T) {
@@ -145,7 +143,8 @@ func TestFailedLinesShowBothSides(t *testing.T) {
 	require.Equal(t, []string{
 		"talk.txt:5: the bot sent a different message\n\tscript: bot> cheap\n\tbot:    bot> BTC is 3" +
 			"\n\tbefore:\n\t\talice: /poem\n\t\tbot> \"one\\ntwo\"\n\t\talice: /price BTC",
-		"talk.txt:6: the bot sent a different message\n\tscript: bot> [buttons: XIN]\n\tbot:    bot> [buttons: BTC, ETH]" +
+		"talk.txt:6: the bot sent a different message\n\tscript: bot> [buttons: XIN]" +
+			"\n\tbot:    bot> [buttons: BTC, ETH]" +
 			"\n\tbefore:\n\t\talice: /poem\n\t\tbot> \"one\\ntwo\"\n\t\talice: /price BTC\n\t\tbot> BTC is 3",
 	}, playScript(t, prices, "alice: /poem\n# x\nbot> one*two\nalice: /price BTC\nbot> cheap\nbot> [buttons: XIN]\n"))
 }

@@ -16,7 +16,7 @@ type TB interface {
 }
 
 // Start runs a bot against a new in-memory Server until the test ends. It combines [NewServer], Close and [Run]. For a
-// Client whose session is rejected use NewServer, because Start fails the test if Run returns an error. If the
+// Client with a rejected session use NewServer, because Start fails the test if Run returns an error. If the
 // configuration is invalid, the test fails and the Client is nil.
 func Start(tb TB, bot func(*blaze.Client) blaze.Handler, edit func(*blaze.Config)) (*Server, *blaze.Client) {
 	tb.Helper()

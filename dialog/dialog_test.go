@@ -77,7 +77,8 @@ func TestCancel(t *testing.T) {
 				say(t, s, alice.Say, "/order", "tea", word, "tea"), word)
 			assert.Empty(t, states.only(t).Form)
 		}
-		assert.Equal(t, []string{"echo stop", "echo /cancel"}, say(t, s, alice.Say, "stop", "/cancel"), "no form is open")
+		assert.Equal(t, []string{"echo stop", "echo /cancel"}, say(t, s, alice.Say, "stop", "/cancel"),
+			"no form is open")
 	})
 }
 
@@ -181,13 +182,15 @@ func TestErrors(t *testing.T) {
 		message := func(text string) *blaze.Message {
 			n++
 			return &blaze.Message{
-				ID: fmt.Sprint(n), ConversationID: alice.ConversationID(), UserID: alice.ID(), Payload: blaze.Text(text),
+				ID: fmt.Sprint(n), ConversationID: alice.ConversationID(), UserID: alice.ID(),
+				Payload: blaze.Text(text),
 			}
 		}
 		require.NoError(t, d.Start(t.Context(), message("/order")))
+		const form = "github.com/mixin-blaze/blaze/dialog_test.order"
 		for _, tt := range []struct{ failing, want string }{
-			{"load", "dialog: load a form of *dialog.Dialog[github.com/mixin-blaze/blaze/dialog_test.order]: the disk is broken"},
-			{"save", "dialog: save a form of *dialog.Dialog[github.com/mixin-blaze/blaze/dialog_test.order]: the disk is broken"},
+			{"load", "dialog: load a form of *dialog.Dialog[" + form + "]: the disk is broken"},
+			{"save", "dialog: save a form of *dialog.Dialog[" + form + "]: the disk is broken"},
 		} {
 			failing = tt.failing
 			err := d.Handle(t.Context(), message("secret"))
@@ -212,7 +215,8 @@ func TestErrors(t *testing.T) {
 		}
 		err = d.Handle(t.Context(), message("2"))
 		require.ErrorIs(t, err, blaze.ErrDrop)
-		assert.EqualError(t, err, "dialog: a saved form does not fit type dialog_test.order (*json.UnmarshalTypeError): "+
+		assert.EqualError(t, err, "dialog: a saved form does not fit type dialog_test.order "+
+			"(*json.UnmarshalTypeError): "+
 			"blaze: message dropped")
 		require.NoError(t, d.Start(t.Context(), message("/order")), "it can be replaced")
 	})
@@ -231,7 +235,8 @@ func TestAFormWithoutJSON(t *testing.T) {
 		err := d.Start(t.Context(), new(blaze.Message))
 		require.ErrorIs(t, err, blaze.ErrDrop)
 		assert.EqualError(t, err,
-			"dialog: a form of type chan int cannot be encoded as JSON (*json.UnsupportedTypeError): blaze: message dropped")
+			"dialog: a form of type chan int cannot be encoded as JSON (*json.UnsupportedTypeError): "+
+				"blaze: message dropped")
 	})
 }
 
@@ -276,7 +281,9 @@ func TestMistakesPanic(t *testing.T) {
 			spoil(d)
 			of := "of *dialog.Dialog[github.com/mixin-blaze/blaze/dialog_test.order]: "
 			assert.PanicsWithValue(t, "dialog: Start "+of+want, func() { _ = d.Start(t.Context(), new(blaze.Message)) })
-			assert.PanicsWithValue(t, "dialog: Handle "+of+want, func() { _ = d.Handle(t.Context(), new(blaze.Message)) })
+			assert.PanicsWithValue(t, "dialog: Handle "+of+want, func() {
+				_ = d.Handle(t.Context(), new(blaze.Message))
+			})
 		}
 	})
 }

@@ -152,7 +152,7 @@ func begin(t *testing.T, s *store, edit func(*dialog.Dialog[order])) *blazetest.
 	return server
 }
 
-// say delivers texts, waits until they are handled, and returns what the bot sent.
+// say delivers texts, waits until they are handled, and returns the bot's messages.
 func say(t *testing.T, s *blazetest.Server, say func(string) string, texts ...string) []string {
 	t.Helper()
 	before := len(s.Sent())

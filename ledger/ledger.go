@@ -73,10 +73,10 @@ type entry struct {
 // the process. A system that has neither flock nor the file sharing of Windows is not supported: the error is
 // [errors.ErrUnsupported].
 //
-// After a crash the last line may be a part of an id, or consist of zero bytes. OpenFile removes it. Any other line that
-// is not a message id, which has 1 to 64 bytes and no control characters, is an error that names the line; remove that
-// line if the file is a Ledger. So is an incomplete last line that is not the beginning of a UUID: it may be another
-// file, such as a key. OpenFile does not change a file with such a line.
+// After a crash the last line may be a part of an id, or consist of zero bytes. OpenFile removes it. Any other line
+// that is not a message id, which has 1 to 64 bytes and no control characters, is an error that names the line; remove
+// that line if the file is a Ledger. So is an incomplete last line that is not the beginning of a UUID: it may be
+// another file, such as a key. OpenFile does not change a file with such a line.
 func OpenFile(path string, keep int) (*File, error) { return openWith(path, keep, openHandle) }
 
 func openWith(path string, keep int, open func(path string) (handle, error)) (_ *File, err error) {

@@ -38,7 +38,8 @@ func TestATornLastLineIsDropped(t *testing.T) {
 // The file of a key has one line, and often no line break.
 func TestAnotherFileIsNotEmptied(t *testing.T) {
 	for _, content := range []string{
-		strings.Repeat("5a", 32), strings.Repeat("5a", 16), "token", "5a5a5a5a5", "12345678-1234-1234-1234-12345678901g",
+		strings.Repeat("5a", 32), strings.Repeat("5a", 16), "token", "5a5a5a5a5",
+		"12345678-1234-1234-1234-12345678901g",
 		"12345678-1234-1234-1234-1234567890123", "123456", "{\n  \"app_id\": \"x\"\n}", "USER=bot\nPIN_TOKEN=0123",
 		"-----BEGIN KEY-----\n5a5a\n-----END KEY-----",
 	} {

@@ -1,5 +1,5 @@
 // Demo shows the delivery of this library in four scenes, against a server in memory, and echoes every category. It
-// needs neither keystore nor network, and ends by itself:
+// needs no keystore and no network, and exits after the last scene:
 //
 //	go run ./examples/demo
 package main

@@ -42,7 +42,7 @@ func goFile(block string) string {
 	return b.String() + block
 }
 
-// The Go code in the documents compiles. The tests of the README and of docs/testing.md pass with the bot of the README.
+// The Go code in the documents compiles. The tests of the README and of docs/testing.md pass with the README's bot.
 func TestGoInDocuments(t *testing.T) {
 	documents, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	require.NoError(t, err)
@@ -82,8 +82,9 @@ func documentsModule(t *testing.T, module string) (dir string) {
 	mod, err := os.ReadFile(filepath.Join(module, "go.mod"))
 	require.NoError(t, err)
 	_, requirements, _ := strings.Cut(string(mod), "\n") // behind the name of the module
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(fmt.Sprintf(
-		"module documents\n%s\nrequire %[2]s v0.0.0\nreplace %[2]s => %[3]s\n", requirements, known["blaze"], module)), 0o600))
+	text := fmt.Sprintf("module documents\n%s\nrequire %[2]s v0.0.0\nreplace %[2]s => %[3]s\n",
+		requirements, known["blaze"], module)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o600))
 	sum, err := os.ReadFile(filepath.Join(module, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600))

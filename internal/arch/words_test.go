@@ -100,7 +100,7 @@ func goFiles(t *testing.T) (paths []string) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "bin" || d.Name() == "testdata"):
+		case d.IsDir() && path != root && (d.Name()[0] == '.' || d.Name() == "bin" || d.Name() == "testdata"):
 			return filepath.SkipDir
 		case strings.HasSuffix(path, ".go"):
 			paths = append(paths, path)

@@ -1,6 +1,6 @@
-// Package faults contains only tests. This comment lists the faults between a bot and the service, each with the tests
-// that prove what the client does. The tests of entry NN in this package are named TestFaultNN, those in other packages
-// have a name with their package, such as blaze.TestX. A test compares the list with the tests.
+// Package faults contains only tests. This comment lists the faults between a bot and the service, the client's
+// reaction to each, and the tests that prove it. The tests of entry NN in this package are named TestFaultNN, those in
+// other packages have a name with their package, such as blaze.TestX. A test compares the list with the tests.
 //
 // Timers run in testing/synctest bubbles, against blazetest in memory. Resets, lost packets and full windows happen on
 // real TCP connections, through internal/faultproxy. Each test of this package proves that its fault has happened. A

@@ -68,7 +68,8 @@ func peopleAttacks() (all []attack) {
 	}
 	other := `{"data":{"user_id":"` + newID("other") + `","identity_number":"7000101488"}}`
 	all = append(all, queries[0].gets("the profile of another", noAnswer, ok(other)),
-		queries[1].gets("the profile of another", noAnswer, ok(other)), crowd(), hugeProfile(), forgedName(), mentions())
+		queries[1].gets("the profile of another", noAnswer, ok(other)),
+		crowd(), hugeProfile(), forgedName(), mentions())
 	return all
 }
 
@@ -89,8 +90,8 @@ func crowd() attack {
 // hugeProfile is the bot's profile with texts of a megabyte. Me keeps it for life.
 func hugeProfile() attack {
 	long := `"` + strings.Repeat("x", mib) + `"`
-	body := fmt.Sprintf(`{"data":{"user_id":%q,"identity_number":"7000","full_name":%s,"biography":%s,"avatar_url":%s}}`,
-		botID, long, long, long)
+	body := fmt.Sprintf(`{"data":{"user_id":%q,"identity_number":"7000",`+
+		`"full_name":%s,"biography":%s,"avatar_url":%s}}`, botID, long, long, long)
 	o := outcome{text: "long texts are empty", check: func(r *run) {
 		me, err := r.c.Me(r.ctx)
 		if err != nil || me != (blaze.User{ID: botID, IdentityNumber: "7000"}) {
@@ -102,7 +103,8 @@ func hugeProfile() attack {
 
 // forgedName is a name with the text of a log record and a private key.
 func forgedName() attack {
-	body := fmt.Sprintf(`{"data":{"user_id":%q,"identity_number":"7000","full_name":"x\nlevel=ERROR msg=forged %s"}}`, botID, seed)
+	body := fmt.Sprintf(`{"data":{"user_id":%q,"identity_number":"7000",`+
+		`"full_name":"x\nlevel=ERROR msg=forged %s"}}`, botID, seed)
 	o := outcome{text: "the name is logged in one line, without the key", check: func(r *run) {
 		if text := r.book.String(); !strings.Contains(text, "blaze: connected as") {
 			r.t.Errorf("the log is %.300q", text) // every run checks its lines

@@ -18,14 +18,15 @@ var dialogs = []Mutant{
 	},
 	{
 		Name: "a form is saved before the question", By: ofDialog("TestAnUnconfirmedQuestion"),
-		Marker: "dialog-order", Old: "d.answer(ctx, m, s, d.Steps[step].Ask(form))", New: "errors.Join(d.save(ctx, m, s), {{.}})",
+		Marker: "dialog-order", Old: "d.answer(ctx, m, s, d.Steps[step].Ask(form))",
+		New: "errors.Join(d.save(ctx, m, s), {{.}})",
 	},
 	{
 		Name: "a form that was done stays open", By: ofDialog("TestEveryCrashPoint"),
 		Marker: "dialog-end", Old: "err != nil &&", New: "",
 	},
 	{
-		Name: "a form stays open after an order that could not be confirmed", By: ofDialog("TestADroppedDoneClosesTheForm"),
+		Name: "a form stays open after a message that was dropped", By: ofDialog("TestADroppedDoneClosesTheForm"),
 		Marker: "dialog-end", Old: "&& !blaze.Final(err)", New: "",
 	},
 	{

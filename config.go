@@ -107,8 +107,8 @@ type Config struct {
 	// as soon as half is free. When the bytes in memory, or those of a conversation with released messages, have
 	// halved, the Client reconnects, and the server redelivers all pending messages. The Client also reconnects each
 	// minute while such a conversation has nothing in memory. A released message that is redelivered keeps its number
-	// of attempts. A backlog larger than InboxBytes is transferred several times: about 25 times if it is 40 times as
-	// large.
+	// of attempts and the time of its next one. A backlog larger than InboxBytes is transferred several times: about
+	// 25 times if it is 40 times as large.
 	InboxBytes int64
 	// OutboxLen bounds the sends and batch requests that are in flight or queued, including those over HTTP. Zero means
 	// 1024. Their total size is bounded to 32 MiB. Send blocks while either bound is reached.

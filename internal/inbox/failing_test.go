@@ -246,9 +246,11 @@ func TestTheMemoryOfReleasedMessages(t *testing.T) {
 		r.Reopen()
 		take(r, &r.began)
 		release("f")
+		r.sleep(10 * time.Second)
 		r.Reopen()
 		release("f")
 		r.handled("f", "m", "f/2", "m")
+		r.sleep(10 * time.Second)
 		r.Reopen()
 		r.Reopen()
 		assert.Equal(t, 1, r.Released(), "the link may end before the message is redelivered")
@@ -256,6 +258,32 @@ func TestTheMemoryOfReleasedMessages(t *testing.T) {
 		r.sleep(0)
 		assert.Zero(t, r.Released(), "it was redelivered")
 		r.handled("f/3")
+	})
+}
+
+// A backoff goes on after a redelivery, however often the message is released meanwhile.
+func TestABackoffOutlivesARelease(t *testing.T) {
+	run(t, 4, 10_000, func(r *rig) {
+		r.failing()
+		r.offer("f", "f", 9000-overhead, taken)
+		for i := range 4 {
+			r.sleep(2 * time.Second)
+			r.Reopen()
+			r.offer("f", "f", 9000-overhead, map[bool]inbox.Fate{true: duplicate, false: taken}[i == 0])
+			r.sleep(0)
+			r.offer("m", fmt.Sprint("m", i), 2000-overhead, taken)
+			r.sleep(0)
+			assert.False(t, r.InFlight("f"), "the server must redeliver it")
+		}
+		r.handled("f", "m0", "m1", "m2", "m3")
+		r.sleep(time.Second)
+		r.Reopen()
+		r.offer("f", "f", 9000-overhead, taken)
+		r.sleep(999 * time.Millisecond)
+		r.handled()
+		assert.Equal(t, inbox.Len{Messages: 1, Waiting: 1, Delayed: 1, OldestWaiting: 9999 * time.Millisecond}, r.Len())
+		r.sleep(time.Millisecond)
+		r.handled("f/2")
 	})
 }
 

@@ -176,7 +176,7 @@ func (b *Box[M]) offer(key string, it item[M]) (Fate, due) {
 	l.items.Push(it)
 	//mutant:lane-ready
 	if l.items.Len() == 1 {
-		b.ready.push(l)
+		b.begin(l)
 		b.hire()
 	}
 	return Taken, b.nowDue()

@@ -12,6 +12,7 @@ const maxReleased = 4 * maxClosed
 type memory struct {
 	tried  int32         // attempts
 	failed time.Duration // time of the first failure
+	wakes  time.Duration // time of the next attempt
 	note   any           // Verdict.Note of the last attempt
 }
 
@@ -31,3 +32,24 @@ func (a released) add(id string, m memory) {
 	}
 	a[strings.Clone(id)] = m
 }
+
+// begin makes l ready for its first message. If that was released during a backoff, the rest of the wait comes first:
+// otherwise each redelivery would use up an attempt, although no time has passed.
+func (b *Box[M]) begin(l *lane[M]) {
+	l.stage = queued
+	if it := l.head(); it.attempt > 0 {
+		//mutant:released-recall
+		l.recall(b.released[it.id])
+		delete(b.released, it.id)
+		//mutant:released-waits
+		if now := b.now(); l.wakes > now {
+			l.stage = backingOff
+			b.backOff(l, l.wakes, now)
+			return
+		}
+	}
+	b.ready.push(l)
+}
+
+// recall restores the state of the first message.
+func (l *lane[M]) recall(m memory) { l.failed, l.wakes, l.verdict.Note = m.failed, m.wakes, m.note }

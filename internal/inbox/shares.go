@@ -183,7 +183,9 @@ func (b *Box[M]) releaseNewest(g laneRelease[M]) {
 	l := g.lane
 	if g.stay == 0 {
 		//mutant:released-attempts
-		b.released.add(l.head().id, memory{tried: l.head().attempt, failed: l.failed, note: l.verdict.Note})
+		b.released.add(l.head().id, memory{
+			tried: l.head().attempt, failed: l.failed, wakes: l.wakes, note: l.verdict.Note,
+		})
 		b.endBackoff(l)
 	}
 	gone := l.items.All()[g.stay:]

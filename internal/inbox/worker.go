@@ -37,23 +37,12 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	}
 	l := b.ready.pop()
 	it := l.head()
-	if l.stage == queued && it.attempt > 0 {
-		//mutant:released-recall
-		b.recall(l, it.id)
-	}
 	l.stage, l.began, l.slow = handling, now, false
 	b.watchFrom(now, now)
 	it.attempt++
 	b.handling++
 	b.hire()
 	return l, *it
-}
-
-// recall restores the state of the first message of l if it was released before.
-func (b *Box[M]) recall(l *lane[M], id string) {
-	m := b.released[id]
-	l.failed, l.verdict.Note = m.failed, m.note
-	delete(b.released, id)
 }
 
 // attempt handles the first message of l once.
@@ -95,8 +84,7 @@ func (b *Box[M]) pop(l *lane[M], keep bool) due {
 	}
 	l.failed, l.verdict = 0, Verdict{}
 	if l.items.Len() > 0 {
-		l.stage = queued
-		b.ready.push(l) // for this worker, which continues
+		b.begin(l) // for this worker, which continues
 	} else {
 		b.discard(l)
 	}

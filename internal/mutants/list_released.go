@@ -25,6 +25,11 @@ var released = []Mutant{
 		By:   unit("TestTheRepliesToAReleasedMessage"), Marker: "released-recall", New: "",
 	},
 	{
+		Name: "a redelivery ends the backoff of a released message",
+		By:   in("inbox", "TestABackoffOutlivesARelease"), Marker: "released-waits", Old: "l.wakes > now",
+		New: "l.wakes < 0",
+	},
+	{
 		Name: "an acknowledged message is remembered as released",
 		By:   in("inbox", "TestTheMemoryOfReleasedMessages"), Marker: "released-acked", New: "",
 	},

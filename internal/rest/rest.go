@@ -140,8 +140,8 @@ func (e *EndedError) Unwrap() []error { return []error{e.Why, e.Last} }
 type Request struct {
 	Method, Path string
 	In           any // the body; nil: none
-	// Out receives the data of the response, which it must accept. A *json.RawMessage accepts data of any form, and none.
-	// Nil: the data is ignored.
+	// Out receives the data of the response, which it must accept. A *json.RawMessage accepts data of any form, and
+	// none. Nil: the data is ignored.
 	Out any
 	// Patient is set for a request that only the service itself may end. Until ctx ends, it is retried after each
 	// attempt without a response of the service, and after each 401. Neither uses an attempt. The timeout doubles after

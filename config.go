@@ -99,7 +99,7 @@ type Config struct {
 	// InboxBytes bounds the messages in memory. Each counts as its data plus 512 bytes, with AckReceived plus 160 more.
 	// Zero means 64 MiB. Messages of more than 16 KiB that are being handled share an eighth of InboxBytes; a single
 	// one is always handled. Not counted: the ids of replies to a failed message (17 bytes each, for the first 256),
-	// and a Message kept by a handler.
+	// and a Message kept by a handler. Detached messages count until they are settled; see Message.Detach.
 	//
 	// If a message does not fit, the newest messages of the conversation with the most bytes are released: they stay
 	// unacknowledged on the server. If that is not enough, messages in backoff are released too, unless they were

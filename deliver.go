@@ -54,25 +54,38 @@ func (v *deliverer) Handle(ctx context.Context, d *engine.Delivery, attempt int,
 func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, attempt int, note any) {
 	ended, _ := note.(*endedReplies)
 	m := v.message(d, attempt, ended)
+	m.attempt.begin(v, d, &m.message, attempt)
 	guard.Call(func() error {
 		//mutant:ack-received
 		if v.cfg.Ack == AckReceived {
 			v.engine.Accept(d)
 		}
-		return v.handler(ctx, m)
-	}, func(err error) {
-		judge(err, func(o outcome) {
-			if !v.engine.Abandoned() {
-				v.settle(d, m, attempt, o)
-			}
-		})
+		return v.handler(ctx, &m.message)
+	}, m.attempt.returned)
+}
+
+// detached implements [attemptOwner].
+func (v *deliverer) detached(d *engine.Delivery) { v.engine.Detach(d) }
+
+// judge implements [attemptOwner].
+func (v *deliverer) judge(a *attempt, err error, detached bool) {
+	if detached {
+		defer v.engine.Settle(a.delivery) // deferred, because methods of the error may end this goroutine
+	}
+	judge(err, func(o outcome) {
+		if !v.engine.Abandoned() {
+			v.settle(a.delivery, a.message, a.number, o)
+		}
 	})
 }
 
+// stopping implements [attemptOwner].
+func (v *deliverer) stopping() bool { return v.engine.Stopping() }
+
 // message returns the Message for an attempt. ended has the replies of earlier attempts; it may be nil.
-func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies) *Message {
+func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies) *receivedMessage {
 	m := newMessage(&d.Message, v.appID, attempt, v.unseal)
-	m.LastAttempt, m.self = v.isLast(attempt), v.identity
+	m.message.LastAttempt, m.message.self = v.isLast(attempt), v.identity
 	//mutant:reply-attempts
 	if ended != nil {
 		m.replies.made = &madeReplies{ended: ended}
@@ -182,7 +195,7 @@ func (v *deliverer) Released(d *engine.Delivery, err error) {
 	}
 	o.text = "blaze: Run ended before another attempt: " + o.text
 	o.err = &rewordedError{o.text, o.err}
-	v.observe(messageDropped, v.message(d, kept.attempt, kept.ended), o)
+	v.observe(messageDropped, &v.message(d, kept.attempt, kept.ended).message, o)
 }
 
 // Receipt implements [engine.Owner].

@@ -1,19 +1,26 @@
 package blaze
 
-import "github.com/mixin-blaze/blaze/internal/engine"
+import (
+	"github.com/mixin-blaze/blaze/internal/engine"
+	"github.com/mixin-blaze/blaze/internal/wire"
+)
 
 // Access to internals for the tests, which are in package blaze_test.
 var (
-	NewSigner  = newSigner
-	NewMessage = newMessage
-	ReadOnly   = readOnly
-	OpenTo     = openTo
+	NewSigner = newSigner
+	ReadOnly  = readOnly
+	OpenTo    = openTo
 
 	NewSessionDirectory = newSessionDirectory
 	SessionsOf          = (*sessionDirectory).of
 	SetSessions         = (*sessionDirectory).set
 	DropSessions        = (*sessionDirectory).drop
 )
+
+// NewMessage returns the Message of an attempt.
+func NewMessage(v *wire.Message, botID string, attempt int, unseal func(*wire.Message) ([]byte, error)) *Message {
+	return &newMessage(v, botID, attempt, unseal).message
+}
 
 // Session is a session of a user.
 type Session = session

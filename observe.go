@@ -33,9 +33,11 @@ type Stats struct {
 	ReceiptsDropped           uint64 // receipts discarded because the queue of 16,384 for OnReceipt was full
 	TraceDropped              uint64 // log records and calls of Trace discarded: see Config.Logger
 
-	HandlersRunning, InboxMessages, OutboxRequests, AcksWaiting int
+	HandlersRunning, InboxMessages, OutboxRequests, AcksWaiting int // detached messages count in InboxMessages only
 
-	Waiting int // conversations in backoff, or with released messages to be redelivered: see Config.InboxBytes
+	// conversations in backoff, or with released messages to be redelivered (see Config.InboxBytes), and detached
+	// messages in backoff
+	Waiting int
 
 	OldestHandler time.Duration // running time of the longest-running handler; 0: none is running
 	OldestWaiting time.Duration // time since the first failure of the message that has been waiting longest; 0: none

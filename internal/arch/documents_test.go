@@ -18,8 +18,9 @@ import (
 var known = map[string]string{
 	"blaze": "github.com/mixin-blaze/blaze", "blazetest": "github.com/mixin-blaze/blaze/blazetest",
 	"dialog": "github.com/mixin-blaze/blaze/dialog", "ledger": "github.com/mixin-blaze/blaze/ledger",
-	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "os": "os", "slog": "log/slog",
-	"strings": "strings", "synctest": "testing/synctest", "testing": "testing", "time": "time", "url": "net/url",
+	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "iter": "iter", "os": "os",
+	"slog": "log/slog", "strconv": "strconv", "strings": "strings", "sync": "sync",
+	"synctest": "testing/synctest", "testing": "testing", "time": "time", "url": "net/url",
 }
 
 var goBlock = regexp.MustCompile("(?ms)^```go\n(.*?)^```$")

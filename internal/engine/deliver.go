@@ -197,9 +197,22 @@ func (e *Engine) Accept(d *Delivery) {
 	}
 }
 
+// Detach ends an attempt without a result. The conversation of d continues; d stays in flight until Settle. Detach is
+// called while Owner.Handle runs, at most once in an attempt.
+func (e *Engine) Detach(d *Delivery) { e.inbox.Detach(d.ConversationID, d.MessageID) }
+
+// Settle ends a detached delivery, after a method of d was called with the result. A retry does not hold up the
+// conversation. Settle runs user code, which may end the goroutine (runtime.Goexit).
+func (e *Engine) Settle(d *Delivery) {
+	var v inbox.Verdict
+	// Deferred, because Record may end this goroutine.
+	defer func() { e.inbox.Settle(d.ConversationID, d.MessageID, v) }()
+	e.settle(d, &v)
+}
+
 // settle carries out the result of an attempt.
 func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
-	if e.inbox.Abandoned() {
+	if v.Detached() || e.inbox.Abandoned() {
 		return
 	}
 	switch d.fate {

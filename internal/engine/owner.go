@@ -9,10 +9,10 @@ import (
 
 // Owner handles the deliveries of an Engine. Its methods run user code.
 type Owner interface {
-	// Handle makes one attempt to handle d. attempt counts from 1. Handle calls one method of d with the result;
-	// without that call, d is neither recorded nor acknowledged. note is the note of the last Retry, nil in the first
-	// attempt. Attempts and note survive if the message is released and redelivered. Handle must not panic. It may end
-	// its goroutine (runtime.Goexit) after that call, which is why it returns nothing.
+	// Handle makes one attempt to handle d. attempt counts from 1. Handle calls one method of d with the result, or
+	// Engine.Detach; without that call, d is neither recorded nor acknowledged. note is the note of the last Retry, nil
+	// in the first attempt. Attempts and note survive if the message is released and redelivered. Handle must not
+	// panic. It may end its goroutine (runtime.Goexit) after that call, which is why it returns nothing.
 	Handle(ctx context.Context, d *Delivery, attempt int, note any)
 	// Receipt handles a receipt. MessageID, CreatedAt (the time) and Category (the status) are set. It must not panic.
 	Receipt(m *wire.Message)

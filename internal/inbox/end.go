@@ -44,7 +44,7 @@ func (b *Box[M]) stop() (acked []M) {
 	b.endBackoffs()
 	for key, l := range b.lanes {
 		stay := 0
-		if l.stage == handling {
+		if l.stage == handling || l.stage == detached {
 			stay = 1
 		} else {
 			delete(b.lanes, key)
@@ -66,7 +66,7 @@ func (b *Box[M]) stop() (acked []M) {
 	return acked
 }
 
-// Idle returns a channel that is closed when no worker is running. It is for use after Stop.
+// Idle returns a channel that is closed when no worker is running and no message is detached. It is for use after Stop.
 func (b *Box[M]) Idle() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +77,8 @@ func (b *Box[M]) Idle() <-chan struct{} {
 }
 
 func (b *Box[M]) signalIdle() {
-	if b.workers > 0 {
+	//mutant:detached-drained
+	if b.workers > 0 || b.detached > 0 {
 		return
 	}
 	for _, ch := range b.idle {
@@ -86,12 +87,12 @@ func (b *Box[M]) signalIdle() {
 	b.idle = nil
 }
 
-// Abandon returns how many messages are running, or waiting for OnReleased. Handle must then check Abandoned and
-// discard its results.
+// Abandon returns how many messages are running, detached, or waiting for OnReleased. Handle and the caller of Settle
+// must then check Abandoned and discard their results.
 func (b *Box[M]) Abandon() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.abandoned.Store(true)
 	b.unwatch()
-	return b.handling
+	return b.handling + b.detached
 }

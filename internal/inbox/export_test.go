@@ -4,7 +4,7 @@ package inbox
 const ManualIDs = manualIDs
 
 // Left is the whole state of a Box. Tests check that nothing stays behind.
-type Left struct{ Used, IDs, Manual, Lanes, Closed, Ready, Workers, Messages, Handling, Large int }
+type Left struct{ Used, IDs, Manual, Lanes, Closed, Ready, Workers, Messages, Handling, Detached, Large int }
 
 // Left returns the state of b.
 func (b *Box[M]) Left() Left {
@@ -13,7 +13,7 @@ func (b *Box[M]) Left() Left {
 	return Left{
 		Used: int(b.used), IDs: len(b.ids.states) - b.ids.manual, Manual: b.ids.manual, Lanes: len(b.lanes),
 		Closed: b.closedLanes(), Ready: b.ready.Len(), Workers: b.workers, Messages: b.messages, Handling: b.handling,
-		Large: int(b.ready.running),
+		Detached: b.detached, Large: int(b.ready.running),
 	}
 }
 

@@ -33,7 +33,12 @@ type Verdict struct {
 	After time.Duration // wait before a Retry
 	Acked bool          // for Retry: the message was acknowledged, so the server does not redeliver it
 	Note  any           // for Retry; passed to the next attempt, also if the message was released in between
+
+	detached bool
 }
+
+// Detached reports whether the attempt was detached. Then Handle must not change its Verdict.
+func (v *Verdict) Detached() bool { return v.detached }
 
 // Then is the kind of a Verdict.
 type Then uint8
@@ -84,6 +89,7 @@ type Box[M any] struct {
 	workers  int
 	starting bool // a worker has not taken its first lane yet
 	handling int
+	detached int
 	closing  closing
 	released released
 	watch    *time.Timer // finds slow attempts; nil before the first attempt
@@ -131,6 +137,7 @@ const (
 	queued stage = iota
 	handling
 	backingOff // or ready for the next attempt
+	detached   // until Settle
 )
 
 // New returns an empty Box with all lanes open.
@@ -159,11 +166,16 @@ func (b *Box[M]) offer(key string, it item[M]) (Fate, due) {
 	if b.ids.has(it.id) {
 		return Duplicate, notDue
 	}
+	before := b.released[it.id]
+	it.attempt = before.tried
+	//mutant:released-alone
+	if before.alone {
+		key = aloneKey(key, it.id)
+	}
 	l := b.lanes[key]
 	if b.stopped || b.rejects(key, l) {
 		return Rejected, notDue
 	}
-	it.attempt = b.released[it.id].tried
 	if !b.fits(it.cost()) && !b.makeCapacity(key, l, &it) {
 		return Rejected, b.nowDue()
 	}
@@ -270,7 +282,7 @@ func (b *Box[M]) Forget(ids ...string) {
 
 // Len is the content of a Box.
 type Len struct {
-	Messages int // queued, running, and backing off
+	Messages int // queued, running, detached, and backing off
 	Handling int // running
 
 	Closed  int // lanes that are closed until Reopen
@@ -308,7 +320,7 @@ func (n *Len) add(now time.Duration, closed bool, first stage, began, failed tim
 		n.Delayed++
 	}
 	switch first {
-	case queued:
+	case queued, detached:
 	case handling:
 		n.OldestHandler = max(n.OldestHandler, now-began)
 	case backingOff:

@@ -69,7 +69,7 @@ func run(t *testing.T, workers int, bytes int64, test func(r *rig)) {
 				r.mu.Unlock()
 				err := errGoexit
 				defer func() {
-					if r.Abandoned() {
+					if r.Abandoned() || v.Detached() {
 						return
 					}
 					*v = r.settle(m, attempt, err)

@@ -74,6 +74,7 @@ type life struct {
 func newLife(t *rapid.T, s *server, cfg inbox.Config[message], lanes int) *life {
 	l := &life{s: s, sent: make([][]message, lanes)}
 	l.c = begin(t, s, cfg, rapid.Uint64().Draw(t, "seed of the handlers"))
+	l.c.detach = rapid.SampledFrom([]int{0, 1, 8}).Draw(t, "one in so many attempts detaches")
 	return l
 }
 
@@ -97,17 +98,21 @@ func (l *life) send(m message, reconnect bool, wait time.Duration) {
 }
 
 // finish waits until everything is acknowledged. Each message must be handled once, and in order unless the server
-// streams.
+// streams or it was detached.
 func (l *life) finish(t *rapid.T) {
 	l.c.finish() // resyncs that the Box requested must suffice
 	got := make([][]message, len(l.sent))
+	inOrder := make([][]message, len(l.sent))
 	for _, m := range l.c.done {
 		got[m.lane] = append(got[m.lane], m)
-	}
-	for lane := range got {
-		if l.s.streams {
-			slices.SortFunc(got[lane], func(a, b message) int { return a.number - b.number })
+		if !l.s.streams && !l.c.detached[m.id] {
+			inOrder[m.lane] = append(inOrder[m.lane], m)
 		}
+	}
+	byNumber := func(a, b message) int { return a.number - b.number }
+	for lane := range got {
+		assert.True(t, slices.IsSortedFunc(inOrder[lane], byNumber), "lane %d: %v", lane, ids(inOrder[lane]))
+		slices.SortFunc(got[lane], byNumber)
 		require.Equal(t, ids(l.sent[lane]), ids(got[lane]), "lane %d", lane)
 	}
 	assert.Zero(t, l.c.box.Released())

@@ -14,6 +14,7 @@ type memory struct {
 	failed time.Duration // time of the first failure
 	wakes  time.Duration // time of the next attempt
 	note   any           // Verdict.Note of the last attempt
+	alone  bool          // it was detached, so it does not hold up its lane
 }
 
 // released remembers released messages by id. Their ids are not in flight. A message that is never redelivered, because

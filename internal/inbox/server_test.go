@@ -118,6 +118,7 @@ type client struct {
 	ackEvery  time.Duration
 	attempt   func(c *client, m message, attempt int) inbox.Verdict // returns the verdict, or ends its goroutine
 	seed      uint64
+	detach    int // one in so many attempts detaches its message; 0: none
 
 	due  chan struct{}
 	stop chan struct{}
@@ -128,6 +129,7 @@ type client struct {
 	confirmed map[string]bool
 	done      []message
 	running   map[int]bool
+	detached  map[string]bool
 	arrived   map[int][]string // on the current link, by lane
 	resyncs   int
 	most      int // maximum of concurrent attempts
@@ -139,7 +141,8 @@ func begin(t assert.TestingT, s *server, cfg inbox.Config[message], seed uint64)
 		t: t, s: s, seed: seed,
 		pushEvery: 100 * time.Microsecond, ackEvery: 200 * time.Millisecond,
 		due: make(chan struct{}, 1), stop: make(chan struct{}),
-		acks: map[string]bool{}, confirmed: map[string]bool{}, running: map[int]bool{}, arrived: map[int][]string{},
+		acks: map[string]bool{}, confirmed: map[string]bool{}, running: map[int]bool{}, detached: map[string]bool{},
+		arrived: map[int][]string{},
 	}
 	cfg.Handle, cfg.OnReleased, cfg.OnBackoff = c.handle, func(message) {}, func() {}
 	s.wake = make(chan struct{}, 1)
@@ -218,11 +221,11 @@ func (c *client) read() {
 }
 
 // arrive offers a message. If it is accepted, all messages of its lane that arrived before it on this link must be in
-// flight or confirmed. Otherwise it overtakes one.
+// flight or confirmed. Otherwise it overtakes one. A message that was detached may overtake and be overtaken.
 func (c *client) arrive(m message) {
-	if c.box.Offer(fmt.Sprint(m.lane), m.id, int32(m.size), m) == taken {
+	if c.box.Offer(fmt.Sprint(m.lane), m.id, int32(m.size), m) == taken && !c.detached[m.id] {
 		for _, id := range c.arrived[m.lane] {
-			if !c.box.InFlight(id) && !c.confirmed[id] {
+			if !c.box.InFlight(id) && !c.confirmed[id] && !c.detached[id] {
 				assert.Fail(c.t, "out of order", "%s overtakes %s", m.id, id)
 			}
 		}
@@ -289,16 +292,54 @@ func (c *client) connect() {
 }
 
 func (c *client) handle(m message, attempt int, v *inbox.Verdict) {
+	beside := c.enter(m)
+	how := c.random(m, -attempt).Uint64()
+	if c.detach == 0 || how%uint64(c.detach) > 0 {
+		c.judge(m, attempt, v, beside)
+		return
+	}
 	c.mu.Lock()
+	c.detached[m.id] = true
+	if !beside {
+		delete(c.running, m.lane)
+	}
+	c.mu.Unlock()
+	c.box.Detach(fmt.Sprint(m.lane), m.id)
+	later := func() {
+		v := new(inbox.Verdict)
+		defer func() { c.box.Settle(fmt.Sprint(m.lane), m.id, *v) }()
+		c.judge(m, attempt, v, true)
+	}
+	if how>>32%2 == 0 {
+		later()
+	} else {
+		c.all.Go(later)
+	}
+}
+
+// enter records the start of an attempt. It reports whether the message was detached before, so that the attempt runs
+// beside its lane.
+func (c *client) enter(m message) (beside bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.detached[m.id] {
+		return true
+	}
 	assert.False(c.t, c.running[m.lane], "two concurrent attempts in one lane")
 	c.running[m.lane] = true
 	c.most = max(c.most, len(c.running))
-	c.mu.Unlock()
+	return false
+}
+
+// judge runs the rest of an attempt and stores its verdict.
+func (c *client) judge(m message, attempt int, v *inbox.Verdict, beside bool) {
 	*v = inbox.Verdict{Then: inbox.Retry, After: time.Duration(attempt) * time.Second} // if its goroutine ends
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		delete(c.running, m.lane)
+		if !beside {
+			delete(c.running, m.lane)
+		}
 		if v.Then != inbox.Retry {
 			c.done = append(c.done, m)
 		}

@@ -185,6 +185,7 @@ func (b *Box[M]) releaseNewest(g laneRelease[M]) {
 		//mutant:released-attempts
 		b.released.add(l.head().id, memory{
 			tried: l.head().attempt, failed: l.failed, wakes: l.wakes, note: l.verdict.Note,
+			alone: l.key != laneKey(l.key),
 		})
 		b.endBackoff(l)
 	}

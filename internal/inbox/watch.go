@@ -55,7 +55,7 @@ func (b *Box[M]) slowOnes() (found []slowOne, busy int) {
 		case now-l.began >= b.cfg.SlowAfter:
 			//mutant:slow-handler
 			l.slow = true
-			found = append(found, slowOne{key, l.head().id, now - l.began})
+			found = append(found, slowOne{laneKey(key), l.head().id, now - l.began})
 		case next == 0 || l.began < next:
 			next = l.began
 		}

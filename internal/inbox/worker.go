@@ -5,15 +5,17 @@ import "time"
 // work handles messages until no lane is ready. Handle and OnReleased run user code, which may end this goroutine
 // (runtime.Goexit). Then another worker continues.
 func (b *Box[M]) work(hired bool) {
-	exits := true
+	exits, left := true, false
 	defer func() {
-		if exits {
+		if exits && !left {
 			//mutant:worker-replace
 			go b.work(false)
 		}
 	}()
 	for l, it := b.next(hired); l != nil; l, it = b.next(false) {
-		b.attempt(l, it)
+		if b.attempt(l, it, &left); left {
+			return
+		}
 	}
 	exits = false
 }
@@ -45,16 +47,19 @@ func (b *Box[M]) next(hired bool) (*lane[M], item[M]) {
 	return l, *it
 }
 
-// attempt handles the first message of l once.
-func (b *Box[M]) attempt(l *lane[M], it item[M]) {
+// attempt handles the first message of l once. left becomes true if this goroutine no longer counts as a worker.
+func (b *Box[M]) attempt(l *lane[M], it item[M], left *bool) {
 	l.verdict = Verdict{Note: l.verdict.Note}
-	defer b.conclude(l, it.m) // deferred, because Handle may end this goroutine
+	defer b.conclude(l, it.m, left) // deferred, because Handle may end this goroutine
 	b.cfg.Handle(it.m, int(it.attempt), &l.verdict)
 }
 
 // conclude carries out the verdict of an attempt.
-func (b *Box[M]) conclude(l *lane[M], m M) {
+func (b *Box[M]) conclude(l *lane[M], m M, left *bool) {
 	v := l.verdict
+	if *left = v.detached; *left {
+		return
+	}
 	if v.Then == Retry && b.backOffLane(l, v.After) {
 		b.cfg.OnBackoff()
 		return
@@ -74,8 +79,7 @@ func (b *Box[M]) finish(l *lane[M], keep bool) { b.signalDue(b.pop(l, keep)) }
 func (b *Box[M]) pop(l *lane[M], keep bool) due {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.handling--
-	b.ready.done(l)
+	b.uncount(l)
 	it := l.items.Pop()
 	b.remove(l, &it, keep)
 	if l.closed && l.bytes <= l.half {
@@ -103,8 +107,7 @@ func (b *Box[M]) backOffLane(l *lane[M], after time.Duration) bool {
 		l.failed = now
 	}
 	//mutant:lane-backoff
-	b.handling--
-	b.ready.done(l)
+	b.uncount(l)
 	l.stage = backingOff
 	b.backOff(l, now+after, now)
 	return true

@@ -5,7 +5,7 @@ import "slices"
 // All has all mutants.
 var All = slices.Concat(
 	delivery, released, requests, options, replies, diagnostics, connections, malformed, files, pictures, secrets,
-	memory, hostile, bots, fileLedger, people, dialogs)
+	memory, hostile, bots, fileLedger, people, dialogs, jobs)
 
 // delivery has the mutants of features that every bot needs, in the order of a message: in, out, and the connection.
 var delivery = []Mutant{

@@ -30,6 +30,15 @@ func (d *Diary) All() []string {
 	return slices.Clone(d.lines)
 }
 
+// Take returns the lines and removes them.
+func (d *Diary) Take() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	lines := d.lines
+	d.lines = nil
+	return lines
+}
+
 // Count returns the number of lines that contain all texts.
 func (d *Diary) Count(texts ...string) (n int) {
 	for _, line := range d.All() {

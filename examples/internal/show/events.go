@@ -53,15 +53,15 @@ func (st *Stage) pushed(ctx context.Context, frame []byte) (who, text string) {
 	st.seen[m.MessageID] = true
 	p := blaze.DecodePayload(m.Category, m.Data)
 	if change, ok := p.(blaze.SystemConversation); ok {
-		return "", fmt.Sprintf("(%s %s %s)", st.place(ctx, m.ConversationID), change.Action,
-			st.user(ctx, change.ParticipantID))
+		group := strings.TrimPrefix(st.place(ctx, m.ConversationID), "@")
+		return "", "(" + strings.TrimSpace(group+": "+change.Action+" "+st.user(ctx, change.ParticipantID)) + ")"
 	}
 	return st.user(ctx, m.UserID) + st.place(ctx, m.ConversationID), Text(p)
 }
 
 // user returns the name of a user.
 func (st *Stage) user(ctx context.Context, id string) string {
-	if _, known := st.name[id]; !known {
+	if _, known := st.name[id]; !known && id != "" {
 		st.name[id] = id
 		if id == st.look.AppID() {
 			st.name[id] = "bot"

@@ -15,7 +15,7 @@ func (st *Stage) event(ctx context.Context, e blazetest.Event) {
 	who, text := "", ""
 	switch {
 	case e.Kind == blazetest.EventConnected && e.Link > 1:
-		text = "(connected again)"
+		text = "(the bot connects again)"
 	case e.Kind == blazetest.EventIn && e.Frame != nil && e.Text == "CREATE_MESSAGE":
 		who, text = st.pushed(ctx, e.Frame)
 	case e.Kind == blazetest.EventMessage:
@@ -94,11 +94,9 @@ func Text(p blaze.Payload) string {
 	case blaze.Post:
 		return string(p)
 	case blaze.ButtonGroup:
-		labels := make([]string, len(p))
-		for i, b := range p {
-			labels[i] = "[" + b.Label + "]"
-		}
-		return strings.Join(labels, " ")
+		return labels(p)
+	case blaze.Card:
+		return p.Title + "\n" + p.Description + "\n" + labels(p.Actions)
 	case blaze.Image:
 		return fmt.Sprintf("(picture, %d x %d)", p.Width, p.Height)
 	case blaze.Data:
@@ -111,4 +109,12 @@ func Text(p blaze.Payload) string {
 		return fmt.Sprintf("(transfer of %s, memo %q)", p.Amount, p.Memo)
 	}
 	return "(" + string(p.Category()) + ")"
+}
+
+func labels(buttons []blaze.Button) string {
+	text := make([]string, len(buttons))
+	for i, b := range buttons {
+		text[i] = "[" + b.Label + "]"
+	}
+	return strings.Join(text, " ")
 }

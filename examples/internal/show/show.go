@@ -59,8 +59,8 @@ func (st *Stage) Errorf(format string, args ...any) {
 // Cleanup implements blazetest.TB.
 func (st *Stage) Cleanup(f func()) { st.ends = append(st.ends, f) }
 
-// Main runs the bot with blaze.Main if BLAZE_KEYSTORE is set. Otherwise it plays the conversation and exits, with 1 if
-// something went wrong.
+// Main runs the bot with blaze.Main if BLAZE_KEYSTORE is set. Otherwise it plays the conversation, and exits with 1 if
+// something went wrong. It plays in a temporary directory, so that files of the bot are not left behind.
 func (d Demo) Main() {
 	if os.Getenv("BLAZE_KEYSTORE") != "" {
 		var cfg blaze.Config
@@ -69,12 +69,24 @@ func (d Demo) Main() {
 		}
 		blaze.Main(&cfg, d.Bot)
 	}
+	if err := d.main(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func (d Demo) main() (err error) {
+	dir, err := os.MkdirTemp("", "show-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Chdir(os.TempDir()), os.RemoveAll(dir)) }()
+	if err := os.Chdir(dir); err != nil {
+		return err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM) //nolint:forbidigo // as main
 	defer stop()
-	if err := d.Play(ctx, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1) //nolint:gocritic // the process needs no stop
-	}
+	return d.Play(ctx, os.Stdout)
 }
 
 // Play plays the conversation with a server in memory and prints it to w.

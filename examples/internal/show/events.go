@@ -14,8 +14,6 @@ import (
 func (st *Stage) event(ctx context.Context, e blazetest.Event) {
 	who, text := "", ""
 	switch {
-	case e.Kind == blazetest.EventConnected && e.Link > 1:
-		text = "(the bot connects again)"
 	case e.Kind == blazetest.EventIn && e.Frame != nil && e.Text == "CREATE_MESSAGE":
 		who, text = st.pushed(ctx, e.Frame)
 	case e.Kind == blazetest.EventMessage:
@@ -97,6 +95,10 @@ func Text(p blaze.Payload) string {
 		return labels(p)
 	case blaze.Card:
 		return p.Title + "\n" + p.Description + "\n" + labels(p.Actions)
+	case blaze.Raw:
+		if p.As.Encrypted() {
+			return "(encrypted)"
+		}
 	case blaze.Image:
 		return fmt.Sprintf("(picture, %d x %d)", p.Width, p.Height)
 	case blaze.Data:

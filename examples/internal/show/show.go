@@ -39,6 +39,7 @@ type Stage struct {
 	name map[string]string // of users and groups, by id
 
 	mu      sync.Mutex
+	lives   int // of the bot
 	settled sync.Cond
 	printed int // messages of the bot
 	acked   int // messages of people that were printed and acknowledged
@@ -55,6 +56,15 @@ func (st *Stage) Errorf(format string, args ...any) {
 	defer st.mu.Unlock()
 	st.faults = append(st.faults, fmt.Errorf(format, args...))
 }
+
+func (st *Stage) failed() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return len(st.faults) > 0
+}
+
+// Logf receives warnings of the bot's Client, for example about a handler that failed.
+func (st *Stage) Logf(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // Cleanup implements blazetest.TB.
 func (st *Stage) Cleanup(f func()) { st.ends = append(st.ends, f) }
@@ -110,8 +120,8 @@ func (st *Stage) play(ctx context.Context) error {
 	}
 	st.Cleanup(st.look.CloseIdleConnections)
 	st.Watch(func(e blazetest.Event) { st.event(ctx, e) })
-	_, st.stop = blazetest.Run(st, st.Server, st.demo.Bot, st.demo.Config) //nolint:contextcheck // it ends with Play
-	if err := st.script(); err != nil {
+	st.Start() //nolint:contextcheck // the bot ends with Play
+	if err := st.script(); err != nil || st.failed() {
 		return err
 	}
 	if st.demo.Talk != nil {
@@ -144,7 +154,18 @@ func (st *Stage) script() error {
 func (st *Stage) Stop() { st.stop() }
 
 // Start starts the bot again after Stop.
-func (st *Stage) Start() { _, st.stop = blazetest.Run(st, st.Server, st.demo.Bot, st.demo.Config) }
+func (st *Stage) Start() { _, st.stop = blazetest.Run(st, st.Server, st.bot, st.demo.Config) }
+
+// bot returns the handler of the bot for a new process.
+func (st *Stage) bot(c *blaze.Client) blaze.Handler {
+	st.flush()
+	st.mu.Lock()
+	if st.lives++; st.lives > 1 {
+		st.print("", "(the bot starts again)")
+	}
+	st.mu.Unlock()
+	return st.demo.Bot(c)
+}
 
 // Note waits until the bot has handled every message, and prints a remark.
 func (st *Stage) Note(ctx context.Context, text string) error {
@@ -162,13 +183,18 @@ func (st *Stage) settle(ctx context.Context) error {
 	if err := st.Idle(ctx); err != nil {
 		return err
 	}
+	st.flush()
+	return nil
+}
+
+// flush waits until the messages so far are printed.
+func (st *Stage) flush() {
 	sent, acked := len(st.Sent()), len(st.Acked())
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for st.printed < sent || st.acked < acked {
 		st.settled.Wait()
 	}
-	return nil
 }
 
 // print prints a line: who said it, and a text, of which further lines are indented.

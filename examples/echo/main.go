@@ -19,8 +19,8 @@ var script string
 
 func main() { show.Demo{Bot: newBot, Script: script}.Main() }
 
-// newBot returns a handler that answers a text with "echo: " and the text, and any other payload with the same payload. It
-// does not handle system messages.
+// newBot returns a handler that answers a text with "echo: " and the text, and any other payload with the same payload.
+// It does not handle system messages.
 func newBot(c *blaze.Client) blaze.Handler {
 	return blaze.Route(
 		blaze.Command("/help", func(ctx context.Context, m *blaze.Message, _ string) error {

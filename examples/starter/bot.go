@@ -7,9 +7,9 @@ import (
 	"github.com/mixin-blaze/blaze"
 )
 
-// newBot returns the handler of all messages. An error of a handler is logged, and the message is handled again, for
-// about two minutes. A message that was being handled when the bot stopped is handled again after the next start. Replies
-// to it are stored once, unless their content differs.
+// newBot returns the handler of all messages. If it returns an error, the error is logged and the message is handled
+// again, for about two minutes. A message that was not finished when the bot stopped is handled again after the next
+// start; the same reply to it is stored once.
 func newBot(c *blaze.Client) blaze.Handler {
 	limit := blaze.RateLimit(20, time.Minute, nil) // of each user; further messages are not answered
 	sorry := blaze.Apologize(c, "Sorry, that did not work. Please try again later.")

@@ -1,5 +1,5 @@
-// Package show is the main function of most examples: a bot on Mixin Messenger if BLAZE_KEYSTORE is set, and otherwise a
-// conversation with the bot in memory that is printed. A bot of its own calls blaze.Main in place of Demo.Main.
+// Package show is the main function of most examples. If BLAZE_KEYSTORE is set, the bot runs on Mixin Messenger.
+// Otherwise a conversation with the bot is played in memory and printed. Your own bot calls blaze.Main instead.
 package show
 
 import (
@@ -120,8 +120,8 @@ func (st *Stage) play(ctx context.Context) error {
 	}
 	st.Cleanup(st.look.CloseIdleConnections)
 	st.Watch(func(e blazetest.Event) { st.event(ctx, e) })
-	st.Start() //nolint:contextcheck // the bot ends with Play
-	if err := st.script(); err != nil || st.failed() {
+	st.Start()                                         //nolint:contextcheck // the bot ends with Play
+	if err := st.script(); err != nil || st.failed() { //nolint:contextcheck // a line has a timeout of its own
 		return err
 	}
 	if st.demo.Talk != nil {

@@ -48,7 +48,7 @@ func TestPlay(t *testing.T) {
 				require.NoError(t, st.Note(ctx, "paid"))
 				st.Stop()
 				bob.Send(blaze.ButtonGroup{blaze.SayButton("Yes", "yes"), blaze.SayButton("No", "no")})
-				st.Start()
+				st.Start() //nolint:contextcheck // the bot ends with Play
 				require.NoError(t, st.Idle(ctx))
 				st.Group("staff", bob).As(bob).Say("one\ntwo")
 				require.NoError(t, st.Idle(ctx))

@@ -39,7 +39,8 @@ type Stage struct {
 	name map[string]string // of users and groups, by id
 
 	mu      sync.Mutex
-	lives   int // of the bot
+	dir     string // that has the script, as testdata has it in the sources
+	lives   int    // of the bot
 	settled sync.Cond
 	printed int // messages of the bot
 	acked   int // messages of people that were printed and acknowledged
@@ -52,9 +53,13 @@ func (st *Stage) Helper() {}
 
 // Errorf implements blazetest.TB: Play returns the error.
 func (st *Stage) Errorf(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.faults = append(st.faults, fmt.Errorf(format, args...))
+	if st.dir != "" {
+		text = strings.ReplaceAll(text, st.dir, "testdata")
+	}
+	st.faults = append(st.faults, errors.New(text))
 }
 
 func (st *Stage) failed() bool {
@@ -142,6 +147,9 @@ func (st *Stage) script() error {
 		return err
 	}
 	st.Cleanup(func() { _ = os.RemoveAll(dir) }) // the system removes temporary files
+	st.mu.Lock()
+	st.dir = dir
+	st.mu.Unlock()
 	path := filepath.Join(dir, "demo.txt")
 	if err := os.WriteFile(path, []byte(st.demo.Script), 0o600); err != nil {
 		return err

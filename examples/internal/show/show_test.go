@@ -67,7 +67,7 @@ func TestPlayFails(t *testing.T) {
 		err := show.Demo{Bot: func(*blaze.Client) blaze.Handler {
 			return func(context.Context, *blaze.Message) error { return context.DeadlineExceeded }
 		}, Script: "alice: hello\nbot> hello\n"}.Play(t.Context(), new(bytes.Buffer))
-		require.ErrorContains(t, err, "the bot sent no message")
+		require.ErrorContains(t, err, "testdata/demo.txt:2: the bot sent no message")
 		require.Less(t, time.Since(began), 30*time.Second)
 	})
 }

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/mixin-blaze/blaze/examples/internal/show"
+	"github.com/mixin-blaze/blaze/examples/internal/show/showtest"
+)
+
+func TestBot(t *testing.T) {
+	showtest.Run(t, func(t *testing.T) show.Demo {
+		return show.Demo{Bot: newBot(files{dir: t.TempDir()}), Script: script}
+	})
+}

@@ -1,0 +1,45 @@
+// Package showtest tests examples that use package show.
+package showtest
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mixin-blaze/blaze/blazetest"
+	"github.com/mixin-blaze/blaze/examples/internal/show"
+)
+
+// Run plays every script in testdata, and compares the output of the demo with testdata/demo.out. demo is called for
+// each of them. BLAZE_UPDATE=1 writes the scripts and the output.
+func Run(t *testing.T, demo func(t *testing.T) show.Demo) {
+	t.Helper()
+	scripts, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	for _, path := range scripts {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := demo(t)
+				s, _ := blazetest.Start(t, d.Bot, d.Config)
+				blazetest.Script(t, s, path)
+			})
+		})
+	}
+	t.Run("demo", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			require.NoError(t, demo(t).Play(t.Context(), &out))
+			if os.Getenv("BLAZE_UPDATE") == "1" {
+				require.NoError(t, os.WriteFile("testdata/demo.out", out.Bytes(), 0o600))
+			}
+			want, err := os.ReadFile("testdata/demo.out")
+			require.NoError(t, err)
+			assert.Equal(t, string(want), out.String())
+		})
+	})
+}

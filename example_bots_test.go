@@ -146,7 +146,7 @@ func ExampleHandler_allowList() {
 	only := func(users ...string) func(blaze.Handler) blaze.Handler {
 		return func(h blaze.Handler) blaze.Handler {
 			return func(ctx context.Context, m *blaze.Message) error {
-				if !slices.Contains(users, m.Sender()) {
+				if !slices.Contains(users, m.UserID) {
 					return nil // acknowledged without a reply
 				}
 				return h(ctx, m)

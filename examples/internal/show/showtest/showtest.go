@@ -31,10 +31,12 @@ func Run(t *testing.T, demo func(t *testing.T) show.Demo) {
 		})
 	}
 	t.Run("demo", func(t *testing.T) {
+		update := os.Getenv("BLAZE_UPDATE") == "1"
+		t.Setenv("BLAZE_UPDATE", "") // the demo's script is played as it is
 		synctest.Test(t, func(t *testing.T) {
 			var out bytes.Buffer
 			require.NoError(t, demo(t).Play(t.Context(), &out))
-			if os.Getenv("BLAZE_UPDATE") == "1" {
+			if update {
 				require.NoError(t, os.WriteFile("testdata/demo.out", out.Bytes(), 0o600))
 			}
 			want, err := os.ReadFile("testdata/demo.out")

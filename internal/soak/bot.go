@@ -20,17 +20,29 @@ func (p *process) handle(ctx context.Context, m *blaze.Message) error {
 	if n < 0 {
 		return nil
 	}
-	how, err := failure, error(nil)
+	text, ok := m.Payload.(blaze.Text)
+	if !ok || string(text) != p.text(n) || m.ConversationID != p.conversationID(p.conversation(n)) {
+		p.add(Protocol, "message %d: content differs", n)
+	}
+	if p.kind(n) != detaching {
+		return p.attempt(ctx, m, n)
+	}
+	p.record("handler detached")
+	p.in.detached(p.number, n)
+	settle := m.Detach()
+	go func() { settle(p.attempt(ctx, m, n)) }()
+	return nil
+}
+
+// attempt performs an attempt and reports its outcome to the oracle.
+func (p *process) attempt(ctx context.Context, m *blaze.Message, n int) (err error) {
+	how := failure
 	defer func() { // deferred, so that it also runs after a panic or Goexit
 		p.in.attemptEnded(p.number, n, how)
 		if how == success && p.mode.ack == blaze.AckManual {
 			p.toAck(m.ID)
 		}
 	}()
-	text, ok := m.Payload.(blaze.Text)
-	if !ok || string(text) != p.text(n) || m.ConversationID != p.conversationID(p.conversation(n)) {
-		p.add(Protocol, "message %d: content differs", n)
-	}
 	how, err = p.act(ctx, m, n)
 	return err
 }
@@ -45,6 +57,10 @@ func (p *process) act(ctx context.Context, m *blaze.Message, n int) (outcome, er
 	case k == slow || k == verySlow:
 		p.record("handler slow")
 		wait(ctx, p.wait(n))
+	case k == detaching:
+		if wait(ctx, p.wait(n)); first && n%2 == 0 {
+			return failure, errOnPurpose
+		}
 	case k == declining:
 		p.record("handler declined")
 		return decline, blaze.ErrNotHandled

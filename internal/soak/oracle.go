@@ -46,6 +46,7 @@ type inboundOracle struct {
 	state         []uint8          // by message
 	attemptCounts map[int]int      // of unfinished messages, in this process
 	earlyMessages map[int]struct{} // messages with the bit early
+	beside        map[int]struct{} // messages that this process detached, handled beside their conversations
 	lanes         []lane           // by conversation
 	left          int              // messages that are not finished or not acknowledged
 	ended         [outcomes]int    // number of attempts by outcome
@@ -64,7 +65,7 @@ type lane struct {
 func newInboundOracle(v *violations, s script, messages int) *inboundOracle {
 	o := &inboundOracle{
 		violations: v, script: s, state: make([]uint8, messages),
-		attemptCounts: make(map[int]int), earlyMessages: make(map[int]struct{}),
+		attemptCounts: make(map[int]int), earlyMessages: make(map[int]struct{}), beside: make(map[int]struct{}),
 		left: messages,
 	}
 	o.lanes = make([]lane, s.lanes(messages))
@@ -92,6 +93,11 @@ func (o *inboundOracle) restart(process int, m mode, pending []int) {
 		o.finish(n)
 	}
 	clear(o.earlyMessages)
+	for n := range o.beside { // newer messages may have been handled
+		l := &o.lanes[o.conversation(n)]
+		l.last = min(l.last, n-1)
+	}
+	clear(o.beside)
 	for _, n := range pending {
 		if o.state[n]&recorded != 0 && !m.memoryLedger {
 			continue
@@ -167,6 +173,9 @@ func (o *inboundOracle) attemptBegan(process, message, attempt int) {
 	if most := o.mode.handlerAttempts; most > 0 && attempt > most {
 		o.add(AttemptCount, "message %d: attempt %d of at most %d", message, attempt, most)
 	}
+	if o.isBeside(message) {
+		return
+	}
 	l := &o.lanes[o.conversation(message)]
 	if l.busy >= 0 {
 		o.add(HandledAtOnce, "messages %d and %d", l.busy, message)
@@ -175,6 +184,23 @@ func (o *inboundOracle) attemptBegan(process, message, attempt int) {
 		o.add(HandledOrder, "message %d after message %d of the same conversation", message, l.last)
 	}
 	l.busy = message
+}
+
+// detached records that an attempt detaches its message. The handler calls it just before.
+func (o *inboundOracle) detached(process, message int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.stale(process) || !o.known(message) || o.isBeside(message) {
+		return
+	}
+	o.beside[message] = struct{}{}
+	o.lanes[o.conversation(message)].busy = -1
+}
+
+// isBeside reports whether a message was detached in this process. The caller holds mu.
+func (o *inboundOracle) isBeside(message int) bool {
+	_, beside := o.beside[message]
+	return beside
 }
 
 // attemptEnded records the outcome of an attempt. The handler calls it last.
@@ -189,7 +215,9 @@ func (o *inboundOracle) attemptEnded(process, message int, how outcome) {
 	if o.ending {
 		o.late++
 	}
-	o.lanes[o.conversation(message)].busy = -1
+	if !o.isBeside(message) {
+		o.lanes[o.conversation(message)].busy = -1
+	}
 	if how == success || how == decline {
 		o.finish(message)
 	}
@@ -228,8 +256,9 @@ func (o *inboundOracle) finish(message int) {
 	delete(o.attemptCounts, message)
 	delete(o.earlyMessages, message)
 	o.state[message] &^= early
-	l := &o.lanes[o.conversation(message)]
-	l.last = max(l.last, message)
+	if l := &o.lanes[o.conversation(message)]; !o.isBeside(message) {
+		l.last = max(l.last, message)
+	}
 	o.set(message, finished)
 }
 

@@ -284,6 +284,29 @@ func TestWrongHistories(t *testing.T) {
 	}
 }
 
+// A detached message may overlap with others of its conversation, be overtaken, and be handled by the next process
+// after newer ones. It is still handled once.
+func TestHistoryOfDetachedMessages(t *testing.T) {
+	h := newHistory(t)
+	for _, n := range []int{3, 4} {
+		h.in.attemptBegan(0, n, 1)
+		h.in.detached(0, n)
+	}
+	h.handled(5)
+	h.in.attemptEnded(0, 4, failure)
+	h.in.attemptBegan(0, 6, 1)
+	h.in.attemptBegan(0, 4, 2)
+	h.in.attemptEnded(0, 6, success)
+	h.in.attemptEnded(0, 4, success)
+	h.in.restart(1, mode{handlerAttempts: 8}, []int{3})
+	h.in.attemptBegan(1, 3, 1)
+	h.in.attemptEnded(1, 3, success)
+	list, n := h.v.list()
+	assert.Zero(t, n, list)
+	h.in.attemptBegan(1, 3, 2)
+	assert.Equal(t, 1, h.v.count(HandledAgain))
+}
+
 func TestRightHistory(t *testing.T) {
 	h := newHistory(t)
 	for n := range historyMessages {

@@ -62,8 +62,8 @@ var allFaults = []string{
 	"HTTP request lost", "HTTP response lost", "HTTP 401", "HTTP response of a gateway", "HTTP rejected transiently",
 	"encrypted message rejected", "sessions changed",
 	"handler slow", "handler failed", "handler panicked", "handler exited", "handler declined", "handler dropped",
-	"conversation failing", "acknowledged by hand", "ledger failed", "limiter failed", "limiter waited",
-	"send canceled early", "send unconfirmed", "resync over a new link",
+	"handler detached", "conversation failing", "acknowledged by hand", "ledger failed", "limiter failed",
+	"limiter waited", "send canceled early", "send unconfirmed", "resync over a new link",
 	"process ended under load", "process ended with work left",
 }
 

@@ -23,6 +23,7 @@ const (
 	exitOnce              // calls runtime.Goexit at the first attempt
 	declining             // returns ErrNotHandled
 	dropping              // returns ErrDrop
+	detaching             // detaches the message, and ends milliseconds later; half of them fail at the first attempt
 	failing               // fails while its conversation is failing, and succeeds after that
 )
 
@@ -84,7 +85,13 @@ func (s script) kind(message int) kind {
 	}
 	n := s.often
 	return pick(s.draw(forKind, message, 10_000), plain, []share{
-		{panicOnce, 5 * n}, {exitOnce, 5 * n}, {dropping, 20 * n}, {declining, 40 * n}, {verySlow, 10 * n}, {slow, 300},
+		{panicOnce, 5 * n},
+		{exitOnce, 5 * n},
+		{dropping, 20 * n},
+		{declining, 40 * n},
+		{verySlow, 10 * n},
+		{slow, 300},
+		{detaching, 100 * n},
 	})
 }
 

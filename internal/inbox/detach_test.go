@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze/internal/inbox"
 )
@@ -237,13 +238,13 @@ func TestADetachedMessageInBackoffIsReleased(t *testing.T) {
 // Time after Detach does not make a handler slow. A slow retry is reported under its own lane.
 func TestADetachedMessageIsNotSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var slow []string
+		slow := make(chan string, 2)
 		var b *inbox.Box[string]
 		b = inbox.New(inbox.Config[string]{
 			Workers: 1, Bytes: 1 << 20, OnBackoff: func() {}, Due: func(bool) {},
 			SlowAfter: time.Minute,
 			Slow: func(key, id string, running time.Duration, busy int) {
-				slow = append(slow, fmt.Sprint(key, " ", id, " ", running, " ", busy))
+				slow <- fmt.Sprint(key, " ", id, " ", running, " ", busy)
 			},
 			Handle: func(m string, attempt int, _ *inbox.Verdict) {
 				if attempt == 1 {
@@ -261,7 +262,8 @@ func TestADetachedMessageIsNotSlow(t *testing.T) {
 		assert.Empty(t, slow)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		assert.Equal(t, []string{"a a1 1m0s 1"}, slow)
+		require.Len(t, slow, 1)
+		assert.Equal(t, "a a1 1m0s 1", <-slow)
 		b.Stop()
 	})
 }

@@ -38,13 +38,9 @@ func (a released) add(id string, m memory) {
 // otherwise each redelivery would use up an attempt, although no time has passed.
 func (b *Box[M]) begin(l *lane[M]) {
 	l.stage = queued
-	if it := l.head(); it.attempt > 0 {
-		//mutant:released-recall
-		l.recall(b.released[it.id])
-		delete(b.released, it.id)
+	if it := l.head(); it.attempt > 0 && b.recall(l, it.id) {
 		//mutant:released-waits
 		if now := b.now(); l.wakes > now {
-			l.stage = backingOff
 			b.backOff(l, l.wakes, now)
 			return
 		}
@@ -52,5 +48,13 @@ func (b *Box[M]) begin(l *lane[M]) {
 	b.ready.push(l)
 }
 
-// recall restores the state of the first message.
-func (l *lane[M]) recall(m memory) { l.failed, l.wakes, l.verdict.Note = m.failed, m.wakes, m.note }
+// recall restores the state of the first message of l if that is remembered.
+func (b *Box[M]) recall(l *lane[M], id string) bool {
+	m, ok := b.released[id]
+	if ok {
+		//mutant:released-recall
+		l.stage, l.failed, l.wakes, l.verdict.Note = backingOff, m.failed, m.wakes, m.note
+		delete(b.released, id)
+	}
+	return ok
+}

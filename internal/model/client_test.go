@@ -180,6 +180,7 @@ func (c *client) push(i, from int) {
 			c.lane[l] = append(c.lane[l], i)
 			c.used++
 			c.st[i] = queued
+			c.first(l)
 		}
 	}
 	c.took()
@@ -273,10 +274,18 @@ func (c *client) pop(l int) int {
 	i := c.lane[l][0]
 	c.lane[l] = c.lane[l][1:]
 	c.tried[i] = 0
+	c.first(l)
 	if c.closed[l] && 2*len(c.lane[l]) <= c.then[l] {
 		c.low = true
 	}
 	return i
+}
+
+// first lets the first message of a conversation go on with its backoff if it was released before.
+func (c *client) first(l int) {
+	if len(c.lane[l]) > 0 && c.st[c.lane[l][0]] == queued && c.tried[c.lane[l][0]] > 0 {
+		c.st[c.lane[l][0]] = backoff
+	}
 }
 
 // The transitions of the worker of conversation l.

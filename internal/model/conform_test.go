@@ -164,7 +164,7 @@ func (s *schedule) push(i int) {
 	switch {
 	case inFlight:
 		want = inbox.Duplicate
-	case s.c.st[i] == queued:
+	case s.c.st[i] == queued, s.c.st[i] == backoff:
 		want = inbox.Taken
 	}
 	assert.Equal(s.t, want, fate, "message %d", i)

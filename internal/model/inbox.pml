@@ -99,7 +99,16 @@ inline take(i) {
 	lane[CONV(i)*N + own[CONV(i)]] = i;
 	own[CONV(i)]++; used++;
 	st[i] = QUEUED;
+	first(CONV(i));
 	rejected = rejected & ~BIT(i)
+}
+
+/* first: the first message of conversation c goes on with its backoff if it was released before. inbox.Box.begin */
+inline first(c) {
+	if
+	:: own[c] > 0 && st[lane[c*N]] == QUEUED && (tried & BIT(lane[c*N])) -> st[lane[c*N]] = BACKOFF
+	:: else
+	fi
 }
 
 /* reopen: inbox.Box.Reopen */
@@ -133,6 +142,7 @@ inline pop(c) {
 	od;
 	lane[c*N + own[c]] = 0;
 	tried = tried & ~BIT(z);
+	first(c);
 	if :: closed[c] && 2*own[c] <= then[c] -> low = 1 :: else fi
 }
 

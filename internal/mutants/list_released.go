@@ -22,7 +22,7 @@ var released = []Mutant{
 	},
 	{
 		Name: "replies to a released message are forgotten",
-		By:   unit("TestTheRepliesToAReleasedMessage"), Marker: "released-recall", New: "",
+		By:   unit("TestTheRepliesToAReleasedMessage"), Marker: "released-recall", Old: "m.note", New: "nil",
 	},
 	{
 		Name: "a redelivery ends the backoff of a released message",

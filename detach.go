@@ -21,7 +21,7 @@ import (
 // Only the first result counts: that of settle, or an error or panic of the handler itself. If m is retried, the
 // handler runs again from its start, when the wait is over, beside the other messages of the conversation. When Run's
 // context ends, Run waits up to Config.Drain for m. Otherwise m is redelivered on the next start, unless it was
-// acknowledged before (AckReceived). A message that is never settled stays in flight until then.
+// acknowledged before (AckReceived). A message that is never settled stays in flight until Run has ended.
 //
 // The settle of a second call does nothing, and neither does that of a call after the handler has returned, or of a
 // Message constructed by hand. Detach is safe for concurrent use.

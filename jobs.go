@@ -108,8 +108,8 @@ func (j *Jobs) Background(h Handler) Handler {
 
 // Cancel ends all jobs of m's conversation, and returns how many. The context of a running job ends with the cause
 // [ErrCanceled]; waiting jobs do not begin. Their messages are done, as if the handlers had returned nil. A job that
-// failed before and waits for another attempt is canceled too if its message is older than m; it is not counted, and
-// within an hour only. Cancel does not wait for the running job.
+// failed before and waits for another attempt is canceled too, but not counted, if its message is older than m and the
+// attempt is due within an hour. Cancel does not wait for the running job.
 func (j *Jobs) Cancel(m *Message) int {
 	canceled, begun := j.remove(m)
 	for _, one := range canceled {

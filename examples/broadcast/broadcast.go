@@ -25,7 +25,7 @@ type broadcast struct {
 	Users    []string
 	Payload  blaze.Payload
 	File     string         // has the progress; it belongs to Name and Users
-	Progress func(done int) // called after each chunk
+	Progress func(done int) // called at the beginning and after each chunk
 }
 
 // progress is a line of the file: how many people were written to so far, and who of the last chunk was not reached.

@@ -59,15 +59,15 @@ func once(
 	}
 	ctx, interrupt := context.WithCancel(ctx)
 	defer interrupt()
-	if interrupted {
-		defer s.Watch(func(blazetest.Event) {
-			if len(s.Sent()) >= early {
-				interrupt()
-			}
-		})()
-	}
 	next := *b
 	next.Client = c
+	if interrupted {
+		next.Progress = func(done int) {
+			if done >= early {
+				interrupt()
+			}
+		}
+	}
 	return send(ctx, c, &next, bar)
 }
 

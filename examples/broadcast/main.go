@@ -88,7 +88,13 @@ func send(ctx context.Context, c *blaze.Client, b *broadcast, bar io.Writer) (fa
 	go func() { ended <- c.Run(running, nil) }() // a nil handler: the client is send-only
 	shown := progressbar.NewOptions(len(b.Users), progressbar.OptionSetWriter(bar), progressbar.OptionShowCount(),
 		progressbar.OptionSetDescription("sending"), progressbar.OptionOnCompletion(func() { fmt.Fprintln(bar) }))
-	b.Progress = func(n int) { _ = shown.Set(n) }
+	then := b.Progress
+	b.Progress = func(n int) {
+		_ = shown.Set(n)
+		if then != nil {
+			then(n)
+		}
+	}
 	failed, err = b.Run(ctx)
 	if errors.Is(err, context.Canceled) {
 		_ = shown.Exit()

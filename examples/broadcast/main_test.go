@@ -45,12 +45,13 @@ func TestABroadcastIsResumed(t *testing.T) {
 			b.Users[i] = blazetest.UserID(fmt.Sprint("user", i))
 		}
 		ctx, interrupt := context.WithCancel(t.Context())
-		requests := 0
+		lost := false
 		undo := s.InterceptAll("CREATE_PLAIN_MESSAGES", func(blazetest.Frame) blazetest.Answer {
-			switch requests++; requests {
-			case 5: // stored, and the confirmation is lost
+			switch stored := len(s.Sent()); {
+			case stored >= 400 && !lost: // the confirmation is lost
+				lost = true
 				return blazetest.Answer{Hang: true, Cut: true}
-			case 15:
+			case stored >= 1300: // in the second chunk
 				interrupt()
 				return blazetest.Answer{Hang: true}
 			}

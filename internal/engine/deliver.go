@@ -206,7 +206,7 @@ func (e *Engine) Detach(d *Delivery) { e.inbox.Detach(d.ConversationID, d.Messag
 func (e *Engine) Settle(d *Delivery) {
 	var v inbox.Verdict
 	// Deferred, because Record may end this goroutine.
-	defer func() { e.inbox.Settle(d.ConversationID, d.MessageID, v) }()
+	defer func() { e.inbox.Settle(d.MessageID, v) }()
 	e.settle(d, &v)
 }
 

@@ -109,7 +109,7 @@ func (b *Box[M]) Due() (due, whole bool) {
 func (b *Box[M]) Reopen() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, l := range b.lanes {
+	for l := range b.all() {
 		l.closed = false
 	}
 	clear(b.closing.empty)

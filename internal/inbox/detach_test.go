@@ -39,7 +39,7 @@ func TestADetachedMessageLeavesItsLane(t *testing.T) {
 		r.offer("a", "a1", 100, duplicate)
 		assert.Equal(t, inbox.Len{Messages: 1}, r.Len())
 		assert.Equal(t, inbox.Left{Used: 100 + overhead, IDs: 1, Lanes: 1, Messages: 1, Detached: 1}, r.Left())
-		r.Settle("a", "a1", inbox.Verdict{Then: inbox.Done})
+		r.Settle("a1", inbox.Verdict{Then: inbox.Done})
 		assert.Equal(t, inbox.Left{}, r.Left())
 		r.offer("a", "a1", 100, taken)
 	})
@@ -52,7 +52,7 @@ func TestADetachedMessageIsRetriedBesideItsLane(t *testing.T) {
 		r.offer("a", "a1", 100, taken)
 		r.sleep(0)
 		note := new(int)
-		r.Settle("a", "a1", inbox.Verdict{Then: inbox.Retry, After: 10 * time.Second, Note: note})
+		r.Settle("a1", inbox.Verdict{Then: inbox.Retry, After: 10 * time.Second, Note: note})
 		assert.Equal(t, 1, r.backoffs)
 		r.offer("a", "a2", 100, taken)
 		r.sleep(5 * time.Second)
@@ -63,7 +63,7 @@ func TestADetachedMessageIsRetriedBesideItsLane(t *testing.T) {
 		r.offer("a", "a3", 100, taken)
 		r.sleep(time.Second)
 		r.handled("a3")
-		r.Settle("a", "a1", inbox.Verdict{Then: inbox.Keep})
+		r.Settle("a1", inbox.Verdict{Then: inbox.Keep})
 		assert.Equal(t, inbox.Left{Manual: 1}, r.Left())
 	})
 }
@@ -87,7 +87,7 @@ func TestTheGoroutineOfADetachedMessage(t *testing.T) {
 				r.sleep(time.Minute)
 				r.handled("a1", "a2")
 				assert.Equal(t, 0, r.Left().Workers)
-				r.Settle("a", "a1", inbox.Verdict{})
+				r.Settle("a1", inbox.Verdict{})
 				r.sleep(2 * time.Hour)
 				assert.Equal(t, inbox.Left{}, r.Left())
 				r.offer("a", "a3", 100, taken)
@@ -104,7 +104,7 @@ func TestADetachedMessageIsRetriedWhileItsHandlerRuns(t *testing.T) {
 		r.handle = func(m string, attempt int) error {
 			if attempt == 1 {
 				r.Detach("a", m)
-				r.Settle("a", m, inbox.Verdict{Then: inbox.Retry, After: time.Second})
+				r.Settle(m, inbox.Verdict{Then: inbox.Retry, After: time.Second})
 				time.Sleep(2 * time.Second)
 				return nil
 			}
@@ -139,7 +139,7 @@ func TestStopWaitsForADetachedMessage(t *testing.T) {
 				default:
 				}
 				assert.Equal(t, 1, r.Left().Detached)
-				r.Settle("a", "a1", v)
+				r.Settle("a1", v)
 				<-idle
 				assert.Equal(t, inbox.Left{}, r.Left())
 				assert.Equal(t, v.Acked, len(take(r, &r.released)) == 1)
@@ -155,7 +155,7 @@ func TestAbandonCountsDetachedMessages(t *testing.T) {
 		r.sleep(0)
 		r.Stop()
 		assert.Equal(t, 1, r.Abandon())
-		r.Settle("a", "a1", inbox.Verdict{})
+		r.Settle("a1", inbox.Verdict{})
 	})
 }
 
@@ -186,7 +186,7 @@ func TestAClosedLaneStaysClosedAfterADetach(t *testing.T) {
 		r.offer("a", "a3", 4000-overhead, taken)
 		r.sleep(time.Second)
 		r.handled("a1", "a2", "a3")
-		r.Settle("a", "a1", inbox.Verdict{})
+		r.Settle("a1", inbox.Verdict{})
 	})
 }
 
@@ -199,12 +199,35 @@ func TestDetachedMessagesFillTheBox(t *testing.T) {
 		r.sleep(0)
 		r.offer("b", "b1", 2000-overhead, rejected)
 		assert.True(t, r.Stuck())
-		r.Settle("a", "a1", inbox.Verdict{})
+		r.Settle("a1", inbox.Verdict{})
 		r.due("whole")
 		r.Reopen()
 		r.offer("b", "b1", 2000-overhead, taken)
 		r.sleep(time.Second)
-		r.Settle("a", "a2", inbox.Verdict{})
+		r.Settle("a2", inbox.Verdict{})
+	})
+}
+
+// Ids come from the network. Whatever they contain, detached messages are told apart by them.
+func TestDetachedMessagesWithHostileNames(t *testing.T) {
+	run(t, 4, 1<<20, func(r *rig) {
+		lanes := map[string]string{"y\x00z": "x", "z": "x\x00y", "1": "", "x": "1"}
+		r.handle = func(m string, attempt int) error {
+			if attempt == 1 {
+				r.Detach(lanes[m], m)
+			}
+			return nil
+		}
+		for m, lane := range lanes {
+			r.offer(lane, m, 0, taken)
+		}
+		r.sleep(0)
+		assert.Equal(t, 4, r.Left().Detached)
+		for m := range lanes {
+			r.Settle(m, inbox.Verdict{Then: inbox.Retry, After: time.Second})
+		}
+		r.sleep(time.Second)
+		assert.Equal(t, inbox.Left{}, r.Left())
 	})
 }
 
@@ -215,7 +238,7 @@ func TestADetachedMessageInBackoffIsReleased(t *testing.T) {
 		r.detaching("a1")
 		r.offer("a", "a1", 9000-overhead, taken)
 		r.sleep(0)
-		r.Settle("a", "a1", inbox.Verdict{Then: inbox.Retry, After: 10 * time.Second})
+		r.Settle("a1", inbox.Verdict{Then: inbox.Retry, After: 10 * time.Second})
 		r.offer("b", "b1", 2000-overhead, taken)
 		assert.False(t, r.InFlight("a1"))
 		assert.True(t, r.Stuck(), "the server must redeliver it")
@@ -230,7 +253,7 @@ func TestADetachedMessageInBackoffIsReleased(t *testing.T) {
 		r.handled("a3")
 		r.sleep(10 * time.Second)
 		r.handled("a1/2")
-		r.Settle("a", "a1", inbox.Verdict{})
+		r.Settle("a1", inbox.Verdict{})
 		assert.Equal(t, inbox.Left{}, r.Left())
 	})
 }
@@ -250,7 +273,7 @@ func TestADetachedMessageIsNotSlow(t *testing.T) {
 				if attempt == 1 {
 					b.Detach("a", m)
 					time.Sleep(time.Hour)
-					b.Settle("a", m, inbox.Verdict{Then: inbox.Retry})
+					b.Settle(m, inbox.Verdict{Then: inbox.Retry})
 					return
 				}
 				time.Sleep(2 * time.Minute)

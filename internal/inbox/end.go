@@ -42,12 +42,12 @@ func (b *Box[M]) stop() (acked []M) {
 	b.stopped = true
 	b.ready.clear()
 	b.endBackoffs()
-	for key, l := range b.lanes {
+	for l := range b.all() {
 		stay := 0
 		if l.stage == handling || l.stage == detached {
 			stay = 1
 		} else {
-			delete(b.lanes, key)
+			b.unlist(l)
 		}
 		gone := l.items.All()[stay:]
 		if l.stage == backingOff && l.verdict.Acked {

@@ -11,7 +11,8 @@ func (b *Box[M]) Left() Left {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return Left{
-		Used: int(b.used), IDs: len(b.ids.states) - b.ids.manual, Manual: b.ids.manual, Lanes: len(b.lanes),
+		Used: int(b.used), IDs: len(b.ids.states) - b.ids.manual, Manual: b.ids.manual,
+		Lanes: len(b.lanes) + len(b.alone),
 		Closed: b.closedLanes(), Ready: b.ready.Len(), Workers: b.workers, Messages: b.messages, Handling: b.handling,
 		Detached: b.detached, Large: int(b.ready.running),
 	}
@@ -19,7 +20,7 @@ func (b *Box[M]) Left() Left {
 
 func (b *Box[M]) closedLanes() int {
 	n := len(b.closing.empty)
-	for _, l := range b.lanes {
+	for l := range b.all() {
 		if l.closed {
 			n++
 		}
@@ -49,7 +50,7 @@ func (b *Box[M]) Entries() int {
 func (b *Box[M]) Sum() (used, inLanes, sum int64, larger int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, l := range b.lanes {
+	for l := range b.all() {
 		var bytes int64
 		for _, it := range l.items.All() {
 			bytes += it.cost()

@@ -79,7 +79,8 @@ type Box[M any] struct {
 
 	mu       sync.Mutex
 	lanes    map[string]*lane[M]
-	spare    []*lane[M] // empty ones
+	alone    map[string]*lane[M] // those of single messages that were detached, by id
+	spare    []*lane[M]          // empty ones
 	ready    ready[M]
 	backoffs backoffs[M]
 	ids      ids
@@ -113,6 +114,7 @@ func (it *item[M]) cost() int64 { return int64(it.size) + Overhead }
 
 type lane[M any] struct {
 	key     string
+	alone   string // id of its only message if that was detached before, which is not ""
 	items   fifo.Queue[item[M]]
 	bytes   int64   // cost of its messages
 	stage   stage   // of the first message
@@ -144,7 +146,7 @@ const (
 func New[M any](cfg Config[M]) *Box[M] {
 	return &Box[M]{
 		cfg: cfg, born: time.Now().Add(-time.Nanosecond), ready: ready[M]{capacity: cfg.Bytes / 8},
-		lanes: make(map[string]*lane[M]), ids: ids{states: make(map[string]state)},
+		lanes: make(map[string]*lane[M]), alone: make(map[string]*lane[M]), ids: ids{states: make(map[string]state)},
 		closing: closing{empty: make(map[string]time.Duration)}, released: make(released),
 	}
 }
@@ -166,20 +168,23 @@ func (b *Box[M]) offer(key string, it item[M]) (Fate, due) {
 	if b.ids.has(it.id) {
 		return Duplicate, notDue
 	}
+	l, name := b.lanes[key], key
 	before := b.released[it.id]
 	it.attempt = before.tried
 	//mutant:released-alone
 	if before.alone {
-		key = aloneKey(key, it.id)
+		l, name = nil, aloneName(key, it.id)
 	}
-	l := b.lanes[key]
-	if b.stopped || b.rejects(key, l) {
+	if b.stopped || b.rejects(name, l) {
 		return Rejected, notDue
 	}
-	if !b.fits(it.cost()) && !b.makeCapacity(key, l, &it) {
+	if !b.fits(it.cost()) && !b.makeCapacity(name, l, &it) {
 		return Rejected, b.nowDue()
 	}
-	if l == nil {
+	switch {
+	case name != key:
+		l = b.openAlone(key, it.id)
+	case l == nil:
 		l = b.open(key)
 	}
 	b.ids.enter(it.id)
@@ -210,7 +215,7 @@ func (b *Box[M]) remove(l *lane[M], it *item[M], keep bool) {
 	}
 }
 
-// open returns a new lane.
+// open adds a lane.
 func (b *Box[M]) open(key string) *lane[M] {
 	var l *lane[M]
 	if last := len(b.spare) - 1; last >= 0 {
@@ -225,13 +230,21 @@ func (b *Box[M]) open(key string) *lane[M] {
 
 // discard removes an empty lane.
 func (b *Box[M]) discard(l *lane[M]) {
-	delete(b.lanes, l.key)
+	b.unlist(l)
 	if l.closed {
-		b.closeEmpty(l.key, l.failed)
+		b.closeEmpty(l.name(), l.failed)
 	}
 	if len(b.spare) < spareLanes {
 		*l = lane[M]{items: l.items}
 		b.spare = append(b.spare, l)
+	}
+}
+
+func (b *Box[M]) unlist(l *lane[M]) {
+	if l.alone != "" {
+		delete(b.alone, l.alone)
+	} else {
+		delete(b.lanes, l.key)
 	}
 }
 
@@ -305,7 +318,7 @@ func (b *Box[M]) Len() Len {
 			n.OldestWaiting = max(n.OldestWaiting, now-failed)
 		}
 	}
-	for _, l := range b.lanes {
+	for l := range b.all() {
 		n.add(now, l.closed, l.stage, l.began, l.failed)
 	}
 	return n

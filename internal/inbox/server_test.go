@@ -307,7 +307,7 @@ func (c *client) handle(m message, attempt int, v *inbox.Verdict) {
 	c.box.Detach(fmt.Sprint(m.lane), m.id)
 	later := func() {
 		v := new(inbox.Verdict)
-		defer func() { c.box.Settle(fmt.Sprint(m.lane), m.id, *v) }()
+		defer func() { c.box.Settle(m.id, *v) }()
 		c.judge(m, attempt, v, true)
 	}
 	if how>>32%2 == 0 {

@@ -88,7 +88,7 @@ func (b *Box[M]) releases(c *lane[M], it *item[M]) []laneRelease[M] {
 // releaseQueued returns the lanes that release queued messages, and the bytes still needed.
 func (b *Box[M]) releaseQueued(c *lane[M], share, need int64) (releases []laneRelease[M], left int64) {
 	var larger []*lane[M]
-	for _, l := range b.lanes {
+	for l := range b.all() {
 		if l != c && l.bytes > share && l.items.Len() > 1 {
 			larger = append(larger, l)
 		}
@@ -108,7 +108,7 @@ func (b *Box[M]) releaseQueued(c *lane[M], share, need int64) (releases []laneRe
 // this happens rarely.
 func (b *Box[M]) releaseHeads(releases []laneRelease[M], need int64, tried int32) ([]laneRelease[M], int64) {
 	var waiting []*lane[M]
-	for _, l := range b.lanes {
+	for l := range b.all() {
 		if l.stage == backingOff && l.head().attempt > tried {
 			waiting = append(waiting, l)
 		}
@@ -185,7 +185,7 @@ func (b *Box[M]) releaseNewest(g laneRelease[M]) {
 		//mutant:released-attempts
 		b.released.add(l.head().id, memory{
 			tried: l.head().attempt, failed: l.failed, wakes: l.wakes, note: l.verdict.Note,
-			alone: l.key != laneKey(l.key),
+			alone: l.alone != "",
 		})
 		b.endBackoff(l)
 	}

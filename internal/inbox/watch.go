@@ -49,13 +49,13 @@ func (b *Box[M]) slowOnes() (found []slowOne, busy int) {
 		return nil, 0
 	}
 	var next time.Duration // start of the oldest other attempt; 0: none
-	for key, l := range b.lanes {
+	for l := range b.all() {
 		switch {
 		case l.stage != handling || l.slow:
 		case now-l.began >= b.cfg.SlowAfter:
 			//mutant:slow-handler
 			l.slow = true
-			found = append(found, slowOne{laneKey(key), l.head().id, now - l.began})
+			found = append(found, slowOne{l.key, l.head().id, now - l.began})
 		case next == 0 || l.began < next:
 			next = l.began
 		}

@@ -12,7 +12,7 @@ func (b *Box[M]) Left() Left {
 	defer b.mu.Unlock()
 	return Left{
 		Used: int(b.used), IDs: len(b.ids.states) - b.ids.manual, Manual: b.ids.manual,
-		Lanes: len(b.lanes) + len(b.alone),
+		Lanes:  len(b.lanes) + len(b.alone),
 		Closed: b.closedLanes(), Ready: b.ready.Len(), Workers: b.workers, Messages: b.messages, Handling: b.handling,
 		Detached: b.detached, Large: int(b.ready.running),
 	}

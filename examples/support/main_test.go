@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -77,6 +78,19 @@ func TestFilesReachTheStaff(t *testing.T) {
 				assert.Equal(r.t, blaze.Text("Thank you."), answer.Payload)
 			})
 		})
+	}
+}
+
+// A crash in the middle of a line loses no later line.
+func TestATornLine(t *testing.T) {
+	const message, person = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+	for _, torn := range []string{message[:10], message + " " + person[:10]} {
+		q := &questions{path: filepath.Join(t.TempDir(), "questions")}
+		require.NoError(t, os.WriteFile(q.path, []byte(torn), 0o600))
+		require.NoError(t, q.add(message, person))
+		got, err := q.by(message)
+		require.NoError(t, err)
+		assert.Equal(t, person, got)
 	}
 }
 

@@ -65,8 +65,8 @@ func (b bot) reply(ctx context.Context, m *blaze.Message, samples []int16) error
 		return b.Reply(ctx, m, blaze.Text("There is no sound in that."))
 	}
 	opus, err := encode(ctx, samples)
-	if failed, text := sorry(err); failed {
-		return b.Reply(ctx, m, text)
+	if errors.Is(err, exec.ErrNotFound) {
+		return b.Reply(ctx, m, missing)
 	}
 	if err != nil {
 		return err
@@ -92,13 +92,15 @@ func (b bot) read(ctx context.Context, file blaze.Data) ([]int16, error) {
 	return decode(ctx, wav)
 }
 
-// sorry returns the text for a failure that another attempt does not mend.
+const missing blaze.Text = "I cannot make voice messages: the program ffmpeg is not installed here."
+
+// sorry returns the text for a file that cannot be read in another attempt either.
 func sorry(err error) (failed bool, text blaze.Text) {
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return true, "I cannot make voice messages: the program ffmpeg is not installed here."
-	case errors.As(err, &exit):
+		return true, missing
+	case errors.As(err, &exit) && exit.ExitCode() != -1 && exit.ExitCode() != 255: // both are a signal, such as Ctrl-C
 		return true, "I cannot read that. Please send a WAV file."
 	}
 	return false, ""

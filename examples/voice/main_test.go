@@ -131,6 +131,22 @@ func TestWithoutFFmpeg(t *testing.T) {
 	assert.Equal(t, want, answer.Payload)
 }
 
+// A signal that ends ffmpeg is no reason to reject the file.
+func TestOnlyTheInputIsRejected(t *testing.T) {
+	for name, script := range map[string]string{"signal": "kill -INT $$", "caught": "exit 255"} {
+		t.Run(name, func(t *testing.T) {
+			script := []byte("#!/bin/sh\n" + script + "\n")
+			dir := t.TempDir()
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "ffmpeg"), script, 0o700))
+			t.Setenv("PATH", dir)
+			_, err := decode(t.Context(), bytes.NewReader(wav(play("a"))))
+			require.Error(t, err)
+			failed, _ := sorry(err)
+			assert.False(t, failed, err)
+		})
+	}
+}
+
 // The arguments are those that the real program accepts.
 func TestTheRealFFmpeg(t *testing.T) {
 	if _, err := exec.LookPath("ffmpeg"); err != nil {

@@ -65,7 +65,7 @@ func (b *broadcast) send(ctx context.Context, users []string) (map[string]string
 	outs := make([]blaze.Outgoing, len(users))
 	for i, user := range users {
 		outs[i] = b.Client.ToUser(user, b.Payload)
-		outs[i].MessageID = blaze.DeriveID(b.Name, user)
+		outs[i].MessageID = blaze.DeriveID(b.Client.AppID(), b.Name, user)
 	}
 	_, err := b.Client.SendBatch(ctx, outs...)
 	var batch *blaze.BatchError

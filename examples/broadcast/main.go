@@ -17,8 +17,10 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -72,8 +74,8 @@ func write(ctx context.Context, name, users string, text blaze.Text) error {
 		Client: c, Name: name, Users: strings.Fields(string(list)), Payload: text, File: name + ".jsonl",
 	}
 	failed, err := send(ctx, c, b, os.Stderr)
-	for user, why := range failed {
-		fmt.Printf("%s: %s\n", user, why)
+	for _, user := range slices.Sorted(maps.Keys(failed)) {
+		fmt.Printf("%s: %s\n", user, failed[user])
 	}
 	if err == nil && len(failed) > 0 {
 		err = fmt.Errorf("%d of %d people did not get it", len(failed), len(b.Users))

@@ -15,9 +15,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"image"
-	"image/color"
-	"image/png"
 	"io"
 	"net/http"
 	"os"
@@ -141,17 +138,4 @@ func demo(ctx context.Context, w, bar io.Writer) error {
 	fmt.Fprintf(w, "alice got a picture: %s of %d by %d pixels, %d bytes, with a thumbnail of %d characters\n",
 		got.MimeType, got.Width, got.Height, got.Size, len(got.Thumbnail))
 	return nil
-}
-
-// draw returns a picture as PNG.
-func draw() ([]byte, error) {
-	m := image.NewNRGBA(image.Rect(0, 0, 640, 480))
-	for y := range 480 {
-		for x := range 640 {
-			m.SetNRGBA(x, y, color.NRGBA{R: uint8(x * y / 1200), G: uint8(x / 3), B: uint8(y / 2), A: 255})
-		}
-	}
-	var b bytes.Buffer
-	err := png.Encode(&b, m)
-	return b.Bytes(), err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -124,5 +125,33 @@ func TestOtherGroupsAreIgnored(t *testing.T) {
 		})
 		require.NoError(t, r.Idle(r.t.Context()))
 		assert.Len(t, r.Sent(), 1)
+	})
+}
+
+// The process dies after it has passed a question on, and before that is acknowledged. The staff gets the question
+// once.
+func TestAQuestionIsPassedOnOnce(t *testing.T) {
+	bot := newBot(demoGroup, filepath.Join(t.TempDir(), "questions"))
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		t.Cleanup(s.Close)
+		ctx, die := context.WithCancel(t.Context())
+		cfg := s.Config
+		cfg.Drain = -1
+		c, err := blaze.New(s.Key, &cfg)
+		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx, bot(c)) }()
+		staff := s.Group("staff", s.User("bob"))
+		require.NoError(t, s.Idle(t.Context()))
+		s.User("alice").Say("one?")
+		_, err = staff.Next(t.Context())
+		require.NoError(t, err)
+		die()
+		require.ErrorIs(t, <-ended, blaze.ErrDrain)
+		require.Len(t, s.Pending(), 1)
+		_, _ = blazetest.Run(t, s, bot, nil)
+		require.NoError(t, s.Idle(t.Context()))
+		assert.Len(t, s.Sent(), 1)
 	})
 }

@@ -100,3 +100,30 @@ func TestAPaymentIsBookedOnce(t *testing.T) {
 		}, texts)
 	})
 }
+
+// The process dies after its thanks, and before the message is acknowledged. The next process thanks again with the
+// same id, so there is one message.
+func TestThanksAreSentOnce(t *testing.T) {
+	bot := newBot(filepath.Join(t.TempDir(), "payments"), believe)
+	synctest.Test(t, func(t *testing.T) {
+		s := blazetest.NewServer()
+		t.Cleanup(s.Close)
+		ctx, die := context.WithCancel(t.Context())
+		cfg := s.Config
+		cfg.Drain = -1
+		c, err := blaze.New(s.Key, &cfg)
+		require.NoError(t, err)
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx, bot(c)) }()
+		alice := s.User("alice")
+		s.Transfer(alice.ID(), "0.5", "c6d0c728-2624-429b-8e0d-d9d19b6592fa", "")
+		_, err = alice.Next(t.Context())
+		require.NoError(t, err)
+		die()
+		require.ErrorIs(t, <-ended, blaze.ErrDrain)
+		require.Len(t, s.Pending(), 1)
+		_, _ = blazetest.Run(t, s, bot, nil)
+		require.NoError(t, s.Idle(t.Context()))
+		assert.Len(t, s.Sent(), 1)
+	})
+}

@@ -30,7 +30,7 @@ func config(cfg *blaze.Config) { cfg.MaxDownload = 16 << 20 }
 
 func newBot(c *blaze.Client) blaze.Handler {
 	b := bot{c}
-	return blaze.Route(
+	return blaze.Apologize(c, "Sorry, that did not work.")(blaze.Route(
 		blaze.Commands(c, blaze.CommandSpec{
 			Name: "/play", Help: "NOTES: plays notes, for example c e g",
 			Do: func(ctx context.Context, m *blaze.Message, notes string) error {
@@ -54,7 +54,7 @@ func newBot(c *blaze.Client) blaze.Handler {
 		blaze.Mentioned(c, blaze.On(func(ctx context.Context, m *blaze.Message, _ blaze.Text) error {
 			return c.Reply(ctx, m, blaze.Text("Send me a WAV file, or /play c e g."))
 		})),
-	)
+	))
 }
 
 type bot struct{ *blaze.Client }

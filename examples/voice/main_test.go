@@ -124,6 +124,12 @@ func TestOtherFilesAreRejected(t *testing.T) {
 	assert.Equal(t, blaze.Text("There is no sound in that."), answer.Payload)
 }
 
+func TestATooLargeFileIsRejected(t *testing.T) {
+	standIn(t)
+	answer, _ := sendFile(t, make([]byte, 16<<20+1))
+	assert.Equal(t, blaze.Text("Sorry, that did not work."), answer.Payload)
+}
+
 func TestWithoutFFmpeg(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	answer, _ := sendFile(t, wav(play("a")))

@@ -53,7 +53,7 @@ func GroupConversationID(ownerID, name, randomID string, participantIDs []string
 // DeriveID returns a version-5 UUID derived from the parts. Equal parts give the same id on every machine and in every
 // release. Case and the boundaries between parts matter: ("a", "bc") and ("ab", "c") differ.
 //
-// Use it as Outgoing.MessageID for a send that may run again, for example DeriveID("sale-2026", userID) for a
+// Use it as Outgoing.MessageID for a send that may run again, for example DeriveID(botID, "sale-2026", userID) for a
 // broadcast. The service stores an id once. A later send with that id changes nothing, even if its content differs: it
 // is confirmed, or rejected with 403 (see [Client.Reply]).
 func DeriveID(parts ...string) string { return derive(parts...).String() }

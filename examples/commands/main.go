@@ -58,7 +58,7 @@ func newBot(c *blaze.Client) blaze.Handler {
 					}
 					out := m.NewReply(blaze.Textf("messages handled: %d", c.Stats().Handled))
 					// If m is delivered again, the number may differ. With the same id the answer is stored once.
-					out.MessageID = blaze.DeriveID("stats", m.ID)
+					out.MessageID = blaze.DeriveID(c.AppID(), "stats", m.ID)
 					_, err := c.Send(ctx, out)
 					return err
 				},

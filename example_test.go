@@ -93,7 +93,7 @@ func ExampleClient_SendBatch() {
 		var outs []blaze.Outgoing
 		for _, user := range users {
 			out := c.ToUser(user, blaze.Text("the sale begins"))
-			out.MessageID = blaze.DeriveID("sale-2026", user)
+			out.MessageID = blaze.DeriveID(c.AppID(), "sale-2026", user)
 			outs = append(outs, out)
 		}
 		sent, err := c.SendBatch(ctx, outs...)

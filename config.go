@@ -99,7 +99,8 @@ type Config struct {
 	// InboxBytes bounds the messages in memory. Each counts as its data plus 512 bytes, with AckReceived plus 160 more.
 	// Zero means 64 MiB. Messages of more than 16 KiB that are being handled share an eighth of InboxBytes; a single
 	// one is always handled. Not counted: the ids of replies to a failed message (17 bytes each, for the first 256),
-	// and a Message kept by a handler. Detached messages count until they are settled; see Message.Detach.
+	// and a Message kept by a handler. Detached messages count until they are settled. They are never released, and
+	// have no part in the eighth for large ones; see Message.Detach.
 	//
 	// If a message does not fit, the newest messages of the conversation with the most bytes are released: they stay
 	// unacknowledged on the server. If that is not enough, messages in backoff are released too, unless they were
@@ -133,8 +134,9 @@ type Config struct {
 	// each timeout, up to five minutes. It is also the timeout of one HTTP attempt, where it doubles for encrypted
 	// sends only. Zero means 20 seconds. The maximum is an hour.
 	ReplyTimeout time.Duration
-	// Drain is how long Run waits for handlers, replies and acknowledgements after its context has ended. Make it
-	// longer than the slowest handler takes. Zero means 5 seconds; negative means that Run does not wait.
+	// Drain is how long Run waits for handlers, detached messages, replies and acknowledgements after its context has
+	// ended. Make it longer than the slowest handler takes. Zero means 5 seconds; negative means that Run does not
+	// wait.
 	Drain time.Duration
 	// Limiter rate-limits sends: its Wait is called before each message. Zero means none.
 	Limiter Limiter

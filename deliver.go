@@ -68,19 +68,22 @@ func (v *deliverer) handle(ctx context.Context, d *engine.Delivery, attempt int,
 func (v *deliverer) detached(d *engine.Delivery) { v.engine.Detach(d) }
 
 // judge implements [attemptOwner].
-func (v *deliverer) judge(a *attempt, err error, detached bool) {
+func (v *deliverer) judge(p attemptParts, err error, detached bool) {
 	if detached {
-		defer v.engine.Settle(a.delivery) // deferred, because methods of the error may end this goroutine
+		defer v.engine.Settle(p.delivery) // deferred, because methods of the error may end this goroutine
 	}
 	judge(err, func(o outcome) {
 		if !v.engine.Abandoned() {
-			v.settle(a.delivery, a.message, a.number, o)
+			v.settle(p.delivery, p.message, p.number, o)
 		}
 	})
 }
 
 // stopping implements [attemptOwner].
 func (v *deliverer) stopping() bool { return v.engine.Stopping() }
+
+// onStop implements [attemptOwner].
+func (v *deliverer) onStop(f func()) (undo func()) { return v.engine.OnStop(f) }
 
 // message returns the Message for an attempt. ended has the replies of earlier attempts; it may be nil.
 func (v *deliverer) message(d *engine.Delivery, attempt int, ended *endedReplies) *receivedMessage {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -311,5 +312,82 @@ func TestDetachConcurrently(t *testing.T) {
 		s := r.Stats()
 		assert.EqualValues(t, 200, s.Handled)
 		assert.Zero(t, s.InboxMessages)
+	})
+}
+
+// Run waits for a handler that runs on after its message was settled.
+func TestRunWaitsForAHandlerThatDetached(t *testing.T) {
+	for name, drain := range map[string]time.Duration{"in time": time.Minute, "too late": time.Second} {
+		bubble(t, name, func(t *testing.T) {
+			ended := make(chan struct{})
+			r := run(t, func(_ context.Context, m *blaze.Message) error {
+				m.Detach()(nil)
+				time.Sleep(20 * time.Second)
+				close(ended)
+				return nil
+			}, func(cfg *blaze.Config) { cfg.Drain = drain })
+			r.say("alice", "hi")
+			time.Sleep(time.Second)
+			err := r.stop()
+			if drain < 20*time.Second {
+				require.ErrorContains(t, err, "handlers still running: 1")
+				<-ended
+				return
+			}
+			require.NoError(t, err)
+			select {
+			case <-ended:
+			default:
+				assert.Fail(t, "the handler is running")
+			}
+		})
+	}
+}
+
+// A Message that is kept does not keep the bytes that it was decoded from.
+func TestAKeptMessageIsSmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n, size = 100, 60_000
+		kept := make([]*blaze.Message, 0, n)
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			m.Payload, m.Data = nil, nil
+			kept = append(kept, m)
+			return nil
+		}, nil)
+		say := func() {
+			for range n {
+				r.say("alice", strings.Repeat("x", size))
+			}
+			r.idle()
+			runtime.GC()
+		}
+		say()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		kept = kept[:0]
+		say()
+		clear(kept)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		assert.Less(t, int64(before.HeapAlloc)-int64(after.HeapAlloc), int64(n*size/2))
+	})
+}
+
+// A detached message that fails is not reported as one that holds up its conversation.
+func TestADetachedMessageHoldsUpNoConversation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := run(t, func(_ context.Context, m *blaze.Message) error {
+			if textOf(m) == "detached" {
+				m.Detach()(errAny)
+				return nil
+			}
+			return errAny
+		}, func(cfg *blaze.Config) { cfg.HandlerAttempts, cfg.Drain = -1, -1 })
+		r.say("alice", "detached")
+		time.Sleep(5 * time.Minute)
+		assert.Zero(t, r.log.count(slog.LevelWarn, "conversations wait"))
+		r.say("bob", "fails")
+		time.Sleep(5 * time.Minute)
+		assert.Positive(t, r.log.count(slog.LevelWarn, "conversations wait"))
 	})
 }

@@ -17,7 +17,8 @@ func ExampleJobs() {
 		jobs := &blaze.Jobs{Workers: 8}
 		return blaze.Route(
 			blaze.Command("/stop", func(ctx context.Context, m *blaze.Message, _ string) error {
-				return c.Reply(ctx, m, blaze.Textf("stopped: %d", jobs.Cancel(m)))
+				jobs.Cancel(m)
+				return c.Reply(ctx, m, blaze.Text("Stopped."))
 			}),
 			jobs.Background(func(ctx context.Context, m *blaze.Message) error {
 				if err := c.Reply(ctx, m, blaze.Text("let me think")); err != nil {
@@ -36,7 +37,7 @@ func ExampleJobs() {
 	}
 	// Output:
 	// let me think <nil>
-	// stopped: 1 <nil>
+	// Stopped. <nil>
 }
 
 // A message is answered when somebody else has decided. Until then it is not acknowledged, so that it is not lost.

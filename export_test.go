@@ -12,6 +12,7 @@ var (
 	OpenTo    = openTo
 
 	NewSessionDirectory = newSessionDirectory
+	WasCanceled         = (*Jobs).wasCanceled
 	SessionsOf          = (*sessionDirectory).of
 	SetSessions         = (*sessionDirectory).set
 	DropSessions        = (*sessionDirectory).drop

@@ -22,14 +22,15 @@ const (
 var ErrCanceled = errors.New("blaze: the job was canceled")
 
 // errEnding is the result of a job that did not begin because Run is ending.
-var errEnding = errors.New("blaze: Run ended before the job began")
+var errEnding = errors.New("the job had not begun")
 
 // Jobs runs slow handlers beside the conversations of their messages, such as requests to a language model:
 //
 //	jobs := &blaze.Jobs{Workers: 8}
 //	return blaze.Route(
 //		blaze.Command("/stop", func(ctx context.Context, m *blaze.Message, _ string) error {
-//			return c.Reply(ctx, m, blaze.Textf("%d stopped", jobs.Cancel(m)))
+//			jobs.Cancel(m)
+//			return c.Reply(ctx, m, blaze.Text("Stopped."))
 //		}),
 //		jobs.Background(ask),
 //	)
@@ -68,8 +69,10 @@ type job struct {
 
 	// Guarded by Jobs.mu.
 	settle   func(error) // ends the message; nil until freed
+	err      error       // of Background, for a job that was freed because Run is ending
 	canceled bool
-	ended    bool // the handler has returned
+	ended    bool   // the handler has returned
+	undo     func() // ends the wait for the end of Run
 }
 
 // Background returns a Handler that detaches the message and runs h later, on another goroutine, with the values and
@@ -77,19 +80,27 @@ type job struct {
 // the rules of [Handler]: it is not acknowledged before.
 //
 // Jobs begin in the order of their messages, at most one at a time in each conversation. If Queue is full, Background
-// waits, and with it the conversation and one of Config.Workers. When Run's context ends, running jobs may finish
-// within Config.Drain. Waiting jobs do not begin, and their messages are redelivered on the next start. A retry is a
-// new job, and runs beside later messages of the conversation.
+// waits, and with it the conversation and one of Config.Workers. A retry is a new job. It does not wait for Queue, and
+// runs beside later messages of the conversation.
+//
+// When Run's context ends, running jobs may finish within Config.Drain. Waiting jobs do not begin: their messages are
+// redelivered on the next start or, with AckReceived, dropped.
 //
 // Middleware belongs inside, around h. Outside, it sees nil at once, and a timeout ends the job when Background
-// returns. A job that returns [ErrNotHandled] declines the message, but [Route] does not try its other handlers.
+// returns. A job that returns [ErrNotHandled] declines the message, but [Route] does not try its other handlers. If the
+// outer handler returns an error nevertheless, that is the result, and a job that has not begun does not run.
 //
-// Background panics if h is nil or if a field of j is negative.
+// A Message that is detached already, as within a job, and one constructed by hand are handled in place: Background
+// returns the result of h. Background panics if h is nil or if a field of j is negative.
 func (j *Jobs) Background(h Handler) Handler {
 	if h == nil || j.Workers < 0 || j.Queue < 0 {
 		mistake("Jobs.Background: the handler is nil, or Workers or Queue is negative")
 	}
 	return func(ctx context.Context, m *Message) error {
+		//mutant:job-in-place
+		if m.attempt == nil || !m.attempt.running() {
+			return h(ctx, m)
+		}
 		//mutant:job-retry-canceled
 		if j.wasCanceled(m) {
 			return nil
@@ -98,11 +109,11 @@ func (j *Jobs) Background(h Handler) Handler {
 		select {
 		case <-one.freed:
 		case <-ctx.Done():
-			if j.withdraw(one) {
+			if j.withdraw(one, nil) {
 				return context.Cause(ctx)
 			}
 		}
-		return nil
+		return one.err
 	}
 }
 
@@ -111,38 +122,35 @@ func (j *Jobs) Background(h Handler) Handler {
 // failed before and waits for another attempt is canceled too, but not counted, if its message is older than m and the
 // attempt is due within an hour. Cancel does not wait for the running job.
 func (j *Jobs) Cancel(m *Message) int {
-	canceled, begun := j.remove(m)
-	for _, one := range canceled {
+	running, waiting := j.remove(m)
+	for _, one := range running {
 		one.cancel(ErrCanceled)
-		if !one.canceled { // not running
-			one.settle(nil)
-		}
 	}
-	j.begin(begun)
-	return len(canceled)
+	for _, one := range waiting {
+		one.release(nil, ErrCanceled)
+	}
+	return len(running) + len(waiting)
 }
 
-// remove removes the waiting jobs of a conversation and marks the running one as canceled. begun are to be started.
-func (j *Jobs) remove(m *Message) (canceled, begun []*job) {
+// remove removes the waiting jobs of a conversation and marks the running one as canceled.
+func (j *Jobs) remove(m *Message) (running, waiting []*job) {
 	key := keyOf(m)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.recordStop(key, m.CreatedAt)
 	if one := j.running[key]; one != nil && !one.ended && !one.canceled {
 		one.canceled = true
-		canceled = append(canceled, one)
+		running = append(running, one)
 	}
 	j.waiting = slices.DeleteFunc(j.waiting, func(one *job) bool {
-		if one.key != key {
-			return false
+		if one.key == key {
+			waiting = append(waiting, one)
+			one.free(func(error) {}) // if its handler waits, that returns nil
 		}
-		if one.settle == nil { // its handler waits, and returns nil
-			one.free(func(error) {})
-		}
-		canceled = append(canceled, one)
-		return true
+		return one.key == key
 	})
-	return canceled, j.schedule()
+	j.freeQueued()
+	return running, waiting
 }
 
 // recordStop records a call of Cancel. The caller holds mu.
@@ -174,33 +182,60 @@ func (j *Jobs) add(ctx context.Context, m *Message, h Handler) *job {
 	one := &job{key: keyOf(m), message: m, handler: h, freed: make(chan struct{})}
 	one.ctx, one.cancel = context.WithCancelCause(ctx)
 	j.mu.Lock()
+	defer j.mu.Unlock()
+	//mutant:job-ending
+	one.undo = m.attempt.onStop(func() { j.withdraw(one, errEnding) })
 	j.waiting = append(j.waiting, one)
-	begun := j.schedule()
-	j.mu.Unlock()
-	j.begin(begun)
+	//mutant:job-retry-queue
+	if m.Attempt > 1 {
+		one.detach() // its conversation does not wait, so many of one conversation could wait, with a worker each
+	}
+	j.schedule()
 	return one
 }
 
-// withdraw removes a job with a handler that still waits, and reports whether it did.
-func (j *Jobs) withdraw(one *job) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if one.settle != nil {
+// withdraw removes a waiting job, and reports whether it did. With an error, which is the result of the job, also if
+// the message is detached; otherwise only if the handler waits.
+func (j *Jobs) withdraw(one *job, err error) bool {
+	if !j.removeWaiting(one, err) {
 		return false
 	}
-	j.waiting = slices.DeleteFunc(j.waiting, func(other *job) bool { return other == one })
-	one.cancel(nil)
+	one.release(err, nil)
 	return true
 }
 
-// schedule returns the jobs that begin now, and frees the conversations of those within Queue. The caller holds mu.
-func (j *Jobs) schedule() (begun []*job) {
+func (j *Jobs) removeWaiting(one *job, err error) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i := slices.Index(j.waiting, one)
+	if i < 0 || err == nil && one.settle != nil {
+		return false
+	}
+	j.waiting = slices.Delete(j.waiting, i, i+1)
+	if one.settle == nil {
+		one.err = err
+		one.free(func(error) {})
+	}
+	j.freeQueued()
+	return true
+}
+
+// release ends a job that was removed before it began. settle has a goroutine of its own, because it runs user code,
+// which may end the goroutine.
+func (one *job) release(err, cause error) {
+	one.undo()
+	one.cancel(cause)
+	//mutant:job-apart
+	_ = guard.Apart(func() error { one.settle(err); return nil })
+}
+
+// schedule begins the jobs that may run now. The caller holds mu.
+func (j *Jobs) schedule() {
 	if j.running == nil {
 		j.running = make(map[jobKey]*job)
 	}
-	workers, queue := j.Workers, j.Queue
+	workers := j.Workers
 	orDefault(&workers, jobWorkers)
-	orDefault(&queue, jobQueue)
 	for len(j.running) < workers {
 		//mutant:job-conversation
 		i := slices.IndexFunc(j.waiting, func(one *job) bool { return j.running[one.key] == nil })
@@ -211,13 +246,19 @@ func (j *Jobs) schedule() (begun []*job) {
 		j.waiting = slices.Delete(j.waiting, i, i+1)
 		j.running[one.key] = one
 		one.detach()
-		begun = append(begun, one)
+		go j.run(one)
 	}
+	j.freeQueued()
+}
+
+// freeQueued frees the conversations of the jobs within Queue. The caller holds mu.
+func (j *Jobs) freeQueued() {
+	queue := j.Queue
+	orDefault(&queue, jobQueue)
 	//mutant:job-queue
 	for _, one := range j.waiting[:min(len(j.waiting), queue)] {
 		one.detach()
 	}
-	return begun
 }
 
 // detach detaches the message of a job, once.
@@ -227,24 +268,28 @@ func (one *job) detach() {
 	}
 }
 
+// free lets the handler of a job that waits for Queue return.
 func (one *job) free(settle func(error)) {
-	one.settle = settle
-	close(one.freed)
-}
-
-func (j *Jobs) begin(begun []*job) {
-	for _, one := range begun {
-		go j.run(one)
+	if one.settle == nil {
+		one.settle = settle
+		close(one.freed)
 	}
 }
 
 func (j *Jobs) run(one *job) {
-	//mutant:job-ending
-	if a := one.message.attempt; a != nil && a.ending() {
+	one.undo()
+	//mutant:job-stale
+	if j.isCanceled(one) || !one.message.attempt.open() {
 		j.end(one, errEnding)
 		return
 	}
 	guard.Call(func() error { return one.handler(one.ctx, one.message) }, func(err error) { j.end(one, err) })
+}
+
+func (j *Jobs) isCanceled(one *job) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return one.canceled
 }
 
 // end ends a running job. Another one begins when settle has returned, or has ended this goroutine.
@@ -268,8 +313,7 @@ func (j *Jobs) finish(one *job) (canceled bool) {
 
 func (j *Jobs) next(one *job) {
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	delete(j.running, one.key)
-	begun := j.schedule()
-	j.mu.Unlock()
-	j.begin(begun)
+	j.schedule()
 }

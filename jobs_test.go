@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,21 +254,28 @@ func TestJobsAtTheEndOfRun(t *testing.T) {
 // A context that ends while the queue is full makes Background return its cause.
 func TestAJobWithAnEndedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		jobs := &blaze.Jobs{Workers: 1, Queue: 1}
-		end := make(chan struct{})
+		jobs := blaze.Jobs{Workers: 1, Queue: 1}
 		h := jobs.Background(func(context.Context, *blaze.Message) error {
-			<-end
+			time.Sleep(time.Minute)
 			return nil
 		})
-		m := &blaze.Message{ConversationID: "one"}
-		require.NoError(t, h(t.Context(), m))
-		require.NoError(t, h(t.Context(), m))
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(errAny)
-		require.ErrorIs(t, h(ctx, m), errAny)
-		assert.Equal(t, 2, jobs.Cancel(m))
-		assert.Equal(t, 0, jobs.Cancel(m))
-		close(end)
+		r := run(t, func(ctx context.Context, m *blaze.Message) error {
+			if textOf(m) != "c" {
+				return h(ctx, m)
+			}
+			ctx, cancel := context.WithTimeoutCause(ctx, time.Second, errAny)
+			defer cancel()
+			return h(ctx, m)
+		}, nil)
+		for _, text := range []string{"a", "b", "c"} {
+			r.say(text, text)
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		require.Len(t, r.failures.all(), 1)
+		assert.Contains(t, r.failures.all()[0], errAny.Error())
+		r.idle()
 	})
 }
 
@@ -282,26 +290,33 @@ func TestMistakesWithJobs(t *testing.T) {
 // By default four jobs run and 1,024 wait.
 func TestTheDefaultsOfJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		jobs, end := new(blaze.Jobs), make(chan struct{})
-		running := 0
-		h := jobs.Background(func(context.Context, *blaze.Message) error {
-			running++
-			<-end
-			return nil
-		})
-		for i := range 4 + 1024 {
-			require.NoError(t, h(t.Context(), &blaze.Message{ConversationID: fmt.Sprint(i)}))
-			synctest.Wait()
+		j := runJobs(t, 0, 0, nil)
+		j.job = func(ctx context.Context, _ *blaze.Message) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
 		}
-		assert.Equal(t, 4, running)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-		defer cancel()
-		require.ErrorIs(t, h(ctx, &blaze.Message{ConversationID: "one more"}), context.DeadlineExceeded)
 		for i := range 4 + 1024 {
-			jobs.Cancel(&blaze.Message{ConversationID: fmt.Sprint(i)})
+			j.say(fmt.Sprint(i), fmt.Sprint(i))
 		}
-		close(end)
+		synctest.Wait()
+		assert.Equal(t, 0, j.Stats().HandlersRunning)
+		assert.Len(t, j.log.Take(), 4)
+		j.say("one more", "one more")
+		synctest.Wait()
+		assert.Equal(t, 1, j.Stats().HandlersRunning)
+		for _, user := range append([]string{"one more"}, numbers(4+1024)...) {
+			j.Cancel(&blaze.Message{BotID: j.AppID(), ConversationID: j.ConversationWith(userID(user))})
+		}
+		j.idle()
 	})
+}
+
+func numbers(n int) []string {
+	all := make([]string, n)
+	for i := range all {
+		all[i] = fmt.Sprint(i)
+	}
+	return all
 }
 
 // A Cancel is remembered for an hour, and only the newest 10,000 are.
@@ -309,23 +324,141 @@ func TestStopsAreForgotten(t *testing.T) {
 	for name, forget := range map[string]func(*blaze.Jobs){
 		"an hour": func(*blaze.Jobs) { time.Sleep(time.Hour + time.Second) },
 		"ten thousand others": func(jobs *blaze.Jobs) {
-			for i := range 10_000 {
-				jobs.Cancel(&blaze.Message{ConversationID: fmt.Sprint(i)})
+			for _, id := range numbers(10_000) {
+				jobs.Cancel(&blaze.Message{ConversationID: id})
 			}
 		},
 	} {
 		bubble(t, name, func(t *testing.T) {
-			jobs, ran := new(blaze.Jobs), 0
-			h := jobs.Background(func(context.Context, *blaze.Message) error { ran++; return nil })
+			jobs := new(blaze.Jobs)
 			again := &blaze.Message{ConversationID: "one", CreatedAt: time.Now(), Attempt: 2}
 			jobs.Cancel(&blaze.Message{ConversationID: "one", CreatedAt: time.Now().Add(time.Second)})
-			require.NoError(t, h(t.Context(), again))
-			synctest.Wait()
-			require.Zero(t, ran)
+			require.True(t, blaze.WasCanceled(jobs, again))
 			forget(jobs)
-			require.NoError(t, h(t.Context(), again))
-			synctest.Wait()
-			assert.Equal(t, 1, ran)
+			assert.False(t, blaze.WasCanceled(jobs, again))
 		})
 	}
+}
+
+// A Message that is detached already, or was constructed by hand, is handled in place.
+func TestJobsInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var jobs blaze.Jobs
+		fails := jobs.Background(func(context.Context, *blaze.Message) error { return errAny })
+		require.ErrorIs(t, fails(t.Context(), new(blaze.Message)), errAny)
+		inside := blaze.Jobs{Workers: 1, Queue: 1}
+		r := run(t, inside.Background(inside.Background(func(_ context.Context, m *blaze.Message) error {
+			if m.Attempt == 1 {
+				return errAny
+			}
+			return nil
+		})), nil)
+		r.say("alice", "hi")
+		r.idle()
+		assert.EqualValues(t, 1, r.Stats().Failed)
+	})
+}
+
+// A Ledger that ends the goroutine of Cancel loses no job.
+func TestCancelWithALedgerThatExits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := runJobs(t, 1, 10, func(cfg *blaze.Config) { cfg.Ledger = exitingLedger{} })
+		for _, text := range []string{"a1", "a2", "a3", "a4"} {
+			j.say("alice", text)
+			synctest.Wait()
+		}
+		assert.Equal(t, 4, j.Cancel(&blaze.Message{
+			BotID: j.AppID(), ConversationID: j.ConversationWith(userID("alice")),
+		}))
+		j.idle()
+		assert.Zero(t, j.Stats().InboxMessages)
+	})
+}
+
+type exitingLedger struct{}
+
+func (exitingLedger) Handled(context.Context, string) (bool, error) { return false, nil }
+
+func (exitingLedger) Record(context.Context, string) error {
+	runtime.Goexit()
+	return nil
+}
+
+// Failed jobs of one conversation that are retried while the queue is full do not hold the workers of the others.
+func TestRetriesOfJobsHoldNoWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := runJobs(t, 1, 2, func(cfg *blaze.Config) { cfg.Workers, cfg.HandlerAttempts = 4, -1 })
+		var slow atomic.Bool
+		j.job = func(ctx context.Context, m *blaze.Message) error {
+			if slow.Load() {
+				<-ctx.Done()
+			}
+			return errAny
+		}
+		for i := range 10 {
+			j.say("alice", fmt.Sprint(i))
+		}
+		synctest.Wait()
+		slow.Store(true)
+		time.Sleep(10 * time.Minute)
+		j.log.Take()
+		j.say("bob", "/note")
+		j.wantLog("note")
+		assert.Zero(t, j.Stats().HandlersRunning)
+		j.Cancel(&blaze.Message{
+			BotID: j.AppID(), ConversationID: j.ConversationWith(userID("alice")), CreatedAt: time.Now(),
+		})
+		j.idle()
+	})
+}
+
+// The end of a Run ends its waiting jobs at once, although another Client with the same Jobs occupies the workers.
+func TestJobsOfTwoClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jobs := &blaze.Jobs{Workers: 1}
+		h := jobs.Background(func(context.Context, *blaze.Message) error {
+			time.Sleep(time.Minute)
+			return nil
+		})
+		edit := func(cfg *blaze.Config) { cfg.Drain = 2 * time.Minute }
+		a := run(t, h, edit)
+		a.say("alice", "a")
+		synctest.Wait()
+		other := run(t, h, edit)
+		id := other.say("bob", "b")
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, other.stop())
+		assert.Less(t, time.Since(began), time.Second)
+		assert.Equal(t, []string{id}, other.Pending())
+		a.idle()
+	})
+}
+
+// An error of the outer handler is the result. The job does not run.
+func TestAnErrorAfterBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jobs, ran := blaze.Jobs{Workers: 1}, 0
+		h := jobs.Background(func(_ context.Context, m *blaze.Message) error {
+			if textOf(m) == "slow" {
+				time.Sleep(time.Minute)
+			} else {
+				ran++
+			}
+			return nil
+		})
+		r := run(t, func(ctx context.Context, m *blaze.Message) error {
+			err := h(ctx, m)
+			if textOf(m) == "dropped" {
+				return blaze.ErrDrop
+			}
+			return err
+		}, nil)
+		r.say("alice", "slow")
+		synctest.Wait()
+		r.say("bob", "dropped")
+		r.idle()
+		assert.Zero(t, ran)
+		assert.EqualValues(t, 1, r.Stats().Dropped)
+	})
 }

@@ -43,11 +43,13 @@ type Message struct {
 	replies *replyCounter // nil in a Message constructed by hand, until its first reply
 }
 
-// handling is the handling of a received Message: see [Message.Detach].
+// handling detaches and settles a received Message.
 type handling interface {
 	detach() bool
 	settle(err error)
-	ending() bool
+	running() bool
+	open() bool
+	onStop(f func()) (undo func())
 }
 
 // handMade guards Message.replies of Messages constructed by hand, which is set on first use. A mutex in Message would

@@ -117,7 +117,7 @@ func (o *observer) hookFailed(name string, err error) {
 	}
 }
 
-// messageHook calls a hook that the worker waits for.
+// messageHook calls a hook that the worker, or the caller of settle, waits for.
 func (o *observer) messageHook(name string, hook func(*Message, error), e event) {
 	if hook == nil {
 		return

@@ -246,7 +246,8 @@ func (e *Engine) settle(d *Delivery, v *inbox.Verdict) {
 }
 
 // reportReleased reports a failed message that is not retried because Run is ending, if it was acknowledged early and
-// will not be redelivered. The report is made even if Run does not wait for it. reportReleased runs on a worker.
+// will not be redelivered. The report is made even if Run does not wait for it. reportReleased runs on a worker or, for
+// a detached message, on the goroutine of Settle.
 func (e *Engine) reportReleased(d *Delivery) {
 	//mutant:accepted-released
 	if d.acked {
@@ -265,7 +266,7 @@ func (e *Engine) reportWaiting() {
 	if last != 0 && now-time.Duration(last) < waitingLog || !e.lastWaiting.CompareAndSwap(last, int64(max(now, 1))) {
 		return
 	}
-	if in := e.inbox.Len(); in.OldestWaiting > waitingLog {
-		e.observer.Observe(Event{Kind: ConversationsWaiting, Count: in.Waiting, Age: in.OldestWaiting})
+	if n, oldest := e.inbox.HeldUp(); oldest > waitingLog {
+		e.observer.Observe(Event{Kind: ConversationsWaiting, Count: n, Age: oldest})
 	}
 }

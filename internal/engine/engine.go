@@ -181,6 +181,16 @@ func (e *Engine) Offline() error { return e.life.offline() }
 // Stopping reports whether the context of Run has ended, or the service has rejected the session permanently.
 func (e *Engine) Stopping() bool { return e.runCtx.Err() != nil || e.rejection.Err() != nil }
 
+// OnStop calls f on a goroutine of its own when Stopping becomes true, unless undo is called before. f may be called
+// twice.
+func (e *Engine) OnStop(f func()) (undo func()) {
+	ended, rejected := context.AfterFunc(e.runCtx, f), context.AfterFunc(e.rejection, f)
+	return func() {
+		ended()
+		rejected()
+	}
+}
+
 // Ending is like Stopping, may be called at any time, and becomes true a moment later.
 func (e *Engine) Ending() bool { return e.life.ending() }
 

@@ -25,7 +25,8 @@ type Owner interface {
 	RecordApart(ctx context.Context, id string)
 }
 
-// Delivery is a message for the Owner. One worker owns it at a time. There may be a hundred thousand of them.
+// Delivery is a message for the Owner. One goroutine owns it at a time: a worker or, after Engine.Detach, the caller of
+// Engine.Settle. There may be a hundred thousand of them.
 type Delivery struct {
 	wire.Message
 	link    uint32 // that it was received on

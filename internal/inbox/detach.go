@@ -3,6 +3,7 @@ package inbox
 import (
 	"iter"
 	"maps"
+	"time"
 )
 
 // Detach ends the running attempt of a message without a verdict. The message stays in flight, outside its lane, until
@@ -27,7 +28,7 @@ func (b *Box[M]) detach(key, id string) due {
 		b.continueLane(l, it.cost())
 	}
 	alone := b.openAlone(key, id)
-	alone.stage, alone.bytes, alone.failed = detached, it.cost(), l.failed
+	alone.stage, alone.bytes, alone.failed, alone.from = detached, it.cost(), l.failed, l
 	alone.items.Push(it)
 	b.detached++
 	b.hire()
@@ -94,7 +95,42 @@ func (b *Box[M]) settled(id string, v Verdict) (l *lane[M], m M) {
 	defer b.mu.Unlock()
 	l = b.alone[id]
 	l.verdict = v
+	if from := l.from; !from.gone.returned {
+		from.gone.settled = true
+		b.leaving++
+	}
+	l.from = nil
 	return l, l.head().m
+}
+
+// departure is what happened after Detach to the goroutine and to the message.
+type departure struct{ returned, settled bool }
+
+// left records that the goroutine of a detached message has returned.
+func (b *Box[M]) left(l *lane[M]) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.gone.returned = true
+	if l.gone.settled {
+		//mutant:detached-leaves
+		b.leaving--
+		b.signalIdle()
+	}
+}
+
+// HeldUp returns the number of lanes that wait for their first message, which is in backoff, and the time since the
+// first failure of the one that has been waiting longest. Detached messages hold up no lane.
+func (b *Box[M]) HeldUp() (lanes int, oldest time.Duration) {
+	now := b.now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.lanes {
+		if l.stage == backingOff {
+			lanes++
+			oldest = max(oldest, now-l.failed)
+		}
+	}
+	return lanes, oldest
 }
 
 // uncount ends the count of a message as running, or as detached.

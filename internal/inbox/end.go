@@ -66,7 +66,8 @@ func (b *Box[M]) stop() (acked []M) {
 	return acked
 }
 
-// Idle returns a channel that is closed when no worker is running and no message is detached. It is for use after Stop.
+// Idle returns a channel that is closed when no worker is running, no message is detached, and the handlers of messages
+// that were detached have returned. It is for use after Stop.
 func (b *Box[M]) Idle() <-chan struct{} {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -78,7 +79,7 @@ func (b *Box[M]) Idle() <-chan struct{} {
 
 func (b *Box[M]) signalIdle() {
 	//mutant:detached-drained
-	if b.workers > 0 || b.detached > 0 {
+	if b.workers > 0 || b.detached > 0 || b.leaving > 0 {
 		return
 	}
 	for _, ch := range b.idle {
@@ -94,5 +95,5 @@ func (b *Box[M]) Abandon() int {
 	defer b.mu.Unlock()
 	b.abandoned.Store(true)
 	b.unwatch()
-	return b.handling + b.detached
+	return b.handling + b.detached + b.leaving
 }

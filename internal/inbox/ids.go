@@ -31,7 +31,7 @@ type place uint8
 
 const (
 	acking place = iota // handled: only an acknowledgement is in flight
-	inLane              // queued, running or backing off
+	inLane              // queued, running, detached or backing off
 	manual              // handled: the id stays in flight until Forget
 )
 

@@ -47,7 +47,7 @@ type Then uint8
 const (
 	Done  Then = iota // finished; its id is in flight while an acknowledgement is
 	Keep              // finished, but its id stays in flight until Forget
-	Retry             // another attempt, before the rest of its lane
+	Retry             // another attempt, before the rest of its lane unless it was detached
 )
 
 // Config has the options of a Box. All fields are required unless stated otherwise.
@@ -91,6 +91,7 @@ type Box[M any] struct {
 	starting bool // a worker has not taken its first lane yet
 	handling int
 	detached int
+	leaving  int // handlers that run on although their detached message was settled
 	closing  closing
 	released released
 	watch    *time.Timer // finds slow attempts; nil before the first attempt
@@ -128,6 +129,8 @@ type lane[M any] struct {
 
 	began  time.Duration // start of the current attempt
 	slow   bool          // the current attempt was reported as slow
+	from   *lane[M]      // of a detached message: the lane that its handler's goroutine has
+	gone   departure     // of the lane that a goroutine kept after Detach
 	failed time.Duration // first failure of the first message; 0: none, or the lane is empty
 }
 

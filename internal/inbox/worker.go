@@ -58,6 +58,7 @@ func (b *Box[M]) attempt(l *lane[M], it item[M], left *bool) {
 func (b *Box[M]) conclude(l *lane[M], m M, left *bool) {
 	v := l.verdict
 	if *left = v.detached; *left {
+		b.left(l)
 		return
 	}
 	if v.Then == Retry && b.backOffLane(l, v.After) {

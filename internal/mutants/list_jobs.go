@@ -44,8 +44,36 @@ var jobs = []Mutant{
 		Marker: "job-queue", Old: "min(len(j.waiting), queue)", New: "len(j.waiting)",
 	},
 	{
-		Name: "a job begins although Run is ending", By: unit("TestJobsAtTheEndOfRun"),
-		Marker: "job-ending", Old: "a.ending()", New: "false",
+		Name: "the end of Run does not end waiting jobs", By: unit("TestJobsOfTwoClients"),
+		Marker: "job-ending", New: "one.undo = func() {}",
+	},
+	{
+		Name: "a job runs although its message is done", By: unit("TestAnErrorAfterBackground"),
+		Marker: "job-stale", Old: "!one.message.attempt.open()", New: "false",
+	},
+	{
+		Name: "a job within a job waits for itself", By: unit("TestJobsInPlace"),
+		Marker: "job-in-place", Old: "|| !m.attempt.running()", New: "",
+	},
+	{
+		Name: "retries wait for the queue of jobs", By: unit("TestRetriesOfJobsHoldNoWorkers"),
+		Marker: "job-retry-queue", Old: "m.Attempt > 1", New: "false",
+	},
+	{
+		Name: "a Ledger that exits ends Cancel", By: unit("TestCancelWithALedgerThatExits"),
+		Marker: "job-apart", New: "one.settle(err)",
+	},
+	{
+		Name: "a message that is kept keeps its delivery", By: unit("TestAKeptMessageIsSmall"),
+		Marker: "attempt-forgotten", New: "",
+	},
+	{
+		Name: "the end does not wait for a handler that detached", By: unit("TestRunWaitsForAHandlerThatDetached"),
+		Marker: "detached-drained", Old: " || b.leaving > 0", New: "",
+	},
+	{
+		Name: "the end waits for a handler that detached and has returned",
+		By:   in("inbox", "TestTheGoroutineOfADetachedMessage"), Marker: "detached-leaves", New: "",
 	},
 	{
 		Name: "the result of a canceled job counts", By: unit("TestTheResultOfACanceledJob"),

@@ -211,6 +211,9 @@ func (o *inboundOracle) attemptEnded(process, message int, how outcome) {
 	if o.stale(process) || !o.known(message) || o.attemptCounts[message] == 0 {
 		return // its process has ended, or attemptBegan reported a violation
 	}
+	if o.clean {
+		o.add(HandledAgain, "message %d, by a process that has ended", message)
+	}
 	o.ended[how]++
 	if o.ending {
 		o.late++

@@ -196,6 +196,11 @@ func TestWrongHistories(t *testing.T) {
 			h.in.attemptBegan(0, 3, 2)
 			h.in.attemptEnded(0, 3, success)
 		}},
+		{name: HandledAgain, detail: "until after its process", run: func(h *history) {
+			h.in.attemptBegan(0, 3, 1)
+			h.in.processEnded(true)
+			h.in.attemptEnded(0, 3, success)
+		}},
 		{name: AttemptCount, run: func(h *history) { h.in.attemptBegan(0, 3, 2) }},
 		{name: NotHandled, run: func(h *history) { h.in.finishAll() }},
 		{name: NotAcknowledged, run: func(h *history) { h.handled(3); h.in.finishAll() }},

@@ -97,7 +97,7 @@ func (b *broadcast) read() (done int, failed map[string]string, err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, 16<<20) // a chunk of rejections
 	for lines.Scan() {
 		var p progress
 		if json.Unmarshal(lines.Bytes(), &p) == nil {

@@ -70,8 +70,10 @@ func write(ctx context.Context, name, users string, text blaze.Text) error {
 	if err != nil {
 		return err
 	}
+	ids := strings.Fields(string(list))
+	slices.Sort(ids)
 	b := &broadcast{
-		Client: c, Name: name, Users: strings.Fields(string(list)), Payload: text, File: name + ".jsonl",
+		Client: c, Name: name, Users: slices.Compact(ids), Payload: text, File: name + ".jsonl",
 	}
 	failed, err := send(ctx, c, b, os.Stderr)
 	for _, user := range slices.Sorted(maps.Keys(failed)) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -49,9 +50,28 @@ func ffmpeg(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	all := append([]string{"-hide_banner", "-loglevel", "error", "-protocol_whitelist", "pipe"}, args...)
 	cmd := exec.CommandContext(ctx, "ffmpeg", all...) //nolint:gosec // G204: constant arguments
 	var out, complaint bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &complaint
-	if err := cmd.Run(); err != nil {
+	source := &source{Reader: in}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = source, &out, &complaint
+	err := cmd.Run()
+	if source.err != nil {
+		return nil, source.err // ffmpeg may have rejected the part before the error
+	}
+	if err != nil {
 		return nil, fmt.Errorf("ffmpeg: %w: %.200s", err, complaint.String())
 	}
 	return out.Bytes(), nil
+}
+
+// source keeps the error of a Reader.
+type source struct {
+	io.Reader
+	err error // other than io.EOF
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
 }

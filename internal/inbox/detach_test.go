@@ -41,7 +41,7 @@ func TestADetachedMessageLeavesItsLane(t *testing.T) {
 		assert.Equal(t, inbox.Left{Used: 100 + overhead, IDs: 1, Lanes: 1, Messages: 1, Detached: 1}, r.Left())
 		r.Settle("a1", inbox.Verdict{Then: inbox.Done})
 		assert.Equal(t, inbox.Left{}, r.Left())
-		r.offer("a", "a1", 100, taken)
+		assert.False(t, r.InFlight("a1"))
 	})
 }
 

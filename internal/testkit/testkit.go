@@ -32,10 +32,7 @@ func Idle(t *testing.T, s *blazetest.Server) {
 
 // Always replaces the server's response to every request with an action.
 func Always(s *blazetest.Server, action string, override func(blazetest.Frame) blazetest.Answer) {
-	s.Intercept(action, func(f blazetest.Frame) blazetest.Answer {
-		Always(s, action, override)
-		return override(f)
-	})
+	s.InterceptAll(action, override) // an Intercept that arms itself again would miss a concurrent request
 }
 
 // Answer returns an override that returns a.

@@ -3,6 +3,7 @@ package inbox
 import (
 	"iter"
 	"maps"
+	"strings"
 	"time"
 )
 
@@ -81,7 +82,9 @@ func (l *lane[M]) name() string {
 
 // aloneName returns the name of the lane of a single message. Keys and ids are UUIDs. If they were chosen so that the
 // name is also that of another lane, a message would only be rejected until Reopen.
-func aloneName(key, id string) string { return key + "\x00" + id }
+func aloneName(key, id string) string { return key + aloneMark + id }
+
+const aloneMark = "\x00"
 
 // Settle ends a detached message with a verdict. A Retry waits and runs without its lane.
 func (b *Box[M]) Settle(id string, v Verdict) {
@@ -118,16 +121,24 @@ func (b *Box[M]) left(l *lane[M]) {
 	}
 }
 
-// HeldUp returns the number of lanes that wait for their first message, which is in backoff, and the time since the
-// first failure of the one that has been waiting longest. Detached messages hold up no lane.
+// HeldUp returns the number of lanes that wait for their first message, which is in backoff or was released during it,
+// and the time since the first failure of the one that has been waiting longest. Detached messages hold up no lane.
 func (b *Box[M]) HeldUp() (lanes int, oldest time.Duration) {
 	now := b.now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	held := func(failed time.Duration) {
+		lanes++
+		oldest = max(oldest, now-failed)
+	}
 	for _, l := range b.lanes {
 		if l.stage == backingOff {
-			lanes++
-			oldest = max(oldest, now-l.failed)
+			held(l.failed)
+		}
+	}
+	for name, failed := range b.closing.empty {
+		if failed > 0 && !strings.Contains(name, aloneMark) {
+			held(failed)
 		}
 	}
 	return lanes, oldest

@@ -290,3 +290,30 @@ func TestADetachedMessageIsNotSlow(t *testing.T) {
 		b.Stop()
 	})
 }
+
+// A conversation waits for its failing message, also while that is released. It does not wait for a detached one.
+func TestLanesThatAreHeldUp(t *testing.T) {
+	run(t, 4, 10_000, func(r *rig) {
+		r.failing()
+		r.offer("f", "f", 9000-overhead, taken)
+		r.sleep(2 * time.Second)
+		want := func(lanes int, oldest time.Duration) {
+			t.Helper()
+			gotLanes, gotOldest := r.HeldUp()
+			assert.Equal(t, lanes, gotLanes)
+			assert.Equal(t, oldest, gotOldest)
+		}
+		want(1, 2*time.Second)
+		r.offer("m", "m", 2000-overhead, taken)
+		r.sleep(time.Second)
+		assert.False(t, r.InFlight("f"))
+		want(1, 3*time.Second)
+		r.Reopen()
+		want(0, 0)
+		r.detaching("a1")
+		r.offer("a", "a1", 100, taken)
+		r.sleep(0)
+		r.Settle("a1", inbox.Verdict{Then: inbox.Retry, After: 10 * time.Second})
+		want(0, 0)
+	})
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mixin-blaze/blaze"
+	"github.com/mixin-blaze/blaze/internal/gauge"
 	"github.com/mixin-blaze/blaze/internal/testkit"
 )
 
@@ -362,14 +363,12 @@ func TestAKeptMessageIsSmall(t *testing.T) {
 			runtime.GC()
 		}
 		say()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
+		before := gauge.Heap()
 		kept = kept[:0]
 		say()
 		clear(kept)
 		runtime.GC()
-		runtime.ReadMemStats(&after)
-		assert.Less(t, int64(before.HeapAlloc)-int64(after.HeapAlloc), int64(n*size/2))
+		assert.Less(t, int64(before)-int64(gauge.Heap()), int64(n*size/2))
 	})
 }
 

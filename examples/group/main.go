@@ -33,7 +33,7 @@ func newBot(c *blaze.Client) blaze.Handler {
 				return who(ctx, c, m)
 			},
 		}),
-		// Commands and Mentioned decline what is said in a group without a mention of the bot.
+		// In a group, Commands and Mentioned decline messages that do not mention the bot.
 		blaze.Mentioned(c, blaze.On(func(ctx context.Context, m *blaze.Message, _ blaze.Text) error {
 			return c.Quote(ctx, m, blaze.Text("/help lists what I can do."))
 		})),

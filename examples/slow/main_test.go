@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/examples/internal/show"
 	"github.com/mixin-blaze/blaze/examples/internal/show/showtest"
@@ -23,19 +21,12 @@ func TestAnAnswerIsFinishedByTheNextProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
 		t.Cleanup(s.Close)
-		key, cfg := s.Key, s.Config
-		cfg.Drain = -1 // as if it were killed
-		killed, err := blaze.New(key, &cfg)
-		require.NoError(t, err)
-		ctx, kill := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- killed.Run(ctx, newBot(killed)) }()
+		kill := showtest.Kill(t, s, newBot)
 		alice := s.User("alice")
 		alice.Say("one?")
-		_, err = alice.Next(t.Context())
+		_, err := alice.Next(t.Context())
 		require.NoError(t, err)
 		kill()
-		require.ErrorIs(t, <-ended, blaze.ErrDrain)
 		_, _ = blazetest.Run(t, s, newBot, nil)
 		require.NoError(t, s.Idle(t.Context()))
 		assert.Len(t, s.Sent(), 3)

@@ -54,7 +54,7 @@ type support struct {
 	asked  *questions
 }
 
-// answer passes a message of the staff on to the person whose message it quotes.
+// answer forwards a message of the staff to the person who wrote the quoted message.
 func (s *support) answer(ctx context.Context, m *blaze.Message) error {
 	if m.ConversationID != s.group || m.Category.System() {
 		return blaze.ErrNotHandled

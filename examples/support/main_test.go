@@ -2,9 +2,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -27,6 +27,7 @@ func TestBot(t *testing.T) {
 type rig struct {
 	*blazetest.Server
 	t          *testing.T
+	c          *blaze.Client
 	alice, bob *blazetest.User
 	staff      *blazetest.Group
 }
@@ -34,8 +35,8 @@ type rig struct {
 func run(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := blazetest.Start(t, newBot(demoGroup, filepath.Join(t.TempDir(), "questions")), nil)
-		r := &rig{Server: s, t: t, alice: s.User("alice"), bob: s.User("bob")}
+		s, c := blazetest.Start(t, newBot(demoGroup, filepath.Join(t.TempDir(), "questions")), nil)
+		r := &rig{Server: s, t: t, c: c, alice: s.User("alice"), bob: s.User("bob")}
 		r.staff = s.Group("staff", r.bob)
 		test(r)
 	})
@@ -64,6 +65,12 @@ func TestFilesReachTheStaff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			run(t, func(r *rig) {
 				file := r.alice.Upload(bytes.NewReader([]byte("an invoice")))
+				if name == "encrypted" {
+					var err error
+					file, err = r.c.UploadEncrypted(r.t.Context(), strings.NewReader("an invoice"), 10)
+					require.NoError(r.t, err)
+					require.NotEmpty(r.t, file.Key)
+				}
 				send(r, blaze.Data{Attachment: file, Name: "invoice.txt"})
 				assert.Equal(t, blaze.Textf("alice (%s) sends:", r.alice.IdentityNumber()), r.next().Payload)
 				got := r.next()
@@ -135,20 +142,13 @@ func TestAQuestionIsPassedOnOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
 		t.Cleanup(s.Close)
-		ctx, die := context.WithCancel(t.Context())
-		cfg := s.Config
-		cfg.Drain = -1
-		c, err := blaze.New(s.Key, &cfg)
-		require.NoError(t, err)
-		ended := make(chan error, 1)
-		go func() { ended <- c.Run(ctx, bot(c)) }()
+		kill := showtest.Kill(t, s, bot)
 		staff := s.Group("staff", s.User("bob"))
 		require.NoError(t, s.Idle(t.Context()))
 		s.User("alice").Say("one?")
-		_, err = staff.Next(t.Context())
+		_, err := staff.Next(t.Context())
 		require.NoError(t, err)
-		die()
-		require.ErrorIs(t, <-ended, blaze.ErrDrain)
+		kill()
 		require.Len(t, s.Pending(), 1)
 		_, _ = blazetest.Run(t, s, bot, nil)
 		require.NoError(t, s.Idle(t.Context()))

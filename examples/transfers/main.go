@@ -74,7 +74,7 @@ func newBot(
 					return err
 				}
 				thanks := c.ToUser(p.OpponentID, blaze.Textf("Thank you for %s %s.", p.Amount, symbol(p.AssetID)))
-				thanks.MessageID = blaze.DeriveID("thanks", p.SnapshotID)
+				thanks.MessageID = blaze.DeriveID(c.AppID(), "thanks", p.SnapshotID)
 				_, err = c.Send(ctx, thanks)
 				return err
 			}),

@@ -29,7 +29,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// The message about a payment may lie. What the HTTP API says counts.
+// The message about a payment proves nothing. The bot books the payment that the HTTP API returns.
 func TestLookUp(t *testing.T) {
 	const id = "0f2b6f2e-5d3c-4a9e-9a25-3f0a3c1d2b4e"
 	synctest.Test(t, func(t *testing.T) {
@@ -108,22 +108,35 @@ func TestThanksAreSentOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := blazetest.NewServer()
 		t.Cleanup(s.Close)
-		ctx, die := context.WithCancel(t.Context())
-		cfg := s.Config
-		cfg.Drain = -1
-		c, err := blaze.New(s.Key, &cfg)
-		require.NoError(t, err)
-		ended := make(chan error, 1)
-		go func() { ended <- c.Run(ctx, bot(c)) }()
+		kill := showtest.Kill(t, s, bot)
 		alice := s.User("alice")
 		s.Transfer(alice.ID(), "0.5", "c6d0c728-2624-429b-8e0d-d9d19b6592fa", "")
-		_, err = alice.Next(t.Context())
+		_, err := alice.Next(t.Context())
 		require.NoError(t, err)
-		die()
-		require.ErrorIs(t, <-ended, blaze.ErrDrain)
+		kill()
 		require.Len(t, s.Pending(), 1)
 		_, _ = blazetest.Run(t, s, bot, nil)
 		require.NoError(t, s.Idle(t.Context()))
 		assert.Len(t, s.Sent(), 1)
 	})
+}
+
+// Deposits and payments of the bot itself are not booked, and nobody is thanked.
+func TestOtherSnapshotsAreNotBooked(t *testing.T) {
+	for name, p := range map[string]payment{
+		"a deposit":            {SnapshotID: "1", Amount: "1"},
+		"a payment of the bot": {SnapshotID: "1", OpponentID: blazetest.UserID("alice"), Amount: "-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "payments")
+			synctest.Test(t, func(t *testing.T) {
+				look := func(context.Context, *blaze.Client, blaze.SafeSnapshot) (payment, error) { return p, nil }
+				s, _ := blazetest.Start(t, newBot(path, look), nil)
+				s.Transfer(s.User("alice").ID(), "1", "c6d0c728-2624-429b-8e0d-d9d19b6592fa", "")
+				require.NoError(t, s.Idle(t.Context()))
+				assert.Empty(t, s.Sent())
+				assert.NoFileExists(t, path)
+			})
+		})
+	}
 }

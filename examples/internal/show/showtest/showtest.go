@@ -3,6 +3,7 @@ package showtest
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mixin-blaze/blaze"
 	"github.com/mixin-blaze/blaze/blazetest"
 	"github.com/mixin-blaze/blaze/examples/internal/show"
 )
@@ -44,4 +46,24 @@ func Run(t *testing.T, demo func(t *testing.T) show.Demo) {
 			assert.Equal(t, string(want), out.String())
 		})
 	})
+}
+
+// Kill runs a bot without its demo, as a process that is killed by the returned function: nothing is drained, and what
+// is not acknowledged yet is redelivered to the next process.
+func Kill(t *testing.T, s *blazetest.Server, bot func(*blaze.Client) blaze.Handler) (kill func()) {
+	t.Helper()
+	cfg := s.Config
+	cfg.Drain = -1
+	c, err := blaze.New(s.Key, &cfg)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx, bot(c)) }()
+	return func() {
+		t.Helper()
+		cancel()
+		if err := <-ended; err != nil {
+			require.ErrorIs(t, err, blaze.ErrDrain) // something was in progress
+		}
+	}
 }
